@@ -1,1 +1,10 @@
-//! Being built.
+//! Integration tests live in `tests/integration`; this library holds what they share.
+#![forbid(unsafe_code)]
+
+use std::path::PathBuf;
+
+/// The repository's root.
+#[must_use]
+pub fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Sets up, builds, and plays the flash crash live through DPDK: static limits beside adaptive ones, with a report.
+# Arguments go to `portcullis demo` (try --speed 10, --headless).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scripts/setup.sh
+
+cargo build --release --locked -p appliance -p control
+exec target/release/portcullis demo --out out/demo "$@"

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Sets up, then runs every check: format, lints, documentation, all tests.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scripts/setup.sh
+
+cargo fmt --all --check
+cargo clippy --workspace --all-targets --locked -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+# The seqlock is model-checked: loom replaces the atomics, so this is a build of its own.
+RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test --release -p gate --test loom --locked
+cargo test --workspace --locked "$@"

@@ -1,0 +1,3 @@
+//! One binary for all integration tests: one link, and shared helpers stay shared.
+
+mod structure;

@@ -1,0 +1,126 @@
+//! The shape of the workspace is a tested fact: which crate may see which, and where `unsafe` may stand.
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
+use std::collections::{BTreeMap, BTreeSet};
+use tests::repository;
+
+fn metadata() -> Metadata {
+    MetadataCommand::new()
+        .manifest_path(repository().join("Cargo.toml"))
+        .other_options(vec!["--offline".into(), "--all-features".into()])
+        .exec()
+        .expect("cargo metadata of this workspace")
+}
+
+/// Normal dependencies of each workspace member, by name.
+fn edges(metadata: &Metadata) -> BTreeMap<String, BTreeSet<String>> {
+    metadata
+        .workspace_packages()
+        .iter()
+        .map(|package| {
+            let normal = package.dependencies.iter().filter(|d| d.kind == DependencyKind::Normal);
+            (package.name.to_string(), normal.map(|d| d.name.clone()).collect())
+        })
+        .collect()
+}
+
+/// Names of all packages reachable from `from` over normal dependencies.
+fn reachable(metadata: &Metadata, from: &str) -> BTreeSet<String> {
+    let resolve = metadata.resolve.as_ref().expect("a resolved graph");
+    let name_of = |id| metadata[id].name.to_string();
+    let mut todo: Vec<_> =
+        metadata.workspace_packages().iter().filter(|p| p.name.as_str() == from).map(|p| p.id.clone()).collect();
+    let mut seen = BTreeSet::new();
+    while let Some(id) = todo.pop() {
+        let node = resolve.nodes.iter().find(|n| n.id == id).expect("every id has a node");
+        for dep in &node.deps {
+            let normal = dep.dep_kinds.iter().any(|k| k.kind == DependencyKind::Normal);
+            if normal && seen.insert(name_of(&dep.pkg)) {
+                todo.push(dep.pkg.clone());
+            }
+        }
+    }
+    seen
+}
+
+/// What each crate may see of ours. A new edge is a decision: write it into ARCHITECTURE.md, then here.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("types", &[]),
+    ("wire", &["types"]),
+    ("stage", &["types"]),
+    ("gate", &["types"]),
+    ("dpdk-sys", &[]),
+    ("dpdk", &["dpdk-sys", "types"]),
+    ("venue", &["types", "wire"]),
+    ("dataplane", &["types", "wire", "stage", "dpdk"]),
+    ("featurizer", &["types", "stage"]),
+    ("gpu", &["types", "gate", "stage"]),
+    ("control", &["types", "gate"]),
+];
+
+#[test]
+fn crates_see_only_what_the_architecture_allows() {
+    let metadata = metadata();
+    let edges = edges(&metadata);
+    let ours: BTreeSet<&String> = edges.keys().collect();
+    for (name, allowed) in ALLOWED {
+        let seen = edges.get(*name).unwrap_or_else(|| panic!("no package {name}"));
+        for dependency in seen.iter().filter(|d| ours.contains(d)) {
+            assert!(allowed.contains(&dependency.as_str()), "{name} must not depend on {dependency}");
+        }
+    }
+}
+
+#[test]
+fn the_gate_and_the_wire_stay_without_other_peoples_code() {
+    let edges = edges(&metadata());
+    let named = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+    // loom is a dependency under cfg(loom) alone.
+    assert_eq!(&edges["gate"] - &named(&["loom"]), named(&["types"]));
+    assert_eq!(edges["wire"], named(&["types", "zerocopy"]));
+    assert_eq!(edges["types"], named(&[]));
+}
+
+#[test]
+fn the_control_plane_links_neither_feeds_nor_models() {
+    let seen = reachable(&metadata(), "control");
+    for banned in ["dataplane", "dpdk", "dpdk-sys", "gpu", "candle-core"] {
+        assert!(!seen.contains(banned), "control reaches {banned}");
+    }
+}
+
+#[test]
+fn no_stage_reaches_an_async_runtime() {
+    let metadata = metadata();
+    for stage_crate in ["stage", "dataplane", "featurizer", "gpu", "gate", "wire", "dpdk"] {
+        let seen = reachable(&metadata, stage_crate);
+        for runtime in ["tokio", "async-std", "smol", "futures-executor"] {
+            assert!(!seen.contains(runtime), "{stage_crate} reaches {runtime}");
+        }
+    }
+}
+
+#[test]
+fn unsafe_is_forbidden_outside_the_named_crates() {
+    for package in metadata().workspace_packages() {
+        if ["dpdk-sys", "dpdk"].contains(&package.name.as_str()) {
+            continue;
+        }
+        for target in package.targets.iter().filter(|t| t.is_lib() || t.is_bin()) {
+            let source = std::fs::read_to_string(&target.src_path).expect("the target's root file");
+            assert!(source.contains("#![forbid(unsafe_code)]"), "{} does not forbid unsafe code", target.src_path);
+        }
+    }
+}
+
+#[test]
+fn the_top_level_holds_what_the_owner_fixed() {
+    let fixed = [
+        "Cargo.toml", "Cargo.lock", "README.md", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "deny.toml", "rustfmt.toml",
+        "dataplane", "featurizer", "gpu", "control", "nic-config", "bench", "tests", "scripts", "target", "out",
+    ];
+    for entry in std::fs::read_dir(repository()).expect("the repository") {
+        let name = entry.expect("an entry").file_name().into_string().expect("a UTF-8 name");
+        assert!(name.starts_with('.') || fixed.contains(&name.as_str()), "unexpected at top level: {name}");
+    }
+}
