@@ -1,1 +1,29 @@
-//! Being built.
+//! The byte layouts of every protocol Portcullis hears or speaks, as zero-copy views: Ethernet/IPv4/UDP frames,
+//! MoldUDP64 and IEX-TP transport, NASDAQ TotalView-ITCH 5.0, IEX DEEP 1.0 and TOPS 1.6, and length-prefixed files.
+//!
+//! **What it never does:** allocate, keep state between packets, read a clock, do I/O, panic on any input, or judge
+//! whether a value makes sense. A wire struct accepts every byte pattern of its length; meaning begins in the decoder
+//! that turns a struct into a [`types::BookEvent`].
+//!
+//! **Invariants.** Every struct has alignment 1 and the exact size and field offsets of its specification, asserted at
+//! compile time beside the definition. One length check per message proves all its fields. The same structs read and
+//! write. An unknown message type is not an error (`Msg::Other`); everything that is, is a [`WireError`], whose kinds
+//! are the drop counters.
+//!
+//! Start reading at [`frame::parse_udp`], [`moldudp64::Packet`], [`itch50::decode`] and [`WireError`].
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod blocks;
+mod error;
+mod fields;
+
+pub mod frame;
+pub mod itch50;
+pub mod moldudp64;
+
+pub use blocks::Blocks;
+pub use error::WireError;
+pub use fields::{Price4, Price8, Timestamp48};
+pub use zerocopy::{FromBytes, IntoBytes};
