@@ -99,6 +99,72 @@ impl Timestamp48 {
     }
 }
 
+/// A signed little-endian price with four implied decimals ("Price", IEX DEEP "Data Types").
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(transparent)]
+pub struct SignedPrice4(pub I64<LittleEndian>);
+
+impl SignedPrice4 {
+    /// The price in units of 1e-4.
+    #[inline]
+    #[must_use]
+    pub const fn raw(self) -> i64 {
+        self.0.get()
+    }
+
+    /// The price as the rest of the product carries it; a value that does not fit is [`Px::NONE`].
+    #[inline]
+    #[must_use]
+    pub const fn px(self) -> Px {
+        match self.raw().checked_mul(100_000) {
+            Some(nanos) => Px(nanos),
+            None => Px::NONE,
+        }
+    }
+}
+
+impl From<i64> for SignedPrice4 {
+    #[inline]
+    fn from(raw: i64) -> Self {
+        Self(I64::new(raw))
+    }
+}
+
+/// A signed little-endian count of nanoseconds since 1970-01-01T00:00:00Z ("Timestamp", IEX DEEP "Data Types").
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(transparent)]
+pub struct UnixTimestamp(pub I64<LittleEndian>);
+
+impl UnixTimestamp {
+    /// Nanoseconds since 1970; a time before that is zero.
+    #[inline]
+    #[must_use]
+    pub const fn ns(self) -> u64 {
+        let ns = self.0.get();
+        if ns < 0 { 0 } else { ns.cast_unsigned() }
+    }
+}
+
+impl From<u64> for UnixTimestamp {
+    /// A time after the year 2262 becomes the last one that fits.
+    #[inline]
+    fn from(ns: u64) -> Self {
+        Self(I64::new(i64::try_from(ns).unwrap_or(i64::MAX)))
+    }
+}
+
+/// A byte of independent bits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(transparent)]
+pub struct Flags(pub u8);
+
+impl From<u8> for Flags {
+    #[inline]
+    fn from(bits: u8) -> Self {
+        Self(bits)
+    }
+}
+
 /// How one field prints in a message's `Display`. A trait of its own, since `u8` means a code here, not a number.
 pub(crate) trait Show {
     fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
@@ -140,9 +206,23 @@ impl<O: ByteOrder> Show for U64<O> {
     }
 }
 
-impl Show for I64<LittleEndian> {
+impl Show for SignedPrice4 {
     fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.get())
+        let (sign, size) = (if self.raw() < 0 { "-" } else { "" }, self.raw().unsigned_abs());
+        write!(f, "{sign}{}.{:04}", size / 10_000, size % 10_000)
+    }
+}
+
+impl Show for Flags {
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "0x{:02x}", self.0)
+    }
+}
+
+/// Seconds since 1970 with nine decimals.
+impl Show for UnixTimestamp {
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:09}", self.ns() / 1_000_000_000, self.ns() % 1_000_000_000)
     }
 }
 

@@ -19,11 +19,15 @@ mod blocks;
 mod error;
 mod fields;
 
+pub mod deep10;
 pub mod frame;
+pub mod framing;
+pub mod iex;
 pub mod itch50;
 pub mod moldudp64;
+pub mod tops16;
 
 pub use blocks::Blocks;
 pub use error::WireError;
-pub use fields::{Price4, Price8, Timestamp48};
+pub use fields::{Flags, Price4, Price8, SignedPrice4, Timestamp48, UnixTimestamp};
 pub use zerocopy::{FromBytes, IntoBytes};

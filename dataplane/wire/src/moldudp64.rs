@@ -8,6 +8,7 @@ use zerocopy::byteorder::BigEndian;
 use zerocopy::byteorder::big_endian::{U16, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::blocks::append;
 use crate::error::clamp;
 use crate::{Blocks, WireError};
 
@@ -186,14 +187,9 @@ impl<'b> PacketBuilder<'b> {
     #[inline]
     #[must_use]
     pub fn push(&mut self, message: &[u8]) -> bool {
-        let Ok(len) = u16::try_from(message.len()) else { return false };
-        let (Some(free), false) = (self.buf.get_mut(self.len..), len == 0 || self.count == MAX_COUNT) else {
+        if self.count == MAX_COUNT || !append::<BigEndian>(self.buf, self.len, message) {
             return false;
-        };
-        let Some((prefix, free)) = free.split_first_chunk_mut::<2>() else { return false };
-        let Some(place) = free.get_mut(..message.len()) else { return false };
-        *prefix = len.to_be_bytes();
-        place.copy_from_slice(message);
+        }
         self.len += 2 + message.len();
         self.count += 1;
         true
