@@ -1,0 +1,365 @@
+//! Breakers: one atomic word per scope, read on every order, written by control alone.
+//!
+//! A word that was never set, or holds a pattern that is no state, is *unreadable* and refuses every order: a process
+//! that starts, or maps zeroed memory, is disarmed until control has read its latch file and opened each scope by name.
+//! Keeping a trip over a restart is control's work; the word is what the order thread sees of it.
+//!
+//! Words of one kind share cache lines with each other and with nothing else: they are written a few times a day, so
+//! sharing costs nothing, while a line for each of 8,192 instruments would cost half a megabyte of cache. The firm's
+//! word has a line of its own.
+
+use alloc::boxed::Box;
+
+use types::InstrumentId;
+
+use crate::{
+    ids::{AccountId, StrategyId},
+    sync::{Arc, AtomicU32, Ordering},
+    table::{ROWS_MAX, TableSizeError},
+};
+
+/// What a breaker lets through. Append-only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum BreakerState {
+    /// Every order.
+    Open = 1,
+    /// Orders that can only reduce a position.
+    ReduceOnly = 2,
+    /// None.
+    Tripped = 3,
+}
+
+impl BreakerState {
+    /// The word used in files and on screens.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::ReduceOnly => "reduce-only",
+            Self::Tripped => "tripped",
+        }
+    }
+}
+
+/// Who or what set a breaker. Append-only: the audit log stores the number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum BreakerCause {
+    /// Set when the process started, from the configuration.
+    Boot = 1,
+    /// An officer.
+    Officer = 2,
+    /// The model entered Critical.
+    Model = 3,
+    /// Restored from the persisted latch.
+    Latch = 4,
+    /// A watchdog of the appliance.
+    Watchdog = 5,
+}
+
+/// What a breaker covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Everything.
+    Firm,
+    /// One account.
+    Account(AccountId),
+    /// One strategy.
+    Strategy(StrategyId),
+    /// One instrument.
+    Instrument(InstrumentId),
+}
+
+impl core::fmt::Display for Scope {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Firm => f.write_str("firm"),
+            Self::Account(id) => write!(f, "account {}", id.0),
+            Self::Strategy(id) => write!(f, "strategy {}", id.0),
+            Self::Instrument(id) => write!(f, "instrument {}", id.0),
+        }
+    }
+}
+
+/// One breaker as set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Breaker {
+    /// What it lets through.
+    pub state: BreakerState,
+    /// Why.
+    pub cause: BreakerCause,
+    /// The writer's running number of trips, so that a reset names the trip it resets.
+    pub episode: u16,
+}
+
+impl Breaker {
+    const fn pack(self) -> HaltWord {
+        HaltWord(self.state as u32 | (self.cause as u32) << 8 | (self.episode as u32) << 16)
+    }
+}
+
+/// A breaker's word as the order thread reads it. Zero, the content of fresh memory, is no state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HaltWord(u32);
+
+impl HaltWord {
+    /// Non-zero unless the state is Open. Or-ing the four words of an order decides the common case in one branch.
+    #[inline(always)]
+    pub(crate) const fn closed_bits(self) -> u32 {
+        (self.0 ^ BreakerState::Open as u32) & 0xFF
+    }
+
+    /// The state; `None` when the word holds none.
+    #[inline(always)]
+    pub(crate) const fn state(self) -> Option<BreakerState> {
+        match self.0 & 0xFF {
+            1 => Some(BreakerState::Open),
+            2 => Some(BreakerState::ReduceOnly),
+            3 => Some(BreakerState::Tripped),
+            _ => None,
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the fields' widths in the word")]
+    const fn unpack(self) -> Option<Breaker> {
+        let Some(state) = self.state() else { return None };
+        let cause = match (self.0 >> 8) as u8 {
+            1 => BreakerCause::Boot,
+            2 => BreakerCause::Officer,
+            3 => BreakerCause::Model,
+            4 => BreakerCause::Latch,
+            5 => BreakerCause::Watchdog,
+            _ => return None,
+        };
+        Some(Breaker { state, cause, episode: (self.0 >> 16) as u16 })
+    }
+}
+
+/// The firm's word on a line of its own.
+#[repr(align(64))]
+struct Lonely(AtomicU32);
+
+struct Words {
+    firm: Lonely,
+    accounts: Box<[AtomicU32]>,
+    strategies: Box<[AtomicU32]>,
+    instruments: Box<[AtomicU32]>,
+}
+
+impl Words {
+    fn word(&self, scope: Scope) -> Option<&AtomicU32> {
+        match scope {
+            Scope::Firm => Some(&self.firm.0),
+            Scope::Account(id) => self.accounts.get(usize::from(id.0)),
+            Scope::Strategy(id) => self.strategies.get(usize::from(id.0)),
+            Scope::Instrument(id) => self.instruments.get(id.index()),
+        }
+    }
+}
+
+/// The breakers of one appliance: makes their two ends.
+#[derive(Debug)]
+pub struct BreakerTable;
+
+impl BreakerTable {
+    /// Breakers for so many scopes, every one unreadable until set.
+    ///
+    /// # Errors
+    /// [`TableSizeError`] when there is no instrument or more than [`ROWS_MAX`].
+    pub fn create(
+        accounts: u16,
+        strategies: u16,
+        instruments: usize,
+    ) -> Result<(BreakerWriter, BreakerReader), TableSizeError> {
+        if instruments == 0 || instruments > ROWS_MAX {
+            return Err(TableSizeError { instruments, classes: 1 });
+        }
+        let unset = |count: usize| (0..count).map(|_| AtomicU32::new(0)).collect::<Box<[_]>>();
+        let words = Arc::new(Words {
+            firm: Lonely(AtomicU32::new(0)),
+            accounts: unset(accounts.into()),
+            strategies: unset(strategies.into()),
+            instruments: unset(instruments),
+        });
+        Ok((BreakerWriter { words: Arc::clone(&words) }, BreakerReader { words }))
+    }
+}
+
+/// A scope the table does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownScope(pub Scope);
+
+impl core::fmt::Display for UnknownScope {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "no breaker for {}", self.0)
+    }
+}
+
+impl core::error::Error for UnknownScope {}
+
+/// Control's end of the breakers. There is one.
+pub struct BreakerWriter {
+    words: Arc<Words>,
+}
+
+impl core::fmt::Debug for BreakerWriter {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "BreakerWriter({} instruments)", self.words.instruments.len())
+    }
+}
+
+impl BreakerWriter {
+    /// Sets one breaker; orders checked from the next one on see it. Wait-free.
+    ///
+    /// # Errors
+    /// [`UnknownScope`].
+    pub fn set(&mut self, scope: Scope, breaker: Breaker) -> Result<(), UnknownScope> {
+        let word = self.words.word(scope).ok_or(UnknownScope(scope))?;
+        word.store(breaker.pack().0, Ordering::Release);
+        Ok(())
+    }
+
+    /// Sets every breaker that was never set (or is unreadable) to `breaker`; how a start ends, after the latches are
+    /// restored.
+    pub fn set_unset(&mut self, breaker: Breaker) {
+        let Words { firm, accounts, strategies, instruments } = &*self.words;
+        let all = core::iter::once(&firm.0)
+            .chain(accounts.iter())
+            .chain(strategies.iter())
+            .chain(instruments.iter());
+        for word in all.filter(|word| HaltWord(word.load(Ordering::Relaxed)).unpack().is_none()) {
+            word.store(breaker.pack().0, Ordering::Release);
+        }
+    }
+}
+
+/// A reader of the breakers.
+#[derive(Clone)]
+pub struct BreakerReader {
+    words: Arc<Words>,
+}
+
+impl core::fmt::Debug for BreakerReader {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "BreakerReader({} instruments)", self.words.instruments.len())
+    }
+}
+
+/// The four words of one order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OrderBreakers {
+    pub firm: HaltWord,
+    pub account: HaltWord,
+    pub strategy: HaltWord,
+    pub instrument: HaltWord,
+}
+
+impl BreakerReader {
+    /// One breaker; `None` when it was never set, is unreadable, or the scope is unknown.
+    #[must_use]
+    pub fn get(&self, scope: Scope) -> Option<Breaker> {
+        HaltWord(self.words.word(scope)?.load(Ordering::Acquire)).unpack()
+    }
+
+    /// The four words of one order; a scope that does not exist reads as unreadable.
+    #[inline(always)]
+    pub(crate) fn of_order(
+        &self,
+        account: AccountId,
+        strategy: StrategyId,
+        instrument: InstrumentId,
+    ) -> OrderBreakers {
+        let load = |word: Option<&AtomicU32>| HaltWord(word.map_or(0, |w| w.load(Ordering::Relaxed)));
+        OrderBreakers {
+            firm: load(Some(&self.words.firm.0)),
+            account: load(self.words.accounts.get(usize::from(account.0))),
+            strategy: load(self.words.strategies.get(usize::from(strategy.0))),
+            instrument: load(self.words.instruments.get(instrument.index())),
+        }
+    }
+
+    /// How many accounts, strategies and instruments have a breaker.
+    #[must_use]
+    pub fn shape(&self) -> (usize, usize, usize) {
+        (self.words.accounts.len(), self.words.strategies.len(), self.words.instruments.len())
+    }
+
+    /// Bytes of the words, for the boot report.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let Words { firm, accounts, strategies, instruments } = &*self.words;
+        size_of_val(firm)
+            + size_of_val(&**accounts)
+            + size_of_val(&**strategies)
+            + size_of_val(&**instruments)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    const OPEN: Breaker = Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 };
+    const TRIP: Breaker = Breaker { state: BreakerState::Tripped, cause: BreakerCause::Officer, episode: 9 };
+
+    #[test]
+    fn a_breaker_that_was_never_set_is_unreadable_and_closed() {
+        let (_writer, reader) = BreakerTable::create(1, 1, 2).unwrap();
+        assert_eq!(reader.get(Scope::Firm), None);
+        let words = reader.of_order(AccountId(0), StrategyId(0), InstrumentId(1));
+        assert!(words.firm.closed_bits() != 0 && words.firm.state().is_none());
+    }
+
+    #[test]
+    fn each_scope_is_set_and_read_alone() {
+        let (mut writer, reader) = BreakerTable::create(2, 2, 2).unwrap();
+        let scopes = [
+            Scope::Firm,
+            Scope::Account(AccountId(1)),
+            Scope::Strategy(StrategyId(1)),
+            Scope::Instrument(InstrumentId(1)),
+        ];
+        for tripped in scopes {
+            for scope in scopes {
+                writer.set(scope, if scope == tripped { TRIP } else { OPEN }).unwrap();
+            }
+            for scope in scopes {
+                assert_eq!(reader.get(scope), Some(if scope == tripped { TRIP } else { OPEN }), "{scope}");
+            }
+            let w = reader.of_order(AccountId(1), StrategyId(1), InstrumentId(1));
+            let closed = [w.firm, w.account, w.strategy, w.instrument].map(|word| word.closed_bits() != 0);
+            assert_eq!(closed, scopes.map(|scope| scope == tripped));
+        }
+    }
+
+    #[test]
+    fn opening_what_was_never_set_leaves_a_restored_trip_alone() {
+        let (mut writer, reader) = BreakerTable::create(1, 1, 3).unwrap();
+        let latch = Breaker { state: BreakerState::Tripped, cause: BreakerCause::Latch, episode: 3 };
+        writer.set(Scope::Instrument(InstrumentId(1)), latch).unwrap();
+        writer.set_unset(OPEN);
+        assert_eq!(reader.get(Scope::Instrument(InstrumentId(1))), Some(latch));
+        assert_eq!(reader.get(Scope::Instrument(InstrumentId(2))), Some(OPEN));
+        assert_eq!(reader.get(Scope::Firm), Some(OPEN));
+    }
+
+    #[test]
+    fn scopes_that_do_not_exist_are_named() {
+        let (mut writer, reader) = BreakerTable::create(1, 1, 1).unwrap();
+        let scope = Scope::Account(AccountId(1));
+        assert_eq!(writer.set(scope, OPEN), Err(UnknownScope(scope)));
+        assert_eq!(reader.get(scope), None);
+        let words = reader.of_order(AccountId(1), StrategyId(0), InstrumentId(0));
+        assert_eq!(words.account.state(), None);
+    }
+
+    #[test]
+    fn no_pattern_but_the_three_is_a_state() {
+        for pattern in 0..=255_u32 {
+            let word = HaltWord(pattern | 0x0100);
+            assert_eq!(word.state().is_some(), (1..=3).contains(&pattern));
+            assert_eq!(word.closed_bits() == 0, pattern == 1);
+        }
+    }
+}

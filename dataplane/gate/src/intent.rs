@@ -1,0 +1,111 @@
+//! What a strategy wants to do, and what the venue then says happened.
+
+use types::{InstrumentId, Px, Qty, Side};
+
+use crate::ids::{AccountId, StrategyId};
+
+/// Whether an order names its price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum OrderType {
+    /// At the given price or better.
+    Limit = 1,
+    /// At any price. Never exempt from a price check: it is checked at the far touch.
+    Market = 2,
+}
+
+/// How long an order works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum TimeInForce {
+    /// Until the session ends.
+    Day = 1,
+    /// What can trade at once trades, the rest is cancelled: never passive.
+    Ioc = 2,
+    /// Until cancelled.
+    Gtc = 3,
+}
+
+/// One order as a strategy asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderIntent {
+    /// The client order id as a number, unique for the day and not 0. Venues that take text have the caller keep the
+    /// text and hand in its number.
+    pub cl_ord_id: u64,
+    /// Limit price; [`Px::NONE`] for a market order.
+    pub px: Px,
+    /// What to trade.
+    pub instrument: InstrumentId,
+    /// How much.
+    pub qty: Qty,
+    /// On whose initiative.
+    pub strategy: StrategyId,
+    /// For whom.
+    pub account: AccountId,
+    /// `Bid` buys, `Ask` sells.
+    pub side: Side,
+    /// Limit or market.
+    pub order_type: OrderType,
+    /// How long it works.
+    pub tif: TimeInForce,
+}
+
+/// What happened to an order that was reserved. An id is that of the order, or of a pending replacement of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderEvent {
+    /// The venue took the order. It has counted into every limit since it was reserved, so nothing changes.
+    Accepted {
+        /// The order.
+        id: u64,
+    },
+    /// `qty` more of it traded.
+    Filled {
+        /// The order.
+        id: u64,
+        /// How much traded just now.
+        qty: Qty,
+    },
+    /// The venue took `qty` off it; the rest works on (partial cancel, self-match decrement).
+    Reduced {
+        /// The order.
+        id: u64,
+        /// How much was taken off.
+        qty: Qty,
+    },
+    /// The rest of it is gone (cancel acknowledged, expired, IOC remainder).
+    Cancelled {
+        /// The order.
+        id: u64,
+    },
+    /// The venue refused it, or it could not be sent.
+    Rejected {
+        /// The order.
+        id: u64,
+    },
+    /// The venue made the replacement: the order works on under this id.
+    Replaced {
+        /// The replacement.
+        id: u64,
+    },
+    /// The venue refused the replacement; the order works on unchanged.
+    ReplaceRejected {
+        /// The replacement.
+        id: u64,
+    },
+}
+
+impl OrderEvent {
+    /// The order it speaks of.
+    #[must_use]
+    pub const fn id(&self) -> u64 {
+        match *self {
+            Self::Accepted { id }
+            | Self::Filled { id, .. }
+            | Self::Reduced { id, .. }
+            | Self::Cancelled { id }
+            | Self::Rejected { id }
+            | Self::Replaced { id }
+            | Self::ReplaceRejected { id } => id,
+        }
+    }
+}

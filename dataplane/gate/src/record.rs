@@ -1,0 +1,468 @@
+//! What one published limit says, and how it is packed into a slot's words.
+//!
+//! ```text
+//! limits   word 0  collar_bps:16 at 32 | passive_min_ticks:16 at 48 | max_qty:32
+//!               1  max_notional_micros:64
+//!               2  order_burst:16 at 48 | max_pos_long:48
+//!               3  margin_bps:16 at 48 | max_pos_short:48
+//! dynamic  words 0-3 limits
+//!               4  granted_ns:64
+//!               5  order_rate_per_s:32 at 32 | lease_us:32
+//!               6  cause:8 at 56 | tier:4 at 52 | score:20 at 32 | version:32
+//! static   words 0-3 the cap
+//!               4  lot reciprocal:64
+//!               5  the cap's order_rate_per_s:32 at 32 | lot:32
+//!               6  permission:8 at 32 | version:32
+//!               7-10 the base
+//!              11  the base's order_rate_per_s:32 at 32
+//!              12  published_ns:64
+//! ```
+//!
+//! A dynamic record fills one cache line. A static one fills two, of which an order under live dynamic limits needs the
+//! first (the officer's hard bounds) and only the fallback needs the second (the base).
+
+use types::{Nanos, Qty, Tier, UnixNanos};
+
+use crate::{divide::Divisor32, limits::RiskLimits};
+
+/// Words of a dynamic record.
+pub(crate) const DYNAMIC_WORDS: usize = 7;
+/// Words of a static record.
+pub(crate) const STATIC_WORDS: usize = 13;
+/// Words of a static record that an order under live dynamic limits needs.
+pub(crate) const STATIC_HOT_WORDS: usize = 7;
+
+const LOW_48: u64 = (1 << 48) - 1;
+
+/// A calibrated score in millionths, 0 to 1,000,000. There is no NaN of this type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct FixedScore(u32);
+
+impl FixedScore {
+    /// The score 1.
+    pub const MAX: Self = Self(1_000_000);
+    /// The score 0.
+    pub const ZERO: Self = Self(0);
+
+    /// A score in millionths; `None` above one million.
+    #[must_use]
+    pub const fn from_micros(micros: u32) -> Option<Self> {
+        if micros <= Self::MAX.0 { Some(Self(micros)) } else { None }
+    }
+
+    /// The score, rounded to the nearest millionth; `None` for NaN and for anything outside 0 to 1, which no
+    /// calibration yields: a model that says so is broken and must not be believed.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1,000,000.5")]
+    pub const fn from_f64(score: f64) -> Option<Self> {
+        if score >= 0.0 && score <= 1.0 { Some(Self((score * 1e6 + 0.5) as u32)) } else { None }
+    }
+
+    /// In millionths.
+    #[must_use]
+    pub const fn micros(self) -> u32 {
+        self.0
+    }
+}
+
+impl core::fmt::Display for FixedScore {
+    /// Six decimals, as in `scores.csv`.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}.{:06}", self.0 / 1_000_000, self.0 % 1_000_000)
+    }
+}
+
+/// Why a limit was published. Append-only: the audit log stores the number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum LimitCause {
+    /// A number this build does not know.
+    #[default]
+    Unknown = 0,
+    /// First limits after start.
+    Boot = 1,
+    /// Nothing changed; the lease was renewed.
+    Renew = 2,
+    /// A higher tier was entered.
+    Tighten = 3,
+    /// A lower tier was entered, one step.
+    Relax = 4,
+    /// The market has been calm long enough for limits wider than the base.
+    Widen = 5,
+    /// An officer changed the envelope or reset a tier.
+    Officer = 6,
+}
+
+impl LimitCause {
+    /// The cause with this number.
+    #[must_use]
+    pub const fn from_u8(n: u8) -> Self {
+        match n {
+            1 => Self::Boot,
+            2 => Self::Renew,
+            3 => Self::Tighten,
+            4 => Self::Relax,
+            5 => Self::Widen,
+            6 => Self::Officer,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// The word used in files.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Boot => "boot",
+            Self::Renew => "renew",
+            Self::Tighten => "tighten",
+            Self::Relax => "relax",
+            Self::Widen => "widen",
+            Self::Officer => "officer",
+        }
+    }
+}
+
+/// For how long a published limit holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Lease {
+    /// From when.
+    pub granted: UnixNanos,
+    /// For how long, in whole microseconds; [`Lease::SPAN_MAX`] at most.
+    pub span: Nanos,
+}
+
+impl Lease {
+    /// Longest lease: what 32 bits of microseconds hold, 71 minutes. Dynamic limits that need longer are static.
+    pub const SPAN_MAX: Nanos = Nanos(u32::MAX as u64 * 1_000);
+    /// How far the publisher's clock may run ahead of the reader's before a record counts as one from the future.
+    pub const SKEW_MAX: Nanos = Nanos::MILLI;
+
+    /// A lease that a slot can hold: cut to whole microseconds and to [`Lease::SPAN_MAX`], towards the shorter.
+    #[must_use]
+    pub const fn new(granted: UnixNanos, span: Nanos) -> Self {
+        let ns = if span.0 > Self::SPAN_MAX.0 { Self::SPAN_MAX.0 } else { span.0 };
+        Self { granted, span: Nanos(ns - ns % 1_000) }
+    }
+
+    /// When it ends.
+    #[inline]
+    #[must_use]
+    pub const fn end(self) -> UnixNanos {
+        self.granted.plus(self.span)
+    }
+
+    /// Whether it holds at `now`: granted not later than a clock skew ahead, and not ended.
+    #[inline]
+    #[must_use]
+    pub const fn holds(self, now: UnixNanos) -> bool {
+        (now.0 < self.end().0) & (self.granted.0 <= now.plus(Self::SKEW_MAX).0)
+    }
+}
+
+/// Everything a publisher says beside the limits themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The tier the limits belong to.
+    pub tier: Tier,
+    /// The calibrated score behind it.
+    pub score: FixedScore,
+    /// For how long they hold.
+    pub lease: Nanos,
+    /// The publisher's running number, for the audit trail.
+    pub version: u32,
+    /// Why they were published.
+    pub cause: LimitCause,
+}
+
+/// One record of the dynamic table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitRecord {
+    /// The limits.
+    pub limits: RiskLimits,
+    /// The tier they belong to.
+    pub tier: Tier,
+    /// The calibrated score behind them.
+    pub score: FixedScore,
+    /// From when and for how long they hold.
+    pub lease: Lease,
+    /// The publisher's running number.
+    pub version: u32,
+    /// Why they were published.
+    pub cause: LimitCause,
+}
+
+/// Whether a strategy class may trade an instrument at all. Append-only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Permission {
+    /// Not granted.
+    #[default]
+    Denied = 0,
+    /// Granted.
+    Granted = 1,
+    /// On the restricted list (SEC 15c3-5(c)(2)(ii)).
+    Restricted = 2,
+}
+
+impl Permission {
+    const fn from_u8(n: u8) -> Self {
+        match n {
+            1 => Self::Granted,
+            2 => Self::Restricted,
+            _ => Self::Denied,
+        }
+    }
+}
+
+/// What an officer says of a row beside its envelope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StaticTerms {
+    /// Orders must be multiples of this; 1 where odd lots are allowed. Zero divides nothing, so it refuses every order.
+    pub lot: Qty,
+    /// Whether the class may trade the instrument.
+    pub permission: Permission,
+    /// The officer's running number, for the audit trail.
+    pub version: u32,
+}
+
+/// One record of the static table: the officer's word on one (instrument, strategy class).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StaticRecord {
+    /// Hard bounds: no limit in force is ever wider, whatever the dynamic table says.
+    pub cap: RiskLimits,
+    /// What holds when no dynamic limit does.
+    pub base: RiskLimits,
+    /// Orders must be multiples of this; 1 where odd lots are allowed.
+    pub lot: Qty,
+    /// Whether the class may trade the instrument.
+    pub permission: Permission,
+    /// The officer's running number.
+    pub version: u32,
+    /// When it was published.
+    pub published: UnixNanos,
+}
+
+#[expect(clippy::cast_sign_loss, reason = "limits are not negative; Parameter::bounds")]
+const fn pack_limits(l: &RiskLimits) -> [u64; 4] {
+    [
+        l.max_qty.0 as u64 | (l.collar_bps as u64) << 32 | (l.passive_min_ticks as u64) << 48,
+        l.max_notional_micros as u64,
+        l.max_pos_long as u64 | (l.order_burst as u64) << 48,
+        l.max_pos_short as u64 | (l.margin_bps as u64) << 48,
+    ]
+}
+
+/// The limits in four words and the high half of the word that holds the rate.
+#[inline(always)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "the fields' widths in the layout"
+)]
+pub(crate) const fn unpack_limits(words: [u64; 4], rate_word: u64) -> RiskLimits {
+    let [w0, w1, w2, w3] = words;
+    RiskLimits {
+        max_qty: Qty(w0 as u32),
+        max_notional_micros: w1 as i64,
+        collar_bps: (w0 >> 32) as u32 & 0xFFFF,
+        passive_min_ticks: (w0 >> 48) as u32,
+        max_pos_long: (w2 & LOW_48) as i64,
+        max_pos_short: (w3 & LOW_48) as i64,
+        order_rate_per_s: (rate_word >> 32) as u32,
+        order_burst: (w2 >> 48) as u32,
+        margin_bps: (w3 >> 48) as u32,
+    }
+}
+
+impl LimitRecord {
+    pub(crate) const fn pack(&self) -> [u64; DYNAMIC_WORDS] {
+        let [w0, w1, w2, w3] = pack_limits(&self.limits);
+        [
+            w0,
+            w1,
+            w2,
+            w3,
+            self.lease.granted.0,
+            self.lease.span.0 / 1_000 | (self.limits.order_rate_per_s as u64) << 32,
+            self.version as u64
+                | (self.score.0 as u64) << 32
+                | (self.tier as u64) << 52
+                | (self.cause as u64) << 56,
+        ]
+    }
+
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the fields' widths in the layout")]
+    pub(crate) const fn unpack(words: [u64; DYNAMIC_WORDS]) -> Self {
+        let [w0, w1, w2, w3, granted, w5, w6] = words;
+        Self {
+            limits: unpack_limits([w0, w1, w2, w3], w5),
+            tier: tier_of(w6),
+            score: FixedScore((w6 >> 32) as u32 & 0xF_FFFF),
+            lease: Lease { granted: UnixNanos(granted), span: Nanos((w5 & 0xFFFF_FFFF) * 1_000) },
+            version: w6 as u32,
+            cause: LimitCause::from_u8((w6 >> 56) as u8),
+        }
+    }
+}
+
+/// The tier's two meaningful bits, so that every pattern is a tier and none needs a branch.
+#[inline(always)]
+const fn tier_of(w6: u64) -> Tier {
+    match (w6 >> 52) & 3 {
+        0 => Tier::Normal,
+        1 => Tier::Elevated,
+        2 => Tier::High,
+        _ => Tier::Critical,
+    }
+}
+
+/// What an order under live dynamic limits needs of a static record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StaticHot {
+    pub cap: RiskLimits,
+    pub lot: Divisor32,
+    pub permission: Permission,
+}
+
+impl StaticRecord {
+    pub(crate) const fn pack(&self) -> [u64; STATIC_WORDS] {
+        let [c0, c1, c2, c3] = pack_limits(&self.cap);
+        let [b0, b1, b2, b3] = pack_limits(&self.base);
+        let lot = Divisor32::new(self.lot.0);
+        [
+            c0,
+            c1,
+            c2,
+            c3,
+            lot.reciprocal(),
+            lot.divisor() as u64 | (self.cap.order_rate_per_s as u64) << 32,
+            self.version as u64 | (self.permission as u64) << 32,
+            b0,
+            b1,
+            b2,
+            b3,
+            (self.base.order_rate_per_s as u64) << 32,
+            self.published.0,
+        ]
+    }
+
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the fields' widths in the layout")]
+    pub(crate) const fn unpack_hot(words: [u64; STATIC_HOT_WORDS]) -> StaticHot {
+        let [w0, w1, w2, w3, reciprocal, w5, w6] = words;
+        StaticHot {
+            cap: unpack_limits([w0, w1, w2, w3], w5),
+            lot: Divisor32::from_parts(w5 as u32, reciprocal),
+            permission: Permission::from_u8((w6 >> 32) as u8),
+        }
+    }
+
+    /// The base of a whole record.
+    #[inline(always)]
+    pub(crate) const fn unpack_base(words: [u64; STATIC_WORDS]) -> RiskLimits {
+        let [_, _, _, _, _, _, _, b0, b1, b2, b3, rate, _] = words;
+        unpack_limits([b0, b1, b2, b3], rate)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the fields' widths in the layout")]
+    pub(crate) const fn unpack(words: [u64; STATIC_WORDS]) -> Self {
+        let [w0, w1, w2, w3, w4, w5, w6, ..] = words;
+        let hot = Self::unpack_hot([w0, w1, w2, w3, w4, w5, w6]);
+        Self {
+            cap: hot.cap,
+            base: Self::unpack_base(words),
+            lot: Qty(hot.lot.divisor()),
+            permission: hot.permission,
+            version: w6 as u32,
+            published: UnixNanos(words[12]),
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::limits::Parameter;
+    use proptest::prelude::*;
+
+    fn any_limits() -> impl Strategy<Value = RiskLimits> {
+        let zero = RiskLimits {
+            max_qty: Qty(1),
+            max_notional_micros: 1,
+            collar_bps: 1,
+            passive_min_ticks: 0,
+            max_pos_long: 0,
+            max_pos_short: 0,
+            order_rate_per_s: 1,
+            order_burst: 1,
+            margin_bps: 10_000,
+        };
+        Parameter::ALL.map(|p| p.bounds().0..=p.bounds().1).to_vec().prop_map(move |values| {
+            Parameter::ALL.into_iter().zip(values).fold(zero, |l, (p, v)| l.with(p, v).expect("in bounds"))
+        })
+    }
+
+    fn any_tier() -> impl Strategy<Value = Tier> {
+        (0_u8..4).prop_map(|n| Tier::from_u8(n).expect("four tiers"))
+    }
+
+    proptest! {
+        #[test]
+        fn a_dynamic_record_survives_its_slot(
+            limits in any_limits(), tier in any_tier(), score in 0_u32..=1_000_000, granted: u64,
+            span in 0_u64..=Lease::SPAN_MAX.0, version: u32, cause in 0_u8..=6,
+        ) {
+            let record = LimitRecord {
+                limits, tier, version,
+                score: FixedScore::from_micros(score).expect("at most one"),
+                lease: Lease::new(UnixNanos(granted), Nanos(span)),
+                cause: LimitCause::from_u8(cause),
+            };
+            prop_assert_eq!(LimitRecord::unpack(record.pack()), record);
+        }
+
+        #[test]
+        fn a_static_record_survives_its_slot(
+            cap in any_limits(), base in any_limits(), lot in 1_u32.., permission in 0_u8..3, version: u32, at: u64,
+        ) {
+            let record = StaticRecord {
+                cap, base, version,
+                lot: Qty(lot),
+                permission: Permission::from_u8(permission),
+                published: UnixNanos(at),
+            };
+            prop_assert_eq!(StaticRecord::unpack(record.pack()), record);
+        }
+
+        #[test]
+        fn a_lease_is_never_longer_than_granted_and_ends_when_it_says(granted in 0_u64..1 << 62, span: u64, at: u64) {
+            let lease = Lease::new(UnixNanos(granted), Nanos(span));
+            prop_assert!(lease.span.0 <= span);
+            prop_assert!(!lease.holds(lease.end()));
+            if at >= granted && at < lease.end().0 {
+                prop_assert!(lease.holds(UnixNanos(at)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_from_the_future_does_not_hold() {
+        let lease = Lease::new(UnixNanos(10_000_000_000), Nanos::SECOND);
+        assert!(lease.holds(UnixNanos(10_000_000_000 - Lease::SKEW_MAX.0)));
+        assert!(!lease.holds(UnixNanos(10_000_000_000 - Lease::SKEW_MAX.0 - 1)));
+    }
+
+    #[test]
+    fn scores_that_are_no_scores_are_refused() {
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1e-9, 1.000_001] {
+            assert_eq!(FixedScore::from_f64(bad), None, "{bad}");
+        }
+        assert_eq!(FixedScore::from_f64(0.35).map(FixedScore::micros), Some(350_000));
+        assert_eq!(FixedScore::from_f64(1.0), Some(FixedScore::MAX));
+        assert_eq!(FixedScore::from_micros(1_000_001), None);
+        assert_eq!(std::format!("{}", FixedScore::from_f64(0.0134).unwrap()), "0.013400");
+    }
+}

@@ -1,0 +1,398 @@
+//! The two limit tables, one record per (instrument, strategy class), one writer each.
+//!
+//! The **static** table is the officer's (writer: control). The **dynamic** table is the model's (writer: scorer). They
+//! are two, not one with two writers, so that a dead scorer cannot keep an officer from tightening, and a dead daemon
+//! leaves the static rows standing.
+//!
+//! A writer handle is unique: it is not `Clone`, and making a table is the only way to get one. Readers are cheap to
+//! clone. All memory is allocated when the table is made.
+
+use alloc::boxed::Box;
+
+use types::{InstrumentId, UnixNanos};
+
+use crate::{
+    ids::ClassId,
+    limits::{Effective, Envelope},
+    record::{
+        DYNAMIC_WORDS, Lease, LimitRecord, STATIC_HOT_WORDS, STATIC_WORDS, StaticHot, StaticRecord,
+        StaticTerms, Terms,
+    },
+    slot::{SeqSlot, SlotFault},
+    sync::Arc,
+};
+
+/// Most rows of a table: a gigabyte of dynamic slots, far beyond any universe, and small enough that a row's index
+/// cannot overflow.
+pub const ROWS_MAX: usize = 1 << 24;
+
+/// A table that cannot be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableSizeError {
+    /// Instruments asked for.
+    pub instruments: usize,
+    /// Classes (or other second dimension) asked for.
+    pub classes: usize,
+}
+
+impl core::fmt::Display for TableSizeError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { instruments, classes } = self;
+        write!(f, "a table of {instruments} instruments by {classes} classes, must have 1 to {ROWS_MAX} rows")
+    }
+}
+
+impl core::error::Error for TableSizeError {}
+
+/// A row that the table does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownRow {
+    /// The instrument asked for.
+    pub instrument: InstrumentId,
+    /// The class asked for.
+    pub class: ClassId,
+}
+
+impl core::fmt::Display for UnknownRow {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "no limit row for instrument {}, class {}", self.instrument.0, self.class.0)
+    }
+}
+
+impl core::error::Error for UnknownRow {}
+
+/// A rectangle of slots.
+struct Grid<const N: usize> {
+    slots: Box<[SeqSlot<N>]>,
+    instruments: usize,
+    classes: usize,
+}
+
+impl<const N: usize> Grid<N> {
+    fn new(instruments: usize, classes: usize) -> Result<Arc<Self>, TableSizeError> {
+        let rows = checked_rows(instruments, classes)?;
+        let slots = (0..rows).map(|_| SeqSlot::new()).collect();
+        Ok(Arc::new(Self { slots, instruments, classes }))
+    }
+
+    /// Both indexes are checked: a class out of range would else fall into the next instrument's row.
+    #[inline(always)]
+    fn slot(&self, instrument: InstrumentId, class: ClassId) -> Option<&SeqSlot<N>> {
+        if (instrument.index() < self.instruments) & (usize::from(class.0) < self.classes) {
+            self.slots.get(instrument.index().wrapping_mul(self.classes).wrapping_add(usize::from(class.0)))
+        } else {
+            None
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(&*self.slots)
+    }
+}
+
+/// `a × b`, when it is 1 to [`ROWS_MAX`].
+pub(crate) fn checked_rows(a: usize, b: usize) -> Result<usize, TableSizeError> {
+    a.checked_mul(b)
+        .filter(|rows| (1..=ROWS_MAX).contains(rows))
+        .ok_or(TableSizeError { instruments: a, classes: b })
+}
+
+/// The dynamic table: makes its two ends.
+#[derive(Debug)]
+pub struct LimitTable;
+
+impl LimitTable {
+    /// A dynamic table with no record in it.
+    ///
+    /// # Errors
+    /// [`TableSizeError`] when it would have no row or more than [`ROWS_MAX`].
+    pub fn create(instruments: usize, classes: usize) -> Result<(LimitWriter, LimitReader), TableSizeError> {
+        let grid = Grid::new(instruments, classes)?;
+        Ok((LimitWriter { grid: Arc::clone(&grid) }, LimitReader { grid }))
+    }
+}
+
+/// The scorer's end of the dynamic table. There is one.
+pub struct LimitWriter {
+    grid: Arc<Grid<DYNAMIC_WORDS>>,
+}
+
+impl core::fmt::Debug for LimitWriter {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "LimitWriter({} x {})", self.grid.instruments, self.grid.classes)
+    }
+}
+
+impl LimitWriter {
+    /// Publishes limits that hold from `now` for the lease of `terms`. Wait-free.
+    ///
+    /// # Errors
+    /// [`UnknownRow`].
+    #[inline]
+    pub fn publish(
+        &mut self,
+        instrument: InstrumentId,
+        class: ClassId,
+        limits: &Effective,
+        terms: &Terms,
+        now: UnixNanos,
+    ) -> Result<(), UnknownRow> {
+        let slot = self.grid.slot(instrument, class).ok_or(UnknownRow { instrument, class })?;
+        let Terms { tier, score, lease, version, cause } = *terms;
+        let record = LimitRecord {
+            limits: *limits.limits(),
+            tier,
+            score,
+            lease: Lease::new(now, lease),
+            version,
+            cause,
+        };
+        slot.write(record.pack());
+        Ok(())
+    }
+
+    /// Leaves a row as a scorer would that dies in the middle of a record.
+    #[cfg(test)]
+    pub(crate) fn abandon(&mut self, instrument: InstrumentId, class: ClassId) {
+        self.grid.slot(instrument, class).expect("a row").abandon();
+    }
+}
+
+/// A reader of the dynamic table.
+#[derive(Clone)]
+pub struct LimitReader {
+    grid: Arc<Grid<DYNAMIC_WORDS>>,
+}
+
+impl core::fmt::Debug for LimitReader {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "LimitReader({} x {})", self.grid.instruments, self.grid.classes)
+    }
+}
+
+/// Why a table gave no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadFault {
+    /// The table has no such row.
+    UnknownRow,
+    /// The row gave no record.
+    Slot(SlotFault),
+}
+
+impl LimitReader {
+    /// The newest record of a row, whether its lease holds or not.
+    ///
+    /// # Errors
+    /// [`ReadFault`].
+    #[inline(always)]
+    pub fn read(&self, instrument: InstrumentId, class: ClassId) -> Result<LimitRecord, ReadFault> {
+        let slot = self.grid.slot(instrument, class).ok_or(ReadFault::UnknownRow)?;
+        slot.read::<DYNAMIC_WORDS>().map(LimitRecord::unpack).map_err(ReadFault::Slot)
+    }
+
+    /// Instruments and classes of the table.
+    #[must_use]
+    pub fn shape(&self) -> (usize, usize) {
+        (self.grid.instruments, self.grid.classes)
+    }
+
+    /// Bytes of its slots, for the boot report.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.grid.bytes()
+    }
+}
+
+/// The static table: makes its two ends.
+#[derive(Debug)]
+pub struct StaticTable;
+
+impl StaticTable {
+    /// A static table with no record in it: every order is refused until an officer's limits are published.
+    ///
+    /// # Errors
+    /// [`TableSizeError`] when it would have no row or more than [`ROWS_MAX`].
+    pub fn create(
+        instruments: usize,
+        classes: usize,
+    ) -> Result<(StaticWriter, StaticReader), TableSizeError> {
+        let grid = Grid::new(instruments, classes)?;
+        Ok((StaticWriter { grid: Arc::clone(&grid) }, StaticReader { grid }))
+    }
+}
+
+/// Control's end of the static table. There is one.
+pub struct StaticWriter {
+    grid: Arc<Grid<STATIC_WORDS>>,
+}
+
+impl core::fmt::Debug for StaticWriter {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "StaticWriter({} x {})", self.grid.instruments, self.grid.classes)
+    }
+}
+
+impl StaticWriter {
+    /// Publishes the officer's word on one row: the envelope's cap as hard bounds, its base as what holds without a
+    /// model. Wait-free.
+    ///
+    /// # Errors
+    /// [`UnknownRow`].
+    pub fn publish(
+        &mut self,
+        instrument: InstrumentId,
+        class: ClassId,
+        envelope: &Envelope,
+        terms: &StaticTerms,
+        now: UnixNanos,
+    ) -> Result<(), UnknownRow> {
+        let slot = self.grid.slot(instrument, class).ok_or(UnknownRow { instrument, class })?;
+        let (cap, base) = (*envelope.cap(), *envelope.base());
+        let StaticTerms { lot, permission, version } = *terms;
+        slot.write(StaticRecord { cap, base, lot, permission, version, published: now }.pack());
+        Ok(())
+    }
+
+    /// Leaves a row as a writer would that dies in the middle of a record.
+    #[cfg(test)]
+    pub(crate) fn abandon(&mut self, instrument: InstrumentId, class: ClassId) {
+        self.grid.slot(instrument, class).expect("a row").abandon();
+    }
+}
+
+/// A reader of the static table.
+#[derive(Clone)]
+pub struct StaticReader {
+    grid: Arc<Grid<STATIC_WORDS>>,
+}
+
+impl core::fmt::Debug for StaticReader {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "StaticReader({} x {})", self.grid.instruments, self.grid.classes)
+    }
+}
+
+impl StaticReader {
+    /// The newest record of a row.
+    ///
+    /// # Errors
+    /// [`ReadFault`].
+    pub fn read(&self, instrument: InstrumentId, class: ClassId) -> Result<StaticRecord, ReadFault> {
+        self.words(instrument, class).map(StaticRecord::unpack)
+    }
+
+    /// The first line of a row: what an order under live dynamic limits needs.
+    #[inline(always)]
+    pub(crate) fn read_hot(&self, instrument: InstrumentId, class: ClassId) -> Result<StaticHot, ReadFault> {
+        let slot = self.grid.slot(instrument, class).ok_or(ReadFault::UnknownRow)?;
+        slot.read::<STATIC_HOT_WORDS>().map(StaticRecord::unpack_hot).map_err(ReadFault::Slot)
+    }
+
+    #[inline(always)]
+    pub(crate) fn words(
+        &self,
+        instrument: InstrumentId,
+        class: ClassId,
+    ) -> Result<[u64; STATIC_WORDS], ReadFault> {
+        let slot = self.grid.slot(instrument, class).ok_or(ReadFault::UnknownRow)?;
+        slot.read::<STATIC_WORDS>().map_err(ReadFault::Slot)
+    }
+
+    /// Instruments and classes of the table.
+    #[must_use]
+    pub fn shape(&self) -> (usize, usize) {
+        (self.grid.instruments, self.grid.classes)
+    }
+
+    /// Bytes of its slots, for the boot report.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.grid.bytes()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::{
+        limits::{Parameter, RiskLimits},
+        record::{FixedScore, LimitCause, Permission},
+    };
+    use types::{Nanos, Qty, Tier};
+
+    const LIMITS: RiskLimits = RiskLimits {
+        max_qty: Qty(500),
+        max_notional_micros: 1_000_000,
+        collar_bps: 500,
+        passive_min_ticks: 1,
+        max_pos_long: 5_000,
+        max_pos_short: 4_000,
+        order_rate_per_s: 100,
+        order_burst: 20,
+        margin_bps: 10_000,
+    };
+
+    #[test]
+    fn a_published_record_is_what_a_reader_reads_in_its_row_and_no_other() {
+        let (mut writer, reader) = LimitTable::create(3, 2).unwrap();
+        let envelope = Envelope::fixed(LIMITS).unwrap();
+        let terms = Terms {
+            tier: Tier::High,
+            score: FixedScore::from_f64(0.35).unwrap(),
+            lease: Nanos::SECOND,
+            version: 7,
+            cause: LimitCause::Tighten,
+        };
+        let (instrument, class, now) = (InstrumentId(1), ClassId(1), UnixNanos(42));
+        writer.publish(instrument, class, &envelope.clamp(&LIMITS), &terms, now).unwrap();
+        let record = reader.read(instrument, class).unwrap();
+        assert_eq!((record.limits, record.tier, record.version), (LIMITS, Tier::High, 7));
+        assert_eq!((record.lease, record.cause), (Lease::new(now, Nanos::SECOND), LimitCause::Tighten));
+        for (i, c) in [(0, 0), (0, 1), (1, 0), (2, 0), (2, 1)] {
+            assert_eq!(reader.read(InstrumentId(i), ClassId(c)), Err(ReadFault::Slot(SlotFault::Empty)));
+        }
+    }
+
+    #[test]
+    fn rows_outside_the_table_are_unknown_even_where_the_index_would_fall_inside() {
+        let (mut writer, reader) = LimitTable::create(3, 2).unwrap();
+        let envelope = Envelope::fixed(LIMITS).unwrap();
+        let terms = Terms {
+            tier: Tier::Normal,
+            score: FixedScore::ZERO,
+            lease: Nanos::SECOND,
+            version: 1,
+            cause: LimitCause::Boot,
+        };
+        for (i, c) in [(0, 2), (3, 0), (u32::MAX, 0)] {
+            let (instrument, class) = (InstrumentId(i), ClassId(c));
+            assert_eq!(reader.read(instrument, class), Err(ReadFault::UnknownRow));
+            let error = writer.publish(instrument, class, &envelope.clamp(&LIMITS), &terms, UnixNanos(1));
+            assert_eq!(error, Err(UnknownRow { instrument, class }));
+        }
+    }
+
+    #[test]
+    fn a_static_row_gives_cap_base_lot_and_permission() {
+        let (mut writer, reader) = StaticTable::create(2, 1).unwrap();
+        let cap = LIMITS.with(Parameter::MaxQty, 900).unwrap();
+        let envelope = Envelope::new(LIMITS, LIMITS, cap).unwrap();
+        let (instrument, class) = (InstrumentId(1), ClassId(0));
+        let terms = StaticTerms { lot: Qty(100), permission: Permission::Restricted, version: 3 };
+        writer.publish(instrument, class, &envelope, &terms, UnixNanos(9)).unwrap();
+        let record = reader.read(instrument, class).unwrap();
+        assert_eq!((record.cap, record.base, record.lot), (cap, LIMITS, Qty(100)));
+        assert_eq!(
+            (record.permission, record.version, record.published),
+            (Permission::Restricted, 3, UnixNanos(9))
+        );
+        assert_eq!(reader.read_hot(instrument, class).unwrap().cap, cap);
+    }
+
+    #[test]
+    fn tables_without_rows_or_with_too_many_are_refused() {
+        for (i, c) in [(0, 1), (1, 0), (ROWS_MAX, 2), (usize::MAX, 2)] {
+            assert_eq!(LimitTable::create(i, c).unwrap_err(), TableSizeError { instruments: i, classes: c });
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! What the gate says of an order.
+
+use core::fmt;
+
+use types::{Px, Tier};
+
+use crate::{
+    limits::RiskLimits,
+    reason::{REASON_COUNT, RejectReason, Unit},
+    record::FixedScore,
+};
+
+/// Whether an order may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Decision {
+    /// It may.
+    Accept = 0,
+    /// It may, and somebody should look: see [`Flags`].
+    Flag = 1,
+    /// It may not.
+    Reject = 2,
+}
+
+impl Decision {
+    /// The word used in `verdicts.csv`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Flag => "flag",
+            Self::Reject => "reject",
+        }
+    }
+}
+
+/// Why an accepted order deserves a look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub struct Flags(pub(crate) u8);
+
+impl Flags {
+    /// The instrument's tier is Elevated or above.
+    pub const TIER: Self = Self(1);
+    /// Quantity, value or position is above seven eighths of its limit.
+    pub const NEAR_LIMIT: Self = Self(1 << 1);
+    /// A market order for more than the far touch shows: the rest trades at prices not checked here.
+    pub const WALKS_BOOK: Self = Self(1 << 2);
+    /// None.
+    pub const NONE: Self = Self(0);
+
+    /// Whether all of `other` are set.
+    #[must_use]
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether none is set.
+    #[inline]
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// Whose limits were in force.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum LimitsSource {
+    /// None were read: the order was refused before.
+    #[default]
+    None = 0,
+    /// The model's, inside the officer's envelope.
+    Dynamic = 1,
+    /// The officer's base: the gate has no dynamic table.
+    Static = 2,
+    /// The officer's base: nothing was published for the row.
+    StaticEmpty = 3,
+    /// The officer's base: the lease of the dynamic record has ended.
+    StaticLease = 4,
+    /// The officer's base: the dynamic record could not be read whole.
+    StaticTorn = 5,
+}
+
+impl LimitsSource {
+    /// The word used in reports; every static source begins with `static`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Dynamic => "dynamic",
+            Self::Static => "static",
+            Self::StaticEmpty => "static (nothing published)",
+            Self::StaticLease => "static (lease ended)",
+            Self::StaticTorn => "static (torn record)",
+        }
+    }
+
+    /// Whether the officer's base was in force.
+    #[must_use]
+    pub const fn is_static(self) -> bool {
+        matches!(self, Self::Static | Self::StaticEmpty | Self::StaticLease | Self::StaticTorn)
+    }
+}
+
+/// The gate's answer on one order. Small and `Copy`: it goes into a ring on every order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The limit that was breached, in [`RejectReason::unit`]; 0 when accepted.
+    pub limit: i64,
+    /// What the order would have made of it; 0 when accepted.
+    pub value: i64,
+    /// The calibrated score behind the limits; 0 under static limits.
+    pub score: FixedScore,
+    /// The version of the dynamic record; 0 under static limits.
+    pub version: u32,
+    /// Why it was refused.
+    pub reason: Option<RejectReason>,
+    /// Whether it may leave.
+    pub decision: Decision,
+    /// The instrument's tier; Normal under static limits.
+    pub tier: Tier,
+    /// Whose limits were in force.
+    pub source: LimitsSource,
+    /// Why somebody should look.
+    pub flags: Flags,
+}
+
+const _: () = assert!(size_of::<Verdict>() == 32);
+
+impl Verdict {
+    /// Whether the order may leave.
+    #[inline]
+    #[must_use]
+    pub const fn accepted(&self) -> bool {
+        !matches!(self.decision, Decision::Reject)
+    }
+
+    /// The reason's number, 0 when accepted.
+    #[must_use]
+    pub fn code(&self) -> u16 {
+        self.reason.map_or(0, RejectReason::code)
+    }
+
+    /// The reason's slug, empty when accepted.
+    #[must_use]
+    pub fn slug(&self) -> &'static str {
+        self.reason.map_or("", RejectReason::slug)
+    }
+}
+
+impl fmt::Display for Verdict {
+    /// The text of FIX tag 58: slug, then the sentence with its numbers; `accept` or `flag` otherwise.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.reason {
+            Some(reason) => Breach { reason, limit: self.limit, value: self.value }.fmt(f),
+            None => f.write_str(self.decision.as_str()),
+        }
+    }
+}
+
+/// One limit an order breaks, with its numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Breach {
+    /// Which.
+    pub reason: RejectReason,
+    /// The limit, in [`RejectReason::unit`].
+    pub limit: i64,
+    /// What the order would have made of it.
+    pub value: i64,
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.reason.slug())?;
+        let mut rest = self.reason.sentence();
+        while let Some((before, marked)) = rest.split_once('{') {
+            f.write_str(before)?;
+            let (name, after) = marked.split_once('}').unwrap_or((marked, ""));
+            let number = if name == "limit" { self.limit } else { self.value };
+            WithUnit { number, unit: self.reason.unit() }.fmt(f)?;
+            rest = after;
+        }
+        f.write_str(rest)
+    }
+}
+
+/// A number as an officer reads it.
+struct WithUnit {
+    number: i64,
+    unit: Unit,
+}
+
+impl fmt::Display for WithUnit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let n = self.number;
+        match self.unit {
+            Unit::None | Unit::Quantity | Unit::Orders | Unit::Number => write!(f, "{n}"),
+            // A micro is a thousand nanos: the price's own exact decimal.
+            Unit::MicroCurrency => match n.checked_mul(1_000) {
+                Some(nanos) => Px(nanos).fmt(f),
+                None => write!(f, "{}", n / 1_000_000),
+            },
+            Unit::Bps => write!(f, "{n} bps"),
+            Unit::Ticks => write!(f, "{n} ticks"),
+            Unit::Price => Px(n).fmt(f),
+            Unit::Nanos => write!(f, "{n} ns"),
+            Unit::OrdersPerSecond => write!(f, "{n}/s"),
+        }
+    }
+}
+
+/// Everything the gate can say of one order: all breaches, in the order of decision, and what they were judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct Explanation {
+    /// What [`crate::Gate::check`] would have said at the same moment.
+    pub verdict: Verdict,
+    /// The limits in force, when any were read.
+    pub limits: Option<RiskLimits>,
+    breaches: [Option<Breach>; REASON_COUNT],
+    len: usize,
+}
+
+impl Explanation {
+    pub(crate) const fn new(verdict: Verdict, limits: Option<RiskLimits>) -> Self {
+        Self { verdict, limits, breaches: [None; REASON_COUNT], len: 0 }
+    }
+
+    /// Adds a breach; each reason is added at most once, so there is room.
+    pub(crate) fn push(&mut self, breach: Breach) {
+        if let Some(place) = self.breaches.get_mut(self.len) {
+            *place = Some(breach);
+            self.len += 1;
+        }
+    }
+
+    /// All breaches, in the order of decision; the first one is the verdict's.
+    pub fn breaches(&self) -> impl Iterator<Item = &Breach> {
+        self.breaches.iter().flatten()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::string::ToString;
+
+    #[test]
+    fn a_breach_reads_as_a_sentence_with_its_numbers_in_their_units() {
+        for (reason, limit, value, text) in [
+            (
+                RejectReason::QtyDynamic,
+                50,
+                200,
+                "QTY_DYNAMIC: The quantity 200 is above the live limit of 50.",
+            ),
+            (
+                RejectReason::Value,
+                1_000_000_000_000,
+                1_250_000_500_000,
+                "VALUE: The order's value 1250000.50 is above the limit of 1000000.00.",
+            ),
+            (
+                RejectReason::Collar,
+                500,
+                731,
+                "COLLAR: The price is 731 bps from the reference; the collar allows 500 bps.",
+            ),
+            (
+                RejectReason::BadTick,
+                10_000_000,
+                100_005_000_000,
+                "BAD_TICK: The price 100.005 is not a multiple of the tick 0.01.",
+            ),
+            (RejectReason::HaltedFirm, 0, 0, "HALTED_FIRM: All trading of the firm is halted."),
+        ] {
+            assert_eq!(Breach { reason, limit, value }.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_value_beyond_the_price_type_still_prints() {
+        let breach = Breach { reason: RejectReason::Value, limit: 1, value: i64::MAX };
+        assert!(breach.to_string().contains("9223372036854 is above"), "{breach}");
+    }
+}
