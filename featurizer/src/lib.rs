@@ -1,1 +1,24 @@
-//! Being built.
+//! Books and features: turns [`types::BookEvent`]s into order books, and books into the vectors the model scores.
+//!
+//! **What it never does:** know a feed's wire format or a model; allocate, lock, log, read a clock or make a system call after
+//! construction (the capture files excepted, which cold threads write).
+//!
+//! **Invariants.** A book that may be wrong says so ([`types::BookState::Stale`]) and is never scored; quantities are never
+//! negative; every event that did not do what it says is in a counter; a vector at grid point t uses events up to and including
+//! t and nothing else, so that a replay gives the same bytes as the live run.
+//!
+//! Start reading at [`Books`] (orders and levels), then the features.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod book;
+mod far;
+mod ladder;
+mod levels;
+mod order_table;
+mod pages;
+
+pub use book::{
+    Applied, Bbo, Book, BookCounters, BookLimits, Books, BooksMut, BuildError, Effect, Levels, MemoryReport, Occupancy,
+};
+pub use pages::PageKind;

@@ -1,0 +1,336 @@
+//! All price levels of all books: the ladders near the touch, the far levels beyond, and the moves between them.
+
+use types::Side;
+
+use crate::far::{self, FarIndex, FarLevel};
+use crate::ladder::{Cell, HOME, Head, MISSES_MAX, NO_KEY, Occupied, TICKS, WORDS, flag, key_of};
+
+/// Prices below this many ticks may be quoted finer (US equities below one dollar, rule 612 of Regulation NMS).
+const FINE_BELOW_TICKS: i64 = 100;
+/// The finest grid a ladder falls back to.
+const FINE_STEP: i64 = 100_000;
+
+/// A level cannot be stored: its own bound or the far arena is exhausted. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Full;
+
+impl From<far::Full> for Full {
+    fn from(far::Full: far::Full) -> Self {
+        Self
+    }
+}
+
+/// What the level store keeps beside the big tables.
+#[derive(Debug)]
+pub(crate) struct LevelIndex {
+    pub(crate) far: FarIndex,
+    /// Tick of each instrument.
+    pub(crate) ticks: Box<[i64]>,
+    /// Room to merge one side's ladder and far levels in.
+    scratch: Vec<FarLevel>,
+    /// Windows moved.
+    pub(crate) recentres: u64,
+    /// Windows that could not be moved because the far arena was full; the book stays right, only slower.
+    pub(crate) recentres_refused: u64,
+}
+
+impl LevelIndex {
+    pub(crate) fn new(instruments: usize, far_levels: usize, default_tick: i64) -> Self {
+        Self {
+            far: FarIndex::new(instruments * 2, far_levels),
+            ticks: vec![default_tick; instruments].into_boxed_slice(),
+            scratch: Vec::with_capacity(TICKS + far::FAR_MAX),
+            recentres: 0,
+            recentres_refused: 0,
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.far.bytes() + size_of_val(&*self.ticks) + self.scratch.capacity() * size_of::<FarLevel>()
+    }
+}
+
+/// The level tables, lent for one chunk of events.
+pub(crate) struct LevelsMut<'a> {
+    pub(crate) heads: &'a mut [Head],
+    pub(crate) bits: &'a mut [[u64; WORDS]],
+    pub(crate) cells: &'a mut [Cell],
+    pub(crate) arena: &'a mut [FarLevel],
+    pub(crate) index: &'a mut LevelIndex,
+}
+
+impl LevelsMut<'_> {
+    /// Applies `change` to one level, which does not exist when its cell is empty. `change` returns the cell's new content, or
+    /// `None` to refuse.
+    #[inline]
+    pub(crate) fn edit(
+        &mut self,
+        instrument: usize,
+        side: Side,
+        px: i64,
+        change: impl FnOnce(Cell) -> Option<Cell>,
+    ) -> Result<(), Full> {
+        let (s, key) = (side.index(), key_of(side, px));
+        let head = &mut self.heads[instrument];
+        let index = head.index(s, key);
+        if index >= TICKS {
+            return self.edit_outside(instrument, side, px, change);
+        }
+        let line = instrument * 2 + s;
+        let cell = &mut self.cells[line * TICKS + index];
+        let (old, new) = (*cell, change(*cell).ok_or(Full)?);
+        *cell = new;
+        if index as i16 >= head.best[s] {
+            head.flags |= flag::BBO;
+        }
+        if old.is_empty() != new.is_empty() {
+            let bits = &mut self.bits[line];
+            if new.is_empty() {
+                head.vacate(bits, s, index);
+            } else {
+                head.occupy(bits, s, index);
+            }
+        }
+        Ok(())
+    }
+
+    /// The rest of [`LevelsMut::edit`] for a key the window does not hold.
+    #[cold]
+    #[inline(never)]
+    fn edit_outside(
+        &mut self,
+        instrument: usize,
+        side: Side,
+        px: i64,
+        change: impl FnOnce(Cell) -> Option<Cell>,
+    ) -> Result<(), Full> {
+        let (s, key) = (side.index(), key_of(side, px));
+        if self.heads[instrument].is_empty(s) && self.settle_empty_window(instrument, side, px) {
+            return self.edit(instrument, side, px, change);
+        }
+        let line = instrument * 2 + s;
+        let best_before = self.heads[instrument].best_key(s);
+        if let Some(cell) = self.index.far.get_mut(self.arena, line, key) {
+            *cell = change(*cell).ok_or(Full)?;
+            if cell.is_empty() {
+                self.index.far.remove(self.arena, line, key);
+            }
+        } else {
+            let cell = change(Cell::EMPTY).ok_or(Full)?;
+            if cell.is_empty() {
+                return Ok(());
+            }
+            self.index.far.insert(self.arena, line, FarLevel { key, cell })?;
+        }
+        let head = &mut self.heads[instrument];
+        head.far_best[s] = self.index.far.levels(self.arena, line).last().map_or(NO_KEY, |level| level.key);
+        if key >= best_before {
+            head.flags |= flag::BBO;
+        }
+        self.count_miss(instrument, side, key);
+        Ok(())
+    }
+
+    /// Moves the window of an empty side to a price; false when the step the other side needs does not hold the price.
+    fn settle_empty_window(&mut self, instrument: usize, side: Side, px: i64) -> bool {
+        let s = side.index();
+        let other = key_of(side.opposite(), self.heads[instrument].best_key(1 - s));
+        let head = &mut self.heads[instrument];
+        let step = if head.is_empty(1 - s) {
+            step_for(self.index.ticks[instrument], px, px)
+        } else if step_for(self.index.ticks[instrument], px, other) == head.step() {
+            head.step()
+        } else {
+            return false;
+        };
+        let key = key_of(side, px);
+        head.place(s, Head::home_base(key, step), step);
+        head.index(s, key) < TICKS
+    }
+
+    /// The step the instrument's windows should have now.
+    fn wanted_step(&self, instrument: usize) -> i64 {
+        let head = &self.heads[instrument];
+        let tick = self.index.ticks[instrument];
+        let best = [Side::Bid, Side::Ask].map(|side| (side, head.best_key(side.index())));
+        let px = best.map(|(side, key)| if key == NO_KEY { i64::MAX } else { key_of(side, key) });
+        step_for(tick, px[0], px[1])
+    }
+
+    /// Notes an event outside the window; the window moves when enough of them would have found room had it stood well.
+    fn count_miss(&mut self, instrument: usize, side: Side, key: i64) {
+        let s = side.index();
+        let best = self.heads[instrument].best_key(s);
+        if best == NO_KEY {
+            return;
+        }
+        let step = self.wanted_step(instrument);
+        let base = Head::home_base(best, step);
+        let fits = key >= base && key - base < TICKS as i64 * step && (key - base) % step == 0;
+        let head = &mut self.heads[instrument];
+        if !fits {
+            return;
+        }
+        head.misses[s] += 1;
+        if head.misses[s] >= MISSES_MAX {
+            head.misses[s] = 0;
+            self.recentre(instrument, s, step);
+        }
+    }
+
+    /// Moves a window so that the best price stands [`HOME`] ticks from its end; a new step moves both windows.
+    fn recentre(&mut self, instrument: usize, s: usize, step: i64) {
+        self.index.recentres += 1;
+        if step == self.heads[instrument].step() {
+            self.move_home(instrument, s, step);
+            return;
+        }
+        // Both ladders are emptied under the old step before the new one gives their indices another meaning.
+        let emptied = (0..2).all(|side| self.refill(instrument, side, None));
+        let step = if emptied { step } else { self.heads[instrument].step() };
+        (0..2).for_each(|side| self.move_home(instrument, side, step));
+    }
+
+    fn move_home(&mut self, instrument: usize, s: usize, step: i64) {
+        let best = self.heads[instrument].best_key(s);
+        if best != NO_KEY {
+            self.refill(instrument, s, Some((Head::home_base(best, step), step)));
+        }
+    }
+
+    /// Takes all levels of a side out and stores them again: in the window when it stands at `window` (base and step) and holds
+    /// them, else among the far ones. False, and nothing has changed, when the far arena has no room.
+    fn refill(&mut self, instrument: usize, s: usize, window: Option<(i64, i64)>) -> bool {
+        let line = instrument * 2 + s;
+        self.merge_into_scratch(instrument, s);
+        let mut scratch = std::mem::take(&mut self.index.scratch);
+        let holds = |key: i64| {
+            window.is_some_and(|(base, step)| {
+                (base..base + TICKS as i64 * step).contains(&key) && (key - base) % step == 0
+            })
+        };
+        let outside = scratch.iter().rev().filter(|level| !holds(level.key)).copied();
+        let count = scratch.iter().filter(|level| !holds(level.key)).count();
+        let stored = self.index.far.replace(self.arena, line, outside, count).is_ok();
+        if stored {
+            let head = &mut self.heads[instrument];
+            let cells = &mut self.cells[line * TICKS..][..TICKS];
+            for index in Occupied::new(&self.bits[line]) {
+                cells[index] = Cell::EMPTY;
+            }
+            head.wipe(&mut self.bits[line], s);
+            if let Some((base, step)) = window {
+                head.place(s, base, step);
+                for level in scratch.iter().filter(|level| holds(level.key)) {
+                    let index = head.index(s, level.key) % TICKS;
+                    cells[index] = level.cell;
+                    head.occupy(&mut self.bits[line], s, index);
+                }
+            }
+            head.far_best[s] =
+                self.index.far.levels(self.arena, line).last().map_or(NO_KEY, |level| level.key);
+        } else {
+            self.index.recentres_refused += 1;
+        }
+        scratch.clear();
+        self.index.scratch = scratch;
+        stored
+    }
+
+    /// All levels of a side, best first, in the scratch.
+    fn merge_into_scratch(&mut self, instrument: usize, s: usize) {
+        let line = instrument * 2 + s;
+        let head = &self.heads[instrument];
+        let cells = &self.cells[line * TICKS..][..TICKS];
+        let far = self.index.far.levels(self.arena, line);
+        let near = Occupied::new(&self.bits[line])
+            .map(|index| FarLevel { key: head.key(s, index as i16), cell: cells[index] });
+        self.index.scratch.clear();
+        self.index.scratch.extend(Merged::new(near, far));
+    }
+
+    /// Removes every level of an instrument and returns how many orders they held.
+    pub(crate) fn clear(&mut self, instrument: usize) -> u64 {
+        let mut orders = 0;
+        for s in 0..2 {
+            let line = instrument * 2 + s;
+            let cells = &mut self.cells[line * TICKS..][..TICKS];
+            for index in Occupied::new(&self.bits[line]) {
+                orders += cells[index].count();
+                cells[index] = Cell::EMPTY;
+            }
+            let far = self.index.far.levels(self.arena, line);
+            orders += far.iter().map(|level| level.cell.count()).sum::<u64>();
+            self.index.far.clear(line);
+            let head = &mut self.heads[instrument];
+            head.wipe(&mut self.bits[line], s);
+            head.far_best[s] = NO_KEY;
+            head.flags |= flag::BBO;
+        }
+        orders
+    }
+}
+
+/// The step a ladder should have for an instrument whose best prices are `a` and `b` ([`i64::MAX`]: none).
+fn step_for(tick: i64, a: i64, b: i64) -> i64 {
+    let fine = tick > FINE_STEP && tick % FINE_STEP == 0;
+    if fine && a.abs().min(b.abs()) < FINE_BELOW_TICKS.saturating_mul(tick) { FINE_STEP } else { tick }
+}
+
+/// Ladder and far levels of one side in one sequence, best first.
+#[derive(Clone, Debug)]
+pub(crate) struct Merged<'a, I: Iterator<Item = FarLevel>> {
+    near: I,
+    head: Option<FarLevel>,
+    far: &'a [FarLevel],
+}
+
+impl<'a, I: Iterator<Item = FarLevel>> Merged<'a, I> {
+    #[inline]
+    pub(crate) fn new(mut near: I, far: &'a [FarLevel]) -> Self {
+        let head = near.next();
+        Self { near, head, far }
+    }
+}
+
+impl<I: Iterator<Item = FarLevel>> Iterator for Merged<'_, I> {
+    type Item = FarLevel;
+
+    #[inline]
+    fn next(&mut self) -> Option<FarLevel> {
+        if let Some((last, rest)) = self.far.split_last()
+            && self.head.is_none_or(|head| last.key > head.key)
+        {
+            self.far = rest;
+            return Some(*last);
+        }
+        std::mem::replace(&mut self.head, self.near.next())
+    }
+}
+
+const _: () = assert!(HOME < TICKS as i64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CENT: i64 = 10_000_000;
+
+    #[test]
+    fn the_step_is_fine_below_a_hundred_ticks_only() {
+        assert_eq!(step_for(CENT, 100 * CENT, i64::MAX), CENT);
+        assert_eq!(step_for(CENT, 100 * CENT, 99 * CENT), FINE_STEP);
+        assert_eq!(step_for(CENT, i64::MAX, i64::MAX), CENT);
+        assert_eq!(step_for(FINE_STEP, 1, 1), FINE_STEP);
+        assert_eq!(step_for(7, 1, 1), 7, "a tick that is no multiple of the fine step stays");
+    }
+
+    #[test]
+    fn near_and_far_come_out_in_one_order() {
+        let level = |key| FarLevel { key, cell: Cell::of(1, 1) };
+        let far = [level(-5), level(3), level(9)];
+        let near = [level(8), level(4), level(2)];
+        let keys: Vec<i64> = Merged::new(near.into_iter(), &far).map(|l| l.key).collect();
+        assert_eq!(keys, [9, 8, 4, 3, 2, -5]);
+    }
+}

@@ -1,0 +1,492 @@
+//! Order id → order, without a general hash map.
+//!
+//! Venues number orders upwards, so the low bits of the id are an almost perfect hash: the order lives in
+//! `slots[id & mask]`, 16 bytes, four to a cache line, neighbours in time neighbours in memory. What does not fit there
+//! (two live ids with the same low bits, an id or a price out of the slot's range) lives in a small side table, open
+//! addressing with linear probing. A bit in the slot says whether the side table can hold an id of this slot, so that a miss
+//! costs one line.
+//!
+//! **Invariants.** An (id, instrument) pair is in at most one place. `qty == 0` is an empty slot. An order whose epoch is
+//! not its instrument's is dead: clearing a book is one increment.
+
+use types::Side;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Price unit of a slot: 1e-4 of the currency, the finest of the order-by-order equity feeds. Finer prices are exact too,
+/// in the side table.
+const UNIT: i64 = 100_000;
+/// Inverse of the odd part of [`UNIT`] (3125) modulo 2^64, and the power of two that remains.
+const UNIT_INVERSE: u64 = crate::ladder::odd_inverse(3_125);
+const UNIT_SHIFT: u32 = 5;
+
+/// Most instruments a table can name.
+pub(crate) const INSTRUMENTS_MAX: usize = 1 << 15;
+const EPOCH_SHIFT: u32 = 15;
+const EPOCH_MASK: u16 = (1 << 15) - 1;
+const OWNER_MASK: u32 = (1 << 30) - 1;
+const SPILLED: u32 = 1 << 30;
+const ASK: u32 = 1 << 31;
+
+/// One order: a quarter of a cache line.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(16))]
+pub(crate) struct Slot {
+    /// The id's bits above the slot number.
+    tag: u32,
+    /// Open quantity; 0: the slot is empty.
+    qty: u32,
+    /// Price in [`UNIT`]s.
+    px: u32,
+    /// Instrument (15 bits), epoch (15 bits), spilled, side.
+    meta: u32,
+}
+
+const _: () = assert!(size_of::<Slot>() == 16);
+
+impl Slot {
+    /// A word that depends on the slot's line.
+    #[inline]
+    pub(crate) fn word(self) -> u64 {
+        u64::from(self.tag)
+    }
+
+    /// Side and price of whatever order is here, for reading its level ahead of time.
+    #[inline]
+    pub(crate) fn peek(self) -> (Side, i64) {
+        (side_of(self.meta), i64::from(self.px) * UNIT)
+    }
+}
+
+/// An order that does not fit its slot.
+#[derive(Clone, Copy, Debug, Default)]
+struct SideEntry {
+    id: u64,
+    px: i64,
+    /// 0: empty.
+    qty: u32,
+    meta: u32,
+}
+
+/// The instrument and the epoch of its book, as slots carry them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Owner(u32);
+
+impl Owner {
+    /// As the instrument's head keeps it.
+    #[inline]
+    pub(crate) const fn to_bits(self) -> u32 {
+        self.0
+    }
+
+    /// The inverse of [`Owner::to_bits`].
+    #[inline]
+    pub(crate) const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+}
+
+/// Where an order was found; valid until the table changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Slot(usize),
+    Side(usize),
+}
+
+/// An order found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Order {
+    pub(crate) place: Place,
+    pub(crate) px: i64,
+    pub(crate) qty: u32,
+    pub(crate) side: Side,
+}
+
+/// The table has no room left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Full;
+
+/// Everything of the table but the slots, which live in huge pages of their own.
+#[derive(Debug)]
+pub(crate) struct OrderIndex {
+    /// log2 of the number of slots.
+    bits: u32,
+    side: Box<[SideEntry]>,
+    side_len: usize,
+    side_max: usize,
+    epochs: Box<[u16]>,
+    live: usize,
+    /// Some side entries may belong to cleared books.
+    side_has_dead: bool,
+}
+
+impl OrderIndex {
+    /// An empty table over `1 << bits` slots with room for `side_orders` orders beside them.
+    pub(crate) fn new(bits: u32, side_orders: usize, instruments: usize) -> Self {
+        // Probes stay short below three quarters.
+        let side_slots = (side_orders.max(8) * 4 / 3).next_power_of_two();
+        Self {
+            bits,
+            side: vec![SideEntry::default(); side_slots].into_boxed_slice(),
+            side_len: 0,
+            side_max: side_slots / 4 * 3,
+            epochs: vec![0; instruments].into_boxed_slice(),
+            live: 0,
+            side_has_dead: false,
+        }
+    }
+
+    /// Bytes the index occupies beside the slots.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&*self.side) + size_of_val(&*self.epochs)
+    }
+
+    /// Orders in live books.
+    pub(crate) fn live(&self) -> usize {
+        self.live
+    }
+
+    /// Orders in the side table, and how many fit.
+    pub(crate) fn side_occupancy(&self) -> (usize, usize) {
+        (self.side_len, self.side_max)
+    }
+
+    fn side_home(&self, id: u64) -> usize {
+        let bits = self.side.len().trailing_zeros();
+        (id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - bits)) as usize
+    }
+
+    fn side_find(&self, id: u64, owner: Owner) -> Option<usize> {
+        let mask = self.side.len() - 1;
+        let mut at = self.side_home(id);
+        loop {
+            let entry = &self.side[at];
+            if entry.qty == 0 {
+                return None;
+            }
+            if entry.id == id && entry.meta & OWNER_MASK == owner.0 {
+                return Some(at);
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    fn side_insert(&mut self, new: SideEntry) -> Result<(), Full> {
+        if self.side_len >= self.side_max {
+            self.sweep_side();
+            if self.side_len >= self.side_max {
+                return Err(Full);
+            }
+        }
+        let mask = self.side.len() - 1;
+        let mut at = self.side_home(new.id);
+        while self.side[at].qty != 0 {
+            at = (at + 1) & mask;
+        }
+        self.side[at] = new;
+        self.side_len += 1;
+        Ok(())
+    }
+
+    /// Removes the entry at `hole` and moves later entries of the same run back, so that no probe needs a tombstone.
+    fn side_remove(&mut self, mut hole: usize) {
+        let mask = self.side.len() - 1;
+        let mut at = hole;
+        loop {
+            at = (at + 1) & mask;
+            let entry = self.side[at];
+            if entry.qty == 0 {
+                break;
+            }
+            let home = self.side_home(entry.id);
+            // The entry may move when its home does not lie strictly between the hole and itself.
+            if at.wrapping_sub(home) & mask >= at.wrapping_sub(hole) & mask {
+                self.side[hole] = entry;
+                hole = at;
+            }
+        }
+        self.side[hole] = SideEntry::default();
+        self.side_len -= 1;
+    }
+
+    /// Throws the orders of cleared books out of the side table.
+    fn sweep_side(&mut self) {
+        if !self.side_has_dead {
+            return;
+        }
+        self.side_has_dead = false;
+        let mut at = 0;
+        while at < self.side.len() {
+            let entry = self.side[at];
+            // A removal may move another entry to `at`, which is then looked at too.
+            if entry.qty != 0 && self.is_dead(entry.meta) {
+                self.side_remove(at);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    #[inline]
+    fn is_dead(&self, meta: u32) -> bool {
+        let instrument = (meta & (INSTRUMENTS_MAX as u32 - 1)) as usize;
+        let epoch = (meta >> EPOCH_SHIFT) as u16 & EPOCH_MASK;
+        self.epochs.get(instrument).is_none_or(|now| *now != epoch)
+    }
+
+    /// Forgets every order of one instrument, `orders` of which are live. Returns the owner of its orders from now on.
+    pub(crate) fn clear_instrument(&mut self, slots: &mut [Slot], instrument: usize, orders: usize) -> Owner {
+        let epoch = &mut self.epochs[instrument];
+        *epoch = (*epoch + 1) & EPOCH_MASK;
+        let wrapped = *epoch == 0;
+        self.live -= orders.min(self.live);
+        self.side_has_dead = true;
+        if wrapped {
+            // Orders of 32,768 clears ago would come back to life: sweep them out once.
+            for slot in slots.iter_mut().filter(|s| s.qty != 0 && names(s.meta, instrument)) {
+                slot.qty = 0;
+            }
+            let mut at = 0;
+            while at < self.side.len() {
+                if self.side[at].qty != 0 && names(self.side[at].meta, instrument) {
+                    self.side_remove(at);
+                } else {
+                    at += 1;
+                }
+            }
+        }
+        self.owner(instrument)
+    }
+
+    /// Forgets every order of every instrument.
+    pub(crate) fn clear(&mut self, slots: &mut [Slot]) {
+        slots.fill(Slot::default());
+        self.side.fill(SideEntry::default());
+        self.side_len = 0;
+        self.live = 0;
+        self.side_has_dead = false;
+    }
+
+    /// The owner under which the instrument's orders are kept now.
+    pub(crate) fn owner(&self, instrument: usize) -> Owner {
+        Owner(instrument as u32 | u32::from(self.epochs[instrument]) << EPOCH_SHIFT)
+    }
+
+    /// The number of the slot an id belongs to.
+    #[inline]
+    pub(crate) fn slot_of(&self, id: u64) -> usize {
+        (id & ((1 << self.bits) - 1)) as usize
+    }
+
+    /// Finds an order.
+    #[inline]
+    pub(crate) fn find(&self, slots: &[Slot], id: u64, owner: Owner) -> Option<Order> {
+        let at = self.slot_of(id);
+        let slot = slots[at];
+        if slot.qty != 0 && u64::from(slot.tag) == id >> self.bits && slot.meta & OWNER_MASK == owner.0 {
+            let px = i64::from(slot.px) * UNIT;
+            return Some(Order { place: Place::Slot(at), px, qty: slot.qty, side: side_of(slot.meta) });
+        }
+        if slot.meta & SPILLED == 0 {
+            return None;
+        }
+        let at = self.side_find(id, owner)?;
+        let entry = &self.side[at];
+        Some(Order { place: Place::Side(at), px: entry.px, qty: entry.qty, side: side_of(entry.meta) })
+    }
+
+    /// Adds an order that [`OrderIndex::find`] does not find; `qty` must not be zero.
+    #[inline]
+    pub(crate) fn insert(
+        &mut self,
+        slots: &mut [Slot],
+        id: u64,
+        owner: Owner,
+        side: Side,
+        px: i64,
+        qty: u32,
+    ) -> Result<(), Full> {
+        let at = self.slot_of(id);
+        let meta = owner.0 | if side == Side::Ask { ASK } else { 0 };
+        let (Ok(tag), Some(units)) = (u32::try_from(id >> self.bits), to_units(px)) else {
+            self.side_insert(SideEntry { id, px, qty, meta })?;
+            slots[at].meta |= SPILLED;
+            self.live += 1;
+            return Ok(());
+        };
+        let elder = slots[at];
+        let mut spilled = elder.meta & SPILLED;
+        if elder.qty != 0 && !self.is_dead(elder.meta) {
+            // The elder has outlived a whole turn of the table; the newcomer is the one that will be cancelled soon.
+            self.side_insert(SideEntry {
+                id: u64::from(elder.tag) << self.bits | at as u64,
+                px: i64::from(elder.px) * UNIT,
+                qty: elder.qty,
+                meta: elder.meta & !SPILLED,
+            })?;
+            spilled = SPILLED;
+        }
+        slots[at] = Slot { tag, qty, px: units, meta: meta | spilled };
+        self.live += 1;
+        Ok(())
+    }
+
+    /// Sets the open quantity of an order just found; zero removes it.
+    #[inline]
+    pub(crate) fn set_qty(&mut self, slots: &mut [Slot], place: Place, qty: u32) {
+        match place {
+            Place::Slot(at) => slots[at].qty = qty,
+            Place::Side(at) if qty == 0 => self.side_remove(at),
+            Place::Side(at) => self.side[at].qty = qty,
+        }
+        if qty == 0 {
+            self.live -= 1;
+        }
+    }
+}
+
+#[inline]
+fn side_of(meta: u32) -> Side {
+    if meta & ASK == 0 { Side::Bid } else { Side::Ask }
+}
+
+#[inline]
+fn names(meta: u32, instrument: usize) -> bool {
+    (meta & (INSTRUMENTS_MAX as u32 - 1)) as usize == instrument
+}
+
+/// The price in slot units when it is a multiple of one and fits: one multiplication decides both, because only an exact
+/// multiple of the unit has a quotient that small modulo 2^64 (Granlund and Montgomery 1994, section 9).
+#[inline]
+fn to_units(px: i64) -> Option<u32> {
+    let quotient = px.cast_unsigned().wrapping_mul(UNIT_INVERSE).rotate_right(UNIT_SHIFT);
+    u32::try_from(quotient).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    fn table(bits: u32, side: usize) -> (Vec<Slot>, OrderIndex) {
+        (vec![Slot::default(); 1 << bits], OrderIndex::new(bits, side, 4))
+    }
+
+    #[test]
+    fn prices_fit_a_slot_exactly_when_they_are_multiples_of_a_hundredth_of_a_cent() {
+        assert_eq!(to_units(0), Some(0));
+        assert_eq!(to_units(392_110_000_000), Some(3_921_100));
+        assert_eq!(to_units(i64::from(u32::MAX) * UNIT), Some(u32::MAX));
+        assert_eq!(to_units((i64::from(u32::MAX) + 1) * UNIT), None);
+        for px in [1, 50_000, 99_999, 100_001, -100_000, i64::MAX, i64::MIN] {
+            assert_eq!(to_units(px), None, "{px}");
+        }
+    }
+
+    #[test]
+    fn two_ids_with_the_same_low_bits_both_live() {
+        let (mut slots, mut t) = table(4, 8);
+        let owner = t.owner(1);
+        t.insert(&mut slots, 3, owner, Side::Bid, 100 * UNIT, 10).unwrap();
+        t.insert(&mut slots, 19, owner, Side::Ask, 101 * UNIT, 20).unwrap();
+        let (a, b) = (t.find(&slots, 3, owner).unwrap(), t.find(&slots, 19, owner).unwrap());
+        assert_eq!((a.px, a.qty, a.side), (100 * UNIT, 10, Side::Bid));
+        assert_eq!((b.px, b.qty, b.side), (101 * UNIT, 20, Side::Ask));
+        assert_eq!((a.place, b.place), (Place::Side(t.side_find(3, owner).unwrap()), Place::Slot(3)));
+        t.set_qty(&mut slots, b.place, 0);
+        assert!(t.find(&slots, 19, owner).is_none());
+        assert_eq!(t.find(&slots, 3, owner), Some(a));
+    }
+
+    #[test]
+    fn wide_ids_and_fine_prices_go_beside_and_come_back_exact() {
+        let (mut slots, mut t) = table(4, 8);
+        let owner = t.owner(0);
+        let wide = 1 << 63 | 5;
+        t.insert(&mut slots, wide, owner, Side::Bid, 100 * UNIT, 1).unwrap();
+        t.insert(&mut slots, 6, owner, Side::Bid, -12_345, 2).unwrap();
+        assert_eq!(t.find(&slots, wide, owner).unwrap().px, 100 * UNIT);
+        assert_eq!(t.find(&slots, 6, owner).unwrap().px, -12_345);
+        assert_eq!(t.live(), 2);
+    }
+
+    #[test]
+    fn a_full_side_table_refuses_and_changes_nothing() {
+        let (mut slots, mut t) = table(2, 8);
+        let owner = t.owner(0);
+        let mut stored = 0_u64;
+        let refused = (0..1_000_u64).find(|n| {
+            let full = t.insert(&mut slots, n * 4, owner, Side::Bid, UNIT, 1).is_err();
+            stored += u64::from(!full);
+            full
+        });
+        let refused = refused.expect("a bounded table fills");
+        assert_eq!(t.live() as u64, stored);
+        assert!(t.find(&slots, refused * 4, owner).is_none());
+        assert!((0..refused).all(|n| t.find(&slots, n * 4, owner).is_some()));
+    }
+
+    #[test]
+    fn clearing_an_instrument_is_an_epoch_even_when_it_wraps() {
+        let (mut slots, mut t) = table(3, 8);
+        let (mut mine, other) = (t.owner(2), t.owner(3));
+        t.insert(&mut slots, 1, mine, Side::Bid, UNIT, 1).unwrap();
+        t.insert(&mut slots, 9, mine, Side::Bid, UNIT, 1).unwrap();
+        t.insert(&mut slots, 2, other, Side::Bid, UNIT, 1).unwrap();
+        for turn in 0..=EPOCH_MASK {
+            mine = t.clear_instrument(&mut slots, 2, if turn == 0 { 2 } else { 0 });
+            assert!(t.find(&slots, 1, mine).is_none() && t.find(&slots, 9, mine).is_none());
+        }
+        assert_eq!(mine, Owner(2));
+        assert!(t.find(&slots, 2, other).is_some());
+        assert_eq!((t.live(), t.side_occupancy().0), (1, 0));
+    }
+
+    #[test]
+    fn dead_orders_give_their_side_room_back() {
+        let (mut slots, mut t) = table(2, 8);
+        for round in 0..50 {
+            let owner = t.owner(0);
+            let mut n = 0;
+            while t.insert(&mut slots, n * 4, owner, Side::Bid, UNIT, 1).is_ok() {
+                n += 1;
+            }
+            assert!(n >= 9, "round {round} stored {n}");
+            t.clear_instrument(&mut slots, 0, n as usize);
+        }
+    }
+
+    #[test]
+    fn long_random_use_agrees_with_a_hash_map() {
+        let (mut slots, mut t) = table(6, 64);
+        let mut oracle: HashMap<(u64, usize), (i64, u32)> = HashMap::new();
+        let mut state = 1_u64;
+        let mut next = |bound: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % bound
+        };
+        for _ in 0..50_000 {
+            let (id, instrument) = (next(120) << (next(8) * 7), next(4) as usize);
+            let owner = t.owner(instrument);
+            let known = t.find(&slots, id, owner);
+            assert_eq!(known.map(|o| (o.px, o.qty)), oracle.get(&(id, instrument)).copied());
+            match (known, next(3)) {
+                (Some(o), 0) => {
+                    t.set_qty(&mut slots, o.place, 0);
+                    oracle.remove(&(id, instrument));
+                }
+                (Some(o), _) => {
+                    t.set_qty(&mut slots, o.place, 77);
+                    oracle.insert((id, instrument), (o.px, 77));
+                }
+                (None, _) => {
+                    let px = next(1_000) as i64 * (UNIT / 2);
+                    if t.insert(&mut slots, id, owner, Side::Bid, px, 5).is_ok() {
+                        oracle.insert((id, instrument), (px, 5));
+                    }
+                }
+            }
+            assert_eq!(t.live(), oracle.len());
+        }
+        assert!(oracle.len() > 64, "the side table was used");
+    }
+}
