@@ -1,1 +1,35 @@
-//! Being built.
+//! A simulated venue that speaks the wire protocols: order-level markets in which agents trade with each other, the
+//! scenarios played on them, the feed that publishes them as TotalView-ITCH 5.0 over MoldUDP64 on two lines, a
+//! generator of benchmark traffic, and faults for packet sequences.
+//!
+//! **What it is for:** demonstrations, training data, tests and benchmarks that need a market whose truth is known.
+//! **What it never does:** run in production, read a clock, or follow a script of prices. What a scenario plants (a
+//! seller's instructions, news, lost packets, one order) is marked `planted` in its `truth.csv`; everything else comes
+//! out of the agents.
+//!
+//! **Invariants.** The same scenario, options and build give the same bytes on every machine: all chance comes from
+//! ChaCha8 streams, and no function whose last bit depends on the platform is called. A published book is never
+//! crossed. A file has its final name only when it is complete.
+//!
+//! Start reading at [`Scenario::build`], [`Simulation::write`] and [`market`](MarketEvent).
+#![forbid(unsafe_code)]
+
+mod book;
+mod error;
+mod feed;
+mod files;
+mod firm;
+mod market;
+mod pcap;
+mod random;
+mod scenario;
+mod simulation;
+
+pub use error::{Result, VenueError};
+pub use feed::{Line, Loss, Packet, SESSION};
+pub use files::Written;
+pub use firm::{FirmOrder, PlantedOrder, Strategy};
+pub use market::{Cue, Intervention, MarketEvent, Profile, SellerPlan, Stamped, Truth, TruthKind};
+pub use pcap::{MAGIC_NANOSECONDS, PcapWriter};
+pub use scenario::{Options, Scenario, ScenarioInfo, scenarios};
+pub use simulation::{Listener, MIDNIGHT_UNIX_NS, Simulation};

@@ -1,0 +1,237 @@
+//! Those who make no market: takers, small limit orders, followers of the price, and workers of large parent orders.
+
+use types::Side;
+
+use super::core::{Core, Wake, nanos};
+use super::makers::lots;
+use crate::book::Owner;
+use crate::random::pow;
+
+/// Decay of the excitation one marketable order leaves, per second (Hawkes kernel `n β e^{-βt}`).
+const EXCITATION_DECAY_PER_S: f64 = 2.5;
+
+/// Mean and shape of the time a crowd order is left alone: a power law from 0.15 s with exponent 0.85.
+const LIFETIME_MIN_S: f64 = 0.15;
+const LIFETIME_EXPONENT: f64 = 0.85;
+const LIFETIME_MAX_S: f64 = 90.0;
+
+/// Marketable orders.
+#[derive(Debug, Default)]
+pub(crate) struct Takers;
+
+impl Takers {
+    /// An unprovoked order; schedules the next.
+    pub(crate) fn arrive(&self, core: &mut Core) {
+        let rate = core.profile.taker_rate_hz * core.signals.activity();
+        let wait = core.dice.exponential(1.0 / rate);
+        core.wake_in(nanos(wait), Wake::Taker);
+        // Some know what the instrument is worth and trade towards it, but stand aside when the price has left
+        // everything they have a model for.
+        let gap = core.signals.fundamental() - core.mid();
+        let scale = 2.0 + 2.0 * core.profile.half_spread_ticks;
+        let knowing =
+            (gap / scale).clamp(-1.0, 1.0) / (1.0 + (gap / (20.0 * scale)) * (gap / (20.0 * scale)));
+        let side = if core.dice.chance(0.5 + 0.3 * knowing) { Side::Bid } else { Side::Ask };
+        self.trade(core, side);
+    }
+
+    /// An order provoked by an earlier one, mostly on the same side.
+    pub(crate) fn follow(&self, core: &mut Core, bought: bool) {
+        let same = core.dice.chance(0.72);
+        self.trade(core, if same == bought { Side::Bid } else { Side::Ask });
+    }
+
+    fn trade(&self, core: &mut Core, side: Side) {
+        self.excite(core, side);
+        let Some(spread) = core.spread() else { return };
+        // A spread far wider than usual keeps people out.
+        #[expect(clippy::cast_precision_loss, reason = "a spread in ticks fits")]
+        let cost = spread as f64 / (2.0 + 2.0 * core.profile.half_spread_ticks);
+        if cost > 1.5 && core.dice.chance(1.0 - 1.5 / cost) {
+            return;
+        }
+        let size =
+            lots(core.dice.lognormal(core.profile.taker_lots, 1.05).min(18.0 * core.profile.taker_lots));
+        if core.dice.chance(0.12) {
+            core.hidden_trade(side, size.min(lots(2.0 * core.profile.taker_lots)));
+            return;
+        }
+        let through = i64::from(core.dice.chance(0.15));
+        let touch = core
+            .book
+            .best(side.opposite())
+            .map(|px| if side == Side::Bid { px + through } else { px - through });
+        core.aggress(side, touch, size);
+    }
+
+    /// Children of one order: a Poisson number with mean `branching`, drawn as arrivals of its decaying kernel.
+    fn excite(&self, core: &mut Core, side: Side) {
+        let mut left = core.profile.taker_branching;
+        while core.dice.chance(left) {
+            let wait = core.dice.exponential(1.0 / EXCITATION_DECAY_PER_S);
+            core.wake_in(nanos(wait), Wake::Follower(side == Side::Bid));
+            left *= 0.5;
+        }
+    }
+}
+
+/// Small limit orders.
+#[derive(Debug, Default)]
+pub(crate) struct Noise;
+
+impl Noise {
+    /// A limit order; schedules the next.
+    pub(crate) fn arrive(&self, core: &mut Core) {
+        let nerve = 1.0 - 0.75 * core.signals.withdrawal;
+        let rate = core.profile.noise_rate_hz * core.signals.activity() * nerve;
+        let wait = core.dice.exponential(1.0 / rate);
+        core.wake_in(nanos(wait), Wake::Noise);
+        let side = self.side(core);
+        let Some(px) = self.price(core, side) else { return };
+        let size = lots(core.dice.lognormal(core.profile.noise_lots, 0.8));
+        let order = core.post(side, px, size, Owner::Crowd);
+        self.leave(core, order);
+    }
+
+    /// The crowd bids less when the price falls fast, and offers less when it rises fast.
+    fn side(&self, core: &mut Core) -> Side {
+        let volatility = core.signals.volatility_ticks().max(0.3);
+        let fall = (-core.signals.move_over(8) / volatility / 6.0).clamp(-1.0, 1.0);
+        if core.dice.chance(0.5 - 0.3 * fall) { Side::Bid } else { Side::Ask }
+    }
+
+    /// A price behind the touch by a power law, or inside a wide spread; never crossing.
+    fn price(&self, core: &mut Core, side: Side) -> Option<i64> {
+        let touch = core.book.best(side)?;
+        let spread = core.spread()?;
+        let back = core.dice.pareto(1.0, 1.3, 60.0);
+        #[expect(clippy::cast_possible_truncation, reason = "at most 60")]
+        let mut behind = back as i64 - 1;
+        if spread > 1 && core.dice.chance(0.35) {
+            behind = -1;
+        }
+        let px = if side == Side::Bid { touch - behind } else { touch + behind };
+        (!core.book.crosses(side, px)).then_some(px)
+    }
+
+    /// The owner of a crowd order comes back: moves it, takes some of it off, or cancels it.
+    pub(crate) fn come_back(&self, core: &mut Core, order: u64) {
+        let Some(resting) = core.book.order(order) else { return };
+        let choice = core.dice.unit();
+        if choice < 0.09 {
+            let size = lots(core.dice.lognormal(core.profile.noise_lots, 0.8));
+            let new = self.price(core, resting.side).and_then(|px| core.amend(order, px, size));
+            if let Some(new) = new {
+                self.leave(core, new);
+            }
+        } else if choice < 0.15 && resting.qty > 1 {
+            let off = 1 + core.dice.below(resting.qty - 1);
+            core.trim(order, off);
+            self.leave(core, order);
+        } else {
+            core.cancel(order);
+        }
+    }
+
+    fn leave(&self, core: &mut Core, order: u64) {
+        // Fear shortens patience.
+        let patience = 1.0 - 0.6 * core.signals.withdrawal;
+        let life = core.dice.pareto(LIFETIME_MIN_S, LIFETIME_EXPONENT, LIFETIME_MAX_S) * patience;
+        core.wake_in(nanos(life), Wake::NoiseReturn(order));
+    }
+}
+
+/// Someone who trades with a move once it is large against what is usual, and back again when it is over.
+#[derive(Debug)]
+pub(crate) struct Momentum {
+    id: u8,
+    position: f64,
+    threshold: f64,
+}
+
+impl Momentum {
+    pub(crate) fn new(id: u8, core: &mut Core) -> Self {
+        Self { id, position: 0.0, threshold: core.dice.range(3.5, 6.0) }
+    }
+
+    pub(crate) fn look(&mut self, core: &mut Core) {
+        let wait = core.dice.range(0.25, 0.6);
+        core.wake_in(nanos(wait), Wake::Momentum(self.id));
+        let usual = core.profile.sigma_ticks.max(0.4) * 2.0_f64.sqrt();
+        let score = core.signals.move_over(8) / usual / self.threshold;
+        let position_max = 40.0 * core.profile.taker_lots;
+        let size = core.dice.lognormal(2.2 * core.profile.taker_lots, 0.5);
+        if score.abs() > 1.0 && self.position * score.signum() < position_max {
+            self.go(core, score > 0.0, lots(size), 6);
+        } else if score.abs() < 0.5 && self.position.abs() > 1.0 && core.dice.chance(0.12) {
+            let size = size.min(self.position.abs());
+            self.go(core, self.position < 0.0, lots(size), 1);
+        }
+    }
+
+    fn go(&mut self, core: &mut Core, buy: bool, size: u32, through: i64) {
+        let side = if buy { Side::Bid } else { Side::Ask };
+        let touch = core.book.best(side.opposite());
+        let limit = touch.map(|px| if buy { px + through } else { px - through });
+        let filled = f64::from(core.aggress(side, limit, size));
+        self.position += if buy { filled } else { -filled };
+    }
+}
+
+/// Works ordinary large parent orders with care: small children, passive first, never a large share of volume.
+#[derive(Debug, Default)]
+pub(crate) struct ParentWorker {
+    side: Option<Side>,
+    left: u32,
+    child: u32,
+    resting: Option<u64>,
+}
+
+impl ParentWorker {
+    /// Schedules the first parent order.
+    pub(crate) fn start(&self, core: &mut Core) {
+        let wait = self.pause(core);
+        core.wake_in(wait, Wake::Parent);
+    }
+
+    fn pause(&self, core: &mut Core) -> u64 {
+        let wait = core.dice.exponential(60.0 / core.profile.parents_per_min);
+        nanos(wait)
+    }
+
+    /// The next child, or the next parent.
+    pub(crate) fn act(&mut self, core: &mut Core) {
+        if let Some(order) = self.resting.take() {
+            if let Some(rest) = core.cancel(order) {
+                self.left += rest.qty;
+            }
+        }
+        let Some(side) = self.side.filter(|_| self.left > 0) else {
+            self.side = None;
+            let wait = self.pause(core);
+            core.wake_in(wait, Wake::Parent);
+            if self.left == 0 {
+                self.accept(core);
+            }
+            return;
+        };
+        let wait = core.dice.range(0.6, 2.6) / pow(core.signals.activity(), 0.5);
+        core.wake_in(nanos(wait), Wake::Parent);
+        let size = self.child.min(self.left);
+        let touch = core.book.best(side.opposite());
+        if core.dice.chance(0.5) {
+            self.left -= core.aggress(side, touch, size);
+        } else if let Some(px) = core.book.best(side) {
+            self.left -= size;
+            self.resting = Some(core.post(side, px, size, Owner::Parent));
+        }
+    }
+
+    /// Takes on a new parent order, to be worked from the next wake on.
+    fn accept(&mut self, core: &mut Core) {
+        self.side = Some(if core.dice.chance(0.5) { Side::Bid } else { Side::Ask });
+        let unit = core.profile.taker_lots;
+        self.left = lots(core.dice.lognormal(40.0 * unit, 0.7).min(150.0 * unit));
+        self.child = lots(core.dice.lognormal(4.0 * unit, 0.6).min(13.0 * unit));
+    }
+}

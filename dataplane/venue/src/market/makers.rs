@@ -1,0 +1,316 @@
+//! Market makers. Each keeps a ladder of quotes around its own idea of value, leans against its inventory, and
+//! withdraws when volatility, inventory or one-sided flow rise: wider, smaller, and at last not at all.
+
+use std::collections::BTreeMap;
+
+use types::Side;
+
+use super::core::{Core, SECOND, Wake, nanos, seconds};
+use crate::book::{Fill, Owner};
+use crate::random::exp;
+
+/// How long a maker stays afraid.
+const FEAR_MEMORY_S: f64 = 14.0;
+
+/// Share of the usual size that a maker shows when it has fully withdrawn.
+const SIZE_AT_FULL_FEAR: f64 = 0.05;
+
+/// One market maker.
+#[derive(Debug)]
+pub(crate) struct Maker {
+    id: u8,
+    /// Quotes by price, per side.
+    quotes: [BTreeMap<i64, u64>; 2],
+    inventory: f64,
+    /// What this maker bears compared with the others.
+    tolerance: f64,
+    /// Private difference from the common value, in ticks, slowly wandering.
+    opinion: f64,
+    /// Degree of withdrawal, 0 none to 1 all.
+    fear: f64,
+    seen: u64,
+    absent_until: u64,
+    reacting: bool,
+}
+
+/// What a maker wants to show on one side now.
+struct Target {
+    side: Side,
+    /// Best price it is ready to quote.
+    front: i64,
+    /// Levels from the front.
+    levels: i64,
+    /// Size at the front.
+    lots: f64,
+}
+
+impl Target {
+    /// Distance of `px` behind the front, negative when before it.
+    fn behind(&self, px: i64) -> i64 {
+        match self.side {
+            Side::Bid => self.front - px,
+            Side::Ask => px - self.front,
+        }
+    }
+
+    /// The price `level` levels behind the front.
+    fn px(&self, level: i64) -> i64 {
+        match self.side {
+            Side::Bid => self.front - level,
+            Side::Ask => self.front + level,
+        }
+    }
+
+    /// Size wanted `level` levels behind the front: growing, as queues deeper in a book do.
+    fn lots_at(&self, level: i64) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a few levels")]
+        let shape = 1.0 + 0.3 * (level.min(5) as f64);
+        self.lots * shape
+    }
+}
+
+impl Maker {
+    pub(crate) fn new(id: u8, core: &mut Core) -> Self {
+        Self {
+            id,
+            quotes: [BTreeMap::new(), BTreeMap::new()],
+            inventory: 0.0,
+            tolerance: core.dice.range(0.75, 1.35),
+            opinion: core.dice.normal(),
+            fear: 0.0,
+            seen: core.now,
+            absent_until: 0,
+            reacting: false,
+        }
+    }
+
+    /// Degree of withdrawal, 0 none to 1 all.
+    pub(crate) fn fear(&self) -> f64 {
+        self.fear
+    }
+
+    /// One of this maker's quotes traded.
+    pub(crate) fn filled(&mut self, fill: &Fill) {
+        let lots = f64::from(fill.qty);
+        match fill.resting.side {
+            Side::Bid => self.inventory += lots,
+            Side::Ask => self.inventory -= lots,
+        }
+        if fill.qty == fill.resting.qty {
+            self.quotes[fill.resting.side.index()].remove(&fill.resting.px);
+        }
+    }
+
+    /// Sees to it that this maker soon reacts to what just happened.
+    pub(crate) fn alert(&mut self, core: &mut Core) {
+        if !self.reacting {
+            self.reacting = true;
+            let wait = core.dice.lognormal(0.004, 0.8);
+            core.wake_in(nanos(wait), Wake::MakerReaction(self.id));
+        }
+    }
+
+    /// The regular look.
+    pub(crate) fn look(&mut self, core: &mut Core) {
+        // Makers look more often when the market moves: that is where the message storms of bad minutes come from.
+        let pace = core.signals.activity() * (1.0 + 2.5 * self.fear);
+        let wait = core.dice.exponential(1.0 / (core.profile.maker_rate_hz * pace));
+        core.wake_in(nanos(wait), Wake::Maker(self.id));
+        self.update(core);
+        self.refresh_one(core);
+    }
+
+    /// The reaction that [`Maker::alert`] asked for.
+    pub(crate) fn react(&mut self, core: &mut Core) {
+        self.reacting = false;
+        self.update(core);
+    }
+
+    fn update(&mut self, core: &mut Core) {
+        self.pass_time(core);
+        if core.now < self.absent_until {
+            return;
+        }
+        if self.fear > 0.93 && core.dice.chance(0.25) {
+            let wait = core.dice.range(0.4, 2.5);
+            self.absent_until = core.now + nanos(wait);
+            self.pull_all(core);
+            return;
+        }
+        for side in [Side::Bid, Side::Ask] {
+            let target = self.target(core, side);
+            self.pull_misplaced(core, &target);
+        }
+        for side in [Side::Bid, Side::Ask] {
+            let target = self.target(core, side);
+            self.fill_in(core, &target);
+        }
+    }
+
+    /// Inventory laid off, fear forgotten, opinion drifted since the last look.
+    fn pass_time(&mut self, core: &mut Core) {
+        let dt = seconds(core.now - self.seen);
+        self.seen = core.now;
+        let hedged = (self.inventory.abs() / 20.0).min(core.profile.hedge_lots_per_s) * dt;
+        self.inventory -= self.inventory.signum() * hedged.min(self.inventory.abs());
+        let keep = exp(-dt / 3.0);
+        self.opinion = self.opinion * keep + (1.0 - keep * keep).sqrt() * core.dice.normal();
+        self.fear = (self.fear * exp(-dt / FEAR_MEMORY_S)).max(self.alarm(core));
+    }
+
+    /// What volatility, inventory and one-sided flow together make of a maker's nerves, 0 to 1.
+    fn alarm(&self, core: &Core) -> f64 {
+        let load = self.inventory.abs() / (core.profile.inventory_max_lots * self.tolerance);
+        let volatility = (core.signals.volatility_ratio() / self.tolerance - 2.2).max(0.0);
+        let usual_flow = 6.0 * core.profile.taker_rate_hz * core.profile.taker_lots;
+        let one_sided = (core.signals.net_rate().abs() / usual_flow / self.tolerance - 1.5).max(0.0);
+        let stress = 0.35 * volatility + 1.6 * (load - 0.55).max(0.0) + 0.12 * one_sided * load;
+        let square = stress * stress;
+        square / (0.25 + square)
+    }
+
+    fn target(&self, core: &Core, side: Side) -> Target {
+        let profile = &core.profile;
+        let load = self.inventory / (profile.inventory_max_lots * self.tolerance);
+        let lean = load.clamp(-1.5, 1.5) * (0.9 + core.signals.volatility_ticks() * self.fear);
+        let fair = core.signals.value() + 0.22 * self.opinion - lean;
+        let wider = self.fear * (1.2 + 1.4 * core.signals.volatility_ticks());
+        let half = profile.half_spread_ticks + wider;
+        // The side that would add to the inventory shrinks to nothing at the limit.
+        let adding = match side {
+            Side::Bid => load,
+            Side::Ask => -load,
+        };
+        let appetite = (1.15 - adding.max(0.0)).clamp(0.0, 1.0);
+        let lots = profile.maker_lots * appetite * (1.0 - (1.0 - SIZE_AT_FULL_FEAR) * self.fear);
+        let front = front(side, fair, half, core);
+        Target { side, front, levels: profile.maker_levels, lots }
+    }
+
+    /// Cancels what stands before the front or far behind it; a far quote is often moved to where one is missing.
+    fn pull_misplaced(&mut self, core: &mut Core, target: &Target) {
+        let ladder = &self.quotes[target.side.index()];
+        let misplaced: Vec<_> = ladder
+            .iter()
+            .map(|(&px, &order)| (px, order))
+            .filter(|&(px, _)| {
+                let behind = target.behind(px);
+                behind < 0 || behind > target.levels + 3 || target.lots_at(behind) < 1.0
+            })
+            .collect();
+        for (px, order) in misplaced {
+            let ladder = &mut self.quotes[target.side.index()];
+            ladder.remove(&px);
+            let gap = (0..target.levels).map(|k| (k, target.px(k))).find(|(_, px)| !ladder.contains_key(px));
+            match gap {
+                Some((level, to)) if target.lots_at(level) >= 1.0 && core.dice.chance(0.55) => {
+                    let lots = self.size(core, target.lots_at(level));
+                    if let Some(new) = core.amend(order, to, lots) {
+                        self.quotes[target.side.index()].insert(to, new);
+                    }
+                }
+                _ => {
+                    core.cancel(order);
+                }
+            }
+        }
+    }
+
+    /// Adds missing quotes from the front backwards and trims those that have become too large for the maker's nerves.
+    fn fill_in(&mut self, core: &mut Core, target: &Target) {
+        let mut budget = 3;
+        for level in 0..target.levels {
+            let (px, wanted) = (target.px(level), target.lots_at(level));
+            let have = self.quotes[target.side.index()].get(&px).copied();
+            match have.and_then(|order| core.book.order(order).map(|r| (order, r.qty))) {
+                None if wanted >= 1.0 && budget > 0 && !core.book.crosses(target.side, px) => {
+                    budget -= 1;
+                    let lots = self.size(core, wanted);
+                    let order = core.post(target.side, px, lots, Owner::Maker(self.id));
+                    self.quotes[target.side.index()].insert(px, order);
+                }
+                Some((order, qty)) if f64::from(qty) > 1.9 * wanted.max(1.0) => {
+                    self.shrink(core, target.side, px, order, qty, wanted);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Makes a quote smaller: mostly by cancelling and quoting anew, at times in place.
+    fn shrink(&mut self, core: &mut Core, side: Side, px: i64, order: u64, qty: u32, wanted: f64) {
+        let lots = self.size(core, wanted).min(qty - 1);
+        if core.dice.chance(0.15) {
+            core.trim(order, qty - lots);
+            return;
+        }
+        core.cancel(order);
+        let new = core.post(side, px, lots, Owner::Maker(self.id));
+        self.quotes[side.index()].insert(px, new);
+    }
+
+    /// Cancels one quote and shows it anew with another size, as makers' engines do all day.
+    fn refresh_one(&mut self, core: &mut Core) {
+        let side = if core.dice.chance(0.5) { Side::Bid } else { Side::Ask };
+        let ladder = &self.quotes[side.index()];
+        if ladder.is_empty() || core.now < self.absent_until {
+            return;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "a ladder has some levels")]
+        let pick = core.dice.below(ladder.len() as u32) as usize;
+        let (&px, &order) = ladder.iter().nth(pick).expect("the pick is below the length");
+        let target = self.target(core, side);
+        let behind = target.behind(px);
+        self.quotes[side.index()].remove(&px);
+        if behind < 0 || target.lots_at(behind) < 1.0 {
+            core.cancel(order);
+            return;
+        }
+        let lots = self.size(core, target.lots_at(behind));
+        let new = if core.dice.chance(0.12) {
+            core.amend(order, px, lots)
+        } else {
+            core.cancel(order).map(|_| core.post(side, px, lots, Owner::Maker(self.id)))
+        };
+        if let Some(new) = new {
+            self.quotes[side.index()].insert(px, new);
+        }
+    }
+
+    fn pull_all(&mut self, core: &mut Core) {
+        for ladder in &mut self.quotes {
+            for (_, order) in std::mem::take(ladder) {
+                core.cancel(order);
+            }
+        }
+    }
+
+    fn size(&self, core: &mut Core, wanted: f64) -> u32 {
+        lots(core.dice.lognormal(wanted, 0.3))
+    }
+}
+
+/// Best price to quote for a value and a half spread, never crossing what is there.
+fn front(side: Side, fair: f64, half: f64, core: &Core) -> i64 {
+    #[expect(clippy::cast_possible_truncation, reason = "prices in ticks fit")]
+    match side {
+        Side::Bid => {
+            let px = (fair - half).floor() as i64;
+            core.book.best_ask().map_or(px, |ask| px.min(ask - 1))
+        }
+        Side::Ask => {
+            let px = (fair + half).ceil() as i64;
+            core.book.best_bid().map_or(px, |bid| px.max(bid + 1))
+        }
+    }
+}
+
+/// A drawn size as a quantity: at least one lot.
+pub(crate) fn lots(drawn: f64) -> u32 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+    let lots = drawn.round().clamp(1.0, 100_000.0) as u32;
+    lots
+}
+
+/// Longest time between two regular looks of a maker that has nothing to do.
+pub(crate) const FIRST_LOOK: u64 = SECOND / 2;

@@ -1,0 +1,332 @@
+//! One instrument's market: agents who meet in a matching book. Nothing here knows a path of prices; what the tape
+//! shows is what the agents do to each other, plus the news and activity a scenario's script injects.
+
+mod core;
+mod crash;
+mod crowd;
+mod event;
+mod makers;
+mod profile;
+mod signals;
+
+use types::Side;
+
+pub(crate) use self::core::{Core, SECOND, Wake, nanos as wait};
+pub use self::crash::SellerPlan;
+use self::crash::{Seller, ValueBuyer};
+use self::crowd::{Momentum, Noise, ParentWorker, Takers};
+pub use self::event::{MarketEvent, Stamped};
+use self::makers::{FIRST_LOOK, Maker};
+pub use self::profile::Profile;
+use crate::book::{Fill, Owner};
+use crate::firm::{FirmOrder, FirmPlan, FirmTrader};
+
+/// How often truth is sampled.
+const SAMPLE_NS: u64 = SECOND / 4;
+
+/// What a scenario does to a market from outside.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Intervention {
+    /// News: the value jumps by this many basis points.
+    News {
+        /// Size and direction of the jump.
+        jump_bps: f64,
+    },
+    /// Activity is multiplied by `1 + factor`, fading with this memory.
+    Rush {
+        /// Extra activity at once.
+        factor: f64,
+        /// Time constant of its decay.
+        memory_s: f64,
+    },
+    /// The opening auction says what it would do.
+    Indicative {
+        /// Lots that would match.
+        paired: u32,
+        /// Lots bid that would not.
+        imbalance: u32,
+    },
+    /// The opening auction prints.
+    OpeningCross {
+        /// Lots matched.
+        lots: u32,
+    },
+}
+
+/// One entry of a scenario's script.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cue {
+    /// When, nanoseconds since midnight.
+    pub at_ns: u64,
+    /// What.
+    pub what: Intervention,
+}
+
+/// What a market is made of beyond its profile.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cast {
+    pub(crate) seller: Option<SellerPlan>,
+    pub(crate) script: Vec<Cue>,
+    pub(crate) firm: Option<FirmPlan>,
+    /// Activity at the start, multiplied by this; 1 when ordinary.
+    pub(crate) quiet_start: bool,
+}
+
+/// One row of truth about a market.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Truth {
+    /// When, nanoseconds since midnight.
+    pub ts_ns: u64,
+    /// Which instrument.
+    pub instrument: u16,
+    /// What it is about.
+    pub kind: TruthKind,
+}
+
+/// What truth says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum TruthKind {
+    /// Mid price in ticks.
+    Mid(f64),
+    /// Spread in ticks.
+    SpreadTicks(i64),
+    /// Lots bid within ten ticks of the best bid.
+    BidDepth(u64),
+    /// Lots offered within ten ticks of the best offer.
+    AskDepth(u64),
+    /// Mean withdrawal of the makers, 0 none to 1 all.
+    Withdrawal(f64),
+    /// The seller starts (planted).
+    SellerStart,
+    /// Lots the seller has sold.
+    SellerSold(u32),
+    /// The seller has sold everything.
+    SellerDone,
+    /// Lowest mid price since the seller started, in ticks; at the moment it was reached.
+    CrashLow(f64),
+    /// A scripted intervention (planted).
+    Planted(Intervention),
+}
+
+/// A running market.
+#[derive(Debug)]
+pub(crate) struct Market {
+    core: Core,
+    makers: Vec<Maker>,
+    takers: Takers,
+    noise: Noise,
+    momentum: Vec<Momentum>,
+    value: Vec<ValueBuyer>,
+    parents: ParentWorker,
+    seller: Option<Seller>,
+    firm: Option<FirmTrader>,
+    script: Vec<Cue>,
+    truth: Vec<Truth>,
+    orders: Vec<FirmOrder>,
+    instrument: u16,
+    seller_done: bool,
+    withdrawal_told: f64,
+    spread_told: i64,
+    samples: u64,
+    low: Option<(f64, u64)>,
+}
+
+impl Market {
+    /// A market that opens at `start` (nanoseconds since midnight) with an empty book.
+    pub(crate) fn new(instrument: u16, profile: Profile, cast: Cast, seed: u64, start: u64) -> Self {
+        let mut core = Core::new(instrument, profile, seed, start);
+        let makers: Vec<_> = (0..core.profile.makers).map(|id| Maker::new(id, &mut core)).collect();
+        let momentum: Vec<_> = (0..3).map(|id| Momentum::new(id, &mut core)).collect();
+        let value = (0..5).map(|id| ValueBuyer::new(id, &mut core)).collect();
+        for id in 0..core.profile.makers {
+            let wait = u64::from(core.dice.below(20_000_000));
+            core.wake_in(wait, Wake::Maker(id));
+        }
+        for id in 0..3 {
+            core.wake_in(FIRST_LOOK + u64::from(id), Wake::Momentum(id));
+        }
+        // The crowd waits for the first quotes.
+        core.wake_in(FIRST_LOOK, Wake::Noise);
+        core.wake_in(2 * FIRST_LOOK, Wake::Taker);
+        core.wake_in(SAMPLE_NS, Wake::Sample);
+        let seller = cast.seller.map(|plan| Seller::new(plan, &mut core));
+        let firm = cast.firm.map(|plan| FirmTrader::new(plan, &mut core));
+        for (i, cue) in (0..).zip(&cast.script) {
+            core.wake_at(cue.at_ns, Wake::Script(i));
+        }
+        let parents = ParentWorker::default();
+        parents.start(&mut core);
+        if cast.quiet_start {
+            core.signals.boost(-0.85, 1e9);
+        }
+        Self {
+            core,
+            makers,
+            takers: Takers,
+            noise: Noise,
+            momentum,
+            value,
+            parents,
+            seller,
+            firm,
+            script: cast.script,
+            truth: Vec::new(),
+            orders: Vec::new(),
+            instrument,
+            seller_done: false,
+            withdrawal_told: 0.0,
+            spread_told: 0,
+            samples: 0,
+            low: None,
+        }
+    }
+
+    /// Plays until `end` (exclusive) and appends what was published, known and ordered before it.
+    pub(crate) fn run_until(&mut self, end: u64, out: &mut Slice) {
+        while let Some(who) = self.core.next_before(end) {
+            self.dispatch(who);
+            self.settle();
+        }
+        self.core.drain_before(end, &mut out.events);
+        out.truth.append(&mut self.truth);
+        out.orders.append(&mut self.orders);
+    }
+
+    /// What can be said only at the end.
+    pub(crate) fn epilogue(&self) -> Option<Truth> {
+        let (low, ts_ns) = self.low?;
+        Some(Truth { ts_ns, instrument: self.instrument, kind: TruthKind::CrashLow(low) })
+    }
+
+    fn dispatch(&mut self, who: Wake) {
+        let core = &mut self.core;
+        match who {
+            Wake::Maker(id) => self.makers[usize::from(id)].look(core),
+            Wake::MakerReaction(id) => self.makers[usize::from(id)].react(core),
+            Wake::Taker => self.takers.arrive(core),
+            Wake::Follower(bought) => self.takers.follow(core, bought),
+            Wake::Noise => self.noise.arrive(core),
+            Wake::NoiseReturn(order) => self.noise.come_back(core, order),
+            Wake::Momentum(id) => self.momentum[usize::from(id)].look(core),
+            Wake::Value(id) => self.value[usize::from(id)].look(core),
+            Wake::Parent => self.parents.act(core),
+            Wake::Seller => self.sell(),
+            Wake::Firm => {
+                if let Some(firm) = &mut self.firm {
+                    self.orders.extend(firm.trade(core));
+                }
+            }
+            Wake::FirmQuote => {
+                if let Some(firm) = &mut self.firm {
+                    self.orders.extend(firm.quote(core));
+                }
+            }
+            Wake::FirmPlanted(i) => {
+                if let Some(firm) = &mut self.firm {
+                    self.orders.push(firm.plant(core, usize::from(i)));
+                }
+            }
+            Wake::Script(i) => self.play(usize::from(i)),
+            Wake::Sample => self.sample(),
+        }
+    }
+
+    /// Tells owners of their fills and lets the makers see what changed.
+    fn settle(&mut self) {
+        let fills = self.core.take_fills();
+        for fill in &fills {
+            self.notify(fill);
+        }
+        if self.core.top_changed() || !fills.is_empty() {
+            for maker in &mut self.makers {
+                maker.alert(&mut self.core);
+            }
+        }
+        let fear: f64 = self.makers.iter().map(Maker::fear).sum();
+        #[expect(clippy::cast_precision_loss, reason = "a few makers")]
+        let mean = fear / self.makers.len() as f64;
+        self.core.signals.withdrawal = mean;
+    }
+
+    fn notify(&mut self, fill: &Fill) {
+        match fill.resting.owner {
+            Owner::Maker(id) => self.makers[usize::from(id)].filled(fill),
+            Owner::Value(id) => self.value[usize::from(id)].filled(fill),
+            Owner::Seller => {
+                if let Some(seller) = &mut self.seller {
+                    seller.filled(fill);
+                }
+            }
+            Owner::Crowd | Owner::Parent => {}
+        }
+    }
+
+    fn sell(&mut self) {
+        let Some(seller) = &mut self.seller else { return };
+        if seller.sold() == 0 {
+            self.truth.push(Truth {
+                ts_ns: self.core.now,
+                instrument: self.instrument,
+                kind: TruthKind::SellerStart,
+            });
+        }
+        seller.act(&mut self.core);
+        if seller.done() && !self.seller_done {
+            self.seller_done = true;
+            self.tell(TruthKind::SellerDone);
+        }
+    }
+
+    fn play(&mut self, cue: usize) {
+        let what = self.script[cue].what;
+        self.tell(TruthKind::Planted(what));
+        match what {
+            Intervention::News { jump_bps } => {
+                let ticks = self.core.signals.fundamental() * jump_bps * 1e-4;
+                self.core.signals.jump(ticks);
+            }
+            Intervention::Rush { factor, memory_s } => self.core.signals.boost(factor, memory_s),
+            Intervention::Indicative { paired, imbalance } => self.core.indicate(paired, imbalance),
+            Intervention::OpeningCross { lots } => self.core.cross(lots),
+        }
+    }
+
+    fn tell(&mut self, kind: TruthKind) {
+        self.truth.push(Truth { ts_ns: self.core.now, instrument: self.instrument, kind });
+    }
+
+    fn sample(&mut self) {
+        self.core.wake_in(SAMPLE_NS, Wake::Sample);
+        let mid = self.core.mid();
+        self.core.signals.sample_mid(mid);
+        if self.seller.as_ref().is_some_and(|s| s.sold() > 0) && self.low.is_none_or(|(low, _)| mid < low) {
+            self.low = Some((mid, self.core.now));
+        }
+        if let Some(spread) = self.core.spread().filter(|&s| s != self.spread_told) {
+            self.spread_told = spread;
+            self.tell(TruthKind::SpreadTicks(spread));
+        }
+        let withdrawal = self.core.signals.withdrawal;
+        if (withdrawal - self.withdrawal_told).abs() >= 0.05 {
+            self.withdrawal_told = withdrawal;
+            self.tell(TruthKind::Withdrawal(withdrawal));
+        }
+        self.samples += 1;
+        if self.samples % 4 == 0 {
+            self.tell(TruthKind::Mid(mid));
+            self.tell(TruthKind::BidDepth(self.core.book.depth(Side::Bid, 10)));
+            self.tell(TruthKind::AskDepth(self.core.book.depth(Side::Ask, 10)));
+            if let Some(sold) = self.seller.as_ref().filter(|s| s.sold() > 0 && !s.done()).map(Seller::sold) {
+                self.tell(TruthKind::SellerSold(sold));
+            }
+        }
+    }
+}
+
+/// What a stretch of time brought, over all markets.
+#[derive(Debug, Default)]
+pub(crate) struct Slice {
+    pub(crate) events: Vec<Stamped>,
+    pub(crate) truth: Vec<Truth>,
+    pub(crate) orders: Vec<FirmOrder>,
+}
