@@ -1,1 +1,44 @@
-//! Being built.
+//! The model: a variational autoencoder of calm markets, its training and calibration, scoring backends, and the way
+//! from a score to a limit.
+//!
+//! **What it never does:** sit on the order path, read a clock, raise a limit beyond the officer's envelope.
+//!
+//! **Invariants.** A row with too little valid data has no score instead of a wrong one, and NaN never leaves a scorer.
+//! Every backend agrees with [`ReferenceScorer`] to 1e-5. Training is bitwise reproducible from rows and seed. Tiers go
+//! up at once, down stepwise, and Critical is left by a person alone.
+//!
+//! Start reading at [`Model`] and [`Scorer`].
+#![forbid(unsafe_code)]
+
+mod autoencoder;
+mod binding;
+mod calibrate;
+mod candle_scorer;
+mod gpd;
+mod model;
+mod network;
+mod normalise;
+mod optimiser;
+mod pca;
+mod random;
+mod reference;
+mod row;
+mod scorer;
+mod train;
+
+pub use calibrate::{
+    CalibrateError, Calibration, CalibrationConfig, Calibrations, SHAPE_BOUNDS, ScoredRow, calibrate, display,
+};
+pub use candle_scorer::CandleScorer;
+pub use gpd::Gpd;
+pub use model::{LoadError, MODEL_FORMAT, Model, SaveError, TrainingRecord};
+pub use network::{LATENT_COUNT, WeightsError};
+pub use normalise::{INPUT_COUNT, Input, Profile, Profiles, VALID_MIN, WINSOR};
+pub use reference::ReferenceScorer;
+pub use row::FeatureRow;
+pub use scorer::{
+    Backend, OpenScorerError, RawScore, ScoreLaw, Scorer, TOP_COUNT, feature_name, open_scorer,
+};
+pub use train::{
+    HoldoutReport, Phase, Progress, TrainConfig, TrainError, TrainReport, score_rows, train_vae,
+};

@@ -1,0 +1,254 @@
+//! The variational autoencoder in Candle: the definition that is trained, and the second oracle at inference.
+//!
+//! Candle's parallel loops take their width from `RAYON_NUM_THREADS`; results do not depend on it, speed does: at these
+//! sizes one thread is fastest, so whoever starts a training process sets it to 1.
+
+use candle_core::{D, Device, Result, Tensor, Var};
+use candle_nn::{Linear, Module};
+use types::FEATURE_COUNT;
+
+use crate::network::{LATENT_COUNT, LAYER_COUNT, LAYERS, Layer, LayerId, Network};
+use crate::normalise::{INPUT_COUNT, Input};
+use crate::random::Random;
+
+/// Bounds of ln s: an error scale below 0.1 robust standard deviations would make the score of a feature that calm
+/// data predicts almost exactly explode on harmless noise; one above 10 would switch the feature off.
+const LN_S_BOUNDS: (f32, f32) = (-core::f32::consts::LN_10, core::f32::consts::LN_10);
+
+/// Bounds of the posterior's log variance, against overflow early in training.
+const LOGVAR_BOUNDS: (f32, f32) = (-8.0, 8.0);
+
+/// Weights as Candle tensors.
+pub(crate) struct Autoencoder {
+    layers: Vec<Linear>,
+}
+
+/// A batch as tensors.
+pub(crate) struct Batch {
+    /// Rows by [`INPUT_COUNT`].
+    x: Tensor,
+    /// Rows by features: the part to rebuild. Mask bits are inputs only.
+    target: Tensor,
+    /// 1 where the feature counts, else 0.
+    usable: Tensor,
+}
+
+impl Batch {
+    /// Packs `inputs`.
+    pub(crate) fn new<'a>(inputs: impl Iterator<Item = &'a Input>) -> Result<Self> {
+        let values: Vec<f32> = inputs.flat_map(|input| input.x).collect();
+        let rows = values.len() / INPUT_COUNT;
+        let x = Tensor::from_vec(values, (rows, INPUT_COUNT), &Device::Cpu)?;
+        let target = x.narrow(1, 0, FEATURE_COUNT)?.contiguous()?;
+        let usable = x.narrow(1, FEATURE_COUNT, FEATURE_COUNT)?.affine(-1.0, 1.0)?;
+        Ok(Self { x, target, usable })
+    }
+
+    /// Rows.
+    pub(crate) fn len(&self) -> Result<usize> {
+        self.x.dim(0)
+    }
+}
+
+/// Parts of the objective, per row.
+pub(crate) struct Loss {
+    /// Negative log-likelihood of the reconstruction, up to a constant.
+    pub(crate) reconstruction: Tensor,
+    /// Divergence of the posterior from the standard normal.
+    pub(crate) divergence: Tensor,
+}
+
+impl Autoencoder {
+    /// The trained network, for inference.
+    pub(crate) fn new(network: &Network) -> Result<Self> {
+        let mut layers = Vec::with_capacity(LAYER_COUNT);
+        for (layer, (_, inputs, outputs)) in network.layers.iter().zip(LAYERS) {
+            let weight = Tensor::from_slice(&layer.weight, (outputs, inputs), &Device::Cpu)?;
+            let bias = Tensor::from_slice(&layer.bias, outputs, &Device::Cpu)?;
+            layers.push(Linear::new(weight, Some(bias)));
+        }
+        Ok(Self { layers })
+    }
+
+    fn layer(&self, id: LayerId, x: &Tensor) -> Result<Tensor> {
+        self.layers[id as usize].forward(x)
+    }
+
+    fn hidden(&self, x: &Tensor) -> Result<Tensor> {
+        self.layer(LayerId::Encoder1, &self.layer(LayerId::Encoder0, x)?.relu()?)?.relu()
+    }
+
+    fn decode(&self, latent: &Tensor) -> Result<Tensor> {
+        let inner = self.layer(LayerId::Decoder0, latent)?.relu()?;
+        self.layer(LayerId::Decoder2, &self.layer(LayerId::Decoder1, &inner)?.relu()?)
+    }
+
+    /// Posterior means and reconstruction errors `x - x̂` of a batch.
+    pub(crate) fn infer(&self, batch: &Batch) -> Result<(Tensor, Tensor)> {
+        let mu = self.layer(LayerId::Mu, &self.hidden(&batch.x)?)?;
+        let errors = (&batch.target - self.decode(&mu)?)?;
+        Ok((mu, errors))
+    }
+
+    /// The negative ELBO's two parts, averaged over the batch; `noise` is rows by latent units, standard normal
+    /// (zeros give the deterministic objective that validation uses).
+    pub(crate) fn loss(&self, batch: &Batch, noise: &Tensor, ln_s: &Tensor) -> Result<Loss> {
+        let hidden = self.hidden(&batch.x)?;
+        let mu = self.layer(LayerId::Mu, &hidden)?;
+        let logvar = self.layer(LayerId::LogVar, &hidden)?.clamp(LOGVAR_BOUNDS.0, LOGVAR_BOUNDS.1)?;
+        let latent = (&mu + ((&logvar * 0.5)?.exp()? * noise)?)?;
+        let error = (&batch.target - self.decode(&latent)?)?;
+        let ln_s = ln_s.clamp(LN_S_BOUNDS.0, LN_S_BOUNDS.1)?;
+        let precision = (&ln_s * -2.0)?.exp()?;
+        let each = (error.sqr()?.broadcast_mul(&precision)? * 0.5)?.broadcast_add(&ln_s)?;
+        let reconstruction = (each * &batch.usable)?.sum(D::Minus1)?.mean_all()?;
+        let kl = (((&logvar + 1.0)? - mu.sqr()?)? - logvar.exp()?)?;
+        Ok(Loss { reconstruction, divergence: (kl.sum(D::Minus1)?.mean_all()? * -0.5)? })
+    }
+}
+
+/// The trainable parameters: weight and bias of each layer in [`LAYERS`] order, then ln s.
+pub(crate) struct Parameters {
+    vars: Vec<Var>,
+}
+
+impl Parameters {
+    /// He-initialised weights, zero biases, s = 1. Candle's own generator cannot be seeded on the CPU.
+    pub(crate) fn init(random: &mut Random) -> Result<Self> {
+        let mut vars = Vec::with_capacity(2 * LAYER_COUNT + 1);
+        for (_, inputs, outputs) in LAYERS {
+            #[expect(clippy::cast_precision_loss, reason = "layer sizes are tiny")]
+            let spread = (2.0 / inputs as f64).sqrt();
+            #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
+            let weights: Vec<f32> =
+                (0..inputs * outputs).map(|_| (random.normal() * spread) as f32).collect();
+            vars.push(Var::from_vec(weights, (outputs, inputs), &Device::Cpu)?);
+            vars.push(Var::from_vec(vec![0.0_f32; outputs], outputs, &Device::Cpu)?);
+        }
+        vars.push(Var::from_vec(vec![0.0_f32; FEATURE_COUNT], FEATURE_COUNT, &Device::Cpu)?);
+        Ok(Self { vars })
+    }
+
+    /// All of them, in the order of [`Parameters`].
+    pub(crate) fn vars(&self) -> &[Var] {
+        &self.vars
+    }
+
+    /// ln s, unclamped.
+    pub(crate) fn ln_s(&self) -> &Tensor {
+        self.vars[2 * LAYER_COUNT].as_tensor()
+    }
+
+    /// The network over these parameters; it follows their updates.
+    pub(crate) fn autoencoder(&self) -> Autoencoder {
+        let layer =
+            |pair: &[Var]| Linear::new(pair[0].as_tensor().clone(), Some(pair[1].as_tensor().clone()));
+        Autoencoder { layers: self.vars[..2 * LAYER_COUNT].chunks_exact(2).map(layer).collect() }
+    }
+
+    /// Copies the values out: the network, and s within its bounds.
+    pub(crate) fn export(&self) -> Result<(Network, [f64; FEATURE_COUNT])> {
+        let mut layers = Vec::with_capacity(LAYER_COUNT);
+        for pair in self.vars[..2 * LAYER_COUNT].chunks_exact(2) {
+            let weight = pair[0].flatten_all()?.to_vec1::<f32>()?;
+            layers.push(Layer { weight, bias: pair[1].to_vec1::<f32>()? });
+        }
+        let mut s = [1.0; FEATURE_COUNT];
+        for (s, ln_s) in s.iter_mut().zip(self.ln_s().to_vec1::<f32>()?) {
+            *s = f64::from(ln_s.clamp(LN_S_BOUNDS.0, LN_S_BOUNDS.1)).exp();
+        }
+        let layers = layers.try_into().map_err(|_| candle_core::Error::Msg("a layer is missing".into()))?;
+        Ok((Network { layers }, s))
+    }
+}
+
+/// Standard normal noise for `rows` latent states.
+pub(crate) fn latent_noise(rows: usize, random: &mut Random) -> Result<Tensor> {
+    #[expect(clippy::cast_possible_truncation, reason = "the network is f32")]
+    let noise: Vec<f32> = (0..rows * LATENT_COUNT).map(|_| random.normal() as f32).collect();
+    Tensor::from_vec(noise, (rows, LATENT_COUNT), &Device::Cpu)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Purpose;
+
+    fn scalar(t: &Tensor) -> f32 {
+        t.to_scalar::<f32>().unwrap()
+    }
+
+    /// Parameters that are all zero except the biases of mu and logvar.
+    fn constant_posterior(mu: f32, logvar: f32) -> Parameters {
+        let parameters = Parameters::init(&mut Random::new(1, Purpose::Init)).unwrap();
+        for var in parameters.vars() {
+            var.set(&var.zeros_like().unwrap()).unwrap();
+        }
+        for (id, value) in [(LayerId::Mu, mu), (LayerId::LogVar, logvar)] {
+            let bias = &parameters.vars()[2 * id as usize + 1];
+            bias.set(&bias.ones_like().unwrap().affine(f64::from(value), 0.0).unwrap()).unwrap();
+        }
+        parameters
+    }
+
+    #[test]
+    fn the_divergence_is_the_reference_value() {
+        // DOMAIN.md 4.1: m = 0.3, ln v = -0.2 gives 0.0543653765 per unit; there are four.
+        let parameters = constant_posterior(0.3, -0.2);
+        let input = Input { x: [0.0; INPUT_COUNT], usable: 0x1fff };
+        let batch = Batch::new([input].iter()).unwrap();
+        let noise = latent_noise(1, &mut Random::new(1, Purpose::Latent)).unwrap();
+        let loss = parameters.autoencoder().loss(&batch, &noise, parameters.ln_s()).unwrap();
+        assert!((f64::from(scalar(&loss.divergence)) - 4.0 * 0.054_365_376_5).abs() < 1e-6);
+        assert_eq!(scalar(&loss.reconstruction), 0.0);
+    }
+
+    #[test]
+    fn missing_features_do_not_enter_the_reconstruction() {
+        let parameters = constant_posterior(0.0, 0.0);
+        let mut input = Input { x: [0.0; INPUT_COUNT], usable: 0x1ffe };
+        input.x[3] = 2.0;
+        let loss_of = |input: &Input| {
+            let batch = Batch::new([*input].iter()).unwrap();
+            let noise = latent_noise(1, &mut Random::new(1, Purpose::Latent)).unwrap();
+            scalar(&parameters.autoencoder().loss(&batch, &noise, parameters.ln_s()).unwrap().reconstruction)
+        };
+        // The decoder gives zeros and s = 1: the error of feature 3 is 2, its cost 2²/2.
+        assert!((loss_of(&input) - 2.0).abs() < 1e-6);
+        input.x[FEATURE_COUNT + 3] = 1.0;
+        assert!(loss_of(&input).abs() < 1e-6);
+    }
+
+    #[test]
+    fn gradients_agree_with_finite_differences() {
+        let parameters = Parameters::init(&mut Random::new(3, Purpose::Init)).unwrap();
+        let mut random = Random::new(4, Purpose::Latent);
+        let mut inputs = vec![Input { x: [0.0; INPUT_COUNT], usable: 0x1fff }; 8];
+        for input in &mut inputs {
+            #[expect(clippy::cast_possible_truncation, reason = "the network is f32")]
+            input.x[..FEATURE_COUNT].fill_with(|| random.normal() as f32);
+        }
+        let batch = Batch::new(inputs.iter()).unwrap();
+        let noise = latent_noise(8, &mut random).unwrap();
+        let total = || {
+            let loss = parameters.autoencoder().loss(&batch, &noise, parameters.ln_s()).unwrap();
+            (&loss.reconstruction + (&loss.divergence * 0.5).unwrap()).unwrap()
+        };
+        let gradients = total().backward().unwrap();
+        for var in parameters.vars() {
+            let gradient = gradients.get(var).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let at = gradient.len() / 2;
+            let values = var.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let shifted = |by: f32| {
+                let mut values = values.clone();
+                values[at] += by;
+                var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu).unwrap()).unwrap();
+                f64::from(scalar(&total()))
+            };
+            let slope = (shifted(1e-2) - shifted(-1e-2)) / 2e-2;
+            shifted(0.0);
+            let gradient = f64::from(gradient[at]);
+            assert!((slope - gradient).abs() < 2e-2 * gradient.abs().max(1.0), "{slope} {gradient}");
+        }
+    }
+}

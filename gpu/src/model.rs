@@ -1,0 +1,479 @@
+//! A trained model and its folder: `manifest.toml`, which says everything about it, and `weights.safetensors`.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use types::{FEATURES, FeatureSchema, Symbol, UnixNanos};
+
+use crate::calibrate::{Calibration, Calibrations};
+use crate::network::{Network, WeightsError};
+use crate::normalise::{Profile, Profiles};
+use crate::row::FeatureRow;
+use crate::scorer::ScoreLaw;
+use crate::train::{TrainConfig, TrainReport};
+
+/// Version of the folder's format; a reader refuses any other.
+pub const MODEL_FORMAT: i64 = 1;
+
+/// File names in the folder.
+const MANIFEST: &str = "manifest.toml";
+const WEIGHTS: &str = "weights.safetensors";
+
+/// Largest manifest read (10,000 symbols with profile and calibration take about 60 MB), and largest weights.
+const MANIFEST_BYTES_MAX: u64 = 128 << 20;
+const WEIGHTS_BYTES_MAX: u64 = 1 << 20;
+
+/// Where the model comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingRecord {
+    /// First grid point fitted to, ns since 1970.
+    pub first_ts_ns: u64,
+    /// Last grid point fitted to, ns since 1970.
+    pub last_ts_ns: u64,
+    /// Symbols fitted to, sorted.
+    pub symbols: Vec<String>,
+    /// Settings.
+    pub config: TrainConfig,
+    /// Results.
+    pub report: TrainReport,
+}
+
+impl TrainingRecord {
+    /// The record of a fit to `rows`, which are in time order.
+    pub(crate) fn of(rows: &[FeatureRow], config: TrainConfig, report: TrainReport) -> Self {
+        let mut symbols: Vec<Symbol> = rows.iter().map(|row| row.symbol).collect();
+        symbols.sort_unstable();
+        symbols.dedup();
+        let ts = |row: Option<&FeatureRow>| row.map_or(UnixNanos(0), |row| row.ts).0;
+        Self {
+            first_ts_ns: ts(rows.first()),
+            last_ts_ns: ts(rows.last()),
+            symbols: symbols.iter().map(|s| s.as_str().to_owned()).collect(),
+            config,
+            report,
+        }
+    }
+}
+
+/// A value that belongs to a symbol, as the manifest lists it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Named<T> {
+    symbol: String,
+    #[serde(flatten)]
+    value: T,
+}
+
+/// `manifest.toml`, field by field.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    format: i64,
+    schema_hash: String,
+    tool: String,
+    weights: String,
+    weights_blake3: String,
+    features: Vec<String>,
+    score: ScoreLaw,
+    training: TrainingRecord,
+    profile: Profile,
+    calibration: Calibration,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    symbol_profile: Vec<Named<Profile>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    symbol_calibration: Vec<Named<Calibration>>,
+}
+
+/// The parts a model is made of.
+pub(crate) struct ModelParts {
+    pub(crate) network: Network,
+    pub(crate) law: ScoreLaw,
+    pub(crate) profiles: Profiles,
+    pub(crate) calibrations: Calibrations,
+    pub(crate) training: TrainingRecord,
+}
+
+/// A trained, calibrated model. What is inside has been checked: every number finite, every scale positive.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    network: Network,
+    law: ScoreLaw,
+    profiles: Profiles,
+    calibrations: Calibrations,
+    training: TrainingRecord,
+    tool: String,
+    id: String,
+}
+
+/// Why a model folder was not loaded. One line each: where, what was found, what was wanted.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A file is larger than any model's.
+    #[error("{}: found more than {bytes_max} bytes, wanted at most that", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The bound.
+        bytes_max: u64,
+    },
+    /// The manifest is not one.
+    #[error("{}:{line}: {message}", path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// A fact of the manifest is not what this build can use.
+    #[error("{}: {what}: found {found}, wanted {wanted}", path.display())]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// Which fact.
+        what: &'static str,
+        /// Its value.
+        found: String,
+        /// The value this build needs.
+        wanted: String,
+    },
+    /// A number in the manifest cannot be used.
+    #[error("{}: {place}: found {found}", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// Where in it.
+        place: String,
+        /// What was found.
+        found: &'static str,
+    },
+    /// The weights are not this network's.
+    #[error("{}: {source}", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: WeightsError,
+    },
+}
+
+/// Why a model was not saved.
+#[derive(Debug, thiserror::Error)]
+pub enum SaveError {
+    /// A file cannot be written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The target is something else than a model.
+    #[error("{}: found a file or folder that is not a model, wanted a new path or a model to replace", path.display())]
+    Occupied {
+        /// The target.
+        path: PathBuf,
+    },
+    /// The model cannot be written down.
+    #[error("model: {0}")]
+    Encode(String),
+}
+
+fn schema_hash() -> String {
+    format!("0x{:016x}", FeatureSchema::V1.hash)
+}
+
+fn feature_names() -> Vec<String> {
+    FEATURES.iter().map(|f| f.name.to_owned()).collect()
+}
+
+fn named<T: Clone>(items: &[(Symbol, T)]) -> Vec<Named<T>> {
+    items.iter().map(|(s, value)| Named { symbol: s.as_str().to_owned(), value: value.clone() }).collect()
+}
+
+impl Model {
+    /// A model of this build from its parts.
+    pub(crate) fn new(parts: ModelParts) -> Result<Self, SaveError> {
+        let mut model = Self {
+            network: parts.network,
+            law: parts.law,
+            profiles: parts.profiles,
+            calibrations: parts.calibrations,
+            training: parts.training,
+            tool: concat!("portcullis ", env!("CARGO_PKG_VERSION")).to_owned(),
+            id: String::new(),
+        };
+        let (manifest, _) = model.encode()?;
+        model.id = id_of(manifest.as_bytes());
+        Ok(model)
+    }
+
+    /// Identity of the model: a digest of the manifest, which holds the digest of the weights. Audit records and
+    /// published limits name the model by it.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Where the model comes from.
+    #[must_use]
+    pub const fn training(&self) -> &TrainingRecord {
+        &self.training
+    }
+
+    /// Version of the program that trained it.
+    #[must_use]
+    pub fn tool(&self) -> &str {
+        &self.tool
+    }
+
+    /// The normalisation profiles.
+    #[must_use]
+    pub const fn profiles(&self) -> &Profiles {
+        &self.profiles
+    }
+
+    /// The calibrations.
+    #[must_use]
+    pub const fn calibrations(&self) -> &Calibrations {
+        &self.calibrations
+    }
+
+    /// The constants of the score.
+    #[must_use]
+    pub const fn score_law(&self) -> &ScoreLaw {
+        &self.law
+    }
+
+    pub(crate) const fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The same network with other calibrations (a tail refitted to newer data).
+    ///
+    /// # Errors
+    /// When the result cannot be written down.
+    pub fn with_calibrations(self, calibrations: Calibrations) -> Result<Self, SaveError> {
+        Self::new(ModelParts {
+            network: self.network,
+            law: self.law,
+            profiles: self.profiles,
+            calibrations,
+            training: self.training,
+        })
+    }
+
+    /// Manifest and weights as file contents; the same model gives the same bytes.
+    fn encode(&self) -> Result<(String, Vec<u8>), SaveError> {
+        let weights = self.network.to_bytes().map_err(|e| SaveError::Encode(e.to_string()))?;
+        let manifest = Manifest {
+            format: MODEL_FORMAT,
+            schema_hash: schema_hash(),
+            tool: self.tool.clone(),
+            weights: WEIGHTS.to_owned(),
+            weights_blake3: blake3::hash(&weights).to_string(),
+            features: feature_names(),
+            score: self.law,
+            training: self.training.clone(),
+            profile: self.profiles.pooled.clone(),
+            calibration: self.calibrations.pooled.clone(),
+            symbol_profile: named(&self.profiles.symbols),
+            symbol_calibration: named(&self.calibrations.symbols),
+        };
+        let text = toml::to_string(&manifest).map_err(|e| SaveError::Encode(e.to_string()))?;
+        Ok((text, weights))
+    }
+
+    /// Saves to the folder `dir`: written beside it under another name, forced to disk, then renamed, so that a
+    /// reader finds a whole model or none. A model already there is replaced; anything else is left alone.
+    ///
+    /// # Errors
+    /// A target that is not a model, or what the file system refuses; nothing is left behind under `dir` then.
+    pub fn save(&self, dir: &Path) -> Result<(), SaveError> {
+        let (manifest, weights) = self.encode()?;
+        let replaces = dir.join(MANIFEST).is_file();
+        if !replaces && dir.exists() {
+            return Err(SaveError::Occupied { path: dir.to_owned() });
+        }
+        let (fresh, old) = (beside(dir, "new"), beside(dir, "old"));
+        let io_at = |path: &Path| {
+            let path = path.to_owned();
+            move |source| SaveError::Io { path, source }
+        };
+        // Left over from a save that was killed.
+        remove_dir(&fresh).map_err(io_at(&fresh))?;
+        remove_dir(&old).map_err(io_at(&old))?;
+        let written = write_folder(&fresh, &[(WEIGHTS, &weights), (MANIFEST, manifest.as_bytes())])
+            .map_err(io_at(&fresh))
+            .and_then(|()| swap(&fresh, dir, replaces.then_some(old.as_path())).map_err(io_at(dir)));
+        if written.is_err() {
+            // The first error is the one worth telling.
+            let _ = remove_dir(&fresh);
+        }
+        written
+    }
+
+    /// Loads the model in the folder `dir`.
+    ///
+    /// # Errors
+    /// Files that cannot be read or are not a model, a model of another format or feature schema, weights with
+    /// another digest or shape, numbers that cannot be used.
+    pub fn load(dir: &Path) -> Result<Self, LoadError> {
+        let path = dir.join(MANIFEST);
+        let bytes = read_bounded(&path, MANIFEST_BYTES_MAX)?;
+        let manifest = parse_manifest(&path, &bytes)?;
+        check_values(&path, &manifest)?;
+        let weights_path = dir.join(WEIGHTS);
+        let weights = read_bounded(&weights_path, WEIGHTS_BYTES_MAX)?;
+        let digest = blake3::hash(&weights).to_string();
+        if digest != manifest.weights_blake3 {
+            let (path, what) = (weights_path, "blake3 digest");
+            return Err(LoadError::Mismatch { path, what, found: digest, wanted: manifest.weights_blake3 });
+        }
+        let network = Network::from_bytes(&weights)
+            .map_err(|source| LoadError::Weights { path: weights_path.clone(), source })?;
+        Ok(Self {
+            network,
+            law: manifest.score,
+            profiles: Profiles {
+                pooled: manifest.profile,
+                symbols: symbols(&path, manifest.symbol_profile)?,
+            },
+            calibrations: Calibrations {
+                pooled: manifest.calibration,
+                symbols: symbols(&path, manifest.symbol_calibration)?,
+            },
+            training: manifest.training,
+            tool: manifest.tool,
+            id: id_of(&bytes),
+        })
+    }
+}
+
+fn id_of(manifest: &[u8]) -> String {
+    blake3::hash(manifest).to_hex()[..16].to_owned()
+}
+
+fn beside(dir: &Path, suffix: &str) -> PathBuf {
+    let mut name = dir.as_os_str().to_owned();
+    name.push(format!(".{suffix}"));
+    PathBuf::from(name)
+}
+
+fn remove_dir(dir: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn write_folder(dir: &Path, files: &[(&str, &[u8])]) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    for (name, bytes) in files {
+        let mut file = File::create_new(dir.join(name))?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+    }
+    File::open(dir)?.sync_all()
+}
+
+/// Puts `fresh` in the place of `dir`, whose old content waits at `old` until the new one stands.
+fn swap(fresh: &Path, dir: &Path, old: Option<&Path>) -> io::Result<()> {
+    if let Some(old) = old {
+        fs::rename(dir, old)?;
+    }
+    if let Err(error) = fs::rename(fresh, dir) {
+        if let Some(old) = old {
+            fs::rename(old, dir)?;
+        }
+        return Err(error);
+    }
+    let parent = dir.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(parent)?.sync_all()?;
+    old.map_or(Ok(()), remove_dir)
+}
+
+fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, LoadError> {
+    let io_error = |source| LoadError::Io { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    File::open(path).map_err(io_error)?.take(bytes_max + 1).read_to_end(&mut bytes).map_err(io_error)?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(LoadError::TooLarge { path: path.to_owned(), bytes_max });
+    }
+    Ok(bytes)
+}
+
+/// The parts every format has, read first, so that a newer model is refused for its format and not for a field.
+#[derive(Deserialize)]
+struct Preamble {
+    format: i64,
+    schema_hash: String,
+}
+
+fn parse_manifest(path: &Path, bytes: &[u8]) -> Result<Manifest, LoadError> {
+    let fault = |line, message| LoadError::Manifest { path: path.to_owned(), line, message };
+    let text =
+        std::str::from_utf8(bytes).map_err(|e| fault(1, format!("found bytes that are not UTF-8: {e}")))?;
+    let toml_fault = |e: toml::de::Error| {
+        let offset = e.span().map_or(0, |span| span.start.min(text.len()));
+        fault(1 + text.as_bytes()[..offset].iter().filter(|b| **b == b'\n').count(), e.message().to_owned())
+    };
+    let preamble: Preamble = toml::from_str(text).map_err(toml_fault)?;
+    let mismatch = |what, found, wanted| LoadError::Mismatch { path: path.to_owned(), what, found, wanted };
+    if preamble.format != MODEL_FORMAT {
+        return Err(mismatch("format", preamble.format.to_string(), MODEL_FORMAT.to_string()));
+    }
+    if preamble.schema_hash != schema_hash() {
+        return Err(mismatch("schema_hash", preamble.schema_hash, schema_hash()));
+    }
+    let manifest: Manifest = toml::from_str(text).map_err(toml_fault)?;
+    if manifest.features != feature_names() {
+        return Err(mismatch("features", manifest.features.join(","), feature_names().join(",")));
+    }
+    if manifest.weights != WEIGHTS {
+        return Err(mismatch("weights", manifest.weights, WEIGHTS.to_owned()));
+    }
+    Ok(manifest)
+}
+
+fn check_values(path: &Path, manifest: &Manifest) -> Result<(), LoadError> {
+    let profiles = manifest.symbol_profile.iter().map(|n| (n.symbol.as_str(), n.value.fault()));
+    let calibrations = manifest.symbol_calibration.iter().map(|n| (n.symbol.as_str(), n.value.fault()));
+    let single = [
+        ("score", manifest.score.fault()),
+        ("profile", manifest.profile.fault()),
+        ("calibration", manifest.calibration.fault()),
+    ];
+    let mut faults = single.into_iter().chain(profiles).chain(calibrations);
+    match faults.find_map(|(place, found)| Some((place, found?))) {
+        Some((place, found)) => {
+            Err(LoadError::Value { path: path.to_owned(), place: place.to_owned(), found })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Parses the names and sorts by them.
+fn symbols<T>(path: &Path, items: Vec<Named<T>>) -> Result<Vec<(Symbol, T)>, LoadError> {
+    let mut out = Vec::with_capacity(items.len());
+    for Named { symbol, value } in items {
+        let Some(name) = Symbol::new(&symbol) else {
+            let found = "a symbol that is empty, longer than 8 bytes or not printable";
+            return Err(LoadError::Value { path: path.to_owned(), place: symbol, found });
+        };
+        out.push((name, value));
+    }
+    out.sort_by_key(|(symbol, _)| *symbol);
+    Ok(out)
+}

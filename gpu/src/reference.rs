@@ -1,0 +1,148 @@
+//! The forward pass in plain Rust: the oracle every other backend is held to, and the default on a CPU.
+
+use types::{FEATURE_COUNT, FeatureVector, InstrumentId, Symbol};
+
+use crate::binding::Bindings;
+use crate::model::Model;
+use crate::network::{INNER, LATENT_COUNT, Layer, LayerId, Network, OUTER};
+use crate::normalise::{INPUT_COUNT, Input, Profile};
+use crate::scorer::{RawScore, ScoreLaw, Scorer, is_scorable};
+
+/// A dense layer with its sizes in the type, weights widened to double precision and laid out by input, so that the
+/// inner loop runs over outputs: it vectorises without reordering any sum, hence the same bits on every machine.
+#[derive(Clone, Debug)]
+struct Dense<const IN: usize, const OUT: usize> {
+    by_input: [[f64; OUT]; IN],
+    bias: [f64; OUT],
+}
+
+impl<const IN: usize, const OUT: usize> Dense<IN, OUT> {
+    fn new(layer: &Layer) -> Self {
+        let mut dense = Self { by_input: [[0.0; OUT]; IN], bias: [0.0; OUT] };
+        for (output, row) in layer.weight.chunks_exact(IN).enumerate().take(OUT) {
+            dense.bias[output] = f64::from(layer.bias[output]);
+            for (input, weight) in row.iter().enumerate() {
+                dense.by_input[input][output] = f64::from(*weight);
+            }
+        }
+        dense
+    }
+
+    #[inline]
+    fn forward(&self, x: &[f64; IN]) -> [f64; OUT] {
+        let mut y = self.bias;
+        for (value, weights) in x.iter().zip(&self.by_input) {
+            for (sum, weight) in y.iter_mut().zip(weights) {
+                *sum += value * weight;
+            }
+        }
+        y
+    }
+
+    #[inline]
+    fn forward_relu(&self, x: &[f64; IN]) -> [f64; OUT] {
+        self.forward(x).map(|v| v.max(0.0))
+    }
+}
+
+/// The inference half of the autoencoder: the variance head is not needed, the score takes the posterior mean.
+#[derive(Clone, Debug)]
+pub(crate) struct Forward {
+    encoder0: Dense<INPUT_COUNT, OUTER>,
+    encoder1: Dense<OUTER, INNER>,
+    mu: Dense<INNER, LATENT_COUNT>,
+    decoder0: Dense<LATENT_COUNT, INNER>,
+    decoder1: Dense<INNER, OUTER>,
+    decoder2: Dense<OUTER, FEATURE_COUNT>,
+}
+
+impl Forward {
+    pub(crate) fn new(network: &Network) -> Self {
+        Self {
+            encoder0: Dense::new(network.layer(LayerId::Encoder0)),
+            encoder1: Dense::new(network.layer(LayerId::Encoder1)),
+            mu: Dense::new(network.layer(LayerId::Mu)),
+            decoder0: Dense::new(network.layer(LayerId::Decoder0)),
+            decoder1: Dense::new(network.layer(LayerId::Decoder1)),
+            decoder2: Dense::new(network.layer(LayerId::Decoder2)),
+        }
+    }
+
+    /// Posterior mean and reconstruction error `x - x̂` of one input.
+    #[inline]
+    pub(crate) fn run(&self, input: &Input) -> ([f64; LATENT_COUNT], [f64; FEATURE_COUNT]) {
+        let x = input.x.map(f64::from);
+        let latent = self.mu.forward(&self.encoder1.forward_relu(&self.encoder0.forward_relu(&x)));
+        let rebuilt =
+            self.decoder2.forward(&self.decoder1.forward_relu(&self.decoder0.forward_relu(&latent)));
+        let mut errors = [0.0; FEATURE_COUNT];
+        for feature in 0..FEATURE_COUNT {
+            errors[feature] = x[feature] - rebuilt[feature];
+        }
+        (latent, errors)
+    }
+
+    /// Scores one normalised input; `None` when too little of it is valid.
+    #[inline]
+    pub(crate) fn score(&self, law: &ScoreLaw, input: &Input) -> Option<RawScore> {
+        if !input.is_scorable() {
+            return None;
+        }
+        let (latent, errors) = self.run(input);
+        law.score(input.usable, &errors, &latent)
+    }
+
+    /// Normalises and scores one row of values.
+    pub(crate) fn score_values(
+        &self,
+        law: &ScoreLaw,
+        profile: &Profile,
+        values: &[f64; FEATURE_COUNT],
+        valid: u16,
+    ) -> Option<RawScore> {
+        self.score(law, &profile.normalise(values, valid))
+    }
+}
+
+/// Scores row by row on the calling thread. After construction it allocates nothing.
+#[derive(Clone, Debug)]
+pub struct ReferenceScorer {
+    forward: Box<Forward>,
+    law: ScoreLaw,
+    profiles: Bindings<Profile>,
+}
+
+impl ReferenceScorer {
+    /// A scorer of `model` for instruments numbered below `instrument_count_max`.
+    #[must_use]
+    pub fn new(model: &Model, instrument_count_max: usize) -> Self {
+        let profiles = model.profiles();
+        Self {
+            forward: Box::new(Forward::new(model.network())),
+            law: *model.score_law(),
+            profiles: Bindings::new(&profiles.pooled, &profiles.symbols, instrument_count_max),
+        }
+    }
+}
+
+impl Scorer for ReferenceScorer {
+    fn name(&self) -> &'static str {
+        "reference"
+    }
+
+    fn define(&mut self, instrument: InstrumentId, symbol: Symbol) {
+        self.profiles.define(instrument, symbol);
+    }
+
+    fn score(&mut self, rows: &[FeatureVector], out: &mut [Option<RawScore>]) {
+        assert_eq!(rows.len(), out.len(), "one result per row");
+        for (row, out) in rows.iter().zip(out) {
+            *out = match self.profiles.of(row.instrument) {
+                Some(profile) if is_scorable(row) => {
+                    self.forward.score_values(&self.law, profile, &row.values, row.valid)
+                }
+                _ => None,
+            };
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! What every scoring backend gives: raw scores with their reasons.
+
+use types::{FEATURE_COUNT, FEATURES, FeatureVector, InstrumentId, Symbol};
+
+use crate::model::Model;
+use crate::network::LATENT_COUNT;
+
+/// Features named with a score.
+pub const TOP_COUNT: usize = 3;
+
+/// How strange one vector looks to the model, and which features made it so.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RawScore {
+    /// Uncalibrated: about 1 in calm markets, without an upper bound that means anything. Always a finite number.
+    pub raw: f32,
+    /// The features with the largest reconstruction errors, largest first ([`types::FeatureId`] numbers).
+    pub top3: [u8; TOP_COUNT],
+    /// Their shares of the whole reconstruction error, 0 to 1.
+    pub contributions: [f32; TOP_COUNT],
+}
+
+/// A backend that scores feature vectors.
+///
+/// Every backend holds to the same contract, so that it can be swapped at boot: [`Scorer::score`] gives `None` for a
+/// vector whose book is not live, that marks a grid's end, whose instrument was never defined, or with fewer than half
+/// of the features valid; a score is always finite; a backend that fails gives `None` for the whole batch and counts
+/// it, so that the limits fall to the static ones.
+pub trait Scorer {
+    /// Name of the backend, for logs and metrics.
+    fn name(&self) -> &'static str;
+
+    /// Says which symbol `instrument` is, so that its own profile is used from now on.
+    fn define(&mut self, instrument: InstrumentId, symbol: Symbol);
+
+    /// Scores `rows`, one result each in `out`.
+    ///
+    /// # Panics
+    /// When `out` is not as long as `rows`: a caller's error that would leave rows silently unscored.
+    fn score(&mut self, rows: &[FeatureVector], out: &mut [Option<RawScore>]);
+
+    /// Batches that failed since construction.
+    fn failures(&self) -> u64 {
+        0
+    }
+}
+
+impl<S: Scorer + ?Sized> Scorer for Box<S> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn define(&mut self, instrument: InstrumentId, symbol: Symbol) {
+        (**self).define(instrument, symbol);
+    }
+
+    fn score(&mut self, rows: &[FeatureVector], out: &mut [Option<RawScore>]) {
+        (**self).score(rows, out);
+    }
+
+    fn failures(&self) -> u64 {
+        (**self).failures()
+    }
+}
+
+/// The backends of this build. The CUDA backend is opened at boot from its own library, as `Box<dyn Scorer>` like
+/// these, so that this crate never needs a GPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// Plain Rust, allocation-free, double precision inside: the oracle, and the fastest on a CPU for small batches.
+    #[default]
+    Reference,
+    /// Candle on the CPU: the model's own definition, as trained.
+    Candle,
+}
+
+/// Opens the scorer of `model` for instruments below `instrument_count_max`, in batches of up to `rows_max`.
+///
+/// # Errors
+/// When the backend cannot take the model.
+pub fn open_scorer(
+    backend: Backend,
+    model: &Model,
+    instrument_count_max: usize,
+) -> Result<Box<dyn Scorer + Send>, OpenScorerError> {
+    Ok(match backend {
+        Backend::Reference => Box::new(crate::reference::ReferenceScorer::new(model, instrument_count_max)),
+        Backend::Candle => Box::new(
+            crate::candle_scorer::CandleScorer::new(model, instrument_count_max)
+                .map_err(|e| OpenScorerError { backend: "candle", message: e.to_string() })?,
+        ),
+    })
+}
+
+/// Why a backend did not open.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("scorer {backend}: {message}")]
+pub struct OpenScorerError {
+    backend: &'static str,
+    message: String,
+}
+
+/// The constants that turn a reconstruction into a score; learned in training, fixed at inference, so that the
+/// network cannot explain stress away by widening its own error bars (DOMAIN.md 4.1).
+///
+/// `raw = (1/d') Σ_valid (x - x̂)²/s²  +  latent_weight · (1/p') Σ_active (μ - m)²/v`
+///
+/// The first term is S_rec of DOMAIN.md 4.1 (a). The second is the squared distance of the posterior mean from its
+/// calm cloud, 4.1 (d): a ReLU decoder goes on linearly beyond the training data, so a state far out along a direction
+/// that calm markets use (wide *and* volatile *and* thin together) can be rebuilt well; it cannot do so from an
+/// ordinary latent place. `m` and `v` are the mean and variance of the posterior means in training; a unit that the
+/// posterior does not use (`v` below 0.01) has weight 0.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScoreLaw {
+    /// Calm standard deviation of each reconstruction error, in normalised units.
+    pub s: [f64; FEATURE_COUNT],
+    /// Mean of each latent unit's posterior mean in training.
+    pub latent_mean: [f64; LATENT_COUNT],
+    /// Its variance; 0 for a unit that is not active.
+    pub latent_variance: [f64; LATENT_COUNT],
+    /// Weight of the latent term.
+    pub latent_weight: f64,
+}
+
+impl ScoreLaw {
+    /// What is wrong with a law read from a file, if anything.
+    pub(crate) fn fault(&self) -> Option<&'static str> {
+        if !self.s.iter().all(|s| s.is_finite() && *s > 0.0) {
+            return Some("an error scale that is not positive");
+        }
+        let latent = self.latent_mean.iter().chain(&self.latent_variance);
+        if !latent.chain([&self.latent_weight]).all(|v| v.is_finite()) || self.latent_weight < 0.0 {
+            return Some("a latent constant that is not a number or is negative");
+        }
+        self.latent_variance.iter().any(|v| *v < 0.0).then_some("a negative latent variance")
+    }
+
+    /// The score of one reconstruction; `None` when anything in it is not a number.
+    #[inline]
+    pub(crate) fn score(
+        &self,
+        usable: u16,
+        errors: &[f64; FEATURE_COUNT],
+        latent: &[f64; LATENT_COUNT],
+    ) -> Option<RawScore> {
+        let mut shares = [0.0; FEATURE_COUNT];
+        let mut sum = 0.0;
+        for feature in 0..FEATURE_COUNT {
+            if usable >> feature & 1 == 1 {
+                let scaled = errors[feature] / self.s[feature];
+                shares[feature] = scaled * scaled;
+                sum += shares[feature];
+            }
+        }
+        let raw =
+            sum / f64::from(usable.count_ones().max(1)) + self.latent_weight * self.latent_distance(latent);
+        #[expect(clippy::cast_possible_truncation, reason = "scores are reported in f32")]
+        let raw_f32 = raw as f32;
+        if !raw_f32.is_finite() {
+            return None;
+        }
+        let (top3, contributions) = top(&shares, sum);
+        Some(RawScore { raw: raw_f32, top3, contributions })
+    }
+
+    #[inline]
+    fn latent_distance(&self, latent: &[f64; LATENT_COUNT]) -> f64 {
+        let (mut sum, mut active) = (0.0, 0.0);
+        for ((value, mean), variance) in latent.iter().zip(&self.latent_mean).zip(&self.latent_variance) {
+            if *variance > 0.0 {
+                sum += (value - mean).powi(2) / variance;
+                active += 1.0;
+            }
+        }
+        if active > 0.0 { sum / active } else { 0.0 }
+    }
+}
+
+/// The three largest shares, ties to the lower feature.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "feature numbers fit a byte, shares are shown in f32")]
+fn top(shares: &[f64; FEATURE_COUNT], sum: f64) -> ([u8; TOP_COUNT], [f32; TOP_COUNT]) {
+    let (mut ids, mut values) = ([0_u8; TOP_COUNT], [-1.0_f64; TOP_COUNT]);
+    for (feature, &share) in shares.iter().enumerate() {
+        let Some(mut place) = values.iter().position(|v| share > *v) else { continue };
+        let (mut id, mut value) = (feature as u8, share);
+        while place < TOP_COUNT {
+            (ids[place], id) = (id, ids[place]);
+            (values[place], value) = (value, values[place]);
+            place += 1;
+        }
+    }
+    let total = if sum > 0.0 { sum } else { 1.0 };
+    (ids, values.map(|v| (v / total) as f32))
+}
+
+/// Name of a feature number in a [`RawScore`], `?` for a number that is none.
+#[must_use]
+pub fn feature_name(id: u8) -> &'static str {
+    FEATURES.get(usize::from(id)).map_or("?", |f| f.name)
+}
+
+/// Whether a vector may be scored at all: from a live book and no marker.
+#[inline]
+pub(crate) fn is_scorable(row: &FeatureVector) -> bool {
+    row.grid_end == 0 && row.book_state == types::BookState::Live.to_u8()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const LAW: ScoreLaw = ScoreLaw {
+        s: [0.5; FEATURE_COUNT],
+        latent_mean: [1.0, 0.0, 0.0, 0.0],
+        latent_variance: [4.0, 0.0, 1.0, 0.0],
+        latent_weight: 0.5,
+    };
+
+    #[test]
+    fn a_score_worked_by_hand() {
+        // Errors 1 on features 2 and 5, 3 on feature 7, which is not usable: S_rec = (4 + 4)/12. Latent: units 0 and 2
+        // are active: ((5-1)²/4 + 2²/1)/2 = 4, half of it counts.
+        let mut errors = [0.0; FEATURE_COUNT];
+        (errors[2], errors[5], errors[7]) = (1.0, 1.0, 3.0);
+        let score = LAW.score(0x1fff & !(1 << 7), &errors, &[5.0, 9.0, 2.0, 9.0]).unwrap();
+        assert!((score.raw - (8.0 / 12.0 + 2.0)).abs() < 1e-6);
+        assert_eq!(score.top3, [2, 5, 0]);
+        assert_eq!(score.contributions, [0.5, 0.5, 0.0]);
+    }
+
+    #[test]
+    fn a_reconstruction_that_is_no_number_has_no_score() {
+        for bad in [f64::NAN, f64::INFINITY, f64::MAX] {
+            let mut errors = [0.0; FEATURE_COUNT];
+            errors[3] = bad;
+            assert_eq!(LAW.score(0x1fff, &errors, &[0.0; LATENT_COUNT]), None);
+            assert_eq!(LAW.score(0x1fff, &[0.0; FEATURE_COUNT], &[bad, 0.0, 0.0, 0.0]), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_top_three_are_those_of_a_sort(shares in prop::array::uniform13(0.0_f64..10.0)) {
+            let sum: f64 = shares.iter().sum();
+            let (ids, values) = top(&shares, sum);
+            let mut order: Vec<usize> = (0..FEATURE_COUNT).collect();
+            order.sort_by(|&a, &b| shares[b].total_cmp(&shares[a]));
+            for place in 0..TOP_COUNT {
+                prop_assert_eq!(usize::from(ids[place]), order[place]);
+                #[expect(clippy::cast_possible_truncation, reason = "shares are f32")]
+                let want = (shares[order[place]] / sum) as f32;
+                prop_assert_eq!(values[place], want);
+            }
+        }
+    }
+}

@@ -1,0 +1,558 @@
+//! Training: rows of calm markets in, a calibrated model out. Bitwise reproducible from the rows and the seed.
+
+use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+use types::{FEATURE_COUNT, FEATURES};
+
+use crate::autoencoder::{Batch, Parameters, latent_noise};
+use crate::calibrate::{CalibrateError, CalibrationConfig, Calibrations, ScoredRow, calibrate};
+use crate::model::{Model, ModelParts, TrainingRecord};
+use crate::network::{LATENT_COUNT, Network};
+use crate::normalise::{Input, Profiles, VALID_MIN};
+use crate::optimiser::AdamW;
+use crate::pca::Pca;
+use crate::random::{Purpose, Random};
+use crate::reference::Forward;
+use crate::row::{FeatureRow, sort};
+use crate::scorer::ScoreLaw;
+
+/// A latent unit whose posterior mean varies less than this is not used (DOMAIN.md 4.1).
+const ACTIVE_VARIANCE_MIN: f64 = 0.01;
+
+/// Share of the fitting rows, the latest, that decide when to stop.
+const VALIDATION_SHARE: f64 = 0.1;
+
+/// Rows per pass when no gradient is needed.
+const EVALUATION_BATCH: usize = 4_096;
+
+/// Smallest relative gain of the validation loss that counts as progress.
+const GAIN_MIN: f64 = 1e-3;
+
+/// Settings of a training run; every one of them is kept in the model's manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// Seed of all randomness, below 2^63 (TOML's integers).
+    pub seed: u64,
+    /// Most passes over the data, in each of the two fits.
+    pub epoch_count_max: u32,
+    /// Rows per step.
+    pub batch_size: usize,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Gradients longer than this are shortened to it.
+    pub gradient_norm_max: f64,
+    /// Weight of the divergence, reached after the first quarter of the epochs.
+    pub beta: f64,
+    /// Weight of the latent term in the score ([`ScoreLaw`]).
+    pub latent_weight: f64,
+    /// Epochs without gain before a fit stops.
+    pub patience: u32,
+    /// Share of the fitting rows with the highest scores that the second fit leaves out: "calm" data never is
+    /// entirely.
+    pub trim_share: f64,
+    /// Share of the rows, the latest, that no fit sees.
+    pub holdout_share: f64,
+    /// Rows this close after the split belong to neither side: their windows look back into the fitting rows.
+    pub embargo_ns: u64,
+    /// Rows without which nothing is trained.
+    pub rows_min: usize,
+    /// Rows from which a symbol gets a profile of its own.
+    pub profile_rows_min: usize,
+    /// Calibration.
+    pub calibration: CalibrationConfig,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            epoch_count_max: 40,
+            batch_size: 256,
+            learning_rate: 3e-3,
+            weight_decay: 1e-4,
+            gradient_norm_max: 5.0,
+            beta: 0.1,
+            latent_weight: 0.25,
+            patience: 6,
+            trim_share: 0.005,
+            holdout_share: 0.2,
+            embargo_ns: 60_000_000_000,
+            rows_min: 2_000,
+            profile_rows_min: 2_000,
+            calibration: CalibrationConfig::default(),
+        }
+    }
+}
+
+/// Which fit is running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// On all fitting rows.
+    First,
+    /// Without the strangest of them.
+    Refit,
+}
+
+/// Told after every epoch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// Which fit.
+    pub phase: Phase,
+    /// Epochs done, from 1.
+    pub epoch: u32,
+    /// Most epochs of this fit.
+    pub epoch_count_max: u32,
+    /// Mean training loss of the epoch, nats per row.
+    pub train_loss: f64,
+    /// Validation loss after it, nats per row.
+    pub validation_loss: f64,
+}
+
+/// What came out, kept in the manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainReport {
+    /// Rows given.
+    pub rows_given: u64,
+    /// Rows fitted to, including those that decided when to stop.
+    pub rows_fitted: u64,
+    /// Rows the second fit left out.
+    pub rows_trimmed: u64,
+    /// Epochs of the first fit.
+    pub epochs_first: u32,
+    /// Epochs of the second.
+    pub epochs_refit: u32,
+    /// Best validation loss of the second fit, nats per row.
+    pub validation_loss: f64,
+    /// Latent units in use.
+    pub active_units: u32,
+    /// On rows that no fit saw.
+    pub holdout: HoldoutReport,
+}
+
+/// The model on the holdout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldoutReport {
+    /// Rows.
+    pub rows: u64,
+    /// Mean squared reconstruction error per valid feature, in normalised units.
+    pub mse_vae: f64,
+    /// The same of the linear baseline with as many components.
+    pub mse_pca: f64,
+    /// Share of rows with a p-value of 1 % and less; a calibrated model on calm data has 0.01.
+    pub share_p_01: f64,
+    /// Share of rows with a p-value of 0.1 % and less.
+    pub share_p_001: f64,
+    /// Scores of 0.05 and more: what could raise Elevated.
+    pub elevated: u64,
+    /// Scores of 0.30 and more.
+    pub high: u64,
+    /// Scores of 0.80 and more.
+    pub critical: u64,
+}
+
+/// Why no model came out.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// A setting cannot be used.
+    #[error("training: {key} is {found}, wanted {wanted}")]
+    Config {
+        /// Name of the setting.
+        key: &'static str,
+        /// Its value.
+        found: String,
+        /// What it may be.
+        wanted: &'static str,
+    },
+    /// Too little data.
+    #[error("training: found {found} rows {of}, wanted at least {wanted}")]
+    TooFewRows {
+        /// Which rows.
+        of: &'static str,
+        /// Rows there.
+        found: usize,
+        /// Rows wanted.
+        wanted: usize,
+    },
+    /// Most features hold no data.
+    #[error("training: found data in {found} features, wanted at least {wanted}; empty: {empty}")]
+    TooFewFeatures {
+        /// Features with data.
+        found: u32,
+        /// Features wanted.
+        wanted: u32,
+        /// The others.
+        empty: String,
+    },
+    /// The loss or its gradient left the numbers.
+    #[error(
+        "training: the gradient was not a number in epoch {epoch}; wanted a lower learning rate than {rate}"
+    )]
+    Diverged {
+        /// Epoch, from 1.
+        epoch: u32,
+        /// Peak learning rate.
+        rate: f64,
+    },
+    /// The posterior ignores the data.
+    #[error("training: no latent unit is active (posterior collapse); wanted a lower beta than {beta}")]
+    Collapsed {
+        /// Weight of the divergence.
+        beta: f64,
+    },
+    /// The scores cannot be calibrated.
+    #[error(transparent)]
+    Calibrate(#[from] CalibrateError),
+    /// The numeric library failed.
+    #[error("training: {0}")]
+    Candle(#[from] candle_core::Error),
+    /// The result cannot be written as a manifest.
+    #[error("training: {0}")]
+    Manifest(String),
+}
+
+impl TrainConfig {
+    fn check(&self) -> Result<(), TrainError> {
+        let wrong = |key, found: String, wanted| Err(TrainError::Config { key, found, wanted });
+        let share = |v: f64| (0.0..0.5).contains(&v);
+        let positive = |v: f64| v.is_finite() && v > 0.0;
+        if i64::try_from(self.seed).is_err() {
+            return wrong("seed", self.seed.to_string(), "a number below 2^63");
+        }
+        if self.epoch_count_max == 0 || self.batch_size == 0 {
+            return wrong("epoch_count_max, batch_size", "0".to_owned(), "at least 1 each");
+        }
+        if !share(self.trim_share) || !share(self.holdout_share) {
+            let found = format!("{}, {}", self.trim_share, self.holdout_share);
+            return wrong("trim_share, holdout_share", found, "shares from 0 to below 0.5");
+        }
+        if !positive(self.learning_rate) || !positive(self.gradient_norm_max) {
+            let found = format!("{}, {}", self.learning_rate, self.gradient_norm_max);
+            return wrong("learning_rate, gradient_norm_max", found, "positive numbers");
+        }
+        let weights = [self.weight_decay, self.beta, self.latent_weight];
+        if !weights.iter().all(|w| w.is_finite() && *w >= 0.0) {
+            return wrong("weight_decay, beta, latent_weight", format!("{weights:?}"), "numbers not below 0");
+        }
+        Ok(())
+    }
+}
+
+/// Rows in time order, split for fitting and for the report.
+struct Split {
+    fitting: Vec<FeatureRow>,
+    holdout: Vec<FeatureRow>,
+}
+
+fn split(config: &TrainConfig, rows: &[FeatureRow]) -> Result<Split, TrainError> {
+    let enough = |row: &&FeatureRow| {
+        (0..FEATURE_COUNT).filter(|&i| row.get(i).is_some()).count() >= VALID_MIN as usize
+    };
+    let mut rows: Vec<FeatureRow> = rows.iter().filter(enough).copied().collect();
+    let wanted = config.rows_min.max(config.batch_size).max(200);
+    if rows.len() < wanted {
+        return Err(TrainError::TooFewRows {
+            of: "with at least half of their features",
+            found: rows.len(),
+            wanted,
+        });
+    }
+    sort(&mut rows);
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rank"
+    )]
+    let rank = (rows.len() as f64 * (1.0 - config.holdout_share)) as usize;
+    let Some(cut) = rows.get(rank).map(|row| row.ts) else {
+        return Ok(Split { fitting: rows, holdout: Vec::new() });
+    };
+    let clear = cut.plus(types::Nanos(config.embargo_ns));
+    let holdout = rows.iter().filter(|row| row.ts >= clear).copied().collect();
+    rows.retain(|row| row.ts < cut);
+    if rows.len() < wanted / 2 {
+        return Err(TrainError::TooFewRows {
+            of: "before the holdout",
+            found: rows.len(),
+            wanted: wanted / 2,
+        });
+    }
+    Ok(Split { fitting: rows, holdout })
+}
+
+/// Normalised rows that can be scored, with the rows they come from.
+fn inputs_of<'a>(profiles: &Profiles, rows: &'a [FeatureRow]) -> (Vec<Input>, Vec<&'a FeatureRow>) {
+    rows.iter()
+        .map(|row| (profiles.of(row.symbol).normalise(&row.values, row.valid), row))
+        .filter(|(input, _)| input.is_scorable())
+        .unzip()
+}
+
+fn check_features(profiles: &Profiles) -> Result<(), TrainError> {
+    let trained = profiles.pooled.trained;
+    if trained.count_ones() >= VALID_MIN {
+        return Ok(());
+    }
+    let empty: Vec<&str> =
+        FEATURES.iter().enumerate().filter(|(i, _)| trained >> i & 1 == 0).map(|(_, f)| f.name).collect();
+    Err(TrainError::TooFewFeatures {
+        found: trained.count_ones(),
+        wanted: VALID_MIN,
+        empty: empty.join(", "),
+    })
+}
+
+/// A finished fit.
+struct Fit {
+    network: Network,
+    s: [f64; FEATURE_COUNT],
+    epochs: u32,
+    validation_loss: f64,
+}
+
+/// One fit from fresh weights; stops early and keeps the best epoch.
+struct Fitter<'a> {
+    config: &'a TrainConfig,
+    phase: Phase,
+    parameters: Parameters,
+    optimiser: AdamW,
+    latent: Random,
+}
+
+impl<'a> Fitter<'a> {
+    fn new(config: &'a TrainConfig, phase: Phase, row_count: usize) -> Result<Self, TrainError> {
+        let steps = u64::from(config.epoch_count_max) * row_count.div_ceil(config.batch_size) as u64;
+        let steps = u32::try_from(steps).unwrap_or(u32::MAX);
+        Ok(Self {
+            config,
+            phase,
+            parameters: Parameters::init(&mut Random::new(config.seed, Purpose::Init))?,
+            optimiser: AdamW::new(config.learning_rate, config.weight_decay, config.gradient_norm_max, steps),
+            latent: Random::new(config.seed, Purpose::Latent),
+        })
+    }
+
+    /// The weight of the divergence in `epoch` (from 1): from zero to its full value over the first quarter, so that
+    /// the latent units are in use before they cost anything.
+    fn beta(&self, epoch: u32) -> f64 {
+        let climb = f64::from((self.config.epoch_count_max / 4).max(1));
+        self.config.beta * (f64::from(epoch) / climb).min(1.0)
+    }
+
+    /// One pass over `inputs` in the order of `order`; gives the mean loss.
+    fn epoch(&mut self, epoch: u32, inputs: &[Input], order: &[usize]) -> Result<f64, TrainError> {
+        let autoencoder = self.parameters.autoencoder();
+        let (mut sum, mut steps) = (0.0, 0.0);
+        for rows in order.chunks(self.config.batch_size) {
+            let batch = Batch::new(rows.iter().map(|&i| &inputs[i]))?;
+            let noise = latent_noise(rows.len(), &mut self.latent)?;
+            let loss = autoencoder.loss(&batch, &noise, self.parameters.ln_s())?;
+            let total = (&loss.reconstruction + (&loss.divergence * self.beta(epoch))?)?;
+            let gradients = total.backward()?;
+            if !self.optimiser.step(self.parameters.vars(), &gradients)?.is_finite() {
+                return Err(TrainError::Diverged { epoch, rate: self.config.learning_rate });
+            }
+            sum += f64::from(total.to_scalar::<f32>()?);
+            steps += 1.0;
+        }
+        Ok(sum / steps)
+    }
+
+    /// The loss of `inputs` at the posterior mean.
+    fn validate(&self, inputs: &[Input]) -> Result<f64, TrainError> {
+        let autoencoder = self.parameters.autoencoder();
+        let (mut sum, mut rows) = (0.0, 0.0);
+        for chunk in inputs.chunks(EVALUATION_BATCH) {
+            let batch = Batch::new(chunk.iter())?;
+            let zeros = Tensor::zeros((batch.len()?, LATENT_COUNT), candle_core::DType::F32, &Device::Cpu)?;
+            let loss = autoencoder.loss(&batch, &zeros, self.parameters.ln_s())?;
+            let total = (&loss.reconstruction + (&loss.divergence * self.config.beta)?)?;
+            #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
+            let n = chunk.len() as f64;
+            sum += f64::from(total.to_scalar::<f32>()?) * n;
+            rows += n;
+        }
+        Ok(sum / rows)
+    }
+
+    fn run(
+        mut self,
+        training: &[Input],
+        validation: &[Input],
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Fit, TrainError> {
+        let mut shuffle = Random::new(self.config.seed, Purpose::Shuffle);
+        let mut order: Vec<usize> = (0..training.len()).collect();
+        let mut best: Option<Fit> = None;
+        let epoch_count_max = self.config.epoch_count_max;
+        for epoch in 1..=epoch_count_max {
+            shuffle.shuffle(&mut order);
+            let train_loss = self.epoch(epoch, training, &order)?;
+            let validation_loss = self.validate(validation)?;
+            progress(Progress { phase: self.phase, epoch, epoch_count_max, train_loss, validation_loss });
+            let best_loss = best.as_ref().map_or(f64::INFINITY, |fit| fit.validation_loss);
+            // Losses can be negative (ln s), so progress is measured against their size, not their ratio.
+            if !best_loss.is_finite() || validation_loss < best_loss - GAIN_MIN * best_loss.abs().max(1.0) {
+                let (network, s) = self.parameters.export()?;
+                best = Some(Fit { network, s, epochs: epoch, validation_loss });
+            } else if best.as_ref().is_some_and(|fit| epoch - fit.epochs >= self.config.patience.max(1)) {
+                break;
+            }
+        }
+        best.ok_or(TrainError::Diverged { epoch: epoch_count_max, rate: self.config.learning_rate })
+    }
+}
+
+/// The score's constants: s from the fit, the cloud of posterior means from the rows.
+fn score_law(config: &TrainConfig, fit: &Fit, inputs: &[Input]) -> ScoreLaw {
+    let forward = Forward::new(&fit.network);
+    let latents: Vec<[f64; LATENT_COUNT]> = inputs.iter().map(|input| forward.run(input).0).collect();
+    #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
+    let n = latents.len().max(1) as f64;
+    let latent_mean: [f64; LATENT_COUNT] =
+        core::array::from_fn(|k| latents.iter().map(|z| z[k]).sum::<f64>() / n);
+    let variance = |k: usize| latents.iter().map(|z| (z[k] - latent_mean[k]).powi(2)).sum::<f64>() / n;
+    let latent_variance =
+        core::array::from_fn(|k| Some(variance(k)).filter(|v| *v > ACTIVE_VARIANCE_MIN).unwrap_or(0.0));
+    ScoreLaw { s: fit.s, latent_mean, latent_variance, latent_weight: config.latent_weight }
+}
+
+/// Rows without the `share` of them that score highest; the order stays.
+fn trimmed(fit: &Fit, law: &ScoreLaw, inputs: &[Input], share: f64) -> Vec<Input> {
+    let forward = Forward::new(&fit.network);
+    let scores: Vec<f32> =
+        inputs.iter().map(|input| forward.score(law, input).map_or(f32::INFINITY, |s| s.raw)).collect();
+    let mut order: Vec<usize> = (0..inputs.len()).collect();
+    order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]).then(a.cmp(&b)));
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rank"
+    )]
+    order.truncate(inputs.len() - (inputs.len() as f64 * share) as usize);
+    order.sort_unstable();
+    order.into_iter().map(|i| inputs[i]).collect()
+}
+
+/// Raw scores of normalised rows, for calibration.
+fn scored(forward: &Forward, law: &ScoreLaw, inputs: &[Input], rows: &[&FeatureRow]) -> Vec<ScoredRow> {
+    let of = |(input, row): (&Input, &&FeatureRow)| {
+        let raw = f64::from(forward.score(law, input)?.raw);
+        Some(ScoredRow { ts: row.ts, symbol: row.symbol, raw })
+    };
+    inputs.iter().zip(rows).filter_map(of).collect()
+}
+
+/// Raw scores of `rows` under `model`, as calibration wants them; rows with too few features are left out.
+#[must_use]
+pub fn score_rows(model: &Model, rows: &[FeatureRow]) -> Vec<ScoredRow> {
+    let (inputs, rows) = inputs_of(model.profiles(), rows);
+    scored(&Forward::new(model.network()), model.score_law(), &inputs, &rows)
+}
+
+fn mse(inputs: &[Input], errors: impl Fn(&Input) -> [f64; FEATURE_COUNT]) -> f64 {
+    let (mut sum, mut count) = (0.0, 0.0);
+    for input in inputs {
+        for (feature, error) in errors(input).iter().enumerate() {
+            if input.usable >> feature & 1 == 1 {
+                sum += error * error;
+                count += 1.0;
+            }
+        }
+    }
+    if count > 0.0 { sum / count } else { 0.0 }
+}
+
+/// The model on rows no fit saw.
+fn holdout_report(inputs: &[Input], scores: &[ScoredRow], law: &Evaluated<'_>) -> HoldoutReport {
+    let forward = Forward::new(law.network);
+    let mut report = HoldoutReport {
+        rows: scores.len() as u64,
+        mse_vae: mse(inputs, |input| forward.run(input).1),
+        mse_pca: mse(inputs, |input| law.baseline.errors(input)),
+        ..HoldoutReport::default()
+    };
+    for s in scores {
+        let calibration = law.calibrations.of(s.symbol);
+        let (Some(p), Some(score)) = (calibration.p_value(s.raw), calibration.score(s.raw)) else { continue };
+        report.share_p_01 += f64::from(u8::from(p <= 1e-2));
+        report.share_p_001 += f64::from(u8::from(p <= 1e-3));
+        report.elevated += u64::from(score >= 0.05);
+        report.high += u64::from(score >= 0.30);
+        report.critical += u64::from(score >= 0.80);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
+    let n = scores.len().max(1) as f64;
+    report.share_p_01 /= n;
+    report.share_p_001 /= n;
+    report
+}
+
+/// What a holdout is judged with.
+struct Evaluated<'a> {
+    network: &'a Network,
+    baseline: &'a Pca,
+    calibrations: &'a Calibrations,
+}
+
+/// Trains and calibrates a model on `rows` of calm markets, in any order; `progress` hears of every epoch.
+///
+/// The rows are split in time; the earlier part fits the profiles and, twice, the network: the second fit leaves out
+/// the strangest rows of the first. Scores of the whole earlier part, the strangest included, make the calibration.
+///
+/// # Errors
+/// Settings that cannot work, too few rows or features, a fit that diverges or ignores the data, scores without a
+/// tail.
+pub fn train_vae(
+    config: &TrainConfig,
+    rows: &[FeatureRow],
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Model, TrainError> {
+    config.check()?;
+    let Split { fitting, holdout } = split(config, rows)?;
+    let profiles = Profiles::fit(&fitting, config.profile_rows_min);
+    check_features(&profiles)?;
+    let (inputs, fitted_rows) = inputs_of(&profiles, &fitting);
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rank"
+    )]
+    let (training, validation) = inputs.split_at((inputs.len() as f64 * (1.0 - VALIDATION_SHARE)) as usize);
+
+    let first = Fitter::new(config, Phase::First, training.len())?.run(training, validation, progress)?;
+    let kept = trimmed(&first, &score_law(config, &first, training), training, config.trim_share);
+    let refit = Fitter::new(config, Phase::Refit, kept.len())?.run(&kept, validation, progress)?;
+    let law = score_law(config, &refit, &kept);
+    let active_units = u32::try_from(law.latent_variance.iter().filter(|v| **v > 0.0).count()).unwrap_or(0);
+    if active_units == 0 {
+        return Err(TrainError::Collapsed { beta: config.beta });
+    }
+
+    let forward = Forward::new(&refit.network);
+    let calibrations = calibrate(&scored(&forward, &law, &inputs, &fitted_rows), &config.calibration)?;
+    let baseline = Pca::fit(&kept);
+    let (held_inputs, held_rows) = inputs_of(&profiles, &holdout);
+    let held_scores = scored(&forward, &law, &held_inputs, &held_rows);
+    let evaluated = Evaluated { network: &refit.network, baseline: &baseline, calibrations: &calibrations };
+    let report = TrainReport {
+        rows_given: rows.len() as u64,
+        rows_fitted: inputs.len() as u64,
+        rows_trimmed: (training.len() - kept.len()) as u64,
+        epochs_first: first.epochs,
+        epochs_refit: refit.epochs,
+        validation_loss: refit.validation_loss,
+        active_units,
+        holdout: holdout_report(&held_inputs, &held_scores, &evaluated),
+    };
+    let training = TrainingRecord::of(&fitting, *config, report);
+    Model::new(ModelParts { network: refit.network, law, profiles, calibrations, training })
+        .map_err(|e| TrainError::Manifest(e.to_string()))
+}
