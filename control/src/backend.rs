@@ -1,0 +1,99 @@
+//! What the running appliance does for the control plane. The appliance implements it; everything that has to outlive
+//! the process (latches, officers' limits, audit) is done around it, in this crate.
+
+use crate::names::{Scope, SymbolName};
+use crate::protocol::{FeedStatus, OrderCounts, OrderQuery, ScorerStatus};
+use gate::{Breaker, Envelope, Explanation, FixedScore, LimitsSource, RiskLimits};
+use types::{BookState, Tier, UnixNanos};
+
+/// Why the appliance could not do it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackendError {
+    /// No such instrument, account or strategy.
+    #[error("{what} is not known to this appliance")]
+    Unknown {
+        /// What was named.
+        what: String,
+    },
+    /// It was tried.
+    #[error("{what}")]
+    Failed {
+        /// What happened, in lower case, without a full stop.
+        what: String,
+    },
+}
+
+/// Counters and states at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Feeds, in the order of the configuration.
+    pub feeds: Vec<FeedStatus>,
+    /// The scorer.
+    pub scorer: ScorerStatus,
+    /// Orders since start.
+    pub orders: OrderCounts,
+}
+
+/// One instrument at one moment.
+#[derive(Clone, Debug)]
+pub struct InstrumentView {
+    /// Its name.
+    pub symbol: SymbolName,
+    /// What the gate enforces now.
+    pub effective: RiskLimits,
+    /// Whose word that is.
+    pub source: LimitsSource,
+    /// Its tier; Normal while the officers' limits hold alone.
+    pub tier: Tier,
+    /// Its newest score.
+    pub score: Option<FixedScore>,
+    /// Since when the tier holds.
+    pub tier_since: Option<UnixNanos>,
+    /// Its book.
+    pub book: BookState,
+    /// Features that drove the score, the strongest first.
+    pub drivers: Vec<String>,
+}
+
+/// The running appliance, as the control plane sees and moves it.
+///
+/// Calls come from connection threads, one change at a time (the caller holds the control plane's lock), reads at any
+/// time. None may block for longer than a person would wait; none may touch the order path but through the gate's
+/// single-writer tables.
+pub trait Backend: Send + Sync {
+    /// Counters and states.
+    fn snapshot(&self) -> Snapshot;
+
+    /// One instrument, or all, in ascending order of name. An unknown one is an empty list.
+    fn instruments(&self, symbol: Option<SymbolName>) -> Vec<InstrumentView>;
+
+    /// Whether the scope exists. `Firm` always does.
+    fn knows(&self, scope: &Scope) -> bool;
+
+    /// Writes one breaker word. Called with the strictest of everything latched for the scope (halt included for
+    /// [`Scope::Firm`]); at start for every latched scope before the first order. For a scope that does not exist yet
+    /// it is an error, and the appliance asks [`crate::Controller::breaker`] when the scope appears.
+    ///
+    /// # Errors
+    /// [`BackendError`].
+    fn set_breaker(&self, scope: &Scope, breaker: Breaker) -> Result<(), BackendError>;
+
+    /// Puts an officer's envelope in force for one instrument, all strategy classes.
+    ///
+    /// # Errors
+    /// [`BackendError`].
+    fn set_limits(&self, symbol: SymbolName, envelope: &Envelope) -> Result<(), BackendError>;
+
+    /// Takes one instrument out of Critical.
+    ///
+    /// # Errors
+    /// [`BackendError`].
+    fn reset_tier(&self, symbol: SymbolName) -> Result<(), BackendError>;
+
+    /// What the gate would say of the order now, every breach; nothing is reserved.
+    ///
+    /// # Errors
+    /// [`BackendError`], also for names the gate has no number for.
+    fn explain(&self, order: &OrderQuery) -> Result<Explanation, BackendError>;
+}

@@ -1,0 +1,66 @@
+//! The configuration: built-in defaults, then files, then `--set`, read once into a [`Plan`] that is valid by
+//! construction. `default.toml` is both the defaults and the manual.
+//!
+//! Every error is collected before any is returned, each with its file, line and key, what was found and what was wanted.
+
+mod de;
+mod error;
+mod net;
+mod plan;
+mod schema;
+mod tree;
+
+pub use error::{ConfigError, ConfigErrors, Origin, Problem};
+pub use net::{CpuChoice, CpuList, FeedSource, Group, PciAddress, PciDevice, Vdev};
+pub use plan::{LimitPlan, Plan};
+pub use schema::{
+    Audit, Book, CriticalPolicy, Eal, EalMemory, Feed, FeedKind, Instance, Link, NormalPolicy, OverlayPct,
+    Placement, Policy, Scorer, ScorerBackend, TierPolicy,
+};
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use tree::Node;
+
+/// The built-in configuration, which is also its manual: every key with its default, unit and when to change it.
+pub const DEFAULT_TOML: &str = include_str!("default.toml");
+
+/// Largest configuration file accepted, in bytes.
+const FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// Reads the built-in defaults, lays `files` on top in order and then `set` (`a.b=c`), and checks the whole.
+///
+/// # Errors
+/// [`ConfigErrors`]: everything that is wrong, not just the first.
+pub fn load(files: &[PathBuf], set: &[String]) -> Result<Plan, ConfigErrors> {
+    let defaults = tree::parse("built-in default.toml", DEFAULT_TOML).map_err(ConfigErrors)?;
+    let mut merged = defaults.clone();
+    let mut errors = Vec::new();
+    let layers =
+        files.iter().map(|path| read(path)).chain(set.iter().map(|argument| tree::parse_set(argument)));
+    for layer in layers {
+        match layer {
+            Ok(node) => errors.extend(merged.merge(node).err()),
+            Err(faults) => errors.extend(faults),
+        }
+    }
+    match de::collect(&merged, &defaults).and_then(|config| plan::plan(config, &merged)) {
+        Ok(plan) if errors.is_empty() => Ok(plan),
+        Ok(_) => Err(ConfigErrors(errors)),
+        Err(faults) => {
+            errors.extend(faults);
+            Err(ConfigErrors(errors))
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Node, Vec<ConfigError>> {
+    let fault = |cause: String| vec![ConfigErrors::unreadable(path, cause)];
+    let mut file = std::fs::File::open(path).map_err(|e| fault(e.to_string()))?;
+    let mut text = String::new();
+    file.by_ref().take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|e| fault(e.to_string()))?;
+    if text.len() as u64 > FILE_BYTES_MAX {
+        return Err(fault(format!("found more than {FILE_BYTES_MAX} bytes, wanted a configuration file")));
+    }
+    tree::parse(&path.display().to_string(), &text)
+}

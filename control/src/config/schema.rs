@@ -1,0 +1,242 @@
+//! The configuration file as serde reads it: one struct per section, every key of `default.toml` and no other.
+
+use super::net::{CpuChoice, CpuList, FeedSource, Group, PciDevice, Vdev};
+use crate::amount::Amount;
+use crate::limits::LimitKey;
+use crate::names::{Name, SymbolName};
+use crate::roles::Roles;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The whole file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) schema: u32,
+    pub(crate) instance: Instance,
+    pub(crate) eal: Eal,
+    pub(crate) feed: Vec<Feed>,
+    pub(crate) placement: Placement,
+    pub(crate) link: Link,
+    pub(crate) book: Book,
+    pub(crate) scorer: Scorer,
+    pub(crate) policy: Policy,
+    pub(crate) limits: Limits,
+    pub(crate) roles: Roles,
+    pub(crate) audit: Audit,
+}
+
+/// `[instance]`: what this appliance is called and where it keeps its state.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Instance {
+    /// Name in answers, alerts and the audit log.
+    pub name: Name,
+    /// Directory of latches, officers' limits and the audit log.
+    pub state_dir: PathBuf,
+    /// Path of the control socket.
+    pub socket: PathBuf,
+    /// Whether a start comes up halted.
+    pub start_halted: bool,
+}
+
+/// Where DPDK takes packet memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EalMemory {
+    /// Huge pages when enough are free, else ordinary pages and a warning.
+    Auto,
+    /// Huge pages of this process alone, or no start.
+    InMemory,
+    /// Ordinary pages.
+    NoHuge,
+}
+
+/// `[eal]`: what DPDK is started with.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Eal {
+    /// Where packet memory comes from.
+    pub memory: EalMemory,
+    /// MiB of it.
+    pub memory_mib: u32,
+    /// Virtual devices beyond those that feeds name.
+    pub vdev: Vec<Vdev>,
+    /// NICs, with driver options.
+    pub pci: Vec<PciDevice>,
+}
+
+/// The protocol of a feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeedKind {
+    /// NASDAQ TotalView-ITCH 5.0 over MoldUDP64.
+    Itch50,
+    /// IEX DEEP 1.0 over IEX-TP.
+    Deep,
+}
+
+/// One `[[feed]]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Feed {
+    /// Name in metrics, alerts and `status`.
+    pub name: Name,
+    /// Its protocol.
+    pub kind: FeedKind,
+    /// Where its packets come from.
+    pub source: FeedSource,
+    /// Groups of the A line, one per channel; empty takes every UDP packet of the source.
+    #[serde(default)]
+    pub line_a: Vec<Group>,
+    /// Groups of the B line in the same order, or none.
+    #[serde(default)]
+    pub line_b: Vec<Group>,
+}
+
+/// `[placement]`: which CPU runs what.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Placement {
+    /// The receiver's.
+    pub receiver_cpu: CpuChoice,
+    /// The featurizer's.
+    pub featurizer_cpu: CpuChoice,
+    /// The scorer's.
+    pub scorer_cpu: CpuChoice,
+    /// Where everything that may sleep runs; empty means anywhere.
+    pub housekeeping_cpus: CpuList,
+}
+
+/// `[link]`: depths of the rings between stages, powers of two.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    /// `BookEvent`s from the receiver to the featurizer.
+    pub receiver_featurizer_events: u32,
+    /// `FeatureVector`s from the featurizer to the scorer.
+    pub featurizer_scorer_vectors: u32,
+    /// Verdicts from the order thread to the log.
+    pub verdict_records: u32,
+}
+
+/// `[book]`: sizes of the tables.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Book {
+    /// Instruments.
+    pub instruments: u32,
+    /// Live orders in all books together.
+    pub orders: u32,
+}
+
+/// What computes scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScorerBackend {
+    /// This machine's processors.
+    Cpu,
+    /// An NVIDIA GPU.
+    Cuda,
+}
+
+/// `[scorer]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scorer {
+    /// Whether a model moves limits at all.
+    pub enabled: bool,
+    /// Directory of the model; empty takes the built-in one.
+    pub model_dir: PathBuf,
+    /// What computes scores.
+    pub backend: ScorerBackend,
+    /// How long a published limit holds without renewal, in milliseconds.
+    pub lease_ms: u32,
+}
+
+/// What a tier does to each base limit, in percent; limits not named stay as they are.
+pub type OverlayPct = BTreeMap<LimitKey, u32>;
+
+/// `[policy.normal]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NormalPolicy {
+    /// Seconds of Normal before `overlay_pct` holds instead of the base.
+    pub calm_after_s: u32,
+    /// What a long calm does to the base limits.
+    pub overlay_pct: OverlayPct,
+}
+
+/// `[policy.elevated]` and `[policy.high]`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TierPolicy {
+    /// Score at which the tier is entered.
+    pub enter: f64,
+    /// How many of the last `enter_of` scores must reach it.
+    pub enter_count: u32,
+    /// How many scores are looked back on.
+    pub enter_of: u32,
+    /// Score under which the tier is left.
+    pub leave: f64,
+    /// How long every score must stay under `leave`, in milliseconds.
+    pub leave_after_ms: u32,
+    /// What the tier does to the base limits.
+    pub overlay_pct: OverlayPct,
+}
+
+/// `[policy.critical]`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CriticalPolicy {
+    /// Score at which the tier is entered.
+    pub enter: f64,
+    /// How many of the last `enter_of` scores must reach it.
+    pub enter_count: u32,
+    /// How many scores are looked back on.
+    pub enter_of: u32,
+    /// Within how many milliseconds they must lie.
+    pub enter_within_ms: u32,
+    /// With how many agreeing non-model witnesses one score is enough.
+    pub witnesses: u32,
+}
+
+/// `[policy]`: what the model's score does.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// The calm.
+    pub normal: NormalPolicy,
+    /// The first step.
+    pub elevated: TierPolicy,
+    /// The second.
+    pub high: TierPolicy,
+    /// The last, left by a person alone.
+    pub critical: CriticalPolicy,
+}
+
+/// Floor, base and cap of one limit, as written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Bounds {
+    pub(crate) floor: Amount,
+    pub(crate) base: Amount,
+    pub(crate) cap: Amount,
+}
+
+/// `[limits]`, as written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Limits {
+    pub(crate) default: BTreeMap<LimitKey, Bounds>,
+    pub(crate) symbol: BTreeMap<SymbolName, BTreeMap<LimitKey, Bounds>>,
+}
+
+/// `[audit]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    /// MiB at which a new segment begins.
+    pub segment_mib: u32,
+}

@@ -1,0 +1,24 @@
+//! What `portcullisctl` and the daemon say to each other: frames of length-prefixed JSON, a versioned envelope, one
+//! command and one answer per frame.
+//!
+//! Append-only within a version: commands and fields are added, never changed. Requests refuse unknown fields, since a
+//! field that the daemon would ignore could be the one that mattered; answers may carry fields an older client passes
+//! over.
+
+mod frame;
+mod reply;
+mod request;
+
+pub use frame::{FrameError, MESSAGE_BYTES_MAX, read_frame, write_frame};
+pub use reply::{
+    AuditStatus, BreachRow, BreakerRow, BrokenChain, Changed, ExplainReply, FeedStatus, LatchHealth,
+    LimitDiff, LimitRow, LimitsPage, OrderCounts, Outcome, Refusal, RefusalKind, Reply, Response,
+    ScorerStatus, StatusReply, TierCounts, TierRow, TiersPage, ValueRow, VerifyReply,
+};
+pub use request::{
+    BadEnvelope, Command, LimitChange, OrderQuery, OrderSide, ParseReasonError, ParseTicketError, Price,
+    Reason, Request, Ticket, Tif, TripMode, parse_request,
+};
+
+/// The version this build speaks. Raised when an old request or answer would be misread.
+pub const PROTOCOL_VERSION: u16 = 1;

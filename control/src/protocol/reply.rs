@@ -1,0 +1,386 @@
+//! Answers. Numbers that a double would round are strings ([`Amount`], scores); moments are RFC 3339 in UTC.
+
+use crate::amount::Amount;
+use crate::names::{Scope, SymbolName};
+use crate::stamp::Stamp;
+use serde::{Deserialize, Serialize};
+
+/// One answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Response {
+    /// The daemon's protocol version.
+    pub version: u16,
+    /// The request's number.
+    pub id: u64,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of a request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was done.
+    Ok(Box<Reply>),
+    /// It was not, or not wholly; the message says which.
+    Error(Refusal),
+}
+
+/// Why not. Append-only; an unknown kind reads as [`RefusalKind::Failed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalKind {
+    /// The request makes no sense.
+    BadRequest,
+    /// The sender's role does not allow it.
+    Denied,
+    /// The envelope or another rule forbids it to everybody.
+    Policy,
+    /// No such instrument, account, strategy or breaker.
+    NotFound,
+    /// Another protocol version.
+    VersionMismatch,
+    /// Too many connections.
+    Busy,
+    /// It was tried and failed.
+    #[serde(other)]
+    Failed,
+}
+
+impl RefusalKind {
+    /// `portcullisctl`'s exit code.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::BadRequest => 2,
+            Self::Denied | Self::Policy => 4,
+            Self::VersionMismatch => 6,
+            Self::NotFound | Self::Busy | Self::Failed => 1,
+        }
+    }
+}
+
+/// Why not, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What kind of no.
+    pub kind: RefusalKind,
+    /// One line: what was asked, what stands against it, what to do.
+    pub message: String,
+}
+
+/// What was asked for. Append-only.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// To `status`.
+    Status(StatusReply),
+    /// To `limits_show`.
+    Limits(LimitsPage),
+    /// To `limits_set`.
+    LimitsChanged(Vec<LimitDiff>),
+    /// To `breaker_list`.
+    Breakers(Vec<BreakerRow>),
+    /// To every other command that changes something.
+    Changed(Changed),
+    /// To `tier_show`.
+    Tiers(TiersPage),
+    /// To `gate_explain`.
+    Explain(ExplainReply),
+    /// To `audit_tail`: records as they stand in the log, oldest first.
+    AuditRecords(Vec<serde_json::Value>),
+    /// To `audit_verify`.
+    Verified(VerifyReply),
+}
+
+/// How the latch file was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LatchHealth {
+    /// Read and believed.
+    Ok,
+    /// Damaged: everything is halted until a risk_admin resumes.
+    Damaged(String),
+}
+
+/// One feed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedStatus {
+    /// Name from the configuration.
+    pub name: String,
+    /// `live`, `silent`, `stale` or `ended`.
+    pub state: String,
+    /// Messages received.
+    pub messages: u64,
+    /// Gaps in the sequence.
+    pub gaps: u64,
+    /// Messages lost in them.
+    pub missing: u64,
+    /// Newest message.
+    pub last: Option<Stamp>,
+}
+
+/// The scorer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScorerStatus {
+    /// `cpu`, `cuda` or `off`.
+    pub backend: String,
+    /// Version or digest of the model; empty when there is none.
+    pub model: String,
+    /// Newest score.
+    pub last: Option<Stamp>,
+    /// Vectors scored.
+    pub scored: u64,
+}
+
+/// What became of orders.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderCounts {
+    /// Accepted without a flag.
+    pub accepted: u64,
+    /// Accepted, and somebody should look.
+    pub flagged: u64,
+    /// Refused.
+    pub rejected: u64,
+}
+
+/// Instruments per tier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TierCounts {
+    /// Normal.
+    pub normal: u32,
+    /// Elevated.
+    pub elevated: u32,
+    /// High.
+    pub high: u32,
+    /// Critical.
+    pub critical: u32,
+}
+
+/// The audit log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditStatus {
+    /// Records in the chain.
+    pub records: u64,
+    /// Hash of the last one, which proves all before it.
+    pub head: String,
+}
+
+/// How the appliance is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusReply {
+    /// Name from the configuration.
+    pub instance: String,
+    /// Version of the daemon.
+    pub build: String,
+    /// When it started.
+    pub started: Stamp,
+    /// Its clock.
+    pub now: Stamp,
+    /// The halt in force, if any.
+    pub halt: Option<BreakerRow>,
+    /// Breakers that are not open.
+    pub breakers: u32,
+    /// How the latch file was found.
+    pub latch: LatchHealth,
+    /// Instruments per tier.
+    pub tiers: TierCounts,
+    /// Feeds.
+    pub feeds: Vec<FeedStatus>,
+    /// Scorer.
+    pub scorer: ScorerStatus,
+    /// Orders.
+    pub orders: OrderCounts,
+    /// Audit log.
+    pub audit: AuditStatus,
+}
+
+/// One limit of one instrument.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitRow {
+    /// The instrument.
+    pub symbol: SymbolName,
+    /// Name of the limit.
+    pub key: String,
+    /// What it counts.
+    pub unit: String,
+    /// The tightest the model may go.
+    pub floor: Amount,
+    /// What holds without the model.
+    pub base: Amount,
+    /// The loosest anyone may set.
+    pub cap: Amount,
+    /// What the gate enforces now.
+    pub effective: Amount,
+    /// Whose word that is: `dynamic` or one of the `static` kinds.
+    pub source: String,
+    /// The instrument's tier.
+    pub tier: String,
+    /// Who last set the base; empty when it is the configuration's.
+    pub set_by: String,
+    /// When.
+    pub set_at: Option<Stamp>,
+}
+
+/// A page of limits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitsPage {
+    /// In order of instrument, then of limit.
+    pub rows: Vec<LimitRow>,
+    /// Where the next page starts, when there is one.
+    pub next: Option<SymbolName>,
+}
+
+/// One limit changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitDiff {
+    /// The instrument.
+    pub symbol: SymbolName,
+    /// Name of the limit.
+    pub key: String,
+    /// What it counts.
+    pub unit: String,
+    /// The base before.
+    pub before: Amount,
+    /// The base now.
+    pub after: Amount,
+    /// `tighter`, `looser` or `same`.
+    pub direction: String,
+}
+
+/// One breaker that is not open, or the halt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakerRow {
+    /// What it covers; `None` for the halt, which covers everything.
+    pub scope: Option<Scope>,
+    /// `tripped` or `reduce_only`.
+    pub state: String,
+    /// `officer`, `model`, `watchdog`, `boot` or `latch` (damaged latch file).
+    pub cause: String,
+    /// Its running number.
+    pub episode: u64,
+    /// Since when.
+    pub since: Stamp,
+    /// By whom.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Under which ticket.
+    pub ticket: String,
+}
+
+/// What a change did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// One line for people.
+    pub message: String,
+    /// Number of the trip, halt or what was ended.
+    pub episode: u64,
+    /// False when things already were as asked.
+    pub changed: bool,
+    /// Sequence number of the audit record.
+    pub audit_seq: u64,
+}
+
+/// The tier of one instrument.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TierRow {
+    /// The instrument.
+    pub symbol: SymbolName,
+    /// `normal`, `elevated`, `high` or `critical`.
+    pub tier: String,
+    /// Calibrated score, six decimals; empty when there is none.
+    pub score: String,
+    /// Since when the tier holds.
+    pub since: Option<Stamp>,
+    /// State of the book.
+    pub book: String,
+    /// Features that drove the score, the strongest first.
+    pub drivers: Vec<String>,
+}
+
+/// A page of tiers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TiersPage {
+    /// In order of instrument.
+    pub rows: Vec<TierRow>,
+    /// Where the next page starts, when there is one.
+    pub next: Option<SymbolName>,
+}
+
+/// One limit an order breaks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreachRow {
+    /// Stable number.
+    pub code: u16,
+    /// Stable name.
+    pub slug: String,
+    /// For people, numbers filled in.
+    pub sentence: String,
+    /// The limit, in the unit of the code.
+    pub limit: i64,
+    /// What the order makes of it.
+    pub value: i64,
+    /// FIX tag 103.
+    pub fix_ord_rej_reason: u16,
+}
+
+/// One limit and its value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValueRow {
+    /// Name of the limit.
+    pub key: String,
+    /// What it counts.
+    pub unit: String,
+    /// Its value.
+    pub value: Amount,
+}
+
+/// What the gate says of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExplainReply {
+    /// `accept`, `flag` or `reject`.
+    pub decision: String,
+    /// Every limit it breaks, in the order of decision.
+    pub breaches: Vec<BreachRow>,
+    /// Why an accepted order deserves a look.
+    pub flags: Vec<String>,
+    /// The instrument's tier.
+    pub tier: String,
+    /// The calibrated score behind the limits, six decimals.
+    pub score: String,
+    /// Whose limits were in force.
+    pub source: String,
+    /// The limits in force; empty when the order was refused before any was read.
+    pub limits: Vec<ValueRow>,
+}
+
+/// Where an audit chain breaks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokenChain {
+    /// The segment.
+    pub file: String,
+    /// Line from 1.
+    pub line: u64,
+    /// Byte offset of the line.
+    pub offset: u64,
+    /// What is wrong.
+    pub problem: String,
+}
+
+/// What came of proving the audit chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyReply {
+    /// Segments read.
+    pub segments: u32,
+    /// Records proven.
+    pub records: u64,
+    /// Hash of the last proven record.
+    pub head: String,
+    /// First and last moment of the proven records.
+    pub first: Option<Stamp>,
+    /// See `first`.
+    pub last: Option<Stamp>,
+    /// The first line that breaks the chain, if any.
+    pub broken: Option<BrokenChain>,
+}

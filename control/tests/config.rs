@@ -1,0 +1,330 @@
+//! The configuration as an operator meets it: defaults, layers, and errors that say where, what and what instead.
+
+use control::config::{self, ConfigErrors, CpuChoice, EalMemory, FeedKind, FeedSource, Plan, ScorerBackend};
+use control::limits::LimitKey;
+use gate::Overlay;
+use proptest::prelude::*;
+use std::path::PathBuf;
+
+fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("p.toml");
+    std::fs::write(&path, text).unwrap();
+    (dir, path)
+}
+
+fn load(text: &str) -> Result<Plan, ConfigErrors> {
+    let (_dir, path) = file(text);
+    config::load(&[path], &[])
+}
+
+/// The errors of `text`, the directory of the file taken off.
+fn errors(text: &str) -> Vec<String> {
+    let (dir, path) = file(text);
+    let prefix = format!("{}/", dir.path().display());
+    match config::load(&[path], &[]) {
+        Ok(_) => panic!("accepted:\n{text}"),
+        Err(ConfigErrors(all)) => all.iter().map(|e| e.to_string().replace(&prefix, "")).collect(),
+    }
+}
+
+fn set(arguments: &[&str]) -> Result<Plan, ConfigErrors> {
+    config::load(&[], &arguments.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>())
+}
+
+#[test]
+fn the_built_in_file_is_a_valid_plan_and_holds_the_designs_numbers() {
+    let plan = config::load(&[], &[]).unwrap();
+    assert!(plan.feeds.is_empty() && plan.scorer.enabled && !plan.instance.start_halted);
+    assert_eq!((plan.eal.memory, plan.eal.memory_mib), (EalMemory::Auto, 256));
+    assert_eq!(plan.placement.receiver_cpu, CpuChoice::Any);
+    assert_eq!((plan.scorer.backend, plan.scorer.lease_ms), (ScorerBackend::Cpu, 1000));
+    assert_eq!(plan.book.instruments, 16_384);
+    assert_eq!(plan.overlay, Overlay::DEFAULT, "the file says in percent what the gate has built in");
+    let (e, h, c) = (&plan.policy.elevated, &plan.policy.high, &plan.policy.critical);
+    assert_eq!((e.enter, e.enter_count, e.enter_of, e.leave, e.leave_after_ms), (0.05, 2, 3, 0.03, 10_000));
+    assert_eq!((h.enter, h.enter_count, h.enter_of, h.leave, h.leave_after_ms), (0.30, 1, 1, 0.20, 30_000));
+    assert_eq!((c.enter, c.enter_count, c.enter_of, c.enter_within_ms, c.witnesses), (0.80, 2, 3, 300, 2));
+    assert_eq!(LimitKey::MaxQty.of(plan.limits.default.base()).to_string(), "500");
+    assert_eq!(plan.roles, control::roles::Roles::default());
+}
+
+#[test]
+fn the_examples_in_the_comments_of_the_built_in_file_work() {
+    let mut example = String::new();
+    for line in config::DEFAULT_TOML.lines().filter_map(|line| line.strip_prefix("#   ")) {
+        let starts = ["[", "name", "kind", "source", "line_", "max_qty"];
+        if starts.iter().any(|s| line.starts_with(s)) {
+            example.push_str(line);
+            example.push('\n');
+        }
+    }
+    let plan = load(&example).unwrap();
+    assert_eq!((plan.feeds.len(), plan.limits.by_symbol.len()), (1, 1), "{example}");
+    assert_eq!(plan.feeds[0].line_b[0].to_string(), "233.49.196.111:26477");
+    assert_eq!(LimitKey::MaxQty.of(plan.limits.envelope("ZVZZT".parse().unwrap()).base()).to_string(), "100");
+}
+
+#[test]
+fn every_key_of_the_built_in_file_is_explained() {
+    let mut explained = false;
+    for (number, line) in config::DEFAULT_TOML.lines().enumerate() {
+        if line.starts_with('#') {
+            explained = true;
+        } else if line.is_empty() {
+            explained = false;
+        } else if line.starts_with('[') {
+            // A section's comment stands above it and covers the keys below until an empty line.
+        } else {
+            assert!(explained, "line {}: `{line}` has no comment above it", number + 1);
+        }
+    }
+}
+
+#[test]
+fn slips_are_errors_with_the_line_and_what_was_meant() {
+    for (text, wanted) in [
+        (
+            "[scorer]\nlease_mss = 500",
+            "p.toml:2: scorer.lease_mss: no such key; did you mean `lease_ms`? (keys here: enabled, model_dir, backend, lease_ms)",
+        ),
+        (
+            "[scorer]\nbackend = \"cdua\"",
+            "p.toml:2: scorer.backend: found \"cdua\", wanted one of \"cpu\", \"cuda\"; did you mean `cuda`?",
+        ),
+        (
+            "[scorr]\nlease_ms = 500",
+            "p.toml:1: scorr: no such key; did you mean `scorer`? (keys here: schema, instance, eal, feed, placement, link, book, scorer, policy, limits, roles, audit)",
+        ),
+        ("scorer = 3", "p.toml:1: scorer: found integer `3`, wanted a table"),
+        (
+            "\n\n[book]\norders = \"many\"",
+            "p.toml:4: book.orders: found string \"many\", wanted a whole number from 0 to 4294967295",
+        ),
+        (
+            "[book]\norders = -1",
+            "p.toml:2: book.orders: found integer `-1`, wanted a whole number from 0 to 4294967295",
+        ),
+        (
+            "[book]\norders = 12",
+            "p.toml:2: book.orders: found 12, wanted a whole number from 1024 to 268435456",
+        ),
+        (
+            "[link]\nverdict_records = 1000",
+            "p.toml:2: link.verdict_records: found 1000, wanted a power of two from 64 to 16777216",
+        ),
+        (
+            "[eal]\npci = [\"0000:3b:00.0\", \"3b:00.1\"]",
+            "p.toml:2: eal.pci[1]: found string \"3b:00.1\", wanted a PCI address and driver options, such as \"0000:3b:00.0\" or \"0000:81:00.0,rx_vec_en=1\"",
+        ),
+        (
+            "[placement]\nreceiver_cpu = \"fast\"",
+            "p.toml:2: placement.receiver_cpu: found string \"fast\", wanted \"any\" or a CPU number from 0 to 1023",
+        ),
+        (
+            "[limits.default]\nmax_qyt = { floor = 1, base = 1, cap = 1 }",
+            "p.toml:2: limits.default.max_qyt: found \"max_qyt\", wanted one of \"max_qty\", \"max_notional\", \"collar_bps\", \"passive_min_ticks\", \"max_pos_long\", \"max_pos_short\", \"order_rate_per_s\", \"order_burst\", \"margin_bps\"; did you mean `max_qty`?",
+        ),
+        (
+            "[limits.symbol.ZVZZT]\nmax_qty = { floor = 1, base = 2.5, cap = 3 }",
+            "p.toml:2: limits.symbol.ZVZZT.max_qty.base: found floating point `2.5`, wanted a number from 0 to 999999999999999999 with at most nine decimals, written as a whole number or as a string such as \"250000.50\"",
+        ),
+        (
+            "[limits.symbol.ZVZZT]\nmax_qty = { floor = 1, base = \"2.5\", cap = 3 }",
+            "p.toml:2: limits.symbol.ZVZZT.max_qty.base: found 2.50, wanted a whole number from 1 to 4294967295 shares",
+        ),
+        (
+            "[limits.symbol.TOOLONGNAME]\nmax_qty = { floor = 1, base = 2, cap = 3 }",
+            "p.toml:1: limits.symbol.TOOLONGNAME: found string \"TOOLONGNAME\", wanted a symbol of 1 to 8 printable ASCII characters",
+        ),
+        (
+            "[limits.default]\nmax_qty = { floor = 1, base = 2000, cap = 1000 }",
+            "p.toml:2: limits.default.max_qty: found floor 1, base 2000, cap 1000, wanted floor <= base <= cap (floor is the tightest, cap the loosest)",
+        ),
+        (
+            "[limits.default]\npassive_min_ticks = { floor = 0, base = 1, cap = 5 }",
+            "p.toml:2: limits.default.passive_min_ticks: found floor 0, base 1, cap 5, wanted floor >= base >= cap (floor is the tightest, cap the loosest)",
+        ),
+        (
+            "[policy.high]\nenter = 0.04\nleave = 0.01",
+            "p.toml:2: policy.high.enter: found 0.04, wanted a score above 0.05 (the tier below) and at most 1",
+        ),
+        (
+            "[policy.high.overlay_pct]\nmax_qty = 60",
+            "p.toml:2: policy.high.overlay_pct.max_qty: found 60 percent, wanted at least as tight as the tier below, which has 50 percent",
+        ),
+        (
+            "[roles]\ntrader = [\"a b\"]",
+            "p.toml:2: roles.trader[0]: found string \"a b\", wanted a user name, \"@group\", \"uid:1001\" or \"gid:2001\"",
+        ),
+        (
+            "[[feed]]\nname = \"x\"\nsource = \"file:a\"",
+            "p.toml:1: feed[0].kind: missing, and it has no default",
+        ),
+        ("schema = 2", "p.toml:1: schema: found 2, wanted 1, the version this build reads"),
+        ("[instance]\nname = 2026-01-01", "p.toml:2: found 2026-01-01, wanted no date: no key takes one"),
+        ("[instance\nname = \"x\"", "p.toml:1: not TOML: unclosed table, expected `]`"),
+    ] {
+        assert_eq!(errors(text), [wanted], "{text}");
+    }
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once_in_the_order_of_the_checks() {
+    let found = errors(
+        r#"
+        [instance]
+        nam = "x"
+        [eal]
+        memory = "huge"
+        memory_mib = "lots"
+        pci = ["a", "b"]
+        [[feed]]
+        kind = "itch5"
+        source = "eth0"
+        [[feed]]
+        name = "ok"
+        kind = "deep"
+        source = "file:x"
+        line_a = ["10.0.0.1:1", "233.0.0.1:2", "239.0.0.1"]
+        [scorer]
+        lease_ms = true
+        "#,
+    );
+    let keys = |text: &str| found.iter().filter(|e| e.contains(text)).count();
+    for key in
+        ["instance.nam:", "eal.memory:", "eal.memory_mib:", "eal.pci[0]:", "eal.pci[1]:", "scorer.lease_ms:"]
+    {
+        assert_eq!(keys(key), 1, "{key} in {found:#?}");
+    }
+    for key in [
+        "feed[0].name: missing",
+        "feed[0].kind:",
+        "feed[0].source:",
+        "feed[1].line_a[0]:",
+        "feed[1].line_a[2]:",
+    ] {
+        assert_eq!(keys(key), 1, "{key} in {found:#?}");
+    }
+    assert_eq!(found.len(), 11, "{found:#?}");
+}
+
+#[test]
+fn faults_between_keys_are_all_said_too() {
+    let found = errors(
+        r#"
+        [placement]
+        receiver_cpu = 2
+        featurizer_cpu = 2
+        scorer_cpu = 1
+        housekeeping_cpus = "0-1"
+        [[feed]]
+        name = "a"
+        kind = "itch50"
+        source = "net_pcap0,rx_pcap=a.pcap"
+        line_a = ["233.54.12.111:26477", "233.54.12.111:26478"]
+        line_b = ["233.54.12.111:26477"]
+        [[feed]]
+        name = "a"
+        kind = "deep"
+        source = "file:x"
+        [book]
+        instruments = 0
+        "#,
+    );
+    let all = found.join("\n");
+    for part in [
+        "placement.featurizer_cpu: found 2, wanted a CPU of its own: placement.receiver_cpu has this one",
+        "placement.scorer_cpu: found 1, wanted a CPU that is not among placement.housekeeping_cpus",
+        "feed[0].line_b: found 1 groups, wanted none, or as many as line_a (2)",
+        "feed[0].line_b[0]: found \"233.54.12.111:26477\" again",
+        "feed[1].name: found \"a\" again",
+        "book.instruments: found 0",
+    ] {
+        assert!(all.contains(part), "{part}\n{all}");
+    }
+    assert_eq!(found.len(), 6, "{all}");
+}
+
+#[test]
+fn later_layers_win_key_by_key_and_lists_are_replaced() {
+    let (_d1, first) = file("[scorer]\nlease_ms = 300\nbackend = \"cuda\"\n[eal]\nvdev = [\"net_null0\"]");
+    let (_d2, second) = file("[scorer]\nlease_ms = 400\n[eal]\nvdev = [\"net_ring0\"]");
+    let plan = config::load(&[first, second], &["scorer.lease_ms=500".to_owned()]).unwrap();
+    assert_eq!((plan.scorer.lease_ms, plan.scorer.backend), (500, ScorerBackend::Cuda));
+    assert_eq!(plan.eal.vdev.iter().map(|v| v.as_str()).collect::<Vec<_>>(), ["net_ring0"]);
+}
+
+#[test]
+fn set_takes_toml_or_a_bare_word_and_reaches_into_lists() {
+    let plan = set(&[
+        "scorer.backend=cuda",
+        "instance.name = \"mdr1\"",
+        "placement.receiver_cpu=4",
+        "placement.housekeeping_cpus=0-1",
+        "limits.symbol.\"BRK.A\".max_qty={ floor = 1, base = 2, cap = 3 }",
+        "feed=[{ name = \"a\", kind = \"itch50\", source = \"file:x\" }]",
+        "feed.0.source=net_pcap0,rx_pcap=day.pcap",
+    ])
+    .unwrap();
+    assert_eq!(plan.scorer.backend, ScorerBackend::Cuda);
+    assert_eq!(plan.instance.name.as_str(), "mdr1");
+    assert_eq!(plan.placement.receiver_cpu.cpu(), Some(4));
+    assert_eq!(plan.placement.housekeeping_cpus.cpus(), [0, 1]);
+    assert_eq!(LimitKey::MaxQty.of(plan.limits.envelope("BRK.A".parse().unwrap()).base()).to_string(), "2");
+    assert_eq!(plan.feeds[0].kind, FeedKind::Itch50);
+    assert!(matches!(&plan.feeds[0].source, FeedSource::Vdev(v) if v.name() == "net_pcap0"));
+}
+
+#[test]
+fn a_bad_set_names_itself() {
+    let text = |arguments: &[&str]| set(arguments).unwrap_err().to_string();
+    assert_eq!(
+        text(&["scorer.lease_ms"]),
+        "--set scorer.lease_ms: found \"scorer.lease_ms\", wanted KEY=VALUE, for example scorer.lease_ms=500"
+    );
+    assert_eq!(
+        text(&["scorer.lease_ms=fast"]),
+        "--set scorer.lease_ms=fast: scorer.lease_ms: found string \"fast\", wanted a whole number from 0 to 4294967295"
+    );
+    assert!(text(&["feed.0.name=x"]).contains("found index `0`, wanted a file that fills this list first"));
+    assert!(text(&["a b=1"]).starts_with("--set a b=1: not TOML"), "{}", text(&["a b=1"]));
+    // The smuggled second line is a value, not a second key.
+    assert!(text(&["scorer.lease_ms=1\nscorer.enabled=false"]).contains("scorer.lease_ms: found string"));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let error = config::load(&[PathBuf::from("/does/not/exist.toml")], &[]).unwrap_err().to_string();
+    assert!(error.starts_with("/does/not/exist.toml: cannot be read: No such file"), "{error}");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("binary.toml");
+    std::fs::write(&path, [0xff, 0xfe, 0x00]).unwrap();
+    let error = config::load(&[path], &[]).unwrap_err().to_string();
+    assert!(error.contains("binary.toml: cannot be read:"), "{error}");
+}
+
+#[test]
+fn the_digest_follows_the_meaning_and_not_the_layout() {
+    let digest = |text: &str| load(text).unwrap().digest;
+    assert_eq!(digest("[scorer]\nlease_ms = 500"), digest("# why\nscorer.lease_ms    = 500\n\n"));
+    assert_ne!(digest("[scorer]\nlease_ms = 500"), digest("[scorer]\nlease_ms = 501"));
+    assert_eq!(digest(""), digest(config::DEFAULT_TOML), "saying the defaults changes nothing");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Any one line of the manual replaced by anything: never a panic, and an error names this file.
+    #[test]
+    fn damaged_files_are_refused_in_words(line in 0..config::DEFAULT_TOML.lines().count(), junk in "\\PC{0,24}") {
+        let text: Vec<&str> = config::DEFAULT_TOML.lines().enumerate().map(|(i, l)| if i == line { junk.as_str() } else { l }).collect();
+        let (_dir, path) = file(&text.join("\n"));
+        if let Err(ConfigErrors(all)) = config::load(&[path], &[]) {
+            prop_assert!(!all.is_empty());
+            for error in all {
+                prop_assert!(error.origin.source.ends_with("p.toml"), "{}", error);
+            }
+        }
+    }
+}
