@@ -97,19 +97,14 @@ impl<'a, O: ByteOrder> Iterator for Blocks<'a, O> {
 
 impl<O: ByteOrder> core::iter::FusedIterator for Blocks<'_, O> {}
 
-/// Writes `message` behind its length prefix at `at`. False, and nothing changes, when it does not fit `buf`, is empty,
-/// or is longer than 65,535 bytes.
+/// Writes `message` behind its length prefix at `at`, and returns where the next one goes. `None`, and nothing changes,
+/// when it does not fit `buf`, is empty, or is longer than 65,535 bytes.
 #[inline]
-pub(crate) fn append<O: ByteOrder>(buf: &mut [u8], at: usize, message: &[u8]) -> bool {
-    let Ok(len) = u16::try_from(message.len()) else { return false };
-    let Some((prefix, free)) = buf.get_mut(at..).and_then(<[u8]>::split_first_chunk_mut::<2>) else {
-        return false;
-    };
-    let Some(place) = free.get_mut(..message.len()) else { return false };
-    if len == 0 {
-        return false;
-    }
+pub(crate) fn append<O: ByteOrder>(buf: &mut [u8], at: usize, message: &[u8]) -> Option<usize> {
+    let len = u16::try_from(message.len()).ok().filter(|len| *len > 0)?;
+    let (prefix, free) = buf.get_mut(at..)?.split_first_chunk_mut::<2>()?;
+    let place = free.get_mut(..message.len())?;
     *prefix = U16::<O>::new(len).to_bytes();
     place.copy_from_slice(message);
-    true
+    Some(at.saturating_add(2).saturating_add(message.len()))
 }

@@ -327,11 +327,16 @@ fn parse_ipv4(frame: &[u8], offset: usize, vlan: Option<u16>) -> Result<UdpDatag
     })
 }
 
-/// Adds 16-bit words; an odd last byte counts as the upper half of a word (RFC 1071).
+/// A sum of `bytes` that [`fold`]s to their ones' complement sum; an odd last byte counts as the upper half of a word
+/// (RFC 1071). Longer words may be added as they are, since 2^16 is 1 modulo 2^16 - 1.
 fn sum(bytes: &[u8]) -> u64 {
-    let (words, tail) = bytes.as_chunks::<2>();
-    let total: u64 = words.iter().map(|w| u64::from(u16::from_be_bytes(*w))).sum();
-    total + tail.first().map_or(0, |b| u64::from(*b) << 8)
+    let (words, tail) = bytes.as_chunks::<4>();
+    let total: u64 = words.iter().map(|w| u64::from(u32::from_be_bytes(*w))).sum();
+    let mut last = [0; 4];
+    for (place, byte) in last.iter_mut().zip(tail) {
+        *place = *byte;
+    }
+    total + u64::from(u32::from_be_bytes(last))
 }
 
 /// Folds carries into 16 bits (RFC 1071).

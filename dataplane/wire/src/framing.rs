@@ -2,6 +2,10 @@
 //!
 //! Source: NASDAQ BinaryFILE 1.00: a length, then as many bytes; a length of zero ends the file.
 
+use zerocopy::byteorder::BigEndian;
+
+use crate::blocks::append;
+use crate::error::clamp;
 use crate::{WireError, itch50};
 
 /// Splits the first message off `file` and returns it with what follows it. For readers that refill a buffer:
@@ -116,7 +120,7 @@ impl<'a> Iterator for Frames<'a> {
         };
         match split {
             Ok((message, rest)) => {
-                self.offset += (self.rest.len() - rest.len()) as u64;
+                self.offset = self.offset.saturating_add(2).saturating_add(message.len() as u64);
                 self.rest = rest;
                 Some(Ok(message))
             }
@@ -132,9 +136,8 @@ impl core::iter::FusedIterator for Frames<'_> {}
 /// # Errors
 /// [`WireError::NoRoom`] when it does not fit, is longer than 65,535 bytes, or is empty (its prefix would end the file).
 pub fn write_message(file: &mut [u8], at: usize, message: &[u8]) -> Result<usize, WireError> {
-    if crate::blocks::append::<zerocopy::byteorder::BigEndian>(file, at, message) {
-        return Ok(at + 2 + message.len());
-    }
-    let wanted = crate::error::clamp(message.len().saturating_add(2));
-    Err(WireError::NoRoom { wanted, found: crate::error::clamp(file.len().saturating_sub(at)) })
+    append::<BigEndian>(file, at, message).ok_or_else(|| {
+        let (wanted, found) = (message.len().saturating_add(2), file.len().saturating_sub(at));
+        WireError::NoRoom { wanted: clamp(wanted), found: clamp(found) }
+    })
 }

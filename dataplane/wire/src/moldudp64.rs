@@ -187,10 +187,11 @@ impl<'b> PacketBuilder<'b> {
     #[inline]
     #[must_use]
     pub fn push(&mut self, message: &[u8]) -> bool {
-        if self.count == MAX_COUNT || !append::<BigEndian>(self.buf, self.len, message) {
+        if self.count == MAX_COUNT {
             return false;
         }
-        self.len += 2 + message.len();
+        let Some(end) = append::<BigEndian>(self.buf, self.len, message) else { return false };
+        self.len = end;
         self.count += 1;
         true
     }

@@ -114,7 +114,7 @@ fn the_checksum_error_names_the_right_value() {
 
 #[test]
 fn each_refusal_names_its_place() {
-    let cases: [(Vec<u8>, WireError); 11] = [
+    let cases: [(Vec<u8>, WireError); 12] = [
         (
             frame_with(|f| f[12..14].copy_from_slice(&[0x86, 0xdd])),
             WireError::NotIpv4 { offset: 12, found: 0x86dd },
@@ -123,6 +123,7 @@ fn each_refusal_names_its_place() {
         (frame_with(|f| f[14] = 0x44), WireError::BadIpHeader { offset: 14, wanted: 0x45, found: 0x44 }),
         (frame_with(|f| f[14] = 0x4f), WireError::Truncated { offset: 14, wanted: 60, found: 35 }),
         (frame_with(|f| f[16..18].fill(0)), WireError::BadIpHeader { offset: 16, wanted: 20, found: 0 }),
+        (frame_with(|f| f[17] = 19), WireError::BadIpHeader { offset: 16, wanted: 20, found: 19 }),
         (frame_with(|f| f[17] += 1), WireError::Truncated { offset: 14, wanted: 36, found: 35 }),
         (frame_with(|f| f[20] = 0x20), WireError::Fragment { offset: 20, found: 0x2000 }),
         (frame_with(|f| f[21] = 0x01), WireError::Fragment { offset: 20, found: 0x4001 }),
@@ -228,4 +229,15 @@ fn the_free_function_writes_the_same_frame() {
         [0x01, 0x00, 0x5e, 0x48, 0x4f, 0x03],
         "group 233.200.79.3 loses its upper nine bits"
     );
+}
+
+#[test]
+fn a_checksum_that_comes_out_zero_is_sent_as_ones() {
+    let checksums: Vec<u16> = (0..=u16::MAX)
+        .map(|word| write(&path(), &word.to_be_bytes()))
+        .map(|frame| u16::from_be_bytes([frame[40], frame[41]]))
+        .collect();
+    assert!(!checksums.contains(&0), "zero on the wire would mean that no checksum was made");
+    // One word in 65,535 sums to zero.
+    assert!(checksums.contains(&0xffff));
 }

@@ -228,6 +228,16 @@ fn segments_that_break_the_transport_are_refused() {
 }
 
 #[test]
+fn a_segment_holds_no_more_than_it_can_announce() {
+    let mut buf = vec![0; 200_000];
+    let mut builder = SegmentBuilder::new(&mut buf, header_template()).unwrap();
+    assert_eq!((0..70_000).filter(|_| builder.push(b"x")).count(), 65_535 / 3);
+    let len = builder.finish();
+    let segment = Segment::parse(&buf[..len]).unwrap();
+    assert_eq!((usize::from(segment.message_count()), segment.messages().count()), (21_845, 21_845));
+}
+
+#[test]
 fn an_empty_segment_is_a_heartbeat() {
     let mut buf = [0; 40];
     let len = SegmentBuilder::new(&mut buf, header_template()).unwrap().finish();

@@ -226,6 +226,12 @@ fn a_file_without_lengths_is_read_by_type() {
     assert_eq!(read(&file[..41])[1], Err(WireError::Truncated { offset: 23, wanted: 19, found: 18 }));
     assert_eq!(read(&file[..23])[1], Err(WireError::Truncated { offset: 23, wanted: 1, found: 0 }));
     assert_eq!(read(&file[..22])[1], Err(WireError::Truncated { offset: 21, wanted: 2, found: 1 }));
+    let marked = [&file[..], &[0, 0]].concat();
+    assert_eq!(
+        read(&marked)[2],
+        Err(WireError::Truncated { offset: 44, wanted: 1, found: 0 }),
+        "no marker by type"
+    );
     file[23] = b'z';
     assert_eq!(read(&file)[1], Err(WireError::UnknownType { offset: 23, message_type: b'z' }));
 }
