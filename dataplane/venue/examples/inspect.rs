@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use venue::{FirmOrder, Listener, MIDNIGHT_UNIX_NS, Options, Packet, Scenario, Truth};
+use venue::{FirmOrder, Listener, MIDNIGHT_UNIX_NS, Options, Packet, Scenario, Truth, TruthKind};
 use wire::itch50::{self, Msg};
 use wire::moldudp64;
 
@@ -30,6 +30,8 @@ struct Watcher {
     grid: u64,
     spread_max: f64,
     firm: u32,
+    withdrawal: f64,
+    sold: u32,
 }
 
 impl Watcher {
@@ -129,7 +131,7 @@ impl Watcher {
         let orders = self.adds + self.cancels + self.replaces;
         let s = self.second;
         println!(
-            "{:02}:{:02}:{:02} mid {:>10.4} {:>+7.2}bp spread {:>4.1} max {:>4.1} top {:>5}x{:<5} depth {:>5}x{:<5} A{:>4} D{:>4} U{:>4} E{:>3} lots{:>5} t/o {:.3} rv1s {:>5.2} rv1m {:>5.1} firm {}",
+            "{:02}:{:02}:{:02} mid {:>10.4} {:>+7.2}bp spread {:>4.1} max {:>4.1} top {:>5}x{:<5} depth {:>5}x{:<5} A{:>4} D{:>4} U{:>4} E{:>3} lots{:>5} t/o {:.3} rv1s {:>5.2} rv1m {:>5.1} wd {:.2} sold {} firm {}",
             s / 3600,
             s / 60 % 60,
             s % 60,
@@ -149,6 +151,8 @@ impl Watcher {
             f64::from(self.trades) / f64::from(orders.max(1)),
             self.variance.sqrt(),
             minute,
+            self.withdrawal,
+            self.sold,
             self.firm,
         );
         self.last_mid = mid;
@@ -175,7 +179,12 @@ impl Listener for Watcher {
         Ok(())
     }
 
-    fn truth(&mut self, _: &Truth) -> Result<(), Infallible> {
+    fn truth(&mut self, truth: &Truth) -> Result<(), Infallible> {
+        match truth.kind {
+            TruthKind::Withdrawal(w) if truth.instrument + 1 == self.locate => self.withdrawal = w,
+            TruthKind::SellerSold(sold) => self.sold = sold,
+            _ => {}
+        }
         Ok(())
     }
 }
@@ -195,7 +204,7 @@ fn main() {
     let by_type = simulation.play(&mut watcher).unwrap_or_else(|never| match never {});
     let total: u64 = by_type.iter().sum();
     println!("midnight {MIDNIGHT_UNIX_NS}, {total} messages");
-    for (kind, &count) in (0_u8..).zip(&by_type).filter(|(_, c)| **c > 0) {
+    for (kind, &count) in (0_u8..=255).zip(&by_type).filter(|(_, c)| **c > 0) {
         println!("  {} {count:>8} {:>5.1} %", char::from(kind), 100.0 * count as f64 / total as f64);
     }
 }

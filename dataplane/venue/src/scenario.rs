@@ -197,9 +197,9 @@ fn flash_crash(setup: &mut Setup) {
     let cast = &mut setup.markets[0].1;
     cast.seller = Some(SellerPlan {
         start_ns,
-        total_lots: 14_000,
+        total_lots: 9_600,
         clip_lots: 100,
-        base_lots_per_s: 120.0,
+        base_lots_per_s: 145.0,
         participation: 0.45,
         max_lots_per_s: 700.0,
     });

@@ -24,6 +24,9 @@ pub struct SellerPlan {
     pub max_lots_per_s: f64,
 }
 
+/// How far below the best bid one clip goes.
+const REACH_TICKS: i64 = 8;
+
 /// The iceberg seller.
 #[derive(Debug)]
 pub(crate) struct Seller {
@@ -67,7 +70,7 @@ impl Seller {
             self.hide(core);
             return;
         }
-        let wait = core.dice.range(0.06, 0.14);
+        let wait = core.dice.range(0.12, 0.3);
         core.wake_in(nanos(wait), Wake::Seller);
         let left = self.plan.total_lots - self.sold;
         let clip = self.plan.clip_lots.min(left);
@@ -79,8 +82,8 @@ impl Seller {
 
     /// Behind schedule: a clip at any price.
     fn hit(&mut self, core: &mut Core, clip: u32) {
-        // "Without regard to price": the limit only keeps a clip from the far end of an emptied book.
-        let limit = core.book.best_bid().map(|bid| bid - 60);
+        // "Without regard to price or time": the limit only keeps a clip from the far end of an emptied book.
+        let limit = core.book.best_bid().map(|bid| bid - REACH_TICKS);
         self.sold += core.aggress(Side::Ask, limit, clip);
     }
 

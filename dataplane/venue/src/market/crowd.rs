@@ -51,12 +51,13 @@ impl Takers {
             return;
         }
         let size =
-            lots(core.dice.lognormal(core.profile.taker_lots, 1.05).min(18.0 * core.profile.taker_lots));
+            lots(core.dice.lognormal(core.profile.taker_lots, 1.25).min(25.0 * core.profile.taker_lots));
         if core.dice.chance(0.12) {
             core.hidden_trade(side, size.min(lots(2.0 * core.profile.taker_lots)));
             return;
         }
-        let through = i64::from(core.dice.chance(0.15));
+        // Some sweep: what the touch does not hold they take behind it.
+        let through = if core.dice.chance(0.25) { 1 + i64::from(core.dice.below(2)) } else { 0 };
         let touch = core
             .book
             .best(side.opposite())
@@ -102,12 +103,20 @@ impl Noise {
 
     /// A price behind the touch by a power law, or inside a wide spread; never crossing.
     fn price(&self, core: &mut Core, side: Side) -> Option<i64> {
-        let touch = core.book.best(side)?;
-        let spread = core.spread()?;
-        let back = core.dice.pareto(1.0, 1.3, 60.0);
+        let Some(touch) = core.book.best(side) else {
+            // Nobody is left on this side: whoever comes first asks for a good price.
+            let far = core.book.best(side.opposite())?;
+            let distance = 12 + i64::from(core.dice.below(20));
+            return Some(if side == Side::Bid { far - distance } else { far + distance });
+        };
+        let spread = core.spread().unwrap_or(1);
+        let back = core.dice.pareto(1.0, 0.9, 60.0);
         #[expect(clippy::cast_possible_truncation, reason = "at most 60")]
         let mut behind = back as i64 - 1;
-        if spread > 1 && core.dice.chance(0.35) {
+        // A spread wider than usual invites someone to step inside.
+        #[expect(clippy::cast_precision_loss, reason = "a spread in ticks fits")]
+        let excess = 1.0 - (1.0 + 2.0 * core.profile.half_spread_ticks) / spread as f64;
+        if spread > 1 && core.dice.chance(0.22 * excess.max(0.0)) {
             behind = -1;
         }
         let px = if side == Side::Bid { touch - behind } else { touch + behind };
@@ -147,22 +156,26 @@ pub(crate) struct Momentum {
     id: u8,
     position: f64,
     threshold: f64,
+    rests_until: u64,
 }
 
 impl Momentum {
     pub(crate) fn new(id: u8, core: &mut Core) -> Self {
-        Self { id, position: 0.0, threshold: core.dice.range(3.5, 6.0) }
+        Self { id, position: 0.0, threshold: core.dice.range(3.5, 6.0), rests_until: 0 }
     }
 
     pub(crate) fn look(&mut self, core: &mut Core) {
         let wait = core.dice.range(0.25, 0.6);
         core.wake_in(nanos(wait), Wake::Momentum(self.id));
+        if core.now < self.rests_until {
+            return;
+        }
         let usual = core.profile.sigma_ticks.max(0.4) * 2.0_f64.sqrt();
         let score = core.signals.move_over(8) / usual / self.threshold;
         let position_max = 40.0 * core.profile.taker_lots;
         let size = core.dice.lognormal(2.2 * core.profile.taker_lots, 0.5);
         if score.abs() > 1.0 && self.position * score.signum() < position_max {
-            self.go(core, score > 0.0, lots(size), 6);
+            self.go(core, score > 0.0, lots(size), 5);
         } else if score.abs() < 0.5 && self.position.abs() > 1.0 && core.dice.chance(0.12) {
             let size = size.min(self.position.abs());
             self.go(core, self.position < 0.0, lots(size), 1);
@@ -170,6 +183,8 @@ impl Momentum {
     }
 
     fn go(&mut self, core: &mut Core, buy: bool, size: u32, through: i64) {
+        let rest = core.dice.range(0.8, 2.5);
+        self.rests_until = core.now + nanos(rest);
         let side = if buy { Side::Bid } else { Side::Ask };
         let touch = core.book.best(side.opposite());
         let limit = touch.map(|px| if buy { px + through } else { px - through });

@@ -13,7 +13,16 @@ use crate::random::exp;
 const FEAR_MEMORY_S: f64 = 14.0;
 
 /// Share of the usual size that a maker shows when it has fully withdrawn.
-const SIZE_AT_FULL_FEAR: f64 = 0.05;
+const SIZE_AT_FULL_FEAR: f64 = 0.24;
+
+/// Time in which fear follows what causes it.
+const FEAR_RISE_S: f64 = 1.3;
+
+/// Volatility beyond which a maker quotes no wider still, in ticks per square root of a second.
+const VOLATILITY_CAP_TICKS: f64 = 9.0;
+
+/// How often a maker in full fear leaves for a while, per second.
+const FLIGHT_RATE_HZ: f64 = 0.35;
 
 /// One market maker.
 #[derive(Debug)]
@@ -40,6 +49,10 @@ struct Target {
     front: i64,
     /// Levels from the front.
     levels: i64,
+    /// Ticks between quotes: a nervous maker leaves gaps.
+    stride: i64,
+    /// Where its grid lies; makers do not leave the same gaps.
+    offset: i64,
     /// Size at the front.
     lots: f64,
 }
@@ -53,19 +66,26 @@ impl Target {
         }
     }
 
-    /// The price `level` levels behind the front.
-    fn px(&self, level: i64) -> i64 {
-        match self.side {
-            Side::Bid => self.front - level,
-            Side::Ask => self.front + level,
-        }
+    /// Prices to quote, best first, with the size wanted at each.
+    fn wanted(&self) -> impl Iterator<Item = (i64, f64)> + '_ {
+        let px = |behind| match self.side {
+            Side::Bid => self.front - behind,
+            Side::Ask => self.front + behind,
+        };
+        let last = self.levels * self.stride;
+        (0..last).map(move |behind| (px(behind), self.lots_at(px(behind)))).filter(|&(_, lots)| lots >= 1.0)
     }
 
-    /// Size wanted `level` levels behind the front: growing, as queues deeper in a book do.
-    fn lots_at(&self, level: i64) -> f64 {
+    /// Size wanted at `px`, growing from the front as queues deeper in a book do; zero where none is.
+    fn lots_at(&self, px: i64) -> f64 {
+        let behind = self.behind(px);
+        if behind < 0 || behind >= (self.levels + 3) * self.stride || (px + self.offset) % self.stride != 0 {
+            return 0.0;
+        }
         #[expect(clippy::cast_precision_loss, reason = "a few levels")]
-        let shape = 1.0 + 0.3 * (level.min(5) as f64);
-        self.lots * shape
+        let shape = 1.0 + 0.3 * (behind.min(5) as f64);
+        let lots = self.lots * shape;
+        if lots >= 1.0 { lots } else { 0.0 }
     }
 }
 
@@ -118,21 +138,32 @@ impl Maker {
         core.wake_in(nanos(wait), Wake::Maker(self.id));
         self.update(core);
         self.refresh_one(core);
+        self.flicker(core, 6);
     }
 
     /// The reaction that [`Maker::alert`] asked for.
     pub(crate) fn react(&mut self, core: &mut Core) {
         self.reacting = false;
         self.update(core);
+        self.flicker(core, 3);
+    }
+
+    /// Nerves show as flicker: more quotes cancelled and shown anew, for no more liquidity.
+    fn flicker(&mut self, core: &mut Core, times: u32) {
+        for _ in 0..times {
+            if core.dice.chance(self.fear) {
+                self.refresh_one(core);
+            }
+        }
     }
 
     fn update(&mut self, core: &mut Core) {
-        self.pass_time(core);
+        let dt = self.pass_time(core);
         if core.now < self.absent_until {
             return;
         }
-        if self.fear > 0.93 && core.dice.chance(0.25) {
-            let wait = core.dice.range(0.4, 2.5);
+        if self.fear > 0.9 && core.dice.chance(FLIGHT_RATE_HZ * dt) {
+            let wait = core.dice.range(0.4, 2.0);
             self.absent_until = core.now + nanos(wait);
             self.pull_all(core);
             return;
@@ -147,15 +178,23 @@ impl Maker {
         }
     }
 
-    /// Inventory laid off, fear forgotten, opinion drifted since the last look.
-    fn pass_time(&mut self, core: &mut Core) {
+    /// Inventory laid off, fear forgotten, opinion drifted since the last look, whose seconds are returned.
+    fn pass_time(&mut self, core: &mut Core) -> f64 {
         let dt = seconds(core.now - self.seen);
         self.seen = core.now;
-        let hedged = (self.inventory.abs() / 20.0).min(core.profile.hedge_lots_per_s) * dt;
+        // In distress makers lay off elsewhere whatever it costs.
+        let hedge_max = core.profile.hedge_lots_per_s * (1.0 + 3.5 * self.fear);
+        let hedged = (self.inventory.abs() / 14.0).min(hedge_max) * dt;
         self.inventory -= self.inventory.signum() * hedged.min(self.inventory.abs());
         let keep = exp(-dt / 3.0);
         self.opinion = self.opinion * keep + (1.0 - keep * keep).sqrt() * core.dice.normal();
-        self.fear = (self.fear * exp(-dt / FEAR_MEMORY_S)).max(self.alarm(core));
+        let alarm = self.alarm(core);
+        if alarm > self.fear {
+            self.fear += (alarm - self.fear) * (1.0 - exp(-dt / FEAR_RISE_S));
+        } else {
+            self.fear = (self.fear * exp(-dt / FEAR_MEMORY_S)).max(alarm);
+        }
+        dt
     }
 
     /// What volatility, inventory and one-sided flow together make of a maker's nerves, 0 to 1.
@@ -164,7 +203,7 @@ impl Maker {
         let volatility = (core.signals.volatility_ratio() / self.tolerance - 2.2).max(0.0);
         let usual_flow = 6.0 * core.profile.taker_rate_hz * core.profile.taker_lots;
         let one_sided = (core.signals.net_rate().abs() / usual_flow / self.tolerance - 1.5).max(0.0);
-        let stress = 0.35 * volatility + 1.6 * (load - 0.55).max(0.0) + 0.12 * one_sided * load;
+        let stress = 0.2 * volatility + 1.6 * (load - 0.55).max(0.0) + 0.12 * one_sided * load;
         let square = stress * stress;
         square / (0.25 + square)
     }
@@ -172,19 +211,27 @@ impl Maker {
     fn target(&self, core: &Core, side: Side) -> Target {
         let profile = &core.profile;
         let load = self.inventory / (profile.inventory_max_lots * self.tolerance);
-        let lean = load.clamp(-1.5, 1.5) * (0.9 + core.signals.volatility_ticks() * self.fear);
+        let volatility = core.signals.volatility_ticks().min(VOLATILITY_CAP_TICKS);
+        let lean = load.clamp(-1.5, 1.5) * (0.9 + 0.6 * volatility * self.fear);
         let fair = core.signals.value() + 0.22 * self.opinion - lean;
-        let wider = self.fear * (1.2 + 1.4 * core.signals.volatility_ticks());
-        let half = profile.half_spread_ticks + wider;
-        // The side that would add to the inventory shrinks to nothing at the limit.
+        let wider = self.fear * (1.6 + 0.45 * volatility);
+        let half =
+            profile.half_spread_ticks + core.signals.distance() * (1.0 + profile.half_spread_ticks) + wider;
+        // The side that would add to the inventory shrinks to little at the limit.
         let adding = match side {
             Side::Bid => load,
             Side::Ask => -load,
         };
-        let appetite = (1.15 - adding.max(0.0)).clamp(0.0, 1.0);
-        let lots = profile.maker_lots * appetite * (1.0 - (1.0 - SIZE_AT_FULL_FEAR) * self.fear);
+        let appetite = (1.15 - adding.max(0.0)).clamp(0.1, 1.0);
+        let lots = profile.maker_lots
+            * core.signals.generosity()
+            * appetite
+            * (1.0 - (1.0 - SIZE_AT_FULL_FEAR) * self.fear);
         let front = front(side, fair, half, core);
-        Target { side, front, levels: profile.maker_levels, lots }
+        #[expect(clippy::cast_possible_truncation, reason = "1 to 5")]
+        let stride = 1 + (self.fear * 4.2) as i64;
+        let offset = i64::from(self.id);
+        Target { side, front, levels: profile.maker_levels, stride, offset, lots }
     }
 
     /// Cancels what stands before the front or far behind it; a far quote is often moved to where one is missing.
@@ -193,18 +240,15 @@ impl Maker {
         let misplaced: Vec<_> = ladder
             .iter()
             .map(|(&px, &order)| (px, order))
-            .filter(|&(px, _)| {
-                let behind = target.behind(px);
-                behind < 0 || behind > target.levels + 3 || target.lots_at(behind) < 1.0
-            })
+            .filter(|&(px, _)| target.lots_at(px) == 0.0)
             .collect();
         for (px, order) in misplaced {
             let ladder = &mut self.quotes[target.side.index()];
             ladder.remove(&px);
-            let gap = (0..target.levels).map(|k| (k, target.px(k))).find(|(_, px)| !ladder.contains_key(px));
+            let gap = target.wanted().find(|(px, _)| !ladder.contains_key(px));
             match gap {
-                Some((level, to)) if target.lots_at(level) >= 1.0 && core.dice.chance(0.55) => {
-                    let lots = self.size(core, target.lots_at(level));
+                Some((to, wanted)) if core.dice.chance(0.55) => {
+                    let lots = self.size(core, wanted);
                     if let Some(new) = core.amend(order, to, lots) {
                         self.quotes[target.side.index()].insert(to, new);
                     }
@@ -219,11 +263,10 @@ impl Maker {
     /// Adds missing quotes from the front backwards and trims those that have become too large for the maker's nerves.
     fn fill_in(&mut self, core: &mut Core, target: &Target) {
         let mut budget = 3;
-        for level in 0..target.levels {
-            let (px, wanted) = (target.px(level), target.lots_at(level));
+        for (px, wanted) in target.wanted() {
             let have = self.quotes[target.side.index()].get(&px).copied();
             match have.and_then(|order| core.book.order(order).map(|r| (order, r.qty))) {
-                None if wanted >= 1.0 && budget > 0 && !core.book.crosses(target.side, px) => {
+                None if budget > 0 && !core.book.crosses(target.side, px) => {
                     budget -= 1;
                     let lots = self.size(core, wanted);
                     let order = core.post(target.side, px, lots, Owner::Maker(self.id));
@@ -259,14 +302,13 @@ impl Maker {
         #[expect(clippy::cast_possible_truncation, reason = "a ladder has some levels")]
         let pick = core.dice.below(ladder.len() as u32) as usize;
         let (&px, &order) = ladder.iter().nth(pick).expect("the pick is below the length");
-        let target = self.target(core, side);
-        let behind = target.behind(px);
+        let wanted = self.target(core, side).lots_at(px);
         self.quotes[side.index()].remove(&px);
-        if behind < 0 || target.lots_at(behind) < 1.0 {
+        if wanted == 0.0 {
             core.cancel(order);
             return;
         }
-        let lots = self.size(core, target.lots_at(behind));
+        let lots = self.size(core, wanted);
         let new = if core.dice.chance(0.12) {
             core.amend(order, px, lots)
         } else {

@@ -55,21 +55,21 @@ impl Profile {
             symbol: symbol("FUTX"),
             tick_1e4: 2_500,
             start_px_ticks: 20_000,
-            sigma_ticks: 0.55,
+            sigma_ticks: 1.1,
             common_share: 0.7,
-            makers: 6,
-            maker_lots: 28.0,
+            makers: 5,
+            maker_lots: 30.0,
             half_spread_ticks: 0.05,
             maker_levels: 12,
-            maker_rate_hz: 3.0,
-            inventory_max_lots: 420.0,
-            hedge_lots_per_s: 10.0,
+            maker_rate_hz: 3.4,
+            inventory_max_lots: 450.0,
+            hedge_lots_per_s: 12.0,
             noise_rate_hz: 34.0,
-            noise_lots: 5.0,
+            noise_lots: 7.0,
             taker_rate_hz: 1.2,
             taker_branching: 0.5,
             taker_lots: 8.0,
-            impact_ticks_per_lot: 0.004,
+            impact_ticks_per_lot: 0.0075,
             parents_per_min: 0.8,
         }
     }
@@ -77,8 +77,8 @@ impl Profile {
     /// A liquid share at about `px_cents`, tick 0.01, `vol_bps` of volatility a minute.
     fn share(name: &str, px_cents: i64, vol_bps: f64, half_spread_ticks: f64, pace: f64) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "cents of a share price fit")]
-        let minute_ticks = px_cents as f64 * vol_bps * 1e-4;
-        let maker_lots = 60.0 * pace.sqrt();
+        let minute_ticks = px_cents as f64 * vol_bps * 1.35e-4;
+        let maker_lots = 45.0 * pace.sqrt();
         Self {
             symbol: symbol(name),
             tick_1e4: 100,
@@ -128,12 +128,12 @@ impl Profile {
     pub fn roster(count: usize) -> Vec<Self> {
         let named = [
             Self::index_future(),
-            Self::share("ALFA", 18_742, 4.0, 0.45, 1.6),
+            Self::share("ALFA", 18_742, 4.0, 0.9, 1.6),
             Self::share("BRVO", 9_215, 4.5, 0.35, 1.2),
             Self::share("CHRL", 4_830, 5.0, 0.25, 1.0),
-            Self::share("DLTA", 31_190, 3.5, 0.9, 1.3),
+            Self::share("DLTA", 31_190, 3.5, 2.2, 1.3),
             Self::share("ECHO", 2_545, 5.5, 0.15, 0.8),
-            Self::share("FXTR", 14_308, 5.0, 0.6, 0.9),
+            Self::share("FXTR", 14_308, 5.0, 1.2, 0.9),
             Self::share("GOLF", 6_675, 4.0, 0.3, 0.7),
         ];
         let generated = (named.len()..count).map(Self::generated);
@@ -146,7 +146,7 @@ impl Profile {
         let px = dice.lognormal(7_000.0, 0.7).clamp(1_000.0, 60_000.0);
         #[expect(clippy::cast_possible_truncation, reason = "clamped")]
         let px_cents = px as i64;
-        let half_spread = (px / 25_000.0 * dice.range(0.7, 1.6)).clamp(0.15, 2.0);
+        let half_spread = (px / 16_000.0 * dice.range(0.7, 1.6)).clamp(0.15, 3.0);
         Self::share(
             &format!("SIM{index:02}"),
             px_cents,

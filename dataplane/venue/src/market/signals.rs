@@ -51,6 +51,10 @@ pub(crate) struct Signals {
     busy_slow: Reverting,
     busy_fast: Reverting,
     trend: Reverting,
+    /// How much the makers care to show, apart from what frightens them.
+    generosity: Reverting,
+    /// How close together they quote, apart from what frightens them.
+    closeness: Reverting,
     sigma: f64,
     common_share: f64,
     stepped: u64,
@@ -94,6 +98,8 @@ impl Signals {
             busy_slow: Reverting::new(90.0, &mut dice),
             busy_fast: Reverting::new(12.0, &mut dice),
             trend: Reverting::new(60.0, &mut dice),
+            generosity: Reverting::new(70.0, &mut dice),
+            closeness: Reverting::new(18.0, &mut dice),
             dice,
             common,
             sigma: profile.sigma_ticks,
@@ -129,6 +135,16 @@ impl Signals {
     /// Pace of everything, 1 on an ordinary minute.
     pub(crate) fn activity(&self) -> f64 {
         self.activity
+    }
+
+    /// What the makers show against what they show on an ordinary minute.
+    pub(crate) fn generosity(&self) -> f64 {
+        exp(0.3 * self.generosity.value)
+    }
+
+    /// By how much the makers quote wider than usual, against their usual half spread and a tick.
+    pub(crate) fn distance(&self) -> f64 {
+        1.5 * (self.closeness.value - 0.9).max(0.0)
     }
 
     /// Realised volatility over some seconds against what is usual here lately.
@@ -186,7 +202,9 @@ impl Signals {
         let dt = seconds(now - self.now);
         self.now = now;
         if dt > 0.0 {
-            self.impact *= exp(-dt / IMPACT_MEMORY_S);
+            // Nobody leans against a move while all are afraid.
+            let calm = 1.0 - 0.85 * self.withdrawal;
+            self.impact *= exp(-dt * calm / IMPACT_MEMORY_S);
             let flow = exp(-dt / FLOW_MEMORY_S);
             self.bought *= flow;
             self.sold *= flow;
@@ -200,8 +218,9 @@ impl Signals {
         let common_kick = self.common.dice.normal();
         self.common.activity.step(&mut self.common.dice);
         self.common.drift.step(&mut self.common.dice);
-        for process in [&mut self.busy_slow, &mut self.busy_fast, &mut self.trend] {
-            process.step(&mut self.dice);
+        let Self { busy_slow, busy_fast, trend, generosity, closeness, dice, .. } = self;
+        for process in [busy_slow, busy_fast, trend, generosity, closeness] {
+            process.step(dice);
         }
         self.boost *= exp(-dt / self.boost_memory_s);
         let busy =
@@ -222,13 +241,13 @@ impl Signals {
             Side::Bid => self.bought += lots,
             Side::Ask => self.sold += lots,
         }
-        // Makers who have withdrawn read more into each trade: there is less of the others' interest to set against it.
-        let attention = 1.0 + 5.0 * self.withdrawal * self.withdrawal;
+        // Impact is inverse to the depth that is shown (Cont, Kukanov and Stoikov: price change = flow / 2 depth).
+        let attention = 1.0 / (1.0 - 0.98 * self.withdrawal);
         self.impact += sign * lots * profile.impact_ticks_per_lot * attention;
         #[expect(clippy::cast_precision_loss, reason = "prices in ticks fit")]
         let surprise = sign * (px as f64 - self.value());
         if surprise > 1.5 {
-            self.impact += sign * 0.25 * (surprise - 1.5);
+            self.impact += sign * 0.06 * (surprise - 1.5).min(10.0);
         }
     }
 
