@@ -1,0 +1,435 @@
+//! A/B arbitration: one gapless sequence from several lines that lose, repeat and reorder packets.
+//!
+//! No socket, no clock: packets come in with the time of their arrival, what is next in sequence goes out through
+//! [`Deliver`]. Early packets wait in a fixed number of slots; a hole is given up when the slots are full or when it has
+//! been known for longer than the timeout. Every message is then either delivered once, in order, or counted missing
+//! once.
+
+use types::{Nanos, UnixNanos};
+
+use crate::session::{Head, SessionId};
+
+/// Lines one channel may have.
+pub const LINES_MAX: usize = 8;
+/// Sessions remembered after they ended, so that a slow line's last packets are not taken for a new session.
+const OLD_SESSIONS: usize = 4;
+/// Holes remembered after they were given up, to tell late messages from duplicates.
+const HOLES_REMEMBERED: usize = 64;
+
+/// Which sequence number a channel begins with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// With whatever arrives first: captures from the middle of a day.
+    #[default]
+    Anywhere,
+    /// With this one; what is missing before the first packet counts as a gap.
+    At(u64),
+}
+
+/// Bounds of one channel's arbitration.
+#[derive(Clone, Copy, Debug)]
+pub struct ArbiterConfig {
+    /// Early packets that can wait; zero gives every hole up at once.
+    pub slots: usize,
+    /// Longest packet that can wait; a longer one gives the hole before it up at once.
+    pub slot_bytes: usize,
+    /// How long a hole may stay open.
+    pub timeout: Nanos,
+    /// Where the first session begins; later ones begin at 1.
+    pub start: Start,
+}
+
+impl Default for ArbiterConfig {
+    /// 64 packets of 2 KiB, 10 ms, anywhere.
+    fn default() -> Self {
+        Self { slots: 64, slot_bytes: 2_048, timeout: Nanos(10_000_000), start: Start::Anywhere }
+    }
+}
+
+/// How a packet arrived.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Arrival {
+    /// Time of arrival, on the clock that timeouts run on.
+    pub at: UnixNanos,
+    /// The stamp its events carry: the NIC's or the capture's where there is one.
+    pub ts_recv: UnixNanos,
+    /// Which line.
+    pub line: u8,
+    /// Where the packet's payload stands in its file, for error messages.
+    pub offset: u64,
+}
+
+/// Messages that will not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hole {
+    /// First missing sequence number.
+    pub first: u64,
+    /// How many are missing.
+    pub count: u64,
+}
+
+/// What comes out of an [`Arbiter`], in sequence.
+pub trait Deliver {
+    /// The messages of `payload`, without its first `skip`, are next.
+    fn packet(&mut self, head: &Head, payload: &[u8], skip: u16, arrival: Arrival);
+    /// The messages of `hole` are lost on every line.
+    fn hole(&mut self, hole: Hole, arrival: Arrival);
+    /// Nothing new, but the line lives, and nothing is missing.
+    fn heartbeat(&mut self, head: &Head, arrival: Arrival);
+    /// A session begins. `interrupted` when another was running that had not ended.
+    fn session(&mut self, session: SessionId, interrupted: bool, arrival: Arrival);
+    /// The session is over: everything up to here was delivered or counted missing.
+    fn end_of_session(&mut self, arrival: Arrival);
+}
+
+/// One line's share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LineStats {
+    /// Packets of the running or an earlier session.
+    pub packets: u64,
+    /// Messages this line was the first to bring.
+    pub won: u64,
+    /// Messages this line skipped, whether or not another line had them.
+    pub missing: u64,
+}
+
+/// What an [`Arbiter`] went through, all sessions together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ArbiterStats {
+    /// Messages delivered.
+    pub delivered: u64,
+    /// Holes given up.
+    pub gaps: u64,
+    /// Messages in them.
+    pub missing: u64,
+    /// Messages that came again after they were delivered.
+    pub duplicates: u64,
+    /// Messages that came after they were given up; each copy counts.
+    pub late: u64,
+    /// Packets that had to wait for earlier ones.
+    pub reordered: u64,
+    /// Packets of a session that had been left.
+    pub stale: u64,
+    /// Sessions seen.
+    pub sessions: u64,
+    /// First sequence number of the first session, 0 before anything came.
+    pub first_seq: u64,
+    /// Last sequence number delivered or given up.
+    pub last_seq: u64,
+    /// By line.
+    pub lines: [LineStats; LINES_MAX],
+}
+
+/// An early packet, copied.
+#[derive(Debug)]
+struct Slot {
+    head: Head,
+    arrival: Arrival,
+    len: usize,
+    bytes: Box<[u8]>,
+}
+
+/// Arbitration of one channel.
+#[derive(Debug)]
+pub struct Arbiter {
+    config: ArbiterConfig,
+    session: Option<SessionId>,
+    ended: bool,
+    /// Next sequence number wanted.
+    next: u64,
+    slots: Vec<Slot>,
+    /// Slots in use, by sequence number.
+    waiting: Vec<usize>,
+    free: Vec<usize>,
+    /// When the earliest known hole is given up; meaningless while nothing waits.
+    deadline: UnixNanos,
+    old_sessions: [Option<SessionId>; OLD_SESSIONS],
+    holes: Vec<Hole>,
+    oldest_hole: usize,
+    /// Next sequence number expected from each line.
+    line_next: [u64; LINES_MAX],
+    stats: ArbiterStats,
+}
+
+impl Arbiter {
+    /// An arbiter that has seen nothing. All its memory is allocated here.
+    #[must_use]
+    pub fn new(config: ArbiterConfig) -> Self {
+        let blank = || Slot {
+            head: Head { session: SessionId::default(), seq: 0, count: 0, end: false, sent: UnixNanos(0) },
+            arrival: Arrival::default(),
+            len: 0,
+            bytes: vec![0; config.slot_bytes].into_boxed_slice(),
+        };
+        Self {
+            config,
+            session: None,
+            ended: false,
+            next: 0,
+            slots: (0..config.slots).map(|_| blank()).collect(),
+            waiting: Vec::with_capacity(config.slots),
+            free: (0..config.slots).rev().collect(),
+            deadline: UnixNanos(0),
+            old_sessions: [None; OLD_SESSIONS],
+            holes: Vec::with_capacity(HOLES_REMEMBERED),
+            oldest_hole: 0,
+            line_next: [0; LINES_MAX],
+            stats: ArbiterStats::default(),
+        }
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn stats(&self) -> &ArbiterStats {
+        &self.stats
+    }
+
+    /// Next sequence number wanted; 0 before anything came.
+    #[must_use]
+    pub fn next_seq(&self) -> u64 {
+        self.next
+    }
+
+    /// Whether early packets wait for a hole to fill.
+    #[inline]
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Takes one packet whose messages were checked to tile it.
+    #[inline]
+    pub fn on_packet(&mut self, head: &Head, payload: &[u8], arrival: Arrival, out: &mut impl Deliver) {
+        if self.is_waiting() {
+            self.on_time(arrival.at, out);
+        }
+        if self.session != Some(head.session) && !self.change_session(head, arrival, out) {
+            return;
+        }
+        self.note_line(head, arrival);
+        if head.seq > self.next {
+            self.hold(head, payload, arrival, out);
+            return;
+        }
+        self.deliver(head, payload, arrival, out);
+        if self.is_waiting() {
+            self.deliver_waiting(out);
+        }
+    }
+
+    /// Gives up holes that have been open for too long at `now`.
+    pub fn on_time(&mut self, now: UnixNanos, out: &mut impl Deliver) {
+        while self.is_waiting() && now >= self.deadline {
+            self.give_up(out);
+        }
+    }
+
+    /// Gives up every hole: the input is over.
+    pub fn finish(&mut self, out: &mut impl Deliver) {
+        while self.is_waiting() {
+            self.give_up(out);
+        }
+    }
+
+    /// Moves to the packet's session; false when it is one that was left before.
+    #[cold]
+    fn change_session(&mut self, head: &Head, arrival: Arrival, out: &mut impl Deliver) -> bool {
+        if self.old_sessions.contains(&Some(head.session)) {
+            self.stats.stale += 1;
+            return false;
+        }
+        self.finish(out);
+        let interrupted = self.session.is_some() && !self.ended;
+        let start = if self.session.is_some() { Start::At(1) } else { self.config.start };
+        self.old_sessions.rotate_right(1);
+        self.old_sessions[0] = self.session;
+        self.session = Some(head.session);
+        self.ended = false;
+        self.next = match start {
+            Start::Anywhere => head.seq,
+            Start::At(seq) => seq,
+        };
+        self.line_next = [0; LINES_MAX];
+        self.holes.clear();
+        self.oldest_hole = 0;
+        if self.stats.sessions == 0 {
+            self.stats.first_seq = self.next;
+        }
+        self.stats.sessions += 1;
+        out.session(head.session, interrupted, arrival);
+        true
+    }
+
+    #[inline]
+    fn note_line(&mut self, head: &Head, arrival: Arrival) {
+        let line = usize::from(arrival.line) % LINES_MAX;
+        let stats = &mut self.stats.lines[line];
+        stats.packets += 1;
+        let expected = self.line_next[line];
+        if expected != 0 && head.seq > expected {
+            stats.missing += head.seq - expected;
+        }
+        self.line_next[line] = expected.max(head.next_seq());
+    }
+
+    /// Delivers a packet that begins at or before the next sequence number.
+    #[inline]
+    fn deliver(&mut self, head: &Head, payload: &[u8], arrival: Arrival, out: &mut impl Deliver) {
+        let end = head.next_seq();
+        if head.count == 0 {
+            self.deliver_empty(head, arrival, out);
+            return;
+        }
+        let known = u16::try_from(self.next - head.seq).unwrap_or(u16::MAX).min(head.count);
+        if known > 0 {
+            self.note_known(head.seq, u64::from(known));
+        }
+        let new = u64::from(head.count - known);
+        if new == 0 {
+            return;
+        }
+        self.next = end;
+        self.stats.delivered += new;
+        self.stats.last_seq = end - 1;
+        self.stats.lines[usize::from(arrival.line) % LINES_MAX].won += new;
+        out.packet(head, payload, known, arrival);
+    }
+
+    /// A heartbeat or the end of the session; one from a line that lags behind says nothing.
+    fn deliver_empty(&mut self, head: &Head, arrival: Arrival, out: &mut impl Deliver) {
+        if head.seq < self.next {
+            return;
+        }
+        if !head.end {
+            out.heartbeat(head, arrival);
+        } else if !self.ended {
+            self.ended = true;
+            out.end_of_session(arrival);
+        }
+    }
+
+    /// Counts messages behind the next sequence number as duplicates, or as late when they had been given up.
+    fn note_known(&mut self, first: u64, count: u64) {
+        let end = first + count;
+        let overlap = |hole: &Hole| end.min(hole.first + hole.count).saturating_sub(first.max(hole.first));
+        let late: u64 = self.holes.iter().map(overlap).sum();
+        self.stats.late += late;
+        self.stats.duplicates += count - late;
+    }
+
+    /// Keeps a packet that begins behind a hole.
+    #[cold]
+    fn hold(&mut self, head: &Head, payload: &[u8], arrival: Arrival, out: &mut impl Deliver) {
+        if self.is_held(head) {
+            return;
+        }
+        self.stats.reordered += 1;
+        if payload.len() > self.config.slot_bytes || self.config.slots == 0 {
+            self.give_up_before(head.seq, arrival, out);
+            self.deliver(head, payload, arrival, out);
+            self.deliver_waiting(out);
+            return;
+        }
+        if self.free.is_empty() {
+            self.give_up(out);
+            if head.seq <= self.next {
+                self.deliver(head, payload, arrival, out);
+                self.deliver_waiting(out);
+                return;
+            }
+        }
+        self.put(head, payload, arrival);
+    }
+
+    /// Whether what waits already says what this early packet says. Counts a repeated packet's messages as duplicates.
+    fn is_held(&mut self, head: &Head) -> bool {
+        let held = |slot: &Slot| {
+            if head.count == 0 {
+                slot.head.next_seq() >= head.seq && slot.head.end >= head.end
+            } else {
+                slot.head == *head
+            }
+        };
+        let known = self.waiting.iter().any(|&i| held(&self.slots[i]));
+        if known {
+            self.stats.duplicates += u64::from(head.count);
+        }
+        known
+    }
+
+    fn put(&mut self, head: &Head, payload: &[u8], arrival: Arrival) {
+        let Some(index) = self.free.pop() else { return };
+        let slot = &mut self.slots[index];
+        slot.head = *head;
+        slot.arrival = arrival;
+        slot.len = payload.len();
+        slot.bytes[..payload.len()].copy_from_slice(payload);
+        let place = self.waiting.partition_point(|&i| self.slots[i].head.seq <= head.seq);
+        let deadline = arrival.at.plus(self.config.timeout);
+        self.deadline = if self.waiting.is_empty() { deadline } else { self.deadline.min(deadline) };
+        self.waiting.insert(place, index);
+    }
+
+    /// Gives up the hole before the first waiting packet and delivers what follows it.
+    #[cold]
+    fn give_up(&mut self, out: &mut impl Deliver) {
+        let Some(&first) = self.waiting.first() else { return };
+        let Slot { head, arrival, .. } = &self.slots[first];
+        let (seq, arrival) = (head.seq, *arrival);
+        self.open_hole(seq, arrival, out);
+        self.deliver_waiting(out);
+    }
+
+    /// Gives up every hole before `seq`.
+    fn give_up_before(&mut self, seq: u64, arrival: Arrival, out: &mut impl Deliver) {
+        while self.waiting.first().is_some_and(|&i| self.slots[i].head.seq <= seq) {
+            self.give_up(out);
+        }
+        self.open_hole(seq, arrival, out);
+    }
+
+    /// Counts what is missing before `seq` and moves on to it.
+    fn open_hole(&mut self, seq: u64, arrival: Arrival, out: &mut impl Deliver) {
+        if seq <= self.next {
+            return;
+        }
+        let hole = Hole { first: self.next, count: seq - self.next };
+        self.remember(hole);
+        self.stats.gaps += 1;
+        self.stats.missing += hole.count;
+        self.stats.last_seq = seq - 1;
+        self.next = seq;
+        out.hole(hole, arrival);
+    }
+
+    fn remember(&mut self, hole: Hole) {
+        if self.holes.len() < HOLES_REMEMBERED {
+            self.holes.push(hole);
+        } else {
+            self.holes[self.oldest_hole] = hole;
+            self.oldest_hole = (self.oldest_hole + 1) % HOLES_REMEMBERED;
+        }
+    }
+
+    /// Delivers waiting packets for as long as they are next.
+    #[cold]
+    fn deliver_waiting(&mut self, out: &mut impl Deliver) {
+        let mut taken = 0;
+        while let Some(&index) = self.waiting.get(taken) {
+            let Slot { head, arrival, len, .. } = self.slots[index];
+            if head.seq > self.next {
+                break;
+            }
+            taken += 1;
+            let bytes = std::mem::take(&mut self.slots[index].bytes);
+            self.deliver(&head, &bytes[..len], arrival, out);
+            self.slots[index].bytes = bytes;
+            self.free.push(index);
+        }
+        if taken > 0 {
+            self.waiting.drain(..taken);
+            let earliest = self.waiting.iter().map(|&i| self.slots[i].arrival.at).min();
+            self.deadline = earliest.unwrap_or_default().plus(self.config.timeout);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Dense instrument numbers, given in order of first definition.
+
+use types::{InstrumentId, Symbol};
+
+/// Instruments a feed may define, by default.
+pub const INSTRUMENTS_MAX: usize = 16_384;
+
+/// The instruments of one feed: number to symbol, and symbol to number for feeds that name instruments in every message.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    symbols: Vec<Symbol>,
+    capacity: usize,
+    /// Open addressing with linear probing: instrument number + 1, zero for a free place. At most half full.
+    places: Vec<u32>,
+    shift: u32,
+}
+
+impl Directory {
+    /// A directory for at most `capacity` instruments. All its memory is allocated here.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        let capacity = capacity.clamp(1, 1 << 24);
+        let places = (2 * capacity).next_power_of_two();
+        Self {
+            symbols: Vec::with_capacity(capacity),
+            capacity,
+            places: vec![0; places],
+            shift: 64 - places.trailing_zeros(),
+        }
+    }
+
+    /// Symbols by instrument number.
+    #[must_use]
+    pub fn symbols(&self) -> &[Symbol] {
+        &self.symbols
+    }
+
+    /// The instrument's symbol.
+    #[must_use]
+    pub fn symbol(&self, instrument: InstrumentId) -> Option<Symbol> {
+        self.symbols.get(instrument.index()).copied()
+    }
+
+    /// The instrument called `symbol`.
+    #[inline]
+    #[must_use]
+    pub fn find(&self, symbol: Symbol) -> Option<InstrumentId> {
+        let mask = self.places.len() - 1;
+        let mut at = self.home(symbol);
+        loop {
+            let number = self.places[at].checked_sub(1)?;
+            if self.symbols[number as usize] == symbol {
+                return Some(InstrumentId(number));
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// Instruments defined.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.symbols.len()
+    }
+
+    /// Whether none is defined.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.symbols.is_empty()
+    }
+
+    /// Instruments there is room for.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Gives the next number to `symbol`, whether or not another instrument has that name (two listings of a name within
+    /// a day are two instruments); `None` when the directory is full.
+    pub(crate) fn add(&mut self, symbol: Symbol) -> Option<InstrumentId> {
+        if self.symbols.len() == self.capacity {
+            return None;
+        }
+        let number = u32::try_from(self.symbols.len()).ok()?;
+        self.symbols.push(symbol);
+        self.enter(symbol, number);
+        Some(InstrumentId(number))
+    }
+
+    /// Gives an instrument its real name after it had to be called something else. The old name stays findable.
+    pub(crate) fn rename(&mut self, instrument: InstrumentId, symbol: Symbol) {
+        let Some(place) = self.symbols.get_mut(instrument.index()) else { return };
+        if *place == symbol {
+            return;
+        }
+        let old = std::mem::replace(place, symbol);
+        self.leave(old, instrument.0);
+        self.enter(symbol, instrument.0);
+    }
+
+    #[inline]
+    fn home(&self, symbol: Symbol) -> usize {
+        // Fibonacci hashing: the upper bits of the product depend on all bits of the word.
+        let product = symbol.to_word().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        usize::try_from(product >> self.shift).unwrap_or(0)
+    }
+
+    fn enter(&mut self, symbol: Symbol, number: u32) {
+        let mask = self.places.len() - 1;
+        let mut at = self.home(symbol);
+        while self.places[at] != 0 {
+            at = (at + 1) & mask;
+        }
+        self.places[at] = number + 1;
+    }
+
+    /// Takes a number out of the probe sequence of `symbol` and closes the hole behind it.
+    fn leave(&mut self, symbol: Symbol, number: u32) {
+        let mask = self.places.len() - 1;
+        let mut at = self.home(symbol);
+        while self.places[at] != number + 1 {
+            if self.places[at] == 0 {
+                return;
+            }
+            at = (at + 1) & mask;
+        }
+        self.places[at] = 0;
+        let mut next = (at + 1) & mask;
+        while self.places[next] != 0 {
+            let moved = self.places[next] - 1;
+            self.places[next] = 0;
+            let name = self.symbols[moved as usize];
+            self.enter(name, moved);
+            next = (next + 1) & mask;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn name(n: u32) -> Symbol {
+        Symbol::new(&format!("S{n}")).unwrap()
+    }
+
+    #[test]
+    fn numbers_are_dense_and_bounded() {
+        let mut directory = Directory::new(3);
+        let given: Vec<_> = (0..4).map(|n| directory.add(name(n))).collect();
+        assert_eq!(given, [Some(InstrumentId(0)), Some(InstrumentId(1)), Some(InstrumentId(2)), None]);
+        assert_eq!(directory.find(name(2)), Some(InstrumentId(2)));
+        assert_eq!(directory.find(name(3)), None);
+        assert_eq!(directory.symbol(InstrumentId(1)), Some(name(1)));
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_finds_its_number(renames in prop::collection::vec((0_u32..200, 1_000_u32..5_000), 0..300)) {
+            let mut directory = Directory::new(200);
+            let mut oracle: Vec<Symbol> = (0..200).map(name).collect();
+            oracle.iter().for_each(|&s| { directory.add(s).unwrap(); });
+            for (who, to) in renames {
+                if !oracle.contains(&name(to)) {
+                    oracle[who as usize] = name(to);
+                    directory.rename(InstrumentId(who), name(to));
+                }
+            }
+            for (n, &symbol) in oracle.iter().enumerate() {
+                prop_assert_eq!(directory.find(symbol), Some(InstrumentId(n as u32)));
+            }
+            prop_assert_eq!(directory.symbols(), &oracle[..]);
+        }
+    }
+}

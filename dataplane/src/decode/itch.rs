@@ -1,0 +1,436 @@
+//! TotalView-ITCH 5.0 to events.
+
+use types::{Action, BookEvent, EventFlags, InstrumentId, Px, Qty, Side, Symbol, TradingStatus, UnixNanos};
+use wire::itch50::{self, Msg, event, side, state};
+
+use super::{Damage, Decoder, Directory, EQUITY_TICK, EventBuffer, Place};
+use crate::stats::FeedStats;
+
+/// No instrument has this locate number yet.
+const NONE: u32 = u32::MAX;
+/// Set in a locate's entry while its instrument has a made-up name.
+const UNNAMED: u32 = 1 << 31;
+
+/// Decoder of one ITCH 5.0 feed.
+///
+/// Captures from the middle of a day lack the stock directory: an instrument is then defined by the first message that
+/// names it, or as `#<locate>` by one that does not, until a name comes.
+#[derive(Debug)]
+pub struct ItchDecoder {
+    midnight: UnixNanos,
+    /// Entry by locate number: instrument, [`NONE`], or with [`UNNAMED`].
+    by_locate: Box<[u32]>,
+    directory: Directory,
+}
+
+impl ItchDecoder {
+    /// A decoder for at most `instruments_max` instruments; ITCH counts time from `midnight`.
+    #[must_use]
+    pub fn new(midnight: UnixNanos, instruments_max: usize) -> Self {
+        Self {
+            midnight,
+            by_locate: vec![NONE; usize::from(u16::MAX) + 1].into_boxed_slice(),
+            directory: Directory::new(instruments_max),
+        }
+    }
+
+    /// Sets the day: for captures, whose first packet tells it.
+    pub fn set_midnight(&mut self, midnight: UnixNanos) {
+        self.midnight = midnight;
+    }
+
+    /// The instrument of a message that does not name it.
+    #[inline]
+    fn known(&mut self, m: &mut Emit<'_>, locate: u16) -> Option<InstrumentId> {
+        match self.by_locate[usize::from(locate)] {
+            NONE => self.define(m, locate, None, 0),
+            entry => Some(InstrumentId(entry & !UNNAMED)),
+        }
+    }
+
+    /// The instrument of a message that names it.
+    #[inline]
+    fn named(&mut self, m: &mut Emit<'_>, locate: u16, stock: [u8; 8]) -> Option<InstrumentId> {
+        let entry = self.by_locate[usize::from(locate)];
+        if entry < UNNAMED { Some(InstrumentId(entry)) } else { self.define(m, locate, Some(stock), 0) }
+    }
+
+    /// Defines the instrument of `locate`, or gives it its name, and says so.
+    #[cold]
+    fn define(
+        &mut self,
+        m: &mut Emit<'_>,
+        locate: u16,
+        stock: Option<[u8; 8]>,
+        round_lot: u32,
+    ) -> Option<InstrumentId> {
+        let symbol = stock.map_or_else(|| placeholder(locate), Symbol);
+        let entry = &mut self.by_locate[usize::from(locate)];
+        let instrument = if *entry == NONE {
+            let Some(new) = self.directory.add(symbol) else {
+                m.stats.directory_full += 1;
+                return None;
+            };
+            new
+        } else {
+            let old = InstrumentId(*entry & !UNNAMED);
+            self.directory.rename(old, symbol);
+            old
+        };
+        *entry = instrument.0 | if stock.is_none() { UNNAMED } else { 0 };
+        m.push(BookEvent {
+            order_id: symbol.to_word(),
+            aux: u64::from(round_lot),
+            px: EQUITY_TICK,
+            ..m.event(instrument, Action::Define)
+        });
+        Some(instrument)
+    }
+
+    fn system_event(m: &mut Emit<'_>, code: u8) {
+        let action = match code {
+            event::START_OF_MESSAGES => Action::Clear,
+            event::END_OF_MESSAGES => Action::SessionEnd,
+            _ => Action::Time,
+        };
+        m.push(m.event(InstrumentId::ALL, action));
+    }
+
+    #[inline]
+    fn add(
+        &mut self,
+        m: &mut Emit<'_>,
+        order: (u64, u8, u32, Px),
+        locate: u16,
+        stock: [u8; 8],
+    ) -> Result<(), Damage> {
+        let (order_id, side, shares, px) = order;
+        let side = side_of(side)?;
+        if let Some(instrument) = self.named(m, locate, stock) {
+            m.push(BookEvent {
+                order_id,
+                px,
+                qty: Qty(shares),
+                side,
+                ..m.event(instrument, Action::OrderAdd)
+            });
+        }
+        Ok(())
+    }
+
+    /// An event that takes shares from an order, or the order whole.
+    #[inline]
+    fn take(&mut self, m: &mut Emit<'_>, locate: u16, action: Action, order_id: u64, shares: u32, aux: u64) {
+        if let Some(instrument) = self.known(m, locate) {
+            m.push(BookEvent { order_id, aux, qty: Qty(shares), ..m.event(instrument, action) });
+        }
+    }
+
+    fn execute_with_price(&mut self, m: &mut Emit<'_>, c: &itch50::OrderExecutedWithPrice) {
+        let Some(instrument) = self.known(m, c.locate()) else { return };
+        let quiet = if c.printable == b'N' { EventFlags::NON_PRINTABLE } else { EventFlags::NONE };
+        m.push(BookEvent {
+            order_id: c.order_ref.get(),
+            aux: c.match_number.get(),
+            qty: Qty(c.executed_shares.get()),
+            px: c.execution_price.px(),
+            flags: EventFlags::LAST.with(EventFlags::HAS_PX).with(quiet),
+            ..m.event(instrument, Action::OrderExecute)
+        });
+    }
+
+    fn replace(&mut self, m: &mut Emit<'_>, u: &itch50::OrderReplace) {
+        let Some(instrument) = self.known(m, u.locate()) else { return };
+        m.push(BookEvent {
+            order_id: u.original_order_ref.get(),
+            aux: u.new_order_ref.get(),
+            qty: Qty(u.shares.get()),
+            px: u.price.px(),
+            ..m.event(instrument, Action::OrderReplace)
+        });
+    }
+
+    fn trade(&mut self, m: &mut Emit<'_>, p: &itch50::Trade) -> Result<(), Damage> {
+        let side = side_of(p.side)?;
+        let Some(instrument) = self.named(m, p.locate(), p.stock) else { return Ok(()) };
+        m.push(BookEvent {
+            order_id: p.order_ref.get(),
+            aux: p.match_number.get(),
+            qty: Qty(p.shares.get()),
+            px: p.price.px(),
+            side,
+            ..m.event(instrument, Action::Trade)
+        });
+        Ok(())
+    }
+
+    /// A cross without shares is no trade: it only says that an auction took place.
+    fn cross(&mut self, m: &mut Emit<'_>, q: &itch50::CrossTrade) {
+        let Some(instrument) = self.named(m, q.locate(), q.stock) else { return };
+        if q.shares.get() == 0 {
+            return;
+        }
+        m.push(BookEvent {
+            aux: q.match_number.get(),
+            qty: Qty(u32::try_from(q.shares.get()).unwrap_or(u32::MAX)),
+            px: q.cross_price.px(),
+            flags: EventFlags::LAST.with(EventFlags::CROSS).with(EventFlags::SIDELESS),
+            ..m.event(instrument, Action::Trade)
+        });
+    }
+
+    fn status(&mut self, m: &mut Emit<'_>, h: &itch50::StockTradingAction) -> Result<(), Damage> {
+        let status = match h.trading_state {
+            state::HALTED => TradingStatus::Halted,
+            state::PAUSED | state::QUOTATION_ONLY => TradingStatus::Paused,
+            state::TRADING => TradingStatus::Trading,
+            _ => return Err(Damage::Field),
+        };
+        if let Some(instrument) = self.named(m, h.locate(), h.stock) {
+            m.push(BookEvent { aux: status as u64, ..m.event(instrument, Action::Status) });
+        }
+        Ok(())
+    }
+
+    fn emit(&mut self, message: Msg<'_>, m: &mut Emit<'_>) -> Result<(), Damage> {
+        match message {
+            Msg::AddOrder(a) => {
+                let order = (a.order_ref.get(), a.side, a.shares.get(), a.price.px());
+                return self.add(m, order, a.locate(), a.stock);
+            }
+            Msg::AddOrderMpid(f) => {
+                let order = (f.order_ref.get(), f.side, f.shares.get(), f.price.px());
+                return self.add(m, order, f.locate(), f.stock);
+            }
+            Msg::OrderDelete(d) => self.take(m, d.locate(), Action::OrderDelete, d.order_ref.get(), 0, 0),
+            Msg::OrderReplace(u) => self.replace(m, u),
+            Msg::OrderExecuted(e) => {
+                let (shares, aux) = (e.executed_shares.get(), e.match_number.get());
+                self.take(m, e.locate(), Action::OrderExecute, e.order_ref.get(), shares, aux);
+            }
+            Msg::OrderExecutedWithPrice(c) => self.execute_with_price(m, c),
+            Msg::OrderCancel(x) => {
+                self.take(m, x.locate(), Action::OrderReduce, x.order_ref.get(), x.cancelled_shares.get(), 0);
+            }
+            Msg::Trade(p) => return self.trade(m, p),
+            Msg::CrossTrade(q) => self.cross(m, q),
+            Msg::BrokenTrade(b) => self.take(m, b.locate(), Action::TradeBreak, 0, 0, b.match_number.get()),
+            Msg::StockTradingAction(h) => return self.status(m, h),
+            Msg::StockDirectory(r) => {
+                self.define(m, r.locate(), Some(r.stock), r.round_lot_size.get());
+            }
+            Msg::SystemEvent(s) => Self::system_event(m, s.event_code),
+            Msg::Other(_) => m.stats.messages_unknown += 1,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Decoder for ItchDecoder {
+    #[inline]
+    fn decode(
+        &mut self,
+        message: &[u8],
+        place: &Place,
+        out: &mut EventBuffer,
+        stats: &mut FeedStats,
+    ) -> Result<(), Damage> {
+        let message = itch50::decode(message)?;
+        let ns = message.header().map(|h| UnixNanos(self.midnight.0.saturating_add(h.timestamp.ns())));
+        let ts_event = ns.unwrap_or(stats.last_ts);
+        stats.note_message(message.type_byte(), ts_event);
+        self.emit(message, &mut Emit { place, ts_event, out, stats })
+    }
+
+    fn directory(&self) -> &Directory {
+        &self.directory
+    }
+}
+
+/// Where one message's events go.
+struct Emit<'a> {
+    place: &'a Place,
+    ts_event: UnixNanos,
+    out: &'a mut EventBuffer,
+    stats: &'a mut FeedStats,
+}
+
+impl Emit<'_> {
+    #[inline]
+    fn event(&self, instrument: InstrumentId, action: Action) -> BookEvent {
+        self.place.event(self.ts_event, instrument, action)
+    }
+
+    #[inline]
+    fn push(&mut self, event: BookEvent) {
+        self.out.push(event);
+    }
+}
+
+#[inline]
+fn side_of(code: u8) -> Result<Side, Damage> {
+    match code {
+        side::BUY => Ok(Side::Bid),
+        side::SELL => Ok(Side::Ask),
+        _ => Err(Damage::Field),
+    }
+}
+
+/// `#<locate>`, padded.
+fn placeholder(locate: u16) -> Symbol {
+    let mut name = *b"#       ";
+    let mut rest = locate;
+    let digits = locate.checked_ilog10().unwrap_or(0) as usize + 1;
+    for place in name[1..=digits].iter_mut().rev() {
+        *place = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+    }
+    Symbol(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::IntoBytes;
+    use wire::itch50::*;
+
+    const PLACE: Place = Place { seq: 9, ts_recv: UnixNanos(77), channel: 2, offset: 0 };
+
+    struct Rig {
+        decoder: ItchDecoder,
+        stats: FeedStats,
+        out: EventBuffer,
+    }
+
+    impl Rig {
+        fn new(instruments_max: usize) -> Self {
+            let decoder = ItchDecoder::new(UnixNanos(1_000), instruments_max);
+            Self { decoder, stats: FeedStats::default(), out: EventBuffer::new(8) }
+        }
+
+        fn feed(&mut self, message: &[u8]) -> Vec<BookEvent> {
+            self.decoder.decode(message, &PLACE, &mut self.out, &mut self.stats).unwrap();
+            self.take()
+        }
+
+        fn take(&mut self) -> Vec<BookEvent> {
+            let events = self.out.pending().to_vec();
+            self.out.advance(events.len());
+            events
+        }
+    }
+
+    fn directory(locate: u16, stock: &[u8; 8]) -> StockDirectory {
+        StockDirectory::common_stock(locate, 5, *stock, 100)
+    }
+
+    #[test]
+    fn a_directory_entry_defines_before_anything_else() {
+        let mut rig = Rig::new(4);
+        let events = rig.feed(directory(7, b"AAPL    ").as_bytes());
+        let wanted = BookEvent {
+            ts_event: UnixNanos(1_005),
+            ts_recv: UnixNanos(77),
+            seq: types::SeqNo(9),
+            order_id: Symbol(*b"AAPL    ").to_word(),
+            px: Px(10_000_000),
+            aux: 100,
+            instrument: InstrumentId(0),
+            channel: 2,
+            action: Action::Define,
+            flags: EventFlags::LAST,
+            ..BookEvent::EMPTY
+        };
+        assert_eq!(events, [wanted]);
+    }
+
+    #[test]
+    fn order_messages_become_their_events() {
+        let mut rig = Rig::new(4);
+        rig.feed(directory(7, b"AAPL    ").as_bytes());
+        let one = |events: Vec<BookEvent>| {
+            assert_eq!(events.len(), 1);
+            assert!(events[0].instrument == InstrumentId(0) && events[0].flags.has(EventFlags::LAST));
+            events[0]
+        };
+        let e = one(rig.feed(AddOrder::new(7, 0, 6, 11, b'S', 300, *b"AAPL    ", 1_234_500).as_bytes()));
+        assert_eq!((e.action, e.order_id, e.side, e.qty), (Action::OrderAdd, 11, Side::Ask, Qty(300)));
+        assert_eq!((e.px, e.ts_event), (Px(123_450_000_000), UnixNanos(1_006)));
+        let e = one(rig.feed(OrderExecuted::new(7, 0, 6, 11, 50, 900).as_bytes()));
+        assert_eq!(
+            (e.action, e.order_id, e.qty, e.aux, e.px),
+            (Action::OrderExecute, 11, Qty(50), 900, Px::NONE)
+        );
+        let e = one(rig.feed(OrderExecutedWithPrice::new(7, 0, 6, 11, 50, 901, b'N', 20_000).as_bytes()));
+        assert_eq!((e.action, e.px), (Action::OrderExecute, Px(2_000_000_000)));
+        assert!(e.flags.has(EventFlags::HAS_PX.with(EventFlags::NON_PRINTABLE)));
+        let e = one(rig.feed(OrderCancel::new(7, 0, 6, 11, 20).as_bytes()));
+        assert_eq!((e.action, e.order_id, e.qty), (Action::OrderReduce, 11, Qty(20)));
+        let e = one(rig.feed(OrderReplace::new(7, 0, 6, 11, 12, 40, 10_000).as_bytes()));
+        assert_eq!((e.action, e.order_id, e.aux, e.qty), (Action::OrderReplace, 11, 12, Qty(40)));
+        let e = one(rig.feed(OrderDelete::new(7, 0, 6, 12).as_bytes()));
+        assert_eq!((e.action, e.order_id), (Action::OrderDelete, 12));
+        let e = one(rig.feed(BrokenTrade::new(7, 0, 6, 900).as_bytes()));
+        assert_eq!((e.action, e.aux), (Action::TradeBreak, 900));
+    }
+
+    #[test]
+    fn trades_crosses_and_states() {
+        let mut rig = Rig::new(4);
+        rig.feed(directory(7, b"AAPL    ").as_bytes());
+        let e = rig.feed(Trade::new(7, 0, 6, 0, b'B', 10, *b"AAPL    ", 10_000, 55).as_bytes())[0];
+        assert_eq!((e.action, e.side, e.aux, e.flags), (Action::Trade, Side::Bid, 55, EventFlags::LAST));
+        let e = rig.feed(CrossTrade::new(7, 0, 6, 1 << 40, *b"AAPL    ", 10_000, 56, b'O').as_bytes())[0];
+        assert_eq!((e.action, e.qty), (Action::Trade, Qty(u32::MAX)));
+        assert!(e.flags.has(EventFlags::CROSS.with(EventFlags::SIDELESS)));
+        assert!(rig.feed(CrossTrade::new(7, 0, 6, 0, *b"AAPL    ", 0, 56, b'O').as_bytes()).is_empty());
+        for (state, wanted) in [(b'H', 2), (b'P', 3), (b'Q', 3), (b'T', 1)] {
+            let e =
+                rig.feed(StockTradingAction::new(7, 0, 6, *b"AAPL    ", state, b' ', *b"    ").as_bytes())[0];
+            assert_eq!((e.action, e.aux), (Action::Status, wanted));
+        }
+        for (code, wanted) in [(b'O', Action::Clear), (b'C', Action::SessionEnd), (b'Q', Action::Time)] {
+            let e = rig.feed(SystemEvent::new(0, 0, 6, code).as_bytes())[0];
+            assert_eq!((e.action, e.instrument), (wanted, InstrumentId::ALL));
+        }
+    }
+
+    #[test]
+    fn a_mid_day_capture_defines_by_what_it_has() {
+        let mut rig = Rig::new(4);
+        let events = rig.feed(OrderDelete::new(65_000, 0, 6, 12).as_bytes());
+        assert_eq!(Symbol::from_word(events[0].order_id).as_str(), "#65000");
+        assert_eq!((events[0].action, events[1].action), (Action::Define, Action::OrderDelete));
+        let events = rig.feed(AddOrder::new(65_000, 0, 6, 11, b'B', 300, *b"XYZ     ", 1).as_bytes());
+        assert_eq!((events[0].action, events[0].instrument), (Action::Define, InstrumentId(0)));
+        assert_eq!(rig.decoder.directory().symbols(), [Symbol(*b"XYZ     ")]);
+        assert_eq!(rig.feed(OrderDelete::new(65_000, 0, 6, 11).as_bytes()).len(), 1);
+        assert_eq!(rig.feed(OrderDelete::new(0, 0, 6, 12).as_bytes()).len(), 2);
+        assert_eq!(rig.decoder.directory().symbols()[1].as_str(), "#0");
+    }
+
+    #[test]
+    fn a_full_directory_drops_and_counts() {
+        let mut rig = Rig::new(1);
+        rig.feed(directory(1, b"A       ").as_bytes());
+        assert!(rig.feed(directory(2, b"B       ").as_bytes()).is_empty());
+        assert!(rig.feed(OrderDelete::new(2, 0, 6, 12).as_bytes()).is_empty());
+        assert_eq!((rig.stats.directory_full, rig.stats.messages), (2, 3));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_counted_or_refused() {
+        let mut rig = Rig::new(1);
+        assert!(rig.feed(b"zzzz").is_empty());
+        assert_eq!((rig.stats.messages_unknown, rig.stats.by_type[usize::from(b'z')]), (1, 1));
+        let mut refuse =
+            |message: &[u8]| rig.decoder.decode(message, &PLACE, &mut rig.out, &mut rig.stats).unwrap_err();
+        assert!(matches!(
+            refuse(b"A123"),
+            Damage::Wire(wire::WireError::BadLength { message_type: b'A', .. })
+        ));
+        let bad_side = AddOrder::new(7, 0, 6, 11, b'?', 300, *b"AAPL    ", 1_234_500);
+        assert_eq!(refuse(bad_side.as_bytes()), Damage::Field);
+    }
+}

@@ -1,0 +1,196 @@
+//! Transport sessions: what a UDP payload says about its place in the sequence, whatever protocol carries it.
+//!
+//! A packet is accepted whole or not at all: its messages must tile it. A damaged copy on one line then counts as lost
+//! there, and the other line's copy fills the hole.
+
+use types::UnixNanos;
+use wire::WireError;
+use wire::iex::{self, Segment};
+use wire::moldudp64::{self, Packet, PacketKind};
+
+/// Which session sequence numbers belong to: MoldUDP64's ten bytes; for IEX-TP, channel and session, little-endian.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SessionId(pub [u8; 10]);
+
+/// The transport of a feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// NASDAQ's MoldUDP64.
+    MoldUdp64,
+    /// IEX-TP carrying one message protocol.
+    IexTp {
+        /// `message_protocol` of the segments wanted.
+        protocol: u16,
+    },
+}
+
+/// What one packet says about the sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The session.
+    pub session: SessionId,
+    /// Sequence number of the first message, or of the next one to come when there is none.
+    pub seq: u64,
+    /// Messages in the packet; zero is a heartbeat or the end of the session.
+    pub count: u16,
+    /// Whether no message will follow in this session.
+    pub end: bool,
+    /// When the sender sent it; zero when the transport does not say.
+    pub sent: UnixNanos,
+}
+
+impl Head {
+    /// The sequence number that follows the packet.
+    #[inline]
+    #[must_use]
+    pub const fn next_seq(&self) -> u64 {
+        self.seq.saturating_add(self.count as u64)
+    }
+}
+
+/// The messages of one packet, in sequence. Every item but a trailing [`WireError::TrailingBytes`] takes one sequence
+/// number, errors too.
+#[derive(Clone, Debug)]
+pub enum Messages<'a> {
+    /// Behind MoldUDP64.
+    Mold(moldudp64::Messages<'a>),
+    /// Behind IEX-TP.
+    Iex(iex::Messages<'a>),
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Result<&'a [u8], WireError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Mold(blocks) => blocks.next(),
+            Self::Iex(blocks) => blocks.next(),
+        }
+    }
+}
+
+impl Transport {
+    /// Reads the head of a UDP payload and checks that its messages tile it.
+    ///
+    /// Empty messages and bytes behind the last message are let through, to be counted where the messages are read; a
+    /// heartbeat with bytes behind it is some other protocol and is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`WireError`] with offsets into `payload`.
+    #[inline]
+    pub fn read<'a>(self, payload: &'a [u8]) -> Result<(Head, Messages<'a>), WireError> {
+        match self {
+            Self::MoldUdp64 => {
+                let packet = Packet::parse(payload)?;
+                let messages = packet.messages();
+                check_tiling(messages.clone(), packet.message_count())?;
+                Ok((mold_head(&packet), Messages::Mold(messages)))
+            }
+            Self::IexTp { protocol } => {
+                let segment = Segment::parse_as(payload, protocol)?;
+                let messages = segment.messages();
+                check_tiling(messages.clone(), segment.message_count())?;
+                Ok((iex_head(&segment), Messages::Iex(messages)))
+            }
+        }
+    }
+}
+
+fn mold_head(packet: &Packet<'_>) -> Head {
+    Head {
+        session: SessionId(packet.session()),
+        seq: packet.sequence(),
+        count: packet.message_count(),
+        end: packet.kind() == PacketKind::EndOfSession,
+        sent: UnixNanos(0),
+    }
+}
+
+fn iex_head(segment: &Segment<'_>) -> Head {
+    let header = segment.header();
+    let mut session = [0; 10];
+    session[..4].copy_from_slice(&header.channel.get().to_le_bytes());
+    session[4..8].copy_from_slice(&header.session.get().to_le_bytes());
+    Head {
+        session: SessionId(session),
+        seq: segment.sequence(),
+        count: segment.message_count(),
+        end: false,
+        sent: UnixNanos(header.send_time.ns()),
+    }
+}
+
+#[inline]
+fn check_tiling<'a>(
+    messages: impl Iterator<Item = Result<&'a [u8], WireError>>,
+    count: u16,
+) -> Result<(), WireError> {
+    for message in messages {
+        match message {
+            Ok(_) | Err(WireError::ZeroLength { .. }) => {}
+            Err(WireError::TrailingBytes { .. }) if count > 0 => {}
+            Err(damage) => return Err(damage),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::FromBytes;
+    use wire::moldudp64::PacketBuilder;
+
+    fn packet(seq: u64, messages: &[&[u8]]) -> Vec<u8> {
+        let mut buf = vec![0; 1_500];
+        let mut builder = PacketBuilder::new(&mut buf, *b"SESSION001", seq).unwrap();
+        for message in messages {
+            assert!(builder.push(message));
+        }
+        let len = builder.finish();
+        buf.truncate(len);
+        buf
+    }
+
+    #[test]
+    fn a_whole_packet_is_read() {
+        let bytes = packet(7, &[b"ab", b"c"]);
+        let (head, messages) = Transport::MoldUdp64.read(&bytes).unwrap();
+        assert_eq!((head.seq, head.count, head.next_seq(), head.end), (7, 2, 9, false));
+        assert_eq!(head.session, SessionId(*b"SESSION001"));
+        assert_eq!(messages.map(Result::unwrap).collect::<Vec<_>>(), [b"ab".as_slice(), b"c"]);
+    }
+
+    #[test]
+    fn a_cut_packet_is_refused_whole() {
+        let bytes = packet(7, &[b"ab", b"c"]);
+        for len in 0..bytes.len() {
+            let refused = Transport::MoldUdp64.read(&bytes[..len]);
+            assert!(matches!(refused, Err(WireError::Truncated { .. })), "{len}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_heartbeat_has_no_body() {
+        let mut bytes = packet(7, &[]);
+        assert_eq!(Transport::MoldUdp64.read(&bytes).unwrap().0.count, 0);
+        bytes.push(0);
+        assert!(matches!(Transport::MoldUdp64.read(&bytes), Err(WireError::TrailingBytes { .. })));
+        let mut with_message = packet(7, &[b"ab"]);
+        with_message.push(0);
+        assert!(Transport::MoldUdp64.read(&with_message).is_ok());
+    }
+
+    #[test]
+    fn another_message_protocol_is_refused() {
+        let header = wire::iex::SegmentHeader::read_from_bytes(&[0; iex::HEADER_LEN]).unwrap();
+        let mut buf = [0; 64];
+        let len = wire::iex::SegmentBuilder::new(&mut buf, header).unwrap().finish();
+        let wanted = Transport::IexTp { protocol: wire::iex::PROTOCOL_DEEP_1_0 };
+        assert!(matches!(wanted.read(&buf[..len]), Err(WireError::WrongProtocol { found: 0, .. })));
+        let (head, _) = Transport::IexTp { protocol: 0 }.read(&buf[..len]).unwrap();
+        assert_eq!((head.seq, head.count), (0, 0));
+    }
+}

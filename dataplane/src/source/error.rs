@@ -1,0 +1,79 @@
+//! What can be wrong with an input.
+
+use std::io;
+
+/// Why an input cannot be read, or not any further. One line names the file, the place, what was found and what was
+/// wanted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// The file cannot be opened.
+    #[error("{file}: cannot be opened")]
+    Open {
+        /// Path as given.
+        file: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Reading or decompressing failed.
+    #[error("{file}: cannot be read on at offset {offset}")]
+    Read {
+        /// Path as given.
+        file: String,
+        /// Offset in the uncompressed bytes.
+        offset: u64,
+        /// What the system or the decompressor said.
+        #[source]
+        source: io::Error,
+    },
+    /// The bytes are not what they should be.
+    #[error("{file}: offset {offset}: found {found}, wanted {wanted}")]
+    Format {
+        /// Path as given.
+        file: String,
+        /// Offset in the uncompressed bytes.
+        offset: u64,
+        /// What stands there.
+        found: String,
+        /// What should stand there.
+        wanted: String,
+    },
+    /// A network port failed.
+    #[error("{port}: {reason}")]
+    Port {
+        /// Name of the port.
+        port: String,
+        /// What the driver said.
+        reason: String,
+    },
+}
+
+/// A mistake in the bytes, before the file's name is known.
+#[derive(Debug)]
+pub(super) enum Fault {
+    Io(io::Error),
+    Format { found: String, wanted: String },
+}
+
+impl Fault {
+    pub(super) fn new(found: impl Into<String>, wanted: impl Into<String>) -> Self {
+        Self::Format { found: found.into(), wanted: wanted.into() }
+    }
+
+    /// The same, in `file` at `offset`.
+    #[cold]
+    pub(super) fn at(self, file: &str, offset: u64) -> SourceError {
+        let file = file.to_owned();
+        match self {
+            Self::Io(source) => SourceError::Read { file, offset, source },
+            Self::Format { found, wanted } => SourceError::Format { file, offset, found, wanted },
+        }
+    }
+}
+
+impl From<io::Error> for Fault {
+    fn from(e: io::Error) -> Self {
+        Self::Io(e)
+    }
+}

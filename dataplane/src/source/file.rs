@@ -1,0 +1,219 @@
+//! Packets from files: one file, or several merged by their stamps.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use types::UnixNanos;
+
+use super::detect::{Kind, detect};
+use super::error::Fault;
+use super::itch::RawItch;
+use super::pcap::Pcap;
+use super::pcapng::{Found, PcapNg};
+use super::window::Window;
+use super::{BURST_MAX, Packet, PacketSource, SourceError, SourceStatus};
+
+/// How a raw ITCH file tells where a message ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ItchFraming {
+    /// By a 16-bit big-endian length before each message, as NASDAQ publishes its days; anything else is an error.
+    #[default]
+    LengthPrefixed,
+    /// By the message type alone; the two bytes before each message are skipped unread (some writers leave them zero).
+    TypeDriven,
+}
+
+/// How files are read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FileOptions {
+    /// For raw ITCH files.
+    pub itch_framing: ItchFraming,
+}
+
+/// The format of one open file.
+enum Format {
+    Pcap(Pcap),
+    PcapNg(PcapNg),
+    RawItch(RawItch),
+}
+
+/// Where the next packet of a file stands in its window.
+#[derive(Clone, Copy)]
+enum Next {
+    Pcap { captured: usize },
+    PcapNg(Found),
+    RawItch { len: usize },
+}
+
+/// One open file.
+struct OneFile {
+    name: String,
+    window: Window,
+    format: Format,
+    ended: bool,
+}
+
+impl OneFile {
+    fn open(path: &Path, options: FileOptions) -> Result<Self, SourceError> {
+        if path == Path::new("-") {
+            return Self::from_reader("<stdin>".to_owned(), Box::new(std::io::stdin()), options);
+        }
+        let name = path.display().to_string();
+        match File::open(path) {
+            Ok(file) => Self::from_reader(name, Box::new(file), options),
+            Err(source) => Err(SourceError::Open { file: name, source }),
+        }
+    }
+
+    fn from_reader(
+        name: String,
+        reader: Box<dyn Read + Send>,
+        options: FileOptions,
+    ) -> Result<Self, SourceError> {
+        let (kind, reader) = detect(reader).map_err(|fault| fault.at(&name, 0))?;
+        let mut window = Window::new(reader);
+        let format = match kind {
+            Kind::Pcap => Pcap::begin(&mut window).map(Format::Pcap),
+            Kind::PcapNg => Ok(Format::PcapNg(PcapNg::begin())),
+            Kind::RawItch => Ok(Format::RawItch(RawItch::begin(options.itch_framing))),
+        };
+        let format = format.map_err(|fault| fault.at(&name, 0))?;
+        Ok(Self { name, window, format, ended: false })
+    }
+
+    /// Stamp and place of the next packet; `None` at the end.
+    #[inline]
+    fn peek(&mut self) -> Result<Option<(UnixNanos, Next)>, SourceError> {
+        if self.ended {
+            return Ok(None);
+        }
+        let found = match &mut self.format {
+            Format::RawItch(raw) => {
+                raw.peek(&mut self.window).map(|len| len.map(|len| (UnixNanos(0), Next::RawItch { len })))
+            }
+            Format::Pcap(pcap) => {
+                pcap.peek(&mut self.window).map(|p| p.map(|(ts, captured)| (ts, Next::Pcap { captured })))
+            }
+            Format::PcapNg(ng) => {
+                ng.peek(&mut self.window).map(|p| p.map(|(ts, found)| (ts, Next::PcapNg(found))))
+            }
+        };
+        match found {
+            Ok(Some(next)) => Ok(Some(next)),
+            Ok(None) => {
+                self.ended = true;
+                Ok(None)
+            }
+            Err(fault) => Err(self.give_up(fault)),
+        }
+    }
+
+    /// Hands the packet that [`OneFile::peek`] found to `sink` and steps over it.
+    #[inline]
+    fn take(&mut self, ts: UnixNanos, next: Next, sink: &mut impl FnMut(Packet<'_>) -> bool) -> bool {
+        let (packet, len) = match (&mut self.format, next) {
+            (Format::Pcap(pcap), Next::Pcap { captured }) => pcap.packet(&self.window, ts, captured),
+            (Format::PcapNg(ng), Next::PcapNg(found)) => ng.packet(&self.window, found),
+            (Format::RawItch(raw), Next::RawItch { len }) => raw.packet(&self.window, len),
+            _ => unreachable!("a file keeps its format"),
+        };
+        let go_on = sink(packet);
+        self.window.consume(len);
+        go_on
+    }
+
+    #[cold]
+    fn give_up(&mut self, fault: Fault) -> SourceError {
+        self.ended = true;
+        fault.at(&self.name, self.window.offset())
+    }
+}
+
+/// Packets from one or several files.
+///
+/// Several captures (line A and line B of one feed, or one file per hour) are merged by their stamps; files without
+/// stamps come one after the other, in the order given. Memory is bounded: one window of 1 MiB per file.
+pub struct FileSource {
+    files: Vec<OneFile>,
+    name: String,
+}
+
+impl FileSource {
+    /// Most files that can be merged.
+    pub const FILES_MAX: usize = 64;
+
+    /// Opens one file; `-` is standard input.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] when it cannot be opened or is no format we read.
+    pub fn open(path: impl AsRef<Path>, options: FileOptions) -> Result<Self, SourceError> {
+        Self::open_all(&[path.as_ref().to_path_buf()], options)
+    }
+
+    /// Opens several files, to be merged.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] when one of them cannot be opened or is no format we read, or there are more than
+    /// [`FileSource::FILES_MAX`] or none.
+    pub fn open_all(paths: &[PathBuf], options: FileOptions) -> Result<Self, SourceError> {
+        if paths.is_empty() || paths.len() > Self::FILES_MAX {
+            let wanted = format!("1 to {}", Self::FILES_MAX);
+            return Err(Fault::new(format!("{} input files", paths.len()), wanted).at("inputs", 0));
+        }
+        let files: Vec<OneFile> =
+            paths.iter().map(|path| OneFile::open(path, options)).collect::<Result<_, _>>()?;
+        let names: Vec<&str> = files.iter().map(|f| f.name.as_str()).collect();
+        let name = names.join(", ");
+        Ok(Self { files, name })
+    }
+
+    /// Reads from anything; `name` stands for it in messages.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] when the bytes are no format we read.
+    pub fn from_reader(
+        name: &str,
+        reader: Box<dyn Read + Send>,
+        options: FileOptions,
+    ) -> Result<Self, SourceError> {
+        let file = OneFile::from_reader(name.to_owned(), reader, options)?;
+        Ok(Self { files: vec![file], name: name.to_owned() })
+    }
+
+    /// The file whose next packet is the earliest; the first of them when several are equal.
+    #[inline]
+    fn earliest(&mut self) -> Result<Option<(usize, UnixNanos, Next)>, SourceError> {
+        let mut best: Option<(usize, UnixNanos, Next)> = None;
+        for (index, file) in self.files.iter_mut().enumerate() {
+            let Some((ts, next)) = file.peek()? else { continue };
+            if best.is_none_or(|(_, earliest, _)| ts < earliest) {
+                best = Some((index, ts, next));
+            }
+        }
+        Ok(best)
+    }
+}
+
+impl PacketSource for FileSource {
+    fn next_burst(
+        &mut self,
+        max: usize,
+        mut sink: impl FnMut(Packet<'_>) -> bool,
+    ) -> Result<SourceStatus, SourceError> {
+        for _ in 0..max.min(BURST_MAX) {
+            let Some((index, ts, next)) = self.earliest()? else { return Ok(SourceStatus::End) };
+            if !self.files[index].take(ts, next, &mut sink) {
+                break;
+            }
+        }
+        Ok(SourceStatus::Open)
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
