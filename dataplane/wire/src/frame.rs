@@ -392,11 +392,12 @@ impl UdpPath {
     /// # Errors
     /// [`WireError::NoRoom`] when the frame does not fit `buf` or its payload does not fit IPv4.
     pub fn write_headers(&self, buf: &mut [u8], payload_len: usize) -> Result<usize, WireError> {
-        let no_room =
-            WireError::NoRoom { wanted: clamp(self.header_len() + payload_len), found: clamp(buf.len()) };
-        let udp_len = size_of::<UdpHeader>() + payload_len;
-        let total_len = u16::try_from(size_of::<Ipv4Header>() + udp_len).map_err(|_| no_room)?;
-        let frame = buf.get_mut(..self.header_len() + payload_len).ok_or(no_room)?;
+        let frame_len = self.header_len().saturating_add(payload_len);
+        let no_room = WireError::NoRoom { wanted: clamp(frame_len), found: clamp(buf.len()) };
+        let udp_len = payload_len.saturating_add(size_of::<UdpHeader>());
+        let total_len =
+            u16::try_from(udp_len.saturating_add(size_of::<Ipv4Header>())).map_err(|_| no_room)?;
+        let frame = buf.get_mut(..frame_len).ok_or(no_room)?;
         let (headers, payload) = frame.split_at_mut(self.header_len());
         let ip = self.ipv4(total_len);
         let udp = self.udp(clamp(udp_len), payload);
@@ -411,7 +412,7 @@ impl UdpPath {
         for (place, byte) in headers.iter_mut().zip(parts.into_iter().flatten()) {
             *place = *byte;
         }
-        Ok(self.header_len() + payload_len)
+        Ok(frame_len)
     }
 
     /// Writes a whole frame around `payload` and returns its length.

@@ -200,6 +200,8 @@ fn other_link_types_lead_to_the_same_datagram() {
 fn a_frame_that_does_not_fit_is_not_written() {
     assert_eq!(path().header_len(), 42);
     assert_eq!(path().write(&mut [0; 48], b"payload"), Err(WireError::NoRoom { wanted: 49, found: 48 }));
+    let no_room = WireError::NoRoom { wanted: u16::MAX, found: 48 };
+    assert_eq!(path().write_headers(&mut [0; 48], usize::MAX), Err(no_room), "no length overflows");
     let huge = vec![0; 65_508];
     let mut buf = vec![0; 70_000];
     assert!(path().write(&mut buf, &huge[1..]).is_ok(), "65,507 bytes is IPv4's limit for UDP");
