@@ -6,8 +6,8 @@
 use std::io;
 
 use types::{
-    Action, BookEvent, BookLevel, BookState, EventFlags, GapCause, InstrumentId, Px, Qty, Side, StaleCause, Symbol,
-    TradingStatus,
+    Action, BookEvent, BookLevel, BookState, EventFlags, GapCause, InstrumentId, Px, Qty, Side, StaleCause,
+    Symbol, TradingStatus,
 };
 
 use crate::far::{FarIndex, FarLevel};
@@ -77,7 +77,12 @@ impl BookLimits {
         let bound = |ok: bool, what, found: usize, wanted| {
             if ok { Ok(()) } else { Err(BuildError::Bound { what, found: found as u64, wanted }) }
         };
-        bound((1..=INSTRUMENTS_MAX).contains(&self.instruments), "instruments", self.instruments, "1 to 32768")?;
+        bound(
+            (1..=INSTRUMENTS_MAX).contains(&self.instruments),
+            "instruments",
+            self.instruments,
+            "1 to 32768",
+        )?;
         let log2 = self.order_slots_log2;
         bound((4..=30).contains(&log2), "order_slots_log2", log2 as usize, "4 to 30")?;
         bound(self.side_orders <= 1 << 28, "side_orders", self.side_orders, "at most 268435456")?;
@@ -297,12 +302,12 @@ impl Books {
             gap_open: None,
             counters: BookCounters::default(),
         };
-        let small = rest.orders.bytes()
-            + rest.levels.bytes()
-            + size_of_val(&*rest.metas)
-            + size_of_val(&*rest.bbos);
+        let small =
+            rest.orders.bytes() + rest.levels.bytes() + size_of_val(&*rest.metas) + size_of_val(&*rest.bbos);
         let memory = MemoryReport {
-            bytes: [slots.bytes(), heads.bytes(), bits.bytes(), cells.bytes(), arena.bytes(), small].iter().sum(),
+            bytes: [slots.bytes(), heads.bytes(), bits.bytes(), cells.bytes(), arena.bytes(), small]
+                .iter()
+                .sum(),
             huge_bytes: huge_after.zip(huge_before).map(|(after, before)| after.saturating_sub(before)),
             huge_wanted: pages == PageKind::Huge,
         };
@@ -648,6 +653,13 @@ impl BooksMut<'_> {
     #[must_use]
     pub fn bbo(&self, instrument: InstrumentId) -> &Bbo {
         self.bbos.get(instrument.index()).unwrap_or(&Bbo::NONE)
+    }
+
+    /// Whether the book is not live at the moment, or the instrument is no single one.
+    #[inline]
+    #[must_use]
+    pub fn is_doubtful(&self, instrument: InstrumentId) -> bool {
+        self.levels.heads.get(instrument.index()).is_none_or(|head| head.flags & flag::NOT_LIVE != 0)
     }
 
     /// Instruments addressed so far are those below this number.

@@ -196,7 +196,12 @@ impl FarIndex {
     }
 
     /// Adds a level that does not exist yet.
-    pub(crate) fn insert(&mut self, arena: &mut [FarLevel], side: usize, level: FarLevel) -> Result<(), Full> {
+    pub(crate) fn insert(
+        &mut self,
+        arena: &mut [FarLevel],
+        side: usize,
+        level: FarLevel,
+    ) -> Result<(), Full> {
         let len = self.blocks[side].len as usize;
         self.reserve(arena, side, len + 1)?;
         self.blocks[side].len += 1;

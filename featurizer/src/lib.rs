@@ -7,18 +7,28 @@
 //! negative; every event that did not do what it says is in a counter; a vector at grid point t uses events up to and including
 //! t and nothing else, so that a replay gives the same bytes as the live run.
 //!
-//! Start reading at [`Books`] (orders and levels), then the features.
+//! Start reading at [`Featurizer`] (the grid and what comes out), then [`Books`] (orders and levels) and
+//! [`features::formula`].
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod bitset;
 mod book;
 mod far;
+pub mod features;
+mod featurizer;
 mod ladder;
 mod levels;
 mod order_table;
 mod pages;
+mod polled;
+mod sinks;
 
 pub use book::{
-    Applied, Bbo, Book, BookCounters, BookLimits, Books, BooksMut, BuildError, Effect, Levels, MemoryReport, Occupancy,
+    Applied, Bbo, Book, BookCounters, BookLimits, Books, BooksMut, BuildError, Effect, Levels, MemoryReport,
+    Occupancy,
 };
+pub use featurizer::{Featurizer, FeaturizerConfig, FeaturizerCounters, OnFull};
 pub use pages::PageKind;
+pub use polled::{FeaturizerStage, FeaturizerStats};
+pub use sinks::{FeatureSink, Observer, Sinks, TopOfBook, TopOfBookSink};

@@ -1,0 +1,357 @@
+//! From applied events to feature vectors.
+//!
+//! Per event there is a little integer arithmetic on one line of the instrument's ([`Flow`]); everything else happens once per
+//! grid point, for instruments that changed or whose windows still move. Definitions: [`formula`] and, for the recovery after
+//! large trades, `resilience.rs`.
+
+pub mod formula;
+mod resilience;
+mod window;
+
+use types::{Action, BookEvent, BookLevel, EventFlags, FeatureId, FeatureVector, Px, Side, UnixNanos};
+
+use crate::{Applied, Bbo, Book, Effect};
+use resilience::{Resilience, SCAN, depth_seen_from};
+use window::{Activity, LONG, Quotes, SHORT, Windows};
+
+pub(crate) use window::{QUIET, Rows};
+
+/// Length of a grid step.
+pub const GRID_NS: u64 = 100_000_000;
+
+/// The bucket of the running grid step, and when things last happened: the one line of an instrument that events touch.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Flow {
+    flow: i64,
+    depth: u64,
+    quotes: u32,
+    activity: Activity,
+    ts_recv: UnixNanos,
+    ts_event: u64,
+    /// When the best quotes last changed; 0: the chain of order flow has to restart.
+    ts_quote: u64,
+    /// Book changes up to this moment are shown to the shock detector.
+    watch_until: u64,
+}
+
+const _: () = assert!(size_of::<Flow>() == 64);
+
+impl Flow {
+    const NEW: Self = Self {
+        flow: 0,
+        depth: 0,
+        quotes: 0,
+        activity: Activity { orders: 0, cancels: 0, trades: 0 },
+        ts_recv: UnixNanos(0),
+        ts_event: 0,
+        ts_quote: 0,
+        watch_until: 0,
+    };
+
+    /// The bucket's contents; the next bucket starts.
+    fn take_bucket(&mut self) -> (Activity, Quotes) {
+        let bucket = (self.activity, Quotes { flow: self.flow, depth: self.depth, count: self.quotes });
+        (self.activity, self.flow, self.depth, self.quotes) = (Activity::default(), 0, 0, 0);
+        bucket
+    }
+}
+
+/// What an instrument looked like at its last grid point.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    /// Last mid seen, in 1e-9; 0: none since the book became live.
+    mid: i64,
+    /// Grid point at which the mid last changed.
+    mid_ns: u64,
+    /// Sum of the best quantities, for normalising a window without quotes.
+    touch: u64,
+    /// Depth of each side seen from its best price.
+    depth: [u64; 2],
+    /// Depth seen from where the last shock began.
+    shock_depth: u64,
+    live: bool,
+    resilience: Resilience,
+}
+
+impl Mark {
+    const NEW: Self = Self {
+        mid: 0,
+        mid_ns: 0,
+        touch: 0,
+        depth: [0; 2],
+        shock_depth: 0,
+        live: false,
+        resilience: Resilience::NEW,
+    };
+
+    /// The return since the last grid point, 0 when the quotes give no mid now and the last one is carried on.
+    fn log_return(&mut self, bbo: Option<&Bbo>, now_ns: u64) -> Option<f64> {
+        if !self.live {
+            self.mid = 0;
+            return None;
+        }
+        let mid = bbo.filter(|bbo| formula::is_open(bbo)).map_or(self.mid, |bbo| bbo.mid().0);
+        let before = std::mem::replace(&mut self.mid, mid);
+        if mid != before {
+            self.mid_ns = now_ns;
+        }
+        if mid == before && mid > 0 { Some(0.0) } else { formula::log_return(before, mid) }
+    }
+}
+
+/// The features of every instrument.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    flows: Box<[Flow]>,
+    marks: Box<[Mark]>,
+    windows: Windows,
+}
+
+impl Engine {
+    pub(crate) fn new(instruments: usize) -> Self {
+        Self {
+            flows: vec![Flow::NEW; instruments].into_boxed_slice(),
+            marks: vec![Mark::NEW; instruments].into_boxed_slice(),
+            windows: Windows::new(instruments),
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&*self.flows) + size_of_val(&*self.marks) + self.windows.bytes()
+    }
+
+    /// Reads the lines that `events` will need; see [`crate::BooksMut::touch`].
+    #[inline]
+    pub(crate) fn touch(&self, events: &[BookEvent]) -> u64 {
+        let flow =
+            |event: &BookEvent| self.flows.get(event.instrument.index()).map_or(0, |flow| flow.ts_event);
+        events.iter().map(flow).fold(0, std::ops::BitXor::bitxor)
+    }
+
+    /// Counts an event of instrument `i`.
+    #[inline]
+    pub(crate) fn count(&mut self, i: usize, event: &BookEvent, applied: &Applied) {
+        let flow = &mut self.flows[i];
+        flow.ts_event = flow.ts_event.max(event.ts_event.0);
+        flow.ts_recv = event.ts_recv;
+        if applied.effect == Effect::Refused || event.flags.has(EventFlags::SNAPSHOT) {
+            return;
+        }
+        let activity = &mut flow.activity;
+        match event.action {
+            Action::OrderAdd | Action::OrderReplace => activity.orders += 1,
+            Action::OrderReduce | Action::OrderDelete => {
+                activity.orders += 1;
+                activity.cancels += 1;
+            }
+            Action::OrderExecute | Action::Trade => activity.trades += 1,
+            Action::LevelSet => {
+                activity.orders += 1;
+                activity.cancels += u32::from(applied.qty < applied.before);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes note of a trade against `side`, before the quotes of instrument `i` are read again: `before` are those from before
+    /// the trade.
+    #[inline]
+    pub(crate) fn on_trade(&mut self, i: usize, ts: UnixNanos, applied: &Applied, side: Side, before: &Bbo) {
+        let best = if side == Side::Bid { before.bid.px } else { before.ask.px };
+        let resilience = &mut self.marks[i].resilience;
+        if resilience.on_trade(ts.0, side, applied.qty, best) {
+            self.flows[i].watch_until = resilience.watched_until();
+        }
+    }
+
+    /// Whether the shock detector wants to see the book of instrument `i` after an event at `ts`.
+    #[inline]
+    pub(crate) fn is_watched(&self, i: usize, ts: UnixNanos) -> bool {
+        ts.0 <= self.flows[i].watch_until
+    }
+
+    /// Shows the shock detector a book it watches.
+    #[cold]
+    pub(crate) fn observe(&mut self, i: usize, book: &Book<'_>) {
+        let resilience = &mut self.marks[i].resilience;
+        if let Some((side, reference)) = resilience.viewpoint() {
+            resilience.observe(depth_seen_from(book.levels(side, SCAN), side, reference, book.tick()));
+        }
+    }
+
+    /// The best quotes of instrument `i` changed.
+    #[inline]
+    pub(crate) fn on_quote(&mut self, i: usize, event: &BookEvent, before: &Bbo, after: &Bbo) {
+        let flow = &mut self.flows[i];
+        if event.flags.has(EventFlags::SNAPSHOT) {
+            flow.ts_quote = 0;
+            return;
+        }
+        if flow.ts_quote != 0 {
+            flow.flow = flow.flow.wrapping_add(formula::order_flow(before, after));
+        }
+        flow.depth = flow.depth.saturating_add(after.bid.qty + after.ask.qty);
+        flow.quotes += 1;
+        flow.ts_quote = event.ts_event.0.max(1);
+    }
+
+    /// The book of instrument `i` was emptied or can no longer be believed: chains and baselines start anew.
+    pub(crate) fn restart(&mut self, i: usize) {
+        let flow = &mut self.flows[i];
+        (flow.ts_quote, flow.watch_until) = (0, 0);
+        let mark = &mut self.marks[i];
+        (mark.mid, mark.resilience) = (0, Resilience::NEW);
+    }
+
+    /// Forgets everything, for a new day.
+    pub(crate) fn reset(&mut self) {
+        self.flows.fill(Flow::NEW);
+        self.marks.fill(Mark::NEW);
+        self.windows.reset();
+    }
+
+    /// Event time of the instrument's newest event.
+    pub(crate) fn last_event(&self, i: usize) -> UnixNanos {
+        UnixNanos(self.flows[i].ts_event)
+    }
+
+    /// The window rows of a grid point.
+    pub(crate) fn rows(&self, grid: u64) -> Rows {
+        self.windows.rows(grid)
+    }
+
+    /// Brings the vector of instrument `i` to grid point `now`. `book` is given when anything happened to it since the last
+    /// grid point. True when a value changed.
+    pub(crate) fn close(
+        &mut self,
+        i: usize,
+        now: UnixNanos,
+        rows: Rows,
+        book: Option<&Book<'_>>,
+        vector: &mut FeatureVector,
+    ) -> bool {
+        let mark = &mut self.marks[i];
+        let (was_valid, was) = (vector.valid, vector.values);
+        if let Some(book) = book {
+            mark.live = book.state().is_live();
+            vector.book_state = book.state().to_u8();
+            vector.mid = if mark.live { book.bbo().mid() } else { Px::NONE };
+            mark.read_book(book, vector);
+        }
+        let flow = &mut self.flows[i];
+        let (activity, quotes) = flow.take_bucket();
+        let log_return = mark.log_return(book.map(Book::bbo), now.0);
+        self.windows.push(rows, i, activity, quotes, log_return);
+        if mark.live {
+            mark.resilience.sample(mark.depth);
+            put(vector, FeatureId::Resilience, mark.resilience.value(now.0, mark.shock_depth));
+            self.put_windows(i, quotes, vector);
+        } else {
+            (vector.valid, vector.values) = (0, [0.0; types::FEATURE_COUNT]);
+        }
+        (vector.ts, vector.ts_recv) = (now, self.flows[i].ts_recv);
+        vector.age_ms = self.ages(i, now);
+        vector.valid != was_valid || vector.values.map(f64::to_bits) != was.map(f64::to_bits)
+    }
+
+    fn put_windows(&self, i: usize, bucket: Quotes, vector: &mut FeatureVector) {
+        let (sums, touch) = (self.windows.sums(i), self.marks[i].touch);
+        // A window without a quote change has no flow; the depth it would be measured in is the present one.
+        let flow = |flow: i64, depth: u64, quotes: u64| {
+            if quotes == 0 {
+                (touch > 0).then_some(0.0)
+            } else {
+                formula::normalised_flow(flow, depth, quotes)
+            }
+        };
+        put(vector, FeatureId::Ofi100Ms, flow(bucket.flow, bucket.depth, u64::from(bucket.count)));
+        put(vector, FeatureId::Ofi1S, flow(sums.flow, sums.depth, sums.quotes));
+        // Half a window of observed returns is the least that speaks for the window.
+        let covered = |count: u16, window: usize| usize::from(count) * 2 >= window;
+        put(vector, FeatureId::Rv1S, covered(sums.short_count, SHORT).then(|| sums.volatility_short()));
+        put(vector, FeatureId::Rv1M, covered(sums.long_count, LONG).then(|| sums.volatility_long()));
+        put(vector, FeatureId::TradeToOrder, formula::trade_to_order(sums.trades, sums.orders));
+        put(vector, FeatureId::CancelRatio, formula::cancel_ratio(sums.cancels, sums.orders));
+    }
+
+    fn ages(&self, i: usize, now: UnixNanos) -> [u32; types::FEATURE_COUNT] {
+        let (flow, mark) = (&self.flows[i], &self.marks[i]);
+        let age = |since: u64| match since {
+            0 => u32::MAX,
+            _ => u32::try_from(now.0.saturating_sub(since) / 1_000_000).unwrap_or(u32::MAX),
+        };
+        let (event, quote, mid) = (age(flow.ts_event), age(flow.ts_quote), age(mark.mid_ns));
+        let mut ages = [event; types::FEATURE_COUNT];
+        for id in [
+            FeatureId::SpreadBps,
+            FeatureId::QueueImbalance,
+            FeatureId::Ofi100Ms,
+            FeatureId::Ofi1S,
+            FeatureId::MicropriceOffset,
+            FeatureId::TopDepth,
+        ] {
+            ages[id as usize] = quote;
+        }
+        ages[FeatureId::Rv1S as usize] = mid;
+        ages[FeatureId::Rv1M as usize] = mid;
+        ages
+    }
+}
+
+impl Mark {
+    /// Computes what depends on the book alone.
+    fn read_book(&mut self, book: &Book<'_>, vector: &mut FeatureVector) {
+        let bbo = book.bbo();
+        let (bids, asks) = (scan(book, Side::Bid), scan(book, Side::Ask));
+        let seen = |levels: &Scan, side: Side, from: Px| {
+            depth_seen_from(levels.as_slice().iter().copied(), side, from, book.tick())
+        };
+        self.depth = [seen(&bids, Side::Bid, bbo.bid.px), seen(&asks, Side::Ask, bbo.ask.px)];
+        self.touch = bbo.bid.qty + bbo.ask.qty;
+        self.shock_depth = match self.resilience.viewpoint() {
+            Some((Side::Bid, from)) => seen(&bids, Side::Bid, from),
+            Some((Side::Ask, from)) => seen(&asks, Side::Ask, from),
+            None => 0,
+        };
+        let pressure = |n: usize| formula::book_pressure(bids.first(n), asks.first(n));
+        put(vector, FeatureId::SpreadBps, formula::spread_bps(bbo));
+        put(vector, FeatureId::QueueImbalance, formula::queue_imbalance(bbo.bid.qty, bbo.ask.qty));
+        put(vector, FeatureId::BookPressure5, pressure(5));
+        put(vector, FeatureId::BookPressure10, pressure(10));
+        put(vector, FeatureId::MicropriceOffset, formula::microprice_offset(bbo));
+        put(vector, FeatureId::TopDepth, formula::top_depth(bbo.bid.qty, bbo.ask.qty));
+    }
+}
+
+/// The best levels of a side.
+struct Scan {
+    levels: [BookLevel; SCAN],
+    len: usize,
+}
+
+impl Scan {
+    fn as_slice(&self) -> &[BookLevel] {
+        &self.levels[..self.len]
+    }
+
+    fn first(&self, n: usize) -> &[BookLevel] {
+        &self.levels[..self.len.min(n)]
+    }
+}
+
+fn scan(book: &Book<'_>, side: Side) -> Scan {
+    let mut scan = Scan { levels: [BookLevel::NONE; SCAN], len: 0 };
+    for (slot, level) in scan.levels.iter_mut().zip(book.levels(side, SCAN)) {
+        *slot = level;
+        scan.len += 1;
+    }
+    scan
+}
+
+/// Sets a value, or takes its valid bit away.
+#[inline]
+fn put(vector: &mut FeatureVector, id: FeatureId, value: Option<f64>) {
+    // What is not a number is refused by `set`, which then clears the bit.
+    vector.set(id, value.unwrap_or(f64::NAN));
+}

@@ -1,0 +1,522 @@
+//! The featurizer: applies events to books, keeps the grid, and hands out vectors and quotes.
+//!
+//! **The grid.** Grid points are the multiples of 100 ms of event time. The vector at t uses events with `ts_event <= t`; it is
+//! made when the first event after t arrives. An event older than the newest closed grid point is applied all the same, counted
+//! as late, and belongs to the running step.
+//!
+//! **Who gets a vector.** Every instrument to which something happened since the last grid point, and every one whose values
+//! changed because its windows moved on, in ascending order; then the end-of-grid marker. 65 s after its last event all of an
+//! instrument's windows are empty and it is left alone; when that holds for all of them, the grid jumps to the next event.
+//!
+//! **When the scorer is slow.** Vectors wait in one slot per instrument. A slot that is still waiting at the next grid point is
+//! overwritten (newest wins, [`OnFull::KeepDirty`]), or nothing moves until there is room ([`OnFull::Wait`], for replays).
+
+use std::hint::black_box;
+
+use types::{Action, BookEvent, EventFlags, FeatureVector, InstrumentId, Px, Side, Symbol, UnixNanos};
+
+use crate::bitset::BitSet;
+use crate::features::{Engine, GRID_NS, QUIET};
+use crate::sinks::{FeatureSink, Observer, Sinks, TopOfBook, TopOfBookSink};
+use crate::{
+    Applied, Bbo, Book, BookCounters, BookLimits, Books, BooksMut, BuildError, Effect, MemoryReport,
+    Occupancy,
+};
+
+/// Vectors offered to the sink at once.
+const OFFER: usize = 32;
+
+/// What happens to vectors the sink has no room for when the next grid point comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFull {
+    /// The newest vector replaces the waiting one: later, not lost. For live use.
+    #[default]
+    KeepDirty,
+    /// No further event is consumed until the sink has taken them: for replays, which must not depend on queue lengths.
+    Wait,
+}
+
+/// How a featurizer is built.
+#[derive(Clone, Copy, Debug)]
+pub struct FeaturizerConfig {
+    /// Bounds of the books.
+    pub books: BookLimits,
+    /// What happens when the sink is full.
+    pub on_full: OnFull,
+    /// Events whose cache lines are read before the first of them is applied; 0 reads none ahead.
+    pub lookahead: usize,
+}
+
+impl Default for FeaturizerConfig {
+    /// A US equity day, live, 32 events ahead.
+    fn default() -> Self {
+        Self { books: BookLimits::default(), on_full: OnFull::KeepDirty, lookahead: 32 }
+    }
+}
+
+/// Counts since construction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FeaturizerCounters {
+    /// Events consumed.
+    pub events: u64,
+    /// Grid points closed.
+    pub grid_points: u64,
+    /// Vectors made.
+    pub vectors: u64,
+    /// Vectors replaced by a newer one before the sink took them.
+    pub conflated: u64,
+    /// Events older than the newest closed grid point.
+    pub late_events: u64,
+    /// Counts of the books.
+    pub books: BookCounters,
+}
+
+/// Books and features of every instrument.
+#[derive(Debug)]
+pub struct Featurizer {
+    books: Books,
+    core: Core,
+}
+
+/// Everything but the books.
+#[derive(Debug)]
+struct Core {
+    engine: Engine,
+    on_full: OnFull,
+    lookahead: usize,
+    /// Newest vector of each instrument.
+    vectors: Box<[FeatureVector]>,
+    /// Whose vector waits for the sink.
+    unsent: BitSet,
+    /// The end-of-grid marker that waits behind them.
+    marker: Option<UnixNanos>,
+    /// To whom something happened since the last grid point.
+    touched: BitSet,
+    /// Whose windows are not known to be empty.
+    active: BitSet,
+    /// Grid number of each instrument's last event.
+    last_grid: Box<[u64]>,
+    /// Number of the running grid step: its end is this times [`GRID_NS`]. None before the first event.
+    grid: Option<u64>,
+    lasts: Box<[Px]>,
+    /// Whose top of book changed in this chunk.
+    changed: BitSet,
+    changed_list: Vec<u32>,
+    counters: FeaturizerCounters,
+}
+
+impl Featurizer {
+    /// Takes all memory; see [`Featurizer::memory`].
+    ///
+    /// # Errors
+    /// A bound out of its range, or a machine without the memory.
+    pub fn new(config: &FeaturizerConfig) -> Result<Self, BuildError> {
+        let books = Books::new(&config.books)?;
+        let n = books.capacity();
+        let blank = |i: usize| FeatureVector { instrument: InstrumentId(i as u32), ..FeatureVector::EMPTY };
+        let core = Core {
+            engine: Engine::new(n),
+            on_full: config.on_full,
+            lookahead: config.lookahead,
+            vectors: (0..n).map(blank).collect(),
+            unsent: BitSet::new(n),
+            marker: None,
+            touched: BitSet::new(n),
+            active: BitSet::new(n),
+            last_grid: vec![0; n].into_boxed_slice(),
+            grid: None,
+            lasts: vec![Px::NONE; n].into_boxed_slice(),
+            changed: BitSet::new(n),
+            changed_list: Vec::with_capacity(n),
+            counters: FeaturizerCounters::default(),
+        };
+        Ok(Self { books, core })
+    }
+
+    /// Applies events in order and returns how many were consumed: all of them, except that [`OnFull::Wait`] stops before an
+    /// event that would close a grid point while vectors of the last one still wait.
+    pub fn apply<F: FeatureSink, T: TopOfBookSink, O: Observer>(
+        &mut self,
+        events: &[BookEvent],
+        sinks: &mut Sinks<'_, F, T, O>,
+    ) -> usize {
+        let mut run = Run { books: self.books.lend(), core: &mut self.core, sinks };
+        let consumed = run.apply(events);
+        run.publish_tops();
+        self.core.counters.events += consumed as u64;
+        consumed
+    }
+
+    /// Offers waiting vectors to the sink again; true when none waits any more.
+    pub fn flush<F: FeatureSink>(&mut self, features: &mut F) -> bool {
+        self.core.flush(features)
+    }
+
+    /// Closes the running grid step at the end of the input, so that its vectors are not lost. True when the sink took all; else
+    /// call [`Featurizer::flush`] until it has.
+    pub fn finish<F: FeatureSink>(&mut self, features: &mut F) -> bool {
+        if self.core.flush(features) {
+            if let Some(grid) = self.core.grid.filter(|_| !self.core.touched.is_empty()) {
+                self.core.close(grid, &self.books.lend());
+                self.core.grid = Some(grid + 1);
+            }
+            return self.core.flush(features);
+        }
+        false
+    }
+
+    /// One instrument's book.
+    #[must_use]
+    pub fn book(&self, instrument: InstrumentId) -> Option<Book<'_>> {
+        self.books.book(instrument)
+    }
+
+    /// Books of every instrument addressed so far, in order of their numbers.
+    pub fn books(&self) -> impl Iterator<Item = Book<'_>> {
+        (0..self.books.used()).filter_map(|i| self.books.book(InstrumentId(i as u32)))
+    }
+
+    /// An instrument's name, once defined.
+    #[must_use]
+    pub fn symbol(&self, instrument: InstrumentId) -> Option<Symbol> {
+        self.books.book(instrument)?.symbol()
+    }
+
+    /// The instrument with this name; a walk over all of them, for the cold path.
+    #[must_use]
+    pub fn find(&self, symbol: Symbol) -> Option<InstrumentId> {
+        self.books().find(|book| book.symbol() == Some(symbol)).map(|book| book.instrument())
+    }
+
+    /// The newest vector made for an instrument.
+    #[must_use]
+    pub fn vector(&self, instrument: InstrumentId) -> Option<&FeatureVector> {
+        self.core.vectors.get(instrument.index())
+    }
+
+    /// Price of the last printable trade, [`Px::NONE`] before the first.
+    #[must_use]
+    pub fn last(&self, instrument: InstrumentId) -> Px {
+        self.core.lasts.get(instrument.index()).copied().unwrap_or(Px::NONE)
+    }
+
+    /// Counts since construction.
+    #[must_use]
+    pub fn counters(&self) -> FeaturizerCounters {
+        FeaturizerCounters { books: self.books.counters(), ..self.core.counters }
+    }
+
+    /// How full the bounded tables are.
+    #[must_use]
+    pub fn occupancy(&self) -> Occupancy {
+        self.books.occupancy()
+    }
+
+    /// What books and features occupy.
+    #[must_use]
+    pub fn memory(&self) -> MemoryReport {
+        let core = &self.core;
+        let features = core.engine.bytes()
+            + size_of_val(&*core.vectors)
+            + size_of_val(&*core.last_grid)
+            + size_of_val(&*core.lasts)
+            + core.changed_list.capacity() * size_of::<u32>();
+        let books = self.books.memory();
+        MemoryReport { bytes: books.bytes + features, ..books }
+    }
+}
+
+/// One call of [`Featurizer::apply`].
+struct Run<'a, 's, 'o, F, T, O> {
+    books: BooksMut<'a>,
+    core: &'a mut Core,
+    sinks: &'s mut Sinks<'o, F, T, O>,
+}
+
+impl<F: FeatureSink, T: TopOfBookSink, O: Observer> Run<'_, '_, '_, F, T, O> {
+    fn apply(&mut self, events: &[BookEvent]) -> usize {
+        let block = if self.core.lookahead == 0 { usize::MAX } else { self.core.lookahead };
+        let mut consumed = 0;
+        self.core.flush(self.sinks.features);
+        for chunk in events.chunks(block) {
+            if self.core.lookahead > 0 {
+                black_box(self.books.touch(chunk) ^ self.core.engine.touch(chunk));
+            }
+            for event in chunk {
+                if !self.reach(event) {
+                    return consumed;
+                }
+                self.step(event);
+                consumed += 1;
+            }
+        }
+        consumed
+    }
+
+    /// Closes every grid point before the event. False when that has to wait for the sink.
+    #[inline]
+    fn reach(&mut self, event: &BookEvent) -> bool {
+        let ts = event.ts_event.0;
+        match self.core.grid {
+            Some(grid) if ts <= grid * GRID_NS => {
+                self.core.counters.late_events +=
+                    u64::from(ts.saturating_add(GRID_NS) <= grid * GRID_NS && ts != 0);
+                true
+            }
+            _ => self.reach_later(ts),
+        }
+    }
+
+    #[cold]
+    fn reach_later(&mut self, ts: u64) -> bool {
+        if ts == 0 {
+            // An event without a time of its own (a definition from the configuration) moves no grid.
+            return true;
+        }
+        let wanted = ts.div_ceil(GRID_NS).min(u64::MAX / GRID_NS);
+        let Some(mut grid) = self.core.grid else {
+            self.core.grid = Some(wanted);
+            return true;
+        };
+        while grid < wanted {
+            if !self.core.flush(self.sinks.features) && self.core.on_full == OnFull::Wait {
+                return false;
+            }
+            if self.core.touched.is_empty() && self.core.active.is_empty() {
+                grid = wanted;
+            } else {
+                self.core.close(grid, &self.books);
+                grid += 1;
+            }
+            self.core.grid = Some(grid);
+        }
+        self.core.flush(self.sinks.features);
+        true
+    }
+
+    #[inline]
+    fn step(&mut self, event: &BookEvent) {
+        let instrument = event.instrument;
+        let i = instrument.index();
+        let ordinary = event.action as u8 <= Action::Trade as u8 && !self.books.is_doubtful(instrument);
+        let applied = self.books.apply(event);
+        if !ordinary || applied.effect == Effect::Refused {
+            self.after_rare(event);
+        }
+        if i >= self.core.vectors.len() {
+            return;
+        }
+        self.core.touched.insert(i);
+        self.core.engine.count(i, event, &applied);
+        if matches!(event.action, Action::OrderExecute | Action::Trade) && applied.effect != Effect::Unknown {
+            self.after_trade(event, &applied);
+        }
+        if applied.effect == Effect::Changed {
+            if event.flags.has(EventFlags::LAST) {
+                self.settle(event);
+            }
+            if self.core.engine.is_watched(i, event.ts_event)
+                && let Some(book) = self.books.book(instrument)
+            {
+                self.core.engine.observe(i, &book);
+            }
+        }
+        if O::ACTIVE
+            && let Some(book) = self.books.book(instrument)
+        {
+            self.sinks.observer.on_event_applied(event, &book, applied.effect);
+        }
+    }
+
+    /// Reads the best quotes after a whole venue event.
+    #[inline]
+    fn settle(&mut self, event: &BookEvent) {
+        let Some(before) = self.books.settle(event.instrument) else { return };
+        let i = event.instrument.index();
+        if event.action != Action::Clear {
+            self.core.engine.on_quote(i, event, &before, self.books.bbo(event.instrument));
+        }
+        self.core.note_changed(i);
+        if O::ACTIVE
+            && let Some(book) = self.books.book(event.instrument)
+        {
+            self.sinks.observer.on_bbo(event, &book);
+        }
+    }
+
+    fn after_trade(&mut self, event: &BookEvent, applied: &Applied) {
+        let i = event.instrument.index();
+        if !event.flags.has(EventFlags::NON_PRINTABLE) && applied.px.is_some() {
+            self.core.lasts[i] = applied.px;
+            self.core.note_changed(i);
+        }
+        if event.flags.has(EventFlags::CROSS) || applied.qty == 0 {
+            return;
+        }
+        let before = self.books.bbo(event.instrument);
+        if let Some(side) = resting_side(event, applied, before) {
+            self.core.engine.on_trade(i, event.ts_event, applied, side, before);
+        }
+    }
+
+    /// Everything that is not plain order flow on a live book: states and statuses may have changed.
+    #[cold]
+    fn after_rare(&mut self, event: &BookEvent) {
+        let i = event.instrument.index();
+        if i < self.core.vectors.len() {
+            self.after_rare_of(i, event);
+        } else if event.instrument == InstrumentId::ALL && event.action != Action::Time {
+            if event.action == Action::Clear {
+                self.restart_day(event);
+            }
+            for i in 0..self.books.used() {
+                self.core.touched.insert(i);
+                self.after_rare_of(i, event);
+            }
+        }
+    }
+
+    fn after_rare_of(&mut self, i: usize, event: &BookEvent) {
+        self.core.note_changed(i);
+        let instrument = InstrumentId(i as u32);
+        let cleared = event.action == Action::Clear;
+        let live = self.books.book(instrument).is_some_and(|book| book.state().is_live());
+        if cleared || !live {
+            self.core.engine.restart(i);
+        }
+        if cleared && event.instrument == InstrumentId::ALL {
+            let vanished = self.books.settle(instrument).is_some();
+            if O::ACTIVE
+                && vanished
+                && let Some(book) = self.books.book(instrument)
+            {
+                self.sinks.observer.on_bbo(event, &book);
+            }
+        }
+    }
+
+    /// A clear of everything that lies in the past starts another day: a replay of several files, a simulator's next run.
+    fn restart_day(&mut self, event: &BookEvent) {
+        let ts = event.ts_event.0;
+        let past =
+            self.core.grid.is_some_and(|grid| ts != 0 && ts.saturating_add(10 * GRID_NS) < grid * GRID_NS);
+        if past {
+            self.core.engine.reset();
+            self.core.active.clear();
+            self.core.touched.clear();
+            self.core.lasts.fill(Px::NONE);
+            self.core.grid = Some(ts.div_ceil(GRID_NS));
+        }
+    }
+
+    /// Tells the top of every book that changed in this chunk.
+    fn publish_tops(&mut self) {
+        let core = &mut *self.core;
+        for n in 0..core.changed_list.len() {
+            let i = core.changed_list[n] as usize;
+            core.changed.remove(i);
+            let Some(book) = self.books.book(InstrumentId(i as u32)) else { continue };
+            self.sinks.tops.top(&TopOfBook {
+                instrument: book.instrument(),
+                bid: book.bbo().bid,
+                ask: book.bbo().ask,
+                last: core.lasts[i],
+                tick: book.tick(),
+                ts: core.engine.last_event(i),
+                state: book.state(),
+                status: book.status(),
+            });
+        }
+        core.changed_list.clear();
+    }
+}
+
+/// Side of the order a trade met: as the feed says, else by its price against the quotes before it.
+fn resting_side(event: &BookEvent, applied: &Applied, before: &Bbo) -> Option<Side> {
+    if event.action != Action::Trade || !event.flags.has(EventFlags::SIDELESS) {
+        return Some(applied.side);
+    }
+    if before.bid.px.is_some() && applied.px <= before.bid.px {
+        Some(Side::Bid)
+    } else if before.ask.px.is_some() && applied.px.is_some() && applied.px >= before.ask.px {
+        Some(Side::Ask)
+    } else {
+        None
+    }
+}
+
+impl Core {
+    #[inline]
+    fn note_changed(&mut self, i: usize) {
+        if !self.changed.contains(i) {
+            self.changed.insert(i);
+            self.changed_list.push(i as u32);
+        }
+    }
+
+    /// Makes the vectors of one grid point.
+    fn close(&mut self, grid: u64, books: &BooksMut<'_>) {
+        let now = UnixNanos(grid * GRID_NS);
+        let rows = self.engine.rows(grid);
+        self.counters.conflated += self.unsent.len() as u64;
+        self.counters.grid_points += 1;
+        let mut from = 0;
+        while let Some(i) = self.next_alive(from) {
+            from = i + 1;
+            let touched = self.touched.contains(i);
+            if touched {
+                self.last_grid[i] = grid;
+                self.active.insert(i);
+            } else if grid - self.last_grid[i] > QUIET {
+                self.active.remove(i);
+                continue;
+            }
+            let book = if touched { books.book(InstrumentId(i as u32)) } else { None };
+            let moved = self.engine.close(i, now, rows, book.as_ref(), &mut self.vectors[i]);
+            if touched || moved {
+                self.unsent.insert(i);
+                self.counters.vectors += 1;
+            }
+        }
+        self.touched.clear();
+        self.marker = Some(now);
+    }
+
+    /// The first instrument from `from` on that is touched or active.
+    fn next_alive(&self, from: usize) -> Option<usize> {
+        let (a, b) = (self.touched.next_from(from), self.active.next_from(from));
+        a.into_iter().chain(b).min()
+    }
+
+    /// Offers waiting vectors, then the marker. True when nothing waits any more.
+    fn flush<F: FeatureSink>(&mut self, sink: &mut F) -> bool {
+        if self.marker.is_none() {
+            return true;
+        }
+        let mut from = 0;
+        loop {
+            let mut batch = [FeatureVector::EMPTY; OFFER];
+            let mut len = 0;
+            while len < OFFER
+                && let Some(i) = self.unsent.next_from(from)
+            {
+                batch[len] = self.vectors[i];
+                from = i + 1;
+                len += 1;
+            }
+            if len == 0 {
+                break;
+            }
+            let taken = sink.offer(&batch[..len]).min(len);
+            batch[..taken].iter().for_each(|vector| self.unsent.remove(vector.instrument.index()));
+            if taken < len {
+                return false;
+            }
+        }
+        let sent = self.marker.is_none_or(|ts| sink.offer(&[FeatureVector::end_of_grid(ts)]) == 1);
+        if sent {
+            self.marker = None;
+        }
+        sent
+    }
+}

@@ -1,0 +1,175 @@
+//! The featurizer as a polled stage between two rings.
+
+use stage::{CounterCell, CounterReader, RingRx, Stage, Work, WorkStatus, counters};
+use types::{BookEvent, UnixNanos};
+
+use crate::sinks::{FeatureSink, Observer, Sinks, TopOfBookSink};
+use crate::{Featurizer, FeaturizerCounters, Occupancy};
+
+/// Events taken from the ring at once.
+const CHUNK: usize = 256;
+
+/// Reads events from a ring, hands vectors to a sink and quotes to another.
+#[derive(Debug)]
+pub struct FeaturizerStage<F, T, O> {
+    featurizer: Featurizer,
+    rx: RingRx<BookEvent>,
+    features: F,
+    tops: T,
+    observer: O,
+    chunk: Box<[BookEvent; CHUNK]>,
+    /// The part of the chunk that is not applied yet.
+    pending: std::ops::Range<usize>,
+    finished: bool,
+    cells: Cells,
+    reader: CounterReader,
+}
+
+/// The stage's published counters; a handle other threads read.
+#[derive(Clone, Debug)]
+pub struct FeaturizerStats(CounterReader);
+
+impl FeaturizerStats {
+    /// Name and value of every counter, in a fixed order.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.0.iter()
+    }
+}
+
+/// Published by [`Stage::housekeep`], in the order of [`NAMES`].
+type Cells = [CounterCell; NAMES.len()];
+
+const NAMES: [&str; 20] = [
+    "events",
+    "grid_points",
+    "vectors",
+    "conflated",
+    "late_events",
+    "unknown_orders",
+    "duplicate_orders",
+    "over_reductions",
+    "table_full",
+    "bad_events",
+    "stale_events",
+    "crossed_events",
+    "locked_events",
+    "missing_quantity",
+    "gaps",
+    "live_orders",
+    "side_orders",
+    "far_levels",
+    "recentres",
+    "recentres_refused",
+];
+
+fn values(c: &FeaturizerCounters, o: &Occupancy) -> [u64; NAMES.len()] {
+    [
+        c.events,
+        c.grid_points,
+        c.vectors,
+        c.conflated,
+        c.late_events,
+        c.books.unknown_orders,
+        c.books.duplicate_orders,
+        c.books.over_reductions,
+        c.books.table_full,
+        c.books.bad_events,
+        c.books.stale_events,
+        c.books.crossed_events,
+        c.books.locked_events,
+        c.books.missing_quantity,
+        c.books.gaps,
+        o.orders as u64,
+        o.side_orders as u64,
+        o.far_levels as u64,
+        o.recentres,
+        o.recentres_refused,
+    ]
+}
+
+impl<F: FeatureSink, T: TopOfBookSink, O: Observer> FeaturizerStage<F, T, O> {
+    /// A stage that consumes `rx`.
+    #[must_use]
+    pub fn new(featurizer: Featurizer, rx: RingRx<BookEvent>, features: F, tops: T, observer: O) -> Self {
+        let (reader, cells) = counters("featurizer", NAMES);
+        Self {
+            featurizer,
+            rx,
+            features,
+            tops,
+            observer,
+            chunk: Box::new([BookEvent::EMPTY; CHUNK]),
+            pending: 0..0,
+            finished: false,
+            cells,
+            reader,
+        }
+    }
+
+    /// The books and features as they stand.
+    #[must_use]
+    pub fn featurizer(&self) -> &Featurizer {
+        &self.featurizer
+    }
+
+    /// The observer.
+    pub fn observer_mut(&mut self) -> &mut O {
+        &mut self.observer
+    }
+
+    /// A handle on the stage's counters, as of the last housekeeping.
+    #[must_use]
+    pub fn stats(&self) -> FeaturizerStats {
+        FeaturizerStats(self.reader.clone())
+    }
+
+    /// Takes the stage apart, at the end of a replay.
+    #[must_use]
+    pub fn into_parts(self) -> (Featurizer, F, T, O) {
+        (self.featurizer, self.features, self.tops, self.observer)
+    }
+
+    /// The input has ended: the last grid step is closed, and the stage is done when its vectors are gone.
+    fn end(&mut self) -> Work {
+        let sent = if self.finished {
+            self.featurizer.flush(&mut self.features)
+        } else {
+            self.finished = true;
+            self.featurizer.finish(&mut self.features)
+        };
+        if sent { Work::DONE } else { Work { items: 0, status: WorkStatus::Busy } }
+    }
+}
+
+impl<F: FeatureSink, T: TopOfBookSink, O: Observer> Stage for FeaturizerStage<F, T, O> {
+    fn name(&self) -> &'static str {
+        "featurizer"
+    }
+
+    fn poll(&mut self, _now: UnixNanos) -> Work {
+        if self.pending.is_empty() {
+            // The order matters: a producer that is gone cannot push after we looked.
+            let abandoned = self.rx.is_abandoned();
+            self.pending = 0..self.rx.recv(&mut self.chunk[..]);
+            if self.pending.is_empty() {
+                if abandoned {
+                    return self.end();
+                }
+                let sent = self.featurizer.flush(&mut self.features);
+                return if sent { Work::IDLE } else { Work { items: 0, status: WorkStatus::Busy } };
+            }
+        }
+        let mut sinks =
+            Sinks { features: &mut self.features, tops: &mut self.tops, observer: &mut self.observer };
+        let consumed = self.featurizer.apply(&self.chunk[self.pending.clone()], &mut sinks);
+        self.pending.start += consumed;
+        Work { items: consumed as u32, status: WorkStatus::Busy }
+    }
+
+    fn housekeep(&mut self, _now: UnixNanos) {
+        let now = values(&self.featurizer.counters(), &self.featurizer.occupancy());
+        for (cell, value) in self.cells.iter().zip(now) {
+            cell.set(value);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What the featurizer hands out: vectors, quotes, and a look at every applied event.
+
+use stage::RingTx;
+use types::{BookEvent, BookLevel, BookState, FeatureVector, InstrumentId, Px, TradingStatus, UnixNanos};
+
+use crate::{Book, Effect};
+
+/// Takes feature vectors, in order.
+pub trait FeatureSink {
+    /// Takes what there is room for, from the front, and returns how many; the featurizer keeps the rest.
+    fn offer(&mut self, vectors: &[FeatureVector]) -> usize;
+}
+
+impl FeatureSink for RingTx<FeatureVector> {
+    fn offer(&mut self, vectors: &[FeatureVector]) -> usize {
+        RingTx::offer(self, vectors)
+    }
+}
+
+impl FeatureSink for Vec<FeatureVector> {
+    fn offer(&mut self, vectors: &[FeatureVector]) -> usize {
+        self.extend_from_slice(vectors);
+        vectors.len()
+    }
+}
+
+/// Vectors go nowhere: for those who want books alone.
+impl FeatureSink for () {
+    fn offer(&mut self, vectors: &[FeatureVector]) -> usize {
+        vectors.len()
+    }
+}
+
+impl<S: FeatureSink + ?Sized> FeatureSink for &mut S {
+    fn offer(&mut self, vectors: &[FeatureVector]) -> usize {
+        (**self).offer(vectors)
+    }
+}
+
+/// What the gate needs to know of a market: its best prices, and whether to believe them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopOfBook {
+    /// The instrument.
+    pub instrument: InstrumentId,
+    /// Best bid at the end of the last whole venue event, [`BookLevel::NONE`] when there is none.
+    pub bid: BookLevel,
+    /// Best offer, likewise.
+    pub ask: BookLevel,
+    /// Price of the last printable trade, [`Px::NONE`] before the first.
+    pub last: Px,
+    /// Tick size.
+    pub tick: Px,
+    /// Event time of the newest event in it.
+    pub ts: UnixNanos,
+    /// Whether the book can be believed.
+    pub state: BookState,
+    /// Trading status.
+    pub status: TradingStatus,
+}
+
+/// Takes the top of each book that changed, once per chunk of events and instrument.
+pub trait TopOfBookSink {
+    /// The top of one book.
+    fn top(&mut self, top: &TopOfBook);
+}
+
+impl TopOfBookSink for () {
+    #[inline]
+    fn top(&mut self, _top: &TopOfBook) {}
+}
+
+impl TopOfBookSink for Vec<TopOfBook> {
+    fn top(&mut self, top: &TopOfBook) {
+        self.push(*top);
+    }
+}
+
+impl<S: TopOfBookSink + ?Sized> TopOfBookSink for &mut S {
+    #[inline]
+    fn top(&mut self, top: &TopOfBook) {
+        (**self).top(top);
+    }
+}
+
+/// Watches every applied event; statically dispatched, so that nobody pays for an observer that is not there.
+pub trait Observer {
+    /// Whether the callbacks do anything.
+    const ACTIVE: bool = true;
+
+    /// `event` was applied to `book`, which shows the levels after it, also in the middle of a venue event. Called for every
+    /// event that names one instrument.
+    fn on_event_applied(&mut self, event: &BookEvent, book: &Book<'_>, effect: Effect) {
+        let _ = (event, book, effect);
+    }
+
+    /// The best bid or offer of `book` changed ([`Book::bbo`] is the new one), as seen after the last event of a whole venue
+    /// event. Called before [`Observer::on_event_applied`] of that event. The book's state says whether to believe it.
+    fn on_bbo(&mut self, event: &BookEvent, book: &Book<'_>) {
+        let _ = (event, book);
+    }
+}
+
+impl Observer for () {
+    const ACTIVE: bool = false;
+}
+
+impl<O: Observer> Observer for &mut O {
+    const ACTIVE: bool = O::ACTIVE;
+
+    #[inline]
+    fn on_event_applied(&mut self, event: &BookEvent, book: &Book<'_>, effect: Effect) {
+        (**self).on_event_applied(event, book, effect);
+    }
+
+    #[inline]
+    fn on_bbo(&mut self, event: &BookEvent, book: &Book<'_>) {
+        (**self).on_bbo(event, book);
+    }
+}
+
+/// Where the featurizer's output goes.
+#[derive(Debug)]
+pub struct Sinks<'a, F, T, O> {
+    /// Feature vectors and end-of-grid markers.
+    pub features: &'a mut F,
+    /// Tops of changed books.
+    pub tops: &'a mut T,
+    /// Looks at every event.
+    pub observer: &'a mut O,
+}
