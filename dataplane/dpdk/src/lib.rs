@@ -7,7 +7,8 @@
 //! ```
 //!
 //! **What it never does:** place threads (the caller pins its own and holds a [`ThreadRegistration`]), know a market data
-//! protocol, or pretend to work without libdpdk.
+//! protocol, or pretend to work without libdpdk. The only protocol here is [`igmp`], because a DPDK port has no host stack
+//! that would join a group for it.
 //!
 //! **Invariants.**
 //! - EAL starts once per process; a second [`Eal::init`] is an error.
@@ -23,6 +24,7 @@
 #![deny(missing_docs)]
 
 pub mod capture;
+pub mod igmp;
 
 mod config;
 mod eal;

@@ -159,7 +159,7 @@ pub enum RxClock {
     None,
     /// Unix time in microseconds: `net_pcap` before DPDK 26.07, whatever the file's resolution.
     UnixMicros,
-    /// Unix time in nanoseconds: `net_pcap` from DPDK 26.07.
+    /// Unix time in nanoseconds: `net_pcap` from DPDK 26.07, `net_af_packet` from DPDK 24.11.
     UnixNanos,
     /// Ticks of the device's own clock, which only the device's profile can tell how to read.
     Device,
@@ -474,7 +474,7 @@ impl Port<Started> {
     /// Makes the port receive frames to `groups`: by their addresses, or else all multicast, or else everything; the first
     /// request the device grants. 224.0.0.1 is added, for membership queries.
     ///
-    /// A filter is not membership: a switch that snoops wants reports too.
+    /// A filter is not membership: a switch that snoops wants reports too, see [`crate::igmp`].
     ///
     /// # Errors
     /// [`PortError::NotMulticast`]. That no request was granted is no error, since devices without a filter (`net_pcap`)

@@ -32,6 +32,7 @@ impl TimestampField {
         let clock = match driver {
             "net_pcap" if crate::release() < PCAP_NANOS_SINCE => RxClock::UnixMicros,
             "net_pcap" => RxClock::UnixNanos,
+            "net_af_packet" if offloaded => RxClock::UnixNanos,
             _ if offloaded => RxClock::Device,
             _ => return (Self::default(), RxClock::None),
         };
