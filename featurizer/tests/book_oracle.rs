@@ -1,0 +1,455 @@
+//! The books against a naive book of sorted maps, event by event.
+
+use std::collections::{BTreeMap, HashMap};
+
+use featurizer::{BookLimits, Books, Effect, PageKind};
+use proptest::prelude::*;
+use types::{
+    Action, BookEvent, BookLevel, BookState, EventFlags, GapCause, InstrumentId, Px, Qty, Side, StaleCause,
+    Symbol,
+};
+
+const CENT: i64 = 10_000_000;
+const INSTRUMENTS: usize = 3;
+
+/// What a book is, said in the plainest way.
+#[derive(Default)]
+struct Naive {
+    orders: HashMap<(u64, u32), (Side, i64, u32)>,
+    levels: HashMap<u32, BTreeMap<i64, u64>>,
+    unknown: u64,
+    duplicates: u64,
+    over: u64,
+    bad: u64,
+}
+
+impl Naive {
+    fn remove(&mut self, id: u64, instrument: u32, qty: u32) {
+        let order = self.orders.get_mut(&(id, instrument)).expect("known");
+        self.over += u64::from(qty > order.2);
+        order.2 = order.2.saturating_sub(qty);
+        if order.2 == 0 {
+            self.orders.remove(&(id, instrument));
+        }
+    }
+
+    fn add(&mut self, id: u64, instrument: u32, side: Side, px: Px, qty: u32) {
+        if self.orders.insert((id, instrument), (side, px.0, qty)).is_some() {
+            self.duplicates += 1;
+        }
+    }
+
+    fn apply(&mut self, e: &BookEvent) {
+        let key = (e.order_id, e.instrument.0);
+        let known = self.orders.get(&key).copied();
+        let valid = e.px.is_some() && e.px.0.unsigned_abs() <= 1 << 60 && e.qty.0 > 0;
+        match e.action {
+            Action::OrderAdd if valid => self.add(key.0, key.1, e.side, e.px, e.qty.0),
+            Action::OrderAdd => self.bad += 1,
+            Action::Clear if e.instrument == InstrumentId::ALL => {
+                self.orders.clear();
+                self.levels.clear();
+            }
+            Action::Clear => {
+                self.orders.retain(|k, _| k.1 != key.1);
+                self.levels.remove(&key.1);
+            }
+            Action::OrderReduce | Action::OrderExecute | Action::OrderDelete | Action::OrderReplace
+                if known.is_none() =>
+            {
+                self.unknown += 1;
+            }
+            Action::OrderReduce | Action::OrderExecute if e.qty.0 == 0 => self.bad += 1,
+            Action::OrderReduce | Action::OrderExecute => self.remove(key.0, key.1, e.qty.0),
+            Action::OrderDelete => self.remove(key.0, key.1, known.unwrap().2),
+            Action::OrderReplace => {
+                let (side, _, qty) = known.unwrap();
+                self.remove(key.0, key.1, qty);
+                if valid {
+                    self.add(e.aux, key.1, side, e.px, e.qty.0);
+                } else {
+                    self.bad += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn levels(&self, instrument: u32, side: Side) -> Vec<BookLevel> {
+        let mut levels: BTreeMap<i64, (u64, u32)> = BTreeMap::new();
+        for ((_, of), (at, px, qty)) in &self.orders {
+            if *of == instrument && *at == side {
+                let level = levels.entry(*px).or_default();
+                *level = (level.0 + u64::from(*qty), level.1 + 1);
+            }
+        }
+        let level = |(px, (qty, order_count)): (&i64, &(u64, u32))| BookLevel {
+            px: Px(*px),
+            qty: *qty,
+            order_count: *order_count,
+        };
+        match side {
+            Side::Bid => levels.iter().rev().map(level).collect(),
+            Side::Ask => levels.iter().map(level).collect(),
+        }
+    }
+}
+
+fn limits() -> BookLimits {
+    BookLimits {
+        instruments: INSTRUMENTS,
+        order_slots_log2: 6,
+        side_orders: 4_096,
+        far_levels: 8_192,
+        default_tick: Px(CENT),
+        pages: PageKind::Ordinary,
+    }
+}
+
+fn event(action: Action, instrument: u32) -> BookEvent {
+    BookEvent { action, instrument: InstrumentId(instrument), flags: EventFlags::LAST, ..BookEvent::EMPTY }
+}
+
+fn define(instrument: u32, tick: Px) -> BookEvent {
+    let symbol = Symbol::new(&format!("T{instrument}")).unwrap();
+    BookEvent { order_id: symbol.to_word(), aux: 100, px: tick, ..event(Action::Define, instrument) }
+}
+
+/// A step of a random story; prices are relative to a centre that wanders, so that windows have to move.
+#[derive(Clone, Debug)]
+struct Step {
+    kind: u8,
+    instrument: u32,
+    id: u64,
+    ask: bool,
+    ticks: i64,
+    odd: i64,
+    qty: u32,
+    drift: i64,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let id = prop_oneof![8 => 0_u64..200, 1 => (0_u64..4).prop_map(|n| 1 << 63 | n), 1 => any::<u64>()];
+    let ticks = prop_oneof![10 => 0_i64..30, 4 => 0_i64..700, 1 => -40_i64..0, 1 => 0_i64..40_000];
+    let odd = prop_oneof![12 => Just(0_i64), 2 => (1_i64..100).prop_map(|n| n * 100_000), 1 => 1_i64..CENT];
+    let qty = prop_oneof![20 => 1_u32..1_000, 1 => Just(0), 1 => any::<u32>()];
+    let drift = prop_oneof![30 => -2_i64..=2, 1 => -900_i64..900];
+    (0_u8..100, 0..INSTRUMENTS as u32, id, any::<bool>(), ticks, odd, qty, drift).prop_map(
+        |(kind, instrument, id, ask, ticks, odd, qty, drift)| Step {
+            kind,
+            instrument,
+            id,
+            ask,
+            ticks,
+            odd,
+            qty,
+            drift,
+        },
+    )
+}
+
+/// Where each instrument's prices begin: an ordinary stock, one at a dollar's edge, and one around zero (a spread).
+const CENTRES: [i64; INSTRUMENTS] = [15_000, 100, 0];
+
+fn to_event(step: &Step, centre: &mut [i64; INSTRUMENTS]) -> BookEvent {
+    let i = step.instrument as usize;
+    centre[i] += step.drift;
+    let away = step.ticks + 1;
+    let ticks = if step.ask { centre[i] + away } else { centre[i] - away };
+    let e = BookEvent {
+        order_id: step.id,
+        side: if step.ask { Side::Ask } else { Side::Bid },
+        px: Px(ticks * CENT + step.odd),
+        qty: Qty(step.qty),
+        aux: step.id.wrapping_mul(7) % 211,
+        ..event(Action::OrderAdd, step.instrument)
+    };
+    let action = match step.kind {
+        0..55 => Action::OrderAdd,
+        55..75 => Action::OrderDelete,
+        75..85 => Action::OrderReplace,
+        85..92 => Action::OrderReduce,
+        _ => Action::OrderExecute,
+    };
+    let e = BookEvent { action, ..e };
+    match (step.kind, step.qty % 60) {
+        (0, 0) => BookEvent { action: Action::Clear, ..e },
+        (0, 1) => BookEvent { action: Action::Clear, instrument: InstrumentId::ALL, ..e },
+        (1, 0) => BookEvent { px: Px::NONE, ..e },
+        (1, 1) => BookEvent { px: Px(i64::MIN), ..e },
+        _ => e,
+    }
+}
+
+fn compare(books: &Books, naive: &Naive, instrument: u32) -> Result<(), TestCaseError> {
+    let book = books.book(InstrumentId(instrument)).unwrap();
+    for side in [Side::Bid, Side::Ask] {
+        let wanted = naive.levels(instrument, side);
+        let found: Vec<BookLevel> = book.levels(side, usize::MAX).collect();
+        prop_assert_eq!(&found, &wanted);
+        prop_assert_eq!(book.best(side), wanted.first().copied().unwrap_or(BookLevel::NONE));
+        prop_assert_eq!(book.level_count(side), wanted.len());
+        prop_assert_eq!(book.shares(side), wanted.iter().map(|l| l.qty).sum::<u64>());
+    }
+    prop_assert_eq!(book.bbo().bid, book.best(Side::Bid));
+    prop_assert_eq!(book.bbo().ask, book.best(Side::Ask));
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn orders_and_levels_agree_with_sorted_maps(steps in prop::collection::vec(step(), 1..1_200)) {
+        let mut books = Books::new(&limits()).unwrap();
+        let mut naive = Naive::default();
+        let mut centre = CENTRES;
+        (0..INSTRUMENTS as u32).for_each(|i| drop(books.lend().apply(&define(i, Px(CENT)))));
+        for (n, step) in steps.iter().enumerate() {
+            let e = to_event(step, &mut centre);
+            let mut lent = books.lend();
+            let _ = lent.touch(&[e]);
+            let applied = lent.apply(&e);
+            if applied.effect == Effect::Changed {
+                (0..INSTRUMENTS as u32).for_each(|i| drop(lent.settle(InstrumentId(i))));
+            }
+            naive.apply(&e);
+            compare(&books, &naive, step.instrument)?;
+            if n % 50 == 0 {
+                (0..INSTRUMENTS as u32).try_for_each(|i| compare(&books, &naive, i))?;
+            }
+            let c = books.counters();
+            prop_assert_eq!((c.unknown_orders, c.duplicate_orders), (naive.unknown, naive.duplicates));
+            prop_assert_eq!((c.over_reductions, c.bad_events), (naive.over, naive.bad));
+            prop_assert_eq!((c.missing_quantity, c.table_full), (0, 0));
+            prop_assert_eq!(books.occupancy().orders, naive.orders.len());
+        }
+    }
+
+    #[test]
+    fn levels_set_agree_with_sorted_maps(steps in prop::collection::vec(step(), 1..1_200)) {
+        let mut books = Books::new(&limits()).unwrap();
+        let mut naive: BTreeMap<(u32, Side, i64), u32> = BTreeMap::new();
+        let mut centre = CENTRES;
+        for step in &steps {
+            let e = to_event(step, &mut centre);
+            let qty = Qty(if step.kind % 3 == 0 { 0 } else { step.qty });
+            let e = BookEvent { action: Action::LevelSet, qty, instrument: InstrumentId(step.instrument), ..e };
+            let applied = books.lend().apply(&e);
+            let _ = books.lend().settle(e.instrument);
+            if e.px.is_some() && e.px.0 != i64::MIN {
+                let before = naive.remove(&(step.instrument, e.side, e.px.0)).unwrap_or(0);
+                prop_assert_eq!((applied.before, applied.qty), (u64::from(before), u64::from(qty.0)));
+                if qty.0 > 0 {
+                    naive.insert((step.instrument, e.side, e.px.0), qty.0);
+                }
+            }
+            let book = books.book(e.instrument).unwrap();
+            for side in [Side::Bid, Side::Ask] {
+                let range = naive.range((step.instrument, side, i64::MIN)..=(step.instrument, side, i64::MAX));
+                let mut wanted: Vec<BookLevel> = range
+                    .map(|((_, _, px), qty)| BookLevel { px: Px(*px), qty: u64::from(*qty), order_count: 0 })
+                    .collect();
+                if side == Side::Bid {
+                    wanted.reverse();
+                }
+                prop_assert_eq!(book.levels(side, usize::MAX).collect::<Vec<_>>(), wanted);
+            }
+        }
+    }
+}
+
+/// A walk far enough that every window moves many times, at a price where the step changes as well.
+#[test]
+fn a_trending_market_moves_its_windows_and_stays_right() {
+    let mut books = Books::new(&limits()).unwrap();
+    let mut naive = Naive::default();
+    books.lend().apply(&define(0, Px(CENT)));
+    let mut id = 0;
+    for turn in 0..8_000_i64 {
+        let centre = if turn < 4_000 { 2_000 - turn / 3 } else { 2_000 - (8_000 - turn) / 3 };
+        for (side, ticks) in [(Side::Bid, centre - 1 - turn % 7), (Side::Ask, centre + 1 + turn % 5)] {
+            id += 1;
+            let add = BookEvent {
+                order_id: id,
+                side,
+                px: Px(ticks * CENT),
+                qty: Qty(100),
+                ..event(Action::OrderAdd, 0)
+            };
+            // Each order leaves 40 turns later.
+            let leave = BookEvent { order_id: id.saturating_sub(80), ..event(Action::OrderDelete, 0) };
+            for e in [add, leave] {
+                let mut lent = books.lend();
+                if lent.apply(&e).effect == Effect::Changed {
+                    let _ = lent.settle(e.instrument);
+                }
+                naive.apply(&e);
+            }
+        }
+        if turn % 10 == 0 {
+            compare(&books, &naive, 0).unwrap();
+        }
+    }
+    let recentres = books.occupancy().recentres;
+    assert!((8..400).contains(&recentres), "{recentres} moves for a walk of 2,600 ticks");
+}
+
+#[test]
+fn sub_dollar_prices_find_a_fine_ladder() {
+    let mut books = Books::new(&limits()).unwrap();
+    books.lend().apply(&define(0, Px(CENT)));
+    for n in 0..200_i64 {
+        let add = BookEvent {
+            order_id: n as u64,
+            side: if n % 2 == 0 { Side::Bid } else { Side::Ask },
+            px: Px(50 * CENT + if n % 2 == 0 { -n * 100_000 } else { n * 100_000 }),
+            qty: Qty(1),
+            ..event(Action::OrderAdd, 0)
+        };
+        assert_eq!(books.lend().apply(&add).effect, Effect::Changed);
+    }
+    assert_eq!(books.occupancy().far_levels, 0, "0.0001 steps lie in the ladder below one dollar");
+}
+
+#[test]
+fn a_full_order_table_makes_the_book_stale_and_stays_consistent() {
+    let small = BookLimits { order_slots_log2: 4, side_orders: 8, ..limits() };
+    let mut books = Books::new(&small).unwrap();
+    books.lend().apply(&define(1, Px(CENT)));
+    let mut stored = 0_u64;
+    for n in 0..100_u64 {
+        let add =
+            BookEvent { order_id: n * 16, px: Px(100 * CENT), qty: Qty(7), ..event(Action::OrderAdd, 1) };
+        stored += u64::from(books.lend().apply(&add).effect == Effect::Changed);
+    }
+    let book = books.book(InstrumentId(1)).unwrap();
+    assert_eq!(book.state(), BookState::Stale(StaleCause::TableFull));
+    assert_eq!((book.shares(Side::Bid), u64::from(book.best(Side::Bid).order_count)), (stored * 7, stored));
+    assert!(stored < 100);
+    assert_eq!(books.counters().table_full, 100 - stored);
+    assert!(books.counters().stale_events > 0, "later events were counted as applied to a stale book");
+}
+
+#[test]
+fn a_full_far_arena_makes_the_book_stale_and_loses_no_other_level() {
+    let small = BookLimits { far_levels: 16, side_orders: 1_000, ..limits() };
+    let mut books = Books::new(&small).unwrap();
+    books.lend().apply(&define(0, Px(CENT)));
+    let add = |id: u64, ticks: i64| BookEvent {
+        order_id: id,
+        px: Px(ticks * CENT),
+        qty: Qty(1),
+        ..event(Action::OrderAdd, 0)
+    };
+    assert_eq!(books.lend().apply(&add(0, 100_000)).effect, Effect::Changed);
+    let mut kept = 1;
+    for n in 1..60 {
+        kept += usize::from(books.lend().apply(&add(n as u64, 90_000 - n * 10)).effect == Effect::Changed);
+    }
+    let book = books.book(InstrumentId(0)).unwrap();
+    assert_eq!(book.level_count(Side::Bid), kept);
+    assert_eq!(books.occupancy().orders, kept);
+    assert_eq!(book.state(), BookState::Stale(StaleCause::TableFull));
+    assert_eq!(book.best(Side::Bid).px, Px(100_000 * CENT));
+}
+
+#[test]
+fn states_follow_definition_gap_clear_and_snapshot() {
+    let mut books = Books::new(&limits()).unwrap();
+    let state = |books: &Books, i: u32| books.book(InstrumentId(i)).unwrap().state();
+    let all = |action| BookEvent { instrument: InstrumentId::ALL, ..event(action, 0) };
+    let add = BookEvent { order_id: 5, px: Px(CENT), qty: Qty(1), ..event(Action::OrderAdd, 0) };
+    let snapshot = EventFlags::LAST.with(EventFlags::SNAPSHOT);
+
+    assert_eq!(state(&books, 0), BookState::Empty);
+    books.lend().apply(&define(0, Px::NONE));
+    assert_eq!(state(&books, 0), BookState::Live);
+    assert_eq!(books.book(InstrumentId(0)).unwrap().tick(), Px(CENT));
+
+    books.lend().apply(&BookEvent { qty: Qty(GapCause::SessionChange as u32), ..all(Action::Gap) });
+    assert_eq!(state(&books, 0), BookState::Stale(StaleCause::SessionChange));
+    assert_eq!(state(&books, 1), BookState::Empty);
+    books.lend().apply(&define(1, Px::NONE));
+    assert_eq!(state(&books, 1), BookState::Stale(StaleCause::SessionChange), "its start may be in the gap");
+    books.lend().apply(&add);
+    assert_eq!(books.counters().stale_events, 1);
+
+    books.lend().apply(&BookEvent { flags: snapshot, ..event(Action::Clear, 0) });
+    assert_eq!(state(&books, 0), BookState::Recovering);
+    assert_eq!(books.book(InstrumentId(0)).unwrap().best(Side::Bid), BookLevel::NONE);
+    books.lend().apply(&BookEvent { flags: snapshot, ..add });
+    assert_eq!(state(&books, 0), BookState::Recovering);
+    books.lend().apply(&BookEvent { order_id: 6, ..add });
+    assert_eq!(state(&books, 0), BookState::Live);
+    assert_eq!(books.book(InstrumentId(0)).unwrap().shares(Side::Bid), 2);
+
+    books.lend().apply(&BookEvent { qty: Qty(GapCause::Sequence as u32), ..event(Action::Gap, 0) });
+    assert_eq!(state(&books, 0), BookState::Stale(StaleCause::Gap));
+    books.lend().apply(&all(Action::Clear));
+    assert_eq!((state(&books, 0), state(&books, 1)), (BookState::Live, BookState::Live));
+    assert_eq!((state(&books, 2), books.occupancy().orders), (BookState::Empty, 0));
+    books.lend().apply(&BookEvent { flags: EventFlags::LAST.with(EventFlags::MAYBE_BAD_BOOK), ..add });
+    assert_eq!(state(&books, 0), BookState::Stale(StaleCause::Gap));
+    assert_eq!(books.counters().gaps, 2);
+}
+
+#[test]
+fn readers_see_the_best_prices_after_the_last_event_only() {
+    let mut books = Books::new(&limits()).unwrap();
+    books.lend().apply(&define(0, Px(CENT)));
+    let set = |side, ticks: i64, qty, flags| BookEvent {
+        side,
+        px: Px(ticks * CENT),
+        qty: Qty(qty),
+        flags,
+        ..event(Action::LevelSet, 0)
+    };
+    let mut lent = books.lend();
+    let id = InstrumentId(0);
+    lent.apply(&set(Side::Bid, 100, 5, EventFlags::LAST));
+    let _ = lent.settle(id);
+    lent.apply(&set(Side::Ask, 101, 5, EventFlags::LAST));
+    let _ = lent.settle(id);
+    // The bid moves through the offer before the offer is taken away: crossed only in between.
+    lent.apply(&set(Side::Bid, 102, 5, EventFlags::NONE));
+    assert_eq!(lent.bbo(id).bid.px, Px(100 * CENT));
+    lent.apply(&set(Side::Ask, 101, 0, EventFlags::NONE));
+    lent.apply(&set(Side::Ask, 103, 5, EventFlags::LAST));
+    let before = lent.settle(id).expect("both sides changed");
+    assert_eq!((before.bid.px, before.ask.px), (Px(100 * CENT), Px(101 * CENT)));
+    assert_eq!((lent.bbo(id).bid.px, lent.bbo(id).ask.px), (Px(102 * CENT), Px(103 * CENT)));
+    assert_eq!(books.counters().crossed_events, 0);
+
+    let mut lent = books.lend();
+    lent.apply(&set(Side::Bid, 103, 5, EventFlags::LAST));
+    let _ = lent.settle(id);
+    lent.apply(&set(Side::Bid, 104, 5, EventFlags::LAST));
+    let _ = lent.settle(id);
+    lent.apply(&set(Side::Bid, 90, 5, EventFlags::LAST));
+    let _ = lent.settle(id);
+    assert_eq!((books.counters().locked_events, books.counters().crossed_events), (1, 2));
+}
+
+#[test]
+fn bounds_out_of_range_are_named() {
+    for (limits, what) in [
+        (BookLimits { instruments: 0, ..limits() }, "instruments"),
+        (BookLimits { instruments: 40_000, ..limits() }, "instruments"),
+        (BookLimits { order_slots_log2: 2, ..limits() }, "order_slots_log2"),
+        (BookLimits { side_orders: usize::MAX, ..limits() }, "side_orders"),
+        (BookLimits { far_levels: usize::MAX, ..limits() }, "far_levels"),
+        (BookLimits { default_tick: Px::NONE, ..limits() }, "default_tick"),
+    ] {
+        let error = Books::new(&limits).expect_err(what).to_string();
+        assert!(error.starts_with(what) && error.contains("wanted"), "{error}");
+    }
+}
+
+#[test]
+fn an_instrument_out_of_range_is_counted_and_touches_nothing() {
+    let mut books = Books::new(&limits()).unwrap();
+    let e = BookEvent { order_id: 1, px: Px(CENT), qty: Qty(1), ..event(Action::OrderAdd, 77) };
+    assert_eq!(books.lend().apply(&e).effect, Effect::Refused);
+    assert_eq!((books.counters().bad_events, books.used()), (1, 0));
+}
