@@ -77,6 +77,6 @@ pub(crate) fn errno_text(rc: i32) -> String {
 /// The log lines a failed call left behind, as the tail of an error message; empty when there were none.
 pub(crate) fn log_tail(log: &str) -> String {
     let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
-    let tail = &lines[lines.len().saturating_sub(6)..];
+    let tail = &lines[lines.len().saturating_sub(4)..];
     if tail.is_empty() { String::new() } else { format!("; DPDK said: {}", tail.join(" | ")) }
 }

@@ -97,8 +97,9 @@ pub enum PortError {
         /// Number of ports there are.
         present: u16,
     },
-    /// The port is in use by this process already.
-    #[error("{device}: already configured in this process")]
+    /// The port is in use by this process already, or its driver failed to set up a queue before. Such a driver is not tried
+    /// again, since what it left behind is unknown (`net_pcap` frees its ring twice).
+    #[error("{device}: in use by this process, or refused by its driver before")]
     InUse {
         /// The port's name.
         device: String,
@@ -582,6 +583,21 @@ mod tests {
         assert_eq!(
             report.to_string(),
             "all multicast held (set_mc_addr_list -95, allmulticast 0, promiscuous not asked)"
+        );
+    }
+
+    #[test]
+    fn a_refusal_says_which_call_and_why() {
+        let error = PortError::Configure {
+            device: "net_pcap3".into(),
+            step: ConfigureStep::RxQueue,
+            rc: -22,
+            log: "eth_rx_queue_setup(): Multiseg mbufs are not supported in infinite_rx mode.\n".into(),
+        };
+        assert_eq!(
+            error.to_string(),
+            "net_pcap3: rte_eth_rx_queue_setup: -22 (Invalid argument); DPDK said: eth_rx_queue_setup(): Multiseg mbufs \
+             are not supported in infinite_rx mode."
         );
     }
 
