@@ -11,6 +11,8 @@ use crate::session::{Head, SessionId};
 
 /// Lines one channel may have.
 pub const LINES_MAX: usize = 8;
+/// No session gets this far: a packet with such a number is damaged, and sums of numbers below it never overflow.
+const SEQ_MAX: u64 = 1 << 62;
 /// Sessions remembered after they ended, so that a slow line's last packets are not taken for a new session.
 const OLD_SESSIONS: usize = 4;
 /// Holes remembered after they were given up, to tell late messages from duplicates.
@@ -110,6 +112,8 @@ pub struct ArbiterStats {
     pub reordered: u64,
     /// Packets of a session that had been left.
     pub stale: u64,
+    /// Packets with a sequence number that no session reaches.
+    pub implausible: u64,
     /// Sessions seen.
     pub sessions: u64,
     /// First sequence number of the first session, 0 before anything came.
@@ -190,6 +194,12 @@ impl Arbiter {
         self.next
     }
 
+    /// Whether packets of `session` belong here without a change of session that nobody announced: it runs, or none does.
+    #[must_use]
+    pub fn accepts(&self, session: SessionId) -> bool {
+        self.ended || self.session.is_none_or(|running| running == session)
+    }
+
     /// Whether early packets wait for a hole to fill.
     #[inline]
     #[must_use]
@@ -202,6 +212,10 @@ impl Arbiter {
     pub fn on_packet(&mut self, head: &Head, payload: &[u8], arrival: Arrival, out: &mut impl Deliver) {
         if self.is_waiting() {
             self.on_time(arrival.at, out);
+        }
+        if head.seq > SEQ_MAX {
+            self.stats.implausible += 1;
+            return;
         }
         if self.session != Some(head.session) && !self.change_session(head, arrival, out) {
             return;
@@ -396,7 +410,7 @@ impl Arbiter {
         let hole = Hole { first: self.next, count: seq - self.next };
         self.remember(hole);
         self.stats.gaps += 1;
-        self.stats.missing += hole.count;
+        self.stats.missing = self.stats.missing.saturating_add(hole.count);
         self.stats.last_seq = seq - 1;
         self.next = seq;
         out.hole(hole, arrival);
@@ -431,5 +445,228 @@ impl Arbiter {
             let earliest = self.waiting.iter().map(|&i| self.slots[i].arrival.at).min();
             self.deadline = earliest.unwrap_or_default().plus(self.config.timeout);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes down what comes out.
+    #[derive(Default)]
+    struct Log(Vec<String>);
+
+    impl Deliver for Log {
+        fn packet(&mut self, head: &Head, payload: &[u8], skip: u16, arrival: Arrival) {
+            let first = head.seq + u64::from(skip);
+            let text = std::str::from_utf8(payload).unwrap();
+            self.0.push(format!("{first}..{} {text} @{}", head.next_seq(), arrival.line));
+        }
+        fn hole(&mut self, hole: Hole, _arrival: Arrival) {
+            self.0.push(format!("lost {}+{}", hole.first, hole.count));
+        }
+        fn heartbeat(&mut self, head: &Head, _arrival: Arrival) {
+            self.0.push(format!("beat {}", head.seq));
+        }
+        fn session(&mut self, session: SessionId, interrupted: bool, _arrival: Arrival) {
+            self.0.push(format!("session {}{}", session.0[0], if interrupted { " interrupts" } else { "" }));
+        }
+        fn end_of_session(&mut self, _arrival: Arrival) {
+            self.0.push("end".to_owned());
+        }
+    }
+
+    struct Rig {
+        arbiter: Arbiter,
+        log: Log,
+        now: u64,
+    }
+
+    impl Rig {
+        fn new(slots: usize, start: Start) -> Self {
+            let config = ArbiterConfig { slots, slot_bytes: 8, timeout: Nanos(100), start };
+            Self { arbiter: Arbiter::new(config), log: Log::default(), now: 0 }
+        }
+
+        /// A packet of session 1 with `count` messages on `line`.
+        fn packet(&mut self, line: u8, seq: u64, count: u16) {
+            self.head(1, line, seq, count, false);
+        }
+
+        fn head(&mut self, session: u8, line: u8, seq: u64, count: u16, end: bool) {
+            let head = Head { session: SessionId([session; 10]), seq, count, end, sent: UnixNanos(0) };
+            let at = UnixNanos(self.now);
+            let payload = format!("p{seq}");
+            let arrival = Arrival { at, ts_recv: at, line, offset: 0 };
+            self.arbiter.on_packet(&head, payload.as_bytes(), arrival, &mut self.log);
+        }
+
+        fn take(&mut self) -> Vec<String> {
+            std::mem::take(&mut self.log.0)
+        }
+    }
+
+    #[test]
+    fn the_second_copy_is_a_duplicate() {
+        let mut rig = Rig::new(4, Start::Anywhere);
+        for seq in [10, 12] {
+            rig.packet(0, seq, 2);
+            rig.packet(1, seq, 2);
+        }
+        assert_eq!(rig.take(), ["session 1", "10..12 p10 @0", "12..14 p12 @0"]);
+        let stats = rig.arbiter.stats();
+        assert_eq!((stats.delivered, stats.duplicates, stats.missing), (4, 4, 0));
+        assert_eq!((stats.first_seq, stats.last_seq, rig.arbiter.next_seq()), (10, 13, 14));
+        assert_eq!((stats.lines[0].won, stats.lines[1].won), (4, 0));
+    }
+
+    #[test]
+    fn the_other_line_fills_the_hole_in_order() {
+        let mut rig = Rig::new(4, Start::Anywhere);
+        rig.packet(0, 1, 1);
+        rig.packet(0, 3, 1);
+        rig.packet(0, 4, 1);
+        rig.packet(1, 2, 1);
+        assert_eq!(rig.take(), ["session 1", "1..2 p1 @0", "2..3 p2 @1", "3..4 p3 @0", "4..5 p4 @0"]);
+        let stats = rig.arbiter.stats();
+        assert_eq!((stats.gaps, stats.reordered, stats.lines[0].missing), (0, 2, 1));
+    }
+
+    #[test]
+    fn packets_that_overlap_deliver_only_what_is_new() {
+        let mut rig = Rig::new(4, Start::Anywhere);
+        rig.packet(0, 1, 2);
+        rig.packet(1, 1, 5);
+        assert_eq!(rig.take(), ["session 1", "1..3 p1 @0", "3..6 p1 @1"]);
+        assert_eq!(rig.arbiter.stats().duplicates, 2);
+    }
+
+    #[test]
+    fn a_hole_is_given_up_after_the_timeout_and_not_before() {
+        let mut rig = Rig::new(4, Start::Anywhere);
+        rig.packet(0, 1, 1);
+        rig.now = 50;
+        rig.packet(0, 5, 1);
+        rig.take();
+        rig.arbiter.on_time(UnixNanos(149), &mut rig.log);
+        assert!(rig.take().is_empty() && rig.arbiter.is_waiting());
+        rig.arbiter.on_time(UnixNanos(150), &mut rig.log);
+        assert_eq!(rig.take(), ["lost 2+3", "5..6 p5 @0"]);
+        rig.packet(1, 3, 1);
+        let stats = rig.arbiter.stats();
+        assert_eq!((stats.gaps, stats.missing, stats.late, stats.duplicates), (1, 3, 1, 0));
+    }
+
+    #[test]
+    fn each_hole_has_its_own_time() {
+        let mut rig = Rig::new(4, Start::Anywhere);
+        rig.packet(0, 1, 1);
+        rig.packet(0, 3, 1);
+        rig.now = 60;
+        rig.packet(0, 5, 1);
+        rig.take();
+        rig.arbiter.on_time(UnixNanos(100), &mut rig.log);
+        assert_eq!(rig.take(), ["lost 2+1", "3..4 p3 @0"]);
+        rig.arbiter.on_time(UnixNanos(159), &mut rig.log);
+        assert!(rig.take().is_empty());
+        rig.arbiter.on_time(UnixNanos(160), &mut rig.log);
+        assert_eq!(rig.take(), ["lost 4+1", "5..6 p5 @0"]);
+    }
+
+    #[test]
+    fn full_slots_give_the_first_hole_up() {
+        let mut rig = Rig::new(2, Start::Anywhere);
+        rig.packet(0, 1, 1);
+        rig.packet(0, 3, 1);
+        rig.packet(0, 5, 1);
+        rig.take();
+        rig.packet(0, 7, 1);
+        assert_eq!(rig.take(), ["lost 2+1", "3..4 p3 @0"]);
+        rig.packet(0, 9, 1);
+        assert_eq!(rig.take(), ["lost 4+1", "5..6 p5 @0"]);
+        rig.arbiter.finish(&mut rig.log);
+        assert_eq!(rig.take(), ["lost 6+1", "7..8 p7 @0", "lost 8+1", "9..10 p9 @0"]);
+    }
+
+    #[test]
+    fn a_packet_too_long_for_a_slot_gives_everything_before_it_up() {
+        let mut rig = Rig::new(4, Start::Anywhere);
+        rig.packet(0, 1, 1);
+        rig.packet(0, 3, 1);
+        rig.take();
+        rig.packet(0, 100_000_000, 1);
+        assert_eq!(
+            rig.take(),
+            ["lost 2+1", "3..4 p3 @0", "lost 4+99999996", "100000000..100000001 p100000000 @0"]
+        );
+        assert!(!rig.arbiter.is_waiting());
+    }
+
+    #[test]
+    fn a_heartbeat_reveals_a_loss_at_the_end() {
+        let mut rig = Rig::new(4, Start::Anywhere);
+        rig.packet(0, 1, 1);
+        rig.packet(0, 2, 0);
+        assert_eq!(rig.take(), ["session 1", "1..2 p1 @0", "beat 2"]);
+        rig.packet(0, 4, 0);
+        rig.packet(1, 1, 0);
+        assert!(rig.take().is_empty());
+        rig.arbiter.on_time(UnixNanos(100), &mut rig.log);
+        assert_eq!(rig.take(), ["lost 2+2", "beat 4"]);
+    }
+
+    #[test]
+    fn the_end_of_a_session_is_told_once_and_only_when_all_is_in() {
+        let mut rig = Rig::new(4, Start::Anywhere);
+        rig.packet(0, 1, 1);
+        rig.head(1, 0, 3, 0, true);
+        rig.head(1, 1, 3, 0, true);
+        rig.packet(1, 2, 1);
+        rig.head(1, 0, 3, 0, true);
+        assert_eq!(rig.take(), ["session 1", "1..2 p1 @0", "2..3 p2 @1", "end"]);
+    }
+
+    #[test]
+    fn a_new_session_begins_at_one_and_the_old_one_stays_left() {
+        let mut rig = Rig::new(4, Start::Anywhere);
+        rig.packet(0, 7, 1);
+        rig.packet(0, 9, 1);
+        rig.head(2, 0, 2, 1, false);
+        rig.packet(1, 8, 1);
+        assert_eq!(
+            rig.take(),
+            ["session 1", "7..8 p7 @0", "lost 8+1", "9..10 p9 @0", "session 2 interrupts"]
+        );
+        rig.head(2, 1, 1, 1, false);
+        assert_eq!(rig.take(), ["1..2 p1 @1", "2..3 p2 @0"]);
+        let stats = rig.arbiter.stats();
+        assert_eq!((stats.stale, stats.sessions, stats.missing), (1, 2, 1));
+    }
+
+    #[test]
+    fn a_session_that_ended_is_not_interrupted() {
+        let mut rig = Rig::new(4, Start::Anywhere);
+        rig.head(1, 0, 5, 0, true);
+        rig.head(2, 0, 1, 1, false);
+        assert_eq!(rig.take(), ["session 1", "end", "session 2", "1..2 p1 @0"]);
+    }
+
+    #[test]
+    fn a_number_that_no_session_reaches_changes_nothing() {
+        let mut rig = Rig::new(4, Start::Anywhere);
+        rig.packet(0, 1, 1);
+        rig.packet(0, u64::MAX, 5);
+        rig.packet(0, 2, 1);
+        assert_eq!(rig.take(), ["session 1", "1..2 p1 @0", "2..3 p2 @0"]);
+        assert_eq!((rig.arbiter.stats().implausible, rig.arbiter.stats().missing), (1, 0));
+    }
+
+    #[test]
+    fn a_known_start_makes_a_late_join_a_loss() {
+        let mut rig = Rig::new(4, Start::At(1));
+        rig.packet(0, 4, 1);
+        rig.arbiter.finish(&mut rig.log);
+        assert_eq!(rig.take(), ["session 1", "lost 1+3", "4..5 p4 @0"]);
+        assert_eq!(rig.arbiter.stats().first_seq, 1);
     }
 }

@@ -80,19 +80,29 @@ impl Transport {
     ///
     /// [`WireError`] with offsets into `payload`.
     #[inline]
-    pub fn read<'a>(self, payload: &'a [u8]) -> Result<(Head, Messages<'a>), WireError> {
+    pub fn read(self, payload: &[u8]) -> Result<Head, WireError> {
         match self {
             Self::MoldUdp64 => {
                 let packet = Packet::parse(payload)?;
-                let messages = packet.messages();
-                check_tiling(messages.clone(), packet.message_count())?;
-                Ok((mold_head(&packet), Messages::Mold(messages)))
+                check_tiling(packet.messages(), packet.message_count())?;
+                Ok(mold_head(&packet))
             }
             Self::IexTp { protocol } => {
                 let segment = Segment::parse_as(payload, protocol)?;
-                let messages = segment.messages();
-                check_tiling(messages.clone(), segment.message_count())?;
-                Ok((iex_head(&segment), Messages::Iex(messages)))
+                check_tiling(segment.messages(), segment.message_count())?;
+                Ok(iex_head(&segment))
+            }
+        }
+    }
+
+    /// The messages of a payload that [`Transport::read`] accepted; none when it is not even a packet.
+    #[inline]
+    #[must_use]
+    pub fn messages(self, payload: &[u8]) -> Option<Messages<'_>> {
+        match self {
+            Self::MoldUdp64 => Packet::parse(payload).ok().map(|packet| Messages::Mold(packet.messages())),
+            Self::IexTp { .. } => {
+                Segment::parse(payload).ok().map(|segment| Messages::Iex(segment.messages()))
             }
         }
     }
@@ -157,7 +167,8 @@ mod tests {
     #[test]
     fn a_whole_packet_is_read() {
         let bytes = packet(7, &[b"ab", b"c"]);
-        let (head, messages) = Transport::MoldUdp64.read(&bytes).unwrap();
+        let head = Transport::MoldUdp64.read(&bytes).unwrap();
+        let messages = Transport::MoldUdp64.messages(&bytes).unwrap();
         assert_eq!((head.seq, head.count, head.next_seq(), head.end), (7, 2, 9, false));
         assert_eq!(head.session, SessionId(*b"SESSION001"));
         assert_eq!(messages.map(Result::unwrap).collect::<Vec<_>>(), [b"ab".as_slice(), b"c"]);
@@ -175,7 +186,7 @@ mod tests {
     #[test]
     fn a_heartbeat_has_no_body() {
         let mut bytes = packet(7, &[]);
-        assert_eq!(Transport::MoldUdp64.read(&bytes).unwrap().0.count, 0);
+        assert_eq!(Transport::MoldUdp64.read(&bytes).unwrap().count, 0);
         bytes.push(0);
         assert!(matches!(Transport::MoldUdp64.read(&bytes), Err(WireError::TrailingBytes { .. })));
         let mut with_message = packet(7, &[b"ab"]);
@@ -190,7 +201,7 @@ mod tests {
         let len = wire::iex::SegmentBuilder::new(&mut buf, header).unwrap().finish();
         let wanted = Transport::IexTp { protocol: wire::iex::PROTOCOL_DEEP_1_0 };
         assert!(matches!(wanted.read(&buf[..len]), Err(WireError::WrongProtocol { found: 0, .. })));
-        let (head, _) = Transport::IexTp { protocol: 0 }.read(&buf[..len]).unwrap();
+        let head = Transport::IexTp { protocol: 0 }.read(&buf[..len]).unwrap();
         assert_eq!((head.seq, head.count), (0, 0));
     }
 }

@@ -105,7 +105,7 @@ impl FeedStats {
     /// Counts one message of `message_type` at venue time `ts`.
     #[inline]
     pub(crate) fn note_message(&mut self, message_type: u8, ts: UnixNanos) {
-        if self.messages == 0 {
+        if self.first_ts.0 == 0 {
             self.first_ts = ts;
         }
         self.messages += 1;

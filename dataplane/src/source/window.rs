@@ -94,7 +94,7 @@ mod tests {
         #[test]
         fn the_stream_comes_through_whole(len in 0_usize..3_000_000, step in 1_usize..300_000, take in 1_usize..RECORD_BYTES_MAX) {
             let step = step.max(len / 2_000);
-            let bytes: Vec<u8> = (0..len).map(|i| (i * 31 >> 3) as u8).collect();
+            let bytes: Vec<u8> = (0..len).map(|i| ((i * 31) >> 3) as u8).collect();
             let mut window = Window::new(Box::new(Trickle { bytes: bytes.clone(), at: 0, step }));
             let mut got = Vec::new();
             while window.require(take).unwrap() {

@@ -1,0 +1,214 @@
+//! What a receiver is told: which feed, which groups, which bounds.
+
+use std::fmt;
+use std::net::SocketAddrV4;
+use std::str::FromStr;
+
+use types::UnixNanos;
+
+use crate::arbiter::{ArbiterConfig, LINES_MAX};
+use crate::decode::{INSTRUMENTS_MAX, IexFeed};
+use crate::session::Transport;
+use crate::source::BURST_MAX;
+
+/// A market-data feed we read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeedKind {
+    /// NASDAQ TotalView-ITCH 5.0 over MoldUDP64, or in raw files.
+    Itch50,
+    /// IEX DEEP 1.0 over IEX-TP.
+    Deep,
+    /// IEX TOPS 1.6 over IEX-TP.
+    Tops,
+    /// LOBSTER message and order book files in a zip archive.
+    Lobster,
+}
+
+impl FeedKind {
+    /// All feeds.
+    pub const ALL: [Self; 4] = [Self::Itch50, Self::Deep, Self::Tops, Self::Lobster];
+
+    /// Its name in commands and reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Itch50 => "itch50",
+            Self::Deep => "deep",
+            Self::Tops => "tops",
+            Self::Lobster => "lobster",
+        }
+    }
+
+    /// The transport its packets use; `None` for a feed that comes in files only.
+    #[must_use]
+    pub const fn transport(self) -> Option<Transport> {
+        match self {
+            Self::Itch50 => Some(Transport::MoldUdp64),
+            Self::Deep => Some(Transport::IexTp { protocol: IexFeed::Deep10.protocol() }),
+            Self::Tops => Some(Transport::IexTp { protocol: IexFeed::Tops16.protocol() }),
+            Self::Lobster => None,
+        }
+    }
+}
+
+impl fmt::Display for FeedKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The text names no feed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("found feed {found:?}, wanted itch50, deep, tops or lobster")]
+pub struct UnknownFeed {
+    /// The text.
+    pub found: String,
+}
+
+impl FromStr for FeedKind {
+    type Err = UnknownFeed;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFeed> {
+        Self::ALL
+            .into_iter()
+            .find(|k| k.as_str() == text)
+            .ok_or_else(|| UnknownFeed { found: text.to_owned() })
+    }
+}
+
+/// One channel: one sequence of messages, sent on several lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChannelConfig {
+    /// Multicast group and port of each line, A first.
+    pub lines: Vec<SocketAddrV4>,
+}
+
+/// When the venue's day begins, for protocols that count time from there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Midnight {
+    /// The New York midnight before the first packet of each session; 0 for raw files, which carry no date.
+    #[default]
+    FromCapture,
+    /// This one.
+    At(UnixNanos),
+}
+
+/// What a receiver listens to, and its bounds.
+#[derive(Clone, Debug)]
+pub struct FeedConfig {
+    /// The feed.
+    pub kind: FeedKind,
+    /// Its channels; none means that all traffic of the feed is one channel, whose lines are learnt.
+    pub channels: Vec<ChannelConfig>,
+    /// Bounds of arbitration, per channel.
+    pub arbiter: ArbiterConfig,
+    /// The venue's day.
+    pub midnight: Midnight,
+    /// Instruments that may be defined.
+    pub instruments_max: usize,
+    /// Packets read in one poll, at most [`BURST_MAX`]. A replay that must interleave orders with packets reads one.
+    pub burst_max: usize,
+}
+
+impl FeedConfig {
+    /// The feed with default bounds, all traffic one channel.
+    #[must_use]
+    pub fn new(kind: FeedKind) -> Self {
+        Self {
+            kind,
+            channels: Vec::new(),
+            arbiter: ArbiterConfig::default(),
+            midnight: Midnight::default(),
+            instruments_max: INSTRUMENTS_MAX,
+            burst_max: BURST_MAX,
+        }
+    }
+
+    /// Checks what types cannot.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for the first thing that is wrong.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if self.channels.len() > CHANNELS_MAX {
+            return Err(ConfigError::Channels { found: self.channels.len() });
+        }
+        let mut seen = Vec::new();
+        for (channel, config) in self.channels.iter().enumerate() {
+            let lines = config.lines.len();
+            if lines == 0 || lines > LINES_MAX {
+                return Err(ConfigError::Lines { channel, found: lines });
+            }
+            for &line in &config.lines {
+                if seen.contains(&line) {
+                    return Err(ConfigError::Twice { line });
+                }
+                seen.push(line);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Channels one receiver may have: an event carries the channel in a byte, and each has slots of its own.
+pub const CHANNELS_MAX: usize = 64;
+
+/// Why a feed cannot be received as configured.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// Too many channels.
+    #[error("found {found} channels, wanted at most {CHANNELS_MAX} in one receiver")]
+    Channels {
+        /// How many there are.
+        found: usize,
+    },
+    /// A channel without lines, or with too many.
+    #[error("channel {channel}: found {found} lines, wanted 1 to {LINES_MAX}")]
+    Lines {
+        /// Index of the channel.
+        channel: usize,
+        /// How many lines it has.
+        found: usize,
+    },
+    /// A line that belongs to two channels, or to one twice.
+    #[error("found group {line} twice, wanted each group and port on one line of one channel")]
+    Twice {
+        /// The group and port.
+        line: SocketAddrV4,
+    },
+    /// The feed has no packets to receive.
+    #[error("found feed {kind} for a packet source, wanted one that comes in packets")]
+    NoPackets {
+        /// The feed.
+        kind: FeedKind,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    #[test]
+    fn feeds_are_named_as_commands_name_them() {
+        for kind in FeedKind::ALL {
+            assert_eq!(kind.as_str().parse(), Ok(kind));
+        }
+        assert!("itch".parse::<FeedKind>().unwrap_err().to_string().contains("found feed \"itch\""));
+    }
+
+    #[test]
+    fn impossible_channels_are_refused() {
+        let line = |n| SocketAddrV4::new(Ipv4Addr::new(233, 54, 12, n), 26_477);
+        let with = |channels: Vec<Vec<SocketAddrV4>>| {
+            let channels = channels.into_iter().map(|lines| ChannelConfig { lines }).collect();
+            FeedConfig { channels, ..FeedConfig::new(FeedKind::Itch50) }.validate()
+        };
+        assert_eq!(with(vec![]), Ok(()));
+        assert_eq!(with(vec![vec![line(1), line(2)], vec![line(3)]]), Ok(()));
+        assert_eq!(with(vec![vec![line(1)], vec![]]), Err(ConfigError::Lines { channel: 1, found: 0 }));
+        assert_eq!(with(vec![vec![line(1)], vec![line(1)]]), Err(ConfigError::Twice { line: line(1) }));
+        assert_eq!(with(vec![vec![line(1)]; 65]), Err(ConfigError::Channels { found: 65 }));
+    }
+}

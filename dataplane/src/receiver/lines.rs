@@ -1,0 +1,92 @@
+//! Which channel and line a datagram belongs to.
+
+use std::net::SocketAddrV4;
+
+use crate::arbiter::LINES_MAX;
+use crate::config::ChannelConfig;
+
+/// Channel and line of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) channel: u8,
+    pub(super) line: u8,
+}
+
+/// Group and port to channel and line.
+#[derive(Debug)]
+pub(super) struct LineTable {
+    /// Sorted by key.
+    entries: Vec<(u64, Line)>,
+    /// Whether lines of channel 0 are learnt as they appear.
+    learning: bool,
+}
+
+fn key(group: SocketAddrV4) -> u64 {
+    u64::from(group.ip().to_bits()) << 16 | u64::from(group.port())
+}
+
+impl LineTable {
+    /// The table of `channels`; with none, lines are learnt.
+    pub(super) fn new(channels: &[ChannelConfig]) -> Self {
+        let mut entries = Vec::with_capacity(LINES_MAX.max(channels.len() * LINES_MAX));
+        for (channel, config) in (0_u8..).zip(channels) {
+            for (line, &group) in (0_u8..).zip(&config.lines) {
+                entries.push((key(group), Line { channel, line }));
+            }
+        }
+        entries.sort_unstable_by_key(|&(key, _)| key);
+        Self { entries, learning: channels.is_empty() }
+    }
+
+    #[inline]
+    pub(super) fn find(&self, group: SocketAddrV4) -> Option<Line> {
+        let wanted = key(group);
+        self.entries.binary_search_by_key(&wanted, |&(key, _)| key).ok().map(|at| self.entries[at].1)
+    }
+
+    /// Whether an unknown line may be learnt.
+    pub(super) fn can_learn(&self) -> bool {
+        self.learning && self.entries.len() < LINES_MAX
+    }
+
+    /// Takes an unknown line in as the next one of channel 0.
+    #[cold]
+    pub(super) fn learn(&mut self, group: SocketAddrV4) -> Line {
+        let line = Line { channel: 0, line: u8::try_from(self.entries.len()).unwrap_or(u8::MAX) };
+        let place = self.entries.partition_point(|&(known, _)| known < key(group));
+        self.entries.insert(place, (key(group), line));
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    fn group(n: u8, port: u16) -> SocketAddrV4 {
+        SocketAddrV4::new(Ipv4Addr::new(233, 54, 12, n), port)
+    }
+
+    #[test]
+    fn configured_lines_are_found_and_others_are_not() {
+        let channel = |lines: &[SocketAddrV4]| ChannelConfig { lines: lines.to_vec() };
+        let table =
+            LineTable::new(&[channel(&[group(9, 1), group(1, 1)]), channel(&[group(5, 1), group(1, 2)])]);
+        assert_eq!(table.find(group(1, 1)), Some(Line { channel: 0, line: 1 }));
+        assert_eq!(table.find(group(1, 2)), Some(Line { channel: 1, line: 1 }));
+        assert_eq!(table.find(group(2, 1)), None);
+        assert!(!table.can_learn());
+    }
+
+    #[test]
+    fn lines_are_learnt_up_to_the_bound() {
+        let mut table = LineTable::new(&[]);
+        for n in (0..8).rev() {
+            assert!(table.can_learn());
+            assert_eq!(table.learn(group(n, 7)), Line { channel: 0, line: 7 - n });
+        }
+        assert!(!table.can_learn());
+        assert_eq!(table.find(group(3, 7)), Some(Line { channel: 0, line: 4 }));
+    }
+}

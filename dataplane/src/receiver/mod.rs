@@ -1,0 +1,351 @@
+//! The receiver stage: from packets to book events.
+
+mod lines;
+mod output;
+mod pipeline;
+
+pub use output::EventTx;
+
+use stage::{Clock, CounterCell, CounterReader, HopHistogram, LiveClock, Stage, Work, WorkStatus, counters};
+use types::{Nanos, UnixNanos};
+
+use crate::config::{ConfigError, FeedConfig, FeedKind};
+use crate::decode::Directory;
+use crate::source::{BURST_MAX, PacketSource, SourceError, SourceStatus};
+use crate::stats::FeedStats;
+use pipeline::{CHUNK, Pipeline};
+
+/// A stage that turns some input into book events: what a replay and the live line alike need to know of it.
+pub trait Feed: Stage {
+    /// Every count so far.
+    fn stats(&self) -> FeedStats;
+
+    /// The instruments defined so far, by number.
+    fn directory(&self) -> &Directory;
+
+    /// The time the input has reached: the latest packet's stamp, or the venue's time where packets have none. A replay
+    /// sets its clock by it.
+    fn replay_time(&self) -> UnixNanos;
+
+    /// Why the input ended early, once it did. Everything before the damage was handed on.
+    fn take_error(&mut self) -> Option<SourceError>;
+
+    /// Counters for metrics, published at housekeeping.
+    fn counters(&self) -> CounterReader;
+
+    /// The ring's side of it.
+    fn output(&self) -> &EventTx;
+}
+
+/// Latency measurement of a receiver. One poll in `sample_every` reads the clock three times.
+#[derive(Debug)]
+pub struct ReceiverHops {
+    /// The clock measured by.
+    pub clock: LiveClock,
+    /// From the NIC's stamp, or the poll's begin where there is none, to the decoded event.
+    pub nic_decode: HopHistogram,
+    /// From the decoded event to its place in the ring.
+    pub decode_ring: HopHistogram,
+    /// Polls with packets per measured one; 1 measures all.
+    pub sample_every: u32,
+    /// How long an interval of the histograms lasts.
+    pub interval: Nanos,
+}
+
+/// What a receiver is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Reading,
+    /// The input is over; this channel is to be ended next.
+    Ending(usize),
+    Done,
+}
+
+/// Packets looked at before an input without a single packet of the feed is given up in a replay.
+const FOREIGN_AFTER: u64 = 4_096;
+
+const COUNTERS: [&str; 12] = [
+    "packets",
+    "bytes",
+    "messages",
+    "messages_unknown",
+    "events",
+    "gaps",
+    "missing",
+    "duplicates",
+    "late",
+    "errors",
+    "other_traffic",
+    "lost_events",
+];
+
+/// Reads packets, arbitrates, decodes and hands events on. The same code live and in a replay; only where events go and
+/// which clock timeouts run on differ.
+pub struct Receiver<S> {
+    name: &'static str,
+    kind: FeedKind,
+    source: S,
+    pipeline: Pipeline,
+    tx: EventTx,
+    hops: Option<ReceiverHops>,
+    /// Stamps events as they leave; live only.
+    stamp: Option<LiveClock>,
+    polls: u32,
+    burst_max: usize,
+    phase: Phase,
+    error: Option<SourceError>,
+    reader: CounterReader,
+    cells: [CounterCell; 12],
+}
+
+impl<S: PacketSource> Receiver<S> {
+    /// A receiver of `config`'s feed from `source` into `tx`. Everything is allocated here.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when the feed cannot be received so.
+    pub fn new(name: &'static str, source: S, config: &FeedConfig, tx: EventTx) -> Result<Self, ConfigError> {
+        let (reader, cells) = counters(name, COUNTERS);
+        Ok(Self {
+            name,
+            kind: config.kind,
+            source,
+            pipeline: Pipeline::new(config)?,
+            tx,
+            hops: None,
+            stamp: None,
+            polls: 0,
+            burst_max: config.burst_max.clamp(1, BURST_MAX),
+            phase: Phase::Reading,
+            error: None,
+            reader,
+            cells,
+        })
+    }
+
+    /// Measures latencies.
+    #[must_use]
+    pub fn with_hops(mut self, hops: ReceiverHops) -> Self {
+        self.hops = Some(hops);
+        self
+    }
+
+    /// Stamps each event with the time from its arrival to its push, read from `clock` once per burst. For live lines: a
+    /// replay's events must not depend on a clock.
+    #[must_use]
+    pub fn with_publish_stamps(mut self, clock: LiveClock) -> Self {
+        self.stamp = Some(clock);
+        self
+    }
+
+    /// The source, for what only it knows (a port's own counters).
+    #[must_use]
+    pub fn source(&self) -> &S {
+        &self.source
+    }
+
+    fn read(&mut self, now: UnixNanos) -> Work {
+        let begin = self.begin_sample(now);
+        let live = self.tx.is_live();
+        let Self { source, pipeline, tx, stamp, .. } = self;
+        let mut packets = 0_u32;
+        let mut first_ts = UnixNanos(0);
+        let outcome = source.next_burst(self.burst_max, |packet| {
+            if packets == 0 {
+                first_ts = packet.ts;
+            }
+            packets += 1;
+            let at = if live || packet.ts.0 == 0 { now } else { packet.ts };
+            pipeline.on_packet(&packet, at);
+            if pipeline.out().len() < CHUNK {
+                return true;
+            }
+            hand_on(pipeline, tx, stamp.as_ref());
+            pipeline.out().is_empty()
+        });
+        let time = if live { now } else { self.pipeline.replay_time() };
+        self.pipeline.on_time(time);
+        let decoded =
+            begin.map(|begin| (if live && first_ts.0 > 0 { first_ts } else { begin }, self.sample()));
+        self.hand_on();
+        if let (Some((begin, decoded)), true) = (decoded, packets > 0) {
+            self.record(begin, decoded);
+        }
+        self.conclude(outcome, packets)
+    }
+
+    /// What the poll was, given how the burst ended.
+    fn conclude(&mut self, outcome: Result<SourceStatus, SourceError>, packets: u32) -> Work {
+        match outcome {
+            Ok(SourceStatus::Open) if packets == 0 => return Work::IDLE,
+            Ok(SourceStatus::Open) => {
+                let counts = self.pipeline.counts();
+                let foreign = !self.tx.is_live() && counts.packets >= FOREIGN_AFTER && counts.messages == 0;
+                if !(foreign && self.pipeline.stats().is_foreign()) {
+                    return Work { items: packets, status: WorkStatus::Busy };
+                }
+            }
+            Ok(SourceStatus::End) => {}
+            Err(error) => self.error = Some(error),
+        }
+        self.phase = Phase::Ending(0);
+        Work { items: packets, status: WorkStatus::Busy }
+    }
+
+    /// Gives up what is still missing, channel by channel, since each may fill the buffer.
+    fn end(&mut self, channel: usize) -> Work {
+        if self.pipeline.finish_channel(channel) {
+            self.hand_on();
+            self.phase = Phase::Ending(channel + 1);
+            return Work { items: 0, status: WorkStatus::Busy };
+        }
+        if self.error.is_none() {
+            self.error = self.foreign();
+        }
+        self.phase = Phase::Done;
+        Work::DONE
+    }
+
+    /// What to say about an input of which no packet was of the feed.
+    #[cold]
+    fn foreign(&self) -> Option<SourceError> {
+        let stats = self.pipeline.stats();
+        if !stats.is_foreign() {
+            return None;
+        }
+        let first = stats
+            .errors()
+            .filter_map(|(_, e)| e.first.map(|first| (e.first_offset, first)))
+            .min_by_key(|e| e.0);
+        let (offset, reason) = match first {
+            Some((offset, error)) => (offset, error.to_string()),
+            None => (0, "all of it is for other groups".to_owned()),
+        };
+        let packets = stats.packets;
+        Some(SourceError::Format {
+            file: self.source.name().to_owned(),
+            offset,
+            found: format!("{packets} packets, none of them of this feed ({reason})"),
+            wanted: format!("a capture of {}: this is one of another protocol", self.kind),
+        })
+    }
+
+    fn hand_on(&mut self) {
+        hand_on(&mut self.pipeline, &mut self.tx, self.stamp.as_ref());
+    }
+
+    /// The poll's begin on the measuring clock, when this poll is measured. A live poll begins at `now`.
+    #[inline]
+    fn begin_sample(&mut self, now: UnixNanos) -> Option<UnixNanos> {
+        let hops = self.hops.as_ref()?;
+        self.polls = self.polls.wrapping_add(1);
+        if !self.polls.is_multiple_of(hops.sample_every.max(1)) {
+            return None;
+        }
+        Some(if self.tx.is_live() { now } else { hops.clock.now() })
+    }
+
+    fn sample(&self) -> UnixNanos {
+        self.hops.as_ref().map_or(UnixNanos(0), |hops| hops.clock.now())
+    }
+
+    fn record(&mut self, begin: UnixNanos, decoded: UnixNanos) {
+        let Some(hops) = &mut self.hops else { return };
+        let pushed = hops.clock.now();
+        hops.nic_decode.record_between(begin, decoded);
+        hops.decode_ring.record_between(decoded, pushed);
+    }
+
+    fn publish_counters(&self) {
+        let stats = self.pipeline.stats();
+        let values = [
+            stats.packets,
+            stats.bytes,
+            stats.messages,
+            stats.messages_unknown,
+            stats.events,
+            stats.gaps,
+            stats.missing,
+            stats.duplicates,
+            stats.late,
+            stats.errors_total() + stats.bad_fields + stats.directory_full,
+            stats.other_traffic,
+            self.tx.gap_stats().lost_events,
+        ];
+        for (cell, value) in self.cells.iter().zip(values) {
+            cell.set(value);
+        }
+    }
+}
+
+/// Stamps what waits in the buffer and hands it to the ring.
+#[inline]
+fn hand_on(pipeline: &mut Pipeline, tx: &mut EventTx, stamp: Option<&LiveClock>) {
+    let waiting = pipeline.out();
+    if waiting.is_empty() {
+        return;
+    }
+    if let Some(clock) = stamp {
+        let now = clock.now();
+        for event in waiting.pending_mut() {
+            event.pub_delta_ns = u32::try_from(now.since(event.ts_recv).0).unwrap_or(u32::MAX);
+        }
+    }
+    let sent = tx.push(waiting.pending());
+    pipeline.note_sent(sent);
+}
+
+impl<S: PacketSource> Stage for Receiver<S> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    #[inline]
+    fn poll(&mut self, now: UnixNanos) -> Work {
+        self.hand_on();
+        if !self.pipeline.out().is_empty() {
+            return Work { items: 0, status: WorkStatus::Busy };
+        }
+        match self.phase {
+            Phase::Reading => self.read(now),
+            Phase::Ending(channel) => self.end(channel),
+            Phase::Done => Work::DONE,
+        }
+    }
+
+    fn housekeep(&mut self, now: UnixNanos) {
+        self.tx.flush_gaps();
+        self.publish_counters();
+        if let Some(hops) = &mut self.hops {
+            let at = if self.tx.is_live() { now } else { hops.clock.now() };
+            hops.nic_decode.swap_after(at, hops.interval);
+            hops.decode_ring.swap_after(at, hops.interval);
+        }
+    }
+}
+
+impl<S: PacketSource> Feed for Receiver<S> {
+    fn stats(&self) -> FeedStats {
+        self.pipeline.stats()
+    }
+
+    fn directory(&self) -> &Directory {
+        self.pipeline.directory()
+    }
+
+    fn replay_time(&self) -> UnixNanos {
+        self.pipeline.replay_time()
+    }
+
+    fn take_error(&mut self) -> Option<SourceError> {
+        self.error.take()
+    }
+
+    fn counters(&self) -> CounterReader {
+        self.reader.clone()
+    }
+
+    fn output(&self) -> &EventTx {
+        &self.tx
+    }
+}

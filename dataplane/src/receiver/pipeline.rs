@@ -1,0 +1,343 @@
+//! From a packet to events in the buffer: frame, line, session, arbitration, decoding. Nothing here knows where packets
+//! come from or where events go.
+
+use std::net::SocketAddrV4;
+
+use types::{Action, GapCause, InstrumentId, UnixNanos};
+use wire::WireError;
+use wire::frame::{LinkType, parse_udp_on};
+
+use super::lines::{Line, LineTable};
+use crate::arbiter::{Arbiter, Arrival, Deliver, Hole};
+use crate::config::{ConfigError, FeedConfig, FeedKind, Midnight};
+use crate::decode::{
+    Damage, Decoder, Directory, EventBuffer, IexDecoder, IexFeed, ItchDecoder, Place, gap_event,
+};
+use crate::eastern::eastern_midnight_before;
+use crate::session::{Head, SessionId, Transport};
+use crate::source::{Layer, Packet};
+use crate::stats::FeedStats;
+
+/// Events collected before they are handed on.
+pub(super) const CHUNK: usize = 1_024;
+/// Bytes of the largest UDP payload over IPv4.
+const DATAGRAM_BYTES_MAX: usize = 65_507;
+/// Bytes of the shortest message that makes an event (a system event of IEX), its length included.
+const MESSAGE_BYTES_MIN: usize = 12;
+
+/// Most events a payload of `bytes` can make: two per message, and what its arrival may reveal before them (a new
+/// session, a hole, damage, the end).
+const fn events_of(bytes: usize) -> usize {
+    2 * (bytes / MESSAGE_BYTES_MIN) + 4
+}
+
+/// The decoder of the feed.
+#[derive(Debug)]
+enum AnyDecoder {
+    Itch(ItchDecoder),
+    Iex(IexDecoder),
+}
+
+impl AnyDecoder {
+    #[inline]
+    fn decode(
+        &mut self,
+        message: &[u8],
+        place: &Place,
+        out: &mut EventBuffer,
+        stats: &mut FeedStats,
+    ) -> Result<(), Damage> {
+        match self {
+            Self::Itch(decoder) => decoder.decode(message, place, out, stats),
+            Self::Iex(decoder) => decoder.decode(message, place, out, stats),
+        }
+    }
+
+    fn directory(&self) -> &Directory {
+        match self {
+            Self::Itch(decoder) => decoder.directory(),
+            Self::Iex(decoder) => decoder.directory(),
+        }
+    }
+}
+
+/// Everything between a packet and the event buffer.
+#[derive(Debug)]
+pub(super) struct Pipeline {
+    lines: LineTable,
+    arbiters: Vec<Arbiter>,
+    core: Core,
+}
+
+/// What all channels share.
+#[derive(Debug)]
+struct Core {
+    transport: Transport,
+    decoder: AnyDecoder,
+    midnight: Midnight,
+    out: EventBuffer,
+    stats: FeedStats,
+    /// Sequence number of the next message of a raw file.
+    raw_next: u64,
+    /// Latest stamp of any packet.
+    arrived: UnixNanos,
+    /// Arrival and venue time of the last packet with messages, to place in venue time what carries none.
+    last_recv: UnixNanos,
+    last_event: UnixNanos,
+}
+
+impl Pipeline {
+    pub(super) fn new(config: &FeedConfig) -> Result<Self, ConfigError> {
+        config.validate()?;
+        let Some(transport) = config.kind.transport() else {
+            return Err(ConfigError::NoPackets { kind: config.kind });
+        };
+        let start = match config.midnight {
+            Midnight::At(midnight) => midnight,
+            Midnight::FromCapture => UnixNanos(0),
+        };
+        let decoder = match config.kind {
+            FeedKind::Deep => AnyDecoder::Iex(IexDecoder::new(IexFeed::Deep10, config.instruments_max)),
+            FeedKind::Tops => AnyDecoder::Iex(IexDecoder::new(IexFeed::Tops16, config.instruments_max)),
+            _ => AnyDecoder::Itch(ItchDecoder::new(start, config.instruments_max)),
+        };
+        let waiting = config.arbiter.slots * events_of(config.arbiter.slot_bytes);
+        let core = Core {
+            transport,
+            decoder,
+            midnight: config.midnight,
+            out: EventBuffer::new(CHUNK + events_of(DATAGRAM_BYTES_MAX) + waiting),
+            stats: FeedStats::default(),
+            raw_next: 1,
+            arrived: UnixNanos(0),
+            last_recv: UnixNanos(0),
+            last_event: UnixNanos(0),
+        };
+        let arbiters = (0..config.channels.len().max(1)).map(|_| Arbiter::new(config.arbiter)).collect();
+        Ok(Self { lines: LineTable::new(&config.channels), arbiters, core })
+    }
+
+    /// Takes one packet that arrived at `at`. The buffer must hold fewer than [`CHUNK`] events.
+    #[inline]
+    pub(super) fn on_packet(&mut self, packet: &Packet<'_>, at: UnixNanos) {
+        self.core.stats.packets += 1;
+        self.core.arrived = self.core.arrived.max(packet.ts);
+        self.core.stats.bytes += packet.bytes.len() as u64;
+        let outcome = match packet.layer {
+            Layer::Frame(link) => self.on_frame(link, packet, at),
+            Layer::Message => {
+                self.core.on_raw_message(packet);
+                Ok(())
+            }
+        };
+        if let Err(error) = outcome {
+            self.core.stats.note_error(error, packet.offset);
+        }
+    }
+
+    #[inline]
+    fn on_frame(&mut self, link: LinkType, packet: &Packet<'_>, at: UnixNanos) -> Result<(), WireError> {
+        let datagram = parse_udp_on(link, packet.bytes)?;
+        let group = SocketAddrV4::new(datagram.dst_addr, datagram.dst_port);
+        let known = self.lines.find(group);
+        if known.is_none() && !self.lines.can_learn() {
+            self.core.stats.other_traffic += 1;
+            return Ok(());
+        }
+        let base = u64::from(datagram.payload_offset);
+        let head = self.core.transport.read(datagram.payload).map_err(|e| e.shifted(base))?;
+        let Some(line) = known.or_else(|| self.learn(group, &head)) else {
+            self.core.stats.other_traffic += 1;
+            return Ok(());
+        };
+        let ts_recv = if packet.ts.0 == 0 { at } else { packet.ts };
+        let arrival = Arrival { at, ts_recv, line: line.line, offset: packet.offset + base };
+        let mut sink = Sink { core: &mut self.core, channel: line.channel };
+        self.arbiters[usize::from(line.channel)].on_packet(&head, datagram.payload, arrival, &mut sink);
+        Ok(())
+    }
+
+    /// An unknown line is learnt when it carries the session that runs, or none runs yet: another session on another
+    /// group is another channel, which has to be configured.
+    #[cold]
+    fn learn(&mut self, group: SocketAddrV4, head: &Head) -> Option<Line> {
+        let fits = self.arbiters[0].accepts(head.session);
+        fits.then(|| self.lines.learn(group))
+    }
+
+    /// Gives up holes that have been open for too long.
+    #[inline]
+    pub(super) fn on_time(&mut self, now: UnixNanos) {
+        for (channel, arbiter) in (0_u8..).zip(&mut self.arbiters) {
+            if arbiter.is_waiting() && self.core.out.len() < CHUNK {
+                arbiter.on_time(now, &mut Sink { core: &mut self.core, channel });
+            }
+        }
+    }
+
+    /// Ends one channel, giving up its holes; false when there is no such channel.
+    pub(super) fn finish_channel(&mut self, channel: usize) -> bool {
+        let Some(arbiter) = self.arbiters.get_mut(channel) else { return false };
+        let channel = u8::try_from(channel).unwrap_or(u8::MAX);
+        arbiter.finish(&mut Sink { core: &mut self.core, channel });
+        true
+    }
+
+    pub(super) fn out(&mut self) -> &mut EventBuffer {
+        &mut self.core.out
+    }
+
+    pub(super) fn note_sent(&mut self, events: usize) {
+        self.core.out.advance(events);
+        self.core.stats.events += events as u64;
+    }
+
+    pub(super) fn directory(&self) -> &Directory {
+        self.core.decoder.directory()
+    }
+
+    /// Counts as they stand, before those of arbitration are added.
+    pub(super) fn counts(&self) -> &FeedStats {
+        &self.core.stats
+    }
+
+    /// All counts.
+    pub(super) fn stats(&self) -> FeedStats {
+        let mut stats = self.core.stats.clone();
+        if self.core.raw_next > 1 {
+            stats.first_seq = 1;
+            stats.last_seq = self.core.raw_next - 1;
+        } else {
+            stats.take_sequence(self.arbiters.iter().map(Arbiter::stats));
+        }
+        stats
+    }
+
+    /// The time a replay has reached: arrival of the last packet, or venue time where files carry no stamps.
+    pub(super) fn replay_time(&self) -> UnixNanos {
+        if self.core.raw_next > 1 { self.core.stats.last_ts } else { self.core.arrived }
+    }
+}
+
+impl Core {
+    /// A message without transport: its number is its place in the file, its arrival its own time.
+    #[inline]
+    fn on_raw_message(&mut self, packet: &Packet<'_>) {
+        let place = Place { seq: self.raw_next, ts_recv: UnixNanos(0), channel: 0, offset: packet.offset };
+        self.raw_next += 1;
+        let before = self.out.pending().len();
+        if let Err(damage) = self.decoder.decode(packet.bytes, &place, &mut self.out, &mut self.stats) {
+            self.note_damage(packet.bytes, damage, &place);
+            self.out.push(gap_event(&place, self.stats.last_ts, place.seq, 1, GapCause::Malformed));
+        }
+        for event in &mut self.out.pending_mut()[before..] {
+            event.ts_recv = event.ts_event;
+        }
+    }
+
+    /// Counts a message that was not understood.
+    #[cold]
+    fn note_damage(&mut self, message: &[u8], damage: Damage, place: &Place) {
+        match damage {
+            Damage::Field => self.stats.bad_fields += 1,
+            Damage::Wire(error) => {
+                let message_type = message.first().copied().unwrap_or(0);
+                self.stats.note_message(message_type, self.stats.last_ts);
+                self.stats.note_error(error, place.offset);
+            }
+        }
+    }
+
+    /// Venue time at an arrival that does not tell it: the last event's, moved on by what passed since.
+    fn venue_time(&self, ts_recv: UnixNanos) -> UnixNanos {
+        if self.last_event.0 == 0 { ts_recv } else { self.last_event.plus(ts_recv.since(self.last_recv)) }
+    }
+}
+
+/// Receives what arbitration lets through, for one channel.
+struct Sink<'a> {
+    core: &'a mut Core,
+    channel: u8,
+}
+
+impl Sink<'_> {
+    fn place(&self, seq: u64, arrival: Arrival) -> Place {
+        Place { seq, ts_recv: arrival.ts_recv, channel: self.channel, offset: arrival.offset }
+    }
+
+    fn gap(&mut self, place: &Place, first: u64, count: u64, cause: GapCause) {
+        let ts_event = self.core.venue_time(place.ts_recv);
+        self.core.out.push(gap_event(place, ts_event, first, count, cause));
+    }
+}
+
+impl Deliver for Sink<'_> {
+    #[inline]
+    fn packet(&mut self, head: &Head, payload: &[u8], skip: u16, arrival: Arrival) {
+        let Some(messages) = self.core.transport.messages(payload) else { return };
+        let mut damaged = false;
+        for (index, message) in messages.enumerate().skip(usize::from(skip)) {
+            let seq = head.seq + index as u64;
+            let place = self.place(seq, arrival);
+            let (bytes, outcome) = match message {
+                Ok(bytes) => {
+                    let core = &mut *self.core;
+                    (bytes, core.decoder.decode(bytes, &place, &mut core.out, &mut core.stats))
+                }
+                Err(error @ WireError::TrailingBytes { .. }) => {
+                    self.core.stats.note_error(error, arrival.offset);
+                    break;
+                }
+                Err(error) => (&[][..], Err(Damage::Wire(error))),
+            };
+            if let Err(damage) = outcome {
+                let within = if bytes.is_empty() { 0 } else { offset_within(payload, bytes) };
+                self.core.note_damage(bytes, damage, &Place { offset: arrival.offset + within, ..place });
+                if !damaged {
+                    // One gap per packet says it: whatever else is damaged, the books are stale already.
+                    damaged = true;
+                    self.gap(&place, seq, 0, GapCause::Malformed);
+                }
+            }
+        }
+        self.core.last_recv = self.core.last_recv.max(arrival.ts_recv);
+        self.core.last_event = self.core.stats.last_ts;
+    }
+
+    #[cold]
+    fn hole(&mut self, hole: Hole, arrival: Arrival) {
+        let place = self.place(hole.first + hole.count - 1, arrival);
+        self.gap(&place, hole.first, hole.count, GapCause::Sequence);
+    }
+
+    fn heartbeat(&mut self, head: &Head, arrival: Arrival) {
+        self.core.stats.heartbeats += 1;
+        let ts_event = if head.sent.0 == 0 { self.core.venue_time(arrival.ts_recv) } else { head.sent };
+        let place = self.place(head.seq.saturating_sub(1), arrival);
+        self.core.out.push(place.event(ts_event, InstrumentId::ALL, Action::Time));
+    }
+
+    #[cold]
+    fn session(&mut self, _session: SessionId, interrupted: bool, arrival: Arrival) {
+        if let (Midnight::FromCapture, AnyDecoder::Itch(itch)) = (self.core.midnight, &mut self.core.decoder)
+        {
+            itch.set_midnight(eastern_midnight_before(arrival.ts_recv));
+        }
+        if interrupted {
+            let place = self.place(0, arrival);
+            self.gap(&place, 0, 0, GapCause::SessionChange);
+        }
+    }
+
+    #[cold]
+    fn end_of_session(&mut self, arrival: Arrival) {
+        let ts_event = self.core.venue_time(arrival.ts_recv);
+        let place = self.place(0, arrival);
+        self.core.out.push(place.event(ts_event, InstrumentId::ALL, Action::SessionEnd));
+    }
+}
+
+/// Where `part`, a slice of `whole`, begins in it.
+fn offset_within(whole: &[u8], part: &[u8]) -> u64 {
+    (part.as_ptr().addr().saturating_sub(whole.as_ptr().addr())) as u64
+}

@@ -1,0 +1,74 @@
+//! What the tests share: a replay into memory.
+
+use std::path::{Path, PathBuf};
+
+use dataplane::{EventTx, Feed, FeedConfig, FeedStats, FileOptions, FileSource, Receiver, SourceError};
+use stage::{Clock, LosslessTx, RingRx, SimClock, WorkStatus, ring};
+use types::{Action, BookEvent, UnixNanos};
+
+/// The folder of real captures, when it is there.
+pub(crate) fn real_data() -> Option<PathBuf> {
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data"));
+    if path.is_dir() {
+        return Some(path.to_path_buf());
+    }
+    println!("skipped: no real data");
+    None
+}
+
+/// Everything a replay gave.
+pub(crate) struct Replay {
+    pub(crate) stats: FeedStats,
+    pub(crate) events: Vec<BookEvent>,
+    pub(crate) symbols: Vec<String>,
+    pub(crate) error: Option<SourceError>,
+}
+
+impl Replay {
+    pub(crate) fn count(&self, action: Action) -> usize {
+        self.events.iter().filter(|e| e.action == action).count()
+    }
+
+    /// Messages by type as `A367 D167`, in the order of the type bytes.
+    pub(crate) fn types(&self) -> String {
+        let parts: Vec<String> = self.stats.messages_by_type().map(|(t, n)| format!("{t}{n}")).collect();
+        parts.join(" ")
+    }
+
+    pub(crate) fn error_text(&self) -> String {
+        self.error.as_ref().map(ToString::to_string).unwrap_or_default()
+    }
+}
+
+/// Runs a feed to its end the way a replay does, through a ring of `depth`.
+pub(crate) fn drive(feed: &mut impl Feed, rx: &mut RingRx<BookEvent>) -> Replay {
+    let clock = SimClock::new(UnixNanos(0));
+    let mut events = Vec::new();
+    loop {
+        let work = feed.poll(clock.now());
+        clock.advance_to(feed.replay_time());
+        rx.drain(usize::MAX, |chunk| events.extend_from_slice(chunk));
+        if work.status == WorkStatus::Done {
+            break;
+        }
+    }
+    feed.housekeep(clock.now());
+    let stats = feed.stats();
+    assert_eq!(stats.events, events.len() as u64, "every event is handed on once");
+    let symbols = feed.directory().symbols().iter().map(|s| s.as_str().to_owned()).collect();
+    Replay { stats, events, symbols, error: feed.take_error() }
+}
+
+/// Replays a source through a ring of `depth` events.
+pub(crate) fn replay_source(source: FileSource, config: &FeedConfig, depth: usize) -> Replay {
+    let (tx, mut rx) = ring(depth);
+    let tx = EventTx::Replay(LosslessTx::new(tx));
+    let mut receiver = Receiver::new("receiver", source, config, tx).expect("the configuration is valid");
+    drive(&mut receiver, &mut rx)
+}
+
+/// Replays a file with everything at its default.
+pub(crate) fn replay(path: &Path, config: &FeedConfig) -> Result<Replay, SourceError> {
+    let source = FileSource::open(path, FileOptions::default())?;
+    Ok(replay_source(source, config, 4_096))
+}

@@ -1,0 +1,5 @@
+//! Tests of the data plane as a whole, in one binary.
+
+mod arbitration;
+mod common;
+mod real_data;
