@@ -16,6 +16,7 @@
 
 mod book;
 mod error;
+pub mod fault;
 mod feed;
 mod files;
 mod firm;
@@ -24,6 +25,7 @@ mod pcap;
 mod random;
 mod scenario;
 mod simulation;
+pub mod traffic;
 
 pub use error::{Result, VenueError};
 pub use feed::{Line, Loss, Packet, SESSION};

@@ -38,12 +38,12 @@ pub(crate) enum Wake {
     Maker(u8),
     /// Maker n reacts to what it just saw.
     MakerReaction(u8),
-    /// The next unprovoked marketable order.
-    Taker,
+    /// The next unprovoked marketable order; false when only the pace is to be looked at again.
+    Taker(bool),
     /// A marketable order provoked by an earlier one on this side.
     Follower(bool),
-    /// The next limit order of the crowd.
-    Noise,
+    /// The next limit order of the crowd; false when only the pace is to be looked at again.
+    Noise(bool),
     /// The owner of a crowd order comes back to it.
     NoiseReturn(u64),
     /// Momentum follower n looks.
@@ -117,6 +117,14 @@ impl Core {
         self.queue.push(Reverse((at.max(self.now), self.scheduled, who)));
     }
 
+    /// Schedules the next arrival of a Poisson process whose rate is `rate_hz` now: `who(true)` when it comes soon,
+    /// else `who(false)` after a quarter second, to draw again at the rate of then (the process has no memory).
+    pub(crate) fn arrive_at_rate(&mut self, rate_hz: f64, who: fn(bool) -> Wake) {
+        let wait = nanos(self.dice.exponential(1.0 / rate_hz));
+        let soon = wait < SECOND / 4;
+        self.wake_in(wait.min(SECOND / 4), who(soon));
+    }
+
     /// Advances to the next event before `end`.
     pub(crate) fn next_before(&mut self, end: u64) -> Option<Wake> {
         let Reverse((at, ..)) = self.queue.peek()?;
@@ -172,8 +180,26 @@ impl Core {
         Some(new)
     }
 
-    /// An immediate-or-cancel order down (or up) to `limit`; returns what was filled.
+    /// An immediate-or-cancel order down (or up) to `limit`, which tells the makers something about value; returns what
+    /// was filled.
     pub(crate) fn aggress(&mut self, side: Side, limit: Option<i64>, qty: u32) -> u32 {
+        let (filled, last_px) = self.execute(side, limit, qty);
+        if let Some(px) = last_px {
+            self.signals.traded(side, filled);
+            self.signals.learned(&self.profile, side, filled, px);
+        }
+        filled
+    }
+
+    /// As [`Core::aggress`], by someone who only acts on what the makers know already.
+    pub(crate) fn snipe(&mut self, side: Side, limit: i64, qty: u32) -> u32 {
+        let (filled, _) = self.execute(side, Some(limit), qty);
+        self.signals.traded(side, filled);
+        filled
+    }
+
+    /// Matches and publishes; returns what was filled, and the price of the last of it.
+    fn execute(&mut self, side: Side, limit: Option<i64>, qty: u32) -> (u32, Option<i64>) {
         let before = self.fills.len();
         let left = self.book.take(side, limit, qty, &mut self.fills);
         let mut last_px = None;
@@ -183,10 +209,7 @@ impl Core {
             last_px = Some(resting.px);
             self.publish(MarketEvent::Execute { order, qty, match_no: self.match_no });
         }
-        if let Some(px) = last_px {
-            self.signals.traded(&self.profile, side, qty - left, px);
-        }
-        qty - left
+        (qty - left, last_px)
     }
 
     /// A trade inside the spread or at the touch against an order nobody saw.
@@ -199,7 +222,8 @@ impl Core {
             px,
             match_no: self.match_no,
         });
-        self.signals.traded(&self.profile, aggressor, qty, px);
+        self.signals.traded(aggressor, qty);
+        self.signals.learned(&self.profile, aggressor, qty, px);
     }
 
     /// What the auction would do now.

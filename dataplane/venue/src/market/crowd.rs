@@ -20,11 +20,12 @@ const LIFETIME_MAX_S: f64 = 90.0;
 pub(crate) struct Takers;
 
 impl Takers {
-    /// An unprovoked order; schedules the next.
-    pub(crate) fn arrive(&self, core: &mut Core) {
-        let rate = core.profile.taker_rate_hz * core.signals.activity();
-        let wait = core.dice.exponential(1.0 / rate);
-        core.wake_in(nanos(wait), Wake::Taker);
+    /// Schedules the next unprovoked order, and sends one when it is time.
+    pub(crate) fn arrive(&self, core: &mut Core, now: bool) {
+        core.arrive_at_rate(core.profile.taker_rate_hz * core.signals.activity(), Wake::Taker);
+        if !now {
+            return;
+        }
         // Some know what the instrument is worth and trade towards it, but stand aside when the price has left
         // everything they have a model for.
         let gap = core.signals.fundamental() - core.mid();
@@ -52,7 +53,7 @@ impl Takers {
         }
         let size =
             lots(core.dice.lognormal(core.profile.taker_lots, 1.25).min(25.0 * core.profile.taker_lots));
-        if core.dice.chance(0.12) {
+        if core.dice.chance(0.16) {
             core.hidden_trade(side, size.min(lots(2.0 * core.profile.taker_lots)));
             return;
         }
@@ -81,12 +82,13 @@ impl Takers {
 pub(crate) struct Noise;
 
 impl Noise {
-    /// A limit order; schedules the next.
-    pub(crate) fn arrive(&self, core: &mut Core) {
+    /// Schedules the next limit order, and sends one when it is time.
+    pub(crate) fn arrive(&self, core: &mut Core, now: bool) {
         let nerve = 1.0 - 0.75 * core.signals.withdrawal;
-        let rate = core.profile.noise_rate_hz * core.signals.activity() * nerve;
-        let wait = core.dice.exponential(1.0 / rate);
-        core.wake_in(nanos(wait), Wake::Noise);
+        core.arrive_at_rate(core.profile.noise_rate_hz * core.signals.activity() * nerve, Wake::Noise);
+        if !now {
+            return;
+        }
         let side = self.side(core);
         let Some(px) = self.price(core, side) else { return };
         let size = lots(core.dice.lognormal(core.profile.noise_lots, 0.8));
@@ -127,13 +129,13 @@ impl Noise {
     pub(crate) fn come_back(&self, core: &mut Core, order: u64) {
         let Some(resting) = core.book.order(order) else { return };
         let choice = core.dice.unit();
-        if choice < 0.09 {
+        if choice < 0.15 {
             let size = lots(core.dice.lognormal(core.profile.noise_lots, 0.8));
             let new = self.price(core, resting.side).and_then(|px| core.amend(order, px, size));
             if let Some(new) = new {
                 self.leave(core, new);
             }
-        } else if choice < 0.15 && resting.qty > 1 {
+        } else if choice < 0.19 && resting.qty > 1 {
             let off = 1 + core.dice.below(resting.qty - 1);
             core.trim(order, off);
             self.leave(core, order);

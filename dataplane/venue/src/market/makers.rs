@@ -172,6 +172,7 @@ impl Maker {
             let target = self.target(core, side);
             self.pull_misplaced(core, &target);
         }
+        self.snipe(core);
         for side in [Side::Bid, Side::Ask] {
             let target = self.target(core, side);
             self.fill_in(core, &target);
@@ -208,12 +209,35 @@ impl Maker {
         square / (0.25 + square)
     }
 
+    /// Takes the stale orders of others: bids far above what this maker holds the instrument to be worth, offers far
+    /// below.
+    fn snipe(&mut self, core: &mut Core) {
+        let fair = self.fair(core);
+        let margin = core.profile.half_spread_ticks + 1.2;
+        let lots = self.size(core, 2.0 * core.profile.maker_lots);
+        #[expect(clippy::cast_possible_truncation, reason = "prices in ticks fit")]
+        let (buy_below, sell_above) = ((fair - margin).floor() as i64, (fair + margin).ceil() as i64);
+        if core.book.best_ask().is_some_and(|ask| ask <= buy_below) {
+            self.inventory += f64::from(core.snipe(Side::Bid, buy_below, lots));
+        } else if core.book.best_bid().is_some_and(|bid| bid >= sell_above) {
+            self.inventory -= f64::from(core.snipe(Side::Ask, sell_above, lots));
+        }
+    }
+
+    /// What this maker holds the instrument to be worth: the common value, its own opinion, and a lean against its
+    /// inventory.
+    fn fair(&self, core: &Core) -> f64 {
+        let load = self.inventory / (core.profile.inventory_max_lots * self.tolerance);
+        let volatility = core.signals.volatility_ticks().min(VOLATILITY_CAP_TICKS);
+        let lean = load.clamp(-1.5, 1.5) * (0.9 + 0.6 * volatility * self.fear);
+        core.signals.value() + 0.22 * self.opinion - lean
+    }
+
     fn target(&self, core: &Core, side: Side) -> Target {
         let profile = &core.profile;
         let load = self.inventory / (profile.inventory_max_lots * self.tolerance);
         let volatility = core.signals.volatility_ticks().min(VOLATILITY_CAP_TICKS);
-        let lean = load.clamp(-1.5, 1.5) * (0.9 + 0.6 * volatility * self.fear);
-        let fair = core.signals.value() + 0.22 * self.opinion - lean;
+        let fair = self.fair(core);
         let wider = self.fear * (1.6 + 0.45 * volatility);
         let half =
             profile.half_spread_ticks + core.signals.distance() * (1.0 + profile.half_spread_ticks) + wider;

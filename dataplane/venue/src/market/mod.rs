@@ -146,8 +146,8 @@ impl Market {
             core.wake_in(FIRST_LOOK + u64::from(id), Wake::Momentum(id));
         }
         // The crowd waits for the first quotes.
-        core.wake_in(FIRST_LOOK, Wake::Noise);
-        core.wake_in(2 * FIRST_LOOK, Wake::Taker);
+        core.wake_in(FIRST_LOOK, Wake::Noise(false));
+        core.wake_in(2 * FIRST_LOOK, Wake::Taker(false));
         core.wake_in(SAMPLE_NS, Wake::Sample);
         let seller = cast.seller.map(|plan| Seller::new(plan, &mut core));
         let firm = cast.firm.map(|plan| FirmTrader::new(plan, &mut core));
@@ -203,9 +203,9 @@ impl Market {
         match who {
             Wake::Maker(id) => self.makers[usize::from(id)].look(core),
             Wake::MakerReaction(id) => self.makers[usize::from(id)].react(core),
-            Wake::Taker => self.takers.arrive(core),
+            Wake::Taker(now) => self.takers.arrive(core, now),
             Wake::Follower(bought) => self.takers.follow(core, bought),
-            Wake::Noise => self.noise.arrive(core),
+            Wake::Noise(now) => self.noise.arrive(core, now),
             Wake::NoiseReturn(order) => self.noise.come_back(core, order),
             Wake::Momentum(id) => self.momentum[usize::from(id)].look(core),
             Wake::Value(id) => self.value[usize::from(id)].look(core),

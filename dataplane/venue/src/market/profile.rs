@@ -116,7 +116,7 @@ impl Profile {
             noise_lots: 10.0,
             taker_rate_hz: 0.06,
             taker_lots: 8.0,
-            impact_ticks_per_lot: 0.03,
+            impact_ticks_per_lot: 0.012,
             parents_per_min: 0.1,
             ..calm
         }
@@ -135,6 +135,7 @@ impl Profile {
             Self::share("ECHO", 2_545, 5.5, 0.15, 0.8),
             Self::share("FXTR", 14_308, 5.0, 1.2, 0.9),
             Self::share("GOLF", 6_675, 4.0, 0.3, 0.7),
+            Self::thin_share(),
         ];
         let generated = (named.len()..count).map(Self::generated);
         named.iter().take(count).cloned().chain(generated).collect()

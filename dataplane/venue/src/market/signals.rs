@@ -91,7 +91,9 @@ impl Signals {
             dice: common_dice,
         };
         let mut dice = Dice::new(seed, 0x1_0000 + profile.symbol.to_word() % 0xffff);
-        let variance_calm = profile.sigma_ticks * profile.sigma_ticks + 0.15;
+        // Beside the value, the mid moves as queues at the touch empty, the more the wider the quotes.
+        let bounce = 0.15 + 0.3 * profile.half_spread_ticks * profile.half_spread_ticks;
+        let variance_calm = profile.sigma_ticks * profile.sigma_ticks + bounce;
         #[expect(clippy::cast_precision_loss, reason = "prices in ticks fit")]
         let fundamental = profile.start_px_ticks as f64 + dice.range(0.1, 0.9);
         Self {
@@ -233,17 +235,20 @@ impl Signals {
         self.fundamental += self.sigma * (shock * (dt * self.activity).sqrt() + trend);
     }
 
-    /// An aggressor traded `qty`, the last of it at `px`.
-    pub(crate) fn traded(&mut self, profile: &Profile, aggressor: Side, qty: u32, px: i64) {
-        let sign = if aggressor == Side::Bid { 1.0 } else { -1.0 };
-        let lots = f64::from(qty);
+    /// An aggressor traded `qty`.
+    pub(crate) fn traded(&mut self, aggressor: Side, qty: u32) {
         match aggressor {
-            Side::Bid => self.bought += lots,
-            Side::Ask => self.sold += lots,
+            Side::Bid => self.bought += f64::from(qty),
+            Side::Ask => self.sold += f64::from(qty),
         }
+    }
+
+    /// What the makers make of an aggressor who traded `qty`, the last of it at `px`.
+    pub(crate) fn learned(&mut self, profile: &Profile, aggressor: Side, qty: u32, px: i64) {
+        let sign = if aggressor == Side::Bid { 1.0 } else { -1.0 };
         // Impact is inverse to the depth that is shown (Cont, Kukanov and Stoikov: price change = flow / 2 depth).
         let attention = 1.0 / (1.0 - 0.98 * self.withdrawal);
-        self.impact += sign * lots * profile.impact_ticks_per_lot * attention;
+        self.impact += sign * f64::from(qty) * profile.impact_ticks_per_lot * attention;
         #[expect(clippy::cast_precision_loss, reason = "prices in ticks fit")]
         let surprise = sign * (px as f64 - self.value());
         if surprise > 1.5 {
