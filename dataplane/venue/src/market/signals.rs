@@ -146,7 +146,7 @@ impl Signals {
 
     /// By how much the makers quote wider than usual, against their usual half spread and a tick.
     pub(crate) fn distance(&self) -> f64 {
-        1.5 * (self.closeness.value - 0.9).max(0.0)
+        (1.5 * (self.closeness.value - 0.9)).clamp(0.0, 0.9)
     }
 
     /// Realised volatility over some seconds against what is usual here lately.
