@@ -8,8 +8,6 @@
 //! sharing costs nothing, while a line for each of 8,192 instruments would cost half a megabyte of cache. The firm's
 //! word has a line of its own.
 
-use alloc::boxed::Box;
-
 use types::InstrumentId;
 
 use crate::{
@@ -140,24 +138,6 @@ impl HaltWord {
 #[repr(align(64))]
 struct Lonely(AtomicU32);
 
-struct Words {
-    firm: Lonely,
-    accounts: Box<[AtomicU32]>,
-    strategies: Box<[AtomicU32]>,
-    instruments: Box<[AtomicU32]>,
-}
-
-impl Words {
-    fn word(&self, scope: Scope) -> Option<&AtomicU32> {
-        match scope {
-            Scope::Firm => Some(&self.firm.0),
-            Scope::Account(id) => self.accounts.get(usize::from(id.0)),
-            Scope::Strategy(id) => self.strategies.get(usize::from(id.0)),
-            Scope::Instrument(id) => self.instruments.get(id.index()),
-        }
-    }
-}
-
 /// The breakers of one appliance: makes their two ends.
 #[derive(Debug)]
 pub struct BreakerTable;
@@ -175,14 +155,14 @@ impl BreakerTable {
         if instruments == 0 || instruments > ROWS_MAX {
             return Err(TableSizeError { instruments, classes: 1 });
         }
-        let unset = |count: usize| (0..count).map(|_| AtomicU32::new(0)).collect::<Box<[_]>>();
-        let words = Arc::new(Words {
-            firm: Lonely(AtomicU32::new(0)),
+        let unset = |count: usize| (0..count).map(|_| AtomicU32::new(0)).collect::<Arc<[_]>>();
+        let reader = BreakerReader {
+            firm: Arc::new(Lonely(AtomicU32::new(0))),
             accounts: unset(accounts.into()),
             strategies: unset(strategies.into()),
             instruments: unset(instruments),
-        });
-        Ok((BreakerWriter { words: Arc::clone(&words) }, BreakerReader { words }))
+        };
+        Ok((BreakerWriter { words: reader.clone() }, reader))
     }
 }
 
@@ -200,7 +180,7 @@ impl core::error::Error for UnknownScope {}
 
 /// Control's end of the breakers. There is one.
 pub struct BreakerWriter {
-    words: Arc<Words>,
+    words: BreakerReader,
 }
 
 impl core::fmt::Debug for BreakerWriter {
@@ -223,7 +203,7 @@ impl BreakerWriter {
     /// Sets every breaker that was never set (or is unreadable) to `breaker`; how a start ends, after the latches are
     /// restored.
     pub fn set_unset(&mut self, breaker: Breaker) {
-        let Words { firm, accounts, strategies, instruments } = &*self.words;
+        let BreakerReader { firm, accounts, strategies, instruments } = &self.words;
         let all = core::iter::once(&firm.0)
             .chain(accounts.iter())
             .chain(strategies.iter())
@@ -237,12 +217,15 @@ impl BreakerWriter {
 /// A reader of the breakers.
 #[derive(Clone)]
 pub struct BreakerReader {
-    words: Arc<Words>,
+    firm: Arc<Lonely>,
+    accounts: Arc<[AtomicU32]>,
+    strategies: Arc<[AtomicU32]>,
+    instruments: Arc<[AtomicU32]>,
 }
 
 impl core::fmt::Debug for BreakerReader {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "BreakerReader({} instruments)", self.words.instruments.len())
+        write!(f, "BreakerReader({} instruments)", self.instruments.len())
     }
 }
 
@@ -255,11 +238,28 @@ pub(crate) struct OrderBreakers {
     pub instrument: HaltWord,
 }
 
+impl OrderBreakers {
+    /// The firm's breaker, every other scope open: for an order whose other scopes do not exist.
+    pub(crate) const fn firm_alone(firm: HaltWord) -> Self {
+        let open = HaltWord(BreakerState::Open as u32);
+        Self { firm, account: open, strategy: open, instrument: open }
+    }
+}
+
 impl BreakerReader {
+    fn word(&self, scope: Scope) -> Option<&AtomicU32> {
+        match scope {
+            Scope::Firm => Some(&self.firm.0),
+            Scope::Account(id) => self.accounts.get(usize::from(id.0)),
+            Scope::Strategy(id) => self.strategies.get(usize::from(id.0)),
+            Scope::Instrument(id) => self.instruments.get(id.index()),
+        }
+    }
+
     /// One breaker; `None` when it was never set, is unreadable, or the scope is unknown.
     #[must_use]
     pub fn get(&self, scope: Scope) -> Option<Breaker> {
-        HaltWord(self.words.word(scope)?.load(Ordering::Acquire)).unpack()
+        HaltWord(self.word(scope)?.load(Ordering::Acquire)).unpack()
     }
 
     /// The four words of one order; a scope that does not exist reads as unreadable.
@@ -272,24 +272,24 @@ impl BreakerReader {
     ) -> OrderBreakers {
         let load = |word: Option<&AtomicU32>| HaltWord(word.map_or(0, |w| w.load(Ordering::Relaxed)));
         OrderBreakers {
-            firm: load(Some(&self.words.firm.0)),
-            account: load(self.words.accounts.get(usize::from(account.0))),
-            strategy: load(self.words.strategies.get(usize::from(strategy.0))),
-            instrument: load(self.words.instruments.get(instrument.index())),
+            firm: load(Some(&self.firm.0)),
+            account: load(self.accounts.get(usize::from(account.0))),
+            strategy: load(self.strategies.get(usize::from(strategy.0))),
+            instrument: load(self.instruments.get(instrument.index())),
         }
     }
 
     /// How many accounts, strategies and instruments have a breaker.
     #[must_use]
     pub fn shape(&self) -> (usize, usize, usize) {
-        (self.words.accounts.len(), self.words.strategies.len(), self.words.instruments.len())
+        (self.accounts.len(), self.strategies.len(), self.instruments.len())
     }
 
     /// Bytes of the words, for the boot report.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let Words { firm, accounts, strategies, instruments } = &*self.words;
-        size_of_val(firm)
+        let Self { firm, accounts, strategies, instruments } = self;
+        size_of_val(&**firm)
             + size_of_val(&**accounts)
             + size_of_val(&**strategies)
             + size_of_val(&**instruments)

@@ -32,6 +32,10 @@ pub const PARAMETER_COUNT: usize = 9;
 /// Largest position limit: 48 bits, the room it has in a slot (2.8e14 shares).
 const POS_MAX: i64 = (1 << 48) - 1;
 
+/// Largest order rate of one strategy in one instrument. A slot holds the interval between orders in whole nanoseconds,
+/// and up to here the interval gives back the exact rate.
+pub const RATE_MAX: u32 = 20_000;
+
 impl Parameter {
     /// Every parameter, in the order of the fields.
     pub const ALL: [Self; PARAMETER_COUNT] = [
@@ -86,7 +90,7 @@ impl Parameter {
             Self::Collar | Self::OrderBurst => (1, u16::MAX as i64),
             Self::PassiveMin => (0, u16::MAX as i64),
             Self::MaxPosLong | Self::MaxPosShort => (0, POS_MAX),
-            Self::OrderRate => (1, 1_000_000_000),
+            Self::OrderRate => (1, RATE_MAX as i64),
             Self::Margin => (10_000, u16::MAX as i64),
         }
     }
@@ -184,6 +188,20 @@ impl RiskLimits {
             i += 1;
         }
         Ok(())
+    }
+
+    /// The tighter of the two, limit by limit.
+    #[must_use]
+    pub const fn tighter(&self, other: &Self) -> Self {
+        let (mut out, mut i) = (*self, 0);
+        while i < PARAMETER_COUNT {
+            let p = Parameter::ALL[i];
+            if p.at_least_as_tight(other.get(p), self.get(p)) {
+                out.put(p, other.get(p));
+            }
+            i += 1;
+        }
+        out
     }
 
     /// The parameter, if any, in which `self` binds less than `other`.

@@ -39,7 +39,20 @@ macro_rules! reasons {
             $($(#[doc = $doc])+ $name = $code,)+
         }
 
+        /// The position of each reason in the order of decision.
+        #[derive(Clone, Copy)]
+        #[repr(u32)]
+        enum Position {
+            $($name,)+
+        }
+
         impl RejectReason {
+            /// The bit of the reason in a set of breaches: its position in [`RejectReason::ALL`].
+            #[inline(always)]
+            pub(crate) const fn bit(self) -> u32 {
+                match self { $(Self::$name => Position::$name as u32,)+ }
+            }
+
             /// Every reason, in the order in which the gate decides.
             pub const ALL: [Self; [$($code),+].len()] = [$(Self::$name),+];
 
@@ -238,21 +251,6 @@ impl RejectReason {
     #[must_use]
     pub const fn code(self) -> u16 {
         self as u16
-    }
-
-    /// Position in [`RejectReason::ALL`], which is the bit of the reason in a set of breaches.
-    pub(crate) const fn bit(self) -> u32 {
-        let mut i = 0;
-        while i < REASON_COUNT {
-            if Self::ALL[i] as u16 == self as u16 {
-                break;
-            }
-            i += 1;
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "fewer than 64 reasons, asserted below")]
-        {
-            i as u32
-        }
     }
 }
 

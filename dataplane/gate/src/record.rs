@@ -7,30 +7,29 @@
 //!               3  margin_bps:16 at 48 | max_pos_short:48
 //! dynamic  words 0-3 limits
 //!               4  granted_ns:64
-//!               5  order_rate_per_s:32 at 32 | lease_us:32
+//!               5  order_interval_ns:32 at 32 | epoch:16 at 16 | lease_ms:16
 //!               6  cause:8 at 56 | tier:4 at 52 | score:20 at 32 | version:32
 //! static   words 0-3 the cap
-//!               4  lot reciprocal:64
-//!               5  the cap's order_rate_per_s:32 at 32 | lot:32
-//!               6  permission:8 at 32 | version:32
-//!               7-10 the base
-//!              11  the base's order_rate_per_s:32 at 32
-//!              12  published_ns:64
+//!               4  the cap's order_interval_ns:32 at 32 | lot:32
+//!               5  permission:8 at 32 | version:32
+//!               6-9 the base
+//!              10  the base's order_interval_ns:32 at 32
+//!              11  published_ns:64
+//! row word         epoch:16 at 48 | permission:8 at 40 | lot:32
 //! ```
 //!
-//! A dynamic record fills one cache line. A static one fills two, of which an order under live dynamic limits needs the
-//! first (the officer's hard bounds) and only the fallback needs the second (the base).
+//! A dynamic record fills one cache line. It carries the *epoch* of the static record under whose cap it was clamped, so
+//! that an order under live dynamic limits need not read the static record, only the row's word: when the epochs agree,
+//! the limits lie inside the officer's cap of this moment.
 
 use types::{Nanos, Qty, Tier, UnixNanos};
 
-use crate::{divide::Divisor32, limits::RiskLimits};
+use crate::{limits::RiskLimits, rate};
 
 /// Words of a dynamic record.
 pub(crate) const DYNAMIC_WORDS: usize = 7;
 /// Words of a static record.
-pub(crate) const STATIC_WORDS: usize = 13;
-/// Words of a static record that an order under live dynamic limits needs.
-pub(crate) const STATIC_HOT_WORDS: usize = 7;
+pub(crate) const STATIC_WORDS: usize = 12;
 
 const LOW_48: u64 = (1 << 48) - 1;
 
@@ -129,21 +128,22 @@ impl LimitCause {
 pub struct Lease {
     /// From when.
     pub granted: UnixNanos,
-    /// For how long, in whole microseconds; [`Lease::SPAN_MAX`] at most.
+    /// For how long, in whole milliseconds; [`Lease::SPAN_MAX`] at most.
     pub span: Nanos,
 }
 
 impl Lease {
-    /// Longest lease: what 32 bits of microseconds hold, 71 minutes. Dynamic limits that need longer are static.
-    pub const SPAN_MAX: Nanos = Nanos(u32::MAX as u64 * 1_000);
+    /// Longest lease: what 16 bits of milliseconds hold, 65.5 s. A lease is a heartbeat; limits that should hold for
+    /// longer without a word from their publisher are static ones.
+    pub const SPAN_MAX: Nanos = Nanos(u16::MAX as u64 * 1_000_000);
     /// How far the publisher's clock may run ahead of the reader's before a record counts as one from the future.
     pub const SKEW_MAX: Nanos = Nanos::MILLI;
 
-    /// A lease that a slot can hold: cut to whole microseconds and to [`Lease::SPAN_MAX`], towards the shorter.
+    /// A lease that a slot can hold: cut to whole milliseconds and to [`Lease::SPAN_MAX`], towards the shorter.
     #[must_use]
     pub const fn new(granted: UnixNanos, span: Nanos) -> Self {
         let ns = if span.0 > Self::SPAN_MAX.0 { Self::SPAN_MAX.0 } else { span.0 };
-        Self { granted, span: Nanos(ns - ns % 1_000) }
+        Self { granted, span: Nanos(ns - ns % 1_000_000) }
     }
 
     /// When it ends.
@@ -157,7 +157,9 @@ impl Lease {
     #[inline]
     #[must_use]
     pub const fn holds(self, now: UnixNanos) -> bool {
-        (now.0 < self.end().0) & (self.granted.0 <= now.plus(Self::SKEW_MAX).0)
+        // Both ends in one comparison: a grant later than the skew wraps to an enormous age.
+        now.0.wrapping_add(Self::SKEW_MAX.0).wrapping_sub(self.granted.0)
+            < self.span.0.wrapping_add(Self::SKEW_MAX.0)
     }
 }
 
@@ -254,30 +256,103 @@ const fn pack_limits(l: &RiskLimits) -> [u64; 4] {
     ]
 }
 
-/// The limits in four words and the high half of the word that holds the rate.
-#[inline(always)]
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    reason = "the fields' widths in the layout"
-)]
-pub(crate) const fn unpack_limits(words: [u64; 4], rate_word: u64) -> RiskLimits {
-    let [w0, w1, w2, w3] = words;
-    RiskLimits {
-        max_qty: Qty(w0 as u32),
-        max_notional_micros: w1 as i64,
-        collar_bps: (w0 >> 32) as u32 & 0xFFFF,
-        passive_min_ticks: (w0 >> 48) as u32,
-        max_pos_long: (w2 & LOW_48) as i64,
-        max_pos_short: (w3 & LOW_48) as i64,
-        order_rate_per_s: (rate_word >> 32) as u32,
-        order_burst: (w2 >> 48) as u32,
-        margin_bps: (w3 >> 48) as u32,
+/// Limits as the gate compares them. The rate is an interval, so that no check divides.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub max_qty: u32,
+    pub max_notional_micros: u64,
+    pub collar_bps: u32,
+    pub passive_min_ticks: u32,
+    pub max_pos_long: i64,
+    pub max_pos_short: i64,
+    pub order_interval_ns: u32,
+    pub order_burst: u32,
+    pub margin_bps: u32,
+}
+
+impl Bounds {
+    /// Bounds that let nothing through: what is judged by when there are no limits.
+    pub(crate) const NOTHING: Self = Self {
+        max_qty: 0,
+        max_notional_micros: 0,
+        collar_bps: 0,
+        passive_min_ticks: 0,
+        max_pos_long: 0,
+        max_pos_short: 0,
+        order_interval_ns: u32::MAX,
+        order_burst: 0,
+        margin_bps: 0,
+    };
+
+    /// From the four packed words and the word that holds the interval.
+    #[inline(always)]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "the fields' widths in the layout"
+    )]
+    const fn unpack(words: [u64; 4], interval_word: u64) -> Self {
+        let [w0, w1, w2, w3] = words;
+        Self {
+            max_qty: w0 as u32,
+            max_notional_micros: w1,
+            collar_bps: (w0 >> 32) as u32 & 0xFFFF,
+            passive_min_ticks: (w0 >> 48) as u32,
+            max_pos_long: (w2 & LOW_48) as i64,
+            max_pos_short: (w3 & LOW_48) as i64,
+            order_interval_ns: (interval_word >> 32) as u32,
+            order_burst: (w2 >> 48) as u32,
+            margin_bps: (w3 >> 48) as u32,
+        }
+    }
+
+    /// The tighter of the two, limit by limit: the officer's hard bounds hold whatever a dynamic record says.
+    #[inline(always)]
+    pub(crate) fn tighter(self, other: Self) -> Self {
+        Self {
+            max_qty: self.max_qty.min(other.max_qty),
+            max_notional_micros: self.max_notional_micros.min(other.max_notional_micros),
+            collar_bps: self.collar_bps.min(other.collar_bps),
+            passive_min_ticks: self.passive_min_ticks.max(other.passive_min_ticks),
+            max_pos_long: self.max_pos_long.min(other.max_pos_long),
+            max_pos_short: self.max_pos_short.min(other.max_pos_short),
+            order_interval_ns: self.order_interval_ns.max(other.order_interval_ns),
+            order_burst: self.order_burst.min(other.order_burst),
+            margin_bps: self.margin_bps.max(other.margin_bps),
+        }
+    }
+
+    /// The limits as people read them.
+    #[expect(clippy::cast_possible_wrap, reason = "packed from a non-negative i64")]
+    pub(crate) const fn to_limits(self) -> RiskLimits {
+        RiskLimits {
+            max_qty: Qty(self.max_qty),
+            max_notional_micros: self.max_notional_micros as i64,
+            collar_bps: self.collar_bps,
+            passive_min_ticks: self.passive_min_ticks,
+            max_pos_long: self.max_pos_long,
+            max_pos_short: self.max_pos_short,
+            order_rate_per_s: rate::per_second(self.order_interval_ns),
+            order_burst: self.order_burst,
+            margin_bps: self.margin_bps,
+        }
     }
 }
 
+/// What an order needs of a dynamic record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DynamicHot {
+    pub bounds: Bounds,
+    pub lease: Lease,
+    pub tier: Tier,
+    pub score: FixedScore,
+    pub version: u32,
+    /// Of the static record under whose cap the limits were clamped; 0 when they were not.
+    pub epoch: u16,
+}
+
 impl LimitRecord {
-    pub(crate) const fn pack(&self) -> [u64; DYNAMIC_WORDS] {
+    pub(crate) const fn pack(&self, epoch: u16) -> [u64; DYNAMIC_WORDS] {
         let [w0, w1, w2, w3] = pack_limits(&self.limits);
         [
             w0,
@@ -285,7 +360,9 @@ impl LimitRecord {
             w2,
             w3,
             self.lease.granted.0,
-            self.lease.span.0 / 1_000 | (self.limits.order_rate_per_s as u64) << 32,
+            self.lease.span.0 / 1_000_000
+                | (epoch as u64) << 16
+                | (rate::interval_ns(self.limits.order_rate_per_s) as u64) << 32,
             self.version as u64
                 | (self.score.0 as u64) << 32
                 | (self.tier as u64) << 52
@@ -295,16 +372,23 @@ impl LimitRecord {
 
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "the fields' widths in the layout")]
-    pub(crate) const fn unpack(words: [u64; DYNAMIC_WORDS]) -> Self {
+    pub(crate) const fn unpack_hot(words: [u64; DYNAMIC_WORDS]) -> DynamicHot {
         let [w0, w1, w2, w3, granted, w5, w6] = words;
-        Self {
-            limits: unpack_limits([w0, w1, w2, w3], w5),
+        DynamicHot {
+            bounds: Bounds::unpack([w0, w1, w2, w3], w5),
+            lease: Lease { granted: UnixNanos(granted), span: Nanos((w5 & 0xFFFF) * 1_000_000) },
             tier: tier_of(w6),
             score: FixedScore((w6 >> 32) as u32 & 0xF_FFFF),
-            lease: Lease { granted: UnixNanos(granted), span: Nanos((w5 & 0xFFFF_FFFF) * 1_000) },
             version: w6 as u32,
-            cause: LimitCause::from_u8((w6 >> 56) as u8),
+            epoch: (w5 >> 16) as u16,
         }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the field's width in the layout")]
+    pub(crate) const fn unpack(words: [u64; DYNAMIC_WORDS]) -> Self {
+        let DynamicHot { bounds, lease, tier, score, version, epoch: _ } = Self::unpack_hot(words);
+        let cause = LimitCause::from_u8((words[6] >> 56) as u8);
+        Self { limits: bounds.to_limits(), tier, score, lease, version, cause }
     }
 }
 
@@ -319,11 +403,48 @@ const fn tier_of(w6: u64) -> Tier {
     }
 }
 
-/// What an order under live dynamic limits needs of a static record.
+/// The word of a row: what an order under live dynamic limits needs of the static record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RowWord(pub u64);
+
+impl RowWord {
+    pub(crate) const fn new(epoch: u16, permission: Permission, lot: Qty) -> Self {
+        Self((epoch as u64) << 48 | (permission as u64) << 40 | lot.0 as u64)
+    }
+
+    /// Changes with every publication of the row; 0 before the first.
+    #[inline(always)]
+    pub(crate) const fn epoch(self) -> u16 {
+        (self.0 >> 48) as u16
+    }
+
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the field's width in the layout")]
+    pub(crate) const fn permission(self) -> Permission {
+        Permission::from_u8((self.0 >> 40) as u8)
+    }
+
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the field's width in the layout")]
+    pub(crate) const fn lot(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// The next epoch: never 0, which says that there is none.
+    pub(crate) const fn next_epoch(self) -> u16 {
+        match self.epoch().wrapping_add(1) {
+            0 => 1,
+            epoch => epoch,
+        }
+    }
+}
+
+/// A static record as the gate compares it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct StaticHot {
-    pub cap: RiskLimits,
-    pub lot: Divisor32,
+pub(crate) struct Officer {
+    pub cap: Bounds,
+    pub base: Bounds,
+    pub lot: u32,
     pub permission: Permission,
 }
 
@@ -331,53 +452,43 @@ impl StaticRecord {
     pub(crate) const fn pack(&self) -> [u64; STATIC_WORDS] {
         let [c0, c1, c2, c3] = pack_limits(&self.cap);
         let [b0, b1, b2, b3] = pack_limits(&self.base);
-        let lot = Divisor32::new(self.lot.0);
         [
             c0,
             c1,
             c2,
             c3,
-            lot.reciprocal(),
-            lot.divisor() as u64 | (self.cap.order_rate_per_s as u64) << 32,
+            self.lot.0 as u64 | (rate::interval_ns(self.cap.order_rate_per_s) as u64) << 32,
             self.version as u64 | (self.permission as u64) << 32,
             b0,
             b1,
             b2,
             b3,
-            (self.base.order_rate_per_s as u64) << 32,
+            (rate::interval_ns(self.base.order_rate_per_s) as u64) << 32,
             self.published.0,
         ]
     }
 
-    #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "the fields' widths in the layout")]
-    pub(crate) const fn unpack_hot(words: [u64; STATIC_HOT_WORDS]) -> StaticHot {
-        let [w0, w1, w2, w3, reciprocal, w5, w6] = words;
-        StaticHot {
-            cap: unpack_limits([w0, w1, w2, w3], w5),
-            lot: Divisor32::from_parts(w5 as u32, reciprocal),
-            permission: Permission::from_u8((w6 >> 32) as u8),
+    pub(crate) const fn unpack_officer(words: [u64; STATIC_WORDS]) -> Officer {
+        let [c0, c1, c2, c3, w4, w5, b0, b1, b2, b3, w10, _] = words;
+        Officer {
+            cap: Bounds::unpack([c0, c1, c2, c3], w4),
+            base: Bounds::unpack([b0, b1, b2, b3], w10),
+            lot: w4 as u32,
+            permission: Permission::from_u8((w5 >> 32) as u8),
         }
     }
 
-    /// The base of a whole record.
-    #[inline(always)]
-    pub(crate) const fn unpack_base(words: [u64; STATIC_WORDS]) -> RiskLimits {
-        let [_, _, _, _, _, _, _, b0, b1, b2, b3, rate, _] = words;
-        unpack_limits([b0, b1, b2, b3], rate)
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "the fields' widths in the layout")]
+    #[expect(clippy::cast_possible_truncation, reason = "the field's width in the layout")]
     pub(crate) const fn unpack(words: [u64; STATIC_WORDS]) -> Self {
-        let [w0, w1, w2, w3, w4, w5, w6, ..] = words;
-        let hot = Self::unpack_hot([w0, w1, w2, w3, w4, w5, w6]);
+        let Officer { cap, base, lot, permission } = Self::unpack_officer(words);
         Self {
-            cap: hot.cap,
-            base: Self::unpack_base(words),
-            lot: Qty(hot.lot.divisor()),
-            permission: hot.permission,
-            version: w6 as u32,
-            published: UnixNanos(words[12]),
+            cap: cap.to_limits(),
+            base: base.to_limits(),
+            lot: Qty(lot),
+            permission,
+            version: words[5] as u32,
+            published: UnixNanos(words[11]),
         }
     }
 }
@@ -413,7 +524,7 @@ mod tests {
         #[test]
         fn a_dynamic_record_survives_its_slot(
             limits in any_limits(), tier in any_tier(), score in 0_u32..=1_000_000, granted: u64,
-            span in 0_u64..=Lease::SPAN_MAX.0, version: u32, cause in 0_u8..=6,
+            span in 0_u64..=Lease::SPAN_MAX.0, version: u32, cause in 0_u8..=6, epoch: u16,
         ) {
             let record = LimitRecord {
                 limits, tier, version,
@@ -421,7 +532,8 @@ mod tests {
                 lease: Lease::new(UnixNanos(granted), Nanos(span)),
                 cause: LimitCause::from_u8(cause),
             };
-            prop_assert_eq!(LimitRecord::unpack(record.pack()), record);
+            prop_assert_eq!(LimitRecord::unpack(record.pack(epoch)), record);
+            prop_assert_eq!(LimitRecord::unpack_hot(record.pack(epoch)).epoch, epoch);
         }
 
         #[test]
@@ -446,6 +558,18 @@ mod tests {
                 prop_assert!(lease.holds(UnixNanos(at)));
             }
         }
+    }
+
+    #[test]
+    fn a_row_word_gives_back_its_parts_and_its_epoch_never_becomes_none() {
+        let word = RowWord::new(u16::MAX, Permission::Restricted, Qty(u32::MAX));
+        assert_eq!(
+            (word.epoch(), word.permission(), word.lot()),
+            (u16::MAX, Permission::Restricted, u32::MAX)
+        );
+        assert_eq!(word.next_epoch(), 1);
+        assert_eq!(RowWord(0).epoch(), 0);
+        assert_eq!(RowWord(0).next_epoch(), 1);
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub struct SeqSlot<const N: usize, P = Sound> {
 }
 
 #[cfg(not(loom))]
-const _: () = assert!(size_of::<SeqSlot<7>>() == 64 && size_of::<SeqSlot<13>>() == 128);
+const _: () = assert!(size_of::<SeqSlot<7>>() == 64 && size_of::<SeqSlot<12>>() == 128);
 
 impl<const N: usize, P: Protocol> SeqSlot<N, P> {
     /// A slot that holds nothing.

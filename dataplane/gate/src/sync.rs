@@ -1,6 +1,6 @@
 //! The one place that names atomics: `core` in the product, loom's model-checked twins under `--cfg loom`.
 
-#[cfg(not(loom))]
+// Reference counts are not what is modelled: the tables' words are.
 pub(crate) use alloc::sync::Arc;
 #[cfg(not(loom))]
 pub(crate) use core::{
@@ -10,8 +10,5 @@ pub(crate) use core::{
 #[cfg(loom)]
 pub(crate) use loom::{
     hint::spin_loop,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering, fence},
-    },
+    sync::atomic::{AtomicU32, AtomicU64, Ordering, fence},
 };

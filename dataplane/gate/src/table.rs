@@ -7,19 +7,17 @@
 //! A writer handle is unique: it is not `Clone`, and making a table is the only way to get one. Readers are cheap to
 //! clone. All memory is allocated when the table is made.
 
-use alloc::boxed::Box;
-
 use types::{InstrumentId, UnixNanos};
 
 use crate::{
     ids::ClassId,
-    limits::{Effective, Envelope},
+    limits::{Effective, Envelope, RiskLimits},
     record::{
-        DYNAMIC_WORDS, Lease, LimitRecord, STATIC_HOT_WORDS, STATIC_WORDS, StaticHot, StaticRecord,
-        StaticTerms, Terms,
+        DYNAMIC_WORDS, DynamicHot, Lease, LimitRecord, RowWord, STATIC_WORDS, StaticRecord, StaticTerms,
+        Terms,
     },
     slot::{SeqSlot, SlotFault},
-    sync::Arc,
+    sync::{Arc, AtomicU64, Ordering},
 };
 
 /// Most rows of a table: a gigabyte of dynamic slots, far beyond any universe, and small enough that a row's index
@@ -61,28 +59,36 @@ impl core::fmt::Display for UnknownRow {
 
 impl core::error::Error for UnknownRow {}
 
-/// A rectangle of slots.
+/// A rectangle of slots, shared by its writer and its readers.
 struct Grid<const N: usize> {
-    slots: Box<[SeqSlot<N>]>,
+    slots: Arc<[SeqSlot<N>]>,
     instruments: usize,
     classes: usize,
 }
 
+impl<const N: usize> Clone for Grid<N> {
+    fn clone(&self) -> Self {
+        Self { slots: Arc::clone(&self.slots), ..*self }
+    }
+}
+
 impl<const N: usize> Grid<N> {
-    fn new(instruments: usize, classes: usize) -> Result<Arc<Self>, TableSizeError> {
+    fn new(instruments: usize, classes: usize) -> Result<Self, TableSizeError> {
         let rows = checked_rows(instruments, classes)?;
         let slots = (0..rows).map(|_| SeqSlot::new()).collect();
-        Ok(Arc::new(Self { slots, instruments, classes }))
+        Ok(Self { slots, instruments, classes })
     }
 
     /// Both indexes are checked: a class out of range would else fall into the next instrument's row.
     #[inline(always)]
+    fn row(&self, instrument: InstrumentId, class: ClassId) -> Option<usize> {
+        let (i, c) = (instrument.index(), usize::from(class.0));
+        ((i < self.instruments) & (c < self.classes)).then(|| i.wrapping_mul(self.classes).wrapping_add(c))
+    }
+
+    #[inline(always)]
     fn slot(&self, instrument: InstrumentId, class: ClassId) -> Option<&SeqSlot<N>> {
-        if (instrument.index() < self.instruments) & (usize::from(class.0) < self.classes) {
-            self.slots.get(instrument.index().wrapping_mul(self.classes).wrapping_add(usize::from(class.0)))
-        } else {
-            None
-        }
+        self.slots.get(self.row(instrument, class)?)
     }
 
     fn bytes(&self) -> usize {
@@ -102,19 +108,32 @@ pub(crate) fn checked_rows(a: usize, b: usize) -> Result<usize, TableSizeError> 
 pub struct LimitTable;
 
 impl LimitTable {
-    /// A dynamic table with no record in it.
+    /// A dynamic table with no record in it, of the static table's size, whose writer clamps every record under the
+    /// officer's cap as it publishes and notes under which. An order then needs one line of limits, not two.
+    ///
+    /// # Errors
+    /// [`TableSizeError`] when it would have no row or more than [`ROWS_MAX`].
+    pub fn create_within(statics: &StaticReader) -> Result<(LimitWriter, LimitReader), TableSizeError> {
+        let (instruments, classes) = statics.shape();
+        let grid = Grid::new(instruments, classes)?;
+        Ok((LimitWriter { grid: grid.clone(), statics: Some(statics.clone()) }, LimitReader { grid }))
+    }
+
+    /// A dynamic table whose writer does not know the static one. The gate then clamps on every order: the same verdicts,
+    /// more slowly.
     ///
     /// # Errors
     /// [`TableSizeError`] when it would have no row or more than [`ROWS_MAX`].
     pub fn create(instruments: usize, classes: usize) -> Result<(LimitWriter, LimitReader), TableSizeError> {
         let grid = Grid::new(instruments, classes)?;
-        Ok((LimitWriter { grid: Arc::clone(&grid) }, LimitReader { grid }))
+        Ok((LimitWriter { grid: grid.clone(), statics: None }, LimitReader { grid }))
     }
 }
 
 /// The scorer's end of the dynamic table. There is one.
 pub struct LimitWriter {
-    grid: Arc<Grid<DYNAMIC_WORDS>>,
+    grid: Grid<DYNAMIC_WORDS>,
+    statics: Option<StaticReader>,
 }
 
 impl core::fmt::Debug for LimitWriter {
@@ -124,7 +143,8 @@ impl core::fmt::Debug for LimitWriter {
 }
 
 impl LimitWriter {
-    /// Publishes limits that hold from `now` for the lease of `terms`. Wait-free.
+    /// Publishes limits that hold from `now` for the lease of `terms`, clamped under the officer's cap where the table
+    /// knows it. Wait-free.
     ///
     /// # Errors
     /// [`UnknownRow`].
@@ -137,18 +157,27 @@ impl LimitWriter {
         terms: &Terms,
         now: UnixNanos,
     ) -> Result<(), UnknownRow> {
-        let slot = self.grid.slot(instrument, class).ok_or(UnknownRow { instrument, class })?;
+        let row = self.grid.row(instrument, class).ok_or(UnknownRow { instrument, class })?;
+        let slot = self.grid.slots.get(row).ok_or(UnknownRow { instrument, class })?;
+        let (limits, epoch) = self.within_cap(row, *limits.limits());
         let Terms { tier, score, lease, version, cause } = *terms;
-        let record = LimitRecord {
-            limits: *limits.limits(),
-            tier,
-            score,
-            lease: Lease::new(now, lease),
-            version,
-            cause,
-        };
-        slot.write(record.pack());
+        let record = LimitRecord { limits, tier, score, lease: Lease::new(now, lease), version, cause };
+        slot.write(record.pack(epoch));
         Ok(())
+    }
+
+    /// Limits clamped under the officer's cap, with the epoch of the cap; epoch 0, which no order trusts, when there is
+    /// none to be read.
+    ///
+    /// The epoch is read before the cap: should the officer publish in between, the record carries the old epoch over the
+    /// new cap, and orders clamp for themselves until the next publication.
+    fn within_cap(&self, row: usize, limits: RiskLimits) -> (RiskLimits, u16) {
+        let Some(statics) = &self.statics else { return (limits, 0) };
+        let epoch = statics.row_word(row).map_or(0, RowWord::epoch);
+        match statics.read_row(row) {
+            Ok(words) => (StaticRecord::unpack(words).cap.tighter(&limits), epoch),
+            Err(_) => (limits, 0),
+        }
     }
 
     /// Leaves a row as a scorer would that dies in the middle of a record.
@@ -161,7 +190,7 @@ impl LimitWriter {
 /// A reader of the dynamic table.
 #[derive(Clone)]
 pub struct LimitReader {
-    grid: Arc<Grid<DYNAMIC_WORDS>>,
+    grid: Grid<DYNAMIC_WORDS>,
 }
 
 impl core::fmt::Debug for LimitReader {
@@ -184,10 +213,16 @@ impl LimitReader {
     ///
     /// # Errors
     /// [`ReadFault`].
-    #[inline(always)]
     pub fn read(&self, instrument: InstrumentId, class: ClassId) -> Result<LimitRecord, ReadFault> {
         let slot = self.grid.slot(instrument, class).ok_or(ReadFault::UnknownRow)?;
         slot.read::<DYNAMIC_WORDS>().map(LimitRecord::unpack).map_err(ReadFault::Slot)
+    }
+
+    /// What an order needs of a row, found by its place in a table of the same shape.
+    #[inline(always)]
+    pub(crate) fn read_hot(&self, row: usize) -> Result<DynamicHot, SlotFault> {
+        let slot = self.grid.slots.get(row).ok_or(SlotFault::Empty)?;
+        slot.read::<DYNAMIC_WORDS>().map(LimitRecord::unpack_hot)
     }
 
     /// Instruments and classes of the table.
@@ -217,24 +252,26 @@ impl StaticTable {
         classes: usize,
     ) -> Result<(StaticWriter, StaticReader), TableSizeError> {
         let grid = Grid::new(instruments, classes)?;
-        Ok((StaticWriter { grid: Arc::clone(&grid) }, StaticReader { grid }))
+        let words = grid.slots.iter().map(|_| AtomicU64::new(0)).collect();
+        let reader = StaticReader { grid, words };
+        Ok((StaticWriter { table: reader.clone() }, reader))
     }
 }
 
 /// Control's end of the static table. There is one.
 pub struct StaticWriter {
-    grid: Arc<Grid<STATIC_WORDS>>,
+    table: StaticReader,
 }
 
 impl core::fmt::Debug for StaticWriter {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "StaticWriter({} x {})", self.grid.instruments, self.grid.classes)
+        write!(f, "StaticWriter({} x {})", self.table.grid.instruments, self.table.grid.classes)
     }
 }
 
 impl StaticWriter {
     /// Publishes the officer's word on one row: the envelope's cap as hard bounds, its base as what holds without a
-    /// model. Wait-free.
+    /// model. Orders checked from the next one on are held to it. Wait-free.
     ///
     /// # Errors
     /// [`UnknownRow`].
@@ -246,24 +283,33 @@ impl StaticWriter {
         terms: &StaticTerms,
         now: UnixNanos,
     ) -> Result<(), UnknownRow> {
-        let slot = self.grid.slot(instrument, class).ok_or(UnknownRow { instrument, class })?;
+        let StaticReader { grid, words } = &self.table;
+        let row = grid.row(instrument, class).ok_or(UnknownRow { instrument, class })?;
+        let (Some(slot), Some(word)) = (grid.slots.get(row), words.get(row)) else {
+            return Err(UnknownRow { instrument, class });
+        };
         let (cap, base) = (*envelope.cap(), *envelope.base());
         let StaticTerms { lot, permission, version } = *terms;
         slot.write(StaticRecord { cap, base, lot, permission, version, published: now }.pack());
+        // After the record: whoever sees the new epoch sees the new cap.
+        let epoch = RowWord(word.load(Ordering::Relaxed)).next_epoch();
+        word.store(RowWord::new(epoch, permission, lot).0, Ordering::Release);
         Ok(())
     }
 
     /// Leaves a row as a writer would that dies in the middle of a record.
     #[cfg(test)]
     pub(crate) fn abandon(&mut self, instrument: InstrumentId, class: ClassId) {
-        self.grid.slot(instrument, class).expect("a row").abandon();
+        self.table.grid.slot(instrument, class).expect("a row").abandon();
     }
 }
 
 /// A reader of the static table.
 #[derive(Clone)]
 pub struct StaticReader {
-    grid: Arc<Grid<STATIC_WORDS>>,
+    grid: Grid<STATIC_WORDS>,
+    /// One [`RowWord`] per row.
+    words: Arc<[AtomicU64]>,
 }
 
 impl core::fmt::Debug for StaticReader {
@@ -278,24 +324,24 @@ impl StaticReader {
     /// # Errors
     /// [`ReadFault`].
     pub fn read(&self, instrument: InstrumentId, class: ClassId) -> Result<StaticRecord, ReadFault> {
-        self.words(instrument, class).map(StaticRecord::unpack)
+        let row = self.row(instrument, class).ok_or(ReadFault::UnknownRow)?;
+        self.read_row(row).map(StaticRecord::unpack).map_err(ReadFault::Slot)
     }
 
-    /// The first line of a row: what an order under live dynamic limits needs.
-    #[inline(always)]
-    pub(crate) fn read_hot(&self, instrument: InstrumentId, class: ClassId) -> Result<StaticHot, ReadFault> {
-        let slot = self.grid.slot(instrument, class).ok_or(ReadFault::UnknownRow)?;
-        slot.read::<STATIC_HOT_WORDS>().map(StaticRecord::unpack_hot).map_err(ReadFault::Slot)
+    /// Where the table keeps a row.
+    pub(crate) fn row(&self, instrument: InstrumentId, class: ClassId) -> Option<usize> {
+        self.grid.row(instrument, class)
     }
 
+    /// The record of a row.
+    pub(crate) fn read_row(&self, row: usize) -> Result<[u64; STATIC_WORDS], SlotFault> {
+        self.grid.slots.get(row).ok_or(SlotFault::Empty)?.read::<STATIC_WORDS>()
+    }
+
+    /// The word of a row.
     #[inline(always)]
-    pub(crate) fn words(
-        &self,
-        instrument: InstrumentId,
-        class: ClassId,
-    ) -> Result<[u64; STATIC_WORDS], ReadFault> {
-        let slot = self.grid.slot(instrument, class).ok_or(ReadFault::UnknownRow)?;
-        slot.read::<STATIC_WORDS>().map_err(ReadFault::Slot)
+    pub(crate) fn row_word(&self, row: usize) -> Option<RowWord> {
+        self.words.get(row).map(|word| RowWord(word.load(Ordering::Acquire)))
     }
 
     /// Instruments and classes of the table.
@@ -307,7 +353,7 @@ impl StaticReader {
     /// Bytes of its slots, for the boot report.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.grid.bytes()
+        self.grid.bytes() + size_of_val(&*self.words)
     }
 }
 
@@ -386,7 +432,6 @@ mod tests {
             (record.permission, record.version, record.published),
             (Permission::Restricted, 3, UnixNanos(9))
         );
-        assert_eq!(reader.read_hot(instrument, class).unwrap().cap, cap);
     }
 
     #[test]

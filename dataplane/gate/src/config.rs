@@ -1,0 +1,145 @@
+//! How a gate is built, and why one cannot be.
+
+use types::Nanos;
+
+use crate::{
+    breaker::BreakerReader,
+    ids::ClassId,
+    reference::RefReader,
+    table::{LimitReader, ROWS_MAX, StaticReader},
+};
+
+/// One strategy, numbered by its place in [`GateConfig::strategies`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StrategyConfig {
+    /// Whose limits it lives under.
+    pub class: ClassId,
+    /// Orders per second over all instruments, sustained.
+    pub order_rate_per_s: u32,
+    /// Orders over all instruments at once.
+    pub order_burst: u32,
+}
+
+/// What a gate needs to know before its first order. Every bound is fixed here.
+#[derive(Clone, Copy, Debug)]
+pub struct GateConfig<'a> {
+    /// The strategies.
+    pub strategies: &'a [StrategyConfig],
+    /// How many accounts there are.
+    pub accounts: u16,
+    /// Most orders open at once, unanswered replacements included.
+    pub open_orders_max: usize,
+    /// How many closed orders are remembered, for duplicates and late fills.
+    pub recent_orders: usize,
+    /// Oldest reference price that is still believed.
+    pub ref_age_max: Nanos,
+    /// Whether orders that can only reduce a position pass in tier Critical.
+    pub critical_reduce_only: bool,
+}
+
+impl GateConfig<'_> {
+    /// Defaults for everything but the strategies: one account, 4,096 open and 4,096 recent orders, references up to 5 s
+    /// old, nothing passes in Critical.
+    pub const DEFAULT: GateConfig<'static> = GateConfig {
+        strategies: &[],
+        accounts: 1,
+        open_orders_max: 4_096,
+        recent_orders: 4_096,
+        ref_age_max: Nanos(5_000_000_000),
+        critical_reduce_only: false,
+    };
+}
+
+/// The tables a gate reads.
+#[derive(Clone, Debug)]
+pub struct GateTables {
+    /// The officer's limits.
+    pub statics: StaticReader,
+    /// The model's limits; `None` runs on the officer's alone.
+    pub dynamics: Option<LimitReader>,
+    /// Reference prices.
+    pub references: RefReader,
+    /// Breakers.
+    pub breakers: BreakerReader,
+}
+
+/// Largest number of open, and of recent, orders.
+pub(crate) const ORDERS_MAX: usize = 1 << 22;
+
+/// Why a gate cannot be built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GateError {
+    /// A number is out of its range.
+    OutOfRange {
+        /// Which one.
+        what: &'static str,
+        /// What was found.
+        found: u64,
+        /// The smallest legal value.
+        least: u64,
+        /// The largest legal value.
+        most: u64,
+    },
+    /// A table does not have the size of the static one, or of the configuration.
+    Shape {
+        /// Which table, and in what.
+        what: &'static str,
+        /// What was found.
+        found: usize,
+        /// What was wanted.
+        wanted: usize,
+    },
+}
+
+impl core::fmt::Display for GateError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::OutOfRange { what, found, least, most } => {
+                write!(f, "{what} is {found}, must be {least} to {most}")
+            }
+            Self::Shape { what, found, wanted } => write!(f, "{what}: found {found}, want {wanted}"),
+        }
+    }
+}
+
+impl core::error::Error for GateError {}
+
+fn in_range(what: &'static str, found: u64, least: u64, most: u64) -> Result<(), GateError> {
+    if (least..=most).contains(&found) {
+        Ok(())
+    } else {
+        Err(GateError::OutOfRange { what, found, least, most })
+    }
+}
+
+fn same(what: &'static str, found: usize, wanted: usize) -> Result<(), GateError> {
+    if found == wanted { Ok(()) } else { Err(GateError::Shape { what, found, wanted }) }
+}
+
+/// Checks that a gate of this configuration over these tables misses nothing; a table of another size is a configured
+/// limit that cannot bind, and must stop the start, not the first order that needs it.
+pub(crate) fn validate(config: &GateConfig<'_>, tables: &GateTables) -> Result<(), GateError> {
+    let (instruments, classes) = tables.statics.shape();
+    let count = config.strategies.len() as u64;
+    in_range("strategies", count, 1, u16::MAX.into())?;
+    in_range("accounts", config.accounts.into(), 1, u16::MAX.into())?;
+    in_range("open_orders_max", config.open_orders_max as u64, 1, ORDERS_MAX as u64)?;
+    in_range("recent_orders", config.recent_orders as u64, 1, ORDERS_MAX as u64)?;
+    in_range("ref_age_max (ns)", config.ref_age_max.0, 1, u64::MAX)?;
+    in_range("instruments x strategies", (instruments as u64).saturating_mul(count), 1, ROWS_MAX as u64)?;
+    for strategy in config.strategies {
+        in_range("strategy class", strategy.class.0.into(), 0, classes as u64 - 1)?;
+        in_range("strategy order_rate_per_s", strategy.order_rate_per_s.into(), 1, 1_000_000_000)?;
+        in_range("strategy order_burst", strategy.order_burst.into(), 1, u32::MAX.into())?;
+    }
+    if let Some(dynamics) = &tables.dynamics {
+        same("instruments of the dynamic table", dynamics.shape().0, instruments)?;
+        same("classes of the dynamic table", dynamics.shape().1, classes)?;
+    }
+    same("instruments of the reference table", tables.references.instruments(), instruments)?;
+    let (accounts, strategies, breakers) = tables.breakers.shape();
+    same("accounts of the breakers", accounts, config.accounts.into())?;
+    same("strategies of the breakers", strategies, config.strategies.len())?;
+    same("instruments of the breakers", breakers, instruments)
+}

@@ -1,0 +1,422 @@
+//! Reference prices: one seqlock line per instrument, written by whoever owns the books.
+//!
+//! ```text
+//! word 0  bid:64 (0: none)      1  ask:64 (0: none)     2  twice the reference:64 (0: none)     3  ts_ns:64
+//!      4  tick reciprocal:64    5  status:8 at 48 | book state:8 at 40 | tick:40
+//!      6  ask_qty:32 at 32 | bid_qty:32 (saturated)
+//! ```
+//!
+//! **What is the reference?** Decided once, when a row is published, not on every order: the mid, when both sides are
+//! there, do not cross, and lie near enough to each other (the mid of stub quotes is no price); else the last trade,
+//! when it lies inside the sides there are, and there is one; else none, and the gate refuses. It is stored doubled, so
+//! that the mid of an odd sum stays exact.
+//!
+//! **How old is a reference?** A quote that has not moved for an hour on a feed that is alive and gap-free *is* the
+//! current quote; the same quote on a silent feed is not. So a reference is as old as the younger of the row's own time
+//! stamp and the table's heartbeat, which the writer moves on while every channel that feeds the table is alive and
+//! complete. A writer that never calls [`RefWriter::heartbeat`] gets the strict rule: age since the last change.
+
+use types::{BookState, InstrumentId, Px, TradingStatus, UnixNanos};
+
+use crate::{
+    divide::Divisor,
+    slot::{SeqSlot, SlotFault},
+    sync::{Arc, AtomicU64, Ordering},
+    table::{ROWS_MAX, TableSizeError},
+};
+
+const REF_WORDS: usize = 7;
+
+/// Largest price the gate computes with: 5.7e8 units of currency, a thousand times the dearest share. It leaves every
+/// sum and product below its width.
+pub const PX_MAX: Px = Px(1 << 59);
+
+/// Largest tick a row holds: 1,099 units of currency.
+const TICK_MAX: u64 = (1 << 40) - 1;
+
+/// What the book's owner says of one instrument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopOfBook {
+    /// Best bid, [`Px::NONE`] when there is none. Prices that are not positive, or beyond [`PX_MAX`], count as none.
+    pub bid: Px,
+    /// Quantity at the best bid.
+    pub bid_qty: u64,
+    /// Best ask, [`Px::NONE`] when there is none.
+    pub ask: Px,
+    /// Quantity at the best ask.
+    pub ask_qty: u64,
+    /// Last trade, [`Px::NONE`] before the first.
+    pub last: Px,
+    /// Tick size; anything below 2e-9 or above 1,099 counts as unknown.
+    pub tick: Px,
+    /// When this was known to be right.
+    pub ts: UnixNanos,
+    /// Whether the book can be believed.
+    pub state: BookState,
+    /// Whether the venue trades the instrument.
+    pub status: TradingStatus,
+}
+
+/// A price as the row holds it: 0 when it is none.
+#[expect(clippy::cast_sign_loss, reason = "positive")]
+const fn price_word(px: Px) -> u64 {
+    if px.0 > 0 && px.0 <= PX_MAX.0 { px.0 as u64 } else { 0 }
+}
+
+/// The inverse of [`price_word`].
+#[expect(clippy::cast_possible_wrap, reason = "at most PX_MAX")]
+const fn word_price(word: u64) -> Px {
+    if word == 0 { Px::NONE } else { Px(word as i64) }
+}
+
+/// A row as the gate reads it. Prices are positive, or 0 when there is none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Quote {
+    pub bid: u64,
+    pub ask: u64,
+    pub twice_ref: u64,
+    pub ts: UnixNanos,
+    pub tick: Divisor,
+    pub bid_qty: u32,
+    pub ask_qty: u32,
+    /// [`BookState::to_u8`].
+    pub state: u8,
+    /// [`TradingStatus`] as a number.
+    pub status: u8,
+}
+
+impl Quote {
+    /// What is judged by when nothing could be read.
+    pub(crate) const NOTHING: Self = Self {
+        bid: 0,
+        ask: 0,
+        twice_ref: 0,
+        ts: UnixNanos(0),
+        tick: Divisor::NONE,
+        bid_qty: 0,
+        ask_qty: 0,
+        state: BookState::Empty.to_u8(),
+        status: TradingStatus::Unknown as u8,
+    };
+
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the fields' widths in the layout")]
+    const fn unpack(words: [u64; REF_WORDS]) -> Self {
+        let [bid, ask, twice_ref, ts, reciprocal, w5, qtys] = words;
+        Self {
+            bid,
+            ask,
+            twice_ref,
+            ts: UnixNanos(ts),
+            tick: Divisor::from_parts(w5 & TICK_MAX, reciprocal),
+            bid_qty: qtys as u32,
+            ask_qty: (qtys >> 32) as u32,
+            state: (w5 >> 40) as u8,
+            status: (w5 >> 48) as u8,
+        }
+    }
+}
+
+/// Twice the reference price, 0 when there is none; see the module's documentation. Arguments are price words.
+fn twice_reference(bid: u64, ask: u64, last: u64, spread_max_bps: u32) -> u64 {
+    let both = bid != 0 && ask != 0 && bid <= ask;
+    // spread / mid <= bps / 10^4, where mid = (bid + ask) / 2.
+    if both && u128::from(ask - bid) * 20_000 <= u128::from(bid + ask) * u128::from(spread_max_bps) {
+        return bid + ask;
+    }
+    let inside = last != 0 && last >= bid && (ask == 0 || last <= ask) && (bid | ask) != 0;
+    if inside { 2 * last } else { 0 }
+}
+
+/// One row as people read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The reference price, rounded down to 1e-9; [`Px::NONE`] when there is none.
+    pub px: Px,
+    /// Best bid.
+    pub bid: Px,
+    /// Quantity at the best bid.
+    pub bid_qty: u32,
+    /// Best ask.
+    pub ask: Px,
+    /// Quantity at the best ask.
+    pub ask_qty: u32,
+    /// Tick size, [`Px::NONE`] when it is not known.
+    pub tick: Px,
+    /// When it was known to be right.
+    pub ts: UnixNanos,
+    /// Whether the book can be believed.
+    pub state: BookState,
+    /// Whether the venue trades the instrument.
+    pub status: TradingStatus,
+}
+
+/// Written often and read on every order: a line of its own.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Heartbeat(AtomicU64);
+
+/// The reference table: makes its two ends.
+#[derive(Debug)]
+pub struct RefTable;
+
+impl RefTable {
+    /// Widest spread, in basis points of the mid, whose mid is a reference price, unless the configuration says
+    /// otherwise: ten percent.
+    pub const MID_SPREAD_MAX_BPS: u32 = 1_000;
+
+    /// A reference table with no price in it: every order is refused until the first.
+    ///
+    /// # Errors
+    /// [`TableSizeError`] when there is no instrument or more than [`ROWS_MAX`].
+    pub fn create(instruments: usize) -> Result<(RefWriter, RefReader), TableSizeError> {
+        Self::create_with_spread(instruments, Self::MID_SPREAD_MAX_BPS)
+    }
+
+    /// The same, with another widest spread whose mid is a reference price.
+    ///
+    /// # Errors
+    /// As for [`RefTable::create`].
+    pub fn create_with_spread(
+        instruments: usize,
+        mid_spread_max_bps: u32,
+    ) -> Result<(RefWriter, RefReader), TableSizeError> {
+        if instruments == 0 || instruments > ROWS_MAX {
+            return Err(TableSizeError { instruments, classes: 1 });
+        }
+        let slots = (0..instruments).map(|_| SeqSlot::new()).collect();
+        let heartbeat = Arc::new(Heartbeat(AtomicU64::new(0)));
+        let reader = RefReader { slots, heartbeat };
+        Ok((RefWriter { rows: reader.clone(), mid_spread_max_bps, tick: Divisor::NONE }, reader))
+    }
+}
+
+/// An instrument the table does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownInstrument(pub InstrumentId);
+
+impl core::fmt::Display for UnknownInstrument {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "no reference row for instrument {}", self.0.0)
+    }
+}
+
+impl core::error::Error for UnknownInstrument {}
+
+/// The book owner's end of the reference table. There is one.
+pub struct RefWriter {
+    rows: RefReader,
+    mid_spread_max_bps: u32,
+    /// The last tick with its reciprocal: most instruments share one, and the reciprocal costs a division.
+    tick: Divisor,
+}
+
+impl core::fmt::Debug for RefWriter {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "RefWriter({} instruments)", self.rows.instruments())
+    }
+}
+
+impl RefWriter {
+    /// Publishes one instrument's prices. Wait-free.
+    ///
+    /// # Errors
+    /// [`UnknownInstrument`].
+    #[inline]
+    pub fn publish(&mut self, instrument: InstrumentId, top: &TopOfBook) -> Result<(), UnknownInstrument> {
+        let tick = price_word(top.tick);
+        let tick = if tick <= TICK_MAX { tick } else { 0 };
+        if self.tick.divisor() != tick {
+            self.tick = Divisor::new(tick);
+        }
+        let slot = self.rows.slots.get(instrument.index()).ok_or(UnknownInstrument(instrument))?;
+        let saturated = |qty: u64| qty.min(u32::MAX.into());
+        // An empty book has no prices, whatever else is said of it.
+        let (bid, ask, last) = match top.state {
+            BookState::Empty => (0, 0, 0),
+            _ => (price_word(top.bid), price_word(top.ask), price_word(top.last)),
+        };
+        slot.write([
+            bid,
+            ask,
+            twice_reference(bid, ask, last, self.mid_spread_max_bps),
+            top.ts.0,
+            self.tick.reciprocal(),
+            self.tick.divisor() | u64::from(top.state.to_u8()) << 40 | u64::from(top.status as u8) << 48,
+            saturated(top.bid_qty) | saturated(top.ask_qty) << 32,
+        ]);
+        Ok(())
+    }
+
+    /// Says that every channel feeding the table was alive and complete at `now`, so that quotes which have not changed
+    /// are still right. Never call it for a channel that is silent, or with a gap open.
+    #[inline]
+    pub fn heartbeat(&mut self, now: UnixNanos) {
+        self.rows.heartbeat.0.store(now.0, Ordering::Release);
+    }
+
+    /// Leaves a row as a writer would that dies in the middle of a record.
+    #[cfg(test)]
+    pub(crate) fn abandon(&mut self, instrument: InstrumentId) {
+        self.rows.slots.get(instrument.index()).expect("a row").abandon();
+    }
+}
+
+/// A reader of the reference table.
+#[derive(Clone)]
+pub struct RefReader {
+    slots: Arc<[SeqSlot<REF_WORDS>]>,
+    heartbeat: Arc<Heartbeat>,
+}
+
+impl core::fmt::Debug for RefReader {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "RefReader({} instruments)", self.slots.len())
+    }
+}
+
+impl RefReader {
+    /// The newest prices of an instrument; `None` when there are none or they cannot be read whole.
+    #[must_use]
+    pub fn read(&self, instrument: InstrumentId) -> Option<Reference> {
+        let quote = self.quote(instrument).ok()?;
+        Some(Reference {
+            px: word_price(quote.twice_ref / 2),
+            bid: word_price(quote.bid),
+            bid_qty: quote.bid_qty,
+            ask: word_price(quote.ask),
+            ask_qty: quote.ask_qty,
+            tick: word_price(quote.tick.divisor()),
+            ts: quote.ts,
+            state: state_from_u8(quote.state),
+            status: TradingStatus::from_u64(quote.status.into()),
+        })
+    }
+
+    #[inline(always)]
+    pub(crate) fn quote(&self, instrument: InstrumentId) -> Result<Quote, SlotFault> {
+        let slot = self.slots.get(instrument.index()).ok_or(SlotFault::Empty)?;
+        slot.read::<REF_WORDS>().map(Quote::unpack)
+    }
+
+    /// When the feeds were last known to be alive and complete.
+    #[inline(always)]
+    pub(crate) fn heartbeat(&self) -> UnixNanos {
+        UnixNanos(self.heartbeat.0.load(Ordering::Relaxed))
+    }
+
+    /// How many instruments it has.
+    #[must_use]
+    pub fn instruments(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Bytes of its slots, for the boot report.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of_val(&*self.slots) + size_of::<Heartbeat>()
+    }
+}
+
+/// The inverse of [`BookState::to_u8`]; a byte that is no state reads as a book that is not to be believed.
+const fn state_from_u8(n: u8) -> BookState {
+    use types::StaleCause::{Gap, SessionChange, TableFull};
+    match n {
+        0 => BookState::Empty,
+        1 => BookState::Live,
+        17 => BookState::Stale(Gap),
+        18 => BookState::Stale(TableFull),
+        19 => BookState::Stale(SessionChange),
+        _ => BookState::Recovering,
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use types::StaleCause;
+
+    const CENT: Px = Px(10_000_000);
+
+    fn top() -> TopOfBook {
+        TopOfBook {
+            bid: Px::from_1e4(1_000_000),
+            bid_qty: 300,
+            ask: Px::from_1e4(1_000_100),
+            ask_qty: u64::from(u32::MAX) + 5,
+            last: Px::from_1e4(1_000_050),
+            tick: CENT,
+            ts: UnixNanos(77),
+            state: BookState::Live,
+            status: TradingStatus::Trading,
+        }
+    }
+
+    #[test]
+    fn a_row_is_read_as_written_with_quantities_saturated() {
+        let (mut writer, reader) = RefTable::create(2).unwrap();
+        let instrument = InstrumentId(1);
+        assert_eq!(reader.read(instrument), None);
+        writer.publish(instrument, &top()).unwrap();
+        let read = reader.read(instrument).unwrap();
+        assert_eq!((read.bid, read.bid_qty, read.ask, read.ask_qty), (top().bid, 300, top().ask, u32::MAX));
+        assert_eq!((read.px, read.tick, read.ts), (Px::from_1e4(1_000_050), CENT, UnixNanos(77)));
+        assert_eq!(writer.publish(InstrumentId(2), &top()), Err(UnknownInstrument(InstrumentId(2))));
+    }
+
+    #[test]
+    fn prices_and_ticks_that_are_none_read_as_none() {
+        let (mut writer, reader) = RefTable::create(1).unwrap();
+        for bad in [Px(0), Px(-1), Px::NONE, Px(PX_MAX.0 + 1), Px(i64::MIN)] {
+            let sick = TopOfBook { bid: bad, ask: bad, last: bad, tick: bad, ..top() };
+            writer.publish(InstrumentId(0), &sick).unwrap();
+            let read = reader.read(InstrumentId(0)).unwrap();
+            assert_eq!((read.bid, read.ask, read.px, read.tick), (Px::NONE, Px::NONE, Px::NONE, Px::NONE));
+        }
+        for (tick, known) in [(1, false), (2, true), (1 << 40, false), ((1 << 40) - 1, true)] {
+            writer.publish(InstrumentId(0), &TopOfBook { tick: Px(tick), ..top() }).unwrap();
+            assert_eq!(reader.read(InstrumentId(0)).unwrap().tick.is_some(), known, "{tick}");
+        }
+    }
+
+    #[test]
+    fn every_book_state_and_status_survives() {
+        let (mut writer, reader) = RefTable::create(1).unwrap();
+        for state in [
+            BookState::Empty,
+            BookState::Live,
+            BookState::Recovering,
+            BookState::Stale(StaleCause::Gap),
+            BookState::Stale(StaleCause::TableFull),
+            BookState::Stale(StaleCause::SessionChange),
+        ] {
+            for status in (0..=4).map(TradingStatus::from_u64) {
+                writer.publish(InstrumentId(0), &TopOfBook { state, status, ..top() }).unwrap();
+                let read = reader.read(InstrumentId(0)).unwrap();
+                assert_eq!((read.state, read.status), (state, status));
+                assert_eq!(read.px.is_some(), state != BookState::Empty);
+            }
+        }
+    }
+
+    #[test]
+    fn the_reference_is_the_mid_then_a_last_trade_inside_then_nothing() {
+        for (bid, ask, last, twice, why) in [
+            (100, 103, 0, 203, "the mid, exact although the sum is odd"),
+            (100, 100, 0, 200, "a locked book has a mid"),
+            (100, 200, 150, 300, "too wide a spread: the last trade inside"),
+            (100, 200, 250, 0, "too wide, and the last trade outside"),
+            (100, 0, 100, 200, "one side, the last trade at it"),
+            (100, 0, 99, 0, "one side, the last trade beyond it"),
+            (0, 100, 100, 200, "the other side"),
+            (0, 100, 101, 0, "the other side, beyond"),
+            (0, 0, 100, 0, "a trade without a book"),
+            (103, 100, 101, 0, "a crossed book"),
+            (0, 0, 0, 0, "nothing"),
+        ] {
+            assert_eq!(twice_reference(bid, ask, last, 1_000), twice, "{why}");
+        }
+        assert_eq!(twice_reference(9_500, 10_500, 0, 1_000), 20_000, "exactly at the widest");
+        assert_eq!(twice_reference(9_499, 10_501, 0, 1_000), 0, "just beyond");
+    }
+}
