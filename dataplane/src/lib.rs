@@ -15,6 +15,8 @@ pub mod arbiter;
 pub mod config;
 pub mod decode;
 pub mod eastern;
+pub mod lobster;
+mod open;
 pub mod receiver;
 pub mod session;
 pub mod source;
@@ -22,6 +24,8 @@ pub mod stats;
 
 pub use config::{ChannelConfig, ConfigError, FeedConfig, FeedKind, Midnight};
 pub use decode::Directory;
+pub use lobster::{LobsterFeed, LobsterStats};
+pub use open::{OpenError, open_files};
 pub use receiver::{EventTx, Feed, Receiver, ReceiverHops};
 pub use source::{FileOptions, FileSource, ItchFraming, PacketSource, SourceError};
 pub use stats::FeedStats;

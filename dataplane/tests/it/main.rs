@@ -2,4 +2,5 @@
 
 mod arbitration;
 mod common;
+mod lobster;
 mod real_data;

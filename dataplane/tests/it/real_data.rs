@@ -170,7 +170,7 @@ fn moldudp_packets_of_the_vendor_vectors() {
         let folder = data.join("omi_vectors/Nasdaq").join(folder);
         for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
             let path = entry.path();
-            if !path.extension().is_some_and(|e| e == "pcap") {
+            if path.extension().is_none_or(|e| e != "pcap") {
                 continue;
             }
             let got = replay(&path, &FeedConfig::new(FeedKind::Itch50)).unwrap();

@@ -1,0 +1,201 @@
+//! LOBSTER archives: the events, applied to a naive book, show the order book file after every row.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+
+use dataplane::{EventTx, FeedConfig, FeedKind, LobsterFeed, LobsterStats, SourceError};
+use stage::{LosslessTx, ring};
+use types::{Action, BookEvent, EventFlags, Px, Side};
+
+use crate::common::{Replay, drive, real_data};
+
+fn replay(path: &Path) -> Result<(Replay, LobsterStats), SourceError> {
+    let (tx, mut rx) = ring(257);
+    let tx = EventTx::Replay(LosslessTx::new(tx));
+    let mut feed = LobsterFeed::open("receiver", path, &FeedConfig::new(FeedKind::Lobster), tx)?;
+    let got = drive(&mut feed, &mut rx);
+    Ok((got, feed.lobster_stats()))
+}
+
+/// The simplest book there is.
+#[derive(Default)]
+struct Naive {
+    orders: HashMap<u64, (Side, Px, u64)>,
+    levels: [BTreeMap<i64, u64>; 2],
+}
+
+impl Naive {
+    fn add(&mut self, id: u64, side: Side, px: Px, qty: u64) {
+        assert!(qty > 0 && self.orders.insert(id, (side, px, qty)).is_none(), "order {id} is new");
+        *self.levels[side.index()].entry(px.0).or_default() += qty;
+    }
+
+    fn take(&mut self, id: u64, wanted: Option<u64>) -> (Side, Px) {
+        let (side, px, held) = *self.orders.get(&id).expect("a known order");
+        let taken = wanted.unwrap_or(held);
+        assert!(taken <= held, "order {id} holds {held}");
+        let level = self.levels[side.index()].get_mut(&px.0).unwrap();
+        *level -= taken;
+        if *level == 0 {
+            self.levels[side.index()].remove(&px.0);
+        }
+        if taken == held {
+            self.orders.remove(&id);
+        } else {
+            self.orders.insert(id, (side, px, held - taken));
+        }
+        (side, px)
+    }
+
+    fn apply(&mut self, e: &BookEvent) {
+        let qty = u64::from(e.qty.0);
+        match e.action {
+            Action::OrderAdd => self.add(e.order_id, e.side, e.px, qty),
+            Action::OrderReduce | Action::OrderExecute => {
+                self.take(e.order_id, Some(qty));
+            }
+            Action::OrderDelete => {
+                self.take(e.order_id, None);
+            }
+            Action::OrderReplace => {
+                let (side, _) = self.take(e.order_id, None);
+                self.add(e.aux, side, e.px, qty);
+            }
+            _ => {}
+        }
+    }
+
+    /// The best levels as the order book file writes them.
+    fn row(&self, levels: usize) -> Vec<i64> {
+        let asks: Vec<_> = self.levels[1].iter().map(|(p, q)| (*p, *q)).take(levels).collect();
+        let bids: Vec<_> = self.levels[0].iter().rev().map(|(p, q)| (*p, *q)).take(levels).collect();
+        let mut row = Vec::new();
+        for k in 0..levels {
+            for (side, empty) in [(&asks, 9_999_999_999), (&bids, -9_999_999_999)] {
+                let (px, qty) = side.get(k).map_or((empty, 0), |(p, q)| (p / 100_000, *q));
+                row.extend([px, i64::try_from(qty).unwrap()]);
+            }
+        }
+        row
+    }
+}
+
+/// The archive's order book file, unpacked by another way than the code under test.
+fn order_book_rows(path: &Path) -> Vec<Vec<i64>> {
+    let mut zip = zip::ZipArchive::new(std::fs::File::open(path).unwrap()).unwrap();
+    let name =
+        zip.file_names().map(|n| String::from(n.unwrap())).find(|n| n.contains("_orderbook_")).unwrap();
+    let entry = BufReader::new(zip.by_name(&name).unwrap());
+    entry.lines().map(|line| line.unwrap().split(',').map(|n| n.parse().unwrap()).collect()).collect()
+}
+
+/// Applies the events and compares after each row; returns the number of rows.
+fn check_rows(got: &Replay, rows: &[Vec<i64>], levels: usize) {
+    let mut book = Naive::default();
+    let mut events = got.events.iter().peekable();
+    for (i, wanted) in rows.iter().enumerate() {
+        let seq = i as u64 + 1;
+        let mut last = None;
+        while let Some(e) = events.next_if(|e| e.seq.0 == seq) {
+            book.apply(e);
+            last = Some(e);
+        }
+        assert!(last.is_none_or(|e| e.flags.has(EventFlags::LAST)), "row {seq} ends whole");
+        assert_eq!(&book.row(levels), wanted, "row {seq}");
+    }
+    assert!(events.next().is_none());
+}
+
+#[test]
+fn five_levels_of_a_real_day_are_exact_on_every_row() {
+    let Some(data) = real_data() else { return };
+    let path = data.join("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip");
+    let (got, added) = replay(&path).unwrap();
+    assert!(got.error.is_none(), "{}", got.error_text());
+    assert_eq!((got.stats.messages, got.types().as_str()), (155_935, "177381 2450 366685 48974 52445"));
+    assert_eq!(got.symbols, ["AMZN"]);
+    // 2012-06-21 09:30 in New York.
+    assert_eq!(got.stats.first_ts.0, 1_340_251_200_000_000_000 + 34_200_017_459_617);
+    assert_eq!(added.corrected, 0, "only the deepest level can change unseen");
+    assert!(added.uncovered > 1_000 && added.unknown_orders > 0, "{added:?}");
+    check_rows(&got, &order_book_rows(&path), 5);
+    assert_eq!(
+        (got.count(Action::Trade), got.count(Action::Define), got.count(Action::Clear)),
+        (2_445, 1, 1)
+    );
+}
+
+#[test]
+fn one_level_of_a_real_day_is_exact_on_every_row() {
+    let Some(data) = real_data() else { return };
+    let path = data.join("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_1.zip");
+    let (got, _) = replay(&path).unwrap();
+    assert!(got.error.is_none(), "{}", got.error_text());
+    assert_eq!(got.stats.messages, 57_515);
+    check_rows(&got, &order_book_rows(&path), 1);
+}
+
+/// An archive of these two files, in a folder that lives as long as the test.
+fn archive(messages: &str, depths: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("day.zip");
+    let mut zip = zip::ZipWriter::new(std::fs::File::create(&path).unwrap());
+    for (kind, text) in [("message", messages), ("orderbook", depths)] {
+        let name = format!("XYZ_2024-03-11_34200000_57600000_{kind}_2.csv");
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(text.as_bytes()).unwrap();
+    }
+    zip.finish().unwrap();
+    (folder, path)
+}
+
+const EMPTY: &str = "9999999999,0,-9999999999,0";
+
+#[test]
+fn orders_nobody_announced_come_from_the_level() {
+    // Row 2 executes 30 of an order known only from the book file, row 3 deletes the rest of that level.
+    let messages = "1.5,1,7,10,20000,1\n2,4,99,30,21000,-1\n3,3,98,20,21000,-1\n4,7,0,0,-1,-1\n";
+    let depths = format!(
+        "21000,50,20000,110,{EMPTY}\n21000,20,20000,110,{EMPTY}\n9999999999,0,20000,110,{EMPTY}\n9999999999,0,20000,110,{EMPTY}\n"
+    );
+    let (_folder, path) = archive(messages, &depths);
+    let (got, added) = replay(&path).unwrap();
+    assert!(got.error.is_none(), "{}", got.error_text());
+    let seed = 1_u64 << 63;
+    let seen: Vec<_> = got.events.iter().map(|e| (e.seq.0, e.action, e.order_id, e.qty.0)).collect();
+    let wanted = [
+        (1, Action::Clear, 0, 0),
+        (1, Action::OrderAdd, seed, 100),
+        (1, Action::OrderAdd, seed + 1, 50),
+        (1, Action::OrderAdd, 7, 10),
+        (2, Action::OrderExecute, seed + 1, 30),
+        (3, Action::OrderDelete, seed + 1, 0),
+        (4, Action::Status, 0, 0),
+    ];
+    assert_eq!(seen[1..], wanted);
+    let snapshot: Vec<bool> = got.events[2..6].iter().map(|e| e.flags.has(EventFlags::SNAPSHOT)).collect();
+    assert_eq!(snapshot, [true, true, false, false]);
+    assert_eq!((added.unknown_orders, added.corrected, added.uncovered), (2, 0, 0));
+}
+
+#[test]
+fn damaged_archives_say_what_is_wrong() {
+    let why = |messages: &str, depths: &str| {
+        let (_folder, path) = archive(messages, depths);
+        replay(&path).unwrap().0.error_text()
+    };
+    let row = format!("21000,50,20000,110,{EMPTY}\n");
+    let bad_type = why("1.5,9,7,10,20000,1\n", &row);
+    assert!(bad_type.contains("message type 9 on line 1, wanted 1 to 7"), "{bad_type}");
+    let bad_time = why("1.5,5,7,10,20000,1\nnoon,1,7,10,20000,1\n", &format!("{row}{row}"));
+    assert!(bad_time.contains("offset 19: found time \"noon\" on line 2"), "{bad_time}");
+    let short = why("1.5,5,7,10,20000,1\n2,5,7,10,20000,1\n", &row);
+    assert!(short.contains("as many rows as"), "{short}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("not.zip");
+    std::fs::write(&path, b"PK but not really").unwrap();
+    let Err(refused) = replay(&path) else { panic!("opened") };
+    assert!(refused.to_string().contains("wanted a zip archive"), "{refused}");
+}
