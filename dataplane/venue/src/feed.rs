@@ -374,3 +374,204 @@ const fn side_code(side: Side) -> u8 {
         Side::Ask => itch50::side::SELL,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use wire::itch50::Msg;
+    use wire::moldudp64::{self, PacketKind};
+
+    use super::*;
+    use crate::market::{Cast, Market, Slice};
+
+    const MIDNIGHT: u64 = 1_778_040_000 * SECOND;
+    const START: u64 = 39_600 * SECOND;
+
+    fn profiles() -> Vec<Profile> {
+        Profile::roster(2)
+    }
+
+    fn play(seconds: u64) -> Vec<Stamped> {
+        let mut slice = Slice::default();
+        for (i, profile) in (0..).zip(profiles()) {
+            Market::new(i, profile, Cast::default(), 5, START)
+                .run_until(START + seconds * SECOND, &mut slice);
+        }
+        slice.events.sort_by_key(|e| e.ts_ns);
+        slice.events
+    }
+
+    fn drain(feed: &mut Feed) -> Vec<Packet> {
+        let mut packets = Vec::new();
+        feed.drain_before(u64::MAX, &mut packets);
+        packets
+    }
+
+    fn messages(packets: &[Packet], line: Line) -> Vec<Vec<u8>> {
+        let on_line = packets.iter().filter(|p| p.line == line);
+        let parse = |p: &Packet| {
+            let packet = moldudp64::Packet::parse(&p.payload).expect("a packet");
+            packet.messages().map(|m| m.expect("a message").to_vec()).collect::<Vec<_>>()
+        };
+        on_line.flat_map(parse).collect()
+    }
+
+    /// Undoes the renumbering of orders, and the translation.
+    #[derive(Default)]
+    struct Decoder {
+        locals: HashMap<u64, (u16, u64)>,
+        rested: [u64; 2],
+        matches: [u64; 2],
+    }
+
+    impl Decoder {
+        fn join(&mut self, instrument: u16, global: u64) -> u64 {
+            let local = &mut self.rested[usize::from(instrument)];
+            *local += 1;
+            assert!(self.locals.insert(global, (instrument, *local)).is_none(), "a reference is given once");
+            *local
+        }
+
+        fn known(&self, instrument: u16, global: u64) -> u64 {
+            let (of, local) = self.locals[&global];
+            assert_eq!(of, instrument);
+            local
+        }
+
+        fn next_match(&mut self, instrument: u16) -> u64 {
+            self.matches[usize::from(instrument)] += 1;
+            self.matches[usize::from(instrument)]
+        }
+
+        fn decode(&mut self, message: &[u8], ticks: &[u32]) -> Stamped {
+            let msg = itch50::decode(message).expect("a message");
+            let header = msg.header().expect("a known type");
+            let instrument = header.locate.get() - 1;
+            let px = |raw: u32| {
+                let tick = ticks[usize::from(instrument)];
+                assert_eq!(raw % tick, 0, "prices lie on ticks");
+                i64::from(raw / tick)
+            };
+            let buy = |code| if code == itch50::side::BUY { Side::Bid } else { Side::Ask };
+            let event = match msg {
+                Msg::AddOrder(m) => MarketEvent::Add {
+                    order: self.join(instrument, m.order_ref.get()),
+                    side: buy(m.side),
+                    qty: m.shares.get(),
+                    px: px(m.price.raw()),
+                    attributed: false,
+                },
+                Msg::AddOrderMpid(m) => MarketEvent::Add {
+                    order: self.join(instrument, m.order_ref.get()),
+                    side: buy(m.side),
+                    qty: m.shares.get(),
+                    px: px(m.price.raw()),
+                    attributed: true,
+                },
+                Msg::OrderExecuted(m) => MarketEvent::Execute {
+                    order: self.known(instrument, m.order_ref.get()),
+                    qty: m.executed_shares.get(),
+                    match_no: self.next_match(instrument),
+                },
+                Msg::OrderCancel(m) => MarketEvent::Reduce {
+                    order: self.known(instrument, m.order_ref.get()),
+                    qty: m.cancelled_shares.get(),
+                },
+                Msg::OrderDelete(m) => {
+                    MarketEvent::Delete { order: self.known(instrument, m.order_ref.get()) }
+                }
+                Msg::OrderReplace(m) => MarketEvent::Replace {
+                    old: self.known(instrument, m.original_order_ref.get()),
+                    new: self.join(instrument, m.new_order_ref.get()),
+                    qty: m.shares.get(),
+                    px: px(m.price.raw()),
+                },
+                Msg::Trade(m) => MarketEvent::HiddenTrade {
+                    side: Side::Bid,
+                    qty: m.shares.get(),
+                    px: px(m.price.raw()),
+                    match_no: self.next_match(instrument),
+                },
+                other => panic!("unexpected {other}"),
+            };
+            Stamped { ts_ns: header.timestamp.ns(), instrument, event }
+        }
+    }
+
+    #[test]
+    fn what_was_published_decodes_back_to_the_same_sequence_on_both_lines() {
+        let events = play(20);
+        assert!(events.len() > 2_000);
+        let mut feed = Feed::new(MIDNIGHT, &profiles(), &[], 5);
+        feed.start_at(START);
+        events.iter().for_each(|e| feed.publish(e));
+        feed.flush();
+        let packets = drain(&mut feed);
+        assert!(
+            packets.iter().any(|p| p.payload.len() > 100) && packets.iter().all(|p| p.payload.len() <= 1_472)
+        );
+        let ticks: Vec<_> = profiles().iter().map(|p| p.tick_1e4).collect();
+        for line in [Line::A, Line::B] {
+            let mut decoder = Decoder::default();
+            let decoded: Vec<_> =
+                messages(&packets, line).iter().map(|m| decoder.decode(m, &ticks)).collect();
+            assert_eq!(decoded.len(), events.len());
+            for (found, sent) in decoded.iter().zip(&events) {
+                // The feed does not tell on which side a hidden order stood.
+                let mut sent = *sent;
+                if let MarketEvent::HiddenTrade { side, .. } = &mut sent.event {
+                    *side = Side::Bid;
+                }
+                assert_eq!(*found, sent);
+            }
+        }
+    }
+
+    #[test]
+    fn sequence_numbers_have_no_gap_and_idle_lines_send_heartbeats() {
+        let mut feed = Feed::new(MIDNIGHT, &profiles(), &[], 5);
+        feed.start_at(START);
+        feed.open(START, true);
+        feed.quiet_until(START + 5 * SECOND);
+        feed.system(START + 8 * SECOND, event::END_OF_MARKET_HOURS);
+        feed.flush();
+        let packets = drain(&mut feed);
+        let mut next = 1;
+        let mut kinds = Vec::new();
+        for packet in packets.iter().filter(|p| p.line == Line::A) {
+            let mold = moldudp64::Packet::parse(&packet.payload).expect("a packet");
+            assert_eq!(mold.sequence(), next);
+            next = mold.next_sequence();
+            kinds.push((mold.kind(), (packet.ts_ns - MIDNIGHT - START) / SECOND));
+        }
+        assert_eq!(next, 1 + 3 + 2 + 2 + 1, "O, S, Q, two R, two H, M");
+        let heartbeats = (1..=8).map(|s| (PacketKind::Heartbeat, s));
+        let wanted: Vec<_> = [(PacketKind::Messages, 0)]
+            .into_iter()
+            .chain(heartbeats)
+            .chain([(PacketKind::Messages, 8)])
+            .collect();
+        assert_eq!(kinds, wanted);
+    }
+
+    #[test]
+    fn a_loss_takes_its_packets_off_its_line_only() {
+        let events = play(3);
+        let loss = Loss { from_ns: START + SECOND, packets: 10, on_a: true, on_b: false };
+        let run = |losses: &[Loss]| {
+            let mut feed = Feed::new(MIDNIGHT, &profiles(), losses, 5);
+            feed.start_at(START);
+            events.iter().for_each(|e| feed.publish(e));
+            feed.flush();
+            drain(&mut feed)
+        };
+        let (whole, lossy) = (run(&[]), run(&[loss]));
+        let on = |packets: &[Packet], line| packets.iter().filter(|p| p.line == line).count();
+        assert_eq!(on(&lossy, Line::A) + 10, on(&whole, Line::A));
+        assert_eq!(on(&lossy, Line::B), on(&whole, Line::B));
+        let first_missing =
+            whole.iter().find(|p| p.line == Line::A && !lossy.contains(p)).expect("one is lost");
+        assert!(first_missing.ts_ns >= MIDNIGHT + START + SECOND);
+    }
+}

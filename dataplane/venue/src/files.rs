@@ -96,6 +96,8 @@ struct Files {
     orders: (Partial, BufWriter<File>),
     truth: (Partial, BufWriter<File>),
     manifest: (Partial, BufWriter<File>),
+    /// Planted events of the script and of the firm, waiting for their turn among the truths: time and row.
+    planted: Vec<(u64, String)>,
     packets: u64,
     order_count: u64,
 }
@@ -112,9 +114,8 @@ impl Files {
         let instruments =
             simulation.profiles().map(|p| (p.symbol.to_string(), i64::from(p.tick_1e4))).collect();
         let pcap = (partial, pcap);
-        let mut files = Self { instruments, pcap, orders, truth, manifest, packets: 0, order_count: 0 };
-        simulation.losses().iter().try_for_each(|loss| files.planted_loss(loss))?;
-        Ok(files)
+        let planted = simulation.losses().iter().map(planted_loss).collect();
+        Ok(Self { instruments, pcap, orders, truth, manifest, planted, packets: 0, order_count: 0 })
     }
 
     /// `half_ticks` half ticks of an instrument as a price.
@@ -130,19 +131,20 @@ impl Files {
         self.px(instrument, half_ticks)
     }
 
-    fn planted_loss(&mut self, loss: &Loss) -> Result<()> {
-        let lines = match (loss.on_a, loss.on_b) {
-            (true, true) => "both",
-            (true, false) => "a",
-            _ => "b",
-        };
-        let ts = MIDNIGHT_UNIX_NS + loss.from_ns;
-        let row = writeln!(self.truth.1, "{ts},,planted_loss_{lines},{}", loss.packets);
-        self.truth.0.check(row)
+    /// Writes the planted events up to `until`.
+    fn plant_until(&mut self, until: u64) -> Result<()> {
+        self.planted.sort_by_key(|(ts, _)| *ts);
+        let due = self.planted.partition_point(|(ts, _)| *ts <= until);
+        for (ts, row) in self.planted.drain(..due) {
+            let written = writeln!(self.truth.1, "{ts},{row}");
+            self.truth.0.check(written)?;
+        }
+        Ok(())
     }
 
     /// Completes every file, then gives each its final name.
     fn finish(mut self, simulation: &Simulation, messages: u64) -> Result<Written> {
+        self.plant_until(u64::MAX)?;
         let text = manifest(simulation, messages, self.packets, self.order_count);
         let written = self.manifest.1.write_all(text.as_bytes());
         self.manifest.0.check(written)?;
@@ -186,14 +188,14 @@ impl Listener for Files {
             writeln!(self.orders.1, "{ts},{id},{account},{strategy},{symbol},{side},{qty},{px},{kind},{tif}");
         self.orders.0.check(row)?;
         if order.planted {
-            let row = writeln!(self.truth.1, "{ts},{symbol},planted_order,{id}");
-            self.truth.0.check(row)?;
+            self.planted.push((ts, format!("{symbol},planted_order,{id}")));
         }
         Ok(())
     }
 
     fn truth(&mut self, truth: &Truth) -> Result<()> {
         let ts = MIDNIGHT_UNIX_NS + truth.ts_ns;
+        self.plant_until(ts)?;
         let symbol = self.instruments[usize::from(truth.instrument)].0.clone();
         let (event, value) = self.words(truth);
         let row = writeln!(self.truth.1, "{ts},{symbol},{event},{value}");
@@ -225,6 +227,16 @@ impl Files {
             }
         }
     }
+}
+
+/// When packets are planted to be lost, and the rest of the row that says so.
+fn planted_loss(loss: &Loss) -> (u64, String) {
+    let lines = match (loss.on_a, loss.on_b) {
+        (true, true) => "both",
+        (true, false) => "a",
+        _ => "b",
+    };
+    (MIDNIGHT_UNIX_NS + loss.from_ns, format!(",planted_loss_{lines},{}", loss.packets))
 }
 
 /// The manifest: what one must know to replay the capture. Every text in it is a name written in this crate, printable

@@ -5,6 +5,7 @@
 use types::Side;
 
 use crate::market::{Core, Wake, wait};
+use crate::random::Dice;
 
 /// One order of the firm, as `orders.csv` has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +97,8 @@ pub(crate) struct FirmPlan {
 #[derive(Debug)]
 pub(crate) struct FirmTrader {
     plan: FirmPlan,
+    /// Chance of its own: whatever the firm does, the market goes the same way.
+    dice: Dice,
     /// Last quantity per side, never repeated at once: two equal orders in a row would be a duplicate, an error of
     /// its own.
     last_qty: [u32; 2],
@@ -104,9 +107,11 @@ pub(crate) struct FirmTrader {
 }
 
 impl FirmTrader {
-    pub(crate) fn new(plan: FirmPlan, core: &mut Core) -> Self {
+    pub(crate) fn new(plan: FirmPlan, seed: u64, core: &mut Core) -> Self {
+        let mut dice = Dice::new(seed, 0x2_0000 + u64::from(core.instrument));
         if plan.orders_per_min > 0.0 {
-            core.wake_at(plan.from_ns, Wake::Firm);
+            let pause = dice.exponential(60.0 / plan.orders_per_min);
+            core.wake_at(plan.from_ns + wait(pause), Wake::Firm);
         }
         if let Some((from, _)) = plan.bids {
             core.wake_at(from, Wake::FirmQuote);
@@ -114,20 +119,20 @@ impl FirmTrader {
         for (i, order) in (0..).zip(&plan.planted) {
             core.wake_at(order.at_ns, Wake::FirmPlanted(i));
         }
-        Self { plan, last_qty: [0; 2], net: 0 }
+        Self { plan, dice, last_qty: [0; 2], net: 0 }
     }
 
     /// An ordinary order; schedules the next.
     pub(crate) fn trade(&mut self, core: &mut Core) -> Option<FirmOrder> {
-        let pause = core.dice.exponential(60.0 / self.plan.orders_per_min);
+        let pause = self.dice.exponential(60.0 / self.plan.orders_per_min);
         core.wake_in(wait(pause), Wake::Firm);
         #[expect(clippy::cast_possible_truncation, reason = "four strategies")]
-        let strategy = Strategy::ALL[core.dice.below(Strategy::ALL.len() as u32) as usize];
+        let strategy = Strategy::ALL[self.dice.below(Strategy::ALL.len() as u32) as usize];
         // The firm is no investor: the more it holds, the likelier the next order brings it back.
         #[expect(clippy::cast_precision_loss, reason = "some thousand lots")]
         let lean = (self.net as f64 / 400.0).clamp(-1.0, 1.0);
-        let side = if core.dice.chance(0.5 - 0.45 * lean) { Side::Bid } else { Side::Ask };
-        let kind = core.dice.unit();
+        let side = if self.dice.chance(0.5 - 0.45 * lean) { Side::Bid } else { Side::Ask };
+        let kind = self.dice.unit();
         let own = core.book.best(side)?;
         let far = core.book.best(side.opposite())?;
         let (px, immediate) = if kind < 0.15 {
@@ -135,7 +140,7 @@ impl FirmTrader {
         } else if kind < 0.35 {
             (Some(far), true)
         } else {
-            let back = i64::from(core.dice.below(4));
+            let back = i64::from(self.dice.below(4));
             (Some(if side == Side::Bid { own - back } else { own + back }), false)
         };
         Some(self.order(core, strategy, side, px, immediate))
@@ -144,11 +149,11 @@ impl FirmTrader {
     /// A bid of the market-making strategy, which goes on bidding whatever happens; schedules the next.
     pub(crate) fn quote(&mut self, core: &mut Core) -> Option<FirmOrder> {
         let (_, until) = self.plan.bids?;
-        let pause = core.dice.range(1.2, 2.8);
+        let pause = self.dice.range(1.2, 2.8);
         if core.now + wait(pause) < until {
             core.wake_in(wait(pause), Wake::FirmQuote);
         }
-        let px = core.book.best_bid()? - i64::from(core.dice.chance(0.3));
+        let px = core.book.best_bid()? - i64::from(self.dice.chance(0.3));
         Some(self.order(core, Strategy::MarketMaker, Side::Bid, Some(px), false))
     }
 
@@ -176,7 +181,7 @@ impl FirmTrader {
         immediate: bool,
     ) -> FirmOrder {
         let last = &mut self.last_qty[side.index()];
-        let mut qty = 10 + core.dice.below(51);
+        let mut qty = 10 + self.dice.below(51);
         if qty == *last {
             qty = if qty == 60 { 10 } else { qty + 1 };
         }

@@ -45,7 +45,6 @@ impl<W: Write> PcapWriter<W> {
         let len = len.ok_or_else(|| too_large("the frame is longer than 65,535 bytes"))?;
         let seconds =
             u32::try_from(ts_ns / 1_000_000_000).map_err(|_| too_large("the time is beyond 2106"))?;
-        #[expect(clippy::cast_possible_truncation, reason = "a remainder below 10^9")]
         let fraction = (ts_ns % 1_000_000_000) as u32;
         for word in [seconds, fraction, len, len] {
             self.out.write_all(&word.to_le_bytes())?;

@@ -82,7 +82,6 @@ impl Dice {
 
     /// Uniform in 0..n; the bias for n far below 2^32 is beyond notice. `n` must not be 0.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "the product's upper half is below n")]
     pub(crate) fn below(&mut self, n: u32) -> u32 {
         debug_assert!(n > 0);
         ((u64::from((self.word() >> 32) as u32) * u64::from(n)) >> 32) as u32

@@ -117,10 +117,10 @@ impl Scenario {
     fn prepare(self, info: &'static ScenarioInfo, options: &Options) -> Result<Simulation> {
         let (start, seed, instruments) = match self {
             Self::FlashCrash => {
-                (clock(14, 28, 30), 1430, fixed(info, "--instruments", options.instruments, 6)?)
+                (clock(14, 28, 30), 506, fixed(info, "--instruments", options.instruments, 6)?)
             }
             Self::Calm => {
-                (clock(11, 0, 0), 1, chosen(info, "--instruments", options.instruments, 8, INSTRUMENTS_MAX)?)
+                (clock(11, 0, 0), 1, chosen(info, "--instruments", options.instruments, 9, INSTRUMENTS_MAX)?)
             }
             Self::Open => (
                 clock(9, 29, 0),
@@ -197,9 +197,9 @@ fn flash_crash(setup: &mut Setup) {
     let cast = &mut setup.markets[0].1;
     cast.seller = Some(SellerPlan {
         start_ns,
-        total_lots: 9_600,
+        total_lots: 9_400,
         clip_lots: 100,
-        base_lots_per_s: 145.0,
+        base_lots_per_s: 136.0,
         participation: 0.45,
         max_lots_per_s: 700.0,
     });

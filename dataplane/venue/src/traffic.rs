@@ -338,7 +338,6 @@ impl Generator {
     /// Mostly round lots, at times odd ones.
     fn size(&mut self) -> u32 {
         let word = self.dice.word();
-        #[expect(clippy::cast_possible_truncation, reason = "a few bits")]
         let (kind, bits) = ((word >> 60) as u32, (word & 0xff) as u32);
         match kind {
             0..=8 => 100,
@@ -439,7 +438,6 @@ fn name(i: u16) -> [u8; 8] {
     let mut name = *b"T       ";
     let mut rest = i;
     for place in name[1..5].iter_mut().rev() {
-        #[expect(clippy::cast_possible_truncation, reason = "below 26")]
         let digit = (rest % 26) as u8;
         *place = b'A' + digit;
         rest /= 26;

@@ -99,8 +99,8 @@ impl Seller {
             }
             Some(_) => {}
             None => {
-                self.shown =
-                    Some(core.post(Side::Ask, ask, clip.min(self.plan.total_lots - self.sold), Owner::Seller))
+                let lots = clip.min(self.plan.total_lots - self.sold);
+                self.shown = Some(core.post(Side::Ask, ask, lots, Owner::Seller));
             }
         }
     }

@@ -218,10 +218,8 @@ impl ParentWorker {
 
     /// The next child, or the next parent.
     pub(crate) fn act(&mut self, core: &mut Core) {
-        if let Some(order) = self.resting.take() {
-            if let Some(rest) = core.cancel(order) {
-                self.left += rest.qty;
-            }
+        if let Some(rest) = self.resting.take().and_then(|order| core.cancel(order)) {
+            self.left += rest.qty;
         }
         let Some(side) = self.side.filter(|_| self.left > 0) else {
             self.side = None;

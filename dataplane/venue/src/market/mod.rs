@@ -108,6 +108,17 @@ pub enum TruthKind {
     Planted(Intervention),
 }
 
+/// How far the seller is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SellerPhase {
+    /// Not started.
+    Waiting,
+    /// Selling.
+    Selling,
+    /// Everything is sold.
+    Done,
+}
+
 /// A running market.
 #[derive(Debug)]
 pub(crate) struct Market {
@@ -124,7 +135,7 @@ pub(crate) struct Market {
     truth: Vec<Truth>,
     orders: Vec<FirmOrder>,
     instrument: u16,
-    seller_done: bool,
+    seller_phase: SellerPhase,
     withdrawal_told: f64,
     spread_told: i64,
     samples: u64,
@@ -150,7 +161,7 @@ impl Market {
         core.wake_in(2 * FIRST_LOOK, Wake::Taker(false));
         core.wake_in(SAMPLE_NS, Wake::Sample);
         let seller = cast.seller.map(|plan| Seller::new(plan, &mut core));
-        let firm = cast.firm.map(|plan| FirmTrader::new(plan, &mut core));
+        let firm = cast.firm.map(|plan| FirmTrader::new(plan, seed, &mut core));
         for (i, cue) in (0..).zip(&cast.script) {
             core.wake_at(cue.at_ns, Wake::Script(i));
         }
@@ -173,7 +184,7 @@ impl Market {
             truth: Vec::new(),
             orders: Vec::new(),
             instrument,
-            seller_done: false,
+            seller_phase: SellerPhase::Waiting,
             withdrawal_told: 0.0,
             spread_told: 0,
             samples: 0,
@@ -262,17 +273,14 @@ impl Market {
     }
 
     fn sell(&mut self) {
-        let Some(seller) = &mut self.seller else { return };
-        if seller.sold() == 0 {
-            self.truth.push(Truth {
-                ts_ns: self.core.now,
-                instrument: self.instrument,
-                kind: TruthKind::SellerStart,
-            });
+        if self.seller_phase == SellerPhase::Waiting {
+            self.seller_phase = SellerPhase::Selling;
+            self.tell(TruthKind::SellerStart);
         }
+        let Some(seller) = &mut self.seller else { return };
         seller.act(&mut self.core);
-        if seller.done() && !self.seller_done {
-            self.seller_done = true;
+        if seller.done() && self.seller_phase == SellerPhase::Selling {
+            self.seller_phase = SellerPhase::Done;
             self.tell(TruthKind::SellerDone);
         }
     }
@@ -299,7 +307,7 @@ impl Market {
         self.core.wake_in(SAMPLE_NS, Wake::Sample);
         let mid = self.core.mid();
         self.core.signals.sample_mid(mid);
-        if self.seller.as_ref().is_some_and(|s| s.sold() > 0) && self.low.is_none_or(|(low, _)| mid < low) {
+        if self.seller_phase != SellerPhase::Waiting && self.low.is_none_or(|(low, _)| mid < low) {
             self.low = Some((mid, self.core.now));
         }
         if let Some(spread) = self.core.spread().filter(|&s| s != self.spread_told) {
@@ -312,11 +320,12 @@ impl Market {
             self.tell(TruthKind::Withdrawal(withdrawal));
         }
         self.samples += 1;
-        if self.samples % 4 == 0 {
+        if self.samples.is_multiple_of(4) {
             self.tell(TruthKind::Mid(mid));
             self.tell(TruthKind::BidDepth(self.core.book.depth(Side::Bid, 10)));
             self.tell(TruthKind::AskDepth(self.core.book.depth(Side::Ask, 10)));
-            if let Some(sold) = self.seller.as_ref().filter(|s| s.sold() > 0 && !s.done()).map(Seller::sold) {
+            if self.seller_phase == SellerPhase::Selling {
+                let sold = self.seller.as_ref().map_or(0, Seller::sold);
                 self.tell(TruthKind::SellerSold(sold));
             }
         }

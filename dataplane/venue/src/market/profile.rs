@@ -105,7 +105,7 @@ impl Profile {
     /// A share few people trade: two makers with little to show, far apart.
     #[must_use]
     pub fn thin_share() -> Self {
-        let calm = Self::share("THIN", 2_460, 6.0, 5.0, 0.35);
+        let calm = Self::share("THIN", 2_460, 4.0, 5.0, 0.35);
         Self {
             makers: 2,
             maker_lots: 12.0,
@@ -116,7 +116,7 @@ impl Profile {
             noise_lots: 10.0,
             taker_rate_hz: 0.06,
             taker_lots: 8.0,
-            impact_ticks_per_lot: 0.012,
+            impact_ticks_per_lot: 0.008,
             parents_per_min: 0.1,
             ..calm
         }
@@ -130,9 +130,9 @@ impl Profile {
             Self::index_future(),
             Self::share("ALFA", 18_742, 4.0, 0.9, 1.6),
             Self::share("BRVO", 9_215, 4.5, 0.35, 1.2),
-            Self::share("CHRL", 4_830, 5.0, 0.25, 1.0),
+            Self::share("CHRL", 4_830, 4.5, 0.25, 1.0),
             Self::share("DLTA", 31_190, 3.5, 2.2, 1.3),
-            Self::share("ECHO", 2_545, 5.5, 0.15, 0.8),
+            Self::share("ECHO", 2_545, 4.2, 0.15, 0.8),
             Self::share("FXTR", 14_308, 5.0, 1.2, 0.9),
             Self::share("GOLF", 6_675, 4.0, 0.3, 0.7),
             Self::thin_share(),
