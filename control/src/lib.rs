@@ -2,16 +2,30 @@
 //!
 //! **What it never does:** link DPDK, CUDA or a feed; run an async runtime; sit on the order path; read a clock (time
 //! comes in as an argument).
+//!
+//! **Invariants.** Tightening is latched before it takes effect and takes effect even when the disk fails; loosening is
+//! in the audit log before it takes effect and does not happen when the disk fails. State on disk that cannot be
+//! believed halts everything. Nobody has a role but whom the configuration names, and the daemon's own user.
+//!
+//! Start reading at [`Controller`], then [`protocol`] and [`config`].
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 pub mod amount;
+pub mod audit;
 pub mod backend;
+pub mod client;
 pub mod config;
+pub mod controller;
 pub mod limits;
 pub mod names;
 pub mod protocol;
 pub mod roles;
+pub mod server;
 pub mod stamp;
 
+mod state;
 mod suggest;
+
+pub use controller::Controller;
+pub use state::SealError;

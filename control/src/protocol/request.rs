@@ -207,6 +207,8 @@ pub enum Command {
         symbol: SymbolName,
         /// What changes; applied together or not at all.
         changes: Vec<LimitChange>,
+        /// Say what would change, and change nothing.
+        dry_run: bool,
         /// Why.
         reason: Reason,
         /// Under which ticket.

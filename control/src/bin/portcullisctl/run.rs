@@ -1,0 +1,187 @@
+//! From the command line to the daemon and back.
+
+use crate::cli::{Audit, Breaker, Cli, Command, Confirmed, Gate, Limits, Order, Tier};
+use crate::show;
+use anyhow::{Context, Result, bail};
+use control::audit::{VerifyOptions, verify};
+use control::client::{Client, ClientError};
+use control::names::SymbolName;
+use control::protocol::{Command as Ask, OrderQuery, Reply, TripMode, VerifyReply};
+use std::io::{BufRead, IsTerminal, Write};
+
+/// The process's exit code for an error.
+pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
+    error.downcast_ref::<ClientError>().map_or(1, ClientError::exit_code)
+}
+
+/// Runs one command; the exit code of an answer that is a finding (a broken chain) is not 0 either.
+pub(crate) fn run(cli: &Cli) -> Result<u8> {
+    let request = match &cli.command {
+        Command::Audit(Audit::Verify { dir: Some(dir), partial, head }) => {
+            let options = VerifyOptions { partial: *partial, head: head.clone() };
+            return verified(cli, &verify(dir, &options)?);
+        }
+        Command::Gate(Gate::Codes) => return show::codes(cli.output).map(|()| 0),
+        Command::Status => Ask::Status,
+        Command::Limits(command) => limits_request(command),
+        Command::Breaker(command) => breaker_request(command),
+        Command::Halt(halt) => Ask::Halt { reason: halt.reason.clone(), ticket: halt.ticket.clone() },
+        Command::Resume(confirmed) => {
+            Ask::Resume { reason: confirmed.why.reason.clone(), ticket: confirmed.why.ticket.clone() }
+        }
+        Command::Tier(command) => tier_request(command),
+        Command::Gate(Gate::Explain(order)) => Ask::GateExplain { order: query(order) },
+        Command::Audit(Audit::Tail { count }) => Ask::AuditTail { count: *count },
+        Command::Audit(Audit::Verify { dir: None, .. }) => Ask::AuditVerify,
+    };
+    let mut client = Client::connect(&cli.socket)?;
+    confirm(cli, &mut client)?;
+    match request {
+        Ask::LimitsShow { symbol, .. } => limits_show(cli, &mut client, symbol)?,
+        Ask::TierShow { symbol, .. } => tier_show(cli, &mut client, symbol)?,
+        request => {
+            let dry_run = matches!(request, Ask::LimitsSet { dry_run: true, .. });
+            return answer(cli, client.call(request)?, dry_run);
+        }
+    }
+    Ok(0)
+}
+
+/// Prints an answer that came in one piece.
+fn answer(cli: &Cli, reply: Reply, dry_run: bool) -> Result<u8> {
+    let format = cli.output;
+    match reply {
+        Reply::Status(status) => show::status(format, &status)?,
+        Reply::Limits(page) => show::limits(format, &page.rows)?,
+        Reply::LimitsChanged(diffs) => show::limits_changed(format, &diffs, dry_run)?,
+        Reply::Breakers(rows) => show::breakers(format, &rows)?,
+        Reply::Changed(changed) => show::changed(format, &changed)?,
+        Reply::Tiers(page) => show::tiers(format, &page.rows)?,
+        Reply::Explain(explained) => show::explain(format, &explained)?,
+        Reply::AuditRecords(records) => show::records(format, &records)?,
+        Reply::Verified(found) => return verified(cli, &found),
+    }
+    Ok(0)
+}
+
+fn verified(cli: &Cli, found: &VerifyReply) -> Result<u8> {
+    show::verified(cli.output, found)?;
+    Ok(u8::from(found.broken.is_some()))
+}
+
+fn limits_request(command: &Limits) -> Ask {
+    match command {
+        Limits::Show { symbol } => Ask::LimitsShow { symbol: *symbol, after: None },
+        Limits::Set { symbol, changes, dry_run, why } => Ask::LimitsSet {
+            symbol: *symbol,
+            changes: changes.clone(),
+            dry_run: *dry_run,
+            reason: why.reason.clone(),
+            ticket: why.ticket.clone(),
+        },
+    }
+}
+
+fn breaker_request(command: &Breaker) -> Ask {
+    match command {
+        Breaker::List => Ask::BreakerList,
+        Breaker::Trip { scope, reduce_only, why } => Ask::BreakerTrip {
+            scope: scope.clone(),
+            mode: if *reduce_only { TripMode::ReduceOnly } else { TripMode::Tripped },
+            reason: why.reason.clone(),
+            ticket: why.ticket.clone(),
+        },
+        Breaker::Reset { scope, confirmed } => {
+            let (reason, ticket) = (confirmed.why.reason.clone(), confirmed.why.ticket.clone());
+            Ask::BreakerReset { scope: scope.clone(), reason, ticket }
+        }
+    }
+}
+
+fn tier_request(command: &Tier) -> Ask {
+    match command {
+        Tier::Show { symbol } => Ask::TierShow { symbol: *symbol, after: None },
+        Tier::Reset { symbol, confirmed } => {
+            let (reason, ticket) = (confirmed.why.reason.clone(), confirmed.why.ticket.clone());
+            Ask::TierReset { symbol: *symbol, reason, ticket }
+        }
+    }
+}
+
+fn query(order: &Order) -> OrderQuery {
+    let Order { symbol, side, qty, px, strategy, account, tif } = order;
+    let (strategy, account) = (strategy.clone(), account.clone());
+    OrderQuery { symbol: *symbol, side: *side, qty: *qty, px: *px, strategy, account, tif: *tif }
+}
+
+fn limits_show(cli: &Cli, client: &mut Client, symbol: Option<SymbolName>) -> Result<()> {
+    let (mut rows, mut after) = (Vec::new(), None);
+    loop {
+        match client.call(Ask::LimitsShow { symbol, after })? {
+            Reply::Limits(page) => {
+                rows.extend(page.rows);
+                after = page.next;
+            }
+            _ => bail!("the appliance answered something else than limits"),
+        }
+        if after.is_none() {
+            return show::limits(cli.output, &rows);
+        }
+    }
+}
+
+fn tier_show(cli: &Cli, client: &mut Client, symbol: Option<SymbolName>) -> Result<()> {
+    let (mut rows, mut after) = (Vec::new(), None);
+    loop {
+        match client.call(Ask::TierShow { symbol, after })? {
+            Reply::Tiers(page) => {
+                rows.extend(page.rows);
+                after = page.next;
+            }
+            _ => bail!("the appliance answered something else than tiers"),
+        }
+        if after.is_none() {
+            return show::tiers(cli.output, &rows);
+        }
+    }
+}
+
+/// Before something is opened: says what is closed, since when, by whom and why, and has the scope typed.
+fn confirm(cli: &Cli, client: &mut Client) -> Result<()> {
+    let (scope, consequence, confirmed): (String, &str, &Confirmed) = match &cli.command {
+        Command::Resume(confirmed) => {
+            ("firm".to_owned(), "Orders of the whole firm will pass again", confirmed)
+        }
+        Command::Breaker(Breaker::Reset { scope, confirmed }) => {
+            (scope.to_string(), "Orders in this scope will pass again", confirmed)
+        }
+        Command::Tier(Tier::Reset { symbol, confirmed }) => (
+            format!("instrument:{symbol}"),
+            "The model's limits will hold again instead of Critical",
+            confirmed,
+        ),
+        _ => return Ok(()),
+    };
+    if confirmed.yes {
+        return Ok(());
+    }
+    let Reply::Breakers(rows) = client.call(Ask::BreakerList)? else {
+        bail!("the appliance answered something else than its breakers");
+    };
+    for row in rows.iter().filter(|row| show::scope_word(row) == scope) {
+        let state = if row.scope.is_none() { "halted" } else { row.state.as_str() };
+        let why = if row.reason.is_empty() { "no reason given" } else { &row.reason };
+        eprintln!("{scope} {state} since {} by {} (episode {}): {why}", row.since, row.by, row.episode);
+    }
+    eprint!("{consequence}. Type {scope} to go on: ");
+    std::io::stderr().flush().context("stderr")?;
+    let mut typed = String::new();
+    std::io::stdin().lock().read_line(&mut typed).context("stdin")?;
+    if !std::io::stdin().is_terminal() {
+        eprintln!();
+    }
+    if typed.trim() != scope {
+        bail!("nothing was changed: found {:?}, wanted {scope:?} (or --yes)", typed.trim());
+    }
+    Ok(())
+}

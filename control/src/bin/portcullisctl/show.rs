@@ -1,0 +1,355 @@
+//! Answers as people, programs and spreadsheets want them.
+
+use crate::cli::Format;
+use crate::sheet::{Field, Sheet, thousands};
+use anyhow::Result;
+use control::protocol::{
+    BreakerRow, Changed, ExplainReply, LatchHealth, LimitDiff, LimitRow, PROTOCOL_VERSION, StatusReply,
+    TierRow, VerifyReply,
+};
+use control::stamp::Stamp;
+use gate::RejectReason;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::io::{ErrorKind, Write};
+
+/// Prints to stdout; a reader that has seen enough (`| head`) is no failure.
+pub(crate) fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(e.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Prints one answer: a sheet for people and spreadsheets, the thing itself for programs. `people` stands before the
+/// sheet, or instead of an empty one.
+fn answer(format: Format, name: &str, value: &impl Serialize, sheet: &Sheet, people: &str) -> Result<()> {
+    match format {
+        Format::Json => print(&format!("{:#}\n", json!({ "version": PROTOCOL_VERSION, name: value }))),
+        Format::Csv => print(&sheet.for_spreadsheets()),
+        Format::Table if sheet.is_empty() => print(people),
+        Format::Table => print(&format!("{people}{}", sheet.for_people())),
+    }
+}
+
+fn moment(stamp: Option<Stamp>) -> Field {
+    Field::text(stamp.map_or_else(String::new, |stamp| stamp.to_string()))
+}
+
+/// A span as people say it.
+fn span(from: Stamp, to: Stamp) -> String {
+    let seconds = to.0.since(from.0).0 / 1_000_000_000;
+    match (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, m) => format!("{m} min"),
+        (0, h, m) => format!("{h} h {m} min"),
+        (d, h, _) => format!("{d} d {h} h"),
+    }
+}
+
+pub(crate) fn status(format: Format, status: &StatusReply) -> Result<()> {
+    let mut sheet = Sheet::new(&["what", "value"]);
+    let mut line = |what: &str, value: Field| sheet.row(vec![Field::text(what), value]);
+    let n = |count: u64| thousands(&count.to_string());
+    line(
+        "instance",
+        Field::text(format!(
+            "{} (build {}, up {})",
+            status.instance,
+            status.build,
+            span(status.started, status.now)
+        )),
+    );
+    let state = status.halt.as_ref().map_or_else(
+        || "open".to_owned(),
+        |halt| format!("HALTED since {} by {}: {}", halt.since, halt.by, or_dash(&halt.reason)),
+    );
+    line("state", Field::alarm_if(status.halt.is_some(), state));
+    if let LatchHealth::Damaged(_) = &status.latch {
+        let out = "state on disk was damaged; a risk_admin ends this with `resume`, breakers and limits set before are not known";
+        line("latch", Field::Alarm(out.to_owned()));
+    }
+    line("breakers", Field::alarm_if(status.breakers > 0, format!("{} tripped", status.breakers)));
+    let t = &status.tiers;
+    let tiers =
+        format!("{} normal, {} elevated, {} high, {} critical", t.normal, t.elevated, t.high, t.critical);
+    line("tiers", Field::alarm_if(t.critical > 0, tiers));
+    let o = &status.orders;
+    line(
+        "orders",
+        Field::text(format!(
+            "{} accepted, {} flagged, {} rejected",
+            n(o.accepted),
+            n(o.flagged),
+            n(o.rejected)
+        )),
+    );
+    for feed in &status.feeds {
+        let last = feed.last.map_or_else(|| "never".to_owned(), |at| format!("{} ago", span(at, status.now)));
+        let counts =
+            format!("{} messages, {} gaps, {} missing", n(feed.messages), n(feed.gaps), n(feed.missing));
+        line(
+            &format!("feed {}", feed.name),
+            Field::alarm_if(feed.state != "live", format!("{}: {counts}, last {last}", feed.state)),
+        );
+    }
+    let s = &status.scorer;
+    let last = s.last.map_or_else(|| "never".to_owned(), |at| format!("{} ago", span(at, status.now)));
+    line(
+        "scorer",
+        Field::text(format!(
+            "{}, model {}, {} scored, last {last}",
+            s.backend,
+            or_dash(&s.model),
+            n(s.scored)
+        )),
+    );
+    line("audit", Field::text(format!("{} records, head {}", n(status.audit.records), status.audit.head)));
+    line("clock", Field::text(status.now));
+    answer(format, "status", status, &sheet, "")
+}
+
+fn or_dash(text: &str) -> &str {
+    if text.is_empty() { "-" } else { text }
+}
+
+pub(crate) fn limits(format: Format, rows: &[LimitRow]) -> Result<()> {
+    let mut sheet = Sheet::new(&[
+        "symbol",
+        "limit",
+        "unit",
+        "floor",
+        "base",
+        "cap",
+        "effective",
+        "source",
+        "tier",
+        "set_by",
+        "set_at",
+    ]);
+    for row in rows {
+        sheet.row(vec![
+            Field::text(row.symbol),
+            Field::text(&row.key),
+            Field::text(&row.unit),
+            Field::number(row.floor),
+            Field::number(row.base),
+            Field::number(row.cap),
+            Field::number(row.effective),
+            Field::text(&row.source),
+            Field::alarm_if(row.tier == "critical", &row.tier),
+            Field::text(&row.set_by),
+            moment(row.set_at),
+        ]);
+    }
+    answer(
+        format,
+        "limits",
+        &rows,
+        &sheet,
+        if rows.is_empty() { "No instrument has been defined yet.\n" } else { "" },
+    )
+}
+
+pub(crate) fn limits_changed(format: Format, diffs: &[LimitDiff], dry_run: bool) -> Result<()> {
+    let mut sheet = Sheet::new(&["symbol", "limit", "unit", "before", "after", "direction"]);
+    for diff in diffs {
+        sheet.row(vec![
+            Field::text(diff.symbol),
+            Field::text(&diff.key),
+            Field::text(&diff.unit),
+            Field::number(diff.before),
+            Field::number(diff.after),
+            Field::text(&diff.direction),
+        ]);
+    }
+    let people = if dry_run { "Nothing was changed; this would be:\n" } else { "" };
+    answer(format, "limits_changed", &diffs, &sheet, people)
+}
+
+pub(crate) fn breakers(format: Format, rows: &[BreakerRow]) -> Result<()> {
+    let mut sheet = Sheet::new(&["scope", "state", "cause", "episode", "since", "by", "reason", "ticket"]);
+    for row in rows {
+        sheet.row(vec![
+            Field::text(scope_word(row)),
+            Field::Alarm(if row.scope.is_none() { "halted".to_owned() } else { row.state.clone() }),
+            Field::text(&row.cause),
+            Field::Text(row.episode.to_string()),
+            Field::text(row.since),
+            Field::text(&row.by),
+            Field::text(&row.reason),
+            Field::text(&row.ticket),
+        ]);
+    }
+    answer(format, "breakers", &rows, &sheet, if rows.is_empty() { "Every breaker is open.\n" } else { "" })
+}
+
+/// The halt covers the firm.
+pub(crate) fn scope_word(row: &BreakerRow) -> String {
+    row.scope.as_ref().map_or_else(|| "firm".to_owned(), ToString::to_string)
+}
+
+pub(crate) fn changed(format: Format, changed: &Changed) -> Result<()> {
+    let mut sheet = Sheet::new(&["changed", "episode", "audit_seq", "message"]);
+    sheet.row(vec![
+        Field::text(changed.changed),
+        Field::Text(changed.episode.to_string()),
+        Field::Text(changed.audit_seq.to_string()),
+        Field::text(&changed.message),
+    ]);
+    match format {
+        Format::Table => print(&format!("{}\n", changed.message)),
+        _ => answer(format, "changed", changed, &sheet, ""),
+    }
+}
+
+pub(crate) fn tiers(format: Format, rows: &[TierRow]) -> Result<()> {
+    let mut sheet = Sheet::new(&["symbol", "tier", "score", "since", "book", "drivers"]);
+    for row in rows {
+        sheet.row(vec![
+            Field::text(row.symbol),
+            Field::alarm_if(matches!(row.tier.as_str(), "high" | "critical"), &row.tier),
+            Field::text(&row.score),
+            moment(row.since),
+            Field::alarm_if(row.book.starts_with("stale"), &row.book),
+            Field::text(row.drivers.join("; ")),
+        ]);
+    }
+    answer(
+        format,
+        "tiers",
+        &rows,
+        &sheet,
+        if rows.is_empty() { "No instrument has been defined yet.\n" } else { "" },
+    )
+}
+
+pub(crate) fn explain(format: Format, reply: &ExplainReply) -> Result<()> {
+    let mut sheet = Sheet::new(&["decision", "code", "slug", "sentence", "limit", "value"]);
+    for breach in &reply.breaches {
+        sheet.row(vec![
+            Field::alarm_if(reply.decision == "reject", &reply.decision),
+            Field::Text(breach.code.to_string()),
+            Field::text(&breach.slug),
+            Field::text(&breach.sentence),
+            Field::Text(breach.limit.to_string()),
+            Field::Text(breach.value.to_string()),
+        ]);
+    }
+    if reply.breaches.is_empty() {
+        let flags = reply.flags.join(", ");
+        let sentence = if flags.is_empty() {
+            "breaks no limit".to_owned()
+        } else {
+            format!("breaks no limit; flags: {flags}")
+        };
+        let empty = || Field::text("");
+        sheet.row(vec![
+            Field::text(&reply.decision),
+            empty(),
+            empty(),
+            Field::Text(sentence),
+            empty(),
+            empty(),
+        ]);
+    }
+    if format != Format::Table {
+        return answer(format, "explain", reply, &sheet, "");
+    }
+    print(&sheet.for_people())?;
+    if reply.limits.is_empty() {
+        return print("\nThe order was refused before any limit was read.\n");
+    }
+    let mut limits = Sheet::new(&["limit_in_force", "value", "unit"]);
+    for row in &reply.limits {
+        limits.row(vec![Field::text(&row.key), Field::number(row.value), Field::text(&row.unit)]);
+    }
+    let head = format!("\nLimits: {}; tier {}, score {}\n", reply.source, reply.tier, reply.score);
+    print(&format!("{head}{}", limits.for_people()))
+}
+
+pub(crate) fn codes(format: Format) -> Result<()> {
+    let mut sheet = Sheet::new(&["code", "slug", "fix_103", "sentence", "fails_closed_on"]);
+    let mut all = Vec::new();
+    for reason in RejectReason::ALL {
+        sheet.row(vec![
+            Field::Text(reason.code().to_string()),
+            Field::text(reason.slug()),
+            Field::Text(reason.fix_ord_rej_reason().to_string()),
+            Field::text(reason.sentence()),
+            Field::text(reason.fails_closed_on()),
+        ]);
+        all.push(json!({
+            "code": reason.code(),
+            "slug": reason.slug(),
+            "fix_ord_rej_reason": reason.fix_ord_rej_reason(),
+            "sentence": reason.sentence(),
+            "fails_closed_on": reason.fails_closed_on(),
+        }));
+    }
+    answer(format, "codes", &all, &sheet, "")
+}
+
+pub(crate) fn records(format: Format, records: &[Value]) -> Result<()> {
+    let mut sheet =
+        Sheet::new(&["seq", "time", "user", "role", "action", "target", "result", "reason", "ticket"]);
+    let word = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| if value.is_null() { String::new() } else { value.to_string() }, str::to_owned)
+    };
+    for record in records {
+        let actor = &record["actor"];
+        sheet.row(vec![
+            Field::Text(word(&record["seq"])),
+            Field::Text(word(&record["ts"])),
+            Field::Text(word(&actor["user"])),
+            Field::Text(word(&actor["role"])),
+            Field::Text(word(&record["action"])),
+            Field::Text(word(&record["target"])),
+            Field::Text(word(&record["result"])),
+            Field::Text(word(&record["reason"])),
+            Field::Text(word(&record["ticket"])),
+        ]);
+    }
+    answer(format, "records", &records, &sheet, "")
+}
+
+pub(crate) fn verified(format: Format, reply: &VerifyReply) -> Result<()> {
+    let mut sheet =
+        Sheet::new(&["sound", "records", "segments", "first", "last", "head", "file", "line", "problem"]);
+    let broken = reply.broken.as_ref();
+    sheet.row(vec![
+        Field::text(broken.is_none()),
+        Field::number(reply.records),
+        Field::number(reply.segments),
+        moment(reply.first),
+        moment(reply.last),
+        Field::text(&reply.head),
+        Field::text(broken.map_or("", |at| &at.file)),
+        Field::Text(broken.map_or_else(String::new, |at| at.line.to_string())),
+        Field::text(broken.map_or("", |at| &at.problem)),
+    ]);
+    if format != Format::Table {
+        return answer(format, "verified", reply, &sheet, "");
+    }
+    let n = thousands(&reply.records.to_string());
+    let proven = match (reply.first, reply.last) {
+        (Some(first), Some(last)) => {
+            format!("{n} records in {} segment(s), {first} to {last}, head {}", reply.segments, reply.head)
+        }
+        _ => format!("{n} records"),
+    };
+    match broken {
+        None => print(&format!("SOUND: {proven}\n")),
+        Some(at) => {
+            let place = if at.line == 0 {
+                at.file.clone()
+            } else {
+                format!("{} line {} (byte {})", at.file, at.line, at.offset)
+            };
+            print(&format!("BROKEN at {place}: {}\nSound before that: {proven}\n", at.problem))
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Commands that only look.
+
+use super::{Controller, refuse};
+use crate::backend::{BackendError, InstrumentView};
+use crate::limits::LimitKey;
+use crate::names::SymbolName;
+use crate::protocol::{
+    AuditStatus, BreachRow, BreakerRow, ExplainReply, LatchHealth, LimitRow, LimitsPage, MESSAGE_BYTES_MAX,
+    OrderQuery, Refusal, RefusalKind, Reply, StatusReply, TierCounts, TierRow, TiersPage, ValueRow,
+};
+use crate::stamp::Stamp;
+use crate::state::Cause;
+use gate::{Flags, RejectReason};
+use types::{BookState, StaleCause, Tier};
+
+/// Instruments on one page: nine rows of at most 400 bytes each stay under the largest message.
+const PAGE_SYMBOLS: usize = 200;
+
+/// Records of the audit log in one answer.
+const TAIL_RECORDS_MAX: u32 = 1_000;
+
+fn failed(what: &str, error: &dyn std::fmt::Display) -> Refusal {
+    Refusal { kind: RefusalKind::Failed, message: format!("{what}: {error}") }
+}
+
+impl Controller {
+    pub(super) fn status(&self) -> StatusReply {
+        let snapshot = self.backend.snapshot();
+        let mut tiers = TierCounts::default();
+        for view in self.backend.instruments(None) {
+            *match view.tier {
+                Tier::Normal => &mut tiers.normal,
+                Tier::Elevated => &mut tiers.elevated,
+                Tier::High => &mut tiers.high,
+                Tier::Critical => &mut tiers.critical,
+            } += 1;
+        }
+        let inner = self.lock();
+        let halt = inner.latch.halt();
+        let latch = match halt {
+            Some(halt) if halt.cause == Cause::Latch => LatchHealth::Damaged(halt.reason.clone()),
+            _ => LatchHealth::Ok,
+        };
+        StatusReply {
+            instance: self.instance.clone(),
+            build: self.build.clone(),
+            started: self.started,
+            now: self.now(),
+            halt: halt.map(|entry| entry.row(None)),
+            breakers: u32::try_from(inner.latch.entries().len()).unwrap_or(u32::MAX),
+            latch,
+            tiers,
+            feeds: snapshot.feeds,
+            scorer: snapshot.scorer,
+            orders: snapshot.orders,
+            audit: AuditStatus { records: inner.audit.records(), head: inner.audit.head().to_owned() },
+        }
+    }
+
+    pub(super) fn breaker_list(&self) -> Vec<BreakerRow> {
+        let inner = self.lock();
+        let halt = inner.latch.halt().map(|entry| entry.row(None));
+        let breakers = inner.latch.entries().iter().map(|(scope, entry)| entry.row(Some(scope.clone())));
+        halt.into_iter().chain(breakers).collect()
+    }
+
+    /// One page of instruments, and where the next one starts.
+    fn page(
+        &self,
+        symbol: Option<SymbolName>,
+        after: Option<SymbolName>,
+    ) -> Result<(Vec<InstrumentView>, Option<SymbolName>), Refusal> {
+        let mut views = self.backend.instruments(symbol);
+        if let (Some(symbol), true) = (symbol, views.is_empty()) {
+            let error = BackendError::Unknown { what: format!("instrument {symbol}") };
+            return refuse(RefusalKind::NotFound, error.to_string());
+        }
+        views.retain(|view| after.is_none_or(|after| view.symbol > after));
+        let more = views.len() > PAGE_SYMBOLS;
+        views.truncate(PAGE_SYMBOLS);
+        let next = views.last().filter(|_| more).map(|view| view.symbol);
+        Ok((views, next))
+    }
+
+    pub(super) fn limits_show(
+        &self,
+        symbol: Option<SymbolName>,
+        after: Option<SymbolName>,
+    ) -> Result<Reply, Refusal> {
+        let (views, next) = self.page(symbol, after)?;
+        let inner = self.lock();
+        let mut rows = Vec::with_capacity(views.len() * LimitKey::ALL.len());
+        for view in views {
+            let envelope = inner.limits.envelope(view.symbol);
+            rows.extend(LimitKey::ALL.into_iter().map(|key| {
+                let set = inner.limits.set_by(view.symbol, key);
+                LimitRow {
+                    symbol: view.symbol,
+                    key: key.to_string(),
+                    unit: key.unit().to_owned(),
+                    floor: key.of(envelope.floor()),
+                    base: key.of(envelope.base()),
+                    cap: key.of(envelope.cap()),
+                    effective: key.of(&view.effective),
+                    source: view.source.as_str().to_owned(),
+                    tier: view.tier.to_string(),
+                    set_by: set.map_or_else(String::new, |set| set.by.clone()),
+                    set_at: set.map(|set| set.at),
+                }
+            }));
+        }
+        Ok(Reply::Limits(LimitsPage { rows, next }))
+    }
+
+    pub(super) fn tier_show(
+        &self,
+        symbol: Option<SymbolName>,
+        after: Option<SymbolName>,
+    ) -> Result<Reply, Refusal> {
+        let (views, next) = self.page(symbol, after)?;
+        let row = |view: InstrumentView| TierRow {
+            symbol: view.symbol,
+            tier: view.tier.to_string(),
+            score: view.score.map_or_else(String::new, |score| score.to_string()),
+            since: view.tier_since.map(Stamp),
+            book: book_word(view.book).to_owned(),
+            drivers: view.drivers,
+        };
+        Ok(Reply::Tiers(TiersPage { rows: views.into_iter().map(row).collect(), next }))
+    }
+
+    pub(super) fn explain(&self, order: &OrderQuery) -> Result<Reply, Refusal> {
+        let explanation = self.backend.explain(order).map_err(|error| match error {
+            BackendError::Unknown { .. } => {
+                Refusal { kind: RefusalKind::NotFound, message: error.to_string() }
+            }
+            BackendError::Failed { .. } => failed("the gate cannot explain", &error),
+        })?;
+        let verdict = &explanation.verdict;
+        let breach = |breach: &gate::Breach| BreachRow {
+            code: breach.reason.code(),
+            slug: breach.reason.slug().to_owned(),
+            sentence: sentence(breach),
+            limit: breach.limit,
+            value: breach.value,
+            fix_ord_rej_reason: breach.reason.fix_ord_rej_reason(),
+        };
+        let value = |limits: &gate::RiskLimits| {
+            let row = |key: LimitKey| ValueRow {
+                key: key.to_string(),
+                unit: key.unit().to_owned(),
+                value: key.of(limits),
+            };
+            LimitKey::ALL.map(row).to_vec()
+        };
+        Ok(Reply::Explain(ExplainReply {
+            decision: verdict.decision.as_str().to_owned(),
+            breaches: explanation.breaches().map(breach).collect(),
+            flags: flag_words(verdict.flags),
+            tier: verdict.tier.to_string(),
+            score: verdict.score.to_string(),
+            source: verdict.source.as_str().to_owned(),
+            limits: explanation.limits.as_ref().map_or_else(Vec::new, value),
+        }))
+    }
+
+    pub(super) fn audit_tail(&self, count: u32) -> Result<Reply, Refusal> {
+        if !(1..=TAIL_RECORDS_MAX).contains(&count) {
+            let message = format!("count: found {count}, wanted 1 to {TAIL_RECORDS_MAX}");
+            return refuse(RefusalKind::BadRequest, message);
+        }
+        let promise = self.lock().audit.promise();
+        // Half a message: a record is printed once more as JSON and may grow by its escapes.
+        let records = promise.tail(count as usize, MESSAGE_BYTES_MAX / 2);
+        records.map(Reply::AuditRecords).map_err(|e| failed("the audit log cannot be read", &e))
+    }
+
+    pub(super) fn audit_verify(&self) -> Result<Reply, Refusal> {
+        let promise = self.lock().audit.promise();
+        promise.verify().map(Reply::Verified).map_err(|e| failed("the audit log cannot be read", &e))
+    }
+}
+
+/// The breach's sentence without the slug, which has a column of its own.
+fn sentence(breach: &gate::Breach) -> String {
+    let text = breach.to_string();
+    let slug = RejectReason::slug(breach.reason);
+    text.strip_prefix(slug)
+        .and_then(|rest| rest.strip_prefix(": "))
+        .map_or_else(|| text.clone(), str::to_owned)
+}
+
+fn flag_words(flags: Flags) -> Vec<String> {
+    let named = [(Flags::TIER, "tier"), (Flags::NEAR_LIMIT, "near_limit"), (Flags::WALKS_BOOK, "walks_book")];
+    named.iter().filter(|(flag, _)| flags.has(*flag)).map(|(_, word)| (*word).to_owned()).collect()
+}
+
+const fn book_word(book: BookState) -> &'static str {
+    match book {
+        BookState::Empty => "empty",
+        BookState::Live => "live",
+        BookState::Stale(StaleCause::Gap) => "stale (gap)",
+        BookState::Stale(StaleCause::TableFull) => "stale (table full)",
+        BookState::Stale(StaleCause::SessionChange) => "stale (session change)",
+        BookState::Recovering => "recovering",
+    }
+}

@@ -1,0 +1,188 @@
+//! The control plane of one appliance: who may do what, in which order state, effect and record happen.
+//!
+//! - **Tightening** (halt, trip, a lower limit): latch on disk, then effect, then audit record. When the disk fails, the
+//!   effect still happens, and the answer says that it will not survive a restart.
+//! - **Loosening** (resume, reset, a higher limit): audit record on disk, then latch, then effect. When the disk fails,
+//!   nothing happens.
+//!
+//! The appliance holds one [`Controller`] and shares it with the [`crate::server`]; all changes go through one lock, so
+//! that their order in the audit log is the order in which they took effect.
+
+mod answer;
+mod change;
+mod open;
+
+pub use open::OpenError;
+
+use crate::audit::{Actor, AuditLog, Entry};
+use crate::backend::{Backend, BackendError};
+use crate::names::Scope;
+use crate::protocol::{Command, Refusal, RefusalKind, Reply};
+use crate::roles::{Directory, Peer, Role, Roles};
+use crate::stamp::Stamp;
+use crate::state::{LatchFile, LimitBook};
+use serde_json::Value;
+use std::fs::File;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use types::UnixNanos;
+
+/// Where the control plane's time comes from: the appliance's wall clock, or a test's.
+pub type Clock = Arc<dyn Fn() -> UnixNanos + Send + Sync>;
+
+/// The control plane of one appliance.
+pub struct Controller {
+    instance: String,
+    build: String,
+    roles: Roles,
+    own_uid: u32,
+    backend: Arc<dyn Backend>,
+    clock: Clock,
+    started: Stamp,
+    warnings: Vec<String>,
+    inner: Mutex<Inner>,
+    /// Held as long as the state directory is ours.
+    _lock: File,
+}
+
+/// What changes, under one lock.
+struct Inner {
+    latch: LatchFile,
+    limits: LimitBook,
+    audit: AuditLog,
+}
+
+impl std::fmt::Debug for Controller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Controller({})", self.instance)
+    }
+}
+
+fn refuse<T>(kind: RefusalKind, message: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal { kind, message: message.into() })
+}
+
+/// The least role that may use a command. `limits_set` and `resume` look further when they know more.
+#[must_use]
+pub const fn least_role(command: &Command) -> Role {
+    match command {
+        Command::Status
+        | Command::LimitsShow { .. }
+        | Command::BreakerList
+        | Command::TierShow { .. }
+        | Command::GateExplain { .. }
+        | Command::AuditTail { .. }
+        | Command::AuditVerify => Role::Viewer,
+        Command::BreakerTrip { .. } | Command::Halt { .. } => Role::Trader,
+        Command::LimitsSet { .. }
+        | Command::BreakerReset { .. }
+        | Command::Resume { .. }
+        | Command::TierReset { .. } => Role::RiskOfficer,
+    }
+}
+
+impl Controller {
+    /// The person at the other end of a connection.
+    #[must_use]
+    pub fn actor(&self, peer: Peer) -> Actor {
+        // Without the host's directory nobody but the daemon's own user and users by number have a role.
+        let directory = Directory::of_host().unwrap_or_default();
+        let role = self.roles.role_of(peer, self.own_uid, &directory);
+        Actor { uid: peer.uid, gid: peer.gid, pid: peer.pid, user: directory.user_name(peer.uid), role }
+    }
+
+    /// Does what is asked, when `actor` may ask it.
+    ///
+    /// # Errors
+    /// [`Refusal`]: not done, or (said in the message) done and not made to last.
+    pub fn execute(&self, actor: &Actor, command: Command) -> Result<Reply, Refusal> {
+        self.authorise(actor, &command)?;
+        match command {
+            Command::Status => Ok(Reply::Status(self.status())),
+            Command::LimitsShow { symbol, after } => self.limits_show(symbol, after),
+            Command::BreakerList => Ok(Reply::Breakers(self.breaker_list())),
+            Command::TierShow { symbol, after } => self.tier_show(symbol, after),
+            Command::GateExplain { order } => self.explain(&order),
+            Command::AuditTail { count } => self.audit_tail(count),
+            Command::AuditVerify => self.audit_verify(),
+            Command::LimitsSet { symbol, changes, dry_run, reason, ticket } => {
+                self.limits_set(actor, symbol, &changes, dry_run, change::Why::new(&reason, ticket.as_ref()))
+            }
+            Command::BreakerTrip { scope, mode, reason, ticket } => {
+                self.breaker_trip(actor, &scope, mode, change::Why::new(&reason, ticket.as_ref()))
+            }
+            Command::BreakerReset { scope, reason, ticket } => {
+                self.breaker_reset(actor, &scope, change::Why::new(&reason, ticket.as_ref()))
+            }
+            Command::Halt { reason, ticket } => {
+                self.halt(actor, change::Why::optional(reason.as_ref(), ticket.as_ref()))
+            }
+            Command::Resume { reason, ticket } => {
+                self.resume(actor, change::Why::new(&reason, ticket.as_ref()))
+            }
+            Command::TierReset { symbol, reason, ticket } => {
+                self.tier_reset(actor, symbol, change::Why::new(&reason, ticket.as_ref()))
+            }
+        }
+    }
+
+    /// Puts a scope that has just come into being (an instrument that a feed defined, a strategy that registered) under
+    /// what is latched and set for it. Call it after [`Backend::knows`] has begun to say yes and before the gate takes
+    /// the first order of the scope; trips and this call exclude each other, so none falls in between.
+    ///
+    /// # Errors
+    /// [`BackendError`], when the backend does not take it.
+    pub fn introduce(&self, scope: &Scope) -> Result<(), BackendError> {
+        let inner = self.lock();
+        if let Scope::Instrument(symbol) = scope {
+            self.backend.set_limits(*symbol, &inner.limits.envelope(*symbol))?;
+        }
+        self.backend.set_breaker(scope, inner.latch.breaker(scope))
+    }
+
+    /// What is odd about the configuration or the state, found at start and worth a line in the daemon's log.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    fn now(&self) -> Stamp {
+        Stamp((self.clock)())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic in another command (debug builds; release aborts) leaves latches and chain as the disk has them.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn authorise(&self, actor: &Actor, command: &Command) -> Result<(), Refusal> {
+        let wanted = least_role(command);
+        if actor.role.is_some_and(|role| role >= wanted) {
+            return Ok(());
+        }
+        let (action, target) = change::name_of(command);
+        let found = actor.role.map_or_else(|| "no role".to_owned(), |role| format!("role {role}"));
+        let message = format!(
+            "{action} needs role {wanted}; {} (uid {}) has {found}: see [roles] in the configuration",
+            actor.user, actor.uid
+        );
+        if wanted > Role::Viewer {
+            self.audit_refusal(actor, action, target, &message);
+        }
+        refuse(RefusalKind::Denied, message)
+    }
+
+    /// Records that somebody was refused. What the disk says to that changes nothing: it stays refused.
+    fn audit_refusal(&self, actor: &Actor, action: &'static str, target: String, why: &str) {
+        let entry = Entry {
+            action,
+            target,
+            before: Value::Null,
+            after: Value::Null,
+            reason: String::new(),
+            ticket: String::new(),
+            result: format!("refused: {why}"),
+        };
+        let now = self.now();
+        drop(self.lock().audit.append(now, actor, &entry));
+    }
+}

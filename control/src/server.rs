@@ -1,0 +1,285 @@
+//! The control socket: a Unix listener on threads of its own. Who asks is what the kernel says (`SO_PEERCRED`).
+//!
+//! Everything a client can hold is bounded: message size, time per message, connections per user and in all. A user who
+//! fills their own share cannot keep another's `halt` out.
+
+use crate::controller::Controller;
+use crate::protocol::{
+    BadEnvelope, FrameError, Outcome, PROTOCOL_VERSION, Refusal, RefusalKind, Response, parse_request,
+    read_frame, write_frame,
+};
+use crate::roles::Peer;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::io::{self, ErrorKind, Read};
+use std::net::Shutdown;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Connections at once.
+const CONNECTIONS_MAX: usize = 64;
+/// Connections at once of one user.
+const CONNECTIONS_PER_USER_MAX: usize = 8;
+/// How long a connection may be silent, and how long a message may take to come.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often the accept loop looks whether to stop.
+const STOP_POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+
+/// Why the control socket cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// A daemon answers there.
+    #[error("control socket {}: another appliance is listening on it; stop it, or give this one its own instance.socket", path.display())]
+    InUse {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// Something else has the name.
+    #[error("control socket {}: found a file that is no socket; it is left alone, give instance.socket another path", path.display())]
+    NotASocket {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The system said no.
+    #[error("control socket {}: {what}: {source}", path.display())]
+    Io {
+        /// The socket.
+        path: PathBuf,
+        /// What was tried.
+        what: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+/// The running control socket. Dropping it closes and removes the socket.
+#[derive(Debug)]
+pub struct Server {
+    path: PathBuf,
+    /// Device and inode of our socket file: only that one is removed.
+    identity: (u64, u64),
+    shared: Arc<Shared>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    controller: Arc<Controller>,
+    stop: AtomicBool,
+    connections: Mutex<BTreeMap<u64, (u32, UnixStream)>>,
+}
+
+impl Server {
+    /// Listens at `path`, mode 0660, and serves `controller` until stopped.
+    ///
+    /// # Errors
+    /// [`ServerError`]. A socket file that nobody listens on any more is replaced.
+    pub fn start(controller: Arc<Controller>, path: &Path) -> Result<Self, ServerError> {
+        let (listener, identity) = listen(path)?;
+        let shared = Shared { controller, stop: AtomicBool::new(false), connections: Mutex::default() };
+        let shared = Arc::new(shared);
+        let theirs = Arc::clone(&shared);
+        let acceptor = thread::Builder::new()
+            .name("control".to_owned())
+            .spawn(move || accept(&listener, &theirs))
+            .map_err(fail(path, "no thread for it"))?;
+        Ok(Self { path: path.to_owned(), identity, shared, acceptor: Some(acceptor) })
+    }
+
+    /// Takes no new connection, lets commands that have begun end, and removes the socket.
+    pub fn stop(mut self) {
+        self.shut();
+    }
+
+    fn shut(&mut self) {
+        let Some(acceptor) = self.acceptor.take() else { return };
+        self.shared.stop.store(true, Ordering::Relaxed);
+        // The acceptor joins the connections; a panic in it has been printed and there is nothing left to stop.
+        drop(acceptor.join());
+        if identity_of(&self.path).is_ok_and(|found| found == self.identity) {
+            drop(fs::remove_file(&self.path));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shut();
+    }
+}
+
+fn fail<'a>(path: &'a Path, what: &'static str) -> impl FnOnce(io::Error) -> ServerError + 'a {
+    move |source| ServerError::Io { path: path.to_owned(), what, source }
+}
+
+fn identity_of(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|found| (found.dev(), found.ino()))
+}
+
+/// Makes the listener under another name, closes its permissions, then gives it its own: nobody ever connects to a
+/// socket with the wrong mode, and a stale file is replaced in one step.
+fn listen(path: &Path) -> Result<(UnixListener, (u64, u64)), ServerError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => {
+            return Err(ServerError::NotASocket { path: path.to_owned() });
+        }
+        Ok(_) if UnixStream::connect(path).is_ok() => {
+            return Err(ServerError::InUse { path: path.to_owned() });
+        }
+        Err(e) if e.kind() != ErrorKind::NotFound => return Err(fail(path, "cannot be looked at")(e)),
+        _ => {}
+    }
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".new");
+    let fresh = PathBuf::from(fresh);
+    if let Err(e) = fs::remove_file(&fresh)
+        && e.kind() != ErrorKind::NotFound
+    {
+        return Err(fail(path, "a leftover of an earlier start cannot be removed")(e));
+    }
+    let listener =
+        UnixListener::bind(&fresh).map_err(fail(path, "cannot be made (does its directory exist?)"))?;
+    fs::set_permissions(&fresh, Permissions::from_mode(0o660))
+        .map_err(fail(path, "its mode cannot be set"))?;
+    listener.set_nonblocking(true).map_err(fail(path, "cannot be made non-blocking"))?;
+    let identity = identity_of(&fresh).map_err(fail(path, "cannot be looked at"))?;
+    fs::rename(&fresh, path).map_err(fail(path, "cannot be given its name"))?;
+    Ok((listener, identity))
+}
+
+fn accept(listener: &UnixListener, shared: &Arc<Shared>) {
+    let mut threads: Vec<JoinHandle<()>> = Vec::new();
+    let mut number = 0_u64;
+    while !shared.stop.load(Ordering::Relaxed) {
+        let ready = poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&STOP_POLL));
+        threads.retain(|thread| !thread.is_finished());
+        if !matches!(ready, Ok(n) if n > 0) {
+            continue;
+        }
+        match listener.accept() {
+            Ok((stream, _)) => {
+                number += 1;
+                threads.extend(admit(stream, number, shared));
+            }
+            // The client is gone again, or descriptors ran out: the poll's timeout keeps this from spinning.
+            Err(_) => thread::sleep(Duration::from_millis(10)),
+        }
+    }
+    let open = shared.connections.lock().unwrap_or_else(PoisonError::into_inner);
+    for (_, stream) in open.values() {
+        // Ends the wait for the next command; an answer on its way still goes out.
+        drop(stream.shutdown(Shutdown::Read));
+    }
+    drop(open);
+    for thread in threads {
+        drop(thread.join());
+    }
+}
+
+/// Takes one connection, when there is room for it.
+fn admit(stream: UnixStream, number: u64, shared: &Arc<Shared>) -> Option<JoinHandle<()>> {
+    stream.set_nonblocking(false).ok()?;
+    stream.set_read_timeout(Some(MESSAGE_TIMEOUT)).ok()?;
+    stream.set_write_timeout(Some(MESSAGE_TIMEOUT)).ok()?;
+    let credentials = rustix::net::sockopt::socket_peercred(&stream).ok()?;
+    let (uid, gid) = (credentials.uid.as_raw(), credentials.gid.as_raw());
+    let peer = Peer { uid, gid, pid: credentials.pid.as_raw_nonzero().get() };
+    let mut open = shared.connections.lock().unwrap_or_else(PoisonError::into_inner);
+    let of_user = open.values().filter(|(uid, _)| *uid == peer.uid).count();
+    if open.len() >= CONNECTIONS_MAX || of_user >= CONNECTIONS_PER_USER_MAX {
+        drop(open);
+        let message = format!(
+            "{of_user} connections of uid {} are open, at most {CONNECTIONS_PER_USER_MAX} may be",
+            peer.uid
+        );
+        drop(answer(&stream, 0, Outcome::Error(Refusal { kind: RefusalKind::Busy, message })));
+        return None;
+    }
+    open.insert(number, (peer.uid, stream.try_clone().ok()?));
+    drop(open);
+    let theirs = Arc::clone(shared);
+    let thread = thread::Builder::new().name(format!("control-{number}")).spawn(move || {
+        serve(&stream, peer, &theirs);
+        theirs.connections.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+    });
+    if thread.is_err() {
+        shared.connections.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+    }
+    thread.ok()
+}
+
+/// Answers one client until it hangs up, is silent for too long, or stops making sense.
+fn serve(stream: &UnixStream, peer: Peer, shared: &Shared) {
+    while !shared.stop.load(Ordering::Relaxed) {
+        let refusal = |kind, message: String| Outcome::Error(Refusal { kind, message });
+        let (id, outcome, go_on) = match read_frame(&mut Impatient { stream, rounds: 0 }) {
+            Ok(bytes) => match parse_request(&bytes) {
+                Ok(request) => {
+                    let actor = shared.controller.actor(peer);
+                    let outcome = match shared.controller.execute(&actor, request.command) {
+                        Ok(reply) => Outcome::Ok(Box::new(reply)),
+                        Err(refusal) => Outcome::Error(refusal),
+                    };
+                    (request.id, outcome, true)
+                }
+                Err(error @ BadEnvelope::Version { id, .. }) => {
+                    (id, refusal(RefusalKind::VersionMismatch, error.to_string()), false)
+                }
+                Err(BadEnvelope::Malformed { id, cause }) => {
+                    (id, refusal(RefusalKind::BadRequest, cause), false)
+                }
+            },
+            Err(error @ FrameError::TooLarge { .. }) => {
+                (0, refusal(RefusalKind::BadRequest, error.to_string()), false)
+            }
+            Err(_) => return,
+        };
+        if answer(stream, id, outcome).is_err() || !go_on {
+            return;
+        }
+    }
+}
+
+fn answer(mut stream: &UnixStream, id: u64, outcome: Outcome) -> Result<(), FrameError> {
+    let response = Response { version: PROTOCOL_VERSION, id, outcome };
+    let body = serde_json::to_vec(&response).map_err(io::Error::from)?;
+    match write_frame(&mut stream, &body) {
+        Err(error @ FrameError::TooLarge { .. }) => {
+            let refusal =
+                Refusal { kind: RefusalKind::Failed, message: format!("the answer does not fit: {error}") };
+            let outcome = Outcome::Error(refusal);
+            let body = serde_json::to_vec(&Response { version: PROTOCOL_VERSION, id, outcome })
+                .map_err(io::Error::from)?;
+            write_frame(&mut stream, &body)
+        }
+        outcome => outcome,
+    }
+}
+
+/// A reader that gives up on a message that comes in crumbs: each read waits for [`MESSAGE_TIMEOUT`] at most, and a
+/// message may take no more than so many reads. The largest message comes in far fewer at the kernel's buffer size.
+struct Impatient<'a> {
+    stream: &'a UnixStream,
+    rounds: u32,
+}
+
+/// Reads one message may take.
+const READS_MAX: u32 = 4_096;
+
+impl Read for Impatient<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.rounds += 1;
+        if self.rounds > READS_MAX {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        let mut stream = self.stream;
+        stream.read(into)
+    }
+}

@@ -1,0 +1,209 @@
+//! Officers' limits: the configuration's envelopes and, on top, what officers have set since, on disk.
+
+use super::sealed::{self, SealError};
+use crate::amount::Amount;
+use crate::config::LimitPlan;
+use crate::limits::{LimitKey, LimitRange};
+use crate::names::SymbolName;
+use crate::stamp::Stamp;
+use gate::Envelope;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+const KIND: &str = "portcullis-limits";
+const VERSION: u32 = 1;
+
+/// One base limit as an officer last set it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SetBy {
+    pub(crate) value: Amount,
+    pub(crate) by: String,
+    pub(crate) at: Stamp,
+}
+
+type Changes = BTreeMap<SymbolName, BTreeMap<LimitKey, SetBy>>;
+
+/// The limits in force on the officers' side.
+#[derive(Debug)]
+pub(crate) struct LimitBook {
+    path: PathBuf,
+    configured: LimitPlan,
+    changes: Changes,
+    keep_damaged: bool,
+}
+
+impl LimitBook {
+    /// Reads what officers have set. A start never loosens: where the configuration is the tighter of the two it holds,
+    /// and the officer's word is forgotten. The text, when there is one, says why the file cannot be believed.
+    pub(crate) fn open(dir: &Path, configured: LimitPlan) -> (Self, Option<String>) {
+        let path = dir.join("limits.sealed");
+        let body = sealed::read(&path, KIND, VERSION).and_then(|body| match body {
+            Some(body) => serde_json::from_slice::<Changes>(&body)
+                .map_err(|e| SealError::damaged(&path, format!("sealed, yet not limits: {e}"))),
+            None => Ok(Changes::new()),
+        });
+        let (changes, damage) = match body {
+            Ok(changes) => (changes, None),
+            Err(error) => (Changes::new(), Some(error.to_string())),
+        };
+        let mut book = Self { path, configured, changes: Changes::new(), keep_damaged: damage.is_some() };
+        for (symbol, keys) in changes {
+            let base = *book.configured.envelope(symbol).base();
+            let tighter = |(key, set): &(LimitKey, SetBy)| {
+                let value = key.to_gate(set.value);
+                value.is_ok_and(|v| key.parameter().at_least_as_tight(v, base.get(key.parameter())))
+            };
+            let kept: BTreeMap<_, _> = keys.into_iter().filter(tighter).collect();
+            if !kept.is_empty() {
+                book.changes.insert(symbol, kept);
+            }
+        }
+        (book, damage)
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// [`SealError`]; the file on disk is then as it was.
+    pub(crate) fn persist(&mut self, now: Stamp) -> Result<(), SealError> {
+        let body = serde_json::to_vec_pretty(&self.changes)
+            .map_err(|e| SealError::damaged(&self.path, e.to_string()))?;
+        if self.keep_damaged {
+            sealed::set_aside(&self.path, now.0.0)?;
+            self.keep_damaged = false;
+        }
+        sealed::write(&self.path, KIND, VERSION, &body)
+    }
+
+    /// Instruments whose limits an officer has set.
+    pub(crate) fn changed_symbols(&self) -> impl Iterator<Item = SymbolName> {
+        self.changes.keys().copied()
+    }
+
+    /// Who last set one limit, when it was not the configuration.
+    pub(crate) fn set_by(&self, symbol: SymbolName, key: LimitKey) -> Option<&SetBy> {
+        self.changes.get(&symbol)?.get(&key)
+    }
+
+    /// The envelope of one instrument: the configured one with the officers' bases. A base tighter than the floor takes
+    /// the floor with it, so that no clamp to the floor undoes an officer's tightening.
+    pub(crate) fn envelope(&self, symbol: SymbolName) -> Envelope {
+        let configured = self.configured.envelope(symbol);
+        let (mut floor, mut base) = (*configured.floor(), *configured.base());
+        for (key, set) in self.changes.get(&symbol).into_iter().flatten() {
+            let parameter = key.parameter();
+            let Some(value) = key.to_gate(set.value).ok() else { continue };
+            if !parameter.at_least_as_tight(floor.get(parameter), value) {
+                floor = floor.with(parameter, value).unwrap_or(floor);
+            }
+            base = base.with(parameter, value).unwrap_or(base);
+        }
+        // Every value was checked against the cap when it was set, and the cap is the configuration's.
+        Envelope::new(floor, base, *configured.cap()).unwrap_or(*configured)
+    }
+
+    /// Whether `value` is one the gate can hold and, if so, whether it is within the cap.
+    ///
+    /// # Errors
+    /// [`LimitRange`] when the gate cannot hold it.
+    pub(crate) fn within_cap(
+        &self,
+        symbol: SymbolName,
+        key: LimitKey,
+        value: Amount,
+    ) -> Result<bool, LimitRange> {
+        let cap = self.configured.envelope(symbol).cap().get(key.parameter());
+        key.to_gate(value).map(|v| key.parameter().at_least_as_tight(v, cap))
+    }
+
+    /// Sets one base; the caller has checked it with [`LimitBook::within_cap`].
+    pub(crate) fn set(&mut self, symbol: SymbolName, key: LimitKey, set: SetBy) {
+        self.changes.entry(symbol).or_default().insert(key, set);
+    }
+
+    /// Copies what is set, to put it back when a change could not be written.
+    pub(crate) fn checkpoint(&self) -> impl FnOnce(&mut Self) + use<> {
+        let changes = self.changes.clone();
+        move |book| book.changes = changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use types::UnixNanos;
+
+    const NOW: Stamp = Stamp(UnixNanos(1));
+
+    fn plan(set: &[&str]) -> LimitPlan {
+        config::load(&[], &set.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>()).unwrap().limits
+    }
+
+    fn set(value: u64) -> SetBy {
+        SetBy { value: Amount::whole(value), by: "alice".into(), at: NOW }
+    }
+
+    #[test]
+    fn a_restart_never_loosens_against_either_word() {
+        let dir = tempfile::tempdir().unwrap();
+        let symbol: SymbolName = "ZVZZT".parse().unwrap();
+        let (mut book, damage) = LimitBook::open(dir.path(), plan(&[]));
+        assert!(damage.is_none());
+        book.set(symbol, LimitKey::MaxQty, set(50));
+        book.set(symbol, LimitKey::CollarBps, set(400));
+        assert_eq!(book.envelope(symbol).base().collar_bps, 400, "raised while running");
+        book.persist(NOW).unwrap();
+
+        let (book, _) = LimitBook::open(dir.path(), plan(&[]));
+        assert_eq!(book.envelope(symbol).base().max_qty.0, 50, "the officer's is tighter");
+        assert_eq!(book.envelope(symbol).base().collar_bps, 200, "the configuration's is tighter");
+        assert!(book.set_by(symbol, LimitKey::CollarBps).is_none());
+
+        let tighter = plan(&["limits.default.max_qty={ floor = 1, base = 20, cap = 30 }"]);
+        let (book, _) = LimitBook::open(dir.path(), tighter);
+        assert_eq!(book.envelope(symbol).base().max_qty.0, 20);
+    }
+
+    #[test]
+    fn a_base_under_the_floor_takes_the_floor_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let symbol: SymbolName = "ZVZZT".parse().unwrap();
+        let (mut book, _) = LimitBook::open(dir.path(), plan(&[]));
+        book.set(symbol, LimitKey::MaxQty, set(1));
+        book.set(symbol, LimitKey::PassiveMinTicks, set(50));
+        let envelope = book.envelope(symbol);
+        assert_eq!(
+            (envelope.floor().max_qty.0, envelope.base().max_qty.0, envelope.cap().max_qty.0),
+            (1, 1, 1000)
+        );
+        assert_eq!(envelope.floor().passive_min_ticks, 50);
+        assert_eq!(envelope.floor().collar_bps, 20, "the other floors stay");
+    }
+
+    #[test]
+    fn a_damaged_file_is_reported_and_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("limits.sealed"), "x").unwrap();
+        let (mut book, damage) = LimitBook::open(dir.path(), plan(&[]));
+        assert!(damage.unwrap().contains("limits.sealed: found no header line"));
+        book.persist(NOW).unwrap();
+        assert_eq!(std::fs::read(dir.path().join("limits.sealed.damaged-1")).unwrap(), b"x");
+    }
+
+    #[test]
+    fn caps_are_judged_in_the_direction_of_the_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        let symbol: SymbolName = "ZVZZT".parse().unwrap();
+        let (book, _) = LimitBook::open(dir.path(), plan(&[]));
+        let within = |key, value| book.within_cap(symbol, key, Amount::whole(value));
+        assert_eq!(within(LimitKey::MaxQty, 1000), Ok(true));
+        assert_eq!(within(LimitKey::MaxQty, 1001), Ok(false));
+        assert_eq!(within(LimitKey::PassiveMinTicks, 65_535), Ok(true));
+        assert_eq!(within(LimitKey::MarginBps, 10_000), Ok(true));
+        assert!(within(LimitKey::MarginBps, 9_999).is_err(), "less than once is no margin");
+        assert!(within(LimitKey::MaxQty, 0).is_err());
+    }
+}
