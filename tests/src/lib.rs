@@ -1,10 +1,72 @@
-//! Integration tests live in `tests/integration`; this library holds what they share.
+//! Integration tests live in `tests/integration`; this library holds what they share: where the repository and the
+//! real captures are, and the built binaries.
+
 #![forbid(unsafe_code)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 /// The repository's root.
 #[must_use]
 pub fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Path of a real capture beside the repository, or `None`, said on stderr, where the captures are not at hand (they
+/// belong to exchanges and are never part of the repository).
+#[must_use]
+pub fn real_data(name: &str) -> Option<PathBuf> {
+    let path = repository().join("../shared/data").join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!("skipped: no real data ({name})");
+    None
+}
+
+/// The directory with the two programs, built once per test run in the profile the tests themselves use.
+///
+/// # Panics
+/// When they do not build: nothing can be tested then.
+pub fn programs() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        // target/<profile>/deps/<this test>: the programs stand two up.
+        let this = std::env::current_exe().expect("the test's own path");
+        let target = this.parent().and_then(Path::parent).expect("a target directory").to_owned();
+        let mut build = Command::new(env!("CARGO"));
+        build.current_dir(repository()).args(["build", "--locked", "-p", "appliance", "-p", "control", "--bins"]);
+        if target.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo runs").success(), "the programs do not build");
+        target
+    })
+}
+
+/// Runs `portcullis` with `args`.
+///
+/// # Panics
+/// When it cannot be started.
+pub fn portcullis<I, S>(args: I) -> Output
+where
+    I: IntoIterator<Item = S>,
+    S: AsRef<std::ffi::OsStr>,
+{
+    Command::new(programs().join("portcullis")).args(args).output().expect("portcullis starts")
+}
+
+/// Runs `portcullis` and returns its stdout.
+///
+/// # Panics
+/// When it fails; the message holds its stderr.
+pub fn portcullis_ok<I, S>(args: I) -> String
+where
+    I: IntoIterator<Item = S>,
+    S: AsRef<std::ffi::OsStr>,
+{
+    let output = portcullis(args);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8 output")
 }

@@ -1,0 +1,251 @@
+//! The command line. Help texts are part of the product: each command's long help has an example that works.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Adaptive pre-trade risk: market data in, limits and verdicts out.
+#[derive(Parser, Debug)]
+#[command(name = "portcullis", version, propagate_version = true, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Play the flash crash live through DPDK: static limits beside adaptive ones, with a report
+    Demo(Demo),
+    /// Run the daemon: live feeds, the gate's limits, the control socket
+    Run(Run),
+    /// Replay captures through the whole line, deterministically
+    Replay(Replay),
+    /// Simulate a market and write pcap, orders.csv and truth.csv
+    Scenario(Scenario),
+    /// Train a model
+    #[command(subcommand)]
+    Train(Train),
+    /// Read latency histograms
+    Hist(Hist),
+}
+
+/// Which protocol the input speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Feed {
+    /// NASDAQ TotalView-ITCH 5.0, over MoldUDP64 in a capture or as a length-prefixed file
+    Itch50,
+    /// IEX DEEP 1.0 over IEX-TP
+    Deep,
+    /// LOBSTER message and orderbook files in their zip
+    Lobster,
+}
+
+/// What brings the packets in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SourceKind {
+    /// Plain file reading
+    File,
+    /// DPDK's net_pcap driver
+    Dpdk,
+}
+
+/// A table that `replay` can write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Table {
+    /// bbo.csv: a row whenever the best bid or offer changes
+    Bbo,
+    /// depth.csv: a row per book-changing message
+    Depth,
+    /// features.parquet: a row per instrument and grid point
+    Features,
+    /// scores.csv: every score
+    Scores,
+    /// limits.csv: every published change of limits
+    Limits,
+    /// verdicts.csv: what the gate said to each order
+    Verdicts,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  portcullis demo                        the crash at its own pace (2.5 minutes)
+  portcullis demo --speed 10             ten times faster
+  portcullis demo --headless --out out   no pauses on the way, report in out/report.html")]
+pub(crate) struct Demo {
+    /// Times faster than the market's own clock
+    #[arg(long, default_value_t = 1.0, value_name = "N")]
+    pub(crate) speed: f64,
+    /// As fast as the machine goes, timeline on stdout only
+    #[arg(long)]
+    pub(crate) headless: bool,
+    /// Where the report and the files go
+    #[arg(long, default_value = "out/demo", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Model to score with, instead of the shipped default
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: Option<PathBuf>,
+    /// Seed of the simulated market
+    #[arg(long, value_name = "SEED")]
+    pub(crate) seed: Option<u64>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  portcullis run --config /etc/portcullis/portcullis.toml --set placement.receiver_cpu=4")]
+pub(crate) struct Run {
+    /// Configuration file; without one, the built-in defaults
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Override one key
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Print the built-in configuration, which is also its manual, and exit
+    #[arg(long)]
+    pub(crate) print_default_config: bool,
+    /// Check the configuration, print the placement and memory table, and exit
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  portcullis replay day.pcap.gz --feed deep --write bbo,features --out out
+  portcullis replay itch.pcap --feed itch50 --orders orders.csv --write scores,limits,verdicts --out out
+  zcat day.itch.gz | portcullis replay - --feed itch50 --out out")]
+pub(crate) struct Replay {
+    /// Captures (pcap, pcapng) or length-prefixed files, also .gz and .zst; `-` is stdin
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Protocol of the input
+    #[arg(long)]
+    pub(crate) feed: Feed,
+    /// How packets are read
+    #[arg(long, default_value = "file")]
+    pub(crate) source: SourceKind,
+    /// Orders to put through the gate
+    #[arg(long, value_name = "FILE.csv")]
+    pub(crate) orders: Option<PathBuf>,
+    /// Write rows of these symbols only
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub(crate) symbols: Vec<String>,
+    /// Model directory, instead of the shipped default
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: Option<PathBuf>,
+    /// The officer's limits alone: no model
+    #[arg(long = "static", conflicts_with = "model")]
+    pub(crate) static_limits: bool,
+    /// Envelope and policy, as in the daemon's configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Tables to write
+    #[arg(long, value_delimiter = ',', value_name = "TABLES")]
+    pub(crate) write: Vec<Table>,
+    /// Levels per side in depth.csv
+    #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(crate) depth: u16,
+    /// Time from the grid point to the enforced limit that the replay charges, so that no backtest looks ahead
+    #[arg(long, default_value_t = 1_000, value_name = "US")]
+    pub(crate) score_latency_us: u64,
+    /// Run each stage on a thread of its own, as the daemon does; the outputs are the same
+    #[arg(long)]
+    pub(crate) pinned: bool,
+    /// Accept ITCH files whose length prefixes are zero, taking each length from the message type
+    #[arg(long)]
+    pub(crate) lenient_framing: bool,
+    /// Directory for the outputs
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  portcullis scenario --list
+  portcullis scenario flash-crash --out out/crash
+  portcullis scenario calm --seed 7 --minutes 30 --out out/calm7")]
+pub(crate) struct Scenario {
+    /// Scenario to simulate
+    #[arg(required_unless_present = "list", value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// List the scenarios
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Directory for pcap, orders.csv and truth.csv
+    #[arg(long, required_unless_present = "list", value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Seed; the same seed gives the same bytes
+    #[arg(long, value_name = "SEED")]
+    pub(crate) seed: Option<u64>,
+    /// Length in market minutes, where the scenario leaves it open
+    #[arg(long, value_name = "N")]
+    pub(crate) minutes: Option<u64>,
+    /// Number of instruments, where the scenario leaves it open
+    #[arg(long, value_name = "N")]
+    pub(crate) instruments: Option<u64>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Train {
+    /// The anomaly model: a variational autoencoder of calm markets
+    Vae(TrainVae),
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  portcullis scenario calm --seed 1 --minutes 60 --out out/calm1
+  portcullis replay out/calm1/calm.pcap --feed itch50 --static --write features --out out/calm1
+  portcullis train vae --features out/calm1/features.parquet --out out/model")]
+pub(crate) struct TrainVae {
+    /// Feature captures of calm markets (features.parquet of `replay`)
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    pub(crate) features: Vec<PathBuf>,
+    /// Directory for weights and manifest; must not exist unless --force
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Seed of initialisation, shuffling and noise; the same seed gives the same weights
+    #[arg(long, default_value_t = 1, value_name = "SEED")]
+    pub(crate) seed: u64,
+    /// Passes over the data
+    #[arg(long, value_name = "N")]
+    pub(crate) epochs: Option<u32>,
+    /// Replace an existing model
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Hist {
+    #[command(subcommand)]
+    pub(crate) command: HistCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum HistCommand {
+    /// Percentiles per hop
+    #[command(after_help = "Example:\n  portcullis hist show out/latency.hlog")]
+    Show {
+        /// Interval log
+        file: PathBuf,
+        /// table, json or csv
+        #[arg(short, long, default_value = "table")]
+        output: Format,
+    },
+    /// Percentile text (.hgrm) per hop and one SVG
+    #[command(after_help = "Example:\n  portcullis hist plot out/latency.hlog --out out/plots")]
+    Plot {
+        /// Interval log
+        file: PathBuf,
+        /// Directory for the .hgrm files and latency.svg
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+}
+
+/// How tables are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Table,
+    /// Stable, for programs
+    Json,
+    /// For spreadsheets
+    Csv,
+}

@@ -1,0 +1,304 @@
+//! `portcullis demo`: the flash crash, live through DPDK, with the same orders through a gate on static limits and one on
+//! the model's.
+
+use crate::book_stage::BookNote;
+use crate::cli;
+use crate::desk::{Desk, Judgement};
+use crate::desk_stage::DeskObserver;
+use crate::hist;
+use crate::latency::{Latency, fingerprint};
+use crate::orders::{self, OrderRow};
+use crate::output::OutputDir;
+use crate::pipeline::{Line, LineFiles, LineParts, event_ring};
+use crate::report::{Judged, Report, Sample, clock};
+use crate::tables::outcome;
+use anyhow::{Context, Result, ensure};
+use control::config::{Plan, load};
+use dataplane::{FeedConfig, FeedKind};
+use gpu::{Model, ScoreRecord};
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use types::{InstrumentId, Nanos, Px, Symbol, Tier, UnixNanos};
+
+/// The demo's limits, laid over the built-in configuration.
+const DEMO_TOML: &str = include_str!("demo.toml");
+
+const SCENARIO: &str = "flash-crash";
+
+/// New York's offset from UTC on the simulated day, a day of summer time.
+const UTC_OFFSET_S: i64 = -4 * 3_600;
+
+/// Order of the two desks.
+const STATIC: usize = 0;
+const ADAPTIVE: usize = 1;
+
+/// What a replay charges from grid point to enforced limit; measured batches take a fraction of it.
+const SCORE_LATENCY: Nanos = Nanos(1_000_000);
+
+pub(crate) fn run(args: &cli::Demo) -> Result<()> {
+    ensure!(args.speed > 0.0 && args.speed.is_finite(), "--speed {}: wanted a number above 0", args.speed);
+    let mut out = OutputDir::create(&args.out)?;
+    let plan = demo_plan(&args.out)?;
+    let model = crate::replay::load_model(args.model.as_deref())?;
+    let options = venue::Options { seed: args.seed, ..venue::Options::default() };
+    let simulation = venue::Scenario::build(SCENARIO, &options)?;
+    eprintln!("simulating {SCENARIO}, seed {}: agents trading, no script of prices", simulation.seed());
+    let written = simulation.write(&args.out)?;
+    let focus = simulation.profiles().next().context("a scenario has instruments")?;
+    let orders: Arc<[OrderRow]> = orders::read(&written.orders)?.into();
+    let mut latency = Latency::default();
+    let (tx, events) = event_ring(&plan);
+    let config = FeedConfig {
+        burst_max: 1,
+        instruments_max: plan.book.instruments as usize,
+        ..FeedConfig::new(FeedKind::Itch50)
+    };
+    let feed = crate::replay::open_dpdk(&written.pcap, &config, tx)?;
+    let desks = desks(&orders, &plan, &mut latency)?;
+    let observer = Show::new(focus.symbol, tick_of(focus.tick_1e4), Arc::clone(&orders));
+    let parts = LineParts {
+        plan: &plan,
+        model: Some(&model),
+        files: LineFiles::default(),
+        desks,
+        observer,
+        score_latency: SCORE_LATENCY,
+        latency: &mut latency,
+    };
+    heading(&model, args);
+    let line = Line::new(parts, events)?;
+    let finished = line.run_inline(feed, pace(args))?;
+    latency.collect();
+    let report = finished.observer.report(&model, &latency, simulation.seed());
+    out.write("report.html", report.html().as_bytes())?;
+    latency.write(out.file("latency.hlog")?, UnixNanos(0))?;
+    out.commit()?;
+    closing(&report, &args.out)
+}
+
+/// The built-in configuration with the demo's limits, which are left beside the report for `replay --config`.
+fn demo_plan(dir: &Path) -> Result<Plan> {
+    let path = dir.join("demo.toml");
+    std::fs::write(&path, DEMO_TOML).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(load(&[path], &["book.instruments=1024".to_owned(), "book.orders=1048576".to_owned()])?)
+}
+
+fn tick_of(tick_1e4: u32) -> Px {
+    Px::from_1e4(i64::from(tick_1e4))
+}
+
+fn desks(orders: &Arc<[OrderRow]>, plan: &Plan, latency: &mut Latency) -> Result<Vec<Desk>> {
+    let desk = |adaptive| Desk::new(Arc::clone(orders), plan.limits.clone(), plan.book.instruments as usize, adaptive);
+    let (fixed, mut adaptive) = (desk(false)?, desk(true)?);
+    adaptive.measure(latency.hop("publish", UnixNanos(0)), latency.hop("gate", UnixNanos(0)));
+    Ok(vec![fixed, adaptive])
+}
+
+/// Holds each packet back until the wall clock has reached its time.
+fn pace(args: &cli::Demo) -> impl FnMut(UnixNanos) -> Result<()> {
+    let (speed, headless) = (args.speed, args.headless);
+    let mut begin: Option<(Instant, UnixNanos)> = None;
+    move |now| {
+        let (started, first) = *begin.get_or_insert_with(|| (Instant::now(), now));
+        let due = Duration::from_nanos((now.since(first).0 as f64 / speed) as u64);
+        let ahead = due.saturating_sub(started.elapsed());
+        if !headless && ahead > Duration::from_micros(50) {
+            std::thread::sleep(ahead);
+        }
+        Ok(())
+    }
+}
+
+fn heading(model: &Model, args: &cli::Demo) {
+    let pace = if args.headless { "as fast as it goes".to_owned() } else { format!("at {} times market speed", args.speed) };
+    eprintln!("playing through DPDK net_pcap {pace}; model {}", model.id());
+    println!("{:8} {:>9} {:>6} {:>6} {:>8} {:>11} {:>9}  what the gates did", "time", "mid", "spread", "score", "tier", "max static", "adaptive");
+}
+
+fn closing(report: &Report, dir: &Path) -> Result<()> {
+    let stopped: Vec<_> = report.judged.iter().filter(|j| j.fixed == "accept" && j.adaptive != "accept").collect();
+    let lots: u32 = stopped.iter().map(|j| j.qty).sum();
+    println!("\n{} orders; the adaptive gate alone stopped {} of them, {lots} lots", report.judged.len(), stopped.len());
+    println!("{}", hist::table(&report.hops));
+    println!("report: {}", dir.join("report.html").display());
+    std::io::stdout().flush().context("cannot write to stdout")
+}
+
+/// Follows one instrument and both gates, says each market second what it sees, and keeps it for the report.
+struct Show {
+    symbol: Symbol,
+    tick: Px,
+    orders: Arc<[OrderRow]>,
+    instrument: Option<InstrumentId>,
+    top: Option<gate::TopOfBook>,
+    record: Option<ScoreRecord>,
+    tier: Tier,
+    samples: Vec<Sample>,
+    marks: Vec<(UnixNanos, String)>,
+    judged: Vec<Judged>,
+    said_second: u64,
+}
+
+impl Show {
+    fn new(symbol: Symbol, tick: Px, orders: Arc<[OrderRow]>) -> Self {
+        Self {
+            symbol,
+            tick,
+            orders,
+            instrument: None,
+            top: None,
+            record: None,
+            tier: Tier::Normal,
+            samples: Vec::new(),
+            marks: Vec::new(),
+            judged: Vec::new(),
+            said_second: 0,
+        }
+    }
+
+    fn mid(&self) -> Px {
+        match self.top {
+            Some(t) if t.bid.is_some() && t.ask.is_some() => Px(t.bid.0.midpoint(t.ask.0)),
+            _ => Px::NONE,
+        }
+    }
+
+    fn spread_ticks(&self) -> i64 {
+        self.top.filter(|_| self.mid().is_some()).map_or(0, |t| (t.ask.0 - t.bid.0) / self.tick.0.max(1))
+    }
+
+    fn sample(&mut self, ts: UnixNanos, instrument: InstrumentId, desks: &[Desk]) -> Sample {
+        let max_qty = |desk: usize| desks.get(desk).map_or(0, |d| d.max_qty(instrument, ts));
+        let mid = self.mid();
+        let spread_bps = self.top.filter(|_| mid.is_some()).map(|t| (t.ask.0 - t.bid.0) as f64 / mid.0 as f64 * 1e4);
+        let depth = self.top.map(|t| (t.bid_qty + t.ask_qty) as f64).filter(|d| *d > 0.0);
+        Sample {
+            ts,
+            mid,
+            spread_bps,
+            top_depth: depth.map(f64::ln),
+            score: self.record.map(|r| f64::from(r.score)),
+            tier: self.tier,
+            adaptive_max_qty: max_qty(ADAPTIVE),
+            static_max_qty: max_qty(STATIC),
+        }
+    }
+
+    fn say(&self, sample: &Sample, what: &str) {
+        println!(
+            "{:8} {:>9} {:>6} {:>6} {:>8} {:>11} {:>9}  {what}",
+            clock(sample.ts, UTC_OFFSET_S),
+            sample.mid.to_string(),
+            self.spread_ticks(),
+            sample.score.map_or_else(|| "-".to_owned(), |s| format!("{s:.3}")),
+            sample.tier,
+            sample.static_max_qty,
+            sample.adaptive_max_qty
+        );
+    }
+
+    fn why(record: &ScoreRecord) -> String {
+        let names = record.top3.iter().filter_map(|id| types::FEATURES.get(usize::from(*id)));
+        names.map(|f| f.plain).collect::<Vec<_>>().join(", ")
+    }
+
+    fn judge(&mut self, desk: usize, judgement: &Judgement) {
+        let order = &self.orders[judgement.order];
+        if desk == STATIC {
+            self.judged.push(Judged {
+                ts: order.ts,
+                cl_ord_id: order.cl_ord_id.clone(),
+                strategy: order.strategy.clone(),
+                symbol: order.symbol.clone(),
+                side: order.side,
+                qty: order.qty.0,
+                px: order.px,
+                fixed: outcome(judgement).to_owned(),
+                adaptive: String::new(),
+                sentence: String::new(),
+            });
+        } else if let Some(row) = self.judged.get_mut(judgement.order) {
+            outcome(judgement).clone_into(&mut row.adaptive);
+            row.sentence = judgement.verdict.to_string();
+        }
+    }
+
+    fn order_line(&self, judged: &Judged) -> String {
+        format!(
+            "order {}: {} {} {} at {}: static {}, adaptive {}",
+            judged.cl_ord_id,
+            judged.side.as_order_str(),
+            judged.qty,
+            judged.symbol,
+            if judged.px.is_some() { judged.px.to_string() } else { "market".to_owned() },
+            judged.fixed,
+            judged.sentence
+        )
+    }
+
+    fn report(self, model: &Model, latency: &Latency, seed: u64) -> Report {
+        let totals = latency.totals();
+        let mut environment = vec![
+            ("Scenario".to_owned(), format!("{SCENARIO}, seed {seed}, simulated")),
+            ("Model".to_owned(), model.id().to_owned()),
+        ];
+        environment.extend(fingerprint().iter().filter_map(|l| l.split_once(": ")).map(|(k, v)| (k.to_owned(), v.to_owned())));
+        Report {
+            title: format!("Flash crash in {}: static limits beside adaptive ones", self.symbol),
+            symbol: self.symbol.to_string(),
+            model: model.id().to_owned(),
+            environment,
+            samples: self.samples,
+            judged: self.judged,
+            marks: self.marks,
+            hops: totals.iter().map(|(hop, histogram)| hist::row(hop, histogram)).collect(),
+            utc_offset_s: UTC_OFFSET_S,
+        }
+    }
+}
+
+impl DeskObserver for Show {
+    fn book(&mut self, note: &BookNote) {
+        match note {
+            BookNote::Define { instrument, symbol, .. } if *symbol == self.symbol => self.instrument = Some(*instrument),
+            BookNote::Top(top) if Some(top.instrument) == self.instrument => self.top = Some(top.top),
+            _ => {}
+        }
+    }
+
+    fn score(&mut self, record: &ScoreRecord) {
+        if Some(record.instrument) == self.instrument {
+            self.record = Some(*record);
+        }
+    }
+
+    fn judged(&mut self, desk: usize, judgement: &Judgement) {
+        self.judge(desk, judgement);
+    }
+
+    fn grid(&mut self, ts: UnixNanos, desks: &[Desk]) {
+        let Some(instrument) = self.instrument else { return };
+        let before = self.tier;
+        self.tier = self.record.map_or(Tier::Normal, |r| r.tier);
+        let sample = self.sample(ts, instrument, desks);
+        self.samples.push(sample);
+        let mut said = Vec::new();
+        if self.tier != before {
+            let why = self.record.as_ref().map(Self::why).unwrap_or_default();
+            let change = if self.tier > before { "up" } else { "down" };
+            said.push(format!("tier {change} to {}: {why}", self.tier));
+            self.marks.push((ts, self.tier.to_string()));
+        }
+        let fresh = self.judged.iter().rev().take_while(|j| ts.since(j.ts) < Nanos(100 * Nanos::MILLI.0));
+        let differing: Vec<_> = fresh.filter(|j| j.fixed != j.adaptive).map(|j| self.order_line(j)).collect();
+        said.extend(differing.into_iter().rev());
+        let second = ts.0 / Nanos::SECOND.0;
+        if said.is_empty() && second != self.said_second {
+            self.say(&sample, "");
+        }
+        self.said_second = second;
+        said.iter().for_each(|what| self.say(&sample, what));
+    }
+}

@@ -1,0 +1,114 @@
+//! `portcullis hist`: percentiles and plots of the interval logs that `run`, `replay` and `demo` write.
+
+use crate::cli::{Format, Hist, HistCommand};
+use crate::output::OutputDir;
+use crate::report::HopRow;
+use crate::svg::{Chart, Series, render};
+use anyhow::{Context, Result, ensure};
+use hdrhistogram::Histogram;
+use stage::hist::{read_hlog, write_hgrm};
+use std::path::Path;
+
+const COLOURS: [&str; 8] = ["#1d4ed8", "#b91c1c", "#0f766e", "#b45309", "#9333ea", "#374151", "#be185d", "#4d7c0f"];
+
+pub(crate) fn run(args: &Hist) -> Result<()> {
+    match &args.command {
+        HistCommand::Show { file, output } => show(&hops(file)?, *output),
+        HistCommand::Plot { file, out } => plot(&hops(file)?, out),
+    }
+}
+
+/// All intervals of each hop merged, in the log's order.
+fn hops(file: &Path) -> Result<Vec<(String, Histogram<u64>)>> {
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let hops = read_hlog(&bytes).with_context(|| file.display().to_string())?;
+    ensure!(!hops.is_empty(), "{}: no histogram in the log", file.display());
+    Ok(hops.into_iter().map(|h| (h.tag, h.histogram)).collect())
+}
+
+/// The percentiles of one hop.
+pub(crate) fn row(hop: &str, histogram: &Histogram<u64>) -> HopRow {
+    HopRow {
+        hop: hop.to_owned(),
+        count: histogram.len(),
+        p50_ns: histogram.value_at_quantile(0.5),
+        p99_ns: histogram.value_at_quantile(0.99),
+        p999_ns: histogram.value_at_quantile(0.999),
+        max_ns: histogram.max(),
+    }
+}
+
+/// Column headings, in [`cells`] order.
+const HEADINGS: [&str; 6] = ["hop", "count", "p50_ns", "p99_ns", "p99.9_ns", "max_ns"];
+
+fn cells(row: &HopRow) -> [String; 6] {
+    let numbers = [row.count, row.p50_ns, row.p99_ns, row.p999_ns, row.max_ns].map(|n| n.to_string());
+    let [count, p50, p99, p999, max] = numbers;
+    [row.hop.clone(), count, p50, p99, p999, max]
+}
+
+fn show(hops: &[(String, Histogram<u64>)], format: Format) -> Result<()> {
+    let rows: Vec<HopRow> = hops.iter().map(|(hop, histogram)| row(hop, histogram)).collect();
+    match format {
+        Format::Table => println!("{}", table(&rows)),
+        Format::Csv => {
+            println!("{}", HEADINGS.join(","));
+            rows.iter().for_each(|r| println!("{}", cells(r).join(",")));
+        }
+        Format::Json => println!("{}", serde_json::to_string_pretty(&rows)?),
+    }
+    Ok(())
+}
+
+/// The hops as a table for people, numbers to the right.
+pub(crate) fn table(rows: &[HopRow]) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_header(HEADINGS);
+    for row in rows {
+        table.add_row(cells(row));
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(comfy_table::CellAlignment::Right);
+    }
+    table
+}
+
+fn plot(hops: &[(String, Histogram<u64>)], dir: &Path) -> Result<()> {
+    let mut out = OutputDir::create(dir)?;
+    for (hop, histogram) in hops {
+        let mut file = out.file(&format!("{hop}.hgrm"))?;
+        write_hgrm(histogram, 1, &mut file).with_context(|| format!("cannot write {hop}.hgrm"))?;
+        std::io::Write::flush(&mut file)?;
+    }
+    out.write("latency.svg", render(&percentile_chart(hops)).as_bytes())?;
+    out.commit()?;
+    println!("wrote {} .hgrm files and latency.svg to {}", hops.len(), dir.display());
+    Ok(())
+}
+
+/// Latency over percentile on the usual axis: each nine takes the same room.
+fn percentile_chart(hops: &[(String, Histogram<u64>)]) -> Chart {
+    let nines = |step: f64| 1.0 - 10_f64.powf(-step);
+    let series = hops.iter().enumerate().map(|(index, (hop, histogram))| Series {
+        name: hop.clone(),
+        colour: COLOURS[index % COLOURS.len()],
+        steps: true,
+        points: (0..=200)
+            .map(|i| f64::from(i) / 40.0)
+            .map(|x| (x, histogram.value_at_quantile(nines(x)) as f64))
+            .collect(),
+    });
+    Chart {
+        title: "Latency by percentile".into(),
+        y_label: "ns (log)".into(),
+        series: series.collect(),
+        marks: vec![],
+        x_tick: Box::new(|x| match x as u32 {
+            0 => "0%".to_owned(),
+            1 => "90%".to_owned(),
+            n => format!("99.{}%", "9".repeat(n as usize - 2)).replace(".%", "%"),
+        }),
+        x_ticks: (0..=5).map(f64::from).collect(),
+        log_y: true,
+    }
+}

@@ -1,0 +1,81 @@
+//! The per-hop histograms of one run and the interval log they end in.
+
+use anyhow::{Context, Result};
+use hdrhistogram::Histogram;
+use stage::{HistLog, HopHistogram, HopReader};
+use std::io::Write;
+use types::UnixNanos;
+
+/// Readers of every hop, in the order of the line.
+#[derive(Default)]
+pub(crate) struct Latency {
+    readers: Vec<HopReader>,
+    done: Vec<(&'static str, UnixNanos, UnixNanos, Histogram<u64>)>,
+}
+
+impl Latency {
+    /// A recorder for the hop called `name`.
+    pub(crate) fn hop(&mut self, name: &'static str, start: UnixNanos) -> HopHistogram {
+        let (recorder, reader) = HopHistogram::new(name, start);
+        self.readers.push(reader);
+        recorder
+    }
+
+    /// Takes the intervals that are finished.
+    pub(crate) fn collect(&mut self) {
+        let Self { readers, done } = self;
+        for reader in readers {
+            let hop = reader.hop();
+            let taken: Result<usize, std::convert::Infallible> = reader.collect(|interval| {
+                if !interval.histogram.is_empty() {
+                    done.push((hop, interval.start, interval.end, (*interval.histogram).clone()));
+                }
+                Ok(())
+            });
+            let Ok(_) = taken;
+        }
+    }
+
+    /// Sum of each hop over the whole run, hops without a value left out.
+    pub(crate) fn totals(&self) -> Vec<(String, Histogram<u64>)> {
+        let mut totals: Vec<(String, Histogram<u64>)> = Vec::new();
+        for (hop, _, _, histogram) in &self.done {
+            match totals.iter_mut().find(|(name, _)| name == hop) {
+                // Same bounds: they come from one constructor.
+                Some((_, sum)) => *sum += histogram,
+                None => totals.push(((*hop).to_owned(), histogram.clone())),
+            }
+        }
+        totals
+    }
+
+    /// Writes the interval log.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn write<W: Write>(&self, out: W, start: UnixNanos) -> Result<()> {
+        let mut log = HistLog::begin(out, start, &fingerprint()).context("cannot write latency.hlog")?;
+        for (hop, from, to, histogram) in &self.done {
+            log.write(hop, *from, *to, histogram)?;
+        }
+        log.finish()?;
+        Ok(())
+    }
+}
+
+/// What a latency engineer asks first: which machine, which kernel, which command.
+pub(crate) fn fingerprint() -> Vec<String> {
+    let first_line = |path: &str, key: &str| {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let line = text.lines().find(|l| l.starts_with(key)).unwrap_or_default();
+        line.rsplit(": ").next().unwrap_or_default().trim().to_owned()
+    };
+    vec![
+        format!("Version: portcullis {}", env!("CARGO_PKG_VERSION")),
+        format!("CPU: {}", first_line("/proc/cpuinfo", "model name")),
+        format!("Kernel: {}", first_line("/proc/sys/kernel/osrelease", "")),
+        format!("KernelCommandLine: {}", first_line("/proc/cmdline", "")),
+        format!("LoadAverage: {}", first_line("/proc/loadavg", "")),
+        format!("Command: {}", std::env::args().collect::<Vec<_>>().join(" ")),
+    ]
+}

@@ -1,0 +1,84 @@
+//! Output files appear under their final names only when they are complete.
+
+use anyhow::{Context, Result};
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// A directory being filled: files are written beside their final names and renamed together by [`OutputDir::commit`].
+/// Dropped without a commit, it removes what it wrote.
+#[derive(Debug)]
+pub(crate) struct OutputDir {
+    dir: PathBuf,
+    pending: Vec<PathBuf>,
+}
+
+impl OutputDir {
+    /// Creates `dir` where it does not exist.
+    pub(crate) fn create(dir: &Path) -> Result<Self> {
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot create output directory {}", dir.display()))?;
+        Ok(Self { dir: dir.to_owned(), pending: Vec::new() })
+    }
+
+    /// Registers `name` and returns the path to write to until the commit.
+    pub(crate) fn pending(&mut self, name: &str) -> PathBuf {
+        self.pending.push(self.dir.join(name));
+        partial(&self.dir.join(name))
+    }
+
+    /// Opens `name` for writing.
+    pub(crate) fn file(&mut self, name: &str) -> Result<BufWriter<File>> {
+        let path = self.pending(name);
+        let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(BufWriter::with_capacity(1 << 16, file))
+    }
+
+    /// Writes `name` whole.
+    pub(crate) fn write(&mut self, name: &str, contents: &[u8]) -> Result<()> {
+        let mut file = self.file(name)?;
+        file.write_all(contents).and_then(|()| file.flush()).with_context(|| format!("cannot write {name}"))
+    }
+
+    /// Gives every file its final name.
+    pub(crate) fn commit(mut self) -> Result<()> {
+        for path in std::mem::take(&mut self.pending) {
+            std::fs::rename(partial(&path), &path).with_context(|| format!("cannot finish {}", path.display()))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for OutputDir {
+    fn drop(&mut self) {
+        for path in &self.pending {
+            // Nothing can be done about a failure here, and the name says that the file is not complete.
+            let _ = std::fs::remove_file(partial(path));
+        }
+    }
+}
+
+fn partial(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".partial");
+    path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_stands_under_a_final_name_before_the_commit_or_after_a_failure() {
+        let tmp = tempfile::tempdir().unwrap();
+        let mut out = OutputDir::create(tmp.path()).unwrap();
+        out.write("a.csv", b"x").unwrap();
+        assert!(!tmp.path().join("a.csv").exists());
+        out.commit().unwrap();
+        assert_eq!(std::fs::read(tmp.path().join("a.csv")).unwrap(), b"x");
+
+        let mut failed = OutputDir::create(tmp.path()).unwrap();
+        failed.write("b.csv", b"y").unwrap();
+        drop(failed);
+        assert_eq!(std::fs::read_dir(tmp.path()).unwrap().count(), 1);
+    }
+}

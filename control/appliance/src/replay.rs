@@ -1,0 +1,180 @@
+//! `portcullis replay`: captures through the whole line, deterministically.
+
+use crate::cli::{self, Feed as FeedArg, SourceKind, Table};
+use crate::desk::{Desk, Judgement};
+use crate::desk_stage::DeskObserver;
+use crate::latency::Latency;
+use crate::orders::{self, OrderRow};
+use crate::output::OutputDir;
+use crate::pipeline::{AnyFeed, Line, LineFiles, LineParts, event_ring};
+use crate::summary::Summary;
+use crate::tables::{self, BookTables, Filter, Sheet};
+use anyhow::{Context, Result, bail};
+use control::config::{Plan, load};
+use dataplane::{EventTx, FeedConfig, FeedKind, FileOptions, FileSource, ItchFraming, Receiver};
+use featurizer::capture::FeatureWriter;
+use gpu::Model;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+use types::{Nanos, UnixNanos};
+
+pub(crate) fn run(args: &cli::Replay) -> Result<()> {
+    let plan = load(args.config.as_slice(), &[])?;
+    let model = (!args.static_limits).then(|| load_model(args.model.as_deref())).transpose()?;
+    let orders: Arc<[OrderRow]> = match &args.orders {
+        Some(path) => orders::read(path)?.into(),
+        None => Arc::default(),
+    };
+    let mut out = OutputDir::create(&args.out)?;
+    let mut latency = Latency::default();
+    let (files, verdicts) = open_files(args, &mut out)?;
+    let (tx, events) = event_ring(&plan);
+    let feed = open_feed(args, &plan, tx)?;
+    let desks = desks(&orders, &plan, model.is_some(), &mut latency)?;
+    let parts = LineParts {
+        plan: &plan,
+        model: model.as_ref(),
+        files,
+        desks,
+        observer: Clerk { orders, verdicts },
+        score_latency: Nanos(args.score_latency_us.saturating_mul(1_000)),
+        latency: &mut latency,
+    };
+    let line = Line::new(parts, events)?;
+    let start = Instant::now();
+    let finished = if args.pinned { line.run_pinned(feed)? } else { line.run_inline(feed, progress())? };
+    let elapsed_s = start.elapsed().as_secs_f64();
+    if let Some(sheet) = finished.observer.verdicts {
+        sheet.finish()?;
+    }
+    let inputs = args.inputs.iter().map(|p| p.display().to_string()).collect();
+    let summary =
+        Summary::new(inputs, kind(args.feed).as_str(), &finished.stats, finished.books.featurizer(), elapsed_s);
+    out.write("summary.json", (serde_json::to_string_pretty(&summary)? + "\n").as_bytes())?;
+    latency.collect();
+    latency.write(out.file("latency.hlog")?, UnixNanos(0))?;
+    out.commit()?;
+    eprintln!(
+        "{} messages of {} packets in {elapsed_s:.2} s; outputs in {}",
+        summary.messages,
+        summary.packets,
+        args.out.display()
+    );
+    Ok(())
+}
+
+/// The model to score with: the one in `dir`, or the one built in.
+pub(crate) fn load_model(dir: Option<&Path>) -> Result<Model> {
+    match dir {
+        Some(dir) => Model::load(dir).with_context(|| format!("model {}", dir.display())),
+        None => Model::shipped().context("the built-in model"),
+    }
+}
+
+const fn kind(feed: FeedArg) -> FeedKind {
+    match feed {
+        FeedArg::Itch50 => FeedKind::Itch50,
+        FeedArg::Deep => FeedKind::Deep,
+        FeedArg::Lobster => FeedKind::Lobster,
+    }
+}
+
+fn open_feed(args: &cli::Replay, plan: &Plan, tx: EventTx) -> Result<AnyFeed> {
+    let config = FeedConfig { instruments_max: plan.book.instruments as usize, ..FeedConfig::new(kind(args.feed)) };
+    match (args.feed, args.source) {
+        (FeedArg::Lobster, SourceKind::File) => open_lobster(args, &config, tx),
+        (FeedArg::Lobster, SourceKind::Dpdk) => bail!("--source dpdk: a LOBSTER archive holds no packets; use --source file"),
+        (_, SourceKind::File) => {
+            let itch_framing =
+                if args.lenient_framing { ItchFraming::TypeDriven } else { ItchFraming::LengthPrefixed };
+            let source = FileSource::open_all(&args.inputs, FileOptions { itch_framing })?;
+            Ok(Box::new(Receiver::new("receiver", source, &config, tx)?))
+        }
+        (_, SourceKind::Dpdk) => open_dpdk(only_input(args)?, &config, tx),
+    }
+}
+
+fn only_input(args: &cli::Replay) -> Result<&PathBuf> {
+    match args.inputs.as_slice() {
+        [one] => Ok(one),
+        many => bail!("found {} inputs, wanted one: neither net_pcap nor a LOBSTER day is merged with another", many.len()),
+    }
+}
+
+fn open_lobster(args: &cli::Replay, config: &FeedConfig, tx: EventTx) -> Result<AnyFeed> {
+    Ok(Box::new(dataplane::LobsterFeed::open("receiver", only_input(args)?, config, tx)?))
+}
+
+/// A capture through DPDK's net_pcap driver.
+#[cfg(feature = "dpdk")]
+pub(crate) fn open_dpdk(path: &Path, config: &FeedConfig, tx: EventTx) -> Result<AnyFeed> {
+    let source = crate::dpdk_source::open_capture(path)?;
+    Ok(Box::new(Receiver::new("receiver", source, config, tx)?))
+}
+
+/// Without DPDK in the build there is no such driver, and plain file reading is not a stand-in for it.
+#[cfg(not(feature = "dpdk"))]
+pub(crate) fn open_dpdk(_path: &Path, _config: &FeedConfig, _tx: EventTx) -> Result<AnyFeed> {
+    bail!("this build has no DPDK (built with --no-default-features); use --source file")
+}
+
+fn open_files(args: &cli::Replay, out: &mut OutputDir) -> Result<(LineFiles, Option<Sheet>)> {
+    let filter = Filter::new(&args.symbols)?;
+    let levels = usize::from(args.depth);
+    let mut sheet = |table: Table, name: &'static str, heading: &str| -> Result<Option<Sheet>> {
+        if !args.write.contains(&table) {
+            return Ok(None);
+        }
+        Ok(Some(Sheet::begin(name, out.file(name)?, heading)))
+    };
+    let tables = BookTables {
+        bbo: sheet(Table::Bbo, "bbo.csv", BookTables::BBO_HEADING)?,
+        depth: sheet(Table::Depth, "depth.csv", &BookTables::depth_heading(levels))?,
+        levels,
+        filter: filter.clone(),
+    };
+    let scores = sheet(Table::Scores, "scores.csv", tables::SCORES_HEADING)?;
+    let limits = sheet(Table::Limits, "limits.csv", tables::LIMITS_HEADING)?;
+    let verdicts = sheet(Table::Verdicts, "verdicts.csv", tables::VERDICTS_HEADING)?;
+    let wanted = args.write.contains(&Table::Features);
+    let capture = wanted.then(|| FeatureWriter::create(&out.pending("features.parquet"))).transpose()?;
+    Ok((LineFiles { tables, capture, scores, limits, filter }, verdicts))
+}
+
+fn desks(orders: &Arc<[OrderRow]>, plan: &Plan, adaptive: bool, latency: &mut Latency) -> Result<Vec<Desk>> {
+    if orders.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut desk = Desk::new(Arc::clone(orders), plan.limits.clone(), plan.book.instruments as usize, adaptive)?;
+    desk.measure(latency.hop("publish", UnixNanos(0)), latency.hop("gate", UnixNanos(0)));
+    Ok(vec![desk])
+}
+
+/// Writes what the gate says.
+struct Clerk {
+    orders: Arc<[OrderRow]>,
+    verdicts: Option<Sheet>,
+}
+
+impl DeskObserver for Clerk {
+    fn judged(&mut self, _desk: usize, judgement: &Judgement) {
+        if let Some(sheet) = &mut self.verdicts {
+            sheet.verdict(&self.orders[judgement.order], judgement);
+        }
+    }
+}
+
+/// A counter of replayed market time on stderr, where that is a terminal.
+fn progress() -> impl FnMut(UnixNanos) -> Result<()> {
+    let bar = indicatif::ProgressBar::new_spinner();
+    let mut polls = 0_u32;
+    move |now| {
+        polls = polls.wrapping_add(1);
+        if polls.is_multiple_of(1024) {
+            bar.set_message(format!("replayed to {} UTC", crate::report::clock(now, 0)));
+            bar.tick();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,30 @@
+//! `portcullis scenario`: simulated markets as files.
+
+use crate::cli;
+use anyhow::{Context, Result};
+use venue::Options;
+
+pub(crate) fn run(args: &cli::Scenario) -> Result<()> {
+    let (Some(name), Some(out)) = (&args.name, &args.out) else {
+        list();
+        return Ok(());
+    };
+    let options = Options { seed: args.seed, minutes: args.minutes, instruments: args.instruments };
+    let simulation = venue::Scenario::build(name, &options)?;
+    eprintln!("simulating {name}, seed {} ...", simulation.seed());
+    let written = simulation.write(out).with_context(|| format!("scenario {name}"))?;
+    for path in [&written.pcap, &written.orders, &written.truth, &written.manifest] {
+        println!("{}", path.display());
+    }
+    eprintln!("{} packets, {} messages, {} orders", written.packets, written.messages, written.order_count);
+    Ok(())
+}
+
+fn list() {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_header(["scenario", "seconds", "what happens"]);
+    for info in venue::scenarios() {
+        table.add_row([info.name, &info.length_s.to_string(), info.description]);
+    }
+    println!("{table}");
+}

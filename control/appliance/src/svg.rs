@@ -1,0 +1,200 @@
+//! Line charts as plain SVG, for reports and histograms: axes, a legend, series, and vertical marks.
+
+use std::fmt::Write;
+
+/// One line of a chart.
+#[derive(Clone, Debug)]
+pub(crate) struct Series {
+    pub(crate) name: String,
+    pub(crate) colour: &'static str,
+    pub(crate) points: Vec<(f64, f64)>,
+    /// Horizontal until the next point, then a jump: for values that hold until they change.
+    pub(crate) steps: bool,
+}
+
+/// A labelled moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Mark {
+    pub(crate) x: f64,
+    pub(crate) label: String,
+}
+
+/// A chart to be drawn.
+pub(crate) struct Chart {
+    pub(crate) title: String,
+    pub(crate) y_label: String,
+    pub(crate) series: Vec<Series>,
+    pub(crate) marks: Vec<Mark>,
+    /// Label of an x value.
+    pub(crate) x_tick: Box<dyn Fn(f64) -> String>,
+    pub(crate) x_ticks: Vec<f64>,
+    pub(crate) log_y: bool,
+}
+
+const WIDTH: f64 = 960.0;
+const HEIGHT: f64 = 240.0;
+const LEFT: f64 = 70.0;
+const RIGHT: f64 = 16.0;
+const TOP: f64 = 30.0;
+const BOTTOM: f64 = 28.0;
+
+/// Linear map from data to the plot area.
+struct Scale {
+    x: (f64, f64),
+    y: (f64, f64),
+    log_y: bool,
+}
+
+impl Scale {
+    fn fit(chart: &Chart) -> Self {
+        let points = || chart.series.iter().flat_map(|s| &s.points);
+        let range = |values: &mut dyn Iterator<Item = f64>| {
+            values.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), v| (lo.min(v), hi.max(v)))
+        };
+        let x = range(&mut points().map(|p| p.0));
+        let mut y = range(&mut points().map(|p| if chart.log_y { p.1.max(1.0).log10() } else { p.1 }));
+        if y.1 - y.0 < 1e-9 {
+            y = (y.0 - 0.5, y.1 + 0.5);
+        }
+        let pad = (y.1 - y.0) * 0.05;
+        Self { x, y: (y.0 - pad, y.1 + pad), log_y: chart.log_y }
+    }
+
+    fn px(&self, x: f64) -> f64 {
+        LEFT + (x - self.x.0) / (self.x.1 - self.x.0).max(1e-9) * (WIDTH - LEFT - RIGHT)
+    }
+
+    fn py(&self, y: f64) -> f64 {
+        let y = if self.log_y { y.max(1.0).log10() } else { y };
+        HEIGHT - BOTTOM - (y - self.y.0) / (self.y.1 - self.y.0) * (HEIGHT - TOP - BOTTOM)
+    }
+}
+
+/// The chart as a standalone `<svg>` element; a chart without points says so instead of drawing an empty frame.
+pub(crate) fn render(chart: &Chart) -> String {
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" font-size=\"11\">\
+         <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#fff\"/><text x=\"{LEFT}\" y=\"16\" font-weight=\"bold\">{}</text>",
+        escape(&chart.title)
+    );
+    if chart.series.iter().all(|s| s.points.is_empty()) {
+        svg.push_str("<text x=\"70\" y=\"120\">no data</text></svg>");
+        return svg;
+    }
+    let scale = Scale::fit(chart);
+    draw_axes(&mut svg, chart, &scale);
+    for (index, series) in chart.series.iter().enumerate() {
+        draw_series(&mut svg, series, &scale, index);
+    }
+    for mark in &chart.marks {
+        let x = scale.px(mark.x);
+        let _ = write!(
+            svg,
+            "<line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{:.1}\" stroke=\"#b91c1c\" stroke-dasharray=\"3 3\"/>\
+             <text x=\"{:.1}\" y=\"{:.1}\" fill=\"#b91c1c\">{}</text>",
+            HEIGHT - BOTTOM,
+            x + 3.0,
+            TOP + 10.0,
+            escape(&mark.label)
+        );
+    }
+    svg.push_str("</svg>");
+    svg
+}
+
+fn draw_axes(svg: &mut String, chart: &Chart, scale: &Scale) {
+    for step in 0..=4 {
+        let value = scale.y.0 + (scale.y.1 - scale.y.0) * f64::from(step) / 4.0;
+        let shown = if chart.log_y { 10_f64.powf(value) } else { value };
+        let y = scale.py(shown);
+        let _ = write!(
+            svg,
+            "<line x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\" stroke=\"#e5e7eb\"/>\
+             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"#374151\">{}</text>",
+            WIDTH - RIGHT,
+            LEFT - 6.0,
+            y + 4.0,
+            number(shown)
+        );
+    }
+    for &x in &chart.x_ticks {
+        let _ = write!(
+            svg,
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\" fill=\"#374151\">{}</text>",
+            scale.px(x),
+            HEIGHT - 10.0,
+            (chart.x_tick)(x)
+        );
+    }
+    let _ = write!(svg, "<text x=\"4\" y=\"{TOP}\" fill=\"#374151\">{}</text>", escape(&chart.y_label));
+}
+
+fn draw_series(svg: &mut String, series: &Series, scale: &Scale, index: usize) {
+    let mut path = String::new();
+    let mut last_y = None;
+    for &(x, y) in &series.points {
+        let (px, py) = (scale.px(x), scale.py(y));
+        match last_y {
+            None => _ = write!(path, "M{px:.1} {py:.1}"),
+            Some(previous) if series.steps => _ = write!(path, "L{px:.1} {previous:.1}L{px:.1} {py:.1}"),
+            Some(_) => _ = write!(path, "L{px:.1} {py:.1}"),
+        }
+        last_y = Some(py);
+    }
+    let legend_x = WIDTH - RIGHT - 150.0 * (index as f64 + 1.0);
+    let _ = write!(
+        svg,
+        "<path d=\"{path}\" fill=\"none\" stroke=\"{0}\" stroke-width=\"1.5\"/>\
+         <rect x=\"{legend_x:.1}\" y=\"8\" width=\"10\" height=\"10\" fill=\"{0}\"/>\
+         <text x=\"{1:.1}\" y=\"17\">{2}</text>",
+        series.colour,
+        legend_x + 14.0,
+        escape(&series.name)
+    );
+}
+
+/// A number short enough for an axis.
+fn number(value: f64) -> String {
+    match value.abs() {
+        v if v >= 10_000.0 => format!("{value:.0}"),
+        v if v >= 100.0 => format!("{value:.1}"),
+        v if v >= 1.0 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
+    }
+}
+
+/// Text made safe for XML and HTML.
+pub(crate) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chart(points: Vec<(f64, f64)>, steps: bool) -> Chart {
+        let series = Series { name: "a<b".into(), colour: "#000", points, steps };
+        Chart {
+            title: "t".into(),
+            y_label: "y".into(),
+            series: vec![series],
+            marks: vec![Mark { x: 1.0, label: "m".into() }],
+            x_tick: Box::new(|x| format!("{x}")),
+            x_ticks: vec![0.0, 1.0],
+            log_y: false,
+        }
+    }
+
+    #[test]
+    fn a_step_series_holds_its_value_until_the_next_point() {
+        let svg = render(&chart(vec![(0.0, 0.0), (1.0, 10.0)], true));
+        let flat = render(&chart(vec![(0.0, 0.0), (1.0, 10.0)], false));
+        assert_eq!(svg.matches('L').count(), flat.matches('L').count() + 1);
+    }
+
+    #[test]
+    fn names_are_escaped_and_an_empty_chart_says_so() {
+        assert!(render(&chart(vec![(0.0, 1.0)], false)).contains("a&lt;b"));
+        assert!(render(&chart(vec![], false)).contains("no data"));
+    }
+}

@@ -1,0 +1,250 @@
+//! The tables a replay writes, one writer each. Columns and their order are a contract (DESIGN.md, section 7).
+
+use crate::desk::Judgement;
+use crate::orders::OrderRow;
+use anyhow::{Context, Result};
+use featurizer::{Book, Effect, Observer};
+use gate::{Decision, RejectReason, RiskLimits, Unit};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use types::{Action, BookEvent, BookLevel, EventFlags, FEATURES, InstrumentId, Side, Symbol, Tier, UnixNanos};
+
+/// A file being filled; its first error is kept until [`Sheet::finish`], so that callbacks without a result can write.
+pub(crate) struct Sheet {
+    name: &'static str,
+    file: BufWriter<File>,
+    error: Option<std::io::Error>,
+}
+
+impl Sheet {
+    /// Begins a table with its heading.
+    pub(crate) fn begin(name: &'static str, file: BufWriter<File>, heading: &str) -> Self {
+        let mut this = Self { name, file, error: None };
+        this.line(format_args!("{heading}"));
+        this
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        if self.error.is_none() {
+            self.error = writeln!(self.file, "{line}").err();
+        }
+    }
+
+    /// Flushes the file.
+    ///
+    /// # Errors
+    /// The first error of any line.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        if self.error.is_none() {
+            self.error = self.file.flush().err();
+        }
+        self.error.map_or(Ok(()), |e| Err(e).with_context(|| format!("cannot write {}", self.name)))
+    }
+}
+
+/// Which symbols are written: all, or those asked for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Filter(Option<BTreeSet<Symbol>>);
+
+impl Filter {
+    /// All symbols when `names` is empty.
+    ///
+    /// # Errors
+    /// Names the text that cannot be a symbol.
+    pub(crate) fn new(names: &[String]) -> Result<Self> {
+        let parse = |name: &String| Symbol::new(name).with_context(|| format!("--symbols: `{name}` is not a symbol"));
+        let set = names.iter().map(parse).collect::<Result<BTreeSet<_>>>()?;
+        Ok(Self((!set.is_empty()).then_some(set)))
+    }
+
+    pub(crate) fn keeps(&self, symbol: Symbol) -> bool {
+        self.0.as_ref().is_none_or(|set| set.contains(&symbol))
+    }
+}
+
+/// bbo.csv and depth.csv, written while the books change.
+#[derive(Default)]
+pub(crate) struct BookTables {
+    pub(crate) bbo: Option<Sheet>,
+    pub(crate) depth: Option<Sheet>,
+    pub(crate) levels: usize,
+    pub(crate) filter: Filter,
+}
+
+impl BookTables {
+    pub(crate) const BBO_HEADING: &'static str = "ts_event_ns,seq,symbol,bid_px,bid_qty,ask_px,ask_qty";
+
+    /// The heading of depth.csv with `levels` levels a side.
+    pub(crate) fn depth_heading(levels: usize) -> String {
+        let level = |n: usize| format!("ask_px_{n},ask_qty_{n},bid_px_{n},bid_qty_{n}");
+        let levels: Vec<_> = (1..=levels).map(level).collect();
+        format!("ts_event_ns,seq,symbol,{}", levels.join(","))
+    }
+
+    pub(crate) fn finish(self) -> Result<()> {
+        self.bbo.into_iter().chain(self.depth).try_for_each(Sheet::finish)
+    }
+
+    fn name(&self, book: &Book<'_>) -> Option<Symbol> {
+        book.symbol().filter(|&s| self.filter.keeps(s))
+    }
+}
+
+/// A level as two fields; an empty one as empty fields.
+fn fields(level: BookLevel) -> String {
+    if level.px.is_some() { format!("{},{}", level.px, level.qty) } else { ",".to_owned() }
+}
+
+impl Observer for BookTables {
+    fn on_event_applied(&mut self, event: &BookEvent, book: &Book<'_>, effect: Effect) {
+        let written = effect == Effect::Changed && event.action != Action::Clear && !event.flags.has(EventFlags::SNAPSHOT);
+        let (true, Some(name)) = (written, self.name(book)) else { return };
+        let Some(sheet) = &mut self.depth else { return };
+        let mut levels = String::with_capacity(self.levels * 40);
+        let (mut asks, mut bids) = (book.levels(Side::Ask, self.levels), book.levels(Side::Bid, self.levels));
+        for _ in 0..self.levels {
+            for side in [asks.next(), bids.next()] {
+                levels.push(',');
+                levels.push_str(&fields(side.unwrap_or(BookLevel::NONE)));
+            }
+        }
+        sheet.line(format_args!("{},{},{name}{levels}", event.ts_event, event.seq));
+    }
+
+    fn on_bbo(&mut self, event: &BookEvent, book: &Book<'_>) {
+        let Some(name) = self.name(book) else { return };
+        let Some(sheet) = &mut self.bbo else { return };
+        let bbo = book.bbo();
+        sheet.line(format_args!("{},{},{name},{},{}", event.ts_event, event.seq, fields(bbo.bid), fields(bbo.ask)));
+    }
+}
+
+/// scores.csv.
+pub(crate) const SCORES_HEADING: &str = "ts_ns,symbol,raw,score,tier,top1,top2,top3";
+
+/// One score of scores.csv.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ScoreRow {
+    pub(crate) ts: UnixNanos,
+    pub(crate) symbol: Symbol,
+    pub(crate) raw: f32,
+    pub(crate) score: f32,
+    pub(crate) tier: Tier,
+    pub(crate) top3: [u8; 3],
+}
+
+impl Sheet {
+    pub(crate) fn score(&mut self, row: &ScoreRow) {
+        let name = |id: u8| FEATURES.get(usize::from(id)).map_or("", |f| f.name);
+        let [a, b, c] = row.top3.map(name);
+        self.line(format_args!("{},{},{},{},{},{a},{b},{c}", row.ts, row.symbol, row.raw, row.score, row.tier));
+    }
+}
+
+/// limits.csv.
+pub(crate) const LIMITS_HEADING: &str =
+    "ts_ns,symbol,tier,max_qty,max_notional,collar_bps,passive_min_ticks,max_pos_long,max_pos_short,lease_ns,cause";
+
+/// One publication of limits.csv.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LimitsRow {
+    pub(crate) ts: UnixNanos,
+    pub(crate) symbol: Symbol,
+    pub(crate) tier: Tier,
+    pub(crate) limits: RiskLimits,
+    pub(crate) lease_ns: u64,
+    pub(crate) cause: &'static str,
+}
+
+impl Sheet {
+    pub(crate) fn limits(&mut self, row: &LimitsRow) {
+        let l = &row.limits;
+        self.line(format_args!(
+            "{},{},{},{},{},{},{},{},{},{},{}",
+            row.ts, row.symbol, row.tier, l.max_qty, micros(l.max_notional_micros), l.collar_bps, l.passive_min_ticks,
+            l.max_pos_long, l.max_pos_short, row.lease_ns, row.cause
+        ));
+    }
+}
+
+/// Millionths of the currency as an exact decimal.
+fn micros(value: i64) -> String {
+    let (whole, fraction) = (value / 1_000_000, value % 1_000_000);
+    if fraction == 0 { whole.to_string() } else { format!("{whole}.{fraction:06}").trim_end_matches('0').to_owned() }
+}
+
+/// verdicts.csv.
+pub(crate) const VERDICTS_HEADING: &str = "ts_ns,cl_ord_id,account,strategy,symbol,side,qty,px,decision,code,slug,limit,value,tier,score,check_ns";
+
+impl Sheet {
+    pub(crate) fn verdict(&mut self, order: &OrderRow, judgement: &Judgement) {
+        let verdict = &judgement.verdict;
+        let px = if order.px.is_some() { order.px.to_string() } else { String::new() };
+        let (limit, value) = match verdict.reason {
+            Some(reason) => (number(reason, verdict.limit), number(reason, verdict.value)),
+            None => (String::new(), String::new()),
+        };
+        self.line(format_args!(
+            "{},{},{},{},{},{},{},{px},{},{},{},{limit},{value},{},{},{}",
+            order.ts, quoted(&order.cl_ord_id), quoted(&order.account), quoted(&order.strategy), quoted(&order.symbol),
+            order.side.as_order_str(), order.qty, verdict.decision.as_str(), verdict.code(), verdict.slug(), verdict.tier,
+            f64::from(verdict.score.micros()) / 1e6, judgement.check_ns
+        ));
+    }
+}
+
+/// A limit or value in the unit people use: prices and money as decimals, everything else as the gate counts it.
+fn number(reason: RejectReason, value: i64) -> String {
+    match reason.unit() {
+        Unit::Price => types::Px(value).to_string(),
+        Unit::MicroCurrency => micros(value),
+        _ => value.to_string(),
+    }
+}
+
+/// A text of the order file as one CSV field.
+fn quoted(text: &str) -> String {
+    if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+}
+
+/// `accept`, or the slug of the reason: one word for the timeline and the report.
+pub(crate) fn outcome(judgement: &Judgement) -> &'static str {
+    match judgement.verdict.decision {
+        Decision::Reject => judgement.verdict.slug(),
+        Decision::Accept | Decision::Flag => "accept",
+    }
+}
+
+/// Whether an instrument id addresses one instrument.
+pub(crate) fn is_single(instrument: InstrumentId) -> bool {
+    instrument != InstrumentId::ALL
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_depth_heading_names_each_level() {
+        assert_eq!(
+            BookTables::depth_heading(2),
+            "ts_event_ns,seq,symbol,ask_px_1,ask_qty_1,bid_px_1,bid_qty_1,ask_px_2,ask_qty_2,bid_px_2,bid_qty_2"
+        );
+    }
+
+    #[test]
+    fn money_and_names_are_written_exactly() {
+        assert_eq!([micros(250_000_000_000), micros(1_500_000), micros(1)], ["250000", "1.5", "0.000001"]);
+        assert_eq!([quoted("plain"), quoted("a,\"b\"")], ["plain", "\"a,\"\"b\"\"\""]);
+    }
+
+    #[test]
+    fn a_filter_keeps_what_it_names_and_an_empty_one_everything() {
+        let symbol = |name| Symbol::new(name).unwrap();
+        assert!(Filter::new(&[]).unwrap().keeps(symbol("ANY")));
+        let filter = Filter::new(&["VOO".to_owned()]).unwrap();
+        assert!(filter.keeps(symbol("VOO")) && !filter.keeps(symbol("TQQQ")));
+        assert!(Filter::new(&["NOT A SYMBOL".to_owned()]).is_err());
+    }
+}

@@ -1,0 +1,168 @@
+//! Whatever is wrong with the input: one clear line, the right exit code, and no half-written output.
+
+use std::path::Path;
+use tests::portcullis;
+
+/// Runs `portcullis replay` on a file with these bytes and returns the one line it says; the run must fail with 1 and
+/// leave nothing under a final name.
+fn complaint(name: &str, bytes: &[u8], feed: &str) -> String {
+    let tmp = tempfile::tempdir().unwrap();
+    let input = tmp.path().join(name);
+    std::fs::write(&input, bytes).unwrap();
+    let out = tmp.path().join("out");
+    let run = portcullis(["replay", input.to_str().unwrap(), "--feed", feed, "--static", "--out", out.to_str().unwrap()]);
+    assert_eq!(run.status.code(), Some(1), "{}", String::from_utf8_lossy(&run.stderr));
+    assert_leaves_nothing(&out);
+    one_line(&run.stderr)
+}
+
+fn one_line(stderr: &[u8]) -> String {
+    let text = String::from_utf8(stderr.to_vec()).unwrap();
+    let lines: Vec<_> = text.lines().filter(|l| l.starts_with("portcullis: ")).collect();
+    assert_eq!(lines.len(), 1, "{text}");
+    lines[0].to_owned()
+}
+
+fn assert_leaves_nothing(out: &Path) {
+    if let Ok(entries) = std::fs::read_dir(out) {
+        assert_eq!(entries.count(), 0, "a failed run left files");
+    }
+}
+
+/// A pcap file header: little-endian, nanoseconds, Ethernet.
+fn pcap_header() -> Vec<u8> {
+    let mut header = Vec::new();
+    for word in [0xa1b2_3c4d_u32, 0x0004_0002, 0, 0, 65_535, 1] {
+        header.extend(word.to_le_bytes());
+    }
+    header
+}
+
+fn pcap_with(frame: &[u8]) -> Vec<u8> {
+    let mut file = pcap_header();
+    for word in [1_700_000_000, 0, u32::try_from(frame.len()).unwrap(), u32::try_from(frame.len()).unwrap()] {
+        file.extend(word.to_le_bytes());
+    }
+    file.extend(frame);
+    file
+}
+
+#[test]
+fn a_truncated_capture_names_file_and_offset() {
+    let mut file = pcap_with(&[0; 60]);
+    file.truncate(file.len() - 10);
+    let said = complaint("cut.pcap", &file, "itch50");
+    assert!(said.contains("cut.pcap") && said.contains("offset"), "{said}");
+}
+
+#[test]
+fn a_cut_itch_message_names_the_offset_of_the_cut() {
+    // A system event of 12 bytes whose last 4 are missing.
+    let mut file = vec![0, 12];
+    file.extend([b'S', 0, 0, 0, 0, 0, 0, 0]);
+    let said = complaint("cut.itch", &file, "itch50");
+    assert!(said.contains("cut.itch") && said.contains("offset 0") && said.contains("12"), "{said}");
+}
+
+#[test]
+fn a_zero_length_prefix_is_refused_where_it_stands() {
+    let said = complaint("zero.itch", &[0, 0, b'S', 0, 0, 0], "itch50");
+    assert!(said.contains("zero.itch") && said.contains("offset 0"), "{said}");
+}
+
+#[test]
+fn an_unknown_magic_is_named() {
+    let said = complaint("notes.txt", b"# these are notes, not packets, and they go on for a while\n", "deep");
+    assert!(said.contains("notes.txt") && said.contains("pcap"), "{said}");
+}
+
+#[test]
+fn a_capture_of_another_protocol_says_so() {
+    // An ARP request: Ethernet, but no IPv4 in the whole file.
+    let mut frame = vec![0xff; 6];
+    frame.extend([2, 0, 0, 0, 0, 1, 0x08, 0x06]);
+    frame.resize(60, 0);
+    let said = complaint("arp.pcap", &pcap_with(&frame), "itch50");
+    assert!(said.contains("arp.pcap") && said.contains("itch50"), "{said}");
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let out = tempfile::tempdir().unwrap();
+    let run = portcullis(["replay", "nowhere.pcap", "--feed", "deep", "--static", "--out", out.path().to_str().unwrap()]);
+    assert_eq!(run.status.code(), Some(1));
+    assert!(one_line(&run.stderr).contains("nowhere.pcap"));
+}
+
+#[test]
+fn an_unknown_feed_is_a_usage_error_that_lists_the_feeds() {
+    let run = portcullis(["replay", "x.pcap", "--feed", "itch40", "--out", "x"]);
+    assert_eq!(run.status.code(), Some(2));
+    let said = String::from_utf8(run.stderr).unwrap();
+    assert!(said.contains("itch50") && said.contains("deep") && said.contains("lobster"), "{said}");
+}
+
+#[test]
+fn an_unreadable_model_is_named() {
+    let tmp = tempfile::tempdir().unwrap();
+    let input = tmp.path().join("a.itch");
+    std::fs::write(&input, []).unwrap();
+    let run = portcullis([
+        "replay", input.to_str().unwrap(), "--feed", "itch50", "--model", tmp.path().join("no-model").to_str().unwrap(),
+        "--out", tmp.path().join("out").to_str().unwrap(),
+    ]);
+    assert_eq!(run.status.code(), Some(1));
+    assert!(one_line(&run.stderr).contains("no-model"));
+}
+
+#[test]
+fn a_model_of_another_schema_is_refused() {
+    let tmp = tempfile::tempdir().unwrap();
+    let shipped = tests::repository().join("gpu/models/default");
+    let changed = tmp.path().join("model");
+    std::fs::create_dir(&changed).unwrap();
+    for entry in std::fs::read_dir(shipped).unwrap().map(Result::unwrap) {
+        std::fs::copy(entry.path(), changed.join(entry.file_name())).unwrap();
+    }
+    let manifest = changed.join("manifest.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    let line = text.lines().find(|l| l.starts_with("schema_hash")).expect("the manifest names its schema").to_owned();
+    std::fs::write(&manifest, text.replace(&line, "schema_hash = \"0000000000000000\"")).unwrap();
+    let input = tmp.path().join("a.itch");
+    std::fs::write(&input, []).unwrap();
+    let run = portcullis([
+        "replay", input.to_str().unwrap(), "--feed", "itch50", "--model", changed.to_str().unwrap(), "--out",
+        tmp.path().join("out").to_str().unwrap(),
+    ]);
+    assert_eq!(run.status.code(), Some(1));
+    let said = one_line(&run.stderr);
+    assert!(said.contains("schema") && said.contains("0000000000000000"), "{said}");
+}
+
+#[test]
+fn a_typo_in_the_configuration_gets_a_suggestion() {
+    let tmp = tempfile::tempdir().unwrap();
+    let config = tmp.path().join("portcullis.toml");
+    std::fs::write(&config, "[placement]\nreciever_cpu = 1\n").unwrap();
+    let run = portcullis(["run", "--check", "--config", config.to_str().unwrap()]);
+    assert_eq!(run.status.code(), Some(1));
+    let said = String::from_utf8(run.stderr).unwrap();
+    assert!(said.contains("reciever_cpu") && said.contains("receiver_cpu") && said.contains("portcullis.toml"), "{said}");
+}
+
+#[test]
+fn an_order_file_with_a_bad_line_names_the_line() {
+    let tmp = tempfile::tempdir().unwrap();
+    let orders = tmp.path().join("orders.csv");
+    let header = "ts_ns,cl_ord_id,account,strategy,symbol,side,qty,px,type,tif\n";
+    std::fs::write(&orders, format!("{header}1,a,b,c,S,buy,many,1.0,limit,day\n")).unwrap();
+    let input = tmp.path().join("a.itch");
+    std::fs::write(&input, []).unwrap();
+    let run = portcullis([
+        "replay", input.to_str().unwrap(), "--feed", "itch50", "--static", "--orders", orders.to_str().unwrap(), "--out",
+        tmp.path().join("out").to_str().unwrap(),
+    ]);
+    assert_eq!(run.status.code(), Some(1));
+    let said = one_line(&run.stderr);
+    assert!(said.contains("orders.csv: line 2") && said.contains("many"), "{said}");
+}
