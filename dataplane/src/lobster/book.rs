@@ -323,15 +323,15 @@ impl Book {
             level.seed = NIL;
         }
         if order.before == NIL {
-            level.first = order.after
+            level.first = order.after;
         } else {
-            self.orders[order.before as usize].after = order.after
+            self.orders[order.before as usize].after = order.after;
         }
         let level = &mut self.sides[order.side.index()][at];
         if order.after == NIL {
-            level.last = order.before
+            level.last = order.before;
         } else {
-            self.orders[order.after as usize].before = order.before
+            self.orders[order.after as usize].before = order.before;
         }
         if self.sides[order.side.index()][at].first == NIL {
             self.sides[order.side.index()].remove(at);

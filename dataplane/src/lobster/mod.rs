@@ -5,7 +5,7 @@
 //! of view, so the translation here keeps a book of its own: levels that come into view are added as synthetic orders
 //! (flag `SNAPSHOT`, numbers from 2^63 up), orders that nobody announced are taken from those, and what changed out of
 //! view is put right when it is seen again. The events then describe an ordinary order-by-order book that shows exactly
-//! the order book file after each row.
+//! the order book file after each row. Events carry the number of their row, those of the book before the first row 0.
 
 mod archive;
 mod book;
@@ -150,26 +150,25 @@ impl LobsterFeed {
         self.stats.first_seq = 1;
         self.stats.last_seq = self.stats.packets;
         let mut row = Row {
-            place: Place { seq: self.stats.packets, ts_recv: ts_event, channel: 0, offset: 0 },
+            place: Place { seq: 0, ts_recv: ts_event, channel: 0, offset: 0 },
             ts_event,
-            flags: EventFlags::NONE,
+            flags: EventFlags::SNAPSHOT,
             out: &mut self.out,
         };
-        let before = row.out.pending().len();
         if self.phase == Phase::First {
             self.phase = Phase::Reading;
             row.begin(self.archive.symbol().to_word());
-            row.flags = EventFlags::SNAPSHOT;
             self.book.seed(&self.message, &self.depth, &mut row);
-            row.flags = EventFlags::NONE;
+            row.end(0);
         }
+        let before = row.out.pending().len();
+        row.place.seq = self.stats.packets;
+        row.flags = EventFlags::NONE;
         row.say(&self.message);
         let fits = self.book.apply(&self.message, &mut row);
         row.flags = EventFlags::SNAPSHOT;
         let fits = fits && self.book.reconcile(&self.depth, &mut row);
-        if let Some(last) = self.out.pending_mut()[before..].last_mut() {
-            last.flags = last.flags.with(EventFlags::LAST);
-        }
+        row.end(before);
         if fits { Ok(()) } else { Err(self.archive.too_many_orders(ORDERS_MAX)) }
     }
 
@@ -211,6 +210,13 @@ impl Row<'_> {
     fn grow(&mut self, old: u64, new: u64, side: Side, px: i64, qty: u32) {
         let event = self.event(Action::OrderReplace);
         self.push(BookEvent { order_id: old, aux: new, side, px: Px::from_1e4(px), qty: Qty(qty), ..event });
+    }
+
+    /// The row's events, those from `before` on, are complete.
+    fn end(&mut self, before: usize) {
+        if let Some(last) = self.out.pending_mut()[before..].last_mut() {
+            last.flags = last.flags.with(EventFlags::LAST);
+        }
     }
 
     fn begin(&mut self, symbol: u64) {

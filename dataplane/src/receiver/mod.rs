@@ -106,11 +106,12 @@ impl<S: PacketSource> Receiver<S> {
     /// [`ConfigError`] when the feed cannot be received so.
     pub fn new(name: &'static str, source: S, config: &FeedConfig, tx: EventTx) -> Result<Self, ConfigError> {
         let (reader, cells) = counters(name, COUNTERS);
+        let pipeline = Pipeline::new(config, source.overshoot_bytes())?;
         Ok(Self {
             name,
             kind: config.kind,
             source,
-            pipeline: Pipeline::new(config)?,
+            pipeline,
             tx,
             hops: None,
             stamp: None,

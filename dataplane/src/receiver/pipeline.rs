@@ -15,7 +15,7 @@ use crate::decode::{
 };
 use crate::eastern::eastern_midnight_before;
 use crate::session::{Head, SessionId, Transport};
-use crate::source::{Layer, Packet};
+use crate::source::{BURST_MAX, Layer, Packet};
 use crate::stats::FeedStats;
 
 /// Events collected before they are handed on.
@@ -87,7 +87,9 @@ struct Core {
 }
 
 impl Pipeline {
-    pub(super) fn new(config: &FeedConfig) -> Result<Self, ConfigError> {
+    /// A pipeline whose buffer has room for a chunk, the largest packet, all that waits for a hole to close, and
+    /// `overshoot_bytes` in one burst.
+    pub(super) fn new(config: &FeedConfig, overshoot_bytes: usize) -> Result<Self, ConfigError> {
         config.validate()?;
         let Some(transport) = config.kind.transport() else {
             return Err(ConfigError::NoPackets { kind: config.kind });
@@ -102,11 +104,12 @@ impl Pipeline {
             _ => AnyDecoder::Itch(ItchDecoder::new(start, config.instruments_max)),
         };
         let waiting = config.arbiter.slots * events_of(config.arbiter.slot_bytes);
+        let overshoot = events_of(overshoot_bytes) + BURST_MAX * events_of(0);
         let core = Core {
             transport,
             decoder,
             midnight: config.midnight,
-            out: EventBuffer::new(CHUNK + events_of(DATAGRAM_BYTES_MAX) + waiting),
+            out: EventBuffer::new(CHUNK + events_of(DATAGRAM_BYTES_MAX) + waiting + overshoot),
             stats: FeedStats::default(),
             raw_next: 1,
             arrived: UnixNanos(0),
@@ -117,7 +120,8 @@ impl Pipeline {
         Ok(Self { lines: LineTable::new(&config.channels), arbiters, core })
     }
 
-    /// Takes one packet that arrived at `at`. The buffer must hold fewer than [`CHUNK`] events.
+    /// Takes one packet that arrived at `at`. The buffer must hold fewer than [`CHUNK`] events, or the packet belong to the
+    /// overshoot.
     #[inline]
     pub(super) fn on_packet(&mut self, packet: &Packet<'_>, at: UnixNanos) {
         self.core.stats.packets += 1;

@@ -8,6 +8,12 @@ mod pcap;
 mod pcapng;
 mod window;
 
+#[cfg(feature = "dpdk")]
+mod dpdk;
+
+#[cfg(feature = "dpdk")]
+pub use dpdk::DpdkSource;
+
 pub use error::SourceError;
 pub use file::{FileOptions, FileSource, ItchFraming};
 
@@ -51,7 +57,7 @@ pub enum SourceStatus {
 /// Something packets can be read from, without waiting.
 pub trait PacketSource {
     /// Hands at most `max` packets to `sink`, in order of arrival; fewer when no more are there, or when `sink` returns
-    /// false after a packet, which a live port may ignore.
+    /// false after a packet. A source that cannot stop in time says so by [`PacketSource::overshoot_bytes`].
     ///
     /// # Errors
     ///
@@ -64,4 +70,9 @@ pub trait PacketSource {
 
     /// What the source is called in messages: a path, `<stdin>`, a port.
     fn name(&self) -> &str;
+
+    /// Most bytes handed over after `sink` said to stop.
+    fn overshoot_bytes(&self) -> usize {
+        0
+    }
 }

@@ -94,14 +94,20 @@ fn order_book_rows(path: &Path) -> Vec<Vec<i64>> {
 fn check_rows(got: &Replay, rows: &[Vec<i64>], levels: usize) {
     let mut book = Naive::default();
     let mut events = got.events.iter().peekable();
+    while let Some(e) = events.next_if(|e| e.seq.0 == 0) {
+        book.apply(e);
+    }
     for (i, wanted) in rows.iter().enumerate() {
         let seq = i as u64 + 1;
-        let mut last = None;
+        let mut of_row = Vec::new();
         while let Some(e) = events.next_if(|e| e.seq.0 == seq) {
             book.apply(e);
-            last = Some(e);
+            of_row.push(e);
         }
-        assert!(last.is_none_or(|e| e.flags.has(EventFlags::LAST)), "row {seq} ends whole");
+        // The row's own message comes first; only the row's last event says that the book is whole.
+        assert!(!of_row[0].flags.has(EventFlags::SNAPSHOT), "row {seq} begins with its message");
+        let last: Vec<bool> = of_row.iter().map(|e| e.flags.has(EventFlags::LAST)).collect();
+        assert_eq!(last.iter().position(|l| *l), Some(of_row.len() - 1), "row {seq} ends whole");
         assert_eq!(&book.row(levels), wanted, "row {seq}");
     }
     assert!(events.next().is_none());
@@ -165,9 +171,9 @@ fn orders_nobody_announced_come_from_the_level() {
     let seed = 1_u64 << 63;
     let seen: Vec<_> = got.events.iter().map(|e| (e.seq.0, e.action, e.order_id, e.qty.0)).collect();
     let wanted = [
-        (1, Action::Clear, 0, 0),
-        (1, Action::OrderAdd, seed, 100),
-        (1, Action::OrderAdd, seed + 1, 50),
+        (0, Action::Clear, 0, 0),
+        (0, Action::OrderAdd, seed, 100),
+        (0, Action::OrderAdd, seed + 1, 50),
         (1, Action::OrderAdd, 7, 10),
         (2, Action::OrderExecute, seed + 1, 30),
         (3, Action::OrderDelete, seed + 1, 0),

@@ -2,5 +2,8 @@
 
 mod arbitration;
 mod common;
+mod formats;
+mod live;
 mod lobster;
 mod real_data;
+mod wirekit;

@@ -1,0 +1,74 @@
+//! Packets from a DPDK receive queue: a live port, or a capture file through `net_pcap`.
+
+use dpdk::RxQueue;
+use types::UnixNanos;
+use wire::frame::LinkType;
+
+use super::{BURST_MAX, Layer, Packet, PacketSource, SourceError, SourceStatus};
+
+const _: () = assert!(dpdk::BURST_MAX <= BURST_MAX, "a burst of the driver is a burst here");
+
+/// One receive queue.
+///
+/// Packets are read where the driver put them and go back to their pool when the burst is done; none leaves this type.
+/// Those that lie in more than one buffer are skipped and counted ([`RxQueue::chained`]).
+#[derive(Debug)]
+pub struct DpdkSource {
+    queue: RxQueue,
+    name: String,
+    packet_bytes: usize,
+    /// Packets still to come from a capture file; `None` on a live port, which has no end.
+    left: Option<u64>,
+}
+
+impl DpdkSource {
+    /// A live port. `packet_bytes` is the room of a buffer of its pool (`Mempool::packet_bytes`).
+    #[must_use]
+    pub fn live(queue: RxQueue, name: impl Into<String>, packet_bytes: u16) -> Self {
+        Self { queue, name: name.into(), packet_bytes: usize::from(packet_bytes), left: None }
+    }
+
+    /// A `net_pcap` port that ends after `packets` packets (`dpdk::capture::count_packets`), since the port itself never
+    /// says that it is at the end of its file.
+    #[must_use]
+    pub fn capture(queue: RxQueue, name: impl Into<String>, packet_bytes: u16, packets: u64) -> Self {
+        Self { left: Some(packets), ..Self::live(queue, name, packet_bytes) }
+    }
+
+    /// The queue, for its counters.
+    #[must_use]
+    pub fn queue(&self) -> &RxQueue {
+        &self.queue
+    }
+}
+
+impl PacketSource for DpdkSource {
+    /// Hands over one burst of the driver, whatever `max` is: its buffers cannot wait here.
+    #[inline]
+    fn next_burst(
+        &mut self,
+        _max: usize,
+        mut sink: impl FnMut(Packet<'_>) -> bool,
+    ) -> Result<SourceStatus, SourceError> {
+        if self.left == Some(0) {
+            return Ok(SourceStatus::End);
+        }
+        let burst = self.queue.rx_burst();
+        for mbuf in &burst {
+            let ts = mbuf.timestamp().unwrap_or(UnixNanos(0));
+            sink(Packet { bytes: mbuf.data(), ts, layer: Layer::Frame(LinkType::Ethernet), offset: 0 });
+        }
+        if let Some(left) = &mut self.left {
+            *left = left.saturating_sub(burst.len() as u64);
+        }
+        Ok(SourceStatus::Open)
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn overshoot_bytes(&self) -> usize {
+        (BURST_MAX - 1) * self.packet_bytes
+    }
+}

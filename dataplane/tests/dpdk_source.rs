@@ -1,0 +1,120 @@
+//! A capture through DPDK's `net_pcap` gives the events that reading the file gives.
+
+use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::Path;
+
+use dataplane::source::DpdkSource;
+use dataplane::{EventTx, Feed, FeedConfig, FeedKind, FileOptions, FileSource, PacketSource, Receiver};
+use dpdk::{Eal, EalConfig, Mempool, MempoolConfig, Port, PortConfig, Vdev};
+use stage::{LosslessTx, RingRx, Stage, WorkStatus, ring};
+use types::{BookEvent, UnixNanos};
+use wire::IntoBytes;
+use wire::frame::UdpPath;
+use wire::itch50::{AddOrder, OrderDelete};
+use wire::moldudp64::PacketBuilder;
+
+const PACKETS: u32 = 500;
+
+/// A pcap file of MoldUDP64 packets with five messages each, stamped to the microsecond; packet 100 is missing.
+fn write_capture(path: &Path) {
+    let mut file = Vec::new();
+    for word in [0xa1b2_c3d4, 4 << 16 | 2, 0, 0, 65_535, 1_u32] {
+        file.extend(word.to_le_bytes());
+    }
+    for n in (0..PACKETS).filter(|n| *n != 100) {
+        let frame = frame(n);
+        let len = u32::try_from(frame.len()).unwrap();
+        for word in [1_577_716_200 + n / 1_000, n % 1_000 * 1_000, len, len] {
+            file.extend(word.to_le_bytes());
+        }
+        file.extend(frame);
+    }
+    std::fs::write(path, file).unwrap();
+}
+
+fn frame(n: u32) -> Vec<u8> {
+    let mut payload = [0; 1_400];
+    let mut packet = PacketBuilder::new(&mut payload, *b"DPDK000001", u64::from(n) * 5 + 1).unwrap();
+    for i in 0..4 {
+        let id = u64::from(n) * 4 + i;
+        let add = AddOrder::new(7, 0, id, id, b'B', 100, *b"TEST    ", 10_000);
+        assert!(packet.push(add.as_bytes()));
+    }
+    assert!(packet.push(OrderDelete::new(7, 0, 9, u64::from(n) * 4).as_bytes()));
+    let len = packet.finish();
+    let source = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1), 26_000);
+    let group = SocketAddrV4::new(Ipv4Addr::new(233, 54, 12, 111), 26_477);
+    let mut frame = vec![0; 2_000];
+    let path = UdpPath::multicast([2, 0, 0, 0, 0, 1], source, group);
+    let whole = path.write(&mut frame, &payload[..len]).unwrap();
+    frame.truncate(whole);
+    frame
+}
+
+fn replay(source: impl PacketSource, kind: FeedKind) -> (Vec<BookEvent>, dataplane::FeedStats) {
+    let (tx, mut rx): (_, RingRx<BookEvent>) = ring(64);
+    let tx = EventTx::Replay(LosslessTx::new(tx));
+    let mut receiver = Receiver::new("receiver", source, &FeedConfig::new(kind), tx).unwrap();
+    let mut events = Vec::new();
+    while receiver.poll(UnixNanos(0)).status != WorkStatus::Done {
+        rx.drain(usize::MAX, |chunk| events.extend_from_slice(chunk));
+    }
+    rx.drain(usize::MAX, |chunk| events.extend_from_slice(chunk));
+    if let Some(error) = receiver.take_error() {
+        panic!("{error}");
+    }
+    (events, receiver.stats())
+}
+
+/// The real capture unpacked, when it is there.
+fn unpack_deep(to: &Path) -> bool {
+    let packed = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/iex/DEEP10_20231002_0734.pcap.gz");
+    let Ok(file) = std::fs::File::open(packed) else {
+        println!("skipped: no real data");
+        return false;
+    };
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).unwrap();
+    std::fs::write(to, bytes).unwrap();
+    true
+}
+
+/// EAL starts once per process, so this is one test.
+#[test]
+fn dpdk_gives_what_the_file_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    let (itch, deep) = (folder.path().join("itch.pcap"), folder.path().join("deep.pcap"));
+    write_capture(&itch);
+    let with_deep = unpack_deep(&deep);
+    let mut config = EalConfig::no_huge(128).vdev(Vdev::pcap_file(0, &itch).unwrap());
+    if with_deep {
+        config = config.vdev(Vdev::pcap_file(1, &deep).unwrap());
+    }
+    let eal = Eal::init(&config).unwrap();
+    let pool = Mempool::new(&eal, &MempoolConfig { mbufs: 4_095, ..MempoolConfig::new("source") }).unwrap();
+    let through_dpdk = |device: &str, path: &Path, kind| {
+        let mut started =
+            Port::configure(&eal, device, PortConfig::default(), &pool).unwrap().start().unwrap();
+        let packets = dpdk::capture::count_packets(path).unwrap();
+        let source = DpdkSource::capture(started.rx.remove(0), device, pool.packet_bytes(), packets);
+        replay(source, kind)
+    };
+    let from_file = |path: &Path, kind| replay(FileSource::open(path, FileOptions::default()).unwrap(), kind);
+
+    let (events, stats) = through_dpdk("net_pcap0", &itch, FeedKind::Itch50);
+    let (wanted, wanted_stats) = from_file(&itch, FeedKind::Itch50);
+    assert!(events == wanted);
+    assert_eq!((stats.packets, stats.messages, stats.gaps, stats.missing), (499, 2_495, 1, 5));
+    assert_eq!(stats, wanted_stats);
+
+    if with_deep {
+        let (events, stats) = through_dpdk("net_pcap1", &deep, FeedKind::Deep);
+        let (wanted, _) = from_file(&deep, FeedKind::Deep);
+        assert_eq!((stats.packets, stats.messages, stats.gaps), (5_000, 48_325, 0));
+        // The port may stamp microseconds where the file has nanoseconds; nothing else differs.
+        let without_arrival = |e: &BookEvent| BookEvent { ts_recv: UnixNanos(0), ..*e };
+        assert!(events.iter().map(without_arrival).eq(wanted.iter().map(without_arrival)));
+    }
+    assert_eq!(pool.in_use(), 0);
+}

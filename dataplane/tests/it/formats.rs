@@ -1,0 +1,138 @@
+//! The same packets in every file format give the same events; damaged files say where and what.
+
+use std::io::{Cursor, Write};
+
+use dataplane::{FeedConfig, FeedKind, FileOptions, FileSource, SourceError};
+use types::BookEvent;
+
+use crate::common::{Replay, replay_source};
+use crate::wirekit::{Endian, LINES, add, adds, frame, pcap, pcapng};
+
+/// 2024-03-11, 09:30 in New York.
+const OPEN_NS: u64 = 1_710_163_800_000_000_000;
+
+fn packets() -> Vec<(u64, Vec<u8>)> {
+    (0..200).map(|n| (OPEN_NS + n * 7_000, frame(LINES[0], &adds(n * 3 + 1, 3)))).collect()
+}
+
+fn read(name: &str, bytes: Vec<u8>) -> Result<Replay, SourceError> {
+    let source = FileSource::from_reader(name, Box::new(Cursor::new(bytes)), FileOptions::default())?;
+    Ok(replay_source(source, &FeedConfig::new(FeedKind::Itch50), 100))
+}
+
+fn events(bytes: Vec<u8>) -> Vec<BookEvent> {
+    let got = read("file", bytes).unwrap();
+    assert!(got.error.is_none(), "{}", got.error_text());
+    got.events
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn every_format_gives_the_same_events() {
+    let packets = packets();
+    let reference = events(pcap(Endian::Little, true, &packets));
+    // One definition, then an order per message; ITCH time counts from the midnight of the first packet's day.
+    assert_eq!(reference.len(), 601);
+    assert_eq!(reference[1].ts_event.0, OPEN_NS - 34_200_000_000_000 + 1_001);
+    assert_eq!((reference[600].ts_recv.0, reference[600].seq.0), (OPEN_NS + 199 * 7_000, 600));
+    for file in [
+        pcap(Endian::Big, true, &packets),
+        pcap(Endian::Little, false, &packets),
+        pcap(Endian::Big, false, &packets),
+        pcapng(Endian::Little, &packets),
+        pcapng(Endian::Big, &packets),
+    ] {
+        assert!(events(file) == reference);
+    }
+}
+
+#[test]
+fn compression_is_seen_through() {
+    let plain = pcap(Endian::Little, true, &packets());
+    let reference = events(plain.clone());
+    assert!(events(gzip(&plain)) == reference);
+    assert!(events(zstd::encode_all(&plain[..], 3).unwrap()) == reference);
+    // Two members in one gzip file, as parallel compressors write them.
+    let (head, tail) = plain.split_at(10_000);
+    assert!(events([gzip(head), gzip(tail)].concat()) == reference);
+}
+
+#[test]
+fn a_raw_file_is_read_with_and_without_its_end_marker() {
+    let mut file: Vec<u8> = (1..=50).flat_map(|n| [&[0, 36][..], &add(n)].concat()).collect();
+    let plain = read("raw", file.clone()).unwrap();
+    assert!(plain.error.is_none());
+    assert_eq!((plain.stats.messages, plain.stats.first_seq, plain.stats.last_seq), (50, 1, 50));
+    // Without a capture there is no date and no arrival: both times are the message's own.
+    assert_eq!((plain.events[1].ts_event.0, plain.events[1].ts_recv.0), (1_001, 1_001));
+    file.extend([0, 0]);
+    assert!(read("raw", file).unwrap().events == plain.events);
+}
+
+/// What reading `bytes` says in the end, be it at once or after some packets.
+fn complaint(bytes: Vec<u8>) -> String {
+    match read("cut.pcap", bytes) {
+        Err(refused) => refused.to_string(),
+        Ok(got) => got.error_text(),
+    }
+}
+
+#[test]
+fn damage_is_located() {
+    let good = pcap(Endian::Little, true, &packets());
+    let record = 16 + packets()[0].1.len();
+    // The second packet is cut in its middle.
+    let cut = complaint(good[..24 + record + 100].to_vec());
+    let wanted = format!("offset {}: found the end of the file after 84 bytes of a packet", 24 + record);
+    assert!(cut.starts_with("cut.pcap: ") && cut.contains(&wanted), "{cut}");
+    let header = complaint(good[..10].to_vec());
+    assert!(header.contains("wanted a pcap file header of 24 bytes"), "{header}");
+    let mut huge = good.clone();
+    huge[24 + 8..24 + 12].copy_from_slice(&u32::MAX.to_le_bytes());
+    assert!(complaint(huge).contains("offset 24: found a record of 4294967295 bytes"));
+    let mut wifi = good.clone();
+    wifi[20] = 105;
+    assert!(complaint(wifi).contains("found link type 105"));
+    assert!(complaint(b"# just some notes".to_vec()).contains("found bytes 23 20 6a 75"));
+    let mut torn = gzip(&good);
+    torn.truncate(torn.len() / 2);
+    assert!(complaint(torn).contains("cut.pcap: cannot be read on at offset"));
+}
+
+#[test]
+fn damaged_pcapng_is_located() {
+    let good = pcapng(Endian::Little, &packets()[..2]);
+    assert!(complaint(good[..good.len() - 3].to_vec()).contains("found the end of the file after"));
+    let mut odd = good.clone();
+    odd[28 + 4] = 21;
+    assert!(complaint(odd).contains("offset 28: found block length 21"), "length is a multiple of four");
+    let mut version = good.clone();
+    version[12] = 7;
+    assert!(complaint(version).contains("found pcapng version 7.0, wanted version 1"));
+    let mut orphan = good.clone();
+    let packet = good.windows(4).position(|w| w == [6, 0, 0, 0]).unwrap();
+    orphan[packet + 8] = 2;
+    assert!(complaint(orphan).contains("found a packet of interface 2, wanted one of the 2 described"));
+    let mut long = good.clone();
+    long[packet + 20..packet + 24].copy_from_slice(&100_000_u32.to_le_bytes());
+    assert!(complaint(long).contains("room for 100000 bytes"));
+}
+
+#[test]
+fn no_bytes_make_the_readers_panic() {
+    // Every file with one byte changed, at a stride through it: an error or other events, but an end.
+    for good in [pcap(Endian::Little, true, &packets()[..4]), pcapng(Endian::Big, &packets()[..4])] {
+        for at in (0..good.len()).step_by(3) {
+            for bit in [0x01, 0x80, 0xff] {
+                let mut bad = good.clone();
+                bad[at] ^= bit;
+                let _ = read("mutant", bad);
+            }
+        }
+    }
+}

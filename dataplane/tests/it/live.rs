@@ -1,0 +1,289 @@
+//! The receiver on simulated lines: what arrives, what is lost, and what the books are told.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use dataplane::arbiter::{ArbiterConfig, Start};
+use dataplane::source::{Layer, Packet, SourceStatus};
+use dataplane::{
+    ChannelConfig, EventTx, Feed, FeedConfig, FeedKind, PacketSource, Receiver, ReceiverHops, SourceError,
+};
+use proptest::prelude::*;
+use stage::{GapTx, HopHistogram, LiveClock, LosslessTx, OsClock, RingRx, Stage, WorkStatus, ring};
+use types::{Action, BookEvent, GapCause, Nanos, Qty, UnixNanos};
+use wire::frame::LinkType;
+
+use crate::wirekit::{LINES, SESSION, add, adds, end_of_session, frame, mold};
+
+/// Frames that wait in memory, with the stamp they carry: a port that gives at most `burst` a poll, and has an end or not.
+struct Port {
+    frames: VecDeque<(u64, Vec<u8>)>,
+    burst: usize,
+    ends: bool,
+}
+
+impl PacketSource for Port {
+    fn next_burst(
+        &mut self,
+        max: usize,
+        mut sink: impl FnMut(Packet<'_>) -> bool,
+    ) -> Result<SourceStatus, SourceError> {
+        if self.ends && self.frames.is_empty() {
+            return Ok(SourceStatus::End);
+        }
+        for _ in 0..max.min(self.burst) {
+            let Some((ts, bytes)) = self.frames.pop_front() else { break };
+            let layer = Layer::Frame(LinkType::Ethernet);
+            if !sink(Packet { bytes: &bytes, ts: UnixNanos(ts), layer, offset: 0 }) {
+                break;
+            }
+        }
+        Ok(SourceStatus::Open)
+    }
+
+    fn name(&self) -> &str {
+        "port"
+    }
+}
+
+fn config() -> FeedConfig {
+    FeedConfig {
+        channels: vec![ChannelConfig { lines: LINES.to_vec() }],
+        arbiter: ArbiterConfig { timeout: Nanos(1_000), ..ArbiterConfig::default() },
+        ..FeedConfig::new(FeedKind::Itch50)
+    }
+}
+
+/// A live receiver of these frames, all without stamps, and its ring.
+fn live(
+    payloads: &[(usize, Vec<u8>)],
+    config: &FeedConfig,
+    depth: usize,
+) -> (Receiver<Port>, RingRx<BookEvent>) {
+    let frames = payloads.iter().map(|(line, payload)| (0, frame(LINES[*line], payload))).collect();
+    let (tx, rx) = ring(depth);
+    let tx = EventTx::Live(GapTx::new(tx, 16));
+    (Receiver::new("receiver", Port { frames, burst: 64, ends: false }, config, tx).unwrap(), rx)
+}
+
+fn drain(rx: &mut RingRx<BookEvent>) -> Vec<BookEvent> {
+    let mut events = Vec::new();
+    rx.drain(usize::MAX, |chunk| events.extend_from_slice(chunk));
+    events
+}
+
+/// Actions and sequence numbers.
+fn brief(events: &[BookEvent]) -> Vec<(Action, u64)> {
+    events.iter().map(|e| (e.action, e.seq.0)).collect()
+}
+
+#[test]
+fn a_full_ring_costs_events_and_says_so() {
+    let (mut receiver, mut rx) = live(&[(0, adds(1, 20))], &config(), 8);
+    assert_eq!(receiver.poll(UnixNanos(5)).items, 1);
+    let first = drain(&mut rx);
+    assert_eq!(first.len(), 8);
+    assert_eq!((first[0].action, first[7].seq.0), (Action::Define, 7));
+    receiver.housekeep(UnixNanos(6));
+    let gap = drain(&mut rx);
+    assert_eq!((gap[0].action, gap[0].order_id, gap[0].seq.0, gap[0].aux), (Action::Gap, 8, 20, 13));
+    assert_eq!(gap[0].qty, Qty(GapCause::RingFull as u32));
+    assert_eq!(receiver.output().gap_stats().lost_events, 13);
+    let counters: Vec<_> = receiver.counters().iter().collect();
+    assert!(counters.contains(&("lost_events", 13)) && counters.contains(&("messages", 20)));
+}
+
+#[test]
+fn a_hole_turns_the_books_stale_once_its_time_is_up() {
+    let (mut receiver, mut rx) = live(&[(0, adds(1, 1)), (0, adds(4, 1))], &config(), 64);
+    receiver.poll(UnixNanos(100));
+    assert_eq!(brief(&drain(&mut rx)), [(Action::Define, 1), (Action::OrderAdd, 1)]);
+    // Nothing more arrives; only time passes.
+    assert_eq!(receiver.poll(UnixNanos(1_099)).status, WorkStatus::Idle);
+    assert!(drain(&mut rx).is_empty());
+    receiver.poll(UnixNanos(1_100));
+    let events = drain(&mut rx);
+    assert_eq!(brief(&events), [(Action::Gap, 3), (Action::OrderAdd, 4)]);
+    assert_eq!((events[0].order_id, events[0].aux, events[0].qty), (2, 2, Qty(GapCause::Sequence as u32)));
+    let stats = receiver.stats();
+    assert_eq!((stats.gaps, stats.missing, stats.messages, stats.first_seq, stats.last_seq), (1, 2, 2, 1, 4));
+}
+
+#[test]
+fn heartbeats_and_the_end_of_a_session_become_events() {
+    let beat = mold(SESSION, 3, &[]);
+    let payloads =
+        [(0, adds(1, 2)), (0, beat.clone()), (1, beat), (0, end_of_session(3)), (1, end_of_session(3))];
+    let (mut receiver, mut rx) = live(&payloads, &config(), 64);
+    receiver.poll(UnixNanos(100));
+    let events = drain(&mut rx);
+    let actions: Vec<_> = events.iter().map(|e| e.action).collect();
+    let wanted =
+        [Action::Define, Action::OrderAdd, Action::OrderAdd, Action::Time, Action::Time, Action::SessionEnd];
+    assert_eq!(actions, wanted);
+    assert_eq!(receiver.stats().heartbeats, 2);
+}
+
+#[test]
+fn a_damaged_message_costs_itself_and_the_trust_in_the_books() {
+    let mut short = add(2);
+    short.pop();
+    let mut sideless = add(4);
+    sideless[19] = b'?';
+    let messages = [add(1), short, add(3), sideless, b"?unknown".to_vec(), add(6)];
+    let (mut receiver, mut rx) = live(&[(0, mold(SESSION, 1, &messages))], &config(), 64);
+    receiver.poll(UnixNanos(100));
+    let events = drain(&mut rx);
+    let wanted = [
+        (Action::Define, 1),
+        (Action::OrderAdd, 1),
+        (Action::Gap, 2),
+        (Action::OrderAdd, 3),
+        (Action::OrderAdd, 6),
+    ];
+    assert_eq!(brief(&events), wanted);
+    assert_eq!((events[2].qty, events[2].aux), (Qty(GapCause::Malformed as u32), 0));
+    let stats = receiver.stats();
+    assert_eq!((stats.messages, stats.bad_fields, stats.messages_unknown), (6, 1, 1));
+    // The second message begins behind the headers (42), the packet's head (20), the first message and two lengths.
+    let errors: Vec<_> = stats.errors().map(|(slug, e)| (slug, e.count, e.first_offset)).collect();
+    assert_eq!(errors, [("bad_length", 1, 42 + 20 + 2 + 36 + 2)]);
+}
+
+#[test]
+fn a_damaged_copy_is_filled_from_the_other_line() {
+    let mut damaged = adds(2, 2);
+    damaged.truncate(damaged.len() - 1);
+    let payloads = [(0, adds(1, 1)), (0, damaged), (0, adds(4, 1)), (1, adds(2, 2))];
+    let (mut receiver, mut rx) = live(&payloads, &config(), 64);
+    receiver.poll(UnixNanos(100));
+    let seqs: Vec<_> = drain(&mut rx).iter().skip(1).map(|e| (e.action, e.seq.0)).collect();
+    assert_eq!(seqs, [1, 2, 3, 4].map(|n| (Action::OrderAdd, n)));
+    let stats = receiver.stats();
+    assert_eq!((stats.gaps, stats.errors_total(), stats.reordered), (0, 1, 1));
+}
+
+#[test]
+fn traffic_of_other_groups_is_counted_and_left_alone() {
+    let (mut receiver, mut rx) = live(&[(0, adds(1, 1)), (1, adds(1, 1))], &config(), 64);
+    let single = FeedConfig { channels: vec![ChannelConfig { lines: vec![LINES[0]] }], ..config() };
+    let (mut one_line, mut one_rx) = live(&[(0, adds(1, 1)), (1, adds(2, 1))], &single, 64);
+    receiver.poll(UnixNanos(1));
+    one_line.poll(UnixNanos(1));
+    assert_eq!((drain(&mut rx).len(), drain(&mut one_rx).len()), (2, 2));
+    assert_eq!((receiver.stats().other_traffic, receiver.stats().duplicates), (0, 1));
+    assert_eq!((one_line.stats().other_traffic, one_line.stats().duplicates), (1, 0));
+}
+
+#[test]
+fn lines_are_learnt_by_their_session() {
+    let learning = FeedConfig { channels: Vec::new(), ..config() };
+    let other_session = mold(*b"OTHER00001", 1, &[add(1)]);
+    let (mut receiver, mut rx) = live(&[(0, adds(1, 2)), (1, other_session), (1, adds(2, 2))], &learning, 64);
+    receiver.poll(UnixNanos(1));
+    assert_eq!(drain(&mut rx).len(), 4);
+    let stats = receiver.stats();
+    assert_eq!((stats.sessions, stats.other_traffic, stats.duplicates, stats.last_seq), (1, 1, 1, 3));
+}
+
+#[test]
+fn a_session_that_breaks_off_is_a_gap() {
+    let payloads = [(0, adds(5, 1)), (0, mold(*b"TEST000002", 1, &[add(1)]))];
+    let (mut receiver, mut rx) = live(&payloads, &config(), 64);
+    receiver.poll(UnixNanos(1));
+    let events = drain(&mut rx);
+    assert_eq!(brief(&events[1..]), [(Action::OrderAdd, 5), (Action::Gap, 0), (Action::OrderAdd, 1)]);
+    assert_eq!(events[2].qty, Qty(GapCause::SessionChange as u32));
+    assert_eq!(receiver.stats().sessions, 2);
+}
+
+#[test]
+fn joining_late_is_a_loss_when_the_start_is_known() {
+    let strict = FeedConfig {
+        arbiter: ArbiterConfig { start: Start::At(1), timeout: Nanos(0), ..config().arbiter },
+        ..config()
+    };
+    let (mut receiver, mut rx) = live(&[(0, adds(100, 1))], &strict, 64);
+    receiver.poll(UnixNanos(1));
+    let events = drain(&mut rx);
+    assert_eq!(brief(&events), [(Action::Gap, 99), (Action::Define, 100), (Action::OrderAdd, 100)]);
+    assert_eq!((events[0].order_id, events[0].aux), (1, 99));
+}
+
+#[test]
+fn live_events_carry_stamps_and_hops_are_measured() {
+    let start = stage::Clock::now(&OsClock);
+    let clock = || LiveClock::Os(OsClock);
+    let (nic_decode, mut nic_reader) = HopHistogram::new("nic-decode", start);
+    let (decode_ring, mut ring_reader) = HopHistogram::new("decode-ring", start);
+    let hops = ReceiverHops { clock: clock(), nic_decode, decode_ring, sample_every: 1, interval: Nanos(0) };
+    let (receiver, mut rx) = live(&[(0, adds(1, 3))], &config(), 64);
+    let mut receiver = receiver.with_hops(hops).with_publish_stamps(clock());
+    receiver.poll(start);
+    receiver.poll(stage::Clock::now(&OsClock));
+    receiver.housekeep(stage::Clock::now(&OsClock));
+    let events = drain(&mut rx);
+    assert!(events.iter().all(|e| e.ts_recv == start && e.pub_delta_ns > 0), "{events:?}");
+    for reader in [&mut nic_reader, &mut ring_reader] {
+        let mut recorded = 0;
+        let outcome: Result<usize, std::convert::Infallible> = reader.collect(|interval| {
+            recorded += interval.histogram.len();
+            Ok(())
+        });
+        // The second poll found no packet and measured nothing.
+        assert_eq!((outcome, recorded), (Ok(1), 1), "{}", reader.hop());
+    }
+}
+
+/// What becomes of one packet on one line: lost, or sent with this delay.
+type Fate = Option<u64>;
+
+fn fates() -> impl Strategy<Value = Vec<(u64, Fate, Fate)>> {
+    let fate = || prop::option::weighted(0.85, 0_u64..400);
+    prop::collection::vec((1_u64..6, fate(), fate()), 1..80)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Two lines with loss, skew and reordering, in a replay: each message that any line brought comes out once, in
+    /// order, and each that none brought lies in exactly one gap event.
+    #[test]
+    fn every_message_becomes_an_event_or_lies_in_a_gap(packets in fates(), depth in 1_usize..40) {
+        let mut frames = Vec::new();
+        let mut brought = BTreeSet::new();
+        let mut seq = 1;
+        for (i, &(count, a, b)) in packets.iter().enumerate() {
+            for (line, delay) in [(0, a), (1, b)] {
+                let Some(delay) = delay else { continue };
+                brought.extend(seq..seq + count);
+                frames.push((1_000 + 100 * i as u64 + delay, frame(LINES[line], &adds(seq, count))));
+            }
+            seq += count;
+        }
+        frames.sort_by_key(|(ts, _)| *ts);
+        let (tx, mut rx) = ring(depth);
+        let tx = EventTx::Replay(LosslessTx::new(tx));
+        let port = Port { frames: frames.into(), burst: 7, ends: true };
+        let roomy = ArbiterConfig { start: Start::At(1), ..ArbiterConfig::default() };
+        let config = FeedConfig { arbiter: roomy, ..config() };
+        let mut receiver = Receiver::new("receiver", port, &config, tx).unwrap();
+        let mut events = Vec::new();
+        while receiver.poll(UnixNanos(0)).status != WorkStatus::Done {
+            events.extend(drain(&mut rx));
+        }
+        events.extend(drain(&mut rx));
+        let mut next = 1;
+        for event in events.iter().filter(|e| e.action != Action::Define) {
+            if event.action == Action::Gap {
+                prop_assert_eq!(event.order_id, next);
+                prop_assert!((next..next + event.aux).all(|n| !brought.contains(&n)));
+                next += event.aux;
+            } else {
+                prop_assert_eq!((event.action, event.seq.0, event.order_id), (Action::OrderAdd, next, next));
+                prop_assert!(brought.contains(&next));
+                next += 1;
+            }
+        }
+        prop_assert_eq!(next, brought.last().map_or(1, |last| last + 1));
+    }
+}
