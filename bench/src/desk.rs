@@ -1,0 +1,287 @@
+//! A gate with everything a gate has in production: officer's limits, live dynamic limits under a lease, reference
+//! prices, open breakers, positions and a half-full table of open orders; and orders it accepts.
+
+use gate::{
+    AccountId, Breaker, BreakerCause, BreakerState, BreakerTable, ClassId, Effective, Envelope, FixedScore,
+    Gate, GateConfig, GateTables, LimitCause, LimitTable, LimitWriter, OrderEvent, OrderIntent, OrderType,
+    Permission, RefTable, RefWriter, RiskLimits, StaticTable, StaticTerms, StaticWriter, StrategyConfig,
+    StrategyId, Terms, TimeInForce, TopOfBook,
+};
+use types::{BookState, InstrumentId, Nanos, Px, Qty, Side, Tier, TradingStatus, UnixNanos};
+
+/// When the desk opens. Time is an argument of the gate, so the benches run on a clock of their own.
+pub const OPEN: UnixNanos = UnixNanos(1_572_445_800_000_000_000);
+
+/// Orders that stay open while others are checked.
+const RESTING: u64 = 2_000;
+
+/// First client order id of the orders that are measured.
+const FIRST_ID: u64 = 1_000_000;
+
+/// One tick: a cent.
+const CENT: i64 = 10_000_000;
+
+/// Every limit is in force and none binds the orders of [`orders`].
+const LIMITS: RiskLimits = RiskLimits {
+    max_qty: Qty(5_000),
+    max_notional_micros: 10_000_000_000_000,
+    collar_bps: 500,
+    passive_min_ticks: 2,
+    max_pos_long: 1 << 40,
+    max_pos_short: 1 << 40,
+    order_rate_per_s: 20_000,
+    order_burst: 60_000,
+    margin_bps: 10_000,
+};
+
+/// xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators", 2016): seeded chance that no
+/// prefetcher guesses.
+#[derive(Clone, Debug)]
+pub struct Chance(u64);
+
+impl Chance {
+    /// A stream of chance; the same seed gives the same stream.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(seed | 1)
+    }
+
+    /// A number below `n`.
+    #[inline]
+    pub fn below(&mut self, n: u32) -> u32 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let word = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32;
+        ((word * u64::from(n)) >> 32) as u32
+    }
+}
+
+/// A gate and the handles of those who feed it.
+#[derive(Debug)]
+pub struct Desk {
+    /// The gate.
+    pub gate: Gate,
+    /// Those who publish what it reads.
+    pub publisher: Publisher,
+    /// Bytes of all tables the gate reads or owns.
+    pub bytes: usize,
+    /// The officer's handle: rows stay as published while it lives.
+    _officer: StaticWriter,
+}
+
+/// Scorer and book owner: they republish limits and prices while orders are checked.
+#[derive(Debug)]
+pub struct Publisher {
+    limits: LimitWriter,
+    references: RefWriter,
+    effective: Effective,
+    instruments: u32,
+    chance: Chance,
+    version: u32,
+}
+
+impl Desk {
+    /// A desk over so many instruments, one strategy.
+    ///
+    /// # Panics
+    /// When the gate refuses a table: the sizes asked for are not ones it can have.
+    #[must_use]
+    pub fn open(instruments: u32) -> Self {
+        let count = instruments as usize;
+        let (mut officer, statics) = StaticTable::create(count, 1).expect("a static table");
+        let (limits, dynamics) = LimitTable::create_within(&statics).expect("a dynamic table");
+        let (references, quotes) = RefTable::create(count).expect("a reference table");
+        let (mut control, breakers) = BreakerTable::create(1, 1, count).expect("breakers");
+        control.set_unset(Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 });
+        let envelope = Envelope::fixed(LIMITS).expect("limits within their bounds");
+        let lot = StaticTerms { lot: Qty(1), permission: Permission::Granted, version: 1 };
+        for i in 0..instruments {
+            officer.publish(InstrumentId(i), ClassId(0), &envelope, &lot, OPEN).expect("a row");
+        }
+        let tables = statics.bytes() + dynamics.bytes() + quotes.bytes() + breakers.bytes();
+        let strategies =
+            [StrategyConfig { class: ClassId(0), order_rate_per_s: 1_000_000_000, order_burst: u32::MAX }];
+        // References are checked for their age; a simulated minute must not make them too old.
+        let config = GateConfig {
+            strategies: &strategies,
+            ref_age_max: Nanos(3_600_000_000_000),
+            ..GateConfig::DEFAULT
+        };
+        let gate = Gate::new(
+            &config,
+            GateTables { statics, dynamics: Some(dynamics), references: quotes, breakers },
+        )
+        .expect("a gate over tables of one size");
+        let publisher = Publisher {
+            limits,
+            references,
+            effective: envelope.clamp(&LIMITS),
+            instruments,
+            chance: Chance::new(7),
+            version: 0,
+        };
+        let mut desk = Self { bytes: tables + gate.bytes(), gate, publisher, _officer: officer };
+        (0..instruments).for_each(|i| desk.publisher.publish(i, OPEN));
+        desk.trade_a_little();
+        desk
+    }
+
+    /// Positions in every instrument and [`RESTING`] open orders, so that look-ups find something.
+    fn trade_a_little(&mut self) {
+        let mut chance = Chance::new(11);
+        for i in 0..self.publisher.instruments {
+            let position = i64::from(chance.below(20_001)) - 10_000;
+            self.gate.set_position(InstrumentId(i), StrategyId(0), position).expect("a small position");
+        }
+        let resting = orders(self.publisher.instruments, RESTING as usize, 13);
+        for (id, order) in (1..=RESTING).zip(resting) {
+            let order = OrderIntent { cl_ord_id: id, ..order };
+            let (verdict, reservation) = self.gate.reserve(&order, OPEN);
+            assert!(reservation.is_some(), "a resting order was refused: {verdict}");
+        }
+    }
+}
+
+impl Publisher {
+    /// Publishes limits and prices of one instrument.
+    ///
+    /// # Panics
+    /// When the instrument is not the desk's.
+    #[inline]
+    pub fn publish(&mut self, instrument: u32, now: UnixNanos) {
+        self.version += 1;
+        let terms = Terms {
+            tier: Tier::Normal,
+            score: FixedScore::from_micros(self.version % 40_000).unwrap_or(FixedScore::ZERO),
+            lease: Nanos(60_000_000_000),
+            version: self.version,
+            cause: LimitCause::Renew,
+        };
+        let id = InstrumentId(instrument);
+        self.limits.publish(id, ClassId(0), &self.effective, &terms, now).expect("a row");
+        self.references.publish(id, &top(instrument, now)).expect("a row");
+    }
+
+    /// Publishes one instrument chosen by chance.
+    #[inline]
+    pub fn publish_any(&mut self, now: UnixNanos) {
+        let instrument = self.chance.below(self.instruments);
+        self.publish(instrument, now);
+    }
+}
+
+/// Quotes from 5 to 505 dollars, two cents wide.
+fn top(instrument: u32, now: UnixNanos) -> TopOfBook {
+    let mid = Px::from_1e4(50_000 + i64::from(instrument % 500) * 10_000);
+    TopOfBook {
+        bid: Px(mid.0 - CENT),
+        bid_qty: 5_000,
+        ask: Px(mid.0 + CENT),
+        ask_qty: 5_000,
+        last: mid,
+        tick: Px(CENT),
+        ts: now,
+        state: BookState::Live,
+        status: TradingStatus::Trading,
+    }
+}
+
+/// Orders over random instruments that a [`Desk`] accepts: nine of ten rest at the touch or up to five ticks behind it, the
+/// others take, half of them at market.
+#[must_use]
+pub fn orders(instruments: u32, count: usize, seed: u64) -> Vec<OrderIntent> {
+    let mut chance = Chance::new(seed);
+    (0..count as u64)
+        .map(|n| {
+            let instrument = chance.below(instruments);
+            let side = if chance.below(2) == 0 { Side::Bid } else { Side::Ask };
+            let quote = top(instrument, OPEN);
+            let (near, far, away) = match side {
+                Side::Bid => (quote.bid.0, quote.ask.0, -CENT),
+                Side::Ask => (quote.ask.0, quote.bid.0, CENT),
+            };
+            let (px, order_type, tif) = match chance.below(20) {
+                0 => (Px::NONE, OrderType::Market, TimeInForce::Ioc),
+                1 => (Px(far), OrderType::Limit, TimeInForce::Ioc),
+                _ => (Px(near + away * i64::from(chance.below(6))), OrderType::Limit, TimeInForce::Day),
+            };
+            OrderIntent {
+                cl_ord_id: FIRST_ID + n,
+                px,
+                instrument: InstrumentId(instrument),
+                qty: Qty(100 * (1 + chance.below(9))),
+                strategy: StrategyId(0),
+                account: AccountId(0),
+                side,
+                order_type,
+                tif,
+            }
+        })
+        .collect()
+}
+
+/// The event that makes an order as if it had never been.
+#[must_use]
+pub const fn cancelled(id: u64) -> OrderEvent {
+    OrderEvent::Cancelled { id }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gate::{Decision, LimitsSource, Settlement};
+
+    #[test]
+    fn every_order_is_accepted_under_live_limits() {
+        let mut desk = Desk::open(64);
+        let mut now = OPEN;
+        for order in orders(64, 20_000, 1) {
+            let verdict = desk.gate.check(&order, now);
+            assert_eq!(
+                (verdict.decision, verdict.source),
+                (Decision::Accept, LimitsSource::Dynamic),
+                "{verdict}"
+            );
+            let (verdict, reservation) = desk.gate.reserve(&order, now);
+            assert!(reservation.is_some(), "{verdict}");
+            assert_eq!(desk.gate.settle(cancelled(order.cl_ord_id)), Settlement::Done);
+            now = now.plus(Nanos(1_000));
+        }
+        assert_eq!(desk.gate.open_order_count() as u64, RESTING);
+    }
+
+    #[test]
+    fn all_checks_are_on() {
+        let desk = Desk::open(64);
+        let good = orders(64, 1, 1)[0];
+        let refused = |order: OrderIntent| desk.gate.check(&order, OPEN).slug();
+        assert_eq!(refused(OrderIntent { cl_ord_id: 1, ..good }), "DUPLICATE");
+        assert_eq!(refused(OrderIntent { qty: Qty(5_001), ..good }), "QTY_STATIC");
+        assert_eq!(refused(OrderIntent { px: Px(good.px.0 * 2), ..good }), "COLLAR");
+        assert_eq!(refused(OrderIntent { px: Px(good.px.0 + 1), ..good }), "BAD_TICK");
+        let late = OPEN.plus(Nanos(61_000_000_000));
+        assert_eq!(desk.gate.check(&good, late).source, LimitsSource::StaticLease);
+    }
+
+    #[test]
+    fn a_writer_at_work_changes_no_verdict() {
+        let mut desk = Desk::open(8);
+        let order = orders(8, 1, 3)[0];
+        (0..1_000).for_each(|_| desk.publisher.publish_any(OPEN));
+        assert_eq!(desk.gate.check(&order, OPEN).decision, Decision::Accept);
+    }
+
+    #[test]
+    fn chance_is_spread_and_repeats() {
+        let mut a = Chance::new(5);
+        let mut b = Chance::new(5);
+        let mut seen = [0_u32; 10];
+        for _ in 0..10_000 {
+            let n = a.below(10);
+            assert_eq!(n, b.below(10));
+            seen[n as usize] += 1;
+        }
+        assert!(seen.iter().all(|&n| (800..1_200).contains(&n)), "{seen:?}");
+    }
+}
