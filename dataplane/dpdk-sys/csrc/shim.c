@@ -134,16 +134,15 @@ uint32_t pcl_pool_in_use(const struct rte_mempool *pool) { return rte_mempool_in
 /* --- Port ----------------------------------------------------------------------------------------------------------- */
 
 struct pcl_port_info {
-	char driver[32];
 	uint64_t rx_offload_capa;
-	uint32_t max_rx_pktlen;
 	int32_t socket; /* -1: none, or any */
 	uint16_t max_rx_queues, max_tx_queues;
 	uint16_t rx_descriptors, tx_descriptors; /* as set up */
 	uint16_t mtu;
 	uint8_t mac[6];
+	uint32_t padding;
 };
-_Static_assert(sizeof(struct pcl_port_info) == 64, "mirrored by PortInfo");
+_Static_assert(sizeof(struct pcl_port_info) == 32, "mirrored by PortInfo");
 
 struct pcl_link {
 	uint32_t speed_mbps; /* UINT32_MAX: unknown */
@@ -156,6 +155,16 @@ struct pcl_stats {
 	uint64_t ipackets, opackets, ibytes, obytes, imissed, ierrors, oerrors, rx_nombuf;
 };
 _Static_assert(sizeof(struct pcl_stats) == 64, "mirrored by Stats");
+
+/* The driver's name, NUL-terminated. */
+int pcl_port_driver(uint16_t port, char out[32])
+{
+	struct rte_eth_dev_info info;
+	int rc = rte_eth_dev_info_get(port, &info);
+	if (rc == 0)
+		snprintf(out, 32, "%s", info.driver_name);
+	return rc;
+}
 
 /* Which call of pcl_port_configure failed; order of the calls. */
 enum pcl_step {
@@ -223,9 +232,7 @@ int pcl_port_configure(uint16_t port, uint16_t rx_queues, uint16_t tx_queues, ui
 	if (rc != 0)
 		return rc;
 	memcpy(out->mac, mac.addr_bytes, sizeof out->mac);
-	strncpy(out->driver, info.driver_name, sizeof out->driver - 1);
 	out->rx_offload_capa = info.rx_offload_capa;
-	out->max_rx_pktlen = info.max_rx_pktlen;
 	out->socket = socket;
 	out->max_rx_queues = info.max_rx_queues;
 	out->max_tx_queues = info.max_tx_queues;

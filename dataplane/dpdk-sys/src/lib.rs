@@ -56,12 +56,8 @@ const _: () = {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PortInfo {
-    /// Driver name, NUL-terminated.
-    pub driver: [u8; 32],
     /// `RTE_ETH_RX_OFFLOAD_*` bits the device offers.
     pub rx_offload_capa: u64,
-    /// Largest frame the device can receive, bytes.
-    pub max_rx_pktlen: u32,
     /// NUMA socket, -1 when the device has none.
     pub socket: i32,
     /// RX queues the device has.
@@ -76,6 +72,7 @@ pub struct PortInfo {
     pub mtu: u16,
     /// The port's address.
     pub mac: [u8; 6],
+    _padding: u32,
 }
 
 /// Link state (`struct pcl_link`).
@@ -113,7 +110,7 @@ pub struct Stats {
     pub rx_nombuf: u64,
 }
 
-const _: () = assert!(size_of::<PortInfo>() == 64 && size_of::<Link>() == 8 && size_of::<Stats>() == 64);
+const _: () = assert!(size_of::<PortInfo>() == 32 && size_of::<Link>() == 8 && size_of::<Stats>() == 64);
 
 // The calls of `pcl_port_configure`, in order; `step` says which one failed.
 /// `rte_eth_dev_info_get`.
@@ -175,7 +172,9 @@ unsafe extern "C" {
     /// `rte_mempool_in_use_count`: buffers not in the pool or in a thread's cache of it.
     pub fn pcl_pool_in_use(pool: *const Mempool) -> u32;
 
-    /// Configures a port and sets up all queues; on failure `step` is one of the `STEP_` constants.
+    /// The driver's name, NUL-terminated, in 32 bytes at `out`.
+    pub fn pcl_port_driver(port: u16, out: *mut c_char) -> c_int;
+    /// Configures a port and sets up all queues; `timestamps` not 0 asks for the RX timestamp offload where there is one; on failure `step` is one of the `STEP_` constants.
     pub fn pcl_port_configure(
         port: u16,
         rx_queues: u16,

@@ -43,7 +43,7 @@ pub use mac::MacAddr;
 pub use mempool::{Mempool, MempoolConfig, MempoolError};
 pub use port::{
     ConfigureStep, Configured, Link, Port, PortConfig, PortError, PortInfo, RxClock, RxFilter, RxModeReport,
-    Started, StartedPort, Stats,
+    RxTimestamps, Started, StartedPort, Stats,
 };
 pub use rx::{BURST_MAX, Burst, BurstIter, MbufRef, RxQueue};
 pub use thread::{ThreadRegistration, ThreadRegistrationError};

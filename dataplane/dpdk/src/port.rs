@@ -1,7 +1,10 @@
 //! A port: configured, started, and stopped when its last handle goes.
 
+mod config;
+mod error;
+mod info;
+
 use std::cell::Cell;
-use std::fmt;
 use std::marker::PhantomData;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -10,265 +13,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::eal::Runtime;
 use crate::log::LogCapture;
 use crate::rx::TimestampField;
-use crate::{BURST_MAX, Eal, MacAddr, Mempool, RxQueue, TxQueue, errno_text, log_tail};
+use crate::{BURST_MAX, Eal, MacAddr, Mempool, RxQueue, TxQueue};
+
+pub use config::{PortConfig, RxTimestamps};
+pub use error::{ConfigureStep, PortError};
+pub use info::{Link, PortInfo, RxClock, RxFilter, RxModeReport, Stats};
 
 /// `RTE_ETH_RX_OFFLOAD_TIMESTAMP`.
 const OFFLOAD_TIMESTAMP: u64 = 1 << 14;
-
-/// Queues and descriptors of a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PortConfig {
-    /// RX queues; one receiving thread each.
-    pub rx_queues: u16,
-    /// TX queues. `net_af_xdp` wants as many as RX queues.
-    pub tx_queues: u16,
-    /// Descriptors per RX queue: packets the device can hold while nobody polls. Rounded to what the device can do.
-    pub rx_descriptors: u16,
-    /// Descriptors per TX queue.
-    pub tx_descriptors: u16,
-    /// Ask for RX timestamps where the device offers them.
-    pub timestamps: bool,
-}
-
-impl Default for PortConfig {
-    /// One queue of 1,024 descriptors each way, with timestamps.
-    fn default() -> Self {
-        Self { rx_queues: 1, tx_queues: 1, rx_descriptors: 1024, tx_descriptors: 1024, timestamps: true }
-    }
-}
-
-/// The step of configuring a port that failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ConfigureStep {
-    /// `rte_eth_dev_info_get`
-    Info,
-    /// more queues wanted than the device has
-    QueueLimit,
-    /// `rte_eth_dev_configure`
-    Configure,
-    /// `rte_eth_dev_adjust_nb_rx_tx_desc`
-    Descriptors,
-    /// `rte_eth_rx_queue_setup`
-    RxQueue,
-    /// `rte_eth_tx_queue_setup`
-    TxQueue,
-    /// `rte_eth_macaddr_get`
-    Mac,
-}
-
-impl ConfigureStep {
-    const fn from_shim(step: u32) -> Self {
-        match step {
-            dpdk_sys::STEP_INFO => Self::Info,
-            dpdk_sys::STEP_QUEUE_LIMIT => Self::QueueLimit,
-            dpdk_sys::STEP_CONFIGURE => Self::Configure,
-            dpdk_sys::STEP_DESCRIPTORS => Self::Descriptors,
-            dpdk_sys::STEP_RX_QUEUE => Self::RxQueue,
-            dpdk_sys::STEP_TX_QUEUE => Self::TxQueue,
-            _ => Self::Mac,
-        }
-    }
-}
-
-impl fmt::Display for ConfigureStep {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Info => "rte_eth_dev_info_get",
-            Self::QueueLimit => "more queues wanted than the device has",
-            Self::Configure => "rte_eth_dev_configure",
-            Self::Descriptors => "rte_eth_dev_adjust_nb_rx_tx_desc",
-            Self::RxQueue => "rte_eth_rx_queue_setup",
-            Self::TxQueue => "rte_eth_tx_queue_setup",
-            Self::Mac => "rte_eth_macaddr_get",
-        })
-    }
-}
-
-/// Why a port could not be brought up or asked.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PortError {
-    /// No port has that name.
-    #[error("{device}: no such port (of {present} there are)")]
-    NoSuchPort {
-        /// The name asked for.
-        device: String,
-        /// Number of ports there are.
-        present: u16,
-    },
-    /// The port is in use by this process already, or its driver failed to set up a queue before. Such a driver is not tried
-    /// again, since what it left behind is unknown (`net_pcap` frees its ring twice).
-    #[error("{device}: in use by this process, or refused by its driver before")]
-    InUse {
-        /// The port's name.
-        device: String,
-    },
-    /// The pool has fewer buffers than the RX descriptors and one burst take.
-    #[error(
-        "{device}: a pool of {mbufs} buffers cannot feed {wanted} RX descriptors and a burst of {BURST_MAX}"
-    )]
-    PoolTooSmall {
-        /// The port's name.
-        device: String,
-        /// Buffers in the pool.
-        mbufs: u32,
-        /// RX descriptors of all queues.
-        wanted: u32,
-    },
-    /// The device refused the configuration.
-    #[error("{device}: {step}: {}{}", errno_text(*rc), log_tail(log))]
-    Configure {
-        /// The port's name.
-        device: String,
-        /// The call that failed.
-        step: ConfigureStep,
-        /// Its result.
-        rc: i32,
-        /// What DPDK logged.
-        log: String,
-    },
-    /// The device did not start.
-    #[error("{device}: rte_eth_dev_start: {}{}", errno_text(*rc), log_tail(log))]
-    Start {
-        /// The port's name.
-        device: String,
-        /// The result.
-        rc: i32,
-        /// What DPDK logged.
-        log: String,
-    },
-    /// An address that is not a multicast group.
-    #[error("{0} is not a multicast group")]
-    NotMulticast(Ipv4Addr),
-    /// The device does not answer a question.
-    #[error("{device}: {call}: {}", errno_text(*rc))]
-    Query {
-        /// The port's name.
-        device: String,
-        /// The call that failed.
-        call: &'static str,
-        /// Its result.
-        rc: i32,
-    },
-}
-
-/// What kind of clock stamps the packets of a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RxClock {
-    /// Packets carry no time.
-    None,
-    /// Unix time in microseconds: `net_pcap` before DPDK 26.07, whatever the file's resolution.
-    UnixMicros,
-    /// Unix time in nanoseconds: `net_pcap` from DPDK 26.07, `net_af_packet` from DPDK 24.11.
-    UnixNanos,
-    /// Ticks of the device's own clock, which only the device's profile can tell how to read.
-    Device,
-}
-
-/// What a configured port says about itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PortInfo {
-    /// The name it was found by.
-    pub device: String,
-    /// DPDK's number of it.
-    pub number: u16,
-    /// Driver: `net_pcap`, `net_ice`, `mlx5_pci`.
-    pub driver: String,
-    /// NUMA socket, where it has one; pool and receiving core belong on the same.
-    pub socket: Option<u32>,
-    /// Its address.
-    pub mac: MacAddr,
-    /// Maximum transmission unit in bytes, 0 when the driver does not say.
-    pub mtu: u16,
-    /// Descriptors per RX queue as set up.
-    pub rx_descriptors: u16,
-    /// Descriptors per TX queue as set up.
-    pub tx_descriptors: u16,
-    /// RX queues the device could have.
-    pub max_rx_queues: u16,
-    /// Clock of its RX timestamps.
-    pub rx_clock: RxClock,
-}
-
-/// State of the link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Link {
-    /// Whether there is one.
-    pub up: bool,
-    /// Speed in Mbit/s, where known.
-    pub speed_mbps: Option<u32>,
-    /// Whether both directions work at once.
-    pub full_duplex: bool,
-}
-
-/// The port's counters since it started.
-///
-/// What is missing in them proves nothing: the kernel-backed devices lose packets without counting. A feed's sequence numbers
-/// are the truth about loss.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Packets received.
-    pub rx_packets: u64,
-    /// Bytes received.
-    pub rx_bytes: u64,
-    /// Packets the device dropped because its queue was full, where the driver counts that.
-    pub rx_missed: u64,
-    /// Packets received in error.
-    pub rx_errors: u64,
-    /// Times no buffer was left in the pool.
-    pub rx_no_mbuf: u64,
-    /// Packets sent.
-    pub tx_packets: u64,
-    /// Bytes sent.
-    pub tx_bytes: u64,
-    /// Packets that could not be sent.
-    pub tx_errors: u64,
-}
-
-/// How a port was made to receive multicast, best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RxFilter {
-    /// The groups' own addresses (`rte_eth_dev_set_mc_addr_list`).
-    Groups,
-    /// Every multicast frame (`rte_eth_allmulticast_enable`).
-    AllMulticast,
-    /// Every frame (`rte_eth_promiscuous_enable`).
-    Promiscuous,
-}
-
-/// What [`Port::receive_groups`] asked for, and what the device answered: 0, a negated errno (-95: not supported), or `None`
-/// where an earlier request held and this one was not made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RxModeReport {
-    /// The request that held; `None`: the device supports none of them and receives what it receives.
-    pub held: Option<RxFilter>,
-    /// Result of `rte_eth_dev_set_mc_addr_list`.
-    pub set_mc_addr_list: i32,
-    /// Result of `rte_eth_allmulticast_enable`.
-    pub allmulticast: Option<i32>,
-    /// Result of `rte_eth_promiscuous_enable`.
-    pub promiscuous: Option<i32>,
-}
-
-impl fmt::Display for RxModeReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let held = match self.held {
-            Some(RxFilter::Groups) => "the groups' addresses",
-            Some(RxFilter::AllMulticast) => "all multicast",
-            Some(RxFilter::Promiscuous) => "promiscuous mode",
-            None => "no filter request",
-        };
-        let rc = |rc: Option<i32>| rc.map_or_else(|| "not asked".to_owned(), |rc| rc.to_string());
-        write!(
-            f,
-            "{held} held (set_mc_addr_list {}, allmulticast {}, promiscuous {})",
-            self.set_mc_addr_list,
-            rc(self.allmulticast),
-            rc(self.promiscuous)
-        )
-    }
-}
 
 /// State of a [`Port`] that has its queues and does not run yet.
 #[derive(Debug)]
@@ -410,28 +162,25 @@ impl Port<Configured> {
         if claimed.contains(&number) {
             return Err(PortError::InUse { device: device_name() });
         }
+        let driver = driver_name(number).map_err(|rc| PortError::Query {
+            device: device_name(),
+            call: "rte_eth_dev_info_get",
+            rc,
+        })?;
+        let ask = asks_for_timestamps(&driver, config.timestamps);
         let capture = LogCapture::begin();
-        let configured = configure(number, config, pool);
+        let configured = configure(number, config, ask, pool);
         let log = capture.finish();
+        if !matches!(configured, Err((ConfigureStep::Info | ConfigureStep::QueueLimit, _))) {
+            claimed.push(number);
+        }
         let raw =
             configured.map_err(|(step, rc)| PortError::Configure { device: device_name(), step, rc, log })?;
-        claimed.push(number);
         drop(claimed);
 
-        let (timestamps, rx_clock) =
-            TimestampField::of_port(&driver_name(&raw), offers_timestamps(&raw, config));
-        let info = PortInfo {
-            device: device_name(),
-            number,
-            driver: driver_name(&raw),
-            socket: u32::try_from(raw.socket).ok(),
-            mac: MacAddr(raw.mac),
-            mtu: raw.mtu,
-            rx_descriptors: raw.rx_descriptors,
-            tx_descriptors: raw.tx_descriptors,
-            max_rx_queues: raw.max_rx_queues,
-            rx_clock,
-        };
+        let offloaded = ask && raw.rx_offload_capa & OFFLOAD_TIMESTAMP != 0;
+        let (timestamps, rx_clock) = TimestampField::of_port(&driver, offloaded);
+        let info = port_info(device, number, driver, &raw, rx_clock);
         let shared = Arc::new(PortShared {
             number,
             started: AtomicBool::new(false),
@@ -517,6 +266,7 @@ impl Port<Started> {
 fn configure(
     number: u16,
     config: PortConfig,
+    timestamps: bool,
     pool: &Mempool,
 ) -> Result<dpdk_sys::PortInfo, (ConfigureStep, i32)> {
     let mut info = dpdk_sys::PortInfo::default();
@@ -530,7 +280,7 @@ fn configure(
             config.tx_queues,
             config.rx_descriptors,
             config.tx_descriptors,
-            i32::from(config.timestamps),
+            i32::from(timestamps),
             pool.as_ptr(),
             &raw mut info,
             &raw mut step,
@@ -539,13 +289,46 @@ fn configure(
     if rc == 0 { Ok(info) } else { Err((ConfigureStep::from_shim(step), rc)) }
 }
 
-fn driver_name(raw: &dpdk_sys::PortInfo) -> String {
-    let end = raw.driver.iter().position(|&byte| byte == 0).unwrap_or(raw.driver.len());
-    String::from_utf8_lossy(&raw.driver[..end]).into_owned()
+fn port_info(
+    device: &str,
+    number: u16,
+    driver: String,
+    raw: &dpdk_sys::PortInfo,
+    rx_clock: RxClock,
+) -> PortInfo {
+    PortInfo {
+        device: device.to_owned(),
+        number,
+        driver,
+        socket: u32::try_from(raw.socket).ok(),
+        mac: MacAddr(raw.mac),
+        mtu: raw.mtu,
+        rx_descriptors: raw.rx_descriptors,
+        tx_descriptors: raw.tx_descriptors,
+        max_rx_queues: raw.max_rx_queues,
+        rx_clock,
+    }
 }
 
-fn offers_timestamps(raw: &dpdk_sys::PortInfo, config: PortConfig) -> bool {
-    config.timestamps && raw.rx_offload_capa & OFFLOAD_TIMESTAMP != 0
+/// The name of a port's driver; `Err` is the result of asking.
+fn driver_name(number: u16) -> Result<String, i32> {
+    let mut name = [0_u8; 32];
+    // SAFETY: `pcl_port_driver` wants a port that exists, which the caller looked up, and 32 writable bytes; a `u8` array
+    // and `char` storage have the same layout.
+    let rc = unsafe { dpdk_sys::pcl_port_driver(number, name.as_mut_ptr().cast()) };
+    if rc != 0 {
+        return Err(rc);
+    }
+    let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
+    Ok(String::from_utf8_lossy(&name[..end]).into_owned())
+}
+
+fn asks_for_timestamps(driver: &str, wanted: RxTimestamps) -> bool {
+    match wanted {
+        RxTimestamps::Off => false,
+        RxTimestamps::Unix => matches!(driver, "net_pcap" | "net_af_packet"),
+        RxTimestamps::Any => true,
+    }
 }
 
 /// The addresses of `groups` and of 224.0.0.1, each once.
@@ -573,47 +356,10 @@ mod tests {
     }
 
     #[test]
-    fn a_report_says_what_held_and_what_was_not_asked() {
-        let report = RxModeReport {
-            held: Some(RxFilter::AllMulticast),
-            set_mc_addr_list: -95,
-            allmulticast: Some(0),
-            promiscuous: None,
-        };
-        assert_eq!(
-            report.to_string(),
-            "all multicast held (set_mc_addr_list -95, allmulticast 0, promiscuous not asked)"
-        );
-    }
-
-    #[test]
-    fn a_refusal_says_which_call_and_why() {
-        let error = PortError::Configure {
-            device: "net_pcap3".into(),
-            step: ConfigureStep::RxQueue,
-            rc: -22,
-            log: "eth_rx_queue_setup(): Multiseg mbufs are not supported in infinite_rx mode.\n".into(),
-        };
-        assert_eq!(
-            error.to_string(),
-            "net_pcap3: rte_eth_rx_queue_setup: -22 (Invalid argument); DPDK said: eth_rx_queue_setup(): Multiseg mbufs \
-             are not supported in infinite_rx mode."
-        );
-    }
-
-    #[test]
-    fn every_step_of_the_shim_has_its_name() {
-        let names = [
-            (dpdk_sys::STEP_INFO, "rte_eth_dev_info_get"),
-            (dpdk_sys::STEP_QUEUE_LIMIT, "more queues wanted than the device has"),
-            (dpdk_sys::STEP_CONFIGURE, "rte_eth_dev_configure"),
-            (dpdk_sys::STEP_DESCRIPTORS, "rte_eth_dev_adjust_nb_rx_tx_desc"),
-            (dpdk_sys::STEP_RX_QUEUE, "rte_eth_rx_queue_setup"),
-            (dpdk_sys::STEP_TX_QUEUE, "rte_eth_tx_queue_setup"),
-            (dpdk_sys::STEP_MAC, "rte_eth_macaddr_get"),
-        ];
-        for (step, name) in names {
-            assert_eq!(ConfigureStep::from_shim(step).to_string(), name);
-        }
+    fn a_nic_is_not_slowed_for_ticks_nobody_reads() {
+        use RxTimestamps::{Any, Off, Unix};
+        let asks = |driver, wanted| asks_for_timestamps(driver, wanted);
+        assert!(asks("net_pcap", Unix) && asks("net_af_packet", Unix) && asks("net_ice", Any));
+        assert!(!asks("net_ice", Unix) && !asks("mlx5_pci", Unix) && !asks("net_pcap", Off));
     }
 }
