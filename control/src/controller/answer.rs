@@ -91,7 +91,7 @@ impl Controller {
         let inner = self.lock();
         let mut rows = Vec::with_capacity(views.len() * LimitKey::ALL.len());
         for view in views {
-            let envelope = inner.limits.envelope(view.symbol);
+            let envelope = inner.limits.approved(view.symbol);
             rows.extend(LimitKey::ALL.into_iter().map(|key| {
                 let set = inner.limits.set_by(view.symbol, key);
                 LimitRow {

@@ -470,7 +470,7 @@ fn plan_changes(
         let message = "nothing was changed: at least one limit is wanted, each at most once".to_owned();
         return refuse(RefusalKind::BadRequest, message);
     }
-    let envelope = inner.limits.envelope(symbol);
+    let envelope = inner.limits.approved(symbol);
     let mut diffs = Vec::new();
     for LimitChange { key, value } in changes {
         let (key, value) = (*key, *value);

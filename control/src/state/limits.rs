@@ -6,7 +6,7 @@ use crate::config::LimitPlan;
 use crate::limits::{LimitKey, LimitRange};
 use crate::names::SymbolName;
 use crate::stamp::Stamp;
-use gate::Envelope;
+use gate::{Envelope, Parameter};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -87,11 +87,26 @@ impl LimitBook {
         self.changes.get(&symbol)?.get(&key)
     }
 
-    /// The envelope of one instrument: the configured one with the officers' bases. A base tighter than the floor takes
-    /// the floor with it, so that no clamp to the floor undoes an officer's tightening.
+    /// What is approved for one instrument: configured floor and cap, and the base in force. A base tighter than the
+    /// floor takes the floor with it, so that no clamp to the floor undoes an officer's tightening.
+    pub(crate) fn approved(&self, symbol: SymbolName) -> Envelope {
+        self.shaped(symbol, |_, _, cap| cap)
+    }
+
+    /// What the gate is given: as [`LimitBook::approved`], but a limit that an officer has set tighter than the
+    /// configuration is also its own cap. The model cannot widen past an officer's word, and a limit published under the
+    /// old one stops at it at once.
     pub(crate) fn envelope(&self, symbol: SymbolName) -> Envelope {
+        let configured = *self.configured.envelope(symbol).base();
+        self.shaped(symbol, |parameter, value, cap| {
+            let tightened = !parameter.at_least_as_tight(configured.get(parameter), value);
+            if tightened { value } else { cap }
+        })
+    }
+
+    fn shaped(&self, symbol: SymbolName, cap_of: impl Fn(Parameter, i64, i64) -> i64) -> Envelope {
         let configured = self.configured.envelope(symbol);
-        let (mut floor, mut base) = (*configured.floor(), *configured.base());
+        let (mut floor, mut base, mut cap) = (*configured.floor(), *configured.base(), *configured.cap());
         for (key, set) in self.changes.get(&symbol).into_iter().flatten() {
             let parameter = key.parameter();
             let Some(value) = key.to_gate(set.value).ok() else { continue };
@@ -99,9 +114,10 @@ impl LimitBook {
                 floor = floor.with(parameter, value).unwrap_or(floor);
             }
             base = base.with(parameter, value).unwrap_or(base);
+            cap = cap.with(parameter, cap_of(parameter, value, cap.get(parameter))).unwrap_or(cap);
         }
-        // Every value was checked against the cap when it was set, and the cap is the configuration's.
-        Envelope::new(floor, base, *configured.cap()).unwrap_or(*configured)
+        // Every value was checked against the configured cap when it was set or read.
+        Envelope::new(floor, base, cap).unwrap_or(*configured)
     }
 
     /// Whether `value` is one the gate can hold and, if so, whether it is within the cap.
@@ -174,13 +190,31 @@ mod tests {
         let (mut book, _) = LimitBook::open(dir.path(), plan(&[]));
         book.set(symbol, LimitKey::MaxQty, set(1));
         book.set(symbol, LimitKey::PassiveMinTicks, set(50));
-        let envelope = book.envelope(symbol);
+        let envelope = book.approved(symbol);
         assert_eq!(
             (envelope.floor().max_qty.0, envelope.base().max_qty.0, envelope.cap().max_qty.0),
             (1, 1, 1000)
         );
         assert_eq!(envelope.floor().passive_min_ticks, 50);
         assert_eq!(envelope.floor().collar_bps, 20, "the other floors stay");
+    }
+
+    #[test]
+    fn what_an_officer_tightened_the_model_cannot_widen() {
+        let dir = tempfile::tempdir().unwrap();
+        let symbol: SymbolName = "ZVZZT".parse().unwrap();
+        let (mut book, _) = LimitBook::open(dir.path(), plan(&[]));
+        book.set(symbol, LimitKey::MaxQty, set(50));
+        book.set(symbol, LimitKey::MarginBps, set(15_000));
+        book.set(symbol, LimitKey::CollarBps, set(300));
+        let cap = *book.envelope(symbol).cap();
+        assert_eq!((cap.max_qty.0, cap.margin_bps), (50, 15_000), "tightened: the word is the cap");
+        assert_eq!(cap.collar_bps, 500, "loosened: the configured cap stays");
+        assert_eq!(
+            book.approved(symbol).cap().max_qty.0,
+            1000,
+            "which is also what the officer may go back to"
+        );
     }
 
     #[test]

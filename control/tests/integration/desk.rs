@@ -1,0 +1,304 @@
+//! A small appliance: a real gate over three instruments, driven through the same `Backend` as the real one.
+
+use control::Controller;
+use control::audit::Actor;
+use control::backend::{Backend, BackendError, InstrumentView, Snapshot};
+use control::config::{self, Plan};
+use control::controller::Clock;
+use control::names::{Scope, SymbolName};
+use control::protocol::{Command, FeedStatus, OrderCounts, OrderQuery, Refusal, Reply, ScorerStatus};
+use control::roles::Role;
+use control::stamp::Stamp;
+use gate::{
+    AccountId, Breaker, BreakerCause, BreakerReader, BreakerState, BreakerTable, BreakerWriter, ClassId,
+    Envelope, Explanation, FixedScore, Gate, GateConfig, GateTables, LimitCause, LimitTable, LimitWriter,
+    OrderIntent, OrderType, Overlay, Permission, RefTable, StaticTable, StaticTerms, StaticWriter,
+    StrategyConfig, StrategyId, Terms, TopOfBook, effective_limits,
+};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use types::{BookState, InstrumentId, Nanos, Px, Qty, Tier, TradingStatus, UnixNanos};
+
+/// 2026-11-21T14:30:22Z: the moment the demo's anomaly is seen.
+pub const START: UnixNanos = UnixNanos(1_795_271_422_000_000_000);
+
+pub const SYMBOLS: [&str; 3] = ["AAPL", "BRK.A", "ZVZZT"];
+
+struct Machine {
+    gate: Gate,
+    statics: StaticWriter,
+    dynamics: LimitWriter,
+    breakers: BreakerWriter,
+    tiers: [Tier; 3],
+    envelopes: [Envelope; 3],
+    calls: Vec<String>,
+}
+
+/// The appliance.
+pub struct Desk {
+    machine: Mutex<Machine>,
+    pub reader: BreakerReader,
+    pub clock: Arc<AtomicU64>,
+    /// Every change fails while this is set.
+    pub broken: AtomicBool,
+    /// Looks at every change as it takes effect.
+    pub witness: Mutex<Option<Box<dyn Fn(&str) + Send>>>,
+}
+
+fn instrument(symbol: SymbolName) -> Option<InstrumentId> {
+    let index = SYMBOLS.iter().position(|s| *s == symbol.to_string())?;
+    Some(InstrumentId(u32::try_from(index).unwrap()))
+}
+
+fn gate_scope(scope: &Scope) -> Option<gate::Scope> {
+    match scope {
+        Scope::Firm => Some(gate::Scope::Firm),
+        Scope::Account(name) => (name.as_str() == "ACME").then_some(gate::Scope::Account(AccountId(0))),
+        Scope::Strategy(name) => (name.as_str() == "mm1").then_some(gate::Scope::Strategy(StrategyId(0))),
+        Scope::Instrument(symbol) => instrument(*symbol).map(gate::Scope::Instrument),
+    }
+}
+
+impl Desk {
+    pub fn new(plan: &Plan) -> Arc<Self> {
+        let (statics, static_reader) = StaticTable::create(3, 1).unwrap();
+        let (dynamics, dynamic_reader) = LimitTable::create_within(&static_reader).unwrap();
+        let (mut references, reference_reader) = RefTable::create(3).unwrap();
+        let (breakers, reader) = BreakerTable::create(1, 1, 3).unwrap();
+        let top = TopOfBook {
+            bid: Px(100_000_000_000),
+            bid_qty: 1_000,
+            ask: Px(100_010_000_000),
+            ask_qty: 1_000,
+            last: Px::NONE,
+            tick: Px(10_000_000),
+            ts: START,
+            state: BookState::Live,
+            status: TradingStatus::Trading,
+        };
+        for i in 0..3 {
+            references.publish(InstrumentId(i), &top).unwrap();
+        }
+        let strategies = [StrategyConfig { class: ClassId(0), order_rate_per_s: 100, order_burst: 100 }];
+        let config = GateConfig { strategies: &strategies, ..GateConfig::DEFAULT };
+        let tables = GateTables {
+            statics: static_reader,
+            dynamics: Some(dynamic_reader),
+            references: reference_reader,
+            breakers: reader.clone(),
+        };
+        let gate = Gate::new(&config, tables).unwrap();
+        let envelopes = SYMBOLS.map(|s| *plan.limits.envelope(s.parse().unwrap()));
+        let tiers = [Tier::Normal; 3];
+        let machine = Machine { gate, statics, dynamics, breakers, tiers, envelopes, calls: Vec::new() };
+        let desk = Self {
+            machine: Mutex::new(machine),
+            reader,
+            clock: Arc::new(AtomicU64::new(START.0)),
+            broken: AtomicBool::new(false),
+            witness: Mutex::new(None),
+        };
+        for i in 0..3 {
+            desk.publish(i);
+        }
+        Arc::new(desk)
+    }
+
+    fn publish(&self, index: usize) {
+        let mut machine = self.machine.lock().unwrap();
+        let Machine { statics, dynamics, tiers, envelopes, .. } = &mut *machine;
+        let at = InstrumentId(u32::try_from(index).unwrap());
+        let terms = StaticTerms { lot: Qty(1), permission: Permission::Granted, version: 1 };
+        statics.publish(at, ClassId(0), &envelopes[index], &terms, START).unwrap();
+        let tier = tiers[index];
+        let score = FixedScore::from_micros(if tier == Tier::Normal { 13_000 } else { 981_000 }).unwrap();
+        let terms = Terms { tier, score, lease: Nanos(60_000_000_000), version: 1, cause: LimitCause::Renew };
+        let limits = effective_limits(&envelopes[index], tier, &Overlay::DEFAULT);
+        dynamics.publish(at, ClassId(0), &limits, &terms, START).unwrap();
+    }
+
+    /// What the appliance does when control has restored its latches: whatever has none is open.
+    pub fn open_the_rest(&self) {
+        let open = Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 };
+        self.machine.lock().unwrap().breakers.set_unset(open);
+    }
+
+    pub fn set_tier(&self, symbol: &str, tier: Tier) {
+        let index = SYMBOLS.iter().position(|s| *s == symbol).unwrap();
+        self.machine.lock().unwrap().tiers[index] = tier;
+        self.publish(index);
+    }
+
+    /// Every change that took effect, in order.
+    pub fn calls(&self) -> Vec<String> {
+        self.machine.lock().unwrap().calls.clone()
+    }
+
+    fn change(&self, call: String) -> Result<(), BackendError> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(BackendError::Failed { what: "the gate is gone".to_owned() });
+        }
+        if let Some(witness) = &*self.witness.lock().unwrap() {
+            witness(&call);
+        }
+        self.machine.lock().unwrap().calls.push(call);
+        Ok(())
+    }
+
+    /// The state the gate reads for a scope.
+    pub fn state(&self, scope: &str) -> BreakerState {
+        self.reader.get(gate_scope(&scope.parse().unwrap()).unwrap()).expect("set").state
+    }
+}
+
+impl Backend for Desk {
+    fn snapshot(&self) -> Snapshot {
+        let last = Some(Stamp(START));
+        let feed = FeedStatus {
+            name: "xnas-itch".to_owned(),
+            state: "live".to_owned(),
+            messages: 1_234_567,
+            gaps: 0,
+            missing: 0,
+            last,
+        };
+        Snapshot {
+            feeds: vec![feed],
+            scorer: ScorerStatus { backend: "cpu".into(), model: "default-1".into(), last, scored: 7_410 },
+            orders: OrderCounts { accepted: 48_201, flagged: 12, rejected: 377 },
+        }
+    }
+
+    fn instruments(&self, symbol: Option<SymbolName>) -> Vec<InstrumentView> {
+        let machine = self.machine.lock().unwrap();
+        let views = SYMBOLS.iter().enumerate().map(|(i, name)| InstrumentView {
+            symbol: name.parse().unwrap(),
+            effective: *effective_limits(&machine.envelopes[i], machine.tiers[i], &Overlay::DEFAULT).limits(),
+            source: gate::LimitsSource::Dynamic,
+            tier: machine.tiers[i],
+            score: FixedScore::from_micros(if machine.tiers[i] == Tier::Normal { 13_000 } else { 981_000 }),
+            tier_since: Some(START),
+            book: BookState::Live,
+            drivers: vec!["bid-ask spread 3.0 ticks".to_owned(), "cancel ratio 0.94".to_owned()],
+        });
+        views.filter(|view| symbol.is_none_or(|s| s == view.symbol)).collect()
+    }
+
+    fn knows(&self, scope: &Scope) -> bool {
+        gate_scope(scope).is_some()
+    }
+
+    fn set_breaker(&self, scope: &Scope, breaker: Breaker) -> Result<(), BackendError> {
+        let known = gate_scope(scope).ok_or_else(|| BackendError::Unknown { what: scope.to_string() })?;
+        self.change(format!("{scope} {}", breaker.state.as_str()))?;
+        self.machine.lock().unwrap().breakers.set(known, breaker).unwrap();
+        Ok(())
+    }
+
+    fn set_limits(&self, symbol: SymbolName, envelope: &Envelope) -> Result<(), BackendError> {
+        let at = instrument(symbol).ok_or_else(|| BackendError::Unknown { what: symbol.to_string() })?;
+        self.change(format!("{symbol} max_qty {}", envelope.base().max_qty))?;
+        self.machine.lock().unwrap().envelopes[at.index()] = *envelope;
+        self.publish(at.index());
+        Ok(())
+    }
+
+    fn reset_tier(&self, symbol: SymbolName) -> Result<(), BackendError> {
+        self.change(format!("{symbol} tier reset"))?;
+        self.set_tier(&symbol.to_string(), Tier::Normal);
+        Ok(())
+    }
+
+    fn explain(&self, order: &OrderQuery) -> Result<Explanation, BackendError> {
+        let unknown = |what: String| BackendError::Unknown { what };
+        let instrument =
+            instrument(order.symbol).ok_or_else(|| unknown(format!("instrument {}", order.symbol)))?;
+        if order.strategy.as_str() != "mm1" || order.account.as_str() != "ACME" {
+            return Err(unknown(format!("strategy {} or account {}", order.strategy, order.account)));
+        }
+        let intent = OrderIntent {
+            cl_ord_id: u64::MAX,
+            px: order.px.map_or(Px::NONE, |price| price.0),
+            instrument,
+            qty: Qty(order.qty),
+            strategy: StrategyId(0),
+            account: AccountId(0),
+            side: order.side.into(),
+            order_type: if order.px.is_some() { OrderType::Limit } else { OrderType::Market },
+            tif: order.tif.into(),
+        };
+        Ok(self.machine.lock().unwrap().gate.explain(&intent, START))
+    }
+}
+
+/// An appliance, its control plane and its directories.
+pub struct Site {
+    pub dir: tempfile::TempDir,
+    pub plan: Plan,
+    pub desk: Arc<Desk>,
+    pub controller: Arc<Controller>,
+}
+
+/// A plan whose files lie in `dir`.
+pub fn plan_in(dir: &Path, set: &[&str]) -> Plan {
+    let toml = |path: PathBuf| format!("{:?}", path.display().to_string());
+    let mut all = vec![
+        format!("instance.state_dir={}", toml(dir.join("state"))),
+        format!("instance.socket={}", toml(dir.join("control.sock"))),
+    ];
+    all.extend(set.iter().map(|s| (*s).to_owned()));
+    config::load(&[], &all).unwrap()
+}
+
+pub fn clock_of(desk: &Desk) -> Clock {
+    let clock = Arc::clone(&desk.clock);
+    Arc::new(move || UnixNanos(clock.fetch_add(1_000, Ordering::Relaxed)))
+}
+
+impl Site {
+    pub fn new(set: &[&str]) -> Self {
+        Self::start(tempfile::tempdir().unwrap(), set)
+    }
+
+    fn start(dir: tempfile::TempDir, set: &[&str]) -> Self {
+        let plan = plan_in(dir.path(), set);
+        Self::of(dir, plan)
+    }
+
+    pub fn of(dir: tempfile::TempDir, plan: Plan) -> Self {
+        let desk = Desk::new(&plan);
+        let controller =
+            Controller::open(&plan, Arc::clone(&desk) as Arc<dyn Backend>, clock_of(&desk)).unwrap();
+        desk.open_the_rest();
+        Self { dir, plan, desk, controller: Arc::new(controller) }
+    }
+
+    /// Stops the appliance and starts another one on the same directory.
+    pub fn restart(self, set: &[&str]) -> Self {
+        let Self { dir, controller, .. } = self;
+        drop(controller);
+        Self::start(dir, set)
+    }
+
+    pub fn state_dir(&self) -> &Path {
+        &self.plan.instance.state_dir
+    }
+
+    /// What a person of this role gets for a command.
+    pub fn ask(&self, role: Role, command: Command) -> Result<Reply, Refusal> {
+        self.controller.execute(&person(Some(role)), command)
+    }
+
+    /// The audit log's records, oldest first.
+    pub fn records(&self) -> Vec<serde_json::Value> {
+        match self.ask(Role::Viewer, Command::AuditTail { count: 1_000 }) {
+            Ok(Reply::AuditRecords(records)) => records,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+pub fn person(role: Option<Role>) -> Actor {
+    Actor { uid: 1001, gid: 100, pid: 4242, user: "alice".to_owned(), role }
+}

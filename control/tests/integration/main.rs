@@ -1,0 +1,10 @@
+//! The control plane from outside: files, sockets, the real `portcullisctl`, a real gate behind a small appliance.
+
+mod audit;
+mod cli;
+mod config;
+mod controller;
+mod desk;
+mod latch;
+mod protocol;
+mod server;

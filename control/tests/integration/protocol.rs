@@ -1,0 +1,159 @@
+//! Every command and answer survives the wire; nothing else gets in.
+
+use control::limits::LimitKey;
+use control::protocol::{
+    BadEnvelope, Command, LimitChange, OrderQuery, OrderSide, Outcome, PROTOCOL_VERSION, Refusal,
+    RefusalKind, Request, Response, Tif, TripMode, parse_request, read_frame,
+};
+use proptest::prelude::*;
+
+fn commands() -> Vec<Command> {
+    let reason = || "book thin before the close".parse().unwrap();
+    let ticket = || Some("CHG-1042".parse().unwrap());
+    let symbol = "BRK.A".parse().unwrap();
+    let order = OrderQuery {
+        symbol,
+        side: OrderSide::Sell,
+        qty: 200,
+        px: Some("100.05".parse().unwrap()),
+        strategy: "mm1".parse().unwrap(),
+        account: "ACME".parse().unwrap(),
+        tif: Tif::Ioc,
+    };
+    let changes = vec![LimitChange { key: LimitKey::MaxNotional, value: "250000.50".parse().unwrap() }];
+    vec![
+        Command::Status,
+        Command::LimitsShow { symbol: Some(symbol), after: None },
+        Command::LimitsSet { symbol, changes, dry_run: true, reason: reason(), ticket: ticket() },
+        Command::BreakerList,
+        Command::BreakerTrip {
+            scope: "strategy:mm1".parse().unwrap(),
+            mode: TripMode::ReduceOnly,
+            reason: reason(),
+            ticket: None,
+        },
+        Command::BreakerReset { scope: "firm".parse().unwrap(), reason: reason(), ticket: ticket() },
+        Command::Halt { reason: None, ticket: None },
+        Command::Resume { reason: reason(), ticket: None },
+        Command::TierShow { symbol: None, after: Some(symbol) },
+        Command::TierReset { symbol, reason: reason(), ticket: None },
+        Command::GateExplain { order: order.clone() },
+        Command::GateExplain { order: OrderQuery { px: None, ..order } },
+        Command::AuditTail { count: 10 },
+        Command::AuditVerify,
+    ]
+}
+
+#[test]
+fn every_command_survives_the_wire() {
+    for (id, command) in (1..).zip(commands()) {
+        let request = Request { version: PROTOCOL_VERSION, id, command };
+        let json = serde_json::to_vec(&request).unwrap();
+        assert_eq!(parse_request(&json), Ok(request), "{}", String::from_utf8_lossy(&json));
+    }
+}
+
+#[test]
+fn the_wire_form_of_commands_is_pinned() {
+    let wire: Vec<String> = commands().iter().map(|c| serde_json::to_string(c).unwrap()).collect();
+    assert_eq!(
+        wire,
+        [
+            r#""status""#,
+            r#"{"limits_show":{"symbol":"BRK.A","after":null}}"#,
+            r#"{"limits_set":{"symbol":"BRK.A","changes":[{"key":"max_notional","value":"250000.50"}],"dry_run":true,"reason":"book thin before the close","ticket":"CHG-1042"}}"#,
+            r#""breaker_list""#,
+            r#"{"breaker_trip":{"scope":"strategy:mm1","mode":"reduce_only","reason":"book thin before the close","ticket":null}}"#,
+            r#"{"breaker_reset":{"scope":"firm","reason":"book thin before the close","ticket":"CHG-1042"}}"#,
+            r#"{"halt":{"reason":null,"ticket":null}}"#,
+            r#"{"resume":{"reason":"book thin before the close","ticket":null}}"#,
+            r#"{"tier_show":{"symbol":null,"after":"BRK.A"}}"#,
+            r#"{"tier_reset":{"symbol":"BRK.A","reason":"book thin before the close","ticket":null}}"#,
+            r#"{"gate_explain":{"order":{"symbol":"BRK.A","side":"sell","qty":200,"px":"100.05","strategy":"mm1","account":"ACME","tif":"ioc"}}}"#,
+            r#"{"gate_explain":{"order":{"symbol":"BRK.A","side":"sell","qty":200,"px":null,"strategy":"mm1","account":"ACME","tif":"ioc"}}}"#,
+            r#"{"audit_tail":{"count":10}}"#,
+            r#""audit_verify""#,
+        ]
+    );
+}
+
+#[test]
+fn another_version_is_named_before_its_command_is_judged() {
+    let newer = br#"{"version":2,"id":7,"command":{"teleport":{}},"extra":1}"#;
+    assert_eq!(parse_request(newer), Err(BadEnvelope::Version { id: 7, found: 2 }));
+}
+
+#[test]
+fn requests_that_make_no_sense_say_where() {
+    let cause = |json: &str| match parse_request(json.as_bytes()) {
+        Err(BadEnvelope::Malformed { cause, .. }) => cause,
+        other => panic!("{json}: {other:?}"),
+    };
+    for (json, part) in [
+        ("", "EOF"),
+        ("[]", "invalid length 0"),
+        (r#"{"version":1}"#, "missing field `id`"),
+        (r#"{"version":1,"id":1,"command":"stauts"}"#, "command: unknown variant `stauts`"),
+        (r#"{"version":1,"id":1,"command":"status","x":1}"#, "x: unknown field `x`"),
+        (r#"{"version":1,"id":1,"command":"status"} trailing"#, "trailing characters"),
+        (
+            r#"{"version":1,"id":1,"command":{"halt":{"reason":null,"ticket":null,"force":true}}}"#,
+            "unknown field `force`",
+        ),
+        (
+            r#"{"version":1,"id":1,"command":{"resume":{"reason":" ","ticket":null}}}"#,
+            "a reason of 1 to 500 characters",
+        ),
+        (r#"{"version":1,"id":1,"command":{"resume":{"reason":"a\nb","ticket":null}}}"#, "on one line"),
+        (
+            r#"{"version":1,"id":1,"command":{"breaker_reset":{"scope":"all","reason":"x","ticket":null}}}"#,
+            "`firm`, `account:NAME`",
+        ),
+    ] {
+        assert!(cause(json).contains(part), "{json}: {}", cause(json));
+    }
+    let deep = format!(r#"{{"version":1,"id":1,"command":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+    assert!(
+        matches!(parse_request(deep.as_bytes()), Err(BadEnvelope::Malformed { .. })),
+        "no stack is used up"
+    );
+}
+
+#[test]
+fn an_unknown_kind_of_refusal_reads_as_a_failure() {
+    let json = r#"{"version":1,"id":1,"outcome":{"error":{"kind":"embargoed","message":"no"}}}"#;
+    let response: Response = serde_json::from_str(json).unwrap();
+    let refusal = Refusal { kind: RefusalKind::Failed, message: "no".to_owned() };
+    assert_eq!(response.outcome, Outcome::Error(refusal));
+}
+
+#[test]
+fn exit_codes_are_those_of_the_design() {
+    use RefusalKind::{BadRequest, Busy, Denied, Failed, NotFound, Policy, VersionMismatch};
+    let codes =
+        [BadRequest, Denied, Policy, NotFound, VersionMismatch, Busy, Failed].map(RefusalKind::exit_code);
+    assert_eq!(codes, [2, 4, 4, 1, 6, 1, 1]);
+}
+
+proptest! {
+    #[test]
+    fn hostile_bytes_never_panic_and_never_become_a_change(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
+        prop_assert!(parse_request(&bytes).is_err());
+        let mut wire = bytes.as_slice();
+        while let Ok(frame) = read_frame(&mut wire) {
+            prop_assert!(frame.len() <= bytes.len());
+        }
+    }
+
+    /// Any byte of any request changed: an error, or a request that says something else in the same grammar.
+    #[test]
+    fn damaged_requests_never_panic(which in 0..14_usize, at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let command = commands().swap_remove(which);
+        let mut json = serde_json::to_vec(&Request { version: PROTOCOL_VERSION, id: 1, command }).unwrap();
+        let at = at.index(json.len());
+        json[at] = byte;
+        if let Ok(request) = parse_request(&json) {
+            prop_assert_eq!(request.version, PROTOCOL_VERSION);
+        }
+    }
+}
