@@ -74,9 +74,23 @@ impl Directory {
         self.capacity
     }
 
-    /// Gives the next number to `symbol`, whether or not another instrument has that name (two listings of a name within
-    /// a day are two instruments); `None` when the directory is full.
-    pub(crate) fn add(&mut self, symbol: Symbol) -> Option<InstrumentId> {
+    /// The instrument called `symbol`: the one that has the name, else `unnamed` under its real name at last, else a new
+    /// one; `None` when that finds no room.
+    pub(crate) fn settle(&mut self, symbol: Symbol, unnamed: Option<InstrumentId>) -> Option<InstrumentId> {
+        if let Some(known) = self.find(symbol) {
+            return Some(known);
+        }
+        match unnamed {
+            Some(instrument) => {
+                self.rename(instrument, symbol);
+                Some(instrument)
+            }
+            None => self.add(symbol),
+        }
+    }
+
+    /// Gives the next number to `symbol`; `None` when the directory is full.
+    fn add(&mut self, symbol: Symbol) -> Option<InstrumentId> {
         if self.symbols.len() == self.capacity {
             return None;
         }
@@ -86,12 +100,9 @@ impl Directory {
         Some(InstrumentId(number))
     }
 
-    /// Gives an instrument its real name after it had to be called something else. The old name stays findable.
-    pub(crate) fn rename(&mut self, instrument: InstrumentId, symbol: Symbol) {
+    /// Gives an instrument another name; the old one is forgotten.
+    fn rename(&mut self, instrument: InstrumentId, symbol: Symbol) {
         let Some(place) = self.symbols.get_mut(instrument.index()) else { return };
-        if *place == symbol {
-            return;
-        }
         let old = std::mem::replace(place, symbol);
         self.leave(old, instrument.0);
         self.enter(symbol, instrument.0);
@@ -147,27 +158,33 @@ mod tests {
     #[test]
     fn numbers_are_dense_and_bounded() {
         let mut directory = Directory::new(3);
-        let given: Vec<_> = (0..4).map(|n| directory.add(name(n))).collect();
-        assert_eq!(given, [Some(InstrumentId(0)), Some(InstrumentId(1)), Some(InstrumentId(2)), None]);
+        let given: Vec<_> = [0, 1, 0, 2, 3].map(|n| directory.settle(name(n), None).map(|i| i.0)).into();
+        assert_eq!(given, [Some(0), Some(1), Some(0), Some(2), None]);
         assert_eq!(directory.find(name(2)), Some(InstrumentId(2)));
         assert_eq!(directory.find(name(3)), None);
         assert_eq!(directory.symbol(InstrumentId(1)), Some(name(1)));
     }
 
     proptest! {
+        /// Names given and changed in any order: each current name finds its number, each former one nothing.
         #[test]
-        fn every_name_finds_its_number(renames in prop::collection::vec((0_u32..200, 1_000_u32..5_000), 0..300)) {
+        fn every_name_finds_its_number(renames in prop::collection::vec((0_u32..200, 1_000_u32..1_400), 0..300)) {
             let mut directory = Directory::new(200);
             let mut oracle: Vec<Symbol> = (0..200).map(name).collect();
-            oracle.iter().for_each(|&s| { directory.add(s).unwrap(); });
+            oracle.iter().for_each(|&s| { directory.settle(s, None).unwrap(); });
+            let mut former = Vec::new();
             for (who, to) in renames {
+                let settled = directory.settle(name(to), Some(InstrumentId(who))).unwrap();
                 if !oracle.contains(&name(to)) {
-                    oracle[who as usize] = name(to);
-                    directory.rename(InstrumentId(who), name(to));
+                    former.push(std::mem::replace(&mut oracle[who as usize], name(to)));
                 }
+                prop_assert_eq!(oracle[settled.index()], name(to));
             }
             for (n, &symbol) in oracle.iter().enumerate() {
                 prop_assert_eq!(directory.find(symbol), Some(InstrumentId(n as u32)));
+            }
+            for symbol in former.iter().filter(|s| !oracle.contains(s)) {
+                prop_assert_eq!(directory.find(*symbol), None);
             }
             prop_assert_eq!(directory.symbols(), &oracle[..]);
         }

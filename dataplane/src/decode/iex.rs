@@ -127,7 +127,7 @@ impl IexDecoder {
     /// Numbers `symbol` if it has no number yet, and says so. A round lot of 0 is unknown.
     #[cold]
     fn define(&mut self, m: &mut Emit<'_>, symbol: Symbol, round_lot: u32) -> Option<InstrumentId> {
-        let Some(instrument) = self.directory.find(symbol).or_else(|| self.directory.add(symbol)) else {
+        let Some(instrument) = self.directory.settle(symbol, None) else {
             m.stats.directory_full += 1;
             return None;
         };

@@ -34,9 +34,10 @@ impl ItchDecoder {
         }
     }
 
-    /// Sets the day: for captures, whose first packet tells it.
-    pub fn set_midnight(&mut self, midnight: UnixNanos) {
+    /// A session begins: locate numbers are given anew every day. Instruments keep theirs, which go by the symbol.
+    pub fn begin_session(&mut self, midnight: UnixNanos) {
         self.midnight = midnight;
+        self.by_locate.fill(NONE);
     }
 
     /// The instrument of a message that does not name it.
@@ -65,19 +66,13 @@ impl ItchDecoder {
         round_lot: u32,
     ) -> Option<InstrumentId> {
         let symbol = stock.map_or_else(|| placeholder(locate), Symbol);
-        let entry = &mut self.by_locate[usize::from(locate)];
-        let instrument = if *entry == NONE {
-            let Some(new) = self.directory.add(symbol) else {
-                m.stats.directory_full += 1;
-                return None;
-            };
-            new
-        } else {
-            let old = InstrumentId(*entry & !UNNAMED);
-            self.directory.rename(old, symbol);
-            old
+        let entry = self.by_locate[usize::from(locate)];
+        let unnamed = (entry != NONE && entry >= UNNAMED).then_some(InstrumentId(entry & !UNNAMED));
+        let Some(instrument) = self.directory.settle(symbol, unnamed) else {
+            m.stats.directory_full += 1;
+            return None;
         };
-        *entry = instrument.0 | if stock.is_none() { UNNAMED } else { 0 };
+        self.by_locate[usize::from(locate)] = instrument.0 | if stock.is_none() { UNNAMED } else { 0 };
         m.push(BookEvent {
             order_id: symbol.to_word(),
             aux: u64::from(round_lot),
@@ -408,6 +403,22 @@ mod tests {
         assert_eq!(rig.feed(OrderDelete::new(65_000, 0, 6, 11).as_bytes()).len(), 1);
         assert_eq!(rig.feed(OrderDelete::new(0, 0, 6, 12).as_bytes()).len(), 2);
         assert_eq!(rig.decoder.directory().symbols()[1].as_str(), "#0");
+    }
+
+    #[test]
+    fn a_new_day_gives_locates_anew_and_leaves_instruments_alone() {
+        let mut rig = Rig::new(4);
+        rig.feed(directory(1, b"A       ").as_bytes());
+        rig.feed(directory(2, b"B       ").as_bytes());
+        rig.decoder.begin_session(UnixNanos(5_000));
+        let e = rig.feed(directory(1, b"B       ").as_bytes())[0];
+        assert_eq!((e.action, e.instrument, e.ts_event), (Action::Define, InstrumentId(1), UnixNanos(5_005)));
+        assert_eq!(rig.feed(directory(2, b"C       ").as_bytes())[0].instrument, InstrumentId(2));
+        assert_eq!(rig.feed(OrderDelete::new(1, 0, 6, 12).as_bytes())[0].instrument, InstrumentId(1));
+        // Without a session between them, another name is another instrument too.
+        assert_eq!(rig.feed(directory(1, b"A       ").as_bytes())[0].instrument, InstrumentId(0));
+        let names: Vec<_> = rig.decoder.directory().symbols().iter().map(|s| s.as_str().to_owned()).collect();
+        assert_eq!(names, ["A", "B", "C"]);
     }
 
     #[test]

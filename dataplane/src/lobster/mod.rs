@@ -83,7 +83,7 @@ impl LobsterFeed {
         let archive = Archive::open(path.as_ref())?;
         let levels = archive.levels();
         let mut directory = Directory::new(1);
-        directory.add(archive.symbol());
+        directory.settle(archive.symbol(), None);
         let midnight = archive.date().eastern_midnight();
         let (reader, cells) = counters(name, ["rows", "events", "uncovered", "corrected"]);
         Ok(Self {

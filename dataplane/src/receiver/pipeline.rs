@@ -323,9 +323,11 @@ impl Deliver for Sink<'_> {
 
     #[cold]
     fn session(&mut self, _session: SessionId, interrupted: bool, arrival: Arrival) {
-        if let (Midnight::FromCapture, AnyDecoder::Itch(itch)) = (self.core.midnight, &mut self.core.decoder)
-        {
-            itch.set_midnight(eastern_midnight_before(arrival.ts_recv));
+        if let AnyDecoder::Itch(itch) = &mut self.core.decoder {
+            itch.begin_session(match self.core.midnight {
+                Midnight::FromCapture => eastern_midnight_before(arrival.ts_recv),
+                Midnight::At(midnight) => midnight,
+            });
         }
         if interrupted {
             let place = self.place(0, arrival);

@@ -41,7 +41,7 @@ impl Replay {
 }
 
 /// Runs a feed to its end the way a replay does, through a ring of `depth`.
-pub(crate) fn drive(feed: &mut impl Feed, rx: &mut RingRx<BookEvent>) -> Replay {
+pub(crate) fn drive(feed: &mut (impl Feed + ?Sized), rx: &mut RingRx<BookEvent>) -> Replay {
     let clock = SimClock::new(UnixNanos(0));
     let mut events = Vec::new();
     loop {

@@ -2,10 +2,11 @@
 
 use std::io::{Cursor, Write};
 
-use dataplane::{FeedConfig, FeedKind, FileOptions, FileSource, SourceError};
-use types::BookEvent;
+use dataplane::{EventTx, FeedConfig, FeedKind, FileOptions, FileSource, SourceError, open_files};
+use stage::{LosslessTx, ring};
+use types::{Action, BookEvent};
 
-use crate::common::{Replay, replay_source};
+use crate::common::{Replay, drive, replay_source};
 use crate::wirekit::{Endian, LINES, add, adds, frame, pcap, pcapng};
 
 /// 2024-03-11, 09:30 in New York.
@@ -72,6 +73,47 @@ fn a_raw_file_is_read_with_and_without_its_end_marker() {
     assert_eq!((plain.events[1].ts_event.0, plain.events[1].ts_recv.0), (1_001, 1_001));
     file.extend([0, 0]);
     assert!(read("raw", file).unwrap().events == plain.events);
+}
+
+fn open(paths: &[&std::path::Path], kind: FeedKind) -> Result<Replay, String> {
+    let paths: Vec<_> = paths.iter().map(|p| p.to_path_buf()).collect();
+    let (tx, mut rx) = ring(64);
+    let tx = EventTx::Replay(LosslessTx::new(tx));
+    let mut feed = open_files("receiver", &paths, &FeedConfig::new(kind), FileOptions::default(), tx, None)
+        .map_err(|e| e.to_string())?;
+    Ok(drive(&mut *feed, &mut rx))
+}
+
+#[test]
+fn captures_of_two_lines_are_merged_by_their_stamps() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, b) = (folder.path().join("a.pcap"), folder.path().join("b.pcapng"));
+    // Line A lacks packets 50 to 59 and line B runs 20 µs behind and lacks 55 to 64: five are lost on both.
+    let line = |group, late, lost: std::ops::Range<u64>| -> Vec<_> {
+        let sent = (0..200).filter(|n| !lost.contains(n));
+        sent.map(|n| (OPEN_NS + n * 7_000 + late, frame(group, &adds(n * 3 + 1, 3)))).collect()
+    };
+    std::fs::write(&a, pcap(Endian::Little, true, &line(LINES[0], 0, 50..60))).unwrap();
+    std::fs::write(&b, pcapng(Endian::Big, &line(LINES[1], 20_000, 55..65))).unwrap();
+    let got = open(&[&a, &b], FeedKind::Itch50).unwrap();
+    assert!(got.error.is_none(), "{}", got.error_text());
+    let stats = &got.stats;
+    assert_eq!((stats.packets, stats.messages), (380, 585));
+    assert_eq!((stats.gaps, stats.missing, stats.duplicates, stats.late), (1, 15, 555, 0));
+    let gap = got.events.iter().find(|e| e.action == Action::Gap).unwrap();
+    assert_eq!((gap.order_id, gap.aux), (166, 15));
+}
+
+#[test]
+fn inputs_that_do_not_fit_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.zip");
+    std::fs::write(&path, b"PK\x03\x04 and so on").unwrap();
+    let why = |paths: &[&std::path::Path], kind| open(paths, kind).err().unwrap();
+    assert!(why(&[&path], FeedKind::Itch50).contains("LOBSTER samples are read as feed lobster"));
+    assert_eq!(why(&[&path, &path], FeedKind::Lobster), "found 2 LOBSTER archives, wanted one");
+    assert!(why(&[], FeedKind::Deep).contains("found 0 input files, wanted 1 to 64"));
+    assert!(why(&[&folder.path().join("none.pcap")], FeedKind::Deep).contains("none.pcap: cannot be opened"));
 }
 
 /// What reading `bytes` says in the end, be it at once or after some packets.
