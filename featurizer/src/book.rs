@@ -11,8 +11,10 @@ use types::{
 };
 
 use crate::far::{FarIndex, FarLevel};
-use crate::ladder::{Cell, Head, NO_KEY, Occupied, PX_MAX, TICK_MAX, TICKS, WORDS, book_level, flag, key_of};
-use crate::levels::{Full, LevelIndex, LevelsMut, Merged};
+use crate::ladder::{
+    Bits, Cell, Cells, Head, NO_KEY, Occupied, PX_MAX, TICK_MAX, TICKS, book_level, flag, key_of,
+};
+use crate::levels::{Change, Full, LevelIndex, LevelsMut, Merged};
 use crate::order_table::{INSTRUMENTS_MAX, OrderIndex, Owner, Slot};
 use crate::pages::{PageBuf, PageKind, huge_bytes_of_process};
 
@@ -21,11 +23,11 @@ use crate::pages::{PageBuf, PageKind, huge_bytes_of_process};
 pub struct BookLimits {
     /// Instruments, at most 32,768. Each takes 8.3 KiB.
     pub instruments: usize,
-    /// log2 of the order slots, 4 to 30: 22 is 4 M slots of 16 bytes. About four times the live orders keeps the side table
-    /// nearly empty.
+    /// log2 of the order slots (16 bytes each), 4 to 30. An order that outlives a turn of the table moves to the side table; a
+    /// turn is as many ids as there are slots (four times as many where ids come in steps of four).
     pub order_slots_log2: u32,
-    /// Orders that may live beside their slots (24 bytes each): ids that collide, outlive a turn of the table, or have prices
-    /// finer than 1e-4.
+    /// Orders that may live beside their slots (24 bytes each, a third to be added for short probes): ids that collide,
+    /// outlive a turn of the table, or have prices finer than 1e-4. As many as long-lived orders are expected.
     pub side_orders: usize,
     /// Levels outside the ladders of all books together (16 bytes each, handed out in blocks of 8 to 65,536).
     pub far_levels: usize,
@@ -36,15 +38,30 @@ pub struct BookLimits {
 }
 
 impl Default for BookLimits {
-    /// A US equity day: 16,384 instruments, 4 M order slots, 256 K orders beside, 1 M far levels; about 230 MiB.
+    /// A US equity day: 16,384 instruments, 8 M order slots, 1.5 M orders beside, 1 M far levels; about 350 MiB.
     fn default() -> Self {
         Self {
             instruments: 16_384,
-            order_slots_log2: 22,
-            side_orders: 1 << 18,
+            order_slots_log2: 23,
+            side_orders: 3 << 19,
             far_levels: 1 << 20,
             default_tick: Px(10_000_000),
             pages: PageKind::Huge,
+        }
+    }
+}
+
+impl BookLimits {
+    /// A handful of instruments for a short time, for tests and excerpts: 256 instruments, 64 K order slots; about 7 MiB.
+    #[must_use]
+    pub fn small() -> Self {
+        Self {
+            instruments: 256,
+            order_slots_log2: 16,
+            side_orders: 3 << 13,
+            far_levels: 1 << 15,
+            pages: PageKind::Ordinary,
+            ..Self::default()
         }
     }
 }
@@ -229,8 +246,8 @@ struct Meta {
 pub struct Books {
     slots: PageBuf<Slot>,
     heads: PageBuf<Head>,
-    bits: PageBuf<[u64; WORDS]>,
-    cells: PageBuf<Cell>,
+    bits: PageBuf<Bits>,
+    cells: PageBuf<Cells>,
     arena: PageBuf<FarLevel>,
     rest: Rest,
     memory: MemoryReport,
@@ -276,13 +293,13 @@ impl Books {
         let far = FarIndex::arena_len(limits.far_levels);
         let (slot_count, pages) = (1_usize << limits.order_slots_log2, limits.pages);
         let bytes = slot_count * size_of::<Slot>()
-            + n * (size_of::<Head>() + 2 * (WORDS + TICKS) * 8)
+            + n * (size_of::<Head>() + size_of::<Bits>() + size_of::<Cells>())
             + far * size_of::<FarLevel>();
         let no_memory = |source| BuildError::Memory { bytes, source };
         let slots = PageBuf::zeroed(slot_count, pages).map_err(no_memory)?;
         let mut heads = PageBuf::<Head>::zeroed(n, pages).map_err(no_memory)?;
-        let bits = PageBuf::zeroed(n * 2, pages).map_err(no_memory)?;
-        let cells = PageBuf::zeroed(n * 2 * TICKS, pages).map_err(no_memory)?;
+        let bits = PageBuf::zeroed(n, pages).map_err(no_memory)?;
+        let cells = PageBuf::zeroed(n, pages).map_err(no_memory)?;
         let arena = PageBuf::zeroed(far, pages).map_err(no_memory)?;
         let huge_after = huge_bytes_of_process();
 
@@ -396,8 +413,8 @@ impl Books {
 /// Shared references to the tables, enough to read one book.
 struct Parts<'a> {
     heads: &'a [Head],
-    bits: &'a [[u64; WORDS]],
-    cells: &'a [Cell],
+    bits: &'a [Bits],
+    cells: &'a [Cells],
     arena: &'a [FarLevel],
     levels: &'a LevelIndex,
     metas: &'a [Meta],
@@ -411,8 +428,8 @@ impl<'a> Parts<'a> {
         Book {
             instrument: InstrumentId(i as u32),
             head: &self.heads[i],
-            bits: lines.map(|line| &self.bits[line]),
-            cells: lines.map(|line| &self.cells[line * TICKS..][..TICKS]),
+            bits: &self.bits[i],
+            cells: &self.cells[i],
             far: lines.map(|line| self.levels.far.levels(self.arena, line)),
             tick: self.levels.ticks[i],
             meta: &self.metas[i],
@@ -426,8 +443,8 @@ impl<'a> Parts<'a> {
 pub struct Book<'a> {
     instrument: InstrumentId,
     head: &'a Head,
-    bits: [&'a [u64; WORDS]; 2],
-    cells: [&'a [Cell]; 2],
+    bits: &'a Bits,
+    cells: &'a Cells,
     far: [&'a [FarLevel]; 2],
     tick: i64,
     meta: &'a Meta,
@@ -499,7 +516,7 @@ impl<'a> Book<'a> {
     #[must_use]
     pub fn levels(&self, side: Side, n: usize) -> Levels<'a> {
         let s = side.index();
-        let near = Near { head: self.head, cells: self.cells[s], s, occupied: Occupied::new(self.bits[s]) };
+        let near = Near { head: self.head, cells: &self.cells[s], s, occupied: Occupied::new(&self.bits[s]) };
         Levels { merged: Merged::new(near, self.far[s]), side, left: n }
     }
 
@@ -521,7 +538,7 @@ impl<'a> Book<'a> {
 #[derive(Clone, Debug)]
 struct Near<'a> {
     head: &'a Head,
-    cells: &'a [Cell],
+    cells: &'a [Cell; TICKS],
     s: usize,
     occupied: Occupied<'a>,
 }
@@ -564,7 +581,6 @@ impl BooksMut<'_> {
         if i >= self.metas.len() {
             return self.apply_to_all(event);
         }
-        *self.used = (*self.used).max(i + 1);
         if self.levels.heads[i].flags & flag::NOT_LIVE != 0 || event.flags.has(EventFlags::MAYBE_BAD_BOOK) {
             self.note_doubt(i, event);
         }
@@ -599,8 +615,15 @@ impl BooksMut<'_> {
 
     fn settle_changed(&mut self, i: usize) -> Option<Bbo> {
         let mut previous = None;
-        if self.levels.heads[i].flags & flag::BBO != 0 {
-            let now = Bbo { bid: self.best(i, Side::Bid), ask: self.best(i, Side::Ask) };
+        let changed = self.levels.heads[i].flags & flag::BBO;
+        if changed != 0 {
+            let mut now = self.bbos[i];
+            if changed & 1 != 0 {
+                now.bid = self.best(i, Side::Bid);
+            }
+            if changed & 2 != 0 {
+                now.ask = self.best(i, Side::Ask);
+            }
             let head = &mut self.levels.heads[i];
             head.flags &= !(flag::BBO | flag::CROSSED | flag::LOCKED);
             if now.is_two_sided() && now.bid.px >= now.ask.px {
@@ -627,7 +650,7 @@ impl BooksMut<'_> {
             let far = self.levels.index.far.levels(self.levels.arena, line);
             far.last().map_or(Cell::EMPTY, |level| level.cell)
         } else {
-            self.levels.cells[line * TICKS + head.best[s] as usize % TICKS]
+            self.levels.cells[i][s][head.best[s] as usize % TICKS]
         };
         book_level(side, best, cell)
     }
@@ -693,7 +716,7 @@ impl BooksMut<'_> {
             };
             let index = head.index(side.index(), key_of(side, px));
             if index < TICKS {
-                seen ^= self.levels.cells[(i * 2 + side.index()) * TICKS + index].qty();
+                seen ^= self.levels.cells[i][side.index()][index].qty();
             }
         }
         seen
@@ -703,17 +726,20 @@ impl BooksMut<'_> {
         Owner::from_bits(self.levels.heads[i].owner)
     }
 
+    #[cold]
     fn bad(&mut self) -> Applied {
         self.counters.bad_events += 1;
         Applied::nothing(Effect::Refused)
     }
 
+    #[cold]
     fn unknown(&mut self) -> Applied {
         self.counters.unknown_orders += 1;
         Applied::nothing(Effect::Unknown)
     }
 
     #[cold]
+    #[inline(never)]
     fn table_full(&mut self, i: usize) -> Applied {
         self.counters.table_full += 1;
         self.set_state(i, BookState::Stale(StaleCause::TableFull));
@@ -722,19 +748,16 @@ impl BooksMut<'_> {
 
     fn set_state(&mut self, i: usize, state: BookState) {
         self.metas[i].state = state;
-        let head = &mut self.levels.heads[i];
-        head.flags &= !(flag::NOT_LIVE | flag::RECOVERING);
-        head.flags |= match state {
-            BookState::Live => 0,
-            BookState::Recovering => flag::NOT_LIVE | flag::RECOVERING,
-            BookState::Empty | BookState::Stale(_) => flag::NOT_LIVE,
-        };
+        let flags = &mut self.levels.heads[i].flags;
+        *flags = if state.is_live() { *flags & !flag::NOT_LIVE } else { *flags | flag::NOT_LIVE };
     }
 
     /// Counts events of stale books, ends a recovery with the first event that is not of the snapshot, and doubts a book when
     /// the feed itself does.
     #[cold]
     fn note_doubt(&mut self, i: usize, event: &BookEvent) {
+        // A book that was never addressed is not live, so this is where it is addressed first.
+        *self.used = (*self.used).max(i + 1);
         if event.flags.has(EventFlags::MAYBE_BAD_BOOK) && self.metas[i].state.is_live() {
             self.set_state(i, BookState::Stale(StaleCause::Gap));
         }
@@ -764,22 +787,38 @@ impl BooksMut<'_> {
         self.insert(i, event.order_id, event.side, event.px, event.qty)
     }
 
-    #[inline]
+    #[inline(always)]
     fn insert(&mut self, i: usize, id: u64, side: Side, px: Px, qty: Qty) -> Applied {
+        let fresh = self.orders.insert_fresh(self.slots, id, self.owner(i), side, px.0, qty.0);
+        if !fresh && !self.insert_unusual(i, id, side, px, qty) {
+            return self.table_full(i);
+        }
+        if self.levels.edit(i, side, px.0, Change::Add(qty.0)).is_err() {
+            return self.refuse_level(i, id);
+        }
+        Applied { effect: Effect::Changed, side, px, qty: u64::from(qty.0), before: 0 }
+    }
+
+    /// Stores an order whose slot is taken or cannot hold it. False when there is no room.
+    #[cold]
+    #[inline(never)]
+    fn insert_unusual(&mut self, i: usize, id: u64, side: Side, px: Px, qty: Qty) -> bool {
         let owner = self.owner(i);
         if let Some(old) = self.orders.find(self.slots, id, owner) {
             self.counters.duplicate_orders += 1;
             self.orders.set_qty(self.slots, old.place, 0);
             self.take_from_level(i, old.side, old.px, old.qty, true);
         }
-        if let Err(Full) = self.levels.edit(i, side, px.0, |cell| cell.with_order(qty.0)) {
-            return self.table_full(i);
+        self.orders.insert(self.slots, id, owner, side, px.0, qty.0).is_ok()
+    }
+
+    /// Takes back an order whose level could not be stored.
+    #[cold]
+    fn refuse_level(&mut self, i: usize, id: u64) -> Applied {
+        if let Some(order) = self.orders.find(self.slots, id, self.owner(i)) {
+            self.orders.set_qty(self.slots, order.place, 0);
         }
-        if self.orders.insert(self.slots, id, owner, side, px.0, qty.0).is_err() {
-            self.take_from_level(i, side, px.0, qty.0, true);
-            return self.table_full(i);
-        }
-        Applied { effect: Effect::Changed, side, px, qty: u64::from(qty.0), before: 0 }
+        self.table_full(i)
     }
 
     #[inline]
@@ -791,13 +830,19 @@ impl BooksMut<'_> {
         if wanted == 0 {
             return self.bad();
         }
-        self.counters.over_reductions += u64::from(wanted > order.qty);
-        let taken = wanted.min(order.qty);
-        let left = order.qty - taken;
+        let (left, over) = order.qty.overflowing_sub(wanted);
+        let (taken, left) = if over { self.over_reduction(order.qty) } else { (wanted, left) };
         self.orders.set_qty(self.slots, order.place, left);
         self.take_from_level(i, order.side, order.px, taken, left == 0);
         let px = if event.flags.has(EventFlags::HAS_PX) { event.px } else { Px(order.px) };
         Applied { effect: Effect::Changed, side: order.side, px, qty: u64::from(taken), before: 0 }
+    }
+
+    /// More was to go than the order had: all of it goes.
+    #[cold]
+    fn over_reduction(&mut self, open: u32) -> (u32, u32) {
+        self.counters.over_reductions += 1;
+        (open, 0)
     }
 
     #[inline]
@@ -815,31 +860,31 @@ impl BooksMut<'_> {
         self.insert(i, event.aux, old.side, event.px, event.qty)
     }
 
-    #[inline]
+    #[inline(always)]
     fn take_from_level(&mut self, i: usize, side: Side, px: i64, qty: u32, whole: bool) {
-        let mut missing = false;
-        // Taking never fails: it only ever makes a level smaller.
-        let _ = self.levels.edit(i, side, px, |cell| {
-            let (left, less) = cell.without(qty, whole);
-            missing = less;
-            Some(left)
-        });
-        self.counters.missing_quantity += u64::from(missing);
+        // Taking only ever makes a level smaller: it cannot be refused.
+        if let Ok(edited) = self.levels.edit(i, side, px, Change::Take(qty, whole))
+            && edited.missing
+        {
+            self.counters.missing_quantity += 1;
+        }
     }
 
     fn level_set(&mut self, i: usize, event: &BookEvent) -> Applied {
         if !holds_price(event.px) {
             return self.bad();
         }
-        let (qty, mut before) = (u64::from(event.qty.0), 0);
-        let stored = self.levels.edit(i, event.side, event.px.0, |cell| {
-            before = cell.qty();
-            Some(Cell::of(qty, 0))
-        });
-        if stored.is_err() {
-            return self.table_full(i);
+        let qty = event.qty.0;
+        match self.levels.edit(i, event.side, event.px.0, Change::Set(qty)) {
+            Ok(edited) => Applied {
+                effect: Effect::Changed,
+                side: event.side,
+                px: event.px,
+                qty: u64::from(qty),
+                before: edited.before.qty(),
+            },
+            Err(Full) => self.table_full(i),
         }
-        Applied { effect: Effect::Changed, side: event.side, px: event.px, qty, before }
     }
 
     #[cold]

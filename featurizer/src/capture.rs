@@ -90,7 +90,8 @@ impl FeatureWriter {
             .set_key_value_metadata(Some(vec![KeyValue::new(SCHEMA_KEY.to_owned(), hash)]))
             .build();
         let file = File::create(path).map_err(|e| error(e.into()))?;
-        let file = SerializedFileWriter::new(file, schema().map_err(error)?, Arc::new(properties)).map_err(error)?;
+        let file =
+            SerializedFileWriter::new(file, schema().map_err(error)?, Arc::new(properties)).map_err(error)?;
         Ok(Self { path: path.to_owned(), file, rows: Columns::default() })
     }
 
@@ -184,7 +185,8 @@ mod tests {
         assert_eq!(rows[1].get_string(1).unwrap(), "ZVZZT");
         assert!((rows[0].get_double(2).unwrap() - 0.25).abs() < f64::EPSILON);
         assert!((rows[0].get_double(2 + 12).unwrap() - 1.0).abs() < f64::EPSILON);
-        let valid: Vec<_> = (0..FEATURE_COUNT).map(|i| rows[0].get_bool(2 + FEATURE_COUNT + i).unwrap()).collect();
+        let valid: Vec<_> =
+            (0..FEATURE_COUNT).map(|i| rows[0].get_bool(2 + FEATURE_COUNT + i).unwrap()).collect();
         assert_eq!(valid.iter().filter(|v| **v).count(), 2);
         assert!(valid[0] && valid[12]);
         assert_eq!(rows[0].get_long(2 + 2 * FEATURE_COUNT).unwrap(), 7);

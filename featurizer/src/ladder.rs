@@ -23,7 +23,6 @@ pub(crate) const TICK_MAX: i64 = 1 << 50;
 
 const QTY_BITS: u32 = 44;
 const QTY_MAX: u64 = (1 << QTY_BITS) - 1;
-const COUNT_MAX: u64 = (1 << (64 - QTY_BITS)) - 1;
 
 /// What a level holds, in one word: quantity (44 bits, 17 trillion shares) and orders (20 bits).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
@@ -54,25 +53,28 @@ impl Cell {
         self.0 == 0
     }
 
-    /// With one order more; `None` when the level would leave its bounds.
-    #[inline]
+    /// With one order more; `None` when the level would come near its bounds (8.8 trillion shares, 524,288 orders).
+    #[inline(always)]
     pub(crate) const fn with_order(self, qty: u32) -> Option<Self> {
-        if self.qty() + qty as u64 > QTY_MAX || self.count() == COUNT_MAX {
+        // With the top bit of both fields clear, neither can overflow into anything.
+        if self.0 & (1 << 63 | 1 << (QTY_BITS - 1)) != 0 {
             return None;
         }
-        Some(Self(self.0 + (1 << QTY_BITS) + qty as u64))
+        Some(Self(self.0 + ((1 << QTY_BITS) + qty as u64)))
     }
 
     /// With `qty` less, and one order less when `whole`. Never negative: what is not there is not taken, and the second value
     /// says that something was missing.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn without(self, qty: u32, whole: bool) -> (Self, bool) {
-        let (have, count) = (self.qty(), self.count());
-        let missing = have < qty as u64 || (whole && count == 0);
-        let left = have.saturating_sub(qty as u64);
-        let orders = if whole { count.saturating_sub(1) } else { count };
+        let missing = self.qty() < qty as u64 || self.count() < whole as u64;
+        let left = if missing {
+            Self::of(self.qty().saturating_sub(qty as u64), self.count().saturating_sub(whole as u64))
+        } else {
+            Self(self.0 - ((whole as u64) << QTY_BITS) - qty as u64)
+        };
         // A level without quantity is no level, whatever its count says.
-        if left == 0 { (Self::EMPTY, missing) } else { (Self::of(left, orders), missing) }
+        if left.qty() == 0 { (Self::EMPTY, missing) } else { (left, missing) }
     }
 }
 
@@ -86,6 +88,11 @@ pub(crate) const fn odd_inverse(odd: u64) -> u64 {
     }
     x
 }
+
+/// Occupancy bitmaps of both sides.
+pub(crate) type Bits = [[u64; WORDS]; 2];
+/// Windows of both sides.
+pub(crate) type Cells = [[Cell; TICKS]; 2];
 
 /// The price, mirrored for asks.
 #[inline]
@@ -130,16 +137,14 @@ const _: () = assert!(size_of::<Head>() == 64);
 
 /// Bits of [`Head::flags`].
 pub(crate) mod flag {
-    /// The best bid or offer may have changed since it was last read.
-    pub(crate) const BBO: u8 = 1;
+    /// The best bid (bit 0) or best offer (bit 1) may have changed since it was last read.
+    pub(crate) const BBO: u8 = 0b11;
     /// Best bid above best offer when last read.
-    pub(crate) const CROSSED: u8 = 1 << 1;
+    pub(crate) const CROSSED: u8 = 1 << 2;
     /// Best bid equal to best offer when last read.
-    pub(crate) const LOCKED: u8 = 1 << 2;
+    pub(crate) const LOCKED: u8 = 1 << 3;
     /// The book is not live: stale, recovering or empty.
-    pub(crate) const NOT_LIVE: u8 = 1 << 3;
-    /// The book is being rebuilt from a snapshot.
-    pub(crate) const RECOVERING: u8 = 1 << 4;
+    pub(crate) const NOT_LIVE: u8 = 1 << 4;
 }
 
 impl Head {
@@ -177,7 +182,7 @@ impl Head {
     /// Window index of a key; anything from [`TICKS`] on means that the window does not hold it, because it is too far or off
     /// the grid. One multiplication and one rotation decide both: only an exact multiple of the step has so small a quotient
     /// modulo 2^64.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn index(&self, side: usize, key: i64) -> usize {
         let offset = key.wrapping_sub(self.base[side]).cast_unsigned();
         offset.wrapping_mul(self.inverse).rotate_right(u32::from(self.shift)) as usize
@@ -186,7 +191,7 @@ impl Head {
     /// Key of a window index.
     #[inline]
     pub(crate) fn key(&self, side: usize, index: i16) -> i64 {
-        self.base[side] + i64::from(index) * self.step
+        self.base[side].wrapping_add(i64::from(index).wrapping_mul(self.step))
     }
 
     /// Key of the best level, [`NO_KEY`] when the side is empty.
@@ -217,8 +222,14 @@ impl Head {
         self.misses[side] = 0;
     }
 
+    /// Notes that the best price or quantity of a side may have changed.
+    #[inline(always)]
+    pub(crate) fn mark_quote(&mut self, side: usize) {
+        self.flags |= 1 << side;
+    }
+
     /// Marks an index as occupied.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn occupy(&mut self, bits: &mut [u64; WORDS], side: usize, index: usize) {
         let word = index / 64 % WORDS;
         bits[word] |= 1 << (index % 64);
@@ -227,7 +238,7 @@ impl Head {
     }
 
     /// Marks an index as empty and finds the best one that is left.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn vacate(&mut self, bits: &mut [u64; WORDS], side: usize, index: usize) {
         let word = index / 64 % WORDS;
         bits[word] &= !(1 << (index % 64));
@@ -247,7 +258,7 @@ impl Head {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn highest(summary: u8, bits: &[u64; WORDS]) -> i16 {
     if summary == 0 {
         return -1;
@@ -320,8 +331,10 @@ mod tests {
         assert_eq!(cell.without(50, true), (Cell::of(100, 1), false));
         assert_eq!(cell.without(151, true), (Cell::EMPTY, true));
         assert_eq!(Cell::of(10, 0).without(5, true), (Cell::of(5, 0), true));
-        assert_eq!(Cell::of(QTY_MAX, 1).with_order(1), None);
-        assert_eq!(Cell::of(1, COUNT_MAX).with_order(1), None);
+        assert_eq!(Cell::of(1 << 43, 1).with_order(1), None);
+        assert_eq!(Cell::of(1, 1 << 19).with_order(1), None);
+        let most = Cell::of((1 << 43) - 1, (1 << 19) - 1).with_order(u32::MAX).unwrap();
+        assert_eq!((most.qty(), most.count()), ((1 << 43) - 1 + u64::from(u32::MAX), 1 << 19));
     }
 
     proptest! {

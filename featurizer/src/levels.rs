@@ -3,7 +3,7 @@
 use types::Side;
 
 use crate::far::{self, FarIndex, FarLevel};
-use crate::ladder::{Cell, HOME, Head, MISSES_MAX, NO_KEY, Occupied, TICKS, WORDS, flag, key_of};
+use crate::ladder::{Bits, Cell, Cells, HOME, Head, MISSES_MAX, NO_KEY, Occupied, TICKS, key_of};
 
 /// Prices below this many ticks may be quoted finer (US equities below one dollar, rule 612 of Regulation NMS).
 const FINE_BELOW_TICKS: i64 = 100;
@@ -50,85 +50,101 @@ impl LevelIndex {
     }
 }
 
+/// What happens to a level.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Change {
+    /// An order of this quantity joins.
+    Add(u32),
+    /// This quantity leaves, with its order when true.
+    Take(u32, bool),
+    /// The level now holds this much (L2).
+    Set(u32),
+}
+
+impl Change {
+    /// The level after the change, and whether something was to be taken that was not there. `None`: the level's bound.
+    #[inline(always)]
+    fn apply(self, cell: Cell) -> Option<(Cell, bool)> {
+        match self {
+            Self::Add(qty) => cell.with_order(qty).map(|new| (new, false)),
+            Self::Take(qty, whole) => Some(cell.without(qty, whole)),
+            Self::Set(qty) => Some((Cell::of(u64::from(qty), 0), false)),
+        }
+    }
+}
+
+/// A change made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Edited {
+    /// The level before.
+    pub(crate) before: Cell,
+    /// Something was to be taken that was not there.
+    pub(crate) missing: bool,
+}
+
 /// The level tables, lent for one chunk of events.
 pub(crate) struct LevelsMut<'a> {
     pub(crate) heads: &'a mut [Head],
-    pub(crate) bits: &'a mut [[u64; WORDS]],
-    pub(crate) cells: &'a mut [Cell],
+    pub(crate) bits: &'a mut [Bits],
+    pub(crate) cells: &'a mut [Cells],
     pub(crate) arena: &'a mut [FarLevel],
     pub(crate) index: &'a mut LevelIndex,
 }
 
 impl LevelsMut<'_> {
-    /// Applies `change` to one level, which does not exist when its cell is empty. `change` returns the cell's new content, or
-    /// `None` to refuse.
-    #[inline]
-    pub(crate) fn edit(
-        &mut self,
-        instrument: usize,
-        side: Side,
-        px: i64,
-        change: impl FnOnce(Cell) -> Option<Cell>,
-    ) -> Result<(), Full> {
+    /// Changes one level, which does not exist when its cell is empty. On `Err` nothing has changed.
+    #[inline(always)]
+    pub(crate) fn edit(&mut self, i: usize, side: Side, px: i64, change: Change) -> Result<Edited, Full> {
         let (s, key) = (side.index(), key_of(side, px));
-        let head = &mut self.heads[instrument];
+        let head = &mut self.heads[i];
         let index = head.index(s, key);
         if index >= TICKS {
-            return self.edit_outside(instrument, side, px, change);
+            return self.edit_outside(i, side, px, change);
         }
-        let line = instrument * 2 + s;
-        let cell = &mut self.cells[line * TICKS + index];
-        let (old, new) = (*cell, change(*cell).ok_or(Full)?);
-        *cell = new;
+        let cell = &mut self.cells[i][s][index];
+        let before = *cell;
+        let (after, missing) = change.apply(before).ok_or(Full)?;
+        *cell = after;
         if index as i16 >= head.best[s] {
-            head.flags |= flag::BBO;
+            head.mark_quote(s);
         }
-        if old.is_empty() != new.is_empty() {
-            let bits = &mut self.bits[line];
-            if new.is_empty() {
+        if before.is_empty() != after.is_empty() {
+            let bits = &mut self.bits[i][s];
+            if after.is_empty() {
                 head.vacate(bits, s, index);
             } else {
                 head.occupy(bits, s, index);
             }
         }
-        Ok(())
+        Ok(Edited { before, missing })
     }
 
     /// The rest of [`LevelsMut::edit`] for a key the window does not hold.
     #[cold]
     #[inline(never)]
-    fn edit_outside(
-        &mut self,
-        instrument: usize,
-        side: Side,
-        px: i64,
-        change: impl FnOnce(Cell) -> Option<Cell>,
-    ) -> Result<(), Full> {
+    fn edit_outside(&mut self, i: usize, side: Side, px: i64, change: Change) -> Result<Edited, Full> {
         let (s, key) = (side.index(), key_of(side, px));
-        if self.heads[instrument].is_empty(s) && self.settle_empty_window(instrument, side, px) {
-            return self.edit(instrument, side, px, change);
+        if self.heads[i].is_empty(s) && self.settle_empty_window(i, side, px) {
+            return self.edit(i, side, px, change);
         }
-        let line = instrument * 2 + s;
-        let best_before = self.heads[instrument].best_key(s);
-        if let Some(cell) = self.index.far.get_mut(self.arena, line, key) {
-            *cell = change(*cell).ok_or(Full)?;
-            if cell.is_empty() {
-                self.index.far.remove(self.arena, line, key);
-            }
-        } else {
-            let cell = change(Cell::EMPTY).ok_or(Full)?;
-            if cell.is_empty() {
-                return Ok(());
-            }
-            self.index.far.insert(self.arena, line, FarLevel { key, cell })?;
+        let line = i * 2 + s;
+        let best_before = self.heads[i].best_key(s);
+        let known = self.index.far.get_mut(self.arena, line, key);
+        let before = known.as_ref().map_or(Cell::EMPTY, |cell| **cell);
+        let (after, missing) = change.apply(before).ok_or(Full)?;
+        match known {
+            Some(_) if after.is_empty() => self.index.far.remove(self.arena, line, key),
+            Some(cell) => *cell = after,
+            None if after.is_empty() => return Ok(Edited { before, missing }),
+            None => self.index.far.insert(self.arena, line, FarLevel { key, cell: after })?,
         }
-        let head = &mut self.heads[instrument];
+        let head = &mut self.heads[i];
         head.far_best[s] = self.index.far.levels(self.arena, line).last().map_or(NO_KEY, |level| level.key);
         if key >= best_before {
-            head.flags |= flag::BBO;
+            head.mark_quote(s);
         }
-        self.count_miss(instrument, side, key);
-        Ok(())
+        self.count_miss(i, side, key);
+        Ok(Edited { before, missing })
     }
 
     /// Moves the window of an empty side to a price; false when the step the other side needs does not hold the price.
@@ -214,17 +230,17 @@ impl LevelsMut<'_> {
         let stored = self.index.far.replace(self.arena, line, outside, count).is_ok();
         if stored {
             let head = &mut self.heads[instrument];
-            let cells = &mut self.cells[line * TICKS..][..TICKS];
-            for index in Occupied::new(&self.bits[line]) {
+            let (cells, bits) = (&mut self.cells[instrument][s], &mut self.bits[instrument][s]);
+            for index in Occupied::new(bits) {
                 cells[index] = Cell::EMPTY;
             }
-            head.wipe(&mut self.bits[line], s);
+            head.wipe(bits, s);
             if let Some((base, step)) = window {
                 head.place(s, base, step);
                 for level in scratch.iter().filter(|level| holds(level.key)) {
                     let index = head.index(s, level.key) % TICKS;
                     cells[index] = level.cell;
-                    head.occupy(&mut self.bits[line], s, index);
+                    head.occupy(bits, s, index);
                 }
             }
             head.far_best[s] =
@@ -241,9 +257,9 @@ impl LevelsMut<'_> {
     fn merge_into_scratch(&mut self, instrument: usize, s: usize) {
         let line = instrument * 2 + s;
         let head = &self.heads[instrument];
-        let cells = &self.cells[line * TICKS..][..TICKS];
+        let cells = &self.cells[instrument][s];
         let far = self.index.far.levels(self.arena, line);
-        let near = Occupied::new(&self.bits[line])
+        let near = Occupied::new(&self.bits[instrument][s])
             .map(|index| FarLevel { key: head.key(s, index as i16), cell: cells[index] });
         self.index.scratch.clear();
         self.index.scratch.extend(Merged::new(near, far));
@@ -254,8 +270,8 @@ impl LevelsMut<'_> {
         let mut orders = 0;
         for s in 0..2 {
             let line = instrument * 2 + s;
-            let cells = &mut self.cells[line * TICKS..][..TICKS];
-            for index in Occupied::new(&self.bits[line]) {
+            let (cells, bits) = (&mut self.cells[instrument][s], &mut self.bits[instrument][s]);
+            for index in Occupied::new(bits) {
                 orders += cells[index].count();
                 cells[index] = Cell::EMPTY;
             }
@@ -263,9 +279,9 @@ impl LevelsMut<'_> {
             orders += far.iter().map(|level| level.cell.count()).sum::<u64>();
             self.index.far.clear(line);
             let head = &mut self.heads[instrument];
-            head.wipe(&mut self.bits[line], s);
+            head.wipe(bits, s);
             head.far_best[s] = NO_KEY;
-            head.flags |= flag::BBO;
+            head.mark_quote(s);
         }
         orders
     }

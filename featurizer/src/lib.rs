@@ -14,6 +14,7 @@
 
 mod bitset;
 mod book;
+pub mod capture;
 mod far;
 pub mod features;
 mod featurizer;

@@ -204,14 +204,18 @@ proptest! {
         let mut books = Books::new(&limits()).unwrap();
         let mut naive = Naive::default();
         let mut centre = CENTRES;
-        (0..INSTRUMENTS as u32).for_each(|i| drop(books.lend().apply(&define(i, Px(CENT)))));
+        for i in 0..INSTRUMENTS as u32 {
+            books.lend().apply(&define(i, Px(CENT)));
+        }
         for (n, step) in steps.iter().enumerate() {
             let e = to_event(step, &mut centre);
             let mut lent = books.lend();
             let _ = lent.touch(&[e]);
             let applied = lent.apply(&e);
             if applied.effect == Effect::Changed {
-                (0..INSTRUMENTS as u32).for_each(|i| drop(lent.settle(InstrumentId(i))));
+                for i in 0..INSTRUMENTS as u32 {
+                    let _ = lent.settle(InstrumentId(i));
+                }
             }
             naive.apply(&e);
             compare(&books, &naive, step.instrument)?;
