@@ -10,10 +10,12 @@ use types::FEATURE_COUNT;
 use crate::network::{LATENT_COUNT, LAYER_COUNT, LAYERS, Layer, LayerId, Network};
 use crate::normalise::{INPUT_COUNT, Input};
 use crate::random::Random;
+use crate::scorer::ScoreLaw;
 
-/// Bounds of ln s: an error scale below 0.1 robust standard deviations would make the score of a feature that calm
-/// data predicts almost exactly explode on harmless noise; one above 10 would switch the feature off.
-const LN_S_BOUNDS: (f32, f32) = (-core::f32::consts::LN_10, core::f32::consts::LN_10);
+/// Bounds of ln s. Below: a quarter of a robust standard deviation. Without it the four latent units would each carry one
+/// feature through exactly, drive its s towards zero and leave the other nine unexplained; and harmless noise on such a
+/// feature would be an alarm. Above: 4 would all but switch a feature off.
+const LN_S_BOUNDS: (f32, f32) = (-2.0 * core::f32::consts::LN_2, 2.0 * core::f32::consts::LN_2);
 
 /// Bounds of the posterior's log variance, against overflow early in training.
 const LOGVAR_BOUNDS: (f32, f32) = (-8.0, 8.0);
@@ -50,12 +52,34 @@ impl Batch {
     }
 }
 
-/// Parts of the objective, per row.
+/// The latent range of [`ScoreLaw`] as tensors.
+pub(crate) struct CalmRange {
+    min: Tensor,
+    max: Tensor,
+}
+
+impl CalmRange {
+    /// The range of `law`.
+    pub(crate) fn new(law: &ScoreLaw) -> Result<Self> {
+        #[expect(clippy::cast_possible_truncation, reason = "the network is f32")]
+        let tensor = |ends: &[f64; LATENT_COUNT]| Tensor::new(&ends.map(|v| v as f32), &Device::Cpu);
+        Ok(Self { min: tensor(&law.latent_min)?, max: tensor(&law.latent_max)? })
+    }
+}
+
+/// Parts of the objective, one number per row, in nats.
 pub(crate) struct Loss {
     /// Negative log-likelihood of the reconstruction, up to a constant.
     pub(crate) reconstruction: Tensor,
     /// Divergence of the posterior from the standard normal.
     pub(crate) divergence: Tensor,
+}
+
+impl Loss {
+    /// The negative ELBO of each row, the divergence weighted by `beta`.
+    pub(crate) fn total(&self, beta: f64) -> Result<Tensor> {
+        &self.reconstruction + (&self.divergence * beta)?
+    }
 }
 
 impl Autoencoder {
@@ -83,14 +107,14 @@ impl Autoencoder {
         self.layer(LayerId::Decoder2, &self.layer(LayerId::Decoder1, &inner)?.relu()?)
     }
 
-    /// Posterior means and reconstruction errors `x - x̂` of a batch.
-    pub(crate) fn infer(&self, batch: &Batch) -> Result<(Tensor, Tensor)> {
+    /// Reconstruction errors `x - x̂` of a batch, the latent state held within `calm`.
+    pub(crate) fn errors(&self, batch: &Batch, calm: &CalmRange) -> Result<Tensor> {
         let mu = self.layer(LayerId::Mu, &self.hidden(&batch.x)?)?;
-        let errors = (&batch.target - self.decode(&mu)?)?;
-        Ok((mu, errors))
+        let held = mu.broadcast_maximum(&calm.min)?.broadcast_minimum(&calm.max)?;
+        &batch.target - self.decode(&held)?
     }
 
-    /// The negative ELBO's two parts, averaged over the batch; `noise` is rows by latent units, standard normal
+    /// The negative ELBO's two parts; `noise` is rows by latent units, standard normal
     /// (zeros give the deterministic objective that validation uses).
     pub(crate) fn loss(&self, batch: &Batch, noise: &Tensor, ln_s: &Tensor) -> Result<Loss> {
         let hidden = self.hidden(&batch.x)?;
@@ -101,9 +125,9 @@ impl Autoencoder {
         let ln_s = ln_s.clamp(LN_S_BOUNDS.0, LN_S_BOUNDS.1)?;
         let precision = (&ln_s * -2.0)?.exp()?;
         let each = (error.sqr()?.broadcast_mul(&precision)? * 0.5)?.broadcast_add(&ln_s)?;
-        let reconstruction = (each * &batch.usable)?.sum(D::Minus1)?.mean_all()?;
+        let reconstruction = (each * &batch.usable)?.sum(D::Minus1)?;
         let kl = (((&logvar + 1.0)? - mu.sqr()?)? - logvar.exp()?)?;
-        Ok(Loss { reconstruction, divergence: (kl.sum(D::Minus1)?.mean_all()? * -0.5)? })
+        Ok(Loss { reconstruction, divergence: (kl.sum(D::Minus1)? * -0.5)? })
     }
 }
 
@@ -174,8 +198,9 @@ mod tests {
     use super::*;
     use crate::random::Purpose;
 
+    /// The mean over the batch.
     fn scalar(t: &Tensor) -> f32 {
-        t.to_scalar::<f32>().unwrap()
+        t.mean_all().unwrap().to_scalar::<f32>().unwrap()
     }
 
     /// Parameters that are all zero except the biases of mu and logvar.
@@ -232,7 +257,7 @@ mod tests {
         let noise = latent_noise(8, &mut random).unwrap();
         let total = || {
             let loss = parameters.autoencoder().loss(&batch, &noise, parameters.ln_s()).unwrap();
-            (&loss.reconstruction + (&loss.divergence * 0.5).unwrap()).unwrap()
+            loss.total(0.5).unwrap().mean_all().unwrap()
         };
         let gradients = total().backward().unwrap();
         for var in parameters.vars() {

@@ -1,12 +1,11 @@
 //! Scoring with Candle on the CPU: the network as it was trained, batch at a time.
 
 use candle_core::Result;
-use types::{FEATURE_COUNT, FeatureVector, InstrumentId, Symbol};
+use types::{FeatureVector, InstrumentId, Symbol};
 
-use crate::autoencoder::{Autoencoder, Batch};
+use crate::autoencoder::{Autoencoder, Batch, CalmRange};
 use crate::binding::Bindings;
 use crate::model::Model;
-use crate::network::LATENT_COUNT;
 use crate::normalise::{Input, Profile};
 use crate::scorer::{RawScore, ScoreLaw, Scorer, is_scorable};
 
@@ -15,6 +14,7 @@ use crate::scorer::{RawScore, ScoreLaw, Scorer, is_scorable};
 pub struct CandleScorer {
     autoencoder: Autoencoder,
     law: ScoreLaw,
+    calm: CalmRange,
     profiles: Bindings<Profile>,
     inputs: Vec<Input>,
     places: Vec<usize>,
@@ -31,6 +31,7 @@ impl CandleScorer {
         Ok(Self {
             autoencoder: Autoencoder::new(model.network())?,
             law: *model.score_law(),
+            calm: CalmRange::new(model.score_law())?,
             profiles: Bindings::new(&profiles.pooled, &profiles.symbols, instrument_count_max),
             inputs: Vec::new(),
             places: Vec::new(),
@@ -39,14 +40,10 @@ impl CandleScorer {
     }
 
     fn score_inputs(&self, out: &mut [Option<RawScore>]) -> Result<()> {
-        let (latents, errors) = self.autoencoder.infer(&Batch::new(self.inputs.iter())?)?;
-        let (latents, errors) =
-            (latents.flatten_all()?.to_vec1::<f32>()?, errors.flatten_all()?.to_vec1::<f32>()?);
-        let (latents, errors) =
-            (latents.as_chunks::<LATENT_COUNT>().0, errors.as_chunks::<FEATURE_COUNT>().0);
-        for (i, &place) in self.places.iter().enumerate() {
-            let (latent, error) = (latents[i].map(f64::from), errors[i].map(f64::from));
-            out[place] = self.law.score(self.inputs[i].usable, &error, &latent);
+        let errors = self.autoencoder.errors(&Batch::new(self.inputs.iter())?, &self.calm)?;
+        let errors = errors.flatten_all()?.to_vec1::<f32>()?;
+        for ((error, input), &place) in errors.as_chunks().0.iter().zip(&self.inputs).zip(&self.places) {
+            out[place] = self.law.score(input.usable, &error.map(f64::from));
         }
         Ok(())
     }

@@ -151,23 +151,58 @@ mod tests {
             .collect()
     }
 
-    /// Sample (shape, scale, size, seed), then what scipy's `genpareto.fit(y, floc=0)`, polished by Nelder-Mead to
-    /// 1e-10, gives on it: log-likelihood, shape, scale, and the scale at a shape of 0.3.
-    const SCIPY: [((f64, f64, usize, u64), [f64; 4]); 4] = [
-        ((0.2, 1.5, 500, 1), [-779.043_153_161_5, 0.151_374_326_5, 1.501_871_454_8, 1.345_709_864_7]),
-        ((-0.2, 2.0, 500, 2), [-726.004_829_315_4, -0.139_133_202_9, 1.806_051_317_3, 1.329_523_688_7]),
-        ((0.0, 1.0, 400, 3), [-388.685_532_508_9, 0.039_261_651_1, 0.934_683_021_6, 0.775_582_404_8]),
-        ((0.5, 0.7, 300, 4), [-379.632_539_657_2, 0.502_198_581_0, 0.789_183_208_0, 0.927_763_008_0]),
+    /// A sample, and what scipy's `genpareto.fit(y, floc=0)`, polished by Nelder-Mead to 1e-10, gives on it.
+    struct Golden {
+        /// Shape, scale, size and seed of the sample.
+        sample: (f64, f64, usize, u64),
+        log_likelihood: f64,
+        shape: f64,
+        scale: f64,
+        /// The best scale when the shape is 0.3.
+        scale_at_03: f64,
+    }
+
+    const SCIPY: [Golden; 4] = [
+        Golden {
+            sample: (0.2, 1.5, 500, 1),
+            log_likelihood: -779.043_153_161_5,
+            shape: 0.151_374_326_5,
+            scale: 1.501_871_454_8,
+            scale_at_03: 1.345_709_864_7,
+        },
+        Golden {
+            sample: (-0.2, 2.0, 500, 2),
+            log_likelihood: -726.004_829_315_4,
+            shape: -0.139_133_202_9,
+            scale: 1.806_051_317_3,
+            scale_at_03: 1.329_523_688_7,
+        },
+        Golden {
+            sample: (0.0, 1.0, 400, 3),
+            log_likelihood: -388.685_532_508_9,
+            shape: 0.039_261_651_1,
+            scale: 0.934_683_021_6,
+            scale_at_03: 0.775_582_404_8,
+        },
+        Golden {
+            sample: (0.5, 0.7, 300, 4),
+            log_likelihood: -379.632_539_657_2,
+            shape: 0.502_198_581_0,
+            scale: 0.789_183_208_0,
+            scale_at_03: 0.927_763_008_0,
+        },
     ];
 
     #[test]
     fn fits_agree_with_scipy() {
-        for ((shape, scale, count, seed), [likelihood, shape_fit, scale_fit, scale_at_03]) in SCIPY {
-            let y = sample(shape, scale, count, seed);
+        for Golden { sample: (shape, scale, size, seed), log_likelihood, shape: g, scale: c, scale_at_03 } in
+            SCIPY
+        {
+            let y = sample(shape, scale, size, seed);
             let law = Gpd::fit(&y).unwrap();
-            assert!((law.shape - shape_fit).abs() < 1e-5, "{law:?} wanted {shape_fit}");
-            assert!((law.scale - scale_fit).abs() < 1e-5, "{law:?} wanted {scale_fit}");
-            assert!((law.log_likelihood(&y) - likelihood).abs() < 1e-7);
+            assert!((law.shape - g).abs() < 1e-5, "{law:?} wanted {g}");
+            assert!((law.scale - c).abs() < 1e-5, "{law:?} wanted {c}");
+            assert!((law.log_likelihood(&y) - log_likelihood).abs() < 1e-7);
             let given = Gpd::fit_scale(&y, 0.3).unwrap();
             assert!((given.scale - scale_at_03).abs() < 1e-6, "{given:?} wanted {scale_at_03}");
         }

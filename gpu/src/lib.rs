@@ -14,31 +14,43 @@ mod autoencoder;
 mod binding;
 mod calibrate;
 mod candle_scorer;
+mod capture;
+mod config;
 mod gpd;
 mod model;
 mod network;
 mod normalise;
 mod optimiser;
 mod pca;
+mod policy;
 mod random;
 mod reference;
 mod row;
 mod scorer;
+mod scorer_stage;
+#[cfg(test)]
+mod synthetic;
+mod tier;
 mod train;
 
 pub use calibrate::{
     CalibrateError, Calibration, CalibrationConfig, Calibrations, SHAPE_BOUNDS, ScoredRow, calibrate, display,
 };
 pub use candle_scorer::CandleScorer;
+pub use capture::{CaptureError, FEATURE_ROWS_MAX, read_features};
+pub use config::{OverlayConfig, PolicyConfig, PolicyConfigError, RatioText, WidenConfig, WitnessConfig};
 pub use gpd::Gpd;
 pub use model::{LoadError, MODEL_FORMAT, Model, SaveError, TrainingRecord};
 pub use network::{LATENT_COUNT, WeightsError};
 pub use normalise::{INPUT_COUNT, Input, Profile, Profiles, VALID_MIN, WINSOR};
+pub use policy::{LimitSink, LimitUpdate, Witnesses};
 pub use reference::ReferenceScorer;
 pub use row::FeatureRow;
 pub use scorer::{
     Backend, OpenScorerError, RawScore, ScoreLaw, Scorer, TOP_COUNT, feature_name, open_scorer,
 };
+pub use scorer_stage::{PolledScorer, ScoreObserver, ScoreRecord, ScorerStage, ScorerStageConfig};
+pub use tier::{Band, CriticalBand, TierCause, TierChange, TierConfig, TierConfigError, TierMachine};
 pub use train::{
     HoldoutReport, Phase, Progress, TrainConfig, TrainError, TrainReport, score_rows, train_vae,
 };

@@ -9,7 +9,7 @@ use types::{FEATURES, FeatureSchema, Symbol, UnixNanos};
 
 use crate::calibrate::{Calibration, Calibrations};
 use crate::network::{Network, WeightsError};
-use crate::normalise::{Profile, Profiles};
+use crate::normalise::{Profile, Profiles, transform_names};
 use crate::row::FeatureRow;
 use crate::scorer::ScoreLaw;
 use crate::train::{TrainConfig, TrainReport};
@@ -76,6 +76,7 @@ struct Manifest {
     weights: String,
     weights_blake3: String,
     features: Vec<String>,
+    transforms: Vec<String>,
     score: ScoreLaw,
     training: TrainingRecord,
     profile: Profile,
@@ -284,6 +285,7 @@ impl Model {
             weights: WEIGHTS.to_owned(),
             weights_blake3: blake3::hash(&weights).to_string(),
             features: feature_names(),
+            transforms: transform_names(),
             score: self.law,
             training: self.training.clone(),
             profile: self.profiles.pooled.clone(),
@@ -330,18 +332,36 @@ impl Model {
     /// Files that cannot be read or are not a model, a model of another format or feature schema, weights with
     /// another digest or shape, numbers that cannot be used.
     pub fn load(dir: &Path) -> Result<Self, LoadError> {
+        let manifest = read_bounded(&dir.join(MANIFEST), MANIFEST_BYTES_MAX)?;
+        let weights = read_bounded(&dir.join(WEIGHTS), WEIGHTS_BYTES_MAX)?;
+        Self::from_bytes(dir, &manifest, &weights)
+    }
+
+    /// The model that is part of this build: trained by `scripts/train-default-model.sh` on simulated calm days.
+    ///
+    /// # Errors
+    /// As [`Model::load`]: a build whose features are not the model's refuses it like any other.
+    pub fn shipped() -> Result<Self, LoadError> {
+        let dir = Path::new("gpu/models/default");
+        Self::from_bytes(
+            dir,
+            include_bytes!("../models/default/manifest.toml"),
+            include_bytes!("../models/default/weights.safetensors"),
+        )
+    }
+
+    /// A model from the contents of its files; `dir` stands for their folder in messages.
+    fn from_bytes(dir: &Path, bytes: &[u8], weights: &[u8]) -> Result<Self, LoadError> {
         let path = dir.join(MANIFEST);
-        let bytes = read_bounded(&path, MANIFEST_BYTES_MAX)?;
-        let manifest = parse_manifest(&path, &bytes)?;
+        let manifest = parse_manifest(&path, bytes)?;
         check_values(&path, &manifest)?;
         let weights_path = dir.join(WEIGHTS);
-        let weights = read_bounded(&weights_path, WEIGHTS_BYTES_MAX)?;
-        let digest = blake3::hash(&weights).to_string();
+        let digest = blake3::hash(weights).to_string();
         if digest != manifest.weights_blake3 {
             let (path, what) = (weights_path, "blake3 digest");
             return Err(LoadError::Mismatch { path, what, found: digest, wanted: manifest.weights_blake3 });
         }
-        let network = Network::from_bytes(&weights)
+        let network = Network::from_bytes(weights)
             .map_err(|source| LoadError::Weights { path: weights_path.clone(), source })?;
         Ok(Self {
             network,
@@ -356,7 +376,7 @@ impl Model {
             },
             training: manifest.training,
             tool: manifest.tool,
-            id: id_of(&bytes),
+            id: id_of(bytes),
         })
     }
 }
@@ -441,6 +461,9 @@ fn parse_manifest(path: &Path, bytes: &[u8]) -> Result<Manifest, LoadError> {
     if manifest.features != feature_names() {
         return Err(mismatch("features", manifest.features.join(","), feature_names().join(",")));
     }
+    if manifest.transforms != transform_names() {
+        return Err(mismatch("transforms", manifest.transforms.join(", "), transform_names().join(", ")));
+    }
     if manifest.weights != WEIGHTS {
         return Err(mismatch("weights", manifest.weights, WEIGHTS.to_owned()));
     }
@@ -476,4 +499,142 @@ fn symbols<T>(path: &Path, items: Vec<Named<T>>) -> Result<Vec<(Symbol, T)>, Loa
     }
     out.sort_by_key(|(symbol, _)| *symbol);
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::synthetic::model;
+
+    /// A saved model in a folder of its own.
+    fn saved() -> (tempfile::TempDir, PathBuf) {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("model");
+        model().save(&dir).unwrap();
+        (parent, dir)
+    }
+
+    /// What loading says after `edit` changed the manifest.
+    fn after(edit: impl Fn(&str) -> String) -> String {
+        let (_parent, dir) = saved();
+        let path = dir.join(MANIFEST);
+        let text = fs::read_to_string(&path).unwrap();
+        let edited = edit(&text);
+        assert_ne!(text, edited, "the edit found nothing to change");
+        fs::write(&path, edited).unwrap();
+        let error = Model::load(&dir).unwrap_err().to_string();
+        assert!(error.contains("manifest.toml") && !error.contains('\n'), "{error}");
+        error
+    }
+
+    #[test]
+    fn a_model_survives_its_folder_in_every_bit() {
+        let (_parent, dir) = saved();
+        let loaded = Model::load(&dir).unwrap();
+        assert_eq!(&loaded, model());
+        assert_eq!(loaded.id(), model().id());
+        assert_eq!(loaded.id().len(), 16);
+        let record = loaded.training();
+        assert_eq!(record.symbols, ["AAA", "BBB", "CCC"]);
+        assert_eq!(loaded.profiles().symbol_count(), 3);
+        assert!(record.first_ts_ns < record.last_ts_ns);
+    }
+
+    #[test]
+    fn saving_leaves_one_folder_and_replaces_only_a_model() {
+        let (parent, dir) = saved();
+        let newer = model().clone().with_calibrations(model().calibrations().clone()).unwrap();
+        newer.save(&dir).unwrap();
+        assert_eq!(Model::load(&dir).unwrap(), newer);
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1, "nothing is left beside the model");
+        let other = parent.path().join("precious");
+        fs::create_dir(&other).unwrap();
+        let error = newer.save(&other).unwrap_err().to_string();
+        assert!(
+            error.contains("precious") && error.contains("wanted a new path or a model to replace"),
+            "{error}"
+        );
+        assert_eq!(fs::read_dir(&other).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn another_format_schema_or_feature_is_refused_with_found_and_wanted() {
+        assert!(
+            after(|t| t.replace("format = 1", "format = 2\nnews = 3")).ends_with("format: found 2, wanted 1")
+        );
+        let schema = after(|t| t.replace("0x43e7a910454d019b", "0x1"));
+        assert!(schema.ends_with("schema_hash: found 0x1, wanted 0x43e7a910454d019b"), "{schema}");
+        assert!(
+            after(|t| t.replacen("spread_bps", "spread", 1))
+                .contains("features: found spread,queue_imbalance")
+        );
+        assert!(after(|t| t.replacen("asinh", "log", 1)).contains("transforms: found"));
+        assert!(
+            after(|t| t.replace("weights.safetensors", "../x"))
+                .ends_with("weights: found ../x, wanted weights.safetensors")
+        );
+    }
+
+    #[test]
+    fn damage_is_named_with_its_line() {
+        assert!(after(|t| t.replacen("seed = ", "sede = ", 1)).contains("unknown field `sede`"));
+        assert!(after(|t| t.replacen("format = 1", "format = 1\n=", 1)).contains("manifest.toml:2: "));
+        assert!(
+            after(|t| t.replacen("tail_share = 0.0", "tail_share = 5.0", 1))
+                .ends_with("calibration: found a tail share outside (0, 0.02]")
+        );
+        assert!(
+            after(|t| t.replacen("trained = 8191", "trained = 8192", 1))
+                .ends_with("found more trained bits than features")
+        );
+        assert!(
+            after(|t| t.replacen("symbol = \"AAA\"", "symbol = \"A A\"", 1))
+                .contains("A A: found a symbol that is empty")
+        );
+        let (_parent, dir) = saved();
+        fs::write(dir.join(MANIFEST), [0xff, 0xfe]).unwrap();
+        assert!(Model::load(&dir).unwrap_err().to_string().contains("not UTF-8"));
+    }
+
+    #[test]
+    fn changed_or_missing_weights_are_refused() {
+        let (_parent, dir) = saved();
+        let path = dir.join(WEIGHTS);
+        let mut bytes = fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        let error = Model::load(&dir).unwrap_err().to_string();
+        assert!(error.contains("weights.safetensors: blake3 digest: found "), "{error}");
+        fs::write(&path, vec![0; usize::try_from(WEIGHTS_BYTES_MAX).unwrap() + 1]).unwrap();
+        let error = Model::load(&dir).unwrap_err().to_string();
+        assert!(error.ends_with("found more than 1048576 bytes, wanted at most that"), "{error}");
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(Model::load(&dir), Err(LoadError::Io { .. })));
+    }
+
+    #[test]
+    fn weights_of_another_shape_are_refused_even_with_the_right_digest() {
+        let (_parent, dir) = saved();
+        let weights = model().network().to_bytes().unwrap();
+        let file = safetensors::SafeTensors::deserialize(&weights).unwrap();
+        let fewer: Vec<_> = file.tensors().into_iter().filter(|(name, _)| name != "mu.bias").collect();
+        let bytes = safetensors::serialize(fewer, None).unwrap();
+        fs::write(dir.join(WEIGHTS), &bytes).unwrap();
+        let path = dir.join(MANIFEST);
+        let old = blake3::hash(&weights).to_string();
+        let text = fs::read_to_string(&path).unwrap().replace(&old, &blake3::hash(&bytes).to_string());
+        fs::write(&path, text).unwrap();
+        let error = Model::load(&dir).unwrap_err().to_string();
+        assert!(
+            error.ends_with("weights.safetensors: tensor mu.bias: not found, wanted shape [4]"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_shipped_model_fits_this_build() {
+        let shipped = Model::shipped().unwrap();
+        assert!(shipped.training().report.active_units > 0);
+        assert_eq!(shipped.training().report.holdout.critical, 0, "a false alarm on its own holdout");
+    }
 }

@@ -1,5 +1,5 @@
-//! From feature values with units to the numbers the network sees (DOMAIN.md 3.12, rules 8 and 9): robust scaling per
-//! symbol, winsorising, imputing what is missing.
+//! From feature values with units to the numbers the network sees (DOMAIN.md 3.12, rules 8 and 9): a fixed transform
+//! per feature, robust scaling per symbol, winsorising, imputing what is missing.
 
 use serde::{Deserialize, Serialize};
 use types::{FEATURE_COUNT, Symbol};
@@ -18,19 +18,74 @@ pub const VALID_MIN: u32 = FEATURE_COUNT.div_ceil(2) as u32;
 /// Rows a feature needs before its median and scale mean anything.
 const VALUES_MIN: usize = 100;
 
-/// Smallest scale of each feature, in its own unit: the resolution below which a change is not a change of the market.
-/// A spread that never left one tick has no interquartile range, and without a floor the first second tick would be
-/// infinitely surprising.
-const SCALE_MIN: [f64; FEATURE_COUNT] =
-    [0.1, 0.05, 0.02, 0.02, 0.05, 0.1, 0.02, 0.1, 0.2, 0.01, 0.02, 0.1, 0.05];
+/// What happens to a feature before it is scaled.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Transform {
+    /// Nothing: shares, and the depth, which is a logarithm already.
+    Linear,
+    /// `ln(v + floor)`, for what grows by factors: a spread of 12 bps is to one of 4 as 3 is to 1. On a linear scale
+    /// the calm tail of such a feature reaches the winsor bound long before the crash does, and both look alike there.
+    Log(f64),
+    /// `asinh(v)`: signed, near zero linear, far out a logarithm.
+    Asinh,
+}
+
+impl Transform {
+    /// Never NaN for a finite `v`; a value below zero, which these features cannot have, counts as zero.
+    #[inline]
+    fn apply(self, v: f64) -> f64 {
+        match self {
+            Self::Linear => v,
+            Self::Log(floor) => (v.max(0.0) + floor).ln(),
+            Self::Asinh => v.asinh(),
+        }
+    }
+
+    fn invert(self, t: f64) -> f64 {
+        match self {
+            Self::Linear => t,
+            Self::Log(floor) => t.exp() - floor,
+            Self::Asinh => t.sinh(),
+        }
+    }
+}
+
+/// The transform of each feature, and its smallest scale after it: the resolution below which a change is not a change
+/// of the market. A spread that never left one tick has no interquartile range, and without a floor the first second
+/// tick would be infinitely surprising.
+const COLUMNS: [(Transform, f64); FEATURE_COUNT] = [
+    (Transform::Log(0.01), 0.15),
+    (Transform::Linear, 0.05),
+    (Transform::Linear, 0.02),
+    (Transform::Linear, 0.02),
+    (Transform::Asinh, 0.05),
+    (Transform::Asinh, 0.1),
+    (Transform::Linear, 0.02),
+    (Transform::Log(0.1), 0.2),
+    (Transform::Log(0.5), 0.2),
+    (Transform::Linear, 0.01),
+    (Transform::Linear, 0.02),
+    (Transform::Linear, 0.15),
+    (Transform::Linear, 0.05),
+];
+
+/// The transforms as the manifest names them; a model that was trained with others is refused.
+pub(crate) fn transform_names() -> Vec<String> {
+    let name = |(transform, _): &(Transform, f64)| match transform {
+        Transform::Linear => "linear".to_owned(),
+        Transform::Log(floor) => format!("ln(v + {floor})"),
+        Transform::Asinh => "asinh".to_owned(),
+    };
+    COLUMNS.iter().map(name).collect()
+}
 
 /// Location and scale of every feature in calm markets, for one symbol or for all together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
-    /// Medians, in the features' units.
+    /// Medians, after the feature's transform.
     pub median: [f64; FEATURE_COUNT],
-    /// Robust standard deviations, in the features' units; positive.
+    /// Robust standard deviations, after the feature's transform; positive.
     pub scale: [f64; FEATURE_COUNT],
     /// Bit i: the training data held enough of feature i for it to be used at all.
     pub trained: u16,
@@ -79,14 +134,14 @@ pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
     sorted[below] * (1.0 - fraction) + sorted[above] * fraction
 }
 
-/// Median and scale of one feature. The scale is the wider of the interquartile range and the 1 %..99 % range, both
+/// Median and scale of one feature. The scale is the wider of the interquartile range and the 5 %..95 % range, both
 /// as standard deviations of a normal law: books tick, so more than half of calm values can be equal and the
 /// interquartile range alone would call an ordinary second tick a ten-sigma event.
 fn location_and_scale(values: &mut [f64], feature: usize) -> (f64, f64) {
     values.sort_by(f64::total_cmp);
     let iqr = (quantile(values, 0.75) - quantile(values, 0.25)) / 1.348_979_500_392_163_6;
-    let wide = (quantile(values, 0.99) - quantile(values, 0.01)) / 4.652_695_748_081_682;
-    (quantile(values, 0.5), iqr.max(wide).clamp(SCALE_MIN[feature], f64::MAX))
+    let wide = (quantile(values, 0.95) - quantile(values, 0.05)) / 3.289_707_253_902_945;
+    (quantile(values, 0.5), iqr.max(wide).clamp(COLUMNS[feature].1, f64::MAX))
 }
 
 impl Profile {
@@ -97,14 +152,15 @@ impl Profile {
     ) -> Self {
         let mut profile = Self {
             median: [0.0; FEATURE_COUNT],
-            scale: SCALE_MIN,
+            scale: COLUMNS.map(|(_, scale_min)| scale_min),
             trained: 0,
             rows: rows.clone().count() as u64,
         };
         let mut values = Vec::new();
         for feature in 0..FEATURE_COUNT {
             values.clear();
-            values.extend(rows.clone().filter_map(|row| row.get(feature)));
+            let (transform, _) = COLUMNS[feature];
+            values.extend(rows.clone().filter_map(|row| row.get(feature)).map(|v| transform.apply(v)));
             if values.len() >= VALUES_MIN {
                 (profile.median[feature], profile.scale[feature]) = location_and_scale(&mut values, feature);
                 profile.trained |= 1 << feature;
@@ -128,7 +184,7 @@ impl Profile {
         (u32::from(self.trained) >= 1 << FEATURE_COUNT).then_some("more trained bits than features")
     }
 
-    /// Normalises `values`: `(v - median) / scale`, winsorised; what is not valid, not a number or was not in the
+    /// Normalises `values`: `(transform(v) - median) / scale`, winsorised; what is not valid, not a number or was not in the
     /// training data becomes the median (0) with its missing bit set. The result holds only finite numbers.
     #[inline]
     #[must_use]
@@ -138,7 +194,7 @@ impl Profile {
         for (feature, value) in values.iter().enumerate() {
             let bit = 1 << feature;
             if valid & self.trained & bit != 0 && value.is_finite() {
-                let sigmas = (value - self.median[feature]) / self.scale[feature];
+                let sigmas = (COLUMNS[feature].0.apply(*value) - self.median[feature]) / self.scale[feature];
                 input.x[feature] = sigmas.clamp(-WINSOR, WINSOR) as f32;
                 input.usable |= bit;
             } else {
@@ -148,13 +204,12 @@ impl Profile {
         input
     }
 
-    /// The calm level of `feature` for tests of the form "k times the usual": the median, or the scale where the
-    /// median is smaller (one-second volatility is zero in most calm seconds).
+    /// The usual value of `feature`, in its own unit.
     #[inline]
     #[must_use]
-    pub fn level(&self, feature: types::FeatureId) -> f64 {
+    pub fn usual(&self, feature: types::FeatureId) -> f64 {
         let i = feature as usize;
-        self.median[i].max(self.scale[i])
+        COLUMNS[i].0.invert(self.median[i])
     }
 }
 
@@ -201,7 +256,7 @@ impl Profiles {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use types::UnixNanos;
+    use types::{FeatureId, UnixNanos};
 
     fn row(symbol: &str, values: [f64; FEATURE_COUNT]) -> FeatureRow {
         FeatureRow { ts: UnixNanos(0), symbol: Symbol::new(symbol).unwrap(), valid: 0x1fff, values }
@@ -226,16 +281,33 @@ mod tests {
     #[test]
     fn a_uniform_ramp_has_the_expected_location_and_scale() {
         let profile = Profile::fit(ramp("A", 0.0, 100.0, 1_001).iter(), None);
-        assert!((profile.median[0] - 50.0).abs() < 1e-9);
-        assert!((profile.scale[0] - 50.0 / 1.348_979_500_392_163_6).abs() < 1e-9);
+        let imbalance = FeatureId::QueueImbalance as usize;
+        assert!((profile.median[imbalance] - 50.0).abs() < 1e-9);
+        assert!((profile.scale[imbalance] - 50.0 / 1.348_979_500_392_163_6).abs() < 1e-9);
         assert_eq!(profile.trained, 0x1fff);
+        // Medians pass through a transform unharmed: the usual value is the median of the values.
+        for feature in [FeatureId::SpreadBps, FeatureId::Ofi1S, FeatureId::TopDepth] {
+            assert!((profile.usual(feature) - 50.0).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn factors_count_alike_at_every_level() {
+        let profile = Profile::fit(ramp("A", 1.0, 3.0, 1_001).iter(), None);
+        let spread = |v: f64| {
+            let mut values = [2.0; FEATURE_COUNT];
+            values[FeatureId::SpreadBps as usize] = v;
+            profile.normalise(&values, 0x1fff).x[FeatureId::SpreadBps as usize]
+        };
+        assert!((spread(8.0) - 2.0 * spread(4.0)).abs() < 0.05, "{} {}", spread(4.0), spread(8.0));
+        assert_eq!(spread(-5.0), -10.0);
     }
 
     #[test]
     fn a_constant_feature_gets_the_floor_and_stays_finite() {
         let rows = vec![row("A", [1.0; FEATURE_COUNT]); 200];
         let profile = Profile::fit(rows.iter(), None);
-        assert_eq!(profile.scale, SCALE_MIN);
+        assert_eq!(profile.scale, COLUMNS.map(|(_, scale_min)| scale_min));
         let input = profile.normalise(&[f64::MAX; FEATURE_COUNT], 0x1fff);
         assert!(input.x[..FEATURE_COUNT].iter().all(|&x| x == 10.0));
     }
@@ -259,7 +331,7 @@ mod tests {
         let profiles = Profiles::fit(&rows, 100);
         assert_eq!(profiles.symbol_count(), 1);
         assert_eq!(profiles.of(Symbol::new("SMALL").unwrap()), &profiles.pooled);
-        assert!((profiles.of(Symbol::new("BIG").unwrap()).median[0] - 5.0).abs() < 1e-9);
+        assert!((profiles.of(Symbol::new("BIG").unwrap()).usual(FeatureId::SpreadBps) - 5.0).abs() < 1e-3);
     }
 
     proptest! {

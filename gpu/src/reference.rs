@@ -68,18 +68,20 @@ impl Forward {
         }
     }
 
-    /// Posterior mean and reconstruction error `x - x̂` of one input.
+    /// Posterior mean of one input.
     #[inline]
-    pub(crate) fn run(&self, input: &Input) -> ([f64; LATENT_COUNT], [f64; FEATURE_COUNT]) {
+    pub(crate) fn latent(&self, input: &Input) -> [f64; LATENT_COUNT] {
         let x = input.x.map(f64::from);
-        let latent = self.mu.forward(&self.encoder1.forward_relu(&self.encoder0.forward_relu(&x)));
+        self.mu.forward(&self.encoder1.forward_relu(&self.encoder0.forward_relu(&x)))
+    }
+
+    /// Reconstruction errors `x - x̂` of one input.
+    #[inline]
+    pub(crate) fn errors(&self, law: &ScoreLaw, input: &Input) -> [f64; FEATURE_COUNT] {
+        let latent = law.hold(self.latent(input));
         let rebuilt =
             self.decoder2.forward(&self.decoder1.forward_relu(&self.decoder0.forward_relu(&latent)));
-        let mut errors = [0.0; FEATURE_COUNT];
-        for feature in 0..FEATURE_COUNT {
-            errors[feature] = x[feature] - rebuilt[feature];
-        }
-        (latent, errors)
+        core::array::from_fn(|feature| f64::from(input.x[feature]) - rebuilt[feature])
     }
 
     /// Scores one normalised input; `None` when too little of it is valid.
@@ -88,8 +90,7 @@ impl Forward {
         if !input.is_scorable() {
             return None;
         }
-        let (latent, errors) = self.run(input);
-        law.score(input.usable, &errors, &latent)
+        law.score(input.usable, &self.errors(law, input))
     }
 
     /// Normalises and scores one row of values.

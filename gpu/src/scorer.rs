@@ -103,24 +103,21 @@ pub struct OpenScorerError {
 /// The constants that turn a reconstruction into a score; learned in training, fixed at inference, so that the
 /// network cannot explain stress away by widening its own error bars (DOMAIN.md 4.1).
 ///
-/// `raw = (1/d') Σ_valid (x - x̂)²/s²  +  latent_weight · (1/p') Σ_active (μ - m)²/v`
+/// `raw = (1/d') Σ_valid (x - x̂)²/s²`, `x̂` decoded from the posterior mean **held within the calm range**.
 ///
-/// The first term is S_rec of DOMAIN.md 4.1 (a). The second is the squared distance of the posterior mean from its
-/// calm cloud, 4.1 (d): a ReLU decoder goes on linearly beyond the training data, so a state far out along a direction
-/// that calm markets use (wide *and* volatile *and* thin together) can be rebuilt well; it cannot do so from an
-/// ordinary latent place. `m` and `v` are the mean and variance of the posterior means in training; a unit that the
-/// posterior does not use (`v` below 0.01) has weight 0.
+/// The sum is S_rec of DOMAIN.md 4.1 (a). Holding the latent state is what 4.1 (d) asks a latent term for: a ReLU
+/// decoder goes on linearly beyond the data it was trained on, so a state far out along a direction that calm markets
+/// use (wide *and* volatile *and* thin together) would be rebuilt well. Held at the edge of the calm range it cannot be,
+/// and the excess shows in the errors of the very features that are off, where a separate latent term has no attribution.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScoreLaw {
     /// Calm standard deviation of each reconstruction error, in normalised units.
     pub s: [f64; FEATURE_COUNT],
-    /// Mean of each latent unit's posterior mean in training.
-    pub latent_mean: [f64; LATENT_COUNT],
-    /// Its variance; 0 for a unit that is not active.
-    pub latent_variance: [f64; LATENT_COUNT],
-    /// Weight of the latent term.
-    pub latent_weight: f64,
+    /// Lower end of each latent unit's calm range.
+    pub latent_min: [f64; LATENT_COUNT],
+    /// Upper end of each latent unit's calm range; not below the lower.
+    pub latent_max: [f64; LATENT_COUNT],
 }
 
 impl ScoreLaw {
@@ -129,21 +126,28 @@ impl ScoreLaw {
         if !self.s.iter().all(|s| s.is_finite() && *s > 0.0) {
             return Some("an error scale that is not positive");
         }
-        let latent = self.latent_mean.iter().chain(&self.latent_variance);
-        if !latent.chain([&self.latent_weight]).all(|v| v.is_finite()) || self.latent_weight < 0.0 {
-            return Some("a latent constant that is not a number or is negative");
+        let mut ranges = self.latent_min.iter().zip(&self.latent_max);
+        let sound = ranges.all(|(min, max)| min.is_finite() && max.is_finite() && min <= max);
+        (!sound).then_some("a latent range that is none")
+    }
+
+    /// `latent` held within the calm range.
+    #[inline]
+    pub(crate) fn hold(&self, mut latent: [f64; LATENT_COUNT]) -> [f64; LATENT_COUNT] {
+        for (unit, value) in latent.iter_mut().enumerate() {
+            // Not `clamp`: NaN must pass through to the score's own check, and this never panics.
+            if *value < self.latent_min[unit] {
+                *value = self.latent_min[unit];
+            } else if *value > self.latent_max[unit] {
+                *value = self.latent_max[unit];
+            }
         }
-        self.latent_variance.iter().any(|v| *v < 0.0).then_some("a negative latent variance")
+        latent
     }
 
     /// The score of one reconstruction; `None` when anything in it is not a number.
     #[inline]
-    pub(crate) fn score(
-        &self,
-        usable: u16,
-        errors: &[f64; FEATURE_COUNT],
-        latent: &[f64; LATENT_COUNT],
-    ) -> Option<RawScore> {
+    pub(crate) fn score(&self, usable: u16, errors: &[f64; FEATURE_COUNT]) -> Option<RawScore> {
         let mut shares = [0.0; FEATURE_COUNT];
         let mut sum = 0.0;
         for feature in 0..FEATURE_COUNT {
@@ -153,27 +157,13 @@ impl ScoreLaw {
                 sum += shares[feature];
             }
         }
-        let raw =
-            sum / f64::from(usable.count_ones().max(1)) + self.latent_weight * self.latent_distance(latent);
         #[expect(clippy::cast_possible_truncation, reason = "scores are reported in f32")]
-        let raw_f32 = raw as f32;
-        if !raw_f32.is_finite() {
+        let raw = (sum / f64::from(usable.count_ones().max(1))) as f32;
+        if !raw.is_finite() {
             return None;
         }
         let (top3, contributions) = top(&shares, sum);
-        Some(RawScore { raw: raw_f32, top3, contributions })
-    }
-
-    #[inline]
-    fn latent_distance(&self, latent: &[f64; LATENT_COUNT]) -> f64 {
-        let (mut sum, mut active) = (0.0, 0.0);
-        for ((value, mean), variance) in latent.iter().zip(&self.latent_mean).zip(&self.latent_variance) {
-            if *variance > 0.0 {
-                sum += (value - mean).powi(2) / variance;
-                active += 1.0;
-            }
-        }
-        if active > 0.0 { sum / active } else { 0.0 }
+        Some(RawScore { raw, top3, contributions })
     }
 }
 
@@ -214,21 +204,25 @@ mod tests {
 
     const LAW: ScoreLaw = ScoreLaw {
         s: [0.5; FEATURE_COUNT],
-        latent_mean: [1.0, 0.0, 0.0, 0.0],
-        latent_variance: [4.0, 0.0, 1.0, 0.0],
-        latent_weight: 0.5,
+        latent_min: [-1.0; LATENT_COUNT],
+        latent_max: [1.0, 2.0, 3.0, 4.0],
     };
 
     #[test]
     fn a_score_worked_by_hand() {
-        // Errors 1 on features 2 and 5, 3 on feature 7, which is not usable: S_rec = (4 + 4)/12. Latent: units 0 and 2
-        // are active: ((5-1)²/4 + 2²/1)/2 = 4, half of it counts.
+        // Errors 1 on features 2 and 5, 3 on feature 7, which is not usable: (4 + 4)/12.
         let mut errors = [0.0; FEATURE_COUNT];
         (errors[2], errors[5], errors[7]) = (1.0, 1.0, 3.0);
-        let score = LAW.score(0x1fff & !(1 << 7), &errors, &[5.0, 9.0, 2.0, 9.0]).unwrap();
-        assert!((score.raw - (8.0 / 12.0 + 2.0)).abs() < 1e-6);
+        let score = LAW.score(0x1fff & !(1 << 7), &errors).unwrap();
+        assert!((score.raw - 8.0 / 12.0).abs() < 1e-6);
         assert_eq!(score.top3, [2, 5, 0]);
         assert_eq!(score.contributions, [0.5, 0.5, 0.0]);
+    }
+
+    #[test]
+    fn a_latent_state_is_held_within_the_calm_range() {
+        assert_eq!(LAW.hold([-9.0, 0.5, 9.0, 9.0]), [-1.0, 0.5, 3.0, 4.0]);
+        assert!(LAW.hold([f64::NAN; LATENT_COUNT])[0].is_nan());
     }
 
     #[test]
@@ -236,8 +230,12 @@ mod tests {
         for bad in [f64::NAN, f64::INFINITY, f64::MAX] {
             let mut errors = [0.0; FEATURE_COUNT];
             errors[3] = bad;
-            assert_eq!(LAW.score(0x1fff, &errors, &[0.0; LATENT_COUNT]), None);
-            assert_eq!(LAW.score(0x1fff, &[0.0; FEATURE_COUNT], &[bad, 0.0, 0.0, 0.0]), None);
+            assert_eq!(LAW.score(0x1fff, &errors), None);
+            assert_eq!(
+                LAW.score(0x1ff7, &errors).map(|s| s.raw),
+                Some(0.0),
+                "what is not valid does not count"
+            );
         }
     }
 
