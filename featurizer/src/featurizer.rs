@@ -311,15 +311,13 @@ impl<F: FeatureSink, T: TopOfBookSink, O: Observer> Run<'_, '_, '_, F, T, O> {
         if matches!(event.action, Action::OrderExecute | Action::Trade) && applied.effect != Effect::Unknown {
             self.after_trade(event, &applied);
         }
-        if applied.effect == Effect::Changed {
-            if event.flags.has(EventFlags::LAST) {
-                self.settle(event);
-            }
-            if self.core.engine.is_watched(i, event.ts_event)
-                && let Some(book) = self.books.book(instrument)
-            {
-                self.core.engine.observe(i, &book);
-            }
+        if applied.effect == Effect::Changed && event.flags.has(EventFlags::LAST) {
+            self.settle(event);
+        }
+        if self.core.engine.is_watched(i, event.ts_event)
+            && let Some(book) = self.books.book(instrument)
+        {
+            self.core.engine.observe(i, &book);
         }
         if O::ACTIVE
             && let Some(book) = self.books.book(instrument)

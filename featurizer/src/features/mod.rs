@@ -31,7 +31,7 @@ struct Flow {
     ts_event: u64,
     /// When the best quotes last changed; 0: the chain of order flow has to restart.
     ts_quote: u64,
-    /// Book changes up to this moment are shown to the shock detector.
+    /// After events up to this moment the book is shown to the shock detector.
     watch_until: u64,
 }
 

@@ -4,8 +4,8 @@
 //! price by 5 ticks or more. The *baseline* of a side is the exponential mean, time constant 1 s, of its depth seen from its own
 //! best price, sampled at grid points while the book is live; it exists after ten samples. Trades against one side within 10 ms
 //! of the first are a *burst*; a burst whose volume reaches half of the baseline is a *shock*. A shock keeps the best price
-//! before its burst, the baseline then (`Q_pre`) and the least depth, seen from that price, until 10 ms after the burst began
-//! (`Q_post`). The feature at a grid point is the share of the deficit made good,
+//! before its burst, the baseline then (`Q_pre`) and the least depth, seen from that price, from the trade that made it a shock
+//! until 10 ms after the burst began (`Q_post`). The feature at a grid point is the share of the deficit made good,
 //! `clamp((Q - Q_post) / (Q_pre - Q_post), 0, 1)` with Q the depth seen from the same price now; 1 without a deficit, and 1 when
 //! no shock began within the last 30 s. A new shock replaces the one before it (which is thereby censored). Auction prints are
 //! no trades here.
@@ -62,7 +62,7 @@ impl Resilience {
     pub(crate) const NEW: Self = Self { baseline: [0.0; 2], samples: 0, burst: None, shock: None };
 
     /// A trade of `qty` against `side`, whose best price was `best` before it. True when it makes or continues a shock: the
-    /// depth then has to be shown to [`Resilience::observe`] at every change until [`BURST_NS`] after [`Resilience::watched`].
+    /// depth then has to be shown to [`Resilience::observe`] after it and every event until [`Resilience::watched_until`].
     pub(crate) fn on_trade(&mut self, ts_ns: u64, side: Side, qty: u64, best: Px) -> bool {
         let continued = self
             .burst

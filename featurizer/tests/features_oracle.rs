@@ -1,0 +1,443 @@
+//! The streaming features against values recomputed from the whole history at every grid point.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use featurizer::features::formula;
+use featurizer::{Bbo, BookLimits, Featurizer, FeaturizerConfig, Sinks};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use types::{
+    Action, BookEvent, BookLevel, EventFlags, FEATURE_COUNT, FEATURES, FeatureVector, InstrumentId, Px, Qty,
+    Side, Symbol, UnixNanos,
+};
+
+const CENT: i64 = 10_000_000;
+const GRID: u64 = 100_000_000;
+const START: u64 = 1_700_000_000_000_000_000;
+const INSTRUMENTS: u32 = 3;
+
+/// Everything that ever happened to one instrument.
+#[derive(Default)]
+struct History {
+    orders: BTreeMap<u64, (Side, i64, u64)>,
+    bbo: Option<Bbo>,
+    /// Grid step, is it an order message, is it a cancel.
+    messages: Vec<(u64, bool, bool)>,
+    /// Grid step, order flow, depth at the touch.
+    quotes: Vec<(u64, i64, u64)>,
+    /// Time, side, quantity, best price before, number of the event.
+    trades: Vec<(u64, Side, u64, Px, usize)>,
+    /// Time and levels (best first) after every event.
+    changes: Vec<(u64, [Vec<BookLevel>; 2])>,
+    /// Grid number, mid if the quotes gave one, depth of both sides from their own best.
+    points: Vec<(u64, Option<i64>, [u64; 2])>,
+    first_step: Option<u64>,
+    last_quote: u64,
+    last_event: u64,
+}
+
+impl History {
+    fn levels(&self, side: Side) -> Vec<BookLevel> {
+        let mut by_price: BTreeMap<i64, (u64, u32)> = BTreeMap::new();
+        for (_, px, qty) in self.orders.values().filter(|o| o.0 == side) {
+            let level = by_price.entry(*px).or_default();
+            *level = (level.0 + qty, level.1 + 1);
+        }
+        let level = |(px, (qty, n)): (i64, (u64, u32))| BookLevel { px: Px(px), qty, order_count: n };
+        match side {
+            Side::Bid => by_price.into_iter().rev().map(level).collect(),
+            Side::Ask => by_price.into_iter().map(level).collect(),
+        }
+    }
+
+    fn quote(&self) -> Bbo {
+        let best = |side| self.levels(side).first().copied().unwrap_or(BookLevel::NONE);
+        Bbo { bid: best(Side::Bid), ask: best(Side::Ask) }
+    }
+
+    fn take(&mut self, id: u64, qty: u64) -> Option<(Side, i64, u64)> {
+        let order = self.orders.get_mut(&id)?;
+        let taken = (order.0, order.1, qty.min(order.2));
+        order.2 -= taken.2;
+        if order.2 == 0 {
+            self.orders.remove(&id);
+        }
+        Some(taken)
+    }
+
+    fn apply(&mut self, step: u64, e: &BookEvent) {
+        let before = self.bbo.unwrap_or(Bbo::NONE);
+        self.first_step.get_or_insert(step);
+        self.last_event = self.last_event.max(e.ts_event.0);
+        let best = |side| if side == Side::Bid { before.bid.px } else { before.ask.px };
+        let (mut changed, qty) = (true, u64::from(e.qty.0));
+        match e.action {
+            Action::OrderAdd => drop(self.orders.insert(e.order_id, (e.side, e.px.0, qty))),
+            Action::OrderDelete => changed = self.take(e.order_id, u64::MAX).is_some(),
+            Action::OrderReduce => changed = self.take(e.order_id, qty).is_some(),
+            Action::OrderExecute => {
+                let taken = self.take(e.order_id, qty);
+                changed = taken.is_some();
+                if let Some((side, _, qty)) = taken {
+                    self.trades.push((e.ts_event.0, side, qty, best(side), self.changes.len()));
+                }
+            }
+            Action::OrderReplace => {
+                let old = self.take(e.order_id, u64::MAX);
+                changed = old.is_some();
+                if let Some((side, _, _)) = old {
+                    self.orders.insert(e.aux, (side, e.px.0, qty));
+                }
+            }
+            Action::Trade => {
+                changed = false;
+                self.trades.push((e.ts_event.0, e.side, qty, best(e.side), self.changes.len()));
+            }
+            _ => changed = false,
+        }
+        let cancel = matches!(e.action, Action::OrderDelete | Action::OrderReduce);
+        let trade = matches!(e.action, Action::OrderExecute | Action::Trade);
+        if e.action != Action::Define {
+            self.messages.push((step, !trade, cancel));
+        }
+        self.changes.push((e.ts_event.0, [self.levels(Side::Bid), self.levels(Side::Ask)]));
+        if changed {
+            let after = self.quote();
+            if after.differs(&before) {
+                // The first quote starts the chain.
+                let flow = if self.quotes.is_empty() { 0 } else { formula::order_flow(&before, &after) };
+                self.quotes.push((step, flow, after.bid.qty + after.ask.qty));
+                self.last_quote = e.ts_event.0;
+            }
+            self.bbo = Some(after);
+        }
+    }
+
+    fn close(&mut self, grid: u64) {
+        let quote = self.quote();
+        let mid = formula::is_open(&quote).then(|| quote.mid().0);
+        let depth = [Side::Bid, Side::Ask].map(|side| {
+            let levels = self.levels(side);
+            levels.first().map_or(0, |best| depth_from(&levels, side, best.px))
+        });
+        self.points.push((grid, mid, depth));
+    }
+
+    /// Returns of the grid steps in `(grid - window, grid]` that have a mid at both ends.
+    fn returns(&self, grid: u64, window: u64) -> Vec<f64> {
+        let mut mids = BTreeMap::new();
+        let mut last = None;
+        for (at, mid, _) in &self.points {
+            last = mid.or(last);
+            if let Some(mid) = last {
+                mids.insert(*at, mid);
+            }
+        }
+        let mid_at = |at: u64| mids.range(..=at).next_back().map(|(_, mid)| *mid);
+        (grid + 1 - window..=grid).filter_map(|k| formula::log_return(mid_at(k - 1)?, mid_at(k)?)).collect()
+    }
+
+    fn resilience(&self, grid: u64) -> Option<f64> {
+        let points: Vec<_> = self.points.iter().filter(|p| p.0 <= grid).collect();
+        if points.len() < 10 {
+            return None;
+        }
+        // The last shock: bursts are found by walking all trades.
+        let mut burst: Option<(u64, Side, u64, Px)> = None;
+        let mut shock: Option<(u64, Side, Px, f64)> = None;
+        for (ts, side, qty, best, _) in self.trades.iter().filter(|t| t.0 <= grid * GRID) {
+            burst = match burst {
+                Some((start, of, volume, reference)) if of == *side && ts - start <= 10_000_000 => {
+                    Some((start, of, volume + qty, reference))
+                }
+                _ => Some((*ts, *side, *qty, *best)),
+            };
+            let (start, side, volume, reference) = burst.unwrap();
+            let samples: Vec<f64> =
+                points.iter().filter(|p| p.0 * GRID < *ts).map(|p| p.2[side.index()] as f64).collect();
+            let pre = mean(&samples);
+            let same = shock.is_some_and(|s| (s.0, s.1) == (start, side));
+            if samples.len() >= 10 && reference.is_some() && pre > 0.0 && volume as f64 >= 0.5 * pre && !same
+            {
+                shock = Some((start, side, reference, pre));
+            }
+        }
+        let Some((start, side, reference, pre)) = shock.filter(|s| grid * GRID - s.0 <= 30_000_000_000)
+        else {
+            return Some(1.0);
+        };
+        // The least depth is sought from the trade that made the shock on, which is the first of the burst big enough.
+        let mut volume = 0.0;
+        let made = self
+            .trades
+            .iter()
+            .filter(|t| t.0 >= start && t.1 == side)
+            .find(|t| {
+                volume += t.2 as f64;
+                volume >= 0.5 * pre
+            })
+            .unwrap()
+            .4;
+        let seen = |change: &(u64, [Vec<BookLevel>; 2])| depth_from(&change.1[side.index()], side, reference);
+        let post = self.changes[made..].iter().filter(|c| c.0 <= start + 10_000_000).map(seen).min();
+        let now = self.changes.iter().rfind(|c| c.0 <= grid * GRID).map_or(0, seen);
+        Some(formula::recovered_share(pre, post.unwrap_or(u64::MAX), now))
+    }
+
+    fn features(&self, grid: u64) -> [Option<f64>; FEATURE_COUNT] {
+        let bbo = self.bbo.unwrap_or(Bbo::NONE);
+        let (bids, asks) = (self.levels(Side::Bid), self.levels(Side::Ask));
+        let first = |levels: &[BookLevel], n: usize| levels[..levels.len().min(n)].to_vec();
+        let touch = bbo.bid.qty + bbo.ask.qty;
+        let flow = |window: u64| {
+            let inside: Vec<_> = self.quotes.iter().filter(|q| q.0 > grid - window && q.0 <= grid).collect();
+            if inside.is_empty() {
+                return (touch > 0).then_some(0.0);
+            }
+            let depth = inside.iter().map(|q| q.2).sum();
+            formula::normalised_flow(inside.iter().map(|q| q.1).sum(), depth, inside.len() as u64)
+        };
+        let volatility = |window: u64| {
+            let returns = self.returns(grid, window);
+            (returns.len() as u64 * 2 >= window).then(|| formula::realized_volatility_bps(&returns))
+        };
+        let recent: Vec<_> = self.messages.iter().filter(|m| m.0 > grid - 100 && m.0 <= grid).collect();
+        let count = |f: &dyn Fn(&(u64, bool, bool)) -> bool| recent.iter().filter(|m| f(m)).count() as u64;
+        let (orders, cancels, trades) = (count(&|m| m.1), count(&|m| m.2), count(&|m| !m.1));
+        [
+            formula::spread_bps(&bbo),
+            formula::queue_imbalance(bbo.bid.qty, bbo.ask.qty),
+            formula::book_pressure(&first(&bids, 5), &first(&asks, 5)),
+            formula::book_pressure(&first(&bids, 10), &first(&asks, 10)),
+            flow(1),
+            flow(10),
+            formula::microprice_offset(&bbo),
+            volatility(10),
+            volatility(600),
+            formula::trade_to_order(trades, orders),
+            formula::cancel_ratio(cancels, orders),
+            formula::top_depth(bbo.bid.qty, bbo.ask.qty),
+            self.resilience(grid),
+        ]
+    }
+}
+
+/// Exponential mean with a time constant of ten samples, from its definition as a weighted sum.
+fn mean(samples: &[f64]) -> f64 {
+    let keep = (-0.1_f64).exp();
+    let Some((first, rest)) = samples.split_first() else { return 0.0 };
+    let newest =
+        rest.iter().rev().enumerate().map(|(age, x)| (1.0 - keep) * keep.powi(age as i32) * x).sum::<f64>();
+    newest + first * keep.powi(rest.len() as i32)
+}
+
+fn depth_from(levels: &[BookLevel], side: Side, reference: Px) -> u64 {
+    let worse = |px: i64| if side == Side::Bid { reference.0 - px } else { px - reference.0 };
+    levels.iter().take(10).filter(|l| worse(l.px.0) < 5 * CENT).map(|l| l.qty).sum()
+}
+
+#[derive(Clone, Debug)]
+struct Step {
+    kind: u8,
+    instrument: u32,
+    id: u64,
+    ask: bool,
+    ticks: i64,
+    qty: u32,
+    wait: u64,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let wait = prop_oneof![
+        4 => Just(0_u64),
+        20 => 1_u64..8_000_000,
+        20 => 1_u64..70_000_000,
+        3 => 100_000_000_u64..2_000_000_000,
+    ];
+    (0_u8..100, 0..INSTRUMENTS, 0_u64..40, any::<bool>(), 0_i64..14, 1_u32..600, wait).prop_map(
+        |(kind, instrument, id, ask, ticks, qty, wait)| Step { kind, instrument, id, ask, ticks, qty, wait },
+    )
+}
+
+fn to_event(step: &Step, now: u64) -> BookEvent {
+    let (side, px) =
+        if step.ask { (Side::Ask, 10_001 + step.ticks) } else { (Side::Bid, 9_999 - step.ticks) };
+    // A few orders lock or cross the book.
+    let px = if step.kind == 0 { 10_000 } else { px };
+    let action = match step.kind {
+        0..45 => Action::OrderAdd,
+        45..65 => Action::OrderDelete,
+        65..75 => Action::OrderReplace,
+        75..80 => Action::OrderReduce,
+        80..93 => Action::OrderExecute,
+        _ => Action::Trade,
+    };
+    BookEvent {
+        action,
+        instrument: InstrumentId(step.instrument),
+        // Adds get ids of their own half of the time; a live id is first deleted by the caller.
+        order_id: step.id,
+        aux: step.id + 40,
+        side,
+        px: Px(px * CENT),
+        qty: Qty(step.qty),
+        flags: EventFlags::LAST,
+        ts_event: UnixNanos(now),
+        ts_recv: UnixNanos(now + 17),
+        ..BookEvent::EMPTY
+    }
+}
+
+fn define(instrument: u32) -> BookEvent {
+    BookEvent {
+        action: Action::Define,
+        instrument: InstrumentId(instrument),
+        order_id: Symbol::new(&format!("T{instrument}")).unwrap().to_word(),
+        px: Px(CENT),
+        aux: 100,
+        flags: EventFlags::LAST,
+        ts_event: UnixNanos(START),
+        ..BookEvent::EMPTY
+    }
+}
+
+/// The story as events: ids are never added twice, times only grow, some fall exactly on a grid point.
+fn story(steps: &[Step]) -> Vec<BookEvent> {
+    let mut now = START;
+    let mut live = BTreeSet::new();
+    let mut events: Vec<BookEvent> = (0..INSTRUMENTS).map(define).collect();
+    for step in steps {
+        now += step.wait;
+        if step.kind % 10 == 3 {
+            now = now.next_multiple_of(GRID);
+        }
+        let e = to_event(step, now);
+        let key = |id| (e.instrument, id);
+        match e.action {
+            Action::OrderAdd if live.contains(&key(e.order_id)) => continue,
+            Action::OrderAdd => drop(live.insert(key(e.order_id))),
+            Action::OrderReplace if live.contains(&key(e.aux)) => continue,
+            Action::OrderReplace if live.remove(&key(e.order_id)) => drop(live.insert(key(e.aux))),
+            Action::OrderDelete => drop(live.remove(&key(e.order_id))),
+            _ => {}
+        }
+        events.push(e);
+    }
+    events
+}
+
+fn config() -> FeaturizerConfig {
+    FeaturizerConfig {
+        books: BookLimits { instruments: 4, ..BookLimits::small() },
+        ..FeaturizerConfig::default()
+    }
+}
+
+/// All vectors and markers of a story, applied in chunks of `chunk`.
+fn run(events: &[BookEvent], chunk: usize) -> Vec<FeatureVector> {
+    let mut featurizer = Featurizer::new(&config()).unwrap();
+    let mut out = Vec::new();
+    let mut sinks = Sinks { features: &mut out, tops: &mut (), observer: &mut () };
+    for events in events.chunks(chunk) {
+        assert_eq!(featurizer.apply(events, &mut sinks), events.len());
+    }
+    assert!(featurizer.finish(&mut out));
+    out
+}
+
+fn check_vector(found: &FeatureVector, history: &History, grid: u64) -> Result<(), TestCaseError> {
+    for (i, wanted) in history.features(grid).into_iter().enumerate() {
+        let (name, bit) = (FEATURES[i].name, found.valid >> i & 1 == 1);
+        prop_assert_eq!(bit, wanted.is_some(), "{} valid at {}", name, grid);
+        let (value, wanted) = (found.values[i], wanted.unwrap_or(0.0));
+        prop_assert!(
+            (value - wanted).abs() <= 1e-6 * wanted.abs().max(1e-3),
+            "{}: {} for {}",
+            name,
+            value,
+            wanted
+        );
+    }
+    Ok(())
+}
+
+fn check_ages(found: &FeatureVector, history: &History) -> Result<(), TestCaseError> {
+    let age = |since: u64| ((found.ts.0 - since) / 1_000_000) as u32;
+    prop_assert_eq!(found.age_ms[2], age(history.last_event));
+    prop_assert_eq!(
+        found.age_ms[0],
+        if history.last_quote == 0 { u32::MAX } else { age(history.last_quote) }
+    );
+    prop_assert_eq!(
+        found.ts_recv.0,
+        if history.last_event > START { history.last_event + 17 } else { found.ts_recv.0 }
+    );
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn streaming_is_the_same_as_recomputing(steps in prop::collection::vec(step(), 1..400)) {
+        let events = story(&steps);
+        let vectors = run(&events, 7);
+        let mut histories: Vec<History> = (0..INSTRUMENTS).map(|_| History::default()).collect();
+        let mut last: Vec<Option<FeatureVector>> = vec![None; INSTRUMENTS as usize];
+        let (mut next_event, mut from) = (0, 0);
+        for (n, marker) in vectors.iter().enumerate().filter(|(_, v)| v.grid_end == 1) {
+            let grid = marker.ts.0 / GRID;
+            prop_assert_eq!(marker.ts.0 % GRID, 0);
+            let mut touched = BTreeSet::new();
+            while next_event < events.len() && events[next_event].ts_event <= marker.ts {
+                let e = &events[next_event];
+                histories[e.instrument.index()].apply(grid, e);
+                touched.insert(e.instrument.0);
+                next_event += 1;
+            }
+            let sent = &vectors[from..n];
+            prop_assert!(sent.windows(2).all(|w| w[0].instrument < w[1].instrument), "ascending, each once");
+            for vector in sent {
+                prop_assert_eq!(vector.ts, marker.ts);
+                last[vector.instrument.index()] = Some(*vector);
+            }
+            for i in 0..INSTRUMENTS {
+                histories[i as usize].close(grid);
+                let vector = last[i as usize].expect("defined at the start, so sent at the first grid point");
+                check_vector(&vector, &histories[i as usize], grid)?;
+                let was_sent = sent.iter().any(|v| v.instrument.0 == i);
+                prop_assert!(was_sent || !touched.contains(&i), "what is touched is sent");
+                if was_sent {
+                    check_ages(&vector, &histories[i as usize])?;
+                }
+            }
+            from = n + 1;
+        }
+        prop_assert_eq!(next_event, events.len());
+    }
+
+    #[test]
+    fn how_events_are_chunked_changes_nothing(steps in prop::collection::vec(step(), 1..300), chunk in 1_usize..90) {
+        let events = story(&steps);
+        prop_assert_eq!(run(&events, chunk), run(&events, usize::MAX));
+    }
+}
+
+/// A story from a fixed seed, long enough that every feature takes values that are neither missing nor trivial.
+#[test]
+fn stories_reach_every_feature() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let strategy = prop::collection::vec(step(), 3_000..3_001);
+    let steps = strategy.new_tree(&mut runner).unwrap().current();
+    let vectors: Vec<FeatureVector> =
+        run(&story(&steps), 64).into_iter().filter(|v| v.grid_end == 0).collect();
+    for i in 0..FEATURE_COUNT {
+        let mut values: Vec<f64> =
+            vectors.iter().filter(|v| v.valid >> i & 1 == 1).map(|v| v.values[i]).collect();
+        values.sort_by(f64::total_cmp);
+        values.dedup();
+        assert!(values.len() > 4, "{} took {} values", FEATURES[i].name, values.len());
+        assert!(values.iter().all(|v| v.is_finite()));
+        assert!(vectors.iter().any(|v| v.valid >> i & 1 == 0), "{} was always there", FEATURES[i].name);
+    }
+}
