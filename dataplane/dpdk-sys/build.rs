@@ -8,6 +8,9 @@ use std::process::Command;
 /// Oldest release: 22.11 is Debian 12's, 24.11 is Debian 13's.
 const OLDEST: (u32, u32) = (22, 11);
 
+/// Since this release the log is a library of its own.
+const LOG_APART: (u32, u32) = (23, 11);
+
 /// What the shim calls directly. Drivers are loaded by EAL from the directory libdpdk was built with.
 const LIBRARIES: [&str; 4] = ["rte_ethdev", "rte_mbuf", "rte_mempool", "rte_eal"];
 
@@ -27,9 +30,9 @@ fn main() {
 
 fn build() -> Result<(), String> {
     let version = pkg_config(&["--modversion"])?.join("");
-    if release(&version).is_none_or(|found| found < OLDEST) {
+    let Some(release) = release(&version).filter(|&found| found >= OLDEST) else {
         return Err(format!("libdpdk {version} found, {}.{} or newer wanted", OLDEST.0, OLDEST.1));
-    }
+    };
     println!("cargo::metadata=version={version}");
 
     let mut shim = cc::Build::new();
@@ -44,7 +47,7 @@ fn build() -> Result<(), String> {
     for flag in pkg_config(&["--libs-only-L"])? {
         println!("cargo::rustc-link-search=native={}", flag.trim_start_matches("-L"));
     }
-    for library in LIBRARIES {
+    for library in LIBRARIES.iter().chain((release >= LOG_APART).then_some(&"rte_log")) {
         println!("cargo::rustc-link-lib=dylib={library}");
     }
     Ok(())

@@ -1,10 +1,11 @@
 //! Real multicast, from a socket through the kernel into a DPDK port.
 
 use std::net::{Ipv4Addr, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dpdk::{
-    Eal, EalConfig, Mempool, MempoolConfig, Port, PortConfig, RxModeReport, ThreadRegistration, Vdev,
+    Eal, EalConfig, Mempool, MempoolConfig, Port, PortConfig, RxClock, RxModeReport, RxQueue,
+    ThreadRegistration, Vdev,
 };
 
 use crate::common;
@@ -12,6 +13,8 @@ use crate::common;
 const GROUP: Ipv4Addr = Ipv4Addr::new(239, 1, 1, 1);
 /// What the kernel's ring to a packet socket holds without loss (512 frames), with room to spare.
 const DATAGRAMS: u32 = 256;
+/// Far longer than anything here takes, so that a busy machine fails no test.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Ethernet, IPv4 and UDP headers.
 const HEADERS: usize = 14 + 20 + 8;
 
@@ -36,7 +39,7 @@ pub(crate) fn receives_multicast(vdev: Vdev, held_by_driver: u32) -> RxModeRepor
         let receiver = scope.spawn(|| {
             let _registration = ThreadRegistration::new(&eal).unwrap();
             let ours = |frame: &[u8]| frame.len() > HEADERS && frame[30..34] == GROUP.octets();
-            common::receive(&mut started.rx[0], DATAGRAMS as usize, Duration::from_secs(5), ours)
+            common::receive(&mut started.rx[0], DATAGRAMS as usize, PATIENCE, ours)
         });
         for n in 0..DATAGRAMS {
             socket.send_to(&payload(n), (GROUP, 5000)).unwrap();
@@ -49,6 +52,8 @@ pub(crate) fn receives_multicast(vdev: Vdev, held_by_driver: u32) -> RxModeRepor
         assert_eq!(frame[HEADERS..], payload(n));
     }
 
+    socket.send_to(b"once more", (GROUP, 5000)).unwrap();
+    timestamp_is_of_its_clock(&started.port.info().driver, &mut started.rx[0]);
     assert_eq!(pool.in_use(), held_by_driver);
     drop(started);
     assert!(
@@ -58,6 +63,24 @@ pub(crate) fn receives_multicast(vdev: Vdev, held_by_driver: u32) -> RxModeRepor
     );
     assert!(!common::is_promiscuous("v0"), "an interface must not stay promiscuous");
     report
+}
+
+/// The kernel's time of arrival where the driver passes it on (`net_af_packet` from DPDK 24.11), none where it does not.
+fn timestamp_is_of_its_clock(driver: &str, queue: &mut RxQueue) {
+    let end = Instant::now() + PATIENCE;
+    let stamp = loop {
+        assert!(Instant::now() < end, "nothing came");
+        if let Some(packet) = queue.rx_burst().iter().next() {
+            break packet.timestamp();
+        }
+    };
+    if driver == "net_af_packet" && dpdk::release() >= 2411 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
+        assert_eq!(queue.clock(), RxClock::UnixNanos);
+        assert!(now - stamp.unwrap().0 < 60_000_000_000, "{stamp:?} at {now}");
+    } else {
+        assert_eq!((queue.clock(), stamp), (RxClock::None, None));
+    }
 }
 
 fn payload(n: u32) -> Vec<u8> {
