@@ -50,12 +50,10 @@ pub(crate) fn run(args: &cli::Demo) -> Result<()> {
     let orders: Arc<[OrderRow]> = orders::read(&written.orders)?.into();
     let mut latency = Latency::default();
     let (tx, events) = event_ring(&plan);
-    let config = FeedConfig {
-        burst_max: 1,
-        instruments_max: plan.book.instruments as usize,
-        ..FeedConfig::new(FeedKind::Itch50)
-    };
-    let feed = crate::replay::open_dpdk(&written.pcap, &config, tx)?;
+    let config =
+        FeedConfig { instruments_max: plan.book.instruments as usize, ..FeedConfig::new(FeedKind::Itch50) };
+    let hops = crate::replay::receiver_hops(&mut latency);
+    let feed = crate::replay::open_dpdk(&written.pcap, &config, tx, Some(hops))?;
     let desks = desks(&orders, &plan, &mut latency)?;
     let observer = Show::new(focus.symbol, tick_of(focus.tick_1e4), Arc::clone(&orders));
     let parts = LineParts {

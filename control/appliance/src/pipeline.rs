@@ -128,7 +128,9 @@ impl<O: DeskObserver> Line<O> {
                 break;
             }
         }
+        feed.housekeep(now);
         let stats = conclude(&mut feed)?;
+        // The books learn that the input is over by the ring's other end being gone.
         drop(feed);
         rest.settle(now)?;
         self.finish(stats)

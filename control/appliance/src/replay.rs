@@ -11,10 +11,11 @@ use crate::summary::Summary;
 use crate::tables::{self, BookTables, Filter, Sheet};
 use anyhow::{Context, Result, bail};
 use control::config::{Plan, load};
-use dataplane::{EventTx, FeedConfig, FeedKind, FileOptions, FileSource, ItchFraming, Receiver};
+use dataplane::{EventTx, FeedConfig, FeedKind, FileOptions, ItchFraming, ReceiverHops, open_files};
 use featurizer::capture::FeatureWriter;
 use gpu::Model;
-use std::path::{Path, PathBuf};
+use stage::LiveClock;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use types::{Nanos, UnixNanos};
@@ -28,9 +29,9 @@ pub(crate) fn run(args: &cli::Replay) -> Result<()> {
     };
     let mut out = OutputDir::create(&args.out)?;
     let mut latency = Latency::default();
-    let (files, verdicts) = open_files(args, &mut out)?;
+    let (files, verdicts) = create_outputs(args, &mut out)?;
     let (tx, events) = event_ring(&plan);
-    let feed = open_feed(args, &plan, tx)?;
+    let feed = open_feed(args, &plan, tx, &mut latency)?;
     let desks = desks(&orders, &plan, model.is_some(), &mut latency)?;
     let parts = LineParts {
         plan: &plan,
@@ -80,46 +81,54 @@ const fn kind(feed: FeedArg) -> FeedKind {
     }
 }
 
-fn open_feed(args: &cli::Replay, plan: &Plan, tx: EventTx) -> Result<AnyFeed> {
+fn open_feed(args: &cli::Replay, plan: &Plan, tx: EventTx, latency: &mut Latency) -> Result<AnyFeed> {
     let config = FeedConfig { instruments_max: plan.book.instruments as usize, ..FeedConfig::new(kind(args.feed)) };
-    match (args.feed, args.source) {
-        (FeedArg::Lobster, SourceKind::File) => open_lobster(args, &config, tx),
-        (FeedArg::Lobster, SourceKind::Dpdk) => bail!("--source dpdk: a LOBSTER archive holds no packets; use --source file"),
-        (_, SourceKind::File) => {
+    // On a thread of its own the receiver swaps histograms all the time; a replay reads them once, at its end.
+    let hops = (!args.pinned).then(|| receiver_hops(latency));
+    match args.source {
+        SourceKind::File => {
             let itch_framing =
                 if args.lenient_framing { ItchFraming::TypeDriven } else { ItchFraming::LengthPrefixed };
-            let source = FileSource::open_all(&args.inputs, FileOptions { itch_framing })?;
-            Ok(Box::new(Receiver::new("receiver", source, &config, tx)?))
+            Ok(open_files("receiver", &args.inputs, &config, FileOptions { itch_framing }, tx, hops)?)
         }
-        (_, SourceKind::Dpdk) => open_dpdk(only_input(args)?, &config, tx),
+        SourceKind::Dpdk => match args.inputs.as_slice() {
+            [one] if args.feed != FeedArg::Lobster => open_dpdk(one, &config, tx, hops),
+            [_] => bail!("--source dpdk: a LOBSTER archive holds no packets; use --source file"),
+            many => bail!("--source dpdk: found {} inputs, wanted one: net_pcap merges nothing", many.len()),
+        },
     }
 }
 
-fn only_input(args: &cli::Replay) -> Result<&PathBuf> {
-    match args.inputs.as_slice() {
-        [one] => Ok(one),
-        many => bail!("found {} inputs, wanted one: neither net_pcap nor a LOBSTER day is merged with another", many.len()),
+/// Measures every sixteenth burst: a stamp costs as much as a message.
+pub(crate) fn receiver_hops(latency: &mut Latency) -> ReceiverHops {
+    let (clock, _) = LiveClock::best();
+    ReceiverHops {
+        clock,
+        nic_decode: latency.hop("nic_decode", UnixNanos(0)),
+        decode_ring: latency.hop("decode_ring", UnixNanos(0)),
+        sample_every: 16,
+        interval: Nanos(0),
     }
-}
-
-fn open_lobster(args: &cli::Replay, config: &FeedConfig, tx: EventTx) -> Result<AnyFeed> {
-    Ok(Box::new(dataplane::LobsterFeed::open("receiver", only_input(args)?, config, tx)?))
 }
 
 /// A capture through DPDK's net_pcap driver.
 #[cfg(feature = "dpdk")]
-pub(crate) fn open_dpdk(path: &Path, config: &FeedConfig, tx: EventTx) -> Result<AnyFeed> {
+pub(crate) fn open_dpdk(path: &Path, config: &FeedConfig, tx: EventTx, hops: Option<ReceiverHops>) -> Result<AnyFeed> {
     let source = crate::dpdk_source::open_capture(path)?;
-    Ok(Box::new(Receiver::new("receiver", source, config, tx)?))
+    let receiver = dataplane::Receiver::new("receiver", source, config, tx)?;
+    Ok(Box::new(match hops {
+        Some(hops) => receiver.with_hops(hops),
+        None => receiver,
+    }))
 }
 
 /// Without DPDK in the build there is no such driver, and plain file reading is not a stand-in for it.
 #[cfg(not(feature = "dpdk"))]
-pub(crate) fn open_dpdk(_path: &Path, _config: &FeedConfig, _tx: EventTx) -> Result<AnyFeed> {
+pub(crate) fn open_dpdk(_path: &Path, _config: &FeedConfig, _tx: EventTx, _hops: Option<ReceiverHops>) -> Result<AnyFeed> {
     bail!("this build has no DPDK (built with --no-default-features); use --source file")
 }
 
-fn open_files(args: &cli::Replay, out: &mut OutputDir) -> Result<(LineFiles, Option<Sheet>)> {
+fn create_outputs(args: &cli::Replay, out: &mut OutputDir) -> Result<(LineFiles, Option<Sheet>)> {
     let filter = Filter::new(&args.symbols)?;
     let levels = usize::from(args.depth);
     let mut sheet = |table: Table, name: &'static str, heading: &str| -> Result<Option<Sheet>> {

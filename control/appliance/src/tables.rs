@@ -8,7 +8,7 @@ use gate::{Decision, RejectReason, RiskLimits, Unit};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use types::{Action, BookEvent, BookLevel, EventFlags, FEATURES, InstrumentId, Side, Symbol, Tier, UnixNanos};
+use types::{Action, BookEvent, BookLevel, EventFlags, FEATURES, Side, Symbol, Tier, UnixNanos};
 
 /// A file being filled; its first error is kept until [`Sheet::finish`], so that callbacks without a result can write.
 pub(crate) struct Sheet {
@@ -214,11 +214,6 @@ pub(crate) fn outcome(judgement: &Judgement) -> &'static str {
         Decision::Reject => judgement.verdict.slug(),
         Decision::Accept | Decision::Flag => "accept",
     }
-}
-
-/// Whether an instrument id addresses one instrument.
-pub(crate) fn is_single(instrument: InstrumentId) -> bool {
-    instrument != InstrumentId::ALL
 }
 
 #[cfg(test)]
