@@ -139,7 +139,7 @@ impl Client {
                 let cause = format!("found an answer to request {}, wanted one to {}", response.id, self.id);
                 Err(ClientError::Unreadable { cause })
             }
-            Outcome::Ok(reply) => Ok(*reply),
+            Outcome::Ok(reply) => Ok(reply),
         }
     }
 }

@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+use types::{Nanos, UnixNanos};
 
 /// Connections at once.
 const CONNECTIONS_MAX: usize = 64;
@@ -204,14 +205,10 @@ fn admit(stream: UnixStream, number: u64, shared: &Arc<Shared>) -> Option<JoinHa
     }
     open.insert(number, (peer.uid, stream.try_clone().ok()?));
     drop(open);
-    let theirs = Arc::clone(shared);
-    let thread = thread::Builder::new().name(format!("control-{number}")).spawn(move || {
-        serve(&stream, peer, &theirs);
-        theirs.connections.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
-    });
-    if thread.is_err() {
-        shared.connections.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
-    }
+    let place = Place { number, shared: Arc::clone(shared) };
+    let thread = thread::Builder::new()
+        .name(format!("control-{number}"))
+        .spawn(move || serve(&stream, peer, &place.shared));
     thread.ok()
 }
 
@@ -219,12 +216,12 @@ fn admit(stream: UnixStream, number: u64, shared: &Arc<Shared>) -> Option<JoinHa
 fn serve(stream: &UnixStream, peer: Peer, shared: &Shared) {
     while !shared.stop.load(Ordering::Relaxed) {
         let refusal = |kind, message: String| Outcome::Error(Refusal { kind, message });
-        let (id, outcome, go_on) = match read_frame(&mut Impatient { stream, rounds: 0 }) {
+        let (id, outcome, go_on) = match read_frame(&mut Impatient::new(stream, &shared.controller)) {
             Ok(bytes) => match parse_request(&bytes) {
                 Ok(request) => {
                     let actor = shared.controller.actor(peer);
                     let outcome = match shared.controller.execute(&actor, request.command) {
-                        Ok(reply) => Outcome::Ok(Box::new(reply)),
+                        Ok(reply) => Outcome::Ok(reply),
                         Err(refusal) => Outcome::Error(refusal),
                     };
                     (request.id, outcome, true)
@@ -263,23 +260,39 @@ fn answer(mut stream: &UnixStream, id: u64, outcome: Outcome) -> Result<(), Fram
     }
 }
 
-/// A reader that gives up on a message that comes in crumbs: each read waits for [`MESSAGE_TIMEOUT`] at most, and a
-/// message may take no more than so many reads. The largest message comes in far fewer at the kernel's buffer size.
+/// A reader that gives up on a message that comes in crumbs: the whole of it has to come within [`MESSAGE_TIMEOUT`],
+/// where the socket's own limit begins again with every byte.
 struct Impatient<'a> {
     stream: &'a UnixStream,
-    rounds: u32,
+    controller: &'a Controller,
+    deadline: UnixNanos,
 }
 
-/// Reads one message may take.
-const READS_MAX: u32 = 4_096;
+impl<'a> Impatient<'a> {
+    fn new(stream: &'a UnixStream, controller: &'a Controller) -> Self {
+        let deadline = controller.clock_now().plus(Nanos(MESSAGE_TIMEOUT.as_nanos() as u64));
+        Self { stream, controller, deadline }
+    }
+}
 
 impl Read for Impatient<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.rounds += 1;
-        if self.rounds > READS_MAX {
+        if self.controller.clock_now() > self.deadline {
             return Err(ErrorKind::TimedOut.into());
         }
         let mut stream = self.stream;
         stream.read(into)
+    }
+}
+
+/// A connection's place among [`CONNECTIONS_MAX`]; given back however its thread ends.
+struct Place {
+    number: u64,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
     }
 }

@@ -61,6 +61,9 @@ impl LimitPlan {
     }
 }
 
+/// How many of the last scores the scorer looks back on.
+const LOOK_BACK: u32 = 3;
+
 /// Checks what one key alone cannot say. Every error is returned.
 pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>> {
     let mut check = Checker { tree, errors: Vec::new() };
@@ -74,7 +77,7 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
     check.depth("link.verdict_records", config.link.verdict_records);
     check.range("book.instruments", config.book.instruments, 1, 65_536);
     check.range("book.orders", config.book.orders, 1_024, 1 << 28);
-    check.range("scorer.lease_ms", config.scorer.lease_ms, 200, 60_000);
+    check.range("scorer.lease_ms", config.scorer.lease_ms, 300, 60_000);
     let overlay = check.policy(&config.policy);
     check.range("audit.segment_mib", config.audit.segment_mib, 1, 1_024);
     let limits = check.limits(&config.limits);
@@ -213,19 +216,42 @@ impl Checker<'_> {
                 self.refuse(&way(&format!("{section}.enter")), enter, wanted);
             }
             below = enter;
-            self.range(&format!("{section}.enter_of"), of, 1, 64);
-            self.range(&format!("{section}.enter_count"), count, 1, of.max(1));
+            if of != LOOK_BACK && (count, of) != (1, 1) {
+                let wanted =
+                    format!("{LOOK_BACK} (so many scores are looked back on), or 1 with enter_count 1");
+                self.refuse(&way(&format!("{section}.enter_of")), of, wanted);
+            }
+            self.range(&format!("{section}.enter_count"), count, 1, of.clamp(1, LOOK_BACK));
         }
+        let mut below = 0.0;
         for (section, tier) in [("policy.elevated", elevated), ("policy.high", high)] {
-            if !(tier.leave >= 0.0 && tier.leave < tier.enter) {
-                let wanted = format!("a score from 0 to under enter ({})", tier.enter);
+            if !(tier.leave > below && tier.leave < tier.enter) {
+                let wanted = format!("a score above {below} and under enter ({})", tier.enter);
                 self.refuse(&way(&format!("{section}.leave")), tier.leave, wanted);
             }
-            self.range(&format!("{section}.leave_after_ms"), tier.leave_after_ms, 0, 3_600_000);
+            below = tier.leave;
+            self.range(&format!("{section}.leave_after_ms"), tier.leave_after_ms, 1_000, 3_600_000);
         }
+        self.range("policy.normal.calm_after_s", policy.normal.calm_after_s, 10, 86_400);
+        self.widening(&policy.normal.overlay_pct);
         self.range("policy.critical.enter_within_ms", critical.enter_within_ms, 100, 60_000);
         self.range("policy.critical.witnesses", critical.witnesses, 1, 16);
         self.overlay(policy)
+    }
+
+    /// The scorer opens all limits together, a step at a time.
+    fn widening(&mut self, percents: &schema::OverlayPct) {
+        let first = percents.values().next().copied().unwrap_or(105);
+        for (key, percent) in percents {
+            if *percent != first || !(105..=150).contains(percent) || !percent.is_multiple_of(5) {
+                let wanted = "the same for every limit named: 105 to 150 percent, in steps of 5";
+                self.refuse(
+                    &way(&format!("policy.normal.overlay_pct.{key}")),
+                    format!("{percent} percent"),
+                    wanted,
+                );
+            }
+        }
     }
 
     fn overlay(&mut self, policy: &schema::Policy) -> Option<Overlay> {

@@ -97,7 +97,7 @@ impl Controller {
     pub fn execute(&self, actor: &Actor, command: Command) -> Result<Reply, Refusal> {
         self.authorise(actor, &command)?;
         match command {
-            Command::Status => Ok(Reply::Status(self.status())),
+            Command::Status => Ok(Reply::Status(Box::new(self.status()))),
             Command::LimitsShow { symbol, after } => self.limits_show(symbol, after),
             Command::BreakerList => Ok(Reply::Breakers(self.breaker_list())),
             Command::TierShow { symbol, after } => self.tier_show(symbol, after),
@@ -145,8 +145,13 @@ impl Controller {
         &self.warnings
     }
 
+    /// The appliance's clock.
+    pub(crate) fn clock_now(&self) -> UnixNanos {
+        (self.clock)()
+    }
+
     fn now(&self) -> Stamp {
-        Stamp((self.clock)())
+        Stamp(self.clock_now())
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

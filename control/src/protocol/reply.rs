@@ -21,7 +21,7 @@ pub struct Response {
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It was done.
-    Ok(Box<Reply>),
+    Ok(Reply),
     /// It was not, or not wholly; the message says which.
     Error(Refusal),
 }
@@ -74,7 +74,7 @@ pub struct Refusal {
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
     /// To `status`.
-    Status(StatusReply),
+    Status(Box<StatusReply>),
     /// To `limits_show`.
     Limits(LimitsPage),
     /// To `limits_set`.

@@ -79,7 +79,7 @@ fn lines_taken_out_put_in_or_swapped_break_the_chain_where_it_happened() {
     let text = fs::read_to_string(&path).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     let write = |lines: &[&str]| {
-        fs::write(&path, lines.iter().map(|l| format!("{l}\n")).collect::<String>()).unwrap()
+        fs::write(&path, lines.iter().map(|l| format!("{l}\n")).collect::<String>()).unwrap();
     };
     for (changed, line, part) in [
         (vec![0, 2, 3, 4], 2, "found record 3, wanted 2"),

@@ -12,16 +12,16 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use types::Tier;
 
-struct Terminal {
-    site: Site,
+pub(crate) struct Terminal {
+    pub(crate) site: Site,
     _server: Server,
 }
 
 /// What a command left behind.
-struct Left {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Left {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 fn left(output: Output) -> Left {
@@ -36,17 +36,17 @@ fn ctl(socket: &Path, arguments: &[&str]) -> Command {
 }
 
 impl Terminal {
-    fn new(set: &[&str]) -> Self {
+    pub(crate) fn new(set: &[&str]) -> Self {
         let site = Site::new(set);
         let server = Server::start(Arc::clone(&site.controller), &site.plan.instance.socket).unwrap();
         Self { site, _server: server }
     }
 
-    fn run(&self, arguments: &[&str]) -> Left {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Left {
         left(ctl(&self.site.plan.instance.socket, arguments).output().unwrap())
     }
 
-    fn type_in(&self, arguments: &[&str], typed: &str) -> Left {
+    pub(crate) fn type_in(&self, arguments: &[&str], typed: &str) -> Left {
         let mut command = ctl(&self.site.plan.instance.socket, arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();

@@ -146,8 +146,24 @@ fn slips_are_errors_with_the_line_and_what_was_meant() {
             "p.toml:2: limits.default.passive_min_ticks: found floor 0, base 1, cap 5, wanted floor >= base >= cap (floor is the tightest, cap the loosest)",
         ),
         (
-            "[policy.high]\nenter = 0.04\nleave = 0.01",
+            "[policy.high]\nenter = 0.04\nleave = 0.035",
             "p.toml:2: policy.high.enter: found 0.04, wanted a score above 0.05 (the tier below) and at most 1",
+        ),
+        (
+            "[policy.elevated]\nenter_of = 5",
+            "p.toml:2: policy.elevated.enter_of: found 5, wanted 3 (so many scores are looked back on), or 1 with enter_count 1",
+        ),
+        (
+            "[policy.high]\nleave = 0.03",
+            "p.toml:2: policy.high.leave: found 0.03, wanted a score above 0.03 and under enter (0.3)",
+        ),
+        (
+            "[policy.normal.overlay_pct]\nmax_qty = 107",
+            "p.toml:2: policy.normal.overlay_pct.max_qty: found 107 percent, wanted the same for every limit named: 105 to 150 percent, in steps of 5",
+        ),
+        (
+            "[scorer]\nlease_ms = 200",
+            "p.toml:2: scorer.lease_ms: found 200, wanted a whole number from 300 to 60000",
         ),
         (
             "[policy.high.overlay_pct]\nmax_qty = 60",
@@ -248,11 +264,11 @@ fn faults_between_keys_are_all_said_too() {
 
 #[test]
 fn later_layers_win_key_by_key_and_lists_are_replaced() {
-    let (_d1, first) = file("[scorer]\nlease_ms = 300\nbackend = \"cuda\"\n[eal]\nvdev = [\"net_null0\"]");
+    let (_d1, first) = file("[scorer]\nlease_ms = 350\nbackend = \"cuda\"\n[eal]\nvdev = [\"net_null0\"]");
     let (_d2, second) = file("[scorer]\nlease_ms = 400\n[eal]\nvdev = [\"net_ring0\"]");
     let plan = config::load(&[first, second], &["scorer.lease_ms=500".to_owned()]).unwrap();
     assert_eq!((plan.scorer.lease_ms, plan.scorer.backend), (500, ScorerBackend::Cuda));
-    assert_eq!(plan.eal.vdev.iter().map(|v| v.as_str()).collect::<Vec<_>>(), ["net_ring0"]);
+    assert_eq!(plan.eal.vdev.iter().map(config::Vdev::as_str).collect::<Vec<_>>(), ["net_ring0"]);
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn refused(outcome: Result<Reply, Refusal>) -> Refusal {
 
 fn status(site: &Site) -> StatusReply {
     match site.ask(Role::Viewer, Command::Status) {
-        Ok(Reply::Status(status)) => status,
+        Ok(Reply::Status(status)) => *status,
         other => panic!("{other:?}"),
     }
 }
@@ -95,7 +95,7 @@ fn the_matrix_of_roles_and_commands_is_as_documented() {
     let roles =
         [None, Some(Role::Viewer), Some(Role::Trader), Some(Role::RiskOfficer), Some(Role::RiskAdmin)];
     let table = [
-        (Command::Status, "-+++++"),
+        (Command::Status, "-++++"),
         (Command::LimitsShow { symbol: None, after: None }, "-++++"),
         (Command::BreakerList, "-++++"),
         (Command::TierShow { symbol: None, after: None }, "-++++"),
@@ -174,7 +174,7 @@ fn tightening_is_on_disk_before_it_takes_effect() {
             "firm tripped" => assert!(latch.contains("\"halt\": {"), "{latch}"),
             "strategy:mm1 tripped" => assert!(latch.contains("strategy:mm1"), "{latch}"),
             "ZVZZT max_qty 50" => {
-                assert!(fs::read_to_string(state.join("limits.sealed")).unwrap().contains("50"))
+                assert!(fs::read_to_string(state.join("limits.sealed")).unwrap().contains("50"));
             }
             other => panic!("{other}"),
         }

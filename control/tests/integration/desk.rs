@@ -21,9 +21,12 @@ use std::sync::{Arc, Mutex};
 use types::{BookState, InstrumentId, Nanos, Px, Qty, Tier, TradingStatus, UnixNanos};
 
 /// 2026-11-21T14:30:22Z: the moment the demo's anomaly is seen.
-pub const START: UnixNanos = UnixNanos(1_795_271_422_000_000_000);
+pub(crate) const START: UnixNanos = UnixNanos(1_795_271_422_000_000_000);
 
-pub const SYMBOLS: [&str; 3] = ["AAPL", "BRK.A", "ZVZZT"];
+pub(crate) const SYMBOLS: [&str; 3] = ["AAPL", "BRK.A", "ZVZZT"];
+
+/// Looks at a change as it takes effect.
+pub(crate) type Witness = Box<dyn Fn(&str) + Send>;
 
 struct Machine {
     gate: Gate,
@@ -36,14 +39,13 @@ struct Machine {
 }
 
 /// The appliance.
-pub struct Desk {
+pub(crate) struct Desk {
     machine: Mutex<Machine>,
-    pub reader: BreakerReader,
-    pub clock: Arc<AtomicU64>,
+    pub(crate) reader: BreakerReader,
+    pub(crate) clock: Arc<AtomicU64>,
     /// Every change fails while this is set.
-    pub broken: AtomicBool,
-    /// Looks at every change as it takes effect.
-    pub witness: Mutex<Option<Box<dyn Fn(&str) + Send>>>,
+    pub(crate) broken: AtomicBool,
+    pub(crate) witness: Mutex<Option<Witness>>,
 }
 
 fn instrument(symbol: SymbolName) -> Option<InstrumentId> {
@@ -61,7 +63,7 @@ fn gate_scope(scope: &Scope) -> Option<gate::Scope> {
 }
 
 impl Desk {
-    pub fn new(plan: &Plan) -> Arc<Self> {
+    pub(crate) fn new(plan: &Plan) -> Arc<Self> {
         let (statics, static_reader) = StaticTable::create(3, 1).unwrap();
         let (dynamics, dynamic_reader) = LimitTable::create_within(&static_reader).unwrap();
         let (mut references, reference_reader) = RefTable::create(3).unwrap();
@@ -119,19 +121,19 @@ impl Desk {
     }
 
     /// What the appliance does when control has restored its latches: whatever has none is open.
-    pub fn open_the_rest(&self) {
+    pub(crate) fn open_the_rest(&self) {
         let open = Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 };
         self.machine.lock().unwrap().breakers.set_unset(open);
     }
 
-    pub fn set_tier(&self, symbol: &str, tier: Tier) {
+    pub(crate) fn set_tier(&self, symbol: &str, tier: Tier) {
         let index = SYMBOLS.iter().position(|s| *s == symbol).unwrap();
         self.machine.lock().unwrap().tiers[index] = tier;
         self.publish(index);
     }
 
     /// Every change that took effect, in order.
-    pub fn calls(&self) -> Vec<String> {
+    pub(crate) fn calls(&self) -> Vec<String> {
         self.machine.lock().unwrap().calls.clone()
     }
 
@@ -147,7 +149,7 @@ impl Desk {
     }
 
     /// The state the gate reads for a scope.
-    pub fn state(&self, scope: &str) -> BreakerState {
+    pub(crate) fn state(&self, scope: &str) -> BreakerState {
         self.reader.get(gate_scope(&scope.parse().unwrap()).unwrap()).expect("set").state
     }
 }
@@ -233,15 +235,15 @@ impl Backend for Desk {
 }
 
 /// An appliance, its control plane and its directories.
-pub struct Site {
-    pub dir: tempfile::TempDir,
-    pub plan: Plan,
-    pub desk: Arc<Desk>,
-    pub controller: Arc<Controller>,
+pub(crate) struct Site {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) plan: Plan,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) controller: Arc<Controller>,
 }
 
 /// A plan whose files lie in `dir`.
-pub fn plan_in(dir: &Path, set: &[&str]) -> Plan {
+pub(crate) fn plan_in(dir: &Path, set: &[&str]) -> Plan {
     let toml = |path: PathBuf| format!("{:?}", path.display().to_string());
     let mut all = vec![
         format!("instance.state_dir={}", toml(dir.join("state"))),
@@ -251,13 +253,13 @@ pub fn plan_in(dir: &Path, set: &[&str]) -> Plan {
     config::load(&[], &all).unwrap()
 }
 
-pub fn clock_of(desk: &Desk) -> Clock {
+pub(crate) fn clock_of(desk: &Desk) -> Clock {
     let clock = Arc::clone(&desk.clock);
     Arc::new(move || UnixNanos(clock.fetch_add(1_000, Ordering::Relaxed)))
 }
 
 impl Site {
-    pub fn new(set: &[&str]) -> Self {
+    pub(crate) fn new(set: &[&str]) -> Self {
         Self::start(tempfile::tempdir().unwrap(), set)
     }
 
@@ -266,7 +268,7 @@ impl Site {
         Self::of(dir, plan)
     }
 
-    pub fn of(dir: tempfile::TempDir, plan: Plan) -> Self {
+    pub(crate) fn of(dir: tempfile::TempDir, plan: Plan) -> Self {
         let desk = Desk::new(&plan);
         let controller =
             Controller::open(&plan, Arc::clone(&desk) as Arc<dyn Backend>, clock_of(&desk)).unwrap();
@@ -275,23 +277,23 @@ impl Site {
     }
 
     /// Stops the appliance and starts another one on the same directory.
-    pub fn restart(self, set: &[&str]) -> Self {
+    pub(crate) fn restart(self, set: &[&str]) -> Self {
         let Self { dir, controller, .. } = self;
         drop(controller);
         Self::start(dir, set)
     }
 
-    pub fn state_dir(&self) -> &Path {
+    pub(crate) fn state_dir(&self) -> &Path {
         &self.plan.instance.state_dir
     }
 
     /// What a person of this role gets for a command.
-    pub fn ask(&self, role: Role, command: Command) -> Result<Reply, Refusal> {
+    pub(crate) fn ask(&self, role: Role, command: Command) -> Result<Reply, Refusal> {
         self.controller.execute(&person(Some(role)), command)
     }
 
     /// The audit log's records, oldest first.
-    pub fn records(&self) -> Vec<serde_json::Value> {
+    pub(crate) fn records(&self) -> Vec<serde_json::Value> {
         match self.ask(Role::Viewer, Command::AuditTail { count: 1_000 }) {
             Ok(Reply::AuditRecords(records)) => records,
             other => panic!("{other:?}"),
@@ -299,6 +301,6 @@ impl Site {
     }
 }
 
-pub fn person(role: Option<Role>) -> Actor {
+pub(crate) fn person(role: Option<Role>) -> Actor {
     Actor { uid: 1001, gid: 100, pid: 4242, user: "alice".to_owned(), role }
 }

@@ -7,4 +7,5 @@ mod controller;
 mod desk;
 mod latch;
 mod protocol;
+mod readme;
 mod server;

@@ -179,6 +179,22 @@ fn one_user_cannot_hold_every_connection() {
 }
 
 #[test]
+fn a_message_that_comes_in_crumbs_is_not_waited_for() {
+    let site = Site::new(&[]);
+    let _server = serve(&site);
+    let mut stream = UnixStream::connect(&site.plan.instance.socket).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(4))).unwrap();
+    stream.write_all(&[40, 0]).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    // Six seconds pass on the appliance's clock; every single byte was in time.
+    site.desk.clock.fetch_add(6_000_000_000, std::sync::atomic::Ordering::Relaxed);
+    stream.write_all(&[0]).unwrap();
+    let begun = Instant::now();
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0, "hung up");
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+}
+
+#[test]
 fn commands_from_many_clients_at_once_all_land_in_one_chain() {
     let site = Site::new(&[]);
     let _server = serve(&site);

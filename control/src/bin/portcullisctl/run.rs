@@ -171,7 +171,7 @@ fn confirm(cli: &Cli, client: &mut Client) -> Result<()> {
     for row in rows.iter().filter(|row| show::scope_word(row) == scope) {
         let state = if row.scope.is_none() { "halted" } else { row.state.as_str() };
         let why = if row.reason.is_empty() { "no reason given" } else { &row.reason };
-        eprintln!("{scope} {state} since {} by {} (episode {}): {why}", row.since, row.by, row.episode);
+        eprintln!("{scope} {state} since {:.3} by {} (episode {}): {why}", row.since, row.by, row.episode);
     }
     eprint!("{consequence}. Type {scope} to go on: ");
     std::io::stderr().flush().context("stderr")?;

@@ -2,6 +2,7 @@
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table};
+use control::stamp::Stamp;
 use std::io::IsTerminal;
 
 /// What a cell holds decides how people see it; spreadsheets always get the bare text.
@@ -12,6 +13,8 @@ pub(crate) enum Field {
     Number(String),
     /// Words that must not be missed.
     Alarm(String),
+    /// A moment: milliseconds for people, everything for spreadsheets.
+    Moment(Option<Stamp>),
 }
 
 impl Field {
@@ -28,9 +31,10 @@ impl Field {
         if loud { Self::Alarm(value.to_string()) } else { Self::text(value) }
     }
 
-    fn bare(&self) -> &str {
+    fn bare(&self) -> String {
         match self {
-            Self::Text(text) | Self::Number(text) | Self::Alarm(text) => text,
+            Self::Text(text) | Self::Number(text) | Self::Alarm(text) => text.clone(),
+            Self::Moment(stamp) => stamp.map_or_else(String::new, |at| at.to_string()),
         }
     }
 }
@@ -67,6 +71,9 @@ impl Sheet {
         for row in &self.rows {
             table.add_row(row.iter().map(cell).collect::<Vec<_>>());
         }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
         let mut text = table.trim_fmt();
         text.push('\n');
         text
@@ -77,7 +84,7 @@ impl Sheet {
         let mut text = self.headers.join(",");
         text.push_str("\r\n");
         for row in &self.rows {
-            text.push_str(&row.iter().map(|field| quoted(field.bare())).collect::<Vec<_>>().join(","));
+            text.push_str(&row.iter().map(|field| quoted(&field.bare())).collect::<Vec<_>>().join(","));
             text.push_str("\r\n");
         }
         text
@@ -88,6 +95,7 @@ fn cell(field: &Field) -> Cell {
     match field {
         Field::Text(text) => Cell::new(text),
         Field::Number(text) => Cell::new(thousands(text)).set_alignment(CellAlignment::Right),
+        Field::Moment(stamp) => Cell::new(stamp.map_or_else(String::new, |at| format!("{at:.3}"))),
         Field::Alarm(text) => Cell::new(text).add_attribute(Attribute::Bold).fg(comfy_table::Color::Red),
     }
 }

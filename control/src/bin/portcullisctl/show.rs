@@ -33,10 +33,6 @@ fn answer(format: Format, name: &str, value: &impl Serialize, sheet: &Sheet, peo
     }
 }
 
-fn moment(stamp: Option<Stamp>) -> Field {
-    Field::text(stamp.map_or_else(String::new, |stamp| stamp.to_string()))
-}
-
 /// A span as people say it.
 fn span(from: Stamp, to: Stamp) -> String {
     let seconds = to.0.since(from.0).0 / 1_000_000_000;
@@ -63,7 +59,7 @@ pub(crate) fn status(format: Format, status: &StatusReply) -> Result<()> {
     );
     let state = status.halt.as_ref().map_or_else(
         || "open".to_owned(),
-        |halt| format!("HALTED since {} by {}: {}", halt.since, halt.by, or_dash(&halt.reason)),
+        |halt| format!("HALTED since {:.3} by {}: {}", halt.since, halt.by, or_dash(&halt.reason)),
     );
     line("state", Field::alarm_if(status.halt.is_some(), state));
     if let LatchHealth::Damaged(_) = &status.latch {
@@ -106,7 +102,7 @@ pub(crate) fn status(format: Format, status: &StatusReply) -> Result<()> {
         )),
     );
     line("audit", Field::text(format!("{} records, head {}", n(status.audit.records), status.audit.head)));
-    line("clock", Field::text(status.now));
+    line("clock", Field::Moment(Some(status.now)));
     answer(format, "status", status, &sheet, "")
 }
 
@@ -140,7 +136,7 @@ pub(crate) fn limits(format: Format, rows: &[LimitRow]) -> Result<()> {
             Field::text(&row.source),
             Field::alarm_if(row.tier == "critical", &row.tier),
             Field::text(&row.set_by),
-            moment(row.set_at),
+            Field::Moment(row.set_at),
         ]);
     }
     answer(
@@ -176,7 +172,7 @@ pub(crate) fn breakers(format: Format, rows: &[BreakerRow]) -> Result<()> {
             Field::Alarm(if row.scope.is_none() { "halted".to_owned() } else { row.state.clone() }),
             Field::text(&row.cause),
             Field::Text(row.episode.to_string()),
-            Field::text(row.since),
+            Field::Moment(Some(row.since)),
             Field::text(&row.by),
             Field::text(&row.reason),
             Field::text(&row.ticket),
@@ -211,7 +207,7 @@ pub(crate) fn tiers(format: Format, rows: &[TierRow]) -> Result<()> {
             Field::text(row.symbol),
             Field::alarm_if(matches!(row.tier.as_str(), "high" | "critical"), &row.tier),
             Field::text(&row.score),
-            moment(row.since),
+            Field::Moment(row.since),
             Field::alarm_if(row.book.starts_with("stale"), &row.book),
             Field::text(row.drivers.join("; ")),
         ]);
@@ -293,7 +289,7 @@ pub(crate) fn codes(format: Format) -> Result<()> {
 
 pub(crate) fn records(format: Format, records: &[Value]) -> Result<()> {
     let mut sheet =
-        Sheet::new(&["seq", "time", "user", "role", "action", "target", "result", "reason", "ticket"]);
+        Sheet::new(&["seq", "time", "user", "role", "action", "target", "reason", "ticket", "result"]);
     let word = |value: &Value| {
         value
             .as_str()
@@ -303,14 +299,16 @@ pub(crate) fn records(format: Format, records: &[Value]) -> Result<()> {
         let actor = &record["actor"];
         sheet.row(vec![
             Field::Text(word(&record["seq"])),
-            Field::Text(word(&record["ts"])),
+            record["ts"].as_str().map_or(Field::Moment(None), |ts| {
+                ts.parse().map_or_else(|_| Field::text(ts), |at| Field::Moment(Some(at)))
+            }),
             Field::Text(word(&actor["user"])),
             Field::Text(word(&actor["role"])),
             Field::Text(word(&record["action"])),
             Field::Text(word(&record["target"])),
-            Field::Text(word(&record["result"])),
             Field::Text(word(&record["reason"])),
             Field::Text(word(&record["ticket"])),
+            Field::Text(word(&record["result"])),
         ]);
     }
     answer(format, "records", &records, &sheet, "")
@@ -324,8 +322,8 @@ pub(crate) fn verified(format: Format, reply: &VerifyReply) -> Result<()> {
         Field::text(broken.is_none()),
         Field::number(reply.records),
         Field::number(reply.segments),
-        moment(reply.first),
-        moment(reply.last),
+        Field::Moment(reply.first),
+        Field::Moment(reply.last),
         Field::text(&reply.head),
         Field::text(broken.map_or("", |at| &at.file)),
         Field::Text(broken.map_or_else(String::new, |at| at.line.to_string())),
@@ -337,7 +335,10 @@ pub(crate) fn verified(format: Format, reply: &VerifyReply) -> Result<()> {
     let n = thousands(&reply.records.to_string());
     let proven = match (reply.first, reply.last) {
         (Some(first), Some(last)) => {
-            format!("{n} records in {} segment(s), {first} to {last}, head {}", reply.segments, reply.head)
+            format!(
+                "{n} records in {} segment(s), {first:.3} to {last:.3}, head {}",
+                reply.segments, reply.head
+            )
         }
         _ => format!("{n} records"),
     };
