@@ -27,7 +27,8 @@ const OFFLOAD_TIMESTAMP: u64 = 1 << 14;
 pub struct Configured {
     rx_queues: u16,
     tx_queues: u16,
-    timestamps: TimestampField,
+    /// The device offers RX timestamps and was asked for them.
+    offloaded: bool,
 }
 
 /// State of a [`Port`] that runs.
@@ -179,8 +180,7 @@ impl Port<Configured> {
         drop(claimed);
 
         let offloaded = ask && raw.rx_offload_capa & OFFLOAD_TIMESTAMP != 0;
-        let (timestamps, rx_clock) = TimestampField::of_port(&driver, offloaded);
-        let info = port_info(device, number, driver, &raw, rx_clock);
+        let info = port_info(device, number, driver, &raw);
         let shared = Arc::new(PortShared {
             number,
             started: AtomicBool::new(false),
@@ -189,7 +189,7 @@ impl Port<Configured> {
             _pool: pool.clone(),
             runtime,
         });
-        let state = Configured { rx_queues: config.rx_queues, tx_queues: config.tx_queues, timestamps };
+        let state = Configured { rx_queues: config.rx_queues, tx_queues: config.tx_queues, offloaded };
         Ok(Self { shared, info, state, _not_sync: PhantomData })
     }
 
@@ -198,7 +198,7 @@ impl Port<Configured> {
     /// # Errors
     /// [`PortError::Start`]; the port is closed then.
     pub fn start(self) -> Result<StartedPort, PortError> {
-        let Self { shared, info, state, .. } = self;
+        let Self { shared, mut info, state, .. } = self;
         let control = shared.runtime.control();
         let capture = LogCapture::begin();
         // SAFETY: `rte_eth_dev_start` wants a configured port with its queues set up: `Port<Configured>` is made by nothing
@@ -211,8 +211,11 @@ impl Port<Configured> {
         }
         shared.started.store(true, Ordering::Relaxed);
 
+        // Some drivers make room for timestamps when they are set up, some when they start.
+        let (timestamps, rx_clock) = TimestampField::of_port(&info.driver, state.offloaded);
+        info.rx_clock = rx_clock;
         let rx = (0..state.rx_queues)
-            .map(|queue| RxQueue::new(Arc::clone(&shared), queue, state.timestamps, info.rx_clock))
+            .map(|queue| RxQueue::new(Arc::clone(&shared), queue, timestamps, rx_clock))
             .collect();
         let tx = (0..state.tx_queues).map(|queue| TxQueue::new(Arc::clone(&shared), queue)).collect();
         let port = Port { shared, info, state: Started, _not_sync: PhantomData };
@@ -289,13 +292,7 @@ fn configure(
     if rc == 0 { Ok(info) } else { Err((ConfigureStep::from_shim(step), rc)) }
 }
 
-fn port_info(
-    device: &str,
-    number: u16,
-    driver: String,
-    raw: &dpdk_sys::PortInfo,
-    rx_clock: RxClock,
-) -> PortInfo {
+fn port_info(device: &str, number: u16, driver: String, raw: &dpdk_sys::PortInfo) -> PortInfo {
     PortInfo {
         device: device.to_owned(),
         number,
@@ -306,7 +303,7 @@ fn port_info(
         rx_descriptors: raw.rx_descriptors,
         tx_descriptors: raw.tx_descriptors,
         max_rx_queues: raw.max_rx_queues,
-        rx_clock,
+        rx_clock: RxClock::None,
     }
 }
 

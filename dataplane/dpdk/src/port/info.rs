@@ -38,7 +38,7 @@ pub struct PortInfo {
     pub tx_descriptors: u16,
     /// RX queues the device could have.
     pub max_rx_queues: u16,
-    /// Clock of its RX timestamps.
+    /// Clock of its RX timestamps; known once the port has started.
     pub rx_clock: RxClock,
 }
 
