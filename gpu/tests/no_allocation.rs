@@ -1,0 +1,104 @@
+//! After construction the scorer stage allocates nothing (DESIGN.md, invariant 8).
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use gate::{ClassId, Envelope, LimitTable, Parameter, RiskLimits};
+use gpu::{LimitUpdate, Model, PolicyConfig, ReferenceScorer, ScorerStage, ScorerStageConfig};
+use types::{BookState, FEATURE_COUNT, FeatureVector, InstrumentId, Qty, Symbol, Tier, UnixNanos};
+
+/// The system's allocator, counting what the current thread asks of it.
+struct Counting;
+
+thread_local! {
+    static ALLOCATION_COUNT: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call is passed on unchanged to the system's allocator, which keeps the trait's contract; the counter is
+// a constant-initialised thread-local without a destructor, so counting never allocates.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATION_COUNT.set(ALLOCATION_COUNT.get() + 1);
+        // SAFETY: the caller's promises about `layout` are the ones `System` asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: `memory` came from `System` with this `layout`, since `alloc` passes everything on.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const INSTRUMENT_COUNT: u32 = 40;
+const GRID_NS: u64 = 100_000_000;
+
+const BASE: RiskLimits = RiskLimits {
+    max_qty: Qty(500),
+    max_notional_micros: 1_000_000_000_000,
+    collar_bps: 500,
+    passive_min_ticks: 2,
+    max_pos_long: 5_000,
+    max_pos_short: 5_000,
+    order_rate_per_s: 100,
+    order_burst: 20,
+    margin_bps: 10_000,
+};
+
+/// A vector of calm or wild numbers, now and then of a lost book.
+fn vector(instrument: u32, grid: u64) -> FeatureVector {
+    let wild = (u64::from(instrument) + grid) % 97 == 0;
+    let lost = (u64::from(instrument) * 31 + grid) % 53 == 0;
+    let state = if lost { BookState::Recovering } else { BookState::Live };
+    FeatureVector {
+        ts: UnixNanos(grid * GRID_NS),
+        instrument: InstrumentId(instrument),
+        valid: (1 << FEATURE_COUNT) - 1,
+        values: [if wild { 1e6 } else { 0.5 }; FEATURE_COUNT],
+        book_state: state.to_u8(),
+        ..FeatureVector::EMPTY
+    }
+}
+
+#[test]
+fn a_grid_point_costs_no_allocation() {
+    let model = Model::shipped().expect("the shipped model");
+    let count = INSTRUMENT_COUNT as usize;
+    let (mut writer, reader) = LimitTable::create(count, 2).expect("a small table");
+    let floor = BASE.with(Parameter::MaxQty, 1).expect("in bounds");
+    let envelope = Envelope::new(floor, BASE, BASE).expect("in order");
+    let sink = |update: &LimitUpdate, now: UnixNanos| {
+        update.publish(&mut writer, now).expect("the table has the row");
+    };
+    let config =
+        ScorerStageConfig { instrument_count_max: count, class_count: 2, policy: PolicyConfig::default() };
+    let scorer = ReferenceScorer::new(&model, count);
+    let mut stage = ScorerStage::new(config, &model, scorer, sink, ()).expect("the default policy");
+    for i in 0..INSTRUMENT_COUNT {
+        stage.define(InstrumentId(i), Symbol::new(&format!("S{i}")).expect("a name"));
+        for class in [0, 1].map(ClassId) {
+            assert!(stage.set_envelope(InstrumentId(i), class, &envelope));
+        }
+    }
+    let mut vectors = [FeatureVector::EMPTY; INSTRUMENT_COUNT as usize + 1];
+    let before = ALLOCATION_COUNT.get();
+    for grid in 1..400 {
+        for (i, slot) in (0..INSTRUMENT_COUNT).zip(&mut vectors) {
+            *slot = vector(i, grid);
+        }
+        let end = UnixNanos(grid * GRID_NS);
+        vectors[INSTRUMENT_COUNT as usize] = FeatureVector::end_of_grid(end);
+        stage.on_vectors(&vectors, end);
+    }
+    assert_eq!(ALLOCATION_COUNT.get() - before, 0, "allocations in 399 grid points");
+    // It did real work: something was scored, tripped, lost and published.
+    let counters = stage.counters();
+    for (name, value) in counters.iter().filter(|(name, _)| !["late", "unknown_instrument"].contains(name)) {
+        assert!(value > 0, "{name} is 0");
+    }
+    let tiers =
+        (0..INSTRUMENT_COUNT).map(|i| reader.read(InstrumentId(i), ClassId(0)).expect("published").tier);
+    assert!(tiers.into_iter().any(|tier| tier > Tier::Normal));
+}
