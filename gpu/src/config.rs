@@ -16,6 +16,9 @@ pub struct PolicyConfig {
     pub grid_ns: u64,
     /// For how long a published limit holds; at least three grid points.
     pub lease_ns: u64,
+    /// Nanoseconds from the first vector of a live book to its first score, while its windows fill: the first seconds of a
+    /// book are all additions, which no calm market resembles. 0 scores at once.
+    pub warmup_ns: u64,
     /// When tiers change.
     pub tier: TierConfig,
     /// What each tier does to the officer's base.
@@ -31,6 +34,7 @@ impl Default for PolicyConfig {
         Self {
             grid_ns: 100_000_000,
             lease_ns: 1_000_000_000,
+            warmup_ns: 0,
             tier: TierConfig::default(),
             overlay: OverlayConfig::default(),
             witness: WitnessConfig::default(),

@@ -90,6 +90,8 @@ struct Instrument {
     missing_count: u8,
     /// The book is not live, as its last vector said.
     book_lost: bool,
+    /// Grid point of the first vector since the book became live.
+    live_since: Option<UnixNanos>,
     /// The tier whose limits hold: the machine's while the picture is clear, frozen while it is lost.
     limits_tier: Tier,
     /// The dynamic limits were revoked and not set again.
@@ -363,6 +365,7 @@ impl<S: Scorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             Some(place) => self.outcome(instrument, place as usize, ts),
             None => Outcome::Held,
         };
+        let outcome = self.warmed_up(instrument, ts, outcome);
         let known = &mut self.instruments[instrument.index()];
         let change = known.step(&self.policy, ts, outcome);
         if let (Outcome::Scored(_), Some(last)) = (outcome, known.last.as_mut()) {
@@ -375,6 +378,21 @@ impl<S: Scorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         let trip = change.is_some_and(|change| change.to == Tier::Critical);
         self.counter_cells[Count::Trips as usize].add(u64::from(trip));
         self.publish(instrument, ts, now, trip);
+    }
+
+    /// `outcome`, unless the book has not been live for long enough for a score to mean anything.
+    fn warmed_up(&mut self, instrument: InstrumentId, ts: UnixNanos, outcome: Outcome) -> Outcome {
+        let known = &mut self.instruments[instrument.index()];
+        if outcome == Outcome::BookLost {
+            known.live_since = None;
+            return outcome;
+        }
+        let since = match outcome {
+            Outcome::Scored(_) | Outcome::NoScore => *known.live_since.get_or_insert(ts),
+            _ => known.live_since.unwrap_or(ts),
+        };
+        let warm = ts.since(since).0 >= self.policy.warmup_ns;
+        if warm || outcome == Outcome::Held { outcome } else { Outcome::NoScore }
     }
 
     /// What the batch holds for `instrument` at `place`.

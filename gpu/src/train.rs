@@ -1,5 +1,7 @@
 //! Training: rows of calm markets in, a calibrated model out. Bitwise reproducible from the rows and the seed.
 
+use std::collections::BTreeMap;
+
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use types::{FEATURE_COUNT, FEATURES};
@@ -63,6 +65,8 @@ pub struct TrainConfig {
     pub holdout_share: f64,
     /// Rows this close after the split belong to neither side: their windows look back into the fitting rows.
     pub embargo_ns: u64,
+    /// Rows this soon after a symbol's first are left out: its windows fill, and limits are static then.
+    pub warmup_ns: u64,
     /// Rows without which nothing is trained.
     pub rows_min: usize,
     /// Rows from which a symbol gets a profile of its own.
@@ -85,6 +89,7 @@ impl Default for TrainConfig {
             trim_share: 0.005,
             holdout_share: 0.2,
             embargo_ns: 60_000_000_000,
+            warmup_ns: 10_000_000_000,
             rows_min: 2_000,
             profile_rows_min: 2_000,
             calibration: CalibrationConfig::default(),
@@ -267,6 +272,11 @@ fn split(config: &TrainConfig, rows: &[FeatureRow]) -> Result<Split, TrainError>
         });
     }
     sort(&mut rows);
+    let mut first = BTreeMap::new();
+    rows.retain(|row| {
+        let since = *first.entry(row.symbol).or_insert(row.ts);
+        row.ts.since(since).0 >= config.warmup_ns
+    });
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,

@@ -13,6 +13,9 @@ const SECOND_NS: u64 = 1_000_000_000;
 /// How many of the last scores the scorer looks back on.
 const LOOK_BACK: u32 = 3;
 
+/// No score for so long after a book becomes live: the activity windows look back ten seconds.
+const WARMUP_NS: u64 = 10 * SECOND_NS;
+
 /// The scorer's policy as `plan` has it.
 ///
 /// # Errors
@@ -40,6 +43,7 @@ pub(crate) fn of(plan: &Plan) -> Result<PolicyConfig> {
         lease_ns: u64::from(plan.scorer.lease_ms) * MILLI_NS,
         tier,
         overlay,
+        warmup_ns: WARMUP_NS,
         widen: widen(plan)?,
         ..PolicyConfig::default()
     })
