@@ -152,17 +152,17 @@ impl Featurizer {
         self.core.flush(features)
     }
 
-    /// Closes the running grid step at the end of the input, so that its vectors are not lost. True when the sink took all; else
-    /// call [`Featurizer::flush`] until it has.
+    /// Closes the running grid step at the end of the input, so that its vectors are not lost. True when the sink has taken
+    /// everything; else call it again when there is room.
     pub fn finish<F: FeatureSink>(&mut self, features: &mut F) -> bool {
-        if self.core.flush(features) {
-            if let Some(grid) = self.core.grid.filter(|_| !self.core.touched.is_empty()) {
-                self.core.close(grid, &self.books.lend());
-                self.core.grid = Some(grid + 1);
-            }
-            return self.core.flush(features);
+        if !self.core.flush(features) {
+            return false;
         }
-        false
+        if let Some(grid) = self.core.grid.filter(|_| !self.core.touched.is_empty()) {
+            self.core.close(grid, &self.books.lend());
+            self.core.grid = Some(grid + 1);
+        }
+        self.core.flush(features)
     }
 
     /// One instrument's book.

@@ -20,7 +20,6 @@ pub struct FeaturizerStage<F, T, O> {
     chunk: Box<[BookEvent; CHUNK]>,
     /// The part of the chunk that is not applied yet.
     pending: std::ops::Range<usize>,
-    finished: bool,
     cells: Cells,
     reader: CounterReader,
 }
@@ -100,7 +99,6 @@ impl<F: FeatureSink, T: TopOfBookSink, O: Observer> FeaturizerStage<F, T, O> {
             observer,
             chunk: Box::new([BookEvent::EMPTY; CHUNK]),
             pending: 0..0,
-            finished: false,
             cells,
             reader,
         }
@@ -131,12 +129,7 @@ impl<F: FeatureSink, T: TopOfBookSink, O: Observer> FeaturizerStage<F, T, O> {
 
     /// The input has ended: the last grid step is closed, and the stage is done when its vectors are gone.
     fn end(&mut self) -> Work {
-        let sent = if self.finished {
-            self.featurizer.flush(&mut self.features)
-        } else {
-            self.finished = true;
-            self.featurizer.finish(&mut self.features)
-        };
+        let sent = self.featurizer.finish(&mut self.features);
         if sent { Work::DONE } else { Work { items: 0, status: WorkStatus::Busy } }
     }
 }
