@@ -73,7 +73,7 @@ pub trait Backend: Send + Sync {
 
     /// Writes one breaker word. Called with the strictest of everything latched for the scope (halt included for
     /// [`Scope::Firm`]); at start for every latched scope before the first order. For a scope that does not exist yet
-    /// it is an error, and the appliance asks [`crate::Controller::breaker`] when the scope appears.
+    /// it is an error, and the appliance asks [`crate::Controller::introduce`] when the scope appears.
     ///
     /// # Errors
     /// [`BackendError`].

@@ -87,18 +87,54 @@ impl AuditLog {
     /// # Errors
     /// [`AuditError`].
     pub fn append(&mut self, now: Stamp, actor: &Actor, entry: &Entry) -> Result<u64, AuditError> {
+        self.append_all(now, actor, std::slice::from_ref(entry))
+    }
+
+    /// Appends records that belong together and brings them to disk at once, all or none; returns the last one's
+    /// sequence number.
+    ///
+    /// # Errors
+    /// [`AuditError`].
+    pub fn append_all(&mut self, now: Stamp, actor: &Actor, entries: &[Entry]) -> Result<u64, AuditError> {
         if self.poisoned {
             return Err(AuditError::Poisoned { path: self.segment.path.clone() });
         }
         if self.bytes >= self.segment_bytes_max {
             self.rotate()?;
         }
-        let seq = self.seq + 1;
+        let (mut lines, mut seq, mut head) = (String::new(), self.seq, self.head.clone());
+        for entry in entries {
+            seq += 1;
+            let (line, hash) = self.line(seq, &head, now, actor, entry)?;
+            lines.push_str(&line);
+            head = hash;
+        }
+        let written =
+            self.file.write_all_at(lines.as_bytes(), self.bytes).and_then(|()| self.file.sync_data());
+        if let Err(error) = written {
+            let undone = self.file.set_len(self.bytes).and_then(|()| self.file.sync_data());
+            self.poisoned = undone.is_err();
+            return Err(AuditError::io(&self.segment.path, "cannot be written")(error));
+        }
+        self.bytes += lines.len() as u64;
+        self.seq = seq;
+        self.head = head;
+        Ok(seq)
+    }
+
+    fn line(
+        &self,
+        seq: u64,
+        prev: &str,
+        now: Stamp,
+        actor: &Actor,
+        entry: &Entry,
+    ) -> Result<(String, String), AuditError> {
         let body = Body {
             v: LINE_VERSION,
             seq,
             ts: now,
-            prev: Cow::Borrowed(&self.head),
+            prev: Cow::Borrowed(prev),
             actor: actor.clone(),
             action: entry.action.to_owned(),
             target: entry.target.clone(),
@@ -114,17 +150,7 @@ impl AuditLog {
         if line.len() > LINE_BYTES_MAX {
             return Err(AuditError::TooLong { found: line.len() });
         }
-        let written =
-            self.file.write_all_at(line.as_bytes(), self.bytes).and_then(|()| self.file.sync_data());
-        if let Err(error) = written {
-            let undone = self.file.set_len(self.bytes).and_then(|()| self.file.sync_data());
-            self.poisoned = undone.is_err();
-            return Err(AuditError::io(&self.segment.path, "cannot be written")(error));
-        }
-        self.bytes += line.len() as u64;
-        self.seq = seq;
-        self.head = hash;
-        Ok(seq)
+        Ok((line, hash))
     }
 
     fn rotate(&mut self) -> Result<(), AuditError> {

@@ -3,9 +3,9 @@
 use super::{Controller, refuse};
 use crate::backend::{BackendError, InstrumentView};
 use crate::limits::LimitKey;
-use crate::names::SymbolName;
+use crate::names::{Scope, SymbolName};
 use crate::protocol::{
-    AuditStatus, BreachRow, BreakerRow, ExplainReply, LatchHealth, LimitRow, LimitsPage, MESSAGE_BYTES_MAX,
+    AuditStatus, BreachRow, BreakersPage, ExplainReply, LatchHealth, LimitRow, LimitsPage, MESSAGE_BYTES_MAX,
     OrderQuery, Refusal, RefusalKind, Reply, StatusReply, TierCounts, TierRow, TiersPage, ValueRow,
 };
 use crate::stamp::Stamp;
@@ -15,6 +15,9 @@ use types::{BookState, StaleCause, Tier};
 
 /// Instruments on one page: nine rows of at most 400 bytes each stay under the largest message.
 const PAGE_SYMBOLS: usize = 200;
+
+/// Breakers on one page: each has a reason of up to 500 characters.
+const PAGE_BREAKERS: usize = 300;
 
 /// Records of the audit log in one answer.
 const TAIL_RECORDS_MAX: u32 = 1_000;
@@ -47,7 +50,7 @@ impl Controller {
             started: self.started,
             now: self.now(),
             halt: halt.map(|entry| entry.row(None)),
-            breakers: u32::try_from(inner.latch.entries().len()).unwrap_or(u32::MAX),
+            breakers: u32::try_from(inner.latch.entries().count()).unwrap_or(u32::MAX),
             latch,
             tiers,
             feeds: snapshot.feeds,
@@ -57,11 +60,19 @@ impl Controller {
         }
     }
 
-    pub(super) fn breaker_list(&self) -> Vec<BreakerRow> {
+    pub(super) fn breaker_list(&self, after: Option<&Scope>) -> BreakersPage {
         let inner = self.lock();
-        let halt = inner.latch.halt().map(|entry| entry.row(None));
-        let breakers = inner.latch.entries().iter().map(|(scope, entry)| entry.row(Some(scope.clone())));
-        halt.into_iter().chain(breakers).collect()
+        let halt = inner.latch.halt().filter(|_| after.is_none()).map(|entry| entry.row(None));
+        let mut page = BreakersPage { rows: halt.into_iter().collect(), next: None };
+        let mut scopes = inner.latch.scopes_after(after).peekable();
+        while let Some((scope, entries)) = scopes.next() {
+            page.rows.extend(entries.iter().map(|entry| entry.row(Some(scope.clone()))));
+            if page.rows.len() >= PAGE_BREAKERS && scopes.peek().is_some() {
+                page.next = Some(scope.clone());
+                break;
+            }
+        }
+        page
     }
 
     /// One page of instruments, and where the next one starts.

@@ -1,6 +1,5 @@
-//! Commands that change something, and what the appliance itself trips.
+//! Commands that change something.
 
-use super::open::system_actor;
 use super::{Controller, Inner, refuse};
 use crate::audit::{Actor, AuditError, Entry as Record};
 use crate::backend::BackendError;
@@ -58,7 +57,7 @@ pub(super) fn name_of(command: &Command) -> (&'static str, String) {
         Command::Status => ("status", firm()),
         Command::LimitsShow { .. } => ("limits.show", firm()),
         Command::LimitsSet { symbol, .. } => ("limits.set", symbol.to_string()),
-        Command::BreakerList => ("breaker.list", firm()),
+        Command::BreakerList { .. } => ("breaker.list", firm()),
         Command::BreakerTrip { scope, .. } => ("breaker.trip", scope.to_string()),
         Command::BreakerReset { scope, .. } => ("breaker.reset", scope.to_string()),
         Command::Halt { .. } => ("halt", firm()),
@@ -70,6 +69,9 @@ pub(super) fn name_of(command: &Command) -> (&'static str, String) {
         Command::AuditVerify => ("audit.verify", firm()),
     }
 }
+
+/// What a tightening that could not be written says of itself.
+pub(super) const NOT_LASTING: &str = "IT WILL NOT SURVIVE A RESTART, since it could not be written";
 
 fn not_audited(error: &AuditError) -> Refusal {
     let message =
@@ -85,15 +87,15 @@ fn not_latched(error: &dyn Display) -> Refusal {
 
 /// What kept a tightening from being whole; empty when it is.
 #[derive(Default)]
-struct Shortfalls(Vec<String>);
+pub(super) struct Shortfalls(Vec<String>);
 
 impl Shortfalls {
-    fn note<T, E: Display>(&mut self, outcome: Result<T, E>, consequence: &str) -> Option<T> {
+    pub(super) fn note<T, E: Display>(&mut self, outcome: Result<T, E>, consequence: &str) -> Option<T> {
         outcome.map_err(|error| self.0.push(format!("{consequence}: {error}"))).ok()
     }
 
     /// The answer: what was done, or an error that says what was done and what was not.
-    fn answer(self, done: &str, reply: Reply) -> Result<Reply, Refusal> {
+    pub(super) fn answer<T>(self, done: &str, reply: T) -> Result<T, Refusal> {
         if self.0.is_empty() {
             return Ok(reply);
         }
@@ -117,7 +119,7 @@ impl Controller {
     }
 
     /// Makes the gate's word for `scope` say what is latched. A scope that is gone has no word, and needs none.
-    fn push_breaker(&self, inner: &Inner, scope: &Scope) -> Result<(), BackendError> {
+    pub(super) fn push_breaker(&self, inner: &Inner, scope: &Scope) -> Result<(), BackendError> {
         match self.backend.set_breaker(scope, inner.latch.breaker(scope)) {
             Err(BackendError::Unknown { .. }) if !self.backend.knows(scope) => Ok(()),
             outcome => outcome,
@@ -131,8 +133,7 @@ impl Controller {
         let (episode, changed) =
             inner.latch.set_halt(Cause::Officer, now, &actor.user, why.reason, why.ticket);
         let mut missing = Shortfalls::default();
-        missing
-            .note(inner.latch.persist(now), "IT WILL NOT SURVIVE A RESTART, since it could not be written");
+        missing.note(inner.latch.persist(now), NOT_LASTING);
         let in_force = missing.note(self.push_breaker(&inner, &Scope::Firm), "the gate did not take it");
         let after = json!(inner.latch.halt());
         let mut record = why.record("halt", "firm", before, after);
@@ -157,52 +158,16 @@ impl Controller {
         why: Why<'_>,
     ) -> Result<Reply, Refusal> {
         self.known(scope)?;
-        self.trip(actor, scope, Cause::Officer, mode, why).map(Reply::Changed)
+        self.trip(actor, scope, mode, why)
     }
 
-    /// Trips the breaker of an instrument that the model has taken to Critical. The appliance calls this from a thread
-    /// that may wait for the disk; the gate already refuses the instrument by its tier. Calling it again changes nothing.
-    ///
-    /// # Errors
-    /// [`Refusal`], when it is not latched or not in force.
-    pub fn trip_by_model(&self, symbol: SymbolName, detail: &str) -> Result<Changed, Refusal> {
-        let scope = Scope::Instrument(symbol);
-        self.trip_automatically(&scope, Cause::Model, detail)
-    }
-
-    /// Trips a breaker for a watchdog of the appliance. Calling it again changes nothing.
-    ///
-    /// # Errors
-    /// [`Refusal`], when it is not latched or not in force.
-    pub fn trip_by_watchdog(&self, scope: &Scope, detail: &str) -> Result<Changed, Refusal> {
-        self.trip_automatically(scope, Cause::Watchdog, detail)
-    }
-
-    fn trip_automatically(&self, scope: &Scope, cause: Cause, detail: &str) -> Result<Changed, Refusal> {
-        let actor = Actor { user: cause.as_str().to_owned(), ..system_actor(self.own_uid) };
-        self.trip(&actor, scope, cause, TripMode::Tripped, Why { reason: detail, ticket: "" })
-    }
-
-    fn trip(
-        &self,
-        actor: &Actor,
-        scope: &Scope,
-        cause: Cause,
-        mode: TripMode,
-        why: Why<'_>,
-    ) -> Result<Changed, Refusal> {
+    fn trip(&self, actor: &Actor, scope: &Scope, mode: TripMode, why: Why<'_>) -> Result<Reply, Refusal> {
         let now = self.now();
         let mut inner = self.lock();
         let before = state_of(&inner, scope);
-        let (episode, changed) = inner.latch.trip(scope, why.entry(cause, mode, now, &actor.user));
-        if !changed && cause != Cause::Officer {
-            // A watchdog or the model may say so every few milliseconds; once is enough for the record.
-            let message = format!("{scope} was tripped before (episode {episode})");
-            return Ok(Changed { message, episode, changed, audit_seq: 0 });
-        }
+        let (episode, changed) = inner.latch.trip(scope, why.entry(Cause::Officer, mode, now, &actor.user));
         let mut missing = Shortfalls::default();
-        missing
-            .note(inner.latch.persist(now), "IT WILL NOT SURVIVE A RESTART, since it could not be written");
+        missing.note(inner.latch.persist(now), NOT_LASTING);
         let in_force = missing.note(self.push_breaker(&inner, scope), "the gate did not take it");
         let mut record = why.record("breaker.trip", scope, before, state_of(&inner, scope));
         record.result = result_of(changed, &missing);
@@ -217,8 +182,8 @@ impl Controller {
         };
         let done =
             if in_force.is_some() { format!("{scope} is tripped") } else { format!("{scope} is latched") };
-        let reply = Changed { message, episode, changed, audit_seq: seq.unwrap_or(0) };
-        missing.answer(&done, Reply::Changed(reply.clone())).map(|_| reply)
+        let audit_seq = seq.unwrap_or(0);
+        missing.answer(&done, Reply::Changed(Changed { message, episode, changed, audit_seq }))
     }
 
     pub(super) fn resume(&self, actor: &Actor, why: Why<'_>) -> Result<Reply, Refusal> {
@@ -256,7 +221,7 @@ impl Controller {
             undo(&mut inner.latch);
             return Err(self.taken_back(&mut inner, actor, record, now, &error));
         }
-        let left = inner.latch.entries().len();
+        let left = inner.latch.entries().count();
         let stand =
             if left == 0 { String::new() } else { format!("; {left} tripped breaker(s) stay tripped") };
         let message = format!("resumed (episode {} ended){stand}", halt.episode);
@@ -266,9 +231,8 @@ impl Controller {
     pub(super) fn breaker_reset(&self, actor: &Actor, scope: &Scope, why: Why<'_>) -> Result<Reply, Refusal> {
         let mut inner = self.lock();
         let causes = [Cause::Officer, Cause::Watchdog];
-        let standing = |cause: &[Cause]| {
-            inner.latch.entries().iter().filter(|(s, e)| s == scope && cause.contains(&e.cause)).count()
-        };
+        let standing =
+            |causes: &[Cause]| inner.latch.of(scope).iter().filter(|e| causes.contains(&e.cause)).count();
         if standing(&causes) == 0 {
             let hint = match (standing(&[Cause::Model]), scope, inner.latch.halt()) {
                 (1.., Scope::Instrument(symbol), _) => {
@@ -299,7 +263,7 @@ impl Controller {
         let critical =
             self.backend.instruments(Some(symbol)).iter().any(|view| view.tier == types::Tier::Critical);
         let mut inner = self.lock();
-        let latched = inner.latch.entries().iter().any(|(s, e)| *s == scope && e.cause == Cause::Model);
+        let latched = inner.latch.of(&scope).iter().any(|entry| entry.cause == Cause::Model);
         if !critical && !latched {
             let message = format!("nothing to reset in {symbol}: it is not in tier Critical");
             return refuse(RefusalKind::NotFound, message);
@@ -342,8 +306,7 @@ impl Controller {
             undo(&mut inner.latch);
             return Err(self.taken_back(inner, actor, record, now, &error));
         }
-        let others: BTreeSet<&str> =
-            inner.latch.entries().iter().filter(|(s, _)| s == scope).map(|(_, e)| e.cause.as_str()).collect();
+        let others: BTreeSet<&str> = inner.latch.of(scope).iter().map(|entry| entry.cause.as_str()).collect();
         let still = match others.len() {
             0 => String::new(),
             _ => format!("; still tripped by {}", others.into_iter().collect::<Vec<_>>().join(" and ")),
@@ -444,7 +407,7 @@ impl Controller {
     }
 }
 
-fn result_of(changed: bool, missing: &Shortfalls) -> String {
+pub(super) fn result_of(changed: bool, missing: &Shortfalls) -> String {
     match (missing.0.is_empty(), changed) {
         (true, true) => "done".to_owned(),
         (true, false) => "unchanged".to_owned(),
@@ -453,10 +416,8 @@ fn result_of(changed: bool, missing: &Shortfalls) -> String {
 }
 
 /// Everything latched for a scope, as audit records show it.
-fn state_of(inner: &Inner, scope: &Scope) -> Value {
-    let entries: Vec<Value> =
-        inner.latch.entries().iter().filter(|(s, _)| s == scope).map(|(_, entry)| json!(entry)).collect();
-    Value::Array(entries)
+pub(super) fn state_of(inner: &Inner, scope: &Scope) -> Value {
+    json!(inner.latch.of(scope))
 }
 
 /// Checks changes of one instrument's limits and says what each would do.

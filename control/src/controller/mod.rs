@@ -9,6 +9,7 @@
 //! that their order in the audit log is the order in which they took effect.
 
 mod answer;
+mod automatic;
 mod change;
 mod open;
 
@@ -67,7 +68,7 @@ pub const fn least_role(command: &Command) -> Role {
     match command {
         Command::Status
         | Command::LimitsShow { .. }
-        | Command::BreakerList
+        | Command::BreakerList { .. }
         | Command::TierShow { .. }
         | Command::GateExplain { .. }
         | Command::AuditTail { .. }
@@ -99,7 +100,7 @@ impl Controller {
         match command {
             Command::Status => Ok(Reply::Status(Box::new(self.status()))),
             Command::LimitsShow { symbol, after } => self.limits_show(symbol, after),
-            Command::BreakerList => Ok(Reply::Breakers(self.breaker_list())),
+            Command::BreakerList { after } => Ok(Reply::Breakers(self.breaker_list(after.as_ref()))),
             Command::TierShow { symbol, after } => self.tier_show(symbol, after),
             Command::GateExplain { order } => self.explain(&order),
             Command::AuditTail { count } => self.audit_tail(count),

@@ -147,8 +147,6 @@ fn warnings(plan: &Plan, latch: &LatchFile, torn: Option<&TornLine>) -> Vec<Stri
 }
 
 fn start_entry(plan: &Plan, latch: &LatchFile, warnings: &[String]) -> Entry {
-    let breakers: Vec<Value> =
-        latch.entries().iter().map(|(scope, e)| json!({"scope": scope, "entry": e})).collect();
     Entry {
         action: "start",
         target: plan.instance.name.to_string(),
@@ -157,7 +155,7 @@ fn start_entry(plan: &Plan, latch: &LatchFile, warnings: &[String]) -> Entry {
             "build": env!("CARGO_PKG_VERSION"),
             "config": blake3::Hash::from_bytes(plan.digest).to_hex().as_str(),
             "halt": latch.halt(),
-            "breakers": breakers,
+            "breakers": latch.entries().count(),
             "warnings": warnings,
         }),
         reason: String::new(),
@@ -168,7 +166,7 @@ fn start_entry(plan: &Plan, latch: &LatchFile, warnings: &[String]) -> Entry {
 
 /// Puts everything latched in force. A scope that does not exist yet is introduced when it does.
 fn restore(backend: &dyn Backend, latch: &LatchFile, limits: &LimitBook) {
-    let scopes = latch.entries().iter().map(|(scope, _)| scope.clone()).chain([Scope::Firm]);
+    let scopes = latch.scopes_after(None).map(|(scope, _)| scope.clone()).chain([Scope::Firm]);
     for scope in scopes.filter(|scope| backend.knows(scope)) {
         // A backend that knows a scope and cannot set it has no open breaker for it either: the gate treats a breaker
         // that was never set as tripped.

@@ -80,7 +80,7 @@ pub enum Reply {
     /// To `limits_set`.
     LimitsChanged(Vec<LimitDiff>),
     /// To `breaker_list`.
-    Breakers(Vec<BreakerRow>),
+    Breakers(BreakersPage),
     /// To every other command that changes something.
     Changed(Changed),
     /// To `tier_show`.
@@ -267,6 +267,15 @@ pub struct BreakerRow {
     pub reason: String,
     /// Under which ticket.
     pub ticket: String,
+}
+
+/// A page of breakers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakersPage {
+    /// The halt first, when there is one, then breakers in order of scope.
+    pub rows: Vec<BreakerRow>,
+    /// Where the next page starts, when there is one.
+    pub next: Option<Scope>,
 }
 
 /// What a change did.

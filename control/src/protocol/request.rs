@@ -214,8 +214,11 @@ pub enum Command {
         /// Under which ticket.
         ticket: Option<Ticket>,
     },
-    /// The breakers that are not open.
-    BreakerList,
+    /// The halt and the breakers that are not open, a page at a time.
+    BreakerList {
+        /// Only scopes after this one: the `next` of the page before.
+        after: Option<Scope>,
+    },
     /// Trips a breaker.
     BreakerTrip {
         /// What it covers.

@@ -6,6 +6,8 @@ use crate::protocol::{BreakerRow, TripMode};
 use crate::stamp::Stamp;
 use gate::{Breaker, BreakerCause, BreakerState};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 const KIND: &str = "portcullis-latch";
@@ -94,7 +96,8 @@ struct Latches {
     /// Number of the last trip or halt; never reused.
     episode: u64,
     halt: Option<Entry>,
-    breakers: Vec<(Scope, Entry)>,
+    /// By scope; one entry per cause.
+    breakers: BTreeMap<Scope, Vec<Entry>>,
 }
 
 /// The latches and their file.
@@ -104,6 +107,8 @@ pub(crate) struct LatchFile {
     latches: Latches,
     /// The file on disk cannot be believed and is to be kept when it is next replaced.
     keep_damaged: bool,
+    /// The last write failed: the file says less than is latched.
+    unwritten: bool,
 }
 
 impl LatchFile {
@@ -119,12 +124,14 @@ impl LatchFile {
             None => Ok(None),
         });
         let damage = match parsed {
-            Ok(Some(latches)) => return Self { path, latches, keep_damaged: false },
-            Ok(None) if !expected => return Self { path, latches: Latches::default(), keep_damaged: false },
+            Ok(Some(latches)) => return Self { path, latches, keep_damaged: false, unwritten: false },
+            Ok(None) if !expected => {
+                return Self { path, latches: Latches::default(), keep_damaged: false, unwritten: false };
+            }
             Ok(None) => format!("{}: missing, although the audit log holds earlier commands", path.display()),
             Err(error) => error.to_string(),
         };
-        let mut file = Self { path, latches: Latches::default(), keep_damaged: true };
+        let mut file = Self { path, latches: Latches::default(), keep_damaged: true, unwritten: false };
         file.halt_for_damage(&damage, now);
         file
     }
@@ -143,13 +150,21 @@ impl LatchFile {
     /// # Errors
     /// [`SealError`]; the file on disk is then as it was.
     pub(crate) fn persist(&mut self, now: Stamp) -> Result<(), SealError> {
+        self.unwritten = true;
         let body = serde_json::to_vec_pretty(&self.latches)
             .map_err(|e| SealError::damaged(&self.path, e.to_string()))?;
         if self.keep_damaged {
             sealed::set_aside(&self.path, now.0.0)?;
             self.keep_damaged = false;
         }
-        sealed::write(&self.path, KIND, VERSION, &body)
+        sealed::write(&self.path, KIND, VERSION, &body)?;
+        self.unwritten = false;
+        Ok(())
+    }
+
+    /// Whether the file says less than is latched, because the last write failed.
+    pub(crate) const fn unwritten(&self) -> bool {
+        self.unwritten
     }
 
     /// The halt in force.
@@ -157,9 +172,24 @@ impl LatchFile {
         self.latches.halt.as_ref()
     }
 
-    /// Every tripped breaker.
-    pub(crate) fn entries(&self) -> &[(Scope, Entry)] {
-        &self.latches.breakers
+    /// Every tripped breaker, by scope.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&Scope, &Entry)> {
+        self.latches
+            .breakers
+            .iter()
+            .flat_map(|(scope, entries)| entries.iter().map(move |entry| (scope, entry)))
+    }
+
+    /// Scopes with a tripped breaker after `after`, in order, each with everything that tripped it.
+    pub(crate) fn scopes_after(&self, after: Option<&Scope>) -> impl Iterator<Item = (&Scope, &[Entry])> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let range = self.latches.breakers.range::<Scope, _>((from, Bound::Unbounded));
+        range.map(|(scope, entries)| (scope, entries.as_slice()))
+    }
+
+    /// Everything that tripped one scope.
+    pub(crate) fn of(&self, scope: &Scope) -> &[Entry] {
+        self.latches.breakers.get(scope).map_or(&[], Vec::as_slice)
     }
 
     fn next_episode(&mut self) -> u64 {
@@ -193,36 +223,33 @@ impl LatchFile {
     /// Trips `scope`, unless it already is, by the same cause and at least as far; returns the episode and whether
     /// anything changed.
     pub(crate) fn trip(&mut self, scope: &Scope, mut entry: Entry) -> (u64, bool) {
-        let same = |(s, e): &&mut (Scope, Entry)| s == scope && e.cause == entry.cause;
-        if let Some((_, standing)) = self.latches.breakers.iter_mut().find(same) {
-            if standing.mode >= entry.mode {
-                return (standing.episode, false);
-            }
-            self.latches.episode += 1;
-            entry.episode = self.latches.episode;
-            *standing = entry;
-            return (self.latches.episode, true);
+        let episode = self.latches.episode.saturating_add(1);
+        let entries = self.latches.breakers.entry(scope.clone()).or_default();
+        entry.episode = episode;
+        match entries.iter_mut().find(|standing| standing.cause == entry.cause) {
+            Some(standing) if standing.mode >= entry.mode => return (standing.episode, false),
+            Some(standing) => *standing = entry,
+            None => entries.push(entry),
         }
-        entry.episode = self.next_episode();
-        let episode = entry.episode;
-        self.latches.breakers.push((scope.clone(), entry));
+        self.latches.episode = episode;
         (episode, true)
     }
 
     /// Ends what the given causes tripped in `scope`; returns what was ended.
     pub(crate) fn reset(&mut self, scope: &Scope, causes: &[Cause]) -> Vec<Entry> {
-        let ended = |(s, e): &(Scope, Entry)| s == scope && causes.contains(&e.cause);
-        let (gone, kept) = std::mem::take(&mut self.latches.breakers).into_iter().partition(ended);
-        self.latches.breakers = kept;
-        let gone: Vec<(Scope, Entry)> = gone;
-        gone.into_iter().map(|(_, entry)| entry).collect()
+        let entries = self.latches.breakers.remove(scope).unwrap_or_default();
+        let (ended, kept): (Vec<_>, Vec<_>) =
+            entries.into_iter().partition(|entry| causes.contains(&entry.cause));
+        if !kept.is_empty() {
+            self.latches.breakers.insert(scope.clone(), kept);
+        }
+        ended
     }
 
     /// What the gate's word for `scope` must say: the strictest of everything latched, the halt included for the firm.
     pub(crate) fn breaker(&self, scope: &Scope) -> Breaker {
-        let of_scope = self.latches.breakers.iter().filter(|(s, _)| s == scope).map(|(_, e)| e);
         let halt = self.latches.halt.iter().filter(|_| *scope == Scope::Firm);
-        let strictest = of_scope.chain(halt).max_by_key(|e| (e.mode, e.episode));
+        let strictest = self.of(scope).iter().chain(halt).max_by_key(|e| (e.mode, e.episode));
         let open = Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 };
         strictest.map_or(open, Entry::breaker)
     }
@@ -309,6 +336,6 @@ mod tests {
         assert_eq!(file.trip(&at, entry(Cause::Officer, TripMode::Tripped)), (2, true));
         assert_eq!(file.trip(&at, entry(Cause::Officer, TripMode::ReduceOnly)), (2, false));
         assert_eq!(file.breaker(&at).state, BreakerState::Tripped);
-        assert_eq!(file.entries().len(), 1);
+        assert_eq!(file.entries().count(), 1);
     }
 }

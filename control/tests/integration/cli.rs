@@ -105,11 +105,11 @@ fn breakers_are_tripped_listed_and_reset() {
     let csv = t.run(&["breaker", "list", "-o", "csv"]).out;
     let rows: Vec<&str> = csv.split("\r\n").collect();
     assert_eq!(rows[0], "scope,state,cause,episode,since,by,reason,ticket");
-    assert!(rows[1].starts_with("instrument:ZVZZT,tripped,officer,1,2026-11-21T14:30:22."), "{csv}");
-    assert!(rows[1].ends_with(",\"news, \"\"pending\"\"\","), "{csv}");
+    assert!(rows[2].starts_with("instrument:ZVZZT,tripped,officer,1,2026-11-21T14:30:22."), "{csv}");
+    assert!(rows[2].ends_with(",\"news, \"\"pending\"\"\","), "{csv}");
     let rows = &t.json(&["breaker", "list"])["breakers"];
     assert_eq!(
-        (rows[1]["scope"].as_str(), rows[1]["state"].as_str()),
+        (rows[0]["scope"].as_str(), rows[0]["state"].as_str()),
         (Some("account:ACME"), Some("reduce_only"))
     );
     let found = t.run(&["breaker", "reset", "instrument:ZVZZT", "--reason", "news out", "--yes"]);
@@ -123,7 +123,7 @@ fn breakers_are_tripped_listed_and_reset() {
 fn a_critical_is_seen_explained_and_ended() {
     let t = Terminal::new(&[]);
     t.site.desk.set_tier("ZVZZT", Tier::Critical);
-    t.site.controller.trip_by_model("ZVZZT".parse().unwrap(), "score 0.981000").unwrap();
+    t.site.controller.trip_by_model(&[("ZVZZT".parse().unwrap(), "score 0.981000".to_owned())]).unwrap();
     let found = t.run(&["tier", "show", "ZVZZT"]);
     assert!(found.out.contains("critical") && found.out.contains("0.981000"), "{}", found.out);
     let order = [

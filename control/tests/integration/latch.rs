@@ -62,7 +62,6 @@ fn spawn_victim(dir: &Path) -> Child {
 #[test]
 fn latches_survive_kill_9_at_any_moment() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut seen_halted, mut seen_open) = (0, 0);
     for round in 0..12_u64 {
         let mut child = spawn_victim(dir.path());
         let stdout = child.stdout.take().unwrap();
@@ -99,9 +98,7 @@ fn latches_survive_kill_9_at_any_moment() {
             // The next halt may or may not have got to the disk.
             _ => assert!(found.is_none_or(|e| e == episode + 1), "round {round}: {found:?}"),
         }
-        if found.is_some() { seen_halted += 1 } else { seen_open += 1 }
     }
-    assert_eq!(seen_halted + seen_open, 12);
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn commands() -> Vec<Command> {
         Command::Status,
         Command::LimitsShow { symbol: Some(symbol), after: None },
         Command::LimitsSet { symbol, changes, dry_run: true, reason: reason(), ticket: ticket() },
-        Command::BreakerList,
+        Command::BreakerList { after: None },
         Command::BreakerTrip {
             scope: "strategy:mm1".parse().unwrap(),
             mode: TripMode::ReduceOnly,
@@ -62,7 +62,7 @@ fn the_wire_form_of_commands_is_pinned() {
             r#""status""#,
             r#"{"limits_show":{"symbol":"BRK.A","after":null}}"#,
             r#"{"limits_set":{"symbol":"BRK.A","changes":[{"key":"max_notional","value":"250000.50"}],"dry_run":true,"reason":"book thin before the close","ticket":"CHG-1042"}}"#,
-            r#""breaker_list""#,
+            r#"{"breaker_list":{"after":null}}"#,
             r#"{"breaker_trip":{"scope":"strategy:mm1","mode":"reduce_only","reason":"book thin before the close","ticket":null}}"#,
             r#"{"breaker_reset":{"scope":"firm","reason":"book thin before the close","ticket":"CHG-1042"}}"#,
             r#"{"halt":{"reason":null,"ticket":null}}"#,

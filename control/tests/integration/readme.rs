@@ -79,7 +79,11 @@ fn the_officers_page_shows_what_really_happens() {
     let page = std::fs::read_to_string(&path).unwrap();
     let terminal = Terminal::new(&[]);
     terminal.site.desk.set_tier("AAPL", Tier::Critical);
-    terminal.site.controller.trip_by_model("AAPL".parse().unwrap(), "score 0.981000").unwrap();
+    terminal
+        .site
+        .controller
+        .trip_by_model(&[("AAPL".parse().unwrap(), "score 0.981000".to_owned())])
+        .unwrap();
     let whoami = rustix::process::geteuid().as_raw();
     let user = control::roles::Directory::of_host().unwrap().user_name(whoami);
 

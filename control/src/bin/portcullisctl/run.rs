@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use control::audit::{VerifyOptions, verify};
 use control::client::{Client, ClientError};
 use control::names::SymbolName;
-use control::protocol::{Command as Ask, OrderQuery, Reply, TripMode, VerifyReply};
+use control::protocol::{BreakerRow, Command as Ask, OrderQuery, Reply, TripMode, VerifyReply};
 use std::io::{BufRead, IsTerminal, Write};
 
 /// The process's exit code for an error.
@@ -39,6 +39,7 @@ pub(crate) fn run(cli: &Cli) -> Result<u8> {
     match request {
         Ask::LimitsShow { symbol, .. } => limits_show(cli, &mut client, symbol)?,
         Ask::TierShow { symbol, .. } => tier_show(cli, &mut client, symbol)?,
+        Ask::BreakerList { .. } => show::breakers(cli.output, &breakers(&mut client)?)?,
         request => {
             let dry_run = matches!(request, Ask::LimitsSet { dry_run: true, .. });
             return answer(cli, client.call(request)?, dry_run);
@@ -54,7 +55,7 @@ fn answer(cli: &Cli, reply: Reply, dry_run: bool) -> Result<u8> {
         Reply::Status(status) => show::status(format, &status)?,
         Reply::Limits(page) => show::limits(format, &page.rows)?,
         Reply::LimitsChanged(diffs) => show::limits_changed(format, &diffs, dry_run)?,
-        Reply::Breakers(rows) => show::breakers(format, &rows)?,
+        Reply::Breakers(page) => show::breakers(format, &page.rows)?,
         Reply::Changed(changed) => show::changed(format, &changed)?,
         Reply::Tiers(page) => show::tiers(format, &page.rows)?,
         Reply::Explain(explained) => show::explain(format, &explained)?,
@@ -84,7 +85,7 @@ fn limits_request(command: &Limits) -> Ask {
 
 fn breaker_request(command: &Breaker) -> Ask {
     match command {
-        Breaker::List => Ask::BreakerList,
+        Breaker::List => Ask::BreakerList { after: None },
         Breaker::Trip { scope, reduce_only, why } => Ask::BreakerTrip {
             scope: scope.clone(),
             mode: if *reduce_only { TripMode::ReduceOnly } else { TripMode::Tripped },
@@ -146,6 +147,22 @@ fn tier_show(cli: &Cli, client: &mut Client, symbol: Option<SymbolName>) -> Resu
     }
 }
 
+fn breakers(client: &mut Client) -> Result<Vec<BreakerRow>> {
+    let (mut rows, mut after) = (Vec::new(), None);
+    loop {
+        match client.call(Ask::BreakerList { after })? {
+            Reply::Breakers(page) => {
+                rows.extend(page.rows);
+                after = page.next;
+            }
+            _ => bail!("the appliance answered something else than its breakers"),
+        }
+        if after.is_none() {
+            return Ok(rows);
+        }
+    }
+}
+
 /// Before something is opened: says what is closed, since when, by whom and why, and has the scope typed.
 fn confirm(cli: &Cli, client: &mut Client) -> Result<()> {
     let (scope, consequence, confirmed): (String, &str, &Confirmed) = match &cli.command {
@@ -165,10 +182,7 @@ fn confirm(cli: &Cli, client: &mut Client) -> Result<()> {
     if confirmed.yes {
         return Ok(());
     }
-    let Reply::Breakers(rows) = client.call(Ask::BreakerList)? else {
-        bail!("the appliance answered something else than its breakers");
-    };
-    for row in rows.iter().filter(|row| show::scope_word(row) == scope) {
+    for row in breakers(client)?.iter().filter(|row| show::scope_word(row) == scope) {
         let state = if row.scope.is_none() { "halted" } else { row.state.as_str() };
         let why = if row.reason.is_empty() { "no reason given" } else { &row.reason };
         eprintln!("{scope} {state} since {:.3} by {} (episode {}): {why}", row.since, row.by, row.episode);
