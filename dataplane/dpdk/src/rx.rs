@@ -48,6 +48,34 @@ impl TimestampField {
 }
 
 /// One RX queue of a started port, polled by one thread.
+///
+/// Two threads cannot poll it:
+///
+/// ```compile_fail
+/// fn shared<T: Sync>() {}
+/// shared::<dpdk::RxQueue>();
+/// ```
+///
+/// Neither can a burst be forgotten over the next, nor a packet outlive its burst:
+///
+/// ```compile_fail
+/// fn two(queue: &mut dpdk::RxQueue) -> usize {
+///     let (a, b) = (queue.rx_burst(), queue.rx_burst());
+///     a.len() + b.len()
+/// }
+/// ```
+/// ```compile_fail
+/// fn keep(queue: &mut dpdk::RxQueue) -> Option<&[u8]> {
+///     queue.rx_burst().iter().next().map(|packet| packet.data())
+/// }
+/// ```
+/// ```no_run
+/// fn copy(queue: &mut dpdk::RxQueue) -> Option<Vec<u8>> {
+///     queue.rx_burst().iter().next().map(|packet| packet.data().to_vec())
+/// }
+/// fn moved<T: Send>() {}
+/// moved::<dpdk::RxQueue>();
+/// ```
 #[derive(Debug)]
 pub struct RxQueue {
     /// What the last receive returned; beyond the burst's length, leftovers that nobody reads.
