@@ -1,2 +1,181 @@
-//! Being built.
-fn main() {}
+//! Instructions executed by the hot paths, counted by callgrind: the number that does not depend on who else uses the
+//! machine, for noticing regressions. Not a time: misses cost nothing here.
+//!
+//! Needs valgrind and the runner of the same version as the crate: `cargo install gungraun-runner --version 0.20.0`. Without
+//! them it says so and succeeds.
+
+/// The runner starts this very program again under valgrind with this argument.
+const UNDER_VALGRIND: &str = "--gungraun-run";
+
+fn main() {
+    let counted_now = std::env::args().nth(1).is_some_and(|argument| argument == UNDER_VALGRIND);
+    let missing = if counted_now { None } else { missing_tool() };
+    match missing {
+        Some(why) => println!("skipped: {why}"),
+        None => counted::run(),
+    }
+}
+
+fn missing_tool() -> Option<&'static str> {
+    // The same order in which gungraun looks: a path fixed when this was compiled, then PATH.
+    if option_env!("GUNGRAUN_RUNNER").is_none() && !on_path("gungraun-runner") {
+        return Some("gungraun-runner not installed (cargo install gungraun-runner)");
+    }
+    (!on_path("valgrind")).then_some("valgrind not installed (Debian: apt-get install valgrind)")
+}
+
+fn on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+mod counted {
+    use std::hint::black_box;
+
+    use bench::day::{Day, DayConfig};
+    use bench::desk::{Desk, OPEN, cancelled, orders};
+    use bench::line::{BookOptions, BookRig, Events, decode, events};
+    use featurizer::{BookLimits, PageKind};
+    use gate::OrderIntent;
+    use gungraun::{library_benchmark, library_benchmark_group, main};
+    use wire::framing::{Frames, write_message};
+    use wire::itch50;
+
+    /// Messages, or orders, in each count: divide by it.
+    const COUNT: usize = 1_000;
+
+    const DAY: DayConfig = DayConfig { symbols: 64, preload_orders: 4_000, segments: 1, segment: 4_000 };
+
+    /// The first [`COUNT`] messages of the day's flow that `wanted` says.
+    fn messages(day: &Day, wanted: impl Fn(u8) -> bool) -> Vec<u8> {
+        let mut out = vec![0; COUNT * 52];
+        let mut at = 0;
+        let flow = Frames::new(day.segment(0)).map(|frame| frame.expect("whole messages"));
+        for message in flow.filter(|message| wanted(message[0])).take(COUNT) {
+            at = write_message(&mut out, at, message).expect("no ITCH message is longer than 50 bytes");
+        }
+        out.truncate(at);
+        out
+    }
+
+    fn flow() -> Vec<u8> {
+        messages(&Day::generate(&DAY), |_| true)
+    }
+
+    fn decoder() -> (Events, Vec<u8>) {
+        let day = Day::generate(&DAY);
+        let mut decoder = Events::new();
+        black_box(events(&mut decoder, day.preload()));
+        (decoder, messages(&day, |_| true))
+    }
+
+    fn rig() -> (BookRig, Day) {
+        let day = Day::generate(&DAY);
+        let limits = BookLimits {
+            instruments: 64,
+            order_slots_log2: 14,
+            side_orders: 1_024,
+            far_levels: 1 << 14,
+            pages: PageKind::Ordinary,
+            ..BookLimits::default()
+        };
+        let mut rig = BookRig::with_limits(&limits, BookOptions::PRODUCT).expect("memory for small books");
+        black_box(rig.run(day.preload()));
+        (rig, day)
+    }
+
+    fn adds() -> (BookRig, Vec<u8>) {
+        let (rig, day) = rig();
+        (rig, messages(&day, |kind| kind == itch50::AddOrder::TYPE))
+    }
+
+    /// Deletions of the first orders of the preload, each of which is there.
+    fn deletes() -> (BookRig, Vec<u8>) {
+        let (rig, day) = rig();
+        let mut out = vec![0; COUNT * 21];
+        let mut at = 0;
+        let live = Frames::new(day.preload()).filter_map(|frame| {
+            match itch50::decode(frame.expect("whole messages")).expect("ITCH 5.0") {
+                itch50::Msg::AddOrder(add) => Some((add.locate(), add.order_ref.get())),
+                _ => None,
+            }
+        });
+        for (locate, order) in live.take(COUNT) {
+            let delete = itch50::OrderDelete::new(locate, 0, 0, order);
+            at = write_message(&mut out, at, wire::IntoBytes::as_bytes(&delete)).expect("room for all");
+        }
+        out.truncate(at);
+        (rig, out)
+    }
+
+    fn books() -> (BookRig, Vec<u8>) {
+        let (rig, day) = rig();
+        (rig, messages(&day, |_| true))
+    }
+
+    fn desk() -> (Desk, Vec<OrderIntent>) {
+        (Desk::open(64), orders(64, COUNT, 42))
+    }
+
+    #[library_benchmark]
+    #[bench::thousand(flow())]
+    fn itch_decode(bytes: Vec<u8>) -> (u64, Vec<u8>) {
+        (black_box(decode(black_box(&bytes))), bytes)
+    }
+
+    #[library_benchmark]
+    #[bench::thousand(decoder())]
+    fn itch_to_events((mut decoder, bytes): (Events, Vec<u8>)) -> (u64, Events, Vec<u8>) {
+        (black_box(events(&mut decoder, black_box(&bytes))), decoder, bytes)
+    }
+
+    #[library_benchmark]
+    #[bench::thousand(adds())]
+    fn book_add((mut rig, bytes): (BookRig, Vec<u8>)) -> (u64, BookRig, Vec<u8>) {
+        (black_box(rig.run(black_box(&bytes))), rig, bytes)
+    }
+
+    #[library_benchmark]
+    #[bench::thousand(deletes())]
+    fn book_delete((mut rig, bytes): (BookRig, Vec<u8>)) -> (u64, BookRig, Vec<u8>) {
+        (black_box(rig.run(black_box(&bytes))), rig, bytes)
+    }
+
+    #[library_benchmark]
+    #[bench::thousand(books())]
+    fn book_flow((mut rig, bytes): (BookRig, Vec<u8>)) -> (u64, BookRig, Vec<u8>) {
+        (black_box(rig.run(black_box(&bytes))), rig, bytes)
+    }
+
+    #[library_benchmark]
+    #[bench::thousand(desk())]
+    fn gate_check((desk, orders): (Desk, Vec<OrderIntent>)) -> (usize, Desk, Vec<OrderIntent>) {
+        let check = |order| usize::from(desk.gate.check(black_box(order), OPEN).accepted());
+        (black_box(orders.iter().map(check).sum()), desk, orders)
+    }
+
+    #[library_benchmark]
+    #[bench::thousand(desk())]
+    fn gate_reserve_settle((mut desk, orders): (Desk, Vec<OrderIntent>)) -> (usize, Desk, Vec<OrderIntent>) {
+        let mut reserved = 0;
+        for order in &orders {
+            let (_, reservation) = desk.gate.reserve(black_box(order), OPEN);
+            reserved += usize::from(reservation.is_some());
+            black_box(desk.gate.settle(cancelled(order.cl_ord_id)));
+        }
+        (black_box(reserved), desk, orders)
+    }
+
+    library_benchmark_group!(
+        name = line,
+        benchmarks = [itch_decode, itch_to_events, book_add, book_delete, book_flow]
+    );
+    library_benchmark_group!(name = order, benchmarks = [gate_check, gate_reserve_settle]);
+
+    // Makes a `main` of its own, private to this module.
+    main!(library_benchmark_groups = [line, order]);
+
+    pub(crate) fn run() {
+        main();
+    }
+}

@@ -14,8 +14,8 @@ pub struct Fingerprint {
     pub cpus: usize,
     /// Kernel release.
     pub kernel: String,
-    /// Kernel command line, which has isolcpus and mitigations.
-    pub command_line: String,
+    /// What the kernel's command line says of isolation, clocks and mitigations.
+    pub boot: String,
     /// Frequency governor of the first processor.
     pub governor: String,
     /// Transparent huge pages: the mode in force.
@@ -42,9 +42,42 @@ fn cpuinfo<'a>(text: &'a str, key: &str) -> &'a str {
         .unwrap_or("?")
 }
 
+/// The parameters of a kernel command line that change latencies.
+fn boot(command_line: &str) -> String {
+    let names = [
+        "isolcpus",
+        "nohz",
+        "rcu_nocb",
+        "irqaffinity",
+        "mitigations",
+        "idle",
+        "tsc",
+        "hugepages",
+        "max_cstate",
+        "nosmt",
+    ];
+    let telling = |word: &&str| {
+        let name = word.split('=').next().unwrap_or_default();
+        names.iter().any(|wanted| name.contains(wanted))
+    };
+    let found: Vec<&str> = command_line.split_whitespace().filter(telling).collect();
+    if found.is_empty() { "nothing about latency".to_owned() } else { found.join(" ") }
+}
+
 /// The bracketed choice of a sysfs file such as `always [madvise] never`.
 fn chosen(text: &str) -> &str {
     text.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map_or(text, |(choice, _)| choice)
+}
+
+/// Binds this thread to the last CPU the process may use, or to the first, and says what became of it. Threads made later
+/// inherit the binding.
+#[must_use]
+pub fn pin(last: bool) -> String {
+    let cpus = core_affinity::get_core_ids().unwrap_or_default();
+    match if last { cpus.last() } else { cpus.first() } {
+        Some(cpu) if core_affinity::set_for_current(*cpu) => format!("pinned to CPU {}", cpu.id),
+        _ => "not pinned".to_owned(),
+    }
 }
 
 /// The load averages of this moment.
@@ -74,7 +107,7 @@ impl Fingerprint {
             cpu_id,
             cpus: info.lines().filter(|line| line.starts_with("processor")).count(),
             kernel: read_or_unknown("/proc/sys/kernel/osrelease"),
-            command_line: read_or_unknown("/proc/cmdline"),
+            boot: boot(&read_or_unknown("/proc/cmdline")),
             governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
                 .unwrap_or_else(|| "not exposed".to_owned()),
             huge_pages: format!("transparent {}, {free} reserved pages of 2 MiB free", chosen(&thp)),
@@ -90,7 +123,7 @@ impl Fingerprint {
         vec![
             format!("cpu: {}, {} online, {place}", self.cpu, self.cpus),
             format!("cpu id: {}", self.cpu_id),
-            format!("kernel: {} ({})", self.kernel, self.command_line),
+            format!("kernel: {}; boot: {}", self.kernel, self.boot),
             format!("governor: {}", self.governor),
             format!("huge pages: {}", self.huge_pages),
             format!("load average at start: {}", self.load),
@@ -123,6 +156,8 @@ mod tests {
         assert_eq!(cpuinfo(text, "stepping"), "?");
         assert_eq!(chosen("always [madvise] never"), "madvise");
         assert_eq!(chosen("unknown"), "unknown");
+        assert_eq!(boot("quiet isolcpus=2,4 root=/dev/vda1 mitigations=off"), "isolcpus=2,4 mitigations=off");
+        assert_eq!(boot("quiet"), "nothing about latency");
     }
 
     #[test]

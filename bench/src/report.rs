@@ -11,15 +11,17 @@ use types::UnixNanos;
 use crate::machine::Fingerprint;
 use crate::rounds::Summary;
 
-/// Where benches leave their files: `bench-results` beside the folder the binary was built into.
+/// Where benches leave their files: `bench-results` in cargo's target folder, or in the current folder for a binary that was
+/// copied elsewhere.
 ///
 /// # Errors
 /// When the binary's own path cannot be read or the folder cannot be made.
 pub fn results_folder() -> io::Result<PathBuf> {
     let binary = std::env::current_exe()?;
     // <target>/<profile>/deps/<binary>
-    let target = binary.ancestors().nth(3).unwrap_or(Path::new("."));
-    let folder = target.join("bench-results");
+    let built =
+        binary.parent().filter(|folder| folder.ends_with("deps")).and_then(|deps| deps.ancestors().nth(2));
+    let folder = built.unwrap_or(Path::new(".")).join("bench-results");
     fs::create_dir_all(&folder)?;
     Ok(folder)
 }
