@@ -105,6 +105,21 @@ fn captures_of_two_lines_are_merged_by_their_stamps() {
 }
 
 #[test]
+fn files_without_stamps_come_in_the_order_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let part = |name: &str, numbers: std::ops::Range<u64>| {
+        let path = folder.path().join(name);
+        let bytes: Vec<u8> = numbers.flat_map(|n| [&[0, 36][..], &add(n)].concat()).collect();
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let (first, second) = (part("z.itch", 1..4), part("a.itch", 4..7));
+    let got = open(&[&first, &second], FeedKind::Itch50).unwrap();
+    let orders: Vec<_> = got.events.iter().skip(1).map(|e| (e.seq.0, e.order_id)).collect();
+    assert_eq!(orders, [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6)]);
+}
+
+#[test]
 fn inputs_that_do_not_fit_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.zip");

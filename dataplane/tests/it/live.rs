@@ -237,6 +237,65 @@ fn live_events_carry_stamps_and_hops_are_measured() {
     }
 }
 
+/// A payload of `count` add orders in a datagram as large as that takes.
+fn huge(seq: u64, count: u64) -> Vec<u8> {
+    let mut payload = vec![0; 65_507];
+    let mut packet = wire::moldudp64::PacketBuilder::new(&mut payload, SESSION, seq).unwrap();
+    assert!((seq..seq + count).all(|n| packet.push(&add(n))));
+    let len = packet.finish();
+    payload.truncate(len);
+    payload
+}
+
+#[test]
+fn the_largest_datagrams_fit_however_small_the_ring() {
+    const EACH: u64 = 1_720;
+    let framed = |seq| {
+        let mut frame = vec![0; 65_549];
+        let source = std::net::SocketAddrV4::new(std::net::Ipv4Addr::new(10, 0, 0, 1), 26_000);
+        let path = wire::frame::UdpPath::multicast([2, 0, 0, 0, 0, 1], source, LINES[0]);
+        let len = path.write(&mut frame, &huge(seq, EACH)).unwrap();
+        frame.truncate(len);
+        (1, frame)
+    };
+    let frames = (0..64).map(|n| framed(n * EACH + 1)).collect();
+    let (tx, mut rx) = ring(100);
+    let tx = EventTx::Replay(LosslessTx::new(tx));
+    let port = Port { frames, burst: 64, ends: true };
+    let mut receiver = Receiver::new("receiver", port, &config(), tx).unwrap();
+    let mut events = 0;
+    while receiver.poll(UnixNanos(0)).status != WorkStatus::Done {
+        events += rx.drain(usize::MAX, |_| ()) as u64;
+    }
+    events += rx.drain(usize::MAX, |_| ()) as u64;
+    assert_eq!((receiver.stats().messages, events), (64 * EACH, 64 * EACH + 1));
+}
+
+#[test]
+fn channels_that_give_up_together_do_so_within_the_buffer() {
+    let group = |n: u8| std::net::SocketAddrV4::new(std::net::Ipv4Addr::new(233, 54, 12, n), 26_477);
+    let channels = (0..32).map(|n| ChannelConfig { lines: vec![group(n)] }).collect();
+    let config = FeedConfig { channels, ..config() };
+    // On each channel the second message is lost and 60 full packets wait for it.
+    let mut frames = VecDeque::new();
+    for n in 0..32 {
+        frames.push_back((0, frame(group(n), &adds(1, 1))));
+        frames.extend((0..60).map(|p| (0, frame(group(n), &adds(3 + p * 30, 30)))));
+    }
+    let (tx, mut rx) = ring(1 << 17);
+    let tx = EventTx::Live(GapTx::new(tx, 64));
+    let mut receiver =
+        Receiver::new("receiver", Port { frames, burst: 64, ends: false }, &config, tx).unwrap();
+    while receiver.poll(UnixNanos(5)).status == WorkStatus::Busy {}
+    assert_eq!(receiver.stats().messages, 32);
+    for later in 0..40 {
+        receiver.poll(UnixNanos(10_000 + later));
+    }
+    let stats = receiver.stats();
+    assert_eq!((stats.messages, stats.gaps, stats.missing), (32 * 1_801, 32, 32));
+    assert_eq!(drain(&mut rx).iter().filter(|e| e.action == Action::OrderAdd).count(), 32 * 1_801);
+}
+
 /// What becomes of one packet on one line: lost, or sent with this delay.
 type Fate = Option<u64>;
 

@@ -186,6 +186,28 @@ fn orders_nobody_announced_come_from_the_level() {
 }
 
 #[test]
+fn an_announced_order_is_left_alone_while_others_can_be_meant() {
+    // Between rows 1 and 2 the second level grows unseen; row 3 executes what came, row 4 deletes the announced order.
+    let messages = "1,1,7,10,19990,1\n2,5,0,1,20000,1\n3,4,99,20,19990,1\n4,3,7,10,19990,1\n";
+    let row = |second: &str| format!("9999999999,0,20000,10,9999999999,0,{second}\n");
+    let depths = [row("19990,10"), row("19990,30"), row("19990,10"), row("-9999999999,0")].concat();
+    let (_folder, path) = archive(messages, &depths);
+    let (got, added) = replay(&path).unwrap();
+    assert!(got.error.is_none(), "{}", got.error_text());
+    let seed = 1_u64 << 63;
+    let seen: Vec<_> = got.events.iter().skip(3).map(|e| (e.seq.0, e.action, e.order_id, e.qty.0)).collect();
+    let wanted = [
+        (1, Action::OrderAdd, 7, 10),
+        (2, Action::Trade, 0, 1),
+        (2, Action::OrderAdd, seed + 1, 20),
+        (3, Action::OrderExecute, seed + 1, 20),
+        (4, Action::OrderDelete, 7, 0),
+    ];
+    assert_eq!(seen, wanted);
+    assert_eq!((added.uncovered, added.corrected), (1, 0));
+}
+
+#[test]
 fn damaged_archives_say_what_is_wrong() {
     let why = |messages: &str, depths: &str| {
         let (_folder, path) = archive(messages, depths);
