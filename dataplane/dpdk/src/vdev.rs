@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn what_is_printed_parses_back() {
-        for text in ["net_null0", "net_pcap1,rx_pcap=/tmp/a b.pcap,infinite_rx=1", "net_af_packet0,iface=v0"]
+        for text in ["net_null0", "net_pcap1,rx_pcap=/data/a b.pcap,infinite_rx=1", "net_af_packet0,iface=v0"]
         {
             assert_eq!(Vdev::parse(text).unwrap().to_string(), text);
         }
