@@ -1,8 +1,9 @@
 //! Packet sources on DPDK: a capture through net_pcap, or what the configuration names.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use control::config::{EalMemory, Feed, FeedSource, Plan};
 use dataplane::source::DpdkSource;
-use dpdk::{Eal, EalConfig, Mempool, MempoolConfig, Port, PortConfig, RxQueue, Vdev};
+use dpdk::{Eal, EalConfig, Mempool, MempoolConfig, Port, PortConfig, Vdev};
 use std::path::Path;
 
 /// MiB of packet memory for one port in replays and the demo; the pool below takes about 20.
@@ -21,12 +22,48 @@ pub(crate) fn open_capture(path: &Path) -> Result<DpdkSource> {
     }
     let eal = Eal::init(&config.vdev(vdev.clone())).context("cannot start DPDK")?;
     let pool = Mempool::new(&eal, &MempoolConfig::new("capture"))?;
-    let queue = start(&eal, vdev.name(), &pool)?;
+    let mut started = Port::configure(&eal, vdev.name(), PortConfig::default(), &pool)?.start()?;
+    let queue = started.rx.pop().context("net_pcap started without a receive queue")?;
     Ok(DpdkSource::capture(queue, path.display().to_string(), pool.packet_bytes(), packets))
 }
 
-/// Starts the port called `device` and gives its one receive queue, which keeps the port and its pool alive.
-pub(crate) fn start(eal: &Eal, device: &str, pool: &Mempool) -> Result<RxQueue> {
-    let mut started = Port::configure(eal, device, PortConfig::default(), pool)?.start()?;
-    started.rx.pop().with_context(|| format!("{device}: started without a receive queue"))
+/// The port that `feed` names, and what the operator should know of it.
+///
+/// # Errors
+/// When DPDK cannot be started, or the port cannot.
+pub(crate) fn open_live(plan: &Plan, feed: &Feed) -> Result<(DpdkSource, Option<String>)> {
+    let eal_plan = &plan.eal;
+    let (mut config, warning) = match eal_plan.memory {
+        EalMemory::Auto => EalConfig::for_this_host(eal_plan.memory_mib),
+        EalMemory::InMemory => (EalConfig::in_memory(eal_plan.memory_mib), None),
+        EalMemory::NoHuge => (EalConfig::no_huge(eal_plan.memory_mib), None),
+    };
+    for vdev in &eal_plan.vdev {
+        config = config.vdev(Vdev::parse(vdev.as_str())?);
+    }
+    for device in &eal_plan.pci {
+        config = config.allow_pci(device.to_string());
+    }
+    let device = match &feed.source {
+        FeedSource::Vdev(vdev) => {
+            config = config.vdev(Vdev::parse(vdev.as_str())?);
+            vdev.name().to_owned()
+        }
+        FeedSource::Pci(pci) => {
+            if !eal_plan.pci.iter().any(|device| device.address() == pci) {
+                config = config.allow_pci(pci.as_str());
+            }
+            pci.as_str().to_owned()
+        }
+        FeedSource::File(path) => bail!("{} is a file, not a port", path.display()),
+    };
+    let eal = Eal::init(&config).context("cannot start DPDK")?;
+    let pool = Mempool::new(&eal, &MempoolConfig::new("receiver"))?;
+    let mut started = Port::configure(&eal, &device, PortConfig::default(), &pool)?.start()?;
+    let groups: Vec<_> = feed.line_a.iter().chain(&feed.line_b).map(|group| group.ip()).collect();
+    if !groups.is_empty() {
+        started.port.receive_groups(&groups)?;
+    }
+    let queue = started.rx.pop().with_context(|| format!("{device}: started without a receive queue"))?;
+    Ok((DpdkSource::live(queue, device, pool.packet_bytes()), warning.map(|w| w.to_string())))
 }

@@ -36,6 +36,11 @@ impl Latency {
         }
     }
 
+    /// The intervals collected since the last call, for a log that is written as it grows.
+    pub(crate) fn take(&mut self) -> Vec<(&'static str, UnixNanos, UnixNanos, Histogram<u64>)> {
+        std::mem::take(&mut self.done)
+    }
+
     /// Sum of each hop over the whole run, hops without a value left out.
     pub(crate) fn totals(&self) -> Vec<(String, Histogram<u64>)> {
         let mut totals: Vec<(String, Histogram<u64>)> = Vec::new();

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use control::config::Plan;
 use dataplane::{EventTx, Feed, FeedStats};
 use featurizer::capture::FeatureWriter;
-use featurizer::{BookLimits, Featurizer, FeaturizerConfig, OnFull};
+use featurizer::{Featurizer, FeaturizerConfig, OnFull};
 use gpu::{Backend, Model, Scorer, ScorerStage, ScorerStageConfig, open_scorer};
 use stage::{
     Inline, LosslessTx, OsClock, PinnedConfig, Stage, StopFlag, Work, WorkStatus, ring, spawn_pinned,
@@ -206,12 +206,7 @@ impl Stage for FeedStage {
 }
 
 fn featurizer_config(plan: &Plan) -> FeaturizerConfig {
-    let books = BookLimits {
-        instruments: plan.book.instruments as usize,
-        order_slots_log2: (u64::from(plan.book.orders)).next_power_of_two().trailing_zeros().clamp(4, 30),
-        ..BookLimits::default()
-    };
-    FeaturizerConfig { books, on_full: OnFull::Wait, ..FeaturizerConfig::default() }
+    FeaturizerConfig { books: crate::run::book_limits(plan), on_full: OnFull::Wait, ..FeaturizerConfig::default() }
 }
 
 fn scorer_stage(

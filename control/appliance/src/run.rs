@@ -1,3 +1,0 @@
-//! Being built.
-use crate::cli;
-pub(crate) fn run(_args: &cli::Run) -> anyhow::Result<()> { Ok(()) }

@@ -1,0 +1,356 @@
+//! Everything a start takes: sources, memory, tables, stages; and the table of it that boot prints.
+
+use super::backend::{FeedView, LiveBackend, NAMES_MAX, Readers, Writers};
+use super::stages::{
+    CommandedScorer, Defined, Definitions, PollTime, Publisher, References, ScorerCommand, ScorerNote, Tiers, Timed,
+};
+use crate::latency::Latency;
+use crate::pipeline::AnyFeed;
+use crate::replay::load_model;
+use anyhow::{Context, Result, ensure};
+use control::config::{CpuChoice, Feed as FeedPlan, FeedKind as PlanKind, FeedSource, Plan};
+use dataplane::{ChannelConfig, EventTx, FeedConfig, FeedKind, FileOptions, ReceiverHops, open_files};
+use featurizer::{BookLimits, Featurizer, FeaturizerConfig, FeaturizerStage};
+use gate::{
+    BreakerTable, ClassId, Gate, GateConfig, GateTables, LimitTable, RefTable, StaticTable, StrategyConfig,
+};
+use gpu::{Backend as ScorerBackend, PolledScorer, Scorer, ScorerStage, ScorerStageConfig, open_scorer};
+use stage::{
+    GapTx, IdlePolicy, LiveClock, LosslessTx, Pinned, PinnedConfig, RingRx, RingTx, Stage, StopFlag, Work, ring,
+    spawn_pinned,
+};
+use std::net::SocketAddrV4;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use types::{BookEvent, FeatureVector, InstrumentId, Nanos, Symbol};
+
+/// Depth of the rings to and from the cold thread.
+const COLD_DEPTH: usize = 1 << 15;
+
+/// Vectors the scorer takes in one poll.
+const SCORER_BURST: usize = 1_024;
+
+/// What boot prints.
+pub(super) struct Report {
+    pub(super) warnings: Vec<String>,
+    /// Stage, CPU, input, what happens when its output is full.
+    pub(super) stages: Vec<[String; 4]>,
+    pub(super) memory: Vec<(String, usize)>,
+}
+
+type Books = Timed<FeaturizerStage<VectorTx, References, Definitions>>;
+type AnyScorer = CommandedScorer<Box<dyn Scorer + Send>>;
+
+/// The line with all its memory, not running.
+pub(super) struct Line {
+    pub(super) backend: Arc<LiveBackend>,
+    feed: AnyFeed,
+    books: Books,
+    scorer: Option<Timed<AnyScorer>>,
+    definitions: RingRx<Defined>,
+    notes: Vec<RingRx<ScorerNote>>,
+}
+
+/// The running line, seen from the cold thread.
+pub(super) struct Running {
+    feed: Pinned<LiveFeed>,
+    books: Pinned<Books>,
+    scorer: Option<Pinned<Timed<AnyScorer>>>,
+    stop: StopFlag,
+    definitions: RingRx<Defined>,
+    notes: Vec<RingRx<ScorerNote>>,
+}
+
+/// Vectors to the scorer, or nowhere when the officers' limits are to hold alone.
+pub(super) enum VectorTx {
+    Scorer(RingTx<FeatureVector>),
+    Nowhere,
+}
+
+impl featurizer::FeatureSink for VectorTx {
+    fn offer(&mut self, vectors: &[FeatureVector]) -> usize {
+        match self {
+            Self::Scorer(tx) => tx.offer(vectors),
+            Self::Nowhere => vectors.len(),
+        }
+    }
+}
+
+/// Takes everything the plan needs.
+///
+/// # Errors
+/// What cannot be had, and what to change.
+pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> Result<(Line, Report)> {
+    let [feed_plan] = plan.feeds.as_slice() else {
+        anyhow::bail!("the configuration has {} [[feed]] sections, wanted one: an appliance serves one feed", plan.feeds.len());
+    };
+    let instruments = plan.book.instruments as usize;
+    let mut report = Report { warnings: Vec::new(), stages: Vec::new(), memory: Vec::new() };
+    let (event_tx, event_rx) = ring::<BookEvent>(plan.link.receiver_featurizer_events as usize);
+    let feed = open_feed(plan, feed_plan, event_tx, clock, latency, &mut report)?;
+
+    let (references, ref_reader) = RefTable::create(instruments)?;
+    let (statics, static_reader) = StaticTable::create(instruments, 1)?;
+    let (dynamics, dynamic_reader) = LimitTable::create(instruments, 1)?;
+    let (breakers, breaker_reader) = BreakerTable::create(NAMES_MAX, NAMES_MAX, instruments)?;
+    report.memory.push(("reference prices".into(), ref_reader.bytes()));
+    report.memory.push(("limits, static and dynamic".into(), static_reader.bytes() + dynamic_reader.bytes()));
+    report.memory.push(("breakers".into(), breaker_reader.bytes()));
+    let tables = GateTables {
+        statics: static_reader.clone(),
+        dynamics: Some(dynamic_reader.clone()),
+        references: ref_reader.clone(),
+        breakers: breaker_reader,
+    };
+    let gate = build_gate(tables, &mut report)?;
+
+    let (definitions_tx, definitions) = ring::<Defined>(COLD_DEPTH);
+    let (commands_tx, commands_rx) = ring::<ScorerCommand>(COLD_DEPTH);
+    let (vector_tx, vector_rx) = ring::<FeatureVector>(plan.link.featurizer_scorer_vectors as usize);
+    let now: PollTime = Arc::default();
+    let (scorer, model, notes, scored) = if plan.scorer.enabled {
+        let (scorer, model, notes) = build_scorer(plan, dynamics, vector_rx, commands_rx)?;
+        let counters = scorer.1;
+        let timed = timed(scorer.0, Arc::default(), clock, latency, "score");
+        (Some(timed), model, notes, Some(counters))
+    } else {
+        (None, String::new(), Vec::new(), None)
+    };
+    let vectors = if scorer.is_some() { VectorTx::Scorer(vector_tx) } else { VectorTx::Nowhere };
+    let featurizer = Featurizer::new(&featurizer_config(plan)).context("cannot build the books")?;
+    report.memory.push(("books and features".into(), featurizer.memory().bytes));
+    report.memory.push(("rings".into(), ring_bytes(plan)));
+    let sink = References { writer: references, now: Arc::clone(&now) };
+    let stage = FeaturizerStage::new(featurizer, event_rx, vectors, sink, Definitions(definitions_tx));
+    let books = timed(stage, now, clock, latency, "book_features");
+    describe_stages(plan, feed_plan, scorer.is_some(), &mut report);
+
+    let view = FeedView { name: feed_plan.name.to_string(), counters: feed.counters(), ended: false.into() };
+    let readers = Readers { statics: static_reader, dynamics: dynamic_reader, references: ref_reader };
+    let writers = Writers { statics, breakers, commands: commands_tx };
+    let backend = LiveBackend::new(clock.clone(), vec![view], scored, model, readers, writers, gate);
+    Ok((Line { backend: Arc::new(backend), feed, books, scorer, definitions, notes }, report))
+}
+
+fn timed<S>(stage: S, now: PollTime, clock: &LiveClock, latency: &mut Latency, hop: &'static str) -> Timed<S> {
+    let start = stage::Clock::now(clock);
+    Timed { stage, now, clock: clock.clone(), latency: latency.hop(hop, start) }
+}
+
+fn build_gate(tables: GateTables, report: &mut Report) -> Result<Gate> {
+    let strategy = StrategyConfig { class: ClassId(0), order_rate_per_s: 1_000, order_burst: 1_000 };
+    let strategies = vec![strategy; usize::from(NAMES_MAX)];
+    let gate = Gate::new(&GateConfig { strategies: &strategies, accounts: NAMES_MAX, ..GateConfig::DEFAULT }, tables)?;
+    report.memory.push(("gate".into(), gate.bytes()));
+    Ok(gate)
+}
+
+type BuiltScorer = ((AnyScorer, stage::CounterReader), String, Vec<RingRx<ScorerNote>>);
+
+fn build_scorer(
+    plan: &Plan,
+    dynamics: gate::LimitWriter,
+    vectors: RingRx<FeatureVector>,
+    commands: RingRx<ScorerCommand>,
+) -> Result<BuiltScorer> {
+    let dir = &plan.scorer.model_dir;
+    let model = load_model((!dir.as_os_str().is_empty()).then_some(dir.as_path()))?;
+    ensure!(
+        plan.scorer.backend == control::config::ScorerBackend::Cpu,
+        "scorer.backend is \"cuda\": this build has no CUDA scorer; use \"cpu\", which decides the same"
+    );
+    let instruments = plan.book.instruments as usize;
+    let (trips_tx, trips) = ring(COLD_DEPTH);
+    let (tiers_tx, tiers) = ring(COLD_DEPTH);
+    let config = ScorerStageConfig { instrument_count_max: instruments, class_count: 1, policy: crate::policy::of(plan)? };
+    let scorer = open_scorer(ScorerBackend::Reference, &model, instruments).context("cannot open the scorer")?;
+    let publisher = Publisher { writer: dynamics, notes: trips_tx };
+    let stage = ScorerStage::new(config, &model, scorer, publisher, Tiers(tiers_tx))?;
+    let counters = stage.counters();
+    let scorer = CommandedScorer { scorer: PolledScorer::new(vectors, SCORER_BURST, stage), commands };
+    Ok(((scorer, counters), model.id().to_owned(), vec![trips, tiers]))
+}
+
+fn featurizer_config(plan: &Plan) -> FeaturizerConfig {
+    FeaturizerConfig { books: book_limits(plan), ..FeaturizerConfig::default() }
+}
+
+/// The books' bounds as the configuration has them.
+pub(crate) fn book_limits(plan: &Plan) -> BookLimits {
+    BookLimits {
+        instruments: plan.book.instruments as usize,
+        order_slots_log2: u64::from(plan.book.orders).next_power_of_two().trailing_zeros().clamp(4, 30),
+        ..BookLimits::default()
+    }
+}
+
+fn ring_bytes(plan: &Plan) -> usize {
+    plan.link.receiver_featurizer_events as usize * size_of::<BookEvent>()
+        + plan.link.featurizer_scorer_vectors as usize * size_of::<FeatureVector>()
+        + COLD_DEPTH * (size_of::<Defined>() + size_of::<ScorerCommand>() + 2 * size_of::<ScorerNote>())
+}
+
+fn describe_stages(plan: &Plan, feed: &FeedPlan, scorer: bool, report: &mut Report) {
+    let cpu = |choice: CpuChoice| choice.cpu().map_or_else(|| "any".to_owned(), |cpu| cpu.to_string());
+    let row = |stage: &str, at, input: String, full: &str| [stage.to_owned(), cpu(at), input, full.to_owned()];
+    let placement = &plan.placement;
+    report.stages.push(row("receiver", placement.receiver_cpu, feed.source.to_string(), "drop, count, mark a gap"));
+    let events = format!("{} events", plan.link.receiver_featurizer_events);
+    report.stages.push(row("featurizer", placement.featurizer_cpu, events, "stay dirty: later, not lost"));
+    if scorer {
+        let vectors = format!("{} vectors", plan.link.featurizer_scorer_vectors);
+        report.stages.push(row("scorer", placement.scorer_cpu, vectors, "never: one slot per row"));
+    }
+    if [placement.receiver_cpu, placement.featurizer_cpu, placement.scorer_cpu].iter().any(|c| c.cpu().is_none()) {
+        report.warnings.push("a stage has no CPU of its own (placement.*_cpu = \"any\"): tails will be milliseconds".into());
+    }
+}
+
+fn open_feed(
+    plan: &Plan,
+    feed: &FeedPlan,
+    tx: RingTx<BookEvent>,
+    clock: &LiveClock,
+    latency: &mut Latency,
+    report: &mut Report,
+) -> Result<AnyFeed> {
+    let kind = match feed.kind {
+        PlanKind::Itch50 => FeedKind::Itch50,
+        PlanKind::Deep => FeedKind::Deep,
+    };
+    let line = |group: &control::config::Group| SocketAddrV4::new(group.ip(), group.port());
+    let channel = |(index, a): (usize, &control::config::Group)| ChannelConfig {
+        lines: std::iter::once(a).chain(feed.line_b.get(index)).map(line).collect(),
+    };
+    let config = FeedConfig {
+        channels: feed.line_a.iter().enumerate().map(channel).collect(),
+        instruments_max: plan.book.instruments as usize,
+        ..FeedConfig::new(kind)
+    };
+    let start = stage::Clock::now(clock);
+    let hops = ReceiverHops {
+        clock: clock.clone(),
+        nic_decode: latency.hop("nic_decode", start),
+        decode_ring: latency.hop("decode_ring", start),
+        sample_every: 16,
+        interval: Nanos::SECOND,
+    };
+    match &feed.source {
+        FeedSource::File(path) => {
+            let tx = EventTx::Replay(LosslessTx::new(tx));
+            let paths = [path.clone()];
+            Ok(open_files("receiver", &paths, &config, FileOptions::default(), tx, Some(hops))?)
+        }
+        FeedSource::Vdev(_) | FeedSource::Pci(_) => open_port(plan, feed, &config, tx, hops, clock, report),
+    }
+}
+
+/// A port on DPDK.
+#[cfg(feature = "dpdk")]
+fn open_port(
+    plan: &Plan,
+    feed: &FeedPlan,
+    config: &FeedConfig,
+    tx: RingTx<BookEvent>,
+    hops: ReceiverHops,
+    clock: &LiveClock,
+    report: &mut Report,
+) -> Result<AnyFeed> {
+    let (source, warning) = crate::dpdk_source::open_live(plan, feed)?;
+    report.warnings.extend(warning);
+    let tx = EventTx::Live(GapTx::new(tx, config.instruments_max));
+    let receiver = dataplane::Receiver::new("receiver", source, config, tx)?;
+    Ok(Box::new(receiver.with_hops(hops).with_publish_stamps(clock.clone())))
+}
+
+/// Without DPDK in the build there is no port to open.
+#[cfg(not(feature = "dpdk"))]
+fn open_port(
+    _plan: &Plan,
+    feed: &FeedPlan,
+    _config: &FeedConfig,
+    _tx: RingTx<BookEvent>,
+    _hops: ReceiverHops,
+    _clock: &LiveClock,
+    _report: &mut Report,
+) -> Result<AnyFeed> {
+    anyhow::bail!("feed {}: this build has no DPDK (built with --no-default-features), wanted source \"file:PATH\"", feed.name)
+}
+
+/// The receiver on its own thread, registered with DPDK where there is one.
+pub(super) struct LiveFeed(AnyFeed);
+
+impl Stage for LiveFeed {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn poll(&mut self, now: types::UnixNanos) -> Work {
+        self.0.poll(now)
+    }
+
+    fn housekeep(&mut self, now: types::UnixNanos) {
+        self.0.housekeep(now);
+    }
+}
+
+impl Line {
+    /// Gives each stage its thread, consumers first.
+    ///
+    /// # Errors
+    /// A thread that cannot be had, or cannot be pinned where the plan says.
+    pub(super) fn start(self, plan: &Plan, clock: &LiveClock) -> Result<Running> {
+        let stop = StopFlag::new();
+        let Self { feed, books, scorer, definitions, notes, .. } = self;
+        let placement = &plan.placement;
+        let scorer = scorer.map(|s| spawn(s, placement.scorer_cpu, clock, &stop)).transpose()?;
+        let books = spawn(books, placement.featurizer_cpu, clock, &stop)?;
+        let feed = spawn(LiveFeed(feed), placement.receiver_cpu, clock, &stop)?;
+        Ok(Running { feed, books, scorer, stop, definitions, notes })
+    }
+}
+
+fn spawn<S: Stage + Send + 'static>(stage: S, cpu: CpuChoice, clock: &LiveClock, stop: &StopFlag) -> Result<Pinned<S>> {
+    let cpu = cpu.cpu().map(usize::from);
+    // A stage with a core of its own spins; one that shares must let others run.
+    let idle = if cpu.is_some() { IdlePolicy::Spin } else { IdlePolicy::Sleep { us: 50 } };
+    let config = PinnedConfig { cpu, idle, ..PinnedConfig::default() };
+    Ok(spawn_pinned(stage, clock.clone(), config, stop.clone(), || Ok(()))?)
+}
+
+impl Running {
+    /// Instruments defined since the last call.
+    pub(super) fn definitions(&mut self) -> Vec<(InstrumentId, Symbol)> {
+        let mut out = Vec::new();
+        self.definitions.drain(COLD_DEPTH, |new| out.extend(new.iter().map(|d| (d.instrument, d.symbol))));
+        out
+    }
+
+    /// What the scorer said since the last call.
+    pub(super) fn notes(&mut self) -> Vec<ScorerNote> {
+        let mut out = Vec::new();
+        for ring in &mut self.notes {
+            ring.drain(COLD_DEPTH, |new| out.extend_from_slice(new));
+        }
+        out
+    }
+
+    /// Notes that the input is over, for `status`.
+    pub(super) fn note_ended(&self, backend: &LiveBackend) {
+        if self.feed.is_finished() {
+            backend.feeds.iter().for_each(|feed| feed.ended.store(true, Ordering::Relaxed));
+        }
+    }
+
+    /// Stops the stages and reports why the input ended early, if it did.
+    ///
+    /// # Errors
+    /// A stage that panicked, or the input's error.
+    pub(super) fn stop(self) -> Result<()> {
+        self.stop.raise();
+        let mut feed = self.feed.join()?;
+        self.books.join()?;
+        self.scorer.map(Pinned::join).transpose()?;
+        feed.0.take_error().map_or(Ok(()), |error| Err(error.into()))
+    }
+}
