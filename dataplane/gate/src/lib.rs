@@ -27,6 +27,8 @@ mod reference;
 pub mod slot;
 mod sync;
 mod table;
+#[cfg(all(test, not(loom)))]
+mod tests;
 mod verdict;
 
 pub use breaker::{

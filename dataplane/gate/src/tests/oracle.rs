@@ -1,0 +1,454 @@
+//! The gate against a second reading of its specification: every check written again in the plainest way, over 128-bit
+//! integers and with early returns nowhere, on random orders in random states near every boundary.
+
+use super::*;
+use crate::{Flags, LimitsSource, RejectReason as R};
+use proptest::{prelude::*, sample::select};
+use std::{vec, vec::Vec};
+use types::StaleCause;
+
+/// A random state of one row.
+#[derive(Clone, Debug)]
+struct World {
+    live: Option<(RiskLimits, Tier, u64)>,
+    top: Option<TopOfBook>,
+    heartbeat_ago_ns: u64,
+    position: i64,
+    permission: Permission,
+    lot: u32,
+    breakers: [Option<BreakerState>; 4],
+    now_after_publish_ns: u64,
+    working: Vec<(Side, u32)>,
+}
+
+fn any_side() -> impl Strategy<Value = Side> {
+    select(vec![Side::Bid, Side::Ask])
+}
+
+/// Mostly the healthy value, sometimes one of the others.
+fn mostly<T: Clone + core::fmt::Debug + 'static>(healthy: T, others: Vec<T>) -> impl Strategy<Value = T> {
+    prop_oneof![6 => Just(healthy), 1 => select(others)]
+}
+
+fn any_price() -> impl Strategy<Value = Px> {
+    prop_oneof![
+        8 => (9_400_i64..10_600).prop_map(|cents| Px(cents * CENT.0)),
+        1 => (99_900_000_000_i64..100_100_000_000).prop_map(Px),
+        1 => select(vec![Px(0), Px(-1), Px::NONE, crate::PX_MAX, Px(crate::PX_MAX.0 + 1), Px(CENT.0)]),
+    ]
+}
+
+fn any_limits() -> impl Strategy<Value = RiskLimits> {
+    let size = (1_u32..700, 1_i64..80_000_000_000);
+    let band = (1_u32..700, 0_u32..6);
+    let rest = (0_i64..700, 0_i64..700, 1_u32..50, 1_u32..5);
+    (size, band, rest).prop_map(|((qty, notional), (collar, passive), (long, short, rate, burst))| {
+        RiskLimits {
+            max_qty: Qty(qty),
+            max_notional_micros: notional,
+            collar_bps: collar,
+            passive_min_ticks: passive,
+            max_pos_long: long,
+            max_pos_short: short,
+            order_rate_per_s: rate,
+            order_burst: burst,
+            margin_bps: 10_000,
+        }
+    })
+}
+
+fn any_top() -> impl Strategy<Value = TopOfBook> {
+    let cents = |range: core::ops::Range<i64>| prop_oneof![9 => range.prop_map(|c| Px(c * CENT.0)), 1 => Just(Px::NONE)];
+    let state = mostly(
+        BookState::Live,
+        vec![BookState::Empty, BookState::Recovering, BookState::Stale(StaleCause::Gap)],
+    );
+    let status = mostly(TradingStatus::Trading, (0..=4).map(TradingStatus::from_u64).collect());
+    let sizes = (0_u64..300, 0_u64..300, mostly(CENT, vec![Px::NONE, Px(25_000_000), Px(1)]));
+    (cents(9_900..10_005), cents(9_998..10_100), cents(9_900..10_100), sizes, state, status).prop_map(
+        |(bid, ask, last, (bid_qty, ask_qty, tick), state, status)| TopOfBook {
+            bid,
+            bid_qty,
+            ask,
+            ask_qty,
+            last,
+            tick,
+            ts: NOW,
+            state,
+            status,
+        },
+    )
+}
+
+fn any_world() -> impl Strategy<Value = World> {
+    let live = (any_limits(), select(Tier::ALL.to_vec()), mostly(1_000, vec![0, 1, 5, 9]));
+    let breaker = || {
+        let closed = vec![None, Some(BreakerState::ReduceOnly), Some(BreakerState::Tripped)];
+        prop_oneof![12 => Just(Some(BreakerState::Open)), 1 => select(closed)]
+    };
+    let working = proptest::collection::vec((any_side(), 1_u32..120), 0..4);
+    let after = prop_oneof![0_u64..200_000, 0_u64..20_000_000];
+    let times = (mostly(0, vec![1, 4_999_999_999, 5_000_000_000, 6_000_000_000]), after);
+    (
+        proptest::option::weighted(0.9, live),
+        proptest::option::weighted(0.95, any_top()),
+        times,
+        -600_i64..600,
+        (
+            mostly(Permission::Granted, vec![Permission::Denied, Permission::Restricted]),
+            mostly(1, vec![0, 7, 10]),
+        ),
+        [breaker(), breaker(), breaker(), breaker()],
+        working,
+    )
+        .prop_map(|(live, top, (ago, after), position, (permission, lot), breakers, working)| World {
+            live,
+            top,
+            heartbeat_ago_ns: ago,
+            position,
+            permission,
+            lot,
+            breakers,
+            now_after_publish_ns: after,
+            working,
+        })
+}
+
+fn any_order() -> impl Strategy<Value = OrderIntent> {
+    let kind = prop_oneof![4 => Just(OrderType::Limit), 1 => Just(OrderType::Market)];
+    let tif = select(vec![TimeInForce::Day, TimeInForce::Ioc, TimeInForce::Gtc]);
+    (any_side(), any_price(), 0_u32..700, kind, tif, mostly(1_000, vec![0, 1])).prop_map(
+        |(side, px, qty, order_type, tif, cl_ord_id)| OrderIntent {
+            cl_ord_id,
+            px: if order_type == OrderType::Market && px.is_some() && px.0 % 3 != 0 { Px::NONE } else { px },
+            qty: Qty(qty),
+            side,
+            order_type,
+            tif,
+            ..order(1)
+        },
+    )
+}
+
+impl World {
+    fn now(&self) -> UnixNanos {
+        NOW.plus(Nanos(self.now_after_publish_ns))
+    }
+
+    /// The rig in this state. What works was let in under roomy limits before.
+    fn build(&self) -> Rig {
+        let mut rig = Rig::bare(&CONFIG, true);
+        rig.breakers.set_unset(OPEN);
+        let roomy = RiskLimits { order_rate_per_s: 20_000, order_burst: 1_000, max_pos_long: 9_999, ..CAP };
+        let roomy = RiskLimits { max_pos_short: 9_999, ..roomy };
+        rig.publish_static(&Envelope::new(FLOOR, BASE, roomy).unwrap(), &static_terms());
+        rig.dynamics
+            .publish(
+                INSTRUMENT,
+                CLASS,
+                &Envelope::fixed(roomy).unwrap().clamp(&roomy),
+                &terms(Tier::Normal),
+                NOW,
+            )
+            .unwrap();
+        rig.publish_top(&top());
+        for (id, (side, qty)) in (1..).zip(&self.working) {
+            let base = if *side == Side::Bid { order(id) } else { sell(id) };
+            rig.take(&OrderIntent { qty: Qty(*qty), ..base });
+        }
+        rig.hold(self.position);
+        // A fresh dynamic and reference table in the state under test; the gate keeps its orders.
+        let (mut dynamics, limit_reader) = LimitTable::create_within(&rig.gate.tables.statics).unwrap();
+        let (mut references, ref_reader) = RefTable::create(INSTRUMENTS).unwrap();
+        let terms = StaticTerms { lot: Qty(self.lot), permission: self.permission, version: 2 };
+        rig.publish_static(&envelope(), &terms);
+        if let Some((limits, tier, lease_ms)) = self.live {
+            let wide = Envelope::fixed(limits).unwrap();
+            let terms = Terms { lease: Nanos(lease_ms * 1_000_000), ..super::terms(tier) };
+            dynamics.publish(INSTRUMENT, CLASS, &wide.clamp(&limits), &terms, NOW).unwrap();
+        }
+        if let Some(top) = &self.top {
+            let ts = UnixNanos(self.now().0 - self.heartbeat_ago_ns);
+            references.publish(INSTRUMENT, &TopOfBook { ts, ..*top }).unwrap();
+        }
+        rig.gate.tables.dynamics = Some(limit_reader);
+        rig.gate.tables.references = ref_reader;
+        self.set_breakers(&mut rig);
+        (rig.dynamics, rig.references) = (dynamics, references);
+        rig
+    }
+
+    fn set_breakers(&self, rig: &mut Rig) {
+        let (mut writer, reader) = BreakerTable::create(2, 2, INSTRUMENTS).unwrap();
+        let scopes =
+            [Scope::Firm, Scope::Account(ACCOUNT), Scope::Strategy(STRATEGY), Scope::Instrument(INSTRUMENT)];
+        for (scope, state) in scopes.into_iter().zip(self.breakers) {
+            if let Some(state) = state {
+                writer.set(scope, breaker(state)).unwrap();
+            }
+        }
+        rig.gate.tables.breakers = reader;
+        rig.breakers = writer;
+    }
+}
+
+/// The specification, read again.
+struct Oracle<'a> {
+    world: &'a World,
+    order: &'a OrderIntent,
+    broken: Vec<R>,
+}
+
+impl Oracle<'_> {
+    fn say(&mut self, broken: bool, reason: R) {
+        if broken {
+            self.broken.push(reason);
+        }
+    }
+
+    fn working(&self, side: Side) -> i128 {
+        self.world.working.iter().filter(|w| w.0 == side).map(|w| i128::from(w.1)).sum()
+    }
+
+    /// Whether the live record holds.
+    fn is_live(&self) -> bool {
+        self.world.live.is_some_and(|(_, _, lease_ms)| self.world.now_after_publish_ns < lease_ms * 1_000_000)
+    }
+
+    /// The limits in force, taken limit by limit from the record and the cap.
+    fn limits(&self) -> RiskLimits {
+        let Some((l, ..)) = self.world.live.filter(|_| self.is_live()) else { return BASE };
+        RiskLimits {
+            max_qty: l.max_qty.min(CAP.max_qty),
+            max_notional_micros: l.max_notional_micros.min(CAP.max_notional_micros),
+            collar_bps: l.collar_bps.min(CAP.collar_bps),
+            passive_min_ticks: l.passive_min_ticks.max(CAP.passive_min_ticks),
+            max_pos_long: l.max_pos_long.min(CAP.max_pos_long),
+            max_pos_short: l.max_pos_short.min(CAP.max_pos_short),
+            order_rate_per_s: l.order_rate_per_s.min(CAP.order_rate_per_s),
+            order_burst: l.order_burst.min(CAP.order_burst),
+            margin_bps: l.margin_bps.max(CAP.margin_bps),
+        }
+    }
+
+    /// Where every order of the side, this one included, would take the position.
+    fn after_all(&self) -> i128 {
+        let (position, qty) = (i128::from(self.world.position), i128::from(self.order.qty.0));
+        match self.order.side {
+            Side::Bid => position + self.working(Side::Bid) + qty,
+            Side::Ask => position - self.working(Side::Ask) - qty,
+        }
+    }
+
+    /// The order's side can bring the position towards zero, and not past it.
+    fn reduces(&self) -> bool {
+        match self.order.side {
+            Side::Bid => self.after_all() <= 0,
+            Side::Ask => self.after_all() >= 0,
+        }
+    }
+
+    fn breakers(&mut self) {
+        let trips = [R::HaltedFirm, R::HaltedAccount, R::HaltedStrategy, R::HaltedInstrument];
+        for (state, trip) in self.world.breakers.into_iter().zip(trips) {
+            match state {
+                None => self.say(true, R::HaltUnreadable),
+                Some(BreakerState::Open) => {}
+                Some(BreakerState::ReduceOnly) => self.say(!self.reduces(), R::ReduceOnly),
+                Some(BreakerState::Tripped) => self.say(true, trip),
+            }
+        }
+        let critical = matches!(self.world.live, Some((_, Tier::Critical, _)));
+        self.say(critical, R::TierCritical);
+    }
+
+    fn fields(&mut self) {
+        let (world, order) = (self.world, self.order);
+        self.say(world.permission == Permission::Denied, R::NotPermitted);
+        self.say(world.permission == Permission::Restricted, R::Restricted);
+        self.say(order.cl_ord_id == 0, R::BadField);
+        self.say(order.qty.0 == 0, R::BadQty);
+        let lot_fits = if world.lot == 0 { false } else { order.qty.0 % world.lot == 0 };
+        self.say(!lot_fits, R::BadLot);
+        self.say(order.cl_ord_id == 1 && !world.working.is_empty(), R::Duplicate);
+    }
+
+    fn sizes(&mut self) {
+        let limits = self.limits();
+        let qty = self.order.qty;
+        let officer = if self.is_live() { CAP.max_qty } else { BASE.max_qty };
+        // What the writer clamped is as the officer's own: one limit, not two, when they are equal.
+        self.say(qty > officer, R::QtyStatic);
+        self.say(self.is_live() && qty > limits.max_qty, R::QtyDynamic);
+        if qty.0 > 0 {
+            let after = self.after_all();
+            self.say(self.order.side == Side::Bid && after > i128::from(limits.max_pos_long), R::PosLong);
+            self.say(self.order.side == Side::Ask && -after > i128::from(limits.max_pos_short), R::PosShort);
+        }
+    }
+
+    /// Every working order was let in at `NOW`, at the roomy rate; a new one is due when the last is paid for.
+    fn rates(&mut self) {
+        let limits = self.limits();
+        let early = |due: u128, interval: u128, burst: u32| {
+            due > u128::from(self.world.now().0) + u128::from(burst - 1) * interval
+        };
+        let sent = self.world.working.len() as u128;
+        let row_due = if sent == 0 { 0 } else { u128::from(NOW.0) + sent * 50_000 };
+        let interval = 1_000_000_000_u128.div_ceil(u128::from(limits.order_rate_per_s));
+        let row = early(row_due, interval, limits.order_burst);
+        let strategy_due = if sent == 0 { 0 } else { u128::from(NOW.0) + sent * 25_000_000 };
+        let strategy = early(strategy_due, 25_000_000, 1_000_000);
+        self.say(row, R::Rate);
+        self.say(strategy, R::RateStrategy);
+    }
+
+    /// The reference price as a fraction of two.
+    fn twice_reference(top: &TopOfBook) -> Option<i128> {
+        let side = |px: Px| px.is_some().then_some(i128::from(px.0));
+        let (bid, ask, last) = (side(top.bid), side(top.ask), side(top.last));
+        if let (Some(bid), Some(ask)) = (bid, ask)
+            && bid <= ask
+            && (ask - bid) * 10_000 * 2 <= 1_000 * (ask + bid)
+        {
+            return Some(bid + ask);
+        }
+        let last = last?;
+        let inside = bid.is_none_or(|b| last >= b) && ask.is_none_or(|a| last <= a);
+        (inside && (bid.is_some() || ask.is_some())).then_some(2 * last)
+    }
+
+    fn prices(&mut self) {
+        let (order, limits) = (self.order, self.limits());
+        let market = order.order_type == OrderType::Market;
+        let named = order.px.0 > 0 && order.px.0 <= crate::PX_MAX.0;
+        self.say(if market { order.px != Px::NONE } else { !named }, R::BadPrice);
+        let known = self.world.top.as_ref().map(|t| match t.state {
+            BookState::Empty => TopOfBook { bid: Px::NONE, ask: Px::NONE, last: Px::NONE, ..*t },
+            _ => *t,
+        });
+        self.say(known.is_none(), R::RefMissing);
+        let far = known.map_or(Px::NONE, |t| if order.side == Side::Bid { t.ask } else { t.bid });
+        let judged = if market { far.is_some().then_some(far) } else { named.then_some(order.px) };
+        let value = judged.map(|px| i128::from(px.0) * i128::from(order.qty.0));
+        self.say(value.is_some_and(|v| v > i128::from(limits.max_notional_micros) * 1_000), R::Value);
+        let Some(top) = known else { return };
+        self.market_data(&top, far, market, named);
+        let Some(px) = judged.map(|px| i128::from(px.0)) else { return };
+        let twice = Self::twice_reference(&top);
+        let off = twice.map(|twice| (2 * px - twice).abs() * 10_000 > i128::from(limits.collar_bps) * twice);
+        self.say(off == Some(true), R::Collar);
+        // The far touch, or the reference where there is no far side.
+        let opposite = if far.is_some() { Some(i128::from(far.0)) } else { twice.map(|t| t / 2) };
+        let Some(opposite) = opposite else { return };
+        let gap = if order.side == Side::Bid { opposite - px } else { px - opposite };
+        let rests = !market && order.tif != TimeInForce::Ioc && (gap > 0 || !far.is_some());
+        let tick = if top.tick.is_some() && top.tick.0 >= 2 { i128::from(top.tick.0) } else { 0 };
+        let near = gap < i128::from(limits.passive_min_ticks) * tick;
+        self.say(rests && limits.passive_min_ticks > 1 && near, R::PassiveBand);
+    }
+
+    fn market_data(&mut self, top: &TopOfBook, far: Px, market: bool, named: bool) {
+        let tick_known = top.tick.is_some() && top.tick.0 >= 2;
+        self.say(!market && !tick_known, R::TickUnknown);
+        self.say(!market && named && tick_known && self.order.px.0 % top.tick.0 != 0, R::BadTick);
+        self.say(top.status == TradingStatus::Unknown, R::MktStateUnknown);
+        let shut = [TradingStatus::Halted, TradingStatus::Paused, TradingStatus::Closed];
+        self.say(shut.contains(&top.status), R::MktState);
+        let missing = Self::twice_reference(top).is_none() || market && !far.is_some();
+        self.say(missing, R::RefMissing);
+        let doubtful = !matches!(top.state, BookState::Live | BookState::Empty);
+        self.say(doubtful || self.world.heartbeat_ago_ns > 5_000_000_000, R::RefStale);
+    }
+
+    fn breaches(world: &World, order: &OrderIntent) -> Vec<R> {
+        let mut oracle = Oracle { world, order, broken: Vec::new() };
+        oracle.breakers();
+        oracle.fields();
+        oracle.sizes();
+        oracle.rates();
+        oracle.prices();
+        oracle.broken.sort_by_key(|r| R::ALL.iter().position(|x| x == r));
+        oracle.broken.dedup();
+        oracle.broken
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_gate_finds_exactly_the_breaches_that_a_plain_reading_finds(world in any_world(), order in any_order()) {
+        let rig = world.build();
+        let now = world.now();
+        let explained = rig.gate.explain(&order, now);
+        let found: Vec<_> = explained.breaches().map(|b| b.reason).collect();
+        let want = Oracle::breaches(&world, &order);
+        prop_assert_eq!(&found, &want);
+        let verdict = rig.gate.check(&order, now);
+        prop_assert_eq!(verdict, explained.verdict);
+        prop_assert_eq!(verdict.reason, want.first().copied());
+        prop_assert_eq!(verdict.accepted(), want.is_empty());
+    }
+
+    /// The fast path says yes only where the slow one does, with the same verdict; and it says yes to every limit order
+    /// under live limits and open breakers that the slow one passes with no flag but the tier's.
+    #[test]
+    fn the_fast_path_is_the_slow_one_without_its_cost(world in any_world(), order in any_order()) {
+        let rig = world.build();
+        let now = world.now();
+        let slow = rig.gate.explain(&order, now).verdict;
+        let fast = rig.gate.pass(&order, now);
+        if fast.is_some() {
+            prop_assert_eq!(rig.gate.check(&order, now), slow);
+            prop_assert!(slow.accepted());
+        }
+        let calm = world.breakers.iter().all(|b| *b == Some(BreakerState::Open));
+        let plain = calm
+            && order.order_type == OrderType::Limit
+            && slow.source == LimitsSource::Dynamic
+            && matches!(slow.flags, Flags::NONE | Flags::TIER);
+        prop_assert_eq!(fast.is_some(), slow.accepted() && plain);
+    }
+}
+
+/// The two properties above say something only if the random worlds reach every verdict.
+#[test]
+fn the_random_worlds_reach_every_reason_and_both_paths() {
+    use proptest::{strategy::ValueTree, test_runner::TestRunner};
+    let mut runner = TestRunner::deterministic();
+    let (worlds, orders) = (any_world(), any_order());
+    let (mut fast, mut slow, mut seen) = (0, 0, [0_u32; crate::REASON_COUNT]);
+    for _ in 0..20_000 {
+        let world = worlds.new_tree(&mut runner).unwrap().current();
+        let order = orders.new_tree(&mut runner).unwrap().current();
+        let rig = world.build();
+        let explained = rig.gate.explain(&order, world.now());
+        for breach in explained.breaches() {
+            seen[breach.reason.bit() as usize] += 1;
+        }
+        let passes = rig.gate.pass(&order, world.now()).is_some();
+        fast += u32::from(passes);
+        slow += u32::from(!passes && explained.verdict.accepted());
+    }
+    assert!(fast > 100 && slow > 100, "accepted: {fast} by the fast path, {slow} by the slow one");
+    // Not of this test's world: unknown scopes, bad clocks, torn or missing rows, replacements, a full table; and the
+    // strategy's own rate, which its wide burst never lets bind.
+    let elsewhere = [
+        R::ClockBad,
+        R::UnknownInstrument,
+        R::UnknownStrategy,
+        R::UnknownAccount,
+        R::UnknownOrder,
+        R::BadReplace,
+        R::ReplacePending,
+        R::TableFull,
+        R::LimitsMissing,
+        R::LimitsTorn,
+        R::RefTorn,
+        R::RateStrategy,
+    ];
+    for reason in R::ALL.into_iter().filter(|r| !elsewhere.contains(r)) {
+        assert!(seen[reason.bit() as usize] >= 20, "{reason}: {}", seen[reason.bit() as usize]);
+    }
+}

@@ -1,0 +1,214 @@
+//! Every reason can be produced, alone, by the one thing it names.
+
+use super::*;
+use crate::{REASON_COUNT, RejectReason as R};
+use types::StaleCause;
+
+/// A rig and an order that breaks `reason` and nothing else. The match is exhaustive: a new reason needs a scenario.
+fn scenario(reason: R) -> (Rig, OrderIntent) {
+    let mut rig = Rig::new();
+    let fine = order(1);
+    let order = match reason {
+        R::HaltUnreadable => return (bare_breakers(), fine),
+        R::HaltedFirm => trip(&mut rig, Scope::Firm, fine),
+        R::HaltedAccount => trip(&mut rig, Scope::Account(ACCOUNT), fine),
+        R::HaltedStrategy => trip(&mut rig, Scope::Strategy(STRATEGY), fine),
+        R::HaltedInstrument => trip(&mut rig, Scope::Instrument(INSTRUMENT), fine),
+        R::TierCritical => with(rig.publish_live(&LIVE, Tier::Critical, NOW), fine),
+        R::ReduceOnly => with(rig.set(Scope::Firm, BreakerState::ReduceOnly), fine),
+        R::ClockBad => {
+            rig.take(&order(2));
+            rig.gate.clock = NOW.plus(Nanos(1));
+            fine
+        }
+        R::UnknownInstrument => OrderIntent { instrument: InstrumentId(3), ..fine },
+        R::UnknownStrategy => OrderIntent { strategy: StrategyId(2), ..fine },
+        R::UnknownAccount => OrderIntent { account: AccountId(2), ..fine },
+        R::NotPermitted => permission(&mut rig, Permission::Denied, fine),
+        R::Restricted => permission(&mut rig, Permission::Restricted, fine),
+        R::BadField => order(0),
+        R::BadQty => OrderIntent { qty: Qty(0), ..fine },
+        R::BadPrice => OrderIntent { px: px("1.00"), ..market(1, Side::Bid) },
+        R::TickUnknown => with(rig.publish_top(&TopOfBook { tick: Px::NONE, ..top() }), fine),
+        R::BadTick => OrderIntent { px: px("100.005"), ..fine },
+        R::BadLot => {
+            with(rig.publish_static(&envelope(), &StaticTerms { lot: Qty(30), ..static_terms() }), fine)
+        }
+        R::MktState => with(rig.publish_top(&TopOfBook { status: TradingStatus::Halted, ..top() }), fine),
+        R::MktStateUnknown => {
+            with(rig.publish_top(&TopOfBook { status: TradingStatus::Unknown, ..top() }), fine)
+        }
+        R::Duplicate => with(rig.take(&fine), fine),
+        // These three belong to replacements; see `settlement`.
+        R::UnknownOrder | R::BadReplace | R::ReplacePending => fine,
+        R::TableFull => return (full_table(), order(100)),
+        R::LimitsMissing => {
+            rig.references.publish(InstrumentId(0), &top()).expect("a row");
+            OrderIntent { instrument: InstrumentId(0), ..fine }
+        }
+        R::LimitsTorn => with(torn_statics(&mut rig), fine),
+        R::QtyStatic => return (Rig::statics_only(), OrderIntent { qty: Qty(401), ..fine }),
+        R::QtyDynamic => OrderIntent { qty: Qty(501), ..fine },
+        R::Value => {
+            rig.publish_live(&RiskLimits { max_notional_micros: 9_999_000_000, ..LIVE }, Tier::Normal, NOW);
+            fine
+        }
+        R::RefMissing => with(rig.publish_top(&TopOfBook { bid: Px::NONE, last: Px::NONE, ..top() }), fine),
+        R::RefStale => {
+            let state = BookState::Stale(StaleCause::Gap);
+            with(rig.publish_top(&TopOfBook { state, ..top() }), fine)
+        }
+        R::RefTorn => with(rig.references.abandon(INSTRUMENT), fine),
+        R::Collar => OrderIntent { px: px("95.00"), ..fine },
+        R::PassiveBand => {
+            rig.publish_live(&RiskLimits { passive_min_ticks: 3, ..LIVE }, Tier::Normal, NOW);
+            fine
+        }
+        R::PosLong => with(rig.hold(1_901), fine),
+        R::PosShort => with(rig.hold(-1_401), sell(1)),
+        R::Rate => {
+            (10..14).for_each(|id| rig.take(&order(id)));
+            fine
+        }
+        R::RateStrategy => return (slow_strategy(), fine),
+    };
+    (rig, order)
+}
+
+/// For scenarios whose preparation is one call.
+fn with((): (), order: OrderIntent) -> OrderIntent {
+    order
+}
+
+fn trip(rig: &mut Rig, scope: Scope, order: OrderIntent) -> OrderIntent {
+    rig.set(scope, BreakerState::Tripped);
+    order
+}
+
+fn permission(rig: &mut Rig, permission: Permission, order: OrderIntent) -> OrderIntent {
+    rig.publish_static(&envelope(), &StaticTerms { permission, ..static_terms() });
+    order
+}
+
+fn bare_breakers() -> Rig {
+    let mut rig = Rig::bare(&CONFIG, true);
+    rig.publish_static(&envelope(), &static_terms());
+    rig.publish_live(&LIVE, Tier::Normal, NOW);
+    rig.publish_top(&top());
+    rig
+}
+
+/// An officer whose writer died in the middle of a record, under a scorer whose limits were clamped before.
+fn torn_statics(rig: &mut Rig) {
+    rig.statics.abandon(INSTRUMENT, CLASS);
+    // Live limits clamped under the last whole record still hold; without them nothing does.
+    rig.dynamics.abandon(INSTRUMENT, CLASS);
+}
+
+fn full_table() -> Rig {
+    let mut rig = Rig::with(&GateConfig { open_orders_max: 2, ..CONFIG }, true);
+    rig.take(&order(1));
+    rig.take(&order(2));
+    rig
+}
+
+fn slow_strategy() -> Rig {
+    let slow = StrategyConfig { order_rate_per_s: 1, order_burst: 1, ..STRATEGIES[1] };
+    let mut rig = Rig::with(&GateConfig { strategies: &[STRATEGIES[0], slow], ..CONFIG }, true);
+    rig.take(&order(50));
+    rig
+}
+
+fn for_replacements(reason: R) -> bool {
+    matches!(reason, R::UnknownOrder | R::BadReplace | R::ReplacePending)
+}
+
+#[test]
+fn every_reason_is_produced_alone_by_what_it_names() {
+    for reason in R::ALL.into_iter().filter(|r| !for_replacements(*r)) {
+        let (mut rig, order) = scenario(reason);
+        rig.refuses(&order, reason);
+        let all: std::vec::Vec<_> = rig.gate.explain(&order, NOW).breaches().map(|b| b.reason).collect();
+        assert_eq!(all, [reason]);
+    }
+}
+
+#[test]
+fn the_numbers_of_every_verdict_are_those_an_officer_would_look_up() {
+    let numbers = |reason| {
+        let (mut rig, order) = scenario(reason);
+        let verdict = rig.refuses(&order, reason);
+        (verdict.limit, verdict.value)
+    };
+    for (reason, limit, value) in [
+        (R::HaltedAccount, 0, 1),
+        (R::HaltedStrategy, 0, 1),
+        (R::HaltedInstrument, 0, 1),
+        (R::TierCritical, 0, 12_300),
+        (R::ReduceOnly, 0, 100),
+        (R::ClockBad, 1_700_000_000_000_000_001, 1_700_000_000_000_000_000),
+        (R::UnknownInstrument, 3, 3),
+        (R::UnknownStrategy, 2, 2),
+        (R::UnknownAccount, 2, 2),
+        (R::BadQty, 1, 0),
+        (R::BadPrice, crate::PX_MAX.0, 1_000_000_000),
+        (R::BadTick, CENT.0, 100_005_000_000),
+        (R::BadLot, 30, 100),
+        (R::MktState, 0, 2),
+        (R::TableFull, 2, 2),
+        (R::QtyStatic, 400, 401),
+        (R::QtyDynamic, 500, 501),
+        (R::Value, 9_999_000_000, 10_000_000_000),
+        (R::Collar, 500, 501),
+        (R::PassiveBand, 3, 2),
+        (R::PosLong, 2_000, 2_001),
+        (R::PosShort, 1_500, 1_501),
+        (R::Rate, 10, 0),
+        (R::RateStrategy, 1, 0),
+    ] {
+        assert_eq!(numbers(reason), (limit, value), "{reason}");
+    }
+}
+
+#[test]
+fn the_first_breach_in_the_order_of_the_codes_decides_and_explain_lists_them_all() {
+    let mut rig = Rig::new();
+    rig.set(Scope::Firm, BreakerState::Tripped);
+    rig.publish_top(&TopOfBook { status: TradingStatus::Closed, ..top() });
+    let bad = OrderIntent { cl_ord_id: 0, qty: Qty(700), px: px("90.005"), ..order(1) };
+    rig.refuses(&bad, R::HaltedFirm);
+    let all: std::vec::Vec<_> = rig.gate.explain(&bad, NOW).breaches().map(|b| b.reason).collect();
+    let want = [
+        R::HaltedFirm,
+        R::BadField,
+        R::BadTick,
+        R::MktState,
+        R::QtyStatic,
+        R::QtyDynamic,
+        R::Value,
+        R::Collar,
+    ];
+    assert_eq!(all, want);
+    assert_eq!(rig.gate.explain(&bad, NOW).limits, Some(LIVE));
+}
+
+#[test]
+fn an_explanation_has_room_for_every_reason() {
+    let mut all = crate::Explanation::new(Rig::new().check(&order(1)), None);
+    for reason in R::ALL {
+        all.push(crate::Breach { reason, limit: 0, value: 0 });
+    }
+    assert_eq!(all.breaches().count(), REASON_COUNT);
+}
+
+#[test]
+fn the_common_order_is_accepted_with_what_it_was_judged_by() {
+    let rig = Rig::new();
+    let verdict = rig.accepts(&order(1));
+    assert_eq!(verdict.decision, Decision::Accept);
+    assert_eq!((verdict.tier, verdict.score.micros(), verdict.version), (Tier::Normal, 12_300, 9));
+    assert_eq!((verdict.source, verdict.code(), verdict.slug()), (crate::LimitsSource::Dynamic, 0, ""));
+    assert_eq!((verdict.limit, verdict.value), (0, 0));
+    let explained = rig.gate.explain(&order(1), NOW);
+    assert_eq!((explained.verdict, explained.limits, explained.breaches().count()), (verdict, Some(LIVE), 0));
+}
