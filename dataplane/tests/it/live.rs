@@ -237,6 +237,24 @@ fn live_events_carry_stamps_and_hops_are_measured() {
     }
 }
 
+#[test]
+fn in_a_replay_the_stamps_decide_what_is_late() {
+    let at = |us: u64, seq| (us * 1_000, frame(LINES[0], &adds(seq, 1)));
+    let run = |delay_us| {
+        let (tx, mut rx) = ring(64);
+        let tx = EventTx::Replay(LosslessTx::new(tx));
+        let frames = [at(10, 1), at(11, 3), at(11 + delay_us, 2)].into();
+        let mut receiver =
+            Receiver::new("receiver", Port { frames, burst: 1, ends: true }, &config(), tx).unwrap();
+        // The clock of the replay stands still all the while.
+        while receiver.poll(UnixNanos(0)).status != WorkStatus::Done {}
+        (brief(&drain(&mut rx)[2..]), receiver.stats().late)
+    };
+    let (add, gap) = (Action::OrderAdd, Action::Gap);
+    assert_eq!(run(0), (vec![(add, 2), (add, 3)], 0));
+    assert_eq!(run(1), (vec![(gap, 2), (add, 3)], 1), "the timeout is a microsecond");
+}
+
 /// A payload of `count` add orders in a datagram as large as that takes.
 fn huge(seq: u64, count: u64) -> Vec<u8> {
     let mut payload = vec![0; 65_507];
