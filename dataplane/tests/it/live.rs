@@ -240,7 +240,7 @@ fn live_events_carry_stamps_and_hops_are_measured() {
 #[test]
 fn in_a_replay_the_stamps_decide_what_is_late() {
     let at = |us: u64, seq| (us * 1_000, frame(LINES[0], &adds(seq, 1)));
-    let run = |delay_us| {
+    let run = |delay_us: u64| {
         let (tx, mut rx) = ring(64);
         let tx = EventTx::Replay(LosslessTx::new(tx));
         let frames = [at(10, 1), at(11, 3), at(11 + delay_us, 2)].into();
