@@ -36,7 +36,15 @@ pub fn programs() -> &'static Path {
         let this = std::env::current_exe().expect("the test's own path");
         let target = this.parent().and_then(Path::parent).expect("a target directory").to_owned();
         let mut build = Command::new(env!("CARGO"));
-        build.current_dir(repository()).args(["build", "--locked", "-p", "appliance", "-p", "control", "--bins"]);
+        build.current_dir(repository()).args([
+            "build",
+            "--locked",
+            "-p",
+            "appliance",
+            "-p",
+            "control",
+            "--bins",
+        ]);
         if target.ends_with("release") {
             build.arg("--release");
         }

@@ -3,8 +3,8 @@
 
 use crate::desk::TopNote;
 use crate::tables::BookTables;
-use featurizer::{Book, Effect, FeatureSink, Featurizer, Observer, Sinks, TopOfBook, TopOfBookSink};
 use featurizer::capture::FeatureWriter;
+use featurizer::{Book, Effect, FeatureSink, Featurizer, Observer, Sinks, TopOfBook, TopOfBookSink};
 use stage::ring::LosslessTx;
 use stage::{HopHistogram, RingRx, Stage, Work};
 use std::time::Instant;
@@ -68,7 +68,10 @@ impl TopOfBookSink for Tops {
         let ((bid, bid_qty), (ask, ask_qty)) = (price(top.bid), price(top.ask));
         let TopOfBook { instrument, last, tick, ts, state, status, .. } = *top;
         let tick = if tick.is_some() { tick } else { Px(0) };
-        self.0.push(TopNote { instrument, top: gate::TopOfBook { bid, bid_qty, ask, ask_qty, last, tick, ts, state, status } });
+        self.0.push(TopNote {
+            instrument,
+            top: gate::TopOfBook { bid, bid_qty, ask, ask_qty, last, tick, ts, state, status },
+        });
     }
 }
 
@@ -183,7 +186,8 @@ impl BookStage {
         let mut applied = 0;
         while !self.pending.is_empty() {
             let end = if self.out.notes.is_some() { self.pending.start + 1 } else { self.pending.end };
-            let sinks = &mut Sinks { features: &mut self.vectors, tops: &mut self.tops, observer: &mut self.watch };
+            let sinks =
+                &mut Sinks { features: &mut self.vectors, tops: &mut self.tops, observer: &mut self.watch };
             let consumed = self.featurizer.apply(&self.chunk[self.pending.start..end], sinks);
             self.pending.start += consumed;
             applied += consumed;

@@ -88,7 +88,9 @@ fn tick_of(tick_1e4: u32) -> Px {
 }
 
 fn desks(orders: &Arc<[OrderRow]>, plan: &Plan, latency: &mut Latency) -> Result<Vec<Desk>> {
-    let desk = |adaptive| Desk::new(Arc::clone(orders), plan.limits.clone(), plan.book.instruments as usize, adaptive);
+    let desk = |adaptive| {
+        Desk::new(Arc::clone(orders), plan.limits.clone(), plan.book.instruments as usize, adaptive)
+    };
     let (fixed, mut adaptive) = (desk(false)?, desk(true)?);
     adaptive.measure(latency.hop("publish", UnixNanos(0)), latency.hop("gate", UnixNanos(0)));
     Ok(vec![fixed, adaptive])
@@ -110,15 +112,27 @@ fn pace(args: &cli::Demo) -> impl FnMut(UnixNanos) -> Result<()> {
 }
 
 fn heading(model: &Model, args: &cli::Demo) {
-    let pace = if args.headless { "as fast as it goes".to_owned() } else { format!("at {} times market speed", args.speed) };
+    let pace = if args.headless {
+        "as fast as it goes".to_owned()
+    } else {
+        format!("at {} times market speed", args.speed)
+    };
     eprintln!("playing through DPDK net_pcap {pace}; model {}", model.id());
-    println!("{:8} {:>9} {:>6} {:>6} {:>8} {:>11} {:>9}  what the gates did", "time", "mid", "spread", "score", "tier", "max static", "adaptive");
+    println!(
+        "{:8} {:>9} {:>6} {:>6} {:>8} {:>11} {:>9}  what the gates did",
+        "time", "mid", "spread", "score", "tier", "max static", "adaptive"
+    );
 }
 
 fn closing(report: &Report, dir: &Path) -> Result<()> {
-    let stopped: Vec<_> = report.judged.iter().filter(|j| j.fixed == "accept" && j.adaptive != "accept").collect();
+    let stopped: Vec<_> =
+        report.judged.iter().filter(|j| j.fixed == "accept" && j.adaptive != "accept").collect();
     let lots: u32 = stopped.iter().map(|j| j.qty).sum();
-    println!("\n{} orders; the adaptive gate alone stopped {} of them, {lots} lots", report.judged.len(), stopped.len());
+    println!(
+        "\n{} orders; the adaptive gate alone stopped {} of them, {lots} lots",
+        report.judged.len(),
+        stopped.len()
+    );
     println!("{}", hist::table(&report.hops));
     println!("report: {}", dir.join("report.html").display());
     std::io::stdout().flush().context("cannot write to stdout")
@@ -170,7 +184,8 @@ impl Show {
     fn sample(&mut self, ts: UnixNanos, instrument: InstrumentId, desks: &[Desk]) -> Sample {
         let max_qty = |desk: usize| desks.get(desk).map_or(0, |d| d.max_qty(instrument, ts));
         let mid = self.mid();
-        let spread_bps = self.top.filter(|_| mid.is_some()).map(|t| (t.ask.0 - t.bid.0) as f64 / mid.0 as f64 * 1e4);
+        let spread_bps =
+            self.top.filter(|_| mid.is_some()).map(|t| (t.ask.0 - t.bid.0) as f64 / mid.0 as f64 * 1e4);
         let depth = self.top.map(|t| (t.bid_qty + t.ask_qty) as f64).filter(|d| *d > 0.0);
         Sample {
             ts,
@@ -242,7 +257,12 @@ impl Show {
             ("Scenario".to_owned(), format!("{SCENARIO}, seed {seed}, simulated")),
             ("Model".to_owned(), model.id().to_owned()),
         ];
-        environment.extend(fingerprint().iter().filter_map(|l| l.split_once(": ")).map(|(k, v)| (k.to_owned(), v.to_owned())));
+        environment.extend(
+            fingerprint()
+                .iter()
+                .filter_map(|l| l.split_once(": "))
+                .map(|(k, v)| (k.to_owned(), v.to_owned())),
+        );
         Report {
             title: format!("Flash crash in {}: static limits beside adaptive ones", self.symbol),
             symbol: self.symbol.to_string(),
@@ -260,7 +280,9 @@ impl Show {
 impl DeskObserver for Show {
     fn book(&mut self, note: &BookNote) {
         match note {
-            BookNote::Define { instrument, symbol, .. } if *symbol == self.symbol => self.instrument = Some(*instrument),
+            BookNote::Define { instrument, symbol, .. } if *symbol == self.symbol => {
+                self.instrument = Some(*instrument)
+            }
             BookNote::Top(top) if Some(top.instrument) == self.instrument => self.top = Some(top.top),
             _ => {}
         }

@@ -11,8 +11,9 @@ use anyhow::{Context, Result};
 use control::config::LimitPlan;
 use gate::{
     AccountId, Breaker, BreakerCause, BreakerState, BreakerTable, BreakerWriter, ClassId, Effective, Gate,
-    GateConfig, GateTables, LimitTable, LimitWriter, OrderEvent, OrderIntent, OrderType, Permission, RefTable, RefWriter,
-    Scope, StaticTable, StaticTerms, StaticWriter, StrategyConfig, StrategyId, Terms, TimeInForce, TopOfBook, Verdict,
+    GateConfig, GateTables, LimitTable, LimitWriter, OrderEvent, OrderIntent, OrderType, Permission,
+    RefTable, RefWriter, Scope, StaticTable, StaticTerms, StaticWriter, StrategyConfig, StrategyId, Terms,
+    TimeInForce, TopOfBook, Verdict,
 };
 use stage::HopHistogram;
 use std::collections::{BTreeMap, VecDeque};
@@ -126,7 +127,8 @@ impl Desk {
             StrategyConfig { class: CLASS, order_rate_per_s: 1_000, order_burst: 1_000 };
             directory.strategies.len().max(1)
         ];
-        let accounts = u16::try_from(directory.accounts.len().max(1)).context("too many accounts in the orders")?;
+        let accounts =
+            u16::try_from(directory.accounts.len().max(1)).context("too many accounts in the orders")?;
         let (statics, static_reader) = StaticTable::create(instruments, 1)?;
         let (references, ref_reader) = RefTable::create(instruments)?;
         let strategy_count = u16::try_from(strategies.len()).context("too many strategies in the orders")?;
@@ -135,8 +137,12 @@ impl Desk {
         let dynamic = adaptive.then(|| LimitTable::create(instruments, 1)).transpose()?;
         let (dynamics, dynamic_reader) = dynamic.map_or((None, None), |(w, r)| (Some(w), Some(r)));
         let config = GateConfig { strategies: &strategies, accounts, ..GateConfig::DEFAULT };
-        let tables =
-            GateTables { statics: static_reader, dynamics: dynamic_reader, references: ref_reader, breakers: breaker_reader };
+        let tables = GateTables {
+            statics: static_reader,
+            dynamics: dynamic_reader,
+            references: ref_reader,
+            breakers: breaker_reader,
+        };
         Ok(Self {
             gate: Gate::new(&config, tables)?,
             statics,
@@ -180,7 +186,10 @@ impl Desk {
             let note = self.next_note(until);
             let limits = self.limit_notes.front().map(|n| n.effective);
             let order = self.orders.get(self.next_order).map(|o| o.ts);
-            let Some(next) = [note, limits, order].into_iter().flatten().min().filter(|&ts| ts <= until) else { break };
+            let Some(next) = [note, limits, order].into_iter().flatten().min().filter(|&ts| ts <= until)
+            else {
+                break;
+            };
             if note == Some(next) {
                 self.take_note()?;
             } else if limits == Some(next) {
@@ -261,7 +270,9 @@ impl Desk {
     }
 
     fn take_limits(&mut self) -> Result<()> {
-        let (Some(note), Some(dynamics)) = (self.limit_notes.pop_front(), &mut self.dynamics) else { return Ok(()) };
+        let (Some(note), Some(dynamics)) = (self.limit_notes.pop_front(), &mut self.dynamics) else {
+            return Ok(());
+        };
         let start = Instant::now();
         dynamics.publish(note.instrument, CLASS, &note.limits, &note.terms, note.effective)?;
         if let Some((publish, _)) = &mut self.latency {

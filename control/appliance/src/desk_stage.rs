@@ -35,7 +35,12 @@ pub(crate) struct DeskStage<O> {
 }
 
 impl<O: DeskObserver> DeskStage<O> {
-    pub(crate) fn new(desks: Vec<Desk>, books: RingRx<BookNote>, scores: Option<RingRx<ScoreNote>>, observer: O) -> Self {
+    pub(crate) fn new(
+        desks: Vec<Desk>,
+        books: RingRx<BookNote>,
+        scores: Option<RingRx<ScoreNote>>,
+        observer: O,
+    ) -> Self {
         Self { desks, books, scores, observer, scored: Vec::new(), finished: false, error: None }
     }
 

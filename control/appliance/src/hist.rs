@@ -9,7 +9,8 @@ use hdrhistogram::Histogram;
 use stage::hist::{read_hlog, write_hgrm};
 use std::path::Path;
 
-const COLOURS: [&str; 8] = ["#1d4ed8", "#b91c1c", "#0f766e", "#b45309", "#9333ea", "#374151", "#be185d", "#4d7c0f"];
+const COLOURS: [&str; 8] =
+    ["#1d4ed8", "#b91c1c", "#0f766e", "#b45309", "#9333ea", "#374151", "#be185d", "#4d7c0f"];
 
 pub(crate) fn run(args: &Hist) -> Result<()> {
     match &args.command {

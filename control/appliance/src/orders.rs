@@ -28,7 +28,8 @@ const COLUMNS: [&str; 10] =
 /// # Errors
 /// Names the file, the line, what was found and what was wanted.
 pub(crate) fn read(path: &Path) -> Result<Vec<OrderRow>> {
-    let mut reader = csv::Reader::from_path(path).with_context(|| format!("cannot read orders {}", path.display()))?;
+    let mut reader =
+        csv::Reader::from_path(path).with_context(|| format!("cannot read orders {}", path.display()))?;
     let header = reader.headers().with_context(|| format!("{}: no header", path.display()))?;
     ensure!(
         header.iter().eq(COLUMNS),
@@ -99,11 +100,16 @@ mod tests {
 
     #[test]
     fn a_limit_and_a_market_order_are_read_exactly() {
-        let rows = read_text(&format!("{HEADER}5,a1,ACC,mm,FUTX,buy,10,5000.25,limit,day\n6,a2,ACC,mom,FUTX,sell,200,,market,ioc\n"));
+        let rows = read_text(&format!(
+            "{HEADER}5,a1,ACC,mm,FUTX,buy,10,5000.25,limit,day\n6,a2,ACC,mom,FUTX,sell,200,,market,ioc\n"
+        ));
         let rows = rows.unwrap();
         assert_eq!(rows[0].px, Px(5_000_250_000_000));
         assert!(!rows[0].ioc);
-        assert_eq!((rows[1].side, rows[1].qty, rows[1].px, rows[1].ioc), (Side::Ask, Qty(200), Px::NONE, true));
+        assert_eq!(
+            (rows[1].side, rows[1].qty, rows[1].px, rows[1].ioc),
+            (Side::Ask, Qty(200), Px::NONE, true)
+        );
     }
 
     #[test]

@@ -16,7 +16,8 @@ pub(crate) struct OutputDir {
 impl OutputDir {
     /// Creates `dir` where it does not exist.
     pub(crate) fn create(dir: &Path) -> Result<Self> {
-        std::fs::create_dir_all(dir).with_context(|| format!("cannot create output directory {}", dir.display()))?;
+        std::fs::create_dir_all(dir)
+            .with_context(|| format!("cannot create output directory {}", dir.display()))?;
         Ok(Self { dir: dir.to_owned(), pending: Vec::new() })
     }
 
@@ -42,7 +43,8 @@ impl OutputDir {
     /// Gives every file its final name.
     pub(crate) fn commit(mut self) -> Result<()> {
         for path in std::mem::take(&mut self.pending) {
-            std::fs::rename(partial(&path), &path).with_context(|| format!("cannot finish {}", path.display()))?;
+            std::fs::rename(partial(&path), &path)
+                .with_context(|| format!("cannot finish {}", path.display()))?;
         }
         Ok(())
     }

@@ -88,7 +88,8 @@ impl<O: DeskObserver> Line<O> {
         let scorer = match model {
             None => None,
             Some(model) => {
-                let (vectors_tx, vectors_rx) = ring::<FeatureVector>(plan.link.featurizer_scorer_vectors as usize);
+                let (vectors_tx, vectors_rx) =
+                    ring::<FeatureVector>(plan.link.featurizer_scorer_vectors as usize);
                 let (defines_tx, defines_rx) = ring::<BookNote>(NOTES_DEPTH);
                 let (score_tx, score_rx) = ring::<ScoreNote>(NOTES_DEPTH);
                 out.vectors = Some(LosslessTx::new(vectors_tx));
@@ -113,7 +114,11 @@ impl<O: DeskObserver> Line<O> {
     ///
     /// # Errors
     /// What ended the run early.
-    pub(crate) fn run_inline(mut self, mut feed: AnyFeed, mut pace: impl FnMut(UnixNanos) -> Result<()>) -> Result<Finished<O>> {
+    pub(crate) fn run_inline(
+        mut self,
+        mut feed: AnyFeed,
+        mut pace: impl FnMut(UnixNanos) -> Result<()>,
+    ) -> Result<Finished<O>> {
         let mut stages: Vec<&mut dyn Stage> = vec![&mut self.books];
         stages.extend(self.scorer.as_mut().map(|s| s as &mut dyn Stage));
         stages.push(&mut self.desk);
@@ -206,7 +211,11 @@ impl Stage for FeedStage {
 }
 
 fn featurizer_config(plan: &Plan) -> FeaturizerConfig {
-    FeaturizerConfig { books: crate::run::book_limits(plan), on_full: OnFull::Wait, ..FeaturizerConfig::default() }
+    FeaturizerConfig {
+        books: crate::run::book_limits(plan),
+        on_full: OnFull::Wait,
+        ..FeaturizerConfig::default()
+    }
 }
 
 fn scorer_stage(
@@ -217,6 +226,10 @@ fn scorer_stage(
 ) -> Result<ScorerStage<AnyScorer, Outbox, ScoreBook>> {
     let instruments = plan.book.instruments as usize;
     let scorer = open_scorer(Backend::Reference, model, instruments).context("cannot open the scorer")?;
-    let config = ScorerStageConfig { instrument_count_max: instruments, class_count: 1, policy: crate::policy::of(plan)? };
+    let config = ScorerStageConfig {
+        instrument_count_max: instruments,
+        class_count: 1,
+        policy: crate::policy::of(plan)?,
+    };
     Ok(ScorerStage::new(config, model, scorer, outbox, book)?)
 }

@@ -23,7 +23,10 @@ const WARMUP_NS: u64 = 10 * SECOND_NS;
 pub(crate) fn of(plan: &Plan) -> Result<PolicyConfig> {
     let policy = &plan.policy;
     for (tier, of) in [("elevated", policy.elevated.enter_of), ("critical", policy.critical.enter_of)] {
-        ensure!(of == LOOK_BACK, "policy.{tier}.enter_of is {of}, wanted {LOOK_BACK}: so many scores are looked back on");
+        ensure!(
+            of == LOOK_BACK,
+            "policy.{tier}.enter_of is {of}, wanted {LOOK_BACK}: so many scores are looked back on"
+        );
     }
     let critical = CriticalBand {
         enter: policy.critical.enter as f32,
@@ -37,8 +40,10 @@ pub(crate) fn of(plan: &Plan) -> Result<PolicyConfig> {
         critical,
         ..TierConfig::default()
     };
-    let overlay =
-        OverlayConfig { elevated: ratios(&policy.elevated.overlay_pct), high: ratios(&policy.high.overlay_pct) };
+    let overlay = OverlayConfig {
+        elevated: ratios(&policy.elevated.overlay_pct),
+        high: ratios(&policy.high.overlay_pct),
+    };
     Ok(PolicyConfig {
         lease_ns: u64::from(plan.scorer.lease_ms) * MILLI_NS,
         tier,

@@ -50,8 +50,13 @@ pub(crate) fn run(args: &cli::Replay) -> Result<()> {
         sheet.finish()?;
     }
     let inputs = args.inputs.iter().map(|p| p.display().to_string()).collect();
-    let summary =
-        Summary::new(inputs, kind(args.feed).as_str(), &finished.stats, finished.books.featurizer(), elapsed_s);
+    let summary = Summary::new(
+        inputs,
+        kind(args.feed).as_str(),
+        &finished.stats,
+        finished.books.featurizer(),
+        elapsed_s,
+    );
     out.write("summary.json", (serde_json::to_string_pretty(&summary)? + "\n").as_bytes())?;
     latency.collect();
     latency.write(out.file("latency.hlog")?, UnixNanos(0))?;
@@ -82,7 +87,8 @@ const fn kind(feed: FeedArg) -> FeedKind {
 }
 
 fn open_feed(args: &cli::Replay, plan: &Plan, tx: EventTx, latency: &mut Latency) -> Result<AnyFeed> {
-    let config = FeedConfig { instruments_max: plan.book.instruments as usize, ..FeedConfig::new(kind(args.feed)) };
+    let config =
+        FeedConfig { instruments_max: plan.book.instruments as usize, ..FeedConfig::new(kind(args.feed)) };
     // On a thread of its own the receiver swaps histograms all the time; a replay reads them once, at its end.
     let hops = (!args.pinned).then(|| receiver_hops(latency));
     match args.source {
@@ -113,7 +119,12 @@ pub(crate) fn receiver_hops(latency: &mut Latency) -> ReceiverHops {
 
 /// A capture through DPDK's net_pcap driver.
 #[cfg(feature = "dpdk")]
-pub(crate) fn open_dpdk(path: &Path, config: &FeedConfig, tx: EventTx, hops: Option<ReceiverHops>) -> Result<AnyFeed> {
+pub(crate) fn open_dpdk(
+    path: &Path,
+    config: &FeedConfig,
+    tx: EventTx,
+    hops: Option<ReceiverHops>,
+) -> Result<AnyFeed> {
     let source = crate::dpdk_source::open_capture(path)?;
     let receiver = dataplane::Receiver::new("receiver", source, config, tx)?;
     Ok(Box::new(match hops {
@@ -124,7 +135,12 @@ pub(crate) fn open_dpdk(path: &Path, config: &FeedConfig, tx: EventTx, hops: Opt
 
 /// Without DPDK in the build there is no such driver, and plain file reading is not a stand-in for it.
 #[cfg(not(feature = "dpdk"))]
-pub(crate) fn open_dpdk(_path: &Path, _config: &FeedConfig, _tx: EventTx, _hops: Option<ReceiverHops>) -> Result<AnyFeed> {
+pub(crate) fn open_dpdk(
+    _path: &Path,
+    _config: &FeedConfig,
+    _tx: EventTx,
+    _hops: Option<ReceiverHops>,
+) -> Result<AnyFeed> {
     bail!("this build has no DPDK (built with --no-default-features); use --source file")
 }
 
@@ -142,6 +158,7 @@ fn create_outputs(args: &cli::Replay, out: &mut OutputDir) -> Result<(LineFiles,
         depth: sheet(Table::Depth, "depth.csv", &BookTables::depth_heading(levels))?,
         levels,
         filter: filter.clone(),
+        held: None,
     };
     let scores = sheet(Table::Scores, "scores.csv", tables::SCORES_HEADING)?;
     let limits = sheet(Table::Limits, "limits.csv", tables::LIMITS_HEADING)?;
@@ -155,7 +172,8 @@ fn desks(orders: &Arc<[OrderRow]>, plan: &Plan, adaptive: bool, latency: &mut La
     if orders.is_empty() {
         return Ok(Vec::new());
     }
-    let mut desk = Desk::new(Arc::clone(orders), plan.limits.clone(), plan.book.instruments as usize, adaptive)?;
+    let mut desk =
+        Desk::new(Arc::clone(orders), plan.limits.clone(), plan.book.instruments as usize, adaptive)?;
     desk.measure(latency.hop("publish", UnixNanos(0)), latency.hop("gate", UnixNanos(0)));
     Ok(vec![desk])
 }

@@ -90,7 +90,8 @@ impl Report {
     }
 
     fn write_outcome(&self, page: &mut String) {
-        let stopped: Vec<_> = self.judged.iter().filter(|j| j.fixed == "accept" && j.adaptive != "accept").collect();
+        let stopped: Vec<_> =
+            self.judged.iter().filter(|j| j.fixed == "accept" && j.adaptive != "accept").collect();
         let quantity: u64 = stopped.iter().map(|j| u64::from(j.qty)).sum();
         let both = self.judged.iter().filter(|j| j.fixed == "accept" && j.adaptive == "accept").count();
         let _ = write!(
@@ -175,7 +176,12 @@ impl Report {
             let _ = write!(
                 page,
                 "<tr><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>",
-                svg::escape(&h.hop), h.count, h.p50_ns, h.p99_ns, h.p999_ns, h.max_ns
+                svg::escape(&h.hop),
+                h.count,
+                h.p50_ns,
+                h.p99_ns,
+                h.p999_ns,
+                h.max_ns
             );
         }
         page.push_str("</table>");
@@ -219,7 +225,10 @@ mod tests {
             adaptive: adaptive.into(),
             sentence: String::new(),
         };
-        let report = Report { judged: vec![order("same", "accept"), order("stopped", "qty-dynamic")], ..Report::default() };
+        let report = Report {
+            judged: vec![order("same", "accept"), order("stopped", "qty-dynamic")],
+            ..Report::default()
+        };
         let html = report.html();
         assert!(html.contains("stopped") && !html.contains("<td>same</td>"));
         assert!(html.contains("alone stopped <b>1</b>, 200 lots"));

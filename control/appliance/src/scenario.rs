@@ -22,7 +22,11 @@ pub(crate) fn run(args: &cli::Scenario) -> Result<()> {
 
 fn list() {
     let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_header(["scenario", "seconds", "what happens"]);
+    table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_header([
+        "scenario",
+        "seconds",
+        "what happens",
+    ]);
     for info in venue::scenarios() {
         table.add_row([info.name, &info.length_s.to_string(), info.description]);
     }

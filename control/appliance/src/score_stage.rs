@@ -46,9 +46,17 @@ impl LimitSink for Outbox {
     fn limit(&mut self, update: &LimitUpdate, _now: UnixNanos) {
         let effective = update.ts.plus(self.latency);
         let LimitUpdate { instrument, limits, trip, .. } = *update;
-        self.notes.push(ScoreNote::Limits(LimitNote { effective, instrument, limits, terms: update.terms(), trip }));
+        self.notes.push(ScoreNote::Limits(LimitNote {
+            effective,
+            instrument,
+            limits,
+            terms: update.terms(),
+            trip,
+        }));
         let symbol = self.symbols.get(&instrument).copied().filter(|&s| self.filter.keeps(s));
-        if let (Some(sheet), Some(symbol)) = (&mut self.limits, symbol.filter(|_| update.cause != LimitCause::Renew)) {
+        if let (Some(sheet), Some(symbol)) =
+            (&mut self.limits, symbol.filter(|_| update.cause != LimitCause::Renew))
+        {
             sheet.limits(&LimitsRow {
                 ts: effective,
                 symbol,

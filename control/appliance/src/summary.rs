@@ -80,11 +80,21 @@ impl BookSummary {
 
 impl Summary {
     /// The summary of a replay that took `elapsed_s` seconds.
-    pub(crate) fn new(input: Vec<String>, feed: &'static str, stats: &FeedStats, featurizer: &Featurizer, elapsed_s: f64) -> Self {
+    pub(crate) fn new(
+        input: Vec<String>,
+        feed: &'static str,
+        stats: &FeedStats,
+        featurizer: &Featurizer,
+        elapsed_s: f64,
+    ) -> Self {
         let named = |book: Book<'_>| Some((book.symbol()?.to_string(), BookSummary::of(&book)?));
         let books: BTreeMap<_, _> = featurizer.books().filter_map(named).collect();
         let counters = featurizer.counters().books;
-        let errors = stats.errors().map(|(kind, e)| ErrorSummary { kind, count: e.count, first_offset: e.first_offset });
+        let errors = stats.errors().map(|(kind, e)| ErrorSummary {
+            kind,
+            count: e.count,
+            first_offset: e.first_offset,
+        });
         Self {
             input,
             feed,

@@ -8,7 +8,7 @@ use gate::{Decision, RejectReason, RiskLimits, Unit};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use types::{Action, BookEvent, BookLevel, EventFlags, FEATURES, Side, Symbol, Tier, UnixNanos};
+use types::{Action, BookEvent, BookLevel, EventFlags, FEATURES, SeqNo, Side, Symbol, Tier, UnixNanos};
 
 /// A file being filled; its first error is kept until [`Sheet::finish`], so that callbacks without a result can write.
 pub(crate) struct Sheet {
@@ -53,7 +53,8 @@ impl Filter {
     /// # Errors
     /// Names the text that cannot be a symbol.
     pub(crate) fn new(names: &[String]) -> Result<Self> {
-        let parse = |name: &String| Symbol::new(name).with_context(|| format!("--symbols: `{name}` is not a symbol"));
+        let parse =
+            |name: &String| Symbol::new(name).with_context(|| format!("--symbols: `{name}` is not a symbol"));
         let set = names.iter().map(parse).collect::<Result<BTreeSet<_>>>()?;
         Ok(Self((!set.is_empty()).then_some(set)))
     }
@@ -70,6 +71,9 @@ pub(crate) struct BookTables {
     pub(crate) depth: Option<Sheet>,
     pub(crate) levels: usize,
     pub(crate) filter: Filter,
+    /// The newest row of depth.csv, with its sequence number: one message can be several events (an execution that takes
+    /// several resting orders), and only the last of them shows the book after the message.
+    pub(crate) held: Option<(SeqNo, String)>,
 }
 
 impl BookTables {
@@ -82,8 +86,15 @@ impl BookTables {
         format!("ts_event_ns,seq,symbol,{}", levels.join(","))
     }
 
-    pub(crate) fn finish(self) -> Result<()> {
+    pub(crate) fn finish(mut self) -> Result<()> {
+        self.write_held();
         self.bbo.into_iter().chain(self.depth).try_for_each(Sheet::finish)
+    }
+
+    fn write_held(&mut self) {
+        if let (Some(sheet), Some((_, row))) = (&mut self.depth, self.held.take()) {
+            sheet.line(format_args!("{row}"));
+        }
     }
 
     fn name(&self, book: &Book<'_>) -> Option<Symbol> {
@@ -98,9 +109,16 @@ fn fields(level: BookLevel) -> String {
 
 impl Observer for BookTables {
     fn on_event_applied(&mut self, event: &BookEvent, book: &Book<'_>, effect: Effect) {
-        let written = effect == Effect::Changed && event.action != Action::Clear && !event.flags.has(EventFlags::SNAPSHOT);
+        let written = effect == Effect::Changed
+            && event.action != Action::Clear
+            && !event.flags.has(EventFlags::SNAPSHOT);
         let (true, Some(name)) = (written, self.name(book)) else { return };
-        let Some(sheet) = &mut self.depth else { return };
+        if self.depth.is_none() {
+            return;
+        }
+        if self.held.as_ref().is_some_and(|(seq, _)| *seq != event.seq) {
+            self.write_held();
+        }
         let mut levels = String::with_capacity(self.levels * 40);
         let (mut asks, mut bids) = (book.levels(Side::Ask, self.levels), book.levels(Side::Bid, self.levels));
         for _ in 0..self.levels {
@@ -109,14 +127,20 @@ impl Observer for BookTables {
                 levels.push_str(&fields(side.unwrap_or(BookLevel::NONE)));
             }
         }
-        sheet.line(format_args!("{},{},{name}{levels}", event.ts_event, event.seq));
+        self.held = Some((event.seq, format!("{},{},{name}{levels}", event.ts_event, event.seq)));
     }
 
     fn on_bbo(&mut self, event: &BookEvent, book: &Book<'_>) {
         let Some(name) = self.name(book) else { return };
         let Some(sheet) = &mut self.bbo else { return };
         let bbo = book.bbo();
-        sheet.line(format_args!("{},{},{name},{},{}", event.ts_event, event.seq, fields(bbo.bid), fields(bbo.ask)));
+        sheet.line(format_args!(
+            "{},{},{name},{},{}",
+            event.ts_event,
+            event.seq,
+            fields(bbo.bid),
+            fields(bbo.ask)
+        ));
     }
 }
 
@@ -138,13 +162,15 @@ impl Sheet {
     pub(crate) fn score(&mut self, row: &ScoreRow) {
         let name = |id: u8| FEATURES.get(usize::from(id)).map_or("", |f| f.name);
         let [a, b, c] = row.top3.map(name);
-        self.line(format_args!("{},{},{},{},{},{a},{b},{c}", row.ts, row.symbol, row.raw, row.score, row.tier));
+        self.line(format_args!(
+            "{},{},{},{},{},{a},{b},{c}",
+            row.ts, row.symbol, row.raw, row.score, row.tier
+        ));
     }
 }
 
 /// limits.csv.
-pub(crate) const LIMITS_HEADING: &str =
-    "ts_ns,symbol,tier,max_qty,max_notional,collar_bps,passive_min_ticks,max_pos_long,max_pos_short,lease_ns,cause";
+pub(crate) const LIMITS_HEADING: &str = "ts_ns,symbol,tier,max_qty,max_notional,collar_bps,passive_min_ticks,max_pos_long,max_pos_short,lease_ns,cause";
 
 /// One publication of limits.csv.
 #[derive(Clone, Copy, Debug)]
@@ -162,8 +188,17 @@ impl Sheet {
         let l = &row.limits;
         self.line(format_args!(
             "{},{},{},{},{},{},{},{},{},{},{}",
-            row.ts, row.symbol, row.tier, l.max_qty, micros(l.max_notional_micros), l.collar_bps, l.passive_min_ticks,
-            l.max_pos_long, l.max_pos_short, row.lease_ns, row.cause
+            row.ts,
+            row.symbol,
+            row.tier,
+            l.max_qty,
+            micros(l.max_notional_micros),
+            l.collar_bps,
+            l.passive_min_ticks,
+            l.max_pos_long,
+            l.max_pos_short,
+            row.lease_ns,
+            row.cause
         ));
     }
 }
@@ -171,11 +206,16 @@ impl Sheet {
 /// Millionths of the currency as an exact decimal.
 fn micros(value: i64) -> String {
     let (whole, fraction) = (value / 1_000_000, value % 1_000_000);
-    if fraction == 0 { whole.to_string() } else { format!("{whole}.{fraction:06}").trim_end_matches('0').to_owned() }
+    if fraction == 0 {
+        whole.to_string()
+    } else {
+        format!("{whole}.{fraction:06}").trim_end_matches('0').to_owned()
+    }
 }
 
 /// verdicts.csv.
-pub(crate) const VERDICTS_HEADING: &str = "ts_ns,cl_ord_id,account,strategy,symbol,side,qty,px,decision,code,slug,limit,value,tier,score,check_ns";
+pub(crate) const VERDICTS_HEADING: &str =
+    "ts_ns,cl_ord_id,account,strategy,symbol,side,qty,px,decision,code,slug,limit,value,tier,score,check_ns";
 
 impl Sheet {
     pub(crate) fn verdict(&mut self, order: &OrderRow, judgement: &Judgement) {
@@ -187,9 +227,19 @@ impl Sheet {
         };
         self.line(format_args!(
             "{},{},{},{},{},{},{},{px},{},{},{},{limit},{value},{},{},{}",
-            order.ts, quoted(&order.cl_ord_id), quoted(&order.account), quoted(&order.strategy), quoted(&order.symbol),
-            order.side.as_order_str(), order.qty, verdict.decision.as_str(), verdict.code(), verdict.slug(), verdict.tier,
-            f64::from(verdict.score.micros()) / 1e6, judgement.check_ns
+            order.ts,
+            quoted(&order.cl_ord_id),
+            quoted(&order.account),
+            quoted(&order.strategy),
+            quoted(&order.symbol),
+            order.side.as_order_str(),
+            order.qty,
+            verdict.decision.as_str(),
+            verdict.code(),
+            verdict.slug(),
+            verdict.tier,
+            f64::from(verdict.score.micros()) / 1e6,
+            judgement.check_ns
         ));
     }
 }
@@ -205,7 +255,11 @@ fn number(reason: RejectReason, value: i64) -> String {
 
 /// A text of the order file as one CSV field.
 fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+    if text.contains([',', '"', '\n']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
 }
 
 /// `accept`, or the slug of the reason: one word for the timeline and the report.

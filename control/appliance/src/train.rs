@@ -29,7 +29,11 @@ pub(crate) fn vae(args: &cli::TrainVae) -> Result<()> {
     println!("model {} in {}", model.id(), args.out.display());
     println!(
         "fitted {} rows in {} + {} epochs, {} trimmed; {} latent units in use",
-        report.rows_fitted, report.epochs_first, report.epochs_refit, report.rows_trimmed, report.active_units
+        report.rows_fitted,
+        report.epochs_first,
+        report.epochs_refit,
+        report.rows_trimmed,
+        report.active_units
     );
     println!(
         "holdout: {} rows; squared error {:.4} (linear baseline {:.4}); p <= 1 %: {:.2} % of rows; elevated {}, high {}, critical {}",

@@ -10,7 +10,15 @@ fn complaint(name: &str, bytes: &[u8], feed: &str) -> String {
     let input = tmp.path().join(name);
     std::fs::write(&input, bytes).unwrap();
     let out = tmp.path().join("out");
-    let run = portcullis(["replay", input.to_str().unwrap(), "--feed", feed, "--static", "--out", out.to_str().unwrap()]);
+    let run = portcullis([
+        "replay",
+        input.to_str().unwrap(),
+        "--feed",
+        feed,
+        "--static",
+        "--out",
+        out.to_str().unwrap(),
+    ]);
     assert_eq!(run.status.code(), Some(1), "{}", String::from_utf8_lossy(&run.stderr));
     assert_leaves_nothing(&out);
     one_line(&run.stderr)
@@ -72,7 +80,8 @@ fn a_zero_length_prefix_is_refused_where_it_stands() {
 
 #[test]
 fn an_unknown_magic_is_named() {
-    let said = complaint("notes.txt", b"# these are notes, not packets, and they go on for a while\n", "deep");
+    let said =
+        complaint("notes.txt", b"# these are notes, not packets, and they go on for a while\n", "deep");
     assert!(said.contains("notes.txt") && said.contains("pcap"), "{said}");
 }
 
@@ -89,7 +98,15 @@ fn a_capture_of_another_protocol_says_so() {
 #[test]
 fn a_missing_file_is_named() {
     let out = tempfile::tempdir().unwrap();
-    let run = portcullis(["replay", "nowhere.pcap", "--feed", "deep", "--static", "--out", out.path().to_str().unwrap()]);
+    let run = portcullis([
+        "replay",
+        "nowhere.pcap",
+        "--feed",
+        "deep",
+        "--static",
+        "--out",
+        out.path().to_str().unwrap(),
+    ]);
     assert_eq!(run.status.code(), Some(1));
     assert!(one_line(&run.stderr).contains("nowhere.pcap"));
 }
@@ -108,8 +125,14 @@ fn an_unreadable_model_is_named() {
     let input = tmp.path().join("a.itch");
     std::fs::write(&input, []).unwrap();
     let run = portcullis([
-        "replay", input.to_str().unwrap(), "--feed", "itch50", "--model", tmp.path().join("no-model").to_str().unwrap(),
-        "--out", tmp.path().join("out").to_str().unwrap(),
+        "replay",
+        input.to_str().unwrap(),
+        "--feed",
+        "itch50",
+        "--model",
+        tmp.path().join("no-model").to_str().unwrap(),
+        "--out",
+        tmp.path().join("out").to_str().unwrap(),
     ]);
     assert_eq!(run.status.code(), Some(1));
     assert!(one_line(&run.stderr).contains("no-model"));
@@ -126,12 +149,22 @@ fn a_model_of_another_schema_is_refused() {
     }
     let manifest = changed.join("manifest.toml");
     let text = std::fs::read_to_string(&manifest).unwrap();
-    let line = text.lines().find(|l| l.starts_with("schema_hash")).expect("the manifest names its schema").to_owned();
+    let line = text
+        .lines()
+        .find(|l| l.starts_with("schema_hash"))
+        .expect("the manifest names its schema")
+        .to_owned();
     std::fs::write(&manifest, text.replace(&line, "schema_hash = \"0000000000000000\"")).unwrap();
     let input = tmp.path().join("a.itch");
     std::fs::write(&input, []).unwrap();
     let run = portcullis([
-        "replay", input.to_str().unwrap(), "--feed", "itch50", "--model", changed.to_str().unwrap(), "--out",
+        "replay",
+        input.to_str().unwrap(),
+        "--feed",
+        "itch50",
+        "--model",
+        changed.to_str().unwrap(),
+        "--out",
         tmp.path().join("out").to_str().unwrap(),
     ]);
     assert_eq!(run.status.code(), Some(1));
@@ -147,7 +180,10 @@ fn a_typo_in_the_configuration_gets_a_suggestion() {
     let run = portcullis(["run", "--check", "--config", config.to_str().unwrap()]);
     assert_eq!(run.status.code(), Some(1));
     let said = String::from_utf8(run.stderr).unwrap();
-    assert!(said.contains("reciever_cpu") && said.contains("receiver_cpu") && said.contains("portcullis.toml"), "{said}");
+    assert!(
+        said.contains("reciever_cpu") && said.contains("receiver_cpu") && said.contains("portcullis.toml"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -159,7 +195,14 @@ fn an_order_file_with_a_bad_line_names_the_line() {
     let input = tmp.path().join("a.itch");
     std::fs::write(&input, []).unwrap();
     let run = portcullis([
-        "replay", input.to_str().unwrap(), "--feed", "itch50", "--static", "--orders", orders.to_str().unwrap(), "--out",
+        "replay",
+        input.to_str().unwrap(),
+        "--feed",
+        "itch50",
+        "--static",
+        "--orders",
+        orders.to_str().unwrap(),
+        "--out",
         tmp.path().join("out").to_str().unwrap(),
     ]);
     assert_eq!(run.status.code(), Some(1));

@@ -1,3 +1,11 @@
 //! One binary for all integration tests: one link, and shared helpers stay shared.
 
+mod bad_input;
+mod daemon;
+mod determinism;
+mod feed_gap;
+mod flash_crash;
+mod histograms;
+mod real_captures;
 mod structure;
+mod tables;

@@ -28,8 +28,12 @@ fn edges(metadata: &Metadata) -> BTreeMap<String, BTreeSet<String>> {
 fn reachable(metadata: &Metadata, from: &str) -> BTreeSet<String> {
     let resolve = metadata.resolve.as_ref().expect("a resolved graph");
     let name_of = |id| metadata[id].name.to_string();
-    let mut todo: Vec<_> =
-        metadata.workspace_packages().iter().filter(|p| p.name.as_str() == from).map(|p| p.id.clone()).collect();
+    let mut todo: Vec<_> = metadata
+        .workspace_packages()
+        .iter()
+        .filter(|p| p.name.as_str() == from)
+        .map(|p| p.id.clone())
+        .collect();
     let mut seen = BTreeSet::new();
     while let Some(id) = todo.pop() {
         let node = resolve.nodes.iter().find(|n| n.id == id).expect("every id has a node");
@@ -108,7 +112,11 @@ fn unsafe_is_forbidden_outside_the_named_crates() {
         }
         for target in package.targets.iter().filter(|t| t.is_lib() || t.is_bin()) {
             let source = std::fs::read_to_string(&target.src_path).expect("the target's root file");
-            assert!(source.contains("#![forbid(unsafe_code)]"), "{} does not forbid unsafe code", target.src_path);
+            assert!(
+                source.contains("#![forbid(unsafe_code)]"),
+                "{} does not forbid unsafe code",
+                target.src_path
+            );
         }
     }
 }
@@ -116,8 +124,24 @@ fn unsafe_is_forbidden_outside_the_named_crates() {
 #[test]
 fn the_top_level_holds_what_the_owner_fixed() {
     let fixed = [
-        "Cargo.toml", "Cargo.lock", "README.md", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "deny.toml", "rustfmt.toml",
-        "dataplane", "featurizer", "gpu", "control", "nic-config", "bench", "tests", "scripts", "target", "out",
+        "Cargo.toml",
+        "Cargo.lock",
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "LICENSE",
+        "deny.toml",
+        "rustfmt.toml",
+        "dataplane",
+        "featurizer",
+        "gpu",
+        "control",
+        "nic-config",
+        "bench",
+        "tests",
+        "scripts",
+        "target",
+        "out",
     ];
     for entry in std::fs::read_dir(repository()).expect("the repository") {
         let name = entry.expect("an entry").file_name().into_string().expect("a UTF-8 name");

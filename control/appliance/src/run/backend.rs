@@ -7,9 +7,9 @@ use control::backend::{Backend, BackendError, InstrumentView, Snapshot};
 use control::names::{Name, Scope, SymbolName};
 use control::protocol::{FeedStatus, OrderCounts, OrderQuery, ScorerStatus};
 use gate::{
-    AccountId, Breaker, BreakerCause, BreakerState, BreakerWriter, ClassId, Envelope, Explanation, Gate, LimitReader,
-    LimitsSource, OrderIntent, OrderType, Permission, ReadFault, RefReader, SlotFault, StaticReader, StaticTerms,
-    StaticWriter, StrategyId,
+    AccountId, Breaker, BreakerCause, BreakerState, BreakerWriter, ClassId, Envelope, Explanation, Gate,
+    LimitReader, LimitsSource, OrderIntent, OrderType, Permission, ReadFault, RefReader, SlotFault,
+    StaticReader, StaticTerms, StaticWriter, StrategyId,
 };
 use stage::{Clock, CounterReader, LiveClock, RingTx};
 use std::collections::BTreeMap;
@@ -153,7 +153,9 @@ impl LiveBackend {
         let mut directory = lock(&self.directory);
         let mut numbers = directory.strategies.iter().map(|(n, id)| (n.clone(), id.0)).collect();
         let id = number(&mut numbers, name).map(StrategyId);
-        let id = id.ok_or_else(|| BackendError::Unknown { what: format!("strategy {name} (of at most {NAMES_MAX})") })?;
+        let id = id.ok_or_else(|| BackendError::Unknown {
+            what: format!("strategy {name} (of at most {NAMES_MAX})"),
+        })?;
         directory.strategies.insert(name.clone(), id);
         Ok(id)
     }
@@ -162,7 +164,9 @@ impl LiveBackend {
         let mut directory = lock(&self.directory);
         let mut numbers = directory.accounts.iter().map(|(n, id)| (n.clone(), id.0)).collect();
         let id = number(&mut numbers, name).map(AccountId);
-        let id = id.ok_or_else(|| BackendError::Unknown { what: format!("account {name} (of at most {NAMES_MAX})") })?;
+        let id = id.ok_or_else(|| BackendError::Unknown {
+            what: format!("account {name} (of at most {NAMES_MAX})"),
+        })?;
         directory.accounts.insert(name.clone(), id);
         Ok(id)
     }
@@ -178,7 +182,13 @@ impl LiveBackend {
         })
     }
 
-    fn view(&self, symbol: Symbol, instrument: InstrumentId, known: Known, now: UnixNanos) -> Option<InstrumentView> {
+    fn view(
+        &self,
+        symbol: Symbol,
+        instrument: InstrumentId,
+        known: Known,
+        now: UnixNanos,
+    ) -> Option<InstrumentView> {
         let fixed = self.readers.statics.read(instrument, CLASS).ok()?;
         let dynamic = self.readers.dynamics.read(instrument, CLASS);
         let book = self.readers.references.read(instrument).map_or(BookState::Empty, |top| top.state);
@@ -205,7 +215,9 @@ impl LiveBackend {
 
 impl Backend for LiveBackend {
     fn snapshot(&self) -> Snapshot {
-        let value = |counters: &CounterReader, name: &str| counters.iter().find(|(n, _)| *n == name).map_or(0, |(_, v)| v);
+        let value = |counters: &CounterReader, name: &str| {
+            counters.iter().find(|(n, _)| *n == name).map_or(0, |(_, v)| v)
+        };
         let feed = |feed: &FeedView| {
             let messages = value(&feed.counters, "messages");
             let state = match (feed.ended.load(Ordering::Relaxed), messages) {
@@ -256,7 +268,11 @@ impl Backend for LiveBackend {
         writers.statics.publish(instrument, CLASS, envelope, &terms, self.clock.now()).map_err(failed)?;
         let sent = writers.commands.send(&[ScorerCommand::Envelope { instrument, envelope: *envelope }]);
         // The static row holds already; only the model's own limits wait for the scorer.
-        if sent == 1 || self.scorer.is_none() { Ok(()) } else { Err(failed("the scorer does not take commands")) }
+        if sent == 1 || self.scorer.is_none() {
+            Ok(())
+        } else {
+            Err(failed("the scorer does not take commands"))
+        }
     }
 
     fn reset_tier(&self, symbol: SymbolName) -> Result<(), BackendError> {

@@ -2,7 +2,8 @@
 
 use super::backend::{FeedView, LiveBackend, NAMES_MAX, Readers, Writers};
 use super::stages::{
-    CommandedScorer, Defined, Definitions, PollTime, Publisher, References, ScorerCommand, ScorerNote, Tiers, Timed,
+    CommandedScorer, Defined, Definitions, PollTime, Publisher, References, ScorerCommand, ScorerNote, Tiers,
+    Timed,
 };
 use crate::latency::Latency;
 use crate::pipeline::AnyFeed;
@@ -16,13 +17,13 @@ use gate::{
 };
 use gpu::{Backend as ScorerBackend, PolledScorer, Scorer, ScorerStage, ScorerStageConfig, open_scorer};
 use stage::{
-    GapTx, IdlePolicy, LiveClock, LosslessTx, Pinned, PinnedConfig, RingRx, RingTx, Stage, StopFlag, Work, ring,
-    spawn_pinned,
+    GapTx, IdlePolicy, LiveClock, LosslessTx, Pinned, PinnedConfig, RingRx, RingTx, Stage, StopFlag, Work,
+    ring, spawn_pinned,
 };
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use types::{BookEvent, FeatureVector, InstrumentId, Nanos, Symbol};
+use types::{BookEvent, FeatureVector, InstrumentId, Nanos, Symbol, UnixNanos};
 
 /// Depth of the rings to and from the cold thread.
 const COLD_DEPTH: usize = 1 << 15;
@@ -82,7 +83,10 @@ impl featurizer::FeatureSink for VectorTx {
 /// What cannot be had, and what to change.
 pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> Result<(Line, Report)> {
     let [feed_plan] = plan.feeds.as_slice() else {
-        anyhow::bail!("the configuration has {} [[feed]] sections, wanted one: an appliance serves one feed", plan.feeds.len());
+        anyhow::bail!(
+            "the configuration has {} [[feed]] sections, wanted one: an appliance serves one feed",
+            plan.feeds.len()
+        );
     };
     let instruments = plan.book.instruments as usize;
     let mut report = Report { warnings: Vec::new(), stages: Vec::new(), memory: Vec::new() };
@@ -132,7 +136,13 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     Ok((Line { backend: Arc::new(backend), feed, books, scorer, definitions, notes }, report))
 }
 
-fn timed<S>(stage: S, now: PollTime, clock: &LiveClock, latency: &mut Latency, hop: &'static str) -> Timed<S> {
+fn timed<S>(
+    stage: S,
+    now: PollTime,
+    clock: &LiveClock,
+    latency: &mut Latency,
+    hop: &'static str,
+) -> Timed<S> {
     let start = stage::Clock::now(clock);
     Timed { stage, now, clock: clock.clone(), latency: latency.hop(hop, start) }
 }
@@ -140,7 +150,10 @@ fn timed<S>(stage: S, now: PollTime, clock: &LiveClock, latency: &mut Latency, h
 fn build_gate(tables: GateTables, report: &mut Report) -> Result<Gate> {
     let strategy = StrategyConfig { class: ClassId(0), order_rate_per_s: 1_000, order_burst: 1_000 };
     let strategies = vec![strategy; usize::from(NAMES_MAX)];
-    let gate = Gate::new(&GateConfig { strategies: &strategies, accounts: NAMES_MAX, ..GateConfig::DEFAULT }, tables)?;
+    let gate = Gate::new(
+        &GateConfig { strategies: &strategies, accounts: NAMES_MAX, ..GateConfig::DEFAULT },
+        tables,
+    )?;
     report.memory.push(("gate".into(), gate.bytes()));
     Ok(gate)
 }
@@ -162,8 +175,13 @@ fn build_scorer(
     let instruments = plan.book.instruments as usize;
     let (trips_tx, trips) = ring(COLD_DEPTH);
     let (tiers_tx, tiers) = ring(COLD_DEPTH);
-    let config = ScorerStageConfig { instrument_count_max: instruments, class_count: 1, policy: crate::policy::of(plan)? };
-    let scorer = open_scorer(ScorerBackend::Reference, &model, instruments).context("cannot open the scorer")?;
+    let config = ScorerStageConfig {
+        instrument_count_max: instruments,
+        class_count: 1,
+        policy: crate::policy::of(plan)?,
+    };
+    let scorer =
+        open_scorer(ScorerBackend::Reference, &model, instruments).context("cannot open the scorer")?;
     let publisher = Publisher { writer: dynamics, notes: trips_tx };
     let stage = ScorerStage::new(config, &model, scorer, publisher, Tiers(tiers_tx))?;
     let counters = stage.counters();
@@ -192,17 +210,28 @@ fn ring_bytes(plan: &Plan) -> usize {
 
 fn describe_stages(plan: &Plan, feed: &FeedPlan, scorer: bool, report: &mut Report) {
     let cpu = |choice: CpuChoice| choice.cpu().map_or_else(|| "any".to_owned(), |cpu| cpu.to_string());
-    let row = |stage: &str, at, input: String, full: &str| [stage.to_owned(), cpu(at), input, full.to_owned()];
+    let row =
+        |stage: &str, at, input: String, full: &str| [stage.to_owned(), cpu(at), input, full.to_owned()];
     let placement = &plan.placement;
-    report.stages.push(row("receiver", placement.receiver_cpu, feed.source.to_string(), "drop, count, mark a gap"));
+    report.stages.push(row(
+        "receiver",
+        placement.receiver_cpu,
+        feed.source.to_string(),
+        "drop, count, mark a gap",
+    ));
     let events = format!("{} events", plan.link.receiver_featurizer_events);
     report.stages.push(row("featurizer", placement.featurizer_cpu, events, "stay dirty: later, not lost"));
     if scorer {
         let vectors = format!("{} vectors", plan.link.featurizer_scorer_vectors);
         report.stages.push(row("scorer", placement.scorer_cpu, vectors, "never: one slot per row"));
     }
-    if [placement.receiver_cpu, placement.featurizer_cpu, placement.scorer_cpu].iter().any(|c| c.cpu().is_none()) {
-        report.warnings.push("a stage has no CPU of its own (placement.*_cpu = \"any\"): tails will be milliseconds".into());
+    if [placement.receiver_cpu, placement.featurizer_cpu, placement.scorer_cpu]
+        .iter()
+        .any(|c| c.cpu().is_none())
+    {
+        report.warnings.push(
+            "a stage has no CPU of its own (placement.*_cpu = \"any\"): tails will be milliseconds".into(),
+        );
     }
 }
 
@@ -274,7 +303,10 @@ fn open_port(
     _clock: &LiveClock,
     _report: &mut Report,
 ) -> Result<AnyFeed> {
-    anyhow::bail!("feed {}: this build has no DPDK (built with --no-default-features), wanted source \"file:PATH\"", feed.name)
+    anyhow::bail!(
+        "feed {}: this build has no DPDK (built with --no-default-features), wanted source \"file:PATH\"",
+        feed.name
+    )
 }
 
 /// The receiver on its own thread, registered with DPDK where there is one.
@@ -285,11 +317,11 @@ impl Stage for LiveFeed {
         self.0.name()
     }
 
-    fn poll(&mut self, now: types::UnixNanos) -> Work {
+    fn poll(&mut self, now: UnixNanos) -> Work {
         self.0.poll(now)
     }
 
-    fn housekeep(&mut self, now: types::UnixNanos) {
+    fn housekeep(&mut self, now: UnixNanos) {
         self.0.housekeep(now);
     }
 }
@@ -310,7 +342,12 @@ impl Line {
     }
 }
 
-fn spawn<S: Stage + Send + 'static>(stage: S, cpu: CpuChoice, clock: &LiveClock, stop: &StopFlag) -> Result<Pinned<S>> {
+fn spawn<S: Stage + Send + 'static>(
+    stage: S,
+    cpu: CpuChoice,
+    clock: &LiveClock,
+    stop: &StopFlag,
+) -> Result<Pinned<S>> {
     let cpu = cpu.cpu().map(usize::from);
     // A stage with a core of its own spins; one that shares must let others run.
     let idle = if cpu.is_some() { IdlePolicy::Spin } else { IdlePolicy::Sleep { us: 50 } };
@@ -346,11 +383,13 @@ impl Running {
     ///
     /// # Errors
     /// A stage that panicked, or the input's error.
-    pub(super) fn stop(self) -> Result<()> {
+    pub(super) fn stop(self, now: UnixNanos) -> Result<()> {
         self.stop.raise();
         let mut feed = self.feed.join()?;
-        self.books.join()?;
-        self.scorer.map(Pinned::join).transpose()?;
+        self.books.join()?.latency.swap(now);
+        if let Some(scorer) = self.scorer {
+            scorer.join()?.latency.swap(now);
+        }
         feed.0.take_error().map_or(Ok(()), |error| Err(error.into()))
     }
 }

@@ -58,7 +58,12 @@ fn print_report(report: &Report) {
         eprintln!("warning: {warning}");
     }
     let mut placement = comfy_table::Table::new();
-    placement.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_header(["stage", "cpu", "input", "when full"]);
+    placement.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_header([
+        "stage",
+        "cpu",
+        "input",
+        "when full",
+    ]);
     placement.add_rows(report.stages.iter().map(|row| row.each_ref()));
     let mut memory = comfy_table::Table::new();
     memory.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_header(["memory", "bytes"]);
@@ -74,7 +79,8 @@ fn serve(plan: &Plan, line: Line, clock: &LiveClock, latency: Latency) -> Result
     let wall = clock.clone();
     let time: control::controller::Clock = Arc::new(move || wall.now());
     let backend = Arc::clone(&line.backend);
-    let controller = Arc::new(Controller::open(plan, Arc::clone(&backend) as Arc<dyn control::backend::Backend>, time)?);
+    let controller =
+        Arc::new(Controller::open(plan, Arc::clone(&backend) as Arc<dyn control::backend::Backend>, time)?);
     backend.open_unlatched();
     controller.warnings().iter().for_each(|w| eprintln!("warning: {w}"));
     let server = Server::start(Arc::clone(&controller), &plan.instance.socket)?;
@@ -83,13 +89,13 @@ fn serve(plan: &Plan, line: Line, clock: &LiveClock, latency: Latency) -> Result
     let mut log = Log::begin(plan, clock.now(), latency)?;
     while !stop.load(Ordering::Relaxed) {
         keep_house(&controller, &backend, &mut running);
-        log.write_due(clock.now())?;
+        log.write_due()?;
         std::thread::sleep(NAP);
     }
     eprintln!("stopping: the control socket first, then the stages in their order");
     server.stop();
-    running.stop()?;
-    log.finish(clock.now())
+    running.stop(clock.now())?;
+    log.finish()
 }
 
 /// Introduces what the feed defined, latches what the model tripped.
@@ -108,7 +114,9 @@ fn keep_house(controller: &Controller, backend: &LiveBackend, running: &mut boot
             trips.push((symbol, format!("tier critical, score {score:.3}")));
         }
     }
-    if !trips.is_empty() && let Err(refusal) = controller.trip_by_model(&trips) {
+    if !trips.is_empty()
+        && let Err(refusal) = controller.trip_by_model(&trips)
+    {
         eprintln!("warning: a trip by the model is not latched: {}", refusal.message);
     }
     running.note_ended(backend);
@@ -129,15 +137,15 @@ impl Log {
         Ok(Self { out, latency, due: Instant::now() + INTERVAL })
     }
 
-    fn write_due(&mut self, now: UnixNanos) -> Result<()> {
+    fn write_due(&mut self) -> Result<()> {
         if Instant::now() < self.due {
             return Ok(());
         }
         self.due += INTERVAL;
-        self.write(now)
+        self.write()
     }
 
-    fn write(&mut self, _now: UnixNanos) -> Result<()> {
+    fn write(&mut self) -> Result<()> {
         self.latency.collect();
         for (hop, from, to, histogram) in self.latency.take() {
             self.out.write(hop, from, to, &histogram)?;
@@ -145,8 +153,8 @@ impl Log {
         Ok(self.out.flush()?)
     }
 
-    fn finish(mut self, now: UnixNanos) -> Result<()> {
-        self.write(now)?;
+    fn finish(mut self) -> Result<()> {
+        self.write()?;
         self.out.finish()?;
         Ok(())
     }

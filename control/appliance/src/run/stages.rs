@@ -57,7 +57,17 @@ impl TopOfBookSink for References {
         let TopOfBook { instrument, bid, ask, last, tick, state, status, .. } = *top;
         let ts = UnixNanos(self.now.load(Ordering::Relaxed));
         let tick = if tick.is_some() { tick } else { Px(0) };
-        let top = gate::TopOfBook { bid: bid.px, bid_qty: bid.qty, ask: ask.px, ask_qty: ask.qty, last, tick, ts, state, status };
+        let top = gate::TopOfBook {
+            bid: bid.px,
+            bid_qty: bid.qty,
+            ask: ask.px,
+            ask_qty: ask.qty,
+            last,
+            tick,
+            ts,
+            state,
+            status,
+        };
         // An instrument beyond the table has no reference, and so no order of it passes.
         let _ = self.writer.publish(instrument, &top);
         self.writer.heartbeat(ts);
@@ -72,7 +82,8 @@ pub(super) struct Definitions(pub(super) RingTx<Defined>);
 impl Observer for Definitions {
     fn on_event_applied(&mut self, event: &BookEvent, _book: &Book<'_>, _effect: Effect) {
         if event.action == Action::Define {
-            self.0.send(&[Defined { instrument: event.instrument, symbol: Symbol::from_word(event.order_id) }]);
+            self.0
+                .send(&[Defined { instrument: event.instrument, symbol: Symbol::from_word(event.order_id) }]);
         }
     }
 }

@@ -1,0 +1,54 @@
+//! The same input gives the same bytes: run after run, on one thread or several, from a file or through DPDK.
+
+use crate::tables::{replay, scenario};
+use std::path::Path;
+
+const TABLES: [&str; 6] =
+    ["bbo.csv", "depth.csv", "features.parquet", "scores.csv", "limits.csv", "verdicts.csv"];
+
+/// A table's bytes; of verdicts.csv without its last column, which measures time.
+fn bytes(dir: &Path, table: &str) -> Vec<u8> {
+    let bytes = std::fs::read(dir.join(table)).unwrap();
+    if table != "verdicts.csv" {
+        return bytes;
+    }
+    let text = String::from_utf8(bytes).unwrap();
+    let cut = |line: &str| line.rsplit_once(',').map(|(rest, _)| rest.to_owned()).unwrap();
+    text.lines().map(cut).collect::<Vec<_>>().join("\n").into_bytes()
+}
+
+/// The summary without the figures that measure time.
+fn summary(dir: &Path) -> serde_json::Value {
+    let text = std::fs::read_to_string(dir.join("summary.json")).unwrap();
+    let mut summary: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let object = summary.as_object_mut().unwrap();
+    assert!(object.remove("elapsed_s").is_some() && object.remove("messages_per_s").is_some());
+    summary
+}
+
+#[test]
+fn two_replays_pinned_stages_and_dpdk_all_give_the_same_tables() {
+    let market = scenario("flash-crash", &[]);
+    let orders = market.path().join("orders.csv");
+    let run = |extra: &[&str]| {
+        let mut args = vec![
+            "--orders",
+            orders.to_str().unwrap(),
+            "--write",
+            "bbo,depth,features,scores,limits,verdicts",
+        ];
+        args.extend(extra);
+        replay(&market.path().join("flash-crash.pcap"), &args)
+    };
+    let first = run(&[]);
+    for (what, other) in
+        [("again", run(&[])), ("pinned", run(&["--pinned"])), ("dpdk", run(&["--source", "dpdk"]))]
+    {
+        for table in TABLES {
+            let (a, b) = (bytes(first.path(), table), bytes(other.path(), table));
+            assert!(a.iter().filter(|b| **b == b'\n').count() > 5, "{table} is nearly empty");
+            assert!(a == b, "{table} differs: {what}");
+        }
+        assert_eq!(summary(first.path()), summary(other.path()), "summary: {what}");
+    }
+}
