@@ -157,9 +157,8 @@ impl Profile {
             rows: rows.clone().count() as u64,
         };
         let mut values = Vec::new();
-        for feature in 0..FEATURE_COUNT {
+        for (feature, (transform, _)) in COLUMNS.into_iter().enumerate() {
             values.clear();
-            let (transform, _) = COLUMNS[feature];
             values.extend(rows.clone().filter_map(|row| row.get(feature)).map(|v| transform.apply(v)));
             if values.len() >= VALUES_MIN {
                 (profile.median[feature], profile.scale[feature]) = location_and_scale(&mut values, feature);

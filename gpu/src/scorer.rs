@@ -74,7 +74,7 @@ pub enum Backend {
     Candle,
 }
 
-/// Opens the scorer of `model` for instruments below `instrument_count_max`, in batches of up to `rows_max`.
+/// Opens the scorer of `model` for instruments numbered below `instrument_count_max`.
 ///
 /// # Errors
 /// When the backend cannot take the model.

@@ -365,7 +365,6 @@ impl<S: Scorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             Some(place) => self.outcome(instrument, place as usize, ts),
             None => Outcome::Held,
         };
-        let outcome = self.warmed_up(instrument, ts, outcome);
         let known = &mut self.instruments[instrument.index()];
         let change = known.step(&self.policy, ts, outcome);
         if let (Outcome::Scored(_), Some(last)) = (outcome, known.last.as_mut()) {
@@ -380,32 +379,23 @@ impl<S: Scorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         self.publish(instrument, ts, now, trip);
     }
 
-    /// `outcome`, unless the book has not been live for long enough for a score to mean anything.
-    fn warmed_up(&mut self, instrument: InstrumentId, ts: UnixNanos, outcome: Outcome) -> Outcome {
-        let known = &mut self.instruments[instrument.index()];
-        if outcome == Outcome::BookLost {
-            known.live_since = None;
-            return outcome;
-        }
-        let since = match outcome {
-            Outcome::Scored(_) | Outcome::NoScore => *known.live_since.get_or_insert(ts),
-            _ => known.live_since.unwrap_or(ts),
-        };
-        let warm = ts.since(since).0 >= self.policy.warmup_ns;
-        if warm || outcome == Outcome::Held { outcome } else { Outcome::NoScore }
-    }
-
-    /// What the batch holds for `instrument` at `place`.
-    fn outcome(&self, instrument: InstrumentId, place: usize, ts: UnixNanos) -> Outcome {
+    /// What the batch holds for `instrument` at `place`. A book that has only just become live counts as unscored: its
+    /// windows are not full.
+    fn outcome(&mut self, instrument: InstrumentId, place: usize, ts: UnixNanos) -> Outcome {
         let vector = &self.batch[place];
+        let known = &mut self.instruments[instrument.index()];
         if vector.book_state != BookState::Live.to_u8() {
+            known.live_since = None;
             self.count(Count::Unscored, 1);
             return Outcome::BookLost;
         }
-        let calibration = self.calibrations.of(instrument);
-        let scored = self.scores[place]
-            .and_then(|raw| calibration.and_then(|c| c.score(f64::from(raw.raw))).map(|score| (raw, score)));
-        let (Some((raw, score)), Some(profile)) = (scored, self.profiles.of(instrument)) else {
+        let live_since = *known.live_since.get_or_insert(ts);
+        let warm = ts.since(live_since).0 >= self.policy.warmup_ns;
+        let calibrated = |raw: RawScore| {
+            let score = self.calibrations.of(instrument)?.score(f64::from(raw.raw))?;
+            Some((raw, score, self.profiles.of(instrument)?))
+        };
+        let Some((raw, score, profile)) = self.scores[place].filter(|_| warm).and_then(calibrated) else {
             self.count(Count::Unscored, 1);
             return Outcome::NoScore;
         };
@@ -752,6 +742,23 @@ mod tests {
         let third = grid(&mut stage, 3, &[unscored(0, 3)]);
         assert!(third[0].is_revocation() && third[0].tier == Tier::Elevated);
         assert_eq!(stage.observer.changes[0].1.cause, TierCause::Stale);
+    }
+
+    #[test]
+    fn a_book_is_not_scored_before_its_windows_are_full() {
+        let mut stage = stage_with(PolicyConfig { warmup_ns: 1_000_000_000, ..policy() });
+        for at in 0..10 {
+            assert!(grid(&mut stage, at, &[scored(0, at, 0.9)]).is_empty());
+        }
+        assert_eq!(grid(&mut stage, 10, &[scored(0, 10, 0.01)])[0].cause, LimitCause::Boot);
+        // After a gap the windows fill again.
+        grid(&mut stage, 11, &[lost(0, 11)]);
+        for at in 12..22 {
+            assert!(grid(&mut stage, at, &[scored(0, at, 0.9)]).is_empty());
+        }
+        assert_eq!(grid(&mut stage, 22, &[scored(0, 22, 0.01)])[0].tier, Tier::Elevated);
+        assert_eq!(stage.observer.scores.len(), 2);
+        assert_eq!(stage.counters().get(Count::Scored as usize), 2);
     }
 
     #[test]

@@ -29,6 +29,9 @@ const CALM_RANGE_CUT: f64 = 0.001;
 /// synthetic calm rows 17 then scored as Critical, with a tenth of the span 2, with a quarter none.
 const CALM_RANGE_MARGIN: f64 = 0.25;
 
+/// A symbol silent for this long begins a new session: captures of several days come in one training set.
+const SESSION_GAP_NS: u64 = 600_000_000_000;
+
 /// Share of the fitting rows, the latest, that decide when to stop.
 const VALIDATION_SHARE: f64 = 0.1;
 
@@ -65,7 +68,7 @@ pub struct TrainConfig {
     pub holdout_share: f64,
     /// Rows this close after the split belong to neither side: their windows look back into the fitting rows.
     pub embargo_ns: u64,
-    /// Rows this soon after a symbol's first are left out: its windows fill, and limits are static then.
+    /// Rows this soon after a symbol's first of a session are left out: its windows fill, and limits are static then.
     pub warmup_ns: u64,
     /// Rows without which nothing is trained.
     pub rows_min: usize,
@@ -258,6 +261,20 @@ struct Split {
     holdout: Vec<FeatureRow>,
 }
 
+/// Drops the rows within `warmup_ns` of a symbol's first in each session; `rows` are in time order.
+fn drop_warmup(rows: &mut Vec<FeatureRow>, warmup_ns: u64) {
+    // Start of the session and last row, by symbol.
+    let mut sessions = BTreeMap::new();
+    rows.retain(|row| {
+        let (start, last) = sessions.entry(row.symbol).or_insert((row.ts, row.ts));
+        if row.ts.since(*last).0 > SESSION_GAP_NS {
+            *start = row.ts;
+        }
+        *last = row.ts;
+        row.ts.since(*start).0 >= warmup_ns
+    });
+}
+
 fn split(config: &TrainConfig, rows: &[FeatureRow]) -> Result<Split, TrainError> {
     let enough = |row: &&FeatureRow| {
         (0..FEATURE_COUNT).filter(|&i| row.get(i).is_some()).count() >= VALID_MIN as usize
@@ -272,11 +289,7 @@ fn split(config: &TrainConfig, rows: &[FeatureRow]) -> Result<Split, TrainError>
         });
     }
     sort(&mut rows);
-    let mut first = BTreeMap::new();
-    rows.retain(|row| {
-        let since = *first.entry(row.symbol).or_insert(row.ts);
-        row.ts.since(since).0 >= config.warmup_ns
-    });
+    drop_warmup(&mut rows, config.warmup_ns);
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -722,9 +735,27 @@ mod tests {
         let last = fitting.iter().map(|r| r.ts).max().unwrap();
         let first = holdout.iter().map(|r| r.ts).min().unwrap();
         assert!(first.since(last).0 >= config.embargo_ns);
+        let opened = UnixNanos(crate::synthetic::DAY_NS);
+        assert_eq!(fitting[0].ts.since(opened).0, config.warmup_ns, "windows still fill before");
         assert!(fitting.len() > 4_500 && holdout.len() > 1_000);
         let none = TrainConfig { holdout_share: 0.0, ..config };
         assert!(split(&none, &calm(2_000, 2)).unwrap().holdout.is_empty());
+    }
+
+    #[test]
+    fn every_session_begins_with_a_warm_up() {
+        let row = |name: &str, second: u64| FeatureRow {
+            ts: UnixNanos(second * 1_000_000_000),
+            symbol: Symbol::new(name).unwrap(),
+            valid: 0x1fff,
+            values: [0.0; FEATURE_COUNT],
+        };
+        let mut rows: Vec<FeatureRow> = [0, 5, 10, 400, 1_001, 1_006, 1_011].map(|s| row("A", s)).to_vec();
+        rows.extend([8, 12, 18].map(|s| row("B", s)));
+        sort(&mut rows);
+        drop_warmup(&mut rows, 10_000_000_000);
+        let kept: Vec<u64> = rows.iter().map(|r| r.ts.0 / 1_000_000_000).collect();
+        assert_eq!(kept, [10, 18, 400, 1_011]);
     }
 
     #[test]

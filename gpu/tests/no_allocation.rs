@@ -49,8 +49,8 @@ const BASE: RiskLimits = RiskLimits {
 
 /// A vector of calm or wild numbers, now and then of a lost book.
 fn vector(instrument: u32, grid: u64) -> FeatureVector {
-    let wild = (u64::from(instrument) + grid) % 97 == 0;
-    let lost = (u64::from(instrument) * 31 + grid) % 53 == 0;
+    let wild = (u64::from(instrument) + grid).is_multiple_of(97);
+    let lost = (u64::from(instrument) * 31 + grid).is_multiple_of(53);
     let state = if lost { BookState::Recovering } else { BookState::Live };
     FeatureVector {
         ts: UnixNanos(grid * GRID_NS),
