@@ -116,9 +116,7 @@ impl Scenario {
 
     fn prepare(self, info: &'static ScenarioInfo, options: &Options) -> Result<Simulation> {
         let (start, seed, instruments) = match self {
-            Self::FlashCrash => {
-                (clock(14, 28, 30), 506, fixed(info, "--instruments", options.instruments, 6)?)
-            }
+            Self::FlashCrash => (clock(14, 28, 30), 3, fixed(info, "--instruments", options.instruments, 6)?),
             Self::Calm => {
                 (clock(11, 0, 0), 1, chosen(info, "--instruments", options.instruments, 9, INSTRUMENTS_MAX)?)
             }
@@ -197,9 +195,9 @@ fn flash_crash(setup: &mut Setup) {
     let cast = &mut setup.markets[0].1;
     cast.seller = Some(SellerPlan {
         start_ns,
-        total_lots: 9_400,
+        total_lots: 10_000,
         clip_lots: 100,
-        base_lots_per_s: 136.0,
+        base_lots_per_s: 140.0,
         participation: 0.45,
         max_lots_per_s: 700.0,
     });

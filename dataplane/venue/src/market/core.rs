@@ -42,6 +42,8 @@ pub(crate) enum Wake {
     Taker(bool),
     /// A marketable order provoked by an earlier one on this side.
     Follower(bool),
+    /// The next sweep of several levels; false when only the pace is to be looked at again.
+    Sweep(bool),
     /// The next limit order of the crowd; false when only the pace is to be looked at again.
     Noise(bool),
     /// The owner of a crowd order comes back to it.

@@ -66,6 +66,22 @@ impl Takers {
         core.aggress(side, touch, size);
     }
 
+    /// Schedules the next sweep, and makes one when it is time: somebody in a hurry takes a good part of what stands
+    /// within some ticks. Each day has many; the book fills up again within seconds.
+    pub(crate) fn sweep(&self, core: &mut Core, now: bool) {
+        core.arrive_at_rate(core.profile.sweeps_per_min / 60.0 * core.signals.activity(), Wake::Sweep);
+        if !now {
+            return;
+        }
+        let side = if core.dice.chance(0.5) { Side::Bid } else { Side::Ask };
+        let through = 2 + i64::from(core.dice.below(3));
+        #[expect(clippy::cast_precision_loss, reason = "a book's lots fit")]
+        let there = core.book.depth(side.opposite(), 4) as f64;
+        let size = lots(there * core.dice.range(0.3, 0.85));
+        let touch = core.book.best(side.opposite());
+        core.aggress(side, touch.map(|px| if side == Side::Bid { px + through } else { px - through }), size);
+    }
+
     /// Children of one order: a Poisson number with mean `branching`, drawn as arrivals of its decaying kernel.
     fn excite(&self, core: &mut Core, side: Side) {
         let mut left = core.profile.taker_branching;

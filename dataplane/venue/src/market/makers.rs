@@ -16,7 +16,7 @@ const FEAR_MEMORY_S: f64 = 14.0;
 const SIZE_AT_FULL_FEAR: f64 = 0.24;
 
 /// Time in which fear follows what causes it.
-const FEAR_RISE_S: f64 = 1.3;
+const FEAR_RISE_S: f64 = 3.0;
 
 /// Volatility beyond which a maker quotes no wider still, in ticks per square root of a second.
 const VOLATILITY_CAP_TICKS: f64 = 9.0;
@@ -95,7 +95,7 @@ impl Maker {
             id,
             quotes: [BTreeMap::new(), BTreeMap::new()],
             inventory: 0.0,
-            tolerance: core.dice.range(0.75, 1.35),
+            tolerance: 0.75 + 0.3 * f64::from(id % 5) + core.dice.range(-0.1, 0.1),
             opinion: core.dice.normal(),
             fear: 0.0,
             seen: core.now,

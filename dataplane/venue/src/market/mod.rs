@@ -159,6 +159,7 @@ impl Market {
         // The crowd waits for the first quotes.
         core.wake_in(FIRST_LOOK, Wake::Noise(false));
         core.wake_in(2 * FIRST_LOOK, Wake::Taker(false));
+        core.wake_in(2 * FIRST_LOOK, Wake::Sweep(false));
         core.wake_in(SAMPLE_NS, Wake::Sample);
         let seller = cast.seller.map(|plan| Seller::new(plan, &mut core));
         let firm = cast.firm.map(|plan| FirmTrader::new(plan, seed, &mut core));
@@ -216,6 +217,7 @@ impl Market {
             Wake::MakerReaction(id) => self.makers[usize::from(id)].react(core),
             Wake::Taker(now) => self.takers.arrive(core, now),
             Wake::Follower(bought) => self.takers.follow(core, bought),
+            Wake::Sweep(now) => self.takers.sweep(core, now),
             Wake::Noise(now) => self.noise.arrive(core, now),
             Wake::NoiseReturn(order) => self.noise.come_back(core, order),
             Wake::Momentum(id) => self.momentum[usize::from(id)].look(core),

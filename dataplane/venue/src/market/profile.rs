@@ -45,6 +45,8 @@ pub struct Profile {
     pub impact_ticks_per_lot: f64,
     /// Large ordinary parent orders per minute.
     pub parents_per_min: f64,
+    /// Ordinary large orders per minute that take a good part of the levels near the touch at once.
+    pub sweeps_per_min: f64,
 }
 
 impl Profile {
@@ -69,8 +71,9 @@ impl Profile {
             taker_rate_hz: 1.2,
             taker_branching: 0.5,
             taker_lots: 8.0,
-            impact_ticks_per_lot: 0.0075,
+            impact_ticks_per_lot: 0.0105,
             parents_per_min: 0.8,
+            sweeps_per_min: 0.7,
         }
     }
 
@@ -99,6 +102,7 @@ impl Profile {
             taker_lots: 25.0,
             impact_ticks_per_lot: 0.12 * half_spread_ticks.max(0.4) / maker_lots,
             parents_per_min: 0.6,
+            sweeps_per_min: 0.8,
         }
     }
 
@@ -118,6 +122,7 @@ impl Profile {
             taker_lots: 8.0,
             impact_ticks_per_lot: 0.008,
             parents_per_min: 0.1,
+            sweeps_per_min: 0.25,
             ..calm
         }
     }

@@ -86,8 +86,8 @@ impl Signals {
     pub(crate) fn new(profile: &Profile, seed: u64, start: u64) -> Self {
         let mut common_dice = Dice::new(seed, 1);
         let common = Common {
-            activity: Reverting::new(170.0, &mut common_dice),
-            drift: Reverting::new(240.0, &mut common_dice),
+            activity: Reverting::new(110.0, &mut common_dice),
+            drift: Reverting::new(150.0, &mut common_dice),
             dice: common_dice,
         };
         let mut dice = Dice::new(seed, 0x1_0000 + profile.symbol.to_word() % 0xffff);
@@ -97,10 +97,10 @@ impl Signals {
         #[expect(clippy::cast_precision_loss, reason = "prices in ticks fit")]
         let fundamental = profile.start_px_ticks as f64 + dice.range(0.1, 0.9);
         Self {
-            busy_slow: Reverting::new(90.0, &mut dice),
+            busy_slow: Reverting::new(60.0, &mut dice),
             busy_fast: Reverting::new(12.0, &mut dice),
             trend: Reverting::new(60.0, &mut dice),
-            generosity: Reverting::new(70.0, &mut dice),
+            generosity: Reverting::new(45.0, &mut dice),
             closeness: Reverting::new(18.0, &mut dice),
             dice,
             common,
