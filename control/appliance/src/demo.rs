@@ -281,7 +281,7 @@ impl DeskObserver for Show {
     fn book(&mut self, note: &BookNote) {
         match note {
             BookNote::Define { instrument, symbol, .. } if *symbol == self.symbol => {
-                self.instrument = Some(*instrument)
+                self.instrument = Some(*instrument);
             }
             BookNote::Top(top) if Some(top.instrument) == self.instrument => self.top = Some(top.top),
             _ => {}

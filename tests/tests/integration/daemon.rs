@@ -101,3 +101,16 @@ fn check_prints_the_placement_and_memory_tables_and_starts_nothing() {
     }
     assert!(!dir.path().join("control.sock").exists());
 }
+
+#[test]
+fn an_interface_that_does_not_exist_is_one_clear_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = configure(dir.path(), Path::new("unused"));
+    let text = std::fs::read_to_string(&config).unwrap().replace("file:unused", "net_af_packet0,iface=nope0");
+    std::fs::write(&config, text).unwrap();
+    let output = portcullis(["run", "--config", &config]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    let line = said.lines().find(|l| l.starts_with("portcullis: ")).expect("one line of complaint");
+    assert!(line.contains("nope0"), "{line}");
+}

@@ -87,11 +87,7 @@ fn the_market_falls_by_about_two_percent() {
         replay(&market.path().join("flash-crash.pcap"), &["--static", "--symbols", "FUTX", "--write", "bbo"]);
     let quotes = rows(out.path(), "bbo.csv");
     let mid_at = |moment: u64| {
-        let row = quotes
-            .iter()
-            .filter(|r| ts(r) <= moment && !r[3].is_empty() && !r[5].is_empty())
-            .next_back()
-            .unwrap();
+        let row = quotes.iter().rfind(|r| ts(r) <= moment && !r[3].is_empty() && !r[5].is_empty()).unwrap();
         (row[3].parse::<f64>().unwrap() + row[5].parse::<f64>().unwrap()) / 2.0
     };
     let fall = 1.0 - mid_at(at(14, 30, 45)) / mid_at(at(14, 30, 0));

@@ -40,12 +40,16 @@ pub(super) struct Report {
 }
 
 type Books = Timed<FeaturizerStage<VectorTx, References, Definitions>>;
+/// What the receiver's thread does before its first poll.
+type ThreadStart = Box<dyn FnOnce() -> Result<(), String> + Send>;
+
 type AnyScorer = CommandedScorer<Box<dyn Scorer + Send>>;
 
 /// The line with all its memory, not running.
 pub(super) struct Line {
     pub(super) backend: Arc<LiveBackend>,
     feed: AnyFeed,
+    thread_start: ThreadStart,
     books: Books,
     scorer: Option<Timed<AnyScorer>>,
     definitions: RingRx<Defined>,
@@ -91,7 +95,7 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     let instruments = plan.book.instruments as usize;
     let mut report = Report { warnings: Vec::new(), stages: Vec::new(), memory: Vec::new() };
     let (event_tx, event_rx) = ring::<BookEvent>(plan.link.receiver_featurizer_events as usize);
-    let feed = open_feed(plan, feed_plan, event_tx, clock, latency, &mut report)?;
+    let (feed, thread_start) = open_feed(plan, feed_plan, event_tx, clock, latency, &mut report)?;
 
     let (references, ref_reader) = RefTable::create(instruments)?;
     let (statics, static_reader) = StaticTable::create(instruments, 1)?;
@@ -133,7 +137,7 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     let readers = Readers { statics: static_reader, dynamics: dynamic_reader, references: ref_reader };
     let writers = Writers { statics, breakers, commands: commands_tx };
     let backend = LiveBackend::new(clock.clone(), vec![view], scored, model, readers, writers, gate);
-    Ok((Line { backend: Arc::new(backend), feed, books, scorer, definitions, notes }, report))
+    Ok((Line { backend: Arc::new(backend), feed, thread_start, books, scorer, definitions, notes }, report))
 }
 
 fn timed<S>(
@@ -242,7 +246,7 @@ fn open_feed(
     clock: &LiveClock,
     latency: &mut Latency,
     report: &mut Report,
-) -> Result<AnyFeed> {
+) -> Result<(AnyFeed, ThreadStart)> {
     let kind = match feed.kind {
         PlanKind::Itch50 => FeedKind::Itch50,
         PlanKind::Deep => FeedKind::Deep,
@@ -268,7 +272,8 @@ fn open_feed(
         FeedSource::File(path) => {
             let tx = EventTx::Replay(LosslessTx::new(tx));
             let paths = [path.clone()];
-            Ok(open_files("receiver", &paths, &config, FileOptions::default(), tx, Some(hops))?)
+            let feed = open_files("receiver", &paths, &config, FileOptions::default(), tx, Some(hops))?;
+            Ok((feed, Box::new(|| Ok(()))))
         }
         FeedSource::Vdev(_) | FeedSource::Pci(_) => open_port(plan, feed, &config, tx, hops, clock, report),
     }
@@ -284,12 +289,14 @@ fn open_port(
     hops: ReceiverHops,
     clock: &LiveClock,
     report: &mut Report,
-) -> Result<AnyFeed> {
-    let (source, warning) = crate::dpdk_source::open_live(plan, feed)?;
-    report.warnings.extend(warning);
+) -> Result<(AnyFeed, ThreadStart)> {
+    let port = crate::dpdk_source::open_live(plan, feed)?;
+    report.warnings.extend(port.warning);
     let tx = EventTx::Live(GapTx::new(tx, config.instruments_max));
-    let receiver = dataplane::Receiver::new("receiver", source, config, tx)?;
-    Ok(Box::new(receiver.with_hops(hops).with_publish_stamps(clock.clone())))
+    let receiver = dataplane::Receiver::new("receiver", port.source, config, tx)?;
+    let eal = port.eal;
+    let register: ThreadStart = Box::new(move || crate::dpdk_source::register_thread(&eal));
+    Ok((Box::new(receiver.with_hops(hops).with_publish_stamps(clock.clone())), register))
 }
 
 /// Without DPDK in the build there is no port to open.
@@ -302,14 +309,14 @@ fn open_port(
     _hops: ReceiverHops,
     _clock: &LiveClock,
     _report: &mut Report,
-) -> Result<AnyFeed> {
+) -> Result<(AnyFeed, ThreadStart)> {
     anyhow::bail!(
         "feed {}: this build has no DPDK (built with --no-default-features), wanted source \"file:PATH\"",
         feed.name
     )
 }
 
-/// The receiver on its own thread, registered with DPDK where there is one.
+/// The receiver on its own thread.
 pub(super) struct LiveFeed(AnyFeed);
 
 impl Stage for LiveFeed {
@@ -333,11 +340,11 @@ impl Line {
     /// A thread that cannot be had, or cannot be pinned where the plan says.
     pub(super) fn start(self, plan: &Plan, clock: &LiveClock) -> Result<Running> {
         let stop = StopFlag::new();
-        let Self { feed, books, scorer, definitions, notes, .. } = self;
+        let Self { feed, thread_start, books, scorer, definitions, notes, .. } = self;
         let placement = &plan.placement;
-        let scorer = scorer.map(|s| spawn(s, placement.scorer_cpu, clock, &stop)).transpose()?;
-        let books = spawn(books, placement.featurizer_cpu, clock, &stop)?;
-        let feed = spawn(LiveFeed(feed), placement.receiver_cpu, clock, &stop)?;
+        let scorer = scorer.map(|s| spawn(s, placement.scorer_cpu, clock, &stop, || Ok(()))).transpose()?;
+        let books = spawn(books, placement.featurizer_cpu, clock, &stop, || Ok(()))?;
+        let feed = spawn(LiveFeed(feed), placement.receiver_cpu, clock, &stop, thread_start)?;
         Ok(Running { feed, books, scorer, stop, definitions, notes })
     }
 }
@@ -347,12 +354,13 @@ fn spawn<S: Stage + Send + 'static>(
     cpu: CpuChoice,
     clock: &LiveClock,
     stop: &StopFlag,
+    thread_start: impl FnOnce() -> Result<(), String> + Send + 'static,
 ) -> Result<Pinned<S>> {
     let cpu = cpu.cpu().map(usize::from);
     // A stage with a core of its own spins; one that shares must let others run.
     let idle = if cpu.is_some() { IdlePolicy::Spin } else { IdlePolicy::Sleep { us: 50 } };
     let config = PinnedConfig { cpu, idle, ..PinnedConfig::default() };
-    Ok(spawn_pinned(stage, clock.clone(), config, stop.clone(), || Ok(()))?)
+    Ok(spawn_pinned(stage, clock.clone(), config, stop.clone(), thread_start)?)
 }
 
 impl Running {

@@ -64,7 +64,7 @@ fn print_report(report: &Report) {
         "input",
         "when full",
     ]);
-    placement.add_rows(report.stages.iter().map(|row| row.each_ref()));
+    placement.add_rows(report.stages.iter().map(<[String; 4]>::each_ref));
     let mut memory = comfy_table::Table::new();
     memory.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_header(["memory", "bytes"]);
     memory.add_rows(report.memory.iter().map(|(what, bytes)| [what.clone(), bytes.to_string()]));
