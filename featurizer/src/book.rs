@@ -678,6 +678,14 @@ impl BooksMut<'_> {
         self.bbos.get(instrument.index()).unwrap_or(&Bbo::NONE)
     }
 
+    /// Tick, state and status of one instrument; `None` when it is out of range.
+    #[inline]
+    #[must_use]
+    pub fn conditions(&self, instrument: InstrumentId) -> Option<(Px, BookState, TradingStatus)> {
+        let meta = self.metas.get(instrument.index())?;
+        Some((Px(self.levels.index.ticks[instrument.index()]), meta.state, meta.status))
+    }
+
     /// Whether the book is not live at the moment, or the instrument is no single one.
     #[inline]
     #[must_use]
@@ -702,6 +710,7 @@ impl BooksMut<'_> {
             seen ^= slot.word();
             if let Some(head) = self.levels.heads.get(event.instrument.index()) {
                 seen ^= u64::from(head.owner);
+                seen ^= self.bbos[event.instrument.index()].bid.qty;
             }
         }
         for event in events {
@@ -717,6 +726,7 @@ impl BooksMut<'_> {
             let index = head.index(side.index(), key_of(side, px));
             if index < TICKS {
                 seen ^= self.levels.cells[i][side.index()][index].qty();
+                seen ^= self.levels.bits[i][side.index()][index / 64];
             }
         }
         seen

@@ -48,9 +48,9 @@ pub struct FeaturizerConfig {
 }
 
 impl Default for FeaturizerConfig {
-    /// A US equity day, live, 32 events ahead.
+    /// A US equity day, live, 64 events ahead.
     fn default() -> Self {
-        Self { books: BookLimits::default(), on_full: OnFull::KeepDirty, lookahead: 32 }
+        Self { books: BookLimits::default(), on_full: OnFull::KeepDirty, lookahead: 64 }
     }
 }
 
@@ -98,6 +98,8 @@ struct Core {
     last_grid: Box<[u64]>,
     /// Number of the running grid step: its end is this times [`GRID_NS`]. None before the first event.
     grid: Option<u64>,
+    /// Where that step begins; out of reach of any event before the first.
+    step_start: u64,
     lasts: Box<[Px]>,
     /// Whose top of book changed in this chunk.
     changed: BitSet,
@@ -125,6 +127,7 @@ impl Featurizer {
             active: BitSet::new(n),
             last_grid: vec![0; n].into_boxed_slice(),
             grid: None,
+            step_start: u64::MAX,
             lasts: vec![Px::NONE; n].into_boxed_slice(),
             changed: BitSet::new(n),
             changed_list: Vec::with_capacity(n),
@@ -160,7 +163,7 @@ impl Featurizer {
         }
         if let Some(grid) = self.core.grid.filter(|_| !self.core.touched.is_empty()) {
             self.core.close(grid, &self.books.lend());
-            self.core.grid = Some(grid + 1);
+            self.core.set_grid(grid + 1);
         }
         self.core.flush(features)
     }
@@ -256,18 +259,21 @@ impl<F: FeatureSink, T: TopOfBookSink, O: Observer> Run<'_, '_, '_, F, T, O> {
     /// Closes every grid point before the event. False when that has to wait for the sink.
     #[inline]
     fn reach(&mut self, event: &BookEvent) -> bool {
-        let ts = event.ts_event.0;
-        match self.core.grid {
-            Some(grid) if ts <= grid * GRID_NS => {
-                self.core.counters.late_events +=
-                    u64::from(ts.saturating_add(GRID_NS) <= grid * GRID_NS && ts != 0);
-                true
-            }
-            _ => self.reach_later(ts),
-        }
+        // Within the running step, which is open on the left: neither late nor later.
+        let into_step = event.ts_event.0.wrapping_sub(self.core.step_start).wrapping_sub(1);
+        into_step < GRID_NS || self.reach_other(event.ts_event.0)
     }
 
     #[cold]
+    #[inline(never)]
+    fn reach_other(&mut self, ts: u64) -> bool {
+        if self.core.grid.is_some_and(|grid| ts <= grid * GRID_NS) {
+            self.core.counters.late_events += u64::from(ts != 0);
+            return true;
+        }
+        self.reach_later(ts)
+    }
+
     fn reach_later(&mut self, ts: u64) -> bool {
         if ts == 0 {
             // An event without a time of its own (a definition from the configuration) moves no grid.
@@ -275,7 +281,7 @@ impl<F: FeatureSink, T: TopOfBookSink, O: Observer> Run<'_, '_, '_, F, T, O> {
         }
         let wanted = ts.div_ceil(GRID_NS).min(u64::MAX / GRID_NS);
         let Some(mut grid) = self.core.grid else {
-            self.core.grid = Some(wanted);
+            self.core.set_grid(wanted);
             return true;
         };
         while grid < wanted {
@@ -288,7 +294,7 @@ impl<F: FeatureSink, T: TopOfBookSink, O: Observer> Run<'_, '_, '_, F, T, O> {
                 self.core.close(grid, &self.books);
                 grid += 1;
             }
-            self.core.grid = Some(grid);
+            self.core.set_grid(grid);
         }
         self.core.flush(self.sinks.features);
         true
@@ -403,7 +409,7 @@ impl<F: FeatureSink, T: TopOfBookSink, O: Observer> Run<'_, '_, '_, F, T, O> {
             self.core.active.clear();
             self.core.touched.clear();
             self.core.lasts.fill(Px::NONE);
-            self.core.grid = Some(ts.div_ceil(GRID_NS));
+            self.core.set_grid(ts.div_ceil(GRID_NS));
         }
     }
 
@@ -413,17 +419,11 @@ impl<F: FeatureSink, T: TopOfBookSink, O: Observer> Run<'_, '_, '_, F, T, O> {
         for n in 0..core.changed_list.len() {
             let i = core.changed_list[n] as usize;
             core.changed.remove(i);
-            let Some(book) = self.books.book(InstrumentId(i as u32)) else { continue };
-            self.sinks.tops.top(&TopOfBook {
-                instrument: book.instrument(),
-                bid: book.bbo().bid,
-                ask: book.bbo().ask,
-                last: core.lasts[i],
-                tick: book.tick(),
-                ts: core.engine.last_event(i),
-                state: book.state(),
-                status: book.status(),
-            });
+            let instrument = InstrumentId(i as u32);
+            let Some((tick, state, status)) = self.books.conditions(instrument) else { continue };
+            let Bbo { bid, ask } = *self.books.bbo(instrument);
+            let (last, ts) = (core.lasts[i], core.engine.last_event(i));
+            self.sinks.tops.top(&TopOfBook { instrument, bid, ask, last, tick, ts, state, status });
         }
         core.changed_list.clear();
     }
@@ -450,6 +450,11 @@ impl Core {
             self.changed.insert(i);
             self.changed_list.push(i as u32);
         }
+    }
+
+    fn set_grid(&mut self, grid: u64) {
+        self.grid = Some(grid);
+        self.step_start = (grid * GRID_NS).saturating_sub(GRID_NS);
     }
 
     /// Makes the vectors of one grid point.

@@ -105,9 +105,7 @@ impl LevelsMut<'_> {
         let before = *cell;
         let (after, missing) = change.apply(before).ok_or(Full)?;
         *cell = after;
-        if index as i16 >= head.best[s] {
-            head.mark_quote(s);
-        }
+        head.flags |= u8::from(index as i16 >= head.best[s]) << s;
         if before.is_empty() != after.is_empty() {
             let bits = &mut self.bits[i][s];
             if after.is_empty() {

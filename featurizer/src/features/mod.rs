@@ -25,8 +25,8 @@ pub const GRID_NS: u64 = 100_000_000;
 struct Flow {
     flow: i64,
     depth: u64,
-    quotes: u32,
-    activity: Activity,
+    /// Order messages, cancels among them, trades, quote changes.
+    tallies: [u32; 4],
     ts_recv: UnixNanos,
     ts_event: u64,
     /// When the best quotes last changed; 0: the chain of order flow has to restart.
@@ -37,23 +37,47 @@ struct Flow {
 
 const _: () = assert!(size_of::<Flow>() == 64);
 
+/// What one event of this kind adds to a bucket's tallies.
+#[inline]
+const fn tallies_of(action: Action) -> [u32; 4] {
+    const TABLE: [[u32; 4]; 16] = {
+        let mut table = [[0; 4]; 16];
+        table[Action::OrderAdd as usize] = [1, 0, 0, 0];
+        table[Action::OrderReplace as usize] = [1, 0, 0, 0];
+        table[Action::LevelSet as usize] = [1, 0, 0, 0];
+        table[Action::OrderReduce as usize] = [1, 1, 0, 0];
+        table[Action::OrderDelete as usize] = [1, 1, 0, 0];
+        table[Action::OrderExecute as usize] = [0, 0, 1, 0];
+        table[Action::Trade as usize] = [0, 0, 1, 0];
+        table
+    };
+    TABLE[action as usize % 16]
+}
+
 impl Flow {
     const NEW: Self = Self {
         flow: 0,
         depth: 0,
-        quotes: 0,
-        activity: Activity { orders: 0, cancels: 0, trades: 0 },
+        tallies: [0; 4],
         ts_recv: UnixNanos(0),
         ts_event: 0,
         ts_quote: 0,
         watch_until: 0,
     };
 
+    #[inline(always)]
+    fn tally(&mut self, more: [u32; 4]) {
+        for (tally, more) in self.tallies.iter_mut().zip(more) {
+            *tally = tally.wrapping_add(more);
+        }
+    }
+
     /// The bucket's contents; the next bucket starts.
     fn take_bucket(&mut self) -> (Activity, Quotes) {
-        let bucket = (self.activity, Quotes { flow: self.flow, depth: self.depth, count: self.quotes });
-        (self.activity, self.flow, self.depth, self.quotes) = (Activity::default(), 0, 0, 0);
-        bucket
+        let [orders, cancels, trades, count] = self.tallies;
+        let quotes = Quotes { flow: self.flow, depth: self.depth, count };
+        (self.tallies, self.flow, self.depth) = ([0; 4], 0, 0);
+        (Activity { orders, cancels, trades }, quotes)
     }
 }
 
@@ -71,6 +95,8 @@ struct Mark {
     /// Depth seen from where the last shock began.
     shock_depth: u64,
     live: bool,
+    /// The best quotes changed in the step before: the order flow of one step is no longer what it was.
+    flowed: bool,
     resilience: Resilience,
 }
 
@@ -82,6 +108,7 @@ impl Mark {
         depth: [0; 2],
         shock_depth: 0,
         live: false,
+        flowed: false,
         resilience: Resilience::NEW,
     };
 
@@ -138,19 +165,9 @@ impl Engine {
         if applied.effect == Effect::Refused || event.flags.has(EventFlags::SNAPSHOT) {
             return;
         }
-        let activity = &mut flow.activity;
-        match event.action {
-            Action::OrderAdd | Action::OrderReplace => activity.orders += 1,
-            Action::OrderReduce | Action::OrderDelete => {
-                activity.orders += 1;
-                activity.cancels += 1;
-            }
-            Action::OrderExecute | Action::Trade => activity.trades += 1,
-            Action::LevelSet => {
-                activity.orders += 1;
-                activity.cancels += u32::from(applied.qty < applied.before);
-            }
-            _ => {}
+        flow.tally(tallies_of(event.action));
+        if event.action == Action::LevelSet && applied.qty < applied.before {
+            flow.tally([0, 1, 0, 0]);
         }
     }
 
@@ -192,7 +209,7 @@ impl Engine {
             flow.flow = flow.flow.wrapping_add(formula::order_flow(before, after));
         }
         flow.depth = flow.depth.saturating_add(after.bid.qty + after.ask.qty);
-        flow.quotes += 1;
+        flow.tally([0, 0, 0, 1]);
         flow.ts_quote = event.ts_event.0.max(1);
     }
 
@@ -232,19 +249,28 @@ impl Engine {
         vector: &mut FeatureVector,
     ) -> bool {
         let mark = &mut self.marks[i];
-        let (was_valid, was) = (vector.valid, vector.values);
+        let mut before = None;
         if let Some(book) = book {
+            before = Some((vector.valid, vector.values));
             mark.live = book.state().is_live();
             vector.book_state = book.state().to_u8();
             vector.mid = if mark.live { book.bbo().mid() } else { Px::NONE };
             mark.read_book(book, vector);
         }
-        let flow = &mut self.flows[i];
-        let (activity, quotes) = flow.take_bucket();
+        let (activity, quotes) =
+            if book.is_some() { self.flows[i].take_bucket() } else { Default::default() };
         let log_return = mark.log_return(book.map(Book::bbo), now.0);
-        self.windows.push(rows, i, activity, quotes, log_return);
+        let slid = self.windows.push(rows, i, activity, quotes, log_return);
+        let flowed = std::mem::replace(&mut mark.flowed, quotes.count > 0);
+        let moving = slid || flowed || (mark.live && mark.resilience.is_moving());
         if mark.live {
             mark.resilience.sample(mark.depth);
+        }
+        if book.is_none() && !moving {
+            return false;
+        }
+        let (was_valid, was) = before.unwrap_or((vector.valid, vector.values));
+        if mark.live {
             put(vector, FeatureId::Resilience, mark.resilience.value(now.0, mark.shock_depth));
             self.put_windows(i, quotes, vector);
         } else {

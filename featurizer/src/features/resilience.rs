@@ -94,6 +94,11 @@ impl Resilience {
         self.shock.map_or(0, |shock| shock.start_ns.saturating_add(BURST_NS))
     }
 
+    /// Whether the value can change without the book changing: the baseline is not complete, or a shock may be forgotten.
+    pub(crate) fn is_moving(&self) -> bool {
+        self.samples < BASELINE_SAMPLES || self.shock.is_some()
+    }
+
     /// Side and price the depth is to be seen from.
     pub(crate) fn viewpoint(&self) -> Option<(Side, Px)> {
         self.shock.map(|shock| (shock.side, shock.reference))

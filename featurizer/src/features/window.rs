@@ -76,7 +76,9 @@ impl Sums {
 
 #[expect(clippy::cast_precision_loss, reason = "statistics; the sum itself is exact")]
 fn root_bps(sum: u128) -> f64 {
-    (sum as f64 / (1_u64 << FRACTION_BITS) as f64).sqrt()
+    // Nearly always the sum fits 64 bits, for which there is an instruction.
+    let sum = u64::try_from(sum).map_or_else(|_| sum as f64, |small| small as f64);
+    (sum / (1_u64 << FRACTION_BITS) as f64).sqrt()
 }
 
 /// A squared log return as the ring keeps it: bps² with 32 fraction bits, saturated at a return of a factor of 700.
@@ -141,7 +143,8 @@ impl Windows {
         }
     }
 
-    /// Moves the windows of one instrument on by one grid point. `log_return` is `None` when no mid was known at both ends.
+    /// Moves the windows of one instrument on by one grid point. `log_return` is `None` when no mid was known at both ends. False
+    /// when what entered is what left, so that no sum changed.
     pub(crate) fn push(
         &mut self,
         rows: Rows,
@@ -149,28 +152,30 @@ impl Windows {
         activity: Activity,
         quotes: Quotes,
         log_return: Option<f64>,
-    ) {
-        let sums = &mut self.sums[i];
-
-        let old = std::mem::replace(&mut self.activity[rows.activity + i], activity);
-        sums.orders = sums.orders + u64::from(activity.orders) - u64::from(old.orders);
-        sums.cancels = sums.cancels + u64::from(activity.cancels) - u64::from(old.cancels);
-        sums.trades = sums.trades + u64::from(activity.trades) - u64::from(old.trades);
-
-        let new = Quotes { depth: quotes.depth.min(DEPTH_MAX), ..quotes };
-        let old = std::mem::replace(&mut self.quotes[rows.quotes + i], new);
-        sums.flow = sums.flow.wrapping_add(new.flow).wrapping_sub(old.flow);
-        sums.depth = sums.depth + new.depth - old.depth;
-        sums.quotes = sums.quotes + u64::from(new.count) - u64::from(old.count);
-
+    ) -> bool {
+        let quotes = Quotes { depth: quotes.depth.min(DEPTH_MAX), ..quotes };
+        let entering = log_return.map_or(UNDEFINED, squared);
+        let old_activity = std::mem::replace(&mut self.activity[rows.activity + i], activity);
+        let old_quotes = std::mem::replace(&mut self.quotes[rows.quotes + i], quotes);
         // The short window is the newest part of the ring of the long one.
         let leaves_short = self.returns[rows.leaving + i];
-        let new = log_return.map_or(UNDEFINED, squared);
-        let leaves_long = std::mem::replace(&mut self.returns[rows.returns + i], new);
-        add(&mut sums.short, &mut sums.short_count, new);
+        let leaves_long = std::mem::replace(&mut self.returns[rows.returns + i], entering);
+        if (old_activity, old_quotes, leaves_short, leaves_long) == (activity, quotes, entering, entering) {
+            return false;
+        }
+        let sums = &mut self.sums[i];
+        let slide = |sum: &mut u64, new: u32, old: u32| *sum = *sum + u64::from(new) - u64::from(old);
+        slide(&mut sums.orders, activity.orders, old_activity.orders);
+        slide(&mut sums.cancels, activity.cancels, old_activity.cancels);
+        slide(&mut sums.trades, activity.trades, old_activity.trades);
+        slide(&mut sums.quotes, quotes.count, old_quotes.count);
+        sums.flow = sums.flow.wrapping_add(quotes.flow).wrapping_sub(old_quotes.flow);
+        sums.depth = sums.depth + quotes.depth - old_quotes.depth;
+        add(&mut sums.short, &mut sums.short_count, entering);
         take(&mut sums.short, &mut sums.short_count, leaves_short);
-        add(&mut sums.long, &mut sums.long_count, new);
+        add(&mut sums.long, &mut sums.long_count, entering);
         take(&mut sums.long, &mut sums.long_count, leaves_long);
+        true
     }
 
     /// Empties every window.
