@@ -14,6 +14,7 @@ use std::time::Duration;
 use bench::day::{Day, FULL};
 use bench::line::{BookOptions, BookRig, Events, FeatureRig, RingRig, decode, events, sum, walk};
 use bench::machine::{Fingerprint, load_average, pin};
+use bench::memory::Region;
 use bench::report::{Percentiles, Transcript, results_folder, write_histograms};
 use bench::rounds::{Row, Summary};
 use bench::stopwatch::{Stopwatch, cpu_time};
@@ -95,6 +96,14 @@ fn features<'a>(name: &'static str, day: &'a Day) -> Stage<'a> {
     })
 }
 
+/// As many loads as the segment has messages.
+fn loads<'a>(name: &'static str, day: &'a Day, load: fn(&mut Region, usize) -> u64) -> Stage<'a> {
+    Stage::new(name, day, move || {
+        let mut region = Region::new().expect("memory for the floor");
+        move |_: &[u8]| load(&mut region, day.segment_messages())
+    })
+}
+
 const BBO: &str = "decode + book + BBO";
 
 fn stages<'a>(day: &'a Day, average: &'a Day) -> Vec<Stage<'a>> {
@@ -110,6 +119,8 @@ fn stages<'a>(day: &'a Day, average: &'a Day) -> Vec<Stage<'a>> {
         }),
         Stage::new("floor: sum of the bytes", day, || sum),
         Stage::new("floor: frame walk", day, || walk),
+        loads("floor: load from 64 MiB, independent", day, Region::independent),
+        loads("floor: load from 64 MiB, dependent", day, Region::dependent),
         Stage::new("decode", day, || decode),
         Stage::new("decode to events", day, || {
             let mut decoder = Events::new();

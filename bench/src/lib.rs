@@ -15,6 +15,7 @@ pub mod day;
 pub mod desk;
 pub mod line;
 pub mod machine;
+pub mod memory;
 pub mod report;
 pub mod rounds;
 pub mod stopwatch;
