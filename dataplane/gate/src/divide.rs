@@ -40,7 +40,6 @@ impl Divisor {
     }
 
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "the high half of a 128-bit product")]
     pub(crate) const fn divides(self, n: u64) -> bool {
         let quotient = ((n as u128 * self.reciprocal as u128) >> 64) as u64;
         quotient.wrapping_mul(self.divisor) == n

@@ -369,7 +369,7 @@ impl Gate {
                 self.fill(&entry, qty);
             }
             OrderEvent::Reduced { qty, .. } => {
-                entry.qty = entry.qty.saturating_sub(qty.0).max(entry.executed)
+                entry.qty = entry.qty.saturating_sub(qty.0).max(entry.executed);
             }
             // What is not executed is gone. A replacement under way still counts until it is answered.
             OrderEvent::Cancelled { .. } | OrderEvent::Rejected { .. } => entry.qty = entry.executed,

@@ -360,7 +360,7 @@ impl LimitRecord {
             w2,
             w3,
             self.lease.granted.0,
-            self.lease.span.0 / 1_000_000
+            (self.lease.span.0 / 1_000_000)
                 | (epoch as u64) << 16
                 | (rate::interval_ns(self.limits.order_rate_per_s) as u64) << 32,
             self.version as u64
@@ -384,7 +384,6 @@ impl LimitRecord {
         }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the field's width in the layout")]
     pub(crate) const fn unpack(words: [u64; DYNAMIC_WORDS]) -> Self {
         let DynamicHot { bounds, lease, tier, score, version, epoch: _ } = Self::unpack_hot(words);
         let cause = LimitCause::from_u8((words[6] >> 56) as u8);

@@ -1,4 +1,4 @@
-//! Model-checks what threads share: every interleaving and every value a weakly ordered machine may show.
+//! Model-checks what threads share, exhaustively: every interleaving and every value a weakly ordered machine may show.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p gate --test loom --release` (with a target directory of its own).
 //!
@@ -10,18 +10,11 @@
 use std::sync::Arc;
 
 use gate::slot::{Protocol, SeqSlot, Sound};
-use gate::{
-    AccountId, Breaker, BreakerCause, BreakerState, BreakerTable, BreakerWriter, ClassId, Envelope,
-    FixedScore, Gate, GateConfig, GateTables, LimitCause, LimitTable, LimitWriter, OrderIntent, OrderType,
-    Permission, RefTable, RiskLimits, Scope, StaticTable, StaticTerms, StaticWriter, StrategyConfig,
-    StrategyId, Terms, TimeInForce, TopOfBook,
-};
 use loom::sync::atomic::{
-    AtomicBool,
+    AtomicU64,
     Ordering::{self, Acquire, Relaxed, Release},
 };
 use loom::{model, thread};
-use types::{BookState, InstrumentId, Nanos, Px, Qty, Side, Tier, TradingStatus, UnixNanos};
 
 /// One writer publishes `writes` records, one reader reads `reads` times. A record is two equal words; a reader never
 /// gets an older one than it already has.
@@ -138,147 +131,149 @@ caught! {
     a_writer_that_marks_nothing_is_caught: Unmarked;
 }
 
-const NOW: UnixNanos = UnixNanos(1_700_000_000_000_000_000);
-const INSTRUMENT: InstrumentId = InstrumentId(0);
-const CLASS: ClassId = ClassId(0);
-
-const WIDE: RiskLimits = RiskLimits {
-    max_qty: Qty(500),
-    max_notional_micros: i64::MAX,
-    collar_bps: 500,
-    passive_min_ticks: 1,
-    max_pos_long: 1_000,
-    max_pos_short: 1_000,
-    order_rate_per_s: 100,
-    order_burst: 100,
-    margin_bps: 10_000,
-};
-const NARROW: RiskLimits = RiskLimits { max_qty: Qty(50), ..WIDE };
-
-fn breaker(state: BreakerState) -> Breaker {
-    Breaker { state, cause: BreakerCause::Officer, episode: 1 }
+/// The protocol between the static table, the dynamic table and the order thread, on one row of one-word records: what
+/// `StaticWriter::publish`, `LimitWriter::publish` and the fast path of `Gate::check` do, in their order. (Whole gates
+/// have too many words for every interleaving of three threads.)
+struct Row {
+    cap: SeqSlot<1>,
+    /// Of the cap; `RowWord` in the product.
+    epoch: AtomicU64,
+    /// A limit and the epoch of the cap it was clamped under.
+    dynamic: SeqSlot<2>,
+    breaker: AtomicU64,
 }
 
-fn terms() -> Terms {
-    Terms {
-        tier: Tier::Normal,
-        score: FixedScore::ZERO,
-        lease: Nanos::SECOND,
-        version: 1,
-        cause: LimitCause::Boot,
+/// What each side may get wrong.
+#[derive(Clone, Copy, PartialEq)]
+enum Slip {
+    None,
+    /// The officer's epoch becomes visible before the cap.
+    EpochBeforeCap,
+    /// The scorer reads the cap before the epoch it stamps.
+    CapBeforeEpoch,
+    /// The order thread reads the breaker before the limits.
+    BreakerBeforeLimits,
+}
+
+impl Row {
+    /// A cap of 9 under epoch 1, no dynamic limit, the breaker open.
+    fn new() -> Self {
+        let row = Self {
+            cap: SeqSlot::new(),
+            epoch: AtomicU64::new(1),
+            dynamic: SeqSlot::new(),
+            breaker: AtomicU64::new(0),
+        };
+        row.cap.write([9]);
+        row
+    }
+
+    fn officer_publishes(&self, cap: u64, slip: Slip) {
+        let next = self.epoch.load(Relaxed) + 1;
+        if slip == Slip::EpochBeforeCap {
+            self.epoch.store(next, Release);
+        }
+        self.cap.write([cap]);
+        if slip != Slip::EpochBeforeCap {
+            self.epoch.store(next, Release);
+        }
+    }
+
+    /// A limit of 9, clamped.
+    fn scorer_publishes(&self, slip: Slip) {
+        let early = (slip == Slip::CapBeforeEpoch).then(|| self.cap.read::<1>());
+        let epoch = self.epoch.load(Acquire);
+        match early.unwrap_or_else(|| self.cap.read::<1>()) {
+            Ok([cap]) => self.dynamic.write([cap.min(9), epoch]),
+            Err(_) => self.dynamic.write([9, 0]),
+        }
+    }
+
+    /// The limit the fast path holds an order to, when it takes one at all.
+    fn order_reads(&self) -> Option<u64> {
+        let [limit, under] = self.dynamic.read::<2>().ok()?;
+        let epoch = self.epoch.load(Acquire);
+        (under == epoch).then_some(limit)
     }
 }
 
-fn officer(statics: &mut StaticWriter, limits: RiskLimits) {
-    let terms = StaticTerms { lot: Qty(1), permission: Permission::Granted, version: 1 };
-    let envelope = Envelope::fixed(limits).expect("limits in bounds");
-    statics.publish(INSTRUMENT, CLASS, &envelope, &terms, NOW).expect("a row");
-}
-
-fn scorer(dynamics: &mut LimitWriter, limits: RiskLimits) {
-    let effective = Envelope::fixed(limits).expect("limits in bounds").clamp(&limits);
-    dynamics.publish(INSTRUMENT, CLASS, &effective, &terms(), NOW).expect("a row");
-}
-
-fn order(qty: u32) -> OrderIntent {
-    OrderIntent {
-        cl_ord_id: 1,
-        px: Px::from_1e4(1_000_000),
-        instrument: INSTRUMENT,
-        qty: Qty(qty),
-        strategy: StrategyId(0),
-        account: AccountId(0),
-        side: Side::Bid,
-        order_type: OrderType::Limit,
-        tif: TimeInForce::Day,
-    }
-}
-
-/// A gate under `limits` from both writers, everything open.
-fn gate(limits: RiskLimits) -> (Gate, StaticWriter, LimitWriter, BreakerWriter) {
-    let (mut statics, static_reader) = StaticTable::create(1, 1).expect("a table");
-    let (mut dynamics, limit_reader) = LimitTable::create_within(&static_reader).expect("a table");
-    let (mut prices, references) = RefTable::create(1).expect("a table");
-    let (mut breakers, breaker_reader) = BreakerTable::create(1, 1, 1).expect("a table");
-    officer(&mut statics, limits);
-    scorer(&mut dynamics, limits);
-    let top = TopOfBook {
-        bid: Px::from_1e4(1_000_000),
-        bid_qty: 100,
-        ask: Px::from_1e4(1_000_200),
-        ask_qty: 100,
-        last: Px::NONE,
-        tick: Px::from_1e4(100),
-        ts: NOW,
-        state: BookState::Live,
-        status: TradingStatus::Trading,
-    };
-    prices.publish(INSTRUMENT, &top).expect("a row");
-    breakers.set_unset(breaker(BreakerState::Open));
-    let strategies = [StrategyConfig { class: CLASS, order_rate_per_s: 100, order_burst: 100 }];
-    let config =
-        GateConfig { strategies: &strategies, open_orders_max: 1, recent_orders: 1, ..GateConfig::DEFAULT };
-    let tables = GateTables {
-        statics: static_reader,
-        dynamics: Some(limit_reader),
-        references,
-        breakers: breaker_reader,
-    };
-    (Gate::new(&config, tables).expect("a gate"), statics, dynamics, breakers)
-}
-
-/// Whole gates have too many steps for every interleaving; every one with up to this many preemptions is explored.
-fn bounded(test: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(2);
-    builder.max_branches = 10_000;
-    builder.check(test);
-}
-
-/// The officer narrows the cap while the scorer goes on publishing under the wide one. Whoever knows that the officer's
-/// publication has returned gets no verdict under the wide cap any more, whatever the scorer was doing meanwhile.
-#[test]
-fn a_narrower_cap_binds_from_the_moment_its_publication_returns() {
-    bounded(|| {
-        let (gate, mut statics, mut dynamics, _breakers) = gate(WIDE);
-        let done = Arc::new(AtomicBool::new(false));
-        let scoring = thread::spawn(move || scorer(&mut dynamics, WIDE));
-        let narrowing = {
-            let done = Arc::clone(&done);
+/// The officer narrows the cap to 5 while the scorer publishes. Whoever knows that the officer's publication has returned
+/// is held to no limit above 5, whatever the scorer was doing meanwhile.
+fn narrowing(slip: Slip) {
+    model(move || {
+        let row = Arc::new(Row::new());
+        let done = Arc::new(AtomicU64::new(0));
+        let scorer = {
+            let row = Arc::clone(&row);
+            thread::spawn(move || row.scorer_publishes(slip))
+        };
+        let officer = {
+            let (row, done) = (Arc::clone(&row), Arc::clone(&done));
             thread::spawn(move || {
-                officer(&mut statics, NARROW);
-                done.store(true, Release);
+                row.officer_publishes(5, slip);
+                done.store(1, Release);
             })
         };
-        let ordering = thread::spawn(move || {
-            let narrowed = done.load(Acquire);
-            let verdict = gate.check(&order(51), NOW);
-            assert!(!narrowed || !verdict.accepted(), "accepted above a cap already published");
-            gate
-        });
-        scoring.join().expect("the scorer ends");
-        narrowing.join().expect("the officer ends");
-        let gate = ordering.join().expect("the order thread ends");
-        assert!(!gate.check(&order(51), NOW).accepted());
-        assert!(gate.check(&order(50), NOW).accepted());
+        let order = {
+            let row = Arc::clone(&row);
+            thread::spawn(move || {
+                let narrowed = done.load(Acquire) == 1;
+                let limit = row.order_reads();
+                assert!(!narrowed || limit.is_none_or(|l| l <= 5), "held to a cap no longer in force");
+            })
+        };
+        for thread in [scorer, officer, order] {
+            thread.join().expect("the thread ends");
+        }
     });
 }
 
-/// Control trips a breaker and then widens the limits. An order that only the wider limits allow is never let through:
-/// whoever sees the limits sees the trip.
 #[test]
-fn a_trip_is_never_seen_later_than_limits_published_after_it() {
-    bounded(|| {
-        let (gate, mut statics, mut dynamics, mut breakers) = gate(NARROW);
-        let control = thread::spawn(move || {
-            breakers.set(Scope::Firm, breaker(BreakerState::Tripped)).expect("a scope");
-            officer(&mut statics, WIDE);
-            scorer(&mut dynamics, WIDE);
-        });
-        let ordering = thread::spawn(move || {
-            assert!(!gate.check(&order(51), NOW).accepted(), "the limits were newer than the breaker");
+fn a_narrower_cap_binds_from_the_moment_its_publication_returns() {
+    narrowing(Slip::None);
+}
+
+#[test]
+#[should_panic(expected = "no longer in force")]
+fn an_epoch_visible_before_its_cap_is_caught() {
+    narrowing(Slip::EpochBeforeCap);
+}
+
+#[test]
+#[should_panic(expected = "no longer in force")]
+fn a_cap_read_before_the_epoch_it_is_stamped_with_is_caught() {
+    narrowing(Slip::CapBeforeEpoch);
+}
+
+/// Control trips the breaker and then publishes a limit. Whoever is held to that limit sees the trip.
+fn tripping(slip: Slip) {
+    model(move || {
+        let row = Arc::new(Row::new());
+        let control = {
+            let row = Arc::clone(&row);
+            thread::spawn(move || {
+                row.breaker.store(1, Release);
+                row.dynamic.write([7, 1]);
+            })
+        };
+        let order = thread::spawn(move || {
+            let early = (slip == Slip::BreakerBeforeLimits).then(|| row.breaker.load(Relaxed));
+            let limit = row.order_reads();
+            let tripped = early.unwrap_or_else(|| row.breaker.load(Relaxed));
+            assert!(limit.is_none() || tripped == 1, "limits newer than the breaker");
         });
         control.join().expect("control ends");
-        ordering.join().expect("the order thread ends");
+        order.join().expect("the order thread ends");
     });
+}
+
+#[test]
+fn a_trip_is_never_seen_later_than_limits_published_after_it() {
+    tripping(Slip::None);
+}
+
+#[test]
+#[should_panic(expected = "newer than the breaker")]
+fn a_breaker_read_before_the_limits_is_caught() {
+    tripping(Slip::BreakerBeforeLimits);
 }

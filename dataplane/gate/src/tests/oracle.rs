@@ -222,12 +222,13 @@ impl Oracle<'_> {
             max_qty: l.max_qty.min(CAP.max_qty),
             max_notional_micros: l.max_notional_micros.min(CAP.max_notional_micros),
             collar_bps: l.collar_bps.min(CAP.collar_bps),
-            passive_min_ticks: l.passive_min_ticks.max(CAP.passive_min_ticks),
+            // The cap's distance and margin are the least there are.
+            passive_min_ticks: l.passive_min_ticks,
             max_pos_long: l.max_pos_long.min(CAP.max_pos_long),
             max_pos_short: l.max_pos_short.min(CAP.max_pos_short),
             order_rate_per_s: l.order_rate_per_s.min(CAP.order_rate_per_s),
             order_burst: l.order_burst.min(CAP.order_burst),
-            margin_bps: l.margin_bps.max(CAP.margin_bps),
+            margin_bps: l.margin_bps,
         }
     }
 

@@ -6,88 +6,63 @@ use types::StaleCause;
 
 /// A rig and an order that breaks `reason` and nothing else. The match is exhaustive: a new reason needs a scenario.
 fn scenario(reason: R) -> (Rig, OrderIntent) {
-    let mut rig = Rig::new();
-    let fine = order(1);
-    let order = match reason {
-        R::HaltUnreadable => return (bare_breakers(), fine),
-        R::HaltedFirm => trip(&mut rig, Scope::Firm, fine),
-        R::HaltedAccount => trip(&mut rig, Scope::Account(ACCOUNT), fine),
-        R::HaltedStrategy => trip(&mut rig, Scope::Strategy(STRATEGY), fine),
-        R::HaltedInstrument => trip(&mut rig, Scope::Instrument(INSTRUMENT), fine),
-        R::TierCritical => with(rig.publish_live(&LIVE, Tier::Critical, NOW), fine),
-        R::ReduceOnly => with(rig.set(Scope::Firm, BreakerState::ReduceOnly), fine),
-        R::ClockBad => {
-            rig.take(&order(2));
-            rig.gate.clock = NOW.plus(Nanos(1));
-            fine
-        }
-        R::UnknownInstrument => OrderIntent { instrument: InstrumentId(3), ..fine },
-        R::UnknownStrategy => OrderIntent { strategy: StrategyId(2), ..fine },
-        R::UnknownAccount => OrderIntent { account: AccountId(2), ..fine },
-        R::NotPermitted => permission(&mut rig, Permission::Denied, fine),
-        R::Restricted => permission(&mut rig, Permission::Restricted, fine),
-        R::BadField => order(0),
-        R::BadQty => OrderIntent { qty: Qty(0), ..fine },
-        R::BadPrice => OrderIntent { px: px("1.00"), ..market(1, Side::Bid) },
-        R::TickUnknown => with(rig.publish_top(&TopOfBook { tick: Px::NONE, ..top() }), fine),
-        R::BadTick => OrderIntent { px: px("100.005"), ..fine },
-        R::BadLot => {
-            with(rig.publish_static(&envelope(), &StaticTerms { lot: Qty(30), ..static_terms() }), fine)
-        }
-        R::MktState => with(rig.publish_top(&TopOfBook { status: TradingStatus::Halted, ..top() }), fine),
-        R::MktStateUnknown => {
-            with(rig.publish_top(&TopOfBook { status: TradingStatus::Unknown, ..top() }), fine)
-        }
-        R::Duplicate => with(rig.take(&fine), fine),
+    let (mut rig, mut order) = (Rig::new(), order(1));
+    match reason {
+        R::HaltUnreadable => rig = bare_breakers(),
+        R::HaltedFirm => rig.set(Scope::Firm, BreakerState::Tripped),
+        R::HaltedAccount => rig.set(Scope::Account(ACCOUNT), BreakerState::Tripped),
+        R::HaltedStrategy => rig.set(Scope::Strategy(STRATEGY), BreakerState::Tripped),
+        R::HaltedInstrument => rig.set(Scope::Instrument(INSTRUMENT), BreakerState::Tripped),
+        R::TierCritical => rig.publish_live(&LIVE, Tier::Critical, NOW),
+        R::ReduceOnly => rig.set(Scope::Firm, BreakerState::ReduceOnly),
+        R::ClockBad => rig.gate.clock = NOW.plus(Nanos(1)),
+        R::UnknownInstrument => order.instrument = InstrumentId(3),
+        R::UnknownStrategy => order.strategy = StrategyId(2),
+        R::UnknownAccount => order.account = AccountId(2),
+        R::NotPermitted => permit(&mut rig, Permission::Denied),
+        R::Restricted => permit(&mut rig, Permission::Restricted),
+        R::BadField => order.cl_ord_id = 0,
+        R::BadQty => order.qty = Qty(0),
+        R::BadPrice => order = OrderIntent { px: px("1.00"), ..market(1, Side::Bid) },
+        R::TickUnknown => rig.publish_top(&TopOfBook { tick: Px::NONE, ..top() }),
+        R::BadTick => order.px = px("100.005"),
+        R::BadLot => rig.publish_static(&envelope(), &StaticTerms { lot: Qty(30), ..static_terms() }),
+        R::MktState => rig.publish_top(&TopOfBook { status: TradingStatus::Halted, ..top() }),
+        R::MktStateUnknown => rig.publish_top(&TopOfBook { status: TradingStatus::Unknown, ..top() }),
+        R::Duplicate => rig.take(&order),
         // These three belong to replacements; see `settlement`.
-        R::UnknownOrder | R::BadReplace | R::ReplacePending => fine,
-        R::TableFull => return (full_table(), order(100)),
+        R::UnknownOrder | R::BadReplace | R::ReplacePending => {}
+        R::TableFull => (rig, order.cl_ord_id) = (full_table(), 100),
         R::LimitsMissing => {
-            rig.references.publish(InstrumentId(0), &top()).expect("a row");
-            OrderIntent { instrument: InstrumentId(0), ..fine }
+            order.instrument = InstrumentId(0);
+            rig.references.publish(order.instrument, &top()).expect("a row");
         }
-        R::LimitsTorn => with(torn_statics(&mut rig), fine),
-        R::QtyStatic => return (Rig::statics_only(), OrderIntent { qty: Qty(401), ..fine }),
-        R::QtyDynamic => OrderIntent { qty: Qty(501), ..fine },
-        R::Value => {
-            rig.publish_live(&RiskLimits { max_notional_micros: 9_999_000_000, ..LIVE }, Tier::Normal, NOW);
-            fine
+        R::LimitsTorn => torn_statics(&mut rig),
+        R::QtyStatic => (rig, order.qty) = (Rig::statics_only(), Qty(401)),
+        R::QtyDynamic => order.qty = Qty(501),
+        R::Value => narrow(&mut rig, &RiskLimits { max_notional_micros: 9_999_000_000, ..LIVE }),
+        R::RefMissing => rig.publish_top(&TopOfBook { bid: Px::NONE, last: Px::NONE, ..top() }),
+        R::RefStale => rig.publish_top(&TopOfBook { state: BookState::Stale(StaleCause::Gap), ..top() }),
+        R::RefTorn => rig.references.abandon(INSTRUMENT),
+        R::Collar => order.px = px("95.00"),
+        R::PassiveBand => narrow(&mut rig, &RiskLimits { passive_min_ticks: 3, ..LIVE }),
+        R::PosLong => rig.hold(1_901),
+        R::PosShort => {
+            rig.hold(-1_401);
+            order = sell(1);
         }
-        R::RefMissing => with(rig.publish_top(&TopOfBook { bid: Px::NONE, last: Px::NONE, ..top() }), fine),
-        R::RefStale => {
-            let state = BookState::Stale(StaleCause::Gap);
-            with(rig.publish_top(&TopOfBook { state, ..top() }), fine)
-        }
-        R::RefTorn => with(rig.references.abandon(INSTRUMENT), fine),
-        R::Collar => OrderIntent { px: px("95.00"), ..fine },
-        R::PassiveBand => {
-            rig.publish_live(&RiskLimits { passive_min_ticks: 3, ..LIVE }, Tier::Normal, NOW);
-            fine
-        }
-        R::PosLong => with(rig.hold(1_901), fine),
-        R::PosShort => with(rig.hold(-1_401), sell(1)),
-        R::Rate => {
-            (10..14).for_each(|id| rig.take(&order(id)));
-            fine
-        }
-        R::RateStrategy => return (slow_strategy(), fine),
-    };
+        R::Rate => (10..14).for_each(|id| rig.take(&super::order(id))),
+        R::RateStrategy => rig = slow_strategy(),
+    }
     (rig, order)
 }
 
-/// For scenarios whose preparation is one call.
-fn with((): (), order: OrderIntent) -> OrderIntent {
-    order
-}
-
-fn trip(rig: &mut Rig, scope: Scope, order: OrderIntent) -> OrderIntent {
-    rig.set(scope, BreakerState::Tripped);
-    order
-}
-
-fn permission(rig: &mut Rig, permission: Permission, order: OrderIntent) -> OrderIntent {
+fn permit(rig: &mut Rig, permission: Permission) {
     rig.publish_static(&envelope(), &StaticTerms { permission, ..static_terms() });
-    order
+}
+
+fn narrow(rig: &mut Rig, limits: &RiskLimits) {
+    rig.publish_live(limits, Tier::Normal, NOW);
 }
 
 fn bare_breakers() -> Rig {

@@ -419,7 +419,7 @@ fn permutations(orders: &mut [(Side, u32)], n: usize, visit: &mut impl FnMut(&[(
     }
     for i in 0..n {
         permutations(orders, n - 1, visit);
-        orders.swap(if n % 2 == 0 { i } else { 0 }, n - 1);
+        orders.swap(if n.is_multiple_of(2) { i } else { 0 }, n - 1);
     }
 }
 
