@@ -25,6 +25,13 @@ impl BitSet {
         self.words[i / 64] >> (i % 64) & 1 == 1
     }
 
+    /// Becomes the union of two sets of the same length.
+    pub(crate) fn assign_union(&mut self, a: &Self, b: &Self) {
+        for (word, (a, b)) in self.words.iter_mut().zip(a.words.iter().zip(&b.words)) {
+            *word = a | b;
+        }
+    }
+
     pub(crate) fn clear(&mut self) {
         self.words.fill(0);
     }
@@ -70,6 +77,12 @@ mod tests {
         assert_eq!(found, [0, 64, 130, 199]);
         assert!(set.contains(130) && !set.contains(63) && set.len() == 4);
         assert_eq!(set.next_from(500), None);
+        let mut other = BitSet::new(200);
+        other.insert(1);
+        let mut both = BitSet::new(200);
+        both.insert(77);
+        both.assign_union(&set, &other);
+        assert!(both.len() == 5 && both.contains(1) && !both.contains(77));
         set.clear();
         assert!(set.is_empty());
     }

@@ -8,6 +8,10 @@
 //! changed because its windows moved on, in ascending order; then the end-of-grid marker. 65 s after its last event all of an
 //! instrument's windows are empty and it is left alone; when that holds for all of them, the grid jumps to the next event.
 //!
+//! **Closing a grid point** takes milliseconds for thousands of instruments. Live, it is therefore spread over the events that
+//! follow, a few instruments after each block of them; an instrument that has an event of its own first is closed first, so that
+//! every vector is of its grid point all the same.
+//!
 //! **When the scorer is slow.** Vectors wait in one slot per instrument. A slot that is still waiting at the next grid point is
 //! overwritten (newest wins, [`OnFull::KeepDirty`]), or nothing moves until there is room ([`OnFull::Wait`], for replays).
 
@@ -16,7 +20,7 @@ use std::hint::black_box;
 use types::{Action, BookEvent, EventFlags, FeatureVector, InstrumentId, Px, Side, Symbol, UnixNanos};
 
 use crate::bitset::BitSet;
-use crate::features::{Engine, GRID_NS, QUIET};
+use crate::features::{Engine, GRID_NS, QUIET, Rows};
 use crate::sinks::{FeatureSink, Observer, Sinks, TopOfBook, TopOfBookSink};
 use crate::{
     Applied, Bbo, Book, BookCounters, BookLimits, Books, BooksMut, BuildError, Effect, MemoryReport,
@@ -26,13 +30,18 @@ use crate::{
 /// Vectors offered to the sink at once.
 const OFFER: usize = 32;
 
+/// Instruments closed after each block of events.
+const CLOSE_STEP: usize = 32;
+
 /// What happens to vectors the sink has no room for when the next grid point comes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFull {
-    /// The newest vector replaces the waiting one: later, not lost. For live use.
+    /// The newest vector replaces the waiting one: later, not lost. For live use; closing a grid point is spread over the events
+    /// that follow it.
     #[default]
     KeepDirty,
-    /// No further event is consumed until the sink has taken them: for replays, which must not depend on queue lengths.
+    /// No further event is consumed until the sink has taken them: for replays, which must not depend on queue lengths. A grid
+    /// point is closed whole, and its marker is out before any later event is applied.
     Wait,
 }
 
@@ -90,7 +99,13 @@ struct Core {
     unsent: BitSet,
     /// The end-of-grid marker that waits behind them.
     marker: Option<UnixNanos>,
-    /// To whom something happened since the last grid point.
+    /// The grid point whose vectors are being made.
+    closing: Option<Closing>,
+    /// Whose vector is still to be made for it.
+    pending: BitSet,
+    /// To whom something happened in its step.
+    was_touched: BitSet,
+    /// To whom something happened in the running step.
     touched: BitSet,
     /// Whose windows are not known to be empty.
     active: BitSet,
@@ -105,6 +120,15 @@ struct Core {
     changed: BitSet,
     changed_list: Vec<u32>,
     counters: FeaturizerCounters,
+}
+
+/// A grid point whose vectors are being made, in ascending order but for instruments with events of their own.
+#[derive(Clone, Copy, Debug)]
+struct Closing {
+    grid: u64,
+    rows: Rows,
+    /// Everything before this is done.
+    cursor: usize,
 }
 
 impl Featurizer {
@@ -123,6 +147,9 @@ impl Featurizer {
             vectors: (0..n).map(blank).collect(),
             unsent: BitSet::new(n),
             marker: None,
+            closing: None,
+            pending: BitSet::new(n),
+            was_touched: BitSet::new(n),
             touched: BitSet::new(n),
             active: BitSet::new(n),
             last_grid: vec![0; n].into_boxed_slice(),
@@ -150,19 +177,23 @@ impl Featurizer {
         consumed
     }
 
-    /// Offers waiting vectors to the sink again; true when none waits any more.
+    /// Goes on with the vectors of the last grid point and offers waiting ones to the sink again; true when none waits any more.
+    /// For polls that find no event.
     pub fn flush<F: FeatureSink>(&mut self, features: &mut F) -> bool {
+        self.core.close_some(&self.books.lend(), CLOSE_STEP);
         self.core.flush(features)
     }
 
     /// Closes the running grid step at the end of the input, so that its vectors are not lost. True when the sink has taken
     /// everything; else call it again when there is room.
     pub fn finish<F: FeatureSink>(&mut self, features: &mut F) -> bool {
+        self.core.close_some(&self.books.lend(), usize::MAX);
         if !self.core.flush(features) {
             return false;
         }
         if let Some(grid) = self.core.grid.filter(|_| !self.core.touched.is_empty()) {
-            self.core.close(grid, &self.books.lend());
+            self.core.begin_close(grid);
+            self.core.close_some(&self.books.lend(), usize::MAX);
             self.core.set_grid(grid + 1);
         }
         self.core.flush(features)
@@ -252,6 +283,8 @@ impl<F: FeatureSink, T: TopOfBookSink, O: Observer> Run<'_, '_, '_, F, T, O> {
                 self.step(event);
                 consumed += 1;
             }
+            self.core.close_some(&self.books, CLOSE_STEP);
+            self.core.flush(self.sinks.features);
         }
         consumed
     }
@@ -285,18 +318,22 @@ impl<F: FeatureSink, T: TopOfBookSink, O: Observer> Run<'_, '_, '_, F, T, O> {
             return true;
         };
         while grid < wanted {
+            self.core.close_some(&self.books, usize::MAX);
             if !self.core.flush(self.sinks.features) && self.core.on_full == OnFull::Wait {
                 return false;
             }
             if self.core.touched.is_empty() && self.core.active.is_empty() {
                 grid = wanted;
             } else {
-                self.core.close(grid, &self.books);
+                self.core.begin_close(grid);
                 grid += 1;
             }
             self.core.set_grid(grid);
         }
-        self.core.flush(self.sinks.features);
+        if self.core.on_full == OnFull::Wait {
+            self.core.close_some(&self.books, usize::MAX);
+            self.core.flush(self.sinks.features);
+        }
         true
     }
 
@@ -304,6 +341,9 @@ impl<F: FeatureSink, T: TopOfBookSink, O: Observer> Run<'_, '_, '_, F, T, O> {
     fn step(&mut self, event: &BookEvent) {
         let instrument = event.instrument;
         let i = instrument.index();
+        if self.core.closing.is_some() {
+            self.close_before(event);
+        }
         let ordinary = event.action as u8 <= Action::Trade as u8 && !self.books.is_doubtful(instrument);
         let applied = self.books.apply(event);
         if !ordinary || applied.effect == Effect::Refused {
@@ -329,6 +369,18 @@ impl<F: FeatureSink, T: TopOfBookSink, O: Observer> Run<'_, '_, '_, F, T, O> {
             && let Some(book) = self.books.book(instrument)
         {
             self.sinks.observer.on_event_applied(event, &book, applied.effect);
+        }
+    }
+
+    /// Makes the vectors of the last grid point that the event would change.
+    fn close_before(&mut self, event: &BookEvent) {
+        let i = event.instrument.index();
+        if i < self.core.vectors.len() {
+            if self.core.pending.contains(i) {
+                self.core.close_one(i, &self.books);
+            }
+        } else if event.action != Action::Time {
+            self.core.close_some(&self.books, usize::MAX);
         }
     }
 
@@ -457,42 +509,56 @@ impl Core {
         self.step_start = (grid * GRID_NS).saturating_sub(GRID_NS);
     }
 
-    /// Makes the vectors of one grid point.
-    fn close(&mut self, grid: u64, books: &BooksMut<'_>) {
-        let now = UnixNanos(grid * GRID_NS);
-        let rows = self.engine.rows(grid);
+    /// Begins to make the vectors of a grid point; those of the one before are made.
+    fn begin_close(&mut self, grid: u64) {
         self.counters.conflated += self.unsent.len() as u64;
         self.counters.grid_points += 1;
-        let mut from = 0;
-        while let Some(i) = self.next_alive(from) {
-            from = i + 1;
-            let touched = self.touched.contains(i);
-            if touched {
-                self.last_grid[i] = grid;
-                self.active.insert(i);
-            } else if grid - self.last_grid[i] > QUIET {
-                self.active.remove(i);
-                continue;
-            }
-            let book = if touched { books.book(InstrumentId(i as u32)) } else { None };
-            let moved = self.engine.close(i, now, rows, book.as_ref(), &mut self.vectors[i]);
-            if touched || moved {
-                self.unsent.insert(i);
-                self.counters.vectors += 1;
-            }
-        }
+        self.closing = Some(Closing { grid, rows: self.engine.rows(grid), cursor: 0 });
+        std::mem::swap(&mut self.touched, &mut self.was_touched);
         self.touched.clear();
-        self.marker = Some(now);
+        self.pending.assign_union(&self.was_touched, &self.active);
     }
 
-    /// The first instrument from `from` on that is touched or active.
-    fn next_alive(&self, from: usize) -> Option<usize> {
-        let (a, b) = (self.touched.next_from(from), self.active.next_from(from));
-        a.into_iter().chain(b).min()
+    /// Makes at most `count` more vectors of the grid point being closed, and sets its marker behind the last.
+    fn close_some(&mut self, books: &BooksMut<'_>, count: usize) {
+        for _ in 0..count {
+            let Some(closing) = self.closing else { return };
+            let Some(i) = self.pending.next_from(closing.cursor) else {
+                self.closing = None;
+                self.marker = Some(UnixNanos(closing.grid * GRID_NS));
+                return;
+            };
+            self.close_one(i, books);
+            self.closing = Some(Closing { cursor: i + 1, ..closing });
+        }
+    }
+
+    fn close_one(&mut self, i: usize, books: &BooksMut<'_>) {
+        let Some(Closing { grid, rows, .. }) = self.closing else { return };
+        self.pending.remove(i);
+        let touched = self.was_touched.contains(i);
+        if touched {
+            self.last_grid[i] = grid;
+            self.active.insert(i);
+        } else if grid - self.last_grid[i] > QUIET {
+            self.active.remove(i);
+            return;
+        }
+        let book = if touched { books.book(InstrumentId(i as u32)) } else { None };
+        let now = UnixNanos(grid * GRID_NS);
+        let moved = self.engine.close(i, now, rows, book.as_ref(), &mut self.vectors[i]);
+        if touched || moved {
+            self.unsent.insert(i);
+            self.counters.vectors += 1;
+        }
     }
 
     /// Offers waiting vectors, then the marker. True when nothing waits any more.
     fn flush<F: FeatureSink>(&mut self, sink: &mut F) -> bool {
+        if self.closing.is_some() {
+            // Ascending order holds only once all are made.
+            return false;
+        }
         if self.marker.is_none() {
             return true;
         }

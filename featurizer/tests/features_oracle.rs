@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use featurizer::features::formula;
-use featurizer::{Bbo, BookLimits, Featurizer, FeaturizerConfig, Sinks};
+use featurizer::{Bbo, BookLimits, Featurizer, FeaturizerConfig, OnFull, Sinks};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use types::{
@@ -326,16 +326,13 @@ fn story(steps: &[Step]) -> Vec<BookEvent> {
     events
 }
 
-fn config() -> FeaturizerConfig {
-    FeaturizerConfig {
-        books: BookLimits { instruments: 4, ..BookLimits::small() },
-        ..FeaturizerConfig::default()
-    }
+fn config(on_full: OnFull) -> FeaturizerConfig {
+    FeaturizerConfig { books: BookLimits { instruments: 4, ..BookLimits::small() }, on_full, lookahead: 4 }
 }
 
 /// All vectors and markers of a story, applied in chunks of `chunk`.
-fn run(events: &[BookEvent], chunk: usize) -> Vec<FeatureVector> {
-    let mut featurizer = Featurizer::new(&config()).unwrap();
+fn run(events: &[BookEvent], chunk: usize, on_full: OnFull) -> Vec<FeatureVector> {
+    let mut featurizer = Featurizer::new(&config(on_full)).unwrap();
     let mut out = Vec::new();
     let mut sinks = Sinks { features: &mut out, tops: &mut (), observer: &mut () };
     for events in events.chunks(chunk) {
@@ -381,7 +378,7 @@ proptest! {
     #[test]
     fn streaming_is_the_same_as_recomputing(steps in prop::collection::vec(step(), 1..400)) {
         let events = story(&steps);
-        let vectors = run(&events, 7);
+        let vectors = run(&events, 7, OnFull::KeepDirty);
         let mut histories: Vec<History> = (0..INSTRUMENTS).map(|_| History::default()).collect();
         let mut last: Vec<Option<FeatureVector>> = vec![None; INSTRUMENTS as usize];
         let (mut next_event, mut from) = (0, 0);
@@ -419,7 +416,7 @@ proptest! {
     #[test]
     fn how_events_are_chunked_changes_nothing(steps in prop::collection::vec(step(), 1..300), chunk in 1_usize..90) {
         let events = story(&steps);
-        prop_assert_eq!(run(&events, chunk), run(&events, usize::MAX));
+        prop_assert!(run(&events, chunk, OnFull::KeepDirty) == run(&events, usize::MAX, OnFull::Wait));
     }
 }
 
@@ -430,7 +427,7 @@ fn stories_reach_every_feature() {
     let strategy = prop::collection::vec(step(), 3_000..3_001);
     let steps = strategy.new_tree(&mut runner).unwrap().current();
     let vectors: Vec<FeatureVector> =
-        run(&story(&steps), 64).into_iter().filter(|v| v.grid_end == 0).collect();
+        run(&story(&steps), 64, OnFull::Wait).into_iter().filter(|v| v.grid_end == 0).collect();
     for (i, feature) in FEATURES.iter().enumerate() {
         let mut values: Vec<f64> =
             vectors.iter().filter(|v| v.valid >> i & 1 == 1).map(|v| v.values[i]).collect();

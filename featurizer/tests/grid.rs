@@ -66,7 +66,7 @@ fn outline(vectors: &[FeatureVector]) -> Vec<(Option<u32>, u64)> {
 
 #[test]
 fn an_event_on_a_grid_point_belongs_to_it_and_one_after_closes_it() {
-    let mut f = featurizer(OnFull::KeepDirty);
+    let mut f = featurizer(OnFull::Wait);
     let on = [define(0, T0 - 50 * MS), add(1, 0, Side::Bid, 100, 7, T0)];
     assert!(apply(&mut f, &on).is_empty());
     let out = apply(&mut f, &[add(2, 0, Side::Bid, 100, 5, T0 + 1)]);
@@ -86,7 +86,7 @@ fn an_event_on_a_grid_point_belongs_to_it_and_one_after_closes_it() {
 
 #[test]
 fn vectors_of_a_grid_point_come_in_ascending_order_before_its_marker() {
-    let mut f = featurizer(OnFull::KeepDirty);
+    let mut f = featurizer(OnFull::Wait);
     let mut events: Vec<_> = [5, 2, 9].map(|i| define(i, T0)).into();
     events.push(all(Action::Time, T0 + 1));
     assert_eq!(outline(&apply(&mut f, &events)), [(Some(2), 0), (Some(5), 0), (Some(9), 0), (None, 0)]);
@@ -94,7 +94,7 @@ fn vectors_of_a_grid_point_come_in_ascending_order_before_its_marker() {
 
 #[test]
 fn silence_is_walked_until_every_window_is_empty_and_then_skipped() {
-    let mut f = featurizer(OnFull::KeepDirty);
+    let mut f = featurizer(OnFull::Wait);
     apply(&mut f, &[define(0, T0), add(1, 0, Side::Bid, 100, 5, T0)]);
     let hour = 3_600_000 * MS;
     let out = apply(&mut f, &[add(2, 0, Side::Bid, 100, 5, T0 + hour)]);
@@ -107,7 +107,7 @@ fn silence_is_walked_until_every_window_is_empty_and_then_skipped() {
 
 #[test]
 fn an_instrument_whose_values_stand_still_is_not_sent_again() {
-    let mut f = featurizer(OnFull::KeepDirty);
+    let mut f = featurizer(OnFull::Wait);
     apply(&mut f, &[define(0, T0), add(1, 0, Side::Bid, 100, 5, T0), add(2, 0, Side::Bid, 100, 5, T0)]);
     let out = apply(&mut f, &[all(Action::Time, T0 + 60_000 * MS)]);
     let sent: Vec<u64> = outline(&out).iter().filter(|o| o.0.is_some()).map(|o| o.1).collect();
@@ -118,7 +118,7 @@ fn an_instrument_whose_values_stand_still_is_not_sent_again() {
 
 #[test]
 fn late_events_are_applied_and_counted() {
-    let mut f = featurizer(OnFull::KeepDirty);
+    let mut f = featurizer(OnFull::Wait);
     apply(&mut f, &[define(0, T0), all(Action::Time, T0 + 150 * MS)]);
     apply(&mut f, &[add(1, 0, Side::Bid, 100, 5, T0 + 50 * MS)]);
     assert_eq!(f.counters().late_events, 1);
@@ -129,7 +129,7 @@ fn late_events_are_applied_and_counted() {
 
 #[test]
 fn events_without_a_time_move_no_grid() {
-    let mut f = featurizer(OnFull::KeepDirty);
+    let mut f = featurizer(OnFull::Wait);
     assert!(apply(&mut f, &[define(0, 0), define(1, 0)]).is_empty());
     apply(&mut f, &[add(1, 0, Side::Bid, 100, 5, T0)]);
     assert!(apply(&mut f, &[define(2, 0)]).is_empty());
@@ -138,7 +138,7 @@ fn events_without_a_time_move_no_grid() {
 
 #[test]
 fn a_stale_book_sends_nothing_that_could_be_scored() {
-    let mut f = featurizer(OnFull::KeepDirty);
+    let mut f = featurizer(OnFull::Wait);
     let mut events = vec![define(0, T0)];
     for n in 0..30_u64 {
         let ts = T0 + n * STEP;
@@ -172,7 +172,7 @@ fn a_stale_book_sends_nothing_that_could_be_scored() {
 
 #[test]
 fn a_snapshot_makes_no_order_flow_and_no_activity() {
-    let mut f = featurizer(OnFull::KeepDirty);
+    let mut f = featurizer(OnFull::Wait);
     let snapshot = |e: BookEvent| BookEvent { flags: e.flags.with(EventFlags::SNAPSHOT), ..e };
     let mut events = vec![define(0, T0), snapshot(at(Action::Clear, 0, T0))];
     for n in 0..40 {
@@ -192,7 +192,7 @@ fn a_snapshot_makes_no_order_flow_and_no_activity() {
 
 #[test]
 fn a_large_trade_and_the_recovery_after_it() {
-    let mut f = featurizer(OnFull::KeepDirty);
+    let mut f = featurizer(OnFull::Wait);
     let mut events = vec![define(0, T0)];
     for n in 0..5 {
         events.push(add(n, 0, Side::Bid, 1_000 - n as i64, 200, T0));
@@ -262,10 +262,44 @@ fn when_the_scorer_is_slow_the_newest_vector_wins() {
 }
 
 #[test]
+fn closing_a_grid_point_is_spread_over_what_follows() {
+    let books = BookLimits::small();
+    let config = |on_full| FeaturizerConfig { books, on_full, lookahead: 8 };
+    let build = |on_full| Featurizer::new(&config(on_full)).unwrap();
+    let mut events: Vec<_> = (0..200).map(|i| define(i, T0)).collect();
+    let quotes =
+        |n: u64, ts| (0..200).map(move |i| add(n << 32 | u64::from(i), i, Side::Bid, 100, 1 + i, ts));
+    events.extend(quotes(1, T0));
+    let whole = events.len();
+    // After the grid point the instruments have events from the last to the first: most before their turn.
+    events.extend(quotes(2, T0 + 1).rev());
+    events.push(all(Action::Clear, T0 + 2));
+    events.extend(quotes(3, T0 + STEP));
+    events.push(all(Action::Time, T0 + STEP + 1));
+
+    let mut wanted = apply(&mut build(OnFull::Wait), &events);
+    let mut live = build(OnFull::KeepDirty);
+    let mut out = apply(&mut live, &events[..whole + 8]);
+    assert!(out.is_empty(), "32 of 200 are made after a block of 8 events");
+    out.extend(apply(&mut live, &events[whole + 8..]));
+    assert!(out.iter().any(|v| v.grid_end == 1 && v.ts == UnixNanos(T0)));
+    let mut polls = 0;
+    while !live.flush(&mut out) {
+        polls += 1;
+        assert!(polls < 20);
+    }
+    assert!(polls > 2, "the second grid point is spread over polls without events");
+    assert!(out == wanted);
+    assert!(live.finish(&mut out) && out.len() == wanted.len());
+    wanted.retain(|v| v.grid_end == 0);
+    assert_eq!(wanted.len(), 400);
+}
+
+#[test]
 fn a_replay_waits_for_its_scorer_and_loses_nothing() {
     let mut events: Vec<_> = (0..6).map(|i| define(i, T0)).collect();
     (0..30).for_each(|n| events.extend(busy_grid(T0 + n * STEP, 1 + n as u32)));
-    let mut wanted = apply(&mut featurizer(OnFull::KeepDirty), &events);
+    let mut wanted = apply(&mut featurizer(OnFull::Wait), &events);
 
     let mut f = featurizer(OnFull::Wait);
     let mut sink = Narrow::default();
@@ -288,7 +322,7 @@ fn a_replay_waits_for_its_scorer_and_loses_nothing() {
 
 #[test]
 fn the_end_of_the_input_closes_the_running_step_once() {
-    let mut f = featurizer(OnFull::KeepDirty);
+    let mut f = featurizer(OnFull::Wait);
     apply(&mut f, &[define(0, T0), add(1, 0, Side::Bid, 100, 5, T0 + 10)]);
     let mut out = Vec::new();
     assert!(f.finish(&mut out));
@@ -299,7 +333,7 @@ fn the_end_of_the_input_closes_the_running_step_once() {
 
 #[test]
 fn an_earlier_day_starts_the_grid_again() {
-    let mut f = featurizer(OnFull::KeepDirty);
+    let mut f = featurizer(OnFull::Wait);
     apply(&mut f, &[define(0, T0), add(1, 0, Side::Bid, 100, 5, T0), all(Action::Time, T0 + STEP)]);
     let day = 86_400_000 * MS;
     apply(&mut f, &[all(Action::Clear, T0 - day), add(1, 0, Side::Bid, 100, 9, T0 - day)]);
@@ -311,7 +345,7 @@ fn an_earlier_day_starts_the_grid_again() {
 
 #[test]
 fn quotes_for_the_gate_come_once_per_chunk_and_instrument() {
-    let mut f = featurizer(OnFull::KeepDirty);
+    let mut f = featurizer(OnFull::Wait);
     let mut tops: Vec<TopOfBook> = Vec::new();
     let go = |f: &mut Featurizer, tops: &mut Vec<TopOfBook>, events: &[BookEvent]| {
         tops.clear();
@@ -373,7 +407,7 @@ impl Observer for Recorder {
 
 #[test]
 fn an_observer_sees_every_event_and_every_change_of_the_quotes() {
-    let mut f = featurizer(OnFull::KeepDirty);
+    let mut f = featurizer(OnFull::Wait);
     let mut seen = Recorder::default();
     let part = |e: BookEvent| BookEvent { flags: EventFlags::NONE, ..e };
     let events = [
@@ -404,7 +438,7 @@ fn an_observer_sees_every_event_and_every_change_of_the_quotes() {
 
 #[test]
 fn names_are_learnt_from_definitions() {
-    let mut f = featurizer(OnFull::KeepDirty);
+    let mut f = featurizer(OnFull::Wait);
     apply(&mut f, &[define(3, T0)]);
     let symbol = Symbol::new("T3").unwrap();
     assert_eq!(f.symbol(InstrumentId(3)), Some(symbol));
