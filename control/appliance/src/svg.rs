@@ -51,13 +51,15 @@ impl Scale {
         let range = |values: &mut dyn Iterator<Item = f64>| {
             values.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), v| (lo.min(v), hi.max(v)))
         };
-        let x = range(&mut points().map(|p| p.0));
+        // Charts of one report share their ticks, and so their axis, also where a series begins late.
+        let x = range(&mut points().map(|p| p.0).chain(chart.x_ticks.iter().copied()));
         let mut y = range(&mut points().map(|p| if chart.log_y { p.1.max(1.0).log10() } else { p.1 }));
         if y.1 - y.0 < 1e-9 {
             y = (y.0 - 0.5, y.1 + 0.5);
         }
         let pad = (y.1 - y.0) * 0.05;
-        Self { x, y: (y.0 - pad, y.1 + pad), log_y: chart.log_y }
+        let low = if y.0 >= 0.0 { (y.0 - pad).max(0.0) } else { y.0 - pad };
+        Self { x, y: (low, y.1 + pad), log_y: chart.log_y }
     }
 
     fn px(&self, x: f64) -> f64 {
@@ -86,7 +88,7 @@ pub(crate) fn render(chart: &Chart) -> String {
     for (index, series) in chart.series.iter().enumerate() {
         draw_series(&mut svg, series, &scale, index);
     }
-    for mark in &chart.marks {
+    for (index, mark) in chart.marks.iter().enumerate() {
         let x = scale.px(mark.x);
         let _ = write!(
             svg,
@@ -94,7 +96,8 @@ pub(crate) fn render(chart: &Chart) -> String {
              <text x=\"{:.1}\" y=\"{:.1}\" fill=\"#b91c1c\">{}</text>",
             HEIGHT - BOTTOM,
             x + 3.0,
-            TOP + 10.0,
+            // Marks close to each other keep their labels apart.
+            TOP + 10.0 + 12.0 * (index % 3) as f64,
             escape(&mark.label)
         );
     }
