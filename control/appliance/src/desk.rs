@@ -204,8 +204,8 @@ impl Desk {
         Ok(())
     }
 
-    /// Time of the next note before the end of grid point `until`. A note that is older than the ones before it is taken
-    /// where it stands, not where its time would put it.
+    /// Time of the next note before the end of grid point `until`. A note of a later time waits for it: an order in between
+    /// must not see a quote from its future.
     fn next_note(&mut self, until: UnixNanos) -> Option<UnixNanos> {
         while let Some(BookNote::Grid(end)) = self.book_notes.front() {
             let reached = *end >= until;
@@ -214,7 +214,7 @@ impl Desk {
             }
             self.book_notes.pop_front();
         }
-        self.book_notes.front().map(|note| note.ts().min(until))
+        self.book_notes.front().map(BookNote::ts)
     }
 
     /// The largest order that could pass now, for screens: the model's while its lease holds, else the officer's.
