@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod apply;
 mod bitset;
 mod book;
 pub mod capture;
@@ -20,16 +21,18 @@ pub mod features;
 mod featurizer;
 mod ladder;
 mod levels;
+mod limits;
 mod order_table;
 mod pages;
 mod polled;
 mod sinks;
+mod view;
 
-pub use book::{
-    Applied, Bbo, Book, BookCounters, BookLimits, Books, BooksMut, BuildError, Effect, Levels, MemoryReport,
-    Occupancy,
-};
+pub use apply::{Applied, BookCounters, BooksMut, Effect};
+pub use book::Books;
 pub use featurizer::{Featurizer, FeaturizerConfig, FeaturizerCounters, OnFull};
+pub use limits::{BookLimits, BuildError, MemoryReport, Occupancy};
 pub use pages::PageKind;
 pub use polled::{FeaturizerStage, FeaturizerStats};
 pub use sinks::{FeatureSink, Observer, Sinks, TopOfBook, TopOfBookSink};
+pub use view::{Bbo, Book, Levels};

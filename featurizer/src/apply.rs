@@ -1,0 +1,505 @@
+//! Applying events to the books.
+
+use types::{
+    Action, BookEvent, BookLevel, BookState, EventFlags, GapCause, InstrumentId, Px, Qty, Side, StaleCause,
+    Symbol, TradingStatus,
+};
+
+use crate::ladder::{Cell, NO_KEY, PX_MAX, TICK_MAX, TICKS, book_level, flag, key_of};
+use crate::levels::{Change, Full, LevelsMut};
+use crate::order_table::{OrderIndex, Owner, Slot};
+use crate::view::{Meta, Parts};
+use crate::{Bbo, Book};
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The book's levels changed.
+    Changed,
+    /// Nothing in the book changed (trade, status, definition, time).
+    Unchanged,
+    /// It named an order the book does not know: counted, otherwise ignored.
+    Unknown,
+    /// It could not be applied: out of bounds, or a table is full (the book is stale then).
+    Refused,
+}
+
+/// What an event did, for whoever computes from the flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// What became of it.
+    pub effect: Effect,
+    /// Side of the resting order or level.
+    pub side: Side,
+    /// Price of the resting order, level or trade; the execution's own price where it has one.
+    pub px: Px,
+    /// Quantity added, taken or traded; for a level, what it holds now.
+    pub qty: u64,
+    /// For a level: what it held before.
+    pub before: u64,
+}
+
+impl Applied {
+    const fn nothing(effect: Effect) -> Self {
+        Self { effect, side: Side::Bid, px: Px::NONE, qty: 0, before: 0 }
+    }
+}
+
+/// Counts since construction; every event that did not do what it says is in one of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BookCounters {
+    /// Events of orders the books do not know (captures that start in mid-session, orders lost in a gap).
+    pub unknown_orders: u64,
+    /// Orders added under an id that was live; the old order was removed first.
+    pub duplicate_orders: u64,
+    /// Reductions and executions of more than was left; the order was removed.
+    pub over_reductions: u64,
+    /// Orders and levels refused because a table was full; each made its book stale.
+    pub table_full: u64,
+    /// Events no book can hold: no price, a price beyond ±1.15e9, no quantity, an instrument out of range.
+    pub bad_events: u64,
+    /// Book-changing events applied to a stale book.
+    pub stale_events: u64,
+    /// Book-changing events after which the best bid was above the best offer.
+    pub crossed_events: u64,
+    /// Book-changing events after which best bid and best offer were equal.
+    pub locked_events: u64,
+    /// Takings from a level that held less: levels set and orders mixed in one book.
+    pub missing_quantity: u64,
+    /// Gaps heard.
+    pub gaps: u64,
+}
+
+/// The books, lent for one chunk of events.
+pub struct BooksMut<'a> {
+    pub(crate) slots: &'a mut [Slot],
+    pub(crate) levels: LevelsMut<'a>,
+    pub(crate) orders: &'a mut OrderIndex,
+    pub(crate) metas: &'a mut [Meta],
+    pub(crate) bbos: &'a mut [Bbo],
+    pub(crate) default_tick: i64,
+    pub(crate) used: &'a mut usize,
+    pub(crate) gap_open: &'a mut Option<StaleCause>,
+    pub(crate) counters: &'a mut BookCounters,
+}
+
+impl BooksMut<'_> {
+    /// Applies one event to the book it names. Never fails: what cannot be done is counted, and makes the book stale where its
+    /// levels would be wrong from then on.
+    #[inline]
+    pub fn apply(&mut self, event: &BookEvent) -> Applied {
+        let i = event.instrument.index();
+        if i >= self.metas.len() {
+            return self.apply_to_all(event);
+        }
+        if self.levels.heads[i].flags & flag::NOT_LIVE != 0 || event.flags.has(EventFlags::MAYBE_BAD_BOOK) {
+            self.note_doubt(i, event);
+        }
+        match event.action {
+            Action::OrderAdd => self.order_add(i, event),
+            Action::OrderReduce | Action::OrderExecute | Action::OrderDelete => self.order_take(i, event),
+            Action::OrderReplace => self.order_replace(i, event),
+            Action::LevelSet => self.level_set(i, event),
+            Action::Trade => Applied {
+                effect: Effect::Unchanged,
+                side: event.side,
+                px: event.px,
+                qty: u64::from(event.qty.0),
+                before: 0,
+            },
+            _ => self.administer(i, event),
+        }
+    }
+
+    /// Reads the best bid and offer after a whole venue event. Returns what they were when they changed.
+    ///
+    /// Call it after each event with [`EventFlags::LAST`] whose effect was [`Effect::Changed`].
+    #[inline]
+    pub fn settle(&mut self, instrument: InstrumentId) -> Option<Bbo> {
+        let i = instrument.index();
+        let flags = self.levels.heads[i].flags;
+        if flags & (flag::BBO | flag::CROSSED | flag::LOCKED) == 0 {
+            return None;
+        }
+        self.settle_changed(i)
+    }
+
+    fn settle_changed(&mut self, i: usize) -> Option<Bbo> {
+        let mut previous = None;
+        let changed = self.levels.heads[i].flags & flag::BBO;
+        if changed != 0 {
+            let mut now = self.bbos[i];
+            if changed & 1 != 0 {
+                now.bid = self.best(i, Side::Bid);
+            }
+            if changed & 2 != 0 {
+                now.ask = self.best(i, Side::Ask);
+            }
+            let head = &mut self.levels.heads[i];
+            head.flags &= !(flag::BBO | flag::CROSSED | flag::LOCKED);
+            if now.is_two_sided() && now.bid.px >= now.ask.px {
+                head.flags |= if now.bid.px == now.ask.px { flag::LOCKED } else { flag::CROSSED };
+            }
+            let old = std::mem::replace(&mut self.bbos[i], now);
+            previous = old.differs(&now).then_some(old);
+        }
+        let flags = self.levels.heads[i].flags;
+        self.counters.crossed_events += u64::from(flags & flag::CROSSED != 0);
+        self.counters.locked_events += u64::from(flags & flag::LOCKED != 0);
+        previous
+    }
+
+    #[inline]
+    fn best(&self, i: usize, side: Side) -> BookLevel {
+        let (s, head) = (side.index(), &self.levels.heads[i]);
+        let line = i * 2 + s;
+        let best = head.best_key(s);
+        if best == NO_KEY {
+            return BookLevel::NONE;
+        }
+        let cell = if best == head.far_best[s] {
+            let far = self.levels.index.far.levels(self.levels.arena, line);
+            far.last().map_or(Cell::EMPTY, |level| level.cell)
+        } else {
+            self.levels.cells[i][s][head.best[s] as usize % TICKS]
+        };
+        book_level(side, best, cell)
+    }
+
+    /// One book, to be read between events.
+    #[must_use]
+    pub fn book(&self, instrument: InstrumentId) -> Option<Book<'_>> {
+        let i = instrument.index();
+        let parts = Parts {
+            heads: self.levels.heads,
+            bits: self.levels.bits,
+            cells: self.levels.cells,
+            arena: self.levels.arena,
+            levels: self.levels.index,
+            metas: self.metas,
+            bbos: self.bbos,
+        };
+        (i < self.metas.len()).then(|| parts.book(i))
+    }
+
+    /// Best bid and offer at the end of the instrument's last whole venue event.
+    #[inline]
+    #[must_use]
+    pub fn bbo(&self, instrument: InstrumentId) -> &Bbo {
+        self.bbos.get(instrument.index()).unwrap_or(&Bbo::NONE)
+    }
+
+    /// Tick, state and status of one instrument; `None` when it is out of range.
+    #[inline]
+    #[must_use]
+    pub fn conditions(&self, instrument: InstrumentId) -> Option<(Px, BookState, TradingStatus)> {
+        let meta = self.metas.get(instrument.index())?;
+        Some((Px(self.levels.index.ticks[instrument.index()]), meta.state, meta.status))
+    }
+
+    /// Whether the book is not live at the moment, or the instrument is no single one.
+    #[inline]
+    #[must_use]
+    pub fn is_doubtful(&self, instrument: InstrumentId) -> bool {
+        self.levels.heads.get(instrument.index()).is_none_or(|head| head.flags & flag::NOT_LIVE != 0)
+    }
+
+    /// Instruments addressed so far are those below this number.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        *self.used
+    }
+
+    /// Reads the lines that `events` will need, all of them before any is used, so that the misses overlap. Returns a number
+    /// that depends on every line read; the caller keeps it alive (`black_box`) so that the reads stay.
+    #[inline]
+    #[must_use]
+    pub fn touch(&self, events: &[BookEvent]) -> u64 {
+        let mut seen = 0;
+        for event in events {
+            let slot = &self.slots[self.orders.slot_of(event.order_id)];
+            seen ^= slot.word();
+            if let Some(head) = self.levels.heads.get(event.instrument.index()) {
+                seen ^= u64::from(head.owner);
+                seen ^= self.bbos[event.instrument.index()].bid.qty;
+            }
+        }
+        for event in events {
+            let i = event.instrument.index();
+            let Some(head) = self.levels.heads.get(i) else { continue };
+            let (side, px) = match event.action {
+                Action::OrderAdd | Action::LevelSet => (event.side, event.px.0),
+                Action::OrderReduce | Action::OrderExecute | Action::OrderDelete | Action::OrderReplace => {
+                    self.slots[self.orders.slot_of(event.order_id)].peek()
+                }
+                _ => continue,
+            };
+            let index = head.index(side.index(), key_of(side, px));
+            if index < TICKS {
+                seen ^= self.levels.cells[i][side.index()][index].qty();
+                seen ^= self.levels.bits[i][side.index()][index / 64];
+            }
+        }
+        seen
+    }
+
+    fn owner(&self, i: usize) -> Owner {
+        Owner::from_bits(self.levels.heads[i].owner)
+    }
+
+    #[cold]
+    fn bad(&mut self) -> Applied {
+        self.counters.bad_events += 1;
+        Applied::nothing(Effect::Refused)
+    }
+
+    #[cold]
+    fn unknown(&mut self) -> Applied {
+        self.counters.unknown_orders += 1;
+        Applied::nothing(Effect::Unknown)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn table_full(&mut self, i: usize) -> Applied {
+        self.counters.table_full += 1;
+        self.set_state(i, BookState::Stale(StaleCause::TableFull));
+        Applied::nothing(Effect::Refused)
+    }
+
+    fn set_state(&mut self, i: usize, state: BookState) {
+        self.metas[i].state = state;
+        let flags = &mut self.levels.heads[i].flags;
+        *flags = if state.is_live() { *flags & !flag::NOT_LIVE } else { *flags | flag::NOT_LIVE };
+    }
+
+    /// Counts events of stale books, ends a recovery with the first event that is not of the snapshot, and doubts a book when
+    /// the feed itself does.
+    #[cold]
+    fn note_doubt(&mut self, i: usize, event: &BookEvent) {
+        // A book that was never addressed is not live, so this is where it is addressed first.
+        *self.used = (*self.used).max(i + 1);
+        if event.flags.has(EventFlags::MAYBE_BAD_BOOK) && self.metas[i].state.is_live() {
+            self.set_state(i, BookState::Stale(StaleCause::Gap));
+        }
+        let changes_book = matches!(
+            event.action,
+            Action::OrderAdd
+                | Action::OrderReduce
+                | Action::OrderExecute
+                | Action::OrderDelete
+                | Action::OrderReplace
+                | Action::LevelSet
+        );
+        match self.metas[i].state {
+            BookState::Stale(_) if changes_book => self.counters.stale_events += 1,
+            BookState::Recovering if changes_book && !event.flags.has(EventFlags::SNAPSHOT) => {
+                self.set_state(i, BookState::Live);
+            }
+            _ => {}
+        }
+    }
+
+    #[inline]
+    fn order_add(&mut self, i: usize, event: &BookEvent) -> Applied {
+        if !holds_price(event.px) || event.qty.0 == 0 {
+            return self.bad();
+        }
+        self.insert(i, event.order_id, event.side, event.px, event.qty)
+    }
+
+    #[inline(always)]
+    fn insert(&mut self, i: usize, id: u64, side: Side, px: Px, qty: Qty) -> Applied {
+        let fresh = self.orders.insert_fresh(self.slots, id, self.owner(i), side, px.0, qty.0);
+        if !fresh && !self.insert_unusual(i, id, side, px, qty) {
+            return self.table_full(i);
+        }
+        if self.levels.edit(i, side, px.0, Change::Add(qty.0)).is_err() {
+            return self.refuse_level(i, id);
+        }
+        Applied { effect: Effect::Changed, side, px, qty: u64::from(qty.0), before: 0 }
+    }
+
+    /// Stores an order whose slot is taken or cannot hold it. False when there is no room.
+    #[cold]
+    #[inline(never)]
+    fn insert_unusual(&mut self, i: usize, id: u64, side: Side, px: Px, qty: Qty) -> bool {
+        let owner = self.owner(i);
+        if let Some(old) = self.orders.find(self.slots, id, owner) {
+            self.counters.duplicate_orders += 1;
+            self.orders.set_qty(self.slots, old.place, 0);
+            self.take_from_level(i, old.side, old.px, old.qty, true);
+        }
+        self.orders.insert(self.slots, id, owner, side, px.0, qty.0).is_ok()
+    }
+
+    /// Takes back an order whose level could not be stored.
+    #[cold]
+    fn refuse_level(&mut self, i: usize, id: u64) -> Applied {
+        if let Some(order) = self.orders.find(self.slots, id, self.owner(i)) {
+            self.orders.set_qty(self.slots, order.place, 0);
+        }
+        self.table_full(i)
+    }
+
+    #[inline]
+    fn order_take(&mut self, i: usize, event: &BookEvent) -> Applied {
+        let Some(order) = self.orders.find(self.slots, event.order_id, self.owner(i)) else {
+            return self.unknown();
+        };
+        let wanted = if event.action == Action::OrderDelete { order.qty } else { event.qty.0 };
+        if wanted == 0 {
+            return self.bad();
+        }
+        let (left, over) = order.qty.overflowing_sub(wanted);
+        let (taken, left) = if over { self.over_reduction(order.qty) } else { (wanted, left) };
+        self.orders.set_qty(self.slots, order.place, left);
+        self.take_from_level(i, order.side, order.px, taken, left == 0);
+        let px = if event.flags.has(EventFlags::HAS_PX) { event.px } else { Px(order.px) };
+        Applied { effect: Effect::Changed, side: order.side, px, qty: u64::from(taken), before: 0 }
+    }
+
+    /// More was to go than the order had: all of it goes.
+    #[cold]
+    fn over_reduction(&mut self, open: u32) -> (u32, u32) {
+        self.counters.over_reductions += 1;
+        (open, 0)
+    }
+
+    #[inline]
+    fn order_replace(&mut self, i: usize, event: &BookEvent) -> Applied {
+        let Some(old) = self.orders.find(self.slots, event.order_id, self.owner(i)) else {
+            return self.unknown();
+        };
+        self.orders.set_qty(self.slots, old.place, 0);
+        self.take_from_level(i, old.side, old.px, old.qty, true);
+        if !holds_price(event.px) || event.qty.0 == 0 {
+            // The old order is gone all the same: the venue would not have sent this otherwise.
+            self.counters.bad_events += 1;
+            return Applied { effect: Effect::Changed, side: old.side, px: Px(old.px), qty: 0, before: 0 };
+        }
+        self.insert(i, event.aux, old.side, event.px, event.qty)
+    }
+
+    #[inline(always)]
+    fn take_from_level(&mut self, i: usize, side: Side, px: i64, qty: u32, whole: bool) {
+        // Taking only ever makes a level smaller: it cannot be refused.
+        if let Ok(edited) = self.levels.edit(i, side, px, Change::Take(qty, whole))
+            && edited.missing
+        {
+            self.counters.missing_quantity += 1;
+        }
+    }
+
+    fn level_set(&mut self, i: usize, event: &BookEvent) -> Applied {
+        if !holds_price(event.px) {
+            return self.bad();
+        }
+        let qty = event.qty.0;
+        match self.levels.edit(i, event.side, event.px.0, Change::Set(qty)) {
+            Ok(edited) => Applied {
+                effect: Effect::Changed,
+                side: event.side,
+                px: event.px,
+                qty: u64::from(qty),
+                before: edited.before.qty(),
+            },
+            Err(Full) => self.table_full(i),
+        }
+    }
+
+    #[cold]
+    fn administer(&mut self, i: usize, event: &BookEvent) -> Applied {
+        match event.action {
+            Action::Define => self.define(i, event),
+            Action::Clear => {
+                let orders = self.levels.clear(i);
+                let owner = self.orders.clear_instrument(self.slots, i, orders as usize);
+                self.levels.heads[i].owner = owner.to_bits();
+                self.set_state(i, state_after_clear(event));
+                return Applied::nothing(Effect::Changed);
+            }
+            Action::Gap => {
+                self.counters.gaps += 1;
+                self.set_state(i, BookState::Stale(stale_cause(event)));
+            }
+            Action::Status => self.metas[i].status = TradingStatus::from_u64(event.aux),
+            Action::SessionEnd => self.metas[i].status = TradingStatus::Closed,
+            _ => {}
+        }
+        Applied::nothing(Effect::Unchanged)
+    }
+
+    fn define(&mut self, i: usize, event: &BookEvent) {
+        let tick = if event.px.is_some() && (1..=TICK_MAX).contains(&event.px.0) {
+            event.px.0
+        } else {
+            self.default_tick
+        };
+        self.levels.index.ticks[i] = tick;
+        let meta = &mut self.metas[i];
+        meta.symbol = Some(Symbol::from_word(event.order_id));
+        meta.round_lot = u32::try_from(event.aux).unwrap_or(0);
+        if meta.state == BookState::Empty {
+            // After a gap nobody knows what of this book was in the messages lost.
+            let state = self.gap_open.map_or(BookState::Live, BookState::Stale);
+            self.set_state(i, state);
+        }
+    }
+
+    /// An event addressed to every instrument, or to none the books have room for.
+    #[cold]
+    fn apply_to_all(&mut self, event: &BookEvent) -> Applied {
+        if event.instrument != InstrumentId::ALL {
+            return self.bad();
+        }
+        let used = 0..*self.used;
+        match event.action {
+            Action::Gap => {
+                self.counters.gaps += 1;
+                *self.gap_open = Some(stale_cause(event));
+                for i in used {
+                    if self.metas[i].state != BookState::Empty {
+                        self.set_state(i, BookState::Stale(stale_cause(event)));
+                    }
+                }
+                Applied::nothing(Effect::Unchanged)
+            }
+            Action::Clear => {
+                *self.gap_open = None;
+                for i in used {
+                    self.levels.clear(i);
+                    if self.metas[i].state != BookState::Empty {
+                        self.set_state(i, state_after_clear(event));
+                    }
+                }
+                self.orders.clear(self.slots);
+                Applied::nothing(Effect::Changed)
+            }
+            Action::Status | Action::SessionEnd => {
+                let status = if event.action == Action::SessionEnd {
+                    TradingStatus::Closed
+                } else {
+                    TradingStatus::from_u64(event.aux)
+                };
+                self.metas[used].iter_mut().for_each(|meta| meta.status = status);
+                Applied::nothing(Effect::Unchanged)
+            }
+            Action::Time | Action::Trade | Action::TradeBreak => Applied::nothing(Effect::Unchanged),
+            _ => self.bad(),
+        }
+    }
+}
+
+#[inline]
+fn holds_price(px: Px) -> bool {
+    (-PX_MAX..=PX_MAX).contains(&px.0)
+}
+
+fn state_after_clear(event: &BookEvent) -> BookState {
+    if event.flags.has(EventFlags::SNAPSHOT) { BookState::Recovering } else { BookState::Live }
+}
+
+fn stale_cause(event: &BookEvent) -> StaleCause {
+    if event.qty.0 == GapCause::SessionChange as u32 { StaleCause::SessionChange } else { StaleCause::Gap }
+}

@@ -1,0 +1,211 @@
+//! What readers see of a book.
+
+use types::{BookLevel, BookState, InstrumentId, Px, Side, Symbol, TradingStatus};
+
+use crate::far::FarLevel;
+use crate::ladder::{Bits, Cell, Cells, Head, Occupied, TICKS, book_level};
+use crate::levels::{LevelIndex, Merged};
+
+/// Best bid and offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bbo {
+    /// Best bid, [`BookLevel::NONE`] when there is none.
+    pub bid: BookLevel,
+    /// Best offer, [`BookLevel::NONE`] when there is none.
+    pub ask: BookLevel,
+}
+
+impl Bbo {
+    /// No quotes.
+    pub const NONE: Self = Self { bid: BookLevel::NONE, ask: BookLevel::NONE };
+
+    /// Whether both sides exist.
+    #[must_use]
+    pub const fn is_two_sided(&self) -> bool {
+        self.bid.px.is_some() && self.ask.px.is_some()
+    }
+
+    /// Whether price or quantity differ (the number of orders alone is no change of a quote).
+    #[must_use]
+    pub fn differs(&self, other: &Self) -> bool {
+        let quote = |b: &Self| (b.bid.px, b.bid.qty, b.ask.px, b.ask.qty);
+        quote(self) != quote(other)
+    }
+
+    /// Mid price rounded down to 1e-9, [`Px::NONE`] unless both sides exist.
+    #[must_use]
+    pub const fn mid(&self) -> Px {
+        if self.is_two_sided() { Px(i64::midpoint(self.bid.px.0, self.ask.px.0)) } else { Px::NONE }
+    }
+}
+
+/// What is known of an instrument beside its levels.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Meta {
+    pub(crate) symbol: Option<Symbol>,
+    pub(crate) round_lot: u32,
+    pub(crate) state: BookState,
+    pub(crate) status: TradingStatus,
+}
+
+/// Shared references to the tables, enough to read one book.
+pub(crate) struct Parts<'a> {
+    pub(crate) heads: &'a [Head],
+    pub(crate) bits: &'a [Bits],
+    pub(crate) cells: &'a [Cells],
+    pub(crate) arena: &'a [FarLevel],
+    pub(crate) levels: &'a LevelIndex,
+    pub(crate) metas: &'a [Meta],
+    pub(crate) bbos: &'a [Bbo],
+}
+
+impl<'a> Parts<'a> {
+    #[inline]
+    pub(crate) fn book(&self, i: usize) -> Book<'a> {
+        let lines = [i * 2, i * 2 + 1];
+        Book {
+            instrument: InstrumentId(i as u32),
+            head: &self.heads[i],
+            bits: &self.bits[i],
+            cells: &self.cells[i],
+            far: lines.map(|line| self.levels.far.levels(self.arena, line)),
+            tick: self.levels.ticks[i],
+            meta: &self.metas[i],
+            bbo: &self.bbos[i],
+        }
+    }
+}
+
+/// One instrument's book, to be read.
+#[derive(Clone, Copy)]
+pub struct Book<'a> {
+    instrument: InstrumentId,
+    head: &'a Head,
+    bits: &'a Bits,
+    cells: &'a Cells,
+    far: [&'a [FarLevel]; 2],
+    tick: i64,
+    meta: &'a Meta,
+    bbo: &'a Bbo,
+}
+
+impl std::fmt::Debug for Book<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Book")
+            .field("instrument", &self.instrument)
+            .field("state", &self.state())
+            .field("bid", &self.best(Side::Bid))
+            .field("ask", &self.best(Side::Ask))
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Book<'a> {
+    /// The instrument.
+    #[must_use]
+    pub fn instrument(&self) -> InstrumentId {
+        self.instrument
+    }
+
+    /// Its name, once defined.
+    #[must_use]
+    pub fn symbol(&self) -> Option<Symbol> {
+        self.meta.symbol
+    }
+
+    /// Whether the book can be believed.
+    #[must_use]
+    pub fn state(&self) -> BookState {
+        self.meta.state
+    }
+
+    /// Trading status as last heard.
+    #[must_use]
+    pub fn status(&self) -> TradingStatus {
+        self.meta.status
+    }
+
+    /// Tick size.
+    #[must_use]
+    pub fn tick(&self) -> Px {
+        Px(self.tick)
+    }
+
+    /// Round lot in shares, 0 when unknown.
+    #[must_use]
+    pub fn round_lot(&self) -> u32 {
+        self.meta.round_lot
+    }
+
+    /// Best bid and offer at the end of the last whole venue event.
+    #[must_use]
+    pub fn bbo(&self) -> &'a Bbo {
+        self.bbo
+    }
+
+    /// The best level now, also in the middle of a venue event; [`BookLevel::NONE`] when the side is empty.
+    #[must_use]
+    pub fn best(&self, side: Side) -> BookLevel {
+        self.levels(side, 1).next().unwrap_or(BookLevel::NONE)
+    }
+
+    /// At most `n` levels, best first.
+    #[inline]
+    #[must_use]
+    pub fn levels(&self, side: Side, n: usize) -> Levels<'a> {
+        let s = side.index();
+        let near = Near { head: self.head, cells: &self.cells[s], s, occupied: Occupied::new(&self.bits[s]) };
+        Levels { merged: Merged::new(near, self.far[s]), side, left: n }
+    }
+
+    /// Number of levels of a side.
+    #[must_use]
+    pub fn level_count(&self, side: Side) -> usize {
+        let s = side.index();
+        self.far[s].len() + self.bits[s].iter().map(|word| word.count_ones() as usize).sum::<usize>()
+    }
+
+    /// Shares of a side.
+    #[must_use]
+    pub fn shares(&self, side: Side) -> u64 {
+        self.levels(side, usize::MAX).map(|level| level.qty).sum()
+    }
+}
+
+/// The ladder's levels of one side, best first.
+#[derive(Clone, Debug)]
+struct Near<'a> {
+    head: &'a Head,
+    cells: &'a [Cell; TICKS],
+    s: usize,
+    occupied: Occupied<'a>,
+}
+
+impl Iterator for Near<'_> {
+    type Item = FarLevel;
+
+    #[inline]
+    fn next(&mut self) -> Option<FarLevel> {
+        let index = self.occupied.next()?;
+        Some(FarLevel { key: self.head.key(self.s, index as i16), cell: self.cells[index % TICKS] })
+    }
+}
+
+/// Levels of one side, best first; made by [`Book::levels`].
+#[derive(Clone, Debug)]
+pub struct Levels<'a> {
+    merged: Merged<'a, Near<'a>>,
+    side: Side,
+    left: usize,
+}
+
+impl Iterator for Levels<'_> {
+    type Item = BookLevel;
+
+    #[inline]
+    fn next(&mut self) -> Option<BookLevel> {
+        self.left = self.left.checked_sub(1)?;
+        let level = self.merged.next()?;
+        Some(book_level(self.side, level.key, level.cell))
+    }
+}
