@@ -1,6 +1,6 @@
 //! From applied events to feature vectors.
 //!
-//! Per event there is a little integer arithmetic on one line of the instrument's ([`Flow`]); everything else happens once per
+//! Per event there is a little integer arithmetic on one line of the instrument's (`Flow`); everything else happens once per
 //! grid point, for instruments that changed or whose windows still move. Definitions: [`formula`] and, for the recovery after
 //! large trades, `resilience.rs`.
 
