@@ -17,59 +17,17 @@ use core::ops::ControlFlow;
 use types::{Nanos, Px, Side, Tier, UnixNanos};
 
 use crate::{
+    breaches::Breaches,
     breaker::{BreakerState, OrderBreakers},
-    exposure::Cell,
     gate::{Gate, StrategyRow},
+    inputs::{InForce, Inputs},
     intent::{OrderIntent, OrderType, TimeInForce},
     rate,
     reason::RejectReason,
-    record::{Bounds, DynamicHot, FixedScore, Officer, Permission, StaticRecord},
+    record::{Bounds, FixedScore, Permission},
     reference::{PX_MAX, Quote},
-    slot::SlotFault,
     verdict::{Flags, LimitsSource},
 };
-
-/// A set of reasons, one bit each, in the order of decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Breaches(pub u64);
-
-impl Breaches {
-    pub(crate) const NONE: Self = Self(0);
-
-    #[inline(always)]
-    pub(crate) const fn of(reason: RejectReason) -> Self {
-        Self(1 << reason.bit())
-    }
-
-    pub(crate) const fn of_all(reasons: &[RejectReason]) -> Self {
-        let (mut all, mut i) = (Self::NONE, 0);
-        while i < reasons.len() {
-            all.add(Self::of(reasons[i]));
-            i += 1;
-        }
-        all
-    }
-
-    /// Adds `reason` when `broken`.
-    #[inline(always)]
-    pub(crate) const fn when(&mut self, broken: bool, reason: RejectReason) {
-        self.0 |= (broken as u64) << reason.bit();
-    }
-
-    #[inline(always)]
-    pub(crate) const fn add(&mut self, other: Self) {
-        self.0 |= other.0;
-    }
-
-    pub(crate) const fn has(self, reason: RejectReason) -> bool {
-        self.0 >> reason.bit() & 1 != 0
-    }
-
-    /// The reason that decides.
-    pub(crate) fn first(self) -> Option<RejectReason> {
-        RejectReason::ALL.get(self.0.trailing_zeros() as usize).copied()
-    }
-}
 
 /// What a replacement already has: a new order has nothing.
 #[derive(Clone, Copy, Debug)]
@@ -87,38 +45,6 @@ impl Prior {
     pub(crate) const fn none(order: &OrderIntent) -> Self {
         Self { growth: order.qty.0, qty: 0, value: 0 }
     }
-}
-
-/// The limits an order is held to, and whose they are.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct InForce {
-    pub bounds: Bounds,
-    /// The officer's quantity limit: the cap under live dynamic limits, else the base.
-    pub officer_qty: u32,
-    pub lot: u32,
-    pub permission: Permission,
-    pub source: LimitsSource,
-    pub tier: Tier,
-    pub score: FixedScore,
-    pub version: u32,
-}
-
-/// Everything an order is judged by, read once.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Inputs {
-    pub limits: InForce,
-    pub quote: Quote,
-    /// When the feeds were last known to be alive.
-    pub heartbeat: UnixNanos,
-    pub cell: Cell,
-    pub strategy: StrategyRow,
-    pub breakers: OrderBreakers,
-    /// The id is that of an open or recent order.
-    pub known: bool,
-    /// What is missing.
-    pub faults: Breaches,
-    /// What would only repeat, check by check, that something is missing.
-    pub echoes: Breaches,
 }
 
 /// The outcome, with what the numbers of a verdict are made of.
@@ -220,146 +146,7 @@ impl Gate {
         let Inputs { limits, quote, .. } = *inputs;
         Assessment { breaches, flags: all.flags, limits, quote, growth: prior.growth, facts }
     }
-
-    /// The inputs of any order, with the faults of those that are missing.
-    #[inline(never)]
-    pub(crate) fn gather(&self, order: &OrderIntent, now: UnixNanos) -> Inputs {
-        let mut faults = Breaches::NONE;
-        faults.when(order.instrument.index() >= self.instruments, RejectReason::UnknownInstrument);
-        faults.when(usize::from(order.strategy.0) >= self.strategies.len(), RejectReason::UnknownStrategy);
-        faults.when(order.account.0 >= self.accounts, RejectReason::UnknownAccount);
-        if faults != Breaches::NONE {
-            return self.gather_unknown(order, faults);
-        }
-        let strategy =
-            self.strategies.get(usize::from(order.strategy.0)).copied().unwrap_or(StrategyRow::NONE);
-        let cell = self.cell_index(order.instrument, order.strategy).and_then(|at| self.cells.get(at));
-        let (limits, fault) = self.in_force(order, &strategy, now);
-        faults.add(fault);
-        let mut echoes = Breaches::NONE;
-        if limits.source == LimitsSource::None {
-            echoes.add(NEEDS_LIMITS);
-        }
-        let quote = self.tables.references.quote(order.instrument).unwrap_or_else(|fault| {
-            echoes.add(NEEDS_QUOTE);
-            faults.when(fault == SlotFault::Empty, RejectReason::RefMissing);
-            faults.when(fault == SlotFault::Torn, RejectReason::RefTorn);
-            Quote::NOTHING
-        });
-        Inputs {
-            limits,
-            quote,
-            heartbeat: self.tables.references.heartbeat(),
-            cell: cell.copied().unwrap_or(Cell::FLAT),
-            strategy,
-            known: self.orders.contains(order.cl_ord_id),
-            breakers: self.tables.breakers.of_order(order.account, order.strategy, order.instrument),
-            faults,
-            echoes,
-        }
-    }
-
-    /// The inputs of an order whose instrument, strategy or account is unknown: what covers it whoever sent it.
-    fn gather_unknown(&self, order: &OrderIntent, faults: Breaches) -> Inputs {
-        let mut echoes = NEEDS_LIMITS;
-        echoes.add(NEEDS_QUOTE);
-        let firm = self.tables.breakers.of_order(order.account, order.strategy, order.instrument).firm;
-        Inputs {
-            limits: NO_LIMITS,
-            quote: Quote::NOTHING,
-            heartbeat: UnixNanos(0),
-            cell: Cell::FLAT,
-            strategy: StrategyRow::NONE,
-            known: self.orders.contains(order.cl_ord_id),
-            // The unknown scopes have no breaker to be halted by.
-            breakers: OrderBreakers::firm_alone(firm),
-            faults,
-            echoes,
-        }
-    }
-
-    /// Which limits hold, and whose, and what is wrong when none do.
-    fn in_force(&self, order: &OrderIntent, strategy: &StrategyRow, now: UnixNanos) -> (InForce, Breaches) {
-        let tables = &self.tables;
-        let Some(row) = tables.statics.row(order.instrument, strategy.class) else {
-            return (NO_LIMITS, Breaches::of(RejectReason::LimitsMissing));
-        };
-        let dynamic = tables.dynamics.as_ref().map(|table| table.read_hot(row));
-        let officer = match tables.statics.read_row(row) {
-            Ok(words) => StaticRecord::unpack_officer(words),
-            Err(SlotFault::Empty) => return (NO_LIMITS, Breaches::of(RejectReason::LimitsMissing)),
-            Err(SlotFault::Torn) => return (NO_LIMITS, Breaches::of(RejectReason::LimitsTorn)),
-        };
-        let source = match &dynamic {
-            Some(Ok(record)) if record.lease.holds(now) => return (live(record, &officer), Breaches::NONE),
-            Some(Ok(_)) => LimitsSource::StaticLease,
-            Some(Err(SlotFault::Empty)) => LimitsSource::StaticEmpty,
-            Some(Err(SlotFault::Torn)) => LimitsSource::StaticTorn,
-            None => LimitsSource::Static,
-        };
-        // Critical outlives its lease: only a person ends it.
-        let critical = matches!(dynamic, Some(Ok(DynamicHot { tier: Tier::Critical, .. })));
-        let limits = InForce {
-            bounds: officer.base,
-            officer_qty: officer.base.max_qty,
-            lot: officer.lot,
-            permission: officer.permission,
-            source,
-            tier: if critical { Tier::Critical } else { Tier::Normal },
-            ..NO_LIMITS
-        };
-        (limits, Breaches::NONE)
-    }
 }
-
-/// No limits: nothing passes.
-const NO_LIMITS: InForce = InForce {
-    bounds: Bounds::NOTHING,
-    officer_qty: 0,
-    lot: 0,
-    permission: Permission::Denied,
-    source: LimitsSource::None,
-    tier: Tier::Normal,
-    score: FixedScore::ZERO,
-    version: 0,
-};
-
-/// Live dynamic limits inside the officer's hard bounds.
-fn live(dynamic: &DynamicHot, officer: &Officer) -> InForce {
-    let &DynamicHot { bounds, tier, score, version, .. } = dynamic;
-    let &Officer { cap, lot, permission, .. } = officer;
-    InForce {
-        bounds: bounds.tighter(cap),
-        officer_qty: cap.max_qty,
-        lot,
-        permission,
-        source: LimitsSource::Dynamic,
-        tier,
-        score,
-        version,
-    }
-}
-
-/// The reasons that mean nothing without limits.
-const NEEDS_LIMITS: Breaches = Breaches::of_all(&[
-    RejectReason::NotPermitted,
-    RejectReason::BadLot,
-    RejectReason::QtyStatic,
-    RejectReason::Value,
-    RejectReason::Collar,
-    RejectReason::PosLong,
-    RejectReason::PosShort,
-    RejectReason::Rate,
-    RejectReason::RateStrategy,
-]);
-
-/// The reasons that mean nothing without a reference row.
-const NEEDS_QUOTE: Breaches = Breaches::of_all(&[
-    RejectReason::TickUnknown,
-    RejectReason::MktStateUnknown,
-    RejectReason::RefMissing,
-    RejectReason::RefStale,
-]);
 
 /// Who is told what the checks find.
 trait Sink {

@@ -1,4 +1,94 @@
-//! The in-process gate on the order egress path.
+//! The gate on the order egress path: every order is checked against limits, prices, positions and breakers, in the order
+//! thread, before it can leave.
+//!
+//! **What it is for.** [`Gate::check`] says whether an order may leave and why not. [`Gate::reserve`] says the same and, on
+//! yes, counts the order into position, rates, open orders and duplicates before it is sent. [`Gate::settle`] takes the
+//! venue's answers. [`Gate::explain`] lists everything that is wrong with an order. Limits, prices and breakers come from
+//! tables that other threads write: [`StaticTable`] (the officer), [`LimitTable`] (the model), [`RefTable`] (whoever owns
+//! the books), [`BreakerTable`] (control).
+//!
+//! **What it never does.** Allocate after construction, lock, wait, make a system call, read a clock (time is an
+//! argument), panic on the order path, use a floating-point price, or depend on anything but `types`. There is no
+//! bypass.
+//!
+//! **Invariants.**
+//!
+//! 1. *Fail closed.* An input that is missing, late, torn or unreadable refuses the order, or puts the officer's base in
+//!    force, with a reason or a source of its own. No missing input means accept.
+//! 2. *The officer's envelope bounds the model.* Only an [`Envelope`] makes [`Effective`] limits; a dynamic record is
+//!    clamped under the officer's cap when it is published; the gate trusts it only while that cap is the newest one,
+//!    and clamps for itself otherwise.
+//! 3. *A lease ends.* Then the base holds, except that Critical outlives its lease: only a person ends it.
+//! 4. *One writer per word.* Each table has one writer handle, which cannot be cloned.
+//! 5. *What is reserved is what works.* The working quantity of a cell is the sum of its open orders' leaves after every
+//!    event, and no fills of what was let through, in any order, take a position past the limit it was let through under.
+//! 6. *Reducing orders pass the position limits, and nothing else.* They are held to size, value and price like any
+//!    other: a size limit makes an exit take several orders, a position limit would make it impossible. Under
+//!    reduce-only an order passes if no fills of the side's working orders and its own can turn the position.
+//!
+//! **Where to start reading.** `assess` holds the list of checks, `inputs` what they judge by, `gate` and `settle` what
+//! happens around them, [`slot`] how threads share a record, [`RejectReason`] what can be said.
+//!
+//! ```
+//! use gate::*;
+//! use types::*;
+//!
+//! let now = UnixNanos(1_700_000_000_000_000_000);
+//! let (mut officer, statics) = StaticTable::create(1, 1)?;
+//! let (mut prices, references) = RefTable::create(1)?;
+//! let (mut control, breakers) = BreakerTable::create(1, 1, 1)?;
+//! let strategies = [StrategyConfig { class: ClassId(0), order_rate_per_s: 100, order_burst: 10 }];
+//! let config = GateConfig { strategies: &strategies, ..GateConfig::DEFAULT };
+//! let mut gate = Gate::new(&config, GateTables { statics, dynamics: None, references, breakers })?;
+//!
+//! let order = OrderIntent {
+//!     cl_ord_id: 1,
+//!     px: "100.00".parse().unwrap(),
+//!     instrument: InstrumentId(0),
+//!     qty: Qty(200),
+//!     strategy: StrategyId(0),
+//!     account: AccountId(0),
+//!     side: Side::Bid,
+//!     order_type: OrderType::Limit,
+//!     tif: TimeInForce::Day,
+//! };
+//! // Nothing was published: nothing passes.
+//! assert_eq!(gate.check(&order, now).slug(), "HALT_UNREADABLE");
+//!
+//! control.set_unset(Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 });
+//! let limits = RiskLimits {
+//!     max_qty: Qty(500),
+//!     max_notional_micros: 1_000_000_000_000,
+//!     collar_bps: 500,
+//!     passive_min_ticks: 1,
+//!     max_pos_long: 5_000,
+//!     max_pos_short: 5_000,
+//!     order_rate_per_s: 100,
+//!     order_burst: 10,
+//!     margin_bps: 10_000,
+//! };
+//! let row = StaticTerms { lot: Qty(1), permission: Permission::Granted, version: 1 };
+//! officer.publish(InstrumentId(0), ClassId(0), &Envelope::fixed(limits)?, &row, now)?;
+//! prices.publish(
+//!     InstrumentId(0),
+//!     &TopOfBook {
+//!         bid: "100.00".parse().unwrap(),
+//!         bid_qty: 300,
+//!         ask: "100.02".parse().unwrap(),
+//!         ask_qty: 300,
+//!         last: Px::NONE,
+//!         tick: "0.01".parse().unwrap(),
+//!         ts: now,
+//!         state: BookState::Live,
+//!         status: TradingStatus::Trading,
+//!     },
+//! )?;
+//! let (verdict, reservation) = gate.reserve(&order, now);
+//! assert!(verdict.accepted() && reservation.is_some());
+//! assert_eq!(gate.settle(OrderEvent::Filled { id: 1, qty: Qty(200) }), Settlement::Done);
+//! assert_eq!(gate.exposure(InstrumentId(0), StrategyId(0)).unwrap().position, 200);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -8,6 +98,7 @@ extern crate alloc;
 extern crate std;
 
 mod assess;
+mod breaches;
 mod breaker;
 pub mod codes;
 mod config;
@@ -15,6 +106,7 @@ mod divide;
 mod exposure;
 mod gate;
 mod ids;
+mod inputs;
 mod intent;
 mod limits;
 mod numbers;
@@ -24,6 +116,7 @@ mod rate;
 mod reason;
 mod record;
 mod reference;
+mod settle;
 pub mod slot;
 mod sync;
 mod table;
@@ -36,7 +129,7 @@ pub use breaker::{
 };
 pub use config::{GateConfig, GateError, GateTables, StrategyConfig};
 pub use exposure::Exposure;
-pub use gate::{Gate, OpenOrder, Reservation, Settlement, UnknownPosition};
+pub use gate::{Gate, OpenOrder, Reservation, UnknownPosition};
 pub use ids::{AccountId, ClassId, StrategyId};
 pub use intent::{OrderEvent, OrderIntent, OrderType, TimeInForce};
 pub use limits::{
@@ -47,6 +140,7 @@ pub use overlay::{Overlay, OverlayError, Ratio, TierOverlay, effective_limits};
 pub use reason::{REASON_COUNT, RejectReason, Unit};
 pub use record::{FixedScore, Lease, LimitCause, LimitRecord, Permission, StaticRecord, StaticTerms, Terms};
 pub use reference::{PX_MAX, RefReader, RefTable, RefWriter, TopOfBook, UnknownInstrument};
+pub use settle::Settlement;
 pub use slot::SlotFault;
 pub use table::{
     LimitReader, LimitTable, LimitWriter, ROWS_MAX, ReadFault, StaticReader, StaticTable, StaticWriter,

@@ -173,4 +173,25 @@ mod tests {
         slot.abandon();
         assert_eq!(slot.read::<7>(), Err(SlotFault::Torn));
     }
+
+    /// What the model checker shows for two words, on this machine for seven.
+    #[test]
+    fn records_stay_whole_while_a_writer_never_rests() {
+        let slot = std::sync::Arc::new(SeqSlot::<7>::new());
+        let writer = {
+            let slot = std::sync::Arc::clone(&slot);
+            std::thread::spawn(move || (1..=200_000_u64).for_each(|n| slot.write([n; 7])))
+        };
+        let mut newest = 0;
+        while newest < 200_000 {
+            if let Ok(words) = slot.read::<7>() {
+                assert!(words.iter().all(|w| *w == words[0]), "torn: {words:?}");
+                assert!(words[0] >= newest, "{} after {newest}", words[0]);
+                newest = words[0];
+            } else {
+                std::thread::yield_now();
+            }
+        }
+        writer.join().unwrap();
+    }
 }

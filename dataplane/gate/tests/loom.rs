@@ -1,4 +1,4 @@
-//! Model-checks what threads share, exhaustively: every interleaving and every value a weakly ordered machine may show.
+//! Model-checks what threads share, over the interleavings loom explores and every value a weakly ordered machine may show.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p gate --test loom --release` (with a target directory of its own).
 //!
