@@ -252,9 +252,15 @@ impl Core {
         }
     }
 
-    /// Venue time at an arrival that does not tell it: the last event's, moved on by what passed since.
+    /// Venue time at an arrival that does not tell it: the last event's, moved on by what passed since. Arrivals count in
+    /// whole microseconds, which is all that DPDK's `net_pcap` keeps of a capture's stamps: the same capture must give the
+    /// same grid points whichever way it is read.
     fn venue_time(&self, ts_recv: UnixNanos) -> UnixNanos {
-        if self.last_event.0 == 0 { ts_recv } else { self.last_event.plus(ts_recv.since(self.last_recv)) }
+        let micros = |ts: UnixNanos| UnixNanos(ts.0 / 1_000 * 1_000);
+        if self.last_event.0 == 0 {
+            return micros(ts_recv);
+        }
+        self.last_event.plus(micros(ts_recv).since(micros(self.last_recv)))
     }
 }
 
