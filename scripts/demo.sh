@@ -6,4 +6,4 @@ cd "$(dirname "$0")/.."
 scripts/setup.sh
 
 cargo build --release --locked -p appliance -p control
-exec target/release/portcullis demo --out out/demo "$@"
+exec "${CARGO_TARGET_DIR:-target}/release/portcullis" demo --out out/demo "$@"

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 work=${WORK:-out/train} # takes 1.2 GB
-portcullis=target/release/portcullis
+portcullis=${CARGO_TARGET_DIR:-target}/release/portcullis
 
 cargo build --release --locked -p appliance
 "$portcullis" scenario calm --seed 101 --minutes 90 --out "$work"
