@@ -3,8 +3,6 @@
 //! Every rig takes a piece of a [`crate::day::Day`] and returns a number that depends on all of the work, so that the
 //! work stays and rigs that should agree can be compared.
 
-use std::hint::black_box;
-
 use dataplane::decode::{Decoder, EventBuffer, ItchDecoder, Place};
 use dataplane::stats::FeedStats;
 use featurizer::{
@@ -20,7 +18,7 @@ use wire::itch50::{self, Msg};
 pub const CHUNK: usize = 256;
 
 /// Events whose lines are read ahead of the first one applied: the featurizer's default.
-pub const LOOKAHEAD: usize = 32;
+pub const LOOKAHEAD: usize = 64;
 
 /// Most instruments, the product's default.
 const INSTRUMENTS_MAX: usize = 16_384;
@@ -282,7 +280,7 @@ fn apply(books: &mut BooksMut<'_>, chunk: &[BookEvent], options: BookOptions, mu
     let block = if options.lookahead == 0 { usize::MAX } else { options.lookahead };
     for block in chunk.chunks(block) {
         if options.lookahead > 0 {
-            black_box(books.touch(block));
+            books.prefetch(block);
         }
         for event in block {
             let changed = books.apply(event).effect == Effect::Changed;

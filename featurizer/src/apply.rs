@@ -1,5 +1,7 @@
 //! Applying events to the books.
 
+use std::hint::select_unpredictable;
+
 use types::{
     Action, BookEvent, BookLevel, BookState, EventFlags, GapCause, InstrumentId, Px, Qty, Side, StaleCause,
     Symbol, TradingStatus,
@@ -8,6 +10,7 @@ use types::{
 use crate::ladder::{Cell, NO_KEY, PX_MAX, TICK_MAX, TICKS, book_level, flag, key_of};
 use crate::levels::{Change, Full, LevelsMut};
 use crate::order_table::{OrderIndex, Owner, Slot};
+use crate::prefetch::prefetch;
 use crate::view::{Meta, Parts};
 use crate::{Bbo, Book};
 
@@ -125,23 +128,23 @@ impl BooksMut<'_> {
     }
 
     fn settle_changed(&mut self, i: usize) -> Option<Bbo> {
-        let mut previous = None;
         let changed = self.levels.heads[i].flags & flag::BBO;
+        let mut previous = None;
         if changed != 0 {
-            let mut now = self.bbos[i];
-            if changed & 1 != 0 {
-                now.bid = self.best(i, Side::Bid);
+            let old = self.bbos[i];
+            // One side as a rule, and which one is the toss of a coin: chosen without a branch.
+            let side = select_unpredictable(changed == 2, Side::Ask, Side::Bid);
+            let mut differs = self.settle_side(i, side);
+            if changed == flag::BBO {
+                differs |= self.settle_side(i, Side::Ask);
             }
-            if changed & 2 != 0 {
-                now.ask = self.best(i, Side::Ask);
-            }
+            let now = &self.bbos[i];
+            let two_sided = now.is_two_sided();
+            let locked = u8::from(two_sided & (now.bid.px == now.ask.px)) * flag::LOCKED;
+            let crossed = u8::from(two_sided & (now.bid.px > now.ask.px)) * flag::CROSSED;
             let head = &mut self.levels.heads[i];
-            head.flags &= !(flag::BBO | flag::CROSSED | flag::LOCKED);
-            if now.is_two_sided() && now.bid.px >= now.ask.px {
-                head.flags |= if now.bid.px == now.ask.px { flag::LOCKED } else { flag::CROSSED };
-            }
-            let old = std::mem::replace(&mut self.bbos[i], now);
-            previous = old.differs(&now).then_some(old);
+            head.flags = head.flags & !(flag::BBO | flag::CROSSED | flag::LOCKED) | locked | crossed;
+            previous = differs.then_some(old);
         }
         let flags = self.levels.heads[i].flags;
         self.counters.crossed_events += u64::from(flags & flag::CROSSED != 0);
@@ -149,7 +152,18 @@ impl BooksMut<'_> {
         previous
     }
 
-    #[inline]
+    /// Reads the best level of one side. Returns whether the quote differs: price or quantity, as in [`Bbo::differs`].
+    #[inline(always)]
+    fn settle_side(&mut self, i: usize, side: Side) -> bool {
+        let now = self.best(i, side);
+        let bbo = &mut self.bbos[i];
+        let level = select_unpredictable(side == Side::Ask, &mut bbo.ask, &mut bbo.bid);
+        let differs = (level.px != now.px) | (level.qty != now.qty);
+        *level = now;
+        differs
+    }
+
+    #[inline(always)]
     fn best(&self, i: usize, side: Side) -> BookLevel {
         let (s, head) = (side.index(), &self.levels.heads[i]);
         let line = i * 2 + s;
@@ -210,37 +224,37 @@ impl BooksMut<'_> {
         *self.used
     }
 
-    /// Reads the lines that `events` will need, all of them before any is used, so that the misses overlap. Returns a number
-    /// that depends on every line read; the caller keeps it alive (`black_box`) so that the reads stay.
+    /// Asks for the lines that `events` will need, so that their misses overlap each other and the work before them. Two passes:
+    /// where an order rests stands in its slot, which the first pass asks for.
     #[inline]
-    #[must_use]
-    pub fn touch(&self, events: &[BookEvent]) -> u64 {
-        let mut seen = 0;
+    pub fn prefetch(&self, events: &[BookEvent]) {
         for event in events {
-            let slot = &self.slots[self.orders.slot_of(event.order_id)];
-            seen ^= slot.word();
-            if let Some(head) = self.levels.heads.get(event.instrument.index()) {
-                seen ^= u64::from(head.owner);
-                seen ^= self.bbos[event.instrument.index()].bid.qty;
-            }
-        }
-        for event in events {
+            prefetch(&self.slots[self.orders.slot_of(event.order_id)]);
             let i = event.instrument.index();
-            let Some(head) = self.levels.heads.get(i) else { continue };
-            let (side, px) = match event.action {
-                Action::OrderAdd | Action::LevelSet => (event.side, event.px.0),
-                Action::OrderReduce | Action::OrderExecute | Action::OrderDelete | Action::OrderReplace => {
-                    self.slots[self.orders.slot_of(event.order_id)].peek()
-                }
-                _ => continue,
-            };
-            let index = head.index(side.index(), key_of(side, px));
-            if index < TICKS {
-                seen ^= self.levels.cells[i][side.index()][index].qty();
-                seen ^= self.levels.bits[i][side.index()][index / 64];
+            if let Some(head) = self.levels.heads.get(i) {
+                prefetch(head);
+                prefetch(&self.bbos[i]);
             }
         }
-        seen
+        for event in events {
+            self.prefetch_level(event);
+        }
+    }
+
+    /// Asks for the level of one event, whose slot is in reach. Free of branches, which the mix of events would make
+    /// unpredictable: an event without a level, or one outside the window, costs a useless hint.
+    #[inline(always)]
+    fn prefetch_level(&self, event: &BookEvent) {
+        let i = event.instrument.index();
+        let Some(head) = self.levels.heads.get(i) else { return };
+        let (order_side, order_px) = self.slots[self.orders.slot_of(event.order_id)].peek();
+        let tells_px = matches!(event.action, Action::OrderAdd | Action::LevelSet);
+        let px = select_unpredictable(tells_px, event.px.0, order_px);
+        let side = select_unpredictable(tells_px, event.side, order_side);
+        let s = side.index();
+        let index = head.index(s, key_of(side, px)) % TICKS;
+        prefetch(&self.levels.cells[i][s][index]);
+        prefetch(&self.levels.bits[i][s][index / 64]);
     }
 
     fn owner(&self, i: usize) -> Owner {

@@ -15,8 +15,6 @@
 //! **When the scorer is slow.** Vectors wait in one slot per instrument. A slot that is still waiting at the next grid point is
 //! overwritten (newest wins, [`OnFull::KeepDirty`]), or nothing moves until there is room ([`OnFull::Wait`], for replays).
 
-use std::hint::black_box;
-
 use types::{Action, BookEvent, EventFlags, FeatureVector, InstrumentId, Px, Side, Symbol, UnixNanos};
 
 use crate::bitset::BitSet;
@@ -274,7 +272,8 @@ impl<F: FeatureSink, T: TopOfBookSink, O: Observer> Run<'_, '_, '_, F, T, O> {
         self.core.flush(self.sinks.features);
         for chunk in events.chunks(block) {
             if self.core.lookahead > 0 {
-                black_box(self.books.touch(chunk) ^ self.core.engine.touch(chunk));
+                self.books.prefetch(chunk);
+                self.core.engine.prefetch(chunk);
             }
             for event in chunk {
                 if !self.reach(event) {

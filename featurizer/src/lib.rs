@@ -25,6 +25,7 @@ mod limits;
 mod order_table;
 mod pages;
 mod polled;
+mod prefetch;
 mod sinks;
 mod view;
 

@@ -49,12 +49,6 @@ pub(crate) struct Slot {
 const _: () = assert!(size_of::<Slot>() == 16);
 
 impl Slot {
-    /// A word that depends on the slot's line.
-    #[inline]
-    pub(crate) fn word(self) -> u64 {
-        u64::from(self.tag)
-    }
-
     /// Side and price of whatever order is here, for reading its level ahead of time.
     #[inline]
     pub(crate) fn peek(self) -> (Side, i64) {

@@ -210,7 +210,7 @@ proptest! {
         for (n, step) in steps.iter().enumerate() {
             let e = to_event(step, &mut centre);
             let mut lent = books.lend();
-            let _ = lent.touch(&[e]);
+            lent.prefetch(&[e]);
             let applied = lent.apply(&e);
             if applied.effect == Effect::Changed {
                 for i in 0..INSTRUMENTS as u32 {

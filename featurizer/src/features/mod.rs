@@ -10,6 +10,7 @@ mod window;
 
 use types::{Action, BookEvent, BookLevel, EventFlags, FeatureId, FeatureVector, Px, Side, UnixNanos};
 
+use crate::prefetch::prefetch;
 use crate::{Applied, Bbo, Book, Effect};
 use resilience::{Resilience, SCAN, depth_seen_from};
 use window::{Activity, LONG, Quotes, SHORT, Windows};
@@ -148,12 +149,12 @@ impl Engine {
         size_of_val(&*self.flows) + size_of_val(&*self.marks) + self.windows.bytes()
     }
 
-    /// Reads the lines that `events` will need; see [`crate::BooksMut::touch`].
+    /// Asks for the lines that `events` will need; see [`crate::BooksMut::prefetch`].
     #[inline]
-    pub(crate) fn touch(&self, events: &[BookEvent]) -> u64 {
-        let flow =
-            |event: &BookEvent| self.flows.get(event.instrument.index()).map_or(0, |flow| flow.ts_event);
-        events.iter().map(flow).fold(0, std::ops::BitXor::bitxor)
+    pub(crate) fn prefetch(&self, events: &[BookEvent]) {
+        for flow in events.iter().filter_map(|event| self.flows.get(event.instrument.index())) {
+            prefetch(flow);
+        }
     }
 
     /// Counts an event of instrument `i`.
