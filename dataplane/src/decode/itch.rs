@@ -187,26 +187,11 @@ impl ItchDecoder {
         Ok(())
     }
 
-    fn emit(&mut self, message: Msg<'_>, m: &mut Emit<'_>) -> Result<(), Damage> {
+    /// The types that are rare during the day.
+    #[inline(never)]
+    fn emit_rare(&mut self, message: Msg<'_>, m: &mut Emit<'_>) -> Result<(), Damage> {
         match message {
-            Msg::AddOrder(a) => {
-                let order = (a.order_ref.get(), a.side, a.shares.get(), a.price.px());
-                return self.add(m, order, a.locate(), a.stock);
-            }
-            Msg::AddOrderMpid(f) => {
-                let order = (f.order_ref.get(), f.side, f.shares.get(), f.price.px());
-                return self.add(m, order, f.locate(), f.stock);
-            }
-            Msg::OrderDelete(d) => self.take(m, d.locate(), Action::OrderDelete, d.order_ref.get(), 0, 0),
-            Msg::OrderReplace(u) => self.replace(m, u),
-            Msg::OrderExecuted(e) => {
-                let (shares, aux) = (e.executed_shares.get(), e.match_number.get());
-                self.take(m, e.locate(), Action::OrderExecute, e.order_ref.get(), shares, aux);
-            }
             Msg::OrderExecutedWithPrice(c) => self.execute_with_price(m, c),
-            Msg::OrderCancel(x) => {
-                self.take(m, x.locate(), Action::OrderReduce, x.order_ref.get(), x.cancelled_shares.get(), 0);
-            }
             Msg::Trade(p) => return self.trade(m, p),
             Msg::CrossTrade(q) => self.cross(m, q),
             Msg::BrokenTrade(b) => self.take(m, b.locate(), Action::TradeBreak, 0, 0, b.match_number.get()),
@@ -223,6 +208,8 @@ impl ItchDecoder {
 }
 
 impl Decoder for ItchDecoder {
+    // One match from the type byte to the event: a second one, on the decoded message, would be a second jump that the mix of
+    // types makes unpredictable. Hence `Emit` begins in every arm.
     #[inline]
     fn decode(
         &mut self,
@@ -231,15 +218,78 @@ impl Decoder for ItchDecoder {
         out: &mut EventBuffer,
         stats: &mut FeedStats,
     ) -> Result<(), Damage> {
-        let message = itch50::decode(message)?;
-        let ns = message.header().map(|h| UnixNanos(self.midnight.0.saturating_add(h.timestamp.ns())));
-        let ts_event = ns.unwrap_or(stats.last_ts);
-        stats.note_message(message.type_byte(), ts_event);
-        self.emit(message, &mut Emit { place, ts_event, out, stats })
+        let begin = Begin { midnight: self.midnight, place, out, stats };
+        match itch50::decode(message)? {
+            Msg::AddOrder(a) => {
+                let order = (a.order_ref.get(), a.side, a.shares.get(), a.price.px());
+                self.add(&mut begin.message(b'A', &a.header), order, a.locate(), a.stock)
+            }
+            Msg::AddOrderMpid(f) => {
+                let order = (f.order_ref.get(), f.side, f.shares.get(), f.price.px());
+                self.add(&mut begin.message(b'F', &f.header), order, f.locate(), f.stock)
+            }
+            Msg::OrderDelete(d) => {
+                let m = &mut begin.message(b'D', &d.header);
+                self.take(m, d.locate(), Action::OrderDelete, d.order_ref.get(), 0, 0);
+                Ok(())
+            }
+            Msg::OrderReplace(u) => {
+                self.replace(&mut begin.message(b'U', &u.header), u);
+                Ok(())
+            }
+            Msg::OrderExecuted(e) => {
+                let m = &mut begin.message(b'E', &e.header);
+                let (shares, aux) = (e.executed_shares.get(), e.match_number.get());
+                self.take(m, e.locate(), Action::OrderExecute, e.order_ref.get(), shares, aux);
+                Ok(())
+            }
+            Msg::OrderCancel(x) => {
+                let m = &mut begin.message(b'X', &x.header);
+                let shares = x.cancelled_shares.get();
+                self.take(m, x.locate(), Action::OrderReduce, x.order_ref.get(), shares, 0);
+                Ok(())
+            }
+            rare => {
+                let m = &mut match rare.header() {
+                    Some(header) => begin.message(rare.type_byte(), header),
+                    None => begin.unknown(rare.type_byte()),
+                };
+                self.emit_rare(rare, m)
+            }
+        }
     }
 
     fn directory(&self) -> &Directory {
         &self.directory
+    }
+}
+
+/// What is at hand before a message's type is known.
+struct Begin<'a> {
+    midnight: UnixNanos,
+    place: &'a Place,
+    out: &'a mut EventBuffer,
+    stats: &'a mut FeedStats,
+}
+
+impl<'a> Begin<'a> {
+    /// Counts a message of a known type.
+    #[inline(always)]
+    fn message(self, message_type: u8, header: &itch50::Header) -> Emit<'a> {
+        let ts_event = UnixNanos(self.midnight.0.saturating_add(header.timestamp.ns()));
+        self.at(message_type, ts_event)
+    }
+
+    /// Counts a message of an unknown type, which happened at the time of the one before.
+    fn unknown(self, message_type: u8) -> Emit<'a> {
+        let ts_event = self.stats.last_ts;
+        self.at(message_type, ts_event)
+    }
+
+    #[inline(always)]
+    fn at(self, message_type: u8, ts_event: UnixNanos) -> Emit<'a> {
+        self.stats.note_message(message_type, ts_event);
+        Emit { place: self.place, ts_event, out: self.out, stats: self.stats }
     }
 }
 
