@@ -134,7 +134,7 @@ impl Desk {
         let strategy_count = u16::try_from(strategies.len()).context("too many strategies in the orders")?;
         let (mut breakers, breaker_reader) = BreakerTable::create(accounts, strategy_count, instruments)?;
         breakers.set_unset(Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 });
-        let dynamic = adaptive.then(|| LimitTable::create(instruments, 1)).transpose()?;
+        let dynamic = adaptive.then(|| LimitTable::create_within(&static_reader)).transpose()?;
         let (dynamics, dynamic_reader) = dynamic.map_or((None, None), |(w, r)| (Some(w), Some(r)));
         let config = GateConfig { strategies: &strategies, accounts, ..GateConfig::DEFAULT };
         let tables = GateTables {

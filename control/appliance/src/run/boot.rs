@@ -99,7 +99,7 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
 
     let (references, ref_reader) = RefTable::create(instruments)?;
     let (statics, static_reader) = StaticTable::create(instruments, 1)?;
-    let (dynamics, dynamic_reader) = LimitTable::create(instruments, 1)?;
+    let (dynamics, dynamic_reader) = LimitTable::create_within(&static_reader)?;
     let (breakers, breaker_reader) = BreakerTable::create(NAMES_MAX, NAMES_MAX, instruments)?;
     report.memory.push(("reference prices".into(), ref_reader.bytes()));
     report.memory.push(("limits, static and dynamic".into(), static_reader.bytes() + dynamic_reader.bytes()));
