@@ -36,15 +36,10 @@ pub fn programs() -> &'static Path {
         let this = std::env::current_exe().expect("the test's own path");
         let target = this.parent().and_then(Path::parent).expect("a target directory").to_owned();
         let mut build = Command::new(env!("CARGO"));
-        build.current_dir(repository()).args([
-            "build",
-            "--locked",
-            "-p",
-            "appliance",
-            "-p",
-            "control",
-            "--bins",
-        ]);
+        // The whole workspace, and a test in it: the features of shared dependencies are then those of `cargo test --workspace`,
+        // whose artifacts serve here too.
+        let selection = ["build", "--locked", "--workspace", "--bins", "--test", "integration"];
+        build.current_dir(repository()).args(selection);
         if target.ends_with("release") {
             build.arg("--release");
         }
