@@ -219,9 +219,11 @@ impl Row<'_> {
         }
     }
 
+    /// An archive begins in continuous trading; what interrupts it has rows of its own.
     fn begin(&mut self, symbol: u64) {
         self.push(BookEvent { order_id: symbol, px: EQUITY_TICK, ..self.event(Action::Define) });
         self.push(self.event(Action::Clear));
+        self.push(BookEvent { aux: TradingStatus::Trading as u64, ..self.event(Action::Status) });
     }
 
     /// The rows that change no book.

@@ -172,6 +172,7 @@ fn orders_nobody_announced_come_from_the_level() {
     let seen: Vec<_> = got.events.iter().map(|e| (e.seq.0, e.action, e.order_id, e.qty.0)).collect();
     let wanted = [
         (0, Action::Clear, 0, 0),
+        (0, Action::Status, 0, 0),
         (0, Action::OrderAdd, seed, 100),
         (0, Action::OrderAdd, seed + 1, 50),
         (1, Action::OrderAdd, 7, 10),
@@ -180,7 +181,7 @@ fn orders_nobody_announced_come_from_the_level() {
         (4, Action::Status, 0, 0),
     ];
     assert_eq!(seen[1..], wanted);
-    let snapshot: Vec<bool> = got.events[2..6].iter().map(|e| e.flags.has(EventFlags::SNAPSHOT)).collect();
+    let snapshot: Vec<bool> = got.events[3..7].iter().map(|e| e.flags.has(EventFlags::SNAPSHOT)).collect();
     assert_eq!(snapshot, [true, true, false, false]);
     assert_eq!((added.unknown_orders, added.corrected, added.uncovered), (2, 0, 0));
 }
@@ -195,7 +196,7 @@ fn an_announced_order_is_left_alone_while_others_can_be_meant() {
     let (got, added) = replay(&path).unwrap();
     assert!(got.error.is_none(), "{}", got.error_text());
     let seed = 1_u64 << 63;
-    let seen: Vec<_> = got.events.iter().skip(3).map(|e| (e.seq.0, e.action, e.order_id, e.qty.0)).collect();
+    let seen: Vec<_> = got.events.iter().skip(4).map(|e| (e.seq.0, e.action, e.order_id, e.qty.0)).collect();
     let wanted = [
         (1, Action::OrderAdd, 7, 10),
         (2, Action::Trade, 0, 1),
