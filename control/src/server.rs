@@ -219,8 +219,10 @@ fn serve(stream: &UnixStream, peer: Peer, shared: &Shared) {
         let (id, outcome, go_on) = match read_frame(&mut Impatient::new(stream, &shared.controller)) {
             Ok(bytes) => match parse_request(&bytes) {
                 Ok(request) => {
+                    let received = shared.controller.clock_now();
                     let actor = shared.controller.actor(peer);
-                    let outcome = match shared.controller.execute(&actor, request.command) {
+                    let outcome = match shared.controller.execute_received(&actor, request.command, received)
+                    {
                         Ok(reply) => Outcome::Ok(reply),
                         Err(refusal) => Outcome::Error(refusal),
                     };

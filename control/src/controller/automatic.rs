@@ -1,5 +1,5 @@
-//! What the appliance trips by itself: the model entering Critical, watchdogs. Same order as for people: latch on disk,
-//! effect, record.
+//! What the appliance trips by itself: the model entering Critical, watchdogs. Same order as for people: effect, latch on
+//! disk, record.
 
 use super::Controller;
 use super::change::{NOT_LASTING, Shortfalls, result_of, state_of};
@@ -55,10 +55,10 @@ impl Controller {
             return Ok(0);
         }
         let mut missing = Shortfalls::default();
-        missing.note(inner.latch.persist(now), NOT_LASTING);
         for (scope, _, _) in &fresh {
             missing.note(self.push_breaker(&inner, scope), "the gate did not take it");
         }
+        missing.note(inner.latch.persist(now), NOT_LASTING);
         let count = fresh.len();
         let result = result_of(true, &missing);
         let record = |(scope, before, reason): (Scope, _, _)| Record {

@@ -14,6 +14,7 @@ use crate::state::{Cause, Entry, SetBy};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use types::UnixNanos;
 
 /// Why somebody changes something.
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +104,25 @@ impl Shortfalls {
     }
 }
 
+/// When a tightening came in and when it was in force.
+struct Times {
+    received: UnixNanos,
+    effective: Option<UnixNanos>,
+}
+
+impl Times {
+    const fn new(received: UnixNanos, effective: Option<UnixNanos>) -> Self {
+        Self { received, effective }
+    }
+
+    /// The answer with its times; `now` is when everything has reached the disk.
+    fn of(&self, changed: Changed, now: UnixNanos) -> Changed {
+        let after = |at: UnixNanos| at.since(self.received).0.div_ceil(1_000);
+        let (effective_after_us, durable_after_us) = (self.effective.map(after), Some(after(now)));
+        Changed { effective_after_us, durable_after_us, ..changed }
+    }
+}
+
 impl Controller {
     fn known(&self, scope: &Scope) -> Result<(), Refusal> {
         if self.backend.knows(scope) {
@@ -120,21 +140,25 @@ impl Controller {
 
     /// Makes the gate's word for `scope` say what is latched. A scope that is gone has no word, and needs none.
     pub(super) fn push_breaker(&self, inner: &Inner, scope: &Scope) -> Result<(), BackendError> {
-        match self.backend.set_breaker(scope, inner.latch.breaker(scope)) {
+        match self.set_breaker(scope, inner.latch.breaker(scope)) {
             Err(BackendError::Unknown { .. }) if !self.backend.knows(scope) => Ok(()),
             outcome => outcome,
         }
     }
 
-    pub(super) fn halt(&self, actor: &Actor, why: Why<'_>) -> Result<Reply, Refusal> {
+    pub(super) fn halt(&self, actor: &Actor, why: Why<'_>, received: UnixNanos) -> Result<Reply, Refusal> {
+        let (mut inner, ahead) = self.lock_halting();
         let now = self.now();
-        let mut inner = self.lock();
         let before = json!(inner.latch.halt());
         let (episode, changed) =
             inner.latch.set_halt(Cause::Officer, now, &actor.user, why.reason, why.ticket);
+        let taken = self.push_breaker(&inner, &Scope::Firm);
+        let in_force = taken.is_ok();
+        let early = ahead.and_then(|(_, since)| since);
+        let times = Times::new(received, in_force.then(|| early.unwrap_or_else(|| self.clock_now())));
         let mut missing = Shortfalls::default();
         missing.note(inner.latch.persist(now), NOT_LASTING);
-        let in_force = missing.note(self.push_breaker(&inner, &Scope::Firm), "the gate did not take it");
+        missing.note(taken, "the gate did not take it");
         let after = json!(inner.latch.halt());
         let mut record = why.record("halt", "firm", before, after);
         record.result = result_of(changed, &missing);
@@ -145,9 +169,10 @@ impl Controller {
             }
             _ => format!("HALTED: every order is refused (episode {episode})"),
         };
-        let done = if in_force.is_some() { "halted" } else { "the halt is latched" };
-        let audit_seq = seq.unwrap_or(0);
-        missing.answer(done, Reply::Changed(Changed { message, episode, changed, audit_seq }))
+        let done = if in_force { "halted" } else { "the halt is latched" };
+        let done_as = Changed::new(message, episode, changed, seq.unwrap_or(0));
+        let reply = Reply::Changed(times.of(done_as, self.clock_now()));
+        missing.answer(done, reply)
     }
 
     pub(super) fn breaker_trip(
@@ -156,19 +181,19 @@ impl Controller {
         scope: &Scope,
         mode: TripMode,
         why: Why<'_>,
+        received: UnixNanos,
     ) -> Result<Reply, Refusal> {
         self.known(scope)?;
-        self.trip(actor, scope, mode, why)
-    }
-
-    fn trip(&self, actor: &Actor, scope: &Scope, mode: TripMode, why: Why<'_>) -> Result<Reply, Refusal> {
         let now = self.now();
         let mut inner = self.lock();
         let before = state_of(&inner, scope);
         let (episode, changed) = inner.latch.trip(scope, why.entry(Cause::Officer, mode, now, &actor.user));
+        let taken = self.push_breaker(&inner, scope);
+        let in_force = taken.is_ok();
+        let times = Times::new(received, in_force.then(|| self.clock_now()));
         let mut missing = Shortfalls::default();
         missing.note(inner.latch.persist(now), NOT_LASTING);
-        let in_force = missing.note(self.push_breaker(&inner, scope), "the gate did not take it");
+        missing.note(taken, "the gate did not take it");
         let mut record = why.record("breaker.trip", scope, before, state_of(&inner, scope));
         record.result = result_of(changed, &missing);
         let seq = missing.note(inner.audit.append(now, actor, &record), "it is not in the audit log");
@@ -180,10 +205,10 @@ impl Controller {
             true => format!("{scope} tripped: {effect} (episode {episode})"),
             false => format!("{scope} was tripped before, at least as far (episode {episode})"),
         };
-        let done =
-            if in_force.is_some() { format!("{scope} is tripped") } else { format!("{scope} is latched") };
-        let audit_seq = seq.unwrap_or(0);
-        missing.answer(&done, Reply::Changed(Changed { message, episode, changed, audit_seq }))
+        let done = if in_force { format!("{scope} is tripped") } else { format!("{scope} is latched") };
+        let done_as = Changed::new(message, episode, changed, seq.unwrap_or(0));
+        let reply = Reply::Changed(times.of(done_as, self.clock_now()));
+        missing.answer(&done, reply)
     }
 
     pub(super) fn resume(&self, actor: &Actor, why: Why<'_>) -> Result<Reply, Refusal> {
@@ -191,7 +216,7 @@ impl Controller {
         let mut inner = self.lock();
         let Some(halt) = inner.latch.halt().cloned() else {
             let message = "not halted: nothing was changed".to_owned();
-            return Ok(Reply::Changed(Changed { message, episode: 0, changed: false, audit_seq: 0 }));
+            return Ok(Reply::Changed(Changed::new(message, 0, false, 0)));
         };
         let damaged = halt.cause == Cause::Latch;
         if damaged && actor.role < Some(Role::RiskAdmin) {
@@ -225,7 +250,7 @@ impl Controller {
         let stand =
             if left == 0 { String::new() } else { format!("; {left} tripped breaker(s) stay tripped") };
         let message = format!("resumed (episode {} ended){stand}", halt.episode);
-        Ok(Reply::Changed(Changed { message, episode: halt.episode, changed: true, audit_seq }))
+        Ok(Reply::Changed(Changed::new(message, halt.episode, true, audit_seq)))
     }
 
     pub(super) fn breaker_reset(&self, actor: &Actor, scope: &Scope, why: Why<'_>) -> Result<Reply, Refusal> {
@@ -313,7 +338,7 @@ impl Controller {
         };
         let episode = ended.iter().map(|entry| entry.episode).max().unwrap_or(0);
         let message = format!("{scope} reset (episode {episode} ended){still}");
-        Ok(Reply::Changed(Changed { message, episode, changed: true, audit_seq }))
+        Ok(Reply::Changed(Changed::new(message, episode, true, audit_seq)))
     }
 
     /// Brings state that was put back to disk again, since the gate did not take the change.
@@ -395,11 +420,11 @@ impl Controller {
             return Ok(Reply::LimitsChanged(diffs));
         }
         let mut missing = Shortfalls::default();
+        let taken = self.backend.set_limits(symbol, &inner.limits.envelope(symbol));
         missing.note(
             inner.limits.persist(now),
             "THEY WILL NOT SURVIVE A RESTART, since they could not be written",
         );
-        let taken = self.backend.set_limits(symbol, &inner.limits.envelope(symbol));
         missing.note(taken, "the gate did not take them");
         let record = Record { result: result_of(true, &missing), ..record };
         missing.note(inner.audit.append(now, actor, &record), "they are not in the audit log");

@@ -1,16 +1,19 @@
 //! The control plane of one appliance: who may do what, in which order state, effect and record happen.
 //!
-//! - **Tightening** (halt, trip, a lower limit): latch on disk, then effect, then audit record. When the disk fails, the
-//!   effect still happens, and the answer says that it will not survive a restart.
+//! - **Tightening** (halt, trip, a lower limit): effect, then latch on disk, then audit record, then the answer. The gate
+//!   does not wait for a disk; the answer does. When the disk fails, the effect stays, and the answer says that it will
+//!   not survive a restart.
 //! - **Loosening** (resume, reset, a higher limit): audit record on disk, then latch, then effect. When the disk fails,
 //!   nothing happens.
 //!
 //! The appliance holds one [`Controller`] and shares it with the [`crate::server`]; all changes go through one lock, so
-//! that their order in the audit log is the order in which they took effect.
+//! that their order in the audit log is the order in which they took effect. A halt alone does not wait for that lock:
+//! while another command holds it for the disk's sake, the halt's word is set beside it ([`firm`]).
 
 mod answer;
 mod automatic;
 mod change;
+mod firm;
 mod open;
 
 pub use open::OpenError;
@@ -22,9 +25,11 @@ use crate::protocol::{Command, Refusal, RefusalKind, Reply};
 use crate::roles::{Directory, Peer, Role, Roles};
 use crate::stamp::Stamp;
 use crate::state::{LatchFile, LimitBook};
+use firm::FirmWord;
+use gate::Breaker;
 use serde_json::Value;
 use std::fs::File;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use types::UnixNanos;
 
 /// Where the control plane's time comes from: the appliance's wall clock, or a test's.
@@ -41,6 +46,7 @@ pub struct Controller {
     started: Stamp,
     warnings: Vec<String>,
     inner: Mutex<Inner>,
+    firm: FirmWord,
     /// Held as long as the state directory is ours.
     _lock: File,
 }
@@ -96,6 +102,19 @@ impl Controller {
     /// # Errors
     /// [`Refusal`]: not done, or (said in the message) done and not made to last.
     pub fn execute(&self, actor: &Actor, command: Command) -> Result<Reply, Refusal> {
+        self.execute_received(actor, command, self.clock_now())
+    }
+
+    /// [`Controller::execute`] of a command that came in at `received`, from where the answer counts its times.
+    ///
+    /// # Errors
+    /// As [`Controller::execute`].
+    pub fn execute_received(
+        &self,
+        actor: &Actor,
+        command: Command,
+        received: UnixNanos,
+    ) -> Result<Reply, Refusal> {
         self.authorise(actor, &command)?;
         match command {
             Command::Status => Ok(Reply::Status(Box::new(self.status()))),
@@ -109,13 +128,14 @@ impl Controller {
                 self.limits_set(actor, symbol, &changes, dry_run, change::Why::new(&reason, ticket.as_ref()))
             }
             Command::BreakerTrip { scope, mode, reason, ticket } => {
-                self.breaker_trip(actor, &scope, mode, change::Why::new(&reason, ticket.as_ref()))
+                let why = change::Why::new(&reason, ticket.as_ref());
+                self.breaker_trip(actor, &scope, mode, why, received)
             }
             Command::BreakerReset { scope, reason, ticket } => {
                 self.breaker_reset(actor, &scope, change::Why::new(&reason, ticket.as_ref()))
             }
             Command::Halt { reason, ticket } => {
-                self.halt(actor, change::Why::optional(reason.as_ref(), ticket.as_ref()))
+                self.halt(actor, change::Why::optional(reason.as_ref(), ticket.as_ref()), received)
             }
             Command::Resume { reason, ticket } => {
                 self.resume(actor, change::Why::new(&reason, ticket.as_ref()))
@@ -137,7 +157,29 @@ impl Controller {
         if let Scope::Instrument(symbol) = scope {
             self.backend.set_limits(*symbol, &inner.limits.envelope(*symbol))?;
         }
-        self.backend.set_breaker(scope, inner.latch.breaker(scope))
+        self.set_breaker(scope, inner.latch.breaker(scope))
+    }
+
+    /// Writes one breaker word. The firm's goes past halts that wait for the lock: it is not opened under them.
+    fn set_breaker(&self, scope: &Scope, breaker: Breaker) -> Result<(), BackendError> {
+        match scope {
+            Scope::Firm => self.firm.set(self.backend.as_ref(), breaker),
+            _ => self.backend.set_breaker(scope, breaker),
+        }
+    }
+
+    /// The lock of all changes for a halt. When another command has it and waits for the disk, the firm's word says
+    /// halted before this waits for its turn; then what is ahead and since when comes with the lock.
+    fn lock_halting(&self) -> (MutexGuard<'_, Inner>, Option<(firm::Ahead<'_>, Option<UnixNanos>)>) {
+        match self.inner.try_lock() {
+            Ok(inner) => (inner, None),
+            Err(TryLockError::Poisoned(inner)) => (inner.into_inner(), None),
+            Err(TryLockError::WouldBlock) => {
+                let ahead = self.firm.halt_ahead(self.backend.as_ref());
+                let effective = ahead.written.is_ok().then(|| self.clock_now());
+                (self.lock(), Some((ahead, effective)))
+            }
+        }
     }
 
     /// What is odd about the configuration or the state, found at start and worth a line in the daemon's log.

@@ -1,5 +1,6 @@
 //! Starting: take the state directory, read what outlives the process, put it in force, record the start.
 
+use super::firm::FirmWord;
 use super::{Clock, Controller, Inner};
 use crate::audit::{Actor, AuditError, AuditLog, Entry, TornLine};
 use crate::backend::Backend;
@@ -99,6 +100,7 @@ impl Controller {
             started,
             warnings,
             inner: Mutex::new(Inner { latch, limits, audit }),
+            firm: FirmWord::default(),
             _lock: lock,
         })
     }

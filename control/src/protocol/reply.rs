@@ -289,6 +289,20 @@ pub struct Changed {
     pub changed: bool,
     /// Sequence number of the audit record.
     pub audit_seq: u64,
+    /// Of a halt or trip: microseconds from the command's arrival to the breaker word that the gate reads, rounded up.
+    #[serde(default)]
+    pub effective_after_us: Option<u64>,
+    /// The same, to the latch and the audit record on disk; the answer leaves then.
+    #[serde(default)]
+    pub durable_after_us: Option<u64>,
+}
+
+impl Changed {
+    /// A change whose times nobody asks for.
+    #[must_use]
+    pub const fn new(message: String, episode: u64, changed: bool, audit_seq: u64) -> Self {
+        Self { message, episode, changed, audit_seq, effective_after_us: None, durable_after_us: None }
+    }
 }
 
 /// The tier of one instrument.

@@ -1,4 +1,4 @@
-//! Latches: the halt and every tripped breaker, with who, when and why, on disk before they take effect.
+//! Latches: the halt and every tripped breaker, with who, when and why, on disk before anybody is told of them.
 
 use super::sealed::{self, SealError};
 use crate::names::Scope;
@@ -145,7 +145,8 @@ impl LatchFile {
         self.set_halt(Cause::Latch, now, "portcullis", damage, "");
     }
 
-    /// Writes the file. Everything that tightens calls this before it takes effect.
+    /// Writes the file. Everything that tightens calls this once it is in force and before it is answered; everything
+    /// that loosens, before it takes effect.
     ///
     /// # Errors
     /// [`SealError`]; the file on disk is then as it was.

@@ -165,24 +165,78 @@ fn a_halt_refuses_every_order_until_it_is_resumed() {
 }
 
 #[test]
-fn tightening_is_on_disk_before_it_takes_effect() {
+fn tightening_takes_effect_before_the_disk_and_is_on_disk_before_the_answer() {
     let site = Site::new(&[]);
-    let state = site.state_dir().to_owned();
-    *site.desk.witness.lock().unwrap() = Some(Box::new(move |call| {
-        let latch = fs::read_to_string(state.join("latch.sealed")).unwrap();
+    let (latch, limits) = (site.state_dir().join("latch.sealed"), site.state_dir().join("limits.sealed"));
+    let audited = |site: &Site, action: &str| site.records().last().unwrap()["action"] == action;
+    let before = latch.clone();
+    *site.desk.witness.write().unwrap() = Some(Box::new(move |call| {
+        let latched = fs::read_to_string(&before).unwrap();
         match call {
-            "firm tripped" => assert!(latch.contains("\"halt\": {"), "{latch}"),
-            "strategy:mm1 tripped" => assert!(latch.contains("strategy:mm1"), "{latch}"),
-            "ZVZZT max_qty 50" => {
-                assert!(fs::read_to_string(state.join("limits.sealed")).unwrap().contains("50"));
-            }
+            "firm tripped" => assert!(!latched.contains("\"halt\": {"), "{latched}"),
+            "strategy:mm1 tripped" => assert!(!latched.contains("strategy:mm1"), "{latched}"),
+            "ZVZZT max_qty 50" => assert!(!limits.exists()),
             other => panic!("{other}"),
         }
     }));
     changed(site.ask(Role::Trader, halt()));
+    assert!(fs::read_to_string(&latch).unwrap().contains("\"halt\": {") && audited(&site, "halt"));
     changed(site.ask(Role::Trader, trip("strategy:mm1")));
+    assert!(fs::read_to_string(&latch).unwrap().contains("strategy:mm1") && audited(&site, "breaker.trip"));
     diffs(site.ask(Role::RiskOfficer, set("ZVZZT", &[(LimitKey::MaxQty, "50")])));
+    let written = fs::read_to_string(site.state_dir().join("limits.sealed")).unwrap();
+    assert!(written.contains("50") && audited(&site, "limits.set"));
     assert_eq!(site.desk.calls().len(), 4, "the restore at start, then three changes");
+}
+
+#[test]
+fn the_answer_to_a_halt_says_when_the_gate_stopped_and_when_the_disk_had_it() {
+    let site = Site::new(&[]);
+    let times = |changed: Changed| (changed.effective_after_us, changed.durable_after_us);
+    for command in [halt(), trip("strategy:mm1")] {
+        let (Some(effective), Some(durable)) = times(changed(site.ask(Role::Trader, command))) else {
+            panic!("a tightening without its times");
+        };
+        assert!(0 < effective && effective < durable, "{effective} us, {durable} us");
+    }
+    assert_eq!(times(changed(site.ask(Role::RiskOfficer, resume()))), (None, None));
+}
+
+/// Another command is at the disk and holds the lock of all changes; the halt's word is there all the same, and a resume
+/// that is under way does not open it.
+#[test]
+fn a_halt_does_not_wait_for_another_command_and_is_not_opened_by_it() {
+    let site = Site::new(&[]);
+    changed(site.ask(Role::Trader, trip("strategy:mm1")));
+    changed(site.ask(Role::Trader, halt()));
+    let (inside, wait) = (std::sync::mpsc::channel(), std::sync::mpsc::channel::<()>());
+    let (told, go) = (std::sync::Mutex::new(inside.0), std::sync::Mutex::new(wait.1));
+    *site.desk.witness.write().unwrap() = Some(Box::new(move |call| {
+        if call == "strategy:mm1 open" {
+            told.lock().unwrap().send(()).unwrap();
+            go.lock().unwrap().recv().unwrap();
+        }
+    }));
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| changed(site.ask(Role::RiskOfficer, reset("strategy:mm1"))));
+        inside.1.recv().unwrap();
+        // The reset is inside the gate and has the lock. The firm is opened behind the control plane's back, to see the
+        // halt close it.
+        site.desk.force_open("firm");
+        let halting = scope.spawn(|| changed(site.ask(Role::Trader, halt())));
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while site.desk.state("firm") != BreakerState::Tripped {
+            assert!(std::time::Instant::now() < deadline, "the halt waits for the reset");
+            std::thread::yield_now();
+        }
+        assert!(!halting.is_finished(), "it is not answered before it is latched");
+        wait.0.send(()).unwrap();
+        slow.join().unwrap();
+        let answered = halting.join().unwrap();
+        assert!(answered.effective_after_us < answered.durable_after_us, "{answered:?}");
+    });
+    assert_eq!(site.desk.state("firm"), BreakerState::Tripped);
+    assert!(status(&site).halt.is_some());
 }
 
 #[test]
@@ -191,7 +245,7 @@ fn loosening_is_in_the_audit_log_before_it_takes_effect() {
     changed(site.ask(Role::Trader, halt()));
     changed(site.ask(Role::Trader, trip("instrument:ZVZZT")));
     let log = site.state_dir().join("audit/audit-000001.jsonl");
-    *site.desk.witness.lock().unwrap() = Some(Box::new(move |call| {
+    *site.desk.witness.write().unwrap() = Some(Box::new(move |call| {
         let text = fs::read_to_string(&log).unwrap();
         let last = text.lines().last().unwrap();
         let action = match call {

@@ -17,7 +17,7 @@ use gate::{
 };
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 use types::{BookState, InstrumentId, Nanos, Px, Qty, Tier, TradingStatus, UnixNanos};
 
 /// 2026-11-21T14:30:22Z: the moment the demo's anomaly is seen.
@@ -26,7 +26,7 @@ pub(crate) const START: UnixNanos = UnixNanos(1_795_271_422_000_000_000);
 pub(crate) const SYMBOLS: [&str; 3] = ["AAPL", "BRK.A", "ZVZZT"];
 
 /// Looks at a change as it takes effect.
-pub(crate) type Witness = Box<dyn Fn(&str) + Send>;
+pub(crate) type Witness = Box<dyn Fn(&str) + Send + Sync>;
 
 struct Machine {
     gate: Gate,
@@ -45,7 +45,7 @@ pub(crate) struct Desk {
     pub(crate) clock: Arc<AtomicU64>,
     /// Every change fails while this is set.
     pub(crate) broken: AtomicBool,
-    pub(crate) witness: Mutex<Option<Witness>>,
+    pub(crate) witness: RwLock<Option<Witness>>,
 }
 
 fn instrument(symbol: SymbolName) -> Option<InstrumentId> {
@@ -99,7 +99,7 @@ impl Desk {
             reader,
             clock: Arc::new(AtomicU64::new(START.0)),
             broken: AtomicBool::new(false),
-            witness: Mutex::new(None),
+            witness: RwLock::new(None),
         };
         for i in 0..3 {
             desk.publish(i);
@@ -126,6 +126,13 @@ impl Desk {
         self.machine.lock().unwrap().breakers.set_unset(open);
     }
 
+    /// Opens a breaker behind the control plane's back.
+    pub(crate) fn force_open(&self, scope: &str) {
+        let open = Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 };
+        let scope = gate_scope(&scope.parse().unwrap()).unwrap();
+        self.machine.lock().unwrap().breakers.set(scope, open).unwrap();
+    }
+
     pub(crate) fn set_tier(&self, symbol: &str, tier: Tier) {
         let index = SYMBOLS.iter().position(|s| *s == symbol).unwrap();
         self.machine.lock().unwrap().tiers[index] = tier;
@@ -141,7 +148,7 @@ impl Desk {
         if self.broken.load(Ordering::Relaxed) {
             return Err(BackendError::Failed { what: "the gate is gone".to_owned() });
         }
-        if let Some(witness) = &*self.witness.lock().unwrap() {
+        if let Some(witness) = &*self.witness.read().unwrap() {
             witness(&call);
         }
         self.machine.lock().unwrap().calls.push(call);

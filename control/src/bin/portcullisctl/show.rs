@@ -187,12 +187,22 @@ pub(crate) fn scope_word(row: &BreakerRow) -> String {
 }
 
 pub(crate) fn changed(format: Format, changed: &Changed) -> Result<()> {
-    let mut sheet = Sheet::new(&["changed", "episode", "audit_seq", "message"]);
+    let mut sheet = Sheet::new(&[
+        "changed",
+        "episode",
+        "audit_seq",
+        "message",
+        "effective_after_us",
+        "durable_after_us",
+    ]);
+    let us = |time: Option<u64>| Field::Text(time.map_or_else(String::new, |us| us.to_string()));
     sheet.row(vec![
         Field::text(changed.changed),
         Field::Text(changed.episode.to_string()),
         Field::Text(changed.audit_seq.to_string()),
         Field::text(&changed.message),
+        us(changed.effective_after_us),
+        us(changed.durable_after_us),
     ]);
     match format {
         Format::Table => print(&format!("{}\n", changed.message)),
