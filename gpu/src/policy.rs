@@ -83,7 +83,7 @@ pub struct LimitUpdate {
     pub score: FixedScore,
     /// For how long the limits hold; 0 revokes what was published before, so that the static set holds.
     pub lease: Nanos,
-    /// Why; [`LimitCause::Unknown`] for a revocation, which the gate has no word for.
+    /// Why; [`LimitCause::Revoke`] when the lease is zero.
     pub cause: LimitCause,
     /// The scorer's running number.
     pub version: u32,
@@ -104,7 +104,7 @@ impl LimitUpdate {
     /// The word for `limits.csv`.
     #[must_use]
     pub const fn cause_str(&self) -> &'static str {
-        if self.is_revocation() { "revoke" } else { self.cause.as_str() }
+        self.cause.as_str()
     }
 
     /// What the gate stores beside the limits.
@@ -354,9 +354,10 @@ pub(crate) mod tests {
         let record = read().unwrap();
         assert!(record.lease.holds(UnixNanos(11)));
         assert_eq!((record.tier, record.version, record.limits), (Tier::High, 3, BASE));
-        let revocation = LimitUpdate { lease: Nanos(0), ..update };
+        let revocation = LimitUpdate { lease: Nanos(0), cause: LimitCause::Revoke, ..update };
         assert!(revocation.is_revocation() && revocation.cause_str() == "revoke");
         revocation.publish(&mut writer, UnixNanos(20)).unwrap();
-        assert!(!read().unwrap().lease.holds(UnixNanos(20)));
+        let record = read().unwrap();
+        assert!(!record.lease.holds(UnixNanos(20)) && record.cause == LimitCause::Revoke);
     }
 }

@@ -429,7 +429,7 @@ impl<S: Scorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         for class in 0..self.class_count {
             let Some(row) = &mut self.rows[first + usize::from(class)] else { continue };
             let (limits, cause) = if revoke {
-                (row.revoke(), LimitCause::Unknown)
+                (row.revoke(), LimitCause::Revoke)
             } else {
                 row.publish(overlay, limits_tier, step)
             };
@@ -720,7 +720,7 @@ mod tests {
         grid(&mut stage, 0, &[scored(0, 0, 0.01)]);
         let revoked = grid(&mut stage, 1, &[lost(0, 1)]);
         assert!(revoked.len() == 2 && revoked.iter().all(LimitUpdate::is_revocation));
-        assert_eq!((revoked[0].limits.limits(), revoked[0].cause_str()), (&BASE, "revoke"));
+        assert_eq!((revoked[0].limits.limits(), revoked[0].cause), (&BASE, LimitCause::Revoke));
         assert!(grid(&mut stage, 2, &[]).is_empty(), "silence does not bring the picture back");
         assert!(grid(&mut stage, 3, &[]).is_empty());
         assert_eq!(stage.tier(InstrumentId(0)), Tier::Elevated);

@@ -91,6 +91,8 @@ pub enum LimitCause {
     Widen = 5,
     /// An officer changed the envelope or reset a tier.
     Officer = 6,
+    /// The scorer took its word back: from here on the static limits hold. Its lease is zero.
+    Revoke = 7,
 }
 
 impl LimitCause {
@@ -104,6 +106,7 @@ impl LimitCause {
             4 => Self::Relax,
             5 => Self::Widen,
             6 => Self::Officer,
+            7 => Self::Revoke,
             _ => Self::Unknown,
         }
     }
@@ -119,6 +122,7 @@ impl LimitCause {
             Self::Relax => "relax",
             Self::Widen => "widen",
             Self::Officer => "officer",
+            Self::Revoke => "revoke",
         }
     }
 }
@@ -519,11 +523,21 @@ mod tests {
         (0_u8..4).prop_map(|n| Tier::from_u8(n).expect("four tiers"))
     }
 
+    #[test]
+    fn numbers_and_words_of_causes_are_pinned() {
+        let words = ["unknown", "boot", "renew", "tighten", "relax", "widen", "officer", "revoke", "unknown"];
+        for (number, word) in (0_u8..).zip(words) {
+            let cause = LimitCause::from_u8(number);
+            assert_eq!(cause.as_str(), word);
+            assert_eq!(cause as u8, if word == "unknown" { 0 } else { number });
+        }
+    }
+
     proptest! {
         #[test]
         fn a_dynamic_record_survives_its_slot(
             limits in any_limits(), tier in any_tier(), score in 0_u32..=1_000_000, granted: u64,
-            span in 0_u64..=Lease::SPAN_MAX.0, version: u32, cause in 0_u8..=6, epoch: u16,
+            span in 0_u64..=Lease::SPAN_MAX.0, version: u32, cause in 0_u8..=7, epoch: u16,
         ) {
             let record = LimitRecord {
                 limits, tier, version,
