@@ -3,7 +3,7 @@
 //! Every rig takes a piece of a [`crate::day::Day`] and returns a number that depends on all of the work, so that the
 //! work stays and rigs that should agree can be compared.
 
-use dataplane::decode::{Decoder, EventBuffer, ItchDecoder, Place};
+use dataplane::decode::{Decoder, EventBuffer, ItchDecoder, Place, TickSizes};
 use dataplane::stats::FeedStats;
 use featurizer::{
     Book, BookLimits, Books, BooksMut, BuildError, Effect, Featurizer, FeaturizerConfig, MemoryReport,
@@ -105,7 +105,7 @@ impl Events {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            decoder: ItchDecoder::new(MIDNIGHT, INSTRUMENTS_MAX),
+            decoder: ItchDecoder::new(MIDNIGHT, INSTRUMENTS_MAX, TickSizes::default()),
             // A message means two events at most.
             buffer: EventBuffer::new(CHUNK + 2),
             stats: FeedStats::default(),

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use types::UnixNanos;
 
 use crate::arbiter::{ArbiterConfig, LINES_MAX};
-use crate::decode::{INSTRUMENTS_MAX, IexFeed};
+use crate::decode::{INSTRUMENTS_MAX, IexFeed, TickSizes};
 use crate::session::Transport;
 use crate::source::BURST_MAX;
 
@@ -106,6 +106,8 @@ pub struct FeedConfig {
     pub midnight: Midnight,
     /// Instruments that may be defined.
     pub instruments_max: usize,
+    /// Their tick sizes.
+    pub ticks: TickSizes,
     /// Packets read in one poll, at most [`BURST_MAX`]. A replay that must interleave orders with packets reads one.
     pub burst_max: usize,
 }
@@ -120,6 +122,7 @@ impl FeedConfig {
             arbiter: ArbiterConfig::default(),
             midnight: Midnight::default(),
             instruments_max: INSTRUMENTS_MAX,
+            ticks: TickSizes::default(),
             burst_max: BURST_MAX,
         }
     }

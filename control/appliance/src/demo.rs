@@ -14,7 +14,7 @@ use crate::report::{Judged, Report, Sample, clock};
 use crate::tables::outcome;
 use anyhow::{Context, Result, ensure};
 use control::config::{Plan, load};
-use dataplane::{FeedConfig, FeedKind};
+use dataplane::FeedKind;
 use gpu::{Model, ScoreRecord};
 use std::io::Write;
 use std::path::Path;
@@ -50,8 +50,7 @@ pub(crate) fn run(args: &cli::Demo) -> Result<()> {
     let orders: Arc<[OrderRow]> = orders::read(&written.orders)?.into();
     let mut latency = Latency::default();
     let (tx, events) = event_ring(&plan);
-    let config =
-        FeedConfig { instruments_max: plan.book.instruments as usize, ..FeedConfig::new(FeedKind::Itch50) };
+    let config = crate::feeds::feed_config(&plan.book, FeedKind::Itch50);
     let hops = crate::replay::receiver_hops(&mut latency);
     let feed = crate::replay::open_dpdk(&written.pcap, &config, tx, Some(hops))?;
     let desks = desks(&orders, &plan, &mut latency)?;

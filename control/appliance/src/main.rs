@@ -12,6 +12,7 @@ mod desk;
 mod desk_stage;
 #[cfg(feature = "dpdk")]
 mod dpdk_source;
+mod feeds;
 mod hist;
 mod latency;
 mod orders;

@@ -87,8 +87,7 @@ const fn kind(feed: FeedArg) -> FeedKind {
 }
 
 fn open_feed(args: &cli::Replay, plan: &Plan, tx: EventTx, latency: &mut Latency) -> Result<AnyFeed> {
-    let config =
-        FeedConfig { instruments_max: plan.book.instruments as usize, ..FeedConfig::new(kind(args.feed)) };
+    let config = crate::feeds::feed_config(&plan.book, kind(args.feed));
     // On a thread of its own the receiver swaps histograms all the time; a replay reads them once, at its end.
     let hops = (!args.pinned).then(|| receiver_hops(latency));
     match args.source {

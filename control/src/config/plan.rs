@@ -61,6 +61,9 @@ impl LimitPlan {
     }
 }
 
+/// The tick sizes that make sense, in units of 1e-9: a millionth to a thousand.
+const TICKS: std::ops::RangeInclusive<i128> = 1_000..=1_000 * Amount::SCALE;
+
 /// How many of the last scores the scorer looks back on.
 const LOOK_BACK: u32 = 3;
 
@@ -77,6 +80,7 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
     check.depth("link.verdict_records", config.link.verdict_records);
     check.range("book.instruments", config.book.instruments, 1, 65_536);
     check.range("book.orders", config.book.orders, 1_024, 1 << 28);
+    check.ticks(&config.book.tick);
     check.range("scorer.lease_ms", config.scorer.lease_ms, 300, 60_000);
     let overlay = check.policy(&config.policy);
     check.range("audit.segment_mib", config.audit.segment_mib, 1, 1_024);
@@ -131,6 +135,16 @@ impl Checker<'_> {
     fn range(&mut self, key: &str, found: u32, least: u32, most: u32) {
         if !(least..=most).contains(&found) {
             self.refuse(&way(key), found, format!("a whole number from {least} to {most}"));
+        }
+    }
+
+    fn ticks(&mut self, ticks: &BTreeMap<SymbolName, Amount>) {
+        for (symbol, tick) in ticks {
+            if !TICKS.contains(&tick.raw()) {
+                let mut path = way("book.tick");
+                path.push(Step::Key(symbol.to_string()));
+                self.refuse(&path, tick, "an amount from 0.000001 to 1000");
+            }
         }
     }
 

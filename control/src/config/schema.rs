@@ -129,6 +129,8 @@ pub struct Book {
     pub instruments: u32,
     /// Live orders in all books together.
     pub orders: u32,
+    /// Tick sizes, where they are not one cent.
+    pub tick: BTreeMap<SymbolName, Amount>,
 }
 
 /// What computes scores.

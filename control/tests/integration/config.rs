@@ -110,6 +110,10 @@ fn slips_are_errors_with_the_line_and_what_was_meant() {
             "p.toml:2: book.orders: found 12, wanted a whole number from 1024 to 268435456",
         ),
         (
+            "[book.tick]\nFUTX = \"0.0000001\"",
+            "p.toml:2: book.tick.FUTX: found 0.0000001, wanted an amount from 0.000001 to 1000",
+        ),
+        (
             "[link]\nverdict_records = 1000",
             "p.toml:2: link.verdict_records: found 1000, wanted a power of two from 64 to 16777216",
         ),

@@ -5,7 +5,7 @@ use wire::WireError;
 use wire::deep10::{self, event, flags, status};
 use wire::{iex, tops16};
 
-use super::{Damage, Decoder, Directory, EQUITY_TICK, EventBuffer, Place};
+use super::{Damage, Decoder, Directory, EventBuffer, Place, TickSizes};
 use crate::stats::FeedStats;
 
 /// Which IEX message protocol.
@@ -36,6 +36,7 @@ impl IexFeed {
 pub struct IexDecoder {
     feed: IexFeed,
     directory: Directory,
+    ticks: TickSizes,
 }
 
 /// What a message of either protocol means to the books.
@@ -109,10 +110,10 @@ impl Emit<'_> {
 }
 
 impl IexDecoder {
-    /// A decoder for at most `instruments_max` instruments.
+    /// A decoder for at most `instruments_max` instruments of these tick sizes.
     #[must_use]
-    pub fn new(feed: IexFeed, instruments_max: usize) -> Self {
-        Self { feed, directory: Directory::new(instruments_max) }
+    pub fn new(feed: IexFeed, instruments_max: usize, ticks: TickSizes) -> Self {
+        Self { feed, directory: Directory::new(instruments_max), ticks }
     }
 
     /// The instrument of that name, defined if need be; `None` when the directory is full.
@@ -134,7 +135,7 @@ impl IexDecoder {
         m.out.push(BookEvent {
             order_id: symbol.to_word(),
             aux: u64::from(round_lot),
-            px: EQUITY_TICK,
+            px: self.ticks.of(symbol),
             ..m.event(instrument, Action::Define)
         });
         Some(instrument)
@@ -267,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_level_is_readable_only_when_the_event_is_complete() {
-        let mut deep = IexDecoder::new(IexFeed::Deep10, 4);
+        let mut deep = IexDecoder::new(IexFeed::Deep10, 4, TickSizes::default());
         let events = feed(&mut deep, PriceLevelUpdate::new(0, 500, SYMBOL, 300, 4_311_000).as_bytes());
         assert_eq!((events[0].action, events[0].aux, events[0].px), (Action::Define, 0, Px(10_000_000)));
         let e = events[1];
@@ -282,7 +283,7 @@ mod tests {
 
     #[test]
     fn the_other_messages_that_matter() {
-        let mut deep = IexDecoder::new(IexFeed::Deep10, 4);
+        let mut deep = IexDecoder::new(IexFeed::Deep10, 4, TickSizes::default());
         let e = feed(&mut deep, SecurityDirectory::new(0, 500, SYMBOL, 100, 0, 1).as_bytes())[0];
         assert_eq!((e.action, e.aux, e.order_id), (Action::Define, 100, Symbol(SYMBOL).to_word()));
         let e = feed(&mut deep, TradeReport::new(8, 500, SYMBOL, 100, 10_000, 44).as_bytes())[0];
@@ -302,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_price_that_does_not_fit_is_refused() {
-        let mut deep = IexDecoder::new(IexFeed::Deep10, 4);
+        let mut deep = IexDecoder::new(IexFeed::Deep10, 4, TickSizes::default());
         let (mut out, mut stats) = (EventBuffer::new(4), FeedStats::default());
         let message = PriceLevelUpdate::new(0, 500, SYMBOL, 300, i64::MAX);
         assert_eq!(deep.decode(message.as_bytes(), &PLACE, &mut out, &mut stats), Err(Damage::Field));
@@ -311,7 +312,7 @@ mod tests {
 
     #[test]
     fn quotes_are_counted_and_nothing_else() {
-        let mut tops = IexDecoder::new(IexFeed::Tops16, 4);
+        let mut tops = IexDecoder::new(IexFeed::Tops16, 4, TickSizes::default());
         let quote = wire::tops16::QuoteUpdate::new(0, 500, SYMBOL, 100, 10_000, 10_100, 100);
         assert!(feed(&mut tops, quote.as_bytes()).is_empty());
         assert_eq!(feed(&mut tops, TradeReport::new(0, 500, SYMBOL, 100, 10_000, 44).as_bytes()).len(), 2);

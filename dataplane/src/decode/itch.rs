@@ -3,7 +3,7 @@
 use types::{Action, BookEvent, EventFlags, InstrumentId, Px, Qty, Side, Symbol, TradingStatus, UnixNanos};
 use wire::itch50::{self, Msg, event, side, state};
 
-use super::{Damage, Decoder, Directory, EQUITY_TICK, EventBuffer, Place};
+use super::{Damage, Decoder, Directory, EventBuffer, Place, TickSizes};
 use crate::stats::FeedStats;
 
 /// No instrument has this locate number yet.
@@ -21,14 +21,16 @@ pub struct ItchDecoder {
     /// Entry by locate number: instrument, [`NONE`], or with [`UNNAMED`].
     by_locate: Box<[u32]>,
     directory: Directory,
+    ticks: TickSizes,
 }
 
 impl ItchDecoder {
-    /// A decoder for at most `instruments_max` instruments; ITCH counts time from `midnight`.
+    /// A decoder for at most `instruments_max` instruments of these tick sizes; ITCH counts time from `midnight`.
     #[must_use]
-    pub fn new(midnight: UnixNanos, instruments_max: usize) -> Self {
+    pub fn new(midnight: UnixNanos, instruments_max: usize, ticks: TickSizes) -> Self {
         Self {
             midnight,
+            ticks,
             by_locate: vec![NONE; usize::from(u16::MAX) + 1].into_boxed_slice(),
             directory: Directory::new(instruments_max),
         }
@@ -76,7 +78,7 @@ impl ItchDecoder {
         m.push(BookEvent {
             order_id: symbol.to_word(),
             aux: u64::from(round_lot),
-            px: EQUITY_TICK,
+            px: self.ticks.of(symbol),
             ..m.event(instrument, Action::Define)
         });
         Some(instrument)
@@ -350,7 +352,8 @@ mod tests {
 
     impl Rig {
         fn new(instruments_max: usize) -> Self {
-            let decoder = ItchDecoder::new(UnixNanos(1_000), instruments_max);
+            let ticks = [(Symbol(*b"FUT     "), Px(250_000_000))].into_iter().collect();
+            let decoder = ItchDecoder::new(UnixNanos(1_000), instruments_max, ticks);
             Self { decoder, stats: FeedStats::default(), out: EventBuffer::new(8) }
         }
 
@@ -368,6 +371,14 @@ mod tests {
 
     fn directory(locate: u16, stock: &[u8; 8]) -> StockDirectory {
         StockDirectory::common_stock(locate, 5, *stock, 100)
+    }
+
+    #[test]
+    fn a_tick_size_that_is_configured_holds() {
+        let mut rig = Rig::new(4);
+        let ticks =
+            [*b"FUT     ", *b"XYZ     "].map(|stock| rig.feed(directory(7, &stock).as_bytes())[0].px.0);
+        assert_eq!(ticks, [250_000_000, 10_000_000]);
     }
 
     #[test]

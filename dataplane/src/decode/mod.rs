@@ -4,19 +4,18 @@ mod buffer;
 mod directory;
 mod iex;
 mod itch;
+mod tick;
 
 pub use buffer::EventBuffer;
 pub use directory::{Directory, INSTRUMENTS_MAX};
 pub use iex::{IexDecoder, IexFeed};
 pub use itch::ItchDecoder;
+pub use tick::TickSizes;
 
-use types::{Action, BookEvent, EventFlags, GapCause, InstrumentId, Px, Qty, SeqNo, UnixNanos};
+use types::{Action, BookEvent, EventFlags, GapCause, InstrumentId, Qty, SeqNo, UnixNanos};
 use wire::WireError;
 
 use crate::stats::FeedStats;
-
-/// Tick size of US equities above one dollar (Regulation NMS rule 612): one cent.
-pub(crate) const EQUITY_TICK: Px = Px(10_000_000);
 
 /// What a message does not say itself: where and when it came.
 #[derive(Clone, Copy, Debug)]

@@ -13,10 +13,10 @@ mod book;
 use std::path::Path;
 
 use stage::{CounterCell, CounterReader, Stage, Work, WorkStatus, counters};
-use types::{Action, BookEvent, EventFlags, InstrumentId, Px, Qty, Side, TradingStatus, UnixNanos};
+use types::{Action, BookEvent, EventFlags, InstrumentId, Px, Qty, Side, Symbol, TradingStatus, UnixNanos};
 
 use crate::config::FeedConfig;
-use crate::decode::{Directory, EQUITY_TICK, EventBuffer, Place};
+use crate::decode::{Directory, EventBuffer, Place};
 use crate::receiver::{EventTx, Feed};
 use crate::source::SourceError;
 use crate::stats::FeedStats;
@@ -46,6 +46,7 @@ pub struct LobsterStats {
 pub struct LobsterFeed {
     name: &'static str,
     archive: Archive,
+    tick: Px,
     message: MessageRow,
     depth: DepthRow,
     book: Book,
@@ -85,10 +86,12 @@ impl LobsterFeed {
         let mut directory = Directory::new(1);
         directory.settle(archive.symbol(), None);
         let midnight = archive.date().eastern_midnight();
+        let tick = config.ticks.of(archive.symbol());
         let (reader, cells) = counters(name, ["rows", "events", "uncovered", "corrected"]);
         Ok(Self {
             name,
             archive,
+            tick,
             message: MessageRow::default(),
             depth: DepthRow::new(levels),
             book: Book::new(ORDERS_MAX, levels),
@@ -157,7 +160,7 @@ impl LobsterFeed {
         };
         if self.phase == Phase::First {
             self.phase = Phase::Reading;
-            row.begin(self.archive.symbol().to_word());
+            row.begin(self.archive.symbol(), self.tick);
             self.book.seed(&self.message, &self.depth, &mut row);
             row.end(0);
         }
@@ -220,8 +223,8 @@ impl Row<'_> {
     }
 
     /// An archive begins in continuous trading; what interrupts it has rows of its own.
-    fn begin(&mut self, symbol: u64) {
-        self.push(BookEvent { order_id: symbol, px: EQUITY_TICK, ..self.event(Action::Define) });
+    fn begin(&mut self, symbol: Symbol, tick: Px) {
+        self.push(BookEvent { order_id: symbol.to_word(), px: tick, ..self.event(Action::Define) });
         self.push(self.event(Action::Clear));
         self.push(BookEvent { aux: TradingStatus::Trading as u64, ..self.event(Action::Status) });
     }

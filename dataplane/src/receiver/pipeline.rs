@@ -98,10 +98,15 @@ impl Pipeline {
             Midnight::At(midnight) => midnight,
             Midnight::FromCapture => UnixNanos(0),
         };
+        let ticks = config.ticks.clone();
         let decoder = match config.kind {
-            FeedKind::Deep => AnyDecoder::Iex(IexDecoder::new(IexFeed::Deep10, config.instruments_max)),
-            FeedKind::Tops => AnyDecoder::Iex(IexDecoder::new(IexFeed::Tops16, config.instruments_max)),
-            _ => AnyDecoder::Itch(ItchDecoder::new(start, config.instruments_max)),
+            FeedKind::Deep => {
+                AnyDecoder::Iex(IexDecoder::new(IexFeed::Deep10, config.instruments_max, ticks))
+            }
+            FeedKind::Tops => {
+                AnyDecoder::Iex(IexDecoder::new(IexFeed::Tops16, config.instruments_max, ticks))
+            }
+            _ => AnyDecoder::Itch(ItchDecoder::new(start, config.instruments_max, ticks)),
         };
         let waiting = config.arbiter.slots * events_of(config.arbiter.slot_bytes);
         let overshoot = events_of(overshoot_bytes) + BURST_MAX * events_of(0);

@@ -257,8 +257,7 @@ fn open_feed(
     };
     let config = FeedConfig {
         channels: feed.line_a.iter().enumerate().map(channel).collect(),
-        instruments_max: plan.book.instruments as usize,
-        ..FeedConfig::new(kind)
+        ..crate::feeds::feed_config(&plan.book, kind)
     };
     let start = stage::Clock::now(clock);
     let hops = ReceiverHops {
