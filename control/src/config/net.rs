@@ -298,7 +298,43 @@ impl fmt::Display for Group {
     }
 }
 
-deserialize_by_parsing!(PciAddress, PciDevice, Vdev, FeedSource, Group);
+/// An IPv4 address that one host can have, or 0.0.0.0 for none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostAddress(Ipv4Addr);
+
+impl HostAddress {
+    /// The address.
+    #[must_use]
+    pub const fn ip(self) -> Ipv4Addr {
+        self.0
+    }
+}
+
+impl Default for HostAddress {
+    fn default() -> Self {
+        Self(Ipv4Addr::UNSPECIFIED)
+    }
+}
+
+impl FromStr for HostAddress {
+    type Err = &'static str;
+
+    fn from_str(s: &str) -> Result<Self, &'static str> {
+        let address: Option<Ipv4Addr> = s.parse().ok();
+        match address {
+            Some(at) if !at.is_multicast() && !at.is_broadcast() && !at.is_loopback() => Ok(Self(at)),
+            _ => Err("an IPv4 address of one host such as \"10.20.0.9\", or \"0.0.0.0\" for none"),
+        }
+    }
+}
+
+impl fmt::Display for HostAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0.to_string())
+    }
+}
+
+deserialize_by_parsing!(PciAddress, PciDevice, Vdev, FeedSource, Group, HostAddress);
 
 /// CPUs may be written as bare numbers too: `receiver_cpu = 4` is what everybody tries first.
 macro_rules! deserialize_text_or_number {
@@ -370,6 +406,15 @@ mod tests {
         assert_eq!(device.to_string(), "0000:81:00.0,rx_vec_en=1");
         for bad in ["81:00.0", "0000:81:00.0,", "0000:81:00.0,x", "0000:81:00.0,a=1 -b"] {
             assert!(bad.parse::<PciDevice>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn reports_come_from_one_host_or_none() {
+        assert_eq!("10.20.0.9".parse::<HostAddress>().unwrap().ip(), Ipv4Addr::new(10, 20, 0, 9));
+        assert_eq!("0.0.0.0".parse(), Ok(HostAddress::default()));
+        for bad in ["233.54.12.111", "255.255.255.255", "127.0.0.1", "10.20.0", "::1", ""] {
+            assert!(bad.parse::<HostAddress>().is_err(), "{bad:?}");
         }
     }
 

@@ -8,8 +8,9 @@ use crate::limits::LimitKey;
 use crate::names::SymbolName;
 use crate::roles::Roles;
 use gate::{Envelope, Overlay, Ratio, RiskLimits, TierOverlay};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
+use std::net::Ipv4Addr;
 use types::Qty;
 
 /// A whole, checked configuration.
@@ -63,6 +64,12 @@ impl LimitPlan {
 
 /// The tick sizes that make sense, in units of 1e-9: a millionth to a thousand.
 const TICKS: std::ops::RangeInclusive<i128> = 1_000..=1_000 * Amount::SCALE;
+
+/// Groups one port can join.
+const GROUPS_MAX: usize = 64;
+
+/// The group of all hosts, which nobody joins.
+const ALL_HOSTS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
 
 /// How many of the last scores the scorer looks back on.
 const LOOK_BACK: u32 = 3;
@@ -185,6 +192,14 @@ impl Checker<'_> {
                     format!("none, or as many as line_a ({})", feed.line_a.len()),
                 );
             }
+            if feed.vlan.is_some_and(|vlan| !(1..=4_094).contains(&vlan)) {
+                let found = feed.vlan.unwrap_or_default();
+                self.refuse(&at("vlan"), found, "a VLAN from 1 to 4094, or the key left out");
+            }
+            if !(100..=600_000).contains(&feed.stale_after_ms) {
+                self.refuse(&at("stale_after_ms"), feed.stale_after_ms, "a whole number from 100 to 600000");
+            }
+            self.groups(feed, &at);
             let mut seen: Vec<_> = earlier.iter().flat_map(|f| f.line_a.iter().chain(&f.line_b)).collect();
             for (line, groups) in [("line_a", &feed.line_a), ("line_b", &feed.line_b)] {
                 for (i, group) in groups.iter().enumerate() {
@@ -196,6 +211,29 @@ impl Checker<'_> {
                     seen.push(group);
                 }
             }
+        }
+    }
+
+    /// Groups that a port cannot join, or more of them than it can.
+    fn groups(&mut self, feed: &schema::Feed, at: &impl Fn(&str) -> Vec<Step>) {
+        for (line, groups) in [("line_a", &feed.line_a), ("line_b", &feed.line_b)] {
+            for (i, group) in groups.iter().enumerate().filter(|(_, group)| group.ip() == ALL_HOSTS) {
+                let mut path = at(line);
+                path.push(Step::Index(i));
+                self.refuse(
+                    &path,
+                    format!("\"{group}\""),
+                    "a group that can be joined: every host is in this one",
+                );
+            }
+        }
+        let distinct: BTreeSet<_> = feed.line_a.iter().chain(&feed.line_b).map(|group| group.ip()).collect();
+        if distinct.len() > GROUPS_MAX {
+            self.refuse(
+                &at("line_a"),
+                format!("{} different groups on both lines", distinct.len()),
+                format!("at most {GROUPS_MAX}: a port cannot join more"),
+            );
         }
     }
 

@@ -1,6 +1,6 @@
 //! The configuration file as serde reads it: one struct per section, every key of `default.toml` and no other.
 
-use super::net::{CpuChoice, CpuList, FeedSource, Group, PciDevice, Vdev};
+use super::net::{CpuChoice, CpuList, FeedSource, Group, HostAddress, PciDevice, Vdev};
 use crate::amount::Amount;
 use crate::limits::LimitKey;
 use crate::names::{Name, SymbolName};
@@ -93,6 +93,35 @@ pub struct Feed {
     /// Groups of the B line in the same order, or none.
     #[serde(default)]
     pub line_b: Vec<Group>,
+    /// How the port reports its membership of the groups.
+    #[serde(default)]
+    pub igmp: Igmp,
+    /// Where the reports come from.
+    #[serde(default)]
+    pub igmp_address: HostAddress,
+    /// The VLAN of the groups, 1 to 4094; none where frames are untagged.
+    #[serde(default)]
+    pub vlan: Option<u16>,
+    /// Silence in milliseconds after which the feed is stale.
+    #[serde(default = "stale_after_default")]
+    pub stale_after_ms: u32,
+}
+
+const fn stale_after_default() -> u32 {
+    3_000
+}
+
+/// How a port reports that it wants multicast groups.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Igmp {
+    /// Not at all: somebody else has joined.
+    Off,
+    /// Version 2 alone.
+    V2,
+    /// Version 3, and version 2 while a version 2 querier is heard.
+    #[default]
+    V3,
 }
 
 /// `[placement]`: which CPU runs what.

@@ -1,6 +1,8 @@
 //! The configuration as an operator meets it: defaults, layers, and errors that say where, what and what instead.
 
-use control::config::{self, ConfigErrors, CpuChoice, EalMemory, FeedKind, FeedSource, Plan, ScorerBackend};
+use control::config::{
+    self, ConfigErrors, CpuChoice, EalMemory, FeedKind, FeedSource, Igmp, Plan, ScorerBackend,
+};
 use control::limits::LimitKey;
 use gate::Overlay;
 use proptest::prelude::*;
@@ -53,7 +55,7 @@ fn the_built_in_file_is_a_valid_plan_and_holds_the_designs_numbers() {
 fn the_examples_in_the_comments_of_the_built_in_file_work() {
     let mut example = String::new();
     for line in config::DEFAULT_TOML.lines().filter_map(|line| line.strip_prefix("#   ")) {
-        let starts = ["[", "name", "kind", "source", "line_", "max_qty"];
+        let starts = ["[", "name", "kind", "source", "line_", "igmp", "vlan", "stale_after_ms", "max_qty"];
         if starts.iter().any(|s| line.starts_with(s)) {
             example.push_str(line);
             example.push('\n');
@@ -61,7 +63,10 @@ fn the_examples_in_the_comments_of_the_built_in_file_work() {
     }
     let plan = load(&example).unwrap();
     assert_eq!((plan.feeds.len(), plan.limits.by_symbol.len()), (1, 1), "{example}");
-    assert_eq!(plan.feeds[0].line_b[0].to_string(), "233.49.196.111:26477");
+    let feed = &plan.feeds[0];
+    assert_eq!(feed.line_b[0].to_string(), "233.49.196.111:26477");
+    assert_eq!((feed.igmp, feed.igmp_address.to_string()), (Igmp::V3, "10.20.0.9".to_owned()));
+    assert_eq!((feed.vlan, feed.stale_after_ms), (Some(101), 3_000));
     assert_eq!(LimitKey::MaxQty.of(plan.limits.envelope("ZVZZT".parse().unwrap()).base()).to_string(), "100");
 }
 
@@ -180,6 +185,30 @@ fn slips_are_errors_with_the_line_and_what_was_meant() {
         (
             "[[feed]]\nname = \"x\"\nsource = \"file:a\"",
             "p.toml:1: feed[0].kind: missing, and it has no default",
+        ),
+        (
+            "[[feed]]\nname = \"x\"\nkind = \"deep\"\nsource = \"file:a\"\nigpm = \"v2\"",
+            "p.toml:5: feed[0].igpm: no such key; did you mean `igmp`? (keys here: name, kind, source, line_a, line_b, igmp, igmp_address, vlan, stale_after_ms)",
+        ),
+        (
+            "[[feed]]\nname = \"x\"\nkind = \"deep\"\nsource = \"file:a\"\nigmp = \"v1\"",
+            "p.toml:5: feed[0].igmp: found \"v1\", wanted one of \"off\", \"v2\", \"v3\"; did you mean `v2`?",
+        ),
+        (
+            "[[feed]]\nname = \"x\"\nkind = \"deep\"\nsource = \"file:a\"\nigmp_address = \"233.0.0.1\"",
+            "p.toml:5: feed[0].igmp_address: found string \"233.0.0.1\", wanted an IPv4 address of one host such as \"10.20.0.9\", or \"0.0.0.0\" for none",
+        ),
+        (
+            "[[feed]]\nname = \"x\"\nkind = \"deep\"\nsource = \"file:a\"\nvlan = 4095",
+            "p.toml:5: feed[0].vlan: found 4095, wanted a VLAN from 1 to 4094, or the key left out",
+        ),
+        (
+            "[[feed]]\nname = \"x\"\nkind = \"deep\"\nsource = \"file:a\"\nstale_after_ms = 10",
+            "p.toml:5: feed[0].stale_after_ms: found 10, wanted a whole number from 100 to 600000",
+        ),
+        (
+            "[[feed]]\nname = \"x\"\nkind = \"deep\"\nsource = \"file:a\"\nline_a = [\"224.0.0.1:5\"]",
+            "p.toml:5: feed[0].line_a[0]: found \"224.0.0.1:5\", wanted a group that can be joined: every host is in this one",
         ),
         ("schema = 2", "p.toml:1: schema: found 2, wanted 1, the version this build reads"),
         ("[instance]\nname = 2026-01-01", "p.toml:2: found 2026-01-01, wanted no date: no key takes one"),
@@ -347,4 +376,23 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn more_groups_than_a_port_can_join_are_an_error() {
+    let lines = |count: usize| {
+        let groups: Vec<String> =
+            (0..count).map(|n| format!("\"239.0.{}.{}:5000\"", n / 200, n % 200)).collect();
+        format!(
+            "[[feed]]\nname = \"x\"\nkind = \"deep\"\nsource = \"0000:3b:00.0\"\nline_a = [{}]",
+            groups.join(", ")
+        )
+    };
+    assert!(load(&lines(64)).is_ok());
+    assert_eq!(
+        errors(&lines(65)),
+        [
+            "p.toml:5: feed[0].line_a: found 65 different groups on both lines, wanted at most 64: a port cannot join more"
+        ]
+    );
 }

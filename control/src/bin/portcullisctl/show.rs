@@ -187,14 +187,8 @@ pub(crate) fn scope_word(row: &BreakerRow) -> String {
 }
 
 pub(crate) fn changed(format: Format, changed: &Changed) -> Result<()> {
-    let mut sheet = Sheet::new(&[
-        "changed",
-        "episode",
-        "audit_seq",
-        "message",
-        "effective_after_us",
-        "durable_after_us",
-    ]);
+    let mut sheet =
+        Sheet::new(&["changed", "episode", "audit_seq", "message", "effective_after_us", "durable_after_us"]);
     let us = |time: Option<u64>| Field::Text(time.map_or_else(String::new, |us| us.to_string()));
     sheet.row(vec![
         Field::text(changed.changed),
