@@ -5,7 +5,7 @@ use wire::WireError;
 use wire::deep10::{self, event, flags, status};
 use wire::{iex, tops16};
 
-use super::{Damage, Decoder, Directory, EventBuffer, Place, TickSizes};
+use super::{Damage, Decoder, Directory, Emit, EventBuffer, Place, TickSizes};
 use crate::stats::FeedStats;
 
 /// Which IEX message protocol.
@@ -94,21 +94,6 @@ fn read_tops(message: &[u8]) -> Result<Read<'_>, WireError> {
     Ok(Read { message_type: message.type_byte(), ts, meaning })
 }
 
-/// Where one message's events go.
-struct Emit<'a> {
-    place: &'a Place,
-    ts_event: UnixNanos,
-    out: &'a mut EventBuffer,
-    stats: &'a mut FeedStats,
-}
-
-impl Emit<'_> {
-    #[inline]
-    fn event(&self, instrument: InstrumentId, action: Action) -> BookEvent {
-        self.place.event(self.ts_event, instrument, action)
-    }
-}
-
 impl IexDecoder {
     /// A decoder for at most `instruments_max` instruments of these tick sizes.
     #[must_use]
@@ -132,7 +117,7 @@ impl IexDecoder {
             m.stats.directory_full += 1;
             return None;
         };
-        m.out.push(BookEvent {
+        m.push(BookEvent {
             order_id: symbol.to_word(),
             aux: u64::from(round_lot),
             px: self.ticks.of(symbol),
@@ -156,7 +141,7 @@ impl IexDecoder {
         if let Some(instrument) = self.instrument(m, update.symbol) {
             let flags = if update.is_event_complete() { EventFlags::LAST } else { EventFlags::NONE };
             let qty = Qty(update.size.get());
-            m.out.push(BookEvent { px, qty, side, flags, ..m.event(instrument, Action::LevelSet) });
+            m.push(BookEvent { px, qty, side, flags, ..m.event(instrument, Action::LevelSet) });
         }
         Ok(())
     }
@@ -165,7 +150,7 @@ impl IexDecoder {
         let Some(instrument) = self.instrument(m, report.symbol) else { return };
         let cross = report.sale_conditions.0 & flags::SINGLE_PRICE_CROSS != 0;
         let kind = if cross { EventFlags::CROSS } else { EventFlags::NONE };
-        m.out.push(BookEvent {
+        m.push(BookEvent {
             px: report.price.px(),
             qty: Qty(report.size.get()),
             aux: report.trade_id.get(),
@@ -176,7 +161,7 @@ impl IexDecoder {
 
     fn trade_break(&mut self, m: &mut Emit<'_>, broken: &deep10::TradeBreak) {
         let Some(instrument) = self.instrument(m, broken.symbol) else { return };
-        m.out.push(BookEvent {
+        m.push(BookEvent {
             px: broken.price.px(),
             qty: Qty(broken.size.get()),
             aux: broken.trade_id.get(),
@@ -192,7 +177,7 @@ impl IexDecoder {
             _ => return Err(Damage::Field),
         };
         if let Some(instrument) = self.instrument(m, update.symbol) {
-            m.out.push(BookEvent { aux: status as u64, ..m.event(instrument, Action::Status) });
+            m.push(BookEvent { aux: status as u64, ..m.event(instrument, Action::Status) });
         }
         Ok(())
     }
@@ -204,7 +189,7 @@ impl IexDecoder {
             event::END_OF_MESSAGES => Action::SessionEnd,
             _ => Action::Time,
         };
-        m.out.push(m.event(InstrumentId::ALL, action));
+        m.push(m.event(InstrumentId::ALL, action));
     }
 
     #[inline]

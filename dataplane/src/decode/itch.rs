@@ -3,7 +3,7 @@
 use types::{Action, BookEvent, EventFlags, InstrumentId, Px, Qty, Side, Symbol, TradingStatus, UnixNanos};
 use wire::itch50::{self, Msg, event, side, state};
 
-use super::{Damage, Decoder, Directory, EventBuffer, Place, TickSizes};
+use super::{Damage, Decoder, Directory, Emit, EventBuffer, Place, TickSizes};
 use crate::stats::FeedStats;
 
 /// No instrument has this locate number yet.
@@ -292,26 +292,6 @@ impl<'a> Begin<'a> {
     fn at(self, message_type: u8, ts_event: UnixNanos) -> Emit<'a> {
         self.stats.note_message(message_type, ts_event);
         Emit { place: self.place, ts_event, out: self.out, stats: self.stats }
-    }
-}
-
-/// Where one message's events go.
-struct Emit<'a> {
-    place: &'a Place,
-    ts_event: UnixNanos,
-    out: &'a mut EventBuffer,
-    stats: &'a mut FeedStats,
-}
-
-impl Emit<'_> {
-    #[inline]
-    fn event(&self, instrument: InstrumentId, action: Action) -> BookEvent {
-        self.place.event(self.ts_event, instrument, action)
-    }
-
-    #[inline]
-    fn push(&mut self, event: BookEvent) {
-        self.out.push(event);
     }
 }
 

@@ -47,6 +47,26 @@ impl Place {
     }
 }
 
+/// Where one message's events go.
+struct Emit<'a> {
+    place: &'a Place,
+    ts_event: UnixNanos,
+    out: &'a mut EventBuffer,
+    stats: &'a mut FeedStats,
+}
+
+impl Emit<'_> {
+    #[inline]
+    fn event(&self, instrument: InstrumentId, action: Action) -> BookEvent {
+        self.place.event(self.ts_event, instrument, action)
+    }
+
+    #[inline]
+    fn push(&mut self, event: BookEvent) {
+        self.out.push(event);
+    }
+}
+
 /// Turns the messages of one protocol into events.
 pub trait Decoder {
     /// Reads one message, counts it in `stats` and appends its events to `out`: two at most, the first of them a

@@ -95,7 +95,24 @@ impl WireError {
 
     /// Where the refused structure begins; zero for an error of writing.
     #[must_use]
-    pub const fn offset(self) -> u64 {
+    pub const fn offset(mut self) -> u64 {
+        match self.offset_mut() {
+            Some(offset) => *offset,
+            None => 0,
+        }
+    }
+
+    /// The same error as seen from a slice that begins `base` bytes earlier, so that a message's error can be placed
+    /// in its packet or file.
+    #[must_use]
+    pub const fn shifted(mut self, base: u64) -> Self {
+        if let Some(offset) = self.offset_mut() {
+            *offset = offset.saturating_add(base);
+        }
+        self
+    }
+
+    const fn offset_mut(&mut self) -> Option<&mut u64> {
         match self {
             Self::Truncated { offset, .. }
             | Self::BadLength { offset, .. }
@@ -110,33 +127,9 @@ impl WireError {
             | Self::NotUdp { offset, .. }
             | Self::BadUdpLength { offset, .. }
             | Self::WrongVersion { offset, .. }
-            | Self::WrongProtocol { offset, .. } => offset,
-            Self::NoRoom { .. } => 0,
+            | Self::WrongProtocol { offset, .. } => Some(offset),
+            Self::NoRoom { .. } => None,
         }
-    }
-
-    /// The same error as seen from a slice that begins `base` bytes earlier, so that a message's error can be placed
-    /// in its packet or file.
-    #[must_use]
-    pub const fn shifted(mut self, base: u64) -> Self {
-        match &mut self {
-            Self::Truncated { offset, .. }
-            | Self::BadLength { offset, .. }
-            | Self::ZeroLength { offset }
-            | Self::TrailingBytes { offset, .. }
-            | Self::UnknownType { offset, .. }
-            | Self::VlanDepth { offset }
-            | Self::NotIpv4 { offset, .. }
-            | Self::BadIpHeader { offset, .. }
-            | Self::BadIpChecksum { offset, .. }
-            | Self::Fragment { offset, .. }
-            | Self::NotUdp { offset, .. }
-            | Self::BadUdpLength { offset, .. }
-            | Self::WrongVersion { offset, .. }
-            | Self::WrongProtocol { offset, .. } => *offset = offset.saturating_add(base),
-            Self::NoRoom { .. } => {}
-        }
-        self
     }
 
     /// [`WireError::Truncated`] from slice lengths.

@@ -31,6 +31,19 @@ fn one_line(stderr: &[u8]) -> String {
     lines[0].to_owned()
 }
 
+/// Replays an empty input with `extra` arguments, which must fail, and returns the one line that says why.
+fn complaint_of(dir: &Path, extra: &[&str]) -> String {
+    let input = dir.join("a.itch");
+    std::fs::write(&input, []).unwrap();
+    let out = dir.join("out");
+    let mut args =
+        vec!["replay", input.to_str().unwrap(), "--feed", "itch50", "--out", out.to_str().unwrap()];
+    args.extend(extra);
+    let run = portcullis(args);
+    assert_eq!(run.status.code(), Some(1));
+    one_line(&run.stderr)
+}
+
 fn assert_leaves_nothing(out: &Path) {
     if let Ok(entries) = std::fs::read_dir(out) {
         assert_eq!(entries.count(), 0, "a failed run left files");
@@ -122,20 +135,8 @@ fn an_unknown_feed_is_a_usage_error_that_lists_the_feeds() {
 #[test]
 fn an_unreadable_model_is_named() {
     let tmp = tempfile::tempdir().unwrap();
-    let input = tmp.path().join("a.itch");
-    std::fs::write(&input, []).unwrap();
-    let run = portcullis([
-        "replay",
-        input.to_str().unwrap(),
-        "--feed",
-        "itch50",
-        "--model",
-        tmp.path().join("no-model").to_str().unwrap(),
-        "--out",
-        tmp.path().join("out").to_str().unwrap(),
-    ]);
-    assert_eq!(run.status.code(), Some(1));
-    assert!(one_line(&run.stderr).contains("no-model"));
+    let said = complaint_of(tmp.path(), &["--model", tmp.path().join("no-model").to_str().unwrap()]);
+    assert!(said.contains("no-model"));
 }
 
 #[test]
@@ -155,20 +156,7 @@ fn a_model_of_another_schema_is_refused() {
         .expect("the manifest names its schema")
         .to_owned();
     std::fs::write(&manifest, text.replace(&line, "schema_hash = \"0000000000000000\"")).unwrap();
-    let input = tmp.path().join("a.itch");
-    std::fs::write(&input, []).unwrap();
-    let run = portcullis([
-        "replay",
-        input.to_str().unwrap(),
-        "--feed",
-        "itch50",
-        "--model",
-        changed.to_str().unwrap(),
-        "--out",
-        tmp.path().join("out").to_str().unwrap(),
-    ]);
-    assert_eq!(run.status.code(), Some(1));
-    let said = one_line(&run.stderr);
+    let said = complaint_of(tmp.path(), &["--model", changed.to_str().unwrap()]);
     assert!(said.contains("schema") && said.contains("0000000000000000"), "{said}");
 }
 
@@ -192,20 +180,6 @@ fn an_order_file_with_a_bad_line_names_the_line() {
     let orders = tmp.path().join("orders.csv");
     let header = "ts_ns,cl_ord_id,account,strategy,symbol,side,qty,px,type,tif\n";
     std::fs::write(&orders, format!("{header}1,a,b,c,S,buy,many,1.0,limit,day\n")).unwrap();
-    let input = tmp.path().join("a.itch");
-    std::fs::write(&input, []).unwrap();
-    let run = portcullis([
-        "replay",
-        input.to_str().unwrap(),
-        "--feed",
-        "itch50",
-        "--static",
-        "--orders",
-        orders.to_str().unwrap(),
-        "--out",
-        tmp.path().join("out").to_str().unwrap(),
-    ]);
-    assert_eq!(run.status.code(), Some(1));
-    let said = one_line(&run.stderr);
+    let said = complaint_of(tmp.path(), &["--static", "--orders", orders.to_str().unwrap()]);
     assert!(said.contains("orders.csv: line 2") && said.contains("many"), "{said}");
 }
