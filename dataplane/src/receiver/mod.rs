@@ -42,7 +42,7 @@ pub trait Feed: Stage {
 pub struct ReceiverHops {
     /// The clock measured by.
     pub clock: LiveClock,
-    /// From the NIC's stamp, or the poll's begin where there is none, to the decoded event.
+    /// From the NIC's stamp, or the poll's begin where there is none of this arrival, to the decoded event.
     pub nic_decode: HopHistogram,
     /// From the decoded event to its place in the ring.
     pub decode_ring: HopHistogram,
@@ -166,8 +166,8 @@ impl<S: PacketSource> Receiver<S> {
         });
         let time = if live { now } else { self.pipeline.replay_time() };
         self.pipeline.on_time(time);
-        let decoded =
-            begin.map(|begin| (if live && first_ts.0 > 0 { first_ts } else { begin }, self.sample()));
+        let stamped = live && first_ts.0 > 0 && self.source.stamps_arrival();
+        let decoded = begin.map(|begin| (if stamped { first_ts } else { begin }, self.sample()));
         self.hand_on();
         if let (Some((begin, decoded)), true) = (decoded, packets > 0) {
             self.record(begin, decoded);

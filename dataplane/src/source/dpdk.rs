@@ -19,20 +19,30 @@ pub struct DpdkSource {
     packet_bytes: usize,
     /// Packets still to come from a capture file; `None` on a live port, which has no end.
     left: Option<u64>,
+    /// Stamps are of a recording.
+    recorded: bool,
 }
 
 impl DpdkSource {
     /// A live port. `packet_bytes` is the room of a buffer of its pool (`Mempool::packet_bytes`).
     #[must_use]
     pub fn live(queue: RxQueue, name: impl Into<String>, packet_bytes: u16) -> Self {
-        Self { queue, name: name.into(), packet_bytes: usize::from(packet_bytes), left: None }
+        let packet_bytes = usize::from(packet_bytes);
+        Self { queue, name: name.into(), packet_bytes, left: None, recorded: false }
+    }
+
+    /// A port without an end that plays a recording: its stamps are kept for the events, and no latency is measured from
+    /// them.
+    #[must_use]
+    pub fn recorded(self) -> Self {
+        Self { recorded: true, ..self }
     }
 
     /// A `net_pcap` port that ends after `packets` packets (`dpdk::capture::count_packets`), since the port itself never
     /// says that it is at the end of its file.
     #[must_use]
     pub fn capture(queue: RxQueue, name: impl Into<String>, packet_bytes: u16, packets: u64) -> Self {
-        Self { left: Some(packets), ..Self::live(queue, name, packet_bytes) }
+        Self { left: Some(packets), ..Self::live(queue, name, packet_bytes).recorded() }
     }
 
     /// The queue, for its counters.
@@ -66,6 +76,10 @@ impl PacketSource for DpdkSource {
 
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn stamps_arrival(&self) -> bool {
+        !self.recorded
     }
 
     fn overshoot_bytes(&self) -> usize {

@@ -71,6 +71,12 @@ pub trait PacketSource {
     /// What the source is called in messages: a path, `<stdin>`, a port.
     fn name(&self) -> &str;
 
+    /// Whether packets' stamps say when they arrived here. False for a port that plays a recording: its stamps are of
+    /// another day, and no latency is measured from them.
+    fn stamps_arrival(&self) -> bool {
+        true
+    }
+
     /// Most bytes handed over after `sink` said to stop.
     fn overshoot_bytes(&self) -> usize {
         0

@@ -237,6 +237,62 @@ fn live_events_carry_stamps_and_hops_are_measured() {
     }
 }
 
+/// A port that plays a recording.
+struct Recording(Port);
+
+impl PacketSource for Recording {
+    fn next_burst(
+        &mut self,
+        max: usize,
+        sink: impl FnMut(Packet<'_>) -> bool,
+    ) -> Result<SourceStatus, SourceError> {
+        self.0.next_burst(max, sink)
+    }
+
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn stamps_arrival(&self) -> bool {
+        false
+    }
+}
+
+/// Longest `nic_decode` of a burst that `port` stamped an hour ago, and the stamp its events carry.
+fn stamped_an_hour_ago<S: PacketSource>(port: impl FnOnce(Port) -> S) -> (u64, UnixNanos) {
+    let now = stage::Clock::now(&OsClock);
+    let stamp = now.0 - 3_600 * Nanos::SECOND.0;
+    let frames = [(stamp, frame(LINES[0], &adds(1, 3)))].into();
+    let (nic_decode, mut reader) = HopHistogram::new("nic-decode", now);
+    let (decode_ring, _) = HopHistogram::new("decode-ring", now);
+    let clock = LiveClock::Os(OsClock);
+    let hops = ReceiverHops { clock, nic_decode, decode_ring, sample_every: 1, interval: Nanos(0) };
+    let (tx, mut rx) = ring(64);
+    let source = port(Port { frames, burst: 64, ends: false });
+    let tx = EventTx::Live(GapTx::new(tx, 64));
+    let mut receiver = Receiver::new("receiver", source, &config(), tx).unwrap().with_hops(hops);
+    receiver.poll(now);
+    receiver.housekeep(stage::Clock::now(&OsClock));
+    let mut longest = 0;
+    let outcome: Result<usize, std::convert::Infallible> = reader.collect(|interval| {
+        longest = interval.histogram.max();
+        Ok(())
+    });
+    assert_eq!(outcome, Ok(1));
+    (longest, drain(&mut rx)[0].ts_recv)
+}
+
+#[test]
+fn a_recordings_stamps_are_the_events_and_no_latency() {
+    let ago = |ts: UnixNanos| stage::Clock::now(&OsClock).since(ts).0 / Nanos::SECOND.0;
+    let (live, stamp) = stamped_an_hour_ago(|port| port);
+    // The histogram's range ends before an hour; what counts is that it is far from what a poll takes.
+    assert!(live >= 1_000_000_000 && ago(stamp) >= 3_600, "{live} ns");
+    let (recorded, stamp) = stamped_an_hour_ago(Recording);
+    assert!((1..1_000_000_000).contains(&recorded), "{recorded} ns from the poll's begin");
+    assert!(ago(stamp) >= 3_600, "the events keep the recording's stamp");
+}
+
 #[test]
 fn in_a_replay_the_stamps_decide_what_is_late() {
     let at = |us: u64, seq| (us * 1_000, frame(LINES[0], &adds(seq, 1)));
