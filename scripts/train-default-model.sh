@@ -9,5 +9,5 @@ portcullis=${CARGO_TARGET_DIR:-target}/release/portcullis
 
 cargo build --release --locked -p appliance
 "$portcullis" scenario calm --seed 101 --minutes 90 --out "$work"
-"$portcullis" replay "$work/calm.pcap" --feed itch50 --config "$work/calm.toml" --static --write features --out "$work"
+"$portcullis" replay "$work/calm.pcap" --feed itch50 --static --write features --out "$work"
 RAYON_NUM_THREADS=1 "$portcullis" train vae --features "$work/features.parquet" --seed 1 --force --out gpu/models/default

@@ -13,7 +13,7 @@ pub(crate) fn run(args: &cli::Scenario) -> Result<()> {
     let simulation = venue::Scenario::build(name, &options)?;
     eprintln!("simulating {name}, seed {} ...", simulation.seed());
     let written = simulation.write(out).with_context(|| format!("scenario {name}"))?;
-    for path in [&written.pcap, &written.orders, &written.truth, &written.manifest, &written.config] {
+    for path in [&written.pcap, &written.orders, &written.truth, &written.manifest] {
         println!("{}", path.display());
     }
     eprintln!("{} packets, {} messages, {} orders", written.packets, written.messages, written.order_count);

@@ -1,4 +1,4 @@
-//! A scenario as files: the capture, the firm's orders, the truth, a manifest, and what a replay must be told.
+//! A scenario as files: the capture, the firm's orders, the truth, and a manifest.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -14,9 +14,6 @@ use crate::market::{Intervention, Truth, TruthKind};
 use crate::pcap::PcapWriter;
 use crate::simulation::{Listener, MIDNIGHT_UNIX_NS, Simulation};
 
-/// One cent in the unit of [`Profile`](crate::market::Profile)'s ticks.
-const CENT_1E4: u32 = 100;
-
 /// Number of the firm's first order.
 const FIRST_ORDER_ID: u64 = 1_000_001;
 
@@ -31,8 +28,6 @@ pub struct Written {
     pub truth: PathBuf,
     /// Seed, times, lines and instruments: `scenario.json`.
     pub manifest: PathBuf,
-    /// Tick sizes, which the feed does not carry, as an appliance's configuration: `NAME.toml`.
-    pub config: PathBuf,
     /// Packets in the capture, both lines.
     pub packets: u64,
     /// Messages the venue sent, lost ones included.
@@ -42,8 +37,8 @@ pub struct Written {
 }
 
 impl Simulation {
-    /// Plays the scenario into `dir`: `NAME.pcap`, `orders.csv`, `truth.csv`, `scenario.json` and `NAME.toml`. A
-    /// file gets its final name only when all are complete; after an error none of them is left behind half written.
+    /// Plays the scenario into `dir`: `NAME.pcap`, `orders.csv`, `truth.csv` and `scenario.json`. A file gets its
+    /// final name only when all four are complete; after an error none of them is left behind half written.
     ///
     /// # Errors
     /// [`VenueError::Io`] with the file that could not be written.
@@ -101,7 +96,6 @@ struct Files {
     orders: (Partial, BufWriter<File>),
     truth: (Partial, BufWriter<File>),
     manifest: (Partial, BufWriter<File>),
-    config: (Partial, BufWriter<File>),
     /// Planted events of the script and of the firm, waiting for their turn among the truths: time and row.
     planted: Vec<(u64, String)>,
     packets: u64,
@@ -117,12 +111,11 @@ impl Files {
         let mut truth = Partial::create(dir, "truth.csv")?;
         truth.0.check(writeln!(truth.1, "ts_ns,symbol,event,value"))?;
         let manifest = Partial::create(dir, "scenario.json")?;
-        let config = Partial::create(dir, &format!("{}.toml", simulation.name()))?;
         let instruments =
             simulation.profiles().map(|p| (p.symbol.to_string(), i64::from(p.tick_1e4))).collect();
         let pcap = (partial, pcap);
         let planted = simulation.losses().iter().map(planted_loss).collect();
-        Ok(Self { instruments, pcap, orders, truth, manifest, config, planted, packets: 0, order_count: 0 })
+        Ok(Self { instruments, pcap, orders, truth, manifest, planted, packets: 0, order_count: 0 })
     }
 
     /// `half_ticks` half ticks of an instrument as a price.
@@ -155,20 +148,18 @@ impl Files {
         let text = manifest(simulation, messages, self.packets, self.order_count);
         let written = self.manifest.1.write_all(text.as_bytes());
         self.manifest.0.check(written)?;
-        let written = self.config.1.write_all(config(simulation).as_bytes());
-        self.config.0.check(written)?;
         let (pcap, writer) = self.pcap;
         let writer = writer.finish().map_err(|e| io_error(&pcap.path, "write", e))?;
-        let files = [(pcap, writer), self.orders, self.truth, self.manifest, self.config];
+        let files = [(pcap, writer), self.orders, self.truth, self.manifest];
         let mut complete = Vec::with_capacity(files.len());
         for (partial, mut writer) in files {
             partial.check(writer.flush())?;
             complete.push(partial);
         }
         let paths: Vec<_> = complete.into_iter().map(Partial::keep).collect::<Result<_>>()?;
-        let [pcap, orders, truth, manifest, config] = paths.try_into().expect("five files were completed");
+        let [pcap, orders, truth, manifest] = paths.try_into().expect("four files were completed");
         let (packets, order_count) = (self.packets, self.order_count);
-        Ok(Written { pcap, orders, truth, manifest, config, packets, messages, order_count })
+        Ok(Written { pcap, orders, truth, manifest, packets, messages, order_count })
     }
 }
 
@@ -278,16 +269,5 @@ fn manifest(simulation: &Simulation, messages: u64, packets: u64, orders: u64) -
         ));
     }
     line(format_args!("  ]\n}}"));
-    text
-}
-
-/// The configuration: tick sizes other than the one cent that is assumed of a feed of equities.
-fn config(simulation: &Simulation) -> String {
-    let mut text =
-        String::from("# Tick sizes of this market, for `portcullis replay --config`.\n[book.tick]\n");
-    for profile in simulation.profiles().filter(|profile| profile.tick_1e4 != CENT_1E4) {
-        let tick = Px::from_1e4(profile.tick_1e4.into());
-        writeln!(text, "{} = \"{tick}\"", profile.symbol).expect("a String takes everything");
-    }
     text
 }
