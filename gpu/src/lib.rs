@@ -4,11 +4,11 @@
 //! **What it never does:** sit on the order path, read a clock, raise a limit beyond the officer's envelope.
 //!
 //! **Invariants.** A row with too little valid data has no score instead of a wrong one, and NaN never leaves a scorer.
-//! Every backend agrees with [`ReferenceScorer`] to 1e-5. Training is bitwise reproducible from rows and seed. Tiers go
+//! Every backend agrees with [`ReferenceScorer`] to 1e-5, and each gives a row the same bits whatever batch it is in. Training is bitwise reproducible from rows and seed. Tiers go
 //! up at once, down stepwise, and Critical is left by a person alone.
 //!
 //! Start reading at [`Model`] and [`Scorer`].
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod autoencoder;
 mod binding;
@@ -16,6 +16,7 @@ mod calibrate;
 mod candle_scorer;
 mod capture;
 mod config;
+mod fused;
 mod gpd;
 mod model;
 mod network;
@@ -39,6 +40,7 @@ pub use calibrate::{
 pub use candle_scorer::CandleScorer;
 pub use capture::{CaptureError, FEATURE_ROWS_MAX, read_features};
 pub use config::{OverlayConfig, PolicyConfig, PolicyConfigError, RatioText, WidenConfig, WitnessConfig};
+pub use fused::{ChainError, DenseLayer, FusedAutoencoder, FusedError, FusedScorer, Kernel, Then};
 pub use gpd::Gpd;
 pub use model::{LoadError, MODEL_FORMAT, Model, SaveError, TrainingRecord};
 pub use network::{LATENT_COUNT, WeightsError};

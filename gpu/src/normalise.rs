@@ -53,7 +53,7 @@ impl Transform {
 /// The transform of each feature, and its smallest scale after it: the resolution below which a change is not a change
 /// of the market. A spread that never left one tick has no interquartile range, and without a floor the first second
 /// tick would be infinitely surprising.
-const COLUMNS: [(Transform, f64); FEATURE_COUNT] = [
+pub(crate) const COLUMNS: [(Transform, f64); FEATURE_COUNT] = [
     (Transform::Log(0.01), 0.15),
     (Transform::Linear, 0.05),
     (Transform::Linear, 0.02),

@@ -67,11 +67,15 @@ impl<S: Scorer + ?Sized> Scorer for Box<S> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
-    /// Plain Rust, allocation-free, double precision inside: the oracle, and the fastest on a CPU for small batches.
+    /// The fastest of this machine.
     #[default]
+    Auto,
+    /// Plain Rust, allocation-free, double precision inside: the oracle.
     Reference,
     /// Candle on the CPU: the model's own definition, as trained.
     Candle,
+    /// The fused kernels, on the best instructions that this processor has.
+    Fused,
 }
 
 /// Opens the scorer of `model` for instruments numbered below `instrument_count_max`.
@@ -83,11 +87,16 @@ pub fn open_scorer(
     model: &Model,
     instrument_count_max: usize,
 ) -> Result<Box<dyn Scorer + Send>, OpenScorerError> {
+    let refused = |backend, message| OpenScorerError { backend, message };
     Ok(match backend {
+        Backend::Auto | Backend::Fused => Box::new(
+            crate::fused::FusedScorer::new(model, instrument_count_max)
+                .map_err(|e| refused("fused", e.to_string()))?,
+        ),
         Backend::Reference => Box::new(crate::reference::ReferenceScorer::new(model, instrument_count_max)),
         Backend::Candle => Box::new(
             crate::candle_scorer::CandleScorer::new(model, instrument_count_max)
-                .map_err(|e| OpenScorerError { backend: "candle", message: e.to_string() })?,
+                .map_err(|e| refused("candle", e.to_string()))?,
         ),
     })
 }

@@ -4,7 +4,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use gate::{ClassId, Envelope, LimitTable, Parameter, RiskLimits};
-use gpu::{LimitUpdate, Model, PolicyConfig, ReferenceScorer, ScorerStage, ScorerStageConfig};
+use gpu::{
+    FusedScorer, Kernel, LimitUpdate, Model, PolicyConfig, ReferenceScorer, Scorer, ScorerStage,
+    ScorerStageConfig,
+};
 use types::{BookState, FEATURE_COUNT, FeatureVector, InstrumentId, Qty, Symbol, Tier, UnixNanos};
 
 /// The system's allocator, counting what the current thread asks of it.
@@ -66,6 +69,15 @@ fn vector(instrument: u32, grid: u64) -> FeatureVector {
 fn a_grid_point_costs_no_allocation() {
     let model = Model::shipped().expect("the shipped model");
     let count = INSTRUMENT_COUNT as usize;
+    grid_points_allocate_nothing(&model, ReferenceScorer::new(&model, count));
+    for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_available()) {
+        let fused = FusedScorer::with_kernel(&model, count, kernel).expect("an available kernel");
+        grid_points_allocate_nothing(&model, fused);
+    }
+}
+
+fn grid_points_allocate_nothing(model: &Model, scorer: impl Scorer) {
+    let count = INSTRUMENT_COUNT as usize;
     let (mut writer, reader) = LimitTable::create(count, 2).expect("a small table");
     let floor = BASE.with(Parameter::MaxQty, 1).expect("in bounds");
     let envelope = Envelope::new(floor, BASE, BASE).expect("in order");
@@ -74,8 +86,7 @@ fn a_grid_point_costs_no_allocation() {
     };
     let config =
         ScorerStageConfig { instrument_count_max: count, class_count: 2, policy: PolicyConfig::default() };
-    let scorer = ReferenceScorer::new(&model, count);
-    let mut stage = ScorerStage::new(config, &model, scorer, sink, ()).expect("the default policy");
+    let mut stage = ScorerStage::new(config, model, scorer, sink, ()).expect("the default policy");
     for i in 0..INSTRUMENT_COUNT {
         stage.define(InstrumentId(i), Symbol::new(&format!("S{i}")).expect("a name"));
         for class in [0, 1].map(ClassId) {

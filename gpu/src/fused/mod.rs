@@ -1,0 +1,350 @@
+//! The production scorer on a CPU: normalisation, network, score and reasons in one pass over tiles of sixteen rows, on
+//! AVX-512, AVX2 or anything, found at run time; one row alone takes the same arithmetic with neurons as lanes.
+//!
+//! **What it never does:** allocate after construction, or answer differently for the same row: the kernel, the other rows of
+//! the batch and a row's place among them leave no trace in a score. It differs from [`crate::ReferenceScorer`], which counts
+//! in double precision, by rounding alone.
+//!
+//! Start reading at [`FusedScorer`], then [`chain`].
+
+mod aligned;
+mod chain;
+#[allow(unsafe_code, reason = "the one exception of this crate: instructions found at run time")]
+mod lanes;
+mod prepare;
+mod verdict;
+
+use types::{FEATURE_COUNT, FeatureVector, InstrumentId, Symbol};
+
+use crate::binding::Bindings;
+use crate::model::Model;
+use crate::network::{LATENT_COUNT, LayerId, Network};
+use crate::normalise::{INPUT_COUNT, VALID_MIN};
+use crate::scorer::{RawScore, ScoreLaw, Scorer, is_scorable};
+use aligned::Aligned;
+use chain::{Chain, Scratch};
+pub use chain::{ChainError, DenseLayer, Then};
+pub use lanes::Kernel;
+use lanes::{LANES, Line, Simd, Work};
+use prepare::{FusedProfile, Logs};
+use verdict::{FEATURES_MAX, Verdicts};
+
+/// Up to so many rows are scored one by one: a tile costs what about three rows alone do, however many rows are in it.
+const ROWS_ALONE_MAX: usize = 3;
+
+/// Usable bits of a row that lacks nothing.
+const ALL_USABLE: u32 = (1 << FEATURE_COUNT) - 1;
+
+/// Why a fused scorer did not open.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FusedError {
+    /// The kernel asked for needs instructions that this processor lacks.
+    #[error("kernel {}: this processor cannot run it", .0.name())]
+    Unavailable(Kernel),
+    /// The layers make no network.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// An autoencoder gives back what it was given: as many outputs as inputs, 32 at most.
+    #[error("found {inputs} inputs and {outputs} outputs, wanted as many of both, {FEATURES_MAX} at most")]
+    NotAnAutoencoder {
+        /// Inputs of the first layer.
+        inputs: usize,
+        /// Outputs of the last.
+        outputs: usize,
+    },
+}
+
+/// The layers of `network` that a score needs: all but the variance head.
+fn layers_of(network: &Network, law: &ScoreLaw) -> Vec<DenseLayer> {
+    let layer = |id, then| {
+        let layer = network.layer(id);
+        DenseLayer { weight: layer.weight.clone(), bias: layer.bias.clone(), then }
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "f32 is the network's precision")]
+    let calm = (0..LATENT_COUNT).map(|i| (law.latent_min[i] as f32, law.latent_max[i] as f32)).collect();
+    vec![
+        layer(LayerId::Encoder0, Then::Relu),
+        layer(LayerId::Encoder1, Then::Relu),
+        layer(LayerId::Mu, Then::Hold(calm)),
+        layer(LayerId::Decoder0, Then::Relu),
+        layer(LayerId::Decoder1, Then::Relu),
+        layer(LayerId::Decoder2, Then::Nothing),
+    ]
+}
+
+fn checked(kernel: Kernel) -> Result<Kernel, FusedError> {
+    if kernel.is_available() { Ok(kernel) } else { Err(FusedError::Unavailable(kernel)) }
+}
+
+/// Scores rows sixteen at a time, or one at once. After construction it allocates nothing.
+#[derive(Debug)]
+pub struct FusedScorer {
+    kernel: Kernel,
+    profiles: Bindings<FusedProfile>,
+    engine: Engine,
+}
+
+/// What a tile needs besides its rows.
+#[derive(Debug)]
+struct Engine {
+    chain: Chain,
+    scratch: Scratch,
+    /// One line of rows per input: the features, then the missing bits.
+    x: Aligned,
+    logs: Box<Logs>,
+    verdicts: Box<Verdicts>,
+    inverse_scale: [f32; FEATURE_COUNT],
+}
+
+/// The rows gathered for the next tile.
+#[derive(Clone, Copy)]
+struct Tile<'a> {
+    count: usize,
+    places: [usize; LANES],
+    profiles: [Option<&'a FusedProfile>; LANES],
+    usable: [u32; LANES],
+}
+
+impl FusedScorer {
+    /// A scorer of `model` for instruments numbered below `instrument_count_max`, on the best kernel of this processor.
+    ///
+    /// # Errors
+    /// When the model's layers make no network, which no loaded model's do.
+    pub fn new(model: &Model, instrument_count_max: usize) -> Result<Self, FusedError> {
+        Self::with_kernel(model, instrument_count_max, Kernel::best())
+    }
+
+    /// The same on the kernel that is asked for.
+    ///
+    /// # Errors
+    /// As [`FusedScorer::new`], and when this processor cannot run `kernel`.
+    pub fn with_kernel(
+        model: &Model,
+        instrument_count_max: usize,
+        kernel: Kernel,
+    ) -> Result<Self, FusedError> {
+        let (profiles, law) = (model.profiles(), model.score_law());
+        let own: Vec<(Symbol, FusedProfile)> =
+            profiles.symbols.iter().map(|(symbol, profile)| (*symbol, profile.into())).collect();
+        let chain = Chain::new(&layers_of(model.network(), law), checked(kernel)?)?;
+        #[expect(clippy::cast_possible_truncation, reason = "f32 is the network's precision")]
+        let inverse_scale = law.s.map(|s| (1.0 / s) as f32);
+        let engine = Engine {
+            scratch: chain.scratch(),
+            chain,
+            x: Aligned::zeroed(INPUT_COUNT),
+            logs: Box::new(Logs::new()),
+            verdicts: Box::new(Verdicts::new()),
+            inverse_scale,
+        };
+        let profiles = Bindings::new(&FusedProfile::from(&profiles.pooled), &own, instrument_count_max);
+        Ok(Self { kernel, profiles, engine })
+    }
+
+    /// What it runs on.
+    #[must_use]
+    pub fn kernel(&self) -> Kernel {
+        self.kernel
+    }
+}
+
+impl Scorer for FusedScorer {
+    fn name(&self) -> &'static str {
+        match self.kernel {
+            Kernel::Avx512 => "fused-avx512",
+            Kernel::Avx2 => "fused-avx2",
+            Kernel::Portable => "fused-portable",
+        }
+    }
+
+    fn define(&mut self, instrument: InstrumentId, symbol: Symbol) {
+        self.profiles.define(instrument, symbol);
+    }
+
+    fn score(&mut self, rows: &[FeatureVector], out: &mut [Option<RawScore>]) {
+        assert_eq!(rows.len(), out.len(), "one result per row");
+        let Self { kernel, profiles, engine } = self;
+        kernel.dispatch(Batch { profiles, engine, rows, out });
+    }
+}
+
+/// One call of [`Scorer::score`].
+struct Batch<'a> {
+    profiles: &'a Bindings<FusedProfile>,
+    engine: &'a mut Engine,
+    rows: &'a [FeatureVector],
+    out: &'a mut [Option<RawScore>],
+}
+
+impl Work for Batch<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { profiles, engine, rows, out } = self;
+        let mut tile = Tile { count: 0, places: [0; LANES], profiles: [None; LANES], usable: [0; LANES] };
+        let last = rows.len().wrapping_sub(1);
+        for (place, row) in rows.iter().enumerate() {
+            out[place] = None;
+            if let Some(profile) = profiles.of(row.instrument).filter(|_| is_scorable(row)) {
+                let usable = engine.logs.take(tile.count, &row.values, row.valid, profile);
+                if usable.count_ones() >= VALID_MIN {
+                    tile.places[tile.count] = place;
+                    tile.profiles[tile.count] = Some(profile);
+                    tile.usable[tile.count] = u32::from(usable);
+                    tile.count += 1;
+                }
+            }
+            if tile.count == LANES || place == last && tile.count > 0 {
+                engine.finish(s, &tile, rows, out);
+                (tile.count, tile.usable) = (0, [0; LANES]);
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Scores the rows of `tile` and writes their results to their places.
+    #[inline(always)]
+    fn finish<S: Simd>(
+        &mut self,
+        s: S,
+        tile: &Tile<'_>,
+        rows: &[FeatureVector],
+        out: &mut [Option<RawScore>],
+    ) {
+        self.logs.compute(tile.count);
+        let Some((features, _)) = self.x.lines_mut().split_first_chunk_mut::<FEATURE_COUNT>() else { return };
+        let mut everywhere = u32::MAX;
+        for lane in 0..tile.count {
+            let (Some(profile), place) = (tile.profiles[lane], tile.places[lane]) else { continue };
+            #[expect(clippy::cast_possible_truncation, reason = "came from sixteen bits")]
+            let usable = tile.usable[lane] as u16;
+            self.logs.normalise(lane, &rows[place].values, usable, profile, features);
+            everywhere &= tile.usable[lane];
+        }
+        // Where nothing is missing in any row, the missing bits are zeros and need not be multiplied.
+        let inputs = if everywhere == ALL_USABLE { FEATURE_COUNT } else { INPUT_COUNT };
+        if tile.count > ROWS_ALONE_MAX {
+            self.finish_tile(s, inputs, tile, out);
+        } else {
+            self.finish_rows(s, inputs, tile, out);
+        }
+    }
+
+    #[inline(always)]
+    fn finish_tile<S: Simd>(&mut self, s: S, inputs: usize, tile: &Tile<'_>, out: &mut [Option<RawScore>]) {
+        if inputs > FEATURE_COUNT {
+            let unusable = tile.usable.map(|word| !word);
+            for (bit, line) in self.x.lines_mut()[FEATURE_COUNT..].iter_mut().enumerate() {
+                s.store(s.keep(s.splat(1.0), &unusable, 1 << bit), line);
+            }
+        }
+        let x = &self.x.lines()[..inputs];
+        let rebuilt = self.chain.tile(s, x, &mut self.scratch);
+        self.verdicts.judge_tile(s, &x[..FEATURE_COUNT], rebuilt, &self.inverse_scale, &tile.usable);
+        for lane in 0..tile.count {
+            out[tile.places[lane]] = self.verdicts.score(lane, tile.usable[lane].count_ones());
+        }
+    }
+
+    #[inline(always)]
+    fn finish_rows<S: Simd>(&mut self, s: S, inputs: usize, tile: &Tile<'_>, out: &mut [Option<RawScore>]) {
+        for lane in 0..tile.count {
+            let usable = tile.usable[lane];
+            let mut x = [0.0; INPUT_COUNT];
+            for (feature, line) in self.x.lines()[..FEATURE_COUNT].iter().enumerate() {
+                x[feature] = line[lane];
+                x[FEATURE_COUNT + feature] = if usable >> feature & 1 == 1 { 0.0 } else { 1.0 };
+            }
+            let rebuilt = self.chain.row(s, &x[..inputs], &mut self.scratch);
+            self.verdicts.judge_row(&x[..FEATURE_COUNT], rebuilt, &self.inverse_scale, usable);
+            out[tile.places[lane]] = self.verdicts.score(0, usable.count_ones());
+        }
+    }
+}
+/// An autoencoder of any sizes over rows that are normalised already: the kernels of [`FusedScorer`] without a model, for
+/// comparing them with other engines and for networks beyond this build's feature schema.
+#[derive(Debug)]
+pub struct FusedAutoencoder {
+    kernel: Kernel,
+    chain: Chain,
+    scratch: Scratch,
+    x: Aligned,
+    verdicts: Box<Verdicts>,
+    ones: Vec<f32>,
+}
+
+impl FusedAutoencoder {
+    /// The autoencoder of `layers`, first to last, on `kernel`.
+    ///
+    /// # Errors
+    /// Layers that do not fit together or are no autoencoder, or a kernel that this processor cannot run.
+    pub fn new(layers: &[DenseLayer], kernel: Kernel) -> Result<Self, FusedError> {
+        let chain = Chain::new(layers, checked(kernel)?)?;
+        let (inputs, outputs) = (chain.inputs(), chain.outputs());
+        if inputs != outputs || inputs > FEATURES_MAX {
+            return Err(FusedError::NotAnAutoencoder { inputs, outputs });
+        }
+        let (scratch, x) = (chain.scratch(), Aligned::zeroed(inputs));
+        Ok(Self { kernel, scratch, x, verdicts: Box::new(Verdicts::new()), ones: vec![1.0; inputs], chain })
+    }
+
+    /// Mean squared error of the reconstruction of each row of `x` (row-major), one per number in `out`.
+    ///
+    /// # Panics
+    /// When `x` does not hold as many whole rows as `out` has numbers.
+    pub fn mean_squared_errors(&mut self, x: &[f32], out: &mut [f32]) {
+        assert_eq!(x.len(), out.len() * self.chain.inputs(), "one result per row");
+        self.kernel.dispatch(Errors { network: self, x, out });
+    }
+}
+
+/// One call of [`FusedAutoencoder::mean_squared_errors`].
+struct Errors<'a> {
+    network: &'a mut FusedAutoencoder,
+    x: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl Work for Errors<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let FusedAutoencoder { chain, scratch, x: tile, verdicts, ones, .. } = self.network;
+        let features = chain.inputs();
+        #[expect(clippy::cast_precision_loss, reason = "32 at most")]
+        let count = features as f32;
+        for (out, rows) in self.out.chunks_mut(LANES).zip(self.x.chunks(LANES * features)) {
+            if out.len() <= ROWS_ALONE_MAX {
+                for (out, row) in out.iter_mut().zip(rows.chunks_exact(features)) {
+                    verdicts.judge_row(row, chain.row(s, row, scratch), ones, u32::MAX);
+                    *out = verdicts.sum[0] / count;
+                }
+                continue;
+            }
+            columns(rows, features, tile.lines_mut());
+            let rebuilt = chain.tile(s, tile.lines(), scratch);
+            verdicts.sum_tile(s, tile.lines(), rebuilt);
+            for (out, sum) in out.iter_mut().zip(verdicts.sum) {
+                *out = sum / count;
+            }
+        }
+    }
+}
+
+/// Turns up to sixteen rows into lines of one feature each.
+#[inline(always)]
+fn columns(rows: &[f32], features: usize, lines: &mut [Line]) {
+    if rows.len() < LANES * features {
+        for (lane, row) in rows.chunks_exact(features).enumerate() {
+            lines.iter_mut().zip(row).for_each(|(line, value)| line[lane] = *value);
+        }
+        return;
+    }
+    // Line by line: one store per line instead of one per number.
+    let mut rows = rows.chunks_exact(features);
+    let rows: [&[f32]; LANES] = std::array::from_fn(|_| rows.next().unwrap_or_default());
+    for (feature, line) in lines.iter_mut().enumerate().take(features) {
+        for lane in 0..LANES {
+            line[lane] = rows[lane][feature];
+        }
+    }
+}
