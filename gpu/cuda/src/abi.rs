@@ -1,0 +1,171 @@
+//! The C interface between the appliance and the library, version 1. Its structs are those of `kernels/interface.h`; changes
+//! are another version, and a library of another version is not opened.
+
+use core::ffi::c_char;
+
+use crate::layout::{BUFFER_COUNT, CardProfile, Job, Row, Why};
+
+/// Version of everything in this module and in [`crate::layout`].
+pub const ABI_VERSION: u32 = 1;
+
+/// The one symbol of the library, ended by a zero: a function without arguments that gives a `*const Library`.
+pub const ENTRY: &[u8] = b"portcullis_cuda_library\0";
+
+/// What a call of the library came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Status {
+    /// Done, or idle.
+    Ok = 0,
+    /// Work goes on.
+    Busy = 1,
+    /// The card is gone.
+    DeviceLost = 2,
+    /// Its memory is full.
+    OutOfMemory = 3,
+    /// A kernel failed, or anything else that ends the context.
+    Kernel = 4,
+    /// Not built, or asked for what the library does not do.
+    Unsupported = 5,
+}
+
+impl Status {
+    /// The status numbered `code`; a number that is none counts as a failed kernel.
+    #[must_use]
+    pub const fn from_code(code: i32) -> Self {
+        match code {
+            0 => Self::Ok,
+            1 => Self::Busy,
+            2 => Self::DeviceLost,
+            3 => Self::OutOfMemory,
+            5 => Self::Unsupported,
+            _ => Self::Kernel,
+        }
+    }
+}
+
+/// How a batch reaches the kernels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Mode {
+    /// What the self-test at opening finds fastest.
+    #[default]
+    Auto = 0,
+    /// A launch per batch.
+    Launch = 1,
+    /// A replayed graph per batch.
+    Graph = 2,
+    /// One kernel that stays on the card.
+    Persistent = 3,
+}
+
+impl Mode {
+    /// The mode numbered `code`.
+    #[must_use]
+    pub const fn from_code(code: u32) -> Self {
+        match code {
+            1 => Self::Launch,
+            2 => Self::Graph,
+            3 => Self::Persistent,
+            _ => Self::Auto,
+        }
+    }
+
+    /// Its name in logs and tables.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Launch => "launch",
+            Self::Graph => "graph",
+            Self::Persistent => "persistent",
+        }
+    }
+}
+
+/// What the library can time by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Measure {
+    /// An empty kernel, from submission to the completion word: host time.
+    LaunchFloor = 0,
+    /// The fused kernel between two events: device time.
+    Device = 1,
+    /// Plain Candle operations over device-resident rows, to the results on the host: host time.
+    Candle = 2,
+    /// The same captured once and replayed.
+    CandleGraph = 3,
+    /// The staged rows alone, copied to the card: device time.
+    CopyFloor = 4,
+    /// An empty kernel between two events: device time.
+    DeviceFloor = 5,
+}
+
+/// What the appliance hands over at opening; the library copies what the pointers name.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Open {
+    /// Bytes of this struct.
+    pub size: u32,
+    /// A [`Mode`].
+    pub mode: u32,
+    /// Instruments are numbered below this; also the rows of a staging buffer.
+    pub instrument_count: u32,
+    /// Entries of `profiles`.
+    pub profile_count: u32,
+    /// Entries of `weights`.
+    pub weight_count: u32,
+    /// Features of a row.
+    pub feature_count: u32,
+    /// The packed network ([`crate::layout::pack`]).
+    pub weights: *const f32,
+    /// The profiles that rows name by index.
+    pub profiles: *const CardProfile,
+}
+
+/// Pinned memory that the library lends until it is closed.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Memory {
+    /// Staged rows, `row_capacity` each.
+    pub rows: [*mut Row; BUFFER_COUNT],
+    /// A bit per instrument: whether it is among the staged rows.
+    pub changed: [*mut u32; BUFFER_COUNT],
+    /// Raw scores: `row_capacity` by staged row, then as many by instrument.
+    pub raw: [*const f32; BUFFER_COUNT],
+    /// The reasons, likewise.
+    pub why: [*const Why; BUFFER_COUNT],
+    /// Sequence of the last batch whose results are all there.
+    pub completed: *const u32,
+    /// Rows of a buffer.
+    pub row_capacity: u32,
+    /// The [`Mode`] that was chosen.
+    pub mode: u32,
+}
+
+/// An opened card; only the library knows what it is.
+#[repr(C)]
+pub struct Engine {
+    _private: [u8; 0],
+}
+
+/// The library's functions. `abi` and `size` stand first in every version.
+#[repr(C)]
+pub struct Library {
+    /// [`ABI_VERSION`] of the library.
+    pub abi: u32,
+    /// Bytes of this struct.
+    pub size: u32,
+    /// Gives null when it cannot; the message, one line ended by a zero, then says why.
+    pub open: unsafe extern "C" fn(*const Open, *mut Memory, *mut c_char, u32) -> *mut Engine,
+    /// Starts a batch; its results are there once `completed` has its sequence.
+    pub submit: unsafe extern "C" fn(*mut Engine, *const Job) -> i32,
+    /// What the driver says: idle, busy or an error.
+    pub status: unsafe extern "C" fn(*mut Engine) -> i32,
+    /// Takes samples, in ns, of a [`Measure`].
+    pub measure: unsafe extern "C" fn(*mut Engine, u32, *const Job, u32, *mut u64) -> i32,
+    /// Writes one line about the card; gives its length.
+    pub describe: unsafe extern "C" fn(*mut Engine, *mut c_char, u32) -> u32,
+    /// Ends everything and takes the memory back.
+    pub close: unsafe extern "C" fn(*mut Engine),
+}

@@ -1,0 +1,432 @@
+//! Whether the card is trusted: a fault sends every batch to the CPU at once; the card comes back after a rest and a probation in
+//! which its scores are compared with the CPU's and published by nobody. One step per batch, no clock: pure.
+
+use crate::abi::Status;
+
+/// What went wrong with a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// No results in time.
+    #[error("no results before the deadline")]
+    Deadline,
+    /// Results in time, but late again and again.
+    #[error("results late in {0} batches in a row")]
+    Slow(u32),
+    /// Results that are not the CPU's.
+    #[error("scores differ from the CPU's")]
+    Mismatch,
+    /// The card is gone.
+    #[error("device lost")]
+    DeviceLost,
+    /// Its memory is full.
+    #[error("out of device memory")]
+    OutOfMemory,
+    /// A kernel failed.
+    #[error("kernel error")]
+    Kernel,
+}
+
+impl Fault {
+    /// The fault that a failed call stands for.
+    #[must_use]
+    pub const fn of(status: Status) -> Self {
+        match status {
+            Status::DeviceLost => Self::DeviceLost,
+            Status::OutOfMemory => Self::OutOfMemory,
+            Status::Ok | Status::Busy => Self::Deadline,
+            Status::Kernel | Status::Unsupported => Self::Kernel,
+        }
+    }
+
+    /// Whether nothing but opening the card anew can help: CUDA's errors stick to the context.
+    #[must_use]
+    pub const fn ends_context(self) -> bool {
+        matches!(self, Self::DeviceLost | Self::OutOfMemory | Self::Kernel)
+    }
+}
+
+/// Bounds of [`Health`]. A batch is a grid step, 100 ms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HealthConfig {
+    /// A batch without results for this long is the CPU's. Far below a grid step, which must also hold the CPU's work.
+    pub deadline_ns: u64,
+    /// A batch that takes longer is slow.
+    pub slow_ns: u64,
+    /// So many slow ones in a row are a fault.
+    pub slow_count_max: u32,
+    /// Batches of rest after the first fault; doubled by each further one.
+    pub rest_batches: u32,
+    /// The longest rest.
+    pub rest_batches_max: u32,
+    /// Batches that must be right and in time before the card is trusted again.
+    pub probation_batches: u32,
+    /// Trusted batches after which faults are forgiven: the next rest is the first again.
+    pub forgiven_batches: u32,
+    /// Times in a row that opening the card anew may fail before it is given up until the next boot.
+    pub reopen_count_max: u32,
+}
+
+impl Default for HealthConfig {
+    fn default() -> Self {
+        Self {
+            deadline_ns: 5_000_000,
+            slow_ns: 1_000_000,
+            slow_count_max: 3,
+            rest_batches: 50,
+            rest_batches_max: 6_000,
+            probation_batches: 100,
+            forgiven_batches: 36_000,
+            reopen_count_max: 5,
+        }
+    }
+}
+
+/// Who scores a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// The card; the CPU when it fails.
+    Card,
+    /// The CPU. The card is given the same batch, to be compared.
+    Shadow,
+    /// The CPU alone.
+    Cpu,
+}
+
+/// How far the card is trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It scores.
+    Trusted,
+    /// It scores for comparison.
+    Probation,
+    /// It is left alone.
+    Resting,
+    /// It rests, and must be opened anew before it is tried.
+    Closed,
+    /// It is given up until the next boot.
+    Lost,
+}
+
+/// A change of state, for an alert: one line, said once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The state before.
+    pub from: State,
+    /// The state after.
+    pub to: State,
+    /// What caused it; none on the way back.
+    pub fault: Option<Fault>,
+}
+
+impl core::fmt::Display for Change {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let what = match self.to {
+            State::Trusted => "card scores again",
+            State::Probation => "card on probation, CPU scores",
+            State::Resting => "CPU scores, card rests",
+            State::Closed => "CPU scores, card to be opened anew",
+            State::Lost => "CPU scores, card given up until the next boot",
+        };
+        match self.fault {
+            Some(fault) => write!(f, "{what}: {fault}"),
+            None => f.write_str(what),
+        }
+    }
+}
+
+/// The card's standing.
+#[derive(Clone, Copy, Debug)]
+pub struct Health {
+    config: HealthConfig,
+    state: State,
+    /// Batches left of a rest or a probation.
+    left: u32,
+    /// Length of the next rest.
+    rest: u32,
+    slow_count: u32,
+    trusted_count: u32,
+    reopen_count: u32,
+}
+
+impl Health {
+    /// A card that has just passed the library's self-test: on probation, as after a fault.
+    #[must_use]
+    pub const fn new(config: HealthConfig) -> Self {
+        Self {
+            config,
+            state: State::Probation,
+            left: config.probation_batches,
+            rest: config.rest_batches,
+            slow_count: 0,
+            trusted_count: 0,
+            reopen_count: 0,
+        }
+    }
+
+    /// How far the card is trusted.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// The bounds.
+    #[must_use]
+    pub const fn config(&self) -> &HealthConfig {
+        &self.config
+    }
+
+    /// Who scores the next batch. Called once per batch: a rest is counted here.
+    pub fn route(&mut self) -> (Route, Option<Change>) {
+        let mut change = None;
+        if matches!(self.state, State::Resting | State::Closed) {
+            self.left = self.left.saturating_sub(1);
+            if self.left == 0 && self.state == State::Resting {
+                change = Some(self.enter(State::Probation, None));
+            }
+        }
+        let route = match self.state {
+            State::Trusted => Route::Card,
+            State::Probation => Route::Shadow,
+            State::Resting | State::Closed | State::Lost => Route::Cpu,
+        };
+        (route, change)
+    }
+
+    /// Whether the card is to be opened anew now, away from the scoring thread; answer with [`Health::reopened`].
+    #[must_use]
+    pub const fn wants_reopening(&self) -> bool {
+        matches!(self.state, State::Closed) && self.left == 0
+    }
+
+    /// The answer: whether it opened.
+    pub fn reopened(&mut self, opened: bool) -> Option<Change> {
+        if self.state != State::Closed {
+            return None;
+        }
+        if opened {
+            self.reopen_count = 0;
+            return Some(self.enter(State::Probation, None));
+        }
+        self.reopen_count += 1;
+        if self.reopen_count >= self.config.reopen_count_max {
+            return Some(self.enter(State::Lost, Some(Fault::DeviceLost)));
+        }
+        self.begin_rest();
+        None
+    }
+
+    /// The card answered a batch after `took_ns`, rightly as far as was compared.
+    pub fn answered(&mut self, took_ns: u64) -> Option<Change> {
+        if took_ns > self.config.slow_ns {
+            self.slow_count += 1;
+            if self.slow_count >= self.config.slow_count_max {
+                return self.failed(Fault::Slow(self.slow_count));
+            }
+            // A slow batch is no proof of health.
+            return None;
+        }
+        self.slow_count = 0;
+        match self.state {
+            State::Probation => {
+                self.left = self.left.saturating_sub(1);
+                (self.left == 0).then(|| self.enter(State::Trusted, None))
+            }
+            State::Trusted => {
+                self.trusted_count = self.trusted_count.saturating_add(1);
+                if self.trusted_count >= self.config.forgiven_batches {
+                    self.rest = self.config.rest_batches;
+                }
+                None
+            }
+            State::Resting | State::Closed | State::Lost => None,
+        }
+    }
+
+    /// The card failed a batch.
+    pub fn failed(&mut self, fault: Fault) -> Option<Change> {
+        match self.state {
+            State::Trusted | State::Probation => {
+                let to = if fault.ends_context() { State::Closed } else { State::Resting };
+                let change = self.enter(to, Some(fault));
+                self.begin_rest();
+                Some(change)
+            }
+            State::Resting | State::Closed | State::Lost => None,
+        }
+    }
+
+    fn begin_rest(&mut self) {
+        self.left = self.rest.max(1);
+        self.rest = self.rest.saturating_mul(2).min(self.config.rest_batches_max);
+    }
+
+    const fn enter(&mut self, to: State, fault: Option<Fault>) -> Change {
+        let from = self.state;
+        self.state = to;
+        (self.slow_count, self.trusted_count) = (0, 0);
+        if matches!(to, State::Probation) {
+            self.left = self.config.probation_batches;
+        }
+        Change { from, to, fault }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const CONFIG: HealthConfig = HealthConfig {
+        deadline_ns: 100,
+        slow_ns: 10,
+        slow_count_max: 3,
+        rest_batches: 2,
+        rest_batches_max: 16,
+        probation_batches: 3,
+        forgiven_batches: 5,
+        reopen_count_max: 2,
+    };
+
+    fn trusted() -> Health {
+        let mut health = Health::new(CONFIG);
+        while health.state() != State::Trusted {
+            assert_eq!(health.route().0, Route::Shadow);
+            health.answered(1);
+        }
+        health
+    }
+
+    /// Batches from here until the card scores again, when all goes well.
+    fn way_back(health: &mut Health) -> u32 {
+        for batch in 0.. {
+            match health.route().0 {
+                Route::Card => return batch,
+                Route::Shadow => drop(health.answered(1)),
+                Route::Cpu if health.wants_reopening() => drop(health.reopened(true)),
+                Route::Cpu => {}
+            }
+        }
+        unreachable!("the range has no end")
+    }
+
+    #[test]
+    fn a_card_begins_on_probation() {
+        let mut health = Health::new(CONFIG);
+        assert_eq!(health.answered(1), None);
+        assert_eq!(health.answered(1), None);
+        let change = health.answered(1).unwrap();
+        assert_eq!((change.from, change.to), (State::Probation, State::Trusted));
+        assert_eq!(change.to_string(), "card scores again");
+    }
+
+    #[test]
+    fn every_fault_sends_the_very_next_batch_to_the_cpu() {
+        let faults =
+            [Fault::Deadline, Fault::Mismatch, Fault::DeviceLost, Fault::OutOfMemory, Fault::Kernel, Fault::Slow(3)];
+        for fault in faults {
+            let mut health = trusted();
+            assert_eq!(health.failed(fault).unwrap().fault, Some(fault));
+            assert_eq!(health.route().0, Route::Cpu, "{fault}");
+        }
+    }
+
+    #[test]
+    fn three_slow_batches_in_a_row_are_a_fault_and_two_are_not() {
+        let mut health = trusted();
+        for took_ns in [11, 11, 10, 11, 11] {
+            assert_eq!(health.answered(took_ns), None);
+        }
+        let change = health.answered(11).unwrap();
+        assert_eq!(change.to_string(), "CPU scores, card rests: results late in 3 batches in a row");
+    }
+
+    #[test]
+    fn rests_double_and_are_forgiven() {
+        let mut health = trusted();
+        let mut rests = vec![];
+        for _ in 0..5 {
+            health.failed(Fault::Deadline);
+            rests.push(way_back(&mut health));
+        }
+        // Rest and probation, less the batch that ends the rest.
+        assert_eq!(rests, [4, 6, 10, 18, 18]);
+        for _ in 0..CONFIG.forgiven_batches {
+            health.answered(1);
+        }
+        health.failed(Fault::Deadline);
+        assert_eq!(way_back(&mut health), 4);
+    }
+
+    #[test]
+    fn a_lost_device_is_opened_anew_and_given_up_after_two_failures() {
+        let mut health = trusted();
+        let change = health.failed(Fault::DeviceLost).unwrap();
+        assert_eq!(change.to_string(), "CPU scores, card to be opened anew: device lost");
+        let mut attempts = 0;
+        while health.state() != State::Lost {
+            assert_eq!(health.route().0, Route::Cpu);
+            if health.wants_reopening() {
+                attempts += 1;
+                health.reopened(false);
+                assert!(!health.wants_reopening(), "not again at once");
+            }
+        }
+        assert_eq!(attempts, CONFIG.reopen_count_max);
+        assert_eq!(health.reopened(true), None, "until the next boot");
+        assert_eq!(health.route().0, Route::Cpu);
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Answer(u64),
+        Fail(Fault),
+        Reopen(bool),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let faults = vec![Fault::Deadline, Fault::Mismatch, Fault::DeviceLost, Fault::OutOfMemory, Fault::Kernel];
+        prop_oneof![
+            6 => (0_u64..20).prop_map(Step::Answer),
+            1 => prop::sample::select(faults).prop_map(Step::Fail),
+            1 => any::<bool>().prop_map(Step::Reopen),
+        ]
+    }
+
+    proptest! {
+        /// Whatever happens: the card scores only after a whole probation of batches in time, and the CPU the batch after a fault.
+        #[test]
+        fn no_trust_without_proof(steps in prop::collection::vec(step(), 1..400)) {
+            let mut health = Health::new(CONFIG);
+            let (mut proofs, mut failed) = (0, false);
+            for step in steps {
+                let (route, _) = health.route();
+                if route == Route::Card {
+                    prop_assert!(proofs >= CONFIG.probation_batches && !failed);
+                }
+                if failed {
+                    prop_assert!(route != Route::Card);
+                }
+                let before = health.state();
+                match step {
+                    Step::Answer(took_ns) if route != Route::Cpu => {
+                        let change = health.answered(took_ns);
+                        failed = change.is_some_and(|c| c.fault.is_some());
+                        proofs = if failed { 0 } else { proofs + u32::from(took_ns <= CONFIG.slow_ns) };
+                    }
+                    Step::Fail(fault) => {
+                        let change = health.failed(fault);
+                        prop_assert_eq!(change.is_some(), matches!(before, State::Trusted | State::Probation));
+                        (proofs, failed) = (0, true);
+                    }
+                    Step::Reopen(opened) if health.wants_reopening() => {
+                        health.reopened(opened);
+                        failed = false;
+                    }
+                    Step::Answer(_) | Step::Reopen(_) => failed = false,
+                }
+                prop_assert!(before != State::Lost || health.state() == State::Lost);
+                prop_assert!(health.left <= CONFIG.rest_batches_max.max(CONFIG.probation_batches));
+            }
+        }
+    }
+}
