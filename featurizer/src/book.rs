@@ -90,6 +90,11 @@ impl Books {
         Ok(Self { slots, heads, bits, cells, arena, rest, memory })
     }
 
+    /// Whether a gap of all instruments is open.
+    pub const fn gap_open(&self) -> bool {
+        self.rest.gap_open.is_some()
+    }
+
     /// The tables as slices, to apply a chunk of events to.
     pub fn lend(&mut self) -> BooksMut<'_> {
         let Rest { orders, levels, metas, bbos, default_tick, used, gap_open, counters } = &mut self.rest;

@@ -232,6 +232,12 @@ impl Featurizer {
         self.core.lasts.get(instrument.index()).copied().unwrap_or(Px::NONE)
     }
 
+    /// Whether the feed lost messages that no clean begin has made good yet. Every book that was in use then is stale.
+    #[must_use]
+    pub fn gap_open(&self) -> bool {
+        self.books.gap_open()
+    }
+
     /// Counts since construction.
     #[must_use]
     pub fn counters(&self) -> FeaturizerCounters {

@@ -155,6 +155,10 @@ impl<F: FeatureSink, T: TopOfBookSink, O: Observer> Stage for FeaturizerStage<F,
         let mut sinks =
             Sinks { features: &mut self.features, tops: &mut self.tops, observer: &mut self.observer };
         let consumed = self.featurizer.apply(&self.chunk[self.pending.clone()], &mut sinks);
+        if consumed > 0 {
+            let applied = self.pending.start..self.pending.start + consumed;
+            self.tops.applied(&self.chunk[applied], self.featurizer.gap_open());
+        }
         self.pending.start += consumed;
         Work { items: consumed as u32, status: WorkStatus::Busy }
     }

@@ -62,6 +62,13 @@ pub struct TopOfBook {
 pub trait TopOfBookSink {
     /// The top of one book.
     fn top(&mut self, top: &TopOfBook);
+
+    /// `events` have been applied, and every top they changed has been handed over. `gap_open`: the feed lost messages
+    /// that no clean begin ([`types::Action::Clear`] of all instruments) has made good yet. [`crate::FeaturizerStage`]
+    /// calls this after each chunk; who says how old an unchanged quote is must know that its feed lives and lacks nothing.
+    fn applied(&mut self, events: &[BookEvent], gap_open: bool) {
+        let _ = (events, gap_open);
+    }
 }
 
 impl TopOfBookSink for () {
@@ -79,6 +86,11 @@ impl<S: TopOfBookSink + ?Sized> TopOfBookSink for &mut S {
     #[inline]
     fn top(&mut self, top: &TopOfBook) {
         (**self).top(top);
+    }
+
+    #[inline]
+    fn applied(&mut self, events: &[BookEvent], gap_open: bool) {
+        (**self).applied(events, gap_open);
     }
 }
 

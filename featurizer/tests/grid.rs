@@ -496,3 +496,33 @@ fn the_stage_reads_its_ring_to_the_end_and_is_done() {
     let (featurizer, vectors, (), ()) = stage.into_parts();
     assert_eq!((featurizer.counters().events, outline(&vectors)), (1, vec![(Some(0), 0), (None, 0)]));
 }
+
+/// What a quote sink hears of each chunk: events in it, and whether a gap is open.
+#[derive(Default)]
+struct Chunks(Vec<(usize, bool)>);
+
+impl featurizer::TopOfBookSink for Chunks {
+    fn top(&mut self, _top: &featurizer::TopOfBook) {}
+
+    fn applied(&mut self, events: &[BookEvent], gap_open: bool) {
+        self.0.push((events.len(), gap_open));
+    }
+}
+
+#[test]
+fn a_quote_sink_hears_of_every_chunk_and_of_open_gaps() {
+    let event = |action| BookEvent { action, ts_event: UnixNanos(T0), ..BookEvent::EMPTY };
+    let (mut tx, rx) = ring::<BookEvent>(64);
+    let mut stage = FeaturizerStage::new(featurizer(OnFull::Wait), rx, Vec::new(), Chunks::default(), ());
+    for chunk in [
+        vec![define(0, T0), event(Action::Time)],
+        vec![event(Action::Gap)],
+        vec![event(Action::Time)],
+        vec![event(Action::Clear)],
+    ] {
+        tx.send(&chunk);
+        while stage.poll(UnixNanos(0)).items > 0 {}
+    }
+    let (_, _, chunks, ()) = stage.into_parts();
+    assert_eq!(chunks.0, [(2, false), (1, true), (1, true), (1, false)]);
+}
