@@ -69,6 +69,14 @@ pub struct MembershipConfig {
     pub version: IgmpVersion,
 }
 
+/// Whether a frame is IGMP over IPv4, untagged or behind one VLAN tag: nothing else can be a query. Three comparisons, for
+/// the thread that receives.
+#[inline]
+#[must_use]
+pub fn may_be_query(frame: &[u8]) -> bool {
+    message::is_igmp(frame)
+}
+
 /// Why a membership cannot be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -242,7 +250,8 @@ impl Membership {
         self.counters
     }
 
-    /// Takes note of a received frame; `true` when it was a query. Any frame may be passed.
+    /// Takes note of a received frame; `true` when it was a query. Any frame may be passed; [`may_be_query`] says cheaply
+    /// which ones need not be.
     pub fn on_frame(&mut self, frame: &[u8], now: UnixNanos) -> bool {
         match message::parse(frame, self.sender.vlan.map(|tag| tag & 0x0fff)) {
             Received::Other => false,

@@ -211,6 +211,18 @@ pub(super) fn parse(frame: &[u8], vlan: Option<u16>) -> Received {
     query(message, destination).map_or(Received::Malformed, Received::Query)
 }
 
+/// Whether a frame is IGMP over IPv4, whatever its VLAN and whether or not it is whole.
+#[inline]
+pub(super) fn is_igmp(frame: &[u8]) -> bool {
+    let kind = |at: usize| frame.get(at..at + 2);
+    let ip = match kind(12) {
+        Some(kind) if kind == ETHERTYPE_IPV4 => 14,
+        Some(tag) if tag == ETHERTYPE_VLAN && kind(16) == Some(&ETHERTYPE_IPV4) => 18,
+        _ => return false,
+    };
+    frame.get(ip + 9) == Some(&PROTOCOL_IGMP)
+}
+
 /// The IPv4 packet in a frame, of at least 20 bytes, if there is one and the VLAN is the right one.
 fn ipv4(frame: &[u8], vlan: Option<u16>) -> Option<&[u8]> {
     let after = match (vlan, frame.get(12..14)?) {
@@ -380,6 +392,23 @@ pub(super) mod tests {
         udp[14 + 9] = 17;
         assert_eq!(parse(&udp, None), Received::Other);
         assert_eq!(parse(&[], None), Received::Other);
+    }
+
+    #[test]
+    fn the_cheap_look_lets_every_igmp_frame_through_and_no_other() {
+        let mut frame = Frame::new();
+        frame.begin(Sender { vlan: Some(7), ..SENDER }, ALL_SYSTEMS);
+        frame.put(&[QUERY, 10, 0, 0, 0, 0, 0, 0, 2, 125, 0, 0]);
+        let tagged = frame.finish().to_vec();
+        let plain = query_frame(ALL_SYSTEMS, Ipv4Addr::UNSPECIFIED, 10, true);
+        for good in [&tagged, &plain] {
+            assert!(is_igmp(good) && is_igmp(&good[..30]), "damage is for the membership to count");
+            let protocol = if good == &tagged { 27 } else { 23 };
+            let udp: Vec<u8> = [&good[..protocol], &[17], &good[protocol + 1..]].concat();
+            assert!(!is_igmp(&udp) && !is_igmp(&good[..protocol]) && !is_igmp(&[]));
+        }
+        let arp: Vec<u8> = [&plain[..12], &[0x08, 0x06], &plain[14..]].concat();
+        assert!(!is_igmp(&arp));
     }
 
     #[test]
