@@ -23,6 +23,8 @@ pub(crate) enum BookNote {
     Define { instrument: InstrumentId, symbol: Symbol, ts: UnixNanos },
     /// A quote changed.
     Top(TopNote),
+    /// The feed lost messages, or began cleanly after it had.
+    Gap { open: bool, ts: UnixNanos },
     /// Everything up to this grid point has been said.
     Grid(UnixNanos),
 }
@@ -31,7 +33,7 @@ impl BookNote {
     /// When it became true.
     pub(crate) const fn ts(&self) -> UnixNanos {
         match *self {
-            Self::Define { ts, .. } | Self::Grid(ts) => ts,
+            Self::Define { ts, .. } | Self::Gap { ts, .. } | Self::Grid(ts) => ts,
             Self::Top(TopNote { top, .. }) => top.ts,
         }
     }
@@ -124,6 +126,8 @@ pub(crate) struct BookStage {
     notes: Vec<BookNote>,
     notes_sent: usize,
     defines: Vec<BookNote>,
+    /// Whether the desk was told of an open gap.
+    gap_noted: bool,
     /// How many of `vectors` the capture has, and of how many the desk heard.
     captured: usize,
     noted: usize,
@@ -148,6 +152,7 @@ impl BookStage {
             notes: Vec::new(),
             notes_sent: 0,
             defines: Vec::new(),
+            gap_noted: false,
             captured: 0,
             noted: 0,
             finished: false,
@@ -214,6 +219,12 @@ impl BookStage {
             self.noted = self.vectors.items.len();
             self.notes.append(&mut self.watch.defined);
             self.notes.extend(self.tops.0.drain(..).map(BookNote::Top));
+            let open = self.featurizer.gap_open();
+            if core::mem::replace(&mut self.gap_noted, open) != open {
+                // The event that opened or closed it has just been applied.
+                let ts = self.chunk[self.pending.start.saturating_sub(1)].ts_event;
+                self.notes.push(BookNote::Gap { open, ts });
+            }
         }
         self.watch.defined.clear();
         self.tops.0.clear();

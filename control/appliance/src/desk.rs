@@ -100,6 +100,8 @@ pub(crate) struct Desk {
     symbols: BTreeMap<Symbol, InstrumentId>,
     tops: Vec<Option<TopOfBook>>,
     envelopes: LimitPlan,
+    /// Quotes that do not change are not known to be right any more.
+    gap_open: bool,
     book_notes: VecDeque<BookNote>,
     limit_notes: VecDeque<LimitNote>,
     /// The limits in the dynamic table, by instrument.
@@ -155,6 +157,7 @@ impl Desk {
             symbols: BTreeMap::new(),
             tops: vec![None; instruments],
             envelopes,
+            gap_open: false,
             book_notes: VecDeque::new(),
             limit_notes: VecDeque::new(),
             current: vec![None; instruments],
@@ -198,7 +201,7 @@ impl Desk {
                 self.judge_next();
             }
         }
-        if until < UnixNanos(u64::MAX) {
+        if until < UnixNanos(u64::MAX) && !self.gap_open {
             self.references.heartbeat(until);
         }
         Ok(())
@@ -246,6 +249,10 @@ impl Desk {
             Some(BookNote::Define { instrument, symbol, ts }) => self.define(instrument, symbol, ts),
             Some(BookNote::Top(note)) => {
                 self.take_top(&note);
+                Ok(())
+            }
+            Some(BookNote::Gap { open, .. }) => {
+                self.gap_open = open;
                 Ok(())
             }
             Some(BookNote::Grid(_)) | None => Ok(()),
@@ -376,4 +383,59 @@ fn crosses(side: Side, px: Px, top: &TopOfBook) -> bool {
         Side::Ask => top.bid,
     };
     far.is_some() && (!px.is_some() || (side == Side::Bid && px >= far) || (side == Side::Ask && px <= far))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use types::{BookState, TradingStatus};
+
+    const fn at(seconds: u64) -> UnixNanos {
+        UnixNanos(seconds * Nanos::SECOND.0)
+    }
+
+    /// The slug of a desk's verdict on an order at 11 s (none: accepted), when its quote is of the first second and
+    /// `notes` follow.
+    fn said_after(notes: &[BookNote]) -> &'static str {
+        let px = |cents: i64| Px(cents * 10_000_000);
+        let order = OrderRow {
+            ts: at(11),
+            cl_ord_id: "1".into(),
+            account: "a".into(),
+            strategy: "s".into(),
+            symbol: "T".into(),
+            side: Side::Bid,
+            qty: Qty(1),
+            px: px(10_000),
+            ioc: false,
+        };
+        let limits = control::config::load(&[], &[]).unwrap().limits;
+        let mut desk = Desk::new([order].into(), limits, 1, false).unwrap();
+        let (instrument, symbol) = (InstrumentId(0), Symbol::new("T").unwrap());
+        let top = TopOfBook {
+            bid: px(10_000),
+            bid_qty: 100,
+            ask: px(10_001),
+            ask_qty: 100,
+            last: Px::NONE,
+            tick: px(1),
+            ts: at(1),
+            state: BookState::Live,
+            status: TradingStatus::Trading,
+        };
+        desk.note_book(BookNote::Define { instrument, symbol, ts: at(1) });
+        desk.note_book(BookNote::Top(TopNote { instrument, top }));
+        notes.iter().for_each(|note| desk.note_book(*note));
+        desk.advance(at(10)).unwrap();
+        desk.advance(at(12)).unwrap();
+        desk.take_judgements()[0].verdict.slug()
+    }
+
+    #[test]
+    fn an_unchanged_quote_stays_right_only_while_no_gap_is_open() {
+        let gap = |open, seconds| BookNote::Gap { open, ts: at(seconds) };
+        assert_eq!(said_after(&[]), "");
+        assert_eq!(said_after(&[gap(true, 2)]), "REF_STALE");
+        assert_eq!(said_after(&[gap(true, 2), gap(false, 3)]), "");
+    }
 }

@@ -1,10 +1,12 @@
 //! Packet sources on DPDK: a capture through net_pcap, or what the configuration names.
 
+use crate::multicast::{Member, PortSource, Wire, described, groups_of, join, plays_recording};
 use anyhow::{Context, Result, bail};
 use control::config::{EalMemory, Feed, FeedSource, Plan};
 use dataplane::source::DpdkSource;
 use dpdk::{Eal, EalConfig, Mempool, MempoolConfig, Port, PortConfig, ThreadRegistration, Vdev};
 use std::cell::RefCell;
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 /// MiB of packet memory for one port in replays and the demo; the pool below takes about 20.
@@ -61,22 +63,39 @@ pub(crate) fn open_live(plan: &Plan, feed: &Feed) -> Result<LivePort> {
     let eal = Eal::init(&config).context("cannot start DPDK")?;
     let pool = Mempool::new(&eal, &MempoolConfig::new("receiver"))?;
     let mut started = Port::configure(&eal, &device, PortConfig::default(), &pool)?.start()?;
-    let groups: Vec<_> = feed.line_a.iter().chain(&feed.line_b).map(|group| group.ip()).collect();
-    if !groups.is_empty() {
-        started.port.receive_groups(&groups)?;
+    let mut warnings: Vec<String> = warning.map(|w| w.to_string()).into_iter().collect();
+    let groups = groups_of(feed);
+    let mut received_by = String::new();
+    if groups.is_empty() {
+        warnings.push(format!(
+            "feed {} names no groups (line_a): none is joined, and what the port happens to get is received",
+            feed.name
+        ));
+    } else {
+        received_by = started.port.receive_groups(&groups)?.to_string();
     }
     let queue = started.rx.pop().with_context(|| format!("{device}: started without a receive queue"))?;
+    let tx = started.tx.pop().with_context(|| format!("{device}: started without a transmit queue"))?;
+    let mac = started.port.info().mac;
     let source = DpdkSource::live(queue, device, pool.packet_bytes());
-    Ok(LivePort { source, eal, warning: warning.map(|w| w.to_string()) })
+    let source = if plays_recording(&feed.source) { source.recorded() } else { source };
+    let (source, member) = join(feed, source, Wire { tx, pool }, mac)?;
+    let joined_by = described(feed, member.is_some());
+    let row = |group: &Ipv4Addr| [group.to_string(), joined_by.clone(), received_by.clone()];
+    Ok(LivePort { source, member, eal, warnings, groups: groups.iter().map(row).collect() })
 }
 
 /// A port that receives.
 pub(crate) struct LivePort {
-    pub(crate) source: DpdkSource,
+    pub(crate) source: PortSource,
+    /// Keeps the groups joined; none where there is nothing to join.
+    pub(crate) member: Option<Member>,
     /// For registering the thread that will poll.
     pub(crate) eal: Eal,
     /// What the operator should know.
-    pub(crate) warning: Option<String>,
+    pub(crate) warnings: Vec<String>,
+    /// For the boot report: group, how it is joined, by which filter it is received.
+    pub(crate) groups: Vec<[String; 3]>,
 }
 
 thread_local! {

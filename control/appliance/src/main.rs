@@ -15,6 +15,8 @@ mod dpdk_source;
 mod feeds;
 mod hist;
 mod latency;
+#[cfg(feature = "dpdk")]
+mod multicast;
 mod orders;
 mod output;
 mod pipeline;

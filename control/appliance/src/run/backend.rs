@@ -1,6 +1,7 @@
 //! What the control plane sees of the running line, and how it moves it: through the gate's single-writer tables and a
 //! ring of commands to the scorer, never through the order path.
 
+use super::health::{FeedHealth, Moment, feed_state};
 use super::stages::{ScorerCommand, ScorerNote};
 use anyhow::Result;
 use control::backend::{Backend, BackendError, InstrumentView, Snapshot};
@@ -15,18 +16,30 @@ use stage::{Clock, CounterReader, LiveClock, RingTx};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use types::{BookState, FEATURES, InstrumentId, Px, Qty, Symbol, Tier, UnixNanos};
+use types::{BookState, FEATURES, InstrumentId, Nanos, Px, Qty, Symbol, Tier, UnixNanos};
 
 /// Strategies and accounts that can be named; their breakers exist from the start.
 pub(super) const NAMES_MAX: u16 = 64;
 
 const CLASS: ClassId = ClassId(0);
 
-/// The counters of one feed.
+/// One feed as its stages show it.
 pub(super) struct FeedView {
     pub(super) name: String,
     pub(super) counters: CounterReader,
     pub(super) ended: AtomicBool,
+    /// When the last message came.
+    pub(super) last: Moment,
+    pub(super) health: FeedHealth,
+    /// Silence after which it is stale.
+    pub(super) stale_after: Nanos,
+}
+
+/// The scorer as its stage shows it.
+pub(super) struct ScorerView {
+    pub(super) counters: CounterReader,
+    /// When the last score was made.
+    pub(super) last: Moment,
 }
 
 /// What the cold thread knows of one instrument.
@@ -64,7 +77,7 @@ struct Directory {
 pub(super) struct LiveBackend {
     pub(super) clock: LiveClock,
     pub(super) feeds: Vec<FeedView>,
-    pub(super) scorer: Option<CounterReader>,
+    pub(super) scorer: Option<ScorerView>,
     pub(super) model: String,
     pub(super) readers: Readers,
     writers: Mutex<Writers>,
@@ -95,7 +108,7 @@ impl LiveBackend {
     pub(super) fn new(
         clock: LiveClock,
         feeds: Vec<FeedView>,
-        scorer: Option<CounterReader>,
+        scorer: Option<ScorerView>,
         model: String,
         readers: Readers,
         writers: Writers,
@@ -220,25 +233,22 @@ impl Backend for LiveBackend {
         };
         let feed = |feed: &FeedView| {
             let messages = value(&feed.counters, "messages");
-            let state = match (feed.ended.load(Ordering::Relaxed), messages) {
-                (true, _) => "ended",
-                (false, 0) => "silent",
-                (false, _) => "live",
-            };
+            let ended = feed.ended.load(Ordering::Relaxed);
+            let state = feed_state(ended, messages, &feed.health, feed.stale_after, self.clock.now());
             FeedStatus {
                 name: feed.name.clone(),
                 state: state.to_owned(),
                 messages,
                 gaps: value(&feed.counters, "gaps"),
                 missing: value(&feed.counters, "missing"),
-                last: None,
+                last: feed.last.stamp(),
             }
         };
         let scorer = ScorerStatus {
             backend: if self.scorer.is_some() { "cpu" } else { "off" }.to_owned(),
             model: self.model.clone(),
-            last: None,
-            scored: self.scorer.as_ref().map_or(0, |counters| value(counters, "scored")),
+            last: self.scorer.as_ref().and_then(|scorer| scorer.last.stamp()),
+            scored: self.scorer.as_ref().map_or(0, |scorer| value(&scorer.counters, "scored")),
         };
         Snapshot { feeds: self.feeds.iter().map(feed).collect(), scorer, orders: OrderCounts::default() }
     }

@@ -1,26 +1,24 @@
 //! Everything a start takes: sources, memory, tables, stages; and the table of it that boot prints.
 
-use super::backend::{FeedView, LiveBackend, NAMES_MAX, Readers, Writers};
+use super::backend::{FeedView, LiveBackend, NAMES_MAX, Readers, ScorerView, Writers};
+use super::feed::{LiveFeed, OpenedFeed, ThreadStart, open_feed};
+use super::health::{Channels, FeedHealth, LastMoved};
 use super::stages::{
     CommandedScorer, Defined, Definitions, PollTime, Publisher, References, ScorerCommand, ScorerNote, Tiers,
     Timed,
 };
 use crate::latency::Latency;
-use crate::pipeline::AnyFeed;
 use crate::replay::load_model;
 use anyhow::{Context, Result, ensure};
-use control::config::{CpuChoice, Feed as FeedPlan, FeedKind as PlanKind, FeedSource, Plan};
-use dataplane::{ChannelConfig, EventTx, FeedConfig, FeedKind, FileOptions, ReceiverHops, open_files};
+use control::config::{CpuChoice, Feed as FeedPlan, Plan};
 use featurizer::{BookLimits, Featurizer, FeaturizerConfig, FeaturizerStage};
 use gate::{
     BreakerTable, ClassId, Gate, GateConfig, GateTables, LimitTable, RefTable, StaticTable, StrategyConfig,
 };
 use gpu::{Backend as ScorerBackend, PolledScorer, Scorer, ScorerStage, ScorerStageConfig, open_scorer};
 use stage::{
-    GapTx, IdlePolicy, LiveClock, LosslessTx, Pinned, PinnedConfig, RingRx, RingTx, Stage, StopFlag, Work,
-    ring, spawn_pinned,
+    IdlePolicy, LiveClock, Pinned, PinnedConfig, RingRx, RingTx, Stage, StopFlag, ring, spawn_pinned,
 };
-use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use types::{BookEvent, FeatureVector, InstrumentId, Nanos, Symbol, UnixNanos};
@@ -32,23 +30,23 @@ const COLD_DEPTH: usize = 1 << 15;
 const SCORER_BURST: usize = 1_024;
 
 /// What boot prints.
+#[derive(Default)]
 pub(super) struct Report {
     pub(super) warnings: Vec<String>,
     /// Stage, CPU, input, what happens when its output is full.
     pub(super) stages: Vec<[String; 4]>,
     pub(super) memory: Vec<(String, usize)>,
+    /// Multicast group, how it is joined, by which filter the port receives it.
+    pub(super) groups: Vec<[String; 3]>,
 }
 
 type Books = Timed<FeaturizerStage<VectorTx, References, Definitions>>;
-/// What the receiver's thread does before its first poll.
-type ThreadStart = Box<dyn FnOnce() -> Result<(), String> + Send>;
-
 type AnyScorer = CommandedScorer<Box<dyn Scorer + Send>>;
 
 /// The line with all its memory, not running.
 pub(super) struct Line {
     pub(super) backend: Arc<LiveBackend>,
-    feed: AnyFeed,
+    feed: LiveFeed,
     thread_start: ThreadStart,
     books: Books,
     scorer: Option<Timed<AnyScorer>>,
@@ -93,9 +91,10 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
         );
     };
     let instruments = plan.book.instruments as usize;
-    let mut report = Report { warnings: Vec::new(), stages: Vec::new(), memory: Vec::new() };
+    let mut report = Report::default();
     let (event_tx, event_rx) = ring::<BookEvent>(plan.link.receiver_featurizer_events as usize);
-    let (feed, thread_start) = open_feed(plan, feed_plan, event_tx, clock, latency, &mut report)?;
+    let OpenedFeed { feed, thread_start, chores } =
+        open_feed(plan, feed_plan, event_tx, clock, latency, &mut report)?;
 
     let (references, ref_reader) = RefTable::create(instruments)?;
     let (statics, static_reader) = StaticTable::create(instruments, 1)?;
@@ -116,11 +115,13 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     let (commands_tx, commands_rx) = ring::<ScorerCommand>(COLD_DEPTH);
     let (vector_tx, vector_rx) = ring::<FeatureVector>(plan.link.featurizer_scorer_vectors as usize);
     let now: PollTime = Arc::default();
-    let (scorer, model, notes, scored) = if plan.scorer.enabled {
+    let (scorer, model, notes, scorer_view) = if plan.scorer.enabled {
         let (scorer, model, notes) = build_scorer(plan, dynamics, vector_rx, commands_rx)?;
-        let counters = scorer.1;
-        let timed = timed(scorer.0, Arc::default(), clock, latency, "score");
-        (Some(timed), model, notes, Some(counters))
+        let (scorer, counters) = scorer;
+        let scored = LastMoved::new(counters.clone(), "scored");
+        let view = ScorerView { counters, last: scored.moment() };
+        let timed = Timed { moved: Some(scored), ..timed(scorer, Arc::default(), clock, latency, "score") };
+        (Some(timed), model, notes, Some(view))
     } else {
         (None, String::new(), Vec::new(), None)
     };
@@ -128,15 +129,26 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     let featurizer = Featurizer::new(&featurizer_config(plan)).context("cannot build the books")?;
     report.memory.push(("books and features".into(), featurizer.memory().bytes));
     report.memory.push(("rings".into(), ring_bytes(plan)));
-    let sink = References { writer: references, now: Arc::clone(&now) };
+    let health = FeedHealth::default();
+    let channels = Channels::new(feed_plan.line_a.len(), health.clone());
+    let sink = References { writer: references, now: Arc::clone(&now), channels };
     let stage = FeaturizerStage::new(featurizer, event_rx, vectors, sink, Definitions(definitions_tx));
     let books = timed(stage, now, clock, latency, "book_features");
     describe_stages(plan, feed_plan, scorer.is_some(), &mut report);
 
-    let view = FeedView { name: feed_plan.name.to_string(), counters: feed.counters(), ended: false.into() };
+    let heard = LastMoved::new(feed.counters(), "messages");
+    let view = FeedView {
+        name: feed_plan.name.to_string(),
+        counters: feed.counters(),
+        ended: false.into(),
+        last: heard.moment(),
+        health,
+        stale_after: Nanos(u64::from(feed_plan.stale_after_ms) * 1_000_000),
+    };
+    let feed = LiveFeed { feed, chores, heard };
     let readers = Readers { statics: static_reader, dynamics: dynamic_reader, references: ref_reader };
     let writers = Writers { statics, breakers, commands: commands_tx };
-    let backend = LiveBackend::new(clock.clone(), vec![view], scored, model, readers, writers, gate);
+    let backend = LiveBackend::new(clock.clone(), vec![view], scorer_view, model, readers, writers, gate);
     Ok((Line { backend: Arc::new(backend), feed, thread_start, books, scorer, definitions, notes }, report))
 }
 
@@ -148,7 +160,7 @@ fn timed<S>(
     hop: &'static str,
 ) -> Timed<S> {
     let start = stage::Clock::now(clock);
-    Timed { stage, now, clock: clock.clone(), latency: latency.hop(hop, start) }
+    Timed { stage, now, clock: clock.clone(), latency: latency.hop(hop, start), moved: None }
 }
 
 fn build_gate(tables: GateTables, report: &mut Report) -> Result<Gate> {
@@ -239,99 +251,6 @@ fn describe_stages(plan: &Plan, feed: &FeedPlan, scorer: bool, report: &mut Repo
     }
 }
 
-fn open_feed(
-    plan: &Plan,
-    feed: &FeedPlan,
-    tx: RingTx<BookEvent>,
-    clock: &LiveClock,
-    latency: &mut Latency,
-    report: &mut Report,
-) -> Result<(AnyFeed, ThreadStart)> {
-    let kind = match feed.kind {
-        PlanKind::Itch50 => FeedKind::Itch50,
-        PlanKind::Deep => FeedKind::Deep,
-    };
-    let line = |group: &control::config::Group| SocketAddrV4::new(group.ip(), group.port());
-    let channel = |(index, a): (usize, &control::config::Group)| ChannelConfig {
-        lines: std::iter::once(a).chain(feed.line_b.get(index)).map(line).collect(),
-    };
-    let config = FeedConfig {
-        channels: feed.line_a.iter().enumerate().map(channel).collect(),
-        ..crate::feeds::feed_config(&plan.book, kind)
-    };
-    let start = stage::Clock::now(clock);
-    let hops = ReceiverHops {
-        clock: clock.clone(),
-        nic_decode: latency.hop("nic_decode", start),
-        decode_ring: latency.hop("decode_ring", start),
-        sample_every: 16,
-        interval: Nanos::SECOND,
-    };
-    match &feed.source {
-        FeedSource::File(path) => {
-            let tx = EventTx::Replay(LosslessTx::new(tx));
-            let paths = [path.clone()];
-            let feed = open_files("receiver", &paths, &config, FileOptions::default(), tx, Some(hops))?;
-            Ok((feed, Box::new(|| Ok(()))))
-        }
-        FeedSource::Vdev(_) | FeedSource::Pci(_) => open_port(plan, feed, &config, tx, hops, clock, report),
-    }
-}
-
-/// A port on DPDK.
-#[cfg(feature = "dpdk")]
-fn open_port(
-    plan: &Plan,
-    feed: &FeedPlan,
-    config: &FeedConfig,
-    tx: RingTx<BookEvent>,
-    hops: ReceiverHops,
-    clock: &LiveClock,
-    report: &mut Report,
-) -> Result<(AnyFeed, ThreadStart)> {
-    let port = crate::dpdk_source::open_live(plan, feed)?;
-    report.warnings.extend(port.warning);
-    let tx = EventTx::Live(GapTx::new(tx, config.instruments_max));
-    let receiver = dataplane::Receiver::new("receiver", port.source, config, tx)?;
-    let eal = port.eal;
-    let register: ThreadStart = Box::new(move || crate::dpdk_source::register_thread(&eal));
-    Ok((Box::new(receiver.with_hops(hops).with_publish_stamps(clock.clone())), register))
-}
-
-/// Without DPDK in the build there is no port to open.
-#[cfg(not(feature = "dpdk"))]
-fn open_port(
-    _plan: &Plan,
-    feed: &FeedPlan,
-    _config: &FeedConfig,
-    _tx: RingTx<BookEvent>,
-    _hops: ReceiverHops,
-    _clock: &LiveClock,
-    _report: &mut Report,
-) -> Result<(AnyFeed, ThreadStart)> {
-    anyhow::bail!(
-        "feed {}: this build has no DPDK (built with --no-default-features), wanted source \"file:PATH\"",
-        feed.name
-    )
-}
-
-/// The receiver on its own thread.
-pub(super) struct LiveFeed(AnyFeed);
-
-impl Stage for LiveFeed {
-    fn name(&self) -> &'static str {
-        self.0.name()
-    }
-
-    fn poll(&mut self, now: UnixNanos) -> Work {
-        self.0.poll(now)
-    }
-
-    fn housekeep(&mut self, now: UnixNanos) {
-        self.0.housekeep(now);
-    }
-}
-
 impl Line {
     /// Gives each stage its thread, consumers first.
     ///
@@ -343,7 +262,7 @@ impl Line {
         let placement = &plan.placement;
         let scorer = scorer.map(|s| spawn(s, placement.scorer_cpu, clock, &stop, || Ok(()))).transpose()?;
         let books = spawn(books, placement.featurizer_cpu, clock, &stop, || Ok(()))?;
-        let feed = spawn(LiveFeed(feed), placement.receiver_cpu, clock, &stop, thread_start)?;
+        let feed = spawn(feed, placement.receiver_cpu, clock, &stop, thread_start)?;
         Ok(Running { feed, books, scorer, stop, definitions, notes })
     }
 }
@@ -386,7 +305,7 @@ impl Running {
         }
     }
 
-    /// Stops the stages and reports why the input ended early, if it did.
+    /// Stops the stages, leaves the multicast groups, and reports why the input ended early, if it did.
     ///
     /// # Errors
     /// A stage that panicked, or the input's error.
@@ -397,6 +316,9 @@ impl Running {
         if let Some(scorer) = self.scorer {
             scorer.join()?.latency.swap(now);
         }
-        feed.0.take_error().map_or(Ok(()), |error| Err(error.into()))
+        if let Some(said) = feed.chores.as_mut().map(|chores| chores.close(now)) {
+            eprintln!("{said}");
+        }
+        feed.feed.take_error().map_or(Ok(()), |error| Err(error.into()))
     }
 }

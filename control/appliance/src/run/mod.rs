@@ -3,6 +3,8 @@
 
 mod backend;
 mod boot;
+mod feed;
+mod health;
 mod stages;
 
 use crate::cli;
@@ -69,6 +71,16 @@ fn print_report(report: &Report) {
     memory.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_header(["memory", "bytes"]);
     memory.add_rows(report.memory.iter().map(|(what, bytes)| [what.clone(), bytes.to_string()]));
     println!("{placement}\n{memory}");
+    if !report.groups.is_empty() {
+        let mut groups = comfy_table::Table::new();
+        groups.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_header([
+            "multicast group",
+            "joined by",
+            "received by",
+        ]);
+        groups.add_rows(report.groups.iter().map(<[String; 3]>::each_ref));
+        println!("{groups}");
+    }
 }
 
 fn serve(plan: &Plan, line: Line, clock: &LiveClock, latency: Latency) -> Result<()> {

@@ -1,6 +1,7 @@
 //! What the live stages hand out: quotes and limits straight into the gate's tables, everything else over rings to the
 //! cold thread.
 
+use super::health::{Channels, LastMoved};
 use featurizer::{Book, Effect, Observer, TopOfBook, TopOfBookSink};
 use gate::{ClassId, Envelope, LimitWriter, RefWriter};
 use gpu::{LimitSink, LimitUpdate, PolledScorer, ScoreObserver, ScoreRecord, Scorer, TierChange};
@@ -46,10 +47,12 @@ impl ScorerNote {
 }
 
 /// Writes quotes into the gate's reference table, as of their arrival here: the gate judges their age by its own clock.
+/// Quotes that have not changed stay right as long as every channel lives and none lacks anything, and no longer.
 #[derive(Debug)]
 pub(super) struct References {
     pub(super) writer: RefWriter,
     pub(super) now: PollTime,
+    pub(super) channels: Channels,
 }
 
 impl TopOfBookSink for References {
@@ -70,7 +73,13 @@ impl TopOfBookSink for References {
         };
         // An instrument beyond the table has no reference, and so no order of it passes.
         let _ = self.writer.publish(instrument, &top);
-        self.writer.heartbeat(ts);
+    }
+
+    fn applied(&mut self, events: &[BookEvent], gap_open: bool) {
+        let now = UnixNanos(self.now.load(Ordering::Relaxed));
+        if let Some(complete) = self.channels.note(events, gap_open, now) {
+            self.writer.heartbeat(complete);
+        }
     }
 }
 
@@ -94,6 +103,8 @@ pub(super) struct Timed<S> {
     pub(super) now: PollTime,
     pub(super) clock: stage::LiveClock,
     pub(super) latency: HopHistogram,
+    /// What the stage did last, for `status`.
+    pub(super) moved: Option<LastMoved>,
 }
 
 impl<S: Stage> Stage for Timed<S> {
@@ -114,6 +125,9 @@ impl<S: Stage> Stage for Timed<S> {
     fn housekeep(&mut self, now: UnixNanos) {
         self.stage.housekeep(now);
         self.latency.swap_after(now, INTERVAL);
+        if let Some(moved) = &mut self.moved {
+            moved.look(now);
+        }
     }
 }
 
@@ -169,5 +183,78 @@ impl<S: Scorer> Stage for CommandedScorer<S> {
             }
         });
         self.scorer.poll(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::health::FeedHealth;
+    use super::*;
+    use gate::{
+        AccountId, Breaker, BreakerCause, BreakerState, BreakerTable, Gate, GateConfig, GateTables,
+        OrderIntent, OrderType, Permission, RefTable, RejectReason, StaticTable, StaticTerms, StrategyConfig,
+        StrategyId, TimeInForce,
+    };
+    use types::{BookLevel, BookState, Qty, Side, TradingStatus};
+
+    const fn at(seconds: u64) -> UnixNanos {
+        UnixNanos(seconds * Nanos::SECOND.0)
+    }
+
+    /// What the live sink makes of a quote of the first second when, at 10 s, events come with a gap open or not: whether
+    /// the gate finds it too old at 11 s.
+    fn too_old(gap_open: bool, channels: usize) -> bool {
+        let (writer, references) = RefTable::create(1).unwrap();
+        let (mut statics, static_reader) = StaticTable::create(1, 1).unwrap();
+        let (mut breakers, breaker_reader) = BreakerTable::create(1, 1, 1).unwrap();
+        breakers.set_unset(Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 });
+        let envelope = control::config::load(&[], &[]).unwrap().limits.default;
+        let terms = StaticTerms { lot: Qty(1), permission: Permission::Granted, version: 1 };
+        statics.publish(InstrumentId(0), ClassId(0), &envelope, &terms, at(1)).unwrap();
+        let strategies = [StrategyConfig { class: ClassId(0), order_rate_per_s: 10, order_burst: 10 }];
+        let config = GateConfig { strategies: &strategies, ..GateConfig::DEFAULT };
+        let tables =
+            GateTables { statics: static_reader, dynamics: None, references, breakers: breaker_reader };
+        let gate = Gate::new(&config, tables).unwrap();
+
+        let now = PollTime::default();
+        let channels = Channels::new(channels, FeedHealth::default());
+        let mut sink = References { writer, now: Arc::clone(&now), channels };
+        let level = |cents: i64| BookLevel { px: Px(cents * 10_000_000), qty: 100, ..BookLevel::NONE };
+        now.store(at(1).0, Ordering::Relaxed);
+        sink.top(&TopOfBook {
+            instrument: InstrumentId(0),
+            bid: level(10_000),
+            ask: level(10_001),
+            last: Px::NONE,
+            tick: Px(10_000_000),
+            ts: at(1),
+            state: BookState::Live,
+            status: TradingStatus::Trading,
+        });
+        now.store(at(10).0, Ordering::Relaxed);
+        sink.applied(&[BookEvent::EMPTY], gap_open);
+        let order = OrderIntent {
+            cl_ord_id: 1,
+            px: level(10_000).px,
+            instrument: InstrumentId(0),
+            qty: Qty(1),
+            strategy: StrategyId(0),
+            account: AccountId(0),
+            side: Side::Bid,
+            order_type: OrderType::Limit,
+            tif: TimeInForce::Day,
+        };
+        let explained = gate.explain(&order, at(11));
+        let reasons: Vec<_> = explained.breaches().map(|b| b.reason).collect();
+        assert!(reasons.iter().all(|r| *r == RejectReason::RefStale), "{reasons:?}");
+        !reasons.is_empty()
+    }
+
+    #[test]
+    fn a_quote_ages_while_a_gap_is_open_or_a_channel_is_silent() {
+        assert!(!too_old(false, 1), "the feed lives and lacks nothing: the unchanged quote is the quote");
+        assert!(too_old(true, 1), "what was lost may have changed it");
+        assert!(too_old(false, 2), "the other channel was never heard");
     }
 }

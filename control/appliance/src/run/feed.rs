@@ -1,0 +1,152 @@
+//! The daemon's input: a port on DPDK or a capture, and what its thread does beside receiving.
+
+use super::boot::Report;
+use super::health::LastMoved;
+use crate::latency::Latency;
+use crate::pipeline::AnyFeed;
+use anyhow::Result;
+use control::config::{Feed as FeedPlan, FeedKind as PlanKind, FeedSource, Plan};
+use dataplane::{ChannelConfig, EventTx, FeedConfig, FeedKind, FileOptions, ReceiverHops, open_files};
+use stage::{LiveClock, LosslessTx, RingTx, Stage, Work};
+use std::net::SocketAddrV4;
+use types::{BookEvent, Nanos, UnixNanos};
+
+/// What the receiver's thread does before its first poll.
+pub(super) type ThreadStart = Box<dyn FnOnce() -> Result<(), String> + Send>;
+
+/// What a port wants done now and then by the thread that polls it.
+pub(super) trait PortChores: Send {
+    /// Called with each housekeeping.
+    fn keep(&mut self, now: UnixNanos);
+
+    /// Called once, when the thread has ended; says what there was to do.
+    fn close(&mut self, now: UnixNanos) -> String;
+}
+
+/// An input, not running.
+pub(super) struct OpenedFeed {
+    pub(super) feed: AnyFeed,
+    pub(super) thread_start: ThreadStart,
+    pub(super) chores: Option<Box<dyn PortChores>>,
+}
+
+/// Opens what the configuration names.
+///
+/// # Errors
+/// A port or file that cannot be had, or groups that cannot be joined.
+pub(super) fn open_feed(
+    plan: &Plan,
+    feed: &FeedPlan,
+    tx: RingTx<BookEvent>,
+    clock: &LiveClock,
+    latency: &mut Latency,
+    report: &mut Report,
+) -> Result<OpenedFeed> {
+    let kind = match feed.kind {
+        PlanKind::Itch50 => FeedKind::Itch50,
+        PlanKind::Deep => FeedKind::Deep,
+    };
+    let line = |group: &control::config::Group| SocketAddrV4::new(group.ip(), group.port());
+    let channel = |(index, a): (usize, &control::config::Group)| ChannelConfig {
+        lines: std::iter::once(a).chain(feed.line_b.get(index)).map(line).collect(),
+    };
+    let config = FeedConfig {
+        channels: feed.line_a.iter().enumerate().map(channel).collect(),
+        ..crate::feeds::feed_config(&plan.book, kind)
+    };
+    let start = stage::Clock::now(clock);
+    let hops = ReceiverHops {
+        clock: clock.clone(),
+        nic_decode: latency.hop("nic_decode", start),
+        decode_ring: latency.hop("decode_ring", start),
+        sample_every: 16,
+        interval: Nanos::SECOND,
+    };
+    match &feed.source {
+        FeedSource::File(path) => {
+            let tx = EventTx::Replay(LosslessTx::new(tx));
+            let paths = [path.clone()];
+            let feed = open_files("receiver", &paths, &config, FileOptions::default(), tx, Some(hops))?;
+            Ok(OpenedFeed { feed, thread_start: Box::new(|| Ok(())), chores: None })
+        }
+        FeedSource::Vdev(_) | FeedSource::Pci(_) => open_port(plan, feed, &config, tx, hops, clock, report),
+    }
+}
+
+/// A port on DPDK.
+#[cfg(feature = "dpdk")]
+fn open_port(
+    plan: &Plan,
+    feed: &FeedPlan,
+    config: &FeedConfig,
+    tx: RingTx<BookEvent>,
+    hops: ReceiverHops,
+    clock: &LiveClock,
+    report: &mut Report,
+) -> Result<OpenedFeed> {
+    let port = crate::dpdk_source::open_live(plan, feed)?;
+    report.warnings.extend(port.warnings);
+    report.groups.extend(port.groups);
+    let tx = EventTx::Live(stage::GapTx::new(tx, config.instruments_max));
+    let receiver = dataplane::Receiver::new("receiver", port.source, config, tx)?;
+    let eal = port.eal;
+    Ok(OpenedFeed {
+        feed: Box::new(receiver.with_hops(hops).with_publish_stamps(clock.clone())),
+        thread_start: Box::new(move || crate::dpdk_source::register_thread(&eal)),
+        chores: port.member.map(|member| Box::new(member) as Box<dyn PortChores>),
+    })
+}
+
+/// Without DPDK in the build there is no port to open.
+#[cfg(not(feature = "dpdk"))]
+fn open_port(
+    _plan: &Plan,
+    feed: &FeedPlan,
+    _config: &FeedConfig,
+    _tx: RingTx<BookEvent>,
+    _hops: ReceiverHops,
+    _clock: &LiveClock,
+    _report: &mut Report,
+) -> Result<OpenedFeed> {
+    anyhow::bail!(
+        "feed {}: this build has no DPDK (built with --no-default-features), wanted source \"file:PATH\"",
+        feed.name
+    )
+}
+
+#[cfg(feature = "dpdk")]
+impl PortChores for crate::multicast::Member {
+    fn keep(&mut self, now: UnixNanos) {
+        Self::keep(self, now);
+    }
+
+    fn close(&mut self, now: UnixNanos) -> String {
+        self.leave(now)
+    }
+}
+
+/// The receiver on its own thread.
+pub(super) struct LiveFeed {
+    pub(super) feed: AnyFeed,
+    pub(super) chores: Option<Box<dyn PortChores>>,
+    /// When the last message came.
+    pub(super) heard: LastMoved,
+}
+
+impl Stage for LiveFeed {
+    fn name(&self) -> &'static str {
+        self.feed.name()
+    }
+
+    fn poll(&mut self, now: UnixNanos) -> Work {
+        self.feed.poll(now)
+    }
+
+    fn housekeep(&mut self, now: UnixNanos) {
+        self.feed.housekeep(now);
+        self.heard.look(now);
+        if let Some(chores) = &mut self.chores {
+            chores.keep(now);
+        }
+    }
+}
