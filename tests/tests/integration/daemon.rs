@@ -23,7 +23,7 @@ fn configure(dir: &Path, pcap: &Path) -> String {
 }
 
 /// A daemon that is killed when the test ends.
-struct Daemon(Child);
+pub(crate) struct Daemon(pub(crate) Child);
 
 impl Daemon {
     fn start(config: &str, socket: &Path) -> Self {
@@ -46,11 +46,11 @@ impl Drop for Daemon {
     }
 }
 
-fn ctl(socket: &Path, args: &[&str]) -> Output {
+pub(crate) fn ctl(socket: &Path, args: &[&str]) -> Output {
     Command::new(programs().join("portcullisctl")).arg("--socket").arg(socket).args(args).output().unwrap()
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 

@@ -6,6 +6,7 @@ mod determinism;
 mod feed_gap;
 mod flash_crash;
 mod histograms;
+mod live_multicast;
 mod real_captures;
 mod structure;
 mod tables;
