@@ -4,13 +4,13 @@
 use std::fs;
 
 use gpu::{
-    Backend, DenseLayer, FusedAutoencoder, FusedError, FusedScorer, Kernel, Model, RawScore, ReferenceScorer,
-    Scorer, Then, open_scorer,
+    Backend, DenseLayer, FusedAutoencoder, FusedError, FusedScorer, Kernel, LimitUpdate, Model, PolicyConfig,
+    RawScore, ReferenceScorer, Scorer, ScorerStage, ScorerStageConfig, Then, open_scorer,
 };
 use proptest::prelude::*;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
-use types::{BookState, FEATURE_COUNT, FeatureVector, InstrumentId, Symbol, UnixNanos};
+use types::{BookState, FEATURE_COUNT, FeatureVector, InstrumentId, Symbol, Tier, UnixNanos};
 
 const ALL_VALID: u16 = (1 << FEATURE_COUNT) - 1;
 
@@ -323,5 +323,48 @@ fn layers_that_do_not_fit_are_refused_with_found_and_wanted() {
     if let Some(kernel) = Kernel::ALL.into_iter().find(|kernel| !kernel.is_available()) {
         let error = FusedAutoencoder::new(&[layer(1, 1, Then::Nothing)], kernel).unwrap_err();
         assert_eq!(error, FusedError::Unavailable(kernel));
+    }
+}
+
+/// Tier of every instrument after every grid point, of markets that go from calm to stress and back.
+fn tiers(model: &Model, scorer: impl Scorer) -> Vec<Tier> {
+    const INSTRUMENTS: u32 = 12;
+    let config = ScorerStageConfig {
+        instrument_count_max: INSTRUMENTS as usize,
+        class_count: 1,
+        policy: PolicyConfig::default(),
+    };
+    let sink = |_: &LimitUpdate, _: UnixNanos| ();
+    let mut stage = ScorerStage::new(config, model, scorer, sink, ()).expect("the default policy");
+    for i in 0..INSTRUMENTS {
+        stage.define(InstrumentId(i), Symbol::new(&format!("S{i}")).expect("a name"));
+    }
+    let (mut numbers, mut found) = (Numbers(7), Vec::new());
+    let centre = [1.0, 0.0, 0.5, 0.5, 0.0, 0.0, 0.0, 0.5, 6.0, 0.05, 0.45, 6.0, 1.0];
+    for grid in 1..600_u64 {
+        let end = UnixNanos(1_700_000_000_000_000_000 + grid * 100_000_000);
+        let mut vectors: Vec<FeatureVector> = (0..INSTRUMENTS)
+            .map(|i| {
+                let stress = if (200..350).contains(&grid) { f64::from(i) } else { 0.0 };
+                let values =
+                    centre.map(|c| c + (0.1 + 0.4 * stress) * (0.2 + f64::abs(c)) * numbers.signed());
+                FeatureVector { ts: end, ..vector(i, values, ALL_VALID) }
+            })
+            .collect();
+        vectors.push(FeatureVector::end_of_grid(end));
+        stage.on_vectors(&vectors, end);
+        found.extend((0..INSTRUMENTS).map(|i| stage.tier(InstrumentId(i))));
+    }
+    found
+}
+
+#[test]
+fn tiers_are_those_of_the_reference() {
+    let model = model(0);
+    let wanted = tiers(&model, ReferenceScorer::new(&model, 12));
+    assert!(wanted.contains(&Tier::Normal) && wanted.iter().any(|tier| *tier > Tier::Elevated));
+    for kernel in kernels() {
+        let fused = FusedScorer::with_kernel(&model, 12, kernel).expect("an available kernel");
+        assert_eq!(tiers(&model, fused), wanted, "{kernel:?}");
     }
 }
