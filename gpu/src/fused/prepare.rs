@@ -206,9 +206,9 @@ mod tests {
                 logs.normalise(lane, values, usable[lane], &fused, &mut x);
                 let want = profile.normalise(values, *valid);
                 prop_assert_eq!(usable[lane], want.usable);
-                for feature in 0..FEATURE_COUNT {
-                    let (found, want) = (x[feature][lane], want.x[feature]);
-                    prop_assert!((found - want).abs() <= 1e-6 * want.abs().max(1e-6), "{feature}: {found} {want}");
+                for (line, want) in x.iter().zip(want.x) {
+                    let found = line[lane];
+                    prop_assert!((found - want).abs() <= 1e-6 * want.abs().max(1e-6), "{found} {want}");
                 }
             }
             prop_assert!(x.iter().all(|line| line[rows.len()..].iter().all(|v| *v == 9.0)));
