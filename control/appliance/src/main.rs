@@ -26,6 +26,7 @@ mod report;
 mod run;
 mod scenario;
 mod score_stage;
+mod scorer;
 mod summary;
 mod svg;
 mod tables;

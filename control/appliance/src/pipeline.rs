@@ -6,13 +6,14 @@ use crate::desk::Desk;
 use crate::desk_stage::{DeskObserver, DeskStage};
 use crate::latency::Latency;
 use crate::score_stage::{Outbox, ScoreBook, ScoreNote, ScoreStage};
+use crate::scorer::AnyScorer;
 use crate::tables::{BookTables, Filter, Sheet};
 use anyhow::{Context, Result};
 use control::config::Plan;
 use dataplane::{EventTx, Feed, FeedStats};
 use featurizer::capture::FeatureWriter;
 use featurizer::{Featurizer, FeaturizerConfig, OnFull};
-use gpu::{Backend, Model, Scorer, ScorerStage, ScorerStageConfig, open_scorer};
+use gpu::{Model, ScorerStage, ScorerStageConfig};
 use stage::{
     Inline, LosslessTx, OsClock, PinnedConfig, Stage, StopFlag, Work, WorkStatus, ring, spawn_pinned,
 };
@@ -25,7 +26,6 @@ const NOTES_DEPTH: usize = 1 << 14;
 pub(crate) type AnyFeed = Box<dyn Feed + Send>;
 
 /// A scorer of any backend.
-type AnyScorer = Box<dyn Scorer + Send>;
 
 /// Files the line writes on its way.
 #[derive(Default)]
@@ -225,7 +225,7 @@ fn scorer_stage(
     book: ScoreBook,
 ) -> Result<ScorerStage<AnyScorer, Outbox, ScoreBook>> {
     let instruments = plan.book.instruments as usize;
-    let scorer = open_scorer(Backend::Reference, model, instruments).context("cannot open the scorer")?;
+    let scorer = crate::scorer::open(plan, model)?;
     let config = ScorerStageConfig {
         instrument_count_max: instruments,
         class_count: 1,

@@ -166,8 +166,12 @@ pub struct Book {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ScorerBackend {
-    /// This machine's processors.
+    /// This machine's processors, by the fastest kernel they run.
     Cpu,
+    /// This machine's processors, by the model's own definition in Candle.
+    Candle,
+    /// This machine's processors, in plain double precision.
+    Reference,
     /// An NVIDIA GPU.
     Cuda,
 }

@@ -95,7 +95,7 @@ fn slips_are_errors_with_the_line_and_what_was_meant() {
         ),
         (
             "[scorer]\nbackend = \"cdua\"",
-            "p.toml:2: scorer.backend: found \"cdua\", wanted one of \"cpu\", \"cuda\"; did you mean `cuda`?",
+            "p.toml:2: scorer.backend: found \"cdua\", wanted one of \"cpu\", \"candle\", \"reference\", \"cuda\"; did you mean `cuda`?",
         ),
         (
             "[scorr]\nlease_ms = 500",

@@ -37,6 +37,7 @@ pub(super) struct FeedView {
 
 /// The scorer as its stage shows it.
 pub(super) struct ScorerView {
+    pub(super) name: &'static str,
     pub(super) counters: CounterReader,
     /// When the last score was made.
     pub(super) last: Moment,
@@ -245,7 +246,7 @@ impl Backend for LiveBackend {
             }
         };
         let scorer = ScorerStatus {
-            backend: if self.scorer.is_some() { "cpu" } else { "off" }.to_owned(),
+            backend: self.scorer.as_ref().map_or("off", |scorer| scorer.name).to_owned(),
             model: self.model.clone(),
             last: self.scorer.as_ref().and_then(|scorer| scorer.last.stamp()),
             scored: self.scorer.as_ref().map_or(0, |scorer| value(&scorer.counters, "scored")),

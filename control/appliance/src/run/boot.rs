@@ -9,13 +9,14 @@ use super::stages::{
 };
 use crate::latency::Latency;
 use crate::replay::load_model;
-use anyhow::{Context, Result, ensure};
+use crate::scorer::AnyScorer;
+use anyhow::{Context, Result};
 use control::config::{CpuChoice, Feed as FeedPlan, Plan};
 use featurizer::{BookLimits, Featurizer, FeaturizerConfig, FeaturizerStage};
 use gate::{
     BreakerTable, ClassId, Gate, GateConfig, GateTables, LimitTable, RefTable, StaticTable, StrategyConfig,
 };
-use gpu::{Backend as ScorerBackend, PolledScorer, Scorer, ScorerStage, ScorerStageConfig, open_scorer};
+use gpu::{PolledScorer, Scorer as _, ScorerStage, ScorerStageConfig};
 use stage::{
     IdlePolicy, LiveClock, Pinned, PinnedConfig, RingRx, RingTx, Stage, StopFlag, ring, spawn_pinned,
 };
@@ -41,7 +42,7 @@ pub(super) struct Report {
 }
 
 type Books = Timed<FeaturizerStage<VectorTx, References, Definitions>>;
-type AnyScorer = CommandedScorer<Box<dyn Scorer + Send>>;
+type LiveScorer = CommandedScorer<AnyScorer>;
 
 /// The line with all its memory, not running.
 pub(super) struct Line {
@@ -49,7 +50,7 @@ pub(super) struct Line {
     feed: LiveFeed,
     thread_start: ThreadStart,
     books: Books,
-    scorer: Option<Timed<AnyScorer>>,
+    scorer: Option<Timed<LiveScorer>>,
     definitions: RingRx<Defined>,
     notes: Vec<RingRx<ScorerNote>>,
 }
@@ -58,7 +59,7 @@ pub(super) struct Line {
 pub(super) struct Running {
     feed: Pinned<LiveFeed>,
     books: Pinned<Books>,
-    scorer: Option<Pinned<Timed<AnyScorer>>>,
+    scorer: Option<Pinned<Timed<LiveScorer>>>,
     stop: StopFlag,
     definitions: RingRx<Defined>,
     notes: Vec<RingRx<ScorerNote>>,
@@ -116,10 +117,10 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     let (vector_tx, vector_rx) = ring::<FeatureVector>(plan.link.featurizer_scorer_vectors as usize);
     let now: PollTime = Arc::default();
     let (scorer, model, notes, scorer_view) = if plan.scorer.enabled {
-        let (scorer, model, notes) = build_scorer(plan, dynamics, vector_rx, commands_rx)?;
-        let (scorer, counters) = scorer;
+        let BuiltScorer { scorer, name, counters, model, notes } =
+            build_scorer(plan, dynamics, vector_rx, commands_rx)?;
         let scored = LastMoved::new(counters.clone(), "scored");
-        let view = ScorerView { counters, last: scored.moment() };
+        let view = ScorerView { name, counters, last: scored.moment() };
         let timed = Timed { moved: Some(scored), ..timed(scorer, Arc::default(), clock, latency, "score") };
         (Some(timed), model, notes, Some(view))
     } else {
@@ -174,7 +175,14 @@ fn build_gate(tables: GateTables, report: &mut Report) -> Result<Gate> {
     Ok(gate)
 }
 
-type BuiltScorer = ((AnyScorer, stage::CounterReader), String, Vec<RingRx<ScorerNote>>);
+/// The scorer's stage, and what is known of it.
+struct BuiltScorer {
+    scorer: LiveScorer,
+    name: &'static str,
+    counters: stage::CounterReader,
+    model: String,
+    notes: Vec<RingRx<ScorerNote>>,
+}
 
 fn build_scorer(
     plan: &Plan,
@@ -184,10 +192,6 @@ fn build_scorer(
 ) -> Result<BuiltScorer> {
     let dir = &plan.scorer.model_dir;
     let model = load_model((!dir.as_os_str().is_empty()).then_some(dir.as_path()))?;
-    ensure!(
-        plan.scorer.backend == control::config::ScorerBackend::Cpu,
-        "scorer.backend is \"cuda\": this build has no CUDA scorer; use \"cpu\", which decides the same"
-    );
     let instruments = plan.book.instruments as usize;
     let (trips_tx, trips) = ring(COLD_DEPTH);
     let (tiers_tx, tiers) = ring(COLD_DEPTH);
@@ -196,13 +200,13 @@ fn build_scorer(
         class_count: 1,
         policy: crate::policy::of(plan)?,
     };
-    let scorer =
-        open_scorer(ScorerBackend::Reference, &model, instruments).context("cannot open the scorer")?;
+    let scorer = crate::scorer::open(plan, &model)?;
+    let name = scorer.name();
     let publisher = Publisher { writer: dynamics, notes: trips_tx };
     let stage = ScorerStage::new(config, &model, scorer, publisher, Tiers(tiers_tx))?;
     let counters = stage.counters();
     let scorer = CommandedScorer { scorer: PolledScorer::new(vectors, SCORER_BURST, stage), commands };
-    Ok(((scorer, counters), model.id().to_owned(), vec![trips, tiers]))
+    Ok(BuiltScorer { scorer, name, counters, model: model.id().to_owned(), notes: vec![trips, tiers] })
 }
 
 fn featurizer_config(plan: &Plan) -> FeaturizerConfig {
