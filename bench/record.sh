@@ -8,12 +8,14 @@ cd "$(dirname "$0")/.."
 
 cpu=$(awk -F': ' '/^vendor_id/ {v = $2} /^cpu family/ {f = $2} /^model\t/ {m = $2} END {print v "-" f "-" m}' /proc/cpuinfo)
 out=bench/results/$(date -u +%F)-${1:-$cpu}
+# Candle spreads over all CPUs otherwise, which at these sizes only costs.
+export RAYON_NUM_THREADS=1
 raw=${CARGO_TARGET_DIR:-target}/bench-results
 
 cargo bench -p bench --locked --no-run
 rm -rf "$raw" "$out"
 mkdir -p "$out"
-for bench in line gate packets; do
+for bench in line gate packets scorer; do
     echo "== $bench"
     cargo bench -p bench --locked --bench "$bench" >"$out/$bench.log" 2>&1 || { cat "$out/$bench.log"; exit 1; }
     rm "$out/$bench.log" # the table is in the raw folder
