@@ -199,7 +199,7 @@ impl Show {
     }
 
     fn say(&self, sample: &Sample, what: &str) {
-        println!(
+        let line = format!(
             "{:8} {:>9} {:>6} {:>6} {:>8} {:>11} {:>9}  {what}",
             clock(sample.ts, UTC_OFFSET_S),
             sample.mid.to_string(),
@@ -209,6 +209,7 @@ impl Show {
             sample.static_max_qty,
             sample.adaptive_max_qty
         );
+        println!("{}", line.trim_end());
     }
 
     fn why(record: &ScoreRecord) -> String {
