@@ -19,7 +19,10 @@ pub mod layout;
 #[allow(unsafe_code, reason = "opens a shared library and reads memory that a card writes")]
 mod loader;
 
+#[cfg(feature = "cuda")]
+#[allow(unsafe_code, reason = "drives the card")]
+mod device;
 
 pub use feeder::{Card, FeedError, Feeder, Scored, StagedRow};
-pub use health::{Fault, Health, HealthConfig, Route, State};
+pub use health::{Change, Fault, Health, HealthConfig, Route, State};
 pub use loader::{LoadError, LoadedCard};
