@@ -4,11 +4,8 @@ use std::process::Command;
 use std::{env, fs};
 
 /// Hopper, with its own instructions and without; and portable code for what comes after.
-const TARGETS: [&str; 3] = [
-    "arch=compute_90a,code=sm_90a",
-    "arch=compute_90,code=sm_90",
-    "arch=compute_90,code=compute_90",
-];
+const TARGETS: [&str; 3] =
+    ["arch=compute_90a,code=sm_90a", "arch=compute_90,code=sm_90", "arch=compute_90,code=compute_90"];
 
 fn main() {
     println!("cargo:rerun-if-changed=kernels");
@@ -25,7 +22,8 @@ fn main() {
         command.args(["-gencode", target]);
     }
     let status = command.arg("kernels/scorer.cu").arg("-o").arg(&image).status();
-    let status = status.unwrap_or_else(|e| panic!("{}: {e}; scripts/build-cuda.sh fetches it", nvcc.display()));
+    let status =
+        status.unwrap_or_else(|e| panic!("{}: {e}; scripts/build-cuda.sh fetches it", nvcc.display()));
     assert!(status.success(), "nvcc: {status}");
     assert!(fs::metadata(&image).is_ok_and(|m| m.len() > 0), "nvcc wrote nothing");
 }

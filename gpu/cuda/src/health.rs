@@ -321,8 +321,14 @@ mod tests {
 
     #[test]
     fn every_fault_sends_the_very_next_batch_to_the_cpu() {
-        let faults =
-            [Fault::Deadline, Fault::Mismatch, Fault::DeviceLost, Fault::OutOfMemory, Fault::Kernel, Fault::Slow(3)];
+        let faults = [
+            Fault::Deadline,
+            Fault::Mismatch,
+            Fault::DeviceLost,
+            Fault::OutOfMemory,
+            Fault::Kernel,
+            Fault::Slow(3),
+        ];
         for fault in faults {
             let mut health = trusted();
             assert_eq!(health.failed(fault).unwrap().fault, Some(fault));
@@ -384,7 +390,8 @@ mod tests {
     }
 
     fn step() -> impl Strategy<Value = Step> {
-        let faults = vec![Fault::Deadline, Fault::Mismatch, Fault::DeviceLost, Fault::OutOfMemory, Fault::Kernel];
+        let faults =
+            vec![Fault::Deadline, Fault::Mismatch, Fault::DeviceLost, Fault::OutOfMemory, Fault::Kernel];
         prop_oneof![
             6 => (0_u64..20).prop_map(Step::Answer),
             1 => prop::sample::select(faults).prop_map(Step::Fail),

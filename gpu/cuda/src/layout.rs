@@ -156,7 +156,9 @@ pub struct NetworkParts<'a> {
 
 /// A layer that does not fit the kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("layer {layer}: found {weights} weights and {biases} biases, wanted {inputs} inputs and at most {outputs} outputs")]
+#[error(
+    "layer {layer}: found {weights} weights and {biases} biases, wanted {inputs} inputs and at most {outputs} outputs"
+)]
 pub struct PackError {
     /// Which layer, from 0.
     pub layer: usize,
@@ -223,7 +225,10 @@ mod tests {
 
         let narrow = NetworkParts { layers: core::array::from_fn(|i| layers[5 - i]), ..parts };
         let error = pack(&narrow).unwrap_err().to_string();
-        assert_eq!(error, "layer 0: found 416 weights and 13 biases, wanted 26 inputs and at most 32 outputs");
+        assert_eq!(
+            error,
+            "layer 0: found 416 weights and 13 biases, wanted 26 inputs and at most 32 outputs"
+        );
     }
 
     proptest! {

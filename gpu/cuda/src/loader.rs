@@ -41,7 +41,9 @@ pub enum LoadError {
         message: String,
     },
     /// More than the interface can name, or nothing at all.
-    #[error("found {instruments} instruments, {profiles} profiles and {weights} weights, wanted 1 to {INSTRUMENT_COUNT_MAX}, 1 to 65536 and {WEIGHT_COUNT}")]
+    #[error(
+        "found {instruments} instruments, {profiles} profiles and {weights} weights, wanted 1 to {INSTRUMENT_COUNT_MAX}, 1 to 65536 and {WEIGHT_COUNT}"
+    )]
     Size {
         /// Instruments asked for.
         instruments: usize,
@@ -78,14 +80,16 @@ impl Loaded {
             // What happened is the error's; why is its source's.
             let message = std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string);
             // The system's loader repeats the path.
-            let message = message.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&message).to_owned();
+            let message =
+                message.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&message).to_owned();
             LoadError::Library { path: path.to_owned(), message }
         };
         // SAFETY: the file is the one that the configuration names as ours; its initialisers are those of the Rust and CUDA
         // libraries, which may run at any time.
         let library = unsafe { libloading::Library::new(path) }.map_err(failed)?;
         // SAFETY: the symbol's name is ours alone, and its type the same in every version of the interface.
-        let entry = unsafe { library.get::<unsafe extern "C" fn() -> *const Library>(ENTRY) }.map_err(failed)?;
+        let entry =
+            unsafe { library.get::<unsafe extern "C" fn() -> *const Library>(ENTRY) }.map_err(failed)?;
         // SAFETY: it takes nothing and gives the address of a static or null.
         let functions = unsafe { entry() };
         let Some(functions) = NonNull::new(functions.cast_mut()) else {
@@ -133,8 +137,10 @@ impl LoadedCard {
         let sound = (1..=INSTRUMENT_COUNT_MAX).contains(&instrument_count)
             && (1..=1 << 16).contains(&profiles.len())
             && weights.len() == WEIGHT_COUNT;
-        let sizes = (u32::try_from(instrument_count), u32::try_from(profiles.len()), u32::try_from(weights.len()));
-        let (Ok(instruments), Ok(profile_count), Ok(weight_count), true) = (sizes.0, sizes.1, sizes.2, sound) else {
+        let sizes =
+            (u32::try_from(instrument_count), u32::try_from(profiles.len()), u32::try_from(weights.len()));
+        let (Ok(instruments), Ok(profile_count), Ok(weight_count), true) = (sizes.0, sizes.1, sizes.2, sound)
+        else {
             let (instruments, profiles, weights) = (instrument_count, profiles.len(), weights.len());
             return Err(LoadError::Size { instruments, profiles, weights });
         };
@@ -167,7 +173,8 @@ impl LoadedCard {
         let length = u32::try_from(MESSAGE_BYTES).unwrap_or(0);
         // SAFETY: `request` names as many weights and profiles as it says, `memory` and `message` are ours to write, and the
         // function is one of this version of the interface.
-        let engine = unsafe { (loaded.functions().open)(request, &raw mut memory, message.as_mut_ptr(), length) };
+        let engine =
+            unsafe { (loaded.functions().open)(request, &raw mut memory, message.as_mut_ptr(), length) };
         let refused = |message: String| LoadError::Card { path: loaded.path.clone(), message };
         let Some(engine) = NonNull::new(engine) else {
             return Err(refused(text(&message)));
@@ -214,7 +221,8 @@ impl LoadedCard {
         let count = u32::try_from(samples_ns.len()).unwrap_or(u32::MAX);
         let (engine, functions) = (self.engine.as_ptr(), self.loaded.functions());
         // SAFETY: the engine is open, `job` outlives the call, and `samples_ns` holds `count` numbers.
-        let code = unsafe { (functions.measure)(engine, measure as u32, job, count, samples_ns.as_mut_ptr()) };
+        let code =
+            unsafe { (functions.measure)(engine, measure as u32, job, count, samples_ns.as_mut_ptr()) };
         match Status::from_code(code) {
             Status::Ok => Ok(()),
             status => Err(status),
@@ -288,7 +296,8 @@ mod tests {
     #[test]
     fn what_is_not_there_or_not_ours_is_said_in_one_line() {
         let (weights, profiles) = (vec![0.0; WEIGHT_COUNT], [CardProfile::default()]);
-        let open = |path: &str| LoadedCard::open(Path::new(path), Mode::Auto, &weights, &profiles, 1).unwrap_err();
+        let open =
+            |path: &str| LoadedCard::open(Path::new(path), Mode::Auto, &weights, &profiles, 1).unwrap_err();
         let absent = open("/nowhere/libgpu_cuda.so").to_string();
         assert!(absent.starts_with("/nowhere/libgpu_cuda.so: cannot open shared object file"), "{absent}");
         // The C library is a library, but not ours.

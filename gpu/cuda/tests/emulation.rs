@@ -50,7 +50,8 @@ struct Oracle {
 impl Oracle {
     fn new(seed: u64) -> Self {
         let mut r = Random(seed | 1);
-        let table = |r: &mut Random, n, size: f64| (0..n).map(|_| r.uniform(-size, size) as f32).collect::<Vec<_>>();
+        let table =
+            |r: &mut Random, n, size: f64| (0..n).map(|_| r.uniform(-size, size) as f32).collect::<Vec<_>>();
         #[expect(clippy::cast_precision_loss, reason = "small numbers")]
         let weights = SIZES.map(|(i, o)| table(&mut r, i * o, (6.0 / i as f64).sqrt())).to_vec();
         let biases = SIZES.map(|(_, o)| table(&mut r, o, 0.3)).to_vec();
@@ -95,7 +96,8 @@ impl Oracle {
         for feature in 0..FEATURE_COUNT {
             let v = row.values[feature];
             if u32::from(row.valid) & profile.trained & 1 << feature != 0 && v.is_finite() {
-                let sigmas = (Self::transform(feature, v) - profile.median[feature]) * profile.inverse_scale[feature];
+                let sigmas =
+                    (Self::transform(feature, v) - profile.median[feature]) * profile.inverse_scale[feature];
                 x[feature] = f64::from(sigmas.clamp(-10.0, 10.0) as f32);
                 usable |= 1 << feature;
             } else {
@@ -130,7 +132,11 @@ impl Oracle {
         let want = self.score(row);
         assert_eq!(found.is_some(), want.is_some(), "{row:?}");
         let (Some(found), Some((raw, shares))) = (found, want) else { return };
-        assert!((f64::from(found.raw) - raw).abs() <= 1e-5 * raw.max(1.0), "{} for {raw}: {row:?}", found.raw);
+        assert!(
+            (f64::from(found.raw) - raw).abs() <= 1e-5 * raw.max(1.0),
+            "{} for {raw}: {row:?}",
+            found.raw
+        );
         let total = shares.iter().sum::<f64>().max(f64::MIN_POSITIVE);
         let mut sorted = shares;
         sorted.sort_by(|a, b| b.total_cmp(a));
@@ -297,17 +303,36 @@ fn both_sides_have_the_same_layout() {
     let pointer = size_of::<usize>();
     let wanted = [
         vec![size_of::<Row>(), offset_of!(Row, instrument), offset_of!(Row, profile), offset_of!(Row, valid)],
-        vec![size_of::<CardProfile>(), offset_of!(CardProfile, inverse_scale), offset_of!(CardProfile, trained)],
+        vec![
+            size_of::<CardProfile>(),
+            offset_of!(CardProfile, inverse_scale),
+            offset_of!(CardProfile, trained),
+        ],
         vec![size_of::<Why>(), offset_of!(Why, feature), offset_of!(Why, scored)],
-        vec![size_of::<Job>(), offset_of!(Job, row_count), offset_of!(Job, universe), offset_of!(Job, buffer)],
+        vec![
+            size_of::<Job>(),
+            offset_of!(Job, row_count),
+            offset_of!(Job, universe),
+            offset_of!(Job, buffer),
+        ],
         vec![size_of::<Control>(), control, offset_of!(Control, resident)],
         vec![14 * pointer, 2 * pointer, 4 * pointer, 6 * pointer, 8 * pointer, 13 * pointer],
         vec![size_of::<Open>(), offset_of!(Open, weights), offset_of!(Open, profiles)],
-        vec![size_of::<Memory>(), offset_of!(Memory, changed), offset_of!(Memory, raw), offset_of!(Memory, why)],
+        vec![
+            size_of::<Memory>(),
+            offset_of!(Memory, changed),
+            offset_of!(Memory, raw),
+            offset_of!(Memory, why),
+        ],
         vec![offset_of!(Memory, completed), offset_of!(Memory, mode)],
         vec![size_of::<abi::Library>(), offset_of!(abi::Library, open), offset_of!(abi::Library, close)],
         vec![FEATURE_COUNT, layout::BUFFER_COUNT, layout::TILE_ROWS as usize, 7, layout::WEIGHT_COUNT],
-        vec![layout::NOT_KEPT as usize, layout::STOP as usize, layout::SHARED_BYTES as usize, layout::BLOCK_THREADS as usize],
+        vec![
+            layout::NOT_KEPT as usize,
+            layout::STOP as usize,
+            layout::SHARED_BYTES as usize,
+            layout::BLOCK_THREADS as usize,
+        ],
         (0..6).map(layout::layer_offset).collect(),
         vec![layout::LATENT_MIN, layout::LATENT_MAX, layout::INVERSE_SCALE],
     ];

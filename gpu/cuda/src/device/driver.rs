@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use candle_core::Device;
 use candle_core::cuda_backend::CudaDevice;
 use candle_core::cuda_backend::cudarc::driver::{
-    CudaContext, CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr, DriverError, LaunchConfig, PushKernelArg,
-    result, sys,
+    CudaContext, CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr, DriverError, LaunchConfig,
+    PushKernelArg, result, sys,
 };
 use candle_core::cuda_backend::cudarc::nvrtc::Ptx;
-use candle_core::Device;
 
 use super::memory::{Pinned, Plan, Words};
 use super::one_line;
@@ -102,7 +102,8 @@ fn pair<T>(mut make: impl FnMut() -> Result<T, DriverError>) -> Result<[T; BUFFE
 }
 
 fn open_device() -> Result<(Device, CudaDevice), String> {
-    let cuda = CudaDevice::new_with_stream(0).map_err(|e| format!("no CUDA device: {}", one_line(&e.to_string())))?;
+    let cuda = CudaDevice::new_with_stream(0)
+        .map_err(|e| format!("no CUDA device: {}", one_line(&e.to_string())))?;
     // SAFETY: one stream for everything of Candle's, made before any tensor; the persistent kernel's stream touches no tensor.
     unsafe { cuda.disable_event_tracking() };
     Ok((Device::Cuda(cuda.clone()), cuda))
@@ -124,7 +125,11 @@ impl Driver {
     ///
     /// # Errors
     /// One line: no driver, no card, no memory, a kernel that does not run here, a self-test that fails.
-    pub(super) fn open(request: &Open, weights: &[f32], profiles: &[CardProfile]) -> Result<Box<Self>, String> {
+    pub(super) fn open(
+        request: &Open,
+        weights: &[f32],
+        profiles: &[CardProfile],
+    ) -> Result<Box<Self>, String> {
         let (device, cuda) = open_device()?;
         let stream = cuda.cuda_stream();
         let context = Arc::clone(stream.context());
@@ -168,7 +173,17 @@ impl Driver {
             _profiles: card_profiles,
             _weights: card_weights,
             _sync: sync,
-            kernels, stream, context, device, plan, words, own_words, rows, changed, raw, why,
+            kernels,
+            stream,
+            context,
+            device,
+            plan,
+            words,
+            own_words,
+            rows,
+            changed,
+            raw,
+            why,
         });
         driver.stream.synchronize().map_err(said("opening"))?;
         driver.choose(Mode::from_code(request.mode))?;
@@ -219,7 +234,9 @@ impl Driver {
                     None => Err(DriverError(sys::CUresult::CUDA_ERROR_INVALID_HANDLE)),
                 }
             }
-            Mode::Auto | Mode::Launch => self.launch(&self.kernels.batch, &self.plan, job, self.geometry(job)),
+            Mode::Auto | Mode::Launch => {
+                self.launch(&self.kernels.batch, &self.plan, job, self.geometry(job))
+            }
         }
     }
 
@@ -289,9 +306,9 @@ impl Driver {
         launch.arg(&self.plan);
         // SAFETY: the kernel takes a plan; see `launch`.
         let launched = unsafe { launch.launch(config(self.blocks_max)) }.map(drop);
-        let graph = self.stream.end_capture(
-            sys::CUgraphInstantiate_flags::CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH,
-        )?;
+        let graph = self
+            .stream
+            .end_capture(sys::CUgraphInstantiate_flags::CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH)?;
         launched?;
         if let Some(graph) = &graph {
             graph.upload()?;
@@ -323,11 +340,16 @@ impl Driver {
         self.stage_self_test();
         let (mut best, mut first, mut told) = (None, None, vec![]);
         for &mode in modes {
-            let (median_ns, results) = self.self_test(mode).map_err(|why| format!("self-test, {}: {why}", mode.name()))?;
+            let (median_ns, results) =
+                self.self_test(mode).map_err(|why| format!("self-test, {}: {why}", mode.name()))?;
             if first.get_or_insert_with(|| results.clone()) != &results {
                 return Err(format!("self-test, {}: scores differ between modes", mode.name()));
             }
-            told.push(format!("{} {:.1} us", mode.name(), Duration::from_nanos(median_ns).as_secs_f64() * 1e6));
+            told.push(format!(
+                "{} {:.1} us",
+                mode.name(),
+                Duration::from_nanos(median_ns).as_secs_f64() * 1e6
+            ));
             if best.is_none_or(|(ns, _)| median_ns < ns) {
                 best = Some((median_ns, mode));
             }
@@ -336,14 +358,19 @@ impl Driver {
         self.forget_self_test();
         let name = self.context.name().unwrap_or_default();
         let (major, minor) = self.context.compute_capability().unwrap_or_default();
-        self.description = format!("{name}, compute capability {major}.{minor}, {}; {SELF_TEST_ROWS} rows: {}", self.mode.name(), told.join(", "));
+        self.description = format!(
+            "{name}, compute capability {major}.{minor}, {}; {SELF_TEST_ROWS} rows: {}",
+            self.mode.name(),
+            told.join(", ")
+        );
         Ok(())
     }
 
     /// Rows that no market has, which the table does not keep.
     fn stage_self_test(&mut self) {
         for place in 0..self.self_test_rows() {
-            let mut row = Row { instrument: crate::layout::NOT_KEPT, profile: 0, valid: u16::MAX, ..Row::default() };
+            let mut row =
+                Row { instrument: crate::layout::NOT_KEPT, profile: 0, valid: u16::MAX, ..Row::default() };
             for (feature, value) in row.values.iter_mut().enumerate() {
                 let phase = u32::try_from(place * 7 + feature * 3).unwrap_or(0);
                 *value = f64::from(phase % 23) / 5.0 - 1.5;
@@ -403,7 +430,11 @@ impl Drop for Driver {
 
 /// `blocks` blocks of the scorer.
 pub(super) fn config(blocks: u32) -> LaunchConfig {
-    LaunchConfig { grid_dim: (blocks, 1, 1), block_dim: (BLOCK_THREADS, 1, 1), shared_mem_bytes: SHARED_BYTES }
+    LaunchConfig {
+        grid_dim: (blocks, 1, 1),
+        block_dim: (BLOCK_THREADS, 1, 1),
+        shared_mem_bytes: SHARED_BYTES,
+    }
 }
 
 fn multiprocessors(context: &CudaContext) -> Result<u32, String> {

@@ -54,11 +54,17 @@ fn one_line(text: &str) -> String {
 }
 
 fn panic_line(panic: &(dyn core::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    let text =
+        panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     one_line(text.unwrap_or("panic"))
 }
 
-unsafe extern "C" fn open(request: *const Open, memory: *mut Memory, message: *mut c_char, size: u32) -> *mut Engine {
+unsafe extern "C" fn open(
+    request: *const Open,
+    memory: *mut Memory,
+    message: *mut c_char,
+    size: u32,
+) -> *mut Engine {
     // SAFETY: the caller hands over a request of this version of the interface.
     let request = unsafe { &*request };
     let counts = (request.size, request.weight_count as usize, request.feature_count as usize);
@@ -66,11 +72,15 @@ unsafe extern "C" fn open(request: *const Open, memory: *mut Memory, message: *m
         // SAFETY: the caller's weights are as many as it says, checked to be ours.
         let weights = unsafe { core::slice::from_raw_parts(request.weights, WEIGHT_COUNT) };
         // SAFETY: likewise its profiles.
-        let profiles = unsafe { core::slice::from_raw_parts(request.profiles, request.profile_count as usize) };
+        let profiles =
+            unsafe { core::slice::from_raw_parts(request.profiles, request.profile_count as usize) };
         catch_unwind(|| Driver::open(request, weights, profiles))
             .unwrap_or_else(|panic| Err(panic_line(panic.as_ref())))
     } else {
-        Err(format!("found a network of {} weights over {} features, wanted {WEIGHT_COUNT} over {FEATURE_COUNT}", counts.1, counts.2))
+        Err(format!(
+            "found a network of {} weights over {} features, wanted {WEIGHT_COUNT} over {FEATURE_COUNT}",
+            counts.1, counts.2
+        ))
     };
     match opened {
         Ok(driver) => {
@@ -108,7 +118,13 @@ unsafe extern "C" fn status(engine: *mut Engine) -> i32 {
     unsafe { with(engine, Driver::status) }
 }
 
-unsafe extern "C" fn measure(engine: *mut Engine, what: u32, job: *const Job, count: u32, samples: *mut u64) -> i32 {
+unsafe extern "C" fn measure(
+    engine: *mut Engine,
+    what: u32,
+    job: *const Job,
+    count: u32,
+    samples: *mut u64,
+) -> i32 {
     // SAFETY: the interface's rule: a job that outlives the call.
     let job = unsafe { *job };
     // SAFETY: the interface's rule: `count` samples to write.

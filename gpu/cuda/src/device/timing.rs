@@ -68,12 +68,18 @@ fn by_events(
         work()?;
         after.record(&driver.stream)?;
         let ms = before.elapsed_ms(&after)?;
-        *sample = u64::try_from(Duration::try_from_secs_f32(ms / 1e3).unwrap_or_default().as_nanos()).unwrap_or(0);
+        *sample =
+            u64::try_from(Duration::try_from_secs_f32(ms / 1e3).unwrap_or_default().as_nanos()).unwrap_or(0);
     }
     Ok(())
 }
 
-fn on_device(driver: &Driver, kernel: &CudaFunction, job: &Job, samples: &mut [u64]) -> Result<(), DriverError> {
+fn on_device(
+    driver: &Driver,
+    kernel: &CudaFunction,
+    job: &Job,
+    samples: &mut [u64],
+) -> Result<(), DriverError> {
     let (plan, geometry) = (own_plan(driver), driver.geometry(job));
     by_events(driver, samples, || driver.launch(kernel, &plan, job, geometry))
 }

@@ -9,7 +9,8 @@ pub(crate) fn emulated_library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join(super::SOURCES);
-        let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("emulated-{}.so", std::process::id()));
+        let library =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("emulated-{}.so", std::process::id()));
         let compiler = std::env::var("CXX").unwrap_or_else(|_| "g++".to_owned());
         let output = Command::new(&compiler)
             .args(["-std=c++17", "-O2", "-march=native", "-ffp-contract=off", "-fno-strict-aliasing"])
