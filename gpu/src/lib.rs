@@ -16,6 +16,7 @@ mod calibrate;
 mod candle_scorer;
 mod capture;
 mod config;
+mod cuda_scorer;
 mod fused;
 mod gpd;
 mod model;
@@ -40,6 +41,7 @@ pub use calibrate::{
 pub use candle_scorer::CandleScorer;
 pub use capture::{CaptureError, FEATURE_ROWS_MAX, read_features};
 pub use config::{OverlayConfig, PolicyConfig, PolicyConfigError, RatioText, WidenConfig, WitnessConfig};
+pub use cuda_scorer::{CardModel, CudaError, CudaScorer, open_cuda_scorer};
 pub use fused::{ChainError, DenseLayer, FusedAutoencoder, FusedError, FusedScorer, Kernel, Then};
 pub use gpd::Gpd;
 pub use model::{LoadError, MODEL_FORMAT, Model, SaveError, TrainingRecord};

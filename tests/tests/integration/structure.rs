@@ -5,9 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use tests::repository;
 
 fn metadata() -> Metadata {
+    metadata_with(&["--offline", "--all-features"])
+}
+
+fn metadata_with(options: &[&str]) -> Metadata {
     MetadataCommand::new()
         .manifest_path(repository().join("Cargo.toml"))
-        .other_options(vec!["--offline".into(), "--all-features".into()])
+        .other_options(options.iter().map(ToString::to_string).collect::<Vec<_>>())
         .exec()
         .expect("cargo metadata of this workspace")
 }
@@ -58,7 +62,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("venue", &["types", "wire"]),
     ("dataplane", &["types", "wire", "stage", "dpdk"]),
     ("featurizer", &["types", "stage"]),
-    ("gpu", &["types", "gate", "stage"]),
+    ("gpu-cuda", &["types"]),
+    ("gpu", &["types", "gate", "stage", "gpu-cuda"]),
     ("control", &["types", "gate"]),
 ];
 
@@ -88,7 +93,7 @@ fn the_gate_and_the_wire_stay_without_other_peoples_code() {
 #[test]
 fn the_control_plane_links_neither_feeds_nor_models() {
     let seen = reachable(&metadata(), "control");
-    for banned in ["dataplane", "dpdk", "dpdk-sys", "gpu", "candle-core"] {
+    for banned in ["dataplane", "dpdk", "dpdk-sys", "gpu", "gpu-cuda", "candle-core"] {
         assert!(!seen.contains(banned), "control reaches {banned}");
     }
 }
@@ -104,8 +109,35 @@ fn no_stage_reaches_an_async_runtime() {
     }
 }
 
-/// The one file of `gpu` that may hold `unsafe`: the scorer's vector instructions.
-const GPU_UNSAFE: &str = "gpu/src/fused/lanes.rs";
+#[test]
+fn no_build_links_cuda_unless_asked_to() {
+    let metadata = metadata_with(&["--offline"]);
+    for package in metadata.workspace_packages() {
+        let seen = reachable(&metadata, package.name.as_str());
+        for cuda in ["cudarc", "candle-kernels"] {
+            assert!(!seen.contains(cuda), "{} reaches {cuda}", package.name);
+        }
+    }
+}
+
+/// Crates that may hold `unsafe` in the files named here, and in how many places it is let in: the scorer's vector
+/// instructions; the opening of the CUDA scorer's library, and that library itself.
+const EXCEPTIONS: &[(&str, &str, usize, &[&str])] = &[
+    ("gpu", "gpu/src", 1, &["fused/lanes.rs"]),
+    (
+        "gpu-cuda",
+        "gpu/cuda/src",
+        2,
+        &[
+            "loader.rs",
+            "device/mod.rs",
+            "device/memory.rs",
+            "device/driver.rs",
+            "device/timing.rs",
+            "device/candle_path.rs",
+        ],
+    ),
+];
 
 #[test]
 fn unsafe_is_forbidden_outside_the_named_crates() {
@@ -114,7 +146,8 @@ fn unsafe_is_forbidden_outside_the_named_crates() {
             continue;
         }
         // `forbid` cannot be lifted for one module, so the crate with an exception denies.
-        let lint = if package.name.as_str() == "gpu" { "deny" } else { "forbid" };
+        let excepted = EXCEPTIONS.iter().any(|(name, ..)| *name == package.name.as_str());
+        let lint = if excepted { "deny" } else { "forbid" };
         for target in package.targets.iter().filter(|t| t.is_lib() || t.is_bin()) {
             let source = std::fs::read_to_string(&target.src_path).expect("the target's root file");
             assert!(
@@ -137,18 +170,22 @@ fn rust_files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
 }
 
 #[test]
-fn one_file_of_gpu_holds_unsafe_and_one_attribute_lets_it() {
-    let mut attributes = 0;
-    for path in rust_files(&repository().join("gpu/src")) {
-        let source = std::fs::read_to_string(&path).expect("a source file");
-        let code: Vec<&str> = source.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
-        let holds = |word: &str| code.iter().filter(|line| line.contains(word)).count();
-        attributes += holds("allow(unsafe_code") + holds("expect(unsafe_code");
-        let words = code.iter().flat_map(|line| line.split(|c: char| !(c.is_alphanumeric() || c == '_')));
-        let is_unsafe = words.into_iter().any(|word| word == "unsafe");
-        assert_eq!(is_unsafe, path.ends_with(GPU_UNSAFE), "unsafe in {}", path.display());
+fn the_named_files_hold_unsafe_and_no_others() {
+    for (_, folder, places, files) in EXCEPTIONS {
+        let (folder, mut attributes) = (repository().join(folder), 0);
+        for path in rust_files(&folder) {
+            let source = std::fs::read_to_string(&path).expect("a source file");
+            let code: Vec<&str> =
+                source.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+            let holds = |word: &str| code.iter().filter(|line| line.contains(word)).count();
+            attributes += holds("allow(unsafe_code") + holds("expect(unsafe_code");
+            let words = code.iter().flat_map(|line| line.split(|c: char| !(c.is_alphanumeric() || c == '_')));
+            let is_unsafe = words.into_iter().any(|word| word == "unsafe");
+            let named = files.iter().any(|file| path == folder.join(file));
+            assert_eq!(is_unsafe, named, "unsafe in {}", path.display());
+        }
+        assert_eq!(attributes, *places, "attributes that let unsafe code in, {}", folder.display());
     }
-    assert_eq!(attributes, 1, "attributes that let unsafe code in");
 }
 
 #[test]

@@ -1,0 +1,245 @@
+//! The CUDA scorer with an emulated card: the same bits as the fused CPU scorer, and every batch scored whatever the card does.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use gpu::{CardModel, CudaScorer, FusedScorer, Model, RawScore, ReferenceScorer, Scorer, open_cuda_scorer};
+use gpu_cuda::abi::{Mode, Status};
+use gpu_cuda::layout::{Job, Row, Why};
+use gpu_cuda::{Card, Change, Fault, HealthConfig, LoadedCard, State};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use stage::clock::OsClock;
+use types::{BookState, FEATURE_COUNT, FeatureVector, InstrumentId, Symbol, UnixNanos};
+
+#[path = "../cuda/tests/support/mod.rs"]
+mod support;
+
+/// Where the emulator's sources are, from this package.
+const SOURCES: &str = "cuda/tests/emulator";
+
+const INSTRUMENTS: usize = 6;
+
+const PATIENT: HealthConfig = HealthConfig {
+    deadline_ns: 20_000_000_000,
+    slow_ns: 20_000_000_000,
+    slow_count_max: 3,
+    rest_batches: 2,
+    rest_batches_max: 8,
+    probation_batches: 2,
+    forgiven_batches: 1_000,
+    reopen_count_max: 2,
+};
+
+/// What a card does with a batch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Deed {
+    Score,
+    Refuse(Status),
+    /// The completion word never comes.
+    Sleep,
+    /// One score is not what it should be.
+    Corrupt,
+}
+
+/// An emulated card that does as it is told.
+struct Scripted {
+    card: LoadedCard,
+    script: std::vec::IntoIter<Deed>,
+    deed: Deed,
+    completed: u32,
+}
+
+impl Card for Scripted {
+    fn row_capacity(&self) -> usize {
+        self.card.row_capacity()
+    }
+    fn staging(&mut self, buffer: usize) -> (&mut [Row], &mut [u32]) {
+        self.card.staging(buffer)
+    }
+    fn submit(&mut self, job: &Job) -> Status {
+        self.deed = self.script.next().unwrap_or(Deed::Score);
+        match self.deed {
+            Deed::Refuse(status) => status,
+            Deed::Sleep => {
+                self.completed = job.sequence.wrapping_sub(1);
+                Status::Ok
+            }
+            Deed::Score | Deed::Corrupt => self.card.submit(job),
+        }
+    }
+    fn completed(&self) -> u32 {
+        if self.deed == Deed::Sleep { self.completed } else { self.card.completed() }
+    }
+    fn status(&mut self) -> Status {
+        Status::Busy
+    }
+    fn result(&self, buffer: usize, place: usize) -> (f32, Why) {
+        let (raw, why) = self.card.result(buffer, place);
+        if self.deed == Deed::Corrupt { (raw + 1.0, why) } else { (raw, why) }
+    }
+}
+
+fn define(scorer: &mut dyn Scorer) {
+    for (i, name) in (0..).zip(["ALFA", "THIN", "NEW", "OTHER"]) {
+        scorer.define(InstrumentId(i), Symbol::new(name).unwrap());
+    }
+}
+
+fn cuda(script: Vec<Deed>, config: HealthConfig) -> (CudaScorer<Scripted, OsClock>, Receiver<Change>) {
+    let model = Model::shipped().unwrap();
+    let card_model = CardModel::new(&model).unwrap();
+    let mut scripts = vec![script].into_iter();
+    let mut open = move || {
+        let card = card_model.open(support::emulated_library(), Mode::Launch, INSTRUMENTS * 8).ok()?;
+        let script = scripts.next().unwrap_or_default().into_iter();
+        Some(Scripted { card, script, deed: Deed::Score, completed: 0 })
+    };
+    let (changes, heard) = channel();
+    let on_change = Box::new(move |change: &Change| drop(changes.send(*change)));
+    let card = open().unwrap();
+    let mut scorer = CudaScorer::new(card, open, &model, INSTRUMENTS, config, OsClock, on_change).unwrap();
+    define(&mut scorer);
+    (scorer, heard)
+}
+
+fn vector() -> impl Strategy<Value = FeatureVector> {
+    let odd = vec![f64::NAN, f64::INFINITY, f64::MAX, f64::MIN, -0.0];
+    let value = prop_oneof![40 => -8.0_f64..8.0, 1 => prop::sample::select(odd)];
+    let valid = prop_oneof![4 => Just((1_u16 << FEATURE_COUNT) - 1), 1 => any::<u16>()];
+    // Instruments 4 and 5 are not defined, 9 is beyond the table.
+    let instrument = prop::sample::select(vec![0_u32, 1, 2, 3, 4, 5, 9, u32::MAX]);
+    (instrument, prop::array::uniform13(value), valid, 0_u8..9, 0_u8..12).prop_map(
+        |(instrument, values, valid, state, end)| FeatureVector {
+            ts: UnixNanos(1),
+            instrument: InstrumentId(instrument),
+            values,
+            valid,
+            book_state: if state == 0 { BookState::Empty.to_u8() } else { BookState::Live.to_u8() },
+            grid_end: u8::from(end == 0),
+            ..FeatureVector::EMPTY
+        },
+    )
+}
+
+fn scored(scorer: &mut dyn Scorer, rows: &[FeatureVector]) -> Vec<Option<RawScore>> {
+    let mut out = vec![None; rows.len()];
+    scorer.score(rows, &mut out);
+    out
+}
+
+fn bits(scores: &[Option<RawScore>]) -> Vec<Option<(u32, [u8; 3], [u32; 3])>> {
+    scores.iter().map(|s| s.map(|s| (s.raw.to_bits(), s.top3, s.contributions.map(f32::to_bits)))).collect()
+}
+
+#[test]
+fn the_card_gives_the_shipped_model_the_bits_of_the_fused_scorer() {
+    let model = Model::shipped().unwrap();
+    let mut runner = TestRunner::new(Config { cases: 10, ..Config::default() });
+    runner
+        .run(&prop::collection::vec(vector(), 1..40), |rows| {
+            let (mut fused, mut reference) =
+                (FusedScorer::new(&model, INSTRUMENTS).unwrap(), ReferenceScorer::new(&model, INSTRUMENTS));
+            define(&mut fused);
+            define(&mut reference);
+            let (mut cuda, _heard) = cuda(vec![], PATIENT);
+            for _ in 0..PATIENT.probation_batches {
+                scored(&mut cuda, &rows);
+            }
+            prop_assert_eq!(cuda.state(), State::Trusted);
+            let found = scored(&mut cuda, &rows);
+            prop_assert_eq!(cuda.state(), State::Trusted);
+            prop_assert_eq!(bits(&found), bits(&scored(&mut fused, &rows)));
+            for (found, want) in found.iter().zip(scored(&mut reference, &rows)) {
+                prop_assert_eq!(found.is_some(), want.is_some());
+                if let (Some(found), Some(want)) = (found, want) {
+                    prop_assert!(
+                        (found.raw - want.raw).abs() <= 1e-5 * want.raw.max(1.0),
+                        "{found:?} {want:?}"
+                    );
+                }
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn whatever_the_card_does_the_scores_are_the_same() {
+    let model = Model::shipped().unwrap();
+    let deed = prop_oneof![
+        6 => Just(Deed::Score),
+        1 => Just(Deed::Refuse(Status::DeviceLost)),
+        1 => Just(Deed::Refuse(Status::OutOfMemory)),
+        1 => Just(Deed::Refuse(Status::Kernel)),
+        1 => Just(Deed::Sleep),
+    ];
+    let mut runner = TestRunner::new(Config { cases: 12, ..Config::default() });
+    let input = (prop::collection::vec(vector(), 1..6), prop::collection::vec(deed, 0..12));
+    runner
+        .run(&input, |(rows, script)| {
+            let mut fused = FusedScorer::new(&model, INSTRUMENTS).unwrap();
+            define(&mut fused);
+            let want = bits(&scored(&mut fused, &rows));
+            let (mut cuda, _heard) = cuda(script, HealthConfig { deadline_ns: 40_000_000, ..PATIENT });
+            for _ in 0..20 {
+                prop_assert_eq!(&bits(&scored(&mut cuda, &rows)), &want);
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+fn live_row() -> [FeatureVector; 1] {
+    [FeatureVector {
+        instrument: InstrumentId(0),
+        values: [0.5; FEATURE_COUNT],
+        valid: (1 << FEATURE_COUNT) - 1,
+        book_state: BookState::Live.to_u8(),
+        ..FeatureVector::EMPTY
+    }]
+}
+
+#[test]
+fn a_card_that_is_wrong_on_probation_never_scores() {
+    let (mut scorer, heard) = cuda(vec![Deed::Score, Deed::Corrupt], PATIENT);
+    for _ in 0..2 {
+        scored(&mut scorer, &live_row());
+    }
+    assert_eq!(scorer.state(), State::Resting);
+    assert_eq!(heard.recv().unwrap().to_string(), "CPU scores, card rests: scores differ from the CPU's");
+    assert_eq!(scorer.failures(), 1);
+}
+
+#[test]
+fn a_lost_card_is_opened_anew_and_comes_back_by_probation() {
+    let script = vec![Deed::Score, Deed::Score, Deed::Refuse(Status::DeviceLost)];
+    let (mut scorer, heard) = cuda(script, PATIENT);
+    let want = bits(&scored(&mut scorer, &live_row()));
+    assert_eq!(want.iter().flatten().count(), 1);
+    for _ in 0..400 {
+        assert_eq!(bits(&scored(&mut scorer, &live_row())), want);
+        std::thread::sleep(Duration::from_millis(5));
+        if scorer.failures() == 1 && scorer.state() == State::Trusted {
+            break;
+        }
+    }
+    let way: Vec<_> = heard.try_iter().map(|change| (change.to, change.fault)).collect();
+    let wanted = [
+        (State::Trusted, None),
+        (State::Closed, Some(Fault::DeviceLost)),
+        (State::Probation, None),
+        (State::Trusted, None),
+    ];
+    assert_eq!(way, wanted);
+}
+
+#[test]
+fn without_a_library_one_line_says_so() {
+    let model = Model::shipped().unwrap();
+    let absent = Path::new("/nowhere/libgpu_cuda.so");
+    let opened = open_cuda_scorer(absent, Mode::Auto, &model, 4, OsClock, Box::new(|_| ()));
+    let line = opened.err().unwrap().to_string();
+    assert!(line.starts_with("no CUDA scorer: /nowhere/libgpu_cuda.so: ") && !line.contains('\n'), "{line}");
+}
