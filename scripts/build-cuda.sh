@@ -67,8 +67,8 @@ command=${1:-build}
 [ $# -eq 0 ] || shift
 case "$command" in
   build) unset LD_LIBRARY_PATH; exec cargo build --profile cuda --locked -p gpu-cuda --features cuda "$@" ;;
-  clippy) unset LD_LIBRARY_PATH; exec cargo clippy --locked -p gpu-cuda --features cuda --all-targets "$@" -- -D warnings ;;
+  clippy) unset LD_LIBRARY_PATH; exec cargo clippy --profile cuda --locked -p gpu-cuda --features cuda --all-targets "$@" -- -D warnings ;;
   # The tests run against the stubs: a driver that says there is no device.
-  test) LD_LIBRARY_PATH=$prefix/lib/stubs exec cargo test --locked -p gpu-cuda --features cuda "$@" ;;
+  test) LD_LIBRARY_PATH=$prefix/lib/stubs exec cargo test --profile cuda --locked -p gpu-cuda --features cuda "$@" ;;
   *) echo "build-cuda: found command $command, wanted build, clippy or test" >&2; exit 2 ;;
 esac

@@ -275,9 +275,9 @@ impl Card for LoadedCard {
         let (raw, why) = (self.memory.raw[buffer], self.memory.why[buffer]);
         // SAFETY: `open` lent twice `capacity` numbers there. Volatile: the card writes them; of a complete batch they stand
         // still, and of any other a number is a number whatever its bits.
-        let raw = unsafe { raw.add(place).read_volatile() };
+        let raw = unsafe { raw.wrapping_add(place).read_volatile() };
         // SAFETY: likewise; every pattern of bits is a `Why`.
-        let why = unsafe { why.add(place).read_volatile() };
+        let why = unsafe { why.wrapping_add(place).read_volatile() };
         (raw, why)
     }
 }

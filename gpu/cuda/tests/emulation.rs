@@ -140,10 +140,10 @@ impl Oracle {
         let total = shares.iter().sum::<f64>().max(f64::MIN_POSITIVE);
         let mut sorted = shares;
         sorted.sort_by(|a, b| b.total_cmp(a));
-        for place in 0..3 {
+        for (place, largest) in sorted.iter().take(3).enumerate() {
             let feature = usize::from(found.why.feature[place]);
             // Which of two equal shares comes first is a matter of rounding; how large they are is not.
-            for want in [shares[feature] / total, sorted[place] / total] {
+            for want in [shares[feature] / total, largest / total] {
                 assert!((f64::from(found.why.share[place]) - want).abs() <= 1e-5, "{found:?} {shares:?}");
             }
         }
@@ -287,18 +287,24 @@ fn the_library_describes_and_measures_itself() {
     assert_eq!(feeder.card_mut().measure(Measure::Device, &job, &mut samples), Err(Status::Unsupported));
 }
 
+/// The numbers that the emulator read from the kernels' own headers.
+#[expect(unsafe_code, reason = "reads a static of the emulator")]
+fn layout_of_the_kernels() -> Vec<u32> {
+    type Entry = unsafe extern "C" fn(*mut u32) -> *const u32;
+    // SAFETY: a library of ours, whose initialisers are the C++ library's.
+    let library = unsafe { libloading::Library::new(support::emulated_library()) }.unwrap();
+    // SAFETY: the symbol has this type in `library.cpp`.
+    let entry = unsafe { library.get::<Entry>(b"portcullis_cuda_layout\0") }.unwrap();
+    let mut count = 0;
+    // SAFETY: it writes one number and gives the address of a static.
+    let numbers = unsafe { entry(&raw mut count) };
+    // SAFETY: `count` numbers, which the open library holds; they are copied before it is closed.
+    unsafe { core::slice::from_raw_parts(numbers, count as usize) }.to_vec()
+}
+
 #[test]
 fn both_sides_have_the_same_layout() {
-    // SAFETY: the emulated library, whose initialisers are those of the C++ library.
-    #[expect(unsafe_code, reason = "reads a static of the emulator")]
-    let found: Vec<u32> = unsafe {
-        let library = libloading::Library::new(support::emulated_library()).unwrap();
-        let entry: libloading::Symbol<'_, unsafe extern "C" fn(*mut u32) -> *const u32> =
-            library.get(b"portcullis_cuda_layout\0").unwrap();
-        let mut count = 0;
-        let numbers = entry(&raw mut count);
-        core::slice::from_raw_parts(numbers, count as usize).to_vec()
-    };
+    let found = layout_of_the_kernels();
     let control = offset_of!(Control, request);
     let pointer = size_of::<usize>();
     let wanted = [

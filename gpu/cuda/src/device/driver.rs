@@ -376,7 +376,7 @@ impl Driver {
                 *value = f64::from(phase % 23) / 5.0 - 1.5;
             }
             // SAFETY: below the buffer's rows, which nobody was lent yet.
-            unsafe { self.rows[0].as_ptr().add(place).write(row) };
+            unsafe { self.rows[0].as_ptr().wrapping_add(place).write(row) };
         }
     }
 
@@ -384,7 +384,7 @@ impl Driver {
     fn forget_self_test(&mut self) {
         for place in 0..self.self_test_rows() {
             // SAFETY: as in `stage_self_test`; no batch is under way.
-            unsafe { self.rows[0].as_ptr().add(place).write(Row::default()) };
+            unsafe { self.rows[0].as_ptr().wrapping_add(place).write(Row::default()) };
         }
     }
 

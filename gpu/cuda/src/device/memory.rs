@@ -59,14 +59,14 @@ impl<T> Drop for Pinned<T> {
 pub(super) struct Words(pub(super) Pinned<Control>);
 
 impl Words {
+    /// `at` is a word of this `Control`.
     fn word(&self, at: *mut u32) -> &AtomicU32 {
         // SAFETY: an aligned word of this pinned memory, written atomically by both sides as long as it lives.
         unsafe { AtomicU32::from_ptr(at) }
     }
 
     fn field(&self, offset: usize) -> &AtomicU32 {
-        // SAFETY: `offset` is that of a `u32` in `Control`.
-        self.word(unsafe { self.0.as_ptr().byte_add(offset) }.cast())
+        self.word(self.0.as_ptr().wrapping_byte_add(offset).cast())
     }
 
     pub(super) fn completed(&self) -> u32 {

@@ -44,7 +44,7 @@ unsafe fn write_text(text: &str, to: *mut c_char, size: u32) -> u32 {
     // SAFETY: `length` is below `size`; a fresh text and the caller's buffer do not overlap.
     unsafe { core::ptr::copy_nonoverlapping(text.as_ptr().cast(), to, length) };
     // SAFETY: likewise, `length` is at most `size - 1`.
-    unsafe { to.add(length).write(0) };
+    unsafe { to.wrapping_add(length).write(0) };
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
