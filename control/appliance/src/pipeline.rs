@@ -25,8 +25,6 @@ const NOTES_DEPTH: usize = 1 << 14;
 /// A receiver of any source.
 pub(crate) type AnyFeed = Box<dyn Feed + Send>;
 
-/// A scorer of any backend.
-
 /// Files the line writes on its way.
 #[derive(Default)]
 pub(crate) struct LineFiles {

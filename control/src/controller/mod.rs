@@ -8,7 +8,7 @@
 //!
 //! The appliance holds one [`Controller`] and shares it with the [`crate::server`]; all changes go through one lock, so
 //! that their order in the audit log is the order in which they took effect. A halt alone does not wait for that lock:
-//! while another command holds it for the disk's sake, the halt's word is set beside it ([`firm`]).
+//! while another command holds it for the disk's sake, the halt's word is set beside it (`firm`).
 
 mod answer;
 mod automatic;
