@@ -17,7 +17,7 @@ use bench::report::{Percentiles, Transcript, results_folder, write_histograms};
 use gpu::{CardModel, FusedScorer, Model, RawScore, ReferenceScorer, Scorer};
 use gpu_cuda::abi::{Measure, Mode};
 use gpu_cuda::layout::Job;
-use gpu_cuda::{Card, Fault, Feeder, LoadedCard, StagedRow};
+use gpu_cuda::{Fault, Feeder, LoadedCard, StagedRow};
 use hdrhistogram::Histogram;
 use stage::hist::latency_histogram;
 use types::{BookState, FEATURE_COUNT, FeatureVector, InstrumentId, Symbol};
@@ -136,7 +136,7 @@ fn host_to_host(
         if round >= 100 {
             histogram.saturating_record(ns);
         }
-        if start.elapsed() > ROW_TIME && histogram.len() > 0 {
+        if start.elapsed() > ROW_TIME && !histogram.is_empty() {
             break;
         }
     }
