@@ -129,6 +129,8 @@ const EXCEPTIONS: &[(&str, &str, usize, &[&str])] = &[
         "gpu/cuda/src",
         2,
         &[
+            // Types of C functions alone.
+            "abi.rs",
             "loader.rs",
             "device/mod.rs",
             "device/memory.rs",
