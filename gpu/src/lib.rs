@@ -44,6 +44,8 @@ pub use config::{OverlayConfig, PolicyConfig, PolicyConfigError, RatioText, Wide
 pub use cuda_scorer::{CardModel, CudaError, CudaScorer, open_cuda_scorer};
 pub use fused::{ChainError, DenseLayer, FusedAutoencoder, FusedError, FusedScorer, Kernel, Then};
 pub use gpd::Gpd;
+pub use gpu_cuda::Change as CardChange;
+pub use gpu_cuda::abi::Mode as CardMode;
 pub use model::{LoadError, MODEL_FORMAT, Model, SaveError, TrainingRecord};
 pub use network::{LATENT_COUNT, WeightsError};
 pub use normalise::{INPUT_COUNT, Input, Profile, Profiles, VALID_MIN, WINSOR};

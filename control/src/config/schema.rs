@@ -186,6 +186,8 @@ pub struct Scorer {
     pub model_dir: PathBuf,
     /// What computes scores.
     pub backend: ScorerBackend,
+    /// The library that drives an NVIDIA GPU.
+    pub cuda_library: PathBuf,
     /// How long a published limit holds without renewal, in milliseconds.
     pub lease_ms: u32,
 }

@@ -103,6 +103,19 @@ fn check_prints_the_placement_and_memory_tables_and_starts_nothing() {
 }
 
 #[test]
+fn a_card_that_is_not_there_leaves_the_cpu_and_says_so() {
+    let market = scenario("calm", &["--minutes", "1"]);
+    let dir = tempfile::tempdir().unwrap();
+    let config = configure(dir.path(), &market.path().join("calm.pcap"));
+    let card = ["--set", "scorer.backend=cuda", "--set", "scorer.cuda_library=none/libgpu_cuda.so"];
+    let output = portcullis([["run", "--check", "--config", &config].as_slice(), &card].concat());
+    assert!(output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    let line = said.lines().find(|l| l.contains("cuda")).expect("a warning");
+    assert!(line.contains("none/libgpu_cuda.so") && line.contains("the CPU scores"), "{line}");
+}
+
+#[test]
 fn an_interface_that_does_not_exist_is_one_clear_line() {
     let dir = tempfile::tempdir().unwrap();
     let config = configure(dir.path(), Path::new("unused"));

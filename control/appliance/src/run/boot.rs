@@ -16,7 +16,7 @@ use featurizer::{BookLimits, Featurizer, FeaturizerConfig, FeaturizerStage};
 use gate::{
     BreakerTable, ClassId, Gate, GateConfig, GateTables, LimitTable, RefTable, StaticTable, StrategyConfig,
 };
-use gpu::{PolledScorer, Scorer as _, ScorerStage, ScorerStageConfig};
+use gpu::{CardChange, PolledScorer, Scorer as _, ScorerStage, ScorerStageConfig};
 use stage::{
     IdlePolicy, LiveClock, Pinned, PinnedConfig, RingRx, RingTx, Stage, StopFlag, ring, spawn_pinned,
 };
@@ -53,6 +53,7 @@ pub(super) struct Line {
     scorer: Option<Timed<LiveScorer>>,
     definitions: RingRx<Defined>,
     notes: Vec<RingRx<ScorerNote>>,
+    card: Option<RingRx<CardChange>>,
 }
 
 /// The running line, seen from the cold thread.
@@ -63,6 +64,7 @@ pub(super) struct Running {
     stop: StopFlag,
     definitions: RingRx<Defined>,
     notes: Vec<RingRx<ScorerNote>>,
+    card: Option<RingRx<CardChange>>,
 }
 
 /// Vectors to the scorer, or nowhere when the officers' limits are to hold alone.
@@ -116,15 +118,15 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     let (commands_tx, commands_rx) = ring::<ScorerCommand>(COLD_DEPTH);
     let (vector_tx, vector_rx) = ring::<FeatureVector>(plan.link.featurizer_scorer_vectors as usize);
     let now: PollTime = Arc::default();
-    let (scorer, model, notes, scorer_view) = if plan.scorer.enabled {
-        let BuiltScorer { scorer, name, counters, model, notes } =
-            build_scorer(plan, dynamics, vector_rx, commands_rx)?;
+    let (scorer, model, notes, card, scorer_view) = if plan.scorer.enabled {
+        let BuiltScorer { scorer, name, counters, model, notes, card } =
+            build_scorer(plan, dynamics, vector_rx, commands_rx, clock, &mut report)?;
         let scored = LastMoved::new(counters.clone(), "scored");
         let view = ScorerView { name, counters, last: scored.moment() };
         let timed = Timed { moved: Some(scored), ..timed(scorer, Arc::default(), clock, latency, "score") };
-        (Some(timed), model, notes, Some(view))
+        (Some(timed), model, notes, card, Some(view))
     } else {
-        (None, String::new(), Vec::new(), None)
+        (None, String::new(), Vec::new(), None, None)
     };
     let vectors = if scorer.is_some() { VectorTx::Scorer(vector_tx) } else { VectorTx::Nowhere };
     let featurizer = Featurizer::new(&featurizer_config(plan)).context("cannot build the books")?;
@@ -150,7 +152,10 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     let readers = Readers { statics: static_reader, dynamics: dynamic_reader, references: ref_reader };
     let writers = Writers { statics, breakers, commands: commands_tx };
     let backend = LiveBackend::new(clock.clone(), vec![view], scorer_view, model, readers, writers, gate);
-    Ok((Line { backend: Arc::new(backend), feed, thread_start, books, scorer, definitions, notes }, report))
+    Ok((
+        Line { backend: Arc::new(backend), feed, thread_start, books, scorer, definitions, notes, card },
+        report,
+    ))
 }
 
 fn timed<S>(
@@ -182,6 +187,7 @@ struct BuiltScorer {
     counters: stage::CounterReader,
     model: String,
     notes: Vec<RingRx<ScorerNote>>,
+    card: Option<RingRx<CardChange>>,
 }
 
 fn build_scorer(
@@ -189,6 +195,8 @@ fn build_scorer(
     dynamics: gate::LimitWriter,
     vectors: RingRx<FeatureVector>,
     commands: RingRx<ScorerCommand>,
+    clock: &LiveClock,
+    report: &mut Report,
 ) -> Result<BuiltScorer> {
     let dir = &plan.scorer.model_dir;
     let model = load_model((!dir.as_os_str().is_empty()).then_some(dir.as_path()))?;
@@ -200,13 +208,14 @@ fn build_scorer(
         class_count: 1,
         policy: crate::policy::of(plan)?,
     };
-    let scorer = crate::scorer::open(plan, &model)?;
+    let crate::scorer::LiveScorer { scorer, card, warning } = crate::scorer::open_live(plan, &model, clock)?;
+    report.warnings.extend(warning);
     let name = scorer.name();
     let publisher = Publisher { writer: dynamics, notes: trips_tx };
     let stage = ScorerStage::new(config, &model, scorer, publisher, Tiers(tiers_tx))?;
     let counters = stage.counters();
     let scorer = CommandedScorer { scorer: PolledScorer::new(vectors, SCORER_BURST, stage), commands };
-    Ok(BuiltScorer { scorer, name, counters, model: model.id().to_owned(), notes: vec![trips, tiers] })
+    Ok(BuiltScorer { scorer, name, counters, model: model.id().to_owned(), notes: vec![trips, tiers], card })
 }
 
 fn featurizer_config(plan: &Plan) -> FeaturizerConfig {
@@ -262,12 +271,12 @@ impl Line {
     /// A thread that cannot be had, or cannot be pinned where the plan says.
     pub(super) fn start(self, plan: &Plan, clock: &LiveClock) -> Result<Running> {
         let stop = StopFlag::new();
-        let Self { feed, thread_start, books, scorer, definitions, notes, .. } = self;
+        let Self { feed, thread_start, books, scorer, definitions, notes, card, .. } = self;
         let placement = &plan.placement;
         let scorer = scorer.map(|s| spawn(s, placement.scorer_cpu, clock, &stop, || Ok(()))).transpose()?;
         let books = spawn(books, placement.featurizer_cpu, clock, &stop, || Ok(()))?;
         let feed = spawn(feed, placement.receiver_cpu, clock, &stop, thread_start)?;
-        Ok(Running { feed, books, scorer, stop, definitions, notes })
+        Ok(Running { feed, books, scorer, stop, definitions, notes, card })
     }
 }
 
@@ -290,6 +299,15 @@ impl Running {
     pub(super) fn definitions(&mut self) -> Vec<(InstrumentId, Symbol)> {
         let mut out = Vec::new();
         self.definitions.drain(COLD_DEPTH, |new| out.extend(new.iter().map(|d| (d.instrument, d.symbol))));
+        out
+    }
+
+    /// What became of the card since the last call.
+    pub(super) fn card_changes(&mut self) -> Vec<CardChange> {
+        let mut out = Vec::new();
+        if let Some(card) = &mut self.card {
+            card.drain(COLD_DEPTH, |new| out.extend_from_slice(new));
+        }
         out
     }
 

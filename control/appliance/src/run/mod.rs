@@ -131,6 +131,9 @@ fn keep_house(controller: &Controller, backend: &LiveBackend, running: &mut boot
     {
         eprintln!("warning: a trip by the model is not latched: {}", refusal.message);
     }
+    for change in running.card_changes() {
+        eprintln!("warning: scorer: {change}");
+    }
     running.note_ended(backend);
 }
 
