@@ -30,7 +30,7 @@ nvidia-smi 2>/dev/null || echo "no nvidia-smi here"
 
 # The driver's and CUDA 13's libraries, wherever this machine has them.
 folders=$(for library in libcuda.so.1 libcublas.so.13 libcublasLt.so.13 libcurand.so.10; do
-  find /usr/local/nvidia /usr/local/cuda* /usr/lib /opt "${PYTHON_SITE:-/nonexistent}" -name "$library" -not -path '*/stubs/*' 2>/dev/null | head -1
+  find /usr/local/nvidia /usr/local/cuda* /usr/lib /opt "${PYTHON_SITE:-/nonexistent}" -name "$library" -not -path '*/stubs/*' 2>/dev/null | head -1 || true
 done | xargs -r -n1 dirname | awk '!seen[$0]++' | paste -sd:)
 export LD_LIBRARY_PATH=$folders${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} CUDA_MODULE_LOADING=EAGER
 echo "LD_LIBRARY_PATH=$LD_LIBRARY_PATH"
