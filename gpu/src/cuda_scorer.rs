@@ -18,7 +18,7 @@ use types::{FeatureVector, InstrumentId, Symbol};
 use crate::binding::Bindings;
 use crate::fused::{FusedError, FusedScorer};
 use crate::model::Model;
-use crate::network::{LATENT_COUNT, LayerId};
+use crate::network::LayerId;
 use crate::normalise::Profile;
 use crate::scorer::{RawScore, Scorer, is_scorable};
 
@@ -55,27 +55,13 @@ impl CardModel {
     /// # Errors
     /// A layer that does not fit the kernels.
     pub fn new(model: &Model) -> Result<Self, PackError> {
-        const LAYERS: [LayerId; 6] = [
-            LayerId::Encoder0,
-            LayerId::Encoder1,
-            LayerId::Mu,
-            LayerId::Decoder0,
-            LayerId::Decoder1,
-            LayerId::Decoder2,
-        ];
         let (network, law) = (model.network(), model.score_law());
-        let layers = LAYERS.map(|id| -> LayerParts<'_> {
+        let layers = LayerId::SCORED.map(|id| -> LayerParts<'_> {
             let layer = network.layer(id);
             (&layer.weight, &layer.bias)
         });
-        #[expect(clippy::cast_possible_truncation, reason = "f32 is the network's precision")]
-        let parts = NetworkParts {
-            layers,
-            latent: core::array::from_fn::<_, LATENT_COUNT, _>(|i| {
-                (law.latent_min[i] as f32, law.latent_max[i] as f32)
-            }),
-            inverse_scale: law.s.map(|s| (1.0 / s) as f32),
-        };
+        let parts =
+            NetworkParts { layers, latent: law.latent_range_f32(), inverse_scale: law.inverse_scale_f32() };
         let profiles = model.profiles();
         let all = [&profiles.pooled].into_iter().chain(profiles.symbols.iter().map(|(_, profile)| profile));
         Ok(Self { weights: pack(&parts)?, profiles: all.map(card_profile).collect() })
@@ -98,7 +84,7 @@ impl CardModel {
 fn card_profile(profile: &Profile) -> CardProfile {
     CardProfile {
         median: profile.median,
-        inverse_scale: profile.scale.map(|scale| 1.0 / scale),
+        inverse_scale: profile.inverse_scale(),
         trained: u32::from(profile.trained),
         unused: [0; 3],
     }

@@ -26,6 +26,12 @@ pub(crate) enum LayerId {
     Decoder2 = 6,
 }
 
+impl LayerId {
+    /// The layers that a score needs, first to last: all but the variance head.
+    pub(crate) const SCORED: [Self; 6] =
+        [Self::Encoder0, Self::Encoder1, Self::Mu, Self::Decoder0, Self::Decoder1, Self::Decoder2];
+}
+
 /// Dense layers in all.
 pub(crate) const LAYER_COUNT: usize = 7;
 

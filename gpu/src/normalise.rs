@@ -145,6 +145,11 @@ fn location_and_scale(values: &mut [f64], feature: usize) -> (f64, f64) {
 }
 
 impl Profile {
+    /// `1 / scale`: what the fast scorers multiply by instead of dividing.
+    pub(crate) fn inverse_scale(&self) -> [f64; FEATURE_COUNT] {
+        self.scale.map(|scale| 1.0 / scale)
+    }
+
     /// The profile of `rows`; a feature with too few values is left to `fallback`, or marked untrained without one.
     pub(crate) fn fit<'a>(
         rows: impl Iterator<Item = &'a FeatureRow> + Clone,

@@ -140,6 +140,18 @@ impl ScoreLaw {
         (!sound).then_some("a latent range that is none")
     }
 
+    /// `1 / s` as the single-precision scorers multiply by it; one rounding, so that their scores share every bit.
+    pub(crate) fn inverse_scale_f32(&self) -> [f32; FEATURE_COUNT] {
+        #[expect(clippy::cast_possible_truncation, reason = "f32 is the network's precision")]
+        self.s.map(|s| (1.0 / s) as f32)
+    }
+
+    /// The calm range of each latent unit as the single-precision scorers hold it.
+    pub(crate) fn latent_range_f32(&self) -> [(f32, f32); LATENT_COUNT] {
+        #[expect(clippy::cast_possible_truncation, reason = "f32 is the network's precision")]
+        core::array::from_fn(|i| (self.latent_min[i] as f32, self.latent_max[i] as f32))
+    }
+
     /// `latent` held within the calm range.
     #[inline]
     pub(crate) fn hold(&self, mut latent: [f64; LATENT_COUNT]) -> [f64; LATENT_COUNT] {

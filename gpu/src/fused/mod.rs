@@ -18,7 +18,7 @@ use types::{FEATURE_COUNT, FeatureVector, InstrumentId, Symbol};
 
 use crate::binding::Bindings;
 use crate::model::Model;
-use crate::network::{LATENT_COUNT, LayerId, Network};
+use crate::network::{LayerId, Network};
 use crate::normalise::{INPUT_COUNT, VALID_MIN};
 use crate::scorer::{RawScore, ScoreLaw, Scorer, is_scorable};
 use aligned::Aligned;
@@ -54,22 +54,18 @@ pub enum FusedError {
     },
 }
 
-/// The layers of `network` that a score needs: all but the variance head.
+/// The layers of `network` that a score needs, and what follows each.
 fn layers_of(network: &Network, law: &ScoreLaw) -> Vec<DenseLayer> {
-    let layer = |id, then| {
-        let layer = network.layer(id);
-        DenseLayer { weight: layer.weight.clone(), bias: layer.bias.clone(), then }
+    let then = |id| match id {
+        LayerId::Mu => Then::Hold(law.latent_range_f32().to_vec()),
+        LayerId::Decoder2 => Then::Nothing,
+        _ => Then::Relu,
     };
-    #[expect(clippy::cast_possible_truncation, reason = "f32 is the network's precision")]
-    let calm = (0..LATENT_COUNT).map(|i| (law.latent_min[i] as f32, law.latent_max[i] as f32)).collect();
-    vec![
-        layer(LayerId::Encoder0, Then::Relu),
-        layer(LayerId::Encoder1, Then::Relu),
-        layer(LayerId::Mu, Then::Hold(calm)),
-        layer(LayerId::Decoder0, Then::Relu),
-        layer(LayerId::Decoder1, Then::Relu),
-        layer(LayerId::Decoder2, Then::Nothing),
-    ]
+    let layer = |id| {
+        let layer = network.layer(id);
+        DenseLayer { weight: layer.weight.clone(), bias: layer.bias.clone(), then: then(id) }
+    };
+    LayerId::SCORED.map(layer).into()
 }
 
 fn checked(kernel: Kernel) -> Result<Kernel, FusedError> {
@@ -127,15 +123,13 @@ impl FusedScorer {
         let own: Vec<(Symbol, FusedProfile)> =
             profiles.symbols.iter().map(|(symbol, profile)| (*symbol, profile.into())).collect();
         let chain = Chain::new(&layers_of(model.network(), law), checked(kernel)?)?;
-        #[expect(clippy::cast_possible_truncation, reason = "f32 is the network's precision")]
-        let inverse_scale = law.s.map(|s| (1.0 / s) as f32);
         let engine = Engine {
             scratch: chain.scratch(),
             chain,
             x: Aligned::zeroed(INPUT_COUNT),
             logs: Box::new(Logs::new()),
             verdicts: Box::new(Verdicts::new()),
-            inverse_scale,
+            inverse_scale: law.inverse_scale_f32(),
         };
         let profiles = Bindings::new(&FusedProfile::from(&profiles.pooled), &own, instrument_count_max);
         Ok(Self { kernel, profiles, engine })
@@ -261,6 +255,7 @@ impl Engine {
         }
     }
 }
+
 /// An autoencoder of any sizes over rows that are normalised already: the kernels of [`FusedScorer`] without a model, for
 /// comparing them with other engines and for networks beyond this build's feature schema.
 #[derive(Debug)]

@@ -52,11 +52,7 @@ pub(super) struct FusedProfile {
 
 impl From<&Profile> for FusedProfile {
     fn from(profile: &Profile) -> Self {
-        Self {
-            median: profile.median,
-            inverse_scale: profile.scale.map(|scale| 1.0 / scale),
-            trained: profile.trained,
-        }
+        Self { median: profile.median, inverse_scale: profile.inverse_scale(), trained: profile.trained }
     }
 }
 
