@@ -13,7 +13,7 @@ use control::config::Plan;
 use dataplane::{EventTx, Feed, FeedStats};
 use featurizer::capture::FeatureWriter;
 use featurizer::{Featurizer, FeaturizerConfig, OnFull};
-use gpu::{Model, ScorerStage, ScorerStageConfig};
+use gpu::{Model, ScorerStage};
 use stage::{
     Inline, LosslessTx, OsClock, PinnedConfig, Stage, StopFlag, Work, WorkStatus, ring, spawn_pinned,
 };
@@ -222,12 +222,7 @@ fn scorer_stage(
     outbox: Outbox,
     book: ScoreBook,
 ) -> Result<ScorerStage<AnyScorer, Outbox, ScoreBook>> {
-    let instruments = plan.book.instruments as usize;
     let scorer = crate::scorer::open(plan, model)?;
-    let config = ScorerStageConfig {
-        instrument_count_max: instruments,
-        class_count: 1,
-        policy: crate::policy::of(plan)?,
-    };
+    let config = crate::policy::stage(plan)?;
     Ok(ScorerStage::new(config, model, scorer, outbox, book)?)
 }

@@ -4,7 +4,9 @@ use anyhow::{Result, ensure};
 use control::config::{Plan, TierPolicy};
 use control::limits::LimitKey;
 use gate::Ratio;
-use gpu::{Band, CriticalBand, OverlayConfig, PolicyConfig, RatioText, TierConfig, WidenConfig};
+use gpu::{
+    Band, CriticalBand, OverlayConfig, PolicyConfig, RatioText, ScorerStageConfig, TierConfig, WidenConfig,
+};
 use std::collections::BTreeMap;
 
 const MILLI_NS: u64 = 1_000_000;
@@ -16,11 +18,23 @@ const LOOK_BACK: u32 = 3;
 /// No score for so long after a book becomes live: the activity windows look back ten seconds.
 const WARMUP_NS: u64 = 10 * SECOND_NS;
 
+/// The scorer's stage as `plan` has it.
+///
+/// # Errors
+/// A setting that the scorer cannot follow.
+pub(crate) fn stage(plan: &Plan) -> Result<ScorerStageConfig> {
+    Ok(ScorerStageConfig {
+        instrument_count_max: plan.book.instruments as usize,
+        class_count: 1,
+        policy: of(plan)?,
+    })
+}
+
 /// The scorer's policy as `plan` has it.
 ///
 /// # Errors
 /// A setting that the scorer cannot follow.
-pub(crate) fn of(plan: &Plan) -> Result<PolicyConfig> {
+fn of(plan: &Plan) -> Result<PolicyConfig> {
     let policy = &plan.policy;
     for (tier, of) in [("elevated", policy.elevated.enter_of), ("critical", policy.critical.enter_of)] {
         ensure!(

@@ -25,7 +25,7 @@ pub(crate) fn open(plan: &Plan, model: &Model) -> Result<AnyScorer> {
 }
 
 /// A scorer for live use.
-pub(crate) struct LiveScorer {
+pub(crate) struct Opened {
     pub(crate) scorer: AnyScorer,
     /// What becomes of the card, where there is one.
     pub(crate) card: Option<RingRx<CardChange>>,
@@ -37,7 +37,7 @@ pub(crate) struct LiveScorer {
 ///
 /// # Errors
 /// A backend that cannot take the model.
-pub(crate) fn open_live(plan: &Plan, model: &Model, clock: &LiveClock) -> Result<LiveScorer> {
+pub(crate) fn open_live(plan: &Plan, model: &Model, clock: &LiveClock) -> Result<Opened> {
     let mut warning = None;
     if plan.scorer.backend == ScorerBackend::Cuda {
         let (mut told, card) = ring::<CardChange>(CARD_CHANGES);
@@ -47,7 +47,7 @@ pub(crate) fn open_live(plan: &Plan, model: &Model, clock: &LiveClock) -> Result
         let (library, instruments) = (&plan.scorer.cuda_library, plan.book.instruments as usize);
         match open_cuda_scorer(library, CardMode::Auto, model, instruments, clock.clone(), tell) {
             Ok(scorer) => {
-                return Ok(LiveScorer { scorer: Box::new(scorer), card: Some(card), warning });
+                return Ok(Opened { scorer: Box::new(scorer), card: Some(card), warning });
             }
             Err(error) => {
                 warning = Some(format!(
@@ -56,5 +56,5 @@ pub(crate) fn open_live(plan: &Plan, model: &Model, clock: &LiveClock) -> Result
             }
         }
     }
-    Ok(LiveScorer { scorer: open(plan, model)?, card: None, warning })
+    Ok(Opened { scorer: open(plan, model)?, card: None, warning })
 }

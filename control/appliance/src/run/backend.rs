@@ -96,13 +96,21 @@ fn failed(what: impl ToString) -> BackendError {
     BackendError::Failed { what: what.to_string() }
 }
 
-/// The number of `name`, given out in order of first use up to [`NAMES_MAX`].
-fn number(names: &mut BTreeMap<Name, u16>, name: &Name) -> Option<u16> {
-    let next = u16::try_from(names.len()).ok().filter(|n| *n < NAMES_MAX);
-    match names.get(name) {
-        Some(known) => Some(*known),
-        None => next.inspect(|n| _ = names.insert(name.clone(), *n)),
+/// The number of the `kind` called `name`, given out in order of first use up to [`NAMES_MAX`].
+fn number<I: Copy>(
+    names: &mut BTreeMap<Name, I>,
+    name: &Name,
+    id: fn(u16) -> I,
+    kind: &str,
+) -> Result<I, BackendError> {
+    if let Some(known) = names.get(name) {
+        return Ok(*known);
     }
+    let next = u16::try_from(names.len()).ok().filter(|n| *n < NAMES_MAX).map(id);
+    let id = next
+        .ok_or_else(|| BackendError::Unknown { what: format!("{kind} {name} (of at most {NAMES_MAX})") })?;
+    names.insert(name.clone(), id);
+    Ok(id)
 }
 
 impl LiveBackend {
@@ -164,25 +172,11 @@ impl LiveBackend {
     }
 
     fn strategy(&self, name: &Name) -> Result<StrategyId, BackendError> {
-        let mut directory = lock(&self.directory);
-        let mut numbers = directory.strategies.iter().map(|(n, id)| (n.clone(), id.0)).collect();
-        let id = number(&mut numbers, name).map(StrategyId);
-        let id = id.ok_or_else(|| BackendError::Unknown {
-            what: format!("strategy {name} (of at most {NAMES_MAX})"),
-        })?;
-        directory.strategies.insert(name.clone(), id);
-        Ok(id)
+        number(&mut lock(&self.directory).strategies, name, StrategyId, "strategy")
     }
 
     fn account(&self, name: &Name) -> Result<AccountId, BackendError> {
-        let mut directory = lock(&self.directory);
-        let mut numbers = directory.accounts.iter().map(|(n, id)| (n.clone(), id.0)).collect();
-        let id = number(&mut numbers, name).map(AccountId);
-        let id = id.ok_or_else(|| BackendError::Unknown {
-            what: format!("account {name} (of at most {NAMES_MAX})"),
-        })?;
-        directory.accounts.insert(name.clone(), id);
-        Ok(id)
+        number(&mut lock(&self.directory).accounts, name, AccountId, "account")
     }
 
     fn scope(&self, scope: &Scope) -> Result<gate::Scope, BackendError> {

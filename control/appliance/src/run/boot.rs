@@ -16,7 +16,7 @@ use featurizer::{BookLimits, Featurizer, FeaturizerConfig, FeaturizerStage};
 use gate::{
     BreakerTable, ClassId, Gate, GateConfig, GateTables, LimitTable, RefTable, StaticTable, StrategyConfig,
 };
-use gpu::{CardChange, PolledScorer, Scorer as _, ScorerStage, ScorerStageConfig};
+use gpu::{CardChange, PolledScorer, Scorer as _, ScorerStage};
 use stage::{
     IdlePolicy, LiveClock, Pinned, PinnedConfig, RingRx, RingTx, Stage, StopFlag, ring, spawn_pinned,
 };
@@ -200,15 +200,10 @@ fn build_scorer(
 ) -> Result<BuiltScorer> {
     let dir = &plan.scorer.model_dir;
     let model = load_model((!dir.as_os_str().is_empty()).then_some(dir.as_path()))?;
-    let instruments = plan.book.instruments as usize;
     let (trips_tx, trips) = ring(COLD_DEPTH);
     let (tiers_tx, tiers) = ring(COLD_DEPTH);
-    let config = ScorerStageConfig {
-        instrument_count_max: instruments,
-        class_count: 1,
-        policy: crate::policy::of(plan)?,
-    };
-    let crate::scorer::LiveScorer { scorer, card, warning } = crate::scorer::open_live(plan, &model, clock)?;
+    let config = crate::policy::stage(plan)?;
+    let crate::scorer::Opened { scorer, card, warning } = crate::scorer::open_live(plan, &model, clock)?;
     report.warnings.extend(warning);
     let name = scorer.name();
     let publisher = Publisher { writer: dynamics, notes: trips_tx };
