@@ -11,7 +11,7 @@ use crate::ladder::{Cell, NO_KEY, PX_MAX, TICK_MAX, TICKS, book_level, flag, key
 use crate::levels::{Change, Full, LevelsMut};
 use crate::order_table::{OrderIndex, Owner, Slot};
 use crate::prefetch::prefetch;
-use crate::view::{Meta, Parts};
+use crate::view::{Meta, Parts, quotes_differ};
 use crate::{Bbo, Book};
 
 /// What became of an event.
@@ -152,13 +152,13 @@ impl BooksMut<'_> {
         previous
     }
 
-    /// Reads the best level of one side. Returns whether the quote differs: price or quantity, as in [`Bbo::differs`].
+    /// Reads the best level of one side. Returns whether the quote differs, as in [`Bbo::differs`].
     #[inline(always)]
     fn settle_side(&mut self, i: usize, side: Side) -> bool {
         let now = self.best(i, side);
         let bbo = &mut self.bbos[i];
         let level = select_unpredictable(side == Side::Ask, &mut bbo.ask, &mut bbo.bid);
-        let differs = (level.px != now.px) | (level.qty != now.qty);
+        let differs = quotes_differ(level, &now);
         *level = now;
         differs
     }

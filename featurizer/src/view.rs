@@ -28,8 +28,7 @@ impl Bbo {
     /// Whether price or quantity differ (the number of orders alone is no change of a quote).
     #[must_use]
     pub fn differs(&self, other: &Self) -> bool {
-        let quote = |b: &Self| (b.bid.px, b.bid.qty, b.ask.px, b.ask.qty);
-        quote(self) != quote(other)
+        quotes_differ(&self.bid, &other.bid) | quotes_differ(&self.ask, &other.ask)
     }
 
     /// Mid price rounded down to 1e-9, [`Px::NONE`] unless both sides exist.
@@ -37,6 +36,12 @@ impl Bbo {
     pub const fn mid(&self) -> Px {
         if self.is_two_sided() { Px(i64::midpoint(self.bid.px.0, self.ask.px.0)) } else { Px::NONE }
     }
+}
+
+/// Whether price or quantity of a quote differ; without a branch, since the next quote is anybody's guess.
+#[inline(always)]
+pub(crate) fn quotes_differ(a: &BookLevel, b: &BookLevel) -> bool {
+    (a.px != b.px) | (a.qty != b.qty)
 }
 
 /// What is known of an instrument beside its levels.

@@ -224,29 +224,34 @@ impl Decoder for ItchDecoder {
         match itch50::decode(message)? {
             Msg::AddOrder(a) => {
                 let order = (a.order_ref.get(), a.side, a.shares.get(), a.price.px());
-                self.add(&mut begin.message(b'A', &a.header), order, a.locate(), a.stock)
+                self.add(&mut begin.message(itch50::AddOrder::TYPE, &a.header), order, a.locate(), a.stock)
             }
             Msg::AddOrderMpid(f) => {
                 let order = (f.order_ref.get(), f.side, f.shares.get(), f.price.px());
-                self.add(&mut begin.message(b'F', &f.header), order, f.locate(), f.stock)
+                self.add(
+                    &mut begin.message(itch50::AddOrderMpid::TYPE, &f.header),
+                    order,
+                    f.locate(),
+                    f.stock,
+                )
             }
             Msg::OrderDelete(d) => {
-                let m = &mut begin.message(b'D', &d.header);
+                let m = &mut begin.message(itch50::OrderDelete::TYPE, &d.header);
                 self.take(m, d.locate(), Action::OrderDelete, d.order_ref.get(), 0, 0);
                 Ok(())
             }
             Msg::OrderReplace(u) => {
-                self.replace(&mut begin.message(b'U', &u.header), u);
+                self.replace(&mut begin.message(itch50::OrderReplace::TYPE, &u.header), u);
                 Ok(())
             }
             Msg::OrderExecuted(e) => {
-                let m = &mut begin.message(b'E', &e.header);
+                let m = &mut begin.message(itch50::OrderExecuted::TYPE, &e.header);
                 let (shares, aux) = (e.executed_shares.get(), e.match_number.get());
                 self.take(m, e.locate(), Action::OrderExecute, e.order_ref.get(), shares, aux);
                 Ok(())
             }
             Msg::OrderCancel(x) => {
-                let m = &mut begin.message(b'X', &x.header);
+                let m = &mut begin.message(itch50::OrderCancel::TYPE, &x.header);
                 let shares = x.cancelled_shares.get();
                 self.take(m, x.locate(), Action::OrderReduce, x.order_ref.get(), shares, 0);
                 Ok(())
