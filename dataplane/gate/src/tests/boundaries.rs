@@ -6,17 +6,7 @@ use crate::{Flags, RejectReason as R};
 /// A wide envelope, so that the limit under test is the only one near.
 fn roomy(change: RiskLimits) -> Rig {
     let mut rig = Rig::new();
-    let cap = RiskLimits {
-        max_qty: Qty(u32::MAX),
-        max_notional_micros: i64::MAX,
-        collar_bps: 60_000,
-        passive_min_ticks: 0,
-        max_pos_long: 1 << 40,
-        max_pos_short: 1 << 40,
-        order_rate_per_s: 20_000,
-        order_burst: 60_000,
-        margin_bps: 10_000,
-    };
+    let cap = RiskLimits { max_qty: Qty(u32::MAX), ..ROOMY };
     let envelope = Envelope::new(FLOOR, BASE, cap).unwrap();
     rig.publish_static(&envelope, &static_terms());
     let held = envelope.clamp(&change);
