@@ -1,6 +1,6 @@
 //! Scoring with Candle on the CPU: the network as it was trained, batch at a time.
 
-use candle_core::Result;
+use candle_core::{Device, Result};
 use types::{FeatureVector, InstrumentId, Symbol};
 
 use crate::autoencoder::{Autoencoder, Batch, CalmRange};
@@ -27,11 +27,11 @@ impl CandleScorer {
     /// # Errors
     /// When Candle refuses the weights.
     pub fn new(model: &Model, instrument_count_max: usize) -> Result<Self> {
-        let profiles = model.profiles();
+        let (profiles, law) = (model.profiles(), *model.score_law());
         Ok(Self {
-            autoencoder: Autoencoder::new(model.network())?,
-            law: *model.score_law(),
-            calm: CalmRange::new(model.score_law())?,
+            autoencoder: Autoencoder::new(model.network().parts(), &Device::Cpu)?,
+            law,
+            calm: CalmRange::new(&law.latent_min, &law.latent_max, &Device::Cpu)?,
             profiles: Bindings::new(&profiles.pooled, &profiles.symbols, instrument_count_max),
             inputs: Vec::new(),
             places: Vec::new(),
@@ -40,7 +40,8 @@ impl CandleScorer {
     }
 
     fn score_inputs(&self, out: &mut [Option<RawScore>]) -> Result<()> {
-        let errors = self.autoencoder.errors(&Batch::new(self.inputs.iter())?, &self.calm)?;
+        let batch = Batch::new(self.inputs.iter().map(|input| &input.x), &Device::Cpu)?;
+        let errors = self.autoencoder.errors(&batch, &self.calm)?;
         let errors = errors.flatten_all()?.to_vec1::<f32>()?;
         for ((error, input), &place) in errors.as_chunks().0.iter().zip(&self.inputs).zip(&self.places) {
             out[place] = self.law.score(input.usable, &error.map(f64::from));

@@ -10,7 +10,6 @@
 //! Start reading at [`Model`] and [`Scorer`].
 #![deny(unsafe_code)]
 
-mod autoencoder;
 mod binding;
 mod calibrate;
 mod candle_scorer;
@@ -22,10 +21,8 @@ mod gpd;
 mod model;
 mod network;
 mod normalise;
-mod optimiser;
 mod pca;
 mod policy;
-mod random;
 mod reference;
 mod row;
 mod scorer;
@@ -34,6 +31,9 @@ mod scorer_stage;
 mod synthetic;
 mod tier;
 mod train;
+
+#[allow(unused_imports, reason = "what a fit needs, for every model of this package")]
+use gpu_fit::{autoencoder, optimiser, random};
 
 pub use calibrate::{
     CalibrateError, Calibration, CalibrationConfig, Calibrations, SHAPE_BOUNDS, ScoredRow, calibrate, display,

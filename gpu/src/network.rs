@@ -1,50 +1,9 @@
-//! The autoencoder's shape and weights, apart from any library that runs it.
+//! The autoencoder's weights, apart from any library that runs it. Its shape is `gpu-fit`'s.
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use types::FEATURE_COUNT;
 
-use crate::normalise::INPUT_COUNT;
-
-/// Size of the latent state. Small on purpose: a wide bottleneck also rebuilds anomalies (DOMAIN.md 4.1).
-pub const LATENT_COUNT: usize = 4;
-
-/// Width of the outer hidden layers.
-pub(crate) const OUTER: usize = 32;
-/// Width of the inner hidden layers.
-pub(crate) const INNER: usize = 16;
-
-/// A dense layer's place in [`Network::layers`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub(crate) enum LayerId {
-    Encoder0 = 0,
-    Encoder1 = 1,
-    Mu = 2,
-    LogVar = 3,
-    Decoder0 = 4,
-    Decoder1 = 5,
-    Decoder2 = 6,
-}
-
-impl LayerId {
-    /// The layers that a score needs, first to last: all but the variance head.
-    pub(crate) const SCORED: [Self; 6] =
-        [Self::Encoder0, Self::Encoder1, Self::Mu, Self::Decoder0, Self::Decoder1, Self::Decoder2];
-}
-
-/// Dense layers in all.
-pub(crate) const LAYER_COUNT: usize = 7;
-
-/// Name in the weights file, inputs, outputs; ReLU follows the encoder's layers and the decoder's first two.
-pub(crate) const LAYERS: [(&str, usize, usize); LAYER_COUNT] = [
-    ("encoder.0", INPUT_COUNT, OUTER),
-    ("encoder.1", OUTER, INNER),
-    ("mu", INNER, LATENT_COUNT),
-    ("logvar", INNER, LATENT_COUNT),
-    ("decoder.0", LATENT_COUNT, INNER),
-    ("decoder.1", INNER, OUTER),
-    ("decoder.2", OUTER, FEATURE_COUNT),
-];
+pub use gpu_fit::LATENT_COUNT;
+pub(crate) use gpu_fit::{INNER, LAYER_COUNT, LAYERS, LayerId, OUTER, WEIGHT_COUNT};
 
 /// One dense layer, `y = W x + b`.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,6 +85,25 @@ impl Network {
     /// The layer called `id`.
     pub(crate) const fn layer(&self, id: LayerId) -> &Layer {
         &self.layers[id as usize]
+    }
+
+    /// The weights and biases of each layer.
+    pub(crate) fn parts(&self) -> [(&[f32], &[f32]); LAYER_COUNT] {
+        self.layers.each_ref().map(|layer| (layer.weight.as_slice(), layer.bias.as_slice()))
+    }
+
+    /// The network of `flat` numbers, as a fit gives them; nothing when they are not [`WEIGHT_COUNT`].
+    pub(crate) fn from_flat(mut flat: &[f32]) -> Option<Self> {
+        if flat.len() != WEIGHT_COUNT {
+            return None;
+        }
+        let layers = LAYERS.map(|(_, inputs, outputs)| {
+            let (weight, rest) = flat.split_at(inputs * outputs);
+            let (bias, rest) = rest.split_at(outputs);
+            flat = rest;
+            Layer { weight: weight.to_vec(), bias: bias.to_vec() }
+        });
+        Some(Self { layers })
     }
 
     /// The safetensors file of these weights; the same weights give the same bytes.

@@ -6,8 +6,7 @@ use types::{FEATURE_COUNT, Symbol};
 
 use crate::row::FeatureRow;
 
-/// Inputs of the network: the normalised features, then one bit each that says "missing".
-pub const INPUT_COUNT: usize = 2 * FEATURE_COUNT;
+pub use gpu_fit::INPUT_COUNT;
 
 /// Normalised values are kept within this many robust standard deviations.
 pub const WINSOR: f64 = 10.0;

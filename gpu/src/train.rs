@@ -1,19 +1,18 @@
 //! Training: rows of calm markets in, a calibrated model out. Bitwise reproducible from the rows and the seed.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
-use candle_core::{Device, Tensor};
+use candle_core::Device;
+use gpu_fit::{Epoch, FitConfig, FitError};
 use serde::{Deserialize, Serialize};
 use types::{FEATURE_COUNT, FEATURES};
 
-use crate::autoencoder::{Batch, Parameters, latent_noise};
 use crate::calibrate::{CalibrateError, CalibrationConfig, Calibrations, ScoredRow, calibrate};
 use crate::model::{Model, ModelParts, TrainingRecord};
 use crate::network::{LATENT_COUNT, Network};
 use crate::normalise::{Input, Profiles, VALID_MIN, quantile};
-use crate::optimiser::AdamW;
 use crate::pca::Pca;
-use crate::random::{Purpose, Random};
 use crate::reference::Forward;
 use crate::row::{FeatureRow, sort};
 use crate::scorer::ScoreLaw;
@@ -34,12 +33,6 @@ const SESSION_GAP_NS: u64 = 600_000_000_000;
 
 /// Share of the fitting rows, the latest, that decide when to stop.
 const VALIDATION_SHARE: f64 = 0.1;
-
-/// Rows per pass when no gradient is needed.
-const EVALUATION_BATCH: usize = 4_096;
-
-/// Smallest relative gain of the validation loss that counts as progress.
-const GAIN_MIN: f64 = 1e-3;
 
 /// Settings of a training run; every one of them is kept in the model's manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -228,6 +221,20 @@ pub enum TrainError {
     Manifest(String),
 }
 
+impl TrainError {
+    fn other(message: &str) -> Self {
+        Self::Candle(candle_core::Error::Msg(message.to_owned()))
+    }
+
+    fn of(error: FitError, config: &TrainConfig) -> Self {
+        match error {
+            FitError::Diverged { epoch } => Self::Diverged { epoch, rate: config.learning_rate },
+            FitError::Candle(error) => Self::Candle(error),
+            refused => Self::other(&refused.to_string()),
+        }
+    }
+}
+
 impl TrainConfig {
     fn check(&self) -> Result<(), TrainError> {
         let wrong = |key, found: String, wanted| Err(TrainError::Config { key, found, wanted });
@@ -343,120 +350,46 @@ struct Fit {
     validation_loss: f64,
 }
 
-/// One fit from fresh weights; stops early and keeps the best epoch.
-struct Fitter<'a> {
-    config: &'a TrainConfig,
-    phase: Phase,
-    parameters: Parameters,
-    optimiser: AdamW,
-    latent: Random,
+/// The numbers of `inputs`, row by row.
+fn flat(inputs: &[Input]) -> Vec<f32> {
+    inputs.iter().flat_map(|input| input.x).collect()
 }
 
-impl<'a> Fitter<'a> {
-    fn new(config: &'a TrainConfig, phase: Phase, row_count: usize) -> Result<Self, TrainError> {
-        let steps = u64::from(config.epoch_count_max) * row_count.div_ceil(config.batch_size) as u64;
-        let steps = u32::try_from(steps).unwrap_or(u32::MAX);
-        Ok(Self {
-            config,
-            phase,
-            parameters: Parameters::init(&mut Random::new(config.seed, Purpose::Init))?,
-            optimiser: AdamW::new(config.learning_rate, config.weight_decay, config.gradient_norm_max, steps),
-            latent: Random::new(config.seed, Purpose::Latent),
-        })
+/// One fit from fresh weights; stops early and keeps the best epoch.
+fn fit(
+    config: &TrainConfig,
+    phase: Phase,
+    training: &[Input],
+    validation: &[Input],
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Fit, TrainError> {
+    if training.is_empty() || validation.is_empty() {
+        let found = training.len() + validation.len();
+        return Err(TrainError::TooFewRows { of: "that can be scored", found, wanted: config.rows_min });
     }
-
-    /// The weight of the divergence in `epoch` (from 1): from zero to its full value over the first quarter, so that
-    /// the latent units are in use before they cost anything.
-    fn beta(&self, epoch: u32) -> f64 {
-        let climb = f64::from((self.config.epoch_count_max / 4).max(1));
-        self.config.beta * (f64::from(epoch) / climb).min(1.0)
-    }
-
-    /// The mean loss of a batch. In the first fit without its worst rows, twice the trimmed share of it: a disturbed
-    /// stretch in "calm" data is small, but its rows lie so far out that a plain mean would spend a latent unit on them,
-    /// after which they are no longer the strangest and the trimming takes others.
-    fn mean_without_worst(&self, each: &Tensor) -> candle_core::Result<Tensor> {
-        let values = each.to_vec1::<f32>()?;
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a count"
-        )]
-        let worst = (2.0 * self.config.trim_share * values.len() as f64).ceil() as usize;
-        if self.phase == Phase::Refit || worst == 0 || worst >= values.len() {
-            return each.mean_all();
-        }
-        let mut order: Vec<usize> = (0..values.len()).collect();
-        order.sort_by(|&a, &b| values[b].total_cmp(&values[a]).then(a.cmp(&b)));
-        let mut kept = vec![1.0_f32; values.len()];
-        order[..worst].iter().for_each(|&i| kept[i] = 0.0);
-        #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
-        let count = (values.len() - worst) as f64;
-        (each * Tensor::from_vec(kept, values.len(), &Device::Cpu)?)?.sum_all()? / count
-    }
-
-    /// One pass over `inputs` in the order of `order`; gives the mean loss.
-    fn epoch(&mut self, epoch: u32, inputs: &[Input], order: &[usize]) -> Result<f64, TrainError> {
-        let autoencoder = self.parameters.autoencoder();
-        let (mut sum, mut steps) = (0.0, 0.0);
-        for rows in order.chunks(self.config.batch_size) {
-            let batch = Batch::new(rows.iter().map(|&i| &inputs[i]))?;
-            let noise = latent_noise(rows.len(), &mut self.latent)?;
-            let each = autoencoder.loss(&batch, &noise, self.parameters.ln_s())?.total(self.beta(epoch))?;
-            let total = self.mean_without_worst(&each)?;
-            let gradients = total.backward()?;
-            if !self.optimiser.step(self.parameters.vars(), &gradients)?.is_finite() {
-                return Err(TrainError::Diverged { epoch, rate: self.config.learning_rate });
-            }
-            sum += f64::from(total.to_scalar::<f32>()?);
-            steps += 1.0;
-        }
-        Ok(sum / steps)
-    }
-
-    /// The loss of `inputs` at the posterior mean.
-    fn validate(&self, inputs: &[Input]) -> Result<f64, TrainError> {
-        let autoencoder = self.parameters.autoencoder();
-        let (mut sum, mut rows) = (0.0, 0.0);
-        for chunk in inputs.chunks(EVALUATION_BATCH) {
-            let batch = Batch::new(chunk.iter())?;
-            let zeros = Tensor::zeros((batch.len()?, LATENT_COUNT), candle_core::DType::F32, &Device::Cpu)?;
-            let total = autoencoder.loss(&batch, &zeros, self.parameters.ln_s())?.total(self.config.beta)?;
-            #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
-            let n = chunk.len() as f64;
-            sum += f64::from(total.mean_all()?.to_scalar::<f32>()?) * n;
-            rows += n;
-        }
-        Ok(sum / rows)
-    }
-
-    fn run(
-        mut self,
-        training: &[Input],
-        validation: &[Input],
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Fit, TrainError> {
-        let mut shuffle = Random::new(self.config.seed, Purpose::Shuffle);
-        let mut order: Vec<usize> = (0..training.len()).collect();
-        let mut best: Option<Fit> = None;
-        let epoch_count_max = self.config.epoch_count_max;
-        for epoch in 1..=epoch_count_max {
-            shuffle.shuffle(&mut order);
-            let train_loss = self.epoch(epoch, training, &order)?;
-            let validation_loss = self.validate(validation)?;
-            progress(Progress { phase: self.phase, epoch, epoch_count_max, train_loss, validation_loss });
-            let best_loss = best.as_ref().map_or(f64::INFINITY, |fit| fit.validation_loss);
-            // Losses can be negative (ln s), so progress is measured against their size, not their ratio.
-            if !best_loss.is_finite() || validation_loss < best_loss - GAIN_MIN * best_loss.abs().max(1.0) {
-                let (network, s) = self.parameters.export()?;
-                best = Some(Fit { network, s, epochs: epoch, validation_loss });
-            } else if best.as_ref().is_some_and(|fit| epoch - fit.epochs >= self.config.patience.max(1)) {
-                break;
-            }
-        }
-        best.ok_or(TrainError::Diverged { epoch: epoch_count_max, rate: self.config.learning_rate })
-    }
+    let epoch_count_max = config.epoch_count_max;
+    let settings = FitConfig {
+        seed: config.seed,
+        epoch_count_max,
+        batch_size: config.batch_size,
+        patience: config.patience,
+        learning_rate: config.learning_rate,
+        weight_decay: config.weight_decay,
+        gradient_norm_max: config.gradient_norm_max,
+        beta: config.beta,
+        // Twice the trimmed share: were the strangest rows learned, they would not be the strangest any more, and the
+        // trimming would take others.
+        worst_share: if phase == Phase::First { 2.0 * config.trim_share } else { 0.0 },
+    };
+    let mut heard = |epoch: &Epoch| {
+        let Epoch { epoch, train_loss, validation_loss } = *epoch;
+        progress(Progress { phase, epoch, epoch_count_max, train_loss, validation_loss });
+        ControlFlow::Continue(())
+    };
+    let fit = gpu_fit::fit(&Device::Cpu, &settings, &flat(training), &flat(validation), &mut heard);
+    let fit = fit.map_err(|error| TrainError::of(error, config))?;
+    let network = Network::from_flat(&fit.weights).ok_or_else(|| TrainError::other("a fit of another network"))?;
+    Ok(Fit { network, s: fit.s, epochs: fit.epochs, validation_loss: fit.validation_loss })
 }
 
 /// The score's constants: s from the fit, the range of posterior means from the rows.
@@ -593,9 +526,9 @@ pub fn train_vae(
     )]
     let (training, validation) = inputs.split_at((inputs.len() as f64 * (1.0 - VALIDATION_SHARE)) as usize);
 
-    let first = Fitter::new(config, Phase::First, training.len())?.run(training, validation, progress)?;
+    let first = fit(config, Phase::First, training, validation, progress)?;
     let kept = trimmed(&first, &score_law(&first, training), training, config.trim_share);
-    let refit = Fitter::new(config, Phase::Refit, kept.len())?.run(&kept, validation, progress)?;
+    let refit = fit(config, Phase::Refit, &kept, validation, progress)?;
     let law = score_law(&refit, &kept);
     let active_units = active_units(&refit.network, &kept);
     if active_units == 0 {
@@ -627,6 +560,7 @@ pub fn train_vae(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::{Purpose, Random};
     use crate::synthetic::{Market, calm, model, quick};
     use types::{FeatureId, Symbol, UnixNanos};
 

@@ -62,8 +62,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("venue", &["types", "wire"]),
     ("dataplane", &["types", "wire", "stage", "dpdk"]),
     ("featurizer", &["types", "stage"]),
-    ("gpu-cuda", &["types"]),
-    ("gpu", &["types", "gate", "stage", "gpu-cuda"]),
+    ("gpu-fit", &["types"]),
+    ("gpu-cuda", &["types", "gpu-fit"]),
+    ("gpu", &["types", "gate", "stage", "gpu-cuda", "gpu-fit"]),
     ("control", &["types", "gate"]),
 ];
 
@@ -93,7 +94,7 @@ fn the_gate_and_the_wire_stay_without_other_peoples_code() {
 #[test]
 fn the_control_plane_links_neither_feeds_nor_models() {
     let seen = reachable(&metadata(), "control");
-    for banned in ["dataplane", "dpdk", "dpdk-sys", "gpu", "gpu-cuda", "candle-core"] {
+    for banned in ["dataplane", "dpdk", "dpdk-sys", "gpu", "gpu-cuda", "gpu-fit", "candle-core"] {
         assert!(!seen.contains(banned), "control reaches {banned}");
     }
 }

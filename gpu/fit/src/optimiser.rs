@@ -2,7 +2,7 @@
 //! none of the three, and training must give the same bits every time.
 
 use candle_core::backprop::GradStore;
-use candle_core::{Device, Result, Tensor, Var};
+use candle_core::{Result, Tensor, Var};
 
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
@@ -22,7 +22,7 @@ struct Moments {
 
 /// The optimiser of one training pass.
 #[derive(Clone, Debug)]
-pub(crate) struct AdamW {
+pub struct AdamW {
     rate_peak: f64,
     weight_decay: f64,
     gradient_norm_max: f64,
@@ -33,7 +33,8 @@ pub(crate) struct AdamW {
 
 impl AdamW {
     /// An optimiser for a pass of `step_count_max` steps.
-    pub(crate) fn new(
+    #[must_use]
+    pub fn new(
         rate_peak: f64,
         weight_decay: f64,
         gradient_norm_max: f64,
@@ -61,8 +62,11 @@ impl AdamW {
     }
 
     /// One update of `vars`, always the same ones in the same order. Gives the gradient's norm before clipping; when
-    /// that is no number nothing is changed.
-    pub(crate) fn step(&mut self, vars: &[Var], gradients: &GradStore) -> Result<f64> {
+    /// that is no number nothing is changed. The moments stay on the host, in double precision, on every device.
+    ///
+    /// # Errors
+    /// What Candle says of the device.
+    pub fn step(&mut self, vars: &[Var], gradients: &GradStore) -> Result<f64> {
         let gradients = vars.iter().map(|var| read_gradient(var, gradients)).collect::<Result<Vec<_>>>()?;
         let norm = gradients.iter().flatten().map(|g| g * g).sum::<f64>().sqrt();
         if !norm.is_finite() {
@@ -115,12 +119,13 @@ fn update(var: &Var, gradient: &[f64], moments: &mut Moments, with: Update) -> R
         let moved = moved as f32;
         *value = moved;
     }
-    var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu)?)
+    var.set(&Tensor::from_vec(values, var.shape(), var.device())?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use candle_core::Device;
     use candle_nn::{Optimizer, ParamsAdamW};
 
     fn var(values: &[f32]) -> Var {

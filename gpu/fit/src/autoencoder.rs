@@ -7,10 +7,8 @@ use candle_core::{D, Device, Result, Tensor, Var};
 use candle_nn::{Linear, Module};
 use types::FEATURE_COUNT;
 
-use crate::network::{LATENT_COUNT, LAYER_COUNT, LAYERS, Layer, LayerId, Network};
-use crate::normalise::{INPUT_COUNT, Input};
 use crate::random::Random;
-use crate::scorer::ScoreLaw;
+use crate::shape::{INPUT_COUNT, LATENT_COUNT, LAYER_COUNT, LAYERS, LayerId, WEIGHT_COUNT};
 
 /// Bounds of ln s. Below: a quarter of a robust standard deviation. Without it the four latent units would each carry one
 /// feature through exactly, drive its s towards zero and leave the other nine unexplained; and harmless noise on such a
@@ -21,12 +19,12 @@ const LN_S_BOUNDS: (f32, f32) = (-2.0 * core::f32::consts::LN_2, 2.0 * core::f32
 const LOGVAR_BOUNDS: (f32, f32) = (-8.0, 8.0);
 
 /// Weights as Candle tensors.
-pub(crate) struct Autoencoder {
+pub struct Autoencoder {
     layers: Vec<Linear>,
 }
 
 /// A batch as tensors.
-pub(crate) struct Batch {
+pub struct Batch {
     /// Rows by [`INPUT_COUNT`].
     x: Tensor,
     /// Rows by features: the part to rebuild. Mask bits are inputs only.
@@ -36,59 +34,75 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Packs `inputs`.
-    pub(crate) fn new<'a>(inputs: impl Iterator<Item = &'a Input>) -> Result<Self> {
-        let values: Vec<f32> = inputs.flat_map(|input| input.x).collect();
+    /// Packs `rows` of network inputs.
+    ///
+    /// # Errors
+    /// What Candle says of the device.
+    pub fn new<'a>(rows: impl Iterator<Item = &'a [f32; INPUT_COUNT]>, device: &Device) -> Result<Self> {
+        let values: Vec<f32> = rows.flatten().copied().collect();
         let rows = values.len() / INPUT_COUNT;
-        let x = Tensor::from_vec(values, (rows, INPUT_COUNT), &Device::Cpu)?;
+        let x = Tensor::from_vec(values, (rows, INPUT_COUNT), device)?;
         let target = x.narrow(1, 0, FEATURE_COUNT)?.contiguous()?;
         let usable = x.narrow(1, FEATURE_COUNT, FEATURE_COUNT)?.affine(-1.0, 1.0)?;
         Ok(Self { x, target, usable })
     }
 
     /// Rows.
-    pub(crate) fn len(&self) -> Result<usize> {
+    ///
+    /// # Errors
+    /// Never, for a batch made by [`Batch::new`].
+    #[expect(clippy::len_without_is_empty, reason = "a batch without rows is never made")]
+    pub fn len(&self) -> Result<usize> {
         self.x.dim(0)
     }
 }
 
-/// The latent range of [`ScoreLaw`] as tensors.
-pub(crate) struct CalmRange {
+/// The range that the latent state is held within, as tensors.
+pub struct CalmRange {
     min: Tensor,
     max: Tensor,
 }
 
 impl CalmRange {
-    /// The range of `law`.
-    pub(crate) fn new(law: &ScoreLaw) -> Result<Self> {
+    /// From `min` to `max` of each unit.
+    ///
+    /// # Errors
+    /// What Candle says of the device.
+    pub fn new(min: &[f64; LATENT_COUNT], max: &[f64; LATENT_COUNT], device: &Device) -> Result<Self> {
         #[expect(clippy::cast_possible_truncation, reason = "the network is f32")]
-        let tensor = |ends: &[f64; LATENT_COUNT]| Tensor::new(&ends.map(|v| v as f32), &Device::Cpu);
-        Ok(Self { min: tensor(&law.latent_min)?, max: tensor(&law.latent_max)? })
+        let tensor = |ends: &[f64; LATENT_COUNT]| Tensor::new(&ends.map(|v| v as f32), device);
+        Ok(Self { min: tensor(min)?, max: tensor(max)? })
     }
 }
 
 /// Parts of the objective, one number per row, in nats.
-pub(crate) struct Loss {
+pub struct Loss {
     /// Negative log-likelihood of the reconstruction, up to a constant.
-    pub(crate) reconstruction: Tensor,
+    pub reconstruction: Tensor,
     /// Divergence of the posterior from the standard normal.
-    pub(crate) divergence: Tensor,
+    pub divergence: Tensor,
 }
 
 impl Loss {
     /// The negative ELBO of each row, the divergence weighted by `beta`.
-    pub(crate) fn total(&self, beta: f64) -> Result<Tensor> {
+    ///
+    /// # Errors
+    /// What Candle says of the device.
+    pub fn total(&self, beta: f64) -> Result<Tensor> {
         &self.reconstruction + (&self.divergence * beta)?
     }
 }
 
 impl Autoencoder {
-    /// The trained network, for inference.
-    pub(crate) fn new(network: &Network) -> Result<Self> {
+    /// A trained network, for inference: the weights (row-major, one row per output) and biases of each of [`LAYERS`].
+    ///
+    /// # Errors
+    /// A layer of another size, or what Candle says of the device.
+    pub fn new(parts: [(&[f32], &[f32]); LAYER_COUNT], device: &Device) -> Result<Self> {
         let mut layers = Vec::with_capacity(LAYER_COUNT);
-        for (layer, (_, inputs, outputs)) in network.layers.iter().zip(LAYERS) {
-            let weight = Tensor::from_slice(&layer.weight, (outputs, inputs), &Device::Cpu)?;
-            let bias = Tensor::from_slice(&layer.bias, outputs, &Device::Cpu)?;
+        for ((weight, bias), (_, inputs, outputs)) in parts.into_iter().zip(LAYERS) {
+            let weight = Tensor::from_slice(weight, (outputs, inputs), device)?;
+            let bias = Tensor::from_slice(bias, outputs, device)?;
             layers.push(Linear::new(weight, Some(bias)));
         }
         Ok(Self { layers })
@@ -108,7 +122,10 @@ impl Autoencoder {
     }
 
     /// Reconstruction errors `x - x̂` of a batch, the latent state held within `calm`.
-    pub(crate) fn errors(&self, batch: &Batch, calm: &CalmRange) -> Result<Tensor> {
+    ///
+    /// # Errors
+    /// What Candle says of the device.
+    pub fn errors(&self, batch: &Batch, calm: &CalmRange) -> Result<Tensor> {
         let mu = self.layer(LayerId::Mu, &self.hidden(&batch.x)?)?;
         let held = mu.broadcast_maximum(&calm.min)?.broadcast_minimum(&calm.max)?;
         &batch.target - self.decode(&held)?
@@ -116,7 +133,10 @@ impl Autoencoder {
 
     /// The negative ELBO's two parts; `noise` is rows by latent units, standard normal
     /// (zeros give the deterministic objective that validation uses).
-    pub(crate) fn loss(&self, batch: &Batch, noise: &Tensor, ln_s: &Tensor) -> Result<Loss> {
+    ///
+    /// # Errors
+    /// What Candle says of the device.
+    pub fn loss(&self, batch: &Batch, noise: &Tensor, ln_s: &Tensor) -> Result<Loss> {
         let hidden = self.hidden(&batch.x)?;
         let mu = self.layer(LayerId::Mu, &hidden)?;
         let logvar = self.layer(LayerId::LogVar, &hidden)?.clamp(LOGVAR_BOUNDS.0, LOGVAR_BOUNDS.1)?;
@@ -132,13 +152,16 @@ impl Autoencoder {
 }
 
 /// The trainable parameters: weight and bias of each layer in [`LAYERS`] order, then ln s.
-pub(crate) struct Parameters {
+pub struct Parameters {
     vars: Vec<Var>,
 }
 
 impl Parameters {
     /// He-initialised weights, zero biases, s = 1. Candle's own generator cannot be seeded on the CPU.
-    pub(crate) fn init(random: &mut Random) -> Result<Self> {
+    ///
+    /// # Errors
+    /// What Candle says of the device.
+    pub fn init(random: &mut Random, device: &Device) -> Result<Self> {
         let mut vars = Vec::with_capacity(2 * LAYER_COUNT + 1);
         for (_, inputs, outputs) in LAYERS {
             #[expect(clippy::cast_precision_loss, reason = "layer sizes are tiny")]
@@ -146,51 +169,55 @@ impl Parameters {
             #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
             let weights: Vec<f32> =
                 (0..inputs * outputs).map(|_| (random.normal() * spread) as f32).collect();
-            vars.push(Var::from_vec(weights, (outputs, inputs), &Device::Cpu)?);
-            vars.push(Var::from_vec(vec![0.0_f32; outputs], outputs, &Device::Cpu)?);
+            vars.push(Var::from_vec(weights, (outputs, inputs), device)?);
+            vars.push(Var::from_vec(vec![0.0_f32; outputs], outputs, device)?);
         }
-        vars.push(Var::from_vec(vec![0.0_f32; FEATURE_COUNT], FEATURE_COUNT, &Device::Cpu)?);
+        vars.push(Var::from_vec(vec![0.0_f32; FEATURE_COUNT], FEATURE_COUNT, device)?);
         Ok(Self { vars })
     }
 
     /// All of them, in the order of [`Parameters`].
-    pub(crate) fn vars(&self) -> &[Var] {
+    pub fn vars(&self) -> &[Var] {
         &self.vars
     }
 
     /// ln s, unclamped.
-    pub(crate) fn ln_s(&self) -> &Tensor {
+    pub fn ln_s(&self) -> &Tensor {
         self.vars[2 * LAYER_COUNT].as_tensor()
     }
 
     /// The network over these parameters; it follows their updates.
-    pub(crate) fn autoencoder(&self) -> Autoencoder {
+    pub fn autoencoder(&self) -> Autoencoder {
         let layer =
             |pair: &[Var]| Linear::new(pair[0].as_tensor().clone(), Some(pair[1].as_tensor().clone()));
         Autoencoder { layers: self.vars[..2 * LAYER_COUNT].chunks_exact(2).map(layer).collect() }
     }
 
-    /// Copies the values out: the network, and s within its bounds.
-    pub(crate) fn export(&self) -> Result<(Network, [f64; FEATURE_COUNT])> {
-        let mut layers = Vec::with_capacity(LAYER_COUNT);
-        for pair in self.vars[..2 * LAYER_COUNT].chunks_exact(2) {
-            let weight = pair[0].flatten_all()?.to_vec1::<f32>()?;
-            layers.push(Layer { weight, bias: pair[1].to_vec1::<f32>()? });
+    /// Copies the values out: [`WEIGHT_COUNT`] weights and biases, and s within its bounds.
+    ///
+    /// # Errors
+    /// What Candle says of the device.
+    pub fn export(&self) -> Result<(Vec<f32>, [f64; FEATURE_COUNT])> {
+        let mut weights = Vec::with_capacity(WEIGHT_COUNT);
+        for var in &self.vars[..2 * LAYER_COUNT] {
+            weights.extend(var.flatten_all()?.to_vec1::<f32>()?);
         }
         let mut s = [1.0; FEATURE_COUNT];
         for (s, ln_s) in s.iter_mut().zip(self.ln_s().to_vec1::<f32>()?) {
             *s = f64::from(ln_s.clamp(LN_S_BOUNDS.0, LN_S_BOUNDS.1)).exp();
         }
-        let layers = layers.try_into().map_err(|_| candle_core::Error::Msg("a layer is missing".into()))?;
-        Ok((Network { layers }, s))
+        Ok((weights, s))
     }
 }
 
 /// Standard normal noise for `rows` latent states.
-pub(crate) fn latent_noise(rows: usize, random: &mut Random) -> Result<Tensor> {
+///
+/// # Errors
+/// What Candle says of the device.
+pub fn latent_noise(rows: usize, random: &mut Random, device: &Device) -> Result<Tensor> {
     #[expect(clippy::cast_possible_truncation, reason = "the network is f32")]
     let noise: Vec<f32> = (0..rows * LATENT_COUNT).map(|_| random.normal() as f32).collect();
-    Tensor::from_vec(noise, (rows, LATENT_COUNT), &Device::Cpu)
+    Tensor::from_vec(noise, (rows, LATENT_COUNT), device)
 }
 
 #[cfg(test)]
@@ -205,7 +232,7 @@ mod tests {
 
     /// Parameters that are all zero except the biases of mu and logvar.
     fn constant_posterior(mu: f32, logvar: f32) -> Parameters {
-        let parameters = Parameters::init(&mut Random::new(1, Purpose::Init)).unwrap();
+        let parameters = Parameters::init(&mut Random::new(1, Purpose::Init), &Device::Cpu).unwrap();
         for var in parameters.vars() {
             var.set(&var.zeros_like().unwrap()).unwrap();
         }
@@ -220,9 +247,8 @@ mod tests {
     fn the_divergence_is_the_reference_value() {
         // DOMAIN.md 4.1: m = 0.3, ln v = -0.2 gives 0.0543653765 per unit; there are four.
         let parameters = constant_posterior(0.3, -0.2);
-        let input = Input { x: [0.0; INPUT_COUNT], usable: 0x1fff };
-        let batch = Batch::new([input].iter()).unwrap();
-        let noise = latent_noise(1, &mut Random::new(1, Purpose::Latent)).unwrap();
+        let batch = Batch::new([[0.0; INPUT_COUNT]].iter(), &Device::Cpu).unwrap();
+        let noise = latent_noise(1, &mut Random::new(1, Purpose::Latent), &Device::Cpu).unwrap();
         let loss = parameters.autoencoder().loss(&batch, &noise, parameters.ln_s()).unwrap();
         assert!((f64::from(scalar(&loss.divergence)) - 4.0 * 0.054_365_376_5).abs() < 1e-6);
         assert_eq!(scalar(&loss.reconstruction), 0.0);
@@ -231,30 +257,30 @@ mod tests {
     #[test]
     fn missing_features_do_not_enter_the_reconstruction() {
         let parameters = constant_posterior(0.0, 0.0);
-        let mut input = Input { x: [0.0; INPUT_COUNT], usable: 0x1ffe };
-        input.x[3] = 2.0;
-        let loss_of = |input: &Input| {
-            let batch = Batch::new([*input].iter()).unwrap();
-            let noise = latent_noise(1, &mut Random::new(1, Purpose::Latent)).unwrap();
+        let mut input = [0.0; INPUT_COUNT];
+        input[3] = 2.0;
+        let loss_of = |input: &[f32; INPUT_COUNT]| {
+            let batch = Batch::new([*input].iter(), &Device::Cpu).unwrap();
+            let noise = latent_noise(1, &mut Random::new(1, Purpose::Latent), &Device::Cpu).unwrap();
             scalar(&parameters.autoencoder().loss(&batch, &noise, parameters.ln_s()).unwrap().reconstruction)
         };
         // The decoder gives zeros and s = 1: the error of feature 3 is 2, its cost 2²/2.
         assert!((loss_of(&input) - 2.0).abs() < 1e-6);
-        input.x[FEATURE_COUNT + 3] = 1.0;
+        input[FEATURE_COUNT + 3] = 1.0;
         assert!(loss_of(&input).abs() < 1e-6);
     }
 
     #[test]
     fn gradients_agree_with_finite_differences() {
-        let parameters = Parameters::init(&mut Random::new(3, Purpose::Init)).unwrap();
+        let parameters = Parameters::init(&mut Random::new(3, Purpose::Init), &Device::Cpu).unwrap();
         let mut random = Random::new(4, Purpose::Latent);
-        let mut inputs = vec![Input { x: [0.0; INPUT_COUNT], usable: 0x1fff }; 8];
+        let mut inputs = vec![[0.0; INPUT_COUNT]; 8];
         for input in &mut inputs {
             #[expect(clippy::cast_possible_truncation, reason = "the network is f32")]
-            input.x[..FEATURE_COUNT].fill_with(|| random.normal() as f32);
+            input[..FEATURE_COUNT].fill_with(|| random.normal() as f32);
         }
-        let batch = Batch::new(inputs.iter()).unwrap();
-        let noise = latent_noise(8, &mut random).unwrap();
+        let batch = Batch::new(inputs.iter(), &Device::Cpu).unwrap();
+        let noise = latent_noise(8, &mut random, &Device::Cpu).unwrap();
         let total = || {
             let loss = parameters.autoencoder().loss(&batch, &noise, parameters.ln_s()).unwrap();
             loss.total(0.5).unwrap().mean_all().unwrap()

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 /// What a stream of random numbers is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
-pub(crate) enum Purpose {
+pub enum Purpose {
     /// First weights.
     Init = 1,
     /// Order of rows in an epoch.
@@ -18,14 +18,15 @@ pub(crate) enum Purpose {
 
 /// A reproducible source of numbers.
 #[derive(Clone, Debug)]
-pub(crate) struct Random {
+pub struct Random {
     rng: ChaCha8Rng,
     spare: Option<f64>,
 }
 
 impl Random {
     /// The stream of `seed` for `purpose`.
-    pub(crate) fn new(seed: u64, purpose: Purpose) -> Self {
+    #[must_use]
+    pub fn new(seed: u64, purpose: Purpose) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(purpose as u64);
         Self { rng, spare: None }
@@ -33,12 +34,12 @@ impl Random {
 
     /// Uniform in the open interval (0, 1), 53 bits.
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit exactly")]
-    pub(crate) fn uniform(&mut self) -> f64 {
+    pub fn uniform(&mut self) -> f64 {
         ((self.rng.next_u64() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
     }
 
     /// Standard normal, by Box and Muller; the second of each pair is kept for the next call.
-    pub(crate) fn normal(&mut self) -> f64 {
+    pub fn normal(&mut self) -> f64 {
         if let Some(spare) = self.spare.take() {
             return spare;
         }
@@ -49,7 +50,7 @@ impl Random {
     }
 
     /// Fisher-Yates.
-    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
             let bound = i as u128 + 1;
             // Multiply-shift: the bias of 2^-64 × len is far below anything a shuffle of rows could show.
