@@ -17,7 +17,8 @@ use bench::report::{Percentiles, Transcript, results_folder, write_histograms};
 use bench::rounds::{Row, Summary, interleave};
 use bench::stopwatch::{Stopwatch, ns_per_item};
 use gpu::{
-    Backend, DenseLayer, FusedAutoencoder, FusedScorer, Kernel, Model, RawScore, Scorer, Then, open_scorer,
+    Backend, DenseLayer, FusedAutoencoder, FusedScorer, Kernel, Model, RawScore, Scorer, StagedScorer, Then,
+    open_scorer,
 };
 use hdrhistogram::Histogram;
 use stage::hist::latency_histogram;
@@ -70,9 +71,9 @@ fn market(count: usize) -> Vec<FeatureVector> {
 }
 
 /// Every backend of this machine, by the name of its rows.
-fn scorers(model: &Model) -> Vec<(&'static str, Box<dyn Scorer + Send>)> {
+fn scorers(model: &Model) -> Vec<(&'static str, Box<dyn StagedScorer + Send>)> {
     let count = ITEMS;
-    let mut scorers: Vec<(&'static str, Box<dyn Scorer + Send>)> = Vec::new();
+    let mut scorers: Vec<(&'static str, Box<dyn StagedScorer + Send>)> = Vec::new();
     for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_available()) {
         let fused = FusedScorer::with_kernel(model, count, kernel).expect("an available kernel");
         scorers.push((kernel.name(), Box::new(fused)));
@@ -144,7 +145,7 @@ fn network_rows() -> Vec<Row<'static>> {
 /// One score at a time, each timed alone.
 fn time_alone(
     watch: &Stopwatch<fn()>,
-    scorers: &mut [(&'static str, Box<dyn Scorer + Send>)],
+    scorers: &mut [(&'static str, Box<dyn StagedScorer + Send>)],
     market: &[FeatureVector],
 ) -> Vec<(String, Histogram<u64>)> {
     let mut found: Vec<(String, Histogram<u64>)> =
@@ -163,7 +164,7 @@ fn time_alone(
 }
 
 fn score_rows<'a>(
-    scorers: &'a mut [(&'static str, Box<dyn Scorer + Send>)],
+    scorers: &'a mut [(&'static str, Box<dyn StagedScorer + Send>)],
     market: &'a [FeatureVector],
     batch: usize,
 ) -> Vec<Row<'a>> {

@@ -2,13 +2,16 @@
 //!
 //! The card's scores have the bits of [`FusedScorer`]'s, which takes over in the same call when the card fails; so a change from
 //! one to the other moves no score and relaxes no tier. When and whether the card is asked is [`Health`]'s to say.
+//!
+//! Rows are written to pinned memory as they arrive, and a batch is not waited for: while the card scores one, the other buffer
+//! is filled.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use gpu_cuda::abi::Mode;
-use gpu_cuda::layout::{CardProfile, Job, LayerParts, NetworkParts, PackError, pack};
+use gpu_cuda::layout::{CardProfile, Job, LayerParts, NOT_KEPT, NetworkParts, PackError, Row, pack};
 use gpu_cuda::{
     Card, Change, Fault, Feeder, Health, HealthConfig, LoadError, LoadedCard, Route, StagedRow, State,
 };
@@ -16,11 +19,11 @@ use stage::clock::Clock;
 use types::{FeatureVector, InstrumentId, Symbol};
 
 use crate::binding::Bindings;
-use crate::fused::{FusedError, FusedScorer};
+use crate::fused::{FusedError, FusedScorer, RowParts};
 use crate::model::Model;
 use crate::network::LayerId;
 use crate::normalise::Profile;
-use crate::scorer::{RawScore, Scorer, is_scorable};
+use crate::scorer::{RawScore, Scorer, StagedScorer};
 
 /// Scores of the card and the CPU may differ by so much of themselves; they do not, where both count as IEEE says.
 const AGREEMENT: f32 = 1e-5;
@@ -113,6 +116,27 @@ impl<C: Card + Send + 'static> Reopener<C> {
     }
 }
 
+/// A batch that the card has.
+#[derive(Clone, Copy, Debug)]
+struct UnderWay {
+    job: Job,
+    start_ns: u64,
+    /// How often it was asked for.
+    asked: u64,
+    /// The CPU's scores are published, the card's compared with them.
+    shadow: bool,
+}
+
+/// Where the results of the last batch are.
+#[derive(Clone, Copy, Debug)]
+enum Answer {
+    Card(Job),
+    /// In the CPU scorer, which took the rows as they arrived.
+    Cpu,
+    /// In `rescued`: the card failed, and the CPU scored what lies in pinned memory.
+    Rescued,
+}
+
 /// Scores on a card while it is trusted, on the CPU else. After construction it allocates nothing on the way of a batch.
 pub struct CudaScorer<C, K> {
     feeder: Option<Feeder<C>>,
@@ -121,6 +145,13 @@ pub struct CudaScorer<C, K> {
     profiles: Bindings<u16>,
     clock: K,
     reopener: Reopener<C>,
+    row_count_max: usize,
+    /// Who scores the batch that is being collected, and its rows so far.
+    route: Route,
+    row_count: usize,
+    under_way: Option<UnderWay>,
+    answer: Answer,
+    rescued: Vec<Option<RawScore>>,
     on_change: Box<dyn FnMut(&Change) + Send>,
     failures: u64,
 }
@@ -159,6 +190,7 @@ impl<C: Card + Send + 'static, K: Clock> CudaScorer<C, K> {
         clock: K,
         on_change: Box<dyn FnMut(&Change) + Send>,
     ) -> Result<Self, CudaError> {
+        let row_count_max = instrument_count_max.min(card.row_capacity());
         let symbols = &model.profiles().symbols;
         let own: Vec<(Symbol, u16)> =
             symbols.iter().zip(1_u16..).map(|((symbol, _), i)| (*symbol, i)).collect();
@@ -169,6 +201,12 @@ impl<C: Card + Send + 'static, K: Clock> CudaScorer<C, K> {
             profiles: Bindings::new(&0, &own, instrument_count_max),
             clock,
             reopener: Reopener::start(open)?,
+            row_count_max,
+            route: Route::Cpu,
+            row_count: 0,
+            under_way: None,
+            answer: Answer::Cpu,
+            rescued: Vec::with_capacity(row_count_max),
             on_change,
             failures: 0,
         })
@@ -188,89 +226,133 @@ impl<C: Card + Send + 'static, K: Clock> CudaScorer<C, K> {
 
     fn failed(&mut self, fault: Fault) {
         self.failures += 1;
-        let change = self.health.failed(fault);
+        let change = self.health.failed(fault, self.clock.now().0);
         self.tell(change);
     }
 
-    /// Sends a lost card to be opened anew and takes the new one in. Never waits.
+    /// Sends a lost card to be opened anew and takes the new one in. Never waits. Called when no rows lie in its memory.
     fn reopen(&mut self) {
+        let now_ns = self.clock.now().0;
         if self.reopener.under_way {
             let Ok(card) = self.reopener.opened.try_recv() else { return };
             self.reopener.under_way = false;
-            let change = self.health.reopened(card.is_some());
+            let change = self.health.reopened(card.is_some(), now_ns);
             self.feeder = card.map(Feeder::new);
             self.tell(change);
-        } else if self.health.wants_reopening() {
+        } else if self.health.wants_reopening(now_ns) {
             // The old card goes along: it is closed before another is opened, and not here.
             self.reopener.under_way = self.reopener.failed.try_send(self.feeder.take()).is_ok();
         }
     }
 
-    /// Writes `rows` to pinned memory and submits them.
-    fn submit(&mut self, rows: &[FeatureVector]) -> Result<Job, Fault> {
+    /// Writes a row to pinned memory.
+    fn stage_on_card(&mut self, place: usize, row: &RowParts<'_>) -> Result<(), Fault> {
         let Some(feeder) = &mut self.feeder else { return Err(Fault::DeviceLost) };
-        for row in rows {
-            let profile = self.profiles.of(row.instrument).filter(|_| is_scorable(row));
-            let staged = StagedRow {
-                instrument: profile.map(|_| row.instrument.0),
-                profile: profile.copied().unwrap_or(0),
-                valid: if profile.is_some() { row.valid } else { 0 },
-                values: &row.values,
-            };
-            if feeder.stage(&staged).is_err() {
-                feeder.forget();
-                // More rows than were agreed on, or a batch from before the rest that is still not done: it never will be.
-                return Err(Fault::Kernel);
+        let profile = self.profiles.of(row.instrument);
+        let staged = StagedRow {
+            instrument: profile.map(|_| row.instrument.0),
+            profile: profile.copied().unwrap_or(0),
+            valid: if profile.is_some() { row.valid } else { 0 },
+            values: row.values,
+        };
+        let done =
+            if place < self.row_count { feeder.restage(place, &staged) } else { feeder.stage(&staged) };
+        // A batch from before the rest that is still not done never will be.
+        done.map_err(|_| Fault::Kernel)
+    }
+
+    /// The card will not score the batch that is being collected: what lies in its memory goes to the CPU.
+    fn give_up_staging(&mut self, fault: Fault) {
+        if self.route == Route::Card
+            && let Some(feeder) = &mut self.feeder
+        {
+            let buffer = feeder.buffer();
+            let count = feeder.row_count().min(self.row_count);
+            for (place, row) in feeder.rows(buffer, count).iter().enumerate() {
+                self.cpu.stage_parts(place, parts(row));
             }
         }
-        feeder.submit(0)
-    }
-
-    /// Waits for `job`; gives how long it took since `start_ns`.
-    fn wait(&mut self, job: &Job, start_ns: u64) -> Result<u64, Fault> {
-        let Some(feeder) = &mut self.feeder else { return Err(Fault::DeviceLost) };
-        let (clock, deadline_ns) = (&self.clock, self.health.config().deadline_ns);
-        // A clock that is set back must not keep the thread here: a turn takes longer than a nanosecond.
-        let mut turns = 0;
-        feeder.wait(job, || {
-            turns += 1;
-            turns > deadline_ns || clock.now().0.saturating_sub(start_ns) > deadline_ns
-        })?;
-        Ok(self.clock.now().0.saturating_sub(start_ns))
-    }
-
-    fn read(feeder: Option<&Feeder<C>>, job: &Job, place: usize) -> Option<RawScore> {
-        let scored = feeder?.row(job, place)?;
-        Some(RawScore { raw: scored.raw, top3: scored.why.feature, contributions: scored.why.share })
-    }
-
-    fn on_card(&mut self, rows: &[FeatureVector], out: &mut [Option<RawScore>]) -> Result<u64, Fault> {
-        let start_ns = self.clock.now().0;
-        let job = self.submit(rows)?;
-        let took_ns = self.wait(&job, start_ns)?;
-        for (place, out) in out.iter_mut().enumerate() {
-            *out = Self::read(self.feeder.as_ref(), &job, place);
+        if let Some(feeder) = &mut self.feeder {
+            feeder.forget();
         }
-        Ok(took_ns)
+        self.route = Route::Cpu;
+        self.failed(fault);
     }
 
-    /// The CPU scores while the card does; then they are compared.
-    fn on_both(&mut self, rows: &[FeatureVector], out: &mut [Option<RawScore>]) -> Result<u64, Fault> {
+    /// Scores on the CPU what a failed batch left in pinned memory.
+    fn rescue(&mut self, buffer: usize, count: usize) {
+        self.rescued.clear();
+        self.rescued.resize(count, None);
+        if let Some(feeder) = &mut self.feeder {
+            self.cpu.score_parts(feeder.rows(buffer, count).iter().map(parts), &mut self.rescued);
+        }
+        self.answer = Answer::Rescued;
+    }
+
+    /// Hands the collected rows to the card.
+    fn submit(&mut self, shadow: bool) {
         let start_ns = self.clock.now().0;
-        let job = self.submit(rows);
-        self.cpu.score(rows, out);
-        let job = job?;
-        let took_ns = self.wait(&job, start_ns)?;
-        let agree = out.iter().enumerate().all(|(place, want)| {
-            match (want, Self::read(self.feeder.as_ref(), &job, place)) {
-                (Some(want), Some(found)) => {
-                    (found.raw - want.raw).abs() <= AGREEMENT * want.raw.abs().max(1.0)
+        let Some(feeder) = &mut self.feeder else { return self.failed(Fault::DeviceLost) };
+        let buffer = feeder.buffer();
+        match feeder.submit(0) {
+            Ok(job) => {
+                self.under_way = Some(UnderWay { job, start_ns, asked: 0, shadow });
+                if !shadow {
+                    self.answer = Answer::Card(job);
                 }
-                (want, found) => want.is_none() && found.is_none(),
             }
-        });
-        if agree { Ok(took_ns) } else { Err(Fault::Mismatch) }
+            Err(fault) => {
+                self.failed(fault);
+                if !shadow {
+                    self.rescue(buffer, self.row_count);
+                }
+            }
+        }
     }
+
+    /// The card's scores of a batch that the CPU scored as well.
+    fn agrees(&self, job: &Job) -> bool {
+        let Some(feeder) = &self.feeder else { return false };
+        (0..job.row_count as usize).all(|place| match (self.cpu.result(place), read(feeder, job, place)) {
+            (Some(want), Some(found)) => (found.raw - want.raw).abs() <= AGREEMENT * want.raw.abs().max(1.0),
+            (want, found) => want.is_none() && found.is_none(),
+        })
+    }
+
+    /// A batch is done or given up.
+    fn settle(&mut self, under_way: &UnderWay, answer: Result<(), Fault>, now_ns: u64) {
+        self.under_way = None;
+        let answer = match answer {
+            Ok(()) if under_way.shadow && !self.agrees(&under_way.job) => Err(Fault::Mismatch),
+            answer => answer,
+        };
+        match answer {
+            Ok(()) => {
+                let took_ns = now_ns.saturating_sub(under_way.start_ns);
+                let change = self.health.answered(took_ns, now_ns);
+                self.failures += u64::from(change.is_some_and(|change| change.fault.is_some()));
+                self.tell(change);
+            }
+            Err(fault) => {
+                self.failed(fault);
+                if !under_way.shadow {
+                    let job = &under_way.job;
+                    self.rescue(job.buffer as usize, job.row_count as usize);
+                }
+            }
+        }
+    }
+}
+
+/// A staged row as the CPU takes it.
+fn parts(row: &Row) -> RowParts<'_> {
+    let instrument = InstrumentId(row.instrument & !NOT_KEPT);
+    RowParts { instrument, valid: row.valid, values: &row.values }
+}
+
+fn read<C: Card>(feeder: &Feeder<C>, job: &Job, place: usize) -> Option<RawScore> {
+    let scored = feeder.row(job, place)?;
+    Some(RawScore { raw: scored.raw, top3: scored.why.feature, contributions: scored.why.share })
 }
 
 impl<C: Card + Send + 'static, K: Clock> Scorer for CudaScorer<C, K> {
@@ -283,37 +365,101 @@ impl<C: Card + Send + 'static, K: Clock> Scorer for CudaScorer<C, K> {
         self.profiles.define(instrument, symbol);
     }
 
+    /// Batch after batch of as many rows as can be staged; each is waited for. No rows may be staged meanwhile.
     fn score(&mut self, rows: &[FeatureVector], out: &mut [Option<RawScore>]) {
         assert_eq!(rows.len(), out.len(), "one result per row");
-        if rows.is_empty() {
-            return;
-        }
-        self.reopen();
-        let (route, change) = self.health.route();
-        self.tell(change);
-        let answer = match route {
-            Route::Card => {
-                let answer = self.on_card(rows, out);
-                if answer.is_err() {
-                    self.cpu.score(rows, out);
-                }
-                answer
+        let step = self.row_count_max.max(1);
+        for (rows, out) in rows.chunks(step).zip(out.chunks_mut(step)) {
+            for (place, row) in rows.iter().enumerate() {
+                self.stage(place, row);
             }
-            Route::Shadow => self.on_both(rows, out),
-            Route::Cpu => return self.cpu.score(rows, out),
-        };
-        match answer {
-            Ok(took_ns) => {
-                let change = self.health.answered(took_ns);
-                self.failures += u64::from(change.is_some_and(|change| change.fault.is_some()));
-                self.tell(change);
+            self.start();
+            while !self.is_ready() {
+                core::hint::spin_loop();
             }
-            Err(fault) => self.failed(fault),
+            for (place, out) in out.iter_mut().enumerate() {
+                *out = self.result(place);
+            }
         }
     }
 
     /// Batches that the card failed; the CPU scored them.
     fn failures(&self) -> u64 {
         self.failures
+    }
+}
+
+impl<C: Card + Send + 'static, K: Clock> StagedScorer for CudaScorer<C, K> {
+    fn stage(&mut self, place: usize, row: &FeatureVector) {
+        if place > self.row_count || place >= self.row_count_max {
+            return;
+        }
+        if self.row_count == 0 {
+            let (route, change) = self.health.route(self.clock.now().0);
+            self.route = route;
+            self.tell(change);
+        }
+        let row = RowParts::from(row);
+        if self.route != Route::Cpu
+            && let Err(fault) = self.stage_on_card(place, &row)
+        {
+            self.give_up_staging(fault);
+        }
+        if self.route != Route::Card {
+            self.cpu.stage_parts(place, row);
+        }
+        self.row_count = self.row_count.max(place + 1);
+    }
+
+    fn start(&mut self) {
+        self.answer = Answer::Cpu;
+        // The card begins before the CPU does.
+        if self.row_count > 0 && self.route != Route::Cpu {
+            self.submit(self.route == Route::Shadow);
+        }
+        self.cpu.start();
+        (self.row_count, self.route) = (0, Route::Cpu);
+        if self.under_way.is_none() {
+            self.reopen();
+        }
+    }
+
+    fn is_ready(&mut self) -> bool {
+        let Some(mut under_way) = self.under_way else { return true };
+        let now_ns = self.clock.now().0;
+        let deadline_ns = self.health.config().deadline_ns;
+        // A clock that is set back must not keep a batch for ever: asking takes longer than a nanosecond.
+        under_way.asked += 1;
+        let expired =
+            under_way.asked > deadline_ns || now_ns.saturating_sub(under_way.start_ns) > deadline_ns;
+        let checked = match &mut self.feeder {
+            Some(feeder) => feeder.check(&under_way.job, expired),
+            None => Err(Fault::DeviceLost),
+        };
+        match checked {
+            Ok(false) => {
+                self.under_way = Some(under_way);
+                false
+            }
+            Ok(true) => {
+                self.settle(&under_way, Ok(()), now_ns);
+                true
+            }
+            Err(fault) => {
+                self.settle(&under_way, Err(fault), now_ns);
+                true
+            }
+        }
+    }
+
+    fn result(&self, place: usize) -> Option<RawScore> {
+        match &self.answer {
+            Answer::Card(job) => {
+                let inside = place < job.row_count as usize;
+                self.feeder.as_ref().filter(|_| inside).and_then(|feeder| read(feeder, job, place))
+            }
+            Answer::Cpu => self.cpu.result(place),
+            Answer::Rescued => self.rescued.get(place).copied().flatten(),
+        }
     }
 }

@@ -45,6 +45,7 @@ pub use cuda_scorer::{CardModel, CudaError, CudaScorer, open_cuda_scorer};
 pub use fused::{ChainError, DenseLayer, FusedAutoencoder, FusedError, FusedScorer, Kernel, Then};
 pub use gpd::Gpd;
 pub use gpu_cuda::Change as CardChange;
+pub use gpu_cuda::Trainer as CardTrainer;
 pub use gpu_cuda::abi::Mode as CardMode;
 pub use model::{LoadError, MODEL_FORMAT, Model, SaveError, TrainingRecord};
 pub use network::{LATENT_COUNT, WeightsError};
@@ -53,10 +54,14 @@ pub use policy::{LimitSink, LimitUpdate, Witnesses};
 pub use reference::ReferenceScorer;
 pub use row::FeatureRow;
 pub use scorer::{
-    Backend, OpenScorerError, RawScore, ScoreLaw, Scorer, TOP_COUNT, feature_name, open_scorer,
+    Backend, OpenScorerError, RawScore, ScoreLaw, Scorer, Staged, StagedScorer, TOP_COUNT, feature_name,
+    open_scorer,
 };
-pub use scorer_stage::{PolledScorer, ScoreObserver, ScoreRecord, ScorerStage, ScorerStageConfig};
+pub use scorer_stage::{
+    BatchConfig, PolledScorer, ScoreObserver, ScoreRecord, ScorerStage, ScorerStageConfig,
+};
 pub use tier::{Band, CriticalBand, TierCause, TierChange, TierConfig, TierConfigError, TierMachine};
 pub use train::{
-    HoldoutReport, Phase, Progress, TrainConfig, TrainError, TrainReport, score_rows, train_vae,
+    FittedOn, HoldoutReport, Phase, Progress, TrainConfig, TrainDevice, TrainError, TrainReport, score_rows,
+    train_vae, train_vae_on,
 };

@@ -44,6 +44,110 @@ pub trait Scorer {
     }
 }
 
+/// A scorer that takes rows as they arrive, so that little is left to do when a batch ends.
+///
+/// A batch: [`stage`](Self::stage) for every row, [`start`](Self::start), [`is_ready`](Self::is_ready) until it says so,
+/// [`result`](Self::result). While a started batch is under way the rows of the next one may be staged; it is not started
+/// before the first is ready. The rows of a batch bear the instrument numbers of [`Scorer`]'s contract, which holds here too.
+pub trait StagedScorer: Scorer {
+    /// Takes `row` at `place` of the batch that is being collected. Places are given out from 0; one that is taken already is
+    /// written over, by a newer row of the same instrument. A place beyond the next one, or beyond the instruments that the
+    /// scorer was built for, is refused: it has no result.
+    fn stage(&mut self, place: usize, row: &FeatureVector);
+
+    /// Ends the batch that is being collected and begins to score what is not scored yet.
+    fn start(&mut self);
+
+    /// Whether the results of the batch started last are there. Never blocks, and says yes in bounded time: a backend that
+    /// hangs is given up.
+    fn is_ready(&mut self) -> bool;
+
+    /// The result at `place` of the batch started last, which is ready; until the next is started.
+    fn result(&self, place: usize) -> Option<RawScore>;
+}
+
+/// Collects rows for a scorer that wants whole batches.
+#[derive(Clone, Debug)]
+pub struct Staged<S> {
+    scorer: S,
+    rows: Vec<FeatureVector>,
+    results: Vec<Option<RawScore>>,
+}
+
+impl<S: Scorer> Staged<S> {
+    /// Batches of at most `row_count_max` rows for `scorer`. Nothing is allocated afterwards but by `scorer`.
+    #[must_use]
+    pub fn new(scorer: S, row_count_max: usize) -> Self {
+        Self { scorer, rows: Vec::with_capacity(row_count_max), results: Vec::with_capacity(row_count_max) }
+    }
+
+    /// The scorer.
+    pub const fn scorer(&self) -> &S {
+        &self.scorer
+    }
+}
+
+impl<S: Scorer> Scorer for Staged<S> {
+    fn name(&self) -> &'static str {
+        self.scorer.name()
+    }
+
+    fn define(&mut self, instrument: InstrumentId, symbol: Symbol) {
+        self.scorer.define(instrument, symbol);
+    }
+
+    fn score(&mut self, rows: &[FeatureVector], out: &mut [Option<RawScore>]) {
+        self.scorer.score(rows, out);
+    }
+
+    fn failures(&self) -> u64 {
+        self.scorer.failures()
+    }
+}
+
+impl<S: Scorer> StagedScorer for Staged<S> {
+    fn stage(&mut self, place: usize, row: &FeatureVector) {
+        if let Some(taken) = self.rows.get_mut(place) {
+            *taken = *row;
+        } else if place == self.rows.len() && place < self.rows.capacity() {
+            self.rows.push(*row);
+        }
+    }
+
+    fn start(&mut self) {
+        self.results.clear();
+        self.results.resize(self.rows.len(), None);
+        self.scorer.score(&self.rows, &mut self.results);
+        self.rows.clear();
+    }
+
+    fn is_ready(&mut self) -> bool {
+        true
+    }
+
+    fn result(&self, place: usize) -> Option<RawScore> {
+        self.results.get(place).copied().flatten()
+    }
+}
+
+impl<S: StagedScorer + ?Sized> StagedScorer for Box<S> {
+    fn stage(&mut self, place: usize, row: &FeatureVector) {
+        (**self).stage(place, row);
+    }
+
+    fn start(&mut self) {
+        (**self).start();
+    }
+
+    fn is_ready(&mut self) -> bool {
+        (**self).is_ready()
+    }
+
+    fn result(&self, place: usize) -> Option<RawScore> {
+        (**self).result(place)
+    }
+}
+
 impl<S: Scorer + ?Sized> Scorer for Box<S> {
     fn name(&self) -> &'static str {
         (**self).name()
@@ -62,7 +166,7 @@ impl<S: Scorer + ?Sized> Scorer for Box<S> {
     }
 }
 
-/// The backends of this build. The CUDA backend is opened at boot from its own library, as `Box<dyn Scorer>` like
+/// The backends of this build. The CUDA backend is opened at boot from its own library, as `Box<dyn StagedScorer>` like
 /// these, so that this crate never needs a GPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -86,18 +190,21 @@ pub fn open_scorer(
     backend: Backend,
     model: &Model,
     instrument_count_max: usize,
-) -> Result<Box<dyn Scorer + Send>, OpenScorerError> {
+) -> Result<Box<dyn StagedScorer + Send>, OpenScorerError> {
+    let count = instrument_count_max;
     let refused = |backend, message| OpenScorerError { backend, message };
     Ok(match backend {
         Backend::Auto | Backend::Fused => Box::new(
-            crate::fused::FusedScorer::new(model, instrument_count_max)
-                .map_err(|e| refused("fused", e.to_string()))?,
+            crate::fused::FusedScorer::new(model, count).map_err(|e| refused("fused", e.to_string()))?,
         ),
-        Backend::Reference => Box::new(crate::reference::ReferenceScorer::new(model, instrument_count_max)),
-        Backend::Candle => Box::new(
-            crate::candle_scorer::CandleScorer::new(model, instrument_count_max)
-                .map_err(|e| refused("candle", e.to_string()))?,
-        ),
+        Backend::Reference => {
+            Box::new(Staged::new(crate::reference::ReferenceScorer::new(model, count), count))
+        }
+        Backend::Candle => {
+            let candle = crate::candle_scorer::CandleScorer::new(model, count)
+                .map_err(|e| refused("candle", e.to_string()))?;
+            Box::new(Staged::new(candle, count))
+        }
     })
 }
 

@@ -10,11 +10,29 @@ use crate::config::{PolicyConfig, PolicyConfigError};
 use crate::model::Model;
 use crate::normalise::Profile;
 use crate::policy::{LimitSink, LimitUpdate, Row, Widening, Witnesses};
-use crate::scorer::{RawScore, Scorer, TOP_COUNT};
+use crate::scorer::{RawScore, StagedScorer, TOP_COUNT};
 use crate::tier::{TierChange, TierMachine};
 
 /// A vector that lags its grid point by more than this many grid steps is no picture of the present.
 const LAG_GRID_MAX: u64 = 3;
+
+/// When a batch is begun before its grid point ends, and whether it is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchConfig {
+    /// Begun when so many vectors are there.
+    pub row_count_max: usize,
+    /// Begun when its first vector has waited for so long.
+    pub wait_max: Nanos,
+    /// Whether vectors go on being taken while a batch is scored elsewhere. If not, each is waited for, so that what a replay
+    /// writes depends on its input alone.
+    pub overlapped: bool,
+}
+
+impl BatchConfig {
+    /// A batch is a grid point, and waited for.
+    pub const WHOLE_GRID: Self =
+        Self { row_count_max: usize::MAX, wait_max: Nanos(u64::MAX), overlapped: false };
+}
 
 /// Sizes and policy of a stage.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +41,8 @@ pub struct ScorerStageConfig {
     pub instrument_count_max: usize,
     /// Strategy classes, numbered from 0.
     pub class_count: u8,
+    /// When vectors are scored.
+    pub batch: BatchConfig,
     /// The way from score to limit.
     pub policy: PolicyConfig,
 }
@@ -84,8 +104,12 @@ struct Instrument {
     machine: TierMachine,
     last: Option<ScoreRecord>,
     widening: Widening,
-    /// Place in this grid point's batch, plus one; 0 when there is none.
+    /// Place in the batch that is being collected, plus one; 0 when there is none.
     place: u32,
+    /// The same in the batch that is being scored.
+    scored_place: u32,
+    /// Grid point of the last step.
+    stepped: Option<UnixNanos>,
     /// Grid points in a row without a score.
     missing_count: u8,
     /// The book is not live, as its last vector said.
@@ -142,8 +166,26 @@ impl Instrument {
     }
 }
 
+/// What is kept of a vector while it is scored.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    ts: UnixNanos,
+    instrument: InstrumentId,
+    is_live: bool,
+    witnesses: Witnesses,
+}
+
+/// A batch that is being scored.
+#[derive(Clone, Copy, Debug)]
+struct UnderWay {
+    /// Grid point of its newest vector.
+    ts: UnixNanos,
+    /// Whether the grid point is complete with it.
+    ends_grid: bool,
+}
+
 /// The counters of a stage, in the order of [`ScorerStage::counters`].
-const COUNTERS: [&str; 9] = [
+const COUNTERS: [&str; 10] = [
     "vectors",
     "grids",
     "scored",
@@ -153,6 +195,7 @@ const COUNTERS: [&str; 9] = [
     "updates",
     "revocations",
     "trips",
+    "batches",
 ];
 
 /// Positions in [`COUNTERS`].
@@ -168,10 +211,15 @@ enum Count {
     Updates = 6,
     Revocations = 7,
     Trips = 8,
+    Batches = 9,
 }
 
-/// Collects a grid point's vectors, scores them in one call, and publishes the limits of every instrument that has
+/// Hands a grid point's vectors to the scorer as they arrive, and publishes the limits of every instrument that has
 /// ever been scored: changed ones with their cause, unchanged ones to renew the lease.
+///
+/// **Batches.** A batch is begun at the end of its grid point, or before when it is large or old enough ([`BatchConfig`]); the
+/// limits of its instruments follow at once, those of silent instruments at the grid point's end. One batch is scored at a
+/// time while the next is collected.
 ///
 /// **When the picture is lost** (a book that is not live, at once; no score for three grid points), the dynamic limits
 /// are revoked and the officer's base holds, unless the instrument was in a tier above Normal: then the tier's tighter
@@ -194,14 +242,19 @@ pub struct ScorerStage<S, K, O = ()> {
     /// By instrument, then class.
     rows: Vec<Option<Row>>,
     class_count: u8,
-    batch: Vec<FeatureVector>,
-    scores: Vec<Option<RawScore>>,
+    batch_config: BatchConfig,
+    /// Being collected, by place; since when.
+    batch: Vec<Pending>,
+    batch_since: UnixNanos,
+    /// Being scored, by place.
+    scored: Vec<Pending>,
+    under_way: Option<UnderWay>,
     version: u32,
     counter_cells: [CounterCell; COUNTERS.len()],
     counter_reader: CounterReader,
 }
 
-impl<S: Scorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
+impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
     /// A stage that knows no instrument yet.
     ///
     /// # Errors
@@ -229,8 +282,11 @@ impl<S: Scorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             defined: Vec::with_capacity(count),
             rows: vec![None; count * usize::from(config.class_count)],
             class_count: config.class_count,
+            batch_config: config.batch,
             batch: Vec::with_capacity(count),
-            scores: Vec::with_capacity(count),
+            batch_since: UnixNanos(0),
+            scored: Vec::with_capacity(count),
+            under_way: None,
             version: 0,
             counter_cells,
             counter_reader,
@@ -301,15 +357,35 @@ impl<S: Scorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         &self.scorer
     }
 
-    /// Takes vectors in the order the featurizer sent them; at each end of a grid point scores what came for it and
-    /// publishes, stamped `now`.
+    /// Takes vectors in the order the featurizer sent them, at `now`.
     pub fn on_vectors(&mut self, vectors: &[FeatureVector], now: UnixNanos) {
         for vector in vectors {
             if vector.grid_end == 0 {
-                self.collect(vector);
+                self.collect(vector, now);
             } else {
                 self.end_of_grid(vector.ts, now);
             }
+        }
+    }
+
+    /// Publishes what has been scored meanwhile, and begins a batch that is large or old enough. To be called again and again;
+    /// gives the batches begun or published.
+    pub fn tick(&mut self, now: UnixNanos) -> u32 {
+        let published = self.publish_ready(now);
+        let due = !self.batch.is_empty()
+            && (self.batch.len() >= self.batch_config.row_count_max
+                || now.since(self.batch_since) >= self.batch_config.wait_max);
+        if due && self.under_way.is_none() {
+            let ts = self.batch.iter().map(|pending| pending.ts).max().unwrap_or(now);
+            self.begin(UnderWay { ts, ends_grid: false }, now);
+        }
+        u32::from(published) + u32::from(due)
+    }
+
+    /// Waits for a batch that is being scored and publishes it.
+    pub fn settle(&mut self, now: UnixNanos) {
+        while self.under_way.is_some() && !self.publish_ready(now) {
+            core::hint::spin_loop();
         }
     }
 
@@ -322,50 +398,93 @@ impl<S: Scorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         inside.then(|| instrument.index() * usize::from(self.class_count) + usize::from(class.0))
     }
 
-    /// Puts a vector into the batch; a second one of the same instrument replaces the first.
-    fn collect(&mut self, vector: &FeatureVector) {
+    /// Stages a vector; a second one of the same instrument replaces the first.
+    fn collect(&mut self, vector: &FeatureVector, now: UnixNanos) {
         self.count(Count::Vectors, 1);
-        match self.instruments.get_mut(vector.instrument.index()) {
-            Some(known) if known.defined => {
-                if let Some(place) = known.place.checked_sub(1) {
-                    self.batch[place as usize] = *vector;
-                } else {
-                    // One place per instrument: the batch cannot outgrow its capacity.
-                    self.batch.push(*vector);
-                    known.place = u32::try_from(self.batch.len()).unwrap_or(0);
-                }
+        let instrument = vector.instrument;
+        let (known, profile) = (self.instruments.get_mut(instrument.index()), self.profiles.of(instrument));
+        let (Some(known), Some(profile)) = (known.filter(|known| known.defined), profile) else {
+            return self.count(Count::UnknownInstrument, 1);
+        };
+        let pending = Pending {
+            ts: vector.ts,
+            instrument,
+            is_live: vector.book_state == BookState::Live.to_u8(),
+            witnesses: Witnesses::of(&self.policy.witness, profile, vector),
+        };
+        let place = match known.place.checked_sub(1) {
+            Some(place) => place as usize,
+            None => self.batch.len(),
+        };
+        if let Some(earlier) = self.batch.get_mut(place) {
+            *earlier = pending;
+        } else {
+            if place == 0 {
+                self.batch_since = now;
             }
-            _ => self.count(Count::UnknownInstrument, 1),
+            // One place per instrument: the batch cannot outgrow its capacity.
+            self.batch.push(pending);
+            known.place = u32::try_from(self.batch.len()).unwrap_or(0);
         }
+        self.scorer.stage(place, vector);
     }
 
     fn end_of_grid(&mut self, ts: UnixNanos, now: UnixNanos) {
         self.count(Count::Grids, 1);
-        let lag_max = Nanos(LAG_GRID_MAX * self.policy.grid_ns);
-        for vector in &mut self.batch {
-            if ts.since(vector.ts) > lag_max {
-                vector.valid = 0;
-                self.counter_cells[Count::Late as usize].add(1);
-            }
-        }
-        self.scores.clear();
-        self.scores.resize(self.batch.len(), None);
-        self.scorer.score(&self.batch, &mut self.scores);
-        for i in 0..self.defined.len() {
-            let instrument = self.defined[i];
-            self.step(instrument, ts, now);
-        }
-        self.batch.clear();
+        // The batch before comes first.
+        self.settle(now);
+        self.begin(UnderWay { ts, ends_grid: true }, now);
     }
 
-    /// One instrument at the end of grid point `ts`.
+    /// Begins to score what is collected.
+    fn begin(&mut self, under_way: UnderWay, now: UnixNanos) {
+        self.count(Count::Batches, 1);
+        self.scorer.start();
+        core::mem::swap(&mut self.batch, &mut self.scored);
+        self.batch.clear();
+        for pending in &self.scored {
+            let known = &mut self.instruments[pending.instrument.index()];
+            known.scored_place = core::mem::take(&mut known.place);
+        }
+        self.under_way = Some(under_way);
+        if self.batch_config.overlapped {
+            self.publish_ready(now);
+        } else {
+            self.settle(now);
+        }
+    }
+
+    /// Publishes the batch that is being scored, when it is ready. Gives whether it was.
+    fn publish_ready(&mut self, now: UnixNanos) -> bool {
+        let Some(UnderWay { ts, ends_grid }) = self.under_way else { return false };
+        if !self.scorer.is_ready() {
+            return false;
+        }
+        self.under_way = None;
+        if ends_grid {
+            for i in 0..self.defined.len() {
+                self.step(self.defined[i], ts, now);
+            }
+        } else {
+            for i in 0..self.scored.len() {
+                self.step(self.scored[i].instrument, ts, now);
+            }
+        }
+        self.scored.clear();
+        true
+    }
+
+    /// One instrument at grid point `ts`.
     fn step(&mut self, instrument: InstrumentId, ts: UnixNanos, now: UnixNanos) {
-        let place = core::mem::take(&mut self.instruments[instrument.index()].place);
-        let outcome = match place.checked_sub(1) {
-            Some(place) => self.outcome(instrument, place as usize, ts),
+        let known = &mut self.instruments[instrument.index()];
+        let outcome = match core::mem::take(&mut known.scored_place).checked_sub(1) {
+            Some(place) => self.outcome(place as usize, ts),
+            // An earlier batch of this grid point has brought it.
+            None if known.stepped == Some(ts) => return,
             None => Outcome::Held,
         };
         let known = &mut self.instruments[instrument.index()];
+        known.stepped = Some(ts);
         let change = known.step(&self.policy, ts, outcome);
         if let (Outcome::Scored(_), Some(last)) = (outcome, known.last.as_mut()) {
             last.tier = known.machine.tier();
@@ -379,12 +498,14 @@ impl<S: Scorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         self.publish(instrument, ts, now, trip);
     }
 
-    /// What the batch holds for `instrument` at `place`. A book that has only just become live counts as unscored: its
-    /// windows are not full.
-    fn outcome(&mut self, instrument: InstrumentId, place: usize, ts: UnixNanos) -> Outcome {
-        let vector = &self.batch[place];
+    /// What the scored batch holds at `place`. A book that has only just become live counts as unscored: its windows are not
+    /// full; so does a vector that lags the grid point.
+    fn outcome(&mut self, place: usize, ts: UnixNanos) -> Outcome {
+        let Pending { ts: vector_ts, instrument, is_live, witnesses } = self.scored[place];
+        let lags = ts.since(vector_ts) > Nanos(LAG_GRID_MAX * self.policy.grid_ns);
+        self.counter_cells[Count::Late as usize].add(u64::from(lags));
         let known = &mut self.instruments[instrument.index()];
-        if vector.book_state != BookState::Live.to_u8() {
+        if !is_live {
             known.live_since = None;
             self.count(Count::Unscored, 1);
             return Outcome::BookLost;
@@ -393,9 +514,10 @@ impl<S: Scorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         let warm = ts.since(live_since).0 >= self.policy.warmup_ns;
         let calibrated = |raw: RawScore| {
             let score = self.calibrations.of(instrument)?.score(f64::from(raw.raw))?;
-            Some((raw, score, self.profiles.of(instrument)?))
+            Some((raw, score))
         };
-        let Some((raw, score, profile)) = self.scores[place].filter(|_| warm).and_then(calibrated) else {
+        let Some((raw, score)) = self.scorer.result(place).filter(|_| warm && !lags).and_then(calibrated)
+        else {
             self.count(Count::Unscored, 1);
             return Outcome::NoScore;
         };
@@ -408,7 +530,7 @@ impl<S: Scorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             tier: Tier::Normal,
             top3: raw.top3,
             contributions: raw.contributions,
-            witnesses: Witnesses::of(&self.policy.witness, profile, vector),
+            witnesses,
         })
     }
 
@@ -462,7 +584,7 @@ pub struct PolledScorer<S, K, O = ()> {
     stage: ScorerStage<S, K, O>,
 }
 
-impl<S: Scorer, K: LimitSink, O: ScoreObserver> PolledScorer<S, K, O> {
+impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> PolledScorer<S, K, O> {
     /// Polls `vectors`, at most `burst_max` at a time, into `stage`.
     #[must_use]
     pub const fn new(vectors: RingRx<FeatureVector>, burst_max: usize, stage: ScorerStage<S, K, O>) -> Self {
@@ -475,7 +597,7 @@ impl<S: Scorer, K: LimitSink, O: ScoreObserver> PolledScorer<S, K, O> {
     }
 }
 
-impl<S: Scorer, K: LimitSink, O: ScoreObserver> Stage for PolledScorer<S, K, O> {
+impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> Stage for PolledScorer<S, K, O> {
     fn name(&self) -> &'static str {
         "scorer"
     }
@@ -483,10 +605,12 @@ impl<S: Scorer, K: LimitSink, O: ScoreObserver> Stage for PolledScorer<S, K, O> 
     fn poll(&mut self, now: UnixNanos) -> Work {
         let stage = &mut self.stage;
         let items = self.vectors.drain(self.burst_max, |vectors| stage.on_vectors(vectors, now));
+        let batches = stage.tick(now);
         if items == 0 && self.vectors.is_abandoned() && self.vectors.is_empty() {
+            stage.settle(now);
             return Work::DONE;
         }
-        Work::of(u32::try_from(items).unwrap_or(u32::MAX))
+        Work::of(u32::try_from(items).unwrap_or(u32::MAX).saturating_add(batches))
     }
 }
 
@@ -496,6 +620,7 @@ mod tests {
     use crate::config::WidenConfig;
     use crate::policy::tests::{BASE, envelope};
     use crate::reference::ReferenceScorer;
+    use crate::scorer::{Scorer, Staged};
     use crate::synthetic::{DAY_NS, GRID_NS, Market, model};
     use crate::tier::TierCause;
     use gate::{LimitTable, RiskLimits};
@@ -551,17 +676,65 @@ mod tests {
         }
     }
 
-    type TestStage = ScorerStage<Told, Sent, Heard>;
+    /// A scorer elsewhere: a batch is ready when it has been asked for so often.
+    struct Elsewhere {
+        scorer: Staged<Told>,
+        delay: u32,
+        asked: u32,
+    }
+
+    impl Scorer for Elsewhere {
+        fn name(&self) -> &'static str {
+            "elsewhere"
+        }
+
+        fn define(&mut self, _: InstrumentId, _: Symbol) {}
+
+        fn score(&mut self, rows: &[FeatureVector], out: &mut [Option<RawScore>]) {
+            self.scorer.score(rows, out);
+        }
+    }
+
+    impl StagedScorer for Elsewhere {
+        fn stage(&mut self, place: usize, row: &FeatureVector) {
+            self.scorer.stage(place, row);
+        }
+
+        fn start(&mut self) {
+            assert!(self.asked >= self.delay, "one batch at a time");
+            self.asked = 0;
+            self.scorer.start();
+        }
+
+        fn is_ready(&mut self) -> bool {
+            self.asked += 1;
+            self.asked >= self.delay
+        }
+
+        fn result(&self, place: usize) -> Option<RawScore> {
+            assert!(self.asked >= self.delay, "not ready");
+            self.scorer.result(place)
+        }
+    }
+
+    type TestStage = ScorerStage<Staged<Told>, Sent, Heard>;
 
     fn policy() -> PolicyConfig {
         PolicyConfig::default()
     }
 
-    /// Three instruments, two classes, envelopes on all rows but (2, 1).
     fn stage_with(policy: PolicyConfig) -> TestStage {
-        let config = ScorerStageConfig { instrument_count_max: 3, class_count: 2, policy };
-        let mut stage =
-            ScorerStage::new(config, model(), Told::default(), Sent::default(), Heard::default()).unwrap();
+        stage_of(policy, BatchConfig::WHOLE_GRID, Staged::new(Told::default(), 3))
+    }
+
+    /// Three instruments, two classes, envelopes on all rows but (2, 1).
+    fn stage_of<S: StagedScorer>(
+        policy: PolicyConfig,
+        batch: BatchConfig,
+        scorer: S,
+    ) -> ScorerStage<S, Sent, Heard> {
+        let config = ScorerStageConfig { instrument_count_max: 3, class_count: 2, batch, policy };
+        let mut stage = ScorerStage::new(config, model(), scorer, Sent::default(), Heard::default()).unwrap();
         for (i, name) in ["AAA", "BBB", "CCC"].into_iter().enumerate() {
             let instrument = InstrumentId(u32::try_from(i).unwrap());
             assert!(stage.define(instrument, Symbol::new(name).unwrap()));
@@ -666,7 +839,7 @@ mod tests {
     fn the_whole_grid_point_is_scored_in_one_call_newest_vector_first() {
         let mut stage = stage_with(policy());
         grid(&mut stage, 0, &[scored(2, 0, 0.01), scored(0, 0, 0.9), scored(1, 0, 0.01), scored(0, 0, 0.02)]);
-        assert_eq!(stage.scorer.batches, [3]);
+        assert_eq!(stage.scorer.scorer().batches, [3]);
         let of_0: Vec<f32> =
             stage.observer.scores.iter().filter(|s| s.instrument.0 == 0).map(|s| s.score).collect();
         assert!(of_0.len() == 1 && (of_0[0] - 0.02).abs() < 1e-4, "{of_0:?}");
@@ -819,9 +992,59 @@ mod tests {
     #[test]
     fn a_policy_that_cannot_work_makes_no_stage() {
         let policy = PolicyConfig { lease_ns: 1, ..policy() };
-        let config = ScorerStageConfig { instrument_count_max: 1, class_count: 1, policy };
-        let made = ScorerStage::new(config, model(), Told::default(), Sent::default(), ());
+        let batch = BatchConfig::WHOLE_GRID;
+        let config = ScorerStageConfig { instrument_count_max: 1, class_count: 1, batch, policy };
+        let made = ScorerStage::new(config, model(), Staged::new(Told::default(), 1), Sent::default(), ());
         assert!(made.err().unwrap().to_string().contains("lease_ns is 1"));
+    }
+
+    fn early(row_count_max: usize, wait_ns: u64) -> BatchConfig {
+        BatchConfig { row_count_max, wait_max: Nanos(wait_ns), overlapped: true }
+    }
+
+    fn published(updates: &[LimitUpdate]) -> Vec<(u32, u64)> {
+        let mut rows: Vec<_> = updates.iter().map(|u| (u.instrument.0, u.ts.0)).collect();
+        rows.dedup();
+        rows
+    }
+
+    #[test]
+    fn a_vector_waits_for_no_other_longer_than_the_configuration_says() {
+        let mut stage = stage_of(policy(), early(2, 50), Staged::new(Told::default(), 3));
+        let now = |ns| UnixNanos(ts(0).0 + ns);
+        stage.on_vectors(&[scored(1, 0, 0.01)], now(0));
+        assert_eq!(stage.tick(now(49)), 0, "not yet");
+        assert_eq!(stage.tick(now(50)), 1);
+        assert_eq!(published(&stage.sink.0), [(1, ts(0).0)]);
+        stage.on_vectors(&[scored(0, 0, 0.01)], now(60));
+        assert_eq!(stage.tick(now(61)), 0, "not yet");
+        stage.on_vectors(&[scored(2, 0, 0.01)], now(62));
+        assert_eq!(stage.tick(now(62)), 1, "full");
+        assert_eq!(published(&stage.sink.0), [(1, ts(0).0), (0, ts(0).0), (2, ts(0).0)]);
+        // At the end nothing is left to say of this grid point, and at the next one silence is held.
+        stage.sink.0.clear();
+        stage.on_vectors(&[FeatureVector::end_of_grid(ts(0))], now(70));
+        assert_eq!(published(&stage.sink.0), []);
+        stage.on_vectors(&[FeatureVector::end_of_grid(ts(1))], ts(1));
+        assert_eq!(published(&stage.sink.0), [0, 1, 2].map(|i| (i, ts(1).0)));
+        assert_eq!(stage.scorer.scorer().batches, [1, 2, 0, 0]);
+    }
+
+    #[test]
+    fn vectors_are_taken_while_a_batch_is_scored_elsewhere() {
+        let scorer = Elsewhere { scorer: Staged::new(Told::default(), 3), delay: 3, asked: 3 };
+        let mut stage = stage_of(policy(), early(usize::MAX, u64::MAX), scorer);
+        stage.on_vectors(&[scored(0, 0, 0.01), FeatureVector::end_of_grid(ts(0))], ts(0));
+        stage.on_vectors(&[scored(1, 1, 0.01), scored(0, 1, 0.9)], ts(1));
+        assert_eq!((stage.tick(ts(1)), published(&stage.sink.0)), (0, vec![]));
+        assert_eq!((stage.tick(ts(1)), published(&stage.sink.0)), (1, vec![(0, ts(0).0)]));
+        assert_eq!(stage.tier(InstrumentId(0)), Tier::Normal, "the newer vector is in the next batch");
+        // The next grid point waits for the batch before it, and the end of input for the last.
+        stage.on_vectors(&[FeatureVector::end_of_grid(ts(1)), FeatureVector::end_of_grid(ts(2))], ts(2));
+        stage.settle(ts(2));
+        let last = [(0, ts(1).0), (1, ts(1).0), (0, ts(2).0), (1, ts(2).0)];
+        assert_eq!(published(&stage.sink.0)[1..], last);
+        assert!(stage.tier(InstrumentId(0)) >= Tier::High);
     }
 
     /// What a grid point may bring one instrument.
@@ -831,6 +1054,44 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
+        /// However vectors are cut into batches, each grid point ends with the same limits.
+        #[test]
+        fn batches_leave_no_trace(
+            grids in prop::collection::vec(prop::collection::vec((0_u8..5, 0.0_f32..1.0), 3), 1..40),
+            (rows, wait_ns, delay) in (1_usize..5, 0_u64..4, 1_u32..4),
+        ) {
+            let scorer = Elsewhere { scorer: Staged::new(Told::default(), 3), delay, asked: delay };
+            let mut early = stage_of(policy(), early(rows, wait_ns), scorer);
+            let mut whole = stage_with(policy());
+            for (at, brought) in grids.iter().enumerate() {
+                let at = u64::try_from(at).unwrap();
+                early.sink.0.clear();
+                let mut vectors: Vec<FeatureVector> = vec![];
+                for (i, (kind, score)) in (0..).zip(brought) {
+                    vectors.extend(match kind {
+                        0 => None,
+                        1 => Some(unscored(i, at)),
+                        2 => Some(lost(i, at)),
+                        _ => Some(scored(i, at, *score)),
+                    });
+                }
+                let mut want = grid(&mut whole, at, &vectors);
+                for (i, vector) in (0..).zip(&vectors) {
+                    let now = UnixNanos(ts(at).0 + i);
+                    early.on_vectors(&[*vector], now);
+                    early.tick(now);
+                }
+                early.on_vectors(&[FeatureVector::end_of_grid(ts(at))], ts(at));
+                early.settle(ts(at));
+                let mut found = core::mem::take(&mut early.sink.0);
+                for updates in [&mut want, &mut found] {
+                    updates.sort_by_key(|u| (u.instrument, u.class));
+                    updates.iter_mut().for_each(|u| u.version = 0);
+                }
+                prop_assert_eq!(found, want);
+            }
+        }
+
         #[test]
         fn limits_stay_in_the_envelope_and_never_loosen_by_going_blind(grids in prop::collection::vec(anything(), 1..120)) {
             let mut stage = stage_with(policy());
@@ -870,8 +1131,9 @@ mod tests {
             }
             update.publish(&mut writer, now).unwrap();
         };
-        let config = ScorerStageConfig { instrument_count_max: 1, class_count: 1, policy: policy() };
-        let scorer = ReferenceScorer::new(model(), 1);
+        let batch = BatchConfig::WHOLE_GRID;
+        let config = ScorerStageConfig { instrument_count_max: 1, class_count: 1, batch, policy: policy() };
+        let scorer = Staged::new(ReferenceScorer::new(model(), 1), 1);
         let mut stage = ScorerStage::new(config, model(), scorer, sink, Heard::default()).unwrap();
         stage.define(InstrumentId(0), Symbol::new("AAA").unwrap());
         stage.set_envelope(InstrumentId(0), ClassId(0), &envelope());

@@ -4,7 +4,10 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use gpu::{CardModel, CudaScorer, FusedScorer, Model, RawScore, ReferenceScorer, Scorer, open_cuda_scorer};
+use gpu::{
+    CardModel, CudaScorer, FusedScorer, Model, RawScore, ReferenceScorer, Scorer, StagedScorer,
+    open_cuda_scorer,
+};
 use gpu_cuda::abi::{Mode, Status};
 use gpu_cuda::layout::{Job, Row, Why};
 use gpu_cuda::{Card, Change, Fault, HealthConfig, LoadedCard, State};
@@ -25,10 +28,10 @@ const PATIENT: HealthConfig = HealthConfig {
     deadline_ns: 20_000_000_000,
     slow_ns: 20_000_000_000,
     slow_count_max: 3,
-    rest_batches: 2,
-    rest_batches_max: 8,
+    rest_ns: 2_000_000,
+    rest_ns_max: 8_000_000,
     probation_batches: 2,
-    forgiven_batches: 1_000,
+    forgiven_ns: 1_000_000_000,
     reopen_count_max: 2,
 };
 
@@ -191,6 +194,44 @@ fn whatever_the_card_does_the_scores_are_the_same() {
             let (mut cuda, _heard) = cuda(script, HealthConfig { deadline_ns: 40_000_000, ..PATIENT });
             for _ in 0..20 {
                 prop_assert_eq!(&bits(&scored(&mut cuda, &rows)), &want);
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn rows_are_taken_while_the_card_scores_and_none_is_lost_when_it_fails() {
+    let model = Model::shipped().unwrap();
+    let deed = prop_oneof![
+        4 => Just(Deed::Score),
+        1 => Just(Deed::Refuse(Status::DeviceLost)),
+        1 => Just(Deed::Refuse(Status::Kernel)),
+        2 => Just(Deed::Sleep),
+    ];
+    let mut runner = TestRunner::new(Config { cases: 12, ..Config::default() });
+    let batches = prop::collection::vec(prop::collection::vec(vector(), 1..INSTRUMENTS), 12);
+    runner
+        .run(&(batches, prop::collection::vec(deed, 0..12), 0..INSTRUMENTS), |(batches, script, ahead)| {
+            let mut fused = FusedScorer::new(&model, INSTRUMENTS).unwrap();
+            define(&mut fused);
+            let (mut cuda, _heard) = cuda(script, HealthConfig { deadline_ns: 10_000_000, ..PATIENT });
+            let mut begun = 0;
+            for (at, rows) in batches.iter().enumerate() {
+                rows.iter().enumerate().skip(begun).for_each(|(place, row)| cuda.stage(place, row));
+                // A newer row of an instrument takes its old one's place.
+                cuda.stage(rows.len() - 1, &rows[0]);
+                cuda.stage(rows.len() - 1, &rows[rows.len() - 1]);
+                cuda.start();
+                let next = batches.get(at + 1).map_or(&[][..], |next| &next[..ahead.min(next.len())]);
+                next.iter().enumerate().for_each(|(place, row)| cuda.stage(place, row));
+                begun = next.len();
+                while !cuda.is_ready() {
+                    std::hint::spin_loop();
+                }
+                let found: Vec<_> = (0..rows.len()).map(|place| cuda.result(place)).collect();
+                prop_assert_eq!(bits(&found), bits(&scored(&mut fused, rows)), "batch {}", at);
+                prop_assert_eq!(cuda.result(rows.len()), None);
             }
             Ok(())
         })

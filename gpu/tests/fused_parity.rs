@@ -4,8 +4,9 @@
 use std::fs;
 
 use gpu::{
-    Backend, DenseLayer, FusedAutoencoder, FusedError, FusedScorer, Kernel, LimitUpdate, Model, PolicyConfig,
-    RawScore, ReferenceScorer, Scorer, ScorerStage, ScorerStageConfig, Then, open_scorer,
+    Backend, BatchConfig, DenseLayer, FusedAutoencoder, FusedError, FusedScorer, Kernel, LimitUpdate, Model,
+    PolicyConfig, RawScore, ReferenceScorer, Scorer, ScorerStage, ScorerStageConfig, Staged, StagedScorer,
+    Then, open_scorer,
 };
 use proptest::prelude::*;
 use safetensors::SafeTensors;
@@ -326,12 +327,47 @@ fn layers_that_do_not_fit_are_refused_with_found_and_wanted() {
     }
 }
 
+/// However rows arrive, and whatever they replace, each batch has the bits of its rows scored together.
+#[test]
+fn rows_that_are_staged_one_by_one_have_the_bits_of_a_batch() {
+    const ROW_COUNT_MAX: usize = 40;
+    let (model, mut numbers) = (model(0), Numbers(11));
+    for kernel in kernels() {
+        let mut scorer =
+            FusedScorer::with_kernel(&model, ROW_COUNT_MAX, kernel).expect("an available kernel");
+        define(&mut scorer);
+        for batch in 0..60 {
+            let arrivals = rows(1 + batch, numbers.next());
+            let mut staged: Vec<FeatureVector> = vec![];
+            for row in &arrivals {
+                // A new place four times in five, an old one else; now and then one that is refused.
+                let old = numbers.next().is_multiple_of(5) && !staged.is_empty();
+                let place = if old { numbers.next() as usize % staged.len() } else { staged.len() };
+                scorer.stage(place, row);
+                match staged.get_mut(place) {
+                    Some(taken) => *taken = *row,
+                    None if place < ROW_COUNT_MAX => staged.push(*row),
+                    None => {}
+                }
+                scorer.stage(staged.len() + 1, row);
+            }
+            scorer.start();
+            assert!(scorer.is_ready());
+            let found: Vec<_> = (0..=staged.len()).map(|place| scorer.result(place)).collect();
+            assert_eq!(bits(&found[..staged.len()]), bits(&score(&mut scorer, &staged)), "batch {batch}");
+            assert_eq!(found[staged.len()], None);
+        }
+    }
+}
+
 /// Tier of every instrument after every grid point, of markets that go from calm to stress and back.
 fn tiers(model: &Model, scorer: impl Scorer) -> Vec<Tier> {
     const INSTRUMENTS: u32 = 12;
+    let scorer = Staged::new(scorer, INSTRUMENTS as usize);
     let config = ScorerStageConfig {
         instrument_count_max: INSTRUMENTS as usize,
         class_count: 1,
+        batch: BatchConfig::WHOLE_GRID,
         policy: PolicyConfig::default(),
     };
     let sink = |_: &LimitUpdate, _: UnixNanos| ();

@@ -5,10 +5,10 @@ use std::cell::Cell;
 
 use gate::{ClassId, Envelope, LimitTable, Parameter, RiskLimits};
 use gpu::{
-    FusedScorer, Kernel, LimitUpdate, Model, PolicyConfig, ReferenceScorer, Scorer, ScorerStage,
-    ScorerStageConfig,
+    BatchConfig, FusedScorer, Kernel, LimitUpdate, Model, PolicyConfig, ReferenceScorer, ScorerStage,
+    ScorerStageConfig, Staged, StagedScorer,
 };
-use types::{BookState, FEATURE_COUNT, FeatureVector, InstrumentId, Qty, Symbol, Tier, UnixNanos};
+use types::{BookState, FEATURE_COUNT, FeatureVector, InstrumentId, Nanos, Qty, Symbol, Tier, UnixNanos};
 
 /// The system's allocator, counting what the current thread asks of it.
 struct Counting;
@@ -69,14 +69,14 @@ fn vector(instrument: u32, grid: u64) -> FeatureVector {
 fn a_grid_point_costs_no_allocation() {
     let model = Model::shipped().expect("the shipped model");
     let count = INSTRUMENT_COUNT as usize;
-    grid_points_allocate_nothing(&model, ReferenceScorer::new(&model, count));
+    grid_points_allocate_nothing(&model, Staged::new(ReferenceScorer::new(&model, count), count));
     for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_available()) {
         let fused = FusedScorer::with_kernel(&model, count, kernel).expect("an available kernel");
         grid_points_allocate_nothing(&model, fused);
     }
 }
 
-fn grid_points_allocate_nothing(model: &Model, scorer: impl Scorer) {
+fn grid_points_allocate_nothing(model: &Model, scorer: impl StagedScorer) {
     let count = INSTRUMENT_COUNT as usize;
     let (mut writer, reader) = LimitTable::create(count, 2).expect("a small table");
     let floor = BASE.with(Parameter::MaxQty, 1).expect("in bounds");
@@ -84,8 +84,12 @@ fn grid_points_allocate_nothing(model: &Model, scorer: impl Scorer) {
     let sink = |update: &LimitUpdate, now: UnixNanos| {
         update.publish(&mut writer, now).expect("the table has the row");
     };
-    let config =
-        ScorerStageConfig { instrument_count_max: count, class_count: 2, policy: PolicyConfig::default() };
+    let config = ScorerStageConfig {
+        instrument_count_max: count,
+        class_count: 2,
+        batch: BatchConfig { row_count_max: 3, wait_max: Nanos(GRID_NS), overlapped: true },
+        policy: PolicyConfig::default(),
+    };
     let mut stage = ScorerStage::new(config, model, scorer, sink, ()).expect("the default policy");
     for i in 0..INSTRUMENT_COUNT {
         stage.define(InstrumentId(i), Symbol::new(&format!("S{i}")).expect("a name"));
@@ -101,7 +105,10 @@ fn grid_points_allocate_nothing(model: &Model, scorer: impl Scorer) {
         }
         let end = UnixNanos(grid * GRID_NS);
         vectors[INSTRUMENT_COUNT as usize] = FeatureVector::end_of_grid(end);
-        stage.on_vectors(&vectors, end);
+        for vectors in vectors.chunks(2) {
+            stage.on_vectors(vectors, end);
+            stage.tick(end);
+        }
     }
     assert_eq!(ALLOCATION_COUNT.get() - before, 0, "allocations in 399 grid points");
     // It did real work: something was scored, tripped, lost and published.

@@ -5,10 +5,12 @@ use control::config::{Plan, TierPolicy};
 use control::limits::LimitKey;
 use gate::Ratio;
 use gpu::{
-    Band, CriticalBand, OverlayConfig, PolicyConfig, RatioText, ScorerStageConfig, TierConfig, WidenConfig,
+    Band, BatchConfig, CriticalBand, OverlayConfig, PolicyConfig, RatioText, ScorerStageConfig, TierConfig, WidenConfig,
 };
 use std::collections::BTreeMap;
+use types::Nanos;
 
+const MICRO_NS: u64 = 1_000;
 const MILLI_NS: u64 = 1_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -18,7 +20,7 @@ const LOOK_BACK: u32 = 3;
 /// No score for so long after a book becomes live: the activity windows look back ten seconds.
 const WARMUP_NS: u64 = 10 * SECOND_NS;
 
-/// The scorer's stage as `plan` has it.
+/// The scorer's stage as `plan` has it, for a replay: each grid point is a batch.
 ///
 /// # Errors
 /// A setting that the scorer cannot follow.
@@ -26,8 +28,22 @@ pub(crate) fn stage(plan: &Plan) -> Result<ScorerStageConfig> {
     Ok(ScorerStageConfig {
         instrument_count_max: plan.book.instruments as usize,
         class_count: 1,
+        batch: BatchConfig::WHOLE_GRID,
         policy: of(plan)?,
     })
+}
+
+/// The same for live use: a vector waits for no other longer than `plan` allows, and the next batch for none.
+///
+/// # Errors
+/// A setting that the scorer cannot follow.
+pub(crate) fn live_stage(plan: &Plan) -> Result<ScorerStageConfig> {
+    let batch = BatchConfig {
+        row_count_max: plan.scorer.batch_rows as usize,
+        wait_max: Nanos(u64::from(plan.scorer.batch_wait_us) * MICRO_NS),
+        overlapped: true,
+    };
+    Ok(ScorerStageConfig { batch, ..stage(plan)? })
 }
 
 /// The scorer's policy as `plan` has it.

@@ -6,7 +6,7 @@ use crate::desk::LimitNote;
 use crate::tables::{Filter, LimitsRow, ScoreRow, Sheet};
 use control::config::LimitPlan;
 use gate::{ClassId, LimitCause};
-use gpu::{LimitSink, LimitUpdate, ScoreObserver, ScoreRecord, Scorer, ScorerStage};
+use gpu::{LimitSink, LimitUpdate, ScoreObserver, ScoreRecord, ScorerStage, StagedScorer};
 use stage::ring::LosslessTx;
 use stage::{HopHistogram, RingRx, Stage, Work};
 use std::collections::BTreeMap;
@@ -105,7 +105,7 @@ pub(crate) struct ScoreStage<S> {
     latency: Option<HopHistogram>,
 }
 
-impl<S: Scorer> ScoreStage<S> {
+impl<S: StagedScorer> ScoreStage<S> {
     pub(crate) fn new(
         scorer: ScorerStage<S, Outbox, ScoreBook>,
         envelopes: LimitPlan,
@@ -188,7 +188,7 @@ impl<S: Scorer> ScoreStage<S> {
     }
 }
 
-impl<S: Scorer> Stage for ScoreStage<S> {
+impl<S: StagedScorer> Stage for ScoreStage<S> {
     fn name(&self) -> &'static str {
         "scorer"
     }

@@ -2,11 +2,11 @@
 
 use anyhow::{Context, Result};
 use control::config::{Plan, ScorerBackend};
-use gpu::{Backend, CardChange, CardMode, Model, Scorer, open_cuda_scorer, open_scorer};
+use gpu::{Backend, CardChange, CardMode, Model, StagedScorer, open_cuda_scorer, open_scorer};
 use stage::{LiveClock, RingRx, ring};
 
 /// A scorer, whichever it is.
-pub(crate) type AnyScorer = Box<dyn Scorer + Send>;
+pub(crate) type AnyScorer = Box<dyn StagedScorer + Send>;
 
 /// Changes of a card's standing that wait to be told: each takes seconds to come about.
 const CARD_CHANGES: usize = 64;

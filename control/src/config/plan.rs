@@ -89,6 +89,8 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
     check.range("book.orders", config.book.orders, 1_024, 1 << 28);
     check.ticks(&config.book.tick);
     check.range("scorer.lease_ms", config.scorer.lease_ms, 300, 60_000);
+    check.range("scorer.batch_rows", config.scorer.batch_rows, 1, 65_536);
+    check.range("scorer.batch_wait_us", config.scorer.batch_wait_us, 0, 100_000);
     let overlay = check.policy(&config.policy);
     check.range("audit.segment_mib", config.audit.segment_mib, 1, 1_024);
     let limits = check.limits(&config.limits);

@@ -190,6 +190,10 @@ pub struct Scorer {
     pub cuda_library: PathBuf,
     /// How long a published limit holds without renewal, in milliseconds.
     pub lease_ms: u32,
+    /// Vectors that are scored without waiting for the rest of their grid point.
+    pub batch_rows: u32,
+    /// How long a vector waits at most for others to be scored with it, in microseconds.
+    pub batch_wait_us: u32,
 }
 
 /// What a tier does to each base limit, in percent; limits not named stay as they are.

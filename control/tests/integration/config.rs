@@ -91,7 +91,7 @@ fn slips_are_errors_with_the_line_and_what_was_meant() {
     for (text, wanted) in [
         (
             "[scorer]\nlease_mss = 500",
-            "p.toml:2: scorer.lease_mss: no such key; did you mean `lease_ms`? (keys here: enabled, model_dir, backend, cuda_library, lease_ms)",
+            "p.toml:2: scorer.lease_mss: no such key; did you mean `lease_ms`? (keys here: enabled, model_dir, backend, cuda_library, lease_ms, batch_rows, batch_wait_us)",
         ),
         (
             "[scorer]\nbackend = \"cdua\"",

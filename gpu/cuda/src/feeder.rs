@@ -55,6 +55,12 @@ pub enum FeedError {
         /// Rows of a buffer.
         capacity: usize,
     },
+    /// No row is there to be written over.
+    #[error("staging: found no row at place {place}")]
+    NotStaged {
+        /// The place.
+        place: usize,
+    },
     /// The card still has the buffer.
     #[error("staging: batch {sequence} is still under way")]
     UnderWay {
@@ -137,6 +143,31 @@ impl<C: Card> Feeder<C> {
         Ok(())
     }
 
+    /// Writes `row` over the one at `place`, which was of the same instrument.
+    ///
+    /// # Errors
+    /// A place where nothing is staged.
+    pub fn restage(&mut self, place: usize, row: &StagedRow<'_>) -> Result<(), FeedError> {
+        let staged = self.row_count;
+        let (rows, _) = self.card.staging(self.buffer);
+        let Some(taken) = rows[..staged].get_mut(place) else { return Err(FeedError::NotStaged { place }) };
+        // Whose row it is and whether the table keeps it was settled when the place was taken.
+        *taken =
+            Row { values: *row.values, instrument: taken.instrument, profile: row.profile, valid: row.valid };
+        Ok(())
+    }
+
+    /// The first `count` rows of a staging buffer, which a batch that failed leaves as they were staged.
+    pub fn rows(&mut self, buffer: usize, count: usize) -> &[Row] {
+        &self.card.staging(buffer).0[..count]
+    }
+
+    /// The buffer that is being filled.
+    #[must_use]
+    pub const fn buffer(&self) -> usize {
+        self.buffer
+    }
+
     /// Begins a batch in the current buffer: the bits of its last one are taken back.
     fn take_buffer(&mut self) -> Result<(), FeedError> {
         let sequence = self.submitted[self.buffer];
@@ -192,24 +223,33 @@ impl<C: Card> Feeder<C> {
         reached(self.card.completed(), job.sequence)
     }
 
-    /// Spins until `job` is complete. `expired` is asked again and again whether time is up.
+    /// Whether the results of `job` are all there. When time is `expired` and they are not, the driver is asked why.
     ///
     /// # Errors
     /// Time is up: what the driver says, [`Fault::Deadline`] when it says nothing.
+    pub fn check(&mut self, job: &Job, expired: bool) -> Result<bool, Fault> {
+        if self.is_complete(job) {
+            return Ok(true);
+        }
+        if !expired {
+            return Ok(false);
+        }
+        match self.card.status() {
+            Status::Ok if self.is_complete(job) => Ok(true),
+            Status::Ok | Status::Busy => Err(Fault::Deadline),
+            status => Err(Fault::of(status)),
+        }
+    }
+
+    /// Spins until `job` is complete. `expired` is asked again and again whether time is up.
+    ///
+    /// # Errors
+    /// As [`Feeder::check`].
     pub fn wait(&mut self, job: &Job, mut expired: impl FnMut() -> bool) -> Result<(), Fault> {
-        loop {
-            if self.is_complete(job) {
-                return Ok(());
-            }
-            if expired() {
-                return match self.card.status() {
-                    Status::Ok if self.is_complete(job) => Ok(()),
-                    Status::Ok | Status::Busy => Err(Fault::Deadline),
-                    status => Err(Fault::of(status)),
-                };
-            }
+        while !self.check(job, expired())? {
             core::hint::spin_loop();
         }
+        Ok(())
     }
 
     /// The score of staged row `place` in a completed job; `None` when it has none.
@@ -342,6 +382,21 @@ mod tests {
             feeder.stage(&StagedRow { instrument: None, ..staged(0, &values) }).unwrap();
         }
         assert_eq!(feeder.stage(&staged(0, &values)), Err(FeedError::Full { capacity: 2 }));
+    }
+
+    #[test]
+    fn a_newer_row_takes_the_place_of_the_one_it_replaces() {
+        let mut feeder = Feeder::new(Copying::new(4));
+        let [old, other, new] = [1.0, 2.0, 3.0].map(|value| [value; FEATURE_COUNT]);
+        assert_eq!(feeder.restage(0, &staged(3, &new)), Err(FeedError::NotStaged { place: 0 }));
+        feeder.stage(&staged(3, &old)).unwrap();
+        feeder.stage(&staged(1, &other)).unwrap();
+        feeder.restage(0, &staged(3, &new)).unwrap();
+        let job = feeder.submit(4).unwrap();
+        feeder.wait(&job, || false).unwrap();
+        assert_eq!([0, 1].map(|place| feeder.row(&job, place).map(|s| s.raw)), [Some(3.0), Some(2.0)]);
+        assert_eq!(feeder.card().table[3].values, new);
+        assert_eq!(feeder.rows(job.buffer as usize, 2)[1].values, other);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::binding::Bindings;
 use crate::model::Model;
 use crate::network::{LayerId, Network};
 use crate::normalise::{INPUT_COUNT, VALID_MIN};
-use crate::scorer::{RawScore, ScoreLaw, Scorer, is_scorable};
+use crate::scorer::{RawScore, ScoreLaw, Scorer, StagedScorer, is_scorable};
 use aligned::Aligned;
 use chain::{Chain, Scratch};
 pub use chain::{ChainError, DenseLayer, Then};
@@ -72,12 +72,16 @@ fn checked(kernel: Kernel) -> Result<Kernel, FusedError> {
     if kernel.is_available() { Ok(kernel) } else { Err(FusedError::Unavailable(kernel)) }
 }
 
-/// Scores rows sixteen at a time, or one at once. After construction it allocates nothing.
+/// Scores rows sixteen at a time, or one at once. Staged rows are scored as soon as there are sixteen, so that at the end of a
+/// batch fifteen are left at most. After construction it allocates nothing.
 #[derive(Debug)]
 pub struct FusedScorer {
     kernel: Kernel,
     profiles: Bindings<FusedProfile>,
     engine: Engine,
+    /// Rows of a call of [`Scorer::score`].
+    tile: Box<Tile>,
+    staging: Staging,
 }
 
 /// What a tile needs besides its rows.
@@ -87,18 +91,48 @@ struct Engine {
     scratch: Scratch,
     /// One line of rows per input: the features, then the missing bits.
     x: Aligned,
-    logs: Box<Logs>,
     verdicts: Box<Verdicts>,
     inverse_scale: [f32; FEATURE_COUNT],
 }
 
 /// The rows gathered for the next tile.
-#[derive(Clone, Copy)]
-struct Tile<'a> {
+#[derive(Debug)]
+struct Tile {
     count: usize,
+    /// Where the result of each row belongs, [`NOWHERE`] for one that was replaced.
     places: [usize; LANES],
-    profiles: [Option<&'a FusedProfile>; LANES],
+    instruments: [InstrumentId; LANES],
     usable: [u32; LANES],
+    values: [[f64; FEATURE_COUNT]; LANES],
+    logs: Logs,
+}
+
+/// A row that lies elsewhere than in a vector.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowParts<'a> {
+    pub(crate) instrument: InstrumentId,
+    /// 0 for a row that must have no score.
+    pub(crate) valid: u16,
+    pub(crate) values: &'a [f64; FEATURE_COUNT],
+}
+
+impl<'a> From<&'a FeatureVector> for RowParts<'a> {
+    #[inline(always)]
+    fn from(row: &'a FeatureVector) -> Self {
+        let valid = if is_scorable(row) { row.valid } else { 0 };
+        Self { instrument: row.instrument, valid, values: &row.values }
+    }
+}
+
+/// No place in any batch.
+const NOWHERE: usize = usize::MAX;
+
+/// A batch that is being collected, and the results of the last one.
+#[derive(Debug)]
+struct Staging {
+    tile: Box<Tile>,
+    results: Vec<Option<RawScore>>,
+    finished: Vec<Option<RawScore>>,
 }
 
 impl FusedScorer {
@@ -127,18 +161,51 @@ impl FusedScorer {
             scratch: chain.scratch(),
             chain,
             x: Aligned::zeroed(INPUT_COUNT),
-            logs: Box::new(Logs::new()),
             verdicts: Box::new(Verdicts::new()),
             inverse_scale: law.inverse_scale_f32(),
         };
         let profiles = Bindings::new(&FusedProfile::from(&profiles.pooled), &own, instrument_count_max);
-        Ok(Self { kernel, profiles, engine })
+        let staging = Staging {
+            tile: Box::new(Tile::new()),
+            results: Vec::with_capacity(instrument_count_max),
+            finished: Vec::with_capacity(instrument_count_max),
+        };
+        Ok(Self { kernel, profiles, engine, tile: Box::new(Tile::new()), staging })
     }
 
     /// What it runs on.
     #[must_use]
     pub fn kernel(&self) -> Kernel {
         self.kernel
+    }
+
+    /// [`StagedScorer::stage`] of the parts of a row.
+    pub(crate) fn stage_parts(&mut self, place: usize, row: RowParts<'_>) {
+        let Self { kernel, profiles, engine, staging: Staging { tile, results, .. }, .. } = self;
+        if place < results.len() {
+            tile.forget(place);
+            results[place] = None;
+        } else if place == results.len() && place < results.capacity() {
+            results.push(None);
+        } else {
+            return;
+        }
+        if let Some(profile) = profiles.of(row.instrument) {
+            tile.take(place, row, profile);
+        }
+        if tile.count == LANES {
+            kernel.dispatch(Flush { profiles, engine, tile, out: results });
+        }
+    }
+
+    /// [`Scorer::score`] of the parts of rows; stops at the shorter of both.
+    pub(crate) fn score_parts<'a>(
+        &mut self,
+        rows: impl Iterator<Item = RowParts<'a>>,
+        out: &mut [Option<RawScore>],
+    ) {
+        let Self { kernel, profiles, engine, tile, .. } = self;
+        kernel.dispatch(Batch { profiles, engine, tile, rows, out });
     }
 }
 
@@ -157,75 +224,143 @@ impl Scorer for FusedScorer {
 
     fn score(&mut self, rows: &[FeatureVector], out: &mut [Option<RawScore>]) {
         assert_eq!(rows.len(), out.len(), "one result per row");
-        let Self { kernel, profiles, engine } = self;
-        kernel.dispatch(Batch { profiles, engine, rows, out });
+        self.score_parts(rows.iter().map(RowParts::from), out);
+    }
+}
+
+impl StagedScorer for FusedScorer {
+    fn stage(&mut self, place: usize, row: &FeatureVector) {
+        self.stage_parts(place, RowParts::from(row));
+    }
+
+    fn start(&mut self) {
+        let Self { kernel, profiles, engine, staging: Staging { tile, results, finished }, .. } = self;
+        kernel.dispatch(Flush { profiles, engine, tile, out: results });
+        core::mem::swap(results, finished);
+        results.clear();
+    }
+
+    fn is_ready(&mut self) -> bool {
+        true
+    }
+
+    fn result(&self, place: usize) -> Option<RawScore> {
+        self.staging.finished.get(place).copied().flatten()
     }
 }
 
 /// One call of [`Scorer::score`].
-struct Batch<'a> {
+struct Batch<'a, I> {
     profiles: &'a Bindings<FusedProfile>,
     engine: &'a mut Engine,
-    rows: &'a [FeatureVector],
+    tile: &'a mut Tile,
+    rows: I,
     out: &'a mut [Option<RawScore>],
 }
 
-impl Work for Batch<'_> {
+impl<'a, I: Iterator<Item = RowParts<'a>>> Work for Batch<'_, I> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { profiles, engine, rows, out } = self;
-        let mut tile = Tile { count: 0, places: [0; LANES], profiles: [None; LANES], usable: [0; LANES] };
-        let last = rows.len().wrapping_sub(1);
-        for (place, row) in rows.iter().enumerate() {
+        let Self { profiles, engine, tile, rows, out } = self;
+        for (place, row) in rows.enumerate().take(out.len()) {
             out[place] = None;
-            if let Some(profile) = profiles.of(row.instrument).filter(|_| is_scorable(row)) {
-                let usable = engine.logs.take(tile.count, &row.values, row.valid, profile);
-                if usable.count_ones() >= VALID_MIN {
-                    tile.places[tile.count] = place;
-                    tile.profiles[tile.count] = Some(profile);
-                    tile.usable[tile.count] = u32::from(usable);
-                    tile.count += 1;
-                }
+            if let Some(profile) = profiles.of(row.instrument) {
+                tile.take(place, row, profile);
             }
-            if tile.count == LANES || place == last && tile.count > 0 {
-                engine.finish(s, &tile, rows, out);
-                (tile.count, tile.usable) = (0, [0; LANES]);
+            if tile.count == LANES {
+                engine.flush(s, profiles, tile, out);
+            }
+        }
+        engine.flush(s, profiles, tile, out);
+    }
+}
+
+/// The end of a tile of staged rows.
+struct Flush<'a> {
+    profiles: &'a Bindings<FusedProfile>,
+    engine: &'a mut Engine,
+    tile: &'a mut Tile,
+    out: &'a mut [Option<RawScore>],
+}
+
+impl Work for Flush<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        self.engine.flush(s, self.profiles, self.tile, self.out);
+    }
+}
+
+impl Tile {
+    const fn new() -> Self {
+        Self {
+            count: 0,
+            places: [NOWHERE; LANES],
+            instruments: [InstrumentId::ALL; LANES],
+            usable: [0; LANES],
+            values: [[0.0; FEATURE_COUNT]; LANES],
+            logs: Logs::new(),
+        }
+    }
+
+    /// Takes a row in, unless too little of it is usable.
+    #[inline(always)]
+    fn take(&mut self, place: usize, row: RowParts<'_>, profile: &FusedProfile) {
+        let lane = self.count;
+        let usable = self.logs.take(lane, row.values, row.valid, profile);
+        if usable.count_ones() >= VALID_MIN {
+            self.places[lane] = place;
+            self.instruments[lane] = row.instrument;
+            self.usable[lane] = u32::from(usable);
+            self.values[lane] = *row.values;
+            self.count = lane + 1;
+        }
+    }
+
+    /// A newer row takes the place of one that may still be here.
+    fn forget(&mut self, place: usize) {
+        for taken in &mut self.places[..self.count] {
+            if *taken == place {
+                *taken = NOWHERE;
             }
         }
     }
 }
 
 impl Engine {
-    /// Scores the rows of `tile` and writes their results to their places.
+    /// Scores the rows of `tile`, writes their results to their places and empties it.
     #[inline(always)]
-    fn finish<S: Simd>(
+    fn flush<S: Simd>(
         &mut self,
         s: S,
-        tile: &Tile<'_>,
-        rows: &[FeatureVector],
+        profiles: &Bindings<FusedProfile>,
+        tile: &mut Tile,
         out: &mut [Option<RawScore>],
     ) {
-        self.logs.compute(tile.count);
+        if tile.count == 0 {
+            return;
+        }
+        tile.logs.compute(tile.count);
         let Some((features, _)) = self.x.lines_mut().split_first_chunk_mut::<FEATURE_COUNT>() else { return };
         let mut everywhere = u32::MAX;
         for lane in 0..tile.count {
-            let (Some(profile), place) = (tile.profiles[lane], tile.places[lane]) else { continue };
+            let Some(profile) = profiles.of(tile.instruments[lane]) else { continue };
             #[expect(clippy::cast_possible_truncation, reason = "came from sixteen bits")]
             let usable = tile.usable[lane] as u16;
-            self.logs.normalise(lane, &rows[place].values, usable, profile, features);
+            tile.logs.normalise(lane, &tile.values[lane], usable, profile, features);
             everywhere &= tile.usable[lane];
         }
         // Where nothing is missing in any row, the missing bits are zeros and need not be multiplied.
         let inputs = if everywhere == ALL_USABLE { FEATURE_COUNT } else { INPUT_COUNT };
         if tile.count > ROWS_ALONE_MAX {
-            self.finish_tile(s, inputs, tile, out);
+            self.score_tile(s, inputs, tile, out);
         } else {
-            self.finish_rows(s, inputs, tile, out);
+            self.score_rows(s, inputs, tile, out);
         }
+        (tile.count, tile.usable) = (0, [0; LANES]);
     }
 
     #[inline(always)]
-    fn finish_tile<S: Simd>(&mut self, s: S, inputs: usize, tile: &Tile<'_>, out: &mut [Option<RawScore>]) {
+    fn score_tile<S: Simd>(&mut self, s: S, inputs: usize, tile: &Tile, out: &mut [Option<RawScore>]) {
         if inputs > FEATURE_COUNT {
             let unusable = tile.usable.map(|word| !word);
             for (bit, line) in self.x.lines_mut()[FEATURE_COUNT..].iter_mut().enumerate() {
@@ -236,12 +371,14 @@ impl Engine {
         let rebuilt = self.chain.tile(s, x, &mut self.scratch);
         self.verdicts.judge_tile(s, &x[..FEATURE_COUNT], rebuilt, &self.inverse_scale, &tile.usable);
         for lane in 0..tile.count {
-            out[tile.places[lane]] = self.verdicts.score(lane, tile.usable[lane].count_ones());
+            if let Some(out) = out.get_mut(tile.places[lane]) {
+                *out = self.verdicts.score(lane, tile.usable[lane].count_ones());
+            }
         }
     }
 
     #[inline(always)]
-    fn finish_rows<S: Simd>(&mut self, s: S, inputs: usize, tile: &Tile<'_>, out: &mut [Option<RawScore>]) {
+    fn score_rows<S: Simd>(&mut self, s: S, inputs: usize, tile: &Tile, out: &mut [Option<RawScore>]) {
         for lane in 0..tile.count {
             let usable = tile.usable[lane];
             let mut x = [0.0; INPUT_COUNT];
@@ -251,7 +388,9 @@ impl Engine {
             }
             let rebuilt = self.chain.row(s, &x[..inputs], &mut self.scratch);
             self.verdicts.judge_row(&x[..FEATURE_COUNT], rebuilt, &self.inverse_scale, usable);
-            out[tile.places[lane]] = self.verdicts.score(0, usable.count_ones());
+            if let Some(out) = out.get_mut(tile.places[lane]) {
+                *out = self.verdicts.score(0, usable.count_ones());
+            }
         }
     }
 }

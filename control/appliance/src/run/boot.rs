@@ -202,7 +202,7 @@ fn build_scorer(
     let model = load_model((!dir.as_os_str().is_empty()).then_some(dir.as_path()))?;
     let (trips_tx, trips) = ring(COLD_DEPTH);
     let (tiers_tx, tiers) = ring(COLD_DEPTH);
-    let config = crate::policy::stage(plan)?;
+    let config = crate::policy::live_stage(plan)?;
     let crate::scorer::Opened { scorer, card, warning } = crate::scorer::open_live(plan, &model, clock)?;
     report.warnings.extend(warning);
     let name = scorer.name();

@@ -4,7 +4,7 @@
 use super::health::{Channels, LastMoved};
 use featurizer::{Book, Effect, Observer, TopOfBook, TopOfBookSink};
 use gate::{ClassId, Envelope, LimitWriter, RefWriter};
-use gpu::{LimitSink, LimitUpdate, PolledScorer, ScoreObserver, ScoreRecord, Scorer, TierChange};
+use gpu::{LimitSink, LimitUpdate, PolledScorer, ScoreObserver, ScoreRecord, StagedScorer, TierChange};
 use stage::{HopHistogram, RingRx, RingTx, Stage, Work};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -164,7 +164,7 @@ pub(super) struct CommandedScorer<S> {
     pub(super) commands: RingRx<ScorerCommand>,
 }
 
-impl<S: Scorer> Stage for CommandedScorer<S> {
+impl<S: StagedScorer> Stage for CommandedScorer<S> {
     fn name(&self) -> &'static str {
         "scorer"
     }
