@@ -27,6 +27,7 @@ mod reference;
 mod row;
 mod scorer;
 mod scorer_stage;
+mod slippage;
 #[cfg(test)]
 mod synthetic;
 mod tier;
@@ -59,6 +60,10 @@ pub use scorer::{
 };
 pub use scorer_stage::{
     BatchConfig, PolledScorer, ScoreObserver, ScoreRecord, ScorerStage, ScorerStageConfig,
+};
+pub use slippage::{
+    SLIPPAGE_COSTS, SLIPPAGE_HORIZON_NS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageModel, SlippageRecord,
+    SlippageScale, largest_size,
 };
 pub use tier::{Band, CriticalBand, TierCause, TierChange, TierConfig, TierConfigError, TierMachine};
 pub use train::{

@@ -1,4 +1,5 @@
-//! A trained model and its folder: `manifest.toml`, which says everything about it, and `weights.safetensors`.
+//! A trained model and its folder: `manifest.toml`, which says everything about it, `weights.safetensors`,
+//! and, where the model has an impact network, `slippage.safetensors`.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -12,6 +13,9 @@ use crate::network::{Network, WeightsError};
 use crate::normalise::{Profile, Profiles, transform_names};
 use crate::row::FeatureRow;
 use crate::scorer::ScoreLaw;
+use crate::slippage::{
+    SLIPPAGE_HORIZON_NS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageManifest, SlippageModel, SlippageScales,
+};
 use crate::train::{TrainConfig, TrainReport};
 
 /// Version of the folder's format; a reader refuses any other.
@@ -20,6 +24,7 @@ pub const MODEL_FORMAT: i64 = 1;
 /// File names in the folder.
 const MANIFEST: &str = "manifest.toml";
 const WEIGHTS: &str = "weights.safetensors";
+const SLIPPAGE: &str = "slippage.safetensors";
 
 /// Largest manifest read (10,000 symbols with profile and calibration take about 60 MB), and largest weights.
 const MANIFEST_BYTES_MAX: u64 = 128 << 20;
@@ -60,7 +65,7 @@ impl TrainingRecord {
 
 /// A value that belongs to a symbol, as the manifest lists it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Named<T> {
+pub(crate) struct Named<T> {
     symbol: String,
     #[serde(flatten)]
     value: T,
@@ -85,6 +90,8 @@ struct Manifest {
     symbol_profile: Vec<Named<Profile>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     symbol_calibration: Vec<Named<Calibration>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    slippage: Option<SlippageManifest>,
 }
 
 /// The parts a model is made of.
@@ -104,6 +111,7 @@ pub struct Model {
     profiles: Profiles,
     calibrations: Calibrations,
     training: TrainingRecord,
+    slippage: Option<SlippageModel>,
     tool: String,
     id: String,
 }
@@ -206,18 +214,24 @@ fn named<T: Clone>(items: &[(Symbol, T)]) -> Vec<Named<T>> {
 impl Model {
     /// A model of this build from its parts.
     pub(crate) fn new(parts: ModelParts) -> Result<Self, SaveError> {
-        let mut model = Self {
+        Self {
             network: parts.network,
             law: parts.law,
             profiles: parts.profiles,
             calibrations: parts.calibrations,
             training: parts.training,
-            tool: concat!("portcullis ", env!("CARGO_PKG_VERSION")).to_owned(),
+            slippage: None,
+            tool: String::new(),
             id: String::new(),
-        };
-        let (manifest, _) = model.encode()?;
-        model.id = id_of(manifest.as_bytes());
-        Ok(model)
+        }
+        .signed()
+    }
+
+    /// The model as this build's, with the identity its contents have now.
+    fn signed(mut self) -> Result<Self, SaveError> {
+        concat!("portcullis ", env!("CARGO_PKG_VERSION")).clone_into(&mut self.tool);
+        self.id = id_of(self.encode()?.manifest.as_bytes());
+        Ok(self)
     }
 
     /// Identity of the model: a digest of the manifest, which holds the digest of the weights. Audit records and
@@ -261,23 +275,33 @@ impl Model {
         &self.network
     }
 
+    /// The impact network, where the model has one.
+    #[must_use]
+    pub const fn slippage(&self) -> Option<&SlippageModel> {
+        self.slippage.as_ref()
+    }
+
+    /// The same model with another impact network.
+    ///
+    /// # Errors
+    /// When the result cannot be written down.
+    pub fn with_slippage(self, slippage: SlippageModel) -> Result<Self, SaveError> {
+        Self { slippage: Some(slippage), ..self }.signed()
+    }
+
     /// The same network with other calibrations (a tail refitted to newer data).
     ///
     /// # Errors
     /// When the result cannot be written down.
     pub fn with_calibrations(self, calibrations: Calibrations) -> Result<Self, SaveError> {
-        Self::new(ModelParts {
-            network: self.network,
-            law: self.law,
-            profiles: self.profiles,
-            calibrations,
-            training: self.training,
-        })
+        Self { calibrations, ..self }.signed()
     }
 
-    /// Manifest and weights as file contents; the same model gives the same bytes.
-    fn encode(&self) -> Result<(String, Vec<u8>), SaveError> {
-        let weights = self.network.to_bytes().map_err(|e| SaveError::Encode(e.to_string()))?;
+    /// The contents of the folder's files; the same model gives the same bytes.
+    fn encode(&self) -> Result<Files, SaveError> {
+        let encode = |e: WeightsError| SaveError::Encode(e.to_string());
+        let weights = self.network.to_bytes().map_err(encode)?;
+        let slippage = self.slippage.as_ref().map(SlippageModel::to_bytes).transpose().map_err(encode)?;
         let manifest = Manifest {
             format: MODEL_FORMAT,
             schema_hash: schema_hash(),
@@ -292,9 +316,10 @@ impl Model {
             calibration: self.calibrations.pooled.clone(),
             symbol_profile: named(&self.profiles.symbols),
             symbol_calibration: named(&self.calibrations.symbols),
+            slippage: self.slippage.as_ref().zip(slippage.as_deref()).map(slippage_manifest),
         };
-        let text = toml::to_string(&manifest).map_err(|e| SaveError::Encode(e.to_string()))?;
-        Ok((text, weights))
+        let manifest = toml::to_string(&manifest).map_err(|e| SaveError::Encode(e.to_string()))?;
+        Ok(Files { manifest, weights, slippage })
     }
 
     /// Saves to the folder `dir`: written beside it under another name, forced to disk, then renamed, so that a
@@ -303,7 +328,7 @@ impl Model {
     /// # Errors
     /// A target that is not a model, or what the file system refuses; nothing is left behind under `dir` then.
     pub fn save(&self, dir: &Path) -> Result<(), SaveError> {
-        let (manifest, weights) = self.encode()?;
+        let files = self.encode()?;
         let replaces = dir.join(MANIFEST).is_file();
         if !replaces && dir.exists() {
             return Err(SaveError::Occupied { path: dir.to_owned() });
@@ -316,7 +341,9 @@ impl Model {
         // Left over from a save that was killed.
         remove_dir(&fresh).map_err(io_at(&fresh))?;
         remove_dir(&old).map_err(io_at(&old))?;
-        let written = write_folder(&fresh, &[(WEIGHTS, &weights), (MANIFEST, manifest.as_bytes())])
+        let mut contents = vec![(WEIGHTS, files.weights.as_slice()), (MANIFEST, files.manifest.as_bytes())];
+        contents.extend(files.slippage.as_deref().map(|bytes| (SLIPPAGE, bytes)));
+        let written = write_folder(&fresh, &contents)
             .map_err(io_at(&fresh))
             .and_then(|()| swap(&fresh, dir, replaces.then_some(old.as_path())).map_err(io_at(dir)));
         if written.is_err() {
@@ -334,7 +361,7 @@ impl Model {
     pub fn load(dir: &Path) -> Result<Self, LoadError> {
         let manifest = read_bounded(&dir.join(MANIFEST), MANIFEST_BYTES_MAX)?;
         let weights = read_bounded(&dir.join(WEIGHTS), WEIGHTS_BYTES_MAX)?;
-        Self::from_bytes(dir, &manifest, &weights)
+        Self::from_bytes(dir, &manifest, &weights, |path| read_bounded(path, WEIGHTS_BYTES_MAX))
     }
 
     /// The model that is part of this build: trained by `scripts/train-default-model.sh` on simulated calm days.
@@ -347,22 +374,31 @@ impl Model {
             dir,
             include_bytes!("../models/default/manifest.toml"),
             include_bytes!("../models/default/weights.safetensors"),
+            |path| {
+                let source = io::Error::new(io::ErrorKind::NotFound, "not part of this build");
+                Err(LoadError::Io { path: path.to_owned(), source })
+            },
         )
     }
 
-    /// A model from the contents of its files; `dir` stands for their folder in messages.
-    fn from_bytes(dir: &Path, bytes: &[u8], weights: &[u8]) -> Result<Self, LoadError> {
+    /// A model from the contents of its files; `dir` stands for their folder in messages, and `read_slippage` gives the
+    /// impact network's weights when the manifest names them.
+    fn from_bytes(
+        dir: &Path,
+        bytes: &[u8],
+        weights: &[u8],
+        read_slippage: impl FnOnce(&Path) -> Result<Vec<u8>, LoadError>,
+    ) -> Result<Self, LoadError> {
         let path = dir.join(MANIFEST);
         let manifest = parse_manifest(&path, bytes)?;
         check_values(&path, &manifest)?;
         let weights_path = dir.join(WEIGHTS);
-        let digest = blake3::hash(weights).to_string();
-        if digest != manifest.weights_blake3 {
-            let (path, what) = (weights_path, "blake3 digest");
-            return Err(LoadError::Mismatch { path, what, found: digest, wanted: manifest.weights_blake3 });
-        }
+        check_digest(&weights_path, weights, &manifest.weights_blake3)?;
         let network = Network::from_bytes(weights)
             .map_err(|source| LoadError::Weights { path: weights_path.clone(), source })?;
+        let slippage_path = dir.join(SLIPPAGE);
+        let load_slippage = |slippage| slippage_model(&path, slippage, &slippage_path, read_slippage);
+        let slippage = manifest.slippage.map(load_slippage).transpose()?;
         Ok(Self {
             network,
             law: manifest.score,
@@ -375,10 +411,58 @@ impl Model {
                 symbols: symbols(&path, manifest.symbol_calibration)?,
             },
             training: manifest.training,
+            slippage,
             tool: manifest.tool,
             id: id_of(bytes),
         })
     }
+}
+
+/// The contents of a model's files.
+struct Files {
+    manifest: String,
+    weights: Vec<u8>,
+    slippage: Option<Vec<u8>>,
+}
+
+fn slippage_manifest((slippage, weights): (&SlippageModel, &[u8])) -> SlippageManifest {
+    SlippageManifest {
+        weights: SLIPPAGE.to_owned(),
+        weights_blake3: blake3::hash(weights).to_string(),
+        quantile: SLIPPAGE_QUANTILE,
+        horizon_ns: SLIPPAGE_HORIZON_NS,
+        sizes: SLIPPAGE_SIZES.to_vec(),
+        training: slippage.record().clone(),
+        scale: slippage.scales().pooled.clone(),
+        symbol_scale: named(&slippage.scales().symbols),
+    }
+}
+
+/// The impact network that `manifest`, of the file `path`, describes and `read` gives the weights of.
+fn slippage_model(
+    path: &Path,
+    manifest: SlippageManifest,
+    weights_path: &Path,
+    read: impl FnOnce(&Path) -> Result<Vec<u8>, LoadError>,
+) -> Result<SlippageModel, LoadError> {
+    if let Some((what, found, wanted)) = manifest.mismatch(SLIPPAGE) {
+        return Err(LoadError::Mismatch { path: path.to_owned(), what, found, wanted });
+    }
+    let weights = read(weights_path)?;
+    check_digest(weights_path, &weights, &manifest.weights_blake3)?;
+    let layers = SlippageModel::layers_from_bytes(&weights)
+        .map_err(|source| LoadError::Weights { path: weights_path.to_owned(), source })?;
+    let scales = SlippageScales { pooled: manifest.scale, symbols: symbols(path, manifest.symbol_scale)? };
+    Ok(SlippageModel { layers, scales, record: manifest.training })
+}
+
+fn check_digest(path: &Path, weights: &[u8], wanted: &str) -> Result<(), LoadError> {
+    let found = blake3::hash(weights).to_string();
+    if found == wanted {
+        return Ok(());
+    }
+    let (path, wanted) = (path.to_owned(), wanted.to_owned());
+    Err(LoadError::Mismatch { path, what: "blake3 digest", found, wanted })
 }
 
 fn id_of(manifest: &[u8]) -> String {
@@ -478,7 +562,11 @@ fn check_values(path: &Path, manifest: &Manifest) -> Result<(), LoadError> {
         ("profile", manifest.profile.fault()),
         ("calibration", manifest.calibration.fault()),
     ];
-    let mut faults = single.into_iter().chain(profiles).chain(calibrations);
+    let slippage = manifest.slippage.as_ref();
+    let scale = slippage.map(|s| ("slippage.scale", s.scale.fault()));
+    let scales =
+        slippage.into_iter().flat_map(|s| &s.symbol_scale).map(|n| (n.symbol.as_str(), n.value.fault()));
+    let mut faults = single.into_iter().chain(profiles).chain(calibrations).chain(scale).chain(scales);
     match faults.find_map(|(place, found)| Some((place, found?))) {
         Some((place, found)) => {
             Err(LoadError::Value { path: path.to_owned(), place: place.to_owned(), found })
@@ -504,6 +592,7 @@ fn symbols<T>(path: &Path, items: Vec<Named<T>>) -> Result<Vec<(Symbol, T)>, Loa
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::slippage::tests::random_head;
     use crate::synthetic::model;
 
     /// A saved model in a folder of its own.
@@ -629,6 +718,72 @@ mod tests {
             error.ends_with("weights.safetensors: tensor mu.bias: not found, wanted shape [4]"),
             "{error}"
         );
+    }
+
+    /// A saved model with an impact network.
+    fn saved_with_slippage() -> (tempfile::TempDir, PathBuf, Model) {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("model");
+        let model = model().clone().with_slippage(random_head(5)).unwrap();
+        model.save(&dir).unwrap();
+        (parent, dir, model)
+    }
+
+    #[test]
+    fn an_impact_network_survives_its_folder_and_a_model_without_one_is_as_before() {
+        assert!(model().slippage().is_none());
+        let (_parent, dir, wanted) = saved_with_slippage();
+        let loaded = Model::load(&dir).unwrap();
+        assert_eq!(loaded, wanted);
+        assert_eq!(loaded.slippage(), Some(&random_head(5)));
+        assert_ne!(loaded.id(), model().id());
+        assert_eq!(loaded.network(), model().network());
+        let bytes = |name: &str| fs::read(dir.join(name)).unwrap();
+        let before = [bytes(MANIFEST), bytes(SLIPPAGE)];
+        loaded.save(&dir).unwrap();
+        assert_eq!([bytes(MANIFEST), bytes(SLIPPAGE)], before, "the same model gives the same bytes");
+        // Without the table the file is not looked at.
+        model().save(&dir).unwrap();
+        assert!(!dir.join(SLIPPAGE).exists());
+    }
+
+    #[test]
+    fn damage_to_an_impact_network_is_told_in_one_line() {
+        let load_after = |edit: &dyn Fn(&Path)| {
+            let (_parent, dir, _) = saved_with_slippage();
+            edit(&dir);
+            let error = Model::load(&dir).unwrap_err().to_string();
+            assert!(!error.contains('\n'), "{error}");
+            error
+        };
+        let manifest = |from: &'static str, to: &'static str| {
+            load_after(&move |dir: &Path| {
+                let path = dir.join(MANIFEST);
+                let text = fs::read_to_string(&path).unwrap();
+                let at = text.find("[slippage]").unwrap();
+                assert!(text[at..].contains(from), "{from}");
+                fs::write(path, text[..at].to_owned() + &text[at..].replacen(from, to, 1)).unwrap();
+            })
+        };
+        let wrong = manifest("horizon_ns = 100000000", "horizon_ns = 1");
+        assert!(wrong.ends_with("manifest.toml: slippage.horizon_ns: found 1, wanted 100000000"), "{wrong}");
+        assert!(
+            manifest("quantile = 0.9", "quantile = 0.5")
+                .ends_with("slippage.quantile: found 0.5, wanted 0.9")
+        );
+        assert!(manifest("sizes = [0.5", "sizes = [0.25").contains("slippage.sizes: found [0.25, "));
+        assert!(
+            manifest("slippage.safetensors", "../x").ends_with("found ../x, wanted slippage.safetensors")
+        );
+        assert!(
+            manifest("held = 6", "held = 9")
+                .ends_with("slippage.scale: found more sizes held than there are")
+        );
+        assert!(manifest("held = 5", "held = 9").ends_with("BBB: found more sizes held than there are"));
+        let digest = load_after(&|dir| fs::write(dir.join(SLIPPAGE), b"x").unwrap());
+        assert!(digest.contains("slippage.safetensors: blake3 digest: found "), "{digest}");
+        let missing = load_after(&|dir| fs::remove_file(dir.join(SLIPPAGE)).unwrap());
+        assert!(missing.contains("slippage.safetensors: "), "{missing}");
     }
 
     #[test]

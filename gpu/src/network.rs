@@ -81,6 +81,44 @@ fn read_tensor(file: &SafeTensors<'_>, tensor: String, wanted: Vec<usize>) -> Re
     }
 }
 
+/// The safetensors file of `layers`, whose names and shapes `shapes` gives.
+pub(crate) fn layers_to_bytes(
+    layers: &[Layer],
+    shapes: &[(&str, usize, usize)],
+) -> Result<Vec<u8>, WeightsError> {
+    let mut buffers: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
+    for (layer, (name, inputs, outputs)) in layers.iter().zip(shapes) {
+        buffers.push((format!("{name}.weight"), vec![*outputs, *inputs], bytes_of(&layer.weight)));
+        buffers.push((format!("{name}.bias"), vec![*outputs], bytes_of(&layer.bias)));
+    }
+    let container = |e: safetensors::SafeTensorError| WeightsError::Container(e.to_string());
+    let mut views = Vec::new();
+    for (name, shape, bytes) in &buffers {
+        views.push((name, TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(container)?));
+    }
+    safetensors::serialize(views, None).map_err(container)
+}
+
+/// Reads what [`layers_to_bytes`] wrote with the same `shapes`.
+pub(crate) fn layers_from_bytes<const N: usize>(
+    bytes: &[u8],
+    shapes: &[(&str, usize, usize); N],
+) -> Result<[Layer; N], WeightsError> {
+    let file = SafeTensors::deserialize(bytes).map_err(|e| WeightsError::Container(e.to_string()))?;
+    let mut layers = Vec::with_capacity(N);
+    for (name, inputs, outputs) in shapes {
+        layers.push(Layer {
+            weight: read_tensor(&file, format!("{name}.weight"), vec![*outputs, *inputs])?,
+            bias: read_tensor(&file, format!("{name}.bias"), vec![*outputs])?,
+        });
+    }
+    let (found, wanted) = (file.len(), 2 * N);
+    match layers.try_into() {
+        Ok(layers) if found == wanted => Ok(layers),
+        _ => Err(WeightsError::Extra { found, wanted }),
+    }
+}
+
 impl Network {
     /// The layer called `id`.
     pub(crate) const fn layer(&self, id: LayerId) -> &Layer {
@@ -111,17 +149,7 @@ impl Network {
     /// # Errors
     /// When the container library refuses, which it has no cause to for finite in-memory tensors.
     pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, WeightsError> {
-        let mut buffers: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
-        for (layer, (name, inputs, outputs)) in self.layers.iter().zip(LAYERS) {
-            buffers.push((format!("{name}.weight"), vec![outputs, inputs], bytes_of(&layer.weight)));
-            buffers.push((format!("{name}.bias"), vec![outputs], bytes_of(&layer.bias)));
-        }
-        let container = |e: safetensors::SafeTensorError| WeightsError::Container(e.to_string());
-        let mut views = Vec::new();
-        for (name, shape, bytes) in &buffers {
-            views.push((name, TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(container)?));
-        }
-        safetensors::serialize(views, None).map_err(container)
+        layers_to_bytes(&self.layers, &LAYERS)
     }
 
     /// Reads what [`Network::to_bytes`] wrote.
@@ -129,19 +157,7 @@ impl Network {
     /// # Errors
     /// A damaged container, a tensor missing, of another shape or type, one too many, or weights that are not numbers.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, WeightsError> {
-        let file = SafeTensors::deserialize(bytes).map_err(|e| WeightsError::Container(e.to_string()))?;
-        let mut layers = Vec::with_capacity(LAYER_COUNT);
-        for (name, inputs, outputs) in LAYERS {
-            layers.push(Layer {
-                weight: read_tensor(&file, format!("{name}.weight"), vec![outputs, inputs])?,
-                bias: read_tensor(&file, format!("{name}.bias"), vec![outputs])?,
-            });
-        }
-        let (found, wanted) = (file.len(), 2 * LAYER_COUNT);
-        match layers.try_into() {
-            Ok(layers) if found == wanted => Ok(Self { layers }),
-            _ => Err(WeightsError::Extra { found, wanted }),
-        }
+        layers_from_bytes(bytes, &LAYERS).map(|layers| Self { layers })
     }
 }
 

@@ -1,0 +1,234 @@
+//! The head's weights, its forward pass in double precision, and its file.
+
+use serde::{Deserialize, Serialize};
+use types::Symbol;
+
+use super::scale::{SLIPPAGE_COSTS, SLIPPAGE_SIZES, SlippageScale};
+use super::{SLIPPAGE_HORIZON_NS, SLIPPAGE_QUANTILE};
+use crate::network::{Layer, WeightsError, layers_from_bytes, layers_to_bytes};
+use crate::normalise::{INPUT_COUNT, Input};
+
+/// Width of the hidden layer.
+pub(crate) const HEAD_INNER: usize = 32;
+
+/// Name in the weights file, inputs, outputs; ReLU follows both.
+pub(crate) const HEAD_LAYERS: [(&str, usize, usize); 2] =
+    [("slippage.0", INPUT_COUNT, HEAD_INNER), ("slippage.1", HEAD_INNER, SLIPPAGE_COSTS)];
+
+/// The scales of a head: one for every symbol it was trained on, and the pooled one for the rest.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SlippageScales {
+    pub(crate) pooled: SlippageScale,
+    /// Sorted by symbol.
+    pub(crate) symbols: Vec<(Symbol, SlippageScale)>,
+}
+
+/// Where a head comes from: facts of its training, kept in the manifest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SlippageRecord {
+    /// First decision fitted to, ns since 1970.
+    pub first_ts_ns: u64,
+    /// Last decision fitted to, ns since 1970.
+    pub last_ts_ns: u64,
+}
+
+/// The impact network of a model. What is inside has been checked: every number finite, every scale positive.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SlippageModel {
+    pub(crate) layers: [Layer; 2],
+    pub(crate) scales: SlippageScales,
+    pub(crate) record: SlippageRecord,
+}
+
+impl SlippageModel {
+    /// The layers, first to last, each followed by a ReLU: 26 inputs to 32, then to the 16 increments.
+    pub(crate) const fn layers(&self) -> &[Layer; 2] {
+        &self.layers
+    }
+
+    /// What the increments of `symbol` are counted in.
+    #[must_use]
+    pub fn scale(&self, symbol: Symbol) -> &SlippageScale {
+        match self.scales.symbols.binary_search_by_key(&symbol, |(name, _)| *name) {
+            Ok(i) => &self.scales.symbols[i].1,
+            Err(_) => &self.scales.pooled,
+        }
+    }
+
+    /// The scale of symbols it was not trained on, and those with one of their own, sorted.
+    pub(crate) const fn scales(&self) -> &SlippageScales {
+        &self.scales
+    }
+
+    /// Where the head comes from.
+    #[must_use]
+    pub const fn record(&self) -> &SlippageRecord {
+        &self.record
+    }
+
+    /// The increments of one input: for a buyer, then for a seller, smallest size first; never negative. The oracle that
+    /// every other backend is held to.
+    pub(crate) fn increments(&self, input: &Input) -> [f64; SLIPPAGE_COSTS] {
+        let hidden: [f64; HEAD_INNER] = dense_relu(&self.layers[0], &input.x.map(f64::from));
+        dense_relu(&self.layers[1], &hidden)
+    }
+
+    /// The costs of one input in bps under `scale`: for a buyer, then for a seller, smallest size first; infinite where
+    /// the book does not hold the size.
+    pub(crate) fn costs_bps(&self, scale: &SlippageScale, input: &Input) -> [f64; SLIPPAGE_COSTS] {
+        let increments = self.increments(input);
+        let mut cost = 0.0;
+        core::array::from_fn(|i| {
+            let size = i % SLIPPAGE_SIZES.len();
+            let before = if size == 0 { 0.0 } else { cost };
+            cost = before + increments[i] * f64::from(scale.increment_bps[size]);
+            if size < usize::from(scale.held) { cost } else { f64::INFINITY }
+        })
+    }
+
+    /// The safetensors file of the weights; the same weights give the same bytes.
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, WeightsError> {
+        layers_to_bytes(&self.layers, &HEAD_LAYERS)
+    }
+
+    /// The layers in such a file.
+    pub(crate) fn layers_from_bytes(bytes: &[u8]) -> Result<[Layer; 2], WeightsError> {
+        layers_from_bytes(bytes, &HEAD_LAYERS)
+    }
+}
+
+/// `max(W x + b, 0)`, summed in the order of the inputs.
+fn dense_relu<const IN: usize, const OUT: usize>(layer: &Layer, x: &[f64; IN]) -> [f64; OUT] {
+    core::array::from_fn(|output| {
+        let row = &layer.weight[output * IN..(output + 1) * IN];
+        let sum =
+            row.iter().zip(x).fold(f64::from(layer.bias[output]), |sum, (w, x)| sum + f64::from(*w) * x);
+        sum.max(0.0)
+    })
+}
+
+/// `[slippage]` of the manifest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SlippageManifest {
+    pub(crate) weights: String,
+    pub(crate) weights_blake3: String,
+    pub(crate) quantile: f64,
+    pub(crate) horizon_ns: u64,
+    pub(crate) sizes: Vec<f32>,
+    pub(crate) training: SlippageRecord,
+    pub(crate) scale: SlippageScale,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) symbol_scale: Vec<crate::model::Named<SlippageScale>>,
+}
+
+impl SlippageManifest {
+    /// What a head of this build says of itself apart from its numbers: name, found, wanted of the first that differs.
+    pub(crate) fn mismatch(&self, weights_name: &str) -> Option<(&'static str, String, String)> {
+        let differs =
+            |what, found: String, wanted: String| (found != wanted).then_some((what, found, wanted));
+        let number = |v: f64| v.to_string();
+        differs("slippage.weights", self.weights.clone(), weights_name.to_owned())
+            .or_else(|| differs("slippage.quantile", number(self.quantile), number(SLIPPAGE_QUANTILE)))
+            .or_else(|| {
+                differs("slippage.horizon_ns", self.horizon_ns.to_string(), SLIPPAGE_HORIZON_NS.to_string())
+            })
+            .or_else(|| differs("slippage.sizes", format!("{:?}", self.sizes), format!("{SLIPPAGE_SIZES:?}")))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::random::{Purpose, Random};
+    use proptest::prelude::*;
+
+    /// A head with He-scaled random weights, for tests of the arithmetic.
+    pub(crate) fn random_head(seed: u64) -> SlippageModel {
+        let mut random = Random::new(seed, Purpose::Init);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "test weights")]
+        let layers = HEAD_LAYERS.map(|(_, inputs, outputs)| Layer {
+            weight: (0..inputs * outputs)
+                .map(|_| (random.normal() * (2.0 / inputs as f64).sqrt()) as f32)
+                .collect(),
+            bias: (0..outputs).map(|_| (random.normal() * 0.1) as f32).collect(),
+        });
+        let scale = |by: f32, held| SlippageScale {
+            increment_bps: core::array::from_fn(|size| by * SLIPPAGE_SIZES[size].sqrt()),
+            held,
+            rows: 1_000,
+        };
+        let symbols =
+            vec![(Symbol::new("AAA").unwrap(), scale(0.5, 8)), (Symbol::new("BBB").unwrap(), scale(3.0, 5))];
+        SlippageModel {
+            layers,
+            scales: SlippageScales { pooled: scale(1.0, 6), symbols },
+            record: SlippageRecord { first_ts_ns: 1, last_ts_ns: 2 },
+        }
+    }
+
+    #[test]
+    fn the_forward_pass_is_the_hand_worked_one() {
+        let mut head = random_head(1);
+        for layer in &mut head.layers {
+            layer.weight.fill(0.0);
+            layer.bias.fill(0.0);
+        }
+        // Hidden unit 3 is 2 x0 - 1; increment 1 of a buyer is 0.5 of it, increment 0 of a seller is -1 of it, plus 0.25.
+        head.layers[0].weight[3 * INPUT_COUNT] = 2.0;
+        head.layers[0].bias[3] = -1.0;
+        head.layers[1].weight[HEAD_INNER + 3] = 0.5;
+        head.layers[1].weight[8 * HEAD_INNER + 3] = -1.0;
+        head.layers[1].bias[8] = 0.25;
+        let mut input = Input { x: [0.0; INPUT_COUNT], usable: 0x1fff };
+        let increments = |input: &Input| head.increments(input);
+        assert_eq!((increments(&input)[1], increments(&input)[8]), (0.0, 0.25));
+        input.x[0] = 2.5;
+        assert_eq!((increments(&input)[1], increments(&input)[8]), (2.0, 0.0));
+        let scale = SlippageScale { increment_bps: [3.0; 8], held: 7, rows: 1 };
+        let costs = head.costs_bps(&scale, &input);
+        assert_eq!(costs[..8], [0.0, 6.0, 6.0, 6.0, 6.0, 6.0, 6.0, f64::INFINITY]);
+        assert_eq!(costs[8..15], [0.0; 7]);
+    }
+
+    #[test]
+    fn an_unknown_symbol_has_the_pooled_scale() {
+        let head = random_head(2);
+        assert_eq!(head.scale(Symbol::new("BBB").unwrap()).held, 5);
+        assert_eq!(head.scale(Symbol::new("ZZZ").unwrap()), &head.scales().pooled);
+    }
+
+    #[test]
+    fn weights_survive_the_file_bit_for_bit() {
+        let head = random_head(3);
+        let bytes = head.to_bytes().unwrap();
+        assert_eq!(bytes, head.to_bytes().unwrap());
+        assert_eq!(&SlippageModel::layers_from_bytes(&bytes).unwrap(), head.layers());
+    }
+
+    proptest! {
+        #[test]
+        fn costs_never_fall_with_size_whatever_the_weights(
+            seed in any::<u64>(),
+            x in prop::array::uniform26(-10.0_f32..10.0),
+        ) {
+            let head = random_head(seed);
+            let input = Input { x, usable: 0x1fff };
+            for symbol in ["AAA", "BBB", "CCC"] {
+                let scale = head.scale(Symbol::new(symbol).unwrap());
+                let costs = head.costs_bps(scale, &input);
+                for side in costs.chunks_exact(8) {
+                    prop_assert!(side[0] >= 0.0 && side.windows(2).all(|w| w[0] <= w[1]));
+                }
+                // The sums in single precision are the same to rounding.
+                #[expect(clippy::cast_possible_truncation, reason = "the network is f32")]
+                let single = scale.costs_bps(&head.increments(&input).map(|v| v as f32));
+                for (wide, narrow) in costs.iter().zip(single.as_flattened()) {
+                    let near = (wide - f64::from(*narrow)).abs() <= 1e-5 * wide.abs().max(1.0);
+                    prop_assert!(wide.is_infinite() && narrow.is_infinite() || near, "{} {}", wide, narrow);
+                }
+            }
+        }
+    }
+}
