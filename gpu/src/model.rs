@@ -16,7 +16,7 @@ use crate::scorer::ScoreLaw;
 use crate::slippage::{
     SLIPPAGE_HORIZON_NS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageManifest, SlippageModel, SlippageScales,
 };
-use crate::train::{TrainConfig, TrainReport};
+use crate::train::{FittedOn, TrainConfig, TrainReport};
 
 /// Version of the folder's format; a reader refuses any other.
 pub const MODEL_FORMAT: i64 = 1;
@@ -40,6 +40,9 @@ pub struct TrainingRecord {
     pub last_ts_ns: u64,
     /// Symbols fitted to, sorted.
     pub symbols: Vec<String>,
+    /// What the network was fitted on; the manifest names what is not the CPU.
+    #[serde(default, skip_serializing_if = "FittedOn::is_cpu")]
+    pub fitted_on: FittedOn,
     /// Settings.
     pub config: TrainConfig,
     /// Results.
@@ -48,7 +51,12 @@ pub struct TrainingRecord {
 
 impl TrainingRecord {
     /// The record of a fit to `rows`, which are in time order.
-    pub(crate) fn of(rows: &[FeatureRow], config: TrainConfig, report: TrainReport) -> Self {
+    pub(crate) fn of(
+        rows: &[FeatureRow],
+        fitted_on: FittedOn,
+        config: TrainConfig,
+        report: TrainReport,
+    ) -> Self {
         let mut symbols: Vec<Symbol> = rows.iter().map(|row| row.symbol).collect();
         symbols.sort_unstable();
         symbols.dedup();
@@ -57,6 +65,7 @@ impl TrainingRecord {
             first_ts_ns: ts(rows.first()),
             last_ts_ns: ts(rows.last()),
             symbols: symbols.iter().map(|s| s.as_str().to_owned()).collect(),
+            fitted_on,
             config,
             report,
         }
@@ -627,6 +636,20 @@ mod tests {
         assert_eq!(record.symbols, ["AAA", "BBB", "CCC"]);
         assert_eq!(loaded.profiles().symbol_count(), 3);
         assert!(record.first_ts_ns < record.last_ts_ns);
+    }
+
+    #[test]
+    fn the_manifest_names_what_is_not_fitted_on_the_cpu() {
+        let (_parent, dir) = saved();
+        let path = dir.join(MANIFEST);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(!text.contains("fitted_on"), "as before there was a choice");
+        let line = "last_ts_ns = ";
+        fs::write(&path, text.replacen(line, &format!("fitted_on = \"cuda\"\n{line}"), 1)).unwrap();
+        let loaded = Model::load(&dir).unwrap();
+        assert_eq!(loaded.training().fitted_on, FittedOn::Cuda);
+        loaded.save(&dir).unwrap();
+        assert!(fs::read_to_string(&path).unwrap().contains("fitted_on = \"cuda\""));
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use candle_core::Device;
-use gpu_fit::{Epoch, FitConfig, FitError};
+use gpu_cuda::abi::{FitConfig as CardFitConfig, FitEpoch};
+use gpu_cuda::{FitFailure, FitRows, Trainer};
+use gpu_fit::{Epoch, FitConfig, FitError, INPUT_COUNT, WEIGHT_COUNT};
 use serde::{Deserialize, Serialize};
 use types::{FEATURE_COUNT, FEATURES};
 
@@ -90,6 +92,86 @@ impl Default for TrainConfig {
             profile_rows_min: 2_000,
             calibration: CalibrationConfig::default(),
         }
+    }
+}
+
+/// What a network is fitted on, as the manifest says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FittedOn {
+    /// This machine's processors.
+    #[default]
+    Cpu,
+    /// A card: the sums of its layers have another order, so the same seed gives other bits than on the CPU.
+    Cuda,
+}
+
+impl FittedOn {
+    pub(crate) fn is_cpu(&self) -> bool {
+        *self == Self::Cpu
+    }
+}
+
+/// Where a network is fitted. All else, from the rows to the calibration, is the CPU's.
+#[derive(Debug, Default)]
+pub enum TrainDevice {
+    /// Here.
+    #[default]
+    Cpu,
+    /// On a card.
+    Cuda(Trainer),
+}
+
+impl TrainDevice {
+    const fn name(&self) -> FittedOn {
+        match self {
+            Self::Cpu => FittedOn::Cpu,
+            Self::Cuda(_) => FittedOn::Cuda,
+        }
+    }
+
+    fn fit(
+        &self,
+        config: &FitConfig,
+        training: &[f32],
+        validation: &[f32],
+        progress: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
+    ) -> Result<gpu_fit::Fit, FitError> {
+        let trainer = match self {
+            Self::Cpu => return gpu_fit::fit(&Device::Cpu, config, training, validation, progress),
+            Self::Cuda(trainer) => trainer,
+        };
+        let rows = FitRows { input_count: INPUT_COUNT, weight_count: WEIGHT_COUNT, training, validation };
+        let fitted = trainer.fit(&card_config(config), &rows, &mut |epoch: &FitEpoch| {
+            let FitEpoch { epoch, train_loss, validation_loss, .. } = *epoch;
+            progress(&Epoch { epoch, train_loss, validation_loss })
+        });
+        match fitted {
+            Ok(fit) => Ok(gpu_fit::Fit {
+                weights: fit.weights,
+                s: fit.scales,
+                epochs: fit.epochs,
+                validation_loss: fit.validation_loss,
+            }),
+            Err(FitFailure::Cancelled { epoch }) => Err(FitError::Cancelled { epoch }),
+            Err(FitFailure::Diverged { epoch }) => Err(FitError::Diverged { epoch }),
+            Err(FitFailure::Refused { message }) => Err(candle_core::Error::Msg(message).into()),
+        }
+    }
+}
+
+fn card_config(config: &FitConfig) -> CardFitConfig {
+    CardFitConfig {
+        seed: config.seed,
+        epoch_count_max: config.epoch_count_max,
+        batch_size: u32::try_from(config.batch_size).unwrap_or(u32::MAX),
+        patience: config.patience,
+        unused: 0,
+        learning_rate: config.learning_rate,
+        weight_decay: config.weight_decay,
+        gradient_norm_max: config.gradient_norm_max,
+        beta: config.beta,
+        worst_share: config.worst_share,
     }
 }
 
@@ -357,6 +439,7 @@ fn flat(inputs: &[Input]) -> Vec<f32> {
 
 /// One fit from fresh weights; stops early and keeps the best epoch.
 fn fit(
+    device: &TrainDevice,
     config: &TrainConfig,
     phase: Phase,
     training: &[Input],
@@ -386,9 +469,10 @@ fn fit(
         progress(Progress { phase, epoch, epoch_count_max, train_loss, validation_loss });
         ControlFlow::Continue(())
     };
-    let fit = gpu_fit::fit(&Device::Cpu, &settings, &flat(training), &flat(validation), &mut heard);
+    let fit = device.fit(&settings, &flat(training), &flat(validation), &mut heard);
     let fit = fit.map_err(|error| TrainError::of(error, config))?;
-    let network = Network::from_flat(&fit.weights).ok_or_else(|| TrainError::other("a fit of another network"))?;
+    let network =
+        Network::from_flat(&fit.weights).ok_or_else(|| TrainError::other("a fit of another network"))?;
     Ok(Fit { network, s: fit.s, epochs: fit.epochs, validation_loss: fit.validation_loss })
 }
 
@@ -500,15 +584,29 @@ struct Evaluated<'a> {
     calibrations: &'a Calibrations,
 }
 
-/// Trains and calibrates a model on `rows` of calm markets, in any order; `progress` hears of every epoch.
+/// Trains and calibrates a model on `rows` of calm markets, in any order, on this machine's processors; `progress` hears of
+/// every epoch.
+///
+/// # Errors
+/// As [`train_vae_on`].
+pub fn train_vae(
+    config: &TrainConfig,
+    rows: &[FeatureRow],
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Model, TrainError> {
+    train_vae_on(&TrainDevice::Cpu, config, rows, progress)
+}
+
+/// The same with the network fitted on `device`.
 ///
 /// The rows are split in time; the earlier part fits the profiles and, twice, the network: the second fit leaves out
 /// the strangest rows of the first. Scores of the whole earlier part, the strangest included, make the calibration.
 ///
 /// # Errors
 /// Settings that cannot work, too few rows or features, a fit that diverges or ignores the data, scores without a
-/// tail.
-pub fn train_vae(
+/// tail, a card that fails.
+pub fn train_vae_on(
+    device: &TrainDevice,
     config: &TrainConfig,
     rows: &[FeatureRow],
     progress: &mut dyn FnMut(Progress),
@@ -526,9 +624,9 @@ pub fn train_vae(
     )]
     let (training, validation) = inputs.split_at((inputs.len() as f64 * (1.0 - VALIDATION_SHARE)) as usize);
 
-    let first = fit(config, Phase::First, training, validation, progress)?;
+    let first = fit(device, config, Phase::First, training, validation, progress)?;
     let kept = trimmed(&first, &score_law(&first, training), training, config.trim_share);
-    let refit = fit(config, Phase::Refit, &kept, validation, progress)?;
+    let refit = fit(device, config, Phase::Refit, &kept, validation, progress)?;
     let law = score_law(&refit, &kept);
     let active_units = active_units(&refit.network, &kept);
     if active_units == 0 {
@@ -552,7 +650,7 @@ pub fn train_vae(
         active_units,
         holdout: holdout_report(&held_inputs, &held_scores, &evaluated),
     };
-    let training = TrainingRecord::of(&fitting, *config, report);
+    let training = TrainingRecord::of(&fitting, device.name(), *config, report);
     Model::new(ModelParts { network: refit.network, law, profiles, calibrations, training })
         .map_err(|e| TrainError::Manifest(e.to_string()))
 }

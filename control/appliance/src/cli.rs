@@ -48,6 +48,15 @@ pub(crate) enum SourceKind {
     Dpdk,
 }
 
+/// What a network is fitted on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DeviceKind {
+    /// This machine's processors
+    Cpu,
+    /// An NVIDIA GPU (Hopper)
+    Cuda,
+}
+
 /// A table that `replay` can write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Table {
@@ -192,7 +201,8 @@ pub(crate) enum Train {
 #[command(after_help = "Example:
   portcullis scenario calm --seed 1 --minutes 60 --out out/calm1
   portcullis replay out/calm1/calm.pcap --feed itch50 --static --write features --out out/calm1
-  portcullis train vae --features out/calm1/features.parquet --out out/model")]
+  portcullis train vae --features out/calm1/features.parquet --out out/model
+  portcullis train vae --features out/calm1/features.parquet --out out/model --device cuda")]
 pub(crate) struct TrainVae {
     /// Feature captures of calm markets (features.parquet of `replay`)
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
@@ -206,6 +216,12 @@ pub(crate) struct TrainVae {
     /// Passes over the data
     #[arg(long, value_name = "N")]
     pub(crate) epochs: Option<u32>,
+    /// What fits the network; the same seed gives the same weights again on the same device
+    #[arg(long, default_value = "cpu")]
+    pub(crate) device: DeviceKind,
+    /// The library that drives the card (scripts/build-cuda.sh); without it, the one that `scorer.cuda_library` names by default
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cuda_library: Option<PathBuf>,
     /// Replace an existing model
     #[arg(long)]
     pub(crate) force: bool,

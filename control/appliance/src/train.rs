@@ -2,7 +2,9 @@
 
 use crate::cli;
 use anyhow::{Context, Result, ensure};
-use gpu::{FeatureRow, Phase, Progress, TrainConfig, train_vae};
+use control::config::load;
+use gpu::{CardTrainer, FeatureRow, Phase, Progress, TrainConfig, TrainDevice, train_vae_on};
+use std::path::PathBuf;
 
 pub(crate) fn vae(args: &cli::TrainVae) -> Result<()> {
     ensure!(
@@ -10,6 +12,8 @@ pub(crate) fn vae(args: &cli::TrainVae) -> Result<()> {
         "{} exists; a model is never overwritten by accident: add --force to replace it",
         args.out.display()
     );
+    // Before the captures, which may be long to read.
+    let device = open(args.device, args.cuda_library.as_ref())?;
     let mut rows: Vec<FeatureRow> = Vec::new();
     for path in &args.features {
         let before = rows.len();
@@ -21,7 +25,7 @@ pub(crate) fn vae(args: &cli::TrainVae) -> Result<()> {
         config.epoch_count_max = epochs;
     }
     let bar = indicatif::ProgressBar::new(u64::from(config.epoch_count_max) * 2);
-    let model = train_vae(&config, &rows, &mut |progress| show(&bar, &progress))?;
+    let model = train_vae_on(&device, &config, &rows, &mut |progress| show(&bar, &progress))?;
     bar.finish_and_clear();
     model.save(&args.out).with_context(|| format!("cannot save the model to {}", args.out.display()))?;
     let report = &model.training().report;
@@ -48,6 +52,21 @@ pub(crate) fn vae(args: &cli::TrainVae) -> Result<()> {
     Ok(())
 }
 
+/// The device that `kind` names, ready to fit.
+fn open(kind: cli::DeviceKind, library: Option<&PathBuf>) -> Result<TrainDevice> {
+    if kind == cli::DeviceKind::Cpu {
+        return Ok(TrainDevice::Cpu);
+    }
+    let library = match library {
+        Some(library) => library.clone(),
+        None => load(&[], &[])?.scorer.cuda_library,
+    };
+    let trainer = CardTrainer::open(&library).context(
+        "--device cuda cannot be had; it wants a card, its driver and the library of scripts/build-cuda.sh (--cuda-library)",
+    )?;
+    Ok(TrainDevice::Cuda(trainer))
+}
+
 fn show(bar: &indicatif::ProgressBar, progress: &Progress) {
     let done = match progress.phase {
         Phase::First => 0,
@@ -59,4 +78,28 @@ fn show(bar: &indicatif::ProgressBar, progress: &Progress) {
         "{:?} {:>3}: loss {:.4}, validation {:.4}",
         progress.phase, progress.epoch, progress.train_loss, progress.validation_loss
     ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_card_nothing_is_read_or_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let (library, out) = (folder.path().join("libgpu_cuda.so"), folder.path().join("model"));
+        let args = cli::TrainVae {
+            features: vec![folder.path().join("absent.parquet")],
+            out: out.clone(),
+            seed: 1,
+            epochs: None,
+            device: cli::DeviceKind::Cuda,
+            cuda_library: Some(library.clone()),
+            force: false,
+        };
+        let line = format!("{:#}", vae(&args).unwrap_err());
+        assert!(line.starts_with("--device cuda cannot be had; it wants a card"), "{line}");
+        assert!(line.contains(&format!("{}: cannot open shared object", library.display())), "{line}");
+        assert!(!line.contains('\n') && !out.exists(), "{line}");
+    }
 }

@@ -1,5 +1,6 @@
 // What the host and the card, and the appliance and this library, have in common. src/layout.rs and src/abi.rs mirror it; a
-// test compares every size and offset. Append-only: a change of anything here is another PORTCULLIS_CUDA_ABI.
+// test compares every size and offset. Append-only: a change of anything here is another PORTCULLIS_CUDA_ABI, but for functions
+// added at the end of Library.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -138,6 +139,59 @@ struct Memory {
   uint32_t mode;  // the one that was chosen
 };
 
+// Settings of a fit, as the package gpu-fit explains them.
+struct FitConfig {
+  uint64_t seed;
+  uint32_t epoch_count_max;
+  uint32_t batch_size;
+  uint32_t patience;
+  uint32_t unused;
+  double learning_rate;
+  double weight_decay;
+  double gradient_norm_max;
+  double beta;
+  double worst_share;
+};
+
+// What a fit tells after every epoch.
+struct FitEpoch {
+  uint32_t epoch;  // from 1
+  uint32_t unused;
+  double train_loss;  // nats per row
+  double validation_loss;
+};
+
+// A fit to be done. Rows lie one behind the other; without training rows the answer is whether there is a card.
+struct FitRequest {
+  uint32_t size;  // of this struct
+  uint32_t input_count;
+  uint32_t weight_count;
+  uint32_t feature_count;
+  FitConfig config;
+  uint64_t training_count;  // rows
+  uint64_t validation_count;
+  const float* training;
+  const float* validation;
+  // Hears of every epoch, on the calling thread; ends the fit by anything but 0.
+  int32_t (*progress)(void* user, const FitEpoch*);
+  void* user;
+};
+
+struct FitResult {
+  uint32_t size;  // of this struct
+  uint32_t epochs;  // the one that was best; that in which the fit was ended or diverged
+  double validation_loss;
+  float* weights;   // room for weight_count numbers
+  double* scales;   // room for feature_count numbers
+};
+
+enum FitStatus : int32_t {
+  FIT_DONE = 0,
+  FIT_CANCELLED = 1,  // by progress
+  FIT_DIVERGED = 2,   // a gradient was no number
+  FIT_REFUSED = 3,    // no card, another network, a failed kernel; the message says which
+};
+
 struct Library {
   uint32_t abi;
   uint32_t size;  // of this struct
@@ -152,6 +206,8 @@ struct Library {
   // One line about the card and the library; gives its length.
   uint32_t (*describe)(Engine*, char* text, uint32_t text_size);
   void (*close)(Engine*);
+  // Fits the network on a card. Null in libraries that do not train; older ones end before it, as `size` says.
+  int32_t (*train)(const FitRequest*, FitResult*, char* message, uint32_t message_size);
 };
 
 extern "C" const Library* portcullis_cuda_library();

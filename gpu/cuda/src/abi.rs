@@ -1,7 +1,8 @@
 //! The C interface between the appliance and the library, version 1. Its structs are those of `kernels/interface.h`; changes
-//! are another version, and a library of another version is not opened.
+//! are another version, and a library of another version is not opened. Functions alone may be added, at the end of [`Library`]
+//! whose `size` says which are there.
 
-use core::ffi::c_char;
+use core::ffi::{c_char, c_void};
 
 use crate::layout::{BUFFER_COUNT, CardProfile, Job, Row, Why};
 
@@ -149,7 +150,125 @@ pub struct Engine {
     _private: [u8; 0],
 }
 
+/// Settings of a fit, as the package `gpu-fit` explains them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[repr(C)]
+pub struct FitConfig {
+    /// Seed of initialisation, shuffling and noise.
+    pub seed: u64,
+    /// Most passes over the data.
+    pub epoch_count_max: u32,
+    /// Rows per step.
+    pub batch_size: u32,
+    /// Epochs without gain before the fit stops.
+    pub patience: u32,
+    /// Fills the struct.
+    pub unused: u32,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Gradients longer than this are shortened to it.
+    pub gradient_norm_max: f64,
+    /// Weight of the divergence.
+    pub beta: f64,
+    /// Share of each batch that the gradient leaves out.
+    pub worst_share: f64,
+}
+
+/// What a fit tells after every epoch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+pub struct FitEpoch {
+    /// Epochs done, from 1.
+    pub epoch: u32,
+    /// Fills the struct.
+    pub unused: u32,
+    /// Mean training loss of the epoch, nats per row.
+    pub train_loss: f64,
+    /// Validation loss after it, nats per row.
+    pub validation_loss: f64,
+}
+
+/// Hears of every epoch; ends the fit by anything but 0. The first argument is [`FitRequest::user`].
+pub type FitProgress = unsafe extern "C" fn(*mut c_void, *const FitEpoch) -> i32;
+
+/// A fit to be done. Rows lie one behind the other.
+#[derive(Debug)]
+#[repr(C)]
+pub struct FitRequest {
+    /// Bytes of this struct.
+    pub size: u32,
+    /// Numbers of a row.
+    pub input_count: u32,
+    /// Numbers of the network.
+    pub weight_count: u32,
+    /// Features of a row.
+    pub feature_count: u32,
+    /// Settings.
+    pub config: FitConfig,
+    /// Training rows. With none, nothing is fitted: the answer is whether there is a card.
+    pub training_count: u64,
+    /// Validation rows.
+    pub validation_count: u64,
+    /// The training rows.
+    pub training: *const f32,
+    /// The validation rows.
+    pub validation: *const f32,
+    /// Hears of every epoch, on the calling thread.
+    pub progress: Option<FitProgress>,
+    /// For `progress`.
+    pub user: *mut c_void,
+}
+
+/// What came of it.
+#[derive(Debug)]
+#[repr(C)]
+pub struct FitResult {
+    /// Bytes of this struct.
+    pub size: u32,
+    /// The epoch that was best; that in which the fit was ended or diverged.
+    pub epochs: u32,
+    /// Its validation loss, nats per row.
+    pub validation_loss: f64,
+    /// Room for the request's `weight_count` numbers.
+    pub weights: *mut f32,
+    /// Room for the request's `feature_count` error scales.
+    pub scales: *mut f64,
+}
+
+/// How a fit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum FitStatus {
+    /// Weights and scales are there.
+    Done = 0,
+    /// By [`FitRequest::progress`].
+    Cancelled = 1,
+    /// By a gradient that was no number.
+    Diverged = 2,
+    /// Before or within it: no card, another network, a failed kernel. The message says which.
+    Refused = 3,
+}
+
+impl FitStatus {
+    /// The status numbered `code`; a number that is none is a refusal.
+    #[must_use]
+    pub const fn from_code(code: i32) -> Self {
+        match code {
+            0 => Self::Done,
+            1 => Self::Cancelled,
+            2 => Self::Diverged,
+            _ => Self::Refused,
+        }
+    }
+}
+
+/// Fits the network on a card; the message, one line ended by a zero, says why not.
+pub type Train = unsafe extern "C" fn(*const FitRequest, *mut FitResult, *mut c_char, u32) -> i32;
+
 /// The library's functions. `abi` and `size` stand first in every version.
+#[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Library {
     /// [`ABI_VERSION`] of the library.
@@ -168,4 +287,6 @@ pub struct Library {
     pub describe: unsafe extern "C" fn(*mut Engine, *mut c_char, u32) -> u32,
     /// Ends everything and takes the memory back.
     pub close: unsafe extern "C" fn(*mut Engine),
+    /// Null in libraries that end before it, and in those that do not train.
+    pub train: Option<Train>,
 }

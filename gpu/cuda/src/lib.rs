@@ -2,7 +2,7 @@
 //!
 //! - **the host half**, always built: the memory that host and card share ([`layout`]), the C interface ([`abi`]), the filling
 //!   of pinned staging in place ([`Feeder`]), what happens when a card fails ([`Health`]), and the opening of the library
-//!   ([`LoadedCard`]). It links no CUDA.
+//!   ([`LoadedCard`]), to score or to train ([`Trainer`]). It links no CUDA.
 //! - **the device half**, with the feature `cuda`: the kernels of `kernels/` behind that interface. It is built as
 //!   `libgpu_cuda.so`, which the appliance opens at boot where there is a card.
 //!
@@ -18,6 +18,8 @@ mod health;
 pub mod layout;
 #[allow(unsafe_code, reason = "opens a shared library and reads memory that a card writes")]
 mod loader;
+#[allow(unsafe_code, reason = "calls a function of the library, which calls back")]
+mod trainer;
 
 #[cfg(feature = "cuda")]
 #[allow(unsafe_code, reason = "drives the card")]
@@ -26,3 +28,4 @@ mod device;
 pub use feeder::{Card, FeedError, Feeder, Scored, StagedRow};
 pub use health::{Change, Fault, Health, HealthConfig, Route, State};
 pub use loader::{LoadError, LoadedCard};
+pub use trainer::{FitFailure, FitRows, Fitted, Trainer};

@@ -2,6 +2,7 @@
 #![deny(clippy::undocumented_unsafe_blocks)]
 
 use core::ffi::c_char;
+use core::mem::{MaybeUninit, offset_of};
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -58,24 +59,19 @@ pub enum LoadError {
 const INSTRUMENT_COUNT_MAX: usize = 65_536;
 
 /// Bytes of the library's messages.
-const MESSAGE_BYTES: usize = 512;
+pub(crate) const MESSAGE_BYTES: usize = 512;
 
 /// An opened library. Dropped after the last card of it.
 #[derive(Debug)]
-struct Loaded {
-    functions: NonNull<Library>,
+pub(crate) struct Loaded {
+    functions: Library,
     path: PathBuf,
     // Keeps the code mapped that `functions` names.
     _library: libloading::Library,
 }
 
-// SAFETY: `functions` names an immutable static of the library, whose functions may be called from any thread.
-unsafe impl Send for Loaded {}
-// SAFETY: as above; nothing in it changes.
-unsafe impl Sync for Loaded {}
-
 impl Loaded {
-    fn open(path: &Path) -> Result<Self, LoadError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, LoadError> {
         let failed = |e: libloading::Error| {
             // What happened is the error's; why is its source's.
             let message = std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string);
@@ -95,18 +91,45 @@ impl Loaded {
         let Some(functions) = NonNull::new(functions.cast_mut()) else {
             return Err(LoadError::Card { path: path.to_owned(), message: "no functions".to_owned() });
         };
-        // SAFETY: `abi` stands first in every version; only that much is read before it is compared.
-        let found = unsafe { functions.cast::<u32>().read() };
+        // SAFETY: `abi` and `size` stand first in every version; only that much is read before they are compared.
+        let [found, size] = unsafe { functions.cast::<[u32; 2]>().read() };
         if found != ABI_VERSION {
             return Err(LoadError::Version { path: path.to_owned(), found });
         }
+        // SAFETY: a static of the library, `size` bytes of this version's functions.
+        let Some(functions) = (unsafe { copied(functions, size as usize) }) else {
+            return Err(LoadError::Card {
+                path: path.to_owned(),
+                message: format!("{size} bytes of functions"),
+            });
+        };
         Ok(Self { functions, path: path.to_owned(), _library: library })
     }
 
-    fn functions(&self) -> &Library {
-        // SAFETY: a static of the library, which `self` keeps mapped, of the version that this struct describes.
-        unsafe { self.functions.as_ref() }
+    pub(crate) const fn functions(&self) -> &Library {
+        &self.functions
     }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// The first `size` bytes of `functions`; what was appended after them is null. Nothing when even the first version's are not
+/// all there.
+///
+/// # Safety
+/// `size` bytes lie there, those of a [`Library`] or of a longer or shorter one of the same version.
+unsafe fn copied(functions: NonNull<Library>, size: usize) -> Option<Library> {
+    if size < offset_of!(Library, train) {
+        return None;
+    }
+    let mut copy = MaybeUninit::<Library>::zeroed();
+    let (from, to) = (functions.as_ptr().cast::<u8>(), copy.as_mut_ptr().cast::<u8>());
+    // SAFETY: the caller's promise, and no more than the copy holds.
+    unsafe { core::ptr::copy_nonoverlapping(from, to, size.min(size_of::<Library>())) };
+    // SAFETY: all before `train` was copied, and for `train` a zero is none.
+    Some(unsafe { copy.assume_init() })
 }
 
 /// A card behind the library, ready for batches.
@@ -231,7 +254,7 @@ impl LoadedCard {
 }
 
 /// The text up to the first zero.
-fn text(bytes: &[c_char]) -> String {
+pub(crate) fn text(bytes: &[c_char]) -> String {
     #[expect(clippy::cast_sign_loss, reason = "a byte is a byte")]
     let bytes: Vec<u8> = bytes.iter().take_while(|b| **b != 0).map(|b| *b as u8).collect();
     String::from_utf8_lossy(&bytes).into_owned()
@@ -292,6 +315,7 @@ impl Drop for LoadedCard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::abi::{FitRequest, FitResult};
 
     #[test]
     fn what_is_not_there_or_not_ours_is_said_in_one_line() {
@@ -303,6 +327,43 @@ mod tests {
         // The C library is a library, but not ours.
         let other = open("libc.so.6").to_string();
         assert!(other.contains("portcullis_cuda_library") && !other.contains('\n'), "{other}");
+    }
+
+    /// A library's functions, none of which is called.
+    fn functions() -> Library {
+        unsafe extern "C" fn open(_: *const Open, _: *mut Memory, _: *mut c_char, _: u32) -> *mut Engine {
+            core::ptr::null_mut()
+        }
+        unsafe extern "C" fn submit(_: *mut Engine, _: *const Job) -> i32 {
+            0
+        }
+        unsafe extern "C" fn status(_: *mut Engine) -> i32 {
+            0
+        }
+        unsafe extern "C" fn measure(_: *mut Engine, _: u32, _: *const Job, _: u32, _: *mut u64) -> i32 {
+            0
+        }
+        unsafe extern "C" fn describe(_: *mut Engine, _: *mut c_char, _: u32) -> u32 {
+            0
+        }
+        unsafe extern "C" fn close(_: *mut Engine) {}
+        unsafe extern "C" fn train(_: *const FitRequest, _: *mut FitResult, _: *mut c_char, _: u32) -> i32 {
+            0
+        }
+        let size = u32::try_from(size_of::<Library>()).unwrap();
+        Library { abi: ABI_VERSION, size, open, submit, status, measure, describe, close, train: Some(train) }
+    }
+
+    #[test]
+    fn a_library_from_before_training_is_taken_without_it() {
+        let whole = functions();
+        let taken = |size: usize| {
+            // SAFETY: a whole library's functions lie there, of which `size` says how many are looked at.
+            unsafe { copied(NonNull::from(&whole), size) }.map(|functions| functions.train.is_some())
+        };
+        assert_eq!(taken(size_of::<Library>()), Some(true));
+        assert_eq!(taken(offset_of!(Library, train)), Some(false));
+        assert_eq!(taken(offset_of!(Library, close)), None);
     }
 
     #[test]

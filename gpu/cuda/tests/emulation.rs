@@ -6,7 +6,7 @@ mod support;
 use core::mem::offset_of;
 use std::time::{Duration, Instant};
 
-use gpu_cuda::abi::{self, Measure, Memory, Mode, Open, Status};
+use gpu_cuda::abi::{self, FitConfig, FitEpoch, FitRequest, FitResult, Measure, Memory, Mode, Open, Status};
 use gpu_cuda::layout::{self, CardProfile, Control, Job, NetworkParts, Row, Why};
 use gpu_cuda::{Card, Feeder, LoadedCard, Scored, StagedRow};
 use proptest::prelude::*;
@@ -287,6 +287,12 @@ fn the_library_describes_and_measures_itself() {
     assert_eq!(feeder.card_mut().measure(Measure::Device, &job, &mut samples), Err(Status::Unsupported));
 }
 
+#[test]
+fn a_library_that_does_not_train_says_so() {
+    let refusal = gpu_cuda::Trainer::open(support::emulated_library()).unwrap_err().to_string();
+    assert!(refusal.ends_with(".so: this library does not train"), "{refusal}");
+}
+
 /// The numbers that the emulator read from the kernels' own headers.
 #[expect(unsafe_code, reason = "reads a static of the emulator")]
 fn layout_of_the_kernels() -> Vec<u32> {
@@ -332,6 +338,15 @@ fn both_sides_have_the_same_layout() {
         ],
         vec![offset_of!(Memory, completed), offset_of!(Memory, mode)],
         vec![size_of::<abi::Library>(), offset_of!(abi::Library, open), offset_of!(abi::Library, close)],
+        vec![offset_of!(abi::Library, train)],
+        vec![size_of::<FitConfig>(), offset_of!(FitConfig, patience), offset_of!(FitConfig, learning_rate)],
+        vec![offset_of!(FitConfig, worst_share)],
+        vec![size_of::<FitEpoch>(), offset_of!(FitEpoch, train_loss), offset_of!(FitEpoch, validation_loss)],
+        vec![size_of::<FitRequest>(), offset_of!(FitRequest, config), offset_of!(FitRequest, training_count)],
+        vec![offset_of!(FitRequest, training), offset_of!(FitRequest, progress)],
+        vec![offset_of!(FitRequest, user)],
+        vec![size_of::<FitResult>(), offset_of!(FitResult, epochs), offset_of!(FitResult, validation_loss)],
+        vec![offset_of!(FitResult, weights), offset_of!(FitResult, scales)],
         vec![FEATURE_COUNT, layout::BUFFER_COUNT, layout::TILE_ROWS as usize, 7, layout::WEIGHT_COUNT],
         vec![
             layout::NOT_KEPT as usize,

@@ -295,7 +295,10 @@ mod tests {
         let first = first.unwrap();
         assert_eq!(first.weights.len(), WEIGHT_COUNT);
         assert!(heard[2].validation_loss < heard[0].validation_loss, "{heard:?}");
-        assert_eq!((heard.len(), first.validation_loss), (3, heard[first.epochs as usize - 1].validation_loss));
+        assert_eq!(
+            (heard.len(), first.validation_loss),
+            (3, heard[first.epochs as usize - 1].validation_loss)
+        );
         assert_eq!(fitted(&CONFIG).0.unwrap(), first);
         assert_ne!(fitted(&FitConfig { seed: 4, ..CONFIG }).0.unwrap(), first);
         assert_ne!(fitted(&FitConfig { worst_share: 0.0, ..CONFIG }).0.unwrap(), first);

@@ -34,12 +34,7 @@ pub struct AdamW {
 impl AdamW {
     /// An optimiser for a pass of `step_count_max` steps.
     #[must_use]
-    pub fn new(
-        rate_peak: f64,
-        weight_decay: f64,
-        gradient_norm_max: f64,
-        step_count_max: u32,
-    ) -> Self {
+    pub fn new(rate_peak: f64, weight_decay: f64, gradient_norm_max: f64, step_count_max: u32) -> Self {
         Self {
             rate_peak,
             weight_decay,

@@ -101,7 +101,11 @@ fn pair<T>(mut make: impl FnMut() -> Result<T, DriverError>) -> Result<[T; BUFFE
     Ok([make().map_err(said("pinned memory"))?, make().map_err(said("pinned memory"))?])
 }
 
-fn open_device() -> Result<(Device, CudaDevice), String> {
+/// Card 0, with one stream for everything of Candle's.
+///
+/// # Errors
+/// One line: no driver, no card.
+pub(super) fn open_device() -> Result<(Device, CudaDevice), String> {
     let cuda = CudaDevice::new_with_stream(0)
         .map_err(|e| format!("no CUDA device: {}", one_line(&e.to_string())))?;
     // SAFETY: one stream for everything of Candle's, made before any tensor; the persistent kernel's stream touches no tensor.

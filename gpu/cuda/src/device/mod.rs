@@ -4,6 +4,7 @@ mod candle_path;
 mod driver;
 mod memory;
 mod timing;
+mod train;
 
 use core::ffi::c_char;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,6 +24,7 @@ static LIBRARY: Library = Library {
     measure,
     describe,
     close,
+    train: Some(train::train),
 };
 
 /// The library's functions: [`crate::abi::ENTRY`].

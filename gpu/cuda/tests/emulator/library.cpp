@@ -132,7 +132,8 @@ void close_engine(Engine* engine) {
   delete engine;
 }
 
-const Library LIBRARY = {PORTCULLIS_CUDA_ABI, sizeof(Library), open_engine, submit, status, measure, describe, close_engine};
+const Library LIBRARY = {PORTCULLIS_CUDA_ABI, sizeof(Library), open_engine, submit, status, measure, describe, close_engine,
+                         nullptr};
 
 #define FIELD(type, name) offsetof(type, name)
 const uint32_t LAYOUT[] = {
@@ -144,7 +145,12 @@ const uint32_t LAYOUT[] = {
     sizeof(Plan), FIELD(Plan, changed), FIELD(Plan, raw), FIELD(Plan, why), FIELD(Plan, table), FIELD(Plan, row_capacity),
     sizeof(Open), FIELD(Open, weights), FIELD(Open, profiles),
     sizeof(Memory), FIELD(Memory, changed), FIELD(Memory, raw), FIELD(Memory, why), FIELD(Memory, completed), FIELD(Memory, mode),
-    sizeof(Library), FIELD(Library, open), FIELD(Library, close),
+    sizeof(Library), FIELD(Library, open), FIELD(Library, close), FIELD(Library, train),
+    sizeof(FitConfig), FIELD(FitConfig, patience), FIELD(FitConfig, learning_rate), FIELD(FitConfig, worst_share),
+    sizeof(FitEpoch), FIELD(FitEpoch, train_loss), FIELD(FitEpoch, validation_loss),
+    sizeof(FitRequest), FIELD(FitRequest, config), FIELD(FitRequest, training_count), FIELD(FitRequest, training),
+    FIELD(FitRequest, progress), FIELD(FitRequest, user),
+    sizeof(FitResult), FIELD(FitResult, epochs), FIELD(FitResult, validation_loss), FIELD(FitResult, weights), FIELD(FitResult, scales),
     FEATURES, BUFFERS, TILE_ROWS, USABLE_MIN, WEIGHT_COUNT, NOT_KEPT, STOP, SHARED_BYTES, BLOCK_THREADS,
     ENCODER0, ENCODER1, MU, DECODER0, DECODER1, DECODER2, LATENT_MIN, LATENT_MAX, INVERSE_SCALE,
 };
