@@ -7,7 +7,9 @@ use crate::autoencoder::{Autoencoder, Batch, CalmRange};
 use crate::binding::Bindings;
 use crate::model::Model;
 use crate::normalise::{Input, Profile};
-use crate::scorer::{RawScore, ScoreLaw, Scorer, is_scorable};
+use crate::reference::increments;
+use crate::scorer::{Increments, RawScore, ScoreLaw, Scorer, is_scorable};
+use crate::slippage::SlippageModel;
 
 /// Scores a whole batch in one pass. Candle allocates per operation, so this backend is not for a hot core; it is the
 /// second oracle beside [`crate::ReferenceScorer`] and the path that a Candle device other than the CPU shares.
@@ -15,6 +17,7 @@ pub struct CandleScorer {
     autoencoder: Autoencoder,
     law: ScoreLaw,
     calm: CalmRange,
+    slippage: Option<SlippageModel>,
     profiles: Bindings<Profile>,
     inputs: Vec<Input>,
     places: Vec<usize>,
@@ -32,6 +35,7 @@ impl CandleScorer {
             autoencoder: Autoencoder::new(model.network().parts(), &Device::Cpu)?,
             law,
             calm: CalmRange::new(&law.latent_min, &law.latent_max, &Device::Cpu)?,
+            slippage: model.slippage().cloned(),
             profiles: Bindings::new(&profiles.pooled, &profiles.symbols, instrument_count_max),
             inputs: Vec::new(),
             places: Vec::new(),
@@ -78,6 +82,10 @@ impl Scorer for CandleScorer {
             out.fill(None);
             self.failures += 1;
         }
+    }
+
+    fn increments(&self, row: &FeatureVector) -> Option<Increments> {
+        increments(self.slippage.as_ref()?, self.profiles.of(row.instrument)?, row)
     }
 
     fn failures(&self) -> u64 {

@@ -23,7 +23,10 @@ use crate::fused::{FusedError, FusedScorer, RowParts};
 use crate::model::Model;
 use crate::network::LayerId;
 use crate::normalise::Profile;
-use crate::scorer::{RawScore, Scorer, StagedScorer};
+use crate::scorer::{Increments, RawScore, Scorer, StagedScorer};
+
+/// Where the slippage head stands among a network's heads.
+const SLIPPAGE_HEAD: usize = 0;
 
 /// Scores of the card and the CPU may differ by so much of themselves; they do not, where both count as IEEE says.
 const AGREEMENT: f32 = 1e-5;
@@ -63,8 +66,15 @@ impl CardModel {
             let layer = network.layer(id);
             (&layer.weight, &layer.bias)
         });
-        let parts =
-            NetworkParts { layers, latent: law.latent_range_f32(), inverse_scale: law.inverse_scale_f32() };
+        let head = model.slippage().map(|head| {
+            head.layers().each_ref().map(|layer| -> LayerParts<'_> { (&layer.weight, &layer.bias) })
+        });
+        let parts = NetworkParts {
+            layers,
+            latent: law.latent_range_f32(),
+            inverse_scale: law.inverse_scale_f32(),
+            heads: head.as_slice(),
+        };
         let profiles = model.profiles();
         let all = [&profiles.pooled].into_iter().chain(profiles.symbols.iter().map(|(_, profile)| profile));
         Ok(Self { weights: pack(&parts)?, profiles: all.map(card_profile).collect() })
@@ -152,6 +162,9 @@ pub struct CudaScorer<C, K> {
     under_way: Option<UnderWay>,
     answer: Answer,
     rescued: Vec<Option<RawScore>>,
+    /// As long as `rescued` where the model has a slippage head.
+    rescued_slippage: Vec<Increments>,
+    has_slippage: bool,
     on_change: Box<dyn FnMut(&Change) + Send>,
     failures: u64,
 }
@@ -207,6 +220,8 @@ impl<C: Card + Send + 'static, K: Clock> CudaScorer<C, K> {
             under_way: None,
             answer: Answer::Cpu,
             rescued: Vec::with_capacity(row_count_max),
+            rescued_slippage: Vec::with_capacity(row_count_max),
+            has_slippage: model.slippage().is_some(),
             on_change,
             failures: 0,
         })
@@ -283,8 +298,11 @@ impl<C: Card + Send + 'static, K: Clock> CudaScorer<C, K> {
     fn rescue(&mut self, buffer: usize, count: usize) {
         self.rescued.clear();
         self.rescued.resize(count, None);
+        self.rescued_slippage.clear();
+        self.rescued_slippage.resize(if self.has_slippage { count } else { 0 }, Increments::default());
         if let Some(feeder) = &mut self.feeder {
-            self.cpu.score_parts(feeder.rows(buffer, count).iter().map(parts), &mut self.rescued);
+            let rows = feeder.rows(buffer, count).iter().map(parts);
+            self.cpu.score_parts(rows, &mut self.rescued, &mut self.rescued_slippage);
         }
         self.answer = Answer::Rescued;
     }
@@ -310,13 +328,19 @@ impl<C: Card + Send + 'static, K: Clock> CudaScorer<C, K> {
         }
     }
 
-    /// The card's scores of a batch that the CPU scored as well.
+    /// Whether the card says what the CPU does of a batch that both scored.
     fn agrees(&self, job: &Job) -> bool {
         let Some(feeder) = &self.feeder else { return false };
-        (0..job.row_count as usize).all(|place| match (self.cpu.result(place), read(feeder, job, place)) {
-            (Some(want), Some(found)) => (found.raw - want.raw).abs() <= AGREEMENT * want.raw.abs().max(1.0),
+        let near = |found: f32, want: f32| (found - want).abs() <= AGREEMENT * want.abs().max(1.0);
+        let scores = |place| match (self.cpu.result(place), read(feeder, job, place)) {
+            (Some(want), Some(found)) => near(found.raw, want.raw),
             (want, found) => want.is_none() && found.is_none(),
-        })
+        };
+        let slippage = |place| match (self.cpu.slippage(place), feeder.head(job, place, SLIPPAGE_HEAD)) {
+            (Some(want), Some(found)) => found.iter().zip(want).all(|(found, want)| near(*found, want)),
+            (want, found) => want.is_none() && found.is_none(),
+        };
+        (0..job.row_count as usize).all(|place| scores(place) && slippage(place))
     }
 
     /// A batch is done or given up.
@@ -460,6 +484,17 @@ impl<C: Card + Send + 'static, K: Clock> StagedScorer for CudaScorer<C, K> {
             }
             Answer::Cpu => self.cpu.result(place),
             Answer::Rescued => self.rescued.get(place).copied().flatten(),
+        }
+    }
+
+    fn slippage(&self, place: usize) -> Option<Increments> {
+        match &self.answer {
+            Answer::Card(job) => {
+                let inside = place < job.row_count as usize;
+                self.feeder.as_ref().filter(|_| inside)?.head(job, place, SLIPPAGE_HEAD)
+            }
+            Answer::Cpu => self.cpu.slippage(place),
+            Answer::Rescued => self.result(place).and_then(|_| self.rescued_slippage.get(place).copied()),
         }
     }
 }

@@ -55,8 +55,8 @@ pub use policy::{LimitSink, LimitUpdate, Witnesses};
 pub use reference::ReferenceScorer;
 pub use row::FeatureRow;
 pub use scorer::{
-    Backend, OpenScorerError, RawScore, ScoreLaw, Scorer, Staged, StagedScorer, TOP_COUNT, feature_name,
-    open_scorer,
+    Backend, Increments, OpenScorerError, RawScore, ScoreLaw, Scorer, Staged, StagedScorer, TOP_COUNT,
+    feature_name, open_scorer,
 };
 pub use scorer_stage::{
     BatchConfig, PolledScorer, ScoreObserver, ScoreRecord, ScorerStage, ScorerStageConfig,

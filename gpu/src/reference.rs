@@ -6,7 +6,8 @@ use crate::binding::Bindings;
 use crate::model::Model;
 use crate::network::{INNER, LATENT_COUNT, Layer, LayerId, Network, OUTER};
 use crate::normalise::{INPUT_COUNT, Input, Profile};
-use crate::scorer::{RawScore, ScoreLaw, Scorer, is_scorable};
+use crate::scorer::{Increments, RawScore, ScoreLaw, Scorer, is_scorable};
+use crate::slippage::{SLIPPAGE_COSTS, SlippageModel};
 
 /// A dense layer with its sizes in the type, weights widened to double precision and laid out by input, so that the
 /// inner loop runs over outputs: it vectorises without reordering any sum, hence the same bits on every machine.
@@ -105,11 +106,20 @@ impl Forward {
     }
 }
 
+/// What `head` says of a row, in double precision until the end; `None` for a row that can have no score.
+pub(crate) fn increments(head: &SlippageModel, profile: &Profile, row: &FeatureVector) -> Option<Increments> {
+    let input = profile.normalise(&row.values, row.valid);
+    #[expect(clippy::cast_possible_truncation, reason = "f32 is the network's precision")]
+    let narrow = |increments: [f64; SLIPPAGE_COSTS]| increments.map(|v| v as f32);
+    (is_scorable(row) && input.is_scorable()).then(|| narrow(head.increments(&input)))
+}
+
 /// Scores row by row on the calling thread. After construction it allocates nothing.
 #[derive(Clone, Debug)]
 pub struct ReferenceScorer {
     forward: Box<Forward>,
     law: ScoreLaw,
+    slippage: Option<SlippageModel>,
     profiles: Bindings<Profile>,
 }
 
@@ -121,6 +131,7 @@ impl ReferenceScorer {
         Self {
             forward: Box::new(Forward::new(model.network())),
             law: *model.score_law(),
+            slippage: model.slippage().cloned(),
             profiles: Bindings::new(&profiles.pooled, &profiles.symbols, instrument_count_max),
         }
     }
@@ -145,5 +156,9 @@ impl Scorer for ReferenceScorer {
                 _ => None,
             };
         }
+    }
+
+    fn increments(&self, row: &FeatureVector) -> Option<Increments> {
+        increments(self.slippage.as_ref()?, self.profiles.of(row.instrument)?, row)
     }
 }

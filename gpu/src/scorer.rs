@@ -4,6 +4,7 @@ use types::{FEATURE_COUNT, FEATURES, FeatureVector, InstrumentId, Symbol};
 
 use crate::model::Model;
 use crate::network::LATENT_COUNT;
+use crate::slippage::SLIPPAGE_COSTS;
 
 /// Features named with a score.
 pub const TOP_COUNT: usize = 3;
@@ -18,6 +19,10 @@ pub struct RawScore {
     /// Their shares of the whole reconstruction error, 0 to 1.
     pub contributions: [f32; TOP_COUNT],
 }
+
+/// What the slippage head says of one vector: for a buyer, then for a seller, what each size of
+/// [`crate::SLIPPAGE_SIZES`] costs more than the one before, in the symbol's own unit ([`crate::SlippageScale`]).
+pub type Increments = [f32; SLIPPAGE_COSTS];
 
 /// A backend that scores feature vectors.
 ///
@@ -37,6 +42,11 @@ pub trait Scorer {
     /// # Panics
     /// When `out` is not as long as `rows`: a caller's error that would leave rows silently unscored.
     fn score(&mut self, rows: &[FeatureVector], out: &mut [Option<RawScore>]);
+
+    /// The slippage of a vector that has a score; `None` without a slippage head in the model.
+    fn increments(&self, _row: &FeatureVector) -> Option<Increments> {
+        None
+    }
 
     /// Batches that failed since construction.
     fn failures(&self) -> u64 {
@@ -64,6 +74,9 @@ pub trait StagedScorer: Scorer {
 
     /// The result at `place` of the batch started last, which is ready; until the next is started.
     fn result(&self, place: usize) -> Option<RawScore>;
+
+    /// The slippage at `place` of the same batch; `None` where there is no score, or no slippage head in the model.
+    fn slippage(&self, place: usize) -> Option<Increments>;
 }
 
 /// Collects rows for a scorer that wants whole batches.
@@ -72,13 +85,19 @@ pub struct Staged<S> {
     scorer: S,
     rows: Vec<FeatureVector>,
     results: Vec<Option<RawScore>>,
+    slippage: Vec<Option<Increments>>,
 }
 
 impl<S: Scorer> Staged<S> {
     /// Batches of at most `row_count_max` rows for `scorer`. Nothing is allocated afterwards but by `scorer`.
     #[must_use]
     pub fn new(scorer: S, row_count_max: usize) -> Self {
-        Self { scorer, rows: Vec::with_capacity(row_count_max), results: Vec::with_capacity(row_count_max) }
+        Self {
+            scorer,
+            rows: Vec::with_capacity(row_count_max),
+            results: Vec::with_capacity(row_count_max),
+            slippage: Vec::with_capacity(row_count_max),
+        }
     }
 
     /// The scorer.
@@ -100,6 +119,10 @@ impl<S: Scorer> Scorer for Staged<S> {
         self.scorer.score(rows, out);
     }
 
+    fn increments(&self, row: &FeatureVector) -> Option<Increments> {
+        self.scorer.increments(row)
+    }
+
     fn failures(&self) -> u64 {
         self.scorer.failures()
     }
@@ -118,6 +141,9 @@ impl<S: Scorer> StagedScorer for Staged<S> {
         self.results.clear();
         self.results.resize(self.rows.len(), None);
         self.scorer.score(&self.rows, &mut self.results);
+        let scored = self.rows.iter().zip(&self.results);
+        self.slippage.clear();
+        self.slippage.extend(scored.map(|(row, result)| result.and_then(|_| self.scorer.increments(row))));
         self.rows.clear();
     }
 
@@ -127,6 +153,10 @@ impl<S: Scorer> StagedScorer for Staged<S> {
 
     fn result(&self, place: usize) -> Option<RawScore> {
         self.results.get(place).copied().flatten()
+    }
+
+    fn slippage(&self, place: usize) -> Option<Increments> {
+        self.slippage.get(place).copied().flatten()
     }
 }
 
@@ -146,6 +176,10 @@ impl<S: StagedScorer + ?Sized> StagedScorer for Box<S> {
     fn result(&self, place: usize) -> Option<RawScore> {
         (**self).result(place)
     }
+
+    fn slippage(&self, place: usize) -> Option<Increments> {
+        (**self).slippage(place)
+    }
 }
 
 impl<S: Scorer + ?Sized> Scorer for Box<S> {
@@ -159,6 +193,10 @@ impl<S: Scorer + ?Sized> Scorer for Box<S> {
 
     fn score(&mut self, rows: &[FeatureVector], out: &mut [Option<RawScore>]) {
         (**self).score(rows, out);
+    }
+
+    fn increments(&self, row: &FeatureVector) -> Option<Increments> {
+        (**self).increments(row)
     }
 
     fn failures(&self) -> u64 {

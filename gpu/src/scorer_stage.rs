@@ -620,7 +620,7 @@ mod tests {
     use crate::config::WidenConfig;
     use crate::policy::tests::{BASE, envelope};
     use crate::reference::ReferenceScorer;
-    use crate::scorer::{Scorer, Staged};
+    use crate::scorer::{Increments, Scorer, Staged};
     use crate::synthetic::{DAY_NS, GRID_NS, Market, model};
     use crate::tier::TierCause;
     use gate::{LimitTable, RiskLimits};
@@ -714,6 +714,10 @@ mod tests {
         fn result(&self, place: usize) -> Option<RawScore> {
             assert!(self.asked >= self.delay, "not ready");
             self.scorer.result(place)
+        }
+
+        fn slippage(&self, place: usize) -> Option<Increments> {
+            self.scorer.slippage(place)
         }
     }
 

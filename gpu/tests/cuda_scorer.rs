@@ -9,7 +9,7 @@ use gpu::{
     open_cuda_scorer,
 };
 use gpu_cuda::abi::{Mode, Status};
-use gpu_cuda::layout::{Job, Row, Why};
+use gpu_cuda::layout::{HEAD_OUTPUTS, Job, Row, Why};
 use gpu_cuda::{Card, Change, Fault, HealthConfig, LoadedCard, State};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -81,6 +81,12 @@ impl Card for Scripted {
     fn result(&self, buffer: usize, place: usize) -> (f32, Why) {
         let (raw, why) = self.card.result(buffer, place);
         if self.deed == Deed::Corrupt { (raw + 1.0, why) } else { (raw, why) }
+    }
+    fn head_count(&self) -> usize {
+        self.card.head_count()
+    }
+    fn head(&self, buffer: usize, place: usize, head: usize) -> [f32; HEAD_OUTPUTS] {
+        self.card.head(buffer, place, head)
     }
 }
 
@@ -231,6 +237,15 @@ fn rows_are_taken_while_the_card_scores_and_none_is_lost_when_it_fails() {
                 }
                 let found: Vec<_> = (0..rows.len()).map(|place| cuda.result(place)).collect();
                 prop_assert_eq!(bits(&found), bits(&scored(&mut fused, rows)), "batch {}", at);
+                rows.iter().enumerate().for_each(|(place, row)| fused.stage(place, row));
+                fused.start();
+                for place in 0..rows.len() {
+                    let [found, want] = [cuda.slippage(place), fused.slippage(place)];
+                    prop_assert_eq!(
+                        found.map(|says| says.map(f32::to_bits)),
+                        want.map(|says| says.map(f32::to_bits))
+                    );
+                }
                 prop_assert_eq!(cuda.result(rows.len()), None);
             }
             Ok(())

@@ -5,13 +5,16 @@
 #include <cstddef>
 #include <cstdint>
 
-#define PORTCULLIS_CUDA_ABI 1u
+#define PORTCULLIS_CUDA_ABI 2u
 
 constexpr uint32_t FEATURES = 13;
 constexpr uint32_t BUFFERS = 2;             // staging buffers: one is filled while the other is scored
 constexpr uint32_t TILE_ROWS = 16;          // rows of a block at a time
 constexpr uint32_t USABLE_MIN = 7;          // fewer usable features than this and a row has no score
 constexpr uint32_t WEIGHT_COUNT = 2712;     // floats of the packed network, see scorer.cuh
+constexpr uint32_t HEAD_WEIGHT_COUNT = 1392;  // floats of a packed head, which follow the network's
+constexpr uint32_t HEAD_OUTPUTS = 16;       // numbers that a head says of a row
+constexpr uint32_t HEADS_MAX = 2;           // heads beside the autoencoder on the same inputs
 constexpr uint32_t NOT_KEPT = 0x80000000u;  // bit of Row::instrument: the row is scored, the table is left alone
 
 // A row as the host stages it, in pinned memory.
@@ -79,13 +82,14 @@ struct Plan {
   const uint32_t* changed[BUFFERS];  // bit i: instrument i is among the staged rows
   float* raw[BUFFERS];
   Why* why[BUFFERS];
+  float* heads[BUFFERS];  // per place, per head, HEAD_OUTPUTS numbers
   Entry* table;
   const Profile* profiles;
   const float* weights;
   Control* control;
   Sync* sync;
   uint32_t row_capacity;
-  uint32_t unused;
+  uint32_t head_count;
 };
 
 // ---- the library, as the appliance sees it
@@ -122,7 +126,7 @@ struct Open {
   uint32_t mode;
   uint32_t instrument_count;
   uint32_t profile_count;
-  uint32_t weight_count;
+  uint32_t weight_count;  // WEIGHT_COUNT, and HEAD_WEIGHT_COUNT for each head
   uint32_t feature_count;
   const float* weights;
   const Profile* profiles;
@@ -134,6 +138,7 @@ struct Memory {
   uint32_t* changed[BUFFERS];
   const float* raw[BUFFERS];
   const Why* why[BUFFERS];
+  const float* heads[BUFFERS];
   const uint32_t* completed;
   uint32_t row_capacity;
   uint32_t mode;  // the one that was chosen

@@ -8,7 +8,7 @@
 // One batch, one launch.
 KERNEL(BLOCK_THREADS) scorer_batch(FIXED const Plan plan, const Job job) {
   SHARED_MEMORY(float4, shared);
-  load_network(shared, plan.weights);
+  load_network(shared, plan);
   __syncthreads();
   score_job(plan, job, reinterpret_cast<float*>(shared));
   complete(plan, job.sequence);
@@ -22,7 +22,7 @@ KERNEL(BLOCK_THREADS) scorer_replayed(FIXED const Plan plan) {
     const uint4 words = load_fresh(reinterpret_cast<const uint4*>(plan.control->request));
     decode_request(words, words.x, &job);
   }
-  load_network(shared, plan.weights);
+  load_network(shared, plan);
   __syncthreads();
   score_job(plan, job, reinterpret_cast<float*>(shared));
   complete(plan, job.sequence);
@@ -37,7 +37,7 @@ KERNEL(BLOCK_THREADS) scorer_floor(FIXED const Plan plan, const Job job) { compl
 KERNEL(BLOCK_THREADS) scorer_persistent(FIXED const Plan plan, uint32_t sequence, const uint64_t idle_ns_max) {
   SHARED_MEMORY(float4, shared);
   SHARED_VALUE(Job, job);
-  load_network(shared, plan.weights);
+  load_network(shared, plan);
   for (;; sequence++) {
     if (threadIdx.x == 0 && blockIdx.x == 0) {
       const uint64_t since = clock_ns();

@@ -25,16 +25,27 @@ constexpr int INVERSE_SCALE = LATENT_MAX + LATENT;
 static_assert(INVERSE_SCALE + OUTPUTS == WEIGHT_COUNT, "the packed network");
 static_assert(WEIGHT_COUNT % 4 == 0, "loaded in fours");
 
+// A packed head: two layers on the network's inputs, each with a ReLU behind it.
+constexpr int HEAD_INNER = 32;
+constexpr int HEAD1 = (INPUTS + 1) * HEAD_INNER;
+static_assert(HEAD1 + (HEAD_INNER + 1) * int(HEAD_OUTPUTS) == HEAD_WEIGHT_COUNT, "the packed head");
+static_assert(HEAD_WEIGHT_COUNT % 4 == 0, "loaded in fours");
+
+// Floats of the network and its heads.
+constexpr int weights_with(uint32_t heads) { return int(WEIGHT_COUNT + heads * HEAD_WEIGHT_COUNT); }
+
 // A row's shared memory: the network's inputs, which the verdict needs again, and two buffers that layers write to in turn.
 // 100: a multiple of 16 bytes, and the four rows of a warp begin on different banks.
 constexpr int FIRST = 28, SECOND = FIRST + OUTER, STRIDE = 100;
-constexpr int SHARED_FLOATS = WEIGHT_COUNT + TILE_ROWS * STRIDE;
-static_assert(SECOND + OUTER <= STRIDE, "both buffers");
+constexpr int shared_floats(uint32_t heads) { return weights_with(heads) + int(TILE_ROWS) * STRIDE; }
+static_assert(SECOND + OUTER <= STRIDE && FIRST % 4 == 0 && SECOND % 4 == 0, "both buffers, read in fours");
 static_assert(sizeof(Row) == 112 && sizeof(Row) <= OUTER * sizeof(float), "a staged row fits a buffer");
 static_assert(sizeof(Profile) == 224 && sizeof(Entry) == 64 && sizeof(Why) == 16 && sizeof(Job) == 16, "");
 
-DEVICE void load_network(float4* to, const float* __restrict__ from) {
-  for (int i = threadIdx.x; i < int(WEIGHT_COUNT) / 4; i += blockDim.x) to[i] = reinterpret_cast<const float4*>(from)[i];
+DEVICE void load_network(float4* to, const Plan& plan) {
+  const float* __restrict__ from = plan.weights;
+  const int count = int(WEIGHT_COUNT + plan.head_count * HEAD_WEIGHT_COUNT) / 4;
+  for (int i = threadIdx.x; i < count; i += blockDim.x) to[i] = reinterpret_cast<const float4*>(from)[i];
 }
 
 // Natural logarithm of a positive normal number: prepare.rs says why these steps.
@@ -251,6 +262,20 @@ DEVICE Verdict verdict_of(const float* network, float* row, uint32_t usable) {
   return judge(row, second, network + INVERSE_SCALE, usable);
 }
 
+// What the heads say of the inputs in `row`; both buffers behind them are overwritten.
+DEVICE void ask_heads(const Plan& plan, const float* heads, float* row, uint32_t buffer, uint32_t place, bool wanted) {
+  const int lane = threadIdx.x & (LANES - 1);
+  for (uint32_t head = 0; head < plan.head_count; head++) {
+    const float* weights = heads + head * HEAD_WEIGHT_COUNT;
+    layer<INPUTS, HEAD_INNER>(weights, row, row + FIRST, Relu{});
+    layer<HEAD_INNER, int(HEAD_OUTPUTS)>(weights + HEAD1, row + FIRST, row + SECOND, Relu{});
+    if (wanted && lane < int(HEAD_OUTPUTS) / 4) {
+      float* to = plan.heads[buffer] + (size_t(place) * plan.head_count + head) * HEAD_OUTPUTS;
+      reinterpret_cast<float4*>(to)[lane] = reinterpret_cast<const float4*>(row + SECOND)[lane];
+    }
+  }
+}
+
 // Tiles of a job: whole ones of staged rows, then whole ones of the table, so that all rows of a tile are of one kind.
 DEVICE uint32_t tiles_of(uint32_t rows) { return (rows + TILE_ROWS - 1) / TILE_ROWS; }
 
@@ -258,7 +283,7 @@ DEVICE uint32_t tiles_of(uint32_t rows) { return (rows + TILE_ROWS - 1) / TILE_R
 DEVICE void score_job(const Plan& plan, const Job& job, float* shared) {
   const int lane = threadIdx.x & (LANES - 1);
   const uint32_t group = threadIdx.x / LANES;
-  float* row = shared + WEIGHT_COUNT + group * STRIDE;
+  float* row = shared + (WEIGHT_COUNT + plan.head_count * HEAD_WEIGHT_COUNT) + group * STRIDE;
   const uint32_t staged_tiles = tiles_of(job.row_count), tiles = staged_tiles + tiles_of(job.universe);
   for (uint32_t tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
     uint32_t usable, place;
@@ -284,6 +309,7 @@ DEVICE void score_job(const Plan& plan, const Job& job, float* shared) {
       plan.raw[job.buffer][place] = verdict.raw;
       plan.why[job.buffer][place] = verdict.why;
     }
+    ask_heads(plan, shared + WEIGHT_COUNT, row, job.buffer, place, wanted);
     // The next tile overwrites what slower lanes may still read.
     __syncwarp();
   }

@@ -1,4 +1,4 @@
-//! The C interface between the appliance and the library, version 1. Its structs are those of `kernels/interface.h`; changes
+//! The C interface between the appliance and the library, version 2. Its structs are those of `kernels/interface.h`; changes
 //! are another version, and a library of another version is not opened. Functions alone may be added, at the end of [`Library`]
 //! whose `size` says which are there.
 
@@ -7,7 +7,7 @@ use core::ffi::{c_char, c_void};
 use crate::layout::{BUFFER_COUNT, CardProfile, Job, Row, Why};
 
 /// Version of everything in this module and in [`crate::layout`].
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// The one symbol of the library, ended by a zero: a function without arguments that gives a `*const Library`.
 pub const ENTRY: &[u8] = b"portcullis_cuda_library\0";
@@ -136,6 +136,8 @@ pub struct Memory {
     pub raw: [*const f32; BUFFER_COUNT],
     /// The reasons, likewise.
     pub why: [*const Why; BUFFER_COUNT],
+    /// What the heads say, likewise: [`crate::layout::HEAD_OUTPUTS`] numbers per place and head.
+    pub heads: [*const f32; BUFFER_COUNT],
     /// Sequence of the last batch whose results are all there.
     pub completed: *const u32,
     /// Rows of a buffer.

@@ -5,7 +5,7 @@ use types::FEATURE_COUNT;
 
 use crate::abi::Status;
 use crate::health::Fault;
-use crate::layout::{BUFFER_COUNT, Job, NOT_KEPT, Row, Why};
+use crate::layout::{BUFFER_COUNT, HEAD_OUTPUTS, Job, NOT_KEPT, Row, Why};
 
 /// A card that takes batches. [`crate::LoadedCard`] is the real one.
 pub trait Card {
@@ -22,6 +22,10 @@ pub trait Card {
     fn status(&mut self) -> Status;
     /// The result at `place` of a completed batch: staged rows first, then instruments.
     fn result(&self, buffer: usize, place: usize) -> (f32, Why);
+    /// Heads of the network.
+    fn head_count(&self) -> usize;
+    /// What a head says at the same place.
+    fn head(&self, buffer: usize, place: usize, head: usize) -> [f32; HEAD_OUTPUTS];
 }
 
 /// A row to be staged.
@@ -267,6 +271,14 @@ impl<C: Card> Feeder<C> {
         self.read(job, self.card.row_capacity() + instrument)
     }
 
+    /// What head number `head` says of staged row `place` in a completed job; `None` without that head, or without a score.
+    #[must_use]
+    pub fn head(&self, job: &Job, place: usize, head: usize) -> Option<[f32; HEAD_OUTPUTS]> {
+        self.row(job, place).filter(|_| head < self.card.head_count())?;
+        let says = self.card.head(job.buffer as usize, place, head);
+        says.iter().all(|v| v.is_finite() && *v >= 0.0).then_some(says)
+    }
+
     fn read(&self, job: &Job, place: usize) -> Option<Scored> {
         let (raw, why) = self.card.result(job.buffer as usize, place);
         // The card checked it; what a broken one wrote must not pass either.
@@ -354,6 +366,12 @@ mod tests {
         fn result(&self, buffer: usize, place: usize) -> (f32, Why) {
             self.results[buffer][place]
         }
+        fn head_count(&self) -> usize {
+            1
+        }
+        fn head(&self, buffer: usize, place: usize, _: usize) -> [f32; HEAD_OUTPUTS] {
+            [-self.results[buffer][place].0; HEAD_OUTPUTS]
+        }
     }
 
     fn staged(instrument: u32, values: &[f64; FEATURE_COUNT]) -> StagedRow<'_> {
@@ -397,6 +415,8 @@ mod tests {
         assert_eq!([0, 1].map(|place| feeder.row(&job, place).map(|s| s.raw)), [Some(3.0), Some(2.0)]);
         assert_eq!(feeder.card().table[3].values, new);
         assert_eq!(feeder.rows(job.buffer as usize, 2)[1].values, other);
+        // This card's head says what no head does, and has no second one.
+        assert_eq!([0, 1].map(|head| feeder.head(&job, 0, head)), [None; 2]);
     }
 
     #[test]

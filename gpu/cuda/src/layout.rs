@@ -43,13 +43,35 @@ pub const LATENT_MIN: usize = layer_offset(LAYERS.len());
 pub const LATENT_MAX: usize = LATENT_MIN + LATENT_PADDED;
 /// Inverse error scales, by feature.
 pub const INVERSE_SCALE: usize = LATENT_MAX + LATENT_PADDED;
-/// Floats of the packed network.
+/// Floats of the packed network without heads.
 pub const WEIGHT_COUNT: usize = INVERSE_SCALE + OUTPUT_PADDED;
+
+/// Inputs and outputs of a head's layers, each with a ReLU behind it.
+pub const HEAD_LAYERS: [(usize, usize); 2] = [(LAYERS[0].0, 32), (32, HEAD_OUTPUTS)];
+/// Numbers that a head says of a row.
+pub const HEAD_OUTPUTS: usize = 16;
+/// Heads beside the autoencoder, on the same inputs.
+pub const HEADS_MAX: usize = 2;
+/// Floats of a packed head; they follow the network's.
+pub const HEAD_WEIGHT_COUNT: usize =
+    (HEAD_LAYERS[0].0 + 1) * HEAD_LAYERS[0].1 + (HEAD_LAYERS[1].0 + 1) * HEAD_LAYERS[1].1;
+
+/// Heads behind a packed network of `weight_count` floats; none when that is no such network.
+#[must_use]
+pub const fn head_count(weight_count: usize) -> Option<usize> {
+    let Some(beyond) = weight_count.checked_sub(WEIGHT_COUNT) else { return None };
+    let heads = beyond / HEAD_WEIGHT_COUNT;
+    if heads * HEAD_WEIGHT_COUNT == beyond && heads <= HEADS_MAX { Some(heads) } else { None }
+}
 /// Floats of shared memory that a row's activations take.
 const ROW_FLOATS: usize = 100;
-/// Shared memory of a block: the network and sixteen rows.
-pub const SHARED_BYTES: u32 = ((WEIGHT_COUNT + TILE_ROWS as usize * ROW_FLOATS) * size_of::<f32>()) as u32;
-const _: () = assert!(SHARED_BYTES <= 48 << 10, "a block gets this much without asking");
+/// Shared memory of a block: the network, its heads and sixteen rows.
+#[must_use]
+pub const fn shared_bytes(heads: usize) -> u32 {
+    let floats = WEIGHT_COUNT + heads * HEAD_WEIGHT_COUNT + TILE_ROWS as usize * ROW_FLOATS;
+    (floats * size_of::<f32>()) as u32
+}
+const _: () = assert!(shared_bytes(HEADS_MAX) <= 48 << 10, "a block gets this much without asking");
 
 /// A row as the host stages it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -152,6 +174,8 @@ pub struct NetworkParts<'a> {
     pub latent: [(f32, f32); LATENT_COUNT],
     /// One over each feature's error scale.
     pub inverse_scale: [f32; FEATURE_COUNT],
+    /// Each head's two layers, [`HEADS_MAX`] heads at most.
+    pub heads: &'a [[LayerParts<'a>; HEAD_LAYERS.len()]],
 }
 
 /// A layer that does not fit the kernels.
@@ -160,7 +184,7 @@ pub struct NetworkParts<'a> {
     "layer {layer}: found {weights} weights and {biases} biases, wanted {inputs} inputs and at most {outputs} outputs"
 )]
 pub struct PackError {
-    /// Which layer, from 0.
+    /// Which layer, from 0; the heads' follow the network's.
     pub layer: usize,
     /// Its weights.
     pub weights: usize,
@@ -172,25 +196,42 @@ pub struct PackError {
     pub outputs: usize,
 }
 
-/// The network as the kernels read it.
+/// Weights by input with outputs side by side, then biases.
+fn pack_layer(
+    index: usize,
+    (weights, biases): LayerParts<'_>,
+    (inputs, outputs): (usize, usize),
+    to: &mut [f32],
+) -> Result<(), PackError> {
+    let narrowest = outputs - LANES as usize;
+    if weights.len() != biases.len() * inputs || !(narrowest + 1..=outputs).contains(&biases.len()) {
+        let (weights, biases) = (weights.len(), biases.len());
+        return Err(PackError { layer: index, weights, biases, inputs, outputs });
+    }
+    for (output, (row, bias)) in weights.chunks_exact(inputs).zip(biases).enumerate() {
+        for (input, weight) in row.iter().enumerate() {
+            to[input * outputs + output] = *weight;
+        }
+        to[inputs * outputs + output] = *bias;
+    }
+    Ok(())
+}
+
+/// The network and its heads as the kernels read them.
 ///
 /// # Errors
 /// A layer of another size.
 pub fn pack(parts: &NetworkParts<'_>) -> Result<Vec<f32>, PackError> {
-    let mut packed = vec![0.0; WEIGHT_COUNT];
-    for (index, ((weights, biases), (inputs, outputs))) in parts.layers.iter().zip(LAYERS).enumerate() {
-        let narrowest = outputs - LANES as usize;
-        if weights.len() != biases.len() * inputs || !(narrowest + 1..=outputs).contains(&biases.len()) {
-            let (weights, biases) = (weights.len(), biases.len());
-            return Err(PackError { layer: index, weights, biases, inputs, outputs });
-        }
-        let layer = &mut packed[layer_offset(index)..];
-        for (output, (row, bias)) in weights.chunks_exact(inputs).zip(*biases).enumerate() {
-            for (input, weight) in row.iter().enumerate() {
-                layer[input * outputs + output] = *weight;
-            }
-            layer[inputs * outputs + output] = *bias;
-        }
+    let heads = &parts.heads[..parts.heads.len().min(HEADS_MAX)];
+    let mut packed = vec![0.0; WEIGHT_COUNT + heads.len() * HEAD_WEIGHT_COUNT];
+    for (index, (layer, sizes)) in parts.layers.iter().zip(LAYERS).enumerate() {
+        pack_layer(index, *layer, sizes, &mut packed[layer_offset(index)..])?;
+    }
+    let mut offset = WEIGHT_COUNT;
+    let layers = heads.iter().flat_map(|head| head.iter().zip(HEAD_LAYERS));
+    for (index, (layer, sizes)) in (LAYERS.len()..).zip(layers) {
+        pack_layer(index, *layer, sizes, &mut packed[offset..])?;
+        offset += (sizes.0 + 1) * sizes.1;
     }
     for (unit, (min, max)) in parts.latent.iter().enumerate() {
         (packed[LATENT_MIN + unit], packed[LATENT_MAX + unit]) = (*min, *max);
@@ -213,8 +254,23 @@ mod tests {
             .map(|(i, o)| ((0..i * o).map(|k| k as f32).collect(), (0..*o).map(|k| -(k as f32)).collect()))
             .collect();
         let layers = core::array::from_fn(|i| (tables[i].0.as_slice(), tables[i].1.as_slice()));
-        let parts = NetworkParts { layers, latent: [(-1.0, 2.0); 4], inverse_scale: [0.5; FEATURE_COUNT] };
+        let head_tables = [(26, 32), (32, 16)].map(|(i, o)| (vec![7.0; i * o], vec![-7.0; o]));
+        let head = [0, 1].map(|i| (head_tables[i].0.as_slice(), head_tables[i].1.as_slice()));
+        let heads = [head; HEADS_MAX];
+        let parts = NetworkParts {
+            layers,
+            latent: [(-1.0, 2.0); 4],
+            inverse_scale: [0.5; FEATURE_COUNT],
+            heads: &[],
+        };
+        let with_heads = pack(&NetworkParts { heads: &heads, ..parts }).unwrap();
         let packed = pack(&parts).unwrap();
+        assert_eq!(with_heads[..WEIGHT_COUNT], packed);
+        let second = &with_heads[WEIGHT_COUNT + HEAD_WEIGHT_COUNT..];
+        assert_eq!((second[26 * 32 - 1], second[26 * 32], second[27 * 32]), (7.0, -7.0, 7.0));
+        assert_eq!(second[second.len() - 16..], [-7.0; 16]);
+        let counts = [packed.len(), with_heads.len(), packed.len() + 1, 0].map(head_count);
+        assert_eq!(counts, [Some(0), Some(HEADS_MAX), None, None]);
         // Output 3 of input 2 in layer 1, which has 32 inputs.
         assert_eq!(packed[layer_offset(1) + 2 * 16 + 3], 3.0 * 32.0 + 2.0);
         assert_eq!(packed[layer_offset(5) + 32 * 16 + 12], -12.0);

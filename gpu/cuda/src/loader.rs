@@ -12,7 +12,10 @@ use types::FEATURE_COUNT;
 
 use crate::abi::{ABI_VERSION, ENTRY, Engine, Library, Measure, Memory, Mode, Open, Status};
 use crate::feeder::Card;
-use crate::layout::{BUFFER_COUNT, CardProfile, Job, Row, WEIGHT_COUNT, Why};
+use crate::layout::{
+    BUFFER_COUNT, CardProfile, HEAD_OUTPUTS, HEAD_WEIGHT_COUNT, HEADS_MAX, Job, Row, WEIGHT_COUNT, Why,
+    head_count,
+};
 
 /// Why there is no card. One line each; the caller goes on with the CPU.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +46,7 @@ pub enum LoadError {
     },
     /// More than the interface can name, or nothing at all.
     #[error(
-        "found {instruments} instruments, {profiles} profiles and {weights} weights, wanted 1 to {INSTRUMENT_COUNT_MAX}, 1 to 65536 and {WEIGHT_COUNT}"
+        "found {instruments} instruments, {profiles} profiles and {weights} weights, wanted 1 to {INSTRUMENT_COUNT_MAX}, 1 to 65536 and {WEIGHT_COUNT} with {HEAD_WEIGHT_COUNT} for each of {HEADS_MAX} heads at most"
     )]
     Size {
         /// Instruments asked for.
@@ -138,6 +141,7 @@ pub struct LoadedCard {
     engine: NonNull<Engine>,
     memory: Memory,
     capacity: usize,
+    heads: usize,
     loaded: Arc<Loaded>,
 }
 
@@ -159,7 +163,7 @@ impl LoadedCard {
     ) -> Result<Self, LoadError> {
         let sound = (1..=INSTRUMENT_COUNT_MAX).contains(&instrument_count)
             && (1..=1 << 16).contains(&profiles.len())
-            && weights.len() == WEIGHT_COUNT;
+            && head_count(weights.len()).is_some();
         let sizes =
             (u32::try_from(instrument_count), u32::try_from(profiles.len()), u32::try_from(weights.len()));
         let (Ok(instruments), Ok(profile_count), Ok(weight_count), true) = (sizes.0, sizes.1, sizes.2, sound)
@@ -188,6 +192,7 @@ impl LoadedCard {
             changed: [core::ptr::null_mut(); BUFFER_COUNT],
             raw: [core::ptr::null(); BUFFER_COUNT],
             why: [core::ptr::null(); BUFFER_COUNT],
+            heads: [core::ptr::null(); BUFFER_COUNT],
             completed: core::ptr::null(),
             row_capacity: 0,
             mode: 0,
@@ -203,7 +208,8 @@ impl LoadedCard {
             return Err(refused(text(&message)));
         };
         let capacity = memory.row_capacity as usize;
-        let card = Self { engine, memory, capacity, loaded: Arc::clone(&loaded) };
+        let heads = head_count(request.weight_count as usize).unwrap_or(0);
+        let card = Self { engine, memory, capacity, heads, loaded: Arc::clone(&loaded) };
         // Checked once here, so that nothing need be on the way of a batch; the card closes itself when dropped.
         if card.capacity < request.instrument_count as usize || !card.memory_is_whole() {
             return Err(refused("lent less memory than was asked for".to_owned()));
@@ -216,7 +222,8 @@ impl LoadedCard {
         let there = m.rows.iter().all(|p| !p.is_null() && p.is_aligned())
             && m.changed.iter().all(|p| !p.is_null() && p.is_aligned())
             && m.raw.iter().all(|p| !p.is_null() && p.is_aligned())
-            && m.why.iter().all(|p| !p.is_null() && p.is_aligned());
+            && m.why.iter().all(|p| !p.is_null() && p.is_aligned())
+            && m.heads.iter().all(|p| self.heads == 0 || !p.is_null() && p.is_aligned());
         there && !m.completed.is_null() && m.completed.is_aligned()
     }
 
@@ -303,6 +310,19 @@ impl Card for LoadedCard {
         let why = unsafe { why.wrapping_add(place).read_volatile() };
         (raw, why)
     }
+
+    fn head_count(&self) -> usize {
+        self.heads
+    }
+
+    fn head(&self, buffer: usize, place: usize, head: usize) -> [f32; HEAD_OUTPUTS] {
+        assert!(place < 2 * self.capacity && head < self.heads, "a place and a head of this card");
+        let first = self.memory.heads[buffer].wrapping_add((place * self.heads + head) * HEAD_OUTPUTS);
+        core::array::from_fn(|i| {
+            // SAFETY: `open` lent so many numbers for every place and head; volatile as in `result`.
+            unsafe { first.wrapping_add(i).read_volatile() }
+        })
+    }
 }
 
 impl Drop for LoadedCard {
@@ -372,7 +392,8 @@ mod tests {
         let error = LoadedCard::open(Path::new("/nowhere"), Mode::Auto, &[0.0; 3], &profiles, 0).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "found 0 instruments, 1 profiles and 3 weights, wanted 1 to 65536, 1 to 65536 and 2712"
+            "found 0 instruments, 1 profiles and 3 weights, wanted 1 to 65536, 1 to 65536 and 2712 with 1392 \
+             for each of 2 heads at most"
         );
     }
 }

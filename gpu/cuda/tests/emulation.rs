@@ -44,6 +44,8 @@ struct Oracle {
     latent: [(f32, f32); 4],
     inverse_scale: [f32; FEATURE_COUNT],
     profiles: Vec<CardProfile>,
+    /// Weights and biases of each head's layers.
+    heads: Vec<[(Vec<f32>, Vec<f32>); 2]>,
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
@@ -67,12 +69,21 @@ impl Oracle {
             latent: core::array::from_fn(|_| (r.uniform(-2.0, -0.5) as f32, r.uniform(0.5, 2.0) as f32)),
             inverse_scale: core::array::from_fn(|_| r.uniform(0.5, 4.0) as f32),
             profiles: vec![profile(&mut r, u32::from(ALL)), profile(&mut r, 0x0ff7)],
+            heads: (0..seed % (layout::HEADS_MAX as u64 + 1))
+                .map(|_| layout::HEAD_LAYERS.map(|(i, o)| (table(&mut r, i * o, 0.5), table(&mut r, o, 0.3))))
+                .collect(),
         }
     }
 
     fn open(&self, mode: Mode, instruments: usize) -> Feeder<LoadedCard> {
         let layers = core::array::from_fn(|i| (self.weights[i].as_slice(), self.biases[i].as_slice()));
-        let parts = NetworkParts { layers, latent: self.latent, inverse_scale: self.inverse_scale };
+        let heads: Vec<_> = self
+            .heads
+            .iter()
+            .map(|head| head.each_ref().map(|(w, b)| (w.as_slice(), b.as_slice())))
+            .collect();
+        let parts =
+            NetworkParts { layers, latent: self.latent, inverse_scale: self.inverse_scale, heads: &heads };
         let packed = layout::pack(&parts).unwrap();
         let card = LoadedCard::open(support::emulated_library(), mode, &packed, &self.profiles, instruments);
         Feeder::new(card.unwrap())
@@ -88,8 +99,8 @@ impl Oracle {
         }
     }
 
-    /// Raw score, and each feature's share of it.
-    fn score(&self, row: &Given) -> Option<(f64, [f64; FEATURE_COUNT])> {
+    /// The network's inputs and which features are usable; `None` when too few are.
+    fn inputs(&self, row: &Given) -> Option<([f64; 26], u32)> {
         let profile = &self.profiles[usize::from(row.profile)];
         let mut x = [0.0_f64; 26];
         let mut usable = 0_u32;
@@ -104,9 +115,35 @@ impl Oracle {
                 x[FEATURE_COUNT + feature] = 1.0;
             }
         }
-        if usable.count_ones() < 7 {
-            return None;
+        (usable.count_ones() >= 7).then_some((x, usable))
+    }
+
+    /// What head number `head` says.
+    fn head(&self, row: &Given, head: usize) -> Option<Vec<f64>> {
+        let mut h = self.inputs(row)?.0.to_vec();
+        for (weights, biases) in self.heads.get(head)? {
+            let outputs = weights.chunks_exact(h.len()).zip(biases).map(|(weights, bias)| {
+                let products = weights.iter().zip(&h).map(|(w, x)| f64::from(*w) * x);
+                (f64::from(*bias) + products.sum::<f64>()).max(0.0)
+            });
+            h = outputs.collect();
         }
+        Some(h)
+    }
+
+    fn assert_heads(&self, row: &Given, feeder: &Feeder<LoadedCard>, job: &Job, place: usize) {
+        for head in 0..=self.heads.len() {
+            let (found, want) = (feeder.head(job, place, head), self.head(row, head));
+            assert_eq!(found.is_some(), want.is_some(), "head {head} of {row:?}");
+            for (found, want) in found.iter().flatten().zip(want.iter().flatten()) {
+                assert!((f64::from(*found) - want).abs() <= 1e-5 * want.max(1.0), "{found} for {want}");
+            }
+        }
+    }
+
+    /// Raw score, and each feature's share of it.
+    fn score(&self, row: &Given) -> Option<(f64, [f64; FEATURE_COUNT])> {
+        let (x, usable) = self.inputs(row)?;
         let mut h = x.to_vec();
         for (layer, (inputs, outputs)) in SIZES.into_iter().enumerate() {
             h = (0..outputs)
@@ -211,6 +248,7 @@ fn batches_agree(mode: Mode) {
                 let job = finish(&mut feeder, 50);
                 for (place, row) in batch.iter().enumerate() {
                     oracle.assert_scored(row, feeder.row(&job, place));
+                    oracle.assert_heads(row, &feeder, &job, place);
                 }
                 for (instrument, row) in newest.iter().enumerate().filter(|(i, _)| !here[*i]) {
                     match row {
@@ -328,13 +366,15 @@ fn both_sides_have_the_same_layout() {
             offset_of!(Job, buffer),
         ],
         vec![size_of::<Control>(), control, offset_of!(Control, resident)],
-        vec![14 * pointer, 2 * pointer, 4 * pointer, 6 * pointer, 8 * pointer, 13 * pointer],
+        vec![16 * pointer, 2 * pointer, 4 * pointer, 6 * pointer, 8 * pointer, 10 * pointer],
+        vec![15 * pointer, 15 * pointer + size_of::<u32>()],
         vec![size_of::<Open>(), offset_of!(Open, weights), offset_of!(Open, profiles)],
         vec![
             size_of::<Memory>(),
             offset_of!(Memory, changed),
             offset_of!(Memory, raw),
             offset_of!(Memory, why),
+            offset_of!(Memory, heads),
         ],
         vec![offset_of!(Memory, completed), offset_of!(Memory, mode)],
         vec![size_of::<abi::Library>(), offset_of!(abi::Library, open), offset_of!(abi::Library, close)],
@@ -351,9 +391,11 @@ fn both_sides_have_the_same_layout() {
         vec![
             layout::NOT_KEPT as usize,
             layout::STOP as usize,
-            layout::SHARED_BYTES as usize,
+            layout::shared_bytes(0) as usize,
+            layout::shared_bytes(layout::HEADS_MAX) as usize,
             layout::BLOCK_THREADS as usize,
         ],
+        vec![layout::HEAD_WEIGHT_COUNT, layout::HEAD_OUTPUTS, layout::HEADS_MAX],
         (0..6).map(layout::layer_offset).collect(),
         vec![layout::LATENT_MIN, layout::LATENT_MAX, layout::INVERSE_SCALE],
     ];

@@ -18,9 +18,10 @@ use types::{FEATURE_COUNT, FeatureVector, InstrumentId, Symbol};
 
 use crate::binding::Bindings;
 use crate::model::Model;
-use crate::network::{LayerId, Network};
+use crate::network::{Layer, LayerId, Network};
 use crate::normalise::{INPUT_COUNT, VALID_MIN};
-use crate::scorer::{RawScore, ScoreLaw, Scorer, StagedScorer, is_scorable};
+use crate::scorer::{Increments, RawScore, ScoreLaw, Scorer, StagedScorer, is_scorable};
+use crate::slippage::SlippageModel;
 use aligned::Aligned;
 use chain::{Chain, Scratch};
 pub use chain::{ChainError, DenseLayer, Then};
@@ -68,6 +69,16 @@ fn layers_of(network: &Network, law: &ScoreLaw) -> Vec<DenseLayer> {
     LayerId::SCORED.map(layer).into()
 }
 
+/// The layers of a slippage head.
+fn layers_of_head(head: &SlippageModel) -> Vec<DenseLayer> {
+    let layer = |layer: &Layer| DenseLayer {
+        weight: layer.weight.clone(),
+        bias: layer.bias.clone(),
+        then: Then::Relu,
+    };
+    head.layers().iter().map(layer).collect()
+}
+
 fn checked(kernel: Kernel) -> Result<Kernel, FusedError> {
     if kernel.is_available() { Ok(kernel) } else { Err(FusedError::Unavailable(kernel)) }
 }
@@ -89,10 +100,19 @@ pub struct FusedScorer {
 struct Engine {
     chain: Chain,
     scratch: Scratch,
+    /// The slippage head.
+    head: Option<(Chain, Scratch)>,
     /// One line of rows per input: the features, then the missing bits.
     x: Aligned,
     verdicts: Box<Verdicts>,
     inverse_scale: [f32; FEATURE_COUNT],
+}
+
+/// Where results go, by place.
+struct Out<'a> {
+    scores: &'a mut [Option<RawScore>],
+    /// What the slippage head says; empty when it is not asked.
+    slippage: &'a mut [Increments],
 }
 
 /// The rows gathered for the next tile.
@@ -131,8 +151,26 @@ const NOWHERE: usize = usize::MAX;
 #[derive(Debug)]
 struct Staging {
     tile: Box<Tile>,
-    results: Vec<Option<RawScore>>,
-    finished: Vec<Option<RawScore>>,
+    results: Results,
+    finished: Results,
+}
+
+/// The results of a batch, by place.
+#[derive(Debug)]
+struct Results {
+    scores: Vec<Option<RawScore>>,
+    /// As many where the model has a slippage head; read where there is a score.
+    slippage: Vec<Increments>,
+}
+
+impl Results {
+    fn with_capacity(count: usize) -> Self {
+        Self { scores: Vec::with_capacity(count), slippage: Vec::with_capacity(count) }
+    }
+
+    fn out(&mut self) -> Out<'_> {
+        Out { scores: &mut self.scores, slippage: &mut self.slippage }
+    }
 }
 
 impl FusedScorer {
@@ -157,9 +195,17 @@ impl FusedScorer {
         let own: Vec<(Symbol, FusedProfile)> =
             profiles.symbols.iter().map(|(symbol, profile)| (*symbol, profile.into())).collect();
         let chain = Chain::new(&layers_of(model.network(), law), checked(kernel)?)?;
+        let head = match model.slippage() {
+            Some(head) => Some(Chain::new(&layers_of_head(head), kernel).map(|head| {
+                let scratch = head.scratch();
+                (head, scratch)
+            })?),
+            None => None,
+        };
         let engine = Engine {
             scratch: chain.scratch(),
             chain,
+            head,
             x: Aligned::zeroed(INPUT_COUNT),
             verdicts: Box::new(Verdicts::new()),
             inverse_scale: law.inverse_scale_f32(),
@@ -167,8 +213,8 @@ impl FusedScorer {
         let profiles = Bindings::new(&FusedProfile::from(&profiles.pooled), &own, instrument_count_max);
         let staging = Staging {
             tile: Box::new(Tile::new()),
-            results: Vec::with_capacity(instrument_count_max),
-            finished: Vec::with_capacity(instrument_count_max),
+            results: Results::with_capacity(instrument_count_max),
+            finished: Results::with_capacity(instrument_count_max),
         };
         Ok(Self { kernel, profiles, engine, tile: Box::new(Tile::new()), staging })
     }
@@ -182,11 +228,14 @@ impl FusedScorer {
     /// [`StagedScorer::stage`] of the parts of a row.
     pub(crate) fn stage_parts(&mut self, place: usize, row: RowParts<'_>) {
         let Self { kernel, profiles, engine, staging: Staging { tile, results, .. }, .. } = self;
-        if place < results.len() {
+        if let Some(earlier) = results.scores.get_mut(place) {
             tile.forget(place);
-            results[place] = None;
-        } else if place == results.len() && place < results.capacity() {
-            results.push(None);
+            *earlier = None;
+        } else if place == results.scores.len() && place < results.scores.capacity() {
+            results.scores.push(None);
+            if engine.head.is_some() {
+                results.slippage.push(Increments::default());
+            }
         } else {
             return;
         }
@@ -194,18 +243,19 @@ impl FusedScorer {
             tile.take(place, row, profile);
         }
         if tile.count == LANES {
-            kernel.dispatch(Flush { profiles, engine, tile, out: results });
+            kernel.dispatch(Flush { profiles, engine, tile, out: results.out() });
         }
     }
 
-    /// [`Scorer::score`] of the parts of rows; stops at the shorter of both.
+    /// [`Scorer::score`] of the parts of rows, `scores.len()` at most. `slippage` is as long, or empty.
     pub(crate) fn score_parts<'a>(
         &mut self,
         rows: impl Iterator<Item = RowParts<'a>>,
-        out: &mut [Option<RawScore>],
+        scores: &mut [Option<RawScore>],
+        slippage: &mut [Increments],
     ) {
         let Self { kernel, profiles, engine, tile, .. } = self;
-        kernel.dispatch(Batch { profiles, engine, tile, rows, out });
+        kernel.dispatch(Batch { profiles, engine, tile, rows, out: Out { scores, slippage } });
     }
 }
 
@@ -224,7 +274,7 @@ impl Scorer for FusedScorer {
 
     fn score(&mut self, rows: &[FeatureVector], out: &mut [Option<RawScore>]) {
         assert_eq!(rows.len(), out.len(), "one result per row");
-        self.score_parts(rows.iter().map(RowParts::from), out);
+        self.score_parts(rows.iter().map(RowParts::from), out, &mut []);
     }
 }
 
@@ -235,9 +285,10 @@ impl StagedScorer for FusedScorer {
 
     fn start(&mut self) {
         let Self { kernel, profiles, engine, staging: Staging { tile, results, finished }, .. } = self;
-        kernel.dispatch(Flush { profiles, engine, tile, out: results });
+        kernel.dispatch(Flush { profiles, engine, tile, out: results.out() });
         core::mem::swap(results, finished);
-        results.clear();
+        results.scores.clear();
+        results.slippage.clear();
     }
 
     fn is_ready(&mut self) -> bool {
@@ -245,7 +296,11 @@ impl StagedScorer for FusedScorer {
     }
 
     fn result(&self, place: usize) -> Option<RawScore> {
-        self.staging.finished.get(place).copied().flatten()
+        self.staging.finished.scores.get(place).copied().flatten()
+    }
+
+    fn slippage(&self, place: usize) -> Option<Increments> {
+        self.result(place).and_then(|_| self.staging.finished.slippage.get(place).copied())
     }
 }
 
@@ -255,23 +310,23 @@ struct Batch<'a, I> {
     engine: &'a mut Engine,
     tile: &'a mut Tile,
     rows: I,
-    out: &'a mut [Option<RawScore>],
+    out: Out<'a>,
 }
 
 impl<'a, I: Iterator<Item = RowParts<'a>>> Work for Batch<'_, I> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { profiles, engine, tile, rows, out } = self;
-        for (place, row) in rows.enumerate().take(out.len()) {
-            out[place] = None;
+        let Self { profiles, engine, tile, rows, mut out } = self;
+        for (place, row) in rows.enumerate().take(out.scores.len()) {
+            out.scores[place] = None;
             if let Some(profile) = profiles.of(row.instrument) {
                 tile.take(place, row, profile);
             }
             if tile.count == LANES {
-                engine.flush(s, profiles, tile, out);
+                engine.flush(s, profiles, tile, &mut out);
             }
         }
-        engine.flush(s, profiles, tile, out);
+        engine.flush(s, profiles, tile, &mut out);
     }
 }
 
@@ -280,13 +335,13 @@ struct Flush<'a> {
     profiles: &'a Bindings<FusedProfile>,
     engine: &'a mut Engine,
     tile: &'a mut Tile,
-    out: &'a mut [Option<RawScore>],
+    out: Out<'a>,
 }
 
 impl Work for Flush<'_> {
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        self.engine.flush(s, self.profiles, self.tile, self.out);
+    fn run<S: Simd>(mut self, s: S) {
+        self.engine.flush(s, self.profiles, self.tile, &mut self.out);
     }
 }
 
@@ -334,7 +389,7 @@ impl Engine {
         s: S,
         profiles: &Bindings<FusedProfile>,
         tile: &mut Tile,
-        out: &mut [Option<RawScore>],
+        out: &mut Out<'_>,
     ) {
         if tile.count == 0 {
             return;
@@ -360,7 +415,7 @@ impl Engine {
     }
 
     #[inline(always)]
-    fn score_tile<S: Simd>(&mut self, s: S, inputs: usize, tile: &Tile, out: &mut [Option<RawScore>]) {
+    fn score_tile<S: Simd>(&mut self, s: S, inputs: usize, tile: &Tile, out: &mut Out<'_>) {
         if inputs > FEATURE_COUNT {
             let unusable = tile.usable.map(|word| !word);
             for (bit, line) in self.x.lines_mut()[FEATURE_COUNT..].iter_mut().enumerate() {
@@ -371,14 +426,23 @@ impl Engine {
         let rebuilt = self.chain.tile(s, x, &mut self.scratch);
         self.verdicts.judge_tile(s, &x[..FEATURE_COUNT], rebuilt, &self.inverse_scale, &tile.usable);
         for lane in 0..tile.count {
-            if let Some(out) = out.get_mut(tile.places[lane]) {
+            if let Some(out) = out.scores.get_mut(tile.places[lane]) {
                 *out = self.verdicts.score(lane, tile.usable[lane].count_ones());
+            }
+        }
+        if let (Some((head, scratch)), false) = (&mut self.head, out.slippage.is_empty()) {
+            for (k, line) in head.tile(s, x, scratch).iter().enumerate() {
+                for lane in 0..tile.count {
+                    if let Some(out) = out.slippage.get_mut(tile.places[lane]) {
+                        out[k] = line[lane];
+                    }
+                }
             }
         }
     }
 
     #[inline(always)]
-    fn score_rows<S: Simd>(&mut self, s: S, inputs: usize, tile: &Tile, out: &mut [Option<RawScore>]) {
+    fn score_rows<S: Simd>(&mut self, s: S, inputs: usize, tile: &Tile, out: &mut Out<'_>) {
         for lane in 0..tile.count {
             let usable = tile.usable[lane];
             let mut x = [0.0; INPUT_COUNT];
@@ -388,8 +452,13 @@ impl Engine {
             }
             let rebuilt = self.chain.row(s, &x[..inputs], &mut self.scratch);
             self.verdicts.judge_row(&x[..FEATURE_COUNT], rebuilt, &self.inverse_scale, usable);
-            if let Some(out) = out.get_mut(tile.places[lane]) {
+            if let Some(out) = out.scores.get_mut(tile.places[lane]) {
                 *out = self.verdicts.score(0, usable.count_ones());
+            }
+            if let (Some((head, scratch)), Some(out)) =
+                (&mut self.head, out.slippage.get_mut(tile.places[lane]))
+            {
+                out.copy_from_slice(head.row(s, &x[..inputs], scratch));
             }
         }
     }
@@ -480,5 +549,75 @@ fn columns(rows: &[f32], features: usize, lines: &mut [Line]) {
         for lane in 0..LANES {
             line[lane] = rows[lane][feature];
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::ReferenceScorer;
+    use crate::slippage::tests::random_head;
+    use crate::synthetic::{Market, model};
+    use types::{BookState, UnixNanos};
+
+    /// Rows of an ordinary market, every fifth with holes, every ninth of a lost book.
+    fn rows(count: u32) -> Vec<FeatureVector> {
+        let mut market = Market::new("AAA", 1.0, 99);
+        let row = |i: u32| {
+            let row = market.row(u64::from(i), 0.3);
+            let state = if i % 9 == 8 { BookState::Empty } else { BookState::Live };
+            FeatureVector {
+                ts: UnixNanos(1),
+                instrument: InstrumentId(i % 3),
+                valid: if i % 5 == 4 { row.valid & 0x1b7f } else { row.valid },
+                values: row.values,
+                book_state: state.to_u8(),
+                ..FeatureVector::EMPTY
+            }
+        };
+        (0..count).map(row).collect()
+    }
+
+    #[test]
+    fn the_slippage_head_says_the_same_on_every_kernel_and_in_double_precision() {
+        let model = model().clone().with_slippage(random_head(5)).unwrap();
+        let mut reference = ReferenceScorer::new(&model, 64);
+        let mut of_kernels = vec![];
+        for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_available()) {
+            let mut scorer = FusedScorer::with_kernel(&model, 64, kernel).unwrap();
+            let mut all = vec![];
+            // Whole tiles, tiles in part, and rows alone.
+            for count in [1, 3, 4, 16, 19, 35] {
+                let rows = rows(count);
+                for i in 0..3 {
+                    scorer.define(InstrumentId(i), Symbol::new("AAA").unwrap());
+                    reference.define(InstrumentId(i), Symbol::new("AAA").unwrap());
+                }
+                rows.iter().enumerate().for_each(|(place, row)| scorer.stage(place, row));
+                scorer.start();
+                for (place, row) in rows.iter().enumerate() {
+                    let (found, want) = (scorer.slippage(place), reference.increments(row));
+                    assert_eq!(found.is_some(), want.is_some() && scorer.result(place).is_some());
+                    for (found, want) in found.iter().flatten().zip(want.iter().flatten()) {
+                        assert!((found - want).abs() <= 1e-5 * want.max(1.0), "{found} {want}");
+                    }
+                    all.push(found.map(|says| says.map(f32::to_bits)));
+                }
+            }
+            assert!(all.iter().flatten().flatten().any(|bits| *bits != 0));
+            of_kernels.push(all);
+        }
+        assert!(of_kernels.windows(2).all(|pair| pair[0] == pair[1]), "kernels differ");
+        // The same row says the same whatever way it took.
+        assert_eq!(of_kernels[0][0], of_kernels[0][1]);
+    }
+
+    #[test]
+    fn without_a_head_nothing_is_said() {
+        let mut scorer = FusedScorer::new(model(), 4).unwrap();
+        scorer.define(InstrumentId(0), Symbol::new("AAA").unwrap());
+        scorer.stage(0, &rows(1)[0]);
+        scorer.start();
+        assert!(scorer.result(0).is_some() && scorer.slippage(0).is_none());
     }
 }

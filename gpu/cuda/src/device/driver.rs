@@ -14,7 +14,10 @@ use candle_core::cuda_backend::cudarc::nvrtc::Ptx;
 use super::memory::{Pinned, Plan, Words};
 use super::one_line;
 use crate::abi::{Memory, Mode, Open, Status};
-use crate::layout::{BLOCK_THREADS, BUFFER_COUNT, CardProfile, Control, Job, Row, SHARED_BYTES, STOP, Why};
+use crate::layout::{
+    BLOCK_THREADS, BUFFER_COUNT, CardProfile, Control, HEAD_OUTPUTS, Job, Row, STOP, Why, head_count,
+    shared_bytes,
+};
 
 /// The kernels, compiled by build.rs.
 static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/scorer.fatbin"));
@@ -74,6 +77,7 @@ pub(super) struct Driver {
     pub(super) plan: Plan,
     blocks_max: u32,
     resident_blocks: u32,
+    shared_bytes: u32,
     mode: Mode,
     /// Last sequence that went out.
     last: u32,
@@ -86,6 +90,7 @@ pub(super) struct Driver {
     changed: [Pinned<u32>; BUFFER_COUNT],
     raw: [Pinned<f32>; BUFFER_COUNT],
     why: [Pinned<Why>; BUFFER_COUNT],
+    heads: [Pinned<f32>; BUFFER_COUNT],
     /// The card's memory that `plan` names.
     _table: CudaSlice<u32>,
     _profiles: CudaSlice<CardProfile>,
@@ -143,6 +148,8 @@ impl Driver {
         let changed = pair(|| Pinned::zeroed(&context, count.div_ceil(32)))?;
         let raw = pair(|| Pinned::zeroed(&context, 2 * count))?;
         let why = pair(|| Pinned::zeroed(&context, 2 * count))?;
+        let head_count = head_count(weights.len()).ok_or("another network")?;
+        let heads = pair(|| Pinned::zeroed(&context, 2 * count * head_count * HEAD_OUTPUTS))?;
         let words = Words(Pinned::<Control>::zeroed(&context, 1).map_err(said("pinned memory"))?);
         let own_words = Words(Pinned::<Control>::zeroed(&context, 1).map_err(said("pinned memory"))?);
         let table = stream.alloc_zeros::<u32>(count * ENTRY_WORDS).map_err(said("table"))?;
@@ -154,21 +161,25 @@ impl Driver {
             changed: [changed[0].as_ptr(), changed[1].as_ptr()],
             raw: [raw[0].as_ptr(), raw[1].as_ptr()],
             why: [why[0].as_ptr(), why[1].as_ptr()],
+            heads: [heads[0].as_ptr(), heads[1].as_ptr()],
             table: table.device_ptr(&stream).0,
             profiles: card_profiles.device_ptr(&stream).0,
             weights: card_weights.device_ptr(&stream).0,
             control: words.0.as_ptr(),
             sync: sync.device_ptr(&stream).0,
             row_capacity: request.instrument_count,
-            unused: 0,
+            head_count: u32::try_from(head_count).unwrap_or(0),
         };
+        let shared_bytes = shared_bytes(head_count);
         let multiprocessors = multiprocessors(&context)?;
-        let resident_blocks = multiprocessors * fits(&kernels.persistent)?.min(1);
+        let resident_blocks = multiprocessors * fits(&kernels.persistent, shared_bytes)?.min(1);
         let mut driver = Box::new(Self {
             graph: None,
             resident_stream: context.new_stream().map_err(said("stream"))?,
-            blocks_max: multiprocessors * fits(&kernels.batch)?.clamp(1, BLOCKS_PER_MULTIPROCESSOR),
+            blocks_max: multiprocessors
+                * fits(&kernels.batch, shared_bytes)?.clamp(1, BLOCKS_PER_MULTIPROCESSOR),
             resident_blocks: resident_blocks.max(1),
+            shared_bytes,
             mode: Mode::Launch,
             last: 0,
             description: String::new(),
@@ -188,6 +199,7 @@ impl Driver {
             changed,
             raw,
             why,
+            heads,
         });
         driver.stream.synchronize().map_err(said("opening"))?;
         driver.choose(Mode::from_code(request.mode))?;
@@ -201,6 +213,7 @@ impl Driver {
             changed: [self.changed[0].as_ptr(), self.changed[1].as_ptr()],
             raw: [self.raw[0].as_ptr().cast_const(), self.raw[1].as_ptr().cast_const()],
             why: [self.why[0].as_ptr().cast_const(), self.why[1].as_ptr().cast_const()],
+            heads: [self.heads[0].as_ptr().cast_const(), self.heads[1].as_ptr().cast_const()],
             completed: self.words.completed_at(),
             row_capacity: self.plan.row_capacity,
             mode: self.mode as u32,
@@ -213,7 +226,16 @@ impl Driver {
 
     /// The launch of a job's kernel.
     pub(super) fn geometry(&self, job: &Job) -> LaunchConfig {
-        config(job.block_count(self.blocks_max))
+        self.config(job.block_count(self.blocks_max))
+    }
+
+    /// `blocks` blocks of the scorer.
+    fn config(&self, blocks: u32) -> LaunchConfig {
+        LaunchConfig {
+            grid_dim: (blocks, 1, 1),
+            block_dim: (BLOCK_THREADS, 1, 1),
+            shared_mem_bytes: self.shared_bytes,
+        }
     }
 
     /// Starts a batch.
@@ -271,7 +293,7 @@ impl Driver {
         let mut launch = self.resident_stream.launch_builder(&self.kernels.persistent);
         launch.arg(&self.plan).arg(&sequence).arg(&IDLE_NS_MAX);
         // SAFETY: its parameters are a plan, a sequence and a time; no more blocks than the card holds at once.
-        unsafe { launch.launch(config(self.resident_blocks)) }.map(drop)
+        unsafe { launch.launch(self.config(self.resident_blocks)) }.map(drop)
     }
 
     /// Ends the persistent kernel.
@@ -309,7 +331,7 @@ impl Driver {
         let mut launch = self.stream.launch_builder(&self.kernels.replayed);
         launch.arg(&self.plan);
         // SAFETY: the kernel takes a plan; see `launch`.
-        let launched = unsafe { launch.launch(config(self.blocks_max)) }.map(drop);
+        let launched = unsafe { launch.launch(self.config(self.blocks_max)) }.map(drop);
         let graph = self
             .stream
             .end_capture(sys::CUgraphInstantiate_flags::CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH)?;
@@ -432,23 +454,14 @@ impl Drop for Driver {
     }
 }
 
-/// `blocks` blocks of the scorer.
-pub(super) fn config(blocks: u32) -> LaunchConfig {
-    LaunchConfig {
-        grid_dim: (blocks, 1, 1),
-        block_dim: (BLOCK_THREADS, 1, 1),
-        shared_mem_bytes: SHARED_BYTES,
-    }
-}
-
 fn multiprocessors(context: &CudaContext) -> Result<u32, String> {
     let attribute = sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT;
     let count = context.attribute(attribute).map_err(said("card"))?;
     Ok(u32::try_from(count).unwrap_or(1).max(1))
 }
 
-fn fits(kernel: &CudaFunction) -> Result<u32, String> {
+fn fits(kernel: &CudaFunction, shared_bytes: u32) -> Result<u32, String> {
     kernel
-        .occupancy_max_active_blocks_per_multiprocessor(BLOCK_THREADS, SHARED_BYTES as usize, None)
+        .occupancy_max_active_blocks_per_multiprocessor(BLOCK_THREADS, shared_bytes as usize, None)
         .map_err(said("occupancy"))
 }

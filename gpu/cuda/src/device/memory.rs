@@ -103,15 +103,16 @@ pub(super) struct Plan {
     pub(super) changed: [*const u32; BUFFER_COUNT],
     pub(super) raw: [*mut f32; BUFFER_COUNT],
     pub(super) why: [*mut Why; BUFFER_COUNT],
+    pub(super) heads: [*mut f32; BUFFER_COUNT],
     pub(super) table: sys::CUdeviceptr,
     pub(super) profiles: sys::CUdeviceptr,
     pub(super) weights: sys::CUdeviceptr,
     pub(super) control: *mut Control,
     pub(super) sync: sys::CUdeviceptr,
     pub(super) row_capacity: u32,
-    pub(super) unused: u32,
+    pub(super) head_count: u32,
 }
-const _: () = assert!(size_of::<Plan>() == 14 * size_of::<usize>());
+const _: () = assert!(size_of::<Plan>() == 16 * size_of::<usize>());
 
 // SAFETY: `repr(C)`, the kernels' own struct, copied by value into their parameters.
 unsafe impl DeviceRepr for Plan {}

@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use types::FEATURE_COUNT;
 
 use crate::abi::{ABI_VERSION, Engine, Library, Memory, Open, Status};
-use crate::layout::{Job, WEIGHT_COUNT};
+use crate::layout::{Job, WEIGHT_COUNT, head_count};
 use driver::Driver;
 
 static LIBRARY: Library = Library {
@@ -70,9 +70,10 @@ unsafe extern "C" fn open(
     // SAFETY: the caller hands over a request of this version of the interface.
     let request = unsafe { &*request };
     let counts = (request.size, request.weight_count as usize, request.feature_count as usize);
-    let opened = if counts == (size_of::<Open>() as u32, WEIGHT_COUNT, FEATURE_COUNT) {
+    let ours = counts.0 == size_of::<Open>() as u32 && counts.2 == FEATURE_COUNT;
+    let opened = if ours && head_count(counts.1).is_some() {
         // SAFETY: the caller's weights are as many as it says, checked to be ours.
-        let weights = unsafe { core::slice::from_raw_parts(request.weights, WEIGHT_COUNT) };
+        let weights = unsafe { core::slice::from_raw_parts(request.weights, counts.1) };
         // SAFETY: likewise its profiles.
         let profiles =
             unsafe { core::slice::from_raw_parts(request.profiles, request.profile_count as usize) };
