@@ -27,6 +27,8 @@ pub struct PolicyConfig {
     pub witness: WitnessConfig,
     /// Limits wider than the base after a long calm.
     pub widen: WidenConfig,
+    /// Orders no larger than what the book bears.
+    pub slippage: SlippageConfig,
 }
 
 impl Default for PolicyConfig {
@@ -39,6 +41,7 @@ impl Default for PolicyConfig {
             overlay: OverlayConfig::default(),
             witness: WitnessConfig::default(),
             widen: WidenConfig::default(),
+            slippage: SlippageConfig::default(),
         }
     }
 }
@@ -133,6 +136,22 @@ impl Default for WidenConfig {
     }
 }
 
+/// The order size by predicted slippage. Off unless asked for: it needs a model with a slippage head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SlippageConfig {
+    /// Orders that would cost more than this beyond the touch are too large; 0 lets any size pass.
+    pub limit_bps: f32,
+}
+
+impl SlippageConfig {
+    /// Whether sizes are bounded at all.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.limit_bps > 0.0
+    }
+}
+
 /// A policy that could not work.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PolicyConfigError {
@@ -171,6 +190,20 @@ pub enum PolicyConfigError {
         found: f64,
         /// What it may be.
         wanted: &'static str,
+    },
+    /// A slippage that is none.
+    #[error("policy: slippage.limit_bps is {found}, wanted 0 (off) to 10000")]
+    Slippage {
+        /// Its value.
+        found: f32,
+    },
+    /// A slippage limit without a model that predicts slippage.
+    #[error(
+        "policy: slippage.limit_bps is {limit_bps}, and the model has no slippage head; train one with `portcullis train slippage`, or set 0"
+    )]
+    NoSlippageHead {
+        /// The limit.
+        limit_bps: f32,
     },
     /// Widening that is not slow.
     #[error("policy: widen.{key} is {found}, wanted {wanted}")]
@@ -225,6 +258,10 @@ impl PolicyConfig {
         if !(depth_ratio > 0.0 && depth_ratio < 1.0) {
             let (key, found) = ("depth_ratio", depth_ratio);
             return Err(PolicyConfigError::Witness { key, found, wanted: "a number between 0 and 1" });
+        }
+        let found = self.slippage.limit_bps;
+        if !(0.0..=10_000.0).contains(&found) {
+            return Err(PolicyConfigError::Slippage { found });
         }
         self.check_widen()?;
         self.overlays().map(|_| ())
@@ -310,6 +347,14 @@ mod tests {
         assert_eq!(
             check("[witness]\ndepth_ratio = 2.0"),
             "policy: witness.depth_ratio is 2, wanted a number between 0 and 1"
+        );
+        assert_eq!(
+            check("[slippage]\nlimit_bps = -1.0"),
+            "policy: slippage.limit_bps is -1, wanted 0 (off) to 10000"
+        );
+        assert_eq!(
+            check("[slippage]\nlimit_bps = nan").split(',').next(),
+            Some("policy: slippage.limit_bps is NaN")
         );
         assert_eq!(check("[widen]\nstep_percent = 90"), "policy: widen.step_percent is 90, wanted 1 to 25");
     }

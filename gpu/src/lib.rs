@@ -27,6 +27,7 @@ mod reference;
 mod row;
 mod scorer;
 mod scorer_stage;
+mod size_bound;
 mod slippage;
 #[cfg(test)]
 mod synthetic;
@@ -41,7 +42,9 @@ pub use calibrate::{
 };
 pub use candle_scorer::CandleScorer;
 pub use capture::{CaptureError, FEATURE_ROWS_MAX, read_features};
-pub use config::{OverlayConfig, PolicyConfig, PolicyConfigError, RatioText, WidenConfig, WitnessConfig};
+pub use config::{
+    OverlayConfig, PolicyConfig, PolicyConfigError, RatioText, SlippageConfig, WidenConfig, WitnessConfig,
+};
 pub use cuda_scorer::{CardModel, CudaError, CudaScorer, open_cuda_scorer};
 pub use fused::{ChainError, DenseLayer, FusedAutoencoder, FusedError, FusedScorer, Kernel, Then};
 pub use gpd::Gpd;

@@ -1,10 +1,10 @@
 //! From tier to limits: what is published, for how long, and why.
 
 use gate::{
-    ClassId, Effective, Envelope, FixedScore, LimitCause, LimitWriter, Overlay, Terms, UnknownRow,
-    effective_limits,
+    ClassId, Effective, Envelope, FixedScore, LimitCause, LimitWriter, Overlay, RiskLimits, Terms,
+    UnknownRow, effective_limits,
 };
-use types::{FeatureId, FeatureVector, InstrumentId, Nanos, Tier, UnixNanos};
+use types::{FeatureId, FeatureVector, InstrumentId, Nanos, Qty, Tier, UnixNanos};
 
 use crate::config::{WidenConfig, WitnessConfig};
 use crate::normalise::Profile;
@@ -163,12 +163,22 @@ impl Widening {
     }
 }
 
+/// What limits follow from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Published {
+    tier: Tier,
+    /// Widening step.
+    step: u8,
+    /// Largest order by predicted slippage, where that counts.
+    size_bound: Option<Qty>,
+}
+
 /// The limits of one (instrument, class): the officer's envelope and what was published inside it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row {
     envelope: Envelope,
-    /// Tier and widening step of `limits`; none before the first publication.
-    published: Option<(Tier, u8)>,
+    /// Tier, widening step and size bound of `limits`; none before the first publication.
+    published: Option<Published>,
     limits: Effective,
     /// The officer changed the envelope since the last publication.
     envelope_changed: bool,
@@ -186,23 +196,48 @@ impl Row {
         self.envelope_changed = self.published.is_some();
     }
 
-    /// The limits for `tier`, widened by `step`, and why they are published.
-    pub(crate) fn publish(&mut self, overlay: &Overlay, tier: Tier, step: u8) -> (Effective, LimitCause) {
-        let cause = match self.published {
+    /// The limits for `tier`, widened by `step`, with orders of at most `size_bound`, and why they are published.
+    pub(crate) fn publish(
+        &mut self,
+        overlay: &Overlay,
+        tier: Tier,
+        step: u8,
+        size_bound: Option<Qty>,
+    ) -> (Effective, LimitCause) {
+        let wanted = Published { tier, step, size_bound };
+        let moved = match self.published {
             None => LimitCause::Boot,
             Some(_) if self.envelope_changed => LimitCause::Officer,
-            Some((old, _)) if tier > old => LimitCause::Tighten,
-            Some((old, _)) if tier < old => LimitCause::Relax,
-            Some((_, old)) if step > old => LimitCause::Widen,
-            Some((_, old)) if step < old => LimitCause::Tighten,
-            Some(_) => LimitCause::Renew,
+            Some(old) if tier > old.tier => LimitCause::Tighten,
+            Some(old) if tier < old.tier => LimitCause::Relax,
+            Some(old) if step > old.step => LimitCause::Widen,
+            Some(old) if step < old.step => LimitCause::Tighten,
+            Some(old) if old != wanted => LimitCause::Slippage,
+            Some(_) => return (self.limits, LimitCause::Renew),
         };
-        if cause != LimitCause::Renew {
-            self.limits = effective_limits(&self.envelope, tier, overlay);
-            self.published = Some((tier, step));
-            self.envelope_changed = false;
+        let limits = self.bounded(effective_limits(&self.envelope, tier, overlay), size_bound);
+        // A bound that moves above what holds anyway changes nothing.
+        let cause = match moved {
+            LimitCause::Slippage if limits == self.limits => LimitCause::Renew,
+            moved => moved,
+        };
+        (self.limits, self.published, self.envelope_changed) = (limits, Some(wanted), false);
+        (limits, cause)
+    }
+
+    /// `limits` with orders of at most `size_bound`, inside the envelope.
+    fn bounded(&self, limits: Effective, size_bound: Option<Qty>) -> Effective {
+        match size_bound {
+            Some(bound) if bound < limits.limits().max_qty => {
+                self.envelope.clamp(&RiskLimits { max_qty: bound, ..*limits.limits() })
+            }
+            _ => limits,
         }
-        (self.limits, cause)
+    }
+
+    /// Whether orders are smaller than the officer's base has them for `size_bound`'s sake.
+    pub(crate) fn binds(&self, size_bound: Option<Qty>) -> bool {
+        size_bound.is_some_and(|bound| bound < self.envelope.base().max_qty)
     }
 
     /// Ends the dynamic limits; gives what holds from now on. The next publication is a first one again.
@@ -216,8 +251,8 @@ impl Row {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use gate::{LimitTable, RiskLimits, SlotFault};
-    use types::{BookState, FEATURE_COUNT, Qty};
+    use gate::{LimitTable, SlotFault};
+    use types::{BookState, FEATURE_COUNT};
 
     pub(crate) const BASE: RiskLimits = RiskLimits {
         max_qty: Qty(500),
@@ -286,7 +321,7 @@ pub(crate) mod tests {
     fn a_row_says_why_it_publishes_and_renews_the_same_values() {
         let mut row = Row::new(&envelope());
         let mut at = |tier, step: u8, overlay: &Overlay| {
-            let (limits, cause) = row.publish(overlay, tier, step);
+            let (limits, cause) = row.publish(overlay, tier, step, None);
             (limits.limits().max_qty.0, cause)
         };
         let plain = Overlay::DEFAULT;
@@ -295,6 +330,27 @@ pub(crate) mod tests {
         assert_eq!(at(Tier::High, 0, &plain), (50, LimitCause::Tighten));
         assert_eq!(at(Tier::Elevated, 0, &plain), (250, LimitCause::Relax));
         assert_eq!(at(Tier::Critical, 0, &plain), (10, LimitCause::Tighten));
+    }
+
+    #[test]
+    fn a_size_bound_only_ever_tightens_and_stays_in_the_envelope() {
+        let mut row = Row::new(&envelope());
+        let mut at = |tier, bound: u32| {
+            let (limits, cause) = row.publish(&Overlay::DEFAULT, tier, 0, Some(Qty(bound)));
+            let same = RiskLimits { max_qty: BASE.max_qty, ..*limits.limits() };
+            assert!(tier != Tier::Normal || same == BASE, "nothing but the order size moves");
+            (limits.limits().max_qty.0, cause)
+        };
+        assert_eq!(at(Tier::Normal, 900), (500, LimitCause::Boot));
+        assert_eq!(at(Tier::Normal, 800), (500, LimitCause::Renew), "what does not bind is no news");
+        assert_eq!(at(Tier::Normal, 120), (120, LimitCause::Slippage));
+        assert_eq!(at(Tier::Normal, 120), (120, LimitCause::Renew));
+        assert_eq!(at(Tier::Normal, 130), (130, LimitCause::Slippage));
+        assert_eq!(at(Tier::High, 130), (50, LimitCause::Tighten));
+        assert_eq!(at(Tier::High, 3), (10, LimitCause::Slippage), "not below the floor");
+        assert_eq!(at(Tier::Normal, 900), (500, LimitCause::Relax));
+        let row = Row::new(&envelope());
+        assert_eq!([None, Some(Qty(499)), Some(Qty(500))].map(|b| row.binds(b)), [false, true, false]);
     }
 
     #[test]
@@ -307,7 +363,7 @@ pub(crate) mod tests {
         let (mut widening, mut row) = (Widening::default(), Row::new(&envelope()));
         let mut qty_at = |second: u64, calm: bool| {
             let step = widening.step(&config.widen, UnixNanos(second * 1_000_000_000), calm);
-            row.publish(&overlays[usize::from(step)], Tier::Normal, step).0.limits().max_qty.0
+            row.publish(&overlays[usize::from(step)], Tier::Normal, step, None).0.limits().max_qty.0
         };
         assert_eq!(qty_at(0, true), 500);
         assert_eq!(qty_at(599, true), 500);
@@ -323,13 +379,13 @@ pub(crate) mod tests {
     #[test]
     fn an_officers_change_shows_at_the_next_publication() {
         let mut row = Row::new(&envelope());
-        row.publish(&Overlay::DEFAULT, Tier::Elevated, 0);
+        row.publish(&Overlay::DEFAULT, Tier::Elevated, 0, None);
         let base = RiskLimits { max_qty: Qty(300), ..BASE };
         row.set_envelope(&Envelope::new(*envelope().floor(), base, base).unwrap());
-        let (limits, cause) = row.publish(&Overlay::DEFAULT, Tier::Elevated, 0);
+        let (limits, cause) = row.publish(&Overlay::DEFAULT, Tier::Elevated, 0, None);
         assert_eq!((limits.limits().max_qty, cause), (Qty(150), LimitCause::Officer));
         assert_eq!(row.revoke().limits().max_qty, Qty(300));
-        assert_eq!(row.publish(&Overlay::DEFAULT, Tier::Elevated, 0).1, LimitCause::Boot);
+        assert_eq!(row.publish(&Overlay::DEFAULT, Tier::Elevated, 0, None).1, LimitCause::Boot);
     }
 
     #[test]

@@ -11,6 +11,8 @@ use crate::model::Model;
 use crate::normalise::Profile;
 use crate::policy::{LimitSink, LimitUpdate, Row, Widening, Witnesses};
 use crate::scorer::{RawScore, StagedScorer, TOP_COUNT};
+use crate::size_bound::{SizeBound, size_within, touch};
+use crate::slippage::SlippageScale;
 use crate::tier::{TierChange, TierMachine};
 
 /// A vector that lags its grid point by more than this many grid steps is no picture of the present.
@@ -104,6 +106,7 @@ struct Instrument {
     machine: TierMachine,
     last: Option<ScoreRecord>,
     widening: Widening,
+    size_bound: SizeBound,
     /// Place in the batch that is being collected, plus one; 0 when there is none.
     place: u32,
     /// The same in the batch that is being scored.
@@ -173,6 +176,8 @@ struct Pending {
     instrument: InstrumentId,
     is_live: bool,
     witnesses: Witnesses,
+    /// Quantity at the touch, where that counts and is known.
+    touch: Option<f64>,
 }
 
 /// A batch that is being scored.
@@ -223,7 +228,7 @@ enum Count {
 ///
 /// **When the picture is lost** (a book that is not live, at once; no score for three grid points), the dynamic limits
 /// are revoked and the officer's base holds, unless the instrument was in a tier above Normal: then the tier's tighter
-/// limits are kept up. Revoking them would loosen a limit because the model went blind, which invariant 2 of DESIGN.md
+/// limits are kept up, as is an order size that predicted slippage holds down. Revoking them would loosen a limit because the model went blind, which invariant 2 of DESIGN.md
 /// forbids, and a gap in the feed is most likely in just the market that raised the tier.
 ///
 /// Nothing is allocated after construction; the instruments are visited in the order of their definition.
@@ -236,6 +241,8 @@ pub struct ScorerStage<S, K, O = ()> {
     overlays: Vec<Overlay>,
     profiles: Bindings<Profile>,
     calibrations: Bindings<Calibration>,
+    /// Where orders are bounded by their predicted slippage.
+    slippage: Option<Bindings<SlippageScale>>,
     instruments: Vec<Instrument>,
     /// In the order of definition.
     defined: Vec<InstrumentId>,
@@ -270,6 +277,14 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         let count = config.instrument_count_max;
         let (counter_reader, counter_cells) = counters("scorer", COUNTERS);
         let (profiles, calibrations) = (model.profiles(), model.calibrations());
+        let slippage = match (config.policy.slippage.limit_bps, model.slippage()) {
+            (0.0, _) => None,
+            (limit_bps, None) => return Err(PolicyConfigError::NoSlippageHead { limit_bps }),
+            (_, Some(head)) => {
+                let scales = head.scales();
+                Some(Bindings::new(&scales.pooled, &scales.symbols, count))
+            }
+        };
         Ok(Self {
             scorer,
             sink,
@@ -278,6 +293,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             policy: config.policy,
             profiles: Bindings::new(&profiles.pooled, &profiles.symbols, count),
             calibrations: Bindings::new(&calibrations.pooled, &calibrations.symbols, count),
+            slippage,
             instruments: vec![Instrument::default(); count],
             defined: Vec::with_capacity(count),
             rows: vec![None; count * usize::from(config.class_count)],
@@ -304,6 +320,9 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         self.scorer.define(instrument, symbol);
         self.profiles.define(instrument, symbol);
         self.calibrations.define(instrument, symbol);
+        if let Some(scales) = &mut self.slippage {
+            scales.define(instrument, symbol);
+        }
         true
     }
 
@@ -411,6 +430,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             instrument,
             is_live: vector.book_state == BookState::Live.to_u8(),
             witnesses: Witnesses::of(&self.policy.witness, profile, vector),
+            touch: self.slippage.as_ref().and_then(|_| touch(vector)),
         };
         let place = match known.place.checked_sub(1) {
             Some(place) => place as usize,
@@ -501,7 +521,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
     /// What the scored batch holds at `place`. A book that has only just become live counts as unscored: its windows are not
     /// full; so does a vector that lags the grid point.
     fn outcome(&mut self, place: usize, ts: UnixNanos) -> Outcome {
-        let Pending { ts: vector_ts, instrument, is_live, witnesses } = self.scored[place];
+        let Pending { ts: vector_ts, instrument, is_live, witnesses, touch } = self.scored[place];
         let lags = ts.since(vector_ts) > Nanos(LAG_GRID_MAX * self.policy.grid_ns);
         self.counter_cells[Count::Late as usize].add(u64::from(lags));
         let known = &mut self.instruments[instrument.index()];
@@ -522,6 +542,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             return Outcome::NoScore;
         };
         self.count(Count::Scored, 1);
+        self.bound_size(instrument, place, touch);
         Outcome::Scored(ScoreRecord {
             ts,
             instrument,
@@ -534,13 +555,26 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         })
     }
 
+    /// Takes the predicted slippage at `place` into the largest order of `instrument`. Without one the bound stays.
+    fn bound_size(&mut self, instrument: InstrumentId, place: usize, touch: Option<f64>) {
+        let scale = self.slippage.as_ref().and_then(|scales| scales.of(instrument));
+        if let (Some(scale), Some(touch), Some(says)) = (scale, touch, self.scorer.slippage(place)) {
+            let within = size_within(self.policy.slippage.limit_bps, scale, &says, touch);
+            self.instruments[instrument.index()].size_bound.step(within);
+        }
+    }
+
     /// Publishes or revokes every row of `instrument`.
     fn publish(&mut self, instrument: InstrumentId, ts: UnixNanos, now: UnixNanos, trip: bool) {
         let known = &mut self.instruments[instrument.index()];
         let Some(last) = known.last else { return };
         let blind = known.is_blind(self.policy.tier.missing_count_max);
         let step = known.widen(&self.policy, ts);
-        let revoke = blind && known.limits_tier == Tier::Normal;
+        let size_bound = known.size_bound.get();
+        let classes = usize::from(self.class_count);
+        let rows = &self.rows[instrument.index() * classes..][..classes];
+        let bound = rows.iter().flatten().any(|row| row.binds(size_bound));
+        let revoke = blind && known.limits_tier == Tier::Normal && !bound;
         if revoke && core::mem::replace(&mut known.revoked, true) {
             return;
         }
@@ -553,7 +587,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             let (limits, cause) = if revoke {
                 (row.revoke(), LimitCause::Revoke)
             } else {
-                row.publish(overlay, limits_tier, step)
+                row.publish(overlay, limits_tier, step, size_bound)
             };
             self.version = self.version.wrapping_add(1);
             let update = LimitUpdate {
@@ -617,7 +651,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> Stage for PolledScorer<S, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::WidenConfig;
+    use crate::config::{SlippageConfig, WidenConfig};
     use crate::policy::tests::{BASE, envelope};
     use crate::reference::ReferenceScorer;
     use crate::scorer::{Increments, Scorer, Staged};
@@ -1000,6 +1034,97 @@ mod tests {
         let config = ScorerStageConfig { instrument_count_max: 1, class_count: 1, batch, policy };
         let made = ScorerStage::new(config, model(), Staged::new(Told::default(), 1), Sent::default(), ());
         assert!(made.err().unwrap().to_string().contains("lease_ns is 1"));
+    }
+
+    /// A scorer that says the same slippage of every row.
+    struct Priced(Staged<Told>, Option<Increments>);
+
+    impl Scorer for Priced {
+        fn name(&self) -> &'static str {
+            "priced"
+        }
+
+        fn define(&mut self, _: InstrumentId, _: Symbol) {}
+
+        fn score(&mut self, rows: &[FeatureVector], out: &mut [Option<RawScore>]) {
+            self.0.score(rows, out);
+        }
+    }
+
+    impl StagedScorer for Priced {
+        fn stage(&mut self, place: usize, row: &FeatureVector) {
+            self.0.stage(place, row);
+        }
+
+        fn start(&mut self) {
+            self.0.start();
+        }
+
+        fn is_ready(&mut self) -> bool {
+            true
+        }
+
+        fn result(&self, place: usize) -> Option<RawScore> {
+            self.0.result(place)
+        }
+
+        fn slippage(&self, _: usize) -> Option<Increments> {
+            self.1
+        }
+    }
+
+    #[test]
+    fn orders_are_no_larger_than_what_the_book_bears() {
+        let model = model().clone().with_slippage(crate::slippage::tests::random_head(1)).unwrap();
+        let slippage = SlippageConfig { limit_bps: 4.0 };
+        let config = ScorerStageConfig {
+            instrument_count_max: 1,
+            class_count: 1,
+            batch: BatchConfig::WHOLE_GRID,
+            policy: PolicyConfig { slippage, ..policy() },
+        };
+        let unheaded = ScorerStage::new(
+            config.clone(),
+            self::model(),
+            Staged::new(Told::default(), 1),
+            Sent::default(),
+            (),
+        );
+        assert!(unheaded.err().unwrap().to_string().contains("the model has no slippage head"));
+
+        let scorer = Priced(Staged::new(Told::default(), 1), Some([1.0; 16]));
+        let mut stage = ScorerStage::new(config, &model, scorer, Sent::default(), Heard::default()).unwrap();
+        // AAA's unit is 0.5 bps for the first size and grows with its root: 4 bps are spent between 8 and 16 times the touch.
+        let symbol = Symbol::new("AAA").unwrap();
+        stage.define(InstrumentId(0), symbol);
+        stage.set_envelope(InstrumentId(0), ClassId(0), &envelope());
+        let mut at = |grid: u64, says: Option<f32>, touch: f64, vector: FeatureVector| {
+            stage.scorer.1 = says.map(|v| [v; 16]);
+            let mut vector = vector;
+            vector.set(FeatureId::TopDepth, f64::ln(touch));
+            stage.sink.0.clear();
+            stage.on_vectors(&[vector, FeatureVector::end_of_grid(ts(grid))], ts(grid));
+            let update = *stage.sink.0.last().unwrap();
+            (update.limits.limits().max_qty.0, update.cause)
+        };
+        let scale = model.slippage().unwrap().scale(symbol);
+        let multiple = crate::slippage::largest_size(&scale.costs_bps(&[1.0; 16])[0], 4.0);
+        assert!(multiple > 8.0 && multiple < 16.0, "{multiple}");
+        let bound = |touch: f64| (f64::from(multiple) * touch + 1e-6) as u32;
+        let calm = |grid| scored(0, grid, 0.01);
+        assert_eq!(at(0, Some(1.0), 1_000.0, calm(0)), (500, LimitCause::Boot));
+        assert_eq!(at(1, Some(1.0), 30.0, calm(1)), (bound(30.0), LimitCause::Slippage));
+        // It comes back a hundredth at a time, and stays without news, and when the picture is lost.
+        assert_eq!(
+            at(2, Some(1.0), 1_000.0, calm(2)),
+            (bound(30.0) + bound(30.0) / 100, LimitCause::Slippage)
+        );
+        let held = bound(30.0) + bound(30.0) / 100;
+        assert_eq!(at(3, None, 1_000.0, calm(3)), (held, LimitCause::Renew));
+        for grid in 4..12 {
+            assert_eq!(at(grid, Some(1.0), 1_000.0, lost(0, grid)), (held, LimitCause::Renew));
+        }
+        assert_eq!(at(12, Some(1.0), 0.1, calm(12)).0, 10, "the floor");
     }
 
     fn early(row_count_max: usize, wait_ns: u64) -> BatchConfig {

@@ -5,7 +5,8 @@ use control::config::{Plan, TierPolicy};
 use control::limits::LimitKey;
 use gate::Ratio;
 use gpu::{
-    Band, BatchConfig, CriticalBand, OverlayConfig, PolicyConfig, RatioText, ScorerStageConfig, TierConfig, WidenConfig,
+    Band, BatchConfig, CriticalBand, OverlayConfig, PolicyConfig, RatioText, ScorerStageConfig, SlippageConfig,
+    TierConfig, WidenConfig,
 };
 use std::collections::BTreeMap;
 use types::Nanos;
@@ -80,6 +81,7 @@ fn of(plan: &Plan) -> Result<PolicyConfig> {
         overlay,
         warmup_ns: WARMUP_NS,
         widen: widen(plan)?,
+        slippage: SlippageConfig { limit_bps: plan.policy.slippage.limit_bps as f32 },
         ..PolicyConfig::default()
     })
 }

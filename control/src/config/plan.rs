@@ -290,6 +290,7 @@ impl Checker<'_> {
         self.widening(&policy.normal.overlay_pct);
         self.range("policy.critical.enter_within_ms", critical.enter_within_ms, 100, 60_000);
         self.range("policy.critical.witnesses", critical.witnesses, 1, 16);
+        self.range("policy.slippage.limit_bps", policy.slippage.limit_bps, 0, 10_000);
         self.overlay(policy)
     }
 

@@ -255,6 +255,16 @@ pub struct Policy {
     pub high: TierPolicy,
     /// The last, left by a person alone.
     pub critical: CriticalPolicy,
+    /// Order sizes by what they would cost.
+    pub slippage: SlippagePolicy,
+}
+
+/// `[policy.slippage]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SlippagePolicy {
+    /// Orders predicted to cost more than this beyond the touch are too large; 0 lets any size pass.
+    pub limit_bps: u32,
 }
 
 /// Floor, base and cap of one limit, as written.

@@ -93,6 +93,8 @@ pub enum LimitCause {
     Officer = 6,
     /// The scorer took its word back: from here on the static limits hold. Its lease is zero.
     Revoke = 7,
+    /// The predicted slippage of a large order changed, and the order size with it.
+    Slippage = 8,
 }
 
 impl LimitCause {
@@ -107,6 +109,7 @@ impl LimitCause {
             5 => Self::Widen,
             6 => Self::Officer,
             7 => Self::Revoke,
+            8 => Self::Slippage,
             _ => Self::Unknown,
         }
     }
@@ -123,6 +126,7 @@ impl LimitCause {
             Self::Widen => "widen",
             Self::Officer => "officer",
             Self::Revoke => "revoke",
+            Self::Slippage => "slippage",
         }
     }
 }
@@ -525,7 +529,10 @@ mod tests {
 
     #[test]
     fn numbers_and_words_of_causes_are_pinned() {
-        let words = ["unknown", "boot", "renew", "tighten", "relax", "widen", "officer", "revoke", "unknown"];
+        let words = [
+            "unknown", "boot", "renew", "tighten", "relax", "widen", "officer", "revoke", "slippage",
+            "unknown",
+        ];
         for (number, word) in (0_u8..).zip(words) {
             let cause = LimitCause::from_u8(number);
             assert_eq!(cause.as_str(), word);

@@ -432,9 +432,9 @@ impl Engine {
         }
         if let (Some((head, scratch)), false) = (&mut self.head, out.slippage.is_empty()) {
             for (k, line) in head.tile(s, x, scratch).iter().enumerate() {
-                for lane in 0..tile.count {
-                    if let Some(out) = out.slippage.get_mut(tile.places[lane]) {
-                        out[k] = line[lane];
+                for (says, place) in line.iter().zip(&tile.places[..tile.count]) {
+                    if let Some(out) = out.slippage.get_mut(*place) {
+                        out[k] = *says;
                     }
                 }
             }
