@@ -87,7 +87,8 @@ fn scores(scorer: &mut dyn Scorer, rows: &[FeatureVector]) -> Vec<Option<RawScor
     out
 }
 
-/// Every row, staged and from the table, against double precision and against the fused CPU scorer.
+/// Every row, staged and from the table, against double precision and against the fused CPU scorer; the staged ones also by way of
+/// Candle's operation over the same kernel.
 fn parity(out: &mut Transcript, model: &Model, feeder: &mut Feeder<LoadedCard>) -> Result<(), String> {
     let count = UNIVERSES[UNIVERSES.len() - 1];
     let rows = vectors(count);
@@ -100,6 +101,11 @@ fn parity(out: &mut Transcript, model: &Model, feeder: &mut Feeder<LoadedCard>) 
             stage(feeder, &rows)?;
         }
         let (job, _) = run(feeder, if from_table { count } else { 0 }).map_err(|e| e.to_string())?;
+        if !from_table {
+            let differs =
+                |status| format!("parity: the kernel as a Candle operation gives other bits ({status:?})");
+            feeder.card_mut().measure(Measure::FusedOp, &job, &mut [0]).map_err(differs)?;
+        }
         for (i, (want, fused)) in want.iter().zip(&fused).enumerate() {
             let found = if from_table { feeder.instrument(&job, i) } else { feeder.row(&job, i) };
             let (Some(found), Some(want), Some(fused)) = (found, want, fused) else {
@@ -187,6 +193,7 @@ fn floors(
             ("device-floor", Measure::DeviceFloor),
             ("device-copy-floor", Measure::CopyFloor),
             ("device-fused", Measure::Device),
+            ("candle-fused-operation", Measure::FusedOp),
             ("candle-operations", Measure::Candle),
             ("candle-graph", Measure::CandleGraph),
         ];

@@ -119,6 +119,7 @@ enum Measure : uint32_t {
   MEASURE_CANDLE_GRAPH = 3,   // the same captured once and replayed
   MEASURE_COPY_FLOOR = 4,     // the staged rows alone, copied to the card: device time
   MEASURE_DEVICE_FLOOR = 5,   // an empty kernel between two events: device time
+  MEASURE_FUSED_OP = 6,       // the fused kernel as a Candle operation over the job's rows, to the results on the host
 };
 
 struct Open {

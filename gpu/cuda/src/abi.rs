@@ -100,6 +100,9 @@ pub enum Measure {
     CopyFloor = 4,
     /// An empty kernel between two events: device time.
     DeviceFloor = 5,
+    /// The fused kernel as a Candle operation over the job's rows, to the results on the host: host time. Fails when its
+    /// scores are not the bits of the job's batch, which must have been done before.
+    FusedOp = 6,
 }
 
 /// What the appliance hands over at opening; the library copies what the pointers name.

@@ -140,6 +140,7 @@ const EXCEPTIONS: &[(&str, &str, usize, &[&str])] = &[
             "device/timing.rs",
             "device/candle_path.rs",
             "device/train.rs",
+            "device/fused_op.rs",
         ],
     ),
 ];

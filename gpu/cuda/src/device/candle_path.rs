@@ -1,19 +1,36 @@
-//! The network in plain Candle operations on the card: the readable reference, and what the kernels are measured against. Over
-//! rows that are normalised already; raw scores alone.
+//! The network in plain Candle operations: the readable reference, and what the kernels are measured against. Over rows that are
+//! normalised already; raw scores, and the three features that made most of each.
 
 use std::time::Instant;
 
 use candle_core::cuda_backend::WrapErr;
 use candle_core::cuda_backend::cudarc::driver::{CudaGraph, DevicePtr, result, sys};
-use candle_core::{DType, Device, Result, Storage, Tensor};
+use candle_core::{DType, Result, Storage, Tensor};
 use types::FEATURE_COUNT;
 
 use super::driver::Driver;
+use super::fused_op::Scores;
 use super::memory::Pinned;
 use crate::layout::{INVERSE_SCALE, LATENT_COUNT, LATENT_MAX, LATENT_MIN, LAYERS, layer_offset};
 
 /// Runs before the one that is kept, so that Candle's caches are warm.
 const WARM: usize = 3;
+
+/// Features that are named.
+const NAMED: usize = 3;
+
+/// Raw scores and shares agree with the fused kernel's within so much; sums have another order here.
+const AGREEMENT: f32 = 1e-5;
+
+/// What the network says of rows.
+pub(super) struct Judged {
+    /// Raw scores, one per row.
+    raw: Tensor,
+    /// Shares of the three largest features, rows by 3.
+    shares: Tensor,
+    /// Those features, rows by 3.
+    features: Tensor,
+}
 
 /// The network as tensors, and rows to score.
 pub(super) struct CandlePath {
@@ -21,13 +38,16 @@ pub(super) struct CandlePath {
     latent: (Tensor, Tensor),
     inverse_scale: Tensor,
     x: Tensor,
+    /// The features' numbers, 1 by features.
+    numbers: Tensor,
+    /// Below every share, rows by features: what has been named is not named again.
+    named: Tensor,
 }
 
 impl CandlePath {
-    /// The driver's network over `rows` made-up rows.
-    pub(super) fn new(driver: &Driver, rows: usize) -> Result<Self> {
-        let device = &driver.device;
-        let packed = &driver.weights;
+    /// The network of `packed` over `x`, rows by twice the features.
+    pub(super) fn new(packed: &[f32], x: Tensor) -> Result<Self> {
+        let device = x.device();
         let slice = |at: usize, count: usize| Tensor::from_slice(&packed[at..at + count], count, device);
         let mut layers = Vec::with_capacity(LAYERS.len());
         for (index, (inputs, outputs)) in LAYERS.into_iter().enumerate() {
@@ -37,11 +57,14 @@ impl CandlePath {
         }
         let latent = (slice(LATENT_MIN, 2 * LATENT_COUNT)?, slice(LATENT_MAX, 2 * LATENT_COUNT)?);
         let inverse_scale = slice(INVERSE_SCALE, FEATURE_COUNT)?;
-        Ok(Self { layers, latent, inverse_scale, x: made_up(rows, device)? })
+        let numbers: Vec<u32> = (0..).take(FEATURE_COUNT).collect();
+        let numbers = Tensor::from_vec(numbers, (1, FEATURE_COUNT), device)?;
+        let named = Tensor::full(-1.0_f32, (x.dim(0)?, FEATURE_COUNT), device)?;
+        Ok(Self { layers, latent, inverse_scale, x, numbers, named })
     }
 
-    /// Raw scores of the rows.
-    pub(super) fn forward(&self) -> Result<Tensor> {
+    /// Scores the rows.
+    pub(super) fn forward(&self) -> Result<Judged> {
         let layer = |i: usize, x: &Tensor| x.matmul(&self.layers[i].0)?.broadcast_add(&self.layers[i].1);
         let hidden = layer(1, &layer(0, &self.x)?.relu()?)?.relu()?;
         let held = layer(2, &hidden)?.broadcast_maximum(&self.latent.0)?.broadcast_minimum(&self.latent.1)?;
@@ -50,17 +73,76 @@ impl CandlePath {
         let target = self.x.narrow(1, 0, FEATURE_COUNT)?;
         let usable = self.x.narrow(1, FEATURE_COUNT, FEATURE_COUNT)?.affine(-1.0, 1.0)?;
         let errors = (target - rebuilt.narrow(1, 0, FEATURE_COUNT)?)?.broadcast_mul(&self.inverse_scale)?;
-        (errors.sqr()? * &usable)?.sum(1)? / usable.sum(1)?
+        let each = (errors.sqr()? * &usable)?;
+        let sum = each.sum_keepdim(1)?;
+        let raw = (sum.flatten_all()? / usable.sum(1)?)?;
+        let (shares, features) = self.largest(each)?;
+        // Shares of nothing are nothing.
+        let shares = shares.broadcast_div(&sum.maximum(f64::from(f32::MIN_POSITIVE))?)?;
+        Ok(Judged { raw, shares, features })
     }
 
-    /// From the first operation to the scores on the host.
+    /// The largest entries of each row, largest first, and their features.
+    fn largest(&self, mut left: Tensor) -> Result<(Tensor, Tensor)> {
+        let (mut shares, mut features) = (Vec::with_capacity(NAMED), Vec::with_capacity(NAMED));
+        for _ in 0..NAMED {
+            let feature = left.argmax_keepdim(1)?;
+            shares.push(left.gather(&feature, 1)?);
+            left = self.numbers.broadcast_eq(&feature)?.where_cond(&self.named, &left)?;
+            features.push(feature);
+        }
+        Ok((Tensor::cat(&shares, 1)?.contiguous()?, Tensor::cat(&features, 1)?.contiguous()?))
+    }
+
+    /// Compares with what the fused kernel said of the same rows.
+    ///
+    /// # Errors
+    /// The first row of which they say different things.
+    pub(super) fn agrees(&self, fused: &Scores) -> Result<()> {
+        let ours = self.forward()?;
+        let (raw, fused_raw) = (ours.raw.to_vec1::<f32>()?, fused.raw.to_vec1::<f32>()?);
+        let (shares, fused_shares) = (ours.shares.to_vec2::<f32>()?, fused.shares.to_vec2::<f32>()?);
+        let (features, fused_features) = (ours.features.to_vec2::<u32>()?, fused.features.to_vec2::<u8>()?);
+        let scored = fused.scored.flatten_all()?.to_vec1::<u8>()?;
+        for row in (0..raw.len()).filter(|row| scored[*row] == 1) {
+            let near = |a: f32, b: f32| (a - b).abs() <= AGREEMENT * b.abs().max(1.0);
+            let same = (0..NAMED).all(|place| {
+                let share = fused_shares[row][place];
+                let others = (0..NAMED).filter(|other| *other != place);
+                // Which of two shares as large comes first is a matter of rounding; that of the last may stand outside.
+                let tied = others.into_iter().any(|other| near(fused_shares[row][other], share));
+                let named = features[row][place] == u32::from(fused_features[row][place]);
+                near(shares[row][place], share) && (named || tied || place == NAMED - 1)
+            });
+            if !same || !near(raw[row], fused_raw[row]) {
+                candle_core::bail!(
+                    "row {row}: found {} of {:?} {:?}, the fused kernel says {} of {:?} {:?}",
+                    raw[row],
+                    features[row],
+                    shares[row],
+                    fused_raw[row],
+                    fused_features[row],
+                    fused_shares[row]
+                )
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything said of the rows side by side: raw score, shares, features.
+    fn table(&self) -> Result<Tensor> {
+        let Judged { raw, shares, features } = self.forward()?;
+        Tensor::cat(&[raw.unsqueeze(1)?, shares, features.to_dtype(DType::F32)?], 1)?.contiguous()
+    }
+
+    /// From the first operation to everything on the host.
     pub(super) fn time(&self, samples: &mut [u64]) -> Result<()> {
         for _ in 0..WARM {
-            self.forward()?.to_vec1::<f32>()?;
+            self.table()?.flatten_all()?.to_vec1::<f32>()?;
         }
         for sample in samples {
             let start = Instant::now();
-            self.forward()?.to_vec1::<f32>()?;
+            self.table()?.flatten_all()?.to_vec1::<f32>()?;
             *sample = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
         }
         Ok(())
@@ -69,8 +151,8 @@ impl CandlePath {
     /// The same as one graph, ending with a copy to pinned memory.
     pub(super) fn time_graph(&self, driver: &Driver, samples: &mut [u64]) -> Result<()> {
         let rows = self.x.dim(0)?;
-        let out = Tensor::zeros(rows, DType::F32, &driver.device)?;
-        let host = Pinned::<f32>::zeroed(&driver.context, rows).w()?;
+        let out = Tensor::zeros((rows, 1 + 2 * NAMED), DType::F32, &driver.device)?;
+        let host = Pinned::<f32>::zeroed(&driver.context, out.elem_count()).w()?;
         let graph = self.capture(driver, &out, &host)?;
         for sample in samples {
             let start = Instant::now();
@@ -78,7 +160,7 @@ impl CandlePath {
             driver.stream.synchronize().w()?;
             *sample = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
         }
-        let want = self.forward()?.to_vec1::<f32>()?;
+        let want = self.table()?.flatten_all()?.to_vec1::<f32>()?;
         let same = want.iter().zip(host.as_slice()).all(|(a, b)| (a - b).abs() <= 1e-6 * a.abs().max(1.0));
         if same { Ok(()) } else { candle_core::bail!("the graph's scores differ from the operations'") }
     }
@@ -88,7 +170,7 @@ impl CandlePath {
         // Strides that operations upload are kept on the card while this lives: a capture may hold no upload.
         let _strides = driver.device.as_cuda_device()?.enable_cuda_graph_htod_cache();
         for _ in 0..WARM {
-            out.slice_set(&self.forward()?, 0, 0)?;
+            out.slice_set(&self.table()?, 0, 0)?;
         }
         stream.synchronize().w()?;
         stream.begin_capture(sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL).w()?;
@@ -103,7 +185,7 @@ impl CandlePath {
     }
 
     fn record(&self, driver: &Driver, out: &Tensor, host: &Pinned<f32>) -> Result<()> {
-        out.slice_set(&self.forward()?, 0, 0)?;
+        out.slice_set(&self.table()?, 0, 0)?;
         let (storage, _) = out.storage_and_layout();
         let Storage::Cuda(storage) = &*storage else { candle_core::bail!("scores are not on the card") };
         let from = storage.as_cuda_slice::<f32>()?.device_ptr(&driver.stream).0;
@@ -114,14 +196,102 @@ impl CandlePath {
     }
 }
 
-/// Rows like normalised ones, with nothing missing.
-fn made_up(rows: usize, device: &Device) -> Result<Tensor> {
-    let mut values = Vec::with_capacity(rows * 2 * FEATURE_COUNT);
-    for row in 0..rows {
-        for column in 0..2 * FEATURE_COUNT {
-            let phase = u16::try_from((row * 7 + column * 3) % 23).unwrap_or(0);
-            values.push(if column < FEATURE_COUNT { f32::from(phase) / 8.0 - 1.4 } else { 0.0 });
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::WEIGHT_COUNT;
+    use candle_core::Device;
+
+    /// Numbers between -1 and 1.
+    fn numbers(count: usize, mut state: u32) -> Vec<f32> {
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            f32::from(u16::try_from(state >> 16).unwrap_or(0)) / 32_768.0 - 1.0
+        };
+        (0..count).map(|_| next()).collect()
+    }
+
+    fn packed() -> Vec<f32> {
+        let mut packed = numbers(WEIGHT_COUNT, 1);
+        packed[LATENT_MIN..][..LATENT_COUNT].fill(-0.5);
+        packed[LATENT_MAX..][..LATENT_COUNT].fill(0.5);
+        packed[INVERSE_SCALE..][..FEATURE_COUNT].fill(2.0);
+        packed
+    }
+
+    /// Rows with a feature missing here and there; the last has none at all.
+    fn inputs(rows: usize) -> Vec<f32> {
+        let mut x = numbers(rows * 2 * FEATURE_COUNT, 2);
+        for (row, x) in x.chunks_exact_mut(2 * FEATURE_COUNT).enumerate() {
+            for feature in 0..FEATURE_COUNT {
+                let missing = (row + feature) % 7 == 0 || row == rows - 1;
+                x[feature] = if missing { 0.0 } else { 3.0 * x[feature] };
+                x[FEATURE_COUNT + feature] = f32::from(u8::from(missing));
+            }
+        }
+        x
+    }
+
+    /// Each feature's squared error by the book, in double precision.
+    fn squares(packed: &[f32], x: &[f32]) -> Vec<f64> {
+        let mut h: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
+        for (index, (inputs, outputs)) in LAYERS.into_iter().enumerate() {
+            let layer = &packed[layer_offset(index)..];
+            let product =
+                |o: usize| (0..inputs).map(|i| f64::from(layer[i * outputs + o]) * h[i]).sum::<f64>();
+            h = (0..outputs).map(|o| product(o) + f64::from(layer[inputs * outputs + o])).collect();
+            match index {
+                2 => h.iter_mut().for_each(|v| *v = v.clamp(-0.5, 0.5)),
+                5 => {}
+                _ => h.iter_mut().for_each(|v| *v = v.max(0.0)),
+            }
+        }
+        let square =
+            |i: usize| (2.0 * (f64::from(x[i]) - h[i])).powi(2) * f64::from(1.0 - x[FEATURE_COUNT + i]);
+        (0..FEATURE_COUNT).map(square).collect()
+    }
+
+    #[test]
+    fn operations_score_and_name_as_the_law_says() {
+        let (packed, rows) = (packed(), 40);
+        let x = inputs(rows);
+        let tensor = Tensor::from_slice(&x, (rows, 2 * FEATURE_COUNT), &Device::Cpu).unwrap();
+        let table = CandlePath::new(&packed, tensor).unwrap().table().unwrap().to_vec2::<f32>().unwrap();
+        for (x, said) in x.chunks_exact(2 * FEATURE_COUNT).zip(&table).take(rows - 1) {
+            let squares = squares(&packed, x);
+            let (sum, usable) =
+                (squares.iter().sum::<f64>(), 13.0 - f64::from(x[FEATURE_COUNT..].iter().sum::<f32>()));
+            assert!((f64::from(said[0]) - sum / usable).abs() <= 1e-5 * (sum / usable).max(1.0), "{said:?}");
+            let mut order: Vec<usize> = (0..FEATURE_COUNT).collect();
+            order.sort_by(|a, b| squares[*b].total_cmp(&squares[*a]));
+            for place in 0..NAMED {
+                assert!((f64::from(said[1 + place]) - squares[order[place]] / sum).abs() <= 1e-5, "{said:?}");
+                assert_eq!(said[1 + NAMED + place] as usize, order[place], "{said:?} {squares:?}");
+            }
+        }
+        assert_eq!(table[rows - 1][1..1 + NAMED], [0.0; NAMED], "nothing was there");
+    }
+
+    #[test]
+    fn what_the_fused_kernel_says_otherwise_is_found() {
+        let (packed, rows) = (packed(), 12);
+        let x = Tensor::from_vec(inputs(rows), (rows, 2 * FEATURE_COUNT), &Device::Cpu).unwrap();
+        let path = CandlePath::new(&packed, x).unwrap();
+        let said = |scale: f64, add: f64| {
+            let ours = path.forward().unwrap();
+            let features = (ours.features.to_dtype(DType::F32).unwrap() + add).unwrap();
+            let mut scored = vec![1_u8; rows];
+            scored[rows - 1] = 0;
+            path.agrees(&Scores {
+                raw: (ours.raw * scale).unwrap(),
+                shares: ours.shares,
+                features: features.to_dtype(DType::U8).unwrap(),
+                scored: Tensor::from_vec(scored, (rows, 1), &Device::Cpu).unwrap(),
+            })
+        };
+        said(1.0, 0.0).unwrap();
+        for (scale, add) in [(1.0001, 0.0), (1.0, 1.0)] {
+            assert!(said(scale, add).unwrap_err().to_string().starts_with("row "));
         }
     }
-    Tensor::from_vec(values, (rows, 2 * FEATURE_COUNT), device)
 }

@@ -23,9 +23,9 @@ use crate::layout::{
 static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/scorer.fatbin"));
 
 /// Words of the struct `Sync`.
-const SYNC_WORDS: usize = 8;
+pub(super) const SYNC_WORDS: usize = 8;
 /// Words of an `Entry`.
-const ENTRY_WORDS: usize = 16;
+pub(super) const ENTRY_WORDS: usize = 16;
 /// Blocks per multiprocessor: beyond it, loading the network again costs more than the blocks gain.
 const BLOCKS_PER_MULTIPROCESSOR: u32 = 4;
 /// The persistent kernel ends by itself after so long without a request: many grid steps, and short beside a person's patience.
@@ -88,8 +88,8 @@ pub(super) struct Driver {
     pub(super) own_words: Words,
     pub(super) rows: [Pinned<Row>; BUFFER_COUNT],
     changed: [Pinned<u32>; BUFFER_COUNT],
-    raw: [Pinned<f32>; BUFFER_COUNT],
-    why: [Pinned<Why>; BUFFER_COUNT],
+    pub(super) raw: [Pinned<f32>; BUFFER_COUNT],
+    pub(super) why: [Pinned<Why>; BUFFER_COUNT],
     heads: [Pinned<f32>; BUFFER_COUNT],
     /// The card's memory that `plan` names.
     _table: CudaSlice<u32>,

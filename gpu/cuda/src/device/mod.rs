@@ -2,6 +2,7 @@
 
 mod candle_path;
 mod driver;
+mod fused_op;
 mod memory;
 mod timing;
 mod train;

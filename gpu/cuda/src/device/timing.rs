@@ -6,9 +6,11 @@ use candle_core::cuda_backend::cudarc::driver::{CudaFunction, DevicePtr, DriverE
 
 use super::candle_path::CandlePath;
 use super::driver::{Driver, status_of};
+use super::fused_op::{FusedScore, rows_on_card};
 use super::memory::Plan;
 use crate::abi::{Measure, Status};
-use crate::layout::Job;
+use crate::layout::{Job, Row};
+use candle_core::{Result as CandleResult, Tensor, bail};
 
 /// Longest wait for one sample.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -22,6 +24,9 @@ pub(super) fn measure(driver: &mut Driver, what: u32, job: &Job, samples: &mut [
         w if w == Measure::CopyFloor as u32 => copy_floor(driver, job, samples),
         w if w == Measure::Candle as u32 => return candle(driver, job, samples, false),
         w if w == Measure::CandleGraph as u32 => return candle(driver, job, samples, true),
+        w if w == Measure::FusedOp as u32 => {
+            return if fused_op(driver, job, samples).is_ok() { Status::Ok } else { Status::Kernel };
+        }
         _ => return Status::Unsupported,
     };
     match taken {
@@ -94,12 +99,62 @@ fn copy_floor(driver: &Driver, job: &Job, samples: &mut [u64]) -> Result<(), Dri
     })
 }
 
+/// Rows that no market has, with a feature missing here and there.
+fn made_up(count: usize) -> Vec<Row> {
+    let value = |row: usize, feature: usize| f64::from(((row * 7 + feature * 3) % 23) as u8) / 5.0 - 1.5;
+    let row = |row: usize| Row {
+        values: core::array::from_fn(|feature| value(row, feature)),
+        valid: if row.is_multiple_of(10) { 0x0fff } else { 0x1fff },
+        ..Row::default()
+    };
+    (0..count).map(row).collect()
+}
+
+/// Operations that score otherwise than the fused kernel are not timed.
+fn checked_path(driver: &Driver, rows: usize) -> CandleResult<CandlePath> {
+    let operation = FusedScore::new(driver, rows)?;
+    let weights = Tensor::from_slice(&driver.weights, driver.weights.len(), &driver.device)?;
+    let fused = operation.scores(&rows_on_card(driver, &made_up(rows))?, &weights)?;
+    let path = CandlePath::new(&driver.weights, operation.inputs()?)?;
+    path.agrees(&fused)?;
+    Ok(path)
+}
+
 fn candle(driver: &Driver, job: &Job, samples: &mut [u64], graph: bool) -> Status {
     let rows = (job.row_count + job.universe).max(1) as usize;
-    let path = match CandlePath::new(driver, rows) {
-        Ok(path) => path,
-        Err(_) => return Status::Kernel,
-    };
-    let taken = if graph { path.time_graph(driver, samples) } else { path.time(samples) };
+    let taken = checked_path(driver, rows)
+        .and_then(|path| if graph { path.time_graph(driver, samples) } else { path.time(samples) });
     if taken.is_ok() { Status::Ok } else { Status::Kernel }
+}
+
+/// The fused kernel as an operation over the job's rows, to the scores on the host. Its scores are those of the job's batch, which
+/// was the last of its buffer, bit for bit.
+fn fused_op(driver: &Driver, job: &Job, samples: &mut [u64]) -> CandleResult<()> {
+    let (buffer, count) = ((job.buffer & 1) as usize, job.row_count as usize);
+    let staged = rows_on_card(driver, &driver.rows[buffer].as_slice()[..count])?;
+    let operation = FusedScore::new(driver, count)?;
+    let weights = Tensor::from_slice(&driver.weights, driver.weights.len(), &driver.device)?;
+    let said = operation.scores(&staged, &weights)?;
+    let (raw, shares) = (said.raw.to_vec1::<f32>()?, said.shares.to_vec2::<f32>()?);
+    let (features, scored) = (said.features.to_vec2::<u8>()?, said.scored.flatten_all()?.to_vec1::<u8>()?);
+    for row in 0..count {
+        let (want, why) = (driver.raw[buffer].as_slice()[row], driver.why[buffer].as_slice()[row]);
+        let same = raw[row].to_bits() == want.to_bits()
+            && shares[row].iter().zip(why.share).all(|(a, b)| a.to_bits() == b.to_bits())
+            && features[row] == why.feature
+            && scored[row] == why.scored;
+        if !same {
+            bail!("row {row}: the operation's score is {}, the batch's {want}", raw[row])
+        }
+    }
+    for sample in samples {
+        let start = Instant::now();
+        let said = operation.scores(&staged, &weights)?;
+        said.raw.to_vec1::<f32>()?;
+        said.shares.flatten_all()?.to_vec1::<f32>()?;
+        said.features.flatten_all()?.to_vec1::<u8>()?;
+        said.scored.flatten_all()?.to_vec1::<u8>()?;
+        *sample = ns(start);
+    }
+    Ok(())
 }
