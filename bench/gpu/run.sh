@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything there is to measure on a card, in one call of under eight minutes, into bench/results/<date>-<card>/.
-#   bench/gpu/run.sh pack       on the machine that builds: the library and the bench into bench/gpu/prebuilt (about 30 MB)
+#   bench/gpu/run.sh pack       on the machine that builds: the library and the bench into bench/gpu/prebuilt (22 MB)
 #   bench/gpu/run.sh            on the machine with the card (Hopper, driver 580 or newer). No network, no Rust, no toolkit is
 #                               needed there, but CUDA 13's libcublas and libcurand: a toolkit's, or those PyTorch brings
 # Carry bench/gpu and gpu/models. PyTorch, ONNX Runtime and compute-sanitizer are used where they are; what is not is said.

@@ -216,7 +216,7 @@ pub(crate) struct TrainVae {
     /// Passes over the data
     #[arg(long, value_name = "N")]
     pub(crate) epochs: Option<u32>,
-    /// What fits the network; the same seed gives the same weights again on the same device
+    /// What fits the network; the same seed gives weights that are alike on both, not equal
     #[arg(long, default_value = "cpu")]
     pub(crate) device: DeviceKind,
     /// The library that drives the card (scripts/build-cuda.sh); without it, the one that `scorer.cuda_library` names by default
