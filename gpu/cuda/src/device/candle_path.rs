@@ -42,6 +42,8 @@ pub(super) struct CandlePath {
     numbers: Tensor,
     /// Below every share, rows by features: what has been named is not named again.
     named: Tensor,
+    /// Least sum that shares are taken of, 1 by 1. A tensor, since a capture may hold no upload of a number.
+    sum_min: Tensor,
 }
 
 impl CandlePath {
@@ -60,7 +62,8 @@ impl CandlePath {
         let numbers: Vec<u32> = (0..).take(FEATURE_COUNT).collect();
         let numbers = Tensor::from_vec(numbers, (1, FEATURE_COUNT), device)?;
         let named = Tensor::full(-1.0_f32, (x.dim(0)?, FEATURE_COUNT), device)?;
-        Ok(Self { layers, latent, inverse_scale, x, numbers, named })
+        let sum_min = Tensor::from_slice(&[f32::MIN_POSITIVE], (1, 1), device)?;
+        Ok(Self { layers, latent, inverse_scale, x, numbers, named, sum_min })
     }
 
     /// Scores the rows.
@@ -78,7 +81,7 @@ impl CandlePath {
         let raw = (sum.flatten_all()? / usable.sum(1)?)?;
         let (shares, features) = self.largest(each)?;
         // Shares of nothing are nothing.
-        let shares = shares.broadcast_div(&sum.maximum(f64::from(f32::MIN_POSITIVE))?)?;
+        let shares = shares.broadcast_div(&sum.broadcast_maximum(&self.sum_min)?)?;
         Ok(Judged { raw, shares, features })
     }
 
