@@ -26,10 +26,16 @@ const ROWS_MAX: usize = 1 << 16;
 
 /// Why a capture could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write feature capture {}: {source}", path.display())]
+#[error("cannot write capture {}: {source}", path.display())]
 pub struct CaptureError {
     path: PathBuf,
     source: ParquetError,
+}
+
+impl CaptureError {
+    pub(crate) fn new(path: &Path, source: ParquetError) -> Self {
+        Self { path: path.to_owned(), source }
+    }
 }
 
 /// Rows that wait for the next row group, column by column.
@@ -82,7 +88,7 @@ impl FeatureWriter {
     /// # Errors
     /// [`CaptureError`] when it cannot be created.
     pub fn create(path: &Path) -> Result<Self, CaptureError> {
-        let error = |source| CaptureError { path: path.to_owned(), source };
+        let error = |source| CaptureError::new(path, source);
         let hash = format!("{:016x}", FeatureSchema::V1.hash);
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).map_err(error)?))

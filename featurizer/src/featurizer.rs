@@ -18,6 +18,7 @@
 use types::{Action, BookEvent, EventFlags, FeatureVector, InstrumentId, Px, Side, Symbol, UnixNanos};
 
 use crate::bitset::BitSet;
+use crate::costs::{CostRow, Ledger};
 use crate::features::{Engine, GRID_NS, QUIET, Rows};
 use crate::sinks::{FeatureSink, Observer, Sinks, TopOfBook, TopOfBookSink};
 use crate::{
@@ -118,6 +119,8 @@ struct Core {
     changed: BitSet,
     changed_list: Vec<u32>,
     counters: FeaturizerCounters,
+    /// Costs of orders at each vector, when they are captured.
+    costs: Option<Box<Ledger>>,
 }
 
 /// A grid point whose vectors are being made, in ascending order but for instruments with events of their own.
@@ -157,6 +160,7 @@ impl Featurizer {
             changed: BitSet::new(n),
             changed_list: Vec::with_capacity(n),
             counters: FeaturizerCounters::default(),
+            costs: None,
         };
         Ok(Self { books, core })
     }
@@ -195,6 +199,21 @@ impl Featurizer {
             self.core.set_grid(grid + 1);
         }
         self.core.flush(features)
+    }
+
+    /// From now on, prices orders of several sizes whenever a vector is made of a book that allows it; the rows wait, in
+    /// memory that grows, until [`Featurizer::take_costs`].
+    pub fn capture_costs(&mut self) {
+        self.core.costs = Some(Box::new(Ledger::new(self.books.capacity())));
+    }
+
+    /// Takes the rows whose outcome is known; with `last`, the input being over, also those whose outcome never will be.
+    pub fn take_costs(&mut self, last: bool) -> Vec<CostRow> {
+        let Some(costs) = &mut self.core.costs else { return Vec::new() };
+        if last {
+            costs.close();
+        }
+        costs.take()
     }
 
     /// One instrument's book.
@@ -555,6 +574,11 @@ impl Core {
         if touched || moved {
             self.unsent.insert(i);
             self.counters.vectors += 1;
+            if let Some(costs) = &mut self.costs
+                && let Some(book) = books.book(InstrumentId(i as u32))
+            {
+                costs.at_grid(i, grid, touched, &book);
+            }
         }
     }
 

@@ -16,6 +16,7 @@ mod apply;
 mod bitset;
 mod book;
 pub mod capture;
+pub mod costs;
 mod far;
 pub mod features;
 mod featurizer;

@@ -4,6 +4,7 @@
 use crate::desk::TopNote;
 use crate::tables::BookTables;
 use featurizer::capture::FeatureWriter;
+use featurizer::costs::CostWriter;
 use featurizer::{Book, Effect, FeatureSink, Featurizer, Observer, Sinks, TopOfBook, TopOfBookSink};
 use stage::ring::LosslessTx;
 use stage::{HopHistogram, RingRx, Stage, Work};
@@ -107,6 +108,8 @@ pub(crate) struct BookOutputs {
     pub(crate) notes: Option<LosslessTx<BookNote>>,
     /// The feature capture.
     pub(crate) capture: Option<FeatureWriter>,
+    /// The costs of orders.
+    pub(crate) costs: Option<CostWriter>,
     /// bbo.csv and depth.csv.
     pub(crate) tables: BookTables,
 }
@@ -138,7 +141,10 @@ pub(crate) struct BookStage {
 }
 
 impl BookStage {
-    pub(crate) fn new(featurizer: Featurizer, rx: RingRx<BookEvent>, mut out: BookOutputs) -> Self {
+    pub(crate) fn new(mut featurizer: Featurizer, rx: RingRx<BookEvent>, mut out: BookOutputs) -> Self {
+        if out.costs.is_some() {
+            featurizer.capture_costs();
+        }
         let tables = std::mem::take(&mut out.tables);
         Self {
             featurizer,
@@ -181,6 +187,9 @@ impl BookStage {
         }
         if let Some(capture) = self.out.capture.take() {
             capture.finish()?;
+        }
+        if let Some(costs) = self.out.costs.take() {
+            costs.finish()?;
         }
         std::mem::take(&mut self.watch.tables).finish()
     }
@@ -266,6 +275,18 @@ impl BookStage {
         self.vectors.items.is_empty()
     }
 
+    /// Writes the costs that are known; with `last`, also the rows whose costs never will be.
+    fn capture_costs(&mut self, last: bool) {
+        let Self { featurizer, out, error, watch, .. } = self;
+        let Some(costs) = &mut out.costs else { return };
+        for row in featurizer.take_costs(last) {
+            let symbol = featurizer.symbol(row.instrument).filter(|&s| watch.tables.filter.keeps(s));
+            if let (Some(symbol), None) = (symbol, &error) {
+                *error = costs.write(symbol, &row).err().map(Into::into);
+            }
+        }
+    }
+
     fn capture_new(&mut self) {
         let Self { featurizer, out, vectors, captured, error, watch, .. } = self;
         if let Some(capture) = &mut out.capture {
@@ -297,6 +318,7 @@ impl Stage for BookStage {
             }
         }
         let applied = self.apply();
+        self.capture_costs(false);
         self.hand_on();
         Work::of(applied)
     }
@@ -308,6 +330,7 @@ impl BookStage {
         if !self.finished {
             self.finished = self.featurizer.finish(&mut self.vectors);
             self.collect_notes();
+            self.capture_costs(self.finished);
             self.hand_on();
             return Work::of(1);
         }

@@ -72,6 +72,8 @@ pub(crate) enum Table {
     Limits,
     /// verdicts.csv: what the gate said to each order
     Verdicts,
+    /// costs.parquet: what orders of eight sizes would have cost, to train the impact network
+    Costs,
 }
 
 #[derive(Args, Debug)]

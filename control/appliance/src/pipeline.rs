@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use control::config::Plan;
 use dataplane::{EventTx, Feed, FeedStats};
 use featurizer::capture::FeatureWriter;
+use featurizer::costs::CostWriter;
 use featurizer::{Featurizer, FeaturizerConfig, OnFull};
 use gpu::{Model, ScorerStage};
 use stage::{
@@ -30,6 +31,7 @@ pub(crate) type AnyFeed = Box<dyn Feed + Send>;
 pub(crate) struct LineFiles {
     pub(crate) tables: BookTables,
     pub(crate) capture: Option<FeatureWriter>,
+    pub(crate) costs: Option<CostWriter>,
     pub(crate) scores: Option<Sheet>,
     pub(crate) limits: Option<Sheet>,
     pub(crate) filter: Filter,
@@ -76,11 +78,11 @@ impl<O: DeskObserver> Line<O> {
     /// A bound that cannot be met, or a model that does not fit the policy.
     pub(crate) fn new(parts: LineParts<'_, O>, events: stage::RingRx<BookEvent>) -> Result<Self> {
         let LineParts { plan, model, files, desks, observer, score_latency, latency } = parts;
-        let LineFiles { tables, capture, scores, limits, filter } = files;
+        let LineFiles { tables, capture, costs, scores, limits, filter } = files;
         let start = UnixNanos(0);
         let (notes_tx, notes_rx) = ring(NOTES_DEPTH);
         let wants_notes = !desks.is_empty();
-        let mut out = BookOutputs { vectors: None, defines: None, notes: None, capture, tables };
+        let mut out = BookOutputs { vectors: None, defines: None, notes: None, capture, costs, tables };
         out.notes = wants_notes.then(|| LosslessTx::new(notes_tx));
         let mut scores_rx = None;
         let scorer = match model {

@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use control::config::{Plan, load};
 use dataplane::{EventTx, FeedConfig, FeedKind, FileOptions, ItchFraming, ReceiverHops, open_files};
 use featurizer::capture::FeatureWriter;
+use featurizer::costs::CostWriter;
 use gpu::Model;
 use stage::LiveClock;
 use std::path::Path;
@@ -164,7 +165,9 @@ fn create_outputs(args: &cli::Replay, out: &mut OutputDir) -> Result<(LineFiles,
     let verdicts = sheet(Table::Verdicts, "verdicts.csv", tables::VERDICTS_HEADING)?;
     let wanted = args.write.contains(&Table::Features);
     let capture = wanted.then(|| FeatureWriter::create(&out.pending("features.parquet"))).transpose()?;
-    Ok((LineFiles { tables, capture, scores, limits, filter }, verdicts))
+    let wanted = args.write.contains(&Table::Costs);
+    let costs = wanted.then(|| CostWriter::create(&out.pending("costs.parquet"))).transpose()?;
+    Ok((LineFiles { tables, capture, costs, scores, limits, filter }, verdicts))
 }
 
 fn desks(orders: &Arc<[OrderRow]>, plan: &Plan, adaptive: bool, latency: &mut Latency) -> Result<Vec<Desk>> {
