@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use parquet::basic::Type as PhysicalType;
 use parquet::column::reader::get_typed_column_reader;
-use parquet::data_type::{BoolType, ByteArrayType, DataType, DoubleType, Int64Type};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::schema::types::SchemaDescriptor;
@@ -48,6 +48,16 @@ pub enum CaptureError {
         /// The hash it names, or `none`.
         found: String,
         /// The hash of this build.
+        wanted: String,
+    },
+    /// Costs of other sizes.
+    #[error("{}: found the order sizes {found}, wanted {wanted}; capture it again with this build", path.display())]
+    Sizes {
+        /// The file.
+        path: PathBuf,
+        /// The sizes it names, or `none`.
+        found: String,
+        /// The sizes of this build.
         wanted: String,
     },
     /// Columns are missing or of another type.
@@ -94,17 +104,7 @@ impl Columns {
     /// Finds the columns by name; gives every fault at once.
     fn find(schema: &SchemaDescriptor) -> Result<Self, Vec<String>> {
         let mut faults = Vec::new();
-        let mut find = |name: &str, wanted: PhysicalType| {
-            let found = schema.columns().iter().position(|column| column.path().string() == name);
-            match found.map(|i| (i, schema.column(i))) {
-                None => faults.push(format!("column {name} missing")),
-                Some((_, column)) if column.physical_type() != wanted || column.max_rep_level() > 0 => {
-                    faults.push(format!("column {name} found {}, wanted {wanted}", column.physical_type()));
-                }
-                Some((i, _)) => return i,
-            }
-            0
-        };
+        let mut find = |name: &str, wanted| column_at(schema, name, wanted, true, &mut faults);
         let columns = Self {
             ts: find("ts_ns", PhysicalType::INT64),
             symbol: find("symbol", PhysicalType::BYTE_ARRAY),
@@ -115,8 +115,64 @@ impl Columns {
     }
 }
 
+/// The position of the column `name`, or 0 and a fault: missing, of another type than `wanted`, a list, or able to hold
+/// nulls where it must not.
+pub(crate) fn column_at(
+    schema: &SchemaDescriptor,
+    name: &str,
+    wanted: PhysicalType,
+    nulls: bool,
+    faults: &mut Vec<String>,
+) -> usize {
+    let found = schema.columns().iter().position(|column| column.path().string() == name);
+    match found.map(|i| (i, schema.column(i))) {
+        None => faults.push(format!("column {name} missing")),
+        Some((_, column)) if column.physical_type() != wanted || column.max_rep_level() > 0 => {
+            faults.push(format!("column {name} found {}, wanted {wanted}", column.physical_type()));
+        }
+        Some((i, column)) if nulls || column.max_def_level() == 0 => return i,
+        Some(_) => faults.push(format!("column {name} found optional, wanted required")),
+    }
+    0
+}
+
+/// The value under `key` in a file's metadata, or `none`.
+pub(crate) fn metadata_value(reader: &SerializedFileReader<File>, key: &str) -> String {
+    let pairs = reader.metadata().file_metadata().key_value_metadata();
+    let found = pairs.into_iter().flatten().find(|kv| kv.key == key).and_then(|kv| kv.value.clone());
+    found.unwrap_or_else(|| "none".to_owned())
+}
+
+/// Time and symbol of each row; `row` is the number of the first in its file.
+pub(crate) fn read_keys(
+    path: &Path,
+    row: usize,
+    times: Vec<Option<i64>>,
+    symbols: Vec<Option<ByteArray>>,
+) -> Result<Vec<(UnixNanos, Symbol)>, CaptureError> {
+    let key = |(i, (ts, symbol)): (usize, (Option<i64>, Option<ByteArray>))| {
+        let fault = |column, found, wanted| CaptureError::Row {
+            path: path.to_owned(),
+            row: row + i,
+            column,
+            found,
+            wanted,
+        };
+        let Some(ns) = ts.and_then(|ts| u64::try_from(ts).ok()) else {
+            let found = ts.map_or("null".to_owned(), |ts| ts.to_string());
+            return Err(fault("ts_ns", found, "nanoseconds since 1970"));
+        };
+        let text = symbol.as_ref().and_then(|s| std::str::from_utf8(s.data()).ok()).unwrap_or("");
+        let Some(symbol) = Symbol::new(text.trim_end()) else {
+            return Err(fault("symbol", format!("{text:?}"), "1 to 8 printable ASCII bytes"));
+        };
+        Ok((UnixNanos(ns), symbol))
+    };
+    times.into_iter().zip(symbols).enumerate().map(key).collect()
+}
+
 /// One column of a row group; `None` where the file holds null.
-fn read_column<T: DataType>(
+pub(crate) fn read_column<T: DataType>(
     group: &dyn RowGroupReader,
     index: usize,
 ) -> Result<Vec<Option<T::T>>, ParquetError> {
@@ -142,9 +198,7 @@ fn read_column<T: DataType>(
 
 fn check_schema(path: &Path, reader: &SerializedFileReader<File>) -> Result<(), CaptureError> {
     let wanted = format!("{:016x}", FeatureSchema::V1.hash);
-    let pairs = reader.metadata().file_metadata().key_value_metadata();
-    let found = pairs.into_iter().flatten().find(|kv| kv.key == SCHEMA_KEY).and_then(|kv| kv.value.clone());
-    let found = found.unwrap_or_else(|| "none".to_owned());
+    let found = metadata_value(reader, SCHEMA_KEY);
     if found == wanted { Ok(()) } else { Err(CaptureError::Schema { path: path.to_owned(), found, wanted }) }
 }
 
@@ -189,19 +243,8 @@ fn read_group(
     let start = rows.len();
     let times = read_column::<Int64Type>(group, columns.ts).map_err(parquet)?;
     let symbols = read_column::<ByteArrayType>(group, columns.symbol).map_err(parquet)?;
-    for (ts, symbol) in times.into_iter().zip(symbols) {
-        let row = rows.len() - first;
-        let fault =
-            |column, found, wanted| CaptureError::Row { path: path.to_owned(), row, column, found, wanted };
-        let Some(ns) = ts.and_then(|ts| u64::try_from(ts).ok()) else {
-            let found = ts.map_or("null".to_owned(), |ts| ts.to_string());
-            return Err(fault("ts_ns", found, "nanoseconds since 1970"));
-        };
-        let text = symbol.as_ref().and_then(|s| std::str::from_utf8(s.data()).ok()).unwrap_or("");
-        let Some(symbol) = Symbol::new(text.trim_end()) else {
-            return Err(fault("symbol", format!("{text:?}"), "1 to 8 printable ASCII bytes"));
-        };
-        rows.push(FeatureRow { ts: UnixNanos(ns), symbol, valid: 0, values: [0.0; FEATURE_COUNT] });
+    for (ts, symbol) in read_keys(path, start - first, times, symbols)? {
+        rows.push(FeatureRow { ts, symbol, valid: 0, values: [0.0; FEATURE_COUNT] });
     }
     for feature in 0..FEATURE_COUNT {
         let values = read_column::<DoubleType>(group, columns.values[feature]).map_err(parquet)?;
@@ -220,7 +263,6 @@ fn read_group(
 mod tests {
     use super::*;
     use crate::synthetic::calm;
-    use parquet::data_type::ByteArray;
     use parquet::file::metadata::KeyValue;
     use parquet::file::properties::WriterProperties;
     use parquet::file::writer::SerializedFileWriter;

@@ -65,8 +65,9 @@ pub use scorer_stage::{
     BatchConfig, PolledScorer, ScoreObserver, ScoreRecord, ScorerStage, ScorerStageConfig,
 };
 pub use slippage::{
-    SLIPPAGE_COSTS, SLIPPAGE_HORIZON_NS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageModel, SlippageRecord,
-    SlippageScale, largest_size,
+    CostSample, SLIPPAGE_COSTS, SLIPPAGE_HORIZON_NS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageError,
+    SlippageHoldout, SlippageModel, SlippageProgress, SlippageRecord, SlippageReport, SlippageScale,
+    SlippageTrainConfig, judge_slippage, largest_size, read_costs, train_slippage,
 };
 pub use tier::{Band, CriticalBand, TierCause, TierChange, TierConfig, TierConfigError, TierMachine};
 pub use train::{

@@ -351,7 +351,7 @@ struct Split {
 }
 
 /// Drops the rows within `warmup_ns` of a symbol's first in each session; `rows` are in time order.
-fn drop_warmup(rows: &mut Vec<FeatureRow>, warmup_ns: u64) {
+pub(crate) fn drop_warmup(rows: &mut Vec<FeatureRow>, warmup_ns: u64) {
     // Start of the session and last row, by symbol.
     let mut sessions = BTreeMap::new();
     rows.retain(|row| {

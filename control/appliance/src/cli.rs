@@ -197,6 +197,42 @@ pub(crate) struct Scenario {
 pub(crate) enum Train {
     /// The anomaly model: a variational autoencoder of calm markets
     Vae(TrainVae),
+    /// The impact network: what an order would pay beyond the best price
+    Slippage(TrainSlippage),
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  portcullis scenario calm --seed 1 --minutes 60 --out out/calm1
+  portcullis replay out/calm1/calm.pcap --feed itch50 --static --write features,costs --out out/calm1
+  portcullis train vae --features out/calm1/features.parquet --out out/model
+  portcullis train slippage --features out/calm1/features.parquet --costs out/calm1/costs.parquet \\
+      --model out/model --out out/model-with-costs")]
+pub(crate) struct TrainSlippage {
+    /// Feature captures (features.parquet of `replay`)
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    pub(crate) features: Vec<PathBuf>,
+    /// Costs of the same replays (costs.parquet)
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    pub(crate) costs: Vec<PathBuf>,
+    /// Model that gets the impact network, and whose profiles normalise its inputs; the shipped default without it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: Option<PathBuf>,
+    /// Directory for the model with its impact network; must not exist unless --force
+    #[arg(long, required_unless_present = "judge", value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Seed of initialisation and shuffling; the same seed gives the same weights
+    #[arg(long, default_value_t = 1, value_name = "SEED")]
+    pub(crate) seed: u64,
+    /// Passes over the data
+    #[arg(long, value_name = "N")]
+    pub(crate) epochs: Option<u32>,
+    /// Train nothing: judge the model's impact network on these captures against baselines fitted to their first half
+    #[arg(long, conflicts_with_all = ["out", "epochs", "force"])]
+    pub(crate) judge: bool,
+    /// Replace an existing model, and write one that is worse than a baseline or whose quantile does not cover
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Args, Debug)]

@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         cli::Command::Replay(args) => replay::run(&args),
         cli::Command::Scenario(args) => scenario::run(&args),
         cli::Command::Train(cli::Train::Vae(args)) => train::vae(&args),
+        cli::Command::Train(cli::Train::Slippage(args)) => train::slippage(&args),
         cli::Command::Hist(args) => hist::run(&args),
     };
     match outcome {

@@ -1,25 +1,20 @@
 //! `portcullis train`: models from feature captures.
 
 use crate::cli;
-use anyhow::{Context, Result, ensure};
+use crate::replay::load_model;
+use anyhow::{Context, Result, bail, ensure};
 use control::config::load;
-use gpu::{CardTrainer, FeatureRow, Phase, Progress, TrainConfig, TrainDevice, train_vae_on};
-use std::path::PathBuf;
+use gpu::{
+    CardTrainer, CostSample, FeatureRow, Phase, Progress, SLIPPAGE_SIZES, SlippageHoldout,
+    SlippageTrainConfig, TrainConfig, TrainDevice, judge_slippage, train_slippage, train_vae_on,
+};
+use std::path::{Path, PathBuf};
 
 pub(crate) fn vae(args: &cli::TrainVae) -> Result<()> {
-    ensure!(
-        args.force || !args.out.exists(),
-        "{} exists; a model is never overwritten by accident: add --force to replace it",
-        args.out.display()
-    );
+    refuse_existing(&args.out, args.force)?;
     // Before the captures, which may be long to read.
     let device = open(args.device, args.cuda_library.as_ref())?;
-    let mut rows: Vec<FeatureRow> = Vec::new();
-    for path in &args.features {
-        let before = rows.len();
-        gpu::read_features(path, &mut rows)?;
-        eprintln!("{}: {} rows", path.display(), rows.len() - before);
-    }
+    let rows = read_all(&args.features, gpu::read_features)?;
     let mut config = TrainConfig { seed: args.seed, ..TrainConfig::default() };
     if let Some(epochs) = args.epochs {
         config.epoch_count_max = epochs;
@@ -50,6 +45,100 @@ pub(crate) fn vae(args: &cli::TrainVae) -> Result<()> {
         holdout.critical
     );
     Ok(())
+}
+
+fn refuse_existing(out: &Path, force: bool) -> Result<()> {
+    ensure!(
+        force || !out.exists(),
+        "{} exists; a model is never overwritten by accident: add --force to replace it",
+        out.display()
+    );
+    Ok(())
+}
+
+/// The rows of all `paths`.
+fn read_all<T, E>(
+    paths: &[PathBuf],
+    read: impl Fn(&Path, &mut Vec<T>) -> std::result::Result<(), E>,
+) -> Result<Vec<T>>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let mut rows = Vec::new();
+    for path in paths {
+        let before = rows.len();
+        read(path, &mut rows)?;
+        eprintln!("{}: {} rows", path.display(), rows.len() - before);
+    }
+    Ok(rows)
+}
+
+pub(crate) fn slippage(args: &cli::TrainSlippage) -> Result<()> {
+    if let Some(out) = &args.out {
+        refuse_existing(out, args.force)?;
+    }
+    let model = load_model(args.model.as_deref())?;
+    let features: Vec<FeatureRow> = read_all(&args.features, gpu::read_features)?;
+    let costs: Vec<CostSample> = read_all(&args.costs, gpu::read_costs)?;
+    let mut config = SlippageTrainConfig { seed: args.seed, ..SlippageTrainConfig::default() };
+    if let Some(epochs) = args.epochs {
+        config.epoch_count_max = epochs;
+    }
+    let Some(out) = &args.out else {
+        let Some(holdout) = judge_slippage(&model, &config, features, costs) else {
+            bail!("model {} has no impact network to judge", model.id());
+        };
+        print_holdout(&holdout);
+        return Ok(());
+    };
+    let bar = indicatif::ProgressBar::new(u64::from(config.epoch_count_max));
+    let head = train_slippage(&config, &model, features, costs, &mut |progress| {
+        bar.set_position(u64::from(progress.epoch));
+        bar.println(format!("epoch {:>3}: validation {:.5} bps", progress.epoch, progress.validation_loss));
+    })?;
+    bar.finish_and_clear();
+    let report = head.record().report.clone();
+    println!(
+        "fitted {} of {} decisions, kept epoch {}, costs multiplied by {:.4}",
+        report.rows_fitted, report.rows_joined, report.epochs, report.factor
+    );
+    print_holdout(&report.holdout);
+    match report.refusal() {
+        Some(reason) if !args.force => {
+            bail!("{reason}; nothing was written (--force writes it all the same)")
+        }
+        Some(reason) => eprintln!("warning: {reason}; written because of --force"),
+        None => {}
+    }
+    let model = model.with_slippage(head)?;
+    model.save(out).with_context(|| format!("cannot save the model to {}", out.display()))?;
+    println!("model {} in {}", model.id(), out.display());
+    Ok(())
+}
+
+/// The comparison on decisions that nothing was fitted to.
+fn print_holdout(holdout: &SlippageHoldout) {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+    table.set_header(["90 % quantile of", "pinball loss, bps"]);
+    for (name, loss) in [
+        ("impact network", holdout.pinball_head),
+        ("book walk now + offset", holdout.pinball_walk),
+        ("volatility x sqrt(size)", holdout.pinball_square_root),
+    ] {
+        table.add_row([name.to_owned(), format!("{loss:.5}")]);
+    }
+    println!("holdout: {} decisions, {} costs compared", holdout.rows, holdout.compared);
+    println!("{table}");
+    println!(
+        "{:+.2} % of the better baseline's loss; covers {:.2} % of the costs; slope in size {:.3}",
+        -100.0 * holdout.improvement(),
+        100.0 * holdout.coverage,
+        holdout.slope
+    );
+    let sizes = SLIPPAGE_SIZES.iter().zip(&holdout.coverage_by_size);
+    let sizes: Vec<String> = sizes.map(|(size, share)| format!("{size}: {:.1} %", 100.0 * share)).collect();
+    println!("coverage by size: {}", sizes.join(", "));
 }
 
 /// The device that `kind` names, ready to fit.
@@ -101,5 +190,55 @@ mod tests {
         assert!(line.starts_with("--device cuda cannot be had; it wants a card"), "{line}");
         assert!(line.contains(&format!("{}: cannot open shared object", library.display())), "{line}");
         assert!(!line.contains('\n') && !out.exists(), "{line}");
+    }
+
+    /// What the command line `line` leads to, each word that begins with `@` standing for a path in `folder`.
+    fn command(folder: &Path, line: &str) -> Result<()> {
+        let word = |word: &str| match word.strip_prefix('@') {
+            Some(name) => folder.join(name).display().to_string(),
+            None => word.to_owned(),
+        };
+        let words = std::iter::once("portcullis".to_owned()).chain(line.split_whitespace().map(word));
+        match <cli::Cli as clap::Parser>::try_parse_from(words)?.command {
+            cli::Command::Scenario(args) => crate::scenario::run(&args),
+            cli::Command::Replay(args) => crate::replay::run(&args),
+            cli::Command::Train(cli::Train::Slippage(args)) => slippage(&args),
+            other => bail!("{other:?} is none of this test's commands"),
+        }
+    }
+
+    #[test]
+    fn an_impact_network_is_trained_from_a_replay_and_a_bad_one_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = |line: &str| command(folder.path(), line);
+        run("scenario calm --seed 3 --minutes 7 --out @day").unwrap();
+        run("replay @day/calm.pcap --feed itch50 --static --write features,costs --out @day").unwrap();
+        let train = |rest: &str| {
+            run(&format!(
+                "train slippage --features @day/features.parquet --costs @day/costs.parquet --epochs 1 {rest}"
+            ))
+        };
+        // One pass over five minutes is no match for the book itself, and says so.
+        let line = format!("{:#}", train("--out @model").unwrap_err());
+        assert!(line.contains("on the holdout, wanted ") && line.contains("nothing was written"), "{line}");
+        assert!(!folder.path().join("model").exists() && !line.contains('\n'), "{line}");
+        for out in ["model", "again"] {
+            train(&format!("--out @{out} --force")).unwrap();
+        }
+        let file = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+        assert_eq!(file("model/slippage.safetensors"), file("again/slippage.safetensors"));
+        assert_eq!(file("model/manifest.toml"), file("again/manifest.toml"));
+        let (model, shipped) =
+            (gpu::Model::load(&folder.path().join("model")).unwrap(), gpu::Model::shipped().unwrap());
+        assert!(model.slippage().is_some());
+        assert_eq!(model.profiles(), shipped.profiles(), "nothing else of the model changes");
+        run("train slippage --features @day/features.parquet --costs @day/costs.parquet --model @model --judge")
+            .unwrap();
+        let line = format!("{:#}", train("--out @model").unwrap_err());
+        assert!(line.contains("never overwritten by accident"), "{line}");
+        let swapped =
+            run("train slippage --features @day/costs.parquet --costs @day/features.parquet --out @x");
+        let line = format!("{:#}", swapped.unwrap_err());
+        assert!(line.contains("costs.parquet: column spread_bps missing"), "{line}");
     }
 }

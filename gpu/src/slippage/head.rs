@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use types::Symbol;
 
 use super::scale::{SLIPPAGE_COSTS, SLIPPAGE_SIZES, SlippageScale};
+use super::train::{SlippageReport, SlippageTrainConfig};
 use super::{SLIPPAGE_HORIZON_NS, SLIPPAGE_QUANTILE};
 use crate::network::{Layer, WeightsError, layers_from_bytes, layers_to_bytes};
 use crate::normalise::{INPUT_COUNT, Input};
@@ -24,13 +25,33 @@ pub(crate) struct SlippageScales {
 }
 
 /// Where a head comes from: facts of its training, kept in the manifest.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SlippageRecord {
     /// First decision fitted to, ns since 1970.
     pub first_ts_ns: u64,
-    /// Last decision fitted to, ns since 1970.
+    /// Last decision fitted to or calibrated on, ns since 1970.
     pub last_ts_ns: u64,
+    /// Settings.
+    pub config: SlippageTrainConfig,
+    /// Results.
+    pub report: SlippageReport,
+}
+
+impl SlippageScales {
+    /// The scale that holds for `symbol`.
+    pub(crate) fn of(&self, symbol: Symbol) -> &SlippageScale {
+        match self.symbols.binary_search_by_key(&symbol, |(name, _)| *name) {
+            Ok(i) => &self.symbols[i].1,
+            Err(_) => &self.pooled,
+        }
+    }
+
+    /// Multiplies every cost by `factor`.
+    pub(crate) fn multiply(&mut self, factor: f32) {
+        let all = self.symbols.iter_mut().map(|(_, scale)| scale).chain([&mut self.pooled]);
+        all.flat_map(|scale| &mut scale.increment_bps).for_each(|bps| *bps *= factor);
+    }
 }
 
 /// The impact network of a model. What is inside has been checked: every number finite, every scale positive.
@@ -50,10 +71,7 @@ impl SlippageModel {
     /// What the increments of `symbol` are counted in.
     #[must_use]
     pub fn scale(&self, symbol: Symbol) -> &SlippageScale {
-        match self.scales.symbols.binary_search_by_key(&symbol, |(name, _)| *name) {
-            Ok(i) => &self.scales.symbols[i].1,
-            Err(_) => &self.scales.pooled,
-        }
+        self.scales.of(symbol)
     }
 
     /// The scale of symbols it was not trained on, and those with one of their own, sorted.
@@ -164,7 +182,7 @@ pub(crate) mod tests {
         SlippageModel {
             layers,
             scales: SlippageScales { pooled: scale(1.0, 6), symbols },
-            record: SlippageRecord { first_ts_ns: 1, last_ts_ns: 2 },
+            record: SlippageRecord { first_ts_ns: 1, last_ts_ns: 2, ..SlippageRecord::default() },
         }
     }
 

@@ -6,15 +6,25 @@
 //! An increment is counted in the symbol's own usual increment ([`SlippageScale`]), because the inputs, normalised by
 //! symbol, say how a market is compared with its usual self and not how wide its usual self is.
 
+mod baseline;
+mod capture;
+mod dataset;
+mod evaluate;
+mod fit;
 mod head;
 mod scale;
+mod train;
 
+pub use capture::{CostSample, read_costs};
+pub use evaluate::SlippageHoldout;
 #[cfg(test)]
 pub(crate) use head::tests;
-
 pub(crate) use head::{SlippageManifest, SlippageScales};
 pub use head::{SlippageModel, SlippageRecord};
 pub use scale::{SLIPPAGE_COSTS, SLIPPAGE_SIZES, SlippageScale, largest_size};
+pub use train::{
+    SlippageError, SlippageProgress, SlippageReport, SlippageTrainConfig, judge_slippage, train_slippage,
+};
 
 /// The quantile of the cost that the head predicts.
 pub const SLIPPAGE_QUANTILE: f64 = 0.9;

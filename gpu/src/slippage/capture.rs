@@ -1,0 +1,121 @@
+//! Reads costs.parquet, which `replay --write costs` writes: columns found by name, the sizes checked against this build's.
+
+use std::fs::File;
+use std::path::Path;
+
+use parquet::basic::Type as PhysicalType;
+use parquet::data_type::{ByteArrayType, DoubleType, Int64Type};
+use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
+use parquet::schema::types::SchemaDescriptor;
+use types::{Symbol, UnixNanos};
+
+use super::scale::{SLIPPAGE_COSTS, SLIPPAGE_SIZES};
+use crate::capture::{CaptureError, FEATURE_ROWS_MAX, column_at, metadata_value, read_column, read_keys};
+
+/// Metadata key of the sizes.
+const SIZES_KEY: &str = "portcullis.cost_sizes";
+
+/// What orders decided on at one grid point cost, in bps: of a buyer, then of a seller, smallest size first; NaN where the
+/// book did not hold the size, or nobody knows.
+#[derive(Clone, Copy, Debug)]
+pub struct CostSample {
+    /// Grid point of the decision.
+    pub ts: UnixNanos,
+    /// The instrument's name.
+    pub symbol: Symbol,
+    /// Filled at once.
+    pub now: [f32; SLIPPAGE_COSTS],
+    /// Filled at the next grid point.
+    pub next: [f32; SLIPPAGE_COSTS],
+}
+
+/// Positions of the columns in a file.
+struct Columns {
+    ts: usize,
+    symbol: usize,
+    now: [usize; SLIPPAGE_COSTS],
+    next: [usize; SLIPPAGE_COSTS],
+}
+
+impl Columns {
+    /// Finds the columns by name; gives every fault at once.
+    fn find(schema: &SchemaDescriptor) -> Result<Self, Vec<String>> {
+        let mut faults = Vec::new();
+        let mut find = |name: &str, wanted, nulls| column_at(schema, name, wanted, nulls, &mut faults);
+        let (ts, symbol) =
+            (find("ts_ns", PhysicalType::INT64, false), find("symbol", PhysicalType::BYTE_ARRAY, false));
+        let mut costs = |when: &str| {
+            core::array::from_fn(|i| {
+                let (side, size) =
+                    (if i < SLIPPAGE_SIZES.len() { "buy" } else { "sell" }, i % SLIPPAGE_SIZES.len());
+                find(&format!("{side}_{when}_bps_{}", size + 1), PhysicalType::DOUBLE, true)
+            })
+        };
+        let columns = Self { ts, symbol, now: costs("now"), next: costs("next") };
+        if faults.is_empty() { Ok(columns) } else { Err(faults) }
+    }
+}
+
+/// Appends the rows of the capture at `path` to `rows`.
+///
+/// # Errors
+/// A file that cannot be read or holds no costs (all faults of its columns at once), other sizes, a row without time or
+/// symbol, more than [`FEATURE_ROWS_MAX`] rows in all. `rows` is then as it was.
+pub fn read_costs(path: &Path, rows: &mut Vec<CostSample>) -> Result<(), CaptureError> {
+    let file = File::open(path).map_err(|source| CaptureError::Open { path: path.to_owned(), source })?;
+    let parquet = |source| CaptureError::Parquet { path: path.to_owned(), source };
+    let reader = SerializedFileReader::new(file).map_err(parquet)?;
+    let metadata = reader.metadata().file_metadata();
+    let columns = Columns::find(metadata.schema_descr())
+        .map_err(|faults| CaptureError::Columns { path: path.to_owned(), faults })?;
+    let (found, wanted) =
+        (metadata_value(&reader, SIZES_KEY), SLIPPAGE_SIZES.map(|size| size.to_string()).join(","));
+    if found != wanted {
+        return Err(CaptureError::Sizes { path: path.to_owned(), found, wanted });
+    }
+    let before = rows.len();
+    let count = usize::try_from(metadata.num_rows()).unwrap_or(usize::MAX);
+    if count.saturating_add(before) > FEATURE_ROWS_MAX {
+        return Err(CaptureError::TooManyRows { path: path.to_owned(), rows_max: FEATURE_ROWS_MAX });
+    }
+    let mut read = |i| {
+        let group = reader.get_row_group(i).map_err(parquet)?;
+        read_group(path, &*group, &columns, before, rows)
+    };
+    let outcome = (0..reader.num_row_groups()).try_for_each(&mut read);
+    if outcome.is_err() {
+        rows.truncate(before);
+    }
+    outcome
+}
+
+fn read_group(
+    path: &Path,
+    group: &dyn RowGroupReader,
+    columns: &Columns,
+    first: usize,
+    rows: &mut Vec<CostSample>,
+) -> Result<(), CaptureError> {
+    let parquet = |source| CaptureError::Parquet { path: path.to_owned(), source };
+    let start = rows.len();
+    let times = read_column::<Int64Type>(group, columns.ts).map_err(parquet)?;
+    let symbols = read_column::<ByteArrayType>(group, columns.symbol).map_err(parquet)?;
+    for (ts, symbol) in read_keys(path, start - first, times, symbols)? {
+        rows.push(CostSample {
+            ts,
+            symbol,
+            now: [f32::NAN; SLIPPAGE_COSTS],
+            next: [f32::NAN; SLIPPAGE_COSTS],
+        });
+    }
+    for i in 0..SLIPPAGE_COSTS {
+        let now = read_column::<DoubleType>(group, columns.now[i]).map_err(parquet)?;
+        let next = read_column::<DoubleType>(group, columns.next[i]).map_err(parquet)?;
+        #[expect(clippy::cast_possible_truncation, reason = "labels of a single-precision network")]
+        let known = |cost: Option<f64>| cost.filter(|c| c.is_finite()).map_or(f32::NAN, |c| c as f32);
+        for ((row, now), next) in rows[start..].iter_mut().zip(now).zip(next) {
+            (row.now[i], row.next[i]) = (known(now), known(next));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! Decisions with what the network sees of them and what they cost, split in time.
+
+use std::collections::BTreeMap;
+
+use types::{FeatureId, Nanos, Symbol, UnixNanos};
+
+use super::capture::CostSample;
+use super::scale::{SLIPPAGE_COSTS, SLIPPAGE_SIZES, SlippageScale};
+use super::train::{SlippageError, SlippageTrainConfig};
+use super::{SLIPPAGE_QUANTILE, SlippageScales};
+use crate::normalise::{Input, Profiles, quantile};
+use crate::row::{FeatureRow, sort};
+use crate::train::drop_warmup;
+
+/// Sizes that a symbol's book held in fewer than this share of its decisions have no price.
+const HELD_SHARE_MIN: f64 = 0.95;
+
+/// Least usual increment: costs are compared by their size, and one of exactly nothing has none.
+const INCREMENT_BPS_MIN: f64 = 0.01;
+
+/// One decision.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sample {
+    pub(super) ts: UnixNanos,
+    pub(super) symbol: Symbol,
+    /// What the network sees.
+    pub(super) input: Input,
+    /// Volatility of the last minute in bps, NaN when not known.
+    pub(super) sigma_bps: f64,
+    /// As in [`CostSample`].
+    pub(super) now: [f32; SLIPPAGE_COSTS],
+    /// As in [`CostSample`]; at least one is known.
+    pub(super) next: [f32; SLIPPAGE_COSTS],
+}
+
+/// Decisions in time order. Between calibration and holdout lies the embargo.
+#[derive(Debug)]
+pub(super) struct Split {
+    pub(super) fitting: Vec<Sample>,
+    pub(super) calibration: Vec<Sample>,
+    pub(super) holdout: Vec<Sample>,
+}
+
+/// Decisions whose inputs can be scored and whose costs are known, in time order.
+pub(super) fn join(
+    config: &SlippageTrainConfig,
+    profiles: &Profiles,
+    mut features: Vec<FeatureRow>,
+    mut costs: Vec<CostSample>,
+) -> Vec<Sample> {
+    sort(&mut features);
+    drop_warmup(&mut features, config.warmup_ns);
+    costs.retain(|row| row.next.iter().any(|cost| !cost.is_nan()));
+    costs.sort_by_key(|row| (row.ts, row.symbol));
+    let mut costs = costs.iter().peekable();
+    let mut samples = Vec::new();
+    for row in &features {
+        let key = (row.ts, row.symbol);
+        while costs.next_if(|cost| (cost.ts, cost.symbol) < key).is_some() {}
+        let Some(cost) = costs.next_if(|cost| (cost.ts, cost.symbol) == key) else { continue };
+        let input = profiles.of(row.symbol).normalise(&row.values, row.valid);
+        if input.is_scorable() {
+            let sigma_bps = row.get(FeatureId::Rv1M as usize).unwrap_or(f64::NAN);
+            let CostSample { ts, symbol, now, next } = *cost;
+            samples.push(Sample { ts, symbol, input, sigma_bps, now, next });
+        }
+    }
+    samples
+}
+
+/// The first rank of the last `share` of `len`.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a rank"
+)]
+fn rank(len: usize, share: f64) -> usize {
+    (len as f64 * (1.0 - share)) as usize
+}
+
+/// Splits decisions in time order.
+pub(super) fn split(config: &SlippageTrainConfig, mut samples: Vec<Sample>) -> Result<Split, SlippageError> {
+    let few = |of, found, wanted| Err(SlippageError::TooFewRows { of, found, wanted });
+    if samples.len() < config.rows_min {
+        return few("in both captures", samples.len(), config.rows_min);
+    }
+    let cut = samples[rank(samples.len(), config.holdout_share).min(samples.len() - 1)].ts;
+    let clear = cut.plus(Nanos(config.embargo_ns));
+    let holdout: Vec<Sample> = samples.iter().filter(|s| s.ts >= clear).copied().collect();
+    samples.retain(|s| s.ts < cut);
+    let calibration = samples.split_off(rank(samples.len(), config.calibration_share));
+    let wanted = config.rows_min / 20;
+    for (of, part) in [
+        ("to fit to", samples.len()),
+        ("to calibrate on", calibration.len()),
+        ("after the embargo", holdout.len()),
+    ] {
+        if part < wanted.max(1) {
+            return few(of, part, wanted.max(1));
+        }
+    }
+    Ok(Split { fitting: samples, calibration, holdout })
+}
+
+/// Costs of size number `size` for both sides of each decision, infinite where the book does not hold it.
+fn costs_of(samples: &[&Sample], size: usize) -> Vec<f64> {
+    let cost = |cost: f32| if cost.is_nan() { f64::INFINITY } else { f64::from(cost) };
+    let both = |s: &&Sample| [cost(s.next[size]), cost(s.next[size + SLIPPAGE_SIZES.len()])];
+    samples.iter().flat_map(both).collect()
+}
+
+/// The usual increments of `samples`: from each size's quantile of the cost to the next one's.
+fn scale_of(samples: &[&Sample]) -> SlippageScale {
+    let mut scale =
+        SlippageScale { increment_bps: [1.0; SLIPPAGE_SIZES.len()], held: 0, rows: samples.len() as u64 };
+    let mut below = 0.0;
+    for size in 0..SLIPPAGE_SIZES.len() {
+        let mut costs = costs_of(samples, size);
+        costs.sort_by(f64::total_cmp);
+        let held = costs.partition_point(|cost| cost.is_finite());
+        #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
+        let enough = held > 0 && held as f64 >= HELD_SHARE_MIN * costs.len() as f64;
+        if !enough {
+            break;
+        }
+        let usual = quantile(&costs[..held], SLIPPAGE_QUANTILE).max(below + INCREMENT_BPS_MIN);
+        #[expect(clippy::cast_possible_truncation, reason = "the network is f32")]
+        let increment = (usual - below) as f32;
+        scale.increment_bps[size] = increment;
+        scale.held += 1;
+        below = usual;
+    }
+    scale
+}
+
+/// The scales of `samples`; a symbol with fewer than `rows_min` has none of its own.
+pub(super) fn scales(samples: &[Sample], rows_min: usize) -> SlippageScales {
+    let all: Vec<&Sample> = samples.iter().collect();
+    let of = |(symbol, group): (Symbol, Vec<&Sample>)| {
+        (group.len() >= rows_min.max(1)).then(|| (symbol, scale_of(&group)))
+    };
+    let symbols = by_symbol(samples).into_iter().filter_map(of).collect();
+    SlippageScales { pooled: scale_of(&all), symbols }
+}
+
+/// The decisions of each symbol.
+pub(super) fn by_symbol(samples: &[Sample]) -> BTreeMap<Symbol, Vec<&Sample>> {
+    let mut groups: BTreeMap<Symbol, Vec<&Sample>> = BTreeMap::new();
+    for sample in samples {
+        groups.entry(sample.symbol).or_default().push(sample);
+    }
+    groups
+}

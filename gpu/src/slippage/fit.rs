@@ -1,0 +1,174 @@
+//! The fit of the head: pinball loss in bps, in Candle, seeded.
+
+use candle_core::{Device, Tensor, Var};
+
+use super::dataset::Sample;
+use super::evaluate::mean_loss;
+use super::head::{HEAD_LAYERS, SlippageModel, SlippageScales};
+use super::scale::{SLIPPAGE_COSTS, SLIPPAGE_SIZES};
+use super::train::{SlippageError, SlippageProgress, SlippageTrainConfig};
+use super::{SLIPPAGE_QUANTILE, SlippageRecord};
+use crate::network::Layer;
+use crate::normalise::INPUT_COUNT;
+use crate::optimiser::AdamW;
+use crate::random::{Purpose, Random};
+
+/// Stands for the cost of a size that the book did not hold: beyond any prediction. The loss grows by the same amount per
+/// basis point missing wherever the cost lies above, so its value does not matter to the fit.
+const NOT_HELD_BPS: f32 = 1e5;
+
+/// First weights of the output layer, as a share of He's: a fit begins near the usual cost of each symbol.
+const OUTPUT_SPREAD: f64 = 0.1;
+
+/// Smallest relative gain of the validation loss that counts as progress.
+const GAIN_MIN: f64 = 5e-4;
+
+/// Weights and biases as Candle variables: both layers, first to last.
+struct Parameters(Vec<Var>);
+
+impl Parameters {
+    /// Random weights; the hidden biases are zero, those of the outputs one: each increment is the usual one.
+    fn init(random: &mut Random) -> candle_core::Result<Self> {
+        let mut vars = Vec::with_capacity(2 * HEAD_LAYERS.len());
+        for (layer, (_, inputs, outputs)) in HEAD_LAYERS.into_iter().enumerate() {
+            #[expect(clippy::cast_precision_loss, reason = "layer sizes are tiny")]
+            let spread = (2.0 / inputs as f64).sqrt() * if layer == 0 { 1.0 } else { OUTPUT_SPREAD };
+            #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
+            let weights: Vec<f32> =
+                (0..inputs * outputs).map(|_| (random.normal() * spread) as f32).collect();
+            let bias = if layer == 0 { 0.0 } else { 1.0_f32 };
+            vars.push(Var::from_vec(weights, (outputs, inputs), &Device::Cpu)?);
+            vars.push(Var::from_vec(vec![bias; outputs], outputs, &Device::Cpu)?);
+        }
+        Ok(Self(vars))
+    }
+
+    /// The increments of a batch of inputs.
+    fn increments(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        self.0.chunks_exact(2).try_fold(x.clone(), |x, pair| {
+            x.matmul(&pair[0].t()?)?.broadcast_add(pair[1].as_tensor())?.relu()
+        })
+    }
+
+    fn export(&self) -> candle_core::Result<[Layer; 2]> {
+        let layer = |i: usize| {
+            let weight = self.0[2 * i].flatten_all()?.to_vec1::<f32>()?;
+            Ok::<_, candle_core::Error>(Layer { weight, bias: self.0[2 * i + 1].to_vec1::<f32>()? })
+        };
+        Ok([layer(0)?, layer(1)?])
+    }
+}
+
+/// A batch as tensors, one row per decision, one column per output.
+struct Batch {
+    x: Tensor,
+    cost: Tensor,
+    /// 1 where the symbol's book usually holds the size.
+    counts: Tensor,
+    /// What each increment is counted in, in bps.
+    scale: Tensor,
+    /// Outputs that count.
+    count: f64,
+}
+
+impl Batch {
+    fn new(
+        samples: &[Sample],
+        rows: &[usize],
+        scales: &[&super::SlippageScale],
+    ) -> candle_core::Result<Self> {
+        let n = rows.len();
+        let [mut x, mut cost, mut counts, mut scale] = [const { Vec::<f32>::new() }; 4];
+        for &row in rows {
+            let (sample, of) = (&samples[row], scales[row]);
+            x.extend(sample.input.x);
+            cost.extend(sample.next.map(|c| if c.is_nan() { NOT_HELD_BPS } else { c }));
+            for _side in 0..2 {
+                counts.extend(
+                    (0..SLIPPAGE_SIZES.len()).map(|size| f32::from(u8::from(size < usize::from(of.held)))),
+                );
+                scale.extend(of.increment_bps);
+            }
+        }
+        let count = f64::from(counts.iter().sum::<f32>()).max(1.0);
+        let tensor = |values: Vec<f32>, width| Tensor::from_vec(values, (n, width), &Device::Cpu);
+        Ok(Self {
+            x: tensor(x, INPUT_COUNT)?,
+            cost: tensor(cost, SLIPPAGE_COSTS)?,
+            counts: tensor(counts, SLIPPAGE_COSTS)?,
+            scale: tensor(scale, SLIPPAGE_COSTS)?,
+            count,
+        })
+    }
+}
+
+/// Turns increments into costs: 1 where row and column are of one side and the row's size is not larger.
+fn sums() -> candle_core::Result<Tensor> {
+    let sizes = SLIPPAGE_SIZES.len();
+    let one = |row: usize, column: usize| f32::from(u8::from(row / sizes == column / sizes && row <= column));
+    let values: Vec<f32> =
+        (0..SLIPPAGE_COSTS * SLIPPAGE_COSTS).map(|i| one(i / SLIPPAGE_COSTS, i % SLIPPAGE_COSTS)).collect();
+    Tensor::from_vec(values, (SLIPPAGE_COSTS, SLIPPAGE_COSTS), &Device::Cpu)
+}
+
+/// Mean pinball loss of a batch, in bps.
+fn loss(parameters: &Parameters, batch: &Batch, sums: &Tensor) -> candle_core::Result<Tensor> {
+    let predicted = (parameters.increments(&batch.x)? * &batch.scale)?.matmul(sums)?;
+    let short = (&batch.cost - predicted)?;
+    // max(q s, (q - 1) s) = q s + max(0, -s).
+    let each = ((&short * SLIPPAGE_QUANTILE)? + short.neg()?.relu()?)?;
+    (each * &batch.counts)?.sum_all()? / batch.count
+}
+
+/// A finished fit.
+pub(super) struct Fit {
+    pub(super) head: SlippageModel,
+    pub(super) epochs: u32,
+    pub(super) validation_loss: f64,
+}
+
+/// Fits the head to `training`, stops early by `validation` and keeps the best epoch.
+pub(super) fn fit(
+    config: &SlippageTrainConfig,
+    scales: &SlippageScales,
+    training: &[Sample],
+    validation: &[Sample],
+    progress: &mut dyn FnMut(SlippageProgress),
+) -> Result<Fit, SlippageError> {
+    let parameters = Parameters::init(&mut Random::new(config.seed, Purpose::Init))?;
+    let epoch_count_max = config.epoch_count_max;
+    let steps = u64::from(epoch_count_max) * training.len().div_ceil(config.batch_size) as u64;
+    let mut optimiser = AdamW::new(
+        config.learning_rate,
+        config.weight_decay,
+        config.gradient_norm_max,
+        u32::try_from(steps).unwrap_or(u32::MAX),
+    );
+    let of: Vec<_> = training.iter().map(|sample| scales.of(sample.symbol)).collect();
+    let sums = sums()?;
+    let mut shuffle = Random::new(config.seed, Purpose::Shuffle);
+    let mut order: Vec<usize> = (0..training.len()).collect();
+    let mut best: Option<Fit> = None;
+    for epoch in 1..=epoch_count_max {
+        shuffle.shuffle(&mut order);
+        for rows in order.chunks(config.batch_size) {
+            let loss = loss(&parameters, &Batch::new(training, rows, &of)?, &sums)?;
+            if !optimiser.step(&parameters.0, &loss.backward()?)?.is_finite() {
+                return Err(SlippageError::Diverged { epoch, rate: config.learning_rate });
+            }
+        }
+        let record = SlippageRecord::default();
+        let head = SlippageModel { layers: parameters.export()?, scales: scales.clone(), record };
+        let validation_loss = mean_loss(&head, validation);
+        progress(SlippageProgress { epoch, epoch_count_max, validation_loss });
+        match &best {
+            Some(fit) if validation_loss >= fit.validation_loss * (1.0 - GAIN_MIN) => {
+                if epoch - fit.epochs >= config.patience.max(1) {
+                    break;
+                }
+            }
+            _ => best = Some(Fit { head, epochs: epoch, validation_loss }),
+        }
+    }
+    best.ok_or(SlippageError::Diverged { epoch: epoch_count_max, rate: config.learning_rate })
+}

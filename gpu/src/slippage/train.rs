@@ -1,0 +1,410 @@
+//! Training: captures in, a calibrated head with its comparison against the baselines out. Bitwise reproducible from the
+//! captures, the model whose inputs it takes, and the seed.
+
+use serde::{Deserialize, Serialize};
+
+use super::baseline::Baselines;
+use super::capture::CostSample;
+use super::dataset::{Sample, Split, join, scales, split};
+use super::evaluate::{SlippageHoldout, holdout, outcomes};
+use super::fit::fit;
+use super::{SLIPPAGE_QUANTILE, SlippageModel, SlippageRecord};
+use crate::model::Model;
+use crate::row::FeatureRow;
+
+/// Factors that the calibration may put on every cost.
+const FACTOR_BOUNDS: (f64, f64) = (0.25, 4.0);
+
+/// Coverage of the holdout outside of which a head is not to be used.
+const COVERAGE_BOUNDS: (f64, f64) = (0.80, 0.98);
+
+/// Settings of a training run; every one of them is kept in the manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SlippageTrainConfig {
+    /// Seed of all randomness, below 2^63 (TOML's integers).
+    pub seed: u64,
+    /// Most passes over the data.
+    pub epoch_count_max: u32,
+    /// Rows per step.
+    pub batch_size: usize,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Gradients longer than this are shortened to it.
+    pub gradient_norm_max: f64,
+    /// Epochs without gain before the fit stops.
+    pub patience: u32,
+    /// Share of the decisions, the latest, that no fit sees.
+    pub holdout_share: f64,
+    /// Share of the others, the latest, that decide when to stop and what factor brings the coverage right.
+    pub calibration_share: f64,
+    /// Decisions this close after the split belong to neither side: their windows look back into the other.
+    pub embargo_ns: u64,
+    /// Decisions this soon after a symbol's first of a session are left out.
+    pub warmup_ns: u64,
+    /// Decisions without which nothing is trained.
+    pub rows_min: usize,
+    /// Decisions from which a symbol gets a scale of its own.
+    pub scale_rows_min: usize,
+}
+
+impl Default for SlippageTrainConfig {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            epoch_count_max: 30,
+            batch_size: 512,
+            learning_rate: 3e-3,
+            weight_decay: 1e-4,
+            gradient_norm_max: 5.0,
+            patience: 5,
+            holdout_share: 0.2,
+            calibration_share: 0.15,
+            embargo_ns: 60_000_000_000,
+            warmup_ns: 10_000_000_000,
+            rows_min: 5_000,
+            scale_rows_min: 1_000,
+        }
+    }
+}
+
+/// Told after every epoch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SlippageProgress {
+    /// Epochs done, from 1.
+    pub epoch: u32,
+    /// Most epochs.
+    pub epoch_count_max: u32,
+    /// Mean pinball loss on the calibration part after it, in bps.
+    pub validation_loss: f64,
+}
+
+/// What came out, kept in the manifest.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SlippageReport {
+    /// Decisions in both captures, with known costs and inputs that can be scored.
+    pub rows_joined: u64,
+    /// Decisions fitted to.
+    pub rows_fitted: u64,
+    /// Epochs of the kept weights.
+    pub epochs: u32,
+    /// Best mean pinball loss on the calibration part, in bps.
+    pub validation_loss: f64,
+    /// What the calibration multiplied every cost by.
+    pub factor: f64,
+    /// On decisions that no fit saw.
+    pub holdout: SlippageHoldout,
+}
+
+impl SlippageReport {
+    /// Why the head is not to be used, if so: its quantile covers too few or too many costs, or a baseline is better.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        let (holdout, (low, high)) = (&self.holdout, COVERAGE_BOUNDS);
+        if !(low..=high).contains(&holdout.coverage) {
+            return Some(format!(
+                "coverage of the {} % quantile: found {:.2} % on the holdout, wanted {} to {} %",
+                SLIPPAGE_QUANTILE * 100.0,
+                holdout.coverage * 100.0,
+                low * 100.0,
+                high * 100.0
+            ));
+        }
+        let best = holdout.pinball_square_root.min(holdout.pinball_walk);
+        // Also refused when a loss is no number.
+        let better = holdout.pinball_head < best;
+        (!better).then(|| {
+            format!(
+                "pinball loss: found {:.5} bps on the holdout, wanted less than the best baseline's {best:.5}",
+                holdout.pinball_head
+            )
+        })
+    }
+}
+
+/// Why no head came out.
+#[derive(Debug, thiserror::Error)]
+pub enum SlippageError {
+    /// A setting cannot be used.
+    #[error("slippage training: {key} is {found}, wanted {wanted}")]
+    Config {
+        /// Name of the setting.
+        key: &'static str,
+        /// Its value.
+        found: String,
+        /// What it may be.
+        wanted: &'static str,
+    },
+    /// Too little data.
+    #[error("slippage training: found {found} decisions {of}, wanted at least {wanted}")]
+    TooFewRows {
+        /// Which decisions.
+        of: &'static str,
+        /// Decisions there.
+        found: usize,
+        /// Decisions wanted.
+        wanted: usize,
+    },
+    /// The gradient left the numbers.
+    #[error(
+        "slippage training: the gradient was not a number in epoch {epoch}; wanted a lower learning rate than {rate}"
+    )]
+    Diverged {
+        /// Epoch, from 1.
+        epoch: u32,
+        /// Peak learning rate.
+        rate: f64,
+    },
+    /// The numeric library failed.
+    #[error("slippage training: {0}")]
+    Candle(#[from] candle_core::Error),
+}
+
+impl SlippageTrainConfig {
+    fn check(&self) -> Result<(), SlippageError> {
+        let wrong = |key, found: String, wanted| Err(SlippageError::Config { key, found, wanted });
+        let share = |v: f64| v > 0.0 && v < 0.5;
+        let positive = |v: f64| v.is_finite() && v > 0.0;
+        if i64::try_from(self.seed).is_err() {
+            return wrong("seed", self.seed.to_string(), "a number below 2^63");
+        }
+        if self.epoch_count_max == 0 || self.batch_size == 0 {
+            return wrong("epoch_count_max, batch_size", "0".to_owned(), "at least 1 each");
+        }
+        if !share(self.holdout_share) || !share(self.calibration_share) {
+            let found = format!("{}, {}", self.holdout_share, self.calibration_share);
+            return wrong("holdout_share, calibration_share", found, "shares between 0 and 0.5");
+        }
+        if !positive(self.learning_rate) || !positive(self.gradient_norm_max) {
+            let found = format!("{}, {}", self.learning_rate, self.gradient_norm_max);
+            return wrong("learning_rate, gradient_norm_max", found, "positive numbers");
+        }
+        if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
+            return wrong("weight_decay", self.weight_decay.to_string(), "a number not below 0");
+        }
+        Ok(())
+    }
+}
+
+/// The factor on every predicted cost that makes [`SLIPPAGE_QUANTILE`] of the costs of `samples` lie within it.
+fn calibration_factor(head: &SlippageModel, samples: &[Sample]) -> f64 {
+    let factor = |(_, predicted, cost): (usize, f64, f64)| match predicted > 0.0 {
+        true => cost / predicted,
+        false if cost > 0.0 => f64::INFINITY,
+        false => f64::NEG_INFINITY,
+    };
+    let mut factors: Vec<f64> = samples.iter().flat_map(|s| outcomes(head, s)).map(factor).collect();
+    factors.sort_by(f64::total_cmp);
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rank"
+    )]
+    let rank = (factors.len() as f64 * SLIPPAGE_QUANTILE).ceil() as usize;
+    factors.get(rank.saturating_sub(1)).map_or(1.0, |f| f.clamp(FACTOR_BOUNDS.0, FACTOR_BOUNDS.1))
+}
+
+/// Trains an impact network for `model`, whose profiles normalise its inputs, on captures of the same replays, in any
+/// order; `progress` hears of every epoch. Whether the result is good enough is for [`SlippageReport::refusal`] to say.
+///
+/// # Errors
+/// Settings that cannot work, too few decisions, a fit that diverges.
+pub fn train_slippage(
+    config: &SlippageTrainConfig,
+    model: &Model,
+    features: Vec<FeatureRow>,
+    costs: Vec<CostSample>,
+    progress: &mut dyn FnMut(SlippageProgress),
+) -> Result<SlippageModel, SlippageError> {
+    config.check()?;
+    let samples = join(config, model.profiles(), features, costs);
+    let rows_joined = samples.len() as u64;
+    let Split { fitting, calibration, holdout: unseen } = split(config, samples)?;
+    let fit = fit(config, &scales(&fitting, config.scale_rows_min), &fitting, &calibration, progress)?;
+    let mut head = fit.head;
+    let factor = calibration_factor(&head, &calibration);
+    #[expect(clippy::cast_possible_truncation, reason = "the network is f32")]
+    head.scales.multiply(factor as f32);
+    let known = [fitting.as_slice(), &calibration].concat();
+    let ts = |sample: Option<&Sample>| sample.map_or(0, |s| s.ts.0);
+    head.record = SlippageRecord {
+        first_ts_ns: ts(fitting.first()),
+        last_ts_ns: ts(calibration.last()),
+        config: *config,
+        report: SlippageReport {
+            rows_joined,
+            rows_fitted: fitting.len() as u64,
+            epochs: fit.epochs,
+            validation_loss: fit.validation_loss,
+            factor,
+            holdout: holdout(&head, &Baselines::fit(&known), &unseen),
+        },
+    };
+    Ok(head)
+}
+
+/// The head of `model` and the baselines, fitted to the first half of the captures, on the second half: data of another
+/// day or another feed. None without a head.
+#[must_use]
+pub fn judge_slippage(
+    model: &Model,
+    config: &SlippageTrainConfig,
+    features: Vec<FeatureRow>,
+    costs: Vec<CostSample>,
+) -> Option<SlippageHoldout> {
+    let head = model.slippage()?;
+    let samples = join(config, model.profiles(), features, costs);
+    let (known, unseen) = samples.split_at(samples.len() / 2);
+    Some(holdout(head, &Baselines::fit(known), unseen))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{Purpose, Random};
+    use crate::slippage::{SLIPPAGE_COSTS, SLIPPAGE_SIZES};
+    use crate::synthetic::{calm, model};
+    use types::{FeatureId, Nanos};
+
+    const SIZES: usize = SLIPPAGE_SIZES.len();
+
+    /// Decisions whose costs grow with the square root of the size and with the spread, which the network sees and a
+    /// volatility does not; the present book says next to nothing. Four sizes fit, a few times only three. `rows` of them.
+    fn market(rows: u64) -> (Vec<FeatureRow>, Vec<CostSample>) {
+        let features = calm(rows / 3, 9);
+        let mut random = Random::new(4, Purpose::Latent);
+        let cost = |row: &FeatureRow| {
+            let spread = row.values[FeatureId::SpreadBps as usize];
+            #[expect(clippy::cast_possible_truncation, reason = "labels are f32")]
+            let mut costs = |spread: f64| -> [f32; SLIPPAGE_COSTS] {
+                let held = if random.uniform() < 0.02 { 3 } else { 4 };
+                core::array::from_fn(|i| {
+                    let size = f64::from(SLIPPAGE_SIZES[i % SIZES]);
+                    let cost = (0.5 * spread + 0.3 * random.normal()) * size.sqrt();
+                    if i % SIZES < held { cost as f32 } else { f32::NAN }
+                })
+            };
+            CostSample { ts: row.ts, symbol: row.symbol, now: costs(3.0), next: costs(spread) }
+        };
+        let costs = features.iter().map(cost).collect();
+        (features, costs)
+    }
+
+    fn quick() -> SlippageTrainConfig {
+        SlippageTrainConfig {
+            epoch_count_max: 12,
+            embargo_ns: 1_000_000_000,
+            scale_rows_min: 500,
+            ..SlippageTrainConfig::default()
+        }
+    }
+
+    fn trained(config: &SlippageTrainConfig, rows: u64) -> Result<SlippageModel, SlippageError> {
+        let (features, costs) = market(rows);
+        train_slippage(config, model(), features, costs, &mut |_| ())
+    }
+
+    #[test]
+    fn a_head_learns_what_the_baselines_cannot_see_and_covers_what_it_says() {
+        let head = trained(&quick(), 12_000).unwrap();
+        let report = &head.record().report;
+        let holdout = &report.holdout;
+        assert!(holdout.improvement() > 0.05, "{report:?}");
+        assert!((0.86..=0.94).contains(&holdout.coverage), "{report:?}");
+        assert!((0.3..=0.8).contains(&holdout.slope), "{report:?}");
+        assert_eq!(report.refusal(), None);
+        assert_eq!(
+            head.scale(types::Symbol::new("AAA").unwrap()).held,
+            4,
+            "sizes the book does not hold have no price"
+        );
+        assert_eq!(holdout.coverage_by_size.len(), 4);
+    }
+
+    #[test]
+    fn training_gives_the_same_bits_again_and_others_with_another_seed() {
+        let config = SlippageTrainConfig { epoch_count_max: 2, ..quick() };
+        let head = |seed| trained(&SlippageTrainConfig { seed, ..config }, 6_000).unwrap();
+        let (one, again, other) = (head(1), head(1), head(2));
+        assert_eq!(one, again);
+        assert_eq!(one.to_bytes().unwrap(), again.to_bytes().unwrap());
+        assert_ne!(one.layers, other.layers);
+    }
+
+    #[test]
+    fn decisions_need_both_captures_and_nothing_of_the_holdout_is_fitted_to() {
+        let config = SlippageTrainConfig { rows_min: 100, ..quick() };
+        let (features, mut costs) = market(3_000);
+        costs.retain(|c| !(c.ts.0 / 100_000_000).is_multiple_of(3));
+        costs[5].next = [f32::NAN; SLIPPAGE_COSTS];
+        let kept = costs.len();
+        let samples = join(&config, model().profiles(), features, costs);
+        assert!(samples.len() < kept && samples.len() > kept / 2, "warm-up and unknown costs are left out");
+        assert!(samples.iter().all(|s| !(s.ts.0 / 100_000_000).is_multiple_of(3)));
+        let Split { fitting, calibration, holdout } = split(&config, samples).unwrap();
+        let last = calibration.last().unwrap().ts;
+        assert!(fitting.last().unwrap().ts <= calibration[0].ts);
+        assert!(holdout[0].ts >= last.plus(Nanos(config.embargo_ns)));
+    }
+
+    #[test]
+    fn a_factor_brings_the_coverage_right() {
+        let (features, costs) = market(8_000);
+        let samples = join(&quick(), model().profiles(), features, costs);
+        let head = trained(&SlippageTrainConfig { epoch_count_max: 1, ..quick() }, 8_000).unwrap();
+        let mut narrow = head.clone();
+        narrow.scales.multiply(0.7);
+        let factor = calibration_factor(&narrow, &samples);
+        #[expect(clippy::cast_possible_truncation, reason = "the network is f32")]
+        narrow.scales.multiply(factor as f32);
+        let costs = || samples.iter().flat_map(|s| outcomes(&narrow, s));
+        let covered = costs().filter(|(_, predicted, cost)| cost <= predicted).count();
+        #[expect(clippy::cast_precision_loss, reason = "a count")]
+        let coverage = covered as f64 / costs().count() as f64;
+        assert!((coverage - 0.9).abs() < 0.001, "{coverage} with {factor}");
+    }
+
+    #[test]
+    fn a_head_that_does_not_cover_or_is_beaten_is_refused_with_found_and_wanted() {
+        let holdout = SlippageHoldout {
+            pinball_head: 0.5,
+            pinball_walk: 0.6,
+            pinball_square_root: 0.7,
+            coverage: 0.9,
+            ..SlippageHoldout::default()
+        };
+        let refusal = |holdout: &SlippageHoldout| {
+            SlippageReport { holdout: holdout.clone(), ..SlippageReport::default() }.refusal()
+        };
+        assert_eq!(refusal(&holdout), None);
+        assert!((holdout.improvement() - 1.0 / 6.0).abs() < 1e-12);
+        let low = SlippageHoldout { coverage: 0.79, ..holdout.clone() };
+        assert!(refusal(&low).unwrap().contains("found 79.00 % on the holdout, wanted 80 to 98 %"));
+        let none = SlippageHoldout { coverage: f64::NAN, ..holdout.clone() };
+        assert!(refusal(&none).is_some());
+        for beaten in [0.6, 0.61, f64::NAN] {
+            let beaten = SlippageHoldout { pinball_head: beaten, ..holdout.clone() };
+            assert!(refusal(&beaten).unwrap().contains("wanted less than the best baseline's 0.60000"));
+        }
+    }
+
+    #[test]
+    fn settings_and_captures_that_cannot_work_are_told_in_one_line() {
+        let error = trained(&quick(), 300).unwrap_err().to_string();
+        assert!(error.ends_with("wanted at least 5000") && !error.contains('\n'), "{error}");
+        let bad = [
+            SlippageTrainConfig { seed: u64::MAX, ..quick() },
+            SlippageTrainConfig { batch_size: 0, ..quick() },
+            SlippageTrainConfig { holdout_share: 0.0, ..quick() },
+            SlippageTrainConfig { learning_rate: f64::NAN, ..quick() },
+            SlippageTrainConfig { weight_decay: -1.0, ..quick() },
+        ];
+        for config in bad {
+            assert!(matches!(trained(&config, 300), Err(SlippageError::Config { .. })), "{config:?}");
+        }
+    }
+}
