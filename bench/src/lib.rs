@@ -16,6 +16,7 @@ pub mod desk;
 pub mod line;
 pub mod machine;
 pub mod memory;
+pub mod paced;
 pub mod report;
 pub mod rounds;
 pub mod stopwatch;

@@ -24,7 +24,7 @@ pub const LOOKAHEAD: usize = 64;
 const INSTRUMENTS_MAX: usize = 16_384;
 
 /// Midnight of the day, Unix nanoseconds: 2019-10-30 in New York.
-const MIDNIGHT: UnixNanos = UnixNanos(1_572_408_000_000_000_000);
+pub const MIDNIGHT: UnixNanos = UnixNanos(1_572_408_000_000_000_000);
 
 /// Adds all bytes up, eight at a time: the cost of looking at them at all.
 #[must_use]

@@ -139,6 +139,12 @@ impl<S: PacketSource> Receiver<S> {
         self
     }
 
+    /// The latencies, where they are measured; for a run without a cold thread.
+    #[must_use]
+    pub const fn hops(&self) -> Option<&ReceiverHops> {
+        self.hops.as_ref()
+    }
+
     /// The source, for what only it knows (a port's own counters).
     #[must_use]
     pub fn source(&self) -> &S {
