@@ -23,7 +23,7 @@ pub struct SlippageHoldout {
     pub pinball_walk: f64,
     /// Share of costs at or below the predicted quantile; a size that the book did not hold counts as above it.
     pub coverage: f64,
-    /// The same by size, smallest first; NaN for sizes that no symbol's book holds.
+    /// The same by size, smallest first, up to the largest that some symbol's book usually holds.
     pub coverage_by_size: Vec<f64>,
     /// Mean slope of ln(predicted cost) over ln(size).
     pub slope: f64,
