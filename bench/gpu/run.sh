@@ -11,10 +11,12 @@ target=${CARGO_TARGET_DIR:-target}
 
 if [ "${1:-}" = pack ]; then
   scripts/build-cuda.sh
-  bench=$(cargo bench --locked -p bench --no-default-features --bench gpu --no-run --message-format json |
-    python3 -c 'import json,sys; print([m["executable"] for m in map(json.loads, sys.stdin) if m.get("executable")][-1])')
   mkdir -p "$prebuilt"
-  install -m 755 "$bench" "$prebuilt/gpu-bench"
+  for bench in gpu wire_to_limit; do
+    built=$(cargo bench --locked -p bench --no-default-features --bench "$bench" --no-run --message-format json |
+      python3 -c 'import json,sys; print([m["executable"] for m in map(json.loads, sys.stdin) if m.get("executable")][-1])')
+    install -m 755 "$built" "$prebuilt/$bench-bench"
+  done
   install -m 755 "$target/cuda/libgpu_cuda.so" "$prebuilt/libgpu_cuda.so"
   strip "$prebuilt"/*
   du -sh "$prebuilt"
@@ -35,26 +37,43 @@ done | xargs -r -n1 dirname | awk '!seen[$0]++' | paste -sd:)
 export LD_LIBRARY_PATH=$folders${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} CUDA_MODULE_LOADING=EAGER
 echo "LD_LIBRARY_PATH=$LD_LIBRARY_PATH"
 
-bench=$PWD/$prebuilt/gpu-bench library=$PWD/$prebuilt/libgpu_cuda.so
+bench=$PWD/$prebuilt/gpu-bench wire=$PWD/$prebuilt/wire_to_limit-bench library=$PWD/$prebuilt/libgpu_cuda.so
 failed=0
+
+# within LIMIT COMMAND...: at most LIMIT seconds, and no more than are left of the whole.
+within() {
+  local left=$((470 - SECONDS)) limit=$1
+  shift
+  [ "$left" -ge 5 ] || { echo "no time left for: $*"; return 1; }
+  timeout "$((limit < left ? limit : left))" "$@"
+}
+# Benches leave their files under bench-results, where they run.
+keep_results() {
+  [ ! -d "$out/bench-results" ] || { mv "$out"/bench-results/* "$out/" && rmdir "$out/bench-results"; }
+}
+
 echo "== parity and latency"
-(cd "$out" && timeout 240 "$bench" "$library") || failed=1
-[ ! -d "$out/bench-results" ] || { mv "$out"/bench-results/* "$out/" && rmdir "$out/bench-results"; }
+(cd "$out" && within 170 "$bench" "$library") || failed=1
+keep_results
+
+echo "== wire to limit"
+(cd "$out" && within 90 "$wire" "$library") || failed=1
+keep_results
+
+echo "== peers"
+python=${PYTHON:-$(ls /opt/*/.venv/bin/python /opt/venv/bin/python 2>/dev/null | head -1 || true)}
+within 110 "${python:-python3}" bench/gpu/peers.py --out "$out" || { echo "peers stopped: $?"; failed=1; }
 
 echo "== compute-sanitizer"
 if sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda*/bin/compute-sanitizer 2>/dev/null | head -1) && [ -n "$sanitizer" ]; then
   # racecheck sees shared memory alone; the words between host and card are protocol, which the emulator tests.
   for tool in memcheck racecheck synccheck; do
-    (cd "$(mktemp -d)" && PARITY_ALONE=1 timeout 60 "$sanitizer" --tool "$tool" --error-exitcode 9 "$bench" "$library") \
+    (cd "$(mktemp -d)" && PARITY_ALONE=1 within 45 "$sanitizer" --tool "$tool" --error-exitcode 9 "$bench" "$library") \
       >"$out/sanitizer-$tool.txt" 2>&1 || { echo "$tool: see sanitizer-$tool.txt"; failed=1; }
     tail -1 "$out/sanitizer-$tool.txt"
   done
 else
   echo "not installed here"
 fi
-
-echo "== peers"
-python=${PYTHON:-$(ls /opt/*/.venv/bin/python /opt/venv/bin/python 2>/dev/null | head -1 || true)}
-timeout 120 "${python:-python3}" bench/gpu/peers.py --out "$out" || { echo "peers stopped: $?"; failed=1; }
 echo "kept in $out"
 exit $failed
