@@ -119,3 +119,91 @@ fn read_group(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parquet::data_type::ByteArray;
+    use parquet::file::metadata::KeyValue;
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+    use std::sync::Arc;
+
+    const SIZES: &str = "0.5,1,2,4,8,16,32,64";
+
+    fn names() -> Vec<String> {
+        let name = |side: &str, when: &str, size: usize| format!("{side}_{when}_bps_{size}");
+        let order = [("buy", "now"), ("sell", "now"), ("buy", "next"), ("sell", "next")];
+        order.iter().flat_map(|(side, when)| (1..=8).map(move |size| name(side, when, size))).collect()
+    }
+
+    /// One row whose n-th cost is n, but for a null in every third place, in a file that names `sizes` and lacks `missing`.
+    fn write(path: &Path, sizes: &str, missing: &str) {
+        let costs: Vec<(usize, String)> =
+            names().into_iter().enumerate().filter(|(_, n)| n != missing).collect();
+        let columns: String = costs.iter().map(|(_, name)| format!("OPTIONAL DOUBLE {name}; ")).collect();
+        let schema =
+            format!("message costs {{ REQUIRED INT64 ts_ns; REQUIRED BYTE_ARRAY symbol (UTF8); {columns}}}");
+        let pair = KeyValue::new(SIZES_KEY.to_owned(), sizes.to_owned());
+        let properties =
+            Arc::new(WriterProperties::builder().set_key_value_metadata(Some(vec![pair])).build());
+        let schema = Arc::new(parse_message_type(&schema).unwrap());
+        let mut file = SerializedFileWriter::new(File::create(path).unwrap(), schema, properties).unwrap();
+        let mut group = file.next_row_group().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<Int64Type>().write_batch(&[7], None, None).unwrap();
+        column.close().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<ByteArrayType>().write_batch(&[ByteArray::from("AAA")], None, None).unwrap();
+        column.close().unwrap();
+        for (n, _) in costs {
+            let mut column = group.next_column().unwrap().unwrap();
+            #[expect(clippy::cast_precision_loss, reason = "a column's number")]
+            let known = [n as f64];
+            let (values, level) = if n % 3 == 2 { (&known[..0], 0) } else { (&known[..], 1) };
+            column.typed::<DoubleType>().write_batch(values, Some(&[level]), None).unwrap();
+            column.close().unwrap();
+        }
+        group.close().unwrap();
+        file.close().unwrap();
+    }
+
+    #[test]
+    fn costs_come_back_by_side_and_size_and_nulls_as_unknown() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("costs.parquet");
+        write(&path, SIZES, "");
+        let mut rows = Vec::new();
+        read_costs(&path, &mut rows).unwrap();
+        read_costs(&path, &mut rows).unwrap();
+        assert_eq!(rows.len(), 2, "rows are appended");
+        assert_eq!((rows[0].ts, rows[0].symbol.as_str()), (UnixNanos(7), "AAA"));
+        let found = [rows[1].now, rows[1].next].concat();
+        for (n, cost) in found.into_iter().enumerate() {
+            #[expect(clippy::cast_precision_loss, reason = "a column's number")]
+            let wanted = n as f32;
+            assert!(if n % 3 == 2 { cost.is_nan() } else { cost == wanted }, "column {n}: {cost}");
+        }
+    }
+
+    #[test]
+    fn other_sizes_and_missing_columns_are_refused_in_one_line_and_nothing_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("costs.parquet");
+        let mut rows = Vec::new();
+        let mut refused = |sizes: &str, missing: &str| {
+            write(&path, sizes, missing);
+            let error = read_costs(&path, &mut rows).unwrap_err().to_string();
+            assert!(rows.is_empty() && !error.contains('\n'), "{error}");
+            error
+        };
+        let sizes = refused("1,2", "");
+        assert!(
+            sizes.contains("costs.parquet: found the order sizes 1,2, wanted 0.5,1,2,4,8,16,32,64;"),
+            "{sizes}"
+        );
+        let column = refused(SIZES, "sell_next_bps_8");
+        assert!(column.ends_with("costs.parquet: column sell_next_bps_8 missing"), "{column}");
+    }
+}
