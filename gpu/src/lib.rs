@@ -18,6 +18,7 @@ mod config;
 mod cuda_scorer;
 mod fused;
 mod gpd;
+mod head;
 mod model;
 mod network;
 mod normalise;
@@ -29,6 +30,7 @@ mod scorer;
 mod scorer_stage;
 mod size_bound;
 mod slippage;
+mod surface;
 #[cfg(test)]
 mod synthetic;
 mod tier;
@@ -69,6 +71,7 @@ pub use slippage::{
     SlippageHoldout, SlippageModel, SlippageProgress, SlippageRecord, SlippageReport, SlippageScale,
     SlippageTrainConfig, judge_slippage, largest_size, read_costs, train_slippage,
 };
+pub use surface::{SURFACE_BUCKETS, SURFACE_EDGES_BPS, SurfaceLaw, SurfaceModel, SurfaceRecord};
 pub use tier::{Band, CriticalBand, TierCause, TierChange, TierConfig, TierConfigError, TierMachine};
 pub use train::{
     FittedOn, HoldoutReport, Phase, Progress, TrainConfig, TrainDevice, TrainError, TrainReport, score_rows,

@@ -1,5 +1,6 @@
 //! A trained model and its folder: `manifest.toml`, which says everything about it, `weights.safetensors`,
-//! and, where the model has an impact network, `slippage.safetensors`.
+//! and, where the model has an impact network or an error-probability network, `slippage.safetensors` and
+//! `surface.safetensors`.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -16,6 +17,7 @@ use crate::scorer::ScoreLaw;
 use crate::slippage::{
     SLIPPAGE_HORIZON_NS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageManifest, SlippageModel, SlippageScales,
 };
+use crate::surface::{SurfaceManifest, SurfaceModel};
 use crate::train::{FittedOn, TrainConfig, TrainReport};
 
 /// Version of the folder's format; a reader refuses any other.
@@ -25,6 +27,7 @@ pub const MODEL_FORMAT: i64 = 1;
 const MANIFEST: &str = "manifest.toml";
 const WEIGHTS: &str = "weights.safetensors";
 const SLIPPAGE: &str = "slippage.safetensors";
+const SURFACE: &str = "surface.safetensors";
 
 /// Largest manifest read (10,000 symbols with profile and calibration take about 60 MB), and largest weights.
 const MANIFEST_BYTES_MAX: u64 = 128 << 20;
@@ -101,6 +104,8 @@ struct Manifest {
     symbol_calibration: Vec<Named<Calibration>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     slippage: Option<SlippageManifest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    surface: Option<SurfaceManifest>,
 }
 
 /// The parts a model is made of.
@@ -121,6 +126,7 @@ pub struct Model {
     calibrations: Calibrations,
     training: TrainingRecord,
     slippage: Option<SlippageModel>,
+    surface: Option<SurfaceModel>,
     tool: String,
     id: String,
 }
@@ -230,6 +236,7 @@ impl Model {
             calibrations: parts.calibrations,
             training: parts.training,
             slippage: None,
+            surface: None,
             tool: String::new(),
             id: String::new(),
         }
@@ -298,6 +305,20 @@ impl Model {
         Self { slippage: Some(slippage), ..self }.signed()
     }
 
+    /// The error-probability network, where the model has one.
+    #[must_use]
+    pub const fn surface(&self) -> Option<&SurfaceModel> {
+        self.surface.as_ref()
+    }
+
+    /// The same model with another error-probability network.
+    ///
+    /// # Errors
+    /// When the result cannot be written down.
+    pub fn with_surface(self, surface: SurfaceModel) -> Result<Self, SaveError> {
+        Self { surface: Some(surface), ..self }.signed()
+    }
+
     /// The same network with other calibrations (a tail refitted to newer data).
     ///
     /// # Errors
@@ -311,6 +332,8 @@ impl Model {
         let encode = |e: WeightsError| SaveError::Encode(e.to_string());
         let weights = self.network.to_bytes().map_err(encode)?;
         let slippage = self.slippage.as_ref().map(SlippageModel::to_bytes).transpose().map_err(encode)?;
+        let surface = self.surface.as_ref().map(SurfaceModel::to_bytes).transpose().map_err(encode)?;
+        let surface_table = |(head, bytes): (&SurfaceModel, &[u8])| SurfaceManifest::of(head, SURFACE, bytes);
         let manifest = Manifest {
             format: MODEL_FORMAT,
             schema_hash: schema_hash(),
@@ -326,9 +349,10 @@ impl Model {
             symbol_profile: named(&self.profiles.symbols),
             symbol_calibration: named(&self.calibrations.symbols),
             slippage: self.slippage.as_ref().zip(slippage.as_deref()).map(slippage_manifest),
+            surface: self.surface.as_ref().zip(surface.as_deref()).map(surface_table),
         };
         let manifest = toml::to_string(&manifest).map_err(|e| SaveError::Encode(e.to_string()))?;
-        Ok(Files { manifest, weights, slippage })
+        Ok(Files { manifest, weights, slippage, surface })
     }
 
     /// Saves to the folder `dir`: written beside it under another name, forced to disk, then renamed, so that a
@@ -352,6 +376,7 @@ impl Model {
         remove_dir(&old).map_err(io_at(&old))?;
         let mut contents = vec![(WEIGHTS, files.weights.as_slice()), (MANIFEST, files.manifest.as_bytes())];
         contents.extend(files.slippage.as_deref().map(|bytes| (SLIPPAGE, bytes)));
+        contents.extend(files.surface.as_deref().map(|bytes| (SURFACE, bytes)));
         let written = write_folder(&fresh, &contents)
             .map_err(io_at(&fresh))
             .and_then(|()| swap(&fresh, dir, replaces.then_some(old.as_path())).map_err(io_at(dir)));
@@ -390,13 +415,13 @@ impl Model {
         )
     }
 
-    /// A model from the contents of its files; `dir` stands for their folder in messages, and `read_slippage` gives the
-    /// impact network's weights when the manifest names them.
+    /// A model from the contents of its files; `dir` stands for their folder in messages, and `read` gives the
+    /// weights of the heads that the manifest names.
     fn from_bytes(
         dir: &Path,
         bytes: &[u8],
         weights: &[u8],
-        read_slippage: impl FnOnce(&Path) -> Result<Vec<u8>, LoadError>,
+        read: impl Fn(&Path) -> Result<Vec<u8>, LoadError>,
     ) -> Result<Self, LoadError> {
         let path = dir.join(MANIFEST);
         let manifest = parse_manifest(&path, bytes)?;
@@ -406,8 +431,11 @@ impl Model {
         let network = Network::from_bytes(weights)
             .map_err(|source| LoadError::Weights { path: weights_path.clone(), source })?;
         let slippage_path = dir.join(SLIPPAGE);
-        let load_slippage = |slippage| slippage_model(&path, slippage, &slippage_path, read_slippage);
+        let load_slippage = |slippage| slippage_model(&path, slippage, &slippage_path, &read);
         let slippage = manifest.slippage.map(load_slippage).transpose()?;
+        let surface_path = dir.join(SURFACE);
+        let load_surface = |surface| surface_model(&path, surface, &surface_path, &read);
+        let surface = manifest.surface.map(load_surface).transpose()?;
         Ok(Self {
             network,
             law: manifest.score,
@@ -421,6 +449,7 @@ impl Model {
             },
             training: manifest.training,
             slippage,
+            surface,
             tool: manifest.tool,
             id: id_of(bytes),
         })
@@ -432,6 +461,7 @@ struct Files {
     manifest: String,
     weights: Vec<u8>,
     slippage: Option<Vec<u8>>,
+    surface: Option<Vec<u8>>,
 }
 
 fn slippage_manifest((slippage, weights): (&SlippageModel, &[u8])) -> SlippageManifest {
@@ -463,6 +493,23 @@ fn slippage_model(
         .map_err(|source| LoadError::Weights { path: weights_path.to_owned(), source })?;
     let scales = SlippageScales { pooled: manifest.scale, symbols: symbols(path, manifest.symbol_scale)? };
     Ok(SlippageModel { layers, scales, record: manifest.training })
+}
+
+/// The error-probability network that `manifest`, of the file `path`, describes and `read` gives the weights of.
+fn surface_model(
+    path: &Path,
+    manifest: SurfaceManifest,
+    weights_path: &Path,
+    read: impl FnOnce(&Path) -> Result<Vec<u8>, LoadError>,
+) -> Result<SurfaceModel, LoadError> {
+    if let Some((what, found, wanted)) = manifest.mismatch(SURFACE) {
+        return Err(LoadError::Mismatch { path: path.to_owned(), what, found, wanted });
+    }
+    let weights = read(weights_path)?;
+    check_digest(weights_path, &weights, &manifest.weights_blake3)?;
+    let layers = SurfaceModel::layers_from_bytes(&weights)
+        .map_err(|source| LoadError::Weights { path: weights_path.to_owned(), source })?;
+    Ok(SurfaceModel { layers, law: manifest.law, record: manifest.training })
 }
 
 fn check_digest(path: &Path, weights: &[u8], wanted: &str) -> Result<(), LoadError> {
@@ -575,7 +622,9 @@ fn check_values(path: &Path, manifest: &Manifest) -> Result<(), LoadError> {
     let scale = slippage.map(|s| ("slippage.scale", s.scale.fault()));
     let scales =
         slippage.into_iter().flat_map(|s| &s.symbol_scale).map(|n| (n.symbol.as_str(), n.value.fault()));
-    let mut faults = single.into_iter().chain(profiles).chain(calibrations).chain(scale).chain(scales);
+    let law = manifest.surface.as_ref().map(|s| ("surface.law", s.law.fault()));
+    let mut faults =
+        single.into_iter().chain(profiles).chain(calibrations).chain(scale).chain(scales).chain(law);
     match faults.find_map(|(place, found)| Some((place, found?))) {
         Some((place, found)) => {
             Err(LoadError::Value { path: path.to_owned(), place: place.to_owned(), found })
@@ -807,6 +856,68 @@ mod tests {
         assert!(digest.contains("slippage.safetensors: blake3 digest: found "), "{digest}");
         let missing = load_after(&|dir| fs::remove_file(dir.join(SLIPPAGE)).unwrap());
         assert!(missing.contains("slippage.safetensors: "), "{missing}");
+    }
+
+    /// A saved model with both heads.
+    fn saved_with_surface() -> (tempfile::TempDir, PathBuf, Model) {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("model");
+        let model = model().clone().with_slippage(random_head(5)).unwrap();
+        let model = model.with_surface(crate::surface::tests::random_head(6)).unwrap();
+        model.save(&dir).unwrap();
+        (parent, dir, model)
+    }
+
+    #[test]
+    fn an_error_probability_network_survives_its_folder_beside_the_impact_network() {
+        assert!(model().surface().is_none());
+        let (_parent, dir, wanted) = saved_with_surface();
+        let loaded = Model::load(&dir).unwrap();
+        assert_eq!(loaded, wanted);
+        assert_eq!(loaded.surface(), Some(&crate::surface::tests::random_head(6)));
+        assert_eq!(loaded.slippage(), Some(&random_head(5)));
+        let bytes = |name: &str| fs::read(dir.join(name)).unwrap();
+        let before = [bytes(MANIFEST), bytes(SLIPPAGE), bytes(SURFACE)];
+        loaded.save(&dir).unwrap();
+        assert_eq!([bytes(MANIFEST), bytes(SLIPPAGE), bytes(SURFACE)], before);
+        // Alone it stands as well, and without it nothing of the model changes.
+        let alone = model().clone().with_surface(crate::surface::tests::random_head(6)).unwrap();
+        alone.save(&dir).unwrap();
+        assert_eq!(Model::load(&dir).unwrap(), alone);
+        assert!(!dir.join(SLIPPAGE).exists());
+        assert!(!model().encode().unwrap().manifest.contains("surface"));
+    }
+
+    #[test]
+    fn damage_to_an_error_probability_network_is_told_in_one_line() {
+        let load_after = |edit: &dyn Fn(&Path)| {
+            let (_parent, dir, _) = saved_with_surface();
+            edit(&dir);
+            let error = Model::load(&dir).unwrap_err().to_string();
+            assert!(!error.contains('\n'), "{error}");
+            error
+        };
+        let manifest = |from: &'static str, to: &'static str| {
+            load_after(&move |dir: &Path| {
+                let path = dir.join(MANIFEST);
+                let text = fs::read_to_string(&path).unwrap();
+                let at = text.find("[surface]").unwrap();
+                assert!(text[at..].contains(from), "{from}");
+                fs::write(path, text[..at].to_owned() + &text[at..].replacen(from, to, 1)).unwrap();
+            })
+        };
+        assert!(manifest("surface.safetensors", "../x").ends_with("found ../x, wanted surface.safetensors"));
+        assert!(manifest("edges_bps = [1.0", "edges_bps = [1.5").contains("surface.edges_bps: found [1.5, "));
+        let steep = manifest("k = 2.0", "k = -2.0");
+        assert!(
+            steep.ends_with("manifest.toml: surface.law: found a steepness k outside [0.05, 64]"),
+            "{steep}"
+        );
+        assert!(manifest("unit = 0.5", "units = 0.5").contains("unknown field `units`"));
+        let digest = load_after(&|dir| fs::write(dir.join(SURFACE), b"x").unwrap());
+        assert!(digest.contains("surface.safetensors: blake3 digest: found "), "{digest}");
+        let missing = load_after(&|dir| fs::remove_file(dir.join(SURFACE)).unwrap());
+        assert!(missing.contains("surface.safetensors: "), "{missing}");
     }
 
     #[test]

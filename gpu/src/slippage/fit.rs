@@ -1,14 +1,14 @@
 //! The fit of the head: pinball loss in bps, in Candle, seeded.
 
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Device, Tensor};
 
 use super::dataset::Sample;
 use super::evaluate::mean_loss;
-use super::head::{HEAD_LAYERS, SlippageModel, SlippageScales};
+use super::head::{SlippageModel, SlippageScales};
 use super::scale::{SLIPPAGE_COSTS, SLIPPAGE_SIZES};
 use super::train::{SlippageError, SlippageProgress, SlippageTrainConfig};
 use super::{SLIPPAGE_QUANTILE, SlippageRecord};
-use crate::network::Layer;
+use crate::head::HeadVars;
 use crate::normalise::INPUT_COUNT;
 use crate::optimiser::AdamW;
 use crate::random::{Purpose, Random};
@@ -17,47 +17,8 @@ use crate::random::{Purpose, Random};
 /// basis point missing wherever the cost lies above, so its value does not matter to the fit.
 const NOT_HELD_BPS: f32 = 1e5;
 
-/// First weights of the output layer, as a share of He's: a fit begins near the usual cost of each symbol.
-const OUTPUT_SPREAD: f64 = 0.1;
-
 /// Smallest relative gain of the validation loss that counts as progress.
 const GAIN_MIN: f64 = 5e-4;
-
-/// Weights and biases as Candle variables: both layers, first to last.
-struct Parameters(Vec<Var>);
-
-impl Parameters {
-    /// Random weights; the hidden biases are zero, those of the outputs one: each increment is the usual one.
-    fn init(random: &mut Random) -> candle_core::Result<Self> {
-        let mut vars = Vec::with_capacity(2 * HEAD_LAYERS.len());
-        for (layer, (_, inputs, outputs)) in HEAD_LAYERS.into_iter().enumerate() {
-            #[expect(clippy::cast_precision_loss, reason = "layer sizes are tiny")]
-            let spread = (2.0 / inputs as f64).sqrt() * if layer == 0 { 1.0 } else { OUTPUT_SPREAD };
-            #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
-            let weights: Vec<f32> =
-                (0..inputs * outputs).map(|_| (random.normal() * spread) as f32).collect();
-            let bias = if layer == 0 { 0.0 } else { 1.0_f32 };
-            vars.push(Var::from_vec(weights, (outputs, inputs), &Device::Cpu)?);
-            vars.push(Var::from_vec(vec![bias; outputs], outputs, &Device::Cpu)?);
-        }
-        Ok(Self(vars))
-    }
-
-    /// The increments of a batch of inputs.
-    fn increments(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        self.0.chunks_exact(2).try_fold(x.clone(), |x, pair| {
-            x.matmul(&pair[0].t()?)?.broadcast_add(pair[1].as_tensor())?.relu()
-        })
-    }
-
-    fn export(&self) -> candle_core::Result<[Layer; 2]> {
-        let layer = |i: usize| {
-            let weight = self.0[2 * i].flatten_all()?.to_vec1::<f32>()?;
-            Ok::<_, candle_core::Error>(Layer { weight, bias: self.0[2 * i + 1].to_vec1::<f32>()? })
-        };
-        Ok([layer(0)?, layer(1)?])
-    }
-}
 
 /// A batch as tensors, one row per decision, one column per output.
 struct Batch {
@@ -112,7 +73,7 @@ fn sums() -> candle_core::Result<Tensor> {
 }
 
 /// Mean pinball loss of a batch, in bps.
-fn loss(parameters: &Parameters, batch: &Batch, sums: &Tensor) -> candle_core::Result<Tensor> {
+fn loss(parameters: &HeadVars, batch: &Batch, sums: &Tensor) -> candle_core::Result<Tensor> {
     let predicted = (parameters.increments(&batch.x)? * &batch.scale)?.matmul(sums)?;
     let short = (&batch.cost - predicted)?;
     // max(q s, (q - 1) s) = q s + max(0, -s).
@@ -135,7 +96,7 @@ pub(super) fn fit(
     validation: &[Sample],
     progress: &mut dyn FnMut(SlippageProgress),
 ) -> Result<Fit, SlippageError> {
-    let parameters = Parameters::init(&mut Random::new(config.seed, Purpose::Init))?;
+    let parameters = HeadVars::init(&mut Random::new(config.seed, Purpose::Init))?;
     let epoch_count_max = config.epoch_count_max;
     let steps = u64::from(epoch_count_max) * training.len().div_ceil(config.batch_size) as u64;
     let mut optimiser = AdamW::new(

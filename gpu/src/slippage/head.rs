@@ -6,15 +6,12 @@ use types::Symbol;
 use super::scale::{SLIPPAGE_COSTS, SLIPPAGE_SIZES, SlippageScale};
 use super::train::{SlippageReport, SlippageTrainConfig};
 use super::{SLIPPAGE_HORIZON_NS, SLIPPAGE_QUANTILE};
-use crate::network::{Layer, WeightsError, layers_from_bytes, layers_to_bytes};
-use crate::normalise::{INPUT_COUNT, Input};
+use crate::head::{HeadLayers, HeadShape, head_shape, increments};
+use crate::network::{WeightsError, layers_from_bytes, layers_to_bytes};
+use crate::normalise::Input;
 
-/// Width of the hidden layer.
-pub(crate) const HEAD_INNER: usize = 32;
-
-/// Name in the weights file, inputs, outputs; ReLU follows both.
-pub(crate) const HEAD_LAYERS: [(&str, usize, usize); 2] =
-    [("slippage.0", INPUT_COUNT, HEAD_INNER), ("slippage.1", HEAD_INNER, SLIPPAGE_COSTS)];
+/// The layers in the weights file.
+const SHAPE: HeadShape = head_shape("slippage.0", "slippage.1");
 
 /// The scales of a head: one for every symbol it was trained on, and the pooled one for the rest.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,14 +54,14 @@ impl SlippageScales {
 /// The impact network of a model. What is inside has been checked: every number finite, every scale positive.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SlippageModel {
-    pub(crate) layers: [Layer; 2],
+    pub(crate) layers: HeadLayers,
     pub(crate) scales: SlippageScales,
     pub(crate) record: SlippageRecord,
 }
 
 impl SlippageModel {
     /// The layers, first to last, each followed by a ReLU: 26 inputs to 32, then to the 16 increments.
-    pub(crate) const fn layers(&self) -> &[Layer; 2] {
+    pub(crate) const fn layers(&self) -> &HeadLayers {
         &self.layers
     }
 
@@ -88,8 +85,7 @@ impl SlippageModel {
     /// The increments of one input: for a buyer, then for a seller, smallest size first; never negative. The oracle that
     /// every other backend is held to.
     pub(crate) fn increments(&self, input: &Input) -> [f64; SLIPPAGE_COSTS] {
-        let hidden: [f64; HEAD_INNER] = dense_relu(&self.layers[0], &input.x.map(f64::from));
-        dense_relu(&self.layers[1], &hidden)
+        increments(&self.layers, input)
     }
 
     /// The costs of one input in bps under `scale`: for a buyer, then for a seller, smallest size first; infinite where
@@ -107,23 +103,13 @@ impl SlippageModel {
 
     /// The safetensors file of the weights; the same weights give the same bytes.
     pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, WeightsError> {
-        layers_to_bytes(&self.layers, &HEAD_LAYERS)
+        layers_to_bytes(&self.layers, &SHAPE)
     }
 
     /// The layers in such a file.
-    pub(crate) fn layers_from_bytes(bytes: &[u8]) -> Result<[Layer; 2], WeightsError> {
-        layers_from_bytes(bytes, &HEAD_LAYERS)
+    pub(crate) fn layers_from_bytes(bytes: &[u8]) -> Result<HeadLayers, WeightsError> {
+        layers_from_bytes(bytes, &SHAPE)
     }
-}
-
-/// `max(W x + b, 0)`, summed in the order of the inputs.
-fn dense_relu<const IN: usize, const OUT: usize>(layer: &Layer, x: &[f64; IN]) -> [f64; OUT] {
-    core::array::from_fn(|output| {
-        let row = &layer.weight[output * IN..(output + 1) * IN];
-        let sum =
-            row.iter().zip(x).fold(f64::from(layer.bias[output]), |sum, (w, x)| sum + f64::from(*w) * x);
-        sum.max(0.0)
-    })
 }
 
 /// `[slippage]` of the manifest.
@@ -159,19 +145,13 @@ impl SlippageManifest {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::random::{Purpose, Random};
+    use crate::head::HEAD_INNER;
+    use crate::head::tests::random_layers;
+    use crate::normalise::INPUT_COUNT;
     use proptest::prelude::*;
 
     /// A head with He-scaled random weights, for tests of the arithmetic.
     pub(crate) fn random_head(seed: u64) -> SlippageModel {
-        let mut random = Random::new(seed, Purpose::Init);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "test weights")]
-        let layers = HEAD_LAYERS.map(|(_, inputs, outputs)| Layer {
-            weight: (0..inputs * outputs)
-                .map(|_| (random.normal() * (2.0 / inputs as f64).sqrt()) as f32)
-                .collect(),
-            bias: (0..outputs).map(|_| (random.normal() * 0.1) as f32).collect(),
-        });
         let scale = |by: f32, held| SlippageScale {
             increment_bps: core::array::from_fn(|size| by * SLIPPAGE_SIZES[size].sqrt()),
             held,
@@ -180,14 +160,14 @@ pub(crate) mod tests {
         let symbols =
             vec![(Symbol::new("AAA").unwrap(), scale(0.5, 8)), (Symbol::new("BBB").unwrap(), scale(3.0, 5))];
         SlippageModel {
-            layers,
+            layers: random_layers(seed),
             scales: SlippageScales { pooled: scale(1.0, 6), symbols },
             record: SlippageRecord { first_ts_ns: 1, last_ts_ns: 2, ..SlippageRecord::default() },
         }
     }
 
     #[test]
-    fn the_forward_pass_is_the_hand_worked_one() {
+    fn costs_are_the_hand_worked_sums_of_a_forward_pass() {
         let mut head = random_head(1);
         for layer in &mut head.layers {
             layer.weight.fill(0.0);
