@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The scorer's network in PyTorch (eager, torch.compile, CUDA graph) and ONNX Runtime (CUDA, TensorRT), host to host.
+"""The scorer's network in PyTorch (eager, torch.compile, CUDA graph) and ONNX Runtime (CUDA, TensorRT, CPU), host to host.
 
 What is not installed is said and skipped. A batch is what the fused kernel takes without the normalisation: rows as prepared in
 pinned memory, copied to the card, encoded, held, decoded, judged; raw scores and the three largest shares copied back to
@@ -29,7 +29,7 @@ def tensors():
     header, body = json.loads(data[8 : 8 + length]), data[8 + length :]
     found = {}
     for name, entry in header.items():
-        if name != "__metadata__":
+        if name.rsplit(".", 1)[0] in LAYERS:
             begin, end = entry["data_offsets"]
             found[name] = np.frombuffer(body[begin:end], "<f4").reshape(entry["shape"]).copy()
     return found
@@ -121,34 +121,31 @@ def torch_engines(results):
         share = ((x[:, :FEATURES] - h) / constants["s"]) ** 2
         return share.mean(1), *share.topk(3, 1)
 
-    def pinned(x):
+    def stepper(function, x):
+        """One batch, host to host, begun and not waited for; and where its raw scores come to lie."""
         host, card = torch.from_numpy(x).pin_memory(), torch.empty(x.shape, device="cuda")
         out = [torch.empty(s, dtype=t, pin_memory=True) for s, t in (((len(x),), torch.float32), ((len(x), 3), torch.float32), ((len(x), 3), torch.int64))]
-        return host, card, out
-
-    def engine(function):
-        def make(x):
-            host, card, out = pinned(x)
-
-            def call():
-                card.copy_(host, non_blocking=True)
-                for to, result in zip(out, function(card)):
-                    to.copy_(result, non_blocking=True)
-                torch.cuda.synchronize()
-                return out[0].numpy()
-
-            return call
-
-        return make
-
-    def graph(x):
-        host, card, out = pinned(x)
 
         def step():
             card.copy_(host, non_blocking=True)
-            for to, result in zip(out, forward(card)):
+            for to, result in zip(out, function(card)):
                 to.copy_(result, non_blocking=True)
 
+        return step, out[0].numpy()
+
+    def waited(begin, raw):
+        def call():
+            begin()
+            torch.cuda.synchronize()
+            return raw
+
+        return call
+
+    def engine(function):
+        return lambda x: waited(*stepper(function, x))
+
+    def graph(x):
+        step, raw = stepper(forward, x)
         side = torch.cuda.Stream()
         with torch.cuda.stream(side):
             for _ in range(3):
@@ -157,13 +154,7 @@ def torch_engines(results):
         recorded = torch.cuda.CUDAGraph()
         with torch.cuda.graph(recorded):
             step()
-
-        def call():
-            recorded.replay()
-            torch.cuda.synchronize()
-            return out[0].numpy()
-
-        return call
+        return waited(recorded.replay, raw)
 
     compiled = torch.compile(forward, dynamic=True)
     with torch.inference_mode():
@@ -213,7 +204,7 @@ def onnx_engines(results):
     except ImportError as why:
         return print(f"ONNX Runtime: {why}")
     print(f"ONNX Runtime {ort.__version__}: {', '.join(ort.get_available_providers())}")
-    for provider in ("CUDAExecutionProvider", "TensorrtExecutionProvider"):
+    for provider in ("CUDAExecutionProvider", "TensorrtExecutionProvider", "CPUExecutionProvider"):
         if provider not in ort.get_available_providers():
             print(f"ONNX Runtime: no {provider}")
             continue
@@ -226,7 +217,7 @@ def onnx_engines(results):
             print(f"{provider}: fell back to {session.get_providers()[0]}, not measured")
             continue
         for universe in UNIVERSES:
-            results.attempt(f"onnx {provider[:8].rstrip('E')}", universe, lambda x: lambda: session.run(None, {"x": x})[0])
+            results.attempt(f"onnx {provider.removesuffix('ExecutionProvider')}", universe, lambda x: lambda: session.run(None, {"x": x})[0])
 
 
 def main():
