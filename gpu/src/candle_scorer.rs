@@ -5,11 +5,11 @@ use types::{FeatureVector, InstrumentId, Symbol};
 
 use crate::autoencoder::{Autoencoder, Batch, CalmRange};
 use crate::binding::Bindings;
+use crate::head::{Head, Increments};
 use crate::model::Model;
 use crate::normalise::{Input, Profile};
-use crate::reference::increments;
-use crate::scorer::{Increments, RawScore, ScoreLaw, Scorer, is_scorable};
-use crate::slippage::SlippageModel;
+use crate::reference::ReferenceHeads;
+use crate::scorer::{RawScore, ScoreLaw, Scorer, is_scorable};
 
 /// Scores a whole batch in one pass. Candle allocates per operation, so this backend is not for a hot core; it is the
 /// second oracle beside [`crate::ReferenceScorer`] and the path that a Candle device other than the CPU shares.
@@ -17,7 +17,7 @@ pub struct CandleScorer {
     autoencoder: Autoencoder,
     law: ScoreLaw,
     calm: CalmRange,
-    slippage: Option<SlippageModel>,
+    heads: ReferenceHeads,
     profiles: Bindings<Profile>,
     inputs: Vec<Input>,
     places: Vec<usize>,
@@ -35,7 +35,7 @@ impl CandleScorer {
             autoencoder: Autoencoder::new(model.network().parts(), &Device::Cpu)?,
             law,
             calm: CalmRange::new(&law.latent_min, &law.latent_max, &Device::Cpu)?,
-            slippage: model.slippage().cloned(),
+            heads: ReferenceHeads::new(model),
             profiles: Bindings::new(&profiles.pooled, &profiles.symbols, instrument_count_max),
             inputs: Vec::new(),
             places: Vec::new(),
@@ -84,8 +84,8 @@ impl Scorer for CandleScorer {
         }
     }
 
-    fn increments(&self, row: &FeatureVector) -> Option<Increments> {
-        increments(self.slippage.as_ref()?, self.profiles.of(row.instrument)?, row)
+    fn increments(&self, head: Head, row: &FeatureVector) -> Option<Increments> {
+        self.heads.says(head, self.profiles.of(row.instrument)?, row)
     }
 
     fn failures(&self) -> u64 {

@@ -20,13 +20,11 @@ use types::{FeatureVector, InstrumentId, Symbol};
 
 use crate::binding::Bindings;
 use crate::fused::{FusedError, FusedScorer, RowParts};
+use crate::head::{Head, Increments, PerHead};
 use crate::model::Model;
 use crate::network::LayerId;
 use crate::normalise::Profile;
-use crate::scorer::{Increments, RawScore, Scorer, StagedScorer};
-
-/// Where the slippage head stands among a network's heads.
-const SLIPPAGE_HEAD: usize = 0;
+use crate::scorer::{RawScore, Scorer, StagedScorer};
 
 /// Scores of the card and the CPU may differ by so much of themselves; they do not, where both count as IEEE says.
 const AGREEMENT: f32 = 1e-5;
@@ -66,14 +64,16 @@ impl CardModel {
             let layer = network.layer(id);
             (&layer.weight, &layer.bias)
         });
-        let head = model.slippage().map(|head| {
-            head.layers().each_ref().map(|layer| -> LayerParts<'_> { (&layer.weight, &layer.bias) })
-        });
+        let heads: Vec<_> = Head::ALL
+            .into_iter()
+            .filter_map(|head| model.head(head))
+            .map(|layers| layers.each_ref().map(|layer| -> LayerParts<'_> { (&layer.weight, &layer.bias) }))
+            .collect();
         let parts = NetworkParts {
             layers,
             latent: law.latent_range_f32(),
             inverse_scale: law.inverse_scale_f32(),
-            heads: head.as_slice(),
+            heads: &heads,
         };
         let profiles = model.profiles();
         let all = [&profiles.pooled].into_iter().chain(profiles.symbols.iter().map(|(_, profile)| profile));
@@ -162,9 +162,10 @@ pub struct CudaScorer<C, K> {
     under_way: Option<UnderWay>,
     answer: Answer,
     rescued: Vec<Option<RawScore>>,
-    /// As long as `rescued` where the model has a slippage head.
-    rescued_slippage: Vec<Increments>,
-    has_slippage: bool,
+    /// As long as `rescued`, of each head that the model has.
+    rescued_heads: PerHead<Vec<Increments>>,
+    /// Where each head stands on the card.
+    heads: PerHead<Option<usize>>,
     on_change: Box<dyn FnMut(&Change) + Send>,
     failures: u64,
 }
@@ -204,6 +205,8 @@ impl<C: Card + Send + 'static, K: Clock> CudaScorer<C, K> {
         on_change: Box<dyn FnMut(&Change) + Send>,
     ) -> Result<Self, CudaError> {
         let row_count_max = instrument_count_max.min(card.row_capacity());
+        let mut places = 0..;
+        let heads = Head::ALL.map(|head| model.head(head).and_then(|_| places.next()));
         let symbols = &model.profiles().symbols;
         let own: Vec<(Symbol, u16)> =
             symbols.iter().zip(1_u16..).map(|((symbol, _), i)| (*symbol, i)).collect();
@@ -220,8 +223,8 @@ impl<C: Card + Send + 'static, K: Clock> CudaScorer<C, K> {
             under_way: None,
             answer: Answer::Cpu,
             rescued: Vec::with_capacity(row_count_max),
-            rescued_slippage: Vec::with_capacity(row_count_max),
-            has_slippage: model.slippage().is_some(),
+            rescued_heads: heads.map(|head| Vec::with_capacity(head.map_or(0, |_| row_count_max))),
+            heads,
             on_change,
             failures: 0,
         })
@@ -298,11 +301,14 @@ impl<C: Card + Send + 'static, K: Clock> CudaScorer<C, K> {
     fn rescue(&mut self, buffer: usize, count: usize) {
         self.rescued.clear();
         self.rescued.resize(count, None);
-        self.rescued_slippage.clear();
-        self.rescued_slippage.resize(if self.has_slippage { count } else { 0 }, Increments::default());
+        for (says, head) in self.rescued_heads.iter_mut().zip(self.heads) {
+            says.clear();
+            says.resize(if head.is_some() { count } else { 0 }, Increments::default());
+        }
         if let Some(feeder) = &mut self.feeder {
             let rows = feeder.rows(buffer, count).iter().map(parts);
-            self.cpu.score_parts(rows, &mut self.rescued, &mut self.rescued_slippage);
+            let heads = self.rescued_heads.each_mut().map(Vec::as_mut_slice);
+            self.cpu.score_parts(rows, &mut self.rescued, heads);
         }
         self.answer = Answer::Rescued;
     }
@@ -336,11 +342,17 @@ impl<C: Card + Send + 'static, K: Clock> CudaScorer<C, K> {
             (Some(want), Some(found)) => near(found.raw, want.raw),
             (want, found) => want.is_none() && found.is_none(),
         };
-        let slippage = |place| match (self.cpu.slippage(place), feeder.head(job, place, SLIPPAGE_HEAD)) {
+        let says = |head, place| match (self.cpu.head(head, place), self.on_card(feeder, job, head, place)) {
             (Some(want), Some(found)) => found.iter().zip(want).all(|(found, want)| near(*found, want)),
             (want, found) => want.is_none() && found.is_none(),
         };
-        (0..job.row_count as usize).all(|place| scores(place) && slippage(place))
+        let heads = |place| Head::ALL.into_iter().all(|head| says(head, place));
+        (0..job.row_count as usize).all(|place| scores(place) && heads(place))
+    }
+
+    /// What a head on the card says.
+    fn on_card(&self, feeder: &Feeder<C>, job: &Job, head: Head, place: usize) -> Option<Increments> {
+        feeder.head(job, place, self.heads[head as usize]?)
     }
 
     /// A batch is done or given up.
@@ -487,14 +499,16 @@ impl<C: Card + Send + 'static, K: Clock> StagedScorer for CudaScorer<C, K> {
         }
     }
 
-    fn slippage(&self, place: usize) -> Option<Increments> {
+    fn head(&self, head: Head, place: usize) -> Option<Increments> {
         match &self.answer {
             Answer::Card(job) => {
                 let inside = place < job.row_count as usize;
-                self.feeder.as_ref().filter(|_| inside)?.head(job, place, SLIPPAGE_HEAD)
+                self.on_card(self.feeder.as_ref().filter(|_| inside)?, job, head, place)
             }
-            Answer::Cpu => self.cpu.slippage(place),
-            Answer::Rescued => self.result(place).and_then(|_| self.rescued_slippage.get(place).copied()),
+            Answer::Cpu => self.cpu.head(head, place),
+            Answer::Rescued => {
+                self.result(place).and_then(|_| self.rescued_heads[head as usize].get(place).copied())
+            }
         }
     }
 }

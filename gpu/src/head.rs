@@ -13,6 +13,27 @@ pub(crate) const HEAD_INNER: usize = 32;
 /// Outputs of a head.
 pub(crate) const HEAD_OUTPUTS: usize = 16;
 
+/// The heads that a model may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(usize)]
+pub enum Head {
+    /// What large orders pay beyond the touch ([`crate::SlippageModel`]).
+    Slippage = 0,
+    /// How likely an order of a size and a price is an error ([`crate::SurfaceModel`]).
+    Surface = 1,
+}
+
+impl Head {
+    /// All of them, in the order in which a card has them.
+    pub const ALL: [Self; 2] = [Self::Slippage, Self::Surface];
+}
+
+/// What a head says of one vector: numbers that are never negative, in the head's own unit.
+pub type Increments = [f32; HEAD_OUTPUTS];
+
+/// One of something for each head.
+pub(crate) type PerHead<T> = [T; Head::ALL.len()];
+
 /// Both layers, first to last.
 pub(crate) type HeadLayers = [Layer; 2];
 

@@ -53,6 +53,7 @@ pub use gpd::Gpd;
 pub use gpu_cuda::Change as CardChange;
 pub use gpu_cuda::Trainer as CardTrainer;
 pub use gpu_cuda::abi::Mode as CardMode;
+pub use head::{Head, Increments};
 pub use model::{LoadError, MODEL_FORMAT, Model, SaveError, TrainingRecord};
 pub use network::{LATENT_COUNT, WeightsError};
 pub use normalise::{INPUT_COUNT, Input, Profile, Profiles, VALID_MIN, WINSOR};
@@ -60,8 +61,8 @@ pub use policy::{LimitSink, LimitUpdate, Witnesses};
 pub use reference::ReferenceScorer;
 pub use row::FeatureRow;
 pub use scorer::{
-    Backend, Increments, OpenScorerError, RawScore, ScoreLaw, Scorer, Staged, StagedScorer, TOP_COUNT,
-    feature_name, open_scorer,
+    Backend, OpenScorerError, RawScore, ScoreLaw, Scorer, Staged, StagedScorer, TOP_COUNT, feature_name,
+    open_scorer,
 };
 pub use scorer_stage::{
     BatchConfig, PolledScorer, ScoreObserver, ScoreRecord, ScorerStage, ScorerStageConfig,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use types::{FEATURES, FeatureSchema, Symbol, UnixNanos};
 
 use crate::calibrate::{Calibration, Calibrations};
+use crate::head::{Head, HeadLayers};
 use crate::network::{Network, WeightsError};
 use crate::normalise::{Profile, Profiles, transform_names};
 use crate::row::FeatureRow;
@@ -309,6 +310,14 @@ impl Model {
     #[must_use]
     pub const fn surface(&self) -> Option<&SurfaceModel> {
         self.surface.as_ref()
+    }
+
+    /// The layers of a head; `None` when the model has no such head.
+    pub(crate) fn head(&self, head: Head) -> Option<&HeadLayers> {
+        match head {
+            Head::Slippage => self.slippage().map(SlippageModel::layers),
+            Head::Surface => self.surface().map(SurfaceModel::layers),
+        }
     }
 
     /// The same model with another error-probability network.

@@ -3,11 +3,11 @@
 use types::{FEATURE_COUNT, FeatureVector, InstrumentId, Symbol};
 
 use crate::binding::Bindings;
+use crate::head::{HEAD_OUTPUTS, Head, HeadLayers, Increments, PerHead, increments};
 use crate::model::Model;
 use crate::network::{INNER, LATENT_COUNT, Layer, LayerId, Network, OUTER};
 use crate::normalise::{INPUT_COUNT, Input, Profile};
-use crate::scorer::{Increments, RawScore, ScoreLaw, Scorer, is_scorable};
-use crate::slippage::{SLIPPAGE_COSTS, SlippageModel};
+use crate::scorer::{RawScore, ScoreLaw, Scorer, is_scorable};
 
 /// A dense layer with its sizes in the type, weights widened to double precision and laid out by input, so that the
 /// inner loop runs over outputs: it vectorises without reordering any sum, hence the same bits on every machine.
@@ -106,12 +106,23 @@ impl Forward {
     }
 }
 
-/// What `head` says of a row, in double precision until the end; `None` for a row that can have no score.
-pub(crate) fn increments(head: &SlippageModel, profile: &Profile, row: &FeatureVector) -> Option<Increments> {
-    let input = profile.normalise(&row.values, row.valid);
-    #[expect(clippy::cast_possible_truncation, reason = "f32 is the network's precision")]
-    let narrow = |increments: [f64; SLIPPAGE_COSTS]| increments.map(|v| v as f32);
-    (is_scorable(row) && input.is_scorable()).then(|| narrow(head.increments(&input)))
+/// The heads of a model in double precision until the end.
+#[derive(Clone, Debug)]
+pub(crate) struct ReferenceHeads(PerHead<Option<HeadLayers>>);
+
+impl ReferenceHeads {
+    pub(crate) fn new(model: &Model) -> Self {
+        Self(Head::ALL.map(|head| model.head(head).cloned()))
+    }
+
+    /// What `head` says of a row; `None` for a row that can have no score.
+    pub(crate) fn says(&self, head: Head, profile: &Profile, row: &FeatureVector) -> Option<Increments> {
+        let layers = self.0[head as usize].as_ref()?;
+        let input = profile.normalise(&row.values, row.valid);
+        #[expect(clippy::cast_possible_truncation, reason = "f32 is the network's precision")]
+        let narrow = |increments: [f64; HEAD_OUTPUTS]| increments.map(|v| v as f32);
+        (is_scorable(row) && input.is_scorable()).then(|| narrow(increments(layers, &input)))
+    }
 }
 
 /// Scores row by row on the calling thread. After construction it allocates nothing.
@@ -119,7 +130,7 @@ pub(crate) fn increments(head: &SlippageModel, profile: &Profile, row: &FeatureV
 pub struct ReferenceScorer {
     forward: Box<Forward>,
     law: ScoreLaw,
-    slippage: Option<SlippageModel>,
+    heads: ReferenceHeads,
     profiles: Bindings<Profile>,
 }
 
@@ -131,7 +142,7 @@ impl ReferenceScorer {
         Self {
             forward: Box::new(Forward::new(model.network())),
             law: *model.score_law(),
-            slippage: model.slippage().cloned(),
+            heads: ReferenceHeads::new(model),
             profiles: Bindings::new(&profiles.pooled, &profiles.symbols, instrument_count_max),
         }
     }
@@ -158,7 +169,7 @@ impl Scorer for ReferenceScorer {
         }
     }
 
-    fn increments(&self, row: &FeatureVector) -> Option<Increments> {
-        increments(self.slippage.as_ref()?, self.profiles.of(row.instrument)?, row)
+    fn increments(&self, head: Head, row: &FeatureVector) -> Option<Increments> {
+        self.heads.says(head, self.profiles.of(row.instrument)?, row)
     }
 }

@@ -2,9 +2,9 @@
 
 use types::{FEATURE_COUNT, FEATURES, FeatureVector, InstrumentId, Symbol};
 
+use crate::head::{Head, Increments, PerHead};
 use crate::model::Model;
 use crate::network::LATENT_COUNT;
-use crate::slippage::SLIPPAGE_COSTS;
 
 /// Features named with a score.
 pub const TOP_COUNT: usize = 3;
@@ -19,10 +19,6 @@ pub struct RawScore {
     /// Their shares of the whole reconstruction error, 0 to 1.
     pub contributions: [f32; TOP_COUNT],
 }
-
-/// What the slippage head says of one vector: for a buyer, then for a seller, what each size of
-/// [`crate::SLIPPAGE_SIZES`] costs more than the one before, in the symbol's own unit ([`crate::SlippageScale`]).
-pub type Increments = [f32; SLIPPAGE_COSTS];
 
 /// A backend that scores feature vectors.
 ///
@@ -43,8 +39,8 @@ pub trait Scorer {
     /// When `out` is not as long as `rows`: a caller's error that would leave rows silently unscored.
     fn score(&mut self, rows: &[FeatureVector], out: &mut [Option<RawScore>]);
 
-    /// The slippage of a vector that has a score; `None` without a slippage head in the model.
-    fn increments(&self, _row: &FeatureVector) -> Option<Increments> {
+    /// What `head` says of a vector that has a score; `None` when the model has no such head.
+    fn increments(&self, _head: Head, _row: &FeatureVector) -> Option<Increments> {
         None
     }
 
@@ -75,8 +71,8 @@ pub trait StagedScorer: Scorer {
     /// The result at `place` of the batch started last, which is ready; until the next is started.
     fn result(&self, place: usize) -> Option<RawScore>;
 
-    /// The slippage at `place` of the same batch; `None` where there is no score, or no slippage head in the model.
-    fn slippage(&self, place: usize) -> Option<Increments>;
+    /// What `head` says at `place` of the same batch; `None` where there is no score, or the model has no such head.
+    fn head(&self, head: Head, place: usize) -> Option<Increments>;
 }
 
 /// Collects rows for a scorer that wants whole batches.
@@ -85,7 +81,7 @@ pub struct Staged<S> {
     scorer: S,
     rows: Vec<FeatureVector>,
     results: Vec<Option<RawScore>>,
-    slippage: Vec<Option<Increments>>,
+    heads: Vec<PerHead<Option<Increments>>>,
 }
 
 impl<S: Scorer> Staged<S> {
@@ -96,7 +92,7 @@ impl<S: Scorer> Staged<S> {
             scorer,
             rows: Vec::with_capacity(row_count_max),
             results: Vec::with_capacity(row_count_max),
-            slippage: Vec::with_capacity(row_count_max),
+            heads: Vec::with_capacity(row_count_max),
         }
     }
 
@@ -119,8 +115,8 @@ impl<S: Scorer> Scorer for Staged<S> {
         self.scorer.score(rows, out);
     }
 
-    fn increments(&self, row: &FeatureVector) -> Option<Increments> {
-        self.scorer.increments(row)
+    fn increments(&self, head: Head, row: &FeatureVector) -> Option<Increments> {
+        self.scorer.increments(head, row)
     }
 
     fn failures(&self) -> u64 {
@@ -142,8 +138,10 @@ impl<S: Scorer> StagedScorer for Staged<S> {
         self.results.resize(self.rows.len(), None);
         self.scorer.score(&self.rows, &mut self.results);
         let scored = self.rows.iter().zip(&self.results);
-        self.slippage.clear();
-        self.slippage.extend(scored.map(|(row, result)| result.and_then(|_| self.scorer.increments(row))));
+        self.heads.clear();
+        self.heads.extend(scored.map(|(row, result)| {
+            Head::ALL.map(|head| result.and_then(|_| self.scorer.increments(head, row)))
+        }));
         self.rows.clear();
     }
 
@@ -155,8 +153,8 @@ impl<S: Scorer> StagedScorer for Staged<S> {
         self.results.get(place).copied().flatten()
     }
 
-    fn slippage(&self, place: usize) -> Option<Increments> {
-        self.slippage.get(place).copied().flatten()
+    fn head(&self, head: Head, place: usize) -> Option<Increments> {
+        self.heads.get(place).and_then(|says| says[head as usize])
     }
 }
 
@@ -177,8 +175,8 @@ impl<S: StagedScorer + ?Sized> StagedScorer for Box<S> {
         (**self).result(place)
     }
 
-    fn slippage(&self, place: usize) -> Option<Increments> {
-        (**self).slippage(place)
+    fn head(&self, head: Head, place: usize) -> Option<Increments> {
+        (**self).head(head, place)
     }
 }
 
@@ -195,8 +193,8 @@ impl<S: Scorer + ?Sized> Scorer for Box<S> {
         (**self).score(rows, out);
     }
 
-    fn increments(&self, row: &FeatureVector) -> Option<Increments> {
-        (**self).increments(row)
+    fn increments(&self, head: Head, row: &FeatureVector) -> Option<Increments> {
+        (**self).increments(head, row)
     }
 
     fn failures(&self) -> u64 {

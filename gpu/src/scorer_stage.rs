@@ -7,6 +7,7 @@ use types::{BookState, FeatureVector, InstrumentId, Nanos, Symbol, Tier, UnixNan
 use crate::binding::Bindings;
 use crate::calibrate::Calibration;
 use crate::config::{PolicyConfig, PolicyConfigError};
+use crate::head::Head;
 use crate::model::Model;
 use crate::normalise::Profile;
 use crate::policy::{LimitSink, LimitUpdate, Row, Widening, Witnesses};
@@ -558,7 +559,9 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
     /// Takes the predicted slippage at `place` into the largest order of `instrument`. Without one the bound stays.
     fn bound_size(&mut self, instrument: InstrumentId, place: usize, touch: Option<f64>) {
         let scale = self.slippage.as_ref().and_then(|scales| scales.of(instrument));
-        if let (Some(scale), Some(touch), Some(says)) = (scale, touch, self.scorer.slippage(place)) {
+        if let (Some(scale), Some(touch), Some(says)) =
+            (scale, touch, self.scorer.head(Head::Slippage, place))
+        {
             let within = size_within(self.policy.slippage.limit_bps, scale, &says, touch);
             self.instruments[instrument.index()].size_bound.step(within);
         }
@@ -652,9 +655,10 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> Stage for PolledScorer<S, 
 mod tests {
     use super::*;
     use crate::config::{SlippageConfig, WidenConfig};
+    use crate::head::Increments;
     use crate::policy::tests::{BASE, envelope};
     use crate::reference::ReferenceScorer;
-    use crate::scorer::{Increments, Scorer, Staged};
+    use crate::scorer::{Scorer, Staged};
     use crate::synthetic::{DAY_NS, GRID_NS, Market, model};
     use crate::tier::TierCause;
     use gate::{LimitTable, RiskLimits};
@@ -750,8 +754,8 @@ mod tests {
             self.scorer.result(place)
         }
 
-        fn slippage(&self, place: usize) -> Option<Increments> {
-            self.scorer.slippage(place)
+        fn head(&self, head: Head, place: usize) -> Option<Increments> {
+            self.scorer.head(head, place)
         }
     }
 
@@ -1068,8 +1072,8 @@ mod tests {
             self.0.result(place)
         }
 
-        fn slippage(&self, _: usize) -> Option<Increments> {
-            self.1
+        fn head(&self, head: Head, _: usize) -> Option<Increments> {
+            self.1.filter(|_| head == Head::Slippage)
         }
     }
 

@@ -2,7 +2,7 @@
 
 use types::{FeatureId, FeatureVector, Qty};
 
-use crate::scorer::Increments;
+use crate::head::Increments;
 use crate::slippage::{SlippageScale, largest_size};
 
 /// A bound rises by a hundredth of itself at most with each score: about tenfold in half a minute. It falls at once.

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use gpu::{
-    CardModel, CudaScorer, FusedScorer, Model, RawScore, ReferenceScorer, Scorer, StagedScorer,
+    CardModel, CudaScorer, FusedScorer, Head, Model, RawScore, ReferenceScorer, Scorer, StagedScorer,
     open_cuda_scorer,
 };
 use gpu_cuda::abi::{Mode, Status};
@@ -239,8 +239,8 @@ fn rows_are_taken_while_the_card_scores_and_none_is_lost_when_it_fails() {
                 prop_assert_eq!(bits(&found), bits(&scored(&mut fused, rows)), "batch {}", at);
                 rows.iter().enumerate().for_each(|(place, row)| fused.stage(place, row));
                 fused.start();
-                for place in 0..rows.len() {
-                    let [found, want] = [cuda.slippage(place), fused.slippage(place)];
+                for (place, head) in (0..rows.len()).flat_map(|place| Head::ALL.map(|head| (place, head))) {
+                    let [found, want] = [cuda.head(head, place), fused.head(head, place)];
                     prop_assert_eq!(
                         found.map(|says| says.map(f32::to_bits)),
                         want.map(|says| says.map(f32::to_bits))

@@ -17,11 +17,11 @@ mod verdict;
 use types::{FEATURE_COUNT, FeatureVector, InstrumentId, Symbol};
 
 use crate::binding::Bindings;
+use crate::head::{Head, HeadLayers, Increments, PerHead};
 use crate::model::Model;
 use crate::network::{Layer, LayerId, Network};
 use crate::normalise::{INPUT_COUNT, VALID_MIN};
-use crate::scorer::{Increments, RawScore, ScoreLaw, Scorer, StagedScorer, is_scorable};
-use crate::slippage::SlippageModel;
+use crate::scorer::{RawScore, ScoreLaw, Scorer, StagedScorer, is_scorable};
 use aligned::Aligned;
 use chain::{Chain, Scratch};
 pub use chain::{ChainError, DenseLayer, Then};
@@ -69,14 +69,14 @@ fn layers_of(network: &Network, law: &ScoreLaw) -> Vec<DenseLayer> {
     LayerId::SCORED.map(layer).into()
 }
 
-/// The layers of a slippage head.
-fn layers_of_head(head: &SlippageModel) -> Vec<DenseLayer> {
+/// The layers of a head.
+fn layers_of_head(head: &HeadLayers) -> Vec<DenseLayer> {
     let layer = |layer: &Layer| DenseLayer {
         weight: layer.weight.clone(),
         bias: layer.bias.clone(),
         then: Then::Relu,
     };
-    head.layers().iter().map(layer).collect()
+    head.iter().map(layer).collect()
 }
 
 fn checked(kernel: Kernel) -> Result<Kernel, FusedError> {
@@ -100,8 +100,7 @@ pub struct FusedScorer {
 struct Engine {
     chain: Chain,
     scratch: Scratch,
-    /// The slippage head.
-    head: Option<(Chain, Scratch)>,
+    heads: PerHead<Option<(Chain, Scratch)>>,
     /// One line of rows per input: the features, then the missing bits.
     x: Aligned,
     verdicts: Box<Verdicts>,
@@ -111,8 +110,8 @@ struct Engine {
 /// Where results go, by place.
 struct Out<'a> {
     scores: &'a mut [Option<RawScore>],
-    /// What the slippage head says; empty when it is not asked.
-    slippage: &'a mut [Increments],
+    /// What each head says; empty when it is not asked.
+    heads: PerHead<&'a mut [Increments]>,
 }
 
 /// The rows gathered for the next tile.
@@ -159,17 +158,18 @@ struct Staging {
 #[derive(Debug)]
 struct Results {
     scores: Vec<Option<RawScore>>,
-    /// As many where the model has a slippage head; read where there is a score.
-    slippage: Vec<Increments>,
+    /// As many of each head that the model has; read where there is a score.
+    heads: PerHead<Vec<Increments>>,
 }
 
 impl Results {
     fn with_capacity(count: usize) -> Self {
-        Self { scores: Vec::with_capacity(count), slippage: Vec::with_capacity(count) }
+        let heads = Head::ALL.map(|_| Vec::with_capacity(count));
+        Self { scores: Vec::with_capacity(count), heads }
     }
 
     fn out(&mut self) -> Out<'_> {
-        Out { scores: &mut self.scores, slippage: &mut self.slippage }
+        Out { scores: &mut self.scores, heads: self.heads.each_mut().map(Vec::as_mut_slice) }
     }
 }
 
@@ -195,17 +195,18 @@ impl FusedScorer {
         let own: Vec<(Symbol, FusedProfile)> =
             profiles.symbols.iter().map(|(symbol, profile)| (*symbol, profile.into())).collect();
         let chain = Chain::new(&layers_of(model.network(), law), checked(kernel)?)?;
-        let head = match model.slippage() {
-            Some(head) => Some(Chain::new(&layers_of_head(head), kernel).map(|head| {
-                let scratch = head.scratch();
-                (head, scratch)
-            })?),
-            None => None,
-        };
+        let mut heads = Head::ALL.map(|_| None);
+        for (slot, head) in heads.iter_mut().zip(Head::ALL) {
+            if let Some(layers) = model.head(head) {
+                let chain = Chain::new(&layers_of_head(layers), kernel)?;
+                let scratch = chain.scratch();
+                *slot = Some((chain, scratch));
+            }
+        }
         let engine = Engine {
             scratch: chain.scratch(),
             chain,
-            head,
+            heads,
             x: Aligned::zeroed(INPUT_COUNT),
             verdicts: Box::new(Verdicts::new()),
             inverse_scale: law.inverse_scale_f32(),
@@ -233,8 +234,8 @@ impl FusedScorer {
             *earlier = None;
         } else if place == results.scores.len() && place < results.scores.capacity() {
             results.scores.push(None);
-            if engine.head.is_some() {
-                results.slippage.push(Increments::default());
+            for (says, _) in results.heads.iter_mut().zip(&engine.heads).filter(|(_, head)| head.is_some()) {
+                says.push(Increments::default());
             }
         } else {
             return;
@@ -247,15 +248,15 @@ impl FusedScorer {
         }
     }
 
-    /// [`Scorer::score`] of the parts of rows, `scores.len()` at most. `slippage` is as long, or empty.
+    /// [`Scorer::score`] of the parts of rows, `scores.len()` at most. Each of `heads` is as long, or empty.
     pub(crate) fn score_parts<'a>(
         &mut self,
         rows: impl Iterator<Item = RowParts<'a>>,
         scores: &mut [Option<RawScore>],
-        slippage: &mut [Increments],
+        heads: PerHead<&mut [Increments]>,
     ) {
         let Self { kernel, profiles, engine, tile, .. } = self;
-        kernel.dispatch(Batch { profiles, engine, tile, rows, out: Out { scores, slippage } });
+        kernel.dispatch(Batch { profiles, engine, tile, rows, out: Out { scores, heads } });
     }
 }
 
@@ -274,7 +275,7 @@ impl Scorer for FusedScorer {
 
     fn score(&mut self, rows: &[FeatureVector], out: &mut [Option<RawScore>]) {
         assert_eq!(rows.len(), out.len(), "one result per row");
-        self.score_parts(rows.iter().map(RowParts::from), out, &mut []);
+        self.score_parts(rows.iter().map(RowParts::from), out, Head::ALL.map(|_| [].as_mut_slice()));
     }
 }
 
@@ -288,7 +289,7 @@ impl StagedScorer for FusedScorer {
         kernel.dispatch(Flush { profiles, engine, tile, out: results.out() });
         core::mem::swap(results, finished);
         results.scores.clear();
-        results.slippage.clear();
+        results.heads.iter_mut().for_each(Vec::clear);
     }
 
     fn is_ready(&mut self) -> bool {
@@ -299,8 +300,8 @@ impl StagedScorer for FusedScorer {
         self.staging.finished.scores.get(place).copied().flatten()
     }
 
-    fn slippage(&self, place: usize) -> Option<Increments> {
-        self.result(place).and_then(|_| self.staging.finished.slippage.get(place).copied())
+    fn head(&self, head: Head, place: usize) -> Option<Increments> {
+        self.result(place).and_then(|_| self.staging.finished.heads[head as usize].get(place).copied())
     }
 }
 
@@ -430,10 +431,11 @@ impl Engine {
                 *out = self.verdicts.score(lane, tile.usable[lane].count_ones());
             }
         }
-        if let (Some((head, scratch)), false) = (&mut self.head, out.slippage.is_empty()) {
+        for (head, out) in self.heads.iter_mut().zip(&mut out.heads) {
+            let (Some((head, scratch)), false) = (head, out.is_empty()) else { continue };
             for (k, line) in head.tile(s, x, scratch).iter().enumerate() {
                 for (says, place) in line.iter().zip(&tile.places[..tile.count]) {
-                    if let Some(out) = out.slippage.get_mut(*place) {
+                    if let Some(out) = out.get_mut(*place) {
                         out[k] = *says;
                     }
                 }
@@ -455,10 +457,10 @@ impl Engine {
             if let Some(out) = out.scores.get_mut(tile.places[lane]) {
                 *out = self.verdicts.score(0, usable.count_ones());
             }
-            if let (Some((head, scratch)), Some(out)) =
-                (&mut self.head, out.slippage.get_mut(tile.places[lane]))
-            {
-                out.copy_from_slice(head.row(s, &x[..inputs], scratch));
+            for (head, out) in self.heads.iter_mut().zip(&mut out.heads) {
+                if let (Some((head, scratch)), Some(out)) = (head, out.get_mut(tile.places[lane])) {
+                    out.copy_from_slice(head.row(s, &x[..inputs], scratch));
+                }
             }
         }
     }
@@ -579,8 +581,9 @@ mod tests {
     }
 
     #[test]
-    fn the_slippage_head_says_the_same_on_every_kernel_and_in_double_precision() {
+    fn heads_say_the_same_on_every_kernel_and_in_double_precision() {
         let model = model().clone().with_slippage(random_head(5)).unwrap();
+        let model = model.with_surface(crate::surface::tests::random_head(6)).unwrap();
         let mut reference = ReferenceScorer::new(&model, 64);
         let mut of_kernels = vec![];
         for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_available()) {
@@ -595,8 +598,9 @@ mod tests {
                 }
                 rows.iter().enumerate().for_each(|(place, row)| scorer.stage(place, row));
                 scorer.start();
-                for (place, row) in rows.iter().enumerate() {
-                    let (found, want) = (scorer.slippage(place), reference.increments(row));
+                let asked = rows.iter().enumerate().flat_map(|row| Head::ALL.map(|head| (head, row)));
+                for (head, (place, row)) in asked {
+                    let (found, want) = (scorer.head(head, place), reference.increments(head, row));
                     assert_eq!(found.is_some(), want.is_some() && scorer.result(place).is_some());
                     for (found, want) in found.iter().flatten().zip(want.iter().flatten()) {
                         assert!((found - want).abs() <= 1e-5 * want.max(1.0), "{found} {want}");
@@ -608,8 +612,9 @@ mod tests {
             of_kernels.push(all);
         }
         assert!(of_kernels.windows(2).all(|pair| pair[0] == pair[1]), "kernels differ");
-        // The same row says the same whatever way it took.
-        assert_eq!(of_kernels[0][0], of_kernels[0][1]);
+        // The first row, alone and among two others, and what two heads say of it.
+        assert_eq!(of_kernels[0][..2], of_kernels[0][2..4]);
+        assert_ne!(of_kernels[0][0], of_kernels[0][1]);
     }
 
     #[test]
@@ -618,6 +623,6 @@ mod tests {
         scorer.define(InstrumentId(0), Symbol::new("AAA").unwrap());
         scorer.stage(0, &rows(1)[0]);
         scorer.start();
-        assert!(scorer.result(0).is_some() && scorer.slippage(0).is_none());
+        assert!(scorer.result(0).is_some() && Head::ALL.iter().all(|head| scorer.head(*head, 0).is_none()));
     }
 }
