@@ -18,7 +18,7 @@
 use types::{Action, BookEvent, EventFlags, FeatureVector, InstrumentId, Px, Side, Symbol, UnixNanos};
 
 use crate::bitset::BitSet;
-use crate::costs::{CostRow, Ledger};
+use crate::costs::{CostRow, Ledger, walk_bps};
 use crate::features::{Engine, GRID_NS, QUIET, Rows};
 use crate::sinks::{FeatureSink, Observer, Sinks, TopOfBook, TopOfBookSink};
 use crate::{
@@ -53,12 +53,15 @@ pub struct FeaturizerConfig {
     pub on_full: OnFull,
     /// Events whose cache lines are read before the first of them is applied; 0 reads none ahead.
     pub lookahead: usize,
+    /// Whether vectors say what orders of eight sizes would pay ([`FeatureVector::walk_bps`]): a walk down both sides of every
+    /// book that something happened to.
+    pub walk: bool,
 }
 
 impl Default for FeaturizerConfig {
-    /// A US equity day, live, 64 events ahead.
+    /// A US equity day, live, 64 events ahead, no walks.
     fn default() -> Self {
-        Self { books: BookLimits::default(), on_full: OnFull::KeepDirty, lookahead: 64 }
+        Self { books: BookLimits::default(), on_full: OnFull::KeepDirty, lookahead: 64, walk: false }
     }
 }
 
@@ -92,6 +95,7 @@ struct Core {
     engine: Engine,
     on_full: OnFull,
     lookahead: usize,
+    walk: bool,
     /// Newest vector of each instrument.
     vectors: Box<[FeatureVector]>,
     /// Whose vector waits for the sink.
@@ -145,6 +149,7 @@ impl Featurizer {
             engine: Engine::new(n),
             on_full: config.on_full,
             lookahead: config.lookahead,
+            walk: config.walk,
             vectors: (0..n).map(blank).collect(),
             unsent: BitSet::new(n),
             marker: None,
@@ -571,6 +576,12 @@ impl Core {
         let book = if touched { books.book(InstrumentId(i as u32)) } else { None };
         let now = UnixNanos(grid * GRID_NS);
         let moved = self.engine.close(i, now, rows, book.as_ref(), &mut self.vectors[i]);
+        // A book to which nothing happened is walked as it was.
+        if self.walk
+            && let Some(book) = &book
+        {
+            self.vectors[i].walk_bps = walk_bps(book);
+        }
         if touched || moved {
             self.unsent.insert(i);
             self.counters.vectors += 1;

@@ -1,8 +1,10 @@
 //! Captured costs: decisions at grid points, filled from the book of the next one.
 
-use featurizer::costs::{CostRow, NO_COSTS};
+use featurizer::costs::{CostRow, CostsBps, NO_COSTS};
 use featurizer::{BookLimits, Featurizer, FeaturizerConfig, OnFull, Sinks};
-use types::{Action, BookEvent, EventFlags, GapCause, InstrumentId, Px, Qty, Side, Symbol, UnixNanos};
+use types::{
+    Action, BookEvent, EventFlags, GapCause, InstrumentId, Px, Qty, Side, Symbol, UnixNanos, WALK_COUNT,
+};
 
 const CENT: i64 = 10_000_000;
 const MS: u64 = 1_000_000;
@@ -42,9 +44,16 @@ fn open_book() -> Vec<BookEvent> {
 
 fn featurizer(on_full: OnFull) -> Featurizer {
     let books = BookLimits { instruments: 4, ..BookLimits::small() };
-    let mut f = Featurizer::new(&FeaturizerConfig { books, on_full, ..FeaturizerConfig::default() }).unwrap();
+    let config = FeaturizerConfig { books, on_full, walk: true, ..FeaturizerConfig::default() };
+    let mut f = Featurizer::new(&config).unwrap();
     f.capture_costs();
     f
+}
+
+/// Costs as a vector carries them.
+fn walk(costs: &CostsBps) -> [f32; WALK_COUNT] {
+    let flat = costs.as_flattened();
+    core::array::from_fn(|i| flat[i].map_or(f32::INFINITY, |cost| cost as f32))
 }
 
 /// The rows of `events`, all applied at once.
@@ -58,6 +67,10 @@ fn rows_under(on_full: OnFull, events: &[BookEvent]) -> Vec<CostRow> {
     // A row for every vector of a book that can be traded on, and no other.
     let made: Vec<UnixNanos> = out.iter().filter(|v| v.grid_end == 0).map(|v| v.ts).collect();
     assert!(rows.iter().all(|row| made.contains(&row.ts)));
+    for vector in &out {
+        let row = rows.iter().find(|row| row.ts == vector.ts && vector.grid_end == 0);
+        assert_eq!(vector.walk_bps, walk(row.map_or(&NO_COSTS, |row| &row.now)), "the capture's costs");
+    }
     rows
 }
 
@@ -111,10 +124,28 @@ fn a_stale_book_fills_nothing_and_allows_no_decision() {
 }
 
 #[test]
-fn without_the_capture_there_are_no_rows() {
-    let books = BookLimits { instruments: 4, ..BookLimits::small() };
-    let mut f = Featurizer::new(&FeaturizerConfig { books, ..FeaturizerConfig::default() }).unwrap();
-    let mut sinks = Sinks { features: &mut Vec::new(), tops: &mut (), observer: &mut () };
-    f.apply(&open_book(), &mut sinks);
-    assert!(f.take_costs(true).is_empty());
+fn a_vector_carries_the_walk_of_its_grid_points_book_when_asked() {
+    let vectors = |walk: bool| {
+        let books = BookLimits { instruments: 4, ..BookLimits::small() };
+        let config = FeaturizerConfig { books, walk, ..FeaturizerConfig::default() };
+        let (mut f, mut out) = (Featurizer::new(&config).unwrap(), Vec::new());
+        let mut sinks = Sinks { features: &mut out, tops: &mut (), observer: &mut () };
+        let mut events = open_book();
+        events.push(delete(2, T0 + STEP + 10));
+        f.apply(&events, &mut sinks);
+        assert!(f.finish(&mut out) && f.take_costs(true).is_empty(), "no capture, no rows");
+        out.retain(|v| v.grid_end == 0);
+        out
+    };
+    let on = vectors(true);
+    // 100 at 100.01, another 100 and 200 more one cent dearer, no 800; sellers have half a touch of 200, and then one of 400.
+    assert_eq!(on[0].walk_bps[..5], [0.0, 0.5, 0.75, f32::INFINITY, f32::INFINITY]);
+    assert_eq!(on[0].walk_bps[8..11], [0.0, f32::INFINITY, f32::INFINITY]);
+    assert_eq!((on[1].walk_bps[0], on[1].walk_bps[8]), (0.0, f32::INFINITY));
+    let off = vectors(false);
+    assert_eq!(on.len(), off.len());
+    for (on, off) in on.iter().zip(off) {
+        assert!(off.walk_bps.iter().all(|bps| *bps == f32::INFINITY), "nobody asked");
+        assert_eq!((on.ts, on.valid, on.values), (off.ts, off.valid, off.values));
+    }
 }

@@ -327,7 +327,12 @@ fn story(steps: &[Step]) -> Vec<BookEvent> {
 }
 
 fn config(on_full: OnFull) -> FeaturizerConfig {
-    FeaturizerConfig { books: BookLimits { instruments: 4, ..BookLimits::small() }, on_full, lookahead: 4 }
+    FeaturizerConfig {
+        books: BookLimits { instruments: 4, ..BookLimits::small() },
+        on_full,
+        lookahead: 4,
+        walk: false,
+    }
 }
 
 /// All vectors and markers of a story, applied in chunks of `chunk`.

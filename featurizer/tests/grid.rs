@@ -264,7 +264,7 @@ fn when_the_scorer_is_slow_the_newest_vector_wins() {
 #[test]
 fn closing_a_grid_point_is_spread_over_what_follows() {
     let books = BookLimits::small();
-    let config = |on_full| FeaturizerConfig { books, on_full, lookahead: 8 };
+    let config = |on_full| FeaturizerConfig { books, on_full, lookahead: 8, walk: false };
     let build = |on_full| Featurizer::new(&config(on_full)).unwrap();
     let mut events: Vec<_> = (0..200).map(|i| define(i, T0)).collect();
     let quotes =

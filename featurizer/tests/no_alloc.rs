@@ -100,7 +100,8 @@ fn event(n: u64, now: u64, random: u64) -> BookEvent {
 #[test]
 fn nothing_on_the_event_path_allocates() {
     let books = BookLimits { instruments: 8, order_slots_log2: 10, ..BookLimits::small() };
-    let mut featurizer = Featurizer::new(&FeaturizerConfig { books, ..FeaturizerConfig::default() }).unwrap();
+    let config = FeaturizerConfig { books, walk: true, ..FeaturizerConfig::default() };
+    let mut featurizer = Featurizer::new(&config).unwrap();
     let define = |i: u32| BookEvent {
         action: Action::Define,
         instrument: InstrumentId(i),

@@ -5,6 +5,9 @@ use crate::{BookState, InstrumentId, Px, UnixNanos};
 /// Number of features in schema v1.
 pub const FEATURE_COUNT: usize = 13;
 
+/// Order sizes that a vector prices: eight for a buyer, then the same eight for a seller.
+pub const WALK_COUNT: usize = 16;
+
 /// Index of a feature in a [`FeatureVector`]. Append-only: captures and models store the position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -97,7 +100,8 @@ const fn schema_hash() -> u64 {
 }
 
 /// The state of one instrument at one grid point. A value whose `valid` bit is off is 0 and means nothing: the
-/// consumer imputes it, never reads it (DOMAIN.md 3).
+/// consumer imputes it, never reads it (DOMAIN.md 3). Append-only: what follows the thirteen features is no feature, and no
+/// part of [`FeatureSchema`]; a model that does not know of it scores as it did.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C, align(64))]
 pub struct FeatureVector {
@@ -119,9 +123,13 @@ pub struct FeatureVector {
     pub values: [f64; FEATURE_COUNT],
     /// Milliseconds since each value's input last changed, saturated.
     pub age_ms: [u32; FEATURE_COUNT],
+    /// What an order pays beyond the best price when it takes what the book shows at `ts`, in bps of the mid (DOMAIN.md 4.3,
+    /// baseline C): 0.5, 1, 2, … 64 times the quantity at the touch, for a buyer, then for a seller. Never falling with size;
+    /// infinite where the book does not hold the size, cannot be believed, or nobody asked for the walk.
+    pub walk_bps: [f32; WALK_COUNT],
 }
 
-const _: () = assert!(size_of::<FeatureVector>() == 192);
+const _: () = assert!(size_of::<FeatureVector>() == 256, "four cache lines");
 const _: () = assert!(FEATURE_COUNT <= 16, "valid is 16 bits");
 
 impl FeatureVector {
@@ -136,6 +144,7 @@ impl FeatureVector {
         grid_end: 0,
         values: [0.0; FEATURE_COUNT],
         age_ms: [u32::MAX; FEATURE_COUNT],
+        walk_bps: [f32::INFINITY; WALK_COUNT],
     };
 
     /// The marker that ends grid point `ts`.
@@ -178,6 +187,14 @@ mod tests {
         v.set(FeatureId::Rv1S, f64::NAN);
         assert_eq!(v.get(FeatureId::Rv1S), None);
         assert_eq!(v.valid, 0);
+    }
+
+    #[test]
+    fn no_walk_is_known_before_one_is_asked_for() {
+        let marker = FeatureVector::end_of_grid(UnixNanos(7));
+        for vector in [FeatureVector::EMPTY, marker] {
+            assert!(vector.walk_bps.iter().all(|bps| *bps == f32::INFINITY));
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ mod money;
 mod time;
 
 pub use event::{Action, BookEvent, BookLevel, BookState, EventFlags, GapCause, StaleCause, TradingStatus};
-pub use feature::{FEATURE_COUNT, FEATURES, FeatureDef, FeatureId, FeatureSchema, FeatureVector};
+pub use feature::{FEATURE_COUNT, FEATURES, FeatureDef, FeatureId, FeatureSchema, FeatureVector, WALK_COUNT};
 pub use instrument::{InstrumentId, Symbol};
 pub use money::{Notional, ParsePxError, Px, Qty, Side};
 pub use time::{Nanos, SeqNo, Stamps, Ticks, UnixNanos};

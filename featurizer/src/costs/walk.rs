@@ -3,7 +3,7 @@
 //! Everything is an integer until the last division: sizes are counted in halves of a share, since the smallest is half of
 //! a quantity that may be odd.
 
-use types::{BookLevel, Px, Side};
+use types::{BookLevel, Px, Side, WALK_COUNT};
 
 use crate::Book;
 use crate::features::formula::is_open;
@@ -18,6 +18,8 @@ pub const COST_SIZE_COUNT: usize = COST_SIZES_HALVES.len();
 /// Costs in bps of a buyer, then of a seller, smallest size first; none where the book does not hold the size. Below zero
 /// when the fill is better than the price at the decision.
 pub type CostsBps = [[Option<f64>; COST_SIZE_COUNT]; 2];
+
+const _: () = assert!(WALK_COUNT == 2 * COST_SIZE_COUNT);
 
 /// No cost is known.
 pub const NO_COSTS: CostsBps = [[None; COST_SIZE_COUNT]; 2];
@@ -90,6 +92,22 @@ impl Decision {
     fn bps(&self, total: i128, size: u128) -> f64 {
         2e4 * total as f64 / size as f64 / (self.bid.0 + self.ask.0) as f64
     }
+}
+
+/// What each size costs when it is filled at once from `book`: the costs of [`Decision::on`], infinite where none is known.
+pub(crate) fn walk_bps(book: &Book<'_>) -> [f32; WALK_COUNT] {
+    let mut walk = [f32::INFINITY; WALK_COUNT];
+    if let Some(decision) = Decision::on(book) {
+        for (bps, cost) in walk.iter_mut().zip(decision.costs(book).as_flattened()) {
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "what the network is trained on; keeps the order"
+            )]
+            let rounded = cost.map_or(f32::INFINITY, |cost| cost as f32);
+            *bps = rounded;
+        }
+    }
+    walk
 }
 
 #[cfg(test)]
