@@ -72,7 +72,11 @@ pub use slippage::{
     SlippageHoldout, SlippageModel, SlippageProgress, SlippageRecord, SlippageReport, SlippageScale,
     SlippageTrainConfig, judge_slippage, largest_size, read_costs, train_slippage,
 };
-pub use surface::{SURFACE_BUCKETS, SURFACE_EDGES_BPS, SurfaceLaw, SurfaceModel, SurfaceRecord};
+pub use surface::{
+    DeskOrder, DeskSession, FatFinger, SURFACE_BUCKETS, SURFACE_EDGES_BPS, SurfaceError, SurfaceHoldout,
+    SurfaceLaw, SurfaceModel, SurfaceProgress, SurfaceRate, SurfaceRecord, SurfaceReport, SurfaceStratum,
+    SurfaceTrainConfig, TouchRow, read_touches, train_surface,
+};
 pub use tier::{Band, CriticalBand, TierCause, TierChange, TierConfig, TierConfigError, TierMachine};
 pub use train::{
     FittedOn, HoldoutReport, Phase, Progress, TrainConfig, TrainDevice, TrainError, TrainReport, score_rows,

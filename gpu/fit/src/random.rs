@@ -14,6 +14,8 @@ pub enum Purpose {
     Shuffle = 2,
     /// Noise of the reparameterised latent.
     Latent = 3,
+    /// Errors put into clean orders.
+    Inject = 4,
 }
 
 /// A reproducible source of numbers.

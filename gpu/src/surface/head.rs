@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::law::{SURFACE_BUCKETS, SURFACE_EDGES_BPS, SurfaceLaw};
+use super::train::{SurfaceReport, SurfaceTrainConfig};
 use crate::head::{HeadLayers, HeadShape, head_shape, increments};
 use crate::network::{WeightsError, layers_from_bytes, layers_to_bytes};
 use crate::normalise::Input;
@@ -18,6 +19,10 @@ pub struct SurfaceRecord {
     pub first_ts_ns: u64,
     /// Last order fitted to or calibrated on, ns since 1970.
     pub last_ts_ns: u64,
+    /// Settings.
+    pub config: SurfaceTrainConfig,
+    /// Results.
+    pub report: SurfaceReport,
 }
 
 /// The error-probability network of a model. What is inside has been checked: every number finite, steepness and unit
@@ -50,7 +55,6 @@ impl SurfaceModel {
 
     /// The increments of one input, least aggressive bucket first; never negative. The oracle that every other backend is
     /// held to.
-    #[allow(dead_code, reason = "for the scorers, which evaluate both heads in one pass")]
     pub(crate) fn increments(&self, input: &Input) -> [f64; SURFACE_BUCKETS] {
         increments(&self.layers, input)
     }
@@ -110,7 +114,7 @@ pub(crate) mod tests {
         SurfaceModel {
             layers: random_layers(seed),
             law: SurfaceLaw { c0: -6.0, unit: 0.5, k: 2.0, prior: 1e-4 },
-            record: SurfaceRecord { first_ts_ns: 1, last_ts_ns: 2 },
+            record: SurfaceRecord { first_ts_ns: 1, last_ts_ns: 2, ..SurfaceRecord::default() },
         }
     }
 

@@ -12,7 +12,7 @@ pub const SURFACE_EDGES_BPS: [f64; SURFACE_BUCKETS - 3] =
     [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0];
 
 /// Steepness that a law may have, per doubling of the size: within it the largest sizes can be told in single precision.
-pub(crate) const STEEPNESS_BOUNDS: (f64, f64) = (0.05, 64.0);
+pub(super) const STEEPNESS_BOUNDS: (f64, f64) = (0.05, 64.0);
 
 /// Largest share of the odds that may be an assumption: rates from 1e-12 in a set that is half errors.
 const PRIOR_BOUNDS: (f64, f64) = (1e-12, 1e12);
@@ -54,7 +54,7 @@ impl SurfaceLaw {
 
     /// The boundary of each bucket in doublings of the touch: where the odds among the orders fitted to are even. Never
     /// rising. None when an increment is negative or no finite number.
-    fn boundaries(&self, increments: &[f32; SURFACE_BUCKETS]) -> Option<[f64; SURFACE_BUCKETS]> {
+    pub(super) fn boundaries(&self, increments: &[f32; SURFACE_BUCKETS]) -> Option<[f64; SURFACE_BUCKETS]> {
         if !increments.iter().all(|r| r.is_finite() && *r >= 0.0) {
             return None;
         }
@@ -66,9 +66,9 @@ impl SurfaceLaw {
         Some(boundaries)
     }
 
-    /// Logarithm of the odds of an error among the desk's orders.
-    pub(crate) fn log_odds(&self, boundary: f64, size_in_touches: f64) -> f64 {
-        self.k * (size_in_touches.log2() - boundary) + self.prior.ln()
+    /// Logarithm of the odds of an error among the desk's orders, for a size in doublings of the touch.
+    pub(super) fn log_odds(&self, boundary: f64, size: f64) -> f64 {
+        self.k * (size - boundary) + self.prior.ln()
     }
 
     /// Probability that an order of this size, a multiple of the touch, with a price in this bucket is an error. Never
@@ -84,7 +84,7 @@ impl SurfaceLaw {
             return 1.0;
         }
         let Some(boundaries) = self.boundaries(increments) else { return 1.0 };
-        logistic(self.log_odds(boundaries[bucket.min(SURFACE_BUCKETS - 1)], size_in_touches))
+        logistic(self.log_odds(boundaries[bucket.min(SURFACE_BUCKETS - 1)], size_in_touches.log2()))
     }
 
     /// For each bucket the largest size, as a multiple of the touch, whose probability of being an error is at most
@@ -100,7 +100,7 @@ impl SurfaceLaw {
         let mut largest = 0.0_f32;
         for (size, boundary) in sizes.iter_mut().zip(boundaries).rev() {
             let mut found = round_down((boundary + beyond).exp2());
-            if logistic(self.log_odds(boundary, f64::from(found))) > theta {
+            if logistic(self.log_odds(boundary, f64::from(found).log2())) > theta {
                 // A last bit of the logarithm; a step in single precision is millions of those.
                 found = found.next_down().max(0.0);
             }
@@ -127,7 +127,7 @@ impl SurfaceLaw {
 }
 
 /// 1 / (1 + e^-z).
-pub(crate) fn logistic(z: f64) -> f64 {
+pub(super) fn logistic(z: f64) -> f64 {
     1.0 / (1.0 + (-z).exp())
 }
 

@@ -5,12 +5,23 @@
 //! distance is the sum of its own increment and those of all larger distances. So a larger order and a more aggressive one
 //! are never less likely an error, whatever the weights.
 
+mod capture;
+mod dataset;
+mod evaluate;
+mod fit;
 mod head;
+mod inject;
 mod law;
+mod train;
 
+pub use capture::{TouchRow, read_touches};
+pub use dataset::{DeskOrder, DeskSession};
+pub use evaluate::{SurfaceHoldout, SurfaceRate, SurfaceStratum};
 pub(crate) use head::SurfaceManifest;
 #[cfg(test)]
 #[allow(unused_imports, reason = "the random head, for tests of the scorers")]
 pub(crate) use head::tests;
 pub use head::{SurfaceModel, SurfaceRecord};
+pub use inject::FatFinger;
 pub use law::{SURFACE_BUCKETS, SURFACE_EDGES_BPS, SurfaceLaw};
+pub use train::{SurfaceError, SurfaceProgress, SurfaceReport, SurfaceTrainConfig, train_surface};

@@ -1,0 +1,399 @@
+//! Training: orders and captures in, a calibrated head with its comparison against a static size cap out. Bitwise
+//! reproducible from the orders, the captures, the model whose inputs it takes, and the seed.
+
+use serde::{Deserialize, Serialize};
+
+use super::dataset::{DeskSession, Sample, Split, cases, counts, join, orders, split};
+use super::evaluate::{SurfaceHoldout, holdout, scores};
+use super::fit::{Part, fit, platt, rescaled};
+use super::{SurfaceModel, SurfaceRecord};
+use crate::model::Model;
+use crate::random::{Purpose, Random};
+
+/// Settings of a training run; every one of them is kept in the manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SurfaceTrainConfig {
+    /// Seed of all randomness, below 2^63 (TOML's integers).
+    pub seed: u64,
+    /// Assumed share of errors among the desk's orders, which the injected ones stand for.
+    pub base_rate: f64,
+    /// Most passes over the data.
+    pub epoch_count_max: u32,
+    /// Cases per step.
+    pub batch_size: usize,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Gradients longer than this are shortened to it.
+    pub gradient_norm_max: f64,
+    /// Epochs without gain before the fit stops.
+    pub patience: u32,
+    /// Share of the orders, the latest, that no fit sees.
+    pub holdout_share: f64,
+    /// Share of the others, the latest, that decide when to stop and that the probabilities are calibrated on.
+    pub calibration_share: f64,
+    /// Orders this close after the split belong to neither side: the windows of their features look back into the other.
+    pub embargo_ns: u64,
+    /// Feature rows this soon after a symbol's first of a day are left out.
+    pub warmup_ns: u64,
+    /// Orders whose last feature row is older than this are left out.
+    pub market_age_max_ns: u64,
+    /// Orders without which nothing is trained.
+    pub orders_min: usize,
+}
+
+impl Default for SurfaceTrainConfig {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            base_rate: 1e-4,
+            epoch_count_max: 40,
+            batch_size: 512,
+            learning_rate: 3e-3,
+            weight_decay: 1e-4,
+            gradient_norm_max: 5.0,
+            patience: 8,
+            holdout_share: 0.25,
+            calibration_share: 0.2,
+            embargo_ns: 60_000_000_000,
+            warmup_ns: 10_000_000_000,
+            market_age_max_ns: 10_000_000_000,
+            orders_min: 1_000,
+        }
+    }
+}
+
+/// Told after every epoch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SurfaceProgress {
+    /// Epochs done, from 1.
+    pub epoch: u32,
+    /// Most epochs.
+    pub epoch_count_max: u32,
+    /// Mean logistic loss on the calibration part after it.
+    pub validation_loss: f64,
+}
+
+/// What came out, kept in the manifest.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SurfaceReport {
+    /// Orders given.
+    pub orders_read: u64,
+    /// Orders with a market in both captures whose inputs can be scored.
+    pub orders_joined: u64,
+    /// Orders fitted to.
+    pub orders_fitted: u64,
+    /// Errors injected into the orders fitted to.
+    pub errors_fitted: u64,
+    /// Epochs of the kept weights.
+    pub epochs: u32,
+    /// Best mean logistic loss on the calibration part.
+    pub validation_loss: f64,
+    /// What the calibration multiplied the log-odds by, and then added.
+    pub scaling: [f64; 2],
+    /// On orders that no fit saw.
+    pub holdout: SurfaceHoldout,
+}
+
+impl SurfaceReport {
+    /// Why the head is not to be used, if so: a static size cap tells errors as well or better, or the holdout has more
+    /// false alarms than chance explains.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        let holdout = &self.holdout;
+        if holdout.rates.is_empty() {
+            return Some(format!(
+                "false alarms: found {} orders in the holdout, wanted at least 100 to tell a rate by",
+                holdout.orders
+            ));
+        }
+        // Also refused when a number is none.
+        let above = |found: f64, wanted: f64| found > wanted;
+        if !above(holdout.pr_auc, holdout.pr_auc_cap) {
+            return Some(format!(
+                "area under the precision-recall curve: found {:.4} on the holdout, wanted more than the size cap's {:.4}",
+                holdout.pr_auc, holdout.pr_auc_cap
+            ));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
+        let orders = holdout.orders as f64;
+        for at in &holdout.rates {
+            if !above(at.recall, at.recall_cap) {
+                return Some(format!(
+                    "recall at {} false alarms: found {:.2} % on the holdout, wanted more than the size cap's {:.2} %",
+                    at.rate,
+                    at.recall * 100.0,
+                    at.recall_cap * 100.0
+                ));
+            }
+            // Twice the rate for markets that differ, and three standard deviations of the count.
+            let most = 2.0 * at.rate + 3.0 * (at.rate / orders).sqrt();
+            if at.false_alarms > most {
+                return Some(format!(
+                    "false alarms at {}: found {:.3} % of the holdout's orders, wanted at most {:.3} %",
+                    at.rate,
+                    at.false_alarms * 100.0,
+                    most * 100.0
+                ));
+            }
+        }
+        None
+    }
+}
+
+/// Why no head came out.
+#[derive(Debug, thiserror::Error)]
+pub enum SurfaceError {
+    /// A setting cannot be used.
+    #[error("fat-finger training: {key} is {found}, wanted {wanted}")]
+    Config {
+        /// Name of the setting.
+        key: &'static str,
+        /// Its value.
+        found: String,
+        /// What it may be.
+        wanted: &'static str,
+    },
+    /// Too little data.
+    #[error("fat-finger training: found {found} orders {of}, wanted at least {wanted}")]
+    TooFewOrders {
+        /// Which orders.
+        of: &'static str,
+        /// Orders there.
+        found: usize,
+        /// Orders wanted.
+        wanted: usize,
+    },
+    /// The gradient left the numbers.
+    #[error(
+        "fat-finger training: the gradient was not a number in epoch {epoch}; wanted a lower learning rate than {rate}"
+    )]
+    Diverged {
+        /// Epoch, from 1.
+        epoch: u32,
+        /// Peak learning rate.
+        rate: f64,
+    },
+    /// The numeric library failed.
+    #[error("fat-finger training: {0}")]
+    Candle(#[from] candle_core::Error),
+}
+
+impl SurfaceTrainConfig {
+    fn check(&self) -> Result<(), SurfaceError> {
+        let wrong = |key, found: String, wanted| Err(SurfaceError::Config { key, found, wanted });
+        let share = |v: f64| v > 0.0 && v < 0.5;
+        let positive = |v: f64| v.is_finite() && v > 0.0;
+        if i64::try_from(self.seed).is_err() {
+            return wrong("seed", self.seed.to_string(), "a number below 2^63");
+        }
+        if !(1e-9..=0.1).contains(&self.base_rate) {
+            return wrong("base_rate", self.base_rate.to_string(), "a share between 1e-9 and 0.1");
+        }
+        if self.epoch_count_max == 0 || self.batch_size == 0 {
+            return wrong("epoch_count_max, batch_size", "0".to_owned(), "at least 1 each");
+        }
+        if !share(self.holdout_share) || !share(self.calibration_share) {
+            let found = format!("{}, {}", self.holdout_share, self.calibration_share);
+            return wrong("holdout_share, calibration_share", found, "shares between 0 and 0.5");
+        }
+        if !positive(self.learning_rate) || !positive(self.gradient_norm_max) {
+            let found = format!("{}, {}", self.learning_rate, self.gradient_norm_max);
+            return wrong("learning_rate, gradient_norm_max", found, "positive numbers");
+        }
+        if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
+            return wrong("weight_decay", self.weight_decay.to_string(), "a number not below 0");
+        }
+        Ok(())
+    }
+}
+
+/// What turns the odds of an error among `errors` injected into `orders` into those at `base_rate`: Dal Pozzolo's rate at
+/// which orders were sampled beside the errors.
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
+fn prior(base_rate: f64, orders: u64, errors: u64) -> f64 {
+    base_rate / (1.0 - base_rate) * orders as f64 / errors.max(1) as f64
+}
+
+/// Trains an error-probability network for `model`, whose profiles normalise its inputs, on the orders of some days;
+/// `progress` hears of every epoch. Whether the result is good enough is for [`SurfaceReport::refusal`] to say.
+///
+/// # Errors
+/// Settings that cannot work, too few orders, a fit that diverges.
+pub fn train_surface(
+    config: &SurfaceTrainConfig,
+    model: &Model,
+    sessions: Vec<DeskSession>,
+    progress: &mut dyn FnMut(SurfaceProgress),
+) -> Result<SurfaceModel, SurfaceError> {
+    config.check()?;
+    let orders_read = sessions.iter().map(|session| session.orders.len() as u64).sum();
+    let samples = join(config, model.profiles(), sessions);
+    let orders_joined = samples.len() as u64;
+    let Split { fitting, calibration, holdout: unseen } = split(config, samples)?;
+    let mut random = Random::new(config.seed, Purpose::Inject);
+    let [fitted, calibrated, unseen_cases] =
+        [&fitting, &calibration, &unseen].map(|samples| cases(samples, &mut random));
+    let fit_part = Part { samples: &fitting, cases: &fitted };
+    let calibration_part = Part { samples: &calibration, cases: &calibrated };
+    let fit = fit(config, fit_part, calibration_part, progress)?;
+    let mut head = fit.head;
+    let (factor, shift) = platt(&scores(&head, &calibration, &calibrated), &calibrated);
+    let (meant, errors) = counts(&calibrated);
+    head.law = rescaled(&head.law, factor, shift);
+    head.law.prior = prior(config.base_rate, meant, errors);
+    let known: Vec<Sample> = [fitting.as_slice(), &calibration].concat();
+    let known_cases = orders(&known);
+    let report = holdout(
+        &head,
+        Part { samples: &known, cases: &known_cases },
+        Part { samples: &unseen, cases: &unseen_cases },
+    );
+    let ts = |sample: Option<&Sample>| sample.map_or(0, |s| s.key.1.0);
+    head.record = SurfaceRecord {
+        first_ts_ns: ts(fitting.first()),
+        last_ts_ns: ts(calibration.last()),
+        config: *config,
+        report: SurfaceReport {
+            orders_read,
+            orders_joined,
+            orders_fitted: fitting.len() as u64,
+            errors_fitted: counts(&fitted).1,
+            epochs: fit.epochs,
+            validation_loss: fit.validation_loss,
+            scaling: [factor, shift],
+            holdout: report,
+        },
+    };
+    Ok(head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::surface::dataset::tests::session;
+    use crate::surface::evaluate::SurfaceRate;
+
+    fn quick() -> SurfaceTrainConfig {
+        SurfaceTrainConfig { epoch_count_max: 12, embargo_ns: 1_000_000_000, ..SurfaceTrainConfig::default() }
+    }
+
+    fn trained(config: &SurfaceTrainConfig, rows: u64) -> Result<SurfaceModel, SurfaceError> {
+        train_surface(config, crate::synthetic::model(), vec![session(rows, 9)], &mut |_| ())
+    }
+
+    #[test]
+    fn a_head_finds_errors_that_a_size_cap_cannot_see() {
+        let head = trained(&quick(), 9_000).unwrap();
+        let report = &head.record().report;
+        let holdout = &report.holdout;
+        assert_eq!(report.refusal(), None, "{report:?}");
+        assert!(holdout.rates.len() == 2, "2,000 orders tell one in a thousand: {report:?}");
+        assert!(holdout.ece < 0.05, "{report:?}");
+        let recall = |name: &str| {
+            let stratum = holdout.strata.iter().find(|s| s.error == name).unwrap();
+            (stratum.recall[0], stratum.recall_cap[0])
+        };
+        assert_eq!(recall("price 5 % off").0, 1.0);
+        assert!(recall("price 5 % off").1 < 0.1);
+        // Sizes follow the touch, which doubles and halves: a cap of ten is too wide for most.
+        assert!(recall("size x10").0 > recall("size x10").1, "{report:?}");
+        assert_eq!(recall("size x1000"), (1.0, 1.0));
+    }
+
+    #[test]
+    fn the_published_sizes_keep_the_rate_of_false_alarms_on_the_holdout() {
+        let head = trained(&quick(), 6_000).unwrap();
+        let at = &head.record().report.holdout.rates[0];
+        let samples = join(&quick(), crate::synthetic::model().profiles(), vec![session(6_000, 9)]);
+        let Split { holdout, .. } = split(&quick(), samples).unwrap();
+        let orders = orders(&holdout);
+        #[expect(clippy::cast_possible_truncation, reason = "as the backends give them")]
+        let stopped = |case: &&crate::surface::dataset::Case| {
+            let increments = head.increments(&holdout[case.sample].market.input).map(|r| r as f32);
+            case.size.exp2() > f64::from(head.law().largest_sizes(&increments, at.theta)[case.bucket])
+        };
+        let stopped = orders.iter().filter(stopped).count();
+        #[expect(clippy::cast_precision_loss, reason = "a count")]
+        let share = stopped as f64 / orders.len() as f64;
+        assert!((share - at.false_alarms).abs() < 0.002, "{share} {at:?}");
+    }
+
+    #[test]
+    fn training_gives_the_same_bits_again_and_others_with_another_seed() {
+        let config = SurfaceTrainConfig { epoch_count_max: 2, ..quick() };
+        let head = |seed| trained(&SurfaceTrainConfig { seed, ..config }, 3_000).unwrap();
+        let (one, again, other) = (head(1), head(1), head(2));
+        assert_eq!(one, again);
+        assert_eq!(one.to_bytes().unwrap(), again.to_bytes().unwrap());
+        assert_ne!(one.layers, other.layers);
+    }
+
+    #[test]
+    fn the_prior_turns_the_injected_share_into_the_assumed_one() {
+        // Nine orders in ten are errors; a probability of one half there is one of 1e-4 / 9 or so at a base rate of 1e-4.
+        let b = prior(1e-4, 100, 900);
+        assert!((b - 1e-4 / 0.9999 / 9.0).abs() < 1e-18);
+        // A case without any evidence has the share injected, and afterwards the base rate.
+        let p = 0.9;
+        assert!((b * p / (b * p - p + 1.0) - 1e-4).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_head_that_is_beaten_or_cries_wolf_is_refused_with_found_and_wanted() {
+        let rate = SurfaceRate {
+            rate: 1e-2,
+            false_alarms: 0.011,
+            recall: 0.9,
+            recall_cap: 0.6,
+            ..SurfaceRate::default()
+        };
+        let holdout = SurfaceHoldout {
+            orders: 1_000,
+            pr_auc: 0.9,
+            pr_auc_cap: 0.8,
+            rates: vec![rate.clone()],
+            ..SurfaceHoldout::default()
+        };
+        let refusal =
+            |holdout: SurfaceHoldout| SurfaceReport { holdout, ..SurfaceReport::default() }.refusal();
+        let with = |rate| refusal(SurfaceHoldout { rates: vec![rate], ..holdout.clone() });
+        assert_eq!(refusal(holdout.clone()), None);
+        for recall in [0.6, 0.5, f64::NAN] {
+            let line = with(SurfaceRate { recall, ..rate.clone() }).unwrap();
+            assert!(
+                line.contains("recall at 0.01 false alarms") && line.contains("the size cap's 60.00 %"),
+                "{line}"
+            );
+        }
+        let line = with(SurfaceRate { false_alarms: 0.04, ..rate.clone() }).unwrap();
+        assert!(line.contains("found 4.000 % of the holdout's orders, wanted at most 2.949 %"), "{line}");
+        let line = refusal(SurfaceHoldout { pr_auc: 0.8, ..holdout.clone() }).unwrap();
+        assert!(
+            line.contains("found 0.8000 on the holdout, wanted more than the size cap's 0.8000"),
+            "{line}"
+        );
+        let line = refusal(SurfaceHoldout { rates: Vec::new(), orders: 7, ..holdout.clone() }).unwrap();
+        assert!(line.contains("found 7 orders in the holdout, wanted at least 100"), "{line}");
+    }
+
+    #[test]
+    fn settings_and_orders_that_cannot_work_are_told_in_one_line() {
+        let error = trained(&quick(), 300).unwrap_err().to_string();
+        assert!(error.ends_with("wanted at least 1000") && !error.contains('\n'), "{error}");
+        let bad = [
+            SurfaceTrainConfig { seed: u64::MAX, ..quick() },
+            SurfaceTrainConfig { base_rate: 0.5, ..quick() },
+            SurfaceTrainConfig { batch_size: 0, ..quick() },
+            SurfaceTrainConfig { holdout_share: 0.0, ..quick() },
+            SurfaceTrainConfig { learning_rate: f64::NAN, ..quick() },
+            SurfaceTrainConfig { weight_decay: -1.0, ..quick() },
+        ];
+        for config in bad {
+            assert!(matches!(trained(&config, 300), Err(SurfaceError::Config { .. })), "{config:?}");
+        }
+    }
+}
