@@ -2,6 +2,7 @@
 //! and, where the model has an impact network or an error-probability network, `slippage.safetensors` and
 //! `surface.safetensors`.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,8 @@ use crate::normalise::{Profile, Profiles, transform_names};
 use crate::row::FeatureRow;
 use crate::scorer::ScoreLaw;
 use crate::slippage::{
-    SLIPPAGE_HORIZON_NS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageManifest, SlippageModel, SlippageScales,
+    SLIPPAGE_HORIZON_NS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SLIPPAGE_TARGET, SlippageManifest, SlippageModel,
+    SlippageScales,
 };
 use crate::surface::{SurfaceManifest, SurfaceModel};
 use crate::train::{FittedOn, TrainConfig, TrainReport};
@@ -417,9 +419,12 @@ impl Model {
             dir,
             include_bytes!("../models/default/manifest.toml"),
             include_bytes!("../models/default/weights.safetensors"),
-            |path| {
-                let source = io::Error::new(io::ErrorKind::NotFound, "not part of this build");
-                Err(LoadError::Io { path: path.to_owned(), source })
+            |path| match path.file_name().and_then(OsStr::to_str) {
+                Some(SLIPPAGE) => Ok(include_bytes!("../models/default/slippage.safetensors").to_vec()),
+                _ => {
+                    let source = io::Error::new(io::ErrorKind::NotFound, "not part of this build");
+                    Err(LoadError::Io { path: path.to_owned(), source })
+                }
             },
         )
     }
@@ -477,6 +482,7 @@ fn slippage_manifest((slippage, weights): (&SlippageModel, &[u8])) -> SlippageMa
     SlippageManifest {
         weights: SLIPPAGE.to_owned(),
         weights_blake3: blake3::hash(weights).to_string(),
+        target: SLIPPAGE_TARGET.to_owned(),
         quantile: SLIPPAGE_QUANTILE,
         horizon_ns: SLIPPAGE_HORIZON_NS,
         sizes: SLIPPAGE_SIZES.to_vec(),
@@ -852,6 +858,7 @@ mod tests {
             manifest("quantile = 0.9", "quantile = 0.5")
                 .ends_with("slippage.quantile: found 0.5, wanted 0.9")
         );
+        assert!(manifest("\"drift\"", "\"cost\"").ends_with("slippage.target: found cost, wanted drift"));
         assert!(manifest("sizes = [0.5", "sizes = [0.25").contains("slippage.sizes: found [0.25, "));
         assert!(
             manifest("slippage.safetensors", "../x").ends_with("found ../x, wanted slippage.safetensors")
@@ -934,5 +941,8 @@ mod tests {
         let shipped = Model::shipped().unwrap();
         assert!(shipped.training().report.active_units > 0);
         assert_eq!(shipped.training().report.holdout.critical, 0, "a false alarm on its own holdout");
+        let report = &shipped.slippage().unwrap().record().report;
+        assert_eq!(report.refusal(), None);
+        assert!((0.88..=0.92).contains(&report.holdout.coverage), "{}", report.holdout.coverage);
     }
 }

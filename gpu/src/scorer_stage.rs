@@ -2,7 +2,7 @@
 
 use gate::{ClassId, Envelope, FixedScore, LimitCause, Overlay};
 use stage::{CounterCell, CounterReader, RingRx, Stage, Work, counters};
-use types::{BookState, FeatureVector, InstrumentId, Nanos, Symbol, Tier, UnixNanos};
+use types::{BookState, FeatureVector, InstrumentId, Nanos, Qty, Symbol, Tier, UnixNanos};
 
 use crate::binding::Bindings;
 use crate::calibrate::Calibration;
@@ -12,7 +12,7 @@ use crate::model::Model;
 use crate::normalise::Profile;
 use crate::policy::{LimitSink, LimitUpdate, Row, Widening, Witnesses};
 use crate::scorer::{RawScore, StagedScorer, TOP_COUNT};
-use crate::size_bound::{SizeBound, size_within, touch};
+use crate::size_bound::{Liquidity, SizeBound};
 use crate::slippage::SlippageScale;
 use crate::tier::{TierChange, TierMachine};
 
@@ -177,8 +177,8 @@ struct Pending {
     instrument: InstrumentId,
     is_live: bool,
     witnesses: Witnesses,
-    /// Quantity at the touch, where that counts and is known.
-    touch: Option<f64>,
+    /// What the book offers, where that counts and is known.
+    liquidity: Option<Liquidity>,
 }
 
 /// A batch that is being scored.
@@ -431,7 +431,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             instrument,
             is_live: vector.book_state == BookState::Live.to_u8(),
             witnesses: Witnesses::of(&self.policy.witness, profile, vector),
-            touch: self.slippage.as_ref().and_then(|_| touch(vector)),
+            liquidity: self.slippage.as_ref().and_then(|_| Liquidity::of(vector)),
         };
         let place = match known.place.checked_sub(1) {
             Some(place) => place as usize,
@@ -522,7 +522,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
     /// What the scored batch holds at `place`. A book that has only just become live counts as unscored: its windows are not
     /// full; so does a vector that lags the grid point.
     fn outcome(&mut self, place: usize, ts: UnixNanos) -> Outcome {
-        let Pending { ts: vector_ts, instrument, is_live, witnesses, touch } = self.scored[place];
+        let Pending { ts: vector_ts, instrument, is_live, witnesses, liquidity } = self.scored[place];
         let lags = ts.since(vector_ts) > Nanos(LAG_GRID_MAX * self.policy.grid_ns);
         self.counter_cells[Count::Late as usize].add(u64::from(lags));
         let known = &mut self.instruments[instrument.index()];
@@ -533,17 +533,19 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         }
         let live_since = *known.live_since.get_or_insert(ts);
         let warm = ts.since(live_since).0 >= self.policy.warmup_ns;
+        let current = warm && !lags;
+        if current {
+            self.bound_size(instrument, place, liquidity.as_ref());
+        }
         let calibrated = |raw: RawScore| {
             let score = self.calibrations.of(instrument)?.score(f64::from(raw.raw))?;
             Some((raw, score))
         };
-        let Some((raw, score)) = self.scorer.result(place).filter(|_| warm && !lags).and_then(calibrated)
-        else {
+        let Some((raw, score)) = self.scorer.result(place).filter(|_| current).and_then(calibrated) else {
             self.count(Count::Unscored, 1);
             return Outcome::NoScore;
         };
         self.count(Count::Scored, 1);
-        self.bound_size(instrument, place, touch);
         Outcome::Scored(ScoreRecord {
             ts,
             instrument,
@@ -556,15 +558,16 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         })
     }
 
-    /// Takes the predicted slippage at `place` into the largest order of `instrument`. Without one the bound stays.
-    fn bound_size(&mut self, instrument: InstrumentId, place: usize, touch: Option<f64>) {
-        let scale = self.slippage.as_ref().and_then(|scales| scales.of(instrument));
-        if let (Some(scale), Some(touch), Some(says)) =
-            (scale, touch, self.scorer.head(Head::Slippage, place))
-        {
-            let within = size_within(self.policy.slippage.limit_bps, scale, &says, touch);
-            self.instruments[instrument.index()].size_bound.step(within);
-        }
+    /// Takes the predicted slippage at `place` into the largest order of `instrument`: none when its book, which is live, prices
+    /// not even the smallest. Without a prediction the bound stays.
+    fn bound_size(&mut self, instrument: InstrumentId, place: usize, liquidity: Option<&Liquidity>) {
+        let Some(scale) = self.slippage.as_ref().and_then(|scales| scales.of(instrument)) else { return };
+        let within = match (liquidity, self.scorer.head(Head::Slippage, place)) {
+            (None, _) => Qty(0),
+            (Some(book), Some(says)) => book.size_within(self.policy.slippage.limit_bps, scale, &says),
+            (Some(_), None) => return,
+        };
+        self.instruments[instrument.index()].size_bound.step(within);
     }
 
     /// Publishes or revokes every row of `instrument`.
@@ -663,7 +666,7 @@ mod tests {
     use crate::tier::TierCause;
     use gate::{LimitTable, RiskLimits};
     use proptest::prelude::*;
-    use types::{FEATURE_COUNT, FeatureId, Qty, StaleCause};
+    use types::{FEATURE_COUNT, FeatureId, StaleCause, WALK_COUNT};
 
     /// A backend that gives what the vector says: feature 0 is the raw score, invalid means none.
     #[derive(Default)]
@@ -1098,22 +1101,27 @@ mod tests {
 
         let scorer = Priced(Staged::new(Told::default(), 1), Some([1.0; 16]));
         let mut stage = ScorerStage::new(config, &model, scorer, Sent::default(), Heard::default()).unwrap();
-        // AAA's unit is 0.5 bps for the first size and grows with its root: 4 bps are spent between 8 and 16 times the touch.
+        // AAA's unit is 0.5 bps for the first size and grows with its root; on top of a walk of a quarter of it, 4 bps are spent
+        // between 4 and 8 times the touch.
         let symbol = Symbol::new("AAA").unwrap();
         stage.define(InstrumentId(0), symbol);
         stage.set_envelope(InstrumentId(0), ClassId(0), &envelope());
+        let walk: [f32; WALK_COUNT] = core::array::from_fn(|i| 0.125 * f32::from(1_u8 << (i % 8)).sqrt());
         let mut at = |grid: u64, says: Option<f32>, touch: f64, vector: FeatureVector| {
             stage.scorer.1 = says.map(|v| [v; 16]);
             let mut vector = vector;
-            vector.set(FeatureId::TopDepth, f64::ln(touch));
+            if touch > 0.0 {
+                vector.set(FeatureId::TopDepth, f64::ln(touch));
+                vector.walk_bps = walk;
+            }
             stage.sink.0.clear();
             stage.on_vectors(&[vector, FeatureVector::end_of_grid(ts(grid))], ts(grid));
             let update = *stage.sink.0.last().unwrap();
             (update.limits.limits().max_qty.0, update.cause)
         };
         let scale = model.slippage().unwrap().scale(symbol);
-        let multiple = crate::slippage::largest_size(&scale.costs_bps(&[1.0; 16])[0], 4.0);
-        assert!(multiple > 8.0 && multiple < 16.0, "{multiple}");
+        let multiple = crate::slippage::largest_size(&scale.costs_bps(&walk, &[1.0; 16])[0], 4.0);
+        assert!(multiple > 4.0 && multiple < 8.0, "{multiple}");
         let bound = |touch: f64| (f64::from(multiple) * touch + 1e-6) as u32;
         let calm = |grid| scored(0, grid, 0.01);
         assert_eq!(at(0, Some(1.0), 1_000.0, calm(0)), (500, LimitCause::Boot));
@@ -1128,7 +1136,17 @@ mod tests {
         for grid in 4..12 {
             assert_eq!(at(grid, Some(1.0), 1_000.0, lost(0, grid)), (held, LimitCause::Renew));
         }
-        assert_eq!(at(12, Some(1.0), 0.1, calm(12)).0, 10, "the floor");
+        assert_eq!(at(12, Some(1.0), 1.0, calm(12)).0, 10, "the floor");
+        // A live book that prices nothing bears nothing, scored or not, whatever the head says.
+        for (first, says) in [(13, None), (63, Some(1.0))] {
+            for grid in first..first + 49 {
+                at(grid, Some(1.0), 1_000.0, calm(grid));
+            }
+            let last = first + 49;
+            assert!(at(last, Some(1.0), 1_000.0, calm(last)).0 > 40);
+            let blind = if says.is_none() { unscored(0, last + 1) } else { calm(last + 1) };
+            assert_eq!(at(last + 1, says, 0.0, blind).0, 10);
+        }
     }
 
     fn early(row_count_max: usize, wait_ns: u64) -> BatchConfig {

@@ -67,6 +67,10 @@ fn model(seed: u64) -> Model {
     let manifest = fs::read_to_string(format!("{shipped}/manifest.toml")).expect("the manifest");
     let manifest = manifest.replace(&blake3::hash(&old).to_string(), &blake3::hash(&weights).to_string());
     let folder = tempfile::tempdir().expect("a folder");
+    // The heads stay as they are.
+    for file in fs::read_dir(shipped).expect("the folder").map(|file| file.expect("a file")) {
+        fs::copy(file.path(), folder.path().join(file.file_name())).expect("copied");
+    }
     fs::write(folder.path().join("manifest.toml"), manifest).expect("written");
     fs::write(folder.path().join("weights.safetensors"), weights).expect("written");
     Model::load(folder.path()).expect("the disturbed model")

@@ -228,11 +228,14 @@ pub(crate) struct TrainSlippage {
     #[arg(long, value_name = "N")]
     pub(crate) epochs: Option<u32>,
     /// Train nothing: judge the model's impact network on these captures against baselines fitted to their first half
-    #[arg(long, conflicts_with_all = ["out", "epochs", "force"])]
+    #[arg(long, conflicts_with_all = ["out", "epochs", "force", "accept_worse"])]
     pub(crate) judge: bool,
-    /// Replace an existing model, and write one that is worse than a baseline or whose quantile does not cover
+    /// Replace an existing model
     #[arg(long)]
     pub(crate) force: bool,
+    /// Write an impact network that was refused: beaten by a baseline, or with a quantile that does not cover
+    #[arg(long)]
+    pub(crate) accept_worse: bool,
 }
 
 #[derive(Args, Debug)]

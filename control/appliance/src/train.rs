@@ -99,15 +99,15 @@ pub(crate) fn slippage(args: &cli::TrainSlippage) -> Result<()> {
     bar.finish_and_clear();
     let report = head.record().report.clone();
     println!(
-        "fitted {} of {} decisions, kept epoch {}, costs multiplied by {:.4}",
+        "fitted {} of {} decisions, kept epoch {}, drifts multiplied by {:.4}",
         report.rows_fitted, report.rows_joined, report.epochs, report.factor
     );
     print_holdout(&report.holdout);
     match report.refusal() {
-        Some(reason) if !args.force => {
-            bail!("{reason}; nothing was written (--force writes it all the same)")
+        Some(reason) if !args.accept_worse => {
+            bail!("{reason}; nothing was written (--accept-worse writes it all the same)")
         }
-        Some(reason) => eprintln!("warning: {reason}; written because of --force"),
+        Some(reason) => eprintln!("warning: {reason}; written because of --accept-worse"),
         None => {}
     }
     let model = model.with_slippage(head)?;
@@ -122,8 +122,8 @@ fn print_holdout(holdout: &SlippageHoldout) {
     table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
     table.set_header(["90 % quantile of", "pinball loss, bps"]);
     for (name, loss) in [
-        ("impact network", holdout.pinball_head),
-        ("book walk now + offset", holdout.pinball_walk),
+        ("book walk now + impact network", holdout.pinball_head),
+        ("book walk now + usual drift", holdout.pinball_walk),
         ("volatility x sqrt(size)", holdout.pinball_square_root),
     ] {
         table.add_row([name.to_owned(), format!("{loss:.5}")]);
@@ -211,34 +211,42 @@ mod tests {
     fn an_impact_network_is_trained_from_a_replay_and_a_bad_one_is_not_written() {
         let folder = tempfile::tempdir().unwrap();
         let run = |line: &str| command(folder.path(), line);
-        run("scenario calm --seed 3 --minutes 7 --out @day").unwrap();
-        run("replay @day/calm.pcap --feed itch50 --static --write features,costs --out @day").unwrap();
-        let train = |rest: &str| {
+        for (seed, day) in [(3, "day"), (4, "other")] {
+            run(&format!("scenario calm --seed {seed} --minutes 7 --out @{day}")).unwrap();
             run(&format!(
-                "train slippage --features @day/features.parquet --costs @day/costs.parquet --epochs 1 {rest}"
+                "replay @{day}/calm.pcap --feed itch50 --static --write features,costs --out @{day}"
+            ))
+            .unwrap();
+        }
+        let train = |costs: &str, rest: &str| {
+            run(&format!(
+                "train slippage --features @day/features.parquet --costs @{costs}/costs.parquet {rest}"
             ))
         };
-        // One pass over five minutes is no match for the book itself, and says so.
-        let line = format!("{:#}", train("--out @model").unwrap_err());
+        let said = |result: Result<()>| format!("{:#}", result.unwrap_err());
+        let file = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+        // One day's features say nothing of another day's costs.
+        let line = said(train("other", "--epochs 1 --out @model"));
         assert!(line.contains("on the holdout, wanted ") && line.contains("nothing was written"), "{line}");
         assert!(!folder.path().join("model").exists() && !line.contains('\n'), "{line}");
         for out in ["model", "again"] {
-            train(&format!("--out @{out} --force")).unwrap();
+            train("other", &format!("--epochs 1 --out @{out} --accept-worse")).unwrap();
         }
-        let file = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
         assert_eq!(file("model/slippage.safetensors"), file("again/slippage.safetensors"));
         assert_eq!(file("model/manifest.toml"), file("again/manifest.toml"));
         let (model, shipped) =
             (gpu::Model::load(&folder.path().join("model")).unwrap(), gpu::Model::shipped().unwrap());
         assert!(model.slippage().is_some());
         assert_eq!(model.profiles(), shipped.profiles(), "nothing else of the model changes");
-        run("train slippage --features @day/features.parquet --costs @day/costs.parquet --model @model --judge")
-            .unwrap();
-        let line = format!("{:#}", train("--out @model").unwrap_err());
+        train("day", "--model @model --judge").unwrap();
+        // To replace a model is one thing, to accept a bad head another.
+        let line = said(train("other", "--epochs 1 --out @model --force"));
+        assert!(line.contains("--accept-worse writes it all the same"), "{line}");
+        assert_eq!(file("model/manifest.toml"), file("again/manifest.toml"));
+        let line = said(train("other", "--epochs 1 --out @model --accept-worse"));
         assert!(line.contains("never overwritten by accident"), "{line}");
-        let swapped =
-            run("train slippage --features @day/costs.parquet --costs @day/features.parquet --out @x");
-        let line = format!("{:#}", swapped.unwrap_err());
+        let line =
+            said(run("train slippage --features @day/costs.parquet --costs @day/features.parquet --out @x"));
         assert!(line.contains("costs.parquet: column spread_bps missing"), "{line}");
     }
 }

@@ -35,12 +35,12 @@ fn weighted_quantile(mut values: Vec<(f64, f64)>) -> Option<f64> {
     values.iter().find_map(reached)
 }
 
-/// Known costs of a decision at size number `size`: now and at the fill, for each side.
+/// Known drifts of a decision at size number `size`, with the cost at the fill, for each side.
 fn known(sample: &Sample, size: usize) -> impl Iterator<Item = (f64, f64)> {
     [size, size + SLIPPAGE_SIZES.len()]
-        .map(|i| (f64::from(sample.now[i]), f64::from(sample.next[i])))
         .into_iter()
-        .filter(|(now, next)| now.is_finite() && next.is_finite())
+        .filter_map(|i| Some((sample.drift(i)?, f64::from(sample.next[i]))))
+        .filter(|(drift, _)| drift.is_finite())
 }
 
 fn square_root_constant(samples: &[&Sample]) -> f64 {
@@ -56,8 +56,7 @@ fn square_root_constant(samples: &[&Sample]) -> f64 {
 }
 
 fn offset(samples: &[&Sample], size: usize) -> f64 {
-    let mut drifts: Vec<f64> =
-        samples.iter().flat_map(|s| known(s, size)).map(|(now, next)| next - now).collect();
+    let mut drifts: Vec<f64> = samples.iter().flat_map(|s| known(s, size)).map(|(drift, _)| drift).collect();
     drifts.sort_by(f64::total_cmp);
     if drifts.is_empty() { 0.0 } else { quantile(&drifts, SLIPPAGE_QUANTILE) }
 }

@@ -15,7 +15,7 @@ use crate::train::drop_warmup;
 /// Sizes that a symbol's book held in fewer than this share of its decisions have no price.
 const HELD_SHARE_MIN: f64 = 0.95;
 
-/// Least usual increment: costs are compared by their size, and one of exactly nothing has none.
+/// Least usual increment: drifts are compared by their size, and one of exactly nothing has none.
 const INCREMENT_BPS_MIN: f64 = 0.01;
 
 /// One decision.
@@ -31,6 +31,16 @@ pub(super) struct Sample {
     pub(super) now: [f32; SLIPPAGE_COSTS],
     /// As in [`CostSample`]; at least one is known.
     pub(super) next: [f32; SLIPPAGE_COSTS],
+}
+
+impl Sample {
+    /// What output number `i` costs at the fill beyond its walk at the decision, in bps; infinite when the book no longer holds
+    /// the size, none when it did not at the decision.
+    pub(super) fn drift(&self, i: usize) -> Option<f64> {
+        let (now, next) = (f64::from(self.now[i]), f64::from(self.next[i]));
+        let drift = if next.is_nan() { f64::INFINITY } else { next - now };
+        (!now.is_nan()).then_some(drift)
+    }
 }
 
 /// Decisions in time order. Between calibration and holdout lies the embargo.
@@ -103,28 +113,27 @@ pub(super) fn split(config: &SlippageTrainConfig, mut samples: Vec<Sample>) -> R
     Ok(Split { fitting: samples, calibration, holdout })
 }
 
-/// Costs of size number `size` for both sides of each decision, infinite where the book does not hold it.
-fn costs_of(samples: &[&Sample], size: usize) -> Vec<f64> {
-    let cost = |cost: f32| if cost.is_nan() { f64::INFINITY } else { f64::from(cost) };
-    let both = |s: &&Sample| [cost(s.next[size]), cost(s.next[size + SLIPPAGE_SIZES.len()])];
+/// Drifts of size number `size` for both sides of each decision, infinite where the book does not hold it, now or at the fill.
+fn drifts_of(samples: &[&Sample], size: usize) -> Vec<f64> {
+    let both = |s: &&Sample| [size, size + SLIPPAGE_SIZES.len()].map(|i| s.drift(i).unwrap_or(f64::INFINITY));
     samples.iter().flat_map(both).collect()
 }
 
-/// The usual increments of `samples`: from each size's quantile of the cost to the next one's.
+/// The usual increments of `samples`: from each size's quantile of the drift to the next one's.
 fn scale_of(samples: &[&Sample]) -> SlippageScale {
     let mut scale =
         SlippageScale { increment_bps: [1.0; SLIPPAGE_SIZES.len()], held: 0, rows: samples.len() as u64 };
     let mut below = 0.0;
     for size in 0..SLIPPAGE_SIZES.len() {
-        let mut costs = costs_of(samples, size);
-        costs.sort_by(f64::total_cmp);
-        let held = costs.partition_point(|cost| cost.is_finite());
+        let mut drifts = drifts_of(samples, size);
+        drifts.sort_by(f64::total_cmp);
+        let held = drifts.partition_point(|drift| drift.is_finite());
         #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
-        let enough = held > 0 && held as f64 >= HELD_SHARE_MIN * costs.len() as f64;
+        let enough = held > 0 && held as f64 >= HELD_SHARE_MIN * drifts.len() as f64;
         if !enough {
             break;
         }
-        let usual = quantile(&costs[..held], SLIPPAGE_QUANTILE).max(below + INCREMENT_BPS_MIN);
+        let usual = quantile(&drifts[..held], SLIPPAGE_QUANTILE).max(below + INCREMENT_BPS_MIN);
         #[expect(clippy::cast_possible_truncation, reason = "the network is f32")]
         let increment = (usual - below) as f32;
         scale.increment_bps[size] = increment;

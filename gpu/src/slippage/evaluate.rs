@@ -13,7 +13,7 @@ use super::{SLIPPAGE_QUANTILE, SlippageModel};
 pub struct SlippageHoldout {
     /// Decisions.
     pub rows: u64,
-    /// Costs compared: of both sides and every size that the symbol's book holds, where each baseline has a prediction.
+    /// Costs compared: of both sides and every size that the symbol's book holds, usually and at the decision, where each baseline has a prediction.
     pub compared: u64,
     /// Mean pinball loss of the head, in bps.
     pub pinball_head: f64,
@@ -25,7 +25,7 @@ pub struct SlippageHoldout {
     pub coverage: f64,
     /// The same by size, smallest first, up to the largest that some symbol's book usually holds.
     pub coverage_by_size: Vec<f64>,
-    /// Mean slope of ln(predicted cost) over ln(size).
+    /// Mean slope of ln(predicted cost) over ln(size), the walk included.
     pub slope: f64,
 }
 
@@ -57,10 +57,10 @@ fn slope(costs: &[f64]) -> Option<f64> {
     Some(mean(&|p| (p.0 - x) * (p.1 - y)) / mean(&|p| (p.0 - x).powi(2)))
 }
 
-/// Predicted and realised cost of every output of `sample` that the symbol's book usually holds; a size that it did not
-/// hold then costs infinitely much.
+/// Predicted and realised cost of every output of `sample` that the symbol's book holds, usually and at the decision; a size
+/// that it did not hold at the fill costs infinitely much.
 pub(super) fn outcomes(head: &SlippageModel, sample: &Sample) -> impl Iterator<Item = (usize, f64, f64)> {
-    let predicted = head.costs_bps(head.scale(sample.symbol), &sample.input);
+    let predicted = head.costs_bps(head.scale(sample.symbol), &sample.now, &sample.input);
     let next = sample.next;
     (0..SLIPPAGE_COSTS)
         .filter(move |i| predicted[*i].is_finite())
@@ -101,7 +101,7 @@ pub(super) fn holdout(head: &SlippageModel, baselines: &Baselines, samples: &[Sa
                 report.pinball_walk += pinball(walk, cost);
             }
         }
-        let costs = head.costs_bps(head.scale(sample.symbol), &sample.input);
+        let costs = head.costs_bps(head.scale(sample.symbol), &sample.now, &sample.input);
         for slope in costs.chunks_exact(SLIPPAGE_SIZES.len()).filter_map(slope) {
             (slopes, sloped) = (slopes + slope, sloped + 1);
         }

@@ -13,9 +13,9 @@ use crate::normalise::INPUT_COUNT;
 use crate::optimiser::AdamW;
 use crate::random::{Purpose, Random};
 
-/// Stands for the cost of a size that the book did not hold: beyond any prediction. The loss grows by the same amount per
+/// Stands for the drift of a size that the book did not hold: beyond any prediction. The loss grows by the same amount per
 /// basis point missing wherever the cost lies above, so its value does not matter to the fit.
-const NOT_HELD_BPS: f32 = 1e5;
+const NOT_HELD_BPS: f64 = 1e5;
 
 /// Smallest relative gain of the validation loss that counts as progress.
 const GAIN_MIN: f64 = 5e-4;
@@ -23,8 +23,8 @@ const GAIN_MIN: f64 = 5e-4;
 /// A batch as tensors, one row per decision, one column per output.
 struct Batch {
     x: Tensor,
-    cost: Tensor,
-    /// 1 where the symbol's book usually holds the size.
+    drift: Tensor,
+    /// 1 where the symbol's book holds the size, usually and at the decision.
     counts: Tensor,
     /// What each increment is counted in, in bps.
     scale: Tensor,
@@ -39,23 +39,24 @@ impl Batch {
         scales: &[&super::SlippageScale],
     ) -> candle_core::Result<Self> {
         let n = rows.len();
-        let [mut x, mut cost, mut counts, mut scale] = [const { Vec::<f32>::new() }; 4];
+        let [mut x, mut drift, mut counts, mut scale] = [const { Vec::<f32>::new() }; 4];
         for &row in rows {
             let (sample, of) = (&samples[row], scales[row]);
             x.extend(sample.input.x);
-            cost.extend(sample.next.map(|c| if c.is_nan() { NOT_HELD_BPS } else { c }));
-            for _side in 0..2 {
-                counts.extend(
-                    (0..SLIPPAGE_SIZES.len()).map(|size| f32::from(u8::from(size < usize::from(of.held)))),
-                );
-                scale.extend(of.increment_bps);
+            for i in 0..SLIPPAGE_COSTS {
+                let size = i % SLIPPAGE_SIZES.len();
+                let known = sample.drift(i).filter(|_| size < usize::from(of.held));
+                #[expect(clippy::cast_possible_truncation, reason = "labels of a single-precision network")]
+                drift.push(known.map_or(0.0, |drift| drift.min(NOT_HELD_BPS) as f32));
+                counts.push(f32::from(u8::from(known.is_some())));
+                scale.push(of.increment_bps[size]);
             }
         }
         let count = f64::from(counts.iter().sum::<f32>()).max(1.0);
         let tensor = |values: Vec<f32>, width| Tensor::from_vec(values, (n, width), &Device::Cpu);
         Ok(Self {
             x: tensor(x, INPUT_COUNT)?,
-            cost: tensor(cost, SLIPPAGE_COSTS)?,
+            drift: tensor(drift, SLIPPAGE_COSTS)?,
             counts: tensor(counts, SLIPPAGE_COSTS)?,
             scale: tensor(scale, SLIPPAGE_COSTS)?,
             count,
@@ -63,7 +64,7 @@ impl Batch {
     }
 }
 
-/// Turns increments into costs: 1 where row and column are of one side and the row's size is not larger.
+/// Turns increments into drifts: 1 where row and column are of one side and the row's size is not larger.
 fn sums() -> candle_core::Result<Tensor> {
     let sizes = SLIPPAGE_SIZES.len();
     let one = |row: usize, column: usize| f32::from(u8::from(row / sizes == column / sizes && row <= column));
@@ -75,7 +76,7 @@ fn sums() -> candle_core::Result<Tensor> {
 /// Mean pinball loss of a batch, in bps.
 fn loss(parameters: &HeadVars, batch: &Batch, sums: &Tensor) -> candle_core::Result<Tensor> {
     let predicted = (parameters.increments(&batch.x)? * &batch.scale)?.matmul(sums)?;
-    let short = (&batch.cost - predicted)?;
+    let short = (&batch.drift - predicted)?;
     // max(q s, (q - 1) s) = q s + max(0, -s).
     let each = ((&short * SLIPPAGE_QUANTILE)? + short.neg()?.relu()?)?;
     (each * &batch.counts)?.sum_all()? / batch.count

@@ -5,7 +5,7 @@ use types::Symbol;
 
 use super::scale::{SLIPPAGE_COSTS, SLIPPAGE_SIZES, SlippageScale};
 use super::train::{SlippageReport, SlippageTrainConfig};
-use super::{SLIPPAGE_HORIZON_NS, SLIPPAGE_QUANTILE};
+use super::{SLIPPAGE_HORIZON_NS, SLIPPAGE_QUANTILE, SLIPPAGE_TARGET};
 use crate::head::{HeadLayers, HeadShape, head_shape, increments};
 use crate::network::{WeightsError, layers_from_bytes, layers_to_bytes};
 use crate::normalise::Input;
@@ -44,7 +44,7 @@ impl SlippageScales {
         }
     }
 
-    /// Multiplies every cost by `factor`.
+    /// Multiplies every drift by `factor`.
     pub(crate) fn multiply(&mut self, factor: f32) {
         let all = self.symbols.iter_mut().map(|(_, scale)| scale).chain([&mut self.pooled]);
         all.flat_map(|scale| &mut scale.increment_bps).for_each(|bps| *bps *= factor);
@@ -88,16 +88,22 @@ impl SlippageModel {
         increments(&self.layers, input)
     }
 
-    /// The costs of one input in bps under `scale`: for a buyer, then for a seller, smallest size first; infinite where
-    /// the book does not hold the size.
-    pub(crate) fn costs_bps(&self, scale: &SlippageScale, input: &Input) -> [f64; SLIPPAGE_COSTS] {
+    /// The costs in bps of one input and the walk of its book (NaN where the book does not hold the size) under `scale`: for a
+    /// buyer, then for a seller, smallest size first; infinite where the book does not hold the size, now or usually.
+    pub(crate) fn costs_bps(
+        &self,
+        scale: &SlippageScale,
+        walk: &[f32; SLIPPAGE_COSTS],
+        input: &Input,
+    ) -> [f64; SLIPPAGE_COSTS] {
         let increments = self.increments(input);
-        let mut cost = 0.0;
+        let mut drift = 0.0;
         core::array::from_fn(|i| {
             let size = i % SLIPPAGE_SIZES.len();
-            let before = if size == 0 { 0.0 } else { cost };
-            cost = before + increments[i] * f64::from(scale.increment_bps[size]);
-            if size < usize::from(scale.held) { cost } else { f64::INFINITY }
+            let before = if size == 0 { 0.0 } else { drift };
+            drift = before + increments[i] * f64::from(scale.increment_bps[size]);
+            let held = size < usize::from(scale.held) && walk[i].is_finite();
+            if held { f64::from(walk[i]) + drift } else { f64::INFINITY }
         })
     }
 
@@ -118,6 +124,7 @@ impl SlippageModel {
 pub(crate) struct SlippageManifest {
     pub(crate) weights: String,
     pub(crate) weights_blake3: String,
+    pub(crate) target: String,
     pub(crate) quantile: f64,
     pub(crate) horizon_ns: u64,
     pub(crate) sizes: Vec<f32>,
@@ -134,6 +141,7 @@ impl SlippageManifest {
             |what, found: String, wanted: String| (found != wanted).then_some((what, found, wanted));
         let number = |v: f64| v.to_string();
         differs("slippage.weights", self.weights.clone(), weights_name.to_owned())
+            .or_else(|| differs("slippage.target", self.target.clone(), SLIPPAGE_TARGET.to_owned()))
             .or_else(|| differs("slippage.quantile", number(self.quantile), number(SLIPPAGE_QUANTILE)))
             .or_else(|| {
                 differs("slippage.horizon_ns", self.horizon_ns.to_string(), SLIPPAGE_HORIZON_NS.to_string())
@@ -185,9 +193,15 @@ pub(crate) mod tests {
         input.x[0] = 2.5;
         assert_eq!((increments(&input)[1], increments(&input)[8]), (2.0, 0.0));
         let scale = SlippageScale { increment_bps: [3.0; 8], held: 7, rows: 1 };
-        let costs = head.costs_bps(&scale, &input);
+        let mut walk = [0.0; SLIPPAGE_COSTS];
+        let costs = head.costs_bps(&scale, &walk, &input);
         assert_eq!(costs[..8], [0.0, 6.0, 6.0, 6.0, 6.0, 6.0, 6.0, f64::INFINITY]);
         assert_eq!(costs[8..15], [0.0; 7]);
+        walk[1..6].copy_from_slice(&[0.5, 1.0, 2.0, f32::INFINITY, f32::NAN]);
+        walk[9] = 0.25;
+        let costs = head.costs_bps(&scale, &walk, &input);
+        assert_eq!(costs[..6], [0.0, 6.5, 7.0, 8.0, f64::INFINITY, f64::INFINITY]);
+        assert_eq!(costs[8..10], [0.0, 0.25]);
     }
 
     #[test]
@@ -210,21 +224,33 @@ pub(crate) mod tests {
         fn costs_never_fall_with_size_whatever_the_weights(
             seed in any::<u64>(),
             x in prop::array::uniform26(-10.0_f32..10.0),
+            steps in prop::array::uniform16(0.0_f32..5.0),
+            held_now in 0_usize..=8,
         ) {
+            let mut walk = [f32::INFINITY; SLIPPAGE_COSTS];
+            for side in 0..2 {
+                let mut sum = 0.0;
+                for size in 0..held_now {
+                    sum += steps[8 * side + size];
+                    walk[8 * side + size] = sum;
+                }
+            }
             let head = random_head(seed);
             let input = Input { x, usable: 0x1fff };
             for symbol in ["AAA", "BBB", "CCC"] {
                 let scale = head.scale(Symbol::new(symbol).unwrap());
-                let costs = head.costs_bps(scale, &input);
+                let costs = head.costs_bps(scale, &walk, &input);
                 for side in costs.chunks_exact(8) {
                     prop_assert!(side[0] >= 0.0 && side.windows(2).all(|w| w[0] <= w[1]));
                 }
+                prop_assert!(costs.iter().zip(walk).all(|(cost, walk)| *cost >= f64::from(walk)));
                 // The sums in single precision are the same to rounding.
                 #[expect(clippy::cast_possible_truncation, reason = "the network is f32")]
-                let single = scale.costs_bps(&head.increments(&input).map(|v| v as f32));
+                let single = scale.costs_bps(&walk, &head.increments(&input).map(|v| v as f32));
                 for (wide, narrow) in costs.iter().zip(single.as_flattened()) {
                     let near = (wide - f64::from(*narrow)).abs() <= 1e-5 * wide.abs().max(1.0);
-                    prop_assert!(wide.is_infinite() && narrow.is_infinite() || near, "{} {}", wide, narrow);
+                    let unheld = wide.is_infinite() && narrow.is_infinite();
+                    prop_assert!(unheld || near, "{} {}", wide, narrow);
                 }
             }
         }

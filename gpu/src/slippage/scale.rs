@@ -1,4 +1,4 @@
-//! From the head's increments to costs in basis points, and from costs to the largest size within a limit.
+//! From the walk of the book and the head's increments to costs in basis points, and from costs to the largest size within a limit.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ pub const SLIPPAGE_COSTS: usize = 2 * SIZE_COUNT;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SlippageScale {
-    /// The usual increment from the size before (from nothing for the first) to each size, in bps; positive.
+    /// The usual increment of the drift from the size before (from nothing for the first) to each size, in bps; positive.
     pub increment_bps: [f32; SIZE_COUNT],
     /// How many of the sizes, from the smallest, the symbol's visible book holds often enough for a price: a larger one
     /// has none, and costs more than any limit.
@@ -25,17 +25,24 @@ pub struct SlippageScale {
 }
 
 impl SlippageScale {
-    /// Costs in bps from the head's output: for a buyer, then for a seller, smallest size first. Never falling within a
-    /// side, and infinite for sizes the book does not hold.
+    /// Costs in bps from the walk of the book ([`types::FeatureVector::walk_bps`]) and the head's output: for a buyer, then
+    /// for a seller, smallest size first. Never falling within a side, since neither the walk nor the drift does, and infinite
+    /// for sizes that the book does not hold, now or usually.
     #[inline]
     #[must_use]
-    pub fn costs_bps(&self, increments: &[f32; SLIPPAGE_COSTS]) -> [[f32; SIZE_COUNT]; 2] {
-        let (sides, _) = increments.as_chunks::<SIZE_COUNT>();
+    pub fn costs_bps(
+        &self,
+        walk: &[f32; SLIPPAGE_COSTS],
+        increments: &[f32; SLIPPAGE_COSTS],
+    ) -> [[f32; SIZE_COUNT]; 2] {
+        let ((walks, _), (sides, _)) = (walk.as_chunks::<SIZE_COUNT>(), increments.as_chunks::<SIZE_COUNT>());
         core::array::from_fn(|side| {
-            let mut cost = 0.0;
+            let mut drift = 0.0;
             core::array::from_fn(|size| {
-                cost += sides[side][size] * self.increment_bps[size];
-                if size < usize::from(self.held) { cost } else { f32::INFINITY }
+                drift += sides[side][size] * self.increment_bps[size];
+                let walk = walks[side][size];
+                let unheld = size >= usize::from(self.held) || walk == f32::INFINITY;
+                if unheld { f32::INFINITY } else { walk + drift }
             })
         })
     }
@@ -140,15 +147,41 @@ mod tests {
     }
 
     #[test]
-    fn costs_are_sums_of_scaled_increments_per_side() {
+    fn costs_are_the_walk_and_sums_of_scaled_increments_per_side() {
         let scale =
             SlippageScale { increment_bps: [1.0, 2.0, 4.0, 8.0, 1.0, 1.0, 1.0, 1.0], held: 4, rows: 1 };
         let increments = core::array::from_fn(|i| if i < SIZE_COUNT { 1.0 } else { 0.5 });
         let none = f32::INFINITY;
+        let mut walk = [0.0; SLIPPAGE_COSTS];
         assert_eq!(
-            scale.costs_bps(&increments),
+            scale.costs_bps(&walk, &increments),
             [[1.0, 3.0, 7.0, 15.0, none, none, none, none], [0.5, 1.5, 3.5, 7.5, none, none, none, none]]
         );
+        walk[..4].copy_from_slice(&[0.0, 0.25, 2.0, none]);
+        walk[8..].fill(none);
+        assert_eq!(
+            scale.costs_bps(&walk, &increments),
+            [[1.0, 3.25, 9.0, none, none, none, none, none], [none; SIZE_COUNT]]
+        );
+    }
+
+    #[test]
+    fn a_walk_or_an_increment_that_is_no_number_allows_nothing() {
+        let scale = SlippageScale { increment_bps: [1.0; SIZE_COUNT], held: 4, rows: 1 };
+        let sizes = |walk: &[f32; SLIPPAGE_COSTS], increments: &[f32; SLIPPAGE_COSTS]| {
+            scale.costs_bps(walk, increments).map(|costs| largest_size(&costs, f32::MAX))
+        };
+        let numbers = [1.0; SLIPPAGE_COSTS];
+        assert_eq!(sizes(&numbers, &numbers), [4.0; 2]);
+        for bad in [0, 3] {
+            let mut broken = numbers;
+            broken[bad] = f32::NAN;
+            assert_eq!(sizes(&broken, &numbers), [0.0, 4.0], "walk {bad}");
+        }
+        let mut broken = numbers;
+        broken[9] = f32::NAN;
+        assert_eq!(sizes(&numbers, &broken), [4.0, 0.0]);
+        assert_eq!(sizes(&[f32::INFINITY; SLIPPAGE_COSTS], &numbers), [0.0; 2], "nothing is held");
     }
 
     #[test]

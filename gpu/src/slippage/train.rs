@@ -12,7 +12,7 @@ use super::{SLIPPAGE_QUANTILE, SlippageModel, SlippageRecord};
 use crate::model::Model;
 use crate::row::FeatureRow;
 
-/// Factors that the calibration may put on every cost.
+/// Factors that the calibration may put on every drift.
 const FACTOR_BOUNDS: (f64, f64) = (0.25, 4.0);
 
 /// Coverage of the holdout outside of which a head is not to be used.
@@ -93,7 +93,7 @@ pub struct SlippageReport {
     pub epochs: u32,
     /// Best mean pinball loss on the calibration part, in bps.
     pub validation_loss: f64,
-    /// What the calibration multiplied every cost by.
+    /// What the calibration multiplied every drift by.
     pub factor: f64,
     /// On decisions that no fit saw.
     pub holdout: SlippageHoldout,
@@ -189,14 +189,20 @@ impl SlippageTrainConfig {
     }
 }
 
-/// The factor on every predicted cost that makes [`SLIPPAGE_QUANTILE`] of the costs of `samples` lie within it.
+/// The factor on every predicted drift that makes [`SLIPPAGE_QUANTILE`] of the costs of `samples` lie within what is predicted.
 fn calibration_factor(head: &SlippageModel, samples: &[Sample]) -> f64 {
-    let factor = |(_, predicted, cost): (usize, f64, f64)| match predicted > 0.0 {
-        true => cost / predicted,
-        false if cost > 0.0 => f64::INFINITY,
+    let factor = |predicted: f64, drift: f64| match predicted > 0.0 {
+        true => drift / predicted,
+        false if drift > 0.0 => f64::INFINITY,
         false => f64::NEG_INFINITY,
     };
-    let mut factors: Vec<f64> = samples.iter().flat_map(|s| outcomes(head, s)).map(factor).collect();
+    let mut factors = Vec::new();
+    for sample in samples {
+        let now = sample.now.map(f64::from);
+        factors.extend(
+            outcomes(head, sample).map(|(i, predicted, cost)| factor(predicted - now[i], cost - now[i])),
+        );
+    }
     factors.sort_by(f64::total_cmp);
     #[expect(
         clippy::cast_precision_loss,
@@ -272,26 +278,30 @@ mod tests {
 
     const SIZES: usize = SLIPPAGE_SIZES.len();
 
-    /// Decisions whose costs grow with the square root of the size and with the spread, which the network sees and a
-    /// volatility does not; the present book says next to nothing. Four sizes fit, a few times only three. `rows` of them.
+    /// Decisions whose drift grows with the square root of the size and with the spread, which the network sees and neither
+    /// a volatility nor the present book does. Four sizes fit, a few times only three. `rows` of them.
     fn market(rows: u64) -> (Vec<FeatureRow>, Vec<CostSample>) {
         let features = calm(rows / 3, 9);
         let mut random = Random::new(4, Purpose::Latent);
-        let cost = |row: &FeatureRow| {
-            let spread = row.values[FeatureId::SpreadBps as usize];
-            #[expect(clippy::cast_possible_truncation, reason = "labels are f32")]
-            let mut costs = |spread: f64| -> [f32; SLIPPAGE_COSTS] {
-                let held = if random.uniform() < 0.02 { 3 } else { 4 };
-                core::array::from_fn(|i| {
-                    let size = f64::from(SLIPPAGE_SIZES[i % SIZES]);
-                    let cost = (0.5 * spread + 0.3 * random.normal()) * size.sqrt();
-                    if i % SIZES < held { cost as f32 } else { f32::NAN }
-                })
-            };
-            CostSample { ts: row.ts, symbol: row.symbol, now: costs(3.0), next: costs(spread) }
-        };
-        let costs = features.iter().map(cost).collect();
+        let costs = features.iter().map(|row| decision(row, &mut random)).collect();
         (features, costs)
+    }
+
+    fn decision(row: &FeatureRow, random: &mut Random) -> CostSample {
+        let (spread, level) = (row.values[FeatureId::SpreadBps as usize], 0.5 + random.uniform());
+        let [mut now, mut next] = [[f32::NAN; SLIPPAGE_COSTS]; 2];
+        for i in 0..SLIPPAGE_COSTS {
+            let root = f64::from(SLIPPAGE_SIZES[i % SIZES]).sqrt();
+            let drift = 0.5 * spread + 0.3 * random.normal();
+            #[expect(clippy::cast_possible_truncation, reason = "labels are f32")]
+            let costs = [level * root, (level + drift) * root].map(|cost| cost as f32);
+            [now[i], next[i]] = costs;
+        }
+        for costs in [&mut now, &mut next] {
+            let held = if random.uniform() < 0.01 { 3 } else { 4 };
+            costs.chunks_exact_mut(SIZES).for_each(|side| side[held..].fill(f32::NAN));
+        }
+        CostSample { ts: row.ts, symbol: row.symbol, now, next }
     }
 
     fn quick() -> SlippageTrainConfig {
