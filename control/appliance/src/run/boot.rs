@@ -214,7 +214,8 @@ fn build_scorer(
 }
 
 fn featurizer_config(plan: &Plan) -> FeaturizerConfig {
-    FeaturizerConfig { books: book_limits(plan), ..FeaturizerConfig::default() }
+    let walk = crate::pipeline::walks(plan);
+    FeaturizerConfig { books: book_limits(plan), walk, ..FeaturizerConfig::default() }
 }
 
 /// The books' bounds as the configuration has them.
