@@ -110,7 +110,7 @@ impl Desk {
         };
         let gate = Gate::new(
             &config,
-            GateTables { statics, dynamics: Some(dynamics), references: quotes, breakers },
+            GateTables { statics, dynamics: Some(dynamics), surfaces: None, references: quotes, breakers },
         )
         .expect("a gate over tables of one size");
         let publisher = Publisher {

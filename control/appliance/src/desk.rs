@@ -142,6 +142,7 @@ impl Desk {
         let tables = GateTables {
             statics: static_reader,
             dynamics: dynamic_reader,
+            surfaces: None,
             references: ref_reader,
             breakers: breaker_reader,
         };

@@ -87,6 +87,7 @@ impl Desk {
         let tables = GateTables {
             statics: static_reader,
             dynamics: Some(dynamic_reader),
+            surfaces: None,
             references: reference_reader,
             breakers: reader.clone(),
         };

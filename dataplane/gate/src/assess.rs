@@ -26,6 +26,7 @@ use crate::{
     reason::RejectReason,
     record::{Bounds, FixedScore, Permission},
     reference::{PX_MAX, Quote},
+    surface,
     verdict::{Flags, LimitsSource},
 };
 
@@ -87,6 +88,12 @@ impl Gate {
         if order.order_type as u8 != OrderType::Limit as u8 {
             return None;
         }
+        // Kept over the whole list, the size would cost a gate without surfaces too: looked at here, one branch.
+        if let Some(surfaces) = &self.tables.surfaces
+            && order.qty.0 > surfaces.size_for(order, &quote, now)
+        {
+            return None;
+        }
         let inputs = Inputs {
             limits: InForce {
                 bounds: dynamic.bounds,
@@ -97,6 +104,7 @@ impl Gate {
                 tier: dynamic.tier,
                 score: dynamic.score,
                 version: dynamic.version,
+                surface_qty: surface::UNLIMITED,
             },
             quote,
             heartbeat: self.tables.references.heartbeat(),
@@ -238,17 +246,10 @@ pub(crate) struct Facts {
 
 impl Facts {
     #[inline(always)]
-    #[expect(
-        clippy::cast_sign_loss,
-        clippy::cast_possible_wrap,
-        reason = "judged only when positive and below 2^60"
-    )]
+    #[expect(clippy::cast_possible_wrap, reason = "judged only when positive and below 2^60")]
     fn of(order: &OrderIntent, prior: Prior, inputs: &Inputs, now: UnixNanos) -> Self {
         let quote = &inputs.quote;
-        let buys = order.side as u8 == Side::Bid as u8;
-        let (far, far_qty) = if buys { (quote.ask, quote.ask_qty) } else { (quote.bid, quote.bid_qty) };
-        let named = order.px.0 > 0 && order.px.0 <= PX_MAX.0;
-        let (px, priced) = if is_market(order) { (far, far != 0) } else { (order.px.0 as u64, named) };
+        let Judged { buys, far, far_qty, named, priced, px } = Judged::of(order, quote);
         let opposite = if far != 0 { far } else { quote.twice_ref >> 1 };
         let above = px.wrapping_sub(opposite) as i64;
         Self {
@@ -263,6 +264,33 @@ impl Facts {
             value: u128::from(px) * u128::from(order.qty.0),
             ref_age_ns: now.0.abs_diff(quote.ts.0.max(inputs.heartbeat.0)),
         }
+    }
+}
+
+/// The price an order is judged by, and the touch it would trade with.
+#[derive(Clone, Copy)]
+pub(crate) struct Judged {
+    pub buys: bool,
+    /// See [`Facts::far`].
+    pub far: u64,
+    far_qty: u32,
+    /// See [`Facts::named`].
+    named: bool,
+    /// See [`Facts::priced`].
+    pub priced: bool,
+    /// See [`Facts::px`].
+    pub px: u64,
+}
+
+impl Judged {
+    #[inline(always)]
+    #[expect(clippy::cast_sign_loss, reason = "judged only when positive")]
+    pub(crate) fn of(order: &OrderIntent, quote: &Quote) -> Self {
+        let buys = order.side as u8 == Side::Bid as u8;
+        let (far, far_qty) = if buys { (quote.ask, quote.ask_qty) } else { (quote.bid, quote.bid_qty) };
+        let named = order.px.0 > 0 && order.px.0 <= PX_MAX.0;
+        let (px, priced) = if is_market(order) { (far, far != 0) } else { (order.px.0 as u64, named) };
+        Self { buys, far, far_qty, named, priced, px }
     }
 }
 
@@ -328,6 +356,7 @@ fn size<S: Sink>(
     sink.see(qty > limits.officer_qty && grows, RejectReason::QtyStatic)?;
     let dynamic = limits.source as u8 == LimitsSource::Dynamic as u8;
     sink.see(qty > max_qty && grows && dynamic, RejectReason::QtyDynamic)?;
+    sink.see(qty > limits.surface_qty && grows, RejectReason::QtyErrModel)?;
     let long = order.side as u8 == Side::Bid as u8;
     let most = if long { max_pos_long } else { max_pos_short };
     let beyond = facts.worst > most && growing;

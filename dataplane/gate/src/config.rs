@@ -6,6 +6,7 @@ use crate::{
     breaker::BreakerReader,
     ids::ClassId,
     reference::RefReader,
+    surface::SurfaceReader,
     table::{LimitReader, ROWS_MAX, StaticReader},
 };
 
@@ -57,6 +58,8 @@ pub struct GateTables {
     pub statics: StaticReader,
     /// The model's limits; `None` runs on the officer's alone.
     pub dynamics: Option<LimitReader>,
+    /// The error model's largest sizes; `None` runs without the check.
+    pub surfaces: Option<SurfaceReader>,
     /// Reference prices.
     pub references: RefReader,
     /// Breakers.
@@ -136,6 +139,9 @@ pub(crate) fn validate(config: &GateConfig<'_>, tables: &GateTables) -> Result<(
     if let Some(dynamics) = &tables.dynamics {
         same("instruments of the dynamic table", dynamics.shape().0, instruments)?;
         same("classes of the dynamic table", dynamics.shape().1, classes)?;
+    }
+    if let Some(surfaces) = &tables.surfaces {
+        same("instruments of the surface table", surfaces.instruments(), instruments)?;
     }
     same("instruments of the reference table", tables.references.instruments(), instruments)?;
     let (accounts, strategies, breakers) = tables.breakers.shape();

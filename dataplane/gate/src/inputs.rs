@@ -15,6 +15,7 @@ use crate::{
     record::{Bounds, DynamicHot, FixedScore, Officer, Permission, StaticRecord},
     reference::Quote,
     slot::SlotFault,
+    surface,
     verdict::LimitsSource,
 };
 
@@ -30,6 +31,8 @@ pub(crate) struct InForce {
     pub tier: Tier,
     pub score: FixedScore,
     pub version: u32,
+    /// The error model's largest size at the order's price distance; [`surface::UNLIMITED`] without a live surface.
+    pub surface_qty: u32,
 }
 
 /// Everything an order is judged by, read once.
@@ -64,7 +67,7 @@ impl Gate {
         let strategy =
             self.strategies.get(usize::from(order.strategy.0)).copied().unwrap_or(StrategyRow::NONE);
         let cell = self.cell_index(order.instrument, order.strategy).and_then(|at| self.cells.get(at));
-        let (limits, fault) = self.in_force(order, &strategy, now);
+        let (mut limits, fault) = self.in_force(order, &strategy, now);
         faults.add(fault);
         let mut echoes = Breaches::NONE;
         if limits.source == LimitsSource::None {
@@ -76,6 +79,7 @@ impl Gate {
             faults.when(fault == SlotFault::Torn, RejectReason::RefTorn);
             Quote::NOTHING
         });
+        limits.surface_qty = self.surface_qty(order, &quote, now);
         Inputs {
             limits,
             quote,
@@ -105,6 +109,15 @@ impl Gate {
             breakers: OrderBreakers::firm_alone(firm),
             faults,
             echoes,
+        }
+    }
+
+    /// The error model's largest size at the order's price distance.
+    #[inline(always)]
+    pub(crate) fn surface_qty(&self, order: &OrderIntent, quote: &Quote, now: UnixNanos) -> u32 {
+        match &self.tables.surfaces {
+            None => surface::UNLIMITED,
+            Some(table) => table.size_for(order, quote, now),
         }
     }
 
@@ -152,6 +165,7 @@ const NO_LIMITS: InForce = InForce {
     tier: Tier::Normal,
     score: FixedScore::ZERO,
     version: 0,
+    surface_qty: surface::UNLIMITED,
 };
 
 /// Live dynamic limits inside the officer's hard bounds.
@@ -167,6 +181,7 @@ fn live(dynamic: &DynamicHot, officer: &Officer) -> InForce {
         tier,
         score,
         version,
+        surface_qty: surface::UNLIMITED,
     }
 }
 
@@ -189,4 +204,5 @@ const NEEDS_QUOTE: Breaches = Breaches::of_all(&[
     RejectReason::MktStateUnknown,
     RejectReason::RefMissing,
     RejectReason::RefStale,
+    RejectReason::QtyErrModel,
 ]);

@@ -4,8 +4,8 @@
 //! **What it is for.** [`Gate::check`] says whether an order may leave and why not. [`Gate::reserve`] says the same and, on
 //! yes, counts the order into position, rates, open orders and duplicates before it is sent. [`Gate::settle`] takes the
 //! venue's answers. [`Gate::explain`] lists everything that is wrong with an order. Limits, prices and breakers come from
-//! tables that other threads write: [`StaticTable`] (the officer), [`LimitTable`] (the model), [`RefTable`] (whoever owns
-//! the books), [`BreakerTable`] (control).
+//! tables that other threads write: [`StaticTable`] (the officer), [`LimitTable`] and [`SurfaceTable`] (the models),
+//! [`RefTable`] (whoever owns the books), [`BreakerTable`] (control).
 //!
 //! **What it never does.** Allocate after construction, lock, wait, make a system call, read a clock (time is an
 //! argument), panic on the order path, use a floating-point price, or depend on anything but `types`. There is no
@@ -18,7 +18,8 @@
 //! 2. *The officer's envelope bounds the model.* Only an [`Envelope`] makes [`Effective`] limits; a dynamic record is
 //!    clamped under the officer's cap when it is published; the gate trusts it only while that cap is the newest one,
 //!    and clamps for itself otherwise.
-//! 3. *A lease ends.* Then the base holds, except that Critical outlives its lease: only a person ends it.
+//! 3. *A lease ends.* Then the base holds, except that Critical outlives its lease: only a person ends it. A surface only
+//!    takes away from what the other quantity limits allow: once it ends, cannot be read or was never published, they hold.
 //! 4. *One writer per word.* Each table has one writer handle, which cannot be cloned.
 //! 5. *What is reserved is what works.* The working quantity of a cell is the sum of its open orders' leaves after every
 //!    event, and no fills of what was let through, in any order, take a position past the limit it was let through under.
@@ -39,7 +40,7 @@
 //! let (mut control, breakers) = BreakerTable::create(1, 1, 1)?;
 //! let strategies = [StrategyConfig { class: ClassId(0), order_rate_per_s: 100, order_burst: 10 }];
 //! let config = GateConfig { strategies: &strategies, ..GateConfig::DEFAULT };
-//! let mut gate = Gate::new(&config, GateTables { statics, dynamics: None, references, breakers })?;
+//! let mut gate = Gate::new(&config, GateTables { statics, dynamics: None, surfaces: None, references, breakers })?;
 //!
 //! let order = OrderIntent {
 //!     cl_ord_id: 1,
@@ -118,6 +119,7 @@ mod record;
 mod reference;
 mod settle;
 pub mod slot;
+mod surface;
 mod sync;
 mod table;
 #[cfg(all(test, not(loom)))]
@@ -142,6 +144,9 @@ pub use record::{FixedScore, Lease, LimitCause, LimitRecord, Permission, StaticR
 pub use reference::{PX_MAX, RefReader, RefTable, RefWriter, TopOfBook, UnknownInstrument};
 pub use settle::Settlement;
 pub use slot::SlotFault;
+pub use surface::{
+    SURFACE_BUCKETS, SizeSurface, SurfaceReader, SurfaceRecord, SurfaceTable, SurfaceWriter, UnknownSurface,
+};
 pub use table::{
     LimitReader, LimitTable, LimitWriter, ROWS_MAX, ReadFault, StaticReader, StaticTable, StaticWriter,
     TableSizeError, UnknownRow,

@@ -38,6 +38,7 @@ impl Gate {
             R::TableFull => (clip(self.orders.open_max() as u64), clip(self.orders.open() as u64)),
             R::QtyStatic => (a.limits.officer_qty.into(), qty),
             R::QtyDynamic => (a.limits.bounds.max_qty.into(), qty),
+            R::QtyErrModel => (a.limits.surface_qty.into(), qty),
             // Rounded up, so that the value named is never within the limit it broke.
             R::Value => (clip(a.limits.bounds.max_notional_micros), clip_wide(a.facts.value.div_ceil(1_000))),
             R::RefStale => (clip(self.ref_age_max.0), clip(a.facts.ref_age_ns)),

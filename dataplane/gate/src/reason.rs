@@ -203,6 +203,9 @@ reasons! {
     /// The quantity is above the live limit.
     QtyDynamic = 701, "QTY_DYNAMIC", fix 3, Quantity,
         "The quantity {value} is above the live limit of {limit}.", closed "-";
+    /// The quantity is above the largest that the error model finds likely to be meant at this price.
+    QtyErrModel = 702, "QTY_ERRMODEL", fix 3, Quantity,
+        "The quantity {value} is more than the {limit} that the error model finds likely to be meant at this price.", closed "-";
     /// Price times quantity is above the limit.
     Value = 800, "VALUE", fix 3, MicroCurrency,
         "The order's value {value} is above the limit of {limit}.", closed "-";
@@ -289,7 +292,7 @@ mod tests {
     #[test]
     fn numbers_in_use_never_change() {
         let pinned = "100 101 102 103 104 105 106 110 200 201 202 203 204 300 301 302 303 304 305 400 401 500 501 502 \
-                      503 510 600 601 700 701 800 900 901 902 903 1000 1100 1101 1400 1401";
+                      503 510 600 601 700 701 702 800 900 901 902 903 1000 1100 1101 1400 1401";
         let now: std::vec::Vec<_> = RejectReason::ALL.iter().map(|r| std::format!("{}", r.code())).collect();
         assert_eq!(now.join(" "), pinned);
     }

@@ -109,6 +109,7 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     let tables = GateTables {
         statics: static_reader.clone(),
         dynamics: Some(dynamic_reader.clone()),
+        surfaces: None,
         references: ref_reader.clone(),
         breakers: breaker_reader,
     };

@@ -213,8 +213,13 @@ mod tests {
         statics.publish(InstrumentId(0), ClassId(0), &envelope, &terms, at(1)).unwrap();
         let strategies = [StrategyConfig { class: ClassId(0), order_rate_per_s: 10, order_burst: 10 }];
         let config = GateConfig { strategies: &strategies, ..GateConfig::DEFAULT };
-        let tables =
-            GateTables { statics: static_reader, dynamics: None, references, breakers: breaker_reader };
+        let tables = GateTables {
+            statics: static_reader,
+            dynamics: None,
+            surfaces: None,
+            references,
+            breakers: breaker_reader,
+        };
         let gate = Gate::new(&config, tables).unwrap();
 
         let now = PollTime::default();

@@ -1,7 +1,7 @@
 //! Whatever is missing, late, torn or broken refuses the order or tightens its limits; nothing missing lets one through.
 
 use super::*;
-use crate::{LimitsSource, RejectReason as R};
+use crate::{LimitsSource, RejectReason as R, SurfaceTable};
 use types::StaleCause;
 
 #[test]
@@ -261,20 +261,23 @@ fn each_scope_can_be_unreadable_and_halts_alone() {
 
 #[test]
 fn a_gate_is_not_built_over_tables_of_another_size() {
-    let tables = |instruments, classes, references, accounts, strategies, breakers| GateTables {
+    let tables = |instruments, classes, references, accounts, strategies, breakers, surfaces| GateTables {
         statics: StaticTable::create(3, 2).unwrap().1,
         dynamics: Some(LimitTable::create(instruments, classes).unwrap().1),
+        surfaces: Some(SurfaceTable::create(surfaces).unwrap().1),
         references: RefTable::create(references).unwrap().1,
         breakers: BreakerTable::create(accounts, strategies, breakers).unwrap().1,
     };
-    assert!(Gate::new(&CONFIG, tables(3, 2, 3, 2, 2, 3)).is_ok());
+    assert!(Gate::new(&CONFIG, tables(3, 2, 3, 2, 2, 3, 3)).is_ok());
     for (i, bad) in [
-        tables(4, 2, 3, 2, 2, 3),
-        tables(3, 1, 3, 2, 2, 3),
-        tables(3, 2, 2, 2, 2, 3),
-        tables(3, 2, 3, 1, 2, 3),
-        tables(3, 2, 3, 2, 3, 3),
-        tables(3, 2, 3, 2, 2, 4),
+        tables(4, 2, 3, 2, 2, 3, 3),
+        tables(3, 1, 3, 2, 2, 3, 3),
+        tables(3, 2, 2, 2, 2, 3, 3),
+        tables(3, 2, 3, 1, 2, 3, 3),
+        tables(3, 2, 3, 2, 3, 3, 3),
+        tables(3, 2, 3, 2, 2, 4, 3),
+        tables(3, 2, 3, 2, 2, 3, 2),
+        tables(3, 2, 3, 2, 2, 3, 4),
     ]
     .into_iter()
     .enumerate()

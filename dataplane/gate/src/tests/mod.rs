@@ -5,6 +5,7 @@ mod fail_closed;
 mod oracle;
 mod reasons;
 mod settlement;
+mod surface;
 
 use types::{BookState, InstrumentId, Nanos, Px, Qty, Side, Tier, TradingStatus, UnixNanos};
 
@@ -192,6 +193,7 @@ impl Rig {
         let tables = GateTables {
             statics: static_reader,
             dynamics: model.then_some(limit_reader),
+            surfaces: None,
             references: ref_reader,
             breakers: breaker_reader,
         };

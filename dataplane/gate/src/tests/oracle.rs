@@ -2,7 +2,7 @@
 //! integers and with early returns nowhere, on random orders in random states near every boundary.
 
 use super::*;
-use crate::{Flags, LimitsSource, RejectReason as R};
+use crate::{Flags, LimitsSource, RejectReason as R, SURFACE_BUCKETS, SizeSurface, SurfaceTable};
 use proptest::{prelude::*, sample::select};
 use std::{vec, vec::Vec};
 use types::StaleCause;
@@ -11,6 +11,8 @@ use types::StaleCause;
 #[derive(Clone, Debug)]
 struct World {
     live: Option<(RiskLimits, Tier, u64)>,
+    /// Sizes as they are handed in, and the lease in ms.
+    surface: Option<([u32; SURFACE_BUCKETS], u64)>,
     top: Option<TopOfBook>,
     heartbeat_ago_ns: u64,
     position: i64,
@@ -82,6 +84,7 @@ fn any_top() -> impl Strategy<Value = TopOfBook> {
 
 fn any_world() -> impl Strategy<Value = World> {
     let live = (any_limits(), select(Tier::ALL.to_vec()), mostly(1_000, vec![0, 1, 5, 9]));
+    let surface = (prop::array::uniform16(100_u32..900), mostly(1_000, vec![0, 1, 5, 9]));
     let breaker = || {
         let closed = vec![None, Some(BreakerState::ReduceOnly), Some(BreakerState::Tripped)];
         prop_oneof![12 => Just(Some(BreakerState::Open)), 1 => select(closed)]
@@ -90,7 +93,7 @@ fn any_world() -> impl Strategy<Value = World> {
     let after = prop_oneof![0_u64..200_000, 0_u64..20_000_000];
     let times = (mostly(0, vec![1, 4_999_999_999, 5_000_000_000, 6_000_000_000]), after);
     (
-        proptest::option::weighted(0.9, live),
+        (proptest::option::weighted(0.9, live), proptest::option::weighted(0.7, surface)),
         proptest::option::weighted(0.95, any_top()),
         times,
         -600_i64..600,
@@ -101,17 +104,20 @@ fn any_world() -> impl Strategy<Value = World> {
         [breaker(), breaker(), breaker(), breaker()],
         working,
     )
-        .prop_map(|(live, top, (ago, after), position, (permission, lot), breakers, working)| World {
-            live,
-            top,
-            heartbeat_ago_ns: ago,
-            position,
-            permission,
-            lot,
-            breakers,
-            now_after_publish_ns: after,
-            working,
-        })
+        .prop_map(
+            |((live, surface), top, (ago, after), position, (permission, lot), breakers, working)| World {
+                live,
+                surface,
+                top,
+                heartbeat_ago_ns: ago,
+                position,
+                permission,
+                lot,
+                breakers,
+                now_after_publish_ns: after,
+                working,
+            },
+        )
 }
 
 fn any_order() -> impl Strategy<Value = OrderIntent> {
@@ -170,6 +176,12 @@ impl World {
         if let Some(top) = &self.top {
             let ts = UnixNanos(self.now().0 - self.heartbeat_ago_ns);
             references.publish(INSTRUMENT, &TopOfBook { ts, ..*top }).unwrap();
+        }
+        if let Some((sizes, lease_ms)) = self.surface {
+            let (mut writer, reader) = SurfaceTable::create(INSTRUMENTS).unwrap();
+            let surface = SizeSurface::new(sizes.map(Qty));
+            writer.publish(INSTRUMENT, &surface, Nanos(lease_ms * 1_000_000), 1, NOW).unwrap();
+            rig.gate.tables.surfaces = Some(reader);
         }
         rig.gate.tables.dynamics = Some(limit_reader);
         rig.gate.tables.references = ref_reader;
@@ -288,6 +300,34 @@ impl Oracle<'_> {
         }
     }
 
+    /// The surface, where it holds: the least size of the order's bucket and of those before.
+    fn surface(&mut self, judged: Option<Px>, top: &TopOfBook, far: Px) {
+        let live = |lease_ms: u64| self.world.now_after_publish_ns < lease_ms * 1_000_000;
+        let Some((sizes, _)) = self.world.surface.filter(|(_, lease_ms)| live(*lease_ms)) else { return };
+        let bucket = match judged.filter(|_| far.is_some()) {
+            None => SURFACE_BUCKETS - 1,
+            Some(px) if self.order.side == Side::Bid => Self::bucket(px.0 - far.0, top),
+            Some(px) => Self::bucket(far.0 - px.0, top),
+        };
+        let most = sizes[..=bucket].iter().min().copied();
+        self.say(Some(self.order.qty.0) > most, R::QtyErrModel);
+    }
+
+    /// Edge by edge: at most 2^n bps of the mid.
+    fn bucket(through: i64, top: &TopOfBook) -> usize {
+        let twice_mid = if top.bid.is_some() && top.ask.is_some() {
+            i128::from(top.bid.0) + i128::from(top.ask.0)
+        } else {
+            Self::twice_reference(top).unwrap_or(0)
+        };
+        let within = |n: &usize| 2 * i128::from(through) * 10_000 <= twice_mid * (1_i128 << n);
+        match through {
+            ..0 => 0,
+            0 => 1,
+            _ => (0..13).find(within).map_or(SURFACE_BUCKETS - 1, |n| n + 2),
+        }
+    }
+
     /// Every working order was let in at `NOW`, at the roomy rate; a new one is due when the last is paid for.
     fn rates(&mut self) {
         let limits = self.limits();
@@ -334,6 +374,7 @@ impl Oracle<'_> {
         let value = judged.map(|px| i128::from(px.0) * i128::from(order.qty.0));
         self.say(value.is_some_and(|v| v > i128::from(limits.max_notional_micros) * 1_000), R::Value);
         let Some(top) = known else { return };
+        self.surface(judged, &top, far);
         self.market_data(&top, far, market, named);
         let Some(px) = judged.map(|px| i128::from(px.0)) else { return };
         let twice = Self::twice_reference(&top);

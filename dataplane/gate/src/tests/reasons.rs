@@ -1,7 +1,7 @@
 //! Every reason can be produced, alone, by the one thing it names.
 
 use super::*;
-use crate::{REASON_COUNT, RejectReason as R};
+use crate::{REASON_COUNT, RejectReason as R, SURFACE_BUCKETS, SizeSurface, SurfaceReader, SurfaceTable};
 use types::StaleCause;
 
 /// A rig and an order that breaks `reason` and nothing else. The match is exhaustive: a new reason needs a scenario.
@@ -40,6 +40,7 @@ fn scenario(reason: R) -> (Rig, OrderIntent) {
         R::LimitsTorn => torn_statics(&mut rig),
         R::QtyStatic => (rig, order.qty) = (Rig::statics_only(), Qty(401)),
         R::QtyDynamic => order.qty = Qty(501),
+        R::QtyErrModel => rig.gate.tables.surfaces = Some(small_surface()),
         R::Value => narrow(&mut rig, &RiskLimits { max_notional_micros: 9_999_000_000, ..LIVE }),
         R::RefMissing => rig.publish_top(&TopOfBook { bid: Px::NONE, last: Px::NONE, ..top() }),
         R::RefStale => rig.publish_top(&TopOfBook { state: BookState::Stale(StaleCause::Gap), ..top() }),
@@ -71,6 +72,14 @@ fn bare_breakers() -> Rig {
     rig.publish_live(&LIVE, Tier::Normal, NOW);
     rig.publish_top(&top());
     rig
+}
+
+/// A model that finds anything above 99 unlikely to be meant.
+fn small_surface() -> SurfaceReader {
+    let (mut writer, reader) = SurfaceTable::create(INSTRUMENTS).expect("a table");
+    let surface = SizeSurface::new([Qty(99); SURFACE_BUCKETS]);
+    writer.publish(INSTRUMENT, &surface, Nanos::SECOND, 1, NOW).expect("a row");
+    reader
 }
 
 /// An officer whose writer died in the middle of a record, under a scorer whose limits were clamped before.
@@ -133,6 +142,7 @@ fn the_numbers_of_every_verdict_are_those_an_officer_would_look_up() {
         (R::TableFull, 2, 2),
         (R::QtyStatic, 400, 401),
         (R::QtyDynamic, 500, 501),
+        (R::QtyErrModel, 99, 100),
         (R::Value, 9_999_000_000, 10_000_000_000),
         (R::Collar, 500, 501),
         (R::PassiveBand, 3, 2),

@@ -1,0 +1,484 @@
+//! The error-probability surface: for each instrument the largest order that is not likely to be a mistake, by how far its
+//! price lies through the opposite touch. One seqlock line per instrument, one writer.
+//!
+//! ```text
+//! words 0-3  sixteen sizes of 16 bits, bucket 0 lowest
+//!         4  granted_ns:64
+//!         5  version:32 at 32 | lease_ms:16
+//! size       exponent:5 at 11 | mantissa:11; its value is mantissa × 2^exponent
+//! ```
+//!
+//! A size is rounded down, and keeps its eleven leading bits: exact up to 2,048 and never more than a thousandth too small
+//! above. Zero stays zero.
+//!
+//! **Buckets.** 0: the price does not reach the opposite touch. 1: it is the touch, as is that of a market order. 2 to 14: it
+//! lies through it by at most 1, 2, 4, … 4,096 bps of the mid. 15: farther, or there is no touch, mid or price to tell from.
+//! The model that is published is one of the same buckets (`gpu::SurfaceLaw::bucket`).
+//!
+//! **What holds without it?** The officer's and the live quantity limit, as if there were no surface: it only ever takes
+//! away from what they allow. So a row never published, withdrawn, torn or beyond its lease gives no limit, and none of them
+//! lets more through than another.
+
+use types::{InstrumentId, Nanos, Qty, UnixNanos};
+
+use crate::{
+    assess::Judged,
+    intent::OrderIntent,
+    record::Lease,
+    reference::Quote,
+    slot::SeqSlot,
+    sync::Arc,
+    table::{ROWS_MAX, ReadFault, TableSizeError},
+};
+
+/// Price distances that are told apart.
+pub const SURFACE_BUCKETS: usize = 16;
+
+/// The size of no surface: no order is larger.
+pub(crate) const UNLIMITED: u32 = u32::MAX;
+
+const SIZE_WORDS: usize = 4;
+const SURFACE_WORDS: usize = 6;
+
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<SeqSlot<SURFACE_WORDS>>() == 64);
+
+/// Bits of a packed size's mantissa.
+const MANTISSA_BITS: u32 = 11;
+
+/// The largest size of each bucket; no bucket's is above that of the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SizeSurface([Qty; SURFACE_BUCKETS]);
+
+impl SizeSurface {
+    /// A surface that allows no more in a bucket than `sizes` says of it, nor than of any bucket before: a price farther
+    /// through the touch never excuses a larger order.
+    #[must_use]
+    pub fn new(sizes: [Qty; SURFACE_BUCKETS]) -> Self {
+        let mut least = Qty(u32::MAX);
+        Self(sizes.map(|size| {
+            least = least.min(size);
+            least
+        }))
+    }
+
+    /// The sizes, bucket by bucket.
+    #[must_use]
+    pub const fn sizes(&self) -> &[Qty; SURFACE_BUCKETS] {
+        &self.0
+    }
+}
+
+/// The largest packed size that is not above `qty`.
+const fn pack_size(qty: u32) -> u64 {
+    let exponent = (u32::BITS - qty.leading_zeros()).saturating_sub(MANTISSA_BITS);
+    ((exponent << MANTISSA_BITS) | (qty >> exponent)) as u64
+}
+
+/// The value of the lowest 16 bits.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "five bits and eleven")]
+const fn unpack_size(word: u64) -> u32 {
+    let exponent = (word >> MANTISSA_BITS) as u32 & 0x1F;
+    (word as u32 & ((1 << MANTISSA_BITS) - 1)).wrapping_shl(exponent)
+}
+
+/// The sizes in their words.
+fn pack_sizes(sizes: &[Qty; SURFACE_BUCKETS]) -> [u64; SIZE_WORDS] {
+    let mut words = [0; SIZE_WORDS];
+    for (word, four) in words.iter_mut().zip(sizes.chunks_exact(4)) {
+        *word = four.iter().rev().fold(0, |word, size| word << 16 | pack_size(size.0));
+    }
+    words
+}
+
+/// The size of a bucket, 0 for one that there is not.
+#[inline(always)]
+fn size_of_bucket(words: &[u64; SIZE_WORDS], bucket: u32) -> u32 {
+    let word = words.get(bucket as usize >> 2).copied().unwrap_or(0);
+    unpack_size(word.wrapping_shr((bucket & 3) << 4))
+}
+
+/// One record of the surface table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SurfaceRecord {
+    /// The sizes as the gate holds orders to them: those published, rounded down.
+    pub sizes: SizeSurface,
+    /// From when and for how long they hold; a span of zero is a surface that was withdrawn.
+    pub lease: Lease,
+    /// The publisher's running number.
+    pub version: u32,
+}
+
+/// A record as an order needs it.
+#[derive(Clone, Copy, Debug)]
+struct SurfaceHot {
+    words: [u64; SIZE_WORDS],
+    lease: Lease,
+}
+
+impl SurfaceHot {
+    #[inline(always)]
+    const fn unpack(words: [u64; SURFACE_WORDS]) -> Self {
+        let [w0, w1, w2, w3, granted, terms] = words;
+        let lease = Lease { granted: UnixNanos(granted), span: Nanos((terms & 0xFFFF) * 1_000_000) };
+        Self { words: [w0, w1, w2, w3], lease }
+    }
+
+    /// The largest size of a bucket.
+    #[inline(always)]
+    fn size(&self, bucket: u32) -> u32 {
+        size_of_bucket(&self.words, bucket)
+    }
+
+    /// Whether orders are held to it at `now`. A lease of zero never holds, not even for the clock skew that
+    /// [`Lease::holds`] allows a publisher.
+    #[inline(always)]
+    const fn holds(&self, now: UnixNanos) -> bool {
+        self.lease.span.0 != 0 && self.lease.holds(now)
+    }
+}
+
+impl SurfaceRecord {
+    const fn pack_terms(lease: Lease, version: u32) -> u64 {
+        (lease.span.0 / 1_000_000) | (version as u64) << 32
+    }
+
+    fn unpack(words: [u64; SURFACE_WORDS]) -> Self {
+        let hot = SurfaceHot::unpack(words);
+        let mut sizes = [Qty(0); SURFACE_BUCKETS];
+        for (bucket, size) in (0..).zip(&mut sizes) {
+            *size = Qty(hot.size(bucket));
+        }
+        Self { sizes: SizeSurface(sizes), lease: hot.lease, version: (words[5] >> 32) as u32 }
+    }
+}
+
+/// The bucket of a price that lies `through` the opposite touch, in 1e-9; `None` is a price or touch that there is not.
+#[inline(always)]
+fn bucket(through: Option<i64>, quote: &Quote) -> u32 {
+    let Some(through) = through else { return LAST };
+    if through <= 0 {
+        return u32::from(through == 0);
+    }
+    // With one side only, the reference stands for the mid, if there is one.
+    let both = quote.bid != 0 && quote.ask != 0;
+    let twice_mid = if both { quote.bid.wrapping_add(quote.ask) } else { quote.twice_ref };
+    doubling(through.unsigned_abs(), twice_mid)
+}
+
+const LAST: u32 = SURFACE_BUCKETS as u32 - 1;
+
+/// The bucket of a price that lies through the touch: 2 for at most 1 bps of the mid, and one more for each doubling.
+#[inline(always)]
+fn doubling(through: u64, twice_mid: u64) -> u32 {
+    // through / mid > 2^n / 10^4 is off > twice_mid << n. The first n for which it is not is the difference of the two
+    // lengths in bits, or one more.
+    let (off, edge) = (u128::from(through) * 20_000, u128::from(twice_mid));
+    let doublings = edge.leading_zeros().saturating_sub(off.leading_zeros());
+    let beyond = off > edge.wrapping_shl(doublings);
+    doublings.saturating_add(2).saturating_add(u32::from(beyond)).min(LAST)
+}
+
+/// The surface table: makes its two ends.
+#[derive(Debug)]
+pub struct SurfaceTable;
+
+impl SurfaceTable {
+    /// A table with no surface in it: it limits nothing until the first. All its memory is allocated here.
+    ///
+    /// # Errors
+    /// [`TableSizeError`] when there is no instrument or more than [`ROWS_MAX`].
+    pub fn create(instruments: usize) -> Result<(SurfaceWriter, SurfaceReader), TableSizeError> {
+        if instruments == 0 || instruments > ROWS_MAX {
+            return Err(TableSizeError { instruments, classes: 1 });
+        }
+        let reader = SurfaceReader { slots: (0..instruments).map(|_| SeqSlot::new()).collect() };
+        Ok((SurfaceWriter { rows: reader.clone() }, reader))
+    }
+}
+
+/// An instrument the table does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownSurface(pub InstrumentId);
+
+impl core::fmt::Display for UnknownSurface {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "no surface row for instrument {}", self.0.0)
+    }
+}
+
+impl core::error::Error for UnknownSurface {}
+
+/// The scorer's end of the surface table. There is one.
+pub struct SurfaceWriter {
+    rows: SurfaceReader,
+}
+
+impl core::fmt::Debug for SurfaceWriter {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "SurfaceWriter({} instruments)", self.rows.instruments())
+    }
+}
+
+impl SurfaceWriter {
+    /// Publishes a surface that holds from `now` for the lease, cut to whole milliseconds and to [`Lease::SPAN_MAX`]; a
+    /// lease of zero, or of less than a millisecond, withdraws the one there is. Wait-free.
+    ///
+    /// # Errors
+    /// [`UnknownSurface`].
+    #[inline]
+    pub fn publish(
+        &mut self,
+        instrument: InstrumentId,
+        surface: &SizeSurface,
+        lease: Nanos,
+        version: u32,
+        now: UnixNanos,
+    ) -> Result<(), UnknownSurface> {
+        let slot = self.rows.slots.get(instrument.index()).ok_or(UnknownSurface(instrument))?;
+        let [w0, w1, w2, w3] = pack_sizes(surface.sizes());
+        let lease = Lease::new(now, lease);
+        slot.write([w0, w1, w2, w3, lease.granted.0, SurfaceRecord::pack_terms(lease, version)]);
+        Ok(())
+    }
+
+    /// Leaves a row as a writer would that dies in the middle of a record.
+    #[cfg(test)]
+    pub(crate) fn abandon(&mut self, instrument: InstrumentId) {
+        self.rows.slots.get(instrument.index()).expect("a row").abandon();
+    }
+}
+
+/// A reader of the surface table.
+#[derive(Clone)]
+pub struct SurfaceReader {
+    slots: Arc<[SeqSlot<SURFACE_WORDS>]>,
+}
+
+impl core::fmt::Debug for SurfaceReader {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "SurfaceReader({} instruments)", self.slots.len())
+    }
+}
+
+impl SurfaceReader {
+    /// The newest surface of an instrument, whether its lease holds or not.
+    ///
+    /// # Errors
+    /// [`ReadFault`].
+    pub fn read(&self, instrument: InstrumentId) -> Result<SurfaceRecord, ReadFault> {
+        let slot = self.slots.get(instrument.index()).ok_or(ReadFault::UnknownRow)?;
+        slot.read::<SURFACE_WORDS>().map(SurfaceRecord::unpack).map_err(ReadFault::Slot)
+    }
+
+    /// The largest size an order is held to at `now`; [`UNLIMITED`] when there is no surface to be read, or its lease has
+    /// ended.
+    #[inline(always)]
+    pub(crate) fn size_for(&self, order: &OrderIntent, quote: &Quote, now: UnixNanos) -> u32 {
+        let Some(slot) = self.slots.get(order.instrument.index()) else { return UNLIMITED };
+        let Ok(words) = slot.read::<SURFACE_WORDS>() else { return UNLIMITED };
+        let surface = SurfaceHot::unpack(words);
+        if !surface.holds(now) {
+            return UNLIMITED;
+        }
+        let Judged { buys, far, priced, px, .. } = Judged::of(order, quote);
+        let through = if buys { px.wrapping_sub(far) } else { far.wrapping_sub(px) };
+        surface.size(bucket((priced && far != 0).then_some(through.cast_signed()), quote))
+    }
+
+    /// How many instruments it has.
+    #[must_use]
+    pub fn instruments(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Bytes of its slots, for the boot report.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of_val(&*self.slots)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::SlotFault;
+    use proptest::prelude::*;
+
+    fn quote(bid: u64, ask: u64, twice_ref: u64) -> Quote {
+        Quote { bid, ask, twice_ref, ..Quote::NOTHING }
+    }
+
+    #[test]
+    fn packed_sizes_are_the_documented_ones() {
+        for (qty, word, value) in [
+            (0, 0, 0),
+            (1, 1, 1),
+            (2_047, 2_047, 2_047),
+            (2_048, 1 << 11 | 1_024, 2_048),
+            (2_049, 1 << 11 | 1_024, 2_048),
+            (2_050, 1 << 11 | 1_025, 2_050),
+            (1_000_000, 9 << 11 | 1_953, 999_936),
+            (u32::MAX, 21 << 11 | 2_047, 4_292_870_144),
+        ] {
+            assert_eq!((pack_size(qty), unpack_size(pack_size(qty))), (word, value), "{qty}");
+        }
+    }
+
+    #[test]
+    fn any_sixteen_bits_are_a_size() {
+        for word in 0..=u64::from(u16::MAX) {
+            let (exponent, mantissa) = (word >> 11, word & 2_047);
+            // What no size packs to, an exponent beyond 21, is cut to 32 bits.
+            assert_eq!(u64::from(unpack_size(word)), mantissa << exponent & u64::from(u32::MAX));
+        }
+    }
+
+    #[test]
+    fn a_surface_never_rises() {
+        let sizes = core::array::from_fn(|i| Qty([9, 5, 7, 5, 4, 100, 0, 1][i & 7]));
+        let mut want = [9, 5, 5, 5, 4, 4, 0, 0].to_vec();
+        want.resize(SURFACE_BUCKETS, 0);
+        let made: std::vec::Vec<_> = SizeSurface::new(sizes).sizes().iter().map(|size| size.0).collect();
+        assert_eq!(made, want);
+    }
+
+    #[test]
+    fn buckets_double_from_one_basis_point_of_the_mid() {
+        // A mid of 100: a bps is 0.01, in 1e-9.
+        const BPS: i64 = 10_000_000;
+        let hundred = quote(99_990_000_000, 100_010_000_000, 1);
+        for (through, bucket) in [
+            (i64::MIN, 0),
+            (-1, 0),
+            (0, 1),
+            (1, 2),
+            (BPS, 2),
+            (BPS + 1, 3),
+            (2 * BPS, 3),
+            (2 * BPS + 1, 4),
+            (4 * BPS, 4),
+            (4 * BPS + 1, 5),
+            (1_024 * BPS, 12),
+            (1_024 * BPS + 1, 13),
+            (4_096 * BPS, 14),
+            (4_096 * BPS + 1, 15),
+            (i64::MAX, 15),
+        ] {
+            assert_eq!(super::bucket(Some(through), &hundred), bucket, "{through}");
+        }
+        assert_eq!(super::bucket(None, &hundred), 15);
+    }
+
+    #[test]
+    fn the_mid_is_that_of_both_sides_and_else_the_reference() {
+        // A mid of 90, a reference of 100: 8 bps are 0.072 and 0.08.
+        let wide = quote(80_000_000_000, 100_000_000_000, 200_000_000_000);
+        assert_eq!(bucket(Some(72_000_000), &wide), 5, "8 bps of the mid");
+        assert_eq!(bucket(Some(72_000_001), &wide), 6);
+        let crossed = quote(100_000_000_000, 80_000_000_000, 0);
+        assert_eq!(bucket(Some(72_000_001), &crossed), 6);
+        for one_side in
+            [quote(0, 100_000_000_000, 200_000_000_000), quote(100_000_000_000, 0, 200_000_000_000)]
+        {
+            assert_eq!(bucket(Some(80_000_000), &one_side), 5, "8 bps of the reference");
+            assert_eq!(bucket(Some(80_000_001), &one_side), 6);
+        }
+        for through in [1, i64::MAX] {
+            assert_eq!(bucket(Some(through), &quote(0, 100_000_000_000, 0)), 15, "no mid to tell from");
+        }
+    }
+
+    /// The published model's reading, `gpu::SurfaceLaw::bucket`, in its own arithmetic.
+    fn bucket_of_bps(bps: f64) -> u32 {
+        if bps <= 0.0 {
+            return u32::from(bps == 0.0);
+        }
+        (2..15_u32).find(|b| bps <= 2.0_f64.powi(b.cast_signed() - 2)).unwrap_or(15)
+    }
+
+    fn any_word() -> impl Strategy<Value = u64> {
+        (1..=1_u64 << 59, 0..59_u32).prop_map(|(px, shift)| (px >> shift).max(1))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn packing_never_gives_more_and_at_most_a_thousandth_less(qty: u32, shift in 0..32_u32) {
+            let qty = qty >> shift;
+            let back = unpack_size(pack_size(qty));
+            prop_assert!(pack_size(qty) <= u64::from(u16::MAX));
+            prop_assert!(back <= qty && u64::from(qty - back) * 1_000 <= u64::from(qty), "{} {}", qty, back);
+            prop_assert!(qty > 2_048 || back == qty);
+        }
+
+        #[test]
+        fn packing_keeps_the_order_of_sizes(a: u32, b: u32) {
+            prop_assert!(unpack_size(pack_size(a.min(b))) <= unpack_size(pack_size(a.max(b))));
+        }
+
+        #[test]
+        fn the_bucket_is_that_of_the_plain_reading(
+            bid in any_word(), ask in any_word(), through in any_word(), near in 0..13_u32, off in -2..=2_i64,
+        ) {
+            let row = quote(bid, ask, 1);
+            // Anywhere, and around an edge.
+            let edge = i64::try_from((u128::from(bid + ask) << near) / 20_000).unwrap_or(i64::MAX);
+            for through in [through.cast_signed(), edge.saturating_add(off)] {
+                let beyond = |b: &u32| i128::from(through) * 20_000 <= i128::from(bid + ask) << (b - 2);
+                let exact = match through {
+                    ..0 => 0,
+                    0 => 1,
+                    _ => (2..15).find(beyond).unwrap_or(15),
+                };
+                prop_assert_eq!(bucket(Some(through), &row), exact);
+                #[expect(clippy::cast_precision_loss, reason = "compared apart from the edges")]
+                let bps = 2e4 * through as f64 / (bid + ask) as f64;
+                let close = (0..13).any(|n| (bps / f64::from(1 << n) - 1.0).abs() < 1e-9);
+                prop_assert!(close || bucket_of_bps(bps) == exact, "{} {}", bps, exact);
+            }
+        }
+
+        #[test]
+        fn a_published_surface_is_read_back_rounded_down_in_its_row_and_no_other(
+            sizes in prop::array::uniform16(any::<u32>()), lease in 0..200_000_000_000_u64, version: u32, now: u64,
+        ) {
+            let (mut writer, reader) = SurfaceTable::create(3).unwrap();
+            let surface = SizeSurface::new(sizes.map(Qty));
+            let (row, lease, now) = (InstrumentId(1), Nanos(lease), UnixNanos(now));
+            writer.publish(row, &surface, lease, version, now).unwrap();
+            let read = reader.read(row).unwrap();
+            prop_assert_eq!((read.lease, read.version), (Lease::new(now, lease), version));
+            for (got, put) in read.sizes.sizes().iter().zip(surface.sizes()) {
+                prop_assert_eq!(got.0, unpack_size(pack_size(put.0)));
+            }
+            prop_assert_eq!(SizeSurface::new(*read.sizes.sizes()), read.sizes, "still never rising");
+            for other in [0, 2] {
+                prop_assert_eq!(reader.read(InstrumentId(other)), Err(ReadFault::Slot(SlotFault::Empty)));
+            }
+        }
+    }
+
+    #[test]
+    fn rows_and_sizes_that_there_are_not_are_refused() {
+        use std::string::ToString;
+        let (mut writer, reader) = SurfaceTable::create(2).unwrap();
+        let surface = SizeSurface::new([Qty(1); SURFACE_BUCKETS]);
+        for i in [2, u32::MAX] {
+            let row = InstrumentId(i);
+            let refused = writer.publish(row, &surface, Nanos::SECOND, 1, UnixNanos(1));
+            assert_eq!(refused, Err(UnknownSurface(row)));
+            assert_eq!(reader.read(row), Err(ReadFault::UnknownRow));
+        }
+        assert_eq!(UnknownSurface(InstrumentId(2)).to_string(), "no surface row for instrument 2");
+        writer.abandon(InstrumentId(0));
+        assert_eq!(reader.read(InstrumentId(0)), Err(ReadFault::Slot(SlotFault::Torn)));
+        assert_eq!((reader.instruments(), reader.bytes()), (2, 128));
+        for instruments in [0, ROWS_MAX + 1, usize::MAX] {
+            let error = SurfaceTable::create(instruments).unwrap_err();
+            assert_eq!(error, TableSizeError { instruments, classes: 1 });
+        }
+    }
+}

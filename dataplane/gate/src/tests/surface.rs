@@ -1,0 +1,236 @@
+//! The third quantity check: what the error model allows at an order's price, and what its absence changes.
+
+use super::*;
+use crate::{LimitsSource, RejectReason as R, SURFACE_BUCKETS, SizeSurface, SurfaceTable, SurfaceWriter};
+
+const LEASE: Nanos = Nanos(5_000_000);
+
+/// 480, 470, … 330: every bucket its own, all below the live limit of 500.
+fn stairs() -> SizeSurface {
+    let mut next = 490;
+    SizeSurface::new([(); SURFACE_BUCKETS].map(|()| {
+        next -= 10;
+        Qty(next)
+    }))
+}
+
+/// A rig whose model says [`stairs`], over a book of 99.99 to 100.01: a bps of the mid is one tick.
+fn surfaced() -> (Rig, SurfaceWriter) {
+    let mut rig = Rig::new();
+    let (mut writer, reader) = SurfaceTable::create(INSTRUMENTS).expect("a table");
+    writer.publish(INSTRUMENT, &stairs(), LEASE, 7, NOW).expect("a row");
+    rig.gate.tables.surfaces = Some(reader);
+    rig.publish_top(&TopOfBook { bid: px("99.99"), ask: px("100.01"), ..top() });
+    (rig, writer)
+}
+
+fn reasons(rig: &Rig, order: &OrderIntent) -> std::vec::Vec<R> {
+    rig.gate.explain(order, NOW).breaches().map(|b| b.reason).collect()
+}
+
+/// The order passes for the size and not for one more, which the surface alone refuses.
+#[track_caller]
+fn held_to(rig: &mut Rig, order: &OrderIntent, size: u32) {
+    rig.accepts(&OrderIntent { qty: Qty(size), ..*order });
+    let above = OrderIntent { qty: Qty(size + 1), ..*order };
+    let verdict = rig.refuses(&above, R::QtyErrModel);
+    assert_eq!((verdict.limit, verdict.value), (size.into(), i64::from(size) + 1));
+    assert_eq!(reasons(rig, &above), [R::QtyErrModel]);
+}
+
+#[test]
+fn an_order_is_held_to_the_size_of_its_price_distance_on_both_sides() {
+    let (mut rig, _writer) = surfaced();
+    for (buy, ask_for, bucket) in [
+        ("99.00", "101.00", 0),
+        ("100.00", "100.00", 0),
+        ("100.01", "99.99", 1),
+        ("100.02", "99.98", 2),
+        ("100.03", "99.97", 3),
+        ("100.04", "99.96", 4),
+        ("100.05", "99.95", 4),
+        ("100.06", "99.94", 5),
+        ("100.09", "99.91", 5),
+        ("100.10", "99.90", 6),
+        ("100.33", "99.67", 7),
+        ("100.34", "99.66", 8),
+        ("101.29", "98.71", 9),
+        ("102.57", "97.43", 10),
+        ("102.58", "97.42", 11),
+        ("105.00", "95.00", 11),
+    ] {
+        let size = 480 - 10 * bucket;
+        held_to(&mut rig, &OrderIntent { px: px(buy), ..order(1) }, size);
+        held_to(&mut rig, &OrderIntent { px: px(ask_for), ..sell(1) }, size);
+    }
+}
+
+#[test]
+fn a_market_order_is_one_at_the_touch() {
+    let (mut rig, _writer) = surfaced();
+    for side in [Side::Bid, Side::Ask] {
+        held_to(&mut rig, &market(1, side), 470);
+    }
+}
+
+#[test]
+fn without_an_opposite_touch_the_last_bucket_holds() {
+    let (mut rig, _writer) = surfaced();
+    rig.publish_top(&TopOfBook { ask: Px::NONE, last: px("100.00"), ..top() });
+    held_to(&mut rig, &order(1), 330);
+    let blind = OrderIntent { qty: Qty(331), ..market(1, Side::Bid) };
+    assert_eq!(reasons(&rig, &blind), [R::QtyErrModel, R::RefMissing]);
+    // The other side has its touch, and is as far from it as it says.
+    rig.accepts(&OrderIntent { qty: Qty(480), px: px("100.01"), ..sell(1) });
+}
+
+#[test]
+fn without_a_price_the_last_bucket_holds() {
+    let (rig, _writer) = surfaced();
+    for bad in [Px(0), Px(-1), Px::NONE, Px(crate::PX_MAX.0 + 1)] {
+        let bad = |qty| OrderIntent { px: bad, qty: Qty(qty), ..order(1) };
+        assert!(!reasons(&rig, &bad(330)).contains(&R::QtyErrModel));
+        assert_eq!(reasons(&rig, &bad(331)), [R::BadPrice, R::QtyErrModel]);
+    }
+}
+
+#[test]
+fn a_torn_or_missing_reference_is_said_once() {
+    let (mut rig, _writer) = surfaced();
+    rig.references.abandon(INSTRUMENT);
+    assert_eq!(reasons(&rig, &OrderIntent { qty: Qty(400), ..order(1) }), [R::RefTorn]);
+}
+
+#[test]
+fn a_surface_holds_from_its_grant_to_the_end_of_its_lease() {
+    let (mut rig, mut writer) = surfaced();
+    let large = OrderIntent { qty: Qty(490), ..order(1) };
+    let at = |rig: &Rig, ns| rig.gate.check(&large, NOW.plus(Nanos(ns))).reason;
+    for (after, reason) in [(0, Some(R::QtyErrModel)), (4_999_999, Some(R::QtyErrModel)), (5_000_000, None)] {
+        assert_eq!(at(&rig, after), reason, "{after}");
+    }
+    assert_eq!(at(&rig, 500_000_000), None);
+    // One granted later than a clock may run ahead is none.
+    writer.publish(INSTRUMENT, &stairs(), LEASE, 8, NOW.plus(Nanos(1_000_001))).unwrap();
+    rig.accepts(&large);
+    writer.publish(INSTRUMENT, &stairs(), LEASE, 9, NOW.plus(crate::Lease::SKEW_MAX)).unwrap();
+    rig.refuses(&large, R::QtyErrModel);
+}
+
+#[test]
+fn a_lease_of_zero_withdraws_a_surface_even_from_a_clock_that_runs_ahead() {
+    for (lease, ahead) in [(0, 0), (0, 1), (0, 999_999), (999_999, 0), (999_999, 500_000)] {
+        let (mut rig, mut writer) = surfaced();
+        let large = OrderIntent { qty: Qty(490), ..order(1) };
+        rig.refuses(&large, R::QtyErrModel);
+        let nothing = SizeSurface::new([Qty(0); SURFACE_BUCKETS]);
+        writer.publish(INSTRUMENT, &nothing, Nanos(lease), 8, NOW.plus(Nanos(ahead))).unwrap();
+        rig.accepts(&large);
+    }
+}
+
+#[test]
+fn without_a_surface_the_other_quantity_limits_hold_and_nothing_more_passes() {
+    let torn = || {
+        let (rig, mut writer) = surfaced();
+        writer.abandon(INSTRUMENT);
+        rig
+    };
+    let elsewhere = || {
+        let (mut rig, _) = surfaced();
+        let (mut writer, reader) = SurfaceTable::create(INSTRUMENTS).unwrap();
+        let nothing = SizeSurface::new([Qty(0); SURFACE_BUCKETS]);
+        for other in [0, 2] {
+            writer.publish(InstrumentId(other), &nothing, LEASE, 1, NOW).unwrap();
+        }
+        rig.gate.tables.surfaces = Some(reader);
+        rig
+    };
+    for (mut rig, why) in [(Rig::new(), "no table"), (torn(), "torn"), (elsewhere(), "never published")] {
+        rig.accepts(&OrderIntent { qty: Qty(500), ..order(1) });
+        let verdict = rig.refuses(&OrderIntent { qty: Qty(501), ..order(1) }, R::QtyDynamic);
+        assert_eq!(verdict.limit, 500, "{why}");
+    }
+}
+
+#[test]
+fn an_unknown_instrument_has_no_surface() {
+    let (rig, _writer) = surfaced();
+    let stray = OrderIntent { instrument: InstrumentId(3), qty: Qty(490), ..order(1) };
+    assert_eq!(reasons(&rig, &stray), [R::UnknownInstrument]);
+}
+
+#[test]
+fn a_surface_outlives_the_live_limits_and_only_takes_away() {
+    let (mut rig, mut writer) = surfaced();
+    rig.gate.tables.dynamics = None;
+    // The officer's base allows 400; bucket 0 of the surface 480, bucket 10 380.
+    let passive = OrderIntent { px: px("99.95"), ..order(1) };
+    rig.accepts(&OrderIntent { qty: Qty(400), ..passive });
+    rig.refuses(&OrderIntent { qty: Qty(401), ..passive }, R::QtyStatic);
+    held_to(&mut rig, &OrderIntent { px: px("102.57"), ..order(1) }, 380);
+    assert_eq!(rig.check(&passive).source, LimitsSource::Static);
+    // A model that would allow anything changes nothing.
+    let anything = SizeSurface::new([Qty(u32::MAX); SURFACE_BUCKETS]);
+    writer.publish(INSTRUMENT, &anything, LEASE, 8, NOW).unwrap();
+    rig.refuses(&OrderIntent { qty: Qty(401), ..passive }, R::QtyStatic);
+}
+
+#[test]
+fn a_surface_of_zero_refuses_every_order() {
+    let (mut rig, mut writer) = surfaced();
+    writer.publish(INSTRUMENT, &SizeSurface::new([Qty(0); SURFACE_BUCKETS]), LEASE, 8, NOW).unwrap();
+    for one in [order(1), sell(1), market(1, Side::Bid)] {
+        let verdict = rig.refuses(&OrderIntent { qty: Qty(1), ..one }, R::QtyErrModel);
+        assert_eq!((verdict.limit, verdict.value), (0, 1));
+    }
+}
+
+#[test]
+fn a_reducing_order_is_held_to_it_like_to_every_other_size() {
+    let (mut rig, _writer) = surfaced();
+    rig.hold(10_000);
+    held_to(&mut rig, &OrderIntent { px: px("97.43"), ..sell(1) }, 380);
+}
+
+#[test]
+fn a_replacement_is_held_to_it_only_when_it_grows() {
+    let (mut rig, mut writer) = surfaced();
+    rig.take(&OrderIntent { qty: Qty(400), ..order(1) });
+    let tight = SizeSurface::new([Qty(300); SURFACE_BUCKETS]);
+    writer.publish(INSTRUMENT, &tight, LEASE, 8, NOW).unwrap();
+    let (verdict, reservation) = rig.gate.replace(1, &OrderIntent { qty: Qty(401), ..order(2) }, NOW);
+    assert_eq!((verdict.reason, verdict.limit, verdict.value), (Some(R::QtyErrModel), 300, 401));
+    assert_eq!(reservation, None);
+    // Above the size all the same, but no larger than before; its price may move.
+    let same = OrderIntent { qty: Qty(400), px: px("100.02"), ..order(3) };
+    let (verdict, reservation) = rig.gate.replace(1, &same, NOW);
+    assert_eq!(verdict.reason, None);
+    rig.gate.release(reservation.expect("let through"));
+    let (verdict, _) = rig.gate.replace(1, &OrderIntent { qty: Qty(350), ..order(4) }, NOW);
+    assert_eq!(verdict.reason, None);
+}
+
+#[test]
+fn it_decides_after_the_other_quantity_limits_and_is_listed_beside_them() {
+    let (mut rig, _writer) = surfaced();
+    let large = |qty| OrderIntent { qty: Qty(qty), px: px("106.00"), ..order(1) };
+    let rest = [R::QtyErrModel, R::Value, R::Collar];
+    assert_eq!(reasons(&rig, &large(601)), [&[R::QtyStatic, R::QtyDynamic], &rest[..]].concat());
+    assert_eq!(reasons(&rig, &large(600)), [&[R::QtyDynamic], &rest[..]].concat());
+    rig.refuses(&large(601), R::QtyStatic);
+    rig.refuses(&large(600), R::QtyDynamic);
+    // 599 bps through: bucket 12, 360.
+    let verdict = rig.refuses(&large(490), R::QtyErrModel);
+    assert_eq!(verdict.limit, 360);
+    let far = OrderIntent { qty: Qty(361), ..large(1) };
+    assert_eq!(reasons(&rig, &far), [R::QtyErrModel, R::Collar]);
+}
+
+#[test]
+fn an_order_within_a_live_surface_takes_the_fast_path() {
+    let (rig, _writer) = surfaced();
+    let fits = OrderIntent { qty: Qty(430), px: px("100.06"), ..order(1) };
+    assert!(rig.gate.pass(&fits, NOW).is_some());
+    assert!(rig.gate.pass(&OrderIntent { qty: Qty(431), ..fits }, NOW).is_none());
+}
