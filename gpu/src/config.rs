@@ -29,6 +29,8 @@ pub struct PolicyConfig {
     pub widen: WidenConfig,
     /// Orders no larger than what the book bears.
     pub slippage: SlippageConfig,
+    /// Orders no larger than what is likely meant.
+    pub surface: SurfaceConfig,
 }
 
 impl Default for PolicyConfig {
@@ -42,6 +44,7 @@ impl Default for PolicyConfig {
             witness: WitnessConfig::default(),
             widen: WidenConfig::default(),
             slippage: SlippageConfig::default(),
+            surface: SurfaceConfig::default(),
         }
     }
 }
@@ -152,6 +155,22 @@ impl SlippageConfig {
     }
 }
 
+/// Order sizes by price distance and the probability of an error. Off unless asked for: it needs a model with a surface head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SurfaceConfig {
+    /// Orders that are errors with a higher probability than this are too large; 0 lets any size pass.
+    pub error_probability_max: f64,
+}
+
+impl SurfaceConfig {
+    /// Whether sizes are bounded at all.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.error_probability_max > 0.0
+    }
+}
+
 /// A policy that could not work.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PolicyConfigError {
@@ -196,6 +215,20 @@ pub enum PolicyConfigError {
     Slippage {
         /// Its value.
         found: f32,
+    },
+    /// A probability that is none.
+    #[error("policy: surface.error_probability_max is {found}, wanted 0 (off) or a number below 1")]
+    Surface {
+        /// Its value.
+        found: f64,
+    },
+    /// A probability without a model that predicts it.
+    #[error(
+        "policy: surface.error_probability_max is {found}, and the model has no surface head; train one with `portcullis train fatfinger`, or set 0"
+    )]
+    NoSurfaceHead {
+        /// Its value.
+        found: f64,
     },
     /// A slippage limit without a model that predicts slippage.
     #[error(
@@ -262,6 +295,10 @@ impl PolicyConfig {
         let found = self.slippage.limit_bps;
         if !(0.0..=10_000.0).contains(&found) {
             return Err(PolicyConfigError::Slippage { found });
+        }
+        let found = self.surface.error_probability_max;
+        if !(0.0..1.0).contains(&found) {
+            return Err(PolicyConfigError::Surface { found });
         }
         self.check_widen()?;
         self.overlays().map(|_| ())
@@ -355,6 +392,10 @@ mod tests {
         assert_eq!(
             check("[slippage]\nlimit_bps = nan").split(',').next(),
             Some("policy: slippage.limit_bps is NaN")
+        );
+        assert_eq!(
+            check("[surface]\nerror_probability_max = 1.0"),
+            "policy: surface.error_probability_max is 1, wanted 0 (off) or a number below 1"
         );
         assert_eq!(check("[widen]\nstep_percent = 90"), "policy: widen.step_percent is 90, wanted 1 to 25");
     }

@@ -29,6 +29,7 @@ mod row;
 mod scorer;
 mod scorer_stage;
 mod size_bound;
+mod size_surface;
 mod slippage;
 mod surface;
 #[cfg(test)]
@@ -45,7 +46,8 @@ pub use calibrate::{
 pub use candle_scorer::CandleScorer;
 pub use capture::{CaptureError, FEATURE_ROWS_MAX, read_features};
 pub use config::{
-    OverlayConfig, PolicyConfig, PolicyConfigError, RatioText, SlippageConfig, WidenConfig, WitnessConfig,
+    OverlayConfig, PolicyConfig, PolicyConfigError, RatioText, SlippageConfig, SurfaceConfig, WidenConfig,
+    WitnessConfig,
 };
 pub use cuda_scorer::{CardModel, CudaError, CudaScorer, open_cuda_scorer};
 pub use fused::{ChainError, DenseLayer, FusedAutoencoder, FusedError, FusedScorer, Kernel, Then};
@@ -57,7 +59,7 @@ pub use head::{Head, Increments};
 pub use model::{LoadError, MODEL_FORMAT, Model, SaveError, TrainingRecord};
 pub use network::{LATENT_COUNT, WeightsError};
 pub use normalise::{INPUT_COUNT, Input, Profile, Profiles, VALID_MIN, WINSOR};
-pub use policy::{LimitSink, LimitUpdate, Witnesses};
+pub use policy::{LimitSink, LimitUpdate, SurfaceUpdate, Witnesses};
 pub use reference::ReferenceScorer;
 pub use row::FeatureRow;
 pub use scorer::{

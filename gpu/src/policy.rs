@@ -1,8 +1,8 @@
 //! From tier to limits: what is published, for how long, and why.
 
 use gate::{
-    ClassId, Effective, Envelope, FixedScore, LimitCause, LimitWriter, Overlay, RiskLimits, Terms,
-    UnknownRow, effective_limits,
+    ClassId, Effective, Envelope, FixedScore, LimitCause, LimitWriter, Overlay, RiskLimits, SizeSurface,
+    Terms, UnknownRow, effective_limits,
 };
 use types::{FeatureId, FeatureVector, InstrumentId, Nanos, Qty, Tier, UnixNanos};
 
@@ -131,10 +131,28 @@ impl LimitUpdate {
     }
 }
 
+/// The largest orders of one instrument by price distance, ready for the gate's table.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SurfaceUpdate {
+    /// Grid point it follows from, in event time.
+    pub ts: UnixNanos,
+    /// Instrument.
+    pub instrument: InstrumentId,
+    /// The sizes, never rising.
+    pub sizes: SizeSurface,
+    /// For how long they hold.
+    pub lease: Nanos,
+    /// The scorer's running number.
+    pub version: u32,
+}
+
 /// Where updates go: live into the gate's table at once, in a replay into a queue that charges the latency.
 pub trait LimitSink {
     /// Takes one update at time `now`.
     fn limit(&mut self, update: &LimitUpdate, now: UnixNanos);
+
+    /// Takes the sizes by price distance of an instrument, where they are asked for.
+    fn surface(&mut self, _update: &SurfaceUpdate, _now: UnixNanos) {}
 }
 
 impl<F: FnMut(&LimitUpdate, UnixNanos)> LimitSink for F {

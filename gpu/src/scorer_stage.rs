@@ -10,10 +10,12 @@ use crate::config::{PolicyConfig, PolicyConfigError};
 use crate::head::Head;
 use crate::model::Model;
 use crate::normalise::Profile;
-use crate::policy::{LimitSink, LimitUpdate, Row, Widening, Witnesses};
+use crate::policy::{LimitSink, LimitUpdate, Row, SurfaceUpdate, Widening, Witnesses};
 use crate::scorer::{RawScore, StagedScorer, TOP_COUNT};
-use crate::size_bound::{Liquidity, SizeBound};
+use crate::size_bound::{Liquidity, SizeBound, touch};
+use crate::size_surface::{SurfaceBound, sizes_within};
 use crate::slippage::SlippageScale;
+use crate::surface::SurfaceLaw;
 use crate::tier::{TierChange, TierMachine};
 
 /// A vector that lags its grid point by more than this many grid steps is no picture of the present.
@@ -179,6 +181,15 @@ struct Pending {
     witnesses: Witnesses,
     /// What the book offers, where that counts and is known.
     liquidity: Option<Liquidity>,
+    /// Quantity at the touch, where order sizes by price distance are asked for and it is known.
+    touch: Option<f64>,
+}
+
+/// What order sizes by price distance follow from.
+struct Surface {
+    law: SurfaceLaw,
+    /// By instrument.
+    bounds: Vec<SurfaceBound>,
 }
 
 /// A batch that is being scored.
@@ -244,6 +255,8 @@ pub struct ScorerStage<S, K, O = ()> {
     calibrations: Bindings<Calibration>,
     /// Where orders are bounded by their predicted slippage.
     slippage: Option<Bindings<SlippageScale>>,
+    /// Where orders are bounded by price distance.
+    surface: Option<Surface>,
     instruments: Vec<Instrument>,
     /// In the order of definition.
     defined: Vec<InstrumentId>,
@@ -286,6 +299,13 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
                 Some(Bindings::new(&scales.pooled, &scales.symbols, count))
             }
         };
+        let surface = match (config.policy.surface.error_probability_max, model.surface()) {
+            (0.0, _) => None,
+            (found, None) => return Err(PolicyConfigError::NoSurfaceHead { found }),
+            (_, Some(head)) => {
+                Some(Surface { law: *head.law(), bounds: vec![SurfaceBound::default(); count] })
+            }
+        };
         Ok(Self {
             scorer,
             sink,
@@ -295,6 +315,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             profiles: Bindings::new(&profiles.pooled, &profiles.symbols, count),
             calibrations: Bindings::new(&calibrations.pooled, &calibrations.symbols, count),
             slippage,
+            surface,
             instruments: vec![Instrument::default(); count],
             defined: Vec::with_capacity(count),
             rows: vec![None; count * usize::from(config.class_count)],
@@ -431,6 +452,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             instrument,
             is_live: vector.book_state == BookState::Live.to_u8(),
             witnesses: Witnesses::of(&self.policy.witness, profile, vector),
+            touch: self.surface.as_ref().and_then(|_| touch(vector)),
             liquidity: self.slippage.as_ref().and_then(|_| Liquidity::of(vector)),
         };
         let place = match known.place.checked_sub(1) {
@@ -516,13 +538,14 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         }
         let trip = change.is_some_and(|change| change.to == Tier::Critical);
         self.counter_cells[Count::Trips as usize].add(u64::from(trip));
+        self.publish_surface(instrument, ts, now);
         self.publish(instrument, ts, now, trip);
     }
 
     /// What the scored batch holds at `place`. A book that has only just become live counts as unscored: its windows are not
     /// full; so does a vector that lags the grid point.
     fn outcome(&mut self, place: usize, ts: UnixNanos) -> Outcome {
-        let Pending { ts: vector_ts, instrument, is_live, witnesses, liquidity } = self.scored[place];
+        let Pending { ts: vector_ts, instrument, is_live, witnesses, liquidity, touch } = self.scored[place];
         let lags = ts.since(vector_ts) > Nanos(LAG_GRID_MAX * self.policy.grid_ns);
         self.counter_cells[Count::Late as usize].add(u64::from(lags));
         let known = &mut self.instruments[instrument.index()];
@@ -536,6 +559,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         let current = warm && !lags;
         if current {
             self.bound_size(instrument, place, liquidity.as_ref());
+            self.bound_by_distance(instrument, place, touch);
         }
         let calibrated = |raw: RawScore| {
             let score = self.calibrations.of(instrument)?.score(f64::from(raw.raw))?;
@@ -568,6 +592,23 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             (Some(_), None) => return,
         };
         self.instruments[instrument.index()].size_bound.step(within);
+    }
+
+    /// Takes the sizes that are likely meant into those of `instrument`. Without a prediction they stay.
+    fn bound_by_distance(&mut self, instrument: InstrumentId, place: usize, touch: Option<f64>) {
+        let (Some(surface), Some(touch)) = (&mut self.surface, touch) else { return };
+        let Some(says) = self.scorer.head(Head::Surface, place) else { return };
+        let theta = self.policy.surface.error_probability_max;
+        surface.bounds[instrument.index()].step(&sizes_within(theta, &surface.law, &says, touch));
+    }
+
+    /// Publishes the sizes by price distance of `instrument`, also when its picture is lost: that must not loosen them.
+    fn publish_surface(&mut self, instrument: InstrumentId, ts: UnixNanos, now: UnixNanos) {
+        let bound = self.surface.as_ref().and_then(|surface| surface.bounds[instrument.index()].get());
+        let Some(sizes) = bound else { return };
+        self.version = self.version.wrapping_add(1);
+        let (lease, version) = (self.policy.lease(), self.version);
+        self.sink.surface(&SurfaceUpdate { ts, instrument, sizes, lease, version }, now);
     }
 
     /// Publishes or revokes every row of `instrument`.
@@ -657,7 +698,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> Stage for PolledScorer<S, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{SlippageConfig, WidenConfig};
+    use crate::config::{SlippageConfig, SurfaceConfig, WidenConfig};
     use crate::head::Increments;
     use crate::policy::tests::{BASE, envelope};
     use crate::reference::ReferenceScorer;
@@ -1043,8 +1084,8 @@ mod tests {
         assert!(made.err().unwrap().to_string().contains("lease_ns is 1"));
     }
 
-    /// A scorer that says the same slippage of every row.
-    struct Priced(Staged<Told>, Option<Increments>);
+    /// A scorer one of whose heads says the same of every row.
+    struct Priced(Staged<Told>, Head, Option<Increments>);
 
     impl Scorer for Priced {
         fn name(&self) -> &'static str {
@@ -1076,7 +1117,54 @@ mod tests {
         }
 
         fn head(&self, head: Head, _: usize) -> Option<Increments> {
-            self.1.filter(|_| head == Head::Slippage)
+            self.2.filter(|_| head == self.1)
+        }
+    }
+
+    /// Keeps the newest sizes by price distance.
+    #[derive(Default)]
+    struct Surfaces(Vec<SurfaceUpdate>);
+
+    impl LimitSink for Surfaces {
+        fn limit(&mut self, _: &LimitUpdate, _: UnixNanos) {}
+
+        fn surface(&mut self, update: &SurfaceUpdate, _: UnixNanos) {
+            self.0.push(*update);
+        }
+    }
+
+    #[test]
+    fn orders_are_no_larger_than_what_is_likely_meant_at_their_price() {
+        let model = model().clone().with_surface(crate::surface::tests::random_head(1)).unwrap();
+        let config = ScorerStageConfig {
+            instrument_count_max: 1,
+            class_count: 1,
+            batch: BatchConfig::WHOLE_GRID,
+            policy: PolicyConfig { surface: SurfaceConfig { error_probability_max: 0.1 }, ..policy() },
+        };
+        let unheaded = Staged::new(Told::default(), 1);
+        let unheaded = ScorerStage::new(config.clone(), self::model(), unheaded, Surfaces::default(), ());
+        assert!(unheaded.err().unwrap().to_string().contains("the model has no surface head"));
+
+        let scorer = Priced(Staged::new(Told::default(), 1), Head::Surface, Some([1.0; 16]));
+        let mut stage = ScorerStage::new(config, &model, scorer, Surfaces::default(), ()).unwrap();
+        stage.define(InstrumentId(0), Symbol::new("AAA").unwrap());
+        let mut at = |grid: u64, touch: f64, mut vector: FeatureVector| {
+            vector.set(FeatureId::TopDepth, f64::ln(touch));
+            stage.on_vectors(&[vector, FeatureVector::end_of_grid(ts(grid))], ts(grid));
+            *stage.sink.0.last().unwrap()
+        };
+        let law = model.surface().unwrap().law();
+        let want = |touch: f64| sizes_within(0.1, law, &[1.0; 16], f64::ln(touch).exp());
+        let first = at(0, 1_000.0, scored(0, 0, 0.01));
+        assert_eq!((*first.sizes.sizes(), first.lease), (want(1_000.0), policy().lease()));
+        // A thinner book makes them smaller at once; they stay while the picture is lost, and are told on.
+        let thin = at(1, 10.0, scored(0, 1, 0.01));
+        assert_eq!(*thin.sizes.sizes(), want(10.0));
+        for grid in 2..9 {
+            let told = at(grid, 1_000.0, lost(0, grid));
+            assert_eq!((told.sizes, told.ts), (thin.sizes, ts(grid)));
+            assert_ne!(told.version, thin.version);
         }
     }
 
@@ -1099,7 +1187,7 @@ mod tests {
         );
         assert!(unheaded.err().unwrap().to_string().contains("the model has no slippage head"));
 
-        let scorer = Priced(Staged::new(Told::default(), 1), Some([1.0; 16]));
+        let scorer = Priced(Staged::new(Told::default(), 1), Head::Slippage, Some([1.0; 16]));
         let mut stage = ScorerStage::new(config, &model, scorer, Sent::default(), Heard::default()).unwrap();
         // AAA's unit is 0.5 bps for the first size and grows with its root; on top of a walk of a quarter of it, 4 bps are spent
         // between 4 and 8 times the touch.
@@ -1108,7 +1196,7 @@ mod tests {
         stage.set_envelope(InstrumentId(0), ClassId(0), &envelope());
         let walk: [f32; WALK_COUNT] = core::array::from_fn(|i| 0.125 * f32::from(1_u8 << (i % 8)).sqrt());
         let mut at = |grid: u64, says: Option<f32>, touch: f64, vector: FeatureVector| {
-            stage.scorer.1 = says.map(|v| [v; 16]);
+            stage.scorer.2 = says.map(|v| [v; 16]);
             let mut vector = vector;
             if touch > 0.0 {
                 vector.set(FeatureId::TopDepth, f64::ln(touch));

@@ -70,6 +70,8 @@ pub(crate) enum Table {
     Scores,
     /// limits.csv: every published change of limits
     Limits,
+    /// surface.csv: largest order by price distance (policy.surface), whenever one changes
+    Surface,
     /// verdicts.csv: what the gate said to each order
     Verdicts,
     /// costs.parquet: what orders of eight sizes would have cost, to train the impact network

@@ -3,7 +3,7 @@
 
 use crate::book_stage::BookNote;
 use crate::cli;
-use crate::desk::{Desk, Judgement};
+use crate::desk::{Desk, Judgement, Listens};
 use crate::desk_stage::DeskObserver;
 use crate::hist;
 use crate::latency::{Latency, fingerprint};
@@ -87,10 +87,9 @@ fn tick_of(tick_1e4: u32) -> Px {
 }
 
 fn desks(orders: &Arc<[OrderRow]>, plan: &Plan, latency: &mut Latency) -> Result<Vec<Desk>> {
-    let desk = |adaptive| {
-        Desk::new(Arc::clone(orders), plan.limits.clone(), plan.book.instruments as usize, adaptive)
-    };
-    let (fixed, mut adaptive) = (desk(false)?, desk(true)?);
+    let desk =
+        |listens| Desk::new(Arc::clone(orders), plan.limits.clone(), plan.book.instruments as usize, listens);
+    let (fixed, mut adaptive) = (desk(Listens::Nothing)?, desk(Listens::to_model(plan))?);
     adaptive.measure(latency.hop("publish", UnixNanos(0)), latency.hop("gate", UnixNanos(0)));
     Ok(vec![fixed, adaptive])
 }

@@ -8,12 +8,12 @@
 use crate::book_stage::BookNote;
 use crate::orders::OrderRow;
 use anyhow::{Context, Result};
-use control::config::LimitPlan;
+use control::config::{LimitPlan, Plan};
 use gate::{
     AccountId, Breaker, BreakerCause, BreakerState, BreakerTable, BreakerWriter, ClassId, Effective, Gate,
     GateConfig, GateTables, LimitTable, LimitWriter, OrderEvent, OrderIntent, OrderType, Permission,
-    RefTable, RefWriter, Scope, StaticTable, StaticTerms, StaticWriter, StrategyConfig, StrategyId, Terms,
-    TimeInForce, TopOfBook, Verdict,
+    RefTable, RefWriter, Scope, SizeSurface, StaticTable, StaticTerms, StaticWriter, StrategyConfig,
+    StrategyId, SurfaceTable, SurfaceWriter, Terms, TimeInForce, TopOfBook, Verdict,
 };
 use stage::HopHistogram;
 use std::collections::{BTreeMap, VecDeque};
@@ -37,6 +37,55 @@ pub(crate) struct LimitNote {
     pub(crate) terms: Terms,
     /// Critical: the instrument's breaker trips.
     pub(crate) trip: bool,
+}
+
+/// The model's word on the sizes of one instrument by price distance, from `effective` on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SurfaceNote {
+    pub(crate) effective: UnixNanos,
+    pub(crate) instrument: InstrumentId,
+    pub(crate) sizes: SizeSurface,
+    pub(crate) lease: Nanos,
+    pub(crate) version: u32,
+}
+
+/// What the model says, in the order in which it takes effect.
+#[derive(Clone, Copy, Debug)]
+enum ModelNote {
+    Limits(LimitNote),
+    Surface(SurfaceNote),
+}
+
+impl ModelNote {
+    const fn effective(&self) -> UnixNanos {
+        match self {
+            Self::Limits(note) => note.effective,
+            Self::Surface(note) => note.effective,
+        }
+    }
+}
+
+/// What of the model a desk listens to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listens {
+    /// Nothing: the officer's limits hold alone.
+    Nothing,
+    /// Its limits.
+    Limits,
+    /// Its sizes by price distance too.
+    LimitsAndSurface,
+}
+
+impl Listens {
+    /// To what the model says under `plan`.
+    pub(crate) fn to_model(plan: &Plan) -> Self {
+        if surface_is_on(plan) { Self::LimitsAndSurface } else { Self::Limits }
+    }
+}
+
+/// Whether the model says sizes by price distance.
+pub(crate) fn surface_is_on(plan: &Plan) -> bool {
+    plan.policy.surface.error_probability_max > 0.0
 }
 
 /// The best prices of one instrument from `top.ts` on.
@@ -92,6 +141,7 @@ pub(crate) struct Desk {
     gate: Gate,
     statics: StaticWriter,
     dynamics: Option<LimitWriter>,
+    surfaces: Option<SurfaceWriter>,
     references: RefWriter,
     breakers: BreakerWriter,
     directory: Directory,
@@ -103,7 +153,7 @@ pub(crate) struct Desk {
     /// Quotes that do not change are not known to be right any more.
     gap_open: bool,
     book_notes: VecDeque<BookNote>,
-    limit_notes: VecDeque<LimitNote>,
+    model_notes: VecDeque<ModelNote>,
     /// The limits in the dynamic table, by instrument.
     current: Vec<Option<LimitNote>>,
     resting: Vec<Resting>,
@@ -112,8 +162,7 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// A desk for up to `instruments` instruments. With `adaptive`, the model's limits are listened to; without, the
-    /// officer's hold alone.
+    /// A desk for up to `instruments` instruments.
     ///
     /// # Errors
     /// When the tables cannot be made in that size.
@@ -121,7 +170,7 @@ impl Desk {
         orders: Arc<[OrderRow]>,
         envelopes: LimitPlan,
         instruments: usize,
-        adaptive: bool,
+        listens: Listens,
     ) -> Result<Self> {
         let directory = Directory::of(&orders);
         // A gate without strategies has nothing to check; one stands in where there are no orders.
@@ -136,13 +185,17 @@ impl Desk {
         let strategy_count = u16::try_from(strategies.len()).context("too many strategies in the orders")?;
         let (mut breakers, breaker_reader) = BreakerTable::create(accounts, strategy_count, instruments)?;
         breakers.set_unset(Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 });
+        let adaptive = listens != Listens::Nothing;
         let dynamic = adaptive.then(|| LimitTable::create_within(&static_reader)).transpose()?;
         let (dynamics, dynamic_reader) = dynamic.map_or((None, None), |(w, r)| (Some(w), Some(r)));
+        let sized = listens == Listens::LimitsAndSurface;
+        let surface = sized.then(|| SurfaceTable::create(instruments)).transpose()?;
+        let (surfaces, surface_reader) = surface.map_or((None, None), |(w, r)| (Some(w), Some(r)));
         let config = GateConfig { strategies: &strategies, accounts, ..GateConfig::DEFAULT };
         let tables = GateTables {
             statics: static_reader,
             dynamics: dynamic_reader,
-            surfaces: None,
+            surfaces: surface_reader,
             references: ref_reader,
             breakers: breaker_reader,
         };
@@ -150,6 +203,7 @@ impl Desk {
             gate: Gate::new(&config, tables)?,
             statics,
             dynamics,
+            surfaces,
             references,
             breakers,
             directory,
@@ -160,7 +214,7 @@ impl Desk {
             envelopes,
             gap_open: false,
             book_notes: VecDeque::new(),
-            limit_notes: VecDeque::new(),
+            model_notes: VecDeque::new(),
             current: vec![None; instruments],
             resting: Vec::new(),
             judgements: Vec::new(),
@@ -180,7 +234,13 @@ impl Desk {
 
     pub(crate) fn note_limits(&mut self, note: LimitNote) {
         if self.dynamics.is_some() {
-            self.limit_notes.push_back(note);
+            self.model_notes.push_back(ModelNote::Limits(note));
+        }
+    }
+
+    pub(crate) fn note_surface(&mut self, note: SurfaceNote) {
+        if self.surfaces.is_some() {
+            self.model_notes.push_back(ModelNote::Surface(note));
         }
     }
 
@@ -188,16 +248,16 @@ impl Desk {
     pub(crate) fn advance(&mut self, until: UnixNanos) -> Result<()> {
         loop {
             let note = self.next_note(until);
-            let limits = self.limit_notes.front().map(|n| n.effective);
+            let model = self.model_notes.front().map(ModelNote::effective);
             let order = self.orders.get(self.next_order).map(|o| o.ts);
-            let Some(next) = [note, limits, order].into_iter().flatten().min().filter(|&ts| ts <= until)
+            let Some(next) = [note, model, order].into_iter().flatten().min().filter(|&ts| ts <= until)
             else {
                 break;
             };
             if note == Some(next) {
                 self.take_note()?;
-            } else if limits == Some(next) {
-                self.take_limits()?;
+            } else if model == Some(next) {
+                self.take_model_note()?;
             } else {
                 self.judge_next();
             }
@@ -277,10 +337,22 @@ impl Desk {
         }
     }
 
-    fn take_limits(&mut self) -> Result<()> {
-        let (Some(note), Some(dynamics)) = (self.limit_notes.pop_front(), &mut self.dynamics) else {
-            return Ok(());
-        };
+    fn take_model_note(&mut self) -> Result<()> {
+        match self.model_notes.pop_front() {
+            Some(ModelNote::Limits(note)) => self.take_limits(note),
+            Some(ModelNote::Surface(note)) => self.take_surface(&note),
+            None => Ok(()),
+        }
+    }
+
+    fn take_surface(&mut self, note: &SurfaceNote) -> Result<()> {
+        let Some(surfaces) = &mut self.surfaces else { return Ok(()) };
+        surfaces.publish(note.instrument, &note.sizes, note.lease, note.version, note.effective)?;
+        Ok(())
+    }
+
+    fn take_limits(&mut self, note: LimitNote) -> Result<()> {
+        let Some(dynamics) = &mut self.dynamics else { return Ok(()) };
         let start = Instant::now();
         dynamics.publish(note.instrument, CLASS, &note.limits, &note.terms, note.effective)?;
         if let Some((publish, _)) = &mut self.latency {
@@ -411,7 +483,7 @@ mod tests {
             ioc: false,
         };
         let limits = control::config::load(&[], &[]).unwrap().limits;
-        let mut desk = Desk::new([order].into(), limits, 1, false).unwrap();
+        let mut desk = Desk::new([order].into(), limits, 1, Listens::Nothing).unwrap();
         let (instrument, symbol) = (InstrumentId(0), Symbol::new("T").unwrap());
         let top = TopOfBook {
             bid: px(10_000),

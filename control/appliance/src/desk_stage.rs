@@ -78,6 +78,7 @@ impl<O: DeskObserver> DeskStage<O> {
         for note in &notes[..n] {
             match note {
                 ScoreNote::Limits(limits) => self.desks.iter_mut().for_each(|desk| desk.note_limits(*limits)),
+                ScoreNote::Surface(sizes) => self.desks.iter_mut().for_each(|desk| desk.note_surface(*sizes)),
                 ScoreNote::Score(record) => self.scored.push(*record),
                 ScoreNote::Grid(end) => self.advance(*end)?,
             }

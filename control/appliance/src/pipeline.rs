@@ -34,6 +34,7 @@ pub(crate) struct LineFiles {
     pub(crate) costs: Option<CostWriter>,
     pub(crate) scores: Option<Sheet>,
     pub(crate) limits: Option<Sheet>,
+    pub(crate) surface: Option<Sheet>,
     pub(crate) filter: Filter,
 }
 
@@ -78,7 +79,7 @@ impl<O: DeskObserver> Line<O> {
     /// A bound that cannot be met, or a model that does not fit the policy.
     pub(crate) fn new(parts: LineParts<'_, O>, events: stage::RingRx<BookEvent>) -> Result<Self> {
         let LineParts { plan, model, files, desks, observer, score_latency, latency } = parts;
-        let LineFiles { tables, capture, costs, scores, limits, filter } = files;
+        let LineFiles { tables, capture, costs, scores, limits, surface, filter } = files;
         let start = UnixNanos(0);
         let (notes_tx, notes_rx) = ring(NOTES_DEPTH);
         let wants_notes = !desks.is_empty();
@@ -95,7 +96,7 @@ impl<O: DeskObserver> Line<O> {
                 out.vectors = Some(LosslessTx::new(vectors_tx));
                 out.defines = Some(LosslessTx::new(defines_tx));
                 scores_rx = wants_notes.then_some(score_rx);
-                let outbox = Outbox::new(score_latency, limits, filter.clone());
+                let outbox = Outbox::new(score_latency, limits, surface, filter.clone());
                 let stage = scorer_stage(plan, model, outbox, ScoreBook::new(scores, filter))?;
                 let tx = wants_notes.then(|| LosslessTx::new(score_tx));
                 let mut stage = ScoreStage::new(stage, plan.limits.clone(), vectors_rx, defines_rx, tx);

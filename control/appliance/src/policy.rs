@@ -5,8 +5,8 @@ use control::config::{Plan, TierPolicy};
 use control::limits::LimitKey;
 use gate::Ratio;
 use gpu::{
-    Band, BatchConfig, CriticalBand, OverlayConfig, PolicyConfig, RatioText, ScorerStageConfig, SlippageConfig,
-    TierConfig, WidenConfig,
+    Band, BatchConfig, CriticalBand, OverlayConfig, PolicyConfig, RatioText, ScorerStageConfig,
+    SlippageConfig, SurfaceConfig, TierConfig, WidenConfig,
 };
 use std::collections::BTreeMap;
 use types::Nanos;
@@ -82,6 +82,7 @@ fn of(plan: &Plan) -> Result<PolicyConfig> {
         warmup_ns: WARMUP_NS,
         widen: widen(plan)?,
         slippage: SlippageConfig { limit_bps: plan.policy.slippage.limit_bps as f32 },
+        surface: SurfaceConfig { error_probability_max: plan.policy.surface.error_probability_max },
         ..PolicyConfig::default()
     })
 }

@@ -1,7 +1,7 @@
 //! `portcullis replay`: captures through the whole line, deterministically.
 
 use crate::cli::{self, Feed as FeedArg, SourceKind, Table};
-use crate::desk::{Desk, Judgement};
+use crate::desk::{Desk, Judgement, Listens};
 use crate::desk_stage::DeskObserver;
 use crate::latency::Latency;
 use crate::orders::{self, OrderRow};
@@ -162,20 +162,22 @@ fn create_outputs(args: &cli::Replay, out: &mut OutputDir) -> Result<(LineFiles,
     };
     let scores = sheet(Table::Scores, "scores.csv", tables::SCORES_HEADING)?;
     let limits = sheet(Table::Limits, "limits.csv", tables::LIMITS_HEADING)?;
+    let surface = sheet(Table::Surface, "surface.csv", &tables::surface_heading())?;
     let verdicts = sheet(Table::Verdicts, "verdicts.csv", tables::VERDICTS_HEADING)?;
     let wanted = args.write.contains(&Table::Features);
     let capture = wanted.then(|| FeatureWriter::create(&out.pending("features.parquet"))).transpose()?;
     let wanted = args.write.contains(&Table::Costs);
     let costs = wanted.then(|| CostWriter::create(&out.pending("costs.parquet"))).transpose()?;
-    Ok((LineFiles { tables, capture, costs, scores, limits, filter }, verdicts))
+    Ok((LineFiles { tables, capture, costs, scores, limits, surface, filter }, verdicts))
 }
 
 fn desks(orders: &Arc<[OrderRow]>, plan: &Plan, adaptive: bool, latency: &mut Latency) -> Result<Vec<Desk>> {
     if orders.is_empty() {
         return Ok(Vec::new());
     }
+    let listens = if adaptive { Listens::to_model(plan) } else { Listens::Nothing };
     let mut desk =
-        Desk::new(Arc::clone(orders), plan.limits.clone(), plan.book.instruments as usize, adaptive)?;
+        Desk::new(Arc::clone(orders), plan.limits.clone(), plan.book.instruments as usize, listens)?;
     desk.measure(latency.hop("publish", UnixNanos(0)), latency.hop("gate", UnixNanos(0)));
     Ok(vec![desk])
 }

@@ -2,11 +2,11 @@
 //! which they hold.
 
 use crate::book_stage::BookNote;
-use crate::desk::LimitNote;
-use crate::tables::{Filter, LimitsRow, ScoreRow, Sheet};
+use crate::desk::{LimitNote, SurfaceNote};
+use crate::tables::{Filter, LimitsRow, ScoreRow, Sheet, SurfaceRow};
 use control::config::LimitPlan;
-use gate::{ClassId, LimitCause};
-use gpu::{LimitSink, LimitUpdate, ScoreObserver, ScoreRecord, ScorerStage, StagedScorer};
+use gate::{ClassId, LimitCause, SizeSurface};
+use gpu::{LimitSink, LimitUpdate, ScoreObserver, ScoreRecord, ScorerStage, StagedScorer, SurfaceUpdate};
 use stage::ring::LosslessTx;
 use stage::{HopHistogram, RingRx, Stage, Work};
 use std::collections::BTreeMap;
@@ -20,29 +20,51 @@ const CHUNK: usize = 256;
 pub(crate) enum ScoreNote {
     /// New limits.
     Limits(LimitNote),
+    /// New sizes by price distance.
+    Surface(SurfaceNote),
     /// The model's view of one instrument, for timelines.
     Score(ScoreRecord),
     /// Everything up to this grid point has been said.
     Grid(UnixNanos),
 }
 
-/// Publications on their way out, and scores.csv and limits.csv beside them.
+/// Publications on their way out, and limits.csv and surface.csv beside them.
 pub(crate) struct Outbox {
     notes: Vec<ScoreNote>,
     latency: Nanos,
     pub(crate) limits: Option<Sheet>,
+    pub(crate) surface: Option<Sheet>,
+    /// The last sizes written, by instrument.
+    sizes: BTreeMap<InstrumentId, SizeSurface>,
     filter: Filter,
     symbols: BTreeMap<InstrumentId, Symbol>,
 }
 
 impl Outbox {
     /// Publications take effect `latency` after their grid point.
-    pub(crate) fn new(latency: Nanos, limits: Option<Sheet>, filter: Filter) -> Self {
-        Self { notes: Vec::new(), latency, limits, filter, symbols: BTreeMap::new() }
+    pub(crate) fn new(latency: Nanos, limits: Option<Sheet>, surface: Option<Sheet>, filter: Filter) -> Self {
+        let (sizes, symbols) = (BTreeMap::new(), BTreeMap::new());
+        Self { notes: Vec::new(), latency, limits, surface, sizes, filter, symbols }
+    }
+
+    fn symbol(&self, instrument: InstrumentId) -> Option<Symbol> {
+        self.symbols.get(&instrument).copied().filter(|&s| self.filter.keeps(s))
     }
 }
 
 impl LimitSink for Outbox {
+    fn surface(&mut self, update: &SurfaceUpdate, _now: UnixNanos) {
+        let effective = update.ts.plus(self.latency);
+        let SurfaceUpdate { instrument, sizes, lease, version, .. } = *update;
+        self.notes.push(ScoreNote::Surface(SurfaceNote { effective, instrument, sizes, lease, version }));
+        let symbol = self.symbol(instrument);
+        if let (Some(sheet), Some(symbol)) = (&mut self.surface, symbol)
+            && self.sizes.insert(instrument, sizes) != Some(sizes)
+        {
+            sheet.surface(&SurfaceRow { ts: effective, symbol, sizes });
+        }
+    }
+
     fn limit(&mut self, update: &LimitUpdate, _now: UnixNanos) {
         let effective = update.ts.plus(self.latency);
         let LimitUpdate { instrument, limits, trip, .. } = *update;
@@ -53,7 +75,7 @@ impl LimitSink for Outbox {
             terms: update.terms(),
             trip,
         }));
-        let symbol = self.symbols.get(&instrument).copied().filter(|&s| self.filter.keeps(s));
+        let symbol = self.symbol(instrument);
         if let (Some(sheet), Some(symbol)) =
             (&mut self.limits, symbol.filter(|_| update.cause != LimitCause::Renew))
         {
@@ -127,8 +149,9 @@ impl<S: StagedScorer> ScoreStage<S> {
             latency.swap(UnixNanos(0));
         }
         let limits = self.scorer.sink_mut().limits.take();
+        let surface = self.scorer.sink_mut().surface.take();
         let scores = self.scorer.observer_mut().sheet.take();
-        limits.into_iter().chain(scores).try_for_each(Sheet::finish)
+        limits.into_iter().chain(surface).chain(scores).try_for_each(Sheet::finish)
     }
 
     fn take_definitions(&mut self) {

@@ -4,7 +4,7 @@ use crate::desk::Judgement;
 use crate::orders::OrderRow;
 use anyhow::{Context, Result};
 use featurizer::{Book, Effect, Observer};
-use gate::{Decision, RejectReason, RiskLimits, Unit};
+use gate::{Decision, RejectReason, RiskLimits, SURFACE_BUCKETS, SizeSurface, Unit};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -200,6 +200,27 @@ impl Sheet {
             row.lease_ns,
             row.cause
         ));
+    }
+}
+
+/// surface.csv.
+pub(crate) fn surface_heading() -> String {
+    let sizes: Vec<_> = (0..SURFACE_BUCKETS).map(|bucket| format!("max_qty_{bucket}")).collect();
+    format!("ts_ns,symbol,{}", sizes.join(","))
+}
+
+/// One change of surface.csv.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SurfaceRow {
+    pub(crate) ts: UnixNanos,
+    pub(crate) symbol: Symbol,
+    pub(crate) sizes: SizeSurface,
+}
+
+impl Sheet {
+    pub(crate) fn surface(&mut self, row: &SurfaceRow) {
+        let sizes = row.sizes.sizes().map(|size| size.to_string());
+        self.line(format_args!("{},{},{}", row.ts, row.symbol, sizes.join(",")));
     }
 }
 

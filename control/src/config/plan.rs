@@ -291,6 +291,11 @@ impl Checker<'_> {
         self.range("policy.critical.enter_within_ms", critical.enter_within_ms, 100, 60_000);
         self.range("policy.critical.witnesses", critical.witnesses, 1, 16);
         self.range("policy.slippage.limit_bps", policy.slippage.limit_bps, 0, 10_000);
+        let probability = policy.surface.error_probability_max;
+        if !(0.0..1.0).contains(&probability) {
+            let wanted = "0 (off) or a number below 1".to_owned();
+            self.refuse(&way("policy.surface.error_probability_max"), probability, wanted);
+        }
         self.overlay(policy)
     }
 

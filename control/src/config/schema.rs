@@ -257,6 +257,16 @@ pub struct Policy {
     pub critical: CriticalPolicy,
     /// Order sizes by what they would cost.
     pub slippage: SlippagePolicy,
+    /// Order sizes by how likely they are meant.
+    pub surface: SurfacePolicy,
+}
+
+/// `[policy.surface]`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SurfacePolicy {
+    /// Orders that are errors with a higher probability than this are too large; 0 lets any size pass.
+    pub error_probability_max: f64,
 }
 
 /// `[policy.slippage]`.

@@ -7,6 +7,7 @@ use super::stages::{
     CommandedScorer, Defined, Definitions, PollTime, Publisher, References, ScorerCommand, ScorerNote, Tiers,
     Timed,
 };
+use crate::desk::surface_is_on;
 use crate::latency::Latency;
 use crate::replay::load_model;
 use crate::scorer::AnyScorer;
@@ -15,6 +16,7 @@ use control::config::{CpuChoice, Feed as FeedPlan, Plan};
 use featurizer::{BookLimits, Featurizer, FeaturizerConfig, FeaturizerStage};
 use gate::{
     BreakerTable, ClassId, Gate, GateConfig, GateTables, LimitTable, RefTable, StaticTable, StrategyConfig,
+    SurfaceTable,
 };
 use gpu::{CardChange, PolledScorer, Scorer as _, ScorerStage};
 use stage::{
@@ -103,13 +105,18 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     let (statics, static_reader) = StaticTable::create(instruments, 1)?;
     let (dynamics, dynamic_reader) = LimitTable::create_within(&static_reader)?;
     let (breakers, breaker_reader) = BreakerTable::create(NAMES_MAX, NAMES_MAX, instruments)?;
+    let surface = surface_is_on(plan).then(|| SurfaceTable::create(instruments)).transpose()?;
+    let (surfaces, surface_reader) = surface.map_or((None, None), |(w, r)| (Some(w), Some(r)));
+    if let Some(reader) = &surface_reader {
+        report.memory.push(("order sizes by price distance".into(), reader.bytes()));
+    }
     report.memory.push(("reference prices".into(), ref_reader.bytes()));
     report.memory.push(("limits, static and dynamic".into(), static_reader.bytes() + dynamic_reader.bytes()));
     report.memory.push(("breakers".into(), breaker_reader.bytes()));
     let tables = GateTables {
         statics: static_reader.clone(),
         dynamics: Some(dynamic_reader.clone()),
-        surfaces: None,
+        surfaces: surface_reader,
         references: ref_reader.clone(),
         breakers: breaker_reader,
     };
@@ -121,7 +128,7 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     let now: PollTime = Arc::default();
     let (scorer, model, notes, card, scorer_view) = if plan.scorer.enabled {
         let BuiltScorer { scorer, name, counters, model, notes, card } =
-            build_scorer(plan, dynamics, vector_rx, commands_rx, clock, &mut report)?;
+            build_scorer(plan, Tables { dynamics, surfaces }, vector_rx, commands_rx, clock, &mut report)?;
         let scored = LastMoved::new(counters.clone(), "scored");
         let view = ScorerView { name, counters, last: scored.moment() };
         let timed = Timed { moved: Some(scored), ..timed(scorer, Arc::default(), clock, latency, "score") };
@@ -191,9 +198,15 @@ struct BuiltScorer {
     card: Option<RingRx<CardChange>>,
 }
 
+/// The tables that the scorer writes.
+struct Tables {
+    dynamics: gate::LimitWriter,
+    surfaces: Option<gate::SurfaceWriter>,
+}
+
 fn build_scorer(
     plan: &Plan,
-    dynamics: gate::LimitWriter,
+    tables: Tables,
     vectors: RingRx<FeatureVector>,
     commands: RingRx<ScorerCommand>,
     clock: &LiveClock,
@@ -207,7 +220,7 @@ fn build_scorer(
     let crate::scorer::Opened { scorer, card, warning } = crate::scorer::open_live(plan, &model, clock)?;
     report.warnings.extend(warning);
     let name = scorer.name();
-    let publisher = Publisher { writer: dynamics, notes: trips_tx };
+    let publisher = Publisher { writer: tables.dynamics, surfaces: tables.surfaces, notes: trips_tx };
     let stage = ScorerStage::new(config, &model, scorer, publisher, Tiers(tiers_tx))?;
     let counters = stage.counters();
     let scorer = CommandedScorer { scorer: PolledScorer::new(vectors, SCORER_BURST, stage), commands };

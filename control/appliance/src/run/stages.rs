@@ -3,8 +3,10 @@
 
 use super::health::{Channels, LastMoved};
 use featurizer::{Book, Effect, Observer, TopOfBook, TopOfBookSink};
-use gate::{ClassId, Envelope, LimitWriter, RefWriter};
-use gpu::{LimitSink, LimitUpdate, PolledScorer, ScoreObserver, ScoreRecord, StagedScorer, TierChange};
+use gate::{ClassId, Envelope, LimitWriter, RefWriter, SurfaceWriter};
+use gpu::{
+    LimitSink, LimitUpdate, PolledScorer, ScoreObserver, ScoreRecord, StagedScorer, SurfaceUpdate, TierChange,
+};
 use stage::{HopHistogram, RingRx, RingTx, Stage, Work};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -134,10 +136,19 @@ impl<S: Stage> Stage for Timed<S> {
 /// Publishes limits, and says which breakers are to be tripped.
 pub(super) struct Publisher {
     pub(super) writer: LimitWriter,
+    pub(super) surfaces: Option<SurfaceWriter>,
     pub(super) notes: RingTx<ScorerNote>,
 }
 
 impl LimitSink for Publisher {
+    fn surface(&mut self, update: &SurfaceUpdate, now: UnixNanos) {
+        let SurfaceUpdate { instrument, sizes, lease, version, .. } = update;
+        if let Some(surfaces) = &mut self.surfaces {
+            // An instrument beyond the table is unknown to the gate: its orders are refused already.
+            let _ = surfaces.publish(*instrument, sizes, *lease, *version, now);
+        }
+    }
+
     fn limit(&mut self, update: &LimitUpdate, now: UnixNanos) {
         if update.trip {
             let score = f64::from(update.score.micros()) / 1e6;
