@@ -8,5 +8,6 @@ mod flash_crash;
 mod histograms;
 mod live_multicast;
 mod real_captures;
+mod slippage;
 mod structure;
 mod tables;
