@@ -3,12 +3,15 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use gate::{ClassId, Envelope, LimitTable, Parameter, RiskLimits};
+use gate::{ClassId, Envelope, LimitCause, LimitTable, Parameter, RiskLimits};
 use gpu::{
     BatchConfig, FusedScorer, Kernel, LimitUpdate, Model, PolicyConfig, ReferenceScorer, ScorerStage,
-    ScorerStageConfig, Staged, StagedScorer,
+    ScorerStageConfig, SlippageConfig, Staged, StagedScorer,
 };
-use types::{BookState, FEATURE_COUNT, FeatureVector, InstrumentId, Nanos, Qty, Symbol, Tier, UnixNanos};
+use types::{
+    BookState, FEATURE_COUNT, FeatureId, FeatureVector, InstrumentId, Nanos, Qty, Symbol, Tier, UnixNanos,
+    WALK_COUNT,
+};
 
 /// The system's allocator, counting what the current thread asks of it.
 struct Counting;
@@ -55,12 +58,19 @@ fn vector(instrument: u32, grid: u64) -> FeatureVector {
     let wild = (u64::from(instrument) + grid).is_multiple_of(97);
     let lost = (u64::from(instrument) * 31 + grid).is_multiple_of(53);
     let state = if lost { BookState::Recovering } else { BookState::Live };
+    // Half of the books hold nothing now and then.
+    let thin = instrument >= INSTRUMENT_COUNT / 2 && grid.is_multiple_of(41);
+    let mut values = [if wild { 1e6 } else { 0.5 }; FEATURE_COUNT];
+    if !wild {
+        values[FeatureId::TopDepth as usize] = 10.0;
+    }
     FeatureVector {
         ts: UnixNanos(grid * GRID_NS),
         instrument: InstrumentId(instrument),
         valid: (1 << FEATURE_COUNT) - 1,
-        values: [if wild { 1e6 } else { 0.5 }; FEATURE_COUNT],
+        values,
         book_state: state.to_u8(),
+        walk_bps: [if thin { f32::INFINITY } else { 0.5 }; WALK_COUNT],
         ..FeatureVector::EMPTY
     }
 }
@@ -81,14 +91,16 @@ fn grid_points_allocate_nothing(model: &Model, scorer: impl StagedScorer) {
     let (mut writer, reader) = LimitTable::create(count, 2).expect("a small table");
     let floor = BASE.with(Parameter::MaxQty, 1).expect("in bounds");
     let envelope = Envelope::new(floor, BASE, BASE).expect("in order");
+    let held_down = Cell::new(0_u32);
     let sink = |update: &LimitUpdate, now: UnixNanos| {
+        held_down.set(held_down.get() + u32::from(update.cause == LimitCause::Slippage));
         update.publish(&mut writer, now).expect("the table has the row");
     };
     let config = ScorerStageConfig {
         instrument_count_max: count,
         class_count: 2,
         batch: BatchConfig { row_count_max: 3, wait_max: Nanos(GRID_NS), overlapped: true },
-        policy: PolicyConfig::default(),
+        policy: PolicyConfig { slippage: SlippageConfig { limit_bps: 5.0 }, ..PolicyConfig::default() },
     };
     let mut stage = ScorerStage::new(config, model, scorer, sink, ()).expect("the default policy");
     for i in 0..INSTRUMENT_COUNT {
@@ -111,7 +123,8 @@ fn grid_points_allocate_nothing(model: &Model, scorer: impl StagedScorer) {
         }
     }
     assert_eq!(ALLOCATION_COUNT.get() - before, 0, "allocations in 399 grid points");
-    // It did real work: something was scored, tripped, lost and published.
+    // It did real work: something was scored, tripped, lost and published, and an order size held down.
+    assert!(held_down.get() > 0);
     let counters = stage.counters();
     for (name, value) in counters.iter().filter(|(name, _)| !["late", "unknown_instrument"].contains(name)) {
         assert!(value > 0, "{name} is 0");
