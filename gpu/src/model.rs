@@ -314,6 +314,19 @@ impl Model {
         self.surface.as_ref()
     }
 
+    /// The model without the heads that are not in `heads`, so that no scorer asks them; its identity stays.
+    #[must_use]
+    pub fn with_heads(&self, heads: &[Head]) -> Self {
+        let mut model = self.clone();
+        if !heads.contains(&Head::Slippage) {
+            model.slippage = None;
+        }
+        if !heads.contains(&Head::Surface) {
+            model.surface = None;
+        }
+        model
+    }
+
     /// The layers of a head; `None` when the model has no such head.
     pub(crate) fn head(&self, head: Head) -> Option<&HeadLayers> {
         match head {

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use control::config::{Plan, ScorerBackend};
-use gpu::{Backend, CardChange, CardMode, Model, StagedScorer, open_cuda_scorer, open_scorer};
+use gpu::{Backend, CardChange, CardMode, Head, Model, StagedScorer, open_cuda_scorer, open_scorer};
 use stage::{LiveClock, RingRx, ring};
 
 /// A scorer, whichever it is.
@@ -10,6 +10,16 @@ pub(crate) type AnyScorer = Box<dyn StagedScorer + Send>;
 
 /// Changes of a card's standing that wait to be told: each takes seconds to come about.
 const CARD_CHANGES: usize = 64;
+
+/// The heads of the model whose word `plan` asks for; the others cost nothing.
+fn asked(plan: &Plan) -> Vec<Head> {
+    let policy = &plan.policy;
+    let wanted = [
+        (Head::Slippage, policy.slippage.limit_bps > 0),
+        (Head::Surface, policy.surface.error_probability_max > 0.0),
+    ];
+    wanted.into_iter().filter(|(_, wanted)| *wanted).map(|(head, _)| head).collect()
+}
 
 /// Opens the scorer of `model` on this machine's processors, also where a card is asked for: its scores have the same bits.
 ///
@@ -21,7 +31,8 @@ pub(crate) fn open(plan: &Plan, model: &Model) -> Result<AnyScorer> {
         ScorerBackend::Candle => Backend::Candle,
         ScorerBackend::Reference => Backend::Reference,
     };
-    open_scorer(backend, model, plan.book.instruments as usize).context("cannot open the scorer")
+    let model = model.with_heads(&asked(plan));
+    open_scorer(backend, &model, plan.book.instruments as usize).context("cannot open the scorer")
 }
 
 /// A scorer for live use.
@@ -45,7 +56,8 @@ pub(crate) fn open_live(plan: &Plan, model: &Model, clock: &LiveClock) -> Result
             told.send(&[*change]);
         });
         let (library, instruments) = (&plan.scorer.cuda_library, plan.book.instruments as usize);
-        match open_cuda_scorer(library, CardMode::Auto, model, instruments, clock.clone(), tell) {
+        let asked = model.with_heads(&asked(plan));
+        match open_cuda_scorer(library, CardMode::Auto, &asked, instruments, clock.clone(), tell) {
             Ok(scorer) => {
                 return Ok(Opened { scorer: Box::new(scorer), card: Some(card), warning });
             }

@@ -619,7 +619,10 @@ mod tests {
 
     #[test]
     fn without_a_head_nothing_is_said() {
-        let mut scorer = FusedScorer::new(model(), 4).unwrap();
+        let headed = model().clone().with_slippage(random_head(5)).unwrap();
+        let unasked = headed.with_heads(&[Head::Surface]);
+        assert_eq!(unasked.id(), headed.id());
+        let mut scorer = FusedScorer::new(&unasked, 4).unwrap();
         scorer.define(InstrumentId(0), Symbol::new("AAA").unwrap());
         scorer.stage(0, &rows(1)[0]);
         scorer.start();
