@@ -82,6 +82,9 @@ fn without_an_opposite_touch_the_last_bucket_holds() {
     assert_eq!(reasons(&rig, &blind), [R::QtyErrModel, R::RefMissing]);
     // The other side has its touch, and is as far from it as it says.
     rig.accepts(&OrderIntent { qty: Qty(480), px: px("100.01"), ..sell(1) });
+    rig.publish_top(&TopOfBook { bid: Px::NONE, last: px("100.02"), ..top() });
+    held_to(&mut rig, &sell(1), 330);
+    rig.accepts(&OrderIntent { qty: Qty(480), ..order(1) });
 }
 
 #[test]
