@@ -201,6 +201,49 @@ pub(crate) enum Train {
     Vae(TrainVae),
     /// The impact network: what an order would pay beyond the best price
     Slippage(TrainSlippage),
+    /// The error-probability network: how likely an order is a fat finger, from a desk's own orders
+    Fatfinger(TrainFatfinger),
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  portcullis scenario calm --seed 1 --minutes 90 --out out/day
+  portcullis replay out/day/calm.pcap --feed itch50 --static --write features,costs --out out/day
+  portcullis train fatfinger --orders out/day/orders.csv --features out/day/features.parquet \\
+      --costs out/day/costs.parquet --out out/model-with-surface
+
+  Several days: as many files after each of --orders, --features and --costs, in the same order.")]
+pub(crate) struct TrainFatfinger {
+    /// The desk's orders, all taken as meant; errors are put into copies of them
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE.csv")]
+    pub(crate) orders: Vec<PathBuf>,
+    /// Feature captures of the same days (features.parquet of `replay`)
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    pub(crate) features: Vec<PathBuf>,
+    /// Costs of the same replays, which hold the best prices (costs.parquet)
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    pub(crate) costs: Vec<PathBuf>,
+    /// Model that gets the error-probability network, and whose profiles normalise its inputs; the shipped default without it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: Option<PathBuf>,
+    /// Directory for the model with its error-probability network; must not exist unless --force
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Seed of errors, initialisation and shuffling; the same seed gives the same weights
+    #[arg(long, default_value_t = 1, value_name = "SEED")]
+    pub(crate) seed: u64,
+    /// Assumed share of errors among the desk's orders
+    #[arg(long, default_value_t = 1e-4, value_name = "SHARE")]
+    pub(crate) base_rate: f64,
+    /// Passes over the data
+    #[arg(long, value_name = "N")]
+    pub(crate) epochs: Option<u32>,
+    /// Replace an existing model
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Write a network that was refused: a static size cap finds as many errors, or false alarms are too many
+    #[arg(long)]
+    pub(crate) accept_worse: bool,
 }
 
 #[derive(Args, Debug)]

@@ -44,6 +44,7 @@ fn main() -> ExitCode {
         cli::Command::Scenario(args) => scenario::run(&args),
         cli::Command::Train(cli::Train::Vae(args)) => train::vae(&args),
         cli::Command::Train(cli::Train::Slippage(args)) => train::slippage(&args),
+        cli::Command::Train(cli::Train::Fatfinger(args)) => train::fatfinger::run(&args),
         cli::Command::Hist(args) => hist::run(&args),
     };
     match outcome {

@@ -1,5 +1,7 @@
 //! `portcullis train`: models from feature captures.
 
+pub(crate) mod fatfinger;
+
 use crate::cli;
 use crate::replay::load_model;
 use anyhow::{Context, Result, bail, ensure};
@@ -193,7 +195,7 @@ mod tests {
     }
 
     /// What the command line `line` leads to, each word that begins with `@` standing for a path in `folder`.
-    fn command(folder: &Path, line: &str) -> Result<()> {
+    pub(super) fn command(folder: &Path, line: &str) -> Result<()> {
         let word = |word: &str| match word.strip_prefix('@') {
             Some(name) => folder.join(name).display().to_string(),
             None => word.to_owned(),
@@ -203,6 +205,7 @@ mod tests {
             cli::Command::Scenario(args) => crate::scenario::run(&args),
             cli::Command::Replay(args) => crate::replay::run(&args),
             cli::Command::Train(cli::Train::Slippage(args)) => slippage(&args),
+            cli::Command::Train(cli::Train::Fatfinger(args)) => fatfinger::run(&args),
             other => bail!("{other:?} is none of this test's commands"),
         }
     }

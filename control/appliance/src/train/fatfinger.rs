@@ -1,0 +1,180 @@
+//! `portcullis train fatfinger`: the error-probability network from a desk's own orders.
+
+use super::refuse_existing;
+use crate::cli;
+use crate::orders::{self, OrderRow};
+use crate::replay::load_model;
+use anyhow::{Context, Result, bail, ensure};
+use gpu::{DeskOrder, DeskSession, SurfaceHoldout, SurfaceTrainConfig, train_surface};
+use std::path::Path;
+use types::Symbol;
+
+pub(crate) fn run(args: &cli::TrainFatfinger) -> Result<()> {
+    refuse_existing(&args.out, args.force)?;
+    let model = load_model(args.model.as_deref())?;
+    let sessions = sessions(args)?;
+    let mut config =
+        SurfaceTrainConfig { seed: args.seed, base_rate: args.base_rate, ..SurfaceTrainConfig::default() };
+    if let Some(epochs) = args.epochs {
+        config.epoch_count_max = epochs;
+    }
+    let bar = indicatif::ProgressBar::new(u64::from(config.epoch_count_max));
+    let head = train_surface(&config, &model, sessions, &mut |progress| {
+        bar.set_position(u64::from(progress.epoch));
+        bar.println(format!("epoch {:>3}: validation {:.5}", progress.epoch, progress.validation_loss));
+    })?;
+    bar.finish_and_clear();
+    let report = head.record().report.clone();
+    println!(
+        "fitted {} of {} orders ({} without a market to join) and {} errors, kept epoch {}; one doubling of the size multiplies the odds by {:.1}",
+        report.orders_fitted,
+        report.orders_read,
+        report.orders_read - report.orders_joined,
+        report.errors_fitted,
+        report.epochs,
+        head.law().k.exp()
+    );
+    print_holdout(&report.holdout);
+    match report.refusal() {
+        Some(reason) if !args.accept_worse => {
+            bail!("{reason}; nothing was written (--accept-worse writes it all the same)")
+        }
+        Some(reason) => eprintln!("warning: {reason}; written because of --accept-worse"),
+        None => {}
+    }
+    let model = model.with_surface(head)?;
+    let out = &args.out;
+    model.save(out).with_context(|| format!("cannot save the model to {}", out.display()))?;
+    println!("model {} in {}", model.id(), out.display());
+    Ok(())
+}
+
+/// The days, each of one file of orders, one of features and one of prices.
+fn sessions(args: &cli::TrainFatfinger) -> Result<Vec<DeskSession>> {
+    let counts = [args.orders.len(), args.features.len(), args.costs.len()];
+    ensure!(
+        counts.iter().all(|count| *count == counts[0]),
+        "found {} files of orders, {} of features and {} of costs, wanted as many of each, in the same order",
+        counts[0],
+        counts[1],
+        counts[2]
+    );
+    let mut sessions = Vec::with_capacity(counts[0]);
+    for ((path, features), costs) in args.orders.iter().zip(&args.features).zip(&args.costs) {
+        let mut session = DeskSession { orders: desk_orders(path)?, ..DeskSession::default() };
+        gpu::read_features(features, &mut session.features)?;
+        gpu::read_touches(costs, &mut session.touches)?;
+        eprintln!(
+            "{}: {} orders; {}: {} rows",
+            path.display(),
+            session.orders.len(),
+            features.display(),
+            session.features.len()
+        );
+        sessions.push(session);
+    }
+    Ok(sessions)
+}
+
+fn desk_orders(path: &Path) -> Result<Vec<DeskOrder>> {
+    let order = |(i, row): (usize, OrderRow)| {
+        let symbol = Symbol::new(&row.symbol).with_context(|| {
+            format!(
+                "{}: line {}: symbol `{}`: wanted 1 to 8 printable ASCII characters",
+                path.display(),
+                i + 2,
+                row.symbol
+            )
+        })?;
+        Ok(DeskOrder { ts: row.ts, symbol, side: row.side, qty: row.qty, px: row.px })
+    };
+    orders::read(path)?.into_iter().enumerate().map(order).collect()
+}
+
+/// The comparison on orders that nothing was fitted to.
+fn print_holdout(holdout: &SurfaceHoldout) {
+    let percent = |share: f64| format!("{:.1} %", share * 100.0);
+    let both = |head: f64, cap: f64| format!("{} ({})", percent(head), percent(cap));
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+    let mut header = vec!["recall (of a static size cap)".to_owned(), "errors".to_owned()];
+    header.extend(holdout.rates.iter().map(|at| format!("at {} false alarms", at.rate)));
+    table.set_header(header);
+    for stratum in &holdout.strata {
+        let mut row = vec![stratum.error.clone(), stratum.count.to_string()];
+        row.extend(stratum.recall.iter().zip(&stratum.recall_cap).map(|(head, cap)| both(*head, *cap)));
+        table.add_row(row);
+    }
+    let line = |name: &str, cell: &dyn Fn(&gpu::SurfaceRate) -> String| {
+        let mut row = vec![name.to_owned(), String::new()];
+        row.extend(holdout.rates.iter().map(cell));
+        row
+    };
+    let mut all = line("all", &|at| both(at.recall, at.recall_cap));
+    all[1] = holdout.errors.to_string();
+    table.add_row(all);
+    let alarms = |at: &gpu::SurfaceRate| {
+        format!("{:.3} % ({:.3} %)", at.false_alarms * 100.0, at.false_alarms_cap * 100.0)
+    };
+    table.add_row(line("false alarms found", &alarms));
+    table.add_row(line("threshold", &|at| format!("p > {:.2e} (qty > {})", at.theta, at.cap_qty)));
+    println!("holdout: {} orders", holdout.orders);
+    println!("{table}");
+    println!(
+        "area under the precision-recall curve {:.4} (cap {:.4}); calibration error {:.4}",
+        holdout.pr_auc, holdout.pr_auc_cap, holdout.ece
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::command;
+
+    #[test]
+    fn an_error_probability_network_is_trained_from_a_replay_and_its_orders() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = |line: &str| command(folder.path(), line);
+        let refused = |line: &str| {
+            let line = format!("{:#}", run(line).unwrap_err());
+            assert!(!line.contains('\n'), "{line}");
+            line
+        };
+        for seed in [3, 4] {
+            run(&format!("scenario calm --seed {seed} --minutes 20 --instruments 2 --out @{seed}")).unwrap();
+            run(&format!(
+                "replay @{seed}/calm.pcap --feed itch50 --static --write features,costs --out @{seed}"
+            ))
+            .unwrap();
+        }
+        let one = "--features @3/features.parquet --costs @3/costs.parquet";
+        let few = refused(&format!("train fatfinger --orders @3/orders.csv {one} --out @model"));
+        assert!(few.contains("with a market in both captures, wanted at least 1000"), "{few}");
+        let both = "train fatfinger --orders @3/orders.csv @4/orders.csv --features @3/features.parquet @4/features.parquet";
+        let uneven = refused(&format!("{both} --costs @3/costs.parquet --out @model"));
+        assert!(uneven.starts_with("found 2 files of orders, 2 of features and 1 of costs"), "{uneven}");
+        let train = format!("{both} --costs @3/costs.parquet @4/costs.parquet --epochs 2 --accept-worse");
+        for out in ["model", "again"] {
+            run(&format!("{train} --out @{out}")).unwrap();
+        }
+        let file = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+        for name in ["surface.safetensors", "manifest.toml"] {
+            assert_eq!(file(&format!("model/{name}")), file(&format!("again/{name}")));
+        }
+        let model = gpu::Model::load(&folder.path().join("model")).unwrap();
+        let report = &model.surface().unwrap().record().report;
+        assert!(
+            report.orders_read > 1_000 && report.orders_joined * 10 > report.orders_read * 9,
+            "{report:?}"
+        );
+        assert_eq!(report.holdout.strata.len(), 8);
+        assert_eq!(model.slippage(), gpu::Model::shipped().unwrap().slippage());
+        assert!(refused(&format!("{train} --out @model")).contains("never overwritten by accident"));
+        let swapped = "train fatfinger --orders @3/orders.csv --features @3/features.parquet --costs @3/features.parquet --out @x";
+        assert!(refused(swapped).contains("features.parquet: column bid_px missing"));
+        let text = String::from_utf8(file("3/orders.csv")).unwrap();
+        let bad = text.replacen(",FUTX,", ",FUTX TOO LONG,", 1);
+        std::fs::write(folder.path().join("bad.csv"), bad).unwrap();
+        let line = refused(&format!("train fatfinger --orders @bad.csv {one} --out @x"));
+        assert!(line.contains("bad.csv: line ") && line.contains("symbol `FUTX TOO LONG`"), "{line}");
+    }
+}
