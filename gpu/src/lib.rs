@@ -76,8 +76,8 @@ pub use slippage::{
 };
 pub use surface::{
     DeskOrder, DeskSession, FatFinger, SURFACE_BUCKETS, SURFACE_EDGES_BPS, SurfaceError, SurfaceHoldout,
-    SurfaceLaw, SurfaceModel, SurfaceProgress, SurfaceRate, SurfaceRecord, SurfaceReport, SurfaceStratum,
-    SurfaceTrainConfig, TouchRow, read_touches, train_surface,
+    SurfaceLaw, SurfaceModel, SurfaceOffset, SurfaceProgress, SurfaceRate, SurfaceRecord, SurfaceReport,
+    SurfaceStratum, SurfaceTrainConfig, TouchRow, read_touches, train_surface,
 };
 pub use tier::{Band, CriticalBand, TierCause, TierChange, TierConfig, TierConfigError, TierMachine};
 pub use train::{

@@ -225,7 +225,7 @@ fn feature_names() -> Vec<String> {
     FEATURES.iter().map(|f| f.name.to_owned()).collect()
 }
 
-fn named<T: Clone>(items: &[(Symbol, T)]) -> Vec<Named<T>> {
+pub(crate) fn named<T: Clone>(items: &[(Symbol, T)]) -> Vec<Named<T>> {
     items.iter().map(|(s, value)| Named { symbol: s.as_str().to_owned(), value: value.clone() }).collect()
 }
 
@@ -537,7 +537,8 @@ fn surface_model(
     check_digest(weights_path, &weights, &manifest.weights_blake3)?;
     let layers = SurfaceModel::layers_from_bytes(&weights)
         .map_err(|source| LoadError::Weights { path: weights_path.to_owned(), source })?;
-    Ok(SurfaceModel { layers, law: manifest.law, record: manifest.training })
+    let offsets = symbols(path, manifest.symbol_offset)?;
+    Ok(SurfaceModel { layers, law: manifest.law, offsets, record: manifest.training })
 }
 
 fn check_digest(path: &Path, weights: &[u8], wanted: &str) -> Result<(), LoadError> {
@@ -650,9 +651,18 @@ fn check_values(path: &Path, manifest: &Manifest) -> Result<(), LoadError> {
     let scale = slippage.map(|s| ("slippage.scale", s.scale.fault()));
     let scales =
         slippage.into_iter().flat_map(|s| &s.symbol_scale).map(|n| (n.symbol.as_str(), n.value.fault()));
-    let law = manifest.surface.as_ref().map(|s| ("surface.law", s.law.fault()));
-    let mut faults =
-        single.into_iter().chain(profiles).chain(calibrations).chain(scale).chain(scales).chain(law);
+    let surface = manifest.surface.as_ref();
+    let law = surface.map(|s| ("surface.law", s.law.fault()));
+    let offsets =
+        surface.into_iter().flat_map(|s| &s.symbol_offset).map(|n| (n.symbol.as_str(), n.value.fault()));
+    let mut faults = single
+        .into_iter()
+        .chain(profiles)
+        .chain(calibrations)
+        .chain(scale)
+        .chain(scales)
+        .chain(law)
+        .chain(offsets);
     match faults.find_map(|(place, found)| Some((place, found?))) {
         Some((place, found)) => {
             Err(LoadError::Value { path: path.to_owned(), place: place.to_owned(), found })
@@ -942,6 +952,8 @@ mod tests {
             steep.ends_with("manifest.toml: surface.law: found a steepness k outside [0.05, 64]"),
             "{steep}"
         );
+        let offset = manifest("doublings = 0.0", "doublings = 99.0");
+        assert!(offset.ends_with("AAA: found an offset beyond 64 doublings"), "{offset}");
         assert!(manifest("unit = 0.5", "units = 0.5").contains("unknown field `units`"));
         let digest = load_after(&|dir| fs::write(dir.join(SURFACE), b"x").unwrap());
         assert!(digest.contains("surface.safetensors: blake3 digest: found "), "{digest}");

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use types::{FeatureId, Nanos, Px, Qty, Side, Symbol, UnixNanos};
 
 use super::capture::TouchRow;
+use super::head::SurfaceOffset;
 use super::inject::FatFinger;
 use super::law::SurfaceLaw;
 use super::train::{SurfaceError, SurfaceTrainConfig};
-use crate::normalise::{Input, Profiles};
+use crate::normalise::{Input, Profiles, quantile};
 use crate::random::Random;
 use crate::row::{FeatureRow, sort};
 use crate::train::drop_warmup;
@@ -194,6 +195,30 @@ pub(super) fn split(config: &SurfaceTrainConfig, mut samples: Vec<Sample>) -> Re
     Ok(Split { fitting: samples, calibration, holdout })
 }
 
+/// By how much the median order of each symbol is larger than that of all, both as multiples of the touch; none for a
+/// symbol with fewer than `orders_min`.
+pub(super) fn offsets(samples: &[Sample], orders_min: usize) -> Vec<(Symbol, SurfaceOffset)> {
+    let mut sizes: BTreeMap<Symbol, Vec<f64>> = BTreeMap::new();
+    for (case, sample) in orders(samples).iter().zip(samples) {
+        sizes.entry(sample.order.symbol).or_default().push(case.size);
+    }
+    let median = |sizes: &mut [f64]| {
+        sizes.sort_by(f64::total_cmp);
+        quantile(sizes, 0.5)
+    };
+    let mut all: Vec<f64> = sizes.values().flatten().copied().collect();
+    if all.is_empty() {
+        return Vec::new();
+    }
+    let usual = median(&mut all);
+    let of = |(symbol, mut sizes): (Symbol, Vec<f64>)| {
+        let orders = sizes.len() as u64;
+        let offset = || SurfaceOffset { doublings: median(&mut sizes) - usual, orders };
+        (orders >= orders_min.max(1) as u64).then(offset).map(|offset| (symbol, offset))
+    };
+    sizes.into_iter().filter_map(of).collect()
+}
+
 /// Every order as it was.
 pub(super) fn orders(samples: &[Sample]) -> Vec<Case> {
     let case = |(i, Sample { order, market, .. }): (usize, &Sample)| {
@@ -292,6 +317,25 @@ pub(super) mod tests {
         assert_eq!(case(Side::Ask, 94_990_000_000).bucket, 11, "500 bps through");
         let market_order = case(Side::Ask, Px::NONE.0);
         assert_eq!((market_order.bucket, market_order.size, market_order.sample), (1, -2.0, 7));
+    }
+
+    #[test]
+    fn offsets_are_differences_of_medians_and_rare_symbols_have_none() {
+        let day = session(900, 3);
+        let mut samples = join(&config(), model().profiles(), vec![day]);
+        samples.truncate(7);
+        for (i, sample) in samples.iter_mut().enumerate() {
+            sample.order.symbol = Symbol::new(["AAA", "AAA", "AAA", "BBB", "BBB", "BBB", "CCC"][i]).unwrap();
+            sample.order.qty = Qty([1, 2, 4, 8, 16, 32, 64][i]);
+            sample.market.log2_touch = 3.0;
+        }
+        // Sizes -3 to 3: the median of all is 0, AAA's -2, BBB's 1.
+        let found: Vec<_> = offsets(&samples, 2)
+            .into_iter()
+            .map(|(s, o)| (s.as_str().to_owned(), o.doublings, o.orders))
+            .collect();
+        assert_eq!(found, [("AAA".to_owned(), -2.0, 3), ("BBB".to_owned(), 1.0, 3)]);
+        assert_eq!(offsets(&[], 2).len(), 0);
     }
 
     #[test]

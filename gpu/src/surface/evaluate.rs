@@ -7,7 +7,7 @@ use super::SurfaceModel;
 use super::dataset::{Case, Sample, counts};
 use super::fit::Part;
 use super::inject::FatFinger;
-use super::law::logistic;
+use super::law::{SurfaceLaw, logistic};
 
 /// Rates of false alarms at which recall is told, as far as there are orders to tell them by.
 const FALSE_ALARM_RATES: [f64; 3] = [1e-2, 1e-3, 1e-4];
@@ -73,13 +73,14 @@ pub struct SurfaceHoldout {
 
 /// Log-odds of an error of each case, as injected: without the prior.
 pub(super) fn scores(head: &SurfaceModel, samples: &[Sample], cases: &[Case]) -> Vec<f64> {
-    let law = super::SurfaceLaw { prior: 1.0, ..head.law };
+    let law_of = |sample: &Sample| SurfaceLaw { prior: 1.0, ..head.law_of(sample.order.symbol) };
     #[expect(clippy::cast_possible_truncation, reason = "as every backend gives them")]
     let boundaries =
-        |sample: &Sample| law.boundaries(&head.increments(&sample.market.input).map(|r| r as f32));
+        |sample: &Sample| law_of(sample).boundaries(&head.increments(&sample.market.input).map(|r| r as f32));
     let boundaries: Vec<_> = samples.iter().map(boundaries).collect();
     let score = |case: &Case| {
         // What is no number counts as an error.
+        let law = SurfaceLaw { prior: 1.0, ..head.law };
         boundaries[case.sample].map_or(f64::INFINITY, |b| law.log_odds(b[case.bucket], case.size))
     };
     cases.iter().map(score).collect()

@@ -1,9 +1,11 @@
 //! The fit of the head: logistic loss in Candle, seeded; then Platt scaling, which keeps the form of the law.
 
 use candle_core::{Device, Tensor, Var};
+use types::Symbol;
 
-use super::dataset::{Case, Sample};
+use super::dataset::{Case, Sample, offsets};
 use super::evaluate::{mean_loss, scores};
+use super::head::{SurfaceOffset, offset_of};
 use super::law::{STEEPNESS_BOUNDS, SURFACE_BUCKETS, SurfaceLaw, logistic};
 use super::train::{SurfaceError, SurfaceProgress, SurfaceTrainConfig};
 use super::{SurfaceModel, SurfaceRecord};
@@ -37,22 +39,29 @@ struct Parameters {
     vars: HeadVars,
     c0: f64,
     unit: f64,
+    offsets: Vec<(Symbol, SurfaceOffset)>,
 }
 
 impl Parameters {
     /// Boundaries that can reach from below every order's size to above it, and first ones evenly between.
-    fn init(random: &mut Random, orders: &Part<'_>) -> candle_core::Result<Self> {
+    fn init(
+        random: &mut Random,
+        orders: &Part<'_>,
+        offsets: Vec<(Symbol, SurfaceOffset)>,
+    ) -> candle_core::Result<Self> {
         let mut vars = HeadVars::init(random)?;
         #[expect(clippy::cast_possible_truncation, reason = "the network is f32")]
         let ln_k = STEEPNESS_FIRST.ln() as f32;
         vars.0.push(Var::from_vec(vec![ln_k], 1, &Device::Cpu)?);
-        let sizes = || orders.cases.iter().filter(|case| case.error.is_none()).map(|case| case.size);
+        let offset = |case: &Case| offset_of(&offsets, orders.samples[case.sample].order.symbol);
+        let meant = || orders.cases.iter().filter(|case| case.error.is_none());
+        let sizes = || meant().map(|case| case.size - offset(case));
         let (low, high) = (sizes().fold(f64::INFINITY, f64::min), sizes().fold(f64::NEG_INFINITY, f64::max));
         let (low, high) = if low <= high { (low, high) } else { (0.0, 0.0) };
         let c0 = low - MARGIN.0;
         #[expect(clippy::cast_precision_loss, reason = "sixteen")]
         let unit = (high + MARGIN.1 - c0) / SURFACE_BUCKETS as f64;
-        Ok(Self { vars, c0, unit })
+        Ok(Self { vars, c0, unit, offsets })
     }
 
     /// Mean logistic loss of a batch.
@@ -69,7 +78,8 @@ impl Parameters {
         let ln_k = f64::from(self.vars.0[4].to_vec1::<f32>()?[0]);
         let (low, high) = STEEPNESS_BOUNDS;
         let law = SurfaceLaw { c0: self.c0, unit: self.unit, k: ln_k.exp().clamp(low, high), prior: 1.0 };
-        Ok(SurfaceModel { layers: self.vars.export()?, law, record: SurfaceRecord::default() })
+        let (layers, offsets) = (self.vars.export()?, self.offsets.clone());
+        Ok(SurfaceModel { layers, law, offsets, record: SurfaceRecord::default() })
     }
 }
 
@@ -78,19 +88,25 @@ struct Batch {
     x: Tensor,
     /// 1 where an increment is part of the boundary of the case's bucket.
     counts: Tensor,
+    /// In doublings of the touch, less the symbol's offset.
     size: Tensor,
     is_error: Tensor,
 }
 
 impl Batch {
-    fn new(part: &Part<'_>, rows: &[usize]) -> candle_core::Result<Self> {
+    fn new(
+        part: &Part<'_>,
+        rows: &[usize],
+        offsets: &[(Symbol, SurfaceOffset)],
+    ) -> candle_core::Result<Self> {
         let n = rows.len();
         let [mut x, mut counts, mut size, mut is_error] = [const { Vec::<f32>::new() }; 4];
         for case in rows.iter().map(|&row| &part.cases[row]) {
-            x.extend(part.samples[case.sample].market.input.x);
+            let sample = &part.samples[case.sample];
+            x.extend(sample.market.input.x);
             counts.extend((0..SURFACE_BUCKETS).map(|bucket| f32::from(u8::from(bucket >= case.bucket))));
             #[expect(clippy::cast_possible_truncation, reason = "the network is f32")]
-            size.push(case.size as f32);
+            size.push((case.size - offset_of(offsets, sample.order.symbol)) as f32);
             is_error.push(f32::from(u8::from(case.error.is_some())));
         }
         Ok(Self {
@@ -116,7 +132,8 @@ pub(super) fn fit(
     validation: Part<'_>,
     progress: &mut dyn FnMut(SurfaceProgress),
 ) -> Result<Fit, SurfaceError> {
-    let parameters = Parameters::init(&mut Random::new(config.seed, Purpose::Init), &training)?;
+    let offsets = offsets(training.samples, config.symbol_orders_min);
+    let parameters = Parameters::init(&mut Random::new(config.seed, Purpose::Init), &training, offsets)?;
     let epoch_count_max = config.epoch_count_max;
     let steps = u64::from(epoch_count_max) * training.cases.len().div_ceil(config.batch_size) as u64;
     let mut optimiser = AdamW::new(
@@ -131,7 +148,7 @@ pub(super) fn fit(
     for epoch in 1..=epoch_count_max {
         shuffle.shuffle(&mut order);
         for rows in order.chunks(config.batch_size) {
-            let loss = parameters.loss(&Batch::new(&training, rows)?)?;
+            let loss = parameters.loss(&Batch::new(&training, rows, &parameters.offsets)?)?;
             if !optimiser.step(&parameters.vars.0, &loss.backward()?)?.is_finite() {
                 return Err(SurfaceError::Diverged { epoch, rate: config.learning_rate });
             }

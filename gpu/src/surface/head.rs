@@ -1,10 +1,12 @@
 //! The head's weights, its file, and its table of the manifest.
 
 use serde::{Deserialize, Serialize};
+use types::Symbol;
 
 use super::law::{SURFACE_BUCKETS, SURFACE_EDGES_BPS, SurfaceLaw};
 use super::train::{SurfaceReport, SurfaceTrainConfig};
 use crate::head::{HeadLayers, HeadShape, head_shape, increments};
+use crate::model::{Named, named};
 use crate::network::{WeightsError, layers_from_bytes, layers_to_bytes};
 use crate::normalise::Input;
 
@@ -25,12 +27,31 @@ pub struct SurfaceRecord {
     pub report: SurfaceReport,
 }
 
+/// How a symbol's orders are compared with those of all symbols.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SurfaceOffset {
+    /// Doublings by which the desk's median order in the symbol, as a multiple of the touch, is above that in all symbols.
+    pub doublings: f64,
+    /// Orders it was taken from.
+    pub orders: u64,
+}
+
+impl SurfaceOffset {
+    /// What is wrong with an offset read from a file, if anything.
+    pub(crate) fn fault(&self) -> Option<&'static str> {
+        (!(-64.0..=64.0).contains(&self.doublings)).then_some("an offset beyond 64 doublings")
+    }
+}
+
 /// The error-probability network of a model. What is inside has been checked: every number finite, steepness and unit
 /// positive.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SurfaceModel {
     pub(crate) layers: HeadLayers,
     pub(crate) law: SurfaceLaw,
+    /// Sorted by symbol.
+    pub(crate) offsets: Vec<(Symbol, SurfaceOffset)>,
     pub(crate) record: SurfaceRecord,
 }
 
@@ -41,7 +62,14 @@ impl SurfaceModel {
         &self.layers
     }
 
-    /// What makes probabilities and sizes of the increments.
+    /// What makes probabilities and sizes of the increments of `symbol`: boundaries lie as much higher as the desk's orders
+    /// are usually larger there, because the inputs, normalised by symbol, do not say how deep its usual touch is.
+    #[must_use]
+    pub fn law_of(&self, symbol: Symbol) -> SurfaceLaw {
+        SurfaceLaw { c0: self.law.c0 + offset_of(&self.offsets, symbol), ..self.law }
+    }
+
+    /// The law of symbols whose orders it was not trained on.
     #[must_use]
     pub const fn law(&self) -> &SurfaceLaw {
         &self.law
@@ -70,6 +98,11 @@ impl SurfaceModel {
     }
 }
 
+/// The offset of `symbol` in doublings; none of its own is one of nothing.
+pub(super) fn offset_of(offsets: &[(Symbol, SurfaceOffset)], symbol: Symbol) -> f64 {
+    offsets.binary_search_by_key(&symbol, |(name, _)| *name).map_or(0.0, |i| offsets[i].1.doublings)
+}
+
 /// `[surface]` of the manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,6 +112,8 @@ pub(crate) struct SurfaceManifest {
     pub(crate) edges_bps: Vec<f64>,
     pub(crate) law: SurfaceLaw,
     pub(crate) training: SurfaceRecord,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) symbol_offset: Vec<Named<SurfaceOffset>>,
 }
 
 impl SurfaceManifest {
@@ -90,6 +125,7 @@ impl SurfaceManifest {
             edges_bps: SURFACE_EDGES_BPS.to_vec(),
             law: head.law,
             training: head.record.clone(),
+            symbol_offset: named(&head.offsets),
         }
     }
 
@@ -114,6 +150,7 @@ pub(crate) mod tests {
         SurfaceModel {
             layers: random_layers(seed),
             law: SurfaceLaw { c0: -6.0, unit: 0.5, k: 2.0, prior: 1e-4 },
+            offsets: vec![(Symbol::new("AAA").unwrap(), SurfaceOffset { doublings: 0.0, orders: 100 })],
             record: SurfaceRecord { first_ts_ns: 1, last_ts_ns: 2, ..SurfaceRecord::default() },
         }
     }
@@ -125,6 +162,20 @@ pub(crate) mod tests {
         let found = head.increments(&input);
         assert_eq!(found, increments(&head.layers, &input));
         assert!(found.iter().all(|r| *r >= 0.0) && found.iter().any(|r| *r > 0.0));
+    }
+
+    #[test]
+    fn a_symbol_has_the_law_of_its_own_orders_and_an_unknown_one_that_of_all() {
+        let mut head = random_head(3);
+        head.offsets[0].1.doublings = 1.5;
+        let law = |name: &str| head.law_of(Symbol::new(name).unwrap());
+        assert_eq!(law("AAA"), SurfaceLaw { c0: -4.5, ..*head.law() });
+        assert_eq!(law("ZZZ"), *head.law());
+        // The same order, one and a half doublings larger, is as likely an error.
+        let increments = [0.5; SURFACE_BUCKETS];
+        let (usual, deep) = (law("ZZZ"), law("AAA"));
+        let p = usual.probability(&increments, 3, 2.0);
+        assert!((deep.probability(&increments, 3, 2.0 * 1.5_f64.exp2()) - p).abs() < 1e-12);
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(crate) use head::SurfaceManifest;
 #[cfg(test)]
 #[allow(unused_imports, reason = "the random head, for tests of the scorers")]
 pub(crate) use head::tests;
-pub use head::{SurfaceModel, SurfaceRecord};
+pub use head::{SurfaceModel, SurfaceOffset, SurfaceRecord};
 pub use inject::FatFinger;
 pub use law::{SURFACE_BUCKETS, SURFACE_EDGES_BPS, SurfaceLaw};
 pub use train::{SurfaceError, SurfaceProgress, SurfaceReport, SurfaceTrainConfig, train_surface};

@@ -42,6 +42,8 @@ pub struct SurfaceTrainConfig {
     pub market_age_max_ns: u64,
     /// Orders without which nothing is trained.
     pub orders_min: usize,
+    /// Orders from which a symbol gets an offset of its own.
+    pub symbol_orders_min: usize,
 }
 
 impl Default for SurfaceTrainConfig {
@@ -61,6 +63,7 @@ impl Default for SurfaceTrainConfig {
             warmup_ns: 10_000_000_000,
             market_age_max_ns: 10_000_000_000,
             orders_min: 1_000,
+            symbol_orders_min: 50,
         }
     }
 }
@@ -314,7 +317,11 @@ mod tests {
         #[expect(clippy::cast_possible_truncation, reason = "as the backends give them")]
         let stopped = |case: &&crate::surface::dataset::Case| {
             let increments = head.increments(&holdout[case.sample].market.input).map(|r| r as f32);
-            case.size.exp2() > f64::from(head.law().largest_sizes(&increments, at.theta)[case.bucket])
+            case.size.exp2()
+                > f64::from(
+                    head.law_of(holdout[case.sample].order.symbol).largest_sizes(&increments, at.theta)
+                        [case.bucket],
+                )
         };
         let stopped = orders.iter().filter(stopped).count();
         #[expect(clippy::cast_precision_loss, reason = "a count")]
