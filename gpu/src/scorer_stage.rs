@@ -187,7 +187,7 @@ struct Pending {
 
 /// What order sizes by price distance follow from.
 struct Surface {
-    law: SurfaceLaw,
+    laws: Bindings<SurfaceLaw>,
     /// By instrument.
     bounds: Vec<SurfaceBound>,
 }
@@ -302,9 +302,10 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         let surface = match (config.policy.surface.error_probability_max, model.surface()) {
             (0.0, _) => None,
             (found, None) => return Err(PolicyConfigError::NoSurfaceHead { found }),
-            (_, Some(head)) => {
-                Some(Surface { law: *head.law(), bounds: vec![SurfaceBound::default(); count] })
-            }
+            (_, Some(head)) => Some(Surface {
+                laws: Bindings::new(head.law(), &head.laws(), count),
+                bounds: vec![SurfaceBound::default(); count],
+            }),
         };
         Ok(Self {
             scorer,
@@ -344,6 +345,9 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         self.calibrations.define(instrument, symbol);
         if let Some(scales) = &mut self.slippage {
             scales.define(instrument, symbol);
+        }
+        if let Some(surface) = &mut self.surface {
+            surface.laws.define(instrument, symbol);
         }
         true
     }
@@ -597,9 +601,10 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
     /// Takes the sizes that are likely meant into those of `instrument`. Without a prediction they stay.
     fn bound_by_distance(&mut self, instrument: InstrumentId, place: usize, touch: Option<f64>) {
         let (Some(surface), Some(touch)) = (&mut self.surface, touch) else { return };
-        let Some(says) = self.scorer.head(Head::Surface, place) else { return };
+        let says = self.scorer.head(Head::Surface, place);
+        let (Some(law), Some(says)) = (surface.laws.of(instrument), says) else { return };
         let theta = self.policy.surface.error_probability_max;
-        surface.bounds[instrument.index()].step(&sizes_within(theta, &surface.law, &says, touch));
+        surface.bounds[instrument.index()].step(&sizes_within(theta, law, &says, touch));
     }
 
     /// Publishes the sizes by price distance of `instrument`, also when its picture is lost: that must not loosen them.
@@ -1154,8 +1159,8 @@ mod tests {
             stage.on_vectors(&[vector, FeatureVector::end_of_grid(ts(grid))], ts(grid));
             *stage.sink.0.last().unwrap()
         };
-        let law = model.surface().unwrap().law();
-        let want = |touch: f64| sizes_within(0.1, law, &[1.0; 16], f64::ln(touch).exp());
+        let law = model.surface().unwrap().law_of(Symbol::new("AAA").unwrap());
+        let want = |touch: f64| sizes_within(0.1, &law, &[1.0; 16], f64::ln(touch).exp());
         let first = at(0, 1_000.0, scored(0, 0, 0.01));
         assert_eq!((*first.sizes.sizes(), first.lease), (want(1_000.0), policy().lease()));
         // A thinner book makes them smaller at once; they stay while the picture is lost, and are told on.

@@ -69,6 +69,11 @@ impl SurfaceModel {
         SurfaceLaw { c0: self.law.c0 + offset_of(&self.offsets, symbol), ..self.law }
     }
 
+    /// The law of each symbol that has one of its own, sorted by symbol.
+    pub(crate) fn laws(&self) -> Vec<(Symbol, SurfaceLaw)> {
+        self.offsets.iter().map(|(symbol, _)| (*symbol, self.law_of(*symbol))).collect()
+    }
+
     /// The law of symbols whose orders it was not trained on.
     #[must_use]
     pub const fn law(&self) -> &SurfaceLaw {
