@@ -225,6 +225,14 @@ impl Rig {
         self.gate.check(order, NOW)
     }
 
+    /// Whether the fast path lets an order through.
+    pub(crate) fn fast(&self, order: &OrderIntent, now: UnixNanos) -> bool {
+        match self.gate.tables.surfaces {
+            Some(_) => self.gate.pass::<true>(order, now).is_some(),
+            None => self.gate.pass::<false>(order, now).is_some(),
+        }
+    }
+
     /// Reserves an order that must be let through.
     pub(crate) fn take(&mut self, order: &OrderIntent) {
         let (verdict, reservation) = self.gate.reserve(order, NOW);

@@ -234,6 +234,6 @@ fn it_decides_after_the_other_quantity_limits_and_is_listed_beside_them() {
 fn an_order_within_a_live_surface_takes_the_fast_path() {
     let (rig, _writer) = surfaced();
     let fits = OrderIntent { qty: Qty(430), px: px("100.06"), ..order(1) };
-    assert!(rig.gate.pass(&fits, NOW).is_some());
-    assert!(rig.gate.pass(&OrderIntent { qty: Qty(431), ..fits }, NOW).is_none());
+    assert!(rig.fast(&fits, NOW));
+    assert!(!rig.fast(&OrderIntent { qty: Qty(431), ..fits }, NOW));
 }
