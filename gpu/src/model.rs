@@ -434,6 +434,7 @@ impl Model {
             include_bytes!("../models/default/weights.safetensors"),
             |path| match path.file_name().and_then(OsStr::to_str) {
                 Some(SLIPPAGE) => Ok(include_bytes!("../models/default/slippage.safetensors").to_vec()),
+                Some(SURFACE) => Ok(include_bytes!("../models/default/surface.safetensors").to_vec()),
                 _ => {
                     let source = io::Error::new(io::ErrorKind::NotFound, "not part of this build");
                     Err(LoadError::Io { path: path.to_owned(), source })
@@ -969,5 +970,8 @@ mod tests {
         let report = &shipped.slippage().unwrap().record().report;
         assert_eq!(report.refusal(), None);
         assert!((0.88..=0.92).contains(&report.holdout.coverage), "{}", report.holdout.coverage);
+        let report = &shipped.surface().unwrap().record().report;
+        assert_eq!(report.refusal(), None);
+        assert!(report.holdout.rates.iter().all(|at| at.recall > at.recall_cap + 0.1), "{report:?}");
     }
 }
