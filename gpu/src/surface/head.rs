@@ -57,7 +57,6 @@ pub struct SurfaceModel {
 
 impl SurfaceModel {
     /// The layers, first to last, each followed by a ReLU: 26 inputs to 32, then to the 16 increments.
-    #[allow(dead_code, reason = "for the scorers, which evaluate both heads in one pass")]
     pub(crate) const fn layers(&self) -> &HeadLayers {
         &self.layers
     }

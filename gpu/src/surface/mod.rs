@@ -19,7 +19,6 @@ pub use dataset::{DeskOrder, DeskSession};
 pub use evaluate::{SurfaceHoldout, SurfaceRate, SurfaceStratum};
 pub(crate) use head::SurfaceManifest;
 #[cfg(test)]
-#[allow(unused_imports, reason = "the random head, for tests of the scorers")]
 pub(crate) use head::tests;
 pub use head::{SurfaceModel, SurfaceOffset, SurfaceRecord};
 pub use inject::FatFinger;
