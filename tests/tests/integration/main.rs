@@ -10,4 +10,5 @@ mod live_multicast;
 mod real_captures;
 mod slippage;
 mod structure;
+mod surface;
 mod tables;
