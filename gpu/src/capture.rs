@@ -209,23 +209,41 @@ fn check_schema(path: &Path, reader: &SerializedFileReader<File>) -> Result<(), 
 /// A file that cannot be read or is no capture (all faults of its columns at once), a row without time or symbol, more
 /// than [`FEATURE_ROWS_MAX`] rows in all. `rows` is then as it was.
 pub fn read_features(path: &Path, rows: &mut Vec<FeatureRow>) -> Result<(), CaptureError> {
+    let before = rows.len();
+    read_rows(
+        path,
+        rows,
+        Columns::find,
+        |reader| check_schema(path, reader),
+        |group, columns, rows| read_group(path, group, columns, before, rows),
+    )
+}
+
+/// Appends to `rows` what `read_group` makes of each group of the capture at `path`, after `find` has found its columns and
+/// `check` has had a look. When anything fails, `rows` is as it was.
+pub(crate) fn read_rows<R, C>(
+    path: &Path,
+    rows: &mut Vec<R>,
+    find: impl FnOnce(&SchemaDescriptor) -> Result<C, Vec<String>>,
+    check: impl FnOnce(&SerializedFileReader<File>) -> Result<(), CaptureError>,
+    mut read_group: impl FnMut(&dyn RowGroupReader, &C, &mut Vec<R>) -> Result<(), CaptureError>,
+) -> Result<(), CaptureError> {
     let file = File::open(path).map_err(|source| CaptureError::Open { path: path.to_owned(), source })?;
     let parquet = |source| CaptureError::Parquet { path: path.to_owned(), source };
     let reader = SerializedFileReader::new(file).map_err(parquet)?;
-    let metadata = reader.metadata();
-    let columns = Columns::find(metadata.file_metadata().schema_descr())
+    let metadata = reader.metadata().file_metadata();
+    let columns = find(metadata.schema_descr())
         .map_err(|faults| CaptureError::Columns { path: path.to_owned(), faults })?;
-    check_schema(path, &reader)?;
+    check(&reader)?;
     let before = rows.len();
-    let count = usize::try_from(metadata.file_metadata().num_rows()).unwrap_or(usize::MAX);
+    let count = usize::try_from(metadata.num_rows()).unwrap_or(usize::MAX);
     if count.saturating_add(before) > FEATURE_ROWS_MAX {
         return Err(CaptureError::TooManyRows { path: path.to_owned(), rows_max: FEATURE_ROWS_MAX });
     }
-    let mut read = |i| {
+    let outcome = (0..reader.num_row_groups()).try_for_each(|i| {
         let group = reader.get_row_group(i).map_err(parquet)?;
-        read_group(path, &*group, &columns, before, rows)
-    };
-    let outcome = (0..reader.num_row_groups()).try_for_each(&mut read);
+        read_group(&*group, &columns, rows)
+    });
     if outcome.is_err() {
         rows.truncate(before);
     }

@@ -37,7 +37,6 @@ mod synthetic;
 mod tier;
 mod train;
 
-#[allow(unused_imports, reason = "what a fit needs, for every model of this package")]
 use gpu_fit::{autoencoder, optimiser, random};
 
 pub use calibrate::{

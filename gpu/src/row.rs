@@ -29,3 +29,14 @@ impl FeatureRow {
 pub(crate) fn sort(rows: &mut [FeatureRow]) {
     rows.sort_by_key(|row| (row.ts, row.symbol));
 }
+
+/// The first rank of the last `share` of `len` rows in time order.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a rank"
+)]
+pub(crate) fn rank_of_last(len: usize, share: f64) -> usize {
+    (len as f64 * (1.0 - share)) as usize
+}

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use parquet::basic::Type as PhysicalType;
 use parquet::data_type::{ByteArrayType, DoubleType, Int64Type};
-use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
+use parquet::file::reader::{RowGroupReader, SerializedFileReader};
 use parquet::schema::types::SchemaDescriptor;
 use types::{Symbol, UnixNanos};
 
 use super::scale::{SLIPPAGE_COSTS, SLIPPAGE_SIZES};
-use crate::capture::{CaptureError, FEATURE_ROWS_MAX, column_at, metadata_value, read_column, read_keys};
+use crate::capture::{CaptureError, column_at, metadata_value, read_column, read_keys, read_rows};
 
 /// Metadata key of the sizes.
 const SIZES_KEY: &str = "portcullis.cost_sizes";
@@ -60,33 +60,22 @@ impl Columns {
 ///
 /// # Errors
 /// A file that cannot be read or holds no costs (all faults of its columns at once), other sizes, a row without time or
-/// symbol, more than [`FEATURE_ROWS_MAX`] rows in all. `rows` is then as it was.
+/// symbol, more than [`crate::FEATURE_ROWS_MAX`] rows in all. `rows` is then as it was.
 pub fn read_costs(path: &Path, rows: &mut Vec<CostSample>) -> Result<(), CaptureError> {
-    let file = File::open(path).map_err(|source| CaptureError::Open { path: path.to_owned(), source })?;
-    let parquet = |source| CaptureError::Parquet { path: path.to_owned(), source };
-    let reader = SerializedFileReader::new(file).map_err(parquet)?;
-    let metadata = reader.metadata().file_metadata();
-    let columns = Columns::find(metadata.schema_descr())
-        .map_err(|faults| CaptureError::Columns { path: path.to_owned(), faults })?;
-    let (found, wanted) =
-        (metadata_value(&reader, SIZES_KEY), SLIPPAGE_SIZES.map(|size| size.to_string()).join(","));
-    if found != wanted {
-        return Err(CaptureError::Sizes { path: path.to_owned(), found, wanted });
-    }
     let before = rows.len();
-    let count = usize::try_from(metadata.num_rows()).unwrap_or(usize::MAX);
-    if count.saturating_add(before) > FEATURE_ROWS_MAX {
-        return Err(CaptureError::TooManyRows { path: path.to_owned(), rows_max: FEATURE_ROWS_MAX });
-    }
-    let mut read = |i| {
-        let group = reader.get_row_group(i).map_err(parquet)?;
-        read_group(path, &*group, &columns, before, rows)
-    };
-    let outcome = (0..reader.num_row_groups()).try_for_each(&mut read);
-    if outcome.is_err() {
-        rows.truncate(before);
-    }
-    outcome
+    read_rows(
+        path,
+        rows,
+        Columns::find,
+        |reader| check_sizes(path, reader),
+        |group, columns, rows| read_group(path, group, columns, before, rows),
+    )
+}
+
+fn check_sizes(path: &Path, reader: &SerializedFileReader<File>) -> Result<(), CaptureError> {
+    let wanted = SLIPPAGE_SIZES.map(|size| size.to_string()).join(",");
+    let found = metadata_value(reader, SIZES_KEY);
+    if found == wanted { Ok(()) } else { Err(CaptureError::Sizes { path: path.to_owned(), found, wanted }) }
 }
 
 fn read_group(

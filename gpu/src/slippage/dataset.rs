@@ -9,7 +9,7 @@ use super::scale::{SLIPPAGE_COSTS, SLIPPAGE_SIZES, SlippageScale};
 use super::train::{SlippageError, SlippageTrainConfig};
 use super::{SLIPPAGE_QUANTILE, SlippageScales};
 use crate::normalise::{Input, Profiles, quantile};
-use crate::row::{FeatureRow, sort};
+use crate::row::{FeatureRow, rank_of_last, sort};
 use crate::train::drop_warmup;
 
 /// Sizes that a symbol's book held in fewer than this share of its decisions have no price.
@@ -78,28 +78,17 @@ pub(super) fn join(
     samples
 }
 
-/// The first rank of the last `share` of `len`.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a rank"
-)]
-fn rank(len: usize, share: f64) -> usize {
-    (len as f64 * (1.0 - share)) as usize
-}
-
 /// Splits decisions in time order.
 pub(super) fn split(config: &SlippageTrainConfig, mut samples: Vec<Sample>) -> Result<Split, SlippageError> {
     let few = |of, found, wanted| Err(SlippageError::TooFewRows { of, found, wanted });
     if samples.len() < config.rows_min {
         return few("in both captures", samples.len(), config.rows_min);
     }
-    let cut = samples[rank(samples.len(), config.holdout_share).min(samples.len() - 1)].ts;
+    let cut = samples[rank_of_last(samples.len(), config.holdout_share).min(samples.len() - 1)].ts;
     let clear = cut.plus(Nanos(config.embargo_ns));
     let holdout: Vec<Sample> = samples.iter().filter(|s| s.ts >= clear).copied().collect();
     samples.retain(|s| s.ts < cut);
-    let calibration = samples.split_off(rank(samples.len(), config.calibration_share));
+    let calibration = samples.split_off(rank_of_last(samples.len(), config.calibration_share));
     let wanted = config.rows_min / 20;
     for (of, part) in [
         ("to fit to", samples.len()),

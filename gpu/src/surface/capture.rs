@@ -1,15 +1,14 @@
 //! Reads the best prices out of costs.parquet, which `replay --write costs` writes at every feature row: features are free
 //! of prices, and an order's distance from the touch needs them.
 
-use std::fs::File;
 use std::path::Path;
 
 use parquet::basic::Type as PhysicalType;
 use parquet::data_type::{ByteArrayType, Int64Type};
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::schema::types::SchemaDescriptor;
 use types::{Px, Symbol, UnixNanos};
 
-use crate::capture::{CaptureError, FEATURE_ROWS_MAX, column_at, read_column, read_keys};
+use crate::capture::{CaptureError, column_at, read_column, read_keys, read_rows};
 
 /// The best prices at one grid point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,43 +27,54 @@ pub struct TouchRow {
 ///
 /// # Errors
 /// A file that cannot be read or lacks a column (all faults at once), a row without time or symbol, more than
-/// [`FEATURE_ROWS_MAX`] rows in all. `rows` is then as it was.
+/// [`crate::FEATURE_ROWS_MAX`] rows in all. `rows` is then as it was.
 pub fn read_touches(path: &Path, rows: &mut Vec<TouchRow>) -> Result<(), CaptureError> {
-    let file = File::open(path).map_err(|source| CaptureError::Open { path: path.to_owned(), source })?;
     let parquet = |source| CaptureError::Parquet { path: path.to_owned(), source };
-    let reader = SerializedFileReader::new(file).map_err(parquet)?;
-    let metadata = reader.metadata().file_metadata();
-    let mut faults = Vec::new();
-    let mut find = |name: &str, wanted| column_at(metadata.schema_descr(), name, wanted, false, &mut faults);
-    let (ts, symbol) = (find("ts_ns", PhysicalType::INT64), find("symbol", PhysicalType::BYTE_ARRAY));
-    let prices = ["bid_px", "ask_px"].map(|name| find(name, PhysicalType::INT64));
-    if !faults.is_empty() {
-        return Err(CaptureError::Columns { path: path.to_owned(), faults });
-    }
-    let count = usize::try_from(metadata.num_rows()).unwrap_or(usize::MAX);
-    if count.saturating_add(rows.len()) > FEATURE_ROWS_MAX {
-        return Err(CaptureError::TooManyRows { path: path.to_owned(), rows_max: FEATURE_ROWS_MAX });
-    }
-    let (mut read, mut found) = (0, Vec::with_capacity(count));
-    for i in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(i).map_err(parquet)?;
-        let times = read_column::<Int64Type>(&*group, ts).map_err(parquet)?;
-        let symbols = read_column::<ByteArrayType>(&*group, symbol).map_err(parquet)?;
-        let [bids, asks] = [
-            read_column::<Int64Type>(&*group, prices[0]).map_err(parquet)?,
-            read_column::<Int64Type>(&*group, prices[1]).map_err(parquet)?,
-        ];
-        let keys = read_keys(path, read, times, symbols)?;
-        read += keys.len();
-        for (((ts, symbol), bid), ask) in keys.into_iter().zip(bids).zip(asks) {
-            let (Some(bid), Some(ask)) = (bid.map(Px), ask.map(Px)) else { continue };
-            if bid.0 > 0 && bid < ask && ask.is_some() {
-                found.push(TouchRow { ts, symbol, bid, ask });
+    let mut read = 0;
+    read_rows(
+        path,
+        rows,
+        Columns::find,
+        |_| Ok(()),
+        |group, columns, rows| {
+            let times = read_column::<Int64Type>(group, columns.ts).map_err(parquet)?;
+            let symbols = read_column::<ByteArrayType>(group, columns.symbol).map_err(parquet)?;
+            let bids = read_column::<Int64Type>(group, columns.bid).map_err(parquet)?;
+            let asks = read_column::<Int64Type>(group, columns.ask).map_err(parquet)?;
+            let keys = read_keys(path, read, times, symbols)?;
+            read += keys.len();
+            for (((ts, symbol), bid), ask) in keys.into_iter().zip(bids).zip(asks) {
+                let (Some(bid), Some(ask)) = (bid.map(Px), ask.map(Px)) else { continue };
+                if bid.0 > 0 && bid < ask && ask.is_some() {
+                    rows.push(TouchRow { ts, symbol, bid, ask });
+                }
             }
-        }
+            Ok(())
+        },
+    )
+}
+
+/// Positions of the columns in a file.
+struct Columns {
+    ts: usize,
+    symbol: usize,
+    bid: usize,
+    ask: usize,
+}
+
+impl Columns {
+    /// Finds the columns by name; gives every fault at once.
+    fn find(schema: &SchemaDescriptor) -> Result<Self, Vec<String>> {
+        let mut faults = Vec::new();
+        let mut find = |name: &str, wanted| column_at(schema, name, wanted, false, &mut faults);
+        let columns = Self {
+            ts: find("ts_ns", PhysicalType::INT64),
+            symbol: find("symbol", PhysicalType::BYTE_ARRAY),
+            bid: find("bid_px", PhysicalType::INT64),
+            ask: find("ask_px", PhysicalType::INT64),
+        };
+        if faults.is_empty() { Ok(columns) } else { Err(faults) }
     }
-    rows.append(&mut found);
-    Ok(())
 }
 
 #[cfg(test)]
@@ -74,6 +84,7 @@ mod tests {
     use parquet::file::properties::WriterProperties;
     use parquet::file::writer::SerializedFileWriter;
     use parquet::schema::parser::parse_message_type;
+    use std::fs::File;
     use std::sync::Arc;
 
     fn write(path: &Path, schema: &str, symbol: &str) {

@@ -12,7 +12,7 @@ use super::law::SurfaceLaw;
 use super::train::{SurfaceError, SurfaceTrainConfig};
 use crate::normalise::{Input, Profiles, quantile};
 use crate::random::Random;
-use crate::row::{FeatureRow, sort};
+use crate::row::{FeatureRow, rank_of_last, sort};
 use crate::train::drop_warmup;
 
 /// One order as the desk sent it.
@@ -160,28 +160,17 @@ pub(super) fn join(
     samples
 }
 
-/// The first rank of the last `share` of `len`.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a rank"
-)]
-fn rank(len: usize, share: f64) -> usize {
-    (len as f64 * (1.0 - share)) as usize
-}
-
 /// Splits orders in time order.
 pub(super) fn split(config: &SurfaceTrainConfig, mut samples: Vec<Sample>) -> Result<Split, SurfaceError> {
     let few = |of, found, wanted| Err(SurfaceError::TooFewOrders { of, found, wanted });
     if samples.len() < config.orders_min.max(1) {
         return few("with a market in both captures", samples.len(), config.orders_min.max(1));
     }
-    let (day, ts) = samples[rank(samples.len(), config.holdout_share).min(samples.len() - 1)].key;
+    let (day, ts) = samples[rank_of_last(samples.len(), config.holdout_share).min(samples.len() - 1)].key;
     let clear = (day, ts.plus(Nanos(config.embargo_ns)));
     let holdout: Vec<Sample> = samples.iter().filter(|s| s.key >= clear).copied().collect();
     samples.retain(|s| s.key < (day, ts));
-    let calibration = samples.split_off(rank(samples.len(), config.calibration_share));
+    let calibration = samples.split_off(rank_of_last(samples.len(), config.calibration_share));
     let wanted = (config.orders_min / 20).max(1);
     for (of, part) in [
         ("to fit to", samples.len()),
