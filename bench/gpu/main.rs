@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use bench::machine::{Fingerprint, pin};
 use bench::report::{Percentiles, Transcript, results_folder, write_histograms};
-use gpu::{CardModel, FusedScorer, Model, RawScore, ReferenceScorer, Scorer};
+use gpu::{CardModel, FusedScorer, Head, Increments, Model, RawScore, ReferenceScorer, Scorer, StagedScorer};
 use gpu_cuda::abi::{Measure, Mode};
 use gpu_cuda::layout::Job;
 use gpu_cuda::{Fault, Feeder, LoadedCard, StagedRow};
@@ -88,13 +88,15 @@ fn scores(scorer: &mut dyn Scorer, rows: &[FeatureVector]) -> Vec<Option<RawScor
 }
 
 /// Every row, staged and from the table, against double precision and against the fused CPU scorer; the staged ones also by way of
-/// Candle's operation over the same kernel.
+/// Candle's operation over the same kernel, and what the model's heads say of them.
 fn parity(out: &mut Transcript, model: &Model, feeder: &mut Feeder<LoadedCard>) -> Result<(), String> {
     let count = UNIVERSES[UNIVERSES.len() - 1];
     let rows = vectors(count);
     let want = scores(&mut ReferenceScorer::new(model, rows.len()), &rows);
-    let fused = FusedScorer::new(model, rows.len()).map_err(|e| e.to_string())?;
-    let fused = scores(&mut { fused }, &rows);
+    let mut cpu = FusedScorer::new(model, rows.len()).map_err(|e| e.to_string())?;
+    let fused = scores(&mut cpu, &rows);
+    rows.iter().enumerate().for_each(|(place, row)| cpu.stage(place, row));
+    cpu.start();
     let (mut worst, mut other_bits) = (0.0_f32, 0);
     for from_table in [false, true] {
         if !from_table {
@@ -105,6 +107,7 @@ fn parity(out: &mut Transcript, model: &Model, feeder: &mut Feeder<LoadedCard>) 
             let differs =
                 |status| format!("parity: the kernel as a Candle operation gives other bits ({status:?})");
             feeder.card_mut().measure(Measure::FusedOp, &job, &mut [0]).map_err(differs)?;
+            other_bits += heads_that_differ(model, feeder, &job, &cpu, rows.len());
         }
         for (i, (want, fused)) in want.iter().zip(&fused).enumerate() {
             let found = if from_table { feeder.instrument(&job, i) } else { feeder.row(&job, i) };
@@ -124,6 +127,23 @@ fn parity(out: &mut Transcript, model: &Model, feeder: &mut Feeder<LoadedCard>) 
          the fused CPU scorer's bits"
     ));
     if worst <= 1e-4 { Ok(()) } else { Err(format!("parity, {mode}: {worst:.1e}, wanted at most 1e-4")) }
+}
+
+/// Staged rows of which a head says something else on the card than on the CPU, counted once per head.
+fn heads_that_differ(
+    model: &Model,
+    feeder: &Feeder<LoadedCard>,
+    job: &Job,
+    cpu: &FusedScorer,
+    count: usize,
+) -> usize {
+    let has = [model.slippage().is_some(), model.surface().is_some()];
+    let heads = Head::ALL.into_iter().zip(has).filter(|(_, has)| *has).map(|(head, _)| head);
+    let bits = |says: Option<Increments>| says.map(|says| says.map(f32::to_bits));
+    let differ = |(on_card, head): (usize, Head)| {
+        (0..count).filter(|&i| bits(feeder.head(job, i, on_card)) != bits(cpu.head(head, i))).count()
+    };
+    heads.enumerate().map(differ).sum()
 }
 
 /// Host to host: `changed` rows staged, `universe` scored beside them from the table.
