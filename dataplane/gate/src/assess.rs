@@ -39,12 +39,14 @@ pub(crate) struct Prior {
     pub qty: u32,
     /// Price times whole quantity before, in 1e-9.
     pub value: u128,
+    /// Price before, 0 when there is none.
+    pub px: u64,
 }
 
 impl Prior {
     #[inline(always)]
     pub(crate) const fn none(order: &OrderIntent) -> Self {
-        Self { growth: order.qty.0, qty: 0, value: 0 }
+        Self { growth: order.qty.0, qty: 0, value: 0, px: 0 }
     }
 }
 
@@ -353,8 +355,10 @@ fn size<S: Sink>(
     sink.see(qty > limits.officer_qty && grows, RejectReason::QtyStatic)?;
     let dynamic = limits.source as u8 == LimitsSource::Dynamic as u8;
     sink.see(qty > max_qty && grows && dynamic, RejectReason::QtyDynamic)?;
-    sink.see(qty > limits.surface_qty && grows, RejectReason::QtyErrModel)?;
+    // The size is one for the price: a replacement that reaches farther is held to it, larger or not.
     let long = order.side as u8 == Side::Bid as u8;
+    let farther = if long { facts.px > prior.px } else { facts.px < prior.px };
+    sink.see(qty > limits.surface_qty && (grows || farther), RejectReason::QtyErrModel)?;
     let most = if long { max_pos_long } else { max_pos_short };
     let beyond = facts.worst > most && growing;
     sink.see(beyond && long, RejectReason::PosLong)?;

@@ -395,6 +395,7 @@ fn prior_of(entry: &Entry, qty: Qty) -> Prior {
         growth: after.saturating_sub(entry.leaves()),
         qty: entry.qty,
         value: u128::from(entry.px) * u128::from(entry.qty),
+        px: entry.px,
     }
 }
 

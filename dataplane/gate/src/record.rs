@@ -544,7 +544,7 @@ mod tests {
         #[test]
         fn a_dynamic_record_survives_its_slot(
             limits in any_limits(), tier in any_tier(), score in 0_u32..=1_000_000, granted: u64,
-            span in 0_u64..=Lease::SPAN_MAX.0, version: u32, cause in 0_u8..=7, epoch: u16,
+            span in 0_u64..=Lease::SPAN_MAX.0, version: u32, cause in 0_u8..=8, epoch: u16,
         ) {
             let record = LimitRecord {
                 limits, tier, version,

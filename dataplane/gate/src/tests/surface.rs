@@ -197,7 +197,7 @@ fn a_reducing_order_is_held_to_it_like_to_every_other_size() {
 }
 
 #[test]
-fn a_replacement_is_held_to_it_only_when_it_grows() {
+fn a_replacement_is_held_to_it_when_it_grows_or_reaches_farther() {
     let (mut rig, mut writer) = surfaced();
     rig.take(&OrderIntent { qty: Qty(400), ..order(1) });
     let tight = SizeSurface::new([Qty(300); SURFACE_BUCKETS]);
@@ -205,11 +205,16 @@ fn a_replacement_is_held_to_it_only_when_it_grows() {
     let (verdict, reservation) = rig.gate.replace(1, &OrderIntent { qty: Qty(401), ..order(2) }, NOW);
     assert_eq!((verdict.reason, verdict.limit, verdict.value), (Some(R::QtyErrModel), 300, 401));
     assert_eq!(reservation, None);
-    // Above the size all the same, but no larger than before; its price may move.
-    let same = OrderIntent { qty: Qty(400), px: px("100.02"), ..order(3) };
-    let (verdict, reservation) = rig.gate.replace(1, &same, NOW);
+    // Above the size all the same, but no larger than before, and its price reaches no farther.
+    let at = |price: &str, id| OrderIntent { qty: Qty(400), px: px(price), ..order(id) };
+    let before = order(1).px;
+    let (verdict, reservation) = rig.gate.replace(1, &OrderIntent { px: before, ..at("100.00", 3) }, NOW);
     assert_eq!(verdict.reason, None);
     rig.gate.release(reservation.expect("let through"));
+    let farther = OrderIntent { px: Px(before.0 + 10_000_000), ..at("100.00", 5) };
+    let (verdict, reservation) = rig.gate.replace(1, &farther, NOW);
+    assert_eq!((verdict.reason, verdict.limit, verdict.value), (Some(R::QtyErrModel), 300, 400));
+    assert_eq!(reservation, None);
     let (verdict, _) = rig.gate.replace(1, &OrderIntent { qty: Qty(350), ..order(4) }, NOW);
     assert_eq!(verdict.reason, None);
 }
