@@ -280,21 +280,18 @@ impl<C: Card + Send + 'static, K: Clock> CudaScorer<C, K> {
     }
 
     /// The card will not score the batch that is being collected: what lies in its memory goes to the CPU.
-    fn give_up_staging(&mut self, fault: Fault) {
-        if self.route == Route::Card
-            && let Some(feeder) = &mut self.feeder
-        {
-            let buffer = feeder.buffer();
-            let count = feeder.row_count().min(self.row_count);
-            for (place, row) in feeder.rows(buffer, count).iter().enumerate() {
-                self.cpu.stage_parts(place, parts(row));
-            }
-        }
+    fn take_back_staged(&mut self) {
         if let Some(feeder) = &mut self.feeder {
+            if self.route == Route::Card {
+                let buffer = feeder.buffer();
+                let count = feeder.row_count().min(self.row_count);
+                for (place, row) in feeder.rows(buffer, count).iter().enumerate() {
+                    self.cpu.stage_parts(place, parts(row));
+                }
+            }
             feeder.forget();
         }
         self.route = Route::Cpu;
-        self.failed(fault);
     }
 
     /// Scores on the CPU what a failed batch left in pinned memory.
@@ -439,7 +436,8 @@ impl<C: Card + Send + 'static, K: Clock> StagedScorer for CudaScorer<C, K> {
         if self.route != Route::Cpu
             && let Err(fault) = self.stage_on_card(place, &row)
         {
-            self.give_up_staging(fault);
+            self.take_back_staged();
+            self.failed(fault);
         }
         if self.route != Route::Card {
             self.cpu.stage_parts(place, row);
@@ -449,6 +447,11 @@ impl<C: Card + Send + 'static, K: Clock> StagedScorer for CudaScorer<C, K> {
 
     fn start(&mut self) {
         self.answer = Answer::Cpu;
+        // The card may have failed another batch since the first row of this one.
+        let trusted = matches!(self.health.state(), State::Trusted | State::Probation);
+        if self.row_count > 0 && self.route != Route::Cpu && !trusted {
+            self.take_back_staged();
+        }
         // The card begins before the CPU does.
         if self.row_count > 0 && self.route != Route::Cpu {
             self.submit(self.route == Route::Shadow);

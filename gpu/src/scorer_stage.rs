@@ -270,6 +270,9 @@ pub struct ScorerStage<S, K, O = ()> {
     /// Being scored, by place.
     scored: Vec<Pending>,
     under_way: Option<UnderWay>,
+    /// Newest grid point that was heard of, and that of the batch being scored when it was begun.
+    newest: UnixNanos,
+    scored_newest: UnixNanos,
     version: u32,
     counter_cells: [CounterCell; COUNTERS.len()],
     counter_reader: CounterReader,
@@ -326,6 +329,8 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             batch_since: UnixNanos(0),
             scored: Vec::with_capacity(count),
             under_way: None,
+            newest: UnixNanos(0),
+            scored_newest: UnixNanos(0),
             version: 0,
             counter_cells,
             counter_reader,
@@ -405,8 +410,12 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
     /// Takes vectors in the order the featurizer sent them, at `now`.
     pub fn on_vectors(&mut self, vectors: &[FeatureVector], now: UnixNanos) {
         for vector in vectors {
+            self.newest = self.newest.max(vector.ts);
             if vector.grid_end == 0 {
                 self.collect(vector, now);
+                if self.batch.len() >= self.batch_config.row_count_max {
+                    self.tick(now);
+                }
             } else {
                 self.end_of_grid(vector.ts, now);
             }
@@ -417,10 +426,11 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
     /// gives the batches begun or published.
     pub fn tick(&mut self, now: UnixNanos) -> u32 {
         let published = self.publish_ready(now);
-        let due = !self.batch.is_empty()
+        let due = self.under_way.is_none()
+            && !self.batch.is_empty()
             && (self.batch.len() >= self.batch_config.row_count_max
                 || now.since(self.batch_since) >= self.batch_config.wait_max);
-        if due && self.under_way.is_none() {
+        if due {
             let ts = self.batch.iter().map(|pending| pending.ts).max().unwrap_or(now);
             self.begin(UnderWay { ts, ends_grid: false }, now);
         }
@@ -487,6 +497,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
     fn begin(&mut self, under_way: UnderWay, now: UnixNanos) {
         self.count(Count::Batches, 1);
         self.scorer.start();
+        self.scored_newest = self.newest;
         core::mem::swap(&mut self.batch, &mut self.scored);
         self.batch.clear();
         for pending in &self.scored {
@@ -550,7 +561,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
     /// full; so does a vector that lags the grid point.
     fn outcome(&mut self, place: usize, ts: UnixNanos) -> Outcome {
         let Pending { ts: vector_ts, instrument, is_live, witnesses, liquidity, touch } = self.scored[place];
-        let lags = ts.since(vector_ts) > Nanos(LAG_GRID_MAX * self.policy.grid_ns);
+        let lags = self.scored_newest.since(vector_ts) > Nanos(LAG_GRID_MAX * self.policy.grid_ns);
         self.counter_cells[Count::Late as usize].add(u64::from(lags));
         let known = &mut self.instruments[instrument.index()];
         if !is_live {
@@ -1263,7 +1274,7 @@ mod tests {
         stage.on_vectors(&[scored(0, 0, 0.01)], now(60));
         assert_eq!(stage.tick(now(61)), 0, "not yet");
         stage.on_vectors(&[scored(2, 0, 0.01)], now(62));
-        assert_eq!(stage.tick(now(62)), 1, "full");
+        assert_eq!(stage.tick(now(62)), 0, "full, and begun at once");
         assert_eq!(published(&stage.sink.0), [(1, ts(0).0), (0, ts(0).0), (2, ts(0).0)]);
         // At the end nothing is left to say of this grid point, and at the next one silence is held.
         stage.sink.0.clear();
@@ -1272,6 +1283,24 @@ mod tests {
         stage.on_vectors(&[FeatureVector::end_of_grid(ts(1))], ts(1));
         assert_eq!(published(&stage.sink.0), [0, 1, 2].map(|i| (i, ts(1).0)));
         assert_eq!(stage.scorer.scorer().batches, [1, 2, 0, 0]);
+    }
+
+    #[test]
+    fn a_burst_is_cut_into_batches_and_an_old_vector_is_late_among_its_like() {
+        let mut stage = stage_of(policy(), early(2, u64::MAX), Staged::new(Told::default(), 3));
+        let burst = [0, 1, 2].map(|i| scored(i, 0, 0.01));
+        stage.on_vectors(&burst, ts(0));
+        stage.on_vectors(&[FeatureVector::end_of_grid(ts(0))], ts(0));
+        assert_eq!(stage.scorer.scorer().batches, [2, 1]);
+        // Four grid points on, two vectors of the first make a batch of their own: no picture of the present.
+        stage.on_vectors(&[FeatureVector::end_of_grid(ts(4))], ts(4));
+        let count = |stage: &ScorerStage<_, Sent, Heard>, name| {
+            stage.counters().iter().find(|(n, _)| *n == name).map(|(_, value)| value)
+        };
+        assert_eq!(count(&stage, "late"), Some(0));
+        stage.on_vectors(&[scored(0, 0, 0.9), scored(1, 0, 0.9)], ts(4));
+        assert_eq!(count(&stage, "late"), Some(2));
+        assert_eq!(stage.tier(InstrumentId(0)), Tier::Normal);
     }
 
     #[test]

@@ -298,6 +298,31 @@ fn a_lost_card_is_opened_anew_and_comes_back_by_probation() {
 }
 
 #[test]
+fn a_batch_that_was_being_collected_when_the_card_failed_is_the_cpus() {
+    let script = vec![Deed::Score, Deed::Score, Deed::Sleep, Deed::Corrupt];
+    let patience = HealthConfig { deadline_ns: 400_000_000, rest_ns: 60_000_000_000, ..PATIENT };
+    let (mut scorer, _heard) = cuda(script, HealthConfig { rest_ns_max: 60_000_000_000, ..patience });
+    let [row] = live_row();
+    let want = bits(&scored(&mut scorer, &[row]));
+    scored(&mut scorer, &[row]);
+    assert_eq!(scorer.state(), State::Trusted);
+    for _ in 0..2 {
+        // The second batch is on its way to the card while the first, which never comes back, is waited for.
+        scorer.stage(0, &row);
+        scorer.start();
+        scorer.stage(0, &row);
+        while !scorer.is_ready() {
+            std::hint::spin_loop();
+        }
+        assert_eq!(bits(&[scorer.result(0)]), want);
+        scorer.start();
+        assert!(scorer.is_ready(), "the CPU has it at once");
+        assert_eq!(bits(&[scorer.result(0)]), want);
+        assert_eq!((scorer.state(), scorer.failures()), (State::Resting, 1));
+    }
+}
+
+#[test]
 fn without_a_library_one_line_says_so() {
     let model = Model::shipped().unwrap();
     let absent = Path::new("/nowhere/libgpu_cuda.so");
