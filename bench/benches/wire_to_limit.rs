@@ -358,7 +358,7 @@ fn measure(
     Ok(whole)
 }
 
-fn main() -> Outcome<()> {
+fn report() -> Outcome<()> {
     let options = Options::read()?;
     let machine = Fingerprint::read();
     let mut out = Transcript::begin("wire to limit: cargo bench -p bench --bench wire_to_limit", &machine);
@@ -376,4 +376,11 @@ fn main() -> Outcome<()> {
     write_histograms(&folder, "wire_to_limit", &machine.lines(), &rows)?;
     println!("files: {}", folder.display());
     measured.map(drop)
+}
+
+fn main() {
+    if let Err(why) = report() {
+        eprintln!("wire_to_limit: {why}");
+        std::process::exit(1);
+    }
 }

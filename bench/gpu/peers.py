@@ -12,7 +12,10 @@ import pathlib
 import struct
 import time
 
-import numpy as np
+try:
+    import numpy as np
+except ImportError as why:
+    raise SystemExit(f"peers: {why}; they need NumPy") from None
 
 UNIVERSES = [64, 256, 1024, 4096, 8192, 16384]
 FEATURES = 13
