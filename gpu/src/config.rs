@@ -147,28 +147,12 @@ pub struct SlippageConfig {
     pub limit_bps: f32,
 }
 
-impl SlippageConfig {
-    /// Whether sizes are bounded at all.
-    #[must_use]
-    pub fn is_on(&self) -> bool {
-        self.limit_bps > 0.0
-    }
-}
-
 /// Order sizes by price distance and the probability of an error. Off unless asked for: it needs a model with a surface head.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SurfaceConfig {
     /// Orders that are errors with a higher probability than this are too large; 0 lets any size pass.
     pub error_probability_max: f64,
-}
-
-impl SurfaceConfig {
-    /// Whether sizes are bounded at all.
-    #[must_use]
-    pub fn is_on(&self) -> bool {
-        self.error_probability_max > 0.0
-    }
 }
 
 /// A policy that could not work.

@@ -79,13 +79,8 @@ pub(crate) enum Listens {
 impl Listens {
     /// To what the model says under `plan`.
     pub(crate) fn to_model(plan: &Plan) -> Self {
-        if surface_is_on(plan) { Self::LimitsAndSurface } else { Self::Limits }
+        if plan.policy.surface.is_on() { Self::LimitsAndSurface } else { Self::Limits }
     }
-}
-
-/// Whether the model says sizes by price distance.
-pub(crate) fn surface_is_on(plan: &Plan) -> bool {
-    plan.policy.surface.error_probability_max > 0.0
 }
 
 /// The best prices of one instrument from `top.ts` on.

@@ -211,16 +211,11 @@ impl Stage for FeedStage {
     }
 }
 
-/// Whether the scorer needs the walks of the books.
-pub(crate) const fn walks(plan: &Plan) -> bool {
-    plan.policy.slippage.limit_bps > 0
-}
-
 fn featurizer_config(plan: &Plan) -> FeaturizerConfig {
     FeaturizerConfig {
         books: crate::run::book_limits(plan),
         on_full: OnFull::Wait,
-        walk: walks(plan),
+        walk: plan.policy.slippage.is_on(),
         ..FeaturizerConfig::default()
     }
 }

@@ -14,10 +14,7 @@ const CARD_CHANGES: usize = 64;
 /// The heads of the model whose word `plan` asks for; the others cost nothing.
 fn asked(plan: &Plan) -> Vec<Head> {
     let policy = &plan.policy;
-    let wanted = [
-        (Head::Slippage, policy.slippage.limit_bps > 0),
-        (Head::Surface, policy.surface.error_probability_max > 0.0),
-    ];
+    let wanted = [(Head::Slippage, policy.slippage.is_on()), (Head::Surface, policy.surface.is_on())];
     wanted.into_iter().filter(|(_, wanted)| *wanted).map(|(head, _)| head).collect()
 }
 

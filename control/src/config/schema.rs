@@ -269,12 +269,28 @@ pub struct SurfacePolicy {
     pub error_probability_max: f64,
 }
 
+impl SurfacePolicy {
+    /// Whether the model says sizes by price distance.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.error_probability_max > 0.0
+    }
+}
+
 /// `[policy.slippage]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SlippagePolicy {
     /// Orders predicted to cost more than this beyond the touch are too large; 0 lets any size pass.
     pub limit_bps: u32,
+}
+
+impl SlippagePolicy {
+    /// Whether the model bounds sizes by their cost, for which it needs the walks of the books.
+    #[must_use]
+    pub const fn is_on(&self) -> bool {
+        self.limit_bps > 0
+    }
 }
 
 /// Floor, base and cap of one limit, as written.

@@ -7,7 +7,6 @@ use super::stages::{
     CommandedScorer, Defined, Definitions, PollTime, Publisher, References, ScorerCommand, ScorerNote, Tiers,
     Timed,
 };
-use crate::desk::surface_is_on;
 use crate::latency::Latency;
 use crate::replay::load_model;
 use crate::scorer::AnyScorer;
@@ -105,7 +104,7 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     let (statics, static_reader) = StaticTable::create(instruments, 1)?;
     let (dynamics, dynamic_reader) = LimitTable::create_within(&static_reader)?;
     let (breakers, breaker_reader) = BreakerTable::create(NAMES_MAX, NAMES_MAX, instruments)?;
-    let surface = surface_is_on(plan).then(|| SurfaceTable::create(instruments)).transpose()?;
+    let surface = plan.policy.surface.is_on().then(|| SurfaceTable::create(instruments)).transpose()?;
     let (surfaces, surface_reader) = surface.map_or((None, None), |(w, r)| (Some(w), Some(r)));
     if let Some(reader) = &surface_reader {
         report.memory.push(("order sizes by price distance".into(), reader.bytes()));
@@ -228,7 +227,7 @@ fn build_scorer(
 }
 
 fn featurizer_config(plan: &Plan) -> FeaturizerConfig {
-    let walk = crate::pipeline::walks(plan);
+    let walk = plan.policy.slippage.is_on();
     FeaturizerConfig { books: book_limits(plan), walk, ..FeaturizerConfig::default() }
 }
 
