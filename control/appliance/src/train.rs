@@ -7,7 +7,7 @@ use crate::replay::load_model;
 use anyhow::{Context, Result, bail, ensure};
 use control::config::load;
 use gpu::{
-    CardTrainer, CostSample, FeatureRow, Phase, Progress, SLIPPAGE_SIZES, SlippageHoldout,
+    CardTrainer, CostSample, FeatureRow, Model, Phase, Progress, SLIPPAGE_SIZES, SlippageHoldout,
     SlippageTrainConfig, TrainConfig, TrainDevice, judge_slippage, train_slippage, train_vae_on,
 };
 use std::path::{Path, PathBuf};
@@ -24,10 +24,9 @@ pub(crate) fn vae(args: &cli::TrainVae) -> Result<()> {
     let bar = indicatif::ProgressBar::new(u64::from(config.epoch_count_max) * 2);
     let model = train_vae_on(&device, &config, &rows, &mut |progress| show(&bar, &progress))?;
     bar.finish_and_clear();
-    model.save(&args.out).with_context(|| format!("cannot save the model to {}", args.out.display()))?;
+    save(&model, &args.out)?;
     let report = &model.training().report;
     let holdout = &report.holdout;
-    println!("model {} in {}", model.id(), args.out.display());
     println!(
         "fitted {} rows in {} + {} epochs, {} trimmed; {} latent units in use",
         report.rows_fitted,
@@ -55,6 +54,25 @@ fn refuse_existing(out: &Path, force: bool) -> Result<()> {
         "{} exists; a model is never overwritten by accident: add --force to replace it",
         out.display()
     );
+    Ok(())
+}
+
+/// Stops at a head that is not to be used, unless it is asked for all the same.
+fn accept(refusal: Option<String>, accept_worse: bool) -> Result<()> {
+    match refusal {
+        Some(reason) if !accept_worse => {
+            bail!("{reason}; nothing was written (--accept-worse writes it all the same)")
+        }
+        Some(reason) => eprintln!("warning: {reason}; written because of --accept-worse"),
+        None => {}
+    }
+    Ok(())
+}
+
+/// Saves `model` to `out` and says so.
+fn save(model: &Model, out: &Path) -> Result<()> {
+    model.save(out).with_context(|| format!("cannot save the model to {}", out.display()))?;
+    println!("model {} in {}", model.id(), out.display());
     Ok(())
 }
 
@@ -105,17 +123,8 @@ pub(crate) fn slippage(args: &cli::TrainSlippage) -> Result<()> {
         report.rows_fitted, report.rows_joined, report.epochs, report.factor
     );
     print_holdout(&report.holdout);
-    match report.refusal() {
-        Some(reason) if !args.accept_worse => {
-            bail!("{reason}; nothing was written (--accept-worse writes it all the same)")
-        }
-        Some(reason) => eprintln!("warning: {reason}; written because of --accept-worse"),
-        None => {}
-    }
-    let model = model.with_slippage(head)?;
-    model.save(out).with_context(|| format!("cannot save the model to {}", out.display()))?;
-    println!("model {} in {}", model.id(), out.display());
-    Ok(())
+    accept(report.refusal(), args.accept_worse)?;
+    save(&model.with_slippage(head)?, out)
 }
 
 /// The comparison on decisions that nothing was fitted to.

@@ -1,10 +1,10 @@
 //! `portcullis train fatfinger`: the error-probability network from a desk's own orders.
 
-use super::refuse_existing;
+use super::{accept, refuse_existing, save};
 use crate::cli;
 use crate::orders::{self, OrderRow};
 use crate::replay::load_model;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use gpu::{DeskOrder, DeskSession, SurfaceHoldout, SurfaceTrainConfig, train_surface};
 use std::path::Path;
 use types::Symbol;
@@ -35,18 +35,8 @@ pub(crate) fn run(args: &cli::TrainFatfinger) -> Result<()> {
         head.law().k.exp()
     );
     print_holdout(&report.holdout);
-    match report.refusal() {
-        Some(reason) if !args.accept_worse => {
-            bail!("{reason}; nothing was written (--accept-worse writes it all the same)")
-        }
-        Some(reason) => eprintln!("warning: {reason}; written because of --accept-worse"),
-        None => {}
-    }
-    let model = model.with_surface(head)?;
-    let out = &args.out;
-    model.save(out).with_context(|| format!("cannot save the model to {}", out.display()))?;
-    println!("model {} in {}", model.id(), out.display());
-    Ok(())
+    accept(report.refusal(), args.accept_worse)?;
+    save(&model.with_surface(head)?, &args.out)
 }
 
 /// The days, each of one file of orders, one of features and one of prices.
