@@ -19,6 +19,7 @@ mod cuda_scorer;
 mod fused;
 mod gpd;
 mod head;
+mod head_train;
 mod model;
 mod network;
 mod normalise;
@@ -55,6 +56,7 @@ pub use gpu_cuda::Change as CardChange;
 pub use gpu_cuda::Trainer as CardTrainer;
 pub use gpu_cuda::abi::Mode as CardMode;
 pub use head::{Head, Increments};
+pub use head_train::{HeadProgress, HeadTrainError};
 pub use model::{LoadError, MODEL_FORMAT, Model, SaveError, TrainingRecord};
 pub use network::{LATENT_COUNT, WeightsError};
 pub use normalise::{INPUT_COUNT, Input, Profile, Profiles, VALID_MIN, WINSOR};
@@ -69,14 +71,14 @@ pub use scorer_stage::{
     BatchConfig, PolledScorer, ScoreObserver, ScoreRecord, ScorerStage, ScorerStageConfig,
 };
 pub use slippage::{
-    CostSample, SLIPPAGE_COSTS, SLIPPAGE_HORIZON_NS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageError,
-    SlippageHoldout, SlippageModel, SlippageProgress, SlippageRecord, SlippageReport, SlippageScale,
-    SlippageTrainConfig, judge_slippage, largest_size, read_costs, train_slippage,
+    CostSample, SLIPPAGE_COSTS, SLIPPAGE_HORIZON_NS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageHoldout,
+    SlippageModel, SlippageRecord, SlippageReport, SlippageScale, SlippageTrainConfig, judge_slippage,
+    largest_size, read_costs, train_slippage,
 };
 pub use surface::{
-    DeskOrder, DeskSession, FatFinger, SURFACE_BUCKETS, SURFACE_EDGES_BPS, SurfaceError, SurfaceHoldout,
-    SurfaceLaw, SurfaceModel, SurfaceOffset, SurfaceProgress, SurfaceRate, SurfaceRecord, SurfaceReport,
-    SurfaceStratum, SurfaceTrainConfig, TouchRow, read_touches, train_surface,
+    DeskOrder, DeskSession, FatFinger, SURFACE_BUCKETS, SURFACE_EDGES_BPS, SurfaceHoldout, SurfaceLaw,
+    SurfaceModel, SurfaceOffset, SurfaceRate, SurfaceRecord, SurfaceReport, SurfaceStratum,
+    SurfaceTrainConfig, TouchRow, read_touches, train_surface,
 };
 pub use tier::{Band, CriticalBand, TierCause, TierChange, TierConfig, TierConfigError, TierMachine};
 pub use train::{

@@ -16,7 +16,7 @@ use crate::network::{LATENT_COUNT, Network};
 use crate::normalise::{Input, Profiles, VALID_MIN, quantile};
 use crate::pca::Pca;
 use crate::reference::Forward;
-use crate::row::{FeatureRow, sort};
+use crate::row::{FeatureRow, rank_of_last, sort};
 use crate::scorer::ScoreLaw;
 
 /// A latent unit whose posterior mean varies less than this is not used (DOMAIN.md 4.1).
@@ -379,13 +379,7 @@ fn split(config: &TrainConfig, rows: &[FeatureRow]) -> Result<Split, TrainError>
     }
     sort(&mut rows);
     drop_warmup(&mut rows, config.warmup_ns);
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a rank"
-    )]
-    let rank = (rows.len() as f64 * (1.0 - config.holdout_share)) as usize;
+    let rank = rank_of_last(rows.len(), config.holdout_share);
     let Some(cut) = rows.get(rank).map(|row| row.ts) else {
         return Ok(Split { fitting: rows, holdout: Vec::new() });
     };

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use types::{FeatureId, Nanos, Symbol, UnixNanos};
+use types::{FeatureId, Symbol, UnixNanos};
 
 use super::capture::CostSample;
 use super::scale::{SLIPPAGE_COSTS, SLIPPAGE_SIZES, SlippageScale};
-use super::train::{SlippageError, SlippageTrainConfig};
+use super::train::SlippageTrainConfig;
 use super::{SLIPPAGE_QUANTILE, SlippageScales};
+use crate::head_train::{HeadTrainError, Split, split_in_time};
 use crate::normalise::{Input, Profiles, quantile};
-use crate::row::{FeatureRow, rank_of_last, sort};
+use crate::row::{FeatureRow, sort};
 use crate::train::drop_warmup;
 
 /// Sizes that a symbol's book held in fewer than this share of its decisions have no price.
@@ -43,14 +44,6 @@ impl Sample {
     }
 }
 
-/// Decisions in time order. Between calibration and holdout lies the embargo.
-#[derive(Debug)]
-pub(super) struct Split {
-    pub(super) fitting: Vec<Sample>,
-    pub(super) calibration: Vec<Sample>,
-    pub(super) holdout: Vec<Sample>,
-}
-
 /// Decisions whose inputs can be scored and whose costs are known, in time order.
 pub(super) fn join(
     config: &SlippageTrainConfig,
@@ -79,27 +72,11 @@ pub(super) fn join(
 }
 
 /// Splits decisions in time order.
-pub(super) fn split(config: &SlippageTrainConfig, mut samples: Vec<Sample>) -> Result<Split, SlippageError> {
-    let few = |of, found, wanted| Err(SlippageError::TooFewRows { of, found, wanted });
-    if samples.len() < config.rows_min {
-        return few("in both captures", samples.len(), config.rows_min);
-    }
-    let cut = samples[rank_of_last(samples.len(), config.holdout_share).min(samples.len() - 1)].ts;
-    let clear = cut.plus(Nanos(config.embargo_ns));
-    let holdout: Vec<Sample> = samples.iter().filter(|s| s.ts >= clear).copied().collect();
-    samples.retain(|s| s.ts < cut);
-    let calibration = samples.split_off(rank_of_last(samples.len(), config.calibration_share));
-    let wanted = config.rows_min / 20;
-    for (of, part) in [
-        ("to fit to", samples.len()),
-        ("to calibrate on", calibration.len()),
-        ("after the embargo", holdout.len()),
-    ] {
-        if part < wanted.max(1) {
-            return few(of, part, wanted.max(1));
-        }
-    }
-    Ok(Split { fitting: samples, calibration, holdout })
+pub(super) fn split(
+    config: &SlippageTrainConfig,
+    samples: Vec<Sample>,
+) -> Result<Split<Sample>, HeadTrainError> {
+    split_in_time(&config.settings(), samples, "in both captures", |s| (0, s.ts))
 }
 
 /// Drifts of size number `size` for both sides of each decision, infinite where the book does not hold it, now or at the fill.

@@ -6,19 +6,16 @@ use super::dataset::Sample;
 use super::evaluate::mean_loss;
 use super::head::{SlippageModel, SlippageScales};
 use super::scale::{SLIPPAGE_COSTS, SLIPPAGE_SIZES};
-use super::train::{SlippageError, SlippageProgress, SlippageTrainConfig};
+use super::train::SlippageTrainConfig;
 use super::{SLIPPAGE_QUANTILE, SlippageRecord};
 use crate::head::HeadVars;
+use crate::head_train::{HeadFit, HeadProgress, HeadTrainError, fit_head};
 use crate::normalise::INPUT_COUNT;
-use crate::optimiser::AdamW;
 use crate::random::{Purpose, Random};
 
 /// Stands for the drift of a size that the book did not hold: beyond any prediction. The loss grows by the same amount per
 /// basis point missing wherever the cost lies above, so its value does not matter to the fit.
 const NOT_HELD_BPS: f64 = 1e5;
-
-/// Smallest relative gain of the validation loss that counts as progress.
-const GAIN_MIN: f64 = 5e-4;
 
 /// A batch as tensors, one row per decision, one column per output.
 struct Batch {
@@ -82,55 +79,25 @@ fn loss(parameters: &HeadVars, batch: &Batch, sums: &Tensor) -> candle_core::Res
     (each * &batch.counts)?.sum_all()? / batch.count
 }
 
-/// A finished fit.
-pub(super) struct Fit {
-    pub(super) head: SlippageModel,
-    pub(super) epochs: u32,
-    pub(super) validation_loss: f64,
-}
-
 /// Fits the head to `training`, stops early by `validation` and keeps the best epoch.
 pub(super) fn fit(
     config: &SlippageTrainConfig,
     scales: &SlippageScales,
     training: &[Sample],
     validation: &[Sample],
-    progress: &mut dyn FnMut(SlippageProgress),
-) -> Result<Fit, SlippageError> {
-    let parameters = HeadVars::init(&mut Random::new(config.seed, Purpose::Init))?;
-    let epoch_count_max = config.epoch_count_max;
-    let steps = u64::from(epoch_count_max) * training.len().div_ceil(config.batch_size) as u64;
-    let mut optimiser = AdamW::new(
-        config.learning_rate,
-        config.weight_decay,
-        config.gradient_norm_max,
-        u32::try_from(steps).unwrap_or(u32::MAX),
-    );
+    progress: &mut dyn FnMut(HeadProgress),
+) -> Result<HeadFit<SlippageModel>, HeadTrainError> {
+    let settings = config.settings();
+    let candle = HeadTrainError::candle(settings.head);
+    let vars = HeadVars::init(&mut Random::new(config.seed, Purpose::Init)).map_err(candle)?;
     let of: Vec<_> = training.iter().map(|sample| scales.of(sample.symbol)).collect();
-    let sums = sums()?;
-    let mut shuffle = Random::new(config.seed, Purpose::Shuffle);
-    let mut order: Vec<usize> = (0..training.len()).collect();
-    let mut best: Option<Fit> = None;
-    for epoch in 1..=epoch_count_max {
-        shuffle.shuffle(&mut order);
-        for rows in order.chunks(config.batch_size) {
-            let loss = loss(&parameters, &Batch::new(training, rows, &of)?, &sums)?;
-            if !optimiser.step(&parameters.0, &loss.backward()?)?.is_finite() {
-                return Err(SlippageError::Diverged { epoch, rate: config.learning_rate });
-            }
-        }
+    let sums = sums().map_err(candle)?;
+    let loss = |rows: &[usize]| loss(&vars, &Batch::new(training, rows, &of)?, &sums);
+    let validate = || {
         let record = SlippageRecord::default();
-        let head = SlippageModel { layers: parameters.export()?, scales: scales.clone(), record };
+        let head = SlippageModel { layers: vars.export()?, scales: scales.clone(), record };
         let validation_loss = mean_loss(&head, validation);
-        progress(SlippageProgress { epoch, epoch_count_max, validation_loss });
-        match &best {
-            Some(fit) if validation_loss >= fit.validation_loss * (1.0 - GAIN_MIN) => {
-                if epoch - fit.epochs >= config.patience.max(1) {
-                    break;
-                }
-            }
-            _ => best = Some(Fit { head, epochs: epoch, validation_loss }),
-        }
-    }
-    best.ok_or(SlippageError::Diverged { epoch: epoch_count_max, rate: config.learning_rate })
+        Ok((head, validation_loss))
+    };
+    fit_head(&settings, training.len(), &vars, loss, validate, progress)
 }

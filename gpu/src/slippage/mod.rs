@@ -24,9 +24,7 @@ pub(crate) use head::tests;
 pub(crate) use head::{SlippageManifest, SlippageScales};
 pub use head::{SlippageModel, SlippageRecord};
 pub use scale::{SLIPPAGE_COSTS, SLIPPAGE_SIZES, SlippageScale, largest_size};
-pub use train::{
-    SlippageError, SlippageProgress, SlippageReport, SlippageTrainConfig, judge_slippage, train_slippage,
-};
+pub use train::{SlippageReport, SlippageTrainConfig, judge_slippage, train_slippage};
 
 /// The quantile of the cost that the head predicts.
 pub const SLIPPAGE_QUANTILE: f64 = 0.9;

@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::baseline::Baselines;
 use super::capture::CostSample;
-use super::dataset::{Sample, Split, join, scales, split};
+use super::dataset::{Sample, join, scales, split};
 use super::evaluate::{SlippageHoldout, holdout, outcomes};
 use super::fit::fit;
 use super::{SLIPPAGE_QUANTILE, SlippageModel, SlippageRecord};
+use crate::head::Head;
+use crate::head_train::{HeadProgress, HeadTrainError, HeadTrainSettings, Split};
 use crate::model::Model;
 use crate::row::FeatureRow;
 
@@ -70,17 +72,6 @@ impl Default for SlippageTrainConfig {
     }
 }
 
-/// Told after every epoch.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SlippageProgress {
-    /// Epochs done, from 1.
-    pub epoch: u32,
-    /// Most epochs.
-    pub epoch_count_max: u32,
-    /// Mean pinball loss on the calibration part after it, in bps.
-    pub validation_loss: f64,
-}
-
 /// What came out, kept in the manifest.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,67 +116,23 @@ impl SlippageReport {
     }
 }
 
-/// Why no head came out.
-#[derive(Debug, thiserror::Error)]
-pub enum SlippageError {
-    /// A setting cannot be used.
-    #[error("slippage training: {key} is {found}, wanted {wanted}")]
-    Config {
-        /// Name of the setting.
-        key: &'static str,
-        /// Its value.
-        found: String,
-        /// What it may be.
-        wanted: &'static str,
-    },
-    /// Too little data.
-    #[error("slippage training: found {found} decisions {of}, wanted at least {wanted}")]
-    TooFewRows {
-        /// Which decisions.
-        of: &'static str,
-        /// Decisions there.
-        found: usize,
-        /// Decisions wanted.
-        wanted: usize,
-    },
-    /// The gradient left the numbers.
-    #[error(
-        "slippage training: the gradient was not a number in epoch {epoch}; wanted a lower learning rate than {rate}"
-    )]
-    Diverged {
-        /// Epoch, from 1.
-        epoch: u32,
-        /// Peak learning rate.
-        rate: f64,
-    },
-    /// The numeric library failed.
-    #[error("slippage training: {0}")]
-    Candle(#[from] candle_core::Error),
-}
-
 impl SlippageTrainConfig {
-    fn check(&self) -> Result<(), SlippageError> {
-        let wrong = |key, found: String, wanted| Err(SlippageError::Config { key, found, wanted });
-        let share = |v: f64| v > 0.0 && v < 0.5;
-        let positive = |v: f64| v.is_finite() && v > 0.0;
-        if i64::try_from(self.seed).is_err() {
-            return wrong("seed", self.seed.to_string(), "a number below 2^63");
+    /// What every head's training has.
+    pub(super) const fn settings(&self) -> HeadTrainSettings {
+        HeadTrainSettings {
+            head: Head::Slippage,
+            seed: self.seed,
+            epoch_count_max: self.epoch_count_max,
+            batch_size: self.batch_size,
+            learning_rate: self.learning_rate,
+            weight_decay: self.weight_decay,
+            gradient_norm_max: self.gradient_norm_max,
+            patience: self.patience,
+            holdout_share: self.holdout_share,
+            calibration_share: self.calibration_share,
+            embargo_ns: self.embargo_ns,
+            rows_min: self.rows_min,
         }
-        if self.epoch_count_max == 0 || self.batch_size == 0 {
-            return wrong("epoch_count_max, batch_size", "0".to_owned(), "at least 1 each");
-        }
-        if !share(self.holdout_share) || !share(self.calibration_share) {
-            let found = format!("{}, {}", self.holdout_share, self.calibration_share);
-            return wrong("holdout_share, calibration_share", found, "shares between 0 and 0.5");
-        }
-        if !positive(self.learning_rate) || !positive(self.gradient_norm_max) {
-            let found = format!("{}, {}", self.learning_rate, self.gradient_norm_max);
-            return wrong("learning_rate, gradient_norm_max", found, "positive numbers");
-        }
-        if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
-            return wrong("weight_decay", self.weight_decay.to_string(), "a number not below 0");
-        }
-        Ok(())
     }
 }
 
@@ -224,9 +171,9 @@ pub fn train_slippage(
     model: &Model,
     features: Vec<FeatureRow>,
     costs: Vec<CostSample>,
-    progress: &mut dyn FnMut(SlippageProgress),
-) -> Result<SlippageModel, SlippageError> {
-    config.check()?;
+    progress: &mut dyn FnMut(HeadProgress),
+) -> Result<SlippageModel, HeadTrainError> {
+    config.settings().check()?;
     let samples = join(config, model.profiles(), features, costs);
     let rows_joined = samples.len() as u64;
     let Split { fitting, calibration, holdout: unseen } = split(config, samples)?;
@@ -313,7 +260,7 @@ mod tests {
         }
     }
 
-    fn trained(config: &SlippageTrainConfig, rows: u64) -> Result<SlippageModel, SlippageError> {
+    fn trained(config: &SlippageTrainConfig, rows: u64) -> Result<SlippageModel, HeadTrainError> {
         let (features, costs) = market(rows);
         train_slippage(config, model(), features, costs, &mut |_| ())
     }
@@ -414,7 +361,7 @@ mod tests {
             SlippageTrainConfig { weight_decay: -1.0, ..quick() },
         ];
         for config in bad {
-            assert!(matches!(trained(&config, 300), Err(SlippageError::Config { .. })), "{config:?}");
+            assert!(matches!(trained(&config, 300), Err(HeadTrainError::Config { .. })), "{config:?}");
         }
     }
 }

@@ -3,16 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use types::{FeatureId, Nanos, Px, Qty, Side, Symbol, UnixNanos};
+use types::{FeatureId, Px, Qty, Side, Symbol, UnixNanos};
 
 use super::capture::TouchRow;
 use super::head::SurfaceOffset;
 use super::inject::FatFinger;
 use super::law::SurfaceLaw;
-use super::train::{SurfaceError, SurfaceTrainConfig};
+use super::train::SurfaceTrainConfig;
+use crate::head_train::{HeadTrainError, Split, split_in_time};
 use crate::normalise::{Input, Profiles, quantile};
 use crate::random::Random;
-use crate::row::{FeatureRow, rank_of_last, sort};
+use crate::row::{FeatureRow, sort};
 use crate::train::drop_warmup;
 
 /// One order as the desk sent it.
@@ -74,14 +75,6 @@ pub(super) struct Case {
     pub(super) qty: Qty,
     /// The error; none for the order as it was.
     pub(super) error: Option<FatFinger>,
-}
-
-/// Orders in time order. Between calibration and holdout lies the embargo.
-#[derive(Debug)]
-pub(super) struct Split {
-    pub(super) fitting: Vec<Sample>,
-    pub(super) calibration: Vec<Sample>,
-    pub(super) holdout: Vec<Sample>,
 }
 
 impl Market {
@@ -161,27 +154,11 @@ pub(super) fn join(
 }
 
 /// Splits orders in time order.
-pub(super) fn split(config: &SurfaceTrainConfig, mut samples: Vec<Sample>) -> Result<Split, SurfaceError> {
-    let few = |of, found, wanted| Err(SurfaceError::TooFewOrders { of, found, wanted });
-    if samples.len() < config.orders_min.max(1) {
-        return few("with a market in both captures", samples.len(), config.orders_min.max(1));
-    }
-    let (day, ts) = samples[rank_of_last(samples.len(), config.holdout_share).min(samples.len() - 1)].key;
-    let clear = (day, ts.plus(Nanos(config.embargo_ns)));
-    let holdout: Vec<Sample> = samples.iter().filter(|s| s.key >= clear).copied().collect();
-    samples.retain(|s| s.key < (day, ts));
-    let calibration = samples.split_off(rank_of_last(samples.len(), config.calibration_share));
-    let wanted = (config.orders_min / 20).max(1);
-    for (of, part) in [
-        ("to fit to", samples.len()),
-        ("to calibrate on", calibration.len()),
-        ("after the embargo", holdout.len()),
-    ] {
-        if part < wanted {
-            return few(of, part, wanted);
-        }
-    }
-    Ok(Split { fitting: samples, calibration, holdout })
+pub(super) fn split(
+    config: &SurfaceTrainConfig,
+    samples: Vec<Sample>,
+) -> Result<Split<Sample>, HeadTrainError> {
+    split_in_time(&config.settings(), samples, "with a market in both captures", |s| s.key)
 }
 
 /// By how much the median order of each symbol is larger than that of all, both as multiples of the touch; none for a
@@ -243,6 +220,7 @@ pub(super) mod tests {
     use super::*;
     use crate::random::Purpose;
     use crate::synthetic::{calm, model};
+    use types::Nanos;
 
     /// A desk in the three symbols of [`calm`]: one order a row, 100 to 800 of them, most passive or at the touch, and never
     /// more than a tenth of the touch. Prices are 100.00 at a spread of 2 bps.

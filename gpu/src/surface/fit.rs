@@ -7,11 +7,11 @@ use super::dataset::{Case, Sample, offsets};
 use super::evaluate::{mean_loss, scores};
 use super::head::{SurfaceOffset, offset_of};
 use super::law::{STEEPNESS_BOUNDS, SURFACE_BUCKETS, SurfaceLaw, logistic};
-use super::train::{SurfaceError, SurfaceProgress, SurfaceTrainConfig};
+use super::train::SurfaceTrainConfig;
 use super::{SurfaceModel, SurfaceRecord};
 use crate::head::HeadVars;
+use crate::head_train::{HeadFit, HeadProgress, HeadTrainError, fit_head};
 use crate::normalise::INPUT_COUNT;
-use crate::optimiser::AdamW;
 use crate::random::{Purpose, Random};
 
 /// Steepness that a fit begins with: e^2 times the odds per doubling of the size.
@@ -23,9 +23,6 @@ const MARGIN: (f64, f64) = (6.0, 3.0);
 /// Factors that Platt scaling may put on the steepness, and its rounds.
 const SCALING_BOUNDS: (f64, f64) = (0.2, 5.0);
 const SCALING_ROUNDS: u32 = 50;
-
-/// Smallest relative gain of the validation loss that counts as progress.
-const GAIN_MIN: f64 = 5e-4;
 
 /// Samples and what is made of them.
 #[derive(Clone, Copy)]
@@ -118,55 +115,24 @@ impl Batch {
     }
 }
 
-/// A finished fit; its law has no prior yet.
-pub(super) struct Fit {
-    pub(super) head: SurfaceModel,
-    pub(super) epochs: u32,
-    pub(super) validation_loss: f64,
-}
-
-/// Fits the head to `training`, stops early by `validation` and keeps the best epoch.
+/// Fits the head to `training`, stops early by `validation` and keeps the best epoch; its law has no prior yet.
 pub(super) fn fit(
     config: &SurfaceTrainConfig,
     training: Part<'_>,
     validation: Part<'_>,
-    progress: &mut dyn FnMut(SurfaceProgress),
-) -> Result<Fit, SurfaceError> {
+    progress: &mut dyn FnMut(HeadProgress),
+) -> Result<HeadFit<SurfaceModel>, HeadTrainError> {
+    let settings = config.settings();
     let offsets = offsets(training.samples, config.symbol_orders_min);
-    let parameters = Parameters::init(&mut Random::new(config.seed, Purpose::Init), &training, offsets)?;
-    let epoch_count_max = config.epoch_count_max;
-    let steps = u64::from(epoch_count_max) * training.cases.len().div_ceil(config.batch_size) as u64;
-    let mut optimiser = AdamW::new(
-        config.learning_rate,
-        config.weight_decay,
-        config.gradient_norm_max,
-        u32::try_from(steps).unwrap_or(u32::MAX),
-    );
-    let mut shuffle = Random::new(config.seed, Purpose::Shuffle);
-    let mut order: Vec<usize> = (0..training.cases.len()).collect();
-    let mut best: Option<Fit> = None;
-    for epoch in 1..=epoch_count_max {
-        shuffle.shuffle(&mut order);
-        for rows in order.chunks(config.batch_size) {
-            let loss = parameters.loss(&Batch::new(&training, rows, &parameters.offsets)?)?;
-            if !optimiser.step(&parameters.vars.0, &loss.backward()?)?.is_finite() {
-                return Err(SurfaceError::Diverged { epoch, rate: config.learning_rate });
-            }
-        }
+    let parameters = Parameters::init(&mut Random::new(config.seed, Purpose::Init), &training, offsets)
+        .map_err(HeadTrainError::candle(settings.head))?;
+    let loss = |rows: &[usize]| parameters.loss(&Batch::new(&training, rows, &parameters.offsets)?);
+    let validate = || {
         let head = parameters.export()?;
-        let validation_loss =
-            mean_loss(&scores(&head, validation.samples, validation.cases), validation.cases);
-        progress(SurfaceProgress { epoch, epoch_count_max, validation_loss });
-        match &best {
-            Some(fit) if validation_loss >= fit.validation_loss * (1.0 - GAIN_MIN) => {
-                if epoch - fit.epochs >= config.patience.max(1) {
-                    break;
-                }
-            }
-            _ => best = Some(Fit { head, epochs: epoch, validation_loss }),
-        }
-    }
-    best.ok_or(SurfaceError::Diverged { epoch: epoch_count_max, rate: config.learning_rate })
+        let scores = scores(&head, validation.samples, validation.cases);
+        Ok((head, mean_loss(&scores, validation.cases)))
+    };
+    fit_head(&settings, training.cases.len(), &parameters.vars, loss, validate, progress)
 }
 
 /// The same law with its log-odds z replaced by `factor` z + `shift`.

@@ -23,4 +23,4 @@ pub(crate) use head::tests;
 pub use head::{SurfaceModel, SurfaceOffset, SurfaceRecord};
 pub use inject::FatFinger;
 pub use law::{SURFACE_BUCKETS, SURFACE_EDGES_BPS, SurfaceLaw};
-pub use train::{SurfaceError, SurfaceProgress, SurfaceReport, SurfaceTrainConfig, train_surface};
+pub use train::{SurfaceReport, SurfaceTrainConfig, train_surface};

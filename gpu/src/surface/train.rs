@@ -3,10 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::dataset::{DeskSession, Sample, Split, cases, counts, join, orders, split};
+use super::dataset::{DeskSession, Sample, cases, counts, join, orders, split};
 use super::evaluate::{SurfaceHoldout, holdout, scores};
 use super::fit::{Part, fit, platt, rescaled};
 use super::{SurfaceModel, SurfaceRecord};
+use crate::head::Head;
+use crate::head_train::{HeadProgress, HeadTrainError, HeadTrainSettings, Split};
 use crate::model::Model;
 use crate::random::{Purpose, Random};
 
@@ -66,17 +68,6 @@ impl Default for SurfaceTrainConfig {
             symbol_orders_min: 50,
         }
     }
-}
-
-/// Told after every epoch.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SurfaceProgress {
-    /// Epochs done, from 1.
-    pub epoch: u32,
-    /// Most epochs.
-    pub epoch_count_max: u32,
-    /// Mean logistic loss on the calibration part after it.
-    pub validation_loss: f64,
 }
 
 /// What came out, kept in the manifest.
@@ -147,68 +138,31 @@ impl SurfaceReport {
     }
 }
 
-/// Why no head came out.
-#[derive(Debug, thiserror::Error)]
-pub enum SurfaceError {
-    /// A setting cannot be used.
-    #[error("fat-finger training: {key} is {found}, wanted {wanted}")]
-    Config {
-        /// Name of the setting.
-        key: &'static str,
-        /// Its value.
-        found: String,
-        /// What it may be.
-        wanted: &'static str,
-    },
-    /// Too little data.
-    #[error("fat-finger training: found {found} orders {of}, wanted at least {wanted}")]
-    TooFewOrders {
-        /// Which orders.
-        of: &'static str,
-        /// Orders there.
-        found: usize,
-        /// Orders wanted.
-        wanted: usize,
-    },
-    /// The gradient left the numbers.
-    #[error(
-        "fat-finger training: the gradient was not a number in epoch {epoch}; wanted a lower learning rate than {rate}"
-    )]
-    Diverged {
-        /// Epoch, from 1.
-        epoch: u32,
-        /// Peak learning rate.
-        rate: f64,
-    },
-    /// The numeric library failed.
-    #[error("fat-finger training: {0}")]
-    Candle(#[from] candle_core::Error),
-}
-
 impl SurfaceTrainConfig {
-    fn check(&self) -> Result<(), SurfaceError> {
-        let wrong = |key, found: String, wanted| Err(SurfaceError::Config { key, found, wanted });
-        let share = |v: f64| v > 0.0 && v < 0.5;
-        let positive = |v: f64| v.is_finite() && v > 0.0;
-        if i64::try_from(self.seed).is_err() {
-            return wrong("seed", self.seed.to_string(), "a number below 2^63");
+    /// What every head's training has.
+    pub(super) const fn settings(&self) -> HeadTrainSettings {
+        HeadTrainSettings {
+            head: Head::Surface,
+            seed: self.seed,
+            epoch_count_max: self.epoch_count_max,
+            batch_size: self.batch_size,
+            learning_rate: self.learning_rate,
+            weight_decay: self.weight_decay,
+            gradient_norm_max: self.gradient_norm_max,
+            patience: self.patience,
+            holdout_share: self.holdout_share,
+            calibration_share: self.calibration_share,
+            embargo_ns: self.embargo_ns,
+            rows_min: self.orders_min,
         }
+    }
+
+    fn check(&self) -> Result<(), HeadTrainError> {
+        self.settings().check()?;
         if !(1e-9..=0.1).contains(&self.base_rate) {
-            return wrong("base_rate", self.base_rate.to_string(), "a share between 1e-9 and 0.1");
-        }
-        if self.epoch_count_max == 0 || self.batch_size == 0 {
-            return wrong("epoch_count_max, batch_size", "0".to_owned(), "at least 1 each");
-        }
-        if !share(self.holdout_share) || !share(self.calibration_share) {
-            let found = format!("{}, {}", self.holdout_share, self.calibration_share);
-            return wrong("holdout_share, calibration_share", found, "shares between 0 and 0.5");
-        }
-        if !positive(self.learning_rate) || !positive(self.gradient_norm_max) {
-            let found = format!("{}, {}", self.learning_rate, self.gradient_norm_max);
-            return wrong("learning_rate, gradient_norm_max", found, "positive numbers");
-        }
-        if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
-            return wrong("weight_decay", self.weight_decay.to_string(), "a number not below 0");
+            let (key, found) = ("base_rate", self.base_rate.to_string());
+            let (head, wanted) = (Head::Surface, "a share between 1e-9 and 0.1");
+            return Err(HeadTrainError::Config { head, key, found, wanted });
         }
         Ok(())
     }
@@ -230,8 +184,8 @@ pub fn train_surface(
     config: &SurfaceTrainConfig,
     model: &Model,
     sessions: Vec<DeskSession>,
-    progress: &mut dyn FnMut(SurfaceProgress),
-) -> Result<SurfaceModel, SurfaceError> {
+    progress: &mut dyn FnMut(HeadProgress),
+) -> Result<SurfaceModel, HeadTrainError> {
     config.check()?;
     let orders_read = sessions.iter().map(|session| session.orders.len() as u64).sum();
     let samples = join(config, model.profiles(), sessions);
@@ -284,7 +238,7 @@ mod tests {
         SurfaceTrainConfig { epoch_count_max: 12, embargo_ns: 1_000_000_000, ..SurfaceTrainConfig::default() }
     }
 
-    fn trained(config: &SurfaceTrainConfig, rows: u64) -> Result<SurfaceModel, SurfaceError> {
+    fn trained(config: &SurfaceTrainConfig, rows: u64) -> Result<SurfaceModel, HeadTrainError> {
         train_surface(config, crate::synthetic::model(), vec![session(rows, 9)], &mut |_| ())
     }
 
@@ -400,7 +354,7 @@ mod tests {
             SurfaceTrainConfig { weight_decay: -1.0, ..quick() },
         ];
         for config in bad {
-            assert!(matches!(trained(&config, 300), Err(SurfaceError::Config { .. })), "{config:?}");
+            assert!(matches!(trained(&config, 300), Err(HeadTrainError::Config { .. })), "{config:?}");
         }
     }
 }
