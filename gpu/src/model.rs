@@ -16,10 +16,7 @@ use crate::network::{Network, WeightsError};
 use crate::normalise::{Profile, Profiles, transform_names};
 use crate::row::FeatureRow;
 use crate::scorer::ScoreLaw;
-use crate::slippage::{
-    SLIPPAGE_HORIZON_NS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SLIPPAGE_TARGET, SlippageManifest, SlippageModel,
-    SlippageScales,
-};
+use crate::slippage::{SlippageManifest, SlippageModel, SlippageScales};
 use crate::surface::{SurfaceManifest, SurfaceModel};
 use crate::train::{FittedOn, TrainConfig, TrainReport};
 
@@ -357,7 +354,8 @@ impl Model {
         let weights = self.network.to_bytes().map_err(encode)?;
         let slippage = self.slippage.as_ref().map(SlippageModel::to_bytes).transpose().map_err(encode)?;
         let surface = self.surface.as_ref().map(SurfaceModel::to_bytes).transpose().map_err(encode)?;
-        let surface_table = |(head, bytes): (&SurfaceModel, &[u8])| SurfaceManifest::of(head, SURFACE, bytes);
+        let slippage_table = |(head, bytes): (_, &[u8])| SlippageManifest::of(head, SLIPPAGE, bytes);
+        let surface_table = |(head, bytes): (_, &[u8])| SurfaceManifest::of(head, SURFACE, bytes);
         let manifest = Manifest {
             format: MODEL_FORMAT,
             schema_hash: schema_hash(),
@@ -372,7 +370,7 @@ impl Model {
             calibration: self.calibrations.pooled.clone(),
             symbol_profile: named(&self.profiles.symbols),
             symbol_calibration: named(&self.calibrations.symbols),
-            slippage: self.slippage.as_ref().zip(slippage.as_deref()).map(slippage_manifest),
+            slippage: self.slippage.as_ref().zip(slippage.as_deref()).map(slippage_table),
             surface: self.surface.as_ref().zip(surface.as_deref()).map(surface_table),
         };
         let manifest = toml::to_string(&manifest).map_err(|e| SaveError::Encode(e.to_string()))?;
@@ -454,16 +452,9 @@ impl Model {
         let path = dir.join(MANIFEST);
         let manifest = parse_manifest(&path, bytes)?;
         check_values(&path, &manifest)?;
-        let weights_path = dir.join(WEIGHTS);
-        check_digest(&weights_path, weights, &manifest.weights_blake3)?;
-        let network = Network::from_bytes(weights)
-            .map_err(|source| LoadError::Weights { path: weights_path.clone(), source })?;
-        let slippage_path = dir.join(SLIPPAGE);
-        let load_slippage = |slippage| slippage_model(&path, slippage, &slippage_path, &read);
-        let slippage = manifest.slippage.map(load_slippage).transpose()?;
-        let surface_path = dir.join(SURFACE);
-        let load_surface = |surface| surface_model(&path, surface, &surface_path, &read);
-        let surface = manifest.surface.map(load_surface).transpose()?;
+        let network = verified(&dir.join(WEIGHTS), weights, &manifest.weights_blake3, Network::from_bytes)?;
+        let slippage = manifest.slippage.map(|head| slippage_model(dir, head, &read)).transpose()?;
+        let surface = manifest.surface.map(|head| surface_model(dir, head, &read)).transpose()?;
         Ok(Self {
             network,
             law: manifest.score,
@@ -492,63 +483,54 @@ struct Files {
     surface: Option<Vec<u8>>,
 }
 
-fn slippage_manifest((slippage, weights): (&SlippageModel, &[u8])) -> SlippageManifest {
-    SlippageManifest {
-        weights: SLIPPAGE.to_owned(),
-        weights_blake3: blake3::hash(weights).to_string(),
-        target: SLIPPAGE_TARGET.to_owned(),
-        quantile: SLIPPAGE_QUANTILE,
-        horizon_ns: SLIPPAGE_HORIZON_NS,
-        sizes: SLIPPAGE_SIZES.to_vec(),
-        training: slippage.record().clone(),
-        scale: slippage.scales().pooled.clone(),
-        symbol_scale: named(&slippage.scales().symbols),
-    }
-}
-
-/// The impact network that `manifest`, of the file `path`, describes and `read` gives the weights of.
+/// The impact network that `manifest`, of the folder `dir`, describes and `read` gives the weights of.
 fn slippage_model(
-    path: &Path,
+    dir: &Path,
     manifest: SlippageManifest,
-    weights_path: &Path,
     read: impl FnOnce(&Path) -> Result<Vec<u8>, LoadError>,
 ) -> Result<SlippageModel, LoadError> {
-    if let Some((what, found, wanted)) = manifest.mismatch(SLIPPAGE) {
-        return Err(LoadError::Mismatch { path: path.to_owned(), what, found, wanted });
-    }
-    let weights = read(weights_path)?;
-    check_digest(weights_path, &weights, &manifest.weights_blake3)?;
-    let layers = SlippageModel::layers_from_bytes(&weights)
-        .map_err(|source| LoadError::Weights { path: weights_path.to_owned(), source })?;
-    let scales = SlippageScales { pooled: manifest.scale, symbols: symbols(path, manifest.symbol_scale)? };
+    let (path, weights_path) = (dir.join(MANIFEST), dir.join(SLIPPAGE));
+    refuse(&path, manifest.mismatch(SLIPPAGE))?;
+    let weights = read(&weights_path)?;
+    let digest = &manifest.weights_blake3;
+    let layers = verified(&weights_path, &weights, digest, SlippageModel::layers_from_bytes)?;
+    let scales = SlippageScales { pooled: manifest.scale, symbols: symbols(&path, manifest.symbol_scale)? };
     Ok(SlippageModel { layers, scales, record: manifest.training })
 }
 
-/// The error-probability network that `manifest`, of the file `path`, describes and `read` gives the weights of.
+/// The error-probability network that `manifest`, of the folder `dir`, describes and `read` gives the weights of.
 fn surface_model(
-    path: &Path,
+    dir: &Path,
     manifest: SurfaceManifest,
-    weights_path: &Path,
     read: impl FnOnce(&Path) -> Result<Vec<u8>, LoadError>,
 ) -> Result<SurfaceModel, LoadError> {
-    if let Some((what, found, wanted)) = manifest.mismatch(SURFACE) {
-        return Err(LoadError::Mismatch { path: path.to_owned(), what, found, wanted });
-    }
-    let weights = read(weights_path)?;
-    check_digest(weights_path, &weights, &manifest.weights_blake3)?;
-    let layers = SurfaceModel::layers_from_bytes(&weights)
-        .map_err(|source| LoadError::Weights { path: weights_path.to_owned(), source })?;
-    let offsets = symbols(path, manifest.symbol_offset)?;
+    let (path, weights_path) = (dir.join(MANIFEST), dir.join(SURFACE));
+    refuse(&path, manifest.mismatch(SURFACE))?;
+    let weights = read(&weights_path)?;
+    let digest = &manifest.weights_blake3;
+    let layers = verified(&weights_path, &weights, digest, SurfaceModel::layers_from_bytes)?;
+    let offsets = symbols(&path, manifest.symbol_offset)?;
     Ok(SurfaceModel { layers, law: manifest.law, offsets, record: manifest.training })
 }
 
-fn check_digest(path: &Path, weights: &[u8], wanted: &str) -> Result<(), LoadError> {
+/// Refuses the file `path` for the fact in it that differs (its name, found, wanted), if there is one.
+fn refuse(path: &Path, mismatch: Option<(&'static str, String, String)>) -> Result<(), LoadError> {
+    let refused =
+        |(what, found, wanted)| Err(LoadError::Mismatch { path: path.to_owned(), what, found, wanted });
+    mismatch.map_or(Ok(()), refused)
+}
+
+/// What `parse` makes of the file `path` with the content `weights`, whose digest must be the one `wanted`.
+fn verified<T>(
+    path: &Path,
+    weights: &[u8],
+    wanted: &str,
+    parse: impl FnOnce(&[u8]) -> Result<T, WeightsError>,
+) -> Result<T, LoadError> {
     let found = blake3::hash(weights).to_string();
-    if found == wanted {
-        return Ok(());
-    }
-    let (path, wanted) = (path.to_owned(), wanted.to_owned());
-    Err(LoadError::Mismatch { path, what: "blake3 digest", found, wanted })
+    let differs = found != wanted;
+    refuse(path, differs.then(|| ("blake3 digest", found, wanted.to_owned())))?;
+    parse(weights).map_err(|source| LoadError::Weights { path: path.to_owned(), source })
 }
 
 fn id_of(manifest: &[u8]) -> String {
@@ -692,24 +674,49 @@ mod tests {
     use crate::slippage::tests::random_head;
     use crate::synthetic::model;
 
-    /// A saved model in a folder of its own.
-    fn saved() -> (tempfile::TempDir, PathBuf) {
+    /// `model` in a folder of its own.
+    fn folder_of(model: &Model) -> (tempfile::TempDir, PathBuf) {
         let parent = tempfile::tempdir().unwrap();
         let dir = parent.path().join("model");
-        model().save(&dir).unwrap();
+        model.save(&dir).unwrap();
         (parent, dir)
+    }
+
+    /// A saved model in a folder of its own.
+    fn saved() -> (tempfile::TempDir, PathBuf) {
+        folder_of(model())
+    }
+
+    /// What loading says, in one line, after `edit` changed the folder of `model`.
+    fn load_after(model: &Model, edit: impl Fn(&Path)) -> String {
+        let (_parent, dir) = folder_of(model);
+        edit(&dir);
+        let error = Model::load(&dir).unwrap_err().to_string();
+        assert!(!error.contains('\n'), "{error}");
+        error
+    }
+
+    /// What loading says after the first `from` in or below the manifest's `table` of `model` became `to`.
+    fn load_with(model: &Model, table: &str, (from, to): (&str, &str)) -> String {
+        load_after(model, |dir| {
+            let path = dir.join(MANIFEST);
+            let text = fs::read_to_string(&path).unwrap();
+            let at = text.find(table).unwrap();
+            assert!(text[at..].contains(from), "{from}");
+            fs::write(path, text[..at].to_owned() + &text[at..].replacen(from, to, 1)).unwrap();
+        })
     }
 
     /// What loading says after `edit` changed the manifest.
     fn after(edit: impl Fn(&str) -> String) -> String {
-        let (_parent, dir) = saved();
-        let path = dir.join(MANIFEST);
-        let text = fs::read_to_string(&path).unwrap();
-        let edited = edit(&text);
-        assert_ne!(text, edited, "the edit found nothing to change");
-        fs::write(&path, edited).unwrap();
-        let error = Model::load(&dir).unwrap_err().to_string();
-        assert!(error.contains("manifest.toml") && !error.contains('\n'), "{error}");
+        let error = load_after(model(), |dir| {
+            let path = dir.join(MANIFEST);
+            let text = fs::read_to_string(&path).unwrap();
+            let edited = edit(&text);
+            assert_ne!(text, edited, "the edit found nothing to change");
+            fs::write(&path, edited).unwrap();
+        });
+        assert!(error.contains("manifest.toml"), "{error}");
         error
     }
 
@@ -831,19 +838,16 @@ mod tests {
         );
     }
 
-    /// A saved model with an impact network.
-    fn saved_with_slippage() -> (tempfile::TempDir, PathBuf, Model) {
-        let parent = tempfile::tempdir().unwrap();
-        let dir = parent.path().join("model");
-        let model = model().clone().with_slippage(random_head(5)).unwrap();
-        model.save(&dir).unwrap();
-        (parent, dir, model)
+    /// A model with an impact network.
+    fn with_slippage() -> Model {
+        model().clone().with_slippage(random_head(5)).unwrap()
     }
 
     #[test]
     fn an_impact_network_survives_its_folder_and_a_model_without_one_is_as_before() {
         assert!(model().slippage().is_none());
-        let (_parent, dir, wanted) = saved_with_slippage();
+        let wanted = with_slippage();
+        let (_parent, dir) = folder_of(&wanted);
         let loaded = Model::load(&dir).unwrap();
         assert_eq!(loaded, wanted);
         assert_eq!(loaded.slippage(), Some(&random_head(5)));
@@ -860,22 +864,8 @@ mod tests {
 
     #[test]
     fn damage_to_an_impact_network_is_told_in_one_line() {
-        let load_after = |edit: &dyn Fn(&Path)| {
-            let (_parent, dir, _) = saved_with_slippage();
-            edit(&dir);
-            let error = Model::load(&dir).unwrap_err().to_string();
-            assert!(!error.contains('\n'), "{error}");
-            error
-        };
-        let manifest = |from: &'static str, to: &'static str| {
-            load_after(&move |dir: &Path| {
-                let path = dir.join(MANIFEST);
-                let text = fs::read_to_string(&path).unwrap();
-                let at = text.find("[slippage]").unwrap();
-                assert!(text[at..].contains(from), "{from}");
-                fs::write(path, text[..at].to_owned() + &text[at..].replacen(from, to, 1)).unwrap();
-            })
-        };
+        let model = with_slippage();
+        let manifest = |from, to| load_with(&model, "[slippage]", (from, to));
         let wrong = manifest("horizon_ns = 100000000", "horizon_ns = 1");
         assert!(wrong.ends_with("manifest.toml: slippage.horizon_ns: found 1, wanted 100000000"), "{wrong}");
         assert!(
@@ -892,26 +882,22 @@ mod tests {
                 .ends_with("slippage.scale: found more sizes held than there are")
         );
         assert!(manifest("held = 5", "held = 9").ends_with("BBB: found more sizes held than there are"));
-        let digest = load_after(&|dir| fs::write(dir.join(SLIPPAGE), b"x").unwrap());
+        let digest = load_after(&model, |dir| fs::write(dir.join(SLIPPAGE), b"x").unwrap());
         assert!(digest.contains("slippage.safetensors: blake3 digest: found "), "{digest}");
-        let missing = load_after(&|dir| fs::remove_file(dir.join(SLIPPAGE)).unwrap());
+        let missing = load_after(&model, |dir| fs::remove_file(dir.join(SLIPPAGE)).unwrap());
         assert!(missing.contains("slippage.safetensors: "), "{missing}");
     }
 
-    /// A saved model with both heads.
-    fn saved_with_surface() -> (tempfile::TempDir, PathBuf, Model) {
-        let parent = tempfile::tempdir().unwrap();
-        let dir = parent.path().join("model");
-        let model = model().clone().with_slippage(random_head(5)).unwrap();
-        let model = model.with_surface(crate::surface::tests::random_head(6)).unwrap();
-        model.save(&dir).unwrap();
-        (parent, dir, model)
+    /// A model with both heads.
+    fn with_both_heads() -> Model {
+        with_slippage().with_surface(crate::surface::tests::random_head(6)).unwrap()
     }
 
     #[test]
     fn an_error_probability_network_survives_its_folder_beside_the_impact_network() {
         assert!(model().surface().is_none());
-        let (_parent, dir, wanted) = saved_with_surface();
+        let wanted = with_both_heads();
+        let (_parent, dir) = folder_of(&wanted);
         let loaded = Model::load(&dir).unwrap();
         assert_eq!(loaded, wanted);
         assert_eq!(loaded.surface(), Some(&crate::surface::tests::random_head(6)));
@@ -930,22 +916,8 @@ mod tests {
 
     #[test]
     fn damage_to_an_error_probability_network_is_told_in_one_line() {
-        let load_after = |edit: &dyn Fn(&Path)| {
-            let (_parent, dir, _) = saved_with_surface();
-            edit(&dir);
-            let error = Model::load(&dir).unwrap_err().to_string();
-            assert!(!error.contains('\n'), "{error}");
-            error
-        };
-        let manifest = |from: &'static str, to: &'static str| {
-            load_after(&move |dir: &Path| {
-                let path = dir.join(MANIFEST);
-                let text = fs::read_to_string(&path).unwrap();
-                let at = text.find("[surface]").unwrap();
-                assert!(text[at..].contains(from), "{from}");
-                fs::write(path, text[..at].to_owned() + &text[at..].replacen(from, to, 1)).unwrap();
-            })
-        };
+        let model = with_both_heads();
+        let manifest = |from, to| load_with(&model, "[surface]", (from, to));
         assert!(manifest("surface.safetensors", "../x").ends_with("found ../x, wanted surface.safetensors"));
         assert!(manifest("edges_bps = [1.0", "edges_bps = [1.5").contains("surface.edges_bps: found [1.5, "));
         let steep = manifest("k = 2.0", "k = -2.0");
@@ -956,9 +928,9 @@ mod tests {
         let offset = manifest("doublings = 0.0", "doublings = 99.0");
         assert!(offset.ends_with("AAA: found an offset beyond 64 doublings"), "{offset}");
         assert!(manifest("unit = 0.5", "units = 0.5").contains("unknown field `units`"));
-        let digest = load_after(&|dir| fs::write(dir.join(SURFACE), b"x").unwrap());
+        let digest = load_after(&model, |dir| fs::write(dir.join(SURFACE), b"x").unwrap());
         assert!(digest.contains("surface.safetensors: blake3 digest: found "), "{digest}");
-        let missing = load_after(&|dir| fs::remove_file(dir.join(SURFACE)).unwrap());
+        let missing = load_after(&model, |dir| fs::remove_file(dir.join(SURFACE)).unwrap());
         assert!(missing.contains("surface.safetensors: "), "{missing}");
     }
 

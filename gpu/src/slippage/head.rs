@@ -7,6 +7,7 @@ use super::scale::{SLIPPAGE_COSTS, SLIPPAGE_SIZES, SlippageScale};
 use super::train::{SlippageReport, SlippageTrainConfig};
 use super::{SLIPPAGE_HORIZON_NS, SLIPPAGE_QUANTILE, SLIPPAGE_TARGET};
 use crate::head::{HeadLayers, HeadShape, head_shape, increments};
+use crate::model::{Named, named};
 use crate::network::{WeightsError, layers_from_bytes, layers_to_bytes};
 use crate::normalise::Input;
 
@@ -131,10 +132,25 @@ pub(crate) struct SlippageManifest {
     pub(crate) training: SlippageRecord,
     pub(crate) scale: SlippageScale,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) symbol_scale: Vec<crate::model::Named<SlippageScale>>,
+    pub(crate) symbol_scale: Vec<Named<SlippageScale>>,
 }
 
 impl SlippageManifest {
+    /// The table of `head`, whose weights the file `weights` of this content holds.
+    pub(crate) fn of(head: &SlippageModel, weights: &str, bytes: &[u8]) -> Self {
+        Self {
+            weights: weights.to_owned(),
+            weights_blake3: blake3::hash(bytes).to_string(),
+            target: SLIPPAGE_TARGET.to_owned(),
+            quantile: SLIPPAGE_QUANTILE,
+            horizon_ns: SLIPPAGE_HORIZON_NS,
+            sizes: SLIPPAGE_SIZES.to_vec(),
+            training: head.record.clone(),
+            scale: head.scales.pooled.clone(),
+            symbol_scale: named(&head.scales.symbols),
+        }
+    }
+
     /// What a head of this build says of itself apart from its numbers: name, found, wanted of the first that differs.
     pub(crate) fn mismatch(&self, weights_name: &str) -> Option<(&'static str, String, String)> {
         let differs =

@@ -30,7 +30,7 @@ pub use train::{SlippageReport, SlippageTrainConfig, judge_slippage, train_slipp
 pub const SLIPPAGE_QUANTILE: f64 = 0.9;
 
 /// What the increments add up to; heads of anything else are refused.
-pub(crate) const SLIPPAGE_TARGET: &str = "drift";
+const SLIPPAGE_TARGET: &str = "drift";
 
 /// From the decision to the fill: the next grid point.
 pub const SLIPPAGE_HORIZON_NS: u64 = 100_000_000;
