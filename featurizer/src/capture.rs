@@ -4,39 +4,24 @@
 //! (BOOLEAN), then `<name>_age_ms` (INT64). A value that is not valid is 0 and means nothing. The schema's hash stands in
 //! the file's key-value metadata under [`SCHEMA_KEY`]. Written by cold threads: this module allocates.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use parquet::basic::{Compression, ConvertedType, Repetition, Type as PhysicalType, ZstdLevel};
+use parquet::basic::{ConvertedType, Repetition, Type as PhysicalType};
 use parquet::column::writer::ColumnWriter;
 use parquet::data_type::ByteArray;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
-use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{Type, TypePtr};
 use types::{FEATURE_COUNT, FEATURES, FeatureSchema, FeatureVector, Symbol};
+
+pub use crate::parquet_file::CaptureError;
+use crate::parquet_file::{ParquetFile, column, unknown_column};
 
 /// Metadata key of the feature schema's hash, sixteen hexadecimal digits.
 pub const SCHEMA_KEY: &str = "portcullis.feature_schema";
 
 /// Rows held back until they are written together: about 30 MB.
 const ROWS_MAX: usize = 1 << 16;
-
-/// Why a capture could not be written.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot write capture {}: {source}", path.display())]
-pub struct CaptureError {
-    path: PathBuf,
-    source: ParquetError,
-}
-
-impl CaptureError {
-    pub(crate) fn new(path: &Path, source: ParquetError) -> Self {
-        Self { path: path.to_owned(), source }
-    }
-}
 
 /// Rows that wait for the next row group, column by column.
 #[derive(Debug, Default)]
@@ -50,22 +35,18 @@ struct Columns {
 
 /// Writes a capture to the path given; giving the file its final name is the caller's.
 pub struct FeatureWriter {
-    path: PathBuf,
-    file: SerializedFileWriter<File>,
+    file: ParquetFile,
     rows: Columns,
 }
 
 impl std::fmt::Debug for FeatureWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "FeatureWriter({})", self.path.display())
+        write!(f, "FeatureWriter({})", self.file.path().display())
     }
 }
 
 fn schema() -> Result<TypePtr, ParquetError> {
-    let column = |name: &str, physical, converted| {
-        let builder = Type::primitive_type_builder(name, physical).with_repetition(Repetition::REQUIRED);
-        builder.with_converted_type(converted).build().map(Arc::new)
-    };
+    let column = |name: &str, physical, converted| column(name, physical, Repetition::REQUIRED, converted);
     let mut fields = vec![
         column("ts_ns", PhysicalType::INT64, ConvertedType::NONE)?,
         column("symbol", PhysicalType::BYTE_ARRAY, ConvertedType::UTF8)?,
@@ -88,17 +69,9 @@ impl FeatureWriter {
     /// # Errors
     /// [`CaptureError`] when it cannot be created.
     pub fn create(path: &Path) -> Result<Self, CaptureError> {
-        let error = |source| CaptureError::new(path, source);
         let hash = format!("{:016x}", FeatureSchema::V1.hash);
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).map_err(error)?))
-            .set_created_by("portcullis".to_owned())
-            .set_key_value_metadata(Some(vec![KeyValue::new(SCHEMA_KEY.to_owned(), hash)]))
-            .build();
-        let file = File::create(path).map_err(|e| error(e.into()))?;
-        let file =
-            SerializedFileWriter::new(file, schema().map_err(error)?, Arc::new(properties)).map_err(error)?;
-        Ok(Self { path: path.to_owned(), file, rows: Columns::default() })
+        let file = ParquetFile::create(path, schema, (SCHEMA_KEY, hash))?;
+        Ok(Self { file, rows: Columns::default() })
     }
 
     /// Adds one row.
@@ -123,8 +96,7 @@ impl FeatureWriter {
     /// [`CaptureError`] when that fails; the file is then no capture.
     pub fn finish(mut self) -> Result<(), CaptureError> {
         self.write_group()?;
-        let path = self.path;
-        self.file.close().map(|_| ()).map_err(|source| CaptureError { path, source })
+        self.file.close()
     }
 
     fn write_group(&mut self) -> Result<(), CaptureError> {
@@ -132,30 +104,24 @@ impl FeatureWriter {
         if rows.ts_ns.is_empty() {
             return Ok(());
         }
-        rows.write(&mut self.file).map_err(|source| CaptureError { path: self.path.clone(), source })
+        self.file.write_group(|index, column| rows.write(index, column))
     }
 }
 
 impl Columns {
-    fn write(&self, file: &mut SerializedFileWriter<File>) -> Result<(), ParquetError> {
-        let mut group = file.next_row_group()?;
-        let mut index = 0_usize;
-        while let Some(mut column) = group.next_column()? {
-            let feature = index.saturating_sub(2) % FEATURE_COUNT;
-            match column.untyped() {
-                ColumnWriter::ByteArrayColumnWriter(w) => w.write_batch(&self.symbol, None, None)?,
-                ColumnWriter::DoubleColumnWriter(w) => w.write_batch(&self.values[feature], None, None)?,
-                ColumnWriter::BoolColumnWriter(w) => w.write_batch(&self.valid[feature], None, None)?,
-                ColumnWriter::Int64ColumnWriter(w) => {
-                    let values = if index == 0 { &self.ts_ns } else { &self.age_ms[feature] };
-                    w.write_batch(values, None, None)?
-                }
-                _ => return Err(ParquetError::General("a column the schema does not have".to_owned())),
-            };
-            column.close()?;
-            index += 1;
+    /// Writes the column `index` of the schema.
+    fn write(&self, index: usize, column: &mut ColumnWriter<'_>) -> Result<usize, ParquetError> {
+        let feature = index.saturating_sub(2) % FEATURE_COUNT;
+        match column {
+            ColumnWriter::ByteArrayColumnWriter(w) => w.write_batch(&self.symbol, None, None),
+            ColumnWriter::DoubleColumnWriter(w) => w.write_batch(&self.values[feature], None, None),
+            ColumnWriter::BoolColumnWriter(w) => w.write_batch(&self.valid[feature], None, None),
+            ColumnWriter::Int64ColumnWriter(w) => {
+                let values = if index == 0 { &self.ts_ns } else { &self.age_ms[feature] };
+                w.write_batch(values, None, None)
+            }
+            _ => Err(unknown_column()),
         }
-        group.close().map(|_| ())
     }
 }
 
@@ -164,6 +130,7 @@ mod tests {
     use super::*;
     use parquet::file::reader::{FileReader, SerializedFileReader};
     use parquet::record::RowAccessor;
+    use std::fs::File;
     use types::{FeatureId, UnixNanos};
 
     #[test]

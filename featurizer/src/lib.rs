@@ -25,6 +25,7 @@ mod levels;
 mod limits;
 mod order_table;
 mod pages;
+mod parquet_file;
 mod polled;
 mod prefetch;
 mod sinks;

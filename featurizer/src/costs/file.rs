@@ -5,23 +5,19 @@
 //! known), the number being that of the size. The sizes, as multiples of `touch_qty`, stand in the file's key-value
 //! metadata under [`COST_SIZES_KEY`].
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use parquet::basic::{Compression, ConvertedType, Repetition, Type as PhysicalType, ZstdLevel};
+use parquet::basic::{ConvertedType, Repetition, Type as PhysicalType};
 use parquet::column::writer::ColumnWriter;
 use parquet::data_type::ByteArray;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
-use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{Type, TypePtr};
 use types::Symbol;
 
 use super::ledger::CostRow;
 use super::walk::{COST_SIZE_COUNT, COST_SIZES_HALVES};
-use crate::capture::CaptureError;
+use crate::parquet_file::{CaptureError, ParquetFile, column, unknown_column};
 
 /// Metadata key of the sizes: multiples of the touch, smallest first, with commas between.
 pub const COST_SIZES_KEY: &str = "portcullis.cost_sizes";
@@ -37,23 +33,18 @@ const COSTS: usize = 4 * COST_SIZE_COUNT;
 
 /// Writes the file to the path given; giving it its final name is the caller's.
 pub struct CostWriter {
-    path: PathBuf,
-    file: SerializedFileWriter<File>,
+    file: ParquetFile,
     symbols: Vec<ByteArray>,
     rows: Vec<CostRow>,
 }
 
 impl std::fmt::Debug for CostWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "CostWriter({})", self.path.display())
+        write!(f, "CostWriter({})", self.file.path().display())
     }
 }
 
 fn schema() -> Result<TypePtr, ParquetError> {
-    let column = |name: &str, physical, repetition, converted| {
-        let builder = Type::primitive_type_builder(name, physical).with_repetition(repetition);
-        builder.with_converted_type(converted).build().map(Arc::new)
-    };
     let integer = |name| column(name, PhysicalType::INT64, Repetition::REQUIRED, ConvertedType::NONE);
     let mut fields = vec![
         integer("ts_ns")?,
@@ -83,16 +74,8 @@ impl CostWriter {
     /// # Errors
     /// [`CaptureError`] when it cannot be created.
     pub fn create(path: &Path) -> Result<Self, CaptureError> {
-        let error = |source| CaptureError::new(path, source);
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).map_err(error)?))
-            .set_created_by("portcullis".to_owned())
-            .set_key_value_metadata(Some(vec![KeyValue::new(COST_SIZES_KEY.to_owned(), sizes_text())]))
-            .build();
-        let file = File::create(path).map_err(|e| error(e.into()))?;
-        let file =
-            SerializedFileWriter::new(file, schema().map_err(error)?, Arc::new(properties)).map_err(error)?;
-        Ok(Self { path: path.to_owned(), file, symbols: Vec::new(), rows: Vec::new() })
+        let file = ParquetFile::create(path, schema, (COST_SIZES_KEY, sizes_text()))?;
+        Ok(Self { file, symbols: Vec::new(), rows: Vec::new() })
     }
 
     /// Adds one row.
@@ -111,16 +94,15 @@ impl CostWriter {
     /// [`CaptureError`] when that fails; the file is then no capture.
     pub fn finish(mut self) -> Result<(), CaptureError> {
         self.write_group()?;
-        let path = self.path;
-        self.file.close().map(|_| ()).map_err(|source| CaptureError::new(&path, source))
+        self.file.close()
     }
 
     fn write_group(&mut self) -> Result<(), CaptureError> {
         if self.rows.is_empty() {
             return Ok(());
         }
-        write_columns(&mut self.file, &self.symbols, &self.rows)
-            .map_err(|source| CaptureError::new(&self.path, source))?;
+        let (symbols, rows) = (&self.symbols, &self.rows);
+        self.file.write_group(|index, column| write_column(index, column, symbols, rows))?;
         self.symbols.clear();
         self.rows.clear();
         Ok(())
@@ -143,32 +125,27 @@ fn cost(row: &CostRow, index: usize) -> Option<f64> {
     costs.as_flattened()[index % (COSTS / 2)]
 }
 
-fn write_columns(
-    file: &mut SerializedFileWriter<File>,
+/// Writes the column `index` of the schema.
+fn write_column(
+    index: usize,
+    column: &mut ColumnWriter<'_>,
     symbols: &[ByteArray],
     rows: &[CostRow],
-) -> Result<(), ParquetError> {
-    let mut group = file.next_row_group()?;
-    let mut index = 0_usize;
-    while let Some(mut column) = group.next_column()? {
-        match column.untyped() {
-            ColumnWriter::ByteArrayColumnWriter(w) => w.write_batch(symbols, None, None)?,
-            ColumnWriter::Int64ColumnWriter(w) => {
-                let values: Vec<i64> = rows.iter().map(|row| integer(row, index)).collect();
-                w.write_batch(&values, None, None)?
-            }
-            ColumnWriter::DoubleColumnWriter(w) => {
-                let costs = || rows.iter().map(|row| cost(row, index - HEAD));
-                let levels: Vec<i16> = costs().map(|c| i16::from(c.is_some())).collect();
-                let values: Vec<f64> = costs().flatten().collect();
-                w.write_batch(&values, Some(&levels), None)?
-            }
-            _ => return Err(ParquetError::General("a column the schema does not have".to_owned())),
-        };
-        column.close()?;
-        index += 1;
+) -> Result<usize, ParquetError> {
+    match column {
+        ColumnWriter::ByteArrayColumnWriter(w) => w.write_batch(symbols, None, None),
+        ColumnWriter::Int64ColumnWriter(w) => {
+            let values: Vec<i64> = rows.iter().map(|row| integer(row, index)).collect();
+            w.write_batch(&values, None, None)
+        }
+        ColumnWriter::DoubleColumnWriter(w) => {
+            let costs = || rows.iter().map(|row| cost(row, index - HEAD));
+            let levels: Vec<i16> = costs().map(|c| i16::from(c.is_some())).collect();
+            let values: Vec<f64> = costs().flatten().collect();
+            w.write_batch(&values, Some(&levels), None)
+        }
+        _ => Err(unknown_column()),
     }
-    group.close().map(|_| ())
 }
 
 #[cfg(test)]
@@ -177,6 +154,7 @@ mod tests {
     use crate::costs::{Decision, NO_COSTS};
     use parquet::file::reader::{FileReader, SerializedFileReader};
     use parquet::record::Field;
+    use std::fs::File;
     use types::{InstrumentId, Px, UnixNanos};
 
     #[test]
