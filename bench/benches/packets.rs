@@ -20,13 +20,13 @@ use std::time::{Duration, Instant};
 use bench::day::{Day, DayConfig};
 use bench::line::Events;
 use bench::machine::{Fingerprint, load_average};
+use bench::paced::{MESSAGES, packetise};
 use bench::report::{Transcript, results_folder};
 use bench::rounds::{Row, interleave};
 use dpdk::{BURST_MAX, Burst, Eal, EalConfig, Mempool, MempoolConfig, Port, PortConfig, RxQueue, Vdev};
 use venue::PcapWriter;
 use wire::frame::parse_udp;
-use wire::framing::Frames;
-use wire::moldudp64::{Packet, PacketBuilder};
+use wire::moldudp64::Packet;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -40,8 +40,6 @@ const MEGABYTES: u32 = 256;
 const BUFFERS: u32 = 8_191;
 /// Packets in the capture: `infinite_rx` loads them all, so they must fit the pool.
 const CAPTURE_PACKETS: usize = 1_024;
-/// Messages in each of them, about 330 bytes of payload.
-const MESSAGES: usize = 10;
 /// How long a start may take before it counts as hung.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -142,19 +140,11 @@ fn write_capture(path: &Path) -> Outcome<()> {
     let config =
         DayConfig { symbols: 200, preload_orders: 2_000, segments: 1, segment: CAPTURE_PACKETS * MESSAGES };
     let day = Day::generate(&config);
-    let mut frames = Frames::new(day.segment(0));
+    let mut frames = Vec::with_capacity(CAPTURE_PACKETS);
+    packetise(day.segment(0), &mut 1, |frame, _| frames.push(frame.to_vec()));
     let mut file = PcapWriter::new(BufWriter::new(fs::File::create(path)?))?;
-    let udp = venue::Line::A.path();
-    for n in 0..CAPTURE_PACKETS as u64 {
-        let mut buf = [0; 1_472];
-        let mut packet = PacketBuilder::new(&mut buf, venue::SESSION, 1 + n * MESSAGES as u64)?;
-        for message in frames.by_ref().take(MESSAGES) {
-            assert!(packet.push(message?), "ten messages fit a datagram");
-        }
-        let len = packet.finish();
-        let mut frame = [0; 1_514];
-        let frame_len = udp.write(&mut frame, &buf[..len])?;
-        file.frame(1_572_445_800_000_000_000 + n * 1_000, &frame[..frame_len])?;
+    for (n, frame) in (0..).zip(&frames) {
+        file.frame(1_572_445_800_000_000_000 + n * 1_000, frame)?;
     }
     file.finish()?.flush()?;
     Ok(())

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bench::day::{Day, DayConfig};
+use bench::desk::LIMITS;
 use bench::line::MIDNIGHT;
 use bench::machine::Fingerprint;
 use bench::paced::{Paced, Recording, Timeline};
@@ -158,19 +159,8 @@ fn counter(counters: impl IntoIterator<Item = (&'static str, u64)>, name: &str) 
 }
 
 fn envelope() -> Envelope {
-    let base = RiskLimits {
-        max_qty: Qty(500),
-        max_notional_micros: 1_000_000_000_000,
-        collar_bps: 500,
-        passive_min_ticks: 2,
-        max_pos_long: 5_000,
-        max_pos_short: 5_000,
-        order_rate_per_s: 100,
-        order_burst: 20,
-        margin_bps: 10_000,
-    };
-    let floor = RiskLimits { max_qty: Qty(1), ..base };
-    Envelope::new(floor, base, base).expect("in order")
+    let floor = RiskLimits { max_qty: Qty(1), ..LIMITS };
+    Envelope::new(floor, LIMITS, LIMITS).expect("in order")
 }
 
 fn run(

@@ -22,7 +22,7 @@ const FIRST_ID: u64 = 1_000_000;
 const CENT: i64 = 10_000_000;
 
 /// Every limit is in force and none binds the orders of [`orders`].
-const LIMITS: RiskLimits = RiskLimits {
+pub const LIMITS: RiskLimits = RiskLimits {
     max_qty: Qty(5_000),
     max_notional_micros: 10_000_000_000_000,
     collar_bps: 500,

@@ -14,8 +14,8 @@ use wire::moldudp64::PacketBuilder;
 use crate::day::Day;
 use crate::line::MIDNIGHT;
 
-/// Messages of a packet.
-const MESSAGES: usize = 10;
+/// Messages of a packet: about 330 bytes of payload.
+pub const MESSAGES: usize = 10;
 
 /// When the first message of the day happens, ns since midnight ([`Day::retimed`]).
 const OPEN_NS: u64 = 34_200_000_000_000;
@@ -89,7 +89,10 @@ impl Recording {
 }
 
 /// Hands each packet of `messages` and the number of messages in it to `take`; gives how many messages there were.
-fn packetise(messages: &[u8], sequence: &mut u64, mut take: impl FnMut(&[u8], u64)) -> u64 {
+///
+/// # Panics
+/// On messages that are not whole.
+pub fn packetise(messages: &[u8], sequence: &mut u64, mut take: impl FnMut(&[u8], u64)) -> u64 {
     let path = Line::A.path();
     let mut frames = Frames::new(messages).map(|frame| frame.expect("whole messages")).peekable();
     let first = *sequence;
