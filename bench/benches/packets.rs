@@ -24,7 +24,7 @@ use bench::paced::{MESSAGES, packetise};
 use bench::report::{Transcript, results_folder};
 use bench::rounds::{Row, interleave};
 use dpdk::{BURST_MAX, Burst, Eal, EalConfig, Mempool, MempoolConfig, Port, PortConfig, RxQueue, Vdev};
-use venue::PcapWriter;
+use simulator::PcapWriter;
 use wire::frame::parse_udp;
 use wire::moldudp64::Packet;
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use venue::traffic::{TrafficConfig, generate};
+use simulator::traffic::{TrafficConfig, generate};
 use wire::framing::Frames;
 
 /// Bytes of a length prefix.

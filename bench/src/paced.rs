@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use dataplane::source::{BURST_MAX, Layer, Packet, PacketSource, SourceError, SourceStatus};
+use simulator::Line;
 use stage::Clock;
 use types::{Nanos, UnixNanos};
-use venue::Line;
 use wire::frame::LinkType;
 use wire::framing::Frames;
 use wire::moldudp64::PacketBuilder;
@@ -99,7 +99,7 @@ pub fn packetise(messages: &[u8], sequence: &mut u64, mut take: impl FnMut(&[u8]
     while frames.peek().is_some() {
         let mut payload = [0; 1_472];
         let mut packet =
-            PacketBuilder::new(&mut payload, venue::SESSION, *sequence).expect("room for a header");
+            PacketBuilder::new(&mut payload, simulator::SESSION, *sequence).expect("room for a header");
         let mut count = 0;
         for message in frames.by_ref().take(MESSAGES) {
             assert!(packet.push(message), "ten messages fit a datagram");

@@ -42,8 +42,8 @@ pub(crate) fn run(args: &cli::Demo) -> Result<()> {
     let mut out = OutputDir::create(&args.out)?;
     let plan = demo_plan(&args.out)?;
     let model = crate::replay::load_model(args.model.as_deref())?;
-    let options = venue::Options { seed: args.seed, ..venue::Options::default() };
-    let simulation = venue::Scenario::build(SCENARIO, &options)?;
+    let options = simulator::Options { seed: args.seed, ..simulator::Options::default() };
+    let simulation = simulator::Scenario::build(SCENARIO, &options)?;
     eprintln!("simulating {SCENARIO}, seed {}: agents trading, no script of prices", simulation.seed());
     let written = simulation.write(&args.out)?;
     let focus = simulation.profiles().next().context("a scenario has instruments")?;

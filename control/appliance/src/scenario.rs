@@ -2,7 +2,7 @@
 
 use crate::cli;
 use anyhow::{Context, Result};
-use venue::Options;
+use simulator::Options;
 
 pub(crate) fn run(args: &cli::Scenario) -> Result<()> {
     let (Some(name), Some(out)) = (&args.name, &args.out) else {
@@ -10,7 +10,7 @@ pub(crate) fn run(args: &cli::Scenario) -> Result<()> {
         return Ok(());
     };
     let options = Options { seed: args.seed, minutes: args.minutes, instruments: args.instruments };
-    let simulation = venue::Scenario::build(name, &options)?;
+    let simulation = simulator::Scenario::build(name, &options)?;
     eprintln!("simulating {name}, seed {} ...", simulation.seed());
     let written = simulation.write(out).with_context(|| format!("scenario {name}"))?;
     for path in [&written.pcap, &written.orders, &written.truth, &written.manifest] {
@@ -27,7 +27,7 @@ fn list() {
         "seconds",
         "what happens",
     ]);
-    for info in venue::scenarios() {
+    for info in simulator::scenarios() {
         table.add_row([info.name, &info.length_s.to_string(), info.description]);
     }
     println!("{table}");

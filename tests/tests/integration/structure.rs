@@ -67,7 +67,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("gate", &["types"]),
     ("dpdk-sys", &[]),
     ("dpdk", &["dpdk-sys", "types"]),
-    ("venue", &["types", "wire"]),
+    ("simulator", &["types", "wire"]),
     ("dataplane", &["types", "wire", "stage", "dpdk"]),
     ("featurizer", &["types", "stage"]),
     ("gpu-fit", &["types"]),

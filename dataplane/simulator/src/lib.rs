@@ -1,4 +1,4 @@
-//! A simulated venue that speaks the wire protocols: order-level markets in which agents trade with each other, the
+//! A market simulator that speaks the wire protocols: order-level markets in which agents trade with each other, the
 //! scenarios played on them, the feed that publishes them as TotalView-ITCH 5.0 over MoldUDP64 on two lines, a
 //! generator of benchmark traffic, and faults for packet sequences.
 //!
@@ -27,7 +27,7 @@ mod scenario;
 mod simulation;
 pub mod traffic;
 
-pub use error::{Result, VenueError};
+pub use error::{Result, SimulatorError};
 pub use feed::{Line, Loss, Packet, SESSION};
 pub use files::Written;
 pub use firm::{FirmOrder, PlantedOrder, Strategy};

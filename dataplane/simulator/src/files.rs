@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use types::Px;
 
-use crate::error::{Result, VenueError};
+use crate::error::{Result, SimulatorError};
 use crate::feed::{Line, Loss, Packet, SESSION};
 use crate::firm::FirmOrder;
 use crate::market::{Intervention, Truth, TruthKind};
@@ -41,7 +41,7 @@ impl Simulation {
     /// final name only when all four are complete; after an error none of them is left behind half written.
     ///
     /// # Errors
-    /// [`VenueError::Io`] with the file that could not be written.
+    /// [`SimulatorError::Io`] with the file that could not be written.
     pub fn write(&self, dir: &Path) -> Result<Written> {
         fs::create_dir_all(dir).map_err(|e| io_error(dir, "create the folder", e))?;
         let mut files = Files::create(dir, self)?;
@@ -50,8 +50,8 @@ impl Simulation {
     }
 }
 
-fn io_error(path: &Path, action: &'static str, source: io::Error) -> VenueError {
-    VenueError::Io { path: path.to_owned(), action, source }
+fn io_error(path: &Path, action: &'static str, source: io::Error) -> SimulatorError {
+    SimulatorError::Io { path: path.to_owned(), action, source }
 }
 
 /// A file that is removed again unless it is kept.
@@ -164,7 +164,7 @@ impl Files {
 }
 
 impl Listener for Files {
-    type Error = VenueError;
+    type Error = SimulatorError;
 
     fn packet(&mut self, packet: &Packet) -> Result<()> {
         self.packets += 1;

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::fs;
 
-use types::{Px, Side};
-use venue::{
-    FirmOrder, Line, Listener, MIDNIGHT_UNIX_NS, Options, Packet, Scenario, Simulation, Strategy, Truth,
-    TruthKind, VenueError, scenarios,
+use simulator::{
+    FirmOrder, Line, Listener, MIDNIGHT_UNIX_NS, Options, Packet, Scenario, Simulation, SimulatorError,
+    Strategy, Truth, TruthKind, scenarios,
 };
+use types::{Px, Side};
 use wire::itch50::{self, Msg};
 use wire::moldudp64::{self, PacketKind};
 
@@ -212,7 +212,7 @@ impl Listener for Tape {
             return Ok(());
         }
         let mold = moldudp64::Packet::parse(&packet.payload).expect("a MoldUDP64 packet");
-        assert_eq!(mold.session(), venue::SESSION);
+        assert_eq!(mold.session(), simulator::SESSION);
         assert!(mold.sequence() >= self.next, "no packet is old");
         self.missing += mold.sequence() - self.next;
         self.next = mold.next_sequence();
@@ -509,7 +509,7 @@ fn the_files_are_the_scenario_and_the_same_each_time() {
 /// Frames of a capture and the time of the last, every frame read down to its MoldUDP64 header.
 fn read_pcap(bytes: &[u8]) -> (u64, u64) {
     let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
-    assert_eq!(word(0), venue::MAGIC_NANOSECONDS);
+    assert_eq!(word(0), simulator::MAGIC_NANOSECONDS);
     let (mut at, mut packets, mut last) = (24, 0, 0);
     while at < bytes.len() {
         let (ts, len) = (u64::from(word(at)) * SECOND + u64::from(word(at + 4)), word(at + 8) as usize);
@@ -569,7 +569,7 @@ fn a_folder_that_cannot_be_made_is_named() {
     let file = dir.path().join("taken");
     fs::write(&file, b"a file").expect("a file");
     let error = build("calm", &Options { minutes: Some(1), ..Options::default() }).write(&file.join("out"));
-    let Err(VenueError::Io { path, .. }) = error else { panic!("an I/O error, found {error:?}") };
+    let Err(SimulatorError::Io { path, .. }) = error else { panic!("an I/O error, found {error:?}") };
     assert!(path.starts_with(&file));
 }
 

@@ -1,12 +1,12 @@
 //! Plays a scenario and prints one instrument second by second, with the features a model will see computed the slow
 //! way: the tool to tune the agents with.
 //!
-//! `cargo run --release -p venue --example inspect -- flash-crash [SYMBOL] [SEED] [MINUTES]`
+//! `cargo run --release -p simulator --example inspect -- flash-crash [SYMBOL] [SEED] [MINUTES]`
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use venue::{FirmOrder, Listener, MIDNIGHT_UNIX_NS, Options, Packet, Scenario, Truth, TruthKind};
+use simulator::{FirmOrder, Listener, MIDNIGHT_UNIX_NS, Options, Packet, Scenario, Truth, TruthKind};
 use wire::itch50::{self, Msg};
 use wire::moldudp64;
 
@@ -165,7 +165,7 @@ impl Listener for Watcher {
     type Error = Infallible;
 
     fn packet(&mut self, packet: &Packet) -> Result<(), Infallible> {
-        if packet.line == venue::Line::A {
+        if packet.line == simulator::Line::A {
             let mold = moldudp64::Packet::parse(&packet.payload).expect("the feed's own packet");
             for message in mold.messages() {
                 self.apply(message.expect("the feed's own message"));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// Why a scenario could not be built or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum VenueError {
+pub enum SimulatorError {
     /// There is no scenario of that name.
     #[error("no scenario {found:?}; wanted one of {wanted}")]
     UnknownScenario {
@@ -49,4 +49,4 @@ pub enum VenueError {
 }
 
 /// The result of everything here.
-pub type Result<T> = std::result::Result<T, VenueError>;
+pub type Result<T> = std::result::Result<T, SimulatorError>;

@@ -1,6 +1,6 @@
 //! The scenarios: which markets, when, and what befalls them.
 
-use crate::error::{Result, VenueError};
+use crate::error::{Result, SimulatorError};
 use crate::feed::Loss;
 use crate::firm::{FirmPlan, PlantedOrder, Strategy};
 use crate::market::{Cast, Cue, Intervention, Profile, SECOND, SellerPlan};
@@ -105,11 +105,11 @@ impl Scenario {
     /// Prepares the scenario called `name`; nothing is simulated yet.
     ///
     /// # Errors
-    /// [`VenueError::UnknownScenario`], or an option that is out of bounds or fixed by the story.
+    /// [`SimulatorError::UnknownScenario`], or an option that is out of bounds or fixed by the story.
     pub fn build(name: &str, options: &Options) -> Result<Simulation> {
         let index = INFOS.iter().position(|info| info.name == name).ok_or_else(|| {
             let names: Vec<_> = INFOS.iter().map(|info| info.name).collect();
-            VenueError::UnknownScenario { found: name.to_owned(), wanted: names.join(", ") }
+            SimulatorError::UnknownScenario { found: name.to_owned(), wanted: names.join(", ") }
         })?;
         ALL[index].prepare(&INFOS[index], options)
     }
@@ -171,7 +171,7 @@ const fn clock(hour: u64, minute: u64, second: u64) -> u64 {
 fn fixed(info: &ScenarioInfo, option: &'static str, asked: Option<u64>, value: u64) -> Result<u64> {
     match asked {
         None => Ok(value),
-        Some(_) => Err(VenueError::OptionFixed { scenario: info.name, option }),
+        Some(_) => Err(SimulatorError::OptionFixed { scenario: info.name, option }),
     }
 }
 
@@ -184,7 +184,7 @@ fn chosen(
 ) -> Result<u64> {
     let found = asked.unwrap_or(value);
     if found == 0 || found > max {
-        return Err(VenueError::OptionOutOfRange { scenario: info.name, option, found, min: 1, max });
+        return Err(SimulatorError::OptionOutOfRange { scenario: info.name, option, found, min: 1, max });
     }
     Ok(found)
 }
