@@ -1,11 +1,11 @@
-//! The shape of the workspace is a tested fact: which crate may see which, and where `unsafe` may stand.
+//! Which crate sees which, what reaches whom through other people's crates, and what stands at the top level.
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use tests::repository;
 
-fn metadata() -> Metadata {
+pub(crate) fn metadata() -> Metadata {
     metadata_with(&["--all-features"])
 }
 
@@ -59,33 +59,53 @@ fn reachable(metadata: &Metadata, from: &str) -> BTreeSet<String> {
     seen
 }
 
-/// What each crate may see of ours. A new edge is a decision: write it into ARCHITECTURE.md, then here.
-const ALLOWED: &[(&str, &[&str])] = &[
-    ("types", &[]),
-    ("wire", &["types"]),
-    ("stage", &["types"]),
-    ("gate", &["types"]),
-    ("dpdk-sys", &[]),
-    ("dpdk", &["dpdk-sys", "types"]),
-    ("simulator", &["types", "wire"]),
-    ("dataplane", &["types", "wire", "stage", "dpdk"]),
-    ("featurizer", &["types", "stage"]),
-    ("gpu-fit", &["types"]),
-    ("gpu-cuda", &["types", "gpu-fit"]),
-    ("gpu", &["types", "gate", "stage", "gpu-cuda", "gpu-fit"]),
-    ("control", &["types", "gate"]),
+/// What each crate sees of ours, and beyond that in its tests, benches and examples alone. A new edge is a decision: write it
+/// into ARCHITECTURE.md, then here.
+const EDGES: &[(&str, &[&str], &[&str])] = &[
+    ("types", &[], &[]),
+    ("wire", &["types"], &[]),
+    ("stage", &["types"], &[]),
+    ("gate", &["types"], &[]),
+    ("dpdk-sys", &[], &[]),
+    ("dpdk", &["dpdk-sys", "types"], &[]),
+    ("simulator", &["types", "wire"], &[]),
+    ("dataplane", &["dpdk", "stage", "types", "wire"], &[]),
+    ("featurizer", &["stage", "types"], &[]),
+    ("gpu-fit", &["types"], &[]),
+    ("gpu-cuda", &["gpu-fit", "types"], &[]),
+    ("gpu", &["gate", "gpu-cuda", "gpu-fit", "stage", "types"], &[]),
+    ("control", &["gate", "types"], &[]),
+    (
+        "appliance",
+        &["control", "dataplane", "dpdk", "featurizer", "gate", "gpu", "simulator", "stage", "types", "wire"],
+        &[],
+    ),
+    (
+        "bench",
+        &["dataplane", "dpdk", "featurizer", "gate", "simulator", "stage", "types", "wire"],
+        &["gpu", "gpu-cuda"],
+    ),
+    ("tests", &[], &["dataplane", "featurizer", "gate", "gpu", "simulator", "stage", "types", "wire"]),
 ];
 
 #[test]
-fn crates_see_only_what_the_architecture_allows() {
+fn crates_see_exactly_what_the_architecture_says() {
     let metadata = metadata();
-    let edges = edges(&metadata);
-    let ours: BTreeSet<&String> = edges.keys().collect();
-    for (name, allowed) in ALLOWED {
-        let seen = edges.get(*name).unwrap_or_else(|| panic!("no package {name}"));
-        for dependency in seen.iter().filter(|d| ours.contains(d)) {
-            assert!(allowed.contains(&dependency.as_str()), "{name} must not depend on {dependency}");
-        }
+    let packages = metadata.workspace_packages();
+    let ours: BTreeSet<&str> = packages.iter().map(|p| p.name.as_str()).collect();
+    let listed: BTreeSet<&str> = EDGES.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(ours, listed, "the crates of the workspace");
+    for package in &packages {
+        let of_kind = |kind: &dyn Fn(DependencyKind) -> bool| -> BTreeSet<&str> {
+            let kept = package.dependencies.iter().filter(|d| kind(d.kind));
+            kept.map(|d| d.name.as_str()).filter(|name| ours.contains(name)).collect()
+        };
+        let ships = of_kind(&|kind| kind != DependencyKind::Development);
+        let tests = &of_kind(&|kind| kind == DependencyKind::Development) - &ships;
+        let (name, expected, expected_of_tests) =
+            EDGES.iter().find(|(name, ..)| *name == package.name.as_str()).expect("compared above");
+        assert_eq!(ships, expected.iter().copied().collect(), "what {name} sees");
+        assert_eq!(tests, expected_of_tests.iter().copied().collect(), "what the tests of {name} see");
     }
 }
 
@@ -126,79 +146,6 @@ fn no_build_links_cuda_unless_asked_to() {
         for cuda in ["cudarc", "candle-kernels"] {
             assert!(!seen.contains(cuda), "{} reaches {cuda}", package.name);
         }
-    }
-}
-
-/// Crates that may hold `unsafe` in the files named here, and in how many places it is let in: the scorer's vector
-/// instructions; the opening of the CUDA scorer's library, and that library itself.
-const EXCEPTIONS: &[(&str, &str, usize, &[&str])] = &[
-    ("gpu", "gpu/src", 1, &["fused/lanes.rs"]),
-    (
-        "gpu-cuda",
-        "gpu/cuda/src",
-        3,
-        &[
-            // Types of C functions alone.
-            "abi.rs",
-            "loader.rs",
-            "trainer.rs",
-            "device/mod.rs",
-            "device/memory.rs",
-            "device/driver.rs",
-            "device/timing.rs",
-            "device/candle_path.rs",
-            "device/train.rs",
-            "device/fused_op.rs",
-        ],
-    ),
-];
-
-#[test]
-fn unsafe_is_forbidden_outside_the_named_crates() {
-    for package in metadata().workspace_packages() {
-        if ["dpdk-sys", "dpdk"].contains(&package.name.as_str()) {
-            continue;
-        }
-        // `forbid` cannot be lifted for one module, so the crate with an exception denies.
-        let excepted = EXCEPTIONS.iter().any(|(name, ..)| *name == package.name.as_str());
-        let lint = if excepted { "deny" } else { "forbid" };
-        for target in package.targets.iter().filter(|t| t.is_lib() || t.is_bin()) {
-            let source = std::fs::read_to_string(&target.src_path).expect("the target's root file");
-            assert!(
-                source.contains(&format!("#![{lint}(unsafe_code)]")),
-                "{} does not {lint} unsafe code",
-                target.src_path
-            );
-        }
-    }
-}
-
-/// Every Rust file under `folder`.
-fn rust_files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
-    let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
-    let mut found: Vec<_> =
-        files.into_iter().filter(|path| path.extension().is_some_and(|e| e == "rs")).collect();
-    found.extend(folders.iter().flat_map(|folder| rust_files(folder)));
-    found
-}
-
-#[test]
-fn the_named_files_hold_unsafe_and_no_others() {
-    for (_, folder, places, files) in EXCEPTIONS {
-        let (folder, mut attributes) = (repository().join(folder), 0);
-        for path in rust_files(&folder) {
-            let source = std::fs::read_to_string(&path).expect("a source file");
-            let code: Vec<&str> =
-                source.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
-            let holds = |word: &str| code.iter().filter(|line| line.contains(word)).count();
-            attributes += holds("allow(unsafe_code") + holds("expect(unsafe_code");
-            let words = code.iter().flat_map(|line| line.split(|c: char| !(c.is_alphanumeric() || c == '_')));
-            let is_unsafe = words.into_iter().any(|word| word == "unsafe");
-            let named = files.iter().any(|file| path == folder.join(file));
-            assert_eq!(is_unsafe, named, "unsafe in {}", path.display());
-        }
-        assert_eq!(attributes, *places, "attributes that let unsafe code in, {}", folder.display());
     }
 }
 

@@ -1,0 +1,142 @@
+//! Nothing is public that nothing needs: each public item is named by code that ships, outside its definition, what passes
+//! it on and the headers of its implementations. (What is not public the compiler watches over.) A name that several items
+//! share counts for all of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::pending::{self, only_pending};
+use super::source::{SourceFile, code_of, rust_files, words};
+
+/// Packages that never run in production: for theirs, any code but their own tests counts as a caller.
+const TOOLS: &[&str] = &["bench", "tests", "dataplane/simulator"];
+
+/// Public items that need no caller in the code, each with the reason.
+const NEED_NONE: &[(&str, &str)] = &[];
+
+/// Words that introduce an item, each followed by its name.
+const ITEMS: &[&str] = &["fn", "struct", "enum", "trait", "const", "static", "type", "union"];
+
+/// Names of the public items of a file that ships.
+fn public_items(code: &str) -> BTreeSet<&str> {
+    let all: Vec<(usize, &str)> = words(code).collect();
+    let mut found = BTreeSet::new();
+    for (at, (offset, _)) in all.iter().enumerate().filter(|(_, (_, word))| *word == "pub") {
+        // `pub(crate)` is not public.
+        let restricted = code[offset + 3..].trim_start().starts_with('(');
+        // Before the item may stand `const`, `unsafe`, `extern` or `async`.
+        let rest = all[at + 1..].iter().take(5).map(|(_, word)| *word).collect::<Vec<_>>();
+        let keyword = rest.iter().position(|word| ITEMS.contains(word));
+        let Some(mut keyword) = keyword.filter(|_| !restricted) else { continue };
+        if rest[..keyword].iter().any(|word| !["unsafe", "extern", "async"].contains(word)) {
+            continue;
+        }
+        if rest[keyword] == "const" && ["fn", "unsafe", "extern"].contains(&rest[keyword + 1]) {
+            keyword = rest.iter().position(|word| *word == "fn").expect("a const function");
+        }
+        found.insert(rest[keyword + 1]);
+    }
+    found
+}
+
+/// The names that `file` uses: not where it defines an item, passes one on or says what it implements.
+fn uses<'a>(file: &'a SourceFile, code: &'a str) -> BTreeSet<&'a str> {
+    let mut found: BTreeSet<&str> = literal_uses(file).collect();
+    let all: Vec<(usize, &str)> = words(code).collect();
+    let mut at = 0;
+    while at < all.len() {
+        let (offset, word) = all[at];
+        let until = |end: char| offset + code[offset..].find(end).unwrap_or(code.len() - offset);
+        let skip_to = match word {
+            _ if ITEMS.contains(&word) => {
+                Some(all.get(at + 1).map_or(code.len(), |(next, name)| next + name.len()))
+            }
+            "use" if at > 0 && is_public(code, all[at - 1], offset) => Some(until(';')),
+            "impl" if is_header(code, offset) => Some(until('{')),
+            _ => None,
+        };
+        if let Some(end) = skip_to {
+            // `const fn` defines one item.
+            let is_const_fn = word == "const" && all.get(at + 1).is_some_and(|(_, next)| *next == "fn");
+            at += 1;
+            while !is_const_fn && at < all.len() && all[at].0 < end {
+                at += 1;
+            }
+        } else {
+            found.insert(word);
+            at += 1;
+        }
+    }
+    found
+}
+
+/// Whether the word before the one at `offset` makes it public.
+fn is_public(code: &str, (before, word): (usize, &str), offset: usize) -> bool {
+    word == "pub" || code[before..offset].contains(')')
+}
+
+/// Whether `impl` at `offset` begins a block, rather than a type (`-> impl Iterator`).
+fn is_header(code: &str, offset: usize) -> bool {
+    let before = code[..offset].trim_end();
+    before.is_empty() || before.ends_with(['}', ';', ']', '{']) || before.ends_with("unsafe")
+}
+
+/// Names in literals: those that formatting captures, and those in attributes (`#[serde(default = "name")]`).
+fn literal_uses(file: &SourceFile) -> impl Iterator<Item = &str> {
+    let captured =
+        file.text.split('{').skip(1).filter_map(|rest| words(rest).next().filter(|(at, _)| *at == 0));
+    let attributes = file.text.lines().map(str::trim_start).filter(|line| line.starts_with("#["));
+    captured.chain(attributes.flat_map(words)).map(|(_, word)| word)
+}
+
+/// Public items without a caller, as the file and the name.
+fn without_callers(files: &[SourceFile]) -> BTreeSet<String> {
+    let mut used_by_what_ships: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut used_at_all: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for file in files {
+        let package = file.package();
+        let own_tests = file.within_package().starts_with("tests/") && package != "tests";
+        if file.ships() && !["bench", "tests"].contains(&package) {
+            let used = uses(file, &file.production);
+            used_by_what_ships.entry(package).or_default().extend(used);
+        }
+        let code = if file.within_package().starts_with("src/") { &file.production } else { &file.code };
+        let counted = if own_tests { BTreeSet::new() } else { uses(file, code) };
+        used_at_all.entry(package).or_default().extend(counted);
+    }
+    let mut found = BTreeSet::new();
+    for file in files.iter().filter(|file| file.ships()) {
+        let used = if TOOLS.contains(&file.package()) { &used_at_all } else { &used_by_what_ships };
+        for name in public_items(&file.production) {
+            if !used.values().any(|names| names.contains(name)) {
+                found.insert(format!("{} {name}", file.path));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_public_item_has_a_caller_that_ships() {
+    let mut found = without_callers(&rust_files());
+    for (item, reason) in NEED_NONE {
+        assert!(found.remove(*item), "{item} has a caller or is gone, so it needs no excuse ({reason})");
+    }
+    only_pending("public items without a caller that ships", &found, pending::WITHOUT_CALLERS);
+}
+
+#[test]
+fn definitions_reexports_and_headers_are_no_use() {
+    let text = "pub use a::Passed; use b::Used; pub struct Alone; impl Alone { pub const fn called(&self) -> impl Fn() { captured!(\"{inside:?}\") } }\n\
+                pub fn lonely() { called(); }\n#[serde(default = \"by_attribute\")]\npub(crate) fn hidden() {} pub unsafe extern fn c() {} pub const MAX: u8 = 1; pub mod m {}";
+    let file = SourceFile::of_test("x/src/a.rs", text);
+    let code = code_of(text);
+    let items: Vec<&str> = public_items(&code).into_iter().collect();
+    assert_eq!(items, ["Alone", "MAX", "c", "called", "lonely"]);
+    let used = uses(&file, &code);
+    for name in ["Used", "called", "inside", "by_attribute"] {
+        assert!(used.contains(name), "{name} is used");
+    }
+    for name in ["Passed", "Alone", "lonely", "hidden", "c", "MAX"] {
+        assert!(!used.contains(name), "{name} is not used");
+    }
+}

@@ -1,0 +1,12 @@
+//! The shape of the workspace is a tested fact, and so are the rules that keep it readable.
+
+mod callers;
+mod citations;
+mod crates;
+mod documented;
+mod modules;
+mod pending;
+mod sizes;
+mod source;
+mod stages;
+mod unsafe_code;
