@@ -2,7 +2,8 @@
 //!
 //! A module is a file. It sees another when it names something that is defined there: in a `use`, or by a path in its code;
 //! a name that a module only passes on (`pub use`) counts for the file that defines it. A file that declares modules sees
-//! what it names of them; what it only passes on of its own modules is no sight. Tests may see everything.
+//! what it names of them; what it only passes on of its own modules is no sight. Tests may see everything. Beside the files,
+//! whole modules count: what one with all beneath it sees of another that stands beside it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -313,6 +314,25 @@ impl Target {
     }
 }
 
+impl Target {
+    /// What whole modules see of those declared beside them: each by the number of its own file.
+    fn sights_of_whole_modules(&self) -> Vec<BTreeSet<usize>> {
+        let module_of = |file: usize| self.files[file].1.scopes.first().expect("a file's own module");
+        let mut whole = vec![BTreeSet::new(); self.files.len()];
+        for (from, seen) in self.sights().into_iter().enumerate() {
+            for to in seen {
+                let (a, b) = (module_of(from), module_of(to));
+                let shared = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+                // One stands above the other: no neighbours.
+                if shared < a.len() && shared < b.len() {
+                    whole[self.holder[&a[..=shared]]].insert(self.holder[&b[..=shared]]);
+                }
+            }
+        }
+        whole
+    }
+}
+
 /// The members of all circles among `sights`: whoever reaches itself.
 fn in_circles(sights: &[BTreeSet<usize>]) -> Vec<usize> {
     let reaches_itself = |start: usize| {
@@ -343,17 +363,15 @@ fn the_modules_of_a_crate_see_each_other_without_circles() {
     let mut found = BTreeSet::new();
     for root in files.iter().filter(|file| is_root(file)) {
         let target = Target::read(&root.path, &sources);
-        let sights = target.sights();
-        let members = in_circles(&sights);
-        for member in &members {
-            let seen: Vec<&str> = sights[*member]
-                .iter()
-                .filter(|s| members.contains(s))
-                .map(|s| target.files[*s].0.as_str())
-                .collect();
-            println!("{} sees {}", target.files[*member].0, seen.join(", "));
+        for sights in [target.sights(), target.sights_of_whole_modules()] {
+            let members = in_circles(&sights);
+            for member in &members {
+                let among = sights[*member].iter().filter(|seen| members.contains(seen));
+                let seen: Vec<&str> = among.map(|seen| target.files[*seen].0.as_str()).collect();
+                println!("{} sees {}", target.files[*member].0, seen.join(", "));
+            }
+            found.extend(members.iter().map(|member| target.files[*member].0.clone()));
         }
-        found.extend(members.iter().map(|member| target.files[*member].0.clone()));
     }
     only_pending("files in a circle of modules (the output says who sees whom)", &found, pending::CIRCLES);
 }
@@ -399,6 +417,13 @@ fn circles_are_found_through_imports_paths_and_what_is_passed_on() {
         .map(|(a, b)| (a.to_owned(), b.iter().map(ToString::to_string).collect()))
         .collect();
     assert_eq!(sights, expected);
+
+    // c sees a file of d; d as a whole sees no neighbour.
+    let whole = target.sights_of_whole_modules();
+    let of =
+        |file: &str| whole[target.files.iter().position(|(path, _)| path == file).expect("a file")].iter();
+    assert_eq!(of("src/c.rs").map(named).collect::<Vec<_>>(), ["d/mod"]);
+    assert_eq!(of("src/d/mod.rs").count(), 0);
 
     let sights = |edges: &[(usize, usize)]| -> Vec<BTreeSet<usize>> {
         (0..5).map(|n| edges.iter().filter(|(from, _)| *from == n).map(|(_, to)| *to).collect()).collect()

@@ -34,7 +34,7 @@ pub(crate) const LONG_FILES: &[&str] = &[
     "gpu/src/train.rs",
 ];
 
-/// Files in a circle of modules.
+/// Files in a circle, and modules (by their own file) that are in one as a whole.
 pub(crate) const CIRCLES: &[&str] = &[
     "control/appliance/src/book_stage.rs",
     "control/appliance/src/desk.rs",
@@ -42,6 +42,7 @@ pub(crate) const CIRCLES: &[&str] = &[
     "control/appliance/src/replay.rs",
     "control/appliance/src/run/boot.rs",
     "control/appliance/src/run/feed.rs",
+    "control/appliance/src/run/mod.rs",
     "control/appliance/src/tables.rs",
     "control/src/controller/change.rs",
     "control/src/controller/mod.rs",
@@ -54,7 +55,9 @@ pub(crate) const CIRCLES: &[&str] = &[
     "dataplane/gate/src/gate.rs",
     "dataplane/gate/src/inputs.rs",
     "dataplane/gate/src/surface.rs",
+    "dataplane/simulator/src/firm.rs",
     "dataplane/simulator/src/market/core.rs",
+    "dataplane/simulator/src/market/mod.rs",
     "dataplane/simulator/src/market/signals.rs",
     "dataplane/simulator/src/scenario.rs",
     "dataplane/simulator/src/simulation.rs",
@@ -79,11 +82,13 @@ pub(crate) const CIRCLES: &[&str] = &[
     "gpu/src/slippage/evaluate.rs",
     "gpu/src/slippage/fit.rs",
     "gpu/src/slippage/head.rs",
+    "gpu/src/slippage/mod.rs",
     "gpu/src/slippage/train.rs",
     "gpu/src/surface/dataset.rs",
     "gpu/src/surface/evaluate.rs",
     "gpu/src/surface/fit.rs",
     "gpu/src/surface/head.rs",
+    "gpu/src/surface/mod.rs",
     "gpu/src/surface/train.rs",
     "gpu/src/train.rs",
 ];
