@@ -8,7 +8,7 @@ use wire::frame::UdpPath;
 use wire::itch50::{self, event, state};
 use wire::moldudp64::{END_OF_SESSION, Header, PacketBuilder};
 
-use crate::market::{MarketEvent, Profile, SECOND, Stamped};
+use crate::market::{MarketEvent, Profile, SECOND, Stamped, nanos};
 use crate::random::Dice;
 
 /// One of the two lines that carry the same packets.
@@ -344,7 +344,7 @@ impl Feed {
         };
         let stalled = self.dice.chance(0.002);
         let delay = self.dice.lognormal(base, 0.35) + if stalled { self.dice.range(2e-5, 4e-4) } else { 0.0 };
-        let arrives = self.midnight_unix_ns + ts + crate::market::wait(delay);
+        let arrives = self.midnight_unix_ns + ts + nanos(delay);
         let ready = &mut self.line_ready[line.index()];
         *ready = arrives.max(*ready + 300);
         *ready

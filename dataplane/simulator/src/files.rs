@@ -9,8 +9,7 @@ use types::Px;
 
 use crate::error::{Result, SimulatorError};
 use crate::feed::{Line, Loss, Packet, SESSION};
-use crate::firm::FirmOrder;
-use crate::market::{Intervention, Truth, TruthKind};
+use crate::market::{FirmOrder, Intervention, Truth, TruthKind};
 use crate::pcap::PcapWriter;
 use crate::simulation::{Listener, MIDNIGHT_UNIX_NS, Simulation};
 

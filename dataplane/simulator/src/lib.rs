@@ -19,7 +19,6 @@ mod error;
 pub mod fault;
 mod feed;
 mod files;
-mod firm;
 mod market;
 mod pcap;
 mod random;
@@ -30,8 +29,10 @@ pub mod traffic;
 pub use error::{Result, SimulatorError};
 pub use feed::{Line, Loss, Packet, SESSION};
 pub use files::Written;
-pub use firm::{FirmOrder, PlantedOrder, Strategy};
-pub use market::{Cue, Intervention, MarketEvent, Profile, SellerPlan, Stamped, Truth, TruthKind};
+pub use market::{
+    Cue, FirmOrder, Intervention, MarketEvent, PlantedOrder, Profile, SellerPlan, Stamped, Strategy, Truth,
+    TruthKind,
+};
 pub use pcap::{MAGIC_NANOSECONDS, PcapWriter};
 pub use scenario::{Options, Scenario, ScenarioInfo, scenarios};
 pub use simulation::{Listener, MIDNIGHT_UNIX_NS, Simulation};

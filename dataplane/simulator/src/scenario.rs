@@ -2,8 +2,7 @@
 
 use crate::error::{Result, SimulatorError};
 use crate::feed::Loss;
-use crate::firm::{FirmPlan, PlantedOrder, Strategy};
-use crate::market::{Cast, Cue, Intervention, Profile, SECOND, SellerPlan};
+use crate::market::{Cast, Cue, FirmPlan, Intervention, PlantedOrder, Profile, SECOND, SellerPlan, Strategy};
 use crate::simulation::{Setup, Simulation};
 
 use types::Side;
@@ -137,12 +136,14 @@ impl Scenario {
         };
         let minutes = match self {
             Self::Calm => chosen(info, "--minutes", options.minutes, info.length_s / 60, MINUTES_MAX)?,
-            _ => fixed(info, "--minutes", options.minutes, 0)?,
+            Self::FlashCrash | Self::Open | Self::NewsBurst | Self::ThinBook | Self::FeedGap => {
+                fixed(info, "--minutes", options.minutes, 0)?
+            }
         };
         let length = if minutes > 0 { minutes * 60 } else { info.length_s };
         let count = usize::try_from(instruments).expect("at most 64");
         let mut setup = Setup {
-            info,
+            name: info.name,
             seed: options.seed.unwrap_or(seed),
             start_ns: start,
             end_ns: start + length * SECOND,

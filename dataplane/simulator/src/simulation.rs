@@ -4,9 +4,7 @@
 use wire::itch50::event;
 
 use crate::feed::{Feed, Loss, Packet};
-use crate::firm::FirmOrder;
-use crate::market::{Cast, Market, Profile, SECOND, Slice, Truth};
-use crate::scenario::ScenarioInfo;
+use crate::market::{Cast, FirmOrder, Market, Profile, SECOND, Slice, Truth};
 
 /// Midnight, New York, of the simulated day: Wednesday 6 May 2026, sixteen years after the flash crash.
 pub const MIDNIGHT_UNIX_NS: u64 = 1_778_040_000 * SECOND;
@@ -17,7 +15,8 @@ const LEAD_IN: u64 = 2 * SECOND;
 /// A scenario's cast and stage.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
-    pub(crate) info: &'static ScenarioInfo,
+    /// The scenario's name.
+    pub(crate) name: &'static str,
     pub(crate) seed: u64,
     pub(crate) start_ns: u64,
     pub(crate) end_ns: u64,
@@ -66,7 +65,7 @@ impl Simulation {
     /// The scenario's name.
     #[must_use]
     pub const fn name(&self) -> &'static str {
-        self.setup.info.name
+        self.setup.name
     }
 
     /// The seed it will be played with.

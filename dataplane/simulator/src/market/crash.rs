@@ -3,7 +3,8 @@
 
 use types::Side;
 
-use super::core::{Core, SECOND, Wake, nanos, seconds};
+use super::core::{Core, Wake};
+use super::time::{SECOND, nanos, seconds};
 use crate::book::{Fill, Owner};
 
 /// The seller's instructions.

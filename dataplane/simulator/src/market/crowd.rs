@@ -2,8 +2,9 @@
 
 use types::Side;
 
-use super::core::{Core, Wake, nanos};
+use super::core::{Core, Wake};
 use super::makers::lots;
+use super::time::nanos;
 use crate::book::Owner;
 use crate::random::pow;
 

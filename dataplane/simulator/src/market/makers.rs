@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use types::Side;
 
-use super::core::{Core, SECOND, Wake, nanos, seconds};
+use super::core::{Core, Wake};
+use super::time::{SECOND, nanos, seconds};
 use crate::book::{Fill, Owner};
 use crate::random::exp;
 

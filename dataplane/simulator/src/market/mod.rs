@@ -5,21 +5,26 @@ mod core;
 mod crash;
 mod crowd;
 mod event;
+mod firm;
 mod makers;
 mod profile;
 mod signals;
+mod time;
 
 use types::Side;
 
-pub(crate) use self::core::{Core, SECOND, Wake, nanos as wait};
+use self::core::{Core, Wake};
 pub use self::crash::SellerPlan;
 use self::crash::{Seller, ValueBuyer};
 use self::crowd::{Momentum, Noise, ParentWorker, Takers};
 pub use self::event::{MarketEvent, Stamped};
+pub(crate) use self::firm::FirmPlan;
+use self::firm::FirmTrader;
+pub use self::firm::{FirmOrder, PlantedOrder, Strategy};
 use self::makers::{FIRST_LOOK, Maker};
 pub use self::profile::Profile;
+pub(crate) use self::time::{SECOND, nanos};
 use crate::book::{Fill, Owner};
-use crate::firm::{FirmOrder, FirmPlan, FirmTrader};
 
 /// How often truth is sampled.
 const SAMPLE_NS: u64 = SECOND / 4;

@@ -2,8 +2,8 @@
 
 use types::Side;
 
-use super::core::{SECOND, seconds};
 use super::profile::Profile;
+use super::time::{SECOND, seconds};
 use crate::random::{Dice, exp};
 
 /// Step of the value and activity processes.

@@ -4,7 +4,8 @@
 
 use types::Side;
 
-use crate::market::{Core, Wake, wait};
+use super::core::{Core, Wake};
+use super::time::nanos;
 use crate::random::Dice;
 
 /// One order of the firm, as `orders.csv` has it.
@@ -111,7 +112,7 @@ impl FirmTrader {
         let mut dice = Dice::new(seed, 0x2_0000 + u64::from(core.instrument));
         if plan.orders_per_min > 0.0 {
             let pause = dice.exponential(60.0 / plan.orders_per_min);
-            core.wake_at(plan.from_ns + wait(pause), Wake::Firm);
+            core.wake_at(plan.from_ns + nanos(pause), Wake::Firm);
         }
         if let Some((from, _)) = plan.bids {
             core.wake_at(from, Wake::FirmQuote);
@@ -125,7 +126,7 @@ impl FirmTrader {
     /// An ordinary order; schedules the next.
     pub(crate) fn trade(&mut self, core: &mut Core) -> Option<FirmOrder> {
         let pause = self.dice.exponential(60.0 / self.plan.orders_per_min);
-        core.wake_in(wait(pause), Wake::Firm);
+        core.wake_in(nanos(pause), Wake::Firm);
         #[expect(clippy::cast_possible_truncation, reason = "four strategies")]
         let strategy = Strategy::ALL[self.dice.below(Strategy::ALL.len() as u32) as usize];
         // The firm is no investor: the more it holds, the likelier the next order brings it back.
@@ -150,8 +151,8 @@ impl FirmTrader {
     pub(crate) fn quote(&mut self, core: &mut Core) -> Option<FirmOrder> {
         let (_, until) = self.plan.bids?;
         let pause = self.dice.range(1.2, 2.8);
-        if core.now + wait(pause) < until {
-            core.wake_in(wait(pause), Wake::FirmQuote);
+        if core.now + nanos(pause) < until {
+            core.wake_in(nanos(pause), Wake::FirmQuote);
         }
         let px = core.book.best_bid()? - i64::from(self.dice.chance(0.3));
         Some(self.order(core, Strategy::MarketMaker, Side::Bid, Some(px), false))
