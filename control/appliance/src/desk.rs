@@ -10,9 +10,9 @@ use crate::orders::OrderRow;
 use anyhow::{Context, Result};
 use control::config::{LimitPlan, Plan};
 use gate::{
-    AccountId, Breaker, BreakerCause, BreakerState, BreakerTable, BreakerWriter, ClassId, Effective, Gate,
-    GateConfig, GateTables, LimitTable, LimitWriter, OrderEvent, OrderIntent, OrderType, Permission,
-    RefTable, RefWriter, Scope, SizeSurface, StaticTable, StaticTerms, StaticWriter, StrategyConfig,
+    AccountId, Breaker, BreakerCause, BreakerKey, BreakerState, BreakerTable, BreakerWriter, ClassId,
+    Effective, Gate, GateConfig, GateTables, LimitTable, LimitWriter, OrderEvent, OrderIntent, OrderType,
+    Permission, RefTable, RefWriter, SizeSurface, StaticTable, StaticTerms, StaticWriter, StrategyConfig,
     StrategyId, SurfaceTable, SurfaceWriter, Terms, TimeInForce, TopOfBook, Verdict,
 };
 use stage::HopHistogram;
@@ -358,7 +358,7 @@ impl Desk {
         }
         if note.trip {
             let breaker = Breaker { state: BreakerState::Tripped, cause: BreakerCause::Model, episode: 1 };
-            self.breakers.set(Scope::Instrument(note.instrument), breaker)?;
+            self.breakers.set(BreakerKey::Instrument(note.instrument), breaker)?;
         }
         Ok(())
     }

@@ -53,12 +53,14 @@ fn instrument(symbol: SymbolName) -> Option<InstrumentId> {
     Some(InstrumentId(u32::try_from(index).unwrap()))
 }
 
-fn gate_scope(scope: &Scope) -> Option<gate::Scope> {
+fn gate_scope(scope: &Scope) -> Option<gate::BreakerKey> {
     match scope {
-        Scope::Firm => Some(gate::Scope::Firm),
-        Scope::Account(name) => (name.as_str() == "ACME").then_some(gate::Scope::Account(AccountId(0))),
-        Scope::Strategy(name) => (name.as_str() == "mm1").then_some(gate::Scope::Strategy(StrategyId(0))),
-        Scope::Instrument(symbol) => instrument(*symbol).map(gate::Scope::Instrument),
+        Scope::Firm => Some(gate::BreakerKey::Firm),
+        Scope::Account(name) => (name.as_str() == "ACME").then_some(gate::BreakerKey::Account(AccountId(0))),
+        Scope::Strategy(name) => {
+            (name.as_str() == "mm1").then_some(gate::BreakerKey::Strategy(StrategyId(0)))
+        }
+        Scope::Instrument(symbol) => instrument(*symbol).map(gate::BreakerKey::Instrument),
     }
 }
 

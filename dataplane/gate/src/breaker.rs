@@ -56,9 +56,9 @@ pub enum BreakerCause {
     Watchdog = 5,
 }
 
-/// What a breaker covers.
+/// Which breaker, by dense number. (An officer names one by `control`'s `Scope`, in names.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Scope {
+pub enum BreakerKey {
     /// Everything.
     Firm,
     /// One account.
@@ -69,7 +69,7 @@ pub enum Scope {
     Instrument(InstrumentId),
 }
 
-impl core::fmt::Display for Scope {
+impl core::fmt::Display for BreakerKey {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Firm => f.write_str("firm"),
@@ -166,17 +166,17 @@ impl BreakerTable {
     }
 }
 
-/// A scope the table does not have.
+/// A breaker the table does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownScope(pub Scope);
+pub struct UnknownBreaker(pub BreakerKey);
 
-impl core::fmt::Display for UnknownScope {
+impl core::fmt::Display for UnknownBreaker {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "no breaker for {}", self.0)
     }
 }
 
-impl core::error::Error for UnknownScope {}
+impl core::error::Error for UnknownBreaker {}
 
 /// Control's end of the breakers. There is one.
 pub struct BreakerWriter {
@@ -193,9 +193,9 @@ impl BreakerWriter {
     /// Sets one breaker; orders checked from the next one on see it. Wait-free.
     ///
     /// # Errors
-    /// [`UnknownScope`].
-    pub fn set(&mut self, scope: Scope, breaker: Breaker) -> Result<(), UnknownScope> {
-        let word = self.words.word(scope).ok_or(UnknownScope(scope))?;
+    /// [`UnknownBreaker`].
+    pub fn set(&mut self, key: BreakerKey, breaker: Breaker) -> Result<(), UnknownBreaker> {
+        let word = self.words.word(key).ok_or(UnknownBreaker(key))?;
         word.store(breaker.pack().0, Ordering::Release);
         Ok(())
     }
@@ -247,19 +247,19 @@ impl OrderBreakers {
 }
 
 impl BreakerReader {
-    fn word(&self, scope: Scope) -> Option<&AtomicU32> {
-        match scope {
-            Scope::Firm => Some(&self.firm.0),
-            Scope::Account(id) => self.accounts.get(usize::from(id.0)),
-            Scope::Strategy(id) => self.strategies.get(usize::from(id.0)),
-            Scope::Instrument(id) => self.instruments.get(id.index()),
+    fn word(&self, key: BreakerKey) -> Option<&AtomicU32> {
+        match key {
+            BreakerKey::Firm => Some(&self.firm.0),
+            BreakerKey::Account(id) => self.accounts.get(usize::from(id.0)),
+            BreakerKey::Strategy(id) => self.strategies.get(usize::from(id.0)),
+            BreakerKey::Instrument(id) => self.instruments.get(id.index()),
         }
     }
 
     /// One breaker; `None` when it was never set, is unreadable, or the scope is unknown.
     #[must_use]
-    pub fn get(&self, scope: Scope) -> Option<Breaker> {
-        HaltWord(self.word(scope)?.load(Ordering::Acquire)).unpack()
+    pub fn get(&self, key: BreakerKey) -> Option<Breaker> {
+        HaltWord(self.word(key)?.load(Ordering::Acquire)).unpack()
     }
 
     /// The four words of one order; a scope that does not exist reads as unreadable.
@@ -306,7 +306,7 @@ mod tests {
     #[test]
     fn a_breaker_that_was_never_set_is_unreadable_and_closed() {
         let (_writer, reader) = BreakerTable::create(1, 1, 2).unwrap();
-        assert_eq!(reader.get(Scope::Firm), None);
+        assert_eq!(reader.get(BreakerKey::Firm), None);
         let words = reader.of_order(AccountId(0), StrategyId(0), InstrumentId(1));
         assert!(words.firm.closed_bits() != 0 && words.firm.state().is_none());
     }
@@ -315,10 +315,10 @@ mod tests {
     fn each_scope_is_set_and_read_alone() {
         let (mut writer, reader) = BreakerTable::create(2, 2, 2).unwrap();
         let scopes = [
-            Scope::Firm,
-            Scope::Account(AccountId(1)),
-            Scope::Strategy(StrategyId(1)),
-            Scope::Instrument(InstrumentId(1)),
+            BreakerKey::Firm,
+            BreakerKey::Account(AccountId(1)),
+            BreakerKey::Strategy(StrategyId(1)),
+            BreakerKey::Instrument(InstrumentId(1)),
         ];
         for tripped in scopes {
             for scope in scopes {
@@ -337,18 +337,18 @@ mod tests {
     fn opening_what_was_never_set_leaves_a_restored_trip_alone() {
         let (mut writer, reader) = BreakerTable::create(1, 1, 3).unwrap();
         let latch = Breaker { state: BreakerState::Tripped, cause: BreakerCause::Latch, episode: 3 };
-        writer.set(Scope::Instrument(InstrumentId(1)), latch).unwrap();
+        writer.set(BreakerKey::Instrument(InstrumentId(1)), latch).unwrap();
         writer.set_unset(OPEN);
-        assert_eq!(reader.get(Scope::Instrument(InstrumentId(1))), Some(latch));
-        assert_eq!(reader.get(Scope::Instrument(InstrumentId(2))), Some(OPEN));
-        assert_eq!(reader.get(Scope::Firm), Some(OPEN));
+        assert_eq!(reader.get(BreakerKey::Instrument(InstrumentId(1))), Some(latch));
+        assert_eq!(reader.get(BreakerKey::Instrument(InstrumentId(2))), Some(OPEN));
+        assert_eq!(reader.get(BreakerKey::Firm), Some(OPEN));
     }
 
     #[test]
     fn scopes_that_do_not_exist_are_named() {
         let (mut writer, reader) = BreakerTable::create(1, 1, 1).unwrap();
-        let scope = Scope::Account(AccountId(1));
-        assert_eq!(writer.set(scope, OPEN), Err(UnknownScope(scope)));
+        let scope = BreakerKey::Account(AccountId(1));
+        assert_eq!(writer.set(scope, OPEN), Err(UnknownBreaker(scope)));
         assert_eq!(reader.get(scope), None);
         let words = reader.of_order(AccountId(1), StrategyId(0), InstrumentId(0));
         assert_eq!(words.account.state(), None);

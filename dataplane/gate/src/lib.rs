@@ -127,7 +127,8 @@ mod tests;
 mod verdict;
 
 pub use breaker::{
-    Breaker, BreakerCause, BreakerReader, BreakerState, BreakerTable, BreakerWriter, Scope, UnknownScope,
+    Breaker, BreakerCause, BreakerKey, BreakerReader, BreakerState, BreakerTable, BreakerWriter,
+    UnknownBreaker,
 };
 pub use config::{GateConfig, GateError, GateTables, StrategyConfig};
 pub use exposure::Exposure;

@@ -179,13 +179,13 @@ impl LiveBackend {
         number(&mut lock(&self.directory).accounts, name, AccountId, "account")
     }
 
-    fn scope(&self, scope: &Scope) -> Result<gate::Scope, BackendError> {
+    fn scope(&self, scope: &Scope) -> Result<gate::BreakerKey, BackendError> {
         Ok(match scope {
-            Scope::Firm => gate::Scope::Firm,
-            Scope::Account(name) => gate::Scope::Account(self.account(name)?),
-            Scope::Strategy(name) => gate::Scope::Strategy(self.strategy(name)?),
+            Scope::Firm => gate::BreakerKey::Firm,
+            Scope::Account(name) => gate::BreakerKey::Account(self.account(name)?),
+            Scope::Strategy(name) => gate::BreakerKey::Strategy(self.strategy(name)?),
             Scope::Instrument(symbol) => {
-                gate::Scope::Instrument(self.instrument(*symbol).ok_or_else(|| Self::unknown(*symbol))?)
+                gate::BreakerKey::Instrument(self.instrument(*symbol).ok_or_else(|| Self::unknown(*symbol))?)
             }
         })
     }

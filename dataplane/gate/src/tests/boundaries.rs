@@ -149,9 +149,12 @@ fn a_reducing_order_passes_no_price_size_or_value_check() {
 
 #[test]
 fn reduce_only_lets_out_what_can_only_reduce_in_every_scope() {
-    for scope in
-        [Scope::Firm, Scope::Account(ACCOUNT), Scope::Strategy(STRATEGY), Scope::Instrument(INSTRUMENT)]
-    {
+    for scope in [
+        BreakerKey::Firm,
+        BreakerKey::Account(ACCOUNT),
+        BreakerKey::Strategy(STRATEGY),
+        BreakerKey::Instrument(INSTRUMENT),
+    ] {
         let mut rig = roomy(ROOMY);
         rig.set(scope, BreakerState::ReduceOnly);
         rig.hold(150);

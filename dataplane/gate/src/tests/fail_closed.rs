@@ -227,12 +227,12 @@ fn an_unknown_scope_is_named_and_the_firms_halt_still_comes_first() {
     rig.refuses(&lost, R::UnknownInstrument);
     let all: std::vec::Vec<_> = rig.gate.explain(&lost, NOW).breaches().map(|b| b.reason).collect();
     assert_eq!(all, [R::UnknownInstrument, R::UnknownStrategy]);
-    rig.set(Scope::Firm, BreakerState::Tripped);
+    rig.set(BreakerKey::Firm, BreakerState::Tripped);
     rig.refuses(&lost, R::HaltedFirm);
     let fresh = Rig::bare(&CONFIG, true);
     assert_eq!(fresh.check(&lost).reason, Some(R::HaltUnreadable));
     // A strategy of another instrument's row is not reached by an index that falls inside the table.
-    rig.set(Scope::Firm, BreakerState::Open);
+    rig.set(BreakerKey::Firm, BreakerState::Open);
     rig.refuses(
         &OrderIntent { strategy: StrategyId(2), instrument: InstrumentId(0), ..order(1) },
         R::UnknownStrategy,
@@ -243,8 +243,12 @@ fn an_unknown_scope_is_named_and_the_firms_halt_still_comes_first() {
 fn each_scope_can_be_unreadable_and_halts_alone() {
     for unset in 0..4 {
         let mut rig = Rig::bare(&CONFIG, true);
-        let scopes =
-            [Scope::Firm, Scope::Account(ACCOUNT), Scope::Strategy(STRATEGY), Scope::Instrument(INSTRUMENT)];
+        let scopes = [
+            BreakerKey::Firm,
+            BreakerKey::Account(ACCOUNT),
+            BreakerKey::Strategy(STRATEGY),
+            BreakerKey::Instrument(INSTRUMENT),
+        ];
         for (i, scope) in scopes.into_iter().enumerate() {
             if i != unset {
                 rig.set(scope, BreakerState::Open);

@@ -10,10 +10,10 @@ mod surface;
 use types::{BookState, InstrumentId, Nanos, Px, Qty, Side, Tier, TradingStatus, UnixNanos};
 
 use crate::{
-    AccountId, Breaker, BreakerCause, BreakerState, BreakerTable, BreakerWriter, ClassId, Decision, Envelope,
-    FixedScore, Gate, GateConfig, GateTables, LimitCause, LimitTable, LimitWriter, OrderIntent, OrderType,
-    Permission, RefTable, RefWriter, RejectReason, RiskLimits, Scope, StaticTable, StaticTerms, StaticWriter,
-    StrategyConfig, StrategyId, Terms, TimeInForce, TopOfBook, Verdict,
+    AccountId, Breaker, BreakerCause, BreakerKey, BreakerState, BreakerTable, BreakerWriter, ClassId,
+    Decision, Envelope, FixedScore, Gate, GateConfig, GateTables, LimitCause, LimitTable, LimitWriter,
+    OrderIntent, OrderType, Permission, RefTable, RefWriter, RejectReason, RiskLimits, StaticTable,
+    StaticTerms, StaticWriter, StrategyConfig, StrategyId, Terms, TimeInForce, TopOfBook, Verdict,
 };
 
 pub(crate) const NOW: UnixNanos = UnixNanos(1_700_000_000_000_000_000);
@@ -213,7 +213,7 @@ impl Rig {
         self.references.publish(INSTRUMENT, top).expect("a row");
     }
 
-    pub(crate) fn set(&mut self, scope: Scope, state: BreakerState) {
+    pub(crate) fn set(&mut self, scope: BreakerKey, state: BreakerState) {
         self.breakers.set(scope, breaker(state)).expect("a scope");
     }
 

@@ -192,8 +192,12 @@ impl World {
 
     fn set_breakers(&self, rig: &mut Rig) {
         let (mut writer, reader) = BreakerTable::create(2, 2, INSTRUMENTS).unwrap();
-        let scopes =
-            [Scope::Firm, Scope::Account(ACCOUNT), Scope::Strategy(STRATEGY), Scope::Instrument(INSTRUMENT)];
+        let scopes = [
+            BreakerKey::Firm,
+            BreakerKey::Account(ACCOUNT),
+            BreakerKey::Strategy(STRATEGY),
+            BreakerKey::Instrument(INSTRUMENT),
+        ];
         for (scope, state) in scopes.into_iter().zip(self.breakers) {
             if let Some(state) = state {
                 writer.set(scope, breaker(state)).unwrap();

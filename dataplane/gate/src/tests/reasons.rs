@@ -9,12 +9,12 @@ fn scenario(reason: R) -> (Rig, OrderIntent) {
     let (mut rig, mut order) = (Rig::new(), order(1));
     match reason {
         R::HaltUnreadable => rig = bare_breakers(),
-        R::HaltedFirm => rig.set(Scope::Firm, BreakerState::Tripped),
-        R::HaltedAccount => rig.set(Scope::Account(ACCOUNT), BreakerState::Tripped),
-        R::HaltedStrategy => rig.set(Scope::Strategy(STRATEGY), BreakerState::Tripped),
-        R::HaltedInstrument => rig.set(Scope::Instrument(INSTRUMENT), BreakerState::Tripped),
+        R::HaltedFirm => rig.set(BreakerKey::Firm, BreakerState::Tripped),
+        R::HaltedAccount => rig.set(BreakerKey::Account(ACCOUNT), BreakerState::Tripped),
+        R::HaltedStrategy => rig.set(BreakerKey::Strategy(STRATEGY), BreakerState::Tripped),
+        R::HaltedInstrument => rig.set(BreakerKey::Instrument(INSTRUMENT), BreakerState::Tripped),
         R::TierCritical => rig.publish_live(&LIVE, Tier::Critical, NOW),
-        R::ReduceOnly => rig.set(Scope::Firm, BreakerState::ReduceOnly),
+        R::ReduceOnly => rig.set(BreakerKey::Firm, BreakerState::ReduceOnly),
         R::ClockBad => rig.gate.clock = NOW.plus(Nanos(1)),
         R::UnknownInstrument => order.instrument = InstrumentId(3),
         R::UnknownStrategy => order.strategy = StrategyId(2),
@@ -158,7 +158,7 @@ fn the_numbers_of_every_verdict_are_those_an_officer_would_look_up() {
 #[test]
 fn the_first_breach_in_the_order_of_the_codes_decides_and_explain_lists_them_all() {
     let mut rig = Rig::new();
-    rig.set(Scope::Firm, BreakerState::Tripped);
+    rig.set(BreakerKey::Firm, BreakerState::Tripped);
     rig.publish_top(&TopOfBook { status: TradingStatus::Closed, ..top() });
     let bad = OrderIntent { cl_ord_id: 0, qty: Qty(700), px: px("90.005"), ..order(1) };
     rig.refuses(&bad, R::HaltedFirm);

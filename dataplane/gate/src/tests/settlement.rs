@@ -200,7 +200,7 @@ fn reduce_only_holds_for_replacements() {
     rig.hold(100);
     rig.take(&OrderIntent { qty: Qty(60), ..sell(1) });
     rig.take(&OrderIntent { qty: Qty(10), ..order(2) });
-    rig.set(Scope::Instrument(INSTRUMENT), BreakerState::ReduceOnly);
+    rig.set(BreakerKey::Instrument(INSTRUMENT), BreakerState::ReduceOnly);
     let reason = |rig: &mut Rig, of, order: &OrderIntent| rig.gate.replace(of, order, NOW).0.reason;
     assert_eq!(reason(&mut rig, 1, &OrderIntent { qty: Qty(101), ..sell(3) }), Some(R::ReduceOnly));
     assert_eq!(reason(&mut rig, 2, &OrderIntent { qty: Qty(5), ..order(3) }), Some(R::ReduceOnly));
@@ -468,7 +468,7 @@ proptest! {
     ) {
         let mut rig = sequence_rig(1_000);
         rig.hold(start);
-        rig.set(Scope::Firm, BreakerState::ReduceOnly);
+        rig.set(BreakerKey::Firm, BreakerState::ReduceOnly);
         let mut taken = Vec::new();
         for (id, (side, qty)) in (1..).zip(asks) {
             let ask = OrderIntent { qty: Qty(qty), ..if side == Side::Bid { order(id) } else { sell(id) } };
