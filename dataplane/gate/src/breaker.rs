@@ -239,6 +239,13 @@ pub(crate) struct OrderBreakers {
 }
 
 impl OrderBreakers {
+    /// Non-zero unless all four are open.
+    #[inline(always)]
+    pub(crate) const fn closed_bits(&self) -> u32 {
+        let Self { firm, account, strategy, instrument } = self;
+        firm.closed_bits() | account.closed_bits() | strategy.closed_bits() | instrument.closed_bits()
+    }
+
     /// The firm's breaker, every other scope open: for an order whose other scopes do not exist.
     pub(crate) const fn firm_alone(firm: HaltWord) -> Self {
         let open = HaltWord(BreakerState::Open as u32);

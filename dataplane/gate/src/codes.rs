@@ -2,7 +2,7 @@
 
 use alloc::{format, string::String};
 
-use crate::reason::{RejectReason, Unit};
+use crate::{check::Unit, checks::RejectReason};
 
 /// A Markdown page of every reject code, in the order in which the gate decides. `CODES.md` beside this crate is its
 /// committed copy, and a test keeps them equal.

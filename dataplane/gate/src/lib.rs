@@ -27,8 +27,8 @@
 //!    other: a size limit makes an exit take several orders, a position limit would make it impossible. Under
 //!    reduce-only an order passes if no fills of the side's working orders and its own can turn the position.
 //!
-//! **Where to start reading.** `assess` holds the list of checks, `inputs` what they judge by, `gate` and `settle` what
-//! happens around them, [`slot`] how threads share a record, [`RejectReason`] what can be said.
+//! **Where to start reading.** `checks` holds the checks, a row and a file each, `case` what they judge by, `assess` how
+//! they are run, `decide` and `settle` what happens around them, [`slot`] how threads share a record.
 //!
 //! ```
 //! use gate::*;
@@ -101,22 +101,28 @@ extern crate std;
 mod assess;
 mod breaches;
 mod breaker;
+mod case;
+mod check;
+mod checks;
 pub mod codes;
 mod config;
+mod decide;
+mod decision;
 mod divide;
 mod exposure;
 mod gate;
+mod gather;
 mod ids;
-mod inputs;
 mod intent;
+mod judged;
+mod lease;
 mod limits;
-mod numbers;
 mod orders;
 mod overlay;
 mod rate;
-mod reason;
 mod record;
 mod reference;
+mod score;
 mod settle;
 pub mod slot;
 mod surface;
@@ -130,19 +136,23 @@ pub use breaker::{
     Breaker, BreakerCause, BreakerKey, BreakerReader, BreakerState, BreakerTable, BreakerWriter,
     UnknownBreaker,
 };
+pub use check::Unit;
+pub use checks::{REASON_COUNT, RejectReason};
 pub use config::{GateConfig, GateError, GateTables, StrategyConfig};
+pub use decision::{Decision, Flags, LimitsSource};
 pub use exposure::Exposure;
 pub use gate::{Gate, OpenOrder, Reservation, UnknownPosition};
 pub use ids::{AccountId, ClassId, StrategyId};
 pub use intent::{OrderEvent, OrderIntent, OrderType, TimeInForce};
+pub use lease::Lease;
 pub use limits::{
     Effective, Envelope, EnvelopeError, LimitSet, OutOfBounds, PARAMETER_COUNT, Parameter, RATE_MAX,
     RiskLimits,
 };
 pub use overlay::{Overlay, OverlayError, Ratio, TierOverlay, effective_limits};
-pub use reason::{REASON_COUNT, RejectReason, Unit};
-pub use record::{FixedScore, Lease, LimitCause, LimitRecord, Permission, StaticRecord, StaticTerms, Terms};
+pub use record::{LimitCause, LimitRecord, Permission, StaticRecord, StaticTerms, Terms};
 pub use reference::{PX_MAX, RefReader, RefTable, RefWriter, TopOfBook, UnknownInstrument};
+pub use score::FixedScore;
 pub use settle::Settlement;
 pub use slot::SlotFault;
 pub use surface::{
@@ -152,4 +162,4 @@ pub use table::{
     LimitReader, LimitTable, LimitWriter, ROWS_MAX, ReadFault, StaticReader, StaticTable, StaticWriter,
     TableSizeError, UnknownRow,
 };
-pub use verdict::{Breach, Decision, Explanation, Flags, LimitsSource, Verdict};
+pub use verdict::{Breach, Explanation, Verdict};

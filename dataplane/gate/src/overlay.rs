@@ -104,7 +104,7 @@ pub struct Overlay {
 }
 
 impl Overlay {
-    /// The table of DESIGN.md, section 5: Elevated halves the order size; High takes it to a tenth, halves positions
+    /// Elevated halves the order size; High takes it to a tenth, halves positions
     /// and the aggressive collar, triples the passive distance and raises the margin by half. "Max order" is the order's
     /// quantity; its value limit stays, since at any price the smaller quantity has the smaller value.
     pub const DEFAULT: Self = {
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_overlay_is_the_design_table_rounded_to_the_tight_side() {
+    fn the_default_overlay_is_its_documented_table_rounded_to_the_tight_side() {
         let at = |tier| *effective_limits(&wide(), tier, &Overlay::DEFAULT).limits();
         assert_eq!(at(Tier::Normal), BASE);
         assert_eq!(at(Tier::Elevated), RiskLimits { max_qty: Qty(250), ..BASE });

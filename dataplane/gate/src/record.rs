@@ -24,7 +24,7 @@
 
 use types::{Nanos, Qty, Tier, UnixNanos};
 
-use crate::{limits::RiskLimits, rate};
+use crate::{lease::Lease, limits::RiskLimits, rate, score::FixedScore};
 
 /// Words of a dynamic record.
 pub(crate) const DYNAMIC_WORDS: usize = 7;
@@ -32,45 +32,6 @@ pub(crate) const DYNAMIC_WORDS: usize = 7;
 pub(crate) const STATIC_WORDS: usize = 12;
 
 const LOW_48: u64 = (1 << 48) - 1;
-
-/// A calibrated score in millionths, 0 to 1,000,000. There is no NaN of this type.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(transparent)]
-pub struct FixedScore(u32);
-
-impl FixedScore {
-    /// The score 1.
-    pub const MAX: Self = Self(1_000_000);
-    /// The score 0.
-    pub const ZERO: Self = Self(0);
-
-    /// A score in millionths; `None` above one million.
-    #[must_use]
-    pub const fn from_micros(micros: u32) -> Option<Self> {
-        if micros <= Self::MAX.0 { Some(Self(micros)) } else { None }
-    }
-
-    /// The score, rounded to the nearest millionth; `None` for NaN and for anything outside 0 to 1, which no
-    /// calibration yields: a model that says so is broken and must not be believed.
-    #[must_use]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1,000,000.5")]
-    pub const fn from_f64(score: f64) -> Option<Self> {
-        if score >= 0.0 && score <= 1.0 { Some(Self((score * 1e6 + 0.5) as u32)) } else { None }
-    }
-
-    /// In millionths.
-    #[must_use]
-    pub const fn micros(self) -> u32 {
-        self.0
-    }
-}
-
-impl core::fmt::Display for FixedScore {
-    /// Six decimals, as in `scores.csv`.
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{}.{:06}", self.0 / 1_000_000, self.0 % 1_000_000)
-    }
-}
 
 /// Why a limit was published. Append-only: the audit log stores the number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -128,46 +89,6 @@ impl LimitCause {
             Self::Revoke => "revoke",
             Self::Slippage => "slippage",
         }
-    }
-}
-
-/// For how long a published limit holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Lease {
-    /// From when.
-    pub granted: UnixNanos,
-    /// For how long, in whole milliseconds; [`Lease::SPAN_MAX`] at most.
-    pub span: Nanos,
-}
-
-impl Lease {
-    /// Longest lease: what 16 bits of milliseconds hold, 65.5 s. A lease is a heartbeat; limits that should hold for
-    /// longer without a word from their publisher are static ones.
-    pub const SPAN_MAX: Nanos = Nanos(u16::MAX as u64 * 1_000_000);
-    /// How far the publisher's clock may run ahead of the reader's before a record counts as one from the future.
-    pub const SKEW_MAX: Nanos = Nanos::MILLI;
-
-    /// A lease that a slot can hold: cut to whole milliseconds and to [`Lease::SPAN_MAX`], towards the shorter.
-    #[must_use]
-    pub const fn new(granted: UnixNanos, span: Nanos) -> Self {
-        let ns = if span.0 > Self::SPAN_MAX.0 { Self::SPAN_MAX.0 } else { span.0 };
-        Self { granted, span: Nanos(ns - ns % 1_000_000) }
-    }
-
-    /// When it ends.
-    #[inline]
-    #[must_use]
-    pub const fn end(self) -> UnixNanos {
-        self.granted.plus(self.span)
-    }
-
-    /// Whether it holds at `now`: granted not later than a clock skew ahead, and not ended.
-    #[inline]
-    #[must_use]
-    pub const fn holds(self, now: UnixNanos) -> bool {
-        // Both ends in one comparison: a grant later than the skew wraps to an enormous age.
-        now.0.wrapping_add(Self::SKEW_MAX.0).wrapping_sub(self.granted.0)
-            < self.span.0.wrapping_add(Self::SKEW_MAX.0)
     }
 }
 
@@ -372,7 +293,7 @@ impl LimitRecord {
                 | (epoch as u64) << 16
                 | (rate::interval_ns(self.limits.order_rate_per_s) as u64) << 32,
             self.version as u64
-                | (self.score.0 as u64) << 32
+                | (self.score.micros() as u64) << 32
                 | (self.tier as u64) << 52
                 | (self.cause as u64) << 56,
         ]
@@ -386,7 +307,7 @@ impl LimitRecord {
             bounds: Bounds::unpack([w0, w1, w2, w3], w5),
             lease: Lease { granted: UnixNanos(granted), span: Nanos((w5 & 0xFFFF) * 1_000_000) },
             tier: tier_of(w6),
-            score: FixedScore((w6 >> 32) as u32 & 0xF_FFFF),
+            score: FixedScore::from_word((w6 >> 32) as u32 & 0xF_FFFF),
             version: w6 as u32,
             epoch: (w5 >> 16) as u16,
         }
@@ -568,16 +489,6 @@ mod tests {
             };
             prop_assert_eq!(StaticRecord::unpack(record.pack()), record);
         }
-
-        #[test]
-        fn a_lease_is_never_longer_than_granted_and_ends_when_it_says(granted in 0_u64..1 << 62, span: u64, at: u64) {
-            let lease = Lease::new(UnixNanos(granted), Nanos(span));
-            prop_assert!(lease.span.0 <= span);
-            prop_assert!(!lease.holds(lease.end()));
-            if at >= granted && at < lease.end().0 {
-                prop_assert!(lease.holds(UnixNanos(at)));
-            }
-        }
     }
 
     #[test]
@@ -590,23 +501,5 @@ mod tests {
         assert_eq!(word.next_epoch(), 1);
         assert_eq!(RowWord(0).epoch(), 0);
         assert_eq!(RowWord(0).next_epoch(), 1);
-    }
-
-    #[test]
-    fn a_record_from_the_future_does_not_hold() {
-        let lease = Lease::new(UnixNanos(10_000_000_000), Nanos::SECOND);
-        assert!(lease.holds(UnixNanos(10_000_000_000 - Lease::SKEW_MAX.0)));
-        assert!(!lease.holds(UnixNanos(10_000_000_000 - Lease::SKEW_MAX.0 - 1)));
-    }
-
-    #[test]
-    fn scores_that_are_no_scores_are_refused() {
-        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1e-9, 1.000_001] {
-            assert_eq!(FixedScore::from_f64(bad), None, "{bad}");
-        }
-        assert_eq!(FixedScore::from_f64(0.35).map(FixedScore::micros), Some(350_000));
-        assert_eq!(FixedScore::from_f64(1.0), Some(FixedScore::MAX));
-        assert_eq!(FixedScore::from_micros(1_000_001), None);
-        assert_eq!(std::format!("{}", FixedScore::from_f64(0.0134).unwrap()), "0.013400");
     }
 }

@@ -22,9 +22,9 @@
 use types::{InstrumentId, Nanos, Qty, UnixNanos};
 
 use crate::{
-    assess::Judged,
     intent::OrderIntent,
-    record::Lease,
+    judged::Judged,
+    lease::Lease,
     reference::Quote,
     slot::SeqSlot,
     sync::Arc,

@@ -11,10 +11,10 @@ use types::{InstrumentId, UnixNanos};
 
 use crate::{
     ids::ClassId,
+    lease::Lease,
     limits::{Effective, Envelope, RiskLimits},
     record::{
-        DYNAMIC_WORDS, DynamicHot, Lease, LimitRecord, RowWord, STATIC_WORDS, StaticRecord, StaticTerms,
-        Terms,
+        DYNAMIC_WORDS, DynamicHot, LimitRecord, RowWord, STATIC_WORDS, StaticRecord, StaticTerms, Terms,
     },
     slot::{SeqSlot, SlotFault},
     sync::{Arc, AtomicU64, Ordering},
@@ -362,7 +362,8 @@ mod tests {
     use super::*;
     use crate::{
         limits::{Parameter, RiskLimits},
-        record::{FixedScore, LimitCause, Permission},
+        record::{LimitCause, Permission},
+        score::FixedScore,
     };
     use types::{Nanos, Qty, Tier};
 

@@ -5,103 +5,13 @@ use core::fmt;
 use types::{Px, Tier};
 
 use crate::{
+    case::Case,
+    check::Unit,
+    checks::{REASON_COUNT, RejectReason},
+    decision::{Decision, Flags, LimitsSource},
     limits::RiskLimits,
-    reason::{REASON_COUNT, RejectReason, Unit},
-    record::FixedScore,
+    score::FixedScore,
 };
-
-/// Whether an order may leave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Decision {
-    /// It may.
-    Accept = 0,
-    /// It may, and somebody should look: see [`Flags`].
-    Flag = 1,
-    /// It may not.
-    Reject = 2,
-}
-
-impl Decision {
-    /// The word used in `verdicts.csv`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Accept => "accept",
-            Self::Flag => "flag",
-            Self::Reject => "reject",
-        }
-    }
-}
-
-/// Why an accepted order deserves a look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[repr(transparent)]
-pub struct Flags(pub(crate) u8);
-
-impl Flags {
-    /// The instrument's tier is Elevated or above.
-    pub const TIER: Self = Self(1);
-    /// Quantity, value or position is above seven eighths of its limit.
-    pub const NEAR_LIMIT: Self = Self(1 << 1);
-    /// A market order for more than the far touch shows: the rest trades at prices not checked here.
-    pub const WALKS_BOOK: Self = Self(1 << 2);
-    /// None.
-    pub const NONE: Self = Self(0);
-
-    /// Whether all of `other` are set.
-    #[must_use]
-    pub const fn has(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// Whether none is set.
-    #[inline]
-    #[must_use]
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-}
-
-/// Whose limits were in force.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum LimitsSource {
-    /// None were read: the order was refused before.
-    #[default]
-    None = 0,
-    /// The model's, inside the officer's envelope.
-    Dynamic = 1,
-    /// The officer's base: the gate has no dynamic table.
-    Static = 2,
-    /// The officer's base: nothing was published for the row.
-    StaticEmpty = 3,
-    /// The officer's base: the lease of the dynamic record has ended.
-    StaticLease = 4,
-    /// The officer's base: the dynamic record could not be read whole.
-    StaticTorn = 5,
-}
-
-impl LimitsSource {
-    /// The word used in reports; every static source begins with `static`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Dynamic => "dynamic",
-            Self::Static => "static",
-            Self::StaticEmpty => "static (nothing published)",
-            Self::StaticLease => "static (lease ended)",
-            Self::StaticTorn => "static (torn record)",
-        }
-    }
-
-    /// Whether the officer's base was in force.
-    #[must_use]
-    pub const fn is_static(self) -> bool {
-        matches!(self, Self::Static | Self::StaticEmpty | Self::StaticLease | Self::StaticTorn)
-    }
-}
 
 /// The gate's answer on one order. Small and `Copy`: it goes into a ring on every order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,6 +78,15 @@ pub struct Breach {
     pub limit: i64,
     /// What the order would have made of it.
     pub value: i64,
+}
+
+impl Breach {
+    /// What the order of `case` made of the limit behind `reason`.
+    #[cold]
+    pub(crate) fn of(reason: RejectReason, case: &Case) -> Self {
+        let (limit, value) = reason.numbers(case);
+        Self { reason, limit, value }
+    }
 }
 
 impl fmt::Display for Breach {

@@ -1,0 +1,228 @@
+//! One order with everything it is judged by, read once: what every check sees.
+
+use types::{Nanos, Tier, UnixNanos};
+
+use crate::{
+    breaker::OrderBreakers,
+    decision::LimitsSource,
+    exposure::Cell,
+    ids::ClassId,
+    intent::OrderIntent,
+    judged::Judged,
+    record::{Bounds, Permission},
+    reference::Quote,
+    score::FixedScore,
+    surface,
+};
+
+/// A strategy as the order path needs it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StrategyRow {
+    pub class: ClassId,
+    pub order_interval_ns: u32,
+    /// See [`crate::rate`].
+    pub early_max_ns: u64,
+    /// See [`crate::rate`].
+    pub due: UnixNanos,
+}
+
+impl StrategyRow {
+    /// A strategy that may send nothing.
+    pub(crate) const NONE: Self =
+        Self { class: ClassId(0), order_interval_ns: u32::MAX, early_max_ns: 0, due: UnixNanos(u64::MAX) };
+}
+
+/// The limits an order is held to, and whose they are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InForce {
+    pub bounds: Bounds,
+    /// The officer's quantity limit: the cap under live dynamic limits, else the base.
+    pub officer_qty: u32,
+    pub lot: u32,
+    pub permission: Permission,
+    pub source: LimitsSource,
+    pub tier: Tier,
+    pub score: FixedScore,
+    pub version: u32,
+    /// The error model's largest size at the order's price distance; [`surface::UNLIMITED`] without a live surface.
+    pub surface_qty: u32,
+}
+
+impl InForce {
+    /// No limits: nothing passes.
+    pub(crate) const NONE: Self = Self {
+        bounds: Bounds::NOTHING,
+        officer_qty: 0,
+        lot: 0,
+        permission: Permission::Denied,
+        source: LimitsSource::None,
+        tier: Tier::Normal,
+        score: FixedScore::ZERO,
+        version: 0,
+        surface_qty: surface::UNLIMITED,
+    };
+}
+
+/// Whether an input was there to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    Whole,
+    Empty,
+    Torn,
+    /// Something it is found by is unknown, which is a reason of its own.
+    NotSought,
+}
+
+/// What is missing of the inputs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Missing {
+    pub instrument: bool,
+    pub strategy: bool,
+    pub account: bool,
+    pub limits: Found,
+    pub quote: Found,
+}
+
+impl Missing {
+    pub(crate) const NOTHING: Self = Self {
+        instrument: false,
+        strategy: false,
+        account: false,
+        limits: Found::Whole,
+        quote: Found::Whole,
+    };
+}
+
+/// Everything an order is judged by, read once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Inputs {
+    pub limits: InForce,
+    pub quote: Quote,
+    /// When the feeds were last known to be alive.
+    pub heartbeat: UnixNanos,
+    pub cell: Cell,
+    pub strategy: StrategyRow,
+    pub breakers: OrderBreakers,
+    /// A breaker of the order is not open. The fast path has asked, and says so as a constant.
+    pub halted: bool,
+    /// The id is that of an open or recent order.
+    pub known: bool,
+    pub missing: Missing,
+}
+
+/// What a replacement already has: a new order has nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Prior {
+    /// How much more can trade if the order is let through.
+    pub growth: u32,
+    /// Whole quantity before.
+    pub qty: u32,
+    /// Price times whole quantity before, in 1e-9.
+    pub value: u128,
+    /// Price before, 0 when there is none.
+    pub px: u64,
+    /// It replaces an order that is not open.
+    pub unknown: bool,
+    /// It would change more than price and quantity.
+    pub foreign: bool,
+    /// The order has a replacement on its way.
+    pub pending: bool,
+}
+
+impl Prior {
+    #[inline(always)]
+    pub(crate) const fn none(order: &OrderIntent) -> Self {
+        Self { growth: order.qty.0, qty: 0, value: 0, px: 0, unknown: false, foreign: false, pending: false }
+    }
+}
+
+/// What the checks need of the gate itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    /// The latest time seen.
+    pub clock: UnixNanos,
+    pub ref_age_max: Nanos,
+    pub critical_reduce_only: bool,
+    pub orders_open: usize,
+    pub orders_max: usize,
+    pub instruments: usize,
+    pub strategies: usize,
+    pub accounts: u16,
+}
+
+/// What several checks, and the numbers of a verdict, share.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts {
+    pub judged: Judged,
+    /// See [`Cell::worst`].
+    pub worst: i64,
+    /// What the passive distance is measured from: the far touch, or the reference when there is none.
+    pub opposite: u64,
+    /// From `opposite` to the price, positive while passive.
+    pub gap: i64,
+    /// Price times quantity, in 1e-9.
+    pub value: u128,
+    pub ref_age_ns: u64,
+}
+
+impl Facts {
+    #[inline(always)]
+    #[expect(clippy::cast_possible_wrap, reason = "judged only when positive and below 2^60")]
+    fn of(order: &OrderIntent, prior: Prior, inputs: &Inputs, now: UnixNanos) -> Self {
+        let quote = &inputs.quote;
+        let judged = Judged::of(order, quote);
+        let opposite = if judged.far != 0 { judged.far } else { quote.twice_ref >> 1 };
+        let above = judged.px.wrapping_sub(opposite) as i64;
+        Self {
+            judged,
+            worst: inputs.cell.worst(order.side, prior.growth),
+            opposite,
+            gap: if judged.buys { above.wrapping_neg() } else { above },
+            value: u128::from(judged.px) * u128::from(order.qty.0),
+            ref_age_ns: now.0.abs_diff(quote.ts.0.max(inputs.heartbeat.0)),
+        }
+    }
+}
+
+/// One order, what it is judged by, and what follows from both.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Case<'a> {
+    pub order: &'a OrderIntent,
+    pub prior: Prior,
+    pub inputs: &'a Inputs,
+    pub facts: Facts,
+    pub settings: Settings,
+    pub now: UnixNanos,
+}
+
+impl<'a> Case<'a> {
+    #[inline(always)]
+    pub(crate) fn new(
+        order: &'a OrderIntent,
+        prior: Prior,
+        inputs: &'a Inputs,
+        settings: Settings,
+        now: UnixNanos,
+    ) -> Self {
+        Self { order, prior, inputs, facts: Facts::of(order, prior, inputs, now), settings, now }
+    }
+
+    /// No fills of the side's working orders and this one can enlarge or turn the position.
+    #[inline(always)]
+    pub(crate) const fn reduces(&self) -> bool {
+        self.facts.worst <= 0
+    }
+
+    /// Whether more can trade than before.
+    #[inline(always)]
+    pub(crate) const fn grows(&self) -> bool {
+        self.order.qty.0 > self.prior.qty
+    }
+
+    /// The largest position on the order's side.
+    #[inline(always)]
+    pub(crate) const fn position_max(&self) -> i64 {
+        let bounds = &self.inputs.limits.bounds;
+        if self.facts.judged.buys { bounds.max_pos_long } else { bounds.max_pos_short }
+    }
+}

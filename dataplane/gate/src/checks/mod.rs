@@ -1,0 +1,273 @@
+//! The checks, in the order in which the gate decides. A check is a file in this folder and a row here; everything else
+//! (codes, texts, `CODES.md`, what the fast path visits, what `explain` lists) follows from the two.
+
+mod clock;
+mod collar;
+mod fields;
+mod halt;
+mod identity;
+mod known;
+mod limits;
+mod market;
+mod near;
+mod passive;
+mod position;
+mod quantity;
+mod rates;
+mod reference;
+mod tier;
+mod value;
+mod walk;
+
+use core::ops::ControlFlow;
+
+use crate::{
+    case::{Case, Found},
+    check::{Check, Needs, Notice, Unit},
+    decision::Flags,
+};
+
+/// Who is told what the checks find.
+pub(crate) trait Sink {
+    /// `broken` says whether the order breaks the check behind `reason`.
+    fn see(&mut self, broken: bool, reason: RejectReason) -> ControlFlow<()>;
+    /// `worth` says whether somebody should look.
+    fn flag(&mut self, worth: bool, flag: Flags) -> ControlFlow<()>;
+}
+
+macro_rules! checks {
+    ($($(#[doc = $doc:literal])+ $name:ident in $file:ident;)+ notices $($notice:ident in $place:ident;)+) => {
+        /// Why an order is refused, in the order in which the gate decides: when several hold, the first one is the
+        /// verdict's, and [`crate::Gate::explain`] lists them all.
+        ///
+        /// A closed, append-only list: numbers are grouped by check and are never reused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u16)]
+        pub enum RejectReason {
+            $($(#[doc = $doc])+ $name = <$file::$name as Check>::CODE,)+
+        }
+
+        /// The position of each reason in the order of decision.
+        #[derive(Clone, Copy)]
+        #[repr(u32)]
+        enum Position {
+            $($name,)+
+        }
+
+        impl RejectReason {
+            /// The bit of the reason in a set of breaches: its position in [`RejectReason::ALL`].
+            #[inline(always)]
+            pub(crate) const fn bit(self) -> u32 {
+                match self { $(Self::$name => Position::$name as u32,)+ }
+            }
+
+            /// Every reason, in the order in which the gate decides.
+            pub const ALL: [Self; [$(stringify!($name)),+].len()] = [$(Self::$name),+];
+
+            /// The stable name in files, on screens and in FIX tag 58.
+            #[must_use]
+            pub const fn slug(self) -> &'static str {
+                match self { $(Self::$name => <$file::$name as Check>::SLUG,)+ }
+            }
+
+            /// FIX tag 103, OrdRejReason (FIX 5.0 SP2).
+            #[must_use]
+            pub const fn fix_ord_rej_reason(self) -> u16 {
+                match self { $(Self::$name => <$file::$name as Check>::FIX,)+ }
+            }
+
+            /// The unit of the verdict's limit and value.
+            #[must_use]
+            pub const fn unit(self) -> Unit {
+                match self { $(Self::$name => <$file::$name as Check>::UNIT,)+ }
+            }
+
+            /// One sentence for an officer; `{limit}` and `{value}` stand for the verdict's numbers.
+            #[must_use]
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$name => <$file::$name as Check>::SENTENCE,)+ }
+            }
+
+            /// Which missing or unreadable input leads here, or `-` when only a real breach does.
+            #[must_use]
+            pub const fn fails_closed_on(self) -> &'static str {
+                match self { $(Self::$name => <$file::$name as Check>::FAILS_CLOSED_ON,)+ }
+            }
+
+            /// The limit behind the reason, and what the order made of it.
+            #[cold]
+            pub(crate) fn numbers(self, case: &Case) -> (i64, i64) {
+                match self { $(Self::$name => <$file::$name as Check>::numbers(case),)+ }
+            }
+        }
+
+        /// Tells `sink` what every check finds, until it has heard enough. Expands to straight-line code.
+        #[inline(always)]
+        pub(crate) fn visit<S: Sink>(sink: &mut S, case: &Case) -> ControlFlow<()> {
+            $(sink.see(finds::<$file::$name>(case), RejectReason::$name)?;)+
+            $(sink.flag(<$place::$notice as Notice>::worth(case), <$place::$notice as Notice>::FLAG)?;)+
+            ControlFlow::Continue(())
+        }
+    };
+}
+
+checks! {
+    /// A breaker of the order holds no state.
+    HaltUnreadable in halt;
+    /// The firm's breaker is tripped.
+    HaltedFirm in halt;
+    /// The account's breaker is tripped.
+    HaltedAccount in halt;
+    /// The strategy's breaker is tripped.
+    HaltedStrategy in halt;
+    /// The instrument's breaker is tripped.
+    HaltedInstrument in halt;
+    /// The model holds the instrument in Critical.
+    TierCritical in tier;
+    /// A breaker allows reducing orders only, and this one could add to or turn the position.
+    ReduceOnly in halt;
+    /// The time given is zero or lies before one already seen.
+    ClockBad in clock;
+    /// No table has this instrument.
+    UnknownInstrument in known;
+    /// The configuration has no such strategy.
+    UnknownStrategy in known;
+    /// The configuration has no such account.
+    UnknownAccount in known;
+    /// The class was never permitted to trade the instrument.
+    NotPermitted in known;
+    /// The instrument is on the restricted list.
+    Restricted in known;
+    /// The order id is zero.
+    BadField in fields;
+    /// The quantity is zero.
+    BadQty in fields;
+    /// The price of a limit order is missing, not positive or absurd, or a market order has one.
+    BadPrice in fields;
+    /// The tick size of the instrument is not known.
+    TickUnknown in fields;
+    /// The price is no multiple of the tick.
+    BadTick in fields;
+    /// The quantity is no multiple of the lot.
+    BadLot in fields;
+    /// The instrument is halted, paused or closed.
+    MktState in market;
+    /// The trading state of the instrument is not known.
+    MktStateUnknown in market;
+    /// The id is that of an open or a recent order.
+    Duplicate in identity;
+    /// The order to replace is not open.
+    UnknownOrder in identity;
+    /// A replacement may change quantity and price only.
+    BadReplace in identity;
+    /// The order already has a replacement on its way.
+    ReplacePending in identity;
+    /// The open-order table is full.
+    TableFull in identity;
+    /// The officer has set no limits for the row.
+    LimitsMissing in limits;
+    /// The officer's limits could not be read whole.
+    LimitsTorn in limits;
+    /// The quantity is above the officer's limit.
+    QtyStatic in quantity;
+    /// The quantity is above the live limit.
+    QtyDynamic in quantity;
+    /// The quantity is above the largest that the error model finds likely to be meant at this price.
+    QtyErrModel in quantity;
+    /// Price times quantity is above the limit.
+    Value in value;
+    /// There is no reference price.
+    RefMissing in reference;
+    /// The reference price is too old, or its book is not to be believed.
+    RefStale in reference;
+    /// The reference price could not be read whole.
+    RefTorn in reference;
+    /// The price is too far from the reference.
+    Collar in collar;
+    /// The passive order is too near the opposite touch.
+    PassiveBand in passive;
+    /// With every working buy filled, the long position would be above the limit.
+    PosLong in position;
+    /// With every working sell filled, the short position would be above the limit.
+    PosShort in position;
+    /// The strategy's order rate in the instrument is exhausted.
+    Rate in rates;
+    /// The strategy's order rate over all instruments is exhausted.
+    RateStrategy in rates;
+
+    notices
+    Stressed in tier;
+    NearLimit in near;
+    WalksBook in walk;
+}
+
+/// What `C` finds, when what it needs is there.
+#[inline(always)]
+fn finds<C: Check>(case: &Case) -> bool {
+    let there = match C::NEEDS {
+        Needs::Nothing => true,
+        Needs::Limits => case.inputs.missing.limits == Found::Whole,
+        Needs::Quote => case.inputs.missing.quote == Found::Whole,
+    };
+    there && C::broken(case)
+}
+
+/// How many reasons there are.
+pub const REASON_COUNT: usize = RejectReason::ALL.len();
+
+// A set of breaches is one word.
+const _: () = assert!(REASON_COUNT <= 64);
+
+impl RejectReason {
+    /// The stable number.
+    #[inline]
+    #[must_use]
+    pub const fn code(self) -> u16 {
+        self as u16
+    }
+}
+
+impl core::fmt::Display for RejectReason {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.pad(self.slug())
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn slugs_are_unique_upper_case_words() {
+        let slugs: HashSet<_> = RejectReason::ALL.iter().map(|r| r.slug()).collect();
+        assert_eq!(slugs.len(), REASON_COUNT);
+        for reason in RejectReason::ALL {
+            assert!(reason.slug().bytes().all(|b| b.is_ascii_uppercase() || b == b'_'), "{reason}");
+        }
+    }
+
+    #[test]
+    fn bits_are_positions_in_the_order_of_decision() {
+        for (i, reason) in RejectReason::ALL.into_iter().enumerate() {
+            assert_eq!(reason.bit() as usize, i);
+        }
+    }
+
+    #[test]
+    fn numbers_in_use_never_change() {
+        let pinned = "100 101 102 103 104 105 106 110 200 201 202 203 204 300 301 302 303 304 305 400 401 500 501 502 \
+                      503 510 600 601 700 701 702 800 900 901 902 903 1000 1100 1101 1400 1401";
+        let now: std::vec::Vec<_> = RejectReason::ALL.iter().map(|r| std::format!("{}", r.code())).collect();
+        assert_eq!(now.join(" "), pinned);
+    }
+
+    #[test]
+    fn a_sentence_names_numbers_only_when_the_reason_has_a_unit() {
+        for reason in RejectReason::ALL {
+            let named = reason.sentence().contains("{limit}") || reason.sentence().contains("{value}");
+            assert!(!named || reason.unit() != Unit::None, "{reason}");
+            assert!(reason.sentence().ends_with('.') && !reason.sentence().contains("  "), "{reason}");
+        }
+    }
+}

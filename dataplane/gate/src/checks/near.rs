@@ -1,0 +1,24 @@
+//! Limits of which little is left.
+
+use crate::{case::Case, check::Notice, decision::Flags};
+
+/// A limit is near when less than an eighth of it is left.
+const SHIFT: u32 = 3;
+
+pub(super) struct NearLimit;
+
+impl Notice for NearLimit {
+    const FLAG: Flags = Flags::NEAR_LIMIT;
+
+    #[inline(always)]
+    fn worth(case: &Case) -> bool {
+        let bounds = &case.inputs.limits.bounds;
+        let (qty_max, position_max) = (bounds.max_qty, case.position_max());
+        let qty = case.order.qty.0 > qty_max.wrapping_sub(qty_max >> SHIFT);
+        let worst = case.facts.worst;
+        let position =
+            worst > position_max.wrapping_sub(position_max >> SHIFT) && case.prior.growth != 0 && worst > 0;
+        let value_max = u128::from(bounds.max_notional_micros) * 1_000;
+        qty || position || case.facts.value > value_max - (value_max >> SHIFT)
+    }
+}

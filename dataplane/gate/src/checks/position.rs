@@ -1,0 +1,53 @@
+//! The position with every working order of the side filled. A replacement is held to it for what it adds alone.
+
+use crate::{
+    case::Case,
+    check::{Check, Needs, Unit},
+};
+
+/// Whether the side's position could pass its limit by what this order adds.
+#[inline(always)]
+fn beyond(case: &Case) -> bool {
+    case.facts.worst > case.position_max() && case.prior.growth != 0
+}
+
+pub(super) struct PosLong;
+
+impl Check for PosLong {
+    const CODE: u16 = 1100;
+    const SLUG: &'static str = "POS_LONG";
+    const FIX: u16 = 3;
+    const UNIT: Unit = Unit::Quantity;
+    const SENTENCE: &'static str =
+        "With every working buy filled the position could reach {value}, above the long limit of {limit}.";
+    const NEEDS: Needs = Needs::Limits;
+
+    #[inline(always)]
+    fn broken(case: &Case) -> bool {
+        beyond(case) && case.facts.judged.buys
+    }
+
+    fn numbers(case: &Case) -> (i64, i64) {
+        (case.inputs.limits.bounds.max_pos_long, case.facts.worst)
+    }
+}
+
+pub(super) struct PosShort;
+
+impl Check for PosShort {
+    const CODE: u16 = 1101;
+    const SLUG: &'static str = "POS_SHORT";
+    const FIX: u16 = 3;
+    const UNIT: Unit = Unit::Quantity;
+    const SENTENCE: &'static str = "With every working sell filled the short position could reach {value}, above the short limit of {limit}.";
+    const NEEDS: Needs = Needs::Limits;
+
+    #[inline(always)]
+    fn broken(case: &Case) -> bool {
+        beyond(case) && !case.facts.judged.buys
+    }
+
+    fn numbers(case: &Case) -> (i64, i64) {
+        (case.inputs.limits.bounds.max_pos_short, case.facts.worst)
+    }
+}

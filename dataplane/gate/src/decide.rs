@@ -1,0 +1,231 @@
+//! What the gate is asked: may this order leave, may it replace that one, and what is wrong with it.
+
+use types::{Tier, UnixNanos};
+
+use crate::{
+    assess::{Findings, Pass},
+    case::{Case, InForce, Inputs, Prior},
+    decision::{Decision, Flags, LimitsSource},
+    gate::{Gate, Reservation},
+    intent::OrderIntent,
+    orders::{Entry, Life},
+    rate,
+    verdict::{Breach, Explanation, Verdict},
+};
+
+impl Gate {
+    /// The verdict on a new order, without any effect.
+    #[inline]
+    #[must_use]
+    pub fn check(&self, order: &OrderIntent, now: UnixNanos) -> Verdict {
+        if self.tables.surfaces.is_some() {
+            return self.check_surfaced(order, now);
+        }
+        self.check_by::<false>(order, now)
+    }
+
+    /// Apart, so that a gate without surfaces pays one branch for them. (A reservation, which keeps more at hand, is
+    /// longer for being in two, and asks on its way.)
+    #[inline(never)]
+    fn check_surfaced(&self, order: &OrderIntent, now: UnixNanos) -> Verdict {
+        self.check_by::<true>(order, now)
+    }
+
+    #[inline(always)]
+    fn check_by<const SURFACE: bool>(&self, order: &OrderIntent, now: UnixNanos) -> Verdict {
+        match self.pass::<SURFACE>(order, now) {
+            Some(pass) => accept(&pass),
+            None => self.check_all(order, now),
+        }
+    }
+
+    #[inline(never)]
+    fn check_all(&self, order: &OrderIntent, now: UnixNanos) -> Verdict {
+        let inputs = self.gather(order, now);
+        let case = self.case(order, Prior::none(order), &inputs, now);
+        verdict(&case, &Findings::of(&case))
+    }
+
+    /// The verdict on a new order and, when it may leave, its reservation: it counts into position, rates, open orders
+    /// and duplicates from now on, before it is sent (RTS 6, article 15(2)).
+    #[inline]
+    pub fn reserve(&mut self, order: &OrderIntent, now: UnixNanos) -> (Verdict, Option<Reservation>) {
+        match self.pass::<true>(order, now) {
+            Some(pass) => {
+                (accept(&pass), self.commit(order, order.px.0.unsigned_abs(), pass.order_interval_ns, now))
+            }
+            None => self.reserve_all(order, now),
+        }
+    }
+
+    #[inline(never)]
+    fn reserve_all(&mut self, order: &OrderIntent, now: UnixNanos) -> (Verdict, Option<Reservation>) {
+        let inputs = self.gather(order, now);
+        let case = self.case(order, Prior::none(order), &inputs, now);
+        let verdict = verdict(&case, &Findings::of(&case));
+        if !verdict.accepted() {
+            self.clock = self.clock.max(now);
+            return (verdict, None);
+        }
+        let (px, interval_ns) = (case.facts.judged.px, inputs.limits.bounds.order_interval_ns);
+        (verdict, self.commit(order, px, interval_ns, now))
+    }
+
+    /// Counts a new order that was let through.
+    #[inline]
+    fn commit(
+        &mut self,
+        order: &OrderIntent,
+        px: u64,
+        interval_ns: u32,
+        now: UnixNanos,
+    ) -> Option<Reservation> {
+        let at = self.spend(order, interval_ns, now)?;
+        self.cells.get_mut(at)?.rework(order.side, 0, order.qty.0);
+        self.orders.insert(order.cl_ord_id, entry_of(order, at, px, Life::Open, 0));
+        Some(Reservation { id: order.cl_ord_id, replacement: false })
+    }
+
+    /// The verdict on replacing the open order `replaced` by `order` (a new id, a new price, a new whole quantity,
+    /// executed part included) and, when it may leave, its reservation.
+    ///
+    /// Until the venue answers, either quantity may be in force, so the larger one counts. Quantity and position are
+    /// checked on the growth alone, value when it grows, price always: a replacement that only reduces is never refused
+    /// for a size that a live limit has since made too large. One replacement of an order may be under way at a time.
+    pub fn replace(
+        &mut self,
+        replaced: u64,
+        order: &OrderIntent,
+        now: UnixNanos,
+    ) -> (Verdict, Option<Reservation>) {
+        let held = self.orders.get(replaced).filter(|entry| entry.life == Life::Open);
+        let inputs = self.gather(order, now);
+        let at = self.cell_index(order.instrument, order.strategy);
+        let case = self.case(order, prior_of(held.as_ref(), order, at), &inputs, now);
+        let verdict = verdict(&case, &Findings::of(&case));
+        let px = case.facts.judged.px;
+        let (true, Some(mut entry)) = (verdict.accepted(), held) else {
+            self.clock = self.clock.max(now);
+            return (verdict, None);
+        };
+        let Some(at) = self.spend(order, inputs.limits.bounds.order_interval_ns, now) else {
+            return (verdict, None);
+        };
+        let before = entry.leaves();
+        (entry.pending_qty, entry.link) = (order.qty.0, order.cl_ord_id);
+        self.rework(&entry, before);
+        self.orders.put(replaced, entry);
+        self.orders.insert(order.cl_ord_id, entry_of(order, at, px, Life::Pending, replaced));
+        (verdict, Some(Reservation { id: order.cl_ord_id, replacement: true }))
+    }
+
+    /// Every breach of a new order and the limits in force, for the log and the officer. No effect.
+    #[cold]
+    #[must_use]
+    pub fn explain(&self, order: &OrderIntent, now: UnixNanos) -> Explanation {
+        let inputs = self.gather(order, now);
+        let case = self.case(order, Prior::none(order), &inputs, now);
+        let findings = Findings::of(&case);
+        let limits = &inputs.limits;
+        let read = limits.source != LimitsSource::None;
+        let mut out = Explanation::new(verdict(&case, &findings), read.then(|| limits.bounds.to_limits()));
+        for reason in findings.breaches.iter() {
+            out.push(Breach::of(reason, &case));
+        }
+        out
+    }
+
+    /// Spends the order's rates, remembers its time, and says where its position is kept.
+    #[inline(always)]
+    fn spend(&mut self, order: &OrderIntent, interval_ns: u32, now: UnixNanos) -> Option<usize> {
+        self.clock = now;
+        let at = self.cell_index(order.instrument, order.strategy)?;
+        let cell = self.cells.get_mut(at)?;
+        cell.due = rate::after(cell.due, now, interval_ns);
+        let row = self.strategies.get_mut(usize::from(order.strategy.0))?;
+        row.due = rate::after(row.due, now, row.order_interval_ns);
+        Some(at)
+    }
+
+    #[inline(always)]
+    fn case<'a>(&self, order: &'a OrderIntent, prior: Prior, inputs: &'a Inputs, now: UnixNanos) -> Case<'a> {
+        Case::new(order, prior, inputs, self.settings(), now)
+    }
+}
+
+/// The verdict that follows from `findings`.
+fn verdict(case: &Case, findings: &Findings) -> Verdict {
+    let &InForce { source, tier, score, version, .. } = &case.inputs.limits;
+    let flags = findings.flags;
+    let first = findings.breaches.first().map(|reason| Breach::of(reason, case));
+    let decision = match first {
+        Some(_) => Decision::Reject,
+        None if flags.is_empty() => Decision::Accept,
+        None => Decision::Flag,
+    };
+    Verdict {
+        limit: first.map_or(0, |b| b.limit),
+        value: first.map_or(0, |b| b.value),
+        score,
+        version,
+        reason: first.map(|b| b.reason),
+        decision,
+        tier,
+        source,
+        flags,
+    }
+}
+
+/// The verdict on an order that the fast path let through: live limits, and no flag but the tier's.
+#[inline(always)]
+fn accept(pass: &Pass) -> Verdict {
+    let &Pass { tier, score, version, .. } = pass;
+    let stressed = tier as u8 >= Tier::Elevated as u8;
+    let (decision, flags) =
+        if stressed { (Decision::Flag, Flags::TIER) } else { (Decision::Accept, Flags::NONE) };
+    Verdict {
+        limit: 0,
+        value: 0,
+        score,
+        version,
+        reason: None,
+        decision,
+        tier,
+        source: LimitsSource::Dynamic,
+        flags,
+    }
+}
+
+/// The entry of an order just let through.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "at most ROWS_MAX cells")]
+fn entry_of(order: &OrderIntent, cell: usize, px: u64, life: Life, link: u64) -> Entry {
+    Entry {
+        px,
+        link,
+        qty: order.qty.0,
+        executed: 0,
+        pending_qty: 0,
+        cell: cell as u32,
+        account: order.account.0,
+        side: order.side,
+        life,
+    }
+}
+
+/// What a replacement of `held` by `order`, whose cell is `at`, already has, and what forbids it.
+fn prior_of(held: Option<&Entry>, order: &OrderIntent, at: Option<usize>) -> Prior {
+    let Some(entry) = held else { return Prior { unknown: true, ..Prior::none(order) } };
+    let after = Entry { pending_qty: order.qty.0, ..*entry }.leaves();
+    let same =
+        at == Some(entry.cell as usize) && entry.side == order.side && entry.account == order.account.0;
+    Prior {
+        growth: after.saturating_sub(entry.leaves()),
+        qty: entry.qty,
+        value: u128::from(entry.px) * u128::from(entry.qty),
+        px: entry.px,
+        unknown: false,
+        foreign: !same,
+        pending: entry.pending_qty != 0,
+    }
+}

@@ -1,0 +1,140 @@
+//! Reads everything an order is judged by, once; and says what is missing, and what holds instead.
+
+use types::{Tier, UnixNanos};
+
+use crate::{
+    breaker::OrderBreakers,
+    case::{Found, InForce, Inputs, Missing, StrategyRow},
+    decision::LimitsSource,
+    exposure::Cell,
+    gate::Gate,
+    intent::OrderIntent,
+    record::{DynamicHot, Officer, StaticRecord},
+    reference::Quote,
+    slot::SlotFault,
+    surface,
+};
+
+impl From<SlotFault> for Found {
+    fn from(fault: SlotFault) -> Self {
+        match fault {
+            SlotFault::Empty => Self::Empty,
+            SlotFault::Torn => Self::Torn,
+        }
+    }
+}
+
+impl Gate {
+    /// The inputs of any order, and which of them are missing.
+    #[inline(never)]
+    pub(crate) fn gather(&self, order: &OrderIntent, now: UnixNanos) -> Inputs {
+        let mut missing = Missing {
+            instrument: order.instrument.index() >= self.instruments,
+            strategy: usize::from(order.strategy.0) >= self.strategies.len(),
+            account: order.account.0 >= self.accounts,
+            ..Missing::NOTHING
+        };
+        if missing.instrument || missing.strategy || missing.account {
+            return self.gather_unknown(order, missing);
+        }
+        let strategy =
+            self.strategies.get(usize::from(order.strategy.0)).copied().unwrap_or(StrategyRow::NONE);
+        let cell = self.cell_index(order.instrument, order.strategy).and_then(|at| self.cells.get(at));
+        let mut limits = self.in_force(order, &strategy, now).unwrap_or_else(|fault| {
+            missing.limits = fault.into();
+            InForce::NONE
+        });
+        let quote = self.tables.references.quote(order.instrument).unwrap_or_else(|fault| {
+            missing.quote = fault.into();
+            Quote::NOTHING
+        });
+        limits.surface_qty = self.surface_qty(order, &quote, now);
+        let breakers = self.tables.breakers.of_order(order.account, order.strategy, order.instrument);
+        Inputs {
+            limits,
+            quote,
+            heartbeat: self.tables.references.heartbeat(),
+            cell: cell.copied().unwrap_or(Cell::FLAT),
+            strategy,
+            known: self.orders.contains(order.cl_ord_id),
+            halted: breakers.closed_bits() != 0,
+            breakers,
+            missing,
+        }
+    }
+
+    /// The inputs of an order whose instrument, strategy or account is unknown: what covers it whoever sent it.
+    fn gather_unknown(&self, order: &OrderIntent, missing: Missing) -> Inputs {
+        let firm = self.tables.breakers.of_order(order.account, order.strategy, order.instrument).firm;
+        // The unknown scopes have no breaker to be halted by.
+        let breakers = OrderBreakers::firm_alone(firm);
+        Inputs {
+            limits: InForce::NONE,
+            quote: Quote::NOTHING,
+            heartbeat: UnixNanos(0),
+            cell: Cell::FLAT,
+            strategy: StrategyRow::NONE,
+            known: self.orders.contains(order.cl_ord_id),
+            halted: breakers.closed_bits() != 0,
+            breakers,
+            missing: Missing { limits: Found::NotSought, quote: Found::NotSought, ..missing },
+        }
+    }
+
+    /// The error model's largest size at the order's price distance.
+    #[inline(always)]
+    pub(crate) fn surface_qty(&self, order: &OrderIntent, quote: &Quote, now: UnixNanos) -> u32 {
+        match &self.tables.surfaces {
+            None => surface::UNLIMITED,
+            Some(table) => table.size_for(order, quote, now),
+        }
+    }
+
+    /// Which limits hold, and whose; or why none do.
+    fn in_force(
+        &self,
+        order: &OrderIntent,
+        strategy: &StrategyRow,
+        now: UnixNanos,
+    ) -> Result<InForce, SlotFault> {
+        let tables = &self.tables;
+        let row = tables.statics.row(order.instrument, strategy.class).ok_or(SlotFault::Empty)?;
+        let dynamic = tables.dynamics.as_ref().map(|table| table.read_hot(row));
+        let officer = StaticRecord::unpack_officer(tables.statics.read_row(row)?);
+        let source = match &dynamic {
+            Some(Ok(record)) if record.lease.holds(now) => return Ok(live(record, &officer)),
+            Some(Ok(_)) => LimitsSource::StaticLease,
+            Some(Err(SlotFault::Empty)) => LimitsSource::StaticEmpty,
+            Some(Err(SlotFault::Torn)) => LimitsSource::StaticTorn,
+            None => LimitsSource::Static,
+        };
+        // Critical outlives its lease: only a person ends it.
+        let critical = matches!(dynamic, Some(Ok(DynamicHot { tier: Tier::Critical, .. })));
+        Ok(InForce {
+            bounds: officer.base,
+            officer_qty: officer.base.max_qty,
+            lot: officer.lot,
+            permission: officer.permission,
+            source,
+            tier: if critical { Tier::Critical } else { Tier::Normal },
+            ..InForce::NONE
+        })
+    }
+}
+
+/// Live dynamic limits inside the officer's hard bounds.
+fn live(dynamic: &DynamicHot, officer: &Officer) -> InForce {
+    let &DynamicHot { bounds, tier, score, version, .. } = dynamic;
+    let &Officer { cap, lot, permission, .. } = officer;
+    InForce {
+        bounds: bounds.tighter(cap),
+        officer_qty: cap.max_qty,
+        lot,
+        permission,
+        source: LimitsSource::Dynamic,
+        tier,
+        score,
+        version,
+        surface_qty: surface::UNLIMITED,
+    }
+}
