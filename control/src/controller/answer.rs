@@ -100,10 +100,10 @@ impl Controller {
     ) -> Result<Reply, Refusal> {
         let (views, next) = self.page(symbol, after)?;
         let inner = self.lock();
-        let mut rows = Vec::with_capacity(views.len() * LimitKey::ALL.len());
+        let mut rows = Vec::with_capacity(views.len() * LimitKey::ENFORCED.len());
         for view in views {
             let envelope = inner.limits.approved(view.symbol);
-            rows.extend(LimitKey::ALL.into_iter().map(|key| {
+            rows.extend(LimitKey::ENFORCED.into_iter().map(|key| {
                 let set = inner.limits.set_by(view.symbol, key);
                 LimitRow {
                     symbol: view.symbol,
@@ -162,7 +162,7 @@ impl Controller {
                 unit: key.unit().to_owned(),
                 value: key.of(limits),
             };
-            LimitKey::ALL.map(row).to_vec()
+            LimitKey::ENFORCED.map(row).to_vec()
         };
         Ok(Reply::Explain(ExplainReply {
             decision: verdict.decision.as_str().to_owned(),

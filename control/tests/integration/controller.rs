@@ -494,7 +494,7 @@ fn limits_show_names_the_envelope_the_live_value_and_who_set_it() {
     else {
         panic!("limits")
     };
-    assert_eq!((page.rows.len(), page.next), (9, None));
+    assert_eq!((page.rows.len(), page.next), (8, None));
     let row = |key: &str| page.rows.iter().find(|row| row.key == key).unwrap();
     let qty = row("max_qty");
     assert_eq!(

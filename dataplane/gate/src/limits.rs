@@ -122,7 +122,7 @@ pub struct RiskLimits {
     pub order_rate_per_s: u32,
     /// Orders of one strategy in the instrument at once, on top of the sustained rate.
     pub order_burst: u32,
-    /// Margin multiplier in basis points: 10,000 is once. Carried for the credit check and the reports.
+    /// Margin multiplier in basis points: 10,000 is once. Carried in the records for a credit check; no check reads it.
     pub margin_bps: u32,
 }
 
