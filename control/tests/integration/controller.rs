@@ -508,7 +508,7 @@ fn limits_show_names_the_envelope_the_live_value_and_who_set_it() {
     let all =
         site.ask(Role::Viewer, Command::LimitsShow { symbol: None, after: Some("AAPL".parse().unwrap()) });
     assert!(
-        matches!(all, Ok(Reply::Limits(page)) if page.rows.len() == 18),
+        matches!(all, Ok(Reply::Limits(page)) if page.rows.len() == 16),
         "the instruments after the first"
     );
 }
