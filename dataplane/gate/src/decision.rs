@@ -85,10 +85,4 @@ impl LimitsSource {
             Self::StaticTorn => "static (torn record)",
         }
     }
-
-    /// Whether the officer's base was in force.
-    #[must_use]
-    pub const fn is_static(self) -> bool {
-        matches!(self, Self::Static | Self::StaticEmpty | Self::StaticLease | Self::StaticTorn)
-    }
 }

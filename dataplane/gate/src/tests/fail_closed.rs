@@ -27,7 +27,7 @@ fn a_dead_scorer_leaves_the_static_base_and_the_verdict_says_so() {
     let verdict = rig.gate.check(&wide, last.plus(Nanos(1)));
     assert_eq!((verdict.reason, verdict.limit), (Some(R::QtyStatic), 400));
     assert_eq!((verdict.source, verdict.tier, verdict.version), (LimitsSource::StaticLease, Tier::Normal, 0));
-    assert!(verdict.source.is_static() && verdict.source.as_str().starts_with("static"));
+    assert!(verdict.source.as_str().starts_with("static"));
     let small = OrderIntent { qty: Qty(300), ..wide };
     assert!(rig.gate.check(&small, last.plus(Nanos(1))).accepted());
 }

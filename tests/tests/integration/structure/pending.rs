@@ -95,7 +95,6 @@ pub(crate) const WITHOUT_CALLERS: &[&str] = &[
     "dataplane/gate/src/gate.rs open_orders",
     "dataplane/gate/src/slot.rs Protocol",
     "dataplane/gate/src/slot.rs abandon",
-    "dataplane/gate/src/verdict.rs is_static",
     "dataplane/simulator/src/fault.rs FaultInjector",
     "dataplane/src/lobster/mod.rs lobster_stats",
     "dataplane/stage/src/clock.rs SimClock",
