@@ -5,9 +5,9 @@ use gate::{
     AccountId, Breaker, BreakerCause, BreakerState, BreakerTable, ClassId, Effective, Envelope, FixedScore,
     Gate, GateConfig, GateTables, LimitCause, LimitTable, LimitWriter, OrderEvent, OrderIntent, OrderType,
     Permission, RefTable, RefWriter, RiskLimits, StaticTable, StaticTerms, StaticWriter, StrategyConfig,
-    StrategyId, Terms, TimeInForce, TopOfBook,
+    StrategyId, Terms, TimeInForce,
 };
-use types::{BookState, InstrumentId, Nanos, Px, Qty, Side, Tier, TradingStatus, UnixNanos};
+use types::{BookState, InstrumentId, Nanos, Px, Qty, Side, Tier, TopOfBook, TradingStatus, UnixNanos};
 
 /// When the desk opens. Time is an argument of the gate, so the benches run on a clock of their own.
 pub const OPEN: UnixNanos = UnixNanos(1_572_445_800_000_000_000);

@@ -7,10 +7,10 @@ use dataplane::decode::{Decoder, EventBuffer, ItchDecoder, Place, TickSizes};
 use dataplane::stats::FeedStats;
 use featurizer::{
     Book, BookLimits, Books, BooksMut, BuildError, Effect, Featurizer, FeaturizerConfig, MemoryReport,
-    Observer, OnFull, PageKind, Sinks, TopOfBook, TopOfBookSink,
+    Observer, OnFull, PageKind, Sinks, TopOfBookSink,
 };
 use stage::{RingRx, RingTx, ring};
-use types::{BookEvent, EventFlags, FeatureVector, InstrumentId, UnixNanos};
+use types::{BookEvent, EventFlags, FeatureVector, InstrumentId, TopOfBook, UnixNanos};
 use wire::framing::Frames;
 use wire::itch50::{self, Msg};
 
@@ -334,8 +334,8 @@ impl featurizer::FeatureSink for Outlet {
 
 impl TopOfBookSink for Outlet {
     #[inline]
-    fn top(&mut self, top: &TopOfBook) {
-        self.tops += u64::from(top.bid.px.is_some() | top.ask.px.is_some());
+    fn top(&mut self, _instrument: InstrumentId, top: &TopOfBook) {
+        self.tops += u64::from(top.bid.is_some() | top.ask.is_some());
     }
 }
 

@@ -15,12 +15,14 @@
 //! **When the scorer is slow.** Vectors wait in one slot per instrument. A slot that is still waiting at the next grid point is
 //! overwritten (newest wins, [`OnFull::KeepDirty`]), or nothing moves until there is room ([`OnFull::Wait`], for replays).
 
-use types::{Action, BookEvent, EventFlags, FeatureVector, InstrumentId, Px, Side, Symbol, UnixNanos};
+use types::{
+    Action, BookEvent, EventFlags, FeatureVector, InstrumentId, Px, Side, Symbol, TopOfBook, UnixNanos,
+};
 
 use crate::bitset::BitSet;
 use crate::costs::{CostRow, Ledger, walk_bps};
 use crate::features::{Engine, GRID_NS, QUIET, Rows};
-use crate::sinks::{FeatureSink, Observer, Sinks, TopOfBook, TopOfBookSink};
+use crate::sinks::{FeatureSink, Observer, Sinks, TopOfBookSink};
 use crate::{
     Applied, Bbo, Book, BookCounters, BookLimits, Books, BooksMut, BuildError, Effect, MemoryReport,
     Occupancy,
@@ -504,7 +506,9 @@ impl<F: FeatureSink, T: TopOfBookSink, O: Observer> Run<'_, '_, '_, F, T, O> {
             let Some((tick, state, status)) = self.books.conditions(instrument) else { continue };
             let Bbo { bid, ask } = *self.books.bbo(instrument);
             let (last, ts) = (core.lasts[i], core.engine.last_event(i));
-            self.sinks.tops.top(&TopOfBook { instrument, bid, ask, last, tick, ts, state, status });
+            let (bid, bid_qty, ask, ask_qty) = (bid.px, bid.qty, ask.px, ask.qty);
+            let top = TopOfBook { bid, bid_qty, ask, ask_qty, last, tick, ts, state, status };
+            self.sinks.tops.top(instrument, &top);
         }
         core.changed_list.clear();
     }

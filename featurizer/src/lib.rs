@@ -37,5 +37,5 @@ pub use featurizer::{Featurizer, FeaturizerConfig, FeaturizerCounters, OnFull};
 pub use limits::{BookLimits, BuildError, MemoryReport, Occupancy};
 pub use pages::PageKind;
 pub use polled::{FeaturizerStage, FeaturizerStats};
-pub use sinks::{FeatureSink, Observer, Sinks, TopOfBook, TopOfBookSink};
+pub use sinks::{FeatureSink, Observer, Sinks, TopOfBookSink};
 pub use view::{Bbo, Book, Levels};

@@ -1,7 +1,7 @@
 //! What the featurizer hands out: vectors, quotes, and a look at every applied event.
 
 use stage::RingTx;
-use types::{BookEvent, BookLevel, BookState, FeatureVector, InstrumentId, Px, TradingStatus, UnixNanos};
+use types::{BookEvent, FeatureVector, InstrumentId, TopOfBook};
 
 use crate::{Book, Effect};
 
@@ -37,31 +37,10 @@ impl<S: FeatureSink + ?Sized> FeatureSink for &mut S {
     }
 }
 
-/// What the gate needs to know of a market: its best prices, and whether to believe them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TopOfBook {
-    /// The instrument.
-    pub instrument: InstrumentId,
-    /// Best bid at the end of the last whole venue event, [`BookLevel::NONE`] when there is none.
-    pub bid: BookLevel,
-    /// Best offer, likewise.
-    pub ask: BookLevel,
-    /// Price of the last printable trade, [`Px::NONE`] before the first.
-    pub last: Px,
-    /// Tick size.
-    pub tick: Px,
-    /// Event time of the newest event in it.
-    pub ts: UnixNanos,
-    /// Whether the book can be believed.
-    pub state: BookState,
-    /// Trading status.
-    pub status: TradingStatus,
-}
-
 /// Takes the top of each book that changed, once per chunk of events and instrument.
 pub trait TopOfBookSink {
     /// The top of one book.
-    fn top(&mut self, top: &TopOfBook);
+    fn top(&mut self, instrument: InstrumentId, top: &TopOfBook);
 
     /// `events` have been applied, and every top they changed has been handed over. `gap_open`: the feed lost messages
     /// that no clean begin ([`types::Action::Clear`] of all instruments) has made good yet. [`crate::FeaturizerStage`]
@@ -73,19 +52,19 @@ pub trait TopOfBookSink {
 
 impl TopOfBookSink for () {
     #[inline]
-    fn top(&mut self, _top: &TopOfBook) {}
+    fn top(&mut self, _instrument: InstrumentId, _top: &TopOfBook) {}
 }
 
-impl TopOfBookSink for Vec<TopOfBook> {
-    fn top(&mut self, top: &TopOfBook) {
-        self.push(*top);
+impl TopOfBookSink for Vec<(InstrumentId, TopOfBook)> {
+    fn top(&mut self, instrument: InstrumentId, top: &TopOfBook) {
+        self.push((instrument, *top));
     }
 }
 
 impl<S: TopOfBookSink + ?Sized> TopOfBookSink for &mut S {
     #[inline]
-    fn top(&mut self, top: &TopOfBook) {
-        (**self).top(top);
+    fn top(&mut self, instrument: InstrumentId, top: &TopOfBook) {
+        (**self).top(instrument, top);
     }
 
     #[inline]

@@ -2,12 +2,12 @@
 
 use featurizer::{
     Book, BookLimits, Effect, FeatureSink, Featurizer, FeaturizerConfig, FeaturizerStage, Observer, OnFull,
-    Sinks, TopOfBook,
+    Sinks,
 };
 use stage::{Inline, Stage, WorkStatus, ring};
 use types::{
     Action, BookEvent, BookState, EventFlags, FeatureId, FeatureVector, GapCause, InstrumentId, Px, Qty,
-    Side, StaleCause, Symbol, TradingStatus, UnixNanos,
+    Side, StaleCause, Symbol, TopOfBook, TradingStatus, UnixNanos,
 };
 
 const CENT: i64 = 10_000_000;
@@ -346,14 +346,14 @@ fn an_earlier_day_starts_the_grid_again() {
 #[test]
 fn quotes_for_the_gate_come_once_per_chunk_and_instrument() {
     let mut f = featurizer(OnFull::Wait);
-    let mut tops: Vec<TopOfBook> = Vec::new();
-    let go = |f: &mut Featurizer, tops: &mut Vec<TopOfBook>, events: &[BookEvent]| {
+    let mut tops: Vec<(InstrumentId, TopOfBook)> = Vec::new();
+    let go = |f: &mut Featurizer, tops: &mut Vec<(InstrumentId, TopOfBook)>, events: &[BookEvent]| {
         tops.clear();
         f.apply(events, &mut Sinks { features: &mut (), tops, observer: &mut () });
     };
     go(&mut f, &mut tops, &[define(0, T0), define(1, T0)]);
-    assert_eq!(tops.iter().map(|t| t.instrument.0).collect::<Vec<_>>(), [0, 1]);
-    assert_eq!((tops[0].state, tops[0].tick, tops[0].last), (BookState::Live, Px(CENT), Px::NONE));
+    assert_eq!(tops.iter().map(|t| t.0.0).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!((tops[0].1.state, tops[0].1.tick, tops[0].1.last), (BookState::Live, Px(CENT), Px::NONE));
 
     let status = BookEvent { aux: TradingStatus::Trading as u64, ..at(Action::Status, 1, T0 + 4) };
     let quotes = [
@@ -364,9 +364,9 @@ fn quotes_for_the_gate_come_once_per_chunk_and_instrument() {
     ];
     go(&mut f, &mut tops, &quotes);
     assert_eq!(tops.len(), 1);
-    assert_eq!((tops[0].bid.px, tops[0].bid.qty, tops[0].bid.order_count), (Px(101 * CENT), 7, 1));
+    assert_eq!((tops[0].1.bid, tops[0].1.bid_qty, tops[0].1.ask_qty), (Px(101 * CENT), 7, 6));
     assert_eq!(
-        (tops[0].ask.px, tops[0].ts, tops[0].status),
+        (tops[0].1.ask, tops[0].1.ts, tops[0].1.status),
         (Px(102 * CENT), UnixNanos(T0 + 4), TradingStatus::Trading)
     );
 
@@ -379,13 +379,13 @@ fn quotes_for_the_gate_come_once_per_chunk_and_instrument() {
         ..at(Action::Trade, 1, T0 + 6)
     };
     go(&mut f, &mut tops, &[hidden(CENT * 101, EventFlags::NONE)]);
-    assert_eq!((tops.len(), tops[0].last), (1, Px(101 * CENT)));
+    assert_eq!((tops.len(), tops[0].1.last), (1, Px(101 * CENT)));
     go(&mut f, &mut tops, &[hidden(CENT * 50, EventFlags::NON_PRINTABLE)]);
     assert!(tops.is_empty() && f.last(InstrumentId(1)) == Px(101 * CENT));
     go(&mut f, &mut tops, &[all(Action::Gap, T0 + 7)]);
-    assert_eq!(tops.iter().map(|t| t.state).collect::<Vec<_>>(), [BookState::Stale(StaleCause::Gap); 2]);
+    assert_eq!(tops.iter().map(|t| t.1.state).collect::<Vec<_>>(), [BookState::Stale(StaleCause::Gap); 2]);
     go(&mut f, &mut tops, &[all(Action::SessionEnd, T0 + 8)]);
-    assert!(tops.len() == 2 && tops.iter().all(|t| t.status == TradingStatus::Closed));
+    assert!(tops.len() == 2 && tops.iter().all(|t| t.1.status == TradingStatus::Closed));
 }
 
 #[derive(Default)]
@@ -502,7 +502,7 @@ fn the_stage_reads_its_ring_to_the_end_and_is_done() {
 struct Chunks(Vec<(usize, bool)>);
 
 impl featurizer::TopOfBookSink for Chunks {
-    fn top(&mut self, _top: &featurizer::TopOfBook) {}
+    fn top(&mut self, _instrument: InstrumentId, _top: &TopOfBook) {}
 
     fn applied(&mut self, events: &[BookEvent], gap_open: bool) {
         self.0.push((events.len(), gap_open));

@@ -4,8 +4,10 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use featurizer::{BookLimits, FeatureSink, Featurizer, FeaturizerConfig, Sinks, TopOfBook, TopOfBookSink};
-use types::{Action, BookEvent, EventFlags, FeatureVector, InstrumentId, Px, Qty, Side, Symbol, UnixNanos};
+use featurizer::{BookLimits, FeatureSink, Featurizer, FeaturizerConfig, Sinks, TopOfBookSink};
+use types::{
+    Action, BookEvent, EventFlags, FeatureVector, InstrumentId, Px, Qty, Side, Symbol, TopOfBook, UnixNanos,
+};
 
 thread_local! {
     /// Calls of the allocator by this thread while it is being counted; `None` when it is not.
@@ -54,7 +56,7 @@ impl FeatureSink for Tally {
 }
 
 impl TopOfBookSink for Tally {
-    fn top(&mut self, _top: &TopOfBook) {
+    fn top(&mut self, _instrument: InstrumentId, _top: &TopOfBook) {
         self.0 += 1;
     }
 }

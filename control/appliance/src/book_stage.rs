@@ -5,11 +5,11 @@ use crate::desk::TopNote;
 use crate::tables::BookTables;
 use featurizer::capture::FeatureWriter;
 use featurizer::costs::CostWriter;
-use featurizer::{Book, Effect, FeatureSink, Featurizer, Observer, Sinks, TopOfBook, TopOfBookSink};
+use featurizer::{Book, Effect, FeatureSink, Featurizer, Observer, Sinks, TopOfBookSink};
 use stage::ring::LosslessTx;
 use stage::{HopHistogram, RingRx, Stage, Work};
 use std::time::Instant;
-use types::{Action, BookEvent, FeatureVector, InstrumentId, Nanos, Px, Symbol, UnixNanos};
+use types::{Action, BookEvent, FeatureVector, InstrumentId, Nanos, Symbol, TopOfBook, UnixNanos};
 
 /// Events taken from the ring at once.
 const CHUNK: usize = 256;
@@ -66,15 +66,8 @@ impl FeatureSink for Waiting<FeatureVector> {
 struct Tops(Vec<TopNote>);
 
 impl TopOfBookSink for Tops {
-    fn top(&mut self, top: &TopOfBook) {
-        let price = |level: types::BookLevel| (level.px, level.qty);
-        let ((bid, bid_qty), (ask, ask_qty)) = (price(top.bid), price(top.ask));
-        let TopOfBook { instrument, last, tick, ts, state, status, .. } = *top;
-        let tick = if tick.is_some() { tick } else { Px(0) };
-        self.0.push(TopNote {
-            instrument,
-            top: gate::TopOfBook { bid, bid_qty, ask, ask_qty, last, tick, ts, state, status },
-        });
+    fn top(&mut self, instrument: InstrumentId, top: &TopOfBook) {
+        self.0.push(TopNote { instrument, top: *top });
     }
 }
 

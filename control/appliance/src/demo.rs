@@ -142,7 +142,7 @@ struct Show {
     tick: Px,
     orders: Arc<[OrderRow]>,
     instrument: Option<InstrumentId>,
-    top: Option<gate::TopOfBook>,
+    top: Option<types::TopOfBook>,
     record: Option<ScoreRecord>,
     tier: Tier,
     samples: Vec<Sample>,

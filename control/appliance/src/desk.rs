@@ -13,13 +13,13 @@ use gate::{
     AccountId, Breaker, BreakerCause, BreakerKey, BreakerState, BreakerTable, BreakerWriter, ClassId,
     Effective, Gate, GateConfig, GateTables, LimitTable, LimitWriter, OrderEvent, OrderIntent, OrderType,
     Permission, RefTable, RefWriter, SizeSurface, StaticTable, StaticTerms, StaticWriter, StrategyConfig,
-    StrategyId, SurfaceTable, SurfaceWriter, Terms, TimeInForce, TopOfBook, Verdict,
+    StrategyId, SurfaceTable, SurfaceWriter, Terms, TimeInForce, Verdict,
 };
 use stage::HopHistogram;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
-use types::{InstrumentId, Nanos, Px, Qty, Side, Symbol, UnixNanos};
+use types::{InstrumentId, Nanos, Px, Qty, Side, Symbol, TopOfBook, UnixNanos};
 
 /// How long an order that rests is left in the market by the firm that sent it. Replays have no venue answers, so the
 /// desk fills what crosses and takes back what does not.

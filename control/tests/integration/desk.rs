@@ -13,12 +13,12 @@ use gate::{
     AccountId, Breaker, BreakerCause, BreakerReader, BreakerState, BreakerTable, BreakerWriter, ClassId,
     Envelope, Explanation, FixedScore, Gate, GateConfig, GateTables, LimitCause, LimitTable, LimitWriter,
     OrderIntent, OrderType, Overlay, Permission, RefTable, StaticTable, StaticTerms, StaticWriter,
-    StrategyConfig, StrategyId, Terms, TopOfBook, effective_limits,
+    StrategyConfig, StrategyId, Terms, effective_limits,
 };
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
-use types::{BookState, InstrumentId, Nanos, Px, Qty, Tier, TradingStatus, UnixNanos};
+use types::{BookState, InstrumentId, Nanos, Px, Qty, Tier, TopOfBook, TradingStatus, UnixNanos};
 
 /// 2026-11-21T14:30:22Z: the moment the demo's anomaly is seen.
 pub(crate) const START: UnixNanos = UnixNanos(1_795_271_422_000_000_000);

@@ -11,9 +11,9 @@ use std::{hint::black_box, time::Instant};
 use gate::{
     AccountId, Breaker, BreakerCause, BreakerState, BreakerTable, ClassId, Envelope, FixedScore, Gate,
     GateConfig, GateTables, LimitCause, LimitTable, OrderEvent, OrderIntent, OrderType, Permission, RefTable,
-    RiskLimits, StaticTable, StaticTerms, StrategyConfig, StrategyId, Terms, TimeInForce, TopOfBook,
+    RiskLimits, StaticTable, StaticTerms, StrategyConfig, StrategyId, Terms, TimeInForce,
 };
-use types::{BookState, InstrumentId, Nanos, Px, Qty, Side, Tier, TradingStatus, UnixNanos};
+use types::{BookState, InstrumentId, Nanos, Px, Qty, Side, Tier, TopOfBook, TradingStatus, UnixNanos};
 
 const ORDERS: usize = 1 << 16;
 const ROUNDS: usize = 31;

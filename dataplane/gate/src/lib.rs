@@ -151,7 +151,7 @@ pub use limits::{
 };
 pub use overlay::{Overlay, OverlayError, Ratio, TierOverlay, effective_limits};
 pub use record::{LimitCause, LimitRecord, Permission, StaticRecord, StaticTerms, Terms};
-pub use reference::{PX_MAX, RefReader, RefTable, RefWriter, TopOfBook, UnknownInstrument};
+pub use reference::{PX_MAX, RefReader, RefTable, RefWriter, UnknownInstrument};
 pub use score::FixedScore;
 pub use settle::Settlement;
 pub use slot::SlotFault;

@@ -16,7 +16,7 @@
 //! stamp and the table's heartbeat, which the writer moves on while every channel that feeds the table is alive and
 //! complete. A writer that never calls [`RefWriter::heartbeat`] gets the strict rule: age since the last change.
 
-use types::{BookState, InstrumentId, Px, TradingStatus, UnixNanos};
+use types::{BookState, InstrumentId, Px, TopOfBook, TradingStatus, UnixNanos};
 
 use crate::{
     divide::Divisor,
@@ -33,29 +33,6 @@ pub const PX_MAX: Px = Px(1 << 59);
 
 /// Largest tick a row holds: 1,099 units of currency.
 const TICK_MAX: u64 = (1 << 40) - 1;
-
-/// What the book's owner says of one instrument.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TopOfBook {
-    /// Best bid, [`Px::NONE`] when there is none. Prices that are not positive, or beyond [`PX_MAX`], count as none.
-    pub bid: Px,
-    /// Quantity at the best bid.
-    pub bid_qty: u64,
-    /// Best ask, [`Px::NONE`] when there is none.
-    pub ask: Px,
-    /// Quantity at the best ask.
-    pub ask_qty: u64,
-    /// Last trade, [`Px::NONE`] before the first.
-    pub last: Px,
-    /// Tick size; anything below 2e-9 or above 1,099 counts as unknown.
-    pub tick: Px,
-    /// When this was known to be right.
-    pub ts: UnixNanos,
-    /// Whether the book can be believed.
-    pub state: BookState,
-    /// Whether the venue trades the instrument.
-    pub status: TradingStatus,
-}
 
 /// A price as the row holds it: 0 when it is none.
 #[expect(clippy::cast_sign_loss, reason = "positive")]
@@ -218,7 +195,8 @@ impl core::fmt::Debug for RefWriter {
 }
 
 impl RefWriter {
-    /// Publishes one instrument's prices. Wait-free.
+    /// Publishes one instrument's prices. Wait-free. Prices that are not positive, or beyond [`PX_MAX`], count as none; a tick
+    /// below 2e-9 or above 1,099 counts as unknown.
     ///
     /// # Errors
     /// [`UnknownInstrument`].
@@ -288,7 +266,8 @@ impl RefReader {
             ask_qty: quote.ask_qty,
             tick: word_price(quote.tick.divisor()),
             ts: quote.ts,
-            state: state_from_u8(quote.state),
+            // A byte that is no state is a book that is not to be believed.
+            state: BookState::from_u8(quote.state).unwrap_or(BookState::Recovering),
             status: TradingStatus::from_u64(quote.status.into()),
         })
     }
@@ -315,19 +294,6 @@ impl RefReader {
     #[must_use]
     pub fn bytes(&self) -> usize {
         size_of_val(&*self.slots) + size_of::<Heartbeat>()
-    }
-}
-
-/// The inverse of [`BookState::to_u8`]; a byte that is no state reads as a book that is not to be believed.
-const fn state_from_u8(n: u8) -> BookState {
-    use types::StaleCause::{Gap, SessionChange, TableFull};
-    match n {
-        0 => BookState::Empty,
-        1 => BookState::Live,
-        17 => BookState::Stale(Gap),
-        18 => BookState::Stale(TableFull),
-        19 => BookState::Stale(SessionChange),
-        _ => BookState::Recovering,
     }
 }
 

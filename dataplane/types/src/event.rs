@@ -23,7 +23,7 @@ pub enum Action {
     Trade = 7,
     /// Trade `aux` is broken.
     TradeBreak = 8,
-    /// Trading status changes: `aux` is a [`TradingStatus`].
+    /// Trading status changes: `aux` is a [`crate::TradingStatus`].
     Status = 9,
     /// An instrument gets its number: `order_id` is the [`crate::Symbol`] word, `aux` the round lot, `px` the tick
     /// size when the feed or the configuration knows it.
@@ -37,37 +37,6 @@ pub enum Action {
     Time = 13,
     /// The venue's session is over.
     SessionEnd = 14,
-}
-
-/// Trading status as carried in [`Action::Status`]'s `aux`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum TradingStatus {
-    /// Nothing heard yet: the gate treats it as not trading.
-    #[default]
-    Unknown = 0,
-    /// Continuous trading.
-    Trading = 1,
-    /// Halted.
-    Halted = 2,
-    /// Orders are accepted, no matching (auction, quotation period).
-    Paused = 3,
-    /// Before or after the session.
-    Closed = 4,
-}
-
-impl TradingStatus {
-    /// The status with this number; anything unknown is [`TradingStatus::Unknown`].
-    #[must_use]
-    pub const fn from_u64(n: u64) -> Self {
-        match n {
-            1 => Self::Trading,
-            2 => Self::Halted,
-            3 => Self::Paused,
-            4 => Self::Closed,
-            _ => Self::Unknown,
-        }
-    }
 }
 
 /// Why messages are missing; carried in a gap event's `qty`.
@@ -173,67 +142,6 @@ impl BookEvent {
         side: Side::Bid,
         flags: EventFlags::NONE,
     };
-}
-
-/// One price level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BookLevel {
-    /// Price, [`Px::NONE`] when the level does not exist.
-    pub px: Px,
-    /// Quantity in all orders of the level (64 bits: a level can exceed one order's bound).
-    pub qty: u64,
-    /// Orders in the level; 0 when the feed does not say (L2).
-    pub order_count: u32,
-}
-
-impl BookLevel {
-    /// No level.
-    pub const NONE: Self = Self { px: Px::NONE, qty: 0, order_count: 0 };
-}
-
-/// Why a book is not to be believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum StaleCause {
-    /// Messages were lost.
-    Gap = 1,
-    /// A table of bounded size is full, so the book may miss orders.
-    TableFull = 2,
-    /// The venue changed session without ending the last one.
-    SessionChange = 3,
-}
-
-/// Whether a book can be read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum BookState {
-    /// Nothing heard yet.
-    #[default]
-    Empty,
-    /// Complete as far as the feed tells.
-    Live,
-    /// Wrong in an unknown way: its limits are the static ones and no score is taken from it.
-    Stale(StaleCause),
-    /// A snapshot is being applied.
-    Recovering,
-}
-
-impl BookState {
-    /// One byte for records: 0 empty, 1 live, 2 recovering, 16 + cause when stale.
-    #[must_use]
-    pub const fn to_u8(self) -> u8 {
-        match self {
-            Self::Empty => 0,
-            Self::Live => 1,
-            Self::Recovering => 2,
-            Self::Stale(cause) => 16 + cause as u8,
-        }
-    }
-
-    /// Whether a score may be taken from the book.
-    #[must_use]
-    pub const fn is_live(self) -> bool {
-        matches!(self, Self::Live)
-    }
 }
 
 #[cfg(test)]

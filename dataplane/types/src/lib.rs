@@ -12,13 +12,15 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod book;
 mod event;
 mod feature;
 mod instrument;
 mod money;
 mod time;
 
-pub use event::{Action, BookEvent, BookLevel, BookState, EventFlags, GapCause, StaleCause, TradingStatus};
+pub use book::{BookLevel, BookState, StaleCause, TopOfBook, TradingStatus};
+pub use event::{Action, BookEvent, EventFlags, GapCause};
 pub use feature::{FEATURE_COUNT, FEATURES, FeatureDef, FeatureId, FeatureSchema, FeatureVector, WALK_COUNT};
 pub use instrument::{InstrumentId, Symbol};
 pub use money::{Notional, ParsePxError, Px, Qty, Side};

@@ -2,7 +2,7 @@
 //! cold thread.
 
 use super::health::{Channels, LastMoved};
-use featurizer::{Book, Effect, Observer, TopOfBook, TopOfBookSink};
+use featurizer::{Book, Effect, Observer, TopOfBookSink};
 use gate::{ClassId, Envelope, LimitWriter, RefWriter, SurfaceWriter};
 use gpu::{
     LimitSink, LimitUpdate, PolledScorer, ScoreObserver, ScoreRecord, StagedScorer, SurfaceUpdate, TierChange,
@@ -10,7 +10,7 @@ use gpu::{
 use stage::{HopHistogram, RingRx, RingTx, Stage, Work};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use types::{Action, BookEvent, InstrumentId, Nanos, Px, Symbol, UnixNanos};
+use types::{Action, BookEvent, InstrumentId, Nanos, Symbol, TopOfBook, UnixNanos};
 
 /// The time of the running poll, for sinks that are called inside it. One writer: the stage that polls.
 pub(super) type PollTime = Arc<AtomicU64>;
@@ -58,23 +58,10 @@ pub(super) struct References {
 }
 
 impl TopOfBookSink for References {
-    fn top(&mut self, top: &TopOfBook) {
-        let TopOfBook { instrument, bid, ask, last, tick, state, status, .. } = *top;
+    fn top(&mut self, instrument: InstrumentId, top: &TopOfBook) {
         let ts = UnixNanos(self.now.load(Ordering::Relaxed));
-        let tick = if tick.is_some() { tick } else { Px(0) };
-        let top = gate::TopOfBook {
-            bid: bid.px,
-            bid_qty: bid.qty,
-            ask: ask.px,
-            ask_qty: ask.qty,
-            last,
-            tick,
-            ts,
-            state,
-            status,
-        };
         // An instrument beyond the table has no reference, and so no order of it passes.
-        let _ = self.writer.publish(instrument, &top);
+        let _ = self.writer.publish(instrument, &TopOfBook { ts, ..*top });
     }
 
     fn applied(&mut self, events: &[BookEvent], gap_open: bool) {
@@ -206,7 +193,7 @@ mod tests {
         OrderIntent, OrderType, Permission, RefTable, RejectReason, StaticTable, StaticTerms, StrategyConfig,
         StrategyId, TimeInForce,
     };
-    use types::{BookLevel, BookState, Qty, Side, TradingStatus};
+    use types::{BookState, Px, Qty, Side, TradingStatus};
 
     const fn at(seconds: u64) -> UnixNanos {
         UnixNanos(seconds * Nanos::SECOND.0)
@@ -236,23 +223,25 @@ mod tests {
         let now = PollTime::default();
         let channels = Channels::new(channels, FeedHealth::default());
         let mut sink = References { writer, now: Arc::clone(&now), channels };
-        let level = |cents: i64| BookLevel { px: Px(cents * 10_000_000), qty: 100, ..BookLevel::NONE };
+        let cents = |n: i64| Px(n * 10_000_000);
         now.store(at(1).0, Ordering::Relaxed);
-        sink.top(&TopOfBook {
-            instrument: InstrumentId(0),
-            bid: level(10_000),
-            ask: level(10_001),
+        let top = TopOfBook {
+            bid: cents(10_000),
+            bid_qty: 100,
+            ask: cents(10_001),
+            ask_qty: 100,
             last: Px::NONE,
             tick: Px(10_000_000),
             ts: at(1),
             state: BookState::Live,
             status: TradingStatus::Trading,
-        });
+        };
+        sink.top(InstrumentId(0), &top);
         now.store(at(10).0, Ordering::Relaxed);
         sink.applied(&[BookEvent::EMPTY], gap_open);
         let order = OrderIntent {
             cl_ord_id: 1,
-            px: level(10_000).px,
+            px: cents(10_000),
             instrument: InstrumentId(0),
             qty: Qty(1),
             strategy: StrategyId(0),

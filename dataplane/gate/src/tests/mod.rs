@@ -7,13 +7,13 @@ mod reasons;
 mod settlement;
 mod surface;
 
-use types::{BookState, InstrumentId, Nanos, Px, Qty, Side, Tier, TradingStatus, UnixNanos};
+use types::{BookState, InstrumentId, Nanos, Px, Qty, Side, Tier, TopOfBook, TradingStatus, UnixNanos};
 
 use crate::{
     AccountId, Breaker, BreakerCause, BreakerKey, BreakerState, BreakerTable, BreakerWriter, ClassId,
     Decision, Envelope, FixedScore, Gate, GateConfig, GateTables, LimitCause, LimitTable, LimitWriter,
     OrderIntent, OrderType, Permission, RefTable, RefWriter, RejectReason, RiskLimits, StaticTable,
-    StaticTerms, StaticWriter, StrategyConfig, StrategyId, Terms, TimeInForce, TopOfBook, Verdict,
+    StaticTerms, StaticWriter, StrategyConfig, StrategyId, Terms, TimeInForce, Verdict,
 };
 
 pub(crate) const NOW: UnixNanos = UnixNanos(1_700_000_000_000_000_000);
