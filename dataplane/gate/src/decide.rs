@@ -64,7 +64,7 @@ impl Gate {
         let case = self.case(order, Prior::none(order), &inputs, now);
         let verdict = verdict(&case, &Findings::of(&case));
         if !verdict.accepted() {
-            self.clock = self.clock.max(now);
+            self.see_time(&case);
             return (verdict, None);
         }
         let (px, interval_ns) = (case.facts.judged.px, inputs.limits.bounds.order_interval_ns);
@@ -105,7 +105,7 @@ impl Gate {
         let verdict = verdict(&case, &Findings::of(&case));
         let px = case.facts.judged.px;
         let (true, Some(mut entry)) = (verdict.accepted(), held) else {
-            self.clock = self.clock.max(now);
+            self.see_time(&case);
             return (verdict, None);
         };
         let Some(at) = self.spend(order, inputs.limits.bounds.order_interval_ns, now) else {
@@ -145,6 +145,14 @@ impl Gate {
         let row = self.strategies.get_mut(usize::from(order.strategy.0))?;
         row.due = rate::after(row.due, now, row.order_interval_ns);
         Some(at)
+    }
+
+    /// Remembers the time of a refused order, when a reference price or a heartbeat of about that time vouches for it: one
+    /// reading far in the future would else refuse every order after it.
+    fn see_time(&mut self, case: &Case) {
+        if case.facts.ref_age_ns <= self.ref_age_max.0 {
+            self.clock = self.clock.max(case.now);
+        }
     }
 
     #[inline(always)]

@@ -64,12 +64,10 @@ pub enum LimitsSource {
     Dynamic = 1,
     /// The officer's base: the gate has no dynamic table.
     Static = 2,
-    /// The officer's base: nothing was published for the row.
+    /// The officer's base: nothing was published for the row, or a person took it back.
     StaticEmpty = 3,
-    /// The officer's base: the lease of the dynamic record has ended.
+    /// The officer's base, and what the model had tightened: the lease of the dynamic record has ended, or has not begun.
     StaticLease = 4,
-    /// The officer's base: the dynamic record could not be read whole.
-    StaticTorn = 5,
 }
 
 impl LimitsSource {
@@ -82,7 +80,6 @@ impl LimitsSource {
             Self::Static => "static",
             Self::StaticEmpty => "static (nothing published)",
             Self::StaticLease => "static (lease ended)",
-            Self::StaticTorn => "static (torn record)",
         }
     }
 }

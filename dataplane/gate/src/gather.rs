@@ -1,15 +1,15 @@
-//! Reads everything an order is judged by, once; and says what is missing, and what holds instead.
+//! Reads everything an order is judged by, once, and says what is missing.
 
-use types::{Tier, UnixNanos};
+use types::UnixNanos;
 
 use crate::{
     breaker::OrderBreakers,
     case::{Found, InForce, Inputs, Missing, StrategyRow},
-    decision::LimitsSource,
+    config::GateTables,
     exposure::Cell,
     gate::Gate,
+    in_force::in_force,
     intent::OrderIntent,
-    record::{DynamicHot, Officer, StaticRecord},
     reference::Quote,
     slot::SlotFault,
     surface,
@@ -40,10 +40,12 @@ impl Gate {
         let strategy =
             self.strategies.get(usize::from(order.strategy.0)).copied().unwrap_or(StrategyRow::NONE);
         let cell = self.cell_index(order.instrument, order.strategy).and_then(|at| self.cells.get(at));
-        let mut limits = self.in_force(order, &strategy, now).unwrap_or_else(|fault| {
-            missing.limits = fault.into();
-            InForce::NONE
-        });
+        let GateTables { statics, dynamics, .. } = &self.tables;
+        let mut limits = in_force(statics, dynamics.as_ref(), order.instrument, strategy.class, now)
+            .unwrap_or_else(|fault| {
+                missing.limits = fault.into();
+                InForce::NONE
+            });
         let quote = self.tables.references.quote(order.instrument).unwrap_or_else(|fault| {
             missing.quote = fault.into();
             Quote::NOTHING
@@ -88,53 +90,5 @@ impl Gate {
             None => surface::UNLIMITED,
             Some(table) => table.size_for(order, quote, now),
         }
-    }
-
-    /// Which limits hold, and whose; or why none do.
-    fn in_force(
-        &self,
-        order: &OrderIntent,
-        strategy: &StrategyRow,
-        now: UnixNanos,
-    ) -> Result<InForce, SlotFault> {
-        let tables = &self.tables;
-        let row = tables.statics.row(order.instrument, strategy.class).ok_or(SlotFault::Empty)?;
-        let dynamic = tables.dynamics.as_ref().map(|table| table.read_hot(row));
-        let officer = StaticRecord::unpack_officer(tables.statics.read_row(row)?);
-        let source = match &dynamic {
-            Some(Ok(record)) if record.lease.holds(now) => return Ok(live(record, &officer)),
-            Some(Ok(_)) => LimitsSource::StaticLease,
-            Some(Err(SlotFault::Empty)) => LimitsSource::StaticEmpty,
-            Some(Err(SlotFault::Torn)) => LimitsSource::StaticTorn,
-            None => LimitsSource::Static,
-        };
-        // Critical outlives its lease: only a person ends it.
-        let critical = matches!(dynamic, Some(Ok(DynamicHot { tier: Tier::Critical, .. })));
-        Ok(InForce {
-            bounds: officer.base,
-            officer_qty: officer.base.max_qty,
-            lot: officer.lot,
-            permission: officer.permission,
-            source,
-            tier: if critical { Tier::Critical } else { Tier::Normal },
-            ..InForce::NONE
-        })
-    }
-}
-
-/// Live dynamic limits inside the officer's hard bounds.
-fn live(dynamic: &DynamicHot, officer: &Officer) -> InForce {
-    let &DynamicHot { bounds, tier, score, version, .. } = dynamic;
-    let &Officer { cap, lot, permission, .. } = officer;
-    InForce {
-        bounds: bounds.tighter(cap),
-        officer_qty: cap.max_qty,
-        lot,
-        permission,
-        source: LimitsSource::Dynamic,
-        tier,
-        score,
-        version,
-        surface_qty: surface::UNLIMITED,
     }
 }

@@ -32,6 +32,12 @@ impl Lease {
         self.granted.plus(self.span)
     }
 
+    /// Whether it was granted later than a clock skew ahead of `now`.
+    #[must_use]
+    pub const fn is_future(self, now: UnixNanos) -> bool {
+        self.granted.0 > now.0.saturating_add(Self::SKEW_MAX.0)
+    }
+
     /// Whether it holds at `now`: granted not later than a clock skew ahead, and not ended.
     #[inline]
     #[must_use]
@@ -64,5 +70,9 @@ mod tests {
         let lease = Lease::new(UnixNanos(10_000_000_000), Nanos::SECOND);
         assert!(lease.holds(UnixNanos(10_000_000_000 - Lease::SKEW_MAX.0)));
         assert!(!lease.holds(UnixNanos(10_000_000_000 - Lease::SKEW_MAX.0 - 1)));
+        assert!(lease.is_future(UnixNanos(10_000_000_000 - Lease::SKEW_MAX.0 - 1)));
+        assert!(
+            !lease.is_future(UnixNanos(10_000_000_000 - Lease::SKEW_MAX.0)) && !lease.is_future(lease.end())
+        );
     }
 }

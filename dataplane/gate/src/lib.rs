@@ -18,8 +18,11 @@
 //! 2. *The officer's envelope bounds the model.* Only an [`Envelope`] makes [`Effective`] limits; a dynamic record is
 //!    clamped under the officer's cap when it is published; the gate trusts it only while that cap is the newest one,
 //!    and clamps for itself otherwise.
-//! 3. *A lease ends.* Then the base holds, except that Critical outlives its lease: only a person ends it. A surface only
-//!    takes away from what the other quantity limits allow: once it ends, cannot be read or was never published, they hold.
+//! 3. *A lease ends.* It takes away what the model had widened, never what it had tightened: from then on the tighter of
+//!    the officer's base and the model's last word holds, limit by limit, and so does its tier, until a scorer that lives
+//!    says otherwise or a person takes the word back ([`StaticWriter::forget`]). A writer that dies in the middle of a
+//!    record leaves the one before. A surface only takes away from what the other quantity limits allow: once it ends,
+//!    cannot be read or was never published, they hold.
 //! 4. *One writer per word.* Each table has one writer handle, which cannot be cloned.
 //! 5. *What is reserved is what works.* The working quantity of a cell is the sum of its open orders' leaves after every
 //!    event, and no fills of what was let through, in any order, take a position past the limit it was let through under.
@@ -113,6 +116,7 @@ mod exposure;
 mod gate;
 mod gather;
 mod ids;
+mod in_force;
 mod intent;
 mod judged;
 mod lease;
@@ -130,6 +134,7 @@ mod sync;
 mod table;
 #[cfg(all(test, not(loom)))]
 mod tests;
+pub mod twin;
 mod verdict;
 
 pub use breaker::{
@@ -143,6 +148,7 @@ pub use decision::{Decision, Flags, LimitsSource};
 pub use exposure::Exposure;
 pub use gate::{Gate, OpenOrder, Reservation, UnknownPosition};
 pub use ids::{AccountId, ClassId, StrategyId};
+pub use in_force::{LimitsInForce, limits_in_force};
 pub use intent::{OrderEvent, OrderIntent, OrderType, TimeInForce};
 pub use lease::Lease;
 pub use limits::{

@@ -7,7 +7,7 @@
 //!               3  margin_bps:16 at 48 | max_pos_short:48
 //! dynamic  words 0-3 limits
 //!               4  granted_ns:64
-//!               5  order_interval_ns:32 at 32 | epoch:16 at 16 | lease_ms:16
+//!               5  order_interval_ns:30 at 34 | epoch:18 at 16 | lease_ms:16
 //!               6  cause:8 at 56 | tier:4 at 52 | score:20 at 32 | version:32
 //! static   words 0-3 the cap
 //!               4  the cap's order_interval_ns:32 at 32 | lot:32
@@ -15,7 +15,8 @@
 //!               6-9 the base
 //!              10  the base's order_interval_ns:32 at 32
 //!              11  published_ns:64
-//! row word         epoch:16 at 48 | permission:8 at 40 | lot:32
+//!              12  forget_before_ns:64
+//! row word         epoch:18 at 40 | permission:8 at 32 | lot:32
 //! ```
 //!
 //! A dynamic record fills one cache line. It carries the *epoch* of the static record under whose cap it was clamped, so
@@ -29,7 +30,14 @@ use crate::{lease::Lease, limits::RiskLimits, rate, score::FixedScore};
 /// Words of a dynamic record.
 pub(crate) const DYNAMIC_WORDS: usize = 7;
 /// Words of a static record.
-pub(crate) const STATIC_WORDS: usize = 12;
+pub(crate) const STATIC_WORDS: usize = 13;
+
+const EPOCH_BITS: u32 = 18;
+const EPOCH_MASK: u32 = (1 << EPOCH_BITS) - 1;
+
+/// Where a dynamic record keeps its interval: at most a second, since no legal rate is below one a second.
+const DYNAMIC_INTERVAL_AT: u32 = 16 + EPOCH_BITS;
+const _: () = assert!(rate::interval_ns(1) < 1 << (u64::BITS - DYNAMIC_INTERVAL_AT));
 
 const LOW_48: u64 = (1 << 48) - 1;
 
@@ -173,6 +181,8 @@ pub struct StaticRecord {
     pub version: u32,
     /// When it was published.
     pub published: UnixNanos,
+    /// What the model granted up to here counts no more: a person has taken its word back.
+    pub forget_before: UnixNanos,
 }
 
 #[expect(clippy::cast_sign_loss, reason = "limits are not negative; Parameter::bounds")]
@@ -213,14 +223,14 @@ impl Bounds {
         margin_bps: 0,
     };
 
-    /// From the four packed words and the word that holds the interval.
+    /// From the four packed words and the interval beside them.
     #[inline(always)]
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_possible_wrap,
         reason = "the fields' widths in the layout"
     )]
-    const fn unpack(words: [u64; 4], interval_word: u64) -> Self {
+    const fn unpack(words: [u64; 4], order_interval_ns: u32) -> Self {
         let [w0, w1, w2, w3] = words;
         Self {
             max_qty: w0 as u32,
@@ -229,7 +239,7 @@ impl Bounds {
             passive_min_ticks: (w0 >> 48) as u32,
             max_pos_long: (w2 & LOW_48) as i64,
             max_pos_short: (w3 & LOW_48) as i64,
-            order_interval_ns: (interval_word >> 32) as u32,
+            order_interval_ns,
             order_burst: (w2 >> 48) as u32,
             margin_bps: (w3 >> 48) as u32,
         }
@@ -277,11 +287,11 @@ pub(crate) struct DynamicHot {
     pub score: FixedScore,
     pub version: u32,
     /// Of the static record under whose cap the limits were clamped; 0 when they were not.
-    pub epoch: u16,
+    pub epoch: u32,
 }
 
 impl LimitRecord {
-    pub(crate) const fn pack(&self, epoch: u16) -> [u64; DYNAMIC_WORDS] {
+    pub(crate) const fn pack(&self, epoch: u32) -> [u64; DYNAMIC_WORDS] {
         let [w0, w1, w2, w3] = pack_limits(&self.limits);
         [
             w0,
@@ -291,7 +301,7 @@ impl LimitRecord {
             self.lease.granted.0,
             (self.lease.span.0 / 1_000_000)
                 | (epoch as u64) << 16
-                | (rate::interval_ns(self.limits.order_rate_per_s) as u64) << 32,
+                | (rate::interval_ns(self.limits.order_rate_per_s) as u64) << DYNAMIC_INTERVAL_AT,
             self.version as u64
                 | (self.score.micros() as u64) << 32
                 | (self.tier as u64) << 52
@@ -304,12 +314,12 @@ impl LimitRecord {
     pub(crate) const fn unpack_hot(words: [u64; DYNAMIC_WORDS]) -> DynamicHot {
         let [w0, w1, w2, w3, granted, w5, w6] = words;
         DynamicHot {
-            bounds: Bounds::unpack([w0, w1, w2, w3], w5),
+            bounds: Bounds::unpack([w0, w1, w2, w3], (w5 >> DYNAMIC_INTERVAL_AT) as u32),
             lease: Lease { granted: UnixNanos(granted), span: Nanos((w5 & 0xFFFF) * 1_000_000) },
             tier: tier_of(w6),
             score: FixedScore::from_word((w6 >> 32) as u32 & 0xF_FFFF),
             version: w6 as u32,
-            epoch: (w5 >> 16) as u16,
+            epoch: (w5 >> 16) as u32 & EPOCH_MASK,
         }
     }
 
@@ -336,20 +346,29 @@ const fn tier_of(w6: u64) -> Tier {
 pub(crate) struct RowWord(pub u64);
 
 impl RowWord {
-    pub(crate) const fn new(epoch: u16, permission: Permission, lot: Qty) -> Self {
-        Self((epoch as u64) << 48 | (permission as u64) << 40 | lot.0 as u64)
+    /// The last epoch. A row that has come to it stays there, and no record is ever stamped with it: from then on every
+    /// order of the row clamps for itself. An epoch that came round again could make a record look clamped that is not.
+    const LAST_EPOCH: u32 = EPOCH_MASK;
+
+    pub(crate) const fn new(epoch: u32, permission: Permission, lot: Qty) -> Self {
+        Self((epoch as u64) << 40 | (permission as u64) << 32 | lot.0 as u64)
     }
 
-    /// Changes with every publication of the row; 0 before the first.
+    /// Changes with every publication of the row up to [`Self::LAST_EPOCH`]; 0 before the first.
     #[inline(always)]
-    pub(crate) const fn epoch(self) -> u16 {
-        (self.0 >> 48) as u16
+    pub(crate) const fn epoch(self) -> u32 {
+        (self.0 >> 40) as u32
+    }
+
+    /// The epoch to stamp on a record clamped under the cap of now; 0, which no order trusts, for the last one.
+    pub(crate) const fn stamp(self) -> u32 {
+        if self.epoch() == Self::LAST_EPOCH { 0 } else { self.epoch() }
     }
 
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "the field's width in the layout")]
     pub(crate) const fn permission(self) -> Permission {
-        Permission::from_u8((self.0 >> 40) as u8)
+        Permission::from_u8((self.0 >> 32) as u8)
     }
 
     #[inline(always)]
@@ -358,12 +377,9 @@ impl RowWord {
         self.0 as u32
     }
 
-    /// The next epoch: never 0, which says that there is none.
-    pub(crate) const fn next_epoch(self) -> u16 {
-        match self.epoch().wrapping_add(1) {
-            0 => 1,
-            epoch => epoch,
-        }
+    /// The epoch of the next publication.
+    pub(crate) const fn next_epoch(self) -> u32 {
+        if self.epoch() == Self::LAST_EPOCH { Self::LAST_EPOCH } else { self.epoch() + 1 }
     }
 }
 
@@ -374,6 +390,7 @@ pub(crate) struct Officer {
     pub base: Bounds,
     pub lot: u32,
     pub permission: Permission,
+    pub forget_before: UnixNanos,
 }
 
 impl StaticRecord {
@@ -393,23 +410,25 @@ impl StaticRecord {
             b3,
             (rate::interval_ns(self.base.order_rate_per_s) as u64) << 32,
             self.published.0,
+            self.forget_before.0,
         ]
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the fields' widths in the layout")]
     pub(crate) const fn unpack_officer(words: [u64; STATIC_WORDS]) -> Officer {
-        let [c0, c1, c2, c3, w4, w5, b0, b1, b2, b3, w10, _] = words;
+        let [c0, c1, c2, c3, w4, w5, b0, b1, b2, b3, w10, _, forget_before] = words;
         Officer {
-            cap: Bounds::unpack([c0, c1, c2, c3], w4),
-            base: Bounds::unpack([b0, b1, b2, b3], w10),
+            cap: Bounds::unpack([c0, c1, c2, c3], (w4 >> 32) as u32),
+            base: Bounds::unpack([b0, b1, b2, b3], (w10 >> 32) as u32),
             lot: w4 as u32,
             permission: Permission::from_u8((w5 >> 32) as u8),
+            forget_before: UnixNanos(forget_before),
         }
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the field's width in the layout")]
     pub(crate) const fn unpack(words: [u64; STATIC_WORDS]) -> Self {
-        let Officer { cap, base, lot, permission } = Self::unpack_officer(words);
+        let Officer { cap, base, lot, permission, forget_before } = Self::unpack_officer(words);
         Self {
             cap: cap.to_limits(),
             base: base.to_limits(),
@@ -417,6 +436,7 @@ impl StaticRecord {
             permission,
             version: words[5] as u32,
             published: UnixNanos(words[11]),
+            forget_before,
         }
     }
 }
@@ -465,7 +485,7 @@ mod tests {
         #[test]
         fn a_dynamic_record_survives_its_slot(
             limits in any_limits(), tier in any_tier(), score in 0_u32..=1_000_000, granted: u64,
-            span in 0_u64..=Lease::SPAN_MAX.0, version: u32, cause in 0_u8..=8, epoch: u16,
+            span in 0_u64..=Lease::SPAN_MAX.0, version: u32, cause in 0_u8..=8, epoch in 0..=EPOCH_MASK,
         ) {
             let record = LimitRecord {
                 limits, tier, version,
@@ -479,27 +499,33 @@ mod tests {
 
         #[test]
         fn a_static_record_survives_its_slot(
-            cap in any_limits(), base in any_limits(), lot in 1_u32.., permission in 0_u8..3, version: u32, at: u64,
+            cap in any_limits(), base in any_limits(), lot in 1_u32.., permission in 0_u8..3, version: u32, at: u64, forget: u64,
         ) {
             let record = StaticRecord {
                 cap, base, version,
                 lot: Qty(lot),
                 permission: Permission::from_u8(permission),
                 published: UnixNanos(at),
+                forget_before: UnixNanos(forget),
             };
             prop_assert_eq!(StaticRecord::unpack(record.pack()), record);
         }
     }
 
     #[test]
-    fn a_row_word_gives_back_its_parts_and_its_epoch_never_becomes_none() {
-        let word = RowWord::new(u16::MAX, Permission::Restricted, Qty(u32::MAX));
+    fn a_row_word_gives_back_its_parts_and_its_epoch_never_comes_round() {
+        let last = RowWord::new(EPOCH_MASK, Permission::Restricted, Qty(u32::MAX));
         assert_eq!(
-            (word.epoch(), word.permission(), word.lot()),
-            (u16::MAX, Permission::Restricted, u32::MAX)
+            (last.epoch(), last.permission(), last.lot()),
+            (EPOCH_MASK, Permission::Restricted, u32::MAX)
         );
-        assert_eq!(word.next_epoch(), 1);
-        assert_eq!(RowWord(0).epoch(), 0);
-        assert_eq!(RowWord(0).next_epoch(), 1);
+        assert_eq!(
+            (last.next_epoch(), last.stamp()),
+            (EPOCH_MASK, 0),
+            "nothing is stamped with the last one"
+        );
+        let before = RowWord::new(EPOCH_MASK - 1, Permission::Granted, Qty(1));
+        assert_eq!((before.next_epoch(), before.stamp()), (EPOCH_MASK, EPOCH_MASK - 1));
+        assert_eq!((RowWord(0).epoch(), RowWord(0).stamp(), RowWord(0).next_epoch()), (0, 0, 1));
     }
 }

@@ -28,32 +28,28 @@ pub enum SlotFault {
     Torn,
 }
 
-/// The memory orderings of a seqlock. [`Sound`] is the only one the product uses; the model checker substitutes weaker
-/// ones to prove that each is needed.
+/// The memory orderings of a seqlock, and of the pair of them in [`crate::twin`]. [`Sound`] is the only one the product uses;
+/// the model checker substitutes weaker parts to prove that each is needed.
 pub trait Protocol {
     /// The reader's first load of the sequence: no word may be read before it.
-    const READ_BEGIN: Ordering;
+    const READ_BEGIN: Ordering = Ordering::Acquire;
     /// The fence between the reader's words and its second load of the sequence: no word may be read after it.
-    const READ_END: Option<Ordering>;
+    const READ_END: Option<Ordering> = Some(Ordering::Acquire);
     /// The fence between the odd sequence and the writer's words: no word may be seen without the odd number.
-    const WRITE_BEGIN: Option<Ordering>;
+    const WRITE_BEGIN: Option<Ordering> = Some(Ordering::Release);
     /// The store of the even sequence: it may not be seen without the words.
-    const WRITE_END: Ordering;
+    const WRITE_END: Ordering = Ordering::Release;
     /// Whether the writer announces itself with an odd sequence at all.
-    const MARKS: bool;
+    const MARKS: bool = true;
+    /// Of a pair, the fence between the spare's record and the front's mark.
+    const SPARE_FIRST: Option<Ordering> = Some(Ordering::Release);
 }
 
 /// The orderings of the paper.
 #[derive(Debug)]
 pub struct Sound;
 
-impl Protocol for Sound {
-    const READ_BEGIN: Ordering = Ordering::Acquire;
-    const READ_END: Option<Ordering> = Some(Ordering::Acquire);
-    const WRITE_BEGIN: Option<Ordering> = Some(Ordering::Release);
-    const WRITE_END: Ordering = Ordering::Release;
-    const MARKS: bool = true;
-}
+impl Protocol for Sound {}
 
 /// `N` words read and written as one. With `N = 7` it is one cache line, with `N` from 8 to 15 two, of which a reader of
 /// the first seven words touches one.
@@ -83,9 +79,10 @@ impl<const N: usize, P: Protocol> SeqSlot<N, P> {
     /// writers would not be unsound, but could leave a mixed record under an even sequence.
     #[inline]
     pub fn write(&self, words: [u64; N]) {
-        let seq = self.seq.load(Ordering::Relaxed);
+        // A number left odd by a writer that died is marked already.
+        let odd = self.seq.load(Ordering::Relaxed) | 1;
         if P::MARKS {
-            self.seq.store(seq.wrapping_add(1), Ordering::Relaxed);
+            self.seq.store(odd, Ordering::Relaxed);
         }
         if let Some(order) = P::WRITE_BEGIN {
             fence(order);
@@ -93,7 +90,19 @@ impl<const N: usize, P: Protocol> SeqSlot<N, P> {
         for (slot, word) in self.words.iter().zip(words) {
             slot.store(word, Ordering::Relaxed);
         }
-        self.seq.store(seq.wrapping_add(2), P::WRITE_END);
+        self.seq.store(odd.wrapping_add(1), P::WRITE_END);
+    }
+
+    /// The record, to the thread that writes; `None` before the first, and when a writer before this one died in it.
+    pub(crate) fn own(&self) -> Option<[u64; N]> {
+        let seq = self.seq.load(Ordering::Relaxed);
+        let whole = seq != 0 && seq & 1 == 0;
+        whole.then(|| self.words.each_ref().map(|word| word.load(Ordering::Relaxed)))
+    }
+
+    /// Whether nothing was ever written in it, not even in part.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.seq.load(Ordering::Relaxed) == 0
     }
 
     /// Leaves the slot as a writer would that dies in the middle of a record.
@@ -115,8 +124,9 @@ impl<const N: usize, P: Protocol> SeqSlot<N, P> {
         }
     }
 
+    /// One try.
     #[inline(always)]
-    fn attempt<const M: usize>(&self) -> Option<[u64; M]> {
+    pub(crate) fn attempt<const M: usize>(&self) -> Option<[u64; M]> {
         const { assert!(M <= N) };
         let before = self.seq.load(P::READ_BEGIN);
         let words = self.words.first_chunk::<M>()?.each_ref().map(|w| w.load(Ordering::Relaxed));
@@ -130,7 +140,7 @@ impl<const N: usize, P: Protocol> SeqSlot<N, P> {
     #[cold]
     #[inline(never)]
     fn read_again<const M: usize>(&self) -> Result<[u64; M], SlotFault> {
-        if self.seq.load(Ordering::Relaxed) == 0 {
+        if self.is_empty() {
             return Err(SlotFault::Empty);
         }
         for _ in 1..TRIES {
@@ -172,6 +182,8 @@ mod tests {
         slot.write([1; 7]);
         slot.abandon();
         assert_eq!(slot.read::<7>(), Err(SlotFault::Torn));
+        slot.write([2; 7]);
+        assert_eq!(slot.read::<7>(), Ok([2; 7]), "a writer after it is heard");
     }
 
     /// What the model checker shows for two words, on this machine for seven.

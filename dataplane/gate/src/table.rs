@@ -18,9 +18,10 @@ use crate::{
     },
     slot::{SeqSlot, SlotFault},
     sync::{Arc, AtomicU64, Ordering},
+    twin::TwinSlot,
 };
 
-/// Most rows of a table: a gigabyte of dynamic slots, far beyond any universe, and small enough that a row's index
+/// Most rows of a table: two gigabytes of dynamic slots, far beyond any universe, and small enough that a row's index
 /// cannot overflow.
 pub const ROWS_MAX: usize = 1 << 24;
 
@@ -60,22 +61,22 @@ impl core::fmt::Display for UnknownRow {
 impl core::error::Error for UnknownRow {}
 
 /// A rectangle of slots, shared by its writer and its readers.
-struct Grid<const N: usize> {
-    slots: Arc<[SeqSlot<N>]>,
+struct Grid<S> {
+    slots: Arc<[S]>,
     instruments: usize,
     classes: usize,
 }
 
-impl<const N: usize> Clone for Grid<N> {
+impl<S> Clone for Grid<S> {
     fn clone(&self) -> Self {
         Self { slots: Arc::clone(&self.slots), ..*self }
     }
 }
 
-impl<const N: usize> Grid<N> {
+impl<S: Default> Grid<S> {
     fn new(instruments: usize, classes: usize) -> Result<Self, TableSizeError> {
         let rows = checked_rows(instruments, classes)?;
-        let slots = (0..rows).map(|_| SeqSlot::new()).collect();
+        let slots = (0..rows).map(|_| S::default()).collect();
         Ok(Self { slots, instruments, classes })
     }
 
@@ -87,7 +88,7 @@ impl<const N: usize> Grid<N> {
     }
 
     #[inline(always)]
-    fn slot(&self, instrument: InstrumentId, class: ClassId) -> Option<&SeqSlot<N>> {
+    fn slot(&self, instrument: InstrumentId, class: ClassId) -> Option<&S> {
         self.slots.get(self.row(instrument, class)?)
     }
 
@@ -132,7 +133,7 @@ impl LimitTable {
 
 /// The scorer's end of the dynamic table. There is one.
 pub struct LimitWriter {
-    grid: Grid<DYNAMIC_WORDS>,
+    grid: Grid<TwinSlot<DYNAMIC_WORDS>>,
     statics: Option<StaticReader>,
 }
 
@@ -142,9 +143,16 @@ impl core::fmt::Debug for LimitWriter {
     }
 }
 
+/// What the scorer's end needs of a static record.
+struct OfficersWord {
+    cap: Option<RiskLimits>,
+    epoch: u32,
+    forget_before: UnixNanos,
+}
+
 impl LimitWriter {
     /// Publishes limits that hold from `now` for the lease of `terms`, clamped under the officer's cap where the table
-    /// knows it. Wait-free.
+    /// knows it. A lease of zero takes back what the record before had widened, never what it had tightened. Wait-free.
     ///
     /// # Errors
     /// [`UnknownRow`].
@@ -159,24 +167,32 @@ impl LimitWriter {
     ) -> Result<(), UnknownRow> {
         let row = self.grid.row(instrument, class).ok_or(UnknownRow { instrument, class })?;
         let slot = self.grid.slots.get(row).ok_or(UnknownRow { instrument, class })?;
-        let (limits, epoch) = self.within_cap(row, *limits.limits());
-        let Terms { tier, score, lease, version, cause } = *terms;
-        let record = LimitRecord { limits, tier, score, lease: Lease::new(now, lease), version, cause };
-        slot.write(record.pack(epoch));
+        let officer = self.officer(row);
+        let limits = officer.cap.map_or(*limits.limits(), |cap| cap.tighter(limits.limits()));
+        let &Terms { tier, score, lease, version, cause } = terms;
+        let mut record = LimitRecord { limits, tier, score, lease: Lease::new(now, lease), version, cause };
+        let before = slot.own().filter(|_| record.lease.span.0 == 0).map(LimitRecord::unpack);
+        if let Some(before) = before.filter(|before| before.lease.granted > officer.forget_before) {
+            record.limits = record.limits.tighter(&before.limits);
+            record.tier = record.tier.max(before.tier);
+        }
+        slot.write(record.pack(officer.epoch));
         Ok(())
     }
 
-    /// Limits clamped under the officer's cap, with the epoch of the cap; epoch 0, which no order trusts, when there is
-    /// none to be read.
+    /// The officer's word on a row; no cap and epoch 0, which no order trusts, when there is none to be read.
     ///
     /// The epoch is read before the cap: should the officer publish in between, the record carries the old epoch over the
     /// new cap, and orders clamp for themselves until the next publication.
-    fn within_cap(&self, row: usize, limits: RiskLimits) -> (RiskLimits, u16) {
-        let Some(statics) = &self.statics else { return (limits, 0) };
-        let epoch = statics.row_word(row).map_or(0, RowWord::epoch);
-        match statics.read_row(row) {
-            Ok(words) => (StaticRecord::unpack(words).cap.tighter(&limits), epoch),
-            Err(_) => (limits, 0),
+    fn officer(&self, row: usize) -> OfficersWord {
+        let unknown = OfficersWord { cap: None, epoch: 0, forget_before: UnixNanos(0) };
+        let Some(statics) = &self.statics else { return unknown };
+        let epoch = statics.row_word(row).map_or(0, RowWord::stamp);
+        match statics.read_row(row).map(StaticRecord::unpack) {
+            Ok(StaticRecord { cap, forget_before, .. }) => {
+                OfficersWord { cap: Some(cap), epoch, forget_before }
+            }
+            Err(_) => unknown,
         }
     }
 
@@ -190,7 +206,7 @@ impl LimitWriter {
 /// A reader of the dynamic table.
 #[derive(Clone)]
 pub struct LimitReader {
-    grid: Grid<DYNAMIC_WORDS>,
+    grid: Grid<TwinSlot<DYNAMIC_WORDS>>,
 }
 
 impl core::fmt::Debug for LimitReader {
@@ -223,6 +239,12 @@ impl LimitReader {
     pub(crate) fn read_hot(&self, row: usize) -> Result<DynamicHot, SlotFault> {
         let slot = self.grid.slots.get(row).ok_or(SlotFault::Empty)?;
         slot.read::<DYNAMIC_WORDS>().map(LimitRecord::unpack_hot)
+    }
+
+    /// The record before the newest.
+    pub(crate) fn read_previous(&self, row: usize) -> Option<DynamicHot> {
+        let slot = self.grid.slots.get(row)?;
+        slot.read_previous::<DYNAMIC_WORDS>().map(LimitRecord::unpack_hot).ok()
     }
 
     /// Instruments and classes of the table.
@@ -283,18 +305,40 @@ impl StaticWriter {
         terms: &StaticTerms,
         now: UnixNanos,
     ) -> Result<(), UnknownRow> {
-        let StaticReader { grid, words } = &self.table;
-        let row = grid.row(instrument, class).ok_or(UnknownRow { instrument, class })?;
-        let (Some(slot), Some(word)) = (grid.slots.get(row), words.get(row)) else {
-            return Err(UnknownRow { instrument, class });
-        };
         let (cap, base) = (*envelope.cap(), *envelope.base());
-        let StaticTerms { lot, permission, version } = *terms;
-        slot.write(StaticRecord { cap, base, lot, permission, version, published: now }.pack());
+        let &StaticTerms { lot, permission, version } = terms;
+        let unknown = UnknownRow { instrument, class };
+        let row = self.table.row(instrument, class).ok_or(unknown)?;
+        let forget_before = self.table.own(row).map_or(UnixNanos(0), |record| record.forget_before);
+        let record = StaticRecord { cap, base, lot, permission, version, published: now, forget_before };
+        self.write(row, &record).ok_or(unknown)
+    }
+
+    /// Takes back the model's word on a row: what it granted up to `now` counts no more, not even what it had tightened.
+    /// A person's way out of a tier whose scorer is dead. Wait-free.
+    ///
+    /// # Errors
+    /// [`UnknownRow`], also when no officer's limits were published for it.
+    pub fn forget(
+        &mut self,
+        instrument: InstrumentId,
+        class: ClassId,
+        now: UnixNanos,
+    ) -> Result<(), UnknownRow> {
+        let unknown = UnknownRow { instrument, class };
+        let row = self.table.row(instrument, class).ok_or(unknown)?;
+        let record = self.table.own(row).ok_or(unknown)?;
+        self.write(row, &StaticRecord { forget_before: now, ..record }).ok_or(unknown)
+    }
+
+    fn write(&mut self, row: usize, record: &StaticRecord) -> Option<()> {
+        let StaticReader { grid, words } = &self.table;
+        let (slot, word) = (grid.slots.get(row)?, words.get(row)?);
+        slot.write(record.pack());
         // After the record: whoever sees the new epoch sees the new cap.
         let epoch = RowWord(word.load(Ordering::Relaxed)).next_epoch();
-        word.store(RowWord::new(epoch, permission, lot).0, Ordering::Release);
-        Ok(())
+        word.store(RowWord::new(epoch, record.permission, record.lot).0, Ordering::Release);
+        Some(())
     }
 
     /// Leaves a row as a writer would that dies in the middle of a record.
@@ -307,7 +351,7 @@ impl StaticWriter {
 /// A reader of the static table.
 #[derive(Clone)]
 pub struct StaticReader {
-    grid: Grid<STATIC_WORDS>,
+    grid: Grid<SeqSlot<STATIC_WORDS>>,
     /// One [`RowWord`] per row.
     words: Arc<[AtomicU64]>,
 }
@@ -336,6 +380,11 @@ impl StaticReader {
     /// The record of a row.
     pub(crate) fn read_row(&self, row: usize) -> Result<[u64; STATIC_WORDS], SlotFault> {
         self.grid.slots.get(row).ok_or(SlotFault::Empty)?.read::<STATIC_WORDS>()
+    }
+
+    /// The record of a row, to the thread that writes it.
+    fn own(&self, row: usize) -> Option<StaticRecord> {
+        self.grid.slots.get(row)?.own().map(StaticRecord::unpack)
     }
 
     /// The word of a row.

@@ -20,15 +20,15 @@ pub struct Verdict {
     pub limit: i64,
     /// What the order would have made of it; 0 when accepted.
     pub value: i64,
-    /// The calibrated score behind the limits; 0 under static limits.
+    /// The calibrated score behind the tier; 0 when the model has no say.
     pub score: FixedScore,
-    /// The version of the dynamic record; 0 under static limits.
+    /// The version of the dynamic record; 0 when the model has no say.
     pub version: u32,
     /// Why it was refused.
     pub reason: Option<RejectReason>,
     /// Whether it may leave.
     pub decision: Decision,
-    /// The instrument's tier; Normal under static limits.
+    /// The instrument's tier: it outlives the lease of the limits.
     pub tier: Tier,
     /// Whose limits were in force.
     pub source: LimitsSource,

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use gate::slot::{Protocol, SeqSlot, Sound};
+use gate::twin::TwinSlot;
 use loom::sync::atomic::{
     AtomicU64,
     Ordering::{self, Acquire, Relaxed, Release},
@@ -56,47 +57,12 @@ fn a_reader_that_reads_twice_never_goes_back() {
 
 /// A protocol that differs from [`Sound`] in one part.
 macro_rules! mutant {
-    ($name:ident { $($part:ident: $type:ty = $value:expr),* }) => {
+    ($name:ident { $part:ident: $type:ty = $value:expr }) => {
         struct $name;
 
         impl Protocol for $name {
-            mutant!(@ $($part: $type = $value),*);
+            const $part: $type = $value;
         }
-    };
-    (@ READ_BEGIN: $t:ty = $v:expr) => {
-        const READ_BEGIN: Ordering = $v;
-        const READ_END: Option<Ordering> = Sound::READ_END;
-        const WRITE_BEGIN: Option<Ordering> = Sound::WRITE_BEGIN;
-        const WRITE_END: Ordering = Sound::WRITE_END;
-        const MARKS: bool = Sound::MARKS;
-    };
-    (@ READ_END: $t:ty = $v:expr) => {
-        const READ_BEGIN: Ordering = Sound::READ_BEGIN;
-        const READ_END: Option<Ordering> = $v;
-        const WRITE_BEGIN: Option<Ordering> = Sound::WRITE_BEGIN;
-        const WRITE_END: Ordering = Sound::WRITE_END;
-        const MARKS: bool = Sound::MARKS;
-    };
-    (@ WRITE_BEGIN: $t:ty = $v:expr) => {
-        const READ_BEGIN: Ordering = Sound::READ_BEGIN;
-        const READ_END: Option<Ordering> = Sound::READ_END;
-        const WRITE_BEGIN: Option<Ordering> = $v;
-        const WRITE_END: Ordering = Sound::WRITE_END;
-        const MARKS: bool = Sound::MARKS;
-    };
-    (@ WRITE_END: $t:ty = $v:expr) => {
-        const READ_BEGIN: Ordering = Sound::READ_BEGIN;
-        const READ_END: Option<Ordering> = Sound::READ_END;
-        const WRITE_BEGIN: Option<Ordering> = Sound::WRITE_BEGIN;
-        const WRITE_END: Ordering = $v;
-        const MARKS: bool = Sound::MARKS;
-    };
-    (@ MARKS: $t:ty = $v:expr) => {
-        const READ_BEGIN: Ordering = Sound::READ_BEGIN;
-        const READ_END: Option<Ordering> = Sound::READ_END;
-        const WRITE_BEGIN: Option<Ordering> = Sound::WRITE_BEGIN;
-        const WRITE_END: Ordering = Sound::WRITE_END;
-        const MARKS: bool = $v;
     };
 }
 
@@ -107,6 +73,7 @@ mutant!(WriteBeginMissing { WRITE_BEGIN: Option<Ordering> = None });
 mutant!(WriteBeginAcquires { WRITE_BEGIN: Option<Ordering> = Some(Acquire) });
 mutant!(WriteEndRelaxed { WRITE_END: Ordering = Relaxed });
 mutant!(Unmarked { MARKS: bool = false });
+mutant!(SpareFirstMissing { SPARE_FIRST: Option<Ordering> = None });
 
 /// Each mutant must fail in the model; that it does is the proof that the part it weakens is needed.
 macro_rules! caught {
@@ -129,6 +96,51 @@ caught! {
     an_acquire_fence_after_the_odd_number_is_caught: WriteBeginAcquires;
     a_relaxed_last_store_is_caught: WriteEndRelaxed;
     a_writer_that_marks_nothing_is_caught: Unmarked;
+}
+
+/// A writer publishes once more into a pair that holds two records; a reader reads `reads` times, wherever the writer stands,
+/// or died. It always gets a record, whole, and none older than it has had.
+fn pair<P: Protocol + 'static>(reads: usize) {
+    model(move || {
+        let slot = Arc::new(TwinSlot::<2, P>::new());
+        slot.write([1, 1]);
+        slot.write([2, 2]);
+        let writer = {
+            let slot = Arc::clone(&slot);
+            thread::spawn(move || slot.write([3, 3]))
+        };
+        let reader = {
+            let slot = Arc::clone(&slot);
+            thread::spawn(move || {
+                let mut newest = 2;
+                for _ in 0..reads {
+                    let Ok([a, b]) = slot.read::<2>() else { panic!("torn: no record at all") };
+                    assert!(a == b, "torn: {a} and {b}");
+                    assert!(a >= newest, "torn or older: {a} after {newest}");
+                    newest = a;
+                }
+            })
+        };
+        writer.join().expect("the writer ends");
+        reader.join().expect("the reader ends");
+        assert_eq!(slot.read::<2>(), Ok([3, 3]));
+    });
+}
+
+#[test]
+fn a_pair_gives_a_whole_record_wherever_its_writer_stands_or_died() {
+    pair::<Sound>(1);
+}
+
+#[test]
+fn a_reader_of_a_pair_that_reads_twice_never_goes_back() {
+    pair::<Sound>(2);
+}
+
+#[test]
+#[should_panic(expected = "torn")]
+fn a_spare_that_may_be_seen_after_the_fronts_mark_is_caught() {
+    pair::<SpareFirstMissing>(1);
 }
 
 /// The protocol between the static table, the dynamic table and the order thread, on one row of one-word records: what

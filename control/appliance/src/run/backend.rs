@@ -9,14 +9,14 @@ use control::names::{Name, Scope, SymbolName};
 use control::protocol::{FeedStatus, OrderCounts, OrderQuery, ScorerStatus};
 use gate::{
     AccountId, Breaker, BreakerCause, BreakerState, BreakerWriter, ClassId, Envelope, Explanation, Gate,
-    LimitReader, LimitsSource, OrderIntent, OrderType, Permission, ReadFault, RefReader, SlotFault,
-    StaticReader, StaticTerms, StaticWriter, StrategyId,
+    LimitReader, LimitsSource, OrderIntent, OrderType, Permission, RefReader, StaticReader, StaticTerms,
+    StaticWriter, StrategyId, limits_in_force,
 };
 use stage::{Clock, CounterReader, LiveClock, RingTx};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use types::{BookState, FEATURES, InstrumentId, Nanos, Px, Qty, Symbol, Tier, UnixNanos};
+use types::{BookState, FEATURES, InstrumentId, Nanos, Px, Qty, Symbol, UnixNanos};
 
 /// Strategies and accounts that can be named; their breakers exist from the start.
 pub(super) const NAMES_MAX: u16 = 64;
@@ -197,23 +197,18 @@ impl LiveBackend {
         known: Known,
         now: UnixNanos,
     ) -> Option<InstrumentView> {
-        let fixed = self.readers.statics.read(instrument, CLASS).ok()?;
-        let dynamic = self.readers.dynamics.read(instrument, CLASS);
-        let book = self.readers.references.read(instrument).map_or(BookState::Empty, |top| top.state);
-        let live = dynamic.ok().filter(|record| record.lease.holds(now));
-        let source = match (&live, dynamic) {
-            (Some(_), _) => LimitsSource::Dynamic,
-            (None, Ok(_)) => LimitsSource::StaticLease,
-            (None, Err(ReadFault::Slot(SlotFault::Empty))) => LimitsSource::StaticEmpty,
-            (None, Err(_)) => LimitsSource::StaticTorn,
-        };
+        // What the gate itself would judge an order by, so that no screen says another tier or limit than a verdict.
+        let Readers { statics, dynamics, references } = &self.readers;
+        let held_to = limits_in_force(statics, Some(dynamics), instrument, CLASS, now)?;
+        let modelled = matches!(held_to.source, LimitsSource::Dynamic | LimitsSource::StaticLease);
+        let book = references.read(instrument).map_or(BookState::Empty, |top| top.state);
         let drivers = known.top3.into_iter().flatten().filter_map(|id| FEATURES.get(usize::from(id)));
         Some(InstrumentView {
             symbol: symbol.into(),
-            effective: live.map_or(fixed.base, |record| record.limits),
-            source,
-            tier: live.map_or(Tier::Normal, |record| record.tier),
-            score: live.map(|record| record.score),
+            effective: held_to.limits,
+            source: held_to.source,
+            tier: held_to.tier,
+            score: modelled.then_some(held_to.score),
             tier_since: known.tier_since,
             book,
             drivers: drivers.map(|feature| feature.name.to_owned()).collect(),
@@ -282,7 +277,10 @@ impl Backend for LiveBackend {
 
     fn reset_tier(&self, symbol: SymbolName) -> Result<(), BackendError> {
         let instrument = self.instrument(symbol).ok_or_else(|| Self::unknown(symbol))?;
-        let sent = lock(&self.writers).commands.send(&[ScorerCommand::Reset { instrument }]);
+        let mut writers = lock(&self.writers);
+        // In force at once, with the scorer dead as well; one that lives says the new tier with its next word.
+        writers.statics.forget(instrument, CLASS, self.clock.now()).map_err(failed)?;
+        let sent = writers.commands.send(&[ScorerCommand::Reset { instrument }]);
         if sent == 1 { Ok(()) } else { Err(failed("the scorer does not take commands")) }
     }
 

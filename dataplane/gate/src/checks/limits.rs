@@ -1,4 +1,4 @@
-//! The officer's limits, without which nothing is judged.
+//! Limits, without which nothing is judged.
 
 use crate::{
     case::{Case, Found},
@@ -28,8 +28,8 @@ impl Check for LimitsTorn {
     const SLUG: &'static str = "LIMITS_TORN";
     const FIX: u16 = 99;
     const UNIT: Unit = Unit::None;
-    const SENTENCE: &'static str = "The officer's limits for this row cannot be read whole.";
-    const FAILS_CLOSED_ON: &'static str = "a torn static record";
+    const SENTENCE: &'static str = "The limits for this row cannot be read whole.";
+    const FAILS_CLOSED_ON: &'static str = "a torn static record, a dynamic one that is never at rest";
 
     #[inline(always)]
     fn broken(case: &Case) -> bool {

@@ -166,7 +166,7 @@ checks! {
     TableFull in identity;
     /// The officer has set no limits for the row.
     LimitsMissing in limits;
-    /// The officer's limits could not be read whole.
+    /// The limits could not be read whole.
     LimitsTorn in limits;
     /// The quantity is above the officer's limit.
     QtyStatic in quantity;

@@ -38,8 +38,10 @@ impl Check for QtyDynamic {
     #[inline(always)]
     fn broken(case: &Case) -> bool {
         let limits = &case.inputs.limits;
+        // Under the officer's base there is a live limit only where the model's is the tighter one.
         let dynamic = limits.source as u8 == LimitsSource::Dynamic as u8;
-        case.order.qty.0 > limits.bounds.max_qty && case.grows() && dynamic
+        let binds = dynamic || limits.bounds.max_qty < limits.officer_qty;
+        case.order.qty.0 > limits.bounds.max_qty && case.grows() && binds
     }
 
     fn numbers(case: &Case) -> (i64, i64) {

@@ -26,18 +26,10 @@ fn a_dead_scorer_leaves_the_static_base_and_the_verdict_says_so() {
     assert_eq!(rig.gate.check(&wide, last).source, LimitsSource::Dynamic);
     let verdict = rig.gate.check(&wide, last.plus(Nanos(1)));
     assert_eq!((verdict.reason, verdict.limit), (Some(R::QtyStatic), 400));
-    assert_eq!((verdict.source, verdict.tier, verdict.version), (LimitsSource::StaticLease, Tier::Normal, 0));
+    assert_eq!((verdict.source, verdict.tier, verdict.version), (LimitsSource::StaticLease, Tier::Normal, 9));
     assert!(verdict.source.as_str().starts_with("static"));
     let small = OrderIntent { qty: Qty(300), ..wide };
     assert!(rig.gate.check(&small, last.plus(Nanos(1))).accepted());
-}
-
-#[test]
-fn a_torn_dynamic_record_leaves_the_static_base() {
-    let mut rig = Rig::new();
-    rig.dynamics.abandon(INSTRUMENT, CLASS);
-    let verdict = rig.refuses(&OrderIntent { qty: Qty(450), px: px("99.99"), ..order(1) }, R::QtyStatic);
-    assert_eq!(verdict.source, LimitsSource::StaticTorn);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The gate as a whole: every reason, every missing input, every boundary, and the properties that must always hold.
 
+mod blindness;
 mod boundaries;
 mod fail_closed;
 mod oracle;

@@ -231,19 +231,20 @@ impl Oracle<'_> {
         self.world.live.is_some_and(|(_, _, lease_ms)| self.world.now_after_publish_ns < lease_ms * 1_000_000)
     }
 
-    /// The limits in force, taken limit by limit from the record and the cap.
+    /// The limits in force, taken limit by limit from the record and the cap; from the record and the base when its lease
+    /// has ended.
     fn limits(&self) -> RiskLimits {
-        let Some((l, ..)) = self.world.live.filter(|_| self.is_live()) else { return BASE };
+        let Some((l, ..)) = self.world.live else { return BASE };
+        let officer = if self.is_live() { CAP } else { BASE };
         RiskLimits {
-            max_qty: l.max_qty.min(CAP.max_qty),
-            max_notional_micros: l.max_notional_micros.min(CAP.max_notional_micros),
-            collar_bps: l.collar_bps.min(CAP.collar_bps),
-            // The cap's distance and margin are the least there are.
-            passive_min_ticks: l.passive_min_ticks,
-            max_pos_long: l.max_pos_long.min(CAP.max_pos_long),
-            max_pos_short: l.max_pos_short.min(CAP.max_pos_short),
-            order_rate_per_s: l.order_rate_per_s.min(CAP.order_rate_per_s),
-            order_burst: l.order_burst.min(CAP.order_burst),
+            max_qty: l.max_qty.min(officer.max_qty),
+            max_notional_micros: l.max_notional_micros.min(officer.max_notional_micros),
+            collar_bps: l.collar_bps.min(officer.collar_bps),
+            passive_min_ticks: l.passive_min_ticks.max(officer.passive_min_ticks),
+            max_pos_long: l.max_pos_long.min(officer.max_pos_long),
+            max_pos_short: l.max_pos_short.min(officer.max_pos_short),
+            order_rate_per_s: l.order_rate_per_s.min(officer.order_rate_per_s),
+            order_burst: l.order_burst.min(officer.order_burst),
             margin_bps: l.margin_bps,
         }
     }
@@ -296,7 +297,8 @@ impl Oracle<'_> {
         let officer = if self.is_live() { CAP.max_qty } else { BASE.max_qty };
         // What the writer clamped is as the officer's own: one limit, not two, when they are equal.
         self.say(qty > officer, R::QtyStatic);
-        self.say(self.is_live() && qty > limits.max_qty, R::QtyDynamic);
+        // Under the base the model has a limit of its own only where it is the tighter one.
+        self.say((self.is_live() || limits.max_qty < officer) && qty > limits.max_qty, R::QtyDynamic);
         if qty.0 > 0 {
             let after = self.after_all();
             self.say(self.order.side == Side::Bid && after > i128::from(limits.max_pos_long), R::PosLong);

@@ -82,11 +82,11 @@ fn small_surface() -> SurfaceReader {
     reader
 }
 
-/// An officer whose writer died in the middle of a record, under a scorer whose limits were clamped before.
+/// An officer whose writer died in the middle of a record, after one that the scorer has not yet clamped under: live limits
+/// clamped under the last whole record would still hold.
 fn torn_statics(rig: &mut Rig) {
+    rig.publish_static(&envelope(), &static_terms());
     rig.statics.abandon(INSTRUMENT, CLASS);
-    // Live limits clamped under the last whole record still hold; without them nothing does.
-    rig.dynamics.abandon(INSTRUMENT, CLASS);
 }
 
 fn full_table() -> Rig {
