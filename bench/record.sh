@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs every bench on this machine and keeps tables and raw files under bench/results/<date>-<name>.
 #   bench/record.sh [NAME]      NAME: the machine in a word; default: family and model of the CPU
-# Takes about two minutes after the build. Wants a quiet machine; `packets` wants dpdk-testpmd (apt-get install dpdk),
-# `instructions` wants valgrind and gungraun-runner. What is missing is said, and skipped.
+# Takes about two minutes after the build. Wants a quiet machine; `packets` wants dpdk-testpmd (Debian: dpdk-dev),
+# `instructions` wants valgrind. What is missing is said, and skipped.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,6 +11,13 @@ out=bench/results/$(date -u +%F)-${1:-$cpu}
 # Candle spreads over all CPUs otherwise, which at these sizes only costs.
 export RAYON_NUM_THREADS=1
 raw=${CARGO_TARGET_DIR:-target}/bench-results
+
+# The runner of `instructions` must be of the crate's version. Installed already, this does nothing.
+export PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+if command -v valgrind >/dev/null; then
+    version=$(sed -n '/^name = "gungraun"$/{n;s/^version = "\(.*\)"$/\1/p}' Cargo.lock)
+    cargo install --locked --version "=$version" gungraun-runner
+fi
 
 cargo bench -p bench --locked --no-run
 rm -rf "$raw" "$out"

@@ -14,7 +14,7 @@ install_toolkit() {
   work=$(mktemp -d)
   # shellcheck disable=SC2064 # the folder is known now
   trap "rm -rf '$work'" EXIT
-  local from=(--index-url "${PIP_INDEX_URL:-https://pypi.org/simple}")
+  local from=() # where pip's own configuration says
   [ -z "${WHEELS:-}" ] || from=(--no-index --find-links "$WHEELS")
   python3 -m pip download -q --no-deps --only-binary=:all: --require-hashes "${from[@]}" -d "$work" -r gpu/cuda/wheels.txt
   for wheel in "$work"/*.whl; do python3 -m zipfile -e "$wheel" "$work/unpacked"; done

@@ -71,7 +71,7 @@ fn replay(source: impl PacketSource, kind: FeedKind) -> (Vec<BookEvent>, datapla
 fn unpack_deep(to: &Path) -> bool {
     let packed = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/iex/DEEP10_20231002_0734.pcap.gz");
     let Ok(file) = std::fs::File::open(packed) else {
-        println!("skipped: no real data");
+        tests::skip(tests::Need::RealData, "no real data");
         return false;
     };
     let mut bytes = Vec::new();

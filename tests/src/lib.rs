@@ -1,19 +1,19 @@
 //! Integration tests live in `tests/integration`; this library holds what they share: where the repository and the
-//! real captures are, and the built binaries.
+//! real captures are, the built binaries, and, for the tests of every crate, how a test is skipped.
 
 #![forbid(unsafe_code)]
+
+mod place;
+mod skip;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-/// The repository's root.
-#[must_use]
-pub fn repository() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
-}
+pub use place::repository;
+pub use skip::{Need, skip};
 
-/// Path of a real capture beside the repository, or `None`, said on stderr, where the captures are not at hand (they
+/// Path of a real capture beside the repository, or `None`, the test being skipped, where the captures are not at hand (they
 /// belong to exchanges and are never part of the repository).
 #[must_use]
 pub fn real_data(name: &str) -> Option<PathBuf> {
@@ -21,7 +21,7 @@ pub fn real_data(name: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    eprintln!("skipped: no real data ({name})");
+    skip(Need::RealData, &format!("no real data ({name})"));
     None
 }
 

@@ -228,7 +228,7 @@ fn what_policy_forbids_exits_4() {
 #[test]
 fn who_has_no_role_exits_4_and_who_has_one_does_not() {
     if !rustix::process::geteuid().is_root() {
-        println!("skipped: acting as another user needs root");
+        tests::skip(tests::Need::Root, "acting as another user needs root");
         return;
     }
     let t = Terminal::new(&["roles.trader=[\"uid:65534\"]", "roles.viewer=[\"uid:65533\"]"]);

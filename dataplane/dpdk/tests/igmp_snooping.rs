@@ -39,7 +39,7 @@ fn igmp_snooping() {
         return;
     }
     if !common::run("ip", &["link", "add", "br9", "type", "bridge"]) {
-        common::skip("the kernel has no bridge");
+        tests::skip(tests::Need::KernelBridge, "the kernel has no bridge");
         return;
     }
     std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1").ok();

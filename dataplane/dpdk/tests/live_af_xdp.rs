@@ -9,7 +9,7 @@ use dpdk::{RxFilter, Vdev};
 #[test]
 fn live_af_xdp() {
     if !xdp_sockets_exist() {
-        common::skip("the kernel has no XDP sockets");
+        tests::skip(tests::Need::XdpSockets, "the kernel has no XDP sockets");
         return;
     }
     if !common::in_network_namespace("live_af_xdp", true) {

@@ -8,7 +8,7 @@ use dpdk::{Eal, EalConfig, EalError};
 #[test]
 fn huge_pages_that_are_not_there_are_named() {
     if EalConfig::for_this_host(1).1.is_none() {
-        common::skip("this host has huge pages");
+        tests::skip(tests::Need::NoHugePages, "this host has huge pages");
         return;
     }
     let error = Eal::init(&EalConfig::in_memory(64)).unwrap_err();

@@ -355,7 +355,7 @@ mod tests {
         let (clock, mut calibrator) = match TscClock::calibrate() {
             Ok(pair) => pair,
             Err(why) => {
-                println!("skipped: {why}");
+                ::tests::skip(::tests::Need::InvariantTsc, &why.to_string());
                 return;
             }
         };

@@ -12,7 +12,7 @@ pub(crate) fn real_data() -> Option<PathBuf> {
     if path.is_dir() {
         return Some(path.to_path_buf());
     }
-    println!("skipped: no real data");
+    tests::skip(tests::Need::RealData, "no real data");
     None
 }
 

@@ -31,7 +31,7 @@ fn the_library_of_this_build_says_why_not() {
 #[test]
 fn a_library_without_its_driver_is_a_line_too() {
     let Some(library) = std::env::var_os("CUDA_LIBRARY") else {
-        println!("skipped: CUDA_LIBRARY names no library");
+        tests::skip(tests::Need::CudaLibrary, "CUDA_LIBRARY names no library");
         return;
     };
     let line = refusal(Path::new(&library)).to_string();

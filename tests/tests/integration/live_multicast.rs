@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tests::programs;
+use tests::{Need, programs, skip};
 use wire::frame::{LinkType, parse_udp_on};
 
 /// Set in the process that runs inside the namespace.
@@ -44,11 +44,6 @@ const NETWORK: &str = "
     ip addr add 10.192.12.1/24 dev v1
     ip route add 239.0.0.0/8 dev v1";
 
-fn skip(why: &str) -> bool {
-    println!("skipped: {why}");
-    false
-}
-
 fn runs(program: &str, arguments: &[&str]) -> bool {
     Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
 }
@@ -67,11 +62,13 @@ fn in_network_namespace(name: &str) -> bool {
     }
     let all = ["-n", "-Urn"];
     let Some(flag) = all.into_iter().find(|flag| runs("unshare", &[flag, "true"])) else {
-        return skip("no network namespace permitted (needs root or user namespaces)");
+        skip(Need::NetworkNamespace, "no network namespace permitted (needs root or user namespaces)");
+        return false;
     };
     let bridge = "ip link add br9 type bridge && bridge link show";
     if !runs("unshare", &[flag, "sh", "-ec", bridge]) {
-        return skip("no bridge in the kernel, or no ip and bridge commands (iproute2)");
+        skip(Need::KernelBridge, "no bridge in the kernel, or no ip and bridge commands (iproute2)");
+        return false;
     }
     programs();
     let status = Command::new("unshare")

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use dpdk::{BURST_MAX, RxQueue};
+use tests::{Need, skip};
 
 /// Set in the process that runs inside the namespace.
 const INSIDE: &str = "DPDK_TEST_IN_NAMESPACE";
@@ -76,11 +77,18 @@ pub(crate) fn in_network_namespace(name: &str, root: bool) -> bool {
     let flags: &[&str] =
         match [["-n"].as_slice(), ["-Urn"].as_slice()].into_iter().find(|flags| may_unshare(flags)) {
             Some(flags) if !root || (flags == ["-n"] && !in_user_namespace()) => flags,
-            Some(_) => return skip("real root is needed, user namespaces do not do"),
-            None => return skip("no network namespace permitted"),
+            Some(_) => {
+                skip(Need::Root, "real root is needed, user namespaces do not do");
+                return false;
+            }
+            None => {
+                skip(Need::NetworkNamespace, "no network namespace permitted");
+                return false;
+            }
         };
     if !run("ip", &["-V"]) {
-        return skip("no ip command (iproute2)");
+        skip(Need::Program("ip"), "no ip command (iproute2)");
+        return false;
     }
     let status = Command::new("unshare")
         .args(flags)
@@ -90,12 +98,6 @@ pub(crate) fn in_network_namespace(name: &str, root: bool) -> bool {
         .status()
         .unwrap();
     assert!(status.success(), "the test failed in its namespace, see above");
-    false
-}
-
-/// Says why a test is not run.
-pub(crate) fn skip(why: &str) -> bool {
-    println!("skipped: {why}");
     false
 }
 

@@ -24,7 +24,7 @@ fn load(path: &str) -> Option<Vec<u8>> {
     match fs::read(data(path)) {
         Ok(bytes) => Some(bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            println!("skipped: no real data");
+            tests::skip(tests::Need::RealData, "no real data");
             None
         }
         Err(error) => panic!("{path}: {error}"),
@@ -40,7 +40,7 @@ fn load_gz(path: &str) -> Option<Vec<u8>> {
             Some(output.stdout)
         }
         Err(error) => {
-            println!("skipped: no gzip ({error})");
+            tests::skip(tests::Need::Program("gzip"), &format!("no gzip ({error})"));
             None
         }
     }
@@ -103,7 +103,7 @@ fn a_file_whose_lengths_are_all_zero() {
 /// The capture files of a folder of vectors.
 fn vectors(folder: &str) -> Vec<(String, Vec<u8>)> {
     let Ok(entries) = fs::read_dir(data(folder)) else {
-        println!("skipped: no real data");
+        tests::skip(tests::Need::RealData, "no real data");
         return Vec::new();
     };
     let paths = entries.map(|entry| entry.unwrap().path());

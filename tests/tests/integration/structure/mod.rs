@@ -7,6 +7,7 @@ mod documented;
 mod modules;
 mod pending;
 mod sizes;
+mod skips;
 mod source;
 mod stages;
 mod unsafe_code;
