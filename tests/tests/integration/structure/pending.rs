@@ -93,7 +93,6 @@ pub(crate) const WITHOUT_CALLERS: &[&str] = &[
     "dataplane/gate/src/codes.rs markdown",
     "dataplane/gate/src/gate.rs open_order_count",
     "dataplane/gate/src/gate.rs open_orders",
-    "dataplane/gate/src/slot.rs Protocol",
     "dataplane/gate/src/slot.rs abandon",
     "dataplane/simulator/src/fault.rs FaultInjector",
     "dataplane/src/lobster/mod.rs lobster_stats",
