@@ -122,6 +122,8 @@ impl Gate {
             quote,
             heartbeat,
             cell: *cell,
+            due: cell.due_if_reconciled(),
+            unreconciled: false,
             strategy: *strategy,
             known,
             breakers,

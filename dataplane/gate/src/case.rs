@@ -105,6 +105,10 @@ pub(crate) struct Inputs {
     pub breakers: OrderBreakers,
     /// A breaker of the order is not open. The fast path has asked, and says so as a constant.
     pub halted: bool,
+    /// When the next order of the cell is due.
+    pub due: UnixNanos,
+    /// The books of gate and venue differ. The fast path says no: there such a cell is never due.
+    pub unreconciled: bool,
     /// The id is that of an open or recent order.
     pub known: bool,
     pub missing: Missing,
@@ -121,6 +125,10 @@ pub(crate) struct Prior {
     pub value: u128,
     /// Price before, 0 when there is none.
     pub px: u64,
+    /// It would trade at once and did not before: it is held to everything like a new order.
+    pub anew: bool,
+    /// It only takes quantity off an order, at the same price or a less aggressive one.
+    pub shrinks: bool,
     /// It replaces an order that is not open.
     pub unknown: bool,
     /// It would change more than price and quantity.
@@ -132,7 +140,17 @@ pub(crate) struct Prior {
 impl Prior {
     #[inline(always)]
     pub(crate) const fn none(order: &OrderIntent) -> Self {
-        Self { growth: order.qty.0, qty: 0, value: 0, px: 0, unknown: false, foreign: false, pending: false }
+        Self {
+            growth: order.qty.0,
+            qty: 0,
+            value: 0,
+            px: 0,
+            anew: false,
+            shrinks: false,
+            unknown: false,
+            foreign: false,
+            pending: false,
+        }
     }
 }
 
@@ -211,6 +229,18 @@ impl<'a> Case<'a> {
     #[inline(always)]
     pub(crate) const fn reduces(&self) -> bool {
         self.facts.worst <= 0
+    }
+
+    /// It adds no risk: it can only reduce the position, or takes away from what works already.
+    #[inline(always)]
+    pub(crate) const fn adds_nothing(&self) -> bool {
+        self.reduces() || self.prior.shrinks
+    }
+
+    /// Whether the position can become larger than before, or reach at once what it could only reach by resting.
+    #[inline(always)]
+    pub(crate) const fn positions(&self) -> bool {
+        self.prior.growth != 0 || self.prior.anew
     }
 
     /// Whether more can trade than before.

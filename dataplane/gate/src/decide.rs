@@ -8,8 +8,10 @@ use crate::{
     decision::{Decision, Flags, LimitsSource},
     gate::{Gate, Reservation},
     intent::OrderIntent,
+    judged::Judged,
     orders::{Entry, Life},
     rate,
+    reference::Quote,
     verdict::{Breach, Explanation, Verdict},
 };
 
@@ -82,8 +84,8 @@ impl Gate {
     ) -> Option<Reservation> {
         let at = self.spend(order, interval_ns, now)?;
         self.cells.get_mut(at)?.rework(order.side, 0, order.qty.0);
-        self.orders.insert(order.cl_ord_id, entry_of(order, at, px, Life::Open, 0));
-        Some(Reservation { id: order.cl_ord_id, replacement: false })
+        let generation = self.orders.insert(order.cl_ord_id, entry_of(order, at, px, Life::Open, 0));
+        Some(Reservation { id: order.cl_ord_id, replacement: false, generation })
     }
 
     /// The verdict on replacing the open order `replaced` by `order` (a new id, a new price, a new whole quantity,
@@ -91,7 +93,8 @@ impl Gate {
     ///
     /// Until the venue answers, either quantity may be in force, so the larger one counts. Quantity and position are
     /// checked on the growth alone, value when it grows, price always: a replacement that only reduces is never refused
-    /// for a size that a live limit has since made too large. One replacement of an order may be under way at a time.
+    /// for a size that a live limit has since made too large. One that moves the price through the touch, or becomes a
+    /// market order, is held to all of them like a new order. One replacement of an order may be under way at a time.
     pub fn replace(
         &mut self,
         replaced: u64,
@@ -101,7 +104,7 @@ impl Gate {
         let held = self.orders.get(replaced).filter(|entry| entry.life == Life::Open);
         let inputs = self.gather(order, now);
         let at = self.cell_index(order.instrument, order.strategy);
-        let case = self.case(order, prior_of(held.as_ref(), order, at), &inputs, now);
+        let case = self.case(order, prior_of(held.as_ref(), order, at, &inputs.quote), &inputs, now);
         let verdict = verdict(&case, &Findings::of(&case));
         let px = case.facts.judged.px;
         let (true, Some(mut entry)) = (verdict.accepted(), held) else {
@@ -115,8 +118,9 @@ impl Gate {
         (entry.pending_qty, entry.link) = (order.qty.0, order.cl_ord_id);
         self.rework(&entry, before);
         self.orders.put(replaced, entry);
-        self.orders.insert(order.cl_ord_id, entry_of(order, at, px, Life::Pending, replaced));
-        (verdict, Some(Reservation { id: order.cl_ord_id, replacement: true }))
+        let entry = entry_of(order, at, px, Life::Pending, replaced);
+        let generation = self.orders.insert(order.cl_ord_id, entry);
+        (verdict, Some(Reservation { id: order.cl_ord_id, replacement: true, generation }))
     }
 
     /// Every breach of a new order and the limits in force, for the log and the officer. No effect.
@@ -141,7 +145,7 @@ impl Gate {
         self.clock = now;
         let at = self.cell_index(order.instrument, order.strategy)?;
         let cell = self.cells.get_mut(at)?;
-        cell.due = rate::after(cell.due, now, interval_ns);
+        cell.spend(now, interval_ns);
         let row = self.strategies.get_mut(usize::from(order.strategy.0))?;
         row.due = rate::after(row.due, now, row.order_interval_ns);
         Some(at)
@@ -215,6 +219,7 @@ fn entry_of(order: &OrderIntent, cell: usize, px: u64, life: Life, link: u64) ->
         executed: 0,
         pending_qty: 0,
         cell: cell as u32,
+        generation: 0,
         account: order.account.0,
         side: order.side,
         life,
@@ -222,16 +227,28 @@ fn entry_of(order: &OrderIntent, cell: usize, px: u64, life: Life, link: u64) ->
 }
 
 /// What a replacement of `held` by `order`, whose cell is `at`, already has, and what forbids it.
-fn prior_of(held: Option<&Entry>, order: &OrderIntent, at: Option<usize>) -> Prior {
+///
+/// One that moves the price through the touch, or becomes a market order, trades at once what so far could only rest: it has
+/// nothing but the position it already counts into.
+fn prior_of(held: Option<&Entry>, order: &OrderIntent, at: Option<usize>, quote: &Quote) -> Prior {
     let Some(entry) = held else { return Prior { unknown: true, ..Prior::none(order) } };
     let after = Entry { pending_qty: order.qty.0, ..*entry }.leaves();
     let same =
         at == Some(entry.cell as usize) && entry.side == order.side && entry.account == order.account.0;
+    let judged = Judged::of(order, quote);
+    let (farther, crosses) = if judged.buys {
+        (judged.px > entry.px, judged.far != 0 && judged.px >= judged.far)
+    } else {
+        (judged.px < entry.px, judged.px <= judged.far)
+    };
+    let anew = judged.market || farther && crosses;
     Prior {
         growth: after.saturating_sub(entry.leaves()),
-        qty: entry.qty,
-        value: u128::from(entry.px) * u128::from(entry.qty),
-        px: entry.px,
+        qty: if anew { 0 } else { entry.qty },
+        value: if anew { 0 } else { u128::from(entry.px) * u128::from(entry.qty) },
+        px: if anew { 0 } else { entry.px },
+        anew,
+        shrinks: order.qty.0 < entry.qty && !farther && !judged.market,
         unknown: false,
         foreign: !same,
         pending: entry.pending_qty != 0,

@@ -2,6 +2,8 @@
 
 use types::{Side, UnixNanos};
 
+use crate::rate;
+
 /// Largest position the gate accepts, either way. Working quantities stay below 2^55 (2^22 orders of 2^32), so that no
 /// sum of position, working quantity and one order can leave 64 bits.
 pub(crate) const POSITION_MAX: i64 = 1 << 60;
@@ -14,14 +16,50 @@ pub(crate) struct Cell {
     pub position: i64,
     /// What can still trade, by [`Side::index`].
     pub working: [u64; 2],
-    /// When the next order is due at the sustained rate; see [`crate::rate`].
-    pub due: UnixNanos,
+    /// When the next order is due at the sustained rate (see [`crate::rate`]), with [`DOUBT`] in its highest bit.
+    due: UnixNanos,
 }
+
+/// The books of gate and venue differ. It stands in the highest bit of a time that no clock reads before the year 2262: an
+/// order of such a cell is never due, so the fast path leaves it to the slow one without a question of its own.
+const DOUBT: u64 = 1 << 63;
 
 const _: () = assert!(size_of::<Cell>() == 32);
 
 impl Cell {
     pub(crate) const FLAT: Self = Self { position: 0, working: [0; 2], due: UnixNanos(0) };
+
+    /// When the next order is due; of a cell in doubt, never.
+    #[inline(always)]
+    pub(crate) const fn due_if_reconciled(&self) -> UnixNanos {
+        self.due
+    }
+
+    /// When the next order is due.
+    pub(crate) const fn due(&self) -> UnixNanos {
+        UnixNanos(self.due.0 & !DOUBT)
+    }
+
+    /// Whether the books of gate and venue differ.
+    pub(crate) const fn in_doubt(&self) -> bool {
+        self.due.0 & DOUBT != 0
+    }
+
+    /// The books differ until a person has set the position.
+    pub(crate) const fn doubt(&mut self) {
+        self.due.0 |= DOUBT;
+    }
+
+    /// Takes a position that a person vouches for.
+    pub(crate) const fn reconcile(&mut self, position: i64) {
+        (self.position, self.due) = (position, self.due());
+    }
+
+    /// Counts one order at `now` into the rate.
+    #[inline(always)]
+    pub(crate) const fn spend(&mut self, now: UnixNanos, interval_ns: u32) {
+        self.due.0 = rate::after(self.due(), now, interval_ns).0 & !DOUBT | self.due.0 & DOUBT;
+    }
 
     /// The worst case on `side`, as a number that grows with the risk: every working order of the side and `qty` more
     /// filled, none of the other side. Long for bids, short for asks; zero or less when even so the position is only
@@ -89,6 +127,19 @@ mod tests {
         assert_eq!(cell.worst(Side::Ask, 5), -25);
         assert_eq!(cell.worst(Side::Ask, 30), 0);
         assert_eq!(cell.worst(Side::Ask, 31), 1);
+    }
+
+    #[test]
+    fn a_doubt_survives_orders_and_ends_with_a_position() {
+        let mut cell = Cell::FLAT;
+        cell.spend(UnixNanos(5), 10);
+        cell.doubt();
+        assert!(cell.in_doubt() && cell.due() == UnixNanos(15));
+        cell.spend(UnixNanos(20), 10);
+        assert!(cell.in_doubt() && cell.due() == UnixNanos(30));
+        assert!(cell.due_if_reconciled().0 > i64::MAX as u64);
+        cell.reconcile(-7);
+        assert_eq!((cell.in_doubt(), cell.due_if_reconciled(), cell.position), (false, UnixNanos(30), -7));
     }
 
     #[test]

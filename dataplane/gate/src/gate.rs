@@ -7,6 +7,7 @@ use types::{InstrumentId, Nanos, Px, Qty, Side, UnixNanos};
 use crate::{
     case::{Settings, StrategyRow},
     config::{self, GateConfig, GateError, GateTables},
+    executions::Executions,
     exposure::{Cell, Exposure, POSITION_MAX},
     ids::{AccountId, StrategyId},
     orders::{Entry, OrderTable},
@@ -21,6 +22,7 @@ pub struct Gate {
     pub(crate) strategies: Box<[StrategyRow]>,
     pub(crate) cells: Box<[Cell]>,
     pub(crate) orders: OrderTable,
+    pub(crate) executions: Executions,
     pub(crate) instruments: usize,
     pub(crate) classes: usize,
     pub(crate) accounts: u16,
@@ -37,6 +39,8 @@ pub struct Gate {
 pub struct Reservation {
     pub(crate) id: u64,
     pub(crate) replacement: bool,
+    /// See [`Entry::generation`].
+    pub(crate) generation: u32,
 }
 
 impl Reservation {
@@ -88,6 +92,7 @@ impl Gate {
             cells: vec![Cell::FLAT; instruments * strategies.len()].into(),
             strategies,
             orders: OrderTable::new(config.open_orders_max, config.recent_orders),
+            executions: Executions::new(config.open_orders_max.saturating_add(config.recent_orders)),
             instruments,
             classes,
             accounts: config.accounts,
@@ -97,7 +102,8 @@ impl Gate {
         })
     }
 
-    /// Sets a position: start of day, reconciliation. Working orders stay as they are.
+    /// Sets a position: start of day, reconciliation. The books count as reconciled from now on; working orders stay as they
+    /// are.
     ///
     /// # Errors
     /// [`UnknownPosition`] when the instrument or strategy is not the gate's, or the position is beyond ±2^60.
@@ -113,7 +119,7 @@ impl Gate {
         if !(-POSITION_MAX..=POSITION_MAX).contains(&position) {
             return Err(error);
         }
-        cell.position = position;
+        cell.reconcile(position);
         Ok(())
     }
 
@@ -138,7 +144,10 @@ impl Gate {
     /// Bytes the gate itself holds, for the boot report; the tables it reads report their own.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of_val(&*self.cells) + size_of_val(&*self.strategies) + self.orders.bytes()
+        size_of_val(&*self.cells)
+            + size_of_val(&*self.strategies)
+            + self.orders.bytes()
+            + self.executions.bytes()
     }
 
     /// Both indexes are checked: a strategy out of range would else fall into the next instrument's cell.

@@ -40,6 +40,7 @@ impl Gate {
         let strategy =
             self.strategies.get(usize::from(order.strategy.0)).copied().unwrap_or(StrategyRow::NONE);
         let cell = self.cell_index(order.instrument, order.strategy).and_then(|at| self.cells.get(at));
+        let cell = cell.copied().unwrap_or(Cell::FLAT);
         let GateTables { statics, dynamics, .. } = &self.tables;
         let mut limits = in_force(statics, dynamics.as_ref(), order.instrument, strategy.class, now)
             .unwrap_or_else(|fault| {
@@ -56,7 +57,9 @@ impl Gate {
             limits,
             quote,
             heartbeat: self.tables.references.heartbeat(),
-            cell: cell.copied().unwrap_or(Cell::FLAT),
+            cell,
+            due: cell.due(),
+            unreconciled: cell.in_doubt(),
             strategy,
             known: self.orders.contains(order.cl_ord_id),
             halted: breakers.closed_bits() != 0,
@@ -75,6 +78,8 @@ impl Gate {
             quote: Quote::NOTHING,
             heartbeat: UnixNanos(0),
             cell: Cell::FLAT,
+            due: UnixNanos(0),
+            unreconciled: false,
             strategy: StrategyRow::NONE,
             known: self.orders.contains(order.cl_ord_id),
             halted: breakers.closed_bits() != 0,

@@ -58,11 +58,27 @@ pub enum OrderEvent {
         /// The order.
         id: u64,
     },
-    /// `qty` more of it traded.
+    /// `qty` more of it traded. For a venue that does not number its executions; every one is believed.
     Filled {
         /// The order.
         id: u64,
         /// How much traded just now.
+        qty: Qty,
+    },
+    /// `qty` more of it traded, in an execution that the venue numbers: it counts once, however often it is said.
+    Executed {
+        /// The order.
+        id: u64,
+        /// The execution: unique for the day, and not 0.
+        execution: u64,
+        /// How much traded just now.
+        qty: Qty,
+    },
+    /// The venue took a trade of it back.
+    Busted {
+        /// The order.
+        id: u64,
+        /// How much had traded.
         qty: Qty,
     },
     /// The venue took `qty` off it; the rest works on (partial cancel, self-match decrement).
@@ -101,11 +117,18 @@ impl OrderEvent {
         match *self {
             Self::Accepted { id }
             | Self::Filled { id, .. }
+            | Self::Executed { id, .. }
+            | Self::Busted { id, .. }
             | Self::Reduced { id, .. }
             | Self::Cancelled { id }
             | Self::Rejected { id }
             | Self::Replaced { id }
             | Self::ReplaceRejected { id } => id,
         }
+    }
+
+    /// Whether a position moves with it.
+    pub(crate) const fn moves_shares(&self) -> bool {
+        matches!(self, Self::Filled { .. } | Self::Executed { .. } | Self::Busted { .. })
     }
 }

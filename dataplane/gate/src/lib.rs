@@ -112,6 +112,7 @@ mod config;
 mod decide;
 mod decision;
 mod divide;
+mod executions;
 mod exposure;
 mod gate;
 mod gather;

@@ -34,8 +34,8 @@ pub(crate) enum Life {
 pub(crate) struct Entry {
     /// The price it was judged at, in 1e-9.
     pub px: u64,
-    /// The other id of a replacement under way: its replacement's, or, in a [`Life::Pending`] entry, the replaced
-    /// order's. 0 when there is none.
+    /// The other id of a replacement: its replacement's, under way or, in a [`Life::Closed`] entry, made; in a
+    /// [`Life::Pending`] entry the replaced order's. 0 when there is none.
     pub link: u64,
     /// Whole quantity, executed part included.
     pub qty: u32,
@@ -45,6 +45,8 @@ pub(crate) struct Entry {
     pub pending_qty: u32,
     /// Where its position is kept.
     pub cell: u32,
+    /// The number of its reservation; 0 once the venue has said anything of it, when there is nothing left to release.
+    pub generation: u32,
     /// For whom it is.
     pub account: u16,
     /// What it does.
@@ -61,6 +63,7 @@ impl Entry {
         executed: 0,
         pending_qty: 0,
         cell: 0,
+        generation: 0,
         account: 0,
         side: Side::Bid,
         life: Life::Closed,
@@ -90,6 +93,8 @@ pub(crate) struct OrderTable {
     recent: Box<[u64]>,
     recent_len: usize,
     oldest: usize,
+    /// Of the last reservation.
+    generation: u32,
 }
 
 impl OrderTable {
@@ -106,6 +111,7 @@ impl OrderTable {
             recent: vec![0; recent_max].into(),
             recent_len: 0,
             oldest: 0,
+            generation: 0,
         }
     }
 
@@ -166,9 +172,12 @@ impl OrderTable {
     }
 
     /// Adds an order that is open or pending. The caller has checked that the id is not 0, not in the table, and that
-    /// fewer than the maximum are open; the table is then at most half full and a free slot is found.
+    /// fewer than the maximum are open; the table is then at most half full and a free slot is found. Gives the number of
+    /// the reservation, never 0.
     #[inline]
-    pub(crate) fn insert(&mut self, id: u64, entry: Entry) {
+    pub(crate) fn insert(&mut self, id: u64, entry: Entry) -> u32 {
+        self.generation = self.generation.checked_add(1).unwrap_or(1);
+        let entry = Entry { generation: self.generation, ..entry };
         let mut at = self.home(id);
         while self.keys.get(at).is_some_and(|&key| key != 0) {
             at = at.wrapping_add(1) & self.mask;
@@ -177,11 +186,13 @@ impl OrderTable {
             (*key, *place) = (id, entry);
             self.open = self.open.wrapping_add(1);
         }
+        self.generation
     }
 
-    /// Closes an open or pending order: it becomes the most recent one, and the oldest recent one is forgotten.
-    pub(crate) fn close(&mut self, id: u64, mut entry: Entry) {
-        (entry.life, entry.link, entry.pending_qty) = (Life::Closed, 0, 0);
+    /// Closes an open or pending order: it becomes the most recent one, and the oldest recent one is forgotten. A replaced
+    /// order remembers its replacement, which `link` is; 0 for every other.
+    pub(crate) fn close(&mut self, id: u64, mut entry: Entry, link: u64) {
+        (entry.life, entry.link, entry.pending_qty, entry.generation) = (Life::Closed, link, 0, 0);
         self.put(id, entry);
         self.open = self.open.saturating_sub(1);
         if self.recent_len < self.recent.len() {
@@ -294,7 +305,7 @@ mod tests {
                     Op::Close(which) => if which < open.len() {
                         let id = open.swap_remove(which);
                         let held = table.get(id).unwrap();
-                        table.close(id, held);
+                        table.close(id, held, 0);
                         recent.push_back(id);
                         if recent.len() > recent_max {
                             all.remove(&recent.pop_front().unwrap());

@@ -3,15 +3,27 @@
 //! Every event changes an entry and then moves its cell by what the entry's leaves changed by, in one place
 //! ([`Gate::store`]): reservations and working orders cannot drift apart.
 
-use types::Qty;
+use types::{Qty, Side};
 
 use crate::{
+    exposure::Cell,
     gate::{Gate, Reservation},
     intent::OrderEvent,
     orders::{Entry, Life},
 };
 
-/// What an event did.
+/// How many replacements of replacements a misnamed fill is followed through; beyond, only the position moves.
+const REPLACEMENTS_FOLLOWED: usize = 16;
+
+const fn opposite(side: Side) -> Side {
+    match side {
+        Side::Bid => Side::Ask,
+        Side::Ask => Side::Bid,
+    }
+}
+
+/// What an event did. After the last four the books of gate and venue differ: the (instrument, strategy) refuses growth
+/// until a person has set its position ([`Gate::set_position`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settlement {
     /// The order works on.
@@ -20,18 +32,29 @@ pub enum Settlement {
     Done,
     /// A fill of an order already done: the position moved. The venue's fill and its end crossed.
     LateFill,
-    /// A fill for more than the order had left: the position moved by all of it. Somebody should ask the venue.
-    Overfill,
     /// Nothing changed: the order was done, or the event cannot happen to it.
     Ignored,
-    /// No such order: nothing changed, and for a fill, positions here are no longer the venue's. Reconcile.
+    /// An execution that was booked before: nothing changed.
+    Repeated,
+    /// A fill for more than the order had left: the position moved by all of it.
+    Overfill,
+    /// A fill under the id of an order that has been replaced: it counts as one of the replacement.
+    Misnamed,
+    /// The venue took a trade back: the position moved by all of it.
+    Busted,
+    /// No such order: nothing changed. When shares moved with it, nobody can say whose, and every (instrument, strategy)
+    /// refuses growth.
     UnknownOrder,
 }
 
 impl Gate {
-    /// Gives back a reservation whose order could not be sent. The rate it used is not given back.
+    /// Gives back a reservation whose order could not be sent. The rate it used is not given back. One that is stale
+    /// releases nothing: the venue has said something of the order, or its id is another order's now.
     pub fn release(&mut self, reservation: Reservation) -> Settlement {
-        let Reservation { id, replacement } = reservation;
+        let Reservation { id, replacement, generation } = reservation;
+        if self.orders.get(id).is_none_or(|entry| entry.generation != generation) {
+            return Settlement::Ignored;
+        }
         self.settle(if replacement {
             OrderEvent::ReplaceRejected { id }
         } else {
@@ -42,11 +65,39 @@ impl Gate {
     /// Takes note of what the venue says happened.
     pub fn settle(&mut self, event: OrderEvent) -> Settlement {
         let id = event.id();
-        let Some(named) = self.orders.get(id) else { return Settlement::UnknownOrder };
+        let Some(mut named) = self.orders.get(id) else { return self.settle_unknown(event) };
+        if let OrderEvent::Executed { execution, .. } = event
+            && !self.executions.remember(execution)
+        {
+            return Settlement::Repeated;
+        }
+        named.generation = 0;
+        if let OrderEvent::Busted { qty, .. } = event {
+            self.doubt(&named, |cell| cell.fill(opposite(named.side), qty.0));
+            return Settlement::Busted;
+        }
         match named.life {
             Life::Closed => self.settle_closed(&named, event),
             Life::Open => self.settle_open(id, named, event),
             Life::Pending => self.settle_pending(id, named, event),
+        }
+    }
+
+    /// An event of an order that is not in the table. Shares that moved with it belong to a position that cannot be told.
+    #[cold]
+    fn settle_unknown(&mut self, event: OrderEvent) -> Settlement {
+        if event.moves_shares() {
+            self.cells.iter_mut().for_each(Cell::doubt);
+        }
+        Settlement::UnknownOrder
+    }
+
+    /// Changes the cell of an order of which the books differ.
+    #[cold]
+    fn doubt(&mut self, entry: &Entry, change: impl FnOnce(&mut Cell)) {
+        if let Some(cell) = self.cells.get_mut(entry.cell as usize) {
+            change(cell);
+            cell.doubt();
         }
     }
 
@@ -64,9 +115,10 @@ impl Gate {
         let mut outcome = Settlement::Working;
         match event {
             OrderEvent::Accepted { .. } => {}
-            OrderEvent::Filled { qty, .. } => {
+            OrderEvent::Filled { qty, .. } | OrderEvent::Executed { qty, .. } => {
                 if qty.0 > before {
                     outcome = Settlement::Overfill;
+                    self.doubt(&entry, |_| {});
                 }
                 entry.executed = entry.executed.saturating_add(qty.0);
                 self.fill(&entry, qty);
@@ -76,7 +128,9 @@ impl Gate {
             }
             // What is not executed is gone. A replacement under way still counts until it is answered.
             OrderEvent::Cancelled { .. } | OrderEvent::Rejected { .. } => entry.qty = entry.executed,
-            OrderEvent::Replaced { .. } | OrderEvent::ReplaceRejected { .. } => return Settlement::Ignored,
+            OrderEvent::Replaced { .. } | OrderEvent::ReplaceRejected { .. } | OrderEvent::Busted { .. } => {
+                return Settlement::Ignored;
+            }
         }
         self.store(id, entry, before, outcome)
     }
@@ -87,9 +141,15 @@ impl Gate {
         let Some(mut entry) = self.orders.get(replaced) else { return Settlement::UnknownOrder };
         let before = entry.leaves();
         match event {
-            OrderEvent::Accepted { .. } => Settlement::Working,
+            OrderEvent::Accepted { .. } | OrderEvent::Busted { .. } => {
+                self.orders.put(id, named);
+                Settlement::Working
+            }
             // A fill under the new id says that the replacement is in force; its answer may still be on the way.
-            OrderEvent::Filled { .. } => self.settle_open(replaced, entry, event),
+            OrderEvent::Filled { .. } | OrderEvent::Executed { .. } => {
+                self.orders.put(id, named);
+                self.settle_open(replaced, entry, event)
+            }
             OrderEvent::Reduced { qty, .. } => {
                 entry.pending_qty = entry.pending_qty.saturating_sub(qty.0).max(entry.executed).max(1);
                 self.store(replaced, entry, before, Settlement::Working)
@@ -97,19 +157,19 @@ impl Gate {
             OrderEvent::ReplaceRejected { .. } | OrderEvent::Rejected { .. } => {
                 entry.pending_qty = 0;
                 entry.link = 0;
-                self.orders.close(id, named);
+                self.orders.close(id, named, 0);
                 self.store(replaced, entry, before, Settlement::Working)
             }
             OrderEvent::Cancelled { .. } => {
                 (entry.qty, entry.pending_qty, entry.link) = (entry.executed, 0, 0);
-                self.orders.close(id, named);
+                self.orders.close(id, named, 0);
                 self.store(replaced, entry, before, Settlement::Working)
             }
             OrderEvent::Replaced { .. } => {
                 let (qty, px, link, pending_qty) = (entry.pending_qty, named.px, 0, 0);
                 let moved = Entry { qty, px, link, pending_qty, ..entry };
                 self.orders.put(id, moved);
-                self.orders.close(replaced, entry);
+                self.orders.close(replaced, entry, id);
                 self.store(id, moved, before, Settlement::Working)
             }
         }
@@ -117,13 +177,30 @@ impl Gate {
 
     /// An event of an order that counts no more: only a fill still means something.
     fn settle_closed(&mut self, entry: &Entry, event: OrderEvent) -> Settlement {
-        match event {
-            OrderEvent::Filled { qty, .. } => {
-                self.fill(entry, qty);
-                Settlement::LateFill
-            }
-            _ => Settlement::Ignored,
+        let (OrderEvent::Filled { qty, .. } | OrderEvent::Executed { qty, .. }) = event else {
+            return Settlement::Ignored;
+        };
+        if entry.link == 0 {
+            self.fill(entry, qty);
+            return Settlement::LateFill;
         }
+        // It counts into whatever the order has become.
+        self.doubt(entry, |_| {});
+        let (mut id, mut chain) = (entry.link, self.orders.get(entry.link));
+        for _ in 0..REPLACEMENTS_FOLLOWED {
+            match chain {
+                Some(next) if next.life == Life::Closed && next.link != 0 => {
+                    (id, chain) = (next.link, self.orders.get(next.link));
+                }
+                Some(next) if next.life == Life::Open && next.cell == entry.cell => {
+                    self.settle_open(id, next, event);
+                    return Settlement::Misnamed;
+                }
+                _ => break,
+            }
+        }
+        self.fill(entry, qty);
+        Settlement::Misnamed
     }
 
     fn fill(&mut self, entry: &Entry, qty: Qty) {
@@ -136,7 +213,7 @@ impl Gate {
     fn store(&mut self, id: u64, entry: Entry, before: u32, outcome: Settlement) -> Settlement {
         self.rework(&entry, before);
         if entry.leaves() == 0 && entry.pending_qty == 0 {
-            self.orders.close(id, entry);
+            self.orders.close(id, entry, 0);
             return if outcome == Settlement::Working { Settlement::Done } else { outcome };
         }
         self.orders.put(id, entry);

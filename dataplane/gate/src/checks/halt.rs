@@ -119,7 +119,7 @@ impl Check for ReduceOnly {
 
     #[inline(always)]
     fn broken(case: &Case) -> bool {
-        !case.reduces() && any_says(case, Some(BreakerState::ReduceOnly))
+        !case.adds_nothing() && any_says(case, Some(BreakerState::ReduceOnly))
     }
 
     fn numbers(case: &Case) -> (i64, i64) {

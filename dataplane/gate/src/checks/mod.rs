@@ -190,6 +190,8 @@ checks! {
     PosLong in position;
     /// With every working sell filled, the short position would be above the limit.
     PosShort in position;
+    /// The books of gate and venue differ.
+    Unreconciled in position;
     /// The strategy's order rate in the instrument is exhausted.
     Rate in rates;
     /// The strategy's order rate over all instruments is exhausted.
@@ -257,7 +259,7 @@ mod tests {
     #[test]
     fn numbers_in_use_never_change() {
         let pinned = "100 101 102 103 104 105 106 110 200 201 202 203 204 300 301 302 303 304 305 400 401 500 501 502 \
-                      503 510 600 601 700 701 702 800 900 901 902 903 1000 1100 1101 1400 1401";
+                      503 510 600 601 700 701 702 800 900 901 902 903 1000 1100 1101 1102 1400 1401";
         let now: std::vec::Vec<_> = RejectReason::ALL.iter().map(|r| std::format!("{}", r.code())).collect();
         assert_eq!(now.join(" "), pinned);
     }

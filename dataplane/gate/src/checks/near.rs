@@ -17,7 +17,7 @@ impl Notice for NearLimit {
         let qty = case.order.qty.0 > qty_max.wrapping_sub(qty_max >> SHIFT);
         let worst = case.facts.worst;
         let position =
-            worst > position_max.wrapping_sub(position_max >> SHIFT) && case.prior.growth != 0 && worst > 0;
+            worst > position_max.wrapping_sub(position_max >> SHIFT) && case.positions() && worst > 0;
         let value_max = u128::from(bounds.max_notional_micros) * 1_000;
         qty || position || case.facts.value > value_max - (value_max >> SHIFT)
     }

@@ -8,7 +8,7 @@ use crate::{
 /// Whether the side's position could pass its limit by what this order adds.
 #[inline(always)]
 fn beyond(case: &Case) -> bool {
-    case.facts.worst > case.position_max() && case.prior.growth != 0
+    case.facts.worst > case.position_max() && case.positions()
 }
 
 pub(super) struct PosLong;
@@ -49,5 +49,27 @@ impl Check for PosShort {
 
     fn numbers(case: &Case) -> (i64, i64) {
         (case.inputs.limits.bounds.max_pos_short, case.facts.worst)
+    }
+}
+
+pub(super) struct Unreconciled;
+
+impl Check for Unreconciled {
+    const CODE: u16 = 1102;
+    const SLUG: &'static str = "UNRECONCILED";
+    const FIX: u16 = 0;
+    const UNIT: Unit = Unit::Quantity;
+    const SENTENCE: &'static str = "The books of gate and venue differ (the position here is {value}); only reducing orders pass until a person has \
+         set the position.";
+    const FAILS_CLOSED_ON: &'static str =
+        "a fill of an unknown or replaced order, an overfill, a trade taken back";
+
+    #[inline(always)]
+    fn broken(case: &Case) -> bool {
+        case.inputs.unreconciled && !case.adds_nothing()
+    }
+
+    fn numbers(case: &Case) -> (i64, i64) {
+        (0, case.inputs.cell.position)
     }
 }

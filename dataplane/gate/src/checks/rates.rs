@@ -21,7 +21,7 @@ impl Check for Rate {
     fn broken(case: &Case) -> bool {
         let bounds = &case.inputs.limits.bounds;
         let early_max_ns = rate::early_max_ns(bounds.order_interval_ns, bounds.order_burst);
-        !rate::conforms(case.inputs.cell.due, case.now, early_max_ns)
+        !rate::conforms(case.inputs.due, case.now, early_max_ns)
     }
 
     fn numbers(case: &Case) -> (i64, i64) {

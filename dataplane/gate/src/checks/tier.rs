@@ -23,7 +23,7 @@ impl Check for TierCritical {
     #[inline(always)]
     fn broken(case: &Case) -> bool {
         let critical = case.inputs.limits.tier as u8 == Tier::Critical as u8;
-        critical && !(case.reduces() && case.settings.critical_reduce_only)
+        critical && !(case.adds_nothing() && case.settings.critical_reduce_only)
     }
 
     fn numbers(case: &Case) -> (i64, i64) {

@@ -7,6 +7,7 @@ mod oracle;
 mod reasons;
 mod settlement;
 mod surface;
+mod venue;
 
 use types::{BookState, InstrumentId, Nanos, Px, Qty, Side, Tier, TopOfBook, TradingStatus, UnixNanos};
 

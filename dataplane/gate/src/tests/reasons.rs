@@ -52,6 +52,9 @@ fn scenario(reason: R) -> (Rig, OrderIntent) {
             rig.hold(-1_401);
             order = sell(1);
         }
+        R::Unreconciled => {
+            rig.gate.settle(crate::OrderEvent::Filled { id: 77, qty: Qty(1) });
+        }
         R::Rate => (10..14).for_each(|id| rig.take(&super::order(id))),
         R::RateStrategy => rig = slow_strategy(),
     }
@@ -148,6 +151,7 @@ fn the_numbers_of_every_verdict_are_those_an_officer_would_look_up() {
         (R::PassiveBand, 3, 2),
         (R::PosLong, 2_000, 2_001),
         (R::PosShort, 1_500, 1_501),
+        (R::Unreconciled, 0, 0),
         (R::Rate, 10, 0),
         (R::RateStrategy, 1, 0),
     ] {

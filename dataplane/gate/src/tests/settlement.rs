@@ -203,7 +203,7 @@ fn reduce_only_holds_for_replacements() {
     rig.set(BreakerKey::Instrument(INSTRUMENT), BreakerState::ReduceOnly);
     let reason = |rig: &mut Rig, of, order: &OrderIntent| rig.gate.replace(of, order, NOW).0.reason;
     assert_eq!(reason(&mut rig, 1, &OrderIntent { qty: Qty(101), ..sell(3) }), Some(R::ReduceOnly));
-    assert_eq!(reason(&mut rig, 2, &OrderIntent { qty: Qty(5), ..order(3) }), Some(R::ReduceOnly));
+    assert_eq!(reason(&mut rig, 2, &OrderIntent { qty: Qty(11), ..order(3) }), Some(R::ReduceOnly));
     assert_eq!(reason(&mut rig, 1, &OrderIntent { qty: Qty(100), ..sell(3) }), None);
 }
 

@@ -1,0 +1,268 @@
+//! What the venue says is believed once; and a replacement is held to what it can do.
+
+use super::*;
+use crate::{Exposure, OrderEvent as E, RejectReason as R, Settlement as S};
+
+fn exposure(rig: &Rig) -> (i64, u64, u64) {
+    let Exposure { position, working_buy, working_sell } = rig.gate.exposure(INSTRUMENT, STRATEGY).unwrap();
+    (position, working_buy, working_sell)
+}
+
+/// Growth is refused in the cell of the tests, reduction is not, and a position set by a person ends it.
+#[track_caller]
+fn refuses_growth(rig: &mut Rig) {
+    rig.hold(200);
+    rig.gate.settle(E::Filled { id: u64::MAX, qty: Qty(1) });
+    rig.refuses(&order(90), R::Unreconciled);
+    rig.accepts(&OrderIntent { qty: Qty(200), ..sell(90) });
+    rig.hold(200);
+    rig.accepts(&order(90));
+}
+
+#[test]
+fn after_a_fill_of_an_unknown_order_no_position_grows_until_a_person_has_set_it() {
+    let mut rig = Rig::new();
+    assert_eq!(rig.gate.settle(E::Cancelled { id: 77 }), S::UnknownOrder);
+    rig.accepts(&order(1));
+    assert_eq!(rig.gate.settle(E::Filled { id: 77, qty: Qty(1_000_000) }), S::UnknownOrder);
+    let verdict = rig.refuses(&order(1), R::Unreconciled);
+    assert_eq!((verdict.limit, verdict.value), (0, 0));
+    rig.publish_static(&envelope(), &static_terms());
+    rig.statics.publish(INSTRUMENT, ClassId(0), &envelope(), &static_terms(), NOW).unwrap();
+    let elsewhere = OrderIntent { strategy: StrategyId(0), px: px("99.99"), ..order(1) };
+    assert_eq!(rig.check(&elsewhere).reason, Some(R::Unreconciled), "nobody can say whose it was");
+    refuses_growth(&mut rig);
+    assert_eq!(rig.check(&elsewhere).reason, Some(R::Unreconciled), "each position is set by itself");
+}
+
+#[test]
+fn a_fill_under_the_id_of_a_replaced_order_counts_into_its_replacement() {
+    let mut rig = Rig::new();
+    rig.take(&order(1));
+    assert!(rig.gate.replace(1, &OrderIntent { qty: Qty(150), ..order(2) }, NOW).0.accepted());
+    rig.gate.settle(E::Replaced { id: 2 });
+    assert_eq!(rig.gate.settle(E::Filled { id: 1, qty: Qty(10) }), S::Misnamed);
+    assert_eq!(exposure(&rig), (10, 140, 0));
+    assert_eq!(rig.check(&order(3)).reason, Some(R::Unreconciled));
+    assert_eq!(rig.gate.settle(E::Filled { id: 2, qty: Qty(140) }), S::Done);
+    assert_eq!((exposure(&rig), rig.gate.open_order_count()), ((150, 0, 0), 0));
+    // Its replacement is done: only the position is left to move.
+    assert_eq!(rig.gate.settle(E::Filled { id: 1, qty: Qty(5) }), S::Misnamed);
+    assert_eq!(exposure(&rig), (155, 0, 0));
+}
+
+#[test]
+fn a_misnamed_fill_is_followed_through_replacements_of_replacements() {
+    let mut rig = Rig::new();
+    rig.take(&order(1));
+    for id in 2..=4 {
+        let now = NOW.plus(Nanos(id * 200_000_000));
+        let (verdict, _) = rig.gate.replace(id - 1, &order(id), now);
+        assert!(verdict.accepted(), "{verdict}");
+        rig.gate.settle(E::Replaced { id });
+    }
+    assert_eq!(rig.gate.settle(E::Filled { id: 1, qty: Qty(30) }), S::Misnamed);
+    assert_eq!(exposure(&rig), (30, 70, 0));
+}
+
+#[test]
+fn an_execution_counts_once_however_often_it_is_said() {
+    let mut rig = Rig::new();
+    rig.take(&order(1));
+    let execution = |execution, qty| E::Executed { id: 1, execution, qty: Qty(qty) };
+    assert_eq!(rig.gate.settle(execution(7, 30)), S::Working);
+    assert_eq!(rig.gate.settle(execution(7, 30)), S::Repeated);
+    assert_eq!(exposure(&rig), (30, 70, 0));
+    assert_eq!(rig.gate.settle(execution(8, 70)), S::Done);
+    assert_eq!(rig.gate.settle(execution(8, 70)), S::Repeated);
+    assert_eq!(rig.gate.settle(execution(9, 1)), S::LateFill);
+    assert_eq!(exposure(&rig), (101, 0, 0));
+    rig.accepts(&order(2));
+}
+
+#[test]
+fn an_overfill_by_one_is_one() {
+    for (qty, outcome, doubt) in [(100, S::Done, None), (101, S::Overfill, Some(R::Unreconciled))] {
+        let mut rig = Rig::new();
+        rig.take(&order(1));
+        assert_eq!(rig.gate.settle(E::Filled { id: 1, qty: Qty(qty) }), outcome);
+        assert_eq!(exposure(&rig), (qty.into(), 0, 0));
+        assert_eq!(rig.check(&order(2)).reason, doubt);
+        rig.accepts(&sell(2));
+    }
+}
+
+#[test]
+fn a_trade_taken_back_moves_the_position_and_leaves_it_in_doubt() {
+    let mut rig = Rig::new();
+    rig.take(&order(1));
+    rig.gate.settle(E::Filled { id: 1, qty: Qty(100) });
+    assert_eq!(rig.gate.settle(E::Busted { id: 1, qty: Qty(40) }), S::Busted);
+    assert_eq!(exposure(&rig), (60, 0, 0));
+    assert_eq!(rig.check(&order(2)).reason, Some(R::Unreconciled));
+    rig.hold(60);
+    rig.take(&sell(3));
+    assert_eq!(rig.gate.settle(E::Busted { id: 99, qty: Qty(1) }), S::UnknownOrder);
+    assert_eq!(rig.check(&order(2)).reason, Some(R::Unreconciled));
+}
+
+#[test]
+fn an_order_in_doubt_still_pays_its_rate() {
+    let mut rig = Rig::new();
+    rig.hold(1_000);
+    rig.gate.settle(E::Filled { id: 77, qty: Qty(1) });
+    (1..=4).for_each(|id| rig.take(&sell(id)));
+    rig.refuses(&sell(5), R::Rate);
+    rig.hold(1_000);
+    rig.refuses(&sell(5), R::Rate);
+}
+
+#[test]
+fn a_stale_reservation_releases_nothing() {
+    let mut rig = Rig::new();
+    let reserve = |rig: &mut Rig, id, now| rig.gate.reserve(&order(id), now).1.expect("let through");
+    let stale = reserve(&mut rig, 1, NOW);
+    rig.gate.settle(E::Accepted { id: 1 });
+    assert_eq!(rig.gate.release(stale), S::Ignored, "the venue has it");
+    assert_eq!(exposure(&rig), (0, 100, 0));
+    rig.gate.settle(E::Cancelled { id: 1 });
+    let first = reserve(&mut rig, 2, NOW);
+    rig.gate.settle(E::Rejected { id: 2 });
+    // Eight others close, and the id is forgotten and given again.
+    let mut now = NOW;
+    for id in 10..18 {
+        now = now.plus(Nanos(110_000_000));
+        let reservation = reserve(&mut rig, id, now);
+        assert_eq!(rig.gate.release(reservation), S::Done);
+    }
+    let second = reserve(&mut rig, 2, now);
+    assert_eq!(rig.gate.release(first), S::Ignored, "it was another order's");
+    assert_eq!(exposure(&rig), (0, 100, 0));
+    assert_eq!(rig.gate.release(second), S::Done);
+    assert_eq!(exposure(&rig), (0, 0, 0));
+}
+
+#[test]
+fn a_stale_reservation_of_a_replacement_releases_nothing() {
+    let mut rig = Rig::new();
+    rig.take(&order(1));
+    let (_, reservation) = rig.gate.replace(1, &OrderIntent { qty: Qty(150), ..order(2) }, NOW);
+    rig.gate.settle(E::Accepted { id: 2 });
+    assert_eq!(rig.gate.release(reservation.unwrap()), S::Ignored);
+    assert_eq!(exposure(&rig), (0, 150, 0));
+}
+
+/// Limits of tier High.
+const HIGH: RiskLimits = RiskLimits { max_qty: Qty(50), ..LIVE };
+
+#[test]
+fn a_replacement_that_moves_through_the_touch_is_judged_as_a_new_order() {
+    let large = |order: OrderIntent| OrderIntent { qty: Qty(400), ..order };
+    let reason = |rig: &mut Rig, order: &OrderIntent| rig.gate.replace(1, order, NOW).0.reason;
+    for (rests, crosses, inside) in [
+        (OrderIntent { px: px("104.00"), ..sell(1) }, sell_at("100.00"), sell_at("100.01")),
+        (OrderIntent { px: px("96.00"), ..order(1) }, buy_at("100.02"), buy_at("100.01")),
+    ] {
+        let mut rig = Rig::new();
+        rig.take(&large(rests));
+        rig.publish_live(&HIGH, Tier::High, NOW);
+        assert_eq!(reason(&mut rig, &large(crosses)), Some(R::QtyDynamic));
+        assert_eq!(
+            reason(&mut rig, &OrderIntent { tif: TimeInForce::Ioc, ..large(crosses) }),
+            Some(R::QtyDynamic)
+        );
+        assert_eq!(reason(&mut rig, &large(market(2, rests.side))), Some(R::QtyDynamic));
+        // The position it counts into already is one it may take; a tightened limit it may not pass at once.
+        rig.publish_live(&RiskLimits { max_pos_long: 300, max_pos_short: 300, ..LIVE }, Tier::High, NOW);
+        let beyond = if rests.side == Side::Bid { R::PosLong } else { R::PosShort };
+        assert_eq!(reason(&mut rig, &large(crosses)), Some(beyond));
+        rig.publish_live(&RiskLimits { max_notional_micros: 20_000_000_000, ..LIVE }, Tier::High, NOW);
+        assert_eq!(reason(&mut rig, &large(crosses)), Some(R::Value));
+        rig.publish_live(&HIGH, Tier::High, NOW);
+        assert_eq!(reason(&mut rig, &large(inside)), None, "it rests on");
+    }
+}
+
+fn sell_at(text: &str) -> OrderIntent {
+    OrderIntent { px: px(text), ..sell(2) }
+}
+
+fn buy_at(text: &str) -> OrderIntent {
+    OrderIntent { px: px(text), ..order(2) }
+}
+
+#[test]
+fn an_order_that_the_market_came_to_may_still_shrink() {
+    let mut rig = Rig::new();
+    rig.take(&OrderIntent { qty: Qty(400), ..order(1) });
+    rig.publish_top(&TopOfBook { bid: px("99.98"), ask: px("100.00"), ..top() });
+    rig.publish_live(&HIGH, Tier::High, NOW);
+    assert_eq!(rig.gate.replace(1, &OrderIntent { qty: Qty(300), ..order(2) }, NOW).0.reason, None);
+}
+
+#[test]
+fn a_replacement_that_only_shrinks_passes_reduce_only_and_doubt() {
+    let reason = |rig: &mut Rig, order: &OrderIntent| rig.gate.replace(1, order, NOW).0.reason;
+    let shrunk = OrderIntent { qty: Qty(10), ..order(2) };
+    for (prepare, refusal) in [
+        (
+            (|rig| rig.set(BreakerKey::Instrument(INSTRUMENT), BreakerState::ReduceOnly)) as fn(&mut Rig),
+            R::ReduceOnly,
+        ),
+        (|rig| _ = rig.gate.settle(E::Filled { id: 77, qty: Qty(1) }), R::Unreconciled),
+    ] {
+        let mut rig = Rig::new();
+        rig.take(&order(1));
+        prepare(&mut rig);
+        assert_eq!(reason(&mut rig, &OrderIntent { qty: Qty(100), ..order(2) }), Some(refusal), "as large");
+        assert_eq!(reason(&mut rig, &OrderIntent { px: px("100.01"), ..shrunk }), Some(refusal), "farther");
+        assert_eq!(reason(&mut rig, &OrderIntent { qty: Qty(10), ..market(2, Side::Bid) }), Some(refusal));
+        assert_eq!(rig.check(&OrderIntent { qty: Qty(10), ..order(3) }).reason, Some(refusal), "a new one");
+        assert_eq!(reason(&mut rig, &OrderIntent { px: px("99.99"), ..shrunk }), None);
+    }
+}
+
+#[test]
+fn a_replacement_spends_both_rates() {
+    let mut rig = Rig::new();
+    rig.take(&order(1));
+    let mut last = 1;
+    for id in 2..=4 {
+        assert!(rig.gate.replace(last, &order(id), NOW).0.accepted());
+        rig.gate.settle(E::Replaced { id });
+        last = id;
+    }
+    assert_eq!(rig.gate.replace(last, &order(9), NOW).0.reason, Some(R::Rate));
+    assert_eq!(rig.check(&order(9)).reason, Some(R::Rate));
+    let slow = StrategyConfig { order_rate_per_s: 1, order_burst: 2, ..STRATEGIES[1] };
+    let mut rig = Rig::with(&GateConfig { strategies: &[STRATEGIES[0], slow], ..CONFIG }, true);
+    rig.take(&order(1));
+    assert!(rig.gate.replace(1, &order(2), NOW).0.accepted());
+    assert_eq!(rig.check(&order(3)).reason, Some(R::RateStrategy));
+}
+
+#[test]
+fn a_replacement_reduced_to_nothing_is_still_under_way() {
+    let mut rig = Rig::new();
+    rig.take(&order(1));
+    assert!(rig.gate.replace(1, &OrderIntent { qty: Qty(150), ..order(2) }, NOW).0.accepted());
+    rig.gate.settle(E::Reduced { id: 2, qty: Qty(150) });
+    assert_eq!(exposure(&rig), (0, 100, 0));
+    assert_eq!(rig.gate.replace(1, &order(3), NOW).0.reason, Some(R::ReplacePending));
+    assert_eq!(rig.gate.settle(E::Cancelled { id: 2 }), S::Done);
+    assert_eq!((exposure(&rig), rig.gate.open_order_count()), ((0, 0, 0), 0));
+}
+
+#[test]
+fn a_replaced_order_has_the_price_and_the_value_of_its_replacement() {
+    let mut rig = Rig::new();
+    rig.take(&OrderIntent { px: px("99.00"), ..order(1) });
+    assert!(rig.gate.replace(1, &order(2), NOW).0.accepted());
+    rig.gate.settle(E::Replaced { id: 2 });
+    assert_eq!(rig.gate.open_orders().next().map(|o| (o.id, o.px)), Some((2, px("100.00"))));
+    // Under a limit that is tighter now, it may keep its value and not raise it.
+    rig.publish_live(&RiskLimits { max_notional_micros: 9_000_000_000, ..LIVE }, Tier::Normal, NOW);
+    let dearer = OrderIntent { px: px("100.01"), ..order(3) };
+    assert_eq!(rig.gate.replace(2, &dearer, NOW).0.reason, Some(R::Value));
+    assert_eq!(rig.gate.replace(2, &order(3), NOW).0.reason, None);
+}
