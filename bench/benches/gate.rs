@@ -1,6 +1,6 @@
 //! What the gate costs an order: each decision timed alone, and batches for throughput.
 //!
-//! `cargo bench -p bench --bench gate` or `... --bench gate -- 8192` for the desks whose name holds that text.
+//! `cargo bench -p bench --bench gate` or `... --bench gate -- 8192` for the rigs whose name holds that text.
 //!
 //! Closed loop: these are service times of one call. Nothing waits in a queue here, so there is no coordinated omission
 //! to correct and nothing is corrected.
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bench::desk::{Desk, OPEN, Publisher, cancelled, orders};
+use bench::gate_rig::{GateRig, OPEN, Publisher, cancelled, orders};
 use bench::machine::{Fingerprint, load_average, pin};
 use bench::report::{Percentiles, Transcript, results_folder, write_histograms};
 use bench::rounds::{Row, Summary, interleave};
@@ -69,9 +69,9 @@ impl Orders {
     }
 }
 
-/// One desk, its orders, its time.
+/// One rig, its orders, its time.
 struct Bench {
-    desk: Desk,
+    rig: GateRig,
     orders: Orders,
     now: UnixNanos,
 }
@@ -80,7 +80,7 @@ impl Bench {
     fn open(instruments: u32) -> Self {
         let list = orders(instruments, BATCH, 42);
         let orders = Orders { list, at: 0, next_id: 1 << 40 };
-        Self { desk: Desk::open(instruments), orders, now: OPEN }
+        Self { rig: GateRig::open(instruments), orders, now: OPEN }
     }
 
     fn time_reservations(
@@ -89,7 +89,7 @@ impl Bench {
         reserve: &mut Histogram<u64>,
         settle: &mut Histogram<u64>,
     ) {
-        let gate = &mut self.desk.gate;
+        let gate = &mut self.rig.gate;
         for _ in 0..SINGLES {
             let order = self.orders.next_fresh();
             self.now = self.now.plus(STEP);
@@ -105,7 +105,7 @@ impl Bench {
 
     /// Nanoseconds per check over a batch whose neighbours overlap in the processor.
     fn batch_of_checks(&self) -> f64 {
-        let (gate, now) = (&self.desk.gate, self.now);
+        let (gate, now) = (&self.rig.gate, self.now);
         let check = |order| usize::from(gate.check(black_box(order), now).accepted());
         let mut accepted = 0;
         let ns = ns_per_item(BATCH, || accepted = self.orders.list.iter().map(check).sum());
@@ -115,7 +115,7 @@ impl Bench {
 
     /// Nanoseconds per reservation with its settlement, over a batch.
     fn batch_of_round_trips(&mut self) -> f64 {
-        let Self { desk: Desk { gate, .. }, orders, now } = self;
+        let Self { rig: GateRig { gate, .. }, orders, now } = self;
         let mut accepted = 0;
         let ns = ns_per_item(BATCH, || {
             for _ in 0..BATCH {
@@ -156,7 +156,7 @@ fn publish_until(stop: &AtomicBool, publisher: &mut Publisher, now: UnixNanos) -
     done
 }
 
-/// Histograms of one desk.
+/// Histograms of one rig.
 struct Singles {
     check: Histogram<u64>,
     check_with_writer: Histogram<u64>,
@@ -171,17 +171,17 @@ impl Singles {
         Self { check, check_with_writer, reserve, settle, published: 0 }
     }
 
-    /// One round: a short batch warms the desk's tables, then each operation in turn.
+    /// One round: a short batch warms the rig's tables, then each operation in turn.
     fn round(&mut self, bench: &mut Bench, watch: &Watch) {
         bench.batch_of_checks();
-        time_checks(&bench.desk.gate, &mut bench.orders, bench.now, watch, &mut self.check);
+        time_checks(&bench.rig.gate, &mut bench.orders, bench.now, watch, &mut self.check);
         self.round_with_writer(bench, watch);
         bench.batch_of_round_trips();
         bench.time_reservations(watch, &mut self.reserve, &mut self.settle);
     }
 
     fn round_with_writer(&mut self, bench: &mut Bench, watch: &Watch) {
-        let Bench { desk: Desk { gate, publisher, .. }, orders, now } = bench;
+        let Bench { rig: GateRig { gate, publisher, .. }, orders, now } = bench;
         let (stop, now) = (AtomicBool::new(false), *now);
         self.published += thread::scope(|scope| {
             let writer = scope.spawn(|| publish_until(&stop, publisher, now));
@@ -212,16 +212,16 @@ fn main() {
     let watch: Watch = Stopwatch::calibrate(fence);
     out.line(watch.describe());
     out.line(pinned);
-    let mut desks: Vec<(u32, Bench, Singles)> =
+    let mut rigs: Vec<(u32, Bench, Singles)> =
         DESKS.into_iter().filter(wanted).map(|n| (n, Bench::open(n), Singles::new())).collect();
-    for (n, bench, _) in &desks {
-        out.line(format!("desk of {n} instruments, one strategy: {} KiB of tables", bench.desk.bytes / 1024));
+    for (n, bench, _) in &rigs {
+        out.line(format!("rig of {n} instruments, one strategy: {} KiB of tables", bench.rig.bytes / 1024));
     }
     for _ in 0..ROUNDS {
-        desks.iter_mut().for_each(|(_, bench, singles)| singles.round(bench, &watch));
+        rigs.iter_mut().for_each(|(_, bench, singles)| singles.round(bench, &watch));
     }
-    report_singles(&mut out, &desks, &machine, &watch);
-    report_batches(&mut out, &mut desks);
+    report_singles(&mut out, &rigs, &machine, &watch);
+    report_batches(&mut out, &mut rigs);
     out.line(format!("load average at end: {}", load_average()));
     let folder = results_folder().expect("a folder for results");
     out.save(&folder, "gate.txt").expect("the transcript is written");
@@ -230,11 +230,11 @@ fn main() {
 
 fn report_singles(
     out: &mut Transcript,
-    desks: &[(u32, Bench, Singles)],
+    rigs: &[(u32, Bench, Singles)],
     machine: &Fingerprint,
     watch: &Watch,
 ) {
-    let named: Vec<(String, &Histogram<u64>)> = desks
+    let named: Vec<(String, &Histogram<u64>)> = rigs
         .iter()
         .flat_map(|(n, _, singles)| {
             singles.rows().map(|(what, histogram)| (format!("{what}-{n}"), histogram))
@@ -244,7 +244,7 @@ fn report_singles(
         named.iter().map(|(tag, histogram)| Percentiles { tag, histogram }).collect();
     out.line(format!("each decision alone, {ROUNDS} interleaved rounds of {SINGLES}, net of the clock:"));
     out.percentiles(&rows);
-    let published: u64 = desks.iter().map(|(_, _, singles)| singles.published).sum();
+    let published: u64 = rigs.iter().map(|(_, _, singles)| singles.published).sum();
     out.line(format!("publications while the +writer rows ran: {published} at {PUBLISH_PER_S}/s"));
     let mut comments = machine.lines();
     comments.push(watch.describe());
@@ -252,14 +252,14 @@ fn report_singles(
     write_histograms(&folder, "gate", &comments, &rows).expect("the histograms are written");
 }
 
-fn report_batches(out: &mut Transcript, desks: &mut [(u32, Bench, Singles)]) {
+fn report_batches(out: &mut Transcript, rigs: &mut [(u32, Bench, Singles)]) {
     let mut summaries: Vec<Summary> = Vec::new();
-    let checks = desks
+    let checks = rigs
         .iter()
         .map(|(n, bench, _)| Row::new(format!("check, {n} instruments"), |_| bench.batch_of_checks()))
         .collect();
     summaries.extend(interleave(ROUNDS, checks));
-    let trips = desks
+    let trips = rigs
         .iter_mut()
         .map(|(n, bench, _)| {
             Row::new(format!("reserve + settle, {n} instruments"), |_| bench.batch_of_round_trips())

@@ -33,7 +33,7 @@ mod counted {
     use std::hint::black_box;
 
     use bench::day::{Day, DayConfig};
-    use bench::desk::{Desk, OPEN, cancelled, orders};
+    use bench::gate_rig::{GateRig, OPEN, cancelled, orders};
     use bench::line::{BookOptions, BookRig, Events, decode, events};
     use featurizer::{BookLimits, PageKind};
     use gate::OrderIntent;
@@ -113,8 +113,8 @@ mod counted {
         (rig, messages(&day, |_| true))
     }
 
-    fn desk() -> (Desk, Vec<OrderIntent>) {
-        (Desk::open(64), orders(64, COUNT, 42))
+    fn gate_rig() -> (GateRig, Vec<OrderIntent>) {
+        (GateRig::open(64), orders(64, COUNT, 42))
     }
 
     #[library_benchmark]
@@ -148,22 +148,24 @@ mod counted {
     }
 
     #[library_benchmark]
-    #[bench::thousand(desk())]
-    fn gate_check((desk, orders): (Desk, Vec<OrderIntent>)) -> (usize, Desk, Vec<OrderIntent>) {
-        let check = |order| usize::from(desk.gate.check(black_box(order), OPEN).accepted());
-        (black_box(orders.iter().map(check).sum()), desk, orders)
+    #[bench::thousand(gate_rig())]
+    fn gate_check((gate_rig, orders): (GateRig, Vec<OrderIntent>)) -> (usize, GateRig, Vec<OrderIntent>) {
+        let check = |order| usize::from(gate_rig.gate.check(black_box(order), OPEN).accepted());
+        (black_box(orders.iter().map(check).sum()), gate_rig, orders)
     }
 
     #[library_benchmark]
-    #[bench::thousand(desk())]
-    fn gate_reserve_settle((mut desk, orders): (Desk, Vec<OrderIntent>)) -> (usize, Desk, Vec<OrderIntent>) {
+    #[bench::thousand(gate_rig())]
+    fn gate_reserve_settle(
+        (mut gate_rig, orders): (GateRig, Vec<OrderIntent>),
+    ) -> (usize, GateRig, Vec<OrderIntent>) {
         let mut reserved = 0;
         for order in &orders {
-            let (_, reservation) = desk.gate.reserve(black_box(order), OPEN);
+            let (_, reservation) = gate_rig.gate.reserve(black_box(order), OPEN);
             reserved += usize::from(reservation.is_some());
-            black_box(desk.gate.settle(cancelled(order.cl_ord_id)));
+            black_box(gate_rig.gate.settle(cancelled(order.cl_ord_id)));
         }
-        (black_box(reserved), desk, orders)
+        (black_box(reserved), gate_rig, orders)
     }
 
     library_benchmark_group!(

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bench::day::{Day, DayConfig};
-use bench::desk::LIMITS;
+use bench::gate_rig::LIMITS;
 use bench::line::MIDNIGHT;
 use bench::machine::Fingerprint;
 use bench::paced::{Paced, Recording, Timeline};
@@ -23,7 +23,7 @@ use bench::report::{Percentiles, Transcript, results_folder, write_histograms};
 use dataplane::Feed as _;
 use dataplane::{EventTx, FeedConfig, FeedKind, Midnight, Receiver, ReceiverHops};
 use featurizer::{FeatureSink, Featurizer, FeaturizerConfig, FeaturizerStage};
-use gate::{ClassId, Envelope, LimitTable, LimitWriter, RiskLimits, StaticTable};
+use gate::{ClassId, Envelope, LimitTable, LimitWriter, RiskLimits, StaticTable, StaticWriter};
 use gpu::{
     Backend, BatchConfig, CardMode, LimitSink, LimitUpdate, Model, PolicyConfig, PolledScorer, ScorerStage,
     ScorerStageConfig, StagedScorer, open_cuda_scorer, open_scorer,
@@ -163,6 +163,73 @@ fn envelope() -> Envelope {
     Envelope::new(floor, LIMITS, LIMITS).expect("in order")
 }
 
+/// What the probes of one run share: the clock, when the first packet is due, and when vectors went to the scorer.
+#[derive(Clone)]
+struct Probes {
+    clock: LiveClock,
+    start: UnixNanos,
+    timeline: Timeline,
+    sent: Sent,
+}
+
+impl Probes {
+    fn new(recording: &Recording) -> Self {
+        let (clock, _) = LiveClock::best();
+        let start = UnixNanos(clock.now().0 + LEAD.0);
+        let sent = (0..INSTRUMENTS_MAX).map(|_| AtomicU64::new(0)).collect();
+        Self { clock, start, timeline: recording.timeline(), sent }
+    }
+
+    fn vectors(&self, tx: RingTx<FeatureVector>) -> VectorProbe {
+        let Self { clock, start, timeline, sent } = self.clone();
+        VectorProbe { tx, clock, start, timeline, sent, due_sent: latency_histogram() }
+    }
+
+    fn limits(&self, writer: LimitWriter) -> LimitProbe {
+        let Self { clock, start, timeline, sent } = self.clone();
+        let (sent_limit, due_limit) = (latency_histogram(), latency_histogram());
+        LimitProbe { writer, clock, start, timeline, sent, sent_limit, due_limit }
+    }
+
+    /// The product's receiver over packets that come when they are due. Its hops stay in one interval, longer than the run.
+    fn receiver(&self, recording: &Arc<Recording>, tx: RingTx<BookEvent>) -> Outcome<Receiver<Paced<LiveClock>>> {
+        let feed = FeedConfig { midnight: Midnight::At(MIDNIGHT), ..FeedConfig::new(FeedKind::Itch50) };
+        let (nic_decode, _) = HopHistogram::new("due_decode", self.start);
+        let (decode_ring, _) = HopHistogram::new("decode_ring", self.start);
+        let (clock, interval) = (self.clock.clone(), Nanos(u64::MAX));
+        let hops = ReceiverHops { clock, nic_decode, decode_ring, sample_every: 16, interval };
+        let source = Paced::new(Arc::clone(recording), self.clock.clone(), self.start);
+        let events = EventTx::Live(GapTx::new(tx, feed.instruments_max));
+        Ok(Receiver::new("receiver", source, &feed, events)?.with_hops(hops))
+    }
+}
+
+/// The scorer's stage over every instrument, each with the officer's limits that the static table holds.
+fn scorer_stage(
+    instruments: u16,
+    model: &Model,
+    scorer: Box<dyn StagedScorer + Send>,
+    batch: BatchConfig,
+    (statics, sink): (&mut StaticWriter, LimitProbe),
+) -> Outcome<ScorerStage<Box<dyn StagedScorer + Send>, LimitProbe, ()>> {
+    let start = sink.start;
+    let config = ScorerStageConfig {
+        instrument_count_max: usize::from(instruments),
+        class_count: 1,
+        batch,
+        policy: PolicyConfig::default(),
+    };
+    let mut stage = ScorerStage::new(config, model, scorer, sink, ())?;
+    let envelope = envelope();
+    for i in 0..u32::from(instruments) {
+        stage.define(InstrumentId(i), Symbol::new(&format!("S{i}")).expect("a short name"));
+        stage.set_envelope(InstrumentId(i), ClassId(0), &envelope);
+        let terms = gate::StaticTerms { lot: Qty(1), permission: gate::Permission::Granted, version: 1 };
+        statics.publish(InstrumentId(i), ClassId(0), &envelope, &terms, start)?;
+    }
+    Ok(stage)
+}
+
 fn run(
     options: &Options,
     recording: &Arc<Recording>,
@@ -170,64 +237,21 @@ fn run(
     scorer: Box<dyn StagedScorer + Send>,
     batch: BatchConfig,
 ) -> Outcome<Run> {
-    let (clock, _) = LiveClock::best();
-    let start = UnixNanos(clock.now().0 + LEAD.0);
-    let timeline = recording.timeline();
-    let sent: Sent = (0..INSTRUMENTS_MAX).map(|_| AtomicU64::new(0)).collect();
+    let probes = Probes::new(recording);
     let ((event_tx, event_rx), (vector_tx, vector_rx)) =
         (ring::<BookEvent>(EVENTS), ring::<FeatureVector>(VECTORS));
-
-    let feed = FeedConfig { midnight: Midnight::At(MIDNIGHT), ..FeedConfig::new(FeedKind::Itch50) };
-    let (nic_decode, _nic) = HopHistogram::new("due_decode", start);
-    let (decode_ring, _ring) = HopHistogram::new("decode_ring", start);
-    // Longer than the run: the hops stay in one interval.
-    let interval = Nanos(u64::MAX);
-    let hops = ReceiverHops { clock: clock.clone(), nic_decode, decode_ring, sample_every: 16, interval };
-    let source = Paced::new(Arc::clone(recording), clock.clone(), start);
-    let events = EventTx::Live(GapTx::new(event_tx, feed.instruments_max));
-    let receiver = Receiver::new("receiver", source, &feed, events)?.with_hops(hops);
-
-    let vectors = VectorProbe {
-        tx: vector_tx,
-        clock: clock.clone(),
-        start,
-        timeline,
-        sent: Arc::clone(&sent),
-        due_sent: latency_histogram(),
-    };
+    let receiver = probes.receiver(recording, event_tx)?;
     let featurizer = Featurizer::new(&FeaturizerConfig::default())?;
-    let books = FeaturizerStage::new(featurizer, event_rx, vectors, (), ());
-
-    let instruments = usize::from(options.symbols);
-    let (mut statics, static_reader) = StaticTable::create(instruments, 1)?;
+    let books = FeaturizerStage::new(featurizer, event_rx, probes.vectors(vector_tx), (), ());
+    // The handles live as long as the run, or the tables would be nobody's.
+    let (mut statics, static_reader) = StaticTable::create(usize::from(options.symbols), 1)?;
     let (writer, _limits) = LimitTable::create_within(&static_reader)?;
-    let sink = LimitProbe {
-        writer,
-        clock: clock.clone(),
-        start,
-        timeline,
-        sent,
-        sent_limit: latency_histogram(),
-        due_limit: latency_histogram(),
-    };
-    let config = ScorerStageConfig {
-        instrument_count_max: instruments,
-        class_count: 1,
-        batch,
-        policy: PolicyConfig::default(),
-    };
-    let mut stage = ScorerStage::new(config, model, scorer, sink, ())?;
-    let envelope = envelope();
-    for i in 0..u32::from(options.symbols) {
-        stage.define(InstrumentId(i), Symbol::new(&format!("S{i}")).expect("a short name"));
-        stage.set_envelope(InstrumentId(i), ClassId(0), &envelope);
-        let terms = gate::StaticTerms { lot: Qty(1), permission: gate::Permission::Granted, version: 1 };
-        statics.publish(InstrumentId(i), ClassId(0), &envelope, &terms, start)?;
-    }
+    let sink = probes.limits(writer);
+    let stage = scorer_stage(options.symbols, model, scorer, batch, (&mut statics, sink))?;
     let scores = stage.counters();
     let scorer = PolledScorer::new(vector_rx, SCORER_BURST, stage);
 
-    let stop = StopFlag::default();
+    let (stop, clock) = (StopFlag::default(), probes.clock);
     let ready = || Ok(());
     let scorer = spawn_pinned(scorer, clock.clone(), options.pinned(2), stop.clone(), ready)?;
     let books = spawn_pinned(books, clock.clone(), options.pinned(1), stop.clone(), ready)?;
@@ -243,11 +267,31 @@ fn run(
     let mut scorer = scorer.join()?;
     let sink = scorer.stage_mut().sink_mut();
 
-    let received = |name| counter(received.iter(), name);
-    let featurized = |name| counter(featurized.iter(), name);
-    let scored = |name| counter(scores.iter(), name);
-    let lost = received("lost_events") + received("missing") + featurized("table_full");
-    let counts = format!(
+    let (counts, lost) = said(
+        |name| counter(received.iter(), name),
+        |name| counter(featurized.iter(), name),
+        |name| counter(scores.iter(), name),
+    );
+    Ok(Run {
+        hops: vec![
+            ("due_decode", due_decode),
+            ("decode_ring", decode_ring),
+            ("grid_vector", due_sent),
+            ("vector_limit", sink.sent_limit.clone()),
+            ("grid_limit", sink.due_limit.clone()),
+        ],
+        counts,
+        whole: lost == 0,
+    })
+}
+
+/// What the stages counted, as a line, and what of it is lost.
+fn said(
+    received: impl Fn(&str) -> u64,
+    featurized: impl Fn(&str) -> u64,
+    scored: impl Fn(&str) -> u64,
+) -> (String, u64) {
+    let line = format!(
         "{} messages, {} events, {} lost, {} missing; {} grid points, {} vectors, {} conflated; {} scored in {} batches, {} late, {} limits",
         received("messages"),
         received("events"),
@@ -261,17 +305,7 @@ fn run(
         scored("late"),
         scored("updates"),
     );
-    Ok(Run {
-        hops: vec![
-            ("due_decode", due_decode),
-            ("decode_ring", decode_ring),
-            ("grid_vector", due_sent),
-            ("vector_limit", sink.sent_limit.clone()),
-            ("grid_limit", sink.due_limit.clone()),
-        ],
-        counts,
-        whole: lost == 0,
-    })
+    (line, received("lost_events") + received("missing") + featurized("table_full"))
 }
 
 /// A row of the table: a scorer and how its batches are cut.

@@ -7,12 +7,12 @@
 //! **Invariants.** The same seed gives the same bytes and the same orders; preloading and resetting happen outside every
 //! timed section; rigs that are compared see the same input and their checksums must agree.
 //!
-//! Start reading at [`day`], then [`line`](mod@line) and [`desk`].
+//! Start reading at [`day`], then [`line`](mod@line) and [`gate_rig`].
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 pub mod day;
-pub mod desk;
+pub mod gate_rig;
 pub mod line;
 pub mod machine;
 pub mod memory;

@@ -4,7 +4,7 @@ use std::io;
 
 use memmap2::{Advice, MmapMut, MmapOptions};
 
-use crate::desk::Chance;
+use crate::gate_rig::Chance;
 
 /// Bytes of the region: the order slots' size, larger than any private cache.
 const BYTES: usize = 64 << 20;

@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use bench::day::{Day, SMALL};
-use bench::desk::{Desk, OPEN, cancelled, orders};
+use bench::gate_rig::{GateRig, OPEN, cancelled, orders};
 use bench::line::{BookOptions, BookRig, CHUNK, Events, Outlet};
 use featurizer::{BookLimits, Featurizer, FeaturizerConfig, OnFull, Sinks};
 use stage::ring;
@@ -143,18 +143,18 @@ fn books_alone_allocate_nothing() {
 
 #[test]
 fn from_check_to_settlement_nothing_is_allocated() {
-    let mut desk = Desk::open(512);
+    let mut rig = GateRig::open(512);
     let list = orders(512, 100_000, 9);
     let mut now = OPEN;
     let (requests, accepted) = requests_of(|| {
         let mut accepted = 0;
         for order in &list {
             now = now.plus(Nanos(1_000));
-            desk.publisher.publish_any(now);
-            accepted += u64::from(desk.gate.check(order, now).accepted());
-            let (_, reservation) = desk.gate.reserve(order, now);
+            rig.publisher.publish_any(now);
+            accepted += u64::from(rig.gate.check(order, now).accepted());
+            let (_, reservation) = rig.gate.reserve(order, now);
             accepted += u64::from(reservation.is_some());
-            desk.gate.settle(cancelled(order.cl_ord_id));
+            rig.gate.settle(cancelled(order.cl_ord_id));
         }
         accepted
     });
@@ -164,10 +164,10 @@ fn from_check_to_settlement_nothing_is_allocated() {
 
 #[test]
 fn a_refusal_allocates_nothing_either() {
-    let desk = Desk::open(64);
+    let rig = GateRig::open(64);
     let mut order = orders(64, 1, 9)[0];
     order.qty.0 = 1_000_000;
-    let (requests, verdict) = requests_of(|| desk.gate.check(&order, OPEN));
+    let (requests, verdict) = requests_of(|| rig.gate.check(&order, OPEN));
     assert!(!verdict.accepted());
     assert_eq!(requests, 0);
 }

@@ -94,7 +94,8 @@ fn without_callers(files: &[SourceFile]) -> BTreeSet<String> {
     let mut used_at_all: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for file in files {
         let package = file.package();
-        let own_tests = file.within_package().starts_with("tests/") && package != "tests";
+        // What `bench` and `tests` test is the product.
+        let own_tests = file.within_package().starts_with("tests/") && !["bench", "tests"].contains(&package);
         if file.ships() && !["bench", "tests"].contains(&package) {
             let used = uses(file, &file.production);
             used_by_what_ships.entry(package).or_default().extend(used);

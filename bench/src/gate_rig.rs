@@ -9,7 +9,7 @@ use gate::{
 };
 use types::{BookState, InstrumentId, Nanos, Px, Qty, Side, Tier, TopOfBook, TradingStatus, UnixNanos};
 
-/// When the desk opens. Time is an argument of the gate, so the benches run on a clock of their own.
+/// When the rig opens. Time is an argument of the gate, so the benches run on a clock of their own.
 pub const OPEN: UnixNanos = UnixNanos(1_572_445_800_000_000_000);
 
 /// Orders that stay open while others are checked.
@@ -59,7 +59,7 @@ impl Chance {
 
 /// A gate and the handles of those who feed it.
 #[derive(Debug)]
-pub struct Desk {
+pub struct GateRig {
     /// The gate.
     pub gate: Gate,
     /// Those who publish what it reads.
@@ -81,8 +81,8 @@ pub struct Publisher {
     version: u32,
 }
 
-impl Desk {
-    /// A desk over so many instruments, one strategy.
+impl GateRig {
+    /// A rig over so many instruments, one strategy.
     ///
     /// # Panics
     /// When the gate refuses a table: the sizes asked for are not ones it can have.
@@ -121,10 +121,10 @@ impl Desk {
             chance: Chance::new(7),
             version: 0,
         };
-        let mut desk = Self { bytes: tables + gate.bytes(), gate, publisher, _officer: officer };
-        (0..instruments).for_each(|i| desk.publisher.publish(i, OPEN));
-        desk.trade_a_little();
-        desk
+        let mut rig = Self { bytes: tables + gate.bytes(), gate, publisher, _officer: officer };
+        (0..instruments).for_each(|i| rig.publisher.publish(i, OPEN));
+        rig.trade_a_little();
+        rig
     }
 
     /// Positions in every instrument and [`RESTING`] open orders, so that look-ups find something.
@@ -147,7 +147,7 @@ impl Publisher {
     /// Publishes limits and prices of one instrument.
     ///
     /// # Panics
-    /// When the instrument is not the desk's.
+    /// When the instrument is not the rig's.
     #[inline]
     pub fn publish(&mut self, instrument: u32, now: UnixNanos) {
         self.version += 1;
@@ -187,7 +187,7 @@ fn top(instrument: u32, now: UnixNanos) -> TopOfBook {
     }
 }
 
-/// Orders over random instruments that a [`Desk`] accepts: nine of ten rest at the touch or up to five ticks behind it, the
+/// Orders over random instruments that a [`GateRig`] accepts: nine of ten rest at the touch or up to five ticks behind it, the
 /// others take, half of them at market.
 #[must_use]
 pub fn orders(instruments: u32, count: usize, seed: u64) -> Vec<OrderIntent> {
@@ -234,42 +234,42 @@ mod tests {
 
     #[test]
     fn every_order_is_accepted_under_live_limits() {
-        let mut desk = Desk::open(64);
+        let mut rig = GateRig::open(64);
         let mut now = OPEN;
         for order in orders(64, 20_000, 1) {
-            let verdict = desk.gate.check(&order, now);
+            let verdict = rig.gate.check(&order, now);
             assert_eq!(
                 (verdict.decision, verdict.source),
                 (Decision::Accept, LimitsSource::Dynamic),
                 "{verdict}"
             );
-            let (verdict, reservation) = desk.gate.reserve(&order, now);
+            let (verdict, reservation) = rig.gate.reserve(&order, now);
             assert!(reservation.is_some(), "{verdict}");
-            assert_eq!(desk.gate.settle(cancelled(order.cl_ord_id)), Settlement::Done);
+            assert_eq!(rig.gate.settle(cancelled(order.cl_ord_id)), Settlement::Done);
             now = now.plus(Nanos(1_000));
         }
-        assert_eq!(desk.gate.open_order_count() as u64, RESTING);
+        assert_eq!(rig.gate.open_order_count() as u64, RESTING);
     }
 
     #[test]
     fn all_checks_are_on() {
-        let desk = Desk::open(64);
+        let rig = GateRig::open(64);
         let good = orders(64, 1, 1)[0];
-        let refused = |order: OrderIntent| desk.gate.check(&order, OPEN).slug();
+        let refused = |order: OrderIntent| rig.gate.check(&order, OPEN).slug();
         assert_eq!(refused(OrderIntent { cl_ord_id: 1, ..good }), "DUPLICATE");
         assert_eq!(refused(OrderIntent { qty: Qty(5_001), ..good }), "QTY_STATIC");
         assert_eq!(refused(OrderIntent { px: Px(good.px.0 * 2), ..good }), "COLLAR");
         assert_eq!(refused(OrderIntent { px: Px(good.px.0 + 1), ..good }), "BAD_TICK");
         let late = OPEN.plus(Nanos(61_000_000_000));
-        assert_eq!(desk.gate.check(&good, late).source, LimitsSource::StaticLease);
+        assert_eq!(rig.gate.check(&good, late).source, LimitsSource::StaticLease);
     }
 
     #[test]
     fn a_writer_at_work_changes_no_verdict() {
-        let mut desk = Desk::open(8);
+        let mut rig = GateRig::open(8);
         let order = orders(8, 1, 3)[0];
-        (0..1_000).for_each(|_| desk.publisher.publish_any(OPEN));
-        assert_eq!(desk.gate.check(&order, OPEN).decision, Decision::Accept);
+        (0..1_000).for_each(|_| rig.publisher.publish_any(OPEN));
+        assert_eq!(rig.gate.check(&order, OPEN).decision, Decision::Accept);
     }
 
     #[test]
