@@ -192,7 +192,11 @@ impl Probes {
     }
 
     /// The product's receiver over packets that come when they are due. Its hops stay in one interval, longer than the run.
-    fn receiver(&self, recording: &Arc<Recording>, tx: RingTx<BookEvent>) -> Outcome<Receiver<Paced<LiveClock>>> {
+    fn receiver(
+        &self,
+        recording: &Arc<Recording>,
+        tx: RingTx<BookEvent>,
+    ) -> Outcome<Receiver<Paced<LiveClock>>> {
         let feed = FeedConfig { midnight: Midnight::At(MIDNIGHT), ..FeedConfig::new(FeedKind::Itch50) };
         let (nic_decode, _) = HopHistogram::new("due_decode", self.start);
         let (decode_ring, _) = HopHistogram::new("decode_ring", self.start);
