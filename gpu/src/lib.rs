@@ -10,78 +10,48 @@
 //! Start reading at [`Model`] and [`Scorer`].
 #![deny(unsafe_code)]
 
-mod binding;
-mod calibrate;
-mod candle_scorer;
-mod capture;
-mod config;
-mod cuda_scorer;
-mod fused;
-mod gpd;
-mod head;
-mod head_train;
+mod captures;
+mod heads;
+mod inputs;
 mod model;
 mod network;
-mod normalise;
-mod pca;
 mod policy;
-mod reference;
-mod row;
-mod scorer;
-mod scorer_stage;
-mod size_bound;
-mod size_surface;
-mod slippage;
-mod surface;
+mod score;
 #[cfg(test)]
 mod synthetic;
-mod tier;
 mod train;
 
-use gpu_fit::{autoencoder, optimiser, random};
-
-pub use calibrate::{
-    CalibrateError, Calibration, CalibrationConfig, Calibrations, SHAPE_BOUNDS, ScoredRow, calibrate, display,
-};
-pub use candle_scorer::CandleScorer;
-pub use capture::{CaptureError, FEATURE_ROWS_MAX, read_features};
-pub use config::{
-    OverlayConfig, PolicyConfig, PolicyConfigError, RatioText, SlippageConfig, SurfaceConfig, WidenConfig,
-    WitnessConfig,
-};
-pub use cuda_scorer::{CardModel, CudaError, CudaScorer, open_cuda_scorer};
-pub use fused::{ChainError, DenseLayer, FusedAutoencoder, FusedError, FusedScorer, Kernel, Then};
-pub use gpd::Gpd;
+pub use captures::{CaptureError, FEATURE_ROWS_MAX, read_features};
 pub use gpu_cuda::Change as CardChange;
 pub use gpu_cuda::Trainer as CardTrainer;
 pub use gpu_cuda::abi::Mode as CardMode;
-pub use head::{Head, Increments};
-pub use head_train::{HeadProgress, HeadTrainError};
-pub use model::{LoadError, MODEL_FORMAT, Model, SaveError, TrainingRecord};
-pub use network::{LATENT_COUNT, WeightsError};
-pub use normalise::{INPUT_COUNT, Input, Profile, Profiles, VALID_MIN, WINSOR};
-pub use policy::{LimitSink, LimitUpdate, SurfaceUpdate, Witnesses};
-pub use reference::ReferenceScorer;
-pub use row::FeatureRow;
-pub use scorer::{
-    Backend, OpenScorerError, RawScore, ScoreLaw, Scorer, Staged, StagedScorer, TOP_COUNT, feature_name,
-    open_scorer,
+pub use heads::{
+    CostSample, DeskOrder, DeskSession, FatFinger, Head, HeadNames, HeadProgress, HeadTrainError, Heads,
+    SLIPPAGE_COSTS, SLIPPAGE_HORIZON_NS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SURFACE_BUCKETS,
+    SURFACE_EDGES_BPS, SlippageHoldout, SlippageModel, SlippageRecord, SlippageReport, SlippageScale,
+    SlippageTrainConfig, SurfaceHoldout, SurfaceLaw, SurfaceModel, SurfaceOffset, SurfaceRate, SurfaceRecord,
+    SurfaceReport, SurfaceStratum, SurfaceTrainConfig, TouchRow, judge_slippage, largest_size, read_costs,
+    read_touches, train_slippage, train_surface,
 };
-pub use scorer_stage::{
-    BatchConfig, PolledScorer, ScoreObserver, ScoreRecord, ScorerStage, ScorerStageConfig,
+pub use inputs::{FeatureRow, INPUT_COUNT, Input, PerSymbol, Profile, Profiles, VALID_MIN, WINSOR};
+pub use model::{
+    Calibration, CalibrationConfig, Calibrations, FittedOn, Gpd, HoldoutReport, LoadError, MODEL_FORMAT,
+    Model, RawScore, SHAPE_BOUNDS, SaveError, ScoreLaw, TOP_COUNT, TrainConfig, TrainReport, TrainingRecord,
+    display, feature_name,
 };
-pub use slippage::{
-    CostSample, SLIPPAGE_COSTS, SLIPPAGE_HORIZON_NS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageHoldout,
-    SlippageModel, SlippageRecord, SlippageReport, SlippageScale, SlippageTrainConfig, judge_slippage,
-    largest_size, read_costs, train_slippage,
+pub use network::{Increments, LATENT_COUNT, WeightsError};
+pub use policy::{
+    Band, BatchConfig, CriticalBand, LimitSink, LimitUpdate, OverlayConfig, PolicyConfig, PolicyConfigError,
+    PolledScorer, RatioText, ScoreObserver, ScoreRecord, ScorerStage, ScorerStageConfig, SlippageConfig,
+    SurfaceConfig, SurfaceUpdate, TierCause, TierChange, TierConfig, TierConfigError, TierMachine,
+    WidenConfig, WitnessConfig, Witnesses,
 };
-pub use surface::{
-    DeskOrder, DeskSession, FatFinger, SURFACE_BUCKETS, SURFACE_EDGES_BPS, SurfaceHoldout, SurfaceLaw,
-    SurfaceModel, SurfaceOffset, SurfaceRate, SurfaceRecord, SurfaceReport, SurfaceStratum,
-    SurfaceTrainConfig, TouchRow, read_touches, train_surface,
+pub use score::{
+    Backend, CandleScorer, CardModel, ChainError, CudaError, CudaScorer, DenseLayer, FusedAutoencoder,
+    FusedError, FusedScorer, Kernel, OpenScorerError, ReferenceScorer, Scorer, Staged, StagedScorer, Then,
+    open_cuda_scorer, open_scorer,
 };
-pub use tier::{Band, CriticalBand, TierCause, TierChange, TierConfig, TierConfigError, TierMachine};
 pub use train::{
-    FittedOn, HoldoutReport, Phase, Progress, TrainConfig, TrainDevice, TrainError, TrainReport, score_rows,
-    train_vae, train_vae_on,
+    CalibrateError, Phase, Progress, ScoredRow, TrainDevice, TrainError, calibrate, score_rows, train_vae,
+    train_vae_on,
 };

@@ -2,12 +2,12 @@
 
 use std::sync::OnceLock;
 
+use gpu_fit::random::{Purpose, Random};
 use types::{FEATURE_COUNT, Symbol, UnixNanos};
 
-use crate::model::Model;
-use crate::random::{Purpose, Random};
-use crate::row::FeatureRow;
-use crate::train::{TrainConfig, train_vae};
+use crate::inputs::FeatureRow;
+use crate::model::{Model, TrainConfig};
+use crate::train::train_vae;
 
 /// All valid bits.
 pub(crate) const ALL_VALID: u16 = (1 << FEATURE_COUNT) - 1;

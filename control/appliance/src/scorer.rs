@@ -28,7 +28,7 @@ pub(crate) fn open(plan: &Plan, model: &Model) -> Result<AnyScorer> {
         ScorerBackend::Candle => Backend::Candle,
         ScorerBackend::Reference => Backend::Reference,
     };
-    let model = model.with_heads(&asked(plan));
+    let model = model.asking(&asked(plan));
     open_scorer(backend, &model, plan.book.instruments as usize).context("cannot open the scorer")
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn open_live(plan: &Plan, model: &Model, clock: &LiveClock) -> Result
             told.send(&[*change]);
         });
         let (library, instruments) = (&plan.scorer.cuda_library, plan.book.instruments as usize);
-        let asked = model.with_heads(&asked(plan));
+        let asked = model.asking(&asked(plan));
         match open_cuda_scorer(library, CardMode::Auto, &asked, instruments, clock.clone(), tell) {
             Ok(scorer) => {
                 return Ok(Opened { scorer: Box::new(scorer), card: Some(card), warning });

@@ -105,14 +105,14 @@ pub(crate) fn slippage(args: &cli::TrainSlippage) -> Result<()> {
         config.epoch_count_max = epochs;
     }
     let Some(out) = &args.out else {
-        let Some(holdout) = judge_slippage(&model, &config, features, costs) else {
+        let Some(head) = &model.heads().slippage else {
             bail!("model {} has no impact network to judge", model.id());
         };
-        print_holdout(&holdout);
+        print_holdout(&judge_slippage(head, model.profiles(), &config, features, costs));
         return Ok(());
     };
     let bar = indicatif::ProgressBar::new(u64::from(config.epoch_count_max));
-    let head = train_slippage(&config, &model, features, costs, &mut |progress| {
+    let head = train_slippage(&config, model.profiles(), features, costs, &mut |progress| {
         bar.set_position(u64::from(progress.epoch));
         bar.println(format!("epoch {:>3}: validation {:.5} bps", progress.epoch, progress.validation_loss));
     })?;
@@ -124,7 +124,7 @@ pub(crate) fn slippage(args: &cli::TrainSlippage) -> Result<()> {
     );
     print_holdout(&report.holdout);
     accept(report.refusal(), args.accept_worse)?;
-    save(&model.with_slippage(head)?, out)
+    save(&model.with_heads(|heads| heads.slippage = Some(head))?, out)
 }
 
 /// The comparison on decisions that nothing was fitted to.
@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(file("model/manifest.toml"), file("again/manifest.toml"));
         let (model, shipped) =
             (gpu::Model::load(&folder.path().join("model")).unwrap(), gpu::Model::shipped().unwrap());
-        assert!(model.slippage().is_some());
+        assert!(model.heads().slippage.is_some());
         assert_eq!(model.profiles(), shipped.profiles(), "nothing else of the model changes");
         train("day", "--model @model --judge").unwrap();
         // To replace a model is one thing, to accept a bad head another.

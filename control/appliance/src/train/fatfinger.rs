@@ -19,7 +19,7 @@ pub(crate) fn run(args: &cli::TrainFatfinger) -> Result<()> {
         config.epoch_count_max = epochs;
     }
     let bar = indicatif::ProgressBar::new(u64::from(config.epoch_count_max));
-    let head = train_surface(&config, &model, sessions, &mut |progress| {
+    let head = train_surface(&config, model.profiles(), sessions, &mut |progress| {
         bar.set_position(u64::from(progress.epoch));
         bar.println(format!("epoch {:>3}: validation {:.5}", progress.epoch, progress.validation_loss));
     })?;
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &cli::TrainFatfinger) -> Result<()> {
     );
     print_holdout(&report.holdout);
     accept(report.refusal(), args.accept_worse)?;
-    save(&model.with_surface(head)?, &args.out)
+    save(&model.with_heads(|heads| heads.surface = Some(head))?, &args.out)
 }
 
 /// The days, each of one file of orders, one of features and one of prices.
@@ -151,13 +151,13 @@ mod tests {
             assert_eq!(file(&format!("model/{name}")), file(&format!("again/{name}")));
         }
         let model = gpu::Model::load(&folder.path().join("model")).unwrap();
-        let report = &model.surface().unwrap().record().report;
+        let report = &model.heads().surface.as_ref().unwrap().record().report;
         assert!(
             report.orders_read > 1_000 && report.orders_joined * 10 > report.orders_read * 9,
             "{report:?}"
         );
         assert_eq!(report.holdout.strata.len(), 8);
-        assert_eq!(model.slippage(), gpu::Model::shipped().unwrap().slippage());
+        assert_eq!(model.heads().slippage, gpu::Model::shipped().unwrap().heads().slippage);
         assert!(refused(&format!("{train} --out @model")).contains("never overwritten by accident"));
         let swapped = "train fatfinger --orders @3/orders.csv --features @3/features.parquet --costs @3/features.parquet --out @x";
         assert!(refused(swapped).contains("features.parquet: column bid_px missing"));

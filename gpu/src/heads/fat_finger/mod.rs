@@ -1,0 +1,22 @@
+//! The error-probability network: how likely an order is a fat finger, by its size and by how far
+//! its price lies through the opposite touch, so that the largest size of each price distance can be published as a limit.
+//!
+//! The head takes the inputs of the encoder and gives sixteen increments that are never negative; the boundary of a price
+//! distance is the sum of its own increment and those of all larger distances. So a larger order and a more aggressive one
+//! are never less likely an error, whatever the weights.
+
+mod law;
+mod model;
+mod record;
+mod sizes;
+mod train;
+
+pub use law::{SURFACE_BUCKETS, SURFACE_EDGES_BPS, SurfaceLaw};
+#[cfg(test)]
+pub(crate) use model::tests::random_head;
+pub use model::{SurfaceModel, SurfaceOffset};
+pub use record::{
+    SurfaceHoldout, SurfaceRate, SurfaceRecord, SurfaceReport, SurfaceStratum, SurfaceTrainConfig,
+};
+pub(crate) use sizes::{SurfaceBound, sizes_within};
+pub use train::{DeskOrder, DeskSession, FatFinger, TouchRow, read_touches, train_surface};

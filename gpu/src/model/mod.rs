@@ -1,0 +1,21 @@
+//! A trained model: its law, its calibration, its records, and its folder on disk.
+
+mod calibration;
+mod errors;
+mod folder;
+mod gpd;
+mod identity;
+mod law;
+mod manifest;
+mod record;
+mod trained;
+
+pub use calibration::{Calibration, Calibrations, SHAPE_BOUNDS, display};
+pub(crate) use calibration::{KNOT_COUNT, TAIL_FROM};
+pub use errors::{LoadError, SaveError};
+pub use gpd::Gpd;
+pub use law::{RawScore, ScoreLaw, TOP_COUNT, feature_name};
+pub use manifest::MODEL_FORMAT;
+pub use record::{CalibrationConfig, FittedOn, HoldoutReport, TrainConfig, TrainReport, TrainingRecord};
+pub use trained::Model;
+pub(crate) use trained::ModelParts;

@@ -1,0 +1,85 @@
+//! A trained model, whole and checked.
+
+use super::calibration::Calibrations;
+use super::law::ScoreLaw;
+use super::record::TrainingRecord;
+use crate::heads::{Head, Heads};
+use crate::inputs::Profiles;
+use crate::network::Network;
+
+/// The parts a model is made of.
+pub(crate) struct ModelParts {
+    pub(crate) network: Network,
+    pub(crate) law: ScoreLaw,
+    pub(crate) profiles: Profiles,
+    pub(crate) calibrations: Calibrations,
+    pub(crate) training: TrainingRecord,
+}
+
+/// A trained, calibrated model. What is inside has been checked: every number finite, every scale positive.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    pub(super) network: Network,
+    pub(super) law: ScoreLaw,
+    pub(super) profiles: Profiles,
+    pub(super) calibrations: Calibrations,
+    pub(super) training: TrainingRecord,
+    pub(super) heads: Heads,
+    pub(super) tool: String,
+    pub(super) id: String,
+}
+
+impl Model {
+    /// Identity of the model: a digest of the manifest, which holds the digest of the weights. Audit records and
+    /// published limits name the model by it.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Where the model comes from.
+    #[must_use]
+    pub const fn training(&self) -> &TrainingRecord {
+        &self.training
+    }
+
+    /// Version of the program that trained it.
+    #[must_use]
+    pub fn tool(&self) -> &str {
+        &self.tool
+    }
+
+    /// The normalisation profiles.
+    #[must_use]
+    pub const fn profiles(&self) -> &Profiles {
+        &self.profiles
+    }
+
+    /// The calibrations.
+    #[must_use]
+    pub const fn calibrations(&self) -> &Calibrations {
+        &self.calibrations
+    }
+
+    /// The constants of the score.
+    #[must_use]
+    pub const fn score_law(&self) -> &ScoreLaw {
+        &self.law
+    }
+
+    pub(crate) const fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The heads beside the autoencoder.
+    #[must_use]
+    pub const fn heads(&self) -> &Heads {
+        &self.heads
+    }
+
+    /// The model without the heads that are not in `heads`, so that no scorer asks them; its identity stays.
+    #[must_use]
+    pub fn asking(&self, heads: &[Head]) -> Self {
+        Self { heads: self.heads.only(heads), ..self.clone() }
+    }
+}

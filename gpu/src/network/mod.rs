@@ -1,0 +1,17 @@
+//! Weights apart from any library that runs them: the autoencoder's, and the two layers that every head beside it has.
+
+mod autoencoder;
+mod head;
+mod weights;
+
+pub(crate) use autoencoder::Network;
+#[cfg(test)]
+pub(crate) use autoencoder::tests::random_network;
+pub use gpu_fit::LATENT_COUNT;
+pub(crate) use gpu_fit::{INNER, LayerId, OUTER};
+pub use head::Increments;
+#[cfg(test)]
+pub(crate) use head::{HEAD_INNER, tests::random_layers};
+pub(crate) use head::{HEAD_OUTPUTS, HeadLayers, HeadShape, head_shape, increments};
+pub use weights::WeightsError;
+pub(crate) use weights::{Layer, layers_from_bytes, layers_to_bytes};
