@@ -27,31 +27,26 @@ pub use gpu_cuda::Trainer as CardTrainer;
 pub use gpu_cuda::abi::Mode as CardMode;
 pub use heads::{
     CostSample, DeskOrder, DeskSession, FatFinger, Head, HeadNames, HeadProgress, HeadTrainError, Heads,
-    SLIPPAGE_COSTS, SLIPPAGE_HORIZON_NS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SURFACE_BUCKETS,
-    SURFACE_EDGES_BPS, SlippageHoldout, SlippageModel, SlippageRecord, SlippageReport, SlippageScale,
-    SlippageTrainConfig, SurfaceHoldout, SurfaceLaw, SurfaceModel, SurfaceOffset, SurfaceRate, SurfaceRecord,
-    SurfaceReport, SurfaceStratum, SurfaceTrainConfig, TouchRow, judge_slippage, largest_size, read_costs,
-    read_touches, train_slippage, train_surface,
+    SLIPPAGE_COSTS, SLIPPAGE_SIZES, SURFACE_BUCKETS, SlippageHoldout, SlippageModel, SlippageRecord,
+    SlippageReport, SlippageScale, SlippageTrainConfig, SurfaceHoldout, SurfaceLaw, SurfaceModel,
+    SurfaceOffset, SurfaceRate, SurfaceRecord, SurfaceReport, SurfaceStratum, SurfaceTrainConfig, TouchRow,
+    judge_slippage, read_costs, read_touches, train_slippage, train_surface,
 };
-pub use inputs::{FeatureRow, INPUT_COUNT, Input, PerSymbol, Profile, Profiles, VALID_MIN, WINSOR};
+pub use inputs::{FeatureRow, PerSymbol, Profile, Profiles};
 pub use model::{
-    Calibration, CalibrationConfig, Calibrations, FittedOn, Gpd, HoldoutReport, LoadError, MODEL_FORMAT,
-    Model, RawScore, SHAPE_BOUNDS, SaveError, ScoreLaw, TOP_COUNT, TrainConfig, TrainReport, TrainingRecord,
-    display, feature_name,
+    Calibration, CalibrationConfig, Calibrations, FittedOn, HoldoutReport, LoadError, MODEL_FORMAT, Model,
+    RawScore, SaveError, ScoreLaw, TOP_COUNT, TrainConfig, TrainReport, TrainingRecord,
 };
-pub use network::{Increments, LATENT_COUNT, WeightsError};
+pub use network::{Increments, WeightsError};
 pub use policy::{
     Band, BatchConfig, CriticalBand, LimitSink, LimitUpdate, OverlayConfig, PolicyConfig, PolicyConfigError,
     PolledScorer, RatioText, ScoreObserver, ScoreRecord, ScorerStage, ScorerStageConfig, SlippageConfig,
-    SurfaceConfig, SurfaceUpdate, TierCause, TierChange, TierConfig, TierConfigError, TierMachine,
-    WidenConfig, WitnessConfig, Witnesses,
+    SurfaceConfig, SurfaceUpdate, TierCause, TierChange, TierConfig, TierConfigError, WidenConfig,
+    WitnessConfig, Witnesses,
 };
 pub use score::{
-    Backend, CandleScorer, CardModel, ChainError, CudaError, CudaScorer, DenseLayer, FusedAutoencoder,
-    FusedError, FusedScorer, Kernel, OpenScorerError, ReferenceScorer, Scorer, Staged, StagedScorer, Then,
+    Backend, CardModel, ChainError, CudaError, CudaScorer, DenseLayer, FusedAutoencoder, FusedError,
+    FusedScorer, Kernel, OpenScorerError, ReferenceScorer, Scorer, Staged, StagedScorer, Then,
     open_cuda_scorer, open_scorer,
 };
-pub use train::{
-    CalibrateError, Phase, Progress, ScoredRow, TrainDevice, TrainError, calibrate, score_rows, train_vae,
-    train_vae_on,
-};
+pub use train::{CalibrateError, Phase, Progress, TrainDevice, TrainError, train_vae};

@@ -7,7 +7,7 @@ use types::{FEATURE_COUNT, Symbol, UnixNanos};
 
 use crate::inputs::FeatureRow;
 use crate::model::{Model, TrainConfig};
-use crate::train::train_vae;
+use crate::train::{TrainDevice, train_vae};
 
 /// All valid bits.
 pub(crate) const ALL_VALID: u16 = (1 << FEATURE_COUNT) - 1;
@@ -103,5 +103,7 @@ pub(crate) fn quick() -> TrainConfig {
 /// A model trained once for all tests of a run.
 pub(crate) fn model() -> &'static Model {
     static MODEL: OnceLock<Model> = OnceLock::new();
-    MODEL.get_or_init(|| train_vae(&quick(), &calm(4_000, 1), &mut |_| ()).expect("calm rows train"))
+    MODEL.get_or_init(|| {
+        train_vae(&TrainDevice::Cpu, &quick(), &calm(4_000, 1), &mut |_| ()).expect("calm rows train")
+    })
 }

@@ -1,4 +1,4 @@
-//! After construction the scorer stage allocates nothing (DESIGN.md, invariant 8).
+//! After construction the scorer stage allocates nothing.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

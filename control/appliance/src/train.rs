@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use control::config::load;
 use gpu::{
     CardTrainer, CostSample, FeatureRow, Model, Phase, Progress, SLIPPAGE_SIZES, SlippageHoldout,
-    SlippageTrainConfig, TrainConfig, TrainDevice, judge_slippage, train_slippage, train_vae_on,
+    SlippageTrainConfig, TrainConfig, TrainDevice, judge_slippage, train_slippage, train_vae,
 };
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ pub(crate) fn vae(args: &cli::TrainVae) -> Result<()> {
         config.epoch_count_max = epochs;
     }
     let bar = indicatif::ProgressBar::new(u64::from(config.epoch_count_max) * 2);
-    let model = train_vae_on(&device, &config, &rows, &mut |progress| show(&bar, &progress))?;
+    let model = train_vae(&device, &config, &rows, &mut |progress| show(&bar, &progress))?;
     bar.finish_and_clear();
     save(&model, &args.out)?;
     let report = &model.training().report;

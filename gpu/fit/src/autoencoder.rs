@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn the_divergence_is_the_reference_value() {
-        // DOMAIN.md 4.1: m = 0.3, ln v = -0.2 gives 0.0543653765 per unit; there are four.
+        // m = 0.3 and ln v = -0.2 give 0.0543653765 per unit; there are four.
         let parameters = constant_posterior(0.3, -0.2);
         let batch = Batch::new([[0.0; INPUT_COUNT]].iter(), &Device::Cpu).unwrap();
         let noise = latent_noise(1, &mut Random::new(1, Purpose::Latent), &Device::Cpu).unwrap();

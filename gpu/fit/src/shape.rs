@@ -5,7 +5,7 @@ use types::FEATURE_COUNT;
 /// Inputs of the network: the normalised features, then one bit each that says "missing".
 pub const INPUT_COUNT: usize = 2 * FEATURE_COUNT;
 
-/// Size of the latent state. Small on purpose: a wide bottleneck also rebuilds anomalies (DOMAIN.md 4.1).
+/// Size of the latent state. Small on purpose: a wide bottleneck also rebuilds anomalies.
 pub const LATENT_COUNT: usize = 4;
 
 /// Width of the outer hidden layers.

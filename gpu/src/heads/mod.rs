@@ -12,19 +12,20 @@ mod vars;
 #[cfg(test)]
 pub(crate) use fat_finger::random_head as random_fat_finger;
 pub use fat_finger::{
-    DeskOrder, DeskSession, FatFinger, SURFACE_BUCKETS, SURFACE_EDGES_BPS, SurfaceHoldout, SurfaceLaw,
-    SurfaceModel, SurfaceOffset, SurfaceRate, SurfaceRecord, SurfaceReport, SurfaceStratum,
-    SurfaceTrainConfig, TouchRow, read_touches, train_surface,
+    DeskOrder, DeskSession, FatFinger, SURFACE_BUCKETS, SurfaceHoldout, SurfaceLaw, SurfaceModel,
+    SurfaceOffset, SurfaceRate, SurfaceRecord, SurfaceReport, SurfaceStratum, SurfaceTrainConfig, TouchRow,
+    read_touches, train_surface,
 };
 pub(crate) use fat_finger::{SurfaceBound, sizes_within};
 pub(crate) use size_bound::{SizeBound, touch};
 pub(crate) use slippage::Liquidity;
 #[cfg(test)]
+pub(crate) use slippage::largest_size;
+#[cfg(test)]
 pub(crate) use slippage::random_head as random_slippage;
 pub use slippage::{
-    CostSample, SLIPPAGE_COSTS, SLIPPAGE_HORIZON_NS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageHoldout,
-    SlippageModel, SlippageRecord, SlippageReport, SlippageScale, SlippageTrainConfig, judge_slippage,
-    largest_size, read_costs, train_slippage,
+    CostSample, SLIPPAGE_COSTS, SLIPPAGE_SIZES, SlippageHoldout, SlippageModel, SlippageRecord,
+    SlippageReport, SlippageScale, SlippageTrainConfig, judge_slippage, read_costs, train_slippage,
 };
 pub use table::{Head, Heads};
 pub(crate) use table::{HeadFault, PerHead, Sections, WeightsFile};

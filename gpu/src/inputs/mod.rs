@@ -9,6 +9,7 @@ mod transform;
 pub(crate) use bindings::Bindings;
 pub use per_symbol::PerSymbol;
 pub(crate) use per_symbol::{Named, first_fault, named, parsed};
-pub use profile::{INPUT_COUNT, Input, Profile, Profiles, VALID_MIN, WINSOR};
+pub(crate) use profile::{INPUT_COUNT, Input, VALID_MIN, WINSOR};
+pub use profile::{Profile, Profiles};
 pub use row::FeatureRow;
 pub(crate) use transform::{COLUMNS, Transform, transform_names};

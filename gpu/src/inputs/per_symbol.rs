@@ -22,12 +22,6 @@ impl<T> PerSymbol<T> {
         }
     }
 
-    /// How many symbols have a value of their own.
-    #[must_use]
-    pub fn symbol_count(&self) -> usize {
-        self.symbols.len()
-    }
-
     /// The same with `f` of each value.
     pub(crate) fn map<U>(&self, f: impl Fn(&T) -> U) -> PerSymbol<U> {
         let symbols = self.symbols.iter().map(|(symbol, value)| (*symbol, f(value))).collect();

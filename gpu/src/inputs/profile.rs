@@ -7,13 +7,13 @@ use types::FEATURE_COUNT;
 use super::per_symbol::PerSymbol;
 use super::transform::COLUMNS;
 
-pub use gpu_fit::INPUT_COUNT;
+pub(crate) use gpu_fit::INPUT_COUNT;
 
 /// Normalised values are kept within this many robust standard deviations.
-pub const WINSOR: f64 = 10.0;
+pub(crate) const WINSOR: f64 = 10.0;
 
 /// Fewer valid features than this and a row is not scored: more than half of the picture would be invented.
-pub const VALID_MIN: u32 = FEATURE_COUNT.div_ceil(2) as u32;
+pub(crate) const VALID_MIN: u32 = FEATURE_COUNT.div_ceil(2) as u32;
 
 /// Location and scale of every feature in calm markets, for one symbol or for all together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -18,12 +18,12 @@ pub(crate) const KNOT_COUNT: usize = 197;
 /// moments up to the third exist. A calm sample with a few disturbed minutes fits 0.5 and more, and under such a law a
 /// score a hundred times the usual excess would still be ordinary: with 0.3 the p-value of 1e-7 lies 126 scales above
 /// the threshold, with 0.5 it would lie 900 above, beyond what winsorised inputs can reach.
-pub const SHAPE_BOUNDS: (f64, f64) = (0.0, 0.3);
+pub(crate) const SHAPE_BOUNDS: (f64, f64) = (0.0, 0.3);
 
 /// Smallest p-value told apart; far beyond the map's end, it keeps the logarithm finite.
 const P_MIN: f64 = 1e-300;
 
-/// `-log10 p` to the displayed score (DOMAIN.md 4.1 item 4). The seed's bands: Elevated from p = 1e-4, High from 1e-6,
+/// `-log10 p` to the displayed score. With the default tiers: Elevated from p = 1e-4, High from 1e-6,
 /// Critical from 1e-7.
 const DISPLAY: [(f64, f64); 6] = [(0.0, 0.0), (2.0, 0.02), (4.0, 0.05), (6.0, 0.30), (7.0, 0.80), (8.0, 1.0)];
 
@@ -76,13 +76,6 @@ impl Calibration {
         self.p_value(raw).map(display)
     }
 
-    /// The raw score that calm markets pass with probability `p`, for thresholds and reports (`p` at most the tail's).
-    #[must_use]
-    pub fn raw_at(&self, p: f64) -> f64 {
-        let threshold = self.knots.last().copied().unwrap_or(f64::INFINITY);
-        threshold + Gpd { shape: self.shape, scale: self.scale }.excess_at(p / self.tail_share)
-    }
-
     /// What is wrong with a calibration read from a file, if anything.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         if self.knots.len() != KNOT_COUNT {
@@ -107,7 +100,7 @@ impl Calibration {
 #[inline]
 #[must_use]
 #[expect(clippy::cast_possible_truncation, reason = "a display value in [0, 1]")]
-pub fn display(p: f64) -> f32 {
+fn display(p: f64) -> f32 {
     let l = -p.max(P_MIN).log10();
     let mut from = DISPLAY[0];
     for to in DISPLAY {

@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(loaded.id().len(), 16);
         let record = loaded.training();
         assert_eq!(record.symbols, ["AAA", "BBB", "CCC"]);
-        assert_eq!(loaded.profiles().symbol_count(), 3);
+        assert_eq!(loaded.profiles().symbols.len(), 3);
         assert!(record.first_ts_ns < record.last_ts_ns);
     }
 

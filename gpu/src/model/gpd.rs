@@ -2,18 +2,17 @@
 
 /// Law of an excess `y ≥ 0`: `P(Y > y) = (1 + shape·y/scale)^(-1/shape)`, exponential when the shape is 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Gpd {
+pub(crate) struct Gpd {
     /// Tail index: above 0 heavy, 0 exponential, below 0 a finite end.
-    pub shape: f64,
+    pub(crate) shape: f64,
     /// Scale in the unit of the data, positive.
-    pub scale: f64,
+    pub(crate) scale: f64,
 }
 
 impl Gpd {
     /// `P(Y > y)`; 1 for `y ≤ 0`, 0 beyond a finite end.
     #[inline]
-    #[must_use]
-    pub fn survival(&self, y: f64) -> f64 {
+    pub(crate) fn survival(&self, y: f64) -> f64 {
         if y <= 0.0 {
             return 1.0;
         }
@@ -26,9 +25,8 @@ impl Gpd {
     }
 
     /// The excess that is passed with probability `p`, the inverse of [`Gpd::survival`].
-    #[inline]
-    #[must_use]
-    pub fn excess_at(&self, p: f64) -> f64 {
+    #[cfg(test)]
+    pub(crate) fn excess_at(&self, p: f64) -> f64 {
         let p = p.clamp(f64::MIN_POSITIVE, 1.0);
         if self.shape.abs() < 1e-9 {
             return -self.scale * p.ln();

@@ -1,7 +1,7 @@
 //! From a reconstruction to a raw score with its reasons.
 
 use serde::{Deserialize, Serialize};
-use types::{FEATURE_COUNT, FEATURES};
+use types::FEATURE_COUNT;
 
 use crate::network::LATENT_COUNT;
 
@@ -20,12 +20,11 @@ pub struct RawScore {
 }
 
 /// The constants that turn a reconstruction into a score; learned in training, fixed at inference, so that the
-/// network cannot explain stress away by widening its own error bars (DOMAIN.md 4.1).
+/// network cannot explain stress away by widening its own error bars.
 ///
 /// `raw = (1/d') Σ_valid (x - x̂)²/s²`, `x̂` decoded from the posterior mean **held within the calm range**.
 ///
-/// The sum is S_rec of DOMAIN.md 4.1 (a). Holding the latent state is what 4.1 (d) asks a latent term for: a ReLU
-/// decoder goes on linearly beyond the data it was trained on, so a state far out along a direction that calm markets
+/// Holding the latent state takes the place of a term of its own for it: a ReLU decoder goes on linearly beyond the data it was trained on, so a state far out along a direction that calm markets
 /// use (wide *and* volatile *and* thin together) would be rebuilt well. Held at the edge of the calm range it cannot be,
 /// and the excess shows in the errors of the very features that are off, where a separate latent term has no attribution.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -114,12 +113,6 @@ fn top(shares: &[f64; FEATURE_COUNT], sum: f64) -> ([u8; TOP_COUNT], [f32; TOP_C
     }
     let total = if sum > 0.0 { sum } else { 1.0 };
     (ids, values.map(|v| (v / total) as f32))
-}
-
-/// Name of a feature number in a [`RawScore`], `?` for a number that is none.
-#[must_use]
-pub fn feature_name(id: u8) -> &'static str {
-    FEATURES.get(usize::from(id)).map_or("?", |f| f.name)
 }
 
 #[cfg(test)]

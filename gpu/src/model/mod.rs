@@ -10,11 +10,11 @@ mod manifest;
 mod record;
 mod trained;
 
-pub use calibration::{Calibration, Calibrations, SHAPE_BOUNDS, display};
-pub(crate) use calibration::{KNOT_COUNT, TAIL_FROM};
+pub use calibration::{Calibration, Calibrations};
+pub(crate) use calibration::{KNOT_COUNT, SHAPE_BOUNDS, TAIL_FROM};
 pub use errors::{LoadError, SaveError};
-pub use gpd::Gpd;
-pub use law::{RawScore, ScoreLaw, TOP_COUNT, feature_name};
+pub(crate) use gpd::Gpd;
+pub use law::{RawScore, ScoreLaw, TOP_COUNT};
 pub use manifest::MODEL_FORMAT;
 pub use record::{CalibrationConfig, FittedOn, HoldoutReport, TrainConfig, TrainReport, TrainingRecord};
 pub use trained::Model;

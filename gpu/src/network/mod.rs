@@ -7,8 +7,7 @@ mod weights;
 pub(crate) use autoencoder::Network;
 #[cfg(test)]
 pub(crate) use autoencoder::tests::random_network;
-pub use gpu_fit::LATENT_COUNT;
-pub(crate) use gpu_fit::{INNER, LayerId, OUTER};
+pub(crate) use gpu_fit::{INNER, LATENT_COUNT, LayerId, OUTER};
 pub use head::Increments;
 #[cfg(test)]
 pub(crate) use head::{HEAD_INNER, tests::random_layers};

@@ -94,13 +94,6 @@ pub struct LimitUpdate {
 }
 
 impl LimitUpdate {
-    /// Whether this ends the dynamic limits instead of setting them.
-    #[inline]
-    #[must_use]
-    pub const fn is_revocation(&self) -> bool {
-        self.lease.0 == 0
-    }
-
     /// The word for `limits.csv`.
     #[must_use]
     pub const fn cause_str(&self) -> &'static str {
@@ -429,7 +422,7 @@ pub(crate) mod tests {
         assert!(record.lease.holds(UnixNanos(11)));
         assert_eq!((record.tier, record.version, record.limits), (Tier::High, 3, BASE));
         let revocation = LimitUpdate { lease: Nanos(0), cause: LimitCause::Revoke, ..update };
-        assert!(revocation.is_revocation() && revocation.cause_str() == "revoke");
+        assert!(revocation.lease == Nanos(0) && revocation.cause_str() == "revoke");
         revocation.publish(&mut writer, UnixNanos(20)).unwrap();
         let record = read().unwrap();
         assert!(!record.lease.holds(UnixNanos(20)) && record.cause == LimitCause::Revoke);

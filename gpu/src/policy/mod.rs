@@ -11,4 +11,4 @@ pub use config::{
 };
 pub use limits::{LimitSink, LimitUpdate, SurfaceUpdate, Witnesses};
 pub use stage::{BatchConfig, PolledScorer, ScoreObserver, ScoreRecord, ScorerStage, ScorerStageConfig};
-pub use tier::{Band, CriticalBand, TierCause, TierChange, TierConfig, TierConfigError, TierMachine};
+pub use tier::{Band, CriticalBand, TierCause, TierChange, TierConfig, TierConfigError};

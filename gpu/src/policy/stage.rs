@@ -61,7 +61,7 @@ pub struct ScoreRecord {
     pub score: f32,
     /// The tier after it.
     pub tier: Tier,
-    /// The features with the largest shares of the reconstruction error ([`crate::feature_name`]).
+    /// The features with the largest shares of the reconstruction error ([`types::FeatureId`] numbers).
     pub top3: [u8; TOP_COUNT],
     /// Those shares.
     pub contributions: [f32; TOP_COUNT],
@@ -986,7 +986,7 @@ mod tests {
         let mut stage = stage_with(policy());
         grid(&mut stage, 0, &[scored(0, 0, 0.01)]);
         let revoked = grid(&mut stage, 1, &[lost(0, 1)]);
-        assert!(revoked.len() == 2 && revoked.iter().all(LimitUpdate::is_revocation));
+        assert!(revoked.len() == 2 && revoked.iter().all(|u| u.lease == Nanos(0)));
         assert_eq!((revoked[0].limits.limits(), revoked[0].cause), (&BASE, LimitCause::Revoke));
         assert!(grid(&mut stage, 2, &[]).is_empty(), "silence does not bring the picture back");
         assert!(grid(&mut stage, 3, &[]).is_empty());
@@ -1007,7 +1007,7 @@ mod tests {
         assert_eq!(grid(&mut stage, 1, &[unscored(0, 1)])[0].cause, LimitCause::Renew);
         assert_eq!(grid(&mut stage, 2, &[])[0].cause, LimitCause::Renew);
         let third = grid(&mut stage, 3, &[unscored(0, 3)]);
-        assert!(third[0].is_revocation() && third[0].tier == Tier::Elevated);
+        assert!(third[0].lease == Nanos(0) && third[0].tier == Tier::Elevated);
         assert_eq!(stage.observer.changes[0].1.cause, TierCause::Stale);
     }
 
@@ -1034,7 +1034,7 @@ mod tests {
         grid(&mut stage, 0, &[scored(0, 0, 0.5)]);
         for at in 1..1_000 {
             let updates = grid(&mut stage, at, &[lost(0, at)]);
-            assert!(!updates[0].is_revocation() && updates[0].tier == Tier::High);
+            assert!(updates[0].lease > Nanos(0) && updates[0].tier == Tier::High);
             assert_eq!((qty(&updates), updates[0].cause), (50, LimitCause::Renew));
         }
     }

@@ -189,7 +189,7 @@ struct Seen {
 
 /// The tier of one instrument.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct TierMachine {
+pub(crate) struct TierMachine {
     tier: Tier,
     /// Newest first.
     history: [Option<Seen>; HISTORY],
@@ -201,20 +201,20 @@ impl TierMachine {
     /// The current tier.
     #[inline]
     #[must_use]
-    pub const fn tier(&self) -> Tier {
+    pub(crate) const fn tier(&self) -> Tier {
         self.tier
     }
 
     /// The last score, while it still says something: none before the first, after a reset or a stale spell.
     #[inline]
     #[must_use]
-    pub fn score(&self) -> Option<f32> {
+    pub(crate) fn score(&self) -> Option<f32> {
         self.history[0].map(|seen| seen.score)
     }
 
     /// A fresh score at `now`, with the number of non-ML witnesses that speak for stress at the same moment. A score
     /// that is no number changes nothing: the caller treats it as missing.
-    pub fn on_score(
+    pub(crate) fn on_score(
         &mut self,
         config: &TierConfig,
         now: UnixNanos,
@@ -236,13 +236,13 @@ impl TierMachine {
 
     /// A grid point at which the instrument had nothing new: its book and windows are as they were, so its last score
     /// still holds. It counts as calm time, never as fresh evidence of stress.
-    pub fn on_hold(&mut self, config: &TierConfig, now: UnixNanos) -> Option<TierChange> {
+    pub(crate) fn on_hold(&mut self, config: &TierConfig, now: UnixNanos) -> Option<TierChange> {
         let score = self.score()?;
         self.calm_down(config, now, score)
     }
 
     /// The scores failed to come for too long: at least Elevated, and what was seen before no longer counts.
-    pub fn on_stale(&mut self, now: UnixNanos) -> Option<TierChange> {
+    pub(crate) fn on_stale(&mut self, now: UnixNanos) -> Option<TierChange> {
         self.history = [None; HISTORY];
         self.calm_since = None;
         (self.tier < Tier::Elevated).then(|| self.change(now, Tier::Elevated, TierCause::Stale))
@@ -250,7 +250,7 @@ impl TierMachine {
 
     /// A person takes the instrument out of Critical. It lands in High and comes down from there as the scores allow,
     /// since the reset says that the person has looked, not that the market is calm.
-    pub fn reset(&mut self, now: UnixNanos) -> Option<TierChange> {
+    pub(crate) fn reset(&mut self, now: UnixNanos) -> Option<TierChange> {
         if self.tier != Tier::Critical {
             return None;
         }

@@ -13,7 +13,7 @@ use crate::network::Increments;
 
 /// Scores a whole batch in one pass. Candle allocates per operation, so this backend is not for a hot core; it is the
 /// second oracle beside [`crate::ReferenceScorer`] and the path that a Candle device other than the CPU shares.
-pub struct CandleScorer {
+pub(crate) struct CandleScorer {
     autoencoder: Autoencoder,
     law: ScoreLaw,
     calm: CalmRange,
@@ -29,7 +29,7 @@ impl CandleScorer {
     ///
     /// # Errors
     /// When Candle refuses the weights.
-    pub fn new(model: &Model, instrument_count_max: usize) -> Result<Self> {
+    pub(crate) fn new(model: &Model, instrument_count_max: usize) -> Result<Self> {
         let (profiles, law) = (model.profiles(), *model.score_law());
         Ok(Self {
             autoencoder: Autoencoder::new(model.network().parts(), &Device::Cpu)?,

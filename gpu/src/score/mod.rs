@@ -8,7 +8,6 @@ mod reference;
 mod scorer;
 mod staged;
 
-pub use candle::CandleScorer;
 pub use cuda::{CardModel, CudaError, CudaScorer, open_cuda_scorer};
 pub use fused::{ChainError, DenseLayer, FusedAutoencoder, FusedError, FusedScorer, Kernel, Then};
 pub use open::{Backend, OpenScorerError, open_scorer};

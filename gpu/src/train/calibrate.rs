@@ -12,13 +12,13 @@ const CLUSTERS_MIN: usize = 30;
 
 /// A raw score of a calm moment.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ScoredRow {
+pub(super) struct ScoredRow {
     /// Grid point.
-    pub ts: UnixNanos,
+    pub(super) ts: UnixNanos,
     /// Instrument.
-    pub symbol: Symbol,
+    pub(super) symbol: Symbol,
     /// Raw score; not a number or infinite ones are left out.
-    pub raw: f64,
+    pub(super) raw: f64,
 }
 
 /// Why no calibration came out.
@@ -96,7 +96,10 @@ fn fit_tail(maxima: &[f64]) -> Option<Gpd> {
 /// # Errors
 /// Fewer scores than `config.rows_min`, or scores without a tail. A symbol whose own scores have no tail uses the
 /// pooled law.
-pub fn calibrate(scores: &[ScoredRow], config: &CalibrationConfig) -> Result<Calibrations, CalibrateError> {
+pub(super) fn calibrate(
+    scores: &[ScoredRow],
+    config: &CalibrationConfig,
+) -> Result<Calibrations, CalibrateError> {
     let mut scores: Vec<ScoredRow> = scores.iter().copied().filter(|s| s.raw.is_finite()).collect();
     let wanted = config.rows_min.max(100);
     if scores.len() < wanted {
@@ -135,6 +138,12 @@ mod tests {
         series("A", count, 10_000_000_000, || -random.uniform().ln())
     }
 
+    /// The raw score that calm markets pass with probability `p`, at most the tail's.
+    fn raw_at(calibration: &Calibration, p: f64) -> f64 {
+        let tail = Gpd { shape: calibration.shape, scale: calibration.scale };
+        calibration.knots[KNOT_COUNT - 1] + tail.excess_at(p / calibration.tail_share)
+    }
+
     #[test]
     fn p_values_of_an_exponential_law_are_its_survival() {
         let calibration = calibrate(&exponential(200_000, 5), &CalibrationConfig::default()).unwrap().pooled;
@@ -145,7 +154,7 @@ mod tests {
         // In the far tail the exponent matters: within a third of a decade at 1e-7.
         let l = -calibration.p_value(16.118).unwrap().log10();
         assert!((l - 7.0).abs() < 1.0, "{l}");
-        assert!((calibration.p_value(calibration.raw_at(1e-5)).unwrap() / 1e-5 - 1.0).abs() < 1e-6);
+        assert!((calibration.p_value(raw_at(&calibration, 1e-5)).unwrap() / 1e-5 - 1.0).abs() < 1e-6);
     }
 
     #[test]
@@ -191,7 +200,7 @@ mod tests {
         scores.extend(series("WILD", 25_000, 100_000_000, || -10.0 * random.uniform().ln()));
         scores.extend(series("RARE", 2_000, 100_000_000, || -random.uniform().ln()));
         let all = calibrate(&scores, &CalibrationConfig::default()).unwrap();
-        assert_eq!(all.symbol_count(), 2);
+        assert_eq!(all.symbols.len(), 2);
         assert!(all.of(symbol("CALM")).score(30.0).unwrap() > 0.3);
         assert!(all.of(symbol("WILD")).score(30.0).unwrap() < 0.05);
         assert_eq!(all.of(symbol("RARE")), &all.pooled);

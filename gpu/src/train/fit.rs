@@ -13,7 +13,7 @@ use crate::model::{ScoreLaw, TrainConfig};
 use crate::network::{LATENT_COUNT, Network};
 use crate::score::Forward;
 
-/// A latent unit whose posterior mean varies less than this is not used (DOMAIN.md 4.1).
+/// A latent unit whose posterior mean varies less than this is not used (Burda et al. 2016).
 const ACTIVE_VARIANCE_MIN: f64 = 0.01;
 
 /// The calm range of a latent unit runs from its 0.1 % to its 99.9 % quantile …

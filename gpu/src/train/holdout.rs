@@ -4,9 +4,8 @@ use types::FEATURE_COUNT;
 
 use super::calibrate::ScoredRow;
 use super::pca::Pca;
-use super::split::inputs_of;
 use crate::inputs::{FeatureRow, Input};
-use crate::model::{Calibrations, HoldoutReport, Model, ScoreLaw};
+use crate::model::{Calibrations, HoldoutReport, ScoreLaw};
 use crate::network::Network;
 use crate::score::Forward;
 
@@ -22,13 +21,6 @@ pub(super) fn scored(
         Some(ScoredRow { ts: row.ts, symbol: row.symbol, raw })
     };
     inputs.iter().zip(rows).filter_map(of).collect()
-}
-
-/// Raw scores of `rows` under `model`, as calibration wants them; rows with too few features are left out.
-#[must_use]
-pub fn score_rows(model: &Model, rows: &[FeatureRow]) -> Vec<ScoredRow> {
-    let (inputs, rows) = inputs_of(model.profiles(), rows);
-    scored(&Forward::new(model.network()), model.score_law(), &inputs, &rows)
 }
 
 fn mse(inputs: &[Input], errors: impl Fn(&Input) -> [f64; FEATURE_COUNT]) -> f64 {

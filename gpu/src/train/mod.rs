@@ -11,11 +11,10 @@ mod profiles;
 mod split;
 mod vae;
 
-pub use calibrate::{CalibrateError, ScoredRow, calibrate};
+pub use calibrate::CalibrateError;
 pub use device::TrainDevice;
 pub use errors::TrainError;
 pub use fit::{Phase, Progress};
-pub use holdout::score_rows;
 #[cfg(test)]
 pub(crate) use profiles::fit_profile;
-pub use vae::{train_vae, train_vae_on};
+pub use vae::train_vae;

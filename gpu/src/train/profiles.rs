@@ -126,7 +126,7 @@ mod tests {
         let mut rows = ramp("BIG", 0.0, 10.0, 500);
         rows.extend(ramp("SMALL", 1_000.0, 1_010.0, 50));
         let profiles = fit_profiles(&rows, 100);
-        assert_eq!(profiles.symbol_count(), 1);
+        assert_eq!(profiles.symbols.len(), 1);
         assert_eq!(profiles.of(Symbol::new("SMALL").unwrap()), &profiles.pooled);
         assert!((profiles.of(Symbol::new("BIG").unwrap()).usual(FeatureId::SpreadBps) - 5.0).abs() < 1e-3);
     }

@@ -15,20 +15,8 @@ use crate::score::Forward;
 /// Share of the fitting rows, the latest, that decide when to stop.
 const VALIDATION_SHARE: f64 = 0.1;
 
-/// Trains and calibrates a model on `rows` of calm markets, in any order, on this machine's processors; `progress` hears of
+/// Trains and calibrates a model on `rows` of calm markets, in any order, its network fitted on `device`; `progress` hears of
 /// every epoch.
-///
-/// # Errors
-/// As [`train_vae_on`].
-pub fn train_vae(
-    config: &TrainConfig,
-    rows: &[FeatureRow],
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Model, TrainError> {
-    train_vae_on(&TrainDevice::Cpu, config, rows, progress)
-}
-
-/// The same with the network fitted on `device`.
 ///
 /// The rows are split in time; the earlier part fits the profiles and, twice, the network: the second fit leaves out
 /// the strangest rows of the first. Scores of the whole earlier part, the strangest included, make the calibration.
@@ -36,7 +24,7 @@ pub fn train_vae(
 /// # Errors
 /// Settings that cannot work, too few rows or features, a fit that diverges or ignores the data, scores without a
 /// tail, a card that fails.
-pub fn train_vae_on(
+pub fn train_vae(
     device: &TrainDevice,
     config: &TrainConfig,
     rows: &[FeatureRow],
@@ -89,7 +77,6 @@ pub fn train_vae_on(
 #[cfg(test)]
 mod tests {
     use super::super::calibrate::ScoredRow;
-    use super::super::holdout::score_rows;
     use super::*;
     use crate::model::{HoldoutReport, ScoreLaw};
     use crate::network::LATENT_COUNT;
@@ -98,7 +85,13 @@ mod tests {
     use types::{FEATURE_COUNT, FeatureId, Symbol, UnixNanos};
 
     fn trained(config: &TrainConfig, rows: &[FeatureRow]) -> Result<Model, TrainError> {
-        train_vae(config, rows, &mut |_| ())
+        train_vae(&TrainDevice::Cpu, config, rows, &mut |_| ())
+    }
+
+    /// Raw scores of `rows` under `model`, rows with too few features are left out.
+    fn score_rows(model: &Model, rows: &[FeatureRow]) -> Vec<ScoredRow> {
+        let (inputs, rows) = inputs_of(model.profiles(), rows);
+        scored(&Forward::new(model.network()), model.score_law(), &inputs, &rows)
     }
 
     /// Calibrated scores of 300 rows of one symbol under `stress`.
@@ -186,7 +179,7 @@ mod tests {
     fn progress_counts_the_epochs_of_both_fits() {
         let mut heard = Vec::new();
         let config = TrainConfig { epoch_count_max: 3, patience: 3, ..quick() };
-        train_vae(&config, &calm(900, 9), &mut |p| heard.push(p)).unwrap();
+        train_vae(&TrainDevice::Cpu, &config, &calm(900, 9), &mut |p| heard.push(p)).unwrap();
         let epochs: Vec<(Phase, u32)> = heard.iter().map(|p| (p.phase, p.epoch)).collect();
         let of = |phase| (1..=3).map(move |epoch| (phase, epoch));
         assert_eq!(epochs, of(Phase::First).chain(of(Phase::Refit)).collect::<Vec<_>>());

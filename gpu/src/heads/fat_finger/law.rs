@@ -8,7 +8,7 @@ pub const SURFACE_BUCKETS: usize = 16;
 
 /// Upper edges of buckets 2 to 14, in bps of the mid price. Below them lie bucket 0, all that does not reach the opposite
 /// touch, and bucket 1, the opposite touch itself; bucket 15 is the rest.
-pub const SURFACE_EDGES_BPS: [f64; SURFACE_BUCKETS - 3] =
+pub(crate) const SURFACE_EDGES_BPS: [f64; SURFACE_BUCKETS - 3] =
     [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0];
 
 /// Steepness that a law may have, per doubling of the size: within it the largest sizes can be told in single precision.

@@ -11,7 +11,7 @@ mod record;
 mod sizes;
 mod train;
 
-pub use law::{SURFACE_BUCKETS, SURFACE_EDGES_BPS, SurfaceLaw};
+pub use law::{SURFACE_BUCKETS, SurfaceLaw};
 #[cfg(test)]
 pub(crate) use model::tests::random_head;
 pub use model::{SurfaceModel, SurfaceOffset};

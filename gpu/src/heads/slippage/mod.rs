@@ -19,7 +19,7 @@ pub use model::SlippageModel;
 #[cfg(test)]
 pub(crate) use model::tests::random_head;
 pub use record::{SlippageHoldout, SlippageRecord, SlippageReport, SlippageTrainConfig};
-pub use scale::{
-    SLIPPAGE_COSTS, SLIPPAGE_HORIZON_NS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageScale, largest_size,
-};
+#[cfg(test)]
+pub(crate) use scale::largest_size;
+pub use scale::{SLIPPAGE_COSTS, SLIPPAGE_SIZES, SlippageScale};
 pub use train::{CostSample, judge_slippage, read_costs, train_slippage};

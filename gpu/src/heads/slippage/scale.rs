@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 pub const SLIPPAGE_SIZES: [f32; 8] = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 
 /// The quantile of the cost that the head predicts.
-pub const SLIPPAGE_QUANTILE: f64 = 0.9;
+pub(crate) const SLIPPAGE_QUANTILE: f64 = 0.9;
 
 /// From the decision to the fill: the next grid point.
-pub const SLIPPAGE_HORIZON_NS: u64 = 100_000_000;
+pub(crate) const SLIPPAGE_HORIZON_NS: u64 = 100_000_000;
 
 const SIZE_COUNT: usize = SLIPPAGE_SIZES.len();
 
@@ -66,7 +66,7 @@ impl SlippageScale {
 /// [`SLIPPAGE_SIZES`] for one side in bps: linear between sizes, from nothing at size zero; the largest size when that is
 /// still within the limit. Zero when a number is none.
 #[must_use]
-pub fn largest_size(costs: &[f32; SIZE_COUNT], limit_bps: f32) -> f32 {
+pub(crate) fn largest_size(costs: &[f32; SIZE_COUNT], limit_bps: f32) -> f32 {
     if limit_bps.is_nan() || limit_bps < 0.0 || costs.iter().any(|cost| cost.is_nan()) {
         return 0.0;
     }
