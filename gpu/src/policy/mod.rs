@@ -1,5 +1,6 @@
 //! The way from a score to a limit: tiers, overlays, bounds, and the stage that takes it. It knows no training.
 
+mod bounds;
 mod config;
 mod limits;
 mod stage;

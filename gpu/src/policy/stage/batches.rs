@@ -1,0 +1,126 @@
+//! Vectors on their way to scores: collected, begun as a batch, and published when they are scored.
+
+use types::{BookState, FeatureVector, UnixNanos};
+
+use super::counters::Count;
+use super::record::ScoreObserver;
+use super::state::{Pending, ScorerStage, UnderWay};
+use crate::policy::limits::{LimitSink, Witnesses};
+use crate::score::StagedScorer;
+
+impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
+    /// Takes vectors in the order the featurizer sent them, at `now`.
+    pub fn on_vectors(&mut self, vectors: &[FeatureVector], now: UnixNanos) {
+        for vector in vectors {
+            self.newest = self.newest.max(vector.ts);
+            if vector.grid_end == 0 {
+                self.collect(vector, now);
+                if self.batch.len() >= self.batch_config.row_count_max {
+                    self.tick(now);
+                }
+            } else {
+                self.end_of_grid(vector.ts, now);
+            }
+        }
+    }
+
+    /// Publishes what has been scored meanwhile, and begins a batch that is large or old enough. To be called again and again;
+    /// gives the batches begun or published.
+    pub fn tick(&mut self, now: UnixNanos) -> u32 {
+        let published = self.publish_ready(now);
+        let due = self.under_way.is_none()
+            && !self.batch.is_empty()
+            && (self.batch.len() >= self.batch_config.row_count_max
+                || now.since(self.batch_since) >= self.batch_config.wait_max);
+        if due {
+            let ts = self.batch.iter().map(|pending| pending.ts).max().unwrap_or(now);
+            self.begin(UnderWay { ts, ends_grid: false }, now);
+        }
+        u32::from(published) + u32::from(due)
+    }
+
+    /// Waits for a batch that is being scored and publishes it.
+    pub fn settle(&mut self, now: UnixNanos) {
+        while self.under_way.is_some() && !self.publish_ready(now) {
+            core::hint::spin_loop();
+        }
+    }
+
+    /// Stages a vector; a second one of the same instrument replaces the first.
+    fn collect(&mut self, vector: &FeatureVector, now: UnixNanos) {
+        self.count(Count::Vectors, 1);
+        let instrument = vector.instrument;
+        let (known, profile) = (self.instruments.get_mut(instrument.index()), self.profiles.of(instrument));
+        let (Some(known), Some(profile)) = (known.filter(|known| known.defined), profile) else {
+            return self.count(Count::UnknownInstrument, 1);
+        };
+        let pending = Pending {
+            ts: vector.ts,
+            instrument,
+            is_live: vector.book_state == BookState::Live.to_u8(),
+            witnesses: Witnesses::of(&self.policy.witness, profile, vector),
+            book: self.bounds.view(vector),
+        };
+        let place = match known.place.checked_sub(1) {
+            Some(place) => place as usize,
+            None => self.batch.len(),
+        };
+        if let Some(earlier) = self.batch.get_mut(place) {
+            *earlier = pending;
+        } else {
+            if place == 0 {
+                self.batch_since = now;
+            }
+            // One place per instrument: the batch cannot outgrow its capacity.
+            self.batch.push(pending);
+            known.place = u32::try_from(self.batch.len()).unwrap_or(0);
+        }
+        self.scorer.stage(place, vector);
+    }
+
+    fn end_of_grid(&mut self, ts: UnixNanos, now: UnixNanos) {
+        self.count(Count::Grids, 1);
+        // The batch before comes first.
+        self.settle(now);
+        self.begin(UnderWay { ts, ends_grid: true }, now);
+    }
+
+    /// Begins to score what is collected.
+    fn begin(&mut self, under_way: UnderWay, now: UnixNanos) {
+        self.count(Count::Batches, 1);
+        self.scorer.start();
+        self.scored_newest = self.newest;
+        core::mem::swap(&mut self.batch, &mut self.scored);
+        self.batch.clear();
+        for pending in &self.scored {
+            let known = &mut self.instruments[pending.instrument.index()];
+            known.scored_place = core::mem::take(&mut known.place);
+        }
+        self.under_way = Some(under_way);
+        if self.batch_config.overlapped {
+            self.publish_ready(now);
+        } else {
+            self.settle(now);
+        }
+    }
+
+    /// Publishes the batch that is being scored, when it is ready. Gives whether it was.
+    fn publish_ready(&mut self, now: UnixNanos) -> bool {
+        let Some(UnderWay { ts, ends_grid }) = self.under_way else { return false };
+        if !self.scorer.is_ready() {
+            return false;
+        }
+        self.under_way = None;
+        if ends_grid {
+            for i in 0..self.defined.len() {
+                self.step(self.defined[i], ts, now);
+            }
+        } else {
+            for i in 0..self.scored.len() {
+                self.step(self.scored[i].instrument, ts, now);
+            }
+        }
+        self.scored.clear();
+        true
+    }
+}

@@ -1,0 +1,45 @@
+//! What the stage tells of its scores.
+
+use types::{InstrumentId, Tier, UnixNanos};
+
+use crate::model::TOP_COUNT;
+use crate::policy::limits::Witnesses;
+use crate::policy::tier::TierChange;
+
+/// One scored vector, for `scores.csv`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ScoreRecord {
+    /// Grid point, in event time.
+    pub ts: UnixNanos,
+    /// Instrument.
+    pub instrument: InstrumentId,
+    /// Score before calibration.
+    pub raw: f32,
+    /// Calibrated score, 0 to 1.
+    pub score: f32,
+    /// The tier after it.
+    pub tier: Tier,
+    /// The features with the largest shares of the reconstruction error ([`types::FeatureId`] numbers).
+    pub top3: [u8; TOP_COUNT],
+    /// Those shares.
+    pub contributions: [f32; TOP_COUNT],
+    /// Non-ML signs of stress at the same moment.
+    pub witnesses: Witnesses,
+}
+
+/// Hears what the stage decides; for files, alerts and metrics. Called on the scoring thread: it must not block.
+pub trait ScoreObserver {
+    /// A vector was scored.
+    fn scored(&mut self, _record: &ScoreRecord) {}
+
+    /// An instrument changed its tier; `record` is its last score, if any.
+    fn tier_changed(
+        &mut self,
+        _instrument: InstrumentId,
+        _change: &TierChange,
+        _record: Option<&ScoreRecord>,
+    ) {
+    }
+}
+
+impl ScoreObserver for () {}

@@ -1,0 +1,227 @@
+//! The stage's state, what it is told from outside, and what can be asked of it.
+
+use gate::{ClassId, Envelope, Overlay};
+use stage::{CounterCell, CounterReader, counters};
+use types::{InstrumentId, Nanos, Symbol, Tier, UnixNanos};
+
+use super::counters::{COUNTERS, Count};
+use super::instrument::Instrument;
+use super::record::ScoreObserver;
+use crate::inputs::{Bindings, Profile};
+use crate::model::{Calibration, Model};
+use crate::policy::bounds::{BookView, HeadBounds};
+use crate::policy::config::{PolicyConfig, PolicyConfigError};
+use crate::policy::limits::{LimitSink, Row, Witnesses};
+use crate::policy::tier::TierChange;
+use crate::score::StagedScorer;
+
+/// When a batch is begun before its grid point ends, and whether it is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchConfig {
+    /// Begun when so many vectors are there.
+    pub row_count_max: usize,
+    /// Begun when its first vector has waited for so long.
+    pub wait_max: Nanos,
+    /// Whether vectors go on being taken while a batch is scored elsewhere. If not, each is waited for, so that what a replay
+    /// writes depends on its input alone.
+    pub overlapped: bool,
+}
+
+impl BatchConfig {
+    /// A batch is a grid point, and waited for.
+    pub const WHOLE_GRID: Self =
+        Self { row_count_max: usize::MAX, wait_max: Nanos(u64::MAX), overlapped: false };
+}
+
+/// Sizes and policy of a stage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScorerStageConfig {
+    /// Instruments, numbered from 0.
+    pub instrument_count_max: usize,
+    /// Strategy classes, numbered from 0.
+    pub class_count: u8,
+    /// When vectors are scored.
+    pub batch: BatchConfig,
+    /// The way from score to limit.
+    pub policy: PolicyConfig,
+}
+
+/// What is kept of a vector while it is scored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pending {
+    pub(super) ts: UnixNanos,
+    pub(super) instrument: InstrumentId,
+    pub(super) is_live: bool,
+    pub(super) witnesses: Witnesses,
+    pub(super) book: BookView,
+}
+
+/// A batch that is being scored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct UnderWay {
+    /// Grid point of its newest vector.
+    pub(super) ts: UnixNanos,
+    /// Whether the grid point is complete with it.
+    pub(super) ends_grid: bool,
+}
+
+/// Hands a grid point's vectors to the scorer as they arrive, and publishes the limits of every instrument that has
+/// ever been scored: changed ones with their cause, unchanged ones to renew the lease.
+///
+/// **Batches.** A batch is begun at the end of its grid point, or before when it is large or old enough ([`BatchConfig`]); the
+/// limits of its instruments follow at once, those of silent instruments at the grid point's end. One batch is scored at a
+/// time while the next is collected.
+///
+/// **When the picture is lost** (a book that is not live, at once; no score for three grid points), the dynamic limits
+/// are revoked and the officer's base holds, unless the instrument was in a tier above Normal: then the tier's tighter
+/// limits are kept up, as is an order size that predicted slippage holds down. Revoking them would loosen a limit because the model went blind, which no model
+/// may do, and a gap in the feed is most likely in just the market that raised the tier.
+///
+/// Nothing is allocated after construction; the instruments are visited in the order of their definition.
+pub struct ScorerStage<S, K, O = ()> {
+    pub(super) scorer: S,
+    pub(super) sink: K,
+    pub(super) observer: O,
+    pub(super) policy: PolicyConfig,
+    /// By widening step.
+    pub(super) overlays: Vec<Overlay>,
+    pub(super) profiles: Bindings<Profile>,
+    pub(super) calibrations: Bindings<Calibration>,
+    pub(super) bounds: HeadBounds,
+    pub(super) instruments: Vec<Instrument>,
+    /// In the order of definition.
+    pub(super) defined: Vec<InstrumentId>,
+    /// By instrument, then class.
+    pub(super) rows: Vec<Option<Row>>,
+    pub(super) class_count: u8,
+    pub(super) batch_config: BatchConfig,
+    /// Being collected, by place; since when.
+    pub(super) batch: Vec<Pending>,
+    pub(super) batch_since: UnixNanos,
+    /// Being scored, by place.
+    pub(super) scored: Vec<Pending>,
+    pub(super) under_way: Option<UnderWay>,
+    /// Newest grid point that was heard of, and that of the batch being scored when it was begun.
+    pub(super) newest: UnixNanos,
+    pub(super) scored_newest: UnixNanos,
+    pub(super) version: u32,
+    pub(super) counter_cells: [CounterCell; COUNTERS.len()],
+    pub(super) counter_reader: CounterReader,
+}
+
+impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
+    /// A stage that knows no instrument yet.
+    ///
+    /// # Errors
+    /// A policy that cannot work.
+    pub fn new(
+        config: ScorerStageConfig,
+        model: &Model,
+        scorer: S,
+        sink: K,
+        observer: O,
+    ) -> Result<Self, PolicyConfigError> {
+        config.policy.check()?;
+        let count = config.instrument_count_max;
+        let (counter_reader, counter_cells) = counters("scorer", COUNTERS);
+        let bounds = HeadBounds::new(&config.policy, model, count)?;
+        Ok(Self {
+            scorer,
+            sink,
+            observer,
+            overlays: config.policy.overlays()?,
+            policy: config.policy,
+            profiles: Bindings::new(model.profiles(), count),
+            calibrations: Bindings::new(model.calibrations(), count),
+            bounds,
+            instruments: vec![Instrument::default(); count],
+            defined: Vec::with_capacity(count),
+            rows: vec![None; count * usize::from(config.class_count)],
+            class_count: config.class_count,
+            batch_config: config.batch,
+            batch: Vec::with_capacity(count),
+            batch_since: UnixNanos(0),
+            scored: Vec::with_capacity(count),
+            under_way: None,
+            newest: UnixNanos(0),
+            scored_newest: UnixNanos(0),
+            version: 0,
+            counter_cells,
+            counter_reader,
+        })
+    }
+
+    /// Says which symbol `instrument` is, so that its own profile and calibration are used. Gives whether the number is
+    /// within the stage's size; beyond it nothing is scored and the static limits hold.
+    pub fn define(&mut self, instrument: InstrumentId, symbol: Symbol) -> bool {
+        let Some(known) = self.instruments.get_mut(instrument.index()) else { return false };
+        if !known.defined {
+            known.defined = true;
+            self.defined.push(instrument);
+        }
+        self.scorer.define(instrument, symbol);
+        self.profiles.define(instrument, symbol);
+        self.calibrations.define(instrument, symbol);
+        self.bounds.define(instrument, symbol);
+        true
+    }
+
+    /// Sets the officer's envelope of one row; published limits follow at the next grid point. Gives whether the row
+    /// exists. Without an envelope a row gets no dynamic limits.
+    pub fn set_envelope(&mut self, instrument: InstrumentId, class: ClassId, envelope: &Envelope) -> bool {
+        let Some(row) = self.row_index(instrument, class).and_then(|i| self.rows.get_mut(i)) else {
+            return false;
+        };
+        match row {
+            Some(row) => row.set_envelope(envelope),
+            None => *row = Some(Row::new(envelope)),
+        }
+        true
+    }
+
+    /// A person takes `instrument` out of Critical at `ts`; it lands in High. Gives the change, none when the
+    /// instrument was not Critical.
+    pub fn reset(&mut self, instrument: InstrumentId, ts: UnixNanos) -> Option<TierChange> {
+        let known = self.instruments.get_mut(instrument.index())?;
+        let change = known.machine.reset(ts)?;
+        known.limits_tier = known.machine.tier();
+        self.observer.tier_changed(instrument, &change, known.last.as_ref());
+        Some(change)
+    }
+
+    /// The tier of `instrument`; Normal for one that is not known.
+    #[must_use]
+    pub fn tier(&self, instrument: InstrumentId) -> Tier {
+        self.instruments.get(instrument.index()).map_or(Tier::Normal, |known| known.machine.tier())
+    }
+
+    /// Counters of the stage, readable from any thread.
+    #[must_use]
+    pub fn counters(&self) -> CounterReader {
+        self.counter_reader.clone()
+    }
+
+    /// The sink, for a replay that owns the stage and drains its queue.
+    pub const fn sink_mut(&mut self) -> &mut K {
+        &mut self.sink
+    }
+
+    /// The observer, likewise.
+    pub const fn observer_mut(&mut self) -> &mut O {
+        &mut self.observer
+    }
+
+    /// The backend, for its name and failures.
+    pub const fn scorer(&self) -> &S {
+        &self.scorer
+    }
+
+    pub(super) fn count(&self, which: Count, by: u64) {
+        self.counter_cells[which as usize].add(by);
+    }
+
+    pub(super) fn row_index(&self, instrument: InstrumentId, class: ClassId) -> Option<usize> {
+        let inside = instrument.index() < self.instruments.len() && class.0 < self.class_count;
+        inside.then(|| instrument.index() * usize::from(self.class_count) + usize::from(class.0))
+    }
+}

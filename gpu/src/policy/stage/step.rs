@@ -1,0 +1,136 @@
+//! One instrument at one grid point: from what its vector brought to its tier, its bounds and its limits.
+
+use gate::{ClassId, FixedScore, LimitCause};
+use types::{InstrumentId, Nanos, Tier, UnixNanos};
+
+use super::counters::Count;
+use super::instrument::Outcome;
+use super::record::{ScoreObserver, ScoreRecord};
+use super::state::{Pending, ScorerStage};
+use crate::model::RawScore;
+use crate::policy::limits::{LimitSink, LimitUpdate, SurfaceUpdate};
+use crate::score::StagedScorer;
+
+/// A vector that lags its grid point by more than this many grid steps is no picture of the present.
+const LAG_GRID_MAX: u64 = 3;
+
+impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
+    /// One instrument at grid point `ts`.
+    pub(super) fn step(&mut self, instrument: InstrumentId, ts: UnixNanos, now: UnixNanos) {
+        let known = &mut self.instruments[instrument.index()];
+        let outcome = match core::mem::take(&mut known.scored_place).checked_sub(1) {
+            Some(place) => self.outcome(place as usize, ts),
+            // An earlier batch of this grid point has brought it.
+            None if known.stepped == Some(ts) => return,
+            None => Outcome::Held,
+        };
+        let known = &mut self.instruments[instrument.index()];
+        known.stepped = Some(ts);
+        let change = known.step(&self.policy, ts, outcome);
+        if let (Outcome::Scored(_), Some(last)) = (outcome, known.last.as_mut()) {
+            last.tier = known.machine.tier();
+            self.observer.scored(last);
+        }
+        if let Some(change) = &change {
+            self.observer.tier_changed(instrument, change, known.last.as_ref());
+        }
+        let trip = change.is_some_and(|change| change.to == Tier::Critical);
+        self.counter_cells[Count::Trips as usize].add(u64::from(trip));
+        self.publish_surface(instrument, ts, now);
+        self.publish(instrument, ts, now, trip);
+    }
+
+    /// What the scored batch holds at `place`. A book that has only just become live counts as unscored: its windows are not
+    /// full; so does a vector that lags the grid point.
+    fn outcome(&mut self, place: usize, ts: UnixNanos) -> Outcome {
+        let Pending { ts: vector_ts, instrument, is_live, witnesses, book } = self.scored[place];
+        let lags = self.scored_newest.since(vector_ts) > Nanos(LAG_GRID_MAX * self.policy.grid_ns);
+        self.counter_cells[Count::Late as usize].add(u64::from(lags));
+        let known = &mut self.instruments[instrument.index()];
+        if !is_live {
+            known.live_since = None;
+            self.count(Count::Unscored, 1);
+            return Outcome::BookLost;
+        }
+        let live_since = *known.live_since.get_or_insert(ts);
+        let warm = ts.since(live_since).0 >= self.policy.warmup_ns;
+        let current = warm && !lags;
+        if current {
+            let scorer = &self.scorer;
+            self.bounds.step(instrument, &book, |head| scorer.head(head, place));
+        }
+        let calibrated = |raw: RawScore| {
+            let score = self.calibrations.of(instrument)?.score(f64::from(raw.raw))?;
+            Some((raw, score))
+        };
+        let Some((raw, score)) = self.scorer.result(place).filter(|_| current).and_then(calibrated) else {
+            self.count(Count::Unscored, 1);
+            return Outcome::NoScore;
+        };
+        self.count(Count::Scored, 1);
+        Outcome::Scored(ScoreRecord {
+            ts,
+            instrument,
+            raw: raw.raw,
+            score,
+            tier: Tier::Normal,
+            top3: raw.top3,
+            contributions: raw.contributions,
+            witnesses,
+        })
+    }
+
+    /// Publishes the sizes by price distance of `instrument`, also when its picture is lost: that must not loosen them.
+    fn publish_surface(&mut self, instrument: InstrumentId, ts: UnixNanos, now: UnixNanos) {
+        let Some(sizes) = self.bounds.surface(instrument) else { return };
+        self.version = self.version.wrapping_add(1);
+        let (lease, version) = (self.policy.lease(), self.version);
+        self.sink.surface(&SurfaceUpdate { ts, instrument, sizes, lease, version }, now);
+    }
+
+    /// Publishes or revokes every row of `instrument`.
+    fn publish(&mut self, instrument: InstrumentId, ts: UnixNanos, now: UnixNanos, trip: bool) {
+        let known = &mut self.instruments[instrument.index()];
+        let Some(last) = known.last else { return };
+        let blind = known.is_blind(self.policy.tier.missing_count_max);
+        let step = known.widen(&self.policy, ts);
+        let size_bound = self.bounds.size(instrument);
+        let classes = usize::from(self.class_count);
+        let rows = &self.rows[instrument.index() * classes..][..classes];
+        let bound = rows.iter().flatten().any(|row| row.binds(size_bound));
+        let revoke = blind && known.limits_tier == Tier::Normal && !bound;
+        if revoke && core::mem::replace(&mut known.revoked, true) {
+            return;
+        }
+        known.revoked = revoke;
+        let (tier, limits_tier) = (known.machine.tier(), known.limits_tier);
+        let overlay = &self.overlays[usize::from(step).min(self.overlays.len() - 1)];
+        let first = instrument.index() * usize::from(self.class_count);
+        for class in 0..self.class_count {
+            let Some(row) = &mut self.rows[first + usize::from(class)] else { continue };
+            let (limits, cause) = if revoke {
+                (row.revoke(), LimitCause::Revoke)
+            } else {
+                row.publish(overlay, limits_tier, step, size_bound)
+            };
+            self.version = self.version.wrapping_add(1);
+            let update = LimitUpdate {
+                ts,
+                instrument,
+                class: ClassId(class),
+                limits,
+                tier,
+                // Calibrated scores lie in [0, 1]; were one not to, it would be shown as the worst.
+                score: FixedScore::from_f64(f64::from(last.score)).unwrap_or(FixedScore::MAX),
+                lease: if revoke { Nanos(0) } else { self.policy.lease() },
+                cause,
+                version: self.version,
+                top3: last.top3,
+                trip,
+            };
+            self.counter_cells[Count::Updates as usize].add(1);
+            self.counter_cells[Count::Revocations as usize].add(u64::from(revoke));
+            self.sink.limit(&update, now);
+        }
+    }
+}
