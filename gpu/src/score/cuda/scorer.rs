@@ -1,129 +1,24 @@
-//! The scorer on a card, with the CPU behind it: whatever the card does, every batch is scored, and in time.
-//!
-//! The card's scores have the bits of [`FusedScorer`]'s, which takes over in the same call when the card fails; so a change from
-//! one to the other moves no score and relaxes no tier. When and whether the card is asked is [`Health`]'s to say.
-//!
-//! Rows are written to pinned memory as they arrive, and a batch is not waited for: while the card scores one, the other buffer
-//! is filled.
+//! The scorer: who scores a batch, and what becomes of one that the card fails.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
 
 use gpu_cuda::abi::Mode;
-use gpu_cuda::layout::{CardProfile, Job, LayerParts, NOT_KEPT, NetworkParts, PackError, Row, pack};
-use gpu_cuda::{
-    Card, Change, Fault, Feeder, Health, HealthConfig, LoadError, LoadedCard, Route, StagedRow, State,
-};
+use gpu_cuda::layout::{Job, NOT_KEPT, Row};
+use gpu_cuda::{Card, Change, Fault, Feeder, Health, HealthConfig, LoadedCard, Route, StagedRow, State};
 use stage::clock::Clock;
 use types::{FeatureVector, InstrumentId, Symbol};
 
-use super::fused::{FusedError, FusedScorer, RowParts};
-use super::scorer::{Scorer, StagedScorer};
+use super::model::{CardModel, CudaError};
+use super::reopener::Reopener;
 use crate::heads::{Head, PerHead};
-use crate::inputs::{Bindings, PerSymbol, Profile};
+use crate::inputs::{Bindings, PerSymbol};
 use crate::model::{Model, RawScore};
-use crate::network::{Increments, LayerId};
+use crate::network::Increments;
+use crate::score::fused::{FusedScorer, RowParts};
+use crate::score::scorer::{Scorer, StagedScorer};
 
 /// Scores of the card and the CPU may differ by so much of themselves; they do not, where both count as IEEE says.
 const AGREEMENT: f32 = 1e-5;
-
-/// Why the CUDA scorer did not open. One line each; the caller goes on with the CPU.
-#[derive(Debug, thiserror::Error)]
-pub enum CudaError {
-    /// No library, no driver, no card.
-    #[error("no CUDA scorer: {0}")]
-    Load(#[from] LoadError),
-    /// The model is not the kernels'.
-    #[error("no CUDA scorer: {0}")]
-    Pack(#[from] PackError),
-    /// The CPU behind it did not open either.
-    #[error(transparent)]
-    Fused(#[from] FusedError),
-    /// The thread that opens a lost card anew did not start.
-    #[error("no CUDA scorer: thread: {0}")]
-    Thread(#[from] std::io::Error),
-}
-
-/// A model as a card takes it.
-#[derive(Clone, Debug)]
-pub struct CardModel {
-    weights: Vec<f32>,
-    profiles: Vec<CardProfile>,
-}
-
-impl CardModel {
-    /// The network, the score's constants and the profiles of `model`.
-    ///
-    /// # Errors
-    /// A layer that does not fit the kernels.
-    pub fn new(model: &Model) -> Result<Self, PackError> {
-        let (network, law) = (model.network(), model.score_law());
-        let layers = LayerId::SCORED.map(|id| -> LayerParts<'_> {
-            let layer = network.layer(id);
-            (&layer.weight, &layer.bias)
-        });
-        let heads: Vec<_> = Head::ALL
-            .into_iter()
-            .filter_map(|head| model.heads().layers(head))
-            .map(|layers| layers.each_ref().map(|layer| -> LayerParts<'_> { (&layer.weight, &layer.bias) }))
-            .collect();
-        let parts = NetworkParts {
-            layers,
-            latent: law.latent_range_f32(),
-            inverse_scale: law.inverse_scale_f32(),
-            heads: &heads,
-        };
-        let profiles = model.profiles();
-        let all = [&profiles.pooled].into_iter().chain(profiles.symbols.iter().map(|(_, profile)| profile));
-        Ok(Self { weights: pack(&parts)?, profiles: all.map(card_profile).collect() })
-    }
-
-    /// Opens a card through the library at `path` and takes the model there.
-    ///
-    /// # Errors
-    /// No library, no driver, no card, another version.
-    pub fn open(
-        &self,
-        path: &Path,
-        mode: Mode,
-        instrument_count_max: usize,
-    ) -> Result<LoadedCard, LoadError> {
-        LoadedCard::open(path, mode, &self.weights, &self.profiles, instrument_count_max)
-    }
-}
-
-fn card_profile(profile: &Profile) -> CardProfile {
-    CardProfile {
-        median: profile.median,
-        inverse_scale: profile.inverse_scale(),
-        trained: u32::from(profile.trained),
-        unused: [0; 3],
-    }
-}
-
-/// Closes a card that failed and opens it anew, on a thread of its own: either may take seconds.
-struct Reopener<C> {
-    failed: SyncSender<Option<Feeder<C>>>,
-    opened: Receiver<Option<C>>,
-    under_way: bool,
-}
-
-impl<C: Card + Send + 'static> Reopener<C> {
-    fn start(mut open: impl FnMut() -> Option<C> + Send + 'static) -> std::io::Result<Self> {
-        let (failed, requests) = sync_channel::<Option<Feeder<C>>>(1);
-        let (answers, opened) = sync_channel(1);
-        thread::Builder::new().name("cuda-reopen".to_owned()).spawn(move || {
-            for failed in requests {
-                drop(failed);
-                if answers.send(open()).is_err() {
-                    break;
-                }
-            }
-        })?;
-        Ok(Self { failed, opened, under_way: false })
-    }
-}
 
 /// A batch that the card has.
 #[derive(Clone, Copy, Debug)]
