@@ -12,7 +12,7 @@ use candle_core::cuda_backend::cudarc::driver::{
 use candle_core::cuda_backend::cudarc::nvrtc::Ptx;
 
 use super::memory::{Pinned, Plan, Words};
-use super::one_line;
+use super::text::one_line;
 use crate::abi::{Memory, Mode, Open, Status};
 use crate::layout::{
     BLOCK_THREADS, BUFFER_COUNT, CardProfile, Control, HEAD_OUTPUTS, Job, Row, STOP, Why, head_count,
@@ -171,14 +171,12 @@ impl Driver {
             head_count: u32::try_from(head_count).unwrap_or(0),
         };
         let shared_bytes = shared_bytes(head_count);
-        let multiprocessors = multiprocessors(&context)?;
-        let resident_blocks = multiprocessors * fits(&kernels.persistent, shared_bytes)?.min(1);
+        let (blocks_max, resident_blocks) = blocks(&context, &kernels, shared_bytes)?;
         let mut driver = Box::new(Self {
             graph: None,
             resident_stream: context.new_stream().map_err(said("stream"))?,
-            blocks_max: multiprocessors
-                * fits(&kernels.batch, shared_bytes)?.clamp(1, BLOCKS_PER_MULTIPROCESSOR),
-            resident_blocks: resident_blocks.max(1),
+            blocks_max,
+            resident_blocks,
             shared_bytes,
             mode: Mode::Launch,
             last: 0,
@@ -458,6 +456,14 @@ fn multiprocessors(context: &CudaContext) -> Result<u32, String> {
     let attribute = sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT;
     let count = context.attribute(attribute).map_err(said("card"))?;
     Ok(u32::try_from(count).unwrap_or(1).max(1))
+}
+
+/// The most blocks of a batch, and those of the persistent kernel.
+fn blocks(context: &CudaContext, kernels: &Kernels, shared_bytes: u32) -> Result<(u32, u32), String> {
+    let multiprocessors = multiprocessors(context)?;
+    let per_batch = fits(&kernels.batch, shared_bytes)?.clamp(1, BLOCKS_PER_MULTIPROCESSOR);
+    let resident = fits(&kernels.persistent, shared_bytes)?.min(1);
+    Ok((multiprocessors * per_batch, (multiprocessors * resident).max(1)))
 }
 
 fn fits(kernel: &CudaFunction, shared_bytes: u32) -> Result<u32, String> {

@@ -4,6 +4,7 @@ mod candle_path;
 mod driver;
 mod fused_op;
 mod memory;
+mod text;
 mod timing;
 mod train;
 
@@ -15,6 +16,7 @@ use types::FEATURE_COUNT;
 use crate::abi::{ABI_VERSION, Engine, Library, Memory, Open, Status};
 use crate::layout::{Job, WEIGHT_COUNT, head_count};
 use driver::Driver;
+use text::{panic_line, write_text};
 
 static LIBRARY: Library = Library {
     abi: ABI_VERSION,
@@ -33,33 +35,6 @@ static LIBRARY: Library = Library {
 #[unsafe(no_mangle)]
 extern "C" fn portcullis_cuda_library() -> *const Library {
     &raw const LIBRARY
-}
-
-/// Writes `text`, cut to fit, with a zero behind it; gives the length without it.
-///
-/// # Safety
-/// `size` bytes at `to` can be written.
-unsafe fn write_text(text: &str, to: *mut c_char, size: u32) -> u32 {
-    let length = text.len().min((size as usize).saturating_sub(1));
-    if to.is_null() || size == 0 {
-        return 0;
-    }
-    // SAFETY: `length` is below `size`; a fresh text and the caller's buffer do not overlap.
-    unsafe { core::ptr::copy_nonoverlapping(text.as_ptr().cast(), to, length) };
-    // SAFETY: likewise, `length` is at most `size - 1`.
-    unsafe { to.wrapping_add(length).write(0) };
-    u32::try_from(length).unwrap_or(u32::MAX)
-}
-
-/// The first line of what a panic or an error says.
-fn one_line(text: &str) -> String {
-    text.lines().next().unwrap_or("").trim().to_owned()
-}
-
-fn panic_line(panic: &(dyn core::any::Any + Send)) -> String {
-    let text =
-        panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    one_line(text.unwrap_or("panic"))
 }
 
 unsafe extern "C" fn open(

@@ -8,7 +8,8 @@ use candle_core::Device;
 use gpu_fit::{Epoch, Fit, FitConfig, FitError, INPUT_COUNT, WEIGHT_COUNT};
 use types::FEATURE_COUNT;
 
-use super::{driver, one_line, panic_line, write_text};
+use super::driver;
+use super::text::{one_line, panic_line, write_text};
 use crate::abi::{FitEpoch, FitRequest, FitResult, FitStatus};
 
 /// [`crate::abi::Train`] on card 0.

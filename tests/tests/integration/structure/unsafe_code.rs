@@ -18,6 +18,7 @@ const EXCEPTIONS: &[(&str, &str, usize, &[&str])] = &[
             "trainer.rs",
             "device/mod.rs",
             "device/memory.rs",
+            "device/text.rs",
             "device/driver.rs",
             "device/timing.rs",
             "device/candle_path.rs",
