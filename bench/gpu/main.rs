@@ -137,7 +137,7 @@ fn heads_that_differ(
     cpu: &FusedScorer,
     count: usize,
 ) -> usize {
-    let has = [model.heads().slippage.is_some(), model.heads().surface.is_some()];
+    let has = [model.heads().slippage.is_some(), model.heads().fat_finger.is_some()];
     let heads = Head::ALL.into_iter().zip(has).filter(|(_, has)| *has).map(|(head, _)| head);
     let bits = |says: Option<Increments>| says.map(|says| says.map(f32::to_bits));
     let differ = |(on_card, head): (usize, Head)| {

@@ -1,11 +1,30 @@
-//! The model: a variational autoencoder of calm markets, its training and calibration, scoring backends, and the way
-//! from a score to a limit.
+//! The models of the appliance: a variational autoencoder of calm markets with its heads, their training and calibration,
+//! the backends that score with them, and the way from a score to a limit.
+//!
+//! **Layers.** Each module sees those above it in this list, and none below:
+//!
+//! | module | what it holds | sees no |
+//! |---|---|---|
+//! | `inputs` | a captured row, the profile that normalises it, what belongs to a symbol | file |
+//! | `network` | the weights of the autoencoder and of a head, and their file format | feature by name |
+//! | `captures` | what trainings read, and the order they work in | network |
+//! | `heads` | the heads beside the autoencoder: a folder each, one row each of `heads/table.rs` | model, scorer |
+//! | `model` | a model's law, calibration, records, and its folder on disk | capture |
+//! | `score` | the backends: reference, Candle, fused kernels, a card | policy |
+//! | `policy` | tiers, overlays, bounds, and the stage from vectors to limits | capture, training |
+//! | `train` | the training of the autoencoder | policy |
+//!
+//! A head's folder holds its part of a model (`model.rs`, `record.rs`), its arithmetic and its bound; what trains it stands in
+//! its `train`, which nothing but the training commands sees (`tests/layers.rs`).
+//!
+//! **Entry points.** Live and in replays: [`Model::load`], [`open_scorer`] or [`open_cuda_scorer`], [`ScorerStage`]. Training:
+//! [`read_features`] and [`train_vae`]; [`train_slippage`] and [`train_fat_finger`].
 //!
 //! **What it never does:** sit on the order path, read a clock, raise a limit beyond the officer's envelope.
 //!
-//! **Invariants.** A row with too little valid data has no score instead of a wrong one, and NaN never leaves a scorer.
-//! Every backend agrees with [`ReferenceScorer`] to 1e-5, and each gives a row the same bits whatever batch it is in. Training is bitwise reproducible from rows and seed. Tiers go
-//! up at once, down stepwise, and Critical is left by a person alone.
+//! **Invariants.** A row with too little valid data has no score instead of a wrong one, and NaN never leaves a scorer. Every
+//! backend agrees with [`ReferenceScorer`] to 1e-5, and each gives a row the same bits whatever batch it is in. Training is
+//! bitwise reproducible from rows and seed. Tiers go up at once, down stepwise, and Critical is left by a person alone.
 //!
 //! Start reading at [`Model`] and [`Scorer`].
 #![deny(unsafe_code)]
@@ -26,11 +45,11 @@ pub use gpu_cuda::Change as CardChange;
 pub use gpu_cuda::Trainer as CardTrainer;
 pub use gpu_cuda::abi::Mode as CardMode;
 pub use heads::{
-    CostSample, DeskOrder, DeskSession, FatFinger, Head, HeadNames, HeadProgress, HeadTrainError, Heads,
-    SLIPPAGE_COSTS, SLIPPAGE_SIZES, SURFACE_BUCKETS, SlippageHoldout, SlippageModel, SlippageRecord,
-    SlippageReport, SlippageScale, SlippageTrainConfig, SurfaceHoldout, SurfaceLaw, SurfaceModel,
-    SurfaceOffset, SurfaceRate, SurfaceRecord, SurfaceReport, SurfaceStratum, SurfaceTrainConfig, TouchRow,
-    judge_slippage, read_costs, read_touches, train_slippage, train_surface,
+    CostSample, DeskOrder, DeskSession, FatFingerHoldout, FatFingerLaw, FatFingerModel, FatFingerOffset,
+    FatFingerRate, FatFingerRecord, FatFingerReport, FatFingerStratum, FatFingerTrainConfig, Head, HeadNames,
+    HeadProgress, HeadTrainError, Heads, SLIPPAGE_COSTS, SLIPPAGE_SIZES, SURFACE_BUCKETS, SlippageHoldout,
+    SlippageModel, SlippageRecord, SlippageReport, SlippageScale, SlippageTrainConfig, TouchRow, TypingError,
+    judge_slippage, read_costs, read_touches, train_fat_finger, train_slippage,
 };
 pub use inputs::{FeatureRow, PerSymbol, Profile, Profiles};
 pub use model::{

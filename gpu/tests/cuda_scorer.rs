@@ -328,5 +328,8 @@ fn without_a_library_one_line_says_so() {
     let absent = Path::new("/nowhere/libgpu_cuda.so");
     let opened = open_cuda_scorer(absent, Mode::Auto, &model, 4, OsClock, Box::new(|_| ()));
     let line = opened.err().unwrap().to_string();
-    assert!(line.starts_with("no CUDA scorer: /nowhere/libgpu_cuda.so: ") && !line.contains('\n'), "{line}");
+    assert!(
+        line.starts_with("cannot open the CUDA scorer: /nowhere/libgpu_cuda.so: ") && !line.contains('\n'),
+        "{line}"
+    );
 }

@@ -308,7 +308,7 @@ fn layers_that_do_not_fit_are_refused_with_found_and_wanted() {
     let refusal = |layers: &[DenseLayer]| {
         FusedAutoencoder::new(layers, Kernel::Portable).map(|_| ()).unwrap_err().to_string()
     };
-    assert_eq!(refusal(&[]), "found no layer, wanted one or more");
+    assert_eq!(refusal(&[]), "a network needs at least one layer; found none");
     assert_eq!(
         refusal(&[layer(6, 3, Then::Relu), layer(7, 2, Then::Nothing)]),
         "layer 1, weights: found 7 numbers, wanted 6"
@@ -319,12 +319,12 @@ fn layers_that_do_not_fit_are_refused_with_found_and_wanted() {
     );
     assert_eq!(
         refusal(&[layer(6, 3, Then::Nothing)]),
-        "found 2 inputs and 3 outputs, wanted as many of both, 32 at most"
+        "an autoencoder has as many outputs as inputs, at most 32; found 2 inputs and 3 outputs"
     );
     assert_eq!(refusal(&[layer(0, 1, Then::Relu)]), "layer 0: found 0 inputs or neurons, wanted 1 to 4096");
     let mut bad = layer(4, 2, Then::Nothing);
     bad.bias[1] = f32::NAN;
-    assert_eq!(refusal(&[bad]), "layer 0: found a weight, bias or bound that is not a number");
+    assert_eq!(refusal(&[bad]), "layer 0: found a weight, bias or bound that is infinite or NaN");
     if let Some(kernel) = Kernel::ALL.into_iter().find(|kernel| !kernel.is_available()) {
         let error = FusedAutoencoder::new(&[layer(1, 1, Then::Nothing)], kernel).unwrap_err();
         assert_eq!(error, FusedError::Unavailable(kernel));

@@ -74,7 +74,7 @@ pub(crate) enum Table {
     Surface,
     /// verdicts.csv: what the gate said to each order
     Verdicts,
-    /// costs.parquet: what orders of eight sizes would have cost, to train the impact network
+    /// costs.parquet: what orders of eight sizes would have cost, to train the slippage network
     Costs,
 }
 
@@ -199,9 +199,9 @@ pub(crate) struct Scenario {
 pub(crate) enum Train {
     /// The anomaly model: a variational autoencoder of calm markets
     Vae(TrainVae),
-    /// The impact network: what an order would pay beyond the best price
+    /// The slippage network: what an order would pay beyond the best price
     Slippage(TrainSlippage),
-    /// The error-probability network: how likely an order is a fat finger, from a desk's own orders
+    /// The fat-finger network: how likely an order is a fat finger, from a desk's own orders
     Fatfinger(TrainFatfinger),
 }
 
@@ -223,10 +223,10 @@ pub(crate) struct TrainFatfinger {
     /// Costs of the same replays, which hold the best prices (costs.parquet)
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     pub(crate) costs: Vec<PathBuf>,
-    /// Model that gets the error-probability network, and whose profiles normalise its inputs; the shipped default without it
+    /// Model that gets the fat-finger network, and whose profiles normalise its inputs; the shipped default without it
     #[arg(long, value_name = "DIR")]
     pub(crate) model: Option<PathBuf>,
-    /// Directory for the model with its error-probability network; must not exist unless --force
+    /// Directory for the model with its fat-finger network; must not exist unless --force
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     /// Seed of errors, initialisation and shuffling; the same seed gives the same weights
@@ -260,10 +260,10 @@ pub(crate) struct TrainSlippage {
     /// Costs of the same replays (costs.parquet)
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     pub(crate) costs: Vec<PathBuf>,
-    /// Model that gets the impact network, and whose profiles normalise its inputs; the shipped default without it
+    /// Model that gets the slippage network, and whose profiles normalise its inputs; the shipped default without it
     #[arg(long, value_name = "DIR")]
     pub(crate) model: Option<PathBuf>,
-    /// Directory for the model with its impact network; must not exist unless --force
+    /// Directory for the model with its slippage network; must not exist unless --force
     #[arg(long, required_unless_present = "judge", value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Seed of initialisation and shuffling; the same seed gives the same weights
@@ -272,13 +272,13 @@ pub(crate) struct TrainSlippage {
     /// Passes over the data
     #[arg(long, value_name = "N")]
     pub(crate) epochs: Option<u32>,
-    /// Train nothing: judge the model's impact network on these captures against baselines fitted to their first half
+    /// Train nothing: judge the model's slippage network on these captures against baselines fitted to their first half
     #[arg(long, conflicts_with_all = ["out", "epochs", "force", "accept_worse"])]
     pub(crate) judge: bool,
     /// Replace an existing model
     #[arg(long)]
     pub(crate) force: bool,
-    /// Write an impact network that was refused: beaten by a baseline, or with a quantile that does not cover
+    /// Write a slippage network that was refused: beaten by a baseline, or with a quantile that does not cover
     #[arg(long)]
     pub(crate) accept_worse: bool,
 }

@@ -51,7 +51,7 @@ pub(crate) fn live_stage(plan: &Plan) -> Result<ScorerStageConfig> {
 ///
 /// # Errors
 /// A setting that the scorer cannot follow.
-fn of(plan: &Plan) -> Result<PolicyConfig> {
+pub(crate) fn of(plan: &Plan) -> Result<PolicyConfig> {
     let policy = &plan.policy;
     for (tier, of) in [("elevated", policy.elevated.enter_of), ("critical", policy.critical.enter_of)] {
         ensure!(

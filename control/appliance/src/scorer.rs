@@ -1,8 +1,9 @@
 //! The scorer that the configuration asks for.
 
+use crate::policy;
 use anyhow::{Context, Result};
 use control::config::{Plan, ScorerBackend};
-use gpu::{Backend, CardChange, CardMode, Head, Model, StagedScorer, open_cuda_scorer, open_scorer};
+use gpu::{Backend, CardChange, CardMode, Model, StagedScorer, open_cuda_scorer, open_scorer};
 use stage::{LiveClock, RingRx, ring};
 
 /// A scorer, whichever it is.
@@ -11,24 +12,17 @@ pub(crate) type AnyScorer = Box<dyn StagedScorer + Send>;
 /// Changes of a card's standing that wait to be told: each takes seconds to come about.
 const CARD_CHANGES: usize = 64;
 
-/// The heads of the model whose word `plan` asks for; the others cost nothing.
-fn asked(plan: &Plan) -> Vec<Head> {
-    let policy = &plan.policy;
-    let wanted = [(Head::Slippage, policy.slippage.is_on()), (Head::Surface, policy.surface.is_on())];
-    wanted.into_iter().filter(|(_, wanted)| *wanted).map(|(head, _)| head).collect()
-}
-
 /// Opens the scorer of `model` on this machine's processors, also where a card is asked for: its scores have the same bits.
 ///
 /// # Errors
-/// A backend that cannot take the model.
+/// A policy that the scorer cannot follow, or a backend that cannot take the model.
 pub(crate) fn open(plan: &Plan, model: &Model) -> Result<AnyScorer> {
     let backend = match plan.scorer.backend {
         ScorerBackend::Cpu | ScorerBackend::Cuda => Backend::Auto,
         ScorerBackend::Candle => Backend::Candle,
         ScorerBackend::Reference => Backend::Reference,
     };
-    let model = model.asking(&asked(plan));
+    let model = model.asking(&policy::of(plan)?.heads());
     open_scorer(backend, &model, plan.book.instruments as usize).context("cannot open the scorer")
 }
 
@@ -44,7 +38,7 @@ pub(crate) struct Opened {
 /// Opens the scorer of `model`: on the card where one is asked for and can be had, else on this machine's processors.
 ///
 /// # Errors
-/// A backend that cannot take the model.
+/// A policy that the scorer cannot follow, or a backend that cannot take the model.
 pub(crate) fn open_live(plan: &Plan, model: &Model, clock: &LiveClock) -> Result<Opened> {
     let mut warning = None;
     if plan.scorer.backend == ScorerBackend::Cuda {
@@ -53,14 +47,14 @@ pub(crate) fn open_live(plan: &Plan, model: &Model, clock: &LiveClock) -> Result
             told.send(&[*change]);
         });
         let (library, instruments) = (&plan.scorer.cuda_library, plan.book.instruments as usize);
-        let asked = model.asking(&asked(plan));
+        let asked = model.asking(&policy::of(plan)?.heads());
         match open_cuda_scorer(library, CardMode::Auto, &asked, instruments, clock.clone(), tell) {
             Ok(scorer) => {
                 return Ok(Opened { scorer: Box::new(scorer), card: Some(card), warning });
             }
             Err(error) => {
                 warning = Some(format!(
-                    "scorer.backend is \"cuda\" and it cannot be had: {error}; the CPU scores, with the same result"
+                    "scorer.backend is \"cuda\", which is not available: {error}; the CPU scores instead, with the same result"
                 ));
             }
         }

@@ -106,7 +106,7 @@ pub(crate) fn slippage(args: &cli::TrainSlippage) -> Result<()> {
     }
     let Some(out) = &args.out else {
         let Some(head) = &model.heads().slippage else {
-            bail!("model {} has no impact network to judge", model.id());
+            bail!("model {} has no slippage network to judge", model.id());
         };
         print_holdout(&judge_slippage(head, model.profiles(), &config, features, costs));
         return Ok(());
@@ -133,7 +133,7 @@ fn print_holdout(holdout: &SlippageHoldout) {
     table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
     table.set_header(["90 % quantile of", "pinball loss, bps"]);
     for (name, loss) in [
-        ("book walk now + impact network", holdout.pinball_head),
+        ("book walk now + slippage network", holdout.pinball_head),
         ("book walk now + usual drift", holdout.pinball_walk),
         ("volatility x sqrt(size)", holdout.pinball_square_root),
     ] {
@@ -162,7 +162,7 @@ fn open(kind: cli::DeviceKind, library: Option<&PathBuf>) -> Result<TrainDevice>
         None => load(&[], &[])?.scorer.cuda_library,
     };
     let trainer = CardTrainer::open(&library).context(
-        "--device cuda cannot be had; it wants a card, its driver and the library of scripts/build-cuda.sh (--cuda-library)",
+        "--device cuda is not available; it needs a card, its driver and the library of scripts/build-cuda.sh (--cuda-library)",
     )?;
     Ok(TrainDevice::Cuda(trainer))
 }
@@ -198,7 +198,7 @@ mod tests {
             force: false,
         };
         let line = format!("{:#}", vae(&args).unwrap_err());
-        assert!(line.starts_with("--device cuda cannot be had; it wants a card"), "{line}");
+        assert!(line.starts_with("--device cuda is not available; it needs a card"), "{line}");
         assert!(line.contains(&format!("{}: cannot open shared object", library.display())), "{line}");
         assert!(!line.contains('\n') && !out.exists(), "{line}");
     }
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn an_impact_network_is_trained_from_a_replay_and_a_bad_one_is_not_written() {
+    fn a_slippage_network_is_trained_from_a_replay_and_a_bad_one_is_not_written() {
         let folder = tempfile::tempdir().unwrap();
         let run = |line: &str| command(folder.path(), line);
         for (seed, day) in [(3, "day"), (4, "other")] {

@@ -13,7 +13,7 @@
 //!
 //! **Buckets.** 0: the price does not reach the opposite touch. 1: it is the touch, as is that of a market order. 2 to 14: it
 //! lies through it by at most 1, 2, 4, … 4,096 bps of the mid. 15: farther, or there is no touch, mid or price to tell from.
-//! The model that is published is one of the same buckets (`gpu::SurfaceLaw::bucket`).
+//! The model that is published is one of the same buckets (`gpu::FatFingerLaw::bucket`).
 //!
 //! **What holds without it?** The officer's and the live quantity limit, as if there were no surface: it only ever takes
 //! away from what they allow. So a row never published, withdrawn, torn or beyond its lease gives no limit, and none of them
@@ -390,7 +390,7 @@ mod tests {
         }
     }
 
-    /// The published model's reading, `gpu::SurfaceLaw::bucket`, in its own arithmetic.
+    /// The published model's reading, `gpu::FatFingerLaw::bucket`, in its own arithmetic.
     fn bucket_of_bps(bps: f64) -> u32 {
         if bps <= 0.0 {
             return u32::from(bps == 0.0);

@@ -1,5 +1,5 @@
 //! What orders of eight sizes cost: in every vector, when that is asked for ([`types::FeatureVector::walk_bps`]); and, for
-//! training the impact network, at each grid point a decision on the best prices, now from the book as it stands and at the
+//! training the slippage network, at each grid point a decision on the best prices, now from the book as it stands and at the
 //! next grid point from the book as it is then. The latter is for replays: rows wait in memory until they are taken.
 
 mod file;

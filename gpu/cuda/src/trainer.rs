@@ -47,7 +47,7 @@ pub enum FitFailure {
         epoch: u32,
     },
     /// The loss or its gradient left the numbers.
-    #[error("the gradient was not a number in epoch {epoch}")]
+    #[error("the gradient became infinite or NaN in epoch {epoch}")]
     Diverged {
         /// Epoch, from 1.
         epoch: u32,

@@ -86,7 +86,7 @@ pub enum FitError {
         batch: usize,
     },
     /// The loss or its gradient left the numbers.
-    #[error("the gradient was not a number in epoch {epoch}")]
+    #[error("the gradient became infinite or NaN in epoch {epoch}")]
     Diverged {
         /// Epoch, from 1.
         epoch: u32,
@@ -331,6 +331,6 @@ mod tests {
             "found 3 epochs with batches of 0 rows, wanted at least 1 each"
         );
         let wild = FitConfig { learning_rate: 1e30, gradient_norm_max: 1e30, ..CONFIG };
-        assert!(refusal(&wild, &rows, &rows).starts_with("the gradient was not a number in epoch "));
+        assert!(refusal(&wild, &rows, &rows).starts_with("the gradient became infinite or NaN in epoch "));
     }
 }

@@ -76,7 +76,7 @@ pub enum CaptureError {
         wanted: &'static str,
     },
     /// More rows than fit.
-    #[error("{}: found more than {rows_max} rows in all, wanted at most that", path.display())]
+    #[error("{}: more than {rows_max} rows with the files before it, the most that fit in memory", path.display())]
     TooManyRows {
         /// The file that goes over.
         path: PathBuf,

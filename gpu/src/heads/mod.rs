@@ -6,15 +6,14 @@ mod part;
 mod size_bound;
 mod slippage;
 mod table;
-mod training;
-mod vars;
+mod train;
 
 #[cfg(test)]
 pub(crate) use fat_finger::random_head as random_fat_finger;
 pub use fat_finger::{
-    DeskOrder, DeskSession, FatFinger, SURFACE_BUCKETS, SurfaceHoldout, SurfaceLaw, SurfaceModel,
-    SurfaceOffset, SurfaceRate, SurfaceRecord, SurfaceReport, SurfaceStratum, SurfaceTrainConfig, TouchRow,
-    read_touches, train_surface,
+    DeskOrder, DeskSession, FatFingerHoldout, FatFingerLaw, FatFingerModel, FatFingerOffset, FatFingerRate,
+    FatFingerRecord, FatFingerReport, FatFingerStratum, FatFingerTrainConfig, SURFACE_BUCKETS, TouchRow,
+    TypingError, read_touches, train_fat_finger,
 };
 pub(crate) use fat_finger::{SurfaceBound, sizes_within};
 pub(crate) use size_bound::{SizeBound, touch};
@@ -29,4 +28,4 @@ pub use slippage::{
 };
 pub use table::{Head, Heads};
 pub(crate) use table::{HeadFault, PerHead, Sections, WeightsFile};
-pub use training::{HeadNames, HeadProgress, HeadTrainError};
+pub use train::{HeadNames, HeadProgress, HeadTrainError};

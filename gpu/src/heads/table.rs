@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::fat_finger::SurfaceModel;
+use super::fat_finger::FatFingerModel;
 use super::part::{HeadPart, Mismatch, differs};
 use super::slippage::SlippageModel;
 use crate::network::{HeadLayers, WeightsError, layers_from_bytes, layers_to_bytes};
@@ -93,7 +93,7 @@ heads! {
     /// What large orders pay beyond the touch.
     Slippage = 0, slippage: SlippageModel, "slippage", "slippage.safetensors";
     /// How likely an order of a size and a price is an error.
-    Surface = 1, surface: SurfaceModel, "surface", "surface.safetensors";
+    FatFinger = 1, fat_finger: FatFingerModel, "surface", "surface.safetensors";
 }
 
 /// One of something for each head.
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn weights_survive_their_file_bit_for_bit_and_no_head_takes_anothers() {
-        let heads = Heads { slippage: Some(random_slippage(3)), surface: Some(random_fat_finger(3)) };
+        let heads = Heads { slippage: Some(random_slippage(3)), fat_finger: Some(random_fat_finger(3)) };
         let (_, files) = heads.encode().unwrap();
         assert_eq!(files, heads.encode().unwrap().1);
         assert_eq!(
@@ -162,15 +162,15 @@ mod tests {
         );
         let layers = layers_from_bytes(&files[0].1, &SlippageModel::SHAPE).unwrap();
         assert_eq!(Some(&layers), heads.layers(Head::Slippage));
-        let error = layers_from_bytes(&files[0].1, &SurfaceModel::SHAPE).unwrap_err().to_string();
+        let error = layers_from_bytes(&files[0].1, &FatFingerModel::SHAPE).unwrap_err().to_string();
         assert_eq!(error, "tensor surface.0.weight: not found, wanted shape [32, 26]");
     }
 
     #[test]
     fn heads_that_are_not_asked_for_are_left_out() {
-        let heads = Heads { slippage: Some(random_slippage(3)), surface: Some(random_fat_finger(3)) };
+        let heads = Heads { slippage: Some(random_slippage(3)), fat_finger: Some(random_fat_finger(3)) };
         let asked = |asked: &[Head]| Head::ALL.map(|head| heads.only(asked).layers(head).is_some());
-        assert_eq!(asked(&[Head::Surface]), [false, true]);
+        assert_eq!(asked(&[Head::FatFinger]), [false, true]);
         assert_eq!(asked(&[]), [false, false]);
         assert_eq!(heads.only(&Head::ALL), heads);
     }

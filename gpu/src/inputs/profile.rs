@@ -63,7 +63,7 @@ impl Profile {
     /// What is wrong with a profile read from a file, if anything.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         if !self.median.iter().all(|m| m.is_finite()) {
-            return Some("a median that is not a number");
+            return Some("a median that is infinite or NaN");
         }
         if !self.scale.iter().all(|s| s.is_finite() && *s > 0.0) {
             return Some("a scale that is not positive");

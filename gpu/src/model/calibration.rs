@@ -82,7 +82,7 @@ impl Calibration {
             return Some("a number of knots other than 197");
         }
         if !self.knots.iter().all(|k| k.is_finite()) || !self.knots.is_sorted() {
-            return Some("knots that do not ascend");
+            return Some("knots that are not in ascending order");
         }
         // The threshold is a row, so the share above it can exceed the quantile's by one row.
         let share_max = 1.0 - TAIL_FROM + 1.0 / (self.rows.max(1) as f64) + 1e-9;

@@ -17,7 +17,7 @@ pub enum LoadError {
         source: io::Error,
     },
     /// A file is larger than any model's.
-    #[error("{}: found more than {bytes_max} bytes, wanted at most that", path.display())]
+    #[error("{}: larger than {bytes_max} bytes, the most that such a file may have", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,

@@ -280,7 +280,7 @@ mod tests {
         assert!(error.contains("weights.safetensors: blake3 digest: found "), "{error}");
         fs::write(&path, vec![0; usize::try_from(WEIGHTS_BYTES_MAX).unwrap() + 1]).unwrap();
         let error = Model::load(&dir).unwrap_err().to_string();
-        assert!(error.ends_with("found more than 1048576 bytes, wanted at most that"), "{error}");
+        assert!(error.ends_with("larger than 1048576 bytes, the most that such a file may have"), "{error}");
         fs::remove_file(&path).unwrap();
         assert!(matches!(Model::load(&dir), Err(LoadError::Io { .. })));
     }
@@ -304,13 +304,13 @@ mod tests {
         );
     }
 
-    /// A model with an impact network.
+    /// A model with a slippage network.
     fn with_slippage() -> Model {
         model().clone().with_heads(|heads| heads.slippage = Some(random_slippage(5))).unwrap()
     }
 
     #[test]
-    fn an_impact_network_survives_its_folder_and_a_model_without_one_is_as_before() {
+    fn a_slippage_network_survives_its_folder_and_a_model_without_one_is_as_before() {
         assert!(model().heads().slippage.is_none());
         let wanted = with_slippage();
         let (_parent, dir) = folder_of(&wanted);
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_to_an_impact_network_is_told_in_one_line() {
+    fn damage_to_a_slippage_network_is_told_in_one_line() {
         let model = with_slippage();
         let manifest = |from, to| load_with(&model, "[slippage]", (from, to));
         let wrong = manifest("horizon_ns = 100000000", "horizon_ns = 1");
@@ -345,9 +345,12 @@ mod tests {
         );
         assert!(
             manifest("held = 6", "held = 9")
-                .ends_with("slippage.scale: found more sizes held than there are")
+                .ends_with("slippage.scale: found more held sizes than the 8 that are priced")
         );
-        assert!(manifest("held = 5", "held = 9").ends_with("BBB: found more sizes held than there are"));
+        assert!(
+            manifest("held = 5", "held = 9")
+                .ends_with("BBB: found more held sizes than the 8 that are priced")
+        );
         let digest = load_after(&model, |dir| fs::write(dir.join(SLIPPAGE), b"x").unwrap());
         assert!(digest.contains("slippage.safetensors: blake3 digest: found "), "{digest}");
         let missing = load_after(&model, |dir| fs::remove_file(dir.join(SLIPPAGE)).unwrap());
@@ -356,24 +359,25 @@ mod tests {
 
     /// A model with both heads.
     fn with_both_heads() -> Model {
-        with_slippage().with_heads(|heads| heads.surface = Some(random_fat_finger(6))).unwrap()
+        with_slippage().with_heads(|heads| heads.fat_finger = Some(random_fat_finger(6))).unwrap()
     }
 
     #[test]
-    fn an_error_probability_network_survives_its_folder_beside_the_impact_network() {
-        assert!(model().heads().surface.is_none());
+    fn a_fat_finger_network_survives_its_folder_beside_the_slippage_network() {
+        assert!(model().heads().fat_finger.is_none());
         let wanted = with_both_heads();
         let (_parent, dir) = folder_of(&wanted);
         let loaded = Model::load(&dir).unwrap();
         assert_eq!(loaded, wanted);
-        assert_eq!(loaded.heads().surface, Some(random_fat_finger(6)));
+        assert_eq!(loaded.heads().fat_finger, Some(random_fat_finger(6)));
         assert_eq!(loaded.heads().slippage, Some(random_slippage(5)));
         let bytes = |name: &str| fs::read(dir.join(name)).unwrap();
         let before = [bytes(MANIFEST), bytes(SLIPPAGE), bytes(SURFACE)];
         loaded.save(&dir).unwrap();
         assert_eq!([bytes(MANIFEST), bytes(SLIPPAGE), bytes(SURFACE)], before);
         // Alone it stands as well, and without it nothing of the model changes.
-        let alone = model().clone().with_heads(|heads| heads.surface = Some(random_fat_finger(6))).unwrap();
+        let alone =
+            model().clone().with_heads(|heads| heads.fat_finger = Some(random_fat_finger(6))).unwrap();
         alone.save(&dir).unwrap();
         assert_eq!(Model::load(&dir).unwrap(), alone);
         assert!(!dir.join(SLIPPAGE).exists());
@@ -381,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_to_an_error_probability_network_is_told_in_one_line() {
+    fn damage_to_a_fat_finger_network_is_told_in_one_line() {
         let model = with_both_heads();
         let manifest = |from, to| load_with(&model, "[surface]", (from, to));
         assert!(manifest("surface.safetensors", "../x").ends_with("found ../x, wanted surface.safetensors"));
@@ -417,7 +421,7 @@ mod tests {
         let report = &shipped.heads().slippage.as_ref().unwrap().record().report;
         assert_eq!(report.refusal(), None);
         assert!((0.88..=0.92).contains(&report.holdout.coverage), "{}", report.holdout.coverage);
-        let report = &shipped.heads().surface.as_ref().unwrap().record().report;
+        let report = &shipped.heads().fat_finger.as_ref().unwrap().record().report;
         assert_eq!(report.refusal(), None);
         assert!(report.holdout.rates.iter().all(|at| at.recall > at.recall_cap + 0.1), "{report:?}");
     }

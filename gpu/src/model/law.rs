@@ -46,7 +46,7 @@ impl ScoreLaw {
         }
         let mut ranges = self.latent_min.iter().zip(&self.latent_max);
         let sound = ranges.all(|(min, max)| min.is_finite() && max.is_finite() && min <= max);
-        (!sound).then_some("a latent range that is none")
+        (!sound).then_some("a latent range with a bound that is not a number, or a minimum above its maximum")
     }
 
     /// `1 / s` as the single-precision scorers multiply by it; one rounding, so that their scores share every bit.

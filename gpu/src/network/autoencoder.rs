@@ -86,7 +86,7 @@ pub(crate) mod tests {
         let error = Network::from_bytes(&network.to_bytes().unwrap()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "tensor encoder.0.weight: found a weight that is not a number at index 5"
+            "tensor encoder.0.weight: found a weight that is infinite or NaN at index 5"
         );
 
         let data = [0_u8; 24];

@@ -44,7 +44,7 @@ pub enum WeightsError {
         wanted: usize,
     },
     /// A weight is NaN or infinite.
-    #[error("tensor {tensor}: found a weight that is not a number at index {index}")]
+    #[error("tensor {tensor}: found a weight that is infinite or NaN at index {index}")]
     NotFinite {
         /// Name of the tensor.
         tensor: String,

@@ -5,7 +5,7 @@ use types::{FeatureVector, InstrumentId, Qty, Symbol};
 
 use super::config::{PolicyConfig, PolicyConfigError};
 use crate::heads::{
-    Head, Liquidity, SizeBound, SlippageScale, SurfaceBound, SurfaceLaw, sizes_within, touch,
+    FatFingerLaw, Head, Liquidity, SizeBound, SlippageScale, SurfaceBound, sizes_within, touch,
 };
 use crate::inputs::Bindings;
 use crate::model::Model;
@@ -36,7 +36,7 @@ impl Slippage {
 /// Orders no larger than what is likely meant at their price distance.
 struct Surface {
     error_probability_max: f64,
-    laws: Bindings<SurfaceLaw>,
+    laws: Bindings<FatFingerLaw>,
     /// By instrument.
     bounds: Vec<SurfaceBound>,
 }
@@ -78,9 +78,9 @@ impl HeadBounds {
                 bounds: vec![SizeBound::default(); count],
             }),
         };
-        let surface = match (policy.surface.error_probability_max, &model.heads().surface) {
+        let surface = match (policy.surface.error_probability_max, &model.heads().fat_finger) {
             (0.0, _) => None,
-            (found, None) => return Err(PolicyConfigError::NoSurfaceHead { found }),
+            (found, None) => return Err(PolicyConfigError::NoFatFingerHead { found }),
             (error_probability_max, Some(head)) => Some(Surface {
                 error_probability_max,
                 laws: Bindings::new(&head.laws(), count),
@@ -119,7 +119,7 @@ impl HeadBounds {
             slippage.step(instrument, book.liquidity.as_ref(), says(Head::Slippage));
         }
         if let Some(surface) = &mut self.surface {
-            surface.step(instrument, book.touch, says(Head::Surface));
+            surface.step(instrument, book.touch, says(Head::FatFinger));
         }
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use types::Nanos;
 
 use super::tier::{TierConfig, TierConfigError};
+use crate::heads::Head;
 
 /// Everything the policy can be told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -139,7 +140,7 @@ impl Default for WidenConfig {
     }
 }
 
-/// The order size by predicted slippage. Off unless asked for: it needs a model with a slippage head.
+/// The order size by predicted slippage. Off unless asked for: it needs a model with a slippage network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SlippageConfig {
@@ -147,7 +148,7 @@ pub struct SlippageConfig {
     pub limit_bps: f32,
 }
 
-/// Order sizes by price distance and the probability of an error. Off unless asked for: it needs a model with a surface head.
+/// Order sizes by price distance and the probability of an error. Off unless asked for: it needs a model with a fat-finger network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SurfaceConfig {
@@ -208,15 +209,15 @@ pub enum PolicyConfigError {
     },
     /// A probability without a model that predicts it.
     #[error(
-        "policy: surface.error_probability_max is {found}, and the model has no surface head; train one with `portcullis train fatfinger`, or set 0"
+        "policy: surface.error_probability_max is {found}, and the model has no fat-finger network; train one with `portcullis train fatfinger`, or set 0"
     )]
-    NoSurfaceHead {
+    NoFatFingerHead {
         /// Its value.
         found: f64,
     },
     /// A slippage limit without a model that predicts slippage.
     #[error(
-        "policy: slippage.limit_bps is {limit_bps}, and the model has no slippage head; train one with `portcullis train slippage`, or set 0"
+        "policy: slippage.limit_bps is {limit_bps}, and the model has no slippage network; train one with `portcullis train slippage`, or set 0"
     )]
     NoSlippageHead {
         /// The limit.
@@ -254,6 +255,16 @@ impl PolicyConfig {
     #[must_use]
     pub const fn lease(&self) -> Nanos {
         Nanos(self.lease_ns)
+    }
+
+    /// The heads whose word it asks for; the others need not be computed.
+    #[must_use]
+    pub fn heads(&self) -> Vec<Head> {
+        let asked = [
+            (Head::Slippage, self.slippage.limit_bps > 0.0),
+            (Head::FatFinger, self.surface.error_probability_max > 0.0),
+        ];
+        asked.into_iter().filter(|(_, is_asked)| *is_asked).map(|(head, _)| head).collect()
     }
 
     /// Checks everything.
@@ -336,6 +347,16 @@ mod tests {
         config.check().unwrap();
         assert_eq!(config.overlays().unwrap(), [Overlay::DEFAULT]);
         assert_eq!(config.lease_ns, 1_000_000_000);
+    }
+
+    #[test]
+    fn a_head_is_asked_for_where_its_bound_is_on() {
+        let mut config = PolicyConfig::default();
+        assert_eq!(config.heads(), []);
+        config.surface.error_probability_max = 0.001;
+        assert_eq!(config.heads(), [Head::FatFinger]);
+        config.slippage.limit_bps = 5.0;
+        assert_eq!(config.heads(), Head::ALL);
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub enum TrainError {
     },
     /// The loss or its gradient left the numbers.
     #[error(
-        "training: the gradient was not a number in epoch {epoch}; wanted a lower learning rate than {rate}"
+        "training: the gradient became infinite or NaN in epoch {epoch}; lower the learning rate (now {rate})"
     )]
     Diverged {
         /// Epoch, from 1.
@@ -49,7 +49,7 @@ pub enum TrainError {
         rate: f64,
     },
     /// The posterior ignores the data.
-    #[error("training: no latent unit is active (posterior collapse); wanted a lower beta than {beta}")]
+    #[error("training: no latent unit is active (posterior collapse); lower beta (now {beta})")]
     Collapsed {
         /// Weight of the divergence.
         beta: f64,

@@ -1,4 +1,4 @@
-//! `policy.slippage.limit_bps`: the shipped model's impact network in the whole line, from packets to published limits.
+//! `policy.slippage.limit_bps`: the shipped model's slippage network in the whole line, from packets to published limits.
 
 use crate::tables::{column, replay, rows, scenario};
 use std::path::Path;

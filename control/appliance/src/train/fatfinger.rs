@@ -1,11 +1,11 @@
-//! `portcullis train fatfinger`: the error-probability network from a desk's own orders.
+//! `portcullis train fatfinger`: the fat-finger network from a desk's own orders.
 
 use super::{accept, refuse_existing, save};
 use crate::cli;
 use crate::orders::{self, OrderRow};
 use crate::replay::load_model;
 use anyhow::{Context, Result, ensure};
-use gpu::{DeskOrder, DeskSession, SurfaceHoldout, SurfaceTrainConfig, train_surface};
+use gpu::{DeskOrder, DeskSession, FatFingerHoldout, FatFingerTrainConfig, train_fat_finger};
 use std::path::Path;
 use types::Symbol;
 
@@ -13,13 +13,16 @@ pub(crate) fn run(args: &cli::TrainFatfinger) -> Result<()> {
     refuse_existing(&args.out, args.force)?;
     let model = load_model(args.model.as_deref())?;
     let sessions = sessions(args)?;
-    let mut config =
-        SurfaceTrainConfig { seed: args.seed, base_rate: args.base_rate, ..SurfaceTrainConfig::default() };
+    let mut config = FatFingerTrainConfig {
+        seed: args.seed,
+        base_rate: args.base_rate,
+        ..FatFingerTrainConfig::default()
+    };
     if let Some(epochs) = args.epochs {
         config.epoch_count_max = epochs;
     }
     let bar = indicatif::ProgressBar::new(u64::from(config.epoch_count_max));
-    let head = train_surface(&config, model.profiles(), sessions, &mut |progress| {
+    let head = train_fat_finger(&config, model.profiles(), sessions, &mut |progress| {
         bar.set_position(u64::from(progress.epoch));
         bar.println(format!("epoch {:>3}: validation {:.5}", progress.epoch, progress.validation_loss));
     })?;
@@ -36,7 +39,7 @@ pub(crate) fn run(args: &cli::TrainFatfinger) -> Result<()> {
     );
     print_holdout(&report.holdout);
     accept(report.refusal(), args.accept_worse)?;
-    save(&model.with_heads(|heads| heads.surface = Some(head))?, &args.out)
+    save(&model.with_heads(|heads| heads.fat_finger = Some(head))?, &args.out)
 }
 
 /// The days, each of one file of orders, one of features and one of prices.
@@ -82,7 +85,7 @@ fn desk_orders(path: &Path) -> Result<Vec<DeskOrder>> {
 }
 
 /// The comparison on orders that nothing was fitted to.
-fn print_holdout(holdout: &SurfaceHoldout) {
+fn print_holdout(holdout: &FatFingerHoldout) {
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
     let both = |head: f64, cap: f64| format!("{} ({})", percent(head), percent(cap));
     let mut table = comfy_table::Table::new();
@@ -95,7 +98,7 @@ fn print_holdout(holdout: &SurfaceHoldout) {
         row.extend(stratum.recall.iter().zip(&stratum.recall_cap).map(|(head, cap)| both(*head, *cap)));
         table.add_row(row);
     }
-    let line = |name: &str, cell: &dyn Fn(&gpu::SurfaceRate) -> String| {
+    let line = |name: &str, cell: &dyn Fn(&gpu::FatFingerRate) -> String| {
         let mut row = vec![name.to_owned(), String::new()];
         row.extend(holdout.rates.iter().map(cell));
         row
@@ -103,7 +106,7 @@ fn print_holdout(holdout: &SurfaceHoldout) {
     let mut all = line("all", &|at| both(at.recall, at.recall_cap));
     all[1] = holdout.errors.to_string();
     table.add_row(all);
-    let alarms = |at: &gpu::SurfaceRate| {
+    let alarms = |at: &gpu::FatFingerRate| {
         format!("{:.3} % ({:.3} %)", at.false_alarms * 100.0, at.false_alarms_cap * 100.0)
     };
     table.add_row(line("false alarms found", &alarms));
@@ -121,7 +124,7 @@ mod tests {
     use super::super::tests::command;
 
     #[test]
-    fn an_error_probability_network_is_trained_from_a_replay_and_its_orders() {
+    fn a_fat_finger_network_is_trained_from_a_replay_and_its_orders() {
         let folder = tempfile::tempdir().unwrap();
         let run = |line: &str| command(folder.path(), line);
         let refused = |line: &str| {
@@ -151,7 +154,7 @@ mod tests {
             assert_eq!(file(&format!("model/{name}")), file(&format!("again/{name}")));
         }
         let model = gpu::Model::load(&folder.path().join("model")).unwrap();
-        let report = &model.heads().surface.as_ref().unwrap().record().report;
+        let report = &model.heads().fat_finger.as_ref().unwrap().record().report;
         assert!(
             report.orders_read > 1_000 && report.orders_joined * 10 > report.orders_read * 9,
             "{report:?}"

@@ -24,7 +24,7 @@ const PRIOR_BOUNDS: (f64, f64) = (1e-12, 1e12);
 /// - the odds of an error are prior e^(k (s - m_b)), so they never fall with size.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SurfaceLaw {
+pub struct FatFingerLaw {
     /// Boundary beyond the last bucket, in doublings of the touch.
     pub c0: f64,
     /// What an increment of one adds to a boundary, in doublings; positive.
@@ -36,7 +36,7 @@ pub struct SurfaceLaw {
     pub prior: f64,
 }
 
-impl SurfaceLaw {
+impl FatFingerLaw {
     /// The bucket of an order whose price lies this far through the opposite touch, in bps of the mid price: for a buyer
     /// (price - best offer) / mid. A market order has 0. What is no number is as far as can be.
     #[inline]
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const LAW: SurfaceLaw = SurfaceLaw { c0: -3.0, unit: 0.5, k: 2.0, prior: 1.0 };
+    const LAW: FatFingerLaw = FatFingerLaw { c0: -3.0, unit: 0.5, k: 2.0, prior: 1.0 };
 
     #[test]
     fn buckets_are_the_documented_ones() {
@@ -165,7 +165,7 @@ mod tests {
             (f64::INFINITY, 15),
             (f64::NAN, 15),
         ] {
-            assert_eq!(SurfaceLaw::bucket(bps), bucket, "{bps}");
+            assert_eq!(FatFingerLaw::bucket(bps), bucket, "{bps}");
         }
     }
 
@@ -180,7 +180,7 @@ mod tests {
         let even = LAW.largest_sizes(&ones, 0.5);
         assert!((even[0] - 32.0).abs() < 1e-4 && (even[10] - 1.0).abs() < 1e-6, "{even:?}");
         // Odds of 1e-4 to 0.9999, and a prior of 1e-4: the boundary moves by ln(9999) / 2 - ln(1e4) / 2, next to nothing.
-        let rare = SurfaceLaw { prior: 1e-4, ..LAW };
+        let rare = FatFingerLaw { prior: 1e-4, ..LAW };
         let sizes = rare.largest_sizes(&ones, 1e-4);
         let wanted = 32.0 * ((1e-4_f64 / 0.9999).ln() - 1e-4_f64.ln()).exp2().sqrt();
         assert!((f64::from(sizes[0]) - wanted).abs() < 1e-3, "{} {wanted}", sizes[0]);
@@ -210,20 +210,20 @@ mod tests {
     fn laws_that_cannot_be_used_are_told() {
         assert_eq!(LAW.fault(), None);
         for bad in [
-            SurfaceLaw { c0: f64::NAN, ..LAW },
-            SurfaceLaw { unit: 0.0, ..LAW },
-            SurfaceLaw { k: -2.0, ..LAW },
-            SurfaceLaw { k: 65.0, ..LAW },
-            SurfaceLaw { prior: 0.0, ..LAW },
-            SurfaceLaw { prior: f64::INFINITY, ..LAW },
+            FatFingerLaw { c0: f64::NAN, ..LAW },
+            FatFingerLaw { unit: 0.0, ..LAW },
+            FatFingerLaw { k: -2.0, ..LAW },
+            FatFingerLaw { k: 65.0, ..LAW },
+            FatFingerLaw { prior: 0.0, ..LAW },
+            FatFingerLaw { prior: f64::INFINITY, ..LAW },
         ] {
             assert!(bad.fault().is_some(), "{bad:?}");
         }
     }
 
-    fn law() -> impl Strategy<Value = SurfaceLaw> {
+    fn law() -> impl Strategy<Value = FatFingerLaw> {
         (-30.0..30.0_f64, 0.01..3.0_f64, 0.05..64.0_f64, -20.0..5.0_f64)
-            .prop_map(|(c0, unit, k, ln_prior)| SurfaceLaw { c0, unit, k, prior: ln_prior.exp() })
+            .prop_map(|(c0, unit, k, ln_prior)| FatFingerLaw { c0, unit, k, prior: ln_prior.exp() })
     }
 
     fn increments() -> impl Strategy<Value = [f32; SURFACE_BUCKETS]> {

@@ -1,4 +1,4 @@
-//! The error-probability network: how likely an order is a fat finger, by its size and by how far
+//! The fat-finger network: how likely an order is a fat finger, by its size and by how far
 //! its price lies through the opposite touch, so that the largest size of each price distance can be published as a limit.
 //!
 //! The head takes the inputs of the encoder and gives sixteen increments that are never negative; the boundary of a price
@@ -11,12 +11,12 @@ mod record;
 mod sizes;
 mod train;
 
-pub use law::{SURFACE_BUCKETS, SurfaceLaw};
+pub use law::{FatFingerLaw, SURFACE_BUCKETS};
 #[cfg(test)]
 pub(crate) use model::tests::random_head;
-pub use model::{SurfaceModel, SurfaceOffset};
+pub use model::{FatFingerModel, FatFingerOffset};
 pub use record::{
-    SurfaceHoldout, SurfaceRate, SurfaceRecord, SurfaceReport, SurfaceStratum, SurfaceTrainConfig,
+    FatFingerHoldout, FatFingerRate, FatFingerRecord, FatFingerReport, FatFingerStratum, FatFingerTrainConfig,
 };
 pub(crate) use sizes::{SurfaceBound, sizes_within};
-pub use train::{DeskOrder, DeskSession, FatFinger, TouchRow, read_touches, train_surface};
+pub use train::{DeskOrder, DeskSession, TouchRow, TypingError, read_touches, train_fat_finger};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Settings of a training run; every one of them is kept in the manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct SurfaceTrainConfig {
+pub struct FatFingerTrainConfig {
     /// Seed of all randomness, below 2^63 (TOML's integers).
     pub seed: u64,
     /// Assumed share of errors among the desk's orders, which the injected ones stand for.
@@ -38,7 +38,7 @@ pub struct SurfaceTrainConfig {
     pub symbol_orders_min: usize,
 }
 
-impl Default for SurfaceTrainConfig {
+impl Default for FatFingerTrainConfig {
     fn default() -> Self {
         Self {
             seed: 1,
@@ -63,7 +63,7 @@ impl Default for SurfaceTrainConfig {
 /// What came out, kept in the manifest.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SurfaceReport {
+pub struct FatFingerReport {
     /// Orders given.
     pub orders_read: u64,
     /// Orders with a market in both captures whose inputs can be scored.
@@ -79,13 +79,13 @@ pub struct SurfaceReport {
     /// What the calibration multiplied the log-odds by, and then added.
     pub scaling: [f64; 2],
     /// On orders that no fit saw.
-    pub holdout: SurfaceHoldout,
+    pub holdout: FatFingerHoldout,
 }
 
 /// The head and the baseline on orders that no fit saw.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SurfaceHoldout {
+pub struct FatFingerHoldout {
     /// Orders.
     pub orders: u64,
     /// The same orders with an error in them.
@@ -98,16 +98,16 @@ pub struct SurfaceHoldout {
     /// errors, over ten bins of equal width.
     pub ece: f64,
     /// At each rate of false alarms that there are orders enough for.
-    pub rates: Vec<SurfaceRate>,
+    pub rates: Vec<FatFingerRate>,
     /// By kind of error.
-    pub strata: Vec<SurfaceStratum>,
+    pub strata: Vec<FatFingerStratum>,
 }
 
 /// The head and a static size cap at one rate of false alarms. Both thresholds are chosen on the orders fitted to and
 /// calibrated on, the rest is on the holdout.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SurfaceRate {
+pub struct FatFingerRate {
     /// Largest share of the orders that may be taken for errors when the thresholds are chosen.
     pub rate: f64,
     /// The head's threshold as a probability, under the assumed base rate.
@@ -127,7 +127,7 @@ pub struct SurfaceRate {
 /// One kind of error.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SurfaceStratum {
+pub struct FatFingerStratum {
     /// Its name.
     pub error: String,
     /// Errors of this kind.
@@ -141,13 +141,13 @@ pub struct SurfaceStratum {
 /// Where a head comes from: facts of its training, kept in the manifest.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SurfaceRecord {
+pub struct FatFingerRecord {
     /// First order fitted to, ns since 1970.
     pub first_ts_ns: u64,
     /// Last order fitted to or calibrated on, ns since 1970.
     pub last_ts_ns: u64,
     /// Settings.
-    pub config: SurfaceTrainConfig,
+    pub config: FatFingerTrainConfig,
     /// Results.
-    pub report: SurfaceReport,
+    pub report: FatFingerReport,
 }

@@ -4,16 +4,16 @@
 use gate::{SURFACE_BUCKETS as GATE_BUCKETS, SizeSurface};
 use types::Qty;
 
-use super::law::{SURFACE_BUCKETS, SurfaceLaw};
+use super::law::{FatFingerLaw, SURFACE_BUCKETS};
 use crate::heads::size_bound::SizeBound;
 use crate::network::Increments;
 
 const _: () = assert!(SURFACE_BUCKETS == GATE_BUCKETS, "the gate tells as many price distances apart");
 
-/// The largest sizes in shares whose probability of being an error is at most `theta`, by bucket of [`SurfaceLaw::bucket`].
+/// The largest sizes in shares whose probability of being an error is at most `theta`, by bucket of [`FatFingerLaw::bucket`].
 pub(crate) fn sizes_within(
     theta: f64,
-    law: &SurfaceLaw,
+    law: &FatFingerLaw,
     increments: &Increments,
     touch: f64,
 ) -> [Qty; SURFACE_BUCKETS] {
@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn sizes_are_whole_shares_of_the_touch() {
         // Odds are even at 2^-1 touches in the last bucket, one doubling more for each bucket before it.
-        let law = SurfaceLaw { c0: -2.0, unit: 1.0, k: 4.0, prior: 1.0 };
+        let law = FatFingerLaw { c0: -2.0, unit: 1.0, k: 4.0, prior: 1.0 };
         let sizes = sizes_within(0.5, &law, &[1.0; 16], 101.0);
         assert_eq!(sizes[15].0, 50);
         assert_eq!(sizes[13].0, 2 * 101);

@@ -1,4 +1,4 @@
-//! The impact network: what an order would pay beyond the best price, for eight sizes and both
+//! The slippage network: what an order would pay beyond the best price, for eight sizes and both
 //! sides, so that the largest size that stays within a limit can be read off.
 //!
 //! A cost is the walk of the book as it stands ([`types::FeatureVector::walk_bps`]), which is known, plus the *drift* by the

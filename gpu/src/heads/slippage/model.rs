@@ -23,7 +23,7 @@ impl SlippageScales {
     }
 }
 
-/// The impact network of a model. What is inside has been checked: every number finite, every scale positive.
+/// The slippage network of a model. What is inside has been checked: every number finite, every scale positive.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SlippageModel {
     pub(crate) layers: HeadLayers,
@@ -78,7 +78,7 @@ impl SlippageModel {
 /// `[slippage]` of the manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct SlippageManifest {
+pub(crate) struct SlippageSection {
     pub(crate) weights: String,
     pub(crate) weights_blake3: String,
     pub(crate) target: String,
@@ -92,7 +92,7 @@ pub(crate) struct SlippageManifest {
 }
 
 impl HeadPart for SlippageModel {
-    type Section = SlippageManifest;
+    type Section = SlippageSection;
 
     const SHAPE: HeadShape = head_shape("slippage.0", "slippage.1");
 
@@ -100,8 +100,8 @@ impl HeadPart for SlippageModel {
         &self.layers
     }
 
-    fn section(&self, weights: &str, digest: String) -> SlippageManifest {
-        SlippageManifest {
+    fn section(&self, weights: &str, digest: String) -> SlippageSection {
+        SlippageSection {
             weights: weights.to_owned(),
             weights_blake3: digest,
             target: SLIPPAGE_TARGET.to_owned(),
@@ -114,12 +114,12 @@ impl HeadPart for SlippageModel {
         }
     }
 
-    fn weights(section: &SlippageManifest) -> (&str, &str) {
+    fn weights(section: &SlippageSection) -> (&str, &str) {
         (&section.weights, &section.weights_blake3)
     }
 
-    fn mismatch(section: &SlippageManifest) -> Option<Mismatch> {
-        let SlippageManifest { target, quantile, horizon_ns, sizes, .. } = section;
+    fn mismatch(section: &SlippageSection) -> Option<Mismatch> {
+        let SlippageSection { target, quantile, horizon_ns, sizes, .. } = section;
         let text = |v: &dyn ToString| v.to_string();
         differs("slippage.target", target.clone(), SLIPPAGE_TARGET.to_owned())
             .or_else(|| differs("slippage.quantile", text(quantile), text(&SLIPPAGE_QUANTILE)))
@@ -127,12 +127,12 @@ impl HeadPart for SlippageModel {
             .or_else(|| differs("slippage.sizes", format!("{sizes:?}"), format!("{SLIPPAGE_SIZES:?}")))
     }
 
-    fn fault(section: &SlippageManifest) -> Option<(String, &'static str)> {
+    fn fault(section: &SlippageSection) -> Option<(String, &'static str)> {
         let pooled = section.scale.fault().map(|fault| ("slippage.scale".to_owned(), fault));
         pooled.or_else(|| first_fault(&section.symbol_scale, SlippageScale::fault))
     }
 
-    fn assemble(section: SlippageManifest, layers: HeadLayers) -> Result<Self, String> {
+    fn assemble(section: SlippageSection, layers: HeadLayers) -> Result<Self, String> {
         let scales = SlippageScales { pooled: section.scale, symbols: parsed(section.symbol_scale)? };
         Ok(Self { layers, scales, record: section.training })
     }

@@ -58,7 +58,7 @@ impl SlippageScale {
         if !self.increment_bps.iter().all(|bps| bps.is_finite() && *bps > 0.0) {
             return Some("an increment that is not positive");
         }
-        (usize::from(self.held) > SIZE_COUNT).then_some("more sizes held than there are")
+        (usize::from(self.held) > SIZE_COUNT).then_some("more held sizes than the 8 that are priced")
     }
 }
 

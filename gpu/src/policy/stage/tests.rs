@@ -444,7 +444,7 @@ impl LimitSink for Surfaces {
 
 #[test]
 fn orders_are_no_larger_than_what_is_likely_meant_at_their_price() {
-    let model = model().clone().with_heads(|heads| heads.surface = Some(random_fat_finger(1))).unwrap();
+    let model = model().clone().with_heads(|heads| heads.fat_finger = Some(random_fat_finger(1))).unwrap();
     let config = ScorerStageConfig {
         instrument_count_max: 1,
         class_count: 1,
@@ -453,9 +453,9 @@ fn orders_are_no_larger_than_what_is_likely_meant_at_their_price() {
     };
     let unheaded = Staged::new(Told::default(), 1);
     let unheaded = ScorerStage::new(config.clone(), self::model(), unheaded, Surfaces::default(), ());
-    assert!(unheaded.err().unwrap().to_string().contains("the model has no surface head"));
+    assert!(unheaded.err().unwrap().to_string().contains("the model has no fat-finger network"));
 
-    let scorer = Priced(Staged::new(Told::default(), 1), Head::Surface, Some([1.0; 16]));
+    let scorer = Priced(Staged::new(Told::default(), 1), Head::FatFinger, Some([1.0; 16]));
     let mut stage = ScorerStage::new(config, &model, scorer, Surfaces::default(), ()).unwrap();
     stage.define(InstrumentId(0), Symbol::new("AAA").unwrap());
     let mut at = |grid: u64, touch: f64, mut vector: FeatureVector| {
@@ -463,7 +463,7 @@ fn orders_are_no_larger_than_what_is_likely_meant_at_their_price() {
         stage.on_vectors(&[vector, FeatureVector::end_of_grid(ts(grid))], ts(grid));
         *stage.sink.0.last().unwrap()
     };
-    let law = model.heads().surface.as_ref().unwrap().law_of(Symbol::new("AAA").unwrap());
+    let law = model.heads().fat_finger.as_ref().unwrap().law_of(Symbol::new("AAA").unwrap());
     let want = |touch: f64| sizes_within(0.1, &law, &[1.0; 16], f64::ln(touch).exp());
     let first = at(0, 1_000.0, scored(0, 0, 0.01));
     assert_eq!((*first.sizes.sizes(), first.lease), (want(1_000.0), policy().lease()));
@@ -489,7 +489,7 @@ fn orders_are_no_larger_than_what_the_book_bears() {
     };
     let unheaded =
         ScorerStage::new(config.clone(), self::model(), Staged::new(Told::default(), 1), Sent::default(), ());
-    assert!(unheaded.err().unwrap().to_string().contains("the model has no slippage head"));
+    assert!(unheaded.err().unwrap().to_string().contains("the model has no slippage network"));
 
     let scorer = Priced(Staged::new(Told::default(), 1), Head::Slippage, Some([1.0; 16]));
     let mut stage = ScorerStage::new(config, &model, scorer, Sent::default(), Heard::default()).unwrap();

@@ -16,16 +16,16 @@ use crate::score::fused::FusedError;
 #[derive(Debug, thiserror::Error)]
 pub enum CudaError {
     /// No library, no driver, no card.
-    #[error("no CUDA scorer: {0}")]
+    #[error("cannot open the CUDA scorer: {0}")]
     Load(#[from] LoadError),
     /// The model is not the kernels'.
-    #[error("no CUDA scorer: {0}")]
+    #[error("cannot open the CUDA scorer: {0}")]
     Pack(#[from] PackError),
     /// The CPU behind it did not open either.
     #[error(transparent)]
     Fused(#[from] FusedError),
     /// The thread that opens a lost card anew did not start.
-    #[error("no CUDA scorer: thread: {0}")]
+    #[error("cannot start the thread of the CUDA scorer: {0}")]
     Thread(#[from] std::io::Error),
 }
 

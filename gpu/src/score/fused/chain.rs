@@ -47,7 +47,7 @@ pub struct DenseLayer {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
     /// No layer at all.
-    #[error("found no layer, wanted one or more")]
+    #[error("a network needs at least one layer; found none")]
     Empty,
     /// A layer without inputs or neurons, or with too many.
     #[error("layer {layer}: found {found} inputs or neurons, wanted 1 to {WIDTH_MAX}")]
@@ -70,7 +70,7 @@ pub enum ChainError {
         wanted: usize,
     },
     /// A weight, bias or bound is NaN or infinite.
-    #[error("layer {layer}: found a weight, bias or bound that is not a number")]
+    #[error("layer {layer}: found a weight, bias or bound that is infinite or NaN")]
     NotFinite {
         /// Its place.
         layer: usize,

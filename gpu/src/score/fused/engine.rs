@@ -29,7 +29,9 @@ pub enum FusedError {
     #[error(transparent)]
     Chain(#[from] ChainError),
     /// An autoencoder gives back what it was given: as many outputs as inputs, 32 at most.
-    #[error("found {inputs} inputs and {outputs} outputs, wanted as many of both, {FEATURES_MAX} at most")]
+    #[error(
+        "an autoencoder has as many outputs as inputs, at most {FEATURES_MAX}; found {inputs} inputs and {outputs} outputs"
+    )]
     NotAnAutoencoder {
         /// Inputs of the first layer.
         inputs: usize,

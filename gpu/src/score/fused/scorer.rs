@@ -235,7 +235,7 @@ mod tests {
     fn heads_say_the_same_on_every_kernel_and_in_double_precision() {
         let model = model().clone();
         let both = |heads: &mut Heads| {
-            *heads = Heads { slippage: Some(random_slippage(5)), surface: Some(random_fat_finger(6)) };
+            *heads = Heads { slippage: Some(random_slippage(5)), fat_finger: Some(random_fat_finger(6)) };
         };
         let model = model.with_heads(both).unwrap();
         let mut reference = ReferenceScorer::new(&model, 64);
@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn without_a_head_nothing_is_said() {
         let headed = model().clone().with_heads(|heads| heads.slippage = Some(random_slippage(5))).unwrap();
-        let unasked = headed.asking(&[Head::Surface]);
+        let unasked = headed.asking(&[Head::FatFinger]);
         assert_eq!(unasked.id(), headed.id());
         let mut scorer = FusedScorer::new(&unasked, 4).unwrap();
         scorer.define(InstrumentId(0), Symbol::new("AAA").unwrap());

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use gpu_fit::random::Random;
 use types::{FeatureId, Px, Qty, Side, Symbol, UnixNanos};
 
-use super::inject::FatFinger;
+use super::inject::TypingError;
 use super::touches::TouchRow;
 use crate::captures::{drop_warmup, quantile, sort};
-use crate::heads::fat_finger::law::SurfaceLaw;
-use crate::heads::fat_finger::model::SurfaceOffset;
-use crate::heads::fat_finger::record::SurfaceTrainConfig;
-use crate::heads::training::{HeadTrainError, Split, split_in_time};
+use crate::heads::fat_finger::law::FatFingerLaw;
+use crate::heads::fat_finger::model::FatFingerOffset;
+use crate::heads::fat_finger::record::FatFingerTrainConfig;
+use crate::heads::train::{HeadTrainError, Split, split_in_time};
 use crate::inputs::{FeatureRow, Input, Profiles};
 
 /// One order as the desk sent it.
@@ -73,7 +73,7 @@ pub(super) struct Case {
     pub(super) bucket: usize,
     pub(super) qty: Qty,
     /// The error; none for the order as it was.
-    pub(super) error: Option<FatFinger>,
+    pub(super) error: Option<TypingError>,
 }
 
 /// Samples and what is made of them.
@@ -98,16 +98,16 @@ impl Market {
         bps
     }
 
-    fn case(&self, sample: usize, (side, qty, px): (Side, Qty, Px), error: Option<FatFinger>) -> Case {
+    fn case(&self, sample: usize, (side, qty, px): (Side, Qty, Px), error: Option<TypingError>) -> Case {
         let size = f64::from(qty.0).log2() - self.log2_touch;
-        Case { sample, size, bucket: SurfaceLaw::bucket(self.aggressiveness_bps(side, px)), qty, error }
+        Case { sample, size, bucket: FatFingerLaw::bucket(self.aggressiveness_bps(side, px)), qty, error }
     }
 }
 
 /// Markets of a session in time order: the grid points that are in both captures. A row that the network cannot score has no
 /// input, and takes the place of the one before it all the same.
 fn markets(
-    config: &SurfaceTrainConfig,
+    config: &FatFingerTrainConfig,
     profiles: &Profiles,
     mut features: Vec<FeatureRow>,
     mut touches: Vec<TouchRow>,
@@ -136,7 +136,7 @@ fn markets(
 
 /// The orders of all sessions, each with the last market of its symbol at or before it, in time order.
 pub(super) fn join(
-    config: &SurfaceTrainConfig,
+    config: &FatFingerTrainConfig,
     profiles: &Profiles,
     mut sessions: Vec<DeskSession>,
 ) -> Vec<Sample> {
@@ -161,7 +161,7 @@ pub(super) fn join(
 
 /// Splits orders in time order.
 pub(super) fn split(
-    config: &SurfaceTrainConfig,
+    config: &FatFingerTrainConfig,
     samples: Vec<Sample>,
 ) -> Result<Split<Sample>, HeadTrainError> {
     split_in_time(&config.settings(), samples, "with a market in both captures", |s| s.key)
@@ -169,7 +169,7 @@ pub(super) fn split(
 
 /// By how much the median order of each symbol is larger than that of all, both as multiples of the touch; none for a
 /// symbol with fewer than `orders_min`.
-pub(super) fn offsets(samples: &[Sample], orders_min: usize) -> Vec<(Symbol, SurfaceOffset)> {
+pub(super) fn offsets(samples: &[Sample], orders_min: usize) -> Vec<(Symbol, FatFingerOffset)> {
     let mut sizes: BTreeMap<Symbol, Vec<f64>> = BTreeMap::new();
     for (case, sample) in orders(samples).iter().zip(samples) {
         sizes.entry(sample.order.symbol).or_default().push(case.size);
@@ -185,7 +185,7 @@ pub(super) fn offsets(samples: &[Sample], orders_min: usize) -> Vec<(Symbol, Sur
     let usual = median(&mut all);
     let of = |(symbol, mut sizes): (Symbol, Vec<f64>)| {
         let orders = sizes.len() as u64;
-        let offset = || SurfaceOffset { doublings: median(&mut sizes) - usual, orders };
+        let offset = || FatFingerOffset { doublings: median(&mut sizes) - usual, orders };
         (orders >= orders_min.max(1) as u64).then(offset).map(|offset| (symbol, offset))
     };
     sizes.into_iter().filter_map(of).collect()
@@ -206,7 +206,7 @@ pub(super) fn cases(samples: &[Sample], random: &mut Random) -> Vec<Case> {
         let meant = (order.side, order.qty, order.px);
         cases.push(market.case(i, meant, None));
         let reference = if order.side == Side::Bid { market.ask } else { market.bid };
-        for kind in FatFinger::ALL {
+        for kind in TypingError::ALL {
             if let Some((qty, px)) = kind.inject(meant, reference, random) {
                 cases.push(market.case(i, (order.side, qty, px), Some(kind)));
             }
@@ -254,8 +254,8 @@ pub(super) mod tests {
         DeskSession { orders, features, touches }
     }
 
-    fn config() -> SurfaceTrainConfig {
-        SurfaceTrainConfig { embargo_ns: 1_000_000_000, orders_min: 100, ..SurfaceTrainConfig::default() }
+    fn config() -> FatFingerTrainConfig {
+        FatFingerTrainConfig { embargo_ns: 1_000_000_000, orders_min: 100, ..FatFingerTrainConfig::default() }
     }
 
     #[test]
@@ -331,7 +331,7 @@ pub(super) mod tests {
         let (orders, errors) = counts(&cases(1));
         assert_eq!(orders, samples.len() as u64);
         assert!(errors > 6 * orders);
-        for kind in FatFinger::ALL {
+        for kind in TypingError::ALL {
             assert!(cases(1).iter().any(|case| case.error == Some(kind)), "{kind:?}");
         }
     }

@@ -2,10 +2,10 @@
 //! area under the precision-recall curve, and reliability.
 
 use super::dataset::{Case, Part, Sample, counts};
-use super::inject::FatFinger;
-use crate::heads::fat_finger::law::{SurfaceLaw, logistic};
-use crate::heads::fat_finger::model::SurfaceModel;
-use crate::heads::fat_finger::record::{SurfaceHoldout, SurfaceRate, SurfaceReport, SurfaceStratum};
+use super::inject::TypingError;
+use crate::heads::fat_finger::law::{FatFingerLaw, logistic};
+use crate::heads::fat_finger::model::FatFingerModel;
+use crate::heads::fat_finger::record::{FatFingerHoldout, FatFingerRate, FatFingerReport, FatFingerStratum};
 
 /// Rates of false alarms at which recall is told, as far as there are orders to tell them by.
 const FALSE_ALARM_RATES: [f64; 3] = [1e-2, 1e-3, 1e-4];
@@ -14,15 +14,15 @@ const FALSE_ALARM_RATES: [f64; 3] = [1e-2, 1e-3, 1e-4];
 const RELIABILITY_BINS: usize = 10;
 
 /// Log-odds of an error of each case, as injected: without the prior.
-pub(super) fn scores(head: &SurfaceModel, samples: &[Sample], cases: &[Case]) -> Vec<f64> {
-    let law_of = |sample: &Sample| SurfaceLaw { prior: 1.0, ..head.law_of(sample.order.symbol) };
+pub(super) fn scores(head: &FatFingerModel, samples: &[Sample], cases: &[Case]) -> Vec<f64> {
+    let law_of = |sample: &Sample| FatFingerLaw { prior: 1.0, ..head.law_of(sample.order.symbol) };
     #[expect(clippy::cast_possible_truncation, reason = "as every backend gives them")]
     let boundaries =
         |sample: &Sample| law_of(sample).boundaries(&head.increments(&sample.market.input).map(|r| r as f32));
     let boundaries: Vec<_> = samples.iter().map(boundaries).collect();
     let score = |case: &Case| {
         // What is no number counts as an error.
-        let law = SurfaceLaw { prior: 1.0, ..head.law };
+        let law = FatFingerLaw { prior: 1.0, ..head.law };
         boundaries[case.sample].map_or(f64::INFINITY, |b| law.log_odds(b[case.bucket], case.size))
     };
     cases.iter().map(score).collect()
@@ -117,14 +117,14 @@ struct Scored<'a> {
 }
 
 impl<'a> Scored<'a> {
-    fn new(head: &SurfaceModel, Part { samples, cases }: Part<'a>) -> Self {
+    fn new(head: &FatFingerModel, Part { samples, cases }: Part<'a>) -> Self {
         let cap = cases.iter().map(|case| f64::from(case.qty.0)).collect();
         Self { cases, head: scores(head, samples, cases), cap }
     }
 }
 
 /// The head and the cap on `unseen`; thresholds are chosen on `known`.
-pub(super) fn holdout(head: &SurfaceModel, known: Part<'_>, unseen: Part<'_>) -> SurfaceHoldout {
+pub(super) fn holdout(head: &FatFingerModel, known: Part<'_>, unseen: Part<'_>) -> FatFingerHoldout {
     let (orders, errors) = counts(unseen.cases);
     let (known, unseen) = (Scored::new(head, known), Scored::new(head, unseen));
     let cases = unseen.cases;
@@ -138,7 +138,7 @@ pub(super) fn holdout(head: &SurfaceModel, known: Part<'_>, unseen: Part<'_>) ->
         let is_error = |case: &Case| case.error.is_some();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a quantity of 32 bits")]
         let cap_qty = cap as u32;
-        rates.push(SurfaceRate {
+        rates.push(FatFingerRate {
             rate,
             theta: logistic(limit + head.law.prior.ln()),
             cap_qty,
@@ -149,27 +149,27 @@ pub(super) fn holdout(head: &SurfaceModel, known: Part<'_>, unseen: Part<'_>) ->
         });
         thresholds.push((limit, cap));
     }
-    let stratum = |kind: FatFinger| {
+    let stratum = |kind: TypingError| {
         let is_kind = |case: &Case| case.error == Some(kind);
-        SurfaceStratum {
+        FatFingerStratum {
             error: kind.name().to_owned(),
             count: cases.iter().filter(|case| is_kind(case)).count() as u64,
             recall: thresholds.iter().map(|(limit, _)| found(&unseen.head, cases, *limit, is_kind)).collect(),
             recall_cap: thresholds.iter().map(|(_, cap)| found(&unseen.cap, cases, *cap, is_kind)).collect(),
         }
     };
-    SurfaceHoldout {
+    FatFingerHoldout {
         orders,
         errors,
         pr_auc: pr_auc(&unseen.head, cases),
         pr_auc_cap: pr_auc(&unseen.cap, cases),
         ece: ece(&unseen.head, cases),
         rates,
-        strata: FatFinger::ALL.map(stratum).into(),
+        strata: TypingError::ALL.map(stratum).into(),
     }
 }
 
-impl SurfaceReport {
+impl FatFingerReport {
     /// Why the head is not to be used, if so: a static size cap tells errors as well or better, or the holdout has more
     /// false alarms than chance explains.
     #[must_use]
@@ -177,7 +177,7 @@ impl SurfaceReport {
         let holdout = &self.holdout;
         if holdout.rates.is_empty() {
             return Some(format!(
-                "false alarms: found {} orders in the holdout, wanted at least 100 to tell a rate by",
+                "false alarms: found {} orders in the holdout, wanted at least 100 to measure a rate",
                 holdout.orders
             ));
         }
@@ -221,7 +221,7 @@ mod tests {
     use types::Qty;
 
     fn cases(errors: &[bool]) -> Vec<Case> {
-        let error = |is_error: &bool| is_error.then_some(FatFinger::Times10);
+        let error = |is_error: &bool| is_error.then_some(TypingError::Times10);
         errors
             .iter()
             .map(|e| Case { sample: 0, size: 0.0, bucket: 0, qty: Qty(1), error: error(e) })

@@ -6,11 +6,10 @@ use types::Symbol;
 
 use super::dataset::{Case, Part, counts, offsets};
 use super::evaluate::{mean_loss, scores};
-use crate::heads::fat_finger::law::{STEEPNESS_BOUNDS, SURFACE_BUCKETS, SurfaceLaw, logistic};
-use crate::heads::fat_finger::model::{SurfaceModel, SurfaceOffset, offset_of};
-use crate::heads::fat_finger::record::{SurfaceRecord, SurfaceTrainConfig};
-use crate::heads::training::{HeadFit, HeadProgress, HeadTrainError, fit_head};
-use crate::heads::vars::HeadVars;
+use crate::heads::fat_finger::law::{FatFingerLaw, STEEPNESS_BOUNDS, SURFACE_BUCKETS, logistic};
+use crate::heads::fat_finger::model::{FatFingerModel, FatFingerOffset, offset_of};
+use crate::heads::fat_finger::record::{FatFingerRecord, FatFingerTrainConfig};
+use crate::heads::train::{HeadFit, HeadProgress, HeadTrainError, HeadVars, fit_head};
 use crate::inputs::INPUT_COUNT;
 
 /// Steepness that a fit begins with: e^2 times the odds per doubling of the size.
@@ -28,7 +27,7 @@ struct Parameters {
     vars: HeadVars,
     c0: f64,
     unit: f64,
-    offsets: Vec<(Symbol, SurfaceOffset)>,
+    offsets: Vec<(Symbol, FatFingerOffset)>,
 }
 
 impl Parameters {
@@ -36,7 +35,7 @@ impl Parameters {
     fn init(
         random: &mut Random,
         orders: &Part<'_>,
-        offsets: Vec<(Symbol, SurfaceOffset)>,
+        offsets: Vec<(Symbol, FatFingerOffset)>,
     ) -> candle_core::Result<Self> {
         let mut vars = HeadVars::init(random)?;
         #[expect(clippy::cast_possible_truncation, reason = "the network is f32")]
@@ -63,12 +62,12 @@ impl Parameters {
         (softplus - (z * &batch.is_error)?)?.mean_all()
     }
 
-    fn export(&self) -> candle_core::Result<SurfaceModel> {
+    fn export(&self) -> candle_core::Result<FatFingerModel> {
         let ln_k = f64::from(self.vars.0[4].to_vec1::<f32>()?[0]);
         let (low, high) = STEEPNESS_BOUNDS;
-        let law = SurfaceLaw { c0: self.c0, unit: self.unit, k: ln_k.exp().clamp(low, high), prior: 1.0 };
+        let law = FatFingerLaw { c0: self.c0, unit: self.unit, k: ln_k.exp().clamp(low, high), prior: 1.0 };
         let (layers, offsets) = (self.vars.export()?, self.offsets.clone());
-        Ok(SurfaceModel { layers, law, offsets, record: SurfaceRecord::default() })
+        Ok(FatFingerModel { layers, law, offsets, record: FatFingerRecord::default() })
     }
 }
 
@@ -86,7 +85,7 @@ impl Batch {
     fn new(
         part: &Part<'_>,
         rows: &[usize],
-        offsets: &[(Symbol, SurfaceOffset)],
+        offsets: &[(Symbol, FatFingerOffset)],
     ) -> candle_core::Result<Self> {
         let n = rows.len();
         let [mut x, mut counts, mut size, mut is_error] = [const { Vec::<f32>::new() }; 4];
@@ -109,11 +108,11 @@ impl Batch {
 
 /// Fits the head to `training`, stops early by `validation` and keeps the best epoch; its law has no prior yet.
 pub(super) fn fit(
-    config: &SurfaceTrainConfig,
+    config: &FatFingerTrainConfig,
     training: Part<'_>,
     validation: Part<'_>,
     progress: &mut dyn FnMut(HeadProgress),
-) -> Result<HeadFit<SurfaceModel>, HeadTrainError> {
+) -> Result<HeadFit<FatFingerModel>, HeadTrainError> {
     let settings = config.settings();
     let offsets = offsets(training.samples, config.symbol_orders_min);
     let parameters = Parameters::init(&mut Random::new(config.seed, Purpose::Init), &training, offsets)
@@ -128,10 +127,10 @@ pub(super) fn fit(
 }
 
 /// The same law with its log-odds z replaced by `factor` z + `shift`.
-pub(super) fn rescaled(law: &SurfaceLaw, factor: f64, shift: f64) -> SurfaceLaw {
+pub(super) fn rescaled(law: &FatFingerLaw, factor: f64, shift: f64) -> FatFingerLaw {
     let (low, high) = STEEPNESS_BOUNDS;
     let k = (law.k * factor).clamp(low, high);
-    SurfaceLaw { c0: law.c0 - shift / k, k, ..*law }
+    FatFingerLaw { c0: law.c0 - shift / k, k, ..*law }
 }
 
 /// Platt scaling: the factor and the shift of the log-odds `z` under which `cases` are likeliest, with Platt's targets,
@@ -170,18 +169,18 @@ pub(super) fn platt(z: &[f64], cases: &[Case]) -> (f64, f64) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::inject::FatFinger;
+    use super::super::inject::TypingError;
     use super::*;
     use types::Qty;
 
     fn case(is_error: bool) -> Case {
-        let error = is_error.then_some(FatFinger::Times10);
+        let error = is_error.then_some(TypingError::Times10);
         Case { sample: 0, size: 0.0, bucket: 0, qty: Qty(1), error }
     }
 
     #[test]
     fn a_rescaled_law_has_rescaled_odds() {
-        let law = SurfaceLaw { c0: -3.0, unit: 0.5, k: 2.0, prior: 1.0 };
+        let law = FatFingerLaw { c0: -3.0, unit: 0.5, k: 2.0, prior: 1.0 };
         let other = rescaled(&law, 1.5, 0.7);
         let increments = [0.5; SURFACE_BUCKETS];
         let (before, after) = (law.boundaries(&increments).unwrap(), other.boundaries(&increments).unwrap());

@@ -6,7 +6,7 @@ use types::{Px, Qty, Side};
 
 /// A kind of typing error, kept apart in every report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FatFinger {
+pub enum TypingError {
     /// The quantity ten times as large.
     Times10,
     /// The quantity a hundred times as large.
@@ -25,7 +25,7 @@ pub enum FatFinger {
     NotionalAsQuantity,
 }
 
-impl FatFinger {
+impl TypingError {
     /// All of them, in the order of reports.
     pub const ALL: [Self; 8] = [
         Self::Times10,
@@ -133,7 +133,7 @@ mod tests {
 
     const PX: Px = Px(50 * Px::SCALE);
 
-    fn inject(kind: FatFinger, side: Side, qty: u32, px: Px) -> Option<(u32, Px)> {
+    fn inject(kind: TypingError, side: Side, qty: u32, px: Px) -> Option<(u32, Px)> {
         let mut random = Random::new(1, Purpose::Inject);
         kind.inject((side, Qty(qty), px), PX, &mut random).map(|(qty, px)| (qty.0, px))
     }
@@ -141,34 +141,34 @@ mod tests {
     #[test]
     fn each_error_is_the_hand_worked_one() {
         let buy = |kind, qty| inject(kind, Side::Bid, qty, PX);
-        assert_eq!(buy(FatFinger::Times10, 35), Some((350, PX)));
-        assert_eq!(buy(FatFinger::Times100, 35), Some((3_500, PX)));
-        assert_eq!(buy(FatFinger::Times1000, 35), Some((35_000, PX)));
-        assert_eq!(buy(FatFinger::TransposedDigits, 35), Some((53, PX)));
-        assert_eq!(buy(FatFinger::TransposedDigits, 110), None, "neither swap makes it larger");
-        assert_eq!(buy(FatFinger::TransposedDigits, 109), Some((190, PX)));
-        assert_eq!(buy(FatFinger::PriceShift, 35), Some((35, Px(500 * Px::SCALE))));
-        assert_eq!(buy(FatFinger::PriceOff, 35), Some((35, Px(52_500_000_000))));
-        assert_eq!(buy(FatFinger::NotionalAsQuantity, 35), Some((1_750, PX)));
+        assert_eq!(buy(TypingError::Times10, 35), Some((350, PX)));
+        assert_eq!(buy(TypingError::Times100, 35), Some((3_500, PX)));
+        assert_eq!(buy(TypingError::Times1000, 35), Some((35_000, PX)));
+        assert_eq!(buy(TypingError::TransposedDigits, 35), Some((53, PX)));
+        assert_eq!(buy(TypingError::TransposedDigits, 110), None, "neither swap makes it larger");
+        assert_eq!(buy(TypingError::TransposedDigits, 109), Some((190, PX)));
+        assert_eq!(buy(TypingError::PriceShift, 35), Some((35, Px(500 * Px::SCALE))));
+        assert_eq!(buy(TypingError::PriceOff, 35), Some((35, Px(52_500_000_000))));
+        assert_eq!(buy(TypingError::NotionalAsQuantity, 35), Some((1_750, PX)));
         let sell = |kind| inject(kind, Side::Ask, 35, PX);
-        assert_eq!(sell(FatFinger::PriceShift), Some((35, Px(5 * Px::SCALE))));
-        assert_eq!(sell(FatFinger::PriceOff), Some((35, Px(47_619_047_619))));
+        assert_eq!(sell(TypingError::PriceShift), Some((35, Px(5 * Px::SCALE))));
+        assert_eq!(sell(TypingError::PriceOff), Some((35, Px(47_619_047_619))));
     }
 
     #[test]
     fn market_orders_have_no_price_to_get_wrong_and_what_no_field_holds_is_none() {
         let market = |kind| inject(kind, Side::Bid, 35, Px::NONE);
-        assert_eq!((market(FatFinger::PriceShift), market(FatFinger::PriceOff)), (None, None));
-        assert_eq!(market(FatFinger::Times10), Some((350, Px::NONE)));
-        assert_eq!(market(FatFinger::NotionalAsQuantity), Some((1_750, PX)));
+        assert_eq!((market(TypingError::PriceShift), market(TypingError::PriceOff)), (None, None));
+        assert_eq!(market(TypingError::Times10), Some((350, Px::NONE)));
+        assert_eq!(market(TypingError::NotionalAsQuantity), Some((1_750, PX)));
         let huge = |kind| inject(kind, Side::Bid, u32::MAX - 5, Px(i64::MAX - 9));
         assert!(
-            FatFinger::ALL
+            TypingError::ALL
                 .into_iter()
-                .filter(|k| *k != FatFinger::TransposedDigits)
+                .filter(|k| *k != TypingError::TransposedDigits)
                 .all(|k| huge(k).is_none())
         );
-        assert_eq!(inject(FatFinger::NotionalAsQuantity, Side::Bid, 35, Px(5)), None);
+        assert_eq!(inject(TypingError::NotionalAsQuantity, Side::Bid, 35, Px(5)), None);
     }
 
     proptest! {
@@ -178,7 +178,7 @@ mod tests {
         ) {
             let side = if buys { Side::Bid } else { Side::Ask };
             let mut random = Random::new(seed, Purpose::Inject);
-            for kind in FatFinger::ALL {
+            for kind in TypingError::ALL {
                 let Some((typed, at)) = kind.inject((side, Qty(qty), Px(px)), Px(px), &mut random) else { continue };
                 let adverse = if buys { at.0 > px } else { at.0 < px };
                 prop_assert!(typed.0 > qty && at == Px(px) || typed.0 == qty && adverse, "{:?} {:?} {:?}", kind, typed, at);

@@ -9,6 +9,6 @@ mod settings;
 mod touches;
 
 pub use dataset::{DeskOrder, DeskSession};
-pub use inject::FatFinger;
-pub use run::train_surface;
+pub use inject::TypingError;
+pub use run::train_fat_finger;
 pub use touches::{TouchRow, read_touches};

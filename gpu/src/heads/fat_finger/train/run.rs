@@ -6,9 +6,9 @@ use gpu_fit::random::{Purpose, Random};
 use super::dataset::{DeskSession, Part, Sample, cases, counts, join, orders, split};
 use super::evaluate::{holdout, scores};
 use super::fit::{fit, platt, rescaled};
-use crate::heads::fat_finger::model::SurfaceModel;
-use crate::heads::fat_finger::record::{SurfaceRecord, SurfaceReport, SurfaceTrainConfig};
-use crate::heads::training::{HeadProgress, HeadTrainError, Split};
+use crate::heads::fat_finger::model::FatFingerModel;
+use crate::heads::fat_finger::record::{FatFingerRecord, FatFingerReport, FatFingerTrainConfig};
+use crate::heads::train::{HeadProgress, HeadTrainError, Split};
 use crate::inputs::Profiles;
 
 /// What turns the odds of an error among `errors` injected into `orders` into those at `base_rate`: Dal Pozzolo's rate at
@@ -18,17 +18,17 @@ fn prior(base_rate: f64, orders: u64, errors: u64) -> f64 {
     base_rate / (1.0 - base_rate) * orders as f64 / errors.max(1) as f64
 }
 
-/// Trains an error-probability network for a model whose `profiles` normalise its inputs, on the orders of some days;
-/// `progress` hears of every epoch. Whether the result is good enough is for [`SurfaceReport::refusal`] to say.
+/// Trains a fat-finger network for a model whose `profiles` normalise its inputs, on the orders of some days;
+/// `progress` hears of every epoch. Whether the result is good enough is for [`FatFingerReport::refusal`] to say.
 ///
 /// # Errors
 /// Settings that cannot work, too few orders, a fit that diverges.
-pub fn train_surface(
-    config: &SurfaceTrainConfig,
+pub fn train_fat_finger(
+    config: &FatFingerTrainConfig,
     profiles: &Profiles,
     sessions: Vec<DeskSession>,
     progress: &mut dyn FnMut(HeadProgress),
-) -> Result<SurfaceModel, HeadTrainError> {
+) -> Result<FatFingerModel, HeadTrainError> {
     config.check()?;
     let orders_read = sessions.iter().map(|session| session.orders.len() as u64).sum();
     let samples = join(config, profiles, sessions);
@@ -53,11 +53,11 @@ pub fn train_surface(
         Part { samples: &unseen, cases: &unseen_cases },
     );
     let ts = |sample: Option<&Sample>| sample.map_or(0, |s| s.key.1.0);
-    head.record = SurfaceRecord {
+    head.record = FatFingerRecord {
         first_ts_ns: ts(fitting.first()),
         last_ts_ns: ts(calibration.last()),
         config: *config,
-        report: SurfaceReport {
+        report: FatFingerReport {
             orders_read,
             orders_joined,
             orders_fitted: fitting.len() as u64,
@@ -76,15 +76,19 @@ mod tests {
     use super::super::dataset::Case;
     use super::super::dataset::tests::session;
     use super::*;
-    use crate::heads::fat_finger::record::{SurfaceHoldout, SurfaceRate};
+    use crate::heads::fat_finger::record::{FatFingerHoldout, FatFingerRate};
     use crate::synthetic::model;
 
-    fn quick() -> SurfaceTrainConfig {
-        SurfaceTrainConfig { epoch_count_max: 12, embargo_ns: 1_000_000_000, ..SurfaceTrainConfig::default() }
+    fn quick() -> FatFingerTrainConfig {
+        FatFingerTrainConfig {
+            epoch_count_max: 12,
+            embargo_ns: 1_000_000_000,
+            ..FatFingerTrainConfig::default()
+        }
     }
 
-    fn trained(config: &SurfaceTrainConfig, rows: u64) -> Result<SurfaceModel, HeadTrainError> {
-        train_surface(config, model().profiles(), vec![session(rows, 9)], &mut |_| ())
+    fn trained(config: &FatFingerTrainConfig, rows: u64) -> Result<FatFingerModel, HeadTrainError> {
+        train_fat_finger(config, model().profiles(), vec![session(rows, 9)], &mut |_| ())
     }
 
     #[test]
@@ -130,8 +134,8 @@ mod tests {
 
     #[test]
     fn training_gives_the_same_bits_again_and_others_with_another_seed() {
-        let config = SurfaceTrainConfig { epoch_count_max: 2, ..quick() };
-        let head = |seed| trained(&SurfaceTrainConfig { seed, ..config }, 3_000).unwrap();
+        let config = FatFingerTrainConfig { epoch_count_max: 2, ..quick() };
+        let head = |seed| trained(&FatFingerTrainConfig { seed, ..config }, 3_000).unwrap();
         let (one, again, other) = (head(1), head(1), head(2));
         assert_eq!(one, again);
         assert_ne!(one.layers, other.layers);
@@ -149,39 +153,39 @@ mod tests {
 
     #[test]
     fn a_head_that_is_beaten_or_cries_wolf_is_refused_with_found_and_wanted() {
-        let rate = SurfaceRate {
+        let rate = FatFingerRate {
             rate: 1e-2,
             false_alarms: 0.011,
             recall: 0.9,
             recall_cap: 0.6,
-            ..SurfaceRate::default()
+            ..FatFingerRate::default()
         };
-        let holdout = SurfaceHoldout {
+        let holdout = FatFingerHoldout {
             orders: 1_000,
             pr_auc: 0.9,
             pr_auc_cap: 0.8,
             rates: vec![rate.clone()],
-            ..SurfaceHoldout::default()
+            ..FatFingerHoldout::default()
         };
         let refusal =
-            |holdout: SurfaceHoldout| SurfaceReport { holdout, ..SurfaceReport::default() }.refusal();
-        let with = |rate| refusal(SurfaceHoldout { rates: vec![rate], ..holdout.clone() });
+            |holdout: FatFingerHoldout| FatFingerReport { holdout, ..FatFingerReport::default() }.refusal();
+        let with = |rate| refusal(FatFingerHoldout { rates: vec![rate], ..holdout.clone() });
         assert_eq!(refusal(holdout.clone()), None);
         for recall in [0.6, 0.5, f64::NAN] {
-            let line = with(SurfaceRate { recall, ..rate.clone() }).unwrap();
+            let line = with(FatFingerRate { recall, ..rate.clone() }).unwrap();
             assert!(
                 line.contains("recall at 0.01 false alarms") && line.contains("the size cap's 60.00 %"),
                 "{line}"
             );
         }
-        let line = with(SurfaceRate { false_alarms: 0.04, ..rate.clone() }).unwrap();
+        let line = with(FatFingerRate { false_alarms: 0.04, ..rate.clone() }).unwrap();
         assert!(line.contains("found 4.000 % of the holdout's orders, wanted at most 2.949 %"), "{line}");
-        let line = refusal(SurfaceHoldout { pr_auc: 0.8, ..holdout.clone() }).unwrap();
+        let line = refusal(FatFingerHoldout { pr_auc: 0.8, ..holdout.clone() }).unwrap();
         assert!(
             line.contains("found 0.8000 on the holdout, wanted more than the size cap's 0.8000"),
             "{line}"
         );
-        let line = refusal(SurfaceHoldout { rates: Vec::new(), orders: 7, ..holdout.clone() }).unwrap();
+        let line = refusal(FatFingerHoldout { rates: Vec::new(), orders: 7, ..holdout.clone() }).unwrap();
         assert!(line.contains("found 7 orders in the holdout, wanted at least 100"), "{line}");
     }
 
@@ -190,12 +194,12 @@ mod tests {
         let error = trained(&quick(), 300).unwrap_err().to_string();
         assert!(error.ends_with("wanted at least 1000") && !error.contains('\n'), "{error}");
         let bad = [
-            SurfaceTrainConfig { seed: u64::MAX, ..quick() },
-            SurfaceTrainConfig { base_rate: 0.5, ..quick() },
-            SurfaceTrainConfig { batch_size: 0, ..quick() },
-            SurfaceTrainConfig { holdout_share: 0.0, ..quick() },
-            SurfaceTrainConfig { learning_rate: f64::NAN, ..quick() },
-            SurfaceTrainConfig { weight_decay: -1.0, ..quick() },
+            FatFingerTrainConfig { seed: u64::MAX, ..quick() },
+            FatFingerTrainConfig { base_rate: 0.5, ..quick() },
+            FatFingerTrainConfig { batch_size: 0, ..quick() },
+            FatFingerTrainConfig { holdout_share: 0.0, ..quick() },
+            FatFingerTrainConfig { learning_rate: f64::NAN, ..quick() },
+            FatFingerTrainConfig { weight_decay: -1.0, ..quick() },
         ];
         for config in bad {
             assert!(matches!(trained(&config, 300), Err(HeadTrainError::Config { .. })), "{config:?}");

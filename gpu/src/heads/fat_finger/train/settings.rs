@@ -1,12 +1,12 @@
 //! What the training has in common with every head's, and the check of the rest.
 
-use crate::heads::fat_finger::record::SurfaceTrainConfig;
-use crate::heads::training::{HeadNames, HeadTrainError, HeadTrainSettings};
+use crate::heads::fat_finger::record::FatFingerTrainConfig;
+use crate::heads::train::{HeadNames, HeadTrainError, HeadTrainSettings};
 
 /// What users call the training.
 const NAMES: HeadNames = HeadNames { training: "fat-finger training", rows: "orders" };
 
-impl SurfaceTrainConfig {
+impl FatFingerTrainConfig {
     /// What every head's training has.
     pub(super) const fn settings(&self) -> HeadTrainSettings {
         HeadTrainSettings {

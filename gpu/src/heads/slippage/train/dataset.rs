@@ -9,7 +9,7 @@ use crate::captures::{drop_warmup, quantile, sort};
 use crate::heads::slippage::model::SlippageScales;
 use crate::heads::slippage::record::SlippageTrainConfig;
 use crate::heads::slippage::scale::{SLIPPAGE_COSTS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageScale};
-use crate::heads::training::{HeadTrainError, Split, split_in_time};
+use crate::heads::train::{HeadTrainError, Split, split_in_time};
 use crate::inputs::{FeatureRow, Input, Profiles};
 
 /// Sizes that a symbol's book held in fewer than this share of its decisions have no price.

@@ -8,8 +8,7 @@ use super::evaluate::mean_loss;
 use crate::heads::slippage::model::{SlippageModel, SlippageScales};
 use crate::heads::slippage::record::{SlippageRecord, SlippageTrainConfig};
 use crate::heads::slippage::scale::{SLIPPAGE_COSTS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageScale};
-use crate::heads::training::{HeadFit, HeadProgress, HeadTrainError, fit_head};
-use crate::heads::vars::HeadVars;
+use crate::heads::train::{HeadFit, HeadProgress, HeadTrainError, HeadVars, fit_head};
 use crate::inputs::INPUT_COUNT;
 
 /// Stands for the drift of a size that the book did not hold: beyond any prediction. The loss grows by the same amount per

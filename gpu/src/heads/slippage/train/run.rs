@@ -9,7 +9,7 @@ use super::fit::fit;
 use crate::heads::slippage::model::SlippageModel;
 use crate::heads::slippage::record::{SlippageHoldout, SlippageRecord, SlippageReport, SlippageTrainConfig};
 use crate::heads::slippage::scale::SLIPPAGE_QUANTILE;
-use crate::heads::training::{HeadProgress, HeadTrainError, Split};
+use crate::heads::train::{HeadProgress, HeadTrainError, Split};
 use crate::inputs::{FeatureRow, Profiles};
 
 /// Factors that the calibration may put on every drift.
@@ -40,7 +40,7 @@ fn calibration_factor(head: &SlippageModel, samples: &[Sample]) -> f64 {
     factors.get(rank.saturating_sub(1)).map_or(1.0, |f| f.clamp(FACTOR_BOUNDS.0, FACTOR_BOUNDS.1))
 }
 
-/// Trains an impact network for a model whose `profiles` normalise its inputs, on captures of the same replays, in any order;
+/// Trains a slippage network for a model whose `profiles` normalise its inputs, on captures of the same replays, in any order;
 /// `progress` hears of every epoch. Whether the result is good enough is for [`SlippageReport::refusal`] to say.
 ///
 /// # Errors
