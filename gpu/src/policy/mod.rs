@@ -2,14 +2,17 @@
 
 mod bounds;
 mod config;
-mod limits;
+mod rows;
 mod stage;
 mod tier;
+mod update;
+mod witnesses;
 
 pub use config::{
     OverlayConfig, PolicyConfig, PolicyConfigError, RatioText, SlippageConfig, SurfaceConfig, WidenConfig,
     WitnessConfig,
 };
-pub use limits::{LimitSink, LimitUpdate, SurfaceUpdate, Witnesses};
 pub use stage::{BatchConfig, PolledScorer, ScoreObserver, ScoreRecord, ScorerStage, ScorerStageConfig};
 pub use tier::{Band, CriticalBand, TierCause, TierChange, TierConfig, TierConfigError};
+pub use update::{LimitSink, LimitUpdate, SurfaceUpdate};
+pub use witnesses::Witnesses;

@@ -5,7 +5,8 @@ use types::{BookState, FeatureVector, UnixNanos};
 use super::counters::Count;
 use super::record::ScoreObserver;
 use super::state::{Pending, ScorerStage, UnderWay};
-use crate::policy::limits::{LimitSink, Witnesses};
+use crate::policy::update::LimitSink;
+use crate::policy::witnesses::Witnesses;
 use crate::score::StagedScorer;
 
 impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {

@@ -4,7 +4,7 @@ use types::{Tier, UnixNanos};
 
 use super::record::ScoreRecord;
 use crate::policy::config::PolicyConfig;
-use crate::policy::limits::Widening;
+use crate::policy::rows::Widening;
 use crate::policy::tier::{TierChange, TierMachine};
 
 /// What a grid point brought for one instrument.

@@ -5,7 +5,7 @@ use types::{FeatureVector, UnixNanos};
 
 use super::record::ScoreObserver;
 use super::state::ScorerStage;
-use crate::policy::limits::LimitSink;
+use crate::policy::update::LimitSink;
 use crate::score::StagedScorer;
 
 /// A [`ScorerStage`] at the end of a ring, as the runners poll it.

@@ -3,8 +3,8 @@
 use types::{InstrumentId, Tier, UnixNanos};
 
 use crate::model::TOP_COUNT;
-use crate::policy::limits::Witnesses;
 use crate::policy::tier::TierChange;
+use crate::policy::witnesses::Witnesses;
 
 /// One scored vector, for `scores.csv`.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -11,8 +11,10 @@ use crate::inputs::{Bindings, Profile};
 use crate::model::{Calibration, Model};
 use crate::policy::bounds::{BookView, HeadBounds};
 use crate::policy::config::{PolicyConfig, PolicyConfigError};
-use crate::policy::limits::{LimitSink, Row, Witnesses};
+use crate::policy::rows::Row;
 use crate::policy::tier::TierChange;
+use crate::policy::update::LimitSink;
+use crate::policy::witnesses::Witnesses;
 use crate::score::StagedScorer;
 
 /// When a batch is begun before its grid point ends, and whether it is waited for.

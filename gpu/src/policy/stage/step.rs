@@ -8,7 +8,7 @@ use super::instrument::Outcome;
 use super::record::{ScoreObserver, ScoreRecord};
 use super::state::{Pending, ScorerStage};
 use crate::model::RawScore;
-use crate::policy::limits::{LimitSink, LimitUpdate, SurfaceUpdate};
+use crate::policy::update::{LimitSink, LimitUpdate, SurfaceUpdate};
 use crate::score::StagedScorer;
 
 /// A vector that lags its grid point by more than this many grid steps is no picture of the present.

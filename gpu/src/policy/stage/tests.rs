@@ -15,9 +15,9 @@ use crate::heads::{Head, largest_size, random_fat_finger, random_slippage, sizes
 use crate::model::RawScore;
 use crate::network::Increments;
 use crate::policy::config::{PolicyConfig, SlippageConfig, SurfaceConfig, WidenConfig};
-use crate::policy::limits::tests::{BASE, envelope};
-use crate::policy::limits::{LimitSink, LimitUpdate, SurfaceUpdate};
+use crate::policy::rows::tests::{BASE, envelope};
 use crate::policy::tier::{TierCause, TierChange};
+use crate::policy::update::{LimitSink, LimitUpdate, SurfaceUpdate};
 use crate::score::{ReferenceScorer, Scorer, Staged, StagedScorer};
 use crate::synthetic::{DAY_NS, GRID_NS, Market, model};
 use proptest::prelude::*;

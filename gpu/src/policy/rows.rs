@@ -1,158 +1,9 @@
-//! From tier to limits: what is published, for how long, and why.
+//! The limits of one instrument and class: the officer's envelope, and what is published inside it.
 
-use gate::{
-    ClassId, Effective, Envelope, FixedScore, LimitCause, LimitWriter, Overlay, RiskLimits, SizeSurface,
-    Terms, UnknownRow, effective_limits,
-};
-use types::{FeatureId, FeatureVector, InstrumentId, Nanos, Qty, Tier, UnixNanos};
+use gate::{Effective, Envelope, LimitCause, Overlay, RiskLimits, effective_limits};
+use types::{Qty, Tier, UnixNanos};
 
-use super::config::{WidenConfig, WitnessConfig};
-use crate::inputs::Profile;
-use crate::model::TOP_COUNT;
-
-/// Least usual volatility that a witness multiplies: in most calm seconds the mid does not move at all, and any multiple
-/// of zero would make a single tick a witness.
-const RV_USUAL_MIN_BPS: f64 = 1.0;
-
-/// Signs of stress that need no model, as a set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Witnesses(u8);
-
-impl Witnesses {
-    /// The spread is a multiple of the usual.
-    pub const SPREAD: Self = Self(1);
-    /// The touch holds a fraction of the usual.
-    pub const DEPTH: Self = Self(1 << 1);
-    /// One-second volatility is a multiple of the usual.
-    pub const VOLATILITY: Self = Self(1 << 2);
-
-    /// What `vector` shows against the calm `profile`. A feature that is not valid, or that the profile never saw, is
-    /// no witness.
-    #[must_use]
-    pub fn of(config: &WitnessConfig, profile: &Profile, vector: &FeatureVector) -> Self {
-        let value = |feature: FeatureId| {
-            let known = profile.trained >> feature as usize & 1 == 1;
-            vector.get(feature).filter(|v| known && v.is_finite())
-        };
-        let mut set = 0;
-        let spread_max = config.spread_ratio * profile.usual(FeatureId::SpreadBps);
-        if value(FeatureId::SpreadBps).is_some_and(|v| v > spread_max) {
-            set |= Self::SPREAD.0;
-        }
-        // Depth is a logarithm: a ratio is a difference.
-        let depth_min = profile.usual(FeatureId::TopDepth) + config.depth_ratio.ln();
-        if value(FeatureId::TopDepth).is_some_and(|v| v < depth_min) {
-            set |= Self::DEPTH.0;
-        }
-        let volatility_max = config.volatility_ratio * profile.usual(FeatureId::Rv1S).max(RV_USUAL_MIN_BPS);
-        if value(FeatureId::Rv1S).is_some_and(|v| v > volatility_max) {
-            set |= Self::VOLATILITY.0;
-        }
-        Self(set)
-    }
-
-    /// How many.
-    #[inline]
-    #[must_use]
-    pub const fn count(self) -> u8 {
-        self.0.count_ones() as u8
-    }
-
-    /// Whether all of `other` are in it.
-    #[inline]
-    #[must_use]
-    pub const fn has(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-}
-
-/// One limit, ready for the gate's table.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LimitUpdate {
-    /// Grid point it follows from, in event time.
-    pub ts: UnixNanos,
-    /// Instrument.
-    pub instrument: InstrumentId,
-    /// Strategy class.
-    pub class: ClassId,
-    /// The limits; of a revocation, the officer's base, which holds from now on.
-    pub limits: Effective,
-    /// The tier of the instrument.
-    pub tier: Tier,
-    /// Its last calibrated score.
-    pub score: FixedScore,
-    /// For how long the limits hold; 0 revokes what was published before, so that the static set holds.
-    pub lease: Nanos,
-    /// Why; [`LimitCause::Revoke`] when the lease is zero.
-    pub cause: LimitCause,
-    /// The scorer's running number.
-    pub version: u32,
-    /// The features behind the last score.
-    pub top3: [u8; TOP_COUNT],
-    /// The instrument has just entered Critical: its breaker is to be tripped before anything else is done with this.
-    pub trip: bool,
-}
-
-impl LimitUpdate {
-    /// The word for `limits.csv`.
-    #[must_use]
-    pub const fn cause_str(&self) -> &'static str {
-        self.cause.as_str()
-    }
-
-    /// What the gate stores beside the limits.
-    #[inline]
-    #[must_use]
-    pub const fn terms(&self) -> Terms {
-        Terms {
-            tier: self.tier,
-            score: self.score,
-            lease: self.lease,
-            version: self.version,
-            cause: self.cause,
-        }
-    }
-
-    /// Writes the limits into the gate's table, to hold from `now` on. A revocation is a record whose lease has ended.
-    /// The breaker is not the table's: whoever calls this acts on [`LimitUpdate::trip`] first.
-    ///
-    /// # Errors
-    /// A row that the table does not have.
-    #[inline]
-    pub fn publish(&self, writer: &mut LimitWriter, now: UnixNanos) -> Result<(), UnknownRow> {
-        writer.publish(self.instrument, self.class, &self.limits, &self.terms(), now)
-    }
-}
-
-/// The largest orders of one instrument by price distance, ready for the gate's table.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SurfaceUpdate {
-    /// Grid point it follows from, in event time.
-    pub ts: UnixNanos,
-    /// Instrument.
-    pub instrument: InstrumentId,
-    /// The sizes, never rising.
-    pub sizes: SizeSurface,
-    /// For how long they hold.
-    pub lease: Nanos,
-    /// The scorer's running number.
-    pub version: u32,
-}
-
-/// Where updates go: live into the gate's table at once, in a replay into a queue that charges the latency.
-pub trait LimitSink {
-    /// Takes one update at time `now`.
-    fn limit(&mut self, update: &LimitUpdate, now: UnixNanos);
-
-    /// Takes the sizes by price distance of an instrument, where they are asked for.
-    fn surface(&mut self, _update: &SurfaceUpdate, _now: UnixNanos) {}
-}
-
-impl<F: FnMut(&LimitUpdate, UnixNanos)> LimitSink for F {
-    fn limit(&mut self, update: &LimitUpdate, now: UnixNanos) {
-        self(update, now);
-    }
-}
+use super::config::WidenConfig;
 
 /// How far limits have opened beyond the base, for one instrument.
 #[derive(Clone, Copy, Debug, Default)]
@@ -262,8 +113,6 @@ impl Row {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use gate::{LimitTable, SlotFault};
-    use types::{BookState, FEATURE_COUNT};
 
     pub(crate) const BASE: RiskLimits = RiskLimits {
         max_qty: Qty(500),
@@ -290,42 +139,6 @@ pub(crate) mod tests {
         };
         let cap = RiskLimits { max_qty: Qty(600), ..BASE };
         Envelope::new(floor, BASE, cap).unwrap()
-    }
-
-    fn profile() -> Profile {
-        // A spread of 2 bps, a depth of e^7, no movement in most seconds.
-        let mut values = [0.0; FEATURE_COUNT];
-        values[FeatureId::SpreadBps as usize] = 2.0;
-        values[FeatureId::TopDepth as usize] = 7.0;
-        let symbol = types::Symbol::new("A").unwrap();
-        let row = crate::FeatureRow { ts: UnixNanos(0), symbol, valid: 0x1fff, values };
-        crate::train::fit_profile([row; 100].iter(), None)
-    }
-
-    fn vector(spread_bps: f64, ln_depth: f64, rv_bps: f64) -> FeatureVector {
-        let mut v = FeatureVector { book_state: BookState::Live.to_u8(), ..FeatureVector::EMPTY };
-        v.set(FeatureId::SpreadBps, spread_bps);
-        v.set(FeatureId::TopDepth, ln_depth);
-        v.set(FeatureId::Rv1S, rv_bps);
-        v
-    }
-
-    #[test]
-    fn witnesses_compare_with_the_calm_profile() {
-        let of = |v: &FeatureVector| Witnesses::of(&WitnessConfig::default(), &profile(), v);
-        assert_eq!(of(&vector(5.9, 7.0, 5.0)), Witnesses::default());
-        // A quarter of e^7 is e^(7 - 1.386); the usual volatility of 0 counts as 1 bp.
-        let all = of(&vector(6.1, 5.6, 5.1));
-        assert_eq!(all.count(), 3);
-        assert!(of(&vector(6.1, 7.0, 0.0)).has(Witnesses::SPREAD));
-        assert!(of(&vector(2.0, 5.6, 0.0)).has(Witnesses::DEPTH));
-        assert!(of(&vector(2.0, 7.0, 5.1)).has(Witnesses::VOLATILITY));
-        let mut nothing = vector(100.0, 0.0, 100.0);
-        nothing.valid = 0;
-        assert_eq!(of(&nothing).count(), 0);
-        nothing.valid = 0x1fff;
-        nothing.values = [f64::NAN; FEATURE_COUNT];
-        assert_eq!(of(&nothing).count(), 0);
     }
 
     #[test]
@@ -397,34 +210,5 @@ pub(crate) mod tests {
         assert_eq!((limits.limits().max_qty, cause), (Qty(150), LimitCause::Officer));
         assert_eq!(row.revoke().limits().max_qty, Qty(300));
         assert_eq!(row.publish(&Overlay::DEFAULT, Tier::Elevated, 0, None).1, LimitCause::Boot);
-    }
-
-    #[test]
-    fn updates_reach_the_gates_table_and_a_revocation_ends_them() {
-        let (mut writer, reader) = LimitTable::create(1, 1).unwrap();
-        let update = LimitUpdate {
-            ts: UnixNanos(5),
-            instrument: InstrumentId(0),
-            class: ClassId(0),
-            limits: envelope().clamp(&BASE),
-            tier: Tier::High,
-            score: FixedScore::from_micros(350_000).unwrap(),
-            lease: Nanos::SECOND,
-            cause: LimitCause::Tighten,
-            version: 3,
-            top3: [0, 1, 2],
-            trip: false,
-        };
-        let read = || reader.read(InstrumentId(0), ClassId(0));
-        assert_eq!(read(), Err(gate::ReadFault::Slot(SlotFault::Empty)));
-        update.publish(&mut writer, UnixNanos(10)).unwrap();
-        let record = read().unwrap();
-        assert!(record.lease.holds(UnixNanos(11)));
-        assert_eq!((record.tier, record.version, record.limits), (Tier::High, 3, BASE));
-        let revocation = LimitUpdate { lease: Nanos(0), cause: LimitCause::Revoke, ..update };
-        assert!(revocation.lease == Nanos(0) && revocation.cause_str() == "revoke");
-        revocation.publish(&mut writer, UnixNanos(20)).unwrap();
-        let record = read().unwrap();
-        assert!(!record.lease.holds(UnixNanos(20)) && record.cause == LimitCause::Revoke);
     }
 }
