@@ -4,6 +4,7 @@ mod callers;
 mod citations;
 mod crates;
 mod documented;
+mod faults;
 mod modules;
 mod pending;
 mod sizes;
