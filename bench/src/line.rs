@@ -3,14 +3,14 @@
 //! Every rig takes a piece of a [`crate::day::Day`] and returns a number that depends on all of the work, so that the
 //! work stays and rigs that should agree can be compared.
 
-use dataplane::decode::{Decoder, EventBuffer, ItchDecoder, Place, TickSizes};
+use dataplane::decode::{Decoder, DecoderSetup, EventBuffer, FeedDecoder, Place, TickSizes};
 use dataplane::stats::FeedStats;
 use featurizer::{
     Book, BookLimits, Books, BooksMut, BuildError, Effect, Featurizer, FeaturizerConfig, MemoryReport,
     Observer, OnFull, PageKind, Sinks, TopOfBookSink,
 };
 use stage::{RingRx, RingTx, ring};
-use types::{BookEvent, EventFlags, FeatureVector, InstrumentId, TopOfBook, UnixNanos};
+use types::{BookEvent, EventFlags, FeatureVector, FeedKind, InstrumentId, TopOfBook, UnixNanos};
 use wire::framing::Frames;
 use wire::itch50::{self, Msg};
 
@@ -88,7 +88,7 @@ fn order(reference: u64, shares: u32, price: u32) -> u64 {
 /// The decoder as the receiver drives it, without packets and sequence numbers.
 #[derive(Debug)]
 pub struct Events {
-    decoder: ItchDecoder,
+    decoder: FeedDecoder,
     buffer: EventBuffer,
     stats: FeedStats,
     place: Place,
@@ -104,8 +104,10 @@ impl Events {
     /// A decoder that has seen nothing.
     #[must_use]
     pub fn new() -> Self {
+        let (instruments_max, ticks) = (INSTRUMENTS_MAX, TickSizes::default());
+        let setup = DecoderSetup { midnight: MIDNIGHT, instruments_max, ticks };
         Self {
-            decoder: ItchDecoder::new(MIDNIGHT, INSTRUMENTS_MAX, TickSizes::default()),
+            decoder: FeedDecoder::new(FeedKind::Itch50, &setup).expect("ITCH comes in packets"),
             // A message means two events at most.
             buffer: EventBuffer::new(CHUNK + 2),
             stats: FeedStats::default(),

@@ -1,80 +1,12 @@
 //! What a receiver is told: which feed, which groups, which bounds.
 
-use std::fmt;
 use std::net::SocketAddrV4;
-use std::str::FromStr;
 
-use types::UnixNanos;
+use types::{FeedKind, UnixNanos};
 
 use crate::arbiter::{ArbiterConfig, LINES_MAX};
-use crate::decode::{INSTRUMENTS_MAX, IexFeed, TickSizes};
-use crate::session::Transport;
+use crate::decode::{INSTRUMENTS_MAX, TickSizes};
 use crate::source::BURST_MAX;
-
-/// A market-data feed we read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FeedKind {
-    /// NASDAQ TotalView-ITCH 5.0 over MoldUDP64, or in raw files.
-    Itch50,
-    /// IEX DEEP 1.0 over IEX-TP.
-    Deep,
-    /// IEX TOPS 1.6 over IEX-TP.
-    Tops,
-    /// LOBSTER message and order book files in a zip archive.
-    Lobster,
-}
-
-impl FeedKind {
-    /// All feeds.
-    pub const ALL: [Self; 4] = [Self::Itch50, Self::Deep, Self::Tops, Self::Lobster];
-
-    /// Its name in commands and reports.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Itch50 => "itch50",
-            Self::Deep => "deep",
-            Self::Tops => "tops",
-            Self::Lobster => "lobster",
-        }
-    }
-
-    /// The transport its packets use; `None` for a feed that comes in files only.
-    #[must_use]
-    pub const fn transport(self) -> Option<Transport> {
-        match self {
-            Self::Itch50 => Some(Transport::MoldUdp64),
-            Self::Deep => Some(Transport::IexTp { protocol: IexFeed::Deep10.protocol() }),
-            Self::Tops => Some(Transport::IexTp { protocol: IexFeed::Tops16.protocol() }),
-            Self::Lobster => None,
-        }
-    }
-}
-
-impl fmt::Display for FeedKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// The text names no feed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("found feed {found:?}, wanted itch50, deep, tops or lobster")]
-pub struct UnknownFeed {
-    /// The text.
-    pub found: String,
-}
-
-impl FromStr for FeedKind {
-    type Err = UnknownFeed;
-
-    fn from_str(text: &str) -> Result<Self, UnknownFeed> {
-        Self::ALL
-            .into_iter()
-            .find(|k| k.as_str() == text)
-            .ok_or_else(|| UnknownFeed { found: text.to_owned() })
-    }
-}
 
 /// One channel: one sequence of messages, sent on several lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -192,14 +124,6 @@ pub enum ConfigError {
 mod tests {
     use super::*;
     use std::net::Ipv4Addr;
-
-    #[test]
-    fn feeds_are_named_as_commands_name_them() {
-        for kind in FeedKind::ALL {
-            assert_eq!(kind.as_str().parse(), Ok(kind));
-        }
-        assert!("itch".parse::<FeedKind>().unwrap_err().to_string().contains("found feed \"itch\""));
-    }
 
     #[test]
     fn impossible_channels_are_refused() {

@@ -10,6 +10,7 @@
 //! Start reading at [`receiver::Receiver`], then [`arbiter::Arbiter`] and [`source::PacketSource`].
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+#![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod arbiter;
 pub mod config;
@@ -22,10 +23,11 @@ pub mod session;
 pub mod source;
 pub mod stats;
 
-pub use config::{ChannelConfig, ConfigError, FeedConfig, FeedKind, Midnight};
-pub use decode::Directory;
+pub use config::{ChannelConfig, ConfigError, FeedConfig, Midnight};
+pub use decode::InstrumentDirectory;
 pub use lobster::{LobsterFeed, LobsterStats};
 pub use open::{OpenError, open_files};
 pub use receiver::{EventTx, Feed, Receiver, ReceiverHops};
 pub use source::{FileOptions, FileSource, ItchFraming, PacketSource, SourceError};
 pub use stats::FeedStats;
+pub use types::FeedKind;

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::config::{ConfigError, FeedConfig, FeedKind};
+use types::{FeedInput, FeedKind};
+
+use crate::config::{ConfigError, FeedConfig};
+use crate::decode::{FeedDecoder, MessageFiles};
 use crate::lobster::LobsterFeed;
 use crate::receiver::{EventTx, Feed, Receiver, ReceiverHops};
 use crate::source::{FileOptions, FileSource, SourceError};
@@ -17,6 +20,14 @@ pub enum OpenError {
     /// The configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// A file of bare messages, which only ITCH is published as.
+    #[error("{file}: found length-prefixed ITCH 5.0 messages, wanted a capture of {kind}")]
+    BareMessages {
+        /// Path as given.
+        file: String,
+        /// The feed asked for.
+        kind: FeedKind,
+    },
     /// Several LOBSTER archives: each is a whole day of one instrument.
     #[error("found {found} LOBSTER archives, wanted one")]
     OneArchive {
@@ -38,11 +49,19 @@ pub fn open_files(
     tx: EventTx,
     hops: Option<ReceiverHops>,
 ) -> Result<Box<dyn Feed + Send>, OpenError> {
-    if config.kind == FeedKind::Lobster {
-        let [path] = paths else { return Err(OpenError::OneArchive { found: paths.len() }) };
-        return Ok(Box::new(LobsterFeed::open(name, path, config, tx)?));
+    match config.kind.input() {
+        FeedInput::Archive => {
+            let [path] = paths else { return Err(OpenError::OneArchive { found: paths.len() }) };
+            return Ok(Box::new(LobsterFeed::open(name, path, config, tx)?));
+        }
+        FeedInput::Packets => {}
     }
     let source = FileSource::open_all(paths, options)?;
+    if let Some(file) = source.message_file()
+        && FeedDecoder::message_files(config.kind) == MessageFiles::No
+    {
+        return Err(OpenError::BareMessages { file: file.to_owned(), kind: config.kind });
+    }
     let receiver = Receiver::new(name, source, config, tx)?;
     Ok(Box::new(match hops {
         Some(hops) => receiver.with_hops(hops),

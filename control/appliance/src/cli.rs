@@ -1,7 +1,9 @@
 //! The command line. Help texts are part of the product: each command's long help has an example that works.
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use types::FeedKind;
 
 /// Adaptive pre-trade risk: market data in, limits and verdicts out.
 #[derive(Parser, Debug)]
@@ -28,15 +30,10 @@ pub(crate) enum Command {
     Hist(Hist),
 }
 
-/// Which protocol the input speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Feed {
-    /// NASDAQ TotalView-ITCH 5.0, over MoldUDP64 in a capture or as a length-prefixed file
-    Itch50,
-    /// IEX DEEP 1.0 over IEX-TP
-    Deep,
-    /// LOBSTER message and orderbook files in their zip
-    Lobster,
+/// Reads the name of a feed; the help lists all feeds there are.
+fn feed_kind() -> impl TypedValueParser<Value = FeedKind> {
+    let feeds = FeedKind::ALL.iter().map(|kind| PossibleValue::new(kind.as_str()).help(kind.summary()));
+    PossibleValuesParser::new(feeds).try_map(|name| name.parse())
 }
 
 /// What brings the packets in.
@@ -129,8 +126,8 @@ pub(crate) struct Replay {
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
     /// Protocol of the input
-    #[arg(long)]
-    pub(crate) feed: Feed,
+    #[arg(long, value_parser = feed_kind())]
+    pub(crate) feed: FeedKind,
     /// How packets are read
     #[arg(long, default_value = "file")]
     pub(crate) source: SourceKind,

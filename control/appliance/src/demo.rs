@@ -14,13 +14,12 @@ use crate::report::{Judged, Report, Sample, clock};
 use crate::tables::outcome;
 use anyhow::{Context, Result, ensure};
 use control::config::{Plan, load};
-use dataplane::FeedKind;
 use gpu::{Model, ScoreRecord};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use types::{InstrumentId, Nanos, Px, Symbol, Tier, UnixNanos};
+use types::{FeedKind, InstrumentId, Nanos, Px, Symbol, Tier, UnixNanos};
 
 /// The demo's limits, laid over the built-in configuration.
 const DEMO_TOML: &str = include_str!("demo.toml");

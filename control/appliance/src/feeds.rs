@@ -1,9 +1,9 @@
 //! From the configuration's feeds to the receiver's.
 
 use control::config::Book;
+use dataplane::FeedConfig;
 use dataplane::decode::TickSizes;
-use dataplane::{FeedConfig, FeedKind};
-use types::Px;
+use types::{FeedKind, Px};
 
 /// A feed of the configured instruments, all traffic one channel.
 pub(crate) fn feed_config(book: &Book, kind: FeedKind) -> FeedConfig {

@@ -1,6 +1,6 @@
 //! `portcullis replay`: captures through the whole line, deterministically.
 
-use crate::cli::{self, Feed as FeedArg, SourceKind, Table};
+use crate::cli::{self, SourceKind, Table};
 use crate::desk::{Desk, Judgement, Listens};
 use crate::desk_stage::DeskObserver;
 use crate::latency::Latency;
@@ -11,7 +11,7 @@ use crate::summary::Summary;
 use crate::tables::{self, BookTables, Filter, Sheet};
 use anyhow::{Context, Result, bail};
 use control::config::{Plan, load};
-use dataplane::{EventTx, FeedConfig, FeedKind, FileOptions, ItchFraming, ReceiverHops, open_files};
+use dataplane::{EventTx, FeedConfig, FileOptions, ItchFraming, ReceiverHops, open_files};
 use featurizer::capture::FeatureWriter;
 use featurizer::costs::CostWriter;
 use gpu::Model;
@@ -19,7 +19,7 @@ use stage::LiveClock;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
-use types::{Nanos, UnixNanos};
+use types::{FeedInput, Nanos, UnixNanos};
 
 pub(crate) fn run(args: &cli::Replay) -> Result<()> {
     let plan = load(args.config.as_slice(), &[])?;
@@ -51,13 +51,8 @@ pub(crate) fn run(args: &cli::Replay) -> Result<()> {
         sheet.finish()?;
     }
     let inputs = args.inputs.iter().map(|p| p.display().to_string()).collect();
-    let summary = Summary::new(
-        inputs,
-        kind(args.feed).as_str(),
-        &finished.stats,
-        finished.books.featurizer(),
-        elapsed_s,
-    );
+    let summary =
+        Summary::new(inputs, args.feed.as_str(), &finished.stats, finished.books.featurizer(), elapsed_s);
     out.write("summary.json", (serde_json::to_string_pretty(&summary)? + "\n").as_bytes())?;
     latency.collect();
     latency.write(out.file("latency.hlog")?, UnixNanos(0))?;
@@ -79,16 +74,8 @@ pub(crate) fn load_model(dir: Option<&Path>) -> Result<Model> {
     }
 }
 
-const fn kind(feed: FeedArg) -> FeedKind {
-    match feed {
-        FeedArg::Itch50 => FeedKind::Itch50,
-        FeedArg::Deep => FeedKind::Deep,
-        FeedArg::Lobster => FeedKind::Lobster,
-    }
-}
-
 fn open_feed(args: &cli::Replay, plan: &Plan, tx: EventTx, latency: &mut Latency) -> Result<AnyFeed> {
-    let config = crate::feeds::feed_config(&plan.book, kind(args.feed));
+    let config = crate::feeds::feed_config(&plan.book, args.feed);
     // On a thread of its own the receiver swaps histograms all the time; a replay reads them once, at its end.
     let hops = (!args.pinned).then(|| receiver_hops(latency));
     match args.source {
@@ -98,8 +85,11 @@ fn open_feed(args: &cli::Replay, plan: &Plan, tx: EventTx, latency: &mut Latency
             Ok(open_files("receiver", &args.inputs, &config, FileOptions { itch_framing }, tx, hops)?)
         }
         SourceKind::Dpdk => match args.inputs.as_slice() {
-            [one] if args.feed != FeedArg::Lobster => open_dpdk(one, &config, tx, hops),
-            [_] => bail!("--source dpdk: a LOBSTER archive holds no packets; use --source file"),
+            [one] if args.feed.input() == FeedInput::Packets => open_dpdk(one, &config, tx, hops),
+            [_] => bail!(
+                "--source dpdk: feed {} comes in archives, without packets; use --source file",
+                args.feed
+            ),
             many => bail!("--source dpdk: found {} inputs, wanted one: net_pcap merges nothing", many.len()),
         },
     }

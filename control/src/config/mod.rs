@@ -14,8 +14,8 @@ pub use error::{ConfigError, ConfigErrors, Origin, Problem};
 pub use net::{CpuChoice, CpuList, FeedSource, Group, HostAddress, PciAddress, PciDevice, Vdev};
 pub use plan::{LimitPlan, Plan};
 pub use schema::{
-    Audit, Book, CriticalPolicy, Eal, EalMemory, Feed, FeedKind, Igmp, Instance, Link, NormalPolicy,
-    OverlayPct, Placement, Policy, Scorer, ScorerBackend, TierPolicy,
+    Audit, Book, CriticalPolicy, Eal, EalMemory, Feed, Igmp, Instance, Link, NormalPolicy, OverlayPct,
+    Placement, Policy, Scorer, ScorerBackend, TierPolicy,
 };
 
 use std::io::Read;

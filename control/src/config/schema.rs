@@ -5,9 +5,11 @@ use crate::amount::Amount;
 use crate::limits::LimitKey;
 use crate::names::{Name, SymbolName};
 use crate::roles::Roles;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use types::{FeedInput, FeedKind};
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize)]
@@ -67,23 +69,14 @@ pub struct Eal {
     pub pci: Vec<PciDevice>,
 }
 
-/// The protocol of a feed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FeedKind {
-    /// NASDAQ TotalView-ITCH 5.0 over MoldUDP64.
-    Itch50,
-    /// IEX DEEP 1.0 over IEX-TP.
-    Deep,
-}
-
 /// One `[[feed]]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Feed {
     /// Name in metrics, alerts and `status`.
     pub name: Name,
-    /// Its protocol.
+    /// Its protocol, one that comes in packets.
+    #[serde(deserialize_with = "packet_feed")]
     pub kind: FeedKind,
     /// Where its packets come from.
     pub source: FeedSource,
@@ -105,6 +98,15 @@ pub struct Feed {
     /// Silence in milliseconds after which the feed is stale.
     #[serde(default = "stale_after_default")]
     pub stale_after_ms: u32,
+}
+
+/// A feed by its name, if it comes in packets: an archive cannot be received.
+fn packet_feed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FeedKind, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    match name.parse::<FeedKind>() {
+        Ok(kind) if kind.input() == FeedInput::Packets => Ok(kind),
+        Ok(_) | Err(_) => Err(D::Error::unknown_variant(&name, FeedKind::PACKET_NAMES)),
+    }
 }
 
 const fn stale_after_default() -> u32 {

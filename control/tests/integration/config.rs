@@ -1,12 +1,11 @@
 //! The configuration as an operator meets it: defaults, layers, and errors that say where, what and what instead.
 
-use control::config::{
-    self, ConfigErrors, CpuChoice, EalMemory, FeedKind, FeedSource, Igmp, Plan, ScorerBackend,
-};
+use control::config::{self, ConfigErrors, CpuChoice, EalMemory, FeedSource, Igmp, Plan, ScorerBackend};
 use control::limits::LimitKey;
 use gate::Overlay;
 use proptest::prelude::*;
 use std::path::PathBuf;
+use types::FeedKind;
 
 fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
@@ -189,6 +188,10 @@ fn slips_are_errors_with_the_line_and_what_was_meant() {
         (
             "[[feed]]\nname = \"x\"\nkind = \"deep\"\nsource = \"file:a\"\nigpm = \"v2\"",
             "p.toml:5: feed[0].igpm: no such key; did you mean `igmp`? (keys here: name, kind, source, line_a, line_b, igmp, igmp_address, vlan, stale_after_ms)",
+        ),
+        (
+            "[[feed]]\nname = \"x\"\nkind = \"lobster\"\nsource = \"file:a\"",
+            "p.toml:3: feed[0].kind: found \"lobster\", wanted one of \"itch50\", \"deep\", \"tops\"",
         ),
         (
             "[[feed]]\nname = \"x\"\nkind = \"deep\"\nsource = \"file:a\"\nigmp = \"v1\"",

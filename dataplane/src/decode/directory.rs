@@ -7,7 +7,7 @@ pub const INSTRUMENTS_MAX: usize = 16_384;
 
 /// The instruments of one feed: number to symbol, and symbol to number for feeds that name instruments in every message.
 #[derive(Clone, Debug)]
-pub struct Directory {
+pub struct InstrumentDirectory {
     symbols: Vec<Symbol>,
     capacity: usize,
     /// Open addressing with linear probing: instrument number + 1, zero for a free place. At most half full.
@@ -15,7 +15,7 @@ pub struct Directory {
     shift: u32,
 }
 
-impl Directory {
+impl InstrumentDirectory {
     /// A directory for at most `capacity` instruments. All its memory is allocated here.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
@@ -76,7 +76,7 @@ impl Directory {
 
     /// The instrument called `symbol`: the one that has the name, else `unnamed` under its real name at last, else a new
     /// one; `None` when that finds no room.
-    pub(crate) fn settle(&mut self, symbol: Symbol, unnamed: Option<InstrumentId>) -> Option<InstrumentId> {
+    pub(crate) fn resolve(&mut self, symbol: Symbol, unnamed: Option<InstrumentId>) -> Option<InstrumentId> {
         if let Some(known) = self.find(symbol) {
             return Some(known);
         }
@@ -157,8 +157,8 @@ mod tests {
 
     #[test]
     fn numbers_are_dense_and_bounded() {
-        let mut directory = Directory::new(3);
-        let given: Vec<_> = [0, 1, 0, 2, 3].map(|n| directory.settle(name(n), None).map(|i| i.0)).into();
+        let mut directory = InstrumentDirectory::new(3);
+        let given: Vec<_> = [0, 1, 0, 2, 3].map(|n| directory.resolve(name(n), None).map(|i| i.0)).into();
         assert_eq!(given, [Some(0), Some(1), Some(0), Some(2), None]);
         assert_eq!(directory.find(name(2)), Some(InstrumentId(2)));
         assert_eq!(directory.find(name(3)), None);
@@ -169,16 +169,16 @@ mod tests {
         /// Names given and changed in any order: each current name finds its number, each former one nothing.
         #[test]
         fn every_name_finds_its_number(renames in prop::collection::vec((0_u32..200, 1_000_u32..1_400), 0..300)) {
-            let mut directory = Directory::new(200);
+            let mut directory = InstrumentDirectory::new(200);
             let mut oracle: Vec<Symbol> = (0..200).map(name).collect();
-            oracle.iter().for_each(|&s| { directory.settle(s, None).unwrap(); });
+            oracle.iter().for_each(|&s| { directory.resolve(s, None).unwrap(); });
             let mut former = Vec::new();
             for (who, to) in renames {
-                let settled = directory.settle(name(to), Some(InstrumentId(who))).unwrap();
+                let resolved = directory.resolve(name(to), Some(InstrumentId(who))).unwrap();
                 if !oracle.contains(&name(to)) {
                     former.push(std::mem::replace(&mut oracle[who as usize], name(to)));
                 }
-                prop_assert_eq!(oracle[settled.index()], name(to));
+                prop_assert_eq!(oracle[resolved.index()], name(to));
             }
             for (n, &symbol) in oracle.iter().enumerate() {
                 prop_assert_eq!(directory.find(symbol), Some(InstrumentId(n as u32)));

@@ -3,7 +3,10 @@
 use types::{Action, BookEvent, EventFlags, InstrumentId, Px, Qty, Side, Symbol, TradingStatus, UnixNanos};
 use wire::itch50::{self, Msg, event, side, state};
 
-use super::{Damage, Decoder, Directory, Emit, EventBuffer, Place, TickSizes};
+use super::buffer::EventBuffer;
+use super::decoder::{Begin, Damage, Decoder, DecoderSetup, Emit, Place};
+use super::directory::InstrumentDirectory;
+use super::tick::TickSizes;
 use crate::stats::FeedStats;
 
 /// No instrument has this locate number yet.
@@ -20,26 +23,26 @@ pub struct ItchDecoder {
     midnight: UnixNanos,
     /// Entry by locate number: instrument, [`NONE`], or with [`UNNAMED`].
     by_locate: Box<[u32]>,
-    directory: Directory,
+    directory: InstrumentDirectory,
     ticks: TickSizes,
 }
 
 impl ItchDecoder {
-    /// A decoder for at most `instruments_max` instruments of these tick sizes; ITCH counts time from `midnight`.
+    /// A decoder that knows no instrument yet. All its memory is taken here.
     #[must_use]
-    pub fn new(midnight: UnixNanos, instruments_max: usize, ticks: TickSizes) -> Self {
+    pub fn new(setup: &DecoderSetup) -> Self {
         Self {
-            midnight,
-            ticks,
+            midnight: setup.midnight,
+            ticks: setup.ticks.clone(),
             by_locate: vec![NONE; usize::from(u16::MAX) + 1].into_boxed_slice(),
-            directory: Directory::new(instruments_max),
+            directory: InstrumentDirectory::new(setup.instruments_max),
         }
     }
 
-    /// A session begins: locate numbers are given anew every day. Instruments keep theirs, which go by the symbol.
-    pub fn begin_session(&mut self, midnight: UnixNanos) {
-        self.midnight = midnight;
-        self.by_locate.fill(NONE);
+    /// Venue time of a message.
+    #[inline(always)]
+    fn ts(&self, header: &itch50::Header) -> UnixNanos {
+        UnixNanos(self.midnight.0.saturating_add(header.timestamp.ns()))
     }
 
     /// The instrument of a message that does not name it.
@@ -70,7 +73,7 @@ impl ItchDecoder {
         let symbol = stock.map_or_else(|| placeholder(locate), Symbol);
         let entry = self.by_locate[usize::from(locate)];
         let unnamed = (entry != NONE && entry >= UNNAMED).then_some(InstrumentId(entry & !UNNAMED));
-        let Some(instrument) = self.directory.settle(symbol, unnamed) else {
+        let Some(instrument) = self.directory.resolve(symbol, unnamed) else {
             m.stats.directory_full += 1;
             return None;
         };
@@ -191,7 +194,12 @@ impl ItchDecoder {
 
     /// The types that are rare during the day.
     #[inline(never)]
-    fn emit_rare(&mut self, message: Msg<'_>, m: &mut Emit<'_>) -> Result<(), Damage> {
+    fn emit_rare(&mut self, message: Msg<'_>, begin: Begin<'_>) -> Result<(), Damage> {
+        let Some(header) = message.header() else {
+            begin.unknown(message.type_byte());
+            return Ok(());
+        };
+        let m = &mut begin.message(message.type_byte(), self.ts(header));
         match message {
             Msg::OrderExecutedWithPrice(c) => self.execute_with_price(m, c),
             Msg::Trade(p) => return self.trade(m, p),
@@ -202,16 +210,30 @@ impl ItchDecoder {
                 self.define(m, r.locate(), Some(r.stock), r.round_lot_size.get());
             }
             Msg::SystemEvent(s) => Self::system_event(m, s.event_code),
-            Msg::Other(_) => m.stats.messages_unknown += 1,
-            _ => {}
+            // Those of every order are read before this; the others say nothing about a book.
+            Msg::AddOrder(_)
+            | Msg::AddOrderMpid(_)
+            | Msg::OrderExecuted(_)
+            | Msg::OrderCancel(_)
+            | Msg::OrderDelete(_)
+            | Msg::OrderReplace(_)
+            | Msg::RegShoRestriction(_)
+            | Msg::MarketParticipantPosition(_)
+            | Msg::MwcbDeclineLevel(_)
+            | Msg::MwcbStatus(_)
+            | Msg::IpoQuotingPeriod(_)
+            | Msg::LuldAuctionCollar(_)
+            | Msg::OperationalHalt(_)
+            | Msg::Noii(_)
+            | Msg::RetailInterest(_)
+            | Msg::DirectListing(_)
+            | Msg::Other(_) => {}
         }
         Ok(())
     }
 }
 
 impl Decoder for ItchDecoder {
-    // One match from the type byte to the event: a second one, on the decoded message, would be a second jump that the mix of
-    // types makes unpredictable. Hence `Emit` begins in every arm.
     #[inline]
     fn decode(
         &mut self,
@@ -220,83 +242,51 @@ impl Decoder for ItchDecoder {
         out: &mut EventBuffer,
         stats: &mut FeedStats,
     ) -> Result<(), Damage> {
-        let begin = Begin { midnight: self.midnight, place, out, stats };
+        let begin = Begin { place, out, stats };
         match itch50::decode(message)? {
             Msg::AddOrder(a) => {
                 let order = (a.order_ref.get(), a.side, a.shares.get(), a.price.px());
-                self.add(&mut begin.message(itch50::AddOrder::TYPE, &a.header), order, a.locate(), a.stock)
+                let m = &mut begin.message(itch50::AddOrder::TYPE, self.ts(&a.header));
+                self.add(m, order, a.locate(), a.stock)
             }
             Msg::AddOrderMpid(f) => {
                 let order = (f.order_ref.get(), f.side, f.shares.get(), f.price.px());
-                self.add(
-                    &mut begin.message(itch50::AddOrderMpid::TYPE, &f.header),
-                    order,
-                    f.locate(),
-                    f.stock,
-                )
+                let m = &mut begin.message(itch50::AddOrderMpid::TYPE, self.ts(&f.header));
+                self.add(m, order, f.locate(), f.stock)
             }
             Msg::OrderDelete(d) => {
-                let m = &mut begin.message(itch50::OrderDelete::TYPE, &d.header);
+                let m = &mut begin.message(itch50::OrderDelete::TYPE, self.ts(&d.header));
                 self.take(m, d.locate(), Action::OrderDelete, d.order_ref.get(), 0, 0);
                 Ok(())
             }
             Msg::OrderReplace(u) => {
-                self.replace(&mut begin.message(itch50::OrderReplace::TYPE, &u.header), u);
+                self.replace(&mut begin.message(itch50::OrderReplace::TYPE, self.ts(&u.header)), u);
                 Ok(())
             }
             Msg::OrderExecuted(e) => {
-                let m = &mut begin.message(itch50::OrderExecuted::TYPE, &e.header);
+                let m = &mut begin.message(itch50::OrderExecuted::TYPE, self.ts(&e.header));
                 let (shares, aux) = (e.executed_shares.get(), e.match_number.get());
                 self.take(m, e.locate(), Action::OrderExecute, e.order_ref.get(), shares, aux);
                 Ok(())
             }
             Msg::OrderCancel(x) => {
-                let m = &mut begin.message(itch50::OrderCancel::TYPE, &x.header);
+                let m = &mut begin.message(itch50::OrderCancel::TYPE, self.ts(&x.header));
                 let shares = x.cancelled_shares.get();
                 self.take(m, x.locate(), Action::OrderReduce, x.order_ref.get(), shares, 0);
                 Ok(())
             }
-            rare => {
-                let m = &mut match rare.header() {
-                    Some(header) => begin.message(rare.type_byte(), header),
-                    None => begin.unknown(rare.type_byte()),
-                };
-                self.emit_rare(rare, m)
-            }
+            rare => self.emit_rare(rare, begin),
         }
     }
 
-    fn directory(&self) -> &Directory {
+    fn directory(&self) -> &InstrumentDirectory {
         &self.directory
     }
-}
 
-/// What is at hand before a message's type is known.
-struct Begin<'a> {
-    midnight: UnixNanos,
-    place: &'a Place,
-    out: &'a mut EventBuffer,
-    stats: &'a mut FeedStats,
-}
-
-impl<'a> Begin<'a> {
-    /// Counts a message of a known type.
-    #[inline(always)]
-    fn message(self, message_type: u8, header: &itch50::Header) -> Emit<'a> {
-        let ts_event = UnixNanos(self.midnight.0.saturating_add(header.timestamp.ns()));
-        self.at(message_type, ts_event)
-    }
-
-    /// Counts a message of an unknown type, which happened at the time of the one before.
-    fn unknown(self, message_type: u8) -> Emit<'a> {
-        let ts_event = self.stats.last_ts;
-        self.at(message_type, ts_event)
-    }
-
-    #[inline(always)]
-    fn at(self, message_type: u8, ts_event: UnixNanos) -> Emit<'a> {
-        self.stats.note_message(message_type, ts_event);
-        Emit { place: self.place, ts_event, out: self.out, stats: self.stats }
+    /// Locate numbers are given anew every day. Instruments keep theirs, which go by the symbol.
+    fn begin_session(&mut self, midnight: UnixNanos) {
+        self.midnight = midnight;
+        self.by_locate.fill(NONE);
     }
 }
 
@@ -338,7 +328,8 @@ mod tests {
     impl Rig {
         fn new(instruments_max: usize) -> Self {
             let ticks = [(Symbol(*b"FUT     "), Px(250_000_000))].into_iter().collect();
-            let decoder = ItchDecoder::new(UnixNanos(1_000), instruments_max, ticks);
+            let decoder =
+                ItchDecoder::new(&DecoderSetup { midnight: UnixNanos(1_000), instruments_max, ticks });
             Self { decoder, stats: FeedStats::default(), out: EventBuffer::new(8) }
         }
 

@@ -1,121 +1,113 @@
 //! From one message of a feed to the events it means for the books.
+//!
+//! A feed that comes in packets is a decoder (a file here) and a row below; its name and what the help says of it stand
+//! in `types`, `feed.rs`.
 
 mod buffer;
+mod decoder;
+mod deep;
 mod directory;
 mod iex;
 mod itch;
 mod tick;
+mod tops;
 
 pub use buffer::EventBuffer;
-pub use directory::{Directory, INSTRUMENTS_MAX};
-pub use iex::{IexDecoder, IexFeed};
-pub use itch::ItchDecoder;
+pub use decoder::{Damage, Decoder, DecoderSetup, Place};
+pub use directory::{INSTRUMENTS_MAX, InstrumentDirectory};
 pub use tick::TickSizes;
 
-use types::{Action, BookEvent, EventFlags, GapCause, InstrumentId, Qty, SeqNo, UnixNanos};
-use wire::WireError;
+pub(crate) use decoder::gap_event;
 
+use types::{FeedKind, UnixNanos};
+
+use crate::session::Transport;
 use crate::stats::FeedStats;
 
-/// What a message does not say itself: where and when it came.
-#[derive(Clone, Copy, Debug)]
-pub struct Place {
-    /// Its sequence number.
-    pub seq: u64,
-    /// When its packet arrived.
-    pub ts_recv: UnixNanos,
-    /// Its channel.
-    pub channel: u8,
-    /// Where it stands in its file.
-    pub offset: u64,
-}
-
-impl Place {
-    /// An event of this message, to be completed.
-    #[inline]
-    pub(crate) fn event(&self, ts_event: UnixNanos, instrument: InstrumentId, action: Action) -> BookEvent {
-        BookEvent {
-            ts_event,
-            ts_recv: self.ts_recv,
-            seq: SeqNo(self.seq),
-            instrument,
-            channel: self.channel,
-            action,
-            flags: EventFlags::LAST,
-            ..BookEvent::EMPTY
-        }
-    }
-}
-
-/// Where one message's events go.
-struct Emit<'a> {
-    place: &'a Place,
-    ts_event: UnixNanos,
-    out: &'a mut EventBuffer,
-    stats: &'a mut FeedStats,
-}
-
-impl Emit<'_> {
-    #[inline]
-    fn event(&self, instrument: InstrumentId, action: Action) -> BookEvent {
-        self.place.event(self.ts_event, instrument, action)
-    }
-
-    #[inline]
-    fn push(&mut self, event: BookEvent) {
-        self.out.push(event);
-    }
-}
-
-/// Turns the messages of one protocol into events.
-pub trait Decoder {
-    /// Reads one message, counts it in `stats` and appends its events to `out`: two at most, the first of them a
-    /// definition.
-    ///
-    /// # Errors
-    ///
-    /// [`Damage`] when the message cannot be understood; nothing was appended, and the books that it concerns are not to
-    /// be believed any more.
-    fn decode(
-        &mut self,
-        message: &[u8],
-        place: &Place,
-        out: &mut EventBuffer,
-        stats: &mut FeedStats,
-    ) -> Result<(), Damage>;
-
-    /// The instruments seen so far.
-    fn directory(&self) -> &Directory;
-}
-
-/// Why a message was not understood.
+/// Whether a feed is also published as files of bare messages behind their lengths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Damage {
-    /// Its bytes do not follow the protocol.
-    Wire(WireError),
-    /// A field has a value the protocol does not know.
-    Field,
+pub enum MessageFiles {
+    /// It is: NASDAQ's days.
+    Published,
+    /// It is not: its messages come in captured packets alone.
+    No,
 }
 
-impl From<WireError> for Damage {
-    #[inline]
-    fn from(e: WireError) -> Self {
-        Self::Wire(e)
-    }
+/// Defines [`FeedDecoder`] and what the receiver asks of a feed from one list, which must name every feed.
+macro_rules! packet_feeds {
+    (packets { $( $kind:ident: $decoder:ty, $transport:expr, $files:ident; )+ } archives { $( $archive:ident ),+ }) => {
+        /// The decoder of one feed.
+        #[derive(Debug)]
+        pub enum FeedDecoder {
+            $(
+                #[doc = concat!("Of [`FeedKind::", stringify!($kind), "`].")]
+                $kind($decoder),
+            )+
+        }
+
+        impl FeedDecoder {
+            /// The decoder of `kind`; `None` for a feed that does not come in packets.
+            #[must_use]
+            pub fn new(kind: FeedKind, setup: &DecoderSetup) -> Option<Self> {
+                match kind {
+                    $( FeedKind::$kind => Some(Self::$kind(<$decoder>::new(setup))), )+
+                    $( FeedKind::$archive )|+ => None,
+                }
+            }
+
+            /// What carries the messages of `kind`; `None` for a feed that does not come in packets.
+            #[must_use]
+            pub const fn transport(kind: FeedKind) -> Option<Transport> {
+                match kind {
+                    $( FeedKind::$kind => Some($transport), )+
+                    $( FeedKind::$archive )|+ => None,
+                }
+            }
+
+            /// Whether `kind` is published as files of bare messages, too.
+            #[must_use]
+            pub const fn message_files(kind: FeedKind) -> MessageFiles {
+                match kind {
+                    $( FeedKind::$kind => MessageFiles::$files, )+
+                    $( FeedKind::$archive )|+ => MessageFiles::No,
+                }
+            }
+        }
+
+        impl Decoder for FeedDecoder {
+            #[inline]
+            fn decode(
+                &mut self,
+                message: &[u8],
+                place: &Place,
+                out: &mut EventBuffer,
+                stats: &mut FeedStats,
+            ) -> Result<(), Damage> {
+                match self {
+                    $( Self::$kind(decoder) => decoder.decode(message, place, out, stats), )+
+                }
+            }
+
+            fn directory(&self) -> &InstrumentDirectory {
+                match self {
+                    $( Self::$kind(decoder) => decoder.directory(), )+
+                }
+            }
+
+            fn begin_session(&mut self, midnight: UnixNanos) {
+                match self {
+                    $( Self::$kind(decoder) => decoder.begin_session(midnight), )+
+                }
+            }
+        }
+    };
 }
 
-/// A gap event for everything on the place's channel. `count` zero says that nobody knows how much is lost.
-pub(crate) fn gap_event(
-    place: &Place,
-    ts_event: UnixNanos,
-    first: u64,
-    count: u64,
-    cause: GapCause,
-) -> BookEvent {
-    BookEvent {
-        order_id: first,
-        aux: count,
-        qty: Qty(cause as u32),
-        ..place.event(ts_event, InstrumentId::ALL, Action::Gap)
+packet_feeds! {
+    packets {
+        Itch50: itch::ItchDecoder, Transport::MoldUdp64, Published;
+        Deep: deep::DeepDecoder, Transport::IexTp { protocol: wire::iex::PROTOCOL_DEEP_1_0 }, No;
+        Tops: tops::TopsDecoder, Transport::IexTp { protocol: wire::iex::PROTOCOL_TOPS_1_6 }, No;
     }
+    archives { Lobster }
 }

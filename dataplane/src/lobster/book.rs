@@ -6,12 +6,24 @@ use std::collections::HashMap;
 use types::{Action, Side};
 
 use super::archive::{DepthRow, MessageRow};
-use super::{LobsterStats, Row};
+use super::row::Row;
 
 /// No order, no level.
 const NIL: u32 = u32::MAX;
 /// Synthetic order numbers begin here; real ones are far below.
 const FIRST_SEED_ID: u64 = 1 << 63;
+
+/// What the translation had to add to the rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LobsterStats {
+    /// Levels that came into view, or came back changed, at the deepest level shown.
+    pub uncovered: u64,
+    /// Differences to the order book file above the deepest level: the two files do not belong together, or a row is
+    /// missing.
+    pub corrected: u64,
+    /// Messages about orders that were never announced.
+    pub unknown_orders: u64,
+}
 
 /// One order in its level's queue.
 #[derive(Clone, Copy, Debug)]

@@ -7,10 +7,10 @@ mod pipeline;
 pub use output::EventTx;
 
 use stage::{Clock, CounterCell, CounterReader, HopHistogram, LiveClock, Stage, Work, WorkStatus, counters};
-use types::{Nanos, UnixNanos};
+use types::{FeedKind, Nanos, UnixNanos};
 
-use crate::config::{ConfigError, FeedConfig, FeedKind};
-use crate::decode::Directory;
+use crate::config::{ConfigError, FeedConfig};
+use crate::decode::InstrumentDirectory;
 use crate::source::{BURST_MAX, PacketSource, SourceError, SourceStatus};
 use crate::stats::FeedStats;
 use pipeline::{CHUNK, Pipeline};
@@ -21,7 +21,7 @@ pub trait Feed: Stage {
     fn stats(&self) -> FeedStats;
 
     /// The instruments defined so far, by number.
-    fn directory(&self) -> &Directory;
+    fn directory(&self) -> &InstrumentDirectory;
 
     /// The time the input has reached: the latest packet's stamp, or the venue's time where packets have none. A replay
     /// sets its clock by it.
@@ -336,7 +336,7 @@ impl<S: PacketSource> Feed for Receiver<S> {
         self.pipeline.stats()
     }
 
-    fn directory(&self) -> &Directory {
+    fn directory(&self) -> &InstrumentDirectory {
         self.pipeline.directory()
     }
 

@@ -9,9 +9,9 @@ use wire::frame::{LinkType, parse_udp_on};
 
 use super::lines::{Line, LineTable};
 use crate::arbiter::{Arbiter, Arrival, Deliver, Hole};
-use crate::config::{ConfigError, FeedConfig, FeedKind, Midnight};
+use crate::config::{ConfigError, FeedConfig, Midnight};
 use crate::decode::{
-    Damage, Decoder, Directory, EventBuffer, IexDecoder, IexFeed, ItchDecoder, Place, gap_event,
+    Damage, Decoder, DecoderSetup, EventBuffer, FeedDecoder, InstrumentDirectory, Place, gap_event,
 };
 use crate::eastern::eastern_midnight_before;
 use crate::session::{Head, SessionId, Transport};
@@ -22,43 +22,14 @@ use crate::stats::FeedStats;
 pub(super) const CHUNK: usize = 1_024;
 /// Bytes of the largest UDP payload over IPv4.
 const DATAGRAM_BYTES_MAX: usize = 65_507;
-/// Bytes of the shortest message that makes an event (a system event of IEX), its length included.
+/// Bytes of the shortest message that makes an event (a system event of IEX), its length included. No decoder makes more than
+/// two events for as many bytes.
 const MESSAGE_BYTES_MIN: usize = 12;
 
-/// Most events a payload of `bytes` can make: two per message, and what its arrival may reveal before them (a new
-/// session, a hole, damage, the end).
+/// Most events a payload of `bytes` can make: two for each shortest message that fits, and what its arrival may reveal before
+/// them (a new session, a hole, damage, the end).
 const fn events_of(bytes: usize) -> usize {
     2 * (bytes / MESSAGE_BYTES_MIN) + 4
-}
-
-/// The decoder of the feed.
-#[derive(Debug)]
-enum AnyDecoder {
-    Itch(ItchDecoder),
-    Iex(IexDecoder),
-}
-
-impl AnyDecoder {
-    #[inline]
-    fn decode(
-        &mut self,
-        message: &[u8],
-        place: &Place,
-        out: &mut EventBuffer,
-        stats: &mut FeedStats,
-    ) -> Result<(), Damage> {
-        match self {
-            Self::Itch(decoder) => decoder.decode(message, place, out, stats),
-            Self::Iex(decoder) => decoder.decode(message, place, out, stats),
-        }
-    }
-
-    fn directory(&self) -> &Directory {
-        match self {
-            Self::Itch(decoder) => decoder.directory(),
-            Self::Iex(decoder) => decoder.directory(),
-        }
-    }
 }
 
 /// Everything between a packet and the event buffer.
@@ -73,7 +44,7 @@ pub(super) struct Pipeline {
 #[derive(Debug)]
 struct Core {
     transport: Transport,
-    decoder: AnyDecoder,
+    decoder: FeedDecoder,
     midnight: Midnight,
     out: EventBuffer,
     stats: FeedStats,
@@ -91,22 +62,14 @@ impl Pipeline {
     /// `overshoot_bytes` in one burst.
     pub(super) fn new(config: &FeedConfig, overshoot_bytes: usize) -> Result<Self, ConfigError> {
         config.validate()?;
-        let Some(transport) = config.kind.transport() else {
-            return Err(ConfigError::NoPackets { kind: config.kind });
-        };
-        let start = match config.midnight {
+        let midnight = match config.midnight {
             Midnight::At(midnight) => midnight,
             Midnight::FromCapture => UnixNanos(0),
         };
-        let ticks = config.ticks.clone();
-        let decoder = match config.kind {
-            FeedKind::Deep => {
-                AnyDecoder::Iex(IexDecoder::new(IexFeed::Deep10, config.instruments_max, ticks))
-            }
-            FeedKind::Tops => {
-                AnyDecoder::Iex(IexDecoder::new(IexFeed::Tops16, config.instruments_max, ticks))
-            }
-            _ => AnyDecoder::Itch(ItchDecoder::new(start, config.instruments_max, ticks)),
+        let (instruments_max, ticks) = (config.instruments_max, config.ticks.clone());
+        let decoder = FeedDecoder::new(config.kind, &DecoderSetup { midnight, instruments_max, ticks });
+        let (Some(decoder), Some(transport)) = (decoder, FeedDecoder::transport(config.kind)) else {
+            return Err(ConfigError::NoPackets { kind: config.kind });
         };
         let waiting = config.arbiter.slots * events_of(config.arbiter.slot_bytes);
         let overshoot = events_of(overshoot_bytes) + BURST_MAX * events_of(0);
@@ -201,7 +164,7 @@ impl Pipeline {
         self.core.stats.events += events as u64;
     }
 
-    pub(super) fn directory(&self) -> &Directory {
+    pub(super) fn directory(&self) -> &InstrumentDirectory {
         self.core.decoder.directory()
     }
 
@@ -334,12 +297,10 @@ impl Deliver for Sink<'_> {
 
     #[cold]
     fn session(&mut self, _session: SessionId, interrupted: bool, arrival: Arrival) {
-        if let AnyDecoder::Itch(itch) = &mut self.core.decoder {
-            itch.begin_session(match self.core.midnight {
-                Midnight::FromCapture => eastern_midnight_before(arrival.ts_recv),
-                Midnight::At(midnight) => midnight,
-            });
-        }
+        self.core.decoder.begin_session(match self.core.midnight {
+            Midnight::FromCapture => eastern_midnight_before(arrival.ts_recv),
+            Midnight::At(midnight) => midnight,
+        });
         if interrupted {
             let place = self.place(0, arrival);
             self.gap(&place, 0, 0, GapCause::SessionChange);

@@ -4,7 +4,8 @@ use dpdk::RxQueue;
 use types::UnixNanos;
 use wire::frame::LinkType;
 
-use super::{BURST_MAX, Layer, Packet, PacketSource, SourceError, SourceStatus};
+use super::error::SourceError;
+use super::packet::{BURST_MAX, Layer, Packet, PacketSource, SourceStatus};
 
 const _: () = assert!(dpdk::BURST_MAX <= BURST_MAX, "a burst of the driver is a burst here");
 

@@ -7,22 +7,12 @@ use std::path::{Path, PathBuf};
 use types::UnixNanos;
 
 use super::detect::{Kind, detect};
-use super::error::Fault;
-use super::itch::RawItch;
+use super::error::{Fault, SourceError};
+use super::itch::{ItchFraming, RawItch};
+use super::packet::{BURST_MAX, Packet, PacketSource, SourceStatus};
 use super::pcap::Pcap;
 use super::pcapng::{Found, PcapNg};
 use super::window::Window;
-use super::{BURST_MAX, Packet, PacketSource, SourceError, SourceStatus};
-
-/// How a raw ITCH file tells where a message ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ItchFraming {
-    /// By a 16-bit big-endian length before each message, as NASDAQ publishes its days; anything else is an error.
-    #[default]
-    LengthPrefixed,
-    /// By the message type alone; the two bytes before each message are skipped unread (some writers leave them zero).
-    TypeDriven,
-}
 
 /// How files are read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -182,6 +172,12 @@ impl FileSource {
     ) -> Result<Self, SourceError> {
         let file = OneFile::from_reader(name.to_owned(), reader, options)?;
         Ok(Self { files: vec![file], name: name.to_owned() })
+    }
+
+    /// The first of the files that holds bare messages instead of packets.
+    #[must_use]
+    pub fn message_file(&self) -> Option<&str> {
+        self.files.iter().find(|f| matches!(f.format, Format::RawItch(_))).map(|f| f.name.as_str())
     }
 
     /// The file whose next packet is the earliest; the first of them when several are equal.

@@ -5,9 +5,18 @@ use wire::WireError;
 use wire::framing::{split_itch50_by_type, split_message};
 
 use super::error::Fault;
-use super::file::ItchFraming;
+use super::packet::{Layer, Packet};
 use super::window::Window;
-use super::{Layer, Packet};
+
+/// How a raw ITCH file tells where a message ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ItchFraming {
+    /// By a 16-bit big-endian length before each message, as NASDAQ publishes its days; anything else is an error.
+    #[default]
+    LengthPrefixed,
+    /// By the message type alone; the two bytes before each message are skipped unread (some writers leave them zero).
+    TypeDriven,
+}
 
 /// Prefix and the longest message a 16-bit length can announce.
 const RECORD_LEN_MAX: usize = 2 + u16::MAX as usize;

@@ -5,8 +5,8 @@ use types::UnixNanos;
 use wire::frame::LinkType;
 
 use super::error::Fault;
+use super::packet::{Layer, Packet};
 use super::window::{RECORD_BYTES_MAX, Window};
-use super::{Layer, Packet};
 
 const FILE_HEADER_LEN: usize = 24;
 const RECORD_HEADER_LEN: usize = 16;

@@ -11,9 +11,9 @@ use types::UnixNanos;
 use wire::frame::LinkType;
 
 use super::error::Fault;
+use super::packet::{Layer, Packet};
 use super::pcap::link_type;
 use super::window::{RECORD_BYTES_MAX, Window};
-use super::{Layer, Packet};
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE: u32 = 1;

@@ -127,6 +127,16 @@ fn inputs_that_do_not_fit_are_refused() {
     let why = |paths: &[&std::path::Path], kind| open(paths, kind).err().unwrap();
     assert!(why(&[&path], FeedKind::Itch50).contains("LOBSTER samples are read as feed lobster"));
     assert_eq!(why(&[&path, &path], FeedKind::Lobster), "found 2 LOBSTER archives, wanted one");
+    let raw = folder.path().join("day.itch");
+    std::fs::write(&raw, [&[0, 36][..], &add(1)].concat()).unwrap();
+    for kind in [FeedKind::Deep, FeedKind::Tops] {
+        let wanted = format!("wanted a capture of {kind}");
+        let text = why(&[&raw], kind);
+        assert!(
+            text.contains("day.itch: found length-prefixed ITCH 5.0") && text.contains(&wanted),
+            "{text}"
+        );
+    }
     assert!(why(&[], FeedKind::Deep).contains("found 0 input files, wanted 1 to 64"));
     assert!(why(&[&folder.path().join("none.pcap")], FeedKind::Deep).contains("none.pcap: cannot be opened"));
 }

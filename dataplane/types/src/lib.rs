@@ -15,6 +15,7 @@
 mod book;
 mod event;
 mod feature;
+mod feed;
 mod instrument;
 mod money;
 mod time;
@@ -22,6 +23,7 @@ mod time;
 pub use book::{BookLevel, BookState, StaleCause, TopOfBook, TradingStatus};
 pub use event::{Action, BookEvent, EventFlags, GapCause};
 pub use feature::{FEATURE_COUNT, FEATURES, FeatureDef, FeatureId, FeatureSchema, FeatureVector, WALK_COUNT};
+pub use feed::{FeedInput, FeedKind, UnknownFeed};
 pub use instrument::{InstrumentId, Symbol};
 pub use money::{Notional, ParsePxError, Px, Qty, Side};
 pub use time::{Nanos, SeqNo, Stamps, Ticks, UnixNanos};

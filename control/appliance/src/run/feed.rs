@@ -5,8 +5,8 @@ use super::health::LastMoved;
 use crate::latency::Latency;
 use crate::pipeline::AnyFeed;
 use anyhow::Result;
-use control::config::{Feed as FeedPlan, FeedKind as PlanKind, FeedSource, Plan};
-use dataplane::{ChannelConfig, EventTx, FeedConfig, FeedKind, FileOptions, ReceiverHops, open_files};
+use control::config::{Feed as FeedPlan, FeedSource, Plan};
+use dataplane::{ChannelConfig, EventTx, FeedConfig, FileOptions, ReceiverHops, open_files};
 use stage::{LiveClock, LosslessTx, RingTx, Stage, Work};
 use std::net::SocketAddrV4;
 use types::{BookEvent, Nanos, UnixNanos};
@@ -42,17 +42,13 @@ pub(super) fn open_feed(
     latency: &mut Latency,
     report: &mut Report,
 ) -> Result<OpenedFeed> {
-    let kind = match feed.kind {
-        PlanKind::Itch50 => FeedKind::Itch50,
-        PlanKind::Deep => FeedKind::Deep,
-    };
     let line = |group: &control::config::Group| SocketAddrV4::new(group.ip(), group.port());
     let channel = |(index, a): (usize, &control::config::Group)| ChannelConfig {
         lines: std::iter::once(a).chain(feed.line_b.get(index)).map(line).collect(),
     };
     let config = FeedConfig {
         channels: feed.line_a.iter().enumerate().map(channel).collect(),
-        ..crate::feeds::feed_config(&plan.book, kind)
+        ..crate::feeds::feed_config(&plan.book, feed.kind)
     };
     let start = stage::Clock::now(clock);
     let hops = ReceiverHops {

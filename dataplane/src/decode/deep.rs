@@ -1,0 +1,159 @@
+//! IEX DEEP 1.0 to events: price levels.
+
+use types::{Action, BookEvent, EventFlags, Qty, Side, UnixNanos};
+use wire::deep10::{self, Msg, PriceLevelUpdate, SystemEvent, TradeBreak, TradeReport, TradingStatus};
+
+use super::buffer::EventBuffer;
+use super::decoder::{Begin, Damage, Decoder, DecoderSetup, Emit, Place};
+use super::directory::InstrumentDirectory;
+use super::iex::{IexSecurities, system_event, ts};
+use crate::stats::FeedStats;
+
+/// Decoder of one DEEP feed.
+#[derive(Debug)]
+pub struct DeepDecoder {
+    securities: IexSecurities,
+}
+
+impl DeepDecoder {
+    /// A decoder that knows no instrument yet. All its memory is taken here.
+    #[must_use]
+    pub fn new(setup: &DecoderSetup) -> Self {
+        Self { securities: IexSecurities::new(setup) }
+    }
+
+    /// The book may be read after the event's last update only: until then it may look crossed.
+    #[inline]
+    fn level(&mut self, m: &mut Emit<'_>, update: &PriceLevelUpdate, side: Side) -> Result<(), Damage> {
+        let px = update.price.px();
+        if !px.is_some() {
+            return Err(Damage::Field);
+        }
+        if let Some(instrument) = self.securities.instrument(m, update.symbol) {
+            let flags = if update.is_event_complete() { EventFlags::LAST } else { EventFlags::NONE };
+            let qty = Qty(update.size.get());
+            m.push(BookEvent { px, qty, side, flags, ..m.event(instrument, Action::LevelSet) });
+        }
+        Ok(())
+    }
+}
+
+impl Decoder for DeepDecoder {
+    #[inline]
+    fn decode(
+        &mut self,
+        message: &[u8],
+        place: &Place,
+        out: &mut EventBuffer,
+        stats: &mut FeedStats,
+    ) -> Result<(), Damage> {
+        let begin = Begin { place, out, stats };
+        match deep10::decode(message)? {
+            Msg::PriceLevelBuy(u) => {
+                let m = &mut begin.message(PriceLevelUpdate::TYPE, ts(u.timestamp));
+                return self.level(m, u, Side::Bid);
+            }
+            Msg::PriceLevelSell(u) => {
+                let m = &mut begin.message(PriceLevelUpdate::TYPE_SELL, ts(u.timestamp));
+                return self.level(m, u, Side::Ask);
+            }
+            Msg::TradeReport(t) => {
+                self.securities.trade(&mut begin.message(TradeReport::TYPE, ts(t.timestamp)), t);
+            }
+            Msg::TradeBreak(b) => {
+                self.securities.trade_break(&mut begin.message(TradeBreak::TYPE, ts(b.timestamp)), b);
+            }
+            Msg::TradingStatus(h) => {
+                return self.securities.status(&mut begin.message(TradingStatus::TYPE, ts(h.timestamp)), h);
+            }
+            Msg::SecurityDirectory(d) => {
+                let m = &mut begin.message(deep10::SecurityDirectory::TYPE, ts(d.timestamp));
+                self.securities.security(m, d);
+            }
+            Msg::SystemEvent(s) => system_event(&mut begin.message(SystemEvent::TYPE, ts(s.timestamp)), s),
+            // They say nothing about a book.
+            Msg::RetailLiquidity(i) => begin.counted(deep10::RetailLiquidity::TYPE, ts(i.timestamp)),
+            Msg::OperationalHalt(o) => begin.counted(deep10::OperationalHalt::TYPE, ts(o.timestamp)),
+            Msg::ShortSalePriceTest(p) => begin.counted(deep10::ShortSalePriceTest::TYPE, ts(p.timestamp)),
+            Msg::SecurityEvent(e) => begin.counted(deep10::SecurityEvent::TYPE, ts(e.timestamp)),
+            Msg::OfficialPrice(x) => begin.counted(deep10::OfficialPrice::TYPE, ts(x.timestamp)),
+            Msg::AuctionInformation(a) => begin.counted(deep10::AuctionInformation::TYPE, ts(a.timestamp)),
+            Msg::Other(message_type) => begin.unknown(message_type),
+        }
+        Ok(())
+    }
+
+    fn directory(&self) -> &InstrumentDirectory {
+        &self.securities.directory
+    }
+
+    /// Nothing to forget: securities go by their symbols, and times are whole.
+    fn begin_session(&mut self, _midnight: UnixNanos) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::tick::TickSizes;
+    use types::{Px, Symbol};
+    use wire::IntoBytes;
+    use wire::deep10::{SecurityDirectory, ShortSalePriceTest};
+
+    const PLACE: Place = Place { seq: 9, ts_recv: UnixNanos(77), channel: 2, offset: 0 };
+    const SYMBOL: [u8; 8] = *b"SPY     ";
+
+    fn decoder() -> DeepDecoder {
+        let ticks = TickSizes::default();
+        DeepDecoder::new(&DecoderSetup { midnight: UnixNanos(0), instruments_max: 4, ticks })
+    }
+
+    fn feed(decoder: &mut DeepDecoder, message: &[u8]) -> Vec<BookEvent> {
+        let (mut out, mut stats) = (EventBuffer::new(4), FeedStats::default());
+        decoder.decode(message, &PLACE, &mut out, &mut stats).unwrap();
+        out.pending().to_vec()
+    }
+
+    #[test]
+    fn a_level_is_readable_only_when_the_event_is_complete() {
+        let mut deep = decoder();
+        let events = feed(&mut deep, PriceLevelUpdate::new(0, 500, SYMBOL, 300, 4_311_000).as_bytes());
+        assert_eq!((events[0].action, events[0].aux, events[0].px), (Action::Define, 0, Px(10_000_000)));
+        let e = events[1];
+        assert_eq!(
+            (e.action, e.side, e.qty, e.px),
+            (Action::LevelSet, Side::Bid, Qty(300), Px(431_100_000_000))
+        );
+        assert_eq!((e.ts_event, e.flags), (UnixNanos(500), EventFlags::NONE));
+        let events = feed(&mut deep, PriceLevelUpdate::sell(1, 501, SYMBOL, 0, 4_312_000).as_bytes());
+        assert_eq!((events.len(), events[0].side, events[0].flags), (1, Side::Ask, EventFlags::LAST));
+    }
+
+    #[test]
+    fn the_other_messages_that_matter() {
+        let mut deep = decoder();
+        let e = feed(&mut deep, SecurityDirectory::new(0, 500, SYMBOL, 100, 0, 1).as_bytes())[0];
+        assert_eq!((e.action, e.aux, e.order_id), (Action::Define, 100, Symbol(SYMBOL).to_word()));
+        let e = feed(&mut deep, TradeReport::new(8, 500, SYMBOL, 100, 10_000, 44).as_bytes())[0];
+        assert_eq!((e.action, e.aux, e.qty), (Action::Trade, 44, Qty(100)));
+        assert!(e.flags.has(EventFlags::SIDELESS.with(EventFlags::CROSS).with(EventFlags::LAST)));
+        let e = feed(&mut deep, TradeBreak::new(0, 500, SYMBOL, 100, 10_000, 44).as_bytes())[0];
+        assert_eq!((e.action, e.aux), (Action::TradeBreak, 44));
+        for (code, wanted) in [(b'H', 2), (b'O', 3), (b'P', 3), (b'T', 1)] {
+            let e = feed(&mut deep, TradingStatus::new(code, 500, SYMBOL, *b"    ").as_bytes())[0];
+            assert_eq!((e.action, e.aux), (Action::Status, wanted));
+        }
+        for (code, wanted) in [(b'O', Action::Clear), (b'C', Action::SessionEnd), (b'R', Action::Time)] {
+            assert_eq!(feed(&mut deep, SystemEvent::new(code, 500).as_bytes())[0].action, wanted);
+        }
+        assert!(feed(&mut deep, ShortSalePriceTest::new(0, 500, SYMBOL, b' ').as_bytes()).is_empty());
+    }
+
+    #[test]
+    fn a_price_that_does_not_fit_is_refused() {
+        let mut deep = decoder();
+        let (mut out, mut stats) = (EventBuffer::new(4), FeedStats::default());
+        let message = PriceLevelUpdate::new(0, 500, SYMBOL, 300, i64::MAX);
+        assert_eq!(deep.decode(message.as_bytes(), &PLACE, &mut out, &mut stats), Err(Damage::Field));
+        assert!(out.is_empty());
+    }
+}

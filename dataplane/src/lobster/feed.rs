@@ -1,0 +1,209 @@
+//! The stage that reads an archive.
+
+use std::path::Path;
+
+use stage::{CounterCell, CounterReader, Stage, Work, WorkStatus, counters};
+use types::{EventFlags, Px, UnixNanos};
+
+use super::archive::{Archive, DepthRow, MessageRow};
+use super::book::{Book, LobsterStats};
+use super::row::Row;
+use crate::config::FeedConfig;
+use crate::decode::{EventBuffer, InstrumentDirectory, Place};
+use crate::receiver::{EventTx, Feed};
+use crate::source::SourceError;
+use crate::stats::FeedStats;
+
+/// Orders that may live at once.
+const ORDERS_MAX: usize = 1 << 16;
+/// Events collected before they are handed on.
+const CHUNK: usize = 1_024;
+
+/// A stage that reads a LOBSTER archive.
+pub struct LobsterFeed {
+    name: &'static str,
+    archive: Archive,
+    tick: Px,
+    message: MessageRow,
+    depth: DepthRow,
+    book: Book,
+    out: EventBuffer,
+    tx: EventTx,
+    directory: InstrumentDirectory,
+    stats: FeedStats,
+    midnight: UnixNanos,
+    rows_max: usize,
+    phase: Phase,
+    error: Option<SourceError>,
+    reader: CounterReader,
+    cells: [CounterCell; 4],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    First,
+    Reading,
+    Done,
+}
+
+impl LobsterFeed {
+    /// Opens an archive.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] when it is no zip archive, or lacks one of the two files.
+    pub fn open(
+        name: &'static str,
+        path: impl AsRef<Path>,
+        config: &FeedConfig,
+        tx: EventTx,
+    ) -> Result<Self, SourceError> {
+        let archive = Archive::open(path.as_ref())?;
+        let levels = archive.levels();
+        let mut directory = InstrumentDirectory::new(1);
+        directory.resolve(archive.symbol(), None);
+        let midnight = archive.date().eastern_midnight();
+        let tick = config.ticks.of(archive.symbol());
+        let (reader, cells) = counters(name, ["rows", "events", "uncovered", "corrected"]);
+        Ok(Self {
+            name,
+            archive,
+            tick,
+            message: MessageRow::default(),
+            depth: DepthRow::new(levels),
+            book: Book::new(ORDERS_MAX, levels),
+            // One row removes every order at worst, and changes each level shown.
+            out: EventBuffer::new(CHUNK + ORDERS_MAX + 4 * levels + 4),
+            tx,
+            directory,
+            stats: FeedStats::default(),
+            midnight,
+            rows_max: config.burst_max.max(1),
+            phase: Phase::First,
+            error: None,
+            reader,
+            cells,
+        })
+    }
+
+    /// What the translation had to add.
+    #[must_use]
+    pub fn lobster_stats(&self) -> LobsterStats {
+        self.book.stats()
+    }
+
+    fn read(&mut self) -> Work {
+        let mut rows = 0;
+        let mut status = WorkStatus::Busy;
+        while rows < self.rows_max && self.out.len() < CHUNK {
+            match self.archive.next_row(&mut self.message, &mut self.depth) {
+                Ok(true) => {}
+                Ok(false) => {
+                    status = WorkStatus::Done;
+                    break;
+                }
+                Err(error) => {
+                    self.error = Some(error);
+                    status = WorkStatus::Done;
+                    break;
+                }
+            }
+            rows += 1;
+            if let Err(error) = self.on_row() {
+                self.error = Some(error);
+                status = WorkStatus::Done;
+                break;
+            }
+        }
+        if status == WorkStatus::Done {
+            self.phase = Phase::Done;
+        }
+        self.hand_on();
+        // Done is said by the next poll, when the ring has taken everything.
+        Work { items: u32::try_from(rows).unwrap_or(u32::MAX), status: WorkStatus::Busy }
+    }
+
+    fn on_row(&mut self) -> Result<(), SourceError> {
+        let ts_event = UnixNanos(self.midnight.0.saturating_add(self.message.ns));
+        self.stats.packets += 1;
+        self.stats.note_message(b'0' + self.message.kind, ts_event);
+        self.stats.first_seq = 1;
+        self.stats.last_seq = self.stats.packets;
+        let mut row = Row {
+            place: Place { seq: 0, ts_recv: ts_event, channel: 0, offset: 0 },
+            ts_event,
+            flags: EventFlags::SNAPSHOT,
+            out: &mut self.out,
+        };
+        if self.phase == Phase::First {
+            self.phase = Phase::Reading;
+            row.begin(self.archive.symbol(), self.tick);
+            self.book.seed(&self.message, &self.depth, &mut row);
+            row.end(0);
+        }
+        let before = row.out.pending().len();
+        row.place.seq = self.stats.packets;
+        row.flags = EventFlags::NONE;
+        row.say(&self.message);
+        let fits = self.book.apply(&self.message, &mut row);
+        row.flags = EventFlags::SNAPSHOT;
+        let fits = fits && self.book.reconcile(&self.depth, &mut row);
+        row.end(before);
+        if fits { Ok(()) } else { Err(self.archive.too_many_orders(ORDERS_MAX)) }
+    }
+
+    fn hand_on(&mut self) {
+        let sent = self.tx.push(self.out.pending());
+        self.out.advance(sent);
+        self.stats.events += sent as u64;
+    }
+}
+
+impl Stage for LobsterFeed {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn poll(&mut self, _now: UnixNanos) -> Work {
+        self.hand_on();
+        if !self.out.is_empty() {
+            return Work { items: 0, status: WorkStatus::Busy };
+        }
+        if self.phase == Phase::Done { Work::DONE } else { self.read() }
+    }
+
+    fn housekeep(&mut self, _now: UnixNanos) {
+        self.tx.flush_gaps();
+        let added = self.book.stats();
+        let values = [self.stats.packets, self.stats.events, added.uncovered, added.corrected];
+        for (cell, value) in self.cells.iter().zip(values) {
+            cell.set(value);
+        }
+    }
+}
+
+impl Feed for LobsterFeed {
+    fn stats(&self) -> FeedStats {
+        self.stats.clone()
+    }
+
+    fn directory(&self) -> &InstrumentDirectory {
+        &self.directory
+    }
+
+    fn replay_time(&self) -> UnixNanos {
+        self.stats.last_ts
+    }
+
+    fn take_error(&mut self) -> Option<SourceError> {
+        self.error.take()
+    }
+
+    fn counters(&self) -> CounterReader {
+        self.reader.clone()
+    }
+
+    fn output(&self) -> &EventTx {
+        &self.tx
+    }
+}

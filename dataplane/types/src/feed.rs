@@ -1,0 +1,121 @@
+//! The market-data feeds the product reads, one row each: what the configuration, the command line and the help know of
+//! a feed. What decodes it stands in the row of the same name in `dataplane/src/decode/mod.rs`.
+
+use core::fmt;
+use core::str::FromStr;
+
+/// How a feed reaches us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FeedInput {
+    /// In packets: from a port, or from a capture.
+    Packets,
+    /// In an archive of files that a vendor made; no port carries it.
+    Archive,
+}
+
+/// Defines [`FeedKind`] and everything that must know all feeds from one list.
+macro_rules! feeds {
+    (
+        packets { $( $packets:ident = $packets_name:literal: $packets_summary:literal, )+ }
+        archives { $( $archive:ident = $archive_name:literal: $archive_summary:literal, )+ }
+    ) => {
+        /// A market-data feed.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum FeedKind {
+            $( #[doc = $packets_summary] $packets, )+
+            $( #[doc = $archive_summary] $archive, )+
+        }
+
+        impl FeedKind {
+            /// All feeds.
+            pub const ALL: &'static [Self] = &[ $( Self::$packets, )+ $( Self::$archive, )+ ];
+            /// Names of all feeds.
+            pub const NAMES: &'static [&'static str] = &[ $( $packets_name, )+ $( $archive_name, )+ ];
+            /// Names of those that come in packets, the ones a daemon can receive.
+            pub const PACKET_NAMES: &'static [&'static str] = &[ $( $packets_name, )+ ];
+
+            /// Its name in commands, configuration and reports.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $( Self::$packets => $packets_name, )+
+                    $( Self::$archive => $archive_name, )+
+                }
+            }
+
+            /// What it is, in the words of the help.
+            #[must_use]
+            pub const fn summary(self) -> &'static str {
+                match self {
+                    $( Self::$packets => $packets_summary, )+
+                    $( Self::$archive => $archive_summary, )+
+                }
+            }
+
+            /// How it reaches us.
+            #[must_use]
+            pub const fn input(self) -> FeedInput {
+                match self {
+                    $( Self::$packets => FeedInput::Packets, )+
+                    $( Self::$archive => FeedInput::Archive, )+
+                }
+            }
+        }
+    };
+}
+
+feeds! {
+    packets {
+        Itch50 = "itch50": "NASDAQ TotalView-ITCH 5.0, over MoldUDP64 in a capture or as a length-prefixed file",
+        Deep = "deep": "IEX DEEP 1.0 over IEX-TP",
+        Tops = "tops": "IEX TOPS 1.6 over IEX-TP: best quotes alone, read as books of one level",
+    }
+    archives {
+        Lobster = "lobster": "LOBSTER message and orderbook files in their zip",
+    }
+}
+
+impl fmt::Display for FeedKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The text names no feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownFeed;
+
+impl fmt::Display for UnknownFeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("wanted a feed:")?;
+        for (index, name) in FeedKind::NAMES.iter().enumerate() {
+            write!(f, "{} {name}", if index == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
+impl core::error::Error for UnknownFeed {}
+
+impl FromStr for FeedKind {
+    type Err = UnknownFeed;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFeed> {
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == text).ok_or(UnknownFeed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_feed_is_found_by_its_name_and_no_two_share_one() {
+        for (&kind, &name) in FeedKind::ALL.iter().zip(FeedKind::NAMES) {
+            assert_eq!((kind.as_str(), name.parse()), (name, Ok(kind)));
+            assert_eq!(FeedKind::NAMES.iter().filter(|n| **n == name).count(), 1);
+            assert_eq!(FeedKind::PACKET_NAMES.contains(&name), kind.input() == FeedInput::Packets);
+        }
+        assert_eq!("itch".parse::<FeedKind>(), Err(UnknownFeed));
+    }
+}
