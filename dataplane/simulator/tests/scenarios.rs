@@ -516,7 +516,7 @@ fn read_pcap(bytes: &[u8]) -> (u64, u64) {
         assert!(ts >= last && word(at + 8) == word(at + 12));
         let frame = &bytes[at + 16..at + 16 + len];
         let datagram = wire::frame::parse_udp(frame).expect("a UDP frame");
-        wire::frame::verify_ipv4_checksum(wire::frame::LinkType::Ethernet, frame).expect("a right checksum");
+        wire::frame::verify_checksums(wire::frame::LinkType::Ethernet, frame).expect("a right checksum");
         let groups = [Line::A.group(), Line::B.group()];
         assert!(groups.iter().any(|g| *g.ip() == datagram.dst_addr && g.port() == datagram.dst_port));
         moldudp64::Packet::parse(datagram.payload).expect("a MoldUDP64 packet");

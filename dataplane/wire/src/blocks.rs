@@ -5,8 +5,7 @@ use core::marker::PhantomData;
 use zerocopy::FromBytes;
 use zerocopy::byteorder::{ByteOrder, U16};
 
-use crate::WireError;
-use crate::error::clamp;
+use crate::error::{WireError, clamp};
 
 /// Iterator over the messages of one packet: `count` blocks of a 16-bit length in byte order `O`, then that many bytes.
 ///

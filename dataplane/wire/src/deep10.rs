@@ -10,9 +10,9 @@ use core::fmt;
 use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::fields::Show;
+use crate::error::WireError;
+use crate::fields::{Flags, Show, SignedPrice4, UnixTimestamp};
 use crate::iex::{iex_protocol, iex_structs};
-use crate::{Flags, SignedPrice4, UnixTimestamp, WireError};
 
 /// Codes of [`SystemEvent::event`] ("System Event Message").
 pub mod event {

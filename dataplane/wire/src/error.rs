@@ -29,6 +29,8 @@ pub enum WireError {
     BadIpHeader { offset: u64, wanted: u16, found: u16 },
     /// An IPv4 header checksum that does not add up.
     BadIpChecksum { offset: u64, wanted: u16, found: u16 },
+    /// A UDP checksum that does not add up.
+    BadUdpChecksum { offset: u64, wanted: u16, found: u16 },
     /// A fragment; market data is never fragmented, and reassembly would hold state.
     Fragment { offset: u64, found: u16 },
     /// An IPv4 protocol that is not UDP.
@@ -63,6 +65,7 @@ impl WireError {
         "wrong_version",
         "wrong_protocol",
         "no_room",
+        "bad_udp_checksum",
     ];
 
     /// The index of this kind's counter; always below `KINDS.len()`.
@@ -84,6 +87,7 @@ impl WireError {
             Self::WrongVersion { .. } => 12,
             Self::WrongProtocol { .. } => 13,
             Self::NoRoom { .. } => 14,
+            Self::BadUdpChecksum { .. } => 15,
         }
     }
 
@@ -123,6 +127,7 @@ impl WireError {
             | Self::NotIpv4 { offset, .. }
             | Self::BadIpHeader { offset, .. }
             | Self::BadIpChecksum { offset, .. }
+            | Self::BadUdpChecksum { offset, .. }
             | Self::Fragment { offset, .. }
             | Self::NotUdp { offset, .. }
             | Self::BadUdpLength { offset, .. }
@@ -181,6 +186,9 @@ impl fmt::Display for WireError {
             }
             Self::BadIpChecksum { offset, wanted, found } => {
                 write!(f, "IPv4 checksum at offset {offset}: wanted 0x{wanted:04x}, found 0x{found:04x}")
+            }
+            Self::BadUdpChecksum { offset, wanted, found } => {
+                write!(f, "UDP checksum at offset {offset}: wanted 0x{wanted:04x}, found 0x{found:04x}")
             }
             Self::Fragment { offset, found } => {
                 write!(f, "IPv4 fragment at offset {offset}: wanted a whole packet, found 0x{found:04x}")

@@ -5,8 +5,8 @@
 use zerocopy::byteorder::BigEndian;
 
 use crate::blocks::append;
-use crate::error::clamp;
-use crate::{WireError, itch50};
+use crate::error::{WireError, clamp};
+use crate::itch50;
 
 /// Splits the first message off `file` and returns it with what follows it. For readers that refill a buffer:
 /// [`WireError::Truncated`] means "read more, unless there is no more".

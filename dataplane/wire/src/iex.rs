@@ -10,10 +10,9 @@ use zerocopy::byteorder::LittleEndian;
 use zerocopy::byteorder::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::blocks::append;
-use crate::error::clamp;
-use crate::fields::Show;
-use crate::{Blocks, UnixTimestamp, WireError};
+use crate::blocks::{Blocks, append};
+use crate::error::{WireError, clamp};
+use crate::fields::{Show, UnixTimestamp};
 
 /// The header of an outbound segment. Offsets, sequence numbers and times are sent as signed integers that are never
 /// negative.

@@ -8,9 +8,8 @@ use zerocopy::byteorder::BigEndian;
 use zerocopy::byteorder::big_endian::{U16, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::blocks::append;
-use crate::error::clamp;
-use crate::{Blocks, WireError};
+use crate::blocks::{Blocks, append};
+use crate::error::{WireError, clamp};
 
 /// The header of a downstream packet (MoldUDP64 1.00 "Downstream Packet"), and, with the same layout, of a request
 /// (MoldUDP64 1.00 "Request Packet").

@@ -11,9 +11,9 @@ use crate::deep10::{
     AuctionInformation, OfficialPrice, OperationalHalt, RetailLiquidity, SecurityDirectory,
     ShortSalePriceTest, SystemEvent, TradeBreak, TradeReport, TradingStatus,
 };
-use crate::fields::Show;
+use crate::error::WireError;
+use crate::fields::{Flags, Show, SignedPrice4, UnixTimestamp};
 use crate::iex::{iex_protocol, iex_structs};
-use crate::{Flags, SignedPrice4, UnixTimestamp, WireError};
 
 /// Bits of [`QuoteUpdate::flags`] ("Appendix A: Flags").
 pub mod flags {

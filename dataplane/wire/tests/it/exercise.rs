@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use wire::frame::{LinkType, parse_udp, parse_udp_on, verify_ipv4_checksum};
+use wire::frame::{LinkType, parse_udp, parse_udp_on, verify_checksums};
 use wire::framing::{Frames, Framing};
 use wire::iex::Segment;
 use wire::moldudp64::Packet;
@@ -21,7 +21,7 @@ pub(crate) fn exercise(bytes: &[u8]) {
     for number in [0, 1, 101, 113] {
         let link = LinkType::from_pcap(number).unwrap();
         note(bytes, parse_udp_on(link, bytes).map(|udp| within(bytes, udp.payload)), &mut text);
-        note(bytes, verify_ipv4_checksum(link, bytes), &mut text);
+        note(bytes, verify_checksums(link, bytes), &mut text);
     }
     transports(bytes, &mut text);
     messages(bytes, &mut text);

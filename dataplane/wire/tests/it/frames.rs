@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
 use proptest::prelude::*;
 use wire::WireError;
-use wire::frame::{self, LinkType, UdpPath, parse_udp, parse_udp_on, verify_ipv4_checksum};
+use wire::frame::{self, LinkType, UdpPath, parse_udp, parse_udp_on, verify_checksums};
 
 const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 
@@ -53,7 +53,7 @@ proptest! {
         prop_assert_eq!((ours.dst_addr, ours.dst_port), (*path.dst.ip(), path.dst.port()));
         prop_assert_eq!((ours.vlan, ours.payload), (vlan, &payload[..]));
         prop_assert_eq!(&bytes[usize::from(ours.payload_offset)..], &payload[..]);
-        prop_assert_eq!(verify_ipv4_checksum(LinkType::Ethernet, &bytes), Ok(()));
+        prop_assert_eq!(verify_checksums(LinkType::Ethernet, &bytes), Ok(()));
     }
 
     #[test]
@@ -77,7 +77,7 @@ proptest! {
         prop_assert_eq!((ours.src_addr, ours.src_port), ([10, 1, 1, 1].into(), 1));
         prop_assert_eq!((ours.dst_addr, ours.dst_port), ([233, 1, 2, 3].into(), 2));
         prop_assert_eq!((ours.vlan, ours.payload), (vlans.last().copied(), &payload[..]));
-        prop_assert_eq!(verify_ipv4_checksum(LinkType::Ethernet, &bytes), Ok(()));
+        prop_assert_eq!(verify_checksums(LinkType::Ethernet, &bytes), Ok(()));
     }
 
     #[test]
@@ -92,12 +92,41 @@ proptest! {
     fn a_damaged_header_fails_its_checksum(bit in 0_usize..160) {
         // Version and length come before the checksum, so damage to the first byte is found earlier.
         let frame = frame_with(|f| f[14 + bit / 8] ^= 1 << (bit % 8));
-        let result = verify_ipv4_checksum(LinkType::Ethernet, &frame);
+        let result = verify_checksums(LinkType::Ethernet, &frame);
         prop_assert!(result.is_err(), "bit {bit}");
         if bit >= 8 {
             prop_assert!(matches!(result, Err(WireError::BadIpChecksum { offset: 24, .. })), "{result:?}");
         }
     }
+}
+
+proptest! {
+    #[test]
+    fn a_damaged_datagram_fails_its_checksum(payload in prop::collection::vec(any::<u8>(), 0..200), bit in any::<prop::sample::Index>()) {
+        let mut frame = write(&path(), &payload);
+        // Ports, checksum and payload; the length is found out earlier.
+        let places: Vec<usize> = (34..38).chain(40..frame.len()).collect();
+        let bit = bit.index(places.len() * 8);
+        frame[places[bit / 8]] ^= 1 << (bit % 8);
+        let result = verify_checksums(LinkType::Ethernet, &frame);
+        prop_assert!(matches!(result, Err(WireError::BadUdpChecksum { offset: 40, .. })), "{result:?}");
+    }
+}
+
+#[test]
+fn checksums_that_nobody_made_are_no_damage() {
+    let without = frame_with(|f| f[40..42].fill(0));
+    assert_eq!(verify_checksums(LinkType::Ethernet, &without), Ok(()));
+    let ip_left_out = frame_with(|f| f[24..26].fill(0));
+    assert_eq!(verify_checksums(LinkType::Ethernet, &ip_left_out), Ok(()));
+    // What Linux leaves for the card: the sum of addresses, protocol and length, by hand.
+    let partial = frame_with(|f| {
+        let words = f[26..34].chunks(2).map(|w| u32::from(u16::from_be_bytes([w[0], w[1]])));
+        let sum: u32 = words.sum::<u32>() + 17 + 15;
+        let folded = (sum & 0xffff) + (sum >> 16);
+        f[40..42].copy_from_slice(&(folded as u16).to_be_bytes());
+    });
+    assert_eq!(verify_checksums(LinkType::Ethernet, &partial), Ok(()));
 }
 
 #[test]
@@ -107,7 +136,7 @@ fn the_checksum_error_names_the_right_value() {
     let bad = frame_with(|f| f[24] ^= 0x55);
     let found = right ^ 0x5500;
     assert_eq!(
-        verify_ipv4_checksum(LinkType::Ethernet, &bad),
+        verify_checksums(LinkType::Ethernet, &bad),
         Err(WireError::BadIpChecksum { offset: 24, wanted: right, found }),
     );
 }
@@ -173,13 +202,19 @@ fn other_link_types_lead_to_the_same_datagram() {
         (12, ip.to_vec()),
         (101, ip.to_vec()),
         (228, ip.to_vec()),
+        (108, [&[0, 0, 0, 2][..], ip].concat()),
         (113, cooked.clone()),
+        (113, [&cooked[..14], &[0x81, 0x00, 0x00, 0x07, 0x08, 0x00], ip].concat()),
+        (276, [&[0x08, 0x00][..], &[0; 18], ip].concat()),
+        (276, [&[0x81, 0x00][..], &[0; 18], &[0x00, 0x07, 0x08, 0x00], ip].concat()),
+        (1, [&frame[..12], &[0x91, 0x00, 0x00, 0x65, 0x81, 0x00, 0x00, 0x07, 0x08, 0x00], ip].concat()),
+        (1, [&frame[..12], &[0x88, 0xa8, 0x00, 0x65, 0x91, 0x00, 0x00, 0x07, 0x08, 0x00], ip].concat()),
     ];
     for (number, bytes) in cases {
         let link = LinkType::from_pcap(number).unwrap();
         let udp = parse_udp_on(link, &bytes).unwrap();
         assert_eq!((udp.payload, udp.dst_port), (&b"payload"[..], 26_403));
-        assert_eq!(verify_ipv4_checksum(link, &bytes), Ok(()));
+        assert_eq!(verify_checksums(link, &bytes), Ok(()));
     }
     assert_eq!(LinkType::from_pcap(127), None);
     let refused = |link, bytes: &[u8]| parse_udp_on(link, bytes).unwrap_err();

@@ -254,6 +254,7 @@ fn errors_move_with_their_slice_and_have_distinct_counters() {
         WireError::WrongVersion { offset: 1, wanted: 1, found: 2 },
         WireError::WrongProtocol { offset: 1, wanted: 0x8004, found: 0x8003 },
         WireError::NoRoom { wanted: 2, found: 1 },
+        WireError::BadUdpChecksum { offset: 1, wanted: 1, found: 2 },
     ];
     let slugs: Vec<_> = samples.iter().map(|e| e.slug()).collect();
     assert_eq!(slugs, WireError::KINDS, "one sample per kind, in counter order");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{fs, io};
 
-use wire::frame::{LinkType, parse_udp_on, verify_ipv4_checksum};
+use wire::frame::{LinkType, parse_udp_on, verify_checksums};
 use wire::framing::{Frames, Framing};
 use wire::iex::{self, Segment};
 use wire::moldudp64::Packet;
@@ -160,7 +160,7 @@ fn single_packets_of_iex() {
     for (path, file) in vectors("omi_vectors/Iex/Deep.IexTp.v1.0") {
         let (link, frames) = packets(&file);
         for frame in frames {
-            verify_ipv4_checksum(link, frame).unwrap();
+            verify_checksums(link, frame).unwrap();
             let payload = parse_udp_on(link, frame).unwrap().payload;
             let segment = Segment::parse_as(payload, iex::PROTOCOL_DEEP_1_0).unwrap();
             let text: Vec<_> =
