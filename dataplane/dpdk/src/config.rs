@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::Vdev;
+use crate::vdev::Vdev;
 
 /// Where the packet buffers' memory comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]

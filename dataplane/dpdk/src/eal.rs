@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::log::LogCapture;
-use crate::{EalConfig, Vdev, errno_text, log_tail};
+use crate::config::EalConfig;
+use crate::log::{LogCapture, errno_text, log_tail};
+use crate::vdev::Vdev;
 
 /// Set by the first start and never cleared: DPDK cannot be started twice in one process, not even after a failure that
 /// left its buses half scanned.

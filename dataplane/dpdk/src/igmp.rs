@@ -28,7 +28,7 @@ use std::net::Ipv4Addr;
 
 use types::{Nanos, UnixNanos};
 
-use crate::MacAddr;
+use crate::mac::MacAddr;
 use message::{Frame, Query, Received, RecordType, Sender};
 
 /// Most groups one port can be a member of. An A/B pair of a large venue has some dozens.

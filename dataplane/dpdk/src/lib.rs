@@ -33,50 +33,22 @@ mod mac;
 mod mempool;
 mod port;
 mod rx;
+mod shared;
 mod thread;
 mod tx;
 mod vdev;
+mod version;
 
 pub use config::{EalConfig, HugepageWarning, LogLevel, Memory};
 pub use eal::{Eal, EalError};
 pub use mac::MacAddr;
 pub use mempool::{Mempool, MempoolConfig, MempoolError};
 pub use port::{
-    ConfigureStep, Configured, Link, Port, PortConfig, PortError, PortInfo, RxClock, RxFilter, RxModeReport,
+    ConfigureStep, Configured, Link, Port, PortConfig, PortError, PortInfo, RxFilter, RxModeReport,
     RxTimestamps, Started, StartedPort, Stats,
 };
-pub use rx::{BURST_MAX, Burst, BurstIter, MbufRef, RxQueue};
+pub use rx::{BURST_MAX, Burst, BurstIter, MbufRef, RxClock, RxQueue};
 pub use thread::{ThreadRegistration, ThreadRegistrationError};
 pub use tx::{TxBatch, TxError, TxQueue};
 pub use vdev::{Vdev, VdevError};
-
-/// Name and version of the DPDK library that is loaded: `DPDK 22.11.11`.
-#[must_use]
-pub fn version() -> &'static str {
-    let text = dpdk_sys::pcl_version();
-    // SAFETY: `CStr::from_ptr` wants a NUL-terminated string that stays unchanged; `rte_version` returns the address of a
-    // static string of the library, which is never unloaded.
-    let text = unsafe { std::ffi::CStr::from_ptr(text) };
-    text.to_str().unwrap_or("DPDK (version is not UTF-8)")
-}
-
-/// Release the crate was built for, year * 100 + month: 2211 is DPDK 22.11.
-#[must_use]
-pub fn release() -> u32 {
-    dpdk_sys::pcl_release()
-}
-
-/// A DPDK result code, an errno with or without its sign, in words: `-95 (Operation not supported)`.
-pub(crate) fn errno_text(rc: i32) -> String {
-    let error = std::io::Error::from_raw_os_error(rc.saturating_abs());
-    let text = error.to_string();
-    let words = text.split(" (os error").next().unwrap_or(&text);
-    format!("{rc} ({words})")
-}
-
-/// The log lines a failed call left behind, as the tail of an error message; empty when there were none.
-pub(crate) fn log_tail(log: &str) -> String {
-    let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
-    let tail = &lines[lines.len().saturating_sub(4)..];
-    if tail.is_empty() { String::new() } else { format!("; DPDK said: {}", tail.join(" | ")) }
-}
+pub use version::{release, version};

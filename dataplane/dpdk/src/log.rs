@@ -47,3 +47,18 @@ impl Drop for LogCapture {
         self.end(&mut []);
     }
 }
+
+/// A DPDK result code, an errno with or without its sign, in words: `-95 (Operation not supported)`.
+pub(crate) fn errno_text(rc: i32) -> String {
+    let error = std::io::Error::from_raw_os_error(rc.saturating_abs());
+    let text = error.to_string();
+    let words = text.split(" (os error").next().unwrap_or(&text);
+    format!("{rc} ({words})")
+}
+
+/// The log lines a failed call left behind, as the tail of an error message; empty when there were none.
+pub(crate) fn log_tail(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
+    let tail = &lines[lines.len().saturating_sub(4)..];
+    if tail.is_empty() { String::new() } else { format!("; DPDK said: {}", tail.join(" | ")) }
+}

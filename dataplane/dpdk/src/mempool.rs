@@ -4,8 +4,8 @@ use std::ffi::CString;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use crate::eal::Runtime;
-use crate::{Eal, errno_text};
+use crate::eal::{Eal, Runtime};
+use crate::log::errno_text;
 
 /// Bytes DPDK keeps free in front of each packet (`RTE_PKTMBUF_HEADROOM`).
 const HEADROOM: u16 = 128;

@@ -8,16 +8,19 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
-use crate::eal::Runtime;
+use crate::eal::Eal;
 use crate::log::LogCapture;
-use crate::rx::TimestampField;
-use crate::{BURST_MAX, Eal, MacAddr, Mempool, RxQueue, TxQueue};
+use crate::mac::MacAddr;
+use crate::mempool::Mempool;
+use crate::rx::{BURST_MAX, RxClock, RxQueue, TimestampField};
+use crate::shared::PortShared;
+use crate::tx::TxQueue;
 
 pub use config::{PortConfig, RxTimestamps};
 pub use error::{ConfigureStep, PortError};
-pub use info::{Link, PortInfo, RxClock, RxFilter, RxModeReport, Stats};
+pub use info::{Link, PortInfo, RxFilter, RxModeReport, Stats};
 
 /// `RTE_ETH_RX_OFFLOAD_TIMESTAMP`.
 const OFFLOAD_TIMESTAMP: u64 = 1 << 14;
@@ -55,42 +58,6 @@ pub struct StartedPort {
     pub rx: Vec<RxQueue>,
     /// Its TX queues, by number.
     pub tx: Vec<TxQueue>,
-}
-
-/// What a port and its queues share. The last one to go stops and closes the port.
-#[derive(Debug)]
-pub(crate) struct PortShared {
-    pub(crate) number: u16,
-    started: AtomicBool,
-    allmulticast: AtomicBool,
-    promiscuous: AtomicBool,
-    /// The device holds buffers of the pool until it is closed.
-    _pool: Mempool,
-    runtime: Arc<Runtime>,
-}
-
-impl Drop for PortShared {
-    fn drop(&mut self) {
-        let mut claimed = self.runtime.control();
-        // A kernel interface stays promiscuous after the process unless it is asked not to.
-        if *self.promiscuous.get_mut() {
-            // SAFETY: `rte_eth_promiscuous_disable` wants a valid port; this one is open until the close below.
-            unsafe { dpdk_sys::pcl_promiscuous(self.number, 0) };
-        }
-        if *self.allmulticast.get_mut() {
-            // SAFETY: as above, for `rte_eth_allmulticast_disable`.
-            unsafe { dpdk_sys::pcl_allmulticast(self.number, 0) };
-        }
-        if *self.started.get_mut() {
-            // SAFETY: `rte_eth_dev_stop` wants a valid port that nobody polls: every queue holds this value, and it is being
-            // dropped, so that none is left.
-            unsafe { dpdk_sys::pcl_port_stop(self.number) };
-        }
-        // SAFETY: `rte_eth_dev_close` wants a stopped port that is not used afterwards: it never ran or was stopped above,
-        // and no handle to it is left.
-        unsafe { dpdk_sys::pcl_port_close(self.number) };
-        claimed.retain(|&port| port != self.number);
-    }
 }
 
 impl<S> Port<S> {
@@ -181,14 +148,7 @@ impl Port<Configured> {
 
         let offloaded = ask && raw.rx_offload_capa & OFFLOAD_TIMESTAMP != 0;
         let info = port_info(device, number, driver, &raw);
-        let shared = Arc::new(PortShared {
-            number,
-            started: AtomicBool::new(false),
-            allmulticast: AtomicBool::new(false),
-            promiscuous: AtomicBool::new(false),
-            _pool: pool.clone(),
-            runtime,
-        });
+        let shared = Arc::new(PortShared::new(number, pool.clone(), runtime));
         let state = Configured { rx_queues: config.rx_queues, tx_queues: config.tx_queues, offloaded };
         Ok(Self { shared, info, state, _not_sync: PhantomData })
     }

@@ -7,14 +7,27 @@ use std::sync::Arc;
 
 use types::UnixNanos;
 
-use crate::RxClock;
-use crate::port::PortShared;
+use crate::shared::PortShared;
+use crate::version::release;
 
 /// Most packets one receive returns. A multiple of what the vectorised drivers work in (4, 8, 32).
 pub const BURST_MAX: usize = 64;
 
 /// First release whose `net_pcap` stamps nanoseconds.
 const PCAP_NANOS_SINCE: u32 = 2607;
+
+/// What kind of clock stamps the packets of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RxClock {
+    /// Packets carry no time.
+    None,
+    /// Unix time in microseconds: `net_pcap` before DPDK 26.07, whatever the file's resolution.
+    UnixMicros,
+    /// Unix time in nanoseconds: `net_pcap` from DPDK 26.07, `net_af_packet` from DPDK 24.11.
+    UnixNanos,
+    /// Ticks of the device's own clock, which only the device's profile can tell how to read.
+    Device,
+}
 
 /// Where a packet's timestamp lies: a field and a flag that drivers register at run time.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,7 +43,7 @@ impl TimestampField {
     /// and was asked for it. `net_pcap` stamps without offering.
     pub(crate) fn of_port(driver: &str, offloaded: bool) -> (Self, RxClock) {
         let clock = match driver {
-            "net_pcap" if crate::release() < PCAP_NANOS_SINCE => RxClock::UnixMicros,
+            "net_pcap" if release() < PCAP_NANOS_SINCE => RxClock::UnixMicros,
             "net_pcap" => RxClock::UnixNanos,
             "net_af_packet" if offloaded => RxClock::UnixNanos,
             _ if offloaded => RxClock::Device,

@@ -3,8 +3,8 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::eal::Runtime;
-use crate::{Eal, errno_text};
+use crate::eal::{Eal, Runtime};
+use crate::log::errno_text;
 
 /// The thread could not be registered: ENOMEM (12) when all 128 lcores are taken, EINVAL (22) when a secondary process is
 /// attached.

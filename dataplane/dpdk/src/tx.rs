@@ -5,8 +5,9 @@ use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::port::PortShared;
-use crate::{BURST_MAX, Mempool};
+use crate::mempool::Mempool;
+use crate::rx::BURST_MAX;
+use crate::shared::PortShared;
 
 /// Bytes of an Ethernet header; no frame is shorter.
 const ETHERNET_HEADER: usize = 14;

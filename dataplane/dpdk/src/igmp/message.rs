@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use types::Nanos;
 
-use crate::MacAddr;
+use crate::mac::MacAddr;
 
 /// Longest frame built: 1,500 bytes of IPv4 behind an Ethernet header with a VLAN tag.
 pub(super) const FRAME_MAX: usize = 1518;

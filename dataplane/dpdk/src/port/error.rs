@@ -3,7 +3,8 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use crate::{BURST_MAX, errno_text, log_tail};
+use crate::log::{errno_text, log_tail};
+use crate::rx::BURST_MAX;
 
 /// The step of configuring a port that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,20 +2,8 @@
 
 use std::fmt;
 
-use crate::MacAddr;
-
-/// What kind of clock stamps the packets of a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RxClock {
-    /// Packets carry no time.
-    None,
-    /// Unix time in microseconds: `net_pcap` before DPDK 26.07, whatever the file's resolution.
-    UnixMicros,
-    /// Unix time in nanoseconds: `net_pcap` from DPDK 26.07, `net_af_packet` from DPDK 24.11.
-    UnixNanos,
-    /// Ticks of the device's own clock, which only the device's profile can tell how to read.
-    Device,
-}
+use crate::mac::MacAddr;
+use crate::rx::RxClock;
 
 /// What a configured port says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
