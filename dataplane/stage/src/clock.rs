@@ -2,14 +2,14 @@
 //!
 //! Live stages share one [`TscClock`]: the CPU's time-stamp counter, scaled to nanoseconds since 1970 by a calibration of
 //! our own against `CLOCK_REALTIME` (phase, rate) and `CLOCK_MONOTONIC_RAW` (the check that nobody stepped the former).
-//! A cold thread recalibrates now and then; the correction is slewed into the rate, so that time never runs backwards
-//! unless the system clock itself was stepped far. Replays share a [`SimClock`] that the driver sets.
+//! A cold thread calls [`TscCalibrator::keep`], which corrects once a second; the correction is slewed into the rate, so that
+//! time never runs backwards, whatever is done to the system clock. Replays share a [`SimClock`] that the driver sets.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use rustix::time::{ClockId, clock_gettime};
-use types::UnixNanos;
+use types::{Nanos, UnixNanos};
 
 /// Tells the time.
 pub trait Clock {
@@ -88,77 +88,124 @@ pub enum CalibrationError {
 const RATE_SHIFT: u32 = 32;
 /// Length of the first calibration: 50 ns of reading error in 20 ms are 2.5 parts per million.
 const FIRST_CALIBRATION_NS: u64 = 20_000_000;
-/// A correction is spread over this time.
+/// A correction is spread over this time, where the slew allows it.
 const SLEW_NS: i128 = 1_000_000_000;
-/// The most a correction may change the rate, in parts per million.
+/// The most an ordinary correction may change the rate, in parts per million.
 const SLEW_PPM_MAX: i128 = 500;
-/// An error beyond this is a step of the system clock and is followed at once.
+/// An error beyond this is a step of the system clock: it is followed as well, faster, but slewed all the same.
 const STEP_NS: u64 = 10_000_000;
+/// The most the rate may change after a step: an hour is made up in ten. Leases and timeouts are off by as much meanwhile.
+const STEP_SLEW_PPM_MAX: i128 = 100_000;
+/// How far ahead a correction takes effect. No reader may have read a later moment by the old line when it does.
+const LEAD_NS: u64 = 20_000_000;
+/// What must be left of it when the correction is published; otherwise another moment is chosen.
+const LEAD_NS_MIN: u64 = 10_000_000;
+/// How often [`TscCalibrator::keep`] corrects.
+const RECALIBRATION: Nanos = Nanos(1_000_000_000);
 /// Tries for a reading of counter and clock that nothing interrupted.
 const READING_TRIES: u32 = 16;
 
-/// `unix = base_unix + (ticks - base_ticks) * rate >> 32`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Unix time by counter: two straight lines that meet at `base`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Calibration {
     base_ticks: u64,
     base_unix_ns: u64,
+    /// Nanoseconds per tick before the base, times 2^32.
+    rate_before: u64,
+    /// The same from the base on.
     rate: u64,
 }
 
 impl Calibration {
     #[inline]
     fn to_unix(self, ticks: u64) -> u64 {
-        // Another core's counter may read a little before the base: time then stands still.
-        let elapsed = ticks.saturating_sub(self.base_ticks);
-        let ns = (u128::from(elapsed) * u128::from(self.rate)) >> RATE_SHIFT;
-        self.base_unix_ns.saturating_add(u64::try_from(ns).unwrap_or(u64::MAX))
+        if ticks >= self.base_ticks {
+            return self.base_unix_ns.saturating_add(scale(ticks - self.base_ticks, self.rate));
+        }
+        self.base_unix_ns.saturating_sub(scale_up(self.base_ticks - ticks, self.rate_before))
+    }
+
+    /// The line in force at `ticks`, as one that has no bend.
+    fn rate_at(self, ticks: u64) -> u64 {
+        if ticks >= self.base_ticks { self.rate } else { self.rate_before }
     }
 }
 
-/// Calibration in use: a sequence lock over atomic words, one writer ([`TscCalibrator`]).
-#[derive(Debug)]
+/// Nanoseconds of so many ticks, rounded down.
+#[inline]
+fn scale(ticks: u64, rate: u64) -> u64 {
+    let ns = (u128::from(ticks) * u128::from(rate)) >> RATE_SHIFT;
+    u64::try_from(ns).unwrap_or(u64::MAX)
+}
+
+/// The same, rounded up: what lies before a base must not come out after it.
+#[inline]
+fn scale_up(ticks: u64, rate: u64) -> u64 {
+    let ns = (u128::from(ticks) * u128::from(rate)).div_ceil(1 << RATE_SHIFT);
+    u64::try_from(ns).unwrap_or(u64::MAX)
+}
+
+/// One calibration in atomic words.
+#[derive(Debug, Default)]
+struct Words([AtomicU64; 4]);
+
+impl Words {
+    #[inline]
+    fn load(&self) -> Calibration {
+        let [base_ticks, base_unix_ns, rate_before, rate] =
+            self.0.each_ref().map(|word| word.load(Ordering::Relaxed));
+        Calibration { base_ticks, base_unix_ns, rate_before, rate }
+    }
+
+    fn store(&self, c: Calibration) {
+        let words = [c.base_ticks, c.base_unix_ns, c.rate_before, c.rate];
+        for (word, value) in self.0.iter().zip(words) {
+            word.store(value, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The calibration in use, in two copies: one writer ([`TscCalibrator`]) fills the copy that nobody is sent to and then sends
+/// readers there, so that a reader waits for no writer, not even for one that was preempted.
+#[derive(Debug, Default)]
 struct Shared {
+    /// Its lowest bit says which copy holds.
     version: AtomicU64,
-    base_ticks: AtomicU64,
-    base_unix_ns: AtomicU64,
-    rate: AtomicU64,
+    copies: [Words; 2],
 }
 
 impl Shared {
     fn new(c: Calibration) -> Self {
-        Self {
-            version: AtomicU64::new(0),
-            base_ticks: AtomicU64::new(c.base_ticks),
-            base_unix_ns: AtomicU64::new(c.base_unix_ns),
-            rate: AtomicU64::new(c.rate),
+        let shared = Self::default();
+        shared.copies[0].store(c);
+        shared
+    }
+
+    /// The calibration in force while `read` ran, and what it read. A second try is needed only when a correction was
+    /// published meanwhile.
+    #[inline]
+    fn load_with<T>(&self, read: impl Fn() -> T) -> (Calibration, T) {
+        loop {
+            let version = self.version.load(Ordering::Acquire);
+            let calibration = self.copies[usize::from(version & 1 == 1)].load();
+            let value = read();
+            fence(Ordering::Acquire);
+            if self.version.load(Ordering::Relaxed) == version {
+                return (calibration, value);
+            }
         }
     }
 
-    #[inline]
     fn load(&self) -> Calibration {
-        loop {
-            let before = self.version.load(Ordering::Acquire);
-            let c = Calibration {
-                base_ticks: self.base_ticks.load(Ordering::Relaxed),
-                base_unix_ns: self.base_unix_ns.load(Ordering::Relaxed),
-                rate: self.rate.load(Ordering::Relaxed),
-            };
-            fence(Ordering::Acquire);
-            if before.is_multiple_of(2) && self.version.load(Ordering::Relaxed) == before {
-                return c;
-            }
-            std::hint::spin_loop();
-        }
+        self.load_with(|| ()).0
     }
 
     fn store(&self, c: Calibration) {
         let version = self.version.load(Ordering::Relaxed);
-        self.version.store(version + 1, Ordering::Relaxed);
+        // Before the words change: a reader that still reads this copy must see a newer version afterwards.
         fence(Ordering::Release);
-        self.base_ticks.store(c.base_ticks, Ordering::Relaxed);
-        self.base_unix_ns.store(c.base_unix_ns, Ordering::Relaxed);
-        self.rate.store(c.rate, Ordering::Relaxed);
-        self.version.store(version + 2, Ordering::Release);
+        self.copies[usize::from(version & 1 == 0)].store(c);
+        self.version.store(version + 1, Ordering::Release);
     }
 }
 
@@ -233,10 +280,12 @@ impl TscClock {
         let ticks = last.ticks.saturating_sub(first.ticks);
         let elapsed_ns = last.raw_ns.saturating_sub(first.raw_ns);
         let rate = rate_of(elapsed_ns, ticks).ok_or(CalibrationError::Rate { ticks, elapsed_ns })?;
-        let start = Calibration { base_ticks: last.ticks, base_unix_ns: last.unix_ns, rate };
+        let start =
+            Calibration { base_ticks: last.ticks, base_unix_ns: last.unix_ns, rate_before: rate, rate };
         let shared = Arc::new(Shared::new(start));
+        let due = UnixNanos(last.unix_ns).plus(RECALIBRATION);
         let calibrator =
-            TscCalibrator { counter: counter.clone(), shared: Arc::clone(&shared), previous: last };
+            TscCalibrator { counter: counter.clone(), shared: Arc::clone(&shared), previous: last, due };
         Ok((Self { counter, shared }, calibrator))
     }
 }
@@ -244,7 +293,8 @@ impl TscClock {
 impl Clock for TscClock {
     #[inline]
     fn now(&self) -> UnixNanos {
-        UnixNanos(self.shared.load().to_unix(self.counter.raw()))
+        let (calibration, ticks) = self.shared.load_with(|| self.counter.raw());
+        UnixNanos(calibration.to_unix(ticks))
     }
 }
 
@@ -253,48 +303,78 @@ impl Clock for TscClock {
 pub struct Recalibration {
     /// System clock minus ours, before the correction.
     pub error_ns: i64,
-    /// Whether the error was followed at once instead of slewed.
+    /// Whether that is too much for a drift: somebody set the system clock. It is made up faster, and takes a while.
     pub stepped: bool,
 }
 
-/// Keeps a [`TscClock`] on the system's time. There is one per clock; a cold thread calls it once a second or so.
+/// Keeps a [`TscClock`] on the system's time. There is one per clock, on a cold thread.
 #[derive(Debug)]
 pub struct TscCalibrator {
     counter: quanta::Clock,
     shared: Arc<Shared>,
     previous: Reading,
+    due: UnixNanos,
 }
 
 impl TscCalibrator {
-    /// Measures rate and error since the last call and corrects the clock: an error below 10 ms is spread over the next
-    /// second (at most 500 ppm), a larger one is a step of the system clock and is followed at once.
-    pub fn recalibrate(&mut self) -> Recalibration {
+    /// Corrects the clock when a second has passed since the last time; to be called more often than that.
+    pub fn keep(&mut self) -> Option<Recalibration> {
+        let now = UnixNanos(self.shared.load().to_unix(self.counter.raw()));
+        if now < self.due {
+            return None;
+        }
+        self.due = now.plus(RECALIBRATION);
+        Some(self.recalibrate())
+    }
+
+    /// Measures rate and error since the last call and corrects the clock: the error is spread over the next second at no
+    /// more than 500 ppm, or ten per cent when somebody set the system clock.
+    ///
+    /// The correction takes effect a little later, so that no reader has passed that moment by the old line when the new
+    /// one is published: both lines are one until then.
+    fn recalibrate(&mut self) -> Recalibration {
         let reading = read_together(&self.counter);
-        let (next, outcome) = correct(self.shared.load(), self.previous, reading);
-        self.shared.store(next);
-        self.previous = reading;
-        outcome
+        loop {
+            let current = self.shared.load();
+            let lead = ticks_of(LEAD_NS, current.rate_at(reading.ticks));
+            let base_ticks = self.counter.raw().saturating_add(lead).max(current.base_ticks);
+            let (next, outcome) = correct(current, self.previous, reading, base_ticks);
+            // Only a thread that was held up between here and there for the lead's other half could come too late.
+            let least = ticks_of(LEAD_NS_MIN, next.rate_before);
+            if base_ticks.saturating_sub(self.counter.raw()) >= least {
+                self.shared.store(next);
+                self.previous = reading;
+                return outcome;
+            }
+        }
     }
 }
 
-/// The calibration that follows `current`, given two readings of the clocks.
-fn correct(current: Calibration, previous: Reading, reading: Reading) -> (Calibration, Recalibration) {
+/// Ticks in so many nanoseconds.
+fn ticks_of(ns: u64, rate: u64) -> u64 {
+    let ticks = (u128::from(ns) << RATE_SHIFT) / u128::from(rate.max(1));
+    u64::try_from(ticks).unwrap_or(u64::MAX)
+}
+
+/// The calibration that follows `current` from `base_ticks` on, given two readings of the clocks.
+fn correct(
+    current: Calibration,
+    previous: Reading,
+    reading: Reading,
+    base_ticks: u64,
+) -> (Calibration, Recalibration) {
     let shown = current.to_unix(reading.ticks);
     let error = i128::from(reading.unix_ns) - i128::from(shown);
     let error_ns = i64::try_from(error).unwrap_or(if error < 0 { i64::MIN } else { i64::MAX });
-    let rate = measured_rate(previous, reading).unwrap_or(current.rate);
+    let measured = measured_rate(previous, reading).unwrap_or(current.rate);
     let stepped = error_ns.unsigned_abs() > STEP_NS;
-    if stepped {
-        let next = Calibration { base_ticks: reading.ticks, base_unix_ns: reading.unix_ns, rate };
-        return (next, Recalibration { error_ns, stepped });
-    }
-    let bound = i128::from(rate) * SLEW_PPM_MAX / 1_000_000;
-    let slew = (i128::from(rate) * error / SLEW_NS).clamp(-bound, bound);
-    let rate = u64::try_from(i128::from(rate) + slew).unwrap_or(rate);
-    (
-        Calibration { base_ticks: reading.ticks, base_unix_ns: shown, rate },
-        Recalibration { error_ns, stepped },
-    )
+    let ppm_max = if stepped { STEP_SLEW_PPM_MAX } else { SLEW_PPM_MAX };
+    let bound = i128::from(measured) * ppm_max / 1_000_000;
+    let slew = (i128::from(measured) * error / SLEW_NS).clamp(-bound, bound);
+    let rate = u64::try_from(i128::from(measured) + slew).unwrap_or(measured);
+    let rate_before = current.rate_at(base_ticks);
+    let next = Calibration { base_ticks, base_unix_ns: current.to_unix(base_ticks), rate_before, rate };
+    (next, Recalibration { error_ns, stepped })
 }
 
 /// The counter's rate since `previous` by the system clock, or by the raw one when the two disagree by more than 500 ppm,
@@ -350,8 +430,9 @@ mod tests {
         assert_eq!(missing_flag(""), Some("constant_tsc"));
     }
 
+    /// Readers on other threads see time go forward only, while the clock is corrected far more often than in service.
     #[test]
-    fn the_counter_agrees_with_the_system_clock() {
+    fn the_counter_follows_the_system_clock_and_never_goes_back() {
         let (clock, mut calibrator) = match TscClock::calibrate() {
             Ok(pair) => pair,
             Err(why) => {
@@ -359,11 +440,27 @@ mod tests {
                 return;
             }
         };
-        let before = clock.now();
-        let found = calibrator.recalibrate();
-        let after = clock.now();
-        assert!(found.error_ns.unsigned_abs() < STEP_NS && !found.stepped, "{found:?}");
-        assert!(after >= before);
+        let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let readers = [(); 2].map(|()| {
+            let (clock, stop) = (clock.clone(), Arc::clone(&stop));
+            std::thread::spawn(move || {
+                let mut last = clock.now();
+                while !stop.load(Ordering::Relaxed) {
+                    let now = clock.now();
+                    assert!(now >= last, "{now} after {last}");
+                    last = now;
+                }
+            })
+        });
+        assert_eq!(calibrator.keep(), None, "a second has not passed");
+        for _ in 0..10 {
+            calibrator.due = UnixNanos(0);
+            let found = calibrator.keep().unwrap();
+            assert!(found.error_ns.unsigned_abs() < STEP_NS && !found.stepped, "{found:?}");
+            std::thread::sleep(std::time::Duration::from_millis(25));
+        }
+        stop.store(true, Ordering::Relaxed);
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
         assert!(clock.now().0.abs_diff(OsClock.now().0) < STEP_NS);
     }
 
@@ -376,72 +473,114 @@ mod tests {
         assert_eq!(clock.now(), UnixNanos(30));
     }
 
-    const GHZ_2: Calibration =
-        Calibration { base_ticks: 1_000, base_unix_ns: 5_000, rate: 1 << (RATE_SHIFT - 1) };
+    const GHZ_2: Calibration = Calibration {
+        base_ticks: 1_000,
+        base_unix_ns: 5_000,
+        rate_before: 1 << (RATE_SHIFT - 1),
+        rate: 1 << (RATE_SHIFT - 1),
+    };
 
-    #[test]
-    fn ticks_scale_and_stop_before_the_base() {
-        assert_eq!(GHZ_2.to_unix(1_000 + 2_000_000_000), 5_000 + 1_000_000_000);
-        assert_eq!(GHZ_2.to_unix(10), 5_000);
-        // A year of ticks does not overflow.
-        assert_eq!(GHZ_2.to_unix(1_000 + 2 * 31_536_000 * 1_000_000_000), 5_000 + 31_536_000 * 1_000_000_000);
+    const SECOND: u64 = 2_000_000_000;
+
+    fn at(ticks: u64, unix_ns: u64, raw_ns: u64) -> Reading {
+        Reading { ticks, unix_ns, raw_ns }
     }
 
     #[test]
-    fn a_small_error_is_slewed_away_and_a_large_one_followed() {
-        let at = |ticks, unix_ns, raw_ns| Reading { ticks, unix_ns, raw_ns };
-        let second = 2_000_000_000;
+    fn ticks_scale_on_both_sides_of_the_base() {
+        assert_eq!(GHZ_2.to_unix(1_000 + 2_000_000_000), 5_000 + 1_000_000_000);
+        assert_eq!((GHZ_2.to_unix(998), GHZ_2.to_unix(997)), (4_999, 4_998));
+        // A year of ticks does not overflow.
+        assert_eq!(GHZ_2.to_unix(1_000 + 2 * 31_536_000 * 1_000_000_000), 5_000 + 31_536_000 * 1_000_000_000);
+        let faster = Calibration { rate: GHZ_2.rate * 2, ..GHZ_2 };
+        assert_eq!((faster.to_unix(998), faster.to_unix(1_002)), (4_999, 5_002));
+        assert_eq!((faster.rate_at(999), faster.rate_at(1_000)), (GHZ_2.rate, GHZ_2.rate * 2));
+    }
+
+    #[test]
+    fn a_drift_is_made_up_within_a_second() {
         // One second later the system clock is 100 µs ahead of ours.
-        let (next, found) =
-            correct(GHZ_2, at(1_000, 5_000, 0), at(1_000 + second, 5_000 + 1_000_100_000, 1_000_000_000));
+        let reading = at(1_000 + SECOND, 5_000 + 1_000_100_000, 1_000_000_000);
+        let (next, found) = correct(GHZ_2, at(1_000, 5_000, 0), reading, 1_000 + SECOND);
         assert_eq!(found, Recalibration { error_ns: 100_000, stepped: false });
-        assert_eq!(next.to_unix(1_000 + second), 5_000 + 1_000_000_000, "continuous at the correction");
-        let after = next.to_unix(1_000 + 2 * second);
+        assert_eq!(next.to_unix(1_000 + SECOND), 5_000 + 1_000_000_000, "continuous at the correction");
+        let after = next.to_unix(1_000 + 2 * SECOND);
         let truth = 5_000 + 2 * 1_000_100_000;
         assert!(after.abs_diff(truth) < 100, "{after} {truth}");
-        // The system clock jumps an hour: followed at once, at the raw clock's rate.
-        let hour = 3_600_000_000_000;
-        let (next, found) = correct(
-            GHZ_2,
-            at(1_000, 5_000, 0),
-            at(1_000 + second, 5_000 + 1_000_000_000 + hour, 1_000_000_000),
-        );
-        assert!(found.stepped);
-        assert_eq!(next.rate, GHZ_2.rate);
-        assert_eq!(next.to_unix(1_000 + second), 5_000 + 1_000_000_000 + hour);
+    }
+
+    /// Somebody sets the system clock an hour forward or back: ours follows at ten per cent, and never turns back.
+    #[test]
+    fn a_step_of_the_system_clock_is_slewed() {
+        let hour = 3_600_000_000_000_i64;
+        for step in [hour, -hour] {
+            let start = 4 * hour as u64;
+            let clock = Calibration { base_unix_ns: start, ..GHZ_2 };
+            let unix_ns = (start + 1_000_000_000).saturating_add_signed(step);
+            let reading = at(1_000 + SECOND, unix_ns, 1_000_000_000);
+            let (next, found) = correct(clock, at(1_000, start, 0), reading, 1_000 + SECOND);
+            assert!(found.stepped);
+            assert_eq!(found.error_ns, step);
+            let gained = next.to_unix(1_000 + 2 * SECOND) - clock.to_unix(1_000 + SECOND);
+            assert_eq!(gained, if step > 0 { 1_100_000_000 - 1 } else { 900_000_000 });
+        }
     }
 
     #[test]
     fn a_reader_never_sees_half_a_calibration() {
-        let shared = Arc::new(Shared::new(Calibration { base_ticks: 0, base_unix_ns: 0, rate: 0 }));
+        let shared = Arc::new(Shared::default());
         let writer = Arc::clone(&shared);
         let handle = std::thread::spawn(move || {
             for n in 1..=50_000 {
-                writer.store(Calibration { base_ticks: n, base_unix_ns: 2 * n, rate: 3 * n });
+                writer.store(Calibration {
+                    base_ticks: n,
+                    base_unix_ns: 2 * n,
+                    rate_before: 3 * n,
+                    rate: 4 * n,
+                });
             }
         });
         while !handle.is_finished() {
             let c = shared.load();
-            assert_eq!((c.base_unix_ns, c.rate), (2 * c.base_ticks, 3 * c.base_ticks));
+            assert_eq!(
+                (c.base_unix_ns, c.rate_before, c.rate),
+                (2 * c.base_ticks, 3 * c.base_ticks, 4 * c.base_ticks)
+            );
         }
         handle.join().unwrap();
     }
 
     proptest! {
+        /// Whatever the system clock does, the new line begins where the old one is, and both go forward.
         #[test]
-        fn a_correction_below_the_step_never_turns_time_back(
-            error in -9_000_000_i64..9_000_000, elapsed_ms in 1_u64..10_000, later in 0_u64..10_000_000_000
+        fn no_correction_turns_time_back(
+            error in -5_000_000_000_000_i64..5_000_000_000_000,
+            elapsed_ms in 1_u64..10_000,
+            lead in 0_u64..100_000_000,
+            steps in prop::collection::vec(0_u64..50_000_000, 2..20),
         ) {
             let ticks = elapsed_ms * 2_000_000;
             let raw_ns = elapsed_ms * 1_000_000;
-            let unix_ns = (5_000_i64 + raw_ns as i64 + error).max(0) as u64;
-            let (next, found) = correct(
-                GHZ_2,
-                Reading { ticks: 1_000, unix_ns: 5_000, raw_ns: 0 },
-                Reading { ticks: 1_000 + ticks, unix_ns, raw_ns },
-            );
-            prop_assert!(!found.stepped);
-            prop_assert!(next.to_unix(1_000 + ticks + later) >= GHZ_2.to_unix(1_000 + ticks));
+            let start = 10_000_000_000_000;
+            let clock = Calibration { base_unix_ns: start, ..GHZ_2 };
+            let reading = at(1_000 + ticks, (start + raw_ns).saturating_add_signed(error), raw_ns);
+            let base = 1_000 + ticks + lead;
+            let (next, found) = correct(clock, at(1_000, start, 0), reading, base);
+            prop_assert_eq!(found.stepped, error.unsigned_abs() > STEP_NS);
+            prop_assert_eq!(next.to_unix(base), clock.to_unix(base));
+            // The old line before the correction takes effect, the new one from wherever a reader meets it.
+            let mut now = 1_000 + ticks;
+            let mut last = clock.to_unix(now);
+            for step in steps {
+                now += step;
+                let shown = next.to_unix(now);
+                prop_assert!(shown >= last.saturating_sub(u64::from(now < base)), "{} after {}", shown, last);
+                last = shown.max(last);
+                if now < base {
+                    // Rounding aside, both lines are one.
+                    prop_assert!(clock.to_unix(now).abs_diff(shown) <= 1);
+                }
+            }
         }
     }
 }

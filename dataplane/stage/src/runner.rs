@@ -12,7 +12,7 @@ use types::{Nanos, UnixNanos};
 
 use crate::clock::Clock;
 use crate::counter::{CounterCell, CounterReader, counters};
-use crate::{Stage, WorkStatus};
+use crate::work::{Stage, WorkStatus};
 
 /// Runs stages round-robin on the caller's thread, in topological order (producers first).
 ///
@@ -453,9 +453,9 @@ impl<S: Stage, C: Clock> PollLoop<S, C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Work;
     use crate::clock::{OsClock, SimClock};
     use crate::ring::{LosslessTx, RingRx, RingTx, ring};
+    use crate::work::Work;
 
     /// Produces `left` numbers, a few a poll; keeps what the ring does not take.
     struct Count {

@@ -19,7 +19,7 @@ use control::controller::Controller;
 use control::names::{Scope, SymbolName};
 use control::server::Server;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use stage::{Clock, HistLog, LiveClock};
+use stage::{CalibrationError, Clock, HistLog, LiveClock, TscCalibrator};
 use stages::ScorerNote;
 use std::fs::File;
 use std::io::BufWriter;
@@ -43,16 +43,14 @@ pub(crate) fn run(args: &cli::Run) -> Result<()> {
     let files: Vec<PathBuf> = args.config.iter().cloned().collect();
     let plan = load(&files, &args.set)?;
     let (clock, calibration) = LiveClock::best();
-    if let Err(why) = calibration {
-        eprintln!("warning: {why}; the system clock is read instead, about three times the cost per stamp");
-    }
+    let timekeeper = Timekeeper::new(calibration);
     let mut latency = Latency::default();
     let (line, report) = boot::prepare(&plan, &clock, &mut latency)?;
     print_report(&report);
     if args.check {
         return Ok(());
     }
-    serve(&plan, line, &clock, latency)
+    serve(&plan, line, &clock, timekeeper, latency)
 }
 
 fn print_report(report: &Report) {
@@ -83,7 +81,13 @@ fn print_report(report: &Report) {
     }
 }
 
-fn serve(plan: &Plan, line: Line, clock: &LiveClock, latency: Latency) -> Result<()> {
+fn serve(
+    plan: &Plan,
+    line: Line,
+    clock: &LiveClock,
+    mut timekeeper: Timekeeper,
+    latency: Latency,
+) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot listen for signals")?;
@@ -102,12 +106,42 @@ fn serve(plan: &Plan, line: Line, clock: &LiveClock, latency: Latency) -> Result
     while !stop.load(Ordering::Relaxed) {
         keep_house(&controller, &backend, &mut running);
         log.write_due()?;
+        timekeeper.keep();
         std::thread::sleep(NAP);
     }
     eprintln!("stopping: the control socket first, then the stages in their order");
     server.stop();
     running.stop(clock.now())?;
     log.finish()
+}
+
+/// Keeps the stages' clock on the system's time.
+struct Timekeeper {
+    calibrator: Option<TscCalibrator>,
+    /// The system clock was set, and the operator knows.
+    stepped: bool,
+}
+
+impl Timekeeper {
+    fn new(calibration: Result<TscCalibrator, CalibrationError>) -> Self {
+        if let Err(why) = &calibration {
+            eprintln!(
+                "warning: {why}; the system clock is read instead, about three times the cost per stamp"
+            );
+        }
+        Self { calibrator: calibration.ok(), stepped: false }
+    }
+
+    fn keep(&mut self) {
+        let Some(found) = self.calibrator.as_mut().and_then(TscCalibrator::keep) else { return };
+        if found.stepped && !self.stepped {
+            eprintln!(
+                "warning: the system clock was set by {:.3} s; the daemon's follows at a tenth of the speed of time",
+                found.error_ns as f64 / 1e9
+            );
+        }
+        self.stepped = found.stepped;
+    }
 }
 
 /// Introduces what the feed defined, latches what the model tripped.
