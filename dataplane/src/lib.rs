@@ -10,7 +10,6 @@
 //! Start reading at [`receiver::Receiver`], then [`arbiter::Arbiter`] and [`source::PacketSource`].
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
-#![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod arbiter;
 pub mod config;

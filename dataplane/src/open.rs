@@ -1,5 +1,7 @@
 //! The one call that a replay begins with.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 use std::path::PathBuf;
 
 use types::{FeedInput, FeedKind};

@@ -234,6 +234,7 @@ impl ItchDecoder {
 }
 
 impl Decoder for ItchDecoder {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "`emit_rare` decides on all the rest")]
     #[inline]
     fn decode(
         &mut self,

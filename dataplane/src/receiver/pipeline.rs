@@ -1,6 +1,8 @@
 //! From a packet to events in the buffer: frame, line, session, arbitration, decoding. Nothing here knows where packets
 //! come from or where events go.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 use std::net::SocketAddrV4;
 
 use types::{Action, GapCause, InstrumentId, UnixNanos};
