@@ -5,6 +5,7 @@ mod daemon;
 mod determinism;
 mod feed_gap;
 mod flash_crash;
+mod fuzz;
 mod histograms;
 mod live_multicast;
 mod real_captures;

@@ -8,7 +8,7 @@ use super::pending::{self, only_pending};
 use super::source::{SourceFile, code_of, rust_files, words};
 
 /// Packages that never run in production: for theirs, any code but their own tests counts as a caller.
-const TOOLS: &[&str] = &["bench", "tests", "dataplane/simulator"];
+const TOOLS: &[&str] = &["bench", "tests", "tests/fuzz", "dataplane/simulator"];
 
 /// Public items that need no caller in the code, each with the reason.
 const NEED_NONE: &[(&str, &str)] = &[];
@@ -96,7 +96,7 @@ fn without_callers(files: &[SourceFile]) -> BTreeSet<String> {
         let package = file.package();
         // What `bench` and `tests` test is the product.
         let own_tests = file.within_package().starts_with("tests/") && !["bench", "tests"].contains(&package);
-        if file.ships() && !["bench", "tests"].contains(&package) {
+        if file.ships() && !["bench", "tests", "tests/fuzz"].contains(&package) {
             let used = uses(file, &file.production);
             used_by_what_ships.entry(package).or_default().extend(used);
         }

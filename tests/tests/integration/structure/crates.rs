@@ -85,7 +85,11 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
         &["dataplane", "dpdk", "featurizer", "gate", "simulator", "stage", "types", "wire"],
         &["gpu", "gpu-cuda"],
     ),
-    ("tests", &[], &["dataplane", "featurizer", "gate", "gpu", "simulator", "stage", "types", "wire"]),
+    (
+        "tests",
+        &[],
+        &["control", "dataplane", "featurizer", "gate", "gpu", "simulator", "stage", "types", "wire"],
+    ),
 ];
 
 #[test]

@@ -1,0 +1,232 @@
+//! What every reader of foreign bytes must hold for any bytes: it ends, it does not panic, and what it accepts is consistent.
+//!
+//! Each function is a fuzz target of its name. The tests of the workspace compile this file too and run it over the committed
+//! corpora and what lies near them.
+
+use std::io::{Cursor, Write};
+use std::net::SocketAddrV4;
+use std::path::PathBuf;
+
+use control::audit::{self, VerifyOptions};
+use control::protocol::{parse_request, read_frame};
+use dataplane::{
+    ChannelConfig, EventTx, Feed, FeedConfig, FeedKind, FileOptions, FileSource, Receiver, open_files,
+};
+use simulator::{Line, PcapWriter};
+use stage::{LosslessTx, WorkStatus, ring};
+use types::{Action, BookEvent, UnixNanos};
+use wire::frame::{LinkType, parse_udp_on};
+use wire::{WireError, deep10, iex, itch50, moldudp64, tops16};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+/// A target by its name.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    ("messages", messages),
+    ("packets", packets),
+    ("captures", captures),
+    ("sessions", sessions),
+    ("lobster", lobster),
+    ("configuration", configuration),
+    ("control_frames", control_frames),
+    ("histogram_logs", histogram_logs),
+    ("audit_logs", audit_logs),
+];
+
+/// One message of a feed: what is decoded stands for all of its bytes. The first byte chooses the protocol.
+pub fn messages(bytes: &[u8]) {
+    let Some((protocol, message)) = bytes.split_first() else { return };
+    let kept = match protocol % 3 {
+        0 => itch50::decode(message).map(|decoded| (decoded.as_bytes(), decoded.to_string())),
+        1 => deep10::decode(message).map(|decoded| (decoded.as_bytes(), decoded.to_string())),
+        _ => tops16::decode(message).map(|decoded| (decoded.as_bytes(), decoded.to_string())),
+    };
+    match kept {
+        Ok((whole, shown)) => {
+            // IEX says that fields may be appended to a message; ITCH messages have one length.
+            let kept = whole
+                .is_none_or(|whole| message.starts_with(whole) && (protocol % 3 > 0 || whole == message));
+            assert!(kept, "a known message is kept byte for byte");
+            assert!(!shown.is_empty());
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+/// One frame of a link, and its payload as a packet of each transport. The first byte chooses the link.
+pub fn packets(bytes: &[u8]) {
+    let Some((link, frame)) = bytes.split_first() else { return };
+    let links = [LinkType::Ethernet, LinkType::Loopback, LinkType::RawIp, LinkType::LinuxCooked];
+    // Also as a payload by itself, so that the transports are reached without a whole frame.
+    let framed = parse_udp_on(links[usize::from(link % 4)], frame).map(|udp| udp.payload);
+    for payload in framed.into_iter().chain([frame]) {
+        assert!(payload.len() <= frame.len());
+        if let Ok(packet) = moldudp64::Packet::parse(payload) {
+            blocks(packet.messages(), packet.message_count(), payload.len());
+        }
+        if let Ok(segment) = iex::Segment::parse(payload) {
+            blocks(segment.messages(), segment.message_count(), payload.len());
+        }
+    }
+}
+
+/// The messages of a packet are as many as it announces, or an error ends them; they do not overlap. An empty message is an
+/// error that ends nothing.
+fn blocks<'a>(messages: impl Iterator<Item = Result<&'a [u8], WireError>>, announced: u16, room: usize) {
+    let (mut count, mut bytes, mut over) = (0_u32, 0, false);
+    for message in messages {
+        assert!(!over, "nothing comes behind an error");
+        match message {
+            Ok(message) => {
+                count += 1;
+                bytes += message.len() + 2;
+            }
+            Err(WireError::ZeroLength { .. }) => count += 1,
+            Err(_) => over = true,
+        }
+    }
+    assert!(bytes <= room, "{bytes} bytes of messages in {room}");
+    assert!(over || count == u32::from(announced), "{count} messages, {announced} announced");
+}
+
+/// A capture or raw file of any format, read as any feed. The first byte chooses the feed.
+pub fn captures(bytes: &[u8]) {
+    let Some((kind, file)) = bytes.split_first() else { return };
+    let config = FeedConfig::new([FeedKind::Itch50, FeedKind::Deep, FeedKind::Tops][usize::from(kind % 3)]);
+    replay(file.to_vec(), &config);
+}
+
+/// Packets on the two lines of a channel: a byte for the line (its lowest bit) and the pause in milliseconds, two for the
+/// length, then the payload. Each event comes once and in sequence, whatever the lines repeat, lose or make up.
+pub fn sessions(bytes: &[u8]) {
+    let mut pcap = PcapWriter::new(Vec::new()).expect("memory is written");
+    let (mut rest, mut ts_ns) = (bytes, 1_778_092_110_000_000_000_u64);
+    while let [head, low, high, after @ ..] = rest {
+        let length = usize::from(u16::from_le_bytes([*low, *high])).min(after.len());
+        let line = if head & 1 == 0 { Line::A } else { Line::B };
+        ts_ns += u64::from(head >> 1) * 1_000_000;
+        let packet = simulator::Packet { ts_ns, line, payload: after[..length].to_vec() };
+        if length < 1_472 {
+            pcap.frame(ts_ns, &packet.frame()).expect("the frame fits");
+        }
+        rest = &after[length..];
+    }
+    let lines: Vec<SocketAddrV4> = [Line::A, Line::B].map(Line::group).to_vec();
+    let config = FeedConfig { channels: vec![ChannelConfig { lines }], ..FeedConfig::new(FeedKind::Itch50) };
+    let events = replay(pcap.finish().expect("memory is written"), &config);
+    let (mut session, mut last) = (0_usize, 0);
+    for event in events {
+        if event.action == Action::Gap || event.action == Action::Clear {
+            session += 1;
+            last = 0;
+        } else if event.seq.0 != 0 {
+            assert!(event.seq.0 >= last, "sequence {} behind {last} (after {session} breaks)", event.seq.0);
+            last = event.seq.0;
+        }
+    }
+}
+
+/// Reads a file to its end or its first error: every event once, and counted.
+pub fn replay(file: Vec<u8>, config: &FeedConfig) -> Vec<BookEvent> {
+    let source = FileSource::from_reader("fuzz", Box::new(Cursor::new(file)), FileOptions::default());
+    let source = match source {
+        Ok(source) => source,
+        Err(error) => {
+            assert!(!error.to_string().contains('\n'), "an error is a line: {error}");
+            return Vec::new();
+        }
+    };
+    let (tx, rx) = ring(1 << 12);
+    let tx = EventTx::Replay(LosslessTx::new(tx));
+    let feed = Receiver::new("fuzz", source, config, tx).expect("the configuration is valid");
+    drain(Box::new(feed), rx)
+}
+
+fn drain(mut feed: Box<dyn Feed + Send>, mut rx: stage::RingRx<BookEvent>) -> Vec<BookEvent> {
+    let mut events = Vec::new();
+    let mut polls = 0_u32;
+    loop {
+        let now = feed.replay_time();
+        let status = feed.poll(now).status;
+        rx.drain(usize::MAX, |chunk| events.extend_from_slice(chunk));
+        if status == WorkStatus::Done {
+            break;
+        }
+        polls += 1;
+        assert!(polls < 1 << 20, "the input does not end");
+    }
+    feed.housekeep(UnixNanos(0));
+    assert_eq!(feed.stats().events, events.len() as u64, "every event is handed on once");
+    if let Some(error) = feed.take_error() {
+        assert!(!error.to_string().contains('\n'), "an error is a line: {error}");
+    }
+    events
+}
+
+/// The two files of a LOBSTER archive, with a byte of zero between them.
+pub fn lobster(bytes: &[u8]) {
+    let cut = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    let (messages, book) = (&bytes[..cut], bytes.get(cut + 1..).unwrap_or_default());
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    for (kind, content) in [("message", messages), ("orderbook", book)] {
+        let name = format!("FUZZ_2012-06-21_34200000_57600000_{kind}_1.csv");
+        archive.start_file(name, SimpleFileOptions::default()).expect("memory is written");
+        archive.write_all(content).expect("memory is written");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("FUZZ_2012-06-21_1.zip");
+    std::fs::write(&path, archive.finish().expect("an archive").into_inner()).expect("a file");
+    let (tx, rx) = ring(1 << 12);
+    let tx = EventTx::Replay(LosslessTx::new(tx));
+    let config = FeedConfig::new(FeedKind::Lobster);
+    match open_files("fuzz", &[path], &config, FileOptions::default(), tx, None) {
+        Ok(feed) => drop(drain(feed, rx)),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+/// A configuration file, and each of its lines as `--set`.
+pub fn configuration(bytes: &[u8]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path: PathBuf = folder.path().join("fuzz.toml");
+    std::fs::write(&path, bytes).expect("a file");
+    let said = |result: Result<control::config::Plan, control::config::ConfigErrors>| {
+        if let Err(errors) = result {
+            assert!(!errors.0.is_empty(), "refused for a reason");
+            assert!(errors.0.iter().all(|error| !error.to_string().is_empty()));
+        }
+    };
+    said(control::config::load(&[path], &[]));
+    let lines = String::from_utf8_lossy(bytes);
+    said(control::config::load(&[], &lines.lines().take(8).map(str::to_owned).collect::<Vec<_>>()));
+}
+
+/// What a client sends to the control socket: a request that is accepted is the same when it is written and read again.
+pub fn control_frames(bytes: &[u8]) {
+    let Ok(body) = read_frame(&mut &bytes[..]) else { return };
+    let Ok(request) = parse_request(&body) else { return };
+    let again = serde_json::to_vec(&request).expect("a request is JSON");
+    assert_eq!(parse_request(&again).expect("a request that was accepted"), request);
+}
+
+/// A histogram log.
+pub fn histogram_logs(bytes: &[u8]) {
+    match stage::hist::read_hlog(bytes) {
+        Ok(histograms) => assert!(histograms.iter().all(|tagged| tagged.intervals > 0)),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+/// A segment of an audit log: a chain that is said to be sound is one that no byte can leave.
+pub fn audit_logs(bytes: &[u8]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("audit-000001.jsonl"), bytes).expect("a file");
+    let options = VerifyOptions { partial: false, head: None };
+    let reply = audit::verify(folder.path(), &options).expect("the folder is read");
+    if reply.broken.is_none() {
+        assert_eq!(reply.records, bytes.iter().filter(|byte| **byte == b'\n').count() as u64, "{reply:?}");
+    }
+}

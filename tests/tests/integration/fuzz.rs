@@ -1,0 +1,363 @@
+//! The fuzz targets of `tests/fuzz` over the committed corpora and over thousands of inputs near them, in every run.
+//!
+//! The corpora are made here, by code; no byte in them comes from an exchange. `WRITE_CORPORA=1` writes them anew.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use control::protocol::{parse_request, read_frame, write_frame};
+use dataplane::{FeedConfig, FeedKind};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use simulator::{FirmOrder, Line, Listener, MAGIC_NANOSECONDS, Options, Packet, PcapWriter, Scenario, Truth};
+use stage::hist::{HistLog, latency_histogram, read_hlog};
+use tests::repository;
+use types::UnixNanos;
+use wire::IntoBytes;
+use wire::{deep10, itch50, tops16};
+
+#[path = "../../fuzz/src/lib.rs"]
+#[expect(unreachable_pub, reason = "a library of its own for the fuzzer")]
+mod targets;
+
+/// Inputs tried near those of one corpus.
+const CASES: u32 = 1_024;
+
+/// Inputs by target and name.
+type Corpora = BTreeMap<(&'static str, String), Vec<u8>>;
+
+/// A change of an input.
+#[derive(Clone, Debug)]
+enum Edit {
+    Flip {
+        at: usize,
+        bit: u8,
+    },
+    /// Numbers at the edge of what a field holds.
+    Put {
+        at: usize,
+        word: u64,
+        bytes: usize,
+    },
+    Insert {
+        at: usize,
+        bytes: Vec<u8>,
+    },
+    Cut {
+        at: usize,
+        bytes: usize,
+    },
+    Repeat {
+        at: usize,
+        bytes: usize,
+        to: usize,
+    },
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    let edge = prop_oneof![Just(0), Just(1), Just(u64::MAX), Just(1 << 63), Just(0x7fff_ffff), any::<u64>()];
+    let at = || any::<usize>();
+    prop_oneof![
+        (at(), 0..8_u8).prop_map(|(at, bit)| Edit::Flip { at, bit }),
+        (at(), edge, 1..=8_usize).prop_map(|(at, word, bytes)| Edit::Put { at, word, bytes }),
+        (at(), prop::collection::vec(any::<u8>(), 1..40)).prop_map(|(at, bytes)| Edit::Insert { at, bytes }),
+        (at(), 1..200_usize).prop_map(|(at, bytes)| Edit::Cut { at, bytes }),
+        (at(), 1..200_usize, at()).prop_map(|(at, bytes, to)| Edit::Repeat { at, bytes, to }),
+    ]
+}
+
+fn edited(input: &[u8], edits: &[Edit]) -> Vec<u8> {
+    let mut out = input.to_vec();
+    for edit in edits {
+        let place = |at: usize| if out.is_empty() { 0 } else { at % out.len() };
+        match edit {
+            Edit::Flip { at, bit } => {
+                let at = place(*at);
+                if let Some(byte) = out.get_mut(at) {
+                    *byte ^= 1 << bit;
+                }
+            }
+            Edit::Put { at, word, bytes } => {
+                let at = place(*at);
+                for (slot, byte) in out[at..].iter_mut().zip(&word.to_be_bytes()[8 - bytes..]) {
+                    *slot = *byte;
+                }
+            }
+            Edit::Insert { at, bytes } => {
+                let at = place(*at);
+                out.splice(at..at, bytes.iter().copied());
+            }
+            Edit::Cut { at, bytes } => {
+                let at = place(*at);
+                out.drain(at..(at + bytes).min(out.len()));
+            }
+            Edit::Repeat { at, bytes, to } => {
+                let (at, to) = (place(*at), place(*to));
+                let copy = out[at..(at + bytes).min(out.len())].to_vec();
+                out.splice(to..to, copy);
+            }
+        }
+    }
+    out
+}
+
+/// The first packets of a simulated market.
+struct First(Vec<Packet>);
+
+impl Listener for First {
+    type Error = ();
+
+    fn packet(&mut self, packet: &Packet) -> Result<(), ()> {
+        self.0.push(packet.clone());
+        if self.0.len() < 40 { Ok(()) } else { Err(()) }
+    }
+
+    fn order(&mut self, _: &FirmOrder) -> Result<(), ()> {
+        Ok(())
+    }
+
+    fn truth(&mut self, _: &Truth) -> Result<(), ()> {
+        Ok(())
+    }
+}
+
+fn market() -> Vec<Packet> {
+    let options = Options { instruments: Some(2), ..Options::default() };
+    let mut first = First(Vec::new());
+    let scenario = Scenario::build("calm", &options).expect("a scenario");
+    scenario.play(&mut first).expect_err("it ends early");
+    first.0
+}
+
+/// The first packet that is no heartbeat.
+fn first_with_messages(market: &[Packet]) -> usize {
+    market.iter().position(|packet| packet.payload.len() > 20).expect("a packet with messages")
+}
+
+/// `bytes` behind the byte that chooses a kind.
+fn of_kind(kind: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[kind], bytes].concat()
+}
+
+fn of_messages(corpora: &mut Corpora) {
+    let (ns, stock) = (34_200_000_000_123, *b"FUZZ    ");
+    let itch: [(&str, Vec<u8>); 7] = [
+        ("system", itch50::SystemEvent::new(0, 0, ns, itch50::event::START_OF_MESSAGES).as_bytes().to_vec()),
+        ("directory", itch50::StockDirectory::common_stock(1, ns, stock, 100).as_bytes().to_vec()),
+        (
+            "add",
+            itch50::AddOrder::new(1, 0, ns, 7, itch50::side::BUY, 100, stock, 1_234_500).as_bytes().to_vec(),
+        ),
+        ("execute", itch50::OrderExecuted::new(1, 0, ns, 7, 40, 1).as_bytes().to_vec()),
+        ("replace", itch50::OrderReplace::new(1, 0, ns, 7, 8, 60, 1_234_600).as_bytes().to_vec()),
+        ("delete", itch50::OrderDelete::new(1, 0, ns, 8).as_bytes().to_vec()),
+        (
+            "trade",
+            itch50::Trade::new(1, 0, ns, 0, itch50::side::BUY, 10, stock, 1_234_500, 2).as_bytes().to_vec(),
+        ),
+    ];
+    for (name, message) in itch {
+        corpora.insert(("messages", format!("itch-{name}")), of_kind(0, &message));
+    }
+    let level = deep10::PriceLevelUpdate::sell(1, ns, stock, 300, 1_234_500);
+    corpora.insert(("messages", "deep-level".to_owned()), of_kind(1, level.as_bytes()));
+    // A quote of TOPS is 42 bytes behind its type.
+    let quote = [&[tops16::QuoteUpdate::TYPE][..], &[0; 41]].concat();
+    corpora.insert(("messages", "tops-quote".to_owned()), of_kind(2, &quote));
+}
+
+fn of_packets(corpora: &mut Corpora, market: &[Packet]) {
+    let with_messages = first_with_messages(market);
+    let frame = market[with_messages].frame();
+    corpora.insert(("packets", "ethernet".to_owned()), of_kind(0, &frame));
+    corpora.insert(("packets", "raw-ip".to_owned()), of_kind(2, &frame[14..]));
+    corpora.insert(("packets", "moldudp64".to_owned()), of_kind(0, &market[with_messages].payload));
+    let message = deep10::PriceLevelUpdate::sell(1, 1, *b"FUZZ    ", 300, 1_234_500);
+    // IEX-TP: version 1, protocol, channel, session, length, count, offset, first sequence, time.
+    let mut segment = vec![1, 0];
+    segment.extend(wire::iex::PROTOCOL_DEEP_1_0.to_le_bytes());
+    segment.extend([1, 0, 0, 0, 9, 0, 0, 0]);
+    let length = u16::try_from(message.as_bytes().len()).expect("a short message");
+    segment.extend((length + 2).to_le_bytes());
+    segment.extend([1, 0]);
+    segment.extend([[0; 8], [1, 0, 0, 0, 0, 0, 0, 0], [0; 8]].concat());
+    segment.extend(length.to_le_bytes());
+    segment.extend(message.as_bytes());
+    corpora.insert(("packets", "iex-tp".to_owned()), of_kind(0, &segment));
+}
+
+fn of_captures(corpora: &mut Corpora, market: &[Packet]) {
+    let mut pcap = PcapWriter::new(Vec::new()).expect("memory");
+    let mut raw = Vec::new();
+    let mut lines = Vec::new();
+    for packet in market {
+        pcap.frame(packet.ts_ns, &packet.frame()).expect("memory");
+        lines.push(u8::from(packet.line == Line::B) | 2);
+        lines.extend(u16::try_from(packet.payload.len()).expect("a datagram").to_le_bytes());
+        lines.extend(&packet.payload);
+        if packet.line == Line::A {
+            // What a file of messages holds: the blocks of the packets.
+            raw.extend(&packet.payload[20..]);
+        }
+    }
+    let pcap = pcap.finish().expect("memory");
+    assert_eq!(pcap[..4], MAGIC_NANOSECONDS.to_le_bytes());
+    corpora.insert(("captures", "pcap".to_owned()), of_kind(0, &pcap));
+    corpora.insert(("captures", "raw".to_owned()), of_kind(0, &raw));
+    corpora.insert(("captures", "pcap-as-deep".to_owned()), of_kind(1, &pcap));
+    // A section, an interface and one packet of pcapng.
+    let with_messages = first_with_messages(market);
+    let block = |kind: u32, body: &[u8]| {
+        let length = u32::try_from(body.len() + 12).expect("a short block").to_le_bytes();
+        [&kind.to_le_bytes()[..], &length, body, &length].concat()
+    };
+    let section = [&0x1a2b_3c4d_u32.to_le_bytes()[..], &[1, 0, 0, 0], &[0xff; 8]].concat();
+    let mut frame = market[with_messages].frame();
+    let captured = u32::try_from(frame.len()).expect("a frame").to_le_bytes();
+    frame.resize(frame.len().next_multiple_of(4), 0);
+    let packet = [&[0; 12][..], &captured, &captured, &frame].concat();
+    let pcapng =
+        [block(0x0a0d_0d0a, &section), block(1, &[1, 0, 0, 0, 0, 0, 4, 0]), block(6, &packet)].concat();
+    corpora.insert(("captures", "pcapng".to_owned()), of_kind(0, &pcapng));
+    corpora.insert(("sessions", "two-lines".to_owned()), lines);
+}
+
+fn of_lobster(corpora: &mut Corpora) {
+    let messages = "34200.000000001,1,11,100,1000000,1\n34200.1,1,12,50,1000200,-1\n34200.2,4,11,40,1000000,1\n\
+                    34200.3,2,12,10,1000200,-1\n34200.4,3,11,60,1000000,1\n34200.5,5,0,5,1000100,1\n34200.6,7,0,0,-1,-1\n";
+    let book = "9999999999,0,1000000,100\n1000200,50,1000000,100\n1000200,50,1000000,60\n1000200,40,1000000,60\n\
+                1000200,40,-9999999999,0\n1000200,40,-9999999999,0\n1000200,40,-9999999999,0\n";
+    corpora.insert(("lobster", "day".to_owned()), [messages.as_bytes(), &[0], book.as_bytes()].concat());
+}
+
+fn of_control(corpora: &mut Corpora) {
+    let requests = [
+        ("status", r#"{"version":1,"id":1,"command":"status"}"#),
+        ("halt", r#"{"version":1,"id":2,"command":{"halt":{"reason":"a test","ticket":null}}}"#),
+        ("show", r#"{"version":1,"id":3,"command":{"limits_show":{"symbol":"FUZZ","after":null}}}"#),
+        ("other-version", r#"{"version":9,"id":4,"command":"status"}"#),
+    ];
+    for (name, request) in requests {
+        let mut frame = Vec::new();
+        write_frame(&mut frame, request.as_bytes()).expect("memory");
+        corpora.insert(("control_frames", name.to_owned()), frame);
+    }
+    let settings = "scorer.lease_ms = 500\nlimits.default.max_qty.base=100\nbook.tick.FUTX=\"0.25\"\nroles.viewer=[\"@desk\"]\n";
+    corpora.insert(("configuration", "settings".to_owned()), settings.as_bytes().to_vec());
+}
+
+fn of_logs(corpora: &mut Corpora) {
+    let mut histogram = latency_histogram();
+    (1..200_u64).for_each(|n| histogram.record(n * n * 1_000).expect("within bounds"));
+    let second = |n: u64| UnixNanos((1_778_092_110 + n) * 1_000_000_000);
+    let mut log = HistLog::begin(Vec::new(), second(0), &["a fixture".to_owned()]).expect("memory");
+    for (n, hop) in (0..).zip(["decode", "featurize", "decode"]) {
+        log.write(hop, second(n), second(n + 1), &histogram).expect("memory");
+    }
+    corpora.insert(("histogram_logs", "three-intervals".to_owned()), log.finish().expect("memory"));
+    // The hash is none of this line: what the reader makes of a line is reached, and the chain is broken.
+    let record = format!(
+        "{{\"v\":1,\"seq\":1,\"ts\":\"2026-05-06T14:30:00Z\",\"prev\":\"{0}\",\"hash\":\"{0}\"}}\n",
+        "00".repeat(32)
+    );
+    corpora.insert(("audit_logs", "one-record".to_owned()), record.into_bytes());
+}
+
+fn corpora() -> Corpora {
+    let market = market();
+    let mut corpora = Corpora::new();
+    of_messages(&mut corpora);
+    of_packets(&mut corpora, &market);
+    of_captures(&mut corpora, &market);
+    of_lobster(&mut corpora);
+    of_control(&mut corpora);
+    of_logs(&mut corpora);
+    corpora
+}
+
+#[test]
+fn the_committed_corpora_are_what_the_code_makes() {
+    let folder = repository().join("tests/fuzz/corpus");
+    let made = corpora();
+    if std::env::var_os("WRITE_CORPORA").is_some() {
+        for ((target, name), bytes) in &made {
+            fs::create_dir_all(folder.join(target)).expect("a folder");
+            fs::write(folder.join(target).join(name), bytes).expect("a file");
+        }
+    }
+    let mut committed = BTreeMap::new();
+    for (target, _) in targets::TARGETS {
+        for entry in fs::read_dir(folder.join(target)).expect("a corpus of every target") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            committed.insert((*target, name), fs::read(&path).expect("an input"));
+        }
+    }
+    assert!(committed.keys().eq(made.keys()), "{:?}\nmade: {:?}", committed.keys(), made.keys());
+    for (input, bytes) in &made {
+        assert!(committed[input] == *bytes, "{input:?} is another; WRITE_CORPORA=1 writes it anew");
+    }
+}
+
+#[test]
+fn the_seeds_are_what_their_readers_read() {
+    let corpora = corpora();
+    let seed = |target: &'static str, name: &str| &corpora[&(target, name.to_owned())][..];
+    for name in ["status", "halt", "show"] {
+        let body = read_frame(&mut seed("control_frames", name)).expect("a frame");
+        parse_request(&body).expect("a request");
+    }
+    let histograms = read_hlog(seed("histogram_logs", "three-intervals")).expect("a log");
+    assert_eq!(histograms.iter().map(|tagged| tagged.intervals).collect::<Vec<_>>(), [2, 1]);
+    let settings = String::from_utf8_lossy(seed("configuration", "settings")).into_owned();
+    let settings: Vec<String> = settings.lines().map(str::to_owned).collect();
+    control::config::load(&[], &settings).expect("a configuration");
+    for name in ["pcap", "raw", "pcapng"] {
+        let events =
+            targets::replay(seed("captures", name)[1..].to_vec(), &FeedConfig::new(FeedKind::Itch50));
+        assert!(!events.is_empty(), "{name} holds events");
+    }
+}
+
+#[test]
+fn every_target_has_its_program() {
+    let manifest = fs::read_to_string(repository().join("tests/fuzz/Cargo.toml")).expect("the manifest");
+    for (target, _) in targets::TARGETS {
+        let path = format!("fuzz_targets/{target}.rs");
+        let program = fs::read_to_string(repository().join("tests/fuzz").join(&path)).expect("a program");
+        assert!(program.contains(&format!("fuzz::{target}(bytes)")), "{path}");
+        assert!(manifest.contains(&format!("name = \"{target}\"\npath = \"{path}\"")), "{path}");
+    }
+    let programs = fs::read_dir(repository().join("tests/fuzz/fuzz_targets")).expect("the programs").count();
+    assert_eq!(programs, targets::TARGETS.len());
+}
+
+/// Runs a target over its corpus, then over inputs near it, the same in every run.
+fn near_the_corpus(name: &str) {
+    let (_, target) = targets::TARGETS.iter().find(|(known, _)| *known == name).expect("a target");
+    let mut inputs: Vec<Vec<u8>> =
+        corpora().into_iter().filter(|((of, _), _)| *of == name).map(|(_, bytes)| bytes).collect();
+    if name == "configuration" {
+        inputs.push(control::config::DEFAULT_TOML.as_bytes().to_vec());
+    }
+    inputs.iter().for_each(|input| target(input));
+    target(&[]);
+    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let seeded = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let near = (0..inputs.len(), prop::collection::vec(edit(), 1..6));
+    TestRunner::new_with_rng(config, seeded)
+        .run(&near, |(input, edits)| {
+            target(&edited(&inputs[input], &edits));
+            Ok(())
+        })
+        .unwrap_or_else(|failure| panic!("{name}: {failure}"));
+}
+
+#[test]
+fn every_reader_holds_near_its_corpus() {
+    std::thread::scope(|scope| {
+        for (name, _) in targets::TARGETS {
+            scope.spawn(|| near_the_corpus(name));
+        }
+    });
+}
