@@ -266,7 +266,7 @@ fn run(
     let (due_decode, decode_ring) = (hops.nic_decode.current().clone(), hops.decode_ring.current().clone());
     drop(receiver);
     let books = books.join()?;
-    let featurized = books.stats();
+    let featurized = books.counters();
     let (_, VectorProbe { due_sent, .. }, ..) = books.into_parts();
     let mut scorer = scorer.join()?;
     let sink = scorer.stage_mut().sink_mut();

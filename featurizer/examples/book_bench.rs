@@ -269,7 +269,7 @@ fn run_books(row: &Row, day: &Day) -> (f64, u64) {
     let mut lent = books.lend();
     for event in &day.preload {
         if lent.apply(event).effect == Effect::Changed {
-            let _ = lent.settle(event.instrument);
+            let _ = lent.refresh_quote(event.instrument);
         }
     }
     let mut sum = 0_u64;
@@ -283,7 +283,7 @@ fn run_books(row: &Row, day: &Day) -> (f64, u64) {
             let applied = lent.apply(event);
             if row.what == What::Quotes
                 && applied.effect == Effect::Changed
-                && lent.settle(event.instrument).is_some()
+                && lent.refresh_quote(event.instrument).is_some()
             {
                 let bbo = lent.bbo(event.instrument);
                 sum = mix(sum, bbo.bid.px.0.cast_unsigned() ^ bbo.ask.qty);

@@ -1,18 +1,18 @@
-//! Applying events to the books.
+//! Applying events to the books: what orders and levels do. What states and statuses do stands in `administer.rs`.
 
 use std::hint::select_unpredictable;
 
 use types::{
-    Action, BookEvent, BookLevel, BookState, EventFlags, GapCause, InstrumentId, Px, Qty, Side, StaleCause,
-    Symbol, TradingStatus,
+    Action, BookEvent, BookLevel, BookState, EventFlags, InstrumentId, Px, Qty, Side, StaleCause,
+    TradingStatus,
 };
 
-use crate::ladder::{Cell, NO_KEY, PX_MAX, TICK_MAX, TICKS, book_level, flag, key_of};
+use crate::counters::BookCounters;
+use crate::ladder::{Cell, NO_KEY, PX_MAX, TICKS, book_level, flag, key_of};
 use crate::levels::{Change, Full, LevelsMut};
 use crate::order_table::{OrderIndex, Owner, Slot};
 use crate::prefetch::prefetch;
-use crate::view::{Meta, Parts, quotes_differ};
-use crate::{Bbo, Book};
+use crate::view::{Bbo, Book, Meta, Parts, quotes_differ};
 
 /// What became of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,34 +43,9 @@ pub struct Applied {
 }
 
 impl Applied {
-    const fn nothing(effect: Effect) -> Self {
+    pub(crate) const fn nothing(effect: Effect) -> Self {
         Self { effect, side: Side::Bid, px: Px::NONE, qty: 0, before: 0 }
     }
-}
-
-/// Counts since construction; every event that did not do what it says is in one of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BookCounters {
-    /// Events of orders the books do not know (captures that start in mid-session, orders lost in a gap).
-    pub unknown_orders: u64,
-    /// Orders added under an id that was live; the old order was removed first.
-    pub duplicate_orders: u64,
-    /// Reductions and executions of more than was left; the order was removed.
-    pub over_reductions: u64,
-    /// Orders and levels refused because a table was full; each made its book stale.
-    pub table_full: u64,
-    /// Events no book can hold: no price, a price beyond ±1.15e9, no quantity, an instrument out of range.
-    pub bad_events: u64,
-    /// Book-changing events applied to a stale book.
-    pub stale_events: u64,
-    /// Book-changing events after which the best bid was above the best offer.
-    pub crossed_events: u64,
-    /// Book-changing events after which best bid and best offer were equal.
-    pub locked_events: u64,
-    /// Takings from a level that held less: levels set and orders mixed in one book.
-    pub missing_quantity: u64,
-    /// Gaps heard.
-    pub gaps: u64,
 }
 
 /// The books, lent for one chunk of events.
@@ -118,25 +93,25 @@ impl BooksMut<'_> {
     ///
     /// Call it after each event with [`EventFlags::LAST`] whose effect was [`Effect::Changed`].
     #[inline]
-    pub fn settle(&mut self, instrument: InstrumentId) -> Option<Bbo> {
+    pub fn refresh_quote(&mut self, instrument: InstrumentId) -> Option<Bbo> {
         let i = instrument.index();
         let flags = self.levels.heads[i].flags;
         if flags & (flag::BBO | flag::CROSSED | flag::LOCKED) == 0 {
             return None;
         }
-        self.settle_changed(i)
+        self.refresh_changed(i)
     }
 
-    fn settle_changed(&mut self, i: usize) -> Option<Bbo> {
+    fn refresh_changed(&mut self, i: usize) -> Option<Bbo> {
         let changed = self.levels.heads[i].flags & flag::BBO;
         let mut previous = None;
         if changed != 0 {
             let old = self.bbos[i];
             // One side as a rule, and which one is the toss of a coin: chosen without a branch.
             let side = select_unpredictable(changed == 2, Side::Ask, Side::Bid);
-            let mut differs = self.settle_side(i, side);
+            let mut differs = self.refresh_side(i, side);
             if changed == flag::BBO {
-                differs |= self.settle_side(i, Side::Ask);
+                differs |= self.refresh_side(i, Side::Ask);
             }
             let now = &self.bbos[i];
             let two_sided = now.is_two_sided();
@@ -154,7 +129,7 @@ impl BooksMut<'_> {
 
     /// Reads the best level of one side. Returns whether the quote differs, as in [`Bbo::differs`].
     #[inline(always)]
-    fn settle_side(&mut self, i: usize, side: Side) -> bool {
+    fn refresh_side(&mut self, i: usize, side: Side) -> bool {
         let now = self.best(i, side);
         let bbo = &mut self.bbos[i];
         let level = select_unpredictable(side == Side::Ask, &mut bbo.ask, &mut bbo.bid);
@@ -262,7 +237,7 @@ impl BooksMut<'_> {
     }
 
     #[cold]
-    fn bad(&mut self) -> Applied {
+    pub(crate) fn bad(&mut self) -> Applied {
         self.counters.bad_events += 1;
         Applied::nothing(Effect::Refused)
     }
@@ -279,39 +254,6 @@ impl BooksMut<'_> {
         self.counters.table_full += 1;
         self.set_state(i, BookState::Stale(StaleCause::TableFull));
         Applied::nothing(Effect::Refused)
-    }
-
-    fn set_state(&mut self, i: usize, state: BookState) {
-        self.metas[i].state = state;
-        let flags = &mut self.levels.heads[i].flags;
-        *flags = if state.is_live() { *flags & !flag::NOT_LIVE } else { *flags | flag::NOT_LIVE };
-    }
-
-    /// Counts events of stale books, ends a recovery with the first event that is not of the snapshot, and doubts a book when
-    /// the feed itself does.
-    #[cold]
-    fn note_doubt(&mut self, i: usize, event: &BookEvent) {
-        // A book that was never addressed is not live, so this is where it is addressed first.
-        *self.used = (*self.used).max(i + 1);
-        if event.flags.has(EventFlags::MAYBE_BAD_BOOK) && self.metas[i].state.is_live() {
-            self.set_state(i, BookState::Stale(StaleCause::Gap));
-        }
-        let changes_book = matches!(
-            event.action,
-            Action::OrderAdd
-                | Action::OrderReduce
-                | Action::OrderExecute
-                | Action::OrderDelete
-                | Action::OrderReplace
-                | Action::LevelSet
-        );
-        match self.metas[i].state {
-            BookState::Stale(_) if changes_book => self.counters.stale_events += 1,
-            BookState::Recovering if changes_book && !event.flags.has(EventFlags::SNAPSHOT) => {
-                self.set_state(i, BookState::Live);
-            }
-            _ => {}
-        }
     }
 
     #[inline]
@@ -421,99 +363,9 @@ impl BooksMut<'_> {
             Err(Full) => self.table_full(i),
         }
     }
-
-    #[cold]
-    fn administer(&mut self, i: usize, event: &BookEvent) -> Applied {
-        match event.action {
-            Action::Define => self.define(i, event),
-            Action::Clear => {
-                let orders = self.levels.clear(i);
-                let owner = self.orders.clear_instrument(self.slots, i, orders as usize);
-                self.levels.heads[i].owner = owner.to_bits();
-                self.set_state(i, state_after_clear(event));
-                return Applied::nothing(Effect::Changed);
-            }
-            Action::Gap => {
-                self.counters.gaps += 1;
-                self.set_state(i, BookState::Stale(stale_cause(event)));
-            }
-            Action::Status => self.metas[i].status = TradingStatus::from_u64(event.aux),
-            Action::SessionEnd => self.metas[i].status = TradingStatus::Closed,
-            _ => {}
-        }
-        Applied::nothing(Effect::Unchanged)
-    }
-
-    fn define(&mut self, i: usize, event: &BookEvent) {
-        let tick = if event.px.is_some() && (1..=TICK_MAX).contains(&event.px.0) {
-            event.px.0
-        } else {
-            self.default_tick
-        };
-        self.levels.index.ticks[i] = tick;
-        let meta = &mut self.metas[i];
-        meta.symbol = Some(Symbol::from_word(event.order_id));
-        meta.round_lot = u32::try_from(event.aux).unwrap_or(0);
-        if meta.state == BookState::Empty {
-            // After a gap nobody knows what of this book was in the messages lost.
-            let state = self.gap_open.map_or(BookState::Live, BookState::Stale);
-            self.set_state(i, state);
-        }
-    }
-
-    /// An event addressed to every instrument, or to none the books have room for.
-    #[cold]
-    fn apply_to_all(&mut self, event: &BookEvent) -> Applied {
-        if event.instrument != InstrumentId::ALL {
-            return self.bad();
-        }
-        let used = 0..*self.used;
-        match event.action {
-            Action::Gap => {
-                self.counters.gaps += 1;
-                *self.gap_open = Some(stale_cause(event));
-                for i in used {
-                    if self.metas[i].state != BookState::Empty {
-                        self.set_state(i, BookState::Stale(stale_cause(event)));
-                    }
-                }
-                Applied::nothing(Effect::Unchanged)
-            }
-            Action::Clear => {
-                *self.gap_open = None;
-                for i in used {
-                    self.levels.clear(i);
-                    if self.metas[i].state != BookState::Empty {
-                        self.set_state(i, state_after_clear(event));
-                    }
-                }
-                self.orders.clear(self.slots);
-                Applied::nothing(Effect::Changed)
-            }
-            Action::Status | Action::SessionEnd => {
-                let status = if event.action == Action::SessionEnd {
-                    TradingStatus::Closed
-                } else {
-                    TradingStatus::from_u64(event.aux)
-                };
-                self.metas[used].iter_mut().for_each(|meta| meta.status = status);
-                Applied::nothing(Effect::Unchanged)
-            }
-            Action::Time | Action::Trade | Action::TradeBreak => Applied::nothing(Effect::Unchanged),
-            _ => self.bad(),
-        }
-    }
 }
 
 #[inline]
 fn holds_price(px: Px) -> bool {
     (-PX_MAX..=PX_MAX).contains(&px.0)
-}
-
-fn state_after_clear(event: &BookEvent) -> BookState {
-    if event.flags.has(EventFlags::SNAPSHOT) { BookState::Recovering } else { BookState::Live }
-}
-
-fn stale_cause(event: &BookEvent) -> StaleCause {
-    if event.qty.0 == GapCause::SessionChange as u32 { StaleCause::SessionChange } else { StaleCause::Gap }
 }

@@ -5,13 +5,15 @@
 
 use types::{BookState, InstrumentId, StaleCause, TradingStatus};
 
+use crate::apply::BooksMut;
+use crate::counters::BookCounters;
 use crate::far::{FarIndex, FarLevel};
 use crate::ladder::{Bits, Cells, Head};
 use crate::levels::{LevelIndex, LevelsMut};
+use crate::limits::{BookLimits, BuildError, MemoryReport, Occupancy};
 use crate::order_table::{OrderIndex, Slot};
 use crate::pages::{PageBuf, PageKind, huge_bytes_of_process};
-use crate::view::{Meta, Parts};
-use crate::{Bbo, Book, BookCounters, BookLimits, BooksMut, BuildError, MemoryReport, Occupancy};
+use crate::view::{Bbo, Book, Meta, Parts};
 
 /// Every book's tables.
 #[derive(Debug)]

@@ -122,7 +122,7 @@ impl LevelsMut<'_> {
     #[inline(never)]
     fn edit_outside(&mut self, i: usize, side: Side, px: i64, change: Change) -> Result<Edited, Full> {
         let (s, key) = (side.index(), key_of(side, px));
-        if self.heads[i].is_empty(s) && self.settle_empty_window(i, side, px) {
+        if self.heads[i].is_empty(s) && self.place_empty_window(i, side, px) {
             return self.edit(i, side, px, change);
         }
         let line = i * 2 + s;
@@ -146,7 +146,7 @@ impl LevelsMut<'_> {
     }
 
     /// Moves the window of an empty side to a price; false when the step the other side needs does not hold the price.
-    fn settle_empty_window(&mut self, instrument: usize, side: Side, px: i64) -> bool {
+    fn place_empty_window(&mut self, instrument: usize, side: Side, px: i64) -> bool {
         let s = side.index();
         let other = key_of(side.opposite(), self.heads[instrument].best_key(1 - s));
         let head = &mut self.heads[instrument];

@@ -12,14 +12,18 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod administer;
 mod apply;
 mod bitset;
 mod book;
 pub mod capture;
+mod config;
 pub mod costs;
+mod counters;
 mod far;
 pub mod features;
 mod featurizer;
+mod grid;
 mod ladder;
 mod levels;
 mod limits;
@@ -28,14 +32,17 @@ mod pages;
 mod parquet_file;
 mod polled;
 mod prefetch;
+mod run;
 mod sinks;
 mod view;
 
-pub use apply::{Applied, BookCounters, BooksMut, Effect};
+pub use apply::{Applied, BooksMut, Effect};
 pub use book::Books;
-pub use featurizer::{Featurizer, FeaturizerConfig, FeaturizerCounters, OnFull};
+pub use config::{FeaturizerConfig, OnFull};
+pub use counters::{BookCounters, FeaturizerCounters};
+pub use featurizer::Featurizer;
 pub use limits::{BookLimits, BuildError, MemoryReport, Occupancy};
 pub use pages::PageKind;
-pub use polled::{FeaturizerStage, FeaturizerStats};
+pub use polled::FeaturizerStage;
 pub use sinks::{FeatureSink, Observer, Sinks, TopOfBookSink};
 pub use view::{Bbo, Book, Levels};

@@ -3,8 +3,9 @@
 use stage::{CounterCell, CounterReader, RingRx, Stage, Work, WorkStatus, counters};
 use types::{BookEvent, UnixNanos};
 
+use crate::counters::{NAMES, values};
+use crate::featurizer::Featurizer;
 use crate::sinks::{FeatureSink, Observer, Sinks, TopOfBookSink};
-use crate::{Featurizer, FeaturizerCounters, Occupancy};
 
 /// Events taken from the ring at once.
 const CHUNK: usize = 256;
@@ -24,67 +25,8 @@ pub struct FeaturizerStage<F, T, O> {
     reader: CounterReader,
 }
 
-/// The stage's published counters; a handle other threads read.
-#[derive(Clone, Debug)]
-pub struct FeaturizerStats(CounterReader);
-
-impl FeaturizerStats {
-    /// Name and value of every counter, in a fixed order.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        self.0.iter()
-    }
-}
-
 /// Published by [`Stage::housekeep`], in the order of [`NAMES`].
 type Cells = [CounterCell; NAMES.len()];
-
-const NAMES: [&str; 20] = [
-    "events",
-    "grid_points",
-    "vectors",
-    "conflated",
-    "late_events",
-    "unknown_orders",
-    "duplicate_orders",
-    "over_reductions",
-    "table_full",
-    "bad_events",
-    "stale_events",
-    "crossed_events",
-    "locked_events",
-    "missing_quantity",
-    "gaps",
-    "live_orders",
-    "side_orders",
-    "far_levels",
-    "recentres",
-    "recentres_refused",
-];
-
-fn values(c: &FeaturizerCounters, o: &Occupancy) -> [u64; NAMES.len()] {
-    [
-        c.events,
-        c.grid_points,
-        c.vectors,
-        c.conflated,
-        c.late_events,
-        c.books.unknown_orders,
-        c.books.duplicate_orders,
-        c.books.over_reductions,
-        c.books.table_full,
-        c.books.bad_events,
-        c.books.stale_events,
-        c.books.crossed_events,
-        c.books.locked_events,
-        c.books.missing_quantity,
-        c.books.gaps,
-        o.orders as u64,
-        o.side_orders as u64,
-        o.far_levels as u64,
-        o.recentres,
-        o.recentres_refused,
-    ]
-}
 
 impl<F: FeatureSink, T: TopOfBookSink, O: Observer> FeaturizerStage<F, T, O> {
     /// A stage that consumes `rx`.
@@ -117,8 +59,8 @@ impl<F: FeatureSink, T: TopOfBookSink, O: Observer> FeaturizerStage<F, T, O> {
 
     /// A handle on the stage's counters, as of the last housekeeping.
     #[must_use]
-    pub fn stats(&self) -> FeaturizerStats {
-        FeaturizerStats(self.reader.clone())
+    pub fn counters(&self) -> CounterReader {
+        self.reader.clone()
     }
 
     /// Takes the stage apart, at the end of a replay.

@@ -3,7 +3,8 @@
 use stage::RingTx;
 use types::{BookEvent, FeatureVector, InstrumentId, TopOfBook};
 
-use crate::{Book, Effect};
+use crate::apply::Effect;
+use crate::view::Book;
 
 /// Takes feature vectors, in order.
 pub trait FeatureSink {

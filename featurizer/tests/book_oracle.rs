@@ -214,7 +214,7 @@ proptest! {
             let applied = lent.apply(&e);
             if applied.effect == Effect::Changed {
                 for i in 0..INSTRUMENTS as u32 {
-                    let _ = lent.settle(InstrumentId(i));
+                    let _ = lent.refresh_quote(InstrumentId(i));
                 }
             }
             naive.apply(&e);
@@ -240,7 +240,7 @@ proptest! {
             let qty = Qty(if step.kind % 3 == 0 { 0 } else { step.qty });
             let e = BookEvent { action: Action::LevelSet, qty, instrument: InstrumentId(step.instrument), ..e };
             let applied = books.lend().apply(&e);
-            let _ = books.lend().settle(e.instrument);
+            let _ = books.lend().refresh_quote(e.instrument);
             if e.px.is_some() && e.px.0 != i64::MIN {
                 let before = naive.remove(&(step.instrument, e.side, e.px.0)).unwrap_or(0);
                 prop_assert_eq!((applied.before, applied.qty), (u64::from(before), u64::from(qty.0)));
@@ -286,7 +286,7 @@ fn a_trending_market_moves_its_windows_and_stays_right() {
             for e in [add, leave] {
                 let mut lent = books.lend();
                 if lent.apply(&e).effect == Effect::Changed {
-                    let _ = lent.settle(e.instrument);
+                    let _ = lent.refresh_quote(e.instrument);
                 }
                 naive.apply(&e);
             }
@@ -412,26 +412,26 @@ fn readers_see_the_best_prices_after_the_last_event_only() {
     let mut lent = books.lend();
     let id = InstrumentId(0);
     lent.apply(&set(Side::Bid, 100, 5, EventFlags::LAST));
-    let _ = lent.settle(id);
+    let _ = lent.refresh_quote(id);
     lent.apply(&set(Side::Ask, 101, 5, EventFlags::LAST));
-    let _ = lent.settle(id);
+    let _ = lent.refresh_quote(id);
     // The bid moves through the offer before the offer is taken away: crossed only in between.
     lent.apply(&set(Side::Bid, 102, 5, EventFlags::NONE));
     assert_eq!(lent.bbo(id).bid.px, Px(100 * CENT));
     lent.apply(&set(Side::Ask, 101, 0, EventFlags::NONE));
     lent.apply(&set(Side::Ask, 103, 5, EventFlags::LAST));
-    let before = lent.settle(id).expect("both sides changed");
+    let before = lent.refresh_quote(id).expect("both sides changed");
     assert_eq!((before.bid.px, before.ask.px), (Px(100 * CENT), Px(101 * CENT)));
     assert_eq!((lent.bbo(id).bid.px, lent.bbo(id).ask.px), (Px(102 * CENT), Px(103 * CENT)));
     assert_eq!(books.counters().crossed_events, 0);
 
     let mut lent = books.lend();
     lent.apply(&set(Side::Bid, 103, 5, EventFlags::LAST));
-    let _ = lent.settle(id);
+    let _ = lent.refresh_quote(id);
     lent.apply(&set(Side::Bid, 104, 5, EventFlags::LAST));
-    let _ = lent.settle(id);
+    let _ = lent.refresh_quote(id);
     lent.apply(&set(Side::Bid, 90, 5, EventFlags::LAST));
-    let _ = lent.settle(id);
+    let _ = lent.refresh_quote(id);
     assert_eq!((books.counters().locked_events, books.counters().crossed_events), (1, 2));
 }
 

@@ -482,7 +482,7 @@ fn the_stage_reads_its_ring_to_the_end_and_is_done() {
     assert_eq!(outline(&out), outline(&wanted));
     assert!(out == wanted);
     stage.housekeep(UnixNanos(0));
-    let stats: Vec<_> = stage.stats().iter().collect();
+    let stats: Vec<_> = stage.counters().iter().collect();
     assert_eq!(stats[0], ("events", events.len() as u64));
     assert!(stats.contains(&("vectors", out.iter().filter(|v| v.grid_end == 0).count() as u64)));
 

@@ -3,8 +3,8 @@
 use types::{InstrumentId, UnixNanos};
 
 use super::walk::{CostsBps, Decision, NO_COSTS};
-use crate::Book;
 use crate::features::GRID_NS;
+use crate::view::Book;
 
 /// One decision and what each size costs.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -54,7 +54,6 @@ pub(crate) const WITHOUT_CALLERS: &[&str] = &[
     "dataplane/stage/src/clock.rs advance_to",
     "dataplane/stage/src/counter.rs set_name",
     "dataplane/stage/src/runner.rs with_rounds_max",
-    "dataplane/types/src/time.rs Stamps",
     "dataplane/wire/src/blocks.rs remaining",
     "dataplane/wire/src/deep10.rs ETP",
     "dataplane/wire/src/deep10.rs EXTENDED_HOURS",
@@ -76,8 +75,6 @@ pub(crate) const WITHOUT_CALLERS: &[&str] = &[
     "dataplane/wire/src/moldudp64.rs next_sequence",
     "dataplane/wire/src/tops16.rs EXTENDED_HOURS",
     "dataplane/wire/src/tops16.rs NOT_AVAILABLE",
-    "featurizer/src/features/formula.rs realized_volatility_bps",
-    "featurizer/src/features/formula.rs weighted_mid",
     "featurizer/src/polled.rs into_parts",
     "gpu/cuda/src/feeder.rs card_mut",
     "gpu/src/score/fused/autoencoder.rs mean_squared_errors",
@@ -88,12 +85,6 @@ pub(crate) const CITATIONS: &[&str] = &[
     "ARCHITECTURE.md: DOMAIN",
     "control/appliance/src/summary.rs: DESIGN.md",
     "control/appliance/src/tables.rs: DESIGN.md",
-    "dataplane/types/src/feature.rs: DOMAIN.md",
-    "dataplane/types/src/lib.rs: DESIGN.md",
-    "featurizer/src/costs/walk.rs: DOMAIN.md",
-    "featurizer/src/features/formula.rs: DOMAIN.md",
-    "featurizer/src/features/resilience.rs: DOMAIN.md",
-    "featurizer/src/pages.rs: PERFORMANCE.md",
 ];
 
 /// Stages made in more than one file.

@@ -1,0 +1,134 @@
+//! Applying events to the books: definitions, states and statuses.
+
+use types::{
+    Action, BookEvent, BookState, EventFlags, GapCause, InstrumentId, StaleCause, Symbol, TradingStatus,
+};
+
+use crate::apply::{Applied, BooksMut, Effect};
+use crate::ladder::{TICK_MAX, flag};
+
+impl BooksMut<'_> {
+    /// Sets a book's state, and the flag that keeps ordinary events on the short way.
+    pub(crate) fn set_state(&mut self, i: usize, state: BookState) {
+        self.metas[i].state = state;
+        let flags = &mut self.levels.heads[i].flags;
+        *flags = if state.is_live() { *flags & !flag::NOT_LIVE } else { *flags | flag::NOT_LIVE };
+    }
+
+    /// Counts events of stale books, ends a recovery with the first event that is not of the snapshot, and doubts a book when
+    /// the feed itself does.
+    #[cold]
+    pub(crate) fn note_doubt(&mut self, i: usize, event: &BookEvent) {
+        // A book that was never addressed is not live, so this is where it is addressed first.
+        *self.used = (*self.used).max(i + 1);
+        if event.flags.has(EventFlags::MAYBE_BAD_BOOK) && self.metas[i].state.is_live() {
+            self.set_state(i, BookState::Stale(StaleCause::Gap));
+        }
+        let changes_book = matches!(
+            event.action,
+            Action::OrderAdd
+                | Action::OrderReduce
+                | Action::OrderExecute
+                | Action::OrderDelete
+                | Action::OrderReplace
+                | Action::LevelSet
+        );
+        match self.metas[i].state {
+            BookState::Stale(_) if changes_book => self.counters.stale_events += 1,
+            BookState::Recovering if changes_book && !event.flags.has(EventFlags::SNAPSHOT) => {
+                self.set_state(i, BookState::Live);
+            }
+            _ => {}
+        }
+    }
+
+    #[cold]
+    pub(crate) fn administer(&mut self, i: usize, event: &BookEvent) -> Applied {
+        match event.action {
+            Action::Define => self.define(i, event),
+            Action::Clear => {
+                let orders = self.levels.clear(i);
+                let owner = self.orders.clear_instrument(self.slots, i, orders as usize);
+                self.levels.heads[i].owner = owner.to_bits();
+                self.set_state(i, state_after_clear(event));
+                return Applied::nothing(Effect::Changed);
+            }
+            Action::Gap => {
+                self.counters.gaps += 1;
+                self.set_state(i, BookState::Stale(stale_cause(event)));
+            }
+            Action::Status => self.metas[i].status = TradingStatus::from_u64(event.aux),
+            Action::SessionEnd => self.metas[i].status = TradingStatus::Closed,
+            _ => {}
+        }
+        Applied::nothing(Effect::Unchanged)
+    }
+
+    fn define(&mut self, i: usize, event: &BookEvent) {
+        let tick = if event.px.is_some() && (1..=TICK_MAX).contains(&event.px.0) {
+            event.px.0
+        } else {
+            self.default_tick
+        };
+        self.levels.index.ticks[i] = tick;
+        let meta = &mut self.metas[i];
+        meta.symbol = Some(Symbol::from_word(event.order_id));
+        meta.round_lot = u32::try_from(event.aux).unwrap_or(0);
+        if meta.state == BookState::Empty {
+            // After a gap nobody knows what of this book was in the messages lost.
+            let state = self.gap_open.map_or(BookState::Live, BookState::Stale);
+            self.set_state(i, state);
+        }
+    }
+
+    /// An event addressed to every instrument, or to none the books have room for.
+    #[cold]
+    pub(crate) fn apply_to_all(&mut self, event: &BookEvent) -> Applied {
+        if event.instrument != InstrumentId::ALL {
+            return self.bad();
+        }
+        let used = 0..*self.used;
+        match event.action {
+            Action::Gap => {
+                self.counters.gaps += 1;
+                *self.gap_open = Some(stale_cause(event));
+                for i in used {
+                    if self.metas[i].state != BookState::Empty {
+                        self.set_state(i, BookState::Stale(stale_cause(event)));
+                    }
+                }
+                Applied::nothing(Effect::Unchanged)
+            }
+            Action::Clear => {
+                *self.gap_open = None;
+                for i in used {
+                    self.levels.clear(i);
+                    if self.metas[i].state != BookState::Empty {
+                        self.set_state(i, state_after_clear(event));
+                    }
+                }
+                self.orders.clear(self.slots);
+                Applied::nothing(Effect::Changed)
+            }
+            Action::Status | Action::SessionEnd => {
+                let status = if event.action == Action::SessionEnd {
+                    TradingStatus::Closed
+                } else {
+                    TradingStatus::from_u64(event.aux)
+                };
+                self.metas[used].iter_mut().for_each(|meta| meta.status = status);
+                Applied::nothing(Effect::Unchanged)
+            }
+            Action::Time | Action::Trade | Action::TradeBreak => Applied::nothing(Effect::Unchanged),
+            _ => self.bad(),
+        }
+    }
+}
+
+fn state_after_clear(event: &BookEvent) -> BookState {
+    if event.flags.has(EventFlags::SNAPSHOT) { BookState::Recovering } else { BookState::Live }
+}
+
+fn stale_cause(event: &BookEvent) -> StaleCause {
+    if event.qty.0 == GapCause::SessionChange as u32 { StaleCause::SessionChange } else { StaleCause::Gap }
+}
