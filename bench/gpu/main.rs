@@ -60,12 +60,8 @@ fn vectors(count: u32) -> Vec<FeatureVector> {
 
 fn stage(feeder: &mut Feeder<LoadedCard>, rows: &[FeatureVector]) -> Result<(), String> {
     for row in rows {
-        let staged = StagedRow {
-            instrument: Some(row.instrument.0),
-            profile: 0,
-            valid: row.valid,
-            values: &row.values,
-        };
+        let (values, valid) = row.model_inputs();
+        let staged = StagedRow { instrument: Some(row.instrument.0), profile: 0, valid, values };
         feeder.stage(&staged).map_err(|e| e.to_string())?;
     }
     Ok(())

@@ -69,7 +69,7 @@ impl FeatureWriter {
     /// # Errors
     /// [`CaptureError`] when it cannot be created.
     pub fn create(path: &Path) -> Result<Self, CaptureError> {
-        let hash = format!("{:016x}", FeatureSchema::V1.hash);
+        let hash = format!("{:016x}", FeatureSchema::CURRENT.hash);
         let file = ParquetFile::create(path, schema, (SCHEMA_KEY, hash))?;
         Ok(Self { file, rows: Columns::default() })
     }
@@ -82,10 +82,10 @@ impl FeatureWriter {
         let rows = &mut self.rows;
         rows.ts_ns.push(vector.ts.0.cast_signed());
         rows.symbol.push(ByteArray::from(symbol.as_str()));
-        for i in 0..FEATURE_COUNT {
+        for (i, feature) in FEATURES.iter().enumerate() {
             rows.values[i].push(vector.values[i]);
             rows.valid[i].push(vector.valid >> i & 1 == 1);
-            rows.age_ms[i].push(i64::from(vector.age_ms[i]));
+            rows.age_ms[i].push(i64::from(vector.age_ms(feature)));
         }
         if self.rows.ts_ns.len() == ROWS_MAX { self.write_group() } else { Ok(()) }
     }
@@ -131,7 +131,7 @@ mod tests {
     use parquet::file::reader::{FileReader, SerializedFileReader};
     use parquet::record::RowAccessor;
     use std::fs::File;
-    use types::{FeatureId, UnixNanos};
+    use types::{FeatureId, FeatureInput, UnixNanos};
 
     #[test]
     fn rows_come_back_as_written_with_their_validity_and_schema() {
@@ -141,7 +141,7 @@ mod tests {
         let mut vector = FeatureVector { ts: UnixNanos(100_000_000), ..FeatureVector::EMPTY };
         vector.set(FeatureId::SpreadBps, 0.25);
         vector.set(FeatureId::Resilience, 1.0);
-        vector.age_ms[0] = 7;
+        vector.ages_ms[FeatureInput::Quote as usize] = 7;
         for symbol in ["FUTX", "ZVZZT"] {
             writer.write(Symbol::new(symbol).unwrap(), &vector).unwrap();
         }
@@ -151,7 +151,7 @@ mod tests {
         let metadata = reader.metadata().file_metadata();
         let pairs = metadata.key_value_metadata().unwrap();
         let hash = pairs.iter().find(|kv| kv.key == SCHEMA_KEY).unwrap().value.as_deref();
-        assert_eq!(hash, Some(format!("{:016x}", FeatureSchema::V1.hash).as_str()));
+        assert_eq!(hash, Some(format!("{:016x}", FeatureSchema::CURRENT.hash).as_str()));
         let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
         assert_eq!(rows.len(), 2);
         assert_eq!(rows[0].get_long(0).unwrap(), 100_000_000);

@@ -7,8 +7,8 @@ use featurizer::{Bbo, BookLimits, Featurizer, FeaturizerConfig, OnFull, Sinks};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use types::{
-    Action, BookEvent, BookLevel, EventFlags, FEATURE_COUNT, FEATURES, FeatureVector, InstrumentId, Px, Qty,
-    Side, Symbol, UnixNanos,
+    Action, BookEvent, BookLevel, EventFlags, FEATURE_COUNT, FEATURES, FeatureId, FeatureVector,
+    InstrumentId, Px, Qty, Side, Symbol, UnixNanos,
 };
 
 const CENT: i64 = 10_000_000;
@@ -199,7 +199,8 @@ impl History {
         };
         let volatility = |window: u64| {
             let returns = self.returns(grid, window);
-            (returns.len() as u64 * 2 >= window).then(|| formula::realized_volatility_bps(&returns))
+            (returns.len() as u64 * 2 >= window)
+                .then(|| returns.iter().map(|r| r * r).sum::<f64>().sqrt() * 1e4)
         };
         let recent: Vec<_> = self.messages.iter().filter(|m| m.0 > grid - 100 && m.0 <= grid).collect();
         let count = |f: &dyn Fn(&(u64, bool, bool)) -> bool| recent.iter().filter(|m| f(m)).count() as u64;
@@ -365,9 +366,9 @@ fn check_vector(found: &FeatureVector, history: &History, grid: u64) -> Result<(
 
 fn check_ages(found: &FeatureVector, history: &History) -> Result<(), TestCaseError> {
     let age = |since: u64| ((found.ts.0 - since) / 1_000_000) as u32;
-    prop_assert_eq!(found.age_ms[2], age(history.last_event));
+    prop_assert_eq!(found.age_ms(&FEATURES[FeatureId::BookPressure5 as usize]), age(history.last_event));
     prop_assert_eq!(
-        found.age_ms[0],
+        found.age_ms(&FEATURES[FeatureId::SpreadBps as usize]),
         if history.last_quote == 0 { u32::MAX } else { age(history.last_quote) }
     );
     prop_assert_eq!(

@@ -6,8 +6,8 @@ use featurizer::{
 };
 use stage::{Inline, Stage, WorkStatus, ring};
 use types::{
-    Action, BookEvent, BookState, EventFlags, FeatureId, FeatureVector, GapCause, InstrumentId, Px, Qty,
-    Side, StaleCause, Symbol, TopOfBook, TradingStatus, UnixNanos,
+    Action, BookEvent, BookState, EventFlags, FEATURES, FeatureId, FeatureVector, GapCause, InstrumentId, Px,
+    Qty, Side, StaleCause, Symbol, TopOfBook, TradingStatus, UnixNanos,
 };
 
 const CENT: i64 = 10_000_000;
@@ -77,11 +77,11 @@ fn an_event_on_a_grid_point_belongs_to_it_and_one_after_closes_it() {
         "the event at t counts, the one after does not"
     );
     assert_eq!(out[0].ts_recv, UnixNanos(T0 + 5));
-    assert_eq!(out[0].age_ms[FeatureId::TopDepth as usize], 0);
+    assert_eq!(out[0].age_ms(&FEATURES[FeatureId::TopDepth as usize]), 0);
     let out = apply(&mut f, &[all(Action::Time, T0 + STEP + 1)]);
     assert_eq!(outline(&out), [(Some(0), 100), (None, 100)]);
     assert_eq!(out[0].get(FeatureId::TopDepth), Some(12_f64.ln()));
-    assert_eq!(out[0].age_ms[FeatureId::TopDepth as usize], 99);
+    assert_eq!(out[0].age_ms(&FEATURES[FeatureId::TopDepth as usize]), 99);
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn cuda(script: Vec<Deed>, config: HealthConfig) -> (CudaScorer<Scripted, OsCloc
 fn vector() -> impl Strategy<Value = FeatureVector> {
     let odd = vec![f64::NAN, f64::INFINITY, f64::MAX, f64::MIN, -0.0];
     let value = prop_oneof![40 => -8.0_f64..8.0, 1 => prop::sample::select(odd)];
-    let valid = prop_oneof![4 => Just((1_u16 << FEATURE_COUNT) - 1), 1 => any::<u16>()];
+    let valid = prop_oneof![4 => Just((1_u64 << FEATURE_COUNT) - 1), 1 => any::<u64>()];
     // Instruments 4 and 5 are not defined, 9 is beyond the table.
     let instrument = prop::sample::select(vec![0_u32, 1, 2, 3, 4, 5, 9, u32::MAX]);
     (instrument, prop::array::uniform13(value), valid, 0_u8..9, 0_u8..12).prop_map(

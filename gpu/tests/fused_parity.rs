@@ -13,7 +13,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use types::{BookState, FEATURE_COUNT, FeatureVector, InstrumentId, Symbol, Tier, UnixNanos};
 
-const ALL_VALID: u16 = (1 << FEATURE_COUNT) - 1;
+const ALL_VALID: u64 = (1 << FEATURE_COUNT) - 1;
 
 fn kernels() -> impl Iterator<Item = Kernel> {
     Kernel::ALL.into_iter().filter(|kernel| kernel.is_available())
@@ -83,7 +83,7 @@ fn define(scorer: &mut dyn Scorer) {
     }
 }
 
-fn vector(instrument: u32, values: [f64; FEATURE_COUNT], valid: u16) -> FeatureVector {
+fn vector(instrument: u32, values: [f64; FEATURE_COUNT], valid: u64) -> FeatureVector {
     let book_state = BookState::Live.to_u8();
     let instrument = InstrumentId(instrument);
     FeatureVector { ts: UnixNanos(1), instrument, values, valid, book_state, ..FeatureVector::EMPTY }
@@ -96,7 +96,7 @@ fn rows(count: usize, seed: u64) -> Vec<FeatureVector> {
     let mut row = |_| {
         let values = centre.map(|c| c + (0.2 + 0.5 * f64::abs(c)) * numbers.signed());
         let dice = numbers.next();
-        let valid = if dice.is_multiple_of(5) { ALL_VALID & (dice >> 8) as u16 } else { ALL_VALID };
+        let valid = if dice.is_multiple_of(5) { ALL_VALID & (dice >> 8) } else { ALL_VALID };
         let mut row = vector((dice >> 32) as u32 % 5, values, valid);
         if dice.is_multiple_of(31) {
             row.book_state = BookState::Recovering.to_u8();
@@ -221,7 +221,7 @@ proptest! {
                 6 => -20.0_f64..20.0,
                 1 => any::<u64>().prop_map(f64::from_bits),
                 1 => prop::sample::select(vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, 0.0]),
-            ]), prop_oneof![2 => Just(ALL_VALID), 1 => any::<u16>()], 0_u32..5),
+            ]), prop_oneof![2 => Just(ALL_VALID), 1 => any::<u64>()], 0_u32..5),
             1..70,
         ),
     ) {

@@ -1,107 +1,20 @@
-//! The feature vector that goes from the books to the model, and the schema that both ends must agree on.
+//! The feature vector that goes from the books to the model.
 
+use crate::schema::{FEATURE_COUNT, FeatureDef, FeatureId, INPUT_COUNT, MODEL_FEATURE_COUNT};
 use crate::{BookState, InstrumentId, Px, UnixNanos};
-
-/// Number of features in schema v1.
-pub const FEATURE_COUNT: usize = 13;
 
 /// Order sizes that a vector prices: eight for a buyer, then the same eight for a seller.
 pub const WALK_COUNT: usize = 16;
 
-/// Index of a feature in a [`FeatureVector`]. Append-only: captures and models store the position.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-#[expect(missing_docs, reason = "FEATURES documents each at its index")]
-pub enum FeatureId {
-    SpreadBps = 0,
-    QueueImbalance = 1,
-    BookPressure5 = 2,
-    BookPressure10 = 3,
-    Ofi100Ms = 4,
-    Ofi1S = 5,
-    MicropriceOffset = 6,
-    Rv1S = 7,
-    Rv1M = 8,
-    TradeToOrder = 9,
-    CancelRatio = 10,
-    TopDepth = 11,
-    Resilience = 12,
-}
+/// The valid bits of a model's features.
+const MODEL_MASK: u16 = (1_u32 << MODEL_FEATURE_COUNT).wrapping_sub(1) as u16;
 
-/// One column of the schema.
-#[derive(Clone, Copy, Debug)]
-pub struct FeatureDef {
-    /// Column name.
-    pub name: &'static str,
-    /// Unit of the value.
-    pub unit: &'static str,
-    /// Length of the window it looks back over; 0 for a state of the book.
-    pub window_ns: u64,
-    /// What a risk officer reads in an alert.
-    pub plain: &'static str,
-}
+const _: () = assert!(MODEL_FEATURE_COUNT <= u16::BITS as usize, "masks of models are 16 bits wide");
 
-const fn def(name: &'static str, unit: &'static str, window_ns: u64, plain: &'static str) -> FeatureDef {
-    FeatureDef { name, unit, window_ns, plain }
-}
-
-const S: u64 = 1_000_000_000;
-
-/// Schema v1, in [`FeatureId`] order. Definitions: DOMAIN.md 3 (spread 3.1, imbalance and pressure 3.2, order flow
-/// imbalance 3.3, micro-price 3.4, resilience 3.5, volatility 3.6, activity 3.7).
-pub const FEATURES: [FeatureDef; FEATURE_COUNT] = [
-    def("spread_bps", "bps", 0, "bid-ask spread"),
-    def("queue_imbalance", "signed share", 0, "imbalance of the best queues"),
-    def("book_pressure_5", "share", 0, "book pressure, five levels"),
-    def("book_pressure_10", "share", 0, "book pressure, ten levels"),
-    def("ofi_100ms", "mean best depths", S / 10, "order flow imbalance, 100 ms"),
-    def("ofi_1s", "mean best depths", S, "order flow imbalance, 1 s"),
-    def("microprice_offset", "spreads", 0, "micro-price away from mid"),
-    def("rv_1s", "bps", S, "realized volatility, 1 s"),
-    def("rv_1m", "bps", 60 * S, "realized volatility, 1 min"),
-    def("trade_to_order", "ratio", 10 * S, "trades per order message"),
-    def("cancel_ratio", "ratio", 10 * S, "share of cancels in order messages"),
-    def("top_depth", "ln quantity", 0, "depth at the touch"),
-    def("resilience", "share", 30 * S, "depth recovered after a large trade"),
-];
-
-/// Identity of a schema: a model trained on one refuses vectors of another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FeatureSchema {
-    /// FNV-1a over names, units and windows.
-    pub hash: u64,
-}
-
-impl FeatureSchema {
-    /// The schema of this build.
-    pub const V1: Self = Self { hash: schema_hash() };
-}
-
-const fn fnv(mut hash: u64, bytes: &[u8]) -> u64 {
-    let mut i = 0;
-    while i < bytes.len() {
-        hash = (hash ^ bytes[i] as u64).wrapping_mul(0x0000_0100_0000_01b3);
-        i += 1;
-    }
-    hash
-}
-
-const fn schema_hash() -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325;
-    let mut i = 0;
-    while i < FEATURE_COUNT {
-        hash = fnv(hash, FEATURES[i].name.as_bytes());
-        hash = fnv(hash, b"|");
-        hash = fnv(hash, FEATURES[i].unit.as_bytes());
-        hash = fnv(hash, &FEATURES[i].window_ns.to_le_bytes());
-        i += 1;
-    }
-    hash
-}
-
-/// The state of one instrument at one grid point. A value whose `valid` bit is off is 0 and means nothing: the
-/// consumer imputes it, never reads it (DOMAIN.md 3). Append-only: what follows the thirteen features is no feature, and no
-/// part of [`FeatureSchema`]; a model that does not know of it scores as it did.
+/// The state of one instrument at one grid point. A value whose `valid` bit is off is 0 and means nothing: the consumer
+/// imputes it, never reads it. What is neither in `values` nor `ages_ms` is no feature, and no part of
+/// [`crate::FeatureSchema`]; a model that does not know of it scores as it did. Its size follows from the schema, in whole
+/// cache lines.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C, align(64))]
 pub struct FeatureVector {
@@ -111,26 +24,26 @@ pub struct FeatureVector {
     pub ts_recv: UnixNanos,
     /// Mid price, [`Px::NONE`] when a side is empty.
     pub mid: Px,
+    /// Bit i: value i can be used.
+    pub valid: u64,
     /// The instrument, or [`InstrumentId::ALL`] in an end-of-grid marker.
     pub instrument: InstrumentId,
-    /// Bit i: value i can be used.
-    pub valid: u16,
     /// [`BookState::to_u8`] at the grid point.
     pub book_state: u8,
     /// 1 in the marker that ends a grid point: every changed vector of `ts` has been sent.
     pub grid_end: u8,
+    /// Milliseconds since each [`crate::FeatureInput`] last changed, saturated; [`FeatureVector::age_ms`] reads them.
+    pub ages_ms: [u32; INPUT_COUNT],
+    /// What an order pays beyond the best price when it takes what the book shows at `ts`, in bps of the mid: 0.5, 1, 2, … 64
+    /// times the quantity at the touch, for a buyer, then for a seller. Never falling with size; infinite where the book does
+    /// not hold the size, cannot be believed, or nobody asked for the walk.
+    pub walk_bps: [f32; WALK_COUNT],
     /// Values in [`FeatureId`] order.
     pub values: [f64; FEATURE_COUNT],
-    /// Milliseconds since each value's input last changed, saturated.
-    pub age_ms: [u32; FEATURE_COUNT],
-    /// What an order pays beyond the best price when it takes what the book shows at `ts`, in bps of the mid (DOMAIN.md 4.3,
-    /// baseline C): 0.5, 1, 2, … 64 times the quantity at the touch, for a buyer, then for a seller. Never falling with size;
-    /// infinite where the book does not hold the size, cannot be believed, or nobody asked for the walk.
-    pub walk_bps: [f32; WALK_COUNT],
 }
 
-const _: () = assert!(size_of::<FeatureVector>() == 256, "four cache lines");
-const _: () = assert!(FEATURE_COUNT <= 16, "valid is 16 bits");
+const _: () = assert!(size_of::<FeatureVector>().is_multiple_of(64), "whole cache lines");
+const _: () = assert!(FEATURE_COUNT <= u64::BITS as usize, "a bit of `valid` each");
 
 impl FeatureVector {
     /// A vector with nothing known.
@@ -138,13 +51,13 @@ impl FeatureVector {
         ts: UnixNanos(0),
         ts_recv: UnixNanos(0),
         mid: Px::NONE,
-        instrument: InstrumentId::ALL,
         valid: 0,
+        instrument: InstrumentId::ALL,
         book_state: BookState::Empty.to_u8(),
         grid_end: 0,
-        values: [0.0; FEATURE_COUNT],
-        age_ms: [u32::MAX; FEATURE_COUNT],
+        ages_ms: [u32::MAX; INPUT_COUNT],
         walk_bps: [f32::INFINITY; WALK_COUNT],
+        values: [0.0; FEATURE_COUNT],
     };
 
     /// The marker that ends grid point `ts`.
@@ -159,6 +72,21 @@ impl FeatureVector {
     pub fn get(&self, id: FeatureId) -> Option<f64> {
         let i = id as usize;
         (self.valid >> i & 1 == 1).then(|| self.values[i])
+    }
+
+    /// Milliseconds since the input of a feature last changed, saturated.
+    #[inline]
+    #[must_use]
+    pub const fn age_ms(&self, feature: &FeatureDef) -> u32 {
+        self.ages_ms[feature.input as usize]
+    }
+
+    /// The first [`MODEL_FEATURE_COUNT`] values and their valid bits.
+    #[inline]
+    #[must_use]
+    pub const fn model_inputs(&self) -> (&[f64; MODEL_FEATURE_COUNT], u16) {
+        let Some(values) = self.values.first_chunk() else { unreachable!() };
+        (values, self.valid as u16 & MODEL_MASK)
     }
 
     /// Sets the value of `id` and its valid bit; a value that is not finite is refused and leaves the bit off.
@@ -178,6 +106,7 @@ impl FeatureVector {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::{FEATURES, FeatureInput};
 
     #[test]
     fn a_value_that_is_no_number_never_becomes_valid() {
@@ -190,19 +119,29 @@ mod tests {
     }
 
     #[test]
+    fn a_value_is_as_old_as_its_input() {
+        let mut v = FeatureVector::EMPTY;
+        v.ages_ms[FeatureInput::Event as usize] = 1;
+        v.ages_ms[FeatureInput::Quote as usize] = 2;
+        let ages = [FeatureId::BookPressure5, FeatureId::SpreadBps, FeatureId::Rv1M]
+            .map(|id| v.age_ms(&FEATURES[id as usize]));
+        assert_eq!(ages, [1, 2, u32::MAX]);
+    }
+
+    #[test]
+    fn a_model_reads_the_front_of_a_vector_whatever_comes_after_it() {
+        let mut v = FeatureVector::EMPTY;
+        v.set(FeatureId::Resilience, 0.25);
+        v.valid |= 1 << 63 | 1 << MODEL_FEATURE_COUNT;
+        let (values, valid) = v.model_inputs();
+        assert_eq!((values[12], valid), (0.25, 1 << 12));
+    }
+
+    #[test]
     fn no_walk_is_known_before_one_is_asked_for() {
         let marker = FeatureVector::end_of_grid(UnixNanos(7));
         for vector in [FeatureVector::EMPTY, marker] {
             assert!(vector.walk_bps.iter().all(|bps| *bps == f32::INFINITY));
         }
-    }
-
-    #[test]
-    fn the_schema_hash_is_the_one_models_were_trained_on() {
-        // A change here invalidates every saved model: append features, never edit one.
-        // The number was computed apart from this code (FNV-1a in Python over the same columns).
-        assert_eq!(FeatureSchema::V1.hash, 0x43e7_a910_454d_019b);
-        assert_eq!(FEATURES[FeatureId::Resilience as usize].name, "resilience");
-        assert_eq!(FEATURES.len(), FEATURE_COUNT);
     }
 }

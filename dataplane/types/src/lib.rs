@@ -18,17 +18,21 @@ mod feature;
 mod feed;
 mod instrument;
 mod money;
+mod schema;
 mod time;
 
 pub use book::{BookLevel, BookState, StaleCause, TopOfBook, TradingStatus};
 pub use event::{Action, BookEvent, EventFlags, GapCause};
-pub use feature::{FEATURE_COUNT, FEATURES, FeatureDef, FeatureId, FeatureSchema, FeatureVector, WALK_COUNT};
+pub use feature::{FeatureVector, WALK_COUNT};
 pub use feed::{FeedInput, FeedKind, UnknownFeed};
 pub use instrument::{InstrumentId, Symbol};
 pub use money::{Notional, ParsePxError, Px, Qty, Side};
-pub use time::{Nanos, SeqNo, Stamps, Ticks, UnixNanos};
+pub use schema::{
+    FEATURE_COUNT, FEATURES, FeatureDef, FeatureId, FeatureInput, FeatureSchema, MODEL_FEATURE_COUNT,
+};
+pub use time::{Nanos, SeqNo, Ticks, UnixNanos};
 
-/// How alarmed the model is about one instrument; decides which overlay holds (DESIGN.md 5).
+/// How alarmed the model is about one instrument; decides which overlay holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Tier {

@@ -57,19 +57,6 @@ impl fmt::Display for SeqNo {
     }
 }
 
-/// The moments of one message's way through the machine; zero where a moment was not taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stamps {
-    /// When the venue says it happened.
-    pub ts_event: UnixNanos,
-    /// When the NIC saw it.
-    pub ts_hw: UnixNanos,
-    /// When the receiver took the burst.
-    pub ts_recv: UnixNanos,
-    /// When the event entered the ring.
-    pub ts_pub: UnixNanos,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,12 +1,13 @@
-//! What an order pays beyond the best price when it takes what the book shows (DOMAIN.md 4.3, baseline C).
+//! What an order pays beyond the best price when it takes what the book shows:
+//! the least it can pay when it does not wait.
 //!
 //! Everything is an integer until the last division: sizes are counted in halves of a share, since the smallest is half of
 //! a quantity that may be odd.
 
 use types::{BookLevel, Px, Side, WALK_COUNT};
 
-use crate::Book;
 use crate::features::formula::is_open;
+use crate::view::Book;
 
 /// The order sizes that are priced, smallest first, in halves of the touch: the sum of the best bid's and the best offer's
 /// quantity, whose logarithm is the feature `top_depth`.

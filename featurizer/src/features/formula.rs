@@ -1,16 +1,107 @@
-//! The features' formulas as pure functions, golden values beside them (DOMAIN.md 3.1 to 3.7).
+//! The features' formulas: the table of which formula makes which feature, then the formulas as pure functions, golden
+//! values beside them.
 //!
 //! Quantities are integers and prices are integers in 1e-9; floats appear only in the result. `None` means that the value does
 //! not exist (a side is empty, a denominator is zero), never zero.
 
-use types::BookLevel;
+use types::{BookLevel, FeatureId, FeatureVector};
 
-use crate::Bbo;
+use super::window::{LONG, Quotes, SHORT, Sums};
+use crate::view::Bbo;
+
+/// What is read of a book to which something happened since the last grid point.
+pub(crate) struct BookView<'a> {
+    /// Best bid and offer.
+    pub(crate) bbo: &'a Bbo,
+    /// The best bids, best first: as many as [`PRESSURE_LEVELS`] where the book has them.
+    pub(crate) bids: &'a [BookLevel],
+    /// The best offers, likewise.
+    pub(crate) asks: &'a [BookLevel],
+}
+
+impl BookView<'_> {
+    /// The pressure of the first `n` levels.
+    fn pressure(&self, n: usize) -> Option<f64> {
+        let first = |levels: &'_ [BookLevel]| levels.len().min(n);
+        book_pressure(&self.bids[..first(self.bids)], &self.asks[..first(self.asks)])
+    }
+}
+
+/// What is read of a live book at a grid point at which it or a window changed.
+pub(crate) struct WindowView<'a> {
+    /// What the windows hold.
+    pub(crate) sums: &'a Sums,
+    /// The quotes of the step that ends here.
+    pub(crate) step: Quotes,
+    /// Sum of the best quantities.
+    pub(crate) touch: u64,
+    /// Recovery after the last large trade.
+    pub(crate) resilience: Option<f64>,
+}
+
+impl WindowView<'_> {
+    /// The order flow of a window.
+    fn flow(&self, flow: i64, depth: u64, quotes: u64) -> Option<f64> {
+        // A window without a quote change has no flow; the depth it would be measured in is the present one.
+        if quotes == 0 { (self.touch > 0).then_some(0.0) } else { normalised_flow(flow, depth, quotes) }
+    }
+}
+
+/// Whether `count` observed returns speak for a window of `steps`: half of it is the least.
+const fn covered(count: u16, steps: usize) -> bool {
+    count as usize * 2 >= steps
+}
+
+/// Makes a function for each kind of view, and the compiler's proof that every feature has a formula.
+macro_rules! formulas {
+    ($($(#[$doc:meta])* fn $fill:ident($view:ident: $View:ty) { $($id:ident => $formula:expr,)+ })+) => {
+        $(
+            $(#[$doc])*
+            pub(crate) fn $fill($view: &$View, vector: &mut FeatureVector) {
+                $(put(vector, FeatureId::$id, $formula);)+
+            }
+        )+
+
+        const _: fn(FeatureId) = |id| match id {
+            $($(FeatureId::$id => (),)+)+
+        };
+    };
+}
+
+formulas! {
+    /// Sets the features that only an event can change.
+    fn read_book(view: BookView<'_>) {
+        SpreadBps => spread_bps(view.bbo),
+        QueueImbalance => queue_imbalance(view.bbo.bid.qty, view.bbo.ask.qty),
+        BookPressure5 => view.pressure(5),
+        BookPressure10 => view.pressure(10),
+        MicropriceOffset => microprice_offset(view.bbo),
+        TopDepth => top_depth(view.bbo.bid.qty, view.bbo.ask.qty),
+    }
+
+    /// Sets the features that the passing of time changes too.
+    fn read_windows(view: WindowView<'_>) {
+        Ofi100Ms => view.flow(view.step.flow, view.step.depth, u64::from(view.step.count)),
+        Ofi1S => view.flow(view.sums.flow, view.sums.depth, view.sums.quotes),
+        Rv1S => covered(view.sums.short_count, SHORT).then(|| view.sums.volatility_short()),
+        Rv1M => covered(view.sums.long_count, LONG).then(|| view.sums.volatility_long()),
+        TradeToOrder => trade_to_order(view.sums.trades, view.sums.orders),
+        CancelRatio => cancel_ratio(view.sums.cancels, view.sums.orders),
+        Resilience => view.resilience,
+    }
+}
+
+/// Sets a value, or takes its valid bit away.
+#[inline]
+fn put(vector: &mut FeatureVector, id: FeatureId, value: Option<f64>) {
+    // What is not a number is refused by `set`, which then clears the bit.
+    vector.set(id, value.unwrap_or(f64::NAN));
+}
 
 /// Levels a pressure can look at.
 pub const PRESSURE_LEVELS: usize = 10;
 
-/// `exp(-0.5 k)` for level k: the weight of a level in the book pressure (DOMAIN.md 3.2).
+/// `exp(-0.5 k)` for level k: the weight of a level in the book pressure.
 pub const PRESSURE_WEIGHTS: [f64; PRESSURE_LEVELS] = [
     1.0,
     0.606_530_659_712_633_4,
@@ -24,7 +115,7 @@ pub const PRESSURE_WEIGHTS: [f64; PRESSURE_LEVELS] = [
     0.011_108_996_538_242_306,
 ];
 
-/// Fewest order messages a trade-to-order ratio says anything about (DOMAIN.md 3.7).
+/// Fewest order messages a trade-to-order ratio says anything about.
 pub const ORDERS_MIN: u64 = 20;
 
 #[expect(clippy::cast_precision_loss, reason = "statistics; exact values stay integers")]
@@ -32,13 +123,13 @@ fn f(x: u64) -> f64 {
     x as f64
 }
 
-/// Whether both sides exist and the bid is below the offer: what a spread needs (DOMAIN.md 3.1).
+/// Whether both sides exist and the bid is below the offer: what a spread needs.
 #[must_use]
 pub fn is_open(bbo: &Bbo) -> bool {
     bbo.is_two_sided() && bbo.bid.px < bbo.ask.px
 }
 
-/// Spread over mid in basis points: `1e4 (P_a - P_b) / m` (DOMAIN.md 3.1). None when locked, crossed, one-sided or when the mid
+/// Spread over mid in basis points: `1e4 (P_a - P_b) / m`. None when locked, crossed, one-sided or when the mid
 /// is not positive.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "statistics; exact values stay integers")]
@@ -51,21 +142,22 @@ pub fn spread_bps(bbo: &Bbo) -> Option<f64> {
     (sum > 0).then(|| (ask - bid) as f64 / sum as f64 * 2e4)
 }
 
-/// The bid's share of the best queues, `q_b / (q_b + q_a)` in [0, 1] (DOMAIN.md 3.2, I).
+/// The bid's share of the best queues, `q_b / (q_b + q_a)` in [0, 1] (Stoikov 2018, "The micro-price").
 #[must_use]
 pub fn queue_share(bid_qty: u64, ask_qty: u64) -> Option<f64> {
     let sum = bid_qty + ask_qty;
     (sum > 0).then(|| f(bid_qty) / f(sum))
 }
 
-/// Signed imbalance of the best queues, `(q_b - q_a) / (q_b + q_a)` in [-1, 1] (DOMAIN.md 3.2, rho).
+/// Signed imbalance of the best queues, `(q_b - q_a) / (q_b + q_a)` in [-1, 1] (Gould and Bonart 2016, "Queue
+/// imbalance as a one-tick-ahead price predictor").
 #[must_use]
 pub fn queue_imbalance(bid_qty: u64, ask_qty: u64) -> Option<f64> {
     let sum = bid_qty + ask_qty;
     (sum > 0).then(|| (f(bid_qty) - f(ask_qty)) / f(sum))
 }
 
-/// Level-weighted book pressure `B / (B + A)` with weights `exp(-0.5 k)` (DOMAIN.md 3.2); levels best first, those beyond
+/// Level-weighted book pressure `B / (B + A)` with weights `exp(-0.5 k)`; levels best first, those beyond
 /// [`PRESSURE_LEVELS`] are ignored.
 #[must_use]
 pub fn book_pressure(bids: &[BookLevel], asks: &[BookLevel]) -> Option<f64> {
@@ -76,14 +168,6 @@ pub fn book_pressure(bids: &[BookLevel], asks: &[BookLevel]) -> Option<f64> {
     (b + a > 0.0).then(|| b / (b + a))
 }
 
-/// Weighted mid `(P_a q_b + P_b q_a) / (q_b + q_a)` in units of currency (DOMAIN.md 3.4).
-#[must_use]
-pub fn weighted_mid(bbo: &Bbo) -> Option<f64> {
-    let (b, a) = (&bbo.bid, &bbo.ask);
-    let sum = b.qty + a.qty;
-    (bbo.is_two_sided() && sum > 0).then(|| (a.px.to_f64() * f(b.qty) + b.px.to_f64() * f(a.qty)) / f(sum))
-}
-
 /// Weighted mid less mid, in spreads: `(weighted_mid - m) / s`. The prices cancel, `q_b / (q_b + q_a) - 1/2` is left, and that is
 /// how it is computed: without cancellation error. None when the spread is not positive.
 #[must_use]
@@ -91,14 +175,15 @@ pub fn microprice_offset(bbo: &Bbo) -> Option<f64> {
     if is_open(bbo) { queue_share(bbo.bid.qty, bbo.ask.qty).map(|share| share - 0.5) } else { None }
 }
 
-/// `ln(q_b + q_a)` of the best queues (DOMAIN.md 3.14).
+/// `ln(q_b + q_a)` of the best queues.
 #[must_use]
 pub fn top_depth(bid_qty: u64, ask_qty: u64) -> Option<f64> {
     let sum = bid_qty + ask_qty;
     (sum > 0).then(|| f(sum).ln())
 }
 
-/// Order flow e_n between two consecutive states of the best quotes (DOMAIN.md 3.3; Cont, Kukanov and Stoikov 2014, eq. 10).
+/// Order flow e_n between two consecutive states of the best quotes (Cont, Kukanov and Stoikov 2014, "The price impact of
+/// order book events", eq. 10).
 /// A missing bid counts as a quantity of zero at a price below every price, a missing offer as one above.
 #[must_use]
 pub fn order_flow(before: &Bbo, after: &Bbo) -> i64 {
@@ -123,7 +208,7 @@ pub fn order_flow(before: &Bbo, after: &Bbo) -> i64 {
 }
 
 /// Order flow over a window in units of the mean best depth: `OFI / D_bar`, where `D_bar` is the mean of `(q_b + q_a) / 2` over
-/// the `quotes` states seen in the window, `depth` being the sum of their `q_b + q_a` (DOMAIN.md 3.3).
+/// the `quotes` states seen in the window, `depth` being the sum of their `q_b + q_a`.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "statistics; exact values stay integers")]
 pub fn normalised_flow(flow: i64, depth: u64, quotes: u64) -> Option<f64> {
@@ -138,31 +223,19 @@ pub fn log_return(before: i64, after: i64) -> Option<f64> {
     (before > 0 && after > 0).then(|| ((after - before) as f64 / before as f64).ln_1p())
 }
 
-/// Realized variance: the sum of squared returns (DOMAIN.md 3.6, RV).
-#[must_use]
-pub fn realized_variance(returns: &[f64]) -> f64 {
-    returns.iter().map(|r| r * r).sum()
-}
-
-/// Realized volatility in basis points, not annualized: `1e4 sqrt(RV)`.
-#[must_use]
-pub fn realized_volatility_bps(returns: &[f64]) -> f64 {
-    realized_variance(returns).sqrt() * 1e4
-}
-
-/// Trades per order message (add, cancel, modify); None below [`ORDERS_MIN`] order messages (DOMAIN.md 3.7, e = 0).
+/// Trades per order message (add, cancel, modify); None below [`ORDERS_MIN`].
 #[must_use]
 pub fn trade_to_order(trades: u64, orders: u64) -> Option<f64> {
     (orders >= ORDERS_MIN).then(|| f(trades) / f(orders))
 }
 
-/// Share of cancels in the order messages (DOMAIN.md 3.7).
+/// Share of cancels in the order messages.
 #[must_use]
 pub fn cancel_ratio(cancels: u64, orders: u64) -> Option<f64> {
     (orders > 0).then(|| f(cancels) / f(orders))
 }
 
-/// Share of a deficit `pre - post` that `now` has made good, in [0, 1]; 1 when there was no deficit (DOMAIN.md 3.5, 1 - x(h)).
+/// Share of a deficit `pre - post` that `now` has made good, in [0, 1]; 1 when there was no deficit.
 #[must_use]
 pub fn recovered_share(pre: f64, post: u64, now: u64) -> f64 {
     let deficit = pre - f(post);
@@ -187,14 +260,14 @@ mod tests {
         assert!((found - wanted).abs() <= 1e-10 * wanted.abs().max(1.0), "{found} for {wanted}");
     }
 
-    // Golden values: computed apart from this code (numpy) and quoted in DOMAIN.md 3.
+    // Golden values: computed apart from this code, with numpy.
     #[test]
     fn touch_features_match_the_golden_book() {
         let b = bbo(("100.00", 500), ("100.01", 200));
         near(queue_share(500, 200), 0.714_285_714_285_714_3);
         near(queue_imbalance(500, 200), 0.428_571_428_571_428_55);
         near(spread_bps(&b), 0.999_950_002_499_875);
-        near(weighted_mid(&b), 100.007_142_857_142_86);
+        // The weighted mid (P_a q_b + P_b q_a) / (q_b + q_a), less the mid, in spreads.
         near(microprice_offset(&b), (100.007_142_857_142_86 - 100.005) / 0.01);
         near(top_depth(500, 200), 700_f64.ln());
     }
@@ -247,13 +320,6 @@ mod tests {
         near(normalised_flow(320, 1_600, 2), 0.8);
         assert_eq!(normalised_flow(5, 0, 2), None);
         assert_eq!(normalised_flow(5, 10, 0), None);
-    }
-
-    #[test]
-    fn realized_variance_matches_the_golden_returns() {
-        let r = [0.0010, -0.0005, 0.0008, -0.0012, 0.0100, -0.0007, 0.0003, -0.0009, 0.0006, -0.0004];
-        assert!((realized_variance(&r) - 1.0524e-4).abs() < 1e-18);
-        near(Some(realized_volatility_bps(&r)), 1.0524e-4_f64.sqrt() * 1e4);
     }
 
     #[test]

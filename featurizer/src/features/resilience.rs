@@ -1,4 +1,5 @@
-//! Recovery of the touch after a large trade: the simplified form of DOMAIN.md 3.5 that one number can carry.
+//! Recovery of the touch after a large trade: as much of it as one number can carry (Large 2007, "Measuring the
+//! resiliency of an electronic limit order book", measures more).
 //!
 //! **Definition.** *Depth* of a side, seen from a price, is the quantity among its ten best levels that is not worse than the
 //! price by 5 ticks or more. The *baseline* of a side is the exponential mean, time constant 1 s, of its depth seen from its own

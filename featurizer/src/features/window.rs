@@ -209,8 +209,12 @@ fn take(sum: &mut u128, count: &mut u16, entry: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::features::formula;
     use proptest::prelude::*;
+
+    /// Realized volatility in basis points, the plain way: `1e4 sqrt(sum of squared returns)`.
+    fn realized_volatility_bps(returns: &[f64]) -> f64 {
+        returns.iter().map(|r| r * r).sum::<f64>().sqrt() * 1e4
+    }
 
     fn arbitrary_step() -> impl Strategy<Value = (Activity, Quotes, Option<f64>)> {
         let activity = (0_u32..50, 0_u32..50, 0_u32..50).prop_map(|(orders, cancels, trades)| Activity {
@@ -249,12 +253,26 @@ mod tests {
                     (SHORT, sums.volatility_short(), sums.short_count),
                     (LONG, sums.volatility_long(), sums.long_count),
                 ] {
-                    let wanted = formula::realized_volatility_bps(&returns(len));
+                    let wanted = realized_volatility_bps(&returns(len));
                     prop_assert!((found - wanted).abs() <= 1e-6 * wanted.max(1e-3), "{} for {}", found, wanted);
                     prop_assert_eq!(usize::from(count), returns(len).len());
                 }
                 prop_assert_eq!(*windows.sums(0), Sums::default());
             }
+        }
+    }
+
+    #[test]
+    fn volatility_matches_the_golden_returns() {
+        // Realized variance 1.0524e-4, computed apart from this code, with numpy.
+        let r = [0.0010, -0.0005, 0.0008, -0.0012, 0.0100, -0.0007, 0.0003, -0.0009, 0.0006, -0.0004];
+        let mut windows = Windows::new(1);
+        for (n, r) in (0..).zip(r) {
+            windows.push(windows.rows(n), 0, Activity::default(), Quotes::default(), Some(r));
+        }
+        let wanted = 1.0524e-4_f64.sqrt() * 1e4;
+        for found in [windows.sums(0).volatility_short(), windows.sums(0).volatility_long()] {
+            assert!((found - wanted).abs() < 1e-6, "{found} for {wanted}");
         }
     }
 

@@ -2,6 +2,7 @@
 //! name: `ts_ns` INT64, `symbol` UTF-8, each feature DOUBLE, each `<feature>_valid` BOOLEAN; others are ignored. The file
 //! says which feature schema it holds under [`SCHEMA_KEY`].
 
+use std::array::from_fn;
 use std::fs::File;
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use parquet::basic::Type as PhysicalType;
 use parquet::data_type::{BoolType, ByteArrayType, DoubleType, Int64Type};
 use parquet::file::reader::{RowGroupReader, SerializedFileReader};
 use parquet::schema::types::SchemaDescriptor;
-use types::{FEATURE_COUNT, FEATURES, FeatureSchema};
+use types::{FEATURE_COUNT, FEATURES, FeatureSchema, MODEL_FEATURE_COUNT};
 
 use super::columns::{CaptureError, column_at, metadata_value, read_column, read_keys, read_rows};
 use crate::inputs::FeatureRow;
@@ -21,8 +22,8 @@ const SCHEMA_KEY: &str = "portcullis.feature_schema";
 struct Columns {
     ts: usize,
     symbol: usize,
-    values: [usize; FEATURE_COUNT],
-    valid: [usize; FEATURE_COUNT],
+    values: [usize; MODEL_FEATURE_COUNT],
+    valid: [usize; MODEL_FEATURE_COUNT],
 }
 
 impl Columns {
@@ -33,17 +34,21 @@ impl Columns {
         let columns = Self {
             ts: find("ts_ns", PhysicalType::INT64),
             symbol: find("symbol", PhysicalType::BYTE_ARRAY),
-            values: FEATURES.map(|feature| find(feature.name, PhysicalType::DOUBLE)),
-            valid: FEATURES.map(|feature| find(&format!("{}_valid", feature.name), PhysicalType::BOOLEAN)),
+            values: from_fn(|i| find(FEATURES[i].name, PhysicalType::DOUBLE)),
+            valid: from_fn(|i| find(&format!("{}_valid", FEATURES[i].name), PhysicalType::BOOLEAN)),
         };
         if faults.is_empty() { Ok(columns) } else { Err(faults) }
     }
 }
 
 fn check_schema(path: &Path, reader: &SerializedFileReader<File>) -> Result<(), CaptureError> {
-    let wanted = format!("{:016x}", FeatureSchema::V1.hash);
+    let hash = |count| format!("{:016x}", FeatureSchema::prefix(count).hash);
     let found = metadata_value(reader, SCHEMA_KEY);
-    if found == wanted { Ok(()) } else { Err(CaptureError::Schema { path: path.to_owned(), found, wanted }) }
+    // Features are only ever appended: a capture with more of them begins with those that are read here.
+    if (MODEL_FEATURE_COUNT..=FEATURE_COUNT).any(|count| found == hash(count)) {
+        return Ok(());
+    }
+    Err(CaptureError::Schema { path: path.to_owned(), found, wanted: hash(MODEL_FEATURE_COUNT) })
 }
 
 /// Appends the rows of the capture at `path` to `rows`. A value that is null, not finite or marked invalid becomes an
@@ -75,9 +80,9 @@ fn read_group(
     let times = read_column::<Int64Type>(group, columns.ts).map_err(parquet)?;
     let symbols = read_column::<ByteArrayType>(group, columns.symbol).map_err(parquet)?;
     for (ts, symbol) in read_keys(path, start - first, times, symbols)? {
-        rows.push(FeatureRow { ts, symbol, valid: 0, values: [0.0; FEATURE_COUNT] });
+        rows.push(FeatureRow { ts, symbol, valid: 0, values: [0.0; MODEL_FEATURE_COUNT] });
     }
-    for feature in 0..FEATURE_COUNT {
+    for feature in 0..MODEL_FEATURE_COUNT {
         let values = read_column::<DoubleType>(group, columns.values[feature]).map_err(parquet)?;
         let valid = read_column::<BoolType>(group, columns.valid[feature]).map_err(parquet)?;
         for ((row, value), valid) in rows[start..].iter_mut().zip(values).zip(valid) {
@@ -104,7 +109,7 @@ mod tests {
 
     /// Writes rows as a capture; `schema` lists the columns, `skip` leaves values of one feature out as nulls.
     fn write(path: &Path, schema: &str, rows: &[FeatureRow], nulls: Option<usize>) {
-        write_named(path, schema, rows, nulls, &format!("{:016x}", FeatureSchema::V1.hash));
+        write_named(path, schema, rows, nulls, &format!("{:016x}", FeatureSchema::CURRENT.hash));
     }
 
     fn write_named(path: &Path, schema: &str, rows: &[FeatureRow], nulls: Option<usize>, hash: &str) {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use types::{FEATURES, FeatureSchema};
+use types::{FEATURES, FeatureSchema, MODEL_FEATURE_COUNT};
 
 use super::calibration::{Calibration, Calibrations};
 use super::errors::{LoadError, SaveError};
@@ -75,11 +75,11 @@ impl TryFrom<String> for Key {
 }
 
 fn schema_hash() -> String {
-    format!("0x{:016x}", FeatureSchema::V1.hash)
+    format!("0x{:016x}", FeatureSchema::MODEL.hash)
 }
 
 fn feature_names() -> Vec<String> {
-    FEATURES.iter().map(|f| f.name.to_owned()).collect()
+    FEATURES[..MODEL_FEATURE_COUNT].iter().map(|f| f.name.to_owned()).collect()
 }
 
 /// The contents of a model's files.

@@ -72,7 +72,8 @@ impl Scorer for CandleScorer {
             let Some(profile) = self.profiles.of(row.instrument).filter(|_| is_scorable(row)) else {
                 continue;
             };
-            let input = profile.normalise(&row.values, row.valid);
+            let (values, valid) = row.model_inputs();
+            let input = profile.normalise(values, valid);
             if input.is_scorable() {
                 self.inputs.push(input);
                 self.places.push(place);
@@ -122,7 +123,7 @@ mod tests {
             ts: UnixNanos(1),
             instrument: InstrumentId(instrument),
             values,
-            valid,
+            valid: valid.into(),
             book_state,
             ..FeatureVector::EMPTY
         }

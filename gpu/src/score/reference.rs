@@ -119,7 +119,8 @@ impl ReferenceHeads {
     /// What `head` says of a row; `None` for a row that can have no score.
     pub(crate) fn says(&self, head: Head, profile: &Profile, row: &FeatureVector) -> Option<Increments> {
         let layers = self.0[head as usize].as_ref()?;
-        let input = profile.normalise(&row.values, row.valid);
+        let (values, valid) = row.model_inputs();
+        let input = profile.normalise(values, valid);
         #[expect(clippy::cast_possible_truncation, reason = "f32 is the network's precision")]
         let narrow = |increments: [f64; HEAD_OUTPUTS]| increments.map(|v| v as f32);
         (is_scorable(row) && input.is_scorable()).then(|| narrow(increments(layers, &input)))
@@ -162,7 +163,8 @@ impl Scorer for ReferenceScorer {
         for (row, out) in rows.iter().zip(out) {
             *out = match self.profiles.of(row.instrument) {
                 Some(profile) if is_scorable(row) => {
-                    self.forward.score_values(&self.law, profile, &row.values, row.valid)
+                    let (values, valid) = row.model_inputs();
+                    self.forward.score_values(&self.law, profile, values, valid)
                 }
                 _ => None,
             };

@@ -61,8 +61,12 @@ pub(super) fn check_features(profiles: &Profiles) -> Result<(), TrainError> {
     if trained.count_ones() >= VALID_MIN {
         return Ok(());
     }
-    let empty: Vec<&str> =
-        FEATURES.iter().enumerate().filter(|(i, _)| trained >> i & 1 == 0).map(|(_, f)| f.name).collect();
+    let empty: Vec<&str> = FEATURES[..FEATURE_COUNT]
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| trained >> i & 1 == 0)
+        .map(|(_, f)| f.name)
+        .collect();
     Err(TrainError::TooFewFeatures {
         found: trained.count_ones(),
         wanted: VALID_MIN,

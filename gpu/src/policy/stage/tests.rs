@@ -704,7 +704,7 @@ fn a_synthetic_crash_runs_from_vectors_to_the_gates_table() {
         let mut vector = FeatureVector {
             ts: ts(at),
             instrument: InstrumentId(0),
-            valid: row.valid,
+            valid: row.valid.into(),
             ..FeatureVector::EMPTY
         };
         (vector.values, vector.book_state) = (row.values, BookState::Live.to_u8());

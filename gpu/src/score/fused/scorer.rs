@@ -222,7 +222,7 @@ mod tests {
             FeatureVector {
                 ts: UnixNanos(1),
                 instrument: InstrumentId(i % 3),
-                valid: if i % 5 == 4 { row.valid & 0x1b7f } else { row.valid },
+                valid: u64::from(if i % 5 == 4 { row.valid & 0x1b7f } else { row.valid }),
                 values: row.values,
                 book_state: state.to_u8(),
                 ..FeatureVector::EMPTY

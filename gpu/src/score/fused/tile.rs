@@ -70,7 +70,7 @@ pub(crate) struct RowParts<'a> {
 impl<'a> From<&'a FeatureVector> for RowParts<'a> {
     #[inline(always)]
     fn from(row: &'a FeatureVector) -> Self {
-        let valid = if is_scorable(row) { row.valid } else { 0 };
-        Self { instrument: row.instrument, valid, values: &row.values }
+        let (values, valid) = row.model_inputs();
+        Self { instrument: row.instrument, valid: if is_scorable(row) { valid } else { 0 }, values }
     }
 }
