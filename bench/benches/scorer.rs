@@ -22,7 +22,7 @@ use gpu::{
 };
 use hdrhistogram::Histogram;
 use stage::hist::latency_histogram;
-use types::{BookState, FEATURE_COUNT, FeatureVector, InstrumentId, Symbol, UnixNanos};
+use types::{BookState, FeatureVector, InstrumentId, MODEL_FEATURE_COUNT, Symbol, UnixNanos};
 
 use fence::fence;
 
@@ -59,13 +59,18 @@ fn market(count: usize) -> Vec<FeatureVector> {
     let mut numbers = Numbers(1);
     let centre = [1.0, 0.0, 0.5, 0.5, 0.0, 0.0, 0.0, 0.5, 6.0, 0.05, 0.45, 6.0, 1.0];
     (0..count)
-        .map(|i| FeatureVector {
-            ts: UnixNanos(1),
-            instrument: InstrumentId(i as u32),
-            valid: (1 << FEATURE_COUNT) - 1,
-            book_state: BookState::Live.to_u8(),
-            values: centre.map(|c| c + (0.1 + 0.3 * f64::abs(c)) * numbers.signed()),
-            ..FeatureVector::EMPTY
+        .map(|i| {
+            let mut vector = FeatureVector {
+                ts: UnixNanos(1),
+                instrument: InstrumentId(i as u32),
+                valid: (1 << MODEL_FEATURE_COUNT) - 1,
+                book_state: BookState::Live.to_u8(),
+                ..FeatureVector::EMPTY
+            };
+            for (value, c) in vector.values.iter_mut().zip(centre) {
+                *value = c + (0.1 + 0.3 * f64::abs(c)) * numbers.signed();
+            }
+            vector
         })
         .collect()
 }

@@ -20,7 +20,7 @@ use gpu_cuda::layout::Job;
 use gpu_cuda::{Fault, Feeder, LoadedCard, StagedRow};
 use hdrhistogram::Histogram;
 use stage::hist::latency_histogram;
-use types::{BookState, FEATURE_COUNT, FeatureVector, InstrumentId, Symbol};
+use types::{BookState, FeatureVector, InstrumentId, MODEL_FEATURE_COUNT, Symbol};
 
 /// Instruments of a universe.
 const UNIVERSES: [u32; 6] = [64, 256, 1_024, 4_096, 8_192, 16_384];
@@ -51,7 +51,7 @@ fn vectors(count: u32) -> Vec<FeatureVector> {
     let vector = |i| FeatureVector {
         instrument: InstrumentId(i),
         values: core::array::from_fn(|_| 6.0 * uniform() - 1.0),
-        valid: if i % 10 == 0 { 0x0fff } else { (1 << FEATURE_COUNT) - 1 },
+        valid: if i % 10 == 0 { 0x0fff } else { (1 << MODEL_FEATURE_COUNT) - 1 },
         book_state: BookState::Live.to_u8(),
         ..FeatureVector::EMPTY
     };

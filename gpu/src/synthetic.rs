@@ -3,14 +3,14 @@
 use std::sync::OnceLock;
 
 use gpu_fit::random::{Purpose, Random};
-use types::{FEATURE_COUNT, Symbol, UnixNanos};
+use types::{MODEL_FEATURE_COUNT, Symbol, UnixNanos};
 
 use crate::inputs::FeatureRow;
 use crate::model::{Model, TrainConfig};
 use crate::train::{TrainDevice, train_vae};
 
 /// All valid bits.
-pub(crate) const ALL_VALID: u16 = (1 << FEATURE_COUNT) - 1;
+pub(crate) const ALL_VALID: u16 = (1 << MODEL_FEATURE_COUNT) - 1;
 
 /// First grid point of every synthetic day.
 pub(crate) const DAY_NS: u64 = 1_700_000_000_000_000_000;
@@ -45,7 +45,7 @@ impl Market {
         step(&mut self.slow, 0.99);
     }
 
-    fn values(&mut self, stress: f64) -> [f64; FEATURE_COUNT] {
+    fn values(&mut self, stress: f64) -> [f64; MODEL_FEATURE_COUNT] {
         let mut noise = |size: f64| size * self.random.normal();
         let (a, l) = (self.activity + 4.0 * stress, self.liquidity - 5.0 * stress);
         let p = self.pressure - 6.0 * stress;

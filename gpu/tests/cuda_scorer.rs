@@ -14,7 +14,7 @@ use gpu_cuda::{Card, Change, Fault, HealthConfig, LoadedCard, State};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use stage::clock::OsClock;
-use types::{BookState, FEATURE_COUNT, FeatureVector, InstrumentId, Symbol, UnixNanos};
+use types::{BookState, FEATURE_COUNT, FeatureVector, InstrumentId, MODEL_FEATURE_COUNT, Symbol, UnixNanos};
 
 #[path = "../cuda/tests/support/mod.rs"]
 mod support;
@@ -119,18 +119,21 @@ fn cuda(script: Vec<Deed>, config: HealthConfig) -> (CudaScorer<Scripted, OsCloc
 fn vector() -> impl Strategy<Value = FeatureVector> {
     let odd = vec![f64::NAN, f64::INFINITY, f64::MAX, f64::MIN, -0.0];
     let value = prop_oneof![40 => -8.0_f64..8.0, 1 => prop::sample::select(odd)];
-    let valid = prop_oneof![4 => Just((1_u64 << FEATURE_COUNT) - 1), 1 => any::<u64>()];
+    let valid = prop_oneof![4 => Just((1_u64 << MODEL_FEATURE_COUNT) - 1), 1 => any::<u64>()];
     // Instruments 4 and 5 are not defined, 9 is beyond the table.
     let instrument = prop::sample::select(vec![0_u32, 1, 2, 3, 4, 5, 9, u32::MAX]);
     (instrument, prop::array::uniform13(value), valid, 0_u8..9, 0_u8..12).prop_map(
-        |(instrument, values, valid, state, end)| FeatureVector {
-            ts: UnixNanos(1),
-            instrument: InstrumentId(instrument),
-            values,
-            valid,
-            book_state: if state == 0 { BookState::Empty.to_u8() } else { BookState::Live.to_u8() },
-            grid_end: u8::from(end == 0),
-            ..FeatureVector::EMPTY
+        |(instrument, values, valid, state, end)| {
+            let mut vector = FeatureVector {
+                ts: UnixNanos(1),
+                instrument: InstrumentId(instrument),
+                valid,
+                book_state: if state == 0 { BookState::Empty.to_u8() } else { BookState::Live.to_u8() },
+                grid_end: u8::from(end == 0),
+                ..FeatureVector::EMPTY
+            };
+            vector.values[..MODEL_FEATURE_COUNT].copy_from_slice(&values);
+            vector
         },
     )
 }
@@ -257,7 +260,7 @@ fn live_row() -> [FeatureVector; 1] {
     [FeatureVector {
         instrument: InstrumentId(0),
         values: [0.5; FEATURE_COUNT],
-        valid: (1 << FEATURE_COUNT) - 1,
+        valid: (1 << MODEL_FEATURE_COUNT) - 1,
         book_state: BookState::Live.to_u8(),
         ..FeatureVector::EMPTY
     }]

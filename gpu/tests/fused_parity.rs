@@ -11,9 +11,11 @@ use gpu::{
 use proptest::prelude::*;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
-use types::{BookState, FEATURE_COUNT, FeatureVector, InstrumentId, Symbol, Tier, UnixNanos};
+use types::{
+    BookState, FEATURE_COUNT, FeatureVector, InstrumentId, MODEL_FEATURE_COUNT, Symbol, Tier, UnixNanos,
+};
 
-const ALL_VALID: u64 = (1 << FEATURE_COUNT) - 1;
+const ALL_VALID: u64 = (1 << MODEL_FEATURE_COUNT) - 1;
 
 fn kernels() -> impl Iterator<Item = Kernel> {
     Kernel::ALL.into_iter().filter(|kernel| kernel.is_available())
@@ -83,10 +85,13 @@ fn define(scorer: &mut dyn Scorer) {
     }
 }
 
-fn vector(instrument: u32, values: [f64; FEATURE_COUNT], valid: u64) -> FeatureVector {
+fn vector(instrument: u32, values: [f64; MODEL_FEATURE_COUNT], valid: u64) -> FeatureVector {
     let book_state = BookState::Live.to_u8();
     let instrument = InstrumentId(instrument);
-    FeatureVector { ts: UnixNanos(1), instrument, values, valid, book_state, ..FeatureVector::EMPTY }
+    let mut vector =
+        FeatureVector { ts: UnixNanos(1), instrument, valid, book_state, ..FeatureVector::EMPTY };
+    vector.values[..MODEL_FEATURE_COUNT].copy_from_slice(&values);
+    vector
 }
 
 /// Mostly whole rows of an ordinary market, some with holes, some of lost books, some of strangers.
@@ -186,7 +191,7 @@ fn what_may_not_be_scored_is_not() {
     let model = model(0);
     let mut scorer = open_scorer(Backend::Auto, &model, 4).expect("a scorer");
     define(&mut scorer);
-    let good = vector(0, [0.5; FEATURE_COUNT], ALL_VALID);
+    let good = vector(0, [0.5; MODEL_FEATURE_COUNT], ALL_VALID);
     let batch = [
         good,
         FeatureVector { book_state: BookState::Recovering.to_u8(), ..good },

@@ -9,8 +9,8 @@ use gpu::{
     ScorerStageConfig, SlippageConfig, Staged, StagedScorer,
 };
 use types::{
-    BookState, FEATURE_COUNT, FeatureId, FeatureVector, InstrumentId, Nanos, Qty, Symbol, Tier, UnixNanos,
-    WALK_COUNT,
+    BookState, FEATURE_COUNT, FeatureId, FeatureVector, InstrumentId, MODEL_FEATURE_COUNT, Nanos, Qty,
+    Symbol, Tier, UnixNanos, WALK_COUNT,
 };
 
 /// The system's allocator, counting what the current thread asks of it.
@@ -67,7 +67,7 @@ fn vector(instrument: u32, grid: u64) -> FeatureVector {
     FeatureVector {
         ts: UnixNanos(grid * GRID_NS),
         instrument: InstrumentId(instrument),
-        valid: (1 << FEATURE_COUNT) - 1,
+        valid: (1 << MODEL_FEATURE_COUNT) - 1,
         values,
         book_state: state.to_u8(),
         walk_bps: [if thin { f32::INFINITY } else { 0.5 }; WALK_COUNT],

@@ -1,7 +1,7 @@
 //! The host's side of a card: rows go straight to pinned memory, one buffer while the other is scored, and a batch is waited for
 //! by looking at one word.
 
-use types::FEATURE_COUNT;
+use types::MODEL_FEATURE_COUNT;
 
 use crate::abi::Status;
 use crate::health::Fault;
@@ -38,7 +38,7 @@ pub struct StagedRow<'a> {
     /// Bit i: value i can be used; 0 for a row that must have no score.
     pub valid: u16,
     /// Values in [`types::FeatureId`] order.
-    pub values: &'a [f64; FEATURE_COUNT],
+    pub values: &'a [f64; MODEL_FEATURE_COUNT],
 }
 
 /// A score of the card.
@@ -285,7 +285,7 @@ impl<C: Card> Feeder<C> {
         let sound = why.scored == 1
             && raw.is_finite()
             && why.share.iter().all(|s| s.is_finite())
-            && why.feature.iter().all(|f| usize::from(*f) < FEATURE_COUNT);
+            && why.feature.iter().all(|f| usize::from(*f) < MODEL_FEATURE_COUNT);
         sound.then_some(Scored { raw, why })
     }
 }
@@ -374,7 +374,7 @@ mod tests {
         }
     }
 
-    fn staged(instrument: u32, values: &[f64; FEATURE_COUNT]) -> StagedRow<'_> {
+    fn staged(instrument: u32, values: &[f64; MODEL_FEATURE_COUNT]) -> StagedRow<'_> {
         StagedRow { instrument: Some(instrument), profile: 0, valid: 1, values }
     }
 
@@ -382,7 +382,7 @@ mod tests {
     fn a_buffer_that_the_card_has_is_not_written_to() {
         let mut feeder = Feeder::new(Copying::new(4));
         feeder.card_mut().asleep = true;
-        let values = [1.0; FEATURE_COUNT];
+        let values = [1.0; MODEL_FEATURE_COUNT];
         for _ in 0..2 {
             feeder.stage(&staged(0, &values)).unwrap();
             let job = feeder.submit(0).unwrap();
@@ -395,7 +395,7 @@ mod tests {
 
     #[test]
     fn more_rows_than_a_buffer_holds_are_refused() {
-        let (mut feeder, values) = (Feeder::new(Copying::new(2)), [1.0; FEATURE_COUNT]);
+        let (mut feeder, values) = (Feeder::new(Copying::new(2)), [1.0; MODEL_FEATURE_COUNT]);
         for _ in 0..2 {
             feeder.stage(&StagedRow { instrument: None, ..staged(0, &values) }).unwrap();
         }
@@ -405,7 +405,7 @@ mod tests {
     #[test]
     fn a_newer_row_takes_the_place_of_the_one_it_replaces() {
         let mut feeder = Feeder::new(Copying::new(4));
-        let [old, other, new] = [1.0, 2.0, 3.0].map(|value| [value; FEATURE_COUNT]);
+        let [old, other, new] = [1.0, 2.0, 3.0].map(|value| [value; MODEL_FEATURE_COUNT]);
         assert_eq!(feeder.restage(0, &staged(3, &new)), Err(FeedError::NotStaged { place: 0 }));
         feeder.stage(&staged(3, &old)).unwrap();
         feeder.stage(&staged(1, &other)).unwrap();
@@ -423,7 +423,7 @@ mod tests {
     fn a_card_that_refuses_a_batch_is_believed() {
         let mut feeder = Feeder::new(Copying::new(2));
         feeder.card_mut().answer = Status::DeviceLost;
-        feeder.stage(&staged(0, &[1.0; FEATURE_COUNT])).unwrap();
+        feeder.stage(&staged(0, &[1.0; MODEL_FEATURE_COUNT])).unwrap();
         assert_eq!(feeder.submit(0), Err(Fault::DeviceLost));
         assert_eq!(feeder.row_count(), 0, "what was staged is dropped");
     }
@@ -445,7 +445,7 @@ mod tests {
             for batch in &batches {
                 let mut here = vec![];
                 for (instrument, value) in batch {
-                    let values = [f64::from(*value); FEATURE_COUNT];
+                    let values = [f64::from(*value); MODEL_FEATURE_COUNT];
                     feeder.stage(&staged(*instrument, &values)).unwrap();
                     newest[*instrument as usize] = Some(*value);
                     here.push(*instrument);

@@ -1,6 +1,6 @@
 //! Memory that host and card share, as `kernels/interface.h` has it. A test compares every size and offset with the C++ side.
 
-use types::FEATURE_COUNT;
+use types::MODEL_FEATURE_COUNT;
 
 /// Staging buffers: one is filled while the other is scored.
 pub const BUFFER_COUNT: usize = 2;
@@ -78,7 +78,7 @@ const _: () = assert!(shared_bytes(HEADS_MAX) <= 48 << 10, "a block gets this mu
 #[repr(C, align(16))]
 pub struct Row {
     /// Values in [`types::FeatureId`] order, untransformed.
-    pub values: [f64; FEATURE_COUNT],
+    pub values: [f64; MODEL_FEATURE_COUNT],
     /// Place in the table, with [`NOT_KEPT`] or without.
     pub instrument: u32,
     /// Index of the profile.
@@ -92,9 +92,9 @@ pub struct Row {
 #[repr(C, align(16))]
 pub struct CardProfile {
     /// Medians after the transform.
-    pub median: [f64; FEATURE_COUNT],
+    pub median: [f64; MODEL_FEATURE_COUNT],
     /// One over the scale after the transform.
-    pub inverse_scale: [f64; FEATURE_COUNT],
+    pub inverse_scale: [f64; MODEL_FEATURE_COUNT],
     /// Bit i: feature i was trained on.
     pub trained: u32,
     /// Fills the struct.
@@ -173,7 +173,7 @@ pub struct NetworkParts<'a> {
     /// Calm range of each latent unit.
     pub latent: [(f32, f32); LATENT_COUNT],
     /// One over each feature's error scale.
-    pub inverse_scale: [f32; FEATURE_COUNT],
+    pub inverse_scale: [f32; MODEL_FEATURE_COUNT],
     /// Each head's two layers, [`HEADS_MAX`] heads at most.
     pub heads: &'a [[LayerParts<'a>; HEAD_LAYERS.len()]],
 }
@@ -236,7 +236,7 @@ pub fn pack(parts: &NetworkParts<'_>) -> Result<Vec<f32>, PackError> {
     for (unit, (min, max)) in parts.latent.iter().enumerate() {
         (packed[LATENT_MIN + unit], packed[LATENT_MAX + unit]) = (*min, *max);
     }
-    packed[INVERSE_SCALE..][..FEATURE_COUNT].copy_from_slice(&parts.inverse_scale);
+    packed[INVERSE_SCALE..][..MODEL_FEATURE_COUNT].copy_from_slice(&parts.inverse_scale);
     Ok(packed)
 }
 
@@ -260,7 +260,7 @@ mod tests {
         let parts = NetworkParts {
             layers,
             latent: [(-1.0, 2.0); 4],
-            inverse_scale: [0.5; FEATURE_COUNT],
+            inverse_scale: [0.5; MODEL_FEATURE_COUNT],
             heads: &[],
         };
         let with_heads = pack(&NetworkParts { heads: &heads, ..parts }).unwrap();

@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use types::FEATURE_COUNT;
+use types::MODEL_FEATURE_COUNT;
 
 use crate::abi::{ABI_VERSION, ENTRY, Engine, Library, Measure, Memory, Mode, Open, Status};
 use crate::feeder::Card;
@@ -179,7 +179,7 @@ impl LoadedCard {
             instrument_count: instruments,
             profile_count,
             weight_count,
-            feature_count: FEATURE_COUNT as u32,
+            feature_count: MODEL_FEATURE_COUNT as u32,
             weights: weights.as_ptr(),
             profiles: profiles.as_ptr(),
         };

@@ -6,7 +6,7 @@ use core::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 
-use types::FEATURE_COUNT;
+use types::MODEL_FEATURE_COUNT;
 
 use crate::abi::{FitConfig, FitEpoch, FitRequest, FitResult, FitStatus, Train};
 use crate::loader::{LoadError, Loaded, MESSAGE_BYTES, text};
@@ -30,7 +30,7 @@ pub struct Fitted {
     /// The network, as many numbers as asked for.
     pub weights: Vec<f32>,
     /// Each feature's error scale.
-    pub scales: [f64; FEATURE_COUNT],
+    pub scales: [f64; MODEL_FEATURE_COUNT],
     /// The epoch it is from.
     pub epochs: u32,
     /// Its validation loss, nats per row.
@@ -142,13 +142,13 @@ pub(crate) fn call(
     progress: &mut dyn FnMut(&FitEpoch) -> ControlFlow<()>,
 ) -> Result<Fitted, FitFailure> {
     let mut listener = Listener { progress, panic: None };
-    let (mut weights, mut scales) = (vec![0.0_f32; rows.weight_count], [0.0_f64; FEATURE_COUNT]);
+    let (mut weights, mut scales) = (vec![0.0_f32; rows.weight_count], [0.0_f64; MODEL_FEATURE_COUNT]);
     let width = rows.input_count.max(1);
     let request = FitRequest {
         size: narrow("bytes", size_of::<FitRequest>())?,
         input_count: narrow("inputs", rows.input_count)?,
         weight_count: narrow("weights", rows.weight_count)?,
-        feature_count: narrow("features", FEATURE_COUNT)?,
+        feature_count: narrow("features", MODEL_FEATURE_COUNT)?,
         config: *config,
         training_count: (rows.training.len() / width) as u64,
         validation_count: (rows.validation.len() / width) as u64,

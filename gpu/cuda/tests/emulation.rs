@@ -12,13 +12,13 @@ use gpu_cuda::{Card, Feeder, LoadedCard, Scored, StagedRow};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
-use types::FEATURE_COUNT;
+use types::MODEL_FEATURE_COUNT;
 
 /// Where the emulator's sources are, from this package.
 const SOURCES: &str = "tests/emulator";
 
 /// All valid bits.
-const ALL: u16 = (1 << FEATURE_COUNT) - 1;
+const ALL: u16 = (1 << MODEL_FEATURE_COUNT) - 1;
 
 /// xorshift, to fill networks with.
 struct Random(u64);
@@ -42,7 +42,7 @@ struct Oracle {
     weights: Vec<Vec<f32>>,
     biases: Vec<Vec<f32>>,
     latent: [(f32, f32); 4],
-    inverse_scale: [f32; FEATURE_COUNT],
+    inverse_scale: [f32; MODEL_FEATURE_COUNT],
     profiles: Vec<CardProfile>,
     /// Weights and biases of each head's layers.
     heads: Vec<[(Vec<f32>, Vec<f32>); 2]>,
@@ -104,7 +104,7 @@ impl Oracle {
         let profile = &self.profiles[usize::from(row.profile)];
         let mut x = [0.0_f64; 26];
         let mut usable = 0_u32;
-        for feature in 0..FEATURE_COUNT {
+        for feature in 0..MODEL_FEATURE_COUNT {
             let v = row.values[feature];
             if u32::from(row.valid) & profile.trained & 1 << feature != 0 && v.is_finite() {
                 let sigmas =
@@ -112,7 +112,7 @@ impl Oracle {
                 x[feature] = f64::from(sigmas.clamp(-10.0, 10.0) as f32);
                 usable |= 1 << feature;
             } else {
-                x[FEATURE_COUNT + feature] = 1.0;
+                x[MODEL_FEATURE_COUNT + feature] = 1.0;
             }
         }
         (usable.count_ones() >= 7).then_some((x, usable))
@@ -142,7 +142,7 @@ impl Oracle {
     }
 
     /// Raw score, and each feature's share of it.
-    fn score(&self, row: &Given) -> Option<(f64, [f64; FEATURE_COUNT])> {
+    fn score(&self, row: &Given) -> Option<(f64, [f64; MODEL_FEATURE_COUNT])> {
         let (x, usable) = self.inputs(row)?;
         let mut h = x.to_vec();
         for (layer, (inputs, outputs)) in SIZES.into_iter().enumerate() {
@@ -192,7 +192,7 @@ struct Given {
     instrument: u32,
     profile: u16,
     valid: u16,
-    values: [f64; FEATURE_COUNT],
+    values: [f64; MODEL_FEATURE_COUNT],
 }
 
 impl Given {
@@ -303,7 +303,7 @@ fn a_row_has_the_same_bits_wherever_it_stands() {
 fn a_persistent_kernel_that_went_for_want_of_work_comes_back() {
     let oracle = Oracle::new(3);
     let mut feeder = oracle.open(Mode::Persistent, 4);
-    let row = Given { instrument: 1, profile: 0, valid: ALL, values: [0.7; FEATURE_COUNT] };
+    let row = Given { instrument: 1, profile: 0, valid: ALL, values: [0.7; MODEL_FEATURE_COUNT] };
     for pause_ms in [0, 900, 0] {
         std::thread::sleep(Duration::from_millis(pause_ms));
         feeder.stage(&row.staged()).unwrap();
@@ -387,7 +387,7 @@ fn both_sides_have_the_same_layout() {
         vec![offset_of!(FitRequest, user)],
         vec![size_of::<FitResult>(), offset_of!(FitResult, epochs), offset_of!(FitResult, validation_loss)],
         vec![offset_of!(FitResult, weights), offset_of!(FitResult, scales)],
-        vec![FEATURE_COUNT, layout::BUFFER_COUNT, layout::TILE_ROWS as usize, 7, layout::WEIGHT_COUNT],
+        vec![MODEL_FEATURE_COUNT, layout::BUFFER_COUNT, layout::TILE_ROWS as usize, 7, layout::WEIGHT_COUNT],
         vec![
             layout::NOT_KEPT as usize,
             layout::STOP as usize,

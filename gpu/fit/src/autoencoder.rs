@@ -5,7 +5,7 @@
 
 use candle_core::{D, Device, Result, Tensor, Var};
 use candle_nn::{Linear, Module};
-use types::FEATURE_COUNT;
+use types::MODEL_FEATURE_COUNT;
 
 use crate::random::Random;
 use crate::shape::{INPUT_COUNT, LATENT_COUNT, LAYER_COUNT, LAYERS, LayerId, WEIGHT_COUNT};
@@ -42,8 +42,8 @@ impl Batch {
         let values: Vec<f32> = rows.flatten().copied().collect();
         let rows = values.len() / INPUT_COUNT;
         let x = Tensor::from_vec(values, (rows, INPUT_COUNT), device)?;
-        let target = x.narrow(1, 0, FEATURE_COUNT)?.contiguous()?;
-        let usable = x.narrow(1, FEATURE_COUNT, FEATURE_COUNT)?.affine(-1.0, 1.0)?;
+        let target = x.narrow(1, 0, MODEL_FEATURE_COUNT)?.contiguous()?;
+        let usable = x.narrow(1, MODEL_FEATURE_COUNT, MODEL_FEATURE_COUNT)?.affine(-1.0, 1.0)?;
         Ok(Self { x, target, usable })
     }
 
@@ -172,7 +172,7 @@ impl Parameters {
             vars.push(Var::from_vec(weights, (outputs, inputs), device)?);
             vars.push(Var::from_vec(vec![0.0_f32; outputs], outputs, device)?);
         }
-        vars.push(Var::from_vec(vec![0.0_f32; FEATURE_COUNT], FEATURE_COUNT, device)?);
+        vars.push(Var::from_vec(vec![0.0_f32; MODEL_FEATURE_COUNT], MODEL_FEATURE_COUNT, device)?);
         Ok(Self { vars })
     }
 
@@ -197,12 +197,12 @@ impl Parameters {
     ///
     /// # Errors
     /// What Candle says of the device.
-    pub fn export(&self) -> Result<(Vec<f32>, [f64; FEATURE_COUNT])> {
+    pub fn export(&self) -> Result<(Vec<f32>, [f64; MODEL_FEATURE_COUNT])> {
         let mut weights = Vec::with_capacity(WEIGHT_COUNT);
         for var in &self.vars[..2 * LAYER_COUNT] {
             weights.extend(var.flatten_all()?.to_vec1::<f32>()?);
         }
-        let mut s = [1.0; FEATURE_COUNT];
+        let mut s = [1.0; MODEL_FEATURE_COUNT];
         for (s, ln_s) in s.iter_mut().zip(self.ln_s().to_vec1::<f32>()?) {
             *s = f64::from(ln_s.clamp(LN_S_BOUNDS.0, LN_S_BOUNDS.1)).exp();
         }
@@ -266,7 +266,7 @@ mod tests {
         };
         // The decoder gives zeros and s = 1: the error of feature 3 is 2, its cost 2²/2.
         assert!((loss_of(&input) - 2.0).abs() < 1e-6);
-        input[FEATURE_COUNT + 3] = 1.0;
+        input[MODEL_FEATURE_COUNT + 3] = 1.0;
         assert!(loss_of(&input).abs() < 1e-6);
     }
 
@@ -277,7 +277,7 @@ mod tests {
         let mut inputs = vec![[0.0; INPUT_COUNT]; 8];
         for input in &mut inputs {
             #[expect(clippy::cast_possible_truncation, reason = "the network is f32")]
-            input[..FEATURE_COUNT].fill_with(|| random.normal() as f32);
+            input[..MODEL_FEATURE_COUNT].fill_with(|| random.normal() as f32);
         }
         let batch = Batch::new(inputs.iter(), &Device::Cpu).unwrap();
         let noise = latent_noise(8, &mut random, &Device::Cpu).unwrap();

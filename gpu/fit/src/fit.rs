@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use candle_core::{DType, Device, Tensor};
-use types::FEATURE_COUNT;
+use types::MODEL_FEATURE_COUNT;
 
 use crate::autoencoder::{Batch, Parameters, latent_noise};
 use crate::optimiser::AdamW;
@@ -57,7 +57,7 @@ pub struct Fit {
     /// [`crate::WEIGHT_COUNT`] numbers, in the order given there.
     pub weights: Vec<f32>,
     /// Each feature's error scale s.
-    pub s: [f64; FEATURE_COUNT],
+    pub s: [f64; MODEL_FEATURE_COUNT],
     /// The epoch it is from.
     pub epochs: u32,
     /// Its validation loss, nats per row.
@@ -274,8 +274,8 @@ mod tests {
         for _ in 0..rows {
             let at = [random.normal(), random.normal()];
             #[expect(clippy::cast_possible_truncation, reason = "the network is f32")]
-            numbers.extend((0..FEATURE_COUNT).map(|i| (at[i % 2] + 0.1 * random.normal()) as f32));
-            numbers.extend([0.0; FEATURE_COUNT]);
+            numbers.extend((0..MODEL_FEATURE_COUNT).map(|i| (at[i % 2] + 0.1 * random.normal()) as f32));
+            numbers.extend([0.0; MODEL_FEATURE_COUNT]);
         }
         numbers
     }

@@ -1,9 +1,9 @@
 //! The autoencoder's shape.
 
-use types::FEATURE_COUNT;
+use types::MODEL_FEATURE_COUNT;
 
 /// Inputs of the network: the normalised features, then one bit each that says "missing".
-pub const INPUT_COUNT: usize = 2 * FEATURE_COUNT;
+pub const INPUT_COUNT: usize = 2 * MODEL_FEATURE_COUNT;
 
 /// Size of the latent state. Small on purpose: a wide bottleneck also rebuilds anomalies.
 pub const LATENT_COUNT: usize = 4;
@@ -50,7 +50,7 @@ pub const LAYERS: [(&str, usize, usize); LAYER_COUNT] = [
     ("logvar", INNER, LATENT_COUNT),
     ("decoder.0", LATENT_COUNT, INNER),
     ("decoder.1", INNER, OUTER),
-    ("decoder.2", OUTER, FEATURE_COUNT),
+    ("decoder.2", OUTER, MODEL_FEATURE_COUNT),
 ];
 
 /// Numbers of all layers: for each of [`LAYERS`] the weights, row-major with one row per output, then the biases.

@@ -109,7 +109,7 @@ mod tests {
 
     /// Writes rows as a capture; `schema` lists the columns, `skip` leaves values of one feature out as nulls.
     fn write(path: &Path, schema: &str, rows: &[FeatureRow], nulls: Option<usize>) {
-        write_named(path, schema, rows, nulls, &format!("{:016x}", FeatureSchema::CURRENT.hash));
+        write_named(path, schema, rows, nulls, &format!("{:016x}", FeatureSchema::MODEL.hash));
     }
 
     fn write_named(path: &Path, schema: &str, rows: &[FeatureRow], nulls: Option<usize>, hash: &str) {
@@ -159,7 +159,7 @@ mod tests {
     fn schema(optional: Option<usize>, leave_out: &str) -> String {
         let mut text =
             "message capture { REQUIRED INT64 ts_ns; REQUIRED BYTE_ARRAY symbol (UTF8); ".to_owned();
-        for (i, feature) in FEATURES.iter().enumerate() {
+        for (i, feature) in FEATURES[..MODEL_FEATURE_COUNT].iter().enumerate() {
             let repetition = if optional == Some(i) { "OPTIONAL" } else { "REQUIRED" };
             text += &format!("{repetition} DOUBLE {}; REQUIRED BOOLEAN {0}_valid; ", feature.name);
         }

@@ -56,7 +56,7 @@ pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use types::{FEATURE_COUNT, Symbol, UnixNanos};
+    use types::{MODEL_FEATURE_COUNT, Symbol, UnixNanos};
 
     #[test]
     fn quantiles_interpolate_like_the_usual_definition() {
@@ -73,7 +73,7 @@ mod tests {
             ts: UnixNanos(second * 1_000_000_000),
             symbol: Symbol::new(name).unwrap(),
             valid: 0x1fff,
-            values: [0.0; FEATURE_COUNT],
+            values: [0.0; MODEL_FEATURE_COUNT],
         };
         let mut rows: Vec<FeatureRow> = [0, 5, 10, 400, 1_001, 1_006, 1_011].map(|s| row("A", s)).to_vec();
         rows.extend([8, 12, 18].map(|s| row("B", s)));

@@ -2,7 +2,7 @@
 //! symbol, winsorising, imputing what is missing.
 
 use serde::{Deserialize, Serialize};
-use types::FEATURE_COUNT;
+use types::MODEL_FEATURE_COUNT;
 
 use super::per_symbol::PerSymbol;
 use super::transform::COLUMNS;
@@ -13,16 +13,16 @@ pub(crate) use gpu_fit::INPUT_COUNT;
 pub(crate) const WINSOR: f64 = 10.0;
 
 /// Fewer valid features than this and a row is not scored: more than half of the picture would be invented.
-pub(crate) const VALID_MIN: u32 = FEATURE_COUNT.div_ceil(2) as u32;
+pub(crate) const VALID_MIN: u32 = MODEL_FEATURE_COUNT.div_ceil(2) as u32;
 
 /// Location and scale of every feature in calm markets, for one symbol or for all together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// Medians, after the feature's transform.
-    pub median: [f64; FEATURE_COUNT],
+    pub median: [f64; MODEL_FEATURE_COUNT],
     /// Robust standard deviations, after the feature's transform; positive.
-    pub scale: [f64; FEATURE_COUNT],
+    pub scale: [f64; MODEL_FEATURE_COUNT],
     /// Bit i: the training data held enough of feature i for it to be used at all.
     pub trained: u16,
     /// Rows it was taken from.
@@ -56,7 +56,7 @@ impl Input {
 
 impl Profile {
     /// `1 / scale`: what the fast scorers multiply by instead of dividing.
-    pub(crate) fn inverse_scale(&self) -> [f64; FEATURE_COUNT] {
+    pub(crate) fn inverse_scale(&self) -> [f64; MODEL_FEATURE_COUNT] {
         self.scale.map(|scale| 1.0 / scale)
     }
 
@@ -68,7 +68,7 @@ impl Profile {
         if !self.scale.iter().all(|s| s.is_finite() && *s > 0.0) {
             return Some("a scale that is not positive");
         }
-        (u32::from(self.trained) >= 1 << FEATURE_COUNT).then_some("more trained bits than features")
+        (u32::from(self.trained) >= 1 << MODEL_FEATURE_COUNT).then_some("more trained bits than features")
     }
 
     /// Normalises `values`: `(transform(v) - median) / scale`, winsorised; what is not valid, not a number or was not in the
@@ -76,7 +76,7 @@ impl Profile {
     #[inline]
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "f32 is the network's precision")]
-    pub fn normalise(&self, values: &[f64; FEATURE_COUNT], valid: u16) -> Input {
+    pub fn normalise(&self, values: &[f64; MODEL_FEATURE_COUNT], valid: u16) -> Input {
         let mut input = Input { x: [0.0; INPUT_COUNT], usable: 0 };
         for (feature, value) in values.iter().enumerate() {
             let bit = 1 << feature;
@@ -85,7 +85,7 @@ impl Profile {
                 input.x[feature] = sigmas.clamp(-WINSOR, WINSOR) as f32;
                 input.usable |= bit;
             } else {
-                input.x[FEATURE_COUNT + feature] = 1.0;
+                input.x[MODEL_FEATURE_COUNT + feature] = 1.0;
             }
         }
         input

@@ -1,6 +1,6 @@
 //! One captured feature vector, as training and calibration read it.
 
-use types::{FEATURE_COUNT, Symbol, UnixNanos};
+use types::{MODEL_FEATURE_COUNT, Symbol, UnixNanos};
 
 /// A feature vector with the symbol's name instead of the day's dense number, since a model outlives the day.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,7 +12,7 @@ pub struct FeatureRow {
     /// Bit i: value i can be used.
     pub valid: u16,
     /// Values in [`types::FeatureId`] order, units as in [`types::FEATURES`].
-    pub values: [f64; FEATURE_COUNT],
+    pub values: [f64; MODEL_FEATURE_COUNT],
 }
 
 impl FeatureRow {

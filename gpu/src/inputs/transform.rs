@@ -1,6 +1,6 @@
 //! The fixed transform of each feature, and the resolution below which a change of it is no change of the market.
 
-use types::FEATURE_COUNT;
+use types::MODEL_FEATURE_COUNT;
 
 /// What happens to a feature before it is scaled.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,7 +37,7 @@ impl Transform {
 /// The transform of each feature, and its smallest scale after it: the resolution below which a change is not a change
 /// of the market. A spread that never left one tick has no interquartile range, and without a floor the first second
 /// tick would be infinitely surprising.
-pub(crate) const COLUMNS: [(Transform, f64); FEATURE_COUNT] = [
+pub(crate) const COLUMNS: [(Transform, f64); MODEL_FEATURE_COUNT] = [
     (Transform::Log(0.01), 0.15),
     (Transform::Linear, 0.05),
     (Transform::Linear, 0.02),

@@ -1,7 +1,7 @@
 //! From a reconstruction to a raw score with its reasons.
 
 use serde::{Deserialize, Serialize};
-use types::FEATURE_COUNT;
+use types::MODEL_FEATURE_COUNT;
 
 use crate::network::LATENT_COUNT;
 
@@ -31,7 +31,7 @@ pub struct RawScore {
 #[serde(deny_unknown_fields)]
 pub struct ScoreLaw {
     /// Calm standard deviation of each reconstruction error, in normalised units.
-    pub s: [f64; FEATURE_COUNT],
+    pub s: [f64; MODEL_FEATURE_COUNT],
     /// Lower end of each latent unit's calm range.
     pub latent_min: [f64; LATENT_COUNT],
     /// Upper end of each latent unit's calm range; not below the lower.
@@ -50,7 +50,7 @@ impl ScoreLaw {
     }
 
     /// `1 / s` as the single-precision scorers multiply by it; one rounding, so that their scores share every bit.
-    pub(crate) fn inverse_scale_f32(&self) -> [f32; FEATURE_COUNT] {
+    pub(crate) fn inverse_scale_f32(&self) -> [f32; MODEL_FEATURE_COUNT] {
         #[expect(clippy::cast_possible_truncation, reason = "f32 is the network's precision")]
         self.s.map(|s| (1.0 / s) as f32)
     }
@@ -77,10 +77,10 @@ impl ScoreLaw {
 
     /// The score of one reconstruction; `None` when anything in it is not a number.
     #[inline]
-    pub(crate) fn score(&self, usable: u16, errors: &[f64; FEATURE_COUNT]) -> Option<RawScore> {
-        let mut shares = [0.0; FEATURE_COUNT];
+    pub(crate) fn score(&self, usable: u16, errors: &[f64; MODEL_FEATURE_COUNT]) -> Option<RawScore> {
+        let mut shares = [0.0; MODEL_FEATURE_COUNT];
         let mut sum = 0.0;
-        for feature in 0..FEATURE_COUNT {
+        for feature in 0..MODEL_FEATURE_COUNT {
             if usable >> feature & 1 == 1 {
                 let scaled = errors[feature] / self.s[feature];
                 shares[feature] = scaled * scaled;
@@ -100,7 +100,7 @@ impl ScoreLaw {
 /// The three largest shares, ties to the lower feature.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "feature numbers fit a byte, shares are shown in f32")]
-fn top(shares: &[f64; FEATURE_COUNT], sum: f64) -> ([u8; TOP_COUNT], [f32; TOP_COUNT]) {
+fn top(shares: &[f64; MODEL_FEATURE_COUNT], sum: f64) -> ([u8; TOP_COUNT], [f32; TOP_COUNT]) {
     let (mut ids, mut values) = ([0_u8; TOP_COUNT], [-1.0_f64; TOP_COUNT]);
     for (feature, &share) in shares.iter().enumerate() {
         let Some(mut place) = values.iter().position(|v| share > *v) else { continue };
@@ -121,7 +121,7 @@ mod tests {
     use proptest::prelude::*;
 
     const LAW: ScoreLaw = ScoreLaw {
-        s: [0.5; FEATURE_COUNT],
+        s: [0.5; MODEL_FEATURE_COUNT],
         latent_min: [-1.0; LATENT_COUNT],
         latent_max: [1.0, 2.0, 3.0, 4.0],
     };
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn a_score_worked_by_hand() {
         // Errors 1 on features 2 and 5, 3 on feature 7, which is not usable: (4 + 4)/12.
-        let mut errors = [0.0; FEATURE_COUNT];
+        let mut errors = [0.0; MODEL_FEATURE_COUNT];
         (errors[2], errors[5], errors[7]) = (1.0, 1.0, 3.0);
         let score = LAW.score(0x1fff & !(1 << 7), &errors).unwrap();
         assert!((score.raw - 8.0 / 12.0).abs() < 1e-6);
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn a_reconstruction_that_is_no_number_has_no_score() {
         for bad in [f64::NAN, f64::INFINITY, f64::MAX] {
-            let mut errors = [0.0; FEATURE_COUNT];
+            let mut errors = [0.0; MODEL_FEATURE_COUNT];
             errors[3] = bad;
             assert_eq!(LAW.score(0x1fff, &errors), None);
             assert_eq!(
@@ -162,7 +162,7 @@ mod tests {
         fn the_top_three_are_those_of_a_sort(shares in prop::array::uniform13(0.0_f64..10.0)) {
             let sum: f64 = shares.iter().sum();
             let (ids, values) = top(&shares, sum);
-            let mut order: Vec<usize> = (0..FEATURE_COUNT).collect();
+            let mut order: Vec<usize> = (0..MODEL_FEATURE_COUNT).collect();
             order.sort_by(|&a, &b| shares[b].total_cmp(&shares[a]));
             for place in 0..TOP_COUNT {
                 prop_assert_eq!(usize::from(ids[place]), order[place]);

@@ -64,11 +64,11 @@ impl Witnesses {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use types::{BookState, FEATURE_COUNT, UnixNanos};
+    use types::{BookState, MODEL_FEATURE_COUNT, UnixNanos};
 
     fn profile() -> Profile {
         // A spread of 2 bps, a depth of e^7, no movement in most seconds.
-        let mut values = [0.0; FEATURE_COUNT];
+        let mut values = [0.0; MODEL_FEATURE_COUNT];
         values[FeatureId::SpreadBps as usize] = 2.0;
         values[FeatureId::TopDepth as usize] = 7.0;
         let symbol = types::Symbol::new("A").unwrap();
@@ -98,7 +98,7 @@ mod tests {
         nothing.valid = 0;
         assert_eq!(of(&nothing).count(), 0);
         nothing.valid = 0x1fff;
-        nothing.values = [f64::NAN; FEATURE_COUNT];
+        nothing.values = [f64::NAN; MODEL_FEATURE_COUNT];
         assert_eq!(of(&nothing).count(), 0);
     }
 }

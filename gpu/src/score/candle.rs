@@ -102,7 +102,7 @@ mod tests {
     use crate::network::random_network;
     use crate::synthetic::{ALL_VALID, Market, model};
     use proptest::prelude::*;
-    use types::{BookState, FEATURE_COUNT, UnixNanos};
+    use types::{BookState, FEATURE_COUNT, MODEL_FEATURE_COUNT, UnixNanos};
 
     /// The trained model's profiles around random weights.
     fn random_model(seed: u64) -> Model {
@@ -117,16 +117,17 @@ mod tests {
         .unwrap()
     }
 
-    fn vector(instrument: u32, values: [f64; FEATURE_COUNT], valid: u16) -> FeatureVector {
+    fn vector(instrument: u32, values: [f64; MODEL_FEATURE_COUNT], valid: u16) -> FeatureVector {
         let book_state = BookState::Live.to_u8();
-        FeatureVector {
+        let mut vector = FeatureVector {
             ts: UnixNanos(1),
             instrument: InstrumentId(instrument),
-            values,
             valid: valid.into(),
             book_state,
             ..FeatureVector::EMPTY
-        }
+        };
+        vector.values[..MODEL_FEATURE_COUNT].copy_from_slice(&values);
+        vector
     }
 
     /// Scores of both backends; instrument 3 is not defined.

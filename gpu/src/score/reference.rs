@@ -1,6 +1,6 @@
 //! The forward pass in plain Rust: the oracle every other backend is held to, and the default on a CPU.
 
-use types::{FEATURE_COUNT, FeatureVector, InstrumentId, Symbol};
+use types::{FeatureVector, InstrumentId, MODEL_FEATURE_COUNT, Symbol};
 
 use super::scorer::{Scorer, is_scorable};
 use crate::heads::{Head, PerHead};
@@ -55,7 +55,7 @@ pub(crate) struct Forward {
     mu: Dense<INNER, LATENT_COUNT>,
     decoder0: Dense<LATENT_COUNT, INNER>,
     decoder1: Dense<INNER, OUTER>,
-    decoder2: Dense<OUTER, FEATURE_COUNT>,
+    decoder2: Dense<OUTER, MODEL_FEATURE_COUNT>,
 }
 
 impl Forward {
@@ -79,7 +79,7 @@ impl Forward {
 
     /// Reconstruction errors `x - x̂` of one input.
     #[inline]
-    pub(crate) fn errors(&self, law: &ScoreLaw, input: &Input) -> [f64; FEATURE_COUNT] {
+    pub(crate) fn errors(&self, law: &ScoreLaw, input: &Input) -> [f64; MODEL_FEATURE_COUNT] {
         let latent = law.hold(self.latent(input));
         let rebuilt =
             self.decoder2.forward(&self.decoder1.forward_relu(&self.decoder0.forward_relu(&latent)));
@@ -100,7 +100,7 @@ impl Forward {
         &self,
         law: &ScoreLaw,
         profile: &Profile,
-        values: &[f64; FEATURE_COUNT],
+        values: &[f64; MODEL_FEATURE_COUNT],
         valid: u16,
     ) -> Option<RawScore> {
         self.score(law, &profile.normalise(values, valid))

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use gpu_fit::{Epoch, FitConfig};
-use types::FEATURE_COUNT;
+use types::MODEL_FEATURE_COUNT;
 
 use super::device::TrainDevice;
 use super::errors::TrainError;
@@ -51,7 +51,7 @@ pub struct Progress {
 /// A finished fit.
 pub(super) struct Fit {
     pub(super) network: Network,
-    pub(super) s: [f64; FEATURE_COUNT],
+    pub(super) s: [f64; MODEL_FEATURE_COUNT],
     pub(super) epochs: u32,
     pub(super) validation_loss: f64,
 }

@@ -1,6 +1,6 @@
 //! Scores of rows, and the report on those that no fit saw.
 
-use types::FEATURE_COUNT;
+use types::MODEL_FEATURE_COUNT;
 
 use super::calibrate::ScoredRow;
 use super::pca::Pca;
@@ -23,7 +23,7 @@ pub(super) fn scored(
     inputs.iter().zip(rows).filter_map(of).collect()
 }
 
-fn mse(inputs: &[Input], errors: impl Fn(&Input) -> [f64; FEATURE_COUNT]) -> f64 {
+fn mse(inputs: &[Input], errors: impl Fn(&Input) -> [f64; MODEL_FEATURE_COUNT]) -> f64 {
     let (mut sum, mut count) = (0.0, 0.0);
     for input in inputs {
         for (feature, error) in errors(input).iter().enumerate() {

@@ -1,12 +1,12 @@
 //! The linear baseline: as many principal components as the autoencoder has latent units. A network that does not beat
 //! it earns nothing by being one.
 
-use types::FEATURE_COUNT;
+use types::MODEL_FEATURE_COUNT;
 
 use crate::inputs::Input;
 use crate::network::LATENT_COUNT;
 
-type Matrix = [[f64; FEATURE_COUNT]; FEATURE_COUNT];
+type Matrix = [[f64; MODEL_FEATURE_COUNT]; MODEL_FEATURE_COUNT];
 
 /// Sweeps after which Jacobi's method has long converged on a matrix of this size.
 const SWEEP_COUNT_MAX: u32 = 60;
@@ -14,12 +14,12 @@ const SWEEP_COUNT_MAX: u32 = 60;
 /// Mean and leading directions of the normalised features.
 #[derive(Clone, Debug)]
 pub(crate) struct Pca {
-    mean: [f64; FEATURE_COUNT],
+    mean: [f64; MODEL_FEATURE_COUNT],
     /// Orthonormal, by falling variance.
-    components: [[f64; FEATURE_COUNT]; LATENT_COUNT],
+    components: [[f64; MODEL_FEATURE_COUNT]; LATENT_COUNT],
 }
 
-fn features(input: &Input) -> [f64; FEATURE_COUNT] {
+fn features(input: &Input) -> [f64; MODEL_FEATURE_COUNT] {
     core::array::from_fn(|i| f64::from(input.x[i]))
 }
 
@@ -28,28 +28,28 @@ impl Pca {
     #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
     pub(crate) fn fit(inputs: &[Input]) -> Self {
         let n = inputs.len().max(1) as f64;
-        let mut mean = [0.0; FEATURE_COUNT];
+        let mut mean = [0.0; MODEL_FEATURE_COUNT];
         for x in inputs.iter().map(features) {
             for (m, v) in mean.iter_mut().zip(x) {
                 *m += v / n;
             }
         }
-        let mut covariance = [[0.0; FEATURE_COUNT]; FEATURE_COUNT];
+        let mut covariance = [[0.0; MODEL_FEATURE_COUNT]; MODEL_FEATURE_COUNT];
         for x in inputs.iter().map(features) {
-            for i in 0..FEATURE_COUNT {
-                for j in 0..FEATURE_COUNT {
+            for i in 0..MODEL_FEATURE_COUNT {
+                for j in 0..MODEL_FEATURE_COUNT {
                     covariance[i][j] += (x[i] - mean[i]) * (x[j] - mean[j]) / n;
                 }
             }
         }
         let (values, vectors) = eigen(covariance);
-        let mut order: Vec<usize> = (0..FEATURE_COUNT).collect();
+        let mut order: Vec<usize> = (0..MODEL_FEATURE_COUNT).collect();
         order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
         Self { mean, components: core::array::from_fn(|k| core::array::from_fn(|i| vectors[i][order[k]])) }
     }
 
     /// `x - x̂` of one input.
-    pub(crate) fn errors(&self, input: &Input) -> [f64; FEATURE_COUNT] {
+    pub(crate) fn errors(&self, input: &Input) -> [f64; MODEL_FEATURE_COUNT] {
         let mut rest = features(input);
         for (v, m) in rest.iter_mut().zip(self.mean) {
             *v -= m;
@@ -65,16 +65,18 @@ impl Pca {
 }
 
 /// Eigenvalues, and eigenvectors as columns, of a symmetric matrix, by cyclic Jacobi rotations.
-fn eigen(mut a: Matrix) -> ([f64; FEATURE_COUNT], Matrix) {
+fn eigen(mut a: Matrix) -> ([f64; MODEL_FEATURE_COUNT], Matrix) {
     let mut vectors: Matrix = core::array::from_fn(|i| core::array::from_fn(|j| f64::from(u8::from(i == j))));
     for _ in 0..SWEEP_COUNT_MAX {
-        let off: f64 =
-            (0..FEATURE_COUNT).flat_map(|p| (0..p).map(move |q| (p, q))).map(|(p, q)| a[p][q].abs()).sum();
+        let off: f64 = (0..MODEL_FEATURE_COUNT)
+            .flat_map(|p| (0..p).map(move |q| (p, q)))
+            .map(|(p, q)| a[p][q].abs())
+            .sum();
         if off < 1e-14 {
             break;
         }
-        for p in 0..FEATURE_COUNT {
-            for q in p + 1..FEATURE_COUNT {
+        for p in 0..MODEL_FEATURE_COUNT {
+            for q in p + 1..MODEL_FEATURE_COUNT {
                 rotate(&mut a, &mut vectors, p, q);
             }
         }
@@ -116,22 +118,22 @@ mod tests {
         let draws: Matrix = core::array::from_fn(|_| core::array::from_fn(|_| random.normal()));
         let a: Matrix = core::array::from_fn(|i| core::array::from_fn(|j| draws[i.max(j)][i.min(j)]));
         let (values, vectors) = eigen(a);
-        for k in 0..FEATURE_COUNT {
-            for i in 0..FEATURE_COUNT {
-                let product: f64 = (0..FEATURE_COUNT).map(|j| a[i][j] * vectors[j][k]).sum();
+        for k in 0..MODEL_FEATURE_COUNT {
+            for i in 0..MODEL_FEATURE_COUNT {
+                let product: f64 = (0..MODEL_FEATURE_COUNT).map(|j| a[i][j] * vectors[j][k]).sum();
                 assert!((product - values[k] * vectors[i][k]).abs() < 1e-10);
-                let dot: f64 = (0..FEATURE_COUNT).map(|j| vectors[j][i] * vectors[j][k]).sum();
+                let dot: f64 = (0..MODEL_FEATURE_COUNT).map(|j| vectors[j][i] * vectors[j][k]).sum();
                 assert!((dot - f64::from(u8::from(i == k))).abs() < 1e-10);
             }
         }
-        let trace: f64 = (0..FEATURE_COUNT).map(|i| a[i][i]).sum();
+        let trace: f64 = (0..MODEL_FEATURE_COUNT).map(|i| a[i][i]).sum();
         assert!((values.iter().sum::<f64>() - trace).abs() < 1e-10);
     }
 
     #[test]
     fn data_of_four_factors_is_rebuilt_exactly_and_more_is_not() {
         let mut random = Random::new(2, Purpose::Init);
-        let factors: Vec<[f64; FEATURE_COUNT]> =
+        let factors: Vec<[f64; MODEL_FEATURE_COUNT]> =
             (0..5).map(|_| core::array::from_fn(|_| random.normal())).collect();
         let mut draw = |count: usize| -> Vec<Input> {
             (0..500)

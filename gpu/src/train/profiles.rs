@@ -1,6 +1,6 @@
 //! The profiles of calm rows: where each feature usually lies, and how widely it varies.
 
-use types::FEATURE_COUNT;
+use types::MODEL_FEATURE_COUNT;
 
 use crate::captures::quantile;
 use crate::inputs::{COLUMNS, FeatureRow, Profile, Profiles};
@@ -24,7 +24,7 @@ pub(crate) fn fit_profile<'a>(
     fallback: Option<&Profile>,
 ) -> Profile {
     let mut profile = Profile {
-        median: [0.0; FEATURE_COUNT],
+        median: [0.0; MODEL_FEATURE_COUNT],
         scale: COLUMNS.map(|(_, scale_min)| scale_min),
         trained: 0,
         rows: rows.clone().count() as u64,
@@ -64,14 +64,16 @@ mod tests {
     use proptest::prelude::*;
     use types::{FeatureId, Symbol, UnixNanos};
 
-    fn row(symbol: &str, values: [f64; FEATURE_COUNT]) -> FeatureRow {
+    fn row(symbol: &str, values: [f64; MODEL_FEATURE_COUNT]) -> FeatureRow {
         FeatureRow { ts: UnixNanos(0), symbol: Symbol::new(symbol).unwrap(), valid: 0x1fff, values }
     }
 
     /// Rows whose every feature runs evenly from `from` to `to`.
     fn ramp(symbol: &str, from: f64, to: f64, count: u32) -> Vec<FeatureRow> {
         (0..count)
-            .map(|i| row(symbol, [from + (to - from) * f64::from(i) / f64::from(count - 1); FEATURE_COUNT]))
+            .map(|i| {
+                row(symbol, [from + (to - from) * f64::from(i) / f64::from(count - 1); MODEL_FEATURE_COUNT])
+            })
             .collect()
     }
 
@@ -92,7 +94,7 @@ mod tests {
     fn factors_count_alike_at_every_level() {
         let profile = fit_profile(ramp("A", 1.0, 3.0, 1_001).iter(), None);
         let spread = |v: f64| {
-            let mut values = [2.0; FEATURE_COUNT];
+            let mut values = [2.0; MODEL_FEATURE_COUNT];
             values[FeatureId::SpreadBps as usize] = v;
             profile.normalise(&values, 0x1fff).x[FeatureId::SpreadBps as usize]
         };
@@ -102,11 +104,11 @@ mod tests {
 
     #[test]
     fn a_constant_feature_gets_the_floor_and_stays_finite() {
-        let rows = vec![row("A", [1.0; FEATURE_COUNT]); 200];
+        let rows = vec![row("A", [1.0; MODEL_FEATURE_COUNT]); 200];
         let profile = fit_profile(rows.iter(), None);
         assert_eq!(profile.scale, COLUMNS.map(|(_, scale_min)| scale_min));
-        let input = profile.normalise(&[f64::MAX; FEATURE_COUNT], 0x1fff);
-        assert!(input.x[..FEATURE_COUNT].iter().all(|&x| x == 10.0));
+        let input = profile.normalise(&[f64::MAX; MODEL_FEATURE_COUNT], 0x1fff);
+        assert!(input.x[..MODEL_FEATURE_COUNT].iter().all(|&x| x == 10.0));
     }
 
     #[test]
@@ -116,9 +118,9 @@ mod tests {
             r.valid &= !(1 << 12);
         }
         let profile = fit_profile(rows.iter(), None);
-        let input = profile.normalise(&[0.5; FEATURE_COUNT], 0x1fff);
+        let input = profile.normalise(&[0.5; MODEL_FEATURE_COUNT], 0x1fff);
         assert_eq!(input.usable, 0x0fff);
-        assert_eq!(input.x[FEATURE_COUNT + 12], 1.0);
+        assert_eq!(input.x[MODEL_FEATURE_COUNT + 12], 1.0);
     }
 
     #[test]
@@ -141,7 +143,7 @@ mod tests {
                 let used = input.usable >> feature & 1 == 1;
                 prop_assert_eq!(used, valid >> feature & 1 == 1 && value.is_finite());
                 prop_assert!(input.x[feature].abs() <= 10.0);
-                prop_assert_eq!(input.x[FEATURE_COUNT + feature], if used { 0.0 } else { 1.0 });
+                prop_assert_eq!(input.x[MODEL_FEATURE_COUNT + feature], if used { 0.0 } else { 1.0 });
                 prop_assert!(used || input.x[feature] == 0.0);
             }
         }

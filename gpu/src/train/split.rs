@@ -1,6 +1,6 @@
 //! Rows split in time, and normalised.
 
-use types::{FEATURE_COUNT, FEATURES, Nanos};
+use types::{FEATURES, MODEL_FEATURE_COUNT, Nanos};
 
 use super::errors::TrainError;
 use crate::captures::{drop_warmup, rank_of_last, sort};
@@ -15,7 +15,7 @@ pub(super) struct Split {
 
 pub(super) fn split(config: &TrainConfig, rows: &[FeatureRow]) -> Result<Split, TrainError> {
     let enough = |row: &&FeatureRow| {
-        (0..FEATURE_COUNT).filter(|&i| row.get(i).is_some()).count() >= VALID_MIN as usize
+        (0..MODEL_FEATURE_COUNT).filter(|&i| row.get(i).is_some()).count() >= VALID_MIN as usize
     };
     let mut rows: Vec<FeatureRow> = rows.iter().filter(enough).copied().collect();
     let wanted = config.rows_min.max(config.batch_size).max(200);
@@ -61,7 +61,7 @@ pub(super) fn check_features(profiles: &Profiles) -> Result<(), TrainError> {
     if trained.count_ones() >= VALID_MIN {
         return Ok(());
     }
-    let empty: Vec<&str> = FEATURES[..FEATURE_COUNT]
+    let empty: Vec<&str> = FEATURES[..MODEL_FEATURE_COUNT]
         .iter()
         .enumerate()
         .filter(|(i, _)| trained >> i & 1 == 0)

@@ -82,7 +82,7 @@ mod tests {
     use crate::network::LATENT_COUNT;
     use crate::synthetic::{Market, calm, model, quick};
     use gpu_fit::random::{Purpose, Random};
-    use types::{FEATURE_COUNT, FeatureId, Symbol, UnixNanos};
+    use types::{FeatureId, MODEL_FEATURE_COUNT, Symbol, UnixNanos};
 
     fn trained(config: &TrainConfig, rows: &[FeatureRow]) -> Result<Model, TrainError> {
         train_vae(&TrainDevice::Cpu, config, rows, &mut |_| ())
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn rows_that_say_nothing_train_nothing() {
         let symbol = Symbol::new("A").unwrap();
-        let row = FeatureRow { ts: UnixNanos(0), symbol, valid: 0x1fff, values: [1.0; FEATURE_COUNT] };
+        let row = FeatureRow { ts: UnixNanos(0), symbol, valid: 0x1fff, values: [1.0; MODEL_FEATURE_COUNT] };
         let mut rows = vec![row; 3_000];
         for (row, second) in rows.iter_mut().zip(0..) {
             row.ts = UnixNanos(second * 1_000_000_000);

@@ -6,7 +6,7 @@ use std::time::Instant;
 use candle_core::cuda_backend::WrapErr;
 use candle_core::cuda_backend::cudarc::driver::{CudaGraph, DevicePtr, result, sys};
 use candle_core::{DType, Result, Storage, Tensor};
-use types::FEATURE_COUNT;
+use types::MODEL_FEATURE_COUNT;
 
 use super::driver::Driver;
 use super::fused_op::Scores;
@@ -58,10 +58,10 @@ impl CandlePath {
             layers.push((weight, slice(at + inputs * outputs, outputs)?));
         }
         let latent = (slice(LATENT_MIN, 2 * LATENT_COUNT)?, slice(LATENT_MAX, 2 * LATENT_COUNT)?);
-        let inverse_scale = slice(INVERSE_SCALE, FEATURE_COUNT)?;
-        let numbers: Vec<u32> = (0..).take(FEATURE_COUNT).collect();
-        let numbers = Tensor::from_vec(numbers, (1, FEATURE_COUNT), device)?;
-        let named = Tensor::full(-1.0_f32, (x.dim(0)?, FEATURE_COUNT), device)?;
+        let inverse_scale = slice(INVERSE_SCALE, MODEL_FEATURE_COUNT)?;
+        let numbers: Vec<u32> = (0..).take(MODEL_FEATURE_COUNT).collect();
+        let numbers = Tensor::from_vec(numbers, (1, MODEL_FEATURE_COUNT), device)?;
+        let named = Tensor::full(-1.0_f32, (x.dim(0)?, MODEL_FEATURE_COUNT), device)?;
         let sum_min = Tensor::from_slice(&[f32::MIN_POSITIVE], (1, 1), device)?;
         Ok(Self { layers, latent, inverse_scale, x, numbers, named, sum_min })
     }
@@ -73,9 +73,10 @@ impl CandlePath {
         let held = layer(2, &hidden)?.broadcast_maximum(&self.latent.0)?.broadcast_minimum(&self.latent.1)?;
         let held = held.narrow(1, 0, LATENT_COUNT)?.contiguous()?;
         let rebuilt = layer(5, &layer(4, &layer(3, &held)?.relu()?)?.relu()?)?;
-        let target = self.x.narrow(1, 0, FEATURE_COUNT)?;
-        let usable = self.x.narrow(1, FEATURE_COUNT, FEATURE_COUNT)?.affine(-1.0, 1.0)?;
-        let errors = (target - rebuilt.narrow(1, 0, FEATURE_COUNT)?)?.broadcast_mul(&self.inverse_scale)?;
+        let target = self.x.narrow(1, 0, MODEL_FEATURE_COUNT)?;
+        let usable = self.x.narrow(1, MODEL_FEATURE_COUNT, MODEL_FEATURE_COUNT)?.affine(-1.0, 1.0)?;
+        let errors =
+            (target - rebuilt.narrow(1, 0, MODEL_FEATURE_COUNT)?)?.broadcast_mul(&self.inverse_scale)?;
         let each = (errors.sqr()? * &usable)?;
         let sum = each.sum_keepdim(1)?;
         let raw = (sum.flatten_all()? / usable.sum(1)?)?;
@@ -218,18 +219,18 @@ mod tests {
         let mut packed = numbers(WEIGHT_COUNT, 1);
         packed[LATENT_MIN..][..LATENT_COUNT].fill(-0.5);
         packed[LATENT_MAX..][..LATENT_COUNT].fill(0.5);
-        packed[INVERSE_SCALE..][..FEATURE_COUNT].fill(2.0);
+        packed[INVERSE_SCALE..][..MODEL_FEATURE_COUNT].fill(2.0);
         packed
     }
 
     /// Rows with a feature missing here and there; the last has none at all.
     fn inputs(rows: usize) -> Vec<f32> {
-        let mut x = numbers(rows * 2 * FEATURE_COUNT, 2);
-        for (row, x) in x.chunks_exact_mut(2 * FEATURE_COUNT).enumerate() {
-            for feature in 0..FEATURE_COUNT {
+        let mut x = numbers(rows * 2 * MODEL_FEATURE_COUNT, 2);
+        for (row, x) in x.chunks_exact_mut(2 * MODEL_FEATURE_COUNT).enumerate() {
+            for feature in 0..MODEL_FEATURE_COUNT {
                 let missing = (row + feature) % 7 == 0 || row == rows - 1;
                 x[feature] = if missing { 0.0 } else { 3.0 * x[feature] };
-                x[FEATURE_COUNT + feature] = f32::from(u8::from(missing));
+                x[MODEL_FEATURE_COUNT + feature] = f32::from(u8::from(missing));
             }
         }
         x
@@ -250,22 +251,22 @@ mod tests {
             }
         }
         let square =
-            |i: usize| (2.0 * (f64::from(x[i]) - h[i])).powi(2) * f64::from(1.0 - x[FEATURE_COUNT + i]);
-        (0..FEATURE_COUNT).map(square).collect()
+            |i: usize| (2.0 * (f64::from(x[i]) - h[i])).powi(2) * f64::from(1.0 - x[MODEL_FEATURE_COUNT + i]);
+        (0..MODEL_FEATURE_COUNT).map(square).collect()
     }
 
     #[test]
     fn operations_score_and_name_as_the_law_says() {
         let (packed, rows) = (packed(), 40);
         let x = inputs(rows);
-        let tensor = Tensor::from_slice(&x, (rows, 2 * FEATURE_COUNT), &Device::Cpu).unwrap();
+        let tensor = Tensor::from_slice(&x, (rows, 2 * MODEL_FEATURE_COUNT), &Device::Cpu).unwrap();
         let table = CandlePath::new(&packed, tensor).unwrap().table().unwrap().to_vec2::<f32>().unwrap();
-        for (x, said) in x.chunks_exact(2 * FEATURE_COUNT).zip(&table).take(rows - 1) {
+        for (x, said) in x.chunks_exact(2 * MODEL_FEATURE_COUNT).zip(&table).take(rows - 1) {
             let squares = squares(&packed, x);
             let (sum, usable) =
-                (squares.iter().sum::<f64>(), 13.0 - f64::from(x[FEATURE_COUNT..].iter().sum::<f32>()));
+                (squares.iter().sum::<f64>(), 13.0 - f64::from(x[MODEL_FEATURE_COUNT..].iter().sum::<f32>()));
             assert!((f64::from(said[0]) - sum / usable).abs() <= 1e-5 * (sum / usable).max(1.0), "{said:?}");
-            let mut order: Vec<usize> = (0..FEATURE_COUNT).collect();
+            let mut order: Vec<usize> = (0..MODEL_FEATURE_COUNT).collect();
             order.sort_by(|a, b| squares[*b].total_cmp(&squares[*a]));
             for place in 0..NAMED {
                 assert!((f64::from(said[1 + place]) - squares[order[place]] / sum).abs() <= 1e-5, "{said:?}");
@@ -278,7 +279,7 @@ mod tests {
     #[test]
     fn what_the_fused_kernel_says_otherwise_is_found() {
         let (packed, rows) = (packed(), 12);
-        let x = Tensor::from_vec(inputs(rows), (rows, 2 * FEATURE_COUNT), &Device::Cpu).unwrap();
+        let x = Tensor::from_vec(inputs(rows), (rows, 2 * MODEL_FEATURE_COUNT), &Device::Cpu).unwrap();
         let path = CandlePath::new(&packed, x).unwrap();
         let said = |scale: f64, add: f64| {
             let ours = path.forward().unwrap();

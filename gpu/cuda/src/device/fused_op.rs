@@ -9,7 +9,7 @@ use candle_core::cuda_backend::WrapErr;
 use candle_core::cuda_backend::cudarc::driver::{CudaSlice, DevicePtr};
 use candle_core::{CpuStorage, CudaStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
-use types::FEATURE_COUNT;
+use types::MODEL_FEATURE_COUNT;
 
 use super::driver::{Driver, ENTRY_WORDS, SYNC_WORDS};
 use super::memory::Plan;
@@ -65,13 +65,13 @@ impl<'a> FusedScore<'a> {
     pub(super) fn inputs(&self) -> Result<Tensor> {
         let entries = self.driver.stream.clone_dtoh(&self.table).w()?;
         self.driver.stream.synchronize().w()?;
-        let mut inputs = Vec::with_capacity(entries.len() / ENTRY_WORDS * 2 * FEATURE_COUNT);
+        let mut inputs = Vec::with_capacity(entries.len() / ENTRY_WORDS * 2 * MODEL_FEATURE_COUNT);
         for entry in entries.chunks_exact(ENTRY_WORDS) {
-            inputs.extend(entry[..FEATURE_COUNT].iter().map(|word| f32::from_bits(*word)));
-            let usable = entry[FEATURE_COUNT];
-            inputs.extend((0..FEATURE_COUNT).map(|i| if usable >> i & 1 == 1 { 0.0 } else { 1.0 }));
+            inputs.extend(entry[..MODEL_FEATURE_COUNT].iter().map(|word| f32::from_bits(*word)));
+            let usable = entry[MODEL_FEATURE_COUNT];
+            inputs.extend((0..MODEL_FEATURE_COUNT).map(|i| if usable >> i & 1 == 1 { 0.0 } else { 1.0 }));
         }
-        Tensor::from_vec(inputs, (entries.len() / ENTRY_WORDS, 2 * FEATURE_COUNT), &self.driver.device)
+        Tensor::from_vec(inputs, (entries.len() / ENTRY_WORDS, 2 * MODEL_FEATURE_COUNT), &self.driver.device)
     }
 
     /// Scores `rows` ([`rows_on_card`]) by `weights`, the packed network.

@@ -11,7 +11,7 @@ mod train;
 use core::ffi::c_char;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use types::FEATURE_COUNT;
+use types::MODEL_FEATURE_COUNT;
 
 use crate::abi::{ABI_VERSION, Engine, Library, Memory, Open, Status};
 use crate::layout::{Job, WEIGHT_COUNT, head_count};
@@ -46,7 +46,7 @@ unsafe extern "C" fn open(
     // SAFETY: the caller hands over a request of this version of the interface.
     let request = unsafe { &*request };
     let counts = (request.size, request.weight_count as usize, request.feature_count as usize);
-    let ours = counts.0 == size_of::<Open>() as u32 && counts.2 == FEATURE_COUNT;
+    let ours = counts.0 == size_of::<Open>() as u32 && counts.2 == MODEL_FEATURE_COUNT;
     let opened = if ours && head_count(counts.1).is_some() {
         // SAFETY: the caller's weights are as many as it says, checked to be ours.
         let weights = unsafe { core::slice::from_raw_parts(request.weights, counts.1) };
@@ -57,7 +57,7 @@ unsafe extern "C" fn open(
             .unwrap_or_else(|panic| Err(panic_line(panic.as_ref())))
     } else {
         Err(format!(
-            "found a network of {} weights over {} features, wanted {WEIGHT_COUNT} over {FEATURE_COUNT}",
+            "found a network of {} weights over {} features, wanted {WEIGHT_COUNT} over {MODEL_FEATURE_COUNT}",
             counts.1, counts.2
         ))
     };

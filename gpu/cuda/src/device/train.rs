@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use candle_core::Device;
 use gpu_fit::{Epoch, Fit, FitConfig, FitError, INPUT_COUNT, WEIGHT_COUNT};
-use types::FEATURE_COUNT;
+use types::MODEL_FEATURE_COUNT;
 
 use super::driver;
 use super::text::{one_line, panic_line, write_text};
@@ -74,7 +74,7 @@ fn check(request: &FitRequest, result: &FitResult) -> Result<(), String> {
     }
     // Without rows the question is for a card alone.
     let found = [request.input_count, request.weight_count, request.feature_count].map(|n| n as usize);
-    let network = [INPUT_COUNT, WEIGHT_COUNT, FEATURE_COUNT];
+    let network = [INPUT_COUNT, WEIGHT_COUNT, MODEL_FEATURE_COUNT];
     if request.training_count > 0 && found != network {
         return Err(format!("found inputs, weights and features {found:?}, wanted {network:?}"));
     }
@@ -191,8 +191,8 @@ mod tests {
         for _ in 0..count {
             let at = random.normal();
             #[expect(clippy::cast_possible_truncation, reason = "the network is f32")]
-            numbers.extend((0..FEATURE_COUNT).map(|_| (at + 0.2 * random.normal()) as f32));
-            numbers.extend([0.0; FEATURE_COUNT]);
+            numbers.extend((0..MODEL_FEATURE_COUNT).map(|_| (at + 0.2 * random.normal()) as f32));
+            numbers.extend([0.0; MODEL_FEATURE_COUNT]);
         }
         numbers
     }

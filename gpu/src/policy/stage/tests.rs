@@ -3,8 +3,8 @@
 use gate::{ClassId, Envelope, LimitCause, LimitTable, RiskLimits};
 use stage::{Stage as _, Work};
 use types::{
-    BookState, FEATURE_COUNT, FeatureId, FeatureVector, InstrumentId, Nanos, Qty, StaleCause, Symbol, Tier,
-    UnixNanos, WALK_COUNT,
+    BookState, FEATURE_COUNT, FeatureId, FeatureVector, InstrumentId, MODEL_FEATURE_COUNT, Nanos, Qty,
+    StaleCause, Symbol, Tier, UnixNanos, WALK_COUNT,
 };
 
 use super::counters::Count;
@@ -707,7 +707,8 @@ fn a_synthetic_crash_runs_from_vectors_to_the_gates_table() {
             valid: row.valid.into(),
             ..FeatureVector::EMPTY
         };
-        (vector.values, vector.book_state) = (row.values, BookState::Live.to_u8());
+        vector.values[..MODEL_FEATURE_COUNT].copy_from_slice(&row.values);
+        vector.book_state = BookState::Live.to_u8();
         stage.on_vectors(&[vector, FeatureVector::end_of_grid(ts(at))], ts(at));
         let record = reader.read(InstrumentId(0), ClassId(0)).unwrap();
         assert!(record.lease.holds(ts(at)));

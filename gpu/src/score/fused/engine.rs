@@ -1,6 +1,6 @@
 //! The pass over a tile: normalised rows through the network and its heads, to scores.
 
-use types::FEATURE_COUNT;
+use types::MODEL_FEATURE_COUNT;
 
 use super::aligned::Aligned;
 use super::chain::{Chain, ChainError, DenseLayer, Scratch, Then};
@@ -17,7 +17,7 @@ use crate::network::{HeadLayers, Increments, Layer, LayerId, Network};
 pub(super) const ROWS_ALONE_MAX: usize = 3;
 
 /// Usable bits of a row that lacks nothing.
-const ALL_USABLE: u32 = (1 << FEATURE_COUNT) - 1;
+const ALL_USABLE: u32 = (1 << MODEL_FEATURE_COUNT) - 1;
 
 /// Why a fused scorer did not open.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,7 +80,7 @@ pub(super) struct Engine {
     /// One line of rows per input: the features, then the missing bits.
     pub(super) x: Aligned,
     pub(super) verdicts: Box<Verdicts>,
-    pub(super) inverse_scale: [f32; FEATURE_COUNT],
+    pub(super) inverse_scale: [f32; MODEL_FEATURE_COUNT],
 }
 
 /// Where results go, by place.
@@ -129,7 +129,9 @@ impl Engine {
             return;
         }
         tile.logs.compute(tile.count);
-        let Some((features, _)) = self.x.lines_mut().split_first_chunk_mut::<FEATURE_COUNT>() else { return };
+        let Some((features, _)) = self.x.lines_mut().split_first_chunk_mut::<MODEL_FEATURE_COUNT>() else {
+            return;
+        };
         let mut everywhere = u32::MAX;
         for lane in 0..tile.count {
             let Some(profile) = profiles.of(tile.instruments[lane]) else { continue };
@@ -139,7 +141,7 @@ impl Engine {
             everywhere &= tile.usable[lane];
         }
         // Where nothing is missing in any row, the missing bits are zeros and need not be multiplied.
-        let inputs = if everywhere == ALL_USABLE { FEATURE_COUNT } else { INPUT_COUNT };
+        let inputs = if everywhere == ALL_USABLE { MODEL_FEATURE_COUNT } else { INPUT_COUNT };
         if tile.count > ROWS_ALONE_MAX {
             self.score_tile(s, inputs, tile, out);
         } else {
@@ -150,15 +152,15 @@ impl Engine {
 
     #[inline(always)]
     fn score_tile<S: Simd>(&mut self, s: S, inputs: usize, tile: &Tile, out: &mut Out<'_>) {
-        if inputs > FEATURE_COUNT {
+        if inputs > MODEL_FEATURE_COUNT {
             let unusable = tile.usable.map(|word| !word);
-            for (bit, line) in self.x.lines_mut()[FEATURE_COUNT..].iter_mut().enumerate() {
+            for (bit, line) in self.x.lines_mut()[MODEL_FEATURE_COUNT..].iter_mut().enumerate() {
                 s.store(s.keep(s.splat(1.0), &unusable, 1 << bit), line);
             }
         }
         let x = &self.x.lines()[..inputs];
         let rebuilt = self.chain.tile(s, x, &mut self.scratch);
-        self.verdicts.judge_tile(s, &x[..FEATURE_COUNT], rebuilt, &self.inverse_scale, &tile.usable);
+        self.verdicts.judge_tile(s, &x[..MODEL_FEATURE_COUNT], rebuilt, &self.inverse_scale, &tile.usable);
         for lane in 0..tile.count {
             if let Some(out) = out.scores.get_mut(tile.places[lane]) {
                 *out = self.verdicts.score(lane, tile.usable[lane].count_ones());
@@ -181,12 +183,12 @@ impl Engine {
         for lane in 0..tile.count {
             let usable = tile.usable[lane];
             let mut x = [0.0; INPUT_COUNT];
-            for (feature, line) in self.x.lines()[..FEATURE_COUNT].iter().enumerate() {
+            for (feature, line) in self.x.lines()[..MODEL_FEATURE_COUNT].iter().enumerate() {
                 x[feature] = line[lane];
-                x[FEATURE_COUNT + feature] = if usable >> feature & 1 == 1 { 0.0 } else { 1.0 };
+                x[MODEL_FEATURE_COUNT + feature] = if usable >> feature & 1 == 1 { 0.0 } else { 1.0 };
             }
             let rebuilt = self.chain.row(s, &x[..inputs], &mut self.scratch);
-            self.verdicts.judge_row(&x[..FEATURE_COUNT], rebuilt, &self.inverse_scale, usable);
+            self.verdicts.judge_row(&x[..MODEL_FEATURE_COUNT], rebuilt, &self.inverse_scale, usable);
             if let Some(out) = out.scores.get_mut(tile.places[lane]) {
                 *out = self.verdicts.score(0, usable.count_ones());
             }

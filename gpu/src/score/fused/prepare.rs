@@ -2,7 +2,7 @@
 //! C library. All of it is plain `f64` arithmetic without fused operations, so the compiler may use any vectors it likes and
 //! the bits stay the same.
 
-use types::FEATURE_COUNT;
+use types::MODEL_FEATURE_COUNT;
 
 use super::lanes::{LANES, Line};
 use crate::inputs::{COLUMNS, Profile, Transform, WINSOR};
@@ -10,7 +10,7 @@ use crate::inputs::{COLUMNS, Profile, Transform, WINSOR};
 /// Features whose transform is a logarithm.
 const LOG_COUNT: usize = {
     let (mut count, mut feature) = (0, 0);
-    while feature < FEATURE_COUNT {
+    while feature < MODEL_FEATURE_COUNT {
         if !matches!(COLUMNS[feature].0, Transform::Linear) {
             count += 1;
         }
@@ -23,7 +23,7 @@ const LOG_COUNT: usize = {
 const LOG_FEATURES: [usize; LOG_COUNT] = {
     let mut features = [0; LOG_COUNT];
     let (mut count, mut feature) = (0, 0);
-    while feature < FEATURE_COUNT {
+    while feature < MODEL_FEATURE_COUNT {
         if !matches!(COLUMNS[feature].0, Transform::Linear) {
             features[count] = feature;
             count += 1;
@@ -45,8 +45,8 @@ const ASINH_LARGE: f64 = 268_435_456.0;
 /// A [`Profile`] whose divisions are done.
 #[derive(Clone, Debug)]
 pub(super) struct FusedProfile {
-    median: [f64; FEATURE_COUNT],
-    inverse_scale: [f64; FEATURE_COUNT],
+    median: [f64; MODEL_FEATURE_COUNT],
+    inverse_scale: [f64; MODEL_FEATURE_COUNT],
     trained: u16,
 }
 
@@ -70,7 +70,7 @@ impl Logs {
     pub(super) fn take(
         &mut self,
         lane: usize,
-        values: &[f64; FEATURE_COUNT],
+        values: &[f64; MODEL_FEATURE_COUNT],
         valid: u16,
         profile: &FusedProfile,
     ) -> u16 {
@@ -101,10 +101,10 @@ impl Logs {
     pub(super) fn normalise(
         &self,
         lane: usize,
-        values: &[f64; FEATURE_COUNT],
+        values: &[f64; MODEL_FEATURE_COUNT],
         usable: u16,
         profile: &FusedProfile,
-        x: &mut [Line; FEATURE_COUNT],
+        x: &mut [Line; MODEL_FEATURE_COUNT],
     ) {
         let mut transformed = *values;
         let logs = &self.0[lane * LOG_COUNT..(lane + 1) * LOG_COUNT];
@@ -114,8 +114,8 @@ impl Logs {
                 Transform::Log(_) | Transform::Linear => *log,
             };
         }
-        let mut column = [0.0_f32; FEATURE_COUNT];
-        for feature in 0..FEATURE_COUNT {
+        let mut column = [0.0_f32; MODEL_FEATURE_COUNT];
+        for feature in 0..MODEL_FEATURE_COUNT {
             let sigmas = (transformed[feature] - profile.median[feature]) * profile.inverse_scale[feature];
             let low = if sigmas > -WINSOR { sigmas } else { -WINSOR };
             let held = if low < WINSOR { low } else { WINSOR };
@@ -194,7 +194,7 @@ mod tests {
         ) {
             let profile = &model().profiles().pooled;
             let fused = FusedProfile::from(profile);
-            let (mut logs, mut x) = (Logs::new(), [[9.0; LANES]; FEATURE_COUNT]);
+            let (mut logs, mut x) = (Logs::new(), [[9.0; LANES]; MODEL_FEATURE_COUNT]);
             let usable: Vec<u16> =
                 rows.iter().enumerate().map(|(lane, (v, valid))| logs.take(lane, v, *valid, &fused)).collect();
             logs.compute(rows.len());

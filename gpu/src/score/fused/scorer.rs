@@ -211,7 +211,7 @@ mod tests {
     use crate::heads::{Heads, random_fat_finger, random_slippage};
     use crate::score::reference::ReferenceScorer;
     use crate::synthetic::{Market, model};
-    use types::{BookState, UnixNanos};
+    use types::{BookState, MODEL_FEATURE_COUNT, UnixNanos};
 
     /// Rows of an ordinary market, every fifth with holes, every ninth of a lost book.
     fn rows(count: u32) -> Vec<FeatureVector> {
@@ -219,14 +219,15 @@ mod tests {
         let row = |i: u32| {
             let row = market.row(u64::from(i), 0.3);
             let state = if i % 9 == 8 { BookState::Empty } else { BookState::Live };
-            FeatureVector {
+            let mut vector = FeatureVector {
                 ts: UnixNanos(1),
                 instrument: InstrumentId(i % 3),
                 valid: u64::from(if i % 5 == 4 { row.valid & 0x1b7f } else { row.valid }),
-                values: row.values,
                 book_state: state.to_u8(),
                 ..FeatureVector::EMPTY
-            }
+            };
+            vector.values[..MODEL_FEATURE_COUNT].copy_from_slice(&row.values);
+            vector
         };
         (0..count).map(row).collect()
     }

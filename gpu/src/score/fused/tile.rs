@@ -1,6 +1,6 @@
 //! Rows gathered for the next tile.
 
-use types::{FEATURE_COUNT, FeatureVector, InstrumentId};
+use types::{FeatureVector, InstrumentId, MODEL_FEATURE_COUNT};
 
 use super::lanes::LANES;
 use super::prepare::{FusedProfile, Logs};
@@ -18,7 +18,7 @@ pub(super) struct Tile {
     pub(super) places: [usize; LANES],
     pub(super) instruments: [InstrumentId; LANES],
     pub(super) usable: [u32; LANES],
-    pub(super) values: [[f64; FEATURE_COUNT]; LANES],
+    pub(super) values: [[f64; MODEL_FEATURE_COUNT]; LANES],
     pub(super) logs: Logs,
 }
 
@@ -29,7 +29,7 @@ impl Tile {
             places: [NOWHERE; LANES],
             instruments: [InstrumentId::ALL; LANES],
             usable: [0; LANES],
-            values: [[0.0; FEATURE_COUNT]; LANES],
+            values: [[0.0; MODEL_FEATURE_COUNT]; LANES],
             logs: Logs::new(),
         }
     }
@@ -64,7 +64,7 @@ pub(crate) struct RowParts<'a> {
     pub(crate) instrument: InstrumentId,
     /// 0 for a row that must have no score.
     pub(crate) valid: u16,
-    pub(crate) values: &'a [f64; FEATURE_COUNT],
+    pub(crate) values: &'a [f64; MODEL_FEATURE_COUNT],
 }
 
 impl<'a> From<&'a FeatureVector> for RowParts<'a> {
