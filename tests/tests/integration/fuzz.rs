@@ -18,7 +18,7 @@ use wire::{deep10, itch50, tops16};
 
 #[path = "../../fuzz/src/lib.rs"]
 #[expect(unreachable_pub, reason = "a library of its own for the fuzzer")]
-mod targets;
+pub(crate) mod targets;
 
 /// Inputs tried near those of one corpus.
 const CASES: u32 = 1_024;
@@ -102,14 +102,17 @@ fn edited(input: &[u8], edits: &[Edit]) -> Vec<u8> {
 }
 
 /// The first packets of a simulated market.
-struct First(Vec<Packet>);
+struct First {
+    packets: Vec<Packet>,
+    wanted: usize,
+}
 
 impl Listener for First {
     type Error = ();
 
     fn packet(&mut self, packet: &Packet) -> Result<(), ()> {
-        self.0.push(packet.clone());
-        if self.0.len() < 40 { Ok(()) } else { Err(()) }
+        self.packets.push(packet.clone());
+        if self.packets.len() < self.wanted { Ok(()) } else { Err(()) }
     }
 
     fn order(&mut self, _: &FirmOrder) -> Result<(), ()> {
@@ -121,12 +124,13 @@ impl Listener for First {
     }
 }
 
-fn market() -> Vec<Packet> {
+/// The first packets of a market of two instruments, on both lines.
+pub(crate) fn first_packets(wanted: usize) -> Vec<Packet> {
     let options = Options { instruments: Some(2), ..Options::default() };
-    let mut first = First(Vec::new());
+    let mut first = First { packets: Vec::new(), wanted };
     let scenario = Scenario::build("calm", &options).expect("a scenario");
     scenario.play(&mut first).expect_err("it ends early");
-    first.0
+    first.packets
 }
 
 /// The first packet that is no heartbeat.
@@ -264,7 +268,7 @@ fn of_logs(corpora: &mut Corpora) {
 }
 
 fn corpora() -> Corpora {
-    let market = market();
+    let market = first_packets(40);
     let mut corpora = Corpora::new();
     of_messages(&mut corpora);
     of_packets(&mut corpora, &market);

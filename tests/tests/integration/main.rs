@@ -13,3 +13,4 @@ mod slippage;
 mod structure;
 mod surface;
 mod tables;
+mod two_lines;
