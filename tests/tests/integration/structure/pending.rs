@@ -48,7 +48,6 @@ pub(crate) const WITHOUT_CALLERS: &[&str] = &[
     "dataplane/gate/src/gate.rs open_order_count",
     "dataplane/gate/src/gate.rs open_orders",
     "dataplane/gate/src/slot.rs abandon",
-    "dataplane/simulator/src/fault.rs FaultInjector",
     "dataplane/src/lobster/feed.rs lobster_stats",
     "dataplane/stage/src/clock.rs SimClock",
     "dataplane/stage/src/clock.rs advance_to",
