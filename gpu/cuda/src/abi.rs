@@ -31,7 +31,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// The status numbered `code`; a number that is none counts as a failed kernel.
+    /// The status numbered `code`; an unknown one counts as a failed kernel.
     #[must_use]
     pub const fn from_code(code: i32) -> Self {
         match code {
@@ -250,14 +250,14 @@ pub enum FitStatus {
     Done = 0,
     /// By [`FitRequest::progress`].
     Cancelled = 1,
-    /// By a gradient that was no number.
+    /// By a gradient that was NaN or infinite.
     Diverged = 2,
     /// Before or within it: no card, another network, a failed kernel. The message says which.
     Refused = 3,
 }
 
 impl FitStatus {
-    /// The status numbered `code`; a number that is none is a refusal.
+    /// The status numbered `code`; an unknown one is a refusal.
     #[must_use]
     pub const fn from_code(code: i32) -> Self {
         match code {

@@ -233,7 +233,7 @@ const fn float(count: usize) -> f64 {
 /// end the fit.
 ///
 /// # Errors
-/// No rows or parts of rows, no epochs, a gradient that is no number, an end by `progress`, what Candle says of the device.
+/// No rows or parts of rows, no epochs, a gradient that is NaN or infinite, an end by `progress`, what Candle says of the device.
 pub fn fit(
     device: &Device,
     config: &FitConfig,

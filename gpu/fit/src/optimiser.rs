@@ -57,7 +57,7 @@ impl AdamW {
     }
 
     /// One update of `vars`, always the same ones in the same order. Gives the gradient's norm before clipping; when
-    /// that is no number nothing is changed. The moments stay on the host, in double precision, on every device.
+    /// that is NaN or infinite nothing is changed. The moments stay on the host, in double precision, on every device.
     ///
     /// # Errors
     /// What Candle says of the device.

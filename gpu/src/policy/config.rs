@@ -195,13 +195,13 @@ pub enum PolicyConfigError {
         /// What it may be.
         wanted: &'static str,
     },
-    /// A slippage that is none.
+    /// A slippage limit outside its range.
     #[error("policy: slippage.limit_bps is {found}, wanted 0 (off) to 10000")]
     Slippage {
         /// Its value.
         found: f32,
     },
-    /// A probability that is none.
+    /// A probability outside its range.
     #[error("policy: surface.error_probability_max is {found}, wanted 0 (off) or a number below 1")]
     Surface {
         /// Its value.

@@ -213,7 +213,7 @@ impl TierMachine {
     }
 
     /// A fresh score at `now`, with the number of non-ML witnesses that speak for stress at the same moment. A score
-    /// that is no number changes nothing: the caller treats it as missing.
+    /// that is NaN changes nothing: the caller treats it as missing.
     pub(crate) fn on_score(
         &mut self,
         config: &TierConfig,

@@ -38,7 +38,7 @@ pub struct FatFingerLaw {
 
 impl FatFingerLaw {
     /// The bucket of an order whose price lies this far through the opposite touch, in bps of the mid price: for a buyer
-    /// (price - best offer) / mid. A market order has 0. What is no number is as far as can be.
+    /// (price - best offer) / mid. A market order has 0. NaN is as far as can be.
     #[inline]
     #[must_use]
     pub fn bucket(aggressiveness_bps: f64) -> usize {
@@ -72,7 +72,7 @@ impl FatFingerLaw {
     }
 
     /// Probability that an order of this size, a multiple of the touch, with a price in this bucket is an error. Never
-    /// falling in the size or the bucket; 1 for a size or increments that are no numbers.
+    /// falling in the size or the bucket; 1 for a size or increments that are NaN.
     #[must_use]
     pub fn probability(
         &self,
@@ -88,7 +88,7 @@ impl FatFingerLaw {
     }
 
     /// For each bucket the largest size, as a multiple of the touch, whose probability of being an error is at most
-    /// `theta`; never rising. All zero when `theta` is not between 0 and 1 or an increment is no number.
+    /// `theta`; never rising. All zero when `theta` is not between 0 and 1 or an increment is NaN or infinite.
     #[must_use]
     pub fn largest_sizes(&self, increments: &[f32; SURFACE_BUCKETS], theta: f64) -> [f32; SURFACE_BUCKETS] {
         let mut sizes = [0.0; SURFACE_BUCKETS];

@@ -64,7 +64,7 @@ impl SlippageScale {
 
 /// The largest order, as a multiple of the touch, whose cost stays within `limit_bps`, where `costs` are those of
 /// [`SLIPPAGE_SIZES`] for one side in bps: linear between sizes, from nothing at size zero; the largest size when that is
-/// still within the limit. Zero when a number is none.
+/// still within the limit. Zero when a cost or the limit is NaN.
 #[must_use]
 pub(crate) fn largest_size(costs: &[f32; SIZE_COUNT], limit_bps: f32) -> f32 {
     if limit_bps.is_nan() || limit_bps < 0.0 || costs.iter().any(|cost| cost.is_nan()) {

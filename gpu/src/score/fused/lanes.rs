@@ -124,7 +124,9 @@ impl Kernel {
                 Some(simd) => simd.apart(work),
                 None => Portable.apart(work),
             },
-            _ => Portable.apart(work),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx512 | Self::Avx2 => Portable.apart(work),
+            Self::Portable => Portable.apart(work),
         }
     }
 }

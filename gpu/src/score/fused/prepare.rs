@@ -129,7 +129,7 @@ impl Logs {
     }
 }
 
-/// What the logarithm is taken of; positive and normal for every number, anything for what is none.
+/// What the logarithm is taken of; positive and normal for every number, anything for NaN.
 #[inline(always)]
 fn argument_of(transform: Transform, v: f64) -> f64 {
     match transform {

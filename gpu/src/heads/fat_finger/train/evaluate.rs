@@ -21,7 +21,7 @@ pub(super) fn scores(head: &FatFingerModel, samples: &[Sample], cases: &[Case]) 
         |sample: &Sample| law_of(sample).boundaries(&head.increments(&sample.market.input).map(|r| r as f32));
     let boundaries: Vec<_> = samples.iter().map(boundaries).collect();
     let score = |case: &Case| {
-        // What is no number counts as an error.
+        // Increments that are NaN count as an error.
         let law = FatFingerLaw { prior: 1.0, ..head.law };
         boundaries[case.sample].map_or(f64::INFINITY, |b| law.log_odds(b[case.bucket], case.size))
     };
@@ -181,7 +181,7 @@ impl FatFingerReport {
                 holdout.orders
             ));
         }
-        // Also refused when a number is none.
+        // Also refused when either is NaN.
         let above = |found: f64, wanted: f64| found > wanted;
         if !above(holdout.pr_auc, holdout.pr_auc_cap) {
             return Some(format!(

@@ -103,7 +103,7 @@ impl SlippageReport {
             ));
         }
         let best = holdout.pinball_square_root.min(holdout.pinball_walk);
-        // Also refused when a loss is no number.
+        // Also refused when a loss is NaN.
         let better = holdout.pinball_head < best;
         (!better).then(|| {
             format!(
