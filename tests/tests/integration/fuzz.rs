@@ -13,8 +13,8 @@ use simulator::{FirmOrder, Line, Listener, MAGIC_NANOSECONDS, Options, Packet, P
 use stage::hist::{HistLog, latency_histogram, read_hlog};
 use tests::repository;
 use types::UnixNanos;
-use wire::IntoBytes;
-use wire::{deep10, itch50, tops16};
+use wire::{FromBytes, IntoBytes};
+use wire::{deep10, iex, itch50, tops16};
 
 #[path = "../../fuzz/src/lib.rs"]
 #[expect(unreachable_pub, reason = "a library of its own for the fuzzer")]
@@ -177,17 +177,17 @@ fn of_packets(corpora: &mut Corpora, market: &[Packet]) {
     corpora.insert(("packets", "raw-ip".to_owned()), of_kind(2, &frame[14..]));
     corpora.insert(("packets", "moldudp64".to_owned()), of_kind(0, &market[with_messages].payload));
     let message = deep10::PriceLevelUpdate::sell(1, 1, *b"FUZZ    ", 300, 1_234_500);
-    // IEX-TP: version 1, protocol, channel, session, length, count, offset, first sequence, time.
-    let mut segment = vec![1, 0];
-    segment.extend(wire::iex::PROTOCOL_DEEP_1_0.to_le_bytes());
-    segment.extend([1, 0, 0, 0, 9, 0, 0, 0]);
-    let length = u16::try_from(message.as_bytes().len()).expect("a short message");
-    segment.extend((length + 2).to_le_bytes());
-    segment.extend([1, 0]);
-    segment.extend([[0; 8], [1, 0, 0, 0, 0, 0, 0, 0], [0; 8]].concat());
-    segment.extend(length.to_le_bytes());
-    segment.extend(message.as_bytes());
-    corpora.insert(("packets", "iex-tp".to_owned()), of_kind(0, &segment));
+    // The header's first bytes choose the protocol, the channel and the session; the first sequence number is at 24.
+    let mut header = [0; 40];
+    header[2..4].copy_from_slice(&iex::PROTOCOL_DEEP_1_0.to_le_bytes());
+    (header[4], header[8], header[24]) = (1, 9, 1);
+    let header = iex::SegmentHeader::read_from_bytes(&header).expect("forty bytes");
+    let mut room = [0; 200];
+    let mut segment = iex::SegmentBuilder::new(&mut room, header).expect("room for a header");
+    assert!(segment.push(message.as_bytes()), "room for a message");
+    let length = segment.finish();
+    let segment = &room[..length];
+    corpora.insert(("packets", "iex-tp".to_owned()), of_kind(0, segment));
 }
 
 fn of_captures(corpora: &mut Corpora, market: &[Packet]) {

@@ -35,7 +35,6 @@ fn every_key_of_the_configuration_stands_in_the_built_in_file() {
 
 /// Where the lint is switched off, and where the documentation stands instead.
 const DOCUMENTED_ELSEWHERE: &[(&str, &str)] = &[
-    ("dataplane/types/src/feature.rs", "the table of features describes each at its index"),
     ("dataplane/wire/src/error.rs", "the fields of every error are described above the type"),
     ("dataplane/wire/src/itch50/define.rs", "each message is described at the struct of its name"),
 ];
