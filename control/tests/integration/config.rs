@@ -129,6 +129,14 @@ fn slips_are_errors_with_the_line_and_what_was_meant() {
             "[placement]\nreceiver_cpu = \"fast\"",
             "p.toml:2: placement.receiver_cpu: found string \"fast\", wanted \"any\" or a CPU number from 0 to 1023",
         ),
+    ] {
+        assert_eq!(errors(text), [wanted], "{text}");
+    }
+}
+
+#[test]
+fn slips_in_limits_and_policy_are_errors_with_the_line_and_what_was_meant() {
+    for (text, wanted) in [
         (
             "[limits.default]\nmax_qyt = { floor = 1, base = 1, cap = 1 }",
             "p.toml:2: limits.default.max_qyt: found \"max_qyt\", wanted one of \"max_qty\", \"max_notional\", \"collar_bps\", \"passive_min_ticks\", \"max_pos_long\", \"max_pos_short\", \"order_rate_per_s\", \"order_burst\", \"margin_bps\"; did you mean `max_qty`?",
@@ -181,6 +189,14 @@ fn slips_are_errors_with_the_line_and_what_was_meant() {
             "[roles]\ntrader = [\"a b\"]",
             "p.toml:2: roles.trader[0]: found string \"a b\", wanted a user name, \"@group\", \"uid:1001\" or \"gid:2001\"",
         ),
+    ] {
+        assert_eq!(errors(text), [wanted], "{text}");
+    }
+}
+
+#[test]
+fn slips_in_a_feed_are_errors_with_the_line_and_what_was_meant() {
+    for (text, wanted) in [
         (
             "[[feed]]\nname = \"x\"\nsource = \"file:a\"",
             "p.toml:1: feed[0].kind: missing, and it has no default",

@@ -72,6 +72,10 @@ fn administrative_messages() {
         "MarketParticipantPosition mpid=GSCO stock=BRK.A primary_market_maker=Y market_maker_mode=N \
          participant_state=A",
     );
+}
+
+#[test]
+fn messages_of_halts_and_auctions() {
     check(
         "56 0000 0002 1f1ad635bd15 0000003dab3e6c80 00000039b1ac6080 000000350b6f8080",
         MwcbDeclineLevel::new(0, 2, NS, 264_866_000_000, 247_794_000_000, 227_825_123_456).as_bytes(),
