@@ -11,6 +11,9 @@ use super::source::{SourceFile, code_of, rust_files, words};
 /// but their own tests counts as a caller. What `bench` and `tests` test is the product.
 const TOOLS: &[&str] = &["bench", "tests", "tests/fuzz", "dataplane/simulator", "dataplane/wire"];
 
+/// A list of bits or numbers of a specification has a hole where one is left out.
+const LISTED_WHOLE: &str = "one of a list of the specification, which is kept whole";
+
 /// Public items that need no caller in the code, each with the reason.
 const NEED_NONE: &[(&str, &str)] = &[
     ("dataplane/dpdk-sys/src/lib.rs STEP_MAC", "the numbers of the C shim's steps, whole"),
@@ -24,6 +27,16 @@ const NEED_NONE: &[(&str, &str)] = &[
     ),
     ("dataplane/dpdk/src/vdev.rs af_xdp", "what the tests make; a configuration names it by its text"),
     ("dataplane/gate/src/codes.rs markdown", "writes CODES.md, by the example of its name"),
+    ("dataplane/wire/src/deep10.rs ETP", LISTED_WHOLE),
+    ("dataplane/wire/src/deep10.rs EXTENDED_HOURS", LISTED_WHOLE),
+    ("dataplane/wire/src/deep10.rs INTERMARKET_SWEEP", LISTED_WHOLE),
+    ("dataplane/wire/src/deep10.rs ODD_LOT", LISTED_WHOLE),
+    ("dataplane/wire/src/deep10.rs TEST_SECURITY", LISTED_WHOLE),
+    ("dataplane/wire/src/deep10.rs TRADE_THROUGH_EXEMPT", LISTED_WHOLE),
+    ("dataplane/wire/src/deep10.rs WHEN_ISSUED", LISTED_WHOLE),
+    ("dataplane/wire/src/iex.rs PROTOCOL_TOPS_1_5", LISTED_WHOLE),
+    ("dataplane/wire/src/tops16.rs EXTENDED_HOURS", LISTED_WHOLE),
+    ("dataplane/wire/src/tops16.rs NOT_AVAILABLE", LISTED_WHOLE),
 ];
 
 /// Words that introduce an item, each followed by its name.
