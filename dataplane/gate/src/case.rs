@@ -5,6 +5,7 @@ use types::{Nanos, Tier, UnixNanos};
 use crate::{
     breaker::OrderBreakers,
     decision::LimitsSource,
+    depth::Walk,
     exposure::Cell,
     ids::ClassId,
     intent::OrderIntent,
@@ -98,6 +99,8 @@ impl Missing {
 pub(crate) struct Inputs {
     pub limits: InForce,
     pub quote: Quote,
+    /// What a market order would trade at.
+    pub walk: Walk,
     /// When the feeds were last known to be alive.
     pub heartbeat: UnixNanos,
     pub cell: Cell,
@@ -178,7 +181,7 @@ pub(crate) struct Facts {
     pub opposite: u64,
     /// From `opposite` to the price, positive while passive.
     pub gap: i64,
-    /// Price times quantity, in 1e-9.
+    /// What the order may cost or yield, in 1e-9: a market order by its walk; a sell limit at the bid when that is higher.
     pub value: u128,
     pub ref_age_ns: u64,
 }
@@ -188,7 +191,13 @@ impl Facts {
     #[expect(clippy::cast_possible_wrap, reason = "judged only when positive and below 2^60")]
     fn of(order: &OrderIntent, prior: Prior, inputs: &Inputs, now: UnixNanos) -> Self {
         let quote = &inputs.quote;
-        let judged = Judged::of(order, quote);
+        let mut judged = Judged::of(order, quote);
+        let valued = if judged.buys { judged.px } else { judged.px.max(quote.bid) };
+        let mut value = u128::from(valued) * u128::from(order.qty.0);
+        if judged.market {
+            // By the worst price it reaches, not the first.
+            (judged.px, value) = (inputs.walk.worst, inputs.walk.cost);
+        }
         let opposite = if judged.far != 0 { judged.far } else { quote.twice_ref >> 1 };
         let above = judged.px.wrapping_sub(opposite) as i64;
         Self {
@@ -196,7 +205,7 @@ impl Facts {
             worst: inputs.cell.worst(order.side, prior.growth),
             opposite,
             gap: if judged.buys { above.wrapping_neg() } else { above },
-            value: u128::from(judged.px) * u128::from(order.qty.0),
+            value,
             ref_age_ns: now.0.abs_diff(quote.ts.0.max(inputs.heartbeat.0)),
         }
     }

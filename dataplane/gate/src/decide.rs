@@ -242,10 +242,12 @@ fn prior_of(held: Option<&Entry>, order: &OrderIntent, at: Option<usize>, quote:
         (judged.px < entry.px, judged.px <= judged.far)
     };
     let anew = judged.market || farther && crosses;
+    // As the new one is valued.
+    let valued = if judged.buys { entry.px } else { entry.px.max(quote.bid) };
     Prior {
         growth: after.saturating_sub(entry.leaves()),
         qty: if anew { 0 } else { entry.qty },
-        value: if anew { 0 } else { u128::from(entry.px) * u128::from(entry.qty) },
+        value: if anew { 0 } else { u128::from(valued) * u128::from(entry.qty) },
         px: if anew { 0 } else { entry.px },
         anew,
         shrinks: order.qty.0 < entry.qty && !farther && !judged.market,

@@ -34,7 +34,7 @@ impl Flags {
     pub const TIER: Self = Self(1);
     /// Quantity, value or position is above seven eighths of its limit.
     pub const NEAR_LIMIT: Self = Self(1 << 1);
-    /// A market order for more than the far touch shows: the rest trades at prices not checked here.
+    /// A market order for more than the far touch shows: it was judged by the levels behind it.
     pub const WALKS_BOOK: Self = Self(1 << 2);
     /// None.
     pub const NONE: Self = Self(0);

@@ -6,10 +6,12 @@ use crate::{
     breaker::OrderBreakers,
     case::{Found, InForce, Inputs, Missing, StrategyRow},
     config::GateTables,
+    depth::Walk,
     exposure::Cell,
     gate::Gate,
     in_force::in_force,
     intent::OrderIntent,
+    judged::Judged,
     reference::Quote,
     slot::SlotFault,
     surface,
@@ -52,10 +54,17 @@ impl Gate {
             Quote::NOTHING
         });
         limits.surface_qty = self.surface_qty(order, &quote, now);
+        let Judged { buys, market, far, far_qty, .. } = Judged::of(order, &quote);
+        let walk = if market {
+            self.tables.references.walk(order.instrument, buys, order.qty.0, far, far_qty)
+        } else {
+            Walk::NONE
+        };
         let breakers = self.tables.breakers.of_order(order.account, order.strategy, order.instrument);
         Inputs {
             limits,
             quote,
+            walk,
             heartbeat: self.tables.references.heartbeat(),
             cell,
             due: cell.due(),
@@ -76,6 +85,7 @@ impl Gate {
         Inputs {
             limits: InForce::NONE,
             quote: Quote::NOTHING,
+            walk: Walk::NONE,
             heartbeat: UnixNanos(0),
             cell: Cell::FLAT,
             due: UnixNanos(0),

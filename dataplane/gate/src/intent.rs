@@ -10,7 +10,8 @@ use crate::ids::{AccountId, StrategyId};
 pub enum OrderType {
     /// At the given price or better.
     Limit = 1,
-    /// At any price. Never exempt from a price check: it is checked at the far touch.
+    /// At any price. Never exempt from a price check: it is checked at the worst price that its quantity reaches in the
+    /// published book.
     Market = 2,
 }
 

@@ -4,7 +4,8 @@ use types::Side;
 
 use crate::{
     intent::{OrderIntent, OrderType},
-    reference::{PX_MAX, Quote},
+    price::PX_MAX,
+    reference::Quote,
 };
 
 /// The price an order is judged by, and the touch it would trade with.

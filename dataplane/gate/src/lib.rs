@@ -111,6 +111,7 @@ pub mod codes;
 mod config;
 mod decide;
 mod decision;
+mod depth;
 mod divide;
 mod executions;
 mod exposure;
@@ -124,6 +125,7 @@ mod lease;
 mod limits;
 mod orders;
 mod overlay;
+mod price;
 mod rate;
 mod record;
 mod reference;
@@ -157,8 +159,9 @@ pub use limits::{
     RiskLimits,
 };
 pub use overlay::{Overlay, OverlayError, Ratio, TierOverlay, effective_limits};
+pub use price::PX_MAX;
 pub use record::{LimitCause, LimitRecord, Permission, StaticRecord, StaticTerms, Terms};
-pub use reference::{PX_MAX, RefReader, RefTable, RefWriter, UnknownInstrument};
+pub use reference::{RefReader, RefTable, RefWriter, UnknownInstrument};
 pub use score::FixedScore;
 pub use settle::Settlement;
 pub use slot::SlotFault;

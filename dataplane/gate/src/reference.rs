@@ -1,4 +1,5 @@
-//! Reference prices: one seqlock line per instrument, written by whoever owns the books.
+//! Reference prices: one seqlock line per instrument, written by whoever owns the books, and the levels behind the touch in
+//! rows of their own ([`crate::depth`]).
 //!
 //! ```text
 //! word 0  bid:64 (0: none)      1  ask:64 (0: none)     2  twice the reference:64 (0: none)     3  ts_ns:64
@@ -16,10 +17,12 @@
 //! stamp and the table's heartbeat, which the writer moves on while every channel that feeds the table is alive and
 //! complete. A writer that never calls [`RefWriter::heartbeat`] gets the strict rule: age since the last change.
 
-use types::{BookState, InstrumentId, Px, TopOfBook, TradingStatus, UnixNanos};
+use types::{BookState, Depth, InstrumentId, Px, TopOfBook, TradingStatus, UnixNanos};
 
 use crate::{
+    depth::{DEPTH_WORDS, DepthRow, Walk},
     divide::Divisor,
+    price::{price_word, word_price},
     slot::{SeqSlot, SlotFault},
     sync::{Arc, AtomicU64, Ordering},
     table::{ROWS_MAX, TableSizeError},
@@ -27,24 +30,8 @@ use crate::{
 
 const REF_WORDS: usize = 7;
 
-/// Largest price the gate computes with: 5.7e8 units of currency, a thousand times the dearest share. It leaves every
-/// sum and product below its width.
-pub const PX_MAX: Px = Px(1 << 59);
-
 /// Largest tick a row holds: 1,099 units of currency.
 const TICK_MAX: u64 = (1 << 40) - 1;
-
-/// A price as the row holds it: 0 when it is none.
-#[expect(clippy::cast_sign_loss, reason = "positive")]
-const fn price_word(px: Px) -> u64 {
-    if px.0 > 0 && px.0 <= PX_MAX.0 { px.0 as u64 } else { 0 }
-}
-
-/// The inverse of [`price_word`].
-#[expect(clippy::cast_possible_wrap, reason = "at most PX_MAX")]
-const fn word_price(word: u64) -> Px {
-    if word == 0 { Px::NONE } else { Px(word as i64) }
-}
 
 /// A row as the gate reads it. Prices are positive, or 0 when there is none.
 #[derive(Clone, Copy, Debug)]
@@ -162,8 +149,9 @@ impl RefTable {
             return Err(TableSizeError { instruments, classes: 1 });
         }
         let slots = (0..instruments).map(|_| SeqSlot::new()).collect();
+        let depths = (0..instruments).map(|_| SeqSlot::new()).collect();
         let heartbeat = Arc::new(Heartbeat(AtomicU64::new(0)));
-        let reader = RefReader { slots, heartbeat };
+        let reader = RefReader { slots, depths, heartbeat };
         Ok((RefWriter { rows: reader.clone(), mid_spread_max_bps, tick: Divisor::NONE }, reader))
     }
 }
@@ -195,7 +183,7 @@ impl core::fmt::Debug for RefWriter {
 }
 
 impl RefWriter {
-    /// Publishes one instrument's prices. Wait-free. Prices that are not positive, or beyond [`PX_MAX`], count as none; a tick
+    /// Publishes one instrument's prices. Wait-free. Prices that are not positive, or beyond [`crate::PX_MAX`], count as none; a tick
     /// below 2e-9 or above 1,099 counts as unknown.
     ///
     /// # Errors
@@ -226,6 +214,21 @@ impl RefWriter {
         Ok(())
     }
 
+    /// Publishes one instrument's levels, before the [`RefWriter::publish`] of the same moment. Without them a market order is
+    /// let out for what the touch shows and no more. Wait-free.
+    ///
+    /// # Errors
+    /// [`UnknownInstrument`].
+    pub fn publish_depth(
+        &mut self,
+        instrument: InstrumentId,
+        depth: &Depth,
+    ) -> Result<(), UnknownInstrument> {
+        let slot = self.rows.depths.get(instrument.index()).ok_or(UnknownInstrument(instrument))?;
+        slot.write(DepthRow::pack(depth));
+        Ok(())
+    }
+
     /// Says that every channel feeding the table was alive and complete at `now`, so that quotes which have not changed
     /// are still right. Never call it for a channel that is silent, or with a gap open.
     #[inline]
@@ -244,6 +247,7 @@ impl RefWriter {
 #[derive(Clone)]
 pub struct RefReader {
     slots: Arc<[SeqSlot<REF_WORDS>]>,
+    depths: Arc<[SeqSlot<DEPTH_WORDS>]>,
     heartbeat: Arc<Heartbeat>,
 }
 
@@ -278,6 +282,22 @@ impl RefReader {
         slot.read::<REF_WORDS>().map(Quote::unpack)
     }
 
+    /// What an order would trade at that wants `qty` of a touch of `far_qty` at `far` and of what lies behind it.
+    pub(crate) fn walk(
+        &self,
+        instrument: InstrumentId,
+        buys: bool,
+        qty: u32,
+        far: u64,
+        far_qty: u32,
+    ) -> Walk {
+        let row = self.depths.get(instrument.index()).and_then(|slot| slot.read::<DEPTH_WORDS>().ok());
+        match row.map(DepthRow::new) {
+            Some(row) => row.walk(buys, qty, far, far_qty),
+            None => Walk::touch(qty, far, far_qty),
+        }
+    }
+
     /// When the feeds were last known to be alive and complete.
     #[inline(always)]
     pub(crate) fn heartbeat(&self) -> UnixNanos {
@@ -293,13 +313,14 @@ impl RefReader {
     /// Bytes of its slots, for the boot report.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of_val(&*self.slots) + size_of::<Heartbeat>()
+        size_of_val(&*self.slots) + size_of_val(&*self.depths) + size_of::<Heartbeat>()
     }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::price::PX_MAX;
     use types::StaleCause;
 
     const CENT: Px = Px(10_000_000);

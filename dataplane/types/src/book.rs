@@ -131,9 +131,60 @@ pub struct TopOfBook {
     pub status: TradingStatus,
 }
 
+/// Levels of a [`DepthSide`].
+pub const DEPTH_LEVELS: usize = 10;
+
+/// The best levels of one side of a book, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DepthSide {
+    /// Prices, [`Px::NONE`] after the last level.
+    pub px: [Px; DEPTH_LEVELS],
+    /// Quantities at them; the largest there is stands for any that is larger.
+    pub qty: [u32; DEPTH_LEVELS],
+}
+
+impl DepthSide {
+    /// No levels.
+    pub const EMPTY: Self = Self { px: [Px::NONE; DEPTH_LEVELS], qty: [0; DEPTH_LEVELS] };
+
+    /// The first of `levels`, which come best first.
+    #[must_use]
+    pub fn of(levels: impl Iterator<Item = BookLevel>) -> Self {
+        let mut side = Self::EMPTY;
+        for ((px, qty), level) in side.px.iter_mut().zip(&mut side.qty).zip(levels) {
+            (*px, *qty) = (level.px, u32::try_from(level.qty).unwrap_or(u32::MAX));
+        }
+        side
+    }
+}
+
+/// The best levels of both sides of one book: what an order that takes more than the touch would trade at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Depth {
+    /// Bids.
+    pub bids: DepthSide,
+    /// Offers.
+    pub asks: DepthSide,
+}
+
+impl Depth {
+    /// No levels.
+    pub const EMPTY: Self = Self { bids: DepthSide::EMPTY, asks: DepthSide::EMPTY };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_side_keeps_its_first_ten_levels_with_quantities_saturated() {
+        let levels = (1..=12).map(|n| BookLevel { px: Px(n), qty: n as u64 * 1_000_000_000, order_count: 1 });
+        let side = DepthSide::of(levels);
+        assert_eq!((side.px[0], side.qty[0]), (Px(1), 1_000_000_000));
+        assert_eq!((side.px[9], side.qty[3], side.qty[9]), (Px(10), 4_000_000_000, u32::MAX));
+        let one = DepthSide::of([BookLevel { px: Px(7), qty: 3, order_count: 1 }].into_iter());
+        assert_eq!((one.px[0], one.qty[0], one.px[1], one.qty[1]), (Px(7), 3, Px::NONE, 0));
+    }
 
     #[test]
     fn every_byte_that_is_a_state_reads_back_as_that_state() {

@@ -21,7 +21,7 @@ mod money;
 mod schema;
 mod time;
 
-pub use book::{BookLevel, BookState, StaleCause, TopOfBook, TradingStatus};
+pub use book::{BookLevel, BookState, DEPTH_LEVELS, Depth, DepthSide, StaleCause, TopOfBook, TradingStatus};
 pub use event::{Action, BookEvent, EventFlags, GapCause};
 pub use feature::{FeatureVector, WALK_COUNT};
 pub use feed::{FeedInput, FeedKind, UnknownFeed};

@@ -5,7 +5,7 @@ use types::Px;
 use crate::{
     case::Case,
     check::{Check, Needs, Unit, clip},
-    reference::PX_MAX,
+    price::PX_MAX,
 };
 
 pub(super) struct BadField;

@@ -209,7 +209,10 @@ fn flags_say_why_somebody_should_look() {
     assert_eq!(rig.accepts(&order(1)).flags, Flags::NONE);
     rig.hold(601);
     assert_eq!(rig.accepts(&order(1)).flags, Flags::NEAR_LIMIT);
-    let rig = roomy(ROOMY);
+    let mut rig = roomy(ROOMY);
+    rig.references
+        .publish_depth(INSTRUMENT, &super::walk::depth(&[("100.02", 1_000), ("100.03", 500)]))
+        .unwrap();
     assert_eq!(rig.accepts(&OrderIntent { qty: Qty(1_000), ..market(1, Side::Bid) }).flags, Flags::NONE);
     assert_eq!(
         rig.accepts(&OrderIntent { qty: Qty(1_001), ..market(1, Side::Bid) }).flags,

@@ -8,6 +8,7 @@ mod reasons;
 mod settlement;
 mod surface;
 mod venue;
+mod walk;
 
 use types::{BookState, InstrumentId, Nanos, Px, Qty, Side, Tier, TopOfBook, TradingStatus, UnixNanos};
 

@@ -377,10 +377,16 @@ impl Oracle<'_> {
         self.say(known.is_none(), R::RefMissing);
         let far = known.map_or(Px::NONE, |t| if order.side == Side::Bid { t.ask } else { t.bid });
         let judged = if market { far.is_some().then_some(far) } else { named.then_some(order.px) };
-        let value = judged.map(|px| i128::from(px.0) * i128::from(order.qty.0));
+        // A sell may yield more than it asks for: what the bid pays.
+        let bid = known.map_or(Px::NONE, |t| t.bid);
+        let valued = judged.map(|px| if order.side == Side::Ask && bid.is_some() { px.max(bid) } else { px });
+        let value = valued.map(|px| i128::from(px.0) * i128::from(order.qty.0));
         self.say(value.is_some_and(|v| v > i128::from(limits.max_notional_micros) * 1_000), R::Value);
         let Some(top) = known else { return };
         self.surface(judged, &top, far);
+        // No levels are published in these worlds.
+        let far_qty = if order.side == Side::Bid { top.ask_qty } else { top.bid_qty };
+        self.say(market && far.is_some() && u64::from(order.qty.0) > far_qty, R::DepthShort);
         self.market_data(&top, far, market, named);
         let Some(px) = judged.map(|px| i128::from(px.0)) else { return };
         let twice = Self::twice_reference(&top);

@@ -46,6 +46,10 @@ fn scenario(reason: R) -> (Rig, OrderIntent) {
         R::RefStale => rig.publish_top(&TopOfBook { state: BookState::Stale(StaleCause::Gap), ..top() }),
         R::RefTorn => rig.references.abandon(INSTRUMENT),
         R::Collar => order.px = px("95.00"),
+        R::DepthShort => {
+            rig.publish_top(&TopOfBook { ask_qty: 99, ..top() });
+            order = market(1, Side::Bid);
+        }
         R::PassiveBand => narrow(&mut rig, &RiskLimits { passive_min_ticks: 3, ..LIVE }),
         R::PosLong => rig.hold(1_901),
         R::PosShort => {
@@ -148,6 +152,7 @@ fn the_numbers_of_every_verdict_are_those_an_officer_would_look_up() {
         (R::QtyErrModel, 99, 100),
         (R::Value, 9_999_000_000, 10_000_000_000),
         (R::Collar, 500, 501),
+        (R::DepthShort, 99, 100),
         (R::PassiveBand, 3, 2),
         (R::PosLong, 2_000, 2_001),
         (R::PosShort, 1_500, 1_501),
