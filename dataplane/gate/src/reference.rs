@@ -9,8 +9,8 @@
 //!
 //! **What is the reference?** Decided once, when a row is published, not on every order: the mid, when both sides are
 //! there, do not cross, and lie near enough to each other (the mid of stub quotes is no price); else the last trade,
-//! when it lies inside the sides there are, and there is one; else none, and the gate refuses. It is stored doubled, so
-//! that the mid of an odd sum stays exact.
+//! when it lies inside the sides there are, and near enough to one of them (between stub quotes it is one print that
+//! nobody stands behind); else none, and the gate refuses. It is stored doubled, so that the mid of an odd sum stays exact.
 //!
 //! **How old is a reference?** A quote that has not moved for an hour on a feed that is alive and gap-free *is* the
 //! current quote; the same quote on a silent feed is not. So a reference is as old as the younger of the row's own time
@@ -83,13 +83,18 @@ impl Quote {
 
 /// Twice the reference price, 0 when there is none; see the module's documentation. Arguments are price words.
 fn twice_reference(bid: u64, ask: u64, last: u64, spread_max_bps: u32) -> u64 {
-    let both = bid != 0 && ask != 0 && bid <= ask;
-    // spread / mid <= bps / 10^4, where mid = (bid + ask) / 2.
-    if both && u128::from(ask - bid) * 20_000 <= u128::from(bid + ask) * u128::from(spread_max_bps) {
+    // distance / mid <= bps / 10^4, where mid = (low + high) / 2.
+    let near = |low: u64, high: u64| {
+        u128::from(high - low) * 20_000 <= u128::from(low + high) * u128::from(spread_max_bps)
+    };
+    if bid != 0 && ask != 0 && bid <= ask && near(bid, ask) {
         return bid + ask;
     }
-    let inside = last != 0 && last >= bid && (ask == 0 || last <= ask) && (bid | ask) != 0;
-    if inside { 2 * last } else { 0 }
+    let above = last >= bid && bid != 0;
+    let below = last <= ask && ask != 0;
+    let inside = last != 0 && (above || bid == 0) && (below || ask == 0);
+    let vouched = above && near(bid, last) || below && near(last, ask);
+    if inside && vouched { 2 * last } else { 0 }
 }
 
 /// One row as people read it.
@@ -391,8 +396,14 @@ mod tests {
         for (bid, ask, last, twice, why) in [
             (100, 103, 0, 203, "the mid, exact although the sum is odd"),
             (100, 100, 0, 200, "a locked book has a mid"),
-            (100, 200, 150, 300, "too wide a spread: the last trade inside"),
+            (100, 200, 105, 210, "too wide a spread: the last trade inside, near the bid"),
+            (100, 200, 190, 380, "near the ask"),
+            (100, 200, 150, 0, "near neither: a print between stub quotes"),
             (100, 200, 250, 0, "too wide, and the last trade outside"),
+            (1, 0, 100, 0, "one stub, and a trade far from it"),
+            (0, 300, 100, 0, "the other stub"),
+            (100, 0, 110, 220, "one side, the last trade near enough"),
+            (100, 0, 111, 0, "too far from it"),
             (100, 0, 100, 200, "one side, the last trade at it"),
             (100, 0, 99, 0, "one side, the last trade beyond it"),
             (0, 100, 100, 200, "the other side"),

@@ -361,8 +361,10 @@ impl Oracle<'_> {
             return Some(bid + ask);
         }
         let last = last?;
+        // Inside the sides there are, and within a tenth of one of them.
         let inside = bid.is_none_or(|b| last >= b) && ask.is_none_or(|a| last <= a);
-        (inside && (bid.is_some() || ask.is_some())).then_some(2 * last)
+        let near = |side: i128| (side - last).abs() * 10_000 * 2 <= 1_000 * (side + last);
+        (inside && bid.into_iter().chain(ask).any(near)).then_some(2 * last)
     }
 
     fn prices(&mut self) {
