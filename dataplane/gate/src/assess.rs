@@ -14,7 +14,7 @@
 
 use core::ops::ControlFlow;
 
-use types::{Tier, UnixNanos};
+use types::{Side, Tier, UnixNanos};
 
 use crate::{
     breaches::Breaches,
@@ -105,6 +105,10 @@ impl Gate {
         if order.order_type as u8 != OrderType::Limit as u8 {
             return None;
         }
+        // A sell below the bid is valued at the bid.
+        if order.side as u8 != Side::Bid as u8 && order.px.0.cast_unsigned() < quote.bid {
+            return None;
+        }
         let known = self.orders.contains(order.cl_ord_id);
         let heartbeat = self.tables.references.heartbeat();
         let breakers = self.tables.breakers.of_order(order.account, order.strategy, order.instrument);
@@ -122,6 +126,7 @@ impl Gate {
             },
             quote,
             walk: Walk::NONE,
+            valued_from: 0,
             heartbeat,
             cell: *cell,
             due: cell.due_if_reconciled(),

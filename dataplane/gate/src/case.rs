@@ -101,6 +101,9 @@ pub(crate) struct Inputs {
     pub quote: Quote,
     /// What a market order would trade at.
     pub walk: Walk,
+    /// The least price that the order is valued at: the bid, of a sell; what a sell below it yields. The fast path leaves such a
+    /// sell to the slow one, and says 0.
+    pub valued_from: u64,
     /// When the feeds were last known to be alive.
     pub heartbeat: UnixNanos,
     pub cell: Cell,
@@ -192,8 +195,7 @@ impl Facts {
     fn of(order: &OrderIntent, prior: Prior, inputs: &Inputs, now: UnixNanos) -> Self {
         let quote = &inputs.quote;
         let mut judged = Judged::of(order, quote);
-        let valued = if judged.buys { judged.px } else { judged.px.max(quote.bid) };
-        let mut value = u128::from(valued) * u128::from(order.qty.0);
+        let mut value = u128::from(judged.px.max(inputs.valued_from)) * u128::from(order.qty.0);
         if judged.market {
             // By the worst price it reaches, not the first.
             (judged.px, value) = (inputs.walk.worst, inputs.walk.cost);

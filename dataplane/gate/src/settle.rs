@@ -67,20 +67,30 @@ impl Gate {
         let id = event.id();
         let Some(mut named) = self.orders.get(id) else { return self.settle_unknown(event) };
         if let OrderEvent::Executed { execution, .. } = event
-            && !self.executions.remember(execution)
+            && self.is_repeated(execution)
         {
             return Settlement::Repeated;
         }
-        named.generation = 0;
         if let OrderEvent::Busted { qty, .. } = event {
-            self.doubt(&named, |cell| cell.fill(opposite(named.side), qty.0));
-            return Settlement::Busted;
+            return self.settle_bust(&named, qty);
         }
+        named.generation = 0;
         match named.life {
             Life::Closed => self.settle_closed(&named, event),
             Life::Open => self.settle_open(id, named, event),
             Life::Pending => self.settle_pending(id, named, event),
         }
+    }
+
+    #[inline(never)]
+    fn is_repeated(&mut self, execution: u64) -> bool {
+        !self.executions.remember(execution)
+    }
+
+    #[cold]
+    fn settle_bust(&mut self, entry: &Entry, qty: Qty) -> Settlement {
+        self.doubt(entry, |cell| cell.fill(opposite(entry.side), qty.0));
+        Settlement::Busted
     }
 
     /// An event of an order that is not in the table. Shares that moved with it belong to a position that cannot be told.
@@ -109,7 +119,14 @@ impl Gate {
         }
     }
 
+    /// An event of an order that works, named by another id.
+    #[inline(never)]
+    fn settle_named(&mut self, id: u64, entry: Entry, event: OrderEvent) -> Settlement {
+        self.settle_open(id, entry, event)
+    }
+
     /// An event of an order that works.
+    #[inline(always)]
     fn settle_open(&mut self, id: u64, mut entry: Entry, event: OrderEvent) -> Settlement {
         let before = entry.leaves();
         let mut outcome = Settlement::Working;
@@ -136,6 +153,7 @@ impl Gate {
     }
 
     /// An event that names a replacement the venue had not answered.
+    #[inline(never)]
     fn settle_pending(&mut self, id: u64, named: Entry, event: OrderEvent) -> Settlement {
         let replaced = named.link;
         let Some(mut entry) = self.orders.get(replaced) else { return Settlement::UnknownOrder };
@@ -148,7 +166,7 @@ impl Gate {
             // A fill under the new id says that the replacement is in force; its answer may still be on the way.
             OrderEvent::Filled { .. } | OrderEvent::Executed { .. } => {
                 self.orders.put(id, named);
-                self.settle_open(replaced, entry, event)
+                self.settle_named(replaced, entry, event)
             }
             OrderEvent::Reduced { qty, .. } => {
                 entry.pending_qty = entry.pending_qty.saturating_sub(qty.0).max(entry.executed).max(1);
@@ -176,6 +194,7 @@ impl Gate {
     }
 
     /// An event of an order that counts no more: only a fill still means something.
+    #[inline(never)]
     fn settle_closed(&mut self, entry: &Entry, event: OrderEvent) -> Settlement {
         let (OrderEvent::Filled { qty, .. } | OrderEvent::Executed { qty, .. }) = event else {
             return Settlement::Ignored;
@@ -193,7 +212,7 @@ impl Gate {
                     (id, chain) = (next.link, self.orders.get(next.link));
                 }
                 Some(next) if next.life == Life::Open && next.cell == entry.cell => {
-                    self.settle_open(id, next, event);
+                    self.settle_named(id, next, event);
                     return Settlement::Misnamed;
                 }
                 _ => break,

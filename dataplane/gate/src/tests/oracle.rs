@@ -460,7 +460,11 @@ proptest! {
             prop_assert!(slow.accepted());
         }
         let calm = world.breakers.iter().all(|b| *b == Some(BreakerState::Open));
+        // A sell below the bid is valued at the bid, apart.
+        let bid = world.top.as_ref().filter(|top| top.state != BookState::Empty).map_or(Px::NONE, |top| top.bid);
+        let below = order.side == Side::Ask && bid.is_some() && order.px < bid;
         let plain = calm
+            && !below
             && order.order_type == OrderType::Limit
             && slow.source == LimitsSource::Dynamic
             && matches!(slow.flags, Flags::NONE | Flags::TIER);
