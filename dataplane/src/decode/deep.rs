@@ -6,7 +6,7 @@ use wire::deep10::{self, Msg, PriceLevelUpdate, SystemEvent, TradeBreak, TradeRe
 use super::buffer::EventBuffer;
 use super::decoder::{Begin, Damage, Decoder, DecoderSetup, Emit, Place};
 use super::directory::InstrumentDirectory;
-use super::iex::{IexSecurities, system_event, ts};
+use super::iex::{IexSecurities, ts};
 use crate::stats::FeedStats;
 
 /// Decoder of one DEEP feed.
@@ -70,14 +70,22 @@ impl Decoder for DeepDecoder {
                 let m = &mut begin.message(deep10::SecurityDirectory::TYPE, ts(d.timestamp));
                 self.securities.security(m, d);
             }
-            Msg::SystemEvent(s) => system_event(&mut begin.message(SystemEvent::TYPE, ts(s.timestamp)), s),
+            Msg::OperationalHalt(o) => {
+                let m = &mut begin.message(deep10::OperationalHalt::TYPE, ts(o.timestamp));
+                return self.securities.operational_halt(m, o);
+            }
+            Msg::AuctionInformation(a) => {
+                let m = &mut begin.message(deep10::AuctionInformation::TYPE, ts(a.timestamp));
+                self.securities.auction(m, a);
+            }
+            Msg::SystemEvent(s) => {
+                self.securities.system_event(&mut begin.message(SystemEvent::TYPE, ts(s.timestamp)), s);
+            }
             // They say nothing about a book.
             Msg::RetailLiquidity(i) => begin.counted(deep10::RetailLiquidity::TYPE, ts(i.timestamp)),
-            Msg::OperationalHalt(o) => begin.counted(deep10::OperationalHalt::TYPE, ts(o.timestamp)),
             Msg::ShortSalePriceTest(p) => begin.counted(deep10::ShortSalePriceTest::TYPE, ts(p.timestamp)),
             Msg::SecurityEvent(e) => begin.counted(deep10::SecurityEvent::TYPE, ts(e.timestamp)),
             Msg::OfficialPrice(x) => begin.counted(deep10::OfficialPrice::TYPE, ts(x.timestamp)),
-            Msg::AuctionInformation(a) => begin.counted(deep10::AuctionInformation::TYPE, ts(a.timestamp)),
             Msg::Other(message_type) => begin.unknown(message_type),
         }
         Ok(())
@@ -155,5 +163,28 @@ mod tests {
         let message = PriceLevelUpdate::new(0, 500, SYMBOL, 300, i64::MAX);
         assert_eq!(deep.decode(message.as_bytes(), &PLACE, &mut out, &mut stats), Err(Damage::Field));
         assert!(out.is_empty());
+    }
+
+    #[test]
+    fn halts_of_iex_and_auctions_are_states() {
+        let mut deep = decoder();
+        let mut states = |message: &[u8]| -> Vec<u64> {
+            let events = feed(&mut deep, message);
+            events.iter().filter(|e| e.action == Action::Status).map(|e| e.aux).collect()
+        };
+        let halt = |status| deep10::OperationalHalt::new(status, 500, SYMBOL);
+        assert_eq!(states(halt(b'N').as_bytes()), [], "nothing is known of it yet");
+        let trading = TradingStatus::new(b'T', 500, SYMBOL, *b"    ");
+        assert_eq!(states(trading.as_bytes()), [1]);
+        assert_eq!(states(halt(b'O').as_bytes()), [2]);
+        assert_eq!(states(trading.as_bytes()), [2]);
+        assert_eq!(states(halt(b'N').as_bytes()), [1]);
+        let auction =
+            |kind| deep10::AuctionInformation::new(kind, 500, SYMBOL, 0, 0, 0, 0, b'N', 0, 0, 0, 0, 0, 0);
+        assert_eq!(states(auction(b'C').as_bytes()), []);
+        assert_eq!(states(auction(b'H').as_bytes()), [3]);
+        assert_eq!(states(trading.as_bytes()), [1]);
+        let (mut out, mut stats) = (EventBuffer::new(4), FeedStats::default());
+        assert_eq!(deep.decode(halt(b'?').as_bytes(), &PLACE, &mut out, &mut stats), Err(Damage::Field));
     }
 }

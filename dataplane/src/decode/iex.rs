@@ -6,6 +6,7 @@ use wire::deep10::{self, event, flags, status};
 
 use super::decoder::{Damage, DecoderSetup, Emit};
 use super::directory::InstrumentDirectory;
+use super::market_state::MarketStates;
 use super::tick::TickSizes;
 
 /// The securities of one IEX feed.
@@ -15,13 +16,16 @@ use super::tick::TickSizes;
 #[derive(Debug)]
 pub(super) struct IexSecurities {
     pub(super) directory: InstrumentDirectory,
+    states: MarketStates,
     ticks: TickSizes,
 }
 
 impl IexSecurities {
     /// None yet. All memory is taken here.
     pub(super) fn new(setup: &DecoderSetup) -> Self {
-        Self { directory: InstrumentDirectory::new(setup.instruments_max), ticks: setup.ticks.clone() }
+        let directory = InstrumentDirectory::new(setup.instruments_max);
+        let states = MarketStates::new(directory.capacity());
+        Self { directory, states, ticks: setup.ticks.clone() }
     }
 
     /// The instrument of that name, defined if need be; `None` when the directory is full.
@@ -84,21 +88,66 @@ impl IexSecurities {
             _ => return Err(Damage::Field),
         };
         if let Some(instrument) = self.instrument(m, update.symbol) {
+            let status = self.states.status(instrument, status);
             m.push(BookEvent { aux: status as u64, ..m.event(instrument, Action::Status) });
         }
         Ok(())
     }
+
+    /// IEX alone stops a security, or lets it go on.
+    pub(super) fn operational_halt(
+        &mut self,
+        m: &mut Emit<'_>,
+        halt: &deep10::OperationalHalt,
+    ) -> Result<(), Damage> {
+        let stopped = match halt.status {
+            OPERATIONALLY_HALTED => true,
+            NOT_OPERATIONALLY_HALTED => false,
+            _ => return Err(Damage::Field),
+        };
+        // One that nobody named yet is told of when it is stopped, since its first status may come later.
+        let instrument =
+            if stopped { self.instrument(m, halt.symbol) } else { self.directory.find(Symbol(halt.symbol)) };
+        if let Some(instrument) = instrument
+            && let Some(status) = self.states.stop_here(instrument, stopped)
+        {
+            m.push(BookEvent { aux: status as u64, ..m.event(instrument, Action::Status) });
+        }
+        Ok(())
+    }
+
+    /// An auction that takes place only while a security does not trade: it trades again with its next trading status. Those
+    /// of opening and closing are announced while it does.
+    pub(super) fn auction(&mut self, m: &mut Emit<'_>, auction: &deep10::AuctionInformation) {
+        if matches!(auction.auction_type, AUCTION_HALT | AUCTION_INITIAL | AUCTION_VOLATILITY)
+            && let Some(instrument) = self.instrument(m, auction.symbol)
+            && let Some(status) = self.states.auction(instrument)
+        {
+            m.push(BookEvent { aux: status as u64, ..m.event(instrument, Action::Status) });
+        }
+    }
+
+    /// The first and the last message of a session; the phases between them change no book.
+    pub(super) fn system_event(&mut self, m: &mut Emit<'_>, message: &deep10::SystemEvent) {
+        let action = match message.event {
+            event::START_OF_MESSAGES => {
+                self.states.clear();
+                Action::Clear
+            }
+            event::END_OF_MESSAGES => Action::SessionEnd,
+            _ => Action::Time,
+        };
+        m.push(m.event(InstrumentId::ALL, action));
+    }
 }
 
-/// The first and the last message of a session; the phases between them change no book.
-pub(super) fn system_event(m: &mut Emit<'_>, message: &deep10::SystemEvent) {
-    let action = match message.event {
-        event::START_OF_MESSAGES => Action::Clear,
-        event::END_OF_MESSAGES => Action::SessionEnd,
-        _ => Action::Time,
-    };
-    m.push(m.event(InstrumentId::ALL, action));
-}
+/// Codes of `OperationalHalt::status` ("Operational Halt Status Message").
+const OPERATIONALLY_HALTED: u8 = b'O';
+const NOT_OPERATIONALLY_HALTED: u8 = b'N';
+/// Codes of `AuctionInformation::auction_type` ("Auction Information Message").
+const AUCTION_HALT: u8 = b'H';
+const AUCTION_INITIAL: u8 = b'I';
+const AUCTION_VOLATILITY: u8 = b'V';
 
 /// A message's time as events carry it.
 #[inline(always)]

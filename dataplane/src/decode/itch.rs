@@ -6,6 +6,7 @@ use wire::itch50::{self, Msg, event, side, state};
 use super::buffer::EventBuffer;
 use super::decoder::{Begin, Damage, Decoder, DecoderSetup, Emit, Place};
 use super::directory::InstrumentDirectory;
+use super::market_state::MarketStates;
 use super::tick::TickSizes;
 use crate::stats::FeedStats;
 
@@ -13,6 +14,11 @@ use crate::stats::FeedStats;
 const NONE: u32 = u32::MAX;
 /// Set in a locate's entry while its instrument has a made-up name.
 const UNNAMED: u32 = 1 << 31;
+
+/// Our market in operational halts (section 1.2.8).
+const MARKET_NASDAQ: u8 = b'Q';
+/// The cross after a halt or for an initial offering, in imbalance indicators (section 1.6): not sent while a security trades.
+const CROSS_HALT: u8 = b'H';
 
 /// Decoder of one ITCH 5.0 feed.
 ///
@@ -24,6 +30,7 @@ pub struct ItchDecoder {
     /// Entry by locate number: instrument, [`NONE`], or with [`UNNAMED`].
     by_locate: Box<[u32]>,
     directory: InstrumentDirectory,
+    states: MarketStates,
     ticks: TickSizes,
 }
 
@@ -31,11 +38,13 @@ impl ItchDecoder {
     /// A decoder that knows no instrument yet. All its memory is taken here.
     #[must_use]
     pub fn new(setup: &DecoderSetup) -> Self {
+        let directory = InstrumentDirectory::new(setup.instruments_max);
         Self {
             midnight: setup.midnight,
             ticks: setup.ticks.clone(),
             by_locate: vec![NONE; usize::from(u16::MAX) + 1].into_boxed_slice(),
-            directory: InstrumentDirectory::new(setup.instruments_max),
+            states: MarketStates::new(directory.capacity()),
+            directory,
         }
     }
 
@@ -87,9 +96,12 @@ impl ItchDecoder {
         Some(instrument)
     }
 
-    fn system_event(m: &mut Emit<'_>, code: u8) {
+    fn system_event(&mut self, m: &mut Emit<'_>, code: u8) {
         let action = match code {
-            event::START_OF_MESSAGES => Action::Clear,
+            event::START_OF_MESSAGES => {
+                self.states.clear();
+                Action::Clear
+            }
             event::END_OF_MESSAGES => Action::SessionEnd,
             _ => Action::Time,
         };
@@ -187,9 +199,45 @@ impl ItchDecoder {
             _ => return Err(Damage::Field),
         };
         if let Some(instrument) = self.named(m, h.locate(), h.stock) {
+            let status = self.states.status(instrument, status);
             m.push(BookEvent { aux: status as u64, ..m.event(instrument, Action::Status) });
         }
         Ok(())
+    }
+
+    /// A halt of NASDAQ alone. Those of its other markets are not ours.
+    fn operational_halt(&mut self, m: &mut Emit<'_>, h: &itch50::OperationalHalt) -> Result<(), Damage> {
+        let stopped = match h.action {
+            state::HALTED => true,
+            state::TRADING => false,
+            _ => return Err(Damage::Field),
+        };
+        if h.market_code != MARKET_NASDAQ {
+            return Ok(());
+        }
+        if let Some(instrument) = self.named(m, h.locate(), h.stock)
+            && let Some(status) = self.states.stop_here(instrument, stopped)
+        {
+            m.push(BookEvent { aux: status as u64, ..m.event(instrument, Action::Status) });
+        }
+        Ok(())
+    }
+
+    /// What is sent only while a security waits for its auction: it trades again with its next trading action.
+    fn auction(&mut self, m: &mut Emit<'_>, locate: u16, stock: [u8; 8]) {
+        if let Some(instrument) = self.named(m, locate, stock)
+            && let Some(status) = self.states.auction(instrument)
+        {
+            m.push(BookEvent { aux: status as u64, ..m.event(instrument, Action::Status) });
+        }
+    }
+
+    /// A breach of any level of the market-wide circuit breaker halts all; each security trades again with its next trading
+    /// action.
+    fn market_wide_halt(&mut self, m: &mut Emit<'_>) {
+        self.states.halt_all();
+        let aux = TradingStatus::Halted as u64;
+        m.push(BookEvent { aux, ..m.event(InstrumentId::ALL, Action::Status) });
     }
 
     /// The types that are rare during the day.
@@ -209,7 +257,12 @@ impl ItchDecoder {
             Msg::StockDirectory(r) => {
                 self.define(m, r.locate(), Some(r.stock), r.round_lot_size.get());
             }
-            Msg::SystemEvent(s) => Self::system_event(m, s.event_code),
+            Msg::SystemEvent(s) => self.system_event(m, s.event_code),
+            Msg::OperationalHalt(h) => return self.operational_halt(m, h),
+            Msg::MwcbStatus(_) => self.market_wide_halt(m),
+            Msg::LuldAuctionCollar(j) => self.auction(m, j.locate(), j.stock),
+            Msg::IpoQuotingPeriod(k) => self.auction(m, k.locate(), k.stock),
+            Msg::Noii(i) if i.cross_type == CROSS_HALT => self.auction(m, i.locate(), i.stock),
             // Those of every order are read before this; the others say nothing about a book.
             Msg::AddOrder(_)
             | Msg::AddOrderMpid(_)
@@ -220,10 +273,6 @@ impl ItchDecoder {
             | Msg::RegShoRestriction(_)
             | Msg::MarketParticipantPosition(_)
             | Msg::MwcbDeclineLevel(_)
-            | Msg::MwcbStatus(_)
-            | Msg::IpoQuotingPeriod(_)
-            | Msg::LuldAuctionCollar(_)
-            | Msg::OperationalHalt(_)
             | Msg::Noii(_)
             | Msg::RetailInterest(_)
             | Msg::DirectListing(_)
@@ -288,6 +337,7 @@ impl Decoder for ItchDecoder {
     fn begin_session(&mut self, midnight: UnixNanos) {
         self.midnight = midnight;
         self.by_locate.fill(NONE);
+        self.states.clear();
     }
 }
 
@@ -427,6 +477,37 @@ mod tests {
             let e = rig.feed(SystemEvent::new(0, 0, 6, code).as_bytes())[0];
             assert_eq!((e.action, e.instrument), (wanted, InstrumentId::ALL));
         }
+    }
+
+    #[test]
+    fn halts_of_this_market_and_auctions_are_states() {
+        let mut rig = Rig::new(4);
+        rig.feed(directory(7, b"AAPL    ").as_bytes());
+        let stock = *b"AAPL    ";
+        let mut states = |message: &[u8]| -> Vec<(InstrumentId, u64)> {
+            let events = rig.feed(message);
+            events.iter().filter(|e| e.action == Action::Status).map(|e| (e.instrument, e.aux)).collect()
+        };
+        let (one, all) = (InstrumentId(0), InstrumentId::ALL);
+        let trading = StockTradingAction::new(7, 0, 6, stock, b'T', b' ', *b"    ");
+        assert_eq!(states(trading.as_bytes()), [(one, 1)]);
+        assert_eq!(states(OperationalHalt::new(7, 0, 6, stock, b'Q', b'H').as_bytes()), [(one, 2)]);
+        assert_eq!(states(trading.as_bytes()), [(one, 2)], "other markets trade it, this one does not");
+        assert_eq!(states(OperationalHalt::new(7, 0, 6, stock, b'Q', b'T').as_bytes()), [(one, 1)]);
+        assert_eq!(states(OperationalHalt::new(7, 0, 6, stock, b'B', b'H').as_bytes()), [], "BX is not ours");
+        assert_eq!(states(LuldAuctionCollar::new(7, 0, 6, stock, 1, 2, 3, 0).as_bytes()), [(one, 3)]);
+        assert_eq!(states(LuldAuctionCollar::new(7, 0, 6, stock, 1, 2, 3, 1).as_bytes()), []);
+        assert_eq!(states(trading.as_bytes()), [(one, 1)]);
+        assert_eq!(states(IpoQuotingPeriod::new(7, 0, 6, stock, 0, b'A', 1).as_bytes()), [(one, 3)]);
+        assert_eq!(states(trading.as_bytes()), [(one, 1)]);
+        assert_eq!(states(MwcbStatus::new(0, 0, 6, b'1').as_bytes()), [(all, 2)]);
+        assert_eq!(states(OperationalHalt::new(7, 0, 6, stock, b'Q', b'T').as_bytes()), []);
+        assert_eq!(states(trading.as_bytes()), [(one, 1)]);
+        let odd = OperationalHalt::new(7, 0, 6, stock, b'Q', b'?');
+        assert_eq!(
+            rig.decoder.decode(odd.as_bytes(), &PLACE, &mut rig.out, &mut rig.stats),
+            Err(Damage::Field)
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod deep;
 mod directory;
 mod iex;
 mod itch;
+mod market_state;
 mod tick;
 mod tops;
 

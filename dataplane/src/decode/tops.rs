@@ -12,7 +12,7 @@ use wire::tops16::{self, Msg, QuoteUpdate};
 use super::buffer::EventBuffer;
 use super::decoder::{Begin, Damage, Decoder, DecoderSetup, Emit, Place};
 use super::directory::InstrumentDirectory;
-use super::iex::{IexSecurities, system_event, ts};
+use super::iex::{IexSecurities, ts};
 use crate::stats::FeedStats;
 
 /// The prices an instrument's book shows, by side; [`Px::NONE`] for an empty side.
@@ -71,7 +71,7 @@ impl TopsDecoder {
         if message.event == START_OF_MESSAGES {
             self.shown.fill(NOTHING);
         }
-        system_event(m, message);
+        self.securities.system_event(m, message);
     }
 }
 
@@ -111,13 +111,19 @@ impl Decoder for TopsDecoder {
                 let m = &mut begin.message(deep10::SecurityDirectory::TYPE, ts(d.timestamp));
                 self.securities.security(m, d);
             }
+            Msg::OperationalHalt(o) => {
+                let m = &mut begin.message(deep10::OperationalHalt::TYPE, ts(o.timestamp));
+                return self.securities.operational_halt(m, o);
+            }
+            Msg::AuctionInformation(a) => {
+                let m = &mut begin.message(deep10::AuctionInformation::TYPE, ts(a.timestamp));
+                self.securities.auction(m, a);
+            }
             Msg::SystemEvent(s) => self.system(&mut begin.message(SystemEvent::TYPE, ts(s.timestamp)), s),
             // They say nothing about a book.
             Msg::RetailLiquidity(i) => begin.counted(deep10::RetailLiquidity::TYPE, ts(i.timestamp)),
-            Msg::OperationalHalt(o) => begin.counted(deep10::OperationalHalt::TYPE, ts(o.timestamp)),
             Msg::ShortSalePriceTest(p) => begin.counted(deep10::ShortSalePriceTest::TYPE, ts(p.timestamp)),
             Msg::OfficialPrice(x) => begin.counted(deep10::OfficialPrice::TYPE, ts(x.timestamp)),
-            Msg::AuctionInformation(a) => begin.counted(deep10::AuctionInformation::TYPE, ts(a.timestamp)),
             Msg::Other(message_type) => begin.unknown(message_type),
         }
         Ok(())
