@@ -15,6 +15,7 @@ pub mod arbiter;
 pub mod config;
 pub mod decode;
 pub mod eastern;
+mod event_time;
 pub mod lobster;
 mod open;
 pub mod receiver;
@@ -24,7 +25,7 @@ pub mod stats;
 
 pub use config::{ChannelConfig, ConfigError, FeedConfig, Midnight};
 pub use decode::InstrumentDirectory;
-pub use lobster::{LobsterFeed, LobsterStats};
+pub use lobster::LobsterFeed;
 pub use open::{OpenError, open_files};
 pub use receiver::{EventTx, Feed, Receiver, ReceiverHops};
 pub use source::{FileOptions, FileSource, ItchFraming, PacketSource, SourceError};

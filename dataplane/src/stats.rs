@@ -1,9 +1,13 @@
 //! What a feed went through: every count of a replay's summary, and the same counts live.
 
+use std::net::SocketAddrV4;
+
 use types::UnixNanos;
 use wire::WireError;
 
-use crate::arbiter::ArbiterStats;
+use crate::arbiter::{ArbiterStats, LineStats};
+use crate::event_time::EventTime;
+use crate::source::SourceNotes;
 
 /// How often one kind of error happened, and where first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,6 +20,57 @@ pub struct ErrorCount {
     pub first: Option<WireError>,
 }
 
+/// Packets that were not believed, or came too late to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Of sessions that nothing confirmed.
+    pub stray_sessions: u64,
+    /// Far ahead of the sequence, which went on without them.
+    pub stray_jumps: u64,
+    /// Far behind their own line, which went on without them.
+    pub stray_restarts: u64,
+    /// Ends of the session after which it went on.
+    pub stray_ends: u64,
+    /// Of a session that had been left.
+    pub stale: u64,
+    /// With a sequence number that no session reaches.
+    pub implausible: u64,
+}
+
+impl Dropped {
+    /// Each cause and its count.
+    #[must_use]
+    pub fn by_cause(&self) -> [(&'static str, u64); 6] {
+        [
+            ("stray_sessions", self.stray_sessions),
+            ("stray_jumps", self.stray_jumps),
+            ("stray_restarts", self.stray_restarts),
+            ("stray_ends", self.stray_ends),
+            ("stale_sessions", self.stale),
+            ("implausible_sequences", self.implausible),
+        ]
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.by_cause().iter().map(|(_, n)| n).sum()
+    }
+}
+
+/// What one line brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineReport {
+    /// Its channel.
+    pub channel: u8,
+    /// Its number in the channel, A first.
+    pub line: u8,
+    /// Its group and port.
+    pub group: SocketAddrV4,
+    /// The counts.
+    pub stats: LineStats,
+}
+
 /// Counts of one feed. Plain integers of one owner; copy them out to publish them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedStats {
@@ -23,8 +78,10 @@ pub struct FeedStats {
     pub packets: u64,
     /// Bytes in them.
     pub bytes: u64,
-    /// Datagrams for a group and port of no channel.
+    /// Datagrams for a group and port of no channel, or of no feed that we know.
     pub other_traffic: u64,
+    /// The first of them that is not of the feed's protocol: why, and where.
+    pub first_foreign: Option<(u64, WireError)>,
     /// Heartbeats that said nothing new.
     pub heartbeats: u64,
     /// Messages delivered in sequence.
@@ -59,6 +116,26 @@ pub struct FeedStats {
     pub last_ts: UnixNanos,
     /// Events handed on.
     pub events: u64,
+    /// What the source left out.
+    pub source: SourceNotes,
+    /// Packets dropped, by cause. Messages that came late or twice, and damage, have counters of their own.
+    pub dropped: Dropped,
+    /// Times a sequence began again within its session.
+    pub restarts: u64,
+    /// Packets with a checksum that does not add up. Those of a capture are read all the same, those of a port are not.
+    pub bad_checksums: u64,
+    /// Packets whose capture stamp was far from those around it.
+    pub stamp_outliers: u64,
+    /// Levels of a LOBSTER book that came into view, or came back changed, at the deepest level shown.
+    pub uncovered_levels: u64,
+    /// Differences to the LOBSTER order book file above the deepest level: a row is missing.
+    pub corrected_levels: u64,
+    /// LOBSTER messages about orders that were never announced.
+    pub unannounced_orders: u64,
+    /// What each line brought.
+    pub lines: Vec<LineReport>,
+    /// Venue times, held against arrival.
+    pub(crate) event_time: EventTime,
     errors: [ErrorCount; WireError::KINDS.len()],
 }
 
@@ -68,6 +145,7 @@ impl Default for FeedStats {
             packets: 0,
             bytes: 0,
             other_traffic: 0,
+            first_foreign: None,
             heartbeats: 0,
             messages: 0,
             by_type: [0; 256],
@@ -85,6 +163,16 @@ impl Default for FeedStats {
             first_ts: UnixNanos(0),
             last_ts: UnixNanos(0),
             events: 0,
+            source: SourceNotes::default(),
+            dropped: Dropped::default(),
+            restarts: 0,
+            bad_checksums: 0,
+            stamp_outliers: 0,
+            uncovered_levels: 0,
+            corrected_levels: 0,
+            unannounced_orders: 0,
+            lines: Vec::new(),
+            event_time: EventTime::default(),
             errors: [ErrorCount::default(); WireError::KINDS.len()],
         }
     }
@@ -102,15 +190,38 @@ impl FeedStats {
         slot.count += 1;
     }
 
-    /// Counts one message of `message_type` at venue time `ts`.
+    /// Counts a datagram of another protocol on a group that never carried this feed; `error` says why it is one, at `base`
+    /// bytes into the file.
+    #[cold]
+    pub(crate) fn note_foreign(&mut self, error: WireError, base: u64) {
+        self.other_traffic += 1;
+        self.first_foreign.get_or_insert((base.saturating_add(error.offset()), error));
+    }
+
+    /// Counts one message of `message_type` that says it happened at `ts`, and gives the time to believe.
     #[inline]
-    pub(crate) fn note_message(&mut self, message_type: u8, ts: UnixNanos) {
+    pub(crate) fn note_message(&mut self, message_type: u8, ts: UnixNanos) -> UnixNanos {
+        let ts = self.event_time.believe(ts);
         if self.first_ts.0 == 0 {
             self.first_ts = ts;
         }
         self.messages += 1;
         self.by_type[usize::from(message_type)] += 1;
         self.last_ts = ts;
+        ts
+    }
+
+    /// Counts one message of `message_type` whose time nobody knows: it happened at the time of the one before.
+    #[cold]
+    pub(crate) fn note_timeless(&mut self, message_type: u8) {
+        self.messages += 1;
+        self.by_type[usize::from(message_type)] += 1;
+    }
+
+    /// Venue times that were too far from their arrival to be followed.
+    #[must_use]
+    pub fn event_time_outliers(&self) -> u64 {
+        self.event_time.outliers()
     }
 
     /// Kinds of errors that happened: slug and count.
@@ -138,7 +249,18 @@ impl FeedStats {
     /// Takes over the counts of the channels' arbitration.
     pub(crate) fn take_sequence<'a>(&mut self, channels: impl Iterator<Item = &'a ArbiterStats>) {
         let zero = ArbiterStats::default();
-        let total = channels.fold(zero, |sum, c| ArbiterStats {
+        self.dropped = Dropped::default();
+        self.restarts = 0;
+        let mut dropped = |c: &ArbiterStats| {
+            self.dropped.stray_sessions += c.stray_sessions;
+            self.dropped.stray_jumps += c.stray_jumps;
+            self.dropped.stray_restarts += c.stray_restarts;
+            self.dropped.stray_ends += c.stray_ends;
+            self.dropped.stale += c.stale;
+            self.dropped.implausible += c.implausible;
+            self.restarts += c.restarts;
+        };
+        let total = channels.inspect(|c| dropped(c)).fold(zero, |sum, c| ArbiterStats {
             gaps: sum.gaps + c.gaps,
             missing: sum.missing + c.missing,
             duplicates: sum.duplicates + c.duplicates,

@@ -96,8 +96,8 @@ fn dpdk_gives_what_the_file_gives() {
     let through_dpdk = |device: &str, path: &Path, kind| {
         let mut started =
             Port::configure(&eal, device, PortConfig::default(), &pool).unwrap().start().unwrap();
-        let packets = dpdk::capture::count_packets(path).unwrap();
-        let source = DpdkSource::capture(started.rx.remove(0), device, pool.packet_bytes(), packets);
+        let counted = dpdk::capture::count_packets(path).unwrap();
+        let source = DpdkSource::capture(started.rx.remove(0), device, pool.packet_bytes(), &counted);
         replay(source, kind)
     };
     let from_file = |path: &Path, kind| replay(FileSource::open(path, FileOptions::default()).unwrap(), kind);

@@ -2,6 +2,7 @@
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use dataplane::eastern::Date;
 use std::path::PathBuf;
 use types::FeedKind;
 
@@ -34,6 +35,11 @@ pub(crate) enum Command {
 fn feed_kind() -> impl TypedValueParser<Value = FeedKind> {
     let feeds = FeedKind::ALL.iter().map(|kind| PossibleValue::new(kind.as_str()).help(kind.summary()));
     PossibleValuesParser::new(feeds).try_map(|name| name.parse())
+}
+
+/// Reads a day.
+fn day(text: &str) -> Result<Date, &'static str> {
+    Date::parse(text).ok_or("wanted a day such as 2019-12-30")
 }
 
 /// What brings the packets in.
@@ -161,6 +167,12 @@ pub(crate) struct Replay {
     /// Accept ITCH files whose length prefixes are zero, taking each length from the message type
     #[arg(long)]
     pub(crate) lenient_framing: bool,
+    /// Day of raw ITCH files, which carry none (times count from 1970 without it); for captures, instead of that of their stamps
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
+    pub(crate) date: Option<Date>,
+    /// Fail when an input ends within a record, instead of warning
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Directory for the outputs
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,

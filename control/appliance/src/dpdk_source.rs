@@ -17,7 +17,7 @@ const MEMORY_MIB: u32 = 128;
 /// # Errors
 /// When the file is no capture, or DPDK cannot be started with it.
 pub(crate) fn open_capture(path: &Path) -> Result<DpdkSource> {
-    let packets = dpdk::capture::count_packets(path)?;
+    let counted = dpdk::capture::count_packets(path)?;
     let vdev = Vdev::pcap_file(0, path)?;
     let (config, warning) = EalConfig::for_this_host(MEMORY_MIB);
     if let Some(warning) = warning {
@@ -27,7 +27,7 @@ pub(crate) fn open_capture(path: &Path) -> Result<DpdkSource> {
     let pool = Mempool::new(&eal, &MempoolConfig::new("capture"))?;
     let mut started = Port::configure(&eal, vdev.name(), PortConfig::default(), &pool)?.start()?;
     let queue = started.rx.pop().context("net_pcap started without a receive queue")?;
-    Ok(DpdkSource::capture(queue, path.display().to_string(), pool.packet_bytes(), packets))
+    Ok(DpdkSource::capture(queue, path.display().to_string(), pool.packet_bytes(), &counted))
 }
 
 /// The port that `feed` names, and what the operator should know of it.

@@ -6,7 +6,7 @@
 
 use anyhow::{Context, Result};
 use control::config::{Feed, FeedSource, Igmp};
-use dataplane::source::{DpdkSource, Packet, PacketSource, SourceError, SourceStatus};
+use dataplane::source::{DpdkSource, Packet, PacketSource, SourceError, SourceNotes, SourceStatus};
 use dpdk::igmp::{IgmpVersion, Membership, MembershipConfig, may_be_query};
 use dpdk::{MacAddr, Mempool, TxQueue};
 use stage::{RingRx, RingTx, ring};
@@ -84,6 +84,14 @@ impl<S: PacketSource> PacketSource for PortSource<S> {
 
     fn stamps_arrival(&self) -> bool {
         self.source.stamps_arrival()
+    }
+
+    fn checksums_unseen(&self) -> bool {
+        self.source.checksums_unseen()
+    }
+
+    fn notes(&self) -> SourceNotes {
+        self.source.notes()
     }
 
     fn overshoot_bytes(&self) -> usize {

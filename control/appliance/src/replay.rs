@@ -11,7 +11,7 @@ use crate::summary::Summary;
 use crate::tables::{self, BookTables, Filter, Sheet};
 use anyhow::{Context, Result, bail};
 use control::config::{Plan, load};
-use dataplane::{EventTx, FeedConfig, FileOptions, ItchFraming, ReceiverHops, open_files};
+use dataplane::{EventTx, FeedConfig, FileOptions, ItchFraming, Midnight, ReceiverHops, open_files};
 use featurizer::capture::FeatureWriter;
 use featurizer::costs::CostWriter;
 use gpu::Model;
@@ -50,9 +50,14 @@ pub(crate) fn run(args: &cli::Replay) -> Result<()> {
     if let Some(sheet) = finished.observer.verdicts {
         sheet.finish()?;
     }
+    if let Some(cut) = &finished.stats.source.cut {
+        if args.strict {
+            bail!("{cut}");
+        }
+        eprintln!("warning: {cut}; everything before it is in the outputs");
+    }
     let inputs = args.inputs.iter().map(|p| p.display().to_string()).collect();
-    let summary =
-        Summary::new(inputs, args.feed.as_str(), &finished.stats, finished.books.featurizer(), elapsed_s);
+    let summary = Summary::new(inputs, args.feed, &finished.stats, finished.books.featurizer(), elapsed_s);
     out.write("summary.json", (serde_json::to_string_pretty(&summary)? + "\n").as_bytes())?;
     latency.collect();
     latency.write(out.file("latency.hlog")?, UnixNanos(0))?;
@@ -75,7 +80,10 @@ pub(crate) fn load_model(dir: Option<&Path>) -> Result<Model> {
 }
 
 fn open_feed(args: &cli::Replay, plan: &Plan, tx: EventTx, latency: &mut Latency) -> Result<AnyFeed> {
-    let config = crate::feeds::feed_config(&plan.book, args.feed);
+    let mut config = crate::feeds::feed_config(&plan.book, args.feed);
+    if let Some(date) = args.date {
+        config.midnight = Midnight::At(date.eastern_midnight());
+    }
     // On a thread of its own the receiver swaps histograms all the time; a replay reads them once, at its end.
     let hops = (!args.pinned).then(|| receiver_hops(latency));
     match args.source {

@@ -1,10 +1,11 @@
 //! summary.json: what a replay read, and the books it ended with. Keys are a contract (DESIGN.md, section 7).
 
 use dataplane::FeedStats;
+use dataplane::stats::LineReport;
 use featurizer::{Book, Featurizer};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use types::{BookLevel, Side};
+use types::{BookLevel, FeedKind, Side};
 
 /// The whole file.
 #[derive(Debug, Serialize)]
@@ -36,6 +37,25 @@ pub(crate) struct Summary {
     /// By symbol; those without a level left out.
     pub(crate) books: BTreeMap<String, BookSummary>,
     pub(crate) errors: Vec<ErrorSummary>,
+    /// Messages that came after they were given up.
+    pub(crate) late: u64,
+    /// Datagrams of other groups and protocols.
+    pub(crate) other_traffic: u64,
+    /// Packets left out or not believed, by cause; causes that did not occur left out.
+    pub(crate) dropped: BTreeMap<&'static str, u64>,
+    /// Times the sequence began again within its session.
+    pub(crate) restarts: u64,
+    /// Messages with a venue time, and packets with a stamp, that were too far from those around them to be followed.
+    pub(crate) event_time_outliers: u64,
+    pub(crate) stamp_outliers: u64,
+    /// Packets with a checksum that does not add up.
+    pub(crate) bad_checksums: u64,
+    /// What each line brought.
+    pub(crate) lines: Vec<LineSummary>,
+    /// Where an input ends within a record.
+    pub(crate) cut: Option<String>,
+    /// What a LOBSTER archive did not say; nothing for other feeds.
+    pub(crate) lobster: Option<LobsterSummary>,
     pub(crate) elapsed_s: f64,
     pub(crate) messages_per_s: f64,
 }
@@ -49,6 +69,33 @@ pub(crate) struct BookSummary {
     ask_qty: u64,
     levels: u64,
     shares: u64,
+}
+
+/// One line of a feed.
+#[derive(Debug, Serialize)]
+pub(crate) struct LineSummary {
+    channel: u8,
+    line: u8,
+    group: String,
+    packets: u64,
+    messages: u64,
+    /// Messages it was the first to bring.
+    first: u64,
+    /// Those another line had brought, or that were given up.
+    late: u64,
+    /// Messages it skipped.
+    lost: u64,
+    /// Damaged packets.
+    bad: u64,
+    last_heard_ns: u64,
+}
+
+/// What the translation of a LOBSTER archive had to add.
+#[derive(Debug, Serialize)]
+pub(crate) struct LobsterSummary {
+    uncovered_levels: u64,
+    corrected_levels: u64,
+    unannounced_orders: u64,
 }
 
 /// One kind of damage in the input.
@@ -78,11 +125,42 @@ impl BookSummary {
     }
 }
 
+impl LineSummary {
+    fn of(report: &LineReport) -> Self {
+        let stats = &report.stats;
+        Self {
+            channel: report.channel,
+            line: report.line,
+            group: report.group.to_string(),
+            packets: stats.packets,
+            messages: stats.messages,
+            first: stats.won,
+            late: stats.messages.saturating_sub(stats.won),
+            lost: stats.missing,
+            bad: stats.bad,
+            last_heard_ns: stats.last_heard.0,
+        }
+    }
+}
+
+/// Everything that was dropped, by cause.
+fn dropped(stats: &FeedStats) -> BTreeMap<&'static str, u64> {
+    let source = &stats.source;
+    let others = [
+        ("directory_full", stats.directory_full),
+        ("bad_fields", stats.bad_fields),
+        ("skipped_blocks", source.skipped_blocks),
+        ("skipped_packets", source.skipped_packets),
+        ("chained_packets", source.chained_packets),
+    ];
+    stats.dropped.by_cause().into_iter().chain(others).filter(|(_, count)| *count > 0).collect()
+}
+
 impl Summary {
     /// The summary of a replay that took `elapsed_s` seconds.
     pub(crate) fn new(
         input: Vec<String>,
-        feed: &'static str,
+        kind: FeedKind,
         stats: &FeedStats,
         featurizer: &Featurizer,
         elapsed_s: f64,
@@ -97,7 +175,7 @@ impl Summary {
         });
         Self {
             input,
-            feed,
+            feed: kind.as_str(),
             packets: stats.packets,
             messages: stats.messages,
             messages_by_type: stats.messages_by_type().map(|(kind, n)| (kind.to_string(), n)).collect(),
@@ -119,6 +197,20 @@ impl Summary {
             unknown_orders: counters.unknown_orders,
             books,
             errors: errors.collect(),
+            late: stats.late,
+            other_traffic: stats.other_traffic,
+            dropped: dropped(stats),
+            restarts: stats.restarts,
+            event_time_outliers: stats.event_time_outliers(),
+            stamp_outliers: stats.stamp_outliers,
+            bad_checksums: stats.bad_checksums + stats.source.bad_checksums,
+            lines: stats.lines.iter().map(LineSummary::of).collect(),
+            cut: stats.source.cut.clone(),
+            lobster: (kind == FeedKind::Lobster).then_some(LobsterSummary {
+                uncovered_levels: stats.uncovered_levels,
+                corrected_levels: stats.corrected_levels,
+                unannounced_orders: stats.unannounced_orders,
+            }),
             elapsed_s,
             messages_per_s: stats.messages as f64 / elapsed_s.max(1e-9),
         }

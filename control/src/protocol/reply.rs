@@ -118,6 +118,21 @@ pub struct FeedStatus {
     pub missing: u64,
     /// Newest message.
     pub last: Option<Stamp>,
+    /// Messages that came after they were given up.
+    #[serde(default)]
+    pub late: u64,
+    /// Damaged packets and messages.
+    #[serde(default)]
+    pub errors: u64,
+    /// Packets that were not believed: of other sessions, far out of sequence, ends after which it went on.
+    #[serde(default)]
+    pub dropped: u64,
+    /// Times that were too far from those around them to be followed.
+    #[serde(default)]
+    pub outliers: u64,
+    /// Events that found the ring to the books full.
+    #[serde(default)]
+    pub lost_events: u64,
 }
 
 /// The scorer.

@@ -174,6 +174,11 @@ impl Backend for Desk {
             gaps: 0,
             missing: 0,
             last,
+            late: 0,
+            errors: 0,
+            dropped: 0,
+            outliers: 0,
+            lost_events: 0,
         };
         Snapshot {
             feeds: vec![feed],

@@ -5,7 +5,7 @@
 //!
 //! ```no_run
 //! # fn read(path: &std::path::Path, queue: &mut dpdk::RxQueue) -> Result<(), dpdk::capture::CaptureError> {
-//! let mut left = dpdk::capture::count_packets(path)?;
+//! let mut left = dpdk::capture::count_packets(path)?.packets;
 //! while left > 0 {
 //!     let burst = queue.rx_burst();
 //!     left -= burst.len() as u64;
@@ -18,7 +18,7 @@
 //! registered thread.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
 /// Longest record or block libpcap reads: 16 MiB (`sf-pcapng.c`); a longer one is damage.
@@ -58,15 +58,24 @@ pub enum CaptureError {
     },
 }
 
+/// What a capture file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// Whole packets.
+    pub packets: u64,
+    /// Where a record begins that the end of the file cuts short, if one does.
+    pub cut_at: Option<u64>,
+}
+
 /// Counts the packets of a pcap or pcapng file, of either byte order. A last record that is cut short does not count:
 /// libpcap does not deliver it.
 ///
 /// # Errors
 /// [`CaptureError`].
-pub fn count_packets(path: &Path) -> Result<u64, CaptureError> {
+pub fn count_packets(path: &Path) -> Result<Counted, CaptureError> {
     let read = |source| CaptureError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(read)?;
-    let mut file = Counted { inner: BufReader::with_capacity(1 << 16, file), offset: 0 };
+    let mut file = Placed { inner: BufReader::with_capacity(1 << 16, file), offset: 0 };
     let Some(magic) = file.take_array::<4>().map_err(read)? else {
         return Err(CaptureError::Magic { path: path.to_owned(), magic: 0 });
     };
@@ -98,36 +107,37 @@ impl From<io::Error> for Fault {
 type Word = fn([u8; 4]) -> u32;
 
 /// After the magic number: the rest of the 24-byte file header, then records of a 16-byte header and their bytes.
-fn count_pcap(file: &mut Counted, word: Word) -> Result<u64, Fault> {
+fn count_pcap(file: &mut Placed, word: Word) -> Result<Counted, Fault> {
     if !file.skip(20)? {
-        return Ok(0);
+        return Ok(Counted { packets: 0, cut_at: Some(0) });
     }
     for record in 0.. {
         let offset = file.offset;
         let Some([_, _, _, _, _, _, _, _, a, b, c, d, ..]) = file.take_array::<16>()? else {
-            return Ok(record);
+            return Ok(Counted { packets: record, cut_at: file.cut_since(offset)? });
         };
         let length = word([a, b, c, d]);
         if length > LONGEST {
             return Err(Fault::Length { record, offset, length });
         }
         if !file.skip(u64::from(length))? {
-            return Ok(record);
+            return Ok(Counted { packets: record, cut_at: Some(offset) });
         }
     }
     unreachable!("a file has fewer than 2^64 records")
 }
 
 /// After the first block's type: blocks of type, total length, body, total length. A section header sets the byte order.
-fn count_pcapng(file: &mut Counted) -> Result<u64, Fault> {
+fn count_pcapng(file: &mut Placed) -> Result<Counted, Fault> {
     const SECTION: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
     let (mut packets, mut word, mut kind) = (0, u32::from_le_bytes as Word, SECTION);
     for record in 0.. {
         let offset = file.offset - 4;
-        let Some(total) = file.take_array::<4>()? else { break };
+        let cut = Ok(Counted { packets, cut_at: Some(offset) });
+        let Some(total) = file.take_array::<4>()? else { return cut };
         let mut taken = 8;
         if kind == SECTION {
-            let Some(order) = file.take_array::<4>()? else { break };
+            let Some(order) = file.take_array::<4>()? else { return cut };
             word = if order == [0x1a, 0x2b, 0x3c, 0x4d] { u32::from_be_bytes } else { u32::from_le_bytes };
             taken = 12;
         }
@@ -136,23 +146,26 @@ fn count_pcapng(file: &mut Counted) -> Result<u64, Fault> {
             return Err(Fault::Length { record, offset, length });
         }
         if !file.skip(u64::from(length - taken))? {
-            break;
+            return cut;
         }
         // 2: packet (obsolete), 3: simple packet, 6: enhanced packet.
         packets += u64::from(matches!(word(kind), 2 | 3 | 6));
-        let Some(next) = file.take_array::<4>()? else { break };
+        let end = file.offset;
+        let Some(next) = file.take_array::<4>()? else {
+            return Ok(Counted { packets, cut_at: file.cut_since(end)? });
+        };
         kind = next;
     }
-    Ok(packets)
+    unreachable!("a file has fewer than 2^64 blocks")
 }
 
 /// A reader that knows where it is and tells an end from a failure.
-struct Counted {
+struct Placed {
     inner: BufReader<File>,
     offset: u64,
 }
 
-impl Counted {
+impl Placed {
     /// The next `N` bytes, or `None` when the file ends before that.
     fn take_array<const N: usize>(&mut self) -> io::Result<Option<[u8; N]>> {
         let mut bytes = [0; N];
@@ -164,6 +177,13 @@ impl Counted {
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
             Err(e) => Err(e),
         }
+    }
+
+    /// Where a record began that the file does not end with; none when it ends right at `offset`. For a reader that found
+    /// fewer bytes there than it wanted.
+    fn cut_since(&mut self, offset: u64) -> io::Result<Option<u64>> {
+        let whole = self.inner.stream_position()?;
+        Ok((whole > offset).then_some(offset))
     }
 
     /// Passes over `bytes`; `false` when the file ends before that.
@@ -178,11 +198,15 @@ impl Counted {
 mod tests {
     use super::*;
 
-    fn count(bytes: &[u8]) -> Result<u64, CaptureError> {
+    fn counted(bytes: &[u8]) -> Result<Counted, CaptureError> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.pcap");
         std::fs::write(&path, bytes).unwrap();
         count_packets(&path)
+    }
+
+    fn count(bytes: &[u8]) -> Result<u64, CaptureError> {
+        counted(bytes).map(|c| c.packets)
     }
 
     fn pcap(magic: u32, order: fn(u32) -> [u8; 4], lengths: &[u32]) -> Vec<u8> {
@@ -209,12 +233,16 @@ mod tests {
     #[test]
     fn a_cut_record_does_not_count() {
         let mut file = pcap(0xa1b2_c3d4, u32::to_le_bytes, &[60, 60]);
+        let whole = |packets, cut_at| Counted { packets, cut_at };
+        assert_eq!(counted(&file).unwrap(), whole(2, None));
         file.pop();
-        assert_eq!(count(&file).unwrap(), 1);
+        assert_eq!(counted(&file).unwrap(), whole(1, Some(24 + 16 + 60)));
         file.truncate(24 + 16 + 60 + 15);
-        assert_eq!(count(&file).unwrap(), 1);
+        assert_eq!(counted(&file).unwrap(), whole(1, Some(24 + 16 + 60)));
+        file.truncate(24 + 16 + 60);
+        assert_eq!(counted(&file).unwrap(), whole(1, None));
         file.truncate(10);
-        assert_eq!(count(&file).unwrap(), 0);
+        assert_eq!(counted(&file).unwrap(), whole(0, Some(0)));
     }
 
     #[test]
@@ -250,7 +278,7 @@ mod tests {
         file.extend([section(be), block(6, &[0; 24], be), block(5, &[0; 12], be)].concat());
         assert_eq!(count(&file).unwrap(), 3);
         file.extend(block(6, &[0; 24], be));
-        assert_eq!(count(&file).unwrap(), 4);
+        assert_eq!(counted(&file).unwrap(), Counted { packets: 4, cut_at: None });
         file.truncate(file.len() - 1);
         assert_eq!(count(&file).unwrap(), 3);
         file.extend([&[0], be(6).as_slice(), &be(7)].concat());

@@ -16,6 +16,13 @@ pub const BURST_MAX: usize = 64;
 /// First release whose `net_pcap` stamps nanoseconds.
 const PCAP_NANOS_SINCE: u32 = 2607;
 
+/// `RTE_MBUF_F_RX_IP_CKSUM_MASK` and `_BAD`: two bits, of which one alone says bad or good.
+const IP_CKSUM_MASK: u64 = 1 << 4 | 1 << 7;
+const IP_CKSUM_BAD: u64 = 1 << 4;
+/// `RTE_MBUF_F_RX_L4_CKSUM_MASK` and `_BAD`.
+const L4_CKSUM_MASK: u64 = 1 << 3 | 1 << 8;
+const L4_CKSUM_BAD: u64 = 1 << 3;
+
 /// What kind of clock stamps the packets of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RxClock {
@@ -284,6 +291,15 @@ impl<'b> MbufRef<'b> {
     #[must_use]
     pub fn device_ticks(&self) -> Option<u64> {
         if self.clock == RxClock::Device { self.stamp() } else { None }
+    }
+
+    /// Whether the network card verified a checksum of the packet, IPv4's or UDP's, and found it wrong. A card that did not look
+    /// says nothing.
+    #[inline]
+    #[must_use]
+    pub fn has_bad_checksum(&self) -> bool {
+        let flags = self.header().ol_flags;
+        flags & IP_CKSUM_MASK == IP_CKSUM_BAD || flags & L4_CKSUM_MASK == L4_CKSUM_BAD
     }
 
     #[inline]

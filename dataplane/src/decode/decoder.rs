@@ -61,7 +61,7 @@ impl<'a> Begin<'a> {
     /// Counts a message of a known type that happened at `ts_event`.
     #[inline(always)]
     pub(super) fn message(self, message_type: u8, ts_event: UnixNanos) -> Emit<'a> {
-        self.stats.note_message(message_type, ts_event);
+        let ts_event = self.stats.note_message(message_type, ts_event);
         Emit { place: self.place, ts_event, out: self.out, stats: self.stats }
     }
 
@@ -74,7 +74,7 @@ impl<'a> Begin<'a> {
     /// Counts a message of an unknown type, which happened at the time of the one before.
     #[cold]
     pub(super) fn unknown(self, message_type: u8) {
-        self.stats.note_message(message_type, self.stats.last_ts);
+        self.stats.note_timeless(message_type);
         self.stats.messages_unknown += 1;
     }
 }

@@ -105,6 +105,11 @@ impl Archive {
             let wanted = "a file name TICKER_YYYY-MM-DD_START_END_message_LEVELS.csv";
             bad(&name, 0, format!("file {:?}", messages.name), wanted)
         })?;
+        let of_depths = name_parts(&depths.name);
+        if of_depths != Some((symbol, date, levels)) {
+            let wanted = format!("the order book file of {:?}, with as many levels", messages.name);
+            return Err(bad(&name, 0, format!("file {:?}", depths.name), wanted));
+        }
         Ok(Self { name, symbol, date, levels, messages, depths })
     }
 
@@ -138,6 +143,12 @@ impl Archive {
             self.depths.depth(&self.name, depth)?;
         }
         Ok(more)
+    }
+
+    /// The two files tell of different books.
+    pub(super) fn files_of_two_days(&self, levels: u64, rows: u64) -> SourceError {
+        let found = format!("{levels} levels in {rows} rows that the messages do not lead to,");
+        self.depths.fault(&self.name, &found, "the order book file of the same day and instrument")
     }
 
     pub(super) fn too_many_orders(&self, most: usize) -> SourceError {
@@ -257,11 +268,21 @@ impl Csv {
         Ok(MessageRow {
             ns,
             kind,
-            order_id: self.ranged(archive, 2, "an order number from 0 up")?,
+            order_id: self.order_id(archive, kind)?,
             qty: self.ranged(archive, 3, "a size from 0 to 4294967295")?,
             px: self.integer(archive, 4)?,
             side,
         })
+    }
+
+    /// The order's number. Crosses and trading halts concern no order, and say so by 0 or -1.
+    fn order_id(&self, archive: &str, kind: u8) -> Result<u64, SourceError> {
+        match (kind, self.integer(archive, 2)?) {
+            (6 | 7, -1) => Ok(0),
+            (_, number) => u64::try_from(number).map_err(|_| {
+                self.fault(archive, &format!("{number} in column 3"), "an order number from 0 up")
+            }),
+        }
     }
 
     /// Ask price, ask size, bid price, bid size, from the best level down; empty levels have size zero.

@@ -15,14 +15,14 @@ const FIRST_SEED_ID: u64 = 1 << 63;
 
 /// What the translation had to add to the rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LobsterStats {
+pub(super) struct LobsterStats {
     /// Levels that came into view, or came back changed, at the deepest level shown.
-    pub uncovered: u64,
+    pub(super) uncovered: u64,
     /// Differences to the order book file above the deepest level: the two files do not belong together, or a row is
     /// missing.
-    pub corrected: u64,
+    pub(super) corrected: u64,
     /// Messages about orders that were never announced.
-    pub unknown_orders: u64,
+    pub(super) unknown_orders: u64,
 }
 
 /// One order in its level's queue.

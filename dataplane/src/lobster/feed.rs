@@ -16,6 +16,10 @@ use crate::stats::FeedStats;
 
 /// Orders that may live at once.
 const ORDERS_MAX: usize = 1 << 16;
+/// Levels above the deepest that may differ from the order book file before the two files are taken for those of two days: so
+/// many, and one row in so many on top. Files that belong together differ in none.
+const STRANGE_LEVELS: u64 = 64;
+const STRANGE_SHARE: u64 = 50;
 /// Events collected before they are handed on.
 const CHUNK: usize = 1_024;
 
@@ -86,12 +90,6 @@ impl LobsterFeed {
         })
     }
 
-    /// What the translation had to add.
-    #[must_use]
-    pub fn lobster_stats(&self) -> LobsterStats {
-        self.book.stats()
-    }
-
     fn read(&mut self) -> Work {
         let mut rows = 0;
         let mut status = WorkStatus::Busy;
@@ -149,7 +147,14 @@ impl LobsterFeed {
         row.flags = EventFlags::SNAPSHOT;
         let fits = fits && self.book.reconcile(&self.depth, &mut row);
         row.end(before);
-        if fits { Ok(()) } else { Err(self.archive.too_many_orders(ORDERS_MAX)) }
+        if !fits {
+            return Err(self.archive.too_many_orders(ORDERS_MAX));
+        }
+        let (corrected, rows) = (self.book.stats().corrected, self.stats.packets);
+        if corrected > STRANGE_LEVELS + rows / STRANGE_SHARE {
+            return Err(self.archive.files_of_two_days(corrected, rows));
+        }
+        Ok(())
     }
 
     fn hand_on(&mut self) {
@@ -184,7 +189,12 @@ impl Stage for LobsterFeed {
 
 impl Feed for LobsterFeed {
     fn stats(&self) -> FeedStats {
-        self.stats.clone()
+        let LobsterStats { uncovered, corrected, unknown_orders } = self.book.stats();
+        let mut stats = self.stats.clone();
+        stats.uncovered_levels = uncovered;
+        stats.corrected_levels = corrected;
+        stats.unannounced_orders = unknown_orders;
+        stats
     }
 
     fn directory(&self) -> &InstrumentDirectory {

@@ -12,5 +12,4 @@ mod book;
 mod feed;
 mod row;
 
-pub use book::LobsterStats;
 pub use feed::LobsterFeed;

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddrV4;
 
-use crate::arbiter::LINES_MAX;
+use crate::arbiter::{LINES_MAX, LineStats};
 use crate::config::ChannelConfig;
+use crate::stats::LineReport;
 
 /// Channel and line of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,13 @@ fn key(group: SocketAddrV4) -> u64 {
     u64::from(group.ip().to_bits()) << 16 | u64::from(group.port())
 }
 
+/// The inverse of [`key`].
+fn group_of(key: u64) -> SocketAddrV4 {
+    let port = u16::try_from(key & 0xffff).unwrap_or(0);
+    let address = u32::try_from(key >> 16).unwrap_or(0);
+    SocketAddrV4::new(address.into(), port)
+}
+
 impl LineTable {
     /// The table of `channels`; with none, lines are learnt.
     pub(super) fn new(channels: &[ChannelConfig]) -> Self {
@@ -42,6 +50,19 @@ impl LineTable {
     pub(super) fn find(&self, group: SocketAddrV4) -> Option<Line> {
         let wanted = key(group);
         self.entries.binary_search_by_key(&wanted, |&(key, _)| key).ok().map(|at| self.entries[at].1)
+    }
+
+    /// What each line brought, A before B and channel by channel; `stats` gives a line's counts. For reports.
+    pub(super) fn reports(&self, stats: impl Fn(Line) -> LineStats) -> Vec<LineReport> {
+        let report = |&(key, line): &(u64, Line)| LineReport {
+            channel: line.channel,
+            line: line.line,
+            group: group_of(key),
+            stats: stats(line),
+        };
+        let mut reports: Vec<_> = self.entries.iter().map(report).collect();
+        reports.sort_unstable_by_key(|r| (r.channel, r.line));
+        reports
     }
 
     /// Whether an unknown line may be learnt.

@@ -3,6 +3,7 @@
 mod lines;
 mod output;
 mod pipeline;
+mod stamps;
 
 pub use output::EventTx;
 
@@ -61,10 +62,7 @@ enum Phase {
     Done,
 }
 
-/// Packets looked at before an input without a single packet of the feed is given up in a replay.
-const FOREIGN_AFTER: u64 = 4_096;
-
-const COUNTERS: [&str; 12] = [
+const COUNTERS: [&str; 14] = [
     "packets",
     "bytes",
     "messages",
@@ -77,6 +75,8 @@ const COUNTERS: [&str; 12] = [
     "errors",
     "other_traffic",
     "lost_events",
+    "dropped",
+    "outliers",
 ];
 
 /// Reads packets, arbitrates, decodes and hands events on. The same code live and in a replay; only where events go and
@@ -95,7 +95,7 @@ pub struct Receiver<S> {
     phase: Phase,
     error: Option<SourceError>,
     reader: CounterReader,
-    cells: [CounterCell; 12],
+    cells: [CounterCell; 14],
 }
 
 impl<S: PacketSource> Receiver<S> {
@@ -106,7 +106,7 @@ impl<S: PacketSource> Receiver<S> {
     /// [`ConfigError`] when the feed cannot be received so.
     pub fn new(name: &'static str, source: S, config: &FeedConfig, tx: EventTx) -> Result<Self, ConfigError> {
         let (reader, cells) = counters(name, COUNTERS);
-        let pipeline = Pipeline::new(config, source.overshoot_bytes())?;
+        let pipeline = Pipeline::new(config, source.overshoot_bytes(), source.checksums_unseen())?;
         Ok(Self {
             name,
             kind: config.kind,
@@ -162,8 +162,11 @@ impl<S: PacketSource> Receiver<S> {
                 first_ts = packet.ts;
             }
             packets += 1;
-            let at = if live || packet.ts.0 == 0 { now } else { packet.ts };
-            pipeline.on_packet(&packet, at);
+            if live {
+                pipeline.on_packet(&packet, now);
+            } else {
+                pipeline.on_recorded(&packet, now);
+            }
             if pipeline.out().len() < CHUNK {
                 return true;
             }
@@ -185,16 +188,12 @@ impl<S: PacketSource> Receiver<S> {
     fn conclude(&mut self, outcome: Result<SourceStatus, SourceError>, packets: u32) -> Work {
         match outcome {
             Ok(SourceStatus::Open) if packets == 0 => return Work::IDLE,
-            Ok(SourceStatus::Open) => {
-                let counts = self.pipeline.counts();
-                let foreign = !self.tx.is_live() && counts.packets >= FOREIGN_AFTER && counts.messages == 0;
-                if !(foreign && self.pipeline.stats().is_foreign()) {
-                    return Work { items: packets, status: WorkStatus::Busy };
-                }
-            }
+            Ok(SourceStatus::Open) => return Work { items: packets, status: WorkStatus::Busy },
             Ok(SourceStatus::End) => {}
             Err(error) => self.error = Some(error),
         }
+        self.pipeline.release_held();
+        self.hand_on();
         self.phase = Phase::Ending(0);
         Work { items: packets, status: WorkStatus::Busy }
     }
@@ -223,6 +222,7 @@ impl<S: PacketSource> Receiver<S> {
         let first = stats
             .errors()
             .filter_map(|(_, e)| e.first.map(|first| (e.first_offset, first)))
+            .chain(stats.first_foreign)
             .min_by_key(|e| e.0);
         let (offset, reason) = match first {
             Some((offset, error)) => (offset, error.to_string()),
@@ -264,7 +264,7 @@ impl<S: PacketSource> Receiver<S> {
     }
 
     fn publish_counters(&self) {
-        let stats = self.pipeline.stats();
+        let stats = self.pipeline.totals();
         let values = [
             stats.packets,
             stats.bytes,
@@ -278,6 +278,8 @@ impl<S: PacketSource> Receiver<S> {
             stats.errors_total() + stats.bad_fields + stats.directory_full,
             stats.other_traffic,
             self.tx.gap_stats().lost_events,
+            stats.dropped.total(),
+            stats.event_time_outliers() + stats.stamp_outliers,
         ];
         for (cell, value) in self.cells.iter().zip(values) {
             cell.set(value);
@@ -333,7 +335,9 @@ impl<S: PacketSource> Stage for Receiver<S> {
 
 impl<S: PacketSource> Feed for Receiver<S> {
     fn stats(&self) -> FeedStats {
-        self.pipeline.stats()
+        let mut stats = self.pipeline.stats();
+        stats.source = self.source.notes();
+        stats
     }
 
     fn directory(&self) -> &InstrumentDirectory {

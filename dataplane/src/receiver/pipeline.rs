@@ -7,9 +7,10 @@ use std::net::SocketAddrV4;
 
 use types::{Action, GapCause, InstrumentId, UnixNanos};
 use wire::WireError;
-use wire::frame::{LinkType, parse_udp_on};
+use wire::frame::{LinkType, parse_udp_on, verify_checksums};
 
 use super::lines::{Line, LineTable};
+use super::stamps::{Stamp, StampGuard};
 use crate::arbiter::{Arbiter, Arrival, Deliver, Hole};
 use crate::config::{ConfigError, FeedConfig, Midnight};
 use crate::decode::{
@@ -39,6 +40,9 @@ const fn events_of(bytes: usize) -> usize {
 pub(super) struct Pipeline {
     lines: LineTable,
     arbiters: Vec<Arbiter>,
+    stamps: StampGuard,
+    /// Nobody has looked at checksums before.
+    verify: bool,
     core: Core,
 }
 
@@ -52,7 +56,7 @@ struct Core {
     stats: FeedStats,
     /// Sequence number of the next message of a raw file.
     raw_next: u64,
-    /// Latest stamp of any packet.
+    /// Latest stamp of any packet that was believed.
     arrived: UnixNanos,
     /// Arrival and venue time of the last packet with messages, to place in venue time what carries none.
     last_recv: UnixNanos,
@@ -61,8 +65,12 @@ struct Core {
 
 impl Pipeline {
     /// A pipeline whose buffer has room for a chunk, the largest packet, all that waits for a hole to close, and
-    /// `overshoot_bytes` in one burst.
-    pub(super) fn new(config: &FeedConfig, overshoot_bytes: usize) -> Result<Self, ConfigError> {
+    /// `overshoot_bytes` in one burst. `verify`: checksums are looked at here.
+    pub(super) fn new(
+        config: &FeedConfig,
+        overshoot_bytes: usize,
+        verify: bool,
+    ) -> Result<Self, ConfigError> {
         config.validate()?;
         let midnight = match config.midnight {
             Midnight::At(midnight) => midnight,
@@ -79,7 +87,7 @@ impl Pipeline {
             transport,
             decoder,
             midnight: config.midnight,
-            out: EventBuffer::new(CHUNK + events_of(DATAGRAM_BYTES_MAX) + waiting + overshoot),
+            out: EventBuffer::new(CHUNK + 2 * events_of(DATAGRAM_BYTES_MAX) + waiting + overshoot),
             stats: FeedStats::default(),
             raw_next: 1,
             arrived: UnixNanos(0),
@@ -87,15 +95,16 @@ impl Pipeline {
             last_event: UnixNanos(0),
         };
         let arbiters = (0..config.channels.len().max(1)).map(|_| Arbiter::new(config.arbiter)).collect();
-        Ok(Self { lines: LineTable::new(&config.channels), arbiters, core })
+        let lines = LineTable::new(&config.channels);
+        Ok(Self { lines, arbiters, stamps: StampGuard::new(), verify, core })
     }
 
     /// Takes one packet that arrived at `at`. The buffer must hold fewer than [`CHUNK`] events, or the packet belong to the
     /// overshoot.
     #[inline]
     pub(super) fn on_packet(&mut self, packet: &Packet<'_>, at: UnixNanos) {
-        self.core.stats.packets += 1;
         self.core.arrived = self.core.arrived.max(packet.ts);
+        self.core.stats.packets += 1;
         self.core.stats.bytes += packet.bytes.len() as u64;
         let outcome = match packet.layer {
             Layer::Frame(link) => self.on_frame(link, packet, at),
@@ -109,9 +118,44 @@ impl Pipeline {
         }
     }
 
+    /// Takes one packet of a recording, which arrived when its stamp says, if those around it agree; `now` where it has none.
+    #[inline]
+    pub(super) fn on_recorded(&mut self, packet: &Packet<'_>, now: UnixNanos) {
+        if packet.ts.0 == 0 {
+            self.on_packet(packet, now);
+        } else if self.stamps.is_plain(packet.ts) {
+            self.on_packet(packet, packet.ts);
+        } else {
+            self.on_odd_stamp(packet);
+        }
+    }
+
+    #[cold]
+    fn on_odd_stamp(&mut self, packet: &Packet<'_>) {
+        self.release(Some(packet.ts));
+        if let Stamp::At(ts) = self.stamps.judge(packet) {
+            self.on_packet(&Packet { ts, ..*packet }, ts);
+        }
+    }
+
+    /// Takes the packet that waits for another to agree with its stamp: none will come.
+    pub(super) fn release_held(&mut self) {
+        self.release(None);
+    }
+
+    fn release(&mut self, next: Option<UnixNanos>) {
+        let mut stamps = std::mem::take(&mut self.stamps);
+        stamps.release(next, |held| self.on_packet(held, held.ts));
+        self.stamps = stamps;
+    }
+
     #[inline]
     fn on_frame(&mut self, link: LinkType, packet: &Packet<'_>, at: UnixNanos) -> Result<(), WireError> {
         let datagram = parse_udp_on(link, packet.bytes)?;
+        if self.verify && verify_checksums(link, packet.bytes).is_err() {
+            // Counted and read: rewritten captures have wrong ones all over, and messages must tile their packet anyway.
+            self.core.stats.bad_checksums += 1;
+        }
         let group = SocketAddrV4::new(datagram.dst_addr, datagram.dst_port);
         let known = self.lines.find(group);
         if known.is_none() && !self.lines.can_learn() {
@@ -119,7 +163,19 @@ impl Pipeline {
             return Ok(());
         }
         let base = u64::from(datagram.payload_offset);
-        let head = self.core.transport.read(datagram.payload).map_err(|e| e.shifted(base))?;
+        let head = match self.core.transport.read(datagram.payload) {
+            Ok(head) => head,
+            Err(error) if known.is_none() => {
+                self.core.stats.note_foreign(error.shifted(base), packet.offset);
+                return Ok(());
+            }
+            Err(error) => {
+                if let Some(line) = known {
+                    self.arbiters[usize::from(line.channel)].note_bad(line.line);
+                }
+                return Err(error.shifted(base));
+            }
+        };
         let Some(line) = known.or_else(|| self.learn(group, &head)) else {
             self.core.stats.other_traffic += 1;
             return Ok(());
@@ -170,14 +226,19 @@ impl Pipeline {
         self.core.decoder.directory()
     }
 
-    /// Counts as they stand, before those of arbitration are added.
-    pub(super) fn counts(&self) -> &FeedStats {
-        &self.core.stats
+    /// All counts, and what each line brought.
+    pub(super) fn stats(&self) -> FeedStats {
+        let mut stats = self.totals();
+        stats.lines = self
+            .lines
+            .reports(|line| self.arbiters[usize::from(line.channel)].stats().lines[usize::from(line.line)]);
+        stats
     }
 
-    /// All counts.
-    pub(super) fn stats(&self) -> FeedStats {
+    /// All counts but those of each line, which would take memory.
+    pub(super) fn totals(&self) -> FeedStats {
         let mut stats = self.core.stats.clone();
+        stats.stamp_outliers = self.stamps.outliers();
         if self.core.raw_next > 1 {
             stats.first_seq = 1;
             stats.last_seq = self.core.raw_next - 1;
@@ -200,6 +261,7 @@ impl Core {
         let place = Place { seq: self.raw_next, ts_recv: UnixNanos(0), channel: 0, offset: packet.offset };
         self.raw_next += 1;
         let before = self.out.pending().len();
+        self.stats.event_time.follow();
         if let Err(damage) = self.decoder.decode(packet.bytes, &place, &mut self.out, &mut self.stats) {
             self.note_damage(packet.bytes, damage, &place);
             self.out.push(gap_event(&place, self.stats.last_ts, place.seq, 1, GapCause::Malformed));
@@ -216,7 +278,7 @@ impl Core {
             Damage::Field => self.stats.bad_fields += 1,
             Damage::Wire(error) => {
                 let message_type = message.first().copied().unwrap_or(0);
-                self.stats.note_message(message_type, self.stats.last_ts);
+                self.stats.note_timeless(message_type);
                 self.stats.note_error(error, place.offset);
             }
         }
@@ -256,6 +318,7 @@ impl Deliver for Sink<'_> {
     fn packet(&mut self, head: &Head, payload: &[u8], skip: u16, arrival: Arrival) {
         let Some(messages) = self.core.transport.messages(payload) else { return };
         let mut damaged = false;
+        self.core.stats.event_time.arrived(arrival.ts_recv);
         for (index, message) in messages.enumerate().skip(usize::from(skip)) {
             let seq = head.seq + index as u64;
             let place = self.place(seq, arrival);
@@ -292,7 +355,12 @@ impl Deliver for Sink<'_> {
 
     fn heartbeat(&mut self, head: &Head, arrival: Arrival) {
         self.core.stats.heartbeats += 1;
-        let ts_event = if head.sent.0 == 0 { self.core.venue_time(arrival.ts_recv) } else { head.sent };
+        let ts_event = if head.sent.0 == 0 {
+            self.core.venue_time(arrival.ts_recv)
+        } else {
+            self.core.stats.event_time.arrived(arrival.ts_recv);
+            self.core.stats.event_time.believe(head.sent)
+        };
         let place = self.place(head.seq.saturating_sub(1), arrival);
         self.core.out.push(place.event(ts_event, InstrumentId::ALL, Action::Time));
     }

@@ -102,7 +102,7 @@ mod tests {
     fn outcome(bytes: &[u8]) -> Result<Kind, String> {
         match detect(Box::new(Cursor::new(bytes.to_vec()))) {
             Ok((kind, _)) => Ok(kind),
-            Err(Fault::Format { found, .. }) => Err(found),
+            Err(Fault::Format { found, .. } | Fault::Cut { found, .. }) => Err(found),
             Err(Fault::Io(e)) => Err(e.to_string()),
         }
     }

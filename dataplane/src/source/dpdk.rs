@@ -1,11 +1,12 @@
 //! Packets from a DPDK receive queue: a live port, or a capture file through `net_pcap`.
 
 use dpdk::RxQueue;
+use dpdk::capture::Counted;
 use types::UnixNanos;
 use wire::frame::LinkType;
 
 use super::error::SourceError;
-use super::packet::{BURST_MAX, Layer, Packet, PacketSource, SourceStatus};
+use super::packet::{BURST_MAX, Layer, Packet, PacketSource, SourceNotes, SourceStatus};
 
 const _: () = assert!(dpdk::BURST_MAX <= BURST_MAX, "a burst of the driver is a burst here");
 
@@ -20,6 +21,10 @@ pub struct DpdkSource {
     packet_bytes: usize,
     /// Packets still to come from a capture file; `None` on a live port, which has no end.
     left: Option<u64>,
+    /// Where the capture file ends within a record, if it does.
+    cut: Option<String>,
+    /// Packets whose checksum the card found wrong.
+    bad_checksums: u64,
     /// Stamps are of a recording.
     recorded: bool,
 }
@@ -29,7 +34,15 @@ impl DpdkSource {
     #[must_use]
     pub fn live(queue: RxQueue, name: impl Into<String>, packet_bytes: u16) -> Self {
         let packet_bytes = usize::from(packet_bytes);
-        Self { queue, name: name.into(), packet_bytes, left: None, recorded: false }
+        Self {
+            queue,
+            name: name.into(),
+            packet_bytes,
+            left: None,
+            cut: None,
+            bad_checksums: 0,
+            recorded: false,
+        }
     }
 
     /// A port without an end that plays a recording: its stamps are kept for the events, and no latency is measured from
@@ -39,11 +52,15 @@ impl DpdkSource {
         Self { recorded: true, ..self }
     }
 
-    /// A `net_pcap` port that ends after `packets` packets (`dpdk::capture::count_packets`), since the port itself never
-    /// says that it is at the end of its file.
+    /// A `net_pcap` port that ends after the packets that were `counted` in its file, since the port itself never says that
+    /// it is at the end of it.
     #[must_use]
-    pub fn capture(queue: RxQueue, name: impl Into<String>, packet_bytes: u16, packets: u64) -> Self {
-        Self { left: Some(packets), ..Self::live(queue, name, packet_bytes).recorded() }
+    pub fn capture(queue: RxQueue, name: impl Into<String>, packet_bytes: u16, counted: &Counted) -> Self {
+        let name = name.into();
+        let cut = counted
+            .cut_at
+            .map(|at| format!("{name}: offset {at}: found the end of the file within a record"));
+        Self { left: Some(counted.packets), cut, ..Self::live(queue, name, packet_bytes).recorded() }
     }
 
     /// The queue, for its counters.
@@ -66,6 +83,10 @@ impl PacketSource for DpdkSource {
         }
         let burst = self.queue.rx_burst();
         for mbuf in &burst {
+            if mbuf.has_bad_checksum() {
+                self.bad_checksums += 1;
+                continue;
+            }
             let ts = mbuf.timestamp().unwrap_or(UnixNanos(0));
             sink(Packet { bytes: mbuf.data(), ts, layer: Layer::Frame(LinkType::Ethernet), offset: 0 });
         }
@@ -81,6 +102,17 @@ impl PacketSource for DpdkSource {
 
     fn stamps_arrival(&self) -> bool {
         !self.recorded
+    }
+
+    fn checksums_unseen(&self) -> bool {
+        self.recorded
+    }
+
+    fn notes(&self) -> SourceNotes {
+        let (chained_packets, bad_checksums) = (self.queue.chained(), self.bad_checksums);
+        // Said at the end, as a reader of the file would.
+        let cut = if self.left == Some(0) { self.cut.clone() } else { None };
+        SourceNotes { chained_packets, bad_checksums, cut, ..SourceNotes::default() }
     }
 
     fn overshoot_bytes(&self) -> usize {

@@ -49,16 +49,47 @@ pub enum SourceError {
     },
 }
 
+impl SourceError {
+    /// The error and what caused it, in one line.
+    pub(super) fn with_source(&self) -> String {
+        match std::error::Error::source(self) {
+            Some(source) => format!("{self}: {source}"),
+            None => self.to_string(),
+        }
+    }
+}
+
 /// A mistake in the bytes, before the file's name is known.
 #[derive(Debug)]
 pub(super) enum Fault {
     Io(io::Error),
-    Format { found: String, wanted: String },
+    /// The input ends within a record, as it does when whoever wrote it was stopped: what came before it is whole.
+    Cut {
+        found: String,
+        wanted: String,
+    },
+    Format {
+        found: String,
+        wanted: String,
+    },
 }
 
 impl Fault {
     pub(super) fn new(found: impl Into<String>, wanted: impl Into<String>) -> Self {
         Self::Format { found: found.into(), wanted: wanted.into() }
+    }
+
+    pub(super) fn cut(found: impl Into<String>, wanted: impl Into<String>) -> Self {
+        Self::Cut { found: found.into(), wanted: wanted.into() }
+    }
+
+    /// Whether the input ends where it should not, and is not otherwise damaged.
+    pub(super) fn is_cut(&self) -> bool {
+        match self {
+            Self::Cut { .. } => true,
+            Self::Io(e) => e.kind() == io::ErrorKind::UnexpectedEof,
+            Self::Format { .. } => false,
+        }
     }
 
     /// The same, in `file` at `offset`.
@@ -67,7 +98,9 @@ impl Fault {
         let file = file.to_owned();
         match self {
             Self::Io(source) => SourceError::Read { file, offset, source },
-            Self::Format { found, wanted } => SourceError::Format { file, offset, found, wanted },
+            Self::Cut { found, wanted } | Self::Format { found, wanted } => {
+                SourceError::Format { file, offset, found, wanted }
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use types::UnixNanos;
 use super::detect::{Kind, detect};
 use super::error::{Fault, SourceError};
 use super::itch::{ItchFraming, RawItch};
-use super::packet::{BURST_MAX, Packet, PacketSource, SourceStatus};
+use super::packet::{BURST_MAX, Packet, PacketSource, SourceNotes, SourceStatus};
 use super::pcap::Pcap;
 use super::pcapng::{Found, PcapNg};
 use super::window::Window;
@@ -42,6 +42,8 @@ struct OneFile {
     window: Window,
     format: Format,
     ended: bool,
+    /// Where the file ends within a record, if it does.
+    cut: Option<SourceError>,
 }
 
 impl OneFile {
@@ -69,7 +71,7 @@ impl OneFile {
             Kind::RawItch => Ok(Format::RawItch(RawItch::begin(options.itch_framing))),
         };
         let format = format.map_err(|fault| fault.at(&name, 0))?;
-        Ok(Self { name, window, format, ended: false })
+        Ok(Self { name, window, format, ended: false, cut: None })
     }
 
     /// Stamp and place of the next packet; `None` at the end.
@@ -95,7 +97,7 @@ impl OneFile {
                 self.ended = true;
                 Ok(None)
             }
-            Err(fault) => Err(self.give_up(fault)),
+            Err(fault) => self.give_up(fault),
         }
     }
 
@@ -113,10 +115,27 @@ impl OneFile {
         go_on
     }
 
+    /// Ends the file: with what was whole before a cut, or with an error.
     #[cold]
-    fn give_up(&mut self, fault: Fault) -> SourceError {
+    fn give_up(&mut self, fault: Fault) -> Result<Option<(UnixNanos, Next)>, SourceError> {
         self.ended = true;
-        fault.at(&self.name, self.window.offset())
+        let is_cut = fault.is_cut();
+        let error = fault.at(&self.name, self.window.offset());
+        if !is_cut {
+            return Err(error);
+        }
+        self.cut = Some(error);
+        Ok(None)
+    }
+
+    fn note(&self, notes: &mut SourceNotes) {
+        if let Format::PcapNg(ng) = &self.format {
+            notes.skipped_blocks += ng.skipped_blocks();
+            notes.skipped_packets += ng.skipped_packets();
+        }
+        if notes.cut.is_none() {
+            notes.cut = self.cut.as_ref().map(SourceError::with_source);
+        }
     }
 }
 
@@ -211,5 +230,15 @@ impl PacketSource for FileSource {
 
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn checksums_unseen(&self) -> bool {
+        true
+    }
+
+    fn notes(&self) -> SourceNotes {
+        let mut notes = SourceNotes::default();
+        self.files.iter().for_each(|file| file.note(&mut notes));
+        notes
     }
 }

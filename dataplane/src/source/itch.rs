@@ -72,7 +72,7 @@ impl RawItch {
 
 fn describe(error: WireError) -> Fault {
     match error {
-        WireError::Truncated { wanted, found, .. } => Fault::new(
+        WireError::Truncated { wanted, found, .. } => Fault::cut(
             format!("the end of the file after {found} bytes of a message"),
             format!("{wanted} bytes"),
         ),

@@ -18,4 +18,4 @@ pub use dpdk::DpdkSource;
 pub use error::SourceError;
 pub use file::{FileOptions, FileSource};
 pub use itch::ItchFraming;
-pub use packet::{BURST_MAX, Layer, Packet, PacketSource, SourceStatus};
+pub use packet::{BURST_MAX, Layer, Packet, PacketSource, SourceNotes, SourceStatus};

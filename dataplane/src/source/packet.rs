@@ -39,6 +39,21 @@ pub enum SourceStatus {
     End,
 }
 
+/// What a source left out, and whether it ended where it should not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceNotes {
+    /// Blocks of a capture that carry no packets and are longer than any that does.
+    pub skipped_blocks: u64,
+    /// Packets of interfaces of another kind of network, and packets longer than any datagram.
+    pub skipped_packets: u64,
+    /// Packets that lie in several buffers of the driver.
+    pub chained_packets: u64,
+    /// Packets whose checksum the network card found wrong.
+    pub bad_checksums: u64,
+    /// Where the input ends within a record; everything before it was handed over.
+    pub cut: Option<String>,
+}
+
 /// Something packets can be read from, without waiting.
 pub trait PacketSource {
     /// Hands at most `max` packets to `sink`, in order of arrival; fewer when no more are there, or when `sink` returns
@@ -60,6 +75,16 @@ pub trait PacketSource {
     /// another day, and no latency is measured from them.
     fn stamps_arrival(&self) -> bool {
         true
+    }
+
+    /// Whether nobody looked at the packets' checksums before they are handed over, as a network card does.
+    fn checksums_unseen(&self) -> bool {
+        false
+    }
+
+    /// What was left out so far. Not for the hot path.
+    fn notes(&self) -> SourceNotes {
+        SourceNotes::default()
     }
 
     /// Most bytes handed over after `sink` said to stop.

@@ -36,7 +36,7 @@ pub(super) fn link_type(number: u32) -> Result<LinkType, Fault> {
     LinkType::from_pcap(number).ok_or_else(|| {
         Fault::new(
             format!("link type {number}"),
-            "Ethernet (1), raw IP (101), Linux cooked (113) or loopback (0): a capture of another kind of network",
+            "Ethernet (1), raw IP (101), Linux cooked (113, 276) or loopback (0): a capture of another kind of network",
         )
     })
 }
@@ -62,7 +62,7 @@ impl Pcap {
         if !window.require(RECORD_HEADER_LEN)? {
             return match window.data().len() {
                 0 => Ok(None),
-                n => Err(Fault::new(
+                n => Err(Fault::cut(
                     format!("the end of the file after {n} bytes"),
                     "a record header of 16 bytes",
                 )),
@@ -76,7 +76,7 @@ impl Pcap {
         }
         if !window.require(RECORD_HEADER_LEN + captured)? {
             let got = window.data().len() - RECORD_HEADER_LEN;
-            return Err(Fault::new(
+            return Err(Fault::cut(
                 format!("the end of the file after {got} bytes of a packet"),
                 format!("{captured} bytes"),
             ));

@@ -64,12 +64,36 @@ pub(super) struct PcapNg {
     interfaces: Vec<Interface>,
     last_ts: UnixNanos,
     found: Option<Found>,
+    delivered: bool,
+    skipped_blocks: u64,
+    skipped_packets: u64,
+    /// Link type of the first packet that was skipped because of it.
+    foreign_link: Option<u32>,
 }
 
 impl PcapNg {
     pub(super) fn begin() -> Self {
         let interfaces = Vec::with_capacity(INTERFACES_MAX);
-        Self { big_endian: false, interfaces, last_ts: UnixNanos(0), found: None }
+        Self {
+            big_endian: false,
+            interfaces,
+            last_ts: UnixNanos(0),
+            found: None,
+            delivered: false,
+            skipped_blocks: 0,
+            skipped_packets: 0,
+            foreign_link: None,
+        }
+    }
+
+    /// Blocks that carry no packets, and were too long to look at.
+    pub(super) fn skipped_blocks(&self) -> u64 {
+        self.skipped_blocks
+    }
+
+    /// Packets of interfaces of another kind of network, and packets longer than any datagram.
+    pub(super) fn skipped_packets(&self) -> u64 {
+        self.skipped_packets
     }
 
     /// Makes the next packet available in the window and returns it; `None` at the end of the file. Blocks that carry no
@@ -81,12 +105,16 @@ impl PcapNg {
         while let Some(block_len) = self.next_block(window)? {
             if let Some(found) = self.read_block(window.data(), block_len)? {
                 self.found = Some(found);
+                self.delivered = true;
                 self.last_ts = found.ts;
                 return Ok(Some((found.ts, found)));
             }
             window.consume(block_len);
         }
-        Ok(None)
+        match self.foreign_link {
+            Some(number) if !self.delivered => link_type(number).map(|_| None),
+            _ => Ok(None),
+        }
     }
 
     /// The packet that [`PcapNg::peek`] found, and how many bytes of the window its block takes.
@@ -97,26 +125,41 @@ impl PcapNg {
         (Packet { bytes, ts: found.ts, layer: Layer::Frame(found.link), offset }, found.block_len)
     }
 
-    /// Brings a whole block into the window and returns its length.
+    /// Brings a whole block into the window and returns its length. Blocks too long for the window are skipped, unless they
+    /// describe what follows.
     fn next_block(&mut self, window: &mut Window) -> Result<Option<usize>, Fault> {
-        if !window.require(BLOCK_OVERHEAD)? {
-            return match window.data().len() {
-                0 => Ok(None),
-                n => Err(Fault::new(
-                    format!("the end of the file after {n} bytes"),
-                    "a block of at least 12 bytes",
-                )),
-            };
-        }
-        self.note_byte_order(window.data())?;
-        let len = usize::try_from(self.u32_at(window.data(), 4)).unwrap_or(usize::MAX);
-        if len < BLOCK_OVERHEAD || !len.is_multiple_of(4) || len > RECORD_BYTES_MAX {
-            let wanted = format!("a multiple of 4 between {BLOCK_OVERHEAD} and {RECORD_BYTES_MAX}");
-            return Err(Fault::new(format!("block length {len}"), wanted));
-        }
+        let len = loop {
+            if !window.require(BLOCK_OVERHEAD)? {
+                return match window.data().len() {
+                    0 => Ok(None),
+                    n => Err(Fault::cut(
+                        format!("the end of the file after {n} bytes"),
+                        "a block of at least 12 bytes",
+                    )),
+                };
+            }
+            self.note_byte_order(window.data())?;
+            let kind = self.u32_at(window.data(), 0);
+            let len = usize::try_from(self.u32_at(window.data(), 4)).unwrap_or(usize::MAX);
+            let describes = kind == SECTION_HEADER || kind == INTERFACE;
+            if len < BLOCK_OVERHEAD || !len.is_multiple_of(4) || (describes && len > RECORD_BYTES_MAX) {
+                let wanted = format!("a multiple of 4 between {BLOCK_OVERHEAD} and {RECORD_BYTES_MAX}");
+                return Err(Fault::new(format!("block length {len}"), wanted));
+            }
+            if len <= RECORD_BYTES_MAX {
+                break len;
+            }
+            if !window.skip(len as u64)? {
+                return Err(Fault::cut("the end of the file within a block", format!("{len} bytes")));
+            }
+            match kind {
+                OLD_PACKET | SIMPLE_PACKET | ENHANCED_PACKET => self.skipped_packets += 1,
+                _ => self.skipped_blocks += 1,
+            }
+        };
         if !window.require(len)? {
             let got = window.data().len();
-            return Err(Fault::new(
+            return Err(Fault::cut(
                 format!("the end of the file after {got} bytes of a block"),
                 format!("{len} bytes"),
             ));
@@ -155,9 +198,9 @@ impl PcapNg {
         match self.u32_at(block, 0) {
             SECTION_HEADER => self.read_section(block).map(|()| None),
             INTERFACE => self.read_interface(block).map(|()| None),
-            ENHANCED_PACKET => self.read_packet(block, self.u32_at_checked(block, 8)?).map(Some),
-            OLD_PACKET => self.read_packet(block, self.old_interface(block)?).map(Some),
-            SIMPLE_PACKET => self.read_simple(block).map(Some),
+            ENHANCED_PACKET => self.read_packet(block, self.u32_at_checked(block, 8)?),
+            OLD_PACKET => self.read_packet(block, self.old_interface(block)?),
+            SIMPLE_PACKET => self.read_simple(block),
             _ => Ok(None),
         }
     }
@@ -191,36 +234,37 @@ impl PcapNg {
     }
 
     /// An enhanced (or old) packet block: interface, stamp in two halves, captured and original length, bytes.
-    fn read_packet(&self, block: &[u8], interface: u32) -> Result<Found, Fault> {
+    fn read_packet(&mut self, block: &[u8], interface: u32) -> Result<Option<Found>, Fault> {
         let data_at = 28;
         let described = self.interface(interface)?;
+        let Some(link) = self.link_of(described) else { return Ok(None) };
         let ticks =
             u64::from(self.u32_at_checked(block, 12)?) << 32 | u64::from(self.u32_at_checked(block, 16)?);
         let captured = self.u32_at_checked(block, 20)? as usize;
         check_fits(block, data_at, captured)?;
-        Ok(Found {
-            ts: described.stamp(ticks),
-            link: link_type(described.link)?,
-            data_at,
-            data_len: captured,
-            block_len: block.len(),
-        })
+        let (ts, block_len) = (described.stamp(ticks), block.len());
+        Ok(Some(Found { ts, link, data_at, data_len: captured, block_len }))
     }
 
     /// A simple packet block has no stamp: time stands still.
-    fn read_simple(&self, block: &[u8]) -> Result<Found, Fault> {
+    fn read_simple(&mut self, block: &[u8]) -> Result<Option<Found>, Fault> {
         let data_at = 12;
         let described = self.interface(0)?;
+        let Some(link) = self.link_of(described) else { return Ok(None) };
         let original = self.u32_at_checked(block, 8)? as usize;
         let data_len = original.min(block.len().saturating_sub(BLOCK_OVERHEAD + 4));
         check_fits(block, data_at, data_len)?;
-        Ok(Found {
-            ts: self.last_ts,
-            link: link_type(described.link)?,
-            data_at,
-            data_len,
-            block_len: block.len(),
-        })
+        Ok(Some(Found { ts: self.last_ts, link, data_at, data_len, block_len: block.len() }))
+    }
+
+    /// The link type of a packet's interface; none for another kind of network, whose packets are skipped.
+    fn link_of(&mut self, interface: Interface) -> Option<LinkType> {
+        let link = LinkType::from_pcap(interface.link);
+        if link.is_none() {
+            self.skipped_packets += 1;
+            self.foreign_link = self.foreign_link.or(Some(interface.link));
+        }
+        link
     }
 
     fn interface(&self, index: u32) -> Result<Interface, Fault> {

@@ -41,6 +41,19 @@ impl Window {
         self.offset += n as u64;
     }
 
+    /// Slides over `n` bytes, however many that is; false when the stream ends before.
+    pub(super) fn skip(&mut self, mut n: u64) -> io::Result<bool> {
+        while n > 0 {
+            if !self.require(1)? {
+                return Ok(false);
+            }
+            let step = self.data().len().min(usize::try_from(n).unwrap_or(usize::MAX));
+            self.consume(step);
+            n -= step as u64;
+        }
+        Ok(true)
+    }
+
     /// Reads until the window holds `wanted` bytes or the stream ends; returns whether it does hold them.
     pub(super) fn require(&mut self, wanted: usize) -> io::Result<bool> {
         if self.end - self.start >= wanted {
@@ -105,5 +118,15 @@ mod tests {
             got.extend_from_slice(window.data());
             prop_assert!(got == bytes);
         }
+    }
+
+    #[test]
+    fn skipping_goes_beyond_what_the_window_holds() {
+        let bytes: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 251) as u8).collect();
+        let mut window = Window::new(Box::new(Trickle { bytes, at: 0, step: 70_000 }));
+        assert!(window.require(10).unwrap() && window.skip(2_500_000).unwrap());
+        assert!(window.require(1).unwrap());
+        assert_eq!((window.offset(), window.data()[0]), (2_500_000, (2_500_000 % 251) as u8));
+        assert!(window.skip(500_000).unwrap() && !window.skip(1).unwrap());
     }
 }

@@ -108,7 +108,7 @@ proptest! {
     #[test]
     fn nothing_that_arrived_is_lost_within_the_window((packets, skew) in story()) {
         let arrivals = arrivals(&packets, skew);
-        let config = ArbiterConfig { slots: 256, slot_bytes: 64, timeout: Nanos(1_000_000), start: Start::At(1) };
+        let config = ArbiterConfig { slots: 256, slot_bytes: 64, timeout: Nanos(1_000_000), start: Start::At(1), ..ArbiterConfig::default() };
         let (arbiter, outcome) = run(&arrivals, config);
         let (brought, end) = heard(&arrivals);
         prop_assert_eq!(&outcome.delivered, &brought.iter().copied().collect::<Vec<_>>());
@@ -121,7 +121,7 @@ proptest! {
     #[test]
     fn every_message_comes_out_once((packets, skew) in story(), slots in 0_usize..6, slot_bytes in 0_usize..40, timeout in 1_u64..80) {
         let arrivals = arrivals(&packets, skew);
-        let config = ArbiterConfig { slots, slot_bytes, timeout: Nanos(timeout), start: Start::At(1) };
+        let config = ArbiterConfig { slots, slot_bytes, timeout: Nanos(timeout), start: Start::At(1), ..ArbiterConfig::default() };
         let (arbiter, outcome) = run(&arrivals, config);
         let (brought, end) = heard(&arrivals);
         let mut all: Vec<u64> = outcome.delivered.iter().chain(&outcome.lost).copied().collect();

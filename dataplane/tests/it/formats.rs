@@ -7,7 +7,7 @@ use stage::{LosslessTx, ring};
 use types::{Action, BookEvent};
 
 use crate::common::{Replay, drive, replay_source};
-use crate::wirekit::{Endian, LINES, add, adds, frame, pcap, pcapng};
+use crate::wirekit::{Endian, LINES, SESSION, add, adds, frame, mold, pcap, pcapng};
 
 /// 2024-03-11, 09:30 in New York.
 const OPEN_NS: u64 = 1_710_163_800_000_000_000;
@@ -141,12 +141,116 @@ fn inputs_that_do_not_fit_are_refused() {
     assert!(why(&[&folder.path().join("none.pcap")], FeedKind::Deep).contains("none.pcap: cannot be opened"));
 }
 
-/// What reading `bytes` says in the end, be it at once or after some packets.
+/// What reading `bytes` says in the end, be it at once or after some packets; a cut is said and is no error.
 fn complaint(bytes: Vec<u8>) -> String {
     match read("cut.pcap", bytes) {
         Err(refused) => refused.to_string(),
-        Ok(got) => got.error_text(),
+        Ok(got) => {
+            assert!(got.error.is_none() || got.stats.source.cut.is_none());
+            got.stats.source.cut.clone().unwrap_or_else(|| got.error_text())
+        }
     }
+}
+
+#[test]
+fn what_was_whole_before_a_cut_is_read() {
+    let good = pcap(Endian::Little, true, &packets());
+    let reference = events(good.clone());
+    let record = 16 + packets()[0].1.len();
+    for cut in [record - 1, 10, 1] {
+        let got = read("cut", good[..24 + 100 * record + cut].to_vec()).unwrap();
+        assert!(got.error.is_none() && got.stats.source.cut.is_some(), "{cut}");
+        assert!(got.events == reference[..301], "{cut}");
+    }
+    let whole = read("whole", good[..24 + 100 * record].to_vec()).unwrap();
+    assert_eq!((whole.stats.source.cut, whole.stats.messages), (None, 300));
+    // The other of two files is read on.
+    let folder = tempfile::tempdir().unwrap();
+    let (a, b) = (folder.path().join("a.pcap"), folder.path().join("b.pcap"));
+    std::fs::write(&a, &good[..24 + 100 * record + 5]).unwrap();
+    std::fs::write(&b, &good).unwrap();
+    let got = open(&[&a, &b], FeedKind::Itch50).unwrap();
+    assert_eq!((got.stats.messages, got.stats.duplicates), (600, 300));
+    assert!(got.stats.source.cut.unwrap().contains("a.pcap"));
+}
+
+/// A datagram of another protocol on another group, before the first of the feed.
+fn foreign(n: u64) -> (u64, Vec<u8>) {
+    (OPEN_NS - 20_000 + n, frame("10.1.1.1:53".parse().unwrap(), b"hello dns"))
+}
+
+#[test]
+fn packets_of_others_come_first_and_are_counted() {
+    let mut all: Vec<_> = (0..20_000).map(foreign).collect();
+    all.extend(packets());
+    let got = read("mixed", pcap(Endian::Little, true, &all)).unwrap();
+    assert!(got.error.is_none(), "{}", got.error_text());
+    assert_eq!((got.stats.other_traffic, got.stats.messages, got.stats.errors_total()), (20_000, 600, 0));
+    let only: Vec<_> = (0..5_000).map(foreign).collect();
+    let text = complaint(pcap(Endian::Little, true, &only));
+    assert!(text.contains("5000 packets, none of them of this feed (truncated"), "{text}");
+}
+
+#[test]
+fn blocks_and_interfaces_that_are_not_ours_are_skipped_and_counted() {
+    let good = pcapng(Endian::Little, &packets());
+    let reference = events(good.clone());
+    let first_packet = good.windows(4).position(|w| w == [6, 0, 0, 0]).unwrap();
+    let block = |kind: u32, body: &[u8]| {
+        let len = (body.len() as u32 + 12).to_le_bytes();
+        [&kind.to_le_bytes()[..], &len, body, &len].concat()
+    };
+    // An interface of Bluetooth, a packet of it, a block of 300 kB and a packet of 400 kB.
+    let bluetooth = block(1, &[187, 0, 0, 0, 0, 0, 4, 0]);
+    let of_interface = |interface: u32, bytes: &[u8]| {
+        let len = bytes.len() as u32;
+        let words: Vec<u8> = [interface, 0, 0, len, len].iter().flat_map(|w| w.to_le_bytes()).collect();
+        block(6, &[&words[..], bytes].concat())
+    };
+    let foreign = of_interface(2, &[1; 40]);
+    let [large, jumbo] = [block(0x0bad, &[7; 300_000]), of_interface(1, &[0; 400_000])];
+    let parts = [&good[..first_packet], &bluetooth, &large, &foreign, &jumbo, &good[first_packet..]];
+    let got = read("mixed", parts.concat()).unwrap();
+    assert!(got.error.is_none() && got.events == reference, "{}", got.error_text());
+    assert_eq!((got.stats.source.skipped_blocks, got.stats.source.skipped_packets), (1, 2));
+    // Nothing but packets of other networks is another kind of capture.
+    let none = [&good[..first_packet], &bluetooth, &foreign].concat();
+    assert!(complaint(none).contains("found link type 187"));
+}
+
+#[test]
+fn one_wrong_stamp_moves_no_clock() {
+    let mut wrong = packets();
+    wrong[50].0 += 10_000_000_000;
+    let mut right = packets();
+    right[50].0 = right[49].0;
+    let [wrong, right] = [wrong, right].map(|p| read("x", pcap(Endian::Little, true, &p)).unwrap());
+    assert!(wrong.events == right.events);
+    assert_eq!((wrong.stats.stamp_outliers, right.stats.stamp_outliers), (1, 0));
+}
+
+#[test]
+fn one_wrong_venue_time_is_not_followed() {
+    let add_at = |seq: u64, ns| wire::itch50::AddOrder::new(7, 0, ns, seq, b'B', 100, *b"TEST    ", 10_000);
+    let day = 34_200_000_000_000;
+    let message = |seq: u64| {
+        let ns = if seq == 3 { (1 << 48) - 1 } else { day + seq };
+        wire::IntoBytes::as_bytes(&add_at(seq, ns)).to_vec()
+    };
+    let packet = |seq| (OPEN_NS + seq * 1_000, frame(LINES[0], &mold(SESSION, seq, &[message(seq)])));
+    let got = read("x", pcap(Endian::Little, true, &(1..=5).map(packet).collect::<Vec<_>>())).unwrap();
+    let times: Vec<_> = got.events.iter().skip(1).map(|e| e.ts_event.0 - OPEN_NS).collect();
+    assert_eq!(times, [1, 2, 2, 4, 5]);
+    assert_eq!((got.stats.event_time_outliers(), got.stats.last_ts.0), (1, OPEN_NS + 5));
+}
+
+#[test]
+fn checksums_of_captures_are_looked_at() {
+    let mut damaged = packets();
+    let last = damaged[7].1.len() - 1;
+    damaged[7].1[last] ^= 1;
+    let got = read("x", pcap(Endian::Little, true, &damaged)).unwrap();
+    assert_eq!((got.stats.bad_checksums, got.stats.messages), (1, 600), "counted, and read");
 }
 
 #[test]

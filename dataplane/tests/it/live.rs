@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use dataplane::arbiter::{ArbiterConfig, Start};
+use dataplane::arbiter::{ArbiterConfig, LineStats, Start};
 use dataplane::source::{Layer, Packet, SourceStatus};
 use dataplane::{
     ChannelConfig, EventTx, Feed, FeedConfig, FeedKind, PacketSource, Receiver, ReceiverHops, SourceError,
@@ -187,16 +187,45 @@ fn lines_are_learnt_by_their_session() {
 
 #[test]
 fn a_session_that_breaks_off_is_a_gap() {
-    let payloads = [(0, adds(5, 1)), (0, mold(*b"TEST000002", 1, &[add(1)]))];
+    let next = |seq| (0, mold(*b"TEST000002", seq, &[add(seq)]));
+    let payloads = [(0, adds(5, 1)), next(1), next(2), next(3)];
     let (mut receiver, mut rx) = live(&payloads, &config(), 64);
     receiver.poll(UnixNanos(1));
     let events = drain(&mut rx);
     // Locates are given anew in a new session, so the instrument is defined again, under its number.
     let wanted = [(Action::OrderAdd, 5), (Action::Gap, 0), (Action::Define, 1), (Action::OrderAdd, 1)];
-    assert_eq!(brief(&events[1..]), wanted);
+    assert_eq!(brief(&events[1..5]), wanted);
+    assert_eq!(
+        brief(&events[5..]),
+        [(Action::OrderAdd, 2), (Action::OrderAdd, 3)],
+        "none of the three is lost"
+    );
     assert_eq!(events[3].instrument, events[0].instrument);
     assert_eq!(events[2].qty, Qty(GapCause::SessionChange as u32));
     assert_eq!(receiver.stats().sessions, 2);
+}
+
+#[test]
+fn strays_are_dropped_by_cause_and_lines_are_counted() {
+    let stray = mold(*b"TEST000002", 1, &[]);
+    let far = mold(SESSION, 1 << 40, &[]);
+    let payloads =
+        [(0, adds(1, 1)), (1, adds(1, 1)), (0, stray), (0, far), (0, end_of_session(2)), (0, adds(2, 2))];
+    let mut damaged = adds(4, 1);
+    damaged.pop();
+    let payloads = [&payloads[..], &[(1, damaged), (1, adds(4, 1))]].concat();
+    let (mut receiver, mut rx) = live(&payloads, &config(), 64);
+    receiver.poll(UnixNanos(1));
+    let adds: Vec<_> =
+        drain(&mut rx).iter().filter(|e| e.action == Action::OrderAdd).map(|e| e.seq.0).collect();
+    assert_eq!(adds, [1, 2, 3, 4]);
+    let stats = receiver.stats();
+    let dropped: Vec<_> = stats.dropped.by_cause().into_iter().filter(|(_, n)| *n > 0).collect();
+    assert_eq!(dropped, [("stray_sessions", 1), ("stray_jumps", 1), ("stray_ends", 1)]);
+    let lines: Vec<_> = stats.lines.iter().map(|l| (l.group, l.stats)).collect();
+    assert_eq!(lines.iter().map(|l| l.0).collect::<Vec<_>>(), LINES);
+    let brief = |s: LineStats| (s.packets, s.messages, s.won, s.missing, s.bad);
+    assert_eq!([brief(lines[0].1), brief(lines[1].1)], [(3, 3, 3, 0, 0), (2, 2, 1, 2, 1)]);
 }
 
 #[test]

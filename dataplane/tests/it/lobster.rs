@@ -4,18 +4,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 
-use dataplane::{EventTx, FeedConfig, FeedKind, LobsterFeed, LobsterStats, SourceError};
+use dataplane::{EventTx, FeedConfig, FeedKind, LobsterFeed, SourceError};
 use stage::{LosslessTx, ring};
 use types::{Action, BookEvent, EventFlags, Px, Side};
 
 use crate::common::{Replay, drive, real_data};
 
-fn replay(path: &Path) -> Result<(Replay, LobsterStats), SourceError> {
+fn replay(path: &Path) -> Result<Replay, SourceError> {
     let (tx, mut rx) = ring(257);
     let tx = EventTx::Replay(LosslessTx::new(tx));
     let mut feed = LobsterFeed::open("receiver", path, &FeedConfig::new(FeedKind::Lobster), tx)?;
-    let got = drive(&mut feed, &mut rx);
-    Ok((got, feed.lobster_stats()))
+    Ok(drive(&mut feed, &mut rx))
 }
 
 /// The simplest book there is.
@@ -117,14 +116,14 @@ fn check_rows(got: &Replay, rows: &[Vec<i64>], levels: usize) {
 fn five_levels_of_a_real_day_are_exact_on_every_row() {
     let Some(data) = real_data() else { return };
     let path = data.join("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip");
-    let (got, added) = replay(&path).unwrap();
+    let got = replay(&path).unwrap();
     assert!(got.error.is_none(), "{}", got.error_text());
     assert_eq!((got.stats.messages, got.types().as_str()), (155_935, "177381 2450 366685 48974 52445"));
     assert_eq!(got.symbols, ["AMZN"]);
     // 2012-06-21 09:30 in New York.
     assert_eq!(got.stats.first_ts.0, 1_340_251_200_000_000_000 + 34_200_017_459_617);
-    assert_eq!(added.corrected, 0, "only the deepest level can change unseen");
-    assert!(added.uncovered > 1_000 && added.unknown_orders > 0, "{added:?}");
+    assert_eq!(got.stats.corrected_levels, 0, "only the deepest level can change unseen");
+    assert!(got.stats.uncovered_levels > 1_000 && got.stats.unannounced_orders > 0);
     check_rows(&got, &order_book_rows(&path), 5);
     assert_eq!(
         (got.count(Action::Trade), got.count(Action::Define), got.count(Action::Clear)),
@@ -136,7 +135,7 @@ fn five_levels_of_a_real_day_are_exact_on_every_row() {
 fn one_level_of_a_real_day_is_exact_on_every_row() {
     let Some(data) = real_data() else { return };
     let path = data.join("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_1.zip");
-    let (got, _) = replay(&path).unwrap();
+    let got = replay(&path).unwrap();
     assert!(got.error.is_none(), "{}", got.error_text());
     assert_eq!(got.stats.messages, 57_515);
     check_rows(&got, &order_book_rows(&path), 1);
@@ -166,7 +165,7 @@ fn orders_nobody_announced_come_from_the_level() {
         "21000,50,20000,110,{EMPTY}\n21000,20,20000,110,{EMPTY}\n9999999999,0,20000,110,{EMPTY}\n9999999999,0,20000,110,{EMPTY}\n"
     );
     let (_folder, path) = archive(messages, &depths);
-    let (got, added) = replay(&path).unwrap();
+    let got = replay(&path).unwrap();
     assert!(got.error.is_none(), "{}", got.error_text());
     let seed = 1_u64 << 63;
     let seen: Vec<_> = got.events.iter().map(|e| (e.seq.0, e.action, e.order_id, e.qty.0)).collect();
@@ -183,7 +182,10 @@ fn orders_nobody_announced_come_from_the_level() {
     assert_eq!(seen[1..], wanted);
     let snapshot: Vec<bool> = got.events[3..7].iter().map(|e| e.flags.has(EventFlags::SNAPSHOT)).collect();
     assert_eq!(snapshot, [true, true, false, false]);
-    assert_eq!((added.unknown_orders, added.corrected, added.uncovered), (2, 0, 0));
+    assert_eq!(
+        (got.stats.unannounced_orders, got.stats.corrected_levels, got.stats.uncovered_levels),
+        (2, 0, 0)
+    );
 }
 
 #[test]
@@ -193,7 +195,7 @@ fn an_announced_order_is_left_alone_while_others_can_be_meant() {
     let row = |second: &str| format!("9999999999,0,20000,10,9999999999,0,{second}\n");
     let depths = [row("19990,10"), row("19990,30"), row("19990,10"), row("-9999999999,0")].concat();
     let (_folder, path) = archive(messages, &depths);
-    let (got, added) = replay(&path).unwrap();
+    let got = replay(&path).unwrap();
     assert!(got.error.is_none(), "{}", got.error_text());
     let seed = 1_u64 << 63;
     let seen: Vec<_> = got.events.iter().skip(4).map(|e| (e.seq.0, e.action, e.order_id, e.qty.0)).collect();
@@ -205,14 +207,36 @@ fn an_announced_order_is_left_alone_while_others_can_be_meant() {
         (4, Action::OrderDelete, 7, 0),
     ];
     assert_eq!(seen, wanted);
-    assert_eq!((added.uncovered, added.corrected), (1, 0));
+    assert_eq!((got.stats.uncovered_levels, got.stats.corrected_levels), (1, 0));
+}
+
+#[test]
+fn a_cross_trade_belongs_to_no_order() {
+    let messages = "1.5,1,7,10,20000,1\n2,6,-1,500,20500,-1\n";
+    let row = format!("9999999999,0,20000,10,{EMPTY}\n");
+    let (_folder, path) = archive(messages, &[row.clone(), row].concat());
+    let got = replay(&path).unwrap();
+    assert!(got.error.is_none(), "{}", got.error_text());
+    let cross = got.events.last().unwrap();
+    assert_eq!((cross.action, cross.qty.0, cross.px), (Action::Trade, 500, Px::from_1e4(20_500)));
+    assert!(cross.flags.has(EventFlags::CROSS.with(EventFlags::SIDELESS)));
+}
+
+#[test]
+fn files_of_two_days_are_told_from_one_another() {
+    // The best bid of the book file is never what the messages make it.
+    let messages: String = (1..200).map(|n| format!("{n},1,{n},10,20000,1\n")).collect();
+    let depths: String = (1..200).map(|n| format!("9999999999,0,20000,{},{EMPTY}\n", 7 * n)).collect();
+    let (_folder, path) = archive(&messages, &depths);
+    let text = replay(&path).unwrap().error_text();
+    assert!(text.contains("rows that the messages do not lead to"), "{text}");
 }
 
 #[test]
 fn damaged_archives_say_what_is_wrong() {
     let why = |messages: &str, depths: &str| {
         let (_folder, path) = archive(messages, depths);
-        replay(&path).unwrap().0.error_text()
+        replay(&path).unwrap().error_text()
     };
     let row = format!("21000,50,20000,110,{EMPTY}\n");
     let bad_type = why("1.5,9,7,10,20000,1\n", &row);

@@ -6,19 +6,19 @@ use tests::portcullis;
 /// Runs `portcullis replay` on a file with these bytes and returns the one line it says; the run must fail with 1 and
 /// leave nothing under a final name.
 fn complaint(name: &str, bytes: &[u8], feed: &str) -> String {
+    complaint_with(name, bytes, feed, &[])
+}
+
+/// The same, with more arguments.
+fn complaint_with(name: &str, bytes: &[u8], feed: &str, extra: &[&str]) -> String {
     let tmp = tempfile::tempdir().unwrap();
     let input = tmp.path().join(name);
     std::fs::write(&input, bytes).unwrap();
     let out = tmp.path().join("out");
-    let run = portcullis([
-        "replay",
-        input.to_str().unwrap(),
-        "--feed",
-        feed,
-        "--static",
-        "--out",
-        out.to_str().unwrap(),
-    ]);
+    let mut args =
+        vec!["replay", input.to_str().unwrap(), "--feed", feed, "--static", "--out", out.to_str().unwrap()];
+    args.extend(extra);
+    let run = portcullis(args);
     assert_eq!(run.status.code(), Some(1), "{}", String::from_utf8_lossy(&run.stderr));
     assert_leaves_nothing(&out);
     one_line(&run.stderr)
@@ -72,7 +72,7 @@ fn pcap_with(frame: &[u8]) -> Vec<u8> {
 fn a_truncated_capture_names_file_and_offset() {
     let mut file = pcap_with(&[0; 60]);
     file.truncate(file.len() - 10);
-    let said = complaint("cut.pcap", &file, "itch50");
+    let said = complaint_with("cut.pcap", &file, "itch50", &["--strict"]);
     assert!(said.contains("cut.pcap") && said.contains("offset"), "{said}");
 }
 
@@ -81,8 +81,32 @@ fn a_cut_itch_message_names_the_offset_of_the_cut() {
     // A system event of 12 bytes whose last 4 are missing.
     let mut file = vec![0, 12];
     file.extend([b'S', 0, 0, 0, 0, 0, 0, 0]);
-    let said = complaint("cut.itch", &file, "itch50");
+    let said = complaint_with("cut.itch", &file, "itch50", &["--strict"]);
     assert!(said.contains("cut.itch") && said.contains("offset 0") && said.contains("12"), "{said}");
+}
+
+#[test]
+fn what_came_before_a_cut_is_replayed_with_one_warning() {
+    // One system event, and half of another.
+    let event = [&[0, 12, b'S'][..], &[0; 9], b"O"].concat();
+    let tmp = tempfile::tempdir().unwrap();
+    let (input, out) = (tmp.path().join("cut.itch"), tmp.path().join("out"));
+    std::fs::write(&input, [&event[..], &event[..7]].concat()).unwrap();
+    let run = portcullis([
+        "replay",
+        input.to_str().unwrap(),
+        "--feed",
+        "itch50",
+        "--static",
+        "--out",
+        out.to_str().unwrap(),
+    ]);
+    let said = String::from_utf8(run.stderr).unwrap();
+    assert_eq!(run.status.code(), Some(0), "{said}");
+    let warnings: Vec<_> = said.lines().filter(|l| l.starts_with("warning: ")).collect();
+    assert!(matches!(&warnings[..], [one] if one.contains("cut.itch: offset 14")), "{said}");
+    let summary = std::fs::read_to_string(out.join("summary.json")).unwrap();
+    assert!(summary.contains("\"messages\": 1,"), "{summary}");
 }
 
 #[test]

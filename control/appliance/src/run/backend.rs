@@ -232,6 +232,11 @@ impl Backend for LiveBackend {
                 gaps: value(&feed.counters, "gaps"),
                 missing: value(&feed.counters, "missing"),
                 last: feed.last.stamp(),
+                late: value(&feed.counters, "late"),
+                errors: value(&feed.counters, "errors"),
+                dropped: value(&feed.counters, "dropped"),
+                outliers: value(&feed.counters, "outliers"),
+                lost_events: value(&feed.counters, "lost_events"),
             }
         };
         let scorer = ScorerStatus {

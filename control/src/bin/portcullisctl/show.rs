@@ -4,8 +4,8 @@ use crate::cli::Format;
 use crate::sheet::{Field, Sheet, thousands};
 use anyhow::Result;
 use control::protocol::{
-    BreakerRow, Changed, ExplainReply, LatchHealth, LimitDiff, LimitRow, PROTOCOL_VERSION, StatusReply,
-    TierRow, VerifyReply,
+    BreakerRow, Changed, ExplainReply, FeedStatus, LatchHealth, LimitDiff, LimitRow, PROTOCOL_VERSION,
+    StatusReply, TierRow, VerifyReply,
 };
 use control::stamp::Stamp;
 use gate::RejectReason;
@@ -83,8 +83,13 @@ pub(crate) fn status(format: Format, status: &StatusReply) -> Result<()> {
     );
     for feed in &status.feeds {
         let last = feed.last.map_or_else(|| "never".to_owned(), |at| format!("{} ago", span(at, status.now)));
-        let counts =
-            format!("{} messages, {} gaps, {} missing", n(feed.messages), n(feed.gaps), n(feed.missing));
+        let counts = format!(
+            "{} messages, {} gaps, {} missing{}",
+            n(feed.messages),
+            n(feed.gaps),
+            n(feed.missing),
+            troubles(feed)
+        );
         line(
             &format!("feed {}", feed.name),
             Field::alarm_if(feed.state != "live", format!("{}: {counts}, last {last}", feed.state)),
@@ -356,5 +361,45 @@ pub(crate) fn verified(format: Format, reply: &VerifyReply) -> Result<()> {
             };
             print(&format!("BROKEN at {place}: {}\nSound before that: {proven}\n", at.problem))
         }
+    }
+}
+
+/// What else went wrong with a feed, as the end of a sentence; empty when nothing did.
+fn troubles(feed: &FeedStatus) -> String {
+    let counts = [
+        (feed.late, "late"),
+        (feed.errors, "damaged"),
+        (feed.dropped, "not believed"),
+        (feed.outliers, "with a wrong time"),
+        (feed.lost_events, "lost in the ring"),
+    ];
+    counts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!(", {} {what}", thousands(&count.to_string())))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn troubles_are_said_only_where_there_are_some() {
+        let feed = |late, dropped| FeedStatus {
+            name: "x".to_owned(),
+            state: "live".to_owned(),
+            messages: 0,
+            gaps: 0,
+            missing: 0,
+            last: None,
+            late,
+            errors: 0,
+            dropped,
+            outliers: 0,
+            lost_events: 0,
+        };
+        assert_eq!(troubles(&feed(0, 0)), "");
+        assert_eq!(troubles(&feed(2, 1_500)), ", 2 late, 1,500 not believed");
     }
 }

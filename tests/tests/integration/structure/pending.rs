@@ -39,7 +39,6 @@ pub(crate) const WITHOUT_CALLERS: &[&str] = &[
     "dataplane/gate/src/gate.rs open_order_count",
     "dataplane/gate/src/gate.rs open_orders",
     "dataplane/gate/src/reference.rs publish_depth",
-    "dataplane/src/lobster/feed.rs lobster_stats",
     "dataplane/stage/src/clock.rs SimClock",
     "dataplane/stage/src/clock.rs advance_to",
     "dataplane/stage/src/counter.rs set_name",

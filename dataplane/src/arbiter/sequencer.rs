@@ -1,137 +1,20 @@
-//! A/B arbitration: one gapless sequence from several lines that lose, repeat and reorder packets.
-//!
-//! No socket, no clock: packets come in with the time of their arrival, what is next in sequence goes out through
-//! [`Deliver`]. Early packets wait in a fixed number of slots; a hole is given up when the slots are full or when it has
-//! been known for longer than the timeout. Every message is then either delivered once, in order, or counted missing
-//! once.
+//! The arbiter of one channel.
 
-use types::{Nanos, UnixNanos};
+use types::UnixNanos;
 
+use super::contract::{ArbiterConfig, Arrival, Deliver, Hole, LINES_MAX, Start};
+use super::doubt::{Claim, Doubt, EndClaim, Refuted, Slot};
+use super::stats::ArbiterStats;
 use crate::session::{Head, SessionId};
 
-/// Lines one channel may have.
-pub const LINES_MAX: usize = 8;
 /// No session gets this far: a packet with such a number is damaged, and sums of numbers below it never overflow.
 const SEQ_MAX: u64 = 1 << 62;
 /// Sessions remembered after they ended, so that a slow line's last packets are not taken for a new session.
 const OLD_SESSIONS: usize = 4;
+/// Packets without messages that begin a session while none runs.
+const IDLE_PACKETS: u32 = 2;
 /// Holes remembered after they were given up, to tell late messages from duplicates.
 const HOLES_REMEMBERED: usize = 64;
-
-/// Which sequence number a channel begins with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Start {
-    /// With whatever arrives first: captures from the middle of a day.
-    #[default]
-    Anywhere,
-    /// With this one; what is missing before the first packet counts as a gap.
-    At(u64),
-}
-
-/// Bounds of one channel's arbitration.
-#[derive(Clone, Copy, Debug)]
-pub struct ArbiterConfig {
-    /// Early packets that can wait; zero gives every hole up at once.
-    pub slots: usize,
-    /// Longest packet that can wait; a longer one gives the hole before it up at once.
-    pub slot_bytes: usize,
-    /// How long a hole may stay open.
-    pub timeout: Nanos,
-    /// Where the first session begins; later ones begin at 1.
-    pub start: Start,
-}
-
-impl Default for ArbiterConfig {
-    /// 64 packets of 2 KiB, 10 ms, anywhere.
-    fn default() -> Self {
-        Self { slots: 64, slot_bytes: 2_048, timeout: Nanos(10_000_000), start: Start::Anywhere }
-    }
-}
-
-/// How a packet arrived.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Arrival {
-    /// Time of arrival, on the clock that timeouts run on.
-    pub at: UnixNanos,
-    /// The stamp its events carry: the NIC's or the capture's where there is one.
-    pub ts_recv: UnixNanos,
-    /// Which line.
-    pub line: u8,
-    /// Where the packet's payload stands in its file, for error messages.
-    pub offset: u64,
-}
-
-/// Messages that will not come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hole {
-    /// First missing sequence number.
-    pub first: u64,
-    /// How many are missing.
-    pub count: u64,
-}
-
-/// What comes out of an [`Arbiter`], in sequence.
-pub trait Deliver {
-    /// The messages of `payload`, without its first `skip`, are next.
-    fn packet(&mut self, head: &Head, payload: &[u8], skip: u16, arrival: Arrival);
-    /// The messages of `hole` are lost on every line.
-    fn hole(&mut self, hole: Hole, arrival: Arrival);
-    /// Nothing new, but the line lives, and nothing is missing.
-    fn heartbeat(&mut self, head: &Head, arrival: Arrival);
-    /// A session begins. `interrupted` when another was running that had not ended.
-    fn session(&mut self, session: SessionId, interrupted: bool, arrival: Arrival);
-    /// The session is over: everything up to here was delivered or counted missing.
-    fn end_of_session(&mut self, arrival: Arrival);
-}
-
-/// One line's share.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LineStats {
-    /// Packets of the running or an earlier session.
-    pub packets: u64,
-    /// Messages this line was the first to bring.
-    pub won: u64,
-    /// Messages this line skipped, whether or not another line had them.
-    pub missing: u64,
-}
-
-/// What an [`Arbiter`] went through, all sessions together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ArbiterStats {
-    /// Messages delivered.
-    pub delivered: u64,
-    /// Holes given up.
-    pub gaps: u64,
-    /// Messages in them.
-    pub missing: u64,
-    /// Messages that came again after they were delivered.
-    pub duplicates: u64,
-    /// Messages that came after they were given up; each copy counts.
-    pub late: u64,
-    /// Packets that had to wait for earlier ones.
-    pub reordered: u64,
-    /// Packets of a session that had been left.
-    pub stale: u64,
-    /// Packets with a sequence number that no session reaches.
-    pub implausible: u64,
-    /// Sessions seen.
-    pub sessions: u64,
-    /// First sequence number of the first session, 0 before anything came.
-    pub first_seq: u64,
-    /// Last sequence number delivered or given up.
-    pub last_seq: u64,
-    /// By line.
-    pub lines: [LineStats; LINES_MAX],
-}
-
-/// An early packet, copied.
-#[derive(Debug)]
-struct Slot {
-    head: Head,
-    arrival: Arrival,
-    len: usize,
-    bytes: Box<[u8]>,
-}
 
 /// Arbitration of one channel.
 #[derive(Debug)]
@@ -152,6 +35,10 @@ pub struct Arbiter {
     oldest_hole: usize,
     /// Next sequence number expected from each line.
     line_next: [u64; LINES_MAX],
+    doubt: Doubt,
+    end: EndClaim,
+    /// Whether `doubt` or `end` stands.
+    questioned: bool,
     stats: ArbiterStats,
 }
 
@@ -159,18 +46,12 @@ impl Arbiter {
     /// An arbiter that has seen nothing. All its memory is allocated here.
     #[must_use]
     pub fn new(config: ArbiterConfig) -> Self {
-        let blank = || Slot {
-            head: Head { session: SessionId::default(), seq: 0, count: 0, end: false, sent: UnixNanos(0) },
-            arrival: Arrival::default(),
-            len: 0,
-            bytes: vec![0; config.slot_bytes].into_boxed_slice(),
-        };
         Self {
             config,
             session: None,
             ended: false,
             next: 0,
-            slots: (0..config.slots).map(|_| blank()).collect(),
+            slots: (0..config.slots).map(|_| Slot::new(config.slot_bytes)).collect(),
             waiting: Vec::with_capacity(config.slots),
             free: (0..config.slots).rev().collect(),
             deadline: UnixNanos(0),
@@ -178,6 +59,9 @@ impl Arbiter {
             holes: Vec::with_capacity(HOLES_REMEMBERED),
             oldest_hole: 0,
             line_next: [0; LINES_MAX],
+            doubt: Doubt::new(config.slot_bytes),
+            end: EndClaim::default(),
+            questioned: false,
             stats: ArbiterStats::default(),
         }
     }
@@ -213,13 +97,25 @@ impl Arbiter {
         if self.is_waiting() {
             self.on_time(arrival.at, out);
         }
-        if head.seq > SEQ_MAX {
-            self.stats.implausible += 1;
+        if self.is_odd(head, arrival) {
+            self.question(head, payload, arrival, out);
             return;
         }
-        if self.session != Some(head.session) && !self.change_session(head, arrival, out) {
-            return;
-        }
+        self.accept(head, payload, arrival, out);
+    }
+
+    /// Whether a packet would change everything if it were believed. No session that runs has a number near [`SEQ_MAX`].
+    #[inline]
+    fn is_odd(&self, head: &Head, arrival: Arrival) -> bool {
+        let jump_max = self.config.jump_max;
+        self.session != Some(head.session)
+            || head.seq > self.next.saturating_add(jump_max)
+            || head.seq.saturating_add(jump_max) < self.line_next[usize::from(arrival.line) % LINES_MAX]
+    }
+
+    /// Takes a packet that is believed.
+    #[inline]
+    fn accept(&mut self, head: &Head, payload: &[u8], arrival: Arrival, out: &mut impl Deliver) {
         self.note_line(head, arrival);
         if head.seq > self.next {
             self.hold(head, payload, arrival, out);
@@ -238,40 +134,177 @@ impl Arbiter {
         }
     }
 
-    /// Gives up every hole: the input is over.
+    /// Gives up every hole: the input is over, and nothing will contradict what was claimed last.
     pub fn finish(&mut self, out: &mut impl Deliver) {
+        if self.session.is_none() && self.doubt.is_open() {
+            self.believe(out);
+        }
+        self.give_up_all(out);
+        if self.end.is_open() {
+            self.conclude(out);
+        }
+        self.refute();
+    }
+
+    fn give_up_all(&mut self, out: &mut impl Deliver) {
         while self.is_waiting() {
             self.give_up(out);
         }
     }
 
-    /// Moves to the packet's session; false when it is one that was left before.
+    /// Counts a damaged packet of a line.
     #[cold]
-    fn change_session(&mut self, head: &Head, arrival: Arrival, out: &mut impl Deliver) -> bool {
-        if self.old_sessions.contains(&Some(head.session)) {
-            self.stats.stale += 1;
-            return false;
+    pub fn note_bad(&mut self, line: u8) {
+        self.stats.lines[usize::from(line) % LINES_MAX].bad += 1;
+    }
+
+    /// Lines that brought packets of the session, a bit each.
+    fn lines(&self) -> u8 {
+        (0..LINES_MAX).filter(|&line| self.line_next[line] != 0).fold(0, |lines, line| lines | 1 << line)
+    }
+
+    /// Begins the session of a packet with messages while none runs: they are confirmation enough.
+    fn begin(&mut self, head: &Head, payload: &[u8], arrival: Arrival, out: &mut impl Deliver) {
+        if self.doubt.is_about(head.session) {
+            self.believe(out);
+        } else {
+            let fallen = self.doubt.refute();
+            self.count(fallen);
+            self.change_session(head, arrival, out);
         }
-        self.finish(out);
+        self.accept(head, payload, arrival, out);
+    }
+
+    /// What to do with a packet that is odd: keep it until it is confirmed.
+    #[cold]
+    fn question(&mut self, head: &Head, payload: &[u8], arrival: Arrival, out: &mut impl Deliver) {
+        let ours = self.session == Some(head.session);
+        if !ours && self.old_sessions.contains(&Some(head.session)) {
+            self.stats.stale += 1;
+            return;
+        }
+        if head.seq > SEQ_MAX {
+            self.stats.implausible += 1;
+            return;
+        }
+        let idle = self.session.is_none() || self.ended;
+        if idle && !ours && head.count > 0 {
+            self.begin(head, payload, arrival, out);
+            return;
+        }
+        if ours && self.follows_what_waits(head) {
+            self.accept(head, payload, arrival, out);
+            return;
+        }
+        let claim = match (ours, head.seq > self.next) {
+            (false, _) => Claim::Session,
+            (true, true) => Claim::Jump,
+            (true, false) => Claim::Restart,
+        };
+        let fallen = self.doubt.add(claim, head, payload, arrival, self.config.jump_max);
+        self.count(fallen);
+        self.questioned = true;
+        let wanted = if idle { IDLE_PACKETS } else { self.config.confirm_packets };
+        let lines = if idle { 0 } else { self.lines() };
+        if self.doubt.is_confirmed(wanted, lines, arrival.at) {
+            self.believe(out);
+        }
+    }
+
+    /// Whether a packet is far ahead of what is next, but not of what waits for it.
+    fn follows_what_waits(&self, head: &Head) -> bool {
+        let last = self.waiting.last().map(|&index| self.slots[index].head.next_seq());
+        head.seq > self.next && last.is_some_and(|last| head.seq <= last.saturating_add(self.config.jump_max))
+    }
+
+    /// The claim holds: does what it says, then takes the packets that made it.
+    fn believe(&mut self, out: &mut impl Deliver) {
+        let (head, arrival) = self.doubt.opening();
+        let (claim, first) = (self.doubt.claim(), self.doubt.first());
+        let (kept, count) = self.doubt.take();
+        self.questioned = self.end.is_open();
+        match claim {
+            Claim::Session => self.change_session(&head, arrival, out),
+            Claim::Restart => self.restart(first, arrival, out),
+            Claim::Jump => self.give_up_before(first, arrival, out),
+        }
+        for Slot { head, arrival, len, bytes } in &kept[..count] {
+            self.accept(head, &bytes[..*len], *arrival, out);
+        }
+        self.doubt.give_back(kept);
+    }
+
+    /// The session that runs goes on: what was claimed meanwhile is not so.
+    #[cold]
+    fn refute(&mut self) {
+        let fallen = self.doubt.refute();
+        self.count(fallen);
+        if self.end.is_open() {
+            self.stats.stray_ends += 1;
+            self.end = EndClaim::default();
+        }
+        self.questioned = false;
+    }
+
+    fn count(&mut self, fallen: Option<Refuted>) {
+        let Some(Refuted { claim, packets }) = fallen else { return };
+        let counter = match claim {
+            Claim::Session => &mut self.stats.stray_sessions,
+            Claim::Jump => &mut self.stats.stray_jumps,
+            Claim::Restart => &mut self.stats.stray_restarts,
+        };
+        *counter += u64::from(packets);
+    }
+
+    /// Moves to the packet's session.
+    fn change_session(&mut self, head: &Head, arrival: Arrival, out: &mut impl Deliver) {
+        self.give_up_all(out);
+        if self.end.is_open() {
+            self.conclude(out);
+        }
         let interrupted = self.session.is_some() && !self.ended;
         let start = if self.session.is_some() { Start::At(1) } else { self.config.start };
         self.old_sessions.rotate_right(1);
         self.old_sessions[0] = self.session;
         self.session = Some(head.session);
-        self.ended = false;
-        self.next = match start {
+        self.begin_at(match start {
             Start::Anywhere => head.seq,
             Start::At(seq) => seq,
-        };
-        self.line_next = [0; LINES_MAX];
-        self.holes.clear();
-        self.oldest_hole = 0;
+        });
         if self.stats.sessions == 0 {
             self.stats.first_seq = self.next;
         }
         self.stats.sessions += 1;
         out.session(head.session, interrupted, arrival);
-        true
+    }
+
+    /// The sequence begins again within its session.
+    fn restart(&mut self, first: u64, arrival: Arrival, out: &mut impl Deliver) {
+        self.give_up_all(out);
+        self.end = EndClaim::default();
+        self.questioned = false;
+        let Some(session) = self.session else { return };
+        let interrupted = !self.ended;
+        self.begin_at(first);
+        self.stats.restarts += 1;
+        out.session(session, interrupted, arrival);
+    }
+
+    fn begin_at(&mut self, seq: u64) {
+        self.ended = false;
+        self.next = seq;
+        self.line_next = [0; LINES_MAX];
+        self.holes.clear();
+        self.oldest_hole = 0;
+    }
+
+    /// The session is over.
+    fn conclude(&mut self, out: &mut impl Deliver) {
+        let arrival = self.end.arrival();
+        self.end = EndClaim::default();
+        self.questioned = self.doubt.is_open();
+        self.ended = true;
+        out.end_of_session(arrival);
     }
 
     #[inline]
@@ -279,6 +312,8 @@ impl Arbiter {
         let line = usize::from(arrival.line) % LINES_MAX;
         let stats = &mut self.stats.lines[line];
         stats.packets += 1;
+        stats.messages += u64::from(head.count);
+        stats.last_heard = arrival.ts_recv;
         let expected = self.line_next[line];
         if expected != 0 && head.seq > expected {
             stats.missing += head.seq - expected;
@@ -302,6 +337,9 @@ impl Arbiter {
         if new == 0 {
             return;
         }
+        if self.questioned {
+            self.refute();
+        }
         self.next = end;
         self.stats.delivered += new;
         self.stats.last_seq = end - 1;
@@ -315,10 +353,16 @@ impl Arbiter {
             return;
         }
         if !head.end {
+            if self.questioned {
+                self.refute();
+            }
             out.heartbeat(head, arrival);
         } else if !self.ended {
-            self.ended = true;
-            out.end_of_session(arrival);
+            self.end.add(arrival);
+            self.questioned = true;
+            if self.end.is_confirmed(self.config.confirm_packets, self.lines()) {
+                self.conclude(out);
+            }
         }
     }
 
@@ -373,11 +417,7 @@ impl Arbiter {
 
     fn put(&mut self, head: &Head, payload: &[u8], arrival: Arrival) {
         let Some(index) = self.free.pop() else { return };
-        let slot = &mut self.slots[index];
-        slot.head = *head;
-        slot.arrival = arrival;
-        slot.len = payload.len();
-        slot.bytes[..payload.len()].copy_from_slice(payload);
+        self.slots[index].fill(head, payload, arrival);
         let place = self.waiting.partition_point(|&i| self.slots[i].head.seq <= head.seq);
         let deadline = arrival.at.plus(self.config.timeout);
         self.deadline = if self.waiting.is_empty() { deadline } else { self.deadline.min(deadline) };
@@ -451,6 +491,7 @@ impl Arbiter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use types::Nanos;
 
     /// Writes down what comes out.
     #[derive(Default)]
@@ -484,7 +525,19 @@ mod tests {
 
     impl Rig {
         fn new(slots: usize, start: Start) -> Self {
-            let config = ArbiterConfig { slots, slot_bytes: 8, timeout: Nanos(100), start };
+            Self::with(ArbiterConfig { slots, start, ..Self::CONFIG })
+        }
+
+        const CONFIG: ArbiterConfig = ArbiterConfig {
+            slots: 4,
+            slot_bytes: 8,
+            timeout: Nanos(100),
+            start: Start::Anywhere,
+            jump_max: 1_000,
+            confirm_packets: 3,
+        };
+
+        fn with(config: ArbiterConfig) -> Self {
             Self { arbiter: Arbiter::new(config), log: Log::default(), now: 0 }
         }
 
@@ -590,7 +643,7 @@ mod tests {
 
     #[test]
     fn a_packet_too_long_for_a_slot_gives_everything_before_it_up() {
-        let mut rig = Rig::new(4, Start::Anywhere);
+        let mut rig = Rig::with(ArbiterConfig { jump_max: u64::MAX, ..Rig::CONFIG });
         rig.packet(0, 1, 1);
         rig.packet(0, 3, 1);
         rig.take();
@@ -622,8 +675,10 @@ mod tests {
         rig.head(1, 0, 3, 0, true);
         rig.head(1, 1, 3, 0, true);
         rig.packet(1, 2, 1);
+        assert_eq!(rig.take(), ["session 1", "1..2 p1 @0", "2..3 p2 @1"], "line 1 has not said so");
+        rig.head(1, 1, 3, 0, true);
         rig.head(1, 0, 3, 0, true);
-        assert_eq!(rig.take(), ["session 1", "1..2 p1 @0", "2..3 p2 @1", "end"]);
+        assert_eq!(rig.take(), ["end"]);
     }
 
     #[test]
@@ -631,24 +686,124 @@ mod tests {
         let mut rig = Rig::new(4, Start::Anywhere);
         rig.packet(0, 7, 1);
         rig.packet(0, 9, 1);
+        rig.take();
         rig.head(2, 0, 2, 1, false);
+        rig.head(2, 0, 3, 1, false);
+        assert!(rig.take().is_empty(), "two packets are not enough");
+        rig.head(2, 0, 4, 1, false);
+        assert_eq!(rig.take(), ["lost 8+1", "9..10 p9 @0", "session 2 interrupts"]);
         rig.packet(1, 8, 1);
+        rig.head(2, 1, 1, 1, false);
+        assert_eq!(rig.take(), ["1..2 p1 @1", "2..3 p2 @0", "3..4 p3 @0", "4..5 p4 @0"]);
+        let stats = rig.arbiter.stats();
+        assert_eq!((stats.stale, stats.sessions, stats.missing, stats.stray_sessions), (1, 2, 1, 0));
+    }
+
+    #[test]
+    fn a_stray_session_falls_when_the_one_that_runs_goes_on() {
+        let mut rig = Rig::new(4, Start::Anywhere);
+        rig.packet(0, 1, 1);
+        rig.head(2, 0, 1, 0, false);
+        rig.head(2, 0, 1, 0, false);
+        rig.packet(0, 2, 1);
+        rig.head(2, 0, 1, 0, false);
+        rig.head(2, 0, 1, 0, false);
+        rig.packet(0, 3, 0);
+        assert_eq!(rig.take(), ["session 1", "1..2 p1 @0", "2..3 p2 @0", "beat 3"]);
+        assert_eq!((rig.arbiter.stats().stray_sessions, rig.arbiter.stats().sessions), (4, 1));
+    }
+
+    #[test]
+    fn where_there_are_two_lines_both_must_tell_of_the_new_session() {
+        let mut rig = Rig::new(4, Start::Anywhere);
+        rig.packet(0, 1, 1);
+        rig.packet(1, 1, 1);
+        rig.take();
+        (1..6).for_each(|seq| rig.head(2, 0, seq, 1, false));
+        assert!(rig.take().is_empty());
+        rig.head(2, 1, 1, 1, false);
+        let told = rig.take();
+        assert_eq!((told[0].as_str(), told.len()), ("session 2 interrupts", 6));
+        // A line that says nothing for a second may be dead: the other is then believed by itself.
+        (1..6).for_each(|seq| rig.head(3, 0, seq, 1, false));
+        assert!(rig.take().is_empty());
+        rig.now = 1_000_000_000;
+        rig.head(3, 0, 6, 1, false);
+        assert_eq!(rig.take()[0], "session 3 interrupts");
+    }
+
+    #[test]
+    fn a_forged_jump_is_dropped_and_a_real_one_is_a_hole() {
+        let mut rig = Rig::new(4, Start::Anywhere);
+        rig.packet(0, 1, 1);
+        rig.packet(0, 1 << 40, 0);
+        rig.packet(0, 1 << 40, 0);
+        rig.packet(0, 2, 1);
+        rig.now = 1_000;
+        rig.packet(0, 3, 1);
+        assert_eq!(rig.take(), ["session 1", "1..2 p1 @0", "2..3 p2 @0", "3..4 p3 @0"]);
+        assert_eq!((rig.arbiter.stats().stray_jumps, rig.arbiter.stats().gaps), (2, 0));
+        (5_000..5_003).for_each(|seq| rig.packet(0, seq, 1));
         assert_eq!(
             rig.take(),
-            ["session 1", "7..8 p7 @0", "lost 8+1", "9..10 p9 @0", "session 2 interrupts"]
+            ["lost 4+4996", "5000..5001 p5000 @0", "5001..5002 p5001 @0", "5002..5003 p5002 @0"]
         );
-        rig.head(2, 1, 1, 1, false);
-        assert_eq!(rig.take(), ["1..2 p1 @1", "2..3 p2 @0"]);
+        // Within the bound one packet is enough, after the timeout.
+        rig.packet(0, 6_000, 1);
+        rig.arbiter.on_time(UnixNanos(1_100), &mut rig.log);
+        assert_eq!(rig.take(), ["lost 5003+997", "6000..6001 p6000 @0"]);
+    }
+
+    #[test]
+    fn a_sequence_that_begins_again_is_followed_and_said() {
+        let mut rig = Rig::new(4, Start::Anywhere);
+        rig.packet(0, 5_000, 1);
+        rig.packet(0, 1, 1);
+        rig.packet(0, 5_001, 1);
+        assert_eq!(rig.arbiter.stats().stray_restarts, 1);
+        rig.take();
+        (1..4).for_each(|seq| rig.packet(0, seq, 1));
+        assert_eq!(rig.take(), ["session 1 interrupts", "1..2 p1 @0", "2..3 p2 @0", "3..4 p3 @0"]);
         let stats = rig.arbiter.stats();
-        assert_eq!((stats.stale, stats.sessions, stats.missing), (1, 2, 1));
+        assert_eq!((stats.restarts, stats.sessions, stats.duplicates), (1, 1, 0));
     }
 
     #[test]
     fn a_session_that_ended_is_not_interrupted() {
         let mut rig = Rig::new(4, Start::Anywhere);
+        rig.head(1, 0, 5, 1, false);
+        rig.head(1, 0, 6, 0, true);
+        (1..4).for_each(|seq| rig.head(2, 0, seq, 1, false));
+        assert_eq!(
+            rig.take(),
+            ["session 1", "5..6 p5 @0", "end", "session 2", "1..2 p1 @0", "2..3 p2 @0", "3..4 p3 @0"]
+        );
+    }
+
+    #[test]
+    fn the_end_falls_when_the_session_goes_on() {
+        let mut rig = Rig::new(4, Start::Anywhere);
+        rig.packet(0, 1, 1);
+        rig.head(1, 0, 2, 0, true);
+        rig.packet(0, 2, 1);
+        rig.head(1, 0, 3, 0, true);
+        rig.head(1, 0, 3, 0, true);
+        assert_eq!(rig.take(), ["session 1", "1..2 p1 @0", "2..3 p2 @0"]);
+        assert_eq!(rig.arbiter.stats().stray_ends, 1);
+        rig.head(1, 0, 3, 0, true);
+        assert_eq!(rig.take(), ["end"], "the third time it is so");
+    }
+
+    #[test]
+    fn nothing_contradicts_the_last_packet_of_an_input() {
+        let mut rig = Rig::new(4, Start::Anywhere);
+        rig.head(1, 0, 5, 0, false);
+        assert!(rig.take().is_empty(), "one heartbeat may be a stray");
+        rig.arbiter.finish(&mut rig.log);
+        assert_eq!(rig.take(), ["session 1", "beat 5"]);
         rig.head(1, 0, 5, 0, true);
-        rig.head(2, 0, 1, 1, false);
-        assert_eq!(rig.take(), ["session 1", "end", "session 2", "1..2 p1 @0"]);
+        rig.arbiter.finish(&mut rig.log);
+        assert_eq!(rig.take(), ["end"]);
     }
 
     #[test]

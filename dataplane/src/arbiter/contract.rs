@@ -1,0 +1,85 @@
+//! What goes into an arbiter and what comes out.
+
+use types::{Nanos, UnixNanos};
+
+use crate::session::{Head, SessionId};
+
+/// Lines one channel may have.
+pub const LINES_MAX: usize = 8;
+/// Which sequence number a channel begins with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// With whatever arrives first: captures from the middle of a day.
+    #[default]
+    Anywhere,
+    /// With this one; what is missing before the first packet counts as a gap.
+    At(u64),
+}
+
+/// Bounds of one channel's arbitration.
+#[derive(Clone, Copy, Debug)]
+pub struct ArbiterConfig {
+    /// Early packets that can wait; zero gives every hole up at once.
+    pub slots: usize,
+    /// Longest packet that can wait; a longer one gives the hole before it up at once.
+    pub slot_bytes: usize,
+    /// How long a hole may stay open.
+    pub timeout: Nanos,
+    /// Where the first session begins; later ones begin at 1.
+    pub start: Start,
+    /// Messages that a packet may be ahead of what is next, or behind what its own line brought last, and still be believed
+    /// by itself.
+    pub jump_max: u64,
+    /// Consistent packets that make another session, a larger jump, or the end of the session believed.
+    pub confirm_packets: u32,
+}
+
+impl Default for ArbiterConfig {
+    /// 64 packets of 2 KiB, 10 ms, anywhere, 1,024 messages, three packets.
+    fn default() -> Self {
+        Self {
+            slots: 64,
+            slot_bytes: 2_048,
+            timeout: Nanos(10_000_000),
+            start: Start::Anywhere,
+            jump_max: 1_024,
+            confirm_packets: 3,
+        }
+    }
+}
+
+/// How a packet arrived.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Arrival {
+    /// Time of arrival, on the clock that timeouts run on.
+    pub at: UnixNanos,
+    /// The stamp its events carry: the NIC's or the capture's where there is one.
+    pub ts_recv: UnixNanos,
+    /// Which line.
+    pub line: u8,
+    /// Where the packet's payload stands in its file, for error messages.
+    pub offset: u64,
+}
+
+/// Messages that will not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hole {
+    /// First missing sequence number.
+    pub first: u64,
+    /// How many are missing.
+    pub count: u64,
+}
+
+/// What comes out of an [`Arbiter`], in sequence.
+pub trait Deliver {
+    /// The messages of `payload`, without its first `skip`, are next.
+    fn packet(&mut self, head: &Head, payload: &[u8], skip: u16, arrival: Arrival);
+    /// The messages of `hole` are lost on every line.
+    fn hole(&mut self, hole: Hole, arrival: Arrival);
+    /// Nothing new, but the line lives, and nothing is missing.
+    fn heartbeat(&mut self, head: &Head, arrival: Arrival);
+    /// A session begins. `interrupted` when another was running that had not ended.
+    fn session(&mut self, session: SessionId, interrupted: bool, arrival: Arrival);
+    /// The session is over: everything up to here was delivered or counted missing.
+    fn end_of_session(&mut self, arrival: Arrival);
+}
