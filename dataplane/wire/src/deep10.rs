@@ -48,18 +48,12 @@ pub mod flags {
     pub const EVENT_COMPLETE: u8 = 0x01;
     /// [`super::SecurityDirectory::flags`]: a test security.
     pub const TEST_SECURITY: u8 = 0x80;
-    /// [`super::SecurityDirectory::flags`]: a when-issued security.
-    pub const WHEN_ISSUED: u8 = 0x40;
     /// [`super::SecurityDirectory::flags`]: an exchange-traded product.
     pub const ETP: u8 = 0x20;
-    /// [`super::TradeReport::sale_conditions`]: intermarket sweep.
-    pub const INTERMARKET_SWEEP: u8 = 0x80;
     /// [`super::TradeReport::sale_conditions`]: outside regular market hours.
     pub const EXTENDED_HOURS: u8 = 0x40;
     /// [`super::TradeReport::sale_conditions`]: less than a round lot.
     pub const ODD_LOT: u8 = 0x20;
-    /// [`super::TradeReport::sale_conditions`]: exempt from the trade-through rule.
-    pub const TRADE_THROUGH_EXEMPT: u8 = 0x10;
     /// [`super::TradeReport::sale_conditions`]: an auction's single price.
     pub const SINGLE_PRICE_CROSS: u8 = 0x08;
 }

@@ -59,8 +59,6 @@ pub const HEADER_LEN: usize = size_of::<SegmentHeader>();
 const MAX_LEN: usize = HEADER_LEN + u16::MAX as usize;
 /// The transport version this module reads and writes.
 pub const VERSION: u8 = 1;
-/// `message_protocol` of TOPS 1.5.
-pub const PROTOCOL_TOPS_1_5: u16 = 0x8002;
 /// `message_protocol` of TOPS 1.6.
 pub const PROTOCOL_TOPS_1_6: u16 = 0x8003;
 /// `message_protocol` of DEEP 1.0.

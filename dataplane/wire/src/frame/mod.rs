@@ -16,4 +16,4 @@ pub use headers::{
 };
 pub use link::LinkType;
 pub use read::{UdpDatagram, parse_udp, parse_udp_on};
-pub use write::{UdpPath, multicast_mac, write_udp_multicast};
+pub use write::{UdpPath, multicast_mac};

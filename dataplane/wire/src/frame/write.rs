@@ -128,17 +128,3 @@ impl UdpPath {
         udp
     }
 }
-
-/// Writes a UDP multicast frame (no VLAN, 16 hops) around `payload` and returns its length.
-///
-/// # Errors
-/// [`WireError::NoRoom`] when the frame does not fit `buf` or its payload does not fit IPv4.
-pub fn write_udp_multicast(
-    buf: &mut [u8],
-    src_mac: [u8; 6],
-    src: SocketAddrV4,
-    group: SocketAddrV4,
-    payload: &[u8],
-) -> Result<usize, WireError> {
-    UdpPath::multicast(src_mac, src, group).write(buf, payload)
-}

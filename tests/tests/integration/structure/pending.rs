@@ -44,7 +44,6 @@ pub(crate) const WITHOUT_CALLERS: &[&str] = &[
     "dataplane/stage/src/counter.rs set_name",
     "dataplane/stage/src/runner.rs with_rounds_max",
     "dataplane/wire/src/blocks.rs remaining",
-    "dataplane/wire/src/frame/write.rs write_udp_multicast",
     "dataplane/wire/src/framing.rs saw_end_marker",
     "dataplane/wire/src/iex.rs next_stream_offset",
     "featurizer/src/polled.rs into_parts",
