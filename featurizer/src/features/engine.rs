@@ -303,7 +303,7 @@ impl Mark {
             Some((Side::Ask, from)) => seen(&asks, Side::Ask, from),
             None => 0,
         };
-        let view = BookView { bbo, bids: bids.as_slice(), asks: asks.as_slice() };
+        let view = BookView { book, bids: bids.as_slice(), asks: asks.as_slice() };
         formula::read_book(&view, vector);
     }
 }

@@ -7,19 +7,23 @@
 use types::{BookLevel, FeatureId, FeatureVector};
 
 use super::window::{LONG, Quotes, SHORT, Sums};
-use crate::view::Bbo;
+use crate::view::{Bbo, Book};
 
 /// What is read of a book to which something happened since the last grid point.
 pub(crate) struct BookView<'a> {
-    /// Best bid and offer.
-    pub(crate) bbo: &'a Bbo,
-    /// The best bids, best first: as many as [`PRESSURE_LEVELS`] where the book has them.
+    /// The book.
+    pub(crate) book: &'a Book<'a>,
+    /// Its best bids, best first: as many as [`PRESSURE_LEVELS`] where the book has them.
     pub(crate) bids: &'a [BookLevel],
-    /// The best offers, likewise.
+    /// Its best offers, likewise.
     pub(crate) asks: &'a [BookLevel],
 }
 
 impl BookView<'_> {
+    fn bbo(&self) -> &Bbo {
+        self.book.bbo()
+    }
+
     /// The pressure of the first `n` levels.
     fn pressure(&self, n: usize) -> Option<f64> {
         let first = |levels: &'_ [BookLevel]| levels.len().min(n);
@@ -71,12 +75,12 @@ macro_rules! formulas {
 formulas! {
     /// Sets the features that only an event can change.
     fn read_book(view: BookView<'_>) {
-        SpreadBps => spread_bps(view.bbo),
-        QueueImbalance => queue_imbalance(view.bbo.bid.qty, view.bbo.ask.qty),
+        SpreadBps => spread_bps(view.bbo()),
+        QueueImbalance => queue_imbalance(view.bbo().bid.qty, view.bbo().ask.qty),
         BookPressure5 => view.pressure(5),
         BookPressure10 => view.pressure(10),
-        MicropriceOffset => microprice_offset(view.bbo),
-        TopDepth => top_depth(view.bbo.bid.qty, view.bbo.ask.qty),
+        MicropriceOffset => microprice_offset(view.bbo()),
+        TopDepth => top_depth(view.bbo().bid.qty, view.bbo().ask.qty),
     }
 
     /// Sets the features that the passing of time changes too.
