@@ -98,7 +98,7 @@ mod tests {
         nothing.valid = 0;
         assert_eq!(of(&nothing).count(), 0);
         nothing.valid = 0x1fff;
-        nothing.values = [f64::NAN; MODEL_FEATURE_COUNT];
+        nothing.values = [f64::NAN; types::FEATURE_COUNT];
         assert_eq!(of(&nothing).count(), 0);
     }
 }
