@@ -157,7 +157,7 @@ mod tests {
         let histogram = steps();
         let rows = [Percentiles { tag: "check", histogram: &histogram }];
         write_histograms(&folder, "gate", &["cpu: test".to_owned()], &rows).unwrap();
-        let sums = read_hlog(&fs::read(folder.join("gate.hlog")).unwrap()).unwrap();
+        let sums = read_hlog(&fs::read(folder.join("gate.hlog")).unwrap()).unwrap().hops;
         assert_eq!((sums[0].tag.as_str(), sums[0].histogram.len()), ("check", 100));
         let text = fs::read_to_string(folder.join("gate-check.hgrm")).unwrap();
         assert!(text.contains("Total count    =          100"), "{text}");

@@ -31,8 +31,8 @@ pub struct Snapshot {
     pub feeds: Vec<FeedStatus>,
     /// The scorer.
     pub scorer: ScorerStatus,
-    /// Orders since start.
-    pub orders: OrderCounts,
+    /// Orders since start; none where no order desk counts them.
+    pub orders: Option<OrderCounts>,
 }
 
 /// One instrument at one moment.
@@ -68,7 +68,7 @@ pub trait Backend: Send + Sync {
     /// One instrument, or all, in ascending order of name. An unknown one is an empty list.
     fn instruments(&self, symbol: Option<SymbolName>) -> Vec<InstrumentView>;
 
-    /// Whether the scope exists. `Firm` always does.
+    /// Whether the scope has a breaker word. `Firm` always does; a desk never, its strategies have.
     fn knows(&self, scope: &Scope) -> bool;
 
     /// Writes one breaker word. Called with the strictest of everything latched for the scope (halt included for

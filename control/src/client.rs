@@ -4,14 +4,13 @@ use crate::protocol::{
     Command, FrameError, Outcome, PROTOCOL_VERSION, Refusal, Reply, Request, Response, read_frame,
     write_frame,
 };
+use crate::stamp::Stamp;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, sockopt};
 use serde::Deserialize;
 use std::io::{self, ErrorKind};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// How long an answer may take. Proving a large audit log is the longest command.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Why there is no answer, or not the one asked for.
 #[derive(Debug, thiserror::Error)]
@@ -55,12 +54,15 @@ pub enum ClientError {
 /// What to do about a socket that cannot be reached.
 fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
-        ErrorKind::NotFound => "start it (systemctl start portcullis), or name its socket with --socket",
+        ErrorKind::NotFound => {
+            "start it (systemctl start portcullis), or name its socket with --socket or PORTCULLIS_SOCKET"
+        }
+        ErrorKind::WouldBlock => "it takes no connections: it hangs or has been stopped (SIGSTOP)",
         ErrorKind::ConnectionRefused => {
             "it has stopped without removing its socket: start it (systemctl start portcullis)"
         }
         ErrorKind::PermissionDenied => "your user may not open this socket: ask to be put into its group",
-        _ => "name its socket with --socket",
+        _ => "name its socket with --socket or PORTCULLIS_SOCKET",
     }
 }
 
@@ -77,6 +79,20 @@ impl ClientError {
     }
 }
 
+impl ClientError {
+    /// One word for it, as JSON has it.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => "unreachable",
+            Self::NoAnswer { .. } => "no_answer",
+            Self::Version { .. } => "version_mismatch",
+            Self::Unreadable { .. } => "unreadable",
+            Self::Refused(refusal) => refusal.kind.as_str(),
+        }
+    }
+}
+
 /// A connection to the daemon.
 #[derive(Debug)]
 pub struct Client {
@@ -86,19 +102,20 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects.
+    /// Connects; neither that nor an answer may take longer than `timeout`.
     ///
     /// # Errors
     /// [`ClientError::Unreachable`].
-    pub fn connect(path: &Path) -> Result<Self, ClientError> {
-        let connect = || {
-            let stream = UnixStream::connect(path)?;
-            stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
-            stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
-            Ok(stream)
+    pub fn connect(path: &Path, timeout: Duration) -> Result<Self, ClientError> {
+        let reach = || -> io::Result<UnixStream> {
+            let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+            // Holds for connecting, too: a daemon that is stopped takes connections until its queue is full.
+            sockopt::set_socket_timeout(&fd, sockopt::Timeout::Send, Some(timeout))?;
+            sockopt::set_socket_timeout(&fd, sockopt::Timeout::Recv, Some(timeout))?;
+            connect(&fd, &SocketAddrUnix::new(path)?)?;
+            Ok(fd.into())
         };
-        let stream =
-            connect().map_err(|source| ClientError::Unreachable { path: path.to_owned(), source })?;
+        let stream = reach().map_err(|source| ClientError::Unreachable { path: path.to_owned(), source })?;
         Ok(Self { stream, path: path.to_owned(), id: 0 })
     }
 
@@ -107,8 +124,20 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub fn call(&mut self, command: Command) -> Result<Reply, ClientError> {
+        self.send(command, None)
+    }
+
+    /// [`Client::call`] of a command that is not to loosen anything after `deadline`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn call_by(&mut self, command: Command, deadline: Stamp) -> Result<Reply, ClientError> {
+        self.send(command, Some(deadline))
+    }
+
+    fn send(&mut self, command: Command, deadline: Option<Stamp>) -> Result<Reply, ClientError> {
         self.id += 1;
-        let request = Request { version: PROTOCOL_VERSION, id: self.id, command };
+        let request = Request { version: PROTOCOL_VERSION, id: self.id, command, deadline };
         let body =
             serde_json::to_vec(&request).map_err(|e| ClientError::Unreadable { cause: e.to_string() })?;
         let no_answer = |source| ClientError::NoAnswer { path: self.path.clone(), source };

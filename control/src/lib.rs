@@ -3,9 +3,10 @@
 //! **What it never does:** link DPDK, CUDA or a feed; run an async runtime; sit on the order path; read a clock (time
 //! comes in as an argument).
 //!
-//! **Invariants.** Tightening is latched before it takes effect and takes effect even when the disk fails; loosening is
-//! in the audit log before it takes effect and does not happen when the disk fails. State on disk that cannot be
-//! believed halts everything. Nobody has a role but whom the configuration names, and the daemon's own user.
+//! **Invariants.** Tightening takes effect at once, also when the disk fails, is latched before it is answered, and is
+//! written again until it is on disk; loosening is in the audit log before it takes effect and does not happen when the disk
+//! fails or nobody waits for it any more. State on disk that is missing, damaged or at odds with the audit log halts
+//! everything. Nobody has a role but whom the configuration names, and the daemon's own user.
 //!
 //! Start reading at [`Controller`], then [`protocol`] and [`config`].
 #![forbid(unsafe_code)]
@@ -28,4 +29,4 @@ mod state;
 mod suggest;
 
 pub use controller::Controller;
-pub use state::SealError;
+pub use state::{SealError, StateDirError};

@@ -85,11 +85,13 @@ impl Serialize for SymbolName {
     }
 }
 
-/// What a breaker covers: `firm`, `account:NAME`, `strategy:NAME` or `instrument:SYMBOL`.
+/// What a breaker covers: `firm`, `desk:NAME`, `account:NAME`, `strategy:NAME` or `instrument:SYMBOL`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// Everything.
     Firm,
+    /// Every strategy of one desk.
+    Desk(Name),
     /// One account.
     Account(Name),
     /// One strategy.
@@ -100,7 +102,7 @@ pub enum Scope {
 
 /// Why a text is not a [`Scope`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`firm`, `account:NAME`, `strategy:NAME` or `instrument:SYMBOL`")]
+#[error("`firm`, `desk:NAME`, `account:NAME`, `strategy:NAME` or `instrument:SYMBOL`")]
 pub struct ParseScopeError;
 
 impl FromStr for Scope {
@@ -109,6 +111,7 @@ impl FromStr for Scope {
     fn from_str(s: &str) -> Result<Self, ParseScopeError> {
         match s.split_once(':') {
             None if s == "firm" => Ok(Self::Firm),
+            Some(("desk", name)) => name.parse().map(Self::Desk).map_err(|_| ParseScopeError),
             Some(("account", name)) => name.parse().map(Self::Account).map_err(|_| ParseScopeError),
             Some(("strategy", name)) => name.parse().map(Self::Strategy).map_err(|_| ParseScopeError),
             Some(("instrument", symbol)) => symbol.parse().map(Self::Instrument).map_err(|_| ParseScopeError),
@@ -121,6 +124,7 @@ impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Firm => f.pad("firm"),
+            Self::Desk(name) => f.pad(&format!("desk:{name}")),
             Self::Account(name) => f.pad(&format!("account:{name}")),
             Self::Strategy(name) => f.pad(&format!("strategy:{name}")),
             Self::Instrument(symbol) => f.pad(&format!("instrument:{symbol}")),
@@ -177,7 +181,7 @@ mod tests {
 
     #[test]
     fn scopes_print_as_they_are_typed() {
-        for text in ["firm", "account:ACME-7", "strategy:mm.1", "instrument:BRK.A"] {
+        for text in ["firm", "desk:rates", "account:ACME-7", "strategy:mm.1", "instrument:BRK.A"] {
             let scope: Scope = text.parse().unwrap();
             assert_eq!(scope.to_string(), text);
             let json = serde_json::to_string(&scope).unwrap();
@@ -194,13 +198,14 @@ mod tests {
             "firm:x",
             "account:",
             "account:a b",
-            "desk:x",
+            "desk:",
+            "book:x",
             "instrument:",
             "instrument:TOOLONGNAME",
         ] {
             assert_eq!(bad.parse::<Scope>(), Err(ParseScopeError), "{bad:?}");
         }
-        let error = serde_json::from_str::<Scope>("\"desk:x\"").unwrap_err().to_string();
-        assert!(error.contains("`firm`, `account:NAME`"), "{error}");
+        let error = serde_json::from_str::<Scope>("\"book:x\"").unwrap_err().to_string();
+        assert!(error.contains("`firm`, `desk:NAME`, `account:NAME`"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Who may do what: roles, the principals of the configuration, and the host's user directory.
+//! Who may do what: roles, the principals of the configuration, and the host's user database (passwd(5), group(5)).
 //!
 //! The kernel says who is asking (`SO_PEERCRED`); names are looked up in `/etc/passwd` and `/etc/group` at each request,
 //! so that a change of group membership holds at once. Users that a directory service alone knows are written by number.
@@ -124,7 +124,7 @@ pub struct Peer {
 impl Roles {
     /// The highest role of `peer`, `None` when it is in no list. `own_uid`, the daemon's user, is always risk_admin.
     #[must_use]
-    pub fn role_of(&self, peer: Peer, own_uid: u32, directory: &Directory) -> Option<Role> {
+    pub fn role_of(&self, peer: Peer, own_uid: u32, users: &UserDatabase) -> Option<Role> {
         if peer.uid == own_uid {
             return Some(Role::RiskAdmin);
         }
@@ -134,29 +134,29 @@ impl Roles {
             (Role::Trader, &self.trader),
             (Role::Viewer, &self.viewer),
         ];
-        let found = lists.into_iter().find(|(_, list)| list.iter().any(|p| directory.covers(p, peer)));
+        let found = lists.into_iter().find(|(_, list)| list.iter().any(|p| users.covers(p, peer)));
         found.map(|(role, _)| role)
     }
 
     /// The names in the lists that the host does not know: such an entry grants nobody anything, which is safe, and is
     /// a mistake, which should be said.
     #[must_use]
-    pub fn unknown_names(&self, directory: &Directory) -> Vec<Principal> {
+    pub fn unknown_names(&self, users: &UserDatabase) -> Vec<Principal> {
         let all = [&self.viewer, &self.trader, &self.risk_officer, &self.risk_admin].into_iter().flatten();
-        all.filter(|principal| !directory.knows(principal)).cloned().collect()
+        all.filter(|principal| !users.knows(principal)).cloned().collect()
     }
 }
 
 /// Users and groups of the host.
 #[derive(Clone, Debug, Default)]
-pub struct Directory {
+pub struct UserDatabase {
     /// Name to (uid, primary gid).
     users: BTreeMap<String, (u32, u32)>,
     /// Name to (gid, names of members).
     groups: BTreeMap<String, (u32, Vec<String>)>,
 }
 
-impl Directory {
+impl UserDatabase {
     /// The host's, from `/etc/passwd` and `/etc/group`.
     ///
     /// # Errors
@@ -170,7 +170,7 @@ impl Directory {
         Ok(Self::parse(&read("/etc/passwd")?, &read("/etc/group")?))
     }
 
-    /// A directory from the texts of the two files; lines that are not entries are passed over, as libc does.
+    /// A database from the texts of the two files; lines that are not entries are passed over, as libc does.
     #[must_use]
     pub fn parse(passwd: &str, group: &str) -> Self {
         let user = |line: &str| {
@@ -235,8 +235,8 @@ impl Directory {
 mod tests {
     use super::*;
 
-    fn directory() -> Directory {
-        Directory::parse(
+    fn users() -> UserDatabase {
+        UserDatabase::parse(
             "root:x:0:0:root:/root:/bin/sh\nalice:x:1001:100::/:/bin/sh\nbob:x:1002:200::/:/bin/sh\n+nis\nbroken:x\n",
             "users:x:100:\nrisk:x:200:alice\ndesk:x:300:bob,ghost\nbroken\n",
         )
@@ -253,33 +253,33 @@ mod tests {
     #[test]
     fn the_highest_role_of_several_holds() {
         let roles = Roles { viewer: list(&["alice"]), risk_officer: list(&["@risk"]), ..Roles::default() };
-        assert_eq!(roles.role_of(peer(1001, 100), 9, &directory()), Some(Role::RiskOfficer));
+        assert_eq!(roles.role_of(peer(1001, 100), 9, &users()), Some(Role::RiskOfficer));
     }
 
     #[test]
     fn groups_count_members_primary_groups_and_the_effective_group() {
         let roles = Roles { trader: list(&["@risk"]), ..Roles::default() };
-        let role = |uid, gid| roles.role_of(peer(uid, gid), 9, &directory());
+        let role = |uid, gid| roles.role_of(peer(uid, gid), 9, &users());
         assert_eq!(role(1001, 100), Some(Role::Trader), "alice is a member");
         assert_eq!(role(1002, 100), Some(Role::Trader), "bob's primary group");
         assert_eq!(role(4242, 200), Some(Role::Trader), "effective group of a user the host does not know");
         assert_eq!(role(4242, 100), None);
         let roles = Roles { trader: list(&["gid:300"]), ..Roles::default() };
-        assert_eq!(roles.role_of(peer(1002, 200), 9, &directory()), Some(Role::Trader));
+        assert_eq!(roles.role_of(peer(1002, 200), 9, &users()), Some(Role::Trader));
     }
 
     #[test]
     fn nobody_but_the_daemons_own_user_has_a_role_by_default() {
         let roles = Roles::default();
-        assert_eq!(roles.role_of(peer(0, 0), 9, &directory()), None, "not even root");
-        assert_eq!(roles.role_of(peer(9, 9), 9, &directory()), Some(Role::RiskAdmin));
+        assert_eq!(roles.role_of(peer(0, 0), 9, &users()), None, "not even root");
+        assert_eq!(roles.role_of(peer(9, 9), 9, &users()), Some(Role::RiskAdmin));
     }
 
     #[test]
     fn a_name_the_host_does_not_know_grants_nobody_and_is_reported() {
         let roles = Roles { risk_officer: list(&["carol", "@riks", "uid:7", "alice"]), ..Roles::default() };
-        assert_eq!(roles.role_of(peer(1002, 200), 9, &directory()), None);
-        assert_eq!(roles.unknown_names(&directory()), list(&["carol", "@riks"]));
+        assert_eq!(roles.role_of(peer(1002, 200), 9, &users()), None);
+        assert_eq!(roles.unknown_names(&users()), list(&["carol", "@riks"]));
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! The control socket: a Unix listener on threads of its own. Who asks is what the kernel says (`SO_PEERCRED`).
 //!
-//! Everything a client can hold is bounded: message size, time per message, connections per user and in all. A user who
-//! fills their own share cannot keep another's `halt` out.
+//! Everything a client can hold is bounded: message size, time per message, connections per user, per role and in all. Who
+//! has no role is told so and hung up on. Seats are kept for those who may tighten, and more for officers; where a share is
+//! full, the connection that has been idle for longest makes room, so that nobody's idle connections keep a `halt` out, their
+//! own least of all.
 
-use crate::controller::Controller;
+use crate::controller::{Asked, Controller};
 use crate::protocol::{
     BadEnvelope, FrameError, Outcome, PROTOCOL_VERSION, Refusal, RefusalKind, Response, parse_request,
     read_frame, write_frame,
 };
-use crate::roles::Peer;
+use crate::roles::{Peer, Role};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -20,11 +22,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use types::{Nanos, UnixNanos};
 
 /// Connections at once.
 const CONNECTIONS_MAX: usize = 64;
+/// Those of them that traders and viewers may have together; the rest is kept for officers.
+const TRADER_CONNECTIONS_MAX: usize = 48;
+/// Those that viewers may have; the rest is kept for who may tighten.
+const VIEWER_CONNECTIONS_MAX: usize = 24;
 /// Connections at once of one user.
 const CONNECTIONS_PER_USER_MAX: usize = 8;
 /// How long a connection may be silent, and how long a message may take to come.
@@ -74,7 +80,53 @@ pub struct Server {
 struct Shared {
     controller: Arc<Controller>,
     stop: AtomicBool,
-    connections: Mutex<BTreeMap<u64, (u32, UnixStream)>>,
+    seats: Mutex<BTreeMap<u64, Seat>>,
+}
+
+/// One connection.
+#[derive(Debug)]
+struct Seat {
+    uid: u32,
+    role: Role,
+    stream: UnixStream,
+    activity: Arc<Activity>,
+}
+
+/// Whether a connection's command is being done, and when its last one ended.
+#[derive(Debug)]
+struct Activity {
+    busy: AtomicBool,
+    idle_since: Mutex<Instant>,
+}
+
+impl Activity {
+    fn new() -> Self {
+        Self { busy: AtomicBool::new(false), idle_since: Mutex::new(Instant::now()) }
+    }
+
+    fn begin(&self) {
+        self.busy.store(true, Ordering::Relaxed);
+    }
+
+    fn end(&self) {
+        *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.busy.store(false, Ordering::Relaxed);
+    }
+
+    /// Since when it is idle; none while it is not.
+    fn idle_since(&self) -> Option<Instant> {
+        let since = *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner);
+        (!self.busy.load(Ordering::Relaxed)).then_some(since)
+    }
+}
+
+/// Connections that those of this role and lower ones may have together.
+const fn seats_of(role: Role) -> usize {
+    match role {
+        Role::Viewer => VIEWER_CONNECTIONS_MAX,
+        Role::Trader => TRADER_CONNECTIONS_MAX,
+        Role::RiskOfficer | Role::RiskAdmin => CONNECTIONS_MAX,
+    }
 }
 
 impl Server {
@@ -84,7 +136,7 @@ impl Server {
     /// [`ServerError`]. A socket file that nobody listens on any more is replaced.
     pub fn start(controller: Arc<Controller>, path: &Path) -> Result<Self, ServerError> {
         let (listener, identity) = listen(path)?;
-        let shared = Shared { controller, stop: AtomicBool::new(false), connections: Mutex::default() };
+        let shared = Shared { controller, stop: AtomicBool::new(false), seats: Mutex::default() };
         let shared = Arc::new(shared);
         let theirs = Arc::clone(&shared);
         let acceptor = thread::Builder::new()
@@ -173,18 +225,43 @@ fn accept(listener: &UnixListener, shared: &Arc<Shared>) {
             Err(_) => thread::sleep(Duration::from_millis(10)),
         }
     }
-    let open = shared.connections.lock().unwrap_or_else(PoisonError::into_inner);
-    for (_, stream) in open.values() {
+    let seats = shared.seats.lock().unwrap_or_else(PoisonError::into_inner);
+    for seat in seats.values() {
         // Ends the wait for the next command; an answer on its way still goes out.
-        drop(stream.shutdown(Shutdown::Read));
+        drop(seat.stream.shutdown(Shutdown::Read));
     }
-    drop(open);
+    drop(seats);
     for thread in threads {
         drop(thread.join());
     }
 }
 
-/// Takes one connection, when there is room for it.
+/// Makes a listener beside `path` as a start would, and takes it away again. What it returns speaks against a start now.
+///
+/// # Errors
+/// [`ServerError`], when a start would fail whatever else runs.
+pub fn check(path: &Path) -> Result<Option<String>, ServerError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => {
+            return Err(ServerError::NotASocket { path: path.to_owned() });
+        }
+        Ok(_) if UnixStream::connect(path).is_ok() => {
+            let error = ServerError::InUse { path: path.to_owned() };
+            return Ok(Some(format!("{error}; a start now would fail")));
+        }
+        Err(e) if e.kind() != ErrorKind::NotFound => return Err(fail(path, "cannot be looked at")(e)),
+        _ => {}
+    }
+    let mut trial = path.as_os_str().to_owned();
+    trial.push(".chk");
+    let trial = PathBuf::from(trial);
+    drop(fs::remove_file(&trial));
+    let bound = UnixListener::bind(&trial).map_err(fail(path, "cannot be made (does its directory exist?)"));
+    drop(fs::remove_file(&trial));
+    bound.map(|_| None)
+}
+
+/// Takes one connection: of somebody with a role, when there is room for it.
 fn admit(stream: UnixStream, number: u64, shared: &Arc<Shared>) -> Option<JoinHandle<()>> {
     stream.set_nonblocking(false).ok()?;
     stream.set_read_timeout(Some(MESSAGE_TIMEOUT)).ok()?;
@@ -192,49 +269,73 @@ fn admit(stream: UnixStream, number: u64, shared: &Arc<Shared>) -> Option<JoinHa
     let credentials = rustix::net::sockopt::socket_peercred(&stream).ok()?;
     let (uid, gid) = (credentials.uid.as_raw(), credentials.gid.as_raw());
     let peer = Peer { uid, gid, pid: credentials.pid.as_raw_nonzero().get() };
-    let mut open = shared.connections.lock().unwrap_or_else(PoisonError::into_inner);
-    let of_user = open.values().filter(|(uid, _)| *uid == peer.uid).count();
-    if open.len() >= CONNECTIONS_MAX || of_user >= CONNECTIONS_PER_USER_MAX {
-        drop(open);
-        let message = format!(
-            "{of_user} connections of uid {} are open, at most {CONNECTIONS_PER_USER_MAX} may be",
-            peer.uid
-        );
-        drop(answer(&stream, 0, Outcome::Error(Refusal { kind: RefusalKind::Busy, message })));
+    let activity = Arc::new(Activity::new());
+    let seat = |role| -> Result<(), Refusal> {
+        let mut seats = shared.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        make_room(&mut seats, uid, role)?;
+        if let Ok(stream) = stream.try_clone() {
+            seats.insert(number, Seat { uid, role, stream, activity: Arc::clone(&activity) });
+        }
+        Ok(())
+    };
+    if let Err(refusal) = shared.controller.admit(&shared.controller.actor(peer)).and_then(seat) {
+        drop(answer(&stream, 0, Outcome::Error(refusal)));
         return None;
     }
-    open.insert(number, (peer.uid, stream.try_clone().ok()?));
-    drop(open);
     let place = Place { number, shared: Arc::clone(shared) };
     let thread = thread::Builder::new()
         .name(format!("control-{number}"))
-        .spawn(move || serve(&stream, peer, &place.shared));
+        .spawn(move || serve(&stream, peer, &activity, &place.shared));
     thread.ok()
 }
 
+/// Makes room for one more connection of `uid` in `role`: where a share is full, the one of it that has been idle for longest
+/// ends. A command that is being done is not interrupted.
+fn make_room(seats: &mut BTreeMap<u64, Seat>, uid: u32, role: Role) -> Result<(), Refusal> {
+    let mine = |seat: &Seat| seat.uid == uid;
+    make_room_in(seats, mine, CONNECTIONS_PER_USER_MAX, "of your user")?;
+    let of_role = |seat: &Seat| seat.role <= role;
+    make_room_in(seats, of_role, seats_of(role), "of your role and lower ones")
+}
+
+fn make_room_in(
+    seats: &mut BTreeMap<u64, Seat>,
+    in_share: impl Fn(&Seat) -> bool,
+    most: usize,
+    whose: &str,
+) -> Result<(), Refusal> {
+    let share = || seats.iter().filter(|(_, seat)| in_share(seat));
+    if share().count() < most {
+        return Ok(());
+    }
+    let idle = share().filter_map(|(number, seat)| seat.activity.idle_since().map(|since| (since, *number)));
+    let longest = idle.min().map(|(_, number)| number);
+    let Some(gone) = longest.and_then(|number| seats.remove(&number)) else {
+        let message = format!("{most} connections {whose} are busy, which is all there may be: try again");
+        return Err(Refusal { kind: RefusalKind::Busy, message });
+    };
+    drop(gone.stream.shutdown(Shutdown::Both));
+    Ok(())
+}
+
+/// Whether the other side has not hung up. One that has only ended its sending still waits for an answer.
+fn waits(stream: &UnixStream) -> bool {
+    let mut ends = [PollFd::new(stream, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let polled = poll(&mut ends, Some(&now));
+    polled.is_ok() && !ends[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
+}
+
 /// Answers one client until it hangs up, is silent for too long, or stops making sense.
-fn serve(stream: &UnixStream, peer: Peer, shared: &Shared) {
+fn serve(stream: &UnixStream, peer: Peer, activity: &Activity, shared: &Shared) {
     while !shared.stop.load(Ordering::Relaxed) {
-        let refusal = |kind, message: String| Outcome::Error(Refusal { kind, message });
         let (id, outcome, go_on) = match read_frame(&mut Impatient::new(stream, &shared.controller)) {
-            Ok(bytes) => match parse_request(&bytes) {
-                Ok(request) => {
-                    let received = shared.controller.clock_now();
-                    let actor = shared.controller.actor(peer);
-                    let outcome = match shared.controller.execute_received(&actor, request.command, received)
-                    {
-                        Ok(reply) => Outcome::Ok(reply),
-                        Err(refusal) => Outcome::Error(refusal),
-                    };
-                    (request.id, outcome, true)
-                }
-                Err(error @ BadEnvelope::Version { id, .. }) => {
-                    (id, refusal(RefusalKind::VersionMismatch, error.to_string()), false)
-                }
-                Err(BadEnvelope::Malformed { id, cause }) => {
-                    (id, refusal(RefusalKind::BadRequest, cause), false)
-                }
-            },
+            Ok(bytes) => {
+                activity.begin();
+                let done = obey(&bytes, stream, peer, &shared.controller);
+                activity.end();
+                done
+            }
             Err(error @ FrameError::TooLarge { .. }) => {
                 (0, refusal(RefusalKind::BadRequest, error.to_string()), false)
             }
@@ -244,6 +345,31 @@ fn serve(stream: &UnixStream, peer: Peer, shared: &Shared) {
             return;
         }
     }
+}
+
+const fn refusal(kind: RefusalKind, message: String) -> Outcome {
+    Outcome::Error(Refusal { kind, message })
+}
+
+/// Does what one message asks for: its number, what came of it, and whether another message makes sense.
+fn obey(bytes: &[u8], stream: &UnixStream, peer: Peer, controller: &Controller) -> (u64, Outcome, bool) {
+    let request = match parse_request(bytes) {
+        Ok(request) => request,
+        Err(error @ BadEnvelope::Version { id, .. }) => {
+            return (id, refusal(RefusalKind::VersionMismatch, error.to_string()), false);
+        }
+        Err(BadEnvelope::Malformed { id, cause }) => {
+            return (id, refusal(RefusalKind::BadRequest, cause), false);
+        }
+    };
+    let there = || waits(stream);
+    let asked = Asked { received: controller.clock_now(), deadline: request.deadline, waits: &there };
+    let actor = controller.actor(peer);
+    let outcome = match controller.execute_asked(&actor, request.command, &asked) {
+        Ok(reply) => Outcome::Ok(reply),
+        Err(refusal) => Outcome::Error(refusal),
+    };
+    (request.id, outcome, true)
 }
 
 fn answer(mut stream: &UnixStream, id: u64, outcome: Outcome) -> Result<(), FrameError> {
@@ -287,7 +413,7 @@ impl Read for Impatient<'_> {
     }
 }
 
-/// A connection's place among [`CONNECTIONS_MAX`]; given back however its thread ends.
+/// A connection's seat; given back however its thread ends.
 struct Place {
     number: u64,
     shared: Arc<Shared>,
@@ -295,6 +421,6 @@ struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+        self.shared.seats.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
     }
 }

@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Run the daemon: live feeds, the gate's limits, the control socket
     Run(Run),
+    /// Make the daemon's state directory, once: empty latches and limits, the audit log and its key
+    Init(Init),
     /// Replay captures through the whole line, deterministically
     Replay(Replay),
     /// Simulate a market and write pcap, orders.csv and truth.csv
@@ -117,9 +119,27 @@ pub(crate) struct Run {
     /// Print the built-in configuration, which is also its manual, and exit
     #[arg(long)]
     pub(crate) print_default_config: bool,
-    /// Check the configuration, print the placement and memory table, and exit
+    /// Try all that a start tries (configuration, state, socket, CPUs, memory, feed), print where everything goes, and exit
     #[arg(long)]
     pub(crate) check: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "For a state directory that was never used; a start that finds it empty, or a part of it missing, comes up halted.
+Run it as the daemon's user.
+
+Examples:
+  portcullis init --config portcullis.toml
+  sudo -u portcullis portcullis init --config /etc/portcullis/portcullis.toml"
+)]
+pub(crate) struct Init {
+    /// Configuration file; without one, the built-in defaults
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Override one key
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
 }
 
 #[derive(Args, Debug)]

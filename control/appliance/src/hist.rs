@@ -6,7 +6,7 @@ use crate::report::HopRow;
 use crate::svg::{Chart, Series, render};
 use anyhow::{Context, Result, ensure};
 use hdrhistogram::Histogram;
-use stage::hist::{read_hlog, write_hgrm};
+use stage::hist::{HlogContents, read_hlog, write_hgrm};
 use std::path::Path;
 
 const COLOURS: [&str; 8] =
@@ -22,7 +22,10 @@ pub(crate) fn run(args: &Hist) -> Result<()> {
 /// All intervals of each hop merged, in the log's order.
 fn hops(file: &Path) -> Result<Vec<(String, Histogram<u64>)>> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let hops = read_hlog(&bytes).with_context(|| file.display().to_string())?;
+    let HlogContents { hops, cut_line } = read_hlog(&bytes).with_context(|| file.display().to_string())?;
+    if let Some(line) = cut_line {
+        eprintln!("warning: {}: line {line} is cut off and left out", file.display());
+    }
     ensure!(!hops.is_empty(), "{}: no histogram in the log", file.display());
     Ok(hops.into_iter().map(|h| (h.tag, h.histogram)).collect())
 }
@@ -76,15 +79,36 @@ pub(crate) fn table(rows: &[HopRow]) -> comfy_table::Table {
 
 fn plot(hops: &[(String, Histogram<u64>)], dir: &Path) -> Result<()> {
     let mut out = OutputDir::create(dir)?;
-    for (hop, histogram) in hops {
-        let mut file = out.file(&format!("{hop}.hgrm"))?;
-        write_hgrm(histogram, 1, &mut file).with_context(|| format!("cannot write {hop}.hgrm"))?;
+    for (name, (_, histogram)) in file_names(hops.iter().map(|(hop, _)| hop.as_str())).iter().zip(hops) {
+        let mut file = out.file(name)?;
+        write_hgrm(histogram, 1, &mut file).with_context(|| format!("cannot write {name}"))?;
         std::io::Write::flush(&mut file)?;
     }
     out.write("latency.svg", render(&percentile_chart(hops)).as_bytes())?;
     out.commit()?;
     println!("wrote {} .hgrm files and latency.svg to {}", hops.len(), dir.display());
     Ok(())
+}
+
+/// A file name for each tag: what a tag says cannot lead out of the folder, hide the file, or take another's name.
+fn file_names<'a>(tags: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for tag in tags {
+        let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
+        let mut name: String = tag.chars().map(safe).take(100).collect();
+        if name.is_empty() || name.starts_with(['.', '-']) {
+            name.insert(0, '_');
+        }
+        let taken = |names: &[String], name: &str| names.iter().any(|n| n.eq_ignore_ascii_case(name));
+        let mut file = format!("{name}.hgrm");
+        let mut number = 2;
+        while taken(&names, &file) {
+            file = format!("{name}-{number}.hgrm");
+            number += 1;
+        }
+        names.push(file);
+    }
+    names
 }
 
 /// Latency over percentile on the usual axis: each nine takes the same room.
@@ -111,5 +135,33 @@ fn percentile_chart(hops: &[(String, Histogram<u64>)]) -> Chart {
         }),
         x_ticks: (0..=5).map(f64::from).collect(),
         log_y: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::file_names;
+
+    #[test]
+    fn a_tag_is_a_file_name_in_the_folder_whatever_it_says() {
+        let tags =
+            ["nic_decode", "../escaped", "/etc/passwd", "..", "", "a/b", "a_b", "A_b", "-rf", "\u{e9}"];
+        let names = file_names(tags.into_iter());
+        assert_eq!(
+            names,
+            [
+                "nic_decode.hgrm",
+                "_.._escaped.hgrm",
+                "_etc_passwd.hgrm",
+                "_...hgrm",
+                "_.hgrm",
+                "a_b.hgrm",
+                "a_b-2.hgrm",
+                "A_b-3.hgrm",
+                "_-rf.hgrm",
+                "_-2.hgrm",
+            ]
+        );
+        assert_eq!(file_names(std::iter::once("x".repeat(5_000).as_str()))[0].len(), 105);
     }
 }

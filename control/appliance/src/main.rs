@@ -40,6 +40,7 @@ fn main() -> ExitCode {
     let outcome = match args.command {
         cli::Command::Demo(args) => demo::run(&args),
         cli::Command::Run(args) => run::run(&args),
+        cli::Command::Init(args) => run::init(&args),
         cli::Command::Replay(args) => replay::run(&args),
         cli::Command::Scenario(args) => scenario::run(&args),
         cli::Command::Train(cli::Train::Vae(args)) => train::vae(&args),
@@ -51,8 +52,20 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("portcullis: {}", one_line(&error));
-            ExitCode::FAILURE
+            ExitCode::from(exit_code(&error))
         }
+    }
+}
+
+/// 2 for a configuration that makes no sense, as for a command line; 3 where another start ends the same way until a person has
+/// done something; else 1. The daemon's unit does not start it again after 2 and 3.
+fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.is::<control::config::ConfigErrors>() {
+        return 2;
+    }
+    match error.downcast_ref::<control::controller::OpenError>() {
+        Some(error) if error.needs_a_person() => 3,
+        _ => 1,
     }
 }
 

@@ -1,15 +1,17 @@
 //! Writing the chain: one record, one line, on disk before the call returns.
 
-use super::record::{Body, LINE_VERSION, line_of};
+use super::anchor::Anchor;
+use super::error::{AuditError, GENESIS, LINE_BYTES_MAX};
+use super::key::AuditKey;
+use super::record::{Actor, Body, Entry, LINE_VERSION, line_of};
 use super::segment::{self, Segment};
 use super::verify::{VerifyOptions, verify_up_to, walk};
-use super::{Actor, AuditError, Entry, GENESIS, LINE_BYTES_MAX};
 use crate::protocol::VerifyReply;
 use crate::stamp::Stamp;
 use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// A last line that a power loss cut, taken out of the chain and kept.
@@ -26,33 +28,57 @@ pub struct TornLine {
 pub struct AuditLog {
     dir: PathBuf,
     segment_bytes_max: u64,
+    key: AuditKey,
     segment: Segment,
     file: File,
     bytes: u64,
     seq: u64,
     head: String,
-    poisoned: bool,
+    /// A write failed, and what it left has not been taken back yet.
+    half_written: bool,
+}
+
+/// Where a chain stands: its last segment, open, and what the next record is chained to.
+struct End {
+    segment: Segment,
+    file: File,
+    bytes: u64,
+    seq: u64,
+    head: String,
 }
 
 impl AuditLog {
     /// Opens the log of `dir`, making both when there is none. The last two segments are proven; a torn last line is
-    /// set aside.
+    /// set aside. Lines are written with the key in `key_path`, which is made when there is none and no line needs it.
     ///
     /// # Errors
-    /// [`AuditError`]: unreadable, or broken anywhere but in a torn last line.
-    pub fn open(dir: &Path, segment_bytes_max: u64) -> Result<(Self, Option<TornLine>), AuditError> {
+    /// [`AuditError`]: unreadable, broken anywhere but in a torn last line, or without its key.
+    pub fn open(
+        dir: &Path,
+        key_path: &Path,
+        segment_bytes_max: u64,
+    ) -> Result<(Self, Option<TornLine>), AuditError> {
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true).mode(0o700).create(dir).map_err(AuditError::io(dir, "cannot be created"))?;
+        let key = AuditKey::read(key_path)?;
         let segments = segment::list(dir)?;
         let Some(last) = segments.last().cloned() else {
+            let key = key.map_or_else(|| AuditKey::create(key_path), Ok)?;
             let segment = segment::segment(dir, 1);
             let file = create(&segment)?;
-            return Ok((Self::at(dir, segment_bytes_max, segment, file, 0, 0, GENESIS.to_owned()), None));
+            let end = End { segment, file, bytes: 0, seq: 0, head: GENESIS.to_owned() };
+            return Ok((Self::at(dir, segment_bytes_max, key, end), None));
         };
         let recent = &segments[segments.len().saturating_sub(2)..];
         // Older segments were proven when they were written, and `audit verify` proves them again at any time.
-        let options = VerifyOptions { partial: recent[0].index != 1, head: None };
+        let options =
+            VerifyOptions { partial: recent[0].index != 1, key: key.clone(), ..VerifyOptions::default() };
         let walk = walk(recent, &options, None)?;
+        let key = match key {
+            Some(key) => key,
+            None if walk.keyed_seen => return Err(AuditError::KeyMissing { path: key_path.to_owned() }),
+            None => AuditKey::create(key_path)?,
+        };
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -66,19 +92,45 @@ impl AuditLog {
             Some(at) => return Err(AuditError::Broken { at }),
         };
         let (seq, head) = walk.last.map_or((0, GENESIS.to_owned()), |link| (link.seq, link.hash));
-        Ok((Self::at(dir, segment_bytes_max, last, file, walk.good_bytes, seq, head), torn))
+        let end = End { segment: last, file, bytes: walk.good_bytes, seq, head };
+        Ok((Self::at(dir, segment_bytes_max, key, end), torn))
     }
 
-    fn at(
-        dir: &Path,
-        segment_bytes_max: u64,
-        segment: Segment,
-        file: File,
-        bytes: u64,
-        seq: u64,
-        head: String,
-    ) -> Self {
-        Self { dir: dir.to_owned(), segment_bytes_max, segment, file, bytes, seq, head, poisoned: false }
+    /// Proves what [`AuditLog::open`] would prove, and changes nothing; returns the number of records.
+    ///
+    /// # Errors
+    /// [`AuditError`], as [`AuditLog::open`].
+    pub fn check(dir: &Path, key: Option<&AuditKey>) -> Result<u64, AuditError> {
+        let segments = segment::list(dir)?;
+        let Some(last) = segments.last() else { return Ok(0) };
+        let recent = &segments[segments.len().saturating_sub(2)..];
+        let options =
+            VerifyOptions { partial: recent[0].index != 1, key: key.cloned(), ..VerifyOptions::default() };
+        let walk = walk(recent, &options, None)?;
+        if key.is_none() && walk.keyed_seen {
+            return Err(AuditError::KeyMissing { path: dir.with_file_name("audit.key") });
+        }
+        match walk.broken {
+            Some(at) if at.file != last.name() || !is_torn(last, walk.good_bytes)? => {
+                Err(AuditError::Broken { at })
+            }
+            _ => Ok(walk.last.map_or(0, |link| link.seq)),
+        }
+    }
+
+    fn at(dir: &Path, segment_bytes_max: u64, key: AuditKey, end: End) -> Self {
+        let End { segment, file, bytes, seq, head } = end;
+        Self {
+            dir: dir.to_owned(),
+            segment_bytes_max,
+            key,
+            segment,
+            file,
+            bytes,
+            seq,
+            head,
+            half_written: false,
+        }
     }
 
     /// Appends one record and brings it to disk; returns its sequence number. When this fails the record is not in the
@@ -96,8 +148,9 @@ impl AuditLog {
     /// # Errors
     /// [`AuditError`].
     pub fn append_all(&mut self, now: Stamp, actor: &Actor, entries: &[Entry]) -> Result<u64, AuditError> {
-        if self.poisoned {
-            return Err(AuditError::Poisoned { path: self.segment.path.clone() });
+        self.still_the_file()?;
+        if self.half_written {
+            self.cut_back()?;
         }
         if self.bytes >= self.segment_bytes_max {
             self.rotate()?;
@@ -109,17 +162,43 @@ impl AuditLog {
             lines.push_str(&line);
             head = hash;
         }
-        let written =
-            self.file.write_all_at(lines.as_bytes(), self.bytes).and_then(|()| self.file.sync_data());
+        let written = self
+            .file
+            .write_all_at(lines.as_bytes(), self.bytes)
+            .and_then(|()| self.file.sync_data())
+            .map_err(AuditError::io(&self.segment.path, "cannot be written"))
+            .and_then(|()| self.still_the_file());
         if let Err(error) = written {
-            let undone = self.file.set_len(self.bytes).and_then(|()| self.file.sync_data());
-            self.poisoned = undone.is_err();
-            return Err(AuditError::io(&self.segment.path, "cannot be written")(error));
+            self.half_written = true;
+            // Whether or not this works now: nothing is written before it has.
+            drop(self.cut_back());
+            return Err(error);
         }
         self.bytes += lines.len() as u64;
         self.seq = seq;
         self.head = head;
         Ok(seq)
+    }
+
+    /// Takes back what a failed write left behind the last whole record.
+    fn cut_back(&mut self) -> Result<(), AuditError> {
+        self.file
+            .set_len(self.bytes)
+            .and_then(|()| self.file.sync_data())
+            .map_err(AuditError::io(&self.segment.path, "cannot be cut back to its last whole line"))?;
+        self.half_written = false;
+        Ok(())
+    }
+
+    /// Whether the file being written to is the one its name leads to: a record in a file that was moved away or lies on a disk
+    /// that was unmounted is in no log.
+    fn still_the_file(&self) -> Result<(), AuditError> {
+        let path = &self.segment.path;
+        let ours = self.file.metadata().map_err(AuditError::io(path, "cannot be looked at"))?;
+        match fs::symlink_metadata(path) {
+            Ok(named) if (named.dev(), named.ino()) == (ours.dev(), ours.ino()) => Ok(()),
+            _ => Err(AuditError::Replaced { path: path.clone() }),
+        }
     }
 
     fn line(
@@ -144,9 +223,10 @@ impl AuditLog {
             ticket: entry.ticket.clone(),
             result: entry.result.clone(),
             hash: None,
+            mac: None,
         };
         let unwritable = |e: serde_json::Error| AuditError::io(&self.segment.path, "record")(e.into());
-        let (line, hash) = line_of(&body).map_err(unwritable)?;
+        let (line, hash) = line_of(&body, &self.key).map_err(unwritable)?;
         if line.len() > LINE_BYTES_MAX {
             return Err(AuditError::TooLong { found: line.len() });
         }
@@ -173,10 +253,16 @@ impl AuditLog {
         &self.head
     }
 
+    /// The chain's key.
+    #[must_use]
+    pub const fn key(&self) -> &AuditKey {
+        &self.key
+    }
+
     /// What has been promised so far: where the chain ends now. Reading up to it needs no lock.
     #[must_use]
     pub fn promise(&self) -> Promise {
-        Promise { dir: self.dir.clone(), index: self.segment.index, bytes: self.bytes }
+        Promise { dir: self.dir.clone(), key: self.key.clone(), index: self.segment.index, bytes: self.bytes }
     }
 }
 
@@ -184,17 +270,19 @@ impl AuditLog {
 #[derive(Clone, Debug)]
 pub struct Promise {
     dir: PathBuf,
+    key: AuditKey,
     index: u32,
     bytes: u64,
 }
 
 impl Promise {
-    /// Proves the chain up to here.
+    /// Proves the chain up to here, with its key, against `anchors`.
     ///
     /// # Errors
     /// [`AuditError::Io`].
-    pub fn verify(&self) -> Result<VerifyReply, AuditError> {
-        verify_up_to(&self.dir, &VerifyOptions::default(), Some((self.index, self.bytes)))
+    pub fn verify(&self, anchors: Vec<Anchor>) -> Result<VerifyReply, AuditError> {
+        let options = VerifyOptions { key: Some(self.key.clone()), anchors, ..VerifyOptions::default() };
+        verify_up_to(&self.dir, &options, Some((self.index, self.bytes)))
     }
 
     /// The last `count` records up to here, oldest first, as many as fit `bytes_max`.
@@ -241,16 +329,22 @@ fn read_end(segment: &Segment, end: u64, room: usize) -> Result<Option<(Vec<u8>,
 /// A new, empty segment, its name on disk.
 fn create(segment: &Segment) -> Result<File, AuditError> {
     let fail = |e| AuditError::io(&segment.path, "cannot be created")(e);
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&segment.path)
-        .map_err(fail)?;
+    let mut options = OpenOptions::new();
+    let made = options.read(true).write(true).create_new(true).mode(0o600).open(&segment.path);
+    let file = match made {
+        // What an earlier attempt made on a full disk and nothing was written to.
+        Err(e) if e.kind() == ErrorKind::AlreadyExists && is_empty_file(&segment.path) => {
+            OpenOptions::new().read(true).write(true).open(&segment.path).map_err(fail)?
+        }
+        made => made.map_err(fail)?,
+    };
     file.sync_all().map_err(fail)?;
     sync_dir_of(segment)?;
     Ok(file)
+}
+
+fn is_empty_file(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == 0)
 }
 
 fn sync_dir_of(segment: &Segment) -> Result<(), AuditError> {

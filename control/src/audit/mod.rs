@@ -1,73 +1,33 @@
 //! The audit log: who did what, when, why, with what result; append-only segments of JSON lines, each line chained to
-//! the one before by BLAKE3.
+//! the one before by BLAKE3 and sealed with the daemon's key.
 //!
-//! A line is `BODY,"hash":"HEX"}` where `BODY` is everything before and `HEX` the BLAKE3 of exactly those bytes. `BODY`
-//! holds the hash of the line before (`"prev"`), so a line cannot be changed, moved, inserted or taken out without
-//! breaking the chain from there on. No tool of ours is needed to check a line by hand:
+//! A line is `BODY,"hash":"HEX","mac":"HEX"}` where `BODY` is everything before, `hash` the BLAKE3 of exactly those bytes and
+//! `mac` the same in keyed mode. `BODY` holds the hash of the line before (`"prev"`), so a line cannot be changed, moved,
+//! inserted or taken out without breaking the chain from there on; and who does not have the key cannot make another chain
+//! that holds. No tool of ours is needed to check a line by hand:
 //!
 //! ```text
-//! sed -n 3p audit-000001.jsonl | tr -d '\n' | head -c -75 | b3sum
+//! sed -n 3p audit-000001.jsonl | tr -d '\n' | head -c -148 > body
+//! b3sum body                       # the line's "hash"
+//! b3sum --keyed body < audit.key   # the line's "mac"
 //! ```
 //!
-//! The chain is not keyed: whoever may write the directory could write a new chain. Therefore note the head now and then
-//! elsewhere (`portcullisctl status` shows it) and hand it to `audit verify --head`.
+//! What a chain by itself cannot prove is that nothing was cut off its end, or that the holder of the key did not write it
+//! anew. That is what anchors are for ([`Anchor`]): the head, noted now and then somewhere else.
 
+mod anchor;
+mod error;
+mod history;
+mod key;
 mod log;
 mod record;
 mod segment;
 mod verify;
 
+pub use anchor::{Anchor, AnchorFile, read_anchors};
+pub use error::AuditError;
+pub(crate) use history::{Event, history};
+pub use key::AuditKey;
 pub use log::{AuditLog, TornLine};
 pub use record::{Actor, Entry};
 pub use verify::{VerifyOptions, verify};
-
-use crate::protocol::BrokenChain;
-use std::io;
-use std::path::PathBuf;
-
-/// Longest line, in bytes, its end included.
-const LINE_BYTES_MAX: usize = 64 << 10;
-
-/// What the first line of a chain has as `prev`.
-const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
-
-/// Why the audit log cannot be read or written.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum AuditError {
-    /// The system said no.
-    #[error("{}: {what}: {source}", path.display())]
-    Io {
-        /// File or directory.
-        path: PathBuf,
-        /// What was tried.
-        what: &'static str,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// The chain is broken.
-    #[error("{}:{}: {}", at.file, at.line, at.problem)]
-    Broken {
-        /// Where and how.
-        at: BrokenChain,
-    },
-    /// A record is too long for a line.
-    #[error("a record of {found} bytes, at most {LINE_BYTES_MAX} wanted")]
-    TooLong {
-        /// Bytes of the line.
-        found: usize,
-    },
-    /// An earlier write failed halfway and could not be taken back; nothing more is written.
-    #[error("{}: an earlier write failed and could not be undone; restart the appliance", path.display())]
-    Poisoned {
-        /// The segment.
-        path: PathBuf,
-    },
-}
-
-impl AuditError {
-    fn io(path: impl Into<PathBuf>, what: &'static str) -> impl FnOnce(io::Error) -> Self {
-        let path = path.into();
-        move |source| Self::Io { path, what, source }
-    }
-}

@@ -1,5 +1,6 @@
 //! One record and its line.
 
+use super::key::AuditKey;
 use crate::roles::Role;
 use crate::stamp::Stamp;
 use serde::{Deserialize, Serialize};
@@ -58,48 +59,89 @@ pub(super) struct Body<'a> {
     /// Absent while the line is being made, since it is the hash of everything else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) hash: Option<String>,
+    /// Likewise; lines of version 1 have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) mac: Option<String>,
 }
 
-/// Version of the line format.
-pub(super) const LINE_VERSION: u32 = 1;
+/// Version of the line format: 1 had a hash alone, 2 has a MAC too.
+pub(super) const LINE_VERSION: u32 = 2;
 
 const HASH_KEY: &str = ",\"hash\":\"";
-const HASH_END: &str = "\"}";
-/// Bytes after the body: key, 64 digits, end.
-const TAIL_BYTES: usize = HASH_KEY.len() + 64 + HASH_END.len();
+const MAC_KEY: &str = "\",\"mac\":\"";
+const LINE_END: &str = "\"}";
+/// Hexadecimal digits of a hash or a MAC.
+const DIGITS: usize = 64;
+/// Bytes after the body of a line of version 1: key, digits, end.
+const TAIL_BYTES_1: usize = HASH_KEY.len() + DIGITS + LINE_END.len();
+/// The same of version 2.
+const TAIL_BYTES_2: usize = TAIL_BYTES_1 + MAC_KEY.len() + DIGITS;
 
 /// The line of `body`, newline included, and its hash.
-pub(super) fn line_of(body: &Body<'_>) -> Result<(String, String), serde_json::Error> {
+pub(super) fn line_of(body: &Body<'_>, key: &AuditKey) -> Result<(String, String), serde_json::Error> {
     let mut line = serde_json::to_string(body)?;
     line.pop();
     let hash = blake3::hash(line.as_bytes()).to_hex().to_string();
-    line.push_str(HASH_KEY);
-    line.push_str(&hash);
-    line.push_str(HASH_END);
-    line.push('\n');
+    let mac = key.mac(line.as_bytes()).to_hex();
+    for part in [HASH_KEY, &hash, MAC_KEY, mac.as_str(), LINE_END, "\n"] {
+        line.push_str(part);
+    }
     Ok((line, hash))
 }
 
-/// Body and hash of a line without its newline, when it has the shape of one and the hash is right.
+/// A line taken apart; its hash is right.
+pub(super) struct OpenedLine<'a> {
+    pub(super) body: Body<'a>,
+    pub(super) hash: &'a str,
+    /// Whether it has a MAC.
+    pub(super) keyed: bool,
+}
+
+/// Takes a line without its newline apart, when it has the shape of one, its hash is right and, where there is a key to check
+/// it with, its MAC too.
 ///
 /// # Errors
 /// What is wrong, for people.
-pub(super) fn open_line(line: &[u8]) -> Result<(Body<'_>, &str), String> {
-    let Some(cut) = line.len().checked_sub(TAIL_BYTES) else {
+pub(super) fn open_line<'a>(line: &'a [u8], key: Option<&AuditKey>) -> Result<OpenedLine<'a>, String> {
+    if line.len() < TAIL_BYTES_1 {
         return Err(format!("found {} bytes, wanted a record and its hash", line.len()));
-    };
-    let (body, tail) = line.split_at(cut);
-    let hash = tail.strip_prefix(HASH_KEY.as_bytes()).and_then(|t| t.strip_suffix(HASH_END.as_bytes()));
-    let digits = |t: &[u8]| t.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    let Some(hash) = hash.filter(|h| digits(h)).and_then(|h| std::str::from_utf8(h).ok()) else {
+    }
+    let Some((bytes, hash, mac)) = split_keyed(line).or_else(|| split_plain(line)) else {
         return Err("found no hash at the end of the line".to_owned());
     };
-    let wanted = blake3::hash(body).to_hex();
+    let wanted = blake3::hash(bytes).to_hex();
     if wanted.as_str() != hash {
         return Err(format!("the line was changed: found hash {hash}, wanted {wanted}"));
     }
+    if let (Some(key), Some(mac)) = (key, mac)
+        && key.mac(bytes).to_hex().as_str() != mac
+    {
+        return Err(
+            "the hash is right, but the line was not written with this key: a forgery, or another key"
+                .to_owned(),
+        );
+    }
     match serde_json::from_slice(line) {
-        Ok(body) => Ok((body, hash)),
+        Ok(body) => Ok(OpenedLine { body, hash, keyed: mac.is_some() }),
         Err(e) => Err(format!("the hash is right, yet it is no record: {e}")),
     }
+}
+
+fn split_keyed(line: &[u8]) -> Option<(&[u8], &str, Option<&str>)> {
+    let (bytes, tail) = line.split_at_checked(line.len().checked_sub(TAIL_BYTES_2)?)?;
+    let tail = tail.strip_prefix(HASH_KEY.as_bytes())?.strip_suffix(LINE_END.as_bytes())?;
+    let (hash, rest) = tail.split_at_checked(DIGITS)?;
+    let mac = rest.strip_prefix(MAC_KEY.as_bytes())?;
+    Some((bytes, digits(hash)?, Some(digits(mac)?)))
+}
+
+fn split_plain(line: &[u8]) -> Option<(&[u8], &str, Option<&str>)> {
+    let (bytes, tail) = line.split_at_checked(line.len().checked_sub(TAIL_BYTES_1)?)?;
+    let hash = tail.strip_prefix(HASH_KEY.as_bytes())?.strip_suffix(LINE_END.as_bytes())?;
+    Some((bytes, digits(hash)?, None))
+}
+
+fn digits(text: &[u8]) -> Option<&str> {
+    let hex = text.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if hex { std::str::from_utf8(text).ok() } else { None }
 }

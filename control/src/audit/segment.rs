@@ -1,6 +1,6 @@
 //! The files of the chain: `audit-000001.jsonl`, `audit-000002.jsonl`, ...
 
-use super::AuditError;
+use super::error::AuditError;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,10 @@
 //! Proving the chain, line by line; works on a directory, with or without a daemon.
 
-use super::record::{LINE_VERSION, open_line};
+use super::anchor::Anchor;
+use super::error::{AuditError, GENESIS, LINE_BYTES_MAX};
+use super::key::AuditKey;
+use super::record::{LINE_VERSION, OpenedLine, open_line};
 use super::segment::{self, Segment};
-use super::{AuditError, GENESIS, LINE_BYTES_MAX};
 use crate::protocol::{BrokenChain, VerifyReply};
 use crate::stamp::Stamp;
 use std::fs::File;
@@ -17,6 +19,10 @@ pub struct VerifyOptions {
     /// The hash of a record noted earlier; it must be in the chain, which shows that the chain was not rewritten or cut
     /// off before it.
     pub head: Option<String>,
+    /// The key the lines were written with. Without it only the hashes are checked, which a forger makes as well as anybody.
+    pub key: Option<AuditKey>,
+    /// Heads noted elsewhere, oldest first; the chain must hold each of them at its place.
+    pub anchors: Vec<Anchor>,
 }
 
 /// Where the chain stands after a line.
@@ -38,6 +44,12 @@ pub(super) struct Walk {
     /// Offset after the last good line of the last segment walked.
     pub(super) good_bytes: u64,
     pub(super) head_seen: bool,
+    /// Records whose MAC was checked and is right.
+    pub(super) keyed: u64,
+    /// Whether a record with a MAC has been seen: from there on each must have one.
+    pub(super) keyed_seen: bool,
+    /// Anchors passed.
+    pub(super) anchors: usize,
 }
 
 /// Proves the whole chain of `dir`.
@@ -58,27 +70,45 @@ pub(super) fn verify_up_to(
     if segments.is_empty() {
         let problem = format!("found no audit-NNNNNN.jsonl in {}", dir.display());
         let broken = Some(BrokenChain { file: "audit-000001.jsonl".to_owned(), line: 0, offset: 0, problem });
-        return Ok(VerifyReply {
-            segments: 0,
-            records: 0,
-            head: GENESIS.into(),
-            first: None,
-            last: None,
-            broken,
-        });
+        return Ok(VerifyReply { head: GENESIS.into(), broken, ..VerifyReply::default() });
     }
     let mut walk = walk(&segments, options, end)?;
-    if let (Some(head), None, false) = (&options.head, &walk.broken, walk.head_seen) {
+    if walk.broken.is_none()
+        && let Some(problem) = missing_from(&walk, options)
+    {
         let file = segments.last().map_or_else(String::new, Segment::name);
-        let problem = format!(
-            "the chain is sound, but does not hold the noted record {head}: it was cut off or rewritten"
-        );
         walk.broken = Some(BrokenChain { file, line: 0, offset: walk.good_bytes, problem });
     }
     let head = walk.last.as_ref().map_or_else(|| GENESIS.to_owned(), |link| link.hash.clone());
     let last = walk.last.map(|link| link.ts);
-    let Walk { segments, records, first, broken, .. } = walk;
-    Ok(VerifyReply { segments, records, head, first, last, broken })
+    let Walk { segments, records, first, broken, keyed, anchors, .. } = walk;
+    let anchored = anchors.checked_sub(1).and_then(|at| options.anchors.get(at)).map(|anchor| anchor.seq);
+    Ok(VerifyReply {
+        segments,
+        records,
+        head,
+        first,
+        last,
+        broken,
+        key_checked: options.key.is_some(),
+        keyed,
+        anchored,
+    })
+}
+
+/// What was noted elsewhere and is not in a chain that holds by itself.
+fn missing_from(walk: &Walk, options: &VerifyOptions) -> Option<String> {
+    let seq = walk.last.as_ref().map_or(0, |link| link.seq);
+    if let Some(anchor) = options.anchors.get(walk.anchors) {
+        return Some(format!(
+            "the chain ends at record {seq}, and record {} was anchored at {}: records were cut off",
+            anchor.seq, anchor.at
+        ));
+    }
+    let head = options.head.as_ref().filter(|_| !walk.head_seen)?;
+    Some(format!(
+        "the chain is sound, but does not hold the noted record {head}: it was cut off or rewritten"
+    ))
 }
 
 /// Walks the segments until the end or the first break.
@@ -128,12 +158,17 @@ fn walk_segment(
             return Ok(());
         }
         number += 1;
-        match check(&line, walk, options.partial) {
-            Ok((link, first)) => {
+        match check(&line, walk, options) {
+            Ok((link, keyed)) => {
                 walk.records += 1;
                 walk.good_bytes += length as u64;
                 walk.head_seen |= options.head.as_ref().is_some_and(|head| *head == link.hash);
-                walk.first = walk.first.or(Some(first));
+                walk.keyed_seen |= keyed;
+                walk.keyed += u64::from(keyed && options.key.is_some());
+                let passed =
+                    options.anchors[walk.anchors..].iter().take_while(|anchor| anchor.seq <= link.seq);
+                walk.anchors += passed.count();
+                walk.first = walk.first.or(Some(link.ts));
                 walk.last = Some(link);
             }
             Err(problem) => {
@@ -145,20 +180,26 @@ fn walk_segment(
     }
 }
 
-/// Checks one line against the one before.
-fn check(line: &[u8], walk: &Walk, partial: bool) -> Result<(Link, Stamp), String> {
+/// Checks one line against the one before and the anchors at its place; whether it has a MAC.
+fn check(line: &[u8], walk: &Walk, options: &VerifyOptions) -> Result<(Link, bool), String> {
     let Some((b'\n', line)) = line.split_last() else {
         return Err(match line.len() {
             LINE_BYTES_MAX => format!("the line is longer than {LINE_BYTES_MAX} bytes"),
             n => format!("the line has no end after {n} bytes"),
         });
     };
-    let (body, hash) = open_line(line)?;
-    if body.v != LINE_VERSION {
-        return Err(format!("found line version {}, wanted {LINE_VERSION}", body.v));
+    let OpenedLine { body, hash, keyed } = open_line(line, options.key.as_ref())?;
+    if !(1..=LINE_VERSION).contains(&body.v) || (body.v > 1) != keyed {
+        return Err(format!(
+            "found line version {}, wanted 1 without a MAC or {LINE_VERSION} with one",
+            body.v
+        ));
+    }
+    if walk.keyed_seen && !keyed {
+        return Err("found a line without a MAC after lines that have one".to_owned());
     }
     // Nothing before the first segment found is known when older ones are kept elsewhere.
-    let trusted = partial && walk.last.is_none();
+    let trusted = options.partial && walk.last.is_none();
     let (seq, prev) = walk.last.as_ref().map_or((1, GENESIS), |link| (link.seq + 1, &link.hash));
     if !trusted && body.seq != seq {
         return Err(format!("found record {}, wanted {seq}", body.seq));
@@ -166,5 +207,12 @@ fn check(line: &[u8], walk: &Walk, partial: bool) -> Result<(Link, Stamp), Strin
     if !trusted && body.prev != prev {
         return Err(format!("the chain is cut before this line: found prev {}, wanted {prev}", body.prev));
     }
-    Ok((Link { seq: body.seq, hash: hash.to_owned(), ts: body.ts }, body.ts))
+    let noted = options.anchors[walk.anchors..].iter().find(|anchor| anchor.seq == body.seq);
+    if let Some(anchor) = noted.filter(|anchor| anchor.head != hash) {
+        return Err(format!(
+            "the chain was rewritten: record {} was anchored at {} with hash {}, found {hash}",
+            anchor.seq, anchor.at, anchor.head
+        ));
+    }
+    Ok((Link { seq: body.seq, hash: hash.to_owned(), ts: body.ts }, keyed))
 }

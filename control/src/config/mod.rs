@@ -3,16 +3,20 @@
 //!
 //! Every error is collected before any is returned, each with its file, line and key, what was found and what was wanted.
 
+mod check;
 mod de;
+mod envelopes;
 mod error;
 mod net;
 mod plan;
 mod schema;
+mod tiers;
 mod tree;
 
+pub use envelopes::LimitPlan;
 pub use error::{ConfigError, ConfigErrors, Origin, Problem};
 pub use net::{CpuChoice, CpuList, FeedSource, Group, HostAddress, PciAddress, PciDevice, Vdev};
-pub use plan::{LimitPlan, Plan};
+pub use plan::{DeclaredScopes, Plan};
 pub use schema::{
     Audit, Book, CriticalPolicy, Eal, EalMemory, Feed, Igmp, Instance, Link, NormalPolicy, OverlayPct,
     Placement, Policy, Scorer, ScorerBackend, TierPolicy,

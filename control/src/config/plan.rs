@@ -1,17 +1,16 @@
 //! From the file as written to a plan that is valid by construction: checks between keys, ranges, envelopes.
 
-use super::error::{ConfigError, Problem};
-use super::schema::{self, Bounds, Config};
-use super::tree::{Node, Step, dotted};
+use super::check::{Checker, way};
+use super::envelopes::LimitPlan;
+use super::error::ConfigError;
+use super::schema::{self, Config};
+use super::tree::{Node, Step};
 use crate::amount::Amount;
-use crate::limits::LimitKey;
-use crate::names::SymbolName;
+use crate::names::{Name, SymbolName};
 use crate::roles::Roles;
-use gate::{Envelope, Overlay, Ratio, RiskLimits, TierOverlay};
+use gate::Overlay;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
 use std::net::Ipv4Addr;
-use types::Qty;
 
 /// A whole, checked configuration.
 #[derive(Clone, Debug)]
@@ -41,26 +40,38 @@ pub struct Plan {
     pub roles: Roles,
     /// Audit log.
     pub audit: schema::Audit,
+    /// The accounts, strategies and desks there are.
+    pub scopes: DeclaredScopes,
     /// BLAKE3 of the merged configuration, comments and layout left out; goes into the audit log at every start.
     pub digest: [u8; 32],
 }
 
-/// The envelopes of the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LimitPlan {
-    /// Of every instrument that has none of its own.
-    pub default: Envelope,
-    /// Of the others, complete.
-    pub by_symbol: BTreeMap<SymbolName, Envelope>,
+/// The names that orders, breakers and limits may use; any other is refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeclaredScopes {
+    /// Accounts.
+    pub accounts: BTreeSet<Name>,
+    /// Strategies, each with its desk where it has one.
+    pub strategies: BTreeMap<Name, Option<Name>>,
+    /// Desks.
+    pub desks: BTreeSet<Name>,
 }
 
-impl LimitPlan {
-    /// The configured envelope of one instrument.
+impl DeclaredScopes {
+    /// The strategies of one desk.
+    pub fn strategies_of<'a>(&'a self, desk: &'a Name) -> impl Iterator<Item = &'a Name> {
+        self.strategies.iter().filter(move |(_, of)| of.as_ref() == Some(desk)).map(|(name, _)| name)
+    }
+
+    /// The desk of one strategy.
     #[must_use]
-    pub fn envelope(&self, symbol: SymbolName) -> &Envelope {
-        self.by_symbol.get(&symbol).unwrap_or(&self.default)
+    pub fn desk_of(&self, strategy: &Name) -> Option<&Name> {
+        self.strategies.get(strategy)?.as_ref()
     }
 }
+
+/// Accounts and strategies there can be at most: the gate keeps counters for each beside every instrument.
+const NAMES_MAX: usize = 64;
 
 /// The tick sizes that make sense, in units of 1e-9: a millionth to a thousand.
 const TICKS: std::ops::RangeInclusive<i128> = 1_000..=1_000 * Amount::SCALE;
@@ -70,9 +81,6 @@ const GROUPS_MAX: usize = 64;
 
 /// The group of all hosts, which nobody joins.
 const ALL_HOSTS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
-
-/// How many of the last scores the scorer looks back on.
-const LOOK_BACK: u32 = 3;
 
 /// Checks what one key alone cannot say. Every error is returned.
 pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>> {
@@ -93,6 +101,9 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
     check.range("scorer.batch_wait_us", config.scorer.batch_wait_us, 0, 100_000);
     let overlay = check.policy(&config.policy);
     check.range("audit.segment_mib", config.audit.segment_mib, 1, 1_024);
+    check.range("audit.anchor_records", config.audit.anchor_records, 1, 1_000_000);
+    check.range("audit.anchor_minutes", config.audit.anchor_minutes, 1, 1_440);
+    let scopes = check.scopes(&config);
     let limits = check.limits(&config.limits);
     let (Some(overlay), Some(limits), true) = (overlay, limits, check.errors.is_empty()) else {
         return Err(check.errors);
@@ -115,38 +126,12 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
         limits,
         roles,
         audit,
+        scopes,
         digest,
     })
 }
 
-struct Checker<'a> {
-    tree: &'a Node,
-    errors: Vec<ConfigError>,
-}
-
-/// The way to a key written with dots; no part of it holds a dot.
-fn way(dots: &str) -> Vec<Step> {
-    dots.split('.').map(|key| Step::Key(key.to_owned())).collect()
-}
-
 impl Checker<'_> {
-    fn refuse(&mut self, path: &[Step], found: impl Display, wanted: impl Display) {
-        let problem = Problem::Value { found: found.to_string(), wanted: wanted.to_string(), nearest: None };
-        self.errors.push(ConfigError { origin: self.tree.origin_near(path), key: dotted(path), problem });
-    }
-
-    fn equal(&mut self, key: &str, found: u32, wanted: u32) {
-        if found != wanted {
-            self.refuse(&way(key), found, format!("{wanted}, the version this build reads"));
-        }
-    }
-
-    fn range(&mut self, key: &str, found: u32, least: u32, most: u32) {
-        if !(least..=most).contains(&found) {
-            self.refuse(&way(key), found, format!("a whole number from {least} to {most}"));
-        }
-    }
-
     fn ticks(&mut self, ticks: &BTreeMap<SymbolName, Amount>) {
         for (symbol, tick) in ticks {
             if !TICKS.contains(&tick.raw()) {
@@ -154,12 +139,6 @@ impl Checker<'_> {
                 path.push(Step::Key(symbol.to_string()));
                 self.refuse(&path, tick, "an amount from 0.000001 to 1000");
             }
-        }
-    }
-
-    fn depth(&mut self, key: &str, found: u32) {
-        if !found.is_power_of_two() || !(64..=1 << 24).contains(&found) {
-            self.refuse(&way(key), found, "a power of two from 64 to 16777216");
         }
     }
 
@@ -256,192 +235,27 @@ impl Checker<'_> {
         }
     }
 
-    fn policy(&mut self, policy: &schema::Policy) -> Option<Overlay> {
-        let (elevated, high, critical) = (&policy.elevated, &policy.high, &policy.critical);
-        let enters = [
-            ("policy.elevated", elevated.enter, elevated.enter_count, elevated.enter_of),
-            ("policy.high", high.enter, high.enter_count, high.enter_of),
-            ("policy.critical", critical.enter, critical.enter_count, critical.enter_of),
-        ];
-        let mut below = 0.0;
-        for (section, enter, count, of) in enters {
-            if enter <= below || enter > 1.0 {
-                let wanted = format!("a score above {below} (the tier below) and at most 1");
-                self.refuse(&way(&format!("{section}.enter")), enter, wanted);
-            }
-            below = enter;
-            if of != LOOK_BACK && (count, of) != (1, 1) {
-                let wanted =
-                    format!("{LOOK_BACK} (so many scores are looked back on), or 1 with enter_count 1");
-                self.refuse(&way(&format!("{section}.enter_of")), of, wanted);
-            }
-            self.range(&format!("{section}.enter_count"), count, 1, of.clamp(1, LOOK_BACK));
-        }
-        let mut below = 0.0;
-        for (section, tier) in [("policy.elevated", elevated), ("policy.high", high)] {
-            if !(tier.leave > below && tier.leave < tier.enter) {
-                let wanted = format!("a score above {below} and under enter ({})", tier.enter);
-                self.refuse(&way(&format!("{section}.leave")), tier.leave, wanted);
-            }
-            below = tier.leave;
-            self.range(&format!("{section}.leave_after_ms"), tier.leave_after_ms, 1_000, 3_600_000);
-        }
-        self.range("policy.normal.calm_after_s", policy.normal.calm_after_s, 10, 86_400);
-        self.widening(&policy.normal.overlay_pct);
-        self.range("policy.critical.enter_within_ms", critical.enter_within_ms, 100, 60_000);
-        self.range("policy.critical.witnesses", critical.witnesses, 1, 16);
-        self.range("policy.slippage.limit_bps", policy.slippage.limit_bps, 0, 10_000);
-        let probability = policy.surface.error_probability_max;
-        if !(0.0..1.0).contains(&probability) {
-            let wanted = "0 (off) or a number below 1".to_owned();
-            self.refuse(&way("policy.surface.error_probability_max"), probability, wanted);
-        }
-        self.overlay(policy)
-    }
-
-    /// The scorer opens all limits together, a step at a time.
-    fn widening(&mut self, percents: &schema::OverlayPct) {
-        let first = percents.values().next().copied().unwrap_or(105);
-        for (key, percent) in percents {
-            if *percent != first || !(105..=150).contains(percent) || !percent.is_multiple_of(5) {
-                let wanted = "the same for every limit named: 105 to 150 percent, in steps of 5";
-                self.refuse(
-                    &way(&format!("policy.normal.overlay_pct.{key}")),
-                    format!("{percent} percent"),
-                    wanted,
-                );
+    fn scopes(&mut self, config: &Config) -> DeclaredScopes {
+        for (table, count) in [("account", config.account.len()), ("strategy", config.strategy.len())] {
+            if count > NAMES_MAX {
+                self.refuse(&way(table), format!("{count} tables"), format!("at most {NAMES_MAX}"));
             }
         }
-    }
-
-    fn overlay(&mut self, policy: &schema::Policy) -> Option<Overlay> {
-        let rows = [
-            ("policy.normal.overlay_pct", &policy.normal.overlay_pct),
-            ("policy.elevated.overlay_pct", &policy.elevated.overlay_pct),
-            ("policy.high.overlay_pct", &policy.high.overlay_pct),
-        ];
-        let mut overlays = [TierOverlay::BASE; 3];
-        for (overlay, (section, percents)) in overlays.iter_mut().zip(rows) {
-            for (key, percent) in percents {
-                self.range(&format!("{section}.{key}"), *percent, 1, 10_000);
-                if let Some(ratio) = ratio_of_percent(*percent) {
-                    *overlay = overlay.with(key.parameter(), ratio);
-                }
+        for (name, strategy) in &config.strategy {
+            if let Some(desk) = strategy.desk.as_ref().filter(|desk| !config.desk.contains_key(desk)) {
+                let mut path = way("strategy");
+                path.extend([Step::Key(name.to_string()), Step::Key("desk".to_owned())]);
+                self.refuse(&path, format!("\"{desk}\""), format!("a desk that is declared ([desk.{desk}])"));
             }
         }
-        match Overlay::new(overlays[0], overlays[1], overlays[2]) {
-            Ok(overlay) => Some(overlay),
-            Err(error) => {
-                let key = LimitKey::ALL.into_iter().find(|k| k.parameter() == error.parameter);
-                let key = key.map_or("", LimitKey::as_str);
-                let percent = |p: &schema::OverlayPct| {
-                    p.iter().find(|(k, _)| k.as_str() == key).map_or(100, |(_, v)| *v)
-                };
-                let tier = error.tier as usize;
-                let path = way(&format!("{}.{key}", rows[tier.min(2)].0));
-                let wanted = format!(
-                    "at least as tight as the tier below, which has {} percent",
-                    percent(rows[tier.min(2) - 1].1)
-                );
-                self.refuse(&path, format!("{} percent", percent(rows[tier.min(2)].1)), wanted);
-                None
-            }
-        }
-    }
-
-    fn limits(&mut self, limits: &schema::Limits) -> Option<LimitPlan> {
-        let base = way("limits.default");
-        for key in LimitKey::ALL.into_iter().filter(|key| !limits.default.contains_key(key)) {
-            let mut path = base.clone();
-            path.push(Step::Key(key.to_string()));
-            let origin = self.tree.origin_near(&path);
-            self.errors.push(ConfigError { origin, key: dotted(&path), problem: Problem::Missing });
-        }
-        let default = self.envelope(&base, &limits.default, None);
-        let mut by_symbol = BTreeMap::new();
-        for (symbol, own) in &limits.symbol {
-            let mut path = way("limits.symbol");
-            path.push(Step::Key(symbol.to_string()));
-            if let Some(envelope) = self.envelope(&path, own, default.as_ref()) {
-                by_symbol.insert(*symbol, envelope);
-            }
-        }
-        default.map(|default| LimitPlan { default, by_symbol })
-    }
-
-    /// The envelope of one table; what it does not name comes from `under`. `None` when anything is wrong, said in
-    /// `errors`.
-    fn envelope(
-        &mut self,
-        path: &[Step],
-        table: &BTreeMap<LimitKey, Bounds>,
-        under: Option<&Envelope>,
-    ) -> Option<Envelope> {
-        let before = self.errors.len();
-        let start = under.map_or([EMPTY; 3], |e| [*e.floor(), *e.base(), *e.cap()]);
-        let [mut floor, mut base, mut cap] = start;
-        for (key, bounds) in table {
-            let mut way = path.to_vec();
-            way.push(Step::Key(key.to_string()));
-            self.bound(&way, "floor", *key, bounds.floor, &mut floor);
-            self.bound(&way, "base", *key, bounds.base, &mut base);
-            self.bound(&way, "cap", *key, bounds.cap, &mut cap);
-            self.order(&way, *key, bounds);
-        }
-        if self.errors.len() > before {
-            return None;
-        }
-        Envelope::new(floor, base, cap)
-            .map_err(|error| self.refuse(path, error, "floor, base and cap in order"))
-            .ok()
-    }
-
-    fn bound(&mut self, path: &[Step], which: &str, key: LimitKey, amount: Amount, set: &mut RiskLimits) {
-        let outcome = key.to_gate(amount).map_err(|range| range.to_string());
-        let outcome = outcome.and_then(|v| set.with(key.parameter(), v).map_err(|e| e.to_string()));
-        match outcome {
-            Ok(changed) => *set = changed,
-            Err(wanted) => {
-                let mut path = path.to_vec();
-                path.push(Step::Key(which.to_owned()));
-                self.refuse(&path, amount, wanted);
-            }
-        }
-    }
-
-    fn order(&mut self, path: &[Step], key: LimitKey, bounds: &Bounds) {
-        let up = key.parameter().tightens_upward();
-        let ordered = |tight: Amount, loose: Amount| if up { tight >= loose } else { tight <= loose };
-        if !ordered(bounds.floor, bounds.base) || !ordered(bounds.base, bounds.cap) {
-            let found = format!("floor {}, base {}, cap {}", bounds.floor, bounds.base, bounds.cap);
-            let sign = if up { ">=" } else { "<=" };
-            self.refuse(
-                path,
-                found,
-                format!("floor {sign} base {sign} cap (floor is the tightest, cap the loosest)"),
-            );
+        DeclaredScopes {
+            accounts: config.account.keys().cloned().collect(),
+            strategies: config
+                .strategy
+                .iter()
+                .map(|(name, table)| (name.clone(), table.desk.clone()))
+                .collect(),
+            desks: config.desk.keys().cloned().collect(),
         }
     }
 }
-
-/// Percent as the gate's fraction, in lowest terms, so that 50 and the gate's own 1/2 are the same.
-fn ratio_of_percent(percent: u32) -> Option<Ratio> {
-    let (mut a, mut b) = (percent, 100);
-    while b > 0 {
-        (a, b) = (b, a % b);
-    }
-    Ratio::new(percent / a, 100 / a)
-}
-
-/// The tightest legal set; every field is overwritten before it is used.
-const EMPTY: RiskLimits = RiskLimits {
-    max_qty: Qty(1),
-    max_notional_micros: 1,
-    collar_bps: 1,
-    passive_min_ticks: u16::MAX as u32,
-    max_pos_long: 0,
-    max_pos_short: 0,
-    order_rate_per_s: 1,
-    order_burst: 1,
-    margin_bps: u16::MAX as u32,
-};

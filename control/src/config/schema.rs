@@ -27,7 +27,28 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) roles: Roles,
     pub(crate) audit: Audit,
+    pub(crate) account: BTreeMap<Name, Account>,
+    pub(crate) strategy: BTreeMap<Name, Strategy>,
+    pub(crate) desk: BTreeMap<Name, Desk>,
 }
+
+/// One `[account.NAME]`: that there is such an account.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Account {}
+
+/// One `[strategy.NAME]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Strategy {
+    #[serde(default)]
+    pub(crate) desk: Option<Name>,
+}
+
+/// One `[desk.NAME]`: that there is such a desk.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Desk {}
 
 /// `[instance]`: what this appliance is called and where it keeps its state.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -318,4 +339,12 @@ pub(crate) struct Limits {
 pub struct Audit {
     /// MiB at which a new segment begins.
     pub segment_mib: u32,
+    /// The key the records are sealed with; empty takes `audit.key` in the state directory.
+    pub key_file: PathBuf,
+    /// Where the head of the chain is noted now and then; empty for the daemon's log alone.
+    pub anchor_file: PathBuf,
+    /// After so many records.
+    pub anchor_records: u32,
+    /// And after so many minutes in which there was one.
+    pub anchor_minutes: u32,
 }

@@ -1,7 +1,8 @@
 //! Commands that only look.
 
-use super::{Controller, refuse};
-use crate::backend::{BackendError, InstrumentView};
+use super::plane::{Controller, Inner, refuse};
+use crate::audit::{Anchor, AuditError, read_anchors};
+use crate::backend::{BackendError, InstrumentView, Snapshot};
 use crate::limits::LimitKey;
 use crate::names::{Scope, SymbolName};
 use crate::protocol::{
@@ -10,7 +11,7 @@ use crate::protocol::{
 };
 use crate::stamp::Stamp;
 use crate::state::Cause;
-use gate::{Flags, RejectReason};
+use gate::{BreakerState, Flags, RejectReason};
 use types::{BookState, StaleCause, Tier};
 
 /// Instruments on one page: nine rows of at most 400 bytes each stay under the largest message.
@@ -29,13 +30,15 @@ fn failed(what: &str, error: &dyn std::fmt::Display) -> Refusal {
 impl Controller {
     pub(super) fn status(&self) -> StatusReply {
         let snapshot = self.backend.snapshot();
+        let views = self.backend.instruments(None);
         let mut tiers = TierCounts::default();
-        for view in self.backend.instruments(None) {
-            *match view.tier {
-                Tier::Normal => &mut tiers.normal,
-                Tier::Elevated => &mut tiers.elevated,
-                Tier::High => &mut tiers.high,
-                Tier::Critical => &mut tiers.critical,
+        for view in &views {
+            *match known_tier(view) {
+                None => &mut tiers.unknown,
+                Some(Tier::Normal) => &mut tiers.normal,
+                Some(Tier::Elevated) => &mut tiers.elevated,
+                Some(Tier::High) => &mut tiers.high,
+                Some(Tier::Critical) => &mut tiers.critical,
             } += 1;
         }
         let inner = self.lock();
@@ -53,11 +56,42 @@ impl Controller {
             breakers: u32::try_from(inner.latch.entries().count()).unwrap_or(u32::MAX),
             latch,
             tiers,
+            closed: self.closed(&inner, &snapshot, &views),
             feeds: snapshot.feeds,
             scorer: snapshot.scorer,
             orders: snapshot.orders,
-            audit: AuditStatus { records: inner.audit.records(), head: inner.audit.head().to_owned() },
+            audit: AuditStatus {
+                records: inner.trail.log.records(),
+                head: inner.trail.log.head().to_owned(),
+            },
+            alarms: inner.alarms(),
+            refused: inner.refusals.counts(),
         }
+    }
+
+    /// Why no order at all can pass now; none when there is an instrument in which one can.
+    fn closed(&self, inner: &Inner, snapshot: &Snapshot, views: &[InstrumentView]) -> Option<String> {
+        if inner.latch.halt().is_some() {
+            return Some("the firm is halted".to_owned());
+        }
+        if self.latched(inner, &Scope::Firm).state == BreakerState::Tripped {
+            return Some("the firm's breaker is tripped".to_owned());
+        }
+        if views.is_empty() {
+            return Some("the feed has named no instrument yet".to_owned());
+        }
+        if snapshot.feeds.iter().all(|feed| feed.state != "live") {
+            let states: Vec<String> =
+                snapshot.feeds.iter().map(|feed| format!("feed {} is {}", feed.name, feed.state)).collect();
+            return Some(states.join(", "));
+        }
+        let armed = |symbol: SymbolName| {
+            self.latched(inner, &Scope::Instrument(symbol)).state != BreakerState::Tripped
+        };
+        let passes = |view: &InstrumentView| {
+            view.book == BookState::Live && view.tier != Tier::Critical && armed(view.symbol)
+        };
+        (!views.iter().any(passes)).then(|| "every instrument is tripped or without a live book".to_owned())
     }
 
     pub(super) fn breaker_list(&self, after: Option<&Scope>) -> BreakersPage {
@@ -83,8 +117,10 @@ impl Controller {
     ) -> Result<(Vec<InstrumentView>, Option<SymbolName>), Refusal> {
         let mut views = self.backend.instruments(symbol);
         if let (Some(symbol), true) = (symbol, views.is_empty()) {
-            let error = BackendError::Unknown { what: format!("instrument {symbol}") };
-            return refuse(RefusalKind::NotFound, error.to_string());
+            let message = format!(
+                "the feed has not named instrument {symbol} (what is set for it holds from when it does)"
+            );
+            return refuse(RefusalKind::NotFound, message);
         }
         views.retain(|view| after.is_none_or(|after| view.symbol > after));
         let more = views.len() > PAGE_SYMBOLS;
@@ -114,7 +150,7 @@ impl Controller {
                     cap: key.of(envelope.cap()),
                     effective: key.of(&view.effective),
                     source: view.source.as_str().to_owned(),
-                    tier: view.tier.to_string(),
+                    tier: tier_word(&view).to_owned(),
                     set_by: set.map_or_else(String::new, |set| set.by.clone()),
                     set_at: set.map(|set| set.at),
                 }
@@ -131,7 +167,7 @@ impl Controller {
         let (views, next) = self.page(symbol, after)?;
         let row = |view: InstrumentView| TierRow {
             symbol: view.symbol,
-            tier: view.tier.to_string(),
+            tier: tier_word(&view).to_owned(),
             score: view.score.map_or_else(String::new, |score| score.to_string()),
             since: view.tier_since.map(Stamp),
             book: book_word(view.book).to_owned(),
@@ -141,6 +177,10 @@ impl Controller {
     }
 
     pub(super) fn explain(&self, order: &OrderQuery) -> Result<Reply, Refusal> {
+        let inner = self.lock();
+        self.known(&inner, &Scope::Account(order.account.clone()))?;
+        self.known(&inner, &Scope::Strategy(order.strategy.clone()))?;
+        drop(inner);
         let explanation = self.backend.explain(order).map_err(|error| match error {
             BackendError::Unknown { .. } => {
                 Refusal { kind: RefusalKind::NotFound, message: error.to_string() }
@@ -151,7 +191,7 @@ impl Controller {
         let breach = |breach: &gate::Breach| BreachRow {
             code: breach.reason.code(),
             slug: breach.reason.slug().to_owned(),
-            sentence: sentence(breach),
+            sentence: sentence(breach, order),
             limit: breach.limit,
             value: breach.value,
             fix_ord_rej_reason: breach.reason.fix_ord_rej_reason(),
@@ -180,25 +220,72 @@ impl Controller {
             let message = format!("count: found {count}, wanted 1 to {TAIL_RECORDS_MAX}");
             return refuse(RefusalKind::BadRequest, message);
         }
-        let promise = self.lock().audit.promise();
+        let promise = self.lock().trail.log.promise();
         // Half a message: a record is printed once more as JSON and may grow by its escapes.
         let records = promise.tail(count as usize, MESSAGE_BYTES_MAX / 2);
         records.map(Reply::AuditRecords).map_err(|e| failed("the audit log cannot be read", &e))
     }
 
+    /// The heads noted in the anchor file, when there is one.
+    fn anchors(&self) -> Result<Vec<Anchor>, AuditError> {
+        let Some(path) = &self.anchor_path else { return Ok(Vec::new()) };
+        let key = self.lock().trail.log.key().clone();
+        read_anchors(path, Some(&key))
+    }
+
     pub(super) fn audit_verify(&self) -> Result<Reply, Refusal> {
-        let promise = self.lock().audit.promise();
-        promise.verify().map(Reply::Verified).map_err(|e| failed("the audit log cannot be read", &e))
+        let promise = self.lock().trail.log.promise();
+        let proof = self.anchors().and_then(|anchors| promise.verify(anchors));
+        proof.map(Reply::Verified).map_err(|e| failed("the audit log cannot be read", &e))
     }
 }
 
-/// The breach's sentence without the slug, which has a column of its own.
-fn sentence(breach: &gate::Breach) -> String {
-    let text = breach.to_string();
-    let slug = RejectReason::slug(breach.reason);
-    text.strip_prefix(slug)
-        .and_then(|rest| rest.strip_prefix(": "))
-        .map_or_else(|| text.clone(), str::to_owned)
+/// The tier; none where nothing was ever scored or lately. A tier that tightened stands without a score.
+fn known_tier(view: &InstrumentView) -> Option<Tier> {
+    Some(view.tier).filter(|tier| view.score.is_some() || *tier != Tier::Normal)
+}
+
+/// The tier as people see it.
+fn tier_word(view: &InstrumentView) -> &'static str {
+    match known_tier(view) {
+        None => "unknown",
+        Some(Tier::Normal) => "normal",
+        Some(Tier::Elevated) => "elevated",
+        Some(Tier::High) => "high",
+        Some(Tier::Critical) => "critical",
+    }
+}
+
+/// The breach in words, by the names that the order was asked under and with times as people say them. The slug has a column of
+/// its own.
+fn sentence(breach: &gate::Breach, order: &OrderQuery) -> String {
+    let named = match breach.reason {
+        RejectReason::HaltedInstrument => Some(format!("Instrument {} is halted.", order.symbol)),
+        RejectReason::HaltedStrategy => Some(format!("Strategy {} is halted.", order.strategy)),
+        RejectReason::HaltedAccount => Some(format!("Account {} is halted.", order.account)),
+        RejectReason::RefStale => Some(format!(
+            "The reference price is {} old (limit {}), or its book has a gap.",
+            seconds(breach.value),
+            seconds(breach.limit)
+        )),
+        _ => None,
+    };
+    named.unwrap_or_else(|| {
+        let text = breach.to_string();
+        let slug = RejectReason::slug(breach.reason);
+        let rest = text.strip_prefix(slug).and_then(|rest| rest.strip_prefix(": "));
+        rest.map_or_else(|| text.clone(), str::to_owned)
+    })
+}
+
+/// Nanoseconds as seconds with a tenth, milliseconds below one.
+fn seconds(nanos: i64) -> String {
+    let nanos = nanos.max(0);
+    if nanos < 1_000_000_000 {
+        return format!("{} ms", nanos / 1_000_000);
+    }
+    let tenths = nanos / 100_000_000;
+    if tenths % 10 == 0 { format!("{} s", tenths / 10) } else { format!("{}.{} s", tenths / 10, tenths % 10) }
 }
 
 fn flag_words(flags: Flags) -> Vec<String> {
@@ -214,5 +301,24 @@ const fn book_word(book: BookState) -> &'static str {
         BookState::Stale(StaleCause::TableFull) => "stale (table full)",
         BookState::Stale(StaleCause::SessionChange) => "stale (session change)",
         BookState::Recovering => "recovering",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seconds;
+
+    #[test]
+    fn ages_are_said_in_seconds() {
+        let cases = [
+            (8_123_456_789, "8.1 s"),
+            (5_000_000_000, "5 s"),
+            (250_000_000, "250 ms"),
+            (-1, "0 ms"),
+            (61_950_000_000, "61.9 s"),
+        ];
+        for (nanos, said) in cases {
+            assert_eq!(seconds(nanos), said);
+        }
     }
 }

@@ -1,9 +1,9 @@
-//! What the appliance trips by itself: the model entering Critical, watchdogs. Same order as for people: effect, latch on
-//! disk, record.
+//! What the appliance trips by itself: the model entering Critical. Same order as for people: effect, latch on disk, record.
 
-use super::Controller;
-use super::change::{NOT_LASTING, Shortfalls, result_of, state_of};
-use super::open::system_actor;
+use super::plane::Controller;
+use super::shortfall::{Shortfalls, state_of};
+use super::system::system_actor;
+use super::tighten::not_lasting;
 use crate::audit::{Actor, Entry as Record};
 use crate::names::{Scope, SymbolName};
 use crate::protocol::{Refusal, TripMode};
@@ -19,30 +19,16 @@ impl Controller {
     /// already is passed over. Returns how many were tripped anew.
     ///
     /// # Errors
-    /// [`Refusal`], when some are not latched, not in force or not recorded; call it again.
+    /// [`Refusal`], when some are not latched, not in force or not recorded. What is owed to the disk is tried again by
+    /// [`Controller::keep`].
     pub fn trip_by_model(&self, trips: &[(SymbolName, String)]) -> Result<usize, Refusal> {
-        let trips = trips.iter().map(|(symbol, detail)| (Scope::Instrument(*symbol), detail.as_str()));
-        self.trip_automatically(Cause::Model, trips)
-    }
-
-    /// Trips a breaker for a watchdog of the appliance. Returns whether it was tripped anew.
-    ///
-    /// # Errors
-    /// [`Refusal`], when it is not latched, not in force or not recorded; call it again.
-    pub fn trip_by_watchdog(&self, scope: &Scope, detail: &str) -> Result<bool, Refusal> {
-        self.trip_automatically(Cause::Watchdog, [(scope.clone(), detail)].into_iter()).map(|fresh| fresh > 0)
-    }
-
-    fn trip_automatically<'a>(
-        &self,
-        cause: Cause,
-        trips: impl Iterator<Item = (Scope, &'a str)>,
-    ) -> Result<usize, Refusal> {
+        let cause = Cause::Model;
         let actor = Actor { user: cause.as_str().to_owned(), ..system_actor(self.own_uid) };
         let now = self.now();
         let mut inner = self.lock();
         let mut fresh = Vec::new();
-        for (scope, detail) in trips {
+        for (symbol, detail) in trips {
+            let scope = Scope::Instrument(*symbol);
             let reason: String = detail.chars().filter(|c| !c.is_control()).take(DETAIL_CHARS_MAX).collect();
             let (mode, by, ticket) = (TripMode::Tripped, actor.user.clone(), String::new());
             let entry = Entry { episode: 0, mode, cause, since: now, by, reason: reason.clone(), ticket };
@@ -51,16 +37,16 @@ impl Controller {
                 fresh.push((scope, before, reason));
             }
         }
-        if fresh.is_empty() && !inner.latch.unwritten() {
+        if fresh.is_empty() {
             return Ok(0);
         }
         let mut missing = Shortfalls::default();
         for (scope, _, _) in &fresh {
             missing.note(self.push_breaker(&inner, scope), "the gate did not take it");
         }
-        missing.note(inner.latch.persist(now), NOT_LASTING);
+        missing.note(inner.persist_latch(now), &not_lasting("IT"));
         let count = fresh.len();
-        let result = result_of(true, &missing);
+        let result = missing.result(true);
         let record = |(scope, before, reason): (Scope, _, _)| Record {
             action: "breaker.trip",
             target: scope.to_string(),
@@ -71,7 +57,8 @@ impl Controller {
             result: result.clone(),
         };
         let records: Vec<Record> = fresh.into_iter().map(record).collect();
-        missing.note(inner.audit.append_all(now, &actor, &records), "it is not in the audit log");
-        missing.answer(&format!("{count} breaker(s) tripped by the {}", cause.as_str()), count)
+        missing.note(inner.trail.append_or_owe(now, &actor, records), "it is not in the audit log");
+        let noun = if count == 1 { "breaker" } else { "breakers" };
+        missing.answer(&format!("{count} {noun} tripped by the model"), count)
     }
 }

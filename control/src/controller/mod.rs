@@ -1,72 +1,43 @@
 //! The control plane of one appliance: who may do what, in which order state, effect and record happen.
 //!
 //! - **Tightening** (halt, trip, a lower limit): effect, then latch on disk, then audit record, then the answer. The gate
-//!   does not wait for a disk; the answer does. When the disk fails, the effect stays, and the answer says that it will
-//!   not survive a restart.
+//!   does not wait for a disk; the answer does. When the disk fails, the effect stays, the answer says that it will
+//!   not survive a restart, and the write is tried again until it works (`keep`).
 //! - **Loosening** (resume, reset, a higher limit): audit record on disk, then latch, then effect. When the disk fails,
-//!   nothing happens.
+//!   nothing happens. Nor does it when whoever asked has given up waiting.
 //!
 //! The appliance holds one [`Controller`] and shares it with the [`crate::server`]; all changes go through one lock, so
-//! that their order in the audit log is the order in which they took effect. A halt alone does not wait for that lock:
-//! while another command holds it for the disk's sake, the halt's word is set beside it (`firm`).
+//! that their order in the audit log is the order in which they took effect. Halts and trips alone do not wait for that lock:
+//! while another command holds it for the disk's sake, their words are set beside it (`ahead`).
 
+mod ahead;
 mod answer;
+mod asked;
 mod automatic;
-mod change;
-mod firm;
+mod keep;
+mod limits;
+mod loosen;
 mod open;
+mod plane;
+mod refusals;
+mod shortfall;
+mod system;
+mod tighten;
+mod trail;
 
+pub use asked::Asked;
 pub use open::OpenError;
+pub use plane::{Clock, Controller};
 
-use crate::audit::{Actor, AuditLog, Entry};
-use crate::backend::{Backend, BackendError};
+use crate::audit::Actor;
+use crate::backend::BackendError;
 use crate::names::Scope;
-use crate::protocol::{Command, Refusal, RefusalKind, Reply};
-use crate::roles::{Directory, Peer, Role, Roles};
-use crate::stamp::Stamp;
-use crate::state::{LatchFile, LimitBook};
-use firm::FirmWord;
-use gate::Breaker;
+use crate::protocol::{Command, Reason, Refusal, RefusalKind, Reply, Ticket};
+use crate::roles::{Peer, Role, UserDatabase};
+use limits::Setting;
+use plane::refuse;
 use serde_json::Value;
-use std::fs::File;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use types::UnixNanos;
-
-/// Where the control plane's time comes from: the appliance's wall clock, or a test's.
-pub type Clock = Arc<dyn Fn() -> UnixNanos + Send + Sync>;
-
-/// The control plane of one appliance.
-pub struct Controller {
-    instance: String,
-    build: String,
-    roles: Roles,
-    own_uid: u32,
-    backend: Arc<dyn Backend>,
-    clock: Clock,
-    started: Stamp,
-    warnings: Vec<String>,
-    inner: Mutex<Inner>,
-    firm: FirmWord,
-    /// Held as long as the state directory is ours.
-    _lock: File,
-}
-
-/// What changes, under one lock.
-struct Inner {
-    latch: LatchFile,
-    limits: LimitBook,
-    audit: AuditLog,
-}
-
-impl std::fmt::Debug for Controller {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Controller({})", self.instance)
-    }
-}
-
-fn refuse<T>(kind: RefusalKind, message: impl Into<String>) -> Result<T, Refusal> {
-    Err(Refusal { kind, message: message.into() })
-}
+use shortfall::Why;
 
 /// The least role that may use a command. `limits_set` and `resume` look further when they know more.
 #[must_use]
@@ -87,33 +58,73 @@ pub const fn least_role(command: &Command) -> Role {
     }
 }
 
+/// What an audit record calls a command, and what the command is aimed at.
+fn name_of(command: &Command) -> (&'static str, String) {
+    let firm = || "firm".to_owned();
+    match command {
+        Command::Status => ("status", firm()),
+        Command::LimitsShow { .. } => ("limits.show", firm()),
+        Command::LimitsSet { symbol, .. } => ("limits.set", symbol.to_string()),
+        Command::BreakerList { .. } => ("breaker.list", firm()),
+        Command::BreakerTrip { scope, .. } => ("breaker.trip", scope.to_string()),
+        Command::BreakerReset { scope, .. } => ("breaker.reset", scope.to_string()),
+        Command::Halt { .. } => ("halt", firm()),
+        Command::Resume { .. } => ("resume", firm()),
+        Command::TierShow { .. } => ("tier.show", firm()),
+        Command::TierReset { symbol, .. } => ("tier.reset", symbol.to_string()),
+        Command::GateExplain { order } => ("gate.explain", order.symbol.to_string()),
+        Command::AuditTail { .. } => ("audit.tail", firm()),
+        Command::AuditVerify => ("audit.verify", firm()),
+    }
+}
+
+/// Why and under which ticket somebody asked, as far as they said so.
+const fn why_of(command: &Command) -> (Option<&Reason>, Option<&Ticket>) {
+    match command {
+        Command::LimitsSet { reason, ticket, .. }
+        | Command::BreakerTrip { reason, ticket, .. }
+        | Command::BreakerReset { reason, ticket, .. }
+        | Command::Resume { reason, ticket }
+        | Command::TierReset { reason, ticket, .. } => (Some(reason), ticket.as_ref()),
+        Command::Halt { reason, ticket } => (reason.as_ref(), ticket.as_ref()),
+        Command::Status
+        | Command::LimitsShow { .. }
+        | Command::BreakerList { .. }
+        | Command::TierShow { .. }
+        | Command::GateExplain { .. }
+        | Command::AuditTail { .. }
+        | Command::AuditVerify => (None, None),
+    }
+}
+
 impl Controller {
     /// The person at the other end of a connection.
     #[must_use]
     pub fn actor(&self, peer: Peer) -> Actor {
-        // Without the host's directory nobody but the daemon's own user and users by number have a role.
-        let directory = Directory::of_host().unwrap_or_default();
-        let role = self.roles.role_of(peer, self.own_uid, &directory);
-        Actor { uid: peer.uid, gid: peer.gid, pid: peer.pid, user: directory.user_name(peer.uid), role }
+        // Without the host's user database nobody but the daemon's own user and users by number have a role.
+        let users = UserDatabase::of_host().unwrap_or_default();
+        let role = self.roles.role_of(peer, self.own_uid, &users);
+        Actor { uid: peer.uid, gid: peer.gid, pid: peer.pid, user: users.user_name(peer.uid), role }
     }
 
-    /// Does what is asked, when `actor` may ask it.
+    /// Does what is asked, when `actor` may ask it, for somebody who waits for as long as it takes.
     ///
     /// # Errors
     /// [`Refusal`]: not done, or (said in the message) done and not made to last.
     pub fn execute(&self, actor: &Actor, command: Command) -> Result<Reply, Refusal> {
-        self.execute_received(actor, command, self.clock_now())
+        self.execute_asked(actor, command, &Asked::at(self.clock_now()))
     }
 
-    /// [`Controller::execute`] of a command that came in at `received`, from where the answer counts its times.
+    /// [`Controller::execute`] of a command that came in at some moment and whose sender may give up. What loosens is not done
+    /// for somebody who has; what tightens is done all the same.
     ///
     /// # Errors
     /// As [`Controller::execute`].
-    pub fn execute_received(
+    pub fn execute_asked(
         &self,
         actor: &Actor,
         command: Command,
-        received: UnixNanos,
+        asked: &Asked<'_>,
     ) -> Result<Reply, Refusal> {
         self.authorise(actor, &command)?;
         match command {
@@ -125,30 +136,31 @@ impl Controller {
             Command::AuditTail { count } => self.audit_tail(count),
             Command::AuditVerify => self.audit_verify(),
             Command::LimitsSet { symbol, changes, dry_run, reason, ticket } => {
-                self.limits_set(actor, symbol, &changes, dry_run, change::Why::new(&reason, ticket.as_ref()))
+                let why = Why::new(&reason, ticket.as_ref());
+                self.limits_set(actor, &Setting { symbol, changes: &changes, dry_run, why }, asked)
             }
             Command::BreakerTrip { scope, mode, reason, ticket } => {
-                let why = change::Why::new(&reason, ticket.as_ref());
-                self.breaker_trip(actor, &scope, mode, why, received)
+                let why = Why::new(&reason, ticket.as_ref());
+                self.breaker_trip(actor, &scope, mode, why, asked.received)
             }
             Command::BreakerReset { scope, reason, ticket } => {
-                self.breaker_reset(actor, &scope, change::Why::new(&reason, ticket.as_ref()))
+                self.breaker_reset(actor, &scope, Why::new(&reason, ticket.as_ref()), asked)
             }
             Command::Halt { reason, ticket } => {
-                self.halt(actor, change::Why::optional(reason.as_ref(), ticket.as_ref()), received)
+                self.halt(actor, Why::optional(reason.as_ref(), ticket.as_ref()), asked.received)
             }
             Command::Resume { reason, ticket } => {
-                self.resume(actor, change::Why::new(&reason, ticket.as_ref()))
+                self.resume(actor, Why::new(&reason, ticket.as_ref()), asked)
             }
             Command::TierReset { symbol, reason, ticket } => {
-                self.tier_reset(actor, symbol, change::Why::new(&reason, ticket.as_ref()))
+                self.tier_reset(actor, symbol, Why::new(&reason, ticket.as_ref()), asked)
             }
         }
     }
 
-    /// Puts a scope that has just come into being (an instrument that a feed defined, a strategy that registered) under
-    /// what is latched and set for it. Call it after [`Backend::knows`] has begun to say yes and before the gate takes
-    /// the first order of the scope; trips and this call exclude each other, so none falls in between.
+    /// Puts an instrument that a feed has just defined under what is latched and set for it. Call it after
+    /// [`crate::backend::Backend::knows`] has begun to say yes and before the gate takes the first order of it; trips and this call exclude each
+    /// other, so none falls in between.
     ///
     /// # Errors
     /// [`BackendError`], when the backend does not take it.
@@ -157,29 +169,7 @@ impl Controller {
         if let Scope::Instrument(symbol) = scope {
             self.backend.set_limits(*symbol, &inner.limits.envelope(*symbol))?;
         }
-        self.set_breaker(scope, inner.latch.breaker(scope))
-    }
-
-    /// Writes one breaker word. The firm's goes past halts that wait for the lock: it is not opened under them.
-    fn set_breaker(&self, scope: &Scope, breaker: Breaker) -> Result<(), BackendError> {
-        match scope {
-            Scope::Firm => self.firm.set(self.backend.as_ref(), breaker),
-            _ => self.backend.set_breaker(scope, breaker),
-        }
-    }
-
-    /// The lock of all changes for a halt. When another command has it and waits for the disk, the firm's word says
-    /// halted before this waits for its turn; then what is ahead and since when comes with the lock.
-    fn lock_halting(&self) -> (MutexGuard<'_, Inner>, Option<(firm::Ahead<'_>, Option<UnixNanos>)>) {
-        match self.inner.try_lock() {
-            Ok(inner) => (inner, None),
-            Err(TryLockError::Poisoned(inner)) => (inner.into_inner(), None),
-            Err(TryLockError::WouldBlock) => {
-                let ahead = self.firm.halt_ahead(self.backend.as_ref());
-                let effective = ahead.written.is_ok().then(|| self.clock_now());
-                (self.lock(), Some((ahead, effective)))
-            }
-        }
+        self.words.set(self.backend.as_ref(), scope, self.latched(&inner, scope))
     }
 
     /// What is odd about the configuration or the state, found at start and worth a line in the daemon's log.
@@ -188,18 +178,23 @@ impl Controller {
         &self.warnings
     }
 
-    /// The appliance's clock.
-    pub(crate) fn clock_now(&self) -> UnixNanos {
-        (self.clock)()
-    }
-
-    fn now(&self) -> Stamp {
-        Stamp(self.clock_now())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // A panic in another command (debug builds; release aborts) leaves latches and chain as the disk has them.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether a peer may be connected at all: who has no role may not. Refusing is counted and recorded like the refusal of a
+    /// command.
+    ///
+    /// # Errors
+    /// [`Refusal`], with what to say to whoever has no role.
+    pub fn admit(&self, actor: &Actor) -> Result<Role, Refusal> {
+        let Some(role) = actor.role else {
+            let message = format!(
+                "{} (uid {}) has no role and is not served: see [roles] in the configuration",
+                actor.user, actor.uid
+            );
+            let record =
+                Why { reason: "", ticket: "" }.record("connect", "control", Value::Null, Value::Null);
+            self.record_refusal(&mut self.lock(), actor, record, &message);
+            return refuse(RefusalKind::Denied, message);
+        };
+        Ok(role)
     }
 
     fn authorise(&self, actor: &Actor, command: &Command) -> Result<(), Refusal> {
@@ -207,30 +202,17 @@ impl Controller {
         if actor.role.is_some_and(|role| role >= wanted) {
             return Ok(());
         }
-        let (action, target) = change::name_of(command);
+        let (action, target) = name_of(command);
         let found = actor.role.map_or_else(|| "no role".to_owned(), |role| format!("role {role}"));
         let message = format!(
             "{action} needs role {wanted}; {} (uid {}) has {found}: see [roles] in the configuration",
             actor.user, actor.uid
         );
         if wanted > Role::Viewer {
-            self.audit_refusal(actor, action, target, &message);
+            let (reason, ticket) = why_of(command);
+            let record = Why::optional(reason, ticket).record(action, target, Value::Null, Value::Null);
+            self.record_refusal(&mut self.lock(), actor, record, &message);
         }
         refuse(RefusalKind::Denied, message)
-    }
-
-    /// Records that somebody was refused. What the disk says to that changes nothing: it stays refused.
-    fn audit_refusal(&self, actor: &Actor, action: &'static str, target: String, why: &str) {
-        let entry = Entry {
-            action,
-            target,
-            before: Value::Null,
-            after: Value::Null,
-            reason: String::new(),
-            ticket: String::new(),
-            result: format!("refused: {why}"),
-        };
-        let now = self.now();
-        drop(self.lock().audit.append(now, actor, &entry));
     }
 }

@@ -1,18 +1,26 @@
 //! Starting: take the state directory, read what outlives the process, put it in force, record the start.
 
-use super::firm::FirmWord;
-use super::{Clock, Controller, Inner};
-use crate::audit::{Actor, AuditError, AuditLog, Entry, TornLine};
+use super::ahead::Words;
+use super::keep::{NEVER, entry};
+use super::plane::{Clock, Controller, Inner};
+use super::refusals::Refusals;
+use super::system::system_actor;
+use super::trail::Trail;
+use crate::audit::{
+    Actor, AnchorFile, AuditError, AuditKey, AuditLog, TornLine, VerifyOptions, history, read_anchors, verify,
+};
 use crate::backend::Backend;
 use crate::config::Plan;
 use crate::names::Scope;
-use crate::roles::{Directory, Role};
+use crate::roles::UserDatabase;
 use crate::stamp::Stamp;
-use crate::state::{Cause, LatchFile, LimitBook, SealError};
-use serde_json::{Value, json};
-use std::fs::{self, File, TryLockError};
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use crate::state::{
+    Cause, Comparison, Found, LatchFile, LimitBook, SealError, Standing, StateDir, StateDirError, reconcile,
+};
+use serde_json::json;
+use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -20,24 +28,13 @@ use std::sync::{Arc, Mutex};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The state directory cannot be made or locked.
-    #[error("state directory {}: {source}", path.display())]
-    StateDir {
-        /// The directory.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// Another daemon has it.
-    #[error("state directory {}: another appliance is running on it (its lock is held)", path.display())]
-    InUse {
-        /// The directory.
-        path: PathBuf,
-    },
+    /// The state directory cannot be had.
+    #[error(transparent)]
+    StateDir(#[from] StateDirError),
     /// The audit log cannot be continued.
     #[error(
         "{source}; the appliance does not start on an audit log it cannot continue: move {} away, keep it as evidence, \
-         and start again",
+         and start again (it comes up halted then)",
         dir.display()
     )]
     Audit {
@@ -46,81 +43,285 @@ pub enum OpenError {
         /// Why.
         source: AuditError,
     },
-    /// The latches cannot be written.
+    /// The latches or limits cannot be written.
     #[error(transparent)]
-    Latch(#[from] SealError),
+    Seal(#[from] SealError),
+    /// `init` found state.
+    #[error("nothing was made: {} is there already, and init is for a state directory that was never used", path.display())]
+    Used {
+        /// What was found.
+        path: PathBuf,
+    },
+    /// `init` was run by somebody else than the directory's owner.
+    #[error("nothing was made: {} belongs to uid {owner}; run init as that user", path.display())]
+    NotOwner {
+        /// The directory.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+    },
+}
+
+impl OpenError {
+    /// Whether a person has to do something before another start can end otherwise.
+    #[must_use]
+    pub const fn needs_a_person(&self) -> bool {
+        match self {
+            Self::Audit { source, .. } => {
+                matches!(
+                    source,
+                    AuditError::Broken { .. } | AuditError::KeyMissing { .. } | AuditError::BadKey { .. }
+                )
+            }
+            Self::Used { .. } | Self::NotOwner { .. } => true,
+            Self::StateDir(_) | Self::Seal(_) => false,
+        }
+    }
+}
+
+/// Where everything lies.
+struct Places {
+    audit: PathBuf,
+    key: PathBuf,
+    anchors: Option<PathBuf>,
+}
+
+impl Places {
+    fn of(plan: &Plan) -> Self {
+        let given = |path: &Path| Some(path.to_owned()).filter(|path| !path.as_os_str().is_empty());
+        let dir = &plan.instance.state_dir;
+        Self {
+            audit: dir.join("audit"),
+            key: given(&plan.audit.key_file).unwrap_or_else(|| dir.join("audit.key")),
+            anchors: given(&plan.audit.anchor_file),
+        }
+    }
+
+    fn log(&self, plan: &Plan) -> Result<(AuditLog, Option<TornLine>), OpenError> {
+        let segment_bytes_max = u64::from(plan.audit.segment_mib) << 20;
+        AuditLog::open(&self.audit, &self.key, segment_bytes_max).map_err(|source| self.broken(source))
+    }
+
+    fn broken(&self, source: AuditError) -> OpenError {
+        OpenError::Audit { dir: self.audit.clone(), source }
+    }
 }
 
 impl Controller {
     /// Takes the state directory of `plan`, restores latches and officers' limits into `backend`, and records the start.
-    /// When this returns, everything latched before is in force again; breakers without a latch are the backend's to
-    /// open.
+    /// When this returns, everything latched before is in force again; breakers without a latch are the backend's to arm.
     ///
-    /// Damage to the latches or limits on disk does not keep the appliance from starting: it starts halted, and a
-    /// risk_admin ends that with `resume`.
+    /// State on disk that is damaged, missing or at odds with the audit log does not keep the appliance from starting: it
+    /// starts halted, and a risk_admin ends that with `resume`.
     ///
     /// # Errors
     /// [`OpenError`].
     pub fn open(plan: &Plan, backend: Arc<dyn Backend>, clock: Clock) -> Result<Self, OpenError> {
-        let dir = plan.instance.state_dir.as_path();
-        let lock = take(dir)?;
+        let places = Places::of(plan);
+        let dir = StateDir::take(&plan.instance.state_dir)?;
         let started = Stamp(clock());
-        let audit_dir = dir.join("audit");
-        let segment_bytes_max = u64::from(plan.audit.segment_mib) << 20;
-        let (mut audit, torn) = AuditLog::open(&audit_dir, segment_bytes_max)
-            .map_err(|source| OpenError::Audit { dir: audit_dir.clone(), source })?;
-        let mut latch = LatchFile::open(dir, audit.records() > 0, started);
-        let (limits, damage) = LimitBook::open(dir, plan.limits.clone());
-        if let Some(damage) = damage {
-            latch.halt_for_damage(&damage, started);
+        let (mut latch, latch_found) = LatchFile::open(dir.path());
+        let (limits, limits_found) = LimitBook::open(dir.path(), plan.limits.clone());
+        let (log, torn) = places.log(plan)?;
+        let mut judgement = judge(&places, &mut latch, &latch_found, &limits_found, log.records())?;
+        judgement.damage.extend(anchored(&places, Some(log.key())));
+        if !judgement.damage.is_empty() {
+            latch.halt_for_damage(&judgement.damage.join("; "), started);
         }
         if plan.instance.start_halted {
             latch.set_halt(Cause::Boot, started, "portcullis", "instance.start_halted is set", "");
         }
-        if latch.halt().is_none_or(|halt| halt.cause != Cause::Latch) {
-            // The file has to be there before the first record, or a later start would take it for lost. A damaged one
-            // stays as it is until a person has decided.
-            latch.persist(started)?;
+        let anchors = &plan.audit;
+        let anchors = AnchorFile::new(
+            places.anchors.clone(),
+            anchors.anchor_records.into(),
+            u64::from(anchors.anchor_minutes) * 60_000_000_000,
+        );
+        let trail = Trail::new(log, anchors);
+        let mut inner = Inner { dir, latch, limits, trail, refusals: Refusals::default(), retried: NEVER };
+        if inner.latch.halt().is_none_or(|halt| halt.cause != Cause::Latch) {
+            // A damaged or missing file stays as it is until a person has decided.
+            inner.persist_latch(started)?;
         }
         let own_uid = rustix::process::geteuid().as_raw();
-        let warnings = warnings(plan, &latch, torn.as_ref());
-        let actor = system_actor(own_uid);
-        let entry = start_entry(plan, &latch, &warnings);
-        audit
-            .append(started, &actor, &entry)
-            .map_err(|source| OpenError::Audit { dir: audit_dir, source })?;
-        restore(backend.as_ref(), &latch, &limits);
-        Ok(Self {
+        let mut warnings = warnings(plan, &inner.latch, torn.as_ref());
+        warnings.extend(judgement.notes);
+        record_start(plan, &places, &mut inner, started, own_uid, &judgement.found, &warnings)?;
+        let controller = Self {
             instance: plan.instance.name.to_string(),
             build: env!("CARGO_PKG_VERSION").to_owned(),
             roles: plan.roles.clone(),
+            scopes: plan.scopes.clone(),
             own_uid,
             backend,
             clock,
             started,
             warnings,
-            inner: Mutex::new(Inner { latch, limits, audit }),
-            firm: FirmWord::default(),
-            _lock: lock,
-        })
+            inner: Mutex::new(inner),
+            words: Words::default(),
+            anchor_path: places.anchors,
+        };
+        controller.restore();
+        Ok(controller)
+    }
+
+    /// Makes the state directory of `plan`: empty latches and limits, the key and the first record of the audit log. For a
+    /// directory that was never used, once; from then on a start that finds any of it missing comes up halted.
+    ///
+    /// # Errors
+    /// [`OpenError`], when there is state already or it cannot be written.
+    pub fn init(plan: &Plan, now: Stamp) -> Result<(), OpenError> {
+        let places = Places::of(plan);
+        let path = &plan.instance.state_dir;
+        let own_uid = rustix::process::geteuid().as_raw();
+        if let Ok(found) = fs::metadata(path)
+            && found.uid() != own_uid
+        {
+            return Err(OpenError::NotOwner { path: path.clone(), owner: found.uid() });
+        }
+        for used in [path.join("latch.sealed"), path.join("limits.sealed"), places.audit.clone()] {
+            if fs::symlink_metadata(&used).is_ok() {
+                return Err(OpenError::Used { path: used });
+            }
+        }
+        let dir = StateDir::take(path)?;
+        let (mut latch, _) = LatchFile::open(dir.path());
+        let (mut limits, _) = LimitBook::open(dir.path(), plan.limits.clone());
+        let (mut log, _) = places.log(plan)?;
+        let users = UserDatabase::of_host().unwrap_or_default();
+        let actor = Actor { user: users.user_name(own_uid), ..system_actor(own_uid) };
+        let made =
+            entry("init", plan.instance.name.as_str(), json!({ "build": env!("CARGO_PKG_VERSION") }), "done");
+        log.append(now, &actor, &made).map_err(|source| places.broken(source))?;
+        limits.persist(now)?;
+        // Last: as long as this is missing, a start comes up halted.
+        latch.persist(now, log.records())?;
+        Ok(())
+    }
+
+    /// Tries what a start would: reads all state, proves the end of the audit log, tries to write. Changes nothing. What it
+    /// returns would be said or meant at a start, a halt among it.
+    ///
+    /// # Errors
+    /// [`OpenError`], when a start would fail.
+    pub fn check(plan: &Plan) -> Result<Vec<String>, OpenError> {
+        let places = Places::of(plan);
+        let dir = &plan.instance.state_dir;
+        let mut said = Vec::new();
+        match StateDir::look(dir) {
+            Err(error @ StateDirError::InUse { .. }) => said.push(format!("{error}; a start now would fail")),
+            outcome => outcome?,
+        }
+        try_to_write(dir)?;
+        let (mut latch, latch_found) = LatchFile::open(dir);
+        let (_, limits_found) = LimitBook::open(dir, plan.limits.clone());
+        let key = AuditKey::read(&places.key).map_err(|source| places.broken(source))?;
+        let records = AuditLog::check(&places.audit, key.as_ref()).map_err(|source| places.broken(source))?;
+        let mut judgement = judge(&places, &mut latch, &latch_found, &limits_found, records)?;
+        judgement.damage.extend(anchored(&places, key.as_ref()));
+        said.extend(judgement.damage.into_iter().map(|why| format!("a start would come up halted: {why}")));
+        said.extend(judgement.notes);
+        said.extend(unknown_names(plan));
+        Ok(said)
+    }
+
+    /// Puts everything latched in force. A scope that does not exist yet is introduced when it does.
+    fn restore(&self) {
+        let inner = self.lock();
+        let scopes = inner.latch.scopes_after(None).map(|(scope, _)| scope.clone()).chain([Scope::Firm]);
+        for scope in scopes {
+            // A backend that knows a scope and cannot set it has no armed breaker for it either: the gate treats a breaker
+            // that was never set as tripped.
+            drop(self.push_breaker(&inner, &scope));
+        }
+        let backend = &self.backend;
+        for symbol in inner.limits.changed_symbols().filter(|s| backend.knows(&Scope::Instrument(*s))) {
+            drop(backend.set_limits(symbol, &inner.limits.envelope(symbol)));
+        }
     }
 }
 
-/// The daemon itself, where no person asked.
-pub(super) fn system_actor(own_uid: u32) -> Actor {
-    let pid = i32::try_from(std::process::id()).unwrap_or(i32::MAX);
-    let gid = rustix::process::getegid().as_raw();
-    Actor { uid: own_uid, gid, pid, user: "portcullis".to_owned(), role: Some(Role::RiskAdmin) }
+/// Compares what was found with itself and with the audit log of `records` records. What it finds amiss is a reason to halt.
+fn judge(
+    places: &Places,
+    latch: &mut LatchFile,
+    latch_found: &Found,
+    limits_found: &Found,
+    records: u64,
+) -> Result<Comparison, OpenError> {
+    let dir = places.audit.parent().unwrap_or(Path::new(".")).display();
+    let mut damage = Vec::new();
+    if (latch_found, limits_found, records) == (&Found::Missing, &Found::Missing, 0) {
+        damage.push(format!(
+            "{dir} holds no state: at first use run `portcullis init`, else see whether its disk is mounted"
+        ));
+        return Ok(Comparison { damage, ..Comparison::default() });
+    }
+    for (name, found) in [("latch.sealed", latch_found), ("limits.sealed", limits_found)] {
+        match found {
+            Found::Whole => {}
+            Found::Missing => damage.push(format!("{dir}/{name} is missing")),
+            Found::Damaged(why) => damage.push(why.clone()),
+        }
+    }
+    if records == 0 {
+        damage
+            .push(format!("{} is missing or empty, and the files beside it are not", places.audit.display()));
+    } else if latch.audit_records() > records {
+        damage.push(format!(
+            "the audit log has {records} records, and had {} when the latches were written: it was cut off",
+            latch.audit_records()
+        ));
+    }
+    let mut standing = Standing::default();
+    history(&places.audit, |event| standing.take(&event)).map_err(|source| places.broken(source))?;
+    let compared = reconcile(latch, &standing, *latch_found == Found::Whole);
+    damage.extend(compared.damage);
+    Ok(Comparison { damage, ..compared })
 }
 
-fn take(dir: &Path) -> Result<File, OpenError> {
-    let fail = |source| OpenError::StateDir { path: dir.to_owned(), source };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(fail)?;
-    let lock = File::create(dir.join("lock")).map_err(fail)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: dir.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(fail(source)),
+/// What the anchor file has against the log, when there is one.
+fn anchored(places: &Places, key: Option<&AuditKey>) -> Option<String> {
+    let path = places.anchors.as_ref()?;
+    let anchors = match read_anchors(path, key) {
+        Ok(anchors) if anchors.is_empty() => return None,
+        Ok(anchors) => anchors,
+        Err(error) => return Some(format!("the anchors of the audit log cannot be believed: {error}")),
+    };
+    let options = VerifyOptions { partial: true, key: key.cloned(), anchors, ..VerifyOptions::default() };
+    match verify(&places.audit, &options) {
+        Ok(reply) => reply.broken.map(|at| format!("{}:{}: {}", at.file, at.line, at.problem)),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+/// Makes a file in the state directory and removes it again, where there is one.
+fn try_to_write(dir: &Path) -> Result<(), OpenError> {
+    let fail = |source| OpenError::StateDir(StateDirError::Io { path: dir.to_owned(), source });
+    match fs::metadata(dir) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        found => {
+            found.map_err(fail)?;
+        }
+    }
+    let path = dir.join(format!(".check-{}", std::process::id()));
+    let made = OpenOptions::new().write(true).create_new(true).open(&path).map_err(fail);
+    made.and_then(|_| fs::remove_file(&path).map_err(fail))
+}
+
+fn unknown_names(plan: &Plan) -> Vec<String> {
+    match UserDatabase::of_host() {
+        Ok(users) => {
+            let unknown = plan.roles.unknown_names(&users).into_iter();
+            unknown
+                .map(|principal| {
+                    format!(
+                        "[roles] names {principal}, which this host does not know: it gives nobody a role"
+                    )
+                })
+                .collect()
+        }
+        Err(e) => vec![format!("[roles] by name give nobody a role: {e}")],
     }
 }
 
@@ -129,9 +330,9 @@ fn warnings(plan: &Plan, latch: &LatchFile, torn: Option<&TornLine>) -> Vec<Stri
     if let Some(halt) = latch.halt() {
         let out = match halt.cause {
             Cause::Latch => {
-                "a risk_admin ends this with `portcullisctl resume`; breakers tripped before are not known"
+                "a risk_admin ends this with `portcullisctl resume`, having made sure of breakers and limits"
             }
-            _ => "`portcullisctl resume` ends it",
+            Cause::Officer | Cause::Model | Cause::Boot => "`portcullisctl resume` ends it",
         };
         warnings.push(format!("halted since {}: {} ({out})", halt.since, halt.reason));
     }
@@ -139,42 +340,32 @@ fn warnings(plan: &Plan, latch: &LatchFile, torn: Option<&TornLine>) -> Vec<Stri
         let (bytes, kept) = (torn.bytes, torn.kept.display());
         warnings.push(format!("the audit log's last line was torn: its {bytes} bytes are kept in {kept}"));
     }
-    match Directory::of_host() {
-        Ok(directory) => warnings.extend(plan.roles.unknown_names(&directory).iter().map(|principal| {
-            format!("[roles] names {principal}, which this host does not know: it gives nobody a role")
-        })),
-        Err(e) => warnings.push(format!("[roles] by name give nobody a role: {e}")),
-    }
+    warnings.extend(unknown_names(plan));
     warnings
 }
 
-fn start_entry(plan: &Plan, latch: &LatchFile, warnings: &[String]) -> Entry {
-    Entry {
-        action: "start",
-        target: plan.instance.name.to_string(),
-        before: Value::Null,
-        after: json!({
-            "build": env!("CARGO_PKG_VERSION"),
-            "config": blake3::Hash::from_bytes(plan.digest).to_hex().as_str(),
-            "halt": latch.halt(),
-            "breakers": latch.entries().count(),
-            "warnings": warnings,
-        }),
-        reason: String::new(),
-        ticket: String::new(),
-        result: "done".to_owned(),
+/// Records what was found without a record, then the start.
+fn record_start(
+    plan: &Plan,
+    places: &Places,
+    inner: &mut Inner,
+    started: Stamp,
+    own_uid: u32,
+    found: &std::collections::BTreeSet<Scope>,
+    warnings: &[String],
+) -> Result<(), OpenError> {
+    let actor = system_actor(own_uid);
+    for scope in found {
+        let entry = entry("latch.found", &scope.to_string(), json!(inner.latch.of(scope)), "done");
+        inner.trail.append(started, &actor, &entry).map_err(|source| places.broken(source))?;
     }
-}
-
-/// Puts everything latched in force. A scope that does not exist yet is introduced when it does.
-fn restore(backend: &dyn Backend, latch: &LatchFile, limits: &LimitBook) {
-    let scopes = latch.scopes_after(None).map(|(scope, _)| scope.clone()).chain([Scope::Firm]);
-    for scope in scopes.filter(|scope| backend.knows(scope)) {
-        // A backend that knows a scope and cannot set it has no open breaker for it either: the gate treats a breaker
-        // that was never set as tripped.
-        drop(backend.set_breaker(&scope, latch.breaker(&scope)));
-    }
-    for symbol in limits.changed_symbols().filter(|symbol| backend.knows(&Scope::Instrument(*symbol))) {
-        drop(backend.set_limits(symbol, &limits.envelope(symbol)));
-    }
+    let after = json!({
+        "build": env!("CARGO_PKG_VERSION"),
+        "config": blake3::Hash::from_bytes(plan.digest).to_hex().as_str(),
+        "halt": inner.latch.halt(),
+        "breakers": inner.latch.entries().count(),
+        "warnings": warnings,
+    });
+    let start = entry("start", plan.instance.name.as_str(), after, "done");
+    inner.trail.append(started, &actor, &start).map(drop).map_err(|source| places.broken(source))
 }

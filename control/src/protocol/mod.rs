@@ -12,13 +12,10 @@ mod request;
 pub use frame::{FrameError, MESSAGE_BYTES_MAX, read_frame, write_frame};
 pub use reply::{
     AuditStatus, BreachRow, BreakerRow, BreakersPage, BrokenChain, Changed, ExplainReply, FeedStatus,
-    LatchHealth, LimitDiff, LimitRow, LimitsPage, OrderCounts, Outcome, Refusal, RefusalKind, Reply,
-    Response, ScorerStatus, StatusReply, TierCounts, TierRow, TiersPage, ValueRow, VerifyReply,
+    LatchHealth, LimitDiff, LimitRow, LimitsPage, OrderCounts, Outcome, Refusal, RefusalCounts, RefusalKind,
+    Reply, Response, ScorerStatus, StatusReply, TierCounts, TierRow, TiersPage, ValueRow, VerifyReply,
 };
 pub use request::{
-    BadEnvelope, Command, LimitChange, OrderQuery, OrderSide, ParseReasonError, ParseTicketError, Price,
-    Reason, Request, Ticket, Tif, TripMode, parse_request,
+    BadEnvelope, Command, LimitChange, OrderQuery, OrderSide, PROTOCOL_VERSION, ParseReasonError,
+    ParseTicketError, Price, Reason, Request, Ticket, Tif, TripMode, parse_request,
 };
-
-/// The version this build speaks. Raised when an old request or answer would be misread.
-pub const PROTOCOL_VERSION: u16 = 1;

@@ -42,18 +42,36 @@ pub enum RefusalKind {
     VersionMismatch,
     /// Too many connections.
     Busy,
+    /// Whoever asked had given up waiting; nothing was changed.
+    Expired,
     /// It was tried and failed.
     #[serde(other)]
     Failed,
 }
 
 impl RefusalKind {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadRequest => "bad_request",
+            Self::Denied => "denied",
+            Self::Policy => "policy",
+            Self::NotFound => "not_found",
+            Self::VersionMismatch => "version_mismatch",
+            Self::Busy => "busy",
+            Self::Expired => "expired",
+            Self::Failed => "failed",
+        }
+    }
+
     /// `portcullisctl`'s exit code.
     #[must_use]
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::BadRequest => 2,
             Self::Denied | Self::Policy => 4,
+            Self::Expired => 5,
             Self::VersionMismatch => 6,
             Self::NotFound | Self::Busy | Self::Failed => 1,
         }
@@ -170,6 +188,9 @@ pub struct TierCounts {
     pub high: u32,
     /// Critical.
     pub critical: u32,
+    /// Never scored, or not lately.
+    #[serde(default)]
+    pub unknown: u32,
 }
 
 /// The audit log.
@@ -194,7 +215,7 @@ pub struct StatusReply {
     pub now: Stamp,
     /// The halt in force, if any.
     pub halt: Option<BreakerRow>,
-    /// Breakers that are not open.
+    /// Breakers that are tripped.
     pub breakers: u32,
     /// How the latch file was found.
     pub latch: LatchHealth,
@@ -204,10 +225,29 @@ pub struct StatusReply {
     pub feeds: Vec<FeedStatus>,
     /// Scorer.
     pub scorer: ScorerStatus,
-    /// Orders.
-    pub orders: OrderCounts,
+    /// Orders; none where no order desk counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orders: Option<OrderCounts>,
     /// Audit log.
     pub audit: AuditStatus,
+    /// What must be looked at first: state that is in force and not on disk. Empty when all is well.
+    #[serde(default)]
+    pub alarms: Vec<String>,
+    /// Why no order can pass now; none when orders can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<String>,
+    /// Commands and connections refused since the start.
+    #[serde(default)]
+    pub refused: RefusalCounts,
+}
+
+/// What was refused since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusalCounts {
+    /// Commands and connections in all.
+    pub total: u64,
+    /// Those that have no record of their own in the audit log, since there were too many.
+    pub unrecorded: u64,
 }
 
 /// One limit of one instrument.
@@ -263,14 +303,14 @@ pub struct LimitDiff {
     pub direction: String,
 }
 
-/// One breaker that is not open, or the halt.
+/// One breaker that is tripped, or the halt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BreakerRow {
     /// What it covers; `None` for the halt, which covers everything.
     pub scope: Option<Scope>,
     /// `tripped` or `reduce_only`.
     pub state: String,
-    /// `officer`, `model`, `watchdog`, `boot` or `latch` (damaged latch file).
+    /// `officer`, `model`, `boot` or `latch` (state on disk that could not be believed).
     pub cause: String,
     /// Its running number.
     pub episode: u64,
@@ -325,7 +365,7 @@ impl Changed {
 pub struct TierRow {
     /// The instrument.
     pub symbol: SymbolName,
-    /// `normal`, `elevated`, `high` or `critical`.
+    /// `normal`, `elevated`, `high`, `critical`, or `unknown` without a score.
     pub tier: String,
     /// Calibrated score, six decimals; empty when there is none.
     pub score: String,
@@ -407,7 +447,7 @@ pub struct BrokenChain {
 }
 
 /// What came of proving the audit chain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifyReply {
     /// Segments read.
     pub segments: u32,
@@ -421,4 +461,21 @@ pub struct VerifyReply {
     pub last: Option<Stamp>,
     /// The first line that breaks the chain, if any.
     pub broken: Option<BrokenChain>,
+    /// Whether the lines' MACs were checked with a key.
+    #[serde(default)]
+    pub key_checked: bool,
+    /// Records whose MAC was checked and is right.
+    #[serde(default)]
+    pub keyed: u64,
+    /// Number of the newest record that was noted outside the log and is in it.
+    #[serde(default)]
+    pub anchored: Option<u64>,
+}
+
+impl VerifyReply {
+    /// Whether the chain holds and only a holder of the key can have written it.
+    #[must_use]
+    pub const fn is_proven(&self) -> bool {
+        self.broken.is_none() && self.key_checked && self.keyed == self.records
+    }
 }

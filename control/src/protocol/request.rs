@@ -1,13 +1,16 @@
 //! Commands, and the texts that come with them.
 
-use super::PROTOCOL_VERSION;
 use crate::amount::Amount;
 use crate::limits::LimitKey;
 use crate::names::{Name, Scope, SymbolName, deserialize_by_parsing};
-use serde::{Deserialize, Serialize, Serializer};
+use crate::stamp::Stamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 use types::{Px, Side};
+
+/// The version this build speaks. Raised when an old request or answer would be misread.
+pub const PROTOCOL_VERSION: u16 = 1;
 
 /// Why somebody did something, in their words: 1 to 500 characters on one line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -30,6 +33,14 @@ impl FromStr for Reason {
 }
 
 impl Reason {
+    /// What can be kept of any text, none of an empty one: a halt does not fail by what is said about it.
+    #[must_use]
+    pub fn of_halt(text: &str) -> Option<Self> {
+        let printable: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let kept: String = printable.trim().chars().take(500).collect();
+        Some(kept.trim_end().to_owned()).filter(|kept| !kept.is_empty()).map(Self)
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -63,6 +74,13 @@ impl FromStr for Ticket {
 }
 
 impl Ticket {
+    /// What can be kept of any text, none of an empty one.
+    #[must_use]
+    pub fn of_halt(text: &str) -> Option<Self> {
+        let kept: String = text.chars().filter(char::is_ascii_graphic).take(64).collect();
+        Some(kept).filter(|kept| !kept.is_empty()).map(Self)
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -214,7 +232,7 @@ pub enum Command {
         /// Under which ticket.
         ticket: Option<Ticket>,
     },
-    /// The halt and the breakers that are not open, a page at a time.
+    /// The halt and the breakers that are tripped, a page at a time.
     BreakerList {
         /// Only scopes after this one: the `next` of the page before.
         after: Option<Scope>,
@@ -230,7 +248,7 @@ pub enum Command {
         /// Under which ticket.
         ticket: Option<Ticket>,
     },
-    /// Opens a breaker that a person or a watchdog tripped.
+    /// Arms a breaker again that a person tripped.
     BreakerReset {
         /// What it covers.
         scope: Scope,
@@ -241,9 +259,11 @@ pub enum Command {
     },
     /// Refuses every order of the firm, at once.
     Halt {
-        /// Why; may be told later.
+        /// Why; may be told later. Of a text that is no reason as much is kept as can be.
+        #[serde(default, deserialize_with = "reason_of_halt")]
         reason: Option<Reason>,
-        /// Under which ticket.
+        /// Under which ticket; likewise.
+        #[serde(default, deserialize_with = "ticket_of_halt")]
         ticket: Option<Ticket>,
     },
     /// Ends a halt. Breakers stay as they are.
@@ -260,7 +280,7 @@ pub enum Command {
         /// Only instruments after this one.
         after: Option<SymbolName>,
     },
-    /// Takes one instrument out of Critical and opens the breaker that the model tripped with it.
+    /// Takes one instrument out of Critical and arms the breaker again that the model tripped with it.
     TierReset {
         /// The instrument.
         symbol: SymbolName,
@@ -292,6 +312,17 @@ pub struct Request {
     pub id: u64,
     /// What is asked for.
     pub command: Command,
+    /// Until when the sender waits. After it nothing is loosened any more; a halt or a trip is done all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Stamp>,
+}
+
+fn reason_of_halt<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Reason>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.and_then(|text| Reason::of_halt(&text)))
+}
+
+fn ticket_of_halt<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Ticket>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.and_then(|text| Ticket::of_halt(&text)))
 }
 
 /// Why a message is not a request; `id` is the sender's where it could be read.
@@ -333,13 +364,16 @@ pub fn parse_request(bytes: &[u8]) -> Result<Request, BadEnvelope> {
         version: u16,
         id: u64,
         command: Command,
+        #[serde(default)]
+        deadline: Option<Stamp>,
     }
     let envelope: Envelope = parse(bytes).map_err(|cause| BadEnvelope::Malformed { id: 0, cause })?;
     if envelope.version != u64::from(PROTOCOL_VERSION) {
         return Err(BadEnvelope::Version { id: envelope.id, found: envelope.version });
     }
     let whole: Whole = parse(bytes).map_err(|cause| BadEnvelope::Malformed { id: envelope.id, cause })?;
-    Ok(Request { version: whole.version, id: whole.id, command: whole.command })
+    let Whole { version, id, command, deadline } = whole;
+    Ok(Request { version, id, command, deadline })
 }
 
 /// JSON, with the way to the fault in the error.

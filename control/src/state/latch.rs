@@ -14,18 +14,16 @@ const KIND: &str = "portcullis-latch";
 const VERSION: u32 = 1;
 
 /// Who tripped it. One scope can be tripped by several at once; each is ended by its own command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Cause {
     /// A person, over the control socket.
     Officer,
     /// The model, entering Critical.
     Model,
-    /// A watchdog of the appliance.
-    Watchdog,
     /// The configuration (`instance.start_halted`).
     Boot,
-    /// This file or its neighbour was found damaged.
+    /// State on disk was found damaged or missing, or at odds with the audit log.
     Latch,
 }
 
@@ -34,7 +32,6 @@ impl Cause {
         match self {
             Self::Officer => "officer",
             Self::Model => "model",
-            Self::Watchdog => "watchdog",
             Self::Boot => "boot",
             Self::Latch => "latch",
         }
@@ -44,7 +41,6 @@ impl Cause {
         match self {
             Self::Officer => BreakerCause::Officer,
             Self::Model => BreakerCause::Model,
-            Self::Watchdog => BreakerCause::Watchdog,
             Self::Boot => BreakerCause::Boot,
             Self::Latch => BreakerCause::Latch,
         }
@@ -95,6 +91,9 @@ impl Entry {
 struct Latches {
     /// Number of the last trip or halt; never reused.
     episode: u64,
+    /// Records in the audit log when this was written: a log that has fewer was cut off.
+    #[serde(default)]
+    audit_records: u64,
     halt: Option<Entry>,
     /// By scope; one entry per cause.
     breakers: BTreeMap<Scope, Vec<Entry>>,
@@ -107,33 +106,53 @@ pub(crate) struct LatchFile {
     latches: Latches,
     /// The file on disk cannot be believed and is to be kept when it is next replaced.
     keep_damaged: bool,
-    /// The last write failed: the file says less than is latched.
-    unwritten: bool,
+    /// Why the file says less than is latched: the last write failed.
+    unwritten: Option<Unwritten>,
+}
+
+/// A write that failed and is owed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unwritten {
+    /// Since when.
+    pub(crate) since: Stamp,
+    /// Why, of the last attempt.
+    pub(crate) why: String,
+}
+
+/// How the file was found at start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Whole.
+    Whole,
+    /// Not at all.
+    Missing,
+    /// Not as it was written.
+    Damaged(String),
 }
 
 impl LatchFile {
-    /// Reads the latches. A file that cannot be believed, or that is gone although the audit log says it was there
-    /// (`expected`), yields a halt with cause [`Cause::Latch`].
-    pub(crate) fn open(dir: &Path, expected: bool, now: Stamp) -> Self {
+    /// Reads the latches, and says how the file was found. What was not found whole has no latches in it; whether that is a
+    /// reason to halt is for the caller to say.
+    pub(crate) fn open(dir: &Path) -> (Self, Found) {
         let path = dir.join("latch.sealed");
-        let body = sealed::read(&path, KIND, VERSION);
-        let parsed = body.and_then(|body| match body {
+        let parsed = sealed::read(&path, KIND, VERSION).and_then(|body| match body {
             Some(body) => serde_json::from_slice(&body)
                 .map(Some)
                 .map_err(|e| SealError::damaged(&path, format!("sealed, yet not latches: {e}"))),
             None => Ok(None),
         });
-        let damage = match parsed {
-            Ok(Some(latches)) => return Self { path, latches, keep_damaged: false, unwritten: false },
-            Ok(None) if !expected => {
-                return Self { path, latches: Latches::default(), keep_damaged: false, unwritten: false };
-            }
-            Ok(None) => format!("{}: missing, although the audit log holds earlier commands", path.display()),
-            Err(error) => error.to_string(),
+        let (latches, found) = match parsed {
+            Ok(Some(latches)) => (latches, Found::Whole),
+            Ok(None) => (Latches::default(), Found::Missing),
+            Err(error) => (Latches::default(), Found::Damaged(error.to_string())),
         };
-        let mut file = Self { path, latches: Latches::default(), keep_damaged: true, unwritten: false };
-        file.halt_for_damage(&damage, now);
-        file
+        let keep_damaged = matches!(found, Found::Damaged(_));
+        (Self { path, latches, keep_damaged, unwritten: None }, found)
+    }
+
+    /// Records that the audit log had when the file was written.
+    pub(crate) const fn audit_records(&self) -> u64 {
+        self.latches.audit_records
     }
 
     /// Halts because state on disk cannot be believed. Takes the place of a halt that stands: what a risk_admin must end
@@ -145,27 +164,57 @@ impl LatchFile {
         self.set_halt(Cause::Latch, now, "portcullis", damage, "");
     }
 
-    /// Writes the file. Everything that tightens calls this once it is in force and before it is answered; everything
-    /// that loosens, before it takes effect.
+    /// Writes the file, `audit_records` being the length of the audit log. Everything that tightens calls this once it is in
+    /// force and before it is answered; everything that loosens, before it takes effect.
     ///
     /// # Errors
-    /// [`SealError`]; the file on disk is then as it was.
-    pub(crate) fn persist(&mut self, now: Stamp) -> Result<(), SealError> {
-        self.unwritten = true;
+    /// [`SealError`]; the file on disk is then as it was, and the write is owed ([`LatchFile::unwritten`]).
+    pub(crate) fn persist(&mut self, now: Stamp, audit_records: u64) -> Result<(), SealError> {
+        self.latches.audit_records = audit_records;
+        let written = self.write(now);
+        match &written {
+            Ok(()) => self.unwritten = None,
+            Err(error) => self.owe(now, error),
+        }
+        written
+    }
+
+    fn write(&mut self, now: Stamp) -> Result<(), SealError> {
         let body = serde_json::to_vec_pretty(&self.latches)
             .map_err(|e| SealError::damaged(&self.path, e.to_string()))?;
         if self.keep_damaged {
             sealed::set_aside(&self.path, now.0.0)?;
             self.keep_damaged = false;
         }
-        sealed::write(&self.path, KIND, VERSION, &body)?;
-        self.unwritten = false;
-        Ok(())
+        sealed::write(&self.path, KIND, VERSION, &body)
     }
 
-    /// Whether the file says less than is latched, because the last write failed.
-    pub(crate) const fn unwritten(&self) -> bool {
-        self.unwritten
+    /// Notes that the file says less than is latched.
+    pub(crate) fn owe(&mut self, now: Stamp, error: &SealError) {
+        let since = self.unwritten.as_ref().map_or(now, |unwritten| unwritten.since);
+        self.unwritten = Some(Unwritten { since, why: error.to_string() });
+    }
+
+    /// Why and since when the file says less than is latched, because the last write failed.
+    pub(crate) const fn unwritten(&self) -> Option<&Unwritten> {
+        self.unwritten.as_ref()
+    }
+
+    /// Latches what another witness says was latched: entries of causes that stand there stay when they are newer.
+    pub(crate) fn restore(&mut self, scope: &Scope, entry: Entry) {
+        self.latches.episode = self.latches.episode.max(entry.episode);
+        let entries = self.latches.breakers.entry(scope.clone()).or_default();
+        match entries.iter_mut().find(|standing| standing.cause == entry.cause) {
+            Some(standing) if (standing.mode, standing.episode) >= (entry.mode, entry.episode) => {}
+            Some(standing) => *standing = entry,
+            None => entries.push(entry),
+        }
+    }
+
+    /// The same for a halt.
+    pub(crate) fn restore_halt(&mut self, entry: Entry) {
+        self.latches.episode = self.latches.episode.max(entry.episode);
+        self.latches.halt.get_or_insert(entry);
     }
 
     /// The halt in force.
@@ -247,10 +296,12 @@ impl LatchFile {
         ended
     }
 
-    /// What the gate's word for `scope` must say: the strictest of everything latched, the halt included for the firm.
-    pub(crate) fn breaker(&self, scope: &Scope) -> Breaker {
-        let halt = self.latches.halt.iter().filter(|_| *scope == Scope::Firm);
-        let strictest = self.of(scope).iter().chain(halt).max_by_key(|e| (e.mode, e.episode));
+    /// What the gate's word for a scope must say: the strictest of everything latched in `covering` (the scope itself and
+    /// whatever covers it), the halt included for the firm.
+    pub(crate) fn breaker(&self, covering: &[&Scope]) -> Breaker {
+        let halt = self.latches.halt.iter().filter(|_| covering.contains(&&Scope::Firm));
+        let standing = covering.iter().flat_map(|scope| self.of(scope));
+        let strictest = standing.chain(halt).max_by_key(|e| (e.mode, e.episode));
         let open = Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 };
         strictest.map_or(open, Entry::breaker)
     }
@@ -278,65 +329,103 @@ mod tests {
         text.parse().unwrap()
     }
 
-    #[test]
-    fn latches_survive_reopening() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut file = LatchFile::open(dir.path(), false, NOW);
-        assert_eq!(file.set_halt(Cause::Officer, NOW, "alice", "flash", "T-1"), (1, true));
-        assert_eq!(file.trip(&scope("instrument:ZVZZT"), entry(Cause::Model, TripMode::Tripped)), (2, true));
-        file.persist(NOW).unwrap();
-        let again = LatchFile::open(dir.path(), true, NOW);
-        assert_eq!(again.latches, file.latches);
-        assert_eq!(again.breaker(&Scope::Firm).state, BreakerState::Tripped);
-        assert_eq!(again.breaker(&scope("instrument:ZVZZT")).cause, BreakerCause::Model);
-        assert_eq!(again.breaker(&scope("instrument:OTHER")).state, BreakerState::Open);
+    fn open(dir: &Path) -> LatchFile {
+        LatchFile::open(dir).0
     }
 
     #[test]
-    fn a_damaged_or_vanished_file_halts_and_is_kept() {
+    fn latches_survive_reopening() {
         let dir = tempfile::tempdir().unwrap();
+        let mut file = open(dir.path());
+        assert_eq!(file.set_halt(Cause::Officer, NOW, "alice", "flash", "T-1"), (1, true));
+        assert_eq!(file.trip(&scope("instrument:ZVZZT"), entry(Cause::Model, TripMode::Tripped)), (2, true));
+        file.persist(NOW, 7).unwrap();
+        let (again, found) = LatchFile::open(dir.path());
+        assert_eq!((&again.latches, found, again.audit_records()), (&file.latches, Found::Whole, 7));
+        assert_eq!(again.breaker(&[&Scope::Firm]).state, BreakerState::Tripped);
+        assert_eq!(again.breaker(&[&scope("instrument:ZVZZT")]).cause, BreakerCause::Model);
+        assert_eq!(again.breaker(&[&scope("instrument:OTHER")]).state, BreakerState::Open);
+    }
+
+    #[test]
+    fn a_file_of_the_first_version_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let body = br#"{"episode":4,"halt":null,"breakers":{}}"#;
+        sealed::write(&dir.path().join("latch.sealed"), KIND, VERSION, body).unwrap();
+        let (file, found) = LatchFile::open(dir.path());
+        assert_eq!((file.latches.episode, file.audit_records(), found), (4, 0, Found::Whole));
+    }
+
+    #[test]
+    fn a_damaged_or_vanished_file_is_told_from_a_whole_one_and_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(LatchFile::open(dir.path()).1, Found::Missing);
         std::fs::write(dir.path().join("latch.sealed"), "rubbish\n").unwrap();
-        let mut file = LatchFile::open(dir.path(), false, NOW);
-        assert_eq!(file.halt().unwrap().cause, Cause::Latch);
-        assert!(file.halt().unwrap().reason.contains("header and content disagree"));
-        assert_eq!(file.breaker(&Scope::Firm).state, BreakerState::Tripped);
-        file.persist(NOW).unwrap();
+        let (mut file, found) = LatchFile::open(dir.path());
+        let Found::Damaged(why) = found else { panic!("{found:?}") };
+        assert!(why.contains("header and content disagree"), "{why}");
+        file.halt_for_damage(&why, NOW);
+        assert_eq!(file.breaker(&[&Scope::Firm]).state, BreakerState::Tripped);
+        file.persist(NOW, 0).unwrap();
         let kept = dir.path().join(format!("latch.sealed.damaged-{}", NOW.0.0));
         assert_eq!(std::fs::read(kept).unwrap(), b"rubbish\n");
-        let again = LatchFile::open(dir.path(), false, NOW);
-        assert_eq!(again.halt().unwrap().cause, Cause::Latch, "a second start is halted too");
+        assert_eq!(open(dir.path()).halt().unwrap().cause, Cause::Latch, "a second start is halted too");
+    }
 
-        let empty = tempfile::tempdir().unwrap();
-        let gone = LatchFile::open(empty.path(), true, NOW);
-        assert!(gone.halt().unwrap().reason.contains("missing, although the audit log"));
-        assert!(LatchFile::open(empty.path(), false, NOW).halt().is_none(), "a first start is not");
+    #[test]
+    fn a_write_that_failed_is_owed_until_one_works() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = open(dir.path());
+        let blocked = dir.path().join("latch.new");
+        std::fs::create_dir(&blocked).unwrap();
+        file.persist(NOW, 1).unwrap_err();
+        let later = Stamp(UnixNanos(NOW.0.0 + 5));
+        file.persist(later, 1).unwrap_err();
+        let owed = file.unwritten().unwrap();
+        assert!(owed.since == NOW && owed.why.contains("latch.new"), "{owed:?}");
+        std::fs::remove_dir(&blocked).unwrap();
+        file.persist(later, 1).unwrap();
+        assert_eq!(file.unwritten(), None);
     }
 
     #[test]
     fn each_cause_is_ended_on_its_own_and_the_strictest_holds() {
         let dir = tempfile::tempdir().unwrap();
-        let mut file = LatchFile::open(dir.path(), false, NOW);
+        let mut file = open(dir.path());
         let at = scope("instrument:ZVZZT");
         file.trip(&at, entry(Cause::Officer, TripMode::ReduceOnly));
-        assert_eq!(file.breaker(&at).state, BreakerState::ReduceOnly);
+        assert_eq!(file.breaker(&[&at]).state, BreakerState::ReduceOnly);
         file.trip(&at, entry(Cause::Model, TripMode::Tripped));
-        assert_eq!(file.breaker(&at).state, BreakerState::Tripped);
+        assert_eq!(file.breaker(&[&at]).state, BreakerState::Tripped);
         assert_eq!(file.reset(&at, &[Cause::Model]).len(), 1);
-        assert_eq!(file.breaker(&at).state, BreakerState::ReduceOnly);
-        assert_eq!(file.reset(&at, &[Cause::Officer, Cause::Watchdog]).len(), 1);
-        assert_eq!(file.breaker(&at).state, BreakerState::Open);
+        assert_eq!(file.breaker(&[&at]).state, BreakerState::ReduceOnly);
+        assert_eq!(file.reset(&at, &[Cause::Officer]).len(), 1);
+        assert_eq!(file.breaker(&[&at]).state, BreakerState::Open);
         assert!(file.reset(&at, &[Cause::Officer]).is_empty());
+    }
+
+    #[test]
+    fn what_covers_a_scope_closes_it_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = open(dir.path());
+        let (strategy, desk) = (scope("strategy:mm1"), scope("desk:md"));
+        file.trip(&strategy, entry(Cause::Officer, TripMode::ReduceOnly));
+        file.trip(&desk, entry(Cause::Officer, TripMode::Tripped));
+        assert_eq!(file.breaker(&[&strategy]).state, BreakerState::ReduceOnly);
+        assert_eq!(file.breaker(&[&strategy, &desk]).state, BreakerState::Tripped);
+        file.reset(&desk, &[Cause::Officer]);
+        assert_eq!(file.breaker(&[&strategy, &desk]).state, BreakerState::ReduceOnly);
     }
 
     #[test]
     fn a_trip_never_loosens_one_that_stands() {
         let dir = tempfile::tempdir().unwrap();
-        let mut file = LatchFile::open(dir.path(), false, NOW);
+        let mut file = open(dir.path());
         let at = scope("strategy:mm1");
         assert_eq!(file.trip(&at, entry(Cause::Officer, TripMode::ReduceOnly)), (1, true));
         assert_eq!(file.trip(&at, entry(Cause::Officer, TripMode::Tripped)), (2, true));
         assert_eq!(file.trip(&at, entry(Cause::Officer, TripMode::ReduceOnly)), (2, false));
-        assert_eq!(file.breaker(&at).state, BreakerState::Tripped);
+        assert_eq!(file.breaker(&[&at]).state, BreakerState::Tripped);
         assert_eq!(file.entries().count(), 1);
     }
 }

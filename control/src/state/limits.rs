@@ -1,5 +1,6 @@
 //! Officers' limits: the configuration's envelopes and, on top, what officers have set since, on disk.
 
+use super::latch::{Found, Unwritten};
 use super::sealed::{self, SealError};
 use crate::amount::Amount;
 use crate::config::LimitPlan;
@@ -32,23 +33,28 @@ pub(crate) struct LimitBook {
     configured: LimitPlan,
     changes: Changes,
     keep_damaged: bool,
+    /// Why the file says something else than is in force, since when: the last write failed.
+    unwritten: Option<Unwritten>,
 }
 
 impl LimitBook {
     /// Reads what officers have set. A start never loosens: where the configuration is the tighter of the two it holds,
-    /// and the officer's word is forgotten. The text, when there is one, says why the file cannot be believed.
-    pub(crate) fn open(dir: &Path, configured: LimitPlan) -> (Self, Option<String>) {
+    /// and the officer's word is forgotten. What was not found whole has nothing in it.
+    pub(crate) fn open(dir: &Path, configured: LimitPlan) -> (Self, Found) {
         let path = dir.join("limits.sealed");
         let body = sealed::read(&path, KIND, VERSION).and_then(|body| match body {
             Some(body) => serde_json::from_slice::<Changes>(&body)
+                .map(Some)
                 .map_err(|e| SealError::damaged(&path, format!("sealed, yet not limits: {e}"))),
-            None => Ok(Changes::new()),
+            None => Ok(None),
         });
-        let (changes, damage) = match body {
-            Ok(changes) => (changes, None),
-            Err(error) => (Changes::new(), Some(error.to_string())),
+        let (changes, found) = match body {
+            Ok(Some(changes)) => (changes, Found::Whole),
+            Ok(None) => (Changes::new(), Found::Missing),
+            Err(error) => (Changes::new(), Found::Damaged(error.to_string())),
         };
-        let mut book = Self { path, configured, changes: Changes::new(), keep_damaged: damage.is_some() };
+        let keep_damaged = matches!(found, Found::Damaged(_));
+        let mut book = Self { path, configured, changes: Changes::new(), keep_damaged, unwritten: None };
         for (symbol, keys) in changes {
             let base = *book.configured.envelope(symbol).base();
             let tighter = |(key, set): &(LimitKey, SetBy)| {
@@ -60,14 +66,34 @@ impl LimitBook {
                 book.changes.insert(symbol, kept);
             }
         }
-        (book, damage)
+        (book, found)
     }
 
     /// Writes the file.
     ///
     /// # Errors
-    /// [`SealError`]; the file on disk is then as it was.
+    /// [`SealError`]; the file on disk is then as it was, and the write is owed ([`LimitBook::unwritten`]).
     pub(crate) fn persist(&mut self, now: Stamp) -> Result<(), SealError> {
+        let written = self.write(now);
+        match &written {
+            Ok(()) => self.unwritten = None,
+            Err(error) => self.owe(now, error),
+        }
+        written
+    }
+
+    /// Notes that the file does not say what is in force.
+    pub(crate) fn owe(&mut self, now: Stamp, error: &SealError) {
+        let since = self.unwritten.as_ref().map_or(now, |unwritten| unwritten.since);
+        self.unwritten = Some(Unwritten { since, why: error.to_string() });
+    }
+
+    /// Why and since when the file does not say what is in force, because the last write failed.
+    pub(crate) const fn unwritten(&self) -> Option<&Unwritten> {
+        self.unwritten.as_ref()
+    }
+
+    fn write(&mut self, now: Stamp) -> Result<(), SealError> {
         let body = serde_json::to_vec_pretty(&self.changes)
             .map_err(|e| SealError::damaged(&self.path, e.to_string()))?;
         if self.keep_damaged {
@@ -166,8 +192,8 @@ mod tests {
     fn a_restart_never_loosens_against_either_word() {
         let dir = tempfile::tempdir().unwrap();
         let symbol: SymbolName = "ZVZZT".parse().unwrap();
-        let (mut book, damage) = LimitBook::open(dir.path(), plan(&[]));
-        assert!(damage.is_none());
+        let (mut book, found) = LimitBook::open(dir.path(), plan(&[]));
+        assert_eq!(found, Found::Missing);
         book.set(symbol, LimitKey::MaxQty, set(50));
         book.set(symbol, LimitKey::CollarBps, set(400));
         assert_eq!(book.envelope(symbol).base().collar_bps, 400, "raised while running");
@@ -221,8 +247,8 @@ mod tests {
     fn a_damaged_file_is_reported_and_kept() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("limits.sealed"), "x").unwrap();
-        let (mut book, damage) = LimitBook::open(dir.path(), plan(&[]));
-        assert!(damage.unwrap().contains("limits.sealed: found no header line"));
+        let (mut book, found) = LimitBook::open(dir.path(), plan(&[]));
+        assert!(matches!(found, Found::Damaged(why) if why.contains("limits.sealed: found no header line")));
         book.persist(NOW).unwrap();
         assert_eq!(std::fs::read(dir.path().join("limits.sealed.damaged-1")).unwrap(), b"x");
     }

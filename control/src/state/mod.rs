@@ -1,9 +1,14 @@
 //! What outlives the process: latches and officers' limits, each in a sealed file of the state directory.
 
+mod dir;
 mod latch;
 mod limits;
+mod reconcile;
 mod sealed;
 
-pub(crate) use latch::{Cause, Entry, LatchFile};
+pub(crate) use dir::StateDir;
+pub use dir::StateDirError;
+pub(crate) use latch::{Cause, Entry, Found, LatchFile, Unwritten};
 pub(crate) use limits::{LimitBook, SetBy};
+pub(crate) use reconcile::{Comparison, NOT_LASTING, Standing, reconcile};
 pub use sealed::SealError;

@@ -66,9 +66,13 @@ fn an_officers_day_from_status_to_resume() {
     let t = Terminal::new(&[]);
     let found = t.run(&["status"]);
     assert_eq!(found.code, 0, "{}", found.err);
-    for part in
-        ["state", "open", "48,201 accepted, 12 flagged, 377 rejected", "feed xnas-itch", "1 records, head "]
-    {
+    for part in [
+        "state",
+        "open: orders can pass",
+        "48,201 accepted, 12 flagged, 377 rejected",
+        "feed xnas-itch",
+        "2 records, head ",
+    ] {
         assert!(found.out.contains(part), "{part}\n{}", found.out);
     }
 
@@ -92,7 +96,7 @@ fn an_officers_day_from_status_to_resume() {
     assert_eq!(t.type_in(&["resume", "--reason", "checked"], "").code, 1, "no answer is no");
     let done = t.type_in(&["resume", "--reason", "checked"], "firm\n");
     assert_eq!((done.code, done.out.as_str()), (0, "resumed (episode 1 ended)\n"), "{}", done.err);
-    assert_eq!(t.run(&["breaker", "list"]).out, "Every breaker is open.\n");
+    assert_eq!(t.run(&["breaker", "list"]).out, "No breaker is tripped: all are armed.\n");
 }
 
 #[test]
@@ -116,7 +120,11 @@ fn breakers_are_tripped_listed_and_reset() {
     assert_eq!((found.code, found.out.as_str()), (0, "instrument:ZVZZT reset (episode 1 ended)\n"));
     let found = t.run(&["breaker", "reset", "instrument:ZVZZT", "--reason", "news out", "--yes"]);
     assert_eq!(found.code, 1);
-    assert!(found.err.contains("nothing to reset in instrument:ZVZZT: its breaker is open"), "{}", found.err);
+    assert!(
+        found.err.contains("nothing to reset in instrument:ZVZZT: its breaker is not tripped"),
+        "{}",
+        found.err
+    );
 }
 
 #[test]
@@ -199,7 +207,7 @@ fn the_audit_log_is_read_and_proven_with_and_without_the_appliance() {
     assert_eq!(records["records"][0]["action"], "halt");
     let found = t.run(&["audit", "verify"]);
     assert_eq!(found.code, 0);
-    assert!(found.out.starts_with("SOUND: 3 records in 1 segment(s), 2026-11-21T14:30:22."), "{}", found.out);
+    assert!(found.out.starts_with("SOUND: 4 records in 1 segment, 2026-11-21T14:30:22."), "{}", found.out);
 
     let dir = t.site.state_dir().join("audit");
     let offline = ["audit", "verify", "--dir", dir.to_str().unwrap()];
@@ -212,7 +220,7 @@ fn the_audit_log_is_read_and_proven_with_and_without_the_appliance() {
     std::fs::write(&log, text).unwrap();
     let found = t.run(&offline);
     assert_eq!(found.code, 1);
-    assert!(found.out.starts_with("BROKEN at audit-000001.jsonl line 2 (byte "), "{}", found.out);
+    assert!(found.out.starts_with("BROKEN at audit-000001.jsonl line 3 (byte "), "{}", found.out);
     assert_eq!(t.run(&["audit", "verify"]).code, 1, "the appliance says so too");
 }
 
@@ -244,11 +252,7 @@ fn who_has_no_role_exits_4_and_who_has_one_does_not() {
     };
     let found = act(65_532, &["status"]);
     assert_eq!(found.code, 4);
-    assert!(
-        found.err.contains("status needs role viewer") && found.err.contains("(uid 65532) has no role"),
-        "{}",
-        found.err
-    );
+    assert!(found.err.contains("(uid 65532) has no role and is not served: see [roles]"), "{}", found.err);
     assert_eq!(act(65_533, &["status"]).code, 0);
     assert_eq!(act(65_533, &["halt"]).code, 4, "a viewer cannot halt");
     assert_eq!(act(65_534, &["halt", "--reason", "trader's call"]).code, 0, "a trader can");
@@ -333,7 +337,7 @@ fn wrong_usage_exits_2_and_says_what_was_wanted() {
     let dir = tempfile::tempdir().unwrap();
     for (arguments, part) in [
         (&["resume"][..], "--reason"),
-        (&["breaker", "trip", "desk:x", "--reason", "x"], "wanted `firm`, `account:NAME`"),
+        (&["breaker", "trip", "book:x", "--reason", "x"], "wanted `firm`, `desk:NAME`, `account:NAME`"),
         (&["limits", "set", "ZVZZT", "max_qyt=5", "--reason", "x"], "did you mean `max_qty`?"),
         (&["limits", "set", "ZVZZT", "max_qty=0", "--reason", "x"], "wanted a whole number from 1"),
         (&["resume", "--reason", " "], "wanted a reason of 1 to 500 characters"),
@@ -362,4 +366,116 @@ fn tables_carry_no_colour_into_files() {
     t.run(&["halt"]);
     let found = t.run(&["status"]);
     assert!(found.out.contains("HALTED") && !found.out.contains('\u{1b}'), "{:?}", found.out);
+}
+
+/// `-o json` gives one JSON document on stdout, whatever comes of it.
+#[test]
+fn errors_are_json_where_json_was_asked_for() {
+    let t = Terminal::new(&[]);
+    let parsed = |found: &Left| serde_json::from_str::<serde_json::Value>(&found.out).expect(&found.out);
+    let nowhere = Path::new("/nonexistent/control.sock");
+    for (found, kind, code) in [
+        (t.run(&["breaker", "trip", "account:ACNE", "--reason", "x", "-o", "json"]), "not_found", 1),
+        (t.run(&["limits", "set", "ZVZZT", "max_qty=9999", "--reason", "x", "--output=json"]), "policy", 4),
+        (left(ctl(nowhere, &["status", "-o", "json"]).output().unwrap()), "unreachable", 5),
+        (t.run(&["-o", "json", "teleport"]), "usage", 2),
+    ] {
+        let json = parsed(&found);
+        assert_eq!((json["error"]["kind"].as_str(), found.code), (Some(kind), code), "{json}");
+        assert_eq!(json["error"]["exit_code"].as_i64(), Some(code.into()));
+        assert!(
+            !found.err.is_empty() && !json["error"]["message"].as_str().unwrap().is_empty(),
+            "people are told too"
+        );
+    }
+    let found = t.run(&["breaker", "trip", "account:ACNE", "--reason", "x"]);
+    assert!(
+        found.out.is_empty() && found.err.starts_with("portcullisctl: account ACNE is not declared"),
+        "{}",
+        found.err
+    );
+}
+
+#[test]
+fn the_socket_is_the_arguments_then_the_environments_then_the_default() {
+    let t = Terminal::new(&[]);
+    let bare = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullisctl"));
+        command.env_remove("PORTCULLIS_SOCKET").stdin(Stdio::null());
+        command
+    };
+    let socket = &t.site.plan.instance.socket;
+    let found = left(bare().arg("status").env("PORTCULLIS_SOCKET", socket).output().unwrap());
+    assert_eq!(found.code, 0, "{}", found.err);
+    let argument = ["--socket", "/nonexistent/x.sock", "status"];
+    let found = left(bare().args(argument).env("PORTCULLIS_SOCKET", socket).output().unwrap());
+    assert!(found.code == 5 && found.err.contains("/nonexistent/x.sock"), "{}", found.err);
+    let help = left(bare().arg("--help").output().unwrap()).out;
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help.contains("$PORTCULLIS_SOCKET, else /run/portcullis/control.sock"), "{help}");
+}
+
+#[test]
+fn a_halt_needs_no_words_and_bad_ones_do_not_stop_it() {
+    for words in [&["--reason", ""][..], &["--reason", "a\nb", "--ticket", "INC 71"], &[]] {
+        let t = Terminal::new(&[]);
+        let found = t.run(&[&["halt"], words].concat());
+        assert_eq!(
+            (found.code, found.out.as_str()),
+            (0, "HALTED: every order is refused (episode 1)\n"),
+            "{words:?}"
+        );
+    }
+}
+
+/// A daemon that takes the connection and says nothing, and one whose queue is full: neither is waited for longer than asked.
+#[test]
+fn nobody_waits_longer_than_they_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("mute");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let begun = std::time::Instant::now();
+    let found = left(ctl(&socket, &["--timeout", "1", "halt"]).output().unwrap());
+    assert_eq!(found.code, 5, "{}", found.err);
+    assert!(found.err.contains("nothing came within the time limit"), "{}", found.err);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
+    drop(listener);
+    let found = left(ctl(&socket, &["--timeout", "0", "halt"]).output().unwrap());
+    assert_eq!(found.code, 2, "{}", found.err);
+}
+
+/// Another command is at the disk; the officer's resume waits behind it and is interrupted. It is not done when its turn comes.
+#[test]
+fn a_resume_whose_client_gave_up_does_not_open_the_firm() {
+    let t = Terminal::new(&[]);
+    t.run(&["breaker", "trip", "strategy:mm1", "--reason", "drill"]);
+    t.run(&["halt", "--reason", "drill"]);
+    let socket = &t.site.plan.instance.socket;
+    let (inside, wait) = (std::sync::mpsc::channel(), std::sync::mpsc::channel::<()>());
+    let (told, go) = (std::sync::Mutex::new(inside.0), std::sync::Mutex::new(wait.1));
+    *t.site.desk.witness.write().unwrap() = Some(Box::new(move |call| {
+        if call == "strategy:mm1 open" {
+            told.lock().unwrap().send(()).unwrap();
+            go.lock().unwrap().recv().unwrap();
+        }
+    }));
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| t.run(&["breaker", "reset", "strategy:mm1", "--reason", "over", "--yes"]));
+        inside.1.recv().unwrap();
+        let request = br#"{"version":1,"id":1,"command":{"resume":{"reason":"x","ticket":null}}}"#;
+        let mut stream = std::os::unix::net::UnixStream::connect(socket).unwrap();
+        write_frame(&mut stream, request).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        drop(stream);
+        wait.0.send(()).unwrap();
+        assert_eq!(slow.join().unwrap().code, 0);
+    });
+    assert!(t.run(&["status"]).out.contains("HALTED since"), "still");
+    // One that is there, and was wanted before now.
+    let late = r#"{"version":1,"id":1,"command":{"resume":{"reason":"x","ticket":null}},"deadline":"2026-11-21T14:30:00Z"}"#;
+    let mut stream = std::os::unix::net::UnixStream::connect(socket).unwrap();
+    write_frame(&mut stream, late.as_bytes()).unwrap();
+    let answer = String::from_utf8(read_frame(&mut stream).unwrap()).unwrap();
+    assert!(answer.contains("\"kind\":\"expired\"") && answer.contains("which is past"), "{answer}");
+    assert!(t.run(&["status"]).out.contains("HALTED since"), "still");
 }

@@ -56,6 +56,7 @@ fn instrument(symbol: SymbolName) -> Option<InstrumentId> {
 fn gate_scope(scope: &Scope) -> Option<gate::BreakerKey> {
     match scope {
         Scope::Firm => Some(gate::BreakerKey::Firm),
+        Scope::Desk(_) => None,
         Scope::Account(name) => (name.as_str() == "ACME").then_some(gate::BreakerKey::Account(AccountId(0))),
         Scope::Strategy(name) => {
             (name.as_str() == "mm1").then_some(gate::BreakerKey::Strategy(StrategyId(0)))
@@ -183,7 +184,7 @@ impl Backend for Desk {
         Snapshot {
             feeds: vec![feed],
             scorer: ScorerStatus { backend: "cpu".into(), model: "default-1".into(), last, scored: 7_410 },
-            orders: OrderCounts { accepted: 48_201, flagged: 12, rejected: 377 },
+            orders: Some(OrderCounts { accepted: 48_201, flagged: 12, rejected: 377 }),
         }
     }
 
@@ -263,6 +264,9 @@ pub(crate) fn plan_in(dir: &Path, set: &[&str]) -> Plan {
     let mut all = vec![
         format!("instance.state_dir={}", toml(dir.join("state"))),
         format!("instance.socket={}", toml(dir.join("control.sock"))),
+        "account.ACME={}".to_owned(),
+        "desk.md={}".to_owned(),
+        "strategy.mm1={ desk = \"md\" }".to_owned(),
     ];
     all.extend(set.iter().map(|s| (*s).to_owned()));
     config::load(&[], &all).unwrap()
@@ -283,7 +287,14 @@ impl Site {
         Self::of(dir, plan)
     }
 
+    /// An appliance on a directory that was used before or, when there is none, was made ready for it.
     pub(crate) fn of(dir: tempfile::TempDir, plan: Plan) -> Self {
+        make_ready(&plan);
+        Self::found(dir, plan)
+    }
+
+    /// An appliance on whatever is there.
+    pub(crate) fn found(dir: tempfile::TempDir, plan: Plan) -> Self {
         let desk = Desk::new(&plan);
         let controller =
             Controller::open(&plan, Arc::clone(&desk) as Arc<dyn Backend>, clock_of(&desk)).unwrap();
@@ -291,11 +302,24 @@ impl Site {
         Self { dir, plan, desk, controller: Arc::new(controller) }
     }
 
+    /// Stops the appliance; gives its directory and its plan.
+    pub(crate) fn stop(self) -> (tempfile::TempDir, Plan) {
+        let Self { dir, controller, plan, .. } = self;
+        assert!(Arc::into_inner(controller).is_some(), "somebody still holds the controller");
+        (dir, plan)
+    }
+
     /// Stops the appliance and starts another one on the same directory.
     pub(crate) fn restart(self, set: &[&str]) -> Self {
         let Self { dir, controller, .. } = self;
         drop(controller);
         Self::start(dir, set)
+    }
+
+    /// The same, where the directory is not the site's own.
+    pub(crate) fn restart_in(self, place: &Path) -> Self {
+        let (dir, _) = self.stop();
+        Self::found(dir, plan_in(place, &[]))
     }
 
     pub(crate) fn state_dir(&self) -> &Path {
@@ -313,6 +337,13 @@ impl Site {
             Ok(Reply::AuditRecords(records)) => records,
             other => panic!("{other:?}"),
         }
+    }
+}
+
+/// `portcullis init`, where it has not been run.
+pub(crate) fn make_ready(plan: &Plan) {
+    if !plan.instance.state_dir.exists() {
+        Controller::init(plan, Stamp(START)).unwrap();
     }
 }
 

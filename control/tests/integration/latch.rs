@@ -1,7 +1,7 @@
 //! Latches against kill -9: a process that trips and resets as fast as it can is killed at a random moment, and what it
 //! had been told was done is found done.
 
-use crate::desk::{Desk, clock_of, person, plan_in};
+use crate::desk::{Desk, clock_of, make_ready, person, plan_in};
 use control::Controller;
 use control::backend::Backend;
 use control::protocol::{Command, Reply};
@@ -17,6 +17,7 @@ const DIR: &str = "CONTROL_TEST_KILLED_DIR";
 
 fn open(dir: &Path) -> Controller {
     let plan = plan_in(dir, &[]);
+    make_ready(&plan);
     let desk = Desk::new(&plan);
     Controller::open(&plan, Arc::clone(&desk) as Arc<dyn Backend>, clock_of(&desk)).unwrap()
 }

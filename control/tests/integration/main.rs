@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod controller;
 mod desk;
+mod disk;
 mod latch;
 mod protocol;
 mod readme;

@@ -47,7 +47,7 @@ fn commands() -> Vec<Command> {
 #[test]
 fn every_command_survives_the_wire() {
     for (id, command) in (1..).zip(commands()) {
-        let request = Request { version: PROTOCOL_VERSION, id, command };
+        let request = Request { version: PROTOCOL_VERSION, id, command, deadline: None };
         let json = serde_json::to_vec(&request).unwrap();
         assert_eq!(parse_request(&json), Ok(request), "{}", String::from_utf8_lossy(&json));
     }
@@ -75,6 +75,30 @@ fn the_wire_form_of_commands_is_pinned() {
             r#""audit_verify""#,
         ]
     );
+}
+
+#[test]
+fn a_request_may_say_until_when_it_is_wanted_and_a_halt_needs_no_words() {
+    let asked =
+        parse_request(br#"{"version":1,"id":1,"command":"status","deadline":"2026-11-21T14:30:22Z"}"#);
+    assert_eq!(asked.unwrap().deadline.unwrap().0.0, 1_795_271_422_000_000_000);
+    for (text, reason, ticket) in [
+        (r#"{"halt":{}}"#, None, None),
+        (r#"{"halt":{"reason":"","ticket":""}}"#, None, None),
+        (r#"{"halt":{"reason":" a\nb ","ticket":"INC 71\u0007"}}"#, Some("a b"), Some("INC71")),
+    ] {
+        let json = format!(r#"{{"version":1,"id":1,"command":{text}}}"#);
+        let Command::Halt { reason: found, ticket: under } = parse_request(json.as_bytes()).unwrap().command
+        else {
+            panic!("{text}")
+        };
+        assert_eq!(found.map(|r| r.as_str().to_owned()).as_deref(), reason);
+        assert_eq!(under.map(|t| t.as_str().to_owned()).as_deref(), ticket);
+    }
+    let long = "x".repeat(9_000);
+    let json = format!(r#"{{"version":1,"id":1,"command":{{"halt":{{"reason":"{long}"}}}}}}"#);
+    let Command::Halt { reason, .. } = parse_request(json.as_bytes()).unwrap().command else { panic!() };
+    assert_eq!(reason.unwrap().as_str().len(), 500, "as much as is kept of any reason");
 }
 
 #[test]
@@ -107,7 +131,7 @@ fn requests_that_make_no_sense_say_where() {
         (r#"{"version":1,"id":1,"command":{"resume":{"reason":"a\nb","ticket":null}}}"#, "on one line"),
         (
             r#"{"version":1,"id":1,"command":{"breaker_reset":{"scope":"all","reason":"x","ticket":null}}}"#,
-            "`firm`, `account:NAME`",
+            "`firm`, `desk:NAME`, `account:NAME`",
         ),
     ] {
         assert!(cause(json).contains(part), "{json}: {}", cause(json));
@@ -129,10 +153,12 @@ fn an_unknown_kind_of_refusal_reads_as_a_failure() {
 
 #[test]
 fn exit_codes_are_those_of_the_design() {
-    use RefusalKind::{BadRequest, Busy, Denied, Failed, NotFound, Policy, VersionMismatch};
-    let codes =
-        [BadRequest, Denied, Policy, NotFound, VersionMismatch, Busy, Failed].map(RefusalKind::exit_code);
-    assert_eq!(codes, [2, 4, 4, 1, 6, 1, 1]);
+    use RefusalKind::{BadRequest, Busy, Denied, Expired, Failed, NotFound, Policy, VersionMismatch};
+    let all = [BadRequest, Denied, Policy, NotFound, VersionMismatch, Busy, Expired, Failed];
+    assert_eq!(all.map(RefusalKind::exit_code), [2, 4, 4, 1, 6, 1, 5, 1]);
+    for kind in all {
+        assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{}\"", kind.as_str()));
+    }
 }
 
 proptest! {
@@ -149,7 +175,7 @@ proptest! {
     #[test]
     fn damaged_requests_never_panic(which in 0..14_usize, at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let command = commands().swap_remove(which);
-        let mut json = serde_json::to_vec(&Request { version: PROTOCOL_VERSION, id: 1, command }).unwrap();
+        let mut json = serde_json::to_vec(&Request { version: PROTOCOL_VERSION, id: 1, command, deadline: None }).unwrap();
         let at = at.index(json.len());
         json[at] = byte;
         if let Ok(request) = parse_request(&json) {

@@ -85,7 +85,7 @@ fn the_officers_page_shows_what_really_happens() {
         .trip_by_model(&[("AAPL".parse().unwrap(), "score 0.981000".to_owned())])
         .unwrap();
     let whoami = rustix::process::geteuid().as_raw();
-    let user = control::roles::Directory::of_host().unwrap().user_name(whoami);
+    let user = control::roles::UserDatabase::of_host().unwrap().user_name(whoami);
 
     let (mut rewritten, mut rest, mut count) = (String::new(), page.as_str(), 0);
     while let Some((before, after)) = rest.split_once("```console\n") {

@@ -30,6 +30,6 @@ pub use hist::{HistLog, HistLogError, HopHistogram, HopReader, Interval, TaggedH
 pub use ring::{LosslessTx, RingCounters, RingRx, RingTx, ring};
 pub use runner::{
     IdlePolicy, Inline, Livelock, Pinned, PinnedConfig, PollCounters, RunnerError, Settled, StopFlag,
-    spawn_pinned,
+    pin_housekeeping, spawn_pinned, try_pin,
 };
 pub use work::{Stage, Work, WorkStatus};

@@ -176,13 +176,13 @@ pub enum RunnerError {
     },
     /// The thread could not be pinned.
     #[error(
-        "stage {stage} is not on cpu {wanted}: its mask holds {found} (is the cpu in this process's cpuset?)"
+        "{stage} is not on cpu {wanted}: its mask holds {found} (does this machine have it, and this process's cpuset?)"
     )]
     Pin {
         /// Name of the stage.
         stage: &'static str,
-        /// The CPU asked for.
-        wanted: usize,
+        /// The CPUs asked for.
+        wanted: String,
         /// The CPUs in the thread's mask, as the kernel reports them.
         found: String,
     },
@@ -352,20 +352,59 @@ fn prepare_thread(
 
 /// Pins the calling thread and reads the mask back: the call's own word is not taken for it.
 fn pin(stage: &'static str, wanted: usize) -> Result<(), RunnerError> {
-    use rustix::thread::{CpuSet, sched_getaffinity};
+    use rustix::thread::CpuSet;
     // Beyond the set's size the pinning call would index out of its mask.
-    let in_range = wanted < CpuSet::MAX_CPU;
-    let _ = in_range && core_affinity::set_for_current(core_affinity::CoreId { id: wanted });
+    let _ = wanted < CpuSet::MAX_CPU && core_affinity::set_for_current(core_affinity::CoreId { id: wanted });
+    read_back(stage, &[wanted])
+}
+
+/// Whether the calling thread may run on exactly these CPUs.
+fn read_back(stage: &'static str, wanted: &[usize]) -> Result<(), RunnerError> {
+    use rustix::thread::{CpuSet, sched_getaffinity};
+    let list = |cpus: &[usize]| cpus.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     let found = match sched_getaffinity(None) {
-        Ok(mask) if in_range && mask.count() == 1 && mask.is_set(wanted) => return Ok(()),
         Ok(mask) => {
-            let cpus: Vec<String> =
-                (0..CpuSet::MAX_CPU).filter(|&c| mask.is_set(c)).map(|c| c.to_string()).collect();
-            cpus.join(",")
+            let cpus: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|&c| mask.is_set(c)).collect();
+            if cpus == wanted {
+                return Ok(());
+            }
+            list(&cpus)
         }
         Err(e) => format!("nothing readable ({e})"),
     };
-    Err(RunnerError::Pin { stage, wanted, found })
+    Err(RunnerError::Pin { stage, wanted: list(wanted), found })
+}
+
+/// Keeps the calling thread, and every thread it starts from here on, to `cpus` (ascending), and reads the mask back. None is
+/// any: nothing is changed.
+///
+/// # Errors
+/// [`RunnerError::Pin`], when the system does not grant exactly these.
+pub fn pin_housekeeping(cpus: &[usize]) -> Result<(), RunnerError> {
+    use rustix::thread::{CpuSet, sched_setaffinity};
+    if cpus.is_empty() {
+        return Ok(());
+    }
+    let mut mask = CpuSet::new();
+    cpus.iter().filter(|cpu| **cpu < CpuSet::MAX_CPU).for_each(|cpu| mask.set(*cpu));
+    // What it says does not matter: the mask is read back.
+    let _ = sched_setaffinity(None, &mask);
+    read_back("housekeeping", cpus)
+}
+
+/// Whether a thread could be pinned to `cpus`; tried on one of its own, so that nothing is changed.
+///
+/// # Errors
+/// [`RunnerError`], as a start would have it.
+pub fn try_pin(stage: &'static str, cpus: &[usize]) -> Result<(), RunnerError> {
+    let cpus = cpus.to_vec();
+    let tried = std::thread::spawn(move || match cpus.as_slice() {
+        [one] => pin(stage, *one),
+        several => pin_housekeeping(several),
+    });
+    tried.join().unwrap_or_else(|_| {
+        Err(RunnerError::Start { stage, reason: "its trial thread ended early".to_owned() })
+    })
 }
 
 /// The loop of a pinned stage.
@@ -574,7 +613,33 @@ mod tests {
 
         let (_count, sum) = line(0);
         let refused = spawn_pinned(sum, OsClock, pinned_to(1 << 20), StopFlag::new(), || Ok(()));
-        assert!(matches!(refused, Err(RunnerError::Pin { wanted: 1_048_576, .. })), "{refused:?}");
+        assert!(
+            matches!(&refused, Err(RunnerError::Pin { wanted, .. }) if wanted == "1048576"),
+            "{refused:?}"
+        );
+    }
+
+    #[test]
+    fn housekeeping_threads_stay_where_they_were_put_and_a_cpu_that_is_not_there_is_an_error() {
+        let mask = || {
+            let mask = rustix::thread::sched_getaffinity(None).unwrap();
+            (0..1024).filter(|cpu| mask.is_set(*cpu)).collect::<Vec<usize>>()
+        };
+        let all = mask();
+        let moved = std::thread::spawn(move || {
+            pin_housekeeping(&[]).unwrap();
+            assert_eq!(mask(), all, "none is any");
+            pin_housekeeping(&all[..1]).unwrap();
+            assert_eq!(std::thread::spawn(mask).join().unwrap(), all[..1], "threads inherit it");
+            let refused = pin_housekeeping(&[all[0], 1_000]);
+            assert!(matches!(refused, Err(RunnerError::Pin { .. })), "{refused:?}");
+            all
+        });
+        let all = moved.join().unwrap();
+        assert_eq!(mask(), all, "this thread was not moved");
+        try_pin("receiver", &all[..1]).unwrap();
+        assert!(try_pin("receiver", &[1_000]).is_err());
+        assert_eq!(mask(), all, "trying changes nothing");
     }
 
     #[test]

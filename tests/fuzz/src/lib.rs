@@ -215,7 +215,7 @@ pub fn control_frames(bytes: &[u8]) {
 /// A histogram log.
 pub fn histogram_logs(bytes: &[u8]) {
     match stage::hist::read_hlog(bytes) {
-        Ok(histograms) => assert!(histograms.iter().all(|tagged| tagged.intervals > 0)),
+        Ok(log) => assert!(log.hops.iter().all(|tagged| tagged.intervals > 0)),
         Err(error) => assert!(!error.to_string().is_empty()),
     }
 }
@@ -224,7 +224,7 @@ pub fn histogram_logs(bytes: &[u8]) {
 pub fn audit_logs(bytes: &[u8]) {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("audit-000001.jsonl"), bytes).expect("a file");
-    let options = VerifyOptions { partial: false, head: None };
+    let options = VerifyOptions::default();
     let reply = audit::verify(folder.path(), &options).expect("the folder is read");
     if reply.broken.is_none() {
         assert_eq!(reply.records, bytes.iter().filter(|byte| **byte == b'\n').count() as u64, "{reply:?}");

@@ -1,7 +1,6 @@
 //! The daemon and portcullisctl, as built: what an officer does survives kill -9, and refusals have their exit codes.
 
 use crate::tables::scenario;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -9,17 +8,19 @@ use tests::{portcullis, programs};
 
 fn configure(dir: &Path, pcap: &Path) -> String {
     let state = dir.join("state");
-    std::fs::create_dir(&state).unwrap();
-    std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o700)).unwrap();
     let config = dir.join("portcullis.toml");
     let text = format!(
         "[instance]\nstate_dir = {state:?}\nsocket = {:?}\n[book]\ninstruments = 64\norders = 65536\n\
+         [account.a]\n[strategy.s]\n\
          [[feed]]\nname = \"sim\"\nkind = \"itch50\"\nsource = \"file:{}\"\n",
         dir.join("control.sock"),
         pcap.display()
     );
     std::fs::write(&config, text).unwrap();
-    config.to_str().unwrap().to_owned()
+    let config = config.to_str().unwrap().to_owned();
+    let made = portcullis(["init", "--config", &config]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    config
 }
 
 /// A daemon that is killed when the test ends.

@@ -312,7 +312,7 @@ fn the_seeds_are_what_their_readers_read() {
         parse_request(&body).expect("a request");
     }
     let histograms = read_hlog(seed("histogram_logs", "three-intervals")).expect("a log");
-    assert_eq!(histograms.iter().map(|tagged| tagged.intervals).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(histograms.hops.iter().map(|tagged| tagged.intervals).collect::<Vec<_>>(), [2, 1]);
     let settings = String::from_utf8_lossy(seed("configuration", "settings")).into_owned();
     let settings: Vec<String> = settings.lines().map(str::to_owned).collect();
     control::config::load(&[], &settings).expect("a configuration");

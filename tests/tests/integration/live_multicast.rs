@@ -7,7 +7,6 @@ use dataplane::source::{FileOptions, FileSource, PacketSource, SourceStatus};
 use serde_json::Value;
 use std::fs::File;
 use std::net::{SocketAddrV4, UdpSocket};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -126,12 +125,11 @@ impl Appliance {
     fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().join("state");
-        std::fs::create_dir(&state).unwrap();
-        std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o700)).unwrap();
         let config = dir.path().join("portcullis.toml");
         // The packet socket's ring holds two seconds, so that a machine busy with other tests loses nothing.
         let text = format!(
             "[instance]\nstate_dir = {state:?}\nsocket = {:?}\n[book]\ninstruments = 64\norders = 65536\n\
+             [account.a]\n[strategy.s]\n\
              [eal]\nmemory = \"no_huge\"\nmemory_mib = 96\n\
              [[feed]]\nname = \"sim\"\nkind = \"itch50\"\nsource = \"net_af_packet0,iface=v0,framecnt=8192\"\n\
              line_a = [\"239.192.12.1:26477\"]\nline_b = [\"239.192.12.2:26477\"]\n\
@@ -139,6 +137,9 @@ impl Appliance {
             dir.path().join("control.sock"),
         );
         std::fs::write(&config, text).unwrap();
+        let init =
+            Command::new(programs().join("portcullis")).args(["init", "--config"]).arg(&config).status();
+        assert!(init.unwrap().success(), "the state directory is made");
         let print = |name: &str| Stdio::from(File::create(dir.path().join(name)).unwrap());
         let mut command = Command::new(programs().join("portcullis"));
         command.args(["run", "--config"]).arg(&config).stdout(print("stdout")).stderr(print("stderr"));

@@ -5,8 +5,9 @@ use super::health::{FeedHealth, Moment, feed_state};
 use super::stages::{ScorerCommand, ScorerNote};
 use anyhow::Result;
 use control::backend::{Backend, BackendError, InstrumentView, Snapshot};
+use control::config::DeclaredScopes;
 use control::names::{Name, Scope, SymbolName};
-use control::protocol::{FeedStatus, OrderCounts, OrderQuery, ScorerStatus};
+use control::protocol::{FeedStatus, OrderQuery, ScorerStatus};
 use gate::{
     AccountId, Breaker, BreakerCause, BreakerState, BreakerWriter, ClassId, Envelope, Explanation, Gate,
     LimitReader, LimitsSource, OrderIntent, OrderType, Permission, RefReader, StaticReader, StaticTerms,
@@ -64,7 +65,7 @@ pub(super) struct Readers {
     pub(super) references: RefReader,
 }
 
-/// Names in the order in which they were first used.
+/// Names and their numbers: instruments as the feed defines them, accounts and strategies as declared.
 #[derive(Default)]
 struct Directory {
     instruments: BTreeMap<Symbol, InstrumentId>,
@@ -96,21 +97,10 @@ fn failed(what: impl ToString) -> BackendError {
     BackendError::Failed { what: what.to_string() }
 }
 
-/// The number of the `kind` called `name`, given out in order of first use up to [`NAMES_MAX`].
-fn number<I: Copy>(
-    names: &mut BTreeMap<Name, I>,
-    name: &Name,
-    id: fn(u16) -> I,
-    kind: &str,
-) -> Result<I, BackendError> {
-    if let Some(known) = names.get(name) {
-        return Ok(*known);
-    }
-    let next = u16::try_from(names.len()).ok().filter(|n| *n < NAMES_MAX).map(id);
-    let id = next
-        .ok_or_else(|| BackendError::Unknown { what: format!("{kind} {name} (of at most {NAMES_MAX})") })?;
-    names.insert(name.clone(), id);
-    Ok(id)
+/// Numbers for declared names, in their order.
+fn numbered<'a, I>(names: impl Iterator<Item = &'a Name>, id: fn(u16) -> I) -> BTreeMap<Name, I> {
+    // The configuration allows no more than there are numbers.
+    names.zip(0..NAMES_MAX).map(|(name, number)| (name.clone(), id(number))).collect()
 }
 
 impl LiveBackend {
@@ -122,7 +112,13 @@ impl LiveBackend {
         readers: Readers,
         writers: Writers,
         gate: Gate,
+        scopes: &DeclaredScopes,
     ) -> Self {
+        let directory = Directory {
+            strategies: numbered(scopes.strategies.keys(), StrategyId),
+            accounts: numbered(scopes.accounts.iter(), AccountId),
+            ..Directory::default()
+        };
         Self {
             clock,
             feeds,
@@ -131,7 +127,7 @@ impl LiveBackend {
             readers,
             writers: Mutex::new(writers),
             gate: Mutex::new(gate),
-            directory: Mutex::default(),
+            directory: Mutex::new(directory),
             version: AtomicU32::new(0),
         }
     }
@@ -172,16 +168,21 @@ impl LiveBackend {
     }
 
     fn strategy(&self, name: &Name) -> Result<StrategyId, BackendError> {
-        number(&mut lock(&self.directory).strategies, name, StrategyId, "strategy")
+        let known = lock(&self.directory).strategies.get(name).copied();
+        known.ok_or_else(|| BackendError::Unknown { what: format!("strategy {name}") })
     }
 
     fn account(&self, name: &Name) -> Result<AccountId, BackendError> {
-        number(&mut lock(&self.directory).accounts, name, AccountId, "account")
+        let known = lock(&self.directory).accounts.get(name).copied();
+        known.ok_or_else(|| BackendError::Unknown { what: format!("account {name}") })
     }
 
     fn scope(&self, scope: &Scope) -> Result<gate::BreakerKey, BackendError> {
         Ok(match scope {
             Scope::Firm => gate::BreakerKey::Firm,
+            Scope::Desk(name) => {
+                return Err(BackendError::Unknown { what: format!("a breaker of desk {name}") });
+            }
             Scope::Account(name) => gate::BreakerKey::Account(self.account(name)?),
             Scope::Strategy(name) => gate::BreakerKey::Strategy(self.strategy(name)?),
             Scope::Instrument(symbol) => {
@@ -245,7 +246,7 @@ impl Backend for LiveBackend {
             last: self.scorer.as_ref().and_then(|scorer| scorer.last.stamp()),
             scored: self.scorer.as_ref().map_or(0, |scorer| value(&scorer.counters, "scored")),
         };
-        Snapshot { feeds: self.feeds.iter().map(feed).collect(), scorer, orders: OrderCounts::default() }
+        Snapshot { feeds: self.feeds.iter().map(feed).collect(), scorer, orders: None }
     }
 
     fn instruments(&self, symbol: Option<SymbolName>) -> Vec<InstrumentView> {

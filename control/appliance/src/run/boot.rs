@@ -158,7 +158,8 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     let feed = LiveFeed { feed, chores, heard };
     let readers = Readers { statics: static_reader, dynamics: dynamic_reader, references: ref_reader };
     let writers = Writers { statics, breakers, commands: commands_tx };
-    let backend = LiveBackend::new(clock.clone(), vec![view], scorer_view, model, readers, writers, gate);
+    let backend =
+        LiveBackend::new(clock.clone(), vec![view], scorer_view, model, readers, writers, gate, &plan.scopes);
     Ok((
         Line { backend: Arc::new(backend), feed, thread_start, books, scorer, definitions, notes, card },
         report,

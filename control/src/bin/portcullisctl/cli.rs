@@ -8,10 +8,20 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+/// Where the socket is looked for when neither `--socket` nor this variable names one.
+pub(crate) const SOCKET_VARIABLE: &str = "PORTCULLIS_SOCKET";
+
+/// The socket of a packaged appliance.
+pub(crate) const SOCKET_DEFAULT: &str = "/run/portcullis/control.sock";
+
 const AFTER_HELP: &str = "\
-Exit codes: 0 done, 1 failed, 2 wrong usage, 4 refused by role or policy, 5 no appliance there, 6 another version.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 an audit log that holds but is not proven, 4 refused by role or policy, 5 no
+appliance there or no answer in time, 6 another version. With -o json an error is JSON on stdout, too.
+
+Scopes: firm, desk:NAME, account:NAME, strategy:NAME, instrument:SYMBOL. Times are UTC.
 
 Examples:
+  export PORTCULLIS_SOCKET=/run/portcullis/control.sock
   portcullisctl status
   portcullisctl halt --reason \"runaway algo on desk 3\"
   portcullisctl limits show ZVZZT
@@ -21,9 +31,12 @@ Examples:
 #[derive(Parser, Debug)]
 #[command(name = "portcullisctl", version, propagate_version = true, max_term_width = 110, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
-    /// Control socket of the appliance
-    #[arg(long, global = true, value_name = "PATH", default_value = "/run/portcullis/control.sock")]
-    pub(crate) socket: PathBuf,
+    /// Control socket of the appliance [default: $PORTCULLIS_SOCKET, else /run/portcullis/control.sock]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+    /// How long to wait for an answer, in seconds. Nothing is loosened after it, even if the answer would come later
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub(crate) timeout: u16,
     /// How answers are printed
     #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table")]
     pub(crate) output: Format,
@@ -44,7 +57,10 @@ pub(crate) enum Format {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// How the appliance is: halted or not, breakers, tiers, feeds, orders
+    /// How the appliance is: alarms first, whether orders can pass, breakers, tiers, feeds
+    #[command(after_help = "Examples:
+  portcullisctl status
+  portcullisctl status -o json | jq .status.alarms")]
     Status,
     /// Show and set limits
     #[command(subcommand)]
@@ -75,7 +91,10 @@ pub(crate) enum Command {
 pub(crate) enum Limits {
     /// Limits of one instrument or all: the approved envelope beside what the gate enforces now
     #[command(
-        after_help = "Examples:\n  portcullisctl limits show\n  portcullisctl limits show ZVZZT -o csv > limits.csv"
+        after_help = "Examples:\n  portcullisctl limits show\n  portcullisctl limits show ZVZZT -o csv > limits.csv
+
+Units: quantities and positions in shares, max_notional in currency, collar_bps in basis points (100 are 1 percent),
+passive_min_ticks in ticks, order_rate_per_s in orders a second, margin_bps in basis points (10000 are once)"
     )]
     Show {
         /// Instrument
@@ -83,11 +102,22 @@ pub(crate) enum Limits {
         symbol: Option<SymbolName>,
     },
     /// Set base limits of one instrument, all of them or none
-    #[command(after_help = "A limit is loosened up to the cap, never past it.
+    #[command(
+        after_help = "A limit is loosened up to the cap, never past it. An instrument may be named before the feed does.
+
+Keys and units:
+  max_qty            largest order, shares
+  max_notional       largest value of an order, currency, up to six decimals
+  collar_bps         farthest price from the reference, basis points
+  passive_min_ticks  fewest ticks from the opposite best price (larger is tighter)
+  max_pos_long, max_pos_short   largest position with every working order filled, shares
+  order_rate_per_s   orders a second, sustained; order_burst: at once on top
+  margin_bps         margin multiplier, 10000 is once (larger is tighter)
 
 Examples:
   portcullisctl limits set ZVZZT max_qty=100 --reason \"thin book before the close\"
-  portcullisctl limits set ZVZZT max_qty=400 collar_bps=150 --reason \"back to normal\" --ticket CHG-1042 --dry-run")]
+  portcullisctl limits set ZVZZT max_qty=400 collar_bps=150 --reason \"back to normal\" --ticket CHG-1042 --dry-run"
+    )]
     Set {
         /// Instrument
         #[arg(value_parser = wanted::<SymbolName>)]
@@ -105,14 +135,20 @@ Examples:
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Breaker {
-    /// Breakers that are not open, and the halt
+    /// Breakers that are tripped, and the halt; all others are armed
+    #[command(after_help = "Examples:
+  portcullisctl breaker list
+  portcullisctl breaker list -o csv > tripped.csv")]
     List,
     /// Trip a breaker: no order in its scope passes
-    #[command(after_help = "Scopes: firm, account:NAME, strategy:NAME, instrument:SYMBOL
+    #[command(
+        after_help = "Scopes: firm, desk:NAME, account:NAME, strategy:NAME, instrument:SYMBOL. Desks, accounts and strategies are those of
+the configuration; an instrument may be named before the feed does, and is tripped from when it comes.
 
 Examples:
   portcullisctl breaker trip strategy:mm1 --reason \"quotes far off the market\"
-  portcullisctl breaker trip account:ACME --reduce-only --reason \"margin call\"")]
+  portcullisctl breaker trip account:ACME --reduce-only --reason \"margin call\""
+    )]
     Trip {
         /// What it covers
         #[arg(value_parser = wanted::<Scope>)]
@@ -123,7 +159,7 @@ Examples:
         #[command(flatten)]
         why: Why,
     },
-    /// Reset a breaker that a person or a watchdog tripped
+    /// Arm a breaker again that a person tripped
     #[command(after_help = "What the model tripped is ended by `portcullisctl tier reset SYMBOL`.
 
 Example:
@@ -140,12 +176,19 @@ Example:
 #[derive(Subcommand, Debug)]
 pub(crate) enum Tier {
     /// Tier, score and what drives it, of one instrument or all
+    #[command(
+        after_help = "Scores run from 0 (calm) to 1 (as unusual as it gets); without one the tier is unknown.
+
+Examples:
+  portcullisctl tier show
+  portcullisctl tier show ZVZZT -o json"
+    )]
     Show {
         /// Instrument
         #[arg(value_parser = wanted::<SymbolName>)]
         symbol: Option<SymbolName>,
     },
-    /// Take an instrument out of Critical and reset the breaker that the model tripped
+    /// Take an instrument out of Critical and arm the breaker again that the model tripped
     #[command(
         after_help = "Example:\n  portcullisctl tier reset ZVZZT --reason \"iceberg done, spread back to one tick\""
     )]
@@ -166,6 +209,9 @@ pub(crate) enum Gate {
   portcullisctl gate explain --symbol ZVZZT --side sell --qty 200 --strategy mm1 --account ACME   (market order)")]
     Explain(Order),
     /// Every reject code: number, name, sentence, what makes it fail closed
+    #[command(after_help = "Examples:
+  portcullisctl gate codes
+  portcullisctl gate codes -o csv > codes.csv")]
     Codes,
 }
 
@@ -180,24 +226,35 @@ pub(crate) enum Audit {
     },
     /// Prove the chain; with --dir, of a directory, without the appliance
     #[command(
-        after_help = "Note the head from `portcullisctl status` somewhere else now and then: a chain that holds a noted head was
-not rewritten or cut off before it.
+        after_help = "Proven is what the key shows: each record was written by its holder, none was changed, moved or taken out. That
+none was cut off the end, or written anew with the key, show heads noted elsewhere: the anchor file of the configuration
+(audit.anchor_file), or one head from `portcullisctl status`. Exit code 1: broken; 3: it holds, but no key was given.
 
 Examples:
   portcullisctl audit verify
-  portcullisctl audit verify --dir /var/lib/portcullis/audit --head 4f1c…"
+  portcullisctl audit verify --dir /var/lib/portcullis/audit --anchors /mnt/worm/portcullis.anchors
+  portcullisctl audit verify --dir copy/audit --key audit.key --head 4f1c…"
     )]
-    Verify {
-        /// Directory of the segments
-        #[arg(long, value_name = "DIR")]
-        dir: Option<PathBuf>,
-        /// The oldest segments are kept elsewhere
-        #[arg(long, requires = "dir")]
-        partial: bool,
-        /// Hash of a record noted earlier, which the chain must hold
-        #[arg(long, requires = "dir", value_name = "HASH")]
-        head: Option<String>,
-    },
+    Verify(Verify),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Verify {
+    /// Directory of the segments
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// The oldest segments are kept elsewhere
+    #[arg(long, requires = "dir")]
+    pub(crate) partial: bool,
+    /// Hash of a record noted earlier, which the chain must hold
+    #[arg(long, requires = "dir", value_name = "HASH")]
+    pub(crate) head: Option<String>,
+    /// Key the records were sealed with [default: audit.key beside DIR, when it can be read]
+    #[arg(long, requires = "dir", value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// Anchor file, whose heads the chain must hold
+    #[arg(long, requires = "dir", value_name = "FILE")]
+    pub(crate) anchors: Option<PathBuf>,
 }
 
 /// Why, and under which ticket.
@@ -223,12 +280,12 @@ pub(crate) struct Confirmed {
 
 #[derive(Args, Debug)]
 pub(crate) struct Halt {
-    /// Why; goes into the audit log
-    #[arg(long, value_name = "TEXT", value_parser = wanted::<Reason>)]
-    pub(crate) reason: Option<Reason>,
+    /// Why; goes into the audit log. May be empty or left out: a halt does not wait for words
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) reason: String,
     /// Number of the incident
-    #[arg(long, value_name = "ID", value_parser = wanted::<Ticket>)]
-    pub(crate) ticket: Option<Ticket>,
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    pub(crate) ticket: String,
 }
 
 #[derive(Args, Debug)]
@@ -239,16 +296,16 @@ pub(crate) struct Order {
     /// buy or sell
     #[arg(long, value_parser = side)]
     pub(crate) side: OrderSide,
-    /// Quantity
+    /// Quantity, shares
     #[arg(long)]
     pub(crate) qty: u32,
-    /// Limit price; without it, a market order
+    /// Limit price, currency; without it, a market order
     #[arg(long, value_parser = wanted::<Price>)]
     pub(crate) px: Option<Price>,
-    /// Strategy
+    /// Strategy, one that the configuration declares
     #[arg(long, value_parser = wanted::<Name>)]
     pub(crate) strategy: Name,
-    /// Account
+    /// Account, one that the configuration declares
     #[arg(long, value_parser = wanted::<Name>)]
     pub(crate) account: Name,
     /// day, ioc or gtc

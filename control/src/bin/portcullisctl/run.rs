@@ -1,51 +1,106 @@
 //! From the command line to the daemon and back.
 
-use crate::cli::{Audit, Breaker, Cli, Command, Confirmed, Gate, Limits, Order, Tier};
+use crate::cli::{
+    Audit, Breaker, Cli, Command, Confirmed, Gate, Limits, Order, SOCKET_DEFAULT, SOCKET_VARIABLE, Tier,
+    Verify,
+};
 use crate::show;
 use anyhow::{Context, Result, bail};
-use control::audit::{VerifyOptions, verify};
+use control::audit::{AuditKey, VerifyOptions, read_anchors, verify};
 use control::client::{Client, ClientError};
 use control::names::SymbolName;
-use control::protocol::{BreakerRow, Command as Ask, OrderQuery, Reply, TripMode, VerifyReply};
+use control::protocol::{
+    BreakerRow, Command as Ask, OrderQuery, Reason, Reply, Ticket, TripMode, VerifyReply,
+};
+use control::stamp::Stamp;
 use std::io::{BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+use types::UnixNanos;
+
+/// The exit code of an audit log that holds by its hashes and was checked with no key.
+const NOT_PROVEN: u8 = 3;
 
 /// The process's exit code for an error.
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     error.downcast_ref::<ClientError>().map_or(1, ClientError::exit_code)
 }
 
+/// The word for an error's kind in JSON: the appliance's own for what it refused.
+pub(crate) fn kind(error: &anyhow::Error) -> &'static str {
+    error.downcast_ref::<ClientError>().map_or("failed", ClientError::kind)
+}
+
 /// Runs one command; the exit code of an answer that is a finding (a broken chain) is not 0 either.
 pub(crate) fn run(cli: &Cli) -> Result<u8> {
     let request = match &cli.command {
-        Command::Audit(Audit::Verify { dir: Some(dir), partial, head }) => {
-            let options = VerifyOptions { partial: *partial, head: head.clone() };
+        Command::Audit(Audit::Verify(Verify { dir: Some(dir), partial, head, key, anchors })) => {
+            let key = key_of(dir, key.as_deref())?;
+            let anchors =
+                anchors.as_ref().map_or_else(|| Ok(Vec::new()), |path| read_anchors(path, key.as_ref()))?;
+            let options = VerifyOptions { partial: *partial, head: head.clone(), key, anchors };
             return verified(cli, &verify(dir, &options)?);
         }
         Command::Gate(Gate::Codes) => return show::codes(cli.output).map(|()| 0),
         Command::Status => Ask::Status,
         Command::Limits(command) => limits_request(command),
         Command::Breaker(command) => breaker_request(command),
-        Command::Halt(halt) => Ask::Halt { reason: halt.reason.clone(), ticket: halt.ticket.clone() },
+        Command::Halt(halt) => {
+            Ask::Halt { reason: Reason::of_halt(&halt.reason), ticket: Ticket::of_halt(&halt.ticket) }
+        }
         Command::Resume(confirmed) => {
             Ask::Resume { reason: confirmed.why.reason.clone(), ticket: confirmed.why.ticket.clone() }
         }
         Command::Tier(command) => tier_request(command),
         Command::Gate(Gate::Explain(order)) => Ask::GateExplain { order: query(order) },
         Command::Audit(Audit::Tail { count }) => Ask::AuditTail { count: *count },
-        Command::Audit(Audit::Verify { dir: None, .. }) => Ask::AuditVerify,
+        Command::Audit(Audit::Verify(Verify { dir: None, .. })) => Ask::AuditVerify,
     };
-    let mut client = Client::connect(&cli.socket)?;
-    confirm(cli, &mut client)?;
+    confirm(cli)?;
+    let mut client = connect(cli)?;
     match request {
         Ask::LimitsShow { symbol, .. } => limits_show(cli, &mut client, symbol)?,
         Ask::TierShow { symbol, .. } => tier_show(cli, &mut client, symbol)?,
         Ask::BreakerList { .. } => show::breakers(cli.output, &breakers(&mut client)?)?,
         request => {
             let dry_run = matches!(request, Ask::LimitsSet { dry_run: true, .. });
-            return answer(cli, client.call(request)?, dry_run);
+            let reply = client.call_by(request, deadline(cli))?;
+            return answer(cli, reply, dry_run);
         }
     }
     Ok(0)
+}
+
+/// The socket that was named, by argument, environment or default.
+fn socket(cli: &Cli) -> PathBuf {
+    let named = cli.socket.clone().or_else(|| std::env::var_os(SOCKET_VARIABLE).map(PathBuf::from));
+    named.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| PathBuf::from(SOCKET_DEFAULT))
+}
+
+fn timeout(cli: &Cli) -> Duration {
+    Duration::from_secs(cli.timeout.into())
+}
+
+fn connect(cli: &Cli) -> Result<Client, ClientError> {
+    Client::connect(&socket(cli), timeout(cli))
+}
+
+/// Until when this command waits, by the clock that it shares with the appliance.
+fn deadline(cli: &Cli) -> Stamp {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Stamp(UnixNanos(u64::try_from((now + timeout(cli)).as_nanos()).unwrap_or(u64::MAX)))
+}
+
+/// The key that was named, or the one beside the log where it can be read.
+fn key_of(dir: &Path, named: Option<&Path>) -> Result<Option<AuditKey>> {
+    match named {
+        Some(path) => {
+            let key =
+                AuditKey::read(path)?.with_context(|| format!("{}: no such key file", path.display()))?;
+            Ok(Some(key))
+        }
+        None => Ok(AuditKey::read(&dir.with_file_name("audit.key")).ok().flatten()),
+    }
 }
 
 /// Prints an answer that came in one piece.
@@ -67,7 +122,11 @@ fn answer(cli: &Cli, reply: Reply, dry_run: bool) -> Result<u8> {
 
 fn verified(cli: &Cli, found: &VerifyReply) -> Result<u8> {
     show::verified(cli.output, found)?;
-    Ok(u8::from(found.broken.is_some()))
+    Ok(match (&found.broken, found.is_proven()) {
+        (Some(_), _) => 1,
+        (None, true) => 0,
+        (None, false) => NOT_PROVEN,
+    })
 }
 
 fn limits_request(command: &Limits) -> Ask {
@@ -164,7 +223,7 @@ fn breakers(client: &mut Client) -> Result<Vec<BreakerRow>> {
 }
 
 /// Before something is opened: says what is closed, since when, by whom and why, and has the scope typed.
-fn confirm(cli: &Cli, client: &mut Client) -> Result<()> {
+fn confirm(cli: &Cli) -> Result<()> {
     let (scope, consequence, confirmed): (String, &str, &Confirmed) = match &cli.command {
         Command::Resume(confirmed) => {
             ("firm".to_owned(), "Orders of the whole firm will pass again", confirmed)
@@ -182,7 +241,8 @@ fn confirm(cli: &Cli, client: &mut Client) -> Result<()> {
     if confirmed.yes {
         return Ok(());
     }
-    for row in breakers(client)?.iter().filter(|row| show::scope_word(row) == scope) {
+    // A connection of its own, which ends before somebody begins to type: the appliance waits for no one.
+    for row in breakers(&mut connect(cli)?)?.iter().filter(|row| show::scope_word(row) == scope) {
         let state = if row.scope.is_none() { "halted" } else { row.state.as_str() };
         let why = if row.reason.is_empty() { "no reason given" } else { &row.reason };
         eprintln!("{scope} {state} since {:.3} by {} (episode {}): {why}", row.since, row.by, row.episode);

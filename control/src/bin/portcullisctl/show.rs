@@ -22,6 +22,16 @@ pub(crate) fn print(text: &str) -> Result<()> {
     }
 }
 
+/// Says what went wrong: one line on stderr, and for programs the same as JSON on stdout, where they look for an answer.
+pub(crate) fn failure(format: Format, message: &str, kind: &str, exit_code: u8) {
+    if format == Format::Json {
+        let error = json!({ "kind": kind, "message": message, "exit_code": exit_code });
+        drop(print(&format!("{:#}\n", json!({ "version": PROTOCOL_VERSION, "error": error }))));
+    }
+    // Nobody may be reading stderr.
+    drop(writeln!(std::io::stderr(), "portcullisctl: {message}"));
+}
+
 /// Prints one answer: a sheet for people and spreadsheets, the thing itself for programs. `people` stands before the
 /// sheet, or instead of an empty one.
 fn answer(format: Format, name: &str, value: &impl Serialize, sheet: &Sheet, people: &str) -> Result<()> {
@@ -47,68 +57,70 @@ fn span(from: Stamp, to: Stamp) -> String {
 pub(crate) fn status(format: Format, status: &StatusReply) -> Result<()> {
     let mut sheet = Sheet::new(&["what", "value"]);
     let mut line = |what: &str, value: Field| sheet.row(vec![Field::text(what), value]);
-    let n = |count: u64| thousands(&count.to_string());
-    line(
-        "instance",
-        Field::text(format!(
-            "{} (build {}, up {})",
-            status.instance,
-            status.build,
-            span(status.started, status.now)
-        )),
-    );
-    let state = status.halt.as_ref().map_or_else(
-        || "open".to_owned(),
-        |halt| format!("HALTED since {:.3} by {}: {}", halt.since, halt.by, or_dash(&halt.reason)),
-    );
-    line("state", Field::alarm_if(status.halt.is_some(), state));
-    if let LatchHealth::Damaged(_) = &status.latch {
-        let out = "state on disk was damaged; a risk_admin ends this with `resume`, breakers and limits set before are not known";
-        line("latch", Field::Alarm(out.to_owned()));
+    for alarm in &status.alarms {
+        line("ALARM", Field::Alarm(alarm.clone()));
     }
-    line("breakers", Field::alarm_if(status.breakers > 0, format!("{} tripped", status.breakers)));
+    let up = span(status.started, status.now);
+    line("instance", Field::text(format!("{} (build {}, up {up})", status.instance, status.build)));
+    line("state", state(status));
+    if let LatchHealth::Damaged(why) = &status.latch {
+        let out = format!("state on disk could not be believed: {why}; a risk_admin ends this with `resume`");
+        line("latch", Field::Alarm(out));
+    }
+    let tripped =
+        if status.breakers == 0 { "all armed".to_owned() } else { format!("{} tripped", status.breakers) };
+    line("breakers", Field::alarm_if(status.breakers > 0, tripped));
     let t = &status.tiers;
-    let tiers =
-        format!("{} normal, {} elevated, {} high, {} critical", t.normal, t.elevated, t.high, t.critical);
-    line("tiers", Field::alarm_if(t.critical > 0, tiers));
-    let o = &status.orders;
-    line(
-        "orders",
-        Field::text(format!(
-            "{} accepted, {} flagged, {} rejected",
-            n(o.accepted),
-            n(o.flagged),
-            n(o.rejected)
-        )),
+    let unknown = if t.unknown > 0 { format!(", {} unknown", t.unknown) } else { String::new() };
+    let tiers = format!(
+        "{} normal, {} elevated, {} high, {} critical{unknown}",
+        t.normal, t.elevated, t.high, t.critical
     );
+    line("tiers", Field::alarm_if(t.critical > 0, tiers));
+    if let Some(o) = &status.orders {
+        let (accepted, flagged, rejected) = (n(o.accepted), n(o.flagged), n(o.rejected));
+        line("orders", Field::text(format!("{accepted} accepted, {flagged} flagged, {rejected} rejected")));
+    }
     for feed in &status.feeds {
-        let last = feed.last.map_or_else(|| "never".to_owned(), |at| format!("{} ago", span(at, status.now)));
-        let counts = format!(
-            "{} messages, {} gaps, {} missing{}",
-            n(feed.messages),
-            n(feed.gaps),
-            n(feed.missing),
-            troubles(feed)
-        );
-        line(
-            &format!("feed {}", feed.name),
-            Field::alarm_if(feed.state != "live", format!("{}: {counts}, last {last}", feed.state)),
-        );
+        let (messages, gaps, missing) = (n(feed.messages), n(feed.gaps), n(feed.missing));
+        let counts = format!("{messages} messages, {gaps} gaps, {missing} missing{}", troubles(feed));
+        let said = format!("{}: {counts}, last {}", feed.state, ago(feed.last, status.now));
+        line(&format!("feed {}", feed.name), Field::alarm_if(feed.state != "live", said));
     }
     let s = &status.scorer;
-    let last = s.last.map_or_else(|| "never".to_owned(), |at| format!("{} ago", span(at, status.now)));
-    line(
-        "scorer",
-        Field::text(format!(
-            "{}, model {}, {} scored, last {last}",
-            s.backend,
-            or_dash(&s.model),
-            n(s.scored)
-        )),
-    );
+    let (model, scored, last) = (or_dash(&s.model), n(s.scored), ago(s.last, status.now));
+    line("scorer", Field::text(format!("{}, model {model}, {scored} scored, last {last}", s.backend)));
     line("audit", Field::text(format!("{} records, head {}", n(status.audit.records), status.audit.head)));
+    let r = &status.refused;
+    if r.total > 0 {
+        let unrecorded = if r.unrecorded > 0 {
+            format!(", {} of them counted alone, without a record", n(r.unrecorded))
+        } else {
+            String::new()
+        };
+        line("refused", Field::text(format!("{} commands and connections{unrecorded}", n(r.total))));
+    }
     line("clock", Field::Moment(Some(status.now)));
     answer(format, "status", status, &sheet, "")
+}
+
+/// `open` only while orders can pass.
+fn state(status: &StatusReply) -> Field {
+    match (&status.halt, &status.closed) {
+        (Some(halt), _) => {
+            Field::Alarm(format!("HALTED since {:.3} by {}: {}", halt.since, halt.by, or_dash(&halt.reason)))
+        }
+        (None, Some(why)) => Field::Alarm(format!("no order can pass: {why}")),
+        (None, None) => Field::text("open: orders can pass"),
+    }
+}
+
+fn n(count: u64) -> String {
+    thousands(&count.to_string())
+}
+
+fn ago(at: Option<Stamp>, now: Stamp) -> String {
+    at.map_or_else(|| "never".to_owned(), |at| format!("{} ago", span(at, now)))
 }
 
 fn or_dash(text: &str) -> &str {
@@ -183,7 +195,13 @@ pub(crate) fn breakers(format: Format, rows: &[BreakerRow]) -> Result<()> {
             Field::text(&row.ticket),
         ]);
     }
-    answer(format, "breakers", &rows, &sheet, if rows.is_empty() { "Every breaker is open.\n" } else { "" })
+    answer(
+        format,
+        "breakers",
+        &rows,
+        &sheet,
+        if rows.is_empty() { "No breaker is tripped: all are armed.\n" } else { "" },
+    )
 }
 
 /// The halt covers the firm.
@@ -249,15 +267,9 @@ pub(crate) fn explain(format: Format, reply: &ExplainReply) -> Result<()> {
         } else {
             format!("breaks no limit; flags: {flags}")
         };
-        let empty = || Field::text("");
-        sheet.row(vec![
-            Field::text(&reply.decision),
-            empty(),
-            empty(),
-            Field::Text(sentence),
-            empty(),
-            empty(),
-        ]);
+        let mut row = vec![Field::text(&reply.decision)];
+        row.extend(["", "", &sentence, "", ""].map(Field::text));
+        sheet.row(row);
     }
     if format != Format::Table {
         return answer(format, "explain", reply, &sheet, "");
@@ -324,8 +336,10 @@ pub(crate) fn records(format: Format, records: &[Value]) -> Result<()> {
 }
 
 pub(crate) fn verified(format: Format, reply: &VerifyReply) -> Result<()> {
-    let mut sheet =
-        Sheet::new(&["sound", "records", "segments", "first", "last", "head", "file", "line", "problem"]);
+    let mut sheet = Sheet::new(&[
+        "sound", "records", "segments", "first", "last", "head", "file", "line", "problem", "proven",
+        "anchored",
+    ]);
     let broken = reply.broken.as_ref();
     sheet.row(vec![
         Field::text(broken.is_none()),
@@ -337,22 +351,29 @@ pub(crate) fn verified(format: Format, reply: &VerifyReply) -> Result<()> {
         Field::text(broken.map_or("", |at| &at.file)),
         Field::Text(broken.map_or_else(String::new, |at| at.line.to_string())),
         Field::text(broken.map_or("", |at| &at.problem)),
+        Field::text(reply.is_proven()),
+        Field::Text(reply.anchored.map_or_else(String::new, |seq| seq.to_string())),
     ]);
     if format != Format::Table {
         return answer(format, "verified", reply, &sheet, "");
     }
-    let n = thousands(&reply.records.to_string());
     let proven = match (reply.first, reply.last) {
         (Some(first), Some(last)) => {
+            let segments = if reply.segments == 1 {
+                "1 segment".to_owned()
+            } else {
+                format!("{} segments", reply.segments)
+            };
             format!(
-                "{n} records in {} segment(s), {first:.3} to {last:.3}, head {}",
-                reply.segments, reply.head
+                "{} records in {segments}, {first:.3} to {last:.3}, head {}",
+                n(reply.records),
+                reply.head
             )
         }
-        _ => format!("{n} records"),
+        _ => format!("{} records", n(reply.records)),
     };
     match broken {
-        None => print(&format!("SOUND: {proven}\n")),
+        None => print(&format!("{}: {proven}\n{}", verdict(reply), what_it_proves(reply))),
         Some(at) => {
             let place = if at.line == 0 {
                 at.file.clone()
@@ -362,6 +383,34 @@ pub(crate) fn verified(format: Format, reply: &VerifyReply) -> Result<()> {
             print(&format!("BROKEN at {place}: {}\nSound before that: {proven}\n", at.problem))
         }
     }
+}
+
+const fn verdict(reply: &VerifyReply) -> &'static str {
+    if reply.is_proven() { "SOUND" } else { "NOT PROVEN" }
+}
+
+/// What a chain that holds shows and what it does not, for people.
+fn what_it_proves(reply: &VerifyReply) -> String {
+    let unkeyed = reply.records - reply.keyed;
+    let made = match (reply.key_checked, unkeyed) {
+        (true, 0) => "proven: a holder of the key wrote each record; none was changed, moved or taken out between".to_owned(),
+        (true, some) => format!("not proven: who wrote {} records, which are older than the key", n(some)),
+        (false, _) => {
+            "not proven: who wrote it, since the records' keys were not checked (--key FILE); anybody who may write the \
+             directory can make a chain that holds"
+                .to_owned()
+        }
+    };
+    let end = match reply.anchored {
+        Some(seq) if seq == reply.records => "proven: the newest anchor is its last record".to_owned(),
+        Some(seq) => {
+            format!("not proven: that none was cut off after record {seq}, the last one anchored elsewhere")
+        }
+        None => {
+            "not proven: that none was cut off its end, since no head noted elsewhere was given".to_owned()
+        }
+    };
+    format!("{made}\n{end}\n")
 }
 
 /// What else went wrong with a feed, as the end of a sentence; empty when nothing did.
@@ -376,7 +425,7 @@ fn troubles(feed: &FeedStatus) -> String {
     counts
         .into_iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!(", {} {what}", thousands(&count.to_string())))
+        .map(|(count, what)| format!(", {} {what}", n(count)))
         .collect()
 }
 

@@ -89,9 +89,13 @@ impl<W: Write> HistLog<W> {
         writeln!(out, "#[StartTime: {secs}.{millis:03} (seconds since epoch), {}]", utc(secs))?;
         writeln!(out, "#[BaseTime: {secs}.{millis:03} (seconds since epoch)]")?;
         out.write_all(LEGEND.as_bytes())?;
-        // The base is what the header says, to the millisecond: lines are relative to it.
-        let base = UnixNanos(start.0 / 1_000_000 * 1_000_000);
-        Ok(Self { out, serializer: V2DeflateSerializer::new(), base })
+        Ok(Self::resume(out, start))
+    }
+
+    /// Goes on with a log that was begun at `start`.
+    #[must_use]
+    pub fn resume(out: W, start: UnixNanos) -> Self {
+        Self { out, serializer: V2DeflateSerializer::new(), base: base_of(start) }
     }
 
     /// Adds one interval of the hop `tag`.
@@ -135,6 +139,11 @@ impl<W: Write> HistLog<W> {
     }
 }
 
+/// What lines are relative to: what the header says, to the millisecond.
+const fn base_of(start: UnixNanos) -> UnixNanos {
+    UnixNanos(start.0 / 1_000_000 * 1_000_000)
+}
+
 const LEGEND: &str =
     "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n";
 
@@ -173,48 +182,91 @@ pub struct TaggedHistogram {
     pub intervals: usize,
 }
 
-/// Reads a whole interval log and adds up the intervals of each tag, in the order of the tags' names.
+/// What an interval log holds.
+#[derive(Debug)]
+pub struct HlogContents {
+    /// The hops, in the order of their tags.
+    pub hops: Vec<TaggedHistogram>,
+    /// The number of a last line that was passed over, since its writer was stopped in the middle of it.
+    pub cut_line: Option<usize>,
+}
+
+/// Reads a whole interval log and adds up the intervals of each tag, in the order of the tags' names. Blank lines are passed
+/// over; a last line without an end counts when it is whole, and is passed over when it is not.
 ///
 /// # Errors
 ///
 /// [`HistLogError`] that names the line or the interval that is damaged.
-pub fn read_hlog(bytes: &[u8]) -> Result<Vec<TaggedHistogram>, HistLogError> {
-    let mut by_tag: BTreeMap<&str, TaggedHistogram> = BTreeMap::new();
+pub fn read_hlog(bytes: &[u8]) -> Result<HlogContents, HistLogError> {
+    let mut by_tag: BTreeMap<String, TaggedHistogram> = BTreeMap::new();
     let mut deserializer = Deserializer::new();
     let mut intervals = 0;
-    for entry in IntervalLogIterator::new(bytes) {
-        let LogEntry::Interval(line) = entry.map_err(|e| syntax_error(bytes, &e))? else { continue };
-        intervals += 1;
-        let tag = line.tag().map_or("", |t| t.as_str());
-        let decode_error =
-            |reason: String| HistLogError::Decode { interval: intervals, tag: tag.to_owned(), reason };
-        let raw = base64::decode(line.encoded_histogram())
-            .ok_or_else(|| decode_error("the histogram is not base64".to_owned()))?;
-        let one: Histogram<u64> =
-            deserializer.deserialize(&mut raw.as_slice()).map_err(|e| decode_error(e.to_string()))?;
-        let sum = by_tag.entry(tag).or_insert_with(|| TaggedHistogram {
-            tag: tag.to_owned(),
-            histogram: growing_like(&one),
-            intervals: 0,
-        });
-        sum.histogram.add(&one).map_err(|e| decode_error(e.to_string()))?;
-        sum.intervals += 1;
+    let mut cut_line = None;
+    for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        let ended = line.ends_with(b"\n");
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        if text.is_empty() {
+            continue;
+        }
+        match read_line(text, index + 1, intervals + 1, &mut deserializer) {
+            Ok(None) => {}
+            Ok(Some((tag, one))) => {
+                intervals += 1;
+                add(&mut by_tag, tag, &one, intervals)?;
+            }
+            Err(_) if !ended => cut_line = Some(index + 1),
+            Err(error) => return Err(error),
+        }
     }
-    Ok(by_tag.into_values().collect())
+    Ok(HlogContents { hops: by_tag.into_values().collect(), cut_line })
+}
+
+/// One line: the tag and the histogram of an interval, none for anything else that belongs into a log.
+fn read_line(
+    text: &[u8],
+    line: usize,
+    interval: usize,
+    deserializer: &mut Deserializer,
+) -> Result<Option<(String, Histogram<u64>)>, HistLogError> {
+    let ended = [text, b"\n"].concat();
+    let entry = match IntervalLogIterator::new(&ended).next() {
+        Some(Ok(LogEntry::Interval(entry))) => entry,
+        Some(Ok(_)) | None => return Ok(None),
+        Some(Err(LogIteratorError::ParseError { .. })) => {
+            let found = String::from_utf8_lossy(&text[..text.len().min(40)]).into_owned();
+            return Err(HistLogError::Syntax { line, found });
+        }
+    };
+    let tag = entry.tag().map_or("", |t| t.as_str()).to_owned();
+    let decode_error = |reason: String| HistLogError::Decode { interval, tag: tag.clone(), reason };
+    let raw = base64::decode(entry.encoded_histogram())
+        .ok_or_else(|| decode_error("the histogram is not base64".to_owned()))?;
+    let one = deserializer.deserialize(&mut raw.as_slice()).map_err(|e| decode_error(e.to_string()))?;
+    Ok(Some((tag, one)))
+}
+
+fn add(
+    by_tag: &mut BTreeMap<String, TaggedHistogram>,
+    tag: String,
+    one: &Histogram<u64>,
+    interval: usize,
+) -> Result<(), HistLogError> {
+    let sum = by_tag.entry(tag).or_insert_with_key(|tag| TaggedHistogram {
+        tag: tag.clone(),
+        histogram: growing_like(one),
+        intervals: 0,
+    });
+    let decode_error = |reason: String| HistLogError::Decode { interval, tag: sum.tag.clone(), reason };
+    sum.histogram.add(one).map_err(|e| decode_error(e.to_string()))?;
+    sum.intervals += 1;
+    Ok(())
 }
 
 fn growing_like(one: &Histogram<u64>) -> Histogram<u64> {
     let mut sum = Histogram::new_from(one);
     sum.auto(true);
     sum
-}
-
-fn syntax_error(bytes: &[u8], e: &LogIteratorError) -> HistLogError {
-    let LogIteratorError::ParseError { offset } = *e;
-    let line = bytes[..offset].iter().filter(|&&b| b == b'\n').count() + 1;
-    let rest = bytes[offset..].split(|&b| b == b'\n').next().unwrap_or_default();
-    let shown = &rest[..rest.len().min(40)];
-    HistLogError::Syntax { line, found: String::from_utf8_lossy(shown).into_owned() }
 }
 
 #[cfg(test)]
@@ -255,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_log_reads_back_summed_by_tag() {
-        let sums = read_hlog(&sample()).unwrap();
+        let sums = read_hlog(&sample()).unwrap().hops;
         let seen: Vec<_> = sums.iter().map(|s| (s.tag.as_str(), s.intervals, s.histogram.len())).collect();
         assert_eq!(seen, [("decode-ring", 1, 1), ("nic-decode", 2, 4)]);
         assert_eq!(sums[1].histogram.value_at_quantile(0.5), 200);
@@ -271,6 +323,28 @@ mod tests {
         let cut = text.replacen("1.000,50.000,HIST", "1.000,50.000,AAAA", 1);
         let why = read_hlog(cut.as_bytes()).unwrap_err().to_string();
         assert!(why.starts_with("interval 2 (tag decode-ring): "), "{why}");
+    }
+
+    #[test]
+    fn a_missing_last_newline_and_blank_lines_cost_nothing_and_half_a_last_line_costs_itself() {
+        let whole = sample();
+        let counts = |bytes: &[u8]| {
+            let read = read_hlog(bytes).unwrap();
+            (read.hops.iter().map(|hop| hop.intervals).sum::<usize>(), read.cut_line)
+        };
+        assert_eq!(counts(&whole), (3, None));
+        assert_eq!(counts(&whole[..whole.len() - 1]), (3, None), "whole but for its end");
+        let text = String::from_utf8(whole.clone()).unwrap();
+        assert_eq!(counts(text.replace('\n', "\n\n").as_bytes()), (3, None));
+        assert_eq!(counts(text.replace('\n', "\r\n").as_bytes()), (3, None));
+        let last = text.trim_end().rfind('\n').unwrap() + 1;
+        for cut in last + 1..whole.len() - 1 {
+            assert_eq!(counts(&whole[..cut]), (2, Some(10)), "cut at {cut}");
+        }
+        assert_eq!(counts(&whole[..last]), (2, None), "cut between lines");
+        assert_eq!(counts(b""), (0, None));
+        let damaged = format!("{}\n{}", &text[..last - 20], &text[last..]);
+        assert!(read_hlog(damaged.as_bytes()).is_err(), "damage before the end is damage");
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod hgrm;
 mod log;
 
 pub use hgrm::write_hgrm;
-pub use log::{HistLog, HistLogError, TaggedHistogram, read_hlog};
+pub use log::{HistLog, HistLogError, HlogContents, TaggedHistogram, read_hlog};
 
 use hdrhistogram::Histogram;
 use rtrb::{Consumer, Producer, RingBuffer};

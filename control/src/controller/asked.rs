@@ -1,0 +1,45 @@
+//! How long whoever asked waits: nothing is loosened for somebody who has given up.
+
+use crate::protocol::{Refusal, RefusalKind};
+use crate::stamp::Stamp;
+use types::UnixNanos;
+
+/// When a command came in, and whether somebody still waits for its answer.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// When it came in, from where the answer counts its times.
+    pub received: UnixNanos,
+    /// Until when the sender waits, when it said so.
+    pub deadline: Option<Stamp>,
+    /// Whether the sender is still there.
+    pub waits: &'a dyn Fn() -> bool,
+}
+
+impl std::fmt::Debug for Asked<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Asked({}, {:?})", self.received.0, self.deadline)
+    }
+}
+
+impl Asked<'static> {
+    /// Asked at `received` by somebody who waits for as long as it takes.
+    #[must_use]
+    pub fn at(received: UnixNanos) -> Self {
+        Self { received, deadline: None, waits: &|| true }
+    }
+}
+
+impl Asked<'_> {
+    /// Refuses when nobody waits any more. Tightening does not ask.
+    pub(super) fn still_wanted(&self, now: UnixNanos) -> Result<(), Refusal> {
+        let late = self.deadline.filter(|deadline| now > deadline.0);
+        let message = match late {
+            Some(deadline) => {
+                format!("nothing was changed: the request was to be done by {deadline}, which is past")
+            }
+            None if (self.waits)() => return Ok(()),
+            None => "nothing was changed: whoever asked has hung up".to_owned(),
+        };
+        Err(Refusal { kind: RefusalKind::Expired, message })
+    }
+}

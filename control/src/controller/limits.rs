@@ -1,0 +1,162 @@
+//! Setting limits: tighter ones take effect like a trip, looser ones wait for record and disk.
+
+use super::asked::Asked;
+use super::loosen::{not_audited, not_latched, not_taken};
+use super::plane::{Controller, Inner, refuse};
+use super::shortfall::{Shortfalls, Why};
+use super::tighten::not_lasting;
+use crate::audit::{Actor, Entry as Record};
+use crate::backend::BackendError;
+use crate::limits::LimitKey;
+use crate::names::{Scope, SymbolName};
+use crate::protocol::{LimitChange, LimitDiff, Refusal, RefusalKind, Reply};
+use crate::state::SetBy;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// One `limits set`.
+pub(super) struct Setting<'a> {
+    pub(super) symbol: SymbolName,
+    pub(super) changes: &'a [LimitChange],
+    pub(super) dry_run: bool,
+    pub(super) why: Why<'a>,
+}
+
+impl Controller {
+    pub(super) fn limits_set(
+        &self,
+        actor: &Actor,
+        setting: &Setting<'_>,
+        asked: &Asked<'_>,
+    ) -> Result<Reply, Refusal> {
+        let Setting { symbol, changes, dry_run, why } = setting;
+        let scope = Scope::Instrument(*symbol);
+        let mut inner = self.lock();
+        self.known(&inner, &scope)?;
+        let diffs = match plan_changes(&inner, *symbol, changes) {
+            Ok(diffs) if *dry_run => return Ok(Reply::LimitsChanged(diffs)),
+            Ok(diffs) => diffs,
+            Err(refusal) if *dry_run => return Err(refusal),
+            Err(refusal) => {
+                let record = why.record("limits.set", symbol, Value::Null, wanted(changes));
+                self.record_refusal(&mut inner, actor, record, &refusal.message);
+                return Err(refusal);
+            }
+        };
+        asked.still_wanted(self.clock_now())?;
+        let now = self.now();
+        let side = |pick: fn(&LimitDiff) -> Value| -> Value {
+            diffs.iter().map(|diff| (diff.key.clone(), pick(diff))).collect::<serde_json::Map<_, _>>().into()
+        };
+        let record = why.record("limits.set", symbol, side(|d| json!(d.before)), side(|d| json!(d.after)));
+        let undo = inner.limits.checkpoint();
+        for change in *changes {
+            let set = SetBy { value: change.value, by: actor.user.clone(), at: now };
+            inner.limits.set(*symbol, change.key, set);
+        }
+        if diffs.iter().any(|diff| diff.direction == "looser") {
+            let outcome = self.loosen_limits(&mut inner, actor, *symbol, record, asked, undo);
+            return outcome.map(|()| Reply::LimitsChanged(diffs));
+        }
+        let mut missing = Shortfalls::default();
+        let taken = self.push_limits(&inner, *symbol);
+        missing.note(inner.persist_limits(now), &not_lasting("THEY"));
+        missing.note(taken, "the gate did not take them");
+        let record = Record { result: missing.result(true), ..record };
+        missing.note(inner.trail.append_or_owe(now, actor, vec![record]), "they are not in the audit log");
+        missing.answer(&format!("the limits of {symbol} are set"), Reply::LimitsChanged(diffs))
+    }
+
+    /// Record, disk, effect; what was set is taken back by `undo` when one of them fails.
+    fn loosen_limits(
+        &self,
+        inner: &mut Inner,
+        actor: &Actor,
+        symbol: SymbolName,
+        record: Record,
+        asked: &Asked<'_>,
+        undo: impl FnOnce(&mut crate::state::LimitBook),
+    ) -> Result<(), Refusal> {
+        let now = self.now();
+        let authorised = Record { result: "authorised".to_owned(), ..record.clone() };
+        if let Err(error) = inner.trail.append(now, actor, &authorised) {
+            undo(&mut inner.limits);
+            return Err(not_audited(&error));
+        }
+        if let Err(error) = inner.persist_limits(now) {
+            undo(&mut inner.limits);
+            return Err(self.failed(inner, actor, record, not_latched(&error)));
+        }
+        if let Err(refusal) = asked.still_wanted(self.clock_now()) {
+            undo(&mut inner.limits);
+            return Err(self.taken_back(inner, actor, record, refusal));
+        }
+        if let Err(error) = self.push_limits(inner, symbol) {
+            undo(&mut inner.limits);
+            return Err(self.taken_back(inner, actor, record, not_taken(&error)));
+        }
+        Ok(())
+    }
+
+    /// Puts the limits of an instrument in force; one that the feed has not named gets them when it does.
+    fn push_limits(&self, inner: &Inner, symbol: SymbolName) -> Result<(), BackendError> {
+        match self.backend.set_limits(symbol, &inner.limits.envelope(symbol)) {
+            Err(BackendError::Unknown { .. }) if !self.backend.knows(&Scope::Instrument(symbol)) => Ok(()),
+            outcome => outcome,
+        }
+    }
+}
+
+/// What somebody wanted, for the record of a refusal.
+fn wanted(changes: &[LimitChange]) -> Value {
+    changes
+        .iter()
+        .map(|change| (change.key.to_string(), json!(change.value)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+/// Checks changes of one instrument's limits and says what each would do.
+fn plan_changes(
+    inner: &Inner,
+    symbol: SymbolName,
+    changes: &[LimitChange],
+) -> Result<Vec<LimitDiff>, Refusal> {
+    let distinct: BTreeSet<LimitKey> = changes.iter().map(|change| change.key).collect();
+    if changes.is_empty() || distinct.len() < changes.len() {
+        let message = "nothing was changed: at least one limit is wanted, each at most once".to_owned();
+        return refuse(RefusalKind::BadRequest, message);
+    }
+    let envelope = inner.limits.approved(symbol);
+    let mut diffs = Vec::new();
+    for LimitChange { key, value } in changes {
+        let (key, value) = (*key, *value);
+        let within = inner.limits.within_cap(symbol, key, value).map_err(|range| Refusal {
+            kind: RefusalKind::BadRequest,
+            message: format!("nothing was changed: {key}: found {value}, wanted {range}"),
+        })?;
+        if !within {
+            let message = format!(
+                "nothing was changed: {key} {value} of {symbol} is looser than the approved cap of {} {}; the cap is \
+                 changed in the configuration, by whoever approves it",
+                key.of(envelope.cap()),
+                key.unit()
+            );
+            return refuse(RefusalKind::Policy, message);
+        }
+        let before = key.of(envelope.base());
+        let parameter = key.parameter();
+        let tighter = |a, b| match (key.to_gate(a), key.to_gate(b)) {
+            (Ok(a), Ok(b)) => parameter.at_least_as_tight(a, b),
+            _ => false,
+        };
+        let direction = match (tighter(value, before), tighter(before, value)) {
+            (true, true) => "same",
+            (true, false) => "tighter",
+            _ => "looser",
+        };
+        let (key, unit) = (key.to_string(), key.unit().to_owned());
+        diffs.push(LimitDiff { symbol, key, unit, before, after: value, direction: direction.to_owned() });
+    }
+    Ok(diffs)
+}

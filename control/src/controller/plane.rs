@@ -1,0 +1,233 @@
+//! The controller's fields and the ways to them: the lock of all changes, the clock, the gate's breaker words, the disk.
+
+use super::ahead::{Ahead, Words};
+use super::refusals::Refusals;
+use super::trail::Trail;
+use crate::audit::{Actor, Entry as Record};
+use crate::backend::{Backend, BackendError};
+use crate::config::DeclaredScopes;
+use crate::names::{Name, Scope};
+use crate::protocol::{Refusal, RefusalKind, TripMode};
+use crate::roles::Roles;
+use crate::stamp::Stamp;
+use crate::state::{LatchFile, LimitBook, SealError, StateDir, Unwritten};
+use crate::suggest::did_you_mean;
+use gate::Breaker;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use types::UnixNanos;
+
+/// Where the control plane's time comes from: the appliance's wall clock, or a test's.
+pub type Clock = Arc<dyn Fn() -> UnixNanos + Send + Sync>;
+
+/// Scopes that can be tripped at most: as many as there can be instruments.
+const SCOPES_MAX: usize = 65_536;
+
+/// The control plane of one appliance.
+pub struct Controller {
+    pub(super) instance: String,
+    pub(super) build: String,
+    pub(super) roles: Roles,
+    pub(super) scopes: DeclaredScopes,
+    pub(super) own_uid: u32,
+    pub(super) backend: Arc<dyn Backend>,
+    pub(super) clock: Clock,
+    pub(super) started: Stamp,
+    pub(super) warnings: Vec<String>,
+    pub(super) inner: Mutex<Inner>,
+    pub(super) words: Words,
+    /// Where the head of the audit log is noted, when the configuration says.
+    pub(super) anchor_path: Option<PathBuf>,
+}
+
+/// What changes, under one lock.
+pub(super) struct Inner {
+    pub(super) dir: StateDir,
+    pub(super) latch: LatchFile,
+    pub(super) limits: LimitBook,
+    pub(super) trail: Trail,
+    pub(super) refusals: Refusals,
+    /// When what is owed to the disk was last tried again.
+    pub(super) retried: UnixNanos,
+}
+
+/// Words that were set without waiting for the lock. Drop it once what is latched has been written, too.
+pub(super) struct WordsAhead {
+    /// Since when all of them hold.
+    pub(super) since: Option<UnixNanos>,
+    _ahead: Vec<Ahead>,
+}
+
+impl std::fmt::Debug for Controller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Controller({})", self.instance)
+    }
+}
+
+pub(super) fn refuse<T>(kind: RefusalKind, message: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal { kind, message: message.into() })
+}
+
+impl Inner {
+    /// Brings the latches to disk, in the directory that was taken at start and no other.
+    pub(super) fn persist_latch(&mut self, now: Stamp) -> Result<(), SealError> {
+        let records = self.trail.log.records();
+        let mut written = self.dir.check();
+        if written.is_ok() {
+            written = self.latch.persist(now, records).and_then(|()| self.dir.check());
+        }
+        if let Err(error) = &written {
+            self.latch.owe(now, error);
+        }
+        written
+    }
+
+    /// The same for the officers' limits.
+    pub(super) fn persist_limits(&mut self, now: Stamp) -> Result<(), SealError> {
+        let mut written = self.dir.check();
+        if written.is_ok() {
+            written = self.limits.persist(now).and_then(|()| self.dir.check());
+        }
+        if let Err(error) = &written {
+            self.limits.owe(now, error);
+        }
+        written
+    }
+
+    /// What is in force and not on disk.
+    pub(super) fn alarms(&self) -> Vec<String> {
+        let owed = |what: &str, unwritten: Option<&Unwritten>| {
+            unwritten.map(|Unwritten { since, why }| {
+                format!("{what} are not on disk since {since:.3}, a restart would forget them; tried again until it works ({why})")
+            })
+        };
+        let latch = owed("halts and trips", self.latch.unwritten());
+        let limits = owed("limits that were set", self.limits.unwritten());
+        latch.into_iter().chain(limits).chain(self.trail.alarms()).collect()
+    }
+}
+
+impl Controller {
+    /// The appliance's clock.
+    pub(crate) fn clock_now(&self) -> UnixNanos {
+        (self.clock)()
+    }
+
+    pub(super) fn now(&self) -> Stamp {
+        Stamp(self.clock_now())
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic in another command (debug builds; release aborts) leaves latches and chain as the disk has them.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The lock, for a tightening of `scope`. When another command has it and waits for the disk, the words say so before this
+    /// waits for its turn; then what is ahead and since when comes with the lock.
+    pub(super) fn lock_tightening(
+        &self,
+        scope: &Scope,
+        mode: TripMode,
+    ) -> (MutexGuard<'_, Inner>, Option<WordsAhead>) {
+        match self.inner.try_lock() {
+            Ok(inner) => (inner, None),
+            Err(TryLockError::Poisoned(inner)) => (inner.into_inner(), None),
+            Err(TryLockError::WouldBlock) => {
+                let ahead: Vec<Ahead> = self
+                    .words_of(scope)
+                    .iter()
+                    .filter(|word| self.backend.knows(word))
+                    .map(|word| self.words.go_ahead(self.backend.as_ref(), word, mode))
+                    .collect();
+                let all = !ahead.is_empty() && ahead.iter().all(|ahead| ahead.written.is_ok());
+                let since = all.then(|| self.clock_now());
+                (self.lock(), Some(WordsAhead { since, _ahead: ahead }))
+            }
+        }
+    }
+
+    /// The scopes whose words a trip of `scope` sets: a desk has none of its own, its strategies have.
+    fn words_of(&self, scope: &Scope) -> Vec<Scope> {
+        match scope {
+            Scope::Desk(desk) => self.scopes.strategies_of(desk).cloned().map(Scope::Strategy).collect(),
+            Scope::Firm | Scope::Account(_) | Scope::Strategy(_) | Scope::Instrument(_) => {
+                vec![scope.clone()]
+            }
+        }
+    }
+
+    /// What the gate's word for `scope` has to say, the trip of its desk included.
+    pub(super) fn latched(&self, inner: &Inner, scope: &Scope) -> Breaker {
+        let desk = match scope {
+            Scope::Strategy(name) => self.scopes.desk_of(name).cloned().map(Scope::Desk),
+            Scope::Firm | Scope::Desk(_) | Scope::Account(_) | Scope::Instrument(_) => None,
+        };
+        let covering: Vec<&Scope> = std::iter::once(scope).chain(&desk).collect();
+        inner.latch.breaker(&covering)
+    }
+
+    /// Makes the gate's words for `scope` say what is latched. A scope that is not there has no word, and gets one when it
+    /// comes.
+    pub(super) fn push_breaker(&self, inner: &Inner, scope: &Scope) -> Result<(), BackendError> {
+        for word in self.words_of(scope) {
+            match self.words.set(self.backend.as_ref(), &word, self.latched(inner, &word)) {
+                Err(BackendError::Unknown { .. }) if !self.backend.knows(&word) => {}
+                outcome => outcome?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is such a scope: accounts, strategies and desks are declared, and an instrument may be named before the
+    /// feed does.
+    pub(super) fn known(&self, inner: &Inner, scope: &Scope) -> Result<(), Refusal> {
+        let undeclared = |kind: &str, name: &Name, declared: Vec<&str>| {
+            let hint = did_you_mean(name.as_str(), &declared);
+            let message = format!("{kind} {name} is not declared in the configuration ([{kind}]){hint}");
+            refuse(RefusalKind::NotFound, message)
+        };
+        let scopes = &self.scopes;
+        match scope {
+            Scope::Account(name) if !scopes.accounts.contains(name) => {
+                undeclared("account", name, scopes.accounts.iter().map(Name::as_str).collect())
+            }
+            Scope::Strategy(name) if !scopes.strategies.contains_key(name) => {
+                undeclared("strategy", name, scopes.strategies.keys().map(Name::as_str).collect())
+            }
+            Scope::Desk(name) if !scopes.desks.contains(name) => {
+                undeclared("desk", name, scopes.desks.iter().map(Name::as_str).collect())
+            }
+            Scope::Instrument(symbol)
+                if !self.backend.knows(scope) && inner.latch.scopes_after(None).count() >= SCOPES_MAX =>
+            {
+                let message = format!(
+                    "nothing was changed: {SCOPES_MAX} scopes are tripped already, and the feed has not named {symbol}"
+                );
+                refuse(RefusalKind::Policy, message)
+            }
+            Scope::Firm | Scope::Account(_) | Scope::Strategy(_) | Scope::Desk(_) | Scope::Instrument(_) => {
+                Ok(())
+            }
+        }
+    }
+
+    /// Counts that somebody was refused, and records it with the reason they gave, as long as there are not too many. What the
+    /// disk says to that changes nothing: it stays refused.
+    pub(super) fn record_refusal(&self, inner: &mut Inner, actor: &Actor, record: Record, why: &str) {
+        let now = self.now();
+        if inner.refusals.count(actor.uid, now) {
+            let record = Record { result: format!("refused: {why}"), ..record };
+            drop(inner.trail.append(now, actor, &record));
+        }
+    }
+
+    /// What an answer adds for an instrument that the feed has not named yet.
+    pub(super) fn not_named_yet(&self, scope: &Scope) -> &'static str {
+        match scope {
+            Scope::Instrument(_) if !self.backend.knows(scope) => {
+                "; the feed has not named it yet: is it spelled right? It holds from when it does"
+            }
+            _ => "",
+        }
+    }
+}

@@ -1,0 +1,407 @@
+//! Disks that are full, gone or changed behind the appliance's back, and what a start makes of them.
+
+use crate::desk::{START, Site, make_ready, person, plan_in};
+use control::Controller;
+use control::audit::{VerifyOptions, verify};
+use control::controller::{Asked, OpenError};
+use control::protocol::{Command, Reason, Refusal, RefusalKind, Reply, StatusReply, TripMode};
+use control::roles::Role;
+use control::stamp::Stamp;
+use gate::BreakerState;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use types::UnixNanos;
+
+fn reason() -> Reason {
+    "because".parse().unwrap()
+}
+
+fn halt() -> Command {
+    Command::Halt { reason: Some(reason()), ticket: None }
+}
+
+fn resume() -> Command {
+    Command::Resume { reason: reason(), ticket: None }
+}
+
+fn trip(scope: &str) -> Command {
+    let scope = scope.parse().unwrap();
+    Command::BreakerTrip { scope, mode: TripMode::Tripped, reason: reason(), ticket: None }
+}
+
+fn reset(scope: &str) -> Command {
+    Command::BreakerReset { scope: scope.parse().unwrap(), reason: reason(), ticket: None }
+}
+
+fn status(site: &Site) -> StatusReply {
+    match site.ask(Role::Viewer, Command::Status) {
+        Ok(Reply::Status(status)) => *status,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn halted_for(site: &Site) -> String {
+    let halt = status(site).halt.expect("halted");
+    assert_eq!(halt.cause, "latch", "{halt:?}");
+    assert_eq!(site.desk.state("firm"), BreakerState::Tripped);
+    halt.reason
+}
+
+fn works(outcome: Result<Reply, Refusal>) {
+    assert!(outcome.is_ok(), "{outcome:?}");
+}
+
+/// A second goes by on the appliance's clock.
+fn a_second_later(site: &Site) {
+    site.desk.clock.fetch_add(1_000_000_000, Ordering::Relaxed);
+}
+
+/// A real, tiny file system of its own, unmounted when this goes; none where mounting is not allowed.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(at: &Path) -> Option<Self> {
+        fs::create_dir(at).unwrap();
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"]).arg(at);
+        let mounted = mount.status().is_ok_and(|status| status.success());
+        if !mounted {
+            tests::skip(tests::Need::Root, "mounting a file system needs root");
+        }
+        mounted.then(|| Self(at.to_owned()))
+    }
+
+    fn fill(&self) -> PathBuf {
+        let path = self.0.join("filler");
+        let mut file = fs::File::create(&path).unwrap();
+        while std::io::Write::write_all(&mut file, &[0; 4_096]).is_ok() {}
+        path
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        drop(std::process::Command::new("umount").arg("-l").arg(&self.0).status());
+    }
+}
+
+#[test]
+fn on_a_full_disk_halts_and_trips_hold_are_alarmed_first_and_are_on_disk_as_soon_as_there_is_room() {
+    let place = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::mount(&place.path().join("small")) else { return };
+    let plan = plan_in(&place.path().join("small"), &[]);
+    let site = Site::of(place, plan);
+    works(site.ask(Role::Trader, trip("account:ACME")));
+    let filler = disk.fill();
+    // The last page of the log has room for a record or two.
+    (0..10).for_each(|_| _ = site.ask(Role::RiskOfficer, reset("account:ACME")).unwrap_err());
+    let refusal = site.ask(Role::Trader, halt()).unwrap_err();
+    assert!(refusal.message.starts_with("halted, BUT IT WILL NOT SURVIVE A RESTART"), "{}", refusal.message);
+    let trips = [("ZVZZT".parse().unwrap(), "score 0.99".to_owned())];
+    site.controller.trip_by_model(&trips).unwrap_err();
+    assert_eq!(site.desk.state("firm"), BreakerState::Tripped);
+    assert_eq!(site.desk.state("instrument:ZVZZT"), BreakerState::Tripped);
+    for loosening in [resume(), reset("account:ACME")] {
+        let refusal = site.ask(Role::RiskOfficer, loosening).unwrap_err();
+        assert!(refusal.message.starts_with("nothing was changed"), "{}", refusal.message);
+    }
+    a_second_later(&site);
+    site.controller.keep();
+    let alarms = status(&site).alarms;
+    assert!(
+        alarms[0].starts_with("halts and trips are not on disk since 2026-11-21T14:30:22."),
+        "{alarms:?}"
+    );
+    assert!(alarms[0].contains("No space left on device"), "{alarms:?}");
+    assert!(alarms[1].starts_with("the audit log cannot be written since"), "{alarms:?}");
+
+    fs::remove_file(filler).unwrap();
+    a_second_later(&site);
+    let said = site.controller.keep().join("\n");
+    assert!(
+        said.contains("halts and trips are on disk again") && said.contains("audit log can be written"),
+        "{said}"
+    );
+    assert_eq!(status(&site).alarms, [] as [String; 0]);
+    let records: Vec<(String, String)> = site
+        .records()
+        .iter()
+        .map(|r| (r["action"].as_str().unwrap().to_owned(), r["result"].as_str().unwrap().to_owned()))
+        .collect();
+    let late = |action: &str| {
+        let found = records.iter().find(|(a, result)| a == action && result.contains("recorded later"));
+        found.unwrap_or_else(|| panic!("{action}: {records:?}"))
+    };
+    late("halt");
+    late("breaker.trip");
+    assert!(records.iter().any(|(action, _)| action == "latch.write"), "{records:?}");
+    let proof = verify(&site.state_dir().join("audit"), &VerifyOptions::default()).unwrap();
+    assert_eq!(proof.broken, None);
+    let site = site.restart_in(&disk.0);
+    assert_eq!(site.desk.state("firm"), BreakerState::Tripped);
+    assert_eq!(site.desk.state("instrument:ZVZZT"), BreakerState::Tripped);
+    assert_eq!(status(&site).halt.unwrap().cause, "officer", "and nothing is taken for damaged");
+    let (place, _) = site.stop();
+    drop(disk);
+    drop(place);
+}
+
+#[test]
+fn a_trip_that_never_got_to_the_latch_file_is_restored_from_the_audit_log() {
+    let site = Site::new(&[]);
+    let blocked = site.state_dir().join("latch.new");
+    fs::create_dir(&blocked).unwrap();
+    let trips = [("ZVZZT".parse().unwrap(), "score 0.99".to_owned())];
+    site.controller.trip_by_model(&trips).unwrap_err();
+    site.ask(Role::Trader, halt()).unwrap_err();
+    fs::remove_dir(&blocked).unwrap();
+    // Nobody housekeeps: the daemon is killed here.
+    let site = site.restart(&[]);
+    assert_eq!(site.desk.state("instrument:ZVZZT"), BreakerState::Tripped);
+    assert_eq!(status(&site).halt.unwrap().cause, "officer", "known, so no damage");
+    let warnings = site.controller.warnings().join("\n");
+    assert!(
+        warnings.contains("could not be latched before the stop, restored from the audit log"),
+        "{warnings}"
+    );
+}
+
+#[test]
+fn an_older_latch_file_put_back_halts_and_trips_again_what_the_log_knows() {
+    let site = Site::new(&[]);
+    let latch = site.state_dir().join("latch.sealed");
+    let older = fs::read(&latch).unwrap();
+    works(site.ask(Role::Trader, trip("strategy:mm1")));
+    fs::write(&latch, older).unwrap();
+    let site = site.restart(&[]);
+    let why = halted_for(&site);
+    assert!(why.contains("the latch file lacks strategy:mm1 (episode 1, record 3"), "{why}");
+    assert_eq!(site.desk.state("strategy:mm1"), BreakerState::Tripped);
+    assert_eq!(site.ask(Role::RiskOfficer, resume()).unwrap_err().kind, RefusalKind::Denied);
+    works(site.ask(Role::RiskAdmin, resume()));
+    assert_eq!(site.desk.state("strategy:mm1"), BreakerState::Tripped, "the trip itself stays");
+    let site = site.restart(&[]);
+    assert_eq!(status(&site).halt, None, "and it is over");
+    assert_eq!(site.desk.state("strategy:mm1"), BreakerState::Tripped);
+}
+
+#[test]
+fn an_audit_log_that_was_cut_off_halts() {
+    let site = Site::new(&[]);
+    works(site.ask(Role::Trader, trip("strategy:mm1")));
+    works(site.ask(Role::Trader, trip("account:ACME")));
+    let log = site.state_dir().join("audit/audit-000001.jsonl");
+    let text = fs::read_to_string(&log).unwrap();
+    fs::write(&log, text.lines().take(2).map(|l| format!("{l}\n")).collect::<String>()).unwrap();
+    let site = site.restart(&[]);
+    let why = halted_for(&site);
+    assert!(
+        why.contains("the audit log has 2 records, and had 3 when the latches were written: it was cut off"),
+        "{why}"
+    );
+    assert_eq!(site.desk.state("account:ACME"), BreakerState::Tripped, "what the latch file has stands");
+}
+
+#[test]
+fn whatever_is_missing_of_the_state_a_start_comes_up_halted_until_an_admin_decides() {
+    for (missing, said) in [
+        ("", "holds no state: at first use run `portcullis init`, else see whether its disk is mounted"),
+        ("latch.sealed", "latch.sealed is missing"),
+        ("limits.sealed", "limits.sealed is missing"),
+        ("audit", "audit is missing or empty, and the files beside it are not"),
+    ] {
+        let site = Site::new(&[]);
+        works(site.ask(Role::Trader, trip("strategy:mm1")));
+        let (dir, plan) = site.stop();
+        let gone = plan.instance.state_dir.join(missing);
+        if gone.is_dir() {
+            fs::remove_dir_all(&gone).unwrap();
+        } else {
+            fs::remove_file(&gone).unwrap();
+        }
+        let found = Controller::check(&plan).unwrap().join("\n");
+        assert!(found.contains("a start would come up halted") && found.contains(said), "{missing}: {found}");
+        let site = Site::found(dir, plan);
+        let why = halted_for(&site);
+        assert!(why.contains(said), "{missing}: {why}");
+        let (dir, plan) = site.stop();
+        let site = Site::found(dir, plan);
+        halted_for(&site);
+        assert_eq!(site.ask(Role::RiskOfficer, resume()).unwrap_err().kind, RefusalKind::Denied, "{missing}");
+        works(site.ask(Role::RiskAdmin, resume()));
+        let (dir, plan) = site.stop();
+        assert_eq!(status(&Site::found(dir, plan)).halt, None, "{missing}: decided once");
+    }
+}
+
+#[test]
+fn init_is_for_a_directory_that_was_never_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = plan_in(dir.path(), &[]);
+    make_ready(&plan);
+    let error = Controller::init(&plan, Stamp(START)).unwrap_err();
+    assert!(matches!(&error, OpenError::Used { path } if path.ends_with("latch.sealed")), "{error}");
+    assert!(error.to_string().starts_with("nothing was made: "), "{error}");
+    let site = Site::of(dir, plan);
+    assert_eq!(status(&site).halt, None, "a first start after it is not halted");
+    assert_eq!(site.records()[0]["action"], "init");
+}
+
+#[test]
+fn a_state_directory_that_goes_away_loosens_nothing_and_one_that_comes_back_gets_what_it_missed() {
+    let site = Site::new(&[]);
+    works(site.ask(Role::Trader, trip("strategy:mm1")));
+    let (state, aside) = (site.state_dir().to_owned(), site.dir.path().join("aside"));
+    fs::rename(&state, &aside).unwrap();
+    fs::create_dir(&state).unwrap();
+    let refusal = site.ask(Role::RiskOfficer, reset("strategy:mm1")).unwrap_err();
+    assert!(refusal.message.contains("no longer the one of that name"), "{}", refusal.message);
+    assert_eq!(site.desk.state("strategy:mm1"), BreakerState::Tripped);
+    site.ask(Role::Trader, halt()).unwrap_err();
+    assert_eq!(site.desk.state("firm"), BreakerState::Tripped);
+    assert_eq!(fs::read_dir(&state).unwrap().count(), 0, "nothing is written into another directory");
+    assert!(status(&site).alarms[0].contains("no longer the directory that was taken at start"));
+    fs::remove_dir(&state).unwrap();
+    fs::rename(&aside, &state).unwrap();
+    a_second_later(&site);
+    site.controller.keep();
+    assert_eq!(status(&site).alarms, [] as [String; 0]);
+    let site = site.restart(&[]);
+    assert_eq!(status(&site).halt.unwrap().cause, "officer");
+    assert_eq!(site.desk.state("strategy:mm1"), BreakerState::Tripped);
+}
+
+#[test]
+fn who_is_refused_without_end_does_not_fill_the_disk() {
+    let site = Site::new(&[]);
+    for _ in 0..2_000 {
+        site.controller.execute(&person(None), halt()).unwrap_err();
+    }
+    let refused = status(&site).refused;
+    assert_eq!((refused.total, refused.unrecorded), (2_000, 1_990));
+    assert_eq!(site.records().len(), 2 + 10);
+    site.controller.keep();
+    site.desk.clock.fetch_add(601_000_000_000, Ordering::Relaxed);
+    site.controller.keep();
+    let last = site.records().pop().unwrap();
+    assert_eq!(
+        (last["action"].as_str(), last["after"]["unrecorded"].as_u64()),
+        (Some("refusals"), Some(1_990))
+    );
+    for _ in 0..2_000 {
+        works(site.ask(Role::Trader, halt()));
+    }
+    assert!(site.records().len() < 40, "nor who halts what is halted: {}", site.records().len());
+}
+
+#[test]
+fn the_head_is_anchored_and_a_start_compares_the_chain_with_it() {
+    let place = tempfile::tempdir().unwrap();
+    let anchors = place.path().join("anchors");
+    let set = format!("audit.anchor_file={:?}", anchors.display().to_string());
+    let plan = plan_in(place.path(), &[&set, "audit.anchor_records=2"]);
+    let site = Site::of(place, plan);
+    let said = site.controller.keep();
+    assert!(said[0].starts_with("audit: 2 records, head "), "{said:?}");
+    works(site.ask(Role::Trader, trip("strategy:mm1")));
+    works(site.ask(Role::Trader, trip("account:ACME")));
+    a_second_later(&site);
+    site.controller.keep();
+    assert_eq!(fs::read_to_string(&anchors).unwrap().lines().count(), 2);
+    match site.ask(Role::Viewer, Command::AuditVerify) {
+        Ok(Reply::Verified(proof)) => assert!(proof.is_proven() && proof.anchored == Some(4), "{proof:?}"),
+        other => panic!("{other:?}"),
+    }
+    // The holder of the key cuts off log and latch file together; the anchor tells.
+    let (dir, plan) = site.stop();
+    let state = plan.instance.state_dir.clone();
+    fs::remove_dir_all(&state).unwrap();
+    make_ready(&plan);
+    let site = Site::found(dir, plan);
+    let why = halted_for(&site);
+    assert!(why.contains("anchor"), "{why}");
+}
+
+#[test]
+fn nothing_is_loosened_for_somebody_who_no_longer_waits() {
+    let site = Site::new(&[]);
+    works(site.ask(Role::Trader, halt()));
+    let officer = person(Some(Role::RiskOfficer));
+    let late = Asked { received: START, deadline: Some(Stamp(UnixNanos(START.0 - 1))), waits: &|| true };
+    let gone = Asked { received: START, deadline: None, waits: &|| false };
+    for (asked, said) in [(late, "which is past"), (gone, "has hung up")] {
+        for command in [resume(), reset("strategy:mm1")] {
+            let Err(refusal) = site.controller.execute_asked(&officer, command, &asked) else {
+                panic!("done")
+            };
+            if refusal.kind == RefusalKind::NotFound {
+                continue;
+            }
+            assert_eq!(refusal.kind, RefusalKind::Expired);
+            assert!(
+                refusal.message.starts_with("nothing was changed") && refusal.message.contains(said),
+                "{refusal:?}"
+            );
+        }
+        works(site.controller.execute_asked(&person(Some(Role::Trader)), trip("account:ACME"), &asked));
+    }
+    assert_eq!(site.desk.state("firm"), BreakerState::Tripped);
+    assert_eq!(site.desk.state("account:ACME"), BreakerState::Tripped, "tightening is done all the same");
+}
+
+/// The officer gives up while the disk is busy: what was about to be opened is closed again, on disk too.
+#[test]
+fn who_hangs_up_in_the_middle_of_a_resume_leaves_the_firm_halted() {
+    let site = Site::new(&[]);
+    works(site.ask(Role::Trader, halt()));
+    let asks = std::sync::atomic::AtomicU32::new(0);
+    let waits = || asks.fetch_add(1, Ordering::Relaxed) == 0;
+    let asked = Asked { received: START, deadline: None, waits: &waits };
+    let refusal =
+        site.controller.execute_asked(&person(Some(Role::RiskOfficer)), resume(), &asked).unwrap_err();
+    assert_eq!(refusal.kind, RefusalKind::Expired, "{refusal:?}");
+    assert_eq!(site.desk.state("firm"), BreakerState::Tripped);
+    let last = site.records().pop().unwrap();
+    assert_eq!(last["result"], "failed: nothing was changed: whoever asked has hung up");
+    let site = site.restart(&[]);
+    assert_eq!(status(&site).halt.unwrap().cause, "officer", "and no difference between log and latches");
+}
+
+#[test]
+fn a_desk_is_tripped_through_its_strategies_and_an_instrument_before_the_feed_names_it() {
+    let site = Site::new(&[]);
+    works(site.ask(Role::Trader, trip("desk:md")));
+    assert_eq!(site.desk.state("strategy:mm1"), BreakerState::Tripped);
+    works(site.ask(Role::Trader, trip("strategy:mm1")));
+    works(site.ask(Role::RiskOfficer, reset("desk:md")));
+    assert_eq!(site.desk.state("strategy:mm1"), BreakerState::Tripped, "its own trip stands");
+    works(site.ask(Role::RiskOfficer, reset("strategy:mm1")));
+    assert_eq!(site.desk.state("strategy:mm1"), BreakerState::Open);
+    match site.ask(Role::Trader, trip("instrument:LATER")) {
+        Ok(Reply::Changed(changed)) => assert!(
+            changed.message.ends_with(
+                "; the feed has not named it yet: is it spelled right? It holds from when it does"
+            ),
+            "{}",
+            changed.message
+        ),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(status(&site).breakers, 1);
+    works(site.ask(Role::RiskOfficer, reset("instrument:LATER")));
+    assert_eq!(status(&site).breakers, 0);
+}
+
+#[test]
+fn status_says_open_only_while_orders_can_pass() {
+    let site = Site::new(&[]);
+    assert_eq!(status(&site).closed, None);
+    works(site.ask(Role::Trader, trip("firm")));
+    assert_eq!(status(&site).closed.as_deref(), Some("the firm's breaker is tripped"));
+    works(site.ask(Role::RiskOfficer, reset("firm")));
+    for symbol in crate::desk::SYMBOLS {
+        works(site.ask(Role::Trader, trip(&format!("instrument:{symbol}"))));
+    }
+    assert_eq!(status(&site).closed.as_deref(), Some("every instrument is tripped or without a live book"));
+}
