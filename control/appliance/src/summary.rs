@@ -138,7 +138,8 @@ impl LineSummary {
             late: stats.messages.saturating_sub(stats.won),
             lost: stats.missing,
             bad: stats.bad,
-            last_heard_ns: stats.last_heard.0,
+            // Whole microseconds are all that DPDK's net_pcap keeps of a stamp, and a summary is the same through both sources.
+            last_heard_ns: stats.last_heard.0 / 1_000 * 1_000,
         }
     }
 }
