@@ -28,8 +28,9 @@ const COLUMNS: [&str; 10] =
 /// # Errors
 /// Names the file, the line, what was found and what was wanted.
 pub(crate) fn read(path: &Path) -> Result<Vec<OrderRow>> {
-    let mut reader =
-        csv::Reader::from_path(path).with_context(|| format!("cannot read orders {}", path.display()))?;
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read orders {}", path.display()))?;
+    let mut reader = csv::Reader::from_reader(bytes.as_slice());
+    let mut lines = Lines { bytes: &bytes, at: 0, line: 1 };
     let header = reader.headers().with_context(|| format!("{}: no header", path.display()))?;
     ensure!(
         header.iter().eq(COLUMNS),
@@ -39,8 +40,12 @@ pub(crate) fn read(path: &Path) -> Result<Vec<OrderRow>> {
         COLUMNS.join(",")
     );
     let mut rows: Vec<OrderRow> = Vec::new();
-    for (index, record) in reader.records().enumerate() {
-        let line = index + 2;
+    for record in reader.records() {
+        let place = match &record {
+            Ok(record) => record.position(),
+            Err(error) => error.position(),
+        };
+        let line = place.map_or(0, |place| lines.number_of(place.byte()));
         let row = record
             .map_err(anyhow::Error::from)
             .and_then(|r| parse(&r))
@@ -51,6 +56,27 @@ pub(crate) fn read(path: &Path) -> Result<Vec<OrderRow>> {
         rows.push(row);
     }
     Ok(rows)
+}
+
+/// Numbers the lines of a file as an editor does.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    /// How far lines have been counted, and the number of the line there.
+    at: usize,
+    line: usize,
+}
+
+impl Lines<'_> {
+    /// The line on which the record stands that was read from byte `start` on. Records come in their order.
+    fn number_of(&mut self, start: u64) -> usize {
+        let start = usize::try_from(start).unwrap_or(usize::MAX).clamp(self.at, self.bytes.len());
+        // The reader skips blank lines before a record without saying so.
+        let blank = self.bytes[start..].iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+        let passed = &self.bytes[self.at..start + blank];
+        self.line += passed.iter().filter(|byte| **byte == b'\n').count();
+        self.at = start + blank;
+        self.line
+    }
 }
 
 fn parse(record: &csv::StringRecord) -> Result<OrderRow> {
@@ -127,6 +153,14 @@ mod tests {
             let error = format!("{:#}", read_text(&format!("{HEADER}{row}\n")).unwrap_err());
             assert!(error.contains(part), "{error}");
         }
+    }
+
+    #[test]
+    fn a_line_is_counted_as_an_editor_counts_it() {
+        let good = "1,\"a\nb\",b,c,S,buy,1,1.0,limit,day";
+        let text = format!("{HEADER}\n\n{good}\n\n1,a,b,c,S,up,1,1.0,limit,day\n");
+        let error = format!("{:#}", read_text(&text).unwrap_err());
+        assert!(error.contains("line 7: side `up`"), "{error}");
     }
 
     #[test]
