@@ -246,7 +246,7 @@ fn run(
         (ring::<BookEvent>(EVENTS), ring::<FeatureVector>(VECTORS));
     let receiver = probes.receiver(recording, event_tx)?;
     let featurizer = Featurizer::new(&FeaturizerConfig::default())?;
-    let books = FeaturizerStage::new(featurizer, event_rx, probes.vectors(vector_tx), (), ());
+    let books = FeaturizerStage::new(featurizer, event_rx, (probes.vectors(vector_tx), (), ()));
     // The handles live as long as the run, or the tables would be nobody's.
     let (mut statics, static_reader) = StaticTable::create(usize::from(options.symbols), 1)?;
     let (writer, _limits) = LimitTable::create_within(&static_reader)?;
@@ -267,7 +267,7 @@ fn run(
     drop(receiver);
     let books = books.join()?;
     let featurized = books.counters();
-    let (_, VectorProbe { due_sent, .. }, ..) = books.into_parts();
+    let (_, (VectorProbe { due_sent, .. }, ..)) = books.into_parts();
     let mut scorer = scorer.join()?;
     let sink = scorer.stage_mut().sink_mut();
 

@@ -7,7 +7,7 @@ use dataplane::decode::{Decoder, DecoderSetup, EventBuffer, FeedDecoder, Place, 
 use dataplane::stats::FeedStats;
 use featurizer::{
     Book, BookLimits, Books, BooksMut, BuildError, Effect, Featurizer, FeaturizerConfig, MemoryReport,
-    Observer, OnFull, PageKind, Sinks, TopOfBookSink,
+    Observer, OnFull, PageKind, TopOfBookSink,
 };
 use stage::{RingRx, RingTx, ring};
 use types::{BookEvent, EventFlags, FeatureVector, FeedKind, InstrumentId, TopOfBook, UnixNanos};
@@ -399,7 +399,7 @@ impl FeatureRig {
     fn observed<O: Observer>(&mut self, bytes: &[u8], observer: &mut O) {
         let Self { events, featurizer, outlet, tops } = self;
         events.each_chunk(bytes, |chunk| {
-            let mut sinks = Sinks { features: outlet, tops, observer };
+            let mut sinks = (&mut *outlet, &mut *tops, &mut *observer);
             featurizer.apply(chunk, &mut sinks);
         });
     }

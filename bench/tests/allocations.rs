@@ -9,7 +9,7 @@ use std::cell::Cell;
 use bench::day::{Day, SMALL};
 use bench::gate_rig::{GateRig, OPEN, cancelled, orders};
 use bench::line::{BookOptions, BookRig, CHUNK, Events, Outlet};
-use featurizer::{BookLimits, Featurizer, FeaturizerConfig, OnFull, Sinks};
+use featurizer::{BookLimits, Featurizer, FeaturizerConfig, OnFull};
 use stage::ring;
 use types::{BookEvent, FeatureVector, Nanos};
 
@@ -110,7 +110,7 @@ impl Line {
         decoder.each_chunk(bytes, |events| {
             assert_eq!(tx.send(events), events.len());
             let popped = rx.recv(&mut chunk[..]);
-            let mut sinks = Sinks { features: &mut *vectors_tx, tops: &mut *tops, observer: &mut () };
+            let mut sinks = (&mut *vectors_tx, &mut *tops, &mut ());
             assert_eq!(featurizer.apply(&chunk[..popped], &mut sinks), popped);
             *vectors += vectors_rx.drain(usize::MAX, |_| ()) as u64;
         });

@@ -10,7 +10,8 @@ use crate::config::{ConfigError, FeedConfig};
 use crate::decode::{FeedDecoder, MessageFiles};
 use crate::lobster::LobsterFeed;
 use crate::receiver::{EventTx, Feed, Receiver, ReceiverHops};
-use crate::source::{FileOptions, FileSource, SourceError};
+use crate::source::{FileOptions, FileSource, PacketSource, SourceError};
+use stage::LiveClock;
 
 /// Why inputs cannot be replayed.
 #[derive(Debug, thiserror::Error)]
@@ -64,9 +65,29 @@ pub fn open_files(
     {
         return Err(OpenError::BareMessages { file: file.to_owned(), kind: config.kind });
     }
-    let receiver = Receiver::new(name, source, config, tx)?;
-    Ok(Box::new(match hops {
-        Some(hops) => receiver.with_hops(hops),
-        None => receiver,
-    }))
+    Ok(receive(name, source, config, tx, hops, None)?)
+}
+
+/// Receives the feed that `config` names from `source`. With `stamp`, each event carries the time from its arrival to its push:
+/// for live lines, since a replay's events must not depend on a clock.
+///
+/// # Errors
+///
+/// [`ConfigError`] when the feed cannot be received so.
+pub fn receive<S: PacketSource + Send + 'static>(
+    name: &'static str,
+    source: S,
+    config: &FeedConfig,
+    tx: EventTx,
+    hops: Option<ReceiverHops>,
+    stamp: Option<LiveClock>,
+) -> Result<Box<dyn Feed + Send>, ConfigError> {
+    let mut receiver = Receiver::new(name, source, config, tx)?;
+    if let Some(hops) = hops {
+        receiver = receiver.with_hops(hops);
+    }
+    if let Some(stamp) = stamp {
+        receiver = receiver.with_publish_stamps(stamp);
+    }
+    Ok(Box::new(receiver))
 }

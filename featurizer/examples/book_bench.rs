@@ -8,7 +8,7 @@
 //! the quote stream must agree between all rows that read quotes. Rows are interleaved over the rounds. Time is this thread's
 //! time on a CPU as the kernel accounts it, so that a busy machine distorts the figures less; the caches it shares still count.
 
-use featurizer::{BookLimits, Books, Effect, Featurizer, FeaturizerConfig, PageKind, Sinks};
+use featurizer::{BookLimits, Books, Effect, Featurizer, FeaturizerConfig, PageKind};
 use types::{Action, BookEvent, EventFlags, InstrumentId, Px, Qty, Side, Symbol, UnixNanos};
 
 const INSTRUMENTS: usize = 8_000;
@@ -312,7 +312,7 @@ fn run_features(row: &Row, day: &Day) -> (f64, u64) {
     };
     let mut featurizer = Featurizer::new(&config).expect("memory");
     let mut vectors = CountVectors(0);
-    let mut sinks = Sinks { features: &mut vectors, tops: &mut (), observer: &mut () };
+    let mut sinks = (&mut vectors, &mut (), &mut ());
     featurizer.apply(&day.preload, &mut sinks);
     let start = cpu_seconds();
     for chunk in day.events.chunks(256) {

@@ -24,7 +24,7 @@ use crate::counters::FeaturizerCounters;
 use crate::grid::Grid;
 use crate::limits::{BuildError, MemoryReport, Occupancy};
 use crate::run::{CLOSE_STEP, Run};
-use crate::sinks::{FeatureSink, Observer, Sinks, TopOfBookSink};
+use crate::sinks::{FeatureSink, Observer, TopOfBookSink};
 use crate::view::Book;
 
 /// Books and features of every instrument.
@@ -47,12 +47,12 @@ impl Featurizer {
 
     /// Applies events in order and returns how many were consumed: all of them, except that [`OnFull::Wait`] stops before an
     /// event that would close a grid point while vectors of the last one still wait.
-    pub fn apply<F: FeatureSink, T: TopOfBookSink, O: Observer>(
+    pub fn apply<S: FeatureSink + TopOfBookSink + Observer>(
         &mut self,
         events: &[BookEvent],
-        sinks: &mut Sinks<'_, F, T, O>,
+        sink: &mut S,
     ) -> usize {
-        let mut run = Run { books: self.books.lend(), grid: &mut self.grid, sinks };
+        let mut run = Run { books: self.books.lend(), grid: &mut self.grid, sink };
         let consumed = run.apply(events);
         run.publish_tops();
         self.grid.counters.events += consumed as u64;

@@ -43,6 +43,6 @@ pub use counters::{BookCounters, FeaturizerCounters};
 pub use featurizer::Featurizer;
 pub use limits::{BookLimits, BuildError, MemoryReport, Occupancy};
 pub use pages::PageKind;
-pub use polled::FeaturizerStage;
-pub use sinks::{FeatureSink, Observer, Sinks, TopOfBookSink};
+pub use polled::{FeaturizerStage, StageSink};
+pub use sinks::{FeatureSink, Observer, TopOfBookSink};
 pub use view::{Bbo, Book, Levels};

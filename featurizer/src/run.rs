@@ -6,25 +6,25 @@ use crate::apply::{Applied, BooksMut, Effect};
 use crate::config::OnFull;
 use crate::features::GRID_NS;
 use crate::grid::Grid;
-use crate::sinks::{FeatureSink, Observer, Sinks, TopOfBookSink};
+use crate::sinks::{FeatureSink, Observer, TopOfBookSink};
 use crate::view::Bbo;
 
 /// Instruments closed after each block of events.
 pub(crate) const CLOSE_STEP: usize = 32;
 
 /// One call of [`crate::Featurizer::apply`].
-pub(crate) struct Run<'a, 's, 'o, F, T, O> {
+pub(crate) struct Run<'a, 's, S> {
     pub(crate) books: BooksMut<'a>,
     pub(crate) grid: &'a mut Grid,
-    pub(crate) sinks: &'s mut Sinks<'o, F, T, O>,
+    pub(crate) sink: &'s mut S,
 }
 
-impl<F: FeatureSink, T: TopOfBookSink, O: Observer> Run<'_, '_, '_, F, T, O> {
+impl<S: FeatureSink + TopOfBookSink + Observer> Run<'_, '_, S> {
     /// Applies events in order and returns how many were consumed.
     pub(crate) fn apply(&mut self, events: &[BookEvent]) -> usize {
         let block = if self.grid.lookahead == 0 { usize::MAX } else { self.grid.lookahead };
         let mut consumed = 0;
-        self.grid.flush(self.sinks.features);
+        self.grid.flush(self.sink);
         for chunk in events.chunks(block) {
             if self.grid.lookahead > 0 {
                 self.books.prefetch(chunk);
@@ -38,7 +38,7 @@ impl<F: FeatureSink, T: TopOfBookSink, O: Observer> Run<'_, '_, '_, F, T, O> {
                 consumed += 1;
             }
             self.grid.close_some(&self.books, CLOSE_STEP);
-            self.grid.flush(self.sinks.features);
+            self.grid.flush(self.sink);
         }
         consumed
     }
@@ -73,7 +73,7 @@ impl<F: FeatureSink, T: TopOfBookSink, O: Observer> Run<'_, '_, '_, F, T, O> {
         };
         while number < wanted {
             self.grid.close_some(&self.books, usize::MAX);
-            if !self.grid.flush(self.sinks.features) && self.grid.on_full == OnFull::Wait {
+            if !self.grid.flush(self.sink) && self.grid.on_full == OnFull::Wait {
                 return false;
             }
             if self.grid.touched.is_empty() && self.grid.active.is_empty() {
@@ -86,7 +86,7 @@ impl<F: FeatureSink, T: TopOfBookSink, O: Observer> Run<'_, '_, '_, F, T, O> {
         }
         if self.grid.on_full == OnFull::Wait {
             self.grid.close_some(&self.books, usize::MAX);
-            self.grid.flush(self.sinks.features);
+            self.grid.flush(self.sink);
         }
         true
     }
@@ -119,10 +119,10 @@ impl<F: FeatureSink, T: TopOfBookSink, O: Observer> Run<'_, '_, '_, F, T, O> {
         {
             self.grid.engine.observe(i, &book);
         }
-        if O::ACTIVE
+        if S::ACTIVE
             && let Some(book) = self.books.book(instrument)
         {
-            self.sinks.observer.on_event_applied(event, &book, applied.effect);
+            self.sink.on_event_applied(event, &book, applied.effect);
         }
     }
 
@@ -147,10 +147,10 @@ impl<F: FeatureSink, T: TopOfBookSink, O: Observer> Run<'_, '_, '_, F, T, O> {
             self.grid.engine.on_quote(i, event, &before, self.books.bbo(event.instrument));
         }
         self.grid.note_changed(i);
-        if O::ACTIVE
+        if S::ACTIVE
             && let Some(book) = self.books.book(event.instrument)
         {
-            self.sinks.observer.on_bbo(event, &book);
+            self.sink.on_bbo(event, &book);
         }
     }
 
@@ -196,11 +196,11 @@ impl<F: FeatureSink, T: TopOfBookSink, O: Observer> Run<'_, '_, '_, F, T, O> {
         }
         if cleared && event.instrument == InstrumentId::ALL {
             let vanished = self.books.refresh_quote(instrument).is_some();
-            if O::ACTIVE
+            if S::ACTIVE
                 && vanished
                 && let Some(book) = self.books.book(instrument)
             {
-                self.sinks.observer.on_bbo(event, &book);
+                self.sink.on_bbo(event, &book);
             }
         }
     }
@@ -230,7 +230,7 @@ impl<F: FeatureSink, T: TopOfBookSink, O: Observer> Run<'_, '_, '_, F, T, O> {
             let (last, ts) = (grid.lasts[i], grid.engine.last_event(i));
             let (bid, bid_qty, ask, ask_qty) = (bid.px, bid.qty, ask.px, ask.qty);
             let top = TopOfBook { bid, bid_qty, ask, ask_qty, last, tick, ts, state, status };
-            self.sinks.tops.top(instrument, &top);
+            self.sink.top(instrument, &top);
         }
         grid.changed_list.clear();
     }

@@ -110,13 +110,36 @@ impl<O: Observer> Observer for &mut O {
     }
 }
 
-/// Where the featurizer's output goes.
-#[derive(Debug)]
-pub struct Sinks<'a, F, T, O> {
-    /// Feature vectors and end-of-grid markers.
-    pub features: &'a mut F,
-    /// Tops of changed books.
-    pub tops: &'a mut T,
-    /// Looks at every event.
-    pub observer: &'a mut O,
+/// Three sinks that know nothing of each other: vectors, tops, and a look at every event.
+impl<F: FeatureSink, T, O> FeatureSink for (F, T, O) {
+    #[inline]
+    fn offer(&mut self, vectors: &[FeatureVector]) -> usize {
+        self.0.offer(vectors)
+    }
+}
+
+impl<F, T: TopOfBookSink, O> TopOfBookSink for (F, T, O) {
+    #[inline]
+    fn top(&mut self, instrument: InstrumentId, top: &TopOfBook) {
+        self.1.top(instrument, top);
+    }
+
+    #[inline]
+    fn applied(&mut self, events: &[BookEvent], gap_open: bool) {
+        self.1.applied(events, gap_open);
+    }
+}
+
+impl<F, T, O: Observer> Observer for (F, T, O) {
+    const ACTIVE: bool = O::ACTIVE;
+
+    #[inline]
+    fn on_event_applied(&mut self, event: &BookEvent, book: &Book<'_>, effect: Effect) {
+        self.2.on_event_applied(event, book, effect);
+    }
+
+    #[inline]
+    fn on_bbo(&mut self, event: &BookEvent, book: &Book<'_>) {
+        self.2.on_bbo(event, book);
+    }
 }

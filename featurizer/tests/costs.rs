@@ -1,7 +1,7 @@
 //! Captured costs: decisions at grid points, filled from the book of the next one.
 
 use featurizer::costs::{CostRow, CostsBps, NO_COSTS};
-use featurizer::{BookLimits, Featurizer, FeaturizerConfig, OnFull, Sinks};
+use featurizer::{BookLimits, Featurizer, FeaturizerConfig, OnFull};
 use types::{
     Action, BookEvent, EventFlags, GapCause, InstrumentId, Px, Qty, Side, Symbol, UnixNanos, WALK_COUNT,
 };
@@ -60,7 +60,7 @@ fn walk(costs: &CostsBps) -> [f32; WALK_COUNT] {
 fn rows_under(on_full: OnFull, events: &[BookEvent]) -> Vec<CostRow> {
     let mut f = featurizer(on_full);
     let mut out = Vec::new();
-    let mut sinks = Sinks { features: &mut out, tops: &mut (), observer: &mut () };
+    let mut sinks = (&mut out, &mut (), &mut ());
     assert_eq!(f.apply(events, &mut sinks), events.len());
     assert!(f.finish(&mut out));
     let rows = f.take_costs(true);
@@ -129,7 +129,7 @@ fn a_vector_carries_the_walk_of_its_grid_points_book_when_asked() {
         let books = BookLimits { instruments: 4, ..BookLimits::small() };
         let config = FeaturizerConfig { books, walk, ..FeaturizerConfig::default() };
         let (mut f, mut out) = (Featurizer::new(&config).unwrap(), Vec::new());
-        let mut sinks = Sinks { features: &mut out, tops: &mut (), observer: &mut () };
+        let mut sinks = (&mut out, &mut (), &mut ());
         let mut events = open_book();
         events.push(delete(2, T0 + STEP + 10));
         f.apply(&events, &mut sinks);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use featurizer::features::formula;
-use featurizer::{Bbo, BookLimits, Featurizer, FeaturizerConfig, OnFull, Sinks};
+use featurizer::{Bbo, BookLimits, Featurizer, FeaturizerConfig, OnFull};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use types::{
@@ -340,7 +340,7 @@ fn config(on_full: OnFull) -> FeaturizerConfig {
 fn run(events: &[BookEvent], chunk: usize, on_full: OnFull) -> Vec<FeatureVector> {
     let mut featurizer = Featurizer::new(&config(on_full)).unwrap();
     let mut out = Vec::new();
-    let mut sinks = Sinks { features: &mut out, tops: &mut (), observer: &mut () };
+    let mut sinks = (&mut out, &mut (), &mut ());
     for events in events.chunks(chunk) {
         assert_eq!(featurizer.apply(events, &mut sinks), events.len());
     }

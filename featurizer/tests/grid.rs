@@ -2,7 +2,6 @@
 
 use featurizer::{
     Book, BookLimits, Effect, FeatureSink, Featurizer, FeaturizerConfig, FeaturizerStage, Observer, OnFull,
-    Sinks,
 };
 use stage::{Inline, Stage, WorkStatus, ring};
 use types::{
@@ -53,7 +52,7 @@ fn featurizer(on_full: OnFull) -> Featurizer {
 
 fn apply(featurizer: &mut Featurizer, events: &[BookEvent]) -> Vec<FeatureVector> {
     let mut out = Vec::new();
-    let mut sinks = Sinks { features: &mut out, tops: &mut (), observer: &mut () };
+    let mut sinks = (&mut out, &mut (), &mut ());
     assert_eq!(featurizer.apply(events, &mut sinks), events.len());
     out
 }
@@ -246,7 +245,7 @@ fn when_the_scorer_is_slow_the_newest_vector_wins() {
     let mut f = featurizer(OnFull::KeepDirty);
     let mut sink = Narrow { room: 4, ..Narrow::default() };
     let go = |f: &mut Featurizer, sink: &mut Narrow, events: &[BookEvent]| {
-        f.apply(events, &mut Sinks { features: sink, tops: &mut (), observer: &mut () })
+        f.apply(events, &mut (sink, &mut (), &mut ()))
     };
     assert_eq!(go(&mut f, &mut sink, &(0..6).map(|i| define(i, T0)).collect::<Vec<_>>()), 6);
     assert_eq!(go(&mut f, &mut sink, &busy_grid(T0, 1)), 6);
@@ -306,7 +305,7 @@ fn a_replay_waits_for_its_scorer_and_loses_nothing() {
     let (mut from, mut rounds) = (0, 0);
     while from < events.len() {
         sink.room = 1;
-        let mut sinks = Sinks { features: &mut sink, tops: &mut (), observer: &mut () };
+        let mut sinks = (&mut sink, &mut (), &mut ());
         from += f.apply(&events[from..], &mut sinks);
         rounds += 1;
         assert!(rounds < 10_000, "no progress");
@@ -349,7 +348,7 @@ fn quotes_for_the_gate_come_once_per_chunk_and_instrument() {
     let mut tops: Vec<(InstrumentId, TopOfBook)> = Vec::new();
     let go = |f: &mut Featurizer, tops: &mut Vec<(InstrumentId, TopOfBook)>, events: &[BookEvent]| {
         tops.clear();
-        f.apply(events, &mut Sinks { features: &mut (), tops, observer: &mut () });
+        f.apply(events, &mut (&mut (), tops, &mut ()));
     };
     go(&mut f, &mut tops, &[define(0, T0), define(1, T0)]);
     assert_eq!(tops.iter().map(|t| t.0.0).collect::<Vec<_>>(), [0, 1]);
@@ -420,7 +419,7 @@ fn an_observer_sees_every_event_and_every_change_of_the_quotes() {
         all(Action::Time, T0 + 6),
         all(Action::Clear, T0 + 7),
     ];
-    f.apply(&events, &mut Sinks { features: &mut (), tops: &mut (), observer: &mut seen });
+    f.apply(&events, &mut (&mut (), &mut (), &mut seen));
     let (cents, none) = (|c: i64| Px(c * CENT), Px::NONE);
     assert_eq!(seen.quotes, [(1, cents(100), none), (3, cents(101), cents(103)), (7, none, none)]);
     assert_eq!(
@@ -459,7 +458,7 @@ fn the_stage_reads_its_ring_to_the_end_and_is_done() {
     assert!(reference.finish(&mut whole));
     wanted.extend_from_slice(&whole[wanted.len()..]);
 
-    let mut stage = FeaturizerStage::new(featurizer(OnFull::Wait), rx, vectors_tx, (), ());
+    let mut stage = FeaturizerStage::new(featurizer(OnFull::Wait), rx, (vectors_tx, (), ()));
     assert_eq!(stage.name(), "featurizer");
     let (mut from, mut out, mut done) = (0, Vec::new(), false);
     let mut feed = Some(tx);
@@ -490,10 +489,10 @@ fn the_stage_reads_its_ring_to_the_end_and_is_done() {
     let (mut tx, rx) = ring::<BookEvent>(64);
     tx.send(&[define(0, T0)]);
     drop(tx);
-    let mut stage = FeaturizerStage::new(featurizer(OnFull::Wait), rx, Vec::new(), (), ());
+    let mut stage = FeaturizerStage::new(featurizer(OnFull::Wait), rx, (Vec::new(), (), ()));
     let settled = Inline::new(vec![&mut stage]).settle(UnixNanos(0)).unwrap();
     assert!(settled.done);
-    let (featurizer, vectors, (), ()) = stage.into_parts();
+    let (featurizer, (vectors, (), ())) = stage.into_parts();
     assert_eq!((featurizer.counters().events, outline(&vectors)), (1, vec![(Some(0), 0), (None, 0)]));
 }
 
@@ -513,7 +512,7 @@ impl featurizer::TopOfBookSink for Chunks {
 fn a_quote_sink_hears_of_every_chunk_and_of_open_gaps() {
     let event = |action| BookEvent { action, ts_event: UnixNanos(T0), ..BookEvent::EMPTY };
     let (mut tx, rx) = ring::<BookEvent>(64);
-    let mut stage = FeaturizerStage::new(featurizer(OnFull::Wait), rx, Vec::new(), Chunks::default(), ());
+    let mut stage = FeaturizerStage::new(featurizer(OnFull::Wait), rx, (Vec::new(), Chunks::default(), ()));
     for chunk in [
         vec![define(0, T0), event(Action::Time)],
         vec![event(Action::Gap)],
@@ -523,6 +522,69 @@ fn a_quote_sink_hears_of_every_chunk_and_of_open_gaps() {
         tx.send(&chunk);
         while stage.poll(UnixNanos(0)).items > 0 {}
     }
-    let (_, _, chunks, ()) = stage.into_parts();
+    let (_, (_, chunks, ())) = stage.into_parts();
     assert_eq!(chunks.0, [(2, false), (1, true), (1, true), (1, false)]);
+}
+
+/// A sink that lets at most two events through at once and closes its end when the input is over.
+#[derive(Default)]
+struct Careful {
+    begun: Vec<(usize, UnixNanos)>,
+    applied: Vec<usize>,
+    blocked: bool,
+    closed: bool,
+}
+
+impl FeatureSink for Careful {
+    fn offer(&mut self, vectors: &[FeatureVector]) -> usize {
+        vectors.len()
+    }
+}
+
+impl featurizer::TopOfBookSink for Careful {
+    fn top(&mut self, _instrument: InstrumentId, _top: &TopOfBook) {}
+
+    fn applied(&mut self, events: &[BookEvent], _gap_open: bool) {
+        self.applied.push(events.len());
+    }
+}
+
+impl Observer for Careful {}
+
+impl featurizer::StageSink for Careful {
+    fn begin(&mut self, events: &[BookEvent], now: UnixNanos) -> usize {
+        self.begun.push((events.len(), now));
+        if self.blocked { 0 } else { 2 }
+    }
+
+    fn polled(&mut self, featurizer: &mut Featurizer, ended: bool) -> bool {
+        assert!(featurizer.counters().events <= 5);
+        self.closed |= ended && !self.blocked;
+        !self.blocked
+    }
+}
+
+#[test]
+fn a_stage_applies_as_many_events_at_once_as_its_sink_allows() {
+    let (mut tx, rx) = ring::<BookEvent>(64);
+    let mut sink = Careful::default();
+    tx.send(&[define(0, T0), define(1, T0), define(2, T0), define(3, T0), define(4, T0)]);
+    drop(tx);
+    let mut stage = FeaturizerStage::new(featurizer(OnFull::Wait), rx, &mut sink);
+    assert_eq!(stage.poll(UnixNanos(7)).items, 5);
+    assert_eq!(stage.poll(UnixNanos(8)).status, WorkStatus::Done);
+    drop(stage);
+    assert_eq!(sink.begun, [(5, UnixNanos(7)), (3, UnixNanos(7)), (1, UnixNanos(7)), (0, UnixNanos(8))]);
+    assert_eq!((sink.applied, sink.closed), (vec![2, 2, 1], true));
+
+    // While something waits for room nothing is applied, and the stage is not done.
+    let (mut tx, rx) = ring::<BookEvent>(64);
+    tx.send(&[define(0, T0)]);
+    drop(tx);
+    let mut sink = Careful { blocked: true, ..Careful::default() };
+    let mut stage = FeaturizerStage::new(featurizer(OnFull::Wait), rx, &mut sink);
+    let work = stage.poll(UnixNanos(7));
+    assert_eq!((work.items, work.status), (0, WorkStatus::Busy));
+    drop(stage);
+    assert!(sink.applied.is_empty() && !sink.closed);
 }

@@ -4,7 +4,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use featurizer::{BookLimits, FeatureSink, Featurizer, FeaturizerConfig, Sinks, TopOfBookSink};
+use featurizer::{BookLimits, FeatureSink, Featurizer, FeaturizerConfig, TopOfBookSink};
 use types::{
     Action, BookEvent, EventFlags, FeatureVector, InstrumentId, Px, Qty, Side, Symbol, TopOfBook, UnixNanos,
 };
@@ -121,7 +121,7 @@ fn nothing_on_the_event_path_allocates() {
         events.push(event(n, now, random));
     }
     let (mut vectors, mut tops) = (Tally::default(), Tally::default());
-    let mut sinks = Sinks { features: &mut vectors, tops: &mut tops, observer: &mut () };
+    let mut sinks = (&mut vectors, &mut tops, &mut ());
     CALLS.set(Some(0));
     for chunk in events.chunks(256) {
         featurizer.apply(chunk, &mut sinks);

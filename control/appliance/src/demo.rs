@@ -1,23 +1,31 @@
 //! `portcullis demo`: the flash crash, live through DPDK, with the same orders through a gate on static limits and one on
 //! the model's.
 
-use crate::book_stage::BookNote;
 use crate::cli;
-use crate::desk::{Desk, Judgement, Listens};
-use crate::desk_stage::DeskObserver;
+use crate::feeds::{feed_config, open_dpdk, receiver_hops};
 use crate::hist;
 use crate::latency::{Latency, fingerprint};
+use crate::line::desk::Desk;
+use crate::line::desk_stage::DeskObserver;
+use crate::line::gate_tables::Listens;
+use crate::line::health::{Channels, FeedHealth};
+use crate::line::notes::{BookNote, VerdictRecord};
+use crate::line::runner::run_inline;
+use crate::line::spec::{DeskSpec, LineFiles, LineSpec, Pace, ScorerSpec};
+use crate::line::topology;
 use crate::orders::{self, OrderRow};
-use crate::output::OutputDir;
-use crate::pipeline::{Line, LineFiles, LineParts, event_ring};
+use crate::output::{OutputDir, say};
 use crate::report::{Judged, Report, Sample, clock};
 use crate::tables::outcome;
 use anyhow::{Context, Result, ensure};
 use control::config::{Plan, load};
 use gpu::{Model, ScoreRecord};
+use stage::{LiveClock, RingRx};
+use std::collections::VecDeque;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use types::{FeedKind, InstrumentId, Nanos, Px, Symbol, Tier, UnixNanos};
 
@@ -40,7 +48,7 @@ pub(crate) fn run(args: &cli::Demo) -> Result<()> {
     ensure!(args.speed > 0.0 && args.speed.is_finite(), "--speed {}: wanted a number above 0", args.speed);
     let mut out = OutputDir::create(&args.out)?;
     let plan = demo_plan(&args.out)?;
-    let model = crate::replay::load_model(args.model.as_deref())?;
+    let model = crate::scorer::load_model(args.model.as_deref())?;
     let options = simulator::Options { seed: args.seed, ..simulator::Options::default() };
     let simulation = simulator::Scenario::build(SCENARIO, &options)?;
     eprintln!("simulating {SCENARIO}, seed {}: agents trading, no script of prices", simulation.seed());
@@ -48,28 +56,34 @@ pub(crate) fn run(args: &cli::Demo) -> Result<()> {
     let focus = simulation.profiles().next().context("a scenario has instruments")?;
     let orders: Arc<[OrderRow]> = orders::read(&written.orders)?.into();
     let mut latency = Latency::default();
-    let (tx, events) = event_ring(&plan);
-    let config = crate::feeds::feed_config(&plan.book, FeedKind::Itch50);
-    let hops = crate::replay::receiver_hops(&mut latency);
-    let feed = crate::replay::open_dpdk(&written.pcap, &config, tx, Some(hops))?;
-    let desks = desks(&orders, &plan, &mut latency)?;
-    let observer = Show::new(focus.symbol, tick_of(focus.tick_1e4), Arc::clone(&orders));
-    let parts = LineParts {
+    let pace = Pace::Simulated { score_latency: SCORE_LATENCY };
+    let (clock, _) = LiveClock::best();
+    let (tx, events) = topology::event_ring(&plan, pace, true);
+    let hops = receiver_hops(&mut latency, clock.clone(), Nanos(0));
+    let config = feed_config(&plan.book, FeedKind::Itch50);
+    let feed = open_dpdk(&written.pcap, &config, tx, Some(hops))?;
+    let deaf = Arc::new(AtomicBool::new(false));
+    let show = Show::new(focus.symbol, tick_of(focus.tick_1e4), Arc::clone(&orders), Arc::clone(&deaf));
+    let spec = LineSpec {
         plan: &plan,
-        model: Some(&model),
+        pace,
+        clock,
+        scorer: Some(ScorerSpec { model: &model, scorer: crate::scorer::open(&plan, &model)? }),
+        channels: Channels::new(1, FeedHealth::default()),
         files: LineFiles::default(),
-        desks,
-        observer,
-        score_latency: SCORE_LATENCY,
+        desks: desks(&orders, &plan)?,
+        observer: show,
+        screen: true,
         latency: &mut latency,
     };
-    heading(&model, args);
-    let line = Line::new(parts, events)?;
-    let finished = line.run_inline(feed, pace(args))?;
+    heading(&model, args)?;
+    let (mut line, ends) = topology::build(spec, events)?;
+    line.desk.observer_mut().listen(ends.verdicts, ends.scores);
+    let finished = run_inline(line, None, feed, pace_of(args, deaf))?;
     latency.collect();
     let report = finished.observer.report(&model, &latency, simulation.seed());
     out.write("report.html", report.html().as_bytes())?;
-    latency.write(out.file("latency.hlog")?, UnixNanos(0))?;
+    latency.write(out.file("latency.hlog")?)?;
     out.commit()?;
     closing(&report, &args.out)
 }
@@ -85,19 +99,21 @@ fn tick_of(tick_1e4: u32) -> Px {
     Px::from_1e4(i64::from(tick_1e4))
 }
 
-fn desks(orders: &Arc<[OrderRow]>, plan: &Plan, latency: &mut Latency) -> Result<Vec<Desk>> {
-    let desk =
-        |listens| Desk::new(Arc::clone(orders), plan.limits.clone(), plan.book.instruments as usize, listens);
-    let (fixed, mut adaptive) = (desk(Listens::Nothing)?, desk(Listens::to_model(plan))?);
-    adaptive.measure(latency.hop("publish", UnixNanos(0)), latency.hop("gate", UnixNanos(0)));
+/// Two desks of the same orders: on the officer's limits alone, and on the model's.
+fn desks(orders: &Arc<[OrderRow]>, plan: &Plan) -> Result<Vec<DeskSpec>> {
+    let fixed = crate::replay::desk(orders, Listens::Nothing, false)?;
+    let adaptive = crate::replay::desk(orders, Listens::to_model(plan), true)?;
     Ok(vec![fixed, adaptive])
 }
 
-/// Holds each packet back until the wall clock has reached its time.
-fn pace(args: &cli::Demo) -> impl FnMut(UnixNanos) -> Result<()> {
+/// Holds each packet back until the wall clock has reached its time; ends the run when nobody reads any more.
+fn pace_of(args: &cli::Demo, deaf: Arc<AtomicBool>) -> impl FnMut(UnixNanos) -> Result<()> {
     let (speed, headless) = (args.speed, args.headless);
     let mut begin: Option<(Instant, UnixNanos)> = None;
     move |now| {
+        if deaf.load(Ordering::Relaxed) {
+            return Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe).into());
+        }
         let (started, first) = *begin.get_or_insert_with(|| (Instant::now(), now));
         let due = Duration::from_nanos((now.since(first).0 as f64 / speed) as u64);
         let ahead = due.saturating_sub(started.elapsed());
@@ -108,30 +124,30 @@ fn pace(args: &cli::Demo) -> impl FnMut(UnixNanos) -> Result<()> {
     }
 }
 
-fn heading(model: &Model, args: &cli::Demo) {
+fn heading(model: &Model, args: &cli::Demo) -> Result<()> {
     let pace = if args.headless {
         "as fast as it goes".to_owned()
     } else {
         format!("at {} times market speed", args.speed)
     };
     eprintln!("playing through DPDK net_pcap {pace}; model {}", model.id());
-    println!(
+    say(format_args!(
         "{:8} {:>9} {:>6} {:>6} {:>8} {:>11} {:>9}  what the gates did",
         "time", "mid", "spread", "score", "tier", "max static", "adaptive"
-    );
+    ))
 }
 
 fn closing(report: &Report, dir: &Path) -> Result<()> {
     let stopped: Vec<_> =
         report.judged.iter().filter(|j| j.fixed == "accept" && j.adaptive != "accept").collect();
     let lots: u32 = stopped.iter().map(|j| j.qty).sum();
-    println!(
+    say(format_args!(
         "\n{} orders; the adaptive gate alone stopped {} of them, {lots} lots",
         report.judged.len(),
         stopped.len()
-    );
-    println!("{}", hist::table(&report.hops));
-    println!("report: {}", dir.join("report.html").display());
+    ))?;
+    say(format_args!("{}", hist::text(&report.hops)))?;
+    say(format_args!("report: {}", dir.join("report.html").display()))?;
     std::io::stdout().flush().context("cannot write to stdout")
 }
 
@@ -148,10 +164,17 @@ struct Show {
     marks: Vec<(UnixNanos, String)>,
     judged: Vec<Judged>,
     said_second: u64,
+    /// What each gate said.
+    verdicts: Vec<RingRx<VerdictRecord>>,
+    scores: Option<RingRx<ScoreRecord>>,
+    /// Scores of the instrument whose grid point is still to come.
+    scored: VecDeque<ScoreRecord>,
+    /// Nobody reads what is said.
+    deaf: Arc<AtomicBool>,
 }
 
 impl Show {
-    fn new(symbol: Symbol, tick: Px, orders: Arc<[OrderRow]>) -> Self {
+    fn new(symbol: Symbol, tick: Px, orders: Arc<[OrderRow]>, deaf: Arc<AtomicBool>) -> Self {
         Self {
             symbol,
             tick,
@@ -164,6 +187,31 @@ impl Show {
             marks: Vec::new(),
             judged: Vec::new(),
             said_second: 0,
+            verdicts: Vec::new(),
+            scores: None,
+            scored: VecDeque::new(),
+            deaf,
+        }
+    }
+
+    /// What the gates and the scorer say is read from these rings.
+    fn listen(&mut self, verdicts: Vec<RingRx<VerdictRecord>>, scores: Option<RingRx<ScoreRecord>>) {
+        (self.verdicts, self.scores) = (verdicts, scores);
+    }
+
+    /// Takes what was said up to the grid point `ts`.
+    fn hear(&mut self, ts: UnixNanos) {
+        let mut records = Vec::new();
+        for (desk, ring) in self.verdicts.iter_mut().enumerate() {
+            ring.drain(usize::MAX, |new| records.extend(new.iter().map(|record| (desk, *record))));
+        }
+        records.iter().for_each(|(desk, record)| self.judge(*desk, record));
+        let Self { scores: Some(scores), scored, instrument, .. } = self else { return };
+        scores.drain(usize::MAX, |new| {
+            scored.extend(new.iter().filter(|record| Some(record.instrument) == *instrument));
+        });
+        while let Some(record) = self.scored.pop_front_if(|record| record.ts <= ts) {
+            self.record = Some(record);
         }
     }
 
@@ -207,7 +255,9 @@ impl Show {
             sample.static_max_qty,
             sample.adaptive_max_qty
         );
-        println!("{}", line.trim_end());
+        if say(format_args!("{}", line.trim_end())).is_err() {
+            self.deaf.store(true, Ordering::Relaxed);
+        }
     }
 
     fn why(record: &ScoreRecord) -> String {
@@ -215,8 +265,8 @@ impl Show {
         names.map(|f| f.plain).collect::<Vec<_>>().join(", ")
     }
 
-    fn judge(&mut self, desk: usize, judgement: &Judgement) {
-        let order = &self.orders[judgement.order];
+    fn judge(&mut self, desk: usize, record: &VerdictRecord) {
+        let Some(order) = self.orders.get(record.tag as usize) else { return };
         if desk == STATIC {
             self.judged.push(Judged {
                 ts: order.ts,
@@ -226,13 +276,13 @@ impl Show {
                 side: order.side,
                 qty: order.qty.0,
                 px: order.px,
-                fixed: outcome(judgement).to_owned(),
+                fixed: outcome(&record.verdict).to_owned(),
                 adaptive: String::new(),
                 sentence: String::new(),
             });
-        } else if let Some(row) = self.judged.get_mut(judgement.order) {
-            outcome(judgement).clone_into(&mut row.adaptive);
-            row.sentence = judgement.verdict.to_string();
+        } else if let Some(row) = self.judged.get_mut(record.tag as usize) {
+            outcome(&record.verdict).clone_into(&mut row.adaptive);
+            row.sentence = record.verdict.to_string();
         }
     }
 
@@ -249,7 +299,9 @@ impl Show {
         )
     }
 
-    fn report(self, model: &Model, latency: &Latency, seed: u64) -> Report {
+    /// The report, when the run is over.
+    fn report(mut self, model: &Model, latency: &Latency, seed: u64) -> Report {
+        self.hear(UnixNanos(u64::MAX));
         let totals = latency.totals();
         let mut environment = vec![
             ("Scenario".to_owned(), format!("{SCENARIO}, seed {seed}, simulated")),
@@ -278,25 +330,21 @@ impl Show {
 impl DeskObserver for Show {
     fn book(&mut self, note: &BookNote) {
         match note {
-            BookNote::Define { instrument, symbol, .. } if *symbol == self.symbol => {
-                self.instrument = Some(*instrument);
+            BookNote::Define { defined, .. } if defined.symbol == self.symbol => {
+                self.instrument = Some(defined.instrument);
             }
-            BookNote::Top(top) if Some(top.instrument) == self.instrument => self.top = Some(top.top),
-            _ => {}
+            BookNote::Top { instrument, top } if Some(*instrument) == self.instrument => {
+                self.top = Some(*top);
+            }
+            BookNote::Define { .. }
+            | BookNote::Top { .. }
+            | BookNote::Complete { .. }
+            | BookNote::Grid(_) => {}
         }
-    }
-
-    fn score(&mut self, record: &ScoreRecord) {
-        if Some(record.instrument) == self.instrument {
-            self.record = Some(*record);
-        }
-    }
-
-    fn judged(&mut self, desk: usize, judgement: &Judgement) {
-        self.judge(desk, judgement);
     }
 
     fn grid(&mut self, ts: UnixNanos, desks: &[Desk]) {
+        self.hear(ts);
         let Some(instrument) = self.instrument else { return };
         let before = self.tier;
         self.tier = self.record.map_or(Tier::Normal, |r| r.tier);

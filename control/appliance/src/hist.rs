@@ -1,8 +1,8 @@
 //! `portcullis hist`: percentiles and plots of the interval logs that `run`, `replay` and `demo` write.
 
 use crate::cli::{Format, Hist, HistCommand};
-use crate::output::OutputDir;
-use crate::report::HopRow;
+use crate::hop_row::{HopRow, footnote, percentile};
+use crate::output::{OutputDir, say};
 use crate::svg::{Chart, Series, render};
 use anyhow::{Context, Result, ensure};
 use hdrhistogram::Histogram;
@@ -54,22 +54,29 @@ fn cells(row: &HopRow) -> [String; 6] {
 fn show(hops: &[(String, Histogram<u64>)], format: Format) -> Result<()> {
     let rows: Vec<HopRow> = hops.iter().map(|(hop, histogram)| row(hop, histogram)).collect();
     match format {
-        Format::Table => println!("{}", table(&rows)),
+        Format::Table => say(format_args!("{}", text(&rows))),
         Format::Csv => {
-            println!("{}", HEADINGS.join(","));
-            rows.iter().for_each(|r| println!("{}", cells(r).join(",")));
+            say(format_args!("{}", HEADINGS.join(",")))?;
+            rows.iter().try_for_each(|r| say(format_args!("{}", cells(r).join(","))))
         }
-        Format::Json => println!("{}", serde_json::to_string_pretty(&rows)?),
+        Format::Json => say(format_args!("{}", serde_json::to_string_pretty(&rows)?)),
     }
-    Ok(())
+}
+
+/// The hops as a table for people, with what its marks mean.
+pub(crate) fn text(rows: &[HopRow]) -> String {
+    let note = footnote(rows).map(|note| format!("\n{note}"));
+    format!("{}{}", table(rows), note.unwrap_or_default())
 }
 
 /// The hops as a table for people, numbers to the right.
-pub(crate) fn table(rows: &[HopRow]) -> comfy_table::Table {
+fn table(rows: &[HopRow]) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_header(HEADINGS);
     for row in rows {
-        table.add_row(cells(row));
+        let [hop, count, p50, _, _, max] = cells(row);
+        let (p99, p999) = (percentile(row.p99_ns, row.count, 100), percentile(row.p999_ns, row.count, 1_000));
+        table.add_row([hop, count, p50, p99, p999, max]);
     }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(comfy_table::CellAlignment::Right);
@@ -86,7 +93,7 @@ fn plot(hops: &[(String, Histogram<u64>)], dir: &Path) -> Result<()> {
     }
     out.write("latency.svg", render(&percentile_chart(hops)).as_bytes())?;
     out.commit()?;
-    println!("wrote {} .hgrm files and latency.svg to {}", hops.len(), dir.display());
+    say(format_args!("wrote {} .hgrm files and latency.svg to {}", hops.len(), dir.display()))?;
     Ok(())
 }
 
@@ -140,7 +147,7 @@ fn percentile_chart(hops: &[(String, Histogram<u64>)]) -> Chart {
 
 #[cfg(test)]
 mod tests {
-    use super::file_names;
+    use super::*;
 
     #[test]
     fn a_tag_is_a_file_name_in_the_folder_whatever_it_says() {
@@ -163,5 +170,13 @@ mod tests {
             ]
         );
         assert_eq!(file_names(std::iter::once("x".repeat(5_000).as_str()))[0].len(), 105);
+    }
+
+    #[test]
+    fn a_table_for_people_marks_what_few_measurements_say() {
+        let row = |count| HopRow { hop: "gate".into(), count, p50_ns: 1, p99_ns: 2, p999_ns: 3, max_ns: 4 };
+        let few = text(&[row(81)]);
+        assert!(few.contains("2*") && few.contains("3*") && few.contains("* fewer than ten"), "{few}");
+        assert!(!text(&[row(10_000)]).contains('*'));
     }
 }

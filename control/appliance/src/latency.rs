@@ -2,28 +2,34 @@
 
 use anyhow::{Context, Result};
 use hdrhistogram::Histogram;
-use stage::{HistLog, HopHistogram, HopReader};
+use stage::{Clock, HistLog, HopHistogram, HopReader, OsClock};
 use std::io::Write;
 use types::UnixNanos;
 
-/// Readers of every hop, in the order of the line.
-#[derive(Default)]
+/// Readers of every hop, in the order of the line. Their times are the machine's, also where the line runs by another clock.
 pub(crate) struct Latency {
+    start: UnixNanos,
     readers: Vec<HopReader>,
     done: Vec<(&'static str, UnixNanos, UnixNanos, Histogram<u64>)>,
 }
 
+impl Default for Latency {
+    fn default() -> Self {
+        Self { start: OsClock.now(), readers: Vec::new(), done: Vec::new() }
+    }
+}
+
 impl Latency {
-    /// A recorder for the hop called `name`.
-    pub(crate) fn hop(&mut self, name: &'static str, start: UnixNanos) -> HopHistogram {
-        let (recorder, reader) = HopHistogram::new(name, start);
+    /// A recorder for the hop called `name`, which measures from now on.
+    pub(crate) fn hop(&mut self, name: &'static str) -> HopHistogram {
+        let (recorder, reader) = HopHistogram::new(name, self.start);
         self.readers.push(reader);
         recorder
     }
 
     /// Takes the intervals that are finished.
     pub(crate) fn collect(&mut self) {
-        let Self { readers, done } = self;
+        let Self { readers, done, .. } = self;
         for reader in readers {
             let hop = reader.hop();
             let taken: Result<usize, std::convert::Infallible> = reader.collect(|interval| {
@@ -58,8 +64,8 @@ impl Latency {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(crate) fn write<W: Write>(&self, out: W, start: UnixNanos) -> Result<()> {
-        let mut log = HistLog::begin(out, start, &fingerprint()).context("cannot write latency.hlog")?;
+    pub(crate) fn write<W: Write>(&self, out: W) -> Result<()> {
+        let mut log = HistLog::begin(out, self.start, &fingerprint()).context("cannot write latency.hlog")?;
         for (hop, from, to, histogram) in &self.done {
             log.write(hop, *from, *to, histogram)?;
         }

@@ -1,31 +1,28 @@
 //! `portcullis`: the appliance. Runs the line from packet to verdict live, replays it, and makes what it needs:
 //! scenarios, models, reports.
 //!
-//! This crate composes; it holds no logic that a stage could hold. Start reading at [`pipeline`].
+//! This crate composes; it holds no logic that a stage could hold. Start reading at [`line::topology`].
 
 #![forbid(unsafe_code)]
 
-mod book_stage;
 mod cli;
 mod demo;
-mod desk;
-mod desk_stage;
 #[cfg(feature = "dpdk")]
 mod dpdk_source;
 mod feeds;
 mod hist;
+mod hop_row;
 mod latency;
+mod line;
 #[cfg(feature = "dpdk")]
 mod multicast;
 mod orders;
 mod output;
-mod pipeline;
 mod policy;
 mod replay;
 mod report;
 mod run;
 mod scenario;
-mod score_stage;
 mod scorer;
 mod summary;
 mod svg;
@@ -50,6 +47,8 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        // Who reads has seen enough: nothing went wrong.
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("portcullis: {}", one_line(&error));
             ExitCode::from(exit_code(&error))

@@ -5,6 +5,20 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+/// A line on stdout.
+///
+/// # Errors
+/// When it cannot be written; a reader that went away is [`is_broken_pipe`].
+pub(crate) fn say(line: std::fmt::Arguments<'_>) -> Result<()> {
+    writeln!(std::io::stdout(), "{line}").context("cannot write to stdout")
+}
+
+/// Whether somebody who read our output, a pager or `head`, has seen enough.
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let broken = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
+    error.chain().filter_map(|cause| cause.downcast_ref()).any(broken)
+}
+
 /// A directory being filled: files are written beside their final names and renamed together by [`OutputDir::commit`].
 /// Dropped without a commit, it removes what it wrote.
 #[derive(Debug)]

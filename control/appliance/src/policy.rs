@@ -21,30 +21,23 @@ const LOOK_BACK: u32 = 3;
 /// No score for so long after a book becomes live: the activity windows look back ten seconds.
 const WARMUP_NS: u64 = 10 * SECOND_NS;
 
-/// The scorer's stage as `plan` has it, for a replay: each grid point is a batch.
+/// The scorer's stage as `plan` has it. In a replay each grid point is a batch; live a vector waits for no other longer than
+/// `plan` allows, and the next batch for none.
 ///
 /// # Errors
 /// A setting that the scorer cannot follow.
-pub(crate) fn stage(plan: &Plan) -> Result<ScorerStageConfig> {
-    Ok(ScorerStageConfig {
-        instrument_count_max: plan.book.instruments as usize,
-        class_count: 1,
-        batch: BatchConfig::WHOLE_GRID,
-        policy: of(plan)?,
-    })
-}
-
-/// The same for live use: a vector waits for no other longer than `plan` allows, and the next batch for none.
-///
-/// # Errors
-/// A setting that the scorer cannot follow.
-pub(crate) fn live_stage(plan: &Plan) -> Result<ScorerStageConfig> {
+pub(crate) fn stage(plan: &Plan, live: bool) -> Result<ScorerStageConfig> {
     let batch = BatchConfig {
         row_count_max: plan.scorer.batch_rows as usize,
         wait_max: Nanos(u64::from(plan.scorer.batch_wait_us) * MICRO_NS),
         overlapped: true,
     };
-    Ok(ScorerStageConfig { batch, ..stage(plan)? })
+    Ok(ScorerStageConfig {
+        instrument_count_max: plan.book.instruments as usize,
+        class_count: 1,
+        batch: if live { batch } else { BatchConfig::WHOLE_GRID },
+        policy: of(plan)?,
+    })
 }
 
 /// The scorer's policy as `plan` has it.

@@ -1,25 +1,36 @@
 //! `portcullis replay`: captures through the whole line, deterministically.
 
 use crate::cli::{self, SourceKind, Table};
-use crate::desk::{Desk, Judgement, Listens};
-use crate::desk_stage::DeskObserver;
+use crate::feeds::{AnyFeed, feed_config, open_dpdk, receiver_hops};
 use crate::latency::Latency;
+use crate::line::book_files::BookFiles;
+use crate::line::gate_tables::Listens;
+use crate::line::health::{Channels, FeedHealth};
+use crate::line::names::NameTable;
+use crate::line::order_file::OrderFile;
+use crate::line::runner::{Finished, run_inline, run_pinned};
+use crate::line::score_sink::{LimitFiles, ScoreFile};
+use crate::line::spec::{DeskSpec, LineFiles, LineSpec, Pace, ScorerSpec};
+use crate::line::topology;
+use crate::line::verdict_log::VerdictFile;
 use crate::orders::{self, OrderRow};
 use crate::output::OutputDir;
-use crate::pipeline::{AnyFeed, Line, LineFiles, LineParts, event_ring};
+use crate::scorer::load_model;
 use crate::summary::Summary;
 use crate::tables::{self, BookTables, Filter, Sheet};
 use anyhow::{Context, Result, bail};
 use control::config::{Plan, load};
-use dataplane::{EventTx, FeedConfig, FileOptions, ItchFraming, Midnight, ReceiverHops, open_files};
+use dataplane::{EventTx, FileOptions, ItchFraming, Midnight, open_files};
 use featurizer::capture::FeatureWriter;
 use featurizer::costs::CostWriter;
 use gpu::Model;
 use stage::LiveClock;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use types::{FeedInput, Nanos, UnixNanos};
+
+/// Milliseconds as the command line counts them.
+const MICRO: u64 = 1_000;
 
 pub(crate) fn run(args: &cli::Replay) -> Result<()> {
     let plan = load(args.config.as_slice(), &[])?;
@@ -31,36 +42,21 @@ pub(crate) fn run(args: &cli::Replay) -> Result<()> {
     let mut out = OutputDir::create(&args.out)?;
     let mut latency = Latency::default();
     let (files, verdicts) = create_outputs(args, &mut out)?;
-    let (tx, events) = event_ring(&plan);
-    let feed = open_feed(args, &plan, tx, &mut latency)?;
-    let desks = desks(&orders, &plan, model.is_some(), &mut latency)?;
-    let parts = LineParts {
-        plan: &plan,
-        model: model.as_ref(),
-        files,
-        desks,
-        observer: Clerk { orders, verdicts },
-        score_latency: Nanos(args.score_latency_us.saturating_mul(1_000)),
-        latency: &mut latency,
-    };
-    let line = Line::new(parts, events)?;
+    let inputs = Inputs { args, plan: &plan, model: model.as_ref(), orders };
     let start = Instant::now();
-    let finished = if args.pinned { line.run_pinned(feed)? } else { line.run_inline(feed, progress())? };
+    let Finished { stats, featurizer, .. } = inputs.run(files, verdicts, &mut latency)?;
     let elapsed_s = start.elapsed().as_secs_f64();
-    if let Some(sheet) = finished.observer.verdicts {
-        sheet.finish()?;
-    }
-    if let Some(cut) = &finished.stats.source.cut {
+    if let Some(cut) = &stats.source.cut {
         if args.strict {
             bail!("{cut}");
         }
         eprintln!("warning: {cut}; everything before it is in the outputs");
     }
-    let inputs = args.inputs.iter().map(|p| p.display().to_string()).collect();
-    let summary = Summary::new(inputs, args.feed, &finished.stats, finished.books.featurizer(), elapsed_s);
+    let names = args.inputs.iter().map(|p| p.display().to_string()).collect();
+    let summary = Summary::new(names, args.feed, &stats, &featurizer, elapsed_s);
     out.write("summary.json", (serde_json::to_string_pretty(&summary)? + "\n").as_bytes())?;
     latency.collect();
-    latency.write(out.file("latency.hlog")?, UnixNanos(0))?;
+    latency.write(out.file("latency.hlog")?)?;
     out.commit()?;
     eprintln!(
         "{} messages of {} packets in {elapsed_s:.2} s; outputs in {}",
@@ -71,21 +67,63 @@ pub(crate) fn run(args: &cli::Replay) -> Result<()> {
     Ok(())
 }
 
-/// The model to score with: the one in `dir`, or the one built in.
-pub(crate) fn load_model(dir: Option<&Path>) -> Result<Model> {
-    match dir {
-        Some(dir) => Model::load(dir).with_context(|| format!("model {}", dir.display())),
-        None => Model::shipped().context("the built-in model"),
+/// What a replay runs.
+struct Inputs<'a> {
+    args: &'a cli::Replay,
+    plan: &'a Plan,
+    model: Option<&'a Model>,
+    orders: Arc<[OrderRow]>,
+}
+
+impl Inputs<'_> {
+    fn run(&self, files: LineFiles, verdicts: Option<Sheet>, latency: &mut Latency) -> Result<Finished<()>> {
+        let Self { args, plan, model, orders } = self;
+        let pace = Pace::Simulated { score_latency: Nanos(args.score_latency_us.saturating_mul(MICRO)) };
+        let (clock, _) = LiveClock::best();
+        let (tx, events) = topology::event_ring(plan, pace, true);
+        let feed = open_feed(args, plan, tx, latency, &clock)?;
+        let scorer = |model| crate::scorer::open(plan, model).map(|scorer| ScorerSpec { model, scorer });
+        let spec = LineSpec {
+            plan,
+            pace,
+            clock,
+            scorer: model.map(scorer).transpose()?,
+            channels: Channels::new(1, FeedHealth::default()),
+            files,
+            desks: desks(orders, plan, model.is_some())?,
+            observer: (),
+            screen: false,
+            latency,
+        };
+        let (line, ends) = topology::build(spec, events)?;
+        let file = verdicts.map(|sheet| VerdictFile { sheet, orders: Arc::clone(orders) });
+        let log = ends.verdicts.into_iter().next();
+        // Without orders the table has a heading and no rows.
+        let log = match (log, file) {
+            (Some(records), file) => Some(topology::verdict_log(records, file)),
+            (None, Some(file)) => {
+                file.sheet.finish()?;
+                None
+            }
+            (None, None) => None,
+        };
+        if args.pinned { run_pinned(line, log, feed) } else { run_inline(line, log, feed, progress()) }
     }
 }
 
-fn open_feed(args: &cli::Replay, plan: &Plan, tx: EventTx, latency: &mut Latency) -> Result<AnyFeed> {
-    let mut config = crate::feeds::feed_config(&plan.book, args.feed);
+fn open_feed(
+    args: &cli::Replay,
+    plan: &Plan,
+    tx: EventTx,
+    latency: &mut Latency,
+    clock: &LiveClock,
+) -> Result<AnyFeed> {
+    let mut config = feed_config(&plan.book, args.feed);
     if let Some(date) = args.date {
         config.midnight = Midnight::At(date.eastern_midnight());
     }
     // On a thread of its own the receiver swaps histograms all the time; a replay reads them once, at its end.
-    let hops = (!args.pinned).then(|| receiver_hops(latency));
+    let hops = (!args.pinned).then(|| receiver_hops(latency, clock.clone(), Nanos(0)));
     match args.source {
         SourceKind::File => {
             let itch_framing =
@@ -103,46 +141,7 @@ fn open_feed(args: &cli::Replay, plan: &Plan, tx: EventTx, latency: &mut Latency
     }
 }
 
-/// Measures every sixteenth burst: a stamp costs as much as a message.
-pub(crate) fn receiver_hops(latency: &mut Latency) -> ReceiverHops {
-    let (clock, _) = LiveClock::best();
-    ReceiverHops {
-        clock,
-        nic_decode: latency.hop("nic_decode", UnixNanos(0)),
-        decode_ring: latency.hop("decode_ring", UnixNanos(0)),
-        sample_every: 16,
-        interval: Nanos(0),
-    }
-}
-
-/// A capture through DPDK's net_pcap driver.
-#[cfg(feature = "dpdk")]
-pub(crate) fn open_dpdk(
-    path: &Path,
-    config: &FeedConfig,
-    tx: EventTx,
-    hops: Option<ReceiverHops>,
-) -> Result<AnyFeed> {
-    let source = crate::dpdk_source::open_capture(path)?;
-    let receiver = dataplane::Receiver::new("receiver", source, config, tx)?;
-    Ok(Box::new(match hops {
-        Some(hops) => receiver.with_hops(hops),
-        None => receiver,
-    }))
-}
-
-/// Without DPDK in the build there is no such driver, and plain file reading is not a stand-in for it.
-#[cfg(not(feature = "dpdk"))]
-pub(crate) fn open_dpdk(
-    _path: &Path,
-    _config: &FeedConfig,
-    _tx: EventTx,
-    _hops: Option<ReceiverHops>,
-) -> Result<AnyFeed> {
-    bail!("this build has no DPDK (built with --no-default-features); use --source file")
-}
-
-fn create_outputs(args: &cli::Replay, out: &mut OutputDir) -> Result<(LineFiles, Option<Sheet>)> {
+pub(crate) fn create_outputs(args: &cli::Replay, out: &mut OutputDir) -> Result<(LineFiles, Option<Sheet>)> {
     let filter = Filter::new(&args.symbols)?;
     let levels = usize::from(args.depth);
     let mut sheet = |table: Table, name: &'static str, heading: &str| -> Result<Option<Sheet>> {
@@ -166,32 +165,33 @@ fn create_outputs(args: &cli::Replay, out: &mut OutputDir) -> Result<(LineFiles,
     let capture = wanted.then(|| FeatureWriter::create(&out.pending("features.parquet"))).transpose()?;
     let wanted = args.write.contains(&Table::Costs);
     let costs = wanted.then(|| CostWriter::create(&out.pending("costs.parquet"))).transpose()?;
-    Ok((LineFiles { tables, capture, costs, scores, limits, surface, filter }, verdicts))
+    let files = LineFiles {
+        books: Some(BookFiles::new(tables, capture, costs, filter.clone())),
+        limits: Some(LimitFiles::new(limits, surface, filter.clone())),
+        scores: scores.map(|sheet| ScoreFile::new(sheet, filter)),
+    };
+    Ok((files, verdicts))
 }
 
-fn desks(orders: &Arc<[OrderRow]>, plan: &Plan, adaptive: bool, latency: &mut Latency) -> Result<Vec<Desk>> {
+fn desks(orders: &Arc<[OrderRow]>, plan: &Plan, adaptive: bool) -> Result<Vec<DeskSpec>> {
     if orders.is_empty() {
         return Ok(Vec::new());
     }
     let listens = if adaptive { Listens::to_model(plan) } else { Listens::Nothing };
-    let mut desk =
-        Desk::new(Arc::clone(orders), plan.limits.clone(), plan.book.instruments as usize, listens)?;
-    desk.measure(latency.hop("publish", UnixNanos(0)), latency.hop("gate", UnixNanos(0)));
-    Ok(vec![desk])
+    Ok(vec![desk(orders, listens, true)?])
 }
 
-/// Writes what the gate says.
-struct Clerk {
-    orders: Arc<[OrderRow]>,
-    verdicts: Option<Sheet>,
-}
-
-impl DeskObserver for Clerk {
-    fn judged(&mut self, _desk: usize, judgement: &Judgement) {
-        if let Some(sheet) = &mut self.verdicts {
-            sheet.verdict(&self.orders[judgement.order], judgement);
-        }
-    }
+/// A desk for the orders of a file.
+///
+/// # Errors
+/// More names than there are numbers.
+pub(crate) fn desk(orders: &Arc<[OrderRow]>, listens: Listens, measured: bool) -> Result<DeskSpec> {
+    let (strategies, accounts) = NameTable::of(orders).counts();
+    // A gate has at least one of each, also where no order names any.
+    let strategies = u16::try_from(strategies.max(1)).context("too many strategies in the orders")?;
+    let accounts = u16::try_from(accounts.max(1)).context("too many accounts in the orders")?;
+    let source = Some(Box::new(OrderFile::new(Arc::clone(orders))) as Box<_>);
+    Ok(DeskSpec { accounts, strategies, listens, source, measured })
 }
 
 /// A counter of replayed market time on stderr, where that is a terminal.

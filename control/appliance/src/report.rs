@@ -1,6 +1,7 @@
 //! The HTML report of a run that put the same orders through two gates: what the market did, what the model said, what
 //! each gate decided, and what that was worth.
 
+use crate::hop_row::{HopRow, footnote, percentile};
 use crate::svg::{self, Chart, Mark, Series};
 use std::fmt::Write;
 use types::{Px, Side, Tier, UnixNanos};
@@ -32,17 +33,6 @@ pub(crate) struct Judged {
     pub(crate) fixed: String,
     pub(crate) adaptive: String,
     pub(crate) sentence: String,
-}
-
-/// Latency of one hop.
-#[derive(Clone, Debug, serde::Serialize)]
-pub(crate) struct HopRow {
-    pub(crate) hop: String,
-    pub(crate) count: u64,
-    pub(crate) p50_ns: u64,
-    pub(crate) p99_ns: u64,
-    pub(crate) p999_ns: u64,
-    pub(crate) max_ns: u64,
 }
 
 /// Everything the report shows.
@@ -179,12 +169,15 @@ impl Report {
                 svg::escape(&h.hop),
                 h.count,
                 h.p50_ns,
-                h.p99_ns,
-                h.p999_ns,
+                percentile(h.p99_ns, h.count, 100),
+                percentile(h.p999_ns, h.count, 1_000),
                 h.max_ns
             );
         }
         page.push_str("</table>");
+        if let Some(note) = footnote(&self.hops) {
+            let _ = write!(page, "<p>{note}</p>");
+        }
     }
 
     fn write_environment(&self, page: &mut String) {

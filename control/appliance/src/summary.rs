@@ -1,4 +1,4 @@
-//! summary.json: what a replay read, and the books it ended with. Keys are a contract (DESIGN.md, section 7).
+//! summary.json: what a replay read, and the books it ended with. Keys are a contract: they are only ever added to.
 
 use dataplane::FeedStats;
 use dataplane::stats::LineReport;

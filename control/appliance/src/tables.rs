@@ -1,14 +1,14 @@
-//! The tables a replay writes, one writer each. Columns and their order are a contract (DESIGN.md, section 7).
+//! The tables a replay writes, one writer each. Columns and their order are a contract: they are only ever appended to.
 
-use crate::desk::Judgement;
-use crate::orders::OrderRow;
 use anyhow::{Context, Result};
 use featurizer::{Book, Effect, Observer};
-use gate::{Decision, RejectReason, RiskLimits, SURFACE_BUCKETS, SizeSurface, Unit};
+use gate::{Decision, RejectReason, RiskLimits, SURFACE_BUCKETS, SizeSurface, Unit, Verdict};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use types::{Action, BookEvent, BookLevel, EventFlags, FEATURES, SeqNo, Side, Symbol, Tier, UnixNanos};
+use types::{
+    Action, BookEvent, BookLevel, EventFlags, FEATURES, Nanos, Px, Qty, SeqNo, Side, Symbol, Tier, UnixNanos,
+};
 
 /// A file being filled; its first error is kept until [`Sheet::finish`], so that callbacks without a result can write.
 pub(crate) struct Sheet {
@@ -240,37 +240,57 @@ fn micros(value: i64) -> String {
 pub(crate) const VERDICTS_HEADING: &str =
     "ts_ns,cl_ord_id,account,strategy,symbol,side,qty,px,decision,code,slug,limit,value,tier,score,check_ns";
 
-impl Sheet {
-    pub(crate) fn verdict(&mut self, order: &OrderRow, judgement: &Judgement) {
-        let verdict = &judgement.verdict;
-        let px = if order.px.is_some() { order.px.to_string() } else { String::new() };
+/// One verdict of verdicts.csv.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct VerdictRow<'a> {
+    pub(crate) ts: UnixNanos,
+    pub(crate) cl_ord_id: &'a str,
+    pub(crate) account: &'a str,
+    pub(crate) strategy: &'a str,
+    pub(crate) symbol: &'a str,
+    pub(crate) side: Side,
+    pub(crate) qty: Qty,
+    pub(crate) px: Px,
+    pub(crate) verdict: &'a Verdict,
+    pub(crate) check: Nanos,
+}
+
+impl std::fmt::Display for VerdictRow<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { ts, side, qty, verdict, check, .. } = self;
+        let px = if self.px.is_some() { self.px.to_string() } else { String::new() };
         let (limit, value) = match verdict.reason {
             Some(reason) => (number(reason, verdict.limit), number(reason, verdict.value)),
             None => (String::new(), String::new()),
         };
-        self.line(format_args!(
-            "{},{},{},{},{},{},{},{px},{},{},{},{limit},{value},{},{},{}",
-            order.ts,
-            quoted(&order.cl_ord_id),
-            quoted(&order.account),
-            quoted(&order.strategy),
-            quoted(&order.symbol),
-            order.side.as_order_str(),
-            order.qty,
+        write!(
+            f,
+            "{ts},{},{},{},{},{},{qty},{px},{},{},{},{limit},{value},{},{},{}",
+            quoted(self.cl_ord_id),
+            quoted(self.account),
+            quoted(self.strategy),
+            quoted(self.symbol),
+            side.as_order_str(),
             verdict.decision.as_str(),
             verdict.code(),
             verdict.slug(),
             verdict.tier,
             f64::from(verdict.score.micros()) / 1e6,
-            judgement.check_ns
-        ));
+            check.0
+        )
+    }
+}
+
+impl Sheet {
+    pub(crate) fn verdict(&mut self, row: &VerdictRow<'_>) {
+        self.line(format_args!("{row}"));
     }
 }
 
 /// A limit or value in the unit people use: prices and money as decimals, everything else as the gate counts it.
 fn number(reason: RejectReason, value: i64) -> String {
     match reason.unit() {
-        Unit::Price => types::Px(value).to_string(),
+        Unit::Price => Px(value).to_string(),
         Unit::MicroCurrency => micros(value),
         _ => value.to_string(),
     }
@@ -286,9 +306,9 @@ fn quoted(text: &str) -> String {
 }
 
 /// `accept`, or the slug of the reason: one word for the timeline and the report.
-pub(crate) fn outcome(judgement: &Judgement) -> &'static str {
-    match judgement.verdict.decision {
-        Decision::Reject => judgement.verdict.slug(),
+pub(crate) fn outcome(verdict: &Verdict) -> &'static str {
+    match verdict.decision {
+        Decision::Reject => verdict.slug(),
         Decision::Accept | Decision::Flag => "accept",
     }
 }

@@ -3,7 +3,8 @@
 pub(crate) mod fatfinger;
 
 use crate::cli;
-use crate::replay::load_model;
+use crate::output::say;
+use crate::scorer::load_model;
 use anyhow::{Context, Result, bail, ensure};
 use control::config::load;
 use gpu::{
@@ -27,15 +28,15 @@ pub(crate) fn vae(args: &cli::TrainVae) -> Result<()> {
     save(&model, &args.out)?;
     let report = &model.training().report;
     let holdout = &report.holdout;
-    println!(
+    say(format_args!(
         "fitted {} rows in {} + {} epochs, {} trimmed; {} latent units in use",
         report.rows_fitted,
         report.epochs_first,
         report.epochs_refit,
         report.rows_trimmed,
         report.active_units
-    );
-    println!(
+    ))?;
+    say(format_args!(
         "holdout: {} rows; squared error {:.4} (linear baseline {:.4}); p <= 1 %: {:.2} % of rows; elevated {}, high {}, critical {}",
         holdout.rows,
         holdout.mse_vae,
@@ -44,7 +45,7 @@ pub(crate) fn vae(args: &cli::TrainVae) -> Result<()> {
         holdout.elevated,
         holdout.high,
         holdout.critical
-    );
+    ))?;
     Ok(())
 }
 
@@ -72,7 +73,7 @@ fn accept(refusal: Option<String>, accept_worse: bool) -> Result<()> {
 /// Saves `model` to `out` and says so.
 fn save(model: &Model, out: &Path) -> Result<()> {
     model.save(out).with_context(|| format!("cannot save the model to {}", out.display()))?;
-    println!("model {} in {}", model.id(), out.display());
+    say(format_args!("model {} in {}", model.id(), out.display()))?;
     Ok(())
 }
 
@@ -108,7 +109,7 @@ pub(crate) fn slippage(args: &cli::TrainSlippage) -> Result<()> {
         let Some(head) = &model.heads().slippage else {
             bail!("model {} has no slippage network to judge", model.id());
         };
-        print_holdout(&judge_slippage(head, model.profiles(), &config, features, costs));
+        print_holdout(&judge_slippage(head, model.profiles(), &config, features, costs))?;
         return Ok(());
     };
     let bar = indicatif::ProgressBar::new(u64::from(config.epoch_count_max));
@@ -118,17 +119,17 @@ pub(crate) fn slippage(args: &cli::TrainSlippage) -> Result<()> {
     })?;
     bar.finish_and_clear();
     let report = head.record().report.clone();
-    println!(
+    say(format_args!(
         "fitted {} of {} decisions, kept epoch {}, drifts multiplied by {:.4}",
         report.rows_fitted, report.rows_joined, report.epochs, report.factor
-    );
-    print_holdout(&report.holdout);
+    ))?;
+    print_holdout(&report.holdout)?;
     accept(report.refusal(), args.accept_worse)?;
     save(&model.with_heads(|heads| heads.slippage = Some(head))?, out)
 }
 
 /// The comparison on decisions that nothing was fitted to.
-fn print_holdout(holdout: &SlippageHoldout) {
+fn print_holdout(holdout: &SlippageHoldout) -> Result<()> {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
     table.set_header(["90 % quantile of", "pinball loss, bps"]);
@@ -139,17 +140,17 @@ fn print_holdout(holdout: &SlippageHoldout) {
     ] {
         table.add_row([name.to_owned(), format!("{loss:.5}")]);
     }
-    println!("holdout: {} decisions, {} costs compared", holdout.rows, holdout.compared);
-    println!("{table}");
-    println!(
+    say(format_args!("holdout: {} decisions, {} costs compared", holdout.rows, holdout.compared))?;
+    say(format_args!("{table}"))?;
+    say(format_args!(
         "{:+.2} % of the better baseline's loss; covers {:.2} % of the costs; slope in size {:.3}",
         -100.0 * holdout.improvement(),
         100.0 * holdout.coverage,
         holdout.slope
-    );
+    ))?;
     let sizes = SLIPPAGE_SIZES.iter().zip(&holdout.coverage_by_size);
     let sizes: Vec<String> = sizes.map(|(size, share)| format!("{size}: {:.1} %", 100.0 * share)).collect();
-    println!("coverage by size: {}", sizes.join(", "));
+    say(format_args!("coverage by size: {}", sizes.join(", ")))
 }
 
 /// The device that `kind` names, ready to fit.

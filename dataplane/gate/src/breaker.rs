@@ -4,6 +4,11 @@
 //! that starts, or maps zeroed memory, is disarmed until control has read its latch file and opened each scope by name.
 //! Keeping a trip over a restart is control's work; the word is what the order thread sees of it.
 //!
+//! **Two writers, two words.** The model trips an instrument the moment it enters Critical, before control has written its
+//! latch. That trip is a word of its own beside the instrument's breaker, written by the scorer alone ([`TripWriter`]): it
+//! counts the trips of the instrument, and what is not in control's word yet ([`BreakerWriter::take_trips`]) refuses every
+//! order. So no trip waits for a cold thread, none is lost between the two, and a dead scorer keeps nobody from resetting.
+//!
 //! Words of one kind share cache lines with each other and with nothing else: they are written a few times a day, so
 //! sharing costs nothing, while a line for each of 8,192 instruments would cost half a megabyte of cache. The firm's
 //! word has a line of its own.
@@ -12,7 +17,7 @@ use types::InstrumentId;
 
 use crate::{
     ids::{AccountId, StrategyId},
-    sync::{Arc, AtomicU32, Ordering},
+    sync::{Arc, AtomicU32, AtomicU64, Ordering},
     table::{ROWS_MAX, TableSizeError},
 };
 
@@ -134,6 +139,44 @@ impl HaltWord {
     }
 }
 
+/// What the order thread makes of a trip by the model that control has not taken over.
+const UNTAKEN: Breaker = Breaker { state: BreakerState::Tripped, cause: BreakerCause::Model, episode: 0 };
+
+/// An instrument's two words.
+struct InstrumentWords {
+    /// Control's: the breaker in the low half, in the high half the model's trips that control has taken over.
+    control: AtomicU64,
+    /// The scorer's: the model's trips so far.
+    trips: AtomicU32,
+}
+
+impl InstrumentWords {
+    fn new() -> Self {
+        Self { control: AtomicU64::new(0), trips: AtomicU32::new(0) }
+    }
+
+    /// The breaker as it binds an order.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the halves of the word")]
+    fn word(&self) -> HaltWord {
+        let control = self.control.load(Ordering::Acquire);
+        let taken = (control >> 32) as u32 == self.trips.load(Ordering::Acquire);
+        if taken { HaltWord(control as u32) } else { UNTAKEN.pack() }
+    }
+
+    /// Control's word alone.
+    #[expect(clippy::cast_possible_truncation, reason = "the low half")]
+    fn set(&self) -> HaltWord {
+        HaltWord(self.control.load(Ordering::Relaxed) as u32)
+    }
+
+    /// Changes the half of control's word that holds the breaker. Control is its only writer.
+    fn put(&self, word: HaltWord) {
+        let taken = self.control.load(Ordering::Relaxed) >> 32 << 32;
+        self.control.store(taken | u64::from(word.0), Ordering::Release);
+    }
+}
+
 /// The firm's word on a line of its own.
 #[repr(align(64))]
 struct Lonely(AtomicU32);
@@ -160,9 +203,10 @@ impl BreakerTable {
             firm: Arc::new(Lonely(AtomicU32::new(0))),
             accounts: unset(accounts.into()),
             strategies: unset(strategies.into()),
-            instruments: unset(instruments),
+            instruments: (0..instruments).map(|_| InstrumentWords::new()).collect(),
         };
-        Ok((BreakerWriter { words: reader.clone() }, reader))
+        let trips = Some(TripWriter { words: Arc::clone(&reader.instruments) });
+        Ok((BreakerWriter { words: reader.clone(), trips }, reader))
     }
 }
 
@@ -181,6 +225,33 @@ impl core::error::Error for UnknownBreaker {}
 /// Control's end of the breakers. There is one.
 pub struct BreakerWriter {
     words: BreakerReader,
+    trips: Option<TripWriter>,
+}
+
+/// The scorer's end: the model's trips. There is one.
+pub struct TripWriter {
+    words: Arc<[InstrumentWords]>,
+}
+
+impl core::fmt::Debug for TripWriter {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "TripWriter({} instruments)", self.words.len())
+    }
+}
+
+impl TripWriter {
+    /// Trips one instrument; orders checked from now on see it. Gives the number of the trip, by which control takes it over.
+    /// Wait-free.
+    ///
+    /// # Errors
+    /// [`UnknownBreaker`].
+    pub fn trip(&mut self, instrument: InstrumentId) -> Result<u32, UnknownBreaker> {
+        let words =
+            self.words.get(instrument.index()).ok_or(UnknownBreaker(BreakerKey::Instrument(instrument)))?;
+        let number = words.trips.load(Ordering::Relaxed).wrapping_add(1);
+        words.trips.store(number, Ordering::Release);
+        Ok(number)
+    }
 }
 
 impl core::fmt::Debug for BreakerWriter {
@@ -195,8 +266,29 @@ impl BreakerWriter {
     /// # Errors
     /// [`UnknownBreaker`].
     pub fn set(&mut self, key: BreakerKey, breaker: Breaker) -> Result<(), UnknownBreaker> {
-        let word = self.words.word(key).ok_or(UnknownBreaker(key))?;
-        word.store(breaker.pack().0, Ordering::Release);
+        if let BreakerKey::Instrument(id) = key {
+            self.words.instruments.get(id.index()).ok_or(UnknownBreaker(key))?.put(breaker.pack());
+        } else {
+            let word = self.words.word(key).ok_or(UnknownBreaker(key))?;
+            word.store(breaker.pack().0, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// The end that the scorer trips with; none the second time.
+    pub fn trip_writer(&mut self) -> Option<TripWriter> {
+        self.trips.take()
+    }
+
+    /// From now on the breaker of `instrument` as set says all about the model's trips up to `number`: to be called when they
+    /// are in it. A reset alone takes nothing over: a trip that came after what it resets still refuses every order.
+    ///
+    /// # Errors
+    /// [`UnknownBreaker`].
+    pub fn take_trips(&mut self, instrument: InstrumentId, number: u32) -> Result<(), UnknownBreaker> {
+        let key = BreakerKey::Instrument(instrument);
+        let words = self.words.instruments.get(instrument.index()).ok_or(UnknownBreaker(key))?;
+        words.control.store(u64::from(number) << 32 | u64::from(words.set().0), Ordering::Release);
         Ok(())
     }
 
@@ -204,12 +296,12 @@ impl BreakerWriter {
     /// restored.
     pub fn set_unset(&mut self, breaker: Breaker) {
         let BreakerReader { firm, accounts, strategies, instruments } = &self.words;
-        let all = core::iter::once(&firm.0)
-            .chain(accounts.iter())
-            .chain(strategies.iter())
-            .chain(instruments.iter());
+        let all = core::iter::once(&firm.0).chain(accounts.iter()).chain(strategies.iter());
         for word in all.filter(|word| HaltWord(word.load(Ordering::Relaxed)).unpack().is_none()) {
             word.store(breaker.pack().0, Ordering::Release);
+        }
+        for words in instruments.iter().filter(|words| words.set().unpack().is_none()) {
+            words.put(breaker.pack());
         }
     }
 }
@@ -220,7 +312,7 @@ pub struct BreakerReader {
     firm: Arc<Lonely>,
     accounts: Arc<[AtomicU32]>,
     strategies: Arc<[AtomicU32]>,
-    instruments: Arc<[AtomicU32]>,
+    instruments: Arc<[InstrumentWords]>,
 }
 
 impl core::fmt::Debug for BreakerReader {
@@ -254,19 +346,25 @@ impl OrderBreakers {
 }
 
 impl BreakerReader {
+    /// The word of a key other than an instrument.
     fn word(&self, key: BreakerKey) -> Option<&AtomicU32> {
         match key {
             BreakerKey::Firm => Some(&self.firm.0),
             BreakerKey::Account(id) => self.accounts.get(usize::from(id.0)),
             BreakerKey::Strategy(id) => self.strategies.get(usize::from(id.0)),
-            BreakerKey::Instrument(id) => self.instruments.get(id.index()),
+            BreakerKey::Instrument(_) => None,
         }
     }
 
     /// One breaker; `None` when it was never set, is unreadable, or the scope is unknown.
     #[must_use]
     pub fn get(&self, key: BreakerKey) -> Option<Breaker> {
-        HaltWord(self.word(key)?.load(Ordering::Acquire)).unpack()
+        match key {
+            BreakerKey::Instrument(id) => self.instruments.get(id.index())?.word().unpack(),
+            BreakerKey::Firm | BreakerKey::Account(_) | BreakerKey::Strategy(_) => {
+                HaltWord(self.word(key)?.load(Ordering::Acquire)).unpack()
+            }
+        }
     }
 
     /// The four words of one order; a scope that does not exist reads as unreadable.
@@ -282,7 +380,7 @@ impl BreakerReader {
             firm: load(Some(&self.firm.0)),
             account: load(self.accounts.get(usize::from(account.0))),
             strategy: load(self.strategies.get(usize::from(strategy.0))),
-            instrument: load(self.instruments.get(instrument.index())),
+            instrument: self.instruments.get(instrument.index()).map_or(HaltWord(0), InstrumentWords::word),
         }
     }
 
@@ -349,6 +447,38 @@ mod tests {
         assert_eq!(reader.get(BreakerKey::Instrument(InstrumentId(1))), Some(latch));
         assert_eq!(reader.get(BreakerKey::Instrument(InstrumentId(2))), Some(OPEN));
         assert_eq!(reader.get(BreakerKey::Firm), Some(OPEN));
+    }
+
+    #[test]
+    fn a_trip_by_the_model_holds_until_control_has_it_and_no_reset_passes_over_it() {
+        let (mut control, reader) = BreakerTable::create(1, 1, 2).unwrap();
+        let mut model = control.trip_writer().unwrap();
+        assert!(control.trip_writer().is_none(), "one scorer");
+        control.set_unset(OPEN);
+        let id = InstrumentId(1);
+        let (scope, closed) = (BreakerKey::Instrument(id), || {
+            reader.of_order(AccountId(0), StrategyId(0), id).instrument.closed_bits() != 0
+        });
+        assert!(!closed());
+        assert_eq!(model.trip(id), Ok(1));
+        assert_eq!(reader.get(scope), Some(UNTAKEN));
+        assert_eq!(reader.get(BreakerKey::Instrument(InstrumentId(0))), Some(OPEN), "the other instrument");
+        // An officer resets what was there before, not knowing of the trip.
+        control.set(scope, OPEN).unwrap();
+        assert!(closed());
+        let latched = Breaker { state: BreakerState::Tripped, cause: BreakerCause::Model, episode: 4 };
+        control.set(scope, latched).unwrap();
+        control.take_trips(id, 1).unwrap();
+        assert_eq!(reader.get(scope), Some(latched));
+        assert_eq!(model.trip(id), Ok(2));
+        control.take_trips(id, 1).unwrap();
+        control.set(scope, OPEN).unwrap();
+        assert!(closed(), "the second trip has not been taken over");
+        control.take_trips(id, 2).unwrap();
+        assert!(!closed());
+        let beyond = InstrumentId(2);
+        assert_eq!(model.trip(beyond), Err(UnknownBreaker(BreakerKey::Instrument(beyond))));
+        assert_eq!(control.take_trips(beyond, 1), Err(UnknownBreaker(BreakerKey::Instrument(beyond))));
     }
 
     #[test]

@@ -141,7 +141,7 @@ pub mod twin;
 mod verdict;
 
 pub use breaker::{
-    Breaker, BreakerCause, BreakerKey, BreakerReader, BreakerState, BreakerTable, BreakerWriter,
+    Breaker, BreakerCause, BreakerKey, BreakerReader, BreakerState, BreakerTable, BreakerWriter, TripWriter,
     UnknownBreaker,
 };
 pub use check::Unit;

@@ -85,6 +85,9 @@ pub trait LimitSink {
 
     /// Takes the sizes by price distance of an instrument, where they are asked for.
     fn surface(&mut self, _update: &SurfaceUpdate, _now: UnixNanos) {}
+
+    /// Everything that follows from grid point `ts` has been handed over.
+    fn end_of_grid(&mut self, _ts: UnixNanos, _now: UnixNanos) {}
 }
 
 impl<F: FnMut(&LimitUpdate, UnixNanos)> LimitSink for F {

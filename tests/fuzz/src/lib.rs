@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use control::audit::{self, VerifyOptions};
 use control::protocol::{parse_request, read_frame};
 use dataplane::{
-    ChannelConfig, EventTx, Feed, FeedConfig, FeedKind, FileOptions, FileSource, Receiver, open_files,
+    ChannelConfig, EventTx, Feed, FeedConfig, FeedKind, FileOptions, FileSource, open_files, receive,
 };
 use simulator::{Line, PcapWriter};
 use stage::{LosslessTx, WorkStatus, ring};
@@ -141,8 +141,8 @@ pub fn replay(file: Vec<u8>, config: &FeedConfig) -> Vec<BookEvent> {
     };
     let (tx, rx) = ring(1 << 12);
     let tx = EventTx::Replay(LosslessTx::new(tx));
-    let feed = Receiver::new("fuzz", source, config, tx).expect("the configuration is valid");
-    drain(Box::new(feed), rx)
+    let feed = receive("fuzz", source, config, tx, None, None).expect("the configuration is valid");
+    drain(feed, rx)
 }
 
 fn drain(mut feed: Box<dyn Feed + Send>, mut rx: stage::RingRx<BookEvent>) -> Vec<BookEvent> {

@@ -207,3 +207,19 @@ fn an_order_file_with_a_bad_line_names_the_line() {
     let said = complaint_of(tmp.path(), &["--static", "--orders", orders.to_str().unwrap()]);
     assert!(said.contains("orders.csv: line 2") && said.contains("many"), "{said}");
 }
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    for args in [&["run", "--print-default-config"][..], &["scenario", "--list"], &["demo", "--headless"]] {
+        let out = tempfile::tempdir().unwrap();
+        let mut command = std::process::Command::new(tests::programs().join("portcullis"));
+        command.args(args).current_dir(out.path());
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // Nobody reads from the first line on.
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"), "{args:?}");
+    }
+}

@@ -2,6 +2,9 @@
 
 use crate::tables::{replay, scenario};
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use tests::programs;
 
 const TABLES: [&str; 6] =
     ["bbo.csv", "depth.csv", "features.parquet", "scores.csv", "limits.csv", "verdicts.csv"];
@@ -50,5 +53,30 @@ fn two_replays_pinned_stages_and_dpdk_all_give_the_same_tables() {
             assert!(a == b, "{table} differs: {what}");
         }
         assert_eq!(summary(first.path()), summary(other.path()), "summary: {what}");
+    }
+}
+
+#[test]
+fn a_pinned_replay_without_orders_ends() {
+    let market = scenario("calm", &["--minutes", "1"]);
+    let out = tempfile::tempdir().unwrap();
+    for extra in [&["--static"][..], &[]] {
+        let mut command = Command::new(programs().join("portcullis"));
+        command.arg("replay").arg(market.path().join("calm.pcap")).args(["--feed", "itch50", "--pinned"]);
+        command.arg("--out").arg(out.path()).args(extra).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(120);
+        let status = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            if Instant::now() > deadline {
+                child.kill().unwrap();
+                panic!("the replay does not end");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert!(status.success());
+        assert!(summary(out.path())["messages"].as_u64().unwrap() > 1_000);
     }
 }

@@ -24,3 +24,23 @@ fn a_replay_leaves_every_hop_for_the_histogram_tools() {
     assert!(gate.contains("TotalCount") && gate.contains("#[Mean"));
     assert!(std::fs::read_to_string(plots.join("latency.svg")).unwrap().starts_with("<svg"));
 }
+
+#[test]
+fn the_times_of_a_log_are_the_machines_and_not_the_markets() {
+    let market = scenario("calm", &["--minutes", "1"]);
+    let now = || std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
+    let before = now();
+    let out = replay(&market.path().join("calm.pcap"), &[]);
+    let log = std::fs::read_to_string(out.path().join("latency.hlog")).unwrap();
+    let start = log.lines().find_map(|line| line.strip_prefix("#[StartTime: ")).expect("a start");
+    let start: f64 = start.split(' ').next().unwrap().parse().unwrap();
+    assert!((before - 0.01..=now()).contains(&start), "{start} is not when the replay ran");
+    let mut intervals = 0;
+    for line in log.lines().filter(|line| line.starts_with("Tag=")) {
+        let fields: Vec<&str> = line.split(',').collect();
+        let [offset, length] = [fields[1], fields[2]].map(|field| field.parse::<f64>().unwrap());
+        assert!(offset >= 0.0 && length >= 0.0 && offset + length <= now() - before, "{}", fields[0]);
+        intervals += 1;
+    }
+    assert!(intervals >= 4, "{intervals}");
+}

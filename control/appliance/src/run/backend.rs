@@ -1,17 +1,19 @@
 //! What the control plane sees of the running line, and how it moves it: through the gate's single-writer tables and a
 //! ring of commands to the scorer, never through the order path.
 
-use super::health::{FeedHealth, Moment, feed_state};
-use super::stages::{ScorerCommand, ScorerNote};
+use super::feed_state::feed_state;
+use crate::line::explain::Asker;
+use crate::line::gate_tables::{CLASS, Readers};
+use crate::line::health::{FeedHealth, Moment};
+use crate::line::notes::{Defined, ScorerCommand, ScorerNote, VerdictRecord};
 use anyhow::Result;
 use control::backend::{Backend, BackendError, InstrumentView, Snapshot};
 use control::config::DeclaredScopes;
 use control::names::{Name, Scope, SymbolName};
-use control::protocol::{FeedStatus, OrderQuery, ScorerStatus};
+use control::protocol::{FeedStatus, OrderCounts, OrderQuery, ScorerStatus};
 use gate::{
-    AccountId, Breaker, BreakerCause, BreakerState, BreakerWriter, ClassId, Envelope, Explanation, Gate,
-    LimitReader, LimitsSource, OrderIntent, OrderType, Permission, RefReader, StaticReader, StaticTerms,
-    StaticWriter, StrategyId, limits_in_force,
+    AccountId, Breaker, BreakerCause, BreakerState, BreakerWriter, Envelope, Explanation, LimitsSource,
+    OrderIntent, OrderType, Permission, StaticTerms, StaticWriter, StrategyId, limits_in_force,
 };
 use stage::{Clock, CounterReader, LiveClock, RingTx};
 use std::collections::BTreeMap;
@@ -21,8 +23,6 @@ use types::{BookState, FEATURES, InstrumentId, Nanos, Px, Qty, Symbol, UnixNanos
 
 /// Strategies and accounts that can be named; their breakers exist from the start.
 pub(super) const NAMES_MAX: u16 = 64;
-
-const CLASS: ClassId = ClassId(0);
 
 /// One feed as its stages show it.
 pub(super) struct FeedView {
@@ -58,16 +58,9 @@ pub(super) struct Writers {
     pub(super) commands: RingTx<ScorerCommand>,
 }
 
-/// Tables that are read.
-pub(super) struct Readers {
-    pub(super) statics: StaticReader,
-    pub(super) dynamics: LimitReader,
-    pub(super) references: RefReader,
-}
-
 /// Names and their numbers: instruments as the feed defines them, accounts and strategies as declared.
 #[derive(Default)]
-struct Directory {
+struct NamesInUse {
     instruments: BTreeMap<Symbol, InstrumentId>,
     symbols: BTreeMap<InstrumentId, Symbol>,
     known: BTreeMap<InstrumentId, Known>,
@@ -82,9 +75,11 @@ pub(super) struct LiveBackend {
     pub(super) scorer: Option<ScorerView>,
     pub(super) model: String,
     pub(super) readers: Readers,
+    /// What the desk counts.
+    orders: CounterReader,
     writers: Mutex<Writers>,
-    gate: Mutex<Gate>,
-    directory: Mutex<Directory>,
+    asker: Mutex<Asker>,
+    names: Mutex<NamesInUse>,
     version: AtomicU32,
 }
 
@@ -106,18 +101,17 @@ fn numbered<'a, I>(names: impl Iterator<Item = &'a Name>, id: fn(u16) -> I) -> B
 impl LiveBackend {
     pub(super) fn new(
         clock: LiveClock,
-        feeds: Vec<FeedView>,
-        scorer: Option<ScorerView>,
-        model: String,
+        (feeds, scorer, model): (Vec<FeedView>, Option<ScorerView>, String),
         readers: Readers,
+        orders: CounterReader,
         writers: Writers,
-        gate: Gate,
+        asker: Asker,
         scopes: &DeclaredScopes,
     ) -> Self {
-        let directory = Directory {
+        let names = NamesInUse {
             strategies: numbered(scopes.strategies.keys(), StrategyId),
             accounts: numbered(scopes.accounts.iter(), AccountId),
-            ..Directory::default()
+            ..NamesInUse::default()
         };
         Self {
             clock,
@@ -125,9 +119,10 @@ impl LiveBackend {
             scorer,
             model,
             readers,
+            orders,
             writers: Mutex::new(writers),
-            gate: Mutex::new(gate),
-            directory: Mutex::new(directory),
+            asker: Mutex::new(asker),
+            names: Mutex::new(names),
             version: AtomicU32::new(0),
         }
     }
@@ -142,25 +137,43 @@ impl LiveBackend {
     }
 
     /// An instrument got its number.
-    pub(super) fn define(&self, instrument: InstrumentId, symbol: Symbol) {
-        let mut directory = lock(&self.directory);
-        directory.instruments.insert(symbol, instrument);
-        directory.symbols.insert(instrument, symbol);
-        drop(directory);
-        lock(&self.writers).commands.send(&[ScorerCommand::Define { instrument, symbol }]);
+    pub(super) fn define(&self, defined: Defined) {
+        let mut names = lock(&self.names);
+        names.instruments.insert(defined.symbol, defined.instrument);
+        names.symbols.insert(defined.instrument, defined.symbol);
     }
 
     /// Remembers what the scorer said; gives the instrument's name.
     pub(super) fn note(&self, note: &ScorerNote) -> Option<SymbolName> {
-        let mut directory = lock(&self.directory);
+        let mut names = lock(&self.names);
         if let ScorerNote::Tier { instrument, at, top3, .. } = note {
-            directory.known.insert(*instrument, Known { tier_since: Some(*at), top3: Some(*top3) });
+            names.known.insert(*instrument, Known { tier_since: Some(*at), top3: Some(*top3) });
         }
-        directory.symbols.get(&note.instrument()).map(|s| (*s).into())
+        names.symbols.get(&note.instrument()).map(|s| (*s).into())
+    }
+
+    /// The model's trips of `instrument` up to `number` are in its breaker and latched.
+    pub(super) fn take_trips(&self, instrument: InstrumentId, number: u32) {
+        // An instrument beyond the table has no breaker, and no order of it passes.
+        let _ = lock(&self.writers).breakers.take_trips(instrument, number);
+    }
+
+    /// Account, strategy and symbol of a verdict, as they were named; a number without a name is its own.
+    pub(super) fn names_of(&self, record: &VerdictRecord) -> [String; 3] {
+        let names = lock(&self.names);
+        let intent = &record.intent;
+        let account = names.accounts.iter().find(|(_, id)| **id == intent.account);
+        let strategy = names.strategies.iter().find(|(_, id)| **id == intent.strategy);
+        let symbol = names.symbols.get(&intent.instrument);
+        [
+            account.map_or_else(|| intent.account.0.to_string(), |(name, _)| name.to_string()),
+            strategy.map_or_else(|| intent.strategy.0.to_string(), |(name, _)| name.to_string()),
+            symbol.map_or_else(|| intent.instrument.0.to_string(), ToString::to_string),
+        ]
     }
 
     fn instrument(&self, symbol: SymbolName) -> Option<InstrumentId> {
-        lock(&self.directory).instruments.get(&symbol.symbol()).copied()
+        lock(&self.names).instruments.get(&symbol.symbol()).copied()
     }
 
     fn unknown(symbol: SymbolName) -> BackendError {
@@ -168,12 +181,12 @@ impl LiveBackend {
     }
 
     fn strategy(&self, name: &Name) -> Result<StrategyId, BackendError> {
-        let known = lock(&self.directory).strategies.get(name).copied();
+        let known = lock(&self.names).strategies.get(name).copied();
         known.ok_or_else(|| BackendError::Unknown { what: format!("strategy {name}") })
     }
 
     fn account(&self, name: &Name) -> Result<AccountId, BackendError> {
-        let known = lock(&self.directory).accounts.get(name).copied();
+        let known = lock(&self.names).accounts.get(name).copied();
         known.ok_or_else(|| BackendError::Unknown { what: format!("account {name}") })
     }
 
@@ -200,7 +213,7 @@ impl LiveBackend {
     ) -> Option<InstrumentView> {
         // What the gate itself would judge an order by, so that no screen says another tier or limit than a verdict.
         let Readers { statics, dynamics, references } = &self.readers;
-        let held_to = limits_in_force(statics, Some(dynamics), instrument, CLASS, now)?;
+        let held_to = limits_in_force(statics, dynamics.as_ref(), instrument, CLASS, now)?;
         let modelled = matches!(held_to.source, LimitsSource::Dynamic | LimitsSource::StaticLease);
         let book = references.read(instrument).map_or(BookState::Empty, |top| top.state);
         let drivers = known.top3.into_iter().flatten().filter_map(|id| FEATURES.get(usize::from(id)));
@@ -246,14 +259,19 @@ impl Backend for LiveBackend {
             last: self.scorer.as_ref().and_then(|scorer| scorer.last.stamp()),
             scored: self.scorer.as_ref().map_or(0, |scorer| value(&scorer.counters, "scored")),
         };
-        Snapshot { feeds: self.feeds.iter().map(feed).collect(), scorer, orders: None }
+        let orders = OrderCounts {
+            accepted: value(&self.orders, "accepted"),
+            flagged: value(&self.orders, "flagged"),
+            rejected: value(&self.orders, "rejected"),
+        };
+        Snapshot { feeds: self.feeds.iter().map(feed).collect(), scorer, orders: Some(orders) }
     }
 
     fn instruments(&self, symbol: Option<SymbolName>) -> Vec<InstrumentView> {
         let now = self.clock.now();
-        let directory = lock(&self.directory);
-        let wanted = directory.instruments.iter().filter(|(s, _)| symbol.is_none_or(|w| w.symbol() == **s));
-        let known = |id: &InstrumentId| directory.known.get(id).copied().unwrap_or_default();
+        let names = lock(&self.names);
+        let wanted = names.instruments.iter().filter(|(s, _)| symbol.is_none_or(|w| w.symbol() == **s));
+        let known = |id: &InstrumentId| names.known.get(id).copied().unwrap_or_default();
         wanted.filter_map(|(s, id)| self.view(*s, *id, known(id), now)).collect()
     }
 
@@ -303,6 +321,6 @@ impl Backend for LiveBackend {
             order_type: if order.px.is_some() { OrderType::Limit } else { OrderType::Market },
             tif: order.tif.into(),
         };
-        Ok(lock(&self.gate).explain(&intent, self.clock.now()))
+        lock(&self.asker).ask(&intent).ok_or_else(|| failed("the order desk does not answer"))
     }
 }

@@ -1,15 +1,15 @@
 //! The daemon's input: a port on DPDK or a capture, and what its thread does beside receiving.
 
-use super::boot::Report;
-use super::health::LastMoved;
+use super::report::Report;
+use crate::feeds::{AnyFeed, receiver_hops};
 use crate::latency::Latency;
-use crate::pipeline::AnyFeed;
+use crate::line::health::LastMoved;
 use anyhow::Result;
 use control::config::{Feed as FeedPlan, FeedSource, Plan};
 use dataplane::{ChannelConfig, EventTx, FeedConfig, FileOptions, ReceiverHops, open_files};
-use stage::{LiveClock, LosslessTx, RingTx, Stage, Work};
+use stage::{LiveClock, Stage, Work};
 use std::net::SocketAddrV4;
-use types::{BookEvent, Nanos, UnixNanos};
+use types::{Nanos, UnixNanos};
 
 /// What the receiver's thread does before its first poll.
 pub(super) type ThreadStart = Box<dyn FnOnce() -> Result<(), String> + Send>;
@@ -37,7 +37,7 @@ pub(super) struct OpenedFeed {
 pub(super) fn open_feed(
     plan: &Plan,
     feed: &FeedPlan,
-    tx: RingTx<BookEvent>,
+    tx: EventTx,
     clock: &LiveClock,
     latency: &mut Latency,
     report: &mut Report,
@@ -50,17 +50,9 @@ pub(super) fn open_feed(
         channels: feed.line_a.iter().enumerate().map(channel).collect(),
         ..crate::feeds::feed_config(&plan.book, feed.kind)
     };
-    let start = stage::Clock::now(clock);
-    let hops = ReceiverHops {
-        clock: clock.clone(),
-        nic_decode: latency.hop("nic_decode", start),
-        decode_ring: latency.hop("decode_ring", start),
-        sample_every: 16,
-        interval: Nanos::SECOND,
-    };
+    let hops = receiver_hops(latency, clock.clone(), Nanos::SECOND);
     match &feed.source {
         FeedSource::File(path) => {
-            let tx = EventTx::Replay(LosslessTx::new(tx));
             let paths = [path.clone()];
             let feed = open_files("receiver", &paths, &config, FileOptions::default(), tx, Some(hops))?;
             Ok(OpenedFeed { feed, thread_start: Box::new(|| Ok(())), chores: None })
@@ -75,7 +67,7 @@ fn open_port(
     plan: &Plan,
     feed: &FeedPlan,
     config: &FeedConfig,
-    tx: RingTx<BookEvent>,
+    tx: EventTx,
     hops: ReceiverHops,
     clock: &LiveClock,
     report: &mut Report,
@@ -83,11 +75,10 @@ fn open_port(
     let port = crate::dpdk_source::open_live(plan, feed)?;
     report.warnings.extend(port.warnings);
     report.groups.extend(port.groups);
-    let tx = EventTx::Live(stage::GapTx::new(tx, config.instruments_max));
-    let receiver = dataplane::Receiver::new("receiver", port.source, config, tx)?;
+    let feed = dataplane::receive("receiver", port.source, config, tx, Some(hops), Some(clock.clone()))?;
     let eal = port.eal;
     Ok(OpenedFeed {
-        feed: Box::new(receiver.with_hops(hops).with_publish_stamps(clock.clone())),
+        feed,
         thread_start: Box::new(move || crate::dpdk_source::register_thread(&eal)),
         chores: port.member.map(|member| Box::new(member) as Box<dyn PortChores>),
     })

@@ -4,18 +4,20 @@
 mod backend;
 mod boot;
 mod feed;
-mod health;
+mod feed_state;
 mod latency_log;
 mod notify;
-mod stages;
+mod report;
+mod verdicts;
 
 use crate::cli;
 use crate::latency::Latency;
+use crate::line::notes::ScorerNote;
+use crate::output::say;
 use anyhow::{Context, Result};
-pub(crate) use boot::book_limits;
 
 use backend::LiveBackend;
-use boot::{Line, Report};
+use boot::Prepared;
 use control::config::{DEFAULT_TOML, Plan, load};
 use control::controller::Controller;
 use control::names::{Scope, SymbolName};
@@ -25,20 +27,20 @@ use latency_log::LatencyLog;
 use notify::Notifier;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use stage::{CalibrationError, Clock, LiveClock, TscCalibrator};
-use stages::ScorerNote;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use types::InstrumentId;
+use verdicts::VerdictFile;
 
 /// How long housekeeping sleeps: a trip by the model waits at most this long for its latch.
 const NAP: Duration = Duration::from_millis(2);
 
 pub(crate) fn run(args: &cli::Run) -> Result<()> {
     if args.print_default_config {
-        print!("{DEFAULT_TOML}");
-        return Ok(());
+        return say(format_args!("{}", DEFAULT_TOML.trim_end()));
     }
     let files: Vec<PathBuf> = args.config.iter().cloned().collect();
     let plan = load(&files, &args.set)?;
@@ -49,7 +51,7 @@ pub(crate) fn run(args: &cli::Run) -> Result<()> {
         check(&plan)?;
     }
     let (line, report) = boot::prepare(&plan, &clock, &mut latency)?;
-    print_report(&report);
+    report.print()?;
     if args.check {
         return Ok(());
     }
@@ -62,8 +64,7 @@ pub(crate) fn init(args: &cli::Init) -> Result<()> {
     let plan = load(&files, &args.set)?;
     let (clock, _) = LiveClock::best();
     Controller::init(&plan, Stamp(clock.now()))?;
-    println!("{} is ready; `portcullis run` may be started on it", plan.instance.state_dir.display());
-    Ok(())
+    say(format_args!("{} is ready; `portcullis run` may be started on it", plan.instance.state_dir.display()))
 }
 
 /// Tries what the control plane does at a start; the stages' part is [`boot::prepare`], which a check runs too.
@@ -88,37 +89,9 @@ fn housekeeping(plan: &Plan) -> Vec<usize> {
     plan.placement.housekeeping_cpus.cpus().iter().map(|cpu| usize::from(*cpu)).collect()
 }
 
-fn print_report(report: &Report) {
-    for warning in &report.warnings {
-        eprintln!("warning: {warning}");
-    }
-    let mut placement = comfy_table::Table::new();
-    placement.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_header([
-        "stage",
-        "cpu",
-        "input",
-        "when full",
-    ]);
-    placement.add_rows(report.stages.iter().map(<[String; 4]>::each_ref));
-    let mut memory = comfy_table::Table::new();
-    memory.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_header(["memory", "bytes"]);
-    memory.add_rows(report.memory.iter().map(|(what, bytes)| [what.clone(), bytes.to_string()]));
-    println!("{placement}\n{memory}");
-    if !report.groups.is_empty() {
-        let mut groups = comfy_table::Table::new();
-        groups.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_header([
-            "multicast group",
-            "joined by",
-            "received by",
-        ]);
-        groups.add_rows(report.groups.iter().map(<[String; 3]>::each_ref));
-        println!("{groups}");
-    }
-}
-
 fn serve(
     plan: &Plan,
-    line: Line,
+    line: Prepared,
     clock: &LiveClock,
     mut timekeeper: Timekeeper,
     latency: Latency,
@@ -144,10 +117,14 @@ fn serve(
     let (name, socket) = (&plan.instance.name, plan.instance.socket.display());
     drop(writeln!(std::io::stdout(), "{name} runs; control socket {socket}"));
     let mut log = LatencyLog::new(&plan.instance.state_dir, latency);
+    let mut verdicts = VerdictFile::open(&plan.instance.state_dir)?;
+    let mut trips = Trips::default();
     let mut notifier = Notifier::of_environment();
     notifier.ready();
     while !stop.load(Ordering::Relaxed) {
-        keep_house(&controller, &backend, &mut running);
+        keep_house(&controller, &backend, &mut running, &mut trips);
+        let records = running.verdicts();
+        verdicts.write(&backend, &records, running.verdicts_lost()).iter().for_each(tell);
         controller.keep().iter().for_each(tell);
         if hangup.swap(false, Ordering::Relaxed) {
             tell("SIGHUP: the configuration is read once, at start; nothing was changed");
@@ -161,9 +138,11 @@ fn serve(
     tell("stopping: the control socket first, then the stages in their order");
     server.stop();
     tell(format_args!("{}", controller.anchor()));
+    let lost = running.verdicts_lost();
     let stopped = running.stop(clock.now());
     log.write(clock.now()).iter().for_each(tell);
-    stopped
+    verdicts.write(&backend, &stopped?, lost).iter().for_each(tell);
+    Ok(())
 }
 
 /// Keeps the stages' clock on the system's time.
@@ -195,27 +174,50 @@ impl Timekeeper {
     }
 }
 
+/// Trips by the model that are in force and not latched.
+#[derive(Default)]
+struct Trips(Vec<(InstrumentId, u32, SymbolName, String)>);
+
+impl Trips {
+    /// Latches them, and again at the next call where that fails: until then the model's own word holds.
+    fn latch(&mut self, controller: &Controller, backend: &LiveBackend) {
+        if self.0.is_empty() {
+            return;
+        }
+        let wanted: Vec<_> = self.0.iter().map(|(_, _, symbol, why)| (*symbol, why.clone())).collect();
+        match controller.trip_by_model(&wanted) {
+            Ok(_) => self.0.drain(..).for_each(|(instrument, number, ..)| {
+                backend.take_trips(instrument, number);
+            }),
+            Err(refusal) => {
+                tell(format_args!("warning: a trip by the model is not latched: {}", refusal.message))
+            }
+        }
+    }
+}
+
 /// Introduces what the feed defined, latches what the model tripped.
-fn keep_house(controller: &Controller, backend: &LiveBackend, running: &mut boot::Running) {
-    for (instrument, symbol) in running.definitions() {
-        backend.define(instrument, symbol);
+fn keep_house(
+    controller: &Controller,
+    backend: &LiveBackend,
+    running: &mut boot::Running,
+    trips: &mut Trips,
+) {
+    for defined in running.definitions() {
+        backend.define(defined);
+        let symbol = defined.symbol;
         if let Err(error) = controller.introduce(&Scope::Instrument(symbol.into())) {
             // Without limits of its own the instrument stays refused, which is the safe side.
             tell(format_args!("warning: {symbol} cannot be introduced and stays refused: {error}"));
         }
     }
-    let mut trips: Vec<(SymbolName, String)> = Vec::new();
     for note in running.notes() {
         let symbol = backend.note(&note);
-        if let (ScorerNote::Trip { score, .. }, Some(symbol)) = (&note, symbol) {
-            trips.push((symbol, format!("tier critical, score {score:.3}")));
+        if let (ScorerNote::Trip { instrument, number, score }, Some(symbol)) = (note, symbol) {
+            trips.0.push((instrument, number, symbol, format!("tier critical, score {score:.3}")));
         }
     }
-    if !trips.is_empty()
-        && let Err(refusal) = controller.trip_by_model(&trips)
-    {
-        tell(format_args!("warning: a trip by the model is not latched: {}", refusal.message));
-    }
+    trips.latch(controller, backend);
     for change in running.card_changes() {
         tell(format_args!("warning: scorer: {change}"));
     }

@@ -3,7 +3,8 @@
 use super::{accept, refuse_existing, save};
 use crate::cli;
 use crate::orders::{self, OrderRow};
-use crate::replay::load_model;
+use crate::output::say;
+use crate::scorer::load_model;
 use anyhow::{Context, Result, ensure};
 use gpu::{DeskOrder, DeskSession, FatFingerHoldout, FatFingerTrainConfig, train_fat_finger};
 use std::path::Path;
@@ -28,7 +29,7 @@ pub(crate) fn run(args: &cli::TrainFatfinger) -> Result<()> {
     })?;
     bar.finish_and_clear();
     let report = head.record().report.clone();
-    println!(
+    say(format_args!(
         "fitted {} of {} orders ({} without a market to join) and {} errors, kept epoch {}; one doubling of the size multiplies the odds by {:.1}",
         report.orders_fitted,
         report.orders_read,
@@ -36,8 +37,8 @@ pub(crate) fn run(args: &cli::TrainFatfinger) -> Result<()> {
         report.errors_fitted,
         report.epochs,
         head.law().k.exp()
-    );
-    print_holdout(&report.holdout);
+    ))?;
+    print_holdout(&report.holdout)?;
     accept(report.refusal(), args.accept_worse)?;
     save(&model.with_heads(|heads| heads.fat_finger = Some(head))?, &args.out)
 }
@@ -85,7 +86,7 @@ fn desk_orders(path: &Path) -> Result<Vec<DeskOrder>> {
 }
 
 /// The comparison on orders that nothing was fitted to.
-fn print_holdout(holdout: &FatFingerHoldout) {
+fn print_holdout(holdout: &FatFingerHoldout) -> Result<()> {
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
     let both = |head: f64, cap: f64| format!("{} ({})", percent(head), percent(cap));
     let mut table = comfy_table::Table::new();
@@ -111,12 +112,12 @@ fn print_holdout(holdout: &FatFingerHoldout) {
     };
     table.add_row(line("false alarms found", &alarms));
     table.add_row(line("threshold", &|at| format!("p > {:.2e} (qty > {})", at.theta, at.cap_qty)));
-    println!("holdout: {} orders", holdout.orders);
-    println!("{table}");
-    println!(
+    say(format_args!("holdout: {} orders", holdout.orders))?;
+    say(format_args!("{table}"))?;
+    say(format_args!(
         "area under the precision-recall curve {:.4} (cap {:.4}); calibration error {:.4}",
         holdout.pr_auc, holdout.pr_auc_cap, holdout.ece
-    );
+    ))
 }
 
 #[cfg(test)]

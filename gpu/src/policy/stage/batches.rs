@@ -116,6 +116,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             for i in 0..self.defined.len() {
                 self.step(self.defined[i], ts, now);
             }
+            self.sink.end_of_grid(ts, now);
         } else {
             for i in 0..self.scored.len() {
                 self.step(self.scored[i].instrument, ts, now);

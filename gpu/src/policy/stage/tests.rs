@@ -739,3 +739,41 @@ fn the_polled_scorer_drains_its_ring_and_ends_with_it() {
     drop(tx);
     assert_eq!(polled.poll(ts(1)), Work::DONE);
 }
+
+/// Notes when it hears of what.
+#[derive(Default)]
+struct Times(Vec<(&'static str, UnixNanos, UnixNanos)>);
+
+impl LimitSink for Times {
+    fn limit(&mut self, update: &LimitUpdate, now: UnixNanos) {
+        self.0.push(("limit", update.ts, now));
+    }
+
+    fn end_of_grid(&mut self, ts: UnixNanos, now: UnixNanos) {
+        self.0.push(("end", ts, now));
+    }
+}
+
+#[test]
+fn in_vector_time_a_publication_is_of_the_moment_at_which_its_grid_point_was_known_to_be_over() {
+    let config = ScorerStageConfig {
+        instrument_count_max: 1,
+        class_count: 1,
+        batch: BatchConfig::WHOLE_GRID,
+        policy: policy(),
+    };
+    let scorer = Staged::new(Told::default(), 1);
+    let mut stage = ScorerStage::new(config, model(), scorer, Times::default(), ()).unwrap();
+    stage.define(InstrumentId(0), Symbol::new("A").unwrap());
+    stage.set_envelope(InstrumentId(0), ClassId(0), &envelope());
+    let (mut tx, rx) = stage::ring(16);
+    let mut polled = PolledScorer::new(rx, 8, stage);
+    polled.use_vector_time();
+    let marker = |n, known| FeatureVector { ts_recv: known, ..FeatureVector::end_of_grid(ts(n)) };
+    let known = [ts(0).plus(Nanos(7)), ts(1).plus(Nanos(9))];
+    tx.send(&[scored(0, 0, 0.01), marker(0, known[0]), scored(0, 1, 0.01), marker(1, known[1])]);
+    polled.poll(UnixNanos(1));
+    let told = &polled.stage_mut().sink_mut().0;
+    let [a, b] = known;
+    assert_eq!(*told, [("limit", ts(0), a), ("end", ts(0), a), ("limit", ts(1), b), ("end", ts(1), b)]);
+}

@@ -78,7 +78,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     (
         "appliance",
         &["control", "dataplane", "dpdk", "featurizer", "gate", "gpu", "simulator", "stage", "types", "wire"],
-        &[],
+        &["tests"],
     ),
     (
         "bench",

@@ -1,34 +1,34 @@
 //! When the feed and the scorer last did something, and whether the feed lacks anything: written by the stages' own
-//! threads, read by `status` and by the gate's clock of unchanged quotes.
+//! threads, read by `status` and by the gate's clock of unchanged quotes. The same rule in every clock.
 
 use control::stamp::Stamp;
 use stage::CounterReader;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use types::{BookEvent, Nanos, UnixNanos};
+use types::{BookEvent, UnixNanos};
 
 /// A time that one stage writes and anybody reads; zero is never.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Moment(Arc<AtomicU64>);
+pub(crate) struct Moment(Arc<AtomicU64>);
 
 impl Moment {
-    pub(super) fn set(&self, at: UnixNanos) {
+    pub(crate) fn set(&self, at: UnixNanos) {
         self.0.store(at.0, Ordering::Relaxed);
     }
 
-    pub(super) fn get(&self) -> UnixNanos {
+    pub(crate) fn get(&self) -> UnixNanos {
         UnixNanos(self.0.load(Ordering::Relaxed))
     }
 
     /// For people; none for never.
-    pub(super) fn stamp(&self) -> Option<Stamp> {
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
         Some(self.get()).filter(|at| at.0 > 0).map(Stamp)
     }
 }
 
 /// Notes when a counter moves.
 #[derive(Debug)]
-pub(super) struct LastMoved {
+pub(crate) struct LastMoved {
     counters: CounterReader,
     index: usize,
     seen: u64,
@@ -37,18 +37,18 @@ pub(super) struct LastMoved {
 
 impl LastMoved {
     /// Watches the counter called `name`; one that the set lacks never moves.
-    pub(super) fn new(counters: CounterReader, name: &str) -> Self {
+    pub(crate) fn new(counters: CounterReader, name: &str) -> Self {
         let index = counters.iter().position(|(n, _)| n == name).unwrap_or(usize::MAX);
         Self { counters, index, seen: 0, at: Moment::default() }
     }
 
     /// Where it is noted.
-    pub(super) fn moment(&self) -> Moment {
+    pub(crate) fn moment(&self) -> Moment {
         self.at.clone()
     }
 
     /// Looks.
-    pub(super) fn look(&mut self, now: UnixNanos) {
+    pub(crate) fn look(&mut self, now: UnixNanos) {
         let value = self.counters.get(self.index);
         if value != self.seen {
             self.seen = value;
@@ -59,34 +59,34 @@ impl LastMoved {
 
 /// How a feed is, as the stage that applies its events sees it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct FeedHealth {
+pub(crate) struct FeedHealth {
     /// Up to when every channel has been heard.
-    pub(super) heard: Moment,
+    pub(crate) heard: Moment,
     gap_open: Arc<AtomicBool>,
 }
 
 impl FeedHealth {
-    pub(super) fn gap_open(&self) -> bool {
+    pub(crate) fn gap_open(&self) -> bool {
         self.gap_open.load(Ordering::Relaxed)
     }
 }
 
 /// When each channel was last heard.
 #[derive(Debug)]
-pub(super) struct Channels {
+pub(crate) struct Channels {
     heard: Box<[UnixNanos]>,
     health: FeedHealth,
 }
 
 impl Channels {
     /// `count` channels, at least one, none heard.
-    pub(super) fn new(count: usize, health: FeedHealth) -> Self {
+    pub(crate) fn new(count: usize, health: FeedHealth) -> Self {
         Self { heard: vec![UnixNanos(0); count.max(1)].into(), health }
     }
 
     /// Takes note of events that were taken in at `now`. Gives the time up to which all channels are known to have lived
     /// and to lack nothing, which is when a quote that has not changed was last right; none while a gap is open.
-    pub(super) fn note(&mut self, events: &[BookEvent], gap_open: bool, now: UnixNanos) -> Option<UnixNanos> {
+    pub(crate) fn note(&mut self, events: &[BookEvent], gap_open: bool, now: UnixNanos) -> Option<UnixNanos> {
         let complete = match &mut *self.heard {
             [only] => {
                 *only = now;
@@ -104,26 +104,6 @@ impl Channels {
         self.health.heard.set(complete);
         self.health.gap_open.store(gap_open, Ordering::Relaxed);
         Some(complete).filter(|_| !gap_open)
-    }
-}
-
-/// The word for a feed's state in `status`.
-pub(super) fn feed_state(
-    ended: bool,
-    messages: u64,
-    health: &FeedHealth,
-    stale_after: Nanos,
-    now: UnixNanos,
-) -> &'static str {
-    let heard = health.heard.get();
-    if ended {
-        "ended"
-    } else if messages == 0 && heard.0 == 0 {
-        "silent"
-    } else if health.gap_open() || now.since(heard) > stale_after {
-        "stale"
-    } else {
-        "live"
     }
 }
 
@@ -157,19 +137,6 @@ mod tests {
         assert!(health.gap_open() && health.heard.get() == UnixNanos(20), "it lives and lacks something");
         assert_eq!(channels.note(&events(&[0]), false, UnixNanos(30)), Some(UnixNanos(30)));
         assert!(!health.gap_open());
-    }
-
-    #[test]
-    fn a_feed_is_silent_live_stale_or_ended() {
-        let health = FeedHealth::default();
-        let state = |ended, messages, now| feed_state(ended, messages, &health, Nanos(100), UnixNanos(now));
-        assert_eq!(state(false, 0, 1_000), "silent");
-        let mut channels = Channels::new(1, health.clone());
-        channels.note(&events(&[0]), false, UnixNanos(1_000));
-        assert_eq!([state(false, 5, 1_100), state(false, 5, 1_101)], ["live", "stale"]);
-        assert_eq!(state(false, 0, 1_050), "live", "heartbeats alone are a live feed");
-        channels.note(&events(&[0]), true, UnixNanos(2_000));
-        assert_eq!([state(false, 5, 2_001), state(true, 5, 2_001)], ["stale", "ended"]);
     }
 
     #[test]

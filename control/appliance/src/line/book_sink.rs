@@ -1,0 +1,199 @@
+//! What the featurizer's stage hands out: vectors to the scorer, quotes to the gate, names to whoever needs them, rows to
+//! files. One type for every clock; what differs is where the ends lead.
+
+use super::book_files::BookFiles;
+use super::gate_tables::QuoteTable;
+use super::health::Channels;
+use super::notes::{BookNote, Defined};
+use super::outlet::Outlet;
+use featurizer::features::GRID_NS;
+use featurizer::{Book, Effect, FeatureSink, Featurizer, Observer, StageSink, TopOfBookSink};
+use stage::RingTx;
+use types::{Action, BookEvent, FeatureVector, InstrumentId, Symbol, TopOfBook, UnixNanos};
+
+/// Whose time it is when an event is taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TimeOf {
+    /// The poll's: live, where an event is taken in when it arrives.
+    Poll,
+    /// The event's, which does not run backwards: in a replay.
+    Event,
+}
+
+/// Where quotes go.
+pub(crate) enum Quotes {
+    /// Into the gate's table.
+    Direct(QuoteTable),
+    /// To the desk, which puts them in force in order of time.
+    Scheduled(Outlet<BookNote>),
+    /// No gate listens.
+    Nowhere,
+}
+
+/// The featurizer's sink.
+pub(crate) struct BookSink {
+    pub(crate) time: TimeOf,
+    /// The running step's time.
+    pub(crate) now: UnixNanos,
+    /// None: the officers' limits are to hold alone.
+    pub(crate) vectors: Option<RingTx<FeatureVector>>,
+    pub(crate) quotes: Quotes,
+    pub(crate) channels: Channels,
+    /// The last time until which the feed was complete that was told.
+    pub(crate) complete: UnixNanos,
+    /// Names for the scorer, each before the first vector that needs it.
+    pub(crate) to_scorer: Outlet<Defined>,
+    /// Names for a desk whose tables are written by others.
+    pub(crate) to_desk: Outlet<Defined>,
+    /// Names for the cold thread. One that finds no room is offered by the feed again, or its instrument stays refused.
+    pub(crate) to_cold: Outlet<Defined>,
+    pub(crate) files: Option<BookFiles>,
+}
+
+impl BookSink {
+    /// Sends what waits; true when nothing waits any more.
+    fn flush(&mut self) -> bool {
+        let told = match &mut self.quotes {
+            Quotes::Scheduled(notes) => notes.flush(),
+            Quotes::Direct(_) | Quotes::Nowhere => true,
+        };
+        let named = self.to_scorer.flush();
+        self.to_desk.flush() && named && told
+    }
+
+    /// Lets go of every ring, so that the stages behind know that nothing more comes.
+    fn close(&mut self) {
+        self.vectors = None;
+        self.to_scorer.close();
+        self.to_desk.close();
+        self.to_cold.close();
+        if let Quotes::Scheduled(notes) = &mut self.quotes {
+            notes.close();
+        }
+    }
+
+    /// Closes the files.
+    ///
+    /// # Errors
+    /// The first that any of them met.
+    pub(crate) fn finish_files(self) -> anyhow::Result<()> {
+        self.files.map_or(Ok(()), BookFiles::finish)
+    }
+
+    /// How many of `events` are of one moment to those who listen: every quote has its event's time where a desk is scheduled by
+    /// it, and every end of a grid point that of the event that shows it.
+    fn step(&self, events: &[BookEvent]) -> usize {
+        match (self.time, &self.quotes) {
+            (TimeOf::Poll, _) => events.len(),
+            (TimeOf::Event, Quotes::Scheduled(_) | Quotes::Direct(_)) => 1,
+            (TimeOf::Event, Quotes::Nowhere) => {
+                let grid = |event: &BookEvent| event.ts_event.0.div_ceil(GRID_NS);
+                let first = events.first().map(grid);
+                events.iter().take_while(|event| Some(grid(event)) == first).count()
+            }
+        }
+    }
+}
+
+impl StageSink for BookSink {
+    fn begin(&mut self, events: &[BookEvent], now: UnixNanos) -> usize {
+        self.now = match self.time {
+            TimeOf::Poll => now,
+            TimeOf::Event => events.first().map_or(self.now, |event| self.now.max(event.ts_event)),
+        };
+        if self.flush() { self.step(events) } else { 0 }
+    }
+
+    fn polled(&mut self, featurizer: &mut Featurizer, ended: bool) -> bool {
+        if let Some(files) = &mut self.files {
+            files.polled(featurizer, ended);
+        }
+        let done = self.flush();
+        if ended && done {
+            self.close();
+        }
+        done
+    }
+}
+
+impl FeatureSink for BookSink {
+    fn offer(&mut self, vectors: &[FeatureVector]) -> usize {
+        // What was said before goes before.
+        if !self.flush() {
+            return 0;
+        }
+        let taken = match (&mut self.vectors, vectors) {
+            (None, _) => vectors.len(),
+            // The marker says when the grid point was known to be over.
+            (Some(tx), [marker]) if marker.grid_end != 0 => {
+                tx.offer(&[FeatureVector { ts_recv: self.now, ..*marker }])
+            }
+            (Some(tx), _) => tx.offer(vectors),
+        };
+        if let Quotes::Scheduled(notes) = &mut self.quotes {
+            let ends = vectors[..taken].iter().filter(|vector| vector.grid_end != 0);
+            ends.for_each(|end| notes.push(BookNote::Grid(end.ts)));
+        }
+        if let Some(files) = &mut self.files {
+            files.vectors(&vectors[..taken]);
+        }
+        taken
+    }
+}
+
+impl TopOfBookSink for BookSink {
+    fn top(&mut self, instrument: InstrumentId, top: &TopOfBook) {
+        let top = TopOfBook { ts: self.now, ..*top };
+        match &mut self.quotes {
+            Quotes::Direct(table) => table.top(instrument, &top),
+            Quotes::Scheduled(notes) => notes.push(BookNote::Top { instrument, top }),
+            Quotes::Nowhere => {}
+        }
+    }
+
+    fn applied(&mut self, events: &[BookEvent], gap_open: bool) {
+        let Some(complete) = self.channels.note(events, gap_open, self.now) else { return };
+        if complete == self.complete {
+            return;
+        }
+        self.complete = complete;
+        match &mut self.quotes {
+            Quotes::Direct(table) => table.complete(complete),
+            Quotes::Scheduled(notes) => notes.push(BookNote::Complete { complete, at: self.now }),
+            Quotes::Nowhere => {}
+        }
+    }
+}
+
+impl BookSink {
+    #[cold]
+    fn define(&mut self, event: &BookEvent) {
+        let defined = Defined { instrument: event.instrument, symbol: Symbol::from_word(event.order_id) };
+        self.to_scorer.push(defined);
+        self.to_desk.push(defined);
+        self.to_cold.push(defined);
+        if let Quotes::Scheduled(notes) = &mut self.quotes {
+            notes.push(BookNote::Define { defined, at: self.now });
+        }
+        if let Some(files) = &mut self.files {
+            files.define(defined);
+        }
+    }
+}
+
+impl Observer for BookSink {
+    fn on_event_applied(&mut self, event: &BookEvent, book: &Book<'_>, effect: Effect) {
+        if event.action == Action::Define {
+            self.define(event);
+        }
+        if let Some(files) = &mut self.files {
+            files.tables.on_event_applied(event, book, effect);
+        }
+    }
+
+    fn on_bbo(&mut self, event: &BookEvent, book: &Book<'_>) {
+        if let Some(files) = &mut self.files {
+            files.tables.on_bbo(event, book);
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The tables a gate reads, written the same way whoever calls: at once by the live stages, at its time by a replay's
+//! schedule.
+
+use super::notes::{LimitNote, SurfaceNote};
+use anyhow::{Context, Result};
+use control::config::Plan;
+use gate::{
+    BreakerTable, BreakerWriter, ClassId, Gate, GateConfig, GateTables, LimitReader, LimitTable, LimitWriter,
+    RefReader, RefTable, RefWriter, StaticReader, StaticTable, StaticWriter, StrategyConfig, SurfaceTable,
+    SurfaceWriter, TripWriter,
+};
+use stage::HopHistogram;
+use std::time::Instant;
+use types::{InstrumentId, Nanos, TopOfBook, UnixNanos};
+
+/// Every strategy trades under one class of limits until the configuration knows classes.
+pub(crate) const CLASS: ClassId = ClassId(0);
+
+/// What of the model a gate listens to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listens {
+    /// Nothing: the officer's limits hold alone.
+    Nothing,
+    /// Its limits.
+    Limits,
+    /// Its sizes by price distance too.
+    LimitsAndSurface,
+}
+
+impl Listens {
+    /// To what the model says under `plan`.
+    pub(crate) fn to_model(plan: &Plan) -> Self {
+        if plan.policy.surface.is_on() { Self::LimitsAndSurface } else { Self::Limits }
+    }
+}
+
+/// Quotes, as of the moment at which the line took them in: the gate judges their age by the same clock. Quotes that have not
+/// changed stay right as long as every channel lives and none lacks anything, and no longer.
+pub(crate) struct QuoteTable(RefWriter);
+
+impl QuoteTable {
+    pub(crate) fn top(&mut self, instrument: InstrumentId, top: &TopOfBook) {
+        // An instrument beyond the table has no reference, and so no order of it passes.
+        let _ = self.0.publish(instrument, top);
+    }
+
+    /// Every channel lived until `complete` and lacks nothing.
+    pub(crate) fn complete(&mut self, complete: UnixNanos) {
+        self.0.heartbeat(complete);
+    }
+}
+
+/// The model's words. A trip stands in the breaker before anything else is said of it.
+pub(crate) struct ModelTables {
+    trips: TripWriter,
+    limits: LimitWriter,
+    surfaces: Option<SurfaceWriter>,
+    publish: Option<HopHistogram>,
+}
+
+impl ModelTables {
+    /// Records the time of each publication from now on.
+    pub(crate) fn measure(&mut self, publish: HopHistogram) {
+        self.publish = Some(publish);
+    }
+
+    /// Ends the measuring.
+    pub(crate) fn finish(&mut self, now: UnixNanos) {
+        if let Some(publish) = &mut self.publish {
+            publish.swap(now);
+        }
+    }
+
+    /// Puts limits in force: the breaker first. Gives the number of a trip.
+    pub(crate) fn limits(&mut self, note: &LimitNote) -> Option<u32> {
+        let start = self.publish.is_some().then(Instant::now);
+        // A row beyond the tables has no static limits either: its orders are refused already.
+        let number = note.trip.then(|| self.trips.trip(note.instrument).ok()).flatten();
+        let _ = self.limits.publish(note.instrument, CLASS, &note.limits, &note.terms, note.effective);
+        if let (Some(publish), Some(start)) = (&mut self.publish, start) {
+            publish.record(since(start));
+        }
+        number
+    }
+
+    pub(crate) fn surface(&mut self, note: &SurfaceNote) {
+        if let Some(surfaces) = &mut self.surfaces {
+            // An instrument beyond the table is unknown to the gate: its orders are refused already.
+            let _ = surfaces.publish(note.instrument, &note.sizes, note.lease, note.version, note.effective);
+        }
+    }
+}
+
+/// What passed since `start`.
+pub(crate) fn since(start: Instant) -> Nanos {
+    Nanos(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// Ends of the tables for whoever reads them beside the gate.
+#[derive(Clone)]
+pub(crate) struct Readers {
+    pub(crate) statics: StaticReader,
+    /// None when the gate does not listen to the model.
+    pub(crate) dynamics: Option<LimitReader>,
+    pub(crate) references: RefReader,
+}
+
+/// A gate and the writing ends of its tables.
+pub(crate) struct GateSet {
+    pub(crate) gate: Gate,
+    pub(crate) quotes: QuoteTable,
+    /// None when the gate does not listen to the model.
+    pub(crate) model: Option<ModelTables>,
+    pub(crate) statics: StaticWriter,
+    pub(crate) breakers: BreakerWriter,
+    pub(crate) readers: Readers,
+    /// What it all takes, for the boot report.
+    pub(crate) memory: Vec<(String, usize)>,
+}
+
+impl GateSet {
+    /// A gate for `instruments`, every breaker unset.
+    ///
+    /// # Errors
+    /// When the tables cannot be made in that size.
+    pub(crate) fn new(instruments: usize, accounts: u16, strategies: u16, listens: Listens) -> Result<Self> {
+        let (references, ref_reader) = RefTable::create(instruments)?;
+        let (statics, static_reader) = StaticTable::create(instruments, 1)?;
+        let (mut breakers, breaker_reader) = BreakerTable::create(accounts, strategies, instruments)?;
+        let adaptive = listens != Listens::Nothing;
+        let dynamic = adaptive.then(|| LimitTable::create_within(&static_reader)).transpose()?;
+        let (dynamics, dynamic_reader) = dynamic.map_or((None, None), |(w, r)| (Some(w), Some(r)));
+        let sized = listens == Listens::LimitsAndSurface;
+        let surface = sized.then(|| SurfaceTable::create(instruments)).transpose()?;
+        let (surfaces, surface_reader) = surface.map_or((None, None), |(w, r)| (Some(w), Some(r)));
+        let mut memory = Vec::new();
+        if let Some(reader) = &surface_reader {
+            memory.push(("order sizes by price distance".to_owned(), reader.bytes()));
+        }
+        memory.push(("reference prices".to_owned(), ref_reader.bytes()));
+        let dynamic_bytes = dynamic_reader.as_ref().map_or(0, LimitReader::bytes);
+        memory.push(("limits, static and dynamic".to_owned(), static_reader.bytes() + dynamic_bytes));
+        memory.push(("breakers".to_owned(), breaker_reader.bytes()));
+        let readers = Readers {
+            statics: static_reader.clone(),
+            dynamics: dynamic_reader.clone(),
+            references: ref_reader.clone(),
+        };
+        let tables = GateTables {
+            statics: static_reader,
+            dynamics: dynamic_reader,
+            surfaces: surface_reader,
+            references: ref_reader,
+            breakers: breaker_reader,
+        };
+        let strategy = StrategyConfig { class: CLASS, order_rate_per_s: 1_000, order_burst: 1_000 };
+        let strategies = vec![strategy; usize::from(strategies)];
+        let gate =
+            Gate::new(&GateConfig { strategies: &strategies, accounts, ..GateConfig::DEFAULT }, tables)?;
+        memory.push(("gate".to_owned(), gate.bytes()));
+        let model = match dynamics {
+            None => None,
+            Some(limits) => {
+                let trips = breakers.trip_writer().context("a new breaker table has its trips")?;
+                Some(ModelTables { trips, limits, surfaces, publish: None })
+            }
+        };
+        Ok(Self { gate, quotes: QuoteTable(references), model, statics, breakers, readers, memory })
+    }
+}

@@ -1,0 +1,29 @@
+//! The line behind the receiver, one for every clock: books and features, scorer, order desk, verdict log.
+//!
+//! Start reading at [`topology`], which declares every stage, ring, depth and overflow rule and builds them. The other files
+//! hold what the stages hand out, and to whom.
+
+pub(crate) mod book_files;
+mod book_sink;
+pub(crate) mod desk;
+pub(crate) mod desk_stage;
+#[cfg(test)]
+mod equality;
+pub(crate) mod explain;
+pub(crate) mod gate_tables;
+pub(crate) mod health;
+pub(crate) mod names;
+pub(crate) mod notes;
+pub(crate) mod order_file;
+pub(crate) mod order_source;
+mod outlet;
+pub(crate) mod runner;
+mod schedule;
+pub(crate) mod score_sink;
+mod scorer;
+pub(crate) mod spec;
+#[cfg(test)]
+mod tests;
+mod timed;
+pub(crate) mod topology;
+pub(crate) mod verdict_log;

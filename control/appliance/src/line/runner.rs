@@ -1,0 +1,133 @@
+//! Running a line of simulated time to its end: on one thread, or each stage on its own.
+
+use super::desk_stage::DeskObserver;
+use super::topology::Line;
+use super::verdict_log::VerdictLog;
+use crate::feeds::AnyFeed;
+use anyhow::{Context, Result};
+use dataplane::FeedStats;
+use featurizer::Featurizer;
+use stage::{
+    Clock, IdlePolicy, Inline, OsClock, Pinned, PinnedConfig, RunnerError, Stage, StopFlag, Work, WorkStatus,
+    spawn_pinned,
+};
+use types::UnixNanos;
+
+/// What a finished line leaves.
+pub(crate) struct Finished<O> {
+    pub(crate) stats: FeedStats,
+    pub(crate) featurizer: Featurizer,
+    pub(crate) observer: O,
+}
+
+/// Runs the whole line on this thread, in step with the input. `pace` is called with the input's time before each packet's
+/// events go on, and may wait. `log` drains the verdicts, where the observer does not.
+///
+/// # Errors
+/// What ended the run early.
+pub(crate) fn run_inline<O: DeskObserver>(
+    mut line: Line<O>,
+    mut log: Option<VerdictLog>,
+    mut feed: AnyFeed,
+    mut pace: impl FnMut(UnixNanos) -> Result<()>,
+) -> Result<Finished<O>> {
+    let mut stages: Vec<&mut dyn Stage> = vec![&mut line.books];
+    stages.extend(line.scorer.as_mut().map(|s| s as &mut dyn Stage));
+    stages.push(&mut line.desk);
+    stages.extend(log.as_mut().map(|s| s as &mut dyn Stage));
+    let mut rest = Inline::new(stages);
+    let mut now = UnixNanos(0);
+    loop {
+        let work = feed.poll(now);
+        now = feed.replay_time();
+        pace(now)?;
+        rest.settle(now)?;
+        if work.status == WorkStatus::Done {
+            break;
+        }
+    }
+    // Its histograms are of the machine's time, whatever the input's.
+    feed.housekeep(OsClock.now());
+    let stats = conclude(&mut feed)?;
+    // The books learn that the input is over by the ring's other end being gone.
+    drop(feed);
+    rest.settle(now)?;
+    finish(line, log, stats)
+}
+
+/// Runs each stage on a thread of its own, as the daemon does, and the desk and its log on this one.
+///
+/// # Errors
+/// What ended the run early.
+pub(crate) fn run_pinned<O: DeskObserver>(
+    line: Line<O>,
+    mut log: Option<VerdictLog>,
+    feed: AnyFeed,
+) -> Result<Finished<O>> {
+    let Line { books, scorer, mut desk } = line;
+    let config = PinnedConfig { idle: IdlePolicy::Yield, ..PinnedConfig::default() };
+    let stop = StopFlag::new();
+    let spawn = |error: RunnerError| anyhow::Error::from(error).context("cannot start a stage");
+    let feed = spawn_pinned(FeedStage(feed), OsClock, config, stop.clone(), || Ok(())).map_err(spawn)?;
+    let books = spawn_pinned(books, OsClock, config, stop.clone(), || Ok(())).map_err(spawn)?;
+    let scorer = scorer
+        .map(|scorer| spawn_pinned(scorer, OsClock, config, stop, || Ok(())).map_err(spawn))
+        .transpose()?;
+    let mut feed = Some(feed);
+    let mut stats = None;
+    let mut rest = [WorkStatus::Busy; 2];
+    // The receiver's end of the ring must go before the books can know that they have seen everything; the desk may have
+    // nothing to do from the start.
+    while feed.is_some() || rest != [WorkStatus::Done; 2] {
+        if let Some(done) = feed.take_if(|f| f.is_finished()) {
+            stats = Some(conclude(&mut done.join()?.0));
+        }
+        let logged = |log: &mut VerdictLog| log.poll(UnixNanos(0)).status;
+        rest = [desk.poll(UnixNanos(0)).status, log.as_mut().map_or(WorkStatus::Done, logged)];
+        if !rest.contains(&WorkStatus::Busy) {
+            std::thread::yield_now();
+        }
+    }
+    let books = books.join()?;
+    let scorer = scorer.map(Pinned::join).transpose()?;
+    let stats = stats.context("the receiver was never joined")?;
+    finish(Line { books, scorer, desk }, log, stats?)
+}
+
+fn finish<O: DeskObserver>(line: Line<O>, log: Option<VerdictLog>, stats: FeedStats) -> Result<Finished<O>> {
+    let Line { books, scorer, desk } = line;
+    let (featurizer, sink) = books.finish().into_parts();
+    sink.finish_files()?;
+    if let Some(scorer) = scorer {
+        scorer.finish().finish_files()?;
+    }
+    if let Some(log) = log {
+        log.finish()?;
+    }
+    Ok(Finished { stats, featurizer, observer: desk.finish(OsClock.now()) })
+}
+
+/// The counts of a feed that has ended, or why it ended early.
+fn conclude(feed: &mut AnyFeed) -> Result<FeedStats> {
+    match feed.take_error() {
+        Some(error) => Err(error.into()),
+        None => Ok(feed.stats()),
+    }
+}
+
+/// A boxed feed as a stage, to be given a thread.
+struct FeedStage(AnyFeed);
+
+impl Stage for FeedStage {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn poll(&mut self, now: UnixNanos) -> Work {
+        self.0.poll(now)
+    }
+
+    fn housekeep(&mut self, now: UnixNanos) {
+        self.0.housekeep(now);
+    }
+}

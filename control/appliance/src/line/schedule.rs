@@ -1,0 +1,110 @@
+//! The tables of one gate in simulated time: what books and scorer say waits here until its moment has come, whichever thread
+//! was faster, so that an order of time t is judged by exactly what was in force at t. At equal times a quote comes before a
+//! limit, and both before an order.
+
+use super::desk::Desk;
+use super::gate_tables::{CLASS, ModelTables, QuoteTable};
+use super::notes::{BookNote, Defined, LimitNote, ModelNote};
+use control::config::LimitPlan;
+use gate::{
+    Breaker, BreakerCause, BreakerKey, BreakerState, BreakerWriter, Permission, StaticTerms, StaticWriter,
+};
+use std::collections::VecDeque;
+use types::{Qty, UnixNanos};
+
+/// The writing ends of a gate's tables, and what is to be written.
+pub(crate) struct Schedule {
+    pub(crate) quotes: QuoteTable,
+    /// None when the gate does not listen to the model.
+    pub(crate) model: Option<ModelTables>,
+    pub(crate) statics: StaticWriter,
+    pub(crate) breakers: BreakerWriter,
+    pub(crate) envelopes: LimitPlan,
+    pub(crate) book_notes: VecDeque<BookNote>,
+    pub(crate) model_notes: VecDeque<ModelNote>,
+}
+
+impl Schedule {
+    pub(crate) fn note_book(&mut self, note: BookNote) {
+        self.book_notes.push_back(note);
+    }
+
+    pub(crate) fn note_model(&mut self, note: ModelNote) {
+        if self.model.is_some() {
+            self.model_notes.push_back(note);
+        }
+    }
+
+    /// Works off everything up to and including the grid point `until`, whose notes have all been taken.
+    pub(crate) fn advance(&mut self, until: UnixNanos, desk: &mut Desk) {
+        loop {
+            let note = self.next_note(until);
+            let model = self.model_notes.front().map(ModelNote::effective);
+            let Some(next) = [note, model].into_iter().flatten().min().filter(|&ts| ts <= until) else {
+                break;
+            };
+            desk.work(next);
+            if note == Some(next) {
+                self.take_note(desk);
+            } else {
+                self.take_model_note();
+            }
+        }
+        desk.work(until.plus(types::Nanos(1)));
+    }
+
+    /// Time of the next note before the end of grid point `until`. A note of a later time waits for it: an order in between
+    /// must not see a quote from its future.
+    fn next_note(&mut self, until: UnixNanos) -> Option<UnixNanos> {
+        while let Some(BookNote::Grid(end)) = self.book_notes.front() {
+            if *end >= until && until < UnixNanos(u64::MAX) {
+                return None;
+            }
+            self.book_notes.pop_front();
+        }
+        self.book_notes.front().map(BookNote::at)
+    }
+
+    fn take_note(&mut self, desk: &mut Desk) {
+        match self.book_notes.pop_front() {
+            Some(BookNote::Define { defined, at }) => {
+                self.define(defined, at);
+                desk.define(defined);
+            }
+            Some(BookNote::Top { instrument, top }) => {
+                self.quotes.top(instrument, &top);
+                desk.market_moved(top.ts);
+            }
+            Some(BookNote::Complete { complete, .. }) => self.quotes.complete(complete),
+            Some(BookNote::Grid(_)) | None => {}
+        }
+    }
+
+    /// An instrument got its number: the officer's limits for it take force.
+    fn define(&mut self, defined: Defined, now: UnixNanos) {
+        let terms = StaticTerms { lot: Qty(1), permission: Permission::Granted, version: 1 };
+        let envelope = self.envelopes.envelope(defined.symbol.into());
+        // An instrument beyond the table stays unknown to the gate: its orders are refused.
+        let _ = self.statics.publish(defined.instrument, CLASS, envelope, &terms, now);
+    }
+
+    fn take_model_note(&mut self) {
+        match (self.model_notes.pop_front(), &mut self.model) {
+            (Some(ModelNote::Limits(note)), Some(model)) => {
+                if let Some(number) = model.limits(&note) {
+                    self.latch(&note, number);
+                }
+            }
+            (Some(ModelNote::Surface(note)), Some(model)) => model.surface(&note),
+            (Some(ModelNote::Limits(_) | ModelNote::Surface(_) | ModelNote::Grid(_)) | None, _) => {}
+        }
+    }
+
+    /// Control's part of a trip, which here has no disk to wait for.
+    fn latch(&mut self, note: &LimitNote, number: u32) {
+        let breaker = Breaker { state: BreakerState::Tripped, cause: BreakerCause::Model, episode: 1 };
+        // An instrument beyond the tables has no breaker, and no order of it passes.
+        let _ = self.breakers.set(BreakerKey::Instrument(note.instrument), breaker);
+        let _ = self.breakers.take_trips(note.instrument, number);
+    }
+}

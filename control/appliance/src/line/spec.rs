@@ -1,0 +1,65 @@
+//! What a line is made of: everything in which `run`, `replay` and `demo` differ.
+
+use super::book_files::BookFiles;
+use super::gate_tables::Listens;
+use super::health::Channels;
+use super::order_source::OrderSource;
+use super::score_sink::{LimitFiles, ScoreFile};
+use crate::latency::Latency;
+use crate::scorer::AnyScorer;
+use control::config::Plan;
+use gpu::Model;
+use stage::LiveClock;
+use types::Nanos;
+
+/// Whose clock the line runs by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// The machine's: what cannot wait is dropped, counted and marked.
+    Live,
+    /// The input's: nothing is dropped, and limits hold so long after their grid point.
+    Simulated { score_latency: Nanos },
+}
+
+/// Files that the line fills on its way.
+#[derive(Default)]
+pub(crate) struct LineFiles {
+    pub(crate) books: Option<BookFiles>,
+    pub(crate) limits: Option<LimitFiles>,
+    pub(crate) scores: Option<ScoreFile>,
+}
+
+/// One gate of the desk.
+pub(crate) struct DeskSpec {
+    pub(crate) accounts: u16,
+    pub(crate) strategies: u16,
+    pub(crate) listens: Listens,
+    /// None until somebody trades here.
+    pub(crate) source: Option<Box<dyn OrderSource>>,
+    /// Whether its publications and decisions are measured.
+    pub(crate) measured: bool,
+}
+
+/// What scores, and by what.
+pub(crate) struct ScorerSpec<'a> {
+    pub(crate) model: &'a Model,
+    pub(crate) scorer: AnyScorer,
+}
+
+/// What a line is made of beside its receiver.
+pub(crate) struct LineSpec<'a, O> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) pace: Pace,
+    /// For measuring, and live the line's own.
+    pub(crate) clock: LiveClock,
+    /// None: the officers' limits alone.
+    pub(crate) scorer: Option<ScorerSpec<'a>>,
+    pub(crate) channels: Channels,
+    pub(crate) files: LineFiles,
+    /// Live one; in a replay none when nobody trades.
+    pub(crate) desks: Vec<DeskSpec>,
+    pub(crate) observer: O,
+    /// Whether a screen wants every score.
+    pub(crate) screen: bool,
+    pub(crate) latency: &'a mut Latency,
+}

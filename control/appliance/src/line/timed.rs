@@ -1,0 +1,52 @@
+//! A stage that measures its polls.
+
+use super::health::LastMoved;
+use stage::{Clock, HopHistogram, LiveClock, Stage, Work};
+use types::{Nanos, UnixNanos};
+
+/// How often live histograms change hands.
+const INTERVAL: Nanos = Nanos::SECOND;
+
+/// A stage whose polls are measured, per item.
+pub(crate) struct Timed<S> {
+    pub(crate) stage: S,
+    pub(crate) clock: LiveClock,
+    /// Whether the time of a poll is this clock's, so that a poll began when it says. A replay's is the input's.
+    pub(crate) live: bool,
+    pub(crate) latency: HopHistogram,
+    /// What the stage did last, for `status`.
+    pub(crate) moved: Option<LastMoved>,
+}
+
+impl<S> Timed<S> {
+    /// Ends the measuring, and gives the stage back.
+    pub(crate) fn finish(mut self) -> S {
+        self.latency.swap(self.clock.now());
+        self.stage
+    }
+}
+
+impl<S: Stage> Stage for Timed<S> {
+    fn name(&self) -> &'static str {
+        self.stage.name()
+    }
+
+    fn poll(&mut self, now: UnixNanos) -> Work {
+        let start = if self.live { now } else { self.clock.now() };
+        let work = self.stage.poll(now);
+        if work.items > 0 {
+            self.latency.record(Nanos(self.clock.now().since(start).0 / u64::from(work.items)));
+        }
+        work
+    }
+
+    fn housekeep(&mut self, now: UnixNanos) {
+        self.stage.housekeep(now);
+        if self.live {
+            self.latency.swap_after(now, INTERVAL);
+        }
+        if let Some(moved) = &mut self.moved {
+            moved.look(now);
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What boot prints.
+
+use crate::line::topology::Links;
+use control::config::{CpuChoice, Feed as FeedPlan, Plan};
+
+/// Warnings, placement, memory and groups.
+#[derive(Default)]
+pub(super) struct Report {
+    pub(super) warnings: Vec<String>,
+    /// Stage, CPU, input, what happens when that is full.
+    pub(super) stages: Vec<[String; 4]>,
+    pub(super) memory: Vec<(String, usize)>,
+    /// Multicast group, how it is joined, by which filter the port receives it.
+    pub(super) groups: Vec<[String; 3]>,
+}
+
+impl Report {
+    /// Says which stages there are, where they run, and what happens when a link is full.
+    pub(super) fn describe(&mut self, plan: &Plan, feed: &FeedPlan, links: &Links, scorer: bool) {
+        let cpu = |choice: CpuChoice| choice.cpu().map_or_else(|| "any".to_owned(), |cpu| cpu.to_string());
+        let row = |stage: &str, at: &str, input: String, full: &str| {
+            [stage.to_owned(), at.to_owned(), input, full.to_owned()]
+        };
+        let placement = &plan.placement;
+        let at = [placement.receiver_cpu, placement.featurizer_cpu, placement.scorer_cpu].map(cpu);
+        self.stages.push(row("receiver", &at[0], feed.source.to_string(), links.events.when_full.as_str()));
+        let events = format!("{} events", links.events.depth);
+        self.stages.push(row("featurizer", &at[1], events, links.vectors.when_full.as_str()));
+        if scorer {
+            let vectors = format!("{} vectors", links.vectors.depth);
+            self.stages.push(row("scorer", &at[2], vectors, "never: one slot per row"));
+        }
+        self.stages.push(row("desk", "any", "orders".to_owned(), links.verdicts.when_full.as_str()));
+        let verdicts = format!("{} verdicts", links.verdicts.depth);
+        self.stages.push(row("verdict log", "any", verdicts, "never: a file"));
+        if at.iter().any(|cpu| cpu == "any") {
+            self.warnings.push(
+                "a stage has no CPU of its own (placement.*_cpu = \"any\"): tails will be milliseconds"
+                    .into(),
+            );
+        }
+    }
+
+    /// Prints it: warnings on stderr, tables on stdout.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub(super) fn print(&self) -> anyhow::Result<()> {
+        for warning in &self.warnings {
+            eprintln!("warning: {warning}");
+        }
+        let table = |heading: &[&str]| {
+            let mut table = comfy_table::Table::new();
+            table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_header(heading);
+            table
+        };
+        let mut placement = table(&["stage", "cpu", "input", "when full"]);
+        placement.add_rows(self.stages.iter().map(<[String; 4]>::each_ref));
+        let mut memory = table(&["memory", "bytes"]);
+        memory.add_rows(self.memory.iter().map(|(what, bytes)| [what.clone(), bytes.to_string()]));
+        crate::output::say(format_args!("{placement}\n{memory}"))?;
+        if !self.groups.is_empty() {
+            let mut groups = table(&["multicast group", "joined by", "received by"]);
+            groups.add_rows(self.groups.iter().map(<[String; 3]>::each_ref));
+            crate::output::say(format_args!("{groups}"))?;
+        }
+        Ok(())
+    }
+}
