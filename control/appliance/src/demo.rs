@@ -337,6 +337,7 @@ impl DeskObserver for Show {
                 self.top = Some(*top);
             }
             BookNote::Define { .. }
+            | BookNote::Depth { .. }
             | BookNote::Top { .. }
             | BookNote::Complete { .. }
             | BookNote::Grid(_) => {}

@@ -9,7 +9,10 @@ use super::outlet::Outlet;
 use featurizer::features::GRID_NS;
 use featurizer::{Book, Effect, FeatureSink, Featurizer, Observer, StageSink, TopOfBookSink};
 use stage::RingTx;
-use types::{Action, BookEvent, FeatureVector, InstrumentId, Symbol, TopOfBook, UnixNanos};
+use types::{
+    Action, BookEvent, DEPTH_LEVELS, Depth, DepthSide, EventFlags, FeatureVector, InstrumentId, Nanos, Side,
+    Symbol, TopOfBook, UnixNanos,
+};
 
 /// Whose time it is when an event is taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +33,33 @@ pub(crate) enum Quotes {
     Nowhere,
 }
 
+/// Whose levels changed and were not told yet. Live, they are told once a poll, however often they changed in it.
+pub(crate) struct Untold {
+    marked: Box<[bool]>,
+    list: Vec<InstrumentId>,
+}
+
+impl Untold {
+    pub(crate) fn new(instruments: usize) -> Self {
+        Self { marked: vec![false; instruments].into(), list: Vec::with_capacity(instruments) }
+    }
+
+    /// An instrument beyond the tables has no reference, and nobody asks for its levels.
+    fn mark(&mut self, instrument: InstrumentId) {
+        if let Some(marked) = self.marked.get_mut(instrument.index())
+            && !core::mem::replace(marked, true)
+        {
+            self.list.push(instrument);
+        }
+    }
+
+    fn take(&mut self) -> Option<InstrumentId> {
+        let instrument = self.list.pop()?;
+        self.marked[instrument.index()] = false;
+        Some(instrument)
+    }
+}
+
 /// The featurizer's sink.
 pub(crate) struct BookSink {
     pub(crate) time: TimeOf,
@@ -38,6 +68,7 @@ pub(crate) struct BookSink {
     /// None: the officers' limits are to hold alone.
     pub(crate) vectors: Option<RingTx<FeatureVector>>,
     pub(crate) quotes: Quotes,
+    pub(crate) untold: Untold,
     pub(crate) channels: Channels,
     /// The last time until which the feed was complete that was told.
     pub(crate) complete: UnixNanos,
@@ -108,6 +139,11 @@ impl StageSink for BookSink {
         if let Some(files) = &mut self.files {
             files.polled(featurizer, ended);
         }
+        while let Some(instrument) = self.untold.take() {
+            if let Some(book) = featurizer.book(instrument) {
+                self.tell_depth(&book);
+            }
+        }
         let done = self.flush();
         if ended && done {
             self.close();
@@ -166,6 +202,26 @@ impl TopOfBookSink for BookSink {
 }
 
 impl BookSink {
+    /// The levels of `book` changed. In a replay, where each event has a time of its own, they are told at once.
+    fn note_depth(&mut self, book: &Book<'_>) {
+        match (&self.quotes, self.time) {
+            (Quotes::Nowhere, _) => {}
+            (Quotes::Direct(_) | Quotes::Scheduled(_), TimeOf::Poll) => self.untold.mark(book.instrument()),
+            (Quotes::Direct(_) | Quotes::Scheduled(_), TimeOf::Event) => self.tell_depth(book),
+        }
+    }
+
+    fn tell_depth(&mut self, book: &Book<'_>) {
+        let instrument = book.instrument();
+        let side = |side| DepthSide::of(book.levels(side, DEPTH_LEVELS));
+        let depth = Depth { bids: side(Side::Bid), asks: side(Side::Ask) };
+        match &mut self.quotes {
+            Quotes::Direct(table) => table.depth(instrument, &depth),
+            Quotes::Scheduled(notes) => notes.push(BookNote::Depth { instrument, depth, at: self.now }),
+            Quotes::Nowhere => {}
+        }
+    }
+
     #[cold]
     fn define(&mut self, event: &BookEvent) {
         let defined = Defined { instrument: event.instrument, symbol: Symbol::from_word(event.order_id) };
@@ -186,12 +242,19 @@ impl Observer for BookSink {
         if event.action == Action::Define {
             self.define(event);
         }
+        let whole = effect == Effect::Changed && event.flags.has(EventFlags::LAST);
+        if whole || event.action == Action::Clear {
+            self.note_depth(book);
+        }
         if let Some(files) = &mut self.files {
             files.tables.on_event_applied(event, book, effect);
         }
     }
 
     fn on_bbo(&mut self, event: &BookEvent, book: &Book<'_>) {
+        if event.instrument == InstrumentId::ALL {
+            self.note_depth(book);
+        }
         if let Some(files) = &mut self.files {
             files.tables.on_bbo(event, book);
         }

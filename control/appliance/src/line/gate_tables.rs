@@ -11,7 +11,7 @@ use gate::{
 };
 use stage::HopHistogram;
 use std::time::Instant;
-use types::{InstrumentId, Nanos, TopOfBook, UnixNanos};
+use types::{Depth, InstrumentId, Nanos, TopOfBook, UnixNanos};
 
 /// Every strategy trades under one class of limits until the configuration knows classes.
 pub(crate) const CLASS: ClassId = ClassId(0);
@@ -42,6 +42,12 @@ impl QuoteTable {
     pub(crate) fn top(&mut self, instrument: InstrumentId, top: &TopOfBook) {
         // An instrument beyond the table has no reference, and so no order of it passes.
         let _ = self.0.publish(instrument, top);
+    }
+
+    /// The levels behind the quote that is published next.
+    pub(crate) fn depth(&mut self, instrument: InstrumentId, depth: &Depth) {
+        // As for a quote.
+        let _ = self.0.publish_depth(instrument, depth);
     }
 
     /// Every channel lived until `complete` and lacks nothing.

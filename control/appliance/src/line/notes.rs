@@ -1,7 +1,7 @@
 //! What the stages of the line tell each other beside events and vectors.
 
 use gate::{Effective, Envelope, OrderIntent, SizeSurface, Terms, Verdict};
-use types::{InstrumentId, Nanos, Symbol, TopOfBook, UnixNanos};
+use types::{Depth, InstrumentId, Nanos, Symbol, TopOfBook, UnixNanos};
 
 /// An instrument the feed has just named.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +15,8 @@ pub(crate) struct Defined {
 pub(crate) enum BookNote {
     /// An instrument got its number.
     Define { defined: Defined, at: UnixNanos },
+    /// The levels of a book, before the quote of the same moment.
+    Depth { instrument: InstrumentId, depth: Depth, at: UnixNanos },
     /// A quote changed, at its `ts`.
     Top { instrument: InstrumentId, top: TopOfBook },
     /// At `at`, every channel was known to have lived until `complete`, and none to lack anything.
@@ -27,7 +29,9 @@ impl BookNote {
     /// When it became true.
     pub(crate) const fn at(&self) -> UnixNanos {
         match *self {
-            Self::Define { at, .. } | Self::Complete { at, .. } | Self::Grid(at) => at,
+            Self::Define { at, .. } | Self::Depth { at, .. } | Self::Complete { at, .. } | Self::Grid(at) => {
+                at
+            }
             Self::Top { top, .. } => top.ts,
         }
     }

@@ -75,6 +75,7 @@ impl Schedule {
                 self.quotes.top(instrument, &top);
                 desk.market_moved(top.ts);
             }
+            Some(BookNote::Depth { instrument, depth, .. }) => self.quotes.depth(instrument, &depth),
             Some(BookNote::Complete { complete, .. }) => self.quotes.complete(complete),
             Some(BookNote::Grid(_)) | None => {}
         }

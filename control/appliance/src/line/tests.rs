@@ -254,3 +254,36 @@ fn a_trip_is_in_the_breaker_with_the_limits_and_before_any_latch() {
     set.breakers.take_trips(instrument, 1).unwrap();
     assert!(!halted(&set));
 }
+
+/// One more level of offers, or of bids.
+fn level(id: u64, side: Side, px: Px, ts: UnixNanos) -> BookEvent {
+    BookEvent { order_id: id, side, px, qty: Qty(100), ..event(Action::OrderAdd, ts, 0) }
+}
+
+#[test]
+fn a_market_order_is_judged_by_the_levels_behind_the_touch() {
+    let mut events = opening(at_ms(0));
+    events.push(level(6, Side::Ask, cents(10_003), at_ms(0)));
+    events.push(BookEvent { order_id: 6, ..event(Action::OrderDelete, at_ms(0), 0) });
+    // Behind the touch, without a change of the quote and at once: near, and beyond the collar.
+    events.push(level(3, Side::Ask, cents(10_002), at_ms(100)));
+    events.push(level(4, Side::Ask, cents(15_000), at_ms(200)));
+    events.push(level(5, Side::Bid, cents(5_000), at_ms(300)));
+    // The near one goes.
+    events.push(BookEvent { order_id: 3, ..event(Action::OrderDelete, at_ms(400), 0) });
+    events.push(alive(at_ms(500), 0));
+    let market =
+        |ms, side, qty| OrderRow { px: Px::NONE, side, qty: Qty(qty), ..order(at_ms(ms), &ms.to_string()) };
+    let rows = [
+        market(50, Side::Bid, 101),
+        market(150, Side::Bid, 200),
+        market(151, Side::Bid, 201),
+        market(250, Side::Bid, 201),
+        market(251, Side::Ask, 101),
+        market(350, Side::Ask, 101),
+        market(450, Side::Bid, 100),
+        market(451, Side::Bid, 101),
+    ];
+    let verdicts = replayed(&events, &rows, 1);
+    assert_eq!(verdicts, ["DEPTH", "", "DEPTH", "COLLAR", "DEPTH", "COLLAR", "", "COLLAR"]);
+}

@@ -2,7 +2,7 @@
 //! build theirs here and nowhere else; they differ in the source of the events, in the clock, in the runner, and in where what
 //! the stages say ends up.
 
-use super::book_sink::{BookSink, Quotes, TimeOf};
+use super::book_sink::{BookSink, Quotes, TimeOf, Untold};
 use super::desk::{COUNTERS, Desk};
 use super::desk_stage::{DeskObserver, DeskStage, InForce, Scheduled};
 use super::explain::{Answerer, Asker};
@@ -260,6 +260,7 @@ pub(crate) fn build<O: DeskObserver>(
         now: UnixNanos(0),
         vectors: None,
         quotes,
+        untold: Untold::new(plan.book.instruments as usize),
         channels,
         complete: UnixNanos(0),
         to_scorer: Outlet::Closed,
