@@ -159,8 +159,10 @@ impl InstrumentWords {
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "the halves of the word")]
     fn word(&self) -> HaltWord {
-        let control = self.control.load(Ordering::Acquire);
-        let taken = (control >> 32) as u32 == self.trips.load(Ordering::Acquire);
+        // Relaxed: whichever of the two is seen older, they differ, and the order is refused. That a trip is not seen later than
+        // limits published after it, the reader's acquire fence after those limits sees to.
+        let control = self.control.load(Ordering::Relaxed);
+        let taken = (control >> 32) as u32 == self.trips.load(Ordering::Relaxed);
         if taken { HaltWord(control as u32) } else { UNTAKEN.pack() }
     }
 

@@ -10,7 +10,7 @@ use featurizer::features::GRID_NS;
 use featurizer::{Book, Effect, FeatureSink, Featurizer, Observer, StageSink, TopOfBookSink};
 use stage::RingTx;
 use types::{
-    Action, BookEvent, DEPTH_LEVELS, Depth, DepthSide, EventFlags, FeatureVector, InstrumentId, Nanos, Side,
+    Action, BookEvent, DEPTH_LEVELS, Depth, DepthSide, EventFlags, FeatureVector, InstrumentId, Side,
     Symbol, TopOfBook, UnixNanos,
 };
 
