@@ -26,7 +26,6 @@ pub(crate) const WITHOUT_CALLERS: &[&str] = &[
     "dataplane/dpdk/src/rx.rs device_ticks",
     "dataplane/gate/src/gate.rs open_order_count",
     "dataplane/gate/src/gate.rs open_orders",
-    "dataplane/gate/src/reference.rs publish_depth",
     "dataplane/stage/src/clock.rs SimClock",
     "dataplane/stage/src/clock.rs advance_to",
     "dataplane/stage/src/counter.rs set_name",
