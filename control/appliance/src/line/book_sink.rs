@@ -10,8 +10,8 @@ use featurizer::features::GRID_NS;
 use featurizer::{Book, Effect, FeatureSink, Featurizer, Observer, StageSink, TopOfBookSink};
 use stage::RingTx;
 use types::{
-    Action, BookEvent, DEPTH_LEVELS, Depth, DepthSide, EventFlags, FeatureVector, InstrumentId, Side,
-    Symbol, TopOfBook, UnixNanos,
+    Action, BookEvent, DEPTH_LEVELS, Depth, DepthSide, EventFlags, FeatureVector, InstrumentId, Side, Symbol,
+    TopOfBook, UnixNanos,
 };
 
 /// Whose time it is when an event is taken in.
