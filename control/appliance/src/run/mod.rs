@@ -190,7 +190,7 @@ impl Trips {
                 backend.take_trips(instrument, number);
             }),
             Err(refusal) => {
-                tell(format_args!("warning: a trip by the model is not latched: {}", refusal.message))
+                tell(format_args!("warning: a trip by the model is not latched: {}", refusal.message));
             }
         }
     }
