@@ -209,6 +209,7 @@ fn flash_crash(setup: &mut Setup) {
         strategy: Strategy::Momentum,
         side: Side::Ask,
         qty: 200,
+        through_ticks: 40,
     });
 }
 

@@ -451,7 +451,10 @@ fn the_firm_sends_sane_orders_and_the_planted_one() {
     let [order] = planted[..] else { panic!("one planted order, found {}", planted.len()) };
     assert_eq!(order.ts_ns, clock(14, 30, 28));
     assert_eq!((order.instrument, order.strategy, order.side), (0, Strategy::Momentum, Side::Ask));
-    assert_eq!((order.qty, order.px), (200, None));
+    assert_eq!((order.qty, order.immediate), (200, true));
+    let mid = tape.mid_at(0, order.ts_ns);
+    let through = mid - order.px.expect("a limit") as f64 * 0.25;
+    assert!((10.0..14.0).contains(&through), "its limit is {through} points below the mid of {mid}");
     let bids = tape.orders.iter().filter(|o| {
         o.strategy == Strategy::MarketMaker
             && o.side == Side::Bid

@@ -190,7 +190,7 @@ fn a_typo_in_the_configuration_gets_a_suggestion() {
     let config = tmp.path().join("portcullis.toml");
     std::fs::write(&config, "[placement]\nreciever_cpu = 1\n").unwrap();
     let run = portcullis(["run", "--check", "--config", config.to_str().unwrap()]);
-    assert_eq!(run.status.code(), Some(1));
+    assert_eq!(run.status.code(), Some(2));
     let said = String::from_utf8(run.stderr).unwrap();
     assert!(
         said.contains("reciever_cpu") && said.contains("receiver_cpu") && said.contains("portcullis.toml"),

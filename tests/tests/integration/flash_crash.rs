@@ -49,8 +49,7 @@ fn the_200_lot_order_passes_the_static_gate_and_not_the_adaptive_one() {
     };
     let [decision, slug, limit, value] =
         ["decision", "slug", "limit", "value"].map(|c| column("verdicts.csv", c));
-    // Flagged, since it walks the book, and sent: a flag is an acceptance that somebody should look at.
-    assert_eq!(verdict(fixed.path())[decision], "flag");
+    assert_eq!(verdict(fixed.path())[decision], "accept");
     assert_eq!(verdict(fixed.path())[slug], "");
     let stopped = verdict(adaptive.path());
     assert_eq!(

@@ -271,7 +271,7 @@ fn goes_stale(appliance: &Appliance) {
     let feed = appliance.feed();
     assert_eq!((&feed["state"], last(&feed)), (&Value::from("stale"), before), "{feed}");
     let table = said(&ctl(&appliance.socket(), &["status"]));
-    let row = table.lines().find(|line| line.contains("feed sim")).unwrap();
+    let row = table.lines().find(|line| line.starts_with("feed sim")).unwrap();
     assert!(row.contains("stale: ") && row.contains(" s ago"), "{row}");
 }
 

@@ -8,6 +8,7 @@ mod flash_crash;
 mod fuzz;
 mod histograms;
 mod live_multicast;
+mod pages;
 mod real_captures;
 mod slippage;
 mod structure;

@@ -75,10 +75,13 @@ pub struct PlantedOrder {
     pub at_ns: u64,
     /// Which strategy.
     pub strategy: Strategy,
-    /// Buys or sells, at the market.
+    /// Buys or sells, at once.
     pub side: Side,
     /// Lots.
     pub qty: u32,
+    /// How far its limit lies through the opposite touch, ticks. A market order of a size that the published levels do not
+    /// cover is refused by any gate, static or not; this one says how far it would go.
+    pub through_ticks: u16,
 }
 
 /// What the firm does in one instrument.
@@ -160,14 +163,15 @@ impl FirmTrader {
 
     /// Planted order number `i`.
     pub(crate) fn plant(&mut self, core: &Core, i: usize) -> FirmOrder {
-        let PlantedOrder { strategy, side, qty, .. } = self.plan.planted[i];
+        let PlantedOrder { strategy, side, qty, through_ticks, .. } = self.plan.planted[i];
+        let through = if side == Side::Bid { i64::from(through_ticks) } else { -i64::from(through_ticks) };
         FirmOrder {
             ts_ns: core.now,
             instrument: core.instrument,
             strategy,
             side,
             qty,
-            px: None,
+            px: core.book.best(side.opposite()).map(|touch| touch + through),
             immediate: true,
             planted: true,
         }
