@@ -19,6 +19,7 @@ use crate::report::{Judged, Report, Sample, clock};
 use crate::tables::outcome;
 use anyhow::{Context, Result, ensure};
 use control::config::{Plan, load};
+use gate::{RejectReason, Verdict};
 use gpu::{Model, ScoreRecord};
 use stage::{LiveClock, RingRx};
 use std::collections::VecDeque;
@@ -282,7 +283,7 @@ impl Show {
             });
         } else if let Some(row) = self.judged.get_mut(record.tag as usize) {
             outcome(&record.verdict).clone_into(&mut row.adaptive);
-            row.sentence = record.verdict.to_string();
+            row.sentence = sentence(&record.verdict, &row.symbol);
         }
     }
 
@@ -324,6 +325,16 @@ impl Show {
             hops: totals.iter().map(|(hop, histogram)| hist::row(hop, histogram)).collect(),
             utc_offset_s: UTC_OFFSET_S,
         }
+    }
+}
+
+/// The verdict in words. The gate knows an instrument by its number, a reader by its symbol.
+fn sentence(verdict: &Verdict, symbol: &str) -> String {
+    match verdict.reason {
+        Some(reason) if reason == RejectReason::HaltedInstrument => {
+            format!("{}: {symbol} is halted.", reason.slug())
+        }
+        Some(_) | None => verdict.to_string(),
     }
 }
 
