@@ -23,7 +23,7 @@ pub struct FeaturizerConfig {
     pub on_full: OnFull,
     /// Events whose cache lines are read before the first of them is applied; 0 reads none ahead.
     pub lookahead: usize,
-    /// Whether vectors say what orders of eight sizes would pay ([`FeatureVector::walk_bps`]): a walk down both sides of every
+    /// Whether vectors say what orders of eight sizes would pay ([`types::FeatureVector::walk_bps`]): a walk down both sides of every
     /// book that something happened to.
     pub walk: bool,
 }

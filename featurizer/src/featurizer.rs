@@ -13,7 +13,7 @@
 //! every vector is of its grid point all the same.
 //!
 //! **When the scorer is slow.** Vectors wait in one slot per instrument. A slot that is still waiting at the next grid point is
-//! overwritten (newest wins, [`OnFull::KeepDirty`]), or nothing moves until there is room ([`OnFull::Wait`], for replays).
+//! overwritten (newest wins, [`OnFull::KeepDirty`]), or nothing moves until there is room ([`crate::OnFull::Wait`], for replays).
 
 use types::{BookEvent, FeatureVector, InstrumentId, Px, Symbol};
 
@@ -45,7 +45,7 @@ impl Featurizer {
         Ok(Self { books, grid })
     }
 
-    /// Applies events in order and returns how many were consumed: all of them, except that [`OnFull::Wait`] stops before an
+    /// Applies events in order and returns how many were consumed: all of them, except that [`crate::OnFull::Wait`] stops before an
     /// event that would close a grid point while vectors of the last one still wait.
     pub fn apply<S: FeatureSink + TopOfBookSink + Observer>(
         &mut self,

@@ -70,7 +70,7 @@ pub struct Hole {
     pub count: u64,
 }
 
-/// What comes out of an [`Arbiter`], in sequence.
+/// What comes out of an [`Arbiter`](super::Arbiter), in sequence.
 pub trait Deliver {
     /// The messages of `payload`, without its first `skip`, are next.
     fn packet(&mut self, head: &Head, payload: &[u8], skip: u16, arrival: Arrival);

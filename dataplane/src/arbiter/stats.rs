@@ -21,7 +21,7 @@ pub struct LineStats {
     pub last_heard: UnixNanos,
 }
 
-/// What an [`Arbiter`] went through, all sessions together.
+/// What an [`Arbiter`](super::Arbiter) went through, all sessions together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ArbiterStats {
     /// Messages delivered.

@@ -2,7 +2,7 @@
 
 use crate::{Px, UnixNanos};
 
-/// Trading status as carried in [`Action::Status`]'s `aux`.
+/// Trading status as carried in [`crate::Action::Status`]'s `aux`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum TradingStatus {

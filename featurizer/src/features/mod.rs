@@ -1,4 +1,4 @@
-//! From applied events to feature vectors: state ([`engine`]), sliding windows, recovery after large trades, and the table of
+//! From applied events to feature vectors: state (`engine`), sliding windows, recovery after large trades, and the table of
 //! formulas ([`formula`]), which is where a feature is added.
 
 mod engine;

@@ -56,7 +56,7 @@ fn check_schema(path: &Path, reader: &SerializedFileReader<File>) -> Result<(), 
 ///
 /// # Errors
 /// A file that cannot be read or is no capture (all faults of its columns at once), a row without time or symbol, more
-/// than [`FEATURE_ROWS_MAX`] rows in all. `rows` is then as it was.
+/// than `FEATURE_ROWS_MAX` rows in all. `rows` is then as it was.
 pub fn read_features(path: &Path, rows: &mut Vec<FeatureRow>) -> Result<(), CaptureError> {
     let before = rows.len();
     read_rows(

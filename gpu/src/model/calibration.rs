@@ -35,7 +35,7 @@ pub struct Calibration {
     pub knots: Vec<f64>,
     /// Share of calm scores above the last knot.
     pub tail_share: f64,
-    /// Tail shape, within [`SHAPE_BOUNDS`].
+    /// Tail shape, within `SHAPE_BOUNDS`.
     pub shape: f64,
     /// Tail scale, in raw score.
     pub scale: f64,

@@ -37,7 +37,7 @@ pub const fn len_of(message_type: u8) -> Option<u16> {
 messages! {
     /// "S", System Event (section 1.1): the market or the feed enters another phase.
     SystemEvent = b'S', 12 {
-        /// Which phase; see [`event`].
+        /// Which phase; see [`event`](super::event).
         @11 event_code: u8 = u8,
     }
 
@@ -77,7 +77,7 @@ messages! {
     StockTradingAction = b'H', 25 {
         /// Symbol.
         @11 stock: [u8; 8] = [u8; 8],
-        /// The state it is in now; see [`state`].
+        /// The state it is in now; see [`state`](super::state).
         @19 trading_state: u8 = u8,
         /// Not used.
         @20 reserved: u8 = u8,
@@ -163,7 +163,7 @@ messages! {
     AddOrder = b'A', 36 {
         /// The order's number for the day.
         @11 order_ref: U64 = u64,
-        /// See [`side`].
+        /// See [`side`](super::side).
         @19 side: u8 = u8,
         /// Displayed shares.
         @20 shares: U32 = u32,
@@ -177,7 +177,7 @@ messages! {
     AddOrderMpid = b'F', 40 {
         /// The order's number for the day.
         @11 order_ref: U64 = u64,
-        /// See [`side`].
+        /// See [`side`](super::side).
         @19 side: u8 = u8,
         /// Displayed shares.
         @20 shares: U32 = u32,

@@ -6,7 +6,7 @@ use super::engine::{FusedError, ROWS_ALONE_MAX, checked};
 use super::lanes::{Kernel, LANES, Line, Simd, Work};
 use super::verdict::{FEATURES_MAX, Verdicts};
 
-/// An autoencoder of any sizes over rows that are normalised already: the kernels of [`FusedScorer`] without a model, for
+/// An autoencoder of any sizes over rows that are normalised already: the kernels of `FusedScorer` without a model, for
 /// comparing them with other engines and for networks beyond this build's feature schema.
 #[derive(Debug)]
 pub struct FusedAutoencoder {
