@@ -453,8 +453,9 @@ fn the_firm_sends_sane_orders_and_the_planted_one() {
     assert_eq!((order.instrument, order.strategy, order.side), (0, Strategy::Momentum, Side::Ask));
     assert_eq!((order.qty, order.immediate), (200, true));
     let mid = tape.mid_at(0, order.ts_ns);
-    let through = mid - order.px.expect("a limit") as f64 * 0.25;
-    assert!((10.0..14.0).contains(&through), "its limit is {through} points below the mid of {mid}");
+    let tick = f64::from(simulation.profiles().next().expect("an instrument").tick_1e4);
+    let through = mid / tick - order.px.expect("a limit") as f64;
+    assert!((40.0..60.0).contains(&through), "its limit is {through} ticks below the mid");
     let bids = tape.orders.iter().filter(|o| {
         o.strategy == Strategy::MarketMaker
             && o.side == Side::Bid
