@@ -223,13 +223,19 @@ impl History {
     }
 }
 
-/// Exponential mean with a time constant of ten samples, from its definition as a weighted sum.
+/// Exponential mean with a time constant of ten samples, from its definition as a weighted sum. The sum runs over differences
+/// from the first sample, so that equal samples have exactly that mean: a shock of exactly half the depth is one, and a book
+/// that is as deep as ever has no deficit.
 fn mean(samples: &[f64]) -> f64 {
     let keep = (-0.1_f64).exp();
     let Some((first, rest)) = samples.split_first() else { return 0.0 };
-    let newest =
-        rest.iter().rev().enumerate().map(|(age, x)| (1.0 - keep) * keep.powi(age as i32) * x).sum::<f64>();
-    newest + first * keep.powi(rest.len() as i32)
+    let weighed = |(age, x): (usize, &f64)| (1.0 - keep) * keep.powi(age as i32) * (x - first);
+    first + rest.iter().rev().enumerate().map(weighed).sum::<f64>()
+}
+
+#[test]
+fn the_mean_of_equal_samples_is_the_sample() {
+    assert!((1..200).all(|n| mean(&vec![7.0; n]).to_bits() == 7.0_f64.to_bits()));
 }
 
 fn depth_from(levels: &[BookLevel], side: Side, reference: Px) -> u64 {
