@@ -6,8 +6,8 @@
 use dataplane::decode::{Decoder, DecoderSetup, EventBuffer, FeedDecoder, Place, TickSizes};
 use dataplane::stats::FeedStats;
 use featurizer::{
-    Book, BookLimits, Books, BooksMut, BuildError, Effect, Featurizer, FeaturizerConfig, MemoryReport,
-    Observer, OnFull, PageKind, TopOfBookSink,
+    Book, BookLimits, Books, BooksMut, BuildError, Featurizer, FeaturizerConfig, MemoryReport, Observer,
+    OnFull, PageKind, TopOfBookSink,
 };
 use stage::{RingRx, RingTx, ring};
 use types::{BookEvent, EventFlags, FeatureVector, FeedKind, InstrumentId, TopOfBook, UnixNanos};
@@ -285,7 +285,7 @@ fn apply(books: &mut BooksMut<'_>, chunk: &[BookEvent], options: BookOptions, mu
             books.prefetch(block);
         }
         for event in block {
-            let changed = books.apply(event).effect == Effect::Changed;
+            let changed = books.apply(event).effect.changes_levels();
             if options.bbo {
                 sum = read_bbo(books, event, changed, sum);
             } else {

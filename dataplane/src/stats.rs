@@ -94,6 +94,10 @@ pub struct FeedStats {
     pub directory_full: u64,
     /// Messages with a field whose value the protocol does not have.
     pub bad_fields: u64,
+    /// Messages that name another stock than their locate number stands for; dropped, and both books doubted.
+    pub foreign_stocks: u64,
+    /// Locate numbers given to another stock within a session; both books are doubted.
+    pub redefined_locates: u64,
     /// First sequence number, 0 before anything came.
     pub first_seq: u64,
     /// Last sequence number delivered or given up.
@@ -152,6 +156,8 @@ impl Default for FeedStats {
             messages_unknown: 0,
             directory_full: 0,
             bad_fields: 0,
+            foreign_stocks: 0,
+            redefined_locates: 0,
             first_seq: 0,
             last_seq: 0,
             gaps: 0,

@@ -8,7 +8,7 @@
 //! the quote stream must agree between all rows that read quotes. Rows are interleaved over the rounds. Time is this thread's
 //! time on a CPU as the kernel accounts it, so that a busy machine distorts the figures less; the caches it shares still count.
 
-use featurizer::{BookLimits, Books, Effect, Featurizer, FeaturizerConfig, PageKind};
+use featurizer::{BookLimits, Books, Featurizer, FeaturizerConfig, PageKind};
 use types::{Action, BookEvent, EventFlags, InstrumentId, Px, Qty, Side, Symbol, UnixNanos};
 
 const INSTRUMENTS: usize = 8_000;
@@ -268,7 +268,7 @@ fn run_books(row: &Row, day: &Day) -> (f64, u64) {
     let mut books = Books::new(&limits(row.pages)).expect("memory");
     let mut lent = books.lend();
     for event in &day.preload {
-        if lent.apply(event).effect == Effect::Changed {
+        if lent.apply(event).effect.changes_levels() {
             let _ = lent.refresh_quote(event.instrument);
         }
     }
@@ -282,7 +282,7 @@ fn run_books(row: &Row, day: &Day) -> (f64, u64) {
         for event in chunk {
             let applied = lent.apply(event);
             if row.what == What::Quotes
-                && applied.effect == Effect::Changed
+                && applied.effect.changes_levels()
                 && lent.refresh_quote(event.instrument).is_some()
             {
                 let bbo = lent.bbo(event.instrument);

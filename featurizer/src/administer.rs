@@ -10,6 +10,11 @@ use crate::ladder::{TICK_MAX, flag};
 impl BooksMut<'_> {
     /// Sets a book's state, and the flag that keeps ordinary events on the short way.
     pub(crate) fn set_state(&mut self, i: usize, state: BookState) {
+        if let BookState::Stale(cause) = state
+            && self.metas[i].state != state
+        {
+            self.counters.stale_books[cause as usize - 1] += 1;
+        }
         self.metas[i].state = state;
         let flags = &mut self.levels.heads[i].flags;
         *flags = if state.is_live() { *flags & !flag::NOT_LIVE } else { *flags | flag::NOT_LIVE };
@@ -21,7 +26,10 @@ impl BooksMut<'_> {
     pub(crate) fn note_doubt(&mut self, i: usize, event: &BookEvent) {
         // A book that was never addressed is not live, so this is where it is addressed first.
         *self.used = (*self.used).max(i + 1);
-        if event.flags.has(EventFlags::MAYBE_BAD_BOOK) && self.metas[i].state.is_live() {
+        if event.flags.has(EventFlags::MAYBE_BAD_BOOK)
+            && event.action != Action::Define
+            && self.metas[i].state.is_live()
+        {
             self.set_state(i, BookState::Stale(StaleCause::Gap));
         }
         let changes_book = matches!(
@@ -50,11 +58,12 @@ impl BooksMut<'_> {
                 let orders = self.levels.clear(i);
                 let owner = self.orders.clear_instrument(self.slots, i, orders as usize);
                 self.levels.heads[i].owner = owner.to_bits();
+                self.metas[i].unknown_orders = 0;
                 self.set_state(i, state_after_clear(event));
                 return Applied::nothing(Effect::Changed);
             }
             Action::Gap => {
-                self.counters.gaps += 1;
+                self.note_gap(event);
                 self.set_state(i, BookState::Stale(stale_cause(event)));
             }
             Action::Status => self.metas[i].status = TradingStatus::from_u64(event.aux),
@@ -74,11 +83,20 @@ impl BooksMut<'_> {
         let meta = &mut self.metas[i];
         meta.symbol = Some(Symbol::from_word(event.order_id));
         meta.round_lot = u32::try_from(event.aux).unwrap_or(0);
-        if meta.state == BookState::Empty {
+        let (state, introduced) = (meta.state, !event.flags.has(EventFlags::MAYBE_BAD_BOOK));
+        if state == BookState::Empty {
             // After a gap nobody knows what of this book was in the messages lost.
-            let state = self.gap_open.map_or(BookState::Live, BookState::Stale);
-            self.set_state(i, state);
+            let whole = if introduced { BookState::Live } else { BookState::Stale(StaleCause::Joined) };
+            self.set_state(i, self.gap_open.map_or(whole, BookState::Stale));
+        } else if !introduced && state.is_live() {
+            self.set_state(i, BookState::Stale(StaleCause::Joined));
         }
+    }
+
+    /// Counts what was lost. A join in mid-session and a number used twice lose nothing.
+    fn note_gap(&mut self, event: &BookEvent) {
+        let whole = [GapCause::MidSession, GapCause::MixedLocate].map(|cause| cause as u32);
+        self.counters.gaps += u64::from(!whole.contains(&event.qty.0));
     }
 
     /// An event addressed to every instrument, or to none the books have room for.
@@ -90,7 +108,7 @@ impl BooksMut<'_> {
         let used = 0..*self.used;
         match event.action {
             Action::Gap => {
-                self.counters.gaps += 1;
+                self.note_gap(event);
                 *self.gap_open = Some(stale_cause(event));
                 for i in used {
                     if self.metas[i].state != BookState::Empty {
@@ -103,6 +121,7 @@ impl BooksMut<'_> {
                 *self.gap_open = None;
                 for i in used {
                     self.levels.clear(i);
+                    self.metas[i].unknown_orders = 0;
                     if self.metas[i].state != BookState::Empty {
                         self.set_state(i, state_after_clear(event));
                     }
@@ -130,5 +149,10 @@ fn state_after_clear(event: &BookEvent) -> BookState {
 }
 
 fn stale_cause(event: &BookEvent) -> StaleCause {
-    if event.qty.0 == GapCause::SessionChange as u32 { StaleCause::SessionChange } else { StaleCause::Gap }
+    let causes = [
+        (GapCause::SessionChange, StaleCause::SessionChange),
+        (GapCause::MidSession, StaleCause::Joined),
+        (GapCause::MixedLocate, StaleCause::MixedLocate),
+    ];
+    causes.iter().find(|(gap, _)| *gap as u32 == event.qty.0).map_or(StaleCause::Gap, |&(_, stale)| stale)
 }

@@ -14,17 +14,31 @@ use crate::order_table::{OrderIndex, Owner, Slot};
 use crate::prefetch::prefetch;
 use crate::view::{Bbo, Book, Meta, Parts, quotes_differ};
 
-/// What became of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Events of orders a book never saw that it survives between two clears.
+const UNKNOWN_ORDERS_MAX: u8 = 3;
+
+/// What became of an event. Those after [`Effect::Changed`] may have changed the book's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effect {
-    /// The book's levels changed.
-    Changed,
     /// Nothing in the book changed (trade, status, definition, time).
     Unchanged,
-    /// It named an order the book does not know: counted, otherwise ignored.
+    /// The book's levels changed.
+    Changed,
+    /// They changed by what no whole book allows: it is stale from now on.
+    Contradicted,
+    /// It named an order the book does not know: counted, otherwise ignored. Several make the book stale.
     Unknown,
     /// It could not be applied: out of bounds, or a table is full (the book is stale then).
     Refused,
+}
+
+impl Effect {
+    /// Whether the levels changed.
+    #[inline]
+    #[must_use]
+    pub const fn changes_levels(self) -> bool {
+        matches!(self, Self::Changed | Self::Contradicted)
+    }
 }
 
 /// What an event did, for whoever computes from the flow.
@@ -242,10 +256,24 @@ impl BooksMut<'_> {
         Applied::nothing(Effect::Refused)
     }
 
+    /// An order the book never saw: a whole book has none, and a few are not yet proof (a venue may withdraw twice).
     #[cold]
-    fn unknown(&mut self) -> Applied {
+    fn unknown(&mut self, i: usize) -> Applied {
         self.counters.unknown_orders += 1;
+        let meta = &mut self.metas[i];
+        meta.unknown_orders = meta.unknown_orders.saturating_add(1);
+        if meta.unknown_orders > UNKNOWN_ORDERS_MAX {
+            self.doubt(i, StaleCause::UnknownOrders);
+        }
         Applied::nothing(Effect::Unknown)
+    }
+
+    /// A book that was believed is wrong, and stays so until it is cleared.
+    #[cold]
+    fn doubt(&mut self, i: usize, cause: StaleCause) {
+        if self.metas[i].state.is_live() {
+            self.set_state(i, BookState::Stale(cause));
+        }
     }
 
     #[cold]
@@ -267,8 +295,8 @@ impl BooksMut<'_> {
     #[inline(always)]
     fn insert(&mut self, i: usize, id: u64, side: Side, px: Px, qty: Qty) -> Applied {
         let fresh = self.orders.insert_fresh(self.slots, id, self.owner(i), side, px.0, qty.0);
-        if !fresh && !self.insert_unusual(i, id, side, px, qty) {
-            return self.table_full(i);
+        if !fresh {
+            return self.insert_unusual(i, id, side, px, qty);
         }
         if self.levels.edit(i, side, px.0, Change::Add(qty.0)).is_err() {
             return self.refuse_level(i, id);
@@ -276,17 +304,26 @@ impl BooksMut<'_> {
         Applied { effect: Effect::Changed, side, px, qty: u64::from(qty.0), before: 0 }
     }
 
-    /// Stores an order whose slot is taken or cannot hold it. False when there is no room.
+    /// Stores an order whose slot is taken or cannot hold it.
     #[cold]
     #[inline(never)]
-    fn insert_unusual(&mut self, i: usize, id: u64, side: Side, px: Px, qty: Qty) -> bool {
+    fn insert_unusual(&mut self, i: usize, id: u64, side: Side, px: Px, qty: Qty) -> Applied {
         let owner = self.owner(i);
+        let mut effect = Effect::Changed;
         if let Some(old) = self.orders.find(self.slots, id, owner) {
             self.counters.duplicate_orders += 1;
             self.orders.set_qty(self.slots, old.place, 0);
             self.take_from_level(i, old.side, old.px, old.qty, true);
+            self.doubt(i, StaleCause::DuplicateOrder);
+            effect = Effect::Contradicted;
         }
-        self.orders.insert(self.slots, id, owner, side, px.0, qty.0).is_ok()
+        if self.orders.insert(self.slots, id, owner, side, px.0, qty.0).is_err() {
+            return self.table_full(i);
+        }
+        if self.levels.edit(i, side, px.0, Change::Add(qty.0)).is_err() {
+            return self.refuse_level(i, id);
+        }
+        Applied { effect, side, px, qty: u64::from(qty.0), before: 0 }
     }
 
     /// Takes back an order whose level could not be stored.
@@ -301,31 +338,33 @@ impl BooksMut<'_> {
     #[inline]
     fn order_take(&mut self, i: usize, event: &BookEvent) -> Applied {
         let Some(order) = self.orders.find(self.slots, event.order_id, self.owner(i)) else {
-            return self.unknown();
+            return self.unknown(i);
         };
         let wanted = if event.action == Action::OrderDelete { order.qty } else { event.qty.0 };
         if wanted == 0 {
             return self.bad();
         }
         let (left, over) = order.qty.overflowing_sub(wanted);
-        let (taken, left) = if over { self.over_reduction(order.qty) } else { (wanted, left) };
+        let (taken, left, effect) =
+            if over { self.over_reduction(i, order.qty) } else { (wanted, left, Effect::Changed) };
         self.orders.set_qty(self.slots, order.place, left);
         self.take_from_level(i, order.side, order.px, taken, left == 0);
         let px = if event.flags.has(EventFlags::HAS_PX) { event.px } else { Px(order.px) };
-        Applied { effect: Effect::Changed, side: order.side, px, qty: u64::from(taken), before: 0 }
+        Applied { effect, side: order.side, px, qty: u64::from(taken), before: 0 }
     }
 
     /// More was to go than the order had: all of it goes.
     #[cold]
-    fn over_reduction(&mut self, open: u32) -> (u32, u32) {
+    fn over_reduction(&mut self, i: usize, open: u32) -> (u32, u32, Effect) {
         self.counters.over_reductions += 1;
-        (open, 0)
+        self.doubt(i, StaleCause::OverExecution);
+        (open, 0, Effect::Contradicted)
     }
 
     #[inline]
     fn order_replace(&mut self, i: usize, event: &BookEvent) -> Applied {
         let Some(old) = self.orders.find(self.slots, event.order_id, self.owner(i)) else {
-            return self.unknown();
+            return self.unknown(i);
         };
         self.orders.set_qty(self.slots, old.place, 0);
         self.take_from_level(i, old.side, old.px, old.qty, true);

@@ -68,8 +68,13 @@ impl Books {
         for (i, head) in heads.as_mut_slice().iter_mut().enumerate() {
             *head = Head::new(orders.owner(i).to_bits(), limits.default_tick.0);
         }
-        let unknown =
-            Meta { symbol: None, round_lot: 0, state: BookState::Empty, status: TradingStatus::Unknown };
+        let unknown = Meta {
+            symbol: None,
+            round_lot: 0,
+            state: BookState::Empty,
+            status: TradingStatus::Unknown,
+            unknown_orders: 0,
+        };
         let rest = Rest {
             orders,
             levels: LevelIndex::new(n, far, limits.default_tick.0),

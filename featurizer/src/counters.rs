@@ -1,5 +1,7 @@
 //! What books and featurizer count, and the names that readers know it by.
 
+use types::StaleCause;
+
 use crate::limits::Occupancy;
 
 /// Counts since construction; every event that did not do what it says is in one of them.
@@ -25,6 +27,8 @@ pub struct BookCounters {
     pub missing_quantity: u64,
     /// Gaps heard.
     pub gaps: u64,
+    /// Times a book became stale, by cause: in the order of [`StaleCause::ALL`].
+    pub stale_books: [u64; StaleCause::ALL.len()],
 }
 
 /// Counts since construction.

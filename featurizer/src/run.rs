@@ -100,7 +100,7 @@ impl<S: FeatureSink + TopOfBookSink + Observer> Run<'_, '_, S> {
         }
         let ordinary = event.action as u8 <= Action::Trade as u8 && !self.books.is_doubtful(instrument);
         let applied = self.books.apply(event);
-        if !ordinary || applied.effect == Effect::Refused {
+        if !ordinary || applied.effect > Effect::Changed {
             self.after_rare(event);
         }
         if i >= self.grid.vectors.len() {
@@ -111,7 +111,7 @@ impl<S: FeatureSink + TopOfBookSink + Observer> Run<'_, '_, S> {
         if matches!(event.action, Action::OrderExecute | Action::Trade) && applied.effect != Effect::Unknown {
             self.after_trade(event, &applied);
         }
-        if applied.effect == Effect::Changed && event.flags.has(EventFlags::LAST) {
+        if applied.effect.changes_levels() && event.flags.has(EventFlags::LAST) {
             self.refresh_quote(event);
         }
         if self.grid.engine.is_watched(i, event.ts_event)

@@ -51,6 +51,8 @@ pub(crate) struct Meta {
     pub(crate) round_lot: u32,
     pub(crate) state: BookState,
     pub(crate) status: TradingStatus,
+    /// Events of orders it never saw, since it was last cleared.
+    pub(crate) unknown_orders: u8,
 }
 
 /// Shared references to the tables, enough to read one book.

@@ -212,7 +212,7 @@ proptest! {
             let mut lent = books.lend();
             lent.prefetch(&[e]);
             let applied = lent.apply(&e);
-            if applied.effect == Effect::Changed {
+            if applied.effect.changes_levels() {
                 for i in 0..INSTRUMENTS as u32 {
                     let _ = lent.refresh_quote(InstrumentId(i));
                 }
@@ -285,7 +285,7 @@ fn a_trending_market_moves_its_windows_and_stays_right() {
             let leave = BookEvent { order_id: id.saturating_sub(80), ..event(Action::OrderDelete, 0) };
             for e in [add, leave] {
                 let mut lent = books.lend();
-                if lent.apply(&e).effect == Effect::Changed {
+                if lent.apply(&e).effect.changes_levels() {
                     let _ = lent.refresh_quote(e.instrument);
                 }
                 naive.apply(&e);
@@ -297,6 +297,81 @@ fn a_trending_market_moves_its_windows_and_stays_right() {
     }
     let recentres = books.occupancy().recentres;
     assert!((8..400).contains(&recentres), "{recentres} moves for a walk of 2,600 ticks");
+}
+
+#[test]
+fn a_book_that_is_provably_wrong_is_stale_until_it_is_cleared() {
+    let add =
+        |order_id| BookEvent { order_id, px: Px(100 * CENT), qty: Qty(100), ..event(Action::OrderAdd, 0) };
+    let take = |action, order_id, qty| BookEvent { order_id, qty: Qty(qty), ..event(action, 0) };
+    let unknown = take(Action::OrderDelete, 77, 0);
+    let cases: [(&[BookEvent], Option<StaleCause>); 8] = [
+        (&[take(Action::OrderExecute, 1, 100), take(Action::OrderDelete, 2, 0)], None),
+        (&[unknown, unknown, take(Action::OrderReplace, 78, 5)], None),
+        (&[unknown, unknown, take(Action::OrderReplace, 78, 5), unknown], Some(StaleCause::UnknownOrders)),
+        (&[take(Action::OrderExecute, 1, 101)], Some(StaleCause::OverExecution)),
+        (
+            &[take(Action::OrderReduce, 1, 60), take(Action::OrderReduce, 1, 60)],
+            Some(StaleCause::OverExecution),
+        ),
+        (&[add(2)], Some(StaleCause::DuplicateOrder)),
+        (
+            &[BookEvent { qty: Qty(GapCause::MixedLocate as u32), ..event(Action::Gap, 0) }],
+            Some(StaleCause::MixedLocate),
+        ),
+        (
+            &[BookEvent {
+                qty: Qty(GapCause::MidSession as u32),
+                instrument: InstrumentId::ALL,
+                ..event(Action::Gap, 0)
+            }],
+            Some(StaleCause::Joined),
+        ),
+    ];
+    for (story, wanted) in cases {
+        let mut books = Books::new(&limits()).unwrap();
+        books.lend().apply(&define(0, Px(CENT)));
+        books.lend().apply(&define(1, Px(CENT)));
+        [add(1), add(2)].iter().chain(story).for_each(|e| {
+            books.lend().apply(e);
+        });
+        let state = |books: &Books, i| books.book(InstrumentId(i)).unwrap().state();
+        assert_eq!(state(&books, 0), wanted.map_or(BookState::Live, BookState::Stale));
+        let others_too = wanted == Some(StaleCause::Joined);
+        assert_eq!(state(&books, 1).is_live(), !others_too, "each book for itself");
+        let counted =
+            StaleCause::ALL.map(|cause| u64::from(wanted == Some(cause)) * (1 + u64::from(others_too)));
+        assert_eq!((books.counters().stale_books, books.counters().gaps), (counted, 0));
+        books.lend().apply(&BookEvent { instrument: InstrumentId::ALL, ..event(Action::Clear, 0) });
+        [unknown; 3].iter().for_each(|e| {
+            books.lend().apply(e);
+        });
+        assert_eq!(state(&books, 0), BookState::Live, "a new day, and a new count");
+    }
+}
+
+#[test]
+fn an_instrument_that_the_venue_has_not_introduced_has_no_whole_book() {
+    let mut books = Books::new(&limits()).unwrap();
+    let doubtful =
+        BookEvent { flags: EventFlags::LAST.with(EventFlags::MAYBE_BAD_BOOK), ..define(0, Px(CENT)) };
+    let state = |books: &Books| books.book(InstrumentId(0)).unwrap().state();
+    books.lend().apply(&doubtful);
+    assert_eq!(state(&books), BookState::Stale(StaleCause::Joined));
+    books.lend().apply(&define(0, Px(CENT)));
+    assert_eq!(
+        state(&books),
+        BookState::Stale(StaleCause::Joined),
+        "its orders of before are missing all the same"
+    );
+    books.lend().apply(&BookEvent { instrument: InstrumentId::ALL, ..event(Action::Clear, 0) });
+    assert_eq!(state(&books), BookState::Live);
+    books.lend().apply(&doubtful);
+    assert_eq!(
+        state(&books),
+        BookState::Stale(StaleCause::Joined),
+        "the new day has not introduced it either"
+    );
 }
 
 #[test]

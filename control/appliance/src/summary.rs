@@ -5,7 +5,7 @@ use dataplane::stats::LineReport;
 use featurizer::{Book, Featurizer};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use types::{BookLevel, FeedKind, Side};
+use types::{BookLevel, BookState, FeedKind, Side, StaleCause};
 
 /// The whole file.
 #[derive(Debug, Serialize)]
@@ -34,6 +34,14 @@ pub(crate) struct Summary {
     pub(crate) stale_events: u64,
     /// Events of orders the books do not know: captures that start in mid-session have them.
     pub(crate) unknown_orders: u64,
+    /// More was taken from an order than it had.
+    pub(crate) over_executions: u64,
+    /// Orders added under the reference of a live one.
+    pub(crate) duplicate_orders: u64,
+    /// Numbers of the venue that were given to another instrument within the session.
+    pub(crate) redefined_locates: u64,
+    /// How often a book was doubted, by cause; causes that did not occur left out.
+    pub(crate) stale_books: BTreeMap<&'static str, u64>,
     /// By symbol; those without a level left out.
     pub(crate) books: BTreeMap<String, BookSummary>,
     pub(crate) errors: Vec<ErrorSummary>,
@@ -69,6 +77,8 @@ pub(crate) struct BookSummary {
     ask_qty: u64,
     levels: u64,
     shares: u64,
+    /// `live`, or why it is not to be believed.
+    state: &'static str,
 }
 
 /// One line of a feed.
@@ -121,7 +131,17 @@ impl BookSummary {
             ask_qty: ask.qty,
             levels,
             shares: book.shares(Side::Bid) + book.shares(Side::Ask),
+            state: state_word(book.state()),
         })
+    }
+}
+
+const fn state_word(state: BookState) -> &'static str {
+    match state {
+        BookState::Empty => "empty",
+        BookState::Live => "live",
+        BookState::Recovering => "recovering",
+        BookState::Stale(cause) => cause.as_str(),
     }
 }
 
@@ -150,6 +170,7 @@ fn dropped(stats: &FeedStats) -> BTreeMap<&'static str, u64> {
     let others = [
         ("directory_full", stats.directory_full),
         ("bad_fields", stats.bad_fields),
+        ("foreign_stocks", stats.foreign_stocks),
         ("skipped_blocks", source.skipped_blocks),
         ("skipped_packets", source.skipped_packets),
         ("chained_packets", source.chained_packets),
@@ -169,6 +190,7 @@ impl Summary {
         let named = |book: Book<'_>| Some((book.symbol()?.to_string(), BookSummary::of(&book)?));
         let books: BTreeMap<_, _> = featurizer.books().filter_map(named).collect();
         let counters = featurizer.counters().books;
+        let causes = StaleCause::ALL.iter().map(|cause| cause.as_str()).zip(counters.stale_books);
         let errors = stats.errors().map(|(kind, e)| ErrorSummary {
             kind,
             count: e.count,
@@ -196,6 +218,10 @@ impl Summary {
             crossed_events: counters.crossed_events,
             stale_events: counters.stale_events,
             unknown_orders: counters.unknown_orders,
+            over_executions: counters.over_reductions,
+            duplicate_orders: counters.duplicate_orders,
+            redefined_locates: stats.redefined_locates,
+            stale_books: causes.filter(|(_, count)| *count > 0).collect(),
             books,
             errors: errors.collect(),
             late: stats.late,

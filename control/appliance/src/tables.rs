@@ -111,7 +111,7 @@ impl Observer for BookTables {
     fn on_event_applied(&mut self, event: &BookEvent, book: &Book<'_>, effect: Effect) {
         // A level that a message uncovered is part of that message's row; a snapshot by itself is no message.
         let of_row = self.held.as_ref().is_some_and(|(seq, _)| *seq == event.seq);
-        let written = effect == Effect::Changed
+        let written = effect.changes_levels()
             && event.action != Action::Clear
             && (of_row || !event.flags.has(EventFlags::SNAPSHOT));
         let (true, Some(name)) = (written, self.name(book)) else { return };

@@ -1,5 +1,6 @@
 //! Commands that only look.
 
+use super::books::{book_groups, book_word};
 use super::plane::{Controller, Inner, refuse};
 use crate::audit::{Anchor, AuditError, read_anchors};
 use crate::backend::{BackendError, InstrumentView, Snapshot};
@@ -12,7 +13,7 @@ use crate::protocol::{
 use crate::stamp::Stamp;
 use crate::state::Cause;
 use gate::{BreakerState, Flags, RejectReason};
-use types::{BookState, StaleCause, Tier};
+use types::{BookState, Tier};
 
 /// Instruments on one page: nine rows of at most 400 bytes each stay under the largest message.
 const PAGE_SYMBOLS: usize = 200;
@@ -56,6 +57,7 @@ impl Controller {
             breakers: u32::try_from(inner.latch.entries().count()).unwrap_or(u32::MAX),
             latch,
             tiers,
+            books: book_groups(&views),
             closed: self.closed(&inner, &snapshot, &views),
             feeds: snapshot.feeds,
             scorer: snapshot.scorer,
@@ -291,17 +293,6 @@ fn seconds(nanos: i64) -> String {
 fn flag_words(flags: Flags) -> Vec<String> {
     let named = [(Flags::TIER, "tier"), (Flags::NEAR_LIMIT, "near_limit"), (Flags::WALKS_BOOK, "walks_book")];
     named.iter().filter(|(flag, _)| flags.has(*flag)).map(|(_, word)| (*word).to_owned()).collect()
-}
-
-const fn book_word(book: BookState) -> &'static str {
-    match book {
-        BookState::Empty => "empty",
-        BookState::Live => "live",
-        BookState::Stale(StaleCause::Gap) => "stale (gap)",
-        BookState::Stale(StaleCause::TableFull) => "stale (table full)",
-        BookState::Stale(StaleCause::SessionChange) => "stale (session change)",
-        BookState::Recovering => "recovering",
-    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod ahead;
 mod answer;
 mod asked;
 mod automatic;
+mod books;
 mod keep;
 mod limits;
 mod loosen;

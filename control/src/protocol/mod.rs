@@ -11,9 +11,10 @@ mod request;
 
 pub use frame::{FrameError, MESSAGE_BYTES_MAX, read_frame, write_frame};
 pub use reply::{
-    AuditStatus, BreachRow, BreakerRow, BreakersPage, BrokenChain, Changed, ExplainReply, FeedStatus,
-    LatchHealth, LimitDiff, LimitRow, LimitsPage, OrderCounts, Outcome, Refusal, RefusalCounts, RefusalKind,
-    Reply, Response, ScorerStatus, StatusReply, TierCounts, TierRow, TiersPage, ValueRow, VerifyReply,
+    AuditStatus, BookGroup, BreachRow, BreakerRow, BreakersPage, BrokenChain, Changed, ExplainReply,
+    FeedStatus, LatchHealth, LimitDiff, LimitRow, LimitsPage, OrderCounts, Outcome, Refusal, RefusalCounts,
+    RefusalKind, Reply, Response, ScorerStatus, StatusReply, TierCounts, TierRow, TiersPage, ValueRow,
+    VerifyReply,
 };
 pub use request::{
     BadEnvelope, Command, LimitChange, OrderQuery, OrderSide, PROTOCOL_VERSION, ParseReasonError,

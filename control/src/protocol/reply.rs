@@ -193,6 +193,18 @@ pub struct TierCounts {
     pub unknown: u32,
 }
 
+/// Books in one state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BookGroup {
+    /// The state in words: `live`, `empty`, or why it is not to be believed.
+    pub state: String,
+    /// How many.
+    pub count: u32,
+    /// The first few of those that are not live.
+    #[serde(default)]
+    pub symbols: Vec<SymbolName>,
+}
+
 /// The audit log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditStatus {
@@ -221,6 +233,9 @@ pub struct StatusReply {
     pub latch: LatchHealth,
     /// Instruments per tier.
     pub tiers: TierCounts,
+    /// Books by state, the live ones first.
+    #[serde(default)]
+    pub books: Vec<BookGroup>,
     /// Feeds.
     pub feeds: Vec<FeedStatus>,
     /// Scorer.

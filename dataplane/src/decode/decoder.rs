@@ -102,7 +102,7 @@ impl Emit<'_> {
 /// Turns the messages of one protocol into events.
 pub trait Decoder {
     /// Reads one message, counts it in `stats` and appends its events to `out`: one at most for every ten bytes of the
-    /// message, and before them a definition.
+    /// message, before them a definition, and before the first definition of a feed that was joined in mid-session a gap.
     ///
     /// # Errors
     ///
@@ -136,6 +136,33 @@ impl From<WireError> for Damage {
     #[inline]
     fn from(e: WireError) -> Self {
         Self::Wire(e)
+    }
+}
+
+/// Whether a feed was heard from the start of its day, on which depends what its deltas are worth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// Nothing that tells.
+    #[default]
+    Nothing,
+    /// The message that starts the day.
+    FromTheStart,
+    /// A message that the start of a day comes before, and no start.
+    FromTheMiddle,
+}
+
+impl Heard {
+    /// The feed says something about an instrument that it has not introduced. The first time that this shows a join in
+    /// mid-session, it is said to all books.
+    #[cold]
+    pub(super) fn unintroduced(&mut self, m: &mut Emit<'_>) {
+        if *self == Self::Nothing {
+            *self = Self::FromTheMiddle;
+            m.push(BookEvent {
+                qty: Qty(GapCause::MidSession as u32),
+                ..m.event(InstrumentId::ALL, Action::Gap)
+            });
+        }
     }
 }
 

@@ -95,8 +95,10 @@ impl Decoder for DeepDecoder {
         &self.securities.directory
     }
 
-    /// Nothing to forget: securities go by their symbols, and times are whole.
-    fn begin_session(&mut self, _midnight: UnixNanos) {}
+    /// Securities go by their symbols, and times are whole: there is only the start of the day to wait for.
+    fn begin_session(&mut self, _midnight: UnixNanos) {
+        self.securities.begin_session();
+    }
 }
 
 #[cfg(test)]
@@ -110,9 +112,17 @@ mod tests {
     const PLACE: Place = Place { seq: 9, ts_recv: UnixNanos(77), channel: 2, offset: 0 };
     const SYMBOL: [u8; 8] = *b"SPY     ";
 
-    fn decoder() -> DeepDecoder {
+    /// One that has heard nothing.
+    fn new() -> DeepDecoder {
         let ticks = TickSizes::default();
         DeepDecoder::new(&DecoderSetup { midnight: UnixNanos(0), instruments_max: 4, ticks })
+    }
+
+    /// One that has heard the day begin.
+    fn decoder() -> DeepDecoder {
+        let mut deep = new();
+        feed(&mut deep, SystemEvent::new(b'O', 499).as_bytes());
+        deep
     }
 
     fn feed(decoder: &mut DeepDecoder, message: &[u8]) -> Vec<BookEvent> {
@@ -134,6 +144,25 @@ mod tests {
         assert_eq!((e.ts_event, e.flags), (UnixNanos(500), EventFlags::NONE));
         let events = feed(&mut deep, PriceLevelUpdate::sell(1, 501, SYMBOL, 0, 4_312_000).as_bytes());
         assert_eq!((events.len(), events[0].side, events[0].flags), (1, Side::Ask, EventFlags::LAST));
+    }
+
+    #[test]
+    fn levels_of_a_feed_that_was_joined_in_mid_session_are_not_all_there_are() {
+        let mut deep = new();
+        let level = PriceLevelUpdate::new(1, 500, SYMBOL, 300, 4_311_000);
+        let other = PriceLevelUpdate::new(1, 500, *b"QQQ     ", 300, 4_311_000);
+        let actions =
+            |events: Vec<BookEvent>| -> Vec<_> { events.iter().map(|e| (e.action, e.qty.0)).collect() };
+        let (define, set) = ((Action::Define, 0), (Action::LevelSet, 300));
+        let join = (Action::Gap, types::GapCause::MidSession as u32);
+        assert_eq!(actions(feed(&mut deep, level.as_bytes())), [join, define, set]);
+        assert_eq!(actions(feed(&mut deep, other.as_bytes())), [define, set], "it is said once");
+        deep.begin_session(UnixNanos(0));
+        let third = PriceLevelUpdate::new(1, 500, *b"IWM     ", 300, 4_311_000);
+        assert_eq!(actions(feed(&mut deep, third.as_bytes())), [join, define, set]);
+        feed(&mut deep, SystemEvent::new(b'O', 499).as_bytes());
+        let fourth = PriceLevelUpdate::new(1, 500, *b"DIA     ", 300, 4_311_000);
+        assert_eq!(actions(feed(&mut deep, fourth.as_bytes())), [define, set]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use types::{Action, BookEvent, EventFlags, InstrumentId, Qty, Symbol, TradingSta
 use wire::UnixTimestamp;
 use wire::deep10::{self, event, flags, status};
 
-use super::decoder::{Damage, DecoderSetup, Emit};
+use super::decoder::{Damage, DecoderSetup, Emit, Heard};
 use super::directory::InstrumentDirectory;
 use super::market_state::MarketStates;
 use super::tick::TickSizes;
@@ -18,6 +18,7 @@ pub(super) struct IexSecurities {
     pub(super) directory: InstrumentDirectory,
     states: MarketStates,
     ticks: TickSizes,
+    heard: Heard,
 }
 
 impl IexSecurities {
@@ -25,7 +26,17 @@ impl IexSecurities {
     pub(super) fn new(setup: &DecoderSetup) -> Self {
         let directory = InstrumentDirectory::new(setup.instruments_max);
         let states = MarketStates::new(directory.capacity());
-        Self { directory, states, ticks: setup.ticks.clone() }
+        Self { directory, states, ticks: setup.ticks.clone(), heard: Heard::Nothing }
+    }
+
+    /// For feeds whose every quote is whole: the start of the day makes no difference to their books.
+    pub(super) fn with_whole_quotes(setup: &DecoderSetup) -> Self {
+        Self { heard: Heard::FromTheStart, ..Self::new(setup) }
+    }
+
+    /// A session begins, and its start was not heard yet.
+    pub(super) fn begin_session(&mut self) {
+        self.heard = Heard::Nothing;
     }
 
     /// The instrument of that name, defined if need be; `None` when the directory is full.
@@ -44,6 +55,8 @@ impl IexSecurities {
             m.stats.directory_full += 1;
             return None;
         };
+        // Levels that were shown before the join and did not change since are missing.
+        self.heard.unintroduced(m);
         m.push(BookEvent {
             order_id: symbol.to_word(),
             aux: u64::from(round_lot),
@@ -132,6 +145,7 @@ impl IexSecurities {
         let action = match message.event {
             event::START_OF_MESSAGES => {
                 self.states.clear();
+                self.heard = Heard::FromTheStart;
                 Action::Clear
             }
             event::END_OF_MESSAGES => Action::SessionEnd,

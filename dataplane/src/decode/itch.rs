@@ -1,19 +1,35 @@
 //! TotalView-ITCH 5.0 to events.
 
-use types::{Action, BookEvent, EventFlags, InstrumentId, Px, Qty, Side, Symbol, TradingStatus, UnixNanos};
+use types::{
+    Action, BookEvent, EventFlags, GapCause, InstrumentId, Px, Qty, Side, Symbol, TradingStatus, UnixNanos,
+};
 use wire::itch50::{self, Msg, event, side, state};
 
 use super::buffer::EventBuffer;
-use super::decoder::{Begin, Damage, Decoder, DecoderSetup, Emit, Place};
+use super::decoder::{Begin, Damage, Decoder, DecoderSetup, Emit, Heard, Place};
 use super::directory::InstrumentDirectory;
 use super::market_state::MarketStates;
 use super::tick::TickSizes;
 use crate::stats::FeedStats;
 
-/// No instrument has this locate number yet.
-const NONE: u32 = u32::MAX;
-/// Set in a locate's entry while its instrument has a made-up name.
-const UNNAMED: u32 = 1 << 31;
+/// What a locate number stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry {
+    /// The stock that the venue names with it, as a [`Symbol`] word; 0 while it named none.
+    stock: u64,
+    /// The instrument, [`Entry::NOBODY`] before the first message; with a stock, the directory of instruments was full.
+    instrument: u32,
+}
+
+impl Entry {
+    const NOBODY: u32 = u32::MAX;
+    /// A number that nothing was said of.
+    const NEW: Self = Self { stock: 0, instrument: Self::NOBODY };
+
+    fn instrument(self) -> Option<InstrumentId> {
+        (self.instrument != Self::NOBODY).then_some(InstrumentId(self.instrument))
+    }
+}
 
 /// Our market in operational halts (section 1.2.8).
 const MARKET_NASDAQ: u8 = b'Q';
@@ -23,12 +39,14 @@ const CROSS_HALT: u8 = b'H';
 /// Decoder of one ITCH 5.0 feed.
 ///
 /// Captures from the middle of a day lack the stock directory: an instrument is then defined by the first message that
-/// names it, or as `#<locate>` by one that does not, until a name comes.
+/// names it, or as `#<locate>` by one that does not, until a name comes. Every stock is introduced by the directory before its
+/// first order (section 1.2.1), so the books of such instruments are not whole. A message that names another stock than its
+/// locate number stands for is believed about neither.
 #[derive(Debug)]
 pub struct ItchDecoder {
     midnight: UnixNanos,
-    /// Entry by locate number: instrument, [`NONE`], or with [`UNNAMED`].
-    by_locate: Box<[u32]>,
+    by_locate: Box<[Entry]>,
+    heard: Heard,
     directory: InstrumentDirectory,
     states: MarketStates,
     ticks: TickSizes,
@@ -42,7 +60,8 @@ impl ItchDecoder {
         Self {
             midnight: setup.midnight,
             ticks: setup.ticks.clone(),
-            by_locate: vec![NONE; usize::from(u16::MAX) + 1].into_boxed_slice(),
+            by_locate: vec![Entry::NEW; usize::from(u16::MAX) + 1].into_boxed_slice(),
+            heard: Heard::Nothing,
             states: MarketStates::new(directory.capacity()),
             directory,
         }
@@ -57,40 +76,92 @@ impl ItchDecoder {
     /// The instrument of a message that does not name it.
     #[inline]
     fn known(&mut self, m: &mut Emit<'_>, locate: u16) -> Option<InstrumentId> {
-        match self.by_locate[usize::from(locate)] {
-            NONE => self.define(m, locate, None, 0),
-            entry => Some(InstrumentId(entry & !UNNAMED)),
-        }
+        let entry = self.by_locate[usize::from(locate)];
+        entry.instrument().or_else(|| self.define_unintroduced(m, locate, None))
     }
 
     /// The instrument of a message that names it.
     #[inline]
     fn named(&mut self, m: &mut Emit<'_>, locate: u16, stock: [u8; 8]) -> Option<InstrumentId> {
         let entry = self.by_locate[usize::from(locate)];
-        if entry < UNNAMED { Some(InstrumentId(entry)) } else { self.define(m, locate, Some(stock), 0) }
+        if entry.stock == Symbol(stock).to_word() && entry.instrument != Entry::NOBODY {
+            return Some(InstrumentId(entry.instrument));
+        }
+        self.named_anew(m, locate, Symbol(stock))
     }
 
-    /// Defines the instrument of `locate`, or gives it its name, and says so.
+    /// A locate number with a stock that it did not stand for: its first one, or a contradiction.
+    #[cold]
+    fn named_anew(&mut self, m: &mut Emit<'_>, locate: u16, stock: Symbol) -> Option<InstrumentId> {
+        let entry = self.by_locate[usize::from(locate)];
+        if entry.stock == 0 || entry.instrument == Entry::NOBODY {
+            return self.define_unintroduced(m, locate, Some(stock));
+        }
+        m.stats.foreign_stocks += 1;
+        let instruments = [entry.instrument(), self.directory.find(stock)];
+        instruments.into_iter().flatten().for_each(|instrument| mix_up(m, instrument));
+        None
+    }
+
+    /// Defines the instrument of `locate` by a message that is no entry of the directory. One that was introduced, and found no
+    /// room, stays without.
+    #[cold]
+    fn define_unintroduced(
+        &mut self,
+        m: &mut Emit<'_>,
+        locate: u16,
+        stock: Option<Symbol>,
+    ) -> Option<InstrumentId> {
+        if self.by_locate[usize::from(locate)].stock != 0 {
+            m.stats.directory_full += 1;
+            return None;
+        }
+        self.heard.unintroduced(m);
+        let flags = EventFlags::LAST.with(EventFlags::MAYBE_BAD_BOOK);
+        self.define(m, locate, stock, BookEvent { flags, ..BookEvent::EMPTY })
+    }
+
+    /// An entry of the directory: it introduces its stock, repeats or corrects what it said of it, or gives the number of one
+    /// stock to another.
+    fn introduce(&mut self, m: &mut Emit<'_>, r: &itch50::StockDirectory) {
+        let entry = self.by_locate[usize::from(r.locate())];
+        let flags = EventFlags::LAST;
+        let wanted = BookEvent { aux: u64::from(r.round_lot_size.get()), flags, ..BookEvent::EMPTY };
+        let Some(instrument) = self.define(m, r.locate(), Some(Symbol(r.stock)), wanted) else { return };
+        if let Some(before) = entry.instrument().filter(|&before| before != instrument) {
+            m.stats.redefined_locates += 1;
+            [before, instrument].into_iter().for_each(|instrument| mix_up(m, instrument));
+        }
+    }
+
+    /// Numbers the instrument of `locate`, or gives it its name, and says so: `wanted` has what else the event says.
     #[cold]
     fn define(
         &mut self,
         m: &mut Emit<'_>,
         locate: u16,
-        stock: Option<[u8; 8]>,
-        round_lot: u32,
+        stock: Option<Symbol>,
+        wanted: BookEvent,
     ) -> Option<InstrumentId> {
-        let symbol = stock.map_or_else(|| placeholder(locate), Symbol);
+        let symbol = stock.unwrap_or_else(|| placeholder(locate));
         let entry = self.by_locate[usize::from(locate)];
-        let unnamed = (entry != NONE && entry >= UNNAMED).then_some(InstrumentId(entry & !UNNAMED));
-        let Some(instrument) = self.directory.resolve(symbol, unnamed) else {
+        let unnamed = entry.instrument().filter(|_| entry.stock == 0);
+        let resolved = self.directory.resolve(symbol, unnamed);
+        self.by_locate[usize::from(locate)] = Entry {
+            stock: stock.map_or(0, Symbol::to_word),
+            instrument: resolved.map_or(Entry::NOBODY, |instrument| instrument.0),
+        };
+        let Some(instrument) = resolved else {
             m.stats.directory_full += 1;
             return None;
         };
-        self.by_locate[usize::from(locate)] = instrument.0 | if stock.is_none() { UNNAMED } else { 0 };
+        let px = self.ticks.of(symbol);
+        let BookEvent { aux, flags, .. } = wanted;
         m.push(BookEvent {
             order_id: symbol.to_word(),
-            aux: u64::from(round_lot),
-            px: self.ticks.of(symbol),
+            aux,
+            px,
+            flags,
             ..m.event(instrument, Action::Define)
         });
         Some(instrument)
@@ -100,6 +171,7 @@ impl ItchDecoder {
         let action = match code {
             event::START_OF_MESSAGES => {
                 self.states.clear();
+                self.heard = Heard::FromTheStart;
                 Action::Clear
             }
             event::END_OF_MESSAGES => Action::SessionEnd,
@@ -225,9 +297,20 @@ impl ItchDecoder {
 
     /// What is sent only while a security waits for its auction: it trades again with its next trading action.
     fn auction(&mut self, m: &mut Emit<'_>, locate: u16, stock: [u8; 8]) {
-        if let Some(instrument) = self.named(m, locate, stock)
-            && let Some(status) = self.states.auction(instrument)
-        {
+        if let Some(instrument) = self.named(m, locate, stock) {
+            self.wait_for_auction(m, instrument);
+        }
+    }
+
+    /// The quoting period before an initial offering (section 1.2.6). It goes by the stock: its locate number may be 0.
+    fn quoting_period(&mut self, m: &mut Emit<'_>, k: &itch50::IpoQuotingPeriod) {
+        if let Some(instrument) = self.directory.find(Symbol(k.stock)) {
+            self.wait_for_auction(m, instrument);
+        }
+    }
+
+    fn wait_for_auction(&mut self, m: &mut Emit<'_>, instrument: InstrumentId) {
+        if let Some(status) = self.states.auction(instrument) {
             m.push(BookEvent { aux: status as u64, ..m.event(instrument, Action::Status) });
         }
     }
@@ -254,14 +337,12 @@ impl ItchDecoder {
             Msg::CrossTrade(q) => self.cross(m, q),
             Msg::BrokenTrade(b) => self.take(m, b.locate(), Action::TradeBreak, 0, 0, b.match_number.get()),
             Msg::StockTradingAction(h) => return self.status(m, h),
-            Msg::StockDirectory(r) => {
-                self.define(m, r.locate(), Some(r.stock), r.round_lot_size.get());
-            }
+            Msg::StockDirectory(r) => self.introduce(m, r),
             Msg::SystemEvent(s) => self.system_event(m, s.event_code),
             Msg::OperationalHalt(h) => return self.operational_halt(m, h),
             Msg::MwcbStatus(_) => self.market_wide_halt(m),
             Msg::LuldAuctionCollar(j) => self.auction(m, j.locate(), j.stock),
-            Msg::IpoQuotingPeriod(k) => self.auction(m, k.locate(), k.stock),
+            Msg::IpoQuotingPeriod(k) => self.quoting_period(m, k),
             Msg::Noii(i) if i.cross_type == CROSS_HALT => self.auction(m, i.locate(), i.stock),
             // Those of every order are read before this; the others say nothing about a book.
             Msg::AddOrder(_)
@@ -336,9 +417,16 @@ impl Decoder for ItchDecoder {
     /// Locate numbers are given anew every day. Instruments keep theirs, which go by the symbol.
     fn begin_session(&mut self, midnight: UnixNanos) {
         self.midnight = midnight;
-        self.by_locate.fill(NONE);
+        self.by_locate.fill(Entry::NEW);
         self.states.clear();
+        self.heard = Heard::Nothing;
     }
+}
+
+/// The book of `instrument` has, or lacks, orders of another: a number of the venue stood for both.
+#[cold]
+fn mix_up(m: &mut Emit<'_>, instrument: InstrumentId) {
+    m.push(BookEvent { qty: Qty(GapCause::MixedLocate as u32), ..m.event(instrument, Action::Gap) });
 }
 
 #[inline]
@@ -514,14 +602,80 @@ mod tests {
     fn a_mid_day_capture_defines_by_what_it_has() {
         let mut rig = Rig::new(4);
         let events = rig.feed(OrderDelete::new(65_000, 0, 6, 12).as_bytes());
-        assert_eq!(Symbol::from_word(events[0].order_id).as_str(), "#65000");
-        assert_eq!((events[0].action, events[1].action), (Action::Define, Action::OrderDelete));
+        assert_eq!(Symbol::from_word(events[1].order_id).as_str(), "#65000");
+        assert_eq!(
+            events.iter().map(|e| e.action).collect::<Vec<_>>(),
+            [Action::Gap, Action::Define, Action::OrderDelete]
+        );
+        assert_eq!(
+            (events[0].instrument, events[0].qty),
+            (InstrumentId::ALL, Qty(GapCause::MidSession as u32))
+        );
         let events = rig.feed(AddOrder::new(65_000, 0, 6, 11, b'B', 300, *b"XYZ     ", 1).as_bytes());
         assert_eq!((events[0].action, events[0].instrument), (Action::Define, InstrumentId(0)));
         assert_eq!(rig.decoder.directory().symbols(), [Symbol(*b"XYZ     ")]);
         assert_eq!(rig.feed(OrderDelete::new(65_000, 0, 6, 11).as_bytes()).len(), 1);
         assert_eq!(rig.feed(OrderDelete::new(0, 0, 6, 12).as_bytes()).len(), 2);
         assert_eq!(rig.decoder.directory().symbols()[1].as_str(), "#0");
+    }
+
+    /// Whether the events define an instrument, and say that its book is whole.
+    fn whole(events: &[BookEvent]) -> Option<bool> {
+        let define = events.iter().find(|e| e.action == Action::Define)?;
+        Some(!define.flags.has(EventFlags::MAYBE_BAD_BOOK))
+    }
+
+    #[test]
+    fn only_what_the_directory_introduces_is_whole() {
+        let mut rig = Rig::new(8);
+        let add = |locate, stock: &[u8; 8]| AddOrder::new(locate, 0, 6, 11, b'B', 300, *stock, 1);
+        let gaps = |events: &[BookEvent]| events.iter().filter(|e| e.action == Action::Gap).count();
+        rig.feed(SystemEvent::new(0, 0, 6, b'O').as_bytes());
+        assert_eq!(whole(&rig.feed(directory(1, b"A       ").as_bytes())), Some(true));
+        assert_eq!(whole(&rig.feed(add(1, b"A       ").as_bytes())), None);
+        let events = rig.feed(add(2, b"B       ").as_bytes());
+        assert_eq!((whole(&events), gaps(&events)), (Some(false), 0), "the day was heard from its start");
+        // The next day is joined when part of the directory is over: what was introduced before the first sign of it is
+        // doubted with all the rest.
+        rig.decoder.begin_session(UnixNanos(5_000));
+        assert_eq!(whole(&rig.feed(directory(1, b"A       ").as_bytes())), Some(true));
+        let events = rig.feed(add(2, b"B       ").as_bytes());
+        assert_eq!((whole(&events), gaps(&events)), (Some(false), 1));
+        assert_eq!(gaps(&rig.feed(add(3, b"C       ").as_bytes())), 0, "it is said once");
+    }
+
+    #[test]
+    fn a_number_that_stands_for_two_stocks_is_believed_about_neither() {
+        let mut rig = Rig::new(8);
+        let add = |locate, stock: &[u8; 8]| AddOrder::new(locate, 0, 6, 11, b'B', 300, *stock, 1);
+        let told = |events: Vec<BookEvent>| -> Vec<_> {
+            events.iter().map(|e| (e.action, e.instrument.0, e.qty.0)).collect()
+        };
+        let mixed = |n| (Action::Gap, n, GapCause::MixedLocate as u32);
+        rig.feed(directory(1, b"A       ").as_bytes());
+        rig.feed(directory(2, b"B       ").as_bytes());
+        assert_eq!(told(rig.feed(add(1, b"B       ").as_bytes())), [mixed(0), mixed(1)]);
+        assert_eq!(told(rig.feed(add(2, b"ZZZ     ").as_bytes())), [mixed(1)]);
+        assert_eq!(told(rig.feed(add(2, b"B       ").as_bytes())), [(Action::OrderAdd, 1, 300)]);
+        assert_eq!((rig.stats.foreign_stocks, rig.stats.redefined_locates), (2, 0));
+        // The directory repeats itself, which is nothing, and then gives the number away.
+        assert_eq!(told(rig.feed(directory(1, b"A       ").as_bytes())), [(Action::Define, 0, 0)]);
+        let events = told(rig.feed(directory(1, b"C       ").as_bytes()));
+        assert_eq!(events, [(Action::Define, 2, 0), mixed(0), mixed(2)]);
+        assert_eq!((rig.stats.foreign_stocks, rig.stats.redefined_locates), (2, 1));
+        // A name of zeros is that of no number.
+        assert_eq!(told(rig.feed(add(7, b"\0\0\0\0\0\0\0\0").as_bytes())).len(), 3);
+    }
+
+    #[test]
+    fn a_quoting_period_goes_by_its_stock() {
+        let mut rig = Rig::new(4);
+        rig.feed(directory(1, b"A       ").as_bytes());
+        rig.feed(StockTradingAction::new(1, 0, 6, *b"A       ", b'T', b' ', *b"    ").as_bytes());
+        let events = rig.feed(IpoQuotingPeriod::new(0, 0, 6, *b"A       ", 0, b'A', 0).as_bytes());
+        let told: Vec<_> = events.iter().map(|e| (e.action, e.instrument.0, e.aux)).collect();
+        assert_eq!(told, [(Action::Status, 0, TradingStatus::Paused as u64)]);
+        assert!(rig.feed(IpoQuotingPeriod::new(0, 0, 6, *b"NEW     ", 0, b'A', 0).as_bytes()).is_empty());
     }
 
     #[test]

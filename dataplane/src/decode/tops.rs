@@ -31,7 +31,7 @@ impl TopsDecoder {
     /// A decoder that knows no instrument yet. All its memory is taken here.
     #[must_use]
     pub fn new(setup: &DecoderSetup) -> Self {
-        let securities = IexSecurities::new(setup);
+        let securities = IexSecurities::with_whole_quotes(setup);
         let shown = vec![NOTHING; securities.directory.capacity()].into_boxed_slice();
         Self { securities, shown }
     }

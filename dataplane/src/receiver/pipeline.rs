@@ -30,9 +30,9 @@ const DATAGRAM_BYTES_MAX: usize = 65_507;
 const MESSAGE_BYTES_MIN: usize = 12;
 
 /// Most events a payload of `bytes` can make: two for each shortest message that fits, and what its arrival may reveal before
-/// them (a new session, a hole, damage, the end).
+/// them (a new session, a join in its middle, a hole, damage, the end).
 const fn events_of(bytes: usize) -> usize {
-    2 * (bytes / MESSAGE_BYTES_MIN) + 4
+    2 * (bytes / MESSAGE_BYTES_MIN) + 5
 }
 
 /// Everything between a packet and the event buffer.

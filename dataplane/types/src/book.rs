@@ -59,6 +59,45 @@ pub enum StaleCause {
     TableFull = 2,
     /// The venue changed session without ending the last one.
     SessionChange = 3,
+    /// The feed was joined in mid-session, so that orders of before the join are missing.
+    Joined = 4,
+    /// The feed names orders that the book never saw.
+    UnknownOrders = 5,
+    /// More was taken from an order than it had.
+    OverExecution = 6,
+    /// An order was added under the reference of one that was live.
+    DuplicateOrder = 7,
+    /// The venue's number of the instrument was used for two.
+    MixedLocate = 8,
+}
+
+impl StaleCause {
+    /// Every cause, in the order of their numbers.
+    pub const ALL: [Self; 8] = [
+        Self::Gap,
+        Self::TableFull,
+        Self::SessionChange,
+        Self::Joined,
+        Self::UnknownOrders,
+        Self::OverExecution,
+        Self::DuplicateOrder,
+        Self::MixedLocate,
+    ];
+
+    /// Its name in files and counters.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gap => "gap",
+            Self::TableFull => "table_full",
+            Self::SessionChange => "session_change",
+            Self::Joined => "joined_in_mid_session",
+            Self::UnknownOrders => "unknown_orders",
+            Self::OverExecution => "over_execution",
+            Self::DuplicateOrder => "duplicate_order",
+            Self::MixedLocate => "mixed_locate",
+        }
+    }
 }
 
 /// Whether a book can be read.
@@ -94,9 +133,7 @@ impl BookState {
             0 => Some(Self::Empty),
             1 => Some(Self::Live),
             2 => Some(Self::Recovering),
-            17 => Some(Self::Stale(StaleCause::Gap)),
-            18 => Some(Self::Stale(StaleCause::TableFull)),
-            19 => Some(Self::Stale(StaleCause::SessionChange)),
+            17..=24 => Some(Self::Stale(StaleCause::ALL[n as usize - 17])),
             _ => None,
         }
     }
@@ -188,7 +225,7 @@ mod tests {
 
     #[test]
     fn every_byte_that_is_a_state_reads_back_as_that_state() {
-        let states: [u8; 6] = [0, 1, 2, 17, 18, 19];
+        let states: [u8; 11] = [0, 1, 2, 17, 18, 19, 20, 21, 22, 23, 24];
         for n in 0..=u8::MAX {
             let state = BookState::from_u8(n);
             assert_eq!(state.map(BookState::to_u8), states.contains(&n).then_some(n), "{n}");

@@ -30,8 +30,8 @@ pub enum Action {
     Define = 10,
     /// The book becomes empty and live (start of day, snapshot start).
     Clear = 11,
-    /// Messages were lost: `order_id` = first missing sequence number, `aux` = how many (0 when unknown), `qty` =
-    /// [`GapCause`]. Addressed to [`InstrumentId::ALL`] unless the feed says which instruments suffer.
+    /// Messages were lost, or the book must miss some: `order_id` = first missing sequence number, `aux` = how many (0 when
+    /// unknown), `qty` = [`GapCause`]. Addressed to [`InstrumentId::ALL`] unless the feed says which instruments suffer.
     Gap = 12,
     /// Only time passes (heartbeat).
     Time = 13,
@@ -39,7 +39,7 @@ pub enum Action {
     SessionEnd = 14,
 }
 
-/// Why messages are missing; carried in a gap event's `qty`.
+/// Why a book is not whole; carried in a gap event's `qty`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum GapCause {
@@ -51,6 +51,10 @@ pub enum GapCause {
     SessionChange = 3,
     /// A packet could not be decoded to its end.
     Malformed = 4,
+    /// Nothing was lost: the feed was joined after its day had begun.
+    MidSession = 5,
+    /// Nothing was lost: the venue's number of the instrument was used for another one.
+    MixedLocate = 6,
 }
 
 /// Facts about an event that fit a bit each.
@@ -65,7 +69,7 @@ impl EventFlags {
     pub const LAST: Self = Self(1);
     /// Part of a snapshot, not of live flow: order-flow features restart instead of counting it.
     pub const SNAPSHOT: Self = Self(1 << 1);
-    /// An unrecoverable gap came before this event.
+    /// An unrecoverable gap came before this event; in a definition, the venue has not introduced the instrument.
     pub const MAYBE_BAD_BOOK: Self = Self(1 << 2);
     /// The execution carries its own price.
     pub const HAS_PX: Self = Self(1 << 3);

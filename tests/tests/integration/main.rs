@@ -3,6 +3,7 @@
 mod bad_input;
 mod daemon;
 mod determinism;
+mod doubted_books;
 mod feed_gap;
 mod flash_crash;
 mod fuzz;

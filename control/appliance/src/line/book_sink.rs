@@ -242,7 +242,7 @@ impl Observer for BookSink {
         if event.action == Action::Define {
             self.define(event);
         }
-        let whole = effect == Effect::Changed && event.flags.has(EventFlags::LAST);
+        let whole = effect.changes_levels() && event.flags.has(EventFlags::LAST);
         if whole || event.action == Action::Clear {
             self.note_depth(book);
         }

@@ -4,8 +4,8 @@ use crate::cli::Format;
 use crate::sheet::{Field, Sheet, thousands};
 use anyhow::Result;
 use control::protocol::{
-    BreakerRow, Changed, ExplainReply, FeedStatus, LatchHealth, LimitDiff, LimitRow, PROTOCOL_VERSION,
-    StatusReply, TierRow, VerifyReply,
+    BookGroup, BreakerRow, Changed, ExplainReply, FeedStatus, LatchHealth, LimitDiff, LimitRow,
+    PROTOCOL_VERSION, StatusReply, TierRow, VerifyReply,
 };
 use control::stamp::Stamp;
 use gate::RejectReason;
@@ -81,6 +81,10 @@ pub(crate) fn status(format: Format, status: &StatusReply) -> Result<()> {
         let (accepted, flagged, rejected) = (n(o.accepted), n(o.flagged), n(o.rejected));
         line("orders", Field::text(format!("{accepted} accepted, {flagged} flagged, {rejected} rejected")));
     }
+    if !status.books.is_empty() {
+        let waits = status.books.iter().any(|group| !group.symbols.is_empty());
+        line("books", Field::alarm_if(waits, books(&status.books)));
+    }
     for feed in &status.feeds {
         let (messages, gaps, missing) = (n(feed.messages), n(feed.gaps), n(feed.missing));
         let counts = format!("{messages} messages, {gaps} gaps, {missing} missing{}", troubles(feed));
@@ -113,6 +117,17 @@ fn state(status: &StatusReply) -> Field {
         (None, Some(why)) => Field::Alarm(format!("no order can pass: {why}")),
         (None, None) => Field::text("open: orders can pass"),
     }
+}
+
+/// How many books are live, and which are not.
+fn books(groups: &[BookGroup]) -> String {
+    let said = groups.iter().map(|group| {
+        let named: Vec<String> = group.symbols.iter().map(ToString::to_string).collect();
+        let more = if group.count as usize > named.len() { ", ..." } else { "" };
+        let names = if named.is_empty() { String::new() } else { format!(": {}{more}", named.join(", ")) };
+        format!("{} {}{names}", n(u64::from(group.count)), group.state)
+    });
+    said.collect::<Vec<_>>().join("; ")
 }
 
 fn n(count: u64) -> String {
