@@ -102,11 +102,13 @@ impl Row {
         size_bound.is_some_and(|bound| bound < self.envelope.base().max_qty)
     }
 
-    /// Ends the dynamic limits; gives what holds from now on. The next publication is a first one again.
+    /// Ends the dynamic limits; gives what holds from now on: the officer's base, and what was published last where that is
+    /// tighter, as the gate has it. The next publication is a first one again.
     pub(crate) fn revoke(&mut self) -> Effective {
-        self.published = None;
+        let base = self.envelope.base();
+        let last = self.published.take().map(|_| self.limits.limits().tighter(base));
         self.envelope_changed = false;
-        self.envelope.clamp(self.envelope.base())
+        self.envelope.clamp(&last.unwrap_or(*base))
     }
 }
 
@@ -208,7 +210,8 @@ pub(crate) mod tests {
         row.set_envelope(&Envelope::new(*envelope().floor(), base, base).unwrap());
         let (limits, cause) = row.publish(&Overlay::DEFAULT, Tier::Elevated, 0, None);
         assert_eq!((limits.limits().max_qty, cause), (Qty(150), LimitCause::Officer));
-        assert_eq!(row.revoke().limits().max_qty, Qty(300));
+        assert_eq!(row.revoke().limits().max_qty, Qty(150), "what was tightened stays");
+        assert_eq!(row.revoke().limits().max_qty, Qty(300), "there is nothing to take back any more");
         assert_eq!(row.publish(&Overlay::DEFAULT, Tier::Elevated, 0, None).1, LimitCause::Boot);
     }
 }

@@ -14,7 +14,7 @@ pub struct LimitUpdate {
     pub instrument: InstrumentId,
     /// Strategy class.
     pub class: ClassId,
-    /// The limits; of a revocation, the officer's base, which holds from now on.
+    /// The limits; of a revocation, the tighter of the officer's base and what was published last, which holds from now on.
     pub limits: Effective,
     /// The tier of the instrument.
     pub tier: Tier,
@@ -98,26 +98,32 @@ impl<F: FnMut(&LimitUpdate, UnixNanos)> LimitSink for F {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rows::Row;
     use super::super::rows::tests::{BASE, envelope};
     use super::*;
-    use gate::{LimitTable, SlotFault};
+    use gate::{Envelope, LimitTable, Overlay, RiskLimits, SlotFault};
+    use types::Qty;
+
+    fn update(limits: Effective, cause: LimitCause) -> LimitUpdate {
+        LimitUpdate {
+            ts: UnixNanos(5),
+            instrument: InstrumentId(0),
+            class: ClassId(0),
+            limits,
+            tier: Tier::High,
+            score: FixedScore::from_micros(350_000).unwrap(),
+            lease: if cause == LimitCause::Revoke { Nanos(0) } else { Nanos::SECOND },
+            cause,
+            version: 3,
+            top3: [0, 1, 2],
+            trip: false,
+        }
+    }
 
     #[test]
     fn updates_reach_the_gates_table_and_a_revocation_ends_them() {
         let (mut writer, reader) = LimitTable::create(1, 1).unwrap();
-        let update = LimitUpdate {
-            ts: UnixNanos(5),
-            instrument: InstrumentId(0),
-            class: ClassId(0),
-            limits: envelope().clamp(&BASE),
-            tier: Tier::High,
-            score: FixedScore::from_micros(350_000).unwrap(),
-            lease: Nanos::SECOND,
-            cause: LimitCause::Tighten,
-            version: 3,
-            top3: [0, 1, 2],
-            trip: false,
-        };
+        let update = update(envelope().clamp(&BASE), LimitCause::Tighten);
         let read = || reader.read(InstrumentId(0), ClassId(0));
         assert_eq!(read(), Err(gate::ReadFault::Slot(SlotFault::Empty)));
         update.publish(&mut writer, UnixNanos(10)).unwrap();
@@ -129,5 +135,37 @@ mod tests {
         revocation.publish(&mut writer, UnixNanos(20)).unwrap();
         let record = read().unwrap();
         assert!(!record.lease.holds(UnixNanos(20)) && record.cause == LimitCause::Revoke);
+    }
+
+    /// What limits.csv shows of a revocation is this update, and the gate has its own memory of what was tightened.
+    #[test]
+    fn a_revocation_says_what_the_gate_holds() {
+        let (mut writer, reader) = LimitTable::create(1, 1).unwrap();
+        let mut row = Row::new(&envelope());
+        let base = |qty| RiskLimits { max_qty: Qty(qty), ..BASE };
+        let looser = Envelope::new(*envelope().floor(), base(600), base(600)).unwrap();
+        let cases = [
+            (Tier::Normal, None, None, 500),
+            (Tier::Normal, Some(Qty(120)), None, 120),
+            (Tier::High, None, None, 50),
+            // The officer opens the base, and the model has not published since.
+            (Tier::Normal, None, Some(looser), 500),
+        ];
+        for (moment, (tier, bound, changed, held)) in (1..).zip(cases) {
+            let (limits, cause) = row.publish(&Overlay::DEFAULT, tier, 0, bound);
+            update(limits, cause).publish(&mut writer, UnixNanos(moment * 10)).unwrap();
+            if let Some(envelope) = changed {
+                row.set_envelope(&envelope);
+            }
+            let revocation = update(row.revoke(), LimitCause::Revoke);
+            revocation.publish(&mut writer, UnixNanos(moment * 10 + 1)).unwrap();
+            let in_the_gate = reader.read(InstrumentId(0), ClassId(0)).unwrap().limits;
+            assert_eq!(
+                (revocation.limits.limits().max_qty.0, in_the_gate.max_qty.0),
+                (held, held),
+                "{tier:?}"
+            );
+            assert_eq!(*revocation.limits.limits(), in_the_gate);
+        }
     }
 }
