@@ -14,7 +14,7 @@ use crate::line::runner::run_inline;
 use crate::line::spec::{DeskSpec, LineFiles, LineSpec, Pace, ScorerSpec};
 use crate::line::topology;
 use crate::orders::{self, OrderRow};
-use crate::output::{OutputDir, say};
+use crate::output::{OutputDir, say, tell};
 use crate::report::{Judged, Report, Sample, clock};
 use crate::tables::outcome;
 use anyhow::{Context, Result, ensure};
@@ -52,7 +52,10 @@ pub(crate) fn run(args: &cli::Demo) -> Result<()> {
     let model = crate::scorer::load_model(args.model.as_deref())?;
     let options = simulator::Options { seed: args.seed, ..simulator::Options::default() };
     let simulation = simulator::Scenario::build(SCENARIO, &options)?;
-    eprintln!("simulating {SCENARIO}, seed {}: agents trading, no script of prices", simulation.seed());
+    tell(format_args!(
+        "simulating {SCENARIO}, seed {}: agents trading, no script of prices",
+        simulation.seed()
+    ));
     let written = simulation.write(&args.out)?;
     let focus = simulation.profiles().next().context("a scenario has instruments")?;
     let orders: Arc<[OrderRow]> = orders::read(&written.orders)?.into();
@@ -131,7 +134,7 @@ fn heading(model: &Model, args: &cli::Demo) -> Result<()> {
     } else {
         format!("at {} times market speed", args.speed)
     };
-    eprintln!("playing through DPDK net_pcap {pace}; model {}", model.id());
+    tell(format_args!("playing through DPDK net_pcap {pace}; model {}", model.id()));
     say(format_args!(
         "{:8} {:>9} {:>6} {:>6} {:>8} {:>11} {:>9}  what the gates did",
         "time", "mid", "spread", "score", "tier", "max static", "adaptive"

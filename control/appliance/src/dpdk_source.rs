@@ -1,6 +1,7 @@
 //! Packet sources on DPDK: a capture through net_pcap, or what the configuration names.
 
 use crate::multicast::{Member, PortSource, Wire, described, groups_of, join, plays_recording};
+use crate::output::tell;
 use anyhow::{Context, Result, bail};
 use control::config::{EalMemory, Feed, FeedSource, Plan};
 use dataplane::source::DpdkSource;
@@ -21,7 +22,7 @@ pub(crate) fn open_capture(path: &Path) -> Result<DpdkSource> {
     let vdev = Vdev::pcap_file(0, path)?;
     let (config, warning) = EalConfig::for_this_host(MEMORY_MIB);
     if let Some(warning) = warning {
-        eprintln!("warning: {warning}");
+        tell(format_args!("warning: {warning}"));
     }
     let eal = Eal::init(&config.vdev(vdev.clone())).context("cannot start DPDK")?;
     let pool = Mempool::new(&eal, &MempoolConfig::new("capture"))?;

@@ -2,7 +2,7 @@
 
 use crate::cli::{Format, Hist, HistCommand};
 use crate::hop_row::{HopRow, footnote, percentile};
-use crate::output::{OutputDir, say};
+use crate::output::{OutputDir, say, tell};
 use crate::svg::{Chart, Series, render};
 use anyhow::{Context, Result, ensure};
 use hdrhistogram::Histogram;
@@ -24,7 +24,7 @@ fn hops(file: &Path) -> Result<Vec<(String, Histogram<u64>)>> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let HlogContents { hops, cut_line } = read_hlog(&bytes).with_context(|| file.display().to_string())?;
     if let Some(line) = cut_line {
-        eprintln!("warning: {}: line {line} is cut off and left out", file.display());
+        tell(format_args!("warning: {}: line {line} is cut off and left out", file.display()));
     }
     ensure!(!hops.is_empty(), "{}: no histogram in the log", file.display());
     Ok(hops.into_iter().map(|h| (h.tag, h.histogram)).collect())

@@ -4,6 +4,8 @@
 //! This crate composes; it holds no logic that a stage could hold. Start reading at [`line::topology`].
 
 #![forbid(unsafe_code)]
+// `eprintln!` and `println!` panic where nobody reads; `output` has what does not.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
 
 mod cli;
 mod demo;
@@ -50,7 +52,7 @@ fn main() -> ExitCode {
         // Who reads has seen enough: nothing went wrong.
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("portcullis: {}", one_line(&error));
+            output::tell(format_args!("portcullis: {}", one_line(&error)));
             ExitCode::from(exit_code(&error))
         }
     }

@@ -13,6 +13,12 @@ pub(crate) fn say(line: std::fmt::Arguments<'_>) -> Result<()> {
     writeln!(std::io::stdout(), "{line}").context("cannot write to stdout")
 }
 
+/// A line on stderr, where warnings and progress go. A terminal or a journal that has gone is no reason to stop, so nothing is
+/// said of it.
+pub(crate) fn tell(said: impl std::fmt::Display) {
+    drop(writeln!(std::io::stderr(), "{said}"));
+}
+
 /// Whether somebody who read our output, a pager or `head`, has seen enough.
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let broken = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;

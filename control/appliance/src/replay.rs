@@ -14,7 +14,7 @@ use crate::line::spec::{DeskSpec, LineFiles, LineSpec, Pace, ScorerSpec};
 use crate::line::topology;
 use crate::line::verdict_log::VerdictFile;
 use crate::orders::{self, OrderRow};
-use crate::output::OutputDir;
+use crate::output::{OutputDir, tell};
 use crate::scorer::load_model;
 use crate::summary::Summary;
 use crate::tables::{self, BookTables, Filter, Sheet};
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &cli::Replay) -> Result<()> {
         if args.strict {
             bail!("{cut}");
         }
-        eprintln!("warning: {cut}; everything before it is in the outputs");
+        tell(format_args!("warning: {cut}; everything before it is in the outputs"));
     }
     let names = args.inputs.iter().map(|p| p.display().to_string()).collect();
     let summary = Summary::new(names, args.feed, &stats, &featurizer, elapsed_s);
@@ -58,12 +58,12 @@ pub(crate) fn run(args: &cli::Replay) -> Result<()> {
     latency.collect();
     latency.write(out.file("latency.hlog")?)?;
     out.commit()?;
-    eprintln!(
+    tell(format_args!(
         "{} messages of {} packets in {elapsed_s:.2} s; outputs in {}",
         summary.messages,
         summary.packets,
         args.out.display()
-    );
+    ));
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! `portcullis scenario`: simulated markets as files.
 
 use crate::cli;
-use crate::output::say;
+use crate::output::{say, tell};
 use anyhow::{Context, Result};
 use simulator::Options;
 
@@ -11,12 +11,15 @@ pub(crate) fn run(args: &cli::Scenario) -> Result<()> {
     };
     let options = Options { seed: args.seed, minutes: args.minutes, instruments: args.instruments };
     let simulation = simulator::Scenario::build(name, &options)?;
-    eprintln!("simulating {name}, seed {} ...", simulation.seed());
+    tell(format_args!("simulating {name}, seed {} ...", simulation.seed()));
     let written = simulation.write(out).with_context(|| format!("scenario {name}"))?;
     for path in [&written.pcap, &written.orders, &written.truth, &written.manifest] {
         say(format_args!("{}", path.display()))?;
     }
-    eprintln!("{} packets, {} messages, {} orders", written.packets, written.messages, written.order_count);
+    tell(format_args!(
+        "{} packets, {} messages, {} orders",
+        written.packets, written.messages, written.order_count
+    ));
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 pub(crate) mod fatfinger;
 
 use crate::cli;
-use crate::output::say;
+use crate::output::{say, tell};
 use crate::scorer::load_model;
 use anyhow::{Context, Result, bail, ensure};
 use control::config::load;
@@ -64,7 +64,7 @@ fn accept(refusal: Option<String>, accept_worse: bool) -> Result<()> {
         Some(reason) if !accept_worse => {
             bail!("{reason}; nothing was written (--accept-worse writes it all the same)")
         }
-        Some(reason) => eprintln!("warning: {reason}; written because of --accept-worse"),
+        Some(reason) => tell(format_args!("warning: {reason}; written because of --accept-worse")),
         None => {}
     }
     Ok(())
@@ -89,7 +89,7 @@ where
     for path in paths {
         let before = rows.len();
         read(path, &mut rows)?;
-        eprintln!("{}: {} rows", path.display(), rows.len() - before);
+        tell(format_args!("{}: {} rows", path.display(), rows.len() - before));
     }
     Ok(rows)
 }

@@ -110,6 +110,10 @@ impl AuditLog {
         if key.is_none() && walk.keyed_seen {
             return Err(AuditError::KeyMissing { path: dir.with_file_name("audit.key") });
         }
+        OpenOptions::new()
+            .write(true)
+            .open(&last.path)
+            .map_err(AuditError::io(&last.path, "cannot be opened"))?;
         match walk.broken {
             Some(at) if at.file != last.name() || !is_torn(last, walk.good_bytes)? => {
                 Err(AuditError::Broken { at })

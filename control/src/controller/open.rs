@@ -19,7 +19,7 @@ use crate::state::{
 };
 use serde_json::json;
 use std::fs::{self, OpenOptions};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -100,6 +100,20 @@ impl Places {
     fn log(&self, plan: &Plan) -> Result<(AuditLog, Option<TornLine>), OpenError> {
         let segment_bytes_max = u64::from(plan.audit.segment_mib) << 20;
         AuditLog::open(&self.audit, &self.key, segment_bytes_max).map_err(|source| self.broken(source))
+    }
+
+    /// Tries to write wherever a start does: into the state directory and the audit log's, and beside a key that is still to be
+    /// made.
+    fn try_to_write(&self, state_dir: &Path) -> Result<(), OpenError> {
+        let fail = |source| OpenError::StateDir(StateDirError::Io { path: state_dir.to_owned(), source });
+        try_to_write(state_dir).map_err(fail)?;
+        let denied = |dir: &Path| {
+            let dir = dir.to_owned();
+            move |source| self.broken(AuditError::io(&dir, "cannot be written")(source))
+        };
+        try_to_write(&self.audit).map_err(denied(&self.audit))?;
+        let beside = self.key.parent().filter(|_| !self.key.exists());
+        beside.map_or(Ok(()), |dir| try_to_write(dir).map_err(denied(dir)))
     }
 
     fn broken(&self, source: AuditError) -> OpenError {
@@ -212,7 +226,7 @@ impl Controller {
             Err(error @ StateDirError::InUse { .. }) => said.push(format!("{error}; a start now would fail")),
             outcome => outcome?,
         }
-        try_to_write(dir)?;
+        places.try_to_write(dir)?;
         let (mut latch, latch_found) = LatchFile::open(dir);
         let (_, limits_found) = LimitBook::open(dir, plan.limits.clone());
         let key = AuditKey::read(&places.key).map_err(|source| places.broken(source))?;
@@ -295,18 +309,15 @@ fn anchored(places: &Places, key: Option<&AuditKey>) -> Option<String> {
     }
 }
 
-/// Makes a file in the state directory and removes it again, where there is one.
-fn try_to_write(dir: &Path) -> Result<(), OpenError> {
-    let fail = |source| OpenError::StateDir(StateDirError::Io { path: dir.to_owned(), source });
-    match fs::metadata(dir) {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
-        found => {
-            found.map_err(fail)?;
-        }
-    }
-    let path = dir.join(format!(".check-{}", std::process::id()));
-    let made = OpenOptions::new().write(true).create_new(true).open(&path).map_err(fail);
-    made.and_then(|_| fs::remove_file(&path).map_err(fail))
+/// Makes a file in `dir` and removes it again; where there is no such directory, in the one it would be made in.
+fn try_to_write(dir: &Path) -> io::Result<()> {
+    let is_there = |dir: &&Path| !fs::symlink_metadata(dir).is_err_and(|e| e.kind() == ErrorKind::NotFound);
+    let here = Path::new(".");
+    let named = |dir: &Path| if dir.as_os_str().is_empty() { here.to_owned() } else { dir.to_owned() };
+    let found = dir.ancestors().find(is_there).map_or_else(|| here.to_owned(), named);
+    let path = found.join(format!(".check-{}", std::process::id()));
+    OpenOptions::new().write(true).create_new(true).open(&path)?;
+    fs::remove_file(&path)
 }
 
 fn unknown_names(plan: &Plan) -> Vec<String> {

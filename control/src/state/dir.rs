@@ -1,7 +1,7 @@
 //! The state directory: taken by a lock, and looked at again before anything in it is called durable.
 
 use super::sealed::SealError;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -66,7 +66,7 @@ impl StateDir {
     /// [`StateDirError::InUse`], and [`StateDirError::Io`] where it cannot be looked at.
     pub(crate) fn look(path: &Path) -> Result<(), StateDirError> {
         let fail = |source| StateDirError::Io { path: path.to_owned(), source };
-        let lock = match File::open(path.join(LOCK)) {
+        let lock = match OpenOptions::new().write(true).open(path.join(LOCK)) {
             Ok(lock) => lock,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
             Err(source) => return Err(fail(source)),

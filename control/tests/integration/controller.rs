@@ -206,41 +206,59 @@ fn the_answer_to_a_halt_says_when_the_gate_stopped_and_when_the_disk_had_it() {
     assert_eq!(times(changed(site.ask(Role::RiskOfficer, resume()))), (None, None));
 }
 
-/// Another command is at the disk and holds the lock of all changes; the halt's word is there all the same, and a resume
-/// that is under way does not open it.
-#[test]
-fn a_halt_does_not_wait_for_another_command_and_is_not_opened_by_it() {
-    let site = Site::new(&[]);
+/// Another command, a reset of `strategy:mm1`, is in the middle of its work and holds the lock of all changes; the word that
+/// `command` sets is there all the same before that command goes on, and it is answered after it is latched.
+fn takes_effect_before_another_goes_on(site: &Site, command: Command, word: &str) -> Changed {
+    let patience = std::time::Duration::from_secs(20);
     changed(site.ask(Role::Trader, trip("strategy:mm1")));
-    changed(site.ask(Role::Trader, halt()));
     let (inside, wait) = (std::sync::mpsc::channel(), std::sync::mpsc::channel::<()>());
     let (told, go) = (std::sync::Mutex::new(inside.0), std::sync::Mutex::new(wait.1));
     *site.desk.witness.write().unwrap() = Some(Box::new(move |call| {
         if call == "strategy:mm1 open" {
             told.lock().unwrap().send(()).unwrap();
-            go.lock().unwrap().recv().unwrap();
+            // Should the word never come, the test ends by its own assertion.
+            let _ = go.lock().unwrap().recv_timeout(2 * patience);
         }
     }));
-    std::thread::scope(|scope| {
+    let answered = std::thread::scope(|scope| {
         let slow = scope.spawn(|| changed(site.ask(Role::RiskOfficer, reset("strategy:mm1"))));
         inside.1.recv().unwrap();
-        // The reset is inside the gate and has the lock. The firm is opened behind the control plane's back, to see the
-        // halt close it.
-        site.desk.force_open("firm");
-        let halting = scope.spawn(|| changed(site.ask(Role::Trader, halt())));
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-        while site.desk.state("firm") != BreakerState::Tripped {
-            assert!(std::time::Instant::now() < deadline, "the halt waits for the reset");
+        // The reset is inside the gate and has the lock. The word is opened behind the control plane's back, to see the
+        // tightening close it.
+        site.desk.force_open(word);
+        let tightening = scope.spawn(|| changed(site.ask(Role::Trader, command)));
+        let deadline = std::time::Instant::now() + patience;
+        while site.desk.state(word) != BreakerState::Tripped {
+            assert!(std::time::Instant::now() < deadline, "{word} waits for the reset");
             std::thread::yield_now();
         }
-        assert!(!halting.is_finished(), "it is not answered before it is latched");
+        assert!(!tightening.is_finished(), "it is not answered before it is latched");
         wait.0.send(()).unwrap();
         slow.join().unwrap();
-        let answered = halting.join().unwrap();
-        assert!(answered.effective_after_us < answered.durable_after_us, "{answered:?}");
+        tightening.join().unwrap()
     });
-    assert_eq!(site.desk.state("firm"), BreakerState::Tripped);
+    *site.desk.witness.write().unwrap() = None;
+    assert!(answered.effective_after_us < answered.durable_after_us, "{answered:?}");
+    assert_eq!(site.desk.state(word), BreakerState::Tripped);
+    answered
+}
+
+/// The halt's word is there, and a resume that is under way does not open it.
+#[test]
+fn a_halt_does_not_wait_for_another_command_and_is_not_opened_by_it() {
+    let site = Site::new(&[]);
+    changed(site.ask(Role::Trader, halt()));
+    takes_effect_before_another_goes_on(&site, halt(), "firm");
     assert!(status(&site).halt.is_some());
+}
+
+#[test]
+fn an_officers_trip_takes_effect_before_it_queues_behind_other_commands() {
+    let site = Site::new(&[]);
+    for word in ["instrument:ZVZZT", "account:ACME", "firm"] {
+        let answered = takes_effect_before_another_goes_on(&site, trip(word), word);
+        assert!(answered.changed, "{word} was armed");
+    }
 }
 
 #[test]

@@ -128,3 +128,158 @@ fn an_interface_that_does_not_exist_is_one_clear_line() {
     let line = said.lines().find(|l| l.starts_with("portcullis: ")).expect("one line of complaint");
     assert!(line.contains("nope0"), "{line}");
 }
+
+/// A daemon whose stderr goes to a file, or to nobody: a pipe whose reader is gone.
+fn start_told(config: &str, stderr: Stdio) -> Daemon {
+    let mut command = Command::new(programs().join("portcullis"));
+    command.args(["run", "--config", config]).stdout(Stdio::null()).stderr(stderr);
+    Daemon(command.spawn().expect("the daemon starts"))
+}
+
+/// Waits until `is_so`, for at most half a minute.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn signal(daemon: &Daemon, name: &str) {
+    let pid = daemon.0.id().to_string();
+    assert!(Command::new("kill").args(["-s", name, &pid]).status().expect("kill").success());
+}
+
+#[test]
+fn a_hangup_does_not_end_the_daemon() {
+    let market = scenario("calm", &["--minutes", "1"]);
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("control.sock");
+    let config = configure(dir.path(), &market.path().join("calm.pcap"));
+    let log = dir.path().join("stderr");
+    let mut daemon = start_told(&config, std::fs::File::create(&log).unwrap().into());
+    until("the daemon answers", || ctl(&socket, &["status"]).status.success());
+    for times in 1..=2 {
+        signal(&daemon, "HUP");
+        let told = || std::fs::read_to_string(&log).unwrap().matches("SIGHUP: the configuration").count();
+        until("it says so", || daemon.0.try_wait().unwrap().is_some() || told() == times);
+        assert!(daemon.0.try_wait().unwrap().is_none(), "SIGHUP ended it");
+    }
+    assert!(ctl(&socket, &["status"]).status.success());
+    signal(&daemon, "TERM");
+    assert_eq!(daemon.0.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_log_that_nobody_reads_any_more_does_not_end_the_daemon() {
+    let market = scenario("calm", &["--minutes", "1"]);
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("control.sock");
+    let config = configure(dir.path(), &market.path().join("calm.pcap"));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut daemon = start_told(&config, writer.into());
+    until("the daemon answers", || {
+        assert!(daemon.0.try_wait().unwrap().is_none(), "it ended");
+        ctl(&socket, &["status"]).status.success()
+    });
+    signal(&daemon, "HUP");
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(ctl(&socket, &["status"]).status.success());
+    signal(&daemon, "TERM");
+    assert_eq!(daemon.0.wait().unwrap().code(), Some(0));
+}
+
+/// How a start ends, whatever way: its exit code and complaint, or that it answers, and whether halted.
+fn outcome_of_a_start(config: &str, socket: &Path, log: &Path) -> String {
+    let mut daemon = start_told(config, std::fs::File::create(log).unwrap().into());
+    loop {
+        if let Some(status) = daemon.0.try_wait().unwrap() {
+            return format!(
+                "exit {:?}: {}",
+                status.code(),
+                complaint(&std::fs::read_to_string(log).unwrap())
+            );
+        }
+        let answer = ctl(socket, &["status"]);
+        if answer.status.success() {
+            signal(&daemon, "TERM");
+            daemon.0.wait().unwrap();
+            return if said(&answer).contains("HALTED") { "halted" } else { "runs" }.to_owned();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// What the last line complains of; making a directory where a file is fails with other words than writing there.
+fn complaint(stderr: &str) -> &str {
+    let line = stderr.lines().find_map(|line| line.strip_prefix("portcullis: ")).unwrap_or("");
+    line.split_once(": ").map_or(line, |(what, _)| what)
+}
+
+/// The same of `--check`.
+fn outcome_of_a_check(config: &str) -> String {
+    let output = portcullis(["run", "--check", "--config", config]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    match output.status.code() {
+        Some(0) if stderr.contains("a start would come up halted") => "halted".to_owned(),
+        Some(0) => "runs".to_owned(),
+        code => format!("exit {code:?}: {}", complaint(&stderr)),
+    }
+}
+
+/// Whatever is wrong with a machine, `--check` ends as a start does that comes after it.
+#[test]
+fn a_check_ends_as_a_start_does() {
+    type Break = fn(&Path);
+    let replace = |from: &'static str, to: &'static str| {
+        move |dir: &Path| {
+            let config = dir.join("portcullis.toml");
+            let text = std::fs::read_to_string(&config).unwrap();
+            assert!(text.contains(from), "{text}");
+            std::fs::write(&config, text.replace(from, to)).unwrap();
+        }
+    };
+    let files: [(&str, Break); 9] = [
+        ("runs", |_| ()),
+        ("exit", |dir| std::fs::write(dir.join("control.sock"), "notes").unwrap()),
+        ("exit", |dir| std::fs::create_dir(dir.join("state/verdicts.csv")).unwrap()),
+        ("exit", |dir| {
+            std::fs::remove_dir_all(dir.join("state")).unwrap();
+            std::fs::write(dir.join("state"), "").unwrap();
+        }),
+        ("exit", |dir| {
+            std::fs::remove_file(dir.join("state/lock")).unwrap();
+            std::fs::create_dir(dir.join("state/lock")).unwrap();
+        }),
+        ("exit", |dir| {
+            std::fs::remove_dir_all(dir.join("state/audit")).unwrap();
+            std::fs::write(dir.join("state/audit"), "").unwrap();
+        }),
+        ("exit", |dir| std::fs::remove_file(dir.join("state/audit.key")).unwrap()),
+        ("halted", |dir| std::fs::remove_file(dir.join("state/latch.sealed")).unwrap()),
+        ("halted", |dir| std::fs::remove_dir_all(dir.join("state")).unwrap()),
+    ];
+    let feed = "[[feed]]";
+    let keys = [
+        ("exit", replace("calm.pcap", "none.pcap")),
+        ("exit", replace(feed, "[scorer]\nmodel_dir = \"/none\"\n[[feed]]")),
+        ("exit", replace(feed, "[placement]\nreceiver_cpu = 1023\n[[feed]]")),
+        ("exit", replace(feed, "[placement]\nscorer_cpu = 1023\n[[feed]]")),
+        ("exit", replace(feed, "[placement]\nhousekeeping_cpus = \"1023\"\n[[feed]]")),
+        ("exit", replace("control.sock", "none/control.sock")),
+    ];
+    let market = scenario("calm", &["--minutes", "1"]);
+    let breaks = files.iter().map(|(wanted, harm)| (*wanted, harm as &dyn Fn(&Path)));
+    let breaks = breaks.chain(keys.iter().map(|(wanted, harm)| (*wanted, harm as &dyn Fn(&Path))));
+    for (number, (wanted, harm)) in breaks.enumerate() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = configure(dir.path(), &market.path().join("calm.pcap"));
+        harm(dir.path());
+        let checked = outcome_of_a_check(&config);
+        let started =
+            outcome_of_a_start(&config, &dir.path().join("control.sock"), &dir.path().join("stderr"));
+        assert!(started.starts_with(wanted), "break {number}: {started}");
+        assert_eq!(checked, started, "break {number}");
+    }
+}

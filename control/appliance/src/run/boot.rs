@@ -10,6 +10,7 @@ use crate::line::notes::{Defined, ScorerNote, VerdictRecord};
 use crate::line::spec::{DeskSpec, LineFiles, LineSpec, Pace, ScorerSpec};
 use crate::line::topology::{self, ControlEnds, Ends, Links};
 use crate::scorer::load_model;
+use crate::output::tell;
 use anyhow::{Context, Result};
 use control::config::{CpuChoice, Feed as FeedPlan, FeedSource, Plan};
 use gpu::{CardChange, Scorer as _};
@@ -231,7 +232,7 @@ impl Running {
         }
         self.desk.join()?;
         if let Some(said) = feed.chores.as_mut().map(|chores| chores.close(now)) {
-            eprintln!("{said}");
+            tell(said);
         }
         feed.feed.take_error().map_or(Ok(verdicts), |error| Err(error.into()))
     }

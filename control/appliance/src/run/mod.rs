@@ -13,7 +13,7 @@ mod verdicts;
 use crate::cli;
 use crate::latency::Latency;
 use crate::line::notes::ScorerNote;
-use crate::output::say;
+use crate::output::{say, tell};
 use anyhow::{Context, Result};
 
 use backend::LiveBackend;
@@ -44,6 +44,9 @@ pub(crate) fn run(args: &cli::Run) -> Result<()> {
     }
     let files: Vec<PathBuf> = args.config.iter().cloned().collect();
     let plan = load(&files, &args.set)?;
+    // A terminal that closes, or an operator who expects a reload, is no reason to stop, not even while booting.
+    let hangup = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(SIGHUP, Arc::clone(&hangup)).context("cannot listen for signals")?;
     let (clock, calibration) = LiveClock::best();
     let timekeeper = Timekeeper::new(calibration);
     let mut latency = Latency::default();
@@ -55,7 +58,7 @@ pub(crate) fn run(args: &cli::Run) -> Result<()> {
     if args.check {
         return Ok(());
     }
-    serve(&plan, line, &clock, timekeeper, latency)
+    serve(&plan, line, &clock, Kept { timekeeper, latency, hangup })
 }
 
 /// Makes the state directory, for the first start.
@@ -80,8 +83,8 @@ fn check(plan: &Plan) -> Result<()> {
     }
     stage::try_pin("housekeeping", &housekeeping(plan))?;
     let said = Controller::check(plan)?.into_iter().chain(control::server::check(&plan.instance.socket)?);
-    said.for_each(|warning| eprintln!("warning: {warning}"));
-    Ok(())
+    said.for_each(|warning| tell(format_args!("warning: {warning}")));
+    VerdictFile::check(&plan.instance.state_dir)
 }
 
 /// The CPUs of everything that may sleep; none for any.
@@ -89,20 +92,20 @@ fn housekeeping(plan: &Plan) -> Vec<usize> {
     plan.placement.housekeeping_cpus.cpus().iter().map(|cpu| usize::from(*cpu)).collect()
 }
 
-fn serve(
-    plan: &Plan,
-    line: Prepared,
-    clock: &LiveClock,
-    mut timekeeper: Timekeeper,
+/// What the daemon keeps beside its line.
+struct Kept {
+    timekeeper: Timekeeper,
     latency: Latency,
-) -> Result<()> {
+    /// SIGHUP came.
+    hangup: Arc<AtomicBool>,
+}
+
+fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<()> {
+    let Kept { mut timekeeper, latency, hangup } = kept;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot listen for signals")?;
     }
-    // A terminal that closes, or an operator who expects a reload, is no reason to stop.
-    let hangup = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register(SIGHUP, Arc::clone(&hangup)).context("cannot listen for signals")?;
     let wall = clock.clone();
     let time: control::controller::Clock = Arc::new(move || wall.now());
     let backend = Arc::clone(&line.backend);
@@ -165,10 +168,10 @@ impl Timekeeper {
     fn keep(&mut self) {
         let Some(found) = self.calibrator.as_mut().and_then(TscCalibrator::keep) else { return };
         if found.stepped && !self.stepped {
-            eprintln!(
+            tell(format_args!(
                 "warning: the system clock was set by {:.3} s; the daemon's follows at a tenth of the speed of time",
                 found.error_ns as f64 / 1e9
-            );
+            ));
         }
         self.stepped = found.stepped;
     }
@@ -222,9 +225,4 @@ fn keep_house(
         tell(format_args!("warning: scorer: {change}"));
     }
     running.note_ended(backend);
-}
-
-/// Writes a line into the daemon's log. A terminal or a journal that has gone is no reason to stop, so nothing is said of it.
-fn tell(said: impl std::fmt::Display) {
-    drop(writeln!(std::io::stderr(), "{said}"));
 }

@@ -1,6 +1,7 @@
 //! What boot prints.
 
 use crate::line::topology::Links;
+use crate::output::tell;
 use control::config::{CpuChoice, Feed as FeedPlan, Plan};
 
 /// Warnings, placement, memory and groups.
@@ -47,7 +48,7 @@ impl Report {
     /// When stdout cannot be written.
     pub(super) fn print(&self) -> anyhow::Result<()> {
         for warning in &self.warnings {
-            eprintln!("warning: {warning}");
+            tell(format_args!("warning: {warning}"));
         }
         let table = |heading: &[&str]| {
             let mut table = comfy_table::Table::new();

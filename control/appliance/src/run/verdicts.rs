@@ -5,7 +5,7 @@ use crate::line::notes::VerdictRecord;
 use crate::tables::{VERDICTS_HEADING, VerdictRow};
 use anyhow::{Context, Result};
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 /// An open verdict log.
@@ -28,6 +28,20 @@ impl VerdictFile {
             writeln!(file, "{VERDICTS_HEADING}").with_context(told)?;
         }
         Ok(Self { file, dropped: 0 })
+    }
+
+    /// Tries whether the log in `dir` can be appended to, where there is one, and changes nothing.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn check(dir: &Path) -> Result<()> {
+        let path = dir.join("verdicts.csv");
+        match OpenOptions::new().append(true).open(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot write {}", path.display()))
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Writes `records`; `dropped` is how many found their ring full since start. A disk that is full loses records, is told, and

@@ -3,7 +3,7 @@
 use super::{accept, refuse_existing, save};
 use crate::cli;
 use crate::orders::{self, OrderRow};
-use crate::output::say;
+use crate::output::{say, tell};
 use crate::scorer::load_model;
 use anyhow::{Context, Result, ensure};
 use gpu::{DeskOrder, DeskSession, FatFingerHoldout, FatFingerTrainConfig, train_fat_finger};
@@ -58,13 +58,13 @@ fn sessions(args: &cli::TrainFatfinger) -> Result<Vec<DeskSession>> {
         let mut session = DeskSession { orders: desk_orders(path)?, ..DeskSession::default() };
         gpu::read_features(features, &mut session.features)?;
         gpu::read_touches(costs, &mut session.touches)?;
-        eprintln!(
+        tell(format_args!(
             "{}: {} orders; {}: {} rows",
             path.display(),
             session.orders.len(),
             features.display(),
             session.features.len()
-        );
+        ));
         sessions.push(session);
     }
     Ok(sessions)
