@@ -223,6 +223,7 @@ impl Checker<'_> {
             ("placement.receiver_cpu", placement.receiver_cpu.cpu()),
             ("placement.featurizer_cpu", placement.featurizer_cpu.cpu()),
             ("placement.scorer_cpu", placement.scorer_cpu.cpu()),
+            ("placement.desk_cpu", placement.desk_cpu.cpu()),
         ];
         for (i, (key, cpu)) in stages.iter().enumerate() {
             let Some(cpu) = cpu else { continue };

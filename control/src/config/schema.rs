@@ -157,6 +157,8 @@ pub struct Placement {
     pub featurizer_cpu: CpuChoice,
     /// The scorer's.
     pub scorer_cpu: CpuChoice,
+    /// The order desk's.
+    pub desk_cpu: CpuChoice,
     /// Where everything that may sleep runs; empty means anywhere.
     pub housekeeping_cpus: CpuList,
 }

@@ -285,6 +285,7 @@ fn faults_between_keys_are_all_said_too() {
         receiver_cpu = 2
         featurizer_cpu = 2
         scorer_cpu = 1
+        desk_cpu = 2
         housekeeping_cpus = "0-1"
         [[feed]]
         name = "a"
@@ -303,6 +304,7 @@ fn faults_between_keys_are_all_said_too() {
     let all = found.join("\n");
     for part in [
         "placement.featurizer_cpu: found 2, wanted a CPU of its own: placement.receiver_cpu has this one",
+        "placement.desk_cpu: found 2, wanted a CPU of its own: placement.receiver_cpu has this one",
         "placement.scorer_cpu: found 1, wanted a CPU that is not among placement.housekeeping_cpus",
         "feed[0].line_b: found 1 groups, wanted none, or as many as line_a (2)",
         "feed[0].line_b[0]: found \"233.54.12.111:26477\" again",
@@ -311,7 +313,7 @@ fn faults_between_keys_are_all_said_too() {
     ] {
         assert!(all.contains(part), "{part}\n{all}");
     }
-    assert_eq!(found.len(), 6, "{all}");
+    assert_eq!(found.len(), 7, "{all}");
 }
 
 #[test]

@@ -266,6 +266,7 @@ fn a_check_ends_as_a_start_does() {
         ("exit", replace(feed, "[scorer]\nmodel_dir = \"/none\"\n[[feed]]")),
         ("exit", replace(feed, "[placement]\nreceiver_cpu = 1023\n[[feed]]")),
         ("exit", replace(feed, "[placement]\nscorer_cpu = 1023\n[[feed]]")),
+        ("exit", replace(feed, "[placement]\ndesk_cpu = 1023\n[[feed]]")),
         ("exit", replace(feed, "[placement]\nhousekeeping_cpus = \"1023\"\n[[feed]]")),
         ("exit", replace("control.sock", "none/control.sock")),
     ];

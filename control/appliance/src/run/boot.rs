@@ -9,8 +9,8 @@ use crate::line::health::{Channels, FeedHealth, LastMoved};
 use crate::line::notes::{Defined, ScorerNote, VerdictRecord};
 use crate::line::spec::{DeskSpec, LineFiles, LineSpec, Pace, ScorerSpec};
 use crate::line::topology::{self, ControlEnds, Ends, Links};
-use crate::scorer::load_model;
 use crate::output::tell;
+use crate::scorer::load_model;
 use anyhow::{Context, Result};
 use control::config::{CpuChoice, Feed as FeedPlan, FeedSource, Plan};
 use gpu::{CardChange, Scorer as _};
@@ -21,6 +21,9 @@ use types::{Nanos, UnixNanos};
 
 /// How long the desk sleeps when nothing is to be judged or explained. Nobody trades through it yet.
 const DESK_NAP_US: u32 = 200;
+
+/// How long the other stages sleep.
+const STAGE_NAP_US: u32 = 50;
 
 /// The line with all its memory, not running.
 pub(super) struct Prepared {
@@ -155,27 +158,36 @@ impl Prepared {
         let Self { feed, thread_start, line, cold, .. } = self;
         let topology::Line { books, scorer, desk } = line;
         let placement = &plan.placement;
-        let nap = PinnedConfig { idle: IdlePolicy::Sleep { us: DESK_NAP_US }, ..PinnedConfig::default() };
-        let desk = spawn_pinned(desk, clock.clone(), nap, stop.clone(), || Ok(()))?;
-        let scorer = scorer.map(|s| spawn(s, placement.scorer_cpu, clock, &stop, || Ok(()))).transpose()?;
-        let books = spawn(books, placement.featurizer_cpu, clock, &stop, || Ok(()))?;
-        let feed = spawn(feed, placement.receiver_cpu, clock, &stop, thread_start)?;
+        let at = |cpu, nap_us| Place { cpu, nap_us, clock, stop: &stop };
+        let desk = at(placement.desk_cpu, DESK_NAP_US).spawn(desk, || Ok(()))?;
+        let scorer =
+            scorer.map(|s| at(placement.scorer_cpu, STAGE_NAP_US).spawn(s, || Ok(()))).transpose()?;
+        let books = at(placement.featurizer_cpu, STAGE_NAP_US).spawn(books, || Ok(()))?;
+        let feed = at(placement.receiver_cpu, STAGE_NAP_US).spawn(feed, thread_start)?;
         Ok(Running { feed, books, scorer, desk, stop, cold })
     }
 }
 
-fn spawn<S: Stage + Send + 'static>(
-    stage: S,
+/// Where a stage runs, and how long it sleeps when it has nothing to do and no core of its own.
+struct Place<'a> {
     cpu: CpuChoice,
-    clock: &LiveClock,
-    stop: &StopFlag,
-    thread_start: impl FnOnce() -> Result<(), String> + Send + 'static,
-) -> Result<Pinned<S>> {
-    let cpu = cpu.cpu().map(usize::from);
-    // A stage with a core of its own spins; one that shares must let others run.
-    let idle = if cpu.is_some() { IdlePolicy::Spin } else { IdlePolicy::Sleep { us: 50 } };
-    let config = PinnedConfig { cpu, idle, ..PinnedConfig::default() };
-    Ok(spawn_pinned(stage, clock.clone(), config, stop.clone(), thread_start)?)
+    nap_us: u32,
+    clock: &'a LiveClock,
+    stop: &'a StopFlag,
+}
+
+impl Place<'_> {
+    fn spawn<S: Stage + Send + 'static>(
+        &self,
+        stage: S,
+        thread_start: impl FnOnce() -> Result<(), String> + Send + 'static,
+    ) -> Result<Pinned<S>> {
+        let cpu = self.cpu.cpu().map(usize::from);
+        // A stage with a core of its own spins; one that shares must let others run.
+        let idle = if cpu.is_some() { IdlePolicy::Spin } else { IdlePolicy::Sleep { us: self.nap_us } };
+        let config = PinnedConfig { cpu, idle, ..PinnedConfig::default() };
+        Ok(spawn_pinned(stage, self.clock.clone(), config, self.stop.clone(), thread_start)?)
+    }
 }
 
 /// Everything that waits in a ring.

@@ -77,6 +77,7 @@ fn check(plan: &Plan) -> Result<()> {
         ("receiver", placement.receiver_cpu),
         ("featurizer", placement.featurizer_cpu),
         ("scorer", placement.scorer_cpu),
+        ("desk", placement.desk_cpu),
     ];
     for (stage, choice) in stages {
         choice.cpu().map_or(Ok(()), |cpu| stage::try_pin(stage, &[cpu.into()]))?;

@@ -23,7 +23,8 @@ impl Report {
             [stage.to_owned(), at.to_owned(), input, full.to_owned()]
         };
         let placement = &plan.placement;
-        let at = [placement.receiver_cpu, placement.featurizer_cpu, placement.scorer_cpu].map(cpu);
+        let at = [placement.receiver_cpu, placement.featurizer_cpu, placement.scorer_cpu, placement.desk_cpu]
+            .map(cpu);
         self.stages.push(row("receiver", &at[0], feed.source.to_string(), links.events.when_full.as_str()));
         let events = format!("{} events", links.events.depth);
         self.stages.push(row("featurizer", &at[1], events, links.vectors.when_full.as_str()));
@@ -31,10 +32,10 @@ impl Report {
             let vectors = format!("{} vectors", links.vectors.depth);
             self.stages.push(row("scorer", &at[2], vectors, "never: one slot per row"));
         }
-        self.stages.push(row("desk", "any", "orders".to_owned(), links.verdicts.when_full.as_str()));
+        self.stages.push(row("desk", &at[3], "orders".to_owned(), links.verdicts.when_full.as_str()));
         let verdicts = format!("{} verdicts", links.verdicts.depth);
         self.stages.push(row("verdict log", "any", verdicts, "never: a file"));
-        if at.iter().any(|cpu| cpu == "any") {
+        if at[..3].iter().any(|cpu| cpu == "any") {
             self.warnings.push(
                 "a stage has no CPU of its own (placement.*_cpu = \"any\"): tails will be milliseconds"
                     .into(),
