@@ -44,12 +44,16 @@ pub struct FeaturizerCounters {
     pub conflated: u64,
     /// Events older than the newest closed grid point.
     pub late_events: u64,
+    /// Trades that the venue broke.
+    pub trade_breaks: u64,
+    /// Of those, the last trade of their instrument: an older one, or none, took its place.
+    pub lasts_taken_back: u64,
     /// Counts of the books.
     pub books: BookCounters,
 }
 
 /// Names of the counters a stage publishes, in the order of [`values`].
-pub(crate) const NAMES: [&str; 20] = [
+pub(crate) const NAMES: [&str; 22] = [
     "events",
     "grid_points",
     "vectors",
@@ -70,6 +74,8 @@ pub(crate) const NAMES: [&str; 20] = [
     "far_levels",
     "recentres",
     "recentres_refused",
+    "trade_breaks",
+    "lasts_taken_back",
 ];
 
 /// Their values.
@@ -95,5 +101,7 @@ pub(crate) fn values(c: &FeaturizerCounters, o: &Occupancy) -> [u64; NAMES.len()
         o.far_levels as u64,
         o.recentres,
         o.recentres_refused,
+        c.trade_breaks,
+        c.lasts_taken_back,
     ]
 }

@@ -125,10 +125,10 @@ impl Featurizer {
         self.grid.vectors.get(instrument.index())
     }
 
-    /// Price of the last printable trade, [`Px::NONE`] before the first.
+    /// Price of the newest printable trade that was not broken, [`Px::NONE`] when there is none.
     #[must_use]
     pub fn last(&self, instrument: InstrumentId) -> Px {
-        self.grid.lasts.get(instrument.index()).copied().unwrap_or(Px::NONE)
+        self.grid.prints.get(instrument.index()).map_or(Px::NONE, |prints| prints.last().px)
     }
 
     /// Whether the feed lost messages that no clean begin has made good yet. Every book that was in use then is stale.

@@ -1,6 +1,6 @@
 //! The grid: who gets a vector at a grid point, the vectors being made, and those that wait for the sink.
 
-use types::{FeatureVector, InstrumentId, Px, UnixNanos};
+use types::{FeatureVector, InstrumentId, UnixNanos};
 
 use crate::apply::BooksMut;
 use crate::bitset::BitSet;
@@ -8,6 +8,7 @@ use crate::config::{FeaturizerConfig, OnFull};
 use crate::costs::{Ledger, walk_bps};
 use crate::counters::FeaturizerCounters;
 use crate::features::{Engine, GRID_NS, QUIET, Rows};
+use crate::prints::Prints;
 use crate::sinks::FeatureSink;
 
 /// Vectors offered to the sink at once.
@@ -42,7 +43,7 @@ pub(crate) struct Grid {
     pub(crate) number: Option<u64>,
     /// Where that step begins; out of reach of any event before the first.
     pub(crate) step_start: u64,
-    pub(crate) lasts: Box<[Px]>,
+    pub(crate) prints: Box<[Prints]>,
     /// Whose top of book changed in this chunk.
     pub(crate) changed: BitSet,
     pub(crate) changed_list: Vec<u32>,
@@ -80,7 +81,7 @@ impl Grid {
             last_grid: vec![0; n].into_boxed_slice(),
             number: None,
             step_start: u64::MAX,
-            lasts: vec![Px::NONE; n].into_boxed_slice(),
+            prints: vec![Prints::NEW; n].into_boxed_slice(),
             changed: BitSet::new(n),
             changed_list: Vec::with_capacity(n),
             counters: FeaturizerCounters::default(),
@@ -93,7 +94,7 @@ impl Grid {
         self.engine.bytes()
             + size_of_val(&*self.vectors)
             + size_of_val(&*self.last_grid)
-            + size_of_val(&*self.lasts)
+            + size_of_val(&*self.prints)
             + self.changed_list.capacity() * size_of::<u32>()
     }
 

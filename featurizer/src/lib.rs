@@ -32,6 +32,7 @@ mod pages;
 mod parquet_file;
 mod polled;
 mod prefetch;
+mod prints;
 mod run;
 mod sinks;
 mod view;

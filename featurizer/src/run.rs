@@ -1,11 +1,12 @@
 //! One call of the featurizer: events in, books, quotes and features on.
 
-use types::{Action, BookEvent, EventFlags, InstrumentId, Px, Side, TopOfBook};
+use types::{Action, BookEvent, EventFlags, InstrumentId, Side, TopOfBook};
 
 use crate::apply::{Applied, BooksMut, Effect};
 use crate::config::OnFull;
 use crate::features::GRID_NS;
 use crate::grid::Grid;
+use crate::prints::{Broken, Prints};
 use crate::sinks::{FeatureSink, Observer, TopOfBookSink};
 use crate::view::Bbo;
 
@@ -157,7 +158,7 @@ impl<S: FeatureSink + TopOfBookSink + Observer> Run<'_, '_, S> {
     fn after_trade(&mut self, event: &BookEvent, applied: &Applied) {
         let i = event.instrument.index();
         if !event.flags.has(EventFlags::NON_PRINTABLE) && applied.px.is_some() {
-            self.grid.lasts[i] = applied.px;
+            self.grid.prints[i].push(event.aux, applied.px, event.ts_event);
             self.grid.note_changed(i);
         }
         if event.flags.has(EventFlags::CROSS) || applied.qty == 0 {
@@ -174,6 +175,9 @@ impl<S: FeatureSink + TopOfBookSink + Observer> Run<'_, '_, S> {
     fn after_rare(&mut self, event: &BookEvent) {
         let i = event.instrument.index();
         if i < self.grid.vectors.len() {
+            if event.action == Action::TradeBreak {
+                self.take_back(i, event.aux);
+            }
             self.after_rare_of(i, event);
         } else if event.instrument == InstrumentId::ALL && event.action != Action::Time {
             if event.action == Action::Clear {
@@ -183,6 +187,16 @@ impl<S: FeatureSink + TopOfBookSink + Observer> Run<'_, '_, S> {
                 self.grid.touched.insert(i);
                 self.after_rare_of(i, event);
             }
+        }
+    }
+
+    /// The venue broke a trade: the one before it is the last again.
+    fn take_back(&mut self, i: usize, trade: u64) {
+        let counters = &mut self.grid.counters;
+        counters.trade_breaks += 1;
+        match self.grid.prints[i].take_back(trade) {
+            Broken::Last => counters.lasts_taken_back += 1,
+            Broken::Earlier | Broken::Unknown => {}
         }
     }
 
@@ -213,7 +227,7 @@ impl<S: FeatureSink + TopOfBookSink + Observer> Run<'_, '_, S> {
             self.grid.engine.reset();
             self.grid.active.clear();
             self.grid.touched.clear();
-            self.grid.lasts.fill(Px::NONE);
+            self.grid.prints.fill(Prints::NEW);
             self.grid.set_number(ts.div_ceil(GRID_NS));
         }
     }
@@ -225,9 +239,11 @@ impl<S: FeatureSink + TopOfBookSink + Observer> Run<'_, '_, S> {
             let i = grid.changed_list[n] as usize;
             grid.changed.remove(i);
             let instrument = InstrumentId(i as u32);
-            let Some((tick, state, status)) = self.books.conditions(instrument) else { continue };
+            let Some((tick, state, status)) = self.books.conditions(instrument) else {
+                continue;
+            };
             let Bbo { bid, ask } = *self.books.bbo(instrument);
-            let (last, ts) = (grid.lasts[i], grid.engine.last_event(i));
+            let (last, ts) = (grid.prints[i].last().px, grid.engine.last_event(i));
             let (bid, bid_qty, ask, ask_qty) = (bid.px, bid.qty, ask.px, ask.qty);
             let top = TopOfBook { bid, bid_qty, ask, ask_qty, last, tick, ts, state, status };
             self.sink.top(instrument, &top);

@@ -387,6 +387,40 @@ fn quotes_for_the_gate_come_once_per_chunk_and_instrument() {
     assert!(tops.len() == 2 && tops.iter().all(|t| t.1.status == TradingStatus::Closed));
 }
 
+#[test]
+fn a_trade_that_the_venue_breaks_is_no_longer_the_last() {
+    let mut f = featurizer(OnFull::Wait);
+    let mut tops: Vec<(InstrumentId, TopOfBook)> = Vec::new();
+    let mut go = |f: &mut Featurizer, event: BookEvent| {
+        tops.clear();
+        f.apply(&[event], &mut (&mut (), &mut tops, &mut ()));
+        tops.iter().map(|(_, top)| top.last).collect::<Vec<_>>()
+    };
+    let trade = |number, cents, ts| BookEvent {
+        aux: number,
+        px: Px(cents * CENT),
+        qty: Qty(3),
+        ..at(Action::Trade, 1, T0 + ts)
+    };
+    let broken = |number, ts| BookEvent { aux: number, ..at(Action::TradeBreak, 1, T0 + ts) };
+    let cents = |n: i64| vec![Px(n * CENT)];
+    assert_eq!(go(&mut f, define(1, T0)), [Px::NONE]);
+    assert_eq!(go(&mut f, trade(7, 100, 1)), cents(100));
+    let resting = add(1, 1, Side::Bid, 99, 5, T0 + 2);
+    go(&mut f, resting);
+    // An execution is a print at its order's price.
+    let execution = BookEvent { order_id: 1, aux: 8, qty: Qty(1), ..at(Action::OrderExecute, 1, T0 + 3) };
+    assert_eq!(go(&mut f, execution), cents(99));
+    assert_eq!(go(&mut f, broken(8, 4)), cents(100));
+    assert_eq!(go(&mut f, broken(8, 5)), cents(100), "twice");
+    assert_eq!(go(&mut f, trade(9, 101, 6)), cents(101));
+    assert_eq!(go(&mut f, broken(7, 7)), cents(101), "an earlier one");
+    assert_eq!(go(&mut f, broken(9, 8)), [Px::NONE]);
+    assert_eq!(f.last(InstrumentId(1)), Px::NONE);
+    let counters = f.counters();
+    assert_eq!((counters.trade_breaks, counters.lasts_taken_back), (4, 2));
+}
+
 #[derive(Default)]
 struct Recorder {
     applied: Vec<(Action, Effect, usize)>,

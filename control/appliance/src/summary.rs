@@ -42,6 +42,11 @@ pub(crate) struct Summary {
     pub(crate) redefined_locates: u64,
     /// How often a book was doubted, by cause; causes that did not occur left out.
     pub(crate) stale_books: BTreeMap<&'static str, u64>,
+    /// Trades that the venue broke, and those of them that had been the last of their instrument; left out where there were none.
+    #[serde(skip_serializing_if = "is_none")]
+    pub(crate) trade_breaks: u64,
+    #[serde(skip_serializing_if = "is_none")]
+    pub(crate) lasts_taken_back: u64,
     /// By symbol; those without a level left out.
     pub(crate) books: BTreeMap<String, BookSummary>,
     pub(crate) errors: Vec<ErrorSummary>,
@@ -66,6 +71,11 @@ pub(crate) struct Summary {
     pub(crate) lobster: Option<LobsterSummary>,
     pub(crate) elapsed_s: f64,
     pub(crate) messages_per_s: f64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// One book at the end.
@@ -189,7 +199,8 @@ impl Summary {
     ) -> Self {
         let named = |book: Book<'_>| Some((book.symbol()?.to_string(), BookSummary::of(&book)?));
         let books: BTreeMap<_, _> = featurizer.books().filter_map(named).collect();
-        let counters = featurizer.counters().books;
+        let all = featurizer.counters();
+        let counters = all.books;
         let causes = StaleCause::ALL.iter().map(|cause| cause.as_str()).zip(counters.stale_books);
         let errors = stats.errors().map(|(kind, e)| ErrorSummary {
             kind,
@@ -222,6 +233,8 @@ impl Summary {
             duplicate_orders: counters.duplicate_orders,
             redefined_locates: stats.redefined_locates,
             stale_books: causes.filter(|(_, count)| *count > 0).collect(),
+            trade_breaks: all.trade_breaks,
+            lasts_taken_back: all.lasts_taken_back,
             books,
             errors: errors.collect(),
             late: stats.late,

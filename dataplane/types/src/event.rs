@@ -21,7 +21,7 @@ pub enum Action {
     LevelSet = 6,
     /// A trade that moves no displayed order (hidden, cross, auction): `px`, `qty`, `aux` = match number.
     Trade = 7,
-    /// Trade `aux` is broken.
+    /// Trade `aux` is broken: it never was. (No feed of ours corrects a trade to another price.)
     TradeBreak = 8,
     /// Trading status changes: `aux` is a [`crate::TradingStatus`].
     Status = 9,
