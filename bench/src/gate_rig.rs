@@ -7,7 +7,9 @@ use gate::{
     Permission, RefTable, RefWriter, RiskLimits, StaticTable, StaticTerms, StaticWriter, StrategyConfig,
     StrategyId, Terms, TimeInForce,
 };
-use types::{BookState, InstrumentId, Nanos, Px, Qty, Side, Tier, TopOfBook, TradingStatus, UnixNanos};
+use types::{
+    BookState, InstrumentId, Nanos, Px, Qty, Side, TickTableId, Tier, TopOfBook, TradingStatus, UnixNanos,
+};
 
 /// When the rig opens. Time is an argument of the gate, so the benches run on a clock of their own.
 pub const OPEN: UnixNanos = UnixNanos(1_572_445_800_000_000_000);
@@ -180,7 +182,9 @@ fn top(instrument: u32, now: UnixNanos) -> TopOfBook {
         ask: Px(mid.0 + CENT),
         ask_qty: 5_000,
         last: mid,
+        last_ts: now,
         tick: Px(CENT),
+        tick_table: TickTableId::US_EQUITY,
         ts: now,
         state: BookState::Live,
         status: TradingStatus::Trading,

@@ -3,7 +3,7 @@
 //! Every rig takes a piece of a [`crate::day::Day`] and returns a number that depends on all of the work, so that the
 //! work stays and rigs that should agree can be compared.
 
-use dataplane::decode::{Decoder, DecoderSetup, EventBuffer, FeedDecoder, Place, TickSizes};
+use dataplane::decode::{Decoder, DecoderSetup, EventBuffer, FeedDecoder, Place};
 use dataplane::stats::FeedStats;
 use featurizer::{
     Book, BookLimits, Books, BooksMut, BuildError, Featurizer, FeaturizerConfig, MemoryReport, Observer,
@@ -104,7 +104,7 @@ impl Events {
     /// A decoder that has seen nothing.
     #[must_use]
     pub fn new() -> Self {
-        let (instruments_max, ticks) = (INSTRUMENTS_MAX, TickSizes::default());
+        let (instruments_max, ticks) = (INSTRUMENTS_MAX, FeedKind::Itch50.tick_table().into());
         let setup = DecoderSetup { midnight: MIDNIGHT, instruments_max, ticks };
         Self {
             decoder: FeedDecoder::new(FeedKind::Itch50, &setup).expect("ITCH comes in packets"),

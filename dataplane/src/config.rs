@@ -54,7 +54,7 @@ impl FeedConfig {
             arbiter: ArbiterConfig::default(),
             midnight: Midnight::default(),
             instruments_max: INSTRUMENTS_MAX,
-            ticks: TickSizes::default(),
+            ticks: kind.tick_table().into(),
             burst_max: BURST_MAX,
         }
     }

@@ -1,7 +1,8 @@
 //! Applying events to the books: definitions, states and statuses.
 
 use types::{
-    Action, BookEvent, BookState, EventFlags, GapCause, InstrumentId, StaleCause, Symbol, TradingStatus,
+    Action, BookEvent, BookState, EventFlags, GapCause, InstrumentId, StaleCause, Symbol, TickTableId,
+    TradingStatus,
 };
 
 use crate::apply::{Applied, BooksMut, Effect};
@@ -79,7 +80,8 @@ impl BooksMut<'_> {
         } else {
             self.default_tick
         };
-        self.levels.index.ticks[i] = tick;
+        let table = u8::try_from(event.qty.0).map_or(TickTableId::NONE, TickTableId);
+        self.levels.index.define(i, tick, table);
         let meta = &mut self.metas[i];
         meta.symbol = Some(Symbol::from_word(event.order_id));
         meta.round_lot = u32::try_from(event.aux).unwrap_or(0);

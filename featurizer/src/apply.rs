@@ -4,7 +4,7 @@ use std::hint::select_unpredictable;
 
 use types::{
     Action, BookEvent, BookLevel, BookState, EventFlags, InstrumentId, Px, Qty, Side, StaleCause,
-    TradingStatus,
+    TickTableId, TradingStatus,
 };
 
 use crate::counters::BookCounters;
@@ -60,6 +60,19 @@ impl Applied {
     pub(crate) const fn nothing(effect: Effect) -> Self {
         Self { effect, side: Side::Bid, px: Px::NONE, qty: 0, before: 0 }
     }
+}
+
+/// What is known of an instrument beside its prices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conditions {
+    /// Tick size; of a table, the highest.
+    pub tick: Px,
+    /// The table, where the tick differs by price.
+    pub tick_table: TickTableId,
+    /// Whether the book can be believed.
+    pub state: BookState,
+    /// Whether the venue trades the instrument.
+    pub status: TradingStatus,
 }
 
 /// The books, lent for one chunk of events.
@@ -192,12 +205,14 @@ impl BooksMut<'_> {
         self.bbos.get(instrument.index()).unwrap_or(&Bbo::NONE)
     }
 
-    /// Tick, state and status of one instrument; `None` when it is out of range.
+    /// Ticks, state and status of one instrument; `None` when it is out of range.
     #[inline]
     #[must_use]
-    pub fn conditions(&self, instrument: InstrumentId) -> Option<(Px, BookState, TradingStatus)> {
-        let meta = self.metas.get(instrument.index())?;
-        Some((Px(self.levels.index.ticks[instrument.index()]), meta.state, meta.status))
+    pub fn conditions(&self, instrument: InstrumentId) -> Option<Conditions> {
+        let i = instrument.index();
+        let &Meta { state, status, .. } = self.metas.get(i)?;
+        let (tick, tick_table) = self.levels.index.tick_size(i);
+        Some(Conditions { tick, tick_table, state, status })
     }
 
     /// Whether the book is not live at the moment, or the instrument is no single one.

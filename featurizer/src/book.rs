@@ -3,7 +3,9 @@
 //! [`Books`] owns the tables; [`Books::lend`] resolves them to slices once per chunk of events, and [`BooksMut`] applies
 //! events to them. Readers get a [`Book`].
 
-use types::{BookState, InstrumentId, StaleCause, TradingStatus};
+use std::sync::Arc;
+
+use types::{BookState, InstrumentId, StaleCause, TickTable, TradingStatus};
 
 use crate::apply::BooksMut;
 use crate::counters::BookCounters;
@@ -95,6 +97,11 @@ impl Books {
             huge_wanted: pages == PageKind::Huge,
         };
         Ok(Self { slots, heads, bits, cells, arena, rest, memory })
+    }
+
+    /// The tables of ticks that definitions may name from now on; before, those of [`TickTable::BUILT_IN`].
+    pub fn set_tick_tables(&mut self, tables: Arc<[TickTable]>) {
+        self.rest.levels.set_tables(tables);
     }
 
     /// Whether a gap of all instruments is open.

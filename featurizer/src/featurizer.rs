@@ -15,7 +15,9 @@
 //! **When the scorer is slow.** Vectors wait in one slot per instrument. A slot that is still waiting at the next grid point is
 //! overwritten (newest wins, [`OnFull::KeepDirty`]), or nothing moves until there is room ([`crate::OnFull::Wait`], for replays).
 
-use types::{BookEvent, FeatureVector, InstrumentId, Px, Symbol};
+use std::sync::Arc;
+
+use types::{BookEvent, FeatureVector, InstrumentId, Px, Symbol, TickTable};
 
 use crate::book::Books;
 use crate::config::FeaturizerConfig;
@@ -79,6 +81,11 @@ impl Featurizer {
             self.grid.set_number(number + 1);
         }
         self.grid.flush(features)
+    }
+
+    /// The tables of ticks that definitions may name from now on; before, those of [`TickTable::BUILT_IN`].
+    pub fn set_tick_tables(&mut self, tables: Arc<[TickTable]>) {
+        self.books.set_tick_tables(tables);
     }
 
     /// From now on, prices orders of several sizes whenever a vector is made of a book that allows it; the rows wait, in

@@ -1,13 +1,15 @@
 //! All price levels of all books: the ladders near the touch, the far levels beyond, and the moves between them.
 
-use types::Side;
+use std::sync::Arc;
+
+use types::{Px, Side, TickTable, TickTableId};
 
 use crate::far::{self, FarIndex, FarLevel};
 use crate::ladder::{Bits, Cell, Cells, HOME, Head, MISSES_MAX, NO_KEY, Occupied, TICKS, key_of};
 
-/// Prices below this many ticks may be quoted finer (US equities below one dollar, rule 612 of Regulation NMS).
+/// Prices below this many ticks may be quoted finer where no table says otherwise.
 const FINE_BELOW_TICKS: i64 = 100;
-/// The finest grid a ladder falls back to.
+/// The finest grid a ladder falls back to then.
 const FINE_STEP: i64 = 100_000;
 
 /// A level cannot be stored: its own bound or the far arena is exhausted. Nothing has changed.
@@ -24,8 +26,12 @@ impl From<far::Full> for Full {
 #[derive(Debug)]
 pub(crate) struct LevelIndex {
     pub(crate) far: FarIndex,
-    /// Tick of each instrument.
-    pub(crate) ticks: Box<[i64]>,
+    /// Tick of each instrument; of a table, the highest.
+    ticks: Box<[i64]>,
+    /// Where ticks differ by price: the table of each instrument.
+    table_ids: Box<[TickTableId]>,
+    /// The tables that definitions may name.
+    tables: Arc<[TickTable]>,
     /// Room to merge one side's ladder and far levels in.
     scratch: Vec<FarLevel>,
     /// Windows moved.
@@ -39,6 +45,8 @@ impl LevelIndex {
         Self {
             far: FarIndex::new(instruments * 2, far_levels),
             ticks: vec![default_tick; instruments].into_boxed_slice(),
+            table_ids: vec![TickTableId::NONE; instruments].into_boxed_slice(),
+            tables: TickTable::BUILT_IN.into(),
             scratch: Vec::with_capacity(TICKS + far::FAR_MAX),
             recentres: 0,
             recentres_refused: 0,
@@ -46,7 +54,46 @@ impl LevelIndex {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.far.bytes() + size_of_val(&*self.ticks) + self.scratch.capacity() * size_of::<FarLevel>()
+        self.far.bytes()
+            + size_of_val(&*self.ticks)
+            + size_of_val(&*self.table_ids)
+            + self.scratch.capacity() * size_of::<FarLevel>()
+    }
+
+    /// The tables that definitions may name from now on.
+    pub(crate) fn set_tables(&mut self, tables: Arc<[TickTable]>) {
+        self.tables = tables;
+    }
+
+    /// Says an instrument's ticks. A table that is not in the list is none.
+    pub(crate) fn define(&mut self, instrument: usize, tick: i64, id: TickTableId) {
+        let known = id.index().is_some_and(|at| at < self.tables.len());
+        self.ticks[instrument] = tick;
+        self.table_ids[instrument] = if known { id } else { TickTableId::NONE };
+    }
+
+    /// An instrument's tick (of a table, the highest) and its table.
+    #[inline]
+    pub(crate) fn tick_size(&self, instrument: usize) -> (Px, TickTableId) {
+        (Px(self.ticks[instrument]), self.table_ids[instrument])
+    }
+
+    /// An instrument's tick at a price.
+    pub(crate) fn tick_at(&self, instrument: usize, px: Px) -> Px {
+        self.table(instrument).map_or(Px(self.ticks[instrument]), |table| table.at(px))
+    }
+
+    fn table(&self, instrument: usize) -> Option<&TickTable> {
+        self.tables.get(self.table_ids[instrument].index()?)
+    }
+
+    /// The step the ladders of an instrument should have whose best prices are `a` and `b` ([`i64::MAX`]: none).
+    fn step_for(&self, instrument: usize, a: i64, b: i64) -> i64 {
+        let nearest = a.saturating_abs().min(b.saturating_abs());
+        match self.table(instrument) {
+            Some(table) => table.at(Px(nearest)).0,
+            None => step_for(self.ticks[instrument], nearest),
+        }
     }
 }
 
@@ -151,8 +198,8 @@ impl LevelsMut<'_> {
         let other = key_of(side.opposite(), self.heads[instrument].best_key(1 - s));
         let head = &mut self.heads[instrument];
         let step = if head.is_empty(1 - s) {
-            step_for(self.index.ticks[instrument], px, px)
-        } else if step_for(self.index.ticks[instrument], px, other) == head.step() {
+            self.index.step_for(instrument, px, px)
+        } else if self.index.step_for(instrument, px, other) == head.step() {
             head.step()
         } else {
             return false;
@@ -165,10 +212,9 @@ impl LevelsMut<'_> {
     /// The step the instrument's windows should have now.
     fn wanted_step(&self, instrument: usize) -> i64 {
         let head = &self.heads[instrument];
-        let tick = self.index.ticks[instrument];
         let best = [Side::Bid, Side::Ask].map(|side| (side, head.best_key(side.index())));
         let px = best.map(|(side, key)| if key == NO_KEY { i64::MAX } else { key_of(side, key) });
-        step_for(tick, px[0], px[1])
+        self.index.step_for(instrument, px[0], px[1])
     }
 
     /// Notes an event outside the window; the window moves when enough of them would have found room had it stood well.
@@ -285,10 +331,10 @@ impl LevelsMut<'_> {
     }
 }
 
-/// The step a ladder should have for an instrument whose best prices are `a` and `b` ([`i64::MAX`]: none).
-fn step_for(tick: i64, a: i64, b: i64) -> i64 {
+/// The step a ladder should have whose best prices are no nearer to 0 than `nearest`, where no table says it.
+fn step_for(tick: i64, nearest: i64) -> i64 {
     let fine = tick > FINE_STEP && tick % FINE_STEP == 0;
-    if fine && a.abs().min(b.abs()) < FINE_BELOW_TICKS.saturating_mul(tick) { FINE_STEP } else { tick }
+    if fine && nearest < FINE_BELOW_TICKS.saturating_mul(tick) { FINE_STEP } else { tick }
 }
 
 /// Ladder and far levels of one side in one sequence, best first.
@@ -332,11 +378,40 @@ mod tests {
 
     #[test]
     fn the_step_is_fine_below_a_hundred_ticks_only() {
-        assert_eq!(step_for(CENT, 100 * CENT, i64::MAX), CENT);
-        assert_eq!(step_for(CENT, 100 * CENT, 99 * CENT), FINE_STEP);
-        assert_eq!(step_for(CENT, i64::MAX, i64::MAX), CENT);
-        assert_eq!(step_for(FINE_STEP, 1, 1), FINE_STEP);
-        assert_eq!(step_for(7, 1, 1), 7, "a tick that is no multiple of the fine step stays");
+        assert_eq!(step_for(CENT, 100 * CENT), CENT);
+        assert_eq!(step_for(CENT, 99 * CENT), FINE_STEP);
+        assert_eq!(step_for(CENT, i64::MAX), CENT);
+        assert_eq!(step_for(FINE_STEP, 1), FINE_STEP);
+        assert_eq!(step_for(7, 1), 7, "a tick that is no multiple of the fine step stays");
+    }
+
+    #[test]
+    fn the_step_is_the_tables_at_the_price_nearest_to_zero() {
+        let mut index = LevelIndex::new(3, 64, CENT);
+        index.define(0, CENT, TickTableId::US_EQUITY);
+        index.define(1, CENT, TickTableId(9));
+        assert_eq!(index.tick_size(1), (Px(CENT), TickTableId::NONE), "a table that is not there");
+        let dollar = 100 * CENT;
+        for (a, b, step) in [
+            (dollar, dollar + CENT, CENT),
+            (dollar - FINE_STEP, dollar, FINE_STEP),
+            (i64::MAX, dollar, CENT),
+            (i64::MAX, i64::MAX, CENT),
+            (-dollar / 2, i64::MAX, FINE_STEP),
+            (i64::MIN, i64::MAX, CENT),
+        ] {
+            assert_eq!(index.step_for(0, a, b), step, "{a} {b}");
+        }
+        assert_eq!(
+            (index.tick_at(0, Px(dollar - 1)), index.tick_at(0, Px(dollar))),
+            (Px(FINE_STEP), Px(CENT))
+        );
+        assert_eq!((index.tick_at(1, Px(1)), index.tick_at(2, Px(1))), (Px(CENT), Px(CENT)));
+        let coarse =
+            [types::TickStep { from: Px(0), tick: Px(5) }, types::TickStep { from: Px(50), tick: Px(50) }];
+        index.set_tables([TickTable::US_EQUITY, TickTable::new(&coarse).unwrap()].into());
+        index.define(2, 50, TickTableId(2));
+        assert_eq!((index.step_for(2, 49, 60), index.step_for(2, 50, 60)), (5, 50));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use types::{Action, BookEvent, EventFlags, InstrumentId, Side, TopOfBook};
 
-use crate::apply::{Applied, BooksMut, Effect};
+use crate::apply::{Applied, BooksMut, Conditions, Effect};
 use crate::config::OnFull;
 use crate::features::GRID_NS;
 use crate::grid::Grid;
@@ -239,13 +239,16 @@ impl<S: FeatureSink + TopOfBookSink + Observer> Run<'_, '_, S> {
             let i = grid.changed_list[n] as usize;
             grid.changed.remove(i);
             let instrument = InstrumentId(i as u32);
-            let Some((tick, state, status)) = self.books.conditions(instrument) else {
+            let Some(Conditions { tick, tick_table, state, status }) = self.books.conditions(instrument)
+            else {
                 continue;
             };
             let Bbo { bid, ask } = *self.books.bbo(instrument);
-            let (last, ts) = (grid.prints[i].last().px, grid.engine.last_event(i));
+            let (print, ts) = (grid.prints[i].last(), grid.engine.last_event(i));
+            let (last, last_ts) = (print.px, print.ts);
             let (bid, bid_qty, ask, ask_qty) = (bid.px, bid.qty, ask.px, ask.qty);
-            let top = TopOfBook { bid, bid_qty, ask, ask_qty, last, tick, ts, state, status };
+            let top =
+                TopOfBook { bid, bid_qty, ask, ask_qty, last, last_ts, tick, tick_table, ts, state, status };
             self.sink.top(instrument, &top);
         }
         grid.changed_list.clear();

@@ -76,7 +76,7 @@ impl<'a> Parts<'a> {
             bits: &self.bits[i],
             cells: &self.cells[i],
             far: lines.map(|line| self.levels.far.levels(self.arena, line)),
-            tick: self.levels.ticks[i],
+            levels: self.levels,
             meta: &self.metas[i],
             bbo: &self.bbos[i],
         }
@@ -91,7 +91,7 @@ pub struct Book<'a> {
     bits: &'a Bits,
     cells: &'a Cells,
     far: [&'a [FarLevel]; 2],
-    tick: i64,
+    levels: &'a LevelIndex,
     meta: &'a Meta,
     bbo: &'a Bbo,
 }
@@ -132,10 +132,10 @@ impl<'a> Book<'a> {
         self.meta.status
     }
 
-    /// Tick size.
+    /// Tick size at a price; at none, of the highest prices.
     #[must_use]
-    pub fn tick(&self) -> Px {
-        Px(self.tick)
+    pub fn tick_at(&self, px: Px) -> Px {
+        self.levels.tick_at(self.instrument.index(), px)
     }
 
     /// Round lot in shares, 0 when unknown.

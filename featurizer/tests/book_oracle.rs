@@ -6,7 +6,7 @@ use featurizer::{BookLimits, Books, Effect, PageKind};
 use proptest::prelude::*;
 use types::{
     Action, BookEvent, BookLevel, BookState, EventFlags, GapCause, InstrumentId, Px, Qty, Side, StaleCause,
-    Symbol,
+    Symbol, TickStep, TickTable,
 };
 
 const CENT: i64 = 10_000_000;
@@ -391,6 +391,49 @@ fn sub_dollar_prices_find_a_fine_ladder() {
     assert_eq!(books.occupancy().far_levels, 0, "0.0001 steps lie in the ladder below one dollar");
 }
 
+/// A European share whose ticks grow with its price: its ladder has the tick of its best prices, so that no level near the touch is
+/// a far one, up and down through three steps.
+#[test]
+fn a_ladder_has_the_tick_of_the_table_at_the_best_prices() {
+    let steps = [(0, CENT / 2), (100 * CENT, CENT), (200 * CENT, 2 * CENT)];
+    let table =
+        TickTable::new(&steps.map(|(from, tick)| TickStep { from: Px(from), tick: Px(tick) })).unwrap();
+    let mut books = Books::new(&limits()).unwrap();
+    books.set_tick_tables([TickTable::US_EQUITY, table].into());
+    let mut naive = Naive::default();
+    let stepped = BookEvent { qty: Qty(2), ..define(0, Px(2 * CENT)) };
+    books.lend().apply(&stepped);
+    let mut id = 0;
+    let walk: Vec<i64> = (50..250).chain((50..250).rev()).collect();
+    for centre in walk {
+        let tick = table.at(Px(centre * CENT)).0;
+        for n in 1..=20 {
+            for (side, px) in [(Side::Bid, centre * CENT - n * tick), (Side::Ask, centre * CENT + n * tick)] {
+                id += 1;
+                let add =
+                    BookEvent { order_id: id, side, px: Px(px), qty: Qty(1), ..event(Action::OrderAdd, 0) };
+                // Each order leaves 200 orders later.
+                let leave = BookEvent { order_id: id.saturating_sub(200), ..event(Action::OrderDelete, 0) };
+                for e in [add, leave] {
+                    let mut lent = books.lend();
+                    if lent.apply(&e).effect == Effect::Changed {
+                        let _ = lent.refresh_quote(e.instrument);
+                    }
+                    naive.apply(&e);
+                }
+            }
+        }
+        compare(&books, &naive, 0).unwrap();
+        let book = books.book(InstrumentId(0)).unwrap();
+        assert_eq!(book.tick_at(Px(centre * CENT)), Px(tick));
+        assert!(
+            books.occupancy().far_levels <= 64,
+            "{} far levels at {centre}",
+            books.occupancy().far_levels
+        );
+    }
+}
+
 #[test]
 fn a_full_order_table_makes_the_book_stale_and_stays_consistent() {
     let small = BookLimits { order_slots_log2: 4, side_orders: 8, ..limits() };
@@ -444,7 +487,7 @@ fn states_follow_definition_gap_clear_and_snapshot() {
     assert_eq!(state(&books, 0), BookState::Empty);
     books.lend().apply(&define(0, Px::NONE));
     assert_eq!(state(&books, 0), BookState::Live);
-    assert_eq!(books.book(InstrumentId(0)).unwrap().tick(), Px(CENT));
+    assert_eq!(books.book(InstrumentId(0)).unwrap().tick_at(Px(1)), Px(CENT));
 
     books.lend().apply(&BookEvent { qty: Qty(GapCause::SessionChange as u32), ..all(Action::Gap) });
     assert_eq!(state(&books, 0), BookState::Stale(StaleCause::SessionChange));

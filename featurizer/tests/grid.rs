@@ -394,7 +394,7 @@ fn a_trade_that_the_venue_breaks_is_no_longer_the_last() {
     let mut go = |f: &mut Featurizer, event: BookEvent| {
         tops.clear();
         f.apply(&[event], &mut (&mut (), &mut tops, &mut ()));
-        tops.iter().map(|(_, top)| top.last).collect::<Vec<_>>()
+        tops.iter().map(|(_, top)| (top.last, top.last_ts)).collect::<Vec<_>>()
     };
     let trade = |number, cents, ts| BookEvent {
         aux: number,
@@ -403,19 +403,19 @@ fn a_trade_that_the_venue_breaks_is_no_longer_the_last() {
         ..at(Action::Trade, 1, T0 + ts)
     };
     let broken = |number, ts| BookEvent { aux: number, ..at(Action::TradeBreak, 1, T0 + ts) };
-    let cents = |n: i64| vec![Px(n * CENT)];
-    assert_eq!(go(&mut f, define(1, T0)), [Px::NONE]);
-    assert_eq!(go(&mut f, trade(7, 100, 1)), cents(100));
+    let cents = |n: i64, ts| vec![(Px(n * CENT), UnixNanos(T0 + ts))];
+    assert_eq!(go(&mut f, define(1, T0)), [(Px::NONE, UnixNanos(0))]);
+    assert_eq!(go(&mut f, trade(7, 100, 1)), cents(100, 1));
     let resting = add(1, 1, Side::Bid, 99, 5, T0 + 2);
     go(&mut f, resting);
     // An execution is a print at its order's price.
     let execution = BookEvent { order_id: 1, aux: 8, qty: Qty(1), ..at(Action::OrderExecute, 1, T0 + 3) };
-    assert_eq!(go(&mut f, execution), cents(99));
-    assert_eq!(go(&mut f, broken(8, 4)), cents(100));
-    assert_eq!(go(&mut f, broken(8, 5)), cents(100), "twice");
-    assert_eq!(go(&mut f, trade(9, 101, 6)), cents(101));
-    assert_eq!(go(&mut f, broken(7, 7)), cents(101), "an earlier one");
-    assert_eq!(go(&mut f, broken(9, 8)), [Px::NONE]);
+    assert_eq!(go(&mut f, execution), cents(99, 3));
+    assert_eq!(go(&mut f, broken(8, 4)), cents(100, 1));
+    assert_eq!(go(&mut f, broken(8, 5)), cents(100, 1), "twice");
+    assert_eq!(go(&mut f, trade(9, 101, 6)), cents(101, 6));
+    assert_eq!(go(&mut f, broken(7, 7)), cents(101, 6), "an earlier one");
+    assert_eq!(go(&mut f, broken(9, 8)), [(Px::NONE, UnixNanos(0))]);
     assert_eq!(f.last(InstrumentId(1)), Px::NONE);
     let counters = f.counters();
     assert_eq!((counters.trade_breaks, counters.lasts_taken_back), (4, 2));

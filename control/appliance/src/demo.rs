@@ -64,7 +64,7 @@ pub(crate) fn run(args: &cli::Demo) -> Result<()> {
     let (clock, _) = LiveClock::best();
     let (tx, events) = topology::event_ring(&plan, pace, true);
     let hops = receiver_hops(&mut latency, clock.clone(), Nanos(0));
-    let config = feed_config(&plan.book, FeedKind::Itch50);
+    let config = feed_config(&plan, FeedKind::Itch50);
     let feed = open_dpdk(&written.pcap, &config, tx, Some(hops))?;
     let deaf = Arc::new(AtomicBool::new(false));
     let show = Show::new(focus.symbol, tick_of(focus.tick_1e4), Arc::clone(&orders), Arc::clone(&deaf));

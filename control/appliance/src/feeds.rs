@@ -1,12 +1,12 @@
 //! From the configuration's feeds to the receiver's.
 
 use anyhow::Result;
-use control::config::Book;
-use dataplane::decode::TickSizes;
+use control::config::{Plan, TickChoice};
+use dataplane::decode::{TickSize, TickSizes};
 use dataplane::{EventTx, Feed, FeedConfig, ReceiverHops};
 use stage::LiveClock;
 use std::path::Path;
-use types::{FeedKind, Nanos, Px};
+use types::{FeedKind, Nanos, Px, TickTableId};
 
 use crate::latency::Latency;
 
@@ -14,14 +14,17 @@ use crate::latency::Latency;
 pub(crate) type AnyFeed = Box<dyn Feed + Send>;
 
 /// A feed of the configured instruments, all traffic one channel.
-pub(crate) fn feed_config(book: &Book, kind: FeedKind) -> FeedConfig {
-    let ticks: TickSizes = book
-        .tick
-        .iter()
-        // Checked with the configuration: a thousand at most.
-        .map(|(symbol, tick)| (symbol.symbol(), Px(tick.raw() as i64)))
-        .collect();
-    FeedConfig { instruments_max: book.instruments as usize, ticks, ..FeedConfig::new(kind) }
+pub(crate) fn feed_config(plan: &Plan, kind: FeedKind) -> FeedConfig {
+    let of_table = |id: TickTableId| {
+        let table = id.index().and_then(|at| plan.ticks.tables.get(at));
+        table.map_or(TickSize::uniform(Px::NONE), |table| TickSize::of_table(id, table))
+    };
+    let named = plan.ticks.by_symbol.iter().map(|(symbol, choice)| match choice {
+        TickChoice::Uniform(tick) => (*symbol, TickSize::uniform(*tick)),
+        TickChoice::Table(id) => (*symbol, of_table(*id)),
+    });
+    let ticks = TickSizes::new(of_table(plan.ticks.of_feed(kind)), named);
+    FeedConfig { instruments_max: plan.book.instruments as usize, ticks, ..FeedConfig::new(kind) }
 }
 
 /// Measures every sixteenth burst: a stamp costs as much as a message. Live, intervals change hands as they pass; else they are

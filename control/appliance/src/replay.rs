@@ -118,7 +118,7 @@ fn open_feed(
     latency: &mut Latency,
     clock: &LiveClock,
 ) -> Result<AnyFeed> {
-    let mut config = feed_config(&plan.book, args.feed);
+    let mut config = feed_config(plan, args.feed);
     if let Some(date) = args.date {
         config.midnight = Midnight::At(date.eastern_midnight());
     }

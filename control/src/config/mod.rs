@@ -10,6 +10,7 @@ mod error;
 mod net;
 mod plan;
 mod schema;
+mod ticks;
 mod tiers;
 mod tree;
 
@@ -19,8 +20,9 @@ pub use net::{CpuChoice, CpuList, FeedSource, Group, HostAddress, PciAddress, Pc
 pub use plan::{DeclaredScopes, Plan};
 pub use schema::{
     Audit, Book, CriticalPolicy, Eal, EalMemory, Feed, Igmp, Instance, Link, NormalPolicy, OverlayPct,
-    Placement, Policy, Scorer, ScorerBackend, TierPolicy,
+    Placement, Policy, ReferencePolicy, Scorer, ScorerBackend, TierPolicy,
 };
+pub use ticks::{TickChoice, TickPlan};
 
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -4,9 +4,9 @@ use super::check::{Checker, way};
 use super::envelopes::LimitPlan;
 use super::error::ConfigError;
 use super::schema::{self, Config};
+use super::ticks::TickPlan;
 use super::tree::{Node, Step};
-use crate::amount::Amount;
-use crate::names::{Name, SymbolName};
+use crate::names::Name;
 use crate::roles::Roles;
 use gate::Overlay;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +28,8 @@ pub struct Plan {
     pub link: schema::Link,
     /// Table sizes.
     pub book: schema::Book,
+    /// Tick sizes.
+    pub ticks: TickPlan,
     /// The scorer.
     pub scorer: schema::Scorer,
     /// What the score does.
@@ -73,9 +75,6 @@ impl DeclaredScopes {
 /// Accounts and strategies there can be at most: the gate keeps counters for each beside every instrument.
 const NAMES_MAX: usize = 64;
 
-/// The tick sizes that make sense, in units of 1e-9: a millionth to a thousand.
-const TICKS: std::ops::RangeInclusive<i128> = 1_000..=1_000 * Amount::SCALE;
-
 /// Groups one port can join.
 const GROUPS_MAX: usize = 64;
 
@@ -95,7 +94,7 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
     check.depth("link.verdict_records", config.link.verdict_records);
     check.range("book.instruments", config.book.instruments, 1, 65_536);
     check.range("book.orders", config.book.orders, 1_024, 1 << 28);
-    check.ticks(&config.book.tick);
+    let ticks = check.ticks(&config.book, &config.feed);
     check.range("scorer.lease_ms", config.scorer.lease_ms, 300, 60_000);
     check.range("scorer.batch_rows", config.scorer.batch_rows, 1, 65_536);
     check.range("scorer.batch_wait_us", config.scorer.batch_wait_us, 0, 100_000);
@@ -120,6 +119,7 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
         placement,
         link,
         book,
+        ticks,
         scorer,
         policy,
         overlay,
@@ -132,16 +132,6 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
 }
 
 impl Checker<'_> {
-    fn ticks(&mut self, ticks: &BTreeMap<SymbolName, Amount>) {
-        for (symbol, tick) in ticks {
-            if !TICKS.contains(&tick.raw()) {
-                let mut path = way("book.tick");
-                path.push(Step::Key(symbol.to_string()));
-                self.refuse(&path, tick, "an amount from 0.000001 to 1000");
-            }
-        }
-    }
-
     fn instance(&mut self, instance: &schema::Instance) {
         if instance.state_dir.as_os_str().is_empty() {
             self.refuse(&way("instance.state_dir"), "\"\"", "a directory");

@@ -5,9 +5,10 @@ use crate::amount::Amount;
 use crate::limits::LimitKey;
 use crate::names::{Name, SymbolName};
 use crate::roles::Roles;
-use serde::de::Error as _;
+use serde::de::{self, Error as _, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use types::{FeedInput, FeedKind};
 
@@ -116,6 +117,9 @@ pub struct Feed {
     /// The VLAN of the groups, 1 to 4094; none where frames are untagged.
     #[serde(default)]
     pub vlan: Option<u16>,
+    /// The table of ticks of its instruments, by its name; none for the protocol's own.
+    #[serde(default)]
+    pub(crate) tick_table: Option<Name>,
     /// Silence in milliseconds after which the feed is stale.
     #[serde(default = "stale_after_default")]
     pub stale_after_ms: u32,
@@ -183,8 +187,44 @@ pub struct Book {
     pub instruments: u32,
     /// Live orders in all books together.
     pub orders: u32,
-    /// Tick sizes, where they are not one cent.
-    pub tick: BTreeMap<SymbolName, Amount>,
+    /// Tick sizes of instruments that do not have their feed's.
+    pub(crate) tick: BTreeMap<SymbolName, TickOf>,
+    /// Tables of tick sizes by price: from which price on, and the tick.
+    pub(crate) tick_table: BTreeMap<Name, Vec<(Amount, Amount)>>,
+}
+
+/// What `[book.tick]` says of one instrument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TickOf {
+    /// The tick at every price.
+    Amount(Amount),
+    /// The name of a table.
+    Table(Name),
+}
+
+impl<'de> Deserialize<'de> for TickOf {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TickVisitor;
+        impl Visitor<'_> for TickVisitor {
+            type Value = TickOf;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an amount, such as \"0.25\", or the name of a table under [book.tick_table]")
+            }
+
+            fn visit_i64<E: de::Error>(self, n: i64) -> Result<TickOf, E> {
+                let whole = u64::try_from(n).map(Amount::whole);
+                whole.map(TickOf::Amount).map_err(|_| E::invalid_value(Unexpected::Signed(n), &self))
+            }
+
+            fn visit_str<E: de::Error>(self, s: &str) -> Result<TickOf, E> {
+                let amount = s.parse().map(TickOf::Amount).ok();
+                let named = || s.parse().map(TickOf::Table).ok();
+                amount.or_else(named).ok_or_else(|| E::invalid_value(Unexpected::Str(s), &self))
+            }
+        }
+        deserializer.deserialize_any(TickVisitor)
+    }
 }
 
 /// What computes scores.
@@ -284,6 +324,22 @@ pub struct Policy {
     pub slippage: SlippagePolicy,
     /// Order sizes by how likely they are meant.
     pub surface: SurfacePolicy,
+    /// Prices by what the market says.
+    pub reference: ReferencePolicy,
+}
+
+/// `[policy.reference]`: which price orders are judged by.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReferencePolicy {
+    /// Widest spread whose mid is a reference price, in basis points of the mid.
+    pub mid_spread_max_bps: u32,
+    /// Oldest last trade that is one where there is no such mid, in seconds.
+    pub last_age_max_s: u32,
+    /// The period of the collar over a period, in seconds.
+    pub period_s: u32,
+    /// How much worse than the period's mean reference price an order may be, in basis points; 0 lets any be.
+    pub period_collar_bps: u32,
 }
 
 /// `[policy.surface]`.

@@ -44,6 +44,11 @@ impl Checker<'_> {
         self.range("policy.critical.enter_within_ms", critical.enter_within_ms, 100, 60_000);
         self.range("policy.critical.witnesses", critical.witnesses, 1, 16);
         self.range("policy.slippage.limit_bps", policy.slippage.limit_bps, 0, 10_000);
+        let reference = &policy.reference;
+        self.range("policy.reference.mid_spread_max_bps", reference.mid_spread_max_bps, 1, 10_000);
+        self.range("policy.reference.last_age_max_s", reference.last_age_max_s, 1, 86_400);
+        self.range("policy.reference.period_s", reference.period_s, 1, 3_600);
+        self.range("policy.reference.period_collar_bps", reference.period_collar_bps, 0, 10_000);
         let probability = policy.surface.error_probability_max;
         if !(0.0..1.0).contains(&probability) {
             let wanted = "0 (off) or a number below 1".to_owned();

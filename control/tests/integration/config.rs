@@ -1,11 +1,13 @@
 //! The configuration as an operator meets it: defaults, layers, and errors that say where, what and what instead.
 
-use control::config::{self, ConfigErrors, CpuChoice, EalMemory, FeedSource, Igmp, Plan, ScorerBackend};
+use control::config::{
+    self, ConfigErrors, CpuChoice, EalMemory, FeedSource, Igmp, Plan, ScorerBackend, TickChoice,
+};
 use control::limits::LimitKey;
-use gate::Overlay;
+use gate::{Overlay, RefRules};
 use proptest::prelude::*;
 use std::path::PathBuf;
-use types::FeedKind;
+use types::{FeedKind, Nanos, Px, Symbol, TickTable, TickTableId};
 
 fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
@@ -48,13 +50,33 @@ fn the_built_in_file_is_a_valid_plan_and_holds_the_designs_numbers() {
     assert_eq!((c.enter, c.enter_count, c.enter_of, c.enter_within_ms, c.witnesses), (0.80, 2, 3, 300, 2));
     assert_eq!(LimitKey::MaxQty.of(plan.limits.default.base()).to_string(), "500");
     assert_eq!(plan.roles, control::roles::Roles::default());
+    let (reference, built_in) = (&plan.policy.reference, RefRules::DEFAULT);
+    assert_eq!(reference.mid_spread_max_bps, built_in.mid_spread_max_bps);
+    assert_eq!(u64::from(reference.last_age_max_s) * Nanos::SECOND.0, built_in.last_age_max.0);
+    assert_eq!(u64::from(reference.period_s) * Nanos::SECOND.0, built_in.period.0);
+    assert_eq!(reference.period_collar_bps, built_in.period_collar_bps);
+    assert_eq!((&plan.ticks.tables[..], plan.ticks.by_symbol.len()), (&TickTable::BUILT_IN[..], 0));
 }
 
 #[test]
 fn the_examples_in_the_comments_of_the_built_in_file_work() {
     let mut example = String::new();
     for line in config::DEFAULT_TOML.lines().filter_map(|line| line.strip_prefix("#   ")) {
-        let starts = ["[", "name", "kind", "source", "line_", "igmp", "vlan", "stale_after_ms", "max_qty"];
+        let starts = [
+            "[",
+            "name",
+            "kind",
+            "source",
+            "line_",
+            "igmp",
+            "vlan",
+            "stale_after_ms",
+            "max_qty",
+            "tick_table",
+            "lse_b",
+            "FUTX",
+            "VOD",
+        ];
         if starts.iter().any(|s| line.starts_with(s)) {
             example.push_str(line);
             example.push('\n');
@@ -66,6 +88,19 @@ fn the_examples_in_the_comments_of_the_built_in_file_work() {
     assert_eq!(feed.line_b[0].to_string(), "233.49.196.111:26477");
     assert_eq!((feed.igmp, feed.igmp_address.to_string()), (Igmp::V3, "10.20.0.9".to_owned()));
     assert_eq!((feed.vlan, feed.stale_after_ms), (Some(101), 3_000));
+    let ticks = &plan.ticks;
+    let lse = TickTableId::of(TickTable::BUILT_IN.len());
+    assert_eq!(
+        (ticks.of_feed(FeedKind::Itch50), ticks.of_feed(FeedKind::Deep)),
+        (lse, TickTableId::US_EQUITY)
+    );
+    let named = ["FUTX", "VOD"].map(|name| ticks.by_symbol[&Symbol::new(name).unwrap()]);
+    assert_eq!(named, [TickChoice::Uniform(Px(250_000_000)), TickChoice::Table(lse)]);
+    let table = &ticks.tables[lse.index().unwrap()];
+    assert_eq!(
+        (table.steps().len(), table.at(Px(150_000_000)), table.top()),
+        (3, Px(1_000_000), Px(2_000_000))
+    );
     assert_eq!(LimitKey::MaxQty.of(plan.limits.envelope("ZVZZT".parse().unwrap()).base()).to_string(), "100");
 }
 
@@ -128,6 +163,39 @@ fn slips_are_errors_with_the_line_and_what_was_meant() {
         (
             "[placement]\nreceiver_cpu = \"fast\"",
             "p.toml:2: placement.receiver_cpu: found string \"fast\", wanted \"any\" or a CPU number from 0 to 1023",
+        ),
+    ] {
+        assert_eq!(errors(text), [wanted], "{text}");
+    }
+}
+
+#[test]
+fn slips_in_ticks_and_reference_prices_are_errors_with_the_line_and_what_was_meant() {
+    for (text, wanted) in [
+        (
+            "[book.tick]\nVOD = \"lse\"",
+            "p.toml:2: book.tick.VOD: found \"lse\", wanted an amount, or a table that is declared under [book.tick_table] as lse",
+        ),
+        (
+            "[book.tick]\nVOD = 0.25",
+            "p.toml:2: book.tick.VOD: found floating point `0.25`, wanted an amount, such as \"0.25\", or the name of a table under [book.tick_table]",
+        ),
+        ("[book.tick_table]\nlse = []", "p.toml:2: book.tick_table.lse: found 0 steps, wanted 1 to 20 steps"),
+        (
+            "[book.tick_table]\nlse = [[\"0\", \"0.01\"], [\"1.01\", \"0.02\"]]",
+            "p.toml:2: book.tick_table.lse: found [0, 0.01], [1.01, 0.02], wanted step 2 from a multiple of its tick and of the tick before it on",
+        ),
+        (
+            "[book.tick_table]\nlse = [[0, \"0.01\"], [5, 2000]]",
+            "p.toml:2: book.tick_table.lse[1]: found [5, 2000], wanted a price up to 100000000 and a tick from 0.000001 to 1000",
+        ),
+        (
+            "[book.tick_table]\n\"0.5\" = [[0, \"0.01\"]]",
+            "p.toml:2: book.tick_table.\"0.5\": found \"0.5\", wanted a name that is no amount",
+        ),
+        (
+            "[policy.reference]\nperiod_collar_bps = 10001",
+            "p.toml:2: policy.reference.period_collar_bps: found 10001, wanted a whole number from 0 to 10000",
         ),
     ] {
         assert_eq!(errors(text), [wanted], "{text}");
@@ -203,7 +271,7 @@ fn slips_in_a_feed_are_errors_with_the_line_and_what_was_meant() {
         ),
         (
             "[[feed]]\nname = \"x\"\nkind = \"deep\"\nsource = \"file:a\"\nigpm = \"v2\"",
-            "p.toml:5: feed[0].igpm: no such key; did you mean `igmp`? (keys here: name, kind, source, line_a, line_b, igmp, igmp_address, vlan, stale_after_ms)",
+            "p.toml:5: feed[0].igpm: no such key; did you mean `igmp`? (keys here: name, kind, source, line_a, line_b, igmp, igmp_address, vlan, tick_table, stale_after_ms)",
         ),
         (
             "[[feed]]\nname = \"x\"\nkind = \"lobster\"\nsource = \"file:a\"",

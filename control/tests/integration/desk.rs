@@ -18,7 +18,9 @@ use gate::{
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
-use types::{BookState, InstrumentId, Nanos, Px, Qty, Tier, TopOfBook, TradingStatus, UnixNanos};
+use types::{
+    BookState, InstrumentId, Nanos, Px, Qty, TickTableId, Tier, TopOfBook, TradingStatus, UnixNanos,
+};
 
 /// 2026-11-21T14:30:22Z: the moment the demo's anomaly is seen.
 pub(crate) const START: UnixNanos = UnixNanos(1_795_271_422_000_000_000);
@@ -77,7 +79,9 @@ impl Desk {
             ask: Px(100_010_000_000),
             ask_qty: 1_000,
             last: Px::NONE,
+            last_ts: UnixNanos(0),
             tick: Px(10_000_000),
+            tick_table: TickTableId::US_EQUITY,
             ts: START,
             state: BookState::Live,
             status: TradingStatus::Trading,

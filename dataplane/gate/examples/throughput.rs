@@ -13,7 +13,9 @@ use gate::{
     GateConfig, GateTables, LimitCause, LimitTable, OrderEvent, OrderIntent, OrderType, Permission, RefTable,
     RiskLimits, StaticTable, StaticTerms, StrategyConfig, StrategyId, Terms, TimeInForce,
 };
-use types::{BookState, InstrumentId, Nanos, Px, Qty, Side, Tier, TopOfBook, TradingStatus, UnixNanos};
+use types::{
+    BookState, InstrumentId, Nanos, Px, Qty, Side, TickTableId, Tier, TopOfBook, TradingStatus, UnixNanos,
+};
 
 const ORDERS: usize = 1 << 16;
 const ROUNDS: usize = 31;
@@ -83,7 +85,9 @@ fn top(i: u32) -> TopOfBook {
         ask: Px(mid.0 + 10_000_000),
         ask_qty: 1_000,
         last: mid,
+        last_ts: NOW,
         tick: Px(10_000_000),
+        tick_table: TickTableId::US_EQUITY,
         ts: NOW,
         state: BookState::Live,
         status: TradingStatus::Trading,

@@ -96,13 +96,14 @@ impl Gate {
         let row = order.instrument.index().wrapping_mul(self.classes).wrapping_add(strategy.class.0.into());
         let dynamic = self.tables.dynamics.as_ref()?.read_hot(row).ok()?;
         let officer = self.tables.statics.row_word(row)?;
-        let quote = self.tables.references.quote(order.instrument).ok()?;
+        let quote = self.tables.references.hot(order.instrument).ok()?;
         // Equal epochs: the record was clamped under the cap of this moment. Zero is no epoch, and no row is granted
         // under it.
         if dynamic.epoch != officer.epoch() || !dynamic.lease.holds(now) || order.account.0 >= self.accounts {
             return None;
         }
-        if order.order_type as u8 != OrderType::Limit as u8 {
+        if order.order_type as u8 != OrderType::Limit as u8 || !quote.window.holds(order.px.0.cast_unsigned())
+        {
             return None;
         }
         // A sell below the bid is valued at the bid.
@@ -125,6 +126,11 @@ impl Gate {
                 surface_qty: if SURFACE { self.surface_qty(order, &quote, now) } else { surface::UNLIMITED },
             },
             quote,
+            referenced: true,
+            last_age_ns: 0,
+            period_mean: 0,
+            tick: quote.tick,
+            ticked: true,
             walk: Walk::NONE,
             valued_from: 0,
             heartbeat,

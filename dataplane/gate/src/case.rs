@@ -6,12 +6,13 @@ use crate::{
     breaker::OrderBreakers,
     decision::LimitsSource,
     depth::Walk,
+    divide::Divisor,
     exposure::Cell,
     ids::ClassId,
     intent::OrderIntent,
     judged::Judged,
+    quote::Quote,
     record::{Bounds, Permission},
-    reference::Quote,
     score::FixedScore,
     surface,
 };
@@ -99,6 +100,16 @@ impl Missing {
 pub(crate) struct Inputs {
     pub limits: InForce,
     pub quote: Quote,
+    /// There is a reference price. The fast path has asked, and says so as a constant.
+    pub referenced: bool,
+    /// How old the last trade is that is the reference; 0 when it is none, which the fast path has seen to.
+    pub last_age_ns: u64,
+    /// The mean reference of the period; 0 when there is none, or it does not forbid the price, which the fast path has seen to.
+    pub period_mean: u64,
+    /// Of the order's price.
+    pub tick: Divisor,
+    /// The tick is known. The fast path has asked.
+    pub ticked: bool,
     /// What a market order would trade at.
     pub walk: Walk,
     /// The least price that the order is valued at: the bid, of a sell; what a sell below it yields. The fast path leaves such a
@@ -166,6 +177,8 @@ pub(crate) struct Settings {
     /// The latest time seen.
     pub clock: UnixNanos,
     pub ref_age_max: Nanos,
+    pub last_age_max: Nanos,
+    pub period_collar_bps: u32,
     pub critical_reduce_only: bool,
     pub orders_open: usize,
     pub orders_max: usize,

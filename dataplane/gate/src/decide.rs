@@ -10,8 +10,8 @@ use crate::{
     intent::OrderIntent,
     judged::Judged,
     orders::{Entry, Life},
+    quote::Quote,
     rate,
-    reference::Quote,
     verdict::{Breach, Explanation, Verdict},
 };
 

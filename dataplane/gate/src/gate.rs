@@ -163,6 +163,8 @@ impl Gate {
         Settings {
             clock: self.clock,
             ref_age_max: self.ref_age_max,
+            last_age_max: self.tables.references.held().last_age_max,
+            period_collar_bps: self.tables.references.held().period.bps,
             critical_reduce_only: self.critical_reduce_only,
             orders_open: self.orders.open(),
             orders_max: self.orders.open_max(),

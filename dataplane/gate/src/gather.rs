@@ -7,12 +7,13 @@ use crate::{
     case::{Found, InForce, Inputs, Missing, StrategyRow},
     config::GateTables,
     depth::Walk,
+    divide::Divisor,
     exposure::Cell,
     gate::Gate,
     in_force::in_force,
     intent::OrderIntent,
     judged::Judged,
-    reference::Quote,
+    quote::Quote,
     slot::SlotFault,
     surface,
 };
@@ -54,7 +55,8 @@ impl Gate {
             Quote::NOTHING
         });
         limits.surface_qty = self.surface_qty(order, &quote, now);
-        let Judged { buys, market, far, far_qty, .. } = Judged::of(order, &quote);
+        let Judged { buys, market, far, far_qty, px, .. } = Judged::of(order, &quote);
+        let tick = self.tables.references.tick_at(&quote, px);
         let walk = if market {
             self.tables.references.walk(order.instrument, buys, order.qty.0, far, far_qty)
         } else {
@@ -64,6 +66,11 @@ impl Gate {
         Inputs {
             limits,
             quote,
+            referenced: quote.twice_ref != 0,
+            last_age_ns: quote.last_age_ns(now),
+            period_mean: self.tables.references.period_mean(&quote, now),
+            tick,
+            ticked: tick != Divisor::NONE,
             walk,
             valued_from: if buys { 0 } else { quote.bid },
             heartbeat: self.tables.references.heartbeat(),
@@ -86,6 +93,11 @@ impl Gate {
         Inputs {
             limits: InForce::NONE,
             quote: Quote::NOTHING,
+            referenced: false,
+            last_age_ns: 0,
+            period_mean: 0,
+            tick: Divisor::NONE,
+            ticked: false,
             walk: Walk::NONE,
             valued_from: 0,
             heartbeat: UnixNanos(0),

@@ -5,7 +5,7 @@ use types::Side;
 use crate::{
     intent::{OrderIntent, OrderType},
     price::PX_MAX,
-    reference::Quote,
+    quote::Quote,
 };
 
 /// The price an order is judged by, and the touch it would trade with.
@@ -30,7 +30,8 @@ impl Judged {
     pub(crate) fn of(order: &OrderIntent, quote: &Quote) -> Self {
         let buys = order.side as u8 == Side::Bid as u8;
         let market = order.order_type as u8 == OrderType::Market as u8;
-        let (far, far_qty) = if buys { (quote.ask, quote.ask_qty) } else { (quote.bid, quote.bid_qty) };
+        let (far, far_qty) =
+            if buys { (quote.ask, quote.rest.ask_qty) } else { (quote.bid, quote.rest.bid_qty) };
         let named = order.px.0 > 0 && order.px.0 <= PX_MAX.0;
         let (px, priced) = if market { (far, far != 0) } else { (order.px.0 as u64, named) };
         Self { buys, market, far, far_qty, named, priced, px }

@@ -81,7 +81,9 @@
 //!         ask: "100.02".parse().unwrap(),
 //!         ask_qty: 300,
 //!         last: Px::NONE,
+//!         last_ts: now,
 //!         tick: "0.01".parse().unwrap(),
+//!         tick_table: TickTableId::NONE,
 //!         ts: now,
 //!         state: BookState::Live,
 //!         status: TradingStatus::Trading,
@@ -121,11 +123,14 @@ mod ids;
 mod in_force;
 mod intent;
 mod judged;
+mod ladder;
 mod lease;
 mod limits;
 mod orders;
 mod overlay;
+mod period;
 mod price;
+mod quote;
 mod rate;
 mod record;
 mod reference;
@@ -139,6 +144,7 @@ mod table;
 mod tests;
 pub mod twin;
 mod verdict;
+mod window;
 
 pub use breaker::{
     Breaker, BreakerCause, BreakerKey, BreakerReader, BreakerState, BreakerTable, BreakerWriter, TripWriter,
@@ -161,7 +167,7 @@ pub use limits::{
 pub use overlay::{Overlay, OverlayError, Ratio, TierOverlay, effective_limits};
 pub use price::PX_MAX;
 pub use record::{LimitCause, LimitRecord, Permission, StaticRecord, StaticTerms, Terms};
-pub use reference::{RefReader, RefTable, RefWriter, UnknownInstrument};
+pub use reference::{RefReader, RefRules, RefTable, RefWriter, UnknownInstrument};
 pub use score::FixedScore;
 pub use settle::Settlement;
 pub use slot::SlotFault;

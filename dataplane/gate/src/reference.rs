@@ -1,100 +1,60 @@
-//! Reference prices: one seqlock line per instrument, written by whoever owns the books, and the levels behind the touch in
-//! rows of their own ([`crate::depth`]).
-//!
-//! ```text
-//! word 0  bid:64 (0: none)      1  ask:64 (0: none)     2  twice the reference:64 (0: none)     3  ts_ns:64
-//!      4  tick reciprocal:64    5  status:8 at 48 | book state:8 at 40 | tick:40
-//!      6  ask_qty:32 at 32 | bid_qty:32 (saturated)
-//! ```
+//! Reference prices: one seqlock row per instrument ([`crate::quote`]), written by whoever owns the books, and the levels behind
+//! the touch in rows of their own ([`crate::depth`]).
 //!
 //! **What is the reference?** Decided once, when a row is published, not on every order: the mid, when both sides are
 //! there, do not cross, and lie near enough to each other (the mid of stub quotes is no price); else the last trade,
 //! when it lies inside the sides there are, and near enough to one of them (between stub quotes it is one print that
 //! nobody stands behind); else none, and the gate refuses. It is stored doubled, so that the mid of an odd sum stays exact.
+//! A last trade is one for [`RefRules::last_age_max`] only: the feed's life says that quotes are still right, not that anybody
+//! would still trade there.
 //!
 //! **How old is a reference?** A quote that has not moved for an hour on a feed that is alive and gap-free *is* the
 //! current quote; the same quote on a silent feed is not. So a reference is as old as the younger of the row's own time
 //! stamp and the table's heartbeat, which the writer moves on while every channel that feeds the table is alive and
 //! complete. A writer that never calls [`RefWriter::heartbeat`] gets the strict rule: age since the last change.
 
-use types::{BookState, Depth, InstrumentId, Px, TopOfBook, TradingStatus, UnixNanos};
+use alloc::boxed::Box;
+
+use types::{
+    BookState, Depth, InstrumentId, Nanos, Px, TickTable, TickTableId, TopOfBook, TradingStatus, UnixNanos,
+};
 
 use crate::{
     depth::{DEPTH_WORDS, DepthRow, Walk},
     divide::Divisor,
+    ladder::{Band, Ladder, TICK_MAX, tick_of},
+    period::{History, PeriodCollar},
     price::{price_word, word_price},
+    quote::{HOT_WORDS, Quote, REF_WORDS},
     slot::{SeqSlot, SlotFault},
     sync::{Arc, AtomicU64, Ordering},
     table::{ROWS_MAX, TableSizeError},
+    window::Window,
 };
 
-const REF_WORDS: usize = 7;
-
-/// Largest tick a row holds: 1,099 units of currency.
-const TICK_MAX: u64 = (1 << 40) - 1;
-
-/// A row as the gate reads it. Prices are positive, or 0 when there is none.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Quote {
-    pub bid: u64,
-    pub ask: u64,
-    pub twice_ref: u64,
-    pub ts: UnixNanos,
-    pub tick: Divisor,
-    pub bid_qty: u32,
-    pub ask_qty: u32,
-    /// [`BookState::to_u8`].
-    pub state: u8,
-    /// [`TradingStatus`] as a number.
-    pub status: u8,
+/// A reference price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Judge {
+    /// Twice the price, 0 when there is none.
+    twice: u64,
+    by_last: bool,
 }
 
-impl Quote {
-    /// What is judged by when nothing could be read.
-    pub(crate) const NOTHING: Self = Self {
-        bid: 0,
-        ask: 0,
-        twice_ref: 0,
-        ts: UnixNanos(0),
-        tick: Divisor::NONE,
-        bid_qty: 0,
-        ask_qty: 0,
-        state: BookState::Empty.to_u8(),
-        status: TradingStatus::Unknown as u8,
-    };
-
-    #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "the fields' widths in the layout")]
-    const fn unpack(words: [u64; REF_WORDS]) -> Self {
-        let [bid, ask, twice_ref, ts, reciprocal, w5, qtys] = words;
-        Self {
-            bid,
-            ask,
-            twice_ref,
-            ts: UnixNanos(ts),
-            tick: Divisor::from_parts(w5 & TICK_MAX, reciprocal),
-            bid_qty: qtys as u32,
-            ask_qty: (qtys >> 32) as u32,
-            state: (w5 >> 40) as u8,
-            status: (w5 >> 48) as u8,
-        }
-    }
-}
-
-/// Twice the reference price, 0 when there is none; see the module's documentation. Arguments are price words.
-fn twice_reference(bid: u64, ask: u64, last: u64, spread_max_bps: u32) -> u64 {
+/// The reference price; see the module's documentation. Arguments are price words.
+fn judge(bid: u64, ask: u64, last: u64, spread_max_bps: u32) -> Judge {
     // distance / mid <= bps / 10^4, where mid = (low + high) / 2.
     let near = |low: u64, high: u64| {
         u128::from(high - low) * 20_000 <= u128::from(low + high) * u128::from(spread_max_bps)
     };
     if bid != 0 && ask != 0 && bid <= ask && near(bid, ask) {
-        return bid + ask;
+        return Judge { twice: bid + ask, by_last: false };
     }
     let above = last >= bid && bid != 0;
     let below = last <= ask && ask != 0;
     let inside = last != 0 && (above || bid == 0) && (below || ask == 0);
     let vouched = above && near(bid, last) || below && near(last, ask);
-    if inside && vouched { 2 * last } else { 0 }
+    let by_last = inside && vouched;
+    Judge { twice: if by_last { 2 * last } else { 0 }, by_last }
 }
 
 /// One row as people read it.
@@ -110,8 +70,10 @@ pub struct Reference {
     pub ask: Px,
     /// Quantity at the best ask.
     pub ask_qty: u32,
-    /// Tick size, [`Px::NONE`] when it is not known.
+    /// Tick size about the reference price, [`Px::NONE`] when it is not known.
     pub tick: Px,
+    /// Mean reference price of the last minutes, [`Px::NONE`] when there is none yet.
+    pub period_mean: Px,
     /// When it was known to be right.
     pub ts: UnixNanos,
     /// Whether the book can be believed.
@@ -125,39 +87,79 @@ pub struct Reference {
 #[repr(align(64))]
 struct Heartbeat(AtomicU64);
 
+/// What makes a reference price, and how orders are held to it over time.
+#[derive(Clone, Copy, Debug)]
+pub struct RefRules<'a> {
+    /// Widest spread whose mid is a reference price, in basis points of the mid.
+    pub mid_spread_max_bps: u32,
+    /// Oldest last trade that is one.
+    pub last_age_max: Nanos,
+    /// The period of the collar over a period; 0 is none.
+    pub period: Nanos,
+    /// How much worse than the period's mean reference an order's price may be, in basis points; 0 is no such collar.
+    pub period_collar_bps: u32,
+    /// The tables of ticks that quotes may name, by [`TickTableId`].
+    pub tick_tables: &'a [TickTable],
+}
+
+impl RefRules<'_> {
+    /// Mids up to a tenth wide, trades up to a minute old, ten percent about the mean of five minutes, and the tables every build
+    /// knows.
+    pub const DEFAULT: RefRules<'static> = RefRules {
+        mid_spread_max_bps: 1_000,
+        last_age_max: Nanos(60_000_000_000),
+        period: Nanos(300_000_000_000),
+        period_collar_bps: 1_000,
+        tick_tables: &TickTable::BUILT_IN,
+    };
+}
+
+/// What readers keep of the rules.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Held {
+    pub last_age_max: Nanos,
+    pub period: PeriodCollar,
+}
+
 /// The reference table: makes its two ends.
 #[derive(Debug)]
 pub struct RefTable;
 
 impl RefTable {
-    /// Widest spread, in basis points of the mid, whose mid is a reference price, unless the configuration says
-    /// otherwise: ten percent.
-    pub const MID_SPREAD_MAX_BPS: u32 = 1_000;
-
-    /// A reference table with no price in it: every order is refused until the first.
+    /// A reference table under [`RefRules::DEFAULT`] with no price in it: every order is refused until the first.
     ///
     /// # Errors
     /// [`TableSizeError`] when there is no instrument or more than [`ROWS_MAX`].
     pub fn create(instruments: usize) -> Result<(RefWriter, RefReader), TableSizeError> {
-        Self::create_with_spread(instruments, Self::MID_SPREAD_MAX_BPS)
+        Self::create_under(instruments, &RefRules::DEFAULT)
     }
 
-    /// The same, with another widest spread whose mid is a reference price.
+    /// The same under other rules.
     ///
     /// # Errors
     /// As for [`RefTable::create`].
-    pub fn create_with_spread(
+    pub fn create_under(
         instruments: usize,
-        mid_spread_max_bps: u32,
+        rules: &RefRules<'_>,
     ) -> Result<(RefWriter, RefReader), TableSizeError> {
         if instruments == 0 || instruments > ROWS_MAX {
             return Err(TableSizeError { instruments, classes: 1 });
         }
-        let slots = (0..instruments).map(|_| SeqSlot::new()).collect();
-        let depths = (0..instruments).map(|_| SeqSlot::new()).collect();
-        let heartbeat = Arc::new(Heartbeat(AtomicU64::new(0)));
-        let reader = RefReader { slots, depths, heartbeat };
-        Ok((RefWriter { rows: reader.clone(), mid_spread_max_bps, tick: Divisor::NONE }, reader))
+        let period = PeriodCollar::new(rules.period, rules.period_collar_bps);
+        let reader = RefReader {
+            slots: (0..instruments).map(|_| SeqSlot::new()).collect(),
+            depths: (0..instruments).map(|_| SeqSlot::new()).collect(),
+            heartbeat: Arc::new(Heartbeat(AtomicU64::new(0))),
+            ladders: rules.tick_tables.iter().take(TickTableId::COUNT_MAX).map(Ladder::new).collect(),
+            held: Held { last_age_max: rules.last_age_max, period },
+        };
+        let writer = RefWriter {
+            rows: reader.clone(),
+            histories: (0..instruments).map(|_| History::NEW).collect(),
+            mid_spread_max_bps: rules.mid_spread_max_bps,
+            tick: Divisor::NONE,
+        };
+        Ok((writer, reader))
     }
 }
 
@@ -176,6 +178,7 @@ impl core::error::Error for UnknownInstrument {}
 /// The book owner's end of the reference table. There is one.
 pub struct RefWriter {
     rows: RefReader,
+    histories: Box<[History]>,
     mid_spread_max_bps: u32,
     /// The last tick with its reciprocal: most instruments share one, and the reciprocal costs a division.
     tick: Divisor,
@@ -195,28 +198,50 @@ impl RefWriter {
     /// [`UnknownInstrument`].
     #[inline]
     pub fn publish(&mut self, instrument: InstrumentId, top: &TopOfBook) -> Result<(), UnknownInstrument> {
-        let tick = price_word(top.tick);
-        let tick = if tick <= TICK_MAX { tick } else { 0 };
-        if self.tick.divisor() != tick {
-            self.tick = Divisor::new(tick);
-        }
-        let slot = self.rows.slots.get(instrument.index()).ok_or(UnknownInstrument(instrument))?;
+        let unknown = UnknownInstrument(instrument);
         let saturated = |qty: u64| qty.min(u32::MAX.into());
         // An empty book has no prices, whatever else is said of it.
         let (bid, ask, last) = match top.state {
             BookState::Empty => (0, 0, 0),
             _ => (price_word(top.bid), price_word(top.ask), price_word(top.last)),
         };
+        let Judge { twice, by_last } = judge(bid, ask, last, self.mid_spread_max_bps);
+        let px = twice >> 1;
+        let band = self.band(top, if twice == 0 { bid.max(ask) } else { px });
+        let history = self.histories.get_mut(instrument.index()).ok_or(unknown)?;
+        // What a book is not sure of is no part of its history.
+        let sampled = if top.state.is_live() { px } else { 0 };
+        history.note(top.ts, sampled, top.status == TradingStatus::Trading, self.rows.held.period);
+        let slot = self.rows.slots.get(instrument.index()).ok_or(unknown)?;
         slot.write([
             bid,
             ask,
-            twice_reference(bid, ask, last, self.mid_spread_max_bps),
+            twice,
             top.ts.0,
-            self.tick.reciprocal(),
-            self.tick.divisor() | u64::from(top.state.to_u8()) << 40 | u64::from(top.status as u8) << 48,
+            band.tick.reciprocal(),
+            band.tick.divisor()
+                | u64::from(top.state.to_u8()) << 40
+                | u64::from(top.status as u8) << 48
+                | u64::from(top.tick_table.0) << 56,
+            if twice == 0 || by_last { Window::NONE } else { window(band, history) }.word(),
             saturated(top.bid_qty) | saturated(top.ask_qty) << 32,
+            // No time is no trade of long ago, and so none to judge by.
+            if by_last { top.last_ts.0.max(1) } else { 0 },
+            history.mean(),
         ]);
         Ok(())
+    }
+
+    /// The prices about `px` that have one tick.
+    fn band(&mut self, top: &TopOfBook, px: u64) -> Band {
+        if let Some(table) = top.tick_table.index() {
+            return self.rows.ladders.get(table).map_or(Band::everywhere(Divisor::NONE), |l| l.band(px));
+        }
+        let tick = price_word(top.tick);
+        if self.tick.divisor() != tick || tick > TICK_MAX {
+            self.tick = tick_of(top.tick);
+        }
+        Band::everywhere(self.tick)
     }
 
     /// Publishes one instrument's levels, before the [`RefWriter::publish`] of the same moment. Without them a market order is
@@ -248,12 +273,23 @@ impl RefWriter {
     }
 }
 
+/// The prices to which a band's tick applies and that no collar over the period forbids.
+fn window(band: Band, history: &History) -> Window {
+    if band.tick == Divisor::NONE {
+        return Window::NONE;
+    }
+    let (least, most) = history.allowed();
+    Window::inside(band.from.max(least), band.to.min(most.saturating_add(1)))
+}
+
 /// A reader of the reference table.
 #[derive(Clone)]
 pub struct RefReader {
     slots: Arc<[SeqSlot<REF_WORDS>]>,
     depths: Arc<[SeqSlot<DEPTH_WORDS>]>,
     heartbeat: Arc<Heartbeat>,
+    ladders: Arc<[Ladder]>,
+    held: Held,
 }
 
 impl core::fmt::Debug for RefReader {
@@ -270,10 +306,11 @@ impl RefReader {
         Some(Reference {
             px: word_price(quote.twice_ref / 2),
             bid: word_price(quote.bid),
-            bid_qty: quote.bid_qty,
+            bid_qty: quote.rest.bid_qty,
             ask: word_price(quote.ask),
-            ask_qty: quote.ask_qty,
+            ask_qty: quote.rest.ask_qty,
             tick: word_price(quote.tick.divisor()),
+            period_mean: word_price(quote.rest.period_mean),
             ts: quote.ts,
             // A byte that is no state is a book that is not to be believed.
             state: BookState::from_u8(quote.state).unwrap_or(BookState::Recovering),
@@ -281,10 +318,36 @@ impl RefReader {
         })
     }
 
+    /// The newest prices, without [`Rest`].
     #[inline(always)]
+    pub(crate) fn hot(&self, instrument: InstrumentId) -> Result<Quote, SlotFault> {
+        let slot = self.slots.get(instrument.index()).ok_or(SlotFault::Empty)?;
+        slot.read::<HOT_WORDS>().map(Quote::unpack_hot)
+    }
+
     pub(crate) fn quote(&self, instrument: InstrumentId) -> Result<Quote, SlotFault> {
         let slot = self.slots.get(instrument.index()).ok_or(SlotFault::Empty)?;
         slot.read::<REF_WORDS>().map(Quote::unpack)
+    }
+
+    /// The tick of an order's price, [`Divisor::NONE`] when it is not known.
+    pub(crate) fn tick_at(&self, quote: &Quote, px: u64) -> Divisor {
+        match TickTableId(quote.tick_table).index() {
+            None => quote.tick,
+            Some(table) => self.ladders.get(table).map_or(Divisor::NONE, |ladder| ladder.band(px).tick),
+        }
+    }
+
+    /// The mean reference of the period at `now`; 0 when there is none, or the reference has not changed for so long that it is
+    /// its own mean.
+    pub(crate) const fn period_mean(&self, quote: &Quote, now: UnixNanos) -> u64 {
+        if now.since(quote.ts).0 < self.held.period.period_ns() { quote.rest.period_mean } else { 0 }
+    }
+
+    /// The rules that orders are held to.
+    #[inline(always)]
+    pub(crate) const fn held(&self) -> Held {
+        self.held
     }
 
     /// What an order would trade at that wants `qty` of a touch of `far_qty` at `far` and of what lies behind it.
@@ -315,10 +378,13 @@ impl RefReader {
         self.slots.len()
     }
 
-    /// Bytes of its slots, for the boot report.
+    /// Bytes of its slots and of their writer's histories, for the boot report.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of_val(&*self.slots) + size_of_val(&*self.depths) + size_of::<Heartbeat>()
+        size_of_val(&*self.slots)
+            + size_of_val(&*self.depths)
+            + size_of::<Heartbeat>()
+            + self.slots.len() * size_of::<History>()
     }
 }
 
@@ -337,7 +403,9 @@ mod tests {
             ask: Px::from_1e4(1_000_100),
             ask_qty: u64::from(u32::MAX) + 5,
             last: Px::from_1e4(1_000_050),
+            last_ts: UnixNanos(77),
             tick: CENT,
+            tick_table: TickTableId::NONE,
             ts: UnixNanos(77),
             state: BookState::Live,
             status: TradingStatus::Trading,
@@ -412,9 +480,11 @@ mod tests {
             (103, 100, 101, 0, "a crossed book"),
             (0, 0, 0, 0, "nothing"),
         ] {
-            assert_eq!(twice_reference(bid, ask, last, 1_000), twice, "{why}");
+            let by_last = twice != 0 && twice == 2 * last;
+            assert_eq!(judge(bid, ask, last, 1_000), Judge { twice, by_last }, "{why}");
         }
-        assert_eq!(twice_reference(9_500, 10_500, 0, 1_000), 20_000, "exactly at the widest");
-        assert_eq!(twice_reference(9_499, 10_501, 0, 1_000), 0, "just beyond");
+        let twice = |bid, ask| judge(bid, ask, 0, 1_000).twice;
+        assert_eq!(twice(9_500, 10_500), 20_000, "exactly at the widest");
+        assert_eq!(twice(9_499, 10_501), 0, "just beyond");
     }
 }

@@ -25,7 +25,7 @@ use crate::{
     intent::OrderIntent,
     judged::Judged,
     lease::Lease,
-    reference::Quote,
+    quote::Quote,
     slot::SeqSlot,
     sync::Arc,
     table::{ROWS_MAX, ReadFault, TableSizeError},

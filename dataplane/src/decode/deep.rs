@@ -104,7 +104,6 @@ impl Decoder for DeepDecoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::tick::TickSizes;
     use types::{Px, Symbol};
     use wire::IntoBytes;
     use wire::deep10::{SecurityDirectory, ShortSalePriceTest};
@@ -114,7 +113,7 @@ mod tests {
 
     /// One that has heard nothing.
     fn new() -> DeepDecoder {
-        let ticks = TickSizes::default();
+        let ticks = types::TickTableId::US_EQUITY.into();
         DeepDecoder::new(&DecoderSetup { midnight: UnixNanos(0), instruments_max: 4, ticks })
     }
 
@@ -153,7 +152,7 @@ mod tests {
         let other = PriceLevelUpdate::new(1, 500, *b"QQQ     ", 300, 4_311_000);
         let actions =
             |events: Vec<BookEvent>| -> Vec<_> { events.iter().map(|e| (e.action, e.qty.0)).collect() };
-        let (define, set) = ((Action::Define, 0), (Action::LevelSet, 300));
+        let (define, set) = ((Action::Define, 1), (Action::LevelSet, 300));
         let join = (Action::Gap, types::GapCause::MidSession as u32);
         assert_eq!(actions(feed(&mut deep, level.as_bytes())), [join, define, set]);
         assert_eq!(actions(feed(&mut deep, other.as_bytes())), [define, set], "it is said once");

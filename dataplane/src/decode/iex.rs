@@ -57,10 +57,12 @@ impl IexSecurities {
         };
         // Levels that were shown before the join and did not change since are missing.
         self.heard.unintroduced(m);
+        let tick = self.ticks.of(symbol);
         m.push(BookEvent {
             order_id: symbol.to_word(),
             aux: u64::from(round_lot),
-            px: self.ticks.of(symbol),
+            px: tick.px,
+            qty: Qty(tick.table.0.into()),
             ..m.event(instrument, Action::Define)
         });
         Some(instrument)

@@ -155,12 +155,13 @@ impl ItchDecoder {
             m.stats.directory_full += 1;
             return None;
         };
-        let px = self.ticks.of(symbol);
+        let tick = self.ticks.of(symbol);
         let BookEvent { aux, flags, .. } = wanted;
         m.push(BookEvent {
             order_id: symbol.to_word(),
             aux,
-            px,
+            px: tick.px,
+            qty: Qty(tick.table.0.into()),
             flags,
             ..m.event(instrument, Action::Define)
         });
@@ -453,6 +454,8 @@ fn placeholder(locate: u16) -> Symbol {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::TickSize;
+    use types::{TickTable, TickTableId};
     use wire::IntoBytes;
     use wire::itch50::*;
 
@@ -466,7 +469,9 @@ mod tests {
 
     impl Rig {
         fn new(instruments_max: usize) -> Self {
-            let ticks = [(Symbol(*b"FUT     "), Px(250_000_000))].into_iter().collect();
+            let future = (Symbol(*b"FUT     "), TickSize::uniform(Px(250_000_000)));
+            let ticks =
+                TickSizes::new(TickSize::of_table(TickTableId::US_EQUITY, &TickTable::US_EQUITY), [future]);
             let decoder =
                 ItchDecoder::new(&DecoderSetup { midnight: UnixNanos(1_000), instruments_max, ticks });
             Self { decoder, stats: FeedStats::default(), out: EventBuffer::new(8) }
@@ -491,9 +496,11 @@ mod tests {
     #[test]
     fn a_tick_size_that_is_configured_holds() {
         let mut rig = Rig::new(4);
-        let ticks =
-            [*b"FUT     ", *b"XYZ     "].map(|stock| rig.feed(directory(7, &stock).as_bytes())[0].px.0);
-        assert_eq!(ticks, [250_000_000, 10_000_000]);
+        let ticks = [*b"FUT     ", *b"XYZ     "].map(|stock| {
+            let define = rig.feed(directory(7, &stock).as_bytes())[0];
+            (define.px.0, define.qty.0)
+        });
+        assert_eq!(ticks, [(250_000_000, 0), (10_000_000, 1)], "one tick, and the table of US equities");
     }
 
     #[test]
@@ -506,6 +513,7 @@ mod tests {
             seq: types::SeqNo(9),
             order_id: Symbol(*b"AAPL    ").to_word(),
             px: Px(10_000_000),
+            qty: Qty(1),
             aux: 100,
             instrument: InstrumentId(0),
             channel: 2,
@@ -659,9 +667,9 @@ mod tests {
         assert_eq!(told(rig.feed(add(2, b"B       ").as_bytes())), [(Action::OrderAdd, 1, 300)]);
         assert_eq!((rig.stats.foreign_stocks, rig.stats.redefined_locates), (2, 0));
         // The directory repeats itself, which is nothing, and then gives the number away.
-        assert_eq!(told(rig.feed(directory(1, b"A       ").as_bytes())), [(Action::Define, 0, 0)]);
+        assert_eq!(told(rig.feed(directory(1, b"A       ").as_bytes())), [(Action::Define, 0, 1)]);
         let events = told(rig.feed(directory(1, b"C       ").as_bytes()));
-        assert_eq!(events, [(Action::Define, 2, 0), mixed(0), mixed(2)]);
+        assert_eq!(events, [(Action::Define, 2, 1), mixed(0), mixed(2)]);
         assert_eq!((rig.stats.foreign_stocks, rig.stats.redefined_locates), (2, 1));
         // A name of zeros is that of no number.
         assert_eq!(told(rig.feed(add(7, b"\0\0\0\0\0\0\0\0").as_bytes())).len(), 3);

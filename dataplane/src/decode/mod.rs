@@ -19,7 +19,7 @@ mod tops;
 pub use buffer::EventBuffer;
 pub use decoder::{Damage, Decoder, DecoderSetup, Place};
 pub use directory::{INSTRUMENTS_MAX, InstrumentDirectory};
-pub use tick::TickSizes;
+pub use tick::{TickSize, TickSizes};
 
 pub(crate) use decoder::gap_event;
 

@@ -2,27 +2,56 @@
 
 use std::collections::BTreeMap;
 
-use types::{Px, Symbol};
+use types::{Px, Symbol, TickTable, TickTableId};
 
-/// Tick size of US equities above one dollar (Regulation NMS rule 612): one cent.
-const EQUITY_TICK: Px = Px(10_000_000);
-
-/// The tick size of each instrument.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TickSizes {
-    by_symbol: BTreeMap<Symbol, Px>,
+/// What a definition says of an instrument's ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TickSize {
+    /// The tick at every price; of a table, the one at the highest.
+    pub px: Px,
+    /// The table, where the tick differs by price.
+    pub table: TickTableId,
 }
 
-impl TickSizes {
-    /// The tick of `symbol`: its own, else that of US equities.
+impl TickSize {
+    /// One tick at every price.
     #[must_use]
-    pub fn of(&self, symbol: Symbol) -> Px {
-        self.by_symbol.get(&symbol).copied().unwrap_or(EQUITY_TICK)
+    pub const fn uniform(px: Px) -> Self {
+        Self { px, table: TickTableId::NONE }
+    }
+
+    /// The ticks of `table`, which has this number.
+    #[must_use]
+    pub const fn of_table(id: TickTableId, table: &TickTable) -> Self {
+        Self { px: table.top(), table: id }
     }
 }
 
-impl FromIterator<(Symbol, Px)> for TickSizes {
-    fn from_iter<I: IntoIterator<Item = (Symbol, Px)>>(ticks: I) -> Self {
-        Self { by_symbol: ticks.into_iter().collect() }
+/// The tick sizes of each instrument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TickSizes {
+    others: TickSize,
+    by_symbol: BTreeMap<Symbol, TickSize>,
+}
+
+impl TickSizes {
+    /// `others` for every instrument that is not `named`.
+    #[must_use]
+    pub fn new(others: TickSize, named: impl IntoIterator<Item = (Symbol, TickSize)>) -> Self {
+        Self { others, by_symbol: named.into_iter().collect() }
+    }
+
+    /// The ticks of `symbol`: its own, else those of all others.
+    #[must_use]
+    pub fn of(&self, symbol: Symbol) -> TickSize {
+        self.by_symbol.get(&symbol).copied().unwrap_or(self.others)
+    }
+}
+
+impl From<TickTableId> for TickSizes {
+    /// A table that every build knows, for every instrument; no known tick for another one.
+    fn from(id: TickTableId) -> Self {
+        let table = id.index().and_then(|at| TickTable::BUILT_IN.get(at));
+        Self::new(table.map_or(TickSize::uniform(Px::NONE), |table| TickSize::of_table(id, table)), [])
     }
 }

@@ -140,7 +140,6 @@ impl Decoder for TopsDecoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::tick::TickSizes;
     use std::collections::BTreeMap;
     use types::InstrumentId;
     use wire::IntoBytes;
@@ -149,7 +148,7 @@ mod tests {
     const SYMBOL: [u8; 8] = *b"SPY     ";
 
     fn decoder() -> TopsDecoder {
-        let ticks = TickSizes::default();
+        let ticks = types::TickTableId::US_EQUITY.into();
         TopsDecoder::new(&DecoderSetup { midnight: UnixNanos(0), instruments_max: 4, ticks })
     }
 

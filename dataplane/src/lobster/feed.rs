@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use stage::{CounterCell, CounterReader, Stage, Work, WorkStatus, counters};
-use types::{EventFlags, Px, UnixNanos};
+use types::{EventFlags, UnixNanos};
 
 use super::archive::{Archive, DepthRow, MessageRow};
 use super::book::{Book, LobsterStats};
 use super::row::Row;
 use crate::config::FeedConfig;
-use crate::decode::{EventBuffer, InstrumentDirectory, Place};
+use crate::decode::{EventBuffer, InstrumentDirectory, Place, TickSize};
 use crate::receiver::{EventTx, Feed};
 use crate::source::SourceError;
 use crate::stats::FeedStats;
@@ -27,7 +27,7 @@ const CHUNK: usize = 1_024;
 pub struct LobsterFeed {
     name: &'static str,
     archive: Archive,
-    tick: Px,
+    tick: TickSize,
     message: MessageRow,
     depth: DepthRow,
     book: Book,

@@ -3,7 +3,7 @@
 use types::{Action, BookEvent, EventFlags, InstrumentId, Px, Qty, Side, Symbol, TradingStatus, UnixNanos};
 
 use super::archive::MessageRow;
-use crate::decode::{EventBuffer, Place};
+use crate::decode::{EventBuffer, Place, TickSize};
 
 /// The archive's one instrument.
 const INSTRUMENT: InstrumentId = InstrumentId(0);
@@ -49,8 +49,9 @@ impl Row<'_> {
     }
 
     /// An archive begins in continuous trading; what interrupts it has rows of its own.
-    pub(super) fn begin(&mut self, symbol: Symbol, tick: Px) {
-        self.push(BookEvent { order_id: symbol.to_word(), px: tick, ..self.event(Action::Define) });
+    pub(super) fn begin(&mut self, symbol: Symbol, tick: TickSize) {
+        let (px, qty) = (tick.px, Qty(tick.table.0.into()));
+        self.push(BookEvent { order_id: symbol.to_word(), px, qty, ..self.event(Action::Define) });
         self.push(self.event(Action::Clear));
         self.push(BookEvent { aux: TradingStatus::Trading as u64, ..self.event(Action::Status) });
     }

@@ -1,6 +1,6 @@
 //! What is known of a market at one moment: its levels, its state, its best prices.
 
-use crate::{Px, UnixNanos};
+use crate::{Px, TickTableId, UnixNanos};
 
 /// Trading status as carried in [`crate::Action::Status`]'s `aux`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -156,10 +156,14 @@ pub struct TopOfBook {
     pub ask: Px,
     /// Quantity at the best offer.
     pub ask_qty: u64,
-    /// Price of the last printable trade, [`Px::NONE`] before the first.
+    /// Price of the newest printable trade that was not broken, [`Px::NONE`] when there is none.
     pub last: Px,
+    /// When it happened, by the venue's clock; 0 without one.
+    pub last_ts: UnixNanos,
     /// Tick size, [`Px::NONE`] when it is not known.
     pub tick: Px,
+    /// Where it differs by price: the table of which `tick` is the highest.
+    pub tick_table: TickTableId,
     /// When this was known to be right: from a book, the event time of its newest event.
     pub ts: UnixNanos,
     /// Whether the book can be believed.

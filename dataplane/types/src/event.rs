@@ -26,7 +26,8 @@ pub enum Action {
     /// Trading status changes: `aux` is a [`crate::TradingStatus`].
     Status = 9,
     /// An instrument gets its number: `order_id` is the [`crate::Symbol`] word, `aux` the round lot, `px` the tick
-    /// size when the feed or the configuration knows it.
+    /// size when the feed or the configuration knows it, and `qty` the [`crate::TickTableId`] where it differs by price: `px` is
+    /// then the table's highest.
     Define = 10,
     /// The book becomes empty and live (start of day, snapshot start).
     Clear = 11,

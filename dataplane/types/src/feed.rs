@@ -4,6 +4,8 @@
 use core::fmt;
 use core::str::FromStr;
 
+use crate::TickTableId;
+
 /// How a feed reaches us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FeedInput {
@@ -16,8 +18,8 @@ pub enum FeedInput {
 /// Defines [`FeedKind`] and everything that must know all feeds from one list.
 macro_rules! feeds {
     (
-        packets { $( $packets:ident = $packets_name:literal: $packets_summary:literal, )+ }
-        archives { $( $archive:ident = $archive_name:literal: $archive_summary:literal, )+ }
+        packets { $( $packets:ident = $packets_name:literal, ticks $packets_ticks:ident: $packets_summary:literal, )+ }
+        archives { $( $archive:ident = $archive_name:literal, ticks $archive_ticks:ident: $archive_summary:literal, )+ }
     ) => {
         /// A market-data feed.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +54,15 @@ macro_rules! feeds {
                 }
             }
 
+            /// The tick sizes of its instruments, where the configuration says no others.
+            #[must_use]
+            pub const fn tick_table(self) -> TickTableId {
+                match self {
+                    $( Self::$packets => TickTableId::$packets_ticks, )+
+                    $( Self::$archive => TickTableId::$archive_ticks, )+
+                }
+            }
+
             /// How it reaches us.
             #[must_use]
             pub const fn input(self) -> FeedInput {
@@ -66,12 +77,12 @@ macro_rules! feeds {
 
 feeds! {
     packets {
-        Itch50 = "itch50": "NASDAQ TotalView-ITCH 5.0, over MoldUDP64 in a capture or as a length-prefixed file",
-        Deep = "deep": "IEX DEEP 1.0 over IEX-TP",
-        Tops = "tops": "IEX TOPS 1.6 over IEX-TP: best quotes alone, read as books of one level",
+        Itch50 = "itch50", ticks US_EQUITY: "NASDAQ TotalView-ITCH 5.0, over MoldUDP64 in a capture or as a length-prefixed file",
+        Deep = "deep", ticks US_EQUITY: "IEX DEEP 1.0 over IEX-TP",
+        Tops = "tops", ticks US_EQUITY: "IEX TOPS 1.6 over IEX-TP: best quotes alone, read as books of one level",
     }
     archives {
-        Lobster = "lobster": "LOBSTER message and orderbook files in their zip",
+        Lobster = "lobster", ticks US_EQUITY: "LOBSTER message and orderbook files in their zip",
     }
 }
 

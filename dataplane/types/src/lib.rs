@@ -19,6 +19,7 @@ mod feed;
 mod instrument;
 mod money;
 mod schema;
+mod tick;
 mod time;
 
 pub use book::{BookLevel, BookState, DEPTH_LEVELS, Depth, DepthSide, StaleCause, TopOfBook, TradingStatus};
@@ -30,6 +31,7 @@ pub use money::{Notional, ParsePxError, Px, Qty, Side};
 pub use schema::{
     FEATURE_COUNT, FEATURES, FeatureDef, FeatureId, FeatureInput, FeatureSchema, MODEL_FEATURE_COUNT,
 };
+pub use tick::{TICK_STEPS_MAX, TickStep, TickTable, TickTableError, TickTableId};
 pub use time::{Nanos, SeqNo, Ticks, UnixNanos};
 
 /// How alarmed the model is about one instrument; decides which overlay holds.

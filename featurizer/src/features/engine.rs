@@ -189,7 +189,8 @@ impl Engine {
     pub(crate) fn observe(&mut self, i: usize, book: &Book<'_>) {
         let resilience = &mut self.marks[i].resilience;
         if let Some((side, reference)) = resilience.viewpoint() {
-            resilience.observe(depth_seen_from(book.levels(side, SCAN), side, reference, book.tick()));
+            let tick = book.tick_at(reference);
+            resilience.observe(depth_seen_from(book.levels(side, SCAN), side, reference, tick));
         }
     }
 
@@ -294,7 +295,7 @@ impl Mark {
         let bbo = book.bbo();
         let (bids, asks) = (scan(book, Side::Bid), scan(book, Side::Ask));
         let seen = |levels: &Scan, side: Side, from: Px| {
-            depth_seen_from(levels.as_slice().iter().copied(), side, from, book.tick())
+            depth_seen_from(levels.as_slice().iter().copied(), side, from, book.tick_at(from))
         };
         self.depth = [seen(&bids, Side::Bid, bbo.bid.px), seen(&asks, Side::Ask, bbo.ask.px)];
         self.touch = bbo.bid.qty + bbo.ask.qty;

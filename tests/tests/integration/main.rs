@@ -10,6 +10,7 @@ mod fuzz;
 mod histograms;
 mod live_multicast;
 mod pages;
+mod prices;
 mod real_captures;
 mod slippage;
 mod structure;

@@ -170,7 +170,7 @@ fn run_live(args: &Replay, live_source: bool) {
     let rows: Arc<[OrderRow]> = orders::read(args.orders.as_ref().unwrap()).unwrap().into();
     let mut out = OutputDir::create(&args.out).unwrap();
     let (files, verdicts) = crate::replay::create_outputs(args, &mut out).unwrap();
-    let config = FeedConfig { burst_max: 1, ..feed_config(&plan.book, args.feed) };
+    let config = FeedConfig { burst_max: 1, ..feed_config(&plan, args.feed) };
     let (events_tx, mut received) = topology::event_ring(&plan, Pace::Live, !live_source);
     assert_eq!(events_tx.is_live(), live_source);
     let due = Arc::new(AtomicU64::new(0));

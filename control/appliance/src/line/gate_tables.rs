@@ -3,11 +3,11 @@
 
 use super::notes::{LimitNote, SurfaceNote};
 use anyhow::{Context, Result};
-use control::config::Plan;
+use control::config::{Plan, ReferencePolicy};
 use gate::{
     BreakerTable, BreakerWriter, ClassId, Gate, GateConfig, GateTables, LimitReader, LimitTable, LimitWriter,
-    RefReader, RefTable, RefWriter, StaticReader, StaticTable, StaticWriter, StrategyConfig, SurfaceTable,
-    SurfaceWriter, TripWriter,
+    RefReader, RefRules, RefTable, RefWriter, StaticReader, StaticTable, StaticWriter, StrategyConfig,
+    SurfaceTable, SurfaceWriter, TripWriter,
 };
 use stage::HopHistogram;
 use std::time::Instant;
@@ -97,6 +97,20 @@ impl ModelTables {
     }
 }
 
+/// What makes a reference price under `plan`, and how orders are held to it over time.
+fn ref_rules(plan: &Plan) -> RefRules<'_> {
+    let ReferencePolicy { mid_spread_max_bps, last_age_max_s, period_s, period_collar_bps } =
+        plan.policy.reference;
+    let seconds = |s: u32| Nanos(u64::from(s) * Nanos::SECOND.0);
+    RefRules {
+        mid_spread_max_bps,
+        last_age_max: seconds(last_age_max_s),
+        period: seconds(period_s),
+        period_collar_bps,
+        tick_tables: &plan.ticks.tables,
+    }
+}
+
 /// What passed since `start`.
 pub(crate) fn since(start: Instant) -> Nanos {
     Nanos(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX))
@@ -125,12 +139,13 @@ pub(crate) struct GateSet {
 }
 
 impl GateSet {
-    /// A gate for `instruments`, every breaker unset.
+    /// A gate for the instruments of `plan`, every breaker unset.
     ///
     /// # Errors
     /// When the tables cannot be made in that size.
-    pub(crate) fn new(instruments: usize, accounts: u16, strategies: u16, listens: Listens) -> Result<Self> {
-        let (references, ref_reader) = RefTable::create(instruments)?;
+    pub(crate) fn new(plan: &Plan, accounts: u16, strategies: u16, listens: Listens) -> Result<Self> {
+        let instruments = plan.book.instruments as usize;
+        let (references, ref_reader) = RefTable::create_under(instruments, &ref_rules(plan))?;
         let (statics, static_reader) = StaticTable::create(instruments, 1)?;
         let (mut breakers, breaker_reader) = BreakerTable::create(accounts, strategies, instruments)?;
         let adaptive = listens != Listens::Nothing;

@@ -344,7 +344,7 @@ struct Tables {
 impl Gates {
     fn add(&mut self, plan: &Plan, links: &Links, spec: DeskSpec, latency: &mut Latency) -> Result<()> {
         let DeskSpec { accounts, strategies, listens, source, measured } = spec;
-        let set = GateSet::new(plan.book.instruments as usize, accounts, strategies, listens)?;
+        let set = GateSet::new(plan, accounts, strategies, listens)?;
         let GateSet { gate, quotes, mut model, statics, breakers, readers, memory } = set;
         let mut decision = None;
         if measured {
@@ -455,6 +455,7 @@ fn build_books(
         ..FeaturizerConfig::default()
     })
     .context("cannot build the books")?;
+    featurizer.set_tick_tables(plan.ticks.tables.clone().into());
     if sink.files.as_ref().is_some_and(|files| files.costs.is_some()) {
         featurizer.capture_costs();
     }

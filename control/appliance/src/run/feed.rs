@@ -48,7 +48,7 @@ pub(super) fn open_feed(
     };
     let config = FeedConfig {
         channels: feed.line_a.iter().enumerate().map(channel).collect(),
-        ..crate::feeds::feed_config(&plan.book, feed.kind)
+        ..crate::feeds::feed_config(plan, feed.kind)
     };
     let hops = receiver_hops(latency, clock.clone(), Nanos::SECOND);
     match &feed.source {

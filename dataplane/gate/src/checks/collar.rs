@@ -1,4 +1,4 @@
-//! How far a price may lie from the reference.
+//! How far a price may lie from the reference: of this moment, and of the last minutes.
 
 use crate::{
     case::Case,
@@ -21,7 +21,7 @@ impl Check for Collar {
         let (judged, twice_ref) = (&case.facts.judged, case.inputs.quote.twice_ref);
         let off = u128::from(judged.px.wrapping_mul(2).abs_diff(twice_ref)) * 10_000;
         let allowed = u128::from(twice_ref) * u128::from(case.inputs.limits.bounds.collar_bps);
-        off > allowed && judged.priced && twice_ref != 0
+        off > allowed && judged.priced && case.inputs.referenced
     }
 
     fn numbers(case: &Case) -> (i64, i64) {
@@ -30,4 +30,40 @@ impl Check for Collar {
         let off = u128::from(px.saturating_mul(2).abs_diff(twice_ref)) * 10_000;
         (case.inputs.limits.bounds.collar_bps.into(), clip_wide(off.div_ceil(u128::from(twice_ref.max(1)))))
     }
+}
+
+pub(super) struct PeriodCollar;
+
+impl Check for PeriodCollar {
+    const CODE: u16 = 905;
+    const SLUG: &'static str = "PERIOD_COLLAR";
+    const FIX: u16 = 16;
+    const UNIT: Unit = Unit::Bps;
+    const SENTENCE: &'static str = "The price is {value} worse than the mean reference of the last minutes; the collar over the period allows {limit}.";
+
+    #[inline(always)]
+    fn broken(case: &Case) -> bool {
+        worse(case) * 10_000 > allowed(case) && case.facts.judged.priced && case.inputs.period_mean != 0
+    }
+
+    fn numbers(case: &Case) -> (i64, i64) {
+        // Rounded up, as for the other.
+        let mean = u128::from(case.inputs.period_mean.max(1));
+        let off = (worse(case) * 10_000).div_ceil(mean);
+        (case.settings.period_collar_bps.into(), clip_wide(off))
+    }
+}
+
+/// How much dearer a buy is than the period's mean, or how much cheaper a sell.
+#[inline(always)]
+fn worse(case: &Case) -> u128 {
+    let (judged, mean) = (&case.facts.judged, case.inputs.period_mean);
+    let (dear, cheap) = if judged.buys { (judged.px, mean) } else { (mean, judged.px) };
+    dear.saturating_sub(cheap).into()
+}
+
+/// What it may be, in 1e-9 of a 10,000th.
+#[inline(always)]
+fn allowed(case: &Case) -> u128 {
+    u128::from(case.inputs.period_mean) * u128::from(case.settings.period_collar_bps)
 }

@@ -79,7 +79,7 @@ impl Check for TickUnknown {
 
     #[inline(always)]
     fn broken(case: &Case) -> bool {
-        !case.facts.judged.market && case.inputs.quote.tick.divisor() == 0
+        !case.facts.judged.market && !case.inputs.ticked
     }
 }
 
@@ -94,12 +94,12 @@ impl Check for BadTick {
 
     #[inline(always)]
     fn broken(case: &Case) -> bool {
-        let (judged, tick) = (&case.facts.judged, case.inputs.quote.tick);
-        !tick.divides(judged.px) && !judged.market && judged.named && tick.divisor() != 0
+        let judged = &case.facts.judged;
+        !case.inputs.tick.divides(judged.px) && !judged.market && judged.named && case.inputs.ticked
     }
 
     fn numbers(case: &Case) -> (i64, i64) {
-        (clip(case.inputs.quote.tick.divisor()), case.order.px.0)
+        (clip(case.inputs.tick.divisor()), case.order.px.0)
     }
 }
 

@@ -184,6 +184,8 @@ checks! {
     RefTorn in reference;
     /// The price is too far from the reference.
     Collar in collar;
+    /// The price is too much worse than the mean reference of the last minutes.
+    PeriodCollar in collar;
     /// The published book does not cover the market order.
     DepthShort in walk;
     /// The passive order is too near the opposite touch.
@@ -261,7 +263,7 @@ mod tests {
     #[test]
     fn numbers_in_use_never_change() {
         let pinned = "100 101 102 103 104 105 106 110 200 201 202 203 204 300 301 302 303 304 305 400 401 500 501 502 \
-                      503 510 600 601 700 701 702 800 900 901 902 903 904 1000 1100 1101 1102 1400 1401";
+                      503 510 600 601 700 701 702 800 900 901 902 903 905 904 1000 1100 1101 1102 1400 1401";
         let now: std::vec::Vec<_> = RejectReason::ALL.iter().map(|r| std::format!("{}", r.code())).collect();
         assert_eq!(now.join(" "), pinned);
     }

@@ -21,7 +21,7 @@ impl Check for PassiveBand {
     fn broken(case: &Case) -> bool {
         let facts = &case.facts;
         let ticks = u64::from(case.inputs.limits.bounds.passive_min_ticks);
-        let nearest = ticks.wrapping_mul(case.inputs.quote.tick.divisor()) as i64;
+        let nearest = ticks.wrapping_mul(case.inputs.tick.divisor()) as i64;
         let works_on = !facts.judged.market && case.order.tif as u8 != TimeInForce::Ioc as u8;
         let rests = works_on && (facts.gap > 0 || facts.judged.far == 0);
         let banded = ticks > 1 && rests && facts.judged.priced && facts.opposite != 0;
@@ -30,7 +30,7 @@ impl Check for PassiveBand {
 
     fn numbers(case: &Case) -> (i64, i64) {
         // Rounded down, so that the distance named is never the one required.
-        let tick = clip(case.inputs.quote.tick.divisor()).max(1);
+        let tick = clip(case.inputs.tick.divisor()).max(1);
         (case.inputs.limits.bounds.passive_min_ticks.into(), case.facts.gap.div_euclid(tick))
     }
 }

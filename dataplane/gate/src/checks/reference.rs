@@ -22,7 +22,7 @@ impl Check for RefMissing {
     fn broken(case: &Case) -> bool {
         let judged = &case.facts.judged;
         match case.inputs.missing.quote {
-            Found::Whole => case.inputs.quote.twice_ref == 0 || judged.market && judged.far == 0,
+            Found::Whole => !case.inputs.referenced || judged.market && judged.far == 0,
             Found::Empty => true,
             Found::Torn | Found::NotSought => false,
         }
@@ -38,18 +38,24 @@ impl Check for RefStale {
     const UNIT: Unit = Unit::Nanos;
     const SENTENCE: &'static str =
         "The reference price is {value} old (limit {limit}), or its book has a gap.";
-    const FAILS_CLOSED_ON: &'static str = "a stale reference, a feed gap, a book in recovery";
+    const FAILS_CLOSED_ON: &'static str =
+        "a stale reference, an old last trade, a feed gap, a book in recovery";
     const NEEDS: Needs = Needs::Quote;
 
     #[inline(always)]
     fn broken(case: &Case) -> bool {
         // 0 is an empty book, which has no reference; 1 a live one; nothing above is to be believed.
         let doubtful = case.inputs.quote.state > BookState::Live.to_u8();
-        case.facts.ref_age_ns > case.settings.ref_age_max.0 || doubtful
+        let old_trade = case.inputs.last_age_ns > case.settings.last_age_max.0;
+        case.facts.ref_age_ns > case.settings.ref_age_max.0 || doubtful || old_trade
     }
 
     fn numbers(case: &Case) -> (i64, i64) {
-        (clip(case.settings.ref_age_max.0), clip(case.facts.ref_age_ns))
+        let (settings, last_age_ns) = (&case.settings, case.inputs.last_age_ns);
+        if case.facts.ref_age_ns <= settings.ref_age_max.0 && last_age_ns > settings.last_age_max.0 {
+            return (clip(settings.last_age_max.0), clip(last_age_ns));
+        }
+        (clip(settings.ref_age_max.0), clip(case.facts.ref_age_ns))
     }
 }
 

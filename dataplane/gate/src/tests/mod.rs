@@ -4,13 +4,16 @@ mod blindness;
 mod boundaries;
 mod fail_closed;
 mod oracle;
+mod prices;
 mod reasons;
 mod settlement;
 mod surface;
 mod venue;
 mod walk;
 
-use types::{BookState, InstrumentId, Nanos, Px, Qty, Side, Tier, TopOfBook, TradingStatus, UnixNanos};
+use types::{
+    BookState, InstrumentId, Nanos, Px, Qty, Side, TickTableId, Tier, TopOfBook, TradingStatus, UnixNanos,
+};
 
 use crate::{
     AccountId, Breaker, BreakerCause, BreakerKey, BreakerState, BreakerTable, BreakerWriter, ClassId,
@@ -107,7 +110,9 @@ pub(crate) fn top() -> TopOfBook {
         ask: px("100.02"),
         ask_qty: 1_000,
         last: px("100.01"),
+        last_ts: NOW,
         tick: CENT,
+        tick_table: TickTableId::NONE,
         ts: NOW,
         state: BookState::Live,
         status: TradingStatus::Trading,

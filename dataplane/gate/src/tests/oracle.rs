@@ -2,10 +2,10 @@
 //! integers and with early returns nowhere, on random orders in random states near every boundary.
 
 use super::*;
-use crate::{Flags, LimitsSource, RejectReason as R, SURFACE_BUCKETS, SizeSurface, SurfaceTable};
+use crate::{Flags, LimitsSource, RefRules, RejectReason as R, SURFACE_BUCKETS, SizeSurface, SurfaceTable};
 use proptest::{prelude::*, sample::select};
 use std::{vec, vec::Vec};
-use types::StaleCause;
+use types::{StaleCause, TickStep, TickTable};
 
 /// A random state of one row.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ struct World {
     /// Sizes as they are handed in, and the lease in ms.
     surface: Option<([u32; SURFACE_BUCKETS], u64)>,
     top: Option<TopOfBook>,
+    /// What the reference was in the last minutes, in cents, before it became what `top` says.
+    earlier: Option<i64>,
     heartbeat_ago_ns: u64,
     position: i64,
     permission: Permission,
@@ -59,6 +61,15 @@ fn any_limits() -> impl Strategy<Value = RiskLimits> {
     })
 }
 
+/// Half a cent below a hundred dollars, two cents from there on.
+const STEPS: [TickStep; 2] = [
+    TickStep { from: Px(0), tick: Px(5_000_000) },
+    TickStep { from: Px(100_000_000_000), tick: Px(20_000_000) },
+];
+
+/// The table of [`STEPS`] in the worlds' list.
+const STEPPED: TickTableId = TickTableId(2);
+
 fn any_top() -> impl Strategy<Value = TopOfBook> {
     let cents = |range: core::ops::Range<i64>| prop_oneof![9 => range.prop_map(|c| Px(c * CENT.0)), 1 => Just(Px::NONE)];
     let state = mostly(
@@ -66,15 +77,21 @@ fn any_top() -> impl Strategy<Value = TopOfBook> {
         vec![BookState::Empty, BookState::Recovering, BookState::Stale(StaleCause::Gap)],
     );
     let status = mostly(TradingStatus::Trading, (0..=4).map(TradingStatus::from_u64).collect());
-    let sizes = (0_u64..300, 0_u64..300, mostly(CENT, vec![Px::NONE, Px(25_000_000), Px(1)]));
+    let others = select(vec![STEPPED, STEPPED, TickTableId(3)]);
+    let table = prop_oneof![12 => Just(TickTableId::NONE), 1 => others];
+    let last_ago = mostly(0, vec![59_999_999_999, 60_000_000_000, 60_000_000_001, NOW.0]);
+    let sizes =
+        (0_u64..300, 0_u64..300, mostly(CENT, vec![Px::NONE, Px(25_000_000), Px(1)]), table, last_ago);
     (cents(9_900..10_005), cents(9_998..10_100), cents(9_900..10_100), sizes, state, status).prop_map(
-        |(bid, ask, last, (bid_qty, ask_qty, tick), state, status)| TopOfBook {
+        |(bid, ask, last, (bid_qty, ask_qty, tick, tick_table, last_ago), state, status)| TopOfBook {
             bid,
             bid_qty,
             ask,
             ask_qty,
             last,
+            last_ts: UnixNanos(NOW.0 - last_ago),
             tick,
+            tick_table,
             ts: NOW,
             state,
             status,
@@ -94,7 +111,7 @@ fn any_world() -> impl Strategy<Value = World> {
     let times = (mostly(0, vec![1, 4_999_999_999, 5_000_000_000, 6_000_000_000]), after);
     (
         (proptest::option::weighted(0.9, live), proptest::option::weighted(0.7, surface)),
-        proptest::option::weighted(0.95, any_top()),
+        (proptest::option::weighted(0.95, any_top()), proptest::option::weighted(0.2, 8_500_i64..12_500)),
         times,
         -600_i64..600,
         (
@@ -105,10 +122,19 @@ fn any_world() -> impl Strategy<Value = World> {
         working,
     )
         .prop_map(
-            |((live, surface), top, (ago, after), position, (permission, lot), breakers, working)| World {
+            |(
+                (live, surface),
+                (top, earlier),
+                (ago, after),
+                position,
+                (permission, lot),
+                breakers,
+                working,
+            )| World {
                 live,
                 surface,
                 top,
+                earlier,
                 heartbeat_ago_ns: ago,
                 position,
                 permission,
@@ -164,14 +190,20 @@ impl World {
         }
         rig.hold(self.position);
         // A fresh dynamic and reference table in the state under test; the gate keeps its orders.
+        let tables = [TickTable::US_EQUITY, TickTable::new(&STEPS).unwrap()];
+        let rules = RefRules { tick_tables: &tables, ..RefRules::DEFAULT };
         let (mut dynamics, limit_reader) = LimitTable::create_within(&rig.gate.tables.statics).unwrap();
-        let (mut references, ref_reader) = RefTable::create(INSTRUMENTS).unwrap();
+        let (mut references, ref_reader) = RefTable::create_under(INSTRUMENTS, &rules).unwrap();
         let terms = StaticTerms { lot: Qty(self.lot), permission: self.permission, version: 2 };
         rig.publish_static(&envelope(), &terms);
         if let Some((limits, tier, lease_ms)) = self.live {
             let wide = Envelope::fixed(limits).unwrap();
             let terms = Terms { lease: Nanos(lease_ms * 1_000_000), ..super::terms(tier) };
             dynamics.publish(INSTRUMENT, CLASS, &wide.clamp(&limits), &terms, NOW).unwrap();
+        }
+        if let Some(mid) = self.earlier.filter(|_| self.top.is_some()).map(|cents| Px(cents * CENT.0)) {
+            let ts = UnixNanos(NOW.0 - 25_000_000_000);
+            references.publish(INSTRUMENT, &TopOfBook { bid: mid, ask: mid, ts, ..super::top() }).unwrap();
         }
         if let Some(top) = &self.top {
             let ts = UnixNanos(self.now().0 - self.heartbeat_ago_ns);
@@ -352,19 +384,34 @@ impl Oracle<'_> {
 
     /// The reference price as a fraction of two.
     fn twice_reference(top: &TopOfBook) -> Option<i128> {
+        Self::judged_by(top).map(|(twice, _)| twice)
+    }
+
+    /// The same, and whether it is the last trade.
+    fn judged_by(top: &TopOfBook) -> Option<(i128, bool)> {
         let side = |px: Px| px.is_some().then_some(i128::from(px.0));
         let (bid, ask, last) = (side(top.bid), side(top.ask), side(top.last));
         if let (Some(bid), Some(ask)) = (bid, ask)
             && bid <= ask
             && (ask - bid) * 10_000 * 2 <= 1_000 * (ask + bid)
         {
-            return Some(bid + ask);
+            return Some((bid + ask, false));
         }
         let last = last?;
         // Inside the sides there are, and within a tenth of one of them.
         let inside = bid.is_none_or(|b| last >= b) && ask.is_none_or(|a| last <= a);
         let near = |side: i128| (side - last).abs() * 10_000 * 2 <= 1_000 * (side + last);
-        (inside && bid.into_iter().chain(ask).any(near)).then_some(2 * last)
+        (inside && bid.into_iter().chain(ask).any(near)).then_some((2 * last, true))
+    }
+
+    /// The tick at a price, 0 when it is not known.
+    fn tick(top: &TopOfBook, px: i128) -> i128 {
+        match top.tick_table {
+            TickTableId::NONE if top.tick.is_some() && top.tick.0 >= 2 => i128::from(top.tick.0),
+            STEPPED if px < 100_000_000_000 => 5_000_000,
+            STEPPED => 20_000_000,
+            _ => 0,
+        }
     }
 
     fn prices(&mut self) {
@@ -394,27 +441,37 @@ impl Oracle<'_> {
         let twice = Self::twice_reference(&top);
         let off = twice.map(|twice| (2 * px - twice).abs() * 10_000 > i128::from(limits.collar_bps) * twice);
         self.say(off == Some(true), R::Collar);
+        // A halt forgets what was before it.
+        let mean = self
+            .world
+            .earlier
+            .filter(|_| top.status == TradingStatus::Trading)
+            .map(|c| i128::from(c * CENT.0));
+        let worse = mean.map(|mean| if order.side == Side::Bid { px - mean } else { mean - px });
+        self.say(worse.zip(mean).is_some_and(|(worse, mean)| worse * 10_000 > mean * 1_000), R::PeriodCollar);
         // The far touch, or the reference where there is no far side.
         let opposite = if far.is_some() { Some(i128::from(far.0)) } else { twice.map(|t| t / 2) };
         let Some(opposite) = opposite else { return };
         let gap = if order.side == Side::Bid { opposite - px } else { px - opposite };
         let rests = !market && order.tif != TimeInForce::Ioc && (gap > 0 || !far.is_some());
-        let tick = if top.tick.is_some() && top.tick.0 >= 2 { i128::from(top.tick.0) } else { 0 };
-        let near = gap < i128::from(limits.passive_min_ticks) * tick;
+        let near = gap < i128::from(limits.passive_min_ticks) * Self::tick(&top, px);
         self.say(rests && limits.passive_min_ticks > 1 && near, R::PassiveBand);
     }
 
     fn market_data(&mut self, top: &TopOfBook, far: Px, market: bool, named: bool) {
-        let tick_known = top.tick.is_some() && top.tick.0 >= 2;
-        self.say(!market && !tick_known, R::TickUnknown);
-        self.say(!market && named && tick_known && self.order.px.0 % top.tick.0 != 0, R::BadTick);
+        let px = i128::from(self.order.px.0);
+        let tick = Self::tick(top, px);
+        self.say(!market && tick == 0, R::TickUnknown);
+        self.say(!market && named && tick != 0 && px % tick.max(1) != 0, R::BadTick);
         self.say(top.status == TradingStatus::Unknown, R::MktStateUnknown);
         let shut = [TradingStatus::Halted, TradingStatus::Paused, TradingStatus::Closed];
         self.say(shut.contains(&top.status), R::MktState);
         let missing = Self::twice_reference(top).is_none() || market && !far.is_some();
         self.say(missing, R::RefMissing);
         let doubtful = !matches!(top.state, BookState::Live | BookState::Empty);
-        self.say(doubtful || self.world.heartbeat_ago_ns > 5_000_000_000, R::RefStale);
+        let last_age_ns = self.world.now().0 - top.last_ts.0;
+        let old_trade = matches!(Self::judged_by(top), Some((_, true))) && last_age_ns > 60_000_000_000;
+        self.say(doubtful || old_trade || self.world.heartbeat_ago_ns > 5_000_000_000, R::RefStale);
     }
 
     fn breaches(world: &World, order: &OrderIntent) -> Vec<R> {
@@ -463,7 +520,10 @@ proptest! {
         // A sell below the bid is valued at the bid, apart.
         let bid = world.top.as_ref().filter(|top| top.state != BookState::Empty).map_or(Px::NONE, |top| top.bid);
         let below = order.side == Side::Ask && bid.is_some() && order.px < bid;
+        // What the publisher could not answer ahead: a last trade that ages, a price of another tick, a collar over the period.
+        let sure = rig.gate.tables.references.hot(INSTRUMENT).is_ok_and(|q| q.window.holds(order.px.0.cast_unsigned()));
         let plain = calm
+            && sure
             && !below
             && order.order_type == OrderType::Limit
             && slow.source == LimitsSource::Dynamic
@@ -479,7 +539,7 @@ fn the_random_worlds_reach_every_reason_and_both_paths() {
     let mut runner = TestRunner::deterministic();
     let (worlds, orders) = (any_world(), any_order());
     let (mut fast, mut slow, mut seen) = (0, 0, [0_u32; crate::REASON_COUNT]);
-    for _ in 0..20_000 {
+    for _ in 0..30_000 {
         let world = worlds.new_tree(&mut runner).unwrap().current();
         let order = orders.new_tree(&mut runner).unwrap().current();
         let rig = world.build();

@@ -46,6 +46,17 @@ fn scenario(reason: R) -> (Rig, OrderIntent) {
         R::RefStale => rig.publish_top(&TopOfBook { state: BookState::Stale(StaleCause::Gap), ..top() }),
         R::RefTorn => rig.references.abandon(INSTRUMENT),
         R::Collar => order.px = px("95.00"),
+        R::PeriodCollar => {
+            let dear = TopOfBook {
+                bid: px("120.00"),
+                ask: px("120.00"),
+                ts: UnixNanos(NOW.0 - 20_000_000_000),
+                ..top()
+            };
+            rig.publish_top(&dear);
+            rig.publish_top(&top());
+            order = sell(1);
+        }
         R::DepthShort => {
             rig.publish_top(&TopOfBook { ask_qty: 99, ..top() });
             order = market(1, Side::Bid);
@@ -152,6 +163,7 @@ fn the_numbers_of_every_verdict_are_those_an_officer_would_look_up() {
         (R::QtyErrModel, 99, 100),
         (R::Value, 9_999_000_000, 10_000_000_000),
         (R::Collar, 500, 501),
+        (R::PeriodCollar, 1_000, 1_665),
         (R::DepthShort, 99, 100),
         (R::PassiveBand, 3, 2),
         (R::PosLong, 2_000, 2_001),
