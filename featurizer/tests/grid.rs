@@ -387,6 +387,34 @@ fn quotes_for_the_gate_come_once_per_chunk_and_instrument() {
     assert!(tops.len() == 2 && tops.iter().all(|t| t.1.status == TradingStatus::Closed));
 }
 
+/// Depth counts within five ticks. Below a dollar those are hundredths of a cent, so that a trade of 150 is most of what there is;
+/// in cents it would be a hundredth.
+#[test]
+fn a_share_under_a_dollar_has_the_depth_of_its_own_ticks() {
+    for (table, resilience) in [(1, 0.0), (0, 1.0)] {
+        let mut f = featurizer(OnFull::Wait);
+        let bid = |id, px_1e4: i64, qty| BookEvent {
+            order_id: id,
+            side: Side::Bid,
+            px: Px::from_1e4(px_1e4),
+            qty: Qty(qty),
+            ..at(Action::OrderAdd, 0, T0 + 1)
+        };
+        let mut events = vec![BookEvent { qty: Qty(table), ..define(0, T0) }];
+        events.extend([bid(1, 5_000, 100), bid(2, 4_998, 100), bid(3, 4_980, 10_000)]);
+        events.extend((1..20).map(|n| all(Action::Time, T0 + n * STEP)));
+        let hit = |id, qty| BookEvent {
+            order_id: id,
+            qty: Qty(qty),
+            ..at(Action::OrderExecute, 0, T0 + 19 * STEP + 1)
+        };
+        events.extend([hit(1, 100), hit(2, 50), all(Action::Time, T0 + 21 * STEP)]);
+        let out = apply(&mut f, &events);
+        let newest = out.iter().rfind(|v| v.grid_end == 0).unwrap();
+        assert_eq!(newest.get(FeatureId::Resilience), Some(resilience), "table {table}");
+    }
+}
+
 #[test]
 fn a_trade_that_the_venue_breaks_is_no_longer_the_last() {
     let mut f = featurizer(OnFull::Wait);

@@ -72,8 +72,6 @@ pub struct Reference {
     pub ask_qty: u32,
     /// Tick size about the reference price, [`Px::NONE`] when it is not known.
     pub tick: Px,
-    /// Mean reference price of the last minutes, [`Px::NONE`] when there is none yet.
-    pub period_mean: Px,
     /// When it was known to be right.
     pub ts: UnixNanos,
     /// Whether the book can be believed.
@@ -310,7 +308,6 @@ impl RefReader {
             ask: word_price(quote.ask),
             ask_qty: quote.rest.ask_qty,
             tick: word_price(quote.tick.divisor()),
-            period_mean: word_price(quote.rest.period_mean),
             ts: quote.ts,
             // A byte that is no state is a book that is not to be believed.
             state: BookState::from_u8(quote.state).unwrap_or(BookState::Recovering),

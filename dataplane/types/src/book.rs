@@ -158,7 +158,7 @@ pub struct TopOfBook {
     pub ask_qty: u64,
     /// Price of the newest printable trade that was not broken, [`Px::NONE`] when there is none.
     pub last: Px,
-    /// When it happened, by the venue's clock; 0 without one.
+    /// When it happened; 0 without one.
     pub last_ts: UnixNanos,
     /// Tick size, [`Px::NONE`] when it is not known.
     pub tick: Px,

@@ -4,6 +4,7 @@
 use super::book_files::BookFiles;
 use super::gate_tables::QuoteTable;
 use super::health::Channels;
+use super::last_trades::LastTrades;
 use super::notes::{BookNote, Defined};
 use super::outlet::Outlet;
 use featurizer::features::GRID_NS;
@@ -69,6 +70,7 @@ pub(crate) struct BookSink {
     pub(crate) vectors: Option<RingTx<FeatureVector>>,
     pub(crate) quotes: Quotes,
     pub(crate) untold: Untold,
+    pub(crate) last_trades: LastTrades,
     pub(crate) channels: Channels,
     /// The last time until which the feed was complete that was told.
     pub(crate) complete: UnixNanos,
@@ -179,7 +181,12 @@ impl FeatureSink for BookSink {
 
 impl TopOfBookSink for BookSink {
     fn top(&mut self, instrument: InstrumentId, top: &TopOfBook) {
-        let top = TopOfBook { ts: self.now, ..*top };
+        let last_ts = match self.time {
+            TimeOf::Poll => self.last_trades.taken_in(instrument, top.last_ts, self.now),
+            // Here the venue's clock is the gate's.
+            TimeOf::Event => top.last_ts,
+        };
+        let top = TopOfBook { ts: self.now, last_ts, ..*top };
         match &mut self.quotes {
             Quotes::Direct(table) => table.top(instrument, &top),
             Quotes::Scheduled(notes) => notes.push(BookNote::Top { instrument, top }),

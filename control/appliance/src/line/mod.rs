@@ -12,6 +12,7 @@ mod equality;
 pub(crate) mod explain;
 pub(crate) mod gate_tables;
 pub(crate) mod health;
+mod last_trades;
 pub(crate) mod names;
 pub(crate) mod notes;
 pub(crate) mod order_file;

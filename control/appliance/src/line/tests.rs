@@ -255,6 +255,30 @@ fn a_trip_is_in_the_breaker_with_the_limits_and_before_any_latch() {
     assert!(!halted(&set));
 }
 
+#[test]
+fn live_a_last_trade_ages_by_the_machines_clock_and_not_by_the_venues() {
+    let plan = plan(&["book.instruments=16", "book.orders=1024"]);
+    // The capture that is played is ten hours old.
+    let at = |s: u64| UnixNanos(at_ms(0).0 + (36_000 + s) * Nanos::SECOND.0);
+    let rows = [order(at(1), "young"), order(at(60), "a minute"), order(at(61), "old")];
+    let (mut line, mut ends, mut tx) = build(&plan, Pace::Live, &rows, 1);
+    let mut control = ends.control.take().unwrap();
+    control.breakers.set_unset(OPEN);
+    let mut events = opening(at_ms(0));
+    events.push(BookEvent { order_id: 2, ..event(Action::OrderDelete, at_ms(1), 0) });
+    events.push(BookEvent { px: cents(10_000), qty: Qty(5), aux: 7, ..event(Action::Trade, at_ms(2), 0) });
+    assert_eq!(tx.send(&events), events.len());
+    line.books.poll(at(0));
+    let terms = StaticTerms { lot: Qty(1), permission: Permission::Granted, version: 1 };
+    control.statics.publish(InstrumentId(0), CLASS, &plan.limits.default, &terms, at(0)).unwrap();
+    for second in [1, 60, 61] {
+        assert_eq!(tx.send(&[alive(at_ms(second * 1_000), 0)]), 1);
+        line.books.poll(at(second));
+        line.desk.poll(at(second));
+    }
+    assert_eq!(slugs(&mut ends.verdicts[0]), ["", "", "REF_STALE"]);
+}
+
 /// One more level of offers, or of bids.
 fn level(id: u64, side: Side, px: Px, ts: UnixNanos) -> BookEvent {
     BookEvent { order_id: id, side, px, qty: Qty(100), ..event(Action::OrderAdd, ts, 0) }

@@ -7,6 +7,7 @@ use super::desk::{COUNTERS, Desk};
 use super::desk_stage::{DeskObserver, DeskStage, InForce, Scheduled};
 use super::explain::{Answerer, Asker};
 use super::gate_tables::{GateSet, ModelTables, QuoteTable, Readers};
+use super::last_trades::LastTrades;
 use super::notes::{BookNote, Defined, ModelNote, ScorerCommand, ScorerNote, VerdictRecord};
 use super::outlet::Outlet;
 use super::schedule::Schedule;
@@ -261,6 +262,7 @@ pub(crate) fn build<O: DeskObserver>(
         vectors: None,
         quotes,
         untold: Untold::new(plan.book.instruments as usize),
+        last_trades: LastTrades::new(plan.book.instruments as usize),
         channels,
         complete: UnixNanos(0),
         to_scorer: Outlet::Closed,

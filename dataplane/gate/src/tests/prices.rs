@@ -65,6 +65,25 @@ fn ordinary_prices_on_either_side_of_the_dollar_take_the_fast_path() {
 }
 
 #[test]
+fn the_tick_that_people_see_is_that_of_the_prices_there_are() {
+    let mut rig = Rig::new();
+    for (bid, ask, tick) in [
+        ("0.9900", "-", "0.0001"),
+        ("5.00", "-", "0.01"),
+        ("-", "1.00", "0.01"),
+        ("0.9999", "1.00", "0.0001"),
+    ] {
+        let side = |text: &str| if text == "-" { Px::NONE } else { px(text) };
+        rig.publish_top(&TopOfBook { bid: side(bid), ask: side(ask), ..near_a_dollar("1", "1") });
+        assert_eq!(
+            rig.gate.tables.references.read(INSTRUMENT).map(|read| read.tick),
+            Some(px(tick)),
+            "{bid} {ask}"
+        );
+    }
+}
+
+#[test]
 fn a_table_that_nobody_made_is_no_known_tick() {
     let mut rig = Rig::new();
     rig.publish_top(&TopOfBook { tick_table: TickTableId(2), ..top() });
@@ -113,6 +132,12 @@ fn a_last_trade_is_a_reference_for_a_minute() {
             );
         }
     }
+    // With the feed silent as well, the verdict names the quote's age.
+    rig.references.heartbeat(UnixNanos(0));
+    let verdict = rig.gate.check(&order(1), later(2));
+    assert_eq!(verdict.reason, Some(R::RefStale));
+    let verdict = rig.gate.check(&order(1), later(6));
+    assert_eq!((verdict.limit.cast_unsigned(), verdict.value.cast_unsigned()), (5 * SECOND, 6 * SECOND));
     // A mid needs no trade.
     rig.publish_top(&TopOfBook { last_ts: UnixNanos(0), ..top() });
     rig.accepts(&order(1));
@@ -195,6 +220,12 @@ fn without_a_history_the_collar_about_the_instant_reference_counts_alone() {
     let at = |mid: &str, ts, status| TopOfBook { bid: px(mid), ask: px(mid), ts, status, ..top() };
     rig.publish_top(&at("100", UnixNanos(NOW.0 + 1), TradingStatus::Trading));
     rig.publish_top(&at("88", UnixNanos(NOW.0 + 2), TradingStatus::Trading));
+    rig.accepts(&OrderIntent { px: px("88.00"), ..sell(1) });
+    // What a book with a gap said is none.
+    let mut rig = rig_under(&RefRules::DEFAULT);
+    let doubted = BookState::Stale(types::StaleCause::Gap);
+    rig.publish_top(&TopOfBook { state: doubted, ..at("100", ago(400), TradingStatus::Trading) });
+    rig.publish_top(&at("88", NOW, TradingStatus::Trading));
     rig.accepts(&OrderIntent { px: px("88.00"), ..sell(1) });
     // Nor does what was before a halt.
     let mut rig = after_five_minutes_at_a_hundred("100.00");
