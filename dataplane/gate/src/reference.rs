@@ -315,7 +315,7 @@ impl RefReader {
         })
     }
 
-    /// The newest prices, without [`Rest`].
+    /// The newest prices, without [`crate::quote::Rest`].
     #[inline(always)]
     pub(crate) fn hot(&self, instrument: InstrumentId) -> Result<Quote, SlotFault> {
         let slot = self.slots.get(instrument.index()).ok_or(SlotFault::Empty)?;

@@ -23,12 +23,15 @@ struct Story {
     messages: Vec<(u64, Vec<u8>)>,
     orders: Vec<(u64, String)>,
     config: String,
+    /// Each stage on a thread of its own.
+    pinned: bool,
 }
 
 impl Story {
     /// The stock is announced and trades.
     fn new() -> Self {
-        let mut story = Self { messages: Vec::new(), orders: Vec::new(), config: String::new() };
+        let mut story =
+            Self { messages: Vec::new(), orders: Vec::new(), config: String::new(), pinned: false };
         story.say(0, |ns| SystemEvent::new(0, 0, ns, b'O').as_bytes().to_vec());
         story.say(0, |ns| StockDirectory::common_stock(1, ns, STOCK, 100).as_bytes().to_vec());
         story.say(0, |ns| StockTradingAction::new(1, 0, ns, STOCK, b'T', b' ', *b"    ").as_bytes().to_vec());
@@ -91,7 +94,7 @@ impl Story {
         std::fs::write(path("orders.csv"), rows).unwrap();
         std::fs::write(path("site.toml"), &self.config).unwrap();
         let text = |name: &str| path(name).to_str().unwrap().to_owned();
-        let run = portcullis([
+        let mut args = vec![
             "replay".to_owned(),
             text("day.pcap"),
             "--feed=itch50".to_owned(),
@@ -100,7 +103,9 @@ impl Story {
             format!("--orders={}", text("orders.csv")),
             "--write=verdicts".to_owned(),
             format!("--out={}", text("out")),
-        ]);
+        ];
+        args.extend(self.pinned.then(|| "--pinned".to_owned()));
+        let run = portcullis(args);
         assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
         let mut reader = csv::Reader::from_path(path("out/verdicts.csv")).unwrap();
         let code = reader.headers().unwrap().iter().position(|name| name == "code").unwrap();
@@ -221,4 +226,11 @@ fn who_sells_into_a_crash_far_below_the_last_minutes_is_refused_where_the_instan
         story.config = format!("[policy.reference]\n{config}\n");
         assert_eq!(story.verdicts().0, [0, 0, 0, 0], "{config}");
     }
+}
+
+/// Whichever thread was faster, an order is judged by the history of its moment.
+#[test]
+fn on_threads_of_their_own_the_stages_say_the_same_of_a_crash() {
+    let story = Story { pinned: true, ..crash() };
+    assert_eq!(story.verdicts().0, [0, 905, 905, 0]);
 }
