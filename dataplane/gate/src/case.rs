@@ -46,7 +46,7 @@ pub(crate) struct InForce {
     pub tier: Tier,
     pub score: FixedScore,
     pub version: u32,
-    /// The error model's largest size at the order's price distance; [`surface::UNLIMITED`] without a live surface.
+    /// The fat-finger network's largest size at the order's price distance; [`surface::UNLIMITED`] without a live surface.
     pub surface_qty: u32,
 }
 

@@ -58,7 +58,7 @@ pub struct GateTables {
     pub statics: StaticReader,
     /// The model's limits; `None` runs on the officer's alone.
     pub dynamics: Option<LimitReader>,
-    /// The error model's largest sizes; `None` runs without the check.
+    /// The fat-finger network's largest sizes; `None` runs without the check.
     pub surfaces: Option<SurfaceReader>,
     /// Reference prices.
     pub references: RefReader,

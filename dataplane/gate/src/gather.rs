@@ -112,7 +112,7 @@ impl Gate {
         }
     }
 
-    /// The error model's largest size at the order's price distance.
+    /// The fat-finger network's largest size at the order's price distance.
     #[inline(always)]
     pub(crate) fn surface_qty(&self, order: &OrderIntent, quote: &Quote, now: UnixNanos) -> u32 {
         match &self.tables.surfaces {

@@ -1,4 +1,4 @@
-//! `policy.surface.error_probability_max`: the shipped model's error network in the whole line, from packets to verdicts.
+//! `policy.surface.error_probability_max`: the shipped model's fat-finger network in the whole line, from packets to verdicts.
 
 use crate::tables::{column, replay, rows, scenario};
 use std::collections::HashMap;

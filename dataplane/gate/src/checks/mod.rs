@@ -172,7 +172,7 @@ checks! {
     QtyStatic in quantity;
     /// The quantity is above the live limit.
     QtyDynamic in quantity;
-    /// The quantity is above the largest that the error model finds likely to be meant at this price.
+    /// The quantity is above the largest that the fat-finger network finds likely to be meant at this price.
     QtyErrModel in quantity;
     /// Price times quantity is above the limit.
     Value in value;

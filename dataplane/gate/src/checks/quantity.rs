@@ -56,7 +56,7 @@ impl Check for QtyErrModel {
     const SLUG: &'static str = "QTY_ERRMODEL";
     const FIX: u16 = 3;
     const UNIT: Unit = Unit::Quantity;
-    const SENTENCE: &'static str = "The quantity {value} is more than the {limit} that the error model finds likely to be meant at this price.";
+    const SENTENCE: &'static str = "The quantity {value} is more than the {limit} that the fat-finger network finds likely to be meant at this price.";
     const NEEDS: Needs = Needs::Quote;
 
     #[inline(always)]

@@ -1,4 +1,4 @@
-//! The third quantity check: what the error model allows at an order's price, and what its absence changes.
+//! The third quantity check: what the fat-finger network allows at an order's price, and what its absence changes.
 
 use super::*;
 use crate::{LimitsSource, RejectReason as R, SURFACE_BUCKETS, SizeSurface, SurfaceTable, SurfaceWriter};
