@@ -7,7 +7,11 @@ use std::sync::OnceLock;
 use tests::{portcullis_ok, programs, repository};
 
 /// Pages whose `console` blocks are run here; the officer's page is run against a real gate in `control/tests`.
-const PAGES: [&str; 3] = ["nic-config/README.md", "bench/README.md", "control/appliance/README.md"];
+const PAGES: [&str; 4] =
+    ["nic-config/README.md", "bench/README.md", "control/appliance/README.md", "gpu/README.md"];
+
+/// The officer's page.
+const OFFICERS: &str = "control/README.md";
 
 /// The demo's folder, as `--out out/demo` leaves it, and what the demo said.
 fn demo() -> &'static (tempfile::TempDir, String) {
@@ -129,4 +133,34 @@ fn what_the_pages_show_of_the_programs_is_what_they_print() {
         }
     }
     assert!(run >= 4, "the pages have their examples: {run}");
+}
+
+/// Every Markdown file under `folder`, by its path in the repository.
+fn markdown(folder: &Path, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry")) {
+        let (path, name) = (entry.path(), entry.file_name());
+        let name = name.to_string_lossy();
+        if path.is_dir() && !name.starts_with('.') && name != "target" {
+            markdown(&path, found);
+        } else if name.ends_with(".md") {
+            let within = path.strip_prefix(repository()).expect("a path of the repository");
+            found.push(within.to_str().expect("UTF-8").to_owned());
+        }
+    }
+}
+
+#[test]
+fn every_page_that_shows_a_console_is_run() {
+    let mut pages = Vec::new();
+    markdown(&repository(), &mut pages);
+    pages.retain(|name| {
+        blocks(&page(name))
+            .iter()
+            .any(|(_, block)| block.as_ref().is_some_and(|block| block.kind.starts_with("console")))
+    });
+    pages.sort();
+    let mut run: Vec<&str> = PAGES.into_iter().chain([OFFICERS]).collect();
+    run.retain(|name| page(name).contains("```console"));
+    run.sort_unstable();
+    assert_eq!(pages, run);
 }
