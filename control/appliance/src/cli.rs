@@ -350,11 +350,38 @@ pub(crate) struct Hist {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum HistCommand {
-    /// Percentiles per hop
-    #[command(after_help = "Example:\n  portcullis hist show out/latency.hlog")]
+    /// Count, mean and percentiles per hop, in nanoseconds
+    #[command(
+        after_help = "A percentile with fewer than ten measurements beyond it has an asterisk. The receiver measures one poll in 16.
+
+Examples:
+  portcullis hist show out/latency.hlog
+  zcat latency.hlog.gz | portcullis hist show - -o csv"
+    )]
     Show {
-        /// Interval log
+        /// Interval log, also .gz; `-` is stdin
         file: PathBuf,
+        /// table, json or csv
+        #[arg(short, long, default_value = "table")]
+        output: Format,
+    },
+    /// Add logs up: one interval per hop
+    #[command(after_help = "Example:\n  portcullis hist merge monday.hlog tuesday.hlog.gz --out week.hlog")]
+    Merge {
+        /// Interval logs, also .gz; `-` is stdin
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// The log to write
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// What became of each hop from one log to another
+    #[command(after_help = "Example:\n  portcullis hist diff before.hlog after.hlog")]
+    Diff {
+        /// Interval log, also .gz; `-` is stdin
+        before: PathBuf,
+        /// The log to compare with it
+        after: PathBuf,
         /// table, json or csv
         #[arg(short, long, default_value = "table")]
         output: Format,
@@ -362,7 +389,7 @@ pub(crate) enum HistCommand {
     /// Percentile text (.hgrm) per hop and one SVG
     #[command(after_help = "Example:\n  portcullis hist plot out/latency.hlog --out out/plots")]
     Plot {
-        /// Interval log
+        /// Interval log, also .gz; `-` is stdin
         file: PathBuf,
         /// Directory for the .hgrm files and latency.svg
         #[arg(long, value_name = "DIR")]

@@ -9,6 +9,9 @@ pub(crate) struct HopRow {
     pub(crate) p99_ns: u64,
     pub(crate) p999_ns: u64,
     pub(crate) max_ns: u64,
+    pub(crate) mean_ns: u64,
+    pub(crate) p90_ns: u64,
+    pub(crate) p9999_ns: u64,
 }
 
 /// Measurements beyond a percentile without which it is a guess.
@@ -24,11 +27,21 @@ pub(crate) fn percentile(value_ns: u64, count: u64, one_in: u64) -> String {
     if is_guess(count, one_in) { format!("{value_ns}*") } else { value_ns.to_string() }
 }
 
-/// What the mark means, where there is one.
-pub(crate) fn footnote(rows: &[HopRow]) -> Option<&'static str> {
-    rows.iter()
-        .any(|row| is_guess(row.count, 1_000))
-        .then_some("* fewer than ten measurements lie beyond it: a hint, not a percentile")
+/// Hops of which a part is measured: the receiver's, one poll in 16 of up to 64 packets.
+const SAMPLED: [&str; 2] = ["nic_decode", "decode_ring"];
+
+/// What the mark means, where there is one, and which hops are sampled.
+pub(crate) fn footnotes(rows: &[HopRow]) -> Vec<&'static str> {
+    let guessed = rows.iter().any(|row| is_guess(row.count, 10_000));
+    let sampled = rows.iter().any(|row| SAMPLED.contains(&row.hop.as_str()));
+    let notes = [
+        (guessed, "* fewer than ten measurements lie beyond it: a hint, not a percentile"),
+        (
+            sampled,
+            "nic_decode and decode_ring are sampled: one poll in 16, one packet in 1,024 when bursts are full",
+        ),
+    ];
+    notes.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| note).collect()
 }
 
 #[cfg(test)]

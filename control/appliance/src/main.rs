@@ -13,6 +13,7 @@ mod demo;
 mod dpdk_source;
 mod feeds;
 mod hist;
+mod hop_diff;
 mod hop_row;
 mod latency;
 mod line;

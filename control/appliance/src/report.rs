@@ -1,7 +1,7 @@
 //! The HTML report of a run that put the same orders through two gates: what the market did, what the model said, what
 //! each gate decided, and what that was worth.
 
-use crate::hop_row::{HopRow, footnote, percentile};
+use crate::hop_row::{HopRow, footnotes, percentile};
 use crate::svg::{self, Chart, Mark, Series};
 use std::fmt::Write;
 use types::{Px, Side, Tier, UnixNanos};
@@ -175,7 +175,7 @@ impl Report {
             );
         }
         page.push_str("</table>");
-        if let Some(note) = footnote(&self.hops) {
+        for note in footnotes(&self.hops) {
             let _ = write!(page, "<p>{note}</p>");
         }
     }

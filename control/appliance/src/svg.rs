@@ -37,6 +37,8 @@ const LEFT: f64 = 70.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 28.0;
+const LEGEND_TOP: f64 = 17.0;
+const LEGEND_LINE: f64 = 13.0;
 
 /// Linear map from data to the plot area.
 struct Scale {
@@ -85,8 +87,9 @@ pub(crate) fn render(chart: &Chart) -> String {
     }
     let scale = Scale::fit(chart);
     draw_axes(&mut svg, chart, &scale);
-    for (index, series) in chart.series.iter().enumerate() {
-        draw_series(&mut svg, series, &scale, index);
+    let names: Vec<&str> = chart.series.iter().map(|series| series.name.as_str()).collect();
+    for (series, place) in chart.series.iter().zip(legend(&chart.title, &names)) {
+        draw_series(&mut svg, series, &scale, place);
     }
     for (index, mark) in chart.marks.iter().enumerate() {
         let x = scale.px(mark.x);
@@ -132,7 +135,28 @@ fn draw_axes(svg: &mut String, chart: &Chart, scale: &Scale) {
     let _ = write!(svg, "<text x=\"4\" y=\"{TOP}\" fill=\"#374151\">{}</text>", escape(&chart.y_label));
 }
 
-fn draw_series(svg: &mut String, series: &Series, scale: &Scale, index: usize) {
+/// About the width of `text` at the charts' font size.
+fn width_of(text: &str) -> f64 {
+    text.chars().count() as f64 * 6.5
+}
+
+/// Where each name of the legend stands (left end and base line): behind the title from left to right, in as many lines as it
+/// takes, so that none stands on another.
+fn legend(title: &str, names: &[&str]) -> Vec<(f64, f64)> {
+    let mut places = Vec::new();
+    let (mut x, mut y) = (LEFT + width_of(title) * 1.15 + 24.0, LEGEND_TOP);
+    for name in names {
+        let room = 14.0 + width_of(name) + 14.0;
+        if x + room > WIDTH - RIGHT && x > LEFT {
+            (x, y) = (LEFT, y + LEGEND_LINE);
+        }
+        places.push((x, y));
+        x += room;
+    }
+    places
+}
+
+fn draw_series(svg: &mut String, series: &Series, scale: &Scale, place: (f64, f64)) {
     let mut path = String::new();
     let mut last_y = None;
     for &(x, y) in &series.points {
@@ -144,14 +168,16 @@ fn draw_series(svg: &mut String, series: &Series, scale: &Scale, index: usize) {
         }
         last_y = Some(py);
     }
-    let legend_x = WIDTH - RIGHT - 150.0 * (index as f64 + 1.0);
     let _ = write!(
         svg,
         "<path d=\"{path}\" fill=\"none\" stroke=\"{0}\" stroke-width=\"1.5\"/>\
-         <rect x=\"{legend_x:.1}\" y=\"8\" width=\"10\" height=\"10\" fill=\"{0}\"/>\
-         <text x=\"{1:.1}\" y=\"17\">{2}</text>",
+         <rect x=\"{1:.1}\" y=\"{2:.1}\" width=\"10\" height=\"10\" fill=\"{0}\"/>\
+         <text x=\"{3:.1}\" y=\"{4:.1}\">{5}</text>",
         series.colour,
-        legend_x + 14.0,
+        place.0,
+        place.1 - 9.0,
+        place.0 + 14.0,
+        place.1,
         escape(&series.name)
     );
 }
@@ -193,6 +219,31 @@ mod tests {
         let svg = render(&chart(vec![(0.0, 0.0), (1.0, 10.0)], true));
         let flat = render(&chart(vec![(0.0, 0.0), (1.0, 10.0)], false));
         assert_eq!(svg.matches('L').count(), flat.matches('L').count() + 1);
+    }
+
+    #[test]
+    fn no_name_of_a_legend_stands_on_another() {
+        let names = [
+            "book_features",
+            "decode_ring",
+            "gate",
+            "nic_decode",
+            "publish",
+            "score",
+            "a",
+            "a_rather_long_hop",
+        ];
+        let places = legend("Latency by percentile", &names);
+        for (index, (&(x, y), name)) in places.iter().zip(names).enumerate() {
+            assert!(x >= LEFT && x + 14.0 + width_of(name) <= WIDTH - RIGHT, "{name} is on the chart");
+            let meets = places[..index]
+                .iter()
+                .zip(names)
+                .any(|(&(other, line), before)| line == y && other + 14.0 + width_of(before) > x);
+            assert!(!meets, "{name} stands on another");
+        }
+        assert!(places[0].0 > LEFT + width_of("Latency by percentile"), "and none on the title");
+        assert_eq!(legend("t", &["a", "b"]).iter().map(|place| place.1).collect::<Vec<_>>(), [LEGEND_TOP; 2]);
     }
 
     #[test]
