@@ -15,7 +15,7 @@ use crate::line::spec::{DeskSpec, LineFiles, LineSpec, Pace, ScorerSpec};
 use crate::line::topology;
 use crate::orders::{self, OrderRow};
 use crate::output::{OutputDir, say, tell};
-use crate::report::{Judged, Report, Sample, clock};
+use crate::report::{Judged, Planted, Report, Sample, clock};
 use crate::tables::outcome;
 use anyhow::{Context, Result, ensure};
 use control::config::{Plan, load};
@@ -85,7 +85,8 @@ pub(crate) fn run(args: &cli::Demo) -> Result<()> {
     line.desk.observer_mut().listen(ends.verdicts, ends.scores);
     let finished = run_inline(line, None, feed, pace_of(args, deaf))?;
     latency.collect();
-    let report = finished.observer.report(&model, &latency, simulation.seed());
+    let planted = Planted::read(&written.truth).context("cannot read what was planted")?;
+    let report = Report { planted, ..finished.observer.report(&model, &latency, simulation.seed()) };
     out.write("report.html", report.html().as_bytes())?;
     latency.write(out.file("latency.hlog")?)?;
     out.commit()?;
@@ -233,13 +234,12 @@ impl Show {
     fn sample(&mut self, ts: UnixNanos, instrument: InstrumentId, desks: &[Desk]) -> Sample {
         let max_qty = |desk: usize| desks.get(desk).map_or(0, |d| d.max_qty(instrument, ts));
         let mid = self.mid();
-        let spread_bps =
-            self.top.filter(|_| mid.is_some()).map(|t| (t.ask.0 - t.bid.0) as f64 / mid.0 as f64 * 1e4);
+        let spread_ticks = self.top.filter(|_| mid.is_some()).map(|_| self.spread_ticks() as f64);
         let depth = self.top.map(|t| (t.bid_qty + t.ask_qty) as f64).filter(|d| *d > 0.0);
         Sample {
             ts,
             mid,
-            spread_bps,
+            spread_ticks,
             top_depth: depth.map(f64::ln),
             score: self.record.map(|r| f64::from(r.score)),
             tier: self.tier,
@@ -315,6 +315,8 @@ impl Show {
             fingerprint()
                 .iter()
                 .filter_map(|l| l.split_once(": "))
+                // How a host was booted is its owner's business; a report is passed on.
+                .filter(|(key, _)| ["Version", "CPU", "Kernel"].contains(key))
                 .map(|(k, v)| (k.to_owned(), v.to_owned())),
         );
         Report {
@@ -325,6 +327,7 @@ impl Show {
             samples: self.samples,
             judged: self.judged,
             marks: self.marks,
+            planted: Planted::default(),
             hops: totals.iter().map(|(hop, histogram)| hist::row(hop, histogram)).collect(),
             utc_offset_s: UTC_OFFSET_S,
         }
