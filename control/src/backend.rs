@@ -2,7 +2,7 @@
 //! the process (latches, officers' limits, audit) is done around it, in this crate.
 
 use crate::names::{Scope, SymbolName};
-use crate::protocol::{FeedStatus, OrderCounts, OrderQuery, ScorerStatus};
+use crate::protocol::{FeedStatus, OrderCounts, OrderQuery, ScorerStatus, StageCounters};
 use gate::{Breaker, Envelope, Explanation, FixedScore, LimitsSource, RiskLimits};
 use types::{BookState, Tier, UnixNanos};
 
@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub scorer: ScorerStatus,
     /// Orders since start; none where no order desk counts them.
     pub orders: Option<OrderCounts>,
+    /// Everything that the stages count.
+    pub counters: StageCounters,
 }
 
 /// One instrument at one moment.

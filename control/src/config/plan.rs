@@ -170,6 +170,7 @@ impl Checker<'_> {
             if !(100..=600_000).contains(&feed.stale_after_ms) {
                 self.refuse(&at("stale_after_ms"), feed.stale_after_ms, "a whole number from 100 to 600000");
             }
+            self.evidence(feed, &at);
             self.groups(feed, &at);
             let mut seen: Vec<_> = earlier.iter().flat_map(|f| f.line_a.iter().chain(&f.line_b)).collect();
             for (line, groups) in [("line_a", &feed.line_a), ("line_b", &feed.line_b)] {
@@ -181,6 +182,18 @@ impl Checker<'_> {
                     }
                     seen.push(group);
                 }
+            }
+        }
+    }
+
+    /// What a feed is believed with.
+    fn evidence(&mut self, feed: &schema::Feed, at: &impl Fn(&str) -> Vec<Step>) {
+        let bounds =
+            [("jump_max", feed.jump_max, 16..=1_000_000), ("confirm_packets", feed.confirm_packets, 2..=64)];
+        for (key, found, range) in bounds {
+            if !range.contains(&found) {
+                let wanted = format!("a whole number from {} to {}", range.start(), range.end());
+                self.refuse(&at(key), found, wanted);
             }
         }
     }

@@ -123,6 +123,12 @@ pub struct Feed {
     /// Silence in milliseconds after which the feed is stale.
     #[serde(default = "stale_after_default")]
     pub stale_after_ms: u32,
+    /// Messages that one packet may be out of sequence and still be believed by itself.
+    #[serde(default = "jump_default")]
+    pub jump_max: u32,
+    /// Packets that must agree before another session, a larger jump or an end is believed.
+    #[serde(default = "confirm_default")]
+    pub confirm_packets: u32,
 }
 
 /// A feed by its name, if it comes in packets: an archive cannot be received.
@@ -136,6 +142,14 @@ fn packet_feed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FeedKind, D
 
 const fn stale_after_default() -> u32 {
     3_000
+}
+
+const fn jump_default() -> u32 {
+    1_024
+}
+
+const fn confirm_default() -> u32 {
+    3
 }
 
 /// How a port reports that it wants multicast groups.

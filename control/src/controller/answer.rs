@@ -68,6 +68,7 @@ impl Controller {
             },
             alarms: inner.alarms(),
             refused: inner.refusals.counts(),
+            counters: snapshot.counters,
         }
     }
 

@@ -8,15 +8,16 @@
 mod frame;
 mod reply;
 mod request;
+mod verified;
 
 pub use frame::{FrameError, MESSAGE_BYTES_MAX, read_frame, write_frame};
 pub use reply::{
-    AuditStatus, BookGroup, BreachRow, BreakerRow, BreakersPage, BrokenChain, Changed, ExplainReply,
-    FeedStatus, LatchHealth, LimitDiff, LimitRow, LimitsPage, OrderCounts, Outcome, Refusal, RefusalCounts,
-    RefusalKind, Reply, Response, ScorerStatus, StatusReply, TierCounts, TierRow, TiersPage, ValueRow,
-    VerifyReply,
+    AuditStatus, BookGroup, BreachRow, BreakerRow, BreakersPage, Changed, ExplainReply, FeedStatus,
+    LatchHealth, LimitDiff, LimitRow, LimitsPage, OrderCounts, Outcome, Refusal, RefusalCounts, RefusalKind,
+    Reply, Response, ScorerStatus, StageCounters, StatusReply, TierCounts, TierRow, TiersPage, ValueRow,
 };
 pub use request::{
     BadEnvelope, Command, LimitChange, OrderQuery, OrderSide, PROTOCOL_VERSION, ParseReasonError,
     ParseTicketError, Price, Reason, Request, Ticket, Tif, TripMode, parse_request,
 };
+pub use verified::{BrokenChain, VerifyReply};

@@ -1,9 +1,11 @@
 //! Answers. Numbers that a double would round are strings ([`Amount`], scores); moments are RFC 3339 in UTC.
 
+use super::verified::VerifyReply;
 use crate::amount::Amount;
 use crate::names::{Scope, SymbolName};
 use crate::stamp::Stamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -254,7 +256,13 @@ pub struct StatusReply {
     /// Commands and connections refused since the start.
     #[serde(default)]
     pub refused: RefusalCounts,
+    /// Every counter of receiver, featurizer and scorer.
+    #[serde(default)]
+    pub counters: StageCounters,
 }
+
+/// Counters by stage, then by name.
+pub type StageCounters = BTreeMap<String, BTreeMap<String, u64>>;
 
 /// What was refused since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -446,51 +454,4 @@ pub struct ExplainReply {
     pub source: String,
     /// The limits in force; empty when the order was refused before any was read.
     pub limits: Vec<ValueRow>,
-}
-
-/// Where an audit chain breaks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BrokenChain {
-    /// The segment.
-    pub file: String,
-    /// Line from 1.
-    pub line: u64,
-    /// Byte offset of the line.
-    pub offset: u64,
-    /// What is wrong.
-    pub problem: String,
-}
-
-/// What came of proving the audit chain.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VerifyReply {
-    /// Segments read.
-    pub segments: u32,
-    /// Records proven.
-    pub records: u64,
-    /// Hash of the last proven record.
-    pub head: String,
-    /// First and last moment of the proven records.
-    pub first: Option<Stamp>,
-    /// See `first`.
-    pub last: Option<Stamp>,
-    /// The first line that breaks the chain, if any.
-    pub broken: Option<BrokenChain>,
-    /// Whether the lines' MACs were checked with a key.
-    #[serde(default)]
-    pub key_checked: bool,
-    /// Records whose MAC was checked and is right.
-    #[serde(default)]
-    pub keyed: u64,
-    /// Number of the newest record that was noted outside the log and is in it.
-    #[serde(default)]
-    pub anchored: Option<u64>,
-}
-
-impl VerifyReply {
-    /// Whether the chain holds and only a holder of the key can have written it.
-    #[must_use]
-    pub const fn is_proven(&self) -> bool {
-        self.broken.is_none() && self.key_checked && self.keyed == self.records
-    }
 }

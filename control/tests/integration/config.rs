@@ -271,7 +271,7 @@ fn slips_in_a_feed_are_errors_with_the_line_and_what_was_meant() {
         ),
         (
             "[[feed]]\nname = \"x\"\nkind = \"deep\"\nsource = \"file:a\"\nigpm = \"v2\"",
-            "p.toml:5: feed[0].igpm: no such key; did you mean `igmp`? (keys here: name, kind, source, line_a, line_b, igmp, igmp_address, vlan, tick_table, stale_after_ms)",
+            "p.toml:5: feed[0].igpm: no such key; did you mean `igmp`? (keys here: name, kind, source, line_a, line_b, igmp, igmp_address, vlan, tick_table, stale_after_ms, jump_max, confirm_packets)",
         ),
         (
             "[[feed]]\nname = \"x\"\nkind = \"lobster\"\nsource = \"file:a\"",
@@ -365,6 +365,8 @@ fn faults_between_keys_are_all_said_too() {
         name = "a"
         kind = "deep"
         source = "file:x"
+        jump_max = 15
+        confirm_packets = 1
         [book]
         instruments = 0
         "#,
@@ -377,11 +379,13 @@ fn faults_between_keys_are_all_said_too() {
         "feed[0].line_b: found 1 groups, wanted none, or as many as line_a (2)",
         "feed[0].line_b[0]: found \"233.54.12.111:26477\" again",
         "feed[1].name: found \"a\" again",
+        "feed[1].jump_max: found 15, wanted a whole number from 16 to 1000000",
+        "feed[1].confirm_packets: found 1, wanted a whole number from 2 to 64",
         "book.instruments: found 0",
     ] {
         assert!(all.contains(part), "{part}\n{all}");
     }
-    assert_eq!(found.len(), 7, "{all}");
+    assert_eq!(found.len(), 9, "{all}");
 }
 
 #[test]

@@ -6,7 +6,9 @@ use control::backend::{Backend, BackendError, InstrumentView, Snapshot};
 use control::config::{self, Plan};
 use control::controller::Clock;
 use control::names::{Scope, SymbolName};
-use control::protocol::{Command, FeedStatus, OrderCounts, OrderQuery, Refusal, Reply, ScorerStatus};
+use control::protocol::{
+    Command, FeedStatus, OrderCounts, OrderQuery, Refusal, Reply, ScorerStatus, StageCounters,
+};
 use control::roles::Role;
 use control::stamp::Stamp;
 use gate::{
@@ -189,6 +191,7 @@ impl Backend for Desk {
             feeds: vec![feed],
             scorer: ScorerStatus { backend: "cpu".into(), model: "default-1".into(), last, scored: 7_410 },
             orders: Some(OrderCounts { accepted: 48_201, flagged: 12, rejected: 377 }),
+            counters: StageCounters::default(),
         }
     }
 

@@ -165,7 +165,13 @@ fn a_hangup_does_not_end_the_daemon() {
         until("it says so", || daemon.0.try_wait().unwrap().is_some() || told() == times);
         assert!(daemon.0.try_wait().unwrap().is_none(), "SIGHUP ended it");
     }
-    assert!(ctl(&socket, &["status"]).status.success());
+    until("every stage's counters are in the status", || {
+        let status: serde_json::Value =
+            serde_json::from_str(&said(&ctl(&socket, &["status", "-o", "json"]))).expect("JSON");
+        let counters = &status["status"]["counters"];
+        let moved = |stage: &str, name: &str| counters[stage][name].as_u64().is_some_and(|count| count > 0);
+        moved("receiver sim", "packets") && moved("featurizer", "events") && counters["scorer"].is_object()
+    });
     signal(&daemon, "TERM");
     assert_eq!(daemon.0.wait().unwrap().code(), Some(0));
 }

@@ -203,6 +203,8 @@ pub(crate) struct Ends {
     pub(crate) scores: Option<RingRx<ScoreRecord>>,
     /// What the scorer counts.
     pub(crate) scored: Option<CounterReader>,
+    /// What the featurizer counts.
+    pub(crate) booked: CounterReader,
     /// What tables, books and rings take, for the boot report.
     pub(crate) memory: Vec<(String, usize)>,
 }
@@ -296,11 +298,12 @@ pub(crate) fn build<O: DeskObserver>(
     let books = build_books(plan, pace, events, sink, &mut memory)?;
     memory.push(("rings".to_owned(), links.live_bytes()));
     let mut timed = Measure { pace, clock, latency };
+    let booked = books.counters();
     let books = timed.stage(books, "book_features");
     let scorer = scorer.map(|scorer| timed.stage(scorer, "score"));
     Ok((
         Line { books, scorer, desk: DeskStage::new(desks, in_force, observer) },
-        Ends { control, verdicts, scores, scored, memory },
+        Ends { control, verdicts, scores, scored, booked, memory },
     ))
 }
 

@@ -10,7 +10,7 @@ use anyhow::Result;
 use control::backend::{Backend, BackendError, InstrumentView, Snapshot};
 use control::config::DeclaredScopes;
 use control::names::{Name, Scope, SymbolName};
-use control::protocol::{FeedStatus, OrderCounts, OrderQuery, ScorerStatus};
+use control::protocol::{FeedStatus, OrderCounts, OrderQuery, ScorerStatus, StageCounters};
 use gate::{
     AccountId, Breaker, BreakerCause, BreakerState, BreakerWriter, Envelope, Explanation, LimitsSource,
     OrderIntent, OrderType, Permission, StaticTerms, StaticWriter, StrategyId, limits_in_force,
@@ -73,6 +73,8 @@ pub(super) struct LiveBackend {
     pub(super) clock: LiveClock,
     pub(super) feeds: Vec<FeedView>,
     pub(super) scorer: Option<ScorerView>,
+    /// What the featurizer counts.
+    booked: CounterReader,
     pub(super) model: String,
     pub(super) readers: Readers,
     /// What the desk counts.
@@ -101,7 +103,7 @@ fn numbered<'a, I>(names: impl Iterator<Item = &'a Name>, id: fn(u16) -> I) -> B
 impl LiveBackend {
     pub(super) fn new(
         clock: LiveClock,
-        (feeds, scorer, model): (Vec<FeedView>, Option<ScorerView>, String),
+        (feeds, scorer, booked, model): (Vec<FeedView>, Option<ScorerView>, CounterReader, String),
         readers: Readers,
         orders: CounterReader,
         writers: Writers,
@@ -117,6 +119,7 @@ impl LiveBackend {
             clock,
             feeds,
             scorer,
+            booked,
             model,
             readers,
             orders,
@@ -170,6 +173,17 @@ impl LiveBackend {
             strategy.map_or_else(|| intent.strategy.0.to_string(), |(name, _)| name.to_string()),
             symbol.map_or_else(|| intent.instrument.0.to_string(), ToString::to_string),
         ]
+    }
+
+    /// Everything that the stages count.
+    fn counters(&self) -> StageCounters {
+        let of = |counters: &CounterReader| {
+            counters.iter().map(|(name, value)| (name.to_owned(), value)).collect::<BTreeMap<_, _>>()
+        };
+        let feeds = self.feeds.iter().map(|feed| (format!("receiver {}", feed.name), of(&feed.counters)));
+        let scorer = self.scorer.iter().map(|scorer| ("scorer".to_owned(), of(&scorer.counters)));
+        let books = ("featurizer".to_owned(), of(&self.booked));
+        feeds.chain(scorer).chain([books]).collect()
     }
 
     fn instrument(&self, symbol: SymbolName) -> Option<InstrumentId> {
@@ -264,7 +278,12 @@ impl Backend for LiveBackend {
             flagged: value(&self.orders, "flagged"),
             rejected: value(&self.orders, "rejected"),
         };
-        Snapshot { feeds: self.feeds.iter().map(feed).collect(), scorer, orders: Some(orders) }
+        Snapshot {
+            feeds: self.feeds.iter().map(feed).collect(),
+            scorer,
+            orders: Some(orders),
+            counters: self.counters(),
+        }
     }
 
     fn instruments(&self, symbol: Option<SymbolName>) -> Vec<InstrumentView> {

@@ -96,7 +96,7 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
         latency,
     };
     let (mut line, ends) = topology::build(spec, events)?;
-    let Ends { control, verdicts, scored, memory, .. } = ends;
+    let Ends { control, verdicts, scored, booked, memory, .. } = ends;
     report.memory.extend(memory);
     report.describe(plan, feed_plan, &Links::of(plan, Pace::Live), model.is_some());
     let heard = LastMoved::new(feed.counters(), "messages");
@@ -114,7 +114,7 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
         control.context("a live line has a control plane")?;
     let writers = Writers { statics, breakers, commands };
     let model = model.map_or_else(String::new, |model| model.id().to_owned());
-    let views = (vec![view], scorer_view, model);
+    let views = (vec![view], scorer_view, booked, model);
     let backend = LiveBackend::new(clock.clone(), views, readers, orders, writers, asker, &plan.scopes);
     let feed = LiveFeed { feed, chores, heard };
     let cold = Cold { definitions, notes, verdicts, card };

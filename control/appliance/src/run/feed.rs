@@ -42,14 +42,7 @@ pub(super) fn open_feed(
     latency: &mut Latency,
     report: &mut Report,
 ) -> Result<OpenedFeed> {
-    let line = |group: &control::config::Group| SocketAddrV4::new(group.ip(), group.port());
-    let channel = |(index, a): (usize, &control::config::Group)| ChannelConfig {
-        lines: std::iter::once(a).chain(feed.line_b.get(index)).map(line).collect(),
-    };
-    let config = FeedConfig {
-        channels: feed.line_a.iter().enumerate().map(channel).collect(),
-        ..crate::feeds::feed_config(plan, feed.kind)
-    };
+    let config = receiver_config(plan, feed);
     let hops = receiver_hops(latency, clock.clone(), Nanos::SECOND);
     match &feed.source {
         FeedSource::File(path) => {
@@ -59,6 +52,19 @@ pub(super) fn open_feed(
         }
         FeedSource::Vdev(_) | FeedSource::Pci(_) => open_port(plan, feed, &config, tx, hops, clock, report),
     }
+}
+
+/// What the receiver of `feed` is told.
+fn receiver_config(plan: &Plan, feed: &FeedPlan) -> FeedConfig {
+    let line = |group: &control::config::Group| SocketAddrV4::new(group.ip(), group.port());
+    let channel = |(index, a): (usize, &control::config::Group)| ChannelConfig {
+        lines: std::iter::once(a).chain(feed.line_b.get(index)).map(line).collect(),
+    };
+    let mut config = crate::feeds::feed_config(plan, feed.kind);
+    config.channels = feed.line_a.iter().enumerate().map(channel).collect();
+    config.arbiter.jump_max = feed.jump_max.into();
+    config.arbiter.confirm_packets = feed.confirm_packets;
+    config
 }
 
 /// A port on DPDK.
@@ -135,5 +141,24 @@ impl Stage for LiveFeed {
         if let Some(chores) = &mut self.chores {
             chores.keep(now);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use control::config::load;
+
+    #[test]
+    fn a_feed_is_believed_as_the_configuration_says() {
+        let of = |keys: &str| {
+            let feed = format!("feed=[{{ name = \"a\", kind = \"itch50\", source = \"file:x\"{keys} }}]");
+            let plan = load(&[], &[feed]).unwrap();
+            let arbiter = receiver_config(&plan, &plan.feeds[0]).arbiter;
+            (arbiter.jump_max, arbiter.confirm_packets)
+        };
+        let by_itself = FeedConfig::new(types::FeedKind::Itch50).arbiter;
+        assert_eq!(of(""), (by_itself.jump_max, by_itself.confirm_packets), "the documented defaults");
+        assert_eq!(of(", jump_max = 5000, confirm_packets = 7"), (5_000, 7));
     }
 }

@@ -5,7 +5,7 @@ use crate::sheet::{Field, Sheet, thousands};
 use anyhow::Result;
 use control::protocol::{
     BookGroup, BreakerRow, Changed, ExplainReply, FeedStatus, LatchHealth, LimitDiff, LimitRow,
-    PROTOCOL_VERSION, StatusReply, TierRow, VerifyReply,
+    PROTOCOL_VERSION, StageCounters, StatusReply, TierRow, VerifyReply,
 };
 use control::stamp::Stamp;
 use gate::RejectReason;
@@ -90,6 +90,9 @@ pub(crate) fn status(format: Format, status: &StatusReply) -> Result<()> {
         let counts = format!("{messages} messages, {gaps} gaps, {missing} missing{}", troubles(feed));
         let said = format!("{}: {counts}, last {}", feed.state, ago(feed.last, status.now));
         line(&format!("feed {}", feed.name), Field::alarm_if(feed.state != "live", said));
+    }
+    if let Some(said) = book_troubles(&status.counters) {
+        line("events", Field::text(said));
     }
     let s = &status.scorer;
     let (model, scored, last) = (or_dash(&s.model), n(s.scored), ago(s.last, status.now));
@@ -444,9 +447,43 @@ fn troubles(feed: &FeedStatus) -> String {
         .collect()
 }
 
+/// What the featurizer could not place, or place in time; none when it could everything.
+fn book_troubles(counters: &StageCounters) -> Option<String> {
+    const SAID: [(&str, &str); 8] = [
+        ("late_events", "late"),
+        ("unknown_orders", "of unknown orders"),
+        ("duplicate_orders", "of orders that were there"),
+        ("over_reductions", "that took more than there was"),
+        ("table_full", "without room in a table"),
+        ("bad_events", "damaged"),
+        ("missing_quantity", "without a quantity"),
+        ("recentres_refused", "too far from a book's prices"),
+    ];
+    let counted = counters.get("featurizer")?;
+    let said: Vec<String> = SAID
+        .iter()
+        .filter_map(|(name, what)| {
+            counted.get(*name).filter(|count| **count > 0).map(|count| format!("{} {what}", n(*count)))
+        })
+        .collect();
+    (!said.is_empty()).then(|| said.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_books_could_not_place_is_said_only_where_there_is_some() {
+        let of = |rows: &[(&str, u64)]| {
+            let counted = rows.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+            book_troubles(&StageCounters::from([("featurizer".to_owned(), counted)]))
+        };
+        assert_eq!(of(&[("events", 9), ("late_events", 0)]), None);
+        let said = of(&[("events", 9), ("unknown_orders", 1_200), ("late_events", 3)]);
+        assert_eq!(said.as_deref(), Some("3 late, 1,200 of unknown orders"));
+        assert_eq!(book_troubles(&StageCounters::default()), None);
+    }
 
     #[test]
     fn troubles_are_said_only_where_there_are_some() {
