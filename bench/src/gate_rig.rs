@@ -134,7 +134,9 @@ impl GateRig {
         let mut chance = Chance::new(11);
         for i in 0..self.publisher.instruments {
             let position = i64::from(chance.below(20_001)) - 10_000;
-            self.gate.set_position(InstrumentId(i), StrategyId(0), position).expect("a small position");
+            self.gate
+                .set_position(InstrumentId(i), StrategyId(0), AccountId(0), position)
+                .expect("a small position");
         }
         let resting = orders(self.publisher.instruments, RESTING as usize, 13);
         for (id, order) in (1..=RESTING).zip(resting) {

@@ -30,6 +30,8 @@ pub struct Plan {
     pub book: schema::Book,
     /// Tick sizes.
     pub ticks: TickPlan,
+    /// Checks beyond one strategy.
+    pub gate: schema::Gate,
     /// The scorer.
     pub scorer: schema::Scorer,
     /// What the score does.
@@ -95,6 +97,7 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
     check.range("book.instruments", config.book.instruments, 1, 65_536);
     check.range("book.orders", config.book.orders, 1_024, 1 << 28);
     let ticks = check.ticks(&config.book, &config.feed);
+    check.range("gate.repeat_ms", config.gate.repeat_ms, 0, 60_000);
     check.range("scorer.lease_ms", config.scorer.lease_ms, 300, 60_000);
     check.range("scorer.batch_rows", config.scorer.batch_rows, 1, 65_536);
     check.range("scorer.batch_wait_us", config.scorer.batch_wait_us, 0, 100_000);
@@ -109,8 +112,9 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
     };
     let mut canonical = String::new();
     tree.canonical(&mut canonical);
-    let Config { instance, eal, feed: feeds, placement, link, book, scorer, policy, roles, audit, .. } =
-        config;
+    let Config {
+        instance, eal, feed: feeds, placement, link, book, gate, scorer, policy, roles, audit, ..
+    } = config;
     let digest = *blake3::hash(canonical.as_bytes()).as_bytes();
     Ok(Plan {
         instance,
@@ -120,6 +124,7 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
         link,
         book,
         ticks,
+        gate,
         scorer,
         policy,
         overlay,

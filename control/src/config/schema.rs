@@ -23,6 +23,7 @@ pub(crate) struct Config {
     pub(crate) placement: Placement,
     pub(crate) link: Link,
     pub(crate) book: Book,
+    pub(crate) gate: Gate,
     pub(crate) scorer: Scorer,
     pub(crate) policy: Policy,
     pub(crate) limits: Limits,
@@ -239,6 +240,40 @@ impl<'de> Deserialize<'de> for TickOf {
         }
         deserializer.deserialize_any(TickVisitor)
     }
+}
+
+/// Whose working orders an order must not trade with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SelfMatch {
+    /// Nobody's.
+    Off,
+    /// Those of its own account.
+    Account,
+    /// Those of any account.
+    Firm,
+}
+
+impl From<SelfMatch> for gate::SelfMatch {
+    fn from(scope: SelfMatch) -> Self {
+        match scope {
+            SelfMatch::Off => Self::Off,
+            SelfMatch::Account => Self::Account,
+            SelfMatch::Firm => Self::Firm,
+        }
+    }
+}
+
+/// `[gate]`: checks beyond one strategy.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gate {
+    /// Whether an account's position over all strategies is held to the position limit.
+    pub account_positions: bool,
+    /// Whose working orders an order must not trade with.
+    pub self_match: SelfMatch,
+    /// Within how many milliseconds an order that asks for the same as one before it is taken for one sent twice; 0 for never.
+    pub repeat_ms: u32,
 }
 
 /// What computes scores.

@@ -133,7 +133,7 @@ fn slips_are_errors_with_the_line_and_what_was_meant() {
         ),
         (
             "[scorr]\nlease_ms = 500",
-            "p.toml:1: scorr: no such key; did you mean `scorer`? (keys here: schema, instance, eal, feed, placement, link, book, scorer, policy, limits, roles, audit, account, strategy, desk)",
+            "p.toml:1: scorr: no such key; did you mean `scorer`? (keys here: schema, instance, eal, feed, placement, link, book, gate, scorer, policy, limits, roles, audit, account, strategy, desk)",
         ),
         ("scorer = 3", "p.toml:1: scorer: found integer `3`, wanted a table"),
         (

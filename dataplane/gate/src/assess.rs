@@ -25,6 +25,7 @@ use crate::{
     gate::Gate,
     intent::{OrderIntent, OrderType},
     score::FixedScore,
+    shared::Common,
     surface,
 };
 
@@ -139,6 +140,7 @@ impl Gate {
             unreconciled: false,
             strategy: *strategy,
             known,
+            common: Common::NOTHING,
             breakers,
             halted: false,
             missing: Missing::NOTHING,

@@ -14,6 +14,7 @@ use crate::{
     quote::Quote,
     record::{Bounds, Permission},
     score::FixedScore,
+    shared::Common,
     surface,
 };
 
@@ -128,6 +129,7 @@ pub(crate) struct Inputs {
     pub unreconciled: bool,
     /// The id is that of an open or recent order.
     pub known: bool,
+    pub common: Common,
     pub missing: Missing,
 }
 

@@ -36,11 +36,31 @@ pub struct GateConfig<'a> {
     pub ref_age_max: Nanos,
     /// Whether orders that can only reduce a position pass in tier Critical.
     pub critical_reduce_only: bool,
+    /// Whether an account's position in an instrument, over all of its strategies, is held to the position limit in force
+    /// for the order that enlarges it.
+    pub account_positions: bool,
+    /// Whose resting orders an order must not trade with.
+    pub self_match: SelfMatch,
+    /// Within which time a new order that asks for the same as one before it (account, strategy, instrument, side, type,
+    /// price and quantity) is refused as sent twice, if it is among the last `open_orders_max + recent_orders`; 0 for never.
+    pub repeat_window: Nanos,
+}
+
+/// Whose resting orders an order must not trade with. An order counts from its reservation until it is done, whatever its time
+/// in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SelfMatch {
+    /// Nobody's: the check is off.
+    Off,
+    /// Those of its own account.
+    Account,
+    /// Those of any account.
+    Firm,
 }
 
 impl GateConfig<'_> {
     /// Defaults for everything but the strategies: one account, 4,096 open and 4,096 recent orders, references up to 5 s
-    /// old, nothing passes in Critical.
+    /// old, nothing passes in Critical, no check beyond one strategy.
     pub const DEFAULT: GateConfig<'static> = GateConfig {
         strategies: &[],
         accounts: 1,
@@ -48,6 +68,9 @@ impl GateConfig<'_> {
         recent_orders: 4_096,
         ref_age_max: Nanos(5_000_000_000),
         critical_reduce_only: false,
+        account_positions: false,
+        self_match: SelfMatch::Off,
+        repeat_window: Nanos(0),
     };
 }
 

@@ -20,16 +20,18 @@ impl Gate {
     #[inline]
     #[must_use]
     pub fn check(&self, order: &OrderIntent, now: UnixNanos) -> Verdict {
-        if self.tables.surfaces.is_some() {
-            return self.check_surfaced(order, now);
+        if self.apart {
+            return self.check_apart(order, now);
         }
         self.check_by::<false>(order, now)
     }
 
-    /// Apart, so that a gate without surfaces pays one branch for them. (A reservation, which keeps more at hand, is
-    /// longer for being in two, and asks on its way.)
+    /// Apart, so that a gate without surfaces and without checks beyond one strategy pays one branch for all of them.
     #[inline(never)]
-    fn check_surfaced(&self, order: &OrderIntent, now: UnixNanos) -> Verdict {
+    fn check_apart(&self, order: &OrderIntent, now: UnixNanos) -> Verdict {
+        if self.concerns_others(order, now) {
+            return self.check_all(order, now);
+        }
         self.check_by::<true>(order, now)
     }
 
@@ -52,6 +54,9 @@ impl Gate {
     /// and duplicates from now on, before it is sent (RTS 6, article 15(2)).
     #[inline]
     pub fn reserve(&mut self, order: &OrderIntent, now: UnixNanos) -> (Verdict, Option<Reservation>) {
+        if self.concerns_others(order, now) {
+            return self.reserve_all(order, now);
+        }
         match self.pass::<true>(order, now) {
             Some(pass) => {
                 (accept(&pass), self.commit(order, order.px.0.unsigned_abs(), pass.order_interval_ns, now))
@@ -70,7 +75,11 @@ impl Gate {
             return (verdict, None);
         }
         let (px, interval_ns) = (case.facts.judged.px, inputs.limits.bounds.order_interval_ns);
-        (verdict, self.commit(order, px, interval_ns, now))
+        let reservation = self.commit(order, px, interval_ns, now);
+        if self.shared.on {
+            self.forget_reach(order, px);
+        }
+        (verdict, reservation)
     }
 
     /// Counts a new order that was let through.
@@ -84,6 +93,9 @@ impl Gate {
     ) -> Option<Reservation> {
         let at = self.spend(order, interval_ns, now)?;
         self.cells.get_mut(at)?.rework(order.side, 0, order.qty.0);
+        if self.shared.on {
+            self.shared.send(order, px, now);
+        }
         let generation = self.orders.insert(order.cl_ord_id, entry_of(order, at, px, Life::Open, 0));
         Some(Reservation { id: order.cl_ord_id, replacement: false, generation })
     }
@@ -102,7 +114,9 @@ impl Gate {
         now: UnixNanos,
     ) -> (Verdict, Option<Reservation>) {
         let held = self.orders.get(replaced).filter(|entry| entry.life == Life::Open);
-        let inputs = self.gather(order, now);
+        let mut inputs = self.gather(order, now);
+        // It says itself that it is meant to be another order's.
+        inputs.common.repeat_age = None;
         let at = self.cell_index(order.instrument, order.strategy);
         let case = self.case(order, prior_of(held.as_ref(), order, at, &inputs.quote), &inputs, now);
         let verdict = verdict(&case, &Findings::of(&case));
@@ -116,7 +130,12 @@ impl Gate {
         };
         let before = entry.leaves();
         (entry.pending_qty, entry.link) = (order.qty.0, order.cl_ord_id);
+        let cell = self.cells.get(at).copied();
         self.rework(&entry, before);
+        if let (true, Some(cell), Some(after)) = (self.shared.on, cell, self.cells.get(at)) {
+            self.shared.own.stretch(order, px);
+            self.shared.moved(&entry, &cell, after);
+        }
         self.orders.put(replaced, entry);
         let entry = entry_of(order, at, px, Life::Pending, replaced);
         let generation = self.orders.insert(order.cl_ord_id, entry);
@@ -149,6 +168,28 @@ impl Gate {
         let row = self.strategies.get_mut(usize::from(order.strategy.0))?;
         row.due = rate::after(row.due, now, row.order_interval_ns);
         Some(at)
+    }
+
+    /// An order judged at `px` was let through as far as own orders of the other side were thought to reach: they reach less
+    /// far by now, and the next such order is spared the search.
+    fn forget_reach(&mut self, order: &OrderIntent, px: u64) {
+        if self.shared.own.may_meet(order, px)
+            && let Some(best) = self.own_price(order)
+        {
+            self.shared.own.shrink(order, best);
+        }
+    }
+
+    /// Whether a check beyond one strategy may find something in a limit order, which then is not for the fast path.
+    #[inline(always)]
+    pub(crate) fn concerns_others(&self, order: &OrderIntent, now: UnixNanos) -> bool {
+        self.shared.on && self.shared_concerns(order, now)
+    }
+
+    #[cold]
+    fn shared_concerns(&self, order: &OrderIntent, now: UnixNanos) -> bool {
+        let cell = self.cell_index(order.instrument, order.strategy).and_then(|at| self.cells.get(at));
+        cell.is_none_or(|cell| self.shared.concerns(order, cell, now))
     }
 
     /// Remembers the time of a refused order, when a reference price or a heartbeat of about that time vouches for it: one

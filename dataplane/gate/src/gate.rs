@@ -10,8 +10,11 @@ use crate::{
     executions::Executions,
     exposure::{Cell, Exposure, POSITION_MAX},
     ids::{AccountId, StrategyId},
+    intent::OrderIntent,
     orders::{Entry, OrderTable},
+    own_orders::opposite,
     rate,
+    shared::Shared,
 };
 
 /// The gate of one order thread. It owns positions, open orders and rates; limits, prices and breakers it reads from
@@ -23,6 +26,9 @@ pub struct Gate {
     pub(crate) cells: Box<[Cell]>,
     pub(crate) orders: OrderTable,
     pub(crate) executions: Executions,
+    pub(crate) shared: Shared,
+    /// Orders are checked against surfaces or beyond one strategy: what a check asks before anything else.
+    pub(crate) apart: bool,
     pub(crate) instruments: usize,
     pub(crate) classes: usize,
     pub(crate) accounts: u16,
@@ -87,12 +93,15 @@ impl Gate {
                 StrategyRow { class: s.class, order_interval_ns, early_max_ns, due: UnixNanos(0) }
             })
             .collect();
+        let shared = Shared::new(config, instruments);
         Ok(Self {
+            apart: tables.surfaces.is_some() || shared.on,
             tables,
             cells: vec![Cell::FLAT; instruments * strategies.len()].into(),
             strategies,
             orders: OrderTable::new(config.open_orders_max, config.recent_orders),
             executions: Executions::new(config.open_orders_max.saturating_add(config.recent_orders)),
+            shared,
             instruments,
             classes,
             accounts: config.accounts,
@@ -102,24 +111,27 @@ impl Gate {
         })
     }
 
-    /// Sets a position: start of day, reconciliation. The books count as reconciled from now on; working orders stay as they
-    /// are.
+    /// Sets what a strategy holds in an instrument: start of day, reconciliation. What it holds more or less than before is
+    /// `account`'s. The books count as reconciled from now on; working orders stay as they are.
     ///
     /// # Errors
-    /// [`UnknownPosition`] when the instrument or strategy is not the gate's, or the position is beyond ±2^60.
+    /// [`UnknownPosition`] when instrument, strategy or account is not the gate's, or the position is beyond ±2^60.
     pub fn set_position(
         &mut self,
         instrument: InstrumentId,
         strategy: StrategyId,
+        account: AccountId,
         position: i64,
     ) -> Result<(), UnknownPosition> {
-        let error = UnknownPosition { instrument, strategy, position };
+        let error = UnknownPosition { instrument, strategy, account, position };
         let at = self.cell_index(instrument, strategy).ok_or(error)?;
         let cell = self.cells.get_mut(at).ok_or(error)?;
-        if !(-POSITION_MAX..=POSITION_MAX).contains(&position) {
+        if !(-POSITION_MAX..=POSITION_MAX).contains(&position) || account.0 >= self.accounts {
             return Err(error);
         }
+        let more = position.saturating_sub(cell.position);
         cell.reconcile(position);
+        self.shared.set_by(instrument, account, more);
         Ok(())
     }
 
@@ -148,6 +160,24 @@ impl Gate {
             + size_of_val(&*self.strategies)
             + self.orders.bytes()
             + self.executions.bytes()
+            + self.shared.bytes()
+    }
+
+    /// The best price of the own orders of the other side that `order` must not trade with. Walks the whole table: for orders
+    /// that reach as far as such an order may stand.
+    pub(crate) fn own_price(&self, order: &OrderIntent) -> Option<u64> {
+        let strategies = self.strategies.len();
+        let from = order.instrument.index() * strategies;
+        let side = opposite(order.side);
+        let own = self.orders.iter_working().filter(|entry| {
+            let here = (from..from + strategies).contains(&(entry.cell as usize));
+            here && entry.side == side && self.shared.own.same_owner(order.account, AccountId(entry.account))
+        });
+        let prices = own.map(|entry| entry.px);
+        match side {
+            Side::Bid => prices.max(),
+            Side::Ask => prices.min(),
+        }
     }
 
     /// Both indexes are checked: a strategy out of range would else fall into the next instrument's cell.
@@ -182,17 +212,19 @@ pub struct UnknownPosition {
     pub instrument: InstrumentId,
     /// The strategy asked for.
     pub strategy: StrategyId,
+    /// The account asked for.
+    pub account: AccountId,
     /// The position asked for.
     pub position: i64,
 }
 
 impl core::fmt::Display for UnknownPosition {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { instrument, strategy, position } = self;
+        let Self { instrument, strategy, account, position } = self;
         write!(
             f,
-            "cannot hold a position of {position} in instrument {}, strategy {}",
-            instrument.0, strategy.0
+            "cannot hold a position of {position} in instrument {}, strategy {}, account {}",
+            instrument.0, strategy.0, account.0
         )
     }
 }

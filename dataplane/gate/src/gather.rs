@@ -13,7 +13,9 @@ use crate::{
     in_force::in_force,
     intent::OrderIntent,
     judged::Judged,
+    own_orders::crosses,
     quote::Quote,
+    shared::Common,
     slot::SlotFault,
     surface,
 };
@@ -55,13 +57,15 @@ impl Gate {
             Quote::NOTHING
         });
         limits.surface_qty = self.surface_qty(order, &quote, now);
-        let Judged { buys, market, far, far_qty, px, .. } = Judged::of(order, &quote);
+        let Judged { buys, market, far, far_qty, priced, px, .. } = Judged::of(order, &quote);
         let tick = self.tables.references.tick_at(&quote, px);
         let walk = if market {
             self.tables.references.walk(order.instrument, buys, order.qty.0, far, far_qty)
         } else {
             Walk::NONE
         };
+        let reached = if market { walk.worst } else { px };
+        let common = self.common(order, if priced { reached } else { 0 }, now);
         let breakers = self.tables.breakers.of_order(order.account, order.strategy, order.instrument);
         Inputs {
             limits,
@@ -79,6 +83,7 @@ impl Gate {
             unreconciled: cell.in_doubt(),
             strategy,
             known: self.orders.contains(order.cl_ord_id),
+            common,
             halted: breakers.closed_bits() != 0,
             breakers,
             missing,
@@ -106,9 +111,25 @@ impl Gate {
             unreconciled: false,
             strategy: StrategyRow::NONE,
             known: self.orders.contains(order.cl_ord_id),
+            common: Common::NOTHING,
             halted: breakers.closed_bits() != 0,
             breakers,
             missing: Missing { limits: Found::NotSought, quote: Found::NotSought, ..missing },
+        }
+    }
+
+    /// What the checks beyond one strategy need, of an order that is judged at `px`, 0 when there is no price to judge it by.
+    fn common(&self, order: &OrderIntent, px: u64, now: UnixNanos) -> Common {
+        if !self.shared.on {
+            return Common::NOTHING;
+        }
+        let meets = px != 0 && self.shared.own.may_meet(order, px);
+        let own_px = if meets { self.own_price(order).unwrap_or(0) } else { 0 };
+        Common {
+            account: self.shared.position(order),
+            own_px: if own_px != 0 && crosses(order.side, px, own_px) { own_px } else { 0 },
+            repeat_age: self.shared.repeats.age(order, now),
+            repeat_window: self.shared.repeats.window(),
         }
     }
 

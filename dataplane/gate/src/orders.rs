@@ -236,6 +236,16 @@ impl OrderTable {
         }
     }
 
+    /// Every order that can still trade, each replacement under way beside the order it replaces: the venue may hold either.
+    pub(crate) fn iter_working(&self) -> impl Iterator<Item = &Entry> {
+        let all = self.keys.iter().zip(self.entries.iter()).filter(|(key, _)| **key != 0);
+        all.map(|(_, entry)| entry).filter(|entry| match entry.life {
+            Life::Open => entry.leaves() != 0,
+            Life::Pending => self.get(entry.link).is_some_and(|replaced| replaced.leaves() != 0),
+            Life::Closed => false,
+        })
+    }
+
     /// Every order that is open, with its id, in no particular order; unanswered replacements are part of the order they
     /// replace.
     pub(crate) fn iter_open(&self) -> impl Iterator<Item = (u64, &Entry)> {

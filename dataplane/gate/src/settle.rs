@@ -10,17 +10,11 @@ use crate::{
     gate::{Gate, Reservation},
     intent::OrderEvent,
     orders::{Entry, Life},
+    own_orders::opposite,
 };
 
 /// How many replacements of replacements a misnamed fill is followed through; beyond, only the position moves.
 const REPLACEMENTS_FOLLOWED: usize = 16;
-
-const fn opposite(side: Side) -> Side {
-    match side {
-        Side::Bid => Side::Ask,
-        Side::Ask => Side::Bid,
-    }
-}
 
 /// What an event did. After the last four the books of gate and venue differ: the (instrument, strategy) refuses growth
 /// until a person has set its position ([`Gate::set_position`]).
@@ -64,6 +58,28 @@ impl Gate {
 
     /// Takes note of what the venue says happened.
     pub fn settle(&mut self, event: OrderEvent) -> Settlement {
+        if self.shared.on {
+            return self.settle_shared(event);
+        }
+        self.settle_one(event)
+    }
+
+    /// Takes note of it for the order's account too: an event moves one cell alone, and its account by as much.
+    #[cold]
+    fn settle_shared(&mut self, event: OrderEvent) -> Settlement {
+        let named = self.orders.get(event.id());
+        let before = named.and_then(|entry| self.cells.get(entry.cell as usize)).copied();
+        let outcome = self.settle_one(event);
+        if let (Some(entry), Some(before)) = (named, before)
+            && let Some(after) = self.cells.get(entry.cell as usize)
+        {
+            self.shared.moved(&entry, &before, after);
+        }
+        outcome
+    }
+
+    #[inline(always)]
+    fn settle_one(&mut self, event: OrderEvent) -> Settlement {
         let id = event.id();
         let Some(mut named) = self.orders.get(id) else { return self.settle_unknown(event) };
         if let OrderEvent::Executed { execution, .. } = event
@@ -89,7 +105,8 @@ impl Gate {
 
     #[cold]
     fn settle_bust(&mut self, entry: &Entry, qty: Qty) -> Settlement {
-        self.doubt(entry, |cell| cell.fill(opposite(entry.side), qty.0));
+        self.book(entry, opposite(entry.side), qty);
+        self.doubt(entry);
         Settlement::Busted
     }
 
@@ -102,11 +119,10 @@ impl Gate {
         Settlement::UnknownOrder
     }
 
-    /// Changes the cell of an order of which the books differ.
+    /// The books of the order's cell differ.
     #[cold]
-    fn doubt(&mut self, entry: &Entry, change: impl FnOnce(&mut Cell)) {
+    fn doubt(&mut self, entry: &Entry) {
         if let Some(cell) = self.cells.get_mut(entry.cell as usize) {
-            change(cell);
             cell.doubt();
         }
     }
@@ -135,7 +151,7 @@ impl Gate {
             OrderEvent::Filled { qty, .. } | OrderEvent::Executed { qty, .. } => {
                 if qty.0 > before {
                     outcome = Settlement::Overfill;
-                    self.doubt(&entry, |_| {});
+                    self.doubt(&entry);
                 }
                 entry.executed = entry.executed.saturating_add(qty.0);
                 self.fill(&entry, qty);
@@ -204,7 +220,7 @@ impl Gate {
             return Settlement::LateFill;
         }
         // It counts into whatever the order has become.
-        self.doubt(entry, |_| {});
+        self.doubt(entry);
         let (mut id, mut chain) = (entry.link, self.orders.get(entry.link));
         for _ in 0..REPLACEMENTS_FOLLOWED {
             match chain {
@@ -223,8 +239,14 @@ impl Gate {
     }
 
     fn fill(&mut self, entry: &Entry, qty: Qty) {
+        self.book(entry, entry.side, qty);
+    }
+
+    /// Moves the position of an order's cell.
+    #[inline(always)]
+    fn book(&mut self, entry: &Entry, side: Side, qty: Qty) {
         if let Some(cell) = self.cells.get_mut(entry.cell as usize) {
-            cell.fill(entry.side, qty.0);
+            cell.fill(side, qty.0);
         }
     }
 

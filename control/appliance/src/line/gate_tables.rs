@@ -125,6 +125,19 @@ pub(crate) struct Readers {
     pub(crate) references: RefReader,
 }
 
+/// What a gate is built with.
+fn config_of<'a>(plan: &Plan, accounts: u16, strategies: &'a [StrategyConfig]) -> GateConfig<'a> {
+    let control::config::Gate { account_positions, self_match, repeat_ms } = plan.gate;
+    GateConfig {
+        strategies,
+        accounts,
+        account_positions,
+        self_match: self_match.into(),
+        repeat_window: Nanos(u64::from(repeat_ms) * 1_000_000),
+        ..GateConfig::DEFAULT
+    }
+}
+
 /// A gate and the writing ends of its tables.
 pub(crate) struct GateSet {
     pub(crate) gate: Gate,
@@ -176,8 +189,7 @@ impl GateSet {
         };
         let strategy = StrategyConfig { class: CLASS, order_rate_per_s: 1_000, order_burst: 1_000 };
         let strategies = vec![strategy; usize::from(strategies)];
-        let gate =
-            Gate::new(&GateConfig { strategies: &strategies, accounts, ..GateConfig::DEFAULT }, tables)?;
+        let gate = Gate::new(&config_of(plan, accounts, &strategies), tables)?;
         memory.push(("gate".to_owned(), gate.bytes()));
         let model = match dynamics {
             None => None,

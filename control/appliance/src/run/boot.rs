@@ -123,9 +123,11 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
 
 /// The one desk, through which nobody trades yet: it explains.
 fn desk(plan: &Plan) -> DeskSpec {
+    // The configuration allows no more than NAMES_MAX of either; a gate has at least one.
+    let named = |count: usize| u16::try_from(count).map_or(NAMES_MAX, |count| count.clamp(1, NAMES_MAX));
     DeskSpec {
-        accounts: NAMES_MAX,
-        strategies: NAMES_MAX,
+        accounts: named(plan.scopes.accounts.len()),
+        strategies: named(plan.scopes.strategies.len()),
         listens: Listens::to_model(plan),
         source: None,
         measured: false,

@@ -1,6 +1,7 @@
 //! The checks, in the order in which the gate decides. A check is a file in this folder and a row here; everything else
 //! (codes, texts, `CODES.md`, what the fast path visits, what `explain` lists) follows from the two.
 
+mod account;
 mod clock;
 mod collar;
 mod fields;
@@ -10,11 +11,13 @@ mod known;
 mod limits;
 mod market;
 mod near;
+mod own;
 mod passive;
 mod position;
 mod quantity;
 mod rates;
 mod reference;
+mod repeated;
 mod tier;
 mod value;
 mod walk;
@@ -162,6 +165,8 @@ checks! {
     BadReplace in identity;
     /// The order already has a replacement on its way.
     ReplacePending in identity;
+    /// The same order was let through a moment ago under another id.
+    Repeated in repeated;
     /// The open-order table is full.
     TableFull in identity;
     /// The officer has set no limits for the row.
@@ -196,6 +201,10 @@ checks! {
     PosShort in position;
     /// The books of gate and venue differ.
     Unreconciled in position;
+    /// With every working order of the side filled, the account's position over all strategies would be above the limit.
+    AccountPos in account;
+    /// The order would trade with an order of its own account.
+    SelfMatched in own;
     /// The strategy's order rate in the instrument is exhausted.
     Rate in rates;
     /// The strategy's order rate over all instruments is exhausted.
@@ -263,7 +272,8 @@ mod tests {
     #[test]
     fn numbers_in_use_never_change() {
         let pinned = "100 101 102 103 104 105 106 110 200 201 202 203 204 300 301 302 303 304 305 400 401 500 501 502 \
-                      503 510 600 601 700 701 702 800 900 901 902 903 905 904 1000 1100 1101 1102 1400 1401";
+                      503 504 510 600 601 700 701 702 800 900 901 902 903 905 904 1000 1100 1101 1102 1103 1200 \
+                      1400 1401";
         let now: std::vec::Vec<_> = RejectReason::ALL.iter().map(|r| std::format!("{}", r.code())).collect();
         assert_eq!(now.join(" "), pinned);
     }

@@ -1,5 +1,6 @@
 //! The gate as a whole: every reason, every missing input, every boundary, and the properties that must always hold.
 
+mod account;
 mod blindness;
 mod boundaries;
 mod fail_closed;
@@ -18,8 +19,8 @@ use types::{
 use crate::{
     AccountId, Breaker, BreakerCause, BreakerKey, BreakerState, BreakerTable, BreakerWriter, ClassId,
     Decision, Envelope, FixedScore, Gate, GateConfig, GateTables, LimitCause, LimitTable, LimitWriter,
-    OrderIntent, OrderType, Permission, RefTable, RefWriter, RejectReason, RiskLimits, StaticTable,
-    StaticTerms, StaticWriter, StrategyConfig, StrategyId, Terms, TimeInForce, Verdict,
+    OrderIntent, OrderType, Permission, RefTable, RefWriter, RejectReason, RiskLimits, SelfMatch,
+    StaticTable, StaticTerms, StaticWriter, StrategyConfig, StrategyId, Terms, TimeInForce, Verdict,
 };
 
 pub(crate) const NOW: UnixNanos = UnixNanos(1_700_000_000_000_000_000);
@@ -167,6 +168,8 @@ pub(crate) const CONFIG: GateConfig<'static> = GateConfig {
     accounts: 2,
     open_orders_max: 16,
     recent_orders: 8,
+    account_positions: true,
+    self_match: SelfMatch::Account,
     ..GateConfig::DEFAULT
 };
 
@@ -226,7 +229,7 @@ impl Rig {
     }
 
     pub(crate) fn hold(&mut self, position: i64) {
-        self.gate.set_position(INSTRUMENT, STRATEGY, position).expect("a cell");
+        self.gate.set_position(INSTRUMENT, STRATEGY, ACCOUNT, position).expect("a cell");
     }
 
     pub(crate) fn check(&self, order: &OrderIntent) -> Verdict {
@@ -235,6 +238,9 @@ impl Rig {
 
     /// Whether the fast path lets an order through.
     pub(crate) fn fast(&self, order: &OrderIntent, now: UnixNanos) -> bool {
+        if self.gate.concerns_others(order, now) {
+            return false;
+        }
         match self.gate.tables.surfaces {
             Some(_) => self.gate.pass::<true>(order, now).is_some(),
             None => self.gate.pass::<false>(order, now).is_some(),

@@ -426,6 +426,7 @@ impl Oracle<'_> {
         self.say(known.is_none(), R::RefMissing);
         let far = known.map_or(Px::NONE, |t| if order.side == Side::Bid { t.ask } else { t.bid });
         let judged = if market { far.is_some().then_some(far) } else { named.then_some(order.px) };
+        self.own_orders(judged.filter(|_| known.is_some()));
         // A sell may yield more than it asks for: what the bid pays.
         let bid = known.map_or(Px::NONE, |t| t.bid);
         let valued = judged.map(|px| if order.side == Side::Ask && bid.is_some() { px.max(bid) } else { px });
@@ -456,6 +457,16 @@ impl Oracle<'_> {
         let rests = !market && order.tif != TimeInForce::Ioc && (gap > 0 || !far.is_some());
         let near = gap < i128::from(limits.passive_min_ticks) * Self::tick(&top, px);
         self.say(rests && limits.passive_min_ticks > 1 && near, R::PassiveBand);
+    }
+
+    /// What works rests at the touch that the worlds begin with, and is of the order's account.
+    fn own_orders(&mut self, judged: Option<Px>) {
+        let works = |side| self.working(side) > 0;
+        let meets = judged.is_some_and(|at| match self.order.side {
+            Side::Bid => works(Side::Ask) && at >= px("100.02"),
+            Side::Ask => works(Side::Bid) && at <= px("100.00"),
+        });
+        self.say(meets, R::SelfMatched);
     }
 
     fn market_data(&mut self, top: &TopOfBook, far: Px, market: bool, named: bool) {
@@ -552,13 +563,15 @@ fn the_random_worlds_reach_every_reason_and_both_paths() {
         slow += u32::from(!passes && explained.verdict.accepted());
     }
     assert!(fast > 100 && slow > 100, "accepted: {fast} by the fast path, {slow} by the slow one");
-    // Not of this test's world: unknown scopes, bad clocks, torn or missing rows, replacements, a full table, a venue whose books differ; and the
+    // Not of this test's world: unknown scopes, bad clocks, torn or missing rows, replacements, other strategies of the account, repeats, a full table, a venue whose books differ; and the
     // strategy's own rate, which its wide burst never lets bind.
     let elsewhere = [
         R::ClockBad,
         R::UnknownInstrument,
         R::UnknownStrategy,
         R::UnknownAccount,
+        R::AccountPos,
+        R::Repeated,
         R::UnknownOrder,
         R::BadReplace,
         R::ReplacePending,

@@ -32,6 +32,7 @@ fn scenario(reason: R) -> (Rig, OrderIntent) {
         R::Duplicate => rig.take(&order),
         // These three belong to replacements; see `settlement`.
         R::UnknownOrder | R::BadReplace | R::ReplacePending => {}
+        R::Repeated => rig = just_sent(),
         R::TableFull => (rig, order.cl_ord_id) = (full_table(), 100),
         R::LimitsMissing => {
             order.instrument = InstrumentId(0);
@@ -57,10 +58,7 @@ fn scenario(reason: R) -> (Rig, OrderIntent) {
             rig.publish_top(&top());
             order = sell(1);
         }
-        R::DepthShort => {
-            rig.publish_top(&TopOfBook { ask_qty: 99, ..top() });
-            order = market(1, Side::Bid);
-        }
+        R::DepthShort => order = beyond_the_book(&mut rig),
         R::PassiveBand => narrow(&mut rig, &RiskLimits { passive_min_ticks: 3, ..LIVE }),
         R::PosLong => rig.hold(1_901),
         R::PosShort => {
@@ -70,6 +68,8 @@ fn scenario(reason: R) -> (Rig, OrderIntent) {
         R::Unreconciled => {
             rig.gate.settle(crate::OrderEvent::Filled { id: 77, qty: Qty(1) });
         }
+        R::AccountPos => other_strategy_holds(&mut rig, 1_901),
+        R::SelfMatched => order.px = own_sell(&mut rig),
         R::Rate => (10..14).for_each(|id| rig.take(&super::order(id))),
         R::RateStrategy => rig = slow_strategy(),
     }
@@ -105,6 +105,30 @@ fn small_surface() -> SurfaceReader {
 fn torn_statics(rig: &mut Rig) {
     rig.publish_static(&envelope(), &static_terms());
     rig.statics.abandon(INSTRUMENT, CLASS);
+}
+
+/// The account holds so much in the same instrument for another strategy.
+fn other_strategy_holds(rig: &mut Rig, position: i64) {
+    rig.gate.set_position(INSTRUMENT, StrategyId(0), ACCOUNT, position).expect("a cell");
+}
+
+/// The same order was let through at this moment, and a gate that minds.
+fn just_sent() -> Rig {
+    let mut rig = Rig::with(&GateConfig { repeat_window: Nanos(1_000), ..CONFIG }, true);
+    rig.take(&order(2));
+    rig
+}
+
+/// The account sells at this price.
+fn own_sell(rig: &mut Rig) -> Px {
+    rig.take(&sell(2));
+    sell(2).px
+}
+
+/// A market order for one more than the ask shows.
+fn beyond_the_book(rig: &mut Rig) -> OrderIntent {
+    rig.publish_top(&TopOfBook { ask_qty: 99, ..top() });
+    market(1, Side::Bid)
 }
 
 fn full_table() -> Rig {
@@ -169,6 +193,9 @@ fn the_numbers_of_every_verdict_are_those_an_officer_would_look_up() {
         (R::PosLong, 2_000, 2_001),
         (R::PosShort, 1_500, 1_501),
         (R::Unreconciled, 0, 0),
+        (R::Repeated, 1_000, 0),
+        (R::AccountPos, 2_000, 2_001),
+        (R::SelfMatched, 100_020_000_000, 100_020_000_000),
         (R::Rate, 10, 0),
         (R::RateStrategy, 1, 0),
     ] {

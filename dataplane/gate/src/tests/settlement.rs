@@ -232,13 +232,14 @@ fn open_orders_can_be_listed_by_whoever_must_cancel_them() {
 #[test]
 fn a_position_beyond_what_the_gate_can_count_is_refused() {
     let mut rig = Rig::new();
-    for (instrument, strategy, position) in [
-        (InstrumentId(3), STRATEGY, 0),
-        (INSTRUMENT, StrategyId(2), 0),
-        (INSTRUMENT, STRATEGY, (1 << 60) + 1),
+    for (instrument, strategy, account, position) in [
+        (InstrumentId(3), STRATEGY, ACCOUNT, 0),
+        (INSTRUMENT, StrategyId(2), ACCOUNT, 0),
+        (INSTRUMENT, STRATEGY, AccountId(2), 0),
+        (INSTRUMENT, STRATEGY, ACCOUNT, (1 << 60) + 1),
     ] {
-        let error = rig.gate.set_position(instrument, strategy, position);
-        assert_eq!(error, Err(crate::UnknownPosition { instrument, strategy, position }));
+        let error = rig.gate.set_position(instrument, strategy, account, position);
+        assert_eq!(error, Err(crate::UnknownPosition { instrument, strategy, account, position }));
     }
     assert_eq!(rig.gate.exposure(InstrumentId(3), STRATEGY), None);
 }
