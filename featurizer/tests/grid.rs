@@ -552,8 +552,8 @@ fn the_stage_reads_its_ring_to_the_end_and_is_done() {
     tx.send(&[define(0, T0)]);
     drop(tx);
     let mut stage = FeaturizerStage::new(featurizer(OnFull::Wait), rx, (Vec::new(), (), ()));
-    let settled = Inline::new(vec![&mut stage]).settle(UnixNanos(0)).unwrap();
-    assert!(settled.done);
+    let at_rest = Inline::new(vec![&mut stage]).come_to_rest(UnixNanos(0)).unwrap();
+    assert!(at_rest.done);
     let (featurizer, (vectors, (), ())) = stage.into_parts();
     assert_eq!((featurizer.counters().events, outline(&vectors)), (1, vec![(Some(0), 0), (None, 0)]));
 }

@@ -43,7 +43,7 @@ impl Trail {
     }
 
     fn append_all(&mut self, now: Stamp, actor: &Actor, entries: &[Entry]) -> Result<u64, AuditError> {
-        let written = self.settle().and_then(|()| self.log.append_all(now, actor, entries));
+        let written = self.write_owed().and_then(|()| self.log.append_all(now, actor, entries));
         match &written {
             Ok(_) => self.failing = None,
             Err(error) => self.note(now, error),
@@ -79,7 +79,7 @@ impl Trail {
     ///
     /// # Errors
     /// [`AuditError`] of the first that cannot be written; it and all after it stay owed.
-    fn settle(&mut self) -> Result<(), AuditError> {
+    fn write_owed(&mut self) -> Result<(), AuditError> {
         while let Some(Owed { at, actor, entries }) = self.owed.front() {
             self.log.append_all(*at, actor, entries)?;
             self.owed.pop_front();
@@ -92,7 +92,7 @@ impl Trail {
         if self.owed.is_empty() {
             return false;
         }
-        match self.settle() {
+        match self.write_owed() {
             Ok(()) => self.failing = None,
             Err(error) => self.note(now, &error),
         }

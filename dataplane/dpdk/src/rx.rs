@@ -286,13 +286,6 @@ impl<'b> MbufRef<'b> {
         Some(UnixNanos(self.stamp()?.saturating_mul(scale)))
     }
 
-    /// The raw reading of the device's clock, if that is what stamps this port's packets ([`RxClock::Device`]).
-    #[inline]
-    #[must_use]
-    pub fn device_ticks(&self) -> Option<u64> {
-        if self.clock == RxClock::Device { self.stamp() } else { None }
-    }
-
     /// Whether the network card verified a checksum of the packet, IPv4's or UDP's, and found it wrong. A card that did not look
     /// says nothing.
     #[inline]

@@ -3,7 +3,7 @@
 //! Live stages share one [`TscClock`]: the CPU's time-stamp counter, scaled to nanoseconds since 1970 by a calibration of
 //! our own against `CLOCK_REALTIME` (phase, rate) and `CLOCK_MONOTONIC_RAW` (the check that nobody stepped the former).
 //! A cold thread calls [`TscCalibrator::keep`], which corrects once a second; the correction is slewed into the rate, so that
-//! time never runs backwards, whatever is done to the system clock. Replays share a [`SimClock`] that the driver sets.
+//! time never runs backwards, whatever is done to the system clock. A replay's driver says the time itself.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
@@ -31,33 +31,6 @@ pub struct OsClock;
 impl Clock for OsClock {
     fn now(&self) -> UnixNanos {
         UnixNanos(read_ns(ClockId::Realtime))
-    }
-}
-
-/// The replay's clock: stands still until somebody sets it. Clones share the same hand.
-#[derive(Clone, Debug, Default)]
-pub struct SimClock {
-    hand: Arc<AtomicU64>,
-}
-
-impl SimClock {
-    /// A clock that shows `start`.
-    #[must_use]
-    pub fn new(start: UnixNanos) -> Self {
-        Self { hand: Arc::new(AtomicU64::new(start.0)) }
-    }
-
-    /// Moves the hand to `to` unless it is already later: captures merge packets of several lines, and a simulated clock
-    /// may stand still but never go back. Returns the time shown.
-    pub fn advance_to(&self, to: UnixNanos) -> UnixNanos {
-        let before = self.hand.fetch_max(to.0, Ordering::Relaxed);
-        UnixNanos(before.max(to.0))
-    }
-}
-
-impl Clock for SimClock {
-    fn now(&self) -> UnixNanos {
-        UnixNanos(self.hand.load(Ordering::Relaxed))
     }
 }
 
@@ -462,15 +435,6 @@ mod tests {
         stop.store(true, Ordering::Relaxed);
         readers.into_iter().for_each(|reader| reader.join().unwrap());
         assert!(clock.now().0.abs_diff(OsClock.now().0) < STEP_NS);
-    }
-
-    #[test]
-    fn a_simulated_clock_never_goes_back_and_is_shared() {
-        let clock = SimClock::new(UnixNanos(10));
-        let other = clock.clone();
-        assert_eq!(other.advance_to(UnixNanos(30)), UnixNanos(30));
-        assert_eq!(clock.advance_to(UnixNanos(20)), UnixNanos(30));
-        assert_eq!(clock.now(), UnixNanos(30));
     }
 
     const GHZ_2: Calibration = Calibration {

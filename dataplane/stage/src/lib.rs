@@ -21,15 +21,13 @@ pub mod runner;
 mod gap;
 mod work;
 
-pub use clock::{
-    CalibrationError, Clock, LiveClock, OsClock, Recalibration, SimClock, TscCalibrator, TscClock,
-};
+pub use clock::{CalibrationError, Clock, LiveClock, OsClock, Recalibration, TscCalibrator, TscClock};
 pub use counter::{CounterCell, CounterReader, counters};
 pub use gap::{GapStats, GapTx};
 pub use hist::{HistLog, HistLogError, HopHistogram, HopReader, Interval, TaggedHistogram};
 pub use ring::{LosslessTx, RingCounters, RingRx, RingTx, ring};
 pub use runner::{
-    IdlePolicy, Inline, Livelock, Pinned, PinnedConfig, PollCounters, RunnerError, Settled, StopFlag,
+    AtRest, IdlePolicy, Inline, Livelock, Pinned, PinnedConfig, PollCounters, RunnerError, StopFlag,
     pin_housekeeping, spawn_pinned, try_pin,
 };
 pub use work::{Stage, Work, WorkStatus};

@@ -16,10 +16,10 @@ use crate::work::{Stage, WorkStatus};
 
 /// Runs stages round-robin on the caller's thread, in topological order (producers first).
 ///
-/// The driver of a replay polls the receiver, advances the clock to what it read, and lets the rest [`settle`]
+/// The driver of a replay polls the receiver, advances the clock to what it read, and lets the rest [`come_to_rest`]
 /// before it reads on.
 ///
-/// [`settle`]: Inline::settle
+/// [`come_to_rest`]: Inline::come_to_rest
 pub struct Inline<'a> {
     stages: Vec<&'a mut dyn Stage>,
     rounds_max: u32,
@@ -27,7 +27,7 @@ pub struct Inline<'a> {
 
 /// What it took to reach rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settled {
+pub struct AtRest {
     /// Items handled by all stages together.
     pub items: u64,
     /// Whether every stage is done for good.
@@ -57,8 +57,8 @@ impl<'a> Inline<'a> {
     }
 
     /// Gives up after `rounds` instead of [`Inline::ROUNDS_MAX`].
-    #[must_use]
-    pub fn with_rounds_max(mut self, rounds: u32) -> Self {
+    #[cfg(test)]
+    fn with_rounds_max(mut self, rounds: u32) -> Self {
         self.rounds_max = rounds;
         self
     }
@@ -68,14 +68,14 @@ impl<'a> Inline<'a> {
     /// # Errors
     ///
     /// [`Livelock`] when the line does not come to rest within the bound.
-    pub fn settle(&mut self, now: UnixNanos) -> Result<Settled, Livelock> {
+    pub fn come_to_rest(&mut self, now: UnixNanos) -> Result<AtRest, Livelock> {
         let mut items = 0;
         for _ in 0..self.rounds_max {
             let round = self.round(now);
             items += round.items;
             if round.busy.is_none() {
                 self.stages.iter_mut().for_each(|stage| stage.housekeep(now));
-                return Ok(Settled { items, done: round.done });
+                return Ok(AtRest { items, done: round.done });
             }
         }
         let stage = self.round(now).busy.unwrap_or("");
@@ -492,7 +492,7 @@ impl<S: Stage, C: Clock> PollLoop<S, C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::{OsClock, SimClock};
+    use crate::clock::OsClock;
     use crate::ring::{LosslessTx, RingRx, RingTx, ring};
     use crate::work::Work;
 
@@ -561,8 +561,8 @@ mod tests {
     #[test]
     fn inline_and_pinned_give_the_same_digest() {
         let (mut count, mut sum) = line(10_000);
-        let settled = Inline::new(vec![&mut count, &mut sum]).settle(UnixNanos(1)).unwrap();
-        assert_eq!((settled.items, settled.done), (20_000, false));
+        let at_rest = Inline::new(vec![&mut count, &mut sum]).come_to_rest(UnixNanos(1)).unwrap();
+        assert_eq!((at_rest.items, at_rest.done), (20_000, false));
         assert_eq!(sum.seen_at, [UnixNanos(1)]);
         let expected = sum.digest;
 
@@ -592,7 +592,7 @@ mod tests {
             }
         }
         let mut stage = Restless;
-        let why = Inline::new(vec![&mut stage]).with_rounds_max(10).settle(UnixNanos(4)).unwrap_err();
+        let why = Inline::new(vec![&mut stage]).with_rounds_max(10).come_to_rest(UnixNanos(4)).unwrap_err();
         assert_eq!(why, Livelock { stage: "restless", rounds: 10, now: UnixNanos(4) });
     }
 
@@ -646,7 +646,7 @@ mod tests {
     fn a_refused_or_panicking_start_is_reported() {
         let start = |hook: fn() -> Result<(), String>| {
             let (_count, sum) = line(0);
-            spawn_pinned(sum, SimClock::default(), PinnedConfig::default(), StopFlag::new(), hook)
+            spawn_pinned(sum, OsClock, PinnedConfig::default(), StopFlag::new(), hook)
                 .map(|_| ())
                 .unwrap_err()
                 .to_string()

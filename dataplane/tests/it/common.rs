@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use dataplane::{EventTx, Feed, FeedConfig, FeedStats, FileOptions, FileSource, Receiver, SourceError};
-use stage::{Clock, LosslessTx, RingRx, SimClock, WorkStatus, ring};
+use stage::{LosslessTx, RingRx, WorkStatus, ring};
 use types::{Action, BookEvent, GapCause, UnixNanos};
 
 /// The folder of real captures, when it is there.
@@ -48,17 +48,17 @@ pub(crate) fn without_join(mut events: Vec<BookEvent>) -> Vec<BookEvent> {
 
 /// Runs a feed to its end the way a replay does, through a ring of `depth`.
 pub(crate) fn drive(feed: &mut (impl Feed + ?Sized), rx: &mut RingRx<BookEvent>) -> Replay {
-    let clock = SimClock::new(UnixNanos(0));
+    let mut now = UnixNanos(0);
     let mut events = Vec::new();
     loop {
-        let work = feed.poll(clock.now());
-        clock.advance_to(feed.replay_time());
+        let work = feed.poll(now);
+        now = now.max(feed.replay_time());
         rx.drain(usize::MAX, |chunk| events.extend_from_slice(chunk));
         if work.status == WorkStatus::Done {
             break;
         }
     }
-    feed.housekeep(clock.now());
+    feed.housekeep(now);
     let stats = feed.stats();
     assert_eq!(stats.events, events.len() as u64, "every event is handed on once");
     let symbols = feed.directory().symbols().iter().map(|s| s.as_str().to_owned()).collect();

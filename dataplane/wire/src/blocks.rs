@@ -31,14 +31,6 @@ impl<'a, O: ByteOrder> Blocks<'a, O> {
         Self { rest: body, offset, left: count, excess, failed: false, order: PhantomData }
     }
 
-    /// How many announced messages have not been yielded yet. After an error that ended the iteration this stays at
-    /// the number of messages lost behind it.
-    #[inline]
-    #[must_use]
-    pub const fn remaining(&self) -> u16 {
-        self.left
-    }
-
     /// Where the next length prefix begins, counted from the start of the packet.
     #[inline]
     #[must_use]

@@ -88,13 +88,6 @@ impl<'a> Frames<'a> {
         self.offset
     }
 
-    /// Whether the file ended with an end marker, and the iteration reached it.
-    #[inline]
-    #[must_use]
-    pub const fn saw_end_marker(&self) -> bool {
-        self.ended && self.at_end_marker()
-    }
-
     const fn at_end_marker(&self) -> bool {
         matches!((self.framing, self.rest), (Framing::Prefix, [0, 0]))
     }

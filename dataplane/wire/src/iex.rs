@@ -150,13 +150,6 @@ impl<'a> Segment<'a> {
         self.sequence().saturating_add(self.message_count() as u64)
     }
 
-    /// The stream offset that follows this segment; saturates at the largest one.
-    #[inline]
-    #[must_use]
-    pub const fn next_stream_offset(&self) -> u64 {
-        self.header.stream_offset.get().saturating_add(self.header.payload_length.get() as u64)
-    }
-
     /// The messages, in sequence.
     #[inline]
     #[must_use]

@@ -109,13 +109,13 @@ struct Live<'a> {
 
 impl Live<'_> {
     /// Polls every stage until none has work, and does the cold thread's part.
-    fn settle(&mut self, now: UnixNanos) {
+    fn come_to_rest(&mut self, now: UnixNanos) {
         let topology::Line { books, scorer, desk } = &mut self.line;
         let mut stages: Vec<&mut dyn Stage> = vec![books];
         stages.extend(scorer.as_mut().map(|s| s as &mut dyn Stage));
         stages.push(desk);
         stages.push(&mut self.log);
-        Inline::new(stages).settle(now).unwrap();
+        Inline::new(stages).come_to_rest(now).unwrap();
         let ControlEnds { definitions, statics, breakers, commands, notes, .. } = &mut self.control;
         let mut named: Vec<Defined> = Vec::new();
         definitions.drain(usize::MAX, |new| named.extend_from_slice(new));
@@ -143,7 +143,7 @@ impl Live<'_> {
         while let Some(row) = rows.get(self.judged).filter(|row| row.ts < until) {
             self.judged += 1;
             self.horizon.store(row.ts.0 + 1, Ordering::Relaxed);
-            self.settle(row.ts);
+            self.come_to_rest(row.ts);
         }
     }
 }
@@ -222,7 +222,7 @@ fn run_live(args: &Replay, live_source: bool) {
     let end = UnixNanos(clock.0.div_ceil(GRID_NS) * GRID_NS);
     live.judge_before(end);
     drop(events);
-    live.settle(end);
+    live.come_to_rest(end);
     live.judge_before(UnixNanos(u64::MAX));
     let Live { line, log, .. } = live;
     line.books.finish().into_parts().1.finish_files().unwrap();
@@ -246,7 +246,7 @@ fn play(
             live.judge_before(at);
             clock = at;
             assert_eq!(events.send(&[*event]), 1);
-            live.settle(clock);
+            live.come_to_rest(clock);
         }
         if n == 0 {
             return clock;

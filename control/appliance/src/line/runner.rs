@@ -41,7 +41,7 @@ pub(crate) fn run_inline<O: DeskObserver>(
         let work = feed.poll(now);
         now = feed.replay_time();
         pace(now)?;
-        rest.settle(now)?;
+        rest.come_to_rest(now)?;
         if work.status == WorkStatus::Done {
             break;
         }
@@ -51,7 +51,7 @@ pub(crate) fn run_inline<O: DeskObserver>(
     let stats = conclude(&mut feed)?;
     // The books learn that the input is over by the ring's other end being gone.
     drop(feed);
-    rest.settle(now)?;
+    rest.come_to_rest(now)?;
     finish(line, log, stats)
 }
 

@@ -202,7 +202,7 @@ impl Market {
     pub(crate) fn run_until(&mut self, end: u64, out: &mut Slice) {
         while let Some(who) = self.core.next_before(end) {
             self.dispatch(who);
-            self.settle();
+            self.tell_owners();
         }
         self.core.drain_before(end, &mut out.events);
         out.truth.append(&mut self.truth);
@@ -250,7 +250,7 @@ impl Market {
     }
 
     /// Tells owners of their fills and lets the makers see what changed.
-    fn settle(&mut self) {
+    fn tell_owners(&mut self) {
         let fills = self.core.take_fills();
         for fill in &fills {
             self.notify(fill);

@@ -41,7 +41,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
     }
 
     /// Waits for a batch that is being scored and publishes it.
-    pub fn settle(&mut self, now: UnixNanos) {
+    pub fn await_batch(&mut self, now: UnixNanos) {
         while self.under_way.is_some() && !self.publish_ready(now) {
             core::hint::spin_loop();
         }
@@ -82,7 +82,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
     fn end_of_grid(&mut self, ts: UnixNanos, now: UnixNanos) {
         self.count(Count::Grids, 1);
         // The batch before comes first.
-        self.settle(now);
+        self.await_batch(now);
         self.begin(UnderWay { ts, ends_grid: true }, now);
     }
 
@@ -101,7 +101,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         if self.batch_config.overlapped {
             self.publish_ready(now);
         } else {
-            self.settle(now);
+            self.await_batch(now);
         }
     }
 

@@ -53,7 +53,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> PolledScorer<S, K, O> {
         let now = told.unwrap_or(now);
         let batches = stage.tick(now);
         if items == 0 && vectors.is_abandoned() && vectors.is_empty() {
-            stage.settle(now);
+            stage.await_batch(now);
             return Work::DONE;
         }
         Work::of(u32::try_from(items).unwrap_or(u32::MAX).saturating_add(batches))

@@ -599,7 +599,7 @@ fn vectors_are_taken_while_a_batch_is_scored_elsewhere() {
     assert_eq!(stage.tier(InstrumentId(0)), Tier::Normal, "the newer vector is in the next batch");
     // The next grid point waits for the batch before it, and the end of input for the last.
     stage.on_vectors(&[FeatureVector::end_of_grid(ts(1)), FeatureVector::end_of_grid(ts(2))], ts(2));
-    stage.settle(ts(2));
+    stage.await_batch(ts(2));
     let last = [(0, ts(1).0), (1, ts(1).0), (0, ts(2).0), (1, ts(2).0)];
     assert_eq!(published(&stage.sink.0)[1..], last);
     assert!(stage.tier(InstrumentId(0)) >= Tier::High);
@@ -640,7 +640,7 @@ proptest! {
                 early.tick(now);
             }
             early.on_vectors(&[FeatureVector::end_of_grid(ts(at))], ts(at));
-            early.settle(ts(at));
+            early.await_batch(ts(at));
             let mut found = core::mem::take(&mut early.sink.0);
             for updates in [&mut want, &mut found] {
                 updates.sort_by_key(|u| (u.instrument, u.class));

@@ -247,7 +247,7 @@ impl<C: Card + Send + 'static, K: Clock> CudaScorer<C, K> {
     }
 
     /// A batch is done or given up.
-    fn settle(&mut self, under_way: &UnderWay, answer: Result<(), Fault>, now_ns: u64) {
+    fn conclude(&mut self, under_way: &UnderWay, answer: Result<(), Fault>, now_ns: u64) {
         self.under_way = None;
         let answer = match answer {
             Ok(()) if under_way.shadow && !self.agrees(&under_way.job) => Err(Fault::Mismatch),
@@ -375,11 +375,11 @@ impl<C: Card + Send + 'static, K: Clock> StagedScorer for CudaScorer<C, K> {
                 false
             }
             Ok(true) => {
-                self.settle(&under_way, Ok(()), now_ns);
+                self.conclude(&under_way, Ok(()), now_ns);
                 true
             }
             Err(fault) => {
-                self.settle(&under_way, Err(fault), now_ns);
+                self.conclude(&under_way, Err(fault), now_ns);
                 true
             }
         }

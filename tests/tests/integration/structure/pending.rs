@@ -23,16 +23,9 @@ pub(crate) const CIRCLES: &[&str] = &[];
 
 /// Public items without a caller that ships, by file and name.
 pub(crate) const WITHOUT_CALLERS: &[&str] = &[
-    "dataplane/dpdk/src/rx.rs device_ticks",
     "dataplane/gate/src/gate.rs open_order_count",
     "dataplane/gate/src/gate.rs open_orders",
-    "dataplane/stage/src/clock.rs SimClock",
-    "dataplane/stage/src/clock.rs advance_to",
     "dataplane/stage/src/counter.rs set_name",
-    "dataplane/stage/src/runner.rs with_rounds_max",
-    "dataplane/wire/src/blocks.rs remaining",
-    "dataplane/wire/src/framing.rs saw_end_marker",
-    "dataplane/wire/src/iex.rs next_stream_offset",
     "gpu/cuda/src/feeder.rs card_mut",
     "gpu/src/score/fused/autoencoder.rs mean_squared_errors",
 ];
