@@ -15,6 +15,7 @@ use crate::{
     judged::Judged,
     own_orders::crosses,
     quote::Quote,
+    record::StaticRecord,
     shared::Common,
     slot::SlotFault,
     surface,
@@ -138,7 +139,17 @@ impl Gate {
     pub(crate) fn surface_qty(&self, order: &OrderIntent, quote: &Quote, now: UnixNanos) -> u32 {
         match &self.tables.surfaces {
             None => surface::UNLIMITED,
-            Some(table) => table.size_for(order, quote, now),
+            Some(table) => table.size_for(order, quote, now, || self.forget_before(order)),
         }
+    }
+
+    /// Until when a person has told the gate to forget the model's word on the order's row; what cannot be read forgets nothing.
+    #[cold]
+    fn forget_before(&self, order: &OrderIntent) -> UnixNanos {
+        let statics = &self.tables.statics;
+        let strategy = self.strategies.get(usize::from(order.strategy.0));
+        let row = strategy.and_then(|strategy| statics.row(order.instrument, strategy.class));
+        let words = row.and_then(|row| statics.read_row(row).ok());
+        words.map_or(UnixNanos(0), |words| StaticRecord::unpack_officer(words).forget_before)
     }
 }

@@ -1,5 +1,5 @@
 //! The error-probability surface: for each instrument the largest order that is not likely to be a mistake, by how far its
-//! price lies through the opposite touch. One seqlock line per instrument, one writer.
+//! price lies through the opposite touch. Two copies of a seqlock line per instrument, one writer.
 //!
 //! ```text
 //! words 0-3  sixteen sizes of 16 bits, bucket 0 lowest
@@ -15,9 +15,10 @@
 //! lies through it by at most 1, 2, 4, … 4,096 bps of the mid. 15: farther, or there is no touch, mid or price to tell from.
 //! The model that is published is one of the same buckets (`gpu::FatFingerLaw::bucket`).
 //!
-//! **What holds without it?** The officer's and the live quantity limit, as if there were no surface: it only ever takes
-//! away from what they allow. So a row never published, withdrawn, torn or beyond its lease gives no limit, and none of them
-//! lets more through than another.
+//! **What holds without it?** A surface only ever takes away from what the officer and the live limit allow, so losing it
+//! must give nothing back: one beyond its lease holds on, and of one from the future and the one before it the tighter holds.
+//! It ends with the next one, when its publisher withdraws it (a lease of zero), or when a person has reset what the model
+//! said. A row that was never published gives no limit.
 
 use types::{InstrumentId, Nanos, Qty, UnixNanos};
 
@@ -26,9 +27,10 @@ use crate::{
     judged::Judged,
     lease::Lease,
     quote::Quote,
-    slot::SeqSlot,
+    slot::SlotFault,
     sync::Arc,
     table::{ROWS_MAX, ReadFault, TableSizeError},
+    twin::TwinSlot,
 };
 
 /// Price distances that are told apart.
@@ -41,7 +43,7 @@ const SIZE_WORDS: usize = 4;
 const SURFACE_WORDS: usize = 6;
 
 #[cfg(not(loom))]
-const _: () = assert!(size_of::<SeqSlot<SURFACE_WORDS>>() == 64);
+const _: () = assert!(size_of::<TwinSlot<SURFACE_WORDS>>() == 128);
 
 /// Bits of a packed size's mantissa.
 const MANTISSA_BITS: u32 = 11;
@@ -131,11 +133,16 @@ impl SurfaceHot {
         size_of_bucket(&self.words, bucket)
     }
 
-    /// Whether orders are held to it at `now`. A lease of zero never holds, not even for the clock skew that
+    /// Whether its lease holds at `now`. A lease of zero never holds, not even for the clock skew that
     /// [`Lease::holds`] allows a publisher.
     #[inline(always)]
     const fn holds(&self, now: UnixNanos) -> bool {
         self.lease.span.0 != 0 && self.lease.holds(now)
+    }
+
+    /// Whether it is still the last word beyond its lease: neither withdrawn nor forgotten.
+    fn is_remembered(&self, forget_before: UnixNanos) -> bool {
+        self.lease.span.0 != 0 && self.lease.granted > forget_before
     }
 }
 
@@ -152,6 +159,31 @@ impl SurfaceRecord {
         }
         Self { sizes: SizeSurface(sizes), lease: hot.lease, version: (words[5] >> 32) as u32 }
     }
+}
+
+/// What holds beyond a surface's lease.
+#[cold]
+#[inline(never)]
+fn blind_size(
+    slot: &TwinSlot<SURFACE_WORDS>,
+    surface: &SurfaceHot,
+    bucket: u32,
+    now: UnixNanos,
+    forget_before: UnixNanos,
+) -> u32 {
+    let size = |surface: &SurfaceHot| {
+        if surface.is_remembered(forget_before) { surface.size(bucket) } else { UNLIMITED }
+    };
+    let previous = surface.lease.is_future(now).then(|| slot.read_previous::<SURFACE_WORDS>().ok()).flatten();
+    previous.map_or(size(surface), |words| size(surface).min(size(&SurfaceHot::unpack(words))))
+}
+
+/// The bucket of an order's price.
+#[inline(always)]
+fn bucket_of(order: &OrderIntent, quote: &Quote) -> u32 {
+    let Judged { buys, far, priced, px, .. } = Judged::of(order, quote);
+    let through = if buys { px.wrapping_sub(far) } else { far.wrapping_sub(px) };
+    bucket((priced && far != 0).then_some(through.cast_signed()), quote)
 }
 
 /// The bucket of a price that lies `through` the opposite touch, in 1e-9; `None` is a price or touch that there is not.
@@ -193,7 +225,7 @@ impl SurfaceTable {
         if instruments == 0 || instruments > ROWS_MAX {
             return Err(TableSizeError { instruments, classes: 1 });
         }
-        let reader = SurfaceReader { slots: (0..instruments).map(|_| SeqSlot::new()).collect() };
+        let reader = SurfaceReader { slots: (0..instruments).map(|_| TwinSlot::new()).collect() };
         Ok((SurfaceWriter { rows: reader.clone() }, reader))
     }
 }
@@ -244,7 +276,7 @@ impl SurfaceWriter {
     }
 
     /// Leaves a row as a writer would that dies in the middle of a record.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn abandon(&mut self, instrument: InstrumentId) {
         self.rows.slots.get(instrument.index()).expect("a row").abandon();
     }
@@ -253,7 +285,7 @@ impl SurfaceWriter {
 /// A reader of the surface table.
 #[derive(Clone)]
 pub struct SurfaceReader {
-    slots: Arc<[SeqSlot<SURFACE_WORDS>]>,
+    slots: Arc<[TwinSlot<SURFACE_WORDS>]>,
 }
 
 impl core::fmt::Debug for SurfaceReader {
@@ -272,19 +304,28 @@ impl SurfaceReader {
         slot.read::<SURFACE_WORDS>().map(SurfaceRecord::unpack).map_err(ReadFault::Slot)
     }
 
-    /// The largest size an order is held to at `now`; [`UNLIMITED`] when there is no surface to be read, or its lease has
-    /// ended.
+    /// The largest size an order is held to at `now`; [`UNLIMITED`] when no surface was published, or it was withdrawn. What was
+    /// granted until `forget_before` is forgotten once its lease has ended.
     #[inline(always)]
-    pub(crate) fn size_for(&self, order: &OrderIntent, quote: &Quote, now: UnixNanos) -> u32 {
+    pub(crate) fn size_for(
+        &self,
+        order: &OrderIntent,
+        quote: &Quote,
+        now: UnixNanos,
+        forget_before: impl FnOnce() -> UnixNanos,
+    ) -> u32 {
         let Some(slot) = self.slots.get(order.instrument.index()) else { return UNLIMITED };
-        let Ok(words) = slot.read::<SURFACE_WORDS>() else { return UNLIMITED };
+        let words = match slot.read::<SURFACE_WORDS>() {
+            Ok(words) => words,
+            Err(SlotFault::Empty) => return UNLIMITED,
+            Err(SlotFault::Torn) => return 0,
+        };
         let surface = SurfaceHot::unpack(words);
-        if !surface.holds(now) {
-            return UNLIMITED;
+        let bucket = bucket_of(order, quote);
+        if surface.holds(now) {
+            return surface.size(bucket);
         }
-        let Judged { buys, far, priced, px, .. } = Judged::of(order, quote);
-        let through = if buys { px.wrapping_sub(far) } else { far.wrapping_sub(px) };
-        surface.size(bucket((priced && far != 0).then_some(through.cast_signed()), quote))
+        blind_size(slot, &surface, bucket, now, forget_before())
     }
 
     /// How many instruments it has.
@@ -474,8 +515,12 @@ mod tests {
         }
         assert_eq!(UnknownSurface(InstrumentId(2)).to_string(), "no surface row for instrument 2");
         writer.abandon(InstrumentId(0));
-        assert_eq!(reader.read(InstrumentId(0)), Err(ReadFault::Slot(SlotFault::Torn)));
-        assert_eq!((reader.instruments(), reader.bytes()), (2, 128));
+        assert_eq!(
+            reader.read(InstrumentId(0)),
+            Err(ReadFault::Slot(SlotFault::Empty)),
+            "no whole record yet"
+        );
+        assert_eq!((reader.instruments(), reader.bytes()), (2, 256));
         for instruments in [0, ROWS_MAX + 1, usize::MAX] {
             let error = SurfaceTable::create(instruments).unwrap_err();
             assert_eq!(error, TableSizeError { instruments, classes: 1 });

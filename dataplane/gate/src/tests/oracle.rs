@@ -338,10 +338,9 @@ impl Oracle<'_> {
         }
     }
 
-    /// The surface, where it holds: the least size of the order's bucket and of those before.
+    /// The surface, unless it was withdrawn by a lease of zero: the least size of the order's bucket and of those before.
     fn surface(&mut self, judged: Option<Px>, top: &TopOfBook, far: Px) {
-        let live = |lease_ms: u64| self.world.now_after_publish_ns < lease_ms * 1_000_000;
-        let Some((sizes, _)) = self.world.surface.filter(|(_, lease_ms)| live(*lease_ms)) else { return };
+        let Some((sizes, _)) = self.world.surface.filter(|(_, lease_ms)| *lease_ms > 0) else { return };
         let bucket = match judged.filter(|_| far.is_some()) {
             None => SURFACE_BUCKETS - 1,
             Some(px) if self.order.side == Side::Bid => Self::bucket(px.0 - far.0, top),

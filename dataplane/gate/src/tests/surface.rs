@@ -105,19 +105,49 @@ fn a_torn_or_missing_reference_is_said_once() {
 }
 
 #[test]
-fn a_surface_holds_from_its_grant_to_the_end_of_its_lease() {
+fn the_end_of_a_surfaces_lease_gives_nothing_back() {
     let (mut rig, mut writer) = surfaced();
     let large = OrderIntent { qty: Qty(490), ..order(1) };
-    let at = |rig: &Rig, ns| rig.gate.check(&large, NOW.plus(Nanos(ns))).reason;
-    for (after, reason) in [(0, Some(R::QtyErrModel)), (4_999_999, Some(R::QtyErrModel)), (5_000_000, None)] {
-        assert_eq!(at(&rig, after), reason, "{after}");
+    for after in [0, 4_999_999, 5_000_000, 500_000_000] {
+        let verdict = rig.gate.check(&large, NOW.plus(Nanos(after)));
+        assert_eq!((verdict.reason, verdict.limit), (Some(R::QtyErrModel), 480), "{after}");
     }
-    assert_eq!(at(&rig, 500_000_000), None);
-    // One granted later than a clock may run ahead is none.
-    writer.publish(INSTRUMENT, &stairs(), LEASE, 8, NOW.plus(Nanos(1_000_001))).unwrap();
+    // Of one from the future and the one before it, the tighter holds, whichever that is.
+    let future = NOW.plus(Nanos(1_000_001));
+    for (first, second) in [(300, 480), (480, 300)] {
+        for (size, at) in [(first, NOW), (second, future)] {
+            let flat = SizeSurface::new([Qty(size); SURFACE_BUCKETS]);
+            writer.publish(INSTRUMENT, &flat, LEASE, 8, at).unwrap();
+        }
+        let verdict = rig.refuses(&large, R::QtyErrModel);
+        assert_eq!(verdict.limit, 300);
+    }
+    // The next word of a publisher that lives widens it again.
+    writer.publish(INSTRUMENT, &SizeSurface::new([Qty(495); SURFACE_BUCKETS]), LEASE, 9, NOW).unwrap();
     rig.accepts(&large);
-    writer.publish(INSTRUMENT, &stairs(), LEASE, 9, NOW.plus(crate::Lease::SKEW_MAX)).unwrap();
-    rig.refuses(&large, R::QtyErrModel);
+}
+
+#[test]
+fn a_person_takes_back_the_surface_of_a_scorer_that_is_dead() {
+    let (mut rig, mut writer) = surfaced();
+    let flat = SizeSurface::new([Qty(300); SURFACE_BUCKETS]);
+    writer.publish(INSTRUMENT, &flat, LEASE, 8, NOW).unwrap();
+    // Within the officer's base, which holds once the model's word is forgotten.
+    let large = OrderIntent { qty: Qty(390), px: px("99.95"), ..order(1) };
+    let later = NOW.plus(Nanos(2 * LEASE.0));
+    rig.statics.forget(INSTRUMENT, CLASS, later).unwrap();
+    assert_eq!(
+        rig.gate.check(&large, NOW).reason,
+        Some(R::QtyErrModel),
+        "while the lease holds, the scorer lives"
+    );
+    assert_eq!(rig.gate.check(&large, later).reason, None);
+    writer.publish(INSTRUMENT, &flat, LEASE, 9, later.plus(Nanos(1))).unwrap();
+    assert_eq!(
+        rig.gate.check(&large, later.plus(Nanos(3 * LEASE.0))).reason,
+        Some(R::QtyErrModel),
+        "said since"
+    );
 }
 
 #[test]
@@ -135,8 +165,10 @@ fn a_lease_of_zero_withdraws_a_surface_even_from_a_clock_that_runs_ahead() {
 #[test]
 fn without_a_surface_the_other_quantity_limits_hold_and_nothing_more_passes() {
     let torn = || {
-        let (rig, mut writer) = surfaced();
+        let mut rig = Rig::new();
+        let (mut writer, reader) = SurfaceTable::create(INSTRUMENTS).unwrap();
         writer.abandon(INSTRUMENT);
+        rig.gate.tables.surfaces = Some(reader);
         rig
     };
     let elsewhere = || {
@@ -149,11 +181,20 @@ fn without_a_surface_the_other_quantity_limits_hold_and_nothing_more_passes() {
         rig.gate.tables.surfaces = Some(reader);
         rig
     };
-    for (mut rig, why) in [(Rig::new(), "no table"), (torn(), "torn"), (elsewhere(), "never published")] {
+    for (mut rig, why) in
+        [(Rig::new(), "no table"), (torn(), "torn before one was whole"), (elsewhere(), "never published")]
+    {
         rig.accepts(&OrderIntent { qty: Qty(500), ..order(1) });
         let verdict = rig.refuses(&OrderIntent { qty: Qty(501), ..order(1) }, R::QtyDynamic);
         assert_eq!(verdict.limit, 500, "{why}");
     }
+}
+
+#[test]
+fn a_torn_surface_reads_as_the_whole_one_before_it() {
+    let (mut rig, mut writer) = surfaced();
+    writer.abandon(INSTRUMENT);
+    held_to(&mut rig, &order(1), 480);
 }
 
 #[test]
