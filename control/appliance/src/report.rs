@@ -289,16 +289,10 @@ fn decision_cell(decision: &str) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_clock_is_the_markets() {
-        // 2026-01-05 19:30:28 UTC is 14:30:28 in New York.
-        assert_eq!(clock(UnixNanos(1_767_641_428_000_000_000), -5 * 3600), "14:30:28");
-    }
-
-    #[test]
-    fn only_orders_that_divide_the_gates_are_listed() {
-        let order = |id: &str, adaptive: &str| Judged {
-            ts: UnixNanos(0),
+    /// An order for 200 that the static gate let through.
+    fn judged(id: &str, adaptive: &str) -> Judged {
+        Judged {
+            ts: UnixNanos(3_000_000_000),
             cl_ord_id: id.into(),
             strategy: "mom".into(),
             symbol: "X".into(),
@@ -308,9 +302,19 @@ mod tests {
             fixed: "accept".into(),
             adaptive: adaptive.into(),
             sentence: String::new(),
-        };
+        }
+    }
+
+    #[test]
+    fn the_clock_is_the_markets() {
+        // 2026-01-05 19:30:28 UTC is 14:30:28 in New York.
+        assert_eq!(clock(UnixNanos(1_767_641_428_000_000_000), -5 * 3600), "14:30:28");
+    }
+
+    #[test]
+    fn only_orders_that_divide_the_gates_are_listed() {
         let report = Report {
-            judged: vec![order("same", "accept"), order("stopped", "qty-dynamic")],
+            judged: vec![judged("same", "accept"), judged("stopped", "qty-dynamic")],
             ..Report::default()
         };
         let html = report.html();
@@ -333,18 +337,6 @@ mod tests {
         let planted = Planted::read(&truth).unwrap();
         assert_eq!(planted.seller, Some(UnixNanos(2_000_000_000)));
         assert_eq!(planted.order, Some((UnixNanos(3_000_000_000), "77".to_owned())));
-        let judged = |id: &str| Judged {
-            ts: UnixNanos(3_000_000_000),
-            cl_ord_id: id.into(),
-            strategy: "mom".into(),
-            symbol: "X".into(),
-            side: Side::Ask,
-            qty: 200,
-            px: Px::NONE,
-            fixed: "accept".into(),
-            adaptive: "QTY_DYNAMIC".into(),
-            sentence: String::new(),
-        };
         let sample = |second: u64| Sample {
             ts: UnixNanos(second * 1_000_000_000),
             mid: Px(second as i64 * 1_000_000_000),
@@ -358,7 +350,7 @@ mod tests {
         let report = Report {
             planted,
             samples: (1..=4).map(sample).collect(),
-            judged: vec![judged("76"), judged("77")],
+            judged: vec![judged("76", "QTY_DYNAMIC"), judged("77", "QTY_DYNAMIC")],
             utc_offset_s: -4 * 3_600,
             ..Report::default()
         };

@@ -9,17 +9,6 @@ use tests::programs;
 const TABLES: [&str; 6] =
     ["bbo.csv", "depth.csv", "features.parquet", "scores.csv", "limits.csv", "verdicts.csv"];
 
-/// A table's bytes; of verdicts.csv without its last column, which measures time.
-fn bytes(dir: &Path, table: &str) -> Vec<u8> {
-    let bytes = std::fs::read(dir.join(table)).unwrap();
-    if table != "verdicts.csv" {
-        return bytes;
-    }
-    let text = String::from_utf8(bytes).unwrap();
-    let cut = |line: &str| line.rsplit_once(',').map(|(rest, _)| rest.to_owned()).unwrap();
-    text.lines().map(cut).collect::<Vec<_>>().join("\n").into_bytes()
-}
-
 /// The summary without the figures that measure time.
 fn summary(dir: &Path) -> serde_json::Value {
     let text = std::fs::read_to_string(dir.join("summary.json")).unwrap();
@@ -48,7 +37,7 @@ fn two_replays_pinned_stages_and_dpdk_all_give_the_same_tables() {
         [("again", run(&[])), ("pinned", run(&["--pinned"])), ("dpdk", run(&["--source", "dpdk"]))]
     {
         for table in TABLES {
-            let (a, b) = (bytes(first.path(), table), bytes(other.path(), table));
+            let (a, b) = (tests::table_bytes(first.path(), table), tests::table_bytes(other.path(), table));
             assert!(a.iter().filter(|b| **b == b'\n').count() > 5, "{table} is nearly empty");
             assert!(a == b, "{table} differs: {what}");
         }

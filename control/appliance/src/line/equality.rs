@@ -254,17 +254,6 @@ fn play(
     }
 }
 
-/// A table's bytes; of verdicts.csv without its last column, which measures time.
-fn bytes(dir: &Path, table: &str) -> Vec<u8> {
-    let bytes = std::fs::read(dir.join(table)).unwrap();
-    if table != "verdicts.csv" {
-        return bytes;
-    }
-    let text = String::from_utf8(bytes).unwrap();
-    let cut = |line: &str| line.rsplit_once(',').map(|(rest, _)| rest.to_owned()).unwrap();
-    text.lines().map(cut).collect::<Vec<_>>().join("\n").into_bytes()
-}
-
 /// Replays `input`, runs it live, and compares; gives the number of lines of each table but the features.
 fn assert_equal(
     input: &Path,
@@ -277,7 +266,7 @@ fn assert_equal(
     crate::replay::run(&arguments(input, feed, orders, a.path(), config)).unwrap();
     run_live(&arguments(input, feed, orders, b.path(), config), live_source);
     for table in TABLES {
-        let (replayed, lived) = (bytes(a.path(), table), bytes(b.path(), table));
+        let (replayed, lived) = (tests::table_bytes(a.path(), table), tests::table_bytes(b.path(), table));
         if replayed != lived {
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             let (replayed, lived) = (text(&replayed), text(&lived));
@@ -290,7 +279,7 @@ fn assert_equal(
         }
     }
     ["bbo.csv", "scores.csv", "limits.csv", "verdicts.csv"]
-        .map(|table| bytes(a.path(), table).iter().filter(|b| **b == b'\n').count())
+        .map(|table| tests::table_bytes(a.path(), table).iter().filter(|b| **b == b'\n').count())
 }
 
 /// Orders that cross and orders that rest, at and between the quotes of a capture.
