@@ -89,6 +89,11 @@ impl Times {
         Self { received, effective }
     }
 
+    /// Whether the gate has it.
+    pub(super) const fn is_in_force(&self) -> bool {
+        self.effective.is_some()
+    }
+
     /// The answer with its times; `now` is when everything has reached the disk.
     pub(super) fn of(&self, changed: Changed, now: UnixNanos) -> Changed {
         let after = |at: UnixNanos| at.since(self.received).0.div_ceil(1_000);

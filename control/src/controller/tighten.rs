@@ -17,13 +17,8 @@ impl Controller {
         let before = json!(inner.latch.halt());
         let (episode, changed) =
             inner.latch.set_halt(Cause::Officer, now, &actor.user, why.reason, why.ticket);
-        let taken = self.push_breaker(&inner, &Scope::Firm);
-        let in_force = taken.is_ok();
         let early = ahead.and_then(|ahead| ahead.since);
-        let times = Times::new(received, in_force.then(|| early.unwrap_or_else(|| self.clock_now())));
-        let mut missing = Shortfalls::default();
-        missing.note(inner.persist_latch(now), &not_lasting("IT"));
-        missing.note(taken, "the gate did not take it");
+        let (times, mut missing) = self.take_effect(&mut inner, &Scope::Firm, early, received, now);
         let after = json!(inner.latch.halt());
         let record = why.record("halt", "firm", before, after);
         let seq = record_tightening(&mut inner, actor, now, record, changed, &mut missing);
@@ -33,7 +28,7 @@ impl Controller {
             }
             _ => format!("HALTED: every order is refused (episode {episode})"),
         };
-        let done = if in_force { "halted" } else { "the halt is latched" };
+        let done = if times.is_in_force() { "halted" } else { "the halt is latched" };
         let done_as = Changed::new(message, episode, changed, seq);
         let reply = Reply::Changed(times.of(done_as, self.clock_now()));
         missing.answer(done, reply)
@@ -52,13 +47,8 @@ impl Controller {
         let now = self.now();
         let before = state_of(&inner, scope);
         let (episode, changed) = inner.latch.trip(scope, why.entry(Cause::Officer, mode, now, &actor.user));
-        let taken = self.push_breaker(&inner, scope);
-        let in_force = taken.is_ok();
         let early = ahead.and_then(|ahead| ahead.since);
-        let times = Times::new(received, in_force.then(|| early.unwrap_or_else(|| self.clock_now())));
-        let mut missing = Shortfalls::default();
-        missing.note(inner.persist_latch(now), &not_lasting("IT"));
-        missing.note(taken, "the gate did not take it");
+        let (times, mut missing) = self.take_effect(&mut inner, scope, early, received, now);
         let record = why.record("breaker.trip", scope, before, state_of(&inner, scope));
         let seq = record_tightening(&mut inner, actor, now, record, changed, &mut missing);
         let effect = match mode {
@@ -70,10 +60,29 @@ impl Controller {
             true => format!("{scope} tripped: {effect} (episode {episode}){unnamed}"),
             false => format!("{scope} was tripped before, at least as far (episode {episode})"),
         };
-        let done = if in_force { format!("{scope} is tripped") } else { format!("{scope} is latched") };
+        let done =
+            if times.is_in_force() { format!("{scope} is tripped") } else { format!("{scope} is latched") };
         let done_as = Changed::new(message, episode, changed, seq);
         let reply = Reply::Changed(times.of(done_as, self.clock_now()));
         missing.answer(&done, reply)
+    }
+
+    /// Gives what was just latched for `scope` to the gate, then to the disk: when the gate had it (`early`, where that was before
+    /// the lock), and which of the two failed.
+    fn take_effect(
+        &self,
+        inner: &mut Inner,
+        scope: &Scope,
+        early: Option<UnixNanos>,
+        received: UnixNanos,
+        now: Stamp,
+    ) -> (Times, Shortfalls) {
+        let taken = self.push_breaker(inner, scope);
+        let in_force = taken.is_ok().then(|| early.unwrap_or_else(|| self.clock_now()));
+        let mut missing = Shortfalls::default();
+        missing.note(inner.persist_latch(now), &not_lasting("IT"));
+        missing.note(taken, "the gate did not take it");
+        (Times::new(received, in_force), missing)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the decoders of all feeds share: where a message came from, where its events go, and the contract.
 
-use types::{Action, BookEvent, EventFlags, GapCause, InstrumentId, Qty, SeqNo, UnixNanos};
+use types::{Action, BookEvent, EventFlags, GapCause, InstrumentId, Qty, SeqNo, TradingStatus, UnixNanos};
 use wire::WireError;
 
 use super::buffer::EventBuffer;
@@ -97,6 +97,17 @@ impl Emit<'_> {
     pub(super) fn push(&mut self, event: BookEvent) {
         self.out.push(event);
     }
+
+    /// Whether `instrument` trades from now on.
+    pub(super) fn status(&mut self, instrument: InstrumentId, status: TradingStatus) {
+        self.push(BookEvent { aux: status as u64, ..self.event(instrument, Action::Status) });
+    }
+
+    /// No message was lost, and the book of `instrument` is not whole all the same.
+    #[cold]
+    pub(super) fn doubt(&mut self, instrument: InstrumentId, cause: GapCause) {
+        self.push(BookEvent { qty: Qty(cause as u32), ..self.event(instrument, Action::Gap) });
+    }
 }
 
 /// Turns the messages of one protocol into events.
@@ -158,10 +169,7 @@ impl Heard {
     pub(super) fn unintroduced(&mut self, m: &mut Emit<'_>) {
         if *self == Self::Nothing {
             *self = Self::FromTheMiddle;
-            m.push(BookEvent {
-                qty: Qty(GapCause::MidSession as u32),
-                ..m.event(InstrumentId::ALL, Action::Gap)
-            });
+            m.doubt(InstrumentId::ALL, GapCause::MidSession);
         }
     }
 }

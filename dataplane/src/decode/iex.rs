@@ -104,7 +104,7 @@ impl IexSecurities {
         };
         if let Some(instrument) = self.instrument(m, update.symbol) {
             let status = self.states.status(instrument, status);
-            m.push(BookEvent { aux: status as u64, ..m.event(instrument, Action::Status) });
+            m.status(instrument, status);
         }
         Ok(())
     }
@@ -126,7 +126,7 @@ impl IexSecurities {
         if let Some(instrument) = instrument
             && let Some(status) = self.states.stop_here(instrument, stopped)
         {
-            m.push(BookEvent { aux: status as u64, ..m.event(instrument, Action::Status) });
+            m.status(instrument, status);
         }
         Ok(())
     }
@@ -138,7 +138,7 @@ impl IexSecurities {
             && let Some(instrument) = self.instrument(m, auction.symbol)
             && let Some(status) = self.states.auction(instrument)
         {
-            m.push(BookEvent { aux: status as u64, ..m.event(instrument, Action::Status) });
+            m.status(instrument, status);
         }
     }
 

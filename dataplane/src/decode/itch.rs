@@ -273,7 +273,7 @@ impl ItchDecoder {
         };
         if let Some(instrument) = self.named(m, h.locate(), h.stock) {
             let status = self.states.status(instrument, status);
-            m.push(BookEvent { aux: status as u64, ..m.event(instrument, Action::Status) });
+            m.status(instrument, status);
         }
         Ok(())
     }
@@ -291,7 +291,7 @@ impl ItchDecoder {
         if let Some(instrument) = self.named(m, h.locate(), h.stock)
             && let Some(status) = self.states.stop_here(instrument, stopped)
         {
-            m.push(BookEvent { aux: status as u64, ..m.event(instrument, Action::Status) });
+            m.status(instrument, status);
         }
         Ok(())
     }
@@ -312,7 +312,7 @@ impl ItchDecoder {
 
     fn wait_for_auction(&mut self, m: &mut Emit<'_>, instrument: InstrumentId) {
         if let Some(status) = self.states.auction(instrument) {
-            m.push(BookEvent { aux: status as u64, ..m.event(instrument, Action::Status) });
+            m.status(instrument, status);
         }
     }
 
@@ -320,8 +320,7 @@ impl ItchDecoder {
     /// action.
     fn market_wide_halt(&mut self, m: &mut Emit<'_>) {
         self.states.halt_all();
-        let aux = TradingStatus::Halted as u64;
-        m.push(BookEvent { aux, ..m.event(InstrumentId::ALL, Action::Status) });
+        m.status(InstrumentId::ALL, TradingStatus::Halted);
     }
 
     /// The types that are rare during the day.
@@ -425,9 +424,8 @@ impl Decoder for ItchDecoder {
 }
 
 /// The book of `instrument` has, or lacks, orders of another: a number of the venue stood for both.
-#[cold]
 fn mix_up(m: &mut Emit<'_>, instrument: InstrumentId) {
-    m.push(BookEvent { qty: Qty(GapCause::MixedLocate as u32), ..m.event(instrument, Action::Gap) });
+    m.doubt(instrument, GapCause::MixedLocate);
 }
 
 #[inline]
