@@ -17,8 +17,9 @@ use types::InstrumentId;
 
 use crate::{
     ids::{AccountId, StrategyId},
-    sync::{Arc, AtomicU32, AtomicU64, Ordering},
-    table::{ROWS_MAX, TableSizeError},
+    memory::{Memory, Private, Row, Sealed},
+    sync::{AtomicU32, AtomicU64, Ordering},
+    table::{ROWS_MAX, TableError, TableSizeError},
 };
 
 /// What a breaker lets through. Append-only.
@@ -143,6 +144,8 @@ impl HaltWord {
 const UNTAKEN: Breaker = Breaker { state: BreakerState::Tripped, cause: BreakerCause::Model, episode: 0 };
 
 /// An instrument's two words.
+#[derive(Default)]
+#[repr(C)]
 struct InstrumentWords {
     /// Control's: the breaker in the low half, in the high half the model's trips that control has taken over.
     control: AtomicU64,
@@ -151,10 +154,6 @@ struct InstrumentWords {
 }
 
 impl InstrumentWords {
-    fn new() -> Self {
-        Self { control: AtomicU64::new(0), trips: AtomicU32::new(0) }
-    }
-
     /// The breaker as it binds an order.
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "the halves of the word")]
@@ -179,9 +178,16 @@ impl InstrumentWords {
     }
 }
 
+impl Sealed for InstrumentWords {}
+impl Row for InstrumentWords {}
+
 /// The firm's word on a line of its own.
-#[repr(align(64))]
+#[derive(Default)]
+#[repr(C, align(64))]
 struct Lonely(AtomicU32);
+
+impl Sealed for Lonely {}
+impl Row for Lonely {}
 
 /// The breakers of one appliance: makes their two ends.
 #[derive(Debug)]
@@ -191,24 +197,14 @@ impl BreakerTable {
     /// Breakers for so many scopes, every one unreadable until set.
     ///
     /// # Errors
-    /// [`TableSizeError`] when there is no instrument or more than [`ROWS_MAX`].
+    /// [`TableError`] when there is no instrument or more than [`ROWS_MAX`].
     pub fn create(
         accounts: u16,
         strategies: u16,
         instruments: usize,
-    ) -> Result<(BreakerWriter, BreakerReader), TableSizeError> {
-        if instruments == 0 || instruments > ROWS_MAX {
-            return Err(TableSizeError { instruments, classes: 1 });
-        }
-        let unset = |count: usize| (0..count).map(|_| AtomicU32::new(0)).collect::<Arc<[_]>>();
-        let reader = BreakerReader {
-            firm: Arc::new(Lonely(AtomicU32::new(0))),
-            accounts: unset(accounts.into()),
-            strategies: unset(strategies.into()),
-            instruments: (0..instruments).map(|_| InstrumentWords::new()).collect(),
-        };
-        let trips = Some(TripWriter { words: Arc::clone(&reader.instruments) });
-        Ok((BreakerWriter { words: reader.clone(), trips }, reader))
+    ) -> Result<(BreakerWriter, BreakerReader), TableError> {
+        let reader = BreakerReader::lay_out(&mut Private, accounts, strategies, instruments)?;
+        Ok((BreakerWriter::of(&reader), reader))
     }
 }
 
@@ -232,7 +228,7 @@ pub struct BreakerWriter {
 
 /// The scorer's end: the model's trips. There is one.
 pub struct TripWriter {
-    words: Arc<[InstrumentWords]>,
+    words: &'static [InstrumentWords],
 }
 
 impl core::fmt::Debug for TripWriter {
@@ -263,6 +259,11 @@ impl core::fmt::Debug for BreakerWriter {
 }
 
 impl BreakerWriter {
+    /// The writing end of breakers that nobody writes yet.
+    pub(crate) fn of(words: &BreakerReader) -> Self {
+        Self { words: words.clone(), trips: Some(TripWriter { words: words.instruments }) }
+    }
+
     /// Sets one breaker; orders checked from the next one on see it. Wait-free.
     ///
     /// # Errors
@@ -311,10 +312,10 @@ impl BreakerWriter {
 /// A reader of the breakers.
 #[derive(Clone)]
 pub struct BreakerReader {
-    firm: Arc<Lonely>,
-    accounts: Arc<[AtomicU32]>,
-    strategies: Arc<[AtomicU32]>,
-    instruments: Arc<[InstrumentWords]>,
+    firm: &'static Lonely,
+    accounts: &'static [AtomicU32],
+    strategies: &'static [AtomicU32],
+    instruments: &'static [InstrumentWords],
 }
 
 impl core::fmt::Debug for BreakerReader {
@@ -348,6 +349,24 @@ impl OrderBreakers {
 }
 
 impl BreakerReader {
+    /// Breakers of which none was ever set.
+    pub(crate) fn lay_out(
+        memory: &mut impl Memory,
+        accounts: u16,
+        strategies: u16,
+        instruments: usize,
+    ) -> Result<Self, TableError> {
+        if instruments == 0 || instruments > ROWS_MAX {
+            return Err(TableSizeError { instruments, classes: 1 }.into());
+        }
+        Ok(Self {
+            firm: memory.row()?,
+            accounts: memory.rows(accounts.into())?,
+            strategies: memory.rows(strategies.into())?,
+            instruments: memory.rows(instruments)?,
+        })
+    }
+
     /// The word of a key other than an instrument.
     fn word(&self, key: BreakerKey) -> Option<&AtomicU32> {
         match key {
@@ -396,10 +415,7 @@ impl BreakerReader {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let Self { firm, accounts, strategies, instruments } = self;
-        size_of_val(&**firm)
-            + size_of_val(&**accounts)
-            + size_of_val(&**strategies)
-            + size_of_val(&**instruments)
+        size_of_val(*firm) + size_of_val(*accounts) + size_of_val(*strategies) + size_of_val(*instruments)
     }
 }
 

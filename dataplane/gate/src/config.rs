@@ -2,13 +2,7 @@
 
 use types::Nanos;
 
-use crate::{
-    breaker::BreakerReader,
-    ids::ClassId,
-    reference::RefReader,
-    surface::SurfaceReader,
-    table::{LimitReader, ROWS_MAX, StaticReader},
-};
+use crate::{ids::ClassId, table::ROWS_MAX, tables::GateTables};
 
 /// One strategy, numbered by its place in [`GateConfig::strategies`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,21 +66,6 @@ impl GateConfig<'_> {
         self_match: SelfMatch::Off,
         repeat_window: Nanos(0),
     };
-}
-
-/// The tables a gate reads.
-#[derive(Clone, Debug)]
-pub struct GateTables {
-    /// The officer's limits.
-    pub statics: StaticReader,
-    /// The model's limits; `None` runs on the officer's alone.
-    pub dynamics: Option<LimitReader>,
-    /// The fat-finger network's largest sizes; `None` runs without the check.
-    pub surfaces: Option<SurfaceReader>,
-    /// Reference prices.
-    pub references: RefReader,
-    /// Breakers.
-    pub breakers: BreakerReader,
 }
 
 /// Largest number of open, and of recent, orders.

@@ -6,7 +6,7 @@ use types::{InstrumentId, Nanos, Px, Qty, Side, UnixNanos};
 
 use crate::{
     case::{Settings, StrategyRow},
-    config::{self, GateConfig, GateError, GateTables},
+    config::{self, GateConfig, GateError},
     executions::Executions,
     exposure::{Cell, Exposure, POSITION_MAX},
     ids::{AccountId, StrategyId},
@@ -15,6 +15,7 @@ use crate::{
     own_orders::opposite,
     rate,
     shared::Shared,
+    tables::GateTables,
 };
 
 /// The gate of one order thread. It owns positions, open orders and rates; limits, prices and breakers it reads from

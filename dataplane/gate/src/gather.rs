@@ -5,7 +5,6 @@ use types::UnixNanos;
 use crate::{
     breaker::OrderBreakers,
     case::{Found, InForce, Inputs, Missing, StrategyRow},
-    config::GateTables,
     depth::Walk,
     divide::Divisor,
     exposure::Cell,
@@ -19,6 +18,7 @@ use crate::{
     shared::Common,
     slot::SlotFault,
     surface,
+    tables::GateTables,
 };
 
 impl From<SlotFault> for Found {

@@ -7,7 +7,7 @@
 //! tables that other threads write: [`StaticTable`] (the officer), [`LimitTable`] and [`SurfaceTable`] (the models),
 //! [`RefTable`] (whoever owns the books), [`BreakerTable`] (control).
 //!
-//! **What it never does.** Allocate after construction, lock, wait, make a system call, read a clock (time is an
+//! **What it never does.** Allocate after construction (tables are made once and never given back), lock, wait, make a system call, read a clock (time is an
 //! argument), panic on the order path, use a floating-point price, or depend on anything but `types`. There is no
 //! bypass.
 //!
@@ -126,6 +126,7 @@ mod judged;
 mod ladder;
 mod lease;
 mod limits;
+mod memory;
 mod orders;
 mod overlay;
 mod own_orders;
@@ -143,6 +144,7 @@ pub mod slot;
 mod surface;
 mod sync;
 mod table;
+mod tables;
 #[cfg(all(test, not(loom)))]
 mod tests;
 pub mod twin;
@@ -155,7 +157,7 @@ pub use breaker::{
 };
 pub use check::Unit;
 pub use checks::{REASON_COUNT, RejectReason};
-pub use config::{GateConfig, GateError, GateTables, SelfMatch, StrategyConfig};
+pub use config::{GateConfig, GateError, SelfMatch, StrategyConfig};
 pub use decision::{Decision, Flags, LimitsSource};
 pub use exposure::Exposure;
 pub use gate::{Gate, OpenOrder, Reservation, UnknownPosition};
@@ -167,6 +169,7 @@ pub use limits::{
     Effective, Envelope, EnvelopeError, LimitSet, OutOfBounds, PARAMETER_COUNT, Parameter, RATE_MAX,
     RiskLimits,
 };
+pub use memory::{Memory, OutOfMemory, Private, Row};
 pub use overlay::{Overlay, OverlayError, Ratio, TierOverlay, effective_limits};
 pub use price::PX_MAX;
 pub use record::{LimitCause, LimitRecord, Permission, StaticRecord, StaticTerms, Terms};
@@ -179,6 +182,7 @@ pub use surface::{
 };
 pub use table::{
     LimitReader, LimitTable, LimitWriter, ROWS_MAX, ReadFault, StaticReader, StaticTable, StaticWriter,
-    TableSizeError, UnknownRow,
+    TableError, TableSizeError, UnknownRow,
 };
+pub use tables::{GateTables, TableShape, TableWriters};
 pub use verdict::{Breach, Explanation, Verdict};

@@ -23,12 +23,13 @@ use crate::{
     depth::{DEPTH_WORDS, DepthRow, Walk},
     divide::Divisor,
     ladder::{Band, Ladder, TICK_MAX, tick_of},
+    memory::{Memory, Private, Row, Sealed},
     period::{History, PeriodCollar},
     price::{price_word, word_price},
     quote::{HOT_WORDS, Quote, REF_WORDS},
     slot::{SeqSlot, SlotFault},
-    sync::{Arc, AtomicU64, Ordering},
-    table::{ROWS_MAX, TableSizeError},
+    sync::{AtomicU64, Ordering},
+    table::{ROWS_MAX, TableError, TableSizeError},
     window::Window,
 };
 
@@ -81,9 +82,12 @@ pub struct Reference {
 }
 
 /// Written often and read on every order: a line of its own.
-#[derive(Debug)]
-#[repr(align(64))]
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
 struct Heartbeat(AtomicU64);
+
+impl Sealed for Heartbeat {}
+impl Row for Heartbeat {}
 
 /// What makes a reference price, and how orders are held to it over time.
 #[derive(Clone, Copy, Debug)]
@@ -127,8 +131,8 @@ impl RefTable {
     /// A reference table under [`RefRules::DEFAULT`] with no price in it: every order is refused until the first.
     ///
     /// # Errors
-    /// [`TableSizeError`] when there is no instrument or more than [`ROWS_MAX`].
-    pub fn create(instruments: usize) -> Result<(RefWriter, RefReader), TableSizeError> {
+    /// [`TableError`] when there is no instrument or more than [`ROWS_MAX`].
+    pub fn create(instruments: usize) -> Result<(RefWriter, RefReader), TableError> {
         Self::create_under(instruments, &RefRules::DEFAULT)
     }
 
@@ -139,25 +143,9 @@ impl RefTable {
     pub fn create_under(
         instruments: usize,
         rules: &RefRules<'_>,
-    ) -> Result<(RefWriter, RefReader), TableSizeError> {
-        if instruments == 0 || instruments > ROWS_MAX {
-            return Err(TableSizeError { instruments, classes: 1 });
-        }
-        let period = PeriodCollar::new(rules.period, rules.period_collar_bps);
-        let reader = RefReader {
-            slots: (0..instruments).map(|_| SeqSlot::new()).collect(),
-            depths: (0..instruments).map(|_| SeqSlot::new()).collect(),
-            heartbeat: Arc::new(Heartbeat(AtomicU64::new(0))),
-            ladders: rules.tick_tables.iter().take(TickTableId::COUNT_MAX).map(Ladder::new).collect(),
-            held: Held { last_age_max: rules.last_age_max, period },
-        };
-        let writer = RefWriter {
-            rows: reader.clone(),
-            histories: (0..instruments).map(|_| History::NEW).collect(),
-            mid_spread_max_bps: rules.mid_spread_max_bps,
-            tick: Divisor::NONE,
-        };
-        Ok((writer, reader))
+    ) -> Result<(RefWriter, RefReader), TableError> {
+        let reader = RefReader::lay_out(&mut Private, instruments, rules)?;
+        Ok((RefWriter::of(&reader, rules), reader))
     }
 }
 
@@ -189,6 +177,16 @@ impl core::fmt::Debug for RefWriter {
 }
 
 impl RefWriter {
+    /// The writing end of a table that nobody writes yet.
+    pub(crate) fn of(rows: &RefReader, rules: &RefRules<'_>) -> Self {
+        Self {
+            histories: rows.slots.iter().map(|_| History::NEW).collect(),
+            rows: rows.clone(),
+            mid_spread_max_bps: rules.mid_spread_max_bps,
+            tick: Divisor::NONE,
+        }
+    }
+
     /// Publishes one instrument's prices. Wait-free. Prices that are not positive, or beyond [`crate::PX_MAX`], count as none; a tick
     /// below 2e-9 or above 1,099 counts as unknown.
     ///
@@ -283,10 +281,10 @@ fn window(band: Band, history: &History) -> Window {
 /// A reader of the reference table.
 #[derive(Clone)]
 pub struct RefReader {
-    slots: Arc<[SeqSlot<REF_WORDS>]>,
-    depths: Arc<[SeqSlot<DEPTH_WORDS>]>,
-    heartbeat: Arc<Heartbeat>,
-    ladders: Arc<[Ladder]>,
+    slots: &'static [SeqSlot<REF_WORDS>],
+    depths: &'static [SeqSlot<DEPTH_WORDS>],
+    heartbeat: &'static Heartbeat,
+    ladders: Box<[Ladder]>,
     held: Held,
 }
 
@@ -297,6 +295,25 @@ impl core::fmt::Debug for RefReader {
 }
 
 impl RefReader {
+    /// A table with no price in it.
+    pub(crate) fn lay_out(
+        memory: &mut impl Memory,
+        instruments: usize,
+        rules: &RefRules<'_>,
+    ) -> Result<Self, TableError> {
+        if instruments == 0 || instruments > ROWS_MAX {
+            return Err(TableSizeError { instruments, classes: 1 }.into());
+        }
+        let period = PeriodCollar::new(rules.period, rules.period_collar_bps);
+        Ok(Self {
+            slots: memory.rows(instruments)?,
+            depths: memory.rows(instruments)?,
+            heartbeat: memory.row()?,
+            ladders: rules.tick_tables.iter().take(TickTableId::COUNT_MAX).map(Ladder::new).collect(),
+            held: Held { last_age_max: rules.last_age_max, period },
+        })
+    }
+
     /// The newest prices of an instrument; `None` when there are none or they cannot be read whole.
     #[must_use]
     pub fn read(&self, instrument: InstrumentId) -> Option<Reference> {
@@ -378,8 +395,8 @@ impl RefReader {
     /// Bytes of its slots and of their writer's histories, for the boot report.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of_val(&*self.slots)
-            + size_of_val(&*self.depths)
+        size_of_val(self.slots)
+            + size_of_val(self.depths)
             + size_of::<Heartbeat>()
             + self.slots.len() * size_of::<History>()
     }

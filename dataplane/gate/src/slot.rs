@@ -12,7 +12,10 @@
 
 use core::marker::PhantomData;
 
-use crate::sync::{AtomicU64, Ordering, fence, spin_loop};
+use crate::{
+    memory::{Row, Sealed},
+    sync::{AtomicU64, Ordering, fence, spin_loop},
+};
 
 /// Tries before a read is given up as torn. A record takes about 10 ns to write, a try about 3 ns to read: eight tries
 /// outlast any writer that is still running. (The model checker explores every interleaving of every try, so there it is
@@ -152,6 +155,9 @@ impl<const N: usize, P: Protocol> SeqSlot<N, P> {
         Err(SlotFault::Torn)
     }
 }
+
+impl<const N: usize> Sealed for SeqSlot<N> {}
+impl<const N: usize> Row for SeqSlot<N> {}
 
 impl<const N: usize, P: Protocol> Default for SeqSlot<N, P> {
     fn default() -> Self {

@@ -26,10 +26,10 @@ use crate::{
     intent::OrderIntent,
     judged::Judged,
     lease::Lease,
+    memory::{Memory, Private},
     quote::Quote,
     slot::SlotFault,
-    sync::Arc,
-    table::{ROWS_MAX, ReadFault, TableSizeError},
+    table::{ROWS_MAX, ReadFault, TableError, TableSizeError},
     twin::TwinSlot,
 };
 
@@ -220,13 +220,10 @@ impl SurfaceTable {
     /// A table with no surface in it: it limits nothing until the first. All its memory is allocated here.
     ///
     /// # Errors
-    /// [`TableSizeError`] when there is no instrument or more than [`ROWS_MAX`].
-    pub fn create(instruments: usize) -> Result<(SurfaceWriter, SurfaceReader), TableSizeError> {
-        if instruments == 0 || instruments > ROWS_MAX {
-            return Err(TableSizeError { instruments, classes: 1 });
-        }
-        let reader = SurfaceReader { slots: (0..instruments).map(|_| TwinSlot::new()).collect() };
-        Ok((SurfaceWriter { rows: reader.clone() }, reader))
+    /// [`TableError`] when there is no instrument or more than [`ROWS_MAX`].
+    pub fn create(instruments: usize) -> Result<(SurfaceWriter, SurfaceReader), TableError> {
+        let reader = SurfaceReader::lay_out(&mut Private, instruments)?;
+        Ok((SurfaceWriter::of(&reader), reader))
     }
 }
 
@@ -254,6 +251,11 @@ impl core::fmt::Debug for SurfaceWriter {
 }
 
 impl SurfaceWriter {
+    /// The writing end of a table that nobody writes yet.
+    pub(crate) fn of(rows: &SurfaceReader) -> Self {
+        Self { rows: rows.clone() }
+    }
+
     /// Publishes a surface that holds from `now` for the lease, cut to whole milliseconds and to [`Lease::SPAN_MAX`]; a
     /// lease of zero, or of less than a millisecond, withdraws the one there is. Wait-free.
     ///
@@ -285,7 +287,7 @@ impl SurfaceWriter {
 /// A reader of the surface table.
 #[derive(Clone)]
 pub struct SurfaceReader {
-    slots: Arc<[TwinSlot<SURFACE_WORDS>]>,
+    slots: &'static [TwinSlot<SURFACE_WORDS>],
 }
 
 impl core::fmt::Debug for SurfaceReader {
@@ -295,6 +297,14 @@ impl core::fmt::Debug for SurfaceReader {
 }
 
 impl SurfaceReader {
+    /// A table with no surface in it.
+    pub(crate) fn lay_out(memory: &mut impl Memory, instruments: usize) -> Result<Self, TableError> {
+        if instruments == 0 || instruments > ROWS_MAX {
+            return Err(TableSizeError { instruments, classes: 1 }.into());
+        }
+        Ok(Self { slots: memory.rows(instruments)? })
+    }
+
     /// The newest surface of an instrument, whether its lease holds or not.
     ///
     /// # Errors
@@ -337,7 +347,7 @@ impl SurfaceReader {
     /// Bytes of its slots, for the boot report.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of_val(&*self.slots)
+        size_of_val(self.slots)
     }
 }
 
@@ -523,7 +533,7 @@ mod tests {
         assert_eq!((reader.instruments(), reader.bytes()), (2, 256));
         for instruments in [0, ROWS_MAX + 1, usize::MAX] {
             let error = SurfaceTable::create(instruments).unwrap_err();
-            assert_eq!(error, TableSizeError { instruments, classes: 1 });
+            assert_eq!(error, TableError::Size(TableSizeError { instruments, classes: 1 }));
         }
     }
 }

@@ -5,7 +5,7 @@
 //! leaves the static rows standing.
 //!
 //! A writer handle is unique: it is not `Clone`, and making a table is the only way to get one. Readers are cheap to
-//! clone. All memory is allocated when the table is made.
+//! clone. All memory is taken when the table is made.
 
 use types::{InstrumentId, UnixNanos};
 
@@ -13,11 +13,12 @@ use crate::{
     ids::ClassId,
     lease::Lease,
     limits::{Effective, Envelope, RiskLimits},
+    memory::{Memory, OutOfMemory, Private, Row},
     record::{
         DYNAMIC_WORDS, DynamicHot, LimitRecord, RowWord, STATIC_WORDS, StaticRecord, StaticTerms, Terms,
     },
     slot::{SeqSlot, SlotFault},
-    sync::{Arc, AtomicU64, Ordering},
+    sync::{AtomicU64, Ordering},
     twin::TwinSlot,
 };
 
@@ -43,6 +44,38 @@ impl core::fmt::Display for TableSizeError {
 
 impl core::error::Error for TableSizeError {}
 
+/// Why a table cannot be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableError {
+    /// Its size is none.
+    Size(TableSizeError),
+    /// There is no room for it.
+    Memory(OutOfMemory),
+}
+
+impl From<TableSizeError> for TableError {
+    fn from(error: TableSizeError) -> Self {
+        Self::Size(error)
+    }
+}
+
+impl From<OutOfMemory> for TableError {
+    fn from(error: OutOfMemory) -> Self {
+        Self::Memory(error)
+    }
+}
+
+impl core::fmt::Display for TableError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Size(error) => error.fmt(f),
+            Self::Memory(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for TableError {}
+
 /// A row that the table does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownRow {
@@ -61,23 +94,22 @@ impl core::fmt::Display for UnknownRow {
 impl core::error::Error for UnknownRow {}
 
 /// A rectangle of slots, shared by its writer and its readers.
-struct Grid<S> {
-    slots: Arc<[S]>,
+struct Grid<S: 'static> {
+    slots: &'static [S],
     instruments: usize,
     classes: usize,
 }
 
 impl<S> Clone for Grid<S> {
     fn clone(&self) -> Self {
-        Self { slots: Arc::clone(&self.slots), ..*self }
+        Self { ..*self }
     }
 }
 
-impl<S: Default> Grid<S> {
-    fn new(instruments: usize, classes: usize) -> Result<Self, TableSizeError> {
+impl<S: Row> Grid<S> {
+    fn lay_out(memory: &mut impl Memory, instruments: usize, classes: usize) -> Result<Self, TableError> {
         let rows = checked_rows(instruments, classes)?;
-        let slots = (0..rows).map(|_| S::default()).collect();
-        Ok(Self { slots, instruments, classes })
+        Ok(Self { slots: memory.rows(rows)?, instruments, classes })
     }
 
     /// Both indexes are checked: a class out of range would else fall into the next instrument's row.
@@ -93,7 +125,7 @@ impl<S: Default> Grid<S> {
     }
 
     fn bytes(&self) -> usize {
-        size_of_val(&*self.slots)
+        size_of_val(self.slots)
     }
 }
 
@@ -113,21 +145,21 @@ impl LimitTable {
     /// officer's cap as it publishes and notes under which. An order then needs one line of limits, not two.
     ///
     /// # Errors
-    /// [`TableSizeError`] when it would have no row or more than [`ROWS_MAX`].
-    pub fn create_within(statics: &StaticReader) -> Result<(LimitWriter, LimitReader), TableSizeError> {
+    /// [`TableError`] when it would have no row or more than [`ROWS_MAX`].
+    pub fn create_within(statics: &StaticReader) -> Result<(LimitWriter, LimitReader), TableError> {
         let (instruments, classes) = statics.shape();
-        let grid = Grid::new(instruments, classes)?;
-        Ok((LimitWriter { grid: grid.clone(), statics: Some(statics.clone()) }, LimitReader { grid }))
+        let reader = LimitReader::lay_out(&mut Private, instruments, classes)?;
+        Ok((LimitWriter::of(&reader, Some(statics)), reader))
     }
 
     /// A dynamic table whose writer does not know the static one. The gate then clamps on every order: the same verdicts,
     /// more slowly.
     ///
     /// # Errors
-    /// [`TableSizeError`] when it would have no row or more than [`ROWS_MAX`].
-    pub fn create(instruments: usize, classes: usize) -> Result<(LimitWriter, LimitReader), TableSizeError> {
-        let grid = Grid::new(instruments, classes)?;
-        Ok((LimitWriter { grid: grid.clone(), statics: None }, LimitReader { grid }))
+    /// [`TableError`] when it would have no row or more than [`ROWS_MAX`].
+    pub fn create(instruments: usize, classes: usize) -> Result<(LimitWriter, LimitReader), TableError> {
+        let reader = LimitReader::lay_out(&mut Private, instruments, classes)?;
+        Ok((LimitWriter::of(&reader, None), reader))
     }
 }
 
@@ -151,6 +183,11 @@ struct OfficersWord {
 }
 
 impl LimitWriter {
+    /// The writing end of a table that nobody writes yet, within the officer's caps where they are known.
+    pub(crate) fn of(table: &LimitReader, statics: Option<&StaticReader>) -> Self {
+        Self { grid: table.grid.clone(), statics: statics.cloned() }
+    }
+
     /// Publishes limits that hold from `now` for the lease of `terms`, clamped under the officer's cap where the table
     /// knows it. A lease of zero takes back what the record before had widened, never what it had tightened. Wait-free.
     ///
@@ -225,6 +262,15 @@ pub enum ReadFault {
 }
 
 impl LimitReader {
+    /// A table with no record in it.
+    pub(crate) fn lay_out(
+        memory: &mut impl Memory,
+        instruments: usize,
+        classes: usize,
+    ) -> Result<Self, TableError> {
+        Ok(Self { grid: Grid::lay_out(memory, instruments, classes)? })
+    }
+
     /// The newest record of a row, whether its lease holds or not.
     ///
     /// # Errors
@@ -268,15 +314,10 @@ impl StaticTable {
     /// A static table with no record in it: every order is refused until an officer's limits are published.
     ///
     /// # Errors
-    /// [`TableSizeError`] when it would have no row or more than [`ROWS_MAX`].
-    pub fn create(
-        instruments: usize,
-        classes: usize,
-    ) -> Result<(StaticWriter, StaticReader), TableSizeError> {
-        let grid = Grid::new(instruments, classes)?;
-        let words = grid.slots.iter().map(|_| AtomicU64::new(0)).collect();
-        let reader = StaticReader { grid, words };
-        Ok((StaticWriter { table: reader.clone() }, reader))
+    /// [`TableError`] when it would have no row or more than [`ROWS_MAX`].
+    pub fn create(instruments: usize, classes: usize) -> Result<(StaticWriter, StaticReader), TableError> {
+        let reader = StaticReader::lay_out(&mut Private, instruments, classes)?;
+        Ok((StaticWriter::of(&reader), reader))
     }
 }
 
@@ -292,6 +333,11 @@ impl core::fmt::Debug for StaticWriter {
 }
 
 impl StaticWriter {
+    /// The writing end of a table that nobody writes yet.
+    pub(crate) fn of(table: &StaticReader) -> Self {
+        Self { table: table.clone() }
+    }
+
     /// Publishes the officer's word on one row: the envelope's cap as hard bounds, its base as what holds without a
     /// model. Orders checked from the next one on are held to it. Wait-free.
     ///
@@ -353,7 +399,7 @@ impl StaticWriter {
 pub struct StaticReader {
     grid: Grid<SeqSlot<STATIC_WORDS>>,
     /// One [`RowWord`] per row.
-    words: Arc<[AtomicU64]>,
+    words: &'static [AtomicU64],
 }
 
 impl core::fmt::Debug for StaticReader {
@@ -363,6 +409,17 @@ impl core::fmt::Debug for StaticReader {
 }
 
 impl StaticReader {
+    /// A table with no record in it.
+    pub(crate) fn lay_out(
+        memory: &mut impl Memory,
+        instruments: usize,
+        classes: usize,
+    ) -> Result<Self, TableError> {
+        let grid = Grid::lay_out(memory, instruments, classes)?;
+        let words = memory.rows(grid.slots.len())?;
+        Ok(Self { grid, words })
+    }
+
     /// The newest record of a row.
     ///
     /// # Errors
@@ -402,7 +459,7 @@ impl StaticReader {
     /// Bytes of its slots, for the boot report.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.grid.bytes() + size_of_val(&*self.words)
+        self.grid.bytes() + size_of_val(self.words)
     }
 }
 
@@ -487,7 +544,8 @@ mod tests {
     #[test]
     fn tables_without_rows_or_with_too_many_are_refused() {
         for (i, c) in [(0, 1), (1, 0), (ROWS_MAX, 2), (usize::MAX, 2)] {
-            assert_eq!(LimitTable::create(i, c).unwrap_err(), TableSizeError { instruments: i, classes: c });
+            let error = TableError::Size(TableSizeError { instruments: i, classes: c });
+            assert_eq!(LimitTable::create(i, c).unwrap_err(), error);
         }
     }
 }

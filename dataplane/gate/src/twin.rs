@@ -12,6 +12,7 @@
 //! never one older than it has had, and that without the fence it may.
 
 use crate::{
+    memory::{Row, Sealed},
     slot::{Protocol, SeqSlot, SlotFault, Sound},
     sync::fence,
 };
@@ -102,6 +103,9 @@ impl<const N: usize, P: Protocol> TwinSlot<N, P> {
         self.spare.abandon();
     }
 }
+
+impl<const N: usize> Sealed for TwinSlot<N> {}
+impl<const N: usize> Row for TwinSlot<N> {}
 
 impl<const N: usize, P: Protocol> Default for TwinSlot<N, P> {
     fn default() -> Self {

@@ -5,9 +5,9 @@ use super::notes::{LimitNote, SurfaceNote};
 use anyhow::{Context, Result};
 use control::config::{Plan, ReferencePolicy};
 use gate::{
-    BreakerTable, BreakerWriter, ClassId, Gate, GateConfig, GateTables, LimitReader, LimitTable, LimitWriter,
-    RefReader, RefRules, RefTable, RefWriter, StaticReader, StaticTable, StaticWriter, StrategyConfig,
-    SurfaceTable, SurfaceWriter, TripWriter,
+    BreakerWriter, ClassId, Gate, GateConfig, GateTables, LimitReader, LimitWriter, Memory, RefReader,
+    RefRules, RefWriter, StaticReader, StaticWriter, StrategyConfig, SurfaceReader, SurfaceWriter,
+    TableShape, TableWriters, TripWriter,
 };
 use stage::HopHistogram;
 use std::time::Instant;
@@ -125,6 +125,21 @@ pub(crate) struct Readers {
     pub(crate) references: RefReader,
 }
 
+/// Every strategy's rate over all instruments.
+const STRATEGY: StrategyConfig = StrategyConfig { class: CLASS, order_rate_per_s: 1_000, order_burst: 1_000 };
+
+/// How large the tables of a gate are, and which there are.
+fn table_shape(plan: &Plan, accounts: u16, strategies: u16, listens: Listens) -> TableShape {
+    TableShape {
+        instruments: plan.book.instruments as usize,
+        classes: 1,
+        accounts,
+        strategies,
+        dynamics: listens != Listens::Nothing,
+        surfaces: listens == Listens::LimitsAndSurface,
+    }
+}
+
 /// What a gate is built with.
 fn config_of<'a>(plan: &Plan, accounts: u16, strategies: &'a [StrategyConfig]) -> GateConfig<'a> {
     let control::config::Gate { account_positions, self_match, repeat_ms } = plan.gate;
@@ -152,45 +167,29 @@ pub(crate) struct GateSet {
 }
 
 impl GateSet {
-    /// A gate for the instruments of `plan`, every breaker unset.
+    /// A gate for the instruments of `plan` over tables in `memory`, every breaker unset.
     ///
     /// # Errors
     /// When the tables cannot be made in that size.
-    pub(crate) fn new(plan: &Plan, accounts: u16, strategies: u16, listens: Listens) -> Result<Self> {
-        let instruments = plan.book.instruments as usize;
-        let (references, ref_reader) = RefTable::create_under(instruments, &ref_rules(plan))?;
-        let (statics, static_reader) = StaticTable::create(instruments, 1)?;
-        let (mut breakers, breaker_reader) = BreakerTable::create(accounts, strategies, instruments)?;
-        let adaptive = listens != Listens::Nothing;
-        let dynamic = adaptive.then(|| LimitTable::create_within(&static_reader)).transpose()?;
-        let (dynamics, dynamic_reader) = dynamic.map_or((None, None), |(w, r)| (Some(w), Some(r)));
-        let sized = listens == Listens::LimitsAndSurface;
-        let surface = sized.then(|| SurfaceTable::create(instruments)).transpose()?;
-        let (surfaces, surface_reader) = surface.map_or((None, None), |(w, r)| (Some(w), Some(r)));
-        let mut memory = Vec::new();
-        if let Some(reader) = &surface_reader {
-            memory.push(("order sizes by price distance".to_owned(), reader.bytes()));
-        }
-        memory.push(("reference prices".to_owned(), ref_reader.bytes()));
-        let dynamic_bytes = dynamic_reader.as_ref().map_or(0, LimitReader::bytes);
-        memory.push(("limits, static and dynamic".to_owned(), static_reader.bytes() + dynamic_bytes));
-        memory.push(("breakers".to_owned(), breaker_reader.bytes()));
+    pub(crate) fn new(
+        plan: &Plan,
+        accounts: u16,
+        strategies: u16,
+        listens: Listens,
+        memory: &mut impl Memory,
+    ) -> Result<Self> {
+        let shape = table_shape(plan, accounts, strategies, listens);
+        let (writers, tables) = GateTables::create_in(memory, &shape, &ref_rules(plan))?;
+        let TableWriters { statics, dynamics, surfaces, references, mut breakers } = writers;
+        let mut bytes = sizes_of(&tables);
         let readers = Readers {
-            statics: static_reader.clone(),
-            dynamics: dynamic_reader.clone(),
-            references: ref_reader.clone(),
+            statics: tables.statics.clone(),
+            dynamics: tables.dynamics.clone(),
+            references: tables.references.clone(),
         };
-        let tables = GateTables {
-            statics: static_reader,
-            dynamics: dynamic_reader,
-            surfaces: surface_reader,
-            references: ref_reader,
-            breakers: breaker_reader,
-        };
-        let strategy = StrategyConfig { class: CLASS, order_rate_per_s: 1_000, order_burst: 1_000 };
-        let strategies = vec![strategy; usize::from(strategies)];
+        let strategies = vec![STRATEGY; usize::from(strategies)];
         let gate = Gate::new(&config_of(plan, accounts, &strategies), tables)?;
-        memory.push(("gate".to_owned(), gate.bytes()));
+        bytes.push(("gate".to_owned(), gate.bytes()));
         let model = match dynamics {
             None => None,
             Some(limits) => {
@@ -198,6 +197,20 @@ impl GateSet {
                 Some(ModelTables { trips, limits, surfaces, publish: None })
             }
         };
-        Ok(Self { gate, quotes: QuoteTable(references), model, statics, breakers, readers, memory })
+        Ok(Self { gate, quotes: QuoteTable(references), model, statics, breakers, readers, memory: bytes })
     }
+}
+
+/// What each of `tables` takes, for the boot report.
+fn sizes_of(tables: &GateTables) -> Vec<(String, usize)> {
+    let GateTables { statics, dynamics, surfaces, references, breakers } = tables;
+    let surfaces = surfaces.as_ref().map(SurfaceReader::bytes);
+    let limits = statics.bytes() + dynamics.as_ref().map_or(0, LimitReader::bytes);
+    let rest = [
+        ("reference prices", references.bytes()),
+        ("limits, static and dynamic", limits),
+        ("breakers", breakers.bytes()),
+    ];
+    let all = surfaces.map(|bytes| ("order sizes by price distance", bytes)).into_iter().chain(rest);
+    all.map(|(name, bytes)| (name.to_owned(), bytes)).collect()
 }

@@ -349,7 +349,7 @@ struct Tables {
 impl Gates {
     fn add(&mut self, plan: &Plan, links: &Links, spec: DeskSpec, latency: &mut Latency) -> Result<()> {
         let DeskSpec { accounts, strategies, listens, source, measured } = spec;
-        let set = GateSet::new(plan, accounts, strategies, listens)?;
+        let set = GateSet::new(plan, accounts, strategies, listens, &mut gate::Private)?;
         let GateSet { gate, quotes, mut model, statics, breakers, readers, memory } = set;
         let mut decision = None;
         if measured {
