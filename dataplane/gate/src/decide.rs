@@ -84,7 +84,7 @@ impl Gate {
 
     /// Counts a new order that was let through.
     #[inline]
-    fn commit(
+    pub(crate) fn commit(
         &mut self,
         order: &OrderIntent,
         px: u64,
@@ -97,7 +97,7 @@ impl Gate {
             self.shared.send(order, px, now);
         }
         let generation = self.orders.insert(order.cl_ord_id, entry_of(order, at, px, Life::Open, 0));
-        Some(Reservation { id: order.cl_ord_id, replacement: false, generation })
+        Some(Reservation { id: order.cl_ord_id, replacement: false, generation, judged_px: px, interval_ns })
     }
 
     /// The verdict on replacing the open order `replaced` by `order` (a new id, a new price, a new whole quantity,
@@ -121,13 +121,25 @@ impl Gate {
         let case = self.case(order, prior_of(held.as_ref(), order, at, &inputs.quote), &inputs, now);
         let verdict = verdict(&case, &Findings::of(&case));
         let px = case.facts.judged.px;
-        let (true, Some(mut entry)) = (verdict.accepted(), held) else {
+        let (true, Some(entry)) = (verdict.accepted(), held) else {
             self.see_time(&case);
             return (verdict, None);
         };
-        let Some(at) = self.spend(order, inputs.limits.bounds.order_interval_ns, now) else {
-            return (verdict, None);
-        };
+        let interval_ns = inputs.limits.bounds.order_interval_ns;
+        (verdict, self.commit_replacement(replaced, entry, order, px, interval_ns, now))
+    }
+
+    /// Counts a replacement of the order of `entry` that was let through.
+    pub(crate) fn commit_replacement(
+        &mut self,
+        replaced: u64,
+        mut entry: Entry,
+        order: &OrderIntent,
+        px: u64,
+        interval_ns: u32,
+        now: UnixNanos,
+    ) -> Option<Reservation> {
+        let at = self.spend(order, interval_ns, now)?;
         let before = entry.leaves();
         (entry.pending_qty, entry.link) = (order.qty.0, order.cl_ord_id);
         let cell = self.cells.get(at).copied();
@@ -139,7 +151,7 @@ impl Gate {
         self.orders.put(replaced, entry);
         let entry = entry_of(order, at, px, Life::Pending, replaced);
         let generation = self.orders.insert(order.cl_ord_id, entry);
-        (verdict, Some(Reservation { id: order.cl_ord_id, replacement: true, generation }))
+        Some(Reservation { id: order.cl_ord_id, replacement: true, generation, judged_px: px, interval_ns })
     }
 
     /// Every breach of a new order and the limits in force, for the log and the officer. No effect.

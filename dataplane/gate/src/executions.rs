@@ -64,6 +64,12 @@ impl Executions {
         true
     }
 
+    /// The executions that are remembered, oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u64> {
+        let (newer, older) = self.ring.split_at(self.next.min(self.ring.len()));
+        older.iter().chain(newer).copied().filter(|execution| *execution != 0)
+    }
+
     #[expect(clippy::cast_possible_truncation, reason = "a table's index fits a usize")]
     fn home(&self, execution: u64) -> usize {
         execution.wrapping_mul(GOLDEN).wrapping_shr(self.shift) as usize

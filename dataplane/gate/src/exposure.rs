@@ -40,6 +40,17 @@ impl Cell {
         UnixNanos(self.due.0 & !DOUBT)
     }
 
+    /// When the next order is due, with [`DOUBT`] in its highest bit.
+    pub(crate) const fn due_word(&self) -> u64 {
+        self.due.0
+    }
+
+    /// Takes back position and due word of a cell like this one. What works is its orders'.
+    pub(crate) fn hold(&mut self, position: i64, due_word: u64) {
+        self.position = position.clamp(-POSITION_MAX, POSITION_MAX);
+        self.due = UnixNanos(due_word);
+    }
+
     /// Whether the books of gate and venue differ.
     pub(crate) const fn in_doubt(&self) -> bool {
         self.due.0 & DOUBT != 0

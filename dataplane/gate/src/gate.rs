@@ -10,7 +10,8 @@ use crate::{
     executions::Executions,
     exposure::{Cell, Exposure, POSITION_MAX},
     ids::{AccountId, StrategyId},
-    intent::OrderIntent,
+    intent::{OrderEvent, OrderIntent},
+    journal::Sent,
     orders::{Entry, OrderTable},
     own_orders::opposite,
     rate,
@@ -48,6 +49,8 @@ pub struct Reservation {
     pub(crate) replacement: bool,
     /// See [`Entry::generation`].
     pub(crate) generation: u32,
+    pub(crate) judged_px: u64,
+    pub(crate) interval_ns: u32,
 }
 
 impl Reservation {
@@ -55,6 +58,19 @@ impl Reservation {
     #[must_use]
     pub const fn id(&self) -> u64 {
         self.id
+    }
+
+    /// `order`, which it reserves, as it is kept: for a [`crate::Step`].
+    #[must_use]
+    pub const fn sent(&self, order: &OrderIntent, at: UnixNanos) -> Sent {
+        Sent { order: *order, judged_px: self.judged_px, interval_ns: self.interval_ns, at }
+    }
+
+    /// What [`Gate::release`] makes of it, as it is kept: for a [`crate::Step`].
+    #[must_use]
+    pub const fn released(&self) -> OrderEvent {
+        let Self { id, replacement, .. } = *self;
+        if replacement { OrderEvent::ReplaceRejected { id } } else { OrderEvent::Rejected { id } }
     }
 }
 

@@ -246,6 +246,31 @@ impl OrderTable {
         })
     }
 
+    /// Takes back an order that was in a table like this one, as it was. As for [`OrderTable::insert`], but for the number of
+    /// the reservation: there is nothing left to release. Orders that are closed come back in the order in which they were.
+    pub(crate) fn restore(&mut self, id: u64, entry: Entry) {
+        let Entry { life, link, .. } = entry;
+        self.insert(id, entry);
+        let entry = Entry { generation: 0, ..entry };
+        match life {
+            Life::Open | Life::Pending => self.put(id, entry),
+            Life::Closed => self.close(id, entry, link),
+        }
+    }
+
+    /// Every order of the table: those that are closed, the oldest first, then those that are open, then replacements that wait
+    /// for an answer.
+    pub(crate) fn iter_all(&self) -> impl Iterator<Item = (u64, Entry)> {
+        let (newer, older) = self.recent.split_at(self.oldest.min(self.recent.len()));
+        let recent = older.iter().chain(newer).copied().filter(|id| *id != 0);
+        let closed = recent.filter_map(|id| self.get(id).map(|entry| (id, entry)));
+        let alive = |life: Life| {
+            let all = self.keys.iter().copied().zip(self.entries.iter().copied());
+            all.filter(move |(key, entry)| *key != 0 && entry.life == life)
+        };
+        closed.chain(alive(Life::Open)).chain(alive(Life::Pending))
+    }
+
     /// Every order that is open, with its id, in no particular order; unanswered replacements are part of the order they
     /// replace.
     pub(crate) fn iter_open(&self) -> impl Iterator<Item = (u64, &Entry)> {

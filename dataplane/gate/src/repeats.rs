@@ -5,9 +5,12 @@
 
 use alloc::{boxed::Box, vec};
 
-use types::{Nanos, UnixNanos};
+use types::{InstrumentId, Nanos, Px, Qty, Side, UnixNanos};
 
-use crate::intent::{OrderIntent, OrderType};
+use crate::{
+    ids::{AccountId, StrategyId},
+    intent::{OrderIntent, OrderType, TimeInForce},
+};
 
 /// 2^64 divided by the golden ratio (Knuth, TAOCP vol. 3, 6.4).
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -23,6 +26,23 @@ impl Asked {
         let what = u64::from(order.instrument.0) << 32 | u64::from(order.qty.0);
         let how = who << 2 | market << 1 | order.side.index() as u64;
         Self([order.px.0.cast_unsigned(), what, how])
+    }
+
+    /// An order that asks for the same; its id and time in force are anybody's.
+    #[expect(clippy::cast_possible_truncation, reason = "the parts of a word")]
+    const fn order(&self) -> OrderIntent {
+        let [px, what, how] = self.0;
+        OrderIntent {
+            cl_ord_id: 0,
+            px: Px(px.cast_signed()),
+            instrument: InstrumentId((what >> 32) as u32),
+            qty: Qty(what as u32),
+            strategy: StrategyId((how >> 18) as u16),
+            account: AccountId((how >> 2) as u16),
+            side: if how & 1 == 0 { Side::Bid } else { Side::Ask },
+            order_type: if how & 2 == 0 { OrderType::Limit } else { OrderType::Market },
+            tif: TimeInForce::Day,
+        }
     }
 
     fn hash(&self) -> u64 {
@@ -95,6 +115,14 @@ impl Repeats {
             number = sent.before;
         }
         None
+    }
+
+    /// What was asked for and is not forgotten, oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (OrderIntent, UnixNanos)> {
+        let forgotten = self.sent.saturating_sub(self.ring.len() as u64);
+        let sent =
+            (forgotten..self.sent).filter_map(|before| self.ring.get(self.place(before.wrapping_add(1))));
+        sent.map(|sent| (sent.asked.order(), sent.at))
     }
 
     /// Remembers an order that is let through.

@@ -45,15 +45,11 @@ impl Gate {
     /// Gives back a reservation whose order could not be sent. The rate it used is not given back. One that is stale
     /// releases nothing: the venue has said something of the order, or its id is another order's now.
     pub fn release(&mut self, reservation: Reservation) -> Settlement {
-        let Reservation { id, replacement, generation } = reservation;
+        let (event, Reservation { id, generation, .. }) = (reservation.released(), reservation);
         if self.orders.get(id).is_none_or(|entry| entry.generation != generation) {
             return Settlement::Ignored;
         }
-        self.settle(if replacement {
-            OrderEvent::ReplaceRejected { id }
-        } else {
-            OrderEvent::Rejected { id }
-        })
+        self.settle(event)
     }
 
     /// Takes note of what the venue says happened.

@@ -107,6 +107,26 @@ impl Shared {
         }
     }
 
+    /// Takes back an order, judged at `px`, of which `leaves` can still trade.
+    pub(crate) fn restore(&mut self, entry: &Entry, order: &OrderIntent, leaves: u32) {
+        self.own.stretch(order, entry.px);
+        let mut after = Cell::FLAT;
+        after.rework(entry.side, 0, leaves);
+        self.moved(entry, &Cell::FLAT, &after);
+    }
+
+    /// What every account that is held to a position holds, by instrument.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "as many instruments and accounts as fit their numbers"
+    )]
+    pub(crate) fn positions(&self) -> impl Iterator<Item = (InstrumentId, AccountId, i64)> {
+        let accounts = self.accounts.max(1);
+        self.positions.iter().enumerate().map(move |(at, cell)| {
+            (InstrumentId((at / accounts) as u32), AccountId((at % accounts) as u16), cell.position)
+        })
+    }
+
     /// An event of the order of `entry` took its cell from `before` to `after`.
     pub(crate) fn moved(&mut self, entry: &Entry, before: &Cell, after: &Cell) {
         let (instrument, account) = (self.instrument(entry), AccountId(entry.account));

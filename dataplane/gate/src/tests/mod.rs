@@ -7,6 +7,7 @@ mod fail_closed;
 mod oracle;
 mod prices;
 mod reasons;
+mod restore;
 mod settlement;
 mod surface;
 mod venue;

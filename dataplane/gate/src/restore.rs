@@ -1,0 +1,208 @@
+//! A gate made again: it takes the steps of the one before it, or a checkpoint of them, and judges no order meanwhile.
+
+use core::fmt;
+
+use types::InstrumentId;
+
+use crate::{
+    gate::Gate,
+    ids::{AccountId, StrategyId},
+    intent::{OrderIntent, OrderType, TimeInForce},
+    journal::{KeptOrder, Sent, Step},
+    orders::{Entry, Life},
+};
+
+/// Why a step cannot be taken. The gate is as it was before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestoreError {
+    /// An instrument, strategy or account of it is not the gate's.
+    Unknown,
+    /// The table of open orders is full.
+    Full,
+    /// An order of that id is in the table already, or the id is 0.
+    Id(u64),
+    /// It replaces an order that does not work.
+    Replaced(u64),
+}
+
+impl fmt::Display for RestoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("an instrument, strategy or account that the gate does not have"),
+            Self::Full => f.write_str("more open orders than the gate has room for"),
+            Self::Id(id) => write!(f, "order {id} is 0 or comes twice"),
+            Self::Replaced(id) => write!(f, "order {id} is replaced and does not work"),
+        }
+    }
+}
+
+impl core::error::Error for RestoreError {}
+
+impl Gate {
+    /// Takes one step of a gate before it, without judging it: the limits of then are not those of now. Steps are to come in
+    /// their order.
+    ///
+    /// # Errors
+    /// [`RestoreError`].
+    #[cold]
+    pub fn restore(&mut self, step: &Step) -> Result<(), RestoreError> {
+        match *step {
+            Step::Sent(sent) => self.restore_sent(&sent),
+            Step::Replaced { replaced, sent } => self.restore_replaced(replaced, &sent),
+            Step::Settled(event) => {
+                self.settle(event);
+                Ok(())
+            }
+            Step::Positioned { instrument, strategy, account, position } => {
+                let set = self.set_position(instrument, strategy, account, position);
+                set.map_err(|_| RestoreError::Unknown)
+            }
+            Step::Holds { instrument, strategy, position, due } => {
+                let at = self.cell_index(instrument, strategy).ok_or(RestoreError::Unknown)?;
+                self.cells.get_mut(at).ok_or(RestoreError::Unknown)?.hold(position, due);
+                Ok(())
+            }
+            Step::AccountHolds { instrument, account, position } => {
+                self.known(instrument, StrategyId(0), account)?;
+                self.shared.set_by(instrument, account, position);
+                Ok(())
+            }
+            Step::Due { strategy, due, at } => {
+                let row = self.strategies.get_mut(usize::from(strategy.0)).ok_or(RestoreError::Unknown)?;
+                row.due = due;
+                self.clock = self.clock.max(at);
+                Ok(())
+            }
+            Step::Order(kept) => self.restore_order(&kept),
+            Step::Execution(execution) => {
+                self.executions.remember(execution);
+                Ok(())
+            }
+            Step::Asked { order, at } => {
+                self.known(order.instrument, order.strategy, order.account)?;
+                self.shared.repeats.note(&order, at);
+                Ok(())
+            }
+        }
+    }
+
+    /// Says what a gate needs to be where this one is, in steps for [`Gate::restore`] of a gate that is new. They are as many as
+    /// there are orders, positions and executions, however many led here.
+    #[cold]
+    pub fn checkpoint(&self, mut say: impl FnMut(Step)) {
+        for (strategy, row) in (0..).map(StrategyId).zip(&self.strategies) {
+            say(Step::Due { strategy, due: row.due, at: self.clock });
+        }
+        for (at, cell) in self.cells.iter().enumerate() {
+            if cell.position != 0 || cell.due_word() != 0 {
+                let (instrument, strategy) = self.cell_names(at);
+                say(Step::Holds { instrument, strategy, position: cell.position, due: cell.due_word() });
+            }
+        }
+        for (instrument, account, position) in self.shared.positions().filter(|(_, _, held)| *held != 0) {
+            say(Step::AccountHolds { instrument, account, position });
+        }
+        for (id, entry) in self.orders.iter_all() {
+            let (instrument, strategy) = self.cell_names(entry.cell as usize);
+            say(Step::Order(kept_order(id, &entry, instrument, strategy)));
+        }
+        self.executions.iter().map(Step::Execution).for_each(&mut say);
+        self.shared.repeats.iter().map(|(order, at)| Step::Asked { order, at }).for_each(say);
+    }
+
+    /// Whose cell stands at `at`.
+    #[expect(clippy::cast_possible_truncation, reason = "as many cells as fit 32 bits, as strategies 16")]
+    const fn cell_names(&self, at: usize) -> (InstrumentId, StrategyId) {
+        let strategies = if self.strategies.is_empty() { 1 } else { self.strategies.len() };
+        (InstrumentId((at / strategies) as u32), StrategyId((at % strategies) as u16))
+    }
+
+    fn known(
+        &self,
+        instrument: InstrumentId,
+        strategy: StrategyId,
+        account: AccountId,
+    ) -> Result<usize, RestoreError> {
+        let at = self.cell_index(instrument, strategy).ok_or(RestoreError::Unknown)?;
+        if account.0 < self.accounts { Ok(at) } else { Err(RestoreError::Unknown) }
+    }
+
+    /// Whether one more order may be of `id`.
+    fn has_room_for(&self, id: u64) -> Result<(), RestoreError> {
+        if id == 0 || self.orders.contains(id) {
+            return Err(RestoreError::Id(id));
+        }
+        if self.orders.open() >= self.orders.open_max() { Err(RestoreError::Full) } else { Ok(()) }
+    }
+
+    fn restore_sent(&mut self, sent: &Sent) -> Result<(), RestoreError> {
+        let Sent { order, judged_px, interval_ns, at } = sent;
+        self.known(order.instrument, order.strategy, order.account)?;
+        self.has_room_for(order.cl_ord_id)?;
+        self.commit(order, *judged_px, *interval_ns, *at);
+        Ok(())
+    }
+
+    fn restore_replaced(&mut self, replaced: u64, sent: &Sent) -> Result<(), RestoreError> {
+        let Sent { order, judged_px, interval_ns, at } = sent;
+        self.known(order.instrument, order.strategy, order.account)?;
+        self.has_room_for(order.cl_ord_id)?;
+        let entry = self.orders.get(replaced).filter(|entry| entry.life == Life::Open);
+        let entry = entry.ok_or(RestoreError::Replaced(replaced))?;
+        self.commit_replacement(replaced, entry, order, *judged_px, *interval_ns, *at);
+        Ok(())
+    }
+
+    fn restore_order(&mut self, kept: &KeptOrder) -> Result<(), RestoreError> {
+        let at = self.known(kept.instrument, kept.strategy, kept.account)?;
+        let entry = entry_of_kept(kept, at);
+        if entry.life == Life::Closed && kept.id != 0 && !self.orders.contains(kept.id) {
+            self.orders.restore(kept.id, entry);
+            return Ok(());
+        }
+        self.has_room_for(kept.id)?;
+        self.orders.restore(kept.id, entry);
+        self.rework(&entry, 0);
+        if self.shared.on {
+            self.shared.restore(&entry, &intent_of(kept), entry.leaves());
+        }
+        Ok(())
+    }
+}
+
+/// An entry as it is kept.
+fn kept_order(id: u64, entry: &Entry, instrument: InstrumentId, strategy: StrategyId) -> KeptOrder {
+    let &Entry { px, link, qty, executed, pending_qty, account, side, life, .. } = entry;
+    let account = AccountId(account);
+    let life = life as u8;
+    KeptOrder { id, instrument, strategy, account, side, life, px, link, qty, executed, pending_qty }
+}
+
+/// The entry of a kept order.
+#[expect(clippy::cast_possible_truncation, reason = "at most ROWS_MAX cells")]
+const fn entry_of_kept(kept: &KeptOrder, cell: usize) -> Entry {
+    let &KeptOrder { px, link, qty, executed, pending_qty, account, side, life, .. } = kept;
+    let life = match life {
+        0 => Life::Open,
+        1 => Life::Pending,
+        _ => Life::Closed,
+    };
+    let (cell, account) = (cell as u32, account.0);
+    Entry { px, link, qty, executed, pending_qty, cell, generation: 0, account, side, life }
+}
+
+/// An order that stands where a kept one does.
+const fn intent_of(kept: &KeptOrder) -> OrderIntent {
+    let &KeptOrder { id, instrument, strategy, account, side, px, qty, .. } = kept;
+    OrderIntent {
+        cl_ord_id: id,
+        px: types::Px(px.cast_signed()),
+        instrument,
+        qty: types::Qty(qty),
+        strategy,
+        account,
+        side,
+        order_type: OrderType::Limit,
+        tif: TimeInForce::Day,
+    }
+}

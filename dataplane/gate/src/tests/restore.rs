@@ -1,0 +1,262 @@
+//! A gate made again from its steps, or from a checkpoint, is the gate it was.
+
+use super::*;
+use crate::{OrderEvent, Reservation, RestoreError, STEP_WORDS, Settlement, Step};
+use proptest::prelude::*;
+use std::vec::Vec;
+
+const TWO: GateConfig<'static> =
+    GateConfig { open_orders_max: 6, recent_orders: 5, repeat_window: Nanos(200_000_000), ..CONFIG };
+
+/// What may happen to a gate. Ids count back from the newest, so that wrong ones, late ones and repeats are among them.
+#[derive(Clone, Copy, Debug)]
+enum Op {
+    New { id: u64, strategy: u16, account: u16, side: Side, ticks: i64, qty: u32 },
+    Replace { replaced: u64, side: Side, ticks: i64, qty: u32 },
+    Event(u8, u64, u32, u64),
+    Release,
+    Position { strategy: u16, account: u16, position: i64 },
+}
+
+fn event(kind: u8, id: u64, qty: Qty, execution: u64) -> OrderEvent {
+    match kind {
+        0 => OrderEvent::Accepted { id },
+        1 => OrderEvent::Filled { id, qty },
+        2 => OrderEvent::Executed { id, execution, qty },
+        3 => OrderEvent::Busted { id, qty },
+        4 => OrderEvent::Reduced { id, qty },
+        5 => OrderEvent::Cancelled { id },
+        6 => OrderEvent::Rejected { id },
+        7 => OrderEvent::Replaced { id },
+        _ => OrderEvent::ReplaceRejected { id },
+    }
+}
+
+fn any_side() -> impl Strategy<Value = Side> {
+    prop_oneof![Just(Side::Bid), Just(Side::Ask)]
+}
+
+fn any_op() -> impl Strategy<Value = Op> {
+    let new = (1_u64..14, 0_u16..2, 0_u16..2, any_side(), -3_i64..5, 1_u32..200).prop_map(
+        |(id, strategy, account, side, ticks, qty)| Op::New { id, strategy, account, side, ticks, qty },
+    );
+    let replace = (1_u64..6, any_side(), -3_i64..5, 1_u32..200)
+        .prop_map(|(replaced, side, ticks, qty)| Op::Replace { replaced, side, ticks, qty });
+    let event = (0_u8..12, 1_u64..6, 0_u32..150, 1_u64..9).prop_map(|(kind, id, qty, execution)| {
+        Op::Event(if kind > 8 { 7 } else { kind }, id, qty, execution)
+    });
+    let position = (0_u16..2, 0_u16..2, -300_i64..300)
+        .prop_map(|(strategy, account, position)| Op::Position { strategy, account, position });
+    prop_oneof![5 => new, 2 => replace, 5 => event, 1 => Just(Op::Release), 1 => position]
+}
+
+fn asks(id: u64, strategy: u16, account: u16, side: Side, ticks: i64, qty: u32) -> OrderIntent {
+    OrderIntent {
+        strategy: StrategyId(strategy),
+        account: AccountId(account),
+        side,
+        px: Px(px("100.00").0 + ticks * CENT.0),
+        qty: Qty(qty),
+        ..order(id)
+    }
+}
+
+/// What a gate answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Order(Verdict),
+    Event(Settlement),
+    Nothing,
+}
+
+/// A story as it goes on.
+#[derive(Clone, Copy)]
+struct Story {
+    now: UnixNanos,
+    newest: u64,
+}
+
+impl Story {
+    const BEGIN: Self = Self { now: NOW, newest: 1_000 };
+
+    /// Does one thing to a gate. Gives its answer, and the step to keep.
+    fn go(&mut self, op: Op, rig: &mut Rig, last: &mut Option<Reservation>) -> (Answer, Option<Step>) {
+        self.now = self.now.plus(Nanos(60_000_000));
+        rig.references.heartbeat(self.now);
+        self.newest += u64::from(matches!(op, Op::New { .. } | Op::Replace { .. }));
+        let (now, back) = (self.now, |id: u64| self.newest - id);
+        match op {
+            Op::New { id, strategy, account, side, ticks, qty } => {
+                // Now and then one that has been used.
+                let order =
+                    asks(if id == 13 { back(3) } else { back(0) }, strategy, account, side, ticks, qty);
+                let (verdict, reservation) = rig.gate.reserve(&order, now);
+                let step = reservation.as_ref().map(|r| Step::Sent(r.sent(&order, now)));
+                *last = reservation.or(last.take());
+                (Answer::Order(verdict), step)
+            }
+            Op::Replace { replaced, side, ticks, qty } => {
+                let (order, replaced) = (asks(back(0), 1, 1, side, ticks, qty), back(replaced));
+                let (verdict, reservation) = rig.gate.replace(replaced, &order, now);
+                let step =
+                    reservation.as_ref().map(|r| Step::Replaced { replaced, sent: r.sent(&order, now) });
+                *last = reservation.or(last.take());
+                (Answer::Order(verdict), step)
+            }
+            Op::Event(kind, id, qty, execution) => {
+                let event = event(kind, back(id - 1), Qty(qty), execution);
+                (Answer::Event(rig.gate.settle(event)), Some(Step::Settled(event)))
+            }
+            Op::Release => {
+                let Some(reservation) = last.take() else { return (Answer::Nothing, None) };
+                let event = reservation.released();
+                let released = rig.gate.release(reservation) != Settlement::Ignored;
+                (Answer::Nothing, released.then_some(Step::Settled(event)))
+            }
+            Op::Position { strategy, account, position } => {
+                let (strategy, account) = (StrategyId(strategy), AccountId(account));
+                rig.gate.set_position(INSTRUMENT, strategy, account, position).unwrap();
+                (
+                    Answer::Nothing,
+                    Some(Step::Positioned { instrument: INSTRUMENT, strategy, account, position }),
+                )
+            }
+        }
+    }
+}
+
+fn checkpoint(gate: &Gate) -> Vec<[u64; STEP_WORDS]> {
+    let mut steps = Vec::new();
+    gate.checkpoint(|step| steps.push(step.pack()));
+    steps
+}
+
+/// Everything a gate holds, in an order that does not depend on how it came there. The clock is not part of it: a gate has also
+/// seen the time of orders that it refused.
+fn state(gate: &Gate) -> Vec<[u64; STEP_WORDS]> {
+    let mut steps = checkpoint(gate);
+    let dues = |words: &mut [u64; STEP_WORDS]| {
+        if let Some(Step::Due { strategy, due, .. }) = Step::unpack(*words) {
+            *words = Step::Due { strategy, due, at: UnixNanos(0) }.pack();
+        }
+    };
+    steps.iter_mut().for_each(dues);
+    steps.sort_unstable();
+    steps
+}
+
+fn restored(steps: &[[u64; STEP_WORDS]]) -> Rig {
+    let mut rig = rig();
+    for words in steps {
+        let step = Step::unpack(*words).expect("what was packed");
+        rig.gate.restore(&step).unwrap_or_else(|e| panic!("{step:?}: {e}"));
+    }
+    rig
+}
+
+fn rig() -> Rig {
+    let mut rig = Rig::with(&TWO, true);
+    let limits = RiskLimits { order_rate_per_s: 20, order_burst: 8, ..LIVE };
+    rig.publish_live(&limits, Tier::Normal, NOW);
+    rig.statics.publish(INSTRUMENT, ClassId(0), &envelope(), &static_terms(), NOW).unwrap();
+    let wide = envelope().clamp(&limits);
+    rig.dynamics.publish(INSTRUMENT, ClassId(0), &wide, &terms(Tier::Normal), NOW).unwrap();
+    rig
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+
+    /// After any story, however wrong the venue's answers, a gate that takes the same steps and one that takes the checkpoint hold
+    /// what the first one holds, and answer every order as it does.
+    #[test]
+    fn a_gate_that_takes_the_steps_of_another_is_that_gate(
+        ops in proptest::collection::vec(any_op(), 0..120), probes in proptest::collection::vec(any_op(), 1..20),
+    ) {
+        let (mut first, mut story, mut last) = (rig(), Story::BEGIN, None);
+        let steps = ops.into_iter().filter_map(|op| story.go(op, &mut first, &mut last).1);
+        let steps: Vec<_> = steps.map(|step| step.pack()).collect();
+        let (mut again, mut short) = (restored(&steps), restored(&checkpoint(&first.gate)));
+        prop_assert_eq!(state(&again.gate), state(&first.gate));
+        prop_assert_eq!(state(&short.gate), state(&first.gate));
+        for probe in probes.into_iter().filter(|probe| !matches!(probe, Op::Release)) {
+            let (before, mut none) = (story, None);
+            let answer = story.go(probe, &mut first, &mut none).0;
+            for rig in [&mut again, &mut short] {
+                prop_assert_eq!({ before }.go(probe, rig, &mut none).0, answer);
+            }
+        }
+    }
+
+    /// Words that are no step are none, and words that are say the same again.
+    #[test]
+    fn any_words_are_a_step_that_says_the_same_again_or_none(
+        words in prop::array::uniform8(any::<u64>()), kind in 0_u8..14, bytes in prop::array::uniform3(0_u8..12),
+    ) {
+        let mut words = words;
+        words[0] = words[0] >> 32 << 32
+            | u64::from(kind) | u64::from(bytes[0]) << 8 | u64::from(bytes[1]) << 16 | u64::from(bytes[2]) << 24;
+        if let Some(step) = Step::unpack(words) {
+            prop_assert_eq!(Step::unpack(step.pack()), Some(step));
+            // A step from anywhere is taken or refused, and nothing panics.
+            let _ = rig().gate.restore(&step);
+        } else {
+            prop_assert!(![4, 5, 6, 7, 9].contains(&kind), "nothing in these can be no step");
+        }
+    }
+}
+
+#[test]
+fn a_step_that_cannot_be_taken_says_why_and_changes_nothing() {
+    let mut rig = rig();
+    let sent = |order: OrderIntent| {
+        Step::Sent(crate::Sent { order, judged_px: 100_000_000_000, interval_ns: 1, at: NOW })
+    };
+    rig.gate.restore(&sent(order(1))).unwrap();
+    let before = state(&rig.gate);
+    let beyond = InstrumentId(3);
+    let other = crate::Sent { order: order(3), judged_px: 1, interval_ns: 1, at: NOW };
+    for (step, error) in [
+        (sent(order(1)), RestoreError::Id(1)),
+        (sent(order(0)), RestoreError::Id(0)),
+        (sent(OrderIntent { instrument: beyond, ..order(2) }), RestoreError::Unknown),
+        (sent(OrderIntent { strategy: StrategyId(2), ..order(2) }), RestoreError::Unknown),
+        (sent(OrderIntent { account: AccountId(2), ..order(2) }), RestoreError::Unknown),
+        (Step::Replaced { replaced: 7, sent: other }, RestoreError::Replaced(7)),
+        (Step::AccountHolds { instrument: beyond, account: ACCOUNT, position: 1 }, RestoreError::Unknown),
+        (Step::Due { strategy: StrategyId(2), due: NOW, at: NOW }, RestoreError::Unknown),
+    ] {
+        assert_eq!(rig.gate.restore(&step), Err(error), "{step:?}");
+        assert_eq!(state(&rig.gate), before, "{step:?}");
+    }
+    (2..=6).for_each(|id| rig.gate.restore(&sent(order(id))).unwrap());
+    assert_eq!(rig.gate.restore(&sent(order(7))), Err(RestoreError::Full));
+}
+
+/// The words are a file format.
+#[test]
+fn the_words_of_a_step_stay_as_they_are() {
+    let order = OrderIntent { tif: TimeInForce::Ioc, ..sell(0x0102) };
+    let sent = crate::Sent { order, judged_px: 0x77, interval_ns: 0x55, at: UnixNanos(0x66) };
+    assert_eq!(
+        Step::Replaced { replaced: 9, sent }.pack(),
+        [0x55_02_01_01_02, 0x0102, 100_020_000_000, 100 << 32 | 1, 1 << 16 | 1, 0x77, 0x66, 9]
+    );
+    let event = OrderEvent::Executed { id: 5, execution: 6, qty: Qty(7) };
+    assert_eq!(Step::Settled(event).pack(), [7 << 32 | 3 << 8 | 3, 5, 6, 0, 0, 0, 0, 0]);
+    let kept = crate::KeptOrder {
+        id: 1,
+        instrument: InstrumentId(2),
+        strategy: StrategyId(3),
+        account: AccountId(4),
+        side: Side::Ask,
+        life: 1,
+        px: 5,
+        link: 6,
+        qty: 7,
+        executed: 8,
+        pending_qty: 9,
+    };
+    let words = [9 << 32 | 1 << 16 | 1 << 8 | 8, 1, 5, 7 << 32 | 2, 8 << 32 | 4 << 16 | 3, 6, 0, 0];
+    assert_eq!(Step::Order(kept).pack(), words);
+}
