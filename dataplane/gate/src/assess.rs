@@ -113,7 +113,7 @@ impl Gate {
         }
         let known = self.orders.contains(order.cl_ord_id);
         let heartbeat = self.tables.references.heartbeat();
-        let breakers = self.tables.breakers.of_order(order.account, order.strategy, order.instrument);
+        let breakers = self.tables.breakers.of_order(order, now, self.daemon_age_max_ns);
         let inputs = Inputs {
             limits: InForce {
                 bounds: dynamic.bounds,

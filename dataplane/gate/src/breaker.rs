@@ -13,10 +13,11 @@
 //! sharing costs nothing, while a line for each of 8,192 instruments would cost half a megabyte of cache. The firm's
 //! word has a line of its own.
 
-use types::InstrumentId;
+use types::{InstrumentId, UnixNanos};
 
 use crate::{
     ids::{AccountId, StrategyId},
+    intent::OrderIntent,
     memory::{Memory, Private, Row, Sealed},
     sync::{AtomicU32, AtomicU64, Ordering},
     table::{ROWS_MAX, TableError, TableSizeError},
@@ -181,10 +182,10 @@ impl InstrumentWords {
 impl Sealed for InstrumentWords {}
 impl Row for InstrumentWords {}
 
-/// The firm's word on a line of its own.
+/// The firm's word, and when its writer last said that it lives, on a line of their own.
 #[derive(Default)]
 #[repr(C, align(64))]
-struct Lonely(AtomicU32);
+struct Lonely(AtomicU32, AtomicU64);
 
 impl Sealed for Lonely {}
 impl Row for Lonely {}
@@ -278,6 +279,12 @@ impl BreakerWriter {
         Ok(())
     }
 
+    /// Says that control lives at `now`. Gates that ask for it ([`crate::GateConfig::daemon_age_max`]) refuse every order once it
+    /// has not been said for too long. Wait-free.
+    pub fn alive(&mut self, now: UnixNanos) {
+        self.words.firm.1.store(now.0, Ordering::Release);
+    }
+
     /// The end that the scorer trips with; none the second time.
     pub fn trip_writer(&mut self) -> Option<TripWriter> {
         self.trips.take()
@@ -331,20 +338,24 @@ pub(crate) struct OrderBreakers {
     pub account: HaltWord,
     pub strategy: HaltWord,
     pub instrument: HaltWord,
+    /// How long their writer has said nothing, where that is too long; else 0.
+    pub silent_ns: u64,
 }
 
 impl OrderBreakers {
-    /// Non-zero unless all four are open.
+    /// Non-zero unless all four are open and their writer lives.
     #[inline(always)]
     pub(crate) const fn closed_bits(&self) -> u32 {
-        let Self { firm, account, strategy, instrument } = self;
-        firm.closed_bits() | account.closed_bits() | strategy.closed_bits() | instrument.closed_bits()
+        let Self { firm, account, strategy, instrument, silent_ns } = self;
+        let words =
+            firm.closed_bits() | account.closed_bits() | strategy.closed_bits() | instrument.closed_bits();
+        words | (*silent_ns != 0) as u32
     }
 
     /// The firm's breaker, every other scope open: for an order whose other scopes do not exist.
-    pub(crate) const fn firm_alone(firm: HaltWord) -> Self {
+    pub(crate) const fn firm_alone(self) -> Self {
         let open = HaltWord(BreakerState::Open as u32);
-        Self { firm, account: open, strategy: open, instrument: open }
+        Self { account: open, strategy: open, instrument: open, ..self }
     }
 }
 
@@ -388,20 +399,19 @@ impl BreakerReader {
         }
     }
 
-    /// The four words of one order; a scope that does not exist reads as unreadable.
+    /// The four words of one order; a scope that does not exist reads as unreadable. Their writer may be silent for
+    /// `silent_max_ns`.
     #[inline(always)]
-    pub(crate) fn of_order(
-        &self,
-        account: AccountId,
-        strategy: StrategyId,
-        instrument: InstrumentId,
-    ) -> OrderBreakers {
+    pub(crate) fn of_order(&self, order: &OrderIntent, now: UnixNanos, silent_max_ns: u64) -> OrderBreakers {
+        let &OrderIntent { account, strategy, instrument, .. } = order;
+        let silent_ns = now.0.saturating_sub(self.firm.1.load(Ordering::Relaxed));
         let load = |word: Option<&AtomicU32>| HaltWord(word.map_or(0, |w| w.load(Ordering::Relaxed)));
         OrderBreakers {
             firm: load(Some(&self.firm.0)),
             account: load(self.accounts.get(usize::from(account.0))),
             strategy: load(self.strategies.get(usize::from(strategy.0))),
             instrument: self.instruments.get(instrument.index()).map_or(HaltWord(0), InstrumentWords::word),
+            silent_ns: if silent_ns > silent_max_ns { silent_ns } else { 0 },
         }
     }
 
@@ -426,11 +436,19 @@ mod tests {
     const OPEN: Breaker = Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 };
     const TRIP: Breaker = Breaker { state: BreakerState::Tripped, cause: BreakerCause::Officer, episode: 9 };
 
+    /// The words of an order of these.
+    fn of(reader: &BreakerReader, account: u16, strategy: u16, instrument: u32) -> OrderBreakers {
+        let (account, strategy) = (AccountId(account), StrategyId(strategy));
+        let order =
+            OrderIntent { account, strategy, instrument: InstrumentId(instrument), ..crate::tests::order(1) };
+        reader.of_order(&order, UnixNanos(7), 7)
+    }
+
     #[test]
     fn a_breaker_that_was_never_set_is_unreadable_and_closed() {
         let (_writer, reader) = BreakerTable::create(1, 1, 2).unwrap();
         assert_eq!(reader.get(BreakerKey::Firm), None);
-        let words = reader.of_order(AccountId(0), StrategyId(0), InstrumentId(1));
+        let words = of(&reader, 0, 0, 1);
         assert!(words.firm.closed_bits() != 0 && words.firm.state().is_none());
     }
 
@@ -450,7 +468,7 @@ mod tests {
             for scope in scopes {
                 assert_eq!(reader.get(scope), Some(if scope == tripped { TRIP } else { OPEN }), "{scope}");
             }
-            let w = reader.of_order(AccountId(1), StrategyId(1), InstrumentId(1));
+            let w = of(&reader, 1, 1, 1);
             let closed = [w.firm, w.account, w.strategy, w.instrument].map(|word| word.closed_bits() != 0);
             assert_eq!(closed, scopes.map(|scope| scope == tripped));
         }
@@ -474,9 +492,8 @@ mod tests {
         assert!(control.trip_writer().is_none(), "one scorer");
         control.set_unset(OPEN);
         let id = InstrumentId(1);
-        let (scope, closed) = (BreakerKey::Instrument(id), || {
-            reader.of_order(AccountId(0), StrategyId(0), id).instrument.closed_bits() != 0
-        });
+        let (scope, closed) =
+            (BreakerKey::Instrument(id), || of(&reader, 0, 0, id.0).instrument.closed_bits() != 0);
         assert!(!closed());
         assert_eq!(model.trip(id), Ok(1));
         assert_eq!(reader.get(scope), Some(UNTAKEN));
@@ -505,7 +522,7 @@ mod tests {
         let scope = BreakerKey::Account(AccountId(1));
         assert_eq!(writer.set(scope, OPEN), Err(UnknownBreaker(scope)));
         assert_eq!(reader.get(scope), None);
-        let words = reader.of_order(AccountId(1), StrategyId(0), InstrumentId(0));
+        let words = of(&reader, 1, 0, 0);
         assert_eq!(words.account.state(), None);
     }
 

@@ -182,6 +182,7 @@ pub(crate) struct Settings {
     pub last_age_max: Nanos,
     pub period_collar_bps: u32,
     pub critical_reduce_only: bool,
+    pub daemon_age_max_ns: u64,
     pub orders_open: usize,
     pub orders_max: usize,
     pub instruments: usize,

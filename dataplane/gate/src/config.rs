@@ -30,6 +30,9 @@ pub struct GateConfig<'a> {
     pub ref_age_max: Nanos,
     /// Whether orders that can only reduce a position pass in tier Critical.
     pub critical_reduce_only: bool,
+    /// How long the writer of the breakers may say nothing ([`crate::BreakerWriter::alive`]) before every order is refused; 0 for
+    /// ever. For a gate in a process of its own: it would not see the next halt.
+    pub daemon_age_max: Nanos,
     /// Whether an account's position in an instrument, over all of its strategies, is held to the position limit in force
     /// for the order that enlarges it.
     pub account_positions: bool,
@@ -54,7 +57,7 @@ pub enum SelfMatch {
 
 impl GateConfig<'_> {
     /// Defaults for everything but the strategies: one account, 4,096 open and 4,096 recent orders, references up to 5 s
-    /// old, nothing passes in Critical, no check beyond one strategy.
+    /// old, nothing passes in Critical, control may be silent for ever, no check beyond one strategy.
     pub const DEFAULT: GateConfig<'static> = GateConfig {
         strategies: &[],
         accounts: 1,
@@ -62,6 +65,7 @@ impl GateConfig<'_> {
         recent_orders: 4_096,
         ref_age_max: Nanos(5_000_000_000),
         critical_reduce_only: false,
+        daemon_age_max: Nanos(0),
         account_positions: false,
         self_match: SelfMatch::Off,
         repeat_window: Nanos(0),

@@ -36,6 +36,8 @@ pub struct Gate {
     pub(crate) accounts: u16,
     pub(crate) ref_age_max: Nanos,
     pub(crate) critical_reduce_only: bool,
+    /// The largest number where the daemon may be silent for ever.
+    pub(crate) daemon_age_max_ns: u64,
     /// The latest time seen. Starts at 1, so that a clock that reads zero is one that went backwards.
     pub(crate) clock: UnixNanos,
 }
@@ -124,6 +126,10 @@ impl Gate {
             accounts: config.accounts,
             ref_age_max: config.ref_age_max,
             critical_reduce_only: config.critical_reduce_only,
+            daemon_age_max_ns: match config.daemon_age_max.0 {
+                0 => u64::MAX,
+                most => most,
+            },
             clock: UnixNanos(1),
         })
     }
@@ -213,6 +219,7 @@ impl Gate {
             last_age_max: self.tables.references.held().last_age_max,
             period_collar_bps: self.tables.references.held().period.bps,
             critical_reduce_only: self.critical_reduce_only,
+            daemon_age_max_ns: self.daemon_age_max_ns,
             orders_open: self.orders.open(),
             orders_max: self.orders.open_max(),
             instruments: self.instruments,

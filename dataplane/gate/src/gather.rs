@@ -3,7 +3,6 @@
 use types::UnixNanos;
 
 use crate::{
-    breaker::OrderBreakers,
     case::{Found, InForce, Inputs, Missing, StrategyRow},
     depth::Walk,
     divide::Divisor,
@@ -41,7 +40,7 @@ impl Gate {
             ..Missing::NOTHING
         };
         if missing.instrument || missing.strategy || missing.account {
-            return self.gather_unknown(order, missing);
+            return self.gather_unknown(order, missing, now);
         }
         let strategy =
             self.strategies.get(usize::from(order.strategy.0)).copied().unwrap_or(StrategyRow::NONE);
@@ -67,7 +66,7 @@ impl Gate {
         };
         let reached = if market { walk.worst } else { px };
         let common = self.common(order, if priced { reached } else { 0 }, now);
-        let breakers = self.tables.breakers.of_order(order.account, order.strategy, order.instrument);
+        let breakers = self.tables.breakers.of_order(order, now, self.daemon_age_max_ns);
         Inputs {
             limits,
             quote,
@@ -92,10 +91,10 @@ impl Gate {
     }
 
     /// The inputs of an order whose instrument, strategy or account is unknown: what covers it whoever sent it.
-    fn gather_unknown(&self, order: &OrderIntent, missing: Missing) -> Inputs {
-        let firm = self.tables.breakers.of_order(order.account, order.strategy, order.instrument).firm;
+    fn gather_unknown(&self, order: &OrderIntent, missing: Missing, now: UnixNanos) -> Inputs {
+        let breakers = self.tables.breakers.of_order(order, now, self.daemon_age_max_ns);
         // The unknown scopes have no breaker to be halted by.
-        let breakers = OrderBreakers::firm_alone(firm);
+        let breakers = breakers.firm_alone();
         Inputs {
             limits: InForce::NONE,
             quote: Quote::NOTHING,

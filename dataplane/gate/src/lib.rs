@@ -189,4 +189,4 @@ pub use table::{
     TableError, TableSizeError, UnknownRow,
 };
 pub use tables::{GateTables, TableShape, TableWriters};
-pub use verdict::{Breach, Explanation, Verdict};
+pub use verdict::{Breach, Explanation, VERDICT_WORDS, Verdict};

@@ -59,6 +59,60 @@ impl Verdict {
     }
 }
 
+/// Words of a verdict that is kept outside the process.
+pub const VERDICT_WORDS: usize = 4;
+
+impl Verdict {
+    /// The verdict in words; a file format, as [`crate::Step::pack`].
+    #[must_use]
+    pub fn pack(&self) -> [u64; VERDICT_WORDS] {
+        let small = u64::from(self.code())
+            | (self.decision as u64) << 16
+            | (self.tier as u64) << 24
+            | (self.source as u64) << 32
+            | u64::from(self.flags.0) << 40;
+        let numbers = u64::from(self.score.micros()) | u64::from(self.version) << 32;
+        [self.limit.cast_unsigned(), self.value.cast_unsigned(), numbers, small]
+    }
+
+    /// The verdict of `words`; `None` when they are none.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the parts of a word")]
+    pub fn unpack(words: [u64; VERDICT_WORDS]) -> Option<Self> {
+        let [limit, value, numbers, small] = words;
+        let code = small as u16;
+        let reason = match code {
+            0 => None,
+            code => Some(RejectReason::ALL.into_iter().find(|reason| reason.code() == code)?),
+        };
+        let decision = match (small >> 16) as u8 {
+            0 => Decision::Accept,
+            1 => Decision::Flag,
+            2 => Decision::Reject,
+            _ => return None,
+        };
+        let source = match (small >> 32) as u8 {
+            0 => LimitsSource::None,
+            1 => LimitsSource::Dynamic,
+            2 => LimitsSource::Static,
+            3 => LimitsSource::StaticEmpty,
+            4 => LimitsSource::StaticLease,
+            _ => return None,
+        };
+        Some(Self {
+            limit: limit.cast_signed(),
+            value: value.cast_signed(),
+            score: FixedScore::from_micros(numbers as u32)?,
+            version: (numbers >> 32) as u32,
+            reason,
+            decision,
+            tier: Tier::from_u8((small >> 24) as u8)?,
+            source,
+            flags: Flags((small >> 40) as u8),
+        })
+    }
+}
+
 impl fmt::Display for Verdict {
     /// The text of FIX tag 58: slug, then the sentence with its numbers; `accept` or `flag` otherwise.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -194,6 +248,36 @@ mod tests {
             (RejectReason::HaltedFirm, 0, 0, "HALTED_FIRM: All trading of the firm is halted."),
         ] {
             assert_eq!(Breach { reason, limit, value }.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_verdict_survives_its_words() {
+        let accepted = Verdict {
+            limit: 0,
+            value: 0,
+            score: FixedScore::from_micros(123_456).unwrap(),
+            version: 7,
+            reason: None,
+            decision: Decision::Flag,
+            tier: Tier::High,
+            source: LimitsSource::StaticLease,
+            flags: Flags::TIER,
+        };
+        assert_eq!(Verdict::unpack(accepted.pack()), Some(accepted));
+        for reason in RejectReason::ALL {
+            let refused = Verdict {
+                limit: -1,
+                value: i64::MAX,
+                reason: Some(reason),
+                decision: Decision::Reject,
+                ..accepted
+            };
+            assert_eq!(Verdict::unpack(refused.pack()), Some(refused), "{reason}");
+        }
+        let [limit, value, numbers, small] = accepted.pack();
+        for wrong in [small | 99, small | 3 << 16, small | 0xFF << 24, small | 7 << 32] {
+            assert_eq!(Verdict::unpack([limit, value, numbers, wrong]), None, "{wrong:x}");
         }
     }
 

@@ -15,7 +15,7 @@ fn says(case: &Case, word: impl Fn(&OrderBreakers) -> HaltWord, state: Option<Br
 /// Whether any of the order's four words says `state`.
 #[inline(always)]
 fn any_says(case: &Case, state: Option<BreakerState>) -> bool {
-    let OrderBreakers { firm, account, strategy, instrument } = case.inputs.breakers;
+    let OrderBreakers { firm, account, strategy, instrument, .. } = case.inputs.breakers;
     case.inputs.halted && [firm, account, strategy, instrument].into_iter().any(|word| word.state() == state)
 }
 
@@ -105,6 +105,28 @@ impl Check for HaltedInstrument {
 
     fn numbers(case: &Case) -> (i64, i64) {
         (0, case.order.instrument.0.into())
+    }
+}
+
+pub(super) struct DaemonLost;
+
+impl Check for DaemonLost {
+    const CODE: u16 = 107;
+    const SLUG: &'static str = "DAEMON_LOST";
+    const FIX: u16 = 0;
+    const UNIT: Unit = Unit::Nanos;
+    const SENTENCE: &'static str =
+        "The appliance has not been heard for {value} (at most {limit}): a halt would not be seen.";
+    const FAILS_CLOSED_ON: &'static str = "an appliance that is dead, stopped or restarting";
+
+    #[inline(always)]
+    fn broken(case: &Case) -> bool {
+        case.inputs.halted && case.inputs.breakers.silent_ns != 0
+    }
+
+    fn numbers(case: &Case) -> (i64, i64) {
+        let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        (signed(case.settings.daemon_age_max_ns), signed(case.inputs.breakers.silent_ns))
     }
 }
 

@@ -129,6 +129,8 @@ checks! {
     TierCritical in tier;
     /// A breaker allows reducing orders only, and this one could add to or turn the position.
     ReduceOnly in halt;
+    /// Whoever writes the breakers has said nothing for too long.
+    DaemonLost in halt;
     /// The time given is zero or lies before one already seen.
     ClockBad in clock;
     /// No table has this instrument.
@@ -271,7 +273,7 @@ mod tests {
 
     #[test]
     fn numbers_in_use_never_change() {
-        let pinned = "100 101 102 103 104 105 106 110 200 201 202 203 204 300 301 302 303 304 305 400 401 500 501 502 \
+        let pinned = "100 101 102 103 104 105 106 107 110 200 201 202 203 204 300 301 302 303 304 305 400 401 500 501 502 \
                       503 504 510 600 601 700 701 702 800 900 901 902 903 905 904 1000 1100 1101 1102 1103 1200 \
                       1400 1401";
         let now: std::vec::Vec<_> = RejectReason::ALL.iter().map(|r| std::format!("{}", r.code())).collect();

@@ -308,3 +308,27 @@ fn a_configuration_out_of_range_is_refused_with_its_bounds() {
         assert_eq!(Gate::new(&bad, tables).unwrap_err().to_string(), text);
     }
 }
+
+/// A gate in a process of its own is as old as what it has heard: one that never heard anything has heard nothing.
+#[test]
+fn a_gate_that_asks_for_a_sign_of_life_refuses_without_one_whatever_the_order() {
+    let asks = GateConfig { daemon_age_max: Nanos::SECOND, ..CONFIG };
+    let mut rig = Rig::with(&asks, true);
+    assert_eq!(rig.check(&order(1)).reason, Some(RejectReason::DaemonLost));
+    rig.breakers.alive(UnixNanos(NOW.0 - Nanos::SECOND.0));
+    rig.accepts(&order(1));
+    assert!(rig.fast(&order(1), NOW), "at no cost to the fast path");
+    let later = NOW.plus(Nanos(1));
+    rig.references.heartbeat(later);
+    for order in [order(1), sell(1), market(1, Side::Bid), OrderIntent { account: AccountId(9), ..order(1) }]
+    {
+        let explained = rig.gate.explain(&order, later);
+        assert!(explained.breaches().any(|b| b.reason == RejectReason::DaemonLost), "{order:?}");
+        assert!(!rig.gate.check(&order, later).accepted());
+    }
+    // A clock of the daemon's that is ahead is a sign of life.
+    rig.breakers.alive(later.plus(Nanos(5_000_000_000)));
+    assert!(rig.gate.check(&order(1), later).accepted());
+    let never = Rig::new();
+    never.accepts(&order(1));
+}

@@ -29,6 +29,9 @@ fn any_side() -> impl Strategy<Value = Side> {
     select(vec![Side::Bid, Side::Ask])
 }
 
+/// How long control may say nothing. It was heard when the feeds were.
+const SILENCE_MAX: Nanos = Nanos(5_500_000_000);
+
 /// Mostly the healthy value, sometimes one of the others.
 fn mostly<T: Clone + core::fmt::Debug + 'static>(healthy: T, others: Vec<T>) -> impl Strategy<Value = T> {
     prop_oneof![6 => Just(healthy), 1 => select(others)]
@@ -169,8 +172,9 @@ impl World {
 
     /// The rig in this state. What works was let in under roomy limits before.
     fn build(&self) -> Rig {
-        let mut rig = Rig::bare(&CONFIG, true);
+        let mut rig = Rig::bare(&GateConfig { daemon_age_max: SILENCE_MAX, ..CONFIG }, true);
         rig.breakers.set_unset(OPEN);
+        rig.breakers.alive(NOW);
         let roomy = RiskLimits { order_rate_per_s: 20_000, order_burst: 1_000, max_pos_long: 9_999, ..CAP };
         let roomy = RiskLimits { max_pos_short: 9_999, ..roomy };
         rig.publish_static(&Envelope::new(FLOOR, BASE, roomy).unwrap(), &static_terms());
@@ -224,6 +228,7 @@ impl World {
 
     fn set_breakers(&self, rig: &mut Rig) {
         let (mut writer, reader) = BreakerTable::create(2, 2, INSTRUMENTS).unwrap();
+        writer.alive(UnixNanos(self.now().0 - self.heartbeat_ago_ns));
         let scopes = [
             BreakerKey::Firm,
             BreakerKey::Account(ACCOUNT),
@@ -308,6 +313,7 @@ impl Oracle<'_> {
                 Some(BreakerState::Tripped) => self.say(true, trip),
             }
         }
+        self.say(self.world.heartbeat_ago_ns > SILENCE_MAX.0, R::DaemonLost);
         let critical = matches!(self.world.live, Some((_, Tier::Critical, _)));
         self.say(critical, R::TierCritical);
     }

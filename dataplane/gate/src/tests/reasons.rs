@@ -4,6 +4,13 @@ use super::*;
 use crate::{REASON_COUNT, RejectReason as R, SURFACE_BUCKETS, SizeSurface, SurfaceReader, SurfaceTable};
 use types::StaleCause;
 
+/// A gate that last heard of control a nanosecond too long ago.
+fn unheard() -> Rig {
+    let mut rig = Rig::with(&GateConfig { daemon_age_max: Nanos::SECOND, ..CONFIG }, true);
+    rig.breakers.alive(UnixNanos(NOW.0 - 1_000_000_001));
+    rig
+}
+
 /// A rig and an order that breaks `reason` and nothing else. The match is exhaustive: a new reason needs a scenario.
 fn scenario(reason: R) -> (Rig, OrderIntent) {
     let (mut rig, mut order) = (Rig::new(), order(1));
@@ -15,6 +22,7 @@ fn scenario(reason: R) -> (Rig, OrderIntent) {
         R::HaltedInstrument => rig.set(BreakerKey::Instrument(INSTRUMENT), BreakerState::Tripped),
         R::TierCritical => rig.publish_live(&LIVE, Tier::Critical, NOW),
         R::ReduceOnly => rig.set(BreakerKey::Firm, BreakerState::ReduceOnly),
+        R::DaemonLost => rig = unheard(),
         R::ClockBad => rig.gate.clock = NOW.plus(Nanos(1)),
         R::UnknownInstrument => order.instrument = InstrumentId(3),
         R::UnknownStrategy => order.strategy = StrategyId(2),
@@ -172,6 +180,7 @@ fn the_numbers_of_every_verdict_are_those_an_officer_would_look_up() {
         (R::HaltedInstrument, 0, 1),
         (R::TierCritical, 0, 12_300),
         (R::ReduceOnly, 0, 100),
+        (R::DaemonLost, 1_000_000_000, 1_000_000_001),
         (R::ClockBad, 1_700_000_000_000_000_001, 1_700_000_000_000_000_000),
         (R::UnknownInstrument, 3, 3),
         (R::UnknownStrategy, 2, 2),
