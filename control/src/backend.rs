@@ -1,9 +1,11 @@
 //! What the running appliance does for the control plane. The appliance implements it; everything that has to outlive
 //! the process (latches, officers' limits, audit) is done around it, in this crate.
 
-use crate::names::{Scope, SymbolName};
-use crate::protocol::{FeedStatus, OrderCounts, OrderQuery, ScorerStatus, StageCounters};
+use crate::names::{Name, Scope, SymbolName};
+use crate::protocol::{FeedStatus, Grant, OrderCounts, OrderQuery, ScorerStatus, StageCounters};
 use gate::{Breaker, Envelope, Explanation, FixedScore, LimitsSource, RiskLimits};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use types::{BookState, Tier, UnixNanos};
 
 /// Why the appliance could not do it.
@@ -98,4 +100,13 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// [`BackendError`], also for names the gate has no number for.
     fn explain(&self, order: &OrderQuery) -> Result<Explanation, BackendError>;
+
+    /// Gives the order process `client`, which lives as long as `lifeline`, its tables, its ring and its steps.
+    ///
+    /// # Errors
+    /// [`BackendError`], also when it is attached already.
+    fn attach(&self, client: &Name, lifeline: UnixStream) -> Result<(Grant, Vec<OwnedFd>), BackendError> {
+        drop(lifeline);
+        Err(BackendError::Failed { what: format!("no order process is served here, and so not {client}") })
+    }
 }

@@ -1,13 +1,16 @@
 //! The client's end of the control socket.
 
+use crate::descriptors::TakingDescriptors;
+use crate::names::Name;
 use crate::protocol::{
-    Command, FrameError, Outcome, PROTOCOL_VERSION, Refusal, Reply, Request, Response, read_frame,
-    write_frame,
+    Command, FrameError, GRANT_DESCRIPTORS, Grant, Outcome, PROTOCOL_VERSION, Refusal, Reply, Request,
+    Response, read_frame, write_frame,
 };
 use crate::stamp::Stamp;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, sockopt};
 use serde::Deserialize;
 use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -135,7 +138,34 @@ impl Client {
         self.send(command, Some(deadline))
     }
 
+    /// Attaches this process as `client`: what it is given, the descriptors that come with it, and the connection, which stands for
+    /// the process as long as it is held.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn attach(mut self, client: &Name) -> Result<(Grant, Vec<OwnedFd>, UnixStream), ClientError> {
+        let mut descriptors = Vec::new();
+        match self.send_to(Command::Attach { client: client.clone() }, None, Some(&mut descriptors))? {
+            Reply::Attached(grant) if descriptors.len() == GRANT_DESCRIPTORS => {
+                Ok((*grant, descriptors, self.stream))
+            }
+            _ => {
+                let cause = format!("found {} descriptors, wanted {GRANT_DESCRIPTORS}", descriptors.len());
+                Err(ClientError::Unreadable { cause })
+            }
+        }
+    }
+
     fn send(&mut self, command: Command, deadline: Option<Stamp>) -> Result<Reply, ClientError> {
+        self.send_to(command, deadline, None)
+    }
+
+    fn send_to(
+        &mut self,
+        command: Command,
+        deadline: Option<Stamp>,
+        descriptors: Option<&mut Vec<OwnedFd>>,
+    ) -> Result<Reply, ClientError> {
         self.id += 1;
         let request = Request { version: PROTOCOL_VERSION, id: self.id, command, deadline };
         let body =
@@ -144,7 +174,11 @@ impl Client {
         // A daemon that refuses the connection says why and hangs up, perhaps before it has read anything: what it said
         // matters more than that it no longer listens.
         let sent = write_frame(&mut self.stream, &body);
-        let answer = match (sent, read_frame(&mut self.stream)) {
+        let read = match descriptors {
+            None => read_frame(&mut self.stream),
+            Some(descriptors) => read_frame(&mut TakingDescriptors { stream: &self.stream, descriptors }),
+        };
+        let answer = match (sent, read) {
             (_, Ok(answer)) => answer,
             (Err(error), Err(_)) | (Ok(()), Err(error)) => return Err(no_answer(error)),
         };

@@ -25,6 +25,7 @@ pub mod roles;
 pub mod server;
 pub mod stamp;
 
+mod descriptors;
 mod state;
 mod suggest;
 

@@ -14,6 +14,8 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
+    /// Attaches order processes, and sees nothing else.
+    Order,
     /// Looks.
     Viewer,
     /// Also trips breakers and halts.
@@ -29,6 +31,7 @@ impl Role {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Order => "order",
             Self::Viewer => "viewer",
             Self::Trader => "trader",
             Self::RiskOfficer => "risk_officer",
@@ -108,6 +111,9 @@ pub struct Roles {
     pub risk_officer: Vec<Principal>,
     /// Those who may also resume after a damaged latch file.
     pub risk_admin: Vec<Principal>,
+    /// Whose order processes may attach: the users of every `[client]`.
+    #[serde(skip)]
+    pub order: Vec<Principal>,
 }
 
 /// The other end of a connection, as the kernel reports it.
@@ -133,6 +139,7 @@ impl Roles {
             (Role::RiskOfficer, &self.risk_officer),
             (Role::Trader, &self.trader),
             (Role::Viewer, &self.viewer),
+            (Role::Order, &self.order),
         ];
         let found = lists.into_iter().find(|(_, list)| list.iter().any(|p| users.covers(p, peer)));
         found.map(|(role, _)| role)
@@ -142,7 +149,8 @@ impl Roles {
     /// a mistake, which should be said.
     #[must_use]
     pub fn unknown_names(&self, users: &UserDatabase) -> Vec<Principal> {
-        let all = [&self.viewer, &self.trader, &self.risk_officer, &self.risk_admin].into_iter().flatten();
+        let all = [&self.viewer, &self.trader, &self.risk_officer, &self.risk_admin, &self.order];
+        let all = all.into_iter().flatten();
         all.filter(|principal| !users.knows(principal)).cloned().collect()
     }
 }
@@ -205,7 +213,7 @@ impl UserDatabase {
         }
     }
 
-    fn covers(&self, principal: &Principal, peer: Peer) -> bool {
+    pub(crate) fn covers(&self, principal: &Principal, peer: Peer) -> bool {
         match principal {
             Principal::Uid(uid) => peer.uid == *uid,
             Principal::User(name) => self.users.get(name).is_some_and(|(uid, _)| peer.uid == *uid),

@@ -6,9 +6,11 @@
 //! own least of all.
 
 use crate::controller::{Asked, Controller};
+use crate::descriptors::WithDescriptors;
+use crate::names::Name;
 use crate::protocol::{
-    BadEnvelope, FrameError, Outcome, PROTOCOL_VERSION, Refusal, RefusalKind, Response, parse_request,
-    read_frame, write_frame,
+    BadEnvelope, Command, FrameError, Outcome, PROTOCOL_VERSION, Refusal, RefusalKind, Reply, Response,
+    parse_request, read_frame, write_frame,
 };
 use crate::roles::{Peer, Role};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -16,6 +18,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind, Read};
 use std::net::Shutdown;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -123,7 +126,7 @@ impl Activity {
 /// Connections that those of this role and lower ones may have together.
 const fn seats_of(role: Role) -> usize {
     match role {
-        Role::Viewer => VIEWER_CONNECTIONS_MAX,
+        Role::Order | Role::Viewer => VIEWER_CONNECTIONS_MAX,
         Role::Trader => TRADER_CONNECTIONS_MAX,
         Role::RiskOfficer | Role::RiskAdmin => CONNECTIONS_MAX,
     }
@@ -329,19 +332,20 @@ fn waits(stream: &UnixStream) -> bool {
 /// Answers one client until it hangs up, is silent for too long, or stops making sense.
 fn serve(stream: &UnixStream, peer: Peer, activity: &Activity, shared: &Shared) {
     while !shared.stop.load(Ordering::Relaxed) {
-        let (id, outcome, go_on) = match read_frame(&mut Impatient::new(stream, &shared.controller)) {
-            Ok(bytes) => {
-                activity.begin();
-                let done = obey(&bytes, stream, peer, &shared.controller);
-                activity.end();
-                done
-            }
-            Err(error @ FrameError::TooLarge { .. }) => {
-                (0, refusal(RefusalKind::BadRequest, error.to_string()), false)
-            }
-            Err(_) => return,
-        };
-        if answer(stream, id, outcome).is_err() || !go_on {
+        let (id, outcome, go_on, descriptors) =
+            match read_frame(&mut Impatient::new(stream, &shared.controller)) {
+                Ok(bytes) => {
+                    activity.begin();
+                    let done = obey(&bytes, stream, peer, &shared.controller);
+                    activity.end();
+                    done
+                }
+                Err(error @ FrameError::TooLarge { .. }) => {
+                    (0, refusal(RefusalKind::BadRequest, error.to_string()), false, Vec::new())
+                }
+                Err(_) => return,
+            };
+        if answer_with(stream, id, outcome, &descriptors).is_err() || !go_on {
             return;
         }
     }
@@ -351,17 +355,26 @@ const fn refusal(kind: RefusalKind, message: String) -> Outcome {
     Outcome::Error(Refusal { kind, message })
 }
 
-/// Does what one message asks for: its number, what came of it, and whether another message makes sense.
-fn obey(bytes: &[u8], stream: &UnixStream, peer: Peer, controller: &Controller) -> (u64, Outcome, bool) {
+/// Does what one message asks for: its number, what came of it, whether another message makes sense, and the descriptors that go
+/// with the answer.
+fn obey(
+    bytes: &[u8],
+    stream: &UnixStream,
+    peer: Peer,
+    controller: &Controller,
+) -> (u64, Outcome, bool, Vec<OwnedFd>) {
     let request = match parse_request(bytes) {
         Ok(request) => request,
         Err(error @ BadEnvelope::Version { id, .. }) => {
-            return (id, refusal(RefusalKind::VersionMismatch, error.to_string()), false);
+            return (id, refusal(RefusalKind::VersionMismatch, error.to_string()), false, Vec::new());
         }
         Err(BadEnvelope::Malformed { id, cause }) => {
-            return (id, refusal(RefusalKind::BadRequest, cause), false);
+            return (id, refusal(RefusalKind::BadRequest, cause), false, Vec::new());
         }
     };
+    if let Command::Attach { client } = &request.command {
+        return attach(request.id, client, stream, peer, controller);
+    }
     let there = || waits(stream);
     let asked = Asked { received: controller.clock_now(), deadline: request.deadline, waits: &there };
     let actor = controller.actor(peer);
@@ -369,7 +382,40 @@ fn obey(bytes: &[u8], stream: &UnixStream, peer: Peer, controller: &Controller) 
         Ok(reply) => Outcome::Ok(reply),
         Err(refusal) => Outcome::Error(refusal),
     };
-    (request.id, outcome, true)
+    (request.id, outcome, true, Vec::new())
+}
+
+/// Hands the connection over: it stands for the order process from now on, and takes no further command.
+fn attach(
+    id: u64,
+    client: &Name,
+    stream: &UnixStream,
+    peer: Peer,
+    controller: &Controller,
+) -> (u64, Outcome, bool, Vec<OwnedFd>) {
+    let lifeline = match stream.try_clone() {
+        Ok(lifeline) => lifeline,
+        Err(e) => return (id, refusal(RefusalKind::Failed, e.to_string()), false, Vec::new()),
+    };
+    match controller.attach(peer, client, lifeline) {
+        Ok((grant, descriptors)) => (id, Outcome::Ok(Reply::Attached(Box::new(grant))), false, descriptors),
+        Err(refused) => (id, Outcome::Error(refused), true, Vec::new()),
+    }
+}
+
+/// An answer with descriptors: they come with its first bytes.
+fn answer_with(
+    stream: &UnixStream,
+    id: u64,
+    outcome: Outcome,
+    descriptors: &[OwnedFd],
+) -> Result<(), FrameError> {
+    if descriptors.is_empty() {
+        return answer(stream, id, outcome);
+    }
+    let body =
+        serde_json::to_vec(&Response { version: PROTOCOL_VERSION, id, outcome }).map_err(io::Error::from)?;
+    write_frame(&mut WithDescriptors { stream, descriptors }, &body)
 }
 
 fn answer(mut stream: &UnixStream, id: u64, outcome: Outcome) -> Result<(), FrameError> {

@@ -19,8 +19,9 @@ pub use error::{ConfigError, ConfigErrors, Origin, Problem};
 pub use net::{CpuChoice, CpuList, FeedSource, Group, HostAddress, PciAddress, PciDevice, Vdev};
 pub use plan::{DeclaredScopes, Plan};
 pub use schema::{
-    Audit, Book, CriticalPolicy, Eal, EalMemory, Feed, Gate, Igmp, Instance, Link, NormalPolicy, OverlayPct,
-    Placement, Policy, ReferencePolicy, Scorer, ScorerBackend, SelfMatch, TierPolicy,
+    Audit, Book, Client, CriticalPolicy, Eal, EalMemory, Feed, Gate, Igmp, Instance, Link, NormalPolicy,
+    OnDaemonLoss, Orders, OverlayPct, Placement, Policy, ReferencePolicy, Scorer, ScorerBackend, SelfMatch,
+    TierPolicy,
 };
 pub use ticks::{TickChoice, TickPlan};
 

@@ -46,6 +46,10 @@ pub struct Plan {
     pub audit: schema::Audit,
     /// The accounts, strategies and desks there are.
     pub scopes: DeclaredScopes,
+    /// The order processes there are.
+    pub clients: BTreeMap<Name, schema::Client>,
+    /// What they share with the daemon.
+    pub orders: schema::Orders,
     /// BLAKE3 of the merged configuration, comments and layout left out; goes into the audit log at every start.
     pub digest: [u8; 32],
 }
@@ -106,6 +110,8 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
     check.range("audit.anchor_records", config.audit.anchor_records, 1, 1_000_000);
     check.range("audit.anchor_minutes", config.audit.anchor_minutes, 1, 1_440);
     let scopes = check.scopes(&config);
+    check.clients(&config);
+    check.depth("orders.ring_records", config.orders.ring_records);
     let limits = check.limits(&config.limits);
     let (Some(overlay), Some(limits), true) = (overlay, limits, check.errors.is_empty()) else {
         return Err(check.errors);
@@ -113,8 +119,22 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
     let mut canonical = String::new();
     tree.canonical(&mut canonical);
     let Config {
-        instance, eal, feed: feeds, placement, link, book, gate, scorer, policy, roles, audit, ..
+        instance,
+        eal,
+        feed: feeds,
+        placement,
+        link,
+        book,
+        gate,
+        scorer,
+        policy,
+        mut roles,
+        audit,
+        client,
+        orders,
+        ..
     } = config;
+    roles.order = client.values().map(|client| client.user.clone()).collect();
     let digest = *blake3::hash(canonical.as_bytes()).as_bytes();
     Ok(Plan {
         instance,
@@ -132,6 +152,8 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
         roles,
         audit,
         scopes,
+        clients: client,
+        orders,
         digest,
     })
 }
@@ -240,6 +262,42 @@ impl Checker<'_> {
             }
             if placement.housekeeping_cpus.cpus().contains(cpu) {
                 self.refuse(&way(key), cpu, "a CPU that is not among placement.housekeeping_cpus");
+            }
+        }
+    }
+
+    /// Strategies and accounts of order processes are declared, and each is one process's: nobody else counts into its limits.
+    fn clients(&mut self, config: &Config) {
+        for (name, client) in &config.client {
+            let place = |key: &str| {
+                let mut path = way("client");
+                path.extend([Step::Key(name.to_string()), Step::Key(key.to_owned())]);
+                path
+            };
+            let others = || config.client.iter().filter(|(other, _)| *other < name).map(|(_, client)| client);
+            for strategy in &client.strategies {
+                if !config.strategy.contains_key(strategy) {
+                    let wanted = format!("strategies that are declared ([strategy.{strategy}])");
+                    self.refuse(&place("strategies"), format!("\"{strategy}\""), wanted);
+                } else if others().any(|other| other.strategies.contains(strategy)) {
+                    let wanted = "strategies of no other client".to_owned();
+                    self.refuse(&place("strategies"), format!("\"{strategy}\""), wanted);
+                }
+            }
+            for account in &client.accounts {
+                if !config.account.contains_key(account) {
+                    let wanted = format!("accounts that are declared ([account.{account}])");
+                    self.refuse(&place("accounts"), format!("\"{account}\""), wanted);
+                } else if others().any(|other| other.accounts.contains(account)) {
+                    let wanted = "accounts of no other client".to_owned();
+                    self.refuse(&place("accounts"), format!("\"{account}\""), wanted);
+                }
+            }
+            for (key, count) in [("strategies", client.strategies.len()), ("accounts", client.accounts.len())]
+            {
+                if count == 0 {
+                    self.refuse(&place(key), "none", "at least one");
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ use super::net::{CpuChoice, CpuList, FeedSource, Group, HostAddress, PciDevice, 
 use crate::amount::Amount;
 use crate::limits::LimitKey;
 use crate::names::{Name, SymbolName};
-use crate::roles::Roles;
+use crate::roles::{Principal, Roles};
 use serde::de::{self, Error as _, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -32,6 +32,44 @@ pub(crate) struct Config {
     pub(crate) account: BTreeMap<Name, Account>,
     pub(crate) strategy: BTreeMap<Name, Strategy>,
     pub(crate) desk: BTreeMap<Name, Desk>,
+    pub(crate) client: BTreeMap<Name, Client>,
+    pub(crate) orders: Orders,
+}
+
+/// What an order process does when the daemon is gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDaemonLoss {
+    /// It refuses every order.
+    #[default]
+    Halt,
+    /// It goes on under what the tables say: the officers' limits, once the leases have ended.
+    Static,
+}
+
+/// One `[client.NAME]`: an order process, which is one thread that owns its strategies and accounts.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Client {
+    /// Whose process it is.
+    pub user: Principal,
+    /// The strategies it trades, and nobody else.
+    pub strategies: Vec<Name>,
+    /// The accounts it trades for, and nobody else.
+    pub accounts: Vec<Name>,
+    /// What it does when the daemon is gone.
+    #[serde(default)]
+    pub on_daemon_loss: OnDaemonLoss,
+}
+
+/// `[orders]`: what order processes and the daemon share.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Orders {
+    /// Where the rings of order processes lie; empty for beside the control socket.
+    pub ring_dir: PathBuf,
+    /// Records of a ring, a power of two.
+    pub ring_records: u32,
 }
 
 /// One `[account.NAME]`: that there is such an account.

@@ -13,6 +13,7 @@
 mod ahead;
 mod answer;
 mod asked;
+mod attach;
 mod automatic;
 mod books;
 mod keep;
@@ -44,6 +45,7 @@ use shortfall::Why;
 #[must_use]
 pub const fn least_role(command: &Command) -> Role {
     match command {
+        Command::Attach { .. } => Role::Order,
         Command::Status
         | Command::LimitsShow { .. }
         | Command::BreakerList { .. }
@@ -76,6 +78,7 @@ fn name_of(command: &Command) -> (&'static str, String) {
         Command::GateExplain { order } => ("gate.explain", order.symbol.to_string()),
         Command::AuditTail { .. } => ("audit.tail", firm()),
         Command::AuditVerify => ("audit.verify", firm()),
+        Command::Attach { client } => ("attach", client.to_string()),
     }
 }
 
@@ -94,7 +97,8 @@ const fn why_of(command: &Command) -> (Option<&Reason>, Option<&Ticket>) {
         | Command::TierShow { .. }
         | Command::GateExplain { .. }
         | Command::AuditTail { .. }
-        | Command::AuditVerify => (None, None),
+        | Command::AuditVerify
+        | Command::Attach { .. } => (None, None),
     }
 }
 
@@ -136,6 +140,10 @@ impl Controller {
             Command::GateExplain { order } => self.explain(&order),
             Command::AuditTail { count } => self.audit_tail(count),
             Command::AuditVerify => self.audit_verify(),
+            Command::Attach { .. } => refuse(
+                RefusalKind::BadRequest,
+                "an order process attaches over a connection of its own".to_owned(),
+            ),
             Command::LimitsSet { symbol, changes, dry_run, reason, ticket } => {
                 let why = Why::new(&reason, ticket.as_ref());
                 self.limits_set(actor, &Setting { symbol, changes: &changes, dry_run, why }, asked)
@@ -209,7 +217,7 @@ impl Controller {
             "{action} needs role {wanted}; {} (uid {}) has {found}: see [roles] in the configuration",
             actor.user, actor.uid
         );
-        if wanted > Role::Viewer {
+        if wanted > Role::Viewer || wanted == Role::Order {
             let (reason, ticket) = why_of(command);
             let record = Why::optional(reason, ticket).record(action, target, Value::Null, Value::Null);
             self.record_refusal(&mut self.lock(), actor, record, &message);

@@ -166,6 +166,7 @@ impl Controller {
             build: env!("CARGO_PKG_VERSION").to_owned(),
             roles: plan.roles.clone(),
             scopes: plan.scopes.clone(),
+            clients: plan.clients.clone(),
             own_uid,
             backend,
             clock,

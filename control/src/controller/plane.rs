@@ -5,7 +5,7 @@ use super::refusals::Refusals;
 use super::trail::Trail;
 use crate::audit::{Actor, Entry as Record};
 use crate::backend::{Backend, BackendError};
-use crate::config::DeclaredScopes;
+use crate::config::{Client, DeclaredScopes};
 use crate::names::{Name, Scope};
 use crate::protocol::{Refusal, RefusalKind, TripMode};
 use crate::roles::Roles;
@@ -13,6 +13,7 @@ use crate::stamp::Stamp;
 use crate::state::{LatchFile, LimitBook, SealError, StateDir, Unwritten};
 use crate::suggest::did_you_mean;
 use gate::Breaker;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use types::UnixNanos;
@@ -29,6 +30,7 @@ pub struct Controller {
     pub(super) build: String,
     pub(super) roles: Roles,
     pub(super) scopes: DeclaredScopes,
+    pub(super) clients: BTreeMap<Name, Client>,
     pub(super) own_uid: u32,
     pub(super) backend: Arc<dyn Backend>,
     pub(super) clock: Clock,

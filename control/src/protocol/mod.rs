@@ -5,11 +5,13 @@
 //! field that the daemon would ignore could be the one that mattered; answers may carry fields an older client passes
 //! over.
 
+mod attach;
 mod frame;
 mod reply;
 mod request;
 mod verified;
 
+pub use attach::{GRANT_DESCRIPTORS, Grant, GrantRules, GrantShape};
 pub use frame::{FrameError, MESSAGE_BYTES_MAX, read_frame, write_frame};
 pub use reply::{
     AuditStatus, BookGroup, BreachRow, BreakerRow, BreakersPage, Changed, ExplainReply, FeedStatus,

@@ -1,5 +1,6 @@
 //! Answers. Numbers that a double would round are strings ([`Amount`], scores); moments are RFC 3339 in UTC.
 
+use super::attach::Grant;
 use super::verified::VerifyReply;
 use crate::amount::Amount;
 use crate::names::{Scope, SymbolName};
@@ -111,6 +112,8 @@ pub enum Reply {
     AuditRecords(Vec<serde_json::Value>),
     /// To `audit_verify`.
     Verified(VerifyReply),
+    /// To `attach`, with its descriptors.
+    Attached(Box<Grant>),
 }
 
 /// How the latch file was found.

@@ -301,6 +301,11 @@ pub enum Command {
     },
     /// Proves the audit chain.
     AuditVerify,
+    /// Gives an order process its tables. The connection stands for the process from then on: when it ends, so has the process.
+    Attach {
+        /// What the configuration calls the process.
+        client: Name,
+    },
 }
 
 /// One request.

@@ -1,7 +1,7 @@
 //! The configuration as an operator meets it: defaults, layers, and errors that say where, what and what instead.
 
 use control::config::{
-    self, ConfigErrors, CpuChoice, EalMemory, FeedSource, Igmp, Plan, ScorerBackend, TickChoice,
+    self, ConfigErrors, CpuChoice, EalMemory, FeedSource, Igmp, OnDaemonLoss, Plan, ScorerBackend, TickChoice,
 };
 use control::limits::LimitKey;
 use gate::{Overlay, RefRules};
@@ -133,7 +133,7 @@ fn slips_are_errors_with_the_line_and_what_was_meant() {
         ),
         (
             "[scorr]\nlease_ms = 500",
-            "p.toml:1: scorr: no such key; did you mean `scorer`? (keys here: schema, instance, eal, feed, placement, link, book, gate, scorer, policy, limits, roles, audit, account, strategy, desk)",
+            "p.toml:1: scorr: no such key; did you mean `scorer`? (keys here: schema, instance, eal, feed, placement, link, book, gate, scorer, policy, limits, roles, audit, account, strategy, desk, client, orders)",
         ),
         ("scorer = 3", "p.toml:1: scorer: found integer `3`, wanted a table"),
         (
@@ -486,6 +486,34 @@ fn more_groups_than_a_port_can_join_are_an_error() {
         errors(&lines(65)),
         [
             "p.toml:5: feed[0].line_a: found 65 different groups on both lines, wanted at most 64: a port cannot join more"
+        ]
+    );
+}
+
+#[test]
+fn an_order_process_owns_declared_strategies_and_accounts_that_no_other_owns() {
+    let good = "[account.A]\n[account.B]\n[strategy.s]\n[strategy.t]\n\
+                [client.one]\nuser = \"uid:7\"\nstrategies = [\"s\"]\naccounts = [\"A\"]\n\
+                [client.two]\nuser = \"@desk\"\nstrategies = [\"t\"]\naccounts = [\"B\"]\non_daemon_loss = \"static\"\n";
+    let plan = load(good).unwrap();
+    assert_eq!(plan.roles.order.len(), 2, "whose processes may attach");
+    let loss = |name: &str| plan.clients[&name.parse().unwrap()].on_daemon_loss;
+    assert_eq!((loss("one"), loss("two")), (OnDaemonLoss::Halt, OnDaemonLoss::Static));
+    let bad = good.replace("[\"t\"]", "[\"s\", \"u\"]").replace("[\"B\"]", "[]");
+    assert_eq!(
+        errors(&bad),
+        [
+            "p.toml:11: client.two.strategies: found \"s\", wanted strategies of no other client",
+            "p.toml:11: client.two.strategies: found \"u\", wanted strategies that are declared ([strategy.u])",
+            "p.toml:12: client.two.accounts: found none, wanted at least one",
+        ]
+    );
+    let bad = good.replace("[\"B\"]", "[\"A\", \"C\"]");
+    assert_eq!(
+        errors(&bad),
+        [
+            "p.toml:12: client.two.accounts: found \"A\", wanted accounts of no other client",
+            "p.toml:12: client.two.accounts: found \"C\", wanted accounts that are declared ([account.C])",
         ]
     );
 }

@@ -18,7 +18,7 @@ use wire::frame::{LinkType, parse_udp_on};
 const INSIDE: &str = "PORTCULLIS_TEST_IN_NAMESPACE";
 
 /// Far longer than anything here takes, so that a busy machine fails no test.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How much faster than the market the capture is sent.
 const SPEED: u32 = 4;
@@ -29,7 +29,7 @@ const MEMBERSHIP: Duration = Duration::from_secs(4);
 /// A bridge that snoops, queries, and floods nothing to `p0`; its intervals are some hundredth of the standard's (unit:
 /// 10 ms), and four queries in a row may go unanswered on a busy machine.
 /// `v0`, behind `p0`, is the appliance's port; `v1` is the venue.
-const NETWORK: &str = "
+pub(crate) const NETWORK: &str = "
     ip link set lo up
     ip link add br0 type bridge mcast_snooping 1 mcast_query_response_interval 20
     ip link set br0 type bridge mcast_query_interval 80 mcast_startup_query_interval 20 \
@@ -47,7 +47,7 @@ fn runs(program: &str, arguments: &[&str]) -> bool {
     Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
 }
 
-fn sh(line: &str) -> String {
+pub(crate) fn sh(line: &str) -> String {
     let output = Command::new("sh").args(["-ec", line]).output().unwrap();
     assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
@@ -55,7 +55,7 @@ fn sh(line: &str) -> String {
 
 /// Runs the test called `name` again in a network namespace of its own, and tells whether this is that process. The
 /// namespace ends with it. Where none can be had, the test is skipped.
-fn in_network_namespace(name: &str) -> bool {
+pub(crate) fn in_network_namespace(name: &str) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;
     }
@@ -83,7 +83,7 @@ fn in_network_namespace(name: &str) -> bool {
 }
 
 /// Every datagram of a capture: when, to which group, what.
-fn datagrams(pcap: &Path) -> Vec<(u64, SocketAddrV4, Vec<u8>)> {
+pub(crate) fn datagrams(pcap: &Path) -> Vec<(u64, SocketAddrV4, Vec<u8>)> {
     let mut source = FileSource::open(pcap, FileOptions::default()).unwrap();
     let mut all = Vec::new();
     loop {
@@ -100,7 +100,7 @@ fn datagrams(pcap: &Path) -> Vec<(u64, SocketAddrV4, Vec<u8>)> {
 }
 
 /// Sends the capture as it was, [`SPEED`] times as fast, until it ends or `stop` is set.
-fn send(datagrams: &[(u64, SocketAddrV4, Vec<u8>)], stop: &AtomicBool) {
+pub(crate) fn send(datagrams: &[(u64, SocketAddrV4, Vec<u8>)], stop: &AtomicBool) {
     let socket = UdpSocket::bind("10.192.12.1:0").unwrap();
     let (begin, first) = (Instant::now(), datagrams[0].0);
     for (ts, to, payload) in datagrams {
@@ -116,13 +116,14 @@ fn send(datagrams: &[(u64, SocketAddrV4, Vec<u8>)], stop: &AtomicBool) {
 }
 
 /// A daemon on `v0`, and what it prints.
-struct Appliance {
-    daemon: Daemon,
-    dir: tempfile::TempDir,
+pub(crate) struct Appliance {
+    pub(crate) daemon: Daemon,
+    pub(crate) dir: tempfile::TempDir,
 }
 
 impl Appliance {
-    fn start() -> Self {
+    /// Makes its state and starts it; `more` is configuration beside the feed's.
+    pub(crate) fn start(more: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().join("state");
         let config = dir.path().join("portcullis.toml");
@@ -133,31 +134,50 @@ impl Appliance {
              [eal]\nmemory = \"no_huge\"\nmemory_mib = 96\n\
              [[feed]]\nname = \"sim\"\nkind = \"itch50\"\nsource = \"net_af_packet0,iface=v0,framecnt=8192\"\n\
              line_a = [\"239.192.12.1:26477\"]\nline_b = [\"239.192.12.2:26477\"]\n\
-             igmp_address = \"10.192.12.9\"\nstale_after_ms = 1000\n",
+             igmp_address = \"10.192.12.9\"\nstale_after_ms = 1000\n{more}",
             dir.path().join("control.sock"),
         );
         std::fs::write(&config, text).unwrap();
         let init =
             Command::new(programs().join("portcullis")).args(["init", "--config"]).arg(&config).status();
         assert!(init.unwrap().success(), "the state directory is made");
-        let print = |name: &str| Stdio::from(File::create(dir.path().join(name)).unwrap());
-        let mut command = Command::new(programs().join("portcullis"));
-        command.args(["run", "--config"]).arg(&config).stdout(print("stdout")).stderr(print("stderr"));
-        let appliance = Self { daemon: Daemon(command.spawn().expect("the daemon starts")), dir };
-        appliance.wait_until("the daemon answers", || ctl(&appliance.socket(), &["status"]).status.success());
+        let appliance = Self { daemon: Self::spawn(&dir), dir };
+        appliance.answers();
         appliance
     }
 
-    fn socket(&self) -> PathBuf {
+    fn spawn(dir: &tempfile::TempDir) -> Daemon {
+        let print = |name: &str| {
+            Stdio::from(File::options().append(true).create(true).open(dir.path().join(name)).unwrap())
+        };
+        let mut command = Command::new(programs().join("portcullis"));
+        command.args(["run", "--config"]).arg(dir.path().join("portcullis.toml"));
+        command.stdout(print("stdout")).stderr(print("stderr"));
+        Daemon(command.spawn().expect("the daemon starts"))
+    }
+
+    fn answers(&self) {
+        self.wait_until("the daemon answers", || ctl(&self.socket(), &["status"]).status.success());
+    }
+
+    /// Ends the daemon as the power does, and starts it again.
+    pub(crate) fn restart(&mut self) {
+        self.daemon.0.kill().unwrap();
+        self.daemon.0.wait().unwrap();
+        self.daemon = Self::spawn(&self.dir);
+        self.answers();
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
         self.dir.path().join("control.sock")
     }
 
-    fn printed(&self, name: &str) -> String {
+    pub(crate) fn printed(&self, name: &str) -> String {
         std::fs::read_to_string(self.dir.path().join(name)).unwrap()
     }
 
     /// The answer to a command, as programs read it.
-    fn ask(&self, command: &[&str], what: &str) -> Value {
+    pub(crate) fn ask(&self, command: &[&str], what: &str) -> Value {
         let output = ctl(&self.socket(), &[command, &["-o", "json"]].concat());
         assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_str::<Value>(&said(&output)).unwrap()[what].take()
@@ -168,7 +188,7 @@ impl Appliance {
     }
 
     /// Waits, and says how the appliance is when that was in vain.
-    fn wait_until(&self, what: &str, mut holds: impl FnMut() -> bool) {
+    pub(crate) fn wait_until(&self, what: &str, mut holds: impl FnMut() -> bool) {
         let end = Instant::now() + PATIENCE;
         while !holds() {
             let state = || {
@@ -204,7 +224,7 @@ fn multicast_makes_books_scores_and_limits_and_silence_takes_them_back() {
     sh(NETWORK);
     let market = scenario("calm", &["--minutes", "2"]);
     let datagrams = datagrams(&market.path().join("calm.pcap"));
-    let mut appliance = Appliance::start();
+    let mut appliance = Appliance::start("");
     boots_and_joins(&appliance);
 
     let stop = AtomicBool::new(false);
@@ -219,7 +239,7 @@ fn multicast_makes_books_scores_and_limits_and_silence_takes_them_back() {
     stops(&mut appliance);
 }
 
-struct StopOnDrop<'a>(&'a AtomicBool);
+pub(crate) struct StopOnDrop<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {

@@ -9,6 +9,7 @@ mod flash_crash;
 mod fuzz;
 mod histograms;
 mod live_multicast;
+mod order_process;
 mod pages;
 mod prices;
 mod real_captures;

@@ -189,6 +189,7 @@ fn run_live(args: &Replay, live_source: bool) {
         listens: Listens::to_model(&plan),
         source: Some(Box::new(held)),
         measured: false,
+        shared: false,
     };
     let mut latency = crate::latency::Latency::default();
     let spec = LineSpec {

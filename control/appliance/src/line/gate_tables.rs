@@ -3,15 +3,18 @@
 
 use super::notes::{LimitNote, SurfaceNote};
 use anyhow::{Context, Result};
+use attach::{InstrumentNames, SharedTables};
 use control::config::{Plan, ReferencePolicy};
+use control::protocol::GrantRules;
 use gate::{
-    BreakerWriter, ClassId, Gate, GateConfig, GateTables, LimitReader, LimitWriter, Memory, RefReader,
-    RefRules, RefWriter, StaticReader, StaticWriter, StrategyConfig, SurfaceReader, SurfaceWriter,
+    BreakerWriter, ClassId, Gate, GateConfig, GateTables, LimitReader, LimitWriter, Private, RefReader,
+    RefRules, RefWriter, SelfMatch, StaticReader, StaticWriter, StrategyConfig, SurfaceReader, SurfaceWriter,
     TableShape, TableWriters, TripWriter,
 };
 use stage::HopHistogram;
+use std::os::fd::OwnedFd;
 use std::time::Instant;
-use types::{Depth, InstrumentId, Nanos, TopOfBook, UnixNanos};
+use types::{Depth, InstrumentId, Nanos, TickTable, TopOfBook, UnixNanos};
 
 /// Every strategy trades under one class of limits until the configuration knows classes.
 pub(crate) const CLASS: ClassId = ClassId(0);
@@ -125,8 +128,44 @@ pub(crate) struct Readers {
     pub(crate) references: RefReader,
 }
 
+/// What order processes are given of the tables.
+pub(crate) struct SharedMemory {
+    pub(crate) shape: TableShape,
+    pub(crate) layout: u64,
+    pub(crate) names: InstrumentNames,
+    pub(crate) memory: OwnedFd,
+}
+
+/// The rules that an order process builds its gate with: those of this one.
+pub(crate) fn grant_rules(plan: &Plan) -> GrantRules {
+    let (rules, config) = (ref_rules(plan), config_of(plan, 1, &[]));
+    let steps = |table: &TickTable| table.steps().iter().map(|step| (step.from.0, step.tick.0)).collect();
+    let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    GrantRules {
+        last_age_max_ns: rules.last_age_max.0,
+        period_ns: rules.period.0,
+        period_collar_bps: rules.period_collar_bps,
+        tick_tables: rules.tick_tables.iter().map(steps).collect(),
+        ref_age_max_ns: config.ref_age_max.0,
+        critical_reduce_only: config.critical_reduce_only,
+        account_positions: config.account_positions,
+        self_match: match config.self_match {
+            SelfMatch::Off => "off",
+            SelfMatch::Account => "account",
+            SelfMatch::Firm => "firm",
+        }
+        .to_owned(),
+        repeat_ms: plan.gate.repeat_ms,
+        strategy_rate: (STRATEGY.order_rate_per_s, STRATEGY.order_burst),
+        open_orders_max: small(config.open_orders_max),
+        recent_orders: small(config.recent_orders),
+        daemon_age_max_ns: 0,
+    }
+}
+
 /// Every strategy's rate over all instruments.
-const STRATEGY: StrategyConfig = StrategyConfig { class: CLASS, order_rate_per_s: 1_000, order_burst: 1_000 };
+pub(crate) const STRATEGY: StrategyConfig =
+    StrategyConfig { class: CLASS, order_rate_per_s: 1_000, order_burst: 1_000 };
 
 /// How large the tables of a gate are, and which there are.
 fn table_shape(plan: &Plan, accounts: u16, strategies: u16, listens: Listens) -> TableShape {
@@ -141,7 +180,7 @@ fn table_shape(plan: &Plan, accounts: u16, strategies: u16, listens: Listens) ->
 }
 
 /// What a gate is built with.
-fn config_of<'a>(plan: &Plan, accounts: u16, strategies: &'a [StrategyConfig]) -> GateConfig<'a> {
+pub(crate) fn config_of<'a>(plan: &Plan, accounts: u16, strategies: &'a [StrategyConfig]) -> GateConfig<'a> {
     let control::config::Gate { account_positions, self_match, repeat_ms } = plan.gate;
     GateConfig {
         strategies,
@@ -162,12 +201,14 @@ pub(crate) struct GateSet {
     pub(crate) statics: StaticWriter,
     pub(crate) breakers: BreakerWriter,
     pub(crate) readers: Readers,
+    /// Where order processes may read the tables.
+    pub(crate) shared: Option<SharedMemory>,
     /// What it all takes, for the boot report.
     pub(crate) memory: Vec<(String, usize)>,
 }
 
 impl GateSet {
-    /// A gate for the instruments of `plan` over tables in `memory`, every breaker unset.
+    /// A gate for the instruments of `plan`, every breaker unset; `shared`: over tables that order processes may read.
     ///
     /// # Errors
     /// When the tables cannot be made in that size.
@@ -176,10 +217,18 @@ impl GateSet {
         accounts: u16,
         strategies: u16,
         listens: Listens,
-        memory: &mut impl Memory,
+        shared: bool,
     ) -> Result<Self> {
         let shape = table_shape(plan, accounts, strategies, listens);
-        let (writers, tables) = GateTables::create_in(memory, &shape, &ref_rules(plan))?;
+        let (writers, tables, shared) = if shared {
+            let made = SharedTables::create(&shape, &ref_rules(plan));
+            let SharedTables { writers, tables, names, layout, memory } =
+                made.context("the tables that order processes read cannot be made")?;
+            (writers, tables, Some(SharedMemory { shape, layout, names, memory }))
+        } else {
+            let (writers, tables) = GateTables::create_in(&mut Private, &shape, &ref_rules(plan))?;
+            (writers, tables, None)
+        };
         let TableWriters { statics, dynamics, surfaces, references, mut breakers } = writers;
         let mut bytes = sizes_of(&tables);
         let readers = Readers {
@@ -197,7 +246,16 @@ impl GateSet {
                 Some(ModelTables { trips, limits, surfaces, publish: None })
             }
         };
-        Ok(Self { gate, quotes: QuoteTable(references), model, statics, breakers, readers, memory: bytes })
+        Ok(Self {
+            gate,
+            quotes: QuoteTable(references),
+            model,
+            statics,
+            breakers,
+            readers,
+            shared,
+            memory: bytes,
+        })
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct DeskSpec {
     pub(crate) source: Option<Box<dyn OrderSource>>,
     /// Whether its publications and decisions are measured.
     pub(crate) measured: bool,
+    /// Whether order processes read its tables.
+    pub(crate) shared: bool,
 }
 
 /// What scores, and by what.

@@ -82,6 +82,7 @@ fn build(plan: &Plan, pace: Pace, rows: &[OrderRow], channels: usize) -> (Line<(
             listens: Listens::Nothing,
             source,
             measured: false,
+            shared: false,
         }],
         observer: (),
         screen: false,
@@ -214,7 +215,7 @@ fn a_question_is_answered_by_the_desk_that_owns_the_gate() {
 #[test]
 fn a_trip_is_in_the_breaker_with_the_limits_and_before_any_latch() {
     let plan = plan(&["book.instruments=16"]);
-    let mut set = GateSet::new(&plan, 1, 1, Listens::Limits, &mut gate::Private).unwrap();
+    let mut set = GateSet::new(&plan, 1, 1, Listens::Limits, false).unwrap();
     set.breakers.set_unset(OPEN);
     let instrument = InstrumentId(0);
     let terms = StaticTerms { lot: Qty(1), permission: Permission::Granted, version: 1 };

@@ -6,7 +6,7 @@ use super::book_sink::{BookSink, Quotes, TimeOf, Untold};
 use super::desk::{COUNTERS, Desk};
 use super::desk_stage::{DeskObserver, DeskStage, InForce, Scheduled};
 use super::explain::{Answerer, Asker};
-use super::gate_tables::{GateSet, ModelTables, QuoteTable, Readers};
+use super::gate_tables::{GateSet, ModelTables, QuoteTable, Readers, SharedMemory};
 use super::last_trades::LastTrades;
 use super::notes::{BookNote, Defined, ModelNote, ScorerCommand, ScorerNote, VerdictRecord};
 use super::outlet::Outlet;
@@ -220,6 +220,8 @@ pub(crate) struct ControlEnds {
     pub(crate) asker: Asker,
     /// What the desk counts.
     pub(crate) orders: CounterReader,
+    /// The tables, for order processes.
+    pub(crate) shared: Option<SharedMemory>,
 }
 
 /// Where what books and scorer say leads, and who hears it.
@@ -344,13 +346,14 @@ struct Tables {
     statics: StaticWriter,
     breakers: BreakerWriter,
     readers: Readers,
+    shared: Option<SharedMemory>,
 }
 
 impl Gates {
     fn add(&mut self, plan: &Plan, links: &Links, spec: DeskSpec, latency: &mut Latency) -> Result<()> {
-        let DeskSpec { accounts, strategies, listens, source, measured } = spec;
-        let set = GateSet::new(plan, accounts, strategies, listens, &mut gate::Private)?;
-        let GateSet { gate, quotes, mut model, statics, breakers, readers, memory } = set;
+        let DeskSpec { accounts, strategies, listens, source, measured, shared } = spec;
+        let set = GateSet::new(plan, accounts, strategies, listens, shared)?;
+        let GateSet { gate, quotes, mut model, statics, breakers, readers, shared, memory } = set;
         let mut decision = None;
         if measured {
             if let Some(model) = &mut model {
@@ -361,7 +364,7 @@ impl Gates {
         let (log, verdicts) = outlet(links.verdicts);
         let (reader, cells) = counters("desk", COUNTERS);
         self.desks.push(Desk { gate, readers: readers.clone(), source, log, counters: cells, decision });
-        self.sets.push(Tables { quotes, model, statics, breakers, readers });
+        self.sets.push(Tables { quotes, model, statics, breakers, readers, shared });
         self.verdicts.push(verdicts);
         self.counts.push(reader);
         self.memory.extend(memory);
@@ -374,7 +377,7 @@ fn wire_live(links: &Links, sets: Vec<Tables>, counts: Vec<CounterReader>, adapt
     let (Ok([set]), Ok([orders])) = (<[_; 1]>::try_from(sets), <[_; 1]>::try_from(counts)) else {
         anyhow::bail!("a live line has one gate");
     };
-    let Tables { quotes, model, statics, breakers, readers } = set;
+    let Tables { quotes, model, statics, breakers, readers, shared } = set;
     let (to_cold, definitions) = outlet(links.definitions);
     let (to_desk, names) = outlet(links.names);
     let (commands, commands_rx) = open(links.commands);
@@ -404,6 +407,7 @@ fn wire_live(links: &Links, sets: Vec<Tables>, counts: Vec<CounterReader>, adapt
             notes: vec![trip_notes, tier_notes],
             asker: Asker::new(questions_tx, answers_rx),
             orders,
+            shared,
         }),
     })
 }

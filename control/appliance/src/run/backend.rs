@@ -2,21 +2,24 @@
 //! ring of commands to the scorer, never through the order path.
 
 use super::feed_state::feed_state;
+use super::orders::{Orders, ScopeNumbers};
 use crate::line::explain::Asker;
-use crate::line::gate_tables::{CLASS, Readers};
+use crate::line::gate_tables::{CLASS, Readers, SharedMemory};
 use crate::line::health::{FeedHealth, Moment};
 use crate::line::notes::{Defined, ScorerCommand, ScorerNote, VerdictRecord};
 use anyhow::Result;
 use control::backend::{Backend, BackendError, InstrumentView, Snapshot};
-use control::config::DeclaredScopes;
+use control::config::{DeclaredScopes, Plan};
 use control::names::{Name, Scope, SymbolName};
-use control::protocol::{FeedStatus, OrderCounts, OrderQuery, ScorerStatus, StageCounters};
+use control::protocol::{FeedStatus, Grant, OrderCounts, OrderQuery, ScorerStatus, StageCounters};
 use gate::{
     AccountId, Breaker, BreakerCause, BreakerState, BreakerWriter, Envelope, Explanation, LimitsSource,
     OrderIntent, OrderType, Permission, StaticTerms, StaticWriter, StrategyId, limits_in_force,
 };
 use stage::{Clock, CounterReader, LiveClock, RingTx};
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use types::{BookState, FEATURES, InstrumentId, Nanos, Px, Qty, Symbol, UnixNanos};
@@ -82,6 +85,10 @@ pub(super) struct LiveBackend {
     writers: Mutex<Writers>,
     asker: Mutex<Asker>,
     names: Mutex<NamesInUse>,
+    /// None where no order process is declared.
+    processes: Mutex<Option<Orders>>,
+    /// The tables for them, until they are opened.
+    shared: Mutex<Option<SharedMemory>>,
     version: AtomicU32,
 }
 
@@ -104,7 +111,7 @@ impl LiveBackend {
     pub(super) fn new(
         clock: LiveClock,
         (feeds, scorer, booked, model): (Vec<FeedView>, Option<ScorerView>, CounterReader, String),
-        readers: Readers,
+        (readers, shared): (Readers, Option<SharedMemory>),
         orders: CounterReader,
         writers: Writers,
         asker: Asker,
@@ -126,6 +133,8 @@ impl LiveBackend {
             writers: Mutex::new(writers),
             asker: Mutex::new(asker),
             names: Mutex::new(names),
+            processes: Mutex::new(None),
+            shared: Mutex::new(shared),
             version: AtomicU32::new(0),
         }
     }
@@ -144,6 +153,31 @@ impl LiveBackend {
         let mut names = lock(&self.names);
         names.instruments.insert(defined.symbol, defined.instrument);
         names.symbols.insert(defined.instrument, defined.symbol);
+        drop(names);
+        if let Some(orders) = lock(&self.processes).as_ref() {
+            orders.define(defined.instrument, defined.symbol);
+        }
+    }
+
+    /// Opens what order processes left behind, once. Gives what is to be told.
+    ///
+    /// # Errors
+    /// A ring or a journal that cannot be opened.
+    pub(super) fn open_orders(&self, plan: &Plan) -> Result<Vec<String>> {
+        let Some(shared) = lock(&self.shared).take() else { return Ok(Vec::new()) };
+        let (orders, said) = Orders::open(plan, shared)?;
+        *lock(&self.processes) = Some(orders);
+        Ok(said)
+    }
+
+    /// Says to order processes that the daemon lives.
+    pub(super) fn say_alive(&self) {
+        lock(&self.writers).breakers.alive(self.clock.now());
+    }
+
+    /// Takes what order processes wrote: lines for the verdict log, and what is to be told.
+    pub(super) fn drain_orders(&self) -> (Vec<String>, Vec<String>) {
+        lock(&self.processes).as_mut().map_or_else(Default::default, Orders::drain)
     }
 
     /// Remembers what the scorer said; gives the instrument's name.
@@ -273,11 +307,16 @@ impl Backend for LiveBackend {
             last: self.scorer.as_ref().and_then(|scorer| scorer.last.stamp()),
             scored: self.scorer.as_ref().map_or(0, |scorer| value(&scorer.counters, "scored")),
         };
-        let orders = OrderCounts {
+        let mut orders = OrderCounts {
             accepted: value(&self.orders, "accepted"),
             flagged: value(&self.orders, "flagged"),
             rejected: value(&self.orders, "rejected"),
         };
+        for (_, counts) in lock(&self.processes).iter().flat_map(Orders::counts) {
+            orders.accepted += counts.accepted;
+            orders.flagged += counts.flagged;
+            orders.rejected += counts.rejected;
+        }
         Snapshot {
             feeds: self.feeds.iter().map(feed).collect(),
             scorer,
@@ -341,5 +380,14 @@ impl Backend for LiveBackend {
             tif: order.tif.into(),
         };
         lock(&self.asker).ask(&intent).ok_or_else(|| failed("the order desk does not answer"))
+    }
+
+    fn attach(&self, client: &Name, lifeline: UnixStream) -> Result<(Grant, Vec<OwnedFd>), BackendError> {
+        let mut processes = lock(&self.processes);
+        let orders = processes.as_mut().ok_or_else(|| failed("no order process is declared"))?;
+        let names = lock(&self.names);
+        let numbers = ScopeNumbers { strategies: &names.strategies, accounts: &names.accounts };
+        let instrument = |symbol: Symbol| names.instruments.get(&symbol).copied();
+        orders.attach(client, lifeline, &numbers, &instrument).map_err(failed)
     }
 }

@@ -110,12 +110,13 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     if let Some(scorer) = &mut line.scorer {
         scorer.moved = moved;
     }
-    let ControlEnds { readers, statics, breakers, commands, definitions, notes, asker, orders } =
+    let ControlEnds { readers, statics, breakers, commands, definitions, notes, asker, orders, shared } =
         control.context("a live line has a control plane")?;
     let writers = Writers { statics, breakers, commands };
     let model = model.map_or_else(String::new, |model| model.id().to_owned());
     let views = (vec![view], scorer_view, booked, model);
-    let backend = LiveBackend::new(clock.clone(), views, readers, orders, writers, asker, &plan.scopes);
+    let backend =
+        LiveBackend::new(clock.clone(), views, (readers, shared), orders, writers, asker, &plan.scopes);
     let feed = LiveFeed { feed, chores, heard };
     let cold = Cold { definitions, notes, verdicts, card };
     Ok((Prepared { backend: Arc::new(backend), feed, thread_start, line, cold }, report))
@@ -131,6 +132,7 @@ fn desk(plan: &Plan) -> DeskSpec {
         listens: Listens::to_model(plan),
         source: None,
         measured: false,
+        shared: !plan.clients.is_empty(),
     }
 }
 

@@ -7,6 +7,7 @@ mod feed;
 mod feed_state;
 mod latency_log;
 mod notify;
+mod orders;
 mod report;
 mod verdicts;
 
@@ -112,6 +113,7 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
     let backend = Arc::clone(&line.backend);
     let controller =
         Arc::new(Controller::open(plan, Arc::clone(&backend) as Arc<dyn control::backend::Backend>, time)?);
+    backend.open_orders(plan)?.iter().for_each(tell);
     backend.open_unlatched();
     controller.warnings().iter().for_each(|w| tell(format_args!("warning: {w}")));
     let mut running = line.start(plan, clock)?;
@@ -129,6 +131,7 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
         keep_house(&controller, &backend, &mut running, &mut trips);
         let records = running.verdicts();
         verdicts.write(&backend, &records, running.verdicts_lost()).iter().for_each(tell);
+        drain_orders(&backend, &mut verdicts);
         controller.keep().iter().for_each(tell);
         if hangup.swap(false, Ordering::Relaxed) {
             tell("SIGHUP: the configuration is read once, at start; nothing was changed");
@@ -146,7 +149,18 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
     let stopped = running.stop(clock.now());
     log.write(clock.now()).iter().for_each(tell);
     verdicts.write(&backend, &stopped?, lost).iter().for_each(tell);
+    drain_orders(&backend, &mut verdicts);
     Ok(())
+}
+
+/// Takes what order processes wrote.
+fn drain_orders(backend: &LiveBackend, verdicts: &mut VerdictFile) {
+    backend.say_alive();
+    let (lines, said) = backend.drain_orders();
+    said.iter().for_each(tell);
+    if !lines.is_empty() {
+        verdicts.append(&lines).iter().for_each(tell);
+    }
 }
 
 /// Keeps the stages' clock on the system's time.

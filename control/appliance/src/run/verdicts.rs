@@ -52,8 +52,7 @@ impl VerdictFile {
         records: &[VerdictRecord],
         dropped: u64,
     ) -> Vec<String> {
-        let mut text = String::new();
-        for record in records {
+        let lines = records.iter().map(|record| {
             let [account, strategy, symbol] = backend.names_of(record);
             let row = VerdictRow {
                 ts: record.ts,
@@ -67,17 +66,22 @@ impl VerdictFile {
                 verdict: &record.verdict,
                 check: record.check,
             };
-            text.push_str(&format!("{row}\n"));
-        }
-        let mut said = Vec::new();
-        if let Err(error) = self.file.write_all(text.as_bytes()) {
-            said.push(format!("warning: {} verdict(s) are not in the log: {error}", records.len()));
-        }
+            row.to_string()
+        });
+        let lines: Vec<_> = lines.collect();
+        let mut said: Vec<_> = self.append(&lines).into_iter().collect();
         if core::mem::replace(&mut self.dropped, dropped) < dropped {
             said.push(format!(
                 "warning: {dropped} verdict(s) since start are not in the log: link.verdict_records is too small"
             ));
         }
         said
+    }
+
+    /// Appends rows. Gives what is to be told when the disk refuses them.
+    pub(super) fn append(&mut self, lines: &[String]) -> Option<String> {
+        let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
+        let refused = self.file.write_all(text.as_bytes()).err();
+        refused.map(|error| format!("warning: {} verdict(s) are not in the log: {error}", lines.len()))
     }
 }

@@ -116,6 +116,8 @@ fn answer(cli: &Cli, reply: Reply, dry_run: bool) -> Result<u8> {
         Reply::Explain(explained) => show::explain(format, &explained)?,
         Reply::AuditRecords(records) => show::records(format, &records)?,
         Reply::Verified(found) => return verified(cli, &found),
+        // No command of this program asks for it.
+        Reply::Attached(grant) => bail!("found the tables of an order process ({})", grant.build),
     }
     Ok(0)
 }

@@ -4,6 +4,15 @@ use super::*;
 use crate::{REASON_COUNT, RejectReason as R, SURFACE_BUCKETS, SizeSurface, SurfaceReader, SurfaceTable};
 use types::StaleCause;
 
+/// A price that was 120 for twenty seconds and is the usual one now.
+fn fallen() -> Rig {
+    let mut rig = Rig::new();
+    let ts = UnixNanos(NOW.0 - 20_000_000_000);
+    rig.publish_top(&TopOfBook { bid: px("120.00"), ask: px("120.00"), ts, ..top() });
+    rig.publish_top(&top());
+    rig
+}
+
 /// A gate that last heard of control a nanosecond too long ago.
 fn unheard() -> Rig {
     let mut rig = Rig::with(&GateConfig { daemon_age_max: Nanos::SECOND, ..CONFIG }, true);
@@ -55,17 +64,7 @@ fn scenario(reason: R) -> (Rig, OrderIntent) {
         R::RefStale => rig.publish_top(&TopOfBook { state: BookState::Stale(StaleCause::Gap), ..top() }),
         R::RefTorn => rig.references.abandon(INSTRUMENT),
         R::Collar => order.px = px("95.00"),
-        R::PeriodCollar => {
-            let dear = TopOfBook {
-                bid: px("120.00"),
-                ask: px("120.00"),
-                ts: UnixNanos(NOW.0 - 20_000_000_000),
-                ..top()
-            };
-            rig.publish_top(&dear);
-            rig.publish_top(&top());
-            order = sell(1);
-        }
+        R::PeriodCollar => (rig, order) = (fallen(), sell(1)),
         R::DepthShort => order = beyond_the_book(&mut rig),
         R::PassiveBand => narrow(&mut rig, &RiskLimits { passive_min_ticks: 3, ..LIVE }),
         R::PosLong => rig.hold(1_901),

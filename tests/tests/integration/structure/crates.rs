@@ -75,9 +75,22 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("gpu-cuda", &["gpu-fit", "types"], &["tests"]),
     ("gpu", &["gate", "gpu-cuda", "gpu-fit", "stage", "types"], &[]),
     ("control", &["gate", "types"], &["tests"]),
+    ("attach", &["control", "gate", "types"], &[]),
     (
         "appliance",
-        &["control", "dataplane", "dpdk", "featurizer", "gate", "gpu", "simulator", "stage", "types", "wire"],
+        &[
+            "attach",
+            "control",
+            "dataplane",
+            "dpdk",
+            "featurizer",
+            "gate",
+            "gpu",
+            "simulator",
+            "stage",
+            "types",
+            "wire",
+        ],
         &["tests"],
     ),
     (

@@ -23,8 +23,6 @@ pub(crate) const CIRCLES: &[&str] = &[];
 
 /// Public items without a caller that ships, by file and name.
 pub(crate) const WITHOUT_CALLERS: &[&str] = &[
-    "dataplane/gate/src/gate.rs open_order_count",
-    "dataplane/gate/src/gate.rs open_orders",
     "dataplane/stage/src/counter.rs set_name",
     "gpu/cuda/src/feeder.rs card_mut",
     "gpu/src/score/fused/autoencoder.rs mean_squared_errors",

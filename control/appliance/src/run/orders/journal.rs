@@ -1,0 +1,178 @@
+//! What one order process did, on disk: its records as they came out of its ring, and between them which strategies and
+//! accounts its numbers meant. Appended to over restarts; the whole of it brings a gate to where the process's was.
+//!
+//! A file of 128-byte blocks, each with the sum of its words. A last block that was not written whole is cut off: its record is
+//! still in the ring.
+
+use anyhow::{Context, Result, bail};
+use attach::record::{RECORD_BYTES, RECORD_WORDS, Record, sum};
+use control::names::Name;
+use std::fs::{File, OpenOptions};
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// One block.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Block {
+    /// A record of the ring.
+    Record(Record),
+    /// From here on the records are of this ring.
+    Ring(u128),
+    /// From here on this number means this strategy.
+    Strategy(u16, Name),
+    /// From here on this number means this account.
+    Account(u16, Name),
+    /// So many records were lost so far, by the count of this ring: the books are in doubt.
+    Lost(u64),
+}
+
+/// Kinds of the blocks that are no records; below them are those of records.
+const RING: u64 = 16;
+const STRATEGY: u64 = 17;
+const ACCOUNT: u64 = 18;
+const LOST: u64 = 19;
+
+/// Words 3 to 12 of a block hold a name.
+const NAME_BYTES: usize = 80;
+
+/// The word in which records have their kind too.
+const KIND: usize = 13;
+
+impl Block {
+    fn to_bytes(&self) -> [u8; RECORD_BYTES] {
+        let (kind, number, name) = match self {
+            Self::Record(record) => return record.to_bytes(),
+            Self::Ring(identity) => {
+                return sealed(RING, [*identity as u64, (*identity >> 64) as u64], "");
+            }
+            Self::Strategy(number, name) => (STRATEGY, *number, name.as_str()),
+            Self::Account(number, name) => (ACCOUNT, *number, name.as_str()),
+            Self::Lost(count) => return sealed(LOST, [*count, 0], ""),
+        };
+        sealed(kind, [number.into(), name.len() as u64], name)
+    }
+
+    fn from_bytes(bytes: &[u8; RECORD_BYTES]) -> Option<Self> {
+        let mut words = [0; RECORD_WORDS];
+        for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(8)) {
+            *word = u64::from_le_bytes(bytes.try_into().ok()?);
+        }
+        if words[KIND] & 0xFF < RING {
+            return Record::unpack(&words).map(Self::Record);
+        }
+        let (first, second) = (words[1], words[2]);
+        let name = || -> Option<Name> {
+            let bytes = bytes.get(24..24 + usize::try_from(second).ok().filter(|n| *n <= NAME_BYTES)?)?;
+            std::str::from_utf8(bytes).ok()?.parse().ok()
+        };
+        (words[RECORD_WORDS - 1] == sum(&words)).then_some(())?;
+        Some(match words[KIND] {
+            RING => Self::Ring(u128::from(first) | u128::from(second) << 64),
+            STRATEGY => Self::Strategy(u16::try_from(first).ok()?, name()?),
+            ACCOUNT => Self::Account(u16::try_from(first).ok()?, name()?),
+            LOST => Self::Lost(first),
+            _ => return None,
+        })
+    }
+}
+
+fn sealed(kind: u64, numbers: [u64; 2], name: &str) -> [u8; RECORD_BYTES] {
+    let mut bytes = [0; RECORD_BYTES];
+    let name = name.as_bytes().get(..name.len().min(NAME_BYTES)).unwrap_or_default();
+    bytes[24..24 + name.len()].copy_from_slice(name);
+    let mut words = [0; RECORD_WORDS];
+    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    (words[1], words[2], words[KIND]) = (numbers[0], numbers[1], kind);
+    words[RECORD_WORDS - 1] = sum(&words);
+    for (to, word) in bytes.chunks_exact_mut(8).zip(words) {
+        to.copy_from_slice(&word.to_le_bytes());
+    }
+    bytes
+}
+
+/// An open journal.
+#[derive(Debug)]
+pub(super) struct Journal {
+    file: File,
+    path: PathBuf,
+    /// The ring of the newest records, and the number of the last one.
+    pub(super) ring: Option<u128>,
+    pub(super) number: u64,
+    /// Records that it has lost.
+    pub(super) lost: u64,
+}
+
+impl Journal {
+    /// Opens the journal at `path`, or begins it, and hands what it holds to `take`. Gives what is to be told.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or is damaged before its end.
+    pub(super) fn open(path: &Path, mut take: impl FnMut(&Block)) -> Result<(Self, Option<String>)> {
+        let told = || format!("cannot read the journal {}", path.display());
+        let mut options = OpenOptions::new();
+        let file = options.read(true).append(true).create(true).mode(0o600).open(path).with_context(told)?;
+        let len = file.metadata().with_context(told)?.len();
+        let blocks = len / RECORD_BYTES as u64;
+        let mut journal = Self { file, path: path.to_owned(), ring: None, number: 0, lost: 0 };
+        let mut reader = BufReader::with_capacity(1 << 16, journal.file.try_clone().with_context(told)?);
+        reader.seek(SeekFrom::Start(0)).with_context(told)?;
+        let mut whole = 0;
+        for at in 0..blocks {
+            let mut bytes = [0; RECORD_BYTES];
+            reader.read_exact(&mut bytes).with_context(told)?;
+            match Block::from_bytes(&bytes) {
+                Some(block) => {
+                    journal.follow(&block);
+                    take(&block);
+                    whole = at + 1;
+                }
+                None if at + 1 == blocks => break,
+                None => bail!(
+                    "the journal {} is damaged at byte {}: positions cannot be told; move it away and set them anew",
+                    path.display(),
+                    at * RECORD_BYTES as u64
+                ),
+            }
+        }
+        let kept = whole * RECORD_BYTES as u64;
+        let cut = (kept < len).then(|| {
+            format!(
+                "warning: {}: the last {} bytes were not written whole and are cut off",
+                path.display(),
+                len - kept
+            )
+        });
+        if cut.is_some() {
+            journal.file.set_len(kept).with_context(told)?;
+        }
+        Ok((journal, cut))
+    }
+
+    fn follow(&mut self, block: &Block) {
+        match block {
+            Block::Ring(identity) => (self.ring, self.number, self.lost) = (Some(*identity), 0, 0),
+            Block::Record(record) => self.number = record.number,
+            Block::Lost(count) => self.lost = *count,
+            Block::Strategy(..) | Block::Account(..) => {}
+        }
+    }
+
+    /// Appends `blocks`, all of them or, when the disk refuses, none.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn append(&mut self, blocks: &[Block]) -> std::io::Result<()> {
+        let bytes: Vec<u8> = blocks.iter().flat_map(Block::to_bytes).collect();
+        let before = self.file.metadata()?.len();
+        if let Err(error) = self.file.write_all(&bytes) {
+            // What is there in part would be damage once something follows it.
+            self.file.set_len(before)?;
+            return Err(std::io::Error::new(error.kind(), format!("{}: {error}", self.path.display())));
+        }
+        blocks.iter().for_each(|block| self.follow(block));
+        Ok(())
+    }
+}

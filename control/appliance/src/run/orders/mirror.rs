@@ -1,0 +1,215 @@
+//! The gate of an order process as the daemon follows it: made of the process's own records, in numbers of its own, so that it
+//! outlives the process, the daemon, and any numbering of instruments, strategies and accounts.
+
+use super::journal::Block;
+use anyhow::Result;
+use attach::record::{Entry, Record};
+use control::names::Name;
+use gate::{
+    AccountId, Gate, GateConfig, GateTables, OrderEvent, Private, RefRules, Step, StrategyId, TableShape,
+};
+use std::collections::BTreeMap;
+use types::{InstrumentId, Qty, Symbol};
+
+/// Names in the order in which they came.
+#[derive(Debug, Default)]
+struct Numbered<K> {
+    names: Vec<K>,
+    numbers: BTreeMap<K, usize>,
+    most: usize,
+}
+
+impl<K: Ord + Clone> Numbered<K> {
+    fn with_room_for(most: usize) -> Self {
+        Self { names: Vec::new(), numbers: BTreeMap::new(), most }
+    }
+
+    /// The number of a name, which is new where it has none; none when there is no more room.
+    fn number(&mut self, name: &K) -> Option<usize> {
+        if let Some(number) = self.numbers.get(name) {
+            return Some(*number);
+        }
+        let number = self.names.len();
+        (number < self.most).then(|| {
+            self.names.push(name.clone());
+            self.numbers.insert(name.clone(), number);
+            number
+        })
+    }
+}
+
+/// What the numbers of the moment are.
+pub(super) struct Numbering<'a> {
+    pub(super) instrument: &'a dyn Fn(Symbol) -> Option<InstrumentId>,
+    pub(super) strategy: &'a dyn Fn(&Name) -> Option<StrategyId>,
+    pub(super) account: &'a dyn Fn(&Name) -> Option<AccountId>,
+}
+
+/// A process's gate.
+pub(super) struct Mirror {
+    gate: Gate,
+    instruments: Numbered<Symbol>,
+    strategies: Numbered<Name>,
+    accounts: Numbered<Name>,
+    /// What the process's numbers mean.
+    strategy_of: BTreeMap<StrategyId, StrategyId>,
+    account_of: BTreeMap<AccountId, AccountId>,
+}
+
+/// Shares moved with an order that nobody has: every position is in doubt.
+const DOUBT: Step = Step::Settled(OrderEvent::Filled { id: 0, qty: Qty(0) });
+
+/// Takes a small number where the names of a configuration are counted.
+fn small(number: usize) -> u16 {
+    u16::try_from(number).unwrap_or(u16::MAX)
+}
+
+impl Mirror {
+    /// A gate that has done nothing, with room for so many of each. `config` says the rest.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub(super) fn new(config: &GateConfig<'_>, instruments: usize) -> Result<Self> {
+        let strategies = config.strategies.len();
+        let shape = TableShape {
+            // One more than can be named.
+            instruments: instruments + 1,
+            classes: 1,
+            accounts: config.accounts,
+            strategies: small(strategies),
+            dynamics: false,
+            surfaces: false,
+        };
+        let (_, tables) = GateTables::create_in(&mut Private, &shape, &RefRules::DEFAULT)?;
+        Ok(Self {
+            gate: Gate::new(config, tables)?,
+            instruments: Numbered::with_room_for(instruments),
+            strategies: Numbered::with_room_for(strategies),
+            accounts: Numbered::with_room_for(config.accounts.into()),
+            strategy_of: BTreeMap::new(),
+            account_of: BTreeMap::new(),
+        })
+    }
+
+    /// Follows one block. What cannot be followed puts every position in doubt.
+    pub(super) fn take(&mut self, block: &Block) {
+        match block {
+            Block::Record(record) => {
+                if self.take_record(record).is_none() {
+                    self.doubt();
+                }
+            }
+            Block::Strategy(number, name) => {
+                if let Some(own) = self.strategies.number(name) {
+                    self.strategy_of.insert(StrategyId(*number), StrategyId(small(own)));
+                }
+            }
+            Block::Account(number, name) => {
+                if let Some(own) = self.accounts.number(name) {
+                    self.account_of.insert(AccountId(*number), AccountId(small(own)));
+                }
+            }
+            Block::Lost(_) => self.doubt(),
+            Block::Ring(_) => {}
+        }
+    }
+
+    fn take_record(&mut self, record: &Record) -> Option<()> {
+        let mut step = match record.entry {
+            Entry::Sent { step, .. } | Entry::Step(step) => step,
+            Entry::Refused { .. } => return Some(()),
+        };
+        let (instrument, strategy, account) = step.names_mut();
+        if let Some(instrument) = instrument {
+            let own = self.instruments.number(&record.symbol?)?;
+            *instrument = InstrumentId(u32::try_from(own).ok()?);
+        }
+        if let Some(strategy) = strategy {
+            *strategy = *self.strategy_of.get(strategy)?;
+        }
+        if let Some(account) = account {
+            *account = *self.account_of.get(account)?;
+        }
+        self.gate.restore(&step).ok()
+    }
+
+    /// The books of gate and venue may differ, and nobody knows where.
+    fn doubt(&mut self) {
+        // It cannot fail: the step names nothing.
+        let _ = self.gate.restore(&DOUBT);
+    }
+
+    /// The name behind a number of the process's.
+    pub(super) fn strategy(&self, number: StrategyId) -> Option<&Name> {
+        self.strategies.names.get(usize::from(self.strategy_of.get(&number)?.0))
+    }
+
+    /// As [`Mirror::strategy`].
+    pub(super) fn account(&self, number: AccountId) -> Option<&Name> {
+        self.accounts.names.get(usize::from(self.account_of.get(&number)?.0))
+    }
+
+    /// Orders that are open.
+    pub(super) fn open_order_count(&self) -> usize {
+        self.gate.open_order_count()
+    }
+
+    /// The steps that bring a gate with the numbers of `numbering` to where this one is.
+    ///
+    /// # Errors
+    /// The names, in a sentence, of what is held or works and has no number now.
+    pub(super) fn checkpoint(&self, numbering: &Numbering<'_>) -> Result<Vec<Step>, String> {
+        let (mut steps, mut missing, mut doubt) = (Vec::new(), Vec::new(), false);
+        self.gate.checkpoint(|mut step| {
+            if self.is_nameless(&mut step) {
+                doubt |= counts(&step);
+                return;
+            }
+            match self.renumber(&mut step, numbering) {
+                Ok(()) => steps.push(step),
+                Err(name) if counts(&step) && !missing.contains(&name) => missing.push(name),
+                // Flat, and nothing works: nothing is lost with it.
+                Err(_) => {}
+            }
+        });
+        if doubt {
+            // Before the positions that have been set since.
+            steps.insert(0, DOUBT);
+        }
+        if missing.is_empty() { Ok(steps) } else { Err(missing.join(", ")) }
+    }
+
+    /// Whether a step is of an instrument that was never traded. The last one is none: what it holds is a doubt about all.
+    fn is_nameless(&self, step: &mut Step) -> bool {
+        let (instrument, ..) = step.names_mut();
+        instrument.is_some_and(|instrument| instrument.index() >= self.instruments.names.len())
+    }
+
+    fn renumber(&self, step: &mut Step, numbering: &Numbering<'_>) -> Result<(), String> {
+        let (instrument, strategy, account) = step.names_mut();
+        if let Some(instrument) = instrument {
+            let symbol = self.instruments.names.get(instrument.index()).ok_or_else(String::new)?;
+            *instrument = (numbering.instrument)(*symbol).ok_or_else(|| format!("instrument {symbol}"))?;
+        }
+        if let Some(strategy) = strategy {
+            let name = self.strategies.names.get(usize::from(strategy.0)).ok_or_else(String::new)?;
+            *strategy = (numbering.strategy)(name).ok_or_else(|| format!("strategy {name}"))?;
+        }
+        if let Some(account) = account {
+            let name = self.accounts.names.get(usize::from(account.0)).ok_or_else(String::new)?;
+            *account = (numbering.account)(name).ok_or_else(|| format!("account {name}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether something would be missing without the step: shares, a doubt, or an order that may still trade.
+fn counts(step: &Step) -> bool {
+    match step {
+        Step::Holds { position, due, .. } => *position != 0 || *due >> 63 != 0,
+        Step::AccountHolds { position, .. } => *position != 0,
+        Step::Order(kept) => kept.life < 2,
+        Step::Due { .. } | Step::Execution(_) | Step::Asked { .. } => false,
+        Step::Sent(_) | Step::Replaced { .. } | Step::Settled(_) | Step::Positioned { .. } => true,
+    }
+}

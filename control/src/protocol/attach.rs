@@ -1,0 +1,75 @@
+//! What the daemon gives an order process that attaches: everything beside the shared memory that it needs to build the gate
+//! it is held by. Three descriptors come with it: the tables, the process's ring, and the steps that bring its gate to where
+//! it was.
+
+use crate::names::Name;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Descriptors that come with a [`Grant`].
+pub const GRANT_DESCRIPTORS: usize = 3;
+
+/// How large the tables are, and which there are; as [`gate::TableShape`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantShape {
+    /// Instruments.
+    pub instruments: u32,
+    /// Strategy classes.
+    pub classes: u16,
+    /// Accounts.
+    pub accounts: u16,
+    /// Strategies.
+    pub strategies: u16,
+    /// Whether there are limits of the model's.
+    pub dynamics: bool,
+    /// Whether there are sizes by price distance.
+    pub surfaces: bool,
+}
+
+/// The rules that orders are held to beside the tables.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantRules {
+    /// Oldest last trade that is a reference, in nanoseconds.
+    pub last_age_max_ns: u64,
+    /// The period of the collar over a period, in nanoseconds; 0 is none.
+    pub period_ns: u64,
+    /// How much worse than the period's mean a price may be, in basis points; 0 is no such collar.
+    pub period_collar_bps: u32,
+    /// Tables of ticks: prices from which a tick holds, and the tick, both in 1e-9.
+    pub tick_tables: Vec<Vec<(i64, i64)>>,
+    /// Oldest reference price that is believed, in nanoseconds.
+    pub ref_age_max_ns: u64,
+    /// Whether orders that can only reduce a position pass in tier Critical.
+    pub critical_reduce_only: bool,
+    /// Whether accounts are held to the position limit.
+    pub account_positions: bool,
+    /// `off`, `account` or `firm`.
+    pub self_match: String,
+    /// Within how many milliseconds a repeated order is refused; 0 for never.
+    pub repeat_ms: u32,
+    /// Orders per second of one strategy over all instruments, and how many at once.
+    pub strategy_rate: (u32, u32),
+    /// Most orders open at once.
+    pub open_orders_max: u32,
+    /// How many closed orders are remembered.
+    pub recent_orders: u32,
+    /// After how many nanoseconds without a sign of life of the daemon every order is refused; 0 for never.
+    pub daemon_age_max_ns: u64,
+}
+
+/// An order process's part of the appliance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// The daemon's build: tables of another are not read.
+    pub build: String,
+    /// What both sides get when they lay the tables out.
+    pub layout: u64,
+    /// The tables' size.
+    pub shape: GrantShape,
+    /// The rules.
+    pub rules: GrantRules,
+    /// The client's strategies, with their numbers.
+    pub strategies: BTreeMap<Name, u16>,
+    /// Its accounts, with theirs.
+    pub accounts: BTreeMap<Name, u16>,
+}

@@ -1,0 +1,270 @@
+//! The ring of one order thread: a file that the thread maps and writes, and that the daemon reads with ordinary calls, so
+//! that nothing the thread does to the file can end the daemon. It lies where memory is (a tmpfs), and stays there when both
+//! have died.
+//!
+//! ```text
+//! byte 0      magic, version, capacity in records, identity (two words)
+//!      512    head: records written since the ring was made        (the thread's)
+//!      520    lost: records that found no room                     (the thread's)
+//!      1024   tail: records taken                                  (the daemon's)
+//!      4096   the records, number n at ((n - 1) mod capacity)
+//! ```
+//!
+//! A record counts once `head` says so. Since the daemon reads by calls of the system, which promise nothing about what they
+//! see first, a record is believed only with its own number and sum ([`crate::record`]); else it is read again later.
+
+use crate::mapping::Mapping;
+use crate::record::{Entry, RECORD_BYTES, RECORD_WORDS, Record};
+use gate::Memory as _;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use types::{Symbol, UnixNanos};
+
+/// "PORTRING" in ASCII.
+const MAGIC: u64 = u64::from_le_bytes(*b"PORTRING");
+const VERSION: u64 = 1;
+const HEAD: usize = 512;
+const LOST: usize = 520;
+const TAIL: usize = 1_024;
+const DATA: usize = 4_096;
+
+/// Records that a ring may have.
+pub const CAPACITY_MAX: usize = 1 << 24;
+
+fn damaged(what: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+/// Bytes of a ring.
+const fn bytes_of(capacity: usize) -> usize {
+    DATA + capacity * RECORD_BYTES
+}
+
+/// What the first words of a ring say: its capacity and identity.
+fn header(words: [u64; 5], len: u64) -> io::Result<(usize, u128)> {
+    let [magic, version, capacity, low, high] = words;
+    if (magic, version) != (MAGIC, VERSION) {
+        return Err(damaged(format!(
+            "found {magic:x}, version {version}, wanted a ring of version {VERSION}"
+        )));
+    }
+    let capacity = usize::try_from(capacity).ok().filter(|n| n.is_power_of_two() && *n <= CAPACITY_MAX);
+    let capacity = capacity.ok_or_else(|| damaged("a ring whose capacity is none".to_owned()))?;
+    let wanted = bytes_of(capacity) as u64;
+    if len < wanted {
+        return Err(damaged(format!("a ring of {len} bytes, wanted {wanted}")));
+    }
+    Ok((capacity, u128::from(low) | u128::from(high) << 64))
+}
+
+/// The thread's end. It never waits, and makes no system call.
+#[derive(Debug)]
+pub struct RingWriter {
+    words: &'static [AtomicU64],
+    capacity: u64,
+    head: u64,
+    lost: u64,
+    /// Held for its lock: see [`RingReader::grant`].
+    file: File,
+}
+
+impl RingWriter {
+    /// The writing end of the ring in `file`, after what was written before.
+    ///
+    /// # Errors
+    /// What the system says, and a file that is no ring.
+    pub fn open(file: File) -> io::Result<Self> {
+        let len = file.metadata()?.len();
+        let mut mapping = Mapping::of_file(&file)?;
+        let count = usize::try_from(len).unwrap_or(usize::MAX) / 8;
+        let words: &'static [AtomicU64] = mapping.rows(count).map_err(|e| damaged(e.to_string()))?;
+        let first = |at: usize| words.get(at).map_or(0, |word| word.load(Ordering::Relaxed));
+        let (capacity, _) = header([0, 1, 2, 3, 4].map(first), len)?;
+        Ok(Self { words, capacity: capacity as u64, head: first(HEAD / 8), lost: first(LOST / 8), file })
+    }
+
+    fn word(&self, at: usize) -> Option<&'static AtomicU64> {
+        self.words.get(at)
+    }
+
+    /// Writes one record; where there is no room it is lost, and counted.
+    #[inline]
+    pub fn push(&mut self, at: UnixNanos, symbol: Option<Symbol>, entry: Entry) {
+        let tail = self.word(TAIL / 8).map_or(0, |tail| tail.load(Ordering::Acquire));
+        if self.head.wrapping_sub(tail) >= self.capacity {
+            self.lost = self.lost.wrapping_add(1);
+            if let Some(lost) = self.word(LOST / 8) {
+                lost.store(self.lost, Ordering::Release);
+            }
+            return;
+        }
+        let place = (self.head & (self.capacity - 1)) as usize;
+        let number = self.head.wrapping_add(1);
+        let from = DATA / 8 + place * RECORD_WORDS;
+        let words = Record { number, at, symbol, entry }.pack();
+        for (to, word) in self.words.iter().skip(from).zip(words) {
+            to.store(word, Ordering::Relaxed);
+        }
+        self.head = number;
+        if let Some(head) = self.word(HEAD / 8) {
+            head.store(number, Ordering::Release);
+        }
+    }
+
+    /// Records lost since the ring was made.
+    #[must_use]
+    pub const fn lost(&self) -> u64 {
+        self.lost
+    }
+}
+
+impl Drop for RingWriter {
+    fn drop(&mut self) {
+        // The mapping keeps the file open, and so its lock, for the life of the process.
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+}
+
+/// The daemon's end.
+#[derive(Debug)]
+pub struct RingReader {
+    file: File,
+    path: PathBuf,
+    capacity: u64,
+    identity: u128,
+    tail: u64,
+}
+
+/// What a look into a ring found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// Records taken.
+    pub taken: u64,
+    /// Records lost since the ring was made, by the thread's count.
+    pub lost: u64,
+    /// Records that are there and are none: the thread, or whoever else, has written over them.
+    pub damaged: u64,
+}
+
+/// Records read by one call.
+const CHUNK: u64 = 256;
+
+/// Rounds in which a record may be unreadable before it counts as damaged: a thread that was interrupted between its words and
+/// the head does not leave one.
+const ROUNDS: u32 = 3;
+
+impl RingReader {
+    /// The reading end of the ring at `path`, made with `capacity` and `identity` where there is none.
+    ///
+    /// # Errors
+    /// What the system says, and a file that is no ring.
+    pub fn open(path: &Path, capacity: usize, identity: u128) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+        let file = match options.open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let file = options.create_new(true).mode(0o600).open(path)?;
+                file.set_len(bytes_of(capacity) as u64)?;
+                let words = [MAGIC, VERSION, capacity as u64, identity as u64, (identity >> 64) as u64];
+                let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+                file.write_all_at(&bytes, 0)?;
+                file
+            }
+            opened => opened?,
+        };
+        let mut first = [0; 40];
+        file.read_exact_at(&mut first, 0)?;
+        let mut words = [0; 5];
+        for (word, bytes) in words.iter_mut().zip(first.chunks_exact(8)) {
+            *word = u64::from_le_bytes(bytes.try_into().map_err(|_| damaged(String::new()))?);
+        }
+        let (capacity, identity) = header(words, file.metadata()?.len())?;
+        let mut reader = Self { file, path: path.to_owned(), capacity: capacity as u64, identity, tail: 0 };
+        reader.tail = reader.word(TAIL)?;
+        Ok(reader)
+    }
+
+    /// The file once more, for the thread that is to write it; none while another thread has it. It is had for as long as any
+    /// process holds the file that this gives, whatever becomes of this one.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn grant(&self) -> io::Result<Option<File>> {
+        let file = OpenOptions::new().read(true).write(true).open(&self.path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(file)),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(self.told(error.into())),
+        }
+    }
+
+    /// What tells this ring from one made before it or after.
+    #[must_use]
+    pub const fn identity(&self) -> u128 {
+        self.identity
+    }
+
+    /// Says that the records up to `number` have been taken, whatever the ring remembers.
+    pub const fn skip_to(&mut self, number: u64) {
+        if number > self.tail {
+            self.tail = number;
+        }
+    }
+
+    fn word(&self, at: usize) -> io::Result<u64> {
+        let mut bytes = [0; 8];
+        self.file.read_exact_at(&mut bytes, at as u64).map_err(|e| self.told(e))?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    /// Hands the records that are there to `take`, some at a time and in their order, with how many among them are none; what
+    /// `take` has returned for is not handed out again.
+    ///
+    /// # Errors
+    /// What the system says, with the ring's path; a ring that has been cut off; what `take` says.
+    pub fn drain(&mut self, mut take: impl FnMut(&[Record], u64) -> io::Result<()>) -> io::Result<Drained> {
+        let (head, lost) = (self.word(HEAD)?, self.word(LOST)?);
+        let mut drained = Drained { lost, ..Drained::default() };
+        // A head that lies cannot make more of the ring than it is.
+        let head = head.min(self.tail.saturating_add(self.capacity));
+        while self.tail < head {
+            let place = self.tail & (self.capacity - 1);
+            let count = (head - self.tail).min(CHUNK).min(self.capacity - place);
+            let records = self.read(place, count)?;
+            let damaged = count - records.len() as u64;
+            take(&records, damaged)?;
+            (drained.taken, drained.damaged) =
+                (drained.taken + records.len() as u64, drained.damaged + damaged);
+            self.tail += count;
+            self.file.write_all_at(&self.tail.to_le_bytes(), TAIL as u64).map_err(|e| self.told(e))?;
+        }
+        Ok(drained)
+    }
+
+    /// The records at `count` places; those that are none are left out.
+    fn read(&self, place: u64, count: u64) -> io::Result<Vec<Record>> {
+        let mut bytes = vec![0; count as usize * RECORD_BYTES];
+        let mut records = Vec::new();
+        for _ in 0..ROUNDS {
+            let at = DATA as u64 + place * RECORD_BYTES as u64;
+            self.file.read_exact_at(&mut bytes, at).map_err(|e| self.told(e))?;
+            let all = (self.tail + 1..).zip(bytes.as_chunks::<RECORD_BYTES>().0);
+            let numbered =
+                all.filter_map(|(n, bytes)| Record::from_bytes(bytes).filter(|record| record.number == n));
+            records = numbered.collect();
+            if records.len() as u64 == count {
+                break;
+            }
+        }
+        Ok(records)
+    }
+
+    fn told(&self, error: io::Error) -> io::Error {
+        io::Error::new(error.kind(), format!("{}: {error}", self.path.display()))
+    }
+}

@@ -1,0 +1,321 @@
+//! One order thread: a gate over the daemon's tables, and a ring in which it says what it does.
+
+use crate::record::Entry;
+use crate::ring::RingWriter;
+use crate::tables::{self, InstrumentNames};
+use control::client::{Client, ClientError};
+use control::names::Name;
+use control::protocol::Grant;
+use gate::{
+    AccountId, ClassId, Decision, Explanation, Exposure, FixedScore, Flags, Gate, GateConfig, LimitsSource,
+    OpenOrder, OrderEvent, OrderIntent, RejectReason, Reservation, STEP_WORDS, SelfMatch, Settlement, Step,
+    StrategyConfig, StrategyId, UnknownPosition, Verdict,
+};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+use types::{InstrumentId, Nanos, Symbol, Tier, UnixNanos};
+
+/// Why a process is not attached.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AttachError {
+    /// The daemon did not answer, or said no.
+    #[error("{0}")]
+    Daemon(#[from] ClientError),
+    /// What it gave cannot be used.
+    #[error("what the appliance gave cannot be used: {0}")]
+    Given(String),
+    /// The system said no.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+fn given(what: impl ToString) -> AttachError {
+    AttachError::Given(what.to_string())
+}
+
+fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> AttachError {
+    move |source| AttachError::Io { what, source }
+}
+
+/// The gate of one order thread, attached to the running appliance. Every order, answer and position goes through it, and is
+/// said to the daemon before the call returns: an order is in the daemon's books before it can be sent.
+///
+/// Nothing but [`OrderThread::attach`] and [`OrderThread::is_orphaned`] allocates, waits or makes a system call.
+#[derive(Debug)]
+pub struct OrderThread {
+    gate: Gate,
+    ring: RingWriter,
+    names: InstrumentNames,
+    strategies: BTreeMap<Name, StrategyId>,
+    accounts: BTreeMap<Name, AccountId>,
+    /// A bit for each strategy and account that is this client's.
+    own: (u64, u64),
+    lifeline: UnixStream,
+}
+
+impl OrderThread {
+    /// Attaches as `client`, which the daemon's configuration declares, over its control socket. The gate holds what the
+    /// client's last one held.
+    ///
+    /// # Errors
+    /// [`AttachError`]; nothing has been taken.
+    pub fn attach(socket: &Path, client: &Name, timeout: Duration) -> Result<Self, AttachError> {
+        let (grant, descriptors, lifeline) = Client::connect(socket, timeout)?.attach(client)?;
+        let [memory, ring, steps] =
+            <[OwnedFd; 3]>::try_from(descriptors).map_err(|_| given("other descriptors"))?;
+        if grant.build != env!("CARGO_PKG_VERSION") {
+            let what = format!("build {}, wanted {}", grant.build, env!("CARGO_PKG_VERSION"));
+            return Err(given(what));
+        }
+        let tick_tables =
+            tables::tick_tables(&grant.rules).ok_or_else(|| given("a table of ticks that is none"))?;
+        let rules = tables::ref_rules(&grant.rules, &tick_tables);
+        let shape = tables::shape_of(grant.shape);
+        let (tables, names) = tables::open(&memory, &shape, &rules, grant.layout)
+            .map_err(io_error("the appliance's tables cannot be mapped"))?;
+        let strategies = vec![strategy_of(&grant); shape.strategies.into()];
+        let mut gate = Gate::new(&config_of(&grant, &strategies).ok_or_else(|| given("self_match"))?, tables)
+            .map_err(given)?;
+        restore(&mut gate, File::from(steps))?;
+        let ring = RingWriter::open(File::from(ring)).map_err(io_error("the ring cannot be mapped"))?;
+        let bits = |numbers: &BTreeMap<Name, u16>| numbers.values().fold(0, |bits, n| bits | bit(*n));
+        Ok(Self {
+            own: (bits(&grant.strategies), bits(&grant.accounts)),
+            strategies: grant.strategies.into_iter().map(|(name, n)| (name, StrategyId(n))).collect(),
+            accounts: grant.accounts.into_iter().map(|(name, n)| (name, AccountId(n))).collect(),
+            gate,
+            ring,
+            names,
+            lifeline,
+        })
+    }
+
+    /// The number of an instrument, once the feed has named it. For the start of day: it walks the list.
+    #[must_use]
+    pub fn instrument(&self, symbol: Symbol) -> Option<InstrumentId> {
+        self.names.find(symbol)
+    }
+
+    /// The number of one of the client's strategies.
+    #[must_use]
+    pub fn strategy(&self, name: &Name) -> Option<StrategyId> {
+        self.strategies.get(name).copied()
+    }
+
+    /// The number of one of the client's accounts.
+    #[must_use]
+    pub fn account(&self, name: &Name) -> Option<AccountId> {
+        self.accounts.get(name).copied()
+    }
+
+    /// As [`Gate::reserve`]: whether a new order may leave, and if it may, its reservation.
+    pub fn reserve(&mut self, order: &OrderIntent, now: UnixNanos) -> (Verdict, Option<Reservation>) {
+        if !self.is_own(order) {
+            return (self.refuse_foreign(order, now), None);
+        }
+        let (verdict, reservation) = self.gate.reserve(order, now);
+        let step = reservation.as_ref().map(|reservation| Step::Sent(reservation.sent(order, now)));
+        self.say(order, verdict, step, now);
+        (verdict, reservation)
+    }
+
+    /// As [`Gate::replace`]: whether `order` may replace the open order `replaced`.
+    pub fn replace(
+        &mut self,
+        replaced: u64,
+        order: &OrderIntent,
+        now: UnixNanos,
+    ) -> (Verdict, Option<Reservation>) {
+        if !self.is_own(order) {
+            return (self.refuse_foreign(order, now), None);
+        }
+        let (verdict, reservation) = self.gate.replace(replaced, order, now);
+        let step = reservation.as_ref().map(|reservation| {
+            let sent = reservation.sent(order, now);
+            Step::Replaced { replaced, sent }
+        });
+        self.say(order, verdict, step, now);
+        (verdict, reservation)
+    }
+
+    /// As [`Gate::settle`]: takes note of what the venue says happened.
+    pub fn settle(&mut self, event: OrderEvent, now: UnixNanos) -> Settlement {
+        let settled = self.gate.settle(event);
+        self.ring.push(now, None, Entry::Step(Step::Settled(event)));
+        settled
+    }
+
+    /// As [`Gate::release`]: the order could not be sent after all.
+    pub fn release(&mut self, reservation: Reservation, now: UnixNanos) -> Settlement {
+        let event = reservation.released();
+        let settled = self.gate.release(reservation);
+        if settled != Settlement::Ignored {
+            self.ring.push(now, None, Entry::Step(Step::Settled(event)));
+        }
+        settled
+    }
+
+    /// As [`Gate::set_position`].
+    ///
+    /// # Errors
+    /// [`UnknownPosition`].
+    pub fn set_position(
+        &mut self,
+        instrument: InstrumentId,
+        strategy: StrategyId,
+        account: AccountId,
+        position: i64,
+        now: UnixNanos,
+    ) -> Result<(), UnknownPosition> {
+        if !self.owns(strategy, account) {
+            return Err(UnknownPosition { instrument, strategy, account, position });
+        }
+        self.gate.set_position(instrument, strategy, account, position)?;
+        let symbol = self.names.get(instrument);
+        self.ring.push(
+            now,
+            symbol,
+            Entry::Step(Step::Positioned { instrument, strategy, account, position }),
+        );
+        Ok(())
+    }
+
+    /// As [`Gate::explain`]: every breach of an order, without effect.
+    #[must_use]
+    pub fn explain(&self, order: &OrderIntent, now: UnixNanos) -> Explanation {
+        self.gate.explain(order, now)
+    }
+
+    /// As [`Gate::exposure`].
+    #[must_use]
+    pub fn exposure(&self, instrument: InstrumentId, strategy: StrategyId) -> Option<Exposure> {
+        self.gate.exposure(instrument, strategy)
+    }
+
+    /// As [`Gate::open_orders`]: what is to be asked of the venue after a restart.
+    pub fn open_orders(&self) -> impl Iterator<Item = OpenOrder> {
+        self.gate.open_orders()
+    }
+
+    /// Records that found the ring full: the daemon was away for too long, and its books are in doubt.
+    #[must_use]
+    pub const fn lost(&self) -> u64 {
+        self.ring.lost()
+    }
+
+    /// Whether the daemon this thread is attached to is gone. Attach again then: the new one has read what this one wrote. A
+    /// system call: not for the order path.
+    #[must_use]
+    pub fn is_orphaned(&self) -> bool {
+        let quiet = self.lifeline.set_nonblocking(true);
+        let mut byte = [0];
+        match (quiet, (&self.lifeline).read(&mut byte)) {
+            (Ok(()), Err(error)) => error.kind() != io::ErrorKind::WouldBlock,
+            (Ok(()), Ok(read)) => read == 0,
+            (Err(_), _) => true,
+        }
+    }
+
+    #[inline]
+    fn owns(&self, strategy: StrategyId, account: AccountId) -> bool {
+        self.own.0 & bit(strategy.0) != 0 && self.own.1 & bit(account.0) != 0
+    }
+
+    #[inline]
+    fn is_own(&self, order: &OrderIntent) -> bool {
+        self.owns(order.strategy, order.account)
+    }
+
+    /// What is another client's, or nobody's, is not for this gate: it would count into the limits of neither.
+    #[cold]
+    fn refuse_foreign(&mut self, order: &OrderIntent, now: UnixNanos) -> Verdict {
+        let strategy = self.own.0 & bit(order.strategy.0) == 0;
+        let reason = if strategy { RejectReason::UnknownStrategy } else { RejectReason::UnknownAccount };
+        let verdict = Verdict {
+            limit: 0,
+            value: 0,
+            score: FixedScore::ZERO,
+            version: 0,
+            reason: Some(reason),
+            decision: Decision::Reject,
+            tier: Tier::Normal,
+            source: LimitsSource::None,
+            flags: Flags::NONE,
+        };
+        self.say(order, verdict, None, now);
+        verdict
+    }
+
+    #[inline]
+    fn say(&mut self, order: &OrderIntent, verdict: Verdict, step: Option<Step>, now: UnixNanos) {
+        let check = Nanos(0);
+        let symbol = self.names.get(order.instrument);
+        self.ring.push(
+            now,
+            symbol,
+            match step {
+                Some(step) => Entry::Sent { step, verdict, check },
+                None => Entry::Refused { order: *order, verdict, check },
+            },
+        );
+    }
+}
+
+/// The bit of a number below 64; none of any other.
+const fn bit(number: u16) -> u64 {
+    if number < 64 { 1 << number } else { 0 }
+}
+
+fn strategy_of(grant: &Grant) -> StrategyConfig {
+    let (order_rate_per_s, order_burst) = grant.rules.strategy_rate;
+    StrategyConfig { class: ClassId(0), order_rate_per_s, order_burst }
+}
+
+/// What the gate is built with; none when the daemon names a scope of self-match that there is not.
+fn config_of<'a>(grant: &Grant, strategies: &'a [StrategyConfig]) -> Option<GateConfig<'a>> {
+    let rules = &grant.rules;
+    Some(GateConfig {
+        strategies,
+        accounts: grant.shape.accounts,
+        open_orders_max: rules.open_orders_max as usize,
+        recent_orders: rules.recent_orders as usize,
+        ref_age_max: Nanos(rules.ref_age_max_ns),
+        critical_reduce_only: rules.critical_reduce_only,
+        account_positions: rules.account_positions,
+        self_match: match rules.self_match.as_str() {
+            "off" => SelfMatch::Off,
+            "account" => SelfMatch::Account,
+            "firm" => SelfMatch::Firm,
+            _ => return None,
+        },
+        repeat_window: Nanos(u64::from(rules.repeat_ms) * 1_000_000),
+        daemon_age_max: Nanos(rules.daemon_age_max_ns),
+    })
+}
+
+/// Takes the steps that bring the gate to where it was.
+fn restore(gate: &mut Gate, mut steps: File) -> Result<(), AttachError> {
+    let mut bytes = Vec::new();
+    steps.rewind().map_err(io_error("the steps cannot be read"))?;
+    steps.read_to_end(&mut bytes).map_err(io_error("the steps cannot be read"))?;
+    for step in bytes.chunks_exact(8 * STEP_WORDS) {
+        let mut words = [0; STEP_WORDS];
+        for (word, bytes) in words.iter_mut().zip(step.chunks_exact(8)) {
+            *word = u64::from_le_bytes(bytes.try_into().map_err(given)?);
+        }
+        let step = Step::unpack(words).ok_or_else(|| given("a step that is none"))?;
+        gate.restore(&step).map_err(|error| given(format!("{step:?}: {error}")))?;
+    }
+    Ok(())
+}

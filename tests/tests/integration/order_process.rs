@@ -1,0 +1,160 @@
+//! An order process of its own under the running appliance: its positions and open orders outlive it, the daemon, and both.
+
+use crate::daemon::ctl;
+use crate::live_multicast::{
+    Appliance, NETWORK, PATIENCE, StopOnDrop, datagrams, in_network_namespace, send, sh,
+};
+use crate::tables::{column, rows, scenario};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+use tests::programs;
+
+/// What the daemon is told of the process.
+const CLIENT: &str = "[client.c1]\nuser = \"root\"\nstrategies = [\"s\"]\naccounts = [\"a\"]\n";
+
+/// `order-process`, and what it says.
+struct Process {
+    child: Child,
+    stdin: ChildStdin,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Process {
+    fn start(socket: &Path) -> Self {
+        let mut command = Command::new(programs().join("order-process"));
+        command.arg(socket).arg("c1").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let mut process = Self { child, stdin, lines: BufReader::new(stdout) };
+        assert_eq!(process.hear(), "attached");
+        process
+    }
+
+    fn hear(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+
+    fn ask(&mut self, line: &str) -> String {
+        writeln!(self.stdin, "{line}").unwrap();
+        self.hear()
+    }
+
+    /// What it holds: position and working quantities, and open orders.
+    fn holds(&mut self) -> (String, String) {
+        (self.ask("position FUTX s"), self.ask("orders"))
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// Asks until an order is let out that rests: the price is a cent lower each time.
+fn rests(process: &mut Process, id: u64, from_cents: i64) {
+    let end = Instant::now() + PATIENCE;
+    let mut cents = from_cents;
+    loop {
+        let answer = process.ask(&format!("buy {id} FUTX 10 {}.{:02} s a", cents / 100, cents % 100));
+        if answer.ends_with("true") {
+            return;
+        }
+        assert!(Instant::now() < end, "waited in vain for an order to be let out: {answer}");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        cents = if cents < from_cents - 300 { from_cents } else { cents - 1 };
+    }
+}
+
+#[test]
+fn positions_and_open_orders_outlive_the_process_the_daemon_and_both() {
+    if !in_network_namespace(
+        "order_process::positions_and_open_orders_outlive_the_process_the_daemon_and_both",
+    ) {
+        return;
+    }
+    std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1").ok();
+    sh(NETWORK);
+    let market = scenario("calm", &["--minutes", "14"]);
+    let datagrams = datagrams(&market.path().join("calm.pcap"));
+    // A price at which somebody traded in this market, in cents.
+    let orders = std::fs::read_to_string(market.path().join("orders.csv")).unwrap();
+    let px = orders.lines().filter(|line| line.contains(",FUTX,")).find_map(|line| line.split(',').nth(7));
+    let px: i64 = px.unwrap().replace('.', "").parse().unwrap();
+    let mut appliance = Appliance::start(CLIENT);
+    let socket = appliance.socket();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| send(&datagrams, &stop));
+        // The scope waits for the sender, so it is told to stop whatever becomes of the checks.
+        let _stop = StopOnDrop(&stop);
+        let mut process = Process::start(&socket);
+        trades(&appliance, &mut process, px);
+        let mut process = process_dies(process, &socket);
+        daemon_dies(&mut appliance, &mut process, px);
+        both_die(&mut appliance, process).kill();
+    });
+    let log = rows(&appliance.dir.path().join("state"), "verdicts.csv");
+    let cell = |row: &[String], name| row[column("verdicts.csv", name)].clone();
+    let let_out =
+        log.iter().filter(|row| cell(row, "decision") != "reject").map(|row| cell(row, "cl_ord_id"));
+    assert_eq!(
+        let_out.collect::<Vec<_>>(),
+        ["1", "2", "3"],
+        "each order that was let out stands in the log once"
+    );
+    let tail = ctl(&socket, &["audit", "tail"]);
+    assert!(String::from_utf8_lossy(&tail.stdout).contains("attach"), "who attached is in the audit log");
+}
+
+fn trades(appliance: &Appliance, process: &mut Process, px: i64) {
+    appliance.wait_until("the feed names FUTX", || process.ask("known FUTX") == "true");
+    let another =
+        Command::new(programs().join("order-process")).arg(appliance.socket()).arg("nobody").output();
+    assert!(!another.unwrap().status.success(), "a client that is not declared");
+    for id in 1..=3 {
+        rests(process, id, px);
+    }
+    assert_eq!(process.ask("fill 1 4 77"), "Working");
+    assert_eq!(process.holds(), ("4 26 0".to_owned(), "1:6 2:10 3:10".to_owned()));
+}
+
+/// Ends the process; what the next one holds is what it held.
+fn process_dies(mut process: Process, socket: &Path) -> Process {
+    let held = process.holds();
+    process.kill();
+    let mut process = Process::start(socket);
+    assert_eq!(process.holds(), held);
+    assert_eq!(process.ask("fill 1 4 77"), "Repeated", "the execution was booked before");
+    process
+}
+
+/// Ends the daemon. What the process says meanwhile waits in its ring, and nothing is let out that a halt could not reach.
+fn daemon_dies(appliance: &mut Appliance, process: &mut Process, px: i64) {
+    appliance.daemon.0.kill().unwrap();
+    appliance.daemon.0.wait().unwrap();
+    assert_eq!(process.ask("cancelled 2"), "Done");
+    appliance.wait_until("the process misses the daemon", || process.ask("orphaned") == "true");
+    std::thread::sleep(std::time::Duration::from_millis(1_200));
+    let refused = process.ask(&format!("buy 9 FUTX 10 {}.{:02} s a", px / 100, px % 100));
+    assert_eq!(refused, "reject DAEMON_LOST false");
+    appliance.restart();
+    assert_eq!(process.ask("again"), "attached");
+    assert_eq!(process.holds(), ("4 16 0".to_owned(), "1:6 3:10".to_owned()));
+}
+
+/// Ends both, the daemon without having read the process's last word.
+fn both_die(appliance: &mut Appliance, mut process: Process) -> Process {
+    sh(&format!("kill -STOP {}", appliance.daemon.0.id()));
+    assert_eq!(process.ask("fill 3 10 78"), "Done");
+    process.kill();
+    appliance.restart();
+    let mut process = Process::start(&appliance.socket());
+    assert_eq!(process.holds(), ("14 6 0".to_owned(), "1:6".to_owned()));
+    assert_eq!(process.ask("lost"), "0");
+    process
+}
