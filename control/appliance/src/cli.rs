@@ -3,12 +3,23 @@
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dataplane::eastern::Date;
+use std::fmt;
 use std::path::PathBuf;
-use types::FeedKind;
+use types::{FeedKind, Symbol};
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 an audit log or state that a person has to look at first. \
+`portcullis COMMAND --help` has units, defaults and examples.
+
+Examples:
+  portcullis demo --headless --out out/demo
+  portcullis scenario calm --minutes 1 --out out/day
+  portcullis replay out/day/calm.pcap --feed itch50 --write bbo,scores --out out/replay
+  portcullis run --check --config portcullis.toml";
 
 /// Adaptive pre-trade risk: market data in, limits and verdicts out.
 #[derive(Parser, Debug)]
-#[command(name = "portcullis", version, propagate_version = true, max_term_width = 110)]
+#[command(name = "portcullis", version, propagate_version = true, max_term_width = 110, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -38,6 +49,29 @@ fn feed_kind() -> impl TypedValueParser<Value = FeedKind> {
     let feeds = FeedKind::ALL.iter().map(|kind| PossibleValue::new(kind.as_str()).help(kind.summary()));
     PossibleValuesParser::new(feeds).try_map(|name| name.parse())
 }
+
+/// Reads how many times faster time goes.
+fn speed(text: &str) -> Result<f64, &'static str> {
+    let is_speed = |speed: &f64| *speed > 0.0 && speed.is_finite();
+    text.parse().ok().filter(is_speed).ok_or("wanted a number above 0")
+}
+
+/// Reads a symbol.
+fn symbol(text: &str) -> Result<Symbol, &'static str> {
+    Symbol::new(text).ok_or("wanted a symbol of at most eight characters, such as FUTX")
+}
+
+/// Arguments that can each be understood and make no sense together.
+#[derive(Debug)]
+pub(crate) struct WrongUsage(pub(crate) String);
+
+impl fmt::Display for WrongUsage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for WrongUsage {}
 
 /// Reads a day.
 fn day(text: &str) -> Result<Date, &'static str> {
@@ -89,8 +123,8 @@ pub(crate) enum Table {
   portcullis demo --speed 10             ten times faster
   portcullis demo --headless --out out   no pauses on the way, report in out/report.html")]
 pub(crate) struct Demo {
-    /// Times faster than the market's own clock
-    #[arg(long, default_value_t = 1.0, value_name = "N")]
+    /// How many times faster than the market's own clock
+    #[arg(long, default_value_t = 1.0, value_name = "TIMES", value_parser = speed)]
     pub(crate) speed: f64,
     /// As fast as the machine goes, timeline on stdout only
     #[arg(long)]
@@ -98,22 +132,31 @@ pub(crate) struct Demo {
     /// Where the report and the files go
     #[arg(long, default_value = "out/demo", value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Model to score with, instead of the shipped default
+    /// Model to score with [default: the shipped one]
     #[arg(long, value_name = "DIR")]
     pub(crate) model: Option<PathBuf>,
-    /// Seed of the simulated market
+    /// Seed of the simulated market, a whole number; another one is another market [default: 3]
     #[arg(long, value_name = "SEED")]
     pub(crate) seed: Option<u64>,
 }
 
 #[derive(Args, Debug)]
-#[command(after_help = "Example:
-  portcullis run --config /etc/portcullis/portcullis.toml --set placement.receiver_cpu=4")]
+#[command(
+    after_help = "The configuration is read once, at start: SIGHUP changes nothing, SIGTERM and SIGINT stop in order. Times in it are in the unit \
+that ends their key (lease_ms, wait_us, period_s), sizes of memory in MiB, limits in shares, currency, basis points and ticks.
+
+Exit codes: 0 stopped, 1 failed, 2 wrong usage or configuration, 3 an audit log or state that a person has to look at first.
+
+Examples:
+  portcullis run --print-default-config > portcullis.toml
+  portcullis run --check --config portcullis.toml
+  portcullis run --config /etc/portcullis/portcullis.toml --set placement.receiver_cpu=4"
+)]
 pub(crate) struct Run {
-    /// Configuration file; without one, the built-in defaults
+    /// Configuration file, TOML; --print-default-config shows every key with unit and default [default: built-in values]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Override one key
+    /// Override one key of the configuration, such as scorer.lease_ms=500; may be given several times
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
     /// Print the built-in configuration, which is also its manual, and exit
@@ -134,52 +177,60 @@ Examples:
   sudo -u portcullis portcullis init --config /etc/portcullis/portcullis.toml"
 )]
 pub(crate) struct Init {
-    /// Configuration file; without one, the built-in defaults
+    /// Configuration file, whose instance.state_dir is made ready [default: built-in values, /var/lib/portcullis]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Override one key
+    /// Override one key of the configuration, such as instance.state_dir=state; may be given several times
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
 }
 
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:
+#[command(
+    after_help = "Prices in tables are decimals in currency, quantities whole shares, times (*_ns) nanoseconds since 1970 in UTC. Columns of \
+orders.csv: ts_ns,cl_ord_id,account,strategy,symbol,side,qty,px,type,tif.
+
+Examples:
+  portcullis scenario flash-crash --out out
+  portcullis replay out/flash-crash.pcap --feed itch50 --orders out/orders.csv \\
+      --write verdicts,limits --out out/replay
   portcullis replay day.pcap.gz --feed deep --write bbo,features --out out
-  portcullis replay itch.pcap --feed itch50 --orders orders.csv --write scores,limits,verdicts --out out
-  zcat day.itch.gz | portcullis replay - --feed itch50 --out out")]
+  zcat day.itch.gz | portcullis replay - --feed itch50 --out out"
+)]
 pub(crate) struct Replay {
     /// Captures (pcap, pcapng) or length-prefixed files, also .gz and .zst; `-` is stdin
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// Protocol of the input
+    /// Protocol of the input; an input of another one is an error
     #[arg(long, value_parser = feed_kind())]
     pub(crate) feed: FeedKind,
     /// How packets are read
     #[arg(long, default_value = "file")]
     pub(crate) source: SourceKind,
-    /// Orders to put through the gate
+    /// Orders to put through the gate, columns below [default: none]
     #[arg(long, value_name = "FILE.csv")]
     pub(crate) orders: Option<PathBuf>,
-    /// Write rows of these symbols only
-    #[arg(long, value_delimiter = ',', value_name = "A,B")]
-    pub(crate) symbols: Vec<String>,
-    /// Model directory, instead of the shipped default
+    /// Write rows of these symbols only [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "A,B", value_parser = symbol)]
+    pub(crate) symbols: Vec<Symbol>,
+    /// Model directory; scorer.model_dir is the daemon's alone [default: the shipped model]
     #[arg(long, value_name = "DIR")]
     pub(crate) model: Option<PathBuf>,
     /// The officer's limits alone: no model
     #[arg(long = "static", conflicts_with = "model")]
     pub(crate) static_limits: bool,
-    /// Envelope and policy, as in the daemon's configuration file
+    /// Configuration file of the daemon: [limits], [policy], [gate], [book], scorer.backend and the feed's tick_table count
+    /// [default: built-in values]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Tables to write
+    /// Tables to write beside summary.json and latency.hlog, comma between them [default: none]
     #[arg(long, value_delimiter = ',', value_name = "TABLES")]
     pub(crate) write: Vec<Table>,
-    /// Levels per side in depth.csv
-    #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
+    /// Levels per side in depth.csv, 1 to 100
+    #[arg(long, default_value_t = 5, value_name = "LEVELS", value_parser = clap::value_parser!(u16).range(1..=100))]
     pub(crate) depth: u16,
-    /// Time from the grid point to the enforced limit that the replay charges, so that no backtest looks ahead
-    #[arg(long, default_value_t = 1_000, value_name = "US")]
+    /// Time from the grid point to the enforced limit that the replay charges, in microseconds, so that no backtest looks ahead
+    #[arg(long, default_value_t = 1_000, value_name = "MICROSECONDS")]
     pub(crate) score_latency_us: u64,
     /// Run each stage on a thread of its own, as the daemon does; the outputs are the same
     #[arg(long)]
@@ -187,13 +238,13 @@ pub(crate) struct Replay {
     /// Accept ITCH files whose length prefixes are zero, taking each length from the message type
     #[arg(long)]
     pub(crate) lenient_framing: bool,
-    /// Day of raw ITCH files, which carry none (times count from 1970 without it); for captures, instead of that of their stamps
+    /// Day in New York of raw ITCH files, which carry none [default: 1970-01-01; of captures, that of their stamps]
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     pub(crate) date: Option<Date>,
     /// Fail when an input ends within a record, instead of warning
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Directory for the outputs
+    /// Directory for the outputs; made if need be
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
 }
@@ -213,14 +264,14 @@ pub(crate) struct Scenario {
     /// Directory for pcap, orders.csv and truth.csv
     #[arg(long, required_unless_present = "list", value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Seed; the same seed gives the same bytes
+    /// Seed, a whole number; the same seed gives the same bytes [default: the scenario's own]
     #[arg(long, value_name = "SEED")]
     pub(crate) seed: Option<u64>,
-    /// Length in market minutes, where the scenario leaves it open
-    #[arg(long, value_name = "N")]
+    /// Length in market minutes, where the scenario leaves it open (calm) [default: 10]
+    #[arg(long, value_name = "MINUTES")]
     pub(crate) minutes: Option<u64>,
-    /// Number of instruments, where the scenario leaves it open
-    #[arg(long, value_name = "N")]
+    /// Number of instruments, at most 64, where the scenario leaves it open [default: calm 9, open 6, feed-gap 4]
+    #[arg(long, value_name = "INSTRUMENTS")]
     pub(crate) instruments: Option<u64>,
 }
 
@@ -235,13 +286,15 @@ pub(crate) enum Train {
 }
 
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:
+#[command(
+    after_help = "Several days: as many files after each of --orders, --features and --costs, in the same order.
+
+Examples:
   portcullis scenario calm --seed 1 --minutes 90 --out out/day
   portcullis replay out/day/calm.pcap --feed itch50 --static --write features,costs --out out/day
   portcullis train fatfinger --orders out/day/orders.csv --features out/day/features.parquet \\
-      --costs out/day/costs.parquet --out out/model-with-surface
-
-  Several days: as many files after each of --orders, --features and --costs, in the same order.")]
+      --costs out/day/costs.parquet --out out/model-with-surface"
+)]
 pub(crate) struct TrainFatfinger {
     /// The desk's orders, all taken as meant; errors are put into copies of them
     #[arg(long, required = true, num_args = 1.., value_name = "FILE.csv")]
@@ -264,8 +317,8 @@ pub(crate) struct TrainFatfinger {
     /// Assumed share of errors among the desk's orders
     #[arg(long, default_value_t = 1e-4, value_name = "SHARE")]
     pub(crate) base_rate: f64,
-    /// Passes over the data
-    #[arg(long, value_name = "N")]
+    /// Passes over the data at most [default: 40]
+    #[arg(long, value_name = "PASSES")]
     pub(crate) epochs: Option<u32>,
     /// Replace an existing model
     #[arg(long)]
@@ -277,11 +330,11 @@ pub(crate) struct TrainFatfinger {
 
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
-  portcullis scenario calm --seed 1 --minutes 60 --out out/calm1
-  portcullis replay out/calm1/calm.pcap --feed itch50 --static --write features,costs --out out/calm1
-  portcullis train vae --features out/calm1/features.parquet --out out/model
-  portcullis train slippage --features out/calm1/features.parquet --costs out/calm1/costs.parquet \\
-      --model out/model --out out/model-with-costs")]
+  portcullis scenario calm --seed 1 --minutes 60 --out out/day
+  portcullis replay out/day/calm.pcap --feed itch50 --static --write features,costs --out out/day
+  portcullis train vae --features out/day/features.parquet --out out/model
+  portcullis train slippage --features out/day/features.parquet \\
+      --costs out/day/costs.parquet --model out/model --out out/model-with-costs")]
 pub(crate) struct TrainSlippage {
     /// Feature captures (features.parquet of `replay`)
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
@@ -298,8 +351,8 @@ pub(crate) struct TrainSlippage {
     /// Seed of initialisation and shuffling; the same seed gives the same weights
     #[arg(long, default_value_t = 1, value_name = "SEED")]
     pub(crate) seed: u64,
-    /// Passes over the data
-    #[arg(long, value_name = "N")]
+    /// Passes over the data at most [default: 30]
+    #[arg(long, value_name = "PASSES")]
     pub(crate) epochs: Option<u32>,
     /// Train nothing: judge the model's slippage network on these captures against baselines fitted to their first half
     #[arg(long, conflicts_with_all = ["out", "epochs", "force", "accept_worse"])]
@@ -328,8 +381,8 @@ pub(crate) struct TrainVae {
     /// Seed of initialisation, shuffling and noise; the same seed gives the same weights
     #[arg(long, default_value_t = 1, value_name = "SEED")]
     pub(crate) seed: u64,
-    /// Passes over the data
-    #[arg(long, value_name = "N")]
+    /// Passes over the data at most [default: 40]
+    #[arg(long, value_name = "PASSES")]
     pub(crate) epochs: Option<u32>,
     /// What fits the network; the same seed gives weights that are alike on both, not equal
     #[arg(long, default_value = "cpu")]

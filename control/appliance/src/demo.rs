@@ -17,7 +17,7 @@ use crate::orders::{self, OrderRow};
 use crate::output::{OutputDir, say, tell};
 use crate::report::{Judged, Planted, Report, Sample, clock};
 use crate::tables::outcome;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use control::config::{Plan, load};
 use gate::{RejectReason, Verdict};
 use gpu::{Model, ScoreRecord};
@@ -46,7 +46,6 @@ const ADAPTIVE: usize = 1;
 const SCORE_LATENCY: Nanos = Nanos(1_000_000);
 
 pub(crate) fn run(args: &cli::Demo) -> Result<()> {
-    ensure!(args.speed > 0.0 && args.speed.is_finite(), "--speed {}: wanted a number above 0", args.speed);
     let mut out = OutputDir::create(&args.out)?;
     let plan = demo_plan(&args.out)?;
     let model = crate::scorer::load_model(args.model.as_deref())?;

@@ -19,6 +19,7 @@ mod latency;
 mod line;
 #[cfg(feature = "dpdk")]
 mod multicast;
+mod named;
 mod orders;
 mod output;
 mod policy;
@@ -33,6 +34,7 @@ mod tables;
 mod train;
 
 use clap::Parser;
+use simulator::SimulatorError;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -59,10 +61,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// 2 for a configuration that makes no sense, as for a command line; 3 where another start ends the same way until a person has
+/// 2 for a configuration or arguments that make no sense, as for a command line that cannot be read; 3 where another start ends the same way until a person has
 /// done something; else 1. The daemon's unit does not start it again after 2 and 3.
 fn exit_code(error: &anyhow::Error) -> u8 {
-    if error.is::<control::config::ConfigErrors>() {
+    let of_the_story = |error: &SimulatorError| !matches!(error, SimulatorError::Io { .. });
+    let is_usage = error.is::<control::config::ConfigErrors>()
+        || error.is::<cli::WrongUsage>()
+        || error.downcast_ref().is_some_and(of_the_story);
+    if is_usage {
         return 2;
     }
     match error.downcast_ref::<control::controller::OpenError>() {

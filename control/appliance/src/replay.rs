@@ -1,6 +1,6 @@
 //! `portcullis replay`: captures through the whole line, deterministically.
 
-use crate::cli::{self, SourceKind, Table};
+use crate::cli::{self, SourceKind, Table, WrongUsage};
 use crate::feeds::{AnyFeed, feed_config, open_dpdk, receiver_hops};
 use crate::latency::Latency;
 use crate::line::book_files::BookFiles;
@@ -13,6 +13,7 @@ use crate::line::score_sink::{LimitFiles, ScoreFile};
 use crate::line::spec::{DeskSpec, LineFiles, LineSpec, Pace, ScorerSpec};
 use crate::line::topology;
 use crate::line::verdict_log::VerdictFile;
+use crate::named::{lower_case, unheard};
 use crate::orders::{self, OrderRow};
 use crate::output::{OutputDir, tell};
 use crate::scorer::load_model;
@@ -34,6 +35,7 @@ const MICRO: u64 = 1_000;
 
 pub(crate) fn run(args: &cli::Replay) -> Result<()> {
     let plan = load(args.config.as_slice(), &[])?;
+    lower_case(&plan).iter().for_each(|warning| tell(format_args!("warning: {warning}")));
     let model = (!args.static_limits).then(|| load_model(args.model.as_deref())).transpose()?;
     let orders: Arc<[OrderRow]> = match &args.orders {
         Some(path) => orders::read(path)?.into(),
@@ -51,6 +53,9 @@ pub(crate) fn run(args: &cli::Replay) -> Result<()> {
             bail!("{cut}");
         }
         tell(format_args!("warning: {cut}; everything before it is in the outputs"));
+    }
+    if let Some(warning) = unheard(&plan, featurizer.books().filter_map(|book| book.symbol())) {
+        tell(format_args!("warning: {warning}"));
     }
     let names = args.inputs.iter().map(|p| p.display().to_string()).collect();
     let summary = Summary::new(names, args.feed, &stats, &featurizer, elapsed_s);
@@ -132,17 +137,20 @@ fn open_feed(
         }
         SourceKind::Dpdk => match args.inputs.as_slice() {
             [one] if args.feed.input() == FeedInput::Packets => open_dpdk(one, &config, tx, hops),
-            [_] => bail!(
+            [_] => bail!(WrongUsage(format!(
                 "--source dpdk: feed {} comes in archives, without packets; use --source file",
                 args.feed
-            ),
-            many => bail!("--source dpdk: found {} inputs, wanted one: net_pcap merges nothing", many.len()),
+            ))),
+            many => bail!(WrongUsage(format!(
+                "--source dpdk: found {} inputs, wanted one: net_pcap merges nothing",
+                many.len()
+            ))),
         },
     }
 }
 
 pub(crate) fn create_outputs(args: &cli::Replay, out: &mut OutputDir) -> Result<(LineFiles, Option<Sheet>)> {
-    let filter = Filter::new(&args.symbols)?;
+    let filter = Filter::new(&args.symbols);
     let levels = usize::from(args.depth);
     let mut sheet = |table: Table, name: &'static str, heading: &str| -> Result<Option<Sheet>> {
         if !args.write.contains(&table) {

@@ -5,7 +5,7 @@ use crate::cli;
 use crate::orders::{self, OrderRow};
 use crate::output::{say, tell};
 use crate::scorer::load_model;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use gpu::{DeskOrder, DeskSession, FatFingerHoldout, FatFingerTrainConfig, train_fat_finger};
 use std::path::Path;
 use types::Symbol;
@@ -46,13 +46,12 @@ pub(crate) fn run(args: &cli::TrainFatfinger) -> Result<()> {
 /// The days, each of one file of orders, one of features and one of prices.
 fn sessions(args: &cli::TrainFatfinger) -> Result<Vec<DeskSession>> {
     let counts = [args.orders.len(), args.features.len(), args.costs.len()];
-    ensure!(
-        counts.iter().all(|count| *count == counts[0]),
-        "found {} files of orders, {} of features and {} of costs, wanted as many of each, in the same order",
-        counts[0],
-        counts[1],
-        counts[2]
-    );
+    if counts.iter().any(|count| *count != counts[0]) {
+        let [orders, features, costs] = counts;
+        bail!(cli::WrongUsage(format!(
+            "found {orders} files of orders, {features} of features and {costs} of costs, wanted as many of each, in the same order"
+        )));
+    }
     let mut sessions = Vec::with_capacity(counts[0]);
     for ((path, features), costs) in args.orders.iter().zip(&args.features).zip(&args.costs) {
         let mut session = DeskSession { orders: desk_orders(path)?, ..DeskSession::default() };

@@ -15,7 +15,7 @@ pub(crate) const SOCKET_VARIABLE: &str = "PORTCULLIS_SOCKET";
 pub(crate) const SOCKET_DEFAULT: &str = "/run/portcullis/control.sock";
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 an audit log that holds but is not proven, 4 refused by role or policy, 5 no
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 an audit log that holds but is not proven, 4 refused by role or policy, 5 no \
 appliance there or no answer in time, 6 another version. With -o json an error is JSON on stdout, too.
 
 Scopes: firm, desk:NAME, account:NAME, strategy:NAME, instrument:SYMBOL. Times are UTC.
@@ -34,7 +34,7 @@ pub(crate) struct Cli {
     /// Control socket of the appliance [default: $PORTCULLIS_SOCKET, else /run/portcullis/control.sock]
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
-    /// How long to wait for an answer, in seconds. Nothing is loosened after it, even if the answer would come later
+    /// How long to wait for an answer, in seconds, 1 to 3600. Nothing is loosened after it, even if the answer would come later
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=3600))]
     pub(crate) timeout: u16,
     /// How answers are printed
@@ -93,7 +93,7 @@ pub(crate) enum Limits {
     #[command(
         after_help = "Examples:\n  portcullisctl limits show\n  portcullisctl limits show ZVZZT -o csv > limits.csv
 
-Units: quantities and positions in shares, max_notional in currency, collar_bps in basis points (100 are 1 percent),
+Units: quantities and positions in shares, max_notional in currency, collar_bps in basis points (100 are 1 percent), \
 passive_min_ticks in ticks, order_rate_per_s in orders a second, margin_bps in basis points (10000 are once)"
     )]
     Show {
@@ -116,7 +116,7 @@ Keys and units:
 
 Examples:
   portcullisctl limits set ZVZZT max_qty=100 --reason \"thin book before the close\"
-  portcullisctl limits set ZVZZT max_qty=400 collar_bps=150 --reason \"back to normal\" --ticket CHG-1042 --dry-run"
+  portcullisctl limits set ZVZZT max_qty=400 --reason \"back to normal\" --ticket CHG-1042 --dry-run"
     )]
     Set {
         /// Instrument
@@ -142,7 +142,7 @@ pub(crate) enum Breaker {
     List,
     /// Trip a breaker: no order in its scope passes
     #[command(
-        after_help = "Scopes: firm, desk:NAME, account:NAME, strategy:NAME, instrument:SYMBOL. Desks, accounts and strategies are those of
+        after_help = "Scopes: firm, desk:NAME, account:NAME, strategy:NAME, instrument:SYMBOL. Desks, accounts and strategies are those of \
 the configuration; an instrument may be named before the feed does, and is tripped from when it comes.
 
 Examples:
@@ -177,7 +177,8 @@ Example:
 pub(crate) enum Tier {
     /// Tier, score and what drives it, of one instrument or all
     #[command(
-        after_help = "Scores run from 0 (calm) to 1 (as unusual as it gets); without one the tier is unknown.
+        after_help = "Scores run from 0 (calm) to 1 (as unusual as it gets); without one the tier is unknown. Drivers are the three features that \
+stood out most when the tier last changed, each with its value and unit.
 
 Examples:
   portcullisctl tier show
@@ -205,8 +206,9 @@ Examples:
 pub(crate) enum Gate {
     /// What the gate would say of an order now: every limit it breaks, and the limits in force
     #[command(after_help = "Examples:
-  portcullisctl gate explain --symbol ZVZZT --side buy --qty 200 --px 100.05 --strategy mm1 --account ACME
-  portcullisctl gate explain --symbol ZVZZT --side sell --qty 200 --strategy mm1 --account ACME   (market order)")]
+  portcullisctl gate explain --symbol ZVZZT --side buy --qty 200 --px 100.05 \\
+      --strategy mm1 --account ACME
+  portcullisctl gate explain --symbol ZVZZT --side sell --qty 200 --strategy mm1 --account ACME")]
     Explain(Order),
     /// Every reject code: number, name, sentence, what makes it fail closed
     #[command(after_help = "Examples:
@@ -220,19 +222,19 @@ pub(crate) enum Audit {
     /// The last records
     #[command(after_help = "Examples:\n  portcullisctl audit tail -n 50\n  portcullisctl audit tail -o json")]
     Tail {
-        /// How many
-        #[arg(short = 'n', long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+        /// How many records, 1 to 1000
+        #[arg(short = 'n', long, default_value_t = 10, value_name = "RECORDS", value_parser = clap::value_parser!(u32).range(1..=1000))]
         count: u32,
     },
     /// Prove the chain; with --dir, of a directory, without the appliance
     #[command(
-        after_help = "Proven is what the key shows: each record was written by its holder, none was changed, moved or taken out. That
-none was cut off the end, or written anew with the key, show heads noted elsewhere: the anchor file of the configuration
+        after_help = "Proven is what the key shows: each record was written by its holder, none was changed, moved or taken out. That \
+none was cut off the end, or written anew with the key, show heads noted elsewhere: the anchor file of the configuration \
 (audit.anchor_file), or one head from `portcullisctl status`. Exit code 1: broken; 3: it holds, but no key was given.
 
 Examples:
   portcullisctl audit verify
-  portcullisctl audit verify --dir /var/lib/portcullis/audit --anchors /mnt/worm/portcullis.anchors
+  portcullisctl audit verify --dir /var/lib/portcullis/audit --anchors /mnt/worm/anchors
   portcullisctl audit verify --dir copy/audit --key audit.key --head 4f1c…"
     )]
     Verify(Verify),
@@ -297,10 +299,10 @@ pub(crate) struct Order {
     #[arg(long, value_parser = side)]
     pub(crate) side: OrderSide,
     /// Quantity, shares
-    #[arg(long)]
+    #[arg(long, value_name = "SHARES")]
     pub(crate) qty: u32,
-    /// Limit price, currency; without it, a market order
-    #[arg(long, value_parser = wanted::<Price>)]
+    /// Limit price, currency, exact decimals [default: none, a market order]
+    #[arg(long, value_name = "PRICE", value_parser = wanted::<Price>)]
     pub(crate) px: Option<Price>,
     /// Strategy, one that the configuration declares
     #[arg(long, value_parser = wanted::<Name>)]
