@@ -2,7 +2,7 @@
 //! the process (latches, officers' limits, audit) is done around it, in this crate.
 
 use crate::names::{Name, Scope, SymbolName};
-use crate::protocol::{FeedStatus, Grant, OrderCounts, OrderQuery, ScorerStatus, StageCounters};
+use crate::protocol::{Driver, FeedStatus, Grant, OrderCounts, OrderQuery, ScorerStatus, StageCounters};
 use gate::{Breaker, Envelope, Explanation, FixedScore, LimitsSource, RiskLimits};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -56,8 +56,8 @@ pub struct InstrumentView {
     pub tier_since: Option<UnixNanos>,
     /// Its book.
     pub book: BookState,
-    /// Features that drove the score, the strongest first.
-    pub drivers: Vec<String>,
+    /// Features that drove the score when the tier last changed, the strongest first.
+    pub drivers: Vec<Driver>,
 }
 
 /// The running appliance, as the control plane sees and moves it.

@@ -27,7 +27,7 @@ pub use config::{ChannelConfig, ConfigError, FeedConfig, Midnight};
 pub use decode::InstrumentDirectory;
 pub use lobster::LobsterFeed;
 pub use open::{OpenError, open_files, receive};
-pub use receiver::{EventTx, Feed, Receiver, ReceiverHops};
+pub use receiver::{EventTx, Feed, LineCounts, LineReader, Receiver, ReceiverHops};
 pub use source::{FileOptions, FileSource, ItchFraming, PacketSource, SourceError};
 pub use stats::FeedStats;
 pub use types::FeedKind;

@@ -92,6 +92,8 @@ pub struct FeedStats {
     pub messages_unknown: u64,
     /// Messages dropped because the directory of instruments is full.
     pub directory_full: u64,
+    /// Instruments that were named and found no room in it, as far as they can be told apart.
+    pub instruments_beyond: u64,
     /// Messages with a field whose value the protocol does not have.
     pub bad_fields: u64,
     /// Messages that name another stock than their locate number stands for; dropped, and both books doubted.
@@ -155,6 +157,7 @@ impl Default for FeedStats {
             by_type: [0; 256],
             messages_unknown: 0,
             directory_full: 0,
+            instruments_beyond: 0,
             bad_fields: 0,
             foreign_stocks: 0,
             redefined_locates: 0,

@@ -26,6 +26,8 @@ pub(crate) struct Summary {
     pub(crate) last_ts_ns: u64,
     /// Instruments defined.
     pub(crate) symbols: usize,
+    /// Instruments that the feed named and the directory had no room for (`book.instruments`).
+    pub(crate) instruments_beyond: u64,
     /// Those with at least one level at the end.
     pub(crate) symbols_with_book: usize,
     pub(crate) levels: u64,
@@ -223,6 +225,7 @@ impl Summary {
             first_ts_ns: stats.first_ts.0,
             last_ts_ns: stats.last_ts.0,
             symbols: featurizer.books().filter(|b| b.symbol().is_some()).count(),
+            instruments_beyond: stats.instruments_beyond,
             symbols_with_book: books.len(),
             levels: books.values().map(|b| b.levels).sum(),
             shares: books.values().map(|b| b.shares).sum(),

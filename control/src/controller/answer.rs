@@ -174,7 +174,8 @@ impl Controller {
             score: view.score.map_or_else(String::new, |score| score.to_string()),
             since: view.tier_since.map(Stamp),
             book: book_word(view.book).to_owned(),
-            drivers: view.drivers,
+            drivers: view.drivers.iter().map(|driver| driver.feature.clone()).collect(),
+            driver_values: view.drivers,
         };
         Ok(Reply::Tiers(TiersPage { rows: views.into_iter().map(row).collect(), next }))
     }

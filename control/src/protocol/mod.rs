@@ -6,17 +6,21 @@
 //! over.
 
 mod attach;
+mod driver;
+mod feed;
 mod frame;
 mod reply;
 mod request;
 mod verified;
 
 pub use attach::{GRANT_DESCRIPTORS, Grant, GrantRules, GrantShape};
+pub use driver::Driver;
+pub use feed::{FeedStatus, LineStatus};
 pub use frame::{FrameError, MESSAGE_BYTES_MAX, read_frame, write_frame};
 pub use reply::{
-    AuditStatus, BookGroup, BreachRow, BreakerRow, BreakersPage, Changed, ExplainReply, FeedStatus,
-    LatchHealth, LimitDiff, LimitRow, LimitsPage, OrderCounts, Outcome, Refusal, RefusalCounts, RefusalKind,
-    Reply, Response, ScorerStatus, StageCounters, StatusReply, TierCounts, TierRow, TiersPage, ValueRow,
+    AuditStatus, BookGroup, BreachRow, BreakerRow, BreakersPage, Changed, ExplainReply, LatchHealth,
+    LimitDiff, LimitRow, LimitsPage, OrderCounts, Outcome, Refusal, RefusalCounts, RefusalKind, Reply,
+    Response, ScorerStatus, StageCounters, StatusReply, TierCounts, TierRow, TiersPage, ValueRow,
 };
 pub use request::{
     BadEnvelope, Command, LimitChange, OrderQuery, OrderSide, PROTOCOL_VERSION, ParseReasonError,

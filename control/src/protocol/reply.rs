@@ -1,6 +1,8 @@
 //! Answers. Numbers that a double would round are strings ([`Amount`], scores); moments are RFC 3339 in UTC.
 
 use super::attach::Grant;
+use super::driver::Driver;
+use super::feed::FeedStatus;
 use super::verified::VerifyReply;
 use crate::amount::Amount;
 use crate::names::{Scope, SymbolName};
@@ -124,38 +126,6 @@ pub enum LatchHealth {
     Ok,
     /// Damaged: everything is halted until a risk_admin resumes.
     Damaged(String),
-}
-
-/// One feed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FeedStatus {
-    /// Name from the configuration.
-    pub name: String,
-    /// `live`, `silent`, `stale` or `ended`.
-    pub state: String,
-    /// Messages received.
-    pub messages: u64,
-    /// Gaps in the sequence.
-    pub gaps: u64,
-    /// Messages lost in them.
-    pub missing: u64,
-    /// Newest message.
-    pub last: Option<Stamp>,
-    /// Messages that came after they were given up.
-    #[serde(default)]
-    pub late: u64,
-    /// Damaged packets and messages.
-    #[serde(default)]
-    pub errors: u64,
-    /// Packets that were not believed: of other sessions, far out of sequence, ends after which it went on.
-    #[serde(default)]
-    pub dropped: u64,
-    /// Times that were too far from those around them to be followed.
-    #[serde(default)]
-    pub outliers: u64,
-    /// Events that found the ring to the books full.
-    #[serde(default)]
-    pub lost_events: u64,
 }
 
 /// The scorer.
@@ -387,7 +357,7 @@ impl Changed {
 }
 
 /// The tier of one instrument.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TierRow {
     /// The instrument.
     pub symbol: SymbolName,
@@ -399,12 +369,15 @@ pub struct TierRow {
     pub since: Option<Stamp>,
     /// State of the book.
     pub book: String,
-    /// Features that drove the score, the strongest first.
+    /// Columns of the features that drove the score when the tier last changed, the strongest first.
     pub drivers: Vec<String>,
+    /// The same with their values.
+    #[serde(default)]
+    pub driver_values: Vec<Driver>,
 }
 
 /// A page of tiers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TiersPage {
     /// In order of instrument.
     pub rows: Vec<TierRow>,

@@ -7,7 +7,8 @@ use control::config::{self, Plan};
 use control::controller::Clock;
 use control::names::{Scope, SymbolName};
 use control::protocol::{
-    Command, FeedStatus, OrderCounts, OrderQuery, Refusal, Reply, ScorerStatus, StageCounters,
+    Command, Driver, FeedStatus, LineStatus, OrderCounts, OrderQuery, Refusal, Reply, ScorerStatus,
+    StageCounters,
 };
 use control::roles::Role;
 use control::stamp::Stamp;
@@ -21,7 +22,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use types::{
-    BookState, InstrumentId, Nanos, Px, Qty, TickTableId, Tier, TopOfBook, TradingStatus, UnixNanos,
+    BookState, FEATURES, FeatureId, InstrumentId, Nanos, Px, Qty, TickTableId, Tier, TopOfBook,
+    TradingStatus, UnixNanos,
 };
 
 /// 2026-11-21T14:30:22Z: the moment the demo's anomaly is seen.
@@ -171,6 +173,28 @@ impl Desk {
     }
 }
 
+/// A line that brought every message of the feed, `late` of them after the other line.
+fn line(line: char, group: &str, late: u64) -> LineStatus {
+    LineStatus {
+        channel: 0,
+        line,
+        group: group.to_owned(),
+        packets: 310_204,
+        messages: 1_234_567,
+        missing: 0,
+        late,
+        damaged: 0,
+        last: Some(Stamp(START)),
+        dead_since: None,
+    }
+}
+
+fn driver(feature: FeatureId, value: f64) -> Driver {
+    let row = &FEATURES[feature as usize];
+    let [feature, name, unit] = [row.name, row.plain, row.unit].map(str::to_owned);
+    Driver { feature, name, value: Some(value), unit }
+}
+
 impl Backend for Desk {
     fn snapshot(&self) -> Snapshot {
         let last = Some(Stamp(START));
@@ -186,6 +210,11 @@ impl Backend for Desk {
             dropped: 0,
             outliers: 0,
             lost_events: 0,
+            instruments_beyond: 0,
+            lines: vec![
+                line('A', "233.54.12.111:26477", 41_000),
+                line('B', "233.49.196.111:26477", 1_193_567),
+            ],
         };
         Snapshot {
             feeds: vec![feed],
@@ -205,7 +234,7 @@ impl Backend for Desk {
             score: FixedScore::from_micros(if machine.tiers[i] == Tier::Normal { 13_000 } else { 981_000 }),
             tier_since: Some(START),
             book: BookState::Live,
-            drivers: vec!["bid-ask spread 3.0 ticks".to_owned(), "cancel ratio 0.94".to_owned()],
+            drivers: vec![driver(FeatureId::SpreadBps, 6.25), driver(FeatureId::CancelRatio, 0.94)],
         });
         views.filter(|view| symbol.is_none_or(|s| s == view.symbol)).collect()
     }

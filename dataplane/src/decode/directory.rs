@@ -1,5 +1,6 @@
 //! Dense instrument numbers, given in order of first definition.
 
+use super::beyond::Beyond;
 use types::{InstrumentId, Symbol};
 
 /// Instruments a feed may define, by default.
@@ -13,6 +14,8 @@ pub struct InstrumentDirectory {
     /// Open addressing with linear probing: instrument number + 1, zero for a free place. At most half full.
     places: Vec<u32>,
     shift: u32,
+    /// Those that found no room.
+    beyond: Beyond,
 }
 
 impl InstrumentDirectory {
@@ -26,6 +29,7 @@ impl InstrumentDirectory {
             capacity,
             places: vec![0; places],
             shift: 64 - places.trailing_zeros(),
+            beyond: Beyond::new(capacity),
         }
     }
 
@@ -74,6 +78,12 @@ impl InstrumentDirectory {
         self.capacity
     }
 
+    /// Instruments that were named and found no room: as many as there is room for, at most.
+    #[must_use]
+    pub fn beyond(&self) -> u64 {
+        self.beyond.count()
+    }
+
     /// The instrument called `symbol`: the one that has the name, else `unnamed` under its real name at last, else a new
     /// one; `None` when that finds no room.
     pub(crate) fn resolve(&mut self, symbol: Symbol, unnamed: Option<InstrumentId>) -> Option<InstrumentId> {
@@ -92,6 +102,7 @@ impl InstrumentDirectory {
     /// Gives the next number to `symbol`; `None` when the directory is full.
     fn add(&mut self, symbol: Symbol) -> Option<InstrumentId> {
         if self.symbols.len() == self.capacity {
+            self.beyond.note(symbol);
             return None;
         }
         let number = u32::try_from(self.symbols.len()).ok()?;
@@ -160,6 +171,7 @@ mod tests {
         let mut directory = InstrumentDirectory::new(3);
         let given: Vec<_> = [0, 1, 0, 2, 3].map(|n| directory.resolve(name(n), None).map(|i| i.0)).into();
         assert_eq!(given, [Some(0), Some(1), Some(0), Some(2), None]);
+        assert_eq!(directory.beyond(), 1);
         assert_eq!(directory.find(name(2)), Some(InstrumentId(2)));
         assert_eq!(directory.find(name(3)), None);
         assert_eq!(directory.symbol(InstrumentId(1)), Some(name(1)));

@@ -707,6 +707,7 @@ mod tests {
         assert!(rig.feed(directory(2, b"B       ").as_bytes()).is_empty());
         assert!(rig.feed(OrderDelete::new(2, 0, 6, 12).as_bytes()).is_empty());
         assert_eq!((rig.stats.directory_full, rig.stats.messages), (2, 3));
+        assert_eq!(rig.decoder.directory().beyond(), 1, "one instrument, however much is said of it");
     }
 
     #[test]

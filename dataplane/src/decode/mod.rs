@@ -6,6 +6,7 @@
 // A message, a status or a feed that is added must be decided on everywhere.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod beyond;
 mod buffer;
 mod decoder;
 mod deep;

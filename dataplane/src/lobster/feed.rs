@@ -10,7 +10,7 @@ use super::book::{Book, LobsterStats};
 use super::row::Row;
 use crate::config::FeedConfig;
 use crate::decode::{EventBuffer, InstrumentDirectory, Place, TickSize};
-use crate::receiver::{EventTx, Feed};
+use crate::receiver::{EventTx, Feed, LineReader};
 use crate::source::SourceError;
 use crate::stats::FeedStats;
 
@@ -211,6 +211,10 @@ impl Feed for LobsterFeed {
 
     fn counters(&self) -> CounterReader {
         self.reader.clone()
+    }
+
+    fn lines(&self) -> Vec<LineReader> {
+        Vec::new()
     }
 
     fn output(&self) -> &EventTx {

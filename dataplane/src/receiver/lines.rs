@@ -22,12 +22,12 @@ pub(super) struct LineTable {
     learning: bool,
 }
 
-fn key(group: SocketAddrV4) -> u64 {
+pub(super) fn key(group: SocketAddrV4) -> u64 {
     u64::from(group.ip().to_bits()) << 16 | u64::from(group.port())
 }
 
 /// The inverse of [`key`].
-fn group_of(key: u64) -> SocketAddrV4 {
+pub(super) fn group_of(key: u64) -> SocketAddrV4 {
     let port = u16::try_from(key & 0xffff).unwrap_or(0);
     let address = u32::try_from(key >> 16).unwrap_or(0);
     SocketAddrV4::new(address.into(), port)
@@ -63,6 +63,11 @@ impl LineTable {
         let mut reports: Vec<_> = self.entries.iter().map(report).collect();
         reports.sort_unstable_by_key(|r| (r.channel, r.line));
         reports
+    }
+
+    /// Every line and its group.
+    pub(super) fn each(&self, mut visit: impl FnMut(Line, SocketAddrV4)) {
+        self.entries.iter().for_each(|&(key, line)| visit(line, group_of(key)));
     }
 
     /// Whether an unknown line may be learnt.

@@ -1,10 +1,12 @@
 //! The receiver stage: from packets to book events.
 
+mod line_counters;
 mod lines;
 mod output;
 mod pipeline;
 mod stamps;
 
+pub use line_counters::{LineCounts, LineReader};
 pub use output::EventTx;
 
 use stage::{Clock, CounterCell, CounterReader, HopHistogram, LiveClock, Stage, Work, WorkStatus, counters};
@@ -14,6 +16,7 @@ use crate::config::{ConfigError, FeedConfig};
 use crate::decode::InstrumentDirectory;
 use crate::source::{BURST_MAX, PacketSource, SourceError, SourceStatus};
 use crate::stats::FeedStats;
+use line_counters::LineCounters;
 use pipeline::{CHUNK, Pipeline};
 
 /// A stage that turns some input into book events: what a replay and the live line alike need to know of it.
@@ -33,6 +36,9 @@ pub trait Feed: Stage {
 
     /// Counters for metrics, published at housekeeping.
     fn counters(&self) -> CounterReader;
+
+    /// Counters of each line there can be, published at housekeeping; none where an input has no lines.
+    fn lines(&self) -> Vec<LineReader>;
 
     /// The ring's side of it.
     fn output(&self) -> &EventTx;
@@ -62,7 +68,7 @@ enum Phase {
     Done,
 }
 
-const COUNTERS: [&str; 14] = [
+const COUNTERS: [&str; 15] = [
     "packets",
     "bytes",
     "messages",
@@ -77,6 +83,7 @@ const COUNTERS: [&str; 14] = [
     "lost_events",
     "dropped",
     "outliers",
+    "instruments_beyond",
 ];
 
 /// Reads packets, arbitrates, decodes and hands events on. The same code live and in a replay; only where events go and
@@ -95,7 +102,8 @@ pub struct Receiver<S> {
     phase: Phase,
     error: Option<SourceError>,
     reader: CounterReader,
-    cells: [CounterCell; 14],
+    cells: [CounterCell; 15],
+    lines: LineCounters,
 }
 
 impl<S: PacketSource> Receiver<S> {
@@ -107,6 +115,7 @@ impl<S: PacketSource> Receiver<S> {
     pub fn new(name: &'static str, source: S, config: &FeedConfig, tx: EventTx) -> Result<Self, ConfigError> {
         let (reader, cells) = counters(name, COUNTERS);
         let pipeline = Pipeline::new(config, source.overshoot_bytes(), source.checksums_unseen())?;
+        let lines = LineCounters::new(pipeline.channels());
         Ok(Self {
             name,
             kind: config.kind,
@@ -121,6 +130,7 @@ impl<S: PacketSource> Receiver<S> {
             error: None,
             reader,
             cells,
+            lines,
         })
     }
 
@@ -263,7 +273,7 @@ impl<S: PacketSource> Receiver<S> {
         hops.decode_ring.record_between(decoded, pushed);
     }
 
-    fn publish_counters(&self) {
+    fn publish_counters(&self, now: UnixNanos) {
         let stats = self.pipeline.totals();
         let values = [
             stats.packets,
@@ -280,10 +290,12 @@ impl<S: PacketSource> Receiver<S> {
             self.tx.gap_stats().lost_events,
             stats.dropped.total(),
             stats.event_time_outliers() + stats.stamp_outliers,
+            stats.instruments_beyond,
         ];
         for (cell, value) in self.cells.iter().zip(values) {
             cell.set(value);
         }
+        self.pipeline.each_line(|line, group, stats| self.lines.publish(line, group, stats, now));
     }
 }
 
@@ -324,7 +336,7 @@ impl<S: PacketSource> Stage for Receiver<S> {
 
     fn housekeep(&mut self, now: UnixNanos) {
         self.tx.flush_gaps();
-        self.publish_counters();
+        self.publish_counters(now);
         if let Some(hops) = &mut self.hops {
             let at = if self.tx.is_live() { now } else { hops.clock.now() };
             hops.nic_decode.swap_after(at, hops.interval);
@@ -354,6 +366,10 @@ impl<S: PacketSource> Feed for Receiver<S> {
 
     fn counters(&self) -> CounterReader {
         self.reader.clone()
+    }
+
+    fn lines(&self) -> Vec<LineReader> {
+        self.lines.readers()
     }
 
     fn output(&self) -> &EventTx {

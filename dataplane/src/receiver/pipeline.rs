@@ -11,7 +11,7 @@ use wire::frame::{LinkType, parse_udp_on, verify_checksums};
 
 use super::lines::{Line, LineTable};
 use super::stamps::{Stamp, StampGuard};
-use crate::arbiter::{Arbiter, Arrival, Deliver, Hole};
+use crate::arbiter::{Arbiter, Arrival, Deliver, Hole, LineStats};
 use crate::config::{ConfigError, FeedConfig, Midnight};
 use crate::decode::{
     Damage, Decoder, DecoderSetup, EventBuffer, FeedDecoder, InstrumentDirectory, Place, gap_event,
@@ -226,6 +226,22 @@ impl Pipeline {
         self.core.decoder.directory()
     }
 
+    /// Every line, its group and what it brought.
+    pub(super) fn each_line(&self, mut visit: impl FnMut(Line, SocketAddrV4, &LineStats)) {
+        self.lines.each(|line, group| {
+            visit(
+                line,
+                group,
+                &self.arbiters[usize::from(line.channel)].stats().lines[usize::from(line.line)],
+            );
+        });
+    }
+
+    /// Channels there are.
+    pub(super) fn channels(&self) -> usize {
+        self.arbiters.len()
+    }
+
     /// All counts, and what each line brought.
     pub(super) fn stats(&self) -> FeedStats {
         let mut stats = self.totals();
@@ -239,6 +255,7 @@ impl Pipeline {
     pub(super) fn totals(&self) -> FeedStats {
         let mut stats = self.core.stats.clone();
         stats.stamp_outliers = self.stamps.outliers();
+        stats.instruments_beyond = self.core.decoder.directory().beyond();
         if self.core.raw_next > 1 {
             stats.first_seq = 1;
             stats.last_seq = self.core.raw_next - 1;

@@ -6,7 +6,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tests::{portcullis, programs};
 
-fn configure(dir: &Path, pcap: &Path) -> String {
+/// A daemon's configuration in `dir`, on a state directory that was made ready; the feed is the capture.
+pub(crate) fn configure(dir: &Path, pcap: &Path) -> String {
     let state = dir.join("state");
     let config = dir.join("portcullis.toml");
     let text = format!(
@@ -27,7 +28,7 @@ fn configure(dir: &Path, pcap: &Path) -> String {
 pub(crate) struct Daemon(pub(crate) Child);
 
 impl Daemon {
-    fn start(config: &str, socket: &Path) -> Self {
+    pub(crate) fn start(config: &str, socket: &Path) -> Self {
         let mut command = Command::new(programs().join("portcullis"));
         command.args(["run", "--config", config]).stdout(Stdio::null()).stderr(Stdio::null());
         let daemon = Self(command.spawn().expect("the daemon starts"));
@@ -137,7 +138,7 @@ fn start_told(config: &str, stderr: Stdio) -> Daemon {
 }
 
 /// Waits until `is_so`, for at most half a minute.
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !is_so() {
         assert!(Instant::now() < deadline, "{what}");

@@ -87,20 +87,20 @@ pub(crate) enum ScorerCommand {
     Reset { instrument: InstrumentId },
 }
 
+/// The features that drove a score, the strongest first: their numbers in the schema, and their values where they were known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Drivers {
+    pub(crate) features: [u8; 3],
+    pub(crate) values: [Option<f64>; 3],
+}
+
 /// What the scorer tells the cold thread.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ScorerNote {
-    Tier {
-        instrument: InstrumentId,
-        at: UnixNanos,
-        top3: [u8; 3],
-    },
+    /// The tier changed; by no score where a person changed it before the first.
+    Tier { instrument: InstrumentId, at: UnixNanos, drivers: Option<Drivers> },
     /// The instrument's breaker was tripped; `number` is the trip's in the gate's table.
-    Trip {
-        instrument: InstrumentId,
-        number: u32,
-        score: f64,
-    },
+    Trip { instrument: InstrumentId, number: u32, score: f64 },
 }
 
 impl ScorerNote {

@@ -2,7 +2,7 @@
 //! pair of types for every clock; what differs is where the ends lead.
 
 use super::gate_tables::ModelTables;
-use super::notes::{LimitNote, ModelNote, ScorerNote, SurfaceNote};
+use super::notes::{Drivers, LimitNote, ModelNote, ScorerNote, SurfaceNote};
 use super::outlet::Outlet;
 use crate::tables::{Filter, LimitsRow, ScoreRow, Sheet, SurfaceRow};
 use gate::{LimitCause, SizeSurface};
@@ -263,7 +263,7 @@ impl ScoreObserver for ScoreOutlet {
     }
 
     fn tier_changed(&mut self, instrument: InstrumentId, change: &TierChange, record: Option<&ScoreRecord>) {
-        let top3 = record.map_or([u8::MAX; 3], |r| r.top3);
-        self.tiers.push(ScorerNote::Tier { instrument, at: change.ts, top3 });
+        let drivers = record.map(|r| Drivers { features: r.top3, values: r.values });
+        self.tiers.push(ScorerNote::Tier { instrument, at: change.ts, drivers });
     }
 }

@@ -1,17 +1,21 @@
 //! What the control plane sees of the running line, and how it moves it: through the gate's single-writer tables and a
 //! ring of commands to the scorer, never through the order path.
 
-use super::feed_state::feed_state;
+use super::feed_state::{dead_since, feed_state};
 use super::orders::{Orders, ScopeNumbers};
 use crate::line::explain::Asker;
 use crate::line::gate_tables::{CLASS, Readers, SharedMemory};
 use crate::line::health::{FeedHealth, Moment};
-use crate::line::notes::{Defined, ScorerCommand, ScorerNote, VerdictRecord};
+use crate::line::notes::{Defined, Drivers, ScorerCommand, ScorerNote, VerdictRecord};
 use anyhow::Result;
 use control::backend::{Backend, BackendError, InstrumentView, Snapshot};
 use control::config::{DeclaredScopes, Plan};
 use control::names::{Name, Scope, SymbolName};
-use control::protocol::{FeedStatus, Grant, OrderCounts, OrderQuery, ScorerStatus, StageCounters};
+use control::protocol::{
+    Driver, FeedStatus, Grant, LineStatus, OrderCounts, OrderQuery, ScorerStatus, StageCounters,
+};
+use control::stamp::Stamp;
+use dataplane::{LineCounts, LineReader};
 use gate::{
     AccountId, Breaker, BreakerCause, BreakerState, BreakerWriter, Envelope, Explanation, LimitsSource,
     OrderIntent, OrderType, Permission, StaticTerms, StaticWriter, StrategyId, limits_in_force,
@@ -31,12 +35,35 @@ pub(super) const NAMES_MAX: u16 = 64;
 pub(super) struct FeedView {
     pub(super) name: String,
     pub(super) counters: CounterReader,
+    /// What each of its lines brought.
+    pub(super) lines: Vec<LineReader>,
+    pub(super) started: UnixNanos,
     pub(super) ended: AtomicBool,
     /// When the last message came.
     pub(super) last: Moment,
     pub(super) health: FeedHealth,
     /// Silence after which it is stale.
     pub(super) stale_after: Nanos,
+}
+
+impl FeedView {
+    /// Its lines at `now`.
+    fn lines(&self, now: UnixNanos) -> Vec<LineStatus> {
+        let ended = self.ended.load(Ordering::Relaxed);
+        let status = |counts: LineCounts| LineStatus {
+            channel: counts.channel,
+            line: char::from(b'A'.saturating_add(counts.line)),
+            group: counts.group.to_string(),
+            packets: counts.packets,
+            messages: counts.messages,
+            missing: counts.missing,
+            late: counts.late,
+            damaged: counts.bad,
+            last: Some(counts.heard).filter(|at| at.0 > 0).map(Stamp),
+            dead_since: dead_since(ended, counts.heard.max(self.started), self.stale_after, now).map(Stamp),
+        };
+        self.lines.iter().filter_map(LineReader::read).map(status).collect()
+    }
 }
 
 /// The scorer as its stage shows it.
@@ -51,7 +78,7 @@ pub(super) struct ScorerView {
 #[derive(Clone, Copy, Debug, Default)]
 struct Known {
     tier_since: Option<UnixNanos>,
-    top3: Option<[u8; 3]>,
+    drivers: Option<Drivers>,
 }
 
 /// Tables with one writer: this one.
@@ -99,6 +126,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn failed(what: impl ToString) -> BackendError {
     BackendError::Failed { what: what.to_string() }
+}
+
+/// The drivers of a score by their rows of the schema.
+fn named(drivers: &Drivers) -> Vec<Driver> {
+    let rows = drivers.features.iter().zip(drivers.values);
+    let driver = |(id, value): (&u8, Option<f64>)| {
+        let feature = FEATURES.get(usize::from(*id))?;
+        Some(Driver {
+            feature: feature.name.to_owned(),
+            name: feature.plain.to_owned(),
+            value,
+            unit: feature.unit.to_owned(),
+        })
+    };
+    rows.filter_map(driver).collect()
 }
 
 /// Numbers for declared names, in their order.
@@ -183,8 +225,8 @@ impl LiveBackend {
     /// Remembers what the scorer said; gives the instrument's name.
     pub(super) fn note(&self, note: &ScorerNote) -> Option<SymbolName> {
         let mut names = lock(&self.names);
-        if let ScorerNote::Tier { instrument, at, top3, .. } = note {
-            names.known.insert(*instrument, Known { tier_since: Some(*at), top3: Some(*top3) });
+        if let ScorerNote::Tier { instrument, at, drivers } = note {
+            names.known.insert(*instrument, Known { tier_since: Some(*at), drivers: *drivers });
         }
         names.symbols.get(&note.instrument()).map(|s| (*s).into())
     }
@@ -264,7 +306,6 @@ impl LiveBackend {
         let held_to = limits_in_force(statics, dynamics.as_ref(), instrument, CLASS, now)?;
         let modelled = matches!(held_to.source, LimitsSource::Dynamic | LimitsSource::StaticLease);
         let book = references.read(instrument).map_or(BookState::Empty, |top| top.state);
-        let drivers = known.top3.into_iter().flatten().filter_map(|id| FEATURES.get(usize::from(id)));
         Some(InstrumentView {
             symbol: symbol.into(),
             effective: held_to.limits,
@@ -273,7 +314,7 @@ impl LiveBackend {
             score: modelled.then_some(held_to.score),
             tier_since: known.tier_since,
             book,
-            drivers: drivers.map(|feature| feature.name.to_owned()).collect(),
+            drivers: known.drivers.map_or_else(Vec::new, |drivers| named(&drivers)),
         })
     }
 }
@@ -299,6 +340,8 @@ impl Backend for LiveBackend {
                 dropped: value(&feed.counters, "dropped"),
                 outliers: value(&feed.counters, "outliers"),
                 lost_events: value(&feed.counters, "lost_events"),
+                instruments_beyond: value(&feed.counters, "instruments_beyond"),
+                lines: feed.lines(self.clock.now()),
             }
         };
         let scorer = ScorerStatus {

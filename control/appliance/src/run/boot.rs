@@ -3,18 +3,20 @@
 use super::backend::{FeedView, LiveBackend, NAMES_MAX, ScorerView, Writers};
 use super::feed::{LiveFeed, OpenedFeed, ThreadStart, open_feed};
 use super::report::Report;
+use crate::feeds::AnyFeed;
 use crate::latency::Latency;
 use crate::line::gate_tables::Listens;
 use crate::line::health::{Channels, FeedHealth, LastMoved};
 use crate::line::notes::{Defined, ScorerNote, VerdictRecord};
 use crate::line::spec::{DeskSpec, LineFiles, LineSpec, Pace, ScorerSpec};
 use crate::line::topology::{self, ControlEnds, Ends, Links};
+use crate::named::lower_case;
 use crate::output::tell;
 use crate::scorer::load_model;
 use anyhow::{Context, Result};
 use control::config::{CpuChoice, Feed as FeedPlan, FeedSource, Plan};
 use gpu::{CardChange, Scorer as _};
-use stage::{IdlePolicy, LiveClock, Pinned, PinnedConfig, RingRx, Stage, StopFlag, spawn_pinned};
+use stage::{Clock, IdlePolicy, LiveClock, Pinned, PinnedConfig, RingRx, Stage, StopFlag, spawn_pinned};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use types::{Nanos, UnixNanos};
@@ -64,6 +66,7 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
         );
     };
     let mut report = Report::default();
+    report.warnings.extend(lower_case(plan));
     let from_file = matches!(feed_plan.source, FeedSource::File(_));
     let (event_tx, events) = topology::event_ring(plan, Pace::Live, from_file);
     let OpenedFeed { feed, thread_start, chores } =
@@ -100,7 +103,7 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     report.memory.extend(memory);
     report.describe(plan, feed_plan, &Links::of(plan, Pace::Live), model.is_some());
     let heard = LastMoved::new(feed.counters(), "messages");
-    let view = feed_view(feed_plan, feed.counters(), heard.moment(), health);
+    let view = feed_view(feed_plan, &feed, heard.moment(), health, clock.now());
     let scored = scorer_name.zip(scored).map(|(name, counters)| {
         let moved = LastMoved::new(counters.clone(), "scored");
         let view = ScorerView { name, counters, last: moved.moment() };
@@ -138,13 +141,16 @@ fn desk(plan: &Plan) -> DeskSpec {
 
 fn feed_view(
     plan: &FeedPlan,
-    counters: stage::CounterReader,
+    feed: &AnyFeed,
     last: crate::line::health::Moment,
     health: FeedHealth,
+    started: UnixNanos,
 ) -> FeedView {
     FeedView {
         name: plan.name.to_string(),
-        counters,
+        counters: feed.counters(),
+        lines: feed.lines(),
+        started,
         ended: false.into(),
         last,
         health,

@@ -1,4 +1,4 @@
-//! The word for a feed's state in `status`.
+//! The word for a feed's state in `status`, and what it says of a line.
 
 use crate::line::health::FeedHealth;
 use types::{Nanos, UnixNanos};
@@ -23,6 +23,17 @@ pub(super) fn feed_state(
     }
 }
 
+/// Since when a line that was last heard, or begun to be listened to, at `heard` is dead: silent for longer than its feed may
+/// be, in a feed that has not ended.
+pub(super) fn dead_since(
+    ended: bool,
+    heard: UnixNanos,
+    stale_after: Nanos,
+    now: UnixNanos,
+) -> Option<UnixNanos> {
+    (!ended && now.since(heard) > stale_after).then_some(heard)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,5 +55,12 @@ mod tests {
         assert_eq!(state(false, 0, 1_050), "live", "heartbeats alone are a live feed");
         channels.note(&events(&[0]), true, UnixNanos(2_000));
         assert_eq!([state(false, 5, 2_001), state(true, 5, 2_001)], ["stale", "ended"]);
+    }
+
+    #[test]
+    fn a_line_is_dead_since_it_was_last_heard() {
+        let dead = |ended, now| dead_since(ended, UnixNanos(1_000), Nanos(100), UnixNanos(now));
+        assert_eq!([dead(false, 1_100), dead(false, 1_101)], [None, Some(UnixNanos(1_000))]);
+        assert_eq!(dead(true, 9_000), None, "after the end nobody is missed");
     }
 }

@@ -4,9 +4,11 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod feeds;
 mod run;
 mod sheet;
 mod show;
+mod words;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -1,13 +1,14 @@
 //! Answers as people, programs and spreadsheets want them.
 
 use crate::cli::Format;
-use crate::sheet::{Field, Sheet, thousands};
+use crate::feeds;
+use crate::sheet::{Field, Sheet};
+use crate::words::{ago, n, span};
 use anyhow::Result;
 use control::protocol::{
-    BookGroup, BreakerRow, Changed, ExplainReply, FeedStatus, LatchHealth, LimitDiff, LimitRow,
-    PROTOCOL_VERSION, StageCounters, StatusReply, TierRow, VerifyReply,
+    BookGroup, BreakerRow, Changed, ExplainReply, LatchHealth, LimitDiff, LimitRow, PROTOCOL_VERSION,
+    StageCounters, StatusReply, TierRow, VerifyReply,
 };
-use control::stamp::Stamp;
 use gate::RejectReason;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -43,17 +44,6 @@ fn answer(format: Format, name: &str, value: &impl Serialize, sheet: &Sheet, peo
     }
 }
 
-/// A span as people say it.
-fn span(from: Stamp, to: Stamp) -> String {
-    let seconds = to.0.since(from.0).0 / 1_000_000_000;
-    match (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, m) => format!("{m} min"),
-        (0, h, m) => format!("{h} h {m} min"),
-        (d, h, _) => format!("{d} d {h} h"),
-    }
-}
-
 pub(crate) fn status(format: Format, status: &StatusReply) -> Result<()> {
     let mut sheet = Sheet::new(&["what", "value"]);
     let mut line = |what: &str, value: Field| sheet.row(vec![Field::text(what), value]);
@@ -86,10 +76,9 @@ pub(crate) fn status(format: Format, status: &StatusReply) -> Result<()> {
         line("books", Field::alarm_if(waits, books(&status.books)));
     }
     for feed in &status.feeds {
-        let (messages, gaps, missing) = (n(feed.messages), n(feed.gaps), n(feed.missing));
-        let counts = format!("{messages} messages, {gaps} gaps, {missing} missing{}", troubles(feed));
-        let said = format!("{}: {counts}, last {}", feed.state, ago(feed.last, status.now));
-        line(&format!("feed {}", feed.name), Field::alarm_if(feed.state != "live", said));
+        for (name, said) in feeds::rows(feed, status.now) {
+            line(&name, said);
+        }
     }
     if let Some(said) = book_troubles(&status.counters) {
         line("events", Field::text(said));
@@ -131,14 +120,6 @@ fn books(groups: &[BookGroup]) -> String {
         format!("{} {}{names}", n(u64::from(group.count)), group.state)
     });
     said.collect::<Vec<_>>().join("; ")
-}
-
-fn n(count: u64) -> String {
-    thousands(&count.to_string())
-}
-
-fn ago(at: Option<Stamp>, now: Stamp) -> String {
-    at.map_or_else(|| "never".to_owned(), |at| format!("{} ago", span(at, now)))
 }
 
 fn or_dash(text: &str) -> &str {
@@ -254,7 +235,7 @@ pub(crate) fn tiers(format: Format, rows: &[TierRow]) -> Result<()> {
             Field::text(&row.score),
             Field::Moment(row.since),
             Field::alarm_if(row.book.starts_with("stale"), &row.book),
-            Field::text(row.drivers.join("; ")),
+            Field::text(drivers(row)),
         ]);
     }
     answer(
@@ -264,6 +245,14 @@ pub(crate) fn tiers(format: Format, rows: &[TierRow]) -> Result<()> {
         &sheet,
         if rows.is_empty() { "No instrument has been defined yet.\n" } else { "" },
     )
+}
+
+/// What drove the score, by name, value and unit; by name alone where the appliance is of a release that said no more.
+fn drivers(row: &TierRow) -> String {
+    if row.driver_values.is_empty() {
+        return row.drivers.join("; ");
+    }
+    row.driver_values.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 pub(crate) fn explain(format: Format, reply: &ExplainReply) -> Result<()> {
@@ -431,22 +420,6 @@ fn what_it_proves(reply: &VerifyReply) -> String {
     format!("{made}\n{end}\n")
 }
 
-/// What else went wrong with a feed, as the end of a sentence; empty when nothing did.
-fn troubles(feed: &FeedStatus) -> String {
-    let counts = [
-        (feed.late, "late"),
-        (feed.errors, "damaged"),
-        (feed.dropped, "not believed"),
-        (feed.outliers, "with a wrong time"),
-        (feed.lost_events, "lost in the ring"),
-    ];
-    counts
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!(", {} {what}", n(count)))
-        .collect()
-}
-
 /// What the featurizer could not place, or place in time; none when it could everything.
 fn book_troubles(counters: &StageCounters) -> Option<String> {
     const SAID: [(&str, &str); 8] = [
@@ -483,24 +456,5 @@ mod tests {
         let said = of(&[("events", 9), ("unknown_orders", 1_200), ("late_events", 3)]);
         assert_eq!(said.as_deref(), Some("3 late, 1,200 of unknown orders"));
         assert_eq!(book_troubles(&StageCounters::default()), None);
-    }
-
-    #[test]
-    fn troubles_are_said_only_where_there_are_some() {
-        let feed = |late, dropped| FeedStatus {
-            name: "x".to_owned(),
-            state: "live".to_owned(),
-            messages: 0,
-            gaps: 0,
-            missing: 0,
-            last: None,
-            late,
-            errors: 0,
-            dropped,
-            outliers: 0,
-            lost_events: 0,
-        };
-        assert_eq!(troubles(&feed(0, 0)), "");
-        assert_eq!(troubles(&feed(2, 1_500)), ", 2 late, 1,500 not believed");
     }
 }

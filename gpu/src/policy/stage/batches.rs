@@ -55,12 +55,15 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         let (Some(known), Some(profile)) = (known.filter(|known| known.defined), profile) else {
             return self.count(Count::UnknownInstrument, 1);
         };
+        let (values, valid) = vector.model_inputs();
         let pending = Pending {
             ts: vector.ts,
             instrument,
             is_live: vector.book_state == BookState::Live.to_u8(),
             witnesses: Witnesses::of(&self.policy.witness, profile, vector),
             book: self.bounds.view(vector),
+            values: *values,
+            valid,
         };
         let place = match known.place.checked_sub(1) {
             Some(place) => place as usize,

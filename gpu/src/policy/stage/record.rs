@@ -23,6 +23,8 @@ pub struct ScoreRecord {
     pub top3: [u8; TOP_COUNT],
     /// Those shares.
     pub contributions: [f32; TOP_COUNT],
+    /// Their values, each in the unit of its row of the schema; none where the value was imputed.
+    pub values: [Option<f64>; TOP_COUNT],
     /// Non-ML signs of stress at the same moment.
     pub witnesses: Witnesses,
 }

@@ -2,7 +2,7 @@
 
 use gate::{ClassId, Envelope, Overlay};
 use stage::{CounterCell, CounterReader, counters};
-use types::{InstrumentId, Nanos, Symbol, Tier, UnixNanos};
+use types::{InstrumentId, MODEL_FEATURE_COUNT, Nanos, Symbol, Tier, UnixNanos};
 
 use super::counters::{COUNTERS, Count};
 use super::instrument::Instrument;
@@ -56,6 +56,16 @@ pub(super) struct Pending {
     pub(super) is_live: bool,
     pub(super) witnesses: Witnesses,
     pub(super) book: BookView,
+    /// What the model reads, and which of it is valid.
+    pub(super) values: [f64; MODEL_FEATURE_COUNT],
+    pub(super) valid: u16,
+}
+
+impl Pending {
+    /// The value of a feature by its [`types::FeatureId`] number; none where it was imputed.
+    pub(super) fn value(&self, feature: u8) -> Option<f64> {
+        self.values.get(usize::from(feature)).copied().filter(|_| self.valid >> feature & 1 == 1)
+    }
 }
 
 /// A batch that is being scored.

@@ -43,7 +43,8 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
     /// What the scored batch holds at `place`. A book that has only just become live counts as unscored: its windows are not
     /// full; so does a vector that lags the grid point.
     fn outcome(&mut self, place: usize, ts: UnixNanos) -> Outcome {
-        let Pending { ts: vector_ts, instrument, is_live, witnesses, book } = self.scored[place];
+        let pending = self.scored[place];
+        let Pending { ts: vector_ts, instrument, is_live, witnesses, book, .. } = pending;
         let lags = self.scored_newest.since(vector_ts) > Nanos(LAG_GRID_MAX * self.policy.grid_ns);
         self.counter_cells[Count::Late as usize].add(u64::from(lags));
         let known = &mut self.instruments[instrument.index()];
@@ -76,6 +77,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             tier: Tier::Normal,
             top3: raw.top3,
             contributions: raw.contributions,
+            values: raw.top3.map(|feature| pending.value(feature)),
             witnesses,
         })
     }

@@ -350,6 +350,18 @@ fn a_vector_that_lags_its_grid_point_is_never_scored() {
 }
 
 #[test]
+fn a_score_says_the_values_of_its_drivers_and_none_where_they_were_imputed() {
+    let mut stage = stage_with(policy());
+    let mut vector = scored(0, 0, 0.5);
+    vector.set(FeatureId::Rv1S, 12.5);
+    vector.set(FeatureId::TradeToOrder, 0.25);
+    grid(&mut stage, 0, &[vector]);
+    let record = stage.observer.scores.last().copied().unwrap();
+    // The backend names features 7, 8 and 9: volatility over a second and a minute, and trades per order message.
+    assert_eq!(record.values, [Some(12.5), None, Some(0.25)]);
+}
+
+#[test]
 fn instruments_beyond_the_stage_are_counted_and_get_nothing() {
     let mut stage = stage_with(policy());
     assert!(!stage.define(InstrumentId(3), Symbol::new("D").unwrap()));

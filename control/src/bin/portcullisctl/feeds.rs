@@ -1,0 +1,141 @@
+//! What `status` says of a feed and of its lines.
+
+use crate::sheet::Field;
+use crate::words::{ago, n};
+use control::protocol::{FeedStatus, LineStatus};
+use control::stamp::Stamp;
+
+/// So many lines are all shown; of more, those alone that are dead or lack something. JSON has all.
+const SHOWN_MAX: usize = 8;
+
+/// The feed's row, and one for each line.
+pub(crate) fn rows(feed: &FeedStatus, now: Stamp) -> Vec<(String, Field)> {
+    let counts = format!("{} messages, {} gaps, {} missing", n(feed.messages), n(feed.gaps), n(feed.missing));
+    let said = format!("{}: {counts}{}, last {}", feed.state, troubles(feed), ago(feed.last, now));
+    let shown = |line: &&LineStatus| feed.lines.len() <= SHOWN_MAX || is_poor(line);
+    let channels = feed.lines.iter().map(|line| line.channel).max().unwrap_or(0);
+    let lines = feed.lines.iter().filter(shown).map(|line| {
+        let channel = if channels == 0 { String::new() } else { format!("channel {} ", line.channel) };
+        (format!("  {channel}line {}", line.line), line_row(line, now))
+    });
+    let feed_row = (format!("feed {}", feed.name), Field::alarm_if(feed.state != "live", said));
+    std::iter::once(feed_row).chain(lines).collect()
+}
+
+/// Whether somebody should look at the line.
+fn is_poor(line: &LineStatus) -> bool {
+    line.dead_since.is_some() || line.missing > 0 || line.damaged > 0
+}
+
+fn line_row(line: &LineStatus, now: Stamp) -> Field {
+    let [packets, messages, missing, late] = [line.packets, line.messages, line.missing, line.late].map(n);
+    let damaged = if line.damaged > 0 { format!(", {} damaged", n(line.damaged)) } else { String::new() };
+    let heard = match (line.dead_since, line.last) {
+        (Some(since), Some(_)) => format!("DEAD since {since:.3}"),
+        (Some(since), None) => format!("DEAD: not heard since the start, {since:.3}"),
+        (None, last) => format!("last {}", ago(last, now)),
+    };
+    let counts = format!("{packets} packets, {messages} messages, {missing} missing, {late} late{damaged}");
+    Field::alarm_if(line.dead_since.is_some(), format!("{}: {counts}, {heard}", line.group))
+}
+
+/// What else went wrong with a feed, as the end of a sentence; empty when nothing did.
+fn troubles(feed: &FeedStatus) -> String {
+    let counts = [
+        (feed.late, "late"),
+        (feed.errors, "damaged"),
+        (feed.dropped, "not believed"),
+        (feed.outliers, "with a wrong time"),
+        (feed.lost_events, "lost in the ring"),
+        (feed.instruments_beyond, "instruments without room (book.instruments)"),
+    ];
+    counts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!(", {} {what}", n(count)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use types::UnixNanos;
+
+    const NOW: Stamp = Stamp(UnixNanos(1_795_271_422_000_000_000));
+
+    fn feed(lines: Vec<LineStatus>) -> FeedStatus {
+        FeedStatus {
+            name: "x".to_owned(),
+            state: "live".to_owned(),
+            messages: 0,
+            gaps: 0,
+            missing: 0,
+            last: None,
+            late: 0,
+            errors: 0,
+            dropped: 0,
+            outliers: 0,
+            lost_events: 0,
+            instruments_beyond: 0,
+            lines,
+        }
+    }
+
+    fn line(channel: u8, line: char) -> LineStatus {
+        LineStatus {
+            channel,
+            line,
+            group: "233.54.12.1:26400".to_owned(),
+            packets: 1_200,
+            messages: 3_400,
+            missing: 0,
+            late: 17,
+            damaged: 0,
+            last: Some(NOW),
+            dead_since: None,
+        }
+    }
+
+    /// The rows as a sheet prints them.
+    fn told(feed: &FeedStatus) -> Vec<(String, String)> {
+        let text = |field| match field {
+            Field::Text(text) | Field::Alarm(text) => text,
+            _ => panic!("a row is text"),
+        };
+        rows(feed, NOW).into_iter().map(|(name, field)| (name, text(field))).collect()
+    }
+
+    #[test]
+    fn troubles_are_said_only_where_there_are_some() {
+        assert_eq!(troubles(&feed(Vec::new())), "");
+        let some = FeedStatus { late: 2, dropped: 1_500, instruments_beyond: 3, ..feed(Vec::new()) };
+        assert_eq!(
+            troubles(&some),
+            ", 2 late, 1,500 not believed, 3 instruments without room (book.instruments)"
+        );
+    }
+
+    #[test]
+    fn each_line_is_told_and_a_dead_one_since_when() {
+        let dead = LineStatus { missing: 5, damaged: 1, dead_since: Some(NOW), ..line(0, 'B') };
+        let silent = LineStatus { last: None, dead_since: Some(NOW), ..line(0, 'C') };
+        let [_, a, b, c] = &told(&feed(vec![line(0, 'A'), dead, silent]))[..] else { panic!("four rows") };
+        let counts = "233.54.12.1:26400: 1,200 packets, 3,400 messages";
+        assert_eq!(
+            (a.0.as_str(), a.1.clone()),
+            ("  line A", format!("{counts}, 0 missing, 17 late, last 0 s ago"))
+        );
+        let since = "2026-11-21T14:30:22.000Z";
+        assert_eq!(b.1, format!("{counts}, 5 missing, 17 late, 1 damaged, DEAD since {since}"));
+        assert!(c.1.ends_with(&format!("DEAD: not heard since the start, {since}")), "{}", c.1);
+    }
+
+    #[test]
+    fn of_many_lines_those_are_told_that_lack_something() {
+        let mut lines: Vec<LineStatus> =
+            (0..10).flat_map(|channel| [line(channel, 'A'), line(channel, 'B')]).collect();
+        lines[7].missing = 1;
+        let names: Vec<String> = told(&feed(lines)).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["feed x", "  channel 3 line B"]);
+    }
+}

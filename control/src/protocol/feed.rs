@@ -1,0 +1,67 @@
+//! Feeds and their lines in the answer to `status`.
+
+use crate::stamp::Stamp;
+use serde::{Deserialize, Serialize};
+
+/// One feed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedStatus {
+    /// Name from the configuration.
+    pub name: String,
+    /// `live`, `silent`, `stale` or `ended`.
+    pub state: String,
+    /// Messages received.
+    pub messages: u64,
+    /// Gaps in the sequence.
+    pub gaps: u64,
+    /// Messages lost in them.
+    pub missing: u64,
+    /// Newest message.
+    pub last: Option<Stamp>,
+    /// Messages that came after they were given up.
+    #[serde(default)]
+    pub late: u64,
+    /// Damaged packets and messages.
+    #[serde(default)]
+    pub errors: u64,
+    /// Packets that were not believed: of other sessions, far out of sequence, ends after which it went on.
+    #[serde(default)]
+    pub dropped: u64,
+    /// Times that were too far from those around them to be followed.
+    #[serde(default)]
+    pub outliers: u64,
+    /// Events that found the ring to the books full.
+    #[serde(default)]
+    pub lost_events: u64,
+    /// Instruments that the feed named and the tables had no room for.
+    #[serde(default)]
+    pub instruments_beyond: u64,
+    /// Its lines, channel by channel, A first; those that are learnt from the traffic from when they are heard.
+    #[serde(default)]
+    pub lines: Vec<LineStatus>,
+}
+
+/// One line of a feed: one of the copies in which the venue sends a channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineStatus {
+    /// Its channel, from 0, in the order of the configuration.
+    pub channel: u8,
+    /// `A`, `B` and so on.
+    pub line: char,
+    /// Multicast group and port.
+    pub group: String,
+    /// Packets it brought.
+    pub packets: u64,
+    /// Messages in them.
+    pub messages: u64,
+    /// Messages it skipped, whether or not another line had them.
+    pub missing: u64,
+    /// Messages that another line had brought before it, or that were given up.
+    pub late: u64,
+    /// Damaged packets.
+    pub damaged: u64,
+    /// When it was last heard.
+    pub last: Option<Stamp>,
+    /// Since when it is silent, where that is longer than the feed may be; from the start, where it was never heard.
+    pub dead_since: Option<Stamp>,
+}
