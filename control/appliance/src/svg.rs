@@ -109,10 +109,9 @@ pub(crate) fn render(chart: &Chart) -> String {
 }
 
 fn draw_axes(svg: &mut String, chart: &Chart, scale: &Scale) {
-    for step in 0..=4 {
-        let value = scale.y.0 + (scale.y.1 - scale.y.0) * f64::from(step) / 4.0;
-        let shown = if chart.log_y { 10_f64.powf(value) } else { value };
-        let y = scale.py(shown);
+    let ticks = if chart.log_y { log_ticks(scale.y) } else { round_ticks(scale.y) };
+    for (value, label) in ticks {
+        let y = scale.py(value);
         let _ = write!(
             svg,
             "<line x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\" stroke=\"#e5e7eb\"/>\
@@ -120,7 +119,7 @@ fn draw_axes(svg: &mut String, chart: &Chart, scale: &Scale) {
             WIDTH - RIGHT,
             LEFT - 6.0,
             y + 4.0,
-            number(shown)
+            label
         );
     }
     for &x in &chart.x_ticks {
@@ -182,14 +181,25 @@ fn draw_series(svg: &mut String, series: &Series, scale: &Scale, place: (f64, f6
     );
 }
 
-/// A number short enough for an axis.
-fn number(value: f64) -> String {
-    match value.abs() {
-        v if v >= 10_000.0 => format!("{value:.0}"),
-        v if v >= 100.0 => format!("{value:.1}"),
-        v if v >= 1.0 => format!("{value:.2}"),
-        _ => format!("{value:.3}"),
-    }
+/// Where an axis over `range` is labelled, and with what: a few values, 1, 2 or 5 times a power of ten apart.
+fn round_ticks(range: (f64, f64)) -> Vec<(f64, String)> {
+    let rough = (range.1 - range.0) / 6.0;
+    let power = 10_f64.powf(rough.log10().floor());
+    let step =
+        [1.0, 2.0, 5.0].map(|n| n * power).into_iter().find(|step| *step >= rough).unwrap_or(10.0 * power);
+    let decimals = (-(step.log10() + 1e-9).floor()).max(0.0) as usize;
+    // A sum of steps would gather their rounding.
+    let (first, last) = ((range.0 / step - 1e-9).ceil() as i64, (range.1 / step + 1e-9).floor() as i64);
+    (first..=last).map(|n| n as f64 * step).map(|value| (value, format!("{value:.decimals$}"))).collect()
+}
+
+/// The same over a range of decimal logarithms: powers of ten, between few of them twice and five times these, too.
+fn log_ticks(range: (f64, f64)) -> Vec<(f64, String)> {
+    let between: &[f64] = if range.1 - range.0 > 3.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+    let powers = range.0.floor() as i32..=range.1.ceil() as i32;
+    let values = powers.flat_map(|power| between.iter().map(move |n| n * 10_f64.powi(power)));
+    let inside = |value: &f64| (range.0..=range.1).contains(&value.log10());
+    values.filter(inside).map(|value| (value, format!("{value}"))).collect()
 }
 
 /// Text made safe for XML and HTML.
@@ -244,6 +254,17 @@ mod tests {
         }
         assert!(places[0].0 > LEFT + width_of("Latency by percentile"), "and none on the title");
         assert_eq!(legend("t", &["a", "b"]).iter().map(|place| place.1).collect::<Vec<_>>(), [LEGEND_TOP; 2]);
+    }
+
+    #[test]
+    fn axes_are_labelled_with_round_numbers() {
+        let labels = |ticks: Vec<(f64, String)>| ticks.into_iter().map(|tick| tick.1).collect::<Vec<_>>();
+        assert_eq!(labels(round_ticks((4_900.9, 5_006.9))), ["4920", "4940", "4960", "4980", "5000"]);
+        assert_eq!(labels(round_ticks((0.05, 20.95))), ["5", "10", "15", "20"]);
+        assert_eq!(labels(round_ticks((0.0, 0.866))), ["0.0", "0.2", "0.4", "0.6", "0.8"]);
+        assert_eq!(labels(round_ticks((-0.5, 0.5))), ["-0.4", "-0.2", "0.0", "0.2", "0.4"]);
+        assert_eq!(labels(log_ticks((1.9, 4.2))), ["100", "200", "500", "1000", "2000", "5000", "10000"]);
+        assert_eq!(labels(log_ticks((0.0, 5.0))), ["1", "10", "100", "1000", "10000", "100000"]);
     }
 
     #[test]
