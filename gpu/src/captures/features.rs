@@ -99,6 +99,7 @@ fn read_group(
 mod tests {
     use super::*;
     use crate::synthetic::calm;
+    use parquet::basic::{Compression, ZstdLevel};
     use parquet::data_type::ByteArray;
     use parquet::file::metadata::KeyValue;
     use parquet::file::properties::WriterProperties;
@@ -113,11 +114,23 @@ mod tests {
     }
 
     fn write_named(path: &Path, schema: &str, rows: &[FeatureRow], nulls: Option<usize>, hash: &str) {
+        write_compressed(path, schema, rows, nulls, hash, Compression::UNCOMPRESSED);
+    }
+
+    fn write_compressed(
+        path: &Path,
+        schema: &str,
+        rows: &[FeatureRow],
+        nulls: Option<usize>,
+        hash: &str,
+        compression: Compression,
+    ) {
         let schema = Arc::new(parse_message_type(schema).unwrap());
         let names: Vec<String> = schema.get_fields().iter().map(|f| f.name().to_owned()).collect();
         let pair = KeyValue::new(SCHEMA_KEY.to_owned(), hash.to_owned());
         let properties =
-            Arc::new(WriterProperties::builder().set_key_value_metadata(Some(vec![pair])).build());
+            WriterProperties::builder().set_key_value_metadata(Some(vec![pair])).set_compression(compression);
+        let properties = Arc::new(properties.build());
         let mut file = SerializedFileWriter::new(File::create(path).unwrap(), schema, properties).unwrap();
         for chunk in rows.chunks(1_000) {
             let mut group = file.next_row_group().unwrap();
@@ -183,6 +196,24 @@ mod tests {
         assert_eq!(rows, wanted);
         read_features(&path, &mut rows).unwrap();
         assert_eq!(rows.len(), 2 * wanted.len(), "rows are appended");
+    }
+
+    #[test]
+    fn a_capture_is_read_however_its_columns_are_compressed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("features.parquet");
+        let hash = format!("{:016x}", FeatureSchema::MODEL.hash);
+        let lengths =
+            [Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::ZSTD(ZstdLevel::default())].map(
+                |c| {
+                    write_compressed(&path, &schema(None, ""), &calm(700, 3), None, &hash, c);
+                    let mut rows = Vec::new();
+                    read_features(&path, &mut rows).unwrap();
+                    assert_eq!(rows.len(), calm(700, 3).len(), "{c:?}");
+                    std::fs::metadata(&path).unwrap().len()
+                },
+            );
+        assert!(lengths[1] < lengths[0] && lengths[2] < lengths[0], "they are compressed: {lengths:?}");
     }
 
     #[test]
