@@ -9,6 +9,7 @@ packages=(
   pkg-config      # finds libdpdk
   libdpdk-dev     # DPDK headers, libraries and poll-mode drivers (net_pcap, af_packet, af_xdp, ring, null)
   iproute2        # tests make network namespaces and veth pairs
+  b3sum           # a test pastes the officer's page, which checks a record of the audit log with it
 )
 
 if ! command -v cargo >/dev/null; then

@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod page;
 mod place;
 mod skip;
 
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
+pub use page::{Block, blocks};
 pub use place::repository;
 pub use skip::{Need, skip};
 

@@ -3,6 +3,8 @@
 
 use crate::cli::Terminal;
 use std::path::Path;
+use std::process::Command;
+use tests::blocks;
 use types::Tier;
 
 /// The page's commands run as one person; the one who runs the tests plays her. Four letters, as `root` has, so that
@@ -73,6 +75,29 @@ fn run(terminal: &Terminal, step: &Step, user: &str) -> String {
     settled(&format!("{spoken}{}", found.out), user)
 }
 
+/// Pastes a block into a shell: where the socket is, it says so to `portcullisctl`; in the state directory, what it prints is
+/// what the audit log's third record says of itself.
+fn paste(terminal: &Terminal, block: &str) {
+    let sh = |folder: &Path, script: &str| {
+        let programs = Path::new(env!("CARGO_BIN_EXE_portcullisctl")).parent().unwrap();
+        let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+        let mut shell = Command::new("sh");
+        shell.args(["-ec", script]).current_dir(folder).env("PATH", path).env_remove("PORTCULLIS_SOCKET");
+        let output = shell.output().unwrap();
+        assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    if block.contains("PORTCULLIS_SOCKET") {
+        let said = sh(terminal.site.dir.path(), &format!("{block}\nportcullisctl status"));
+        assert!(said.contains("orders can pass"), "{said}");
+        return;
+    }
+    let said = sh(terminal.site.state_dir(), block);
+    let hashes: Vec<&str> = said.lines().filter_map(|line| line.split(' ').next()).collect();
+    let record = &terminal.site.records()[2];
+    assert_eq!(hashes, [record["hash"].as_str().unwrap(), record["mac"].as_str().unwrap()], "{block}");
+}
+
 #[test]
 fn the_officers_page_shows_what_really_happens() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
@@ -87,11 +112,20 @@ fn the_officers_page_shows_what_really_happens() {
     let whoami = rustix::process::geteuid().as_raw();
     let user = control::roles::UserDatabase::of_host().unwrap().user_name(whoami);
 
-    let (mut rewritten, mut rest, mut count) = (String::new(), page.as_str(), 0);
-    while let Some((before, after)) = rest.split_once("```console\n") {
-        let (block, after) = after.split_once("```").expect("a closed block");
-        rewritten.push_str(&format!("{before}```console\n"));
-        for step in steps_of(block) {
+    let (mut rewritten, mut count, mut pasted) = (String::new(), 0, 0);
+    for (before, block) in blocks(&page) {
+        rewritten.push_str(before);
+        let Some(block) = block else { continue };
+        rewritten.push_str(&format!("```{}\n", block.kind));
+        if block.is_shell() {
+            paste(&terminal, block.text);
+            pasted += 1;
+        }
+        if block.kind != "console" {
+            rewritten.push_str(&format!("{}```", block.text));
+            continue;
+        }
+        for step in steps_of(block.text) {
             let real = run(&terminal, &step, &user);
             if std::env::var_os("UPDATE_README").is_none() {
                 assert_eq!(
@@ -105,10 +139,9 @@ fn the_officers_page_shows_what_really_happens() {
             count += 1;
         }
         rewritten.push_str("```");
-        rest = after;
     }
-    assert!(count >= 15, "the page has its examples");
+    assert!(count >= 15 && pasted == 2, "the page has its examples: {count}, {pasted}");
     if std::env::var_os("UPDATE_README").is_some() {
-        std::fs::write(&path, rewritten + rest).unwrap();
+        std::fs::write(&path, rewritten).unwrap();
     }
 }

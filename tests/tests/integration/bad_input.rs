@@ -185,6 +185,35 @@ fn a_model_of_another_schema_is_refused() {
 }
 
 #[test]
+fn a_symbol_of_the_configuration_that_no_feed_has_is_told() {
+    let tmp = tempfile::tempdir().unwrap();
+    let [config, input] = ["portcullis.toml", "a.itch"].map(|name| tmp.path().join(name));
+    let state = tmp.path().join("state");
+    let text = format!(
+        "[instance]\nstate_dir = {state:?}\nsocket = {:?}\n[limits.symbol.futx]\nmax_qty = {{ floor = 1, base = 9, cap = 9 }}\n\
+         [[feed]]\nname = \"sim\"\nkind = \"itch50\"\nsource = \"file:{}\"\n",
+        tmp.path().join("control.sock"),
+        input.display()
+    );
+    std::fs::write(&config, text).unwrap();
+    // A message of the session's start, which names no instrument.
+    let start =
+        wire::itch50::SystemEvent::new(0, 0, 34_200_000_000_000, wire::itch50::event::START_OF_MESSAGES);
+    let message = wire::IntoBytes::as_bytes(&start);
+    std::fs::write(&input, [&u16::try_from(message.len()).unwrap().to_be_bytes(), message].concat()).unwrap();
+    let (config, out) = (config.to_str().unwrap(), tmp.path().join("out"));
+    let warned = |arguments: &[&str], wanted: &str| {
+        let said = String::from_utf8(portcullis(arguments).stderr).unwrap();
+        assert!(said.lines().any(|line| line.starts_with("warning: ") && line.contains(wanted)), "{said}");
+    };
+    let [input, out] = [input.as_path(), &out].map(|path| path.to_str().unwrap());
+    let replay = ["replay", input, "--feed", "itch50", "--static", "--config", config, "--out", out];
+    warned(&replay, "names futx; feeds write FUTX");
+    warned(&replay, "names instruments that the input does not: futx");
+    warned(&["run", "--check", "--config", config], "names futx; feeds write FUTX");
+}
+
+#[test]
 fn a_typo_in_the_configuration_gets_a_suggestion() {
     let tmp = tempfile::tempdir().unwrap();
     let config = tmp.path().join("portcullis.toml");

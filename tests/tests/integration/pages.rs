@@ -1,14 +1,35 @@
-//! The pages show what really happens: the demo's lines in the README are lines of the demo, and what the other pages show of
-//! `portcullis` is run in order, in one folder, beside the demo's output. `UPDATE_README=1` writes what the programs print.
+//! The pages show what really happens: the demo's lines in the README are lines of the demo, and what the other pages tell to
+//! paste is run in order, each page in a folder and a home of its own, beside the demo's output. `UPDATE_README=1` writes what
+//! the programs print.
 
+use crate::structure::crates::metadata;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use tests::{portcullis_ok, programs, repository};
+use tests::{Block, Need, blocks, portcullis_ok, programs, repository, skip};
 
-/// Pages whose `console` blocks are run here; the officer's page is run against a real gate in `control/tests`.
+/// Pages whose blocks are run here; the officer's page is run against a real gate in `control/tests`.
 const PAGES: [&str; 4] =
     ["nic-config/README.md", "bench/README.md", "control/appliance/README.md", "gpu/README.md"];
+
+/// What a block may be, beside one that says why it is not run.
+const KINDS: [&str; 6] = ["sh", "console", "console numbers vary", "toml", "text", "rust,ignore"];
+
+/// Why a block is not run here.
+const NOT_RUN: [&str; 5] = [
+    "it builds everything anew",
+    "it measures for an hour",
+    "it measures on a CPU of its own",
+    "it fetches a compiler of 104 MB",
+    "it needs a card",
+];
+
+/// Seconds that a pasted block may take.
+const PASTE_S: &str = "120";
 
 /// The officer's page.
 const OFFICERS: &str = "control/README.md";
@@ -38,7 +59,7 @@ fn the_readme_shows_lines_of_the_demo() {
     let (_, said) = demo();
     let readme = page("README.md");
     assert!(readme.len() <= 8 * 1024, "the README has {} bytes, wanted 8 kB at most", readme.len());
-    let (_, block) = readme.split_once("```\ntime ").expect("the demo's block");
+    let (_, block) = readme.split_once("```text\ntime ").expect("the demo's block");
     let (block, rest) = block.split_once("```").expect("a closed block");
     let shown: Vec<&str> = block.lines().skip(1).collect();
     assert!(shown.len() >= 5, "{shown:?}");
@@ -51,35 +72,30 @@ fn the_readme_shows_lines_of_the_demo() {
     assert!(collapsed(said).contains(ending), "the demo does not end with: {ending}");
 }
 
-/// A `console` or `toml` block of a page. One that is marked `numbers vary` keeps its words and not its numbers.
-struct Block<'a> {
-    kind: &'a str,
-    text: &'a str,
-}
-
-/// Cuts `page` into text and fenced blocks, in order.
-fn blocks(page: &str) -> Vec<(&str, Option<Block<'_>>)> {
-    let (mut out, mut rest) = (Vec::new(), page);
-    while let Some((before, fenced)) = rest.split_once("```") {
-        let (kind, body) = fenced.split_once('\n').expect("a line behind the fence");
-        let (text, after) = body.split_once("```").expect("a closed block");
-        out.push((before, Some(Block { kind, text })));
-        rest = after;
+#[test]
+fn the_report_reads_on_a_narrow_screen() {
+    let report = demo().0.path().join("out/demo/report.html");
+    let check = |width: &str| {
+        let script = repository().join("scripts/check-report.sh");
+        Command::new(script).arg(&report).arg(width).output().expect("the check starts")
+    };
+    let checked = check("400");
+    let said = String::from_utf8_lossy(&checked.stderr);
+    if said.contains("no Chromium found") {
+        return skip(Need::Browser, "no browser to render the report");
     }
-    out.push((rest, None));
-    out
+    assert!(checked.status.success(), "{said}");
+    assert!(
+        !check("200").status.success(),
+        "the check finds what lies beyond the edge of a screen too narrow"
+    );
 }
 
 /// Runs the commands of a block in `folder`; gives the block as the programs print it now.
 fn replayed(block: &str, folder: &Path) -> String {
     let mut out = String::new();
     for command in block.lines().filter_map(|line| line.strip_prefix("$ ")) {
-        let output = Command::new("sh")
-            .args(["-c", command])
-            .current_dir(folder)
-            .env("PATH", path_with(programs()))
-            .output()
-            .expect("a shell");
+        let output = shell(folder).args(["sh", "-c", command]).output().expect("a shell");
         let said = [output.stderr, output.stdout].map(|bytes| String::from_utf8(bytes).expect("UTF-8"));
         let said = said.concat();
         let lines = said.lines().filter(|line| !line.contains("huge pages")).map(str::trim_end);
@@ -87,6 +103,42 @@ fn replayed(block: &str, folder: &Path) -> String {
         lines.for_each(|line| out.push_str(&format!("{line}\n")));
     }
     out
+}
+
+/// A command as the reader of a page runs it: in `folder`, with the programs at hand and nothing else set. One that takes too
+/// long is ended.
+fn shell(folder: &Path) -> Command {
+    let mut command = Command::new("timeout");
+    command.arg(PASTE_S).current_dir(folder).env("PATH", path_with(programs()));
+    command.env("HOME", folder.join("home")).env_remove("PORTCULLIS_SOCKET");
+    command
+}
+
+/// Pastes a block into a shell in `folder`; what it leaves running ends with it.
+fn paste(block: &str, folder: &Path) {
+    let said = folder.join("said");
+    // A file, since a daemon that outlives the shell would hold a pipe open.
+    let log = File::create(&said).expect("a file");
+    let mut shell = shell(folder);
+    shell.args(["sh", "-ec", block]).process_group(0).stdout(log.try_clone().expect("a file")).stderr(log);
+    let mut child = shell.spawn().expect("a shell");
+    let status = child.wait().expect("the shell ends");
+    let group = format!("-{}", child.id());
+    let left = Command::new("kill").args(["-s", "KILL", "--", &group]).output().expect("kill");
+    let said = std::fs::read_to_string(said).expect("UTF-8");
+    assert!(status.success(), "{block}\n{status}:\n{said}");
+    assert!(!left.status.success(), "it left something running:\n{block}");
+}
+
+/// A folder of a page's reader, who has played the demo.
+fn readers_folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["out", "home"] {
+        std::fs::create_dir(folder.path().join(name)).expect("a folder");
+    }
+    let demo = demo().0.path().join("out/demo");
+    std::os::unix::fs::symlink(demo, folder.path().join("out/demo")).expect("a link");
+    folder
 }
 
 fn path_with(first: &Path) -> std::ffi::OsString {
@@ -108,9 +160,10 @@ fn kept(block: &str, numbers_vary: bool) -> Vec<String> {
 
 #[test]
 fn what_the_pages_show_of_the_programs_is_what_they_print() {
-    let folder = demo().0.path();
     let mut run = 0;
     for name in PAGES {
+        let folder = readers_folder();
+        let folder = folder.path();
         let (text, mut rewritten) = (page(name), String::new());
         for (before, block) in blocks(&text) {
             rewritten.push_str(before);
@@ -118,6 +171,9 @@ fn what_the_pages_show_of_the_programs_is_what_they_print() {
             let mut now = shown.to_owned();
             if kind == "toml" {
                 std::fs::write(folder.join("portcullis.toml"), shown).expect("a configuration");
+            } else if kind == "sh" {
+                paste(shown, folder);
+                run += 1;
             } else if kind.starts_with("console") {
                 now = replayed(shown, folder);
                 run += 1;
@@ -132,7 +188,7 @@ fn what_the_pages_show_of_the_programs_is_what_they_print() {
             std::fs::write(repository().join(name), rewritten).expect("a page that can be written");
         }
     }
-    assert!(run >= 4, "the pages have their examples: {run}");
+    assert!(run >= 7, "the pages have their examples: {run}");
 }
 
 /// Every Markdown file under `folder`, by its path in the repository.
@@ -149,18 +205,85 @@ fn markdown(folder: &Path, found: &mut Vec<String>) {
     }
 }
 
-#[test]
-fn every_page_that_shows_a_console_is_run() {
+/// Every page of the repository.
+fn pages() -> Vec<String> {
     let mut pages = Vec::new();
     markdown(&repository(), &mut pages);
-    pages.retain(|name| {
-        blocks(&page(name))
-            .iter()
-            .any(|(_, block)| block.as_ref().is_some_and(|block| block.kind.starts_with("console")))
-    });
     pages.sort();
+    pages
+}
+
+#[test]
+fn every_page_with_something_to_paste_is_run() {
+    let is_run = |block: &Block<'_>| block.kind == "sh" || block.kind.starts_with("console");
+    let with_blocks = pages()
+        .into_iter()
+        .filter(|name| blocks(&page(name)).iter().any(|(_, block)| block.as_ref().is_some_and(is_run)));
     let mut run: Vec<&str> = PAGES.into_iter().chain([OFFICERS]).collect();
-    run.retain(|name| page(name).contains("```console"));
     run.sort_unstable();
-    assert_eq!(pages, run);
+    assert_eq!(with_blocks.collect::<Vec<_>>(), run);
+}
+
+/// A command of a block that nobody runs here names what there is: a script that can be read and executed, or packages and
+/// benches of the workspace.
+fn names_what_there_is(command: &str) -> Result<(), String> {
+    let command = command.split('#').next().unwrap_or_default();
+    let words: Vec<&str> = command.split_whitespace().collect();
+    let Some(first) = words.first() else { return Ok(()) };
+    if *first == "cargo" {
+        let metadata = metadata();
+        let packages = metadata.workspace_packages();
+        let known = |option: &str, name: &str| match option {
+            "-p" => packages.iter().any(|package| package.name == name),
+            "--bench" => {
+                packages.iter().flat_map(|package| &package.targets).any(|target| target.name == name)
+            }
+            _ => true,
+        };
+        let mut pairs = words.windows(2);
+        return pairs.find(|pair| !known(pair[0], pair[1])).map_or(Ok(()), |pair| Err(pair.join(" ")));
+    }
+    if *first == "export" {
+        return Ok(());
+    }
+    let script = repository().join(first);
+    let mode = std::fs::metadata(&script).map_err(|error| format!("{first}: {error}"))?.permissions().mode();
+    let read = Command::new("bash").arg("-n").arg(&script).output().expect("bash");
+    if mode & 0o111 == 0 || !read.status.success() {
+        return Err(format!("{first} cannot be executed"));
+    }
+    Ok(())
+}
+
+#[test]
+fn every_block_is_run_or_says_why_not() {
+    let mut reasons = BTreeSet::new();
+    for name in pages() {
+        let text = page(&name);
+        for (before, block) in blocks(&text) {
+            // A block without a fence is run by nobody and marked by nothing.
+            let indented = before.split("\n\n").find(|paragraph| paragraph.starts_with("    "));
+            assert_eq!(indented, None, "{name}: an indented block");
+            let Some(block) = block else { continue };
+            let Some(reason) = block.not_run() else {
+                assert!(KINDS.contains(&block.kind), "{name}: a block of kind {:?}", block.kind);
+                continue;
+            };
+            assert!(NOT_RUN.contains(&reason), "{name}: not run: {reason}");
+            reasons.insert(reason.to_owned());
+            for command in block.text.lines() {
+                assert_eq!(names_what_there_is(command), Ok(()), "{name}: {command}");
+            }
+        }
+    }
+    assert!(NOT_RUN.into_iter().all(|reason| reasons.contains(reason)), "nothing needs some of {NOT_RUN:?}");
+}
+
+#[test]
+fn a_block_that_is_not_run_names_no_script_or_bench_that_is_not_there() {
+    assert_eq!(names_what_there_is("cargo bench -p bench --bench gate   # one"), Ok(()));
+    assert!(names_what_there_is("cargo bench -p bench --bench gates").is_err());
+    assert_eq!(names_what_there_is("scripts/setup.sh"), Ok(()));
+    assert!(names_what_there_is("scripts/nothing.sh").is_err());
+    assert!(names_what_there_is("README.md --all").is_err());
 }

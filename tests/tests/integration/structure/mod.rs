@@ -2,7 +2,7 @@
 
 mod callers;
 mod citations;
-mod crates;
+pub(crate) mod crates;
 mod documented;
 mod faults;
 mod modules;
