@@ -128,6 +128,35 @@ fn breakers_are_tripped_listed_and_reset() {
 }
 
 #[test]
+fn a_breaker_is_armed_or_tripped_in_words_and_never_open() {
+    let t = Terminal::new(&[]);
+    let breakers = |t: &Terminal| {
+        let status = t.run(&["status"]).out;
+        let row = status.lines().find(|row| row.starts_with("breakers")).expect("a row of breakers");
+        row.split_whitespace().skip(1).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(breakers(&t), "all armed");
+    let tripped = t.run(&["breaker", "trip", "account:ACME", "--reason", "a drill"]);
+    assert!(tripped.out.starts_with("account:ACME tripped: "), "{}", tripped.out);
+    assert_eq!(breakers(&t), "1 tripped");
+    let listed = t.run(&["breaker", "list"]).out;
+    assert!(listed.contains("tripped") && !listed.contains("open") && !listed.contains("closed"), "{listed}");
+}
+
+#[test]
+fn a_refused_command_keeps_the_reason_that_its_sender_gave() {
+    let t = Terminal::new(&[]);
+    let set = ["limits", "set", "ZVZZT", "max_qty=5000", "--reason", "client order", "--ticket", "CHG-7"];
+    assert_eq!(t.run(&set).code, 4);
+    let record = &t.json(&["audit", "tail", "-n", "1"])["records"][0];
+    assert_eq!((record["reason"].as_str(), record["ticket"].as_str()), (Some("client order"), Some("CHG-7")));
+    let result = record["result"].as_str().expect("a result");
+    assert!(result.starts_with("refused: nothing was changed: max_qty 5000"), "{result}");
+    let csv = t.run(&["audit", "tail", "-n", "1", "-o", "csv"]).out;
+    assert!(csv.contains("client order") && csv.contains("looser than the approved cap"), "{csv}");
+}
+
+#[test]
 fn a_critical_is_seen_explained_and_ended() {
     let t = Terminal::new(&[]);
     t.site.desk.set_tier("ZVZZT", Tier::Critical);
