@@ -434,3 +434,15 @@ impl Backend for LiveBackend {
         orders.attach(client, lifeline, &numbers, &instrument).map_err(failed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drivers_are_the_rows_of_the_schema_with_the_values_that_the_scorer_saw() {
+        let drivers = Drivers { features: [10, 0, u8::MAX], values: [None, Some(6.25), Some(1.0)] };
+        let said: Vec<String> = named(&drivers).iter().map(ToString::to_string).collect();
+        assert_eq!(said, ["share of cancels in order messages unknown", "bid-ask spread 6.25 bps"]);
+    }
+}
