@@ -33,12 +33,13 @@ mod counted {
     use std::hint::black_box;
 
     use bench::day::{Day, DayConfig};
-    use bench::gate_rig::{GateRig, OPEN, cancelled, orders};
+    use bench::gate_rig::{Beyond, GateRig, OPEN, STEP, cancelled, orders};
     use bench::line::{BookOptions, BookRig, Events, decode, events};
     use featurizer::{BookLimits, PageKind};
     use gate::OrderIntent;
     use gungraun::{library_benchmark, library_benchmark_group, main};
     use wire::framing::{Frames, write_message};
+    use types::UnixNanos;
     use wire::itch50;
 
     /// Messages, or orders, in each count: divide by it.
@@ -113,8 +114,15 @@ mod counted {
         (rig, messages(&day, |_| true))
     }
 
-    fn gate_rig() -> (GateRig, Vec<OrderIntent>) {
-        (GateRig::open(64), orders(64, COUNT, 42))
+    fn gate_rig(beyond: Beyond) -> (GateRig, Vec<OrderIntent>) {
+        (GateRig::with(64, beyond), orders(64, COUNT, 42))
+    }
+
+    /// Each order with its time.
+    fn gate_flow(beyond: Beyond) -> (GateRig, Vec<(OrderIntent, UnixNanos)>) {
+        let (rig, orders) = gate_rig(beyond);
+        let times = std::iter::successors(Some(OPEN), |now| Some(now.plus(STEP)));
+        (rig, orders.into_iter().zip(times.skip(1)).collect())
     }
 
     #[library_benchmark]
@@ -148,20 +156,24 @@ mod counted {
     }
 
     #[library_benchmark]
-    #[bench::thousand(gate_rig())]
+    #[bench::thousand(gate_rig(Beyond::Nothing))]
+    #[bench::account(gate_rig(Beyond::Account))]
+    #[bench::repeats(gate_rig(Beyond::Repeats))]
     fn gate_check((gate_rig, orders): (GateRig, Vec<OrderIntent>)) -> (usize, GateRig, Vec<OrderIntent>) {
         let check = |order| usize::from(gate_rig.gate.check(black_box(order), OPEN).accepted());
         (black_box(orders.iter().map(check).sum()), gate_rig, orders)
     }
 
     #[library_benchmark]
-    #[bench::thousand(gate_rig())]
+    #[bench::thousand(gate_flow(Beyond::Nothing))]
+    #[bench::account(gate_flow(Beyond::Account))]
+    #[bench::repeats(gate_flow(Beyond::Repeats))]
     fn gate_reserve_settle(
-        (mut gate_rig, orders): (GateRig, Vec<OrderIntent>),
-    ) -> (usize, GateRig, Vec<OrderIntent>) {
+        (mut gate_rig, orders): (GateRig, Vec<(OrderIntent, UnixNanos)>),
+    ) -> (usize, GateRig, Vec<(OrderIntent, UnixNanos)>) {
         let mut reserved = 0;
-        for order in &orders {
-            let (_, reservation) = gate_rig.gate.reserve(black_box(order), OPEN);
+        for (order, now) in &orders {
+            let (_, reservation) = gate_rig.gate.reserve(black_box(order), *now);
             reserved += usize::from(reservation.is_some());
             black_box(gate_rig.gate.settle(cancelled(order.cl_ord_id)));
         }

@@ -4,18 +4,21 @@
 use gate::{
     AccountId, Breaker, BreakerCause, BreakerState, BreakerTable, ClassId, Effective, Envelope, FixedScore,
     Gate, GateConfig, GateTables, LimitCause, LimitTable, LimitWriter, OrderEvent, OrderIntent, OrderType,
-    Permission, RefTable, RefWriter, RiskLimits, StaticTable, StaticTerms, StaticWriter, StrategyConfig,
-    StrategyId, Terms, TimeInForce,
+    Permission, RefTable, RefWriter, RiskLimits, SelfMatch, StaticTable, StaticTerms, StaticWriter,
+    StrategyConfig, StrategyId, Terms, TimeInForce,
 };
 use types::{
     BookState, InstrumentId, Nanos, Px, Qty, Side, TickTableId, Tier, TopOfBook, TradingStatus, UnixNanos,
 };
 
-/// When the rig opens. Time is an argument of the gate, so the benches run on a clock of their own.
+/// When the last resting order was sent. Time is an argument of the gate, so the benches run on a clock of their own.
 pub const OPEN: UnixNanos = UnixNanos(1_572_445_800_000_000_000);
 
 /// Orders that stay open while others are checked.
 const RESTING: u64 = 2_000;
+
+/// Between two resting orders, and the window of [`Beyond::Repeats`]: sent so far apart, no order is another one's repeat.
+pub const STEP: Nanos = Nanos(1_000_000);
 
 /// First client order id of the orders that are measured.
 const FIRST_ID: u64 = 1_000_000;
@@ -35,6 +38,17 @@ pub const LIMITS: RiskLimits = RiskLimits {
     order_burst: 60_000,
     margin_bps: 10_000,
 };
+
+/// What a rig's gate judges an order by besides its own strategy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beyond {
+    /// Nothing.
+    Nothing,
+    /// The account's position and own orders, as in a daemon unless it is configured otherwise.
+    Account,
+    /// Those, and whether the same order was sent within [`STEP`].
+    Repeats,
+}
 
 /// xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators", 2016): seeded chance that no
 /// prefetcher guesses.
@@ -84,12 +98,22 @@ pub struct Publisher {
 }
 
 impl GateRig {
-    /// A rig over so many instruments, one strategy.
+    /// A rig over so many instruments, one strategy, and nothing judged beyond it.
     ///
     /// # Panics
     /// When the gate refuses a table: the sizes asked for are not ones it can have.
     #[must_use]
     pub fn open(instruments: u32) -> Self {
+        Self::with(instruments, Beyond::Nothing)
+    }
+
+    /// A rig over so many instruments, one strategy.
+    ///
+    /// # Panics
+    /// When the gate refuses a table: the sizes asked for are not ones it can have.
+    #[must_use]
+    pub fn with(instruments: u32, beyond: Beyond) -> Self {
+        let start = UnixNanos(OPEN.0 - RESTING * STEP.0);
         let count = instruments as usize;
         let (mut officer, statics) = StaticTable::create(count, 1).expect("a static table");
         let (limits, dynamics) = LimitTable::create_within(&statics).expect("a dynamic table");
@@ -99,7 +123,7 @@ impl GateRig {
         let envelope = Envelope::fixed(LIMITS).expect("limits within their bounds");
         let lot = StaticTerms { lot: Qty(1), permission: Permission::Granted, version: 1 };
         for i in 0..instruments {
-            officer.publish(InstrumentId(i), ClassId(0), &envelope, &lot, OPEN).expect("a row");
+            officer.publish(InstrumentId(i), ClassId(0), &envelope, &lot, start).expect("a row");
         }
         let tables = statics.bytes() + dynamics.bytes() + quotes.bytes() + breakers.bytes();
         let strategies =
@@ -108,6 +132,9 @@ impl GateRig {
         let config = GateConfig {
             strategies: &strategies,
             ref_age_max: Nanos(3_600_000_000_000),
+            account_positions: beyond != Beyond::Nothing,
+            self_match: if beyond == Beyond::Nothing { SelfMatch::Off } else { SelfMatch::Account },
+            repeat_window: if beyond == Beyond::Repeats { STEP } else { Nanos(0) },
             ..GateConfig::DEFAULT
         };
         let gate = Gate::new(
@@ -124,13 +151,14 @@ impl GateRig {
             version: 0,
         };
         let mut rig = Self { bytes: tables + gate.bytes(), gate, publisher, _officer: officer };
-        (0..instruments).for_each(|i| rig.publisher.publish(i, OPEN));
-        rig.trade_a_little();
+        (0..instruments).for_each(|i| rig.publisher.publish(i, start));
+        rig.trade_a_little(start);
         rig
     }
 
-    /// Positions in every instrument and [`RESTING`] open orders, so that look-ups find something.
-    fn trade_a_little(&mut self) {
+    /// Positions in every instrument and [`RESTING`] open orders of both sides, so that look-ups find something. None rests
+    /// at the touch, so an order that takes the touch trades with none of them.
+    fn trade_a_little(&mut self, start: UnixNanos) {
         let mut chance = Chance::new(11);
         for i in 0..self.publisher.instruments {
             let position = i64::from(chance.below(20_001)) - 10_000;
@@ -140,8 +168,8 @@ impl GateRig {
         }
         let resting = orders(self.publisher.instruments, RESTING as usize, 13);
         for (id, order) in (1..=RESTING).zip(resting) {
-            let order = OrderIntent { cl_ord_id: id, ..order };
-            let (verdict, reservation) = self.gate.reserve(&order, OPEN);
+            let order = OrderIntent { cl_ord_id: id, ..behind_the_touch(&order) };
+            let (verdict, reservation) = self.gate.reserve(&order, start.plus(Nanos(id * STEP.0)));
             assert!(reservation.is_some(), "a resting order was refused: {verdict}");
         }
     }
@@ -193,6 +221,17 @@ fn top(instrument: u32, now: UnixNanos) -> TopOfBook {
     }
 }
 
+/// The same order, resting one tick behind the touch of its side unless it rests behind it already.
+fn behind_the_touch(order: &OrderIntent) -> OrderIntent {
+    let quote = top(order.instrument.0, OPEN);
+    let (first, behind) = match order.side {
+        Side::Bid => (Px(quote.bid.0 - CENT), order.px.is_some() && order.px.0 < quote.bid.0),
+        Side::Ask => (Px(quote.ask.0 + CENT), order.px.is_some() && order.px.0 > quote.ask.0),
+    };
+    let px = if behind { order.px } else { first };
+    OrderIntent { px, order_type: OrderType::Limit, tif: TimeInForce::Day, ..*order }
+}
+
 /// Orders over random instruments that a [`GateRig`] accepts: nine of ten rest at the touch or up to five ticks behind it, the
 /// others take, half of them at market.
 #[must_use]
@@ -240,9 +279,15 @@ mod tests {
 
     #[test]
     fn every_order_is_accepted_under_live_limits() {
-        let mut rig = GateRig::open(64);
+        for beyond in [Beyond::Nothing, Beyond::Account, Beyond::Repeats] {
+            every_order_is_accepted(GateRig::with(64, beyond));
+        }
+    }
+
+    fn every_order_is_accepted(mut rig: GateRig) {
         let mut now = OPEN;
         for order in orders(64, 20_000, 1) {
+            now = now.plus(STEP);
             let verdict = rig.gate.check(&order, now);
             assert_eq!(
                 (verdict.decision, verdict.source),
@@ -252,7 +297,6 @@ mod tests {
             let (verdict, reservation) = rig.gate.reserve(&order, now);
             assert!(reservation.is_some(), "{verdict}");
             assert_eq!(rig.gate.settle(cancelled(order.cl_ord_id)), Settlement::Done);
-            now = now.plus(Nanos(1_000));
         }
         assert_eq!(rig.gate.open_order_count() as u64, RESTING);
     }
