@@ -102,7 +102,7 @@ fn parity(out: &mut Transcript, model: &Model, feeder: &mut Feeder<LoadedCard>) 
         if !from_table {
             let differs =
                 |status| format!("parity: the kernel as a Candle operation gives other bits ({status:?})");
-            feeder.card_mut().measure(Measure::FusedOp, &job, &mut [0]).map_err(differs)?;
+            feeder.card.measure(Measure::FusedOp, &job, &mut [0]).map_err(differs)?;
             other_bits += heads_that_differ(model, feeder, &job, &cpu, rows.len());
         }
         for (i, (want, fused)) in want.iter().zip(&fused).enumerate() {
@@ -117,7 +117,7 @@ fn parity(out: &mut Transcript, model: &Model, feeder: &mut Feeder<LoadedCard>) 
             other_bits += usize::from(!same);
         }
     }
-    let mode = feeder.card().mode().name();
+    let mode = feeder.card.mode().name();
     out.line(format!(
         "parity, {mode}: {count} rows, staged and from the table: {worst:.1e} from double precision at most, {other_bits} not \
          the fused CPU scorer's bits"
@@ -168,7 +168,7 @@ fn host_to_host(
 /// What the library times by itself, over the rows in the buffer that was staged last.
 fn own(feeder: &mut Feeder<LoadedCard>, measure: Measure, job: &Job) -> Result<Histogram<u64>, String> {
     let mut samples = vec![0; OWN_SAMPLES];
-    let taken = feeder.card_mut().measure(measure, job, &mut samples);
+    let taken = feeder.card.measure(measure, job, &mut samples);
     taken.map_err(|status| format!("{measure:?}: {status:?}"))?;
     let mut histogram = latency_histogram();
     samples[OWN_SAMPLES / 20..].iter().for_each(|ns| histogram.saturating_record(*ns));
@@ -180,7 +180,7 @@ fn mode_rows(
     iterations: u64,
     measured: &mut Vec<Measured>,
 ) -> Result<(), String> {
-    let mode = feeder.card().mode().name();
+    let mode = feeder.card.mode().name();
     for universe in UNIVERSES {
         let rows = vectors(universe);
         let few = &rows[..CHANGED.min(universe) as usize];
@@ -235,10 +235,10 @@ fn measure(out: &mut Transcript, library: &Path, measured: &mut Vec<Measured>) -
     let card_model = CardModel::new(&model).map_err(|e| e.to_string())?;
     let count = UNIVERSES[UNIVERSES.len() - 1] as usize;
     let open = |mode| card_model.open(library, mode, count).map(Feeder::new).map_err(|e| e.to_string());
-    out.line(format!("self-test: {}", open(Mode::Auto)?.card_mut().describe()));
+    out.line(format!("self-test: {}", open(Mode::Auto)?.card.describe()));
     for mode in MODES {
         let mut feeder = open(mode)?;
-        out.line(feeder.card_mut().describe());
+        out.line(feeder.card.describe());
         parity(out, &model, &mut feeder)?;
         if !parity_alone {
             mode_rows(&mut feeder, iterations, measured)?;

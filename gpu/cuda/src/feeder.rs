@@ -76,7 +76,8 @@ pub enum FeedError {
 /// Fills staging buffers, submits them, and reads results.
 #[derive(Debug)]
 pub struct Feeder<C> {
-    card: C,
+    /// The card: for what is not a batch.
+    pub card: C,
     /// Sequence of the last batch.
     sequence: u32,
     /// Buffer being filled.
@@ -94,16 +95,6 @@ impl<C: Card> Feeder<C> {
     pub fn new(card: C) -> Self {
         let place_of = vec![0; card.row_capacity()];
         Self { card, sequence: 0, buffer: 0, row_count: 0, submitted: [0; BUFFER_COUNT], place_of }
-    }
-
-    /// The card.
-    pub const fn card_mut(&mut self) -> &mut C {
-        &mut self.card
-    }
-
-    /// The card.
-    pub const fn card(&self) -> &C {
-        &self.card
     }
 
     /// Rows staged for the next batch.
@@ -381,7 +372,7 @@ mod tests {
     #[test]
     fn a_buffer_that_the_card_has_is_not_written_to() {
         let mut feeder = Feeder::new(Copying::new(4));
-        feeder.card_mut().asleep = true;
+        feeder.card.asleep = true;
         let values = [1.0; MODEL_FEATURE_COUNT];
         for _ in 0..2 {
             feeder.stage(&staged(0, &values)).unwrap();
@@ -389,7 +380,7 @@ mod tests {
             assert_eq!(feeder.wait(&job, || true), Err(Fault::Deadline));
         }
         assert_eq!(feeder.stage(&staged(0, &values)), Err(FeedError::UnderWay { sequence: 1 }));
-        feeder.card_mut().completed = 1;
+        feeder.card.completed = 1;
         assert_eq!(feeder.stage(&staged(0, &values)), Ok(()));
     }
 
@@ -413,7 +404,7 @@ mod tests {
         let job = feeder.submit(4).unwrap();
         feeder.wait(&job, || false).unwrap();
         assert_eq!([0, 1].map(|place| feeder.row(&job, place).map(|s| s.raw)), [Some(3.0), Some(2.0)]);
-        assert_eq!(feeder.card().table[3].values, new);
+        assert_eq!(feeder.card.table[3].values, new);
         assert_eq!(feeder.rows(job.buffer as usize, 2)[1].values, other);
         // This card's head says what no head does, and has no second one.
         assert_eq!([0, 1].map(|head| feeder.head(&job, 0, head)), [None; 2]);
@@ -422,7 +413,7 @@ mod tests {
     #[test]
     fn a_card_that_refuses_a_batch_is_believed() {
         let mut feeder = Feeder::new(Copying::new(2));
-        feeder.card_mut().answer = Status::DeviceLost;
+        feeder.card.answer = Status::DeviceLost;
         feeder.stage(&staged(0, &[1.0; MODEL_FEATURE_COUNT])).unwrap();
         assert_eq!(feeder.submit(0), Err(Fault::DeviceLost));
         assert_eq!(feeder.row_count(), 0, "what was staged is dropped");

@@ -309,20 +309,20 @@ fn a_persistent_kernel_that_went_for_want_of_work_comes_back() {
         feeder.stage(&row.staged()).unwrap();
         let job = finish(&mut feeder, 4);
         oracle.assert_scored(&row, feeder.row(&job, 0));
-        assert_eq!(feeder.card_mut().status(), Status::Ok);
+        assert_eq!(feeder.card.status(), Status::Ok);
     }
 }
 
 #[test]
 fn the_library_describes_and_measures_itself() {
     let mut feeder = Oracle::new(1).open(Mode::Auto, 4);
-    assert_eq!(feeder.card_mut().describe(), "emulated card");
-    assert_eq!(feeder.card().mode(), Mode::Launch);
+    assert_eq!(feeder.card.describe(), "emulated card");
+    assert_eq!(feeder.card.mode(), Mode::Launch);
     let mut samples = [0; 3];
     let job = Job { sequence: 9, ..Job::default() };
-    assert_eq!(feeder.card_mut().measure(Measure::LaunchFloor, &job, &mut samples), Ok(()));
-    assert_eq!((samples, feeder.card().completed()), ([1; 3], 9));
-    assert_eq!(feeder.card_mut().measure(Measure::Device, &job, &mut samples), Err(Status::Unsupported));
+    assert_eq!(feeder.card.measure(Measure::LaunchFloor, &job, &mut samples), Ok(()));
+    assert_eq!((samples, feeder.card.completed()), ([1; 3], 9));
+    assert_eq!(feeder.card.measure(Measure::Device, &job, &mut samples), Err(Status::Unsupported));
 }
 
 #[test]

@@ -257,9 +257,8 @@ impl LiveBackend {
             counters.iter().map(|(name, value)| (name.to_owned(), value)).collect::<BTreeMap<_, _>>()
         };
         let feeds = self.feeds.iter().map(|feed| (format!("receiver {}", feed.name), of(&feed.counters)));
-        let scorer = self.scorer.iter().map(|scorer| ("scorer".to_owned(), of(&scorer.counters)));
-        let books = ("featurizer".to_owned(), of(&self.booked));
-        feeds.chain(scorer).chain([books]).collect()
+        let others = self.scorer.iter().map(|scorer| &scorer.counters).chain([&self.booked]);
+        feeds.chain(others.map(|counters| (counters.set_name().to_owned(), of(counters)))).collect()
     }
 
     fn instrument(&self, symbol: SymbolName) -> Option<InstrumentId> {

@@ -33,6 +33,10 @@ const NEED_NONE: &[(&str, &str)] = &[
     ("dataplane/gate/src/table.rs StaticTable", ONE_TABLE),
     ("dataplane/gate/src/table.rs create_within", ONE_TABLE),
     ("dataplane/gate/src/codes.rs markdown", "writes CODES.md, by the example of its name"),
+    (
+        "gpu/src/score/fused/autoencoder.rs mean_squared_errors",
+        "the kernels on networks of any size: what the bench compares with other engines, and the tests with plain sums",
+    ),
     ("dataplane/wire/src/deep10.rs ETP", LISTED_WHOLE),
     ("dataplane/wire/src/deep10.rs EXTENDED_HOURS", LISTED_WHOLE),
     ("dataplane/wire/src/deep10.rs ODD_LOT", LISTED_WHOLE),
