@@ -38,8 +38,8 @@ mod counted {
     use featurizer::{BookLimits, PageKind};
     use gate::OrderIntent;
     use gungraun::{library_benchmark, library_benchmark_group, main};
-    use wire::framing::{Frames, write_message};
     use types::UnixNanos;
+    use wire::framing::{Frames, write_message};
     use wire::itch50;
 
     /// Messages, or orders, in each count: divide by it.

@@ -24,6 +24,8 @@ use crate::{
     depth::Walk,
     gate::Gate,
     intent::{OrderIntent, OrderType},
+    judged::Judged,
+    quote::Quote,
     score::FixedScore,
     shared::Common,
     surface,
@@ -78,6 +80,8 @@ impl Sink for First {
 /// What an order that breaks nothing leaves to note down.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pass {
+    /// What it was judged at.
+    pub px: u64,
     pub tier: Tier,
     pub score: FixedScore,
     pub version: u32,
@@ -92,27 +96,46 @@ impl Gate {
     /// cost it two in a hundred instructions.
     #[inline(always)]
     pub(crate) fn pass<const SURFACE: bool>(&self, order: &OrderIntent, now: UnixNanos) -> Option<Pass> {
+        self.pass_as::<SURFACE, false>(order, now)
+    }
+
+    /// The same of a market order: asked second, since most orders are none.
+    #[inline(never)]
+    pub(crate) fn pass_at_market(&self, order: &OrderIntent, now: UnixNanos) -> Option<Pass> {
+        match order.order_type {
+            OrderType::Limit => None,
+            OrderType::Market => self.pass_as::<true, true>(order, now),
+        }
+    }
+
+    #[inline(always)]
+    fn pass_as<const SURFACE: bool, const MARKET: bool>(
+        &self,
+        order: &OrderIntent,
+        now: UnixNanos,
+    ) -> Option<Pass> {
         let strategy = self.strategies.get(usize::from(order.strategy.0))?;
         let cell = self.cells.get(self.cell_index(order.instrument, order.strategy)?)?;
         let row = order.instrument.index().wrapping_mul(self.classes).wrapping_add(strategy.class.0.into());
         let dynamic = self.tables.dynamics.as_ref()?.read_hot(row).ok()?;
         let officer = self.tables.statics.row_word(row)?;
-        let quote = self.tables.references.hot(order.instrument).ok()?;
+        let references = &self.tables.references;
+        let quote =
+            if MARKET { references.quote(order.instrument) } else { references.hot(order.instrument) };
+        let quote = quote.ok()?;
         // Equal epochs: the record was clamped under the cap of this moment. Zero is no epoch, and no row is granted
         // under it.
         if dynamic.epoch != officer.epoch() || !dynamic.lease.holds(now) || order.account.0 >= self.accounts {
             return None;
         }
-        if order.order_type as u8 != OrderType::Limit as u8 || !quote.window.holds(order.px.0.cast_unsigned())
+        // Read once more: from here on the compiler knows which it is.
+        if MARKET != (order.order_type as u8 == OrderType::Market as u8)
+            || !MARKET && !ordinary(order, &quote)
         {
             return None;
         }
-        // A sell below the bid is valued at the bid.
-        if order.side as u8 != Side::Bid as u8 && order.px.0.cast_unsigned() < quote.bid {
-            return None;
-        }
         let known = self.orders.contains(order.cl_ord_id);
-        let heartbeat = self.tables.references.heartbeat();
+        let heartbeat = references.heartbeat();
         let breakers = self.tables.breakers.of_order(order, now, self.daemon_age_max_ns);
         let inputs = Inputs {
             limits: InForce {
@@ -127,12 +150,12 @@ impl Gate {
                 surface_qty: if SURFACE { self.surface_qty(order, &quote, now) } else { surface::UNLIMITED },
             },
             quote,
-            referenced: true,
-            last_age_ns: 0,
-            period_mean: 0,
+            referenced: !MARKET || quote.twice_ref != 0,
+            last_age_ns: if MARKET { quote.last_age_ns(now) } else { 0 },
+            period_mean: if MARKET { references.period_mean(&quote, now) } else { 0 },
             tick: quote.tick,
             ticked: true,
-            walk: Walk::NONE,
+            walk: if MARKET { self.walk(order, &Judged::of(order, &quote)) } else { Walk::NONE },
             valued_from: 0,
             heartbeat,
             cell: *cell,
@@ -149,12 +172,22 @@ impl Gate {
             return None;
         }
         let case = Case::new(order, Prior::none(order), &inputs, self.settings(), now);
-        match checks::visit(&mut First, &case) {
-            ControlFlow::Break(()) => None,
-            ControlFlow::Continue(()) => {
-                let InForce { tier, score, version, bounds, .. } = inputs.limits;
-                Some(Pass { tier, score, version, order_interval_ns: bounds.order_interval_ns })
-            }
+        if checks::visit(&mut First, &case).is_break() {
+            return None;
         }
+        let px = case.facts.judged.px;
+        if self.shared.on && self.concerns_others(order, px, case.position_max(), now) {
+            return None;
+        }
+        let InForce { tier, score, version, bounds, .. } = inputs.limits;
+        Some(Pass { px, tier, score, version, order_interval_ns: bounds.order_interval_ns })
     }
+}
+
+/// Whether the publisher of the quote has answered for the limit order's price what else is asked of the second cache line of
+/// its row, and the price is what the order is worth: a sell below the bid is valued at the bid.
+#[inline(always)]
+fn ordinary(order: &OrderIntent, quote: &Quote) -> bool {
+    let px = order.px.0.cast_unsigned();
+    quote.window.holds(px) && (order.side as u8 == Side::Bid as u8 || px >= quote.bid)
 }

@@ -20,18 +20,15 @@ impl Gate {
     #[inline]
     #[must_use]
     pub fn check(&self, order: &OrderIntent, now: UnixNanos) -> Verdict {
-        if self.apart {
-            return self.check_apart(order, now);
+        if self.tables.surfaces.is_some() {
+            return self.check_by_surface(order, now);
         }
         self.check_by::<false>(order, now)
     }
 
-    /// Apart, so that a gate without surfaces and without checks beyond one strategy pays one branch for all of them.
+    /// Apart, so that a gate without surfaces pays one branch for them.
     #[inline(never)]
-    fn check_apart(&self, order: &OrderIntent, now: UnixNanos) -> Verdict {
-        if self.concerns_others(order, now) {
-            return self.check_all(order, now);
-        }
+    fn check_by_surface(&self, order: &OrderIntent, now: UnixNanos) -> Verdict {
         self.check_by::<true>(order, now)
     }
 
@@ -45,6 +42,9 @@ impl Gate {
 
     #[inline(never)]
     fn check_all(&self, order: &OrderIntent, now: UnixNanos) -> Verdict {
+        if let Some(pass) = self.pass_at_market(order, now) {
+            return accept(&pass);
+        }
         let inputs = self.gather(order, now);
         let case = self.case(order, Prior::none(order), &inputs, now);
         verdict(&case, &Findings::of(&case))
@@ -54,19 +54,34 @@ impl Gate {
     /// and duplicates from now on, before it is sent (RTS 6, article 15(2)).
     #[inline]
     pub fn reserve(&mut self, order: &OrderIntent, now: UnixNanos) -> (Verdict, Option<Reservation>) {
-        if self.concerns_others(order, now) {
-            return self.reserve_all(order, now);
+        if self.tables.surfaces.is_some() {
+            return self.reserve_by_surface(order, now);
         }
-        match self.pass::<true>(order, now) {
-            Some(pass) => {
-                (accept(&pass), self.commit(order, order.px.0.unsigned_abs(), pass.order_interval_ns, now))
-            }
+        self.reserve_by::<false>(order, now)
+    }
+
+    #[inline(never)]
+    fn reserve_by_surface(&mut self, order: &OrderIntent, now: UnixNanos) -> (Verdict, Option<Reservation>) {
+        self.reserve_by::<true>(order, now)
+    }
+
+    #[inline(always)]
+    fn reserve_by<const SURFACE: bool>(
+        &mut self,
+        order: &OrderIntent,
+        now: UnixNanos,
+    ) -> (Verdict, Option<Reservation>) {
+        match self.pass::<SURFACE>(order, now) {
+            Some(pass) => (accept(&pass), self.commit(order, pass.px, pass.order_interval_ns, now)),
             None => self.reserve_all(order, now),
         }
     }
 
     #[inline(never)]
     fn reserve_all(&mut self, order: &OrderIntent, now: UnixNanos) -> (Verdict, Option<Reservation>) {
+        if let Some(pass) = self.pass_at_market(order, now) {
+            return (accept(&pass), self.commit(order, pass.px, pass.order_interval_ns, now));
+        }
         let inputs = self.gather(order, now);
         let case = self.case(order, Prior::none(order), &inputs, now);
         let verdict = verdict(&case, &Findings::of(&case));
@@ -75,15 +90,11 @@ impl Gate {
             return (verdict, None);
         }
         let (px, interval_ns) = (case.facts.judged.px, inputs.limits.bounds.order_interval_ns);
-        let reservation = self.commit(order, px, interval_ns, now);
-        if self.shared.on {
-            self.forget_reach(order, px);
-        }
-        (verdict, reservation)
+        (verdict, self.commit(order, px, interval_ns, now))
     }
 
     /// Counts a new order that was let through.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn commit(
         &mut self,
         order: &OrderIntent,
@@ -94,6 +105,7 @@ impl Gate {
         let at = self.spend(order, interval_ns, now)?;
         self.cells.get_mut(at)?.rework(order.side, 0, order.qty.0);
         if self.shared.on {
+            self.forget_reach(order, px);
             self.shared.send(order, px, now);
         }
         let generation = self.orders.insert(order.cl_ord_id, entry_of(order, at, px, Life::Open, 0));
@@ -142,12 +154,8 @@ impl Gate {
         let at = self.spend(order, interval_ns, now)?;
         let before = entry.leaves();
         (entry.pending_qty, entry.link) = (order.qty.0, order.cl_ord_id);
-        let cell = self.cells.get(at).copied();
-        self.rework(&entry, before);
-        if let (true, Some(cell), Some(after)) = (self.shared.on, cell, self.cells.get(at)) {
-            self.shared.own.stretch(order, px);
-            self.shared.moved(&entry, &cell, after);
-        }
+        self.rework(&entry, before, entry.leaves());
+        self.shared.own.add(order, px);
         self.orders.put(replaced, entry);
         let entry = entry_of(order, at, px, Life::Pending, replaced);
         let generation = self.orders.insert(order.cl_ord_id, entry);
@@ -182,26 +190,29 @@ impl Gate {
         Some(at)
     }
 
-    /// An order judged at `px` was let through as far as own orders of the other side were thought to reach: they reach less
+    /// Whether a check beyond one strategy may find something in a new order that is judged at `px` and held to a position of
+    /// `position_max`. Called, not inlined: what it needs would push the other checks' numbers out of registers.
+    #[inline(never)]
+    pub(crate) fn concerns_others(
+        &self,
+        order: &OrderIntent,
+        px: u64,
+        position_max: i64,
+        now: UnixNanos,
+    ) -> bool {
+        self.shared.exceeds(order, position_max)
+            || self.shared.own.may_meet(order, px) && self.own_met(order, px) != 0
+            || self.shared.repeats.age(order, now).is_some()
+    }
+
+    /// An order judged at `px` is let through as far as own orders of the other side were thought to reach: they reach less
     /// far by now, and the next such order is spared the search.
+    #[inline]
     fn forget_reach(&mut self, order: &OrderIntent, px: u64) {
-        if self.shared.own.may_meet(order, px)
-            && let Some(best) = self.own_price(order)
-        {
+        if self.shared.own.may_meet(order, px) {
+            let best = self.own_price(order);
             self.shared.own.shrink(order, best);
         }
-    }
-
-    /// Whether a check beyond one strategy may find something in a limit order, which then is not for the fast path.
-    #[inline(always)]
-    pub(crate) fn concerns_others(&self, order: &OrderIntent, now: UnixNanos) -> bool {
-        self.shared.on && self.shared_concerns(order, now)
-    }
-
-    #[cold]
-    fn shared_concerns(&self, order: &OrderIntent, now: UnixNanos) -> bool {
-        let cell = self.cell_index(order.instrument, order.strategy).and_then(|at| self.cells.get(at));
-        cell.is_none_or(|cell| self.shared.concerns(order, cell, now))
     }
 
     /// Remembers the time of a refused order, when a reference price or a heartbeat of about that time vouches for it: one

@@ -66,21 +66,6 @@ impl Cell {
         (self.position, self.due) = (position, self.due());
     }
 
-    /// Whether `other` holds as much and has as much working.
-    #[inline(always)]
-    pub(crate) const fn holds_as(&self, other: &Self) -> bool {
-        let [buys, sells] = self.working;
-        self.position == other.position && buys == other.working[0] && sells == other.working[1]
-    }
-
-    /// Moves what works by as much as another cell's went from `before` to `after`.
-    pub(crate) fn work_by(&mut self, before: &Self, after: &Self) {
-        let moves = before.working.iter().zip(after.working);
-        for (working, (before, after)) in self.working.iter_mut().zip(moves) {
-            *working = working.wrapping_add(after).wrapping_sub(*before);
-        }
-    }
-
     /// Moves the position by `more`.
     pub(crate) fn move_by(&mut self, more: i64) {
         self.position = self.position.saturating_add(more).clamp(-POSITION_MAX, POSITION_MAX);

@@ -6,14 +6,14 @@ use types::{InstrumentId, Nanos, Px, Qty, Side, UnixNanos};
 
 use crate::{
     case::{Settings, StrategyRow},
-    config::{self, GateConfig, GateError},
+    config::{self, GateConfig, GateError, SelfMatch},
     executions::Executions,
     exposure::{Cell, Exposure, POSITION_MAX},
     ids::{AccountId, StrategyId},
     intent::{OrderEvent, OrderIntent},
     journal::Sent,
     orders::{Entry, OrderTable},
-    own_orders::opposite,
+    own_orders::{crosses, opposite},
     rate,
     shared::Shared,
     tables::GateTables,
@@ -29,8 +29,6 @@ pub struct Gate {
     pub(crate) orders: OrderTable,
     pub(crate) executions: Executions,
     pub(crate) shared: Shared,
-    /// Orders are checked against surfaces or beyond one strategy: what a check asks before anything else.
-    pub(crate) apart: bool,
     pub(crate) instruments: usize,
     pub(crate) classes: usize,
     pub(crate) accounts: u16,
@@ -113,12 +111,13 @@ impl Gate {
             })
             .collect();
         let shared = Shared::new(config, instruments);
+        let cells = instruments * strategies.len();
+        let chained_cells = if config.self_match == SelfMatch::Off { 0 } else { cells };
         Ok(Self {
-            apart: tables.surfaces.is_some() || shared.on,
             tables,
-            cells: vec![Cell::FLAT; instruments * strategies.len()].into(),
+            cells: vec![Cell::FLAT; cells].into(),
             strategies,
-            orders: OrderTable::new(config.open_orders_max, config.recent_orders),
+            orders: OrderTable::new(config.open_orders_max, config.recent_orders, chained_cells),
             executions: Executions::new(config.open_orders_max.saturating_add(config.recent_orders)),
             shared,
             instruments,
@@ -186,21 +185,25 @@ impl Gate {
             + self.shared.bytes()
     }
 
-    /// The best price of the own orders of the other side that `order` must not trade with. Walks the whole table: for orders
-    /// that reach as far as such an order may stand.
+    /// The best price of the own orders of the other side that `order` must not trade with. Looks at each of the instrument's:
+    /// for orders that reach as far as such an order may stand.
     pub(crate) fn own_price(&self, order: &OrderIntent) -> Option<u64> {
         let strategies = self.strategies.len();
         let from = order.instrument.index() * strategies;
         let side = opposite(order.side);
-        let own = self.orders.iter_working().filter(|entry| {
-            let here = (from..from + strategies).contains(&(entry.cell as usize));
-            here && entry.side == side && self.shared.own.same_owner(order.account, AccountId(entry.account))
-        });
+        let working = (from..from + strategies).flat_map(|cell| self.orders.working(cell, side));
+        let own = working.filter(|entry| self.shared.own.same_owner(order.account, AccountId(entry.account)));
         let prices = own.map(|entry| entry.px);
         match side {
             Side::Bid => prices.max(),
             Side::Ask => prices.min(),
         }
+    }
+
+    /// That price, when `order` trades with it at `px`, else 0.
+    #[inline(never)]
+    pub(crate) fn own_met(&self, order: &OrderIntent, px: u64) -> u64 {
+        self.own_price(order).filter(|own| crosses(order.side, px, *own)).unwrap_or(0)
     }
 
     /// Both indexes are checked: a strategy out of range would else fall into the next instrument's cell.

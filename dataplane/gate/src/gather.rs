@@ -11,7 +11,6 @@ use crate::{
     in_force::in_force,
     intent::OrderIntent,
     judged::Judged,
-    own_orders::crosses,
     quote::Quote,
     record::StaticRecord,
     shared::Common,
@@ -57,13 +56,10 @@ impl Gate {
             Quote::NOTHING
         });
         limits.surface_qty = self.surface_qty(order, &quote, now);
-        let Judged { buys, market, far, far_qty, priced, px, .. } = Judged::of(order, &quote);
+        let judged = Judged::of(order, &quote);
+        let Judged { buys, market, priced, px, .. } = judged;
         let tick = self.tables.references.tick_at(&quote, px);
-        let walk = if market {
-            self.tables.references.walk(order.instrument, buys, order.qty.0, far, far_qty)
-        } else {
-            Walk::NONE
-        };
+        let walk = if market { self.walk(order, &judged) } else { Walk::NONE };
         let reached = if market { walk.worst } else { px };
         let common = self.common(order, if priced { reached } else { 0 }, now);
         let breakers = self.tables.breakers.of_order(order, now, self.daemon_age_max_ns);
@@ -124,13 +120,21 @@ impl Gate {
             return Common::NOTHING;
         }
         let meets = px != 0 && self.shared.own.may_meet(order, px);
-        let own_px = if meets { self.own_price(order).unwrap_or(0) } else { 0 };
         Common {
             account: self.shared.position(order),
-            own_px: if own_px != 0 && crosses(order.side, px, own_px) { own_px } else { 0 },
+            own_px: if meets { self.own_met(order, px) } else { 0 },
             repeat_age: self.shared.repeats.age(order, now),
             repeat_window: self.shared.repeats.window(),
         }
+    }
+
+    /// What a market order would trade at. What lies behind the touch is read for one that wants more than it shows.
+    pub(crate) fn walk(&self, order: &OrderIntent, judged: &Judged) -> Walk {
+        let (qty, &Judged { buys, far, far_qty, .. }) = (order.qty.0, judged);
+        if qty <= far_qty {
+            return Walk::touch(qty, far, far_qty);
+        }
+        self.tables.references.walk(order.instrument, buys, qty, far, far_qty)
     }
 
     /// The fat-finger network's largest size at the order's price distance.

@@ -107,6 +107,7 @@ mod assess;
 mod breaches;
 mod breaker;
 mod case;
+mod chains;
 mod check;
 mod checks;
 pub mod codes;

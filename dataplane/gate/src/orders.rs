@@ -14,6 +14,8 @@ use alloc::{boxed::Box, vec};
 
 use types::Side;
 
+use crate::chains::Chains;
+
 /// 2^64 divided by the golden ratio: multiplicative hashing spreads consecutive ids evenly (Knuth, 6.4).
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
@@ -95,11 +97,14 @@ pub(crate) struct OrderTable {
     oldest: usize,
     /// Of the last reservation.
     generation: u32,
+    /// Those that are open or pending.
+    chains: Chains,
 }
 
 impl OrderTable {
-    /// Room for `open_max` open and `recent_max` recent orders, both at least one.
-    pub(crate) fn new(open_max: usize, recent_max: usize) -> Self {
+    /// Room for `open_max` open and `recent_max` recent orders, both at least one. Working orders can be listed by cell
+    /// where that is below `chained_cells`.
+    pub(crate) fn new(open_max: usize, recent_max: usize, chained_cells: usize) -> Self {
         let slots = (2 * (open_max + recent_max)).next_power_of_two().max(4);
         Self {
             keys: vec![0; slots].into(),
@@ -112,12 +117,16 @@ impl OrderTable {
             recent_len: 0,
             oldest: 0,
             generation: 0,
+            chains: Chains::new(chained_cells, slots),
         }
     }
 
     /// Bytes it takes.
     pub(crate) fn bytes(&self) -> usize {
-        size_of_val(&*self.keys) + size_of_val(&*self.entries) + size_of_val(&*self.recent)
+        size_of_val(&*self.keys)
+            + size_of_val(&*self.entries)
+            + size_of_val(&*self.recent)
+            + self.chains.bytes()
     }
 
     /// How many orders are open, unanswered replacements included.
@@ -185,15 +194,22 @@ impl OrderTable {
         if let (Some(key), Some(place)) = (self.keys.get_mut(at), self.entries.get_mut(at)) {
             (*key, *place) = (id, entry);
             self.open = self.open.wrapping_add(1);
+            self.chains.join(at, entry.cell, entry.side);
         }
         self.generation
     }
 
     /// Closes an open or pending order: it becomes the most recent one, and the oldest recent one is forgotten. A replaced
     /// order remembers its replacement, which `link` is; 0 for every other.
+    #[inline(always)]
     pub(crate) fn close(&mut self, id: u64, mut entry: Entry, link: u64) {
         (entry.life, entry.link, entry.pending_qty, entry.generation) = (Life::Closed, link, 0, 0);
-        self.put(id, entry);
+        if let Some(at) = self.find(id)
+            && let Some(place) = self.entries.get_mut(at)
+        {
+            *place = entry;
+            self.chains.leave(at, entry.cell, entry.side);
+        }
         self.open = self.open.saturating_sub(1);
         if self.recent_len < self.recent.len() {
             if let Some(place) = self.recent.get_mut(self.recent_len) {
@@ -228,6 +244,10 @@ impl OrderTable {
                 if let (Some(k), Some(e)) = (self.keys.get_mut(hole), self.entries.get_mut(hole)) {
                     (*k, *e) = (key, entry);
                 }
+                if entry.life != Life::Closed {
+                    self.chains.leave(at, entry.cell, entry.side);
+                    self.chains.join(hole, entry.cell, entry.side);
+                }
                 hole = at;
             }
         }
@@ -236,10 +256,11 @@ impl OrderTable {
         }
     }
 
-    /// Every order that can still trade, each replacement under way beside the order it replaces: the venue may hold either.
-    pub(crate) fn iter_working(&self) -> impl Iterator<Item = &Entry> {
-        let all = self.keys.iter().zip(self.entries.iter()).filter(|(key, _)| **key != 0);
-        all.map(|(_, entry)| entry).filter(|entry| match entry.life {
+    /// Every order of a chained cell's side that can still trade, each replacement under way beside the order it replaces:
+    /// the venue may hold either.
+    pub(crate) fn working(&self, cell: usize, side: Side) -> impl Iterator<Item = &Entry> {
+        let chained = self.chains.slots(cell, side).filter_map(|at| self.entries.get(at));
+        chained.filter(|entry| match entry.life {
             Life::Open => entry.leaves() != 0,
             Life::Pending => self.get(entry.link).is_some_and(|replaced| replaced.leaves() != 0),
             Life::Closed => false,
@@ -301,7 +322,7 @@ mod tests {
 
     #[test]
     fn the_id_zero_is_never_in_the_table() {
-        let table = OrderTable::new(1, 1);
+        let table = OrderTable::new(1, 1, 0);
         assert!(!table.contains(0) && table.get(0).is_none());
     }
 
@@ -317,13 +338,14 @@ mod tests {
     }
 
     proptest! {
-        /// Against a map and a queue: exactly the open and the last `recent_max` closed orders are there.
+        /// Against a map and a queue: exactly the open and the last `recent_max` closed orders are there, and exactly the open
+        /// ones work.
         #[test]
         fn the_table_is_a_map_with_a_memory(
             open_max in 1_usize..8, recent_max in 1_usize..6, scatter in 1_u64..,
             ops in proptest::collection::vec(any_op(), 1..300),
         ) {
-            let mut table = OrderTable::new(open_max, recent_max);
+            let mut table = OrderTable::new(open_max, recent_max, 1);
             let (mut open, mut recent) = (std::vec::Vec::new(), VecDeque::new());
             let mut all = HashMap::new();
             for (n, op) in ops.into_iter().enumerate() {
@@ -331,7 +353,7 @@ mod tests {
                     Op::Insert(id) => {
                         let id = id.wrapping_mul(scatter | 1).max(1);
                         if open.len() < open_max && !table.contains(id) {
-                            let qty = u32::try_from(n).unwrap();
+                            let qty = u32::try_from(n).unwrap() + 1;
                             table.insert(id, entry(qty));
                             open.push(id);
                             all.insert(id, qty);
@@ -349,6 +371,11 @@ mod tests {
                 }
                 prop_assert_eq!(table.open(), open.len());
                 prop_assert_eq!(table.iter_open().count(), open.len());
+                let mut working: std::vec::Vec<_> = table.working(0, Side::Bid).map(|e| e.qty).collect();
+                let mut wanted: std::vec::Vec<_> = open.iter().map(|id| all[id]).collect();
+                working.sort_unstable();
+                wanted.sort_unstable();
+                prop_assert_eq!(working, wanted);
                 prop_assert_eq!(table.keys.iter().filter(|k| **k != 0).count(), all.len());
                 for (id, qty) in &all {
                     let held = table.get(*id);

@@ -1,22 +1,27 @@
 //! How far the firm's own orders reach, per instrument and account: what an order must not trade with.
 //!
-//! The reach of a side is its best price since nothing of it worked. It is never too near, so an order that stops short of
-//! it meets no own order; one that does not is judged by the orders themselves ([`crate::gate::Gate::own_price`]), after
+//! The reach of a side is its best price since no order of it was open. It is never too near, so an order that stops short
+//! of it meets no own order; one that does not is judged by the orders themselves ([`crate::gate::Gate::own_price`]), after
 //! which the reach is what was found.
 
 use alloc::{boxed::Box, vec};
 
 use types::{InstrumentId, Side};
 
-use crate::{config::SelfMatch, exposure::Cell, ids::AccountId, intent::OrderIntent};
+use crate::{config::SelfMatch, ids::AccountId, intent::OrderIntent};
 
 /// The own orders of one instrument and account, by [`Side::index`].
 #[derive(Clone, Copy, Debug)]
 struct Reach {
     /// The best price, of bids the highest, of asks the lowest.
     px: [u64; 2],
-    /// What can still trade; the position is not kept.
-    working: Cell,
+    /// How many orders are open, unanswered replacements included.
+    open: [u32; 2],
+}
+
+impl Reach {
+    const NOWHERE: [u64; 2] = [0, u64::MAX];
+    const NONE: Self = Self { px: Self::NOWHERE, open: [0; 2] };
 }
 
 /// The side that an order of `side` trades with.
@@ -53,7 +58,7 @@ impl OwnOrders {
             SelfMatch::Account => instruments * accounts,
             SelfMatch::Firm => instruments,
         };
-        Self { scope, accounts, reaches: vec![Reach { px: [0; 2], working: Cell::FLAT }; count].into() }
+        Self { scope, accounts, reaches: vec![Reach::NONE; count].into() }
     }
 
     /// Bytes it takes.
@@ -70,61 +75,57 @@ impl OwnOrders {
         }
     }
 
-    fn at(&self, instrument: InstrumentId, account: AccountId) -> Option<usize> {
+    #[inline(always)]
+    fn at(&self, instrument: InstrumentId, account: AccountId) -> usize {
         match self.scope {
-            SelfMatch::Off => None,
-            SelfMatch::Account => Some(instrument.index() * self.accounts + usize::from(account.0)),
-            SelfMatch::Firm => Some(instrument.index()),
+            // Where the check is off there is no reach at all.
+            SelfMatch::Off | SelfMatch::Firm => instrument.index(),
+            SelfMatch::Account => {
+                instrument.index().wrapping_mul(self.accounts).wrapping_add(usize::from(account.0))
+            }
         }
     }
 
     fn reach_mut(&mut self, instrument: InstrumentId, account: AccountId) -> Option<&mut Reach> {
-        let at = self.at(instrument, account)?;
+        let at = self.at(instrument, account);
         self.reaches.get_mut(at)
     }
 
     /// Whether `order`, judged at `px`, gets as far as own orders of the other side may.
+    #[inline(always)]
     pub(crate) fn may_meet(&self, order: &OrderIntent, px: u64) -> bool {
-        let reach = self.at(order.instrument, order.account).and_then(|at| self.reaches.get(at));
-        reach.is_some_and(|reach| {
-            let other = opposite(order.side).index();
-            reach.working.working[other] != 0 && crosses(order.side, px, reach.px[other])
-        })
+        let reach = self.reaches.get(self.at(order.instrument, order.account));
+        reach.is_some_and(|reach| crosses(order.side, px, reach.px[opposite(order.side).index()]))
     }
 
-    /// An own order may stand at `px` from now on.
-    pub(crate) fn stretch(&mut self, order: &OrderIntent, px: u64) {
+    /// A new order, or a replacement, may stand at `px` from now on.
+    #[inline]
+    pub(crate) fn add(&mut self, order: &OrderIntent, px: u64) {
         let Some(reach) = self.reach_mut(order.instrument, order.account) else { return };
         let at = order.side.index();
-        if reach.working.working[at] == 0 || crosses(opposite(order.side), reach.px[at], px) {
-            reach.px[at] = px;
+        reach.open[at] = reach.open[at].wrapping_add(1);
+        reach.px[at] = match order.side {
+            Side::Bid => reach.px[at].max(px),
+            Side::Ask => reach.px[at].min(px),
+        };
+    }
+
+    /// An order, or a replacement, is done.
+    #[inline]
+    pub(crate) fn done(&mut self, instrument: InstrumentId, account: AccountId, side: Side) {
+        let Some(reach) = self.reach_mut(instrument, account) else { return };
+        let at = side.index();
+        reach.open[at] = reach.open[at].saturating_sub(1);
+        if reach.open[at] == 0 {
+            reach.px[at] = Reach::NOWHERE[at];
         }
     }
 
-    /// The best price of the orders that `order` trades with, as the orders themselves have it.
-    pub(crate) fn shrink(&mut self, order: &OrderIntent, best: u64) {
+    /// The best price of the orders that `order` could trade with, as the orders themselves have it.
+    pub(crate) fn shrink(&mut self, order: &OrderIntent, best: Option<u64>) {
         if let Some(reach) = self.reach_mut(order.instrument, order.account) {
-            reach.px[opposite(order.side).index()] = best;
-        }
-    }
-
-    /// A new order works.
-    pub(crate) fn send(&mut self, order: &OrderIntent) {
-        if let Some(reach) = self.reach_mut(order.instrument, order.account) {
-            reach.working.rework(order.side, 0, order.qty.0);
-        }
-    }
-
-    /// An event of an own order took its strategy's cell from `before` to `after`.
-    pub(crate) fn moved(
-        &mut self,
-        instrument: InstrumentId,
-        account: AccountId,
-        before: &Cell,
-        after: &Cell,
-    ) {
-        if let Some(reach) = self.reach_mut(instrument, account) {
-            reach.working.work_by(before, after);
+            let at = opposite(order.side).index();
+            reach.px[at] = best.unwrap_or(Reach::NOWHERE[at]);
         }
     }
 }

@@ -99,7 +99,13 @@ impl Repeats {
     }
 
     /// How long ago the same order was let through, if that is within the window.
+    #[inline(always)]
     pub(crate) fn age(&self, order: &OrderIntent, now: UnixNanos) -> Option<Nanos> {
+        if self.window.0 == 0 { None } else { self.age_within(order, now) }
+    }
+
+    #[inline]
+    fn age_within(&self, order: &OrderIntent, now: UnixNanos) -> Option<Nanos> {
         let asked = Asked::of(order);
         let mut number = *self.newest.get(self.bucket(&asked))?;
         let forgotten = self.sent.saturating_sub(self.ring.len() as u64);
@@ -126,7 +132,11 @@ impl Repeats {
     }
 
     /// Remembers an order that is let through.
+    #[inline]
     pub(crate) fn note(&mut self, order: &OrderIntent, now: UnixNanos) {
+        if self.window.0 == 0 {
+            return;
+        }
         let asked = Asked::of(order);
         let (number, bucket) = (self.sent.wrapping_add(1), self.bucket(&asked));
         let place = self.place(number);

@@ -162,10 +162,8 @@ impl Gate {
         }
         self.has_room_for(kept.id)?;
         self.orders.restore(kept.id, entry);
-        self.rework(&entry, 0);
-        if self.shared.on {
-            self.shared.restore(&entry, &intent_of(kept), entry.leaves());
-        }
+        self.rework(&entry, 0, entry.leaves());
+        self.shared.own.add(&intent_of(kept), entry.px);
         Ok(())
     }
 }

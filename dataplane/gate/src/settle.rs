@@ -54,28 +54,6 @@ impl Gate {
 
     /// Takes note of what the venue says happened.
     pub fn settle(&mut self, event: OrderEvent) -> Settlement {
-        if self.shared.on {
-            return self.settle_shared(event);
-        }
-        self.settle_one(event)
-    }
-
-    /// Takes note of it for the order's account too: an event moves one cell alone, and its account by as much.
-    #[cold]
-    fn settle_shared(&mut self, event: OrderEvent) -> Settlement {
-        let named = self.orders.get(event.id());
-        let before = named.and_then(|entry| self.cells.get(entry.cell as usize)).copied();
-        let outcome = self.settle_one(event);
-        if let (Some(entry), Some(before)) = (named, before)
-            && let Some(after) = self.cells.get(entry.cell as usize)
-        {
-            self.shared.moved(&entry, &before, after);
-        }
-        outcome
-    }
-
-    #[inline(always)]
-    fn settle_one(&mut self, event: OrderEvent) -> Settlement {
         let id = event.id();
         let Some(mut named) = self.orders.get(id) else { return self.settle_unknown(event) };
         if let OrderEvent::Executed { execution, .. } = event
@@ -123,12 +101,22 @@ impl Gate {
         }
     }
 
-    /// Moves the working quantity of an entry's cell from `before` to what the entry now leaves.
-    #[inline]
-    pub(crate) fn rework(&mut self, entry: &Entry, before: u32) {
+    /// Moves the working quantity of an entry's cell, and of its account, from `before` to `after`.
+    #[inline(always)]
+    pub(crate) fn rework(&mut self, entry: &Entry, before: u32, after: u32) {
         if let Some(cell) = self.cells.get_mut(entry.cell as usize) {
-            cell.rework(entry.side, before, entry.leaves());
+            cell.rework(entry.side, before, after);
         }
+        if let Some(account) = self.shared.account_mut(entry) {
+            account.rework(entry.side, before, after);
+        }
+    }
+
+    /// The order counts no more.
+    #[inline(always)]
+    fn close(&mut self, id: u64, entry: Entry, link: u64) {
+        self.orders.close(id, entry, link);
+        self.shared.done(&entry);
     }
 
     /// An event of an order that works, named by another id.
@@ -187,19 +175,19 @@ impl Gate {
             OrderEvent::ReplaceRejected { .. } | OrderEvent::Rejected { .. } => {
                 entry.pending_qty = 0;
                 entry.link = 0;
-                self.orders.close(id, named, 0);
+                self.close(id, named, 0);
                 self.store(replaced, entry, before, Settlement::Working)
             }
             OrderEvent::Cancelled { .. } => {
                 (entry.qty, entry.pending_qty, entry.link) = (entry.executed, 0, 0);
-                self.orders.close(id, named, 0);
+                self.close(id, named, 0);
                 self.store(replaced, entry, before, Settlement::Working)
             }
             OrderEvent::Replaced { .. } => {
                 let (qty, px, link, pending_qty) = (entry.pending_qty, named.px, 0, 0);
                 let moved = Entry { qty, px, link, pending_qty, ..entry };
                 self.orders.put(id, moved);
-                self.orders.close(replaced, entry, id);
+                self.close(replaced, entry, id);
                 self.store(id, moved, before, Settlement::Working)
             }
         }
@@ -238,19 +226,23 @@ impl Gate {
         self.book(entry, entry.side, qty);
     }
 
-    /// Moves the position of an order's cell.
+    /// Moves the position of an order's cell, and of its account.
     #[inline(always)]
     fn book(&mut self, entry: &Entry, side: Side, qty: Qty) {
         if let Some(cell) = self.cells.get_mut(entry.cell as usize) {
             cell.fill(side, qty.0);
         }
+        if let Some(account) = self.shared.account_mut(entry) {
+            account.fill(side, qty.0);
+        }
     }
 
     /// Writes an entry back, keeps its cell in step, and closes it when nothing is left and nothing is under way.
     fn store(&mut self, id: u64, entry: Entry, before: u32, outcome: Settlement) -> Settlement {
-        self.rework(&entry, before);
-        if entry.leaves() == 0 && entry.pending_qty == 0 {
-            self.orders.close(id, entry, 0);
+        let leaves = entry.leaves();
+        self.rework(&entry, before, leaves);
+        if leaves == 0 && entry.pending_qty == 0 {
+            self.close(id, entry, 0);
             return if outcome == Settlement::Working { Settlement::Done } else { outcome };
         }
         self.orders.put(id, entry);

@@ -2,6 +2,7 @@
 //! could trade with, and the orders that asked for the same.
 
 use alloc::{boxed::Box, vec};
+use core::num::NonZeroU32;
 
 use types::{InstrumentId, Nanos, UnixNanos};
 
@@ -15,8 +16,7 @@ use crate::{
     repeats::Repeats,
 };
 
-/// What the checks beyond one strategy are judged by; of an order on the fast path, which has been found to concern none of
-/// them, nothing.
+/// What the checks beyond one strategy are judged by; on the fast path nothing, which asks [`crate::gate::Gate::concerns_others`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Common {
     /// What the account holds and has working in the instrument, where it is held to a position.
@@ -39,7 +39,8 @@ impl Common {
 pub(crate) struct Shared {
     /// One of the checks is asked for: what the order path asks before anything else of this.
     pub on: bool,
-    strategies: usize,
+    /// At least one.
+    strategies: NonZeroU32,
     accounts: usize,
     /// What each account holds and has working in each instrument; empty where accounts are held to no position.
     positions: Box<[Cell]>,
@@ -56,7 +57,10 @@ impl Shared {
             on: config.account_positions
                 || config.self_match != SelfMatch::Off
                 || config.repeat_window.0 != 0,
-            strategies: config.strategies.len(),
+            strategies: u32::try_from(config.strategies.len())
+                .ok()
+                .and_then(NonZeroU32::new)
+                .unwrap_or(NonZeroU32::MIN),
             accounts,
             positions: vec![Cell::FLAT; cells].into(),
             own: OwnOrders::new(config.self_match, instruments, config.accounts),
@@ -73,46 +77,39 @@ impl Shared {
     }
 
     /// Where an account's position is kept; both numbers are the gate's.
+    #[inline(always)]
     fn at(&self, instrument: InstrumentId, account: AccountId) -> usize {
-        instrument.index() * self.accounts + usize::from(account.0)
+        instrument.index().wrapping_mul(self.accounts).wrapping_add(usize::from(account.0))
     }
 
     /// The instrument of an entry.
-    #[expect(clippy::cast_possible_truncation, reason = "as many cells as fit 32 bits")]
+    #[inline(always)]
     fn instrument(&self, entry: &Entry) -> InstrumentId {
-        InstrumentId(entry.cell / (self.strategies as u32).max(1))
+        InstrumentId(entry.cell / self.strategies)
     }
 
     /// What the account of an order holds; none where it is held to no position.
+    #[inline(always)]
     pub(crate) fn position(&self, order: &OrderIntent) -> Option<Cell> {
         self.positions.get(self.at(order.instrument, order.account)).copied()
     }
 
-    /// Whether one of the checks may find something in a limit order of the strategy's `cell`. Where the account has nothing but
-    /// what the strategy has, the strategy's own limit is the account's.
-    pub(crate) fn concerns(&self, order: &OrderIntent, cell: &Cell, now: UnixNanos) -> bool {
-        let more = self.position(order).is_some_and(|account| !account.holds_as(cell));
-        more || self.own.may_meet(order, order.px.0.unsigned_abs()) || self.repeats.age(order, now).is_some()
+    /// Whether the worst case of the order's account is more than `position_max`.
+    #[inline(always)]
+    pub(crate) fn exceeds(&self, order: &OrderIntent, position_max: i64) -> bool {
+        let account = self.positions.get(self.at(order.instrument, order.account));
+        account.is_some_and(|account| account.worst(order.side, order.qty.0) > position_max)
     }
 
     /// A new order that was let through, judged at `px`.
-    #[cold]
+    #[inline]
     pub(crate) fn send(&mut self, order: &OrderIntent, px: u64, now: UnixNanos) {
         self.repeats.note(order, now);
-        self.own.stretch(order, px);
-        self.own.send(order);
+        self.own.add(order, px);
         let at = self.at(order.instrument, order.account);
         if let Some(account) = self.positions.get_mut(at) {
             account.rework(order.side, 0, order.qty.0);
         }
-    }
-
-    /// Takes back an order, judged at `px`, of which `leaves` can still trade.
-    pub(crate) fn restore(&mut self, entry: &Entry, order: &OrderIntent, leaves: u32) {
-        self.own.stretch(order, entry.px);
-        let mut after = Cell::FLAT;
-        after.rework(entry.side, 0, leaves);
-        self.moved(entry, &Cell::FLAT, &after);
     }
 
     /// What every account that is held to a position holds, by instrument.
@@ -127,15 +124,22 @@ impl Shared {
         })
     }
 
-    /// An event of the order of `entry` took its cell from `before` to `after`.
-    pub(crate) fn moved(&mut self, entry: &Entry, before: &Cell, after: &Cell) {
-        let (instrument, account) = (self.instrument(entry), AccountId(entry.account));
-        self.own.moved(instrument, account, before, after);
-        let at = self.at(instrument, account);
-        if let Some(account) = self.positions.get_mut(at) {
-            account.move_by(after.position.saturating_sub(before.position));
-            account.work_by(before, after);
+    /// An order is done.
+    #[inline]
+    pub(crate) fn done(&mut self, entry: &Entry) {
+        if self.on {
+            self.own.done(self.instrument(entry), AccountId(entry.account), entry.side);
         }
+    }
+
+    /// What the account of an entry holds; none where accounts are held to no position.
+    #[inline]
+    pub(crate) fn account_mut(&mut self, entry: &Entry) -> Option<&mut Cell> {
+        if self.positions.is_empty() {
+            return None;
+        }
+        let at = self.at(self.instrument(entry), AccountId(entry.account));
+        self.positions.get_mut(at)
     }
 
     /// A person says that the account holds so much more, or less.

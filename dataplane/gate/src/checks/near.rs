@@ -5,6 +5,9 @@ use crate::{case::Case, check::Notice, decision::Flags};
 /// A limit is near when less than an eighth of it is left.
 const SHIFT: u32 = 3;
 
+/// Of a millionth, in 1e-9: exact, since an eighth of a thousand is.
+const NEAR_VALUE: u128 = 1_000 - (1_000 >> SHIFT);
+
 pub(super) struct NearLimit;
 
 impl Notice for NearLimit {
@@ -18,7 +21,6 @@ impl Notice for NearLimit {
         let worst = case.facts.worst;
         let position =
             worst > position_max.wrapping_sub(position_max >> SHIFT) && case.positions() && worst > 0;
-        let value_max = u128::from(bounds.max_notional_micros) * 1_000;
-        qty || position || case.facts.value > value_max - (value_max >> SHIFT)
+        qty || position || case.facts.value > u128::from(bounds.max_notional_micros) * NEAR_VALUE
     }
 }

@@ -232,7 +232,7 @@ proptest! {
     /// less than they are, through every event.
     #[test]
     fn accounts_hold_what_a_plain_list_holds(ops in proptest::collection::vec(any_op(), 1..80)) {
-        let mut rig = both_under(&GateConfig { open_orders_max: 64, recent_orders: 512, ..CONFIG }, 150);
+        let mut rig = both_under(&GateConfig { open_orders_max: 64, recent_orders: 3, ..CONFIG }, 150);
         let (mut plain, mut id, mut now) = (Plain::default(), 0, NOW);
         for op in ops {
             (id, now) = (id + 1, now.plus(Nanos(30_000_000)));

@@ -239,13 +239,11 @@ impl Rig {
 
     /// Whether the fast path lets an order through.
     pub(crate) fn fast(&self, order: &OrderIntent, now: UnixNanos) -> bool {
-        if self.gate.concerns_others(order, now) {
-            return false;
-        }
-        match self.gate.tables.surfaces {
-            Some(_) => self.gate.pass::<true>(order, now).is_some(),
-            None => self.gate.pass::<false>(order, now).is_some(),
-        }
+        let pass = match self.gate.tables.surfaces {
+            Some(_) => self.gate.pass::<true>(order, now),
+            None => self.gate.pass::<false>(order, now),
+        };
+        pass.or_else(|| self.gate.pass_at_market(order, now)).is_some()
     }
 
     /// Reserves an order that must be let through.

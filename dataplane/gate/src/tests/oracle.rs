@@ -520,8 +520,8 @@ proptest! {
         prop_assert_eq!(verdict.accepted(), want.is_empty());
     }
 
-    /// The fast path says yes only where the slow one does, with the same verdict; and it says yes to every limit order
-    /// under live limits and open breakers that the slow one passes with no flag but the tier's.
+    /// The fast path says yes only where the slow one does, with the same verdict; and it says yes to every order under live
+    /// limits and open breakers that the slow one passes with no flag but the tier's.
     #[test]
     fn the_fast_path_is_the_slow_one_without_its_cost(world in any_world(), order in any_order()) {
         let rig = world.build();
@@ -539,9 +539,7 @@ proptest! {
         // What the publisher could not answer ahead: a last trade that ages, a price of another tick, a collar over the period.
         let sure = rig.gate.tables.references.hot(INSTRUMENT).is_ok_and(|q| q.window.holds(order.px.0.cast_unsigned()));
         let plain = calm
-            && sure
-            && !below
-            && order.order_type == OrderType::Limit
+            && (order.order_type == OrderType::Market || sure && !below)
             && slow.source == LimitsSource::Dynamic
             && matches!(slow.flags, Flags::NONE | Flags::TIER);
         prop_assert_eq!(fast, slow.accepted() && plain);
