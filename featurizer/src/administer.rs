@@ -56,10 +56,9 @@ impl BooksMut<'_> {
         match event.action {
             Action::Define => self.define(i, event),
             Action::Clear => {
-                let orders = self.levels.clear(i);
+                let orders = self.clear_book(i);
                 let owner = self.orders.clear_instrument(self.slots, i, orders as usize);
                 self.levels.heads[i].owner = owner.to_bits();
-                self.metas[i].unknown_orders = 0;
                 self.set_state(i, state_after_clear(event));
                 return Applied::nothing(Effect::Changed);
             }
@@ -67,11 +66,17 @@ impl BooksMut<'_> {
                 self.note_gap(event);
                 self.set_state(i, BookState::Stale(stale_cause(event)));
             }
-            Action::Status => self.metas[i].status = TradingStatus::from_u64(event.aux),
-            Action::SessionEnd => self.metas[i].status = TradingStatus::Closed,
+            Action::Status | Action::SessionEnd => self.metas[i].status = status_after(event),
             _ => {}
         }
         Applied::nothing(Effect::Unchanged)
+    }
+
+    /// Takes every level of a book away, and with them what was said of orders that it did not know. Gives how many orders it
+    /// had.
+    fn clear_book(&mut self, i: usize) -> u64 {
+        self.metas[i].unknown_orders = 0;
+        self.levels.clear(i)
     }
 
     fn define(&mut self, i: usize, event: &BookEvent) {
@@ -122,8 +127,7 @@ impl BooksMut<'_> {
             Action::Clear => {
                 *self.gap_open = None;
                 for i in used {
-                    self.levels.clear(i);
-                    self.metas[i].unknown_orders = 0;
+                    self.clear_book(i);
                     if self.metas[i].state != BookState::Empty {
                         self.set_state(i, state_after_clear(event));
                     }
@@ -132,17 +136,21 @@ impl BooksMut<'_> {
                 Applied::nothing(Effect::Changed)
             }
             Action::Status | Action::SessionEnd => {
-                let status = if event.action == Action::SessionEnd {
-                    TradingStatus::Closed
-                } else {
-                    TradingStatus::from_u64(event.aux)
-                };
-                self.metas[used].iter_mut().for_each(|meta| meta.status = status);
+                self.metas[used].iter_mut().for_each(|meta| meta.status = status_after(event));
                 Applied::nothing(Effect::Unchanged)
             }
             Action::Time | Action::Trade | Action::TradeBreak => Applied::nothing(Effect::Unchanged),
             _ => self.bad(),
         }
+    }
+}
+
+/// What the end of a session, or the venue's word, leaves an instrument in.
+fn status_after(event: &BookEvent) -> TradingStatus {
+    if event.action == Action::SessionEnd {
+        TradingStatus::Closed
+    } else {
+        TradingStatus::from_u64(event.aux)
     }
 }
 

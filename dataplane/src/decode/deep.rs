@@ -1,12 +1,12 @@
 //! IEX DEEP 1.0 to events: price levels.
 
 use types::{Action, BookEvent, EventFlags, Qty, Side, UnixNanos};
-use wire::deep10::{self, Msg, PriceLevelUpdate, SystemEvent, TradeBreak, TradeReport, TradingStatus};
+use wire::deep10::{self, Msg, PriceLevelUpdate, SystemEvent};
 
 use super::buffer::EventBuffer;
 use super::decoder::{Begin, Damage, Decoder, DecoderSetup, Emit, Place};
 use super::directory::InstrumentDirectory;
-use super::iex::{IexSecurities, ts};
+use super::iex::{IexSecurities, read_message, ts};
 use crate::stats::FeedStats;
 
 /// Decoder of one DEEP feed.
@@ -48,47 +48,22 @@ impl Decoder for DeepDecoder {
         stats: &mut FeedStats,
     ) -> Result<(), Damage> {
         let begin = Begin { place, out, stats };
-        match deep10::decode(message)? {
-            Msg::PriceLevelBuy(u) => {
-                let m = &mut begin.message(PriceLevelUpdate::TYPE, ts(u.timestamp));
-                return self.level(m, u, Side::Bid);
+        read_message! {
+            self.securities, begin, deep10::decode(message)?,
+            own {
+                Msg::PriceLevelBuy(u) => {
+                    self.level(&mut begin.message(PriceLevelUpdate::TYPE, ts(u.timestamp)), u, Side::Bid)
+                },
+                Msg::PriceLevelSell(u) => {
+                    self.level(&mut begin.message(PriceLevelUpdate::TYPE_SELL, ts(u.timestamp)), u, Side::Ask)
+                },
+                Msg::SystemEvent(s) => {
+                    self.securities.system_event(&mut begin.message(SystemEvent::TYPE, ts(s.timestamp)), s);
+                    Ok(())
+                },
             }
-            Msg::PriceLevelSell(u) => {
-                let m = &mut begin.message(PriceLevelUpdate::TYPE_SELL, ts(u.timestamp));
-                return self.level(m, u, Side::Ask);
-            }
-            Msg::TradeReport(t) => {
-                self.securities.trade(&mut begin.message(TradeReport::TYPE, ts(t.timestamp)), t);
-            }
-            Msg::TradeBreak(b) => {
-                self.securities.trade_break(&mut begin.message(TradeBreak::TYPE, ts(b.timestamp)), b);
-            }
-            Msg::TradingStatus(h) => {
-                return self.securities.status(&mut begin.message(TradingStatus::TYPE, ts(h.timestamp)), h);
-            }
-            Msg::SecurityDirectory(d) => {
-                let m = &mut begin.message(deep10::SecurityDirectory::TYPE, ts(d.timestamp));
-                self.securities.security(m, d);
-            }
-            Msg::OperationalHalt(o) => {
-                let m = &mut begin.message(deep10::OperationalHalt::TYPE, ts(o.timestamp));
-                return self.securities.operational_halt(m, o);
-            }
-            Msg::AuctionInformation(a) => {
-                let m = &mut begin.message(deep10::AuctionInformation::TYPE, ts(a.timestamp));
-                self.securities.auction(m, a);
-            }
-            Msg::SystemEvent(s) => {
-                self.securities.system_event(&mut begin.message(SystemEvent::TYPE, ts(s.timestamp)), s);
-            }
-            // They say nothing about a book.
-            Msg::RetailLiquidity(i) => begin.counted(deep10::RetailLiquidity::TYPE, ts(i.timestamp)),
-            Msg::ShortSalePriceTest(p) => begin.counted(deep10::ShortSalePriceTest::TYPE, ts(p.timestamp)),
-            Msg::SecurityEvent(e) => begin.counted(deep10::SecurityEvent::TYPE, ts(e.timestamp)),
-            Msg::OfficialPrice(x) => begin.counted(deep10::OfficialPrice::TYPE, ts(x.timestamp)),
-            Msg::Other(message_type) => begin.unknown(message_type),
+            counted { RetailLiquidity, ShortSalePriceTest, SecurityEvent, OfficialPrice }
         }
-        Ok(())
     }
 
     fn directory(&self) -> &InstrumentDirectory {
@@ -106,7 +81,7 @@ mod tests {
     use super::*;
     use types::{Px, Symbol};
     use wire::IntoBytes;
-    use wire::deep10::{SecurityDirectory, ShortSalePriceTest};
+    use wire::deep10::{SecurityDirectory, ShortSalePriceTest, TradeBreak, TradeReport, TradingStatus};
 
     const PLACE: Place = Place { seq: 9, ts_recv: UnixNanos(77), channel: 2, offset: 0 };
     const SYMBOL: [u8; 8] = *b"SPY     ";

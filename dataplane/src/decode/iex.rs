@@ -157,6 +157,55 @@ impl IexSecurities {
     }
 }
 
+/// Reads a message of either protocol: by `$own` what is its own, by the securities what both have. A macro, since a match on
+/// the decoded message after the one on its type byte would be a second jump.
+macro_rules! read_message {
+    (
+        $securities:expr, $begin:ident, $message:expr,
+        own { $( $own:pat => $does:expr, )+ }
+        counted { $( $counted:ident ),+ }
+    ) => {
+        match $message {
+            $( $own => $does, )+
+            Msg::TradeReport(t) => {
+                $securities.trade(&mut $begin.message(deep10::TradeReport::TYPE, ts(t.timestamp)), t);
+                Ok(())
+            }
+            Msg::TradeBreak(b) => {
+                $securities.trade_break(&mut $begin.message(deep10::TradeBreak::TYPE, ts(b.timestamp)), b);
+                Ok(())
+            }
+            Msg::TradingStatus(h) => {
+                $securities.status(&mut $begin.message(deep10::TradingStatus::TYPE, ts(h.timestamp)), h)
+            }
+            Msg::SecurityDirectory(d) => {
+                let m = &mut $begin.message(deep10::SecurityDirectory::TYPE, ts(d.timestamp));
+                $securities.security(m, d);
+                Ok(())
+            }
+            Msg::OperationalHalt(o) => {
+                let m = &mut $begin.message(deep10::OperationalHalt::TYPE, ts(o.timestamp));
+                $securities.operational_halt(m, o)
+            }
+            Msg::AuctionInformation(a) => {
+                let m = &mut $begin.message(deep10::AuctionInformation::TYPE, ts(a.timestamp));
+                $securities.auction(m, a);
+                Ok(())
+            }
+            // They say nothing about a book.
+            $( Msg::$counted(n) => {
+                $begin.counted(deep10::$counted::TYPE, ts(n.timestamp));
+                Ok(())
+            } )+
+            Msg::Other(message_type) => {
+                $begin.unknown(message_type);
+                Ok(())
+            }
+        }
+    };
+}
+pub(super) use read_message;
+
 /// Codes of `OperationalHalt::status` ("Operational Halt Status Message").
 const OPERATIONALLY_HALTED: u8 = b'O';
 const NOT_OPERATIONALLY_HALTED: u8 = b'N';

@@ -6,13 +6,13 @@
 use types::{Action, BookEvent, EventFlags, Px, Qty, Side, UnixNanos};
 use wire::SignedPrice4;
 use wire::deep10::event::START_OF_MESSAGES;
-use wire::deep10::{self, SystemEvent, TradeBreak, TradeReport, TradingStatus};
+use wire::deep10::{self, SystemEvent};
 use wire::tops16::{self, Msg, QuoteUpdate};
 
 use super::buffer::EventBuffer;
 use super::decoder::{Begin, Damage, Decoder, DecoderSetup, Emit, Place};
 use super::directory::InstrumentDirectory;
-use super::iex::{IexSecurities, ts};
+use super::iex::{IexSecurities, read_message, ts};
 use crate::stats::FeedStats;
 
 /// The prices an instrument's book shows, by side; [`Px::NONE`] for an empty side.
@@ -94,39 +94,17 @@ impl Decoder for TopsDecoder {
         stats: &mut FeedStats,
     ) -> Result<(), Damage> {
         let begin = Begin { place, out, stats };
-        match tops16::decode(message)? {
-            Msg::QuoteUpdate(q) => {
-                return self.quote(&mut begin.message(QuoteUpdate::TYPE, ts(q.timestamp)), q);
+        read_message! {
+            self.securities, begin, tops16::decode(message)?,
+            own {
+                Msg::QuoteUpdate(q) => self.quote(&mut begin.message(QuoteUpdate::TYPE, ts(q.timestamp)), q),
+                Msg::SystemEvent(s) => {
+                    self.system(&mut begin.message(SystemEvent::TYPE, ts(s.timestamp)), s);
+                    Ok(())
+                },
             }
-            Msg::TradeReport(t) => {
-                self.securities.trade(&mut begin.message(TradeReport::TYPE, ts(t.timestamp)), t);
-            }
-            Msg::TradeBreak(b) => {
-                self.securities.trade_break(&mut begin.message(TradeBreak::TYPE, ts(b.timestamp)), b);
-            }
-            Msg::TradingStatus(h) => {
-                return self.securities.status(&mut begin.message(TradingStatus::TYPE, ts(h.timestamp)), h);
-            }
-            Msg::SecurityDirectory(d) => {
-                let m = &mut begin.message(deep10::SecurityDirectory::TYPE, ts(d.timestamp));
-                self.securities.security(m, d);
-            }
-            Msg::OperationalHalt(o) => {
-                let m = &mut begin.message(deep10::OperationalHalt::TYPE, ts(o.timestamp));
-                return self.securities.operational_halt(m, o);
-            }
-            Msg::AuctionInformation(a) => {
-                let m = &mut begin.message(deep10::AuctionInformation::TYPE, ts(a.timestamp));
-                self.securities.auction(m, a);
-            }
-            Msg::SystemEvent(s) => self.system(&mut begin.message(SystemEvent::TYPE, ts(s.timestamp)), s),
-            // They say nothing about a book.
-            Msg::RetailLiquidity(i) => begin.counted(deep10::RetailLiquidity::TYPE, ts(i.timestamp)),
-            Msg::ShortSalePriceTest(p) => begin.counted(deep10::ShortSalePriceTest::TYPE, ts(p.timestamp)),
-            Msg::OfficialPrice(x) => begin.counted(deep10::OfficialPrice::TYPE, ts(x.timestamp)),
-            Msg::Other(message_type) => begin.unknown(message_type),
+            counted { RetailLiquidity, ShortSalePriceTest, OfficialPrice }
         }
-        Ok(())
     }
 
     fn directory(&self) -> &InstrumentDirectory {
