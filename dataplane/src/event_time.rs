@@ -27,7 +27,8 @@ pub(crate) struct EventTime {
     /// Arrival of the packet, and what is added to it; 0 where nothing tells of an arrival.
     arrival: u64,
     offset: i64,
-    /// The last time believed.
+    /// The first time believed, and the last.
+    first: UnixNanos,
     last: UnixNanos,
     /// Times that were not.
     outliers: u64,
@@ -41,10 +42,11 @@ impl Default for EventTime {
     fn default() -> Self {
         Self {
             low: 0,
-            // Nothing is believed before the first arrival: the first message goes through `judge`.
+            // Nothing is believed at once: the first message goes through `judge`.
             width: 0,
             arrival: 0,
             offset: 0,
+            first: UnixNanos(0),
             last: UnixNanos(0),
             outliers: 0,
             rivals: 0,
@@ -59,14 +61,24 @@ impl EventTime {
     #[inline]
     pub(crate) fn arrived(&mut self, ts: UnixNanos) {
         self.arrival = ts.0;
-        if ts.0 != 0 {
-            self.low = ts.0.saturating_add_signed(self.offset).saturating_sub(BEHIND);
+        if self.last.0 != 0 {
+            self.open();
+        }
+    }
+
+    /// Believes times near the arrival, if there is one.
+    fn open(&mut self) {
+        if self.arrival != 0 {
+            self.low = self.arrival.saturating_add_signed(self.offset).saturating_sub(BEHIND);
             self.width = BEHIND + AHEAD;
         }
     }
 
     /// Where nothing tells of an arrival, times are held against the message before.
     pub(crate) fn follow(&mut self) {
+        if self.last.0 == 0 {
+            return;
+        }
         self.low = self.last.0.saturating_sub(BEHIND);
         self.width = BEHIND + AHEAD_OF_LAST;
     }
@@ -79,6 +91,16 @@ impl EventTime {
         believed
     }
 
+    /// The first time believed, 0 before any.
+    pub(crate) const fn first(&self) -> UnixNanos {
+        self.first
+    }
+
+    /// The last time believed.
+    pub(crate) const fn last(&self) -> UnixNanos {
+        self.last
+    }
+
     /// Times that were not believed.
     pub(crate) fn outliers(&self) -> u64 {
         self.outliers
@@ -87,7 +109,11 @@ impl EventTime {
     #[cold]
     fn judge(&mut self, ts: UnixNanos) -> UnixNanos {
         if self.last.0 == 0 {
-            self.learn(ts);
+            self.first = ts;
+            self.open();
+            if ts.0.wrapping_sub(self.low) > self.width {
+                self.learn(ts);
+            }
             return ts;
         }
         // A session that runs over midnight: its clock began again, the day did not.
@@ -124,7 +150,7 @@ impl EventTime {
             self.follow();
         } else {
             self.offset = self.distance(ts);
-            self.arrived(UnixNanos(self.arrival));
+            self.open();
         }
     }
 }

@@ -116,10 +116,6 @@ pub struct FeedStats {
     pub reordered: u64,
     /// Sessions seen.
     pub sessions: u64,
-    /// Venue time of the first message, 0 before anything came.
-    pub first_ts: UnixNanos,
-    /// Venue time of the last message.
-    pub last_ts: UnixNanos,
     /// Events handed on.
     pub events: u64,
     /// What the source left out.
@@ -169,8 +165,6 @@ impl Default for FeedStats {
             late: 0,
             reordered: 0,
             sessions: 0,
-            first_ts: UnixNanos(0),
-            last_ts: UnixNanos(0),
             events: 0,
             source: SourceNotes::default(),
             dropped: Dropped::default(),
@@ -210,21 +204,34 @@ impl FeedStats {
     /// Counts one message of `message_type` that says it happened at `ts`, and gives the time to believe.
     #[inline]
     pub(crate) fn note_message(&mut self, message_type: u8, ts: UnixNanos) -> UnixNanos {
-        let ts = self.event_time.believe(ts);
-        if self.first_ts.0 == 0 {
-            self.first_ts = ts;
-        }
-        self.messages += 1;
-        self.by_type[usize::from(message_type)] += 1;
-        self.last_ts = ts;
-        ts
+        self.count_message(message_type);
+        self.event_time.believe(ts)
     }
 
     /// Counts one message of `message_type` whose time nobody knows: it happened at the time of the one before.
     #[cold]
     pub(crate) fn note_timeless(&mut self, message_type: u8) {
-        self.messages += 1;
-        self.by_type[usize::from(message_type)] += 1;
+        self.count_message(message_type);
+    }
+
+    /// Wrapping: no feed sends 2^64 messages, and a check of it costs each of them eight instructions.
+    #[inline(always)]
+    fn count_message(&mut self, message_type: u8) {
+        self.messages = self.messages.wrapping_add(1);
+        let of_type = &mut self.by_type[usize::from(message_type)];
+        *of_type = of_type.wrapping_add(1);
+    }
+
+    /// Venue time of the first message, 0 before anything came.
+    #[must_use]
+    pub const fn first_ts(&self) -> UnixNanos {
+        self.event_time.first()
+    }
+
+    /// Venue time of the last message.
+    #[must_use]
+    pub const fn last_ts(&self) -> UnixNanos {
+        self.event_time.last()
     }
 
     /// Venue times that were too far from their arrival to be followed.
@@ -312,6 +319,6 @@ mod tests {
         stats.note_message(b'A', UnixNanos(6));
         stats.note_message(b'8', UnixNanos(7));
         assert_eq!(stats.messages_by_type().collect::<Vec<_>>(), [('8', 2), ('A', 1)]);
-        assert_eq!((stats.first_ts, stats.last_ts), (UnixNanos(5), UnixNanos(7)));
+        assert_eq!((stats.first_ts(), stats.last_ts()), (UnixNanos(5), UnixNanos(7)));
     }
 }

@@ -67,10 +67,10 @@ impl ItchDecoder {
         }
     }
 
-    /// Venue time of a message.
+    /// Venue time of a message. Wrapping: a time beyond the end of all times is none that its arrival would vouch for.
     #[inline(always)]
     fn ts(&self, header: &itch50::Header) -> UnixNanos {
-        UnixNanos(self.midnight.0.saturating_add(header.timestamp.ns()))
+        UnixNanos(self.midnight.0.wrapping_add(header.timestamp.ns()))
     }
 
     /// The instrument of a message that does not name it.
@@ -325,7 +325,14 @@ impl ItchDecoder {
 
     /// The types that are rare during the day.
     #[inline(never)]
-    fn emit_rare(&mut self, message: Msg<'_>, begin: Begin<'_>) -> Result<(), Damage> {
+    fn emit_rare(
+        &mut self,
+        message: Msg<'_>,
+        place: &Place,
+        out: &mut EventBuffer,
+        stats: &mut FeedStats,
+    ) -> Result<(), Damage> {
+        let begin = Begin { place, out, stats };
         let Some(header) = message.header() else {
             begin.unknown(message.type_byte());
             return Ok(());
@@ -373,40 +380,46 @@ impl Decoder for ItchDecoder {
         out: &mut EventBuffer,
         stats: &mut FeedStats,
     ) -> Result<(), Damage> {
-        let begin = Begin { place, out, stats };
         match itch50::decode(message)? {
             Msg::AddOrder(a) => {
                 let order = (a.order_ref.get(), a.side, a.shares.get(), a.price.px());
-                let m = &mut begin.message(itch50::AddOrder::TYPE, self.ts(&a.header));
+                let m = &mut Begin { place, out, stats }.message(itch50::AddOrder::TYPE, self.ts(&a.header));
                 self.add(m, order, a.locate(), a.stock)
             }
             Msg::AddOrderMpid(f) => {
                 let order = (f.order_ref.get(), f.side, f.shares.get(), f.price.px());
-                let m = &mut begin.message(itch50::AddOrderMpid::TYPE, self.ts(&f.header));
+                let m =
+                    &mut Begin { place, out, stats }.message(itch50::AddOrderMpid::TYPE, self.ts(&f.header));
                 self.add(m, order, f.locate(), f.stock)
             }
             Msg::OrderDelete(d) => {
-                let m = &mut begin.message(itch50::OrderDelete::TYPE, self.ts(&d.header));
+                let m =
+                    &mut Begin { place, out, stats }.message(itch50::OrderDelete::TYPE, self.ts(&d.header));
                 self.take(m, d.locate(), Action::OrderDelete, d.order_ref.get(), 0, 0);
                 Ok(())
             }
             Msg::OrderReplace(u) => {
-                self.replace(&mut begin.message(itch50::OrderReplace::TYPE, self.ts(&u.header)), u);
+                self.replace(
+                    &mut Begin { place, out, stats }.message(itch50::OrderReplace::TYPE, self.ts(&u.header)),
+                    u,
+                );
                 Ok(())
             }
             Msg::OrderExecuted(e) => {
-                let m = &mut begin.message(itch50::OrderExecuted::TYPE, self.ts(&e.header));
+                let m =
+                    &mut Begin { place, out, stats }.message(itch50::OrderExecuted::TYPE, self.ts(&e.header));
                 let (shares, aux) = (e.executed_shares.get(), e.match_number.get());
                 self.take(m, e.locate(), Action::OrderExecute, e.order_ref.get(), shares, aux);
                 Ok(())
             }
             Msg::OrderCancel(x) => {
-                let m = &mut begin.message(itch50::OrderCancel::TYPE, self.ts(&x.header));
+                let m =
+                    &mut Begin { place, out, stats }.message(itch50::OrderCancel::TYPE, self.ts(&x.header));
                 let shares = x.cancelled_shares.get();
                 self.take(m, x.locate(), Action::OrderReduce, x.order_ref.get(), shares, 0);
                 Ok(())
             }
-            rare => self.emit_rare(rare, begin),
+            rare => self.emit_rare(rare, place, out, stats),
         }
     }
 

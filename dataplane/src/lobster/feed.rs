@@ -202,7 +202,7 @@ impl Feed for LobsterFeed {
     }
 
     fn replay_time(&self) -> UnixNanos {
-        self.stats.last_ts
+        self.stats.last_ts()
     }
 
     fn take_error(&mut self) -> Option<SourceError> {

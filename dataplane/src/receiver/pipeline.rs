@@ -267,7 +267,7 @@ impl Pipeline {
 
     /// The time a replay has reached: arrival of the last packet, or venue time where files carry no stamps.
     pub(super) fn replay_time(&self) -> UnixNanos {
-        if self.core.raw_next > 1 { self.core.stats.last_ts } else { self.core.arrived }
+        if self.core.raw_next > 1 { self.core.stats.last_ts() } else { self.core.arrived }
     }
 }
 
@@ -281,7 +281,7 @@ impl Core {
         self.stats.event_time.follow();
         if let Err(damage) = self.decoder.decode(packet.bytes, &place, &mut self.out, &mut self.stats) {
             self.note_damage(packet.bytes, damage, &place);
-            self.out.push(gap_event(&place, self.stats.last_ts, place.seq, 1, GapCause::Malformed));
+            self.out.push(gap_event(&place, self.stats.last_ts(), place.seq, 1, GapCause::Malformed));
         }
         for event in &mut self.out.pending_mut()[before..] {
             event.ts_recv = event.ts_event;
@@ -361,7 +361,7 @@ impl Deliver for Sink<'_> {
             }
         }
         self.core.last_recv = self.core.last_recv.max(arrival.ts_recv);
-        self.core.last_event = self.core.stats.last_ts;
+        self.core.last_event = self.core.stats.last_ts();
     }
 
     #[cold]
