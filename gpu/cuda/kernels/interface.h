@@ -14,7 +14,7 @@ constexpr uint32_t USABLE_MIN = 7;          // fewer usable features than this a
 constexpr uint32_t WEIGHT_COUNT = 2712;     // floats of the packed network, see scorer.cuh
 constexpr uint32_t HEAD_WEIGHT_COUNT = 1392;  // floats of a packed head, which follow the network's
 constexpr uint32_t HEAD_OUTPUTS = 16;       // numbers that a head says of a row
-constexpr uint32_t HEADS_MAX = 2;           // heads beside the autoencoder on the same inputs
+constexpr uint32_t HEADS_MAX = 4;           // heads beside the autoencoder on the same inputs
 constexpr uint32_t NOT_KEPT = 0x80000000u;  // bit of Row::instrument: the row is scored, the table is left alone
 
 // A row as the host stages it, in pinned memory.

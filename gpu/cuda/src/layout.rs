@@ -51,7 +51,7 @@ pub const HEAD_LAYERS: [(usize, usize); 2] = [(LAYERS[0].0, 32), (32, HEAD_OUTPU
 /// Numbers that a head says of a row.
 pub const HEAD_OUTPUTS: usize = 16;
 /// Heads beside the autoencoder, on the same inputs.
-pub const HEADS_MAX: usize = 2;
+pub const HEADS_MAX: usize = 4;
 /// Floats of a packed head; they follow the network's.
 pub const HEAD_WEIGHT_COUNT: usize =
     (HEAD_LAYERS[0].0 + 1) * HEAD_LAYERS[0].1 + (HEAD_LAYERS[1].0 + 1) * HEAD_LAYERS[1].1;

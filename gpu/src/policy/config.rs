@@ -356,7 +356,7 @@ mod tests {
         config.surface.error_probability_max = 0.001;
         assert_eq!(config.heads(), [Head::FatFinger]);
         config.slippage.limit_bps = 5.0;
-        assert_eq!(config.heads(), Head::ALL);
+        assert_eq!(config.heads(), [Head::Slippage, Head::FatFinger]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gpu_cuda::abi::Mode;
-use gpu_cuda::layout::{CardProfile, LayerParts, NetworkParts, PackError, pack};
+use gpu_cuda::layout::{CardProfile, HEADS_MAX, LayerParts, NetworkParts, PackError, pack};
 use gpu_cuda::{LoadError, LoadedCard};
 
 use crate::heads::Head;
@@ -28,6 +28,9 @@ pub enum CudaError {
     #[error("cannot start the thread of the CUDA scorer: {0}")]
     Thread(#[from] std::io::Error),
 }
+
+// A head beyond them would be missing on a card, and there alone.
+const _: () = assert!(Head::ALL.len() <= HEADS_MAX);
 
 /// A model as a card takes it.
 #[derive(Clone, Debug)]
