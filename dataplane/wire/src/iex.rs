@@ -254,17 +254,7 @@ macro_rules! iex_structs {
                 }
             }
 
-            impl fmt::Display for $name {
-                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    self.message_type.show(f)?;
-                    f.write_str(concat!(" ", stringify!($name)))?;
-                    $(
-                        f.write_str(concat!(" ", stringify!($field), "="))?;
-                        self.$field.show(f)?;
-                    )*
-                    Ok(())
-                }
-            }
+            $crate::protocol::show_message!($name: message_type, $( $field ),*);
         )+
     };
 }
@@ -273,17 +263,17 @@ pub(crate) use iex_structs;
 /// Defines a message protocol over IEX message structs: the enum, the decoder, the table of types.
 macro_rules! iex_protocol {
     ($protocol:literal, $( $(#[$meta:meta])* $variant:ident($name:ident) = $type:literal ),+ $(,)?) => {
-        #[doc = concat!("Any ", $protocol, " message, in place.")]
-        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-        pub enum Msg<'a> {
-            $( $(#[$meta])* $variant(&'a $name), )+
-            /// A type this version does not have; to be counted and skipped.
-            Other(u8),
+        $crate::protocol::protocol! {
+            #[doc = concat!("Any ", $protocol, " message, in place.")]
+            enum;
+            /// IEX may add message types, and fields at the end of a message, without notice ("Architecture" in the
+            /// specification): an unknown type is not an error, and bytes beyond the known fields are ignored.
+            ///
+            /// # Errors
+            /// [`WireError::Truncated`] for an empty message, [`WireError::BadLength`] for a known type that is too short.
+            decode by beginning;
+            $( $(#[$meta])* $variant($name) = $type, )+
         }
-
-        /// Every type: its byte, the length of its messages as of this version, its name.
-        pub const MESSAGE_TYPES: &[(u8, u16, &str)] =
-            &[ $( ($type, $name::LEN as u16, stringify!($variant)) ),+ ];
 
         /// The length of a message of this type as of this version; `None` for an unknown type.
         #[inline]
@@ -295,51 +285,7 @@ macro_rules! iex_protocol {
             }
         }
 
-        /// Reads one whole message in place.
-        ///
-        /// IEX may add message types, and fields at the end of a message, without notice ("Architecture" in the
-        /// specification): an unknown type is not an error, and bytes beyond the known fields are ignored.
-        ///
-        /// # Errors
-        /// [`WireError::Truncated`] for an empty message, [`WireError::BadLength`] for a known type that is too short.
-        // Always: merged into the caller's match the enum costs nothing and a message takes a few nanoseconds, called
-        // it is returned through memory and takes three times as long.
-        #[inline(always)]
-        pub fn decode(message: &[u8]) -> Result<Msg<'_>, WireError> {
-            let Some(&message_type) = message.first() else {
-                return Err(WireError::truncated(0, 1, 0));
-            };
-            match message_type {
-                $(
-                    $type => match $name::ref_from_prefix(message) {
-                        Ok((m, _)) => Ok(Msg::$variant(m)),
-                        Err(_) => Err(WireError::bad_length($type, $name::LEN, message.len())),
-                    },
-                )+
-                other => Ok(Msg::Other(other)),
-            }
-        }
-
-        impl<'a> Msg<'a> {
-            /// The type byte as sent.
-            #[inline]
-            #[must_use]
-            pub const fn type_byte(&self) -> u8 {
-                match self {
-                    $( Self::$variant(_) => $type, )+
-                    Self::Other(message_type) => *message_type,
-                }
-            }
-
-            /// The type's name; `Unknown` for one this version does not have.
-            #[must_use]
-            pub const fn name(&self) -> &'static str {
-                match self {
-                    $( Self::$variant(_) => stringify!($variant), )+
-                    Self::Other(_) => "Unknown",
-                }
-            }
-
+        impl Msg<'_> {
             /// When the event happened; `None` for an unknown type.
             #[inline]
             #[must_use]
@@ -347,27 +293,6 @@ macro_rules! iex_protocol {
                 match self {
                     $( Self::$variant(m) => Some(m.timestamp), )+
                     Self::Other(_) => None,
-                }
-            }
-
-            /// The bytes of the known fields; `None` for an unknown type.
-            #[must_use]
-            pub fn as_bytes(&self) -> Option<&'a [u8]> {
-                match self {
-                    $( Self::$variant(m) => Some(m.as_bytes()), )+
-                    Self::Other(_) => None,
-                }
-            }
-        }
-
-        impl fmt::Display for Msg<'_> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                match self {
-                    $( Self::$variant(m) => fmt::Display::fmt(m, f), )+
-                    Self::Other(message_type) => {
-                        f.write_str("unknown type ")?;
-                        message_type.show(f)
-                    }
                 }
             }
         }

@@ -18,6 +18,7 @@
 mod blocks;
 mod error;
 mod fields;
+mod protocol;
 
 pub mod deep10;
 pub mod frame;
