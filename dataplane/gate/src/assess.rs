@@ -26,6 +26,7 @@ use crate::{
     intent::{OrderIntent, OrderType},
     judged::Judged,
     quote::Quote,
+    record::{DynamicHot, RowWord},
     score::FixedScore,
     shared::Common,
     surface,
@@ -137,18 +138,9 @@ impl Gate {
         let known = self.orders.contains(order.cl_ord_id);
         let heartbeat = references.heartbeat();
         let breakers = self.tables.breakers.of_order(order, now, self.daemon_age_max_ns);
+        let surface_qty = if SURFACE { self.surface_qty(order, &quote, now) } else { surface::UNLIMITED };
         let inputs = Inputs {
-            limits: InForce {
-                bounds: dynamic.bounds,
-                officer_qty: dynamic.bounds.max_qty,
-                lot: officer.lot(),
-                permission: officer.permission(),
-                source: LimitsSource::Dynamic,
-                tier: dynamic.tier,
-                score: dynamic.score,
-                version: dynamic.version,
-                surface_qty: if SURFACE { self.surface_qty(order, &quote, now) } else { surface::UNLIMITED },
-            },
+            limits: InForce { surface_qty, ..clamped(&dynamic, officer) },
             quote,
             referenced: !MARKET || quote.twice_ref != 0,
             last_age_ns: if MARKET { quote.last_age_ns(now) } else { 0 },
@@ -181,6 +173,23 @@ impl Gate {
         }
         let InForce { tier, score, version, bounds, .. } = inputs.limits;
         Some(Pass { px, tier, score, version, order_interval_ns: bounds.order_interval_ns })
+    }
+}
+
+/// Live limits that were clamped under the cap of this moment, which the row's word tells.
+#[inline(always)]
+fn clamped(dynamic: &DynamicHot, officer: RowWord) -> InForce {
+    let &DynamicHot { bounds, tier, score, version, .. } = dynamic;
+    InForce {
+        bounds,
+        officer_qty: bounds.max_qty,
+        lot: officer.lot(),
+        permission: officer.permission(),
+        source: LimitsSource::Dynamic,
+        tier,
+        score,
+        version,
+        surface_qty: surface::UNLIMITED,
     }
 }
 

@@ -7,8 +7,8 @@
 
 use core::fmt;
 
+use zerocopy::IntoBytes;
 use zerocopy::byteorder::little_endian::{U32, U64};
-use zerocopy::{FromBytes, IntoBytes};
 
 use crate::error::WireError;
 use crate::fields::{Flags, Show, SignedPrice4, UnixTimestamp};

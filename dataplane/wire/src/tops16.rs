@@ -4,8 +4,8 @@
 
 use core::fmt;
 
+use zerocopy::IntoBytes;
 use zerocopy::byteorder::little_endian::U32;
-use zerocopy::{FromBytes, IntoBytes};
 
 use crate::deep10::{
     AuctionInformation, OfficialPrice, OperationalHalt, RetailLiquidity, SecurityDirectory,

@@ -393,7 +393,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "found 0 instruments, 1 profiles and 3 weights, wanted 1 to 65536, 1 to 65536 and 2712 with 1392 \
-             for each of 2 heads at most"
+             for each of 4 heads at most"
         );
     }
 }

@@ -2,8 +2,8 @@
 
 use core::fmt;
 
+use zerocopy::IntoBytes;
 use zerocopy::byteorder::big_endian::{U32, U64};
-use zerocopy::{FromBytes, IntoBytes};
 
 use super::define::messages;
 use super::header::Header;
