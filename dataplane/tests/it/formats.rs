@@ -241,7 +241,7 @@ fn one_wrong_venue_time_is_not_followed() {
     let got = read("x", pcap(Endian::Little, true, &(1..=5).map(packet).collect::<Vec<_>>())).unwrap();
     let times: Vec<_> = got.events.iter().skip(1).map(|e| e.ts_event.0 - OPEN_NS).collect();
     assert_eq!(times, [1, 2, 2, 4, 5]);
-    assert_eq!((got.stats.event_time_outliers(), got.stats.last_ts.0), (1, OPEN_NS + 5));
+    assert_eq!((got.stats.event_time_outliers(), got.stats.last_ts().0), (1, OPEN_NS + 5));
 }
 
 #[test]

@@ -121,7 +121,7 @@ fn five_levels_of_a_real_day_are_exact_on_every_row() {
     assert_eq!((got.stats.messages, got.types().as_str()), (155_935, "177381 2450 366685 48974 52445"));
     assert_eq!(got.symbols, ["AMZN"]);
     // 2012-06-21 09:30 in New York.
-    assert_eq!(got.stats.first_ts.0, 1_340_251_200_000_000_000 + 34_200_017_459_617);
+    assert_eq!(got.stats.first_ts().0, 1_340_251_200_000_000_000 + 34_200_017_459_617);
     assert_eq!(got.stats.corrected_levels, 0, "only the deepest level can change unseen");
     assert!(got.stats.uncovered_levels > 1_000 && got.stats.unannounced_orders > 0);
     check_rows(&got, &order_book_rows(&path), 5);

@@ -22,7 +22,7 @@ fn the_itch_snippet() {
     assert_eq!((stats.first_seq, stats.last_seq, stats.gaps, stats.errors_total()), (1, 1_000, 0, 0));
     // 09:30:00.000000230 to .002364611, Eastern.
     let open = (9 * 3_600 + 30 * 60) * 1_000_000_000;
-    assert_eq!((stats.first_ts.0, stats.last_ts.0), (open + 230, open + 2_364_611));
+    assert_eq!((stats.first_ts().0, stats.last_ts().0), (open + 230, open + 2_364_611));
     assert_eq!(got.count(Action::OrderAdd), 367 + 193);
     assert_eq!(got.count(Action::OrderExecute), 29);
     assert_eq!((got.count(Action::OrderReduce), got.count(Action::OrderDelete)), (6, 167));
@@ -96,7 +96,7 @@ fn the_deep_capture() {
     assert!(got.symbols.contains(&"VOO".to_owned()));
     // 07:34:34 to 08:00:32, Eastern daylight time.
     let at = |h: u64, m: u64, s: u64| 1_696_219_200 + h * 3_600 + m * 60 + s;
-    let (first, last) = (got.events[0].ts_recv.0 / 1_000_000_000, stats.last_ts.0 / 1_000_000_000);
+    let (first, last) = (got.events[0].ts_recv.0 / 1_000_000_000, stats.last_ts().0 / 1_000_000_000);
     assert_eq!((first, last), (at(7, 34, 34), at(8, 0, 32)));
 }
 
@@ -111,7 +111,7 @@ fn the_tops_capture() {
     assert_eq!((got.count(Action::Clear), got.count(Action::SessionEnd)), (1, 1));
     assert_eq!((got.count(Action::Trade), got.count(Action::TradeBreak)), (6_390, 3));
     // 2017-07-10.
-    assert_eq!(stats.first_ts.0 / 86_400_000_000_000, 17_357);
+    assert_eq!(stats.first_ts().0 / 86_400_000_000_000, 17_357);
 }
 
 #[test]
