@@ -302,6 +302,15 @@ impl BreakerWriter {
         Ok(())
     }
 
+    /// The number of the model's last trip of `instrument`, while control has not taken it over ([`Self::take_trips`]).
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the high half")]
+    pub fn untaken_trips(&self, instrument: InstrumentId) -> Option<u32> {
+        let words = self.words.instruments.get(instrument.index())?;
+        let taken = (words.control.load(Ordering::Relaxed) >> 32) as u32;
+        Some(words.trips.load(Ordering::Acquire)).filter(|trips| *trips != taken)
+    }
+
     /// Sets every breaker that was never set (or is unreadable) to `breaker`; how a start ends, after the latches are
     /// restored.
     pub fn set_unset(&mut self, breaker: Breaker) {
@@ -495,7 +504,10 @@ mod tests {
         let (scope, closed) =
             (BreakerKey::Instrument(id), || of(&reader, 0, 0, id.0).instrument.closed_bits() != 0);
         assert!(!closed());
+        assert_eq!(control.untaken_trips(id), None);
         assert_eq!(model.trip(id), Ok(1));
+        assert_eq!(control.untaken_trips(id), Some(1));
+        assert_eq!(control.untaken_trips(InstrumentId(0)), None, "the other instrument");
         assert_eq!(reader.get(scope), Some(UNTAKEN));
         assert_eq!(reader.get(BreakerKey::Instrument(InstrumentId(0))), Some(OPEN), "the other instrument");
         // An officer resets what was there before, not knowing of the trip.
@@ -505,14 +517,17 @@ mod tests {
         control.set(scope, latched).unwrap();
         control.take_trips(id, 1).unwrap();
         assert_eq!(reader.get(scope), Some(latched));
+        assert_eq!(control.untaken_trips(id), None);
         assert_eq!(model.trip(id), Ok(2));
         control.take_trips(id, 1).unwrap();
         control.set(scope, OPEN).unwrap();
+        assert_eq!(control.untaken_trips(id), Some(2));
         assert!(closed(), "the second trip has not been taken over");
         control.take_trips(id, 2).unwrap();
         assert!(!closed());
         let beyond = InstrumentId(2);
         assert_eq!(model.trip(beyond), Err(UnknownBreaker(BreakerKey::Instrument(beyond))));
+        assert_eq!(control.untaken_trips(beyond), None);
         assert_eq!(control.take_trips(beyond, 1), Err(UnknownBreaker(BreakerKey::Instrument(beyond))));
     }
 

@@ -17,7 +17,7 @@ pub(crate) mod names;
 pub(crate) mod notes;
 pub(crate) mod order_file;
 pub(crate) mod order_source;
-mod outlet;
+pub(crate) mod outlet;
 pub(crate) mod runner;
 mod schedule;
 pub(crate) mod score_sink;

@@ -237,6 +237,21 @@ impl LiveBackend {
         let _ = lock(&self.writers).breakers.take_trips(instrument, number);
     }
 
+    /// The number of the model's last trip of `instrument`, while it has not been taken over.
+    pub(super) fn untaken_trips(&self, instrument: InstrumentId) -> Option<u32> {
+        lock(&self.writers).breakers.untaken_trips(instrument)
+    }
+
+    /// Every instrument with trips of the model that have not been taken over, and the number of the last.
+    pub(super) fn all_untaken_trips(&self) -> Vec<(InstrumentId, SymbolName, u32)> {
+        let names = lock(&self.names);
+        let breakers = &lock(&self.writers).breakers;
+        let untaken = |(id, symbol): (&InstrumentId, &Symbol)| {
+            Some((*id, (*symbol).into(), breakers.untaken_trips(*id)?))
+        };
+        names.symbols.iter().filter_map(untaken).collect()
+    }
+
     /// Account, strategy and symbol of a verdict, as they were named; a number without a name is its own.
     pub(super) fn names_of(&self, record: &VerdictRecord) -> [String; 3] {
         let names = lock(&self.names);

@@ -9,6 +9,7 @@ mod latency_log;
 mod notify;
 mod orders;
 mod report;
+mod trips;
 mod verdicts;
 
 use crate::cli;
@@ -21,7 +22,7 @@ use backend::LiveBackend;
 use boot::Prepared;
 use control::config::{DEFAULT_TOML, Plan, load};
 use control::controller::Controller;
-use control::names::{Scope, SymbolName};
+use control::names::Scope;
 use control::server::Server;
 use control::stamp::Stamp;
 use latency_log::LatencyLog;
@@ -33,7 +34,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use types::InstrumentId;
+use trips::Trips;
+use types::UnixNanos;
 use verdicts::VerdictFile;
 
 /// How long housekeeping sleeps: a trip by the model waits at most this long for its latch.
@@ -128,7 +130,7 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
     let mut notifier = Notifier::of_environment();
     notifier.ready();
     while !stop.load(Ordering::Relaxed) {
-        keep_house(&controller, &backend, &mut running, &mut trips);
+        keep_house(&controller, &backend, &mut running, &mut trips, clock.now());
         let records = running.verdicts();
         verdicts.write(&backend, &records, running.verdicts_lost()).iter().for_each(tell);
         drain_orders(&backend, &mut verdicts);
@@ -192,34 +194,13 @@ impl Timekeeper {
     }
 }
 
-/// Trips by the model that are in force and not latched.
-#[derive(Default)]
-struct Trips(Vec<(InstrumentId, u32, SymbolName, String)>);
-
-impl Trips {
-    /// Latches them, and again at the next call where that fails: until then the model's own word holds.
-    fn latch(&mut self, controller: &Controller, backend: &LiveBackend) {
-        if self.0.is_empty() {
-            return;
-        }
-        let wanted: Vec<_> = self.0.iter().map(|(_, _, symbol, why)| (*symbol, why.clone())).collect();
-        match controller.trip_by_model(&wanted) {
-            Ok(_) => self.0.drain(..).for_each(|(instrument, number, ..)| {
-                backend.take_trips(instrument, number);
-            }),
-            Err(refusal) => {
-                tell(format_args!("warning: a trip by the model is not latched: {}", refusal.message));
-            }
-        }
-    }
-}
-
 /// Introduces what the feed defined, latches what the model tripped.
 fn keep_house(
     controller: &Controller,
     backend: &LiveBackend,
     running: &mut boot::Running,
     trips: &mut Trips,
+    now: UnixNanos,
 ) {
     for defined in running.definitions() {
         backend.define(defined);
@@ -232,10 +213,11 @@ fn keep_house(
     for note in running.notes() {
         let symbol = backend.note(&note);
         if let (ScorerNote::Trip { instrument, number, score }, Some(symbol)) = (note, symbol) {
-            trips.0.push((instrument, number, symbol, format!("tier critical, score {score:.3}")));
+            trips.note(instrument, number, symbol, score);
         }
     }
-    trips.latch(controller, backend);
+    trips.look_for_lost(backend, now);
+    trips.latch(controller, backend).iter().for_each(tell);
     for change in running.card_changes() {
         tell(format_args!("warning: scorer: {change}"));
     }
