@@ -1,9 +1,7 @@
 //! An order process of its own under the running appliance: its positions and open orders outlive it, the daemon, and both.
 
 use crate::daemon::ctl;
-use crate::live_multicast::{
-    Appliance, NETWORK, PATIENCE, StopOnDrop, datagrams, in_network_namespace, send, sh,
-};
+use crate::on_a_wire::{Appliance, PATIENCE, StopOnDrop, datagrams, in_namespaces, send};
 use crate::tables::{column, rows, scenario};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -72,13 +70,9 @@ fn rests(process: &mut Process, id: u64, from_cents: i64) {
 
 #[test]
 fn positions_and_open_orders_outlive_the_process_the_daemon_and_both() {
-    if !in_network_namespace(
-        "order_process::positions_and_open_orders_outlive_the_process_the_daemon_and_both",
-    ) {
+    if !in_namespaces("order_process::positions_and_open_orders_outlive_the_process_the_daemon_and_both") {
         return;
     }
-    std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1").ok();
-    sh(NETWORK);
     let market = scenario("calm", &["--minutes", "14"]);
     let datagrams = datagrams(&market.path().join("calm.pcap"));
     // A price at which somebody traded in this market, in cents.
@@ -149,7 +143,7 @@ fn daemon_dies(appliance: &mut Appliance, process: &mut Process, px: i64) {
 
 /// Ends both, the daemon without having read the process's last word.
 fn both_die(appliance: &mut Appliance, mut process: Process) -> Process {
-    sh(&format!("kill -STOP {}", appliance.daemon.0.id()));
+    appliance.signal("STOP");
     assert_eq!(process.ask("fill 3 10 78"), "Done");
     process.kill();
     appliance.restart();

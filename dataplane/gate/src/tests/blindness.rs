@@ -2,7 +2,7 @@
 //! officer's base nor the model's last word would have let out.
 
 use super::*;
-use crate::{LimitsSource, RejectReason as R};
+use crate::{LimitsSource, RejectReason as R, limits_in_force};
 use proptest::{prelude::*, sample::select};
 
 /// What the model publishes in tier High.
@@ -40,6 +40,48 @@ fn a_torn_record_reads_as_the_whole_one_before_it() {
     writer.abandon(INSTRUMENT, CLASS);
     rig.gate.tables.dynamics = Some(reader);
     assert_eq!(rig.accepts(&large(1)).source, LimitsSource::StaticEmpty, "it died in its first record");
+}
+
+#[test]
+fn the_largest_order_is_the_same_before_during_and_after_a_torn_record() {
+    let mut rig = Rig::new();
+    let largest = |rig: &Rig, now| {
+        let order = |qty| OrderIntent { qty: Qty(qty), ..order(1) };
+        (1..=1_000).rev().find(|qty| rig.gate.check(&order(*qty), now).accepted())
+    };
+    rig.publish_live(&HIGH, Tier::High, NOW);
+    assert_eq!(largest(&rig, NOW), Some(50), "before");
+    rig.dynamics.abandon(INSTRUMENT, CLASS);
+    assert_eq!(largest(&rig, NOW), Some(50), "during");
+    rig.references.heartbeat(LATER);
+    assert_eq!(largest(&rig, LATER), Some(50), "and when its lease has ended");
+    rig.publish_live(&HIGH, Tier::High, LATER);
+    assert_eq!(largest(&rig, LATER), Some(50), "after");
+    rig.refuses(&OrderIntent { qty: Qty(51), ..order(1) }, R::QtyDynamic);
+}
+
+#[test]
+fn what_was_granted_at_the_moment_of_forgetting_is_forgotten() {
+    let mut rig = Rig::new();
+    rig.publish_live(&HIGH, Tier::High, NOW);
+    rig.statics.forget(INSTRUMENT, CLASS, NOW).unwrap();
+    assert_eq!(rig.check(&large(1)).source, LimitsSource::StaticEmpty);
+    // A revocation keeps what was tightened, unless a person has taken that back.
+    let calm = envelope().clamp(&LIVE);
+    let revoked = Terms { lease: Nanos(0), ..terms(Tier::Normal) };
+    rig.dynamics.publish(INSTRUMENT, CLASS, &calm, &revoked, LATER).unwrap();
+    rig.references.heartbeat(LATER);
+    assert!(rig.gate.check(&large(1), LATER).accepted());
+}
+
+#[test]
+fn the_screens_of_a_blind_gate_have_the_score_behind_the_tier() {
+    let mut rig = Rig::new();
+    rig.publish_live(&HIGH, Tier::High, NOW);
+    let GateTables { statics, dynamics, .. } = &rig.gate.tables;
+    let shown = limits_in_force(statics, dynamics.as_ref(), INSTRUMENT, CLASS, LATER).unwrap();
+    assert_eq!((shown.source, shown.tier), (LimitsSource::StaticLease, Tier::High));
+    assert_eq!((shown.score, shown.version), (terms(Tier::High).score, terms(Tier::High).version));
 }
 
 #[test]

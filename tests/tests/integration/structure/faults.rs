@@ -1,4 +1,5 @@
-//! `tests/FAULTS.md` lists every fault found in the appliance, by kind, and the tests that keep it mended: they exist.
+//! `tests/FAULTS.md` lists every fault found in the appliance, by kind, and the tests that keep it mended; `tests/THROUGH.md` what the
+//! appliance does through faults, and the tests that saw it: they exist.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -33,6 +34,14 @@ fn named(cell: &str) -> Vec<(&str, &str)> {
         .collect()
 }
 
+/// Panics unless each of the tests that a cell names is there.
+fn exist(cell: &str, files: &[SourceFile], what: &str) {
+    for (package, test) in named(cell) {
+        let holds = files.iter().any(|file| file.package() == package && has_test(file, test));
+        assert!(holds, "{package} has no test {test}, which holds: {what}");
+    }
+}
+
 /// Whether `file` has a test of this name: a function with the attribute before it.
 fn has_test(file: &SourceFile, name: &str) -> bool {
     words(&file.code).zip(words(&file.code).skip(1)).any(|((at, word), (_, next))| {
@@ -63,14 +72,24 @@ fn every_fault_that_is_mended_is_held_by_a_test() {
                 open += 1;
                 continue;
             }
-            for (package, test) in named(held) {
-                let holds = files.iter().any(|file| file.package() == package && has_test(file, test));
-                assert!(holds, "{package} has no test {test}, which holds: {fault}");
-            }
+            exist(held, &files, fault);
         }
     }
     assert!(kinds.iter().copied().eq(KINDS), "the kinds of the page: {kinds:?}");
     assert!(page.contains(&format!("\n{open} faults are open.\n")), "{open} faults of the page are open");
+}
+
+#[test]
+fn what_the_appliance_does_through_a_fault_was_seen_by_a_test() {
+    let page = fs::read_to_string(repository().join("tests/THROUGH.md"))
+        .expect("the page of the appliance through faults");
+    let files = rust_files();
+    let rows = rows(&page);
+    assert!(!rows.is_empty());
+    for row in rows {
+        let [fault, _before, _during, _after, held] = row[..] else { panic!("five cells, not {row:?}") };
+        exist(held, &files, fault);
+    }
 }
 
 #[test]
