@@ -129,6 +129,8 @@ mod ladder;
 mod lease;
 mod limits;
 mod memory;
+#[cfg(all(test, loom))]
+mod narrowing;
 mod orders;
 mod overlay;
 mod own_orders;

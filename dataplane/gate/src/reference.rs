@@ -263,7 +263,7 @@ impl RefWriter {
     }
 
     /// Leaves a row as a writer would that dies in the middle of a record.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn abandon(&mut self, instrument: InstrumentId) {
         self.rows.slots.get(instrument.index()).expect("a row").abandon();
     }

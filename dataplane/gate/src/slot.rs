@@ -14,7 +14,7 @@ use core::marker::PhantomData;
 
 use crate::{
     memory::{Row, Sealed},
-    sync::{AtomicU64, Ordering, fence, spin_loop},
+    sync::{AtomicU64, Ordering, Word, fence, spin_loop, word},
 };
 
 /// Tries before a read is given up as torn. A record takes about 10 ns to write, a try about 3 ns to read: eight tries
@@ -60,7 +60,7 @@ impl Protocol for Sound {}
 pub struct SeqSlot<const N: usize, P = Sound> {
     /// 0: never written. Odd: being written.
     seq: AtomicU64,
-    words: [AtomicU64; N],
+    words: [Word; N],
     protocol: PhantomData<P>,
 }
 
@@ -71,11 +71,7 @@ impl<const N: usize, P: Protocol> SeqSlot<N, P> {
     /// A slot that holds nothing.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            seq: AtomicU64::new(0),
-            words: core::array::from_fn(|_| AtomicU64::new(0)),
-            protocol: PhantomData,
-        }
+        Self { seq: AtomicU64::new(0), words: core::array::from_fn(word), protocol: PhantomData }
     }
 
     /// Publishes `words`. Only one thread may call this on one slot; the table's unique writer handle sees to it. Two

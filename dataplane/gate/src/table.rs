@@ -234,7 +234,7 @@ impl LimitWriter {
     }
 
     /// Leaves a row as a scorer would that dies in the middle of a record.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn abandon(&mut self, instrument: InstrumentId, class: ClassId) {
         self.grid.slot(instrument, class).expect("a row").abandon();
     }
@@ -388,7 +388,7 @@ impl StaticWriter {
     }
 
     /// Leaves a row as a writer would that dies in the middle of a record.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn abandon(&mut self, instrument: InstrumentId, class: ClassId) {
         self.table.grid.slot(instrument, class).expect("a row").abandon();
     }

@@ -1,6 +1,6 @@
 //! Model-checks what threads share, over the interleavings loom explores and every value a weakly ordered machine may show.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test -p gate --test loom --release` (with a target directory of its own).
+//! `RUSTFLAGS="--cfg loom" cargo test -p gate --lib --test loom --release` (with a target directory of its own).
 //!
 //! The seqlock is checked as the product uses it, and then once with each of its parts weakened: every mutant must be
 //! caught, or the check proves nothing. What loom does not see: the reference counts of the tables, and real time. Every
@@ -144,8 +144,8 @@ fn a_spare_that_may_be_seen_after_the_fronts_mark_is_caught() {
 }
 
 /// The protocol between the static table, the dynamic table and the order thread, on one row of one-word records: what
-/// `StaticWriter::publish`, `LimitWriter::publish` and the fast path of `Gate::check` do, in their order. (Whole gates
-/// have too many words for every interleaving of three threads.)
+/// `StaticWriter::publish`, `LimitWriter::publish` and the fast path of `Gate::check` do, in their order, with what each may get
+/// wrong. `src/narrowing.rs` checks the tables' own code. (Whole gates have too many words for every interleaving of three threads.)
 struct Row {
     cap: SeqSlot<1>,
     /// Of the cap; `RowWord` in the product.
