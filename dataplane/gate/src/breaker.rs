@@ -304,7 +304,6 @@ impl BreakerWriter {
 
     /// The number of the model's last trip of `instrument`, while control has not taken it over ([`Self::take_trips`]).
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "the high half")]
     pub fn untaken_trips(&self, instrument: InstrumentId) -> Option<u32> {
         let words = self.words.instruments.get(instrument.index())?;
         let taken = (words.control.load(Ordering::Relaxed) >> 32) as u32;
@@ -441,6 +440,7 @@ impl BreakerReader {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use std::string::ToString as _;
 
     const OPEN: Breaker = Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 };
     const TRIP: Breaker = Breaker { state: BreakerState::Tripped, cause: BreakerCause::Officer, episode: 9 };
@@ -481,6 +481,59 @@ mod tests {
             let closed = [w.firm, w.account, w.strategy, w.instrument].map(|word| word.closed_bits() != 0);
             assert_eq!(closed, scopes.map(|scope| scope == tripped));
         }
+    }
+
+    #[test]
+    fn an_order_passes_when_all_four_of_its_breakers_are_open_and_not_otherwise() {
+        let states = [BreakerState::Open, BreakerState::ReduceOnly, BreakerState::Tripped];
+        let word = |state| Breaker { state, ..TRIP }.pack();
+        for n in 0..81 {
+            let of = [1, 3, 9, 27].map(|place| states[n / place % 3]);
+            let [firm, account, strategy, instrument] = of.map(word);
+            let words = OrderBreakers { firm, account, strategy, instrument, silent_ns: 0 };
+            assert_eq!(words.closed_bits() == 0, of == [BreakerState::Open; 4], "{of:?}");
+            assert_ne!(OrderBreakers { silent_ns: 1, ..words }.closed_bits(), 0, "their writer is silent");
+        }
+    }
+
+    #[test]
+    fn what_is_set_is_read_back_and_named() {
+        let causes = [
+            BreakerCause::Boot,
+            BreakerCause::Officer,
+            BreakerCause::Model,
+            BreakerCause::Latch,
+            BreakerCause::Watchdog,
+        ];
+        let states = [
+            (BreakerState::Open, "open"),
+            (BreakerState::ReduceOnly, "reduce-only"),
+            (BreakerState::Tripped, "tripped"),
+        ];
+        let (mut writer, reader) = BreakerTable::create(1, 1, 1).unwrap();
+        for (state, name) in states {
+            assert_eq!(state.as_str(), name);
+            for cause in causes {
+                let breaker = Breaker { state, cause, episode: 0xA55A };
+                for scope in [BreakerKey::Firm, BreakerKey::Instrument(InstrumentId(0))] {
+                    writer.set(scope, breaker).unwrap();
+                    assert_eq!(reader.get(scope), Some(breaker));
+                }
+            }
+        }
+        let keys = [BreakerKey::Account(AccountId(7)), BreakerKey::Strategy(StrategyId(8))];
+        assert_eq!(keys.map(|key| key.to_string()), ["account 7", "strategy 8"]);
+        assert_eq!(UnknownBreaker(BreakerKey::Firm).to_string(), "no breaker for firm");
+        assert_eq!(BreakerKey::Instrument(InstrumentId(9)).to_string(), "instrument 9");
+    }
+
+    #[test]
+    fn a_table_has_one_instrument_at_least_and_no_more_than_there_are_rows() {
+        assert!(BreakerTable::create(1, 1, 0).is_err());
+        assert!(BreakerTable::create(1, 1, ROWS_MAX + 1).is_err());
+        let (_writer, reader) = BreakerTable::create(2, 3, ROWS_MAX).unwrap();
+        assert_eq!(reader.shape(), (2, 3, ROWS_MAX));
+        assert_eq!(reader.bytes(), 64 + 2 * 4 + 3 * 4 + ROWS_MAX * 16);
     }
 
     #[test]
@@ -525,6 +578,9 @@ mod tests {
         assert!(closed(), "the second trip has not been taken over");
         control.take_trips(id, 2).unwrap();
         assert!(!closed());
+        control.set(scope, TRIP).unwrap();
+        control.set(scope, OPEN).unwrap();
+        assert!(!closed(), "what was taken over stays so");
         let beyond = InstrumentId(2);
         assert_eq!(model.trip(beyond), Err(UnknownBreaker(BreakerKey::Instrument(beyond))));
         assert_eq!(control.untaken_trips(beyond), None);

@@ -83,3 +83,23 @@ impl LimitsSource {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decisions_have_the_words_of_the_file() {
+        let words = [Decision::Accept, Decision::Flag, Decision::Reject].map(Decision::as_str);
+        assert_eq!(words, ["accept", "flag", "reject"]);
+    }
+
+    #[test]
+    fn flags_are_there_when_all_of_them_are() {
+        let two = Flags(Flags::TIER.0 | Flags::WALKS_BOOK.0);
+        let has =
+            [Flags::TIER, Flags::WALKS_BOOK, two, Flags::NEAR_LIMIT, Flags::NONE].map(|flags| two.has(flags));
+        assert_eq!(has, [true, true, true, false, true]);
+        assert!(!Flags::TIER.has(two) && Flags::NONE.is_empty() && !two.is_empty());
+    }
+}

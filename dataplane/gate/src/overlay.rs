@@ -215,6 +215,12 @@ mod tests {
     }
 
     #[test]
+    fn a_ratio_keeps_its_parts() {
+        let ratio = Ratio::new(3, 2).unwrap();
+        assert_eq!((ratio.num(), ratio.den(), Ratio::new(3, 0)), (3, 2, None));
+    }
+
+    #[test]
     fn the_default_overlay_is_its_documented_table_rounded_to_the_tight_side() {
         let at = |tier| *effective_limits(&wide(), tier, &Overlay::DEFAULT).limits();
         assert_eq!(at(Tier::Normal), BASE);

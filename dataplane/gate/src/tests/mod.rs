@@ -4,6 +4,7 @@ mod account;
 mod blindness;
 mod boundaries;
 mod fail_closed;
+mod inventory;
 mod oracle;
 mod prices;
 mod reasons;

@@ -212,6 +212,16 @@ fn the_numbers_of_every_verdict_are_those_an_officer_would_look_up() {
 }
 
 #[test]
+fn a_reason_without_a_unit_has_no_numbers() {
+    let without = |reason: &R| reason.unit() == crate::Unit::None && !for_replacements(*reason);
+    for reason in R::ALL.into_iter().filter(without) {
+        let (mut rig, order) = scenario(reason);
+        let verdict = rig.refuses(&order, reason);
+        assert_eq!((verdict.limit, verdict.value), (0, 0), "{reason}");
+    }
+}
+
+#[test]
 fn the_first_breach_in_the_order_of_the_codes_decides_and_explain_lists_them_all() {
     let mut rig = Rig::new();
     rig.set(BreakerKey::Firm, BreakerState::Tripped);

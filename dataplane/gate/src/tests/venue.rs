@@ -198,6 +198,11 @@ fn an_order_that_the_market_came_to_may_still_shrink() {
     rig.publish_top(&TopOfBook { bid: px("99.98"), ask: px("100.00"), ..top() });
     rig.publish_live(&HIGH, Tier::High, NOW);
     assert_eq!(rig.gate.replace(1, &OrderIntent { qty: Qty(300), ..order(2) }, NOW).0.reason, None);
+    let mut rig = Rig::new();
+    rig.take(&OrderIntent { qty: Qty(400), ..sell(1) });
+    rig.publish_top(&TopOfBook { bid: px("100.02"), ask: px("100.04"), ..top() });
+    rig.publish_live(&HIGH, Tier::High, NOW);
+    assert_eq!(rig.gate.replace(1, &OrderIntent { qty: Qty(300), ..sell(2) }, NOW).0.reason, None);
 }
 
 #[test]
