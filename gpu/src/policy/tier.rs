@@ -359,6 +359,71 @@ mod tests {
     }
 
     #[test]
+    fn the_ends_of_each_setting_are_inside() {
+        let change = |change: fn(&mut TierConfig)| {
+            let mut table = config();
+            change(&mut table);
+            table.check().map_err(|error| error.to_string())
+        };
+        assert_eq!(
+            change(|t| t.elevated.leave = 0.0),
+            Err("tiers: elevated.leave is 0, wanted above 0".to_owned())
+        );
+        assert!(change(|t| t.high.enter = t.elevated.enter).is_err());
+        assert_eq!(change(|t| t.elevated.leave = t.elevated.enter), Ok(()));
+        assert_eq!(change(|t| t.critical.enter = 1.0), Ok(()));
+        assert_eq!(change(|t| (t.high.enter_count, t.critical.witness_count) = (3, u8::MAX)), Ok(()));
+        assert!(change(|t| t.high.enter_count = 0).is_err());
+        assert_eq!(change(|t| t.high.dwell_ns = TierConfig::DWELL_NS_MIN), Ok(()));
+        assert!(change(|t| t.high.dwell_ns = TierConfig::DWELL_NS_MIN - 1).is_err());
+        assert_eq!(change(|t| t.high.dwell_ns = TierConfig::DWELL_NS_MIN + 1), Ok(()));
+    }
+
+    #[test]
+    fn high_waits_for_as_many_scores_as_it_is_told_and_for_a_new_one_among_them() {
+        let mut table = config();
+        table.high.enter_count = 2;
+        let mut m = TierMachine::default();
+        let mut tiers = |scores: &[f32]| {
+            let on = |(at, &score): (u64, &f32)| {
+                m.on_score(&table, UnixNanos(at * GRID_NS), score, 0);
+                m.tier()
+            };
+            (0..).zip(scores).map(on).last().unwrap()
+        };
+        assert_eq!(tiers(&[0.01, 0.5]), Tier::Normal, "one high score, the first of any kind");
+        assert_eq!(tiers(&[0.01, 0.5, 0.5, 0.01]), Tier::High);
+        let mut m = TierMachine::default();
+        for (at, score) in (0..).zip([0.5, 0.01]) {
+            m.on_score(&table, UnixNanos(at * GRID_NS), score, 0);
+        }
+        table.high.enter_count = 1;
+        m.on_score(&table, UnixNanos(2 * GRID_NS), 0.01, 0);
+        assert_eq!(m.tier(), Tier::Normal, "the high score is not the newest");
+    }
+
+    #[test]
+    fn losing_the_picture_in_a_tier_above_normal_changes_no_tier() {
+        let mut m = TierMachine::default();
+        run(&mut m, 0, &[0.5]);
+        assert_eq!((m.on_stale(UnixNanos(S)), m.tier()), (None, Tier::High));
+        let mut m = TierMachine::default();
+        assert_eq!(m.on_stale(UnixNanos(S)).map(|change| change.to), Some(Tier::Elevated));
+        assert_eq!(m.on_stale(UnixNanos(2 * S)), None, "it is Elevated already");
+    }
+
+    #[test]
+    fn a_score_at_the_exit_of_the_next_tier_down_is_not_below_it() {
+        let mut m = TierMachine::default();
+        run(&mut m, 0, &[0.5]);
+        run(&mut m, 1, &[0.01; 300]);
+        // High is left with this score, which is where Elevated would be left, and so not calm.
+        assert_eq!(run(&mut m, 301, &[0.03]), [Tier::Elevated]);
+        assert_eq!(run(&mut m, 302, &[0.01; 100]).last(), Some(&Tier::Elevated));
+        assert_eq!(run(&mut m, 402, &[0.01]), [Tier::Normal]);
+    }
+
+    #[test]
     fn elevated_needs_two_of_three() {
         use Tier::{Elevated, Normal};
         let mut m = TierMachine::default();
