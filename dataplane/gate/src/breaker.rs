@@ -493,6 +493,8 @@ mod tests {
             let words = OrderBreakers { firm, account, strategy, instrument, silent_ns: 0 };
             assert_eq!(words.closed_bits() == 0, of == [BreakerState::Open; 4], "{of:?}");
             assert_ne!(OrderBreakers { silent_ns: 1, ..words }.closed_bits(), 0, "their writer is silent");
+            let never_set = OrderBreakers { firm: HaltWord(0), silent_ns: 1, ..words };
+            assert_ne!(never_set.closed_bits(), 0, "and one was never set");
         }
     }
 
