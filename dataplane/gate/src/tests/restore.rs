@@ -260,3 +260,61 @@ fn the_words_of_a_step_stay_as_they_are() {
     let words = [9 << 32 | 1 << 16 | 1 << 8 | 8, 1, 5, 7 << 32 | 2, 8 << 32 | 4 << 16 | 3, 6, 0, 0];
     assert_eq!(Step::Order(kept).pack(), words);
 }
+
+/// A gate that takes the checkpoint of `rig`'s.
+fn short(rig: &Rig) -> Rig {
+    restored(&checkpoint(&rig.gate))
+}
+
+#[test]
+fn a_replacement_that_waits_reaches_as_far_after_a_checkpoint() {
+    // The order is passive and the replacement is not: an own sell at the replacement's price would trade with it. Few orders, under
+    // every place that the table's hash gives them.
+    for first in 1..40 {
+        let mut rig = rig();
+        rig.take(&asks(first, 1, 1, Side::Bid, -3, 10));
+        let (verdict, reservation) = rig.gate.replace(first, &asks(first + 100, 1, 1, Side::Bid, 1, 10), NOW);
+        assert!(reservation.is_some(), "{verdict}");
+        let meets = asks(500, 1, 1, Side::Ask, 1, 10);
+        assert_eq!(rig.check(&meets).reason, Some(RejectReason::SelfMatched));
+        assert_eq!(short(&rig).check(&meets).reason, Some(RejectReason::SelfMatched), "order {first}");
+    }
+}
+
+#[test]
+fn what_is_forgotten_first_is_the_oldest_after_a_checkpoint_too() {
+    let mut rig = rig();
+    // Seven have closed, of which five are remembered: 3 to 7.
+    for id in 1..=7 {
+        let now = NOW.plus(Nanos(id * 250_000_000));
+        rig.references.heartbeat(now);
+        let reservation = rig.gate.reserve(&asks(id, 1, 1, Side::Bid, -3, 10), now).1;
+        assert!(reservation.is_some());
+        rig.gate.settle(OrderEvent::Executed { id, execution: id, qty: Qty(10) });
+    }
+    let mut again = short(&rig);
+    for rig in [&mut rig, &mut again] {
+        let reservation =
+            rig.gate.reserve(&asks(8, 1, 1, Side::Bid, -3, 10), NOW.plus(Nanos(2_000_000_000))).1;
+        assert!(reservation.is_some());
+        rig.gate.settle(OrderEvent::Cancelled { id: 8 });
+        let known: Vec<u64> = (1..=8).filter(|id| rig.gate.orders.contains(*id)).collect();
+        assert_eq!(known, [4, 5, 6, 7, 8]);
+    }
+}
+
+#[test]
+fn executions_are_forgotten_in_their_order_after_a_checkpoint_too() {
+    let mut rig = rig();
+    rig.take(&asks(1, 1, 1, Side::Bid, -3, 100));
+    // Eleven are remembered: as many as orders, open and recent.
+    let fill =
+        |rig: &mut Rig, execution| rig.gate.settle(OrderEvent::Executed { id: 1, execution, qty: Qty(1) });
+    (1..=13).for_each(|execution| assert_eq!(fill(&mut rig, execution), Settlement::Working));
+    let mut again = short(&rig);
+    for rig in [&mut rig, &mut again] {
+        assert_eq!(fill(rig, 14), Settlement::Working);
+        assert_eq!(fill(rig, 4), Settlement::Repeated);
+        assert_eq!(fill(rig, 3), Settlement::Working, "forgotten for the sake of the newest");
+    }
+}
