@@ -179,10 +179,12 @@ impl Mirror {
         if missing.is_empty() { Ok(steps) } else { Err(missing.join(", ")) }
     }
 
-    /// Whether a step is of an instrument that was never traded. The last one is none: what it holds is a doubt about all.
+    /// Whether a step is of what was never named: what it holds is a doubt about all. The last instrument is none.
     fn is_nameless(&self, step: &mut Step) -> bool {
-        let (instrument, ..) = step.names_mut();
-        instrument.is_some_and(|instrument| instrument.index() >= self.instruments.names.len())
+        let (instrument, strategy, account) = step.names_mut();
+        instrument.is_some_and(|n| n.index() >= self.instruments.names.len())
+            || strategy.is_some_and(|n| usize::from(n.0) >= self.strategies.names.len())
+            || account.is_some_and(|n| usize::from(n.0) >= self.accounts.names.len())
     }
 
     fn renumber(&self, step: &mut Step, numbering: &Numbering<'_>) -> Result<(), String> {

@@ -6,6 +6,8 @@
 
 mod journal;
 mod mirror;
+#[cfg(test)]
+mod tests;
 
 use crate::line::gate_tables::{STRATEGY, SharedMemory, config_of, grant_rules};
 use crate::tables::VerdictRow;

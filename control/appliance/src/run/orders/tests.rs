@@ -1,0 +1,233 @@
+//! Journals and mirrors, block by block.
+
+use super::journal::{Block, Journal};
+use super::mirror::{Mirror, Numbering};
+use crate::line::gate_tables::{STRATEGY, config_of};
+use attach::record::{Entry, RECORD_BYTES, Record};
+use control::names::Name;
+use gate::{
+    AccountId, Decision, FixedScore, Flags, Gate, GateConfig, GateTables, LimitsSource, OrderEvent,
+    OrderIntent, OrderType, Private, RefRules, Sent, Step, StrategyConfig, StrategyId, TableShape,
+    TimeInForce, Verdict,
+};
+use std::path::Path;
+use types::{InstrumentId, Nanos, Px, Qty, Side, Symbol, Tier, UnixNanos};
+
+const STRATEGIES: [StrategyConfig; 2] = [STRATEGY; 2];
+
+fn config() -> GateConfig<'static> {
+    let plan = control::config::load(&[], &[]).unwrap();
+    GateConfig { strategies: &STRATEGIES, accounts: 2, ..config_of(&plan, 1, &[]) }
+}
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn symbol(text: &str) -> Symbol {
+    Symbol::new(text).unwrap()
+}
+
+/// A buy of ten, let out, under the numbers of the moment.
+fn sent(id: u64, text: &str, instrument: u32, strategy: u16) -> Block {
+    let order = OrderIntent {
+        cl_ord_id: id,
+        px: Px(100_000_000_000),
+        instrument: InstrumentId(instrument),
+        qty: Qty(10),
+        strategy: StrategyId(strategy),
+        account: AccountId(1),
+        side: Side::Bid,
+        order_type: OrderType::Limit,
+        tif: TimeInForce::Day,
+    };
+    let step = Step::Sent(Sent { order, judged_px: 100_000_000_000, interval_ns: 1, at: UnixNanos(id) });
+    let verdict = Verdict {
+        limit: 0,
+        value: 0,
+        score: FixedScore::ZERO,
+        version: 0,
+        reason: None,
+        decision: Decision::Accept,
+        tier: Tier::Normal,
+        source: LimitsSource::Dynamic,
+        flags: Flags::NONE,
+    };
+    record(id, Some(symbol(text)), Entry::Sent { step, verdict, check: Nanos(0) })
+}
+
+fn record(number: u64, symbol: Option<Symbol>, entry: Entry) -> Block {
+    Block::Record(Record { number, at: UnixNanos(number), symbol, entry })
+}
+
+fn filled(number: u64, id: u64, qty: u32) -> Block {
+    let event = OrderEvent::Executed { id, execution: number, qty: Qty(qty) };
+    record(number, None, Entry::Step(Step::Settled(event)))
+}
+
+/// Two days' blocks: on the second one every number means something else.
+fn two_days() -> Vec<Block> {
+    vec![
+        Block::Ring(7),
+        Block::Strategy(5, name("s")),
+        Block::Account(1, name("a")),
+        sent(1, "FUTX", 3, 5),
+        sent(2, "BRVO", 4, 5),
+        filled(3, 1, 4),
+        filled(4, 2, 10),
+        // The daemon begins anew, and numbers otherwise.
+        Block::Strategy(0, name("s")),
+        Block::Account(1, name("a")),
+        sent(5, "BRVO", 3, 0),
+    ]
+}
+
+fn mirror_of(blocks: &[Block]) -> Mirror {
+    let mut mirror = Mirror::new(&config(), 8).unwrap();
+    blocks.iter().for_each(|block| mirror.take(block));
+    mirror
+}
+
+/// What a process is given whose daemon numbers instruments so.
+fn given(mirror: &Mirror, instruments: &[&str]) -> Result<Gate, String> {
+    let numbering = Numbering {
+        instrument: &|asked| {
+            let at = instruments.iter().position(|text| symbol(text) == asked)?;
+            u32::try_from(at).ok().map(InstrumentId)
+        },
+        strategy: &|asked| (asked.as_str() == "s").then_some(StrategyId(1)),
+        account: &|asked| (asked.as_str() == "a").then_some(AccountId(0)),
+    };
+    let steps = mirror.checkpoint(&numbering)?;
+    let shape = TableShape {
+        instruments: 8,
+        classes: 1,
+        accounts: 2,
+        strategies: 2,
+        dynamics: false,
+        surfaces: false,
+    };
+    let (_, tables) = GateTables::create_in(&mut Private, &shape, &RefRules::DEFAULT).unwrap();
+    let mut gate = Gate::new(&config(), tables).unwrap();
+    steps.iter().for_each(|step| gate.restore(step).unwrap());
+    Ok(gate)
+}
+
+/// Position and working buys of strategy `s`.
+fn held(gate: &Gate, instrument: u32) -> (i64, u64) {
+    let held = gate.exposure(InstrumentId(instrument), StrategyId(1)).unwrap();
+    (held.position, held.working_buy)
+}
+
+#[test]
+fn a_mirror_follows_names_whatever_their_numbers() {
+    let mirror = mirror_of(&two_days());
+    assert_eq!(mirror.open_order_count(), 2);
+    let gate = given(&mirror, &["none", "BRVO", "FUTX"]).unwrap();
+    assert_eq!((held(&gate, 0), held(&gate, 1), held(&gate, 2)), ((0, 0), (10, 10), (4, 6)));
+    let mut open: Vec<_> = gate.open_orders().map(|order| (order.id, order.account)).collect();
+    open.sort_unstable_by_key(|(id, _)| *id);
+    assert_eq!(open, [(1, AccountId(0)), (5, AccountId(0))]);
+}
+
+#[test]
+fn what_is_held_in_an_instrument_without_a_number_is_not_given_away() {
+    let mut mirror = mirror_of(&two_days());
+    assert_eq!(given(&mirror, &["BRVO"]).unwrap_err(), "instrument FUTX");
+    // Flat, and nothing works: it is not missed.
+    mirror.take(&filled(6, 1, 6));
+    assert_eq!(given(&mirror, &["BRVO"]).unwrap_err(), "instrument FUTX", "ten are held");
+    let flat = Step::Positioned {
+        instrument: InstrumentId(9),
+        strategy: StrategyId(0),
+        account: AccountId(1),
+        position: 0,
+    };
+    mirror.take(&record(7, Some(symbol("FUTX")), Entry::Step(flat)));
+    assert_eq!(held(&given(&mirror, &["BRVO"]).unwrap(), 0), (10, 10));
+}
+
+#[test]
+fn what_cannot_be_followed_puts_every_position_in_doubt() {
+    let now = UnixNanos(1_000);
+    let doubted = |gate: &Gate, instrument| {
+        let order = OrderIntent {
+            cl_ord_id: 99,
+            px: Px(1),
+            instrument: InstrumentId(instrument),
+            qty: Qty(1),
+            strategy: StrategyId(1),
+            account: AccountId(0),
+            side: Side::Bid,
+            order_type: OrderType::Limit,
+            tif: TimeInForce::Day,
+        };
+        gate.explain(&order, now).breaches().any(|breach| breach.reason.slug() == "UNRECONCILED")
+    };
+    let sound = given(&mirror_of(&two_days()), &["BRVO", "FUTX", "none"]).unwrap();
+    assert!(!(0..3).any(|instrument| doubted(&sound, instrument)));
+    let nameless = record(6, None, Entry::Step(Step::Settled(OrderEvent::Accepted { id: 1 })));
+    for (odd, doubts) in [
+        (Block::Lost(3), true),
+        // An id that is open, a strategy that nobody declared, and fills of nobody's order.
+        (sent(1, "FUTX", 3, 0), true),
+        (sent(6, "FUTX", 3, 4), true),
+        (filled(6, 77, 1), true),
+        (nameless, false),
+    ] {
+        let mut mirror = mirror_of(&two_days());
+        mirror.take(&odd);
+        let gate = given(&mirror, &["BRVO", "FUTX", "none"]).unwrap();
+        for instrument in 0..3 {
+            assert_eq!(doubted(&gate, instrument), doubts, "{odd:?}, instrument {instrument}");
+        }
+        assert_eq!(held(&gate, 0), (10, 10), "what is known stays");
+    }
+}
+
+/// What a journal at `path` holds, and what was told.
+fn read(path: &Path) -> (Journal, Vec<Block>, Option<String>) {
+    let mut blocks = Vec::new();
+    let (journal, told) = Journal::open(path, |block| blocks.push(block.clone())).unwrap();
+    (journal, blocks, told)
+}
+
+#[test]
+fn a_journal_gives_back_what_was_written_and_knows_where_its_ring_stands() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("c1.journal");
+    let mut blocks = two_days();
+    blocks.push(Block::Lost(12));
+    let (mut journal, found, told) = read(&path);
+    assert_eq!((found, told), (vec![], None));
+    journal.append(&blocks[..4]).unwrap();
+    journal.append(&blocks[4..]).unwrap();
+    let standing = |journal: &Journal| (journal.ring, journal.number, journal.lost);
+    assert_eq!(standing(&journal), (Some(7), 5, 12));
+    let (mut journal, found, told) = read(&path);
+    assert_eq!((standing(&journal), told), ((Some(7), 5, 12), None));
+    assert_eq!(found, blocks);
+    journal.append(&[Block::Ring(8)]).unwrap();
+    assert_eq!(standing(&read(&path).0), (Some(8), 0, 0), "another ring counts anew");
+}
+
+#[test]
+fn a_journal_that_ends_within_a_block_is_cut_and_one_that_is_damaged_before_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("c1.journal");
+    read(&path).0.append(&two_days()).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    for cut in [1, RECORD_BYTES - 1] {
+        std::fs::write(&path, &whole[..whole.len() - cut]).unwrap();
+        let (mut journal, found, told) = read(&path);
+        assert_eq!(found, two_days()[..9]);
+        assert!(told.unwrap().contains(&format!("the last {} bytes", RECORD_BYTES - cut)));
+        journal.append(&two_days()[9..]).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), whole, "and goes on where it was cut");
+    }
+    let mut damaged = whole;
+    damaged[3 * RECORD_BYTES + 9] ^= 1;
+    std::fs::write(&path, &damaged).unwrap();
+    let refused = Journal::open(&path, |_| {}).unwrap_err();
+    assert!(refused.to_string().contains("is damaged at byte 384"), "{refused}");
+}
