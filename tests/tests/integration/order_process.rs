@@ -88,7 +88,7 @@ fn positions_and_open_orders_outlive_the_process_the_daemon_and_both() {
         let _stop = StopOnDrop(&stop);
         let mut process = Process::start(&socket);
         trades(&appliance, &mut process, px);
-        let mut process = process_dies(process, &socket);
+        let mut process = process_dies(&appliance, process);
         daemon_dies(&mut appliance, &mut process, px);
         both_die(&mut appliance, process).kill();
     });
@@ -118,10 +118,15 @@ fn trades(appliance: &Appliance, process: &mut Process, px: i64) {
 }
 
 /// Ends the process; what the next one holds is what it held.
-fn process_dies(mut process: Process, socket: &Path) -> Process {
+fn process_dies(appliance: &Appliance, mut process: Process) -> Process {
     let held = process.holds();
+    appliance.wait_until("status shows the process", || {
+        let shown = appliance.ask(&["status"], "status");
+        let counters = &shown["counters"]["order process c1"];
+        (&counters["attached"], &counters["open_orders"]) == (&1.into(), &3.into())
+    });
     process.kill();
-    let mut process = Process::start(socket);
+    let mut process = Process::start(&appliance.socket());
     assert_eq!(process.holds(), held);
     assert_eq!(process.ask("fill 1 4 77"), "Repeated", "the execution was booked before");
     process

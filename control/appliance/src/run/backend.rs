@@ -273,7 +273,8 @@ impl LiveBackend {
         };
         let feeds = self.feeds.iter().map(|feed| (format!("receiver {}", feed.name), of(&feed.counters)));
         let others = self.scorer.iter().map(|scorer| &scorer.counters).chain([&self.booked]);
-        feeds.chain(others.map(|counters| (counters.set_name().to_owned(), of(counters)))).collect()
+        let stages = feeds.chain(others.map(|counters| (counters.set_name().to_owned(), of(counters))));
+        stages.chain(lock(&self.processes).iter().flat_map(Orders::standings)).collect()
     }
 
     fn instrument(&self, symbol: SymbolName) -> Option<InstrumentId> {

@@ -249,6 +249,24 @@ impl Orders {
         self.shared.names.define(instrument, symbol);
     }
 
+    /// How every process stands, for `status`.
+    pub(super) fn standings(&self) -> impl Iterator<Item = (String, BTreeMap<String, u64>)> {
+        self.processes.iter().map(|(name, process)| {
+            let Counts { accepted, flagged, rejected, lost, damaged } = process.counts;
+            let all = [
+                ("attached", process.lifeline.is_some().into()),
+                ("open_orders", process.mirror.open_order_count() as u64),
+                ("accepted", accepted),
+                ("flagged", flagged),
+                ("rejected", rejected),
+                ("lost_records", lost),
+                ("damaged_records", damaged),
+            ];
+            let all = all.map(|(counter, value)| (counter.to_owned(), value));
+            (format!("order process {name}"), all.into())
+        })
+    }
+
     /// What every process's orders came to.
     pub(super) fn counts(&self) -> impl Iterator<Item = (&Name, Counts)> {
         self.processes.iter().map(|(name, process)| (name, process.counts))
