@@ -6,6 +6,7 @@
 //! byte 0      magic, version, capacity in records, identity (two words)
 //!      512    head: records written since the ring was made        (the thread's)
 //!      520    lost: records that found no room                     (the thread's)
+//!      528    unlogged: refused orders that were not recorded, to leave room for what counts
 //!      1024   tail: records taken                                  (the daemon's)
 //!      4096   the records, number n at ((n - 1) mod capacity)
 //! ```
@@ -16,11 +17,11 @@
 use crate::mapping::Mapping;
 use crate::record::{Entry, RECORD_BYTES, RECORD_WORDS, Record};
 use gate::Memory as _;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use types::{Symbol, UnixNanos};
@@ -30,6 +31,7 @@ const MAGIC: u64 = u64::from_le_bytes(*b"PORTRING");
 const VERSION: u64 = 1;
 const HEAD: usize = 512;
 const LOST: usize = 520;
+const UNLOGGED: usize = 528;
 const TAIL: usize = 1_024;
 const DATA: usize = 4_096;
 
@@ -56,10 +58,21 @@ fn header(words: [u64; 5], len: u64) -> io::Result<(usize, u128)> {
     let capacity = usize::try_from(capacity).ok().filter(|n| n.is_power_of_two() && *n <= CAPACITY_MAX);
     let capacity = capacity.ok_or_else(|| damaged("a ring whose capacity is none".to_owned()))?;
     let wanted = bytes_of(capacity) as u64;
-    if len < wanted {
+    if len != wanted {
         return Err(damaged(format!("a ring of {len} bytes, wanted {wanted}")));
     }
     Ok((capacity, u128::from(low) | u128::from(high) << 64))
+}
+
+/// The first words of a file.
+fn first_words(file: &File) -> io::Result<[u64; 5]> {
+    let mut bytes = [0; 40];
+    file.read_exact_at(&mut bytes, 0)?;
+    let mut words = [0; 5];
+    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    Ok(words)
 }
 
 /// The thread's end. It never waits, and makes no system call.
@@ -80,11 +93,12 @@ impl RingWriter {
     /// What the system says, and a file that is no ring.
     pub fn open(file: File) -> io::Result<Self> {
         let len = file.metadata()?.len();
+        // Before it is mapped: a mapping keeps the file's lock.
+        let (capacity, _) = header(first_words(&file)?, len)?;
         let mut mapping = Mapping::of_file(&file)?;
         let count = usize::try_from(len).unwrap_or(usize::MAX) / 8;
         let words: &'static [AtomicU64] = mapping.rows(count).map_err(|e| damaged(e.to_string()))?;
         let first = |at: usize| words.get(at).map_or(0, |word| word.load(Ordering::Relaxed));
-        let (capacity, _) = header([0, 1, 2, 3, 4].map(first), len)?;
         Ok(Self { words, capacity: capacity as u64, head: first(HEAD / 8), lost: first(LOST / 8), file })
     }
 
@@ -92,11 +106,34 @@ impl RingWriter {
         self.words.get(at)
     }
 
+    /// Whether one more order may be recorded, and all that will be said of the orders there are. A quarter of the ring is kept for
+    /// answers.
+    #[inline]
+    #[must_use]
+    pub fn has_room_for_an_order(&self) -> bool {
+        self.waiting() < self.capacity - self.capacity / 4
+    }
+
+    /// Records that the daemon has not taken.
+    #[inline]
+    fn waiting(&self) -> u64 {
+        let tail = self.word(TAIL / 8).map_or(0, |tail| tail.load(Ordering::Acquire));
+        self.head.wrapping_sub(tail)
+    }
+
+    /// Writes what was said of a refused order; where half of the ring waits it is not recorded, and counted.
+    pub fn push_refused(&mut self, at: UnixNanos, symbol: Option<Symbol>, entry: Entry) {
+        if self.waiting() < self.capacity / 2 {
+            self.push(at, symbol, entry);
+        } else if let Some(unlogged) = self.word(UNLOGGED / 8) {
+            unlogged.store(unlogged.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        }
+    }
+
     /// Writes one record; where there is no room it is lost, and counted.
     #[inline]
     pub fn push(&mut self, at: UnixNanos, symbol: Option<Symbol>, entry: Entry) {
-        let tail = self.word(TAIL / 8).map_or(0, |tail| tail.load(Ordering::Acquire));
-        if self.head.wrapping_sub(tail) >= self.capacity {
+        if self.waiting() >= self.capacity {
             self.lost = self.lost.wrapping_add(1);
             if let Some(lost) = self.word(LOST / 8) {
                 lost.store(self.lost, Ordering::Release);
@@ -147,6 +184,10 @@ pub struct Drained {
     pub taken: u64,
     /// Records lost since the ring was made, by the thread's count.
     pub lost: u64,
+    /// Refused orders that were not recorded, by the thread's count.
+    pub unlogged: u64,
+    /// Records that are left.
+    pub left: u64,
     /// Records that are there and are none: the thread, or whoever else, has written over them.
     pub damaged: u64,
 }
@@ -168,25 +209,22 @@ impl RingReader {
         options.read(true).write(true).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
         let file = match options.open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let file = options.create_new(true).mode(0o600).open(path)?;
-                file.set_len(bytes_of(capacity) as u64)?;
+                // Under another name until it is whole: one that was begun and not ended is nobody's.
+                let begun = path.with_extension("new");
+                drop(std::fs::remove_file(&begun));
+                let file = options.create_new(true).mode(0o600).open(&begun)?;
+                // Taken now: memory that runs out later would end the thread in the middle of an order.
+                fallocate(&file, FallocateFlags::empty(), 0, bytes_of(capacity) as u64)?;
                 let words = [MAGIC, VERSION, capacity as u64, identity as u64, (identity >> 64) as u64];
                 let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
                 file.write_all_at(&bytes, 0)?;
+                std::fs::rename(&begun, path)?;
                 file
             }
             opened => opened?,
         };
-        let mut first = [0; 40];
-        file.read_exact_at(&mut first, 0)?;
-        let mut words = [0; 5];
-        for (word, bytes) in words.iter_mut().zip(first.chunks_exact(8)) {
-            *word = u64::from_le_bytes(bytes.try_into().map_err(|_| damaged(String::new()))?);
-        }
-        let (capacity, identity) = header(words, file.metadata()?.len())?;
-        let mut reader = Self { file, path: path.to_owned(), capacity: capacity as u64, identity, tail: 0 };
-        reader.tail = reader.word(TAIL)?;
-        Ok(reader)
+        let (capacity, identity) = header(first_words(&file)?, file.metadata()?.len())?;
+        Ok(Self { file, path: path.to_owned(), capacity: capacity as u64, identity, tail: 0 })
     }
 
     /// The file once more, for the thread that is to write it; none while another thread has it. It is had for as long as any
@@ -195,7 +233,12 @@ impl RingReader {
     /// # Errors
     /// What the system says.
     pub fn grant(&self) -> io::Result<Option<File>> {
-        let file = OpenOptions::new().read(true).write(true).open(&self.path)?;
+        let nofollow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+        let file = OpenOptions::new().read(true).write(true).custom_flags(nofollow).open(&self.path)?;
+        let (same, ours) = (file.metadata()?, self.file.metadata()?);
+        if (same.dev(), same.ino()) != (ours.dev(), ours.ino()) {
+            return Err(self.told(damaged("another file has taken the ring's place".to_owned())));
+        }
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(file)),
             Err(Errno::WOULDBLOCK) => Ok(None),
@@ -209,11 +252,21 @@ impl RingReader {
         self.identity
     }
 
-    /// Says that the records up to `number` have been taken, whatever the ring remembers.
-    pub const fn skip_to(&mut self, number: u64) {
-        if number > self.tail {
-            self.tail = number;
-        }
+    /// Says that the records up to `number` have been taken. What the ring says of it is the thread's to write, and not believed.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn start_after(&mut self, number: u64) -> io::Result<()> {
+        self.tail = number;
+        self.file.write_all_at(&self.tail.to_le_bytes(), TAIL as u64).map_err(|e| self.told(e))
+    }
+
+    /// Whether it was ever written.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn is_unused(&self) -> io::Result<bool> {
+        Ok(self.word(HEAD)? == 0 && self.word(LOST)? == 0)
     }
 
     fn word(&self, at: usize) -> io::Result<u64> {
@@ -222,17 +275,22 @@ impl RingReader {
         Ok(u64::from_le_bytes(bytes))
     }
 
-    /// Hands the records that are there to `take`, some at a time and in their order, with how many among them are none; what
-    /// `take` has returned for is not handed out again.
+    /// Hands the records that are there, about `most` of them, to `take`, some at a time and in their order, with how many among
+    /// them are none; what `take` has returned for is not handed out again. It ends at the first that is none: what follows such a
+    /// record may be anything.
     ///
     /// # Errors
     /// What the system says, with the ring's path; a ring that has been cut off; what `take` says.
-    pub fn drain(&mut self, mut take: impl FnMut(&[Record], u64) -> io::Result<()>) -> io::Result<Drained> {
-        let (head, lost) = (self.word(HEAD)?, self.word(LOST)?);
-        let mut drained = Drained { lost, ..Drained::default() };
+    pub fn drain(
+        &mut self,
+        most: u64,
+        mut take: impl FnMut(&[Record], u64) -> io::Result<()>,
+    ) -> io::Result<Drained> {
+        let (head, lost, unlogged) = (self.word(HEAD)?, self.word(LOST)?, self.word(UNLOGGED)?);
+        let mut drained = Drained { lost, unlogged, ..Drained::default() };
         // A head that lies cannot make more of the ring than it is.
-        let head = head.min(self.tail.saturating_add(self.capacity));
-        while self.tail < head {
+        let head = head.clamp(self.tail, self.tail.saturating_add(self.capacity));
+        while self.tail < head && drained.taken < most && drained.damaged == 0 {
             let place = self.tail & (self.capacity - 1);
             let count = (head - self.tail).min(CHUNK).min(self.capacity - place);
             let records = self.read(place, count)?;
@@ -240,9 +298,9 @@ impl RingReader {
             take(&records, damaged)?;
             (drained.taken, drained.damaged) =
                 (drained.taken + records.len() as u64, drained.damaged + damaged);
-            self.tail += count;
-            self.file.write_all_at(&self.tail.to_le_bytes(), TAIL as u64).map_err(|e| self.told(e))?;
+            self.start_after(self.tail + count)?;
         }
+        drained.left = head - self.tail;
         Ok(drained)
     }
 
@@ -253,7 +311,9 @@ impl RingReader {
         for _ in 0..ROUNDS {
             let at = DATA as u64 + place * RECORD_BYTES as u64;
             self.file.read_exact_at(&mut bytes, at).map_err(|e| self.told(e))?;
-            let all = (self.tail + 1..).zip(bytes.as_chunks::<RECORD_BYTES>().0);
+            // Wrapping: where the tail stands is the journal's word, and a number beyond all others is none.
+            let numbers = (1..).map(|n| self.tail.wrapping_add(n));
+            let all = numbers.zip(bytes.as_chunks::<RECORD_BYTES>().0);
             let numbered =
                 all.filter_map(|(n, bytes)| Record::from_bytes(bytes).filter(|record| record.number == n));
             records = numbered.collect();

@@ -28,7 +28,7 @@ fn ring(dir: &std::path::Path) -> (RingReader, RingWriter) {
 
 fn numbers(reader: &mut RingReader) -> (Vec<u64>, u64, u64) {
     let (mut numbers, mut damaged) = (Vec::new(), 0);
-    let drained = reader.drain(|records, bad| {
+    let drained = reader.drain(1_000, |records, bad| {
         numbers.extend(records.iter().map(|record| record.number));
         damaged += bad;
         Ok(())
@@ -46,7 +46,7 @@ fn records_come_out_as_they_went_in_and_what_finds_no_room_is_counted() {
     assert_eq!(writer.lost(), 2);
     let mut all = Vec::new();
     reader
-        .drain(|records, _| {
+        .drain(1_000, |records, _| {
             all.extend_from_slice(records);
             Ok(())
         })
@@ -65,7 +65,7 @@ fn a_ring_has_one_writer_and_remembers_what_was_taken_when_both_are_gone() {
     assert!(reader.grant().unwrap().is_none(), "a thread has it");
     (1..=3).for_each(|n| writer.push(UnixNanos(n), None, entry(n)));
     let mut first = true;
-    let stopped = reader.drain(|_, _| {
+    let stopped = reader.drain(1_000, |_, _| {
         if core::mem::take(&mut first) { Err(std::io::Error::other("disk full")) } else { Ok(()) }
     });
     assert!(stopped.is_err());
@@ -76,8 +76,46 @@ fn a_ring_has_one_writer_and_remembers_what_was_taken_when_both_are_gone() {
     let mut writer = RingWriter::open(reader.grant().unwrap().expect("the thread is gone")).unwrap();
     (4..=5).for_each(|n| writer.push(UnixNanos(n), None, entry(n)));
     let mut again = RingReader::open(&dir.path().join("ring"), 4, 1).unwrap();
-    again.skip_to(4);
+    again.start_after(4).unwrap();
     assert_eq!(numbers(&mut again).0, [5], "a journal knew of number 4");
+}
+
+#[test]
+fn a_ring_keeps_room_for_answers_and_half_of_it_from_refusals() {
+    let dir = tempfile::tempdir().unwrap();
+    let reader = RingReader::open(&dir.path().join("ring"), 16, IDENTITY).unwrap();
+    let mut writer = RingWriter::open(reader.grant().unwrap().unwrap()).unwrap();
+    let mut reader = reader;
+    (1..=20).for_each(|n| writer.push_refused(UnixNanos(n), None, entry(n)));
+    assert!(writer.has_room_for_an_order());
+    (9..=12).for_each(|n| {
+        assert!(writer.has_room_for_an_order(), "{n}");
+        writer.push(UnixNanos(n), None, entry(n));
+    });
+    assert!(!writer.has_room_for_an_order(), "the last quarter is for answers");
+    (13..=16).for_each(|n| writer.push(UnixNanos(n), None, entry(n)));
+    assert_eq!(writer.lost(), 0);
+    let drained = reader.drain(1_000, |_, _| Ok(())).unwrap();
+    assert_eq!((drained.taken, drained.unlogged, drained.lost), (16, 12, 0));
+    assert!(writer.has_room_for_an_order());
+}
+
+#[test]
+fn a_ring_that_was_begun_and_not_ended_is_made_anew_and_one_of_another_size_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("ring.new"), [1; 50]).unwrap();
+    let (reader, writer) = ring(dir.path());
+    assert!(reader.is_unused().unwrap());
+    drop(writer);
+    let file = File::options().write(true).open(dir.path().join("ring")).unwrap();
+    let len = file.metadata().unwrap().len();
+    file.set_len(len + 1).unwrap();
+    assert!(RingReader::open(&dir.path().join("ring"), 4, 1).is_err());
+    assert!(RingWriter::open(reader.grant().unwrap().unwrap()).is_err());
+    assert!(reader.grant().unwrap().is_some(), "who could not open it does not keep it");
+    std::fs::rename(dir.path().join("ring"), dir.path().join("away")).unwrap();
+    std::fs::write(dir.path().join("ring"), []).unwrap();
+    assert!(reader.grant().is_err(), "another file has its place");
 }
 
 #[test]
@@ -88,11 +126,15 @@ fn a_ring_that_is_written_over_or_cut_off_ends_nobody() {
     let file = File::options().write(true).open(dir.path().join("ring")).unwrap();
     file.write_all_at(&[0xFF; 8], 4_096 + RECORD_BYTES as u64 + 16).unwrap();
     assert_eq!(numbers(&mut reader), (vec![1, 3], 1, 0));
-    // A head beyond all reason.
+    // A head beyond all reason, and one that runs backwards.
     file.write_all_at(&u64::MAX.to_le_bytes(), 512).unwrap();
-    assert_eq!(numbers(&mut reader).1, 4, "no more than the ring holds");
+    assert_eq!(numbers(&mut reader).1, 1, "no more than the ring holds, and that in pieces");
+    reader.start_after(u64::MAX - 1).unwrap();
+    assert_eq!(numbers(&mut reader).1, 1);
+    file.write_all_at(&1_u64.to_le_bytes(), 512).unwrap();
+    assert_eq!(numbers(&mut reader), (vec![], 0, 0));
     file.set_len(100).unwrap();
-    assert!(reader.drain(|_, _| Ok(())).is_err());
+    assert!(reader.drain(1_000, |_, _| Ok(())).is_err());
     assert!(RingReader::open(&dir.path().join("ring"), 4, 1).is_err());
     std::fs::write(dir.path().join("other"), vec![1; 9_000]).unwrap();
     assert!(RingReader::open(&dir.path().join("other"), 4, 1).is_err());

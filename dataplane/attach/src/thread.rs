@@ -121,8 +121,8 @@ impl OrderThread {
 
     /// As [`Gate::reserve`]: whether a new order may leave, and if it may, its reservation.
     pub fn reserve(&mut self, order: &OrderIntent, now: UnixNanos) -> (Verdict, Option<Reservation>) {
-        if !self.is_own(order) {
-            return (self.refuse_foreign(order, now), None);
+        if let Some(reason) = self.forbids(order) {
+            return (self.refuse(order, reason, now), None);
         }
         let (verdict, reservation) = self.gate.reserve(order, now);
         let step = reservation.as_ref().map(|reservation| Step::Sent(reservation.sent(order, now)));
@@ -137,8 +137,8 @@ impl OrderThread {
         order: &OrderIntent,
         now: UnixNanos,
     ) -> (Verdict, Option<Reservation>) {
-        if !self.is_own(order) {
-            return (self.refuse_foreign(order, now), None);
+        if let Some(reason) = self.forbids(order) {
+            return (self.refuse(order, reason, now), None);
         }
         let (verdict, reservation) = self.gate.replace(replaced, order, now);
         let step = reservation.as_ref().map(|reservation| {
@@ -237,11 +237,19 @@ impl OrderThread {
         self.owns(order.strategy, order.account)
     }
 
-    /// What is another client's, or nobody's, is not for this gate: it would count into the limits of neither.
-    #[cold]
-    fn refuse_foreign(&mut self, order: &OrderIntent, now: UnixNanos) -> Verdict {
+    /// What is another client's, or nobody's, is not for this gate: it would count into the limits of neither. An order that the
+    /// daemon could not be told of is not let out.
+    #[inline]
+    fn forbids(&self, order: &OrderIntent) -> Option<RejectReason> {
+        if self.is_own(order) {
+            return (!self.ring.has_room_for_an_order()).then_some(RejectReason::DaemonLost);
+        }
         let strategy = self.own.0 & bit(order.strategy.0) == 0;
-        let reason = if strategy { RejectReason::UnknownStrategy } else { RejectReason::UnknownAccount };
+        Some(if strategy { RejectReason::UnknownStrategy } else { RejectReason::UnknownAccount })
+    }
+
+    #[cold]
+    fn refuse(&mut self, order: &OrderIntent, reason: RejectReason, now: UnixNanos) -> Verdict {
         let verdict = Verdict {
             limit: 0,
             value: 0,
@@ -261,14 +269,10 @@ impl OrderThread {
     fn say(&mut self, order: &OrderIntent, verdict: Verdict, step: Option<Step>, now: UnixNanos) {
         let check = Nanos(0);
         let symbol = self.names.get(order.instrument);
-        self.ring.push(
-            now,
-            symbol,
-            match step {
-                Some(step) => Entry::Sent { step, verdict, check },
-                None => Entry::Refused { order: *order, verdict, check },
-            },
-        );
+        match step {
+            Some(step) => self.ring.push(now, symbol, Entry::Sent { step, verdict, check }),
+            None => self.ring.push_refused(now, symbol, Entry::Refused { order: *order, verdict, check }),
+        }
     }
 }
 

@@ -194,7 +194,11 @@ impl LiveBackend {
     pub(super) fn define(&self, defined: Defined) {
         let mut names = lock(&self.names);
         names.instruments.insert(defined.symbol, defined.instrument);
-        names.symbols.insert(defined.instrument, defined.symbol);
+        let before = names.symbols.insert(defined.instrument, defined.symbol);
+        // One number, one name: what is held under the one before must not be taken for this one's.
+        if let Some(before) = before.filter(|before| *before != defined.symbol) {
+            names.instruments.remove(&before);
+        }
         drop(names);
         if let Some(orders) = lock(&self.processes).as_ref() {
             orders.define(defined.instrument, defined.symbol);
@@ -215,6 +219,11 @@ impl LiveBackend {
     /// Says to order processes that the daemon lives.
     pub(super) fn say_alive(&self) {
         lock(&self.writers).breakers.alive(self.clock.now());
+    }
+
+    /// The daemon ends in order.
+    pub(super) fn close_orders(&self) -> Vec<String> {
+        lock(&self.processes).as_mut().map_or_else(Vec::new, Orders::close)
     }
 
     /// Takes what order processes wrote: lines for the verdict log, and what is to be told.
@@ -441,11 +450,15 @@ impl Backend for LiveBackend {
     }
 
     fn attach(&self, client: &Name, lifeline: UnixStream) -> Result<(Grant, Vec<OwnedFd>), BackendError> {
+        // Copied: a halt of one scope wants the names while the disk is waited for here.
+        let names = lock(&self.names);
+        let (strategies, accounts) = (names.strategies.clone(), names.accounts.clone());
+        let instruments = names.instruments.clone();
+        drop(names);
+        let numbers = ScopeNumbers { strategies: &strategies, accounts: &accounts };
+        let instrument = |symbol: Symbol| instruments.get(&symbol).copied();
         let mut processes = lock(&self.processes);
         let orders = processes.as_mut().ok_or_else(|| failed("no order process is declared"))?;
-        let names = lock(&self.names);
-        let numbers = ScopeNumbers { strategies: &names.strategies, accounts: &names.accounts };
-        let instrument = |symbol: Symbol| names.instruments.get(&symbol).copied();
         orders.attach(client, lifeline, &numbers, &instrument).map_err(failed)
     }
 }

@@ -152,6 +152,7 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
     log.write(clock.now()).iter().for_each(tell);
     verdicts.write(&backend, &stopped?, lost).iter().for_each(tell);
     drain_orders(&backend, &mut verdicts);
+    backend.close_orders().iter().for_each(tell);
     Ok(())
 }
 

@@ -23,6 +23,8 @@ pub(super) enum Block {
     Strategy(u16, Name),
     /// From here on this number means this account.
     Account(u16, Name),
+    /// The daemon and the process ended in order: nothing was left in the ring.
+    Clean,
     /// So many records were lost so far, by the count of this ring: the books are in doubt.
     Lost(u64),
 }
@@ -32,6 +34,7 @@ const RING: u64 = 16;
 const STRATEGY: u64 = 17;
 const ACCOUNT: u64 = 18;
 const LOST: u64 = 19;
+const CLEAN: u64 = 20;
 
 /// Words 3 to 12 of a block hold a name.
 const NAME_BYTES: usize = 80;
@@ -48,6 +51,7 @@ impl Block {
             }
             Self::Strategy(number, name) => (STRATEGY, *number, name.as_str()),
             Self::Account(number, name) => (ACCOUNT, *number, name.as_str()),
+            Self::Clean => (CLEAN, 0, ""),
             Self::Lost(count) => return sealed(LOST, [*count, 0], ""),
         };
         sealed(kind, [number.into(), name.len() as u64], name)
@@ -72,6 +76,7 @@ impl Block {
             STRATEGY => Self::Strategy(u16::try_from(first).ok()?, name()?),
             ACCOUNT => Self::Account(u16::try_from(first).ok()?, name()?),
             LOST => Self::Lost(first),
+            CLEAN => Self::Clean,
             _ => return None,
         })
     }
@@ -103,60 +108,72 @@ pub(super) struct Journal {
     pub(super) number: u64,
     /// Records that it has lost.
     pub(super) lost: u64,
+    /// The last block is [`Block::Clean`].
+    pub(super) is_clean: bool,
+    /// Bytes of whole blocks.
+    len: u64,
+}
+
+/// What was found wrong at the end of a journal.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Cut {
+    /// In a sentence.
+    pub(super) told: String,
+    /// More than the block that was being written is gone.
+    pub(super) doubt: bool,
 }
 
 impl Journal {
-    /// Opens the journal at `path`, or begins it, and hands what it holds to `take`. Gives what is to be told.
+    /// Opens the journal at `path`, or begins it, and hands what it holds to `take`. An end that was not written whole (a page, when
+    /// the power fails) is cut off.
     ///
     /// # Errors
     /// A file that cannot be read, or is damaged before its end.
-    pub(super) fn open(path: &Path, mut take: impl FnMut(&Block)) -> Result<(Self, Option<String>)> {
+    pub(super) fn open(path: &Path, mut take: impl FnMut(&Block)) -> Result<(Self, Option<Cut>)> {
         let told = || format!("cannot read the journal {}", path.display());
         let mut options = OpenOptions::new();
         let file = options.read(true).append(true).create(true).mode(0o600).open(path).with_context(told)?;
         let len = file.metadata().with_context(told)?.len();
         let blocks = len / RECORD_BYTES as u64;
-        let mut journal = Self { file, path: path.to_owned(), ring: None, number: 0, lost: 0 };
+        let mut journal =
+            Self { file, path: path.to_owned(), ring: None, number: 0, lost: 0, is_clean: false, len: 0 };
         let mut reader = BufReader::with_capacity(1 << 16, journal.file.try_clone().with_context(told)?);
         reader.seek(SeekFrom::Start(0)).with_context(told)?;
-        let mut whole = 0;
+        let mut damaged = None;
         for at in 0..blocks {
             let mut bytes = [0; RECORD_BYTES];
             reader.read_exact(&mut bytes).with_context(told)?;
-            match Block::from_bytes(&bytes) {
-                Some(block) => {
+            match (Block::from_bytes(&bytes), damaged) {
+                (Some(block), None) => {
                     journal.follow(&block);
+                    journal.len = (at + 1) * RECORD_BYTES as u64;
                     take(&block);
-                    whole = at + 1;
                 }
-                None if at + 1 == blocks => break,
-                None => bail!(
-                    "the journal {} is damaged at byte {}: positions cannot be told; move it away and set them anew",
-                    path.display(),
-                    at * RECORD_BYTES as u64
+                (Some(_), Some(first)) => bail!(
+                    "the journal {} is damaged at byte {first}, and goes on after it: positions cannot be told",
+                    path.display()
                 ),
+                (None, _) => damaged = damaged.or(Some(at * RECORD_BYTES as u64)),
             }
         }
-        let kept = whole * RECORD_BYTES as u64;
-        let cut = (kept < len).then(|| {
-            format!(
-                "warning: {}: the last {} bytes were not written whole and are cut off",
-                path.display(),
-                len - kept
-            )
+        let gone = len - journal.len;
+        let cut = (gone > 0).then(|| Cut {
+            told: format!("{}: the last {gone} bytes were not written whole and are cut off", path.display()),
+            doubt: gone > RECORD_BYTES as u64,
         });
         if cut.is_some() {
-            journal.file.set_len(kept).with_context(told)?;
+            journal.file.set_len(journal.len).with_context(told)?;
         }
         Ok((journal, cut))
     }
 
     fn follow(&mut self, block: &Block) {
+        self.is_clean = *block == Block::Clean;
         match block {
             Block::Ring(identity) => (self.ring, self.number, self.lost) = (Some(*identity), 0, 0),
             Block::Record(record) => self.number = record.number,
             Block::Lost(count) => self.lost = *count,
-            Block::Strategy(..) | Block::Account(..) => {}
+            Block::Strategy(..) | Block::Account(..) | Block::Clean => {}
         }
     }
 
@@ -166,13 +183,25 @@ impl Journal {
     /// What the system says.
     pub(super) fn append(&mut self, blocks: &[Block]) -> std::io::Result<()> {
         let bytes: Vec<u8> = blocks.iter().flat_map(Block::to_bytes).collect();
-        let before = self.file.metadata()?.len();
-        if let Err(error) = self.file.write_all(&bytes) {
-            // What is there in part would be damage once something follows it.
-            self.file.set_len(before)?;
-            return Err(std::io::Error::new(error.kind(), format!("{}: {error}", self.path.display())));
+        if self.file.metadata()?.len() != self.len {
+            // What an attempt before this one left in part would be damage once something follows it.
+            self.file.set_len(self.len)?;
         }
+        let told = |error: std::io::Error| {
+            std::io::Error::new(error.kind(), format!("{}: {error}", self.path.display()))
+        };
+        self.file.write_all(&bytes).map_err(told)?;
+        self.len += bytes.len() as u64;
         blocks.iter().for_each(|block| self.follow(block));
         Ok(())
+    }
+
+    /// Says that nothing was left behind, and waits for the disk.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn end(&mut self) -> std::io::Result<()> {
+        self.append(&[Block::Clean])?;
+        self.file.sync_all()
     }
 }

@@ -54,6 +54,8 @@ pub(super) struct Mirror {
     /// What the process's numbers mean.
     strategy_of: BTreeMap<StrategyId, StrategyId>,
     account_of: BTreeMap<AccountId, AccountId>,
+    /// All is in doubt already: another doubt changes nothing.
+    doubted: bool,
 }
 
 /// Shares moved with an order that nobody has: every position is in doubt.
@@ -88,6 +90,7 @@ impl Mirror {
             accounts: Numbered::with_room_for(config.accounts.into()),
             strategy_of: BTreeMap::new(),
             account_of: BTreeMap::new(),
+            doubted: false,
         })
     }
 
@@ -110,7 +113,7 @@ impl Mirror {
                 }
             }
             Block::Lost(_) => self.doubt(),
-            Block::Ring(_) => {}
+            Block::Ring(_) | Block::Clean => {}
         }
     }
 
@@ -130,13 +133,28 @@ impl Mirror {
         if let Some(account) = account {
             *account = *self.account_of.get(account)?;
         }
+        if matches!(step, Step::Positioned { .. }) {
+            self.doubted = false;
+        }
         self.gate.restore(&step).ok()
+    }
+
+    /// Makes names known that may not have been used yet.
+    pub(super) fn know<'a>(
+        &mut self,
+        strategies: impl IntoIterator<Item = &'a Name>,
+        accounts: impl IntoIterator<Item = &'a Name>,
+    ) {
+        strategies.into_iter().for_each(|name| _ = self.strategies.number(name));
+        accounts.into_iter().for_each(|name| _ = self.accounts.number(name));
     }
 
     /// The books of gate and venue may differ, and nobody knows where.
     fn doubt(&mut self) {
-        // It cannot fail: the step names nothing.
-        let _ = self.gate.restore(&DOUBT);
+        if !core::mem::replace(&mut self.doubted, true) {
+            // It cannot fail: the step names nothing.
+            let _ = self.gate.restore(&DOUBT);
+        }
     }
 
     /// The name behind a number of the process's.
@@ -167,6 +185,8 @@ impl Mirror {
             }
             match self.renumber(&mut step, numbering) {
                 Ok(()) => steps.push(step),
+                // Of what is flat and has no number nothing but the doubt is left.
+                Err(_) if is_mere_doubt(&step) => doubt = true,
                 Err(name) if counts(&step) && !missing.contains(&name) => missing.push(name),
                 // Flat, and nothing works: nothing is lost with it.
                 Err(_) => {}
@@ -203,6 +223,11 @@ impl Mirror {
         }
         Ok(())
     }
+}
+
+/// Whether a step says of flat books that they are in doubt, and no more.
+const fn is_mere_doubt(step: &Step) -> bool {
+    matches!(step, Step::Holds { position: 0, due, .. } if *due >> 63 != 0)
 }
 
 /// Whether something would be missing without the step: shares, a doubt, or an order that may still trade.

@@ -11,7 +11,7 @@ mod tests;
 
 use crate::line::gate_tables::{STRATEGY, SharedMemory, config_of, grant_rules};
 use crate::tables::VerdictRow;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use attach::record::{Entry, Record};
 use attach::ring::RingReader;
 use control::config::{Client, OnDaemonLoss, Plan};
@@ -22,10 +22,10 @@ use journal::{Block, Journal};
 use mirror::{Mirror, Numbering};
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, Permissions};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use types::{InstrumentId, Nanos, Symbol};
@@ -43,6 +43,8 @@ pub(super) struct Counts {
     pub(super) lost: u64,
     /// Records that were none.
     pub(super) damaged: u64,
+    /// Refused orders that are in no log, since the ring was half full.
+    pub(super) unlogged: u64,
 }
 
 /// One order process.
@@ -54,12 +56,20 @@ struct Process {
     counts: Counts,
     /// The connection of the process that is attached.
     lifeline: Option<UnixStream>,
+    /// Its ring was written over.
+    broken: bool,
     /// Why its records cannot be taken, as it was last told.
     failing: Option<String>,
 }
 
+/// Records that one process may have taken at a time: the housekeeping that takes them has other things to do.
+const DRAIN_MAX: u64 = 1_024;
+
 /// All of them.
 pub(super) struct Orders {
+    plan: Plan,
+    /// Clients whose books cannot be read, and why.
+    unreadable: BTreeMap<Name, String>,
     shared: SharedMemory,
     grant: Grant,
     processes: BTreeMap<Name, Process>,
@@ -82,11 +92,24 @@ fn ring_dir(plan: &Plan) -> PathBuf {
     }
 }
 
-/// A directory that is the daemon's alone.
+/// A directory that is the daemon's alone: made, or found to be so.
 fn own_dir(path: &Path) -> Result<()> {
     let told = || format!("cannot make {}", path.display());
-    fs::create_dir_all(path).with_context(told)?;
-    fs::set_permissions(path, Permissions::from_mode(0o700)).with_context(told)
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error).with_context(told),
+        Ok(()) | Err(_) => {}
+    }
+    let found = fs::symlink_metadata(path).with_context(told)?;
+    let ours = rustix::process::geteuid().as_raw();
+    if !found.is_dir() || found.uid() != ours || found.mode() & 0o077 != 0 {
+        bail!(
+            "{}: found mode {:o} of user {}, wanted a directory of mode 700 of the daemon's own: name one that nobody else uses",
+            path.display(),
+            found.mode() & 0o7777,
+            found.uid()
+        );
+    }
+    Ok(())
 }
 
 /// A number that no ring before this one had.
@@ -98,8 +121,21 @@ fn fresh_identity() -> u128 {
     u128::from_le_bytes(bytes)
 }
 
+/// Opens the ring at `path`, or makes one. What is there and is none is set aside.
+fn open_ring(plan: &Plan, path: &Path) -> Result<(RingReader, Option<String>)> {
+    let told = || format!("cannot make the ring {}", path.display());
+    let open = || RingReader::open(path, plan.orders.ring_records as usize, fresh_identity());
+    match open() {
+        Ok(ring) => Ok((ring, None)),
+        Err(error) => {
+            fs::rename(path, path.with_extension("bad")).with_context(told)?;
+            Ok((open().with_context(told)?, Some(format!("{}: {error}: set aside", path.display()))))
+        }
+    }
+}
+
 impl Process {
-    /// Opens the ring and the journal of one client, and takes what waits in the ring.
+    /// Opens the ring and the journal of one client. Gives what is to be told.
     fn open(
         plan: &Plan,
         name: &Name,
@@ -109,61 +145,86 @@ impl Process {
         let path = plan.instance.state_dir.join("orders").join(format!("{name}.journal"));
         let mut known: (BTreeSet<Name>, BTreeSet<Name>) =
             (client.strategies.iter().cloned().collect(), client.accounts.iter().cloned().collect());
-        Journal::open(&path, |block| match block {
+        let (_, cut) = Journal::open(&path, |block| match block {
             Block::Strategy(_, name) => _ = known.0.insert(name.clone()),
             Block::Account(_, name) => _ = known.1.insert(name.clone()),
-            Block::Record(_) | Block::Ring(_) | Block::Lost(_) => {}
+            Block::Record(_) | Block::Ring(_) | Block::Lost(_) | Block::Clean => {}
         })?;
         let strategies = vec![STRATEGY; known.0.len()];
         let accounts = u16::try_from(known.1.len()).context("more accounts than a gate can have")?;
         let config = GateConfig { strategies: &strategies, accounts, ..*config };
         let mut mirror = Mirror::new(&config, plan.book.instruments as usize)?;
-        let (mut journal, cut) = Journal::open(&path, |block| mirror.take(block))?;
-        let ring = ring_dir(plan).join(format!("{name}.ring"));
-        let told = || format!("cannot open the ring {}", ring.display());
-        let mut ring = RingReader::open(&ring, plan.orders.ring_records as usize, fresh_identity())
-            .with_context(told)?;
-        if journal.ring == Some(ring.identity()) {
-            ring.skip_to(journal.number);
-        } else {
-            let block = Block::Ring(ring.identity());
-            journal.append(std::slice::from_ref(&block)).context("a journal cannot be written")?;
-        }
-        let process = Self {
-            client: client.clone(),
-            ring,
-            journal,
-            mirror,
-            counts: Counts::default(),
-            lifeline: None,
-            failing: None,
-        };
-        Ok((process, cut.into_iter().collect()))
+        mirror.know(&known.0, &known.1);
+        let (journal, _) = Journal::open(&path, |block| mirror.take(block))?;
+        let (ring, aside) = open_ring(plan, &ring_dir(plan).join(format!("{name}.ring")))?;
+        let (client, counts) = (client.clone(), Counts::default());
+        let mut process =
+            Self { client, ring, journal, mirror, counts, lifeline: None, broken: false, failing: None };
+        let doubt = cut.as_ref().is_some_and(|cut| cut.doubt);
+        process
+            .take_up_ring(doubt)
+            .with_context(|| format!("the journal {} cannot be written", path.display()))?;
+        Ok((process, cut.map(|cut| cut.told).into_iter().chain(aside).collect()))
     }
 
-    /// Takes what waits in the ring; gives the lines for the verdict log.
-    fn drain(&mut self, lines: &mut Vec<String>) -> io::Result<()> {
+    /// Goes on where the journal left the ring. A ring that it does not know says nothing of what another one held.
+    fn take_up_ring(&mut self, doubt: bool) -> io::Result<()> {
+        let identity = self.ring.identity();
+        let same = self.journal.ring == Some(identity);
+        let first = self.journal.ring.is_none() && self.ring.is_unused()?;
+        let sound = !doubt && (same || first || self.journal.is_clean && self.ring.is_unused()?);
+        let ring = (!same).then_some(Block::Ring(identity));
+        let lost = self.journal.lost;
+        let blocks: Vec<_> =
+            ring.into_iter().chain((!sound).then_some(Block::Lost(if same { lost } else { 0 }))).collect();
+        self.append(&blocks)?;
+        self.ring.start_after(self.journal.number)
+    }
+
+    /// Writes blocks into the journal, and follows them.
+    fn append(&mut self, blocks: &[Block]) -> io::Result<()> {
+        self.journal.append(blocks)?;
+        blocks.iter().for_each(|block| self.mirror.take(block));
+        Ok(())
+    }
+
+    /// Takes what waits in the ring, up to a bound; gives the lines for the verdict log, and how many records are left.
+    fn drain(&mut self, lines: &mut Vec<String>) -> io::Result<u64> {
+        if self.broken {
+            return Ok(0);
+        }
         let Self { ring, journal, mirror, counts, .. } = self;
-        let drained = ring.drain(|records, damaged| {
+        let drained = ring.drain(DRAIN_MAX, |records, damaged| {
             let mut blocks: Vec<Block> = records.iter().map(|record| Block::Record(*record)).collect();
             if damaged > 0 {
                 blocks.push(Block::Lost(journal.lost));
             }
             journal.append(&blocks)?;
             blocks.iter().for_each(|block| mirror.take(block));
-            counts.damaged += damaged;
+            counts.damaged = counts.damaged.saturating_add(damaged);
             for record in records {
                 lines.extend(line_of(record, mirror, counts));
             }
             Ok(())
         })?;
-        if drained.lost > journal.lost {
-            counts.lost += drained.lost - journal.lost;
-            let block = Block::Lost(drained.lost);
-            journal.append(std::slice::from_ref(&block))?;
-            mirror.take(&block);
+        // What follows a record that is none may be anything: it is not read, and the next process gets another ring.
+        self.broken = drained.damaged > 0;
+        self.counts.unlogged = drained.unlogged;
+        let lost = drained.lost.saturating_sub(self.journal.lost);
+        if lost > 0 {
+            self.append(&[Block::Lost(drained.lost)])?;
+            self.counts.lost = self.counts.lost.saturating_add(lost);
         }
-        Ok(())
+        Ok(drained.left)
+    }
+
+    /// Puts a new ring in the place of one that was written over.
+    fn replace_ring(&mut self, plan: &Plan, name: &Name) -> Result<()> {
+        let path = ring_dir(plan).join(format!("{name}.ring"));
+        fs::rename(&path, path.with_extension("bad")).with_context(|| path.display().to_string())?;
+        self.ring = open_ring(plan, &path)?.0;
+        self.broken = false;
+        self.take_up_ring(true).context("its journal cannot be written")
     }
 
     fn is_attached(&mut self) -> bool {
@@ -226,22 +287,43 @@ impl Orders {
     /// # Errors
     /// A ring or a journal that cannot be opened.
     pub(super) fn open(plan: &Plan, shared: SharedMemory) -> Result<(Self, Vec<String>)> {
-        own_dir(&plan.instance.state_dir.join("orders"))?;
+        let journals = plan.instance.state_dir.join("orders");
+        own_dir(&journals)?;
         own_dir(&ring_dir(plan))?;
         let config = config_of(plan, 1, &[]);
-        let (mut processes, mut said) = (BTreeMap::new(), Vec::new());
+        let (mut processes, mut unreadable) = (BTreeMap::new(), BTreeMap::new());
+        let mut said = undeclared(plan, &journals)?;
         for (name, client) in &plan.clients {
-            let (process, told) = Process::open(plan, name, client, &config)
-                .with_context(|| format!("order process {name}"))?;
-            said.extend(told);
-            let open = process.mirror.open_order_count();
-            if open > 0 {
-                said.push(format!("{name}: {open} open order(s) from before"));
+            match Process::open(plan, name, client, &config) {
+                Ok((process, told)) => {
+                    said.extend(told.iter().map(|what| format!("warning: {name}: {what}")));
+                    let open = process.mirror.open_order_count();
+                    if open > 0 {
+                        said.push(format!("{name}: {open} open order(s) from before"));
+                    }
+                    processes.insert(name.clone(), process);
+                }
+                // Everybody else goes on.
+                Err(error) => {
+                    said.push(format!("warning: {name} cannot attach: {error:#}"));
+                    unreadable.insert(name.clone(), format!("{error:#}"));
+                }
             }
-            processes.insert(name.clone(), process);
         }
-        let grant = grant_of(plan, &shared);
-        Ok((Self { shared, grant, processes, lines: Vec::new() }, said))
+        let (grant, plan, lines) = (grant_of(plan, &shared), plan.clone(), Vec::new());
+        Ok((Self { plan, unreadable, shared, grant, processes, lines }, said))
+    }
+
+    /// Says of every process that is gone that it left nothing behind.
+    pub(super) fn close(&mut self) -> Vec<String> {
+        let mut said = Vec::new();
+        for (name, process) in &mut self.processes {
+            let gone = !process.broken && matches!(process.ring.grant(), Ok(Some(_)));
+            if gone && let Err(error) = process.journal.end() {
+                said.push(format!("warning: {name}: {error}"));
+            }
+        }
+        said
     }
 
     /// An instrument got its number.
@@ -252,7 +334,7 @@ impl Orders {
     /// How every process stands, for `status`.
     pub(super) fn standings(&self) -> impl Iterator<Item = (String, BTreeMap<String, u64>)> {
         self.processes.iter().map(|(name, process)| {
-            let Counts { accepted, flagged, rejected, lost, damaged } = process.counts;
+            let Counts { accepted, flagged, rejected, lost, damaged, unlogged } = process.counts;
             let all = [
                 ("attached", process.lifeline.is_some().into()),
                 ("open_orders", process.mirror.open_order_count() as u64),
@@ -261,6 +343,7 @@ impl Orders {
                 ("rejected", rejected),
                 ("lost_records", lost),
                 ("damaged_records", damaged),
+                ("unlogged_refusals", unlogged),
             ];
             let all = all.map(|(counter, value)| (counter.to_owned(), value));
             (format!("order process {name}"), all.into())
@@ -313,13 +396,21 @@ impl Orders {
         numbers: &ScopeNumbers<'_>,
         instrument: &dyn Fn(Symbol) -> Option<InstrumentId>,
     ) -> Result<(Grant, Vec<OwnedFd>), String> {
+        if let Some(why) = self.unreadable.get(name) {
+            return Err(why.clone());
+        }
         let process = self.processes.get_mut(name).ok_or("it is not declared")?;
         let told = |error: io::Error| error.to_string();
+        if process.broken {
+            process.replace_ring(&self.plan, name).map_err(|error| format!("{error:#}"))?;
+        }
         let Some(ring) = process.ring.grant().map_err(told)? else {
             return Err("a process that is attached as it still runs".to_owned());
         };
         // Nobody else writes from here on.
-        process.drain(&mut self.lines).map_err(told)?;
+        if process.drain(&mut self.lines).map_err(told)? > 0 || process.broken {
+            return Err("its last records are still being taken: try again".to_owned());
+        }
         let own = |names: &[Name], all: &BTreeMap<Name, u16>| -> BTreeMap<Name, u16> {
             names.iter().filter_map(|name| all.get(name).map(|number| (name.clone(), *number))).collect()
         };
@@ -342,8 +433,7 @@ impl Orders {
             .map(|(name, number)| Block::Strategy(*number, name.clone()))
             .chain(accounts.iter().map(|(name, number)| Block::Account(*number, name.clone())))
             .collect();
-        process.journal.append(&blocks).map_err(told)?;
-        blocks.iter().for_each(|block| process.mirror.take(block));
+        process.append(&blocks).map_err(told)?;
         let memory = self.shared.memory.try_clone().map_err(told)?;
         let descriptors = vec![memory, ring.into(), file_of(&steps).map_err(told)?];
         process.lifeline = Some(lifeline);
@@ -354,6 +444,23 @@ impl Orders {
         };
         Ok((grant, descriptors))
     }
+}
+
+/// Journals that belong to no client: what they hold counts nowhere.
+fn undeclared(plan: &Plan, journals: &Path) -> Result<Vec<String>> {
+    let mut said = Vec::new();
+    for entry in fs::read_dir(journals).with_context(|| journals.display().to_string())? {
+        let path = entry.with_context(|| journals.display().to_string())?.path();
+        let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let declared = name.parse::<Name>().is_ok_and(|name| plan.clients.contains_key(&name));
+        if path.extension().is_some_and(|ending| ending == "journal") && !declared {
+            said.push(format!(
+                "warning: {} is no declared client\'s: what it holds counts into no limit",
+                path.display()
+            ));
+        }
+    }
+    Ok(said)
 }
 
 /// Steps in memory that another process can read.

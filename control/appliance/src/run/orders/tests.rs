@@ -1,15 +1,23 @@
 //! Journals and mirrors, block by block.
 
-use super::journal::{Block, Journal};
+use super::journal::{Block, Cut, Journal};
 use super::mirror::{Mirror, Numbering};
-use crate::line::gate_tables::{STRATEGY, config_of};
+use super::{Orders, ScopeNumbers};
+use crate::line::gate_tables::{GateSet, Listens, STRATEGY, config_of};
 use attach::record::{Entry, RECORD_BYTES, Record};
+use attach::ring::RingWriter;
+use control::config::Plan;
 use control::names::Name;
 use gate::{
     AccountId, Decision, FixedScore, Flags, Gate, GateConfig, GateTables, LimitsSource, OrderEvent,
     OrderIntent, OrderType, Private, RefRules, Sent, Step, StrategyConfig, StrategyId, TableShape,
     TimeInForce, Verdict,
 };
+use std::fs::{File, Permissions};
+use std::io::{Read as _, Seek as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use types::{InstrumentId, Nanos, Px, Qty, Side, Symbol, Tier, UnixNanos};
 
@@ -186,7 +194,7 @@ fn what_cannot_be_followed_puts_every_position_in_doubt() {
 }
 
 /// What a journal at `path` holds, and what was told.
-fn read(path: &Path) -> (Journal, Vec<Block>, Option<String>) {
+fn read(path: &Path) -> (Journal, Vec<Block>, Option<Cut>) {
     let mut blocks = Vec::new();
     let (journal, told) = Journal::open(path, |block| blocks.push(block.clone())).unwrap();
     (journal, blocks, told)
@@ -207,8 +215,12 @@ fn a_journal_gives_back_what_was_written_and_knows_where_its_ring_stands() {
     let (mut journal, found, told) = read(&path);
     assert_eq!((standing(&journal), told), ((Some(7), 5, 12), None));
     assert_eq!(found, blocks);
+    assert!(!journal.is_clean);
+    journal.end().unwrap();
+    assert!(read(&path).0.is_clean);
     journal.append(&[Block::Ring(8)]).unwrap();
-    assert_eq!(standing(&read(&path).0), (Some(8), 0, 0), "another ring counts anew");
+    let journal = read(&path).0;
+    assert_eq!((standing(&journal), journal.is_clean), ((Some(8), 0, 0), false), "another ring counts anew");
 }
 
 #[test]
@@ -221,13 +233,133 @@ fn a_journal_that_ends_within_a_block_is_cut_and_one_that_is_damaged_before_is_r
         std::fs::write(&path, &whole[..whole.len() - cut]).unwrap();
         let (mut journal, found, told) = read(&path);
         assert_eq!(found, two_days()[..9]);
-        assert!(told.unwrap().contains(&format!("the last {} bytes", RECORD_BYTES - cut)));
+        let found_cut = told.unwrap();
+        assert!(
+            found_cut.told.contains(&format!("the last {} bytes", RECORD_BYTES - cut)) && !found_cut.doubt
+        );
         journal.append(&two_days()[9..]).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), whole, "and goes on where it was cut");
     }
+    // A page of zeros, as a power failure leaves it.
+    let mut torn = whole.clone();
+    torn.resize(whole.len() + 4_096, 0);
+    std::fs::write(&path, &torn).unwrap();
+    let (_, found, told) = read(&path);
+    assert_eq!((found, told.map(|cut| cut.doubt)), (two_days(), Some(true)));
     let mut damaged = whole;
     damaged[3 * RECORD_BYTES + 9] ^= 1;
     std::fs::write(&path, &damaged).unwrap();
     let refused = Journal::open(&path, |_| {}).unwrap_err();
-    assert!(refused.to_string().contains("is damaged at byte 384"), "{refused}");
+    assert!(refused.to_string().contains("is damaged at byte 384, and goes on"), "{refused}");
+}
+
+/// A plan with one client, its state and rings in `dir`.
+fn plan(dir: &Path) -> Plan {
+    let text = format!(
+        "[instance]\nstate_dir = {:?}\nsocket = {:?}\n[book]\ninstruments = 8\n[orders]\nring_records = 1024\n\
+         [account.a]\n[strategy.s]\n[client.c1]\nuser = \"root\"\nstrategies = [\"s\"]\naccounts = [\"a\"]\n",
+        dir.join("state"),
+        dir.join("run/control.sock")
+    );
+    let file = dir.join("p.toml");
+    std::fs::write(&file, text).unwrap();
+    std::fs::create_dir_all(dir.join("state")).unwrap();
+    std::fs::create_dir_all(dir.join("run")).unwrap();
+    control::config::load(&[file], &[]).unwrap()
+}
+
+fn orders(plan: &Plan) -> (Orders, Vec<String>) {
+    let set = GateSet::new(plan, 1, 1, Listens::Nothing, true).unwrap();
+    Orders::open(plan, set.shared.unwrap()).unwrap()
+}
+
+/// What a process of `c1` is given now, as a gate.
+fn attach(orders: &mut Orders) -> Result<Vec<Step>, String> {
+    let strategies = [(name("s"), StrategyId(0))].into();
+    let accounts = [(name("a"), AccountId(0))].into();
+    let numbers = ScopeNumbers { strategies: &strategies, accounts: &accounts };
+    let (lifeline, _other) = UnixStream::pair().unwrap();
+    let (_, descriptors) = orders.attach(&name("c1"), lifeline, &numbers, &|_| Some(InstrumentId(1)))?;
+    let [_, ring, steps] = <[OwnedFd; 3]>::try_from(descriptors).unwrap();
+    // The process lives for as long as it writes one answer, and is gone.
+    let mut writer = RingWriter::open(File::from(ring)).unwrap();
+    let event = OrderEvent::Accepted { id: 1 };
+    writer.push(UnixNanos(1), None, Entry::Step(Step::Settled(event)));
+    let mut bytes = Vec::new();
+    let mut steps = File::from(steps);
+    steps.rewind().unwrap();
+    steps.read_to_end(&mut bytes).unwrap();
+    let words = bytes.as_chunks::<64>().0.iter().map(|step| {
+        let mut words = [0; gate::STEP_WORDS];
+        for (word, bytes) in words.iter_mut().zip(step.as_chunks::<8>().0) {
+            *word = u64::from_le_bytes(*bytes);
+        }
+        Step::unpack(words).unwrap()
+    });
+    Ok(words.collect())
+}
+
+/// Whether a process is told that everything is in doubt.
+fn is_doubted(steps: &[Step]) -> bool {
+    matches!(steps.first(), Some(Step::Settled(OrderEvent::Filled { id: 0, .. })))
+}
+
+#[test]
+fn a_ring_that_is_lost_leaves_a_doubt_unless_all_ended_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = plan(dir.path());
+    let ring = dir.path().join("run/orders/c1.ring");
+    let (mut first, said) = orders(&plan);
+    assert_eq!(said, Vec::<String>::new());
+    assert!(!is_doubted(&attach(&mut first).unwrap()), "the first start of all");
+    drop(first);
+    let (mut again, _) = orders(&plan);
+    assert!(!is_doubted(&attach(&mut again).unwrap()), "the ring is there");
+    again.drain();
+    again.close();
+    drop(again);
+    std::fs::remove_file(&ring).unwrap();
+    let (mut after_reboot, _) = orders(&plan);
+    assert!(!is_doubted(&attach(&mut after_reboot).unwrap()), "all had ended in order");
+    drop(after_reboot);
+    std::fs::remove_file(&ring).unwrap();
+    let (mut robbed, _) = orders(&plan);
+    assert!(is_doubted(&attach(&mut robbed).unwrap()), "what was in the ring is not known");
+}
+
+#[test]
+fn what_one_process_did_to_its_files_stops_nobody_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = plan(dir.path());
+    let ring = dir.path().join("run/orders/c1.ring");
+    let (mut first, _) = orders(&plan);
+    attach(&mut first).unwrap();
+    // Written over while the daemon lives: another ring, and a doubt.
+    let file = File::options().write(true).open(&ring).unwrap();
+    file.write_all_at(&[0xFF; 128], 4_096).unwrap();
+    let (_, said) = first.drain();
+    assert!(said[0].contains("1 damaged"), "{said:?}");
+    file.write_all_at(&u64::MAX.to_le_bytes(), 512).unwrap();
+    assert!(first.drain().1.iter().all(|what| !what.contains("damaged")), "it is not read any more");
+    assert!(is_doubted(&attach(&mut first).unwrap()));
+    drop(first);
+    // Cut off while it does not.
+    File::options().write(true).open(&ring).unwrap().set_len(0).unwrap();
+    let (mut second, said) = orders(&plan);
+    assert!(said.iter().any(|what| what.contains("set aside")), "{said:?}");
+    assert!(is_doubted(&attach(&mut second).unwrap()));
+    drop(second);
+    let journal = dir.path().join("state/orders/c1.journal");
+    let mut bytes = std::fs::read(&journal).unwrap();
+    bytes[9] ^= 1;
+    std::fs::write(&journal, bytes).unwrap();
+    std::fs::write(dir.path().join("state/orders/gone.journal"), []).unwrap();
+    let (mut third, said) = orders(&plan);
+    assert!(said[0].contains("gone.journal is no declared client's"), "{said:?}");
+    assert!(said[1].contains("c1 cannot attach") && said[1].contains("is damaged at byte 0"), "{said:?}");
+    assert!(attach(&mut third).unwrap_err().contains("is damaged"));
+    std::fs::set_permissions(dir.path().join("run/orders"), Permissions::from_mode(0o755)).unwrap();
+    let set = GateSet::new(&plan, 1, 1, Listens::Nothing, true).unwrap();
+    let refused = Orders::open(&plan, set.shared.unwrap()).err().unwrap();
+    assert!(refused.to_string().contains("found mode 755"), "{refused}");
 }
