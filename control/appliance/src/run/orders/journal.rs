@@ -23,6 +23,13 @@ pub(super) enum Block {
     Strategy(u16, Name),
     /// From here on this number means this account.
     Account(u16, Name),
+    /// The records of the ring up to this one have been taken; refused orders are in the verdict log alone.
+    Taken {
+        /// The last of them.
+        number: u64,
+        /// What the ring had lost by then, of which the blocks before this one know.
+        lost: u64,
+    },
     /// The daemon and the process ended in order: nothing was left in the ring.
     Clean,
     /// So many records were lost so far, by the count of this ring: the books are in doubt.
@@ -35,6 +42,7 @@ const STRATEGY: u64 = 17;
 const ACCOUNT: u64 = 18;
 const LOST: u64 = 19;
 const CLEAN: u64 = 20;
+const TAKEN: u64 = 21;
 
 /// Words 3 to 12 of a block hold a name.
 const NAME_BYTES: usize = 80;
@@ -52,6 +60,7 @@ impl Block {
             Self::Strategy(number, name) => (STRATEGY, *number, name.as_str()),
             Self::Account(number, name) => (ACCOUNT, *number, name.as_str()),
             Self::Clean => (CLEAN, 0, ""),
+            Self::Taken { number, lost } => return sealed(TAKEN, [*number, *lost], ""),
             Self::Lost(count) => return sealed(LOST, [*count, 0], ""),
         };
         sealed(kind, [number.into(), name.len() as u64], name)
@@ -77,6 +86,7 @@ impl Block {
             ACCOUNT => Self::Account(u16::try_from(first).ok()?, name()?),
             LOST => Self::Lost(first),
             CLEAN => Self::Clean,
+            TAKEN => Self::Taken { number: first, lost: second },
             _ => return None,
         })
     }
@@ -172,6 +182,7 @@ impl Journal {
         match block {
             Block::Ring(identity) => (self.ring, self.number, self.lost) = (Some(*identity), 0, 0),
             Block::Record(record) => self.number = record.number,
+            Block::Taken { number, lost } => (self.number, self.lost) = (*number, *lost),
             Block::Lost(count) => self.lost = *count,
             Block::Strategy(..) | Block::Account(..) | Block::Clean => {}
         }
@@ -193,6 +204,27 @@ impl Journal {
         self.file.write_all(&bytes).map_err(told)?;
         self.len += bytes.len() as u64;
         blocks.iter().for_each(|block| self.follow(block));
+        Ok(())
+    }
+
+    /// Bytes of it.
+    pub(super) const fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Puts `blocks`, which say the same, in the place of all there is: on disk before the old ones go.
+    ///
+    /// # Errors
+    /// What the system says; the journal is as it was.
+    pub(super) fn replace(&mut self, blocks: &[Block]) -> std::io::Result<()> {
+        let begun = self.path.with_extension("new");
+        drop(std::fs::remove_file(&begun));
+        let file = OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(&begun)?;
+        let mut fresh = Self { file, path: begun, ring: None, number: 0, lost: 0, is_clean: false, len: 0 };
+        fresh.append(blocks)?;
+        fresh.file.sync_all()?;
+        std::fs::rename(&fresh.path, &self.path)?;
+        *self = Self { path: self.path.clone(), ..fresh };
         Ok(())
     }
 

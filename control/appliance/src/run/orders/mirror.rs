@@ -9,7 +9,7 @@ use gate::{
     AccountId, Gate, GateConfig, GateTables, OrderEvent, Private, RefRules, Step, StrategyId, TableShape,
 };
 use std::collections::BTreeMap;
-use types::{InstrumentId, Qty, Symbol};
+use types::{InstrumentId, Qty, Symbol, UnixNanos};
 
 /// Names in the order in which they came.
 #[derive(Debug, Default)]
@@ -113,7 +113,7 @@ impl Mirror {
                 }
             }
             Block::Lost(_) => self.doubt(),
-            Block::Ring(_) | Block::Clean => {}
+            Block::Ring(_) | Block::Clean | Block::Taken { .. } => {}
         }
     }
 
@@ -197,6 +197,44 @@ impl Mirror {
             steps.insert(0, DOUBT);
         }
         if missing.is_empty() { Ok(steps) } else { Err(missing.join(", ")) }
+    }
+
+    /// Blocks that say what all blocks so far said, for a journal that stands at record `number`.
+    pub(super) fn summary(&self, number: u64) -> Vec<Block> {
+        let named = |names: &[Name]| (0..).zip(names.to_vec()).collect::<Vec<(u16, Name)>>();
+        let (strategies, accounts) = (named(&self.strategies.names), named(&self.accounts.names));
+        let mut blocks: Vec<_> =
+            strategies.iter().map(|(n, name)| Block::Strategy(*n, name.clone())).collect();
+        blocks.extend(accounts.iter().map(|(n, name)| Block::Account(*n, name.clone())));
+        let (mut steps, mut doubt) = (Vec::new(), false);
+        self.gate.checkpoint(|mut step| {
+            if self.is_nameless(&mut step) {
+                doubt |= counts(&step);
+                return;
+            }
+            let symbol = step.names_mut().0.and_then(|n| self.instruments.names.get(n.index()).copied());
+            let at = match step {
+                Step::Due { at, .. } | Step::Asked { at, .. } => at,
+                _ => UnixNanos(0),
+            };
+            steps.push(Block::Record(Record { number, at, symbol, entry: Entry::Step(step) }));
+        });
+        if doubt {
+            // Before the positions that have been set since.
+            let entry = Entry::Step(DOUBT);
+            blocks.push(Block::Record(Record { number, at: UnixNanos(0), symbol: None, entry }));
+        }
+        blocks.append(&mut steps);
+        // What the process that may still run means by its numbers.
+        for (number, to) in &self.strategy_of {
+            let name = self.strategies.names.get(usize::from(to.0));
+            blocks.extend(name.map(|name| Block::Strategy(number.0, name.clone())));
+        }
+        for (number, to) in &self.account_of {
+            let name = self.accounts.names.get(usize::from(to.0));
+            blocks.extend(name.map(|name| Block::Account(number.0, name.clone())));
+        }
+        blocks
     }
 
     /// Whether a step is of what was never named: what it holds is a doubt about all. The last instrument is none.

@@ -6,64 +6,32 @@
 
 mod journal;
 mod mirror;
+mod process;
 #[cfg(test)]
 mod tests;
 
-use crate::line::gate_tables::{STRATEGY, SharedMemory, config_of, grant_rules};
-use crate::tables::VerdictRow;
+use crate::line::gate_tables::{SharedMemory, config_of, grant_rules};
 use anyhow::{Context, Result, bail};
-use attach::record::{Entry, Record};
-use attach::ring::RingReader;
-use control::config::{Client, OnDaemonLoss, Plan};
+use control::config::{OnDaemonLoss, Plan};
 use control::names::Name;
 use control::protocol::{Grant, GrantShape};
-use gate::{AccountId, Decision, GateConfig, OrderIntent, Step, StrategyId, Verdict};
-use journal::{Block, Journal};
-use mirror::{Mirror, Numbering};
+use gate::{AccountId, Step, StrategyId};
+use journal::Block;
+use mirror::Numbering;
+pub(super) use process::Counts;
+use process::{Process, ring_dir};
 use rustix::fs::{MemfdFlags, memfd_create};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use types::{InstrumentId, Nanos, Symbol};
 
 /// How long the daemon may say nothing before an order process halts that is to. It says so every few milliseconds.
 const SILENCE_MAX: Nanos = Nanos(1_000_000_000);
-
-/// What an order process's orders came to, and what of its records was lost.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counts {
-    pub(super) accepted: u64,
-    pub(super) flagged: u64,
-    pub(super) rejected: u64,
-    /// Records that found the ring full.
-    pub(super) lost: u64,
-    /// Records that were none.
-    pub(super) damaged: u64,
-    /// Refused orders that are in no log, since the ring was half full.
-    pub(super) unlogged: u64,
-}
-
-/// One order process.
-struct Process {
-    client: Client,
-    ring: RingReader,
-    journal: Journal,
-    mirror: Mirror,
-    counts: Counts,
-    /// The connection of the process that is attached.
-    lifeline: Option<UnixStream>,
-    /// Its ring was written over.
-    broken: bool,
-    /// Why its records cannot be taken, as it was last told.
-    failing: Option<String>,
-}
-
-/// Records that one process may have taken at a time: the housekeeping that takes them has other things to do.
-const DRAIN_MAX: u64 = 1_024;
 
 /// All of them.
 pub(super) struct Orders {
@@ -81,15 +49,6 @@ pub(super) struct Orders {
 pub(super) struct ScopeNumbers<'a> {
     pub(super) strategies: &'a BTreeMap<Name, StrategyId>,
     pub(super) accounts: &'a BTreeMap<Name, AccountId>,
-}
-
-/// Where the rings lie.
-fn ring_dir(plan: &Plan) -> PathBuf {
-    if plan.orders.ring_dir.as_os_str().is_empty() {
-        plan.instance.socket.with_file_name("orders")
-    } else {
-        plan.orders.ring_dir.clone()
-    }
 }
 
 /// A directory that is the daemon's alone: made, or found to be so.
@@ -110,175 +69,6 @@ fn own_dir(path: &Path) -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// A number that no ring before this one had.
-fn fresh_identity() -> u128 {
-    let seed = format!("{:?}{:?}", std::time::SystemTime::now(), std::time::Instant::now());
-    let hash = blake3::hash(format!("{seed}{}", std::process::id()).as_bytes());
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&hash.as_bytes()[..16]);
-    u128::from_le_bytes(bytes)
-}
-
-/// Opens the ring at `path`, or makes one. What is there and is none is set aside.
-fn open_ring(plan: &Plan, path: &Path) -> Result<(RingReader, Option<String>)> {
-    let told = || format!("cannot make the ring {}", path.display());
-    let open = || RingReader::open(path, plan.orders.ring_records as usize, fresh_identity());
-    match open() {
-        Ok(ring) => Ok((ring, None)),
-        Err(error) => {
-            fs::rename(path, path.with_extension("bad")).with_context(told)?;
-            Ok((open().with_context(told)?, Some(format!("{}: {error}: set aside", path.display()))))
-        }
-    }
-}
-
-impl Process {
-    /// Opens the ring and the journal of one client. Gives what is to be told.
-    fn open(
-        plan: &Plan,
-        name: &Name,
-        client: &Client,
-        config: &GateConfig<'_>,
-    ) -> Result<(Self, Vec<String>)> {
-        let path = plan.instance.state_dir.join("orders").join(format!("{name}.journal"));
-        let mut known: (BTreeSet<Name>, BTreeSet<Name>) =
-            (client.strategies.iter().cloned().collect(), client.accounts.iter().cloned().collect());
-        let (_, cut) = Journal::open(&path, |block| match block {
-            Block::Strategy(_, name) => _ = known.0.insert(name.clone()),
-            Block::Account(_, name) => _ = known.1.insert(name.clone()),
-            Block::Record(_) | Block::Ring(_) | Block::Lost(_) | Block::Clean => {}
-        })?;
-        let strategies = vec![STRATEGY; known.0.len()];
-        let accounts = u16::try_from(known.1.len()).context("more accounts than a gate can have")?;
-        let config = GateConfig { strategies: &strategies, accounts, ..*config };
-        let mut mirror = Mirror::new(&config, plan.book.instruments as usize)?;
-        mirror.know(&known.0, &known.1);
-        let (journal, _) = Journal::open(&path, |block| mirror.take(block))?;
-        let (ring, aside) = open_ring(plan, &ring_dir(plan).join(format!("{name}.ring")))?;
-        let (client, counts) = (client.clone(), Counts::default());
-        let mut process =
-            Self { client, ring, journal, mirror, counts, lifeline: None, broken: false, failing: None };
-        let doubt = cut.as_ref().is_some_and(|cut| cut.doubt);
-        process
-            .take_up_ring(doubt)
-            .with_context(|| format!("the journal {} cannot be written", path.display()))?;
-        Ok((process, cut.map(|cut| cut.told).into_iter().chain(aside).collect()))
-    }
-
-    /// Goes on where the journal left the ring. A ring that it does not know says nothing of what another one held.
-    fn take_up_ring(&mut self, doubt: bool) -> io::Result<()> {
-        let identity = self.ring.identity();
-        let same = self.journal.ring == Some(identity);
-        let first = self.journal.ring.is_none() && self.ring.is_unused()?;
-        let sound = !doubt && (same || first || self.journal.is_clean && self.ring.is_unused()?);
-        let ring = (!same).then_some(Block::Ring(identity));
-        let lost = self.journal.lost;
-        let blocks: Vec<_> =
-            ring.into_iter().chain((!sound).then_some(Block::Lost(if same { lost } else { 0 }))).collect();
-        self.append(&blocks)?;
-        self.ring.start_after(self.journal.number)
-    }
-
-    /// Writes blocks into the journal, and follows them.
-    fn append(&mut self, blocks: &[Block]) -> io::Result<()> {
-        self.journal.append(blocks)?;
-        blocks.iter().for_each(|block| self.mirror.take(block));
-        Ok(())
-    }
-
-    /// Takes what waits in the ring, up to a bound; gives the lines for the verdict log, and how many records are left.
-    fn drain(&mut self, lines: &mut Vec<String>) -> io::Result<u64> {
-        if self.broken {
-            return Ok(0);
-        }
-        let Self { ring, journal, mirror, counts, .. } = self;
-        let drained = ring.drain(DRAIN_MAX, |records, damaged| {
-            let mut blocks: Vec<Block> = records.iter().map(|record| Block::Record(*record)).collect();
-            if damaged > 0 {
-                blocks.push(Block::Lost(journal.lost));
-            }
-            journal.append(&blocks)?;
-            blocks.iter().for_each(|block| mirror.take(block));
-            counts.damaged = counts.damaged.saturating_add(damaged);
-            for record in records {
-                lines.extend(line_of(record, mirror, counts));
-            }
-            Ok(())
-        })?;
-        // What follows a record that is none may be anything: it is not read, and the next process gets another ring.
-        self.broken = drained.damaged > 0;
-        self.counts.unlogged = drained.unlogged;
-        let lost = drained.lost.saturating_sub(self.journal.lost);
-        if lost > 0 {
-            self.append(&[Block::Lost(drained.lost)])?;
-            self.counts.lost = self.counts.lost.saturating_add(lost);
-        }
-        Ok(drained.left)
-    }
-
-    /// Puts a new ring in the place of one that was written over.
-    fn replace_ring(&mut self, plan: &Plan, name: &Name) -> Result<()> {
-        let path = ring_dir(plan).join(format!("{name}.ring"));
-        fs::rename(&path, path.with_extension("bad")).with_context(|| path.display().to_string())?;
-        self.ring = open_ring(plan, &path)?.0;
-        self.broken = false;
-        self.take_up_ring(true).context("its journal cannot be written")
-    }
-
-    fn is_attached(&mut self) -> bool {
-        let alive = self.lifeline.as_ref().is_some_and(|stream| !hung_up(stream));
-        if !alive {
-            self.lifeline = None;
-        }
-        alive
-    }
-}
-
-/// Whether the other end of a connection is gone.
-fn hung_up(stream: &UnixStream) -> bool {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let mut ends = [PollFd::new(stream, PollFlags::RDHUP)];
-    let polled = poll(&mut ends, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
-    polled.is_err() || ends[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::RDHUP)
-}
-
-/// The row of the verdict log; none of a record that is no order's. Counts it.
-fn line_of(record: &Record, mirror: &Mirror, counts: &mut Counts) -> Option<String> {
-    let (order, verdict, check) = judged(&record.entry)?;
-    *match verdict.decision {
-        Decision::Accept => &mut counts.accepted,
-        Decision::Flag => &mut counts.flagged,
-        Decision::Reject => &mut counts.rejected,
-    } += 1;
-    let strategy =
-        mirror.strategy(order.strategy).map_or_else(|| order.strategy.0.to_string(), Name::to_string);
-    let account = mirror.account(order.account).map_or_else(|| order.account.0.to_string(), Name::to_string);
-    let symbol = record.symbol.map_or_else(|| order.instrument.0.to_string(), |symbol| symbol.to_string());
-    let row = VerdictRow {
-        ts: record.at,
-        cl_ord_id: &order.cl_ord_id.to_string(),
-        account: &account,
-        strategy: &strategy,
-        symbol: &symbol,
-        side: order.side,
-        qty: order.qty,
-        px: order.px,
-        verdict: &verdict,
-        check,
-    };
-    Some(row.to_string())
-}
-
-fn judged(entry: &Entry) -> Option<(OrderIntent, Verdict, Nanos)> {
-    match *entry {
-        Entry::Refused { order, verdict, check } => Some((order, verdict, check)),
-        Entry::Sent { step: Step::Sent(sent) | Step::Replaced { sent, .. }, verdict, check } => {
-            Some((sent.order, verdict, check))
-        }
-        Entry::Sent { .. } | Entry::Step(_) => None,
-    }
 }
 
 impl Orders {

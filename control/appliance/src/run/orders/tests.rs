@@ -253,6 +253,55 @@ fn a_journal_that_ends_within_a_block_is_cut_and_one_that_is_damaged_before_is_r
     assert!(refused.to_string().contains("is damaged at byte 384, and goes on"), "{refused}");
 }
 
+#[test]
+fn a_summary_says_what_all_blocks_said_and_goes_on_as_they_would() {
+    let doubted = [two_days(), vec![Block::Lost(3)]].concat();
+    let set = Step::Positioned {
+        instrument: InstrumentId(3),
+        strategy: StrategyId(0),
+        account: AccountId(1),
+        position: 25,
+    };
+    let settled = [doubted.clone(), vec![record(6, Some(symbol("BRVO")), Entry::Step(set))]].concat();
+    for blocks in [two_days(), doubted, settled] {
+        let long = mirror_of(&blocks);
+        let mut short = mirror_of(&long.summary(5));
+        let mut long = mirror_of(&blocks);
+        // The process goes on in the numbers it was given.
+        for block in [filled(7, 5, 10), sent(8, "OSCR", 6, 0), filled(9, 1, 1), filled(4, 2, 10)] {
+            long.take(&block);
+            short.take(&block);
+        }
+        let steps = |mirror: &Mirror| {
+            let mut steps = Vec::new();
+            let gate = given(mirror, &["OSCR", "BRVO", "FUTX"]).unwrap();
+            gate.checkpoint(|step| steps.push(step.pack()));
+            steps.sort_unstable();
+            steps
+        };
+        assert_eq!(steps(&short), steps(&long));
+    }
+}
+
+#[test]
+fn a_journal_is_replaced_as_a_whole_and_knows_where_its_ring_stands() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("c1.journal");
+    let mut journal = read(&path).0;
+    journal.append(&two_days()).unwrap();
+    journal.append(&[Block::Lost(4), Block::Taken { number: 9, lost: 4 }]).unwrap();
+    let mut blocks = vec![Block::Ring(7)];
+    blocks.extend(mirror_of(&two_days()).summary(9));
+    blocks.push(Block::Taken { number: 9, lost: 4 });
+    journal.replace(&blocks).unwrap();
+    journal.append(&[sent(10, "OSCR", 6, 0)]).unwrap();
+    blocks.push(sent(10, "OSCR", 6, 0));
+    let (again, found, cut) = read(&path);
+    assert_eq!((found, cut), (blocks, None));
+    assert_eq!((again.ring, again.number, again.lost), (Some(7), 10, 4));
+    assert_eq!(again.len(), journal.len());
+}
+
 /// A plan with one client, its state and rings in `dir`.
 fn plan(dir: &Path) -> Plan {
     let text = format!(
@@ -362,4 +411,28 @@ fn what_one_process_did_to_its_files_stops_nobody_else() {
     let set = GateSet::new(&plan, 1, 1, Listens::Nothing, true).unwrap();
     let refused = Orders::open(&plan, set.shared.unwrap()).err().unwrap();
     assert!(refused.to_string().contains("found mode 755"), "{refused}");
+}
+
+#[test]
+fn a_long_journal_is_summarised_and_the_next_start_knows_no_difference() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = plan(dir.path());
+    let journal = dir.path().join("state/orders/c1.journal");
+    let (mut first, _) = orders(&plan);
+    for _ in 0..50 {
+        attach(&mut first).unwrap();
+        first.drain();
+    }
+    let long = std::fs::metadata(&journal).unwrap().len();
+    first.processes.get_mut(&name("c1")).unwrap().journal_max = long;
+    let steps = attach(&mut first).unwrap();
+    first.drain();
+    let short = std::fs::metadata(&journal).unwrap().len();
+    assert!(short < long / 10, "{long} bytes became {short}");
+    drop(first);
+    let (mut second, said) = orders(&plan);
+    assert_eq!(said, Vec::<String>::new());
+    assert_eq!(attach(&mut second).unwrap(), steps);
+    second.drain();
+    assert_eq!(second.processes[&name("c1")].counts.damaged, 0, "the ring goes on where it was");
 }

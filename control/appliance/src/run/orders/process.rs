@@ -1,0 +1,261 @@
+//! One order process: its ring, its journal, and the gate that follows it.
+
+use super::journal::{Block, Journal};
+use super::mirror::Mirror;
+use crate::line::gate_tables::STRATEGY;
+use crate::tables::VerdictRow;
+use anyhow::{Context, Result};
+use attach::record::{Entry, Record};
+use attach::ring::RingReader;
+use control::config::{Client, Plan};
+use control::names::Name;
+use gate::{Decision, GateConfig, OrderIntent, Step, Verdict};
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use types::Nanos;
+
+/// What an order process's orders came to, and what of its records was lost.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::run) struct Counts {
+    pub(in crate::run) accepted: u64,
+    pub(in crate::run) flagged: u64,
+    pub(in crate::run) rejected: u64,
+    /// Records that found the ring full.
+    pub(in crate::run) lost: u64,
+    /// Records that were none.
+    pub(in crate::run) damaged: u64,
+    /// Refused orders that are in no log, since the ring was half full.
+    pub(in crate::run) unlogged: u64,
+}
+
+/// One order process.
+pub(super) struct Process {
+    pub(super) client: Client,
+    pub(super) ring: RingReader,
+    pub(super) journal: Journal,
+    pub(super) mirror: Mirror,
+    pub(super) counts: Counts,
+    /// The connection of the process that is attached.
+    pub(super) lifeline: Option<UnixStream>,
+    /// Its ring was written over.
+    pub(super) broken: bool,
+    /// Bytes at which the journal is summarised.
+    pub(super) journal_max: u64,
+    /// Why its records cannot be taken, as it was last told.
+    pub(super) failing: Option<String>,
+}
+
+/// Bytes of a journal at which it is summarised: half a million orders and answers, read in a fraction of a second.
+const JOURNAL_BYTES: u64 = 64 << 20;
+
+/// Records that one process may have taken at a time: the housekeeping that takes them has other things to do.
+const DRAIN_MAX: u64 = 1_024;
+
+/// Where the rings lie.
+pub(super) fn ring_dir(plan: &Plan) -> PathBuf {
+    if plan.orders.ring_dir.as_os_str().is_empty() {
+        plan.instance.socket.with_file_name("orders")
+    } else {
+        plan.orders.ring_dir.clone()
+    }
+}
+
+/// A number that no ring before this one had.
+fn fresh_identity() -> u128 {
+    let seed = format!("{:?}{:?}", std::time::SystemTime::now(), std::time::Instant::now());
+    let hash = blake3::hash(format!("{seed}{}", std::process::id()).as_bytes());
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash.as_bytes()[..16]);
+    u128::from_le_bytes(bytes)
+}
+
+/// Opens the ring at `path`, or makes one. What is there and is none is set aside.
+fn open_ring(plan: &Plan, path: &Path) -> Result<(RingReader, Option<String>)> {
+    let told = || format!("cannot make the ring {}", path.display());
+    let open = || RingReader::open(path, plan.orders.ring_records as usize, fresh_identity());
+    match open() {
+        Ok(ring) => Ok((ring, None)),
+        Err(error) => {
+            fs::rename(path, path.with_extension("bad")).with_context(told)?;
+            Ok((open().with_context(told)?, Some(format!("{}: {error}: set aside", path.display()))))
+        }
+    }
+}
+
+impl Process {
+    /// Opens the ring and the journal of one client. Gives what is to be told.
+    pub(super) fn open(
+        plan: &Plan,
+        name: &Name,
+        client: &Client,
+        config: &GateConfig<'_>,
+    ) -> Result<(Self, Vec<String>)> {
+        let path = plan.instance.state_dir.join("orders").join(format!("{name}.journal"));
+        let mut known: (BTreeSet<Name>, BTreeSet<Name>) =
+            (client.strategies.iter().cloned().collect(), client.accounts.iter().cloned().collect());
+        let (_, cut) = Journal::open(&path, |block| match block {
+            Block::Strategy(_, name) => _ = known.0.insert(name.clone()),
+            Block::Account(_, name) => _ = known.1.insert(name.clone()),
+            Block::Record(_) | Block::Ring(_) | Block::Lost(_) | Block::Clean | Block::Taken { .. } => {}
+        })?;
+        let strategies = vec![STRATEGY; known.0.len()];
+        let accounts = u16::try_from(known.1.len()).context("more accounts than a gate can have")?;
+        let config = GateConfig { strategies: &strategies, accounts, ..*config };
+        let mut mirror = Mirror::new(&config, plan.book.instruments as usize)?;
+        mirror.know(&known.0, &known.1);
+        let (journal, _) = Journal::open(&path, |block| mirror.take(block))?;
+        let (ring, aside) = open_ring(plan, &ring_dir(plan).join(format!("{name}.ring")))?;
+        let (client, counts) = (client.clone(), Counts::default());
+        let mut process = Self {
+            client,
+            ring,
+            journal,
+            mirror,
+            counts,
+            lifeline: None,
+            broken: false,
+            journal_max: JOURNAL_BYTES,
+            failing: None,
+        };
+        let doubt = cut.as_ref().is_some_and(|cut| cut.doubt);
+        process
+            .take_up_ring(doubt)
+            .with_context(|| format!("the journal {} cannot be written", path.display()))?;
+        Ok((process, cut.map(|cut| cut.told).into_iter().chain(aside).collect()))
+    }
+
+    /// Goes on where the journal left the ring. A ring that it does not know says nothing of what another one held.
+    fn take_up_ring(&mut self, doubt: bool) -> io::Result<()> {
+        let identity = self.ring.identity();
+        let same = self.journal.ring == Some(identity);
+        let first = self.journal.ring.is_none() && self.ring.is_unused()?;
+        let sound = !doubt && (same || first || self.journal.is_clean && self.ring.is_unused()?);
+        let ring = (!same).then_some(Block::Ring(identity));
+        let lost = self.journal.lost;
+        let blocks: Vec<_> =
+            ring.into_iter().chain((!sound).then_some(Block::Lost(if same { lost } else { 0 }))).collect();
+        self.append(&blocks)?;
+        self.ring.start_after(self.journal.number)
+    }
+
+    /// Writes blocks into the journal, and follows them.
+    pub(super) fn append(&mut self, blocks: &[Block]) -> io::Result<()> {
+        self.journal.append(blocks)?;
+        blocks.iter().for_each(|block| self.mirror.take(block));
+        Ok(())
+    }
+
+    /// Takes what waits in the ring, up to a bound; gives the lines for the verdict log, and how many records are left.
+    pub(super) fn drain(&mut self, lines: &mut Vec<String>) -> io::Result<u64> {
+        if self.broken {
+            return Ok(0);
+        }
+        let Self { ring, journal, mirror, counts, .. } = self;
+        let drained = ring.drain(DRAIN_MAX, |records, damaged| {
+            let refused = |record: &&Record| matches!(record.entry, Entry::Refused { .. });
+            let kept = records.iter().filter(|record| !refused(record));
+            let mut blocks: Vec<Block> = kept.map(|record| Block::Record(*record)).collect();
+            if let Some(last) = records.last().filter(refused) {
+                blocks.push(Block::Taken { number: last.number, lost: journal.lost });
+            }
+            if damaged > 0 {
+                blocks.push(Block::Lost(journal.lost));
+            }
+            journal.append(&blocks)?;
+            blocks.iter().for_each(|block| mirror.take(block));
+            counts.damaged = counts.damaged.saturating_add(damaged);
+            for record in records {
+                lines.extend(line_of(record, mirror, counts));
+            }
+            Ok(())
+        })?;
+        // What follows a record that is none may be anything: it is not read, and the next process gets another ring.
+        self.broken = drained.damaged > 0;
+        self.counts.unlogged = drained.unlogged;
+        let lost = drained.lost.saturating_sub(self.journal.lost);
+        if lost > 0 {
+            self.append(&[Block::Lost(drained.lost)])?;
+            self.counts.lost = self.counts.lost.saturating_add(lost);
+        }
+        if self.journal.len() > self.journal_max {
+            self.summarise()?;
+        }
+        Ok(drained.left)
+    }
+
+    /// Makes the journal as short as what it says.
+    fn summarise(&mut self) -> io::Result<()> {
+        let Self { journal, mirror, ring, .. } = self;
+        let mut blocks = vec![Block::Ring(ring.identity())];
+        blocks.extend(mirror.summary(journal.number));
+        blocks.push(Block::Taken { number: journal.number, lost: journal.lost });
+        journal.replace(&blocks)?;
+        self.journal_max = JOURNAL_BYTES.max(self.journal.len().saturating_mul(2));
+        Ok(())
+    }
+
+    /// Puts a new ring in the place of one that was written over.
+    pub(super) fn replace_ring(&mut self, plan: &Plan, name: &Name) -> Result<()> {
+        let path = ring_dir(plan).join(format!("{name}.ring"));
+        fs::rename(&path, path.with_extension("bad")).with_context(|| path.display().to_string())?;
+        self.ring = open_ring(plan, &path)?.0;
+        self.broken = false;
+        self.take_up_ring(true).context("its journal cannot be written")
+    }
+
+    pub(super) fn is_attached(&mut self) -> bool {
+        let alive = self.lifeline.as_ref().is_some_and(|stream| !hung_up(stream));
+        if !alive {
+            self.lifeline = None;
+        }
+        alive
+    }
+}
+
+/// Whether the other end of a connection is gone.
+fn hung_up(stream: &UnixStream) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let mut ends = [PollFd::new(stream, PollFlags::RDHUP)];
+    let polled = poll(&mut ends, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+    polled.is_err() || ends[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::RDHUP)
+}
+
+/// The row of the verdict log; none of a record that is no order's. Counts it.
+fn line_of(record: &Record, mirror: &Mirror, counts: &mut Counts) -> Option<String> {
+    let (order, verdict, check) = judged(&record.entry)?;
+    *match verdict.decision {
+        Decision::Accept => &mut counts.accepted,
+        Decision::Flag => &mut counts.flagged,
+        Decision::Reject => &mut counts.rejected,
+    } += 1;
+    let strategy =
+        mirror.strategy(order.strategy).map_or_else(|| order.strategy.0.to_string(), Name::to_string);
+    let account = mirror.account(order.account).map_or_else(|| order.account.0.to_string(), Name::to_string);
+    let symbol = record.symbol.map_or_else(|| order.instrument.0.to_string(), |symbol| symbol.to_string());
+    let row = VerdictRow {
+        ts: record.at,
+        cl_ord_id: &order.cl_ord_id.to_string(),
+        account: &account,
+        strategy: &strategy,
+        symbol: &symbol,
+        side: order.side,
+        qty: order.qty,
+        px: order.px,
+        verdict: &verdict,
+        check,
+    };
+    Some(row.to_string())
+}
+
+fn judged(entry: &Entry) -> Option<(OrderIntent, Verdict, Nanos)> {
+    match *entry {
+        Entry::Refused { order, verdict, check } => Some((order, verdict, check)),
+        Entry::Sent { step: Step::Sent(sent) | Step::Replaced { sent, .. }, verdict, check } => {
+            Some((sent.order, verdict, check))
+        }
+        Entry::Sent { .. } | Entry::Step(_) => None,
+    }
+}
