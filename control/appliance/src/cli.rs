@@ -219,8 +219,8 @@ pub(crate) struct Replay {
     /// The officer's limits alone: no model
     #[arg(long = "static", conflicts_with = "model")]
     pub(crate) static_limits: bool,
-    /// Configuration file of the daemon: [limits], [policy], [gate], [book], scorer.backend and the feed's tick_table count
-    /// [default: built-in values]
+    /// Configuration file of the daemon: its tables limits, policy, gate and book, scorer.backend and the feed's
+    /// tick_table count [default: built-in values]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Tables to write beside summary.json and latency.hlog, comma between them [default: none]

@@ -51,7 +51,7 @@ pub struct SharedTables {
     pub tables: GateTables,
     /// The names of instruments.
     pub names: InstrumentNames,
-    /// The number that both sides must get ([`Mapping::layout`]).
+    /// The number that both sides must get when they lay the tables out.
     pub layout: u64,
     /// The memory, for readers elsewhere.
     pub memory: OwnedFd,
