@@ -8,7 +8,7 @@ use control::names::Name;
 use gate::{
     AccountId, Gate, GateConfig, GateTables, OrderEvent, Private, RefRules, Step, StrategyId, TableShape,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use types::{InstrumentId, Qty, Symbol, UnixNanos};
 
 /// Names in the order in which they came.
@@ -197,6 +197,18 @@ impl Mirror {
             steps.insert(0, DOUBT);
         }
         if missing.is_empty() { Ok(steps) } else { Err(missing.join(", ")) }
+    }
+
+    /// The strategies in which it holds something, or an order of which may still trade.
+    pub(super) fn busy_strategies(&self) -> BTreeSet<Name> {
+        let mut busy = BTreeSet::new();
+        self.gate.checkpoint(|mut step| {
+            if counts(&step) && !is_mere_doubt(&step) {
+                let strategy = step.names_mut().1.and_then(|n| self.strategies.names.get(usize::from(n.0)));
+                busy.extend(strategy.cloned());
+            }
+        });
+        busy
     }
 
     /// Blocks that say what all blocks so far said, for a journal that stands at record `number`.

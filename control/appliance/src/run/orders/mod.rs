@@ -15,11 +15,11 @@ use anyhow::{Context, Result, bail};
 use control::config::{OnDaemonLoss, Plan};
 use control::names::Name;
 use control::protocol::{Grant, GrantShape};
-use gate::{AccountId, Step, StrategyId};
+use gate::{AccountId, GateConfig, Step, StrategyId};
 use journal::Block;
 use mirror::Numbering;
 pub(super) use process::Counts;
-use process::{Process, ring_dir};
+use process::{Process, follow, journal_dir, ring_dir};
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File};
@@ -77,12 +77,11 @@ impl Orders {
     /// # Errors
     /// A ring or a journal that cannot be opened.
     pub(super) fn open(plan: &Plan, shared: SharedMemory) -> Result<(Self, Vec<String>)> {
-        let journals = plan.instance.state_dir.join("orders");
-        own_dir(&journals)?;
+        own_dir(&journal_dir(plan))?;
         own_dir(&ring_dir(plan))?;
         let config = config_of(plan, 1, &[]);
         let (mut processes, mut unreadable) = (BTreeMap::new(), BTreeMap::new());
-        let mut said = undeclared(plan, &journals)?;
+        let (mut elsewhere, mut said) = undeclared(plan, &config)?;
         for (name, client) in &plan.clients {
             match Process::open(plan, name, client, &config) {
                 Ok((process, told)) => {
@@ -91,6 +90,10 @@ impl Orders {
                     if open > 0 {
                         said.push(format!("{name}: {open} open order(s) from before"));
                     }
+                    let mine = |strategy: &Name| client.strategies.contains(strategy);
+                    let others =
+                        process.mirror.busy_strategies().into_iter().filter(|strategy| !mine(strategy));
+                    elsewhere.extend(others.map(|strategy| (strategy, name.to_string())));
                     processes.insert(name.clone(), process);
                 }
                 // Everybody else goes on.
@@ -98,6 +101,16 @@ impl Orders {
                     said.push(format!("warning: {name} cannot attach: {error:#}"));
                     unreadable.insert(name.clone(), format!("{error:#}"));
                 }
+            }
+        }
+        for (strategy, holder) in &elsewhere {
+            for (name, process) in
+                processes.iter_mut().filter(|(_, p)| p.client.strategies.contains(strategy))
+            {
+                process.doubt().with_context(|| format!("the journal of {name} cannot be written"))?;
+                said.push(format!(
+                    "warning: {name}: {holder} still holds positions or orders in {strategy}: all of {name}'s are in doubt"
+                ));
             }
         }
         let (grant, plan, lines) = (grant_of(plan, &shared), plan.clone(), Vec::new());
@@ -236,21 +249,33 @@ impl Orders {
     }
 }
 
-/// Journals that belong to no client: what they hold counts nowhere.
-fn undeclared(plan: &Plan, journals: &Path) -> Result<Vec<String>> {
-    let mut said = Vec::new();
-    for entry in fs::read_dir(journals).with_context(|| journals.display().to_string())? {
-        let path = entry.with_context(|| journals.display().to_string())?.path();
+/// Strategies in which somebody else than their owner holds something, and who.
+type HeldElsewhere = Vec<(Name, String)>;
+
+/// Journals that belong to no client: what they hold counts nowhere. Gives the strategies that they hold something in, with
+/// their names, and what is to be told.
+fn undeclared(plan: &Plan, config: &GateConfig<'_>) -> Result<(HeldElsewhere, Vec<String>)> {
+    let (mut held, mut said) = (HeldElsewhere::new(), Vec::new());
+    let dir = journal_dir(plan);
+    for entry in fs::read_dir(&dir).with_context(|| dir.display().to_string())? {
+        let path = entry.with_context(|| dir.display().to_string())?.path();
         let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         let declared = name.parse::<Name>().is_ok_and(|name| plan.clients.contains_key(&name));
-        if path.extension().is_some_and(|ending| ending == "journal") && !declared {
-            said.push(format!(
-                "warning: {} is no declared client\'s: what it holds counts into no limit",
-                path.display()
-            ));
+        if path.extension().is_none_or(|ending| ending != "journal") || declared {
+            continue;
+        }
+        said.push(format!(
+            "warning: {} is no declared client's: what it holds counts into no limit",
+            path.display()
+        ));
+        match follow(plan, &path, (&[], &[]), config) {
+            Ok((mirror, ..)) => {
+                held.extend(mirror.busy_strategies().into_iter().map(|strategy| (strategy, name.to_owned())));
+            }
+            Err(error) => said.push(format!("warning: {error:#}")),
         }
     }
-    Ok(said)
+    Ok((held, said))
 }
 
 /// Steps in memory that another process can read.

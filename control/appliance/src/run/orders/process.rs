@@ -1,6 +1,6 @@
 //! One order process: its ring, its journal, and the gate that follows it.
 
-use super::journal::{Block, Journal};
+use super::journal::{Block, Cut, Journal};
 use super::mirror::Mirror;
 use crate::line::gate_tables::STRATEGY;
 use crate::tables::VerdictRow;
@@ -85,6 +85,35 @@ fn open_ring(plan: &Plan, path: &Path) -> Result<(RingReader, Option<String>)> {
     }
 }
 
+/// Where the journals lie.
+pub(super) fn journal_dir(plan: &Plan) -> PathBuf {
+    plan.instance.state_dir.join("orders")
+}
+
+/// The journal at `path`, and the gate that took all of it, with room for these strategies and accounts besides those it names.
+pub(super) fn follow(
+    plan: &Plan,
+    path: &Path,
+    (strategies, accounts): (&[Name], &[Name]),
+    config: &GateConfig<'_>,
+) -> Result<(Mirror, Journal, Option<Cut>)> {
+    let mut known: (BTreeSet<Name>, BTreeSet<Name>) =
+        (strategies.iter().cloned().collect(), accounts.iter().cloned().collect());
+    let (_, cut) = Journal::open(path, |block| match block {
+        Block::Strategy(_, name) => _ = known.0.insert(name.clone()),
+        Block::Account(_, name) => _ = known.1.insert(name.clone()),
+        Block::Record(_) | Block::Ring(_) | Block::Lost(_) | Block::Clean | Block::Taken { .. } => {}
+    })?;
+    // A gate has at least one of each.
+    let strategies = vec![STRATEGY; known.0.len().max(1)];
+    let accounts = u16::try_from(known.1.len().max(1)).context("more accounts than a gate can have")?;
+    let config = GateConfig { strategies: &strategies, accounts, ..*config };
+    let mut mirror = Mirror::new(&config, plan.book.instruments as usize)?;
+    mirror.know(&known.0, &known.1);
+    let (journal, _) = Journal::open(path, |block| mirror.take(block))?;
+    Ok((mirror, journal, cut))
+}
+
 impl Process {
     /// Opens the ring and the journal of one client. Gives what is to be told.
     pub(super) fn open(
@@ -93,20 +122,8 @@ impl Process {
         client: &Client,
         config: &GateConfig<'_>,
     ) -> Result<(Self, Vec<String>)> {
-        let path = plan.instance.state_dir.join("orders").join(format!("{name}.journal"));
-        let mut known: (BTreeSet<Name>, BTreeSet<Name>) =
-            (client.strategies.iter().cloned().collect(), client.accounts.iter().cloned().collect());
-        let (_, cut) = Journal::open(&path, |block| match block {
-            Block::Strategy(_, name) => _ = known.0.insert(name.clone()),
-            Block::Account(_, name) => _ = known.1.insert(name.clone()),
-            Block::Record(_) | Block::Ring(_) | Block::Lost(_) | Block::Clean | Block::Taken { .. } => {}
-        })?;
-        let strategies = vec![STRATEGY; known.0.len()];
-        let accounts = u16::try_from(known.1.len()).context("more accounts than a gate can have")?;
-        let config = GateConfig { strategies: &strategies, accounts, ..*config };
-        let mut mirror = Mirror::new(&config, plan.book.instruments as usize)?;
-        mirror.know(&known.0, &known.1);
-        let (journal, _) = Journal::open(&path, |block| mirror.take(block))?;
+        let path = journal_dir(plan).join(format!("{name}.journal"));
+        let (mirror, journal, cut) = follow(plan, &path, (&client.strategies, &client.accounts), config)?;
         let (ring, aside) = open_ring(plan, &ring_dir(plan).join(format!("{name}.ring")))?;
         let (client, counts) = (client.clone(), Counts::default());
         let mut process = Self {
@@ -146,6 +163,11 @@ impl Process {
         self.journal.append(blocks)?;
         blocks.iter().for_each(|block| self.mirror.take(block));
         Ok(())
+    }
+
+    /// Puts every position in doubt.
+    pub(super) fn doubt(&mut self) -> io::Result<()> {
+        self.append(&[Block::Lost(self.journal.lost)])
     }
 
     /// Takes what waits in the ring, up to a bound; gives the lines for the verdict log, and how many records are left.

@@ -436,3 +436,29 @@ fn a_long_journal_is_summarised_and_the_next_start_knows_no_difference() {
     second.drain();
     assert_eq!(second.processes[&name("c1")].counts.damaged, 0, "the ring goes on where it was");
 }
+
+#[test]
+fn a_strategy_that_changes_hands_is_in_doubt_while_its_old_owner_holds_something() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = plan(dir.path());
+    let (mut first, _) = orders(&plan);
+    let begun = [Block::Strategy(0, name("s")), Block::Account(1, name("a")), sent(1, "FUTX", 1, 0)];
+    let old = dir.path().join("state/orders/old.journal");
+    read(&old).0.append(&begun).unwrap();
+    assert!(!is_doubted(&attach(&mut first).unwrap()));
+    drop(first);
+    let (mut second, said) = orders(&plan);
+    assert!(
+        said.iter().any(|what| what.contains("c1: old still holds positions or orders in s")),
+        "{said:?}"
+    );
+    assert!(is_doubted(&attach(&mut second).unwrap()));
+    drop(second);
+    // What it had is done.
+    read(&old)
+        .0
+        .append(&[record(2, None, Entry::Step(Step::Settled(OrderEvent::Cancelled { id: 1 })))])
+        .unwrap();
+    let (_, said) = orders(&plan);
+    assert!(said.iter().all(|what| !what.contains("still holds")), "{said:?}");
+}
