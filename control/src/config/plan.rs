@@ -275,30 +275,25 @@ impl Checker<'_> {
                 path
             };
             let others = || config.client.iter().filter(|(other, _)| *other < name).map(|(_, client)| client);
-            for strategy in &client.strategies {
-                if !config.strategy.contains_key(strategy) {
-                    let wanted = format!("strategies that are declared ([strategy.{strategy}])");
-                    self.refuse(&place("strategies"), format!("\"{strategy}\""), wanted);
-                } else if others().any(|other| other.strategies.contains(strategy)) {
-                    let wanted = "strategies of no other client".to_owned();
-                    self.refuse(&place("strategies"), format!("\"{strategy}\""), wanted);
+            let mut check = |(table, key): (&str, &str),
+                             is_declared: &dyn Fn(&Name) -> bool,
+                             of: fn(&schema::Client) -> &[Name]| {
+                for owned in of(client) {
+                    let wanted = if !is_declared(owned) {
+                        format!("{key} that are declared ([{table}.{owned}])")
+                    } else if others().any(|other| of(other).contains(owned)) {
+                        format!("{key} of no other client")
+                    } else {
+                        continue;
+                    };
+                    self.refuse(&place(key), format!("\"{owned}\""), wanted);
                 }
-            }
-            for account in &client.accounts {
-                if !config.account.contains_key(account) {
-                    let wanted = format!("accounts that are declared ([account.{account}])");
-                    self.refuse(&place("accounts"), format!("\"{account}\""), wanted);
-                } else if others().any(|other| other.accounts.contains(account)) {
-                    let wanted = "accounts of no other client".to_owned();
-                    self.refuse(&place("accounts"), format!("\"{account}\""), wanted);
-                }
-            }
-            for (key, count) in [("strategies", client.strategies.len()), ("accounts", client.accounts.len())]
-            {
-                if count == 0 {
+                if of(client).is_empty() {
                     self.refuse(&place(key), "none", "at least one");
                 }
-            }
+            };
+            check(("strategy", "strategies"), &|name| config.strategy.contains_key(name), |c| &c.strategies);
+            check(("account", "accounts"), &|name| config.account.contains_key(name), |c| &c.accounts);
         }
     }
 

@@ -122,20 +122,30 @@ impl Record {
     /// The record in bytes.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; RECORD_BYTES] {
-        let mut bytes = [0; RECORD_BYTES];
-        for (to, word) in bytes.chunks_exact_mut(8).zip(self.pack()) {
-            to.copy_from_slice(&word.to_le_bytes());
-        }
-        bytes
+        bytes_of(&self.pack())
     }
 
     /// The record of `bytes`; as for [`Record::unpack`].
     #[must_use]
     pub fn from_bytes(bytes: &[u8; RECORD_BYTES]) -> Option<Self> {
-        let mut words = [0; RECORD_WORDS];
-        for (word, from) in words.iter_mut().zip(bytes.chunks_exact(8)) {
-            *word = u64::from_le_bytes(from.try_into().ok()?);
-        }
-        Self::unpack(&words)
+        Self::unpack(&words_of(bytes)?)
     }
+}
+
+/// The words in `bytes`, least significant byte first; `None` when they are not as many.
+#[must_use]
+pub fn words_of<const N: usize>(bytes: &[u8]) -> Option<[u64; N]> {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let words: &[[u8; 8]; N] = words.try_into().ok().filter(|_| rest.is_empty())?;
+    Some(words.map(u64::from_le_bytes))
+}
+
+/// A record's words in bytes, the inverse of [`words_of`].
+#[must_use]
+pub fn bytes_of(words: &[u64; RECORD_WORDS]) -> [u8; RECORD_BYTES] {
+    let mut bytes = [0; RECORD_BYTES];
+    for (to, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+        *to = word.to_le_bytes();
+    }
+    bytes
 }

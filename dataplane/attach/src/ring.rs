@@ -15,7 +15,7 @@
 //! see first, a record is believed only with its own number and sum ([`crate::record`]); else it is read again later.
 
 use crate::mapping::Mapping;
-use crate::record::{Entry, RECORD_BYTES, RECORD_WORDS, Record};
+use crate::record::{Entry, RECORD_BYTES, RECORD_WORDS, Record, words_of};
 use gate::Memory as _;
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 use rustix::io::Errno;
@@ -68,11 +68,7 @@ fn header(words: [u64; 5], len: u64) -> io::Result<(usize, u128)> {
 fn first_words(file: &File) -> io::Result<[u64; 5]> {
     let mut bytes = [0; 40];
     file.read_exact_at(&mut bytes, 0)?;
-    let mut words = [0; 5];
-    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
-        *word = u64::from_le_bytes(*bytes);
-    }
-    Ok(words)
+    words_of(&bytes).ok_or_else(|| damaged("a ring without a beginning".to_owned()))
 }
 
 /// The thread's end. It never waits, and makes no system call.

@@ -1,6 +1,6 @@
 //! One order thread: a gate over the daemon's tables, and a ring in which it says what it does.
 
-use crate::record::Entry;
+use crate::record::{Entry, words_of};
 use crate::ring::RingWriter;
 use crate::tables::{self, InstrumentNames};
 use control::client::{Client, ClientError};
@@ -314,11 +314,7 @@ fn restore(gate: &mut Gate, mut steps: File) -> Result<(), AttachError> {
     steps.rewind().map_err(io_error("the steps cannot be read"))?;
     steps.read_to_end(&mut bytes).map_err(io_error("the steps cannot be read"))?;
     for step in bytes.chunks_exact(8 * STEP_WORDS) {
-        let mut words = [0; STEP_WORDS];
-        for (word, bytes) in words.iter_mut().zip(step.chunks_exact(8)) {
-            *word = u64::from_le_bytes(bytes.try_into().map_err(given)?);
-        }
-        let step = Step::unpack(words).ok_or_else(|| given("a step that is none"))?;
+        let step = words_of(step).and_then(Step::unpack).ok_or_else(|| given("a step that is none"))?;
         gate.restore(&step).map_err(|error| given(format!("{step:?}: {error}")))?;
     }
     Ok(())

@@ -5,7 +5,7 @@
 //! still in the ring.
 
 use anyhow::{Context, Result, bail};
-use attach::record::{RECORD_BYTES, RECORD_WORDS, Record, sum};
+use attach::record::{RECORD_BYTES, RECORD_WORDS, Record, bytes_of, sum, words_of};
 use control::names::Name;
 use std::fs::{File, OpenOptions};
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
@@ -67,10 +67,7 @@ impl Block {
     }
 
     fn from_bytes(bytes: &[u8; RECORD_BYTES]) -> Option<Self> {
-        let mut words = [0; RECORD_WORDS];
-        for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(8)) {
-            *word = u64::from_le_bytes(bytes.try_into().ok()?);
-        }
+        let words: [u64; RECORD_WORDS] = words_of(bytes)?;
         if words[KIND] & 0xFF < RING {
             return Record::unpack(&words).map(Self::Record);
         }
@@ -96,16 +93,10 @@ fn sealed(kind: u64, numbers: [u64; 2], name: &str) -> [u8; RECORD_BYTES] {
     let mut bytes = [0; RECORD_BYTES];
     let name = name.as_bytes().get(..name.len().min(NAME_BYTES)).unwrap_or_default();
     bytes[24..24 + name.len()].copy_from_slice(name);
-    let mut words = [0; RECORD_WORDS];
-    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
-        *word = u64::from_le_bytes(*bytes);
-    }
+    let mut words: [u64; RECORD_WORDS] = words_of(&bytes).unwrap_or_default();
     (words[1], words[2], words[KIND]) = (numbers[0], numbers[1], kind);
     words[RECORD_WORDS - 1] = sum(&words);
-    for (to, word) in bytes.chunks_exact_mut(8).zip(words) {
-        to.copy_from_slice(&word.to_le_bytes());
-    }
-    bytes
+    bytes_of(&words)
 }
 
 /// An open journal.

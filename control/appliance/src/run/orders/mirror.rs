@@ -177,12 +177,9 @@ impl Mirror {
     /// # Errors
     /// The names, in a sentence, of what is held or works and has no number now.
     pub(super) fn checkpoint(&self, numbering: &Numbering<'_>) -> Result<Vec<Step>, String> {
-        let (mut steps, mut missing, mut doubt) = (Vec::new(), Vec::new(), false);
-        self.gate.checkpoint(|mut step| {
-            if self.is_nameless(&mut step) {
-                doubt |= counts(&step);
-                return;
-            }
+        let (named, mut doubt) = self.named_steps();
+        let (mut steps, mut missing) = (Vec::new(), Vec::new());
+        for mut step in named {
             match self.renumber(&mut step, numbering) {
                 Ok(()) => steps.push(step),
                 // Of what is flat and has no number nothing but the doubt is left.
@@ -191,7 +188,7 @@ impl Mirror {
                 // Flat, and nothing works: nothing is lost with it.
                 Err(_) => {}
             }
-        });
+        }
         if doubt {
             // Before the positions that have been set since.
             steps.insert(0, DOUBT);
@@ -213,30 +210,20 @@ impl Mirror {
 
     /// Blocks that say what all blocks so far said, for a journal that stands at record `number`.
     pub(super) fn summary(&self, number: u64) -> Vec<Block> {
-        let named = |names: &[Name]| (0..).zip(names.to_vec()).collect::<Vec<(u16, Name)>>();
-        let (strategies, accounts) = (named(&self.strategies.names), named(&self.accounts.names));
-        let mut blocks: Vec<_> =
-            strategies.iter().map(|(n, name)| Block::Strategy(*n, name.clone())).collect();
-        blocks.extend(accounts.iter().map(|(n, name)| Block::Account(*n, name.clone())));
-        let (mut steps, mut doubt) = (Vec::new(), false);
-        self.gate.checkpoint(|mut step| {
-            if self.is_nameless(&mut step) {
-                doubt |= counts(&step);
-                return;
-            }
+        let strategies = (0..).zip(self.strategies.names.iter().cloned());
+        let accounts = (0..).zip(self.accounts.names.iter().cloned());
+        let mut blocks: Vec<_> = strategies.map(|(n, name)| Block::Strategy(n, name)).collect();
+        blocks.extend(accounts.map(|(n, name)| Block::Account(n, name)));
+        let (steps, doubt) = self.named_steps();
+        // The doubt before the positions that have been set since.
+        blocks.extend(doubt.then_some(DOUBT).into_iter().chain(steps).map(|mut step| {
             let symbol = step.names_mut().0.and_then(|n| self.instruments.names.get(n.index()).copied());
             let at = match step {
                 Step::Due { at, .. } | Step::Asked { at, .. } => at,
                 _ => UnixNanos(0),
             };
-            steps.push(Block::Record(Record { number, at, symbol, entry: Entry::Step(step) }));
-        });
-        if doubt {
-            // Before the positions that have been set since.
-            let entry = Entry::Step(DOUBT);
-            blocks.push(Block::Record(Record { number, at: UnixNanos(0), symbol: None, entry }));
-        }
-        blocks.append(&mut steps);
+            Block::Record(Record { number, at, symbol, entry: Entry::Step(step) })
+        }));
         // What the process that may still run means by its numbers.
         for (number, to) in &self.strategy_of {
             let name = self.strategies.names.get(usize::from(to.0));
@@ -247,6 +234,19 @@ impl Mirror {
             blocks.extend(name.map(|name| Block::Account(number.0, name.clone())));
         }
         blocks
+    }
+
+    /// The steps of a checkpoint of what has a name, and whether the others say that everything is in doubt.
+    fn named_steps(&self) -> (Vec<Step>, bool) {
+        let (mut steps, mut doubt) = (Vec::new(), false);
+        self.gate.checkpoint(|mut step| {
+            if self.is_nameless(&mut step) {
+                doubt |= counts(&step);
+            } else {
+                steps.push(step);
+            }
+        });
+        (steps, doubt)
     }
 
     /// Whether a step is of what was never named: what it holds is a doubt about all. The last instrument is none.

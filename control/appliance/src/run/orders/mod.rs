@@ -12,7 +12,7 @@ mod tests;
 
 use crate::line::gate_tables::{SharedMemory, config_of, grant_rules};
 use anyhow::{Context, Result, bail};
-use control::config::{OnDaemonLoss, Plan};
+use control::config::{Client, OnDaemonLoss, Plan};
 use control::names::Name;
 use control::protocol::{Grant, GrantShape};
 use gate::{AccountId, GateConfig, Step, StrategyId};
@@ -214,15 +214,11 @@ impl Orders {
         if process.drain(&mut self.lines).map_err(told)? > 0 || process.broken {
             return Err("its last records are still being taken: try again".to_owned());
         }
-        let own = |names: &[Name], all: &BTreeMap<Name, u16>| -> BTreeMap<Name, u16> {
-            names.iter().filter_map(|name| all.get(name).map(|number| (name.clone(), *number))).collect()
-        };
-        let all = (
-            numbers.strategies.iter().map(|(name, id)| (name.clone(), id.0)).collect(),
-            numbers.accounts.iter().map(|(name, id)| (name.clone(), id.0)).collect(),
-        );
-        let strategies = own(&process.client.strategies, &all.0);
-        let accounts = own(&process.client.accounts, &all.1);
+        let Client { strategies, accounts, .. } = &process.client;
+        let strategy = |name: &Name| Some((name.clone(), numbers.strategies.get(name)?.0));
+        let account = |name: &Name| Some((name.clone(), numbers.accounts.get(name)?.0));
+        let strategies: BTreeMap<_, _> = strategies.iter().filter_map(strategy).collect();
+        let accounts: BTreeMap<_, _> = accounts.iter().filter_map(account).collect();
         let numbering = Numbering {
             instrument,
             strategy: &|name| strategies.get(name).copied().map(StrategyId),

@@ -4,7 +4,7 @@ use super::journal::{Block, Cut, Journal};
 use super::mirror::{Mirror, Numbering};
 use super::{Orders, ScopeNumbers};
 use crate::line::gate_tables::{GateSet, Listens, STRATEGY, config_of};
-use attach::record::{Entry, RECORD_BYTES, Record};
+use attach::record::{Entry, RECORD_BYTES, Record, words_of};
 use attach::ring::RingWriter;
 use control::config::Plan;
 use control::names::Name;
@@ -338,14 +338,9 @@ fn attach(orders: &mut Orders) -> Result<Vec<Step>, String> {
     let mut steps = File::from(steps);
     steps.rewind().unwrap();
     steps.read_to_end(&mut bytes).unwrap();
-    let words = bytes.as_chunks::<64>().0.iter().map(|step| {
-        let mut words = [0; gate::STEP_WORDS];
-        for (word, bytes) in words.iter_mut().zip(step.as_chunks::<8>().0) {
-            *word = u64::from_le_bytes(*bytes);
-        }
-        Step::unpack(words).unwrap()
-    });
-    Ok(words.collect())
+    let steps =
+        bytes.chunks_exact(8 * gate::STEP_WORDS).map(|step| words_of(step).and_then(Step::unpack).unwrap());
+    Ok(steps.collect())
 }
 
 /// Whether a process is told that everything is in doubt.
