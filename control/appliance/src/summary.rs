@@ -5,7 +5,7 @@ use dataplane::stats::LineReport;
 use featurizer::{Book, Featurizer};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use types::{BookLevel, BookState, FeedKind, Side, StaleCause};
+use types::{BookLevel, FeedKind, Side, StaleCause};
 
 /// The whole file.
 #[derive(Debug, Serialize)]
@@ -143,17 +143,8 @@ impl BookSummary {
             ask_qty: ask.qty,
             levels,
             shares: book.shares(Side::Bid) + book.shares(Side::Ask),
-            state: state_word(book.state()),
+            state: book.state().as_str(),
         })
-    }
-}
-
-const fn state_word(state: BookState) -> &'static str {
-    match state {
-        BookState::Empty => "empty",
-        BookState::Live => "live",
-        BookState::Recovering => "recovering",
-        BookState::Stale(cause) => cause.as_str(),
     }
 }
 

@@ -71,7 +71,7 @@ pub(crate) struct BookTables {
 }
 
 impl BookTables {
-    pub(crate) const BBO_HEADING: &'static str = "ts_event_ns,seq,symbol,bid_px,bid_qty,ask_px,ask_qty";
+    pub(crate) const BBO_HEADING: &'static str = "ts_event_ns,seq,symbol,bid_px,bid_qty,ask_px,ask_qty,book";
 
     /// The heading of depth.csv with `levels` levels a side.
     pub(crate) fn depth_heading(levels: usize) -> String {
@@ -131,11 +131,12 @@ impl Observer for BookTables {
         let Some(sheet) = &mut self.bbo else { return };
         let bbo = book.bbo();
         sheet.line(format_args!(
-            "{},{},{name},{},{}",
+            "{},{},{name},{},{},{}",
             event.ts_event,
             event.seq,
             fields(bbo.bid),
-            fields(bbo.ask)
+            fields(bbo.ask),
+            book.state().as_str()
         ));
     }
 }

@@ -138,6 +138,17 @@ impl BookState {
         }
     }
 
+    /// Its name in files: `live`, or why it is not.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Live => "live",
+            Self::Recovering => "recovering",
+            Self::Stale(cause) => cause.as_str(),
+        }
+    }
+
     /// Whether a score may be taken from the book.
     #[must_use]
     pub const fn is_live(self) -> bool {

@@ -52,8 +52,8 @@ impl Day {
         self.send(|ts| AddOrder::new(1, 0, ts, 8, b'S', 100, STOCK, 1_000_200).as_bytes().to_vec());
     }
 
-    /// What a sound order gets after all this: its code, and the summary.
-    fn judge(&self) -> (String, serde_json::Value) {
+    /// What a replay of it with one sound order at its end writes.
+    fn replay(&self) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         let (feed, orders, out) =
             (dir.path().join("day.itch"), dir.path().join("orders.csv"), dir.path().join("out"));
@@ -77,10 +77,24 @@ impl Day {
             "--out",
             out.to_str().unwrap(),
         ]);
+        dir
+    }
+
+    /// What the order gets: its code, and the summary.
+    fn judge(&self) -> (String, serde_json::Value) {
+        let dir = self.replay();
+        let out = dir.path().join("out");
         let verdict = &rows(&out, "verdicts.csv")[0];
         let code = verdict[column("verdicts.csv", "code")].clone();
         let summary = std::fs::read_to_string(out.join("summary.json")).unwrap();
         (code, serde_json::from_str(&summary).unwrap())
+    }
+
+    /// What each best price is said to be worth.
+    fn marks(&self) -> Vec<String> {
+        let dir = self.replay();
+        let book = column("bbo.csv", "book");
+        rows(&dir.path().join("out"), "bbo.csv").into_iter().map(|row| row[book].clone()).collect()
     }
 }
 
@@ -99,6 +113,19 @@ fn a_whole_book_that_nothing_contradicts_is_live() {
         (&summary["unknown_orders"], &summary["books"]["ZVZZT"]["state"]),
         (&1.into(), &"live".into())
     );
+}
+
+#[test]
+fn each_best_price_says_whether_its_book_can_be_believed() {
+    let mut day = Day::whole();
+    assert_eq!(day.marks(), ["live", "live"]);
+    day.send(|ts| OrderExecuted::new(1, 0, ts, 4, 101, 1).as_bytes().to_vec());
+    day.send(|ts| AddOrder::new(1, 0, ts, 12, b'B', 100, STOCK, 1_000_100).as_bytes().to_vec());
+    assert_eq!(day.marks()[2..], ["over_execution", "over_execution"]);
+    let mut joined = Day::empty();
+    joined.trades();
+    joined.quotes();
+    assert_eq!(joined.marks(), ["joined_in_mid_session"; 2]);
 }
 
 #[test]
