@@ -56,6 +56,7 @@ impl Books {
         let far = FarIndex::arena_len(limits.far_levels);
         let (slot_count, pages) = (1_usize << limits.order_slots_log2, limits.pages);
         let bytes = slot_count * size_of::<Slot>()
+            + OrderIndex::side_bytes(limits.side_orders)
             + n * (size_of::<Head>() + size_of::<Bits>() + size_of::<Cells>())
             + far * size_of::<FarLevel>();
         let no_memory = |source| BuildError::Memory { bytes, source };
@@ -64,9 +65,9 @@ impl Books {
         let bits = PageBuf::zeroed(n, pages).map_err(no_memory)?;
         let cells = PageBuf::zeroed(n, pages).map_err(no_memory)?;
         let arena = PageBuf::zeroed(far, pages).map_err(no_memory)?;
+        let orders =
+            OrderIndex::new(limits.order_slots_log2, limits.side_orders, n, pages).map_err(no_memory)?;
         let huge_after = huge_bytes_of_process();
-
-        let orders = OrderIndex::new(limits.order_slots_log2, limits.side_orders, n);
         for (i, head) in heads.as_mut_slice().iter_mut().enumerate() {
             *head = Head::new(orders.owner(i).to_bits(), limits.default_tick.0);
         }

@@ -17,7 +17,7 @@ pub struct BookLimits {
     /// turn is as many ids as there are slots (four times as many where ids come in steps of four).
     pub order_slots_log2: u32,
     /// Orders that may live beside their slots (24 bytes each, a third to be added for short probes): ids that collide,
-    /// outlive a turn of the table, or have prices finer than 1e-4. As many as long-lived orders are expected.
+    /// outlive a turn of the table, or have prices finer than 1e-4. As many as are live, where nothing is known of the ids.
     pub side_orders: usize,
     /// Levels outside the ladders of all books together (16 bytes each, handed out in blocks of 8 to 65,536).
     pub far_levels: usize,
@@ -28,20 +28,28 @@ pub struct BookLimits {
 }
 
 impl Default for BookLimits {
-    /// A US equity day: 16,384 instruments, 8 M order slots, 1.5 M orders beside, 1 M far levels; about 350 MiB.
+    /// A US equity day, as the appliance has it unless told otherwise: 16,384 instruments, 4 M live orders, 1 M far levels;
+    /// about 650 MiB.
     fn default() -> Self {
+        Self::for_orders(1 << 22)
+    }
+}
+
+impl BookLimits {
+    /// Room for `orders` live orders, whatever their ids: four to eight slots for each, so that few collide and a turn of the table is
+    /// long, and a place beside them for every one.
+    #[must_use]
+    pub fn for_orders(orders: usize) -> Self {
         Self {
             instruments: 16_384,
-            order_slots_log2: 23,
-            side_orders: 3 << 19,
+            order_slots_log2: (orders.next_power_of_two().trailing_zeros() + 2).clamp(4, 30),
+            side_orders: orders,
             far_levels: 1 << 20,
             default_tick: Px(10_000_000),
             pages: PageKind::Huge,
         }
     }
-}
 
-impl BookLimits {
     /// A handful of instruments for a short time, for tests and excerpts: 256 instruments, 64 K order slots; about 7 MiB.
     #[must_use]
     pub fn small() -> Self {

@@ -10,8 +10,12 @@
 //! **Invariants.** An (id, instrument) pair is in at most one place. `qty == 0` is an empty slot. An order whose epoch is
 //! not its instrument's is dead: clearing a book is one increment.
 
+use std::io;
+
 use types::Side;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::pages::{PageBuf, PageKind};
 
 /// Price unit of a slot: 1e-4 of the currency, the finest of the order-by-order equity feeds. Finer prices are exact too,
 /// in the side table.
@@ -57,7 +61,8 @@ impl Slot {
 }
 
 /// An order that does not fit its slot.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
 struct SideEntry {
     id: u64,
     px: i64,
@@ -111,7 +116,7 @@ pub(crate) struct OrderIndex {
     mask: u64,
     /// log2 of a quarter of the slots.
     low_shift: u32,
-    side: Box<[SideEntry]>,
+    side: PageBuf<SideEntry>,
     side_len: usize,
     side_max: usize,
     epochs: Box<[u16]>,
@@ -122,24 +127,39 @@ pub(crate) struct OrderIndex {
 
 impl OrderIndex {
     /// An empty table over `1 << bits` slots with room for `side_orders` orders beside them.
-    pub(crate) fn new(bits: u32, side_orders: usize, instruments: usize) -> Self {
-        // Probes stay short below three quarters.
-        let side_slots = (side_orders.max(8) * 4 / 3).next_power_of_two();
-        Self {
+    pub(crate) fn new(
+        bits: u32,
+        side_orders: usize,
+        instruments: usize,
+        pages: PageKind,
+    ) -> io::Result<Self> {
+        let side_slots = Self::side_slots(side_orders);
+        Ok(Self {
             mask: (1 << bits) - 1,
             low_shift: bits - LOW_BITS,
-            side: vec![SideEntry::default(); side_slots].into_boxed_slice(),
+            side: PageBuf::zeroed(side_slots, pages)?,
             side_len: 0,
             side_max: side_slots / 4 * 3,
             epochs: vec![0; instruments].into_boxed_slice(),
             live: 0,
             side_has_dead: false,
-        }
+        })
+    }
+
+    /// Entries of a side table for `orders`: probes stay short below three quarters.
+    const fn side_slots(orders: usize) -> usize {
+        let orders = if orders < 8 { 8 } else { orders };
+        (orders * 4).div_ceil(3).next_power_of_two()
+    }
+
+    /// Bytes of a side table for `orders`.
+    pub(crate) const fn side_bytes(orders: usize) -> usize {
+        Self::side_slots(orders) * size_of::<SideEntry>()
     }
 
     /// Bytes the index occupies beside the slots.
     pub(crate) fn bytes(&self) -> usize {
-        size_of_val(&*self.side) + size_of_val(&*self.epochs)
+        self.side.bytes() + size_of_val(&*self.epochs)
     }
 
     /// Orders in live books.
@@ -153,15 +173,16 @@ impl OrderIndex {
     }
 
     fn side_home(&self, id: u64) -> usize {
-        let bits = self.side.len().trailing_zeros();
+        let bits = self.side.as_slice().len().trailing_zeros();
         (id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - bits)) as usize
     }
 
     fn side_find(&self, id: u64, owner: Owner) -> Option<usize> {
-        let mask = self.side.len() - 1;
+        let side = self.side.as_slice();
+        let mask = side.len() - 1;
         let mut at = self.side_home(id);
         loop {
-            let entry = &self.side[at];
+            let entry = &side[at];
             if entry.qty == 0 {
                 return None;
             }
@@ -179,34 +200,35 @@ impl OrderIndex {
                 return Err(Full);
             }
         }
-        let mask = self.side.len() - 1;
         let mut at = self.side_home(new.id);
-        while self.side[at].qty != 0 {
+        let side = self.side.as_mut_slice();
+        let mask = side.len() - 1;
+        while side[at].qty != 0 {
             at = (at + 1) & mask;
         }
-        self.side[at] = new;
+        side[at] = new;
         self.side_len += 1;
         Ok(())
     }
 
     /// Removes the entry at `hole` and moves later entries of the same run back, so that no probe needs a tombstone.
     fn side_remove(&mut self, mut hole: usize) {
-        let mask = self.side.len() - 1;
+        let mask = self.side.as_slice().len() - 1;
         let mut at = hole;
         loop {
             at = (at + 1) & mask;
-            let entry = self.side[at];
+            let entry = self.side.as_slice()[at];
             if entry.qty == 0 {
                 break;
             }
             let home = self.side_home(entry.id);
             // The entry may move when its home does not lie strictly between the hole and itself.
             if at.wrapping_sub(home) & mask >= at.wrapping_sub(hole) & mask {
-                self.side[hole] = entry;
+                self.side.as_mut_slice()[hole] = entry;
                 hole = at;
             }
         }
-        self.side[hole] = SideEntry::default();
+        self.side.as_mut_slice()[hole] = SideEntry::default();
         self.side_len -= 1;
     }
 
@@ -217,8 +239,7 @@ impl OrderIndex {
         }
         self.side_has_dead = false;
         let mut at = 0;
-        while at < self.side.len() {
-            let entry = self.side[at];
+        while let Some(&entry) = self.side.as_slice().get(at) {
             // A removal may move another entry to `at`, which is then looked at too.
             if entry.qty != 0 && self.is_dead(entry.meta) {
                 self.side_remove(at);
@@ -248,8 +269,8 @@ impl OrderIndex {
                 slot.qty = 0;
             }
             let mut at = 0;
-            while at < self.side.len() {
-                if self.side[at].qty != 0 && names(self.side[at].meta, instrument) {
+            while let Some(entry) = self.side.as_slice().get(at) {
+                if entry.qty != 0 && names(entry.meta, instrument) {
                     self.side_remove(at);
                 } else {
                     at += 1;
@@ -262,7 +283,7 @@ impl OrderIndex {
     /// Forgets every order of every instrument.
     pub(crate) fn clear(&mut self, slots: &mut [Slot]) {
         slots.fill(Slot::default());
-        self.side.fill(SideEntry::default());
+        self.side.as_mut_slice().fill(SideEntry::default());
         self.side_len = 0;
         self.live = 0;
         self.side_has_dead = false;
@@ -309,7 +330,7 @@ impl OrderIndex {
     #[inline(never)]
     fn find_beside(&self, id: u64, owner: Owner) -> Option<Order> {
         let at = self.side_find(id, owner)?;
-        let entry = &self.side[at];
+        let entry = &self.side.as_slice()[at];
         Some(Order { place: Place::Side(at), px: entry.px, qty: entry.qty, side: side_of(entry.meta) })
     }
 
@@ -386,7 +407,7 @@ impl OrderIndex {
         if qty == 0 {
             self.side_remove(at);
         } else {
-            self.side[at].qty = qty;
+            self.side.as_mut_slice()[at].qty = qty;
         }
     }
 }
@@ -417,10 +438,13 @@ fn units_of(px: i64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::BookLimits;
+    use proptest::prelude::*;
     use std::collections::HashMap;
 
     fn table(bits: u32, side: usize) -> (Vec<Slot>, OrderIndex) {
-        (vec![Slot::default(); 1 << bits], OrderIndex::new(bits, side, 4))
+        let index = OrderIndex::new(bits, side, 4, PageKind::Ordinary).unwrap();
+        (vec![Slot::default(); 1 << bits], index)
     }
 
     #[test]
@@ -492,6 +516,54 @@ mod tests {
         assert_eq!(t.live() as u64, stored);
         assert!(t.find(&slots, refused * 16, owner).is_none());
         assert!((0..refused).all(|n| t.find(&slots, n * 16, owner).is_some()));
+    }
+
+    /// How ids come: a venue's own numbers, and what would hurt the most.
+    fn ids() -> impl Strategy<Value = Vec<u64>> {
+        let (any, few) = (any::<u64>(), 1..64_u32);
+        prop_oneof![
+            // One slot of the table for all of them, in any quarter.
+            (any, few.clone())
+                .prop_map(|(first, k)| (0..4_096).map(|n| first.wrapping_add(n << k)).collect()),
+            // Dense, in several partitions at once.
+            (1..16_u64, few).prop_map(|(parts, k)| (0..4_096)
+                .map(|n| (n % parts).wrapping_shl(k) ^ (n / parts))
+                .collect()),
+            proptest::collection::vec(proptest::num::u64::ANY, 4_096),
+        ]
+    }
+
+    proptest! {
+        /// What the configuration promises: so many live orders, whatever their ids and however long they live.
+        #[test]
+        fn as_many_live_orders_fit_as_are_promised_whatever_their_ids(
+            ids in ids(), orders in 8..600_usize, keep in 0..100_u64,
+        ) {
+            let bits = BookLimits::for_orders(orders).order_slots_log2;
+            let (mut slots, mut t) = table(bits, orders);
+            let owner = t.owner(0);
+            let mut live: std::collections::VecDeque<u64> = std::collections::VecDeque::new();
+            for (n, id) in ids.into_iter().enumerate() {
+                if t.find(&slots, id, owner).is_some() {
+                    continue;
+                }
+                if live.len() == orders {
+                    // The newest goes, so that the rest outlive many turns of the table; or the oldest.
+                    let old = n as u64 % 100 < keep;
+                    let gone = if old { live.pop_back() } else { live.pop_front() }.expect("some are live");
+                    let place = t.find(&slots, gone, owner).expect("a live order is found").place;
+                    t.set_qty(&mut slots, place, 0);
+                }
+                if !t.insert_fresh(&mut slots, id, owner, Side::Bid, UNIT, 1) {
+                    prop_assert_eq!(t.insert(&mut slots, id, owner, Side::Bid, UNIT + n as i64 % 2, 1), Ok(()));
+                }
+                live.push_back(id);
+                prop_assert_eq!(t.live(), live.len());
+            }
+            for id in live {
+                prop_assert!(t.find(&slots, id, owner).is_some(), "{}", id);
+            }
+        }
     }
 
     #[test]

@@ -54,6 +54,13 @@ pub(crate) fn run(args: &cli::Replay) -> Result<()> {
         }
         tell(format_args!("warning: {cut}; everything before it is in the outputs"));
     }
+    let refused = featurizer.counters().books.table_full;
+    if refused > 0 {
+        let room = plan.book.orders;
+        tell(format_args!(
+            "warning: {refused} orders or price levels found no room, and their books are stale: book.orders is {room}"
+        ));
+    }
     if let Some(warning) = unheard(&plan, featurizer.books().filter_map(|book| book.symbol())) {
         tell(format_args!("warning: {warning}"));
     }

@@ -42,6 +42,8 @@ pub(crate) struct Summary {
     pub(crate) duplicate_orders: u64,
     /// Numbers of the venue that were given to another instrument within the session.
     pub(crate) redefined_locates: u64,
+    /// Orders and levels that found no room in the tables of the books.
+    pub(crate) table_full: u64,
     /// How often a book was doubted, by cause; causes that did not occur left out.
     pub(crate) stale_books: BTreeMap<&'static str, u64>,
     /// Trades that the venue broke, and those of them that had been the last of their instrument; left out where there were none.
@@ -226,6 +228,7 @@ impl Summary {
             over_executions: counters.over_reductions,
             duplicate_orders: counters.duplicate_orders,
             redefined_locates: stats.redefined_locates,
+            table_full: counters.table_full,
             stale_books: causes.filter(|(_, count)| *count > 0).collect(),
             trade_breaks: all.trade_breaks,
             lasts_taken_back: all.lasts_taken_back,

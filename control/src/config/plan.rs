@@ -98,7 +98,7 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
     check.depth("link.receiver_featurizer_events", config.link.receiver_featurizer_events);
     check.depth("link.featurizer_scorer_vectors", config.link.featurizer_scorer_vectors);
     check.depth("link.verdict_records", config.link.verdict_records);
-    check.range("book.instruments", config.book.instruments, 1, 65_536);
+    check.range("book.instruments", config.book.instruments, 1, 32_768);
     check.range("book.orders", config.book.orders, 1_024, 1 << 28);
     let ticks = check.ticks(&config.book, &config.feed);
     check.range("gate.repeat_ms", config.gate.repeat_ms, 0, 60_000);

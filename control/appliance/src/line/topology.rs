@@ -456,8 +456,7 @@ fn build_books(
     let mut featurizer = Featurizer::new(&FeaturizerConfig {
         books: BookLimits {
             instruments: plan.book.instruments as usize,
-            order_slots_log2: u64::from(plan.book.orders).next_power_of_two().trailing_zeros().clamp(4, 30),
-            ..BookLimits::default()
+            ..BookLimits::for_orders(plan.book.orders as usize)
         },
         on_full: if pace == Pace::Live { OnFull::KeepDirty } else { OnFull::Wait },
         walk: plan.policy.slippage.is_on(),
