@@ -125,4 +125,11 @@ mod tests {
         StateDir::look(&path).unwrap();
         StateDir::look(&place.path().join("none")).unwrap();
     }
+
+    #[test]
+    fn a_lock_that_cannot_be_looked_at_is_no_directory_that_nobody_has() {
+        let place = tempfile::tempdir().unwrap();
+        fs::create_dir(place.path().join(LOCK)).unwrap();
+        assert!(matches!(StateDir::look(place.path()), Err(StateDirError::Io { .. })));
+    }
 }

@@ -418,6 +418,44 @@ mod tests {
     }
 
     #[test]
+    fn the_word_of_a_breaker_has_the_low_bits_of_its_episode() {
+        let latched = |episode| Entry { episode, ..entry(Cause::Officer, TripMode::Tripped) };
+        assert_eq!(latched(7).breaker().episode, 7);
+        assert_eq!(latched(0x5_1234).breaker().episode, 0x1234);
+    }
+
+    #[test]
+    fn episodes_after_a_lost_file_go_on_from_the_seconds_of_the_clock() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = open(dir.path());
+        file.halt_for_damage("gone", NOW);
+        assert_eq!(file.halt().unwrap().episode, NOW.0.0 / 1_000_000_000 + 1);
+    }
+
+    #[test]
+    fn another_witness_adds_what_is_missing_and_never_loosens() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = open(dir.path());
+        let at = scope("strategy:mm1");
+        let witnessed = |episode, mode| Entry { episode, ..entry(Cause::Officer, mode) };
+        file.restore(&at, witnessed(5, TripMode::ReduceOnly));
+        assert_eq!((file.of(&at)[0].episode, file.of(&at)[0].mode), (5, TripMode::ReduceOnly));
+        // Older and as strict: nothing new. Newer, or stricter: what stands gives way.
+        file.restore(&at, witnessed(4, TripMode::ReduceOnly));
+        assert_eq!(file.of(&at)[0].episode, 5);
+        file.restore(&at, witnessed(6, TripMode::ReduceOnly));
+        assert_eq!(file.of(&at)[0].episode, 6);
+        file.restore(&at, witnessed(3, TripMode::Tripped));
+        assert_eq!((file.of(&at)[0].episode, file.of(&at)[0].mode), (3, TripMode::Tripped));
+        file.restore(&at, witnessed(9, TripMode::ReduceOnly));
+        assert_eq!(file.of(&at)[0].mode, TripMode::Tripped);
+        // Another cause stands beside it, and no episode comes again.
+        file.restore(&at, Entry { episode: 8, ..entry(Cause::Model, TripMode::ReduceOnly) });
+        assert_eq!((file.of(&at).len(), file.of(&at)[0].mode), (2, TripMode::Tripped));
+        assert_eq!(file.trip(&scope("desk:md"), entry(Cause::Officer, TripMode::Tripped)), (10, true));
+    }
+
+    #[test]
     fn a_trip_never_loosens_one_that_stands() {
         let dir = tempfile::tempdir().unwrap();
         let mut file = open(dir.path());
