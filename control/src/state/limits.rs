@@ -244,6 +244,22 @@ mod tests {
     }
 
     #[test]
+    fn a_write_that_failed_is_owed_until_one_works() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut book, _) = LimitBook::open(dir.path(), plan(&[]));
+        let blocked = dir.path().join("limits.new");
+        std::fs::create_dir(&blocked).unwrap();
+        book.persist(NOW).unwrap_err();
+        let later = Stamp(UnixNanos(6));
+        book.persist(later).unwrap_err();
+        let owed = book.unwritten().unwrap();
+        assert!(owed.since == NOW && owed.why.contains("limits.new"), "{owed:?}");
+        std::fs::remove_dir(&blocked).unwrap();
+        book.persist(later).unwrap();
+        assert_eq!(book.unwritten(), None);
+    }
+
+    #[test]
     fn a_damaged_file_is_reported_and_kept() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("limits.sealed"), "x").unwrap();

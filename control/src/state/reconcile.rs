@@ -345,14 +345,20 @@ mod tests {
     #[test]
     fn halts_are_compared_too() {
         let halted = |episode| json!(entry(episode, Cause::Officer));
-        let halt = event(2, "halt", "firm", Value::Null, halted(1), "done");
+        let halt = || event(2, "halt", "firm", Value::Null, halted(1), "done");
         let (_dir, mut latches) = file(&[]);
-        let out = reconcile(&mut latches, &log(std::slice::from_ref(&halt)), true);
+        let out = reconcile(&mut latches, &log(&[halt()]), true);
         assert!(out.damage[0].contains("lacks the halt (episode 1"), "{out:?}");
         assert_eq!(latches.halt().unwrap().episode, 1);
-        let resume = event(3, "resume", "firm", halted(1), Value::Null, "authorised");
+        let resume = || event(3, "resume", "firm", halted(1), Value::Null, "authorised");
         let (_dir, mut latches) = file(&[]);
-        assert!(reconcile(&mut latches, &log(&[halt, resume]), true).damage.is_empty());
+        assert!(reconcile(&mut latches, &log(&[halt(), resume()]), true).damage.is_empty());
         assert!(latches.halt().is_none());
+        // A resume that could not be written ended nothing.
+        let failed = event(4, "resume", "firm", halted(1), Value::Null, "failed: disk full");
+        let (_dir, mut latches) = file(&[]);
+        let out = reconcile(&mut latches, &log(&[halt(), resume(), failed]), true);
+        assert!(out.damage[0].contains("lacks the halt (episode 1"), "{out:?}");
+        assert_eq!(latches.halt().unwrap().episode, 1);
     }
 }
