@@ -123,12 +123,14 @@ pub struct Exposure {
     pub working_buy: u64,
     /// What working sells can still sell.
     pub working_sell: u64,
+    /// Whether the books of gate and venue differ: only reducing orders pass until a person has set the position.
+    pub in_doubt: bool,
 }
 
 impl From<&Cell> for Exposure {
     fn from(cell: &Cell) -> Self {
         let [working_buy, working_sell] = cell.working;
-        Self { position: cell.position, working_buy, working_sell }
+        Self { position: cell.position, working_buy, working_sell, in_doubt: cell.in_doubt() }
     }
 }
 

@@ -60,6 +60,19 @@ impl Reservation {
         self.id
     }
 
+    /// What [`Gate::release`] needs of it, for who keeps it outside Rust: the id, the generation, and whether it is a
+    /// replacement's.
+    #[must_use]
+    pub const fn ticket(&self) -> (u64, u32, bool) {
+        (self.id, self.generation, self.replacement)
+    }
+
+    /// The reservation of a [`Reservation::ticket`], for [`Gate::release`] alone. One that is stale or made up releases
+    /// nothing: its generation is no order's.
+    pub const fn of_ticket((id, generation, replacement): (u64, u32, bool)) -> Self {
+        Self { id, replacement, generation, judged_px: 0, interval_ns: 0 }
+    }
+
     /// `order`, which it reserves, as it is kept: for a [`crate::Step`].
     #[must_use]
     pub const fn sent(&self, order: &OrderIntent, at: UnixNanos) -> Sent {

@@ -46,7 +46,8 @@ impl Gate {
     /// releases nothing: the venue has said something of the order, or its id is another order's now.
     pub fn release(&mut self, reservation: Reservation) -> Settlement {
         let (event, Reservation { id, generation, .. }) = (reservation.released(), reservation);
-        if self.orders.get(id).is_none_or(|entry| entry.generation != generation) {
+        // Generation 0 is that of an order of which the venue has spoken, and of a reservation made up of zeros.
+        if generation == 0 || self.orders.get(id).is_none_or(|entry| entry.generation != generation) {
             return Settlement::Ignored;
         }
         self.settle(event)

@@ -6,7 +6,8 @@ use proptest::{prelude::*, sample::select};
 use std::{collections::HashMap, vec, vec::Vec};
 
 fn exposure(rig: &Rig) -> (i64, u64, u64) {
-    let Exposure { position, working_buy, working_sell } = rig.gate.exposure(INSTRUMENT, STRATEGY).unwrap();
+    let Exposure { position, working_buy, working_sell, .. } =
+        rig.gate.exposure(INSTRUMENT, STRATEGY).unwrap();
     (position, working_buy, working_sell)
 }
 

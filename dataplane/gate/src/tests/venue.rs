@@ -1,10 +1,11 @@
 //! What the venue says is believed once; and a replacement is held to what it can do.
 
 use super::*;
-use crate::{Exposure, OrderEvent as E, RejectReason as R, Settlement as S};
+use crate::{Exposure, OrderEvent as E, RejectReason as R, Reservation, Settlement as S};
 
 fn exposure(rig: &Rig) -> (i64, u64, u64) {
-    let Exposure { position, working_buy, working_sell } = rig.gate.exposure(INSTRUMENT, STRATEGY).unwrap();
+    let Exposure { position, working_buy, working_sell, .. } =
+        rig.gate.exposure(INSTRUMENT, STRATEGY).unwrap();
     (position, working_buy, working_sell)
 }
 
@@ -88,6 +89,7 @@ fn an_overfill_by_one_is_one() {
         assert_eq!(rig.gate.settle(E::Filled { id: 1, qty: Qty(qty) }), outcome);
         assert_eq!(exposure(&rig), (qty.into(), 0, 0));
         assert_eq!(rig.check(&order(2)).reason, doubt);
+        assert_eq!(rig.gate.exposure(INSTRUMENT, STRATEGY).unwrap().in_doubt, doubt.is_some());
         rig.accepts(&sell(2));
     }
 }
@@ -140,6 +142,25 @@ fn a_stale_reservation_releases_nothing() {
     assert_eq!(exposure(&rig), (0, 100, 0));
     assert_eq!(rig.gate.release(second), S::Done);
     assert_eq!(exposure(&rig), (0, 0, 0));
+}
+
+#[test]
+fn a_reservation_is_kept_as_numbers_and_made_up_ones_release_nothing() {
+    let mut rig = Rig::new();
+    let (_, reservation) = rig.gate.reserve(&order(1), NOW);
+    let ticket = reservation.expect("let through").ticket();
+    for wrong in [(1, 0, false), (1, ticket.1 + 1, false), (2, ticket.1, false)] {
+        assert_eq!(rig.gate.release(Reservation::of_ticket(wrong)), S::Ignored, "{wrong:?}");
+    }
+    assert_eq!(rig.gate.release(Reservation::of_ticket((1, ticket.1, true))), S::Ignored, "no replacement");
+    assert_eq!(exposure(&rig), (0, 100, 0));
+    assert_eq!(rig.gate.release(Reservation::of_ticket(ticket)), S::Done);
+    assert_eq!(exposure(&rig), (0, 0, 0));
+    // The venue has spoken of this one, so that no generation is its own.
+    rig.take(&order(3));
+    rig.gate.settle(E::Accepted { id: 3 });
+    assert_eq!(rig.gate.release(Reservation::of_ticket((3, 0, false))), S::Ignored);
+    assert_eq!(exposure(&rig), (0, 100, 0));
 }
 
 #[test]
