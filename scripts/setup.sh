@@ -5,9 +5,11 @@ set -euo pipefail
 
 # package        why
 packages=(
-  build-essential # cc and ld: the DPDK shim and zstd are C
+  build-essential # cc and ld: the DPDK shim and zstd are C; the examples of dataplane/gate-ffi are C and C++
   pkg-config      # finds libdpdk
   libdpdk-dev     # DPDK headers, libraries and poll-mode drivers (net_pcap, af_packet, af_xdp, ring, null)
+  valgrind        # a test runs an order process in C under it
+  python3         # a test runs an order process in Python
   iproute2        # tests make network namespaces and veth pairs
   b3sum           # a test pastes the officer's page, which checks a record of the audit log with it
 )

@@ -3,6 +3,10 @@
 //!
 //! Needs valgrind and the runner of the same version as the crate: `cargo install gungraun-runner --version 0.20.0`. Without
 //! them it says so and succeeds.
+#![allow(unsafe_code)]
+
+#[path = "support/attached.rs"]
+mod attached;
 
 /// The runner starts this very program again under valgrind with this argument.
 const UNDER_VALGRIND: &str = "--gungraun-run";
@@ -32,6 +36,7 @@ fn on_path(program: &str) -> bool {
 mod counted {
     use std::hint::black_box;
 
+    use crate::attached::{INSTRUMENTS, InC, InRust, Way};
     use bench::day::{Day, DayConfig};
     use bench::gate_rig::{Beyond, GateRig, OPEN, STEP, cancelled, orders};
     use bench::line::{BookOptions, BookRig, Events, decode, events};
@@ -125,6 +130,34 @@ mod counted {
         (rig, orders.into_iter().zip(times.skip(1)).collect())
     }
 
+    /// An attached thread, each order with its id and time, and one round behind it.
+    fn attached<W: Way>() -> (W, Vec<(W::Order, u64, UnixNanos)>) {
+        let mut way = W::attach();
+        let times = std::iter::successors(Some(OPEN), |now| Some(now.plus(STEP)));
+        let flow = orders(INSTRUMENTS, COUNT, 42).into_iter().zip(times.skip(1));
+        let flow: Vec<_> = flow.map(|(order, now)| (W::order(&order), order.cl_ord_id, now)).collect();
+        way.drain();
+        (way, flow)
+    }
+
+    fn round_trips<W: Way>((mut way, flow): (W, Vec<(W::Order, u64, UnixNanos)>)) -> (usize, W) {
+        let done = flow.iter().map(|(order, id, now)| usize::from(way.round_trip(order, *id, *now))).sum();
+        assert_eq!(done, COUNT, "every order is acceptable");
+        (black_box(done), way)
+    }
+
+    #[library_benchmark]
+    #[bench::thousand(attached())]
+    fn attached_in_rust(rig: (InRust, Vec<(OrderIntent, u64, UnixNanos)>)) -> (usize, InRust) {
+        round_trips(rig)
+    }
+
+    #[library_benchmark]
+    #[bench::thousand(attached())]
+    fn attached_in_c(rig: (InC, Vec<(portcullis_gate::Order, u64, UnixNanos)>)) -> (usize, InC) {
+        round_trips(rig)
+    }
+
     #[library_benchmark]
     #[bench::thousand(flow())]
     fn itch_decode(bytes: Vec<u8>) -> (u64, Vec<u8>) {
@@ -185,9 +218,10 @@ mod counted {
         benchmarks = [itch_decode, itch_to_events, book_add, book_delete, book_flow]
     );
     library_benchmark_group!(name = order, benchmarks = [gate_check, gate_reserve_settle]);
+    library_benchmark_group!(name = thread, benchmarks = [attached_in_rust, attached_in_c]);
 
     // Makes a `main` of its own, private to this module.
-    main!(library_benchmark_groups = [line, order]);
+    main!(library_benchmark_groups = [line, order, thread]);
 
     pub(crate) fn run() {
         main();

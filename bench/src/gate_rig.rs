@@ -204,7 +204,8 @@ impl Publisher {
 }
 
 /// Quotes from 5 to 505 dollars, two cents wide.
-fn top(instrument: u32, now: UnixNanos) -> TopOfBook {
+#[must_use]
+pub fn top(instrument: u32, now: UnixNanos) -> TopOfBook {
     let mid = Px::from_1e4(50_000 + i64::from(instrument % 500) * 10_000);
     TopOfBook {
         bid: Px(mid.0 - CENT),

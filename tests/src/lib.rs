@@ -42,7 +42,7 @@ pub fn table_bytes(dir: &Path, table: &str) -> Vec<u8> {
     text.lines().map(cut).collect::<Vec<_>>().join("\n").into_bytes()
 }
 
-/// The directory with the two programs, built once per test run in the profile the tests themselves use.
+/// The directory with the programs and libraries, built once per test run in the profile the tests themselves use.
 ///
 /// # Panics
 /// When they do not build: nothing can be tested then.
@@ -55,7 +55,7 @@ pub fn programs() -> &'static Path {
         let mut build = Command::new(env!("CARGO"));
         // The whole workspace, and a test in it: the features of shared dependencies are then those of `cargo test --workspace`,
         // whose artifacts serve here too.
-        let selection = ["build", "--locked", "--workspace", "--bins", "--test", "integration"];
+        let selection = ["build", "--locked", "--workspace", "--lib", "--bins", "--test", "integration"];
         build.current_dir(repository()).args(selection);
         if target.ends_with("release") {
             build.arg("--release");

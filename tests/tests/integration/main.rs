@@ -1,6 +1,7 @@
 //! One binary for all integration tests: one link, and shared helpers stay shared.
 
 mod bad_input;
+mod c_processes;
 mod daemon;
 mod determinism;
 mod doubted_books;

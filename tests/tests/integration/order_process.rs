@@ -11,7 +11,7 @@ use std::time::Instant;
 use tests::programs;
 
 /// What the daemon is told of the process.
-const CLIENT: &str = "[client.c1]\nuser = \"root\"\nstrategies = [\"s\"]\naccounts = [\"a\"]\n";
+pub(crate) const CLIENT: &str = "[client.c1]\nuser = \"root\"\nstrategies = [\"s\"]\naccounts = [\"a\"]\n";
 
 /// `order-process`, and what it says.
 struct Process {
@@ -68,6 +68,13 @@ fn rests(process: &mut Process, id: u64, from_cents: i64) {
     }
 }
 
+/// A price at which somebody traded FUTX in the market of a scenario, in cents.
+pub(crate) fn traded_cents(market: &Path) -> i64 {
+    let orders = std::fs::read_to_string(market.join("orders.csv")).unwrap();
+    let px = orders.lines().filter(|line| line.contains(",FUTX,")).find_map(|line| line.split(',').nth(7));
+    px.unwrap().replace('.', "").parse().unwrap()
+}
+
 #[test]
 fn positions_and_open_orders_outlive_the_process_the_daemon_and_both() {
     if !in_namespaces("order_process::positions_and_open_orders_outlive_the_process_the_daemon_and_both") {
@@ -75,10 +82,7 @@ fn positions_and_open_orders_outlive_the_process_the_daemon_and_both() {
     }
     let market = scenario("calm", &["--minutes", "14"]);
     let datagrams = datagrams(&market.path().join("calm.pcap"));
-    // A price at which somebody traded in this market, in cents.
-    let orders = std::fs::read_to_string(market.path().join("orders.csv")).unwrap();
-    let px = orders.lines().filter(|line| line.contains(",FUTX,")).find_map(|line| line.split(',').nth(7));
-    let px: i64 = px.unwrap().replace('.', "").parse().unwrap();
+    let px = traded_cents(market.path());
     let mut appliance = Appliance::start(CLIENT);
     let socket = appliance.socket();
     let stop = AtomicBool::new(false);

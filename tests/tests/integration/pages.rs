@@ -17,8 +17,8 @@ const PAGES: [&str; 4] =
     ["nic-config/README.md", "bench/README.md", "control/appliance/README.md", "gpu/README.md"];
 
 /// What a block may be, beside one that says why it is not run.
-const KINDS: [&str; 7] =
-    ["sh", "console", "console numbers vary", "toml", "text", "rust,ignore", "rust,no_run"];
+const KINDS: [&str; 8] =
+    ["sh", "console", "console numbers vary", "toml", "text", "c", "rust,ignore", "rust,no_run"];
 
 /// Why a block is not run here.
 const NOT_RUN: [&str; 5] = [

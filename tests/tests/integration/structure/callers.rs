@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::pending::{self, only_pending};
 use super::source::{SourceFile, code_of, rust_files, words};
+use tests::repository;
 
 /// Packages that never run in production, and the one whose layouts tests write to play the other side: for theirs, any code
 /// but their own tests counts as a caller. What `bench` and `tests` test is the product.
@@ -17,6 +18,9 @@ const LISTED_WHOLE: &str = "one of a list of the specification, which is kept wh
 /// The appliance lays all tables of a gate out together.
 const ONE_TABLE: &str =
     "makes one table alone, for who builds a gate piece by piece: its page, benches and tests";
+
+/// What calls the functions that are exported to C, every one of them.
+const C_CALLS: &str = "dataplane/gate-ffi/include/portcullis_gate.hpp";
 
 /// Public items that need no caller in the code, each with the reason.
 const NEED_NONE: &[(&str, &str)] = &[
@@ -139,6 +143,8 @@ fn without_callers(files: &[SourceFile]) -> BTreeSet<String> {
         let of_others = used_by_own_tests.iter().filter(|(by, _)| **by != package);
         used_by.iter().chain(of_others).any(|(_, names)| names.contains(name))
     };
+    let from_c = code_of(&std::fs::read_to_string(repository().join(C_CALLS)).expect("the header for C++"));
+    used_by_what_ships.extend(words(&from_c).map(|(_, word)| word));
     let mut found = BTreeSet::new();
     for file in files.iter().filter(|file| file.ships()) {
         let is_tool = TOOLS.contains(&file.package());

@@ -76,6 +76,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("gpu", &["gate", "gpu-cuda", "gpu-fit", "stage", "types"], &[]),
     ("control", &["gate", "types"], &["tests"]),
     ("attach", &["control", "gate", "types"], &[]),
+    ("gate-ffi", &["attach", "control", "gate", "types"], &["tests"]),
     (
         "appliance",
         &[
@@ -96,7 +97,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     (
         "bench",
         &["dataplane", "dpdk", "featurizer", "gate", "simulator", "stage", "types", "wire"],
-        &["gpu", "gpu-cuda"],
+        &["attach", "control", "gate-ffi", "gpu", "gpu-cuda"],
     ),
     (
         "tests",

@@ -4,10 +4,11 @@ use super::crates::metadata;
 use super::source::{rust_files, words};
 
 /// Crates that may hold `unsafe` in the files named here, and in how many places it is let in: the scorer's vector
-/// instructions; the memory that order processes share; the opening of the CUDA scorer's library, and that library itself.
+/// instructions; the memory that order processes share; pointers from C; the opening of the CUDA scorer's library, and that library itself.
 const EXCEPTIONS: &[(&str, &str, usize, &[&str])] = &[
     ("gpu", "gpu/src", 1, &["score/fused/lanes.rs"]),
     ("attach", "dataplane/attach/src", 1, &["mapping.rs"]),
+    ("gate-ffi", "dataplane/gate-ffi/src", 1, &["abi.rs"]),
     (
         "gpu-cuda",
         "gpu/cuda/src",

@@ -1,0 +1,479 @@
+//! The C functions. The only file of this crate with `unsafe` in it.
+//!
+//! Every function is given pointers by C, and may believe of them only what the header asks: that one which is neither null nor
+//! misaligned points to what its type says, which nobody else uses meanwhile. Null and misaligned ones are answered with a
+//! status. What is written is written whole, never through a reference: its memory need not have held anything before.
+#![expect(clippy::missing_safety_doc, reason = "said once, above and in the header")]
+
+use crate::convert::{self, Fault, settlement};
+use crate::handle::{self, Handle, contained, name_of};
+use crate::layout::*;
+use crate::reasons;
+use crate::text::{TEXT_MAX, Text};
+use attach::OrderThread;
+use core::ffi::{CStr, c_char, c_int};
+use gate::{AccountId, Breach as GateBreach, OrderIntent, StrategyId};
+use std::fmt::Display;
+use types::{InstrumentId, Symbol, UnixNanos};
+
+/// The value that `from` points to.
+///
+/// # Safety
+/// `from` is null, misaligned, or points to a `T` that nobody writes meanwhile.
+#[inline]
+unsafe fn take<T: Copy>(from: *const T) -> Option<T> {
+    let there = !from.is_null() && from.is_aligned();
+    // SAFETY: it is neither null nor misaligned, and so, by this function's contract, points to a `T`.
+    there.then(|| unsafe { from.read() })
+}
+
+/// Writes `value` where `to` points; false when that is nowhere.
+///
+/// # Safety
+/// `to` is null, misaligned, or points to memory for a `T` that nobody else uses meanwhile.
+#[inline]
+unsafe fn give<T: Copy>(to: *mut T, value: T) -> bool {
+    let there = !to.is_null() && to.is_aligned();
+    if there {
+        // SAFETY: it is neither null nor misaligned, and so, by this function's contract, memory for a `T`.
+        unsafe { to.write(value) };
+    }
+    there
+}
+
+/// The text at `from`; `None` where there is none, it has no end within [`TEXT_MAX`] bytes, or is not UTF-8.
+///
+/// # Safety
+/// `from` is null or points to bytes that end with a zero and that nobody writes for as long as `'a`.
+unsafe fn text<'a>(from: *const c_char) -> Option<&'a str> {
+    let from = from.cast::<u8>();
+    // SAFETY: where one byte before was no zero, the next one still belongs to the text, by this function's contract.
+    let byte = |at: usize| unsafe { from.wrapping_add(at).read() };
+    let len = (0..=TEXT_MAX).filter(|_| !from.is_null()).find(|at| byte(*at) == 0)?;
+    // SAFETY: these bytes have just been read, and stay as they are for `'a`, by this function's contract.
+    let bytes = unsafe { core::slice::from_raw_parts(from, len) };
+    core::str::from_utf8(bytes).ok()
+}
+
+/// Writes as much of `what` as fits `size` bytes at `to`, the zero included.
+///
+/// # Safety
+/// `to` is null or points to `size` bytes that nobody else uses meanwhile.
+unsafe fn give_text(to: *mut c_char, size: usize, what: impl Display) {
+    let text = Text::<512>::of(what);
+    let Some(room) = size.checked_sub(1).filter(|_| !to.is_null()) else { return };
+    let (text, to) = (text.with_zero(), to.cast::<u8>());
+    let len = (text.len() - 1).min(room);
+    // SAFETY: `len` is less than `size`, the bytes at `to`, and at most what `text` has, which lies on this stack.
+    unsafe { core::ptr::copy_nonoverlapping(text.as_ptr(), to, len) };
+    // SAFETY: the place behind them is the last of `size` at most.
+    unsafe { to.wrapping_add(len).write(0) };
+}
+
+/// Does `work` on the thread behind `gate`.
+///
+/// # Safety
+/// `gate` is null, misaligned, or what [`portcullis_gate_attach`] gave and no other thread uses meanwhile.
+#[inline]
+unsafe fn on(gate: *mut Handle, work: impl FnOnce(&mut OrderThread) -> Result<i32, Fault>) -> i32 {
+    if gate.is_null() || !gate.is_aligned() {
+        return PORTCULLIS_GATE_INVALID;
+    }
+    // SAFETY: it is neither null nor misaligned, and so, by this function's contract, a handle that is used here alone.
+    unsafe { &mut *gate }.run(work)
+}
+
+/// Does `work` on the thread behind `gate`, and writes what it gives where `to` points.
+///
+/// # Safety
+/// As for [`on`] and [`give`].
+#[inline]
+unsafe fn found<T: Copy>(
+    gate: *mut Handle,
+    (name, to): (&'static str, *mut T),
+    work: impl FnOnce(&mut OrderThread) -> Result<T, Fault>,
+) -> i32 {
+    let work = |thread: &mut OrderThread| {
+        if to.is_null() || !to.is_aligned() {
+            return Err(Fault::Pointer(name));
+        }
+        let value = work(thread)?;
+        // SAFETY: by this function's contract.
+        unsafe { give(to, value) };
+        Ok(PORTCULLIS_GATE_OK)
+    };
+    // SAFETY: by this function's contract.
+    unsafe { on(gate, work) }
+}
+
+/// Asks `judge` whether an order may be sent, and writes its answer.
+///
+/// # Safety
+/// As for [`on`], [`take`] and [`give`].
+#[inline]
+unsafe fn judged(
+    gate: *mut Handle,
+    order: *const Order,
+    (verdict, reservation): (*mut Verdict, *mut Reservation),
+    judge: impl FnOnce(&mut OrderThread, &OrderIntent) -> (gate::Verdict, Option<gate::Reservation>),
+) -> i32 {
+    // SAFETY: by this function's contract. Whatever fails from here on, nobody reads an acceptance.
+    let has_verdict = unsafe { give(verdict, Verdict::REFUSED) };
+    // SAFETY: by this function's contract.
+    let has_reservation = unsafe { give(reservation, Reservation::default()) };
+    // SAFETY: by this function's contract.
+    let order = unsafe { take(order) };
+    let work = |thread: &mut OrderThread| {
+        if !has_verdict || !has_reservation {
+            return Err(Fault::Pointer(if has_verdict { "reservation" } else { "verdict" }));
+        }
+        let order = convert::intent(order.ok_or(Fault::Pointer("order"))?)?;
+        let (said, reserved) = judge(thread, &order);
+        // SAFETY: by this function's contract.
+        unsafe { give(verdict, said.into()) };
+        let Some(reserved) = reserved else { return Ok(PORTCULLIS_GATE_REFUSED) };
+        // SAFETY: by this function's contract.
+        unsafe { give(reservation, (&reserved).into()) };
+        Ok(PORTCULLIS_GATE_OK)
+    };
+    // SAFETY: by this function's contract.
+    unsafe { on(gate, work) }
+}
+
+/// Writes as many of `all` as there is room for, and how many there are.
+///
+/// # Safety
+/// As for [`give`]: `to` points to `capacity` of them.
+unsafe fn listed<T: Copy>(
+    (to, capacity): (*mut T, usize),
+    count: *mut usize,
+    all: impl Iterator<Item = T>,
+) -> Result<i32, Fault> {
+    if capacity > 0 && (to.is_null() || !to.is_aligned()) {
+        return Err(Fault::Pointer("buffer"));
+    }
+    let mut there = 0_usize;
+    for value in all {
+        if there < capacity {
+            // SAFETY: `there` is less than the number that `to` points to.
+            unsafe { give(to.wrapping_add(there), value) };
+        }
+        there += 1;
+    }
+    // SAFETY: by this function's contract.
+    if !unsafe { give(count, there) } {
+        return Err(Fault::Pointer("count"));
+    }
+    Ok(if there > capacity { PORTCULLIS_GATE_TRUNCATED } else { PORTCULLIS_GATE_OK })
+}
+
+/// The version of this interface that the library has: PORTCULLIS_GATE_ABI_VERSION of its header.
+#[unsafe(no_mangle)]
+pub extern "C" fn portcullis_gate_abi_version() -> u32 {
+    PORTCULLIS_GATE_ABI_VERSION
+}
+
+/// Attaches this process as `client` to the appliance whose control socket is `socket`, within `timeout_ms`. `abi_version` is
+/// PORTCULLIS_GATE_ABI_VERSION. Gives the gate in `gate`, which is NULL on any other status; why it is, in `error`, `error_size`
+/// bytes that may be NULL. The gate holds what the client's last one held: ask the venue of its open orders.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn portcullis_gate_attach(
+    abi_version: u32,
+    socket: *const c_char,
+    client: *const c_char,
+    timeout_ms: u32,
+    gate: *mut *mut Handle,
+    error: *mut c_char,
+    error_size: usize,
+) -> i32 {
+    // SAFETY: by the header.
+    let has_gate = unsafe { give(gate, core::ptr::null_mut()) };
+    // SAFETY: by the header.
+    let (socket, client) = (unsafe { text(socket) }, unsafe { text(client) });
+    let attached = contained(|| handle::attach(abi_version, socket, client, timeout_ms, has_gate));
+    match attached.unwrap_or_else(|| Err((PORTCULLIS_GATE_FAILED, Fault::Failed.to_string()))) {
+        Ok(handle) => {
+            // SAFETY: by the header.
+            unsafe { give(gate, Box::into_raw(handle)) };
+            PORTCULLIS_GATE_OK
+        }
+        Err((status, why)) => {
+            // SAFETY: by the header.
+            unsafe { give_text(error, error_size, why) };
+            status
+        }
+    }
+}
+
+/// Gives a gate up. Its open orders count until the client attaches again and says what became of them. NULL is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn portcullis_gate_detach(gate: *mut Handle) {
+    if !gate.is_null() && gate.is_aligned() {
+        // SAFETY: it came from `Box::into_raw` in portcullis_gate_attach, and nobody uses it any more, by the header.
+        let handle = unsafe { Box::from_raw(gate) };
+        contained(|| drop(handle));
+    }
+}
+
+/// Why the last call on `gate` that gave a negative status did nothing. Valid until the next call on it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn portcullis_gate_last_error(gate: *const Handle) -> *const c_char {
+    if gate.is_null() || !gate.is_aligned() {
+        return c"gate is null or misaligned".as_ptr();
+    }
+    // SAFETY: it is neither, and so a handle that nobody else uses meanwhile, by the header.
+    unsafe { &*gate }.said().as_ptr().cast()
+}
+
+/// The number of an instrument, once the feed has named it. For the start of day: it walks the list.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn portcullis_gate_instrument(
+    gate: *mut Handle,
+    symbol: *const c_char,
+    instrument: *mut u32,
+) -> i32 {
+    // SAFETY: by the header.
+    let symbol = unsafe { text(symbol) };
+    let work = |thread: &mut OrderThread| {
+        let wanted = "1 to 8 printable ASCII characters";
+        let symbol = symbol.and_then(Symbol::new).ok_or(Fault::Text { name: "symbol", wanted })?;
+        let found = thread.instrument(symbol).map(|found| found.0);
+        found.ok_or(Fault::NotFound("the feed has named no such instrument yet"))
+    };
+    // SAFETY: by the header.
+    unsafe { found(gate, ("instrument", instrument), work) }
+}
+
+/// The number of one of the client's strategies.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn portcullis_gate_strategy(
+    gate: *mut Handle,
+    name: *const c_char,
+    strategy: *mut u16,
+) -> i32 {
+    // SAFETY: by the header.
+    let name = unsafe { text(name) };
+    let work = |thread: &mut OrderThread| {
+        let found = thread.strategy(&name_of(name)?);
+        found.map(|found| found.0).ok_or(Fault::NotFound("the client has no such strategy"))
+    };
+    // SAFETY: by the header.
+    unsafe { found(gate, ("strategy", strategy), work) }
+}
+
+/// The number of one of the client's accounts.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn portcullis_gate_account(
+    gate: *mut Handle,
+    name: *const c_char,
+    account: *mut u16,
+) -> i32 {
+    // SAFETY: by the header.
+    let name = unsafe { text(name) };
+    let work = |thread: &mut OrderThread| {
+        let found = thread.account(&name_of(name)?);
+        found.map(|found| found.0).ok_or(Fault::NotFound("the client has no such account"))
+    };
+    // SAFETY: by the header.
+    unsafe { found(gate, ("account", account), work) }
+}
+
+/// Whether a new order may be sent: PORTCULLIS_GATE_OK when it may, and counts from now on; PORTCULLIS_GATE_REFUSED when it must
+/// not. `now_ns` is the time in nanoseconds since 1970 (UTC). Neither this nor replace, release or settle allocates, locks or makes
+/// a system call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn portcullis_gate_reserve(
+    gate: *mut Handle,
+    order: *const Order,
+    now_ns: u64,
+    verdict: *mut Verdict,
+    reservation: *mut Reservation,
+) -> i32 {
+    let judge = |thread: &mut OrderThread, order: &OrderIntent| thread.reserve(order, UnixNanos(now_ns));
+    // SAFETY: by the header.
+    unsafe { judged(gate, order, (verdict, reservation), judge) }
+}
+
+/// Whether `order` may replace the open order `replaced`: as portcullis_gate_reserve. Both count until the venue has answered.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn portcullis_gate_replace(
+    gate: *mut Handle,
+    replaced: u64,
+    order: *const Order,
+    now_ns: u64,
+    verdict: *mut Verdict,
+    reservation: *mut Reservation,
+) -> i32 {
+    let judge =
+        |thread: &mut OrderThread, order: &OrderIntent| thread.replace(replaced, order, UnixNanos(now_ns));
+    // SAFETY: by the header.
+    unsafe { judged(gate, order, (verdict, reservation), judge) }
+}
+
+/// The order could not be sent after all. A reservation of which the venue has spoken releases nothing. `settled` is one of
+/// PORTCULLIS_GATE_WORKING to PORTCULLIS_GATE_UNKNOWN_ORDER.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn portcullis_gate_release(
+    gate: *mut Handle,
+    reservation: *const Reservation,
+    now_ns: u64,
+    settled: *mut u8,
+) -> i32 {
+    // SAFETY: by the header.
+    let reservation = unsafe { take(reservation) };
+    let work = |thread: &mut OrderThread| {
+        let reservation = convert::reservation(reservation.ok_or(Fault::Pointer("reservation"))?)?;
+        Ok(settlement(thread.release(reservation, UnixNanos(now_ns))))
+    };
+    // SAFETY: by the header.
+    unsafe { found(gate, ("settled", settled), work) }
+}
+
+/// Takes note of what the venue says happened, and of what that did in `settled`, as portcullis_gate_release.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn portcullis_gate_settle(
+    gate: *mut Handle,
+    event: *const Event,
+    now_ns: u64,
+    settled: *mut u8,
+) -> i32 {
+    // SAFETY: by the header.
+    let event = unsafe { take(event) };
+    let work = |thread: &mut OrderThread| {
+        let event = convert::event(event.ok_or(Fault::Pointer("event"))?)?;
+        Ok(settlement(thread.settle(event, UnixNanos(now_ns))))
+    };
+    // SAFETY: by the header.
+    unsafe { found(gate, ("settled", settled), work) }
+}
+
+/// Sets what a strategy holds in an instrument, and ends its doubt: start of day, or reconciliation with the venue. What it holds
+/// more or less than before is `account`'s.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn portcullis_gate_set_position(
+    gate: *mut Handle,
+    instrument: u32,
+    strategy: u16,
+    account: u16,
+    position: i64,
+    now_ns: u64,
+) -> i32 {
+    let (instrument, strategy, account) =
+        (InstrumentId(instrument), StrategyId(strategy), AccountId(account));
+    let work = |thread: &mut OrderThread| {
+        let set = thread.set_position(instrument, strategy, account, position, UnixNanos(now_ns));
+        let why = "no such instrument, strategy or account of the client's, or a position beyond 2^60";
+        set.map(|()| PORTCULLIS_GATE_OK).map_err(|_| Fault::NotFound(why))
+    };
+    // SAFETY: by the header.
+    unsafe { on(gate, work) }
+}
+
+/// What a strategy holds and has working in an instrument.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn portcullis_gate_exposure(
+    gate: *mut Handle,
+    instrument: u32,
+    strategy: u16,
+    exposure: *mut Exposure,
+) -> i32 {
+    let work = |thread: &mut OrderThread| {
+        let held = thread.exposure(InstrumentId(instrument), StrategyId(strategy));
+        held.map(Exposure::from).ok_or(Fault::NotFound("no such instrument or strategy"))
+    };
+    // SAFETY: by the header.
+    unsafe { found(gate, ("exposure", exposure), work) }
+}
+
+/// The open orders, in no particular order: at most `capacity` of them in `orders`, and in `count` how many there are. Walks a
+/// table: not for the order path.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn portcullis_gate_open_orders(
+    gate: *mut Handle,
+    orders: *mut OpenOrder,
+    capacity: usize,
+    count: *mut usize,
+) -> i32 {
+    let work = |thread: &mut OrderThread| {
+        // SAFETY: by the header.
+        unsafe { listed((orders, capacity), count, thread.open_orders().map(OpenOrder::from)) }
+    };
+    // SAFETY: by the header.
+    unsafe { on(gate, work) }
+}
+
+/// What portcullis_gate_reserve would say, and every limit that the order breaks: at most `capacity` of them in `breaches`, and in
+/// `count` how many there are. Without effect. PORTCULLIS_GATE_OK says that the answer is there, not that the order may be sent.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn portcullis_gate_explain(
+    gate: *mut Handle,
+    order: *const Order,
+    now_ns: u64,
+    verdict: *mut Verdict,
+    breaches: *mut Breach,
+    capacity: usize,
+    count: *mut usize,
+) -> i32 {
+    // SAFETY: by the header.
+    let has_verdict = unsafe { give(verdict, Verdict::REFUSED) };
+    // SAFETY: by the header.
+    let order = unsafe { take(order) };
+    let work = |thread: &mut OrderThread| {
+        if !has_verdict {
+            return Err(Fault::Pointer("verdict"));
+        }
+        let order = convert::intent(order.ok_or(Fault::Pointer("order"))?)?;
+        let explained = thread.explain(&order, UnixNanos(now_ns));
+        // SAFETY: by the header.
+        unsafe { give(verdict, explained.verdict.into()) };
+        // SAFETY: by the header.
+        unsafe { listed((breaches, capacity), count, explained.breaches().map(Breach::from)) }
+    };
+    // SAFETY: by the header.
+    unsafe { on(gate, work) }
+}
+
+/// Records that found the ring full, so that the appliance does not know of them: its books are in doubt.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn portcullis_gate_lost(gate: *mut Handle, lost: *mut u64) -> i32 {
+    // SAFETY: by the header.
+    unsafe { found(gate, ("lost", lost), |thread| Ok(thread.lost())) }
+}
+
+/// 1 in `orphaned` when the appliance that this gate is attached to is gone: detach, and attach again. A system call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn portcullis_gate_orphaned(gate: *mut Handle, orphaned: *mut u8) -> i32 {
+    // SAFETY: by the header.
+    unsafe { found(gate, ("orphaned", orphaned), |thread| Ok(u8::from(thread.is_orphaned()))) }
+}
+
+/// The stable name of a reason, for files and FIX tag 58; NULL when there is no such reason. Valid for ever.
+#[unsafe(no_mangle)]
+pub extern "C" fn portcullis_gate_reason_slug(reason: u16) -> *const c_char {
+    reasons::slug(reason).map_or(core::ptr::null(), CStr::as_ptr)
+}
+
+/// What a reason says, with {limit} and {value} where the numbers stand; NULL when there is no such reason. Valid for ever.
+#[unsafe(no_mangle)]
+pub extern "C" fn portcullis_gate_reason_sentence(reason: u16) -> *const c_char {
+    reasons::sentence(reason).map_or(core::ptr::null(), CStr::as_ptr)
+}
+
+/// Slug and sentence of a reason with its numbers in their units, in `size` bytes at `text`, the zero included; what does not fit is
+/// cut.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn portcullis_gate_reason_text(
+    reason: u16,
+    limit: i64,
+    value: i64,
+    text: *mut c_char,
+    size: usize,
+) -> c_int {
+    if text.is_null() || size == 0 {
+        return PORTCULLIS_GATE_INVALID;
+    }
+    let Some(reason) = reasons::reason(reason) else { return PORTCULLIS_GATE_NOT_FOUND };
+    // SAFETY: by the header.
+    unsafe { give_text(text, size, GateBreach { reason, limit, value }) };
+    PORTCULLIS_GATE_OK
+}

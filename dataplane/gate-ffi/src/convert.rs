@@ -1,0 +1,354 @@
+//! Between what crosses the boundary and the gate's own types. What comes in is checked value by value.
+
+use crate::layout as c;
+use core::fmt;
+use gate::{
+    AccountId, Decision, Exposure, Flags, OpenOrder, OrderEvent, OrderIntent, OrderType, Reservation,
+    Settlement, StrategyId, TimeInForce, Unit, Verdict,
+};
+use types::{InstrumentId, Px, Qty, Side};
+
+/// Why a call did nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// A pointer that is null or misaligned.
+    Pointer(&'static str),
+    /// A field that holds no value of its kind.
+    Field {
+        /// The field.
+        name: &'static str,
+        /// What it holds.
+        found: u64,
+        /// What it may hold.
+        wanted: &'static str,
+    },
+    /// A text that cannot be a name.
+    Text {
+        /// The argument.
+        name: &'static str,
+        /// What it may be.
+        wanted: &'static str,
+    },
+    /// Nothing has that name or number.
+    NotFound(&'static str),
+    /// The gate failed inside.
+    Failed,
+}
+
+impl Fault {
+    /// What the call returns.
+    pub(crate) const fn status(self) -> i32 {
+        match self {
+            Self::Pointer(_) | Self::Field { .. } | Self::Text { .. } => c::PORTCULLIS_GATE_INVALID,
+            Self::NotFound(_) => c::PORTCULLIS_GATE_NOT_FOUND,
+            Self::Failed => c::PORTCULLIS_GATE_FAILED,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pointer(name) => write!(f, "{name} is null or misaligned"),
+            Self::Field { name, found, wanted } => write!(f, "{name} is {found}, wanted {wanted}"),
+            Self::Text { name, wanted } => write!(f, "{name}: wanted {wanted}"),
+            Self::NotFound(what) => f.write_str(what),
+            Self::Failed => f.write_str(
+                "the gate failed inside and takes no more: cancel what is open, detach, and attach again",
+            ),
+        }
+    }
+}
+
+/// The value of `found` among `all`.
+#[inline]
+fn one_of<T: Copy>(name: &'static str, found: u8, all: &[(u8, T)], wanted: &'static str) -> Result<T, Fault> {
+    let known = all.iter().find(|(number, _)| *number == found);
+    known.map(|(_, value)| *value).ok_or(Fault::Field { name, found: found.into(), wanted })
+}
+
+/// A field that has no meaning yet.
+#[inline]
+const fn zero(name: &'static str, found: u64) -> Result<(), Fault> {
+    if found == 0 { Ok(()) } else { Err(Fault::Field { name, found, wanted: "0" }) }
+}
+
+const SIDES: [(u8, Side); 2] = [(c::PORTCULLIS_GATE_BUY, Side::Bid), (c::PORTCULLIS_GATE_SELL, Side::Ask)];
+const ORDER_TYPES: [(u8, OrderType); 2] =
+    [(c::PORTCULLIS_GATE_LIMIT, OrderType::Limit), (c::PORTCULLIS_GATE_MARKET, OrderType::Market)];
+const TIMES_IN_FORCE: [(u8, TimeInForce); 3] = [
+    (c::PORTCULLIS_GATE_DAY, TimeInForce::Day),
+    (c::PORTCULLIS_GATE_IOC, TimeInForce::Ioc),
+    (c::PORTCULLIS_GATE_GTC, TimeInForce::Gtc),
+];
+
+/// The order that C means.
+#[inline]
+pub(crate) fn intent(order: c::Order) -> Result<OrderIntent, Fault> {
+    let c::Order { side, order_type, time_in_force, .. } = order;
+    zero("order.reserved", order.reserved.into())?;
+    Ok(OrderIntent {
+        cl_ord_id: order.id,
+        px: Px(order.price),
+        instrument: InstrumentId(order.instrument),
+        qty: Qty(order.quantity),
+        strategy: StrategyId(order.strategy),
+        account: AccountId(order.account),
+        side: one_of("order.side", side, &SIDES, "1 (buy) or 2 (sell)")?,
+        order_type: one_of("order.order_type", order_type, &ORDER_TYPES, "1 (limit) or 2 (market)")?,
+        tif: one_of("order.time_in_force", time_in_force, &TIMES_IN_FORCE, "1 (day), 2 (IOC) or 3 (GTC)")?,
+    })
+}
+
+/// The event that C means.
+#[inline]
+pub(crate) fn event(event: c::Event) -> Result<OrderEvent, Fault> {
+    let c::Event { id, execution, quantity, kind, reserved } = event;
+    zero("event.reserved", reserved.iter().fold(0, |all, byte| all | u64::from(*byte)))?;
+    let qty = Qty(quantity);
+    let (trades, event) = match kind {
+        c::PORTCULLIS_GATE_ACCEPTED => (false, OrderEvent::Accepted { id }),
+        c::PORTCULLIS_GATE_FILLED => (true, OrderEvent::Filled { id, qty }),
+        c::PORTCULLIS_GATE_EXECUTED if execution == 0 => {
+            let wanted = "the venue's number, which is not 0";
+            return Err(Fault::Field { name: "event.execution", found: 0, wanted });
+        }
+        c::PORTCULLIS_GATE_EXECUTED => return Ok(OrderEvent::Executed { id, execution, qty }),
+        c::PORTCULLIS_GATE_BUSTED => (true, OrderEvent::Busted { id, qty }),
+        c::PORTCULLIS_GATE_REDUCED => (true, OrderEvent::Reduced { id, qty }),
+        c::PORTCULLIS_GATE_CANCELLED => (false, OrderEvent::Cancelled { id }),
+        c::PORTCULLIS_GATE_REJECTED => (false, OrderEvent::Rejected { id }),
+        c::PORTCULLIS_GATE_REPLACED => (false, OrderEvent::Replaced { id }),
+        c::PORTCULLIS_GATE_REPLACE_REJECTED => (false, OrderEvent::ReplaceRejected { id }),
+        kind => {
+            let (found, wanted) = (kind.into(), "1 (accepted) to 9 (replace rejected)");
+            return Err(Fault::Field { name: "event.kind", found, wanted });
+        }
+    };
+    // A quantity where none belongs is a kind that was mistaken for another.
+    zero("event.execution", execution)?;
+    if !trades {
+        zero("event.quantity", quantity.into())?;
+    }
+    Ok(event)
+}
+
+/// The reservation that C gives back.
+#[inline]
+pub(crate) fn reservation(given: c::Reservation) -> Result<Reservation, Fault> {
+    let c::Reservation { id, generation, replacement, reserved } = given;
+    zero("reservation.reserved", reserved.iter().fold(0, |all, byte| all | u64::from(*byte)))?;
+    let replacement = one_of("reservation.replacement", replacement, &[(0, false), (1, true)], "0 or 1")?;
+    Ok(Reservation::of_ticket((id, generation, replacement)))
+}
+
+impl From<&Reservation> for c::Reservation {
+    #[inline]
+    fn from(reservation: &Reservation) -> Self {
+        let (id, generation, replacement) = reservation.ticket();
+        Self { id, generation, replacement: replacement.into(), reserved: [0; 3] }
+    }
+}
+
+impl c::Verdict {
+    /// What stands there until the gate has said something: nobody takes a call that failed for an acceptance.
+    pub(crate) const REFUSED: Self = Self {
+        limit: 0,
+        value: 0,
+        score_micros: 0,
+        version: 0,
+        reason: 0,
+        decision: c::PORTCULLIS_GATE_REJECT,
+        tier: 0,
+        source: 0,
+        flags: 0,
+        reserved: [0; 2],
+    };
+}
+
+impl From<Verdict> for c::Verdict {
+    #[inline]
+    fn from(verdict: Verdict) -> Self {
+        let flag = |flag, bit| if verdict.flags.has(flag) { bit } else { 0 };
+        Self {
+            limit: verdict.limit,
+            value: verdict.value,
+            score_micros: verdict.score.micros(),
+            version: verdict.version,
+            reason: verdict.code(),
+            decision: match verdict.decision {
+                Decision::Accept => c::PORTCULLIS_GATE_ACCEPT,
+                Decision::Flag => c::PORTCULLIS_GATE_FLAG,
+                Decision::Reject => c::PORTCULLIS_GATE_REJECT,
+            },
+            tier: verdict.tier as u8,
+            source: verdict.source as u8,
+            flags: flag(Flags::TIER, c::PORTCULLIS_GATE_FLAG_TIER)
+                | flag(Flags::NEAR_LIMIT, c::PORTCULLIS_GATE_FLAG_NEAR_LIMIT)
+                | flag(Flags::WALKS_BOOK, c::PORTCULLIS_GATE_FLAG_WALKS_BOOK),
+            reserved: [0; 2],
+        }
+    }
+}
+
+/// The number of what an event did.
+pub(crate) const fn settlement(settled: Settlement) -> u8 {
+    match settled {
+        Settlement::Working => c::PORTCULLIS_GATE_WORKING,
+        Settlement::Done => c::PORTCULLIS_GATE_DONE,
+        Settlement::LateFill => c::PORTCULLIS_GATE_LATE_FILL,
+        Settlement::Ignored => c::PORTCULLIS_GATE_IGNORED,
+        Settlement::Repeated => c::PORTCULLIS_GATE_REPEATED,
+        Settlement::Overfill => c::PORTCULLIS_GATE_OVERFILL,
+        Settlement::Misnamed => c::PORTCULLIS_GATE_MISNAMED,
+        Settlement::Busted => c::PORTCULLIS_GATE_TRADE_BUSTED,
+        Settlement::UnknownOrder => c::PORTCULLIS_GATE_UNKNOWN_ORDER,
+    }
+}
+
+impl From<Exposure> for c::Exposure {
+    fn from(held: Exposure) -> Self {
+        let Exposure { position, working_buy, working_sell, in_doubt } = held;
+        Self { position, working_buy, working_sell, in_doubt: in_doubt.into(), reserved: [0; 7] }
+    }
+}
+
+impl From<OpenOrder> for c::OpenOrder {
+    fn from(order: OpenOrder) -> Self {
+        Self {
+            id: order.id,
+            price: order.px.0,
+            instrument: order.instrument.0,
+            leaves: order.leaves.0,
+            strategy: order.strategy.0,
+            account: order.account.0,
+            side: match order.side {
+                Side::Bid => c::PORTCULLIS_GATE_BUY,
+                Side::Ask => c::PORTCULLIS_GATE_SELL,
+            },
+            reserved: [0; 3],
+        }
+    }
+}
+
+impl From<&gate::Breach> for c::Breach {
+    fn from(breach: &gate::Breach) -> Self {
+        let gate::Breach { reason, limit, value } = *breach;
+        let unit = match reason.unit() {
+            Unit::None => c::PORTCULLIS_GATE_UNIT_NONE,
+            Unit::Quantity => c::PORTCULLIS_GATE_UNIT_QUANTITY,
+            Unit::MicroCurrency => c::PORTCULLIS_GATE_UNIT_MICRO_CURRENCY,
+            Unit::Bps => c::PORTCULLIS_GATE_UNIT_BPS,
+            Unit::Ticks => c::PORTCULLIS_GATE_UNIT_TICKS,
+            Unit::Price => c::PORTCULLIS_GATE_UNIT_PRICE,
+            Unit::Nanos => c::PORTCULLIS_GATE_UNIT_NANOS,
+            Unit::Orders => c::PORTCULLIS_GATE_UNIT_ORDERS,
+            Unit::OrdersPerSecond => c::PORTCULLIS_GATE_UNIT_ORDERS_PER_SECOND,
+            Unit::Number => c::PORTCULLIS_GATE_UNIT_NUMBER,
+        };
+        Self { limit, value, reason: reason.code(), unit, reserved: [0; 5] }
+    }
+}
+
+// Numbers that both sides of the boundary have are the same ones.
+const _: () = {
+    assert!(c::PORTCULLIS_GATE_NO_PRICE == Px::NONE.0);
+    assert!(c::PORTCULLIS_GATE_LIMIT == OrderType::Limit as u8);
+    assert!(c::PORTCULLIS_GATE_MARKET == OrderType::Market as u8);
+    assert!(c::PORTCULLIS_GATE_DAY == TimeInForce::Day as u8);
+    assert!(c::PORTCULLIS_GATE_IOC == TimeInForce::Ioc as u8);
+    assert!(c::PORTCULLIS_GATE_GTC == TimeInForce::Gtc as u8);
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORDER: c::Order = c::Order {
+        id: 1,
+        price: 100,
+        instrument: 2,
+        quantity: 3,
+        strategy: 4,
+        account: 5,
+        side: 1,
+        order_type: 1,
+        time_in_force: 1,
+        reserved: 0,
+    };
+
+    #[test]
+    fn every_byte_of_an_order_is_a_value_or_a_fault() {
+        let good = |order| intent(order).is_ok();
+        for byte in 0..=u8::MAX {
+            assert_eq!(good(c::Order { side: byte, ..ORDER }), (1..=2).contains(&byte), "side {byte}");
+            assert_eq!(good(c::Order { order_type: byte, ..ORDER }), (1..=2).contains(&byte), "type {byte}");
+            assert_eq!(good(c::Order { time_in_force: byte, ..ORDER }), (1..=3).contains(&byte), "{byte}");
+            assert_eq!(good(c::Order { reserved: byte, ..ORDER }), byte == 0, "reserved {byte}");
+        }
+        assert!(!good(c::Order::default()), "zeros are no order");
+        let order = intent(c::Order { side: 2, time_in_force: 2, ..ORDER }).unwrap();
+        let wanted = OrderIntent {
+            cl_ord_id: 1,
+            px: Px(100),
+            instrument: InstrumentId(2),
+            qty: Qty(3),
+            strategy: StrategyId(4),
+            account: AccountId(5),
+            side: Side::Ask,
+            order_type: OrderType::Limit,
+            tif: TimeInForce::Ioc,
+        };
+        assert_eq!(order, wanted);
+    }
+
+    #[test]
+    fn events_are_told_apart_and_what_does_not_belong_to_one_is_a_fault() {
+        let of = |kind, execution, quantity| {
+            event(c::Event { id: 7, execution, quantity, kind, reserved: [0; 3] })
+        };
+        let (id, qty) = (7, Qty(9));
+        for (kind, execution, quantity, wanted) in [
+            (1, 0, 0, OrderEvent::Accepted { id }),
+            (2, 0, 9, OrderEvent::Filled { id, qty }),
+            (3, 8, 9, OrderEvent::Executed { id, execution: 8, qty }),
+            (4, 0, 9, OrderEvent::Busted { id, qty }),
+            (5, 0, 9, OrderEvent::Reduced { id, qty }),
+            (6, 0, 0, OrderEvent::Cancelled { id }),
+            (7, 0, 0, OrderEvent::Rejected { id }),
+            (8, 0, 0, OrderEvent::Replaced { id }),
+            (9, 0, 0, OrderEvent::ReplaceRejected { id }),
+        ] {
+            assert_eq!(of(kind, execution, quantity), Ok(wanted));
+            assert!(kind == 3 || of(kind, 8, quantity).is_err(), "{kind} has no execution");
+            assert!(quantity == 9 || of(kind, execution, 9).is_err(), "{kind} has no quantity");
+        }
+        assert!(of(3, 0, 9).is_err() && of(0, 0, 0).is_err() && of(10, 0, 0).is_err());
+        let reserved = c::Event { id: 7, kind: 1, reserved: [0, 0, 1], ..c::Event::default() };
+        assert!(event(reserved).is_err());
+    }
+
+    #[test]
+    fn a_fault_says_what_was_found_and_wanted() {
+        let fault = intent(c::Order { side: 9, ..ORDER }).unwrap_err();
+        assert_eq!(fault.to_string(), "order.side is 9, wanted 1 (buy) or 2 (sell)");
+        assert_eq!(fault.status(), c::PORTCULLIS_GATE_INVALID);
+    }
+
+    #[test]
+    fn a_reservation_survives_its_numbers() {
+        let given = c::Reservation { id: 3, generation: 4, replacement: 1, reserved: [0; 3] };
+        let back = reservation(given).map(|held| c::Reservation::from(&held)).unwrap();
+        assert_eq!((back.id, back.generation, back.replacement), (3, 4, 1));
+        assert!(reservation(c::Reservation { replacement: 2, ..given }).is_err());
+        assert!(reservation(c::Reservation { reserved: [1, 0, 0], ..given }).is_err());
+    }
+
+    #[test]
+    fn settlements_have_numbers_of_their_own() {
+        use Settlement as S;
+        let all = [S::Working, S::Done, S::LateFill, S::Ignored, S::Repeated, S::Overfill, S::Misnamed];
+        let numbers = all.into_iter().chain([S::Busted, S::UnknownOrder]).map(settlement);
+        assert!(numbers.eq(1..=9));
+    }
+}
