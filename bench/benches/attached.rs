@@ -7,18 +7,21 @@
 mod attached;
 
 use attached::{INSTRUMENTS, InC, InRust, Way};
-use bench::gate_rig::{OPEN, STEP, orders};
+use bench::gate_rig::{OPEN, orders};
 use bench::machine::{Fingerprint, load_average, pin};
 use bench::report::{Transcript, results_folder};
 use bench::rounds::{Row, interleave};
 use bench::stopwatch::ns_per_item;
-use types::UnixNanos;
+use types::{Nanos, UnixNanos};
 
 /// Rounds of each row.
 const ROUNDS: usize = 61;
 
 /// Orders of a round: what they say to the appliance fits three quarters of the ring.
 const BATCH: usize = 16_384;
+
+/// Simulated time between two orders, so that rates recover as they would.
+const STEP: Nanos = Nanos(1_000);
 
 /// One way, its orders, its time.
 struct Bench<W: Way> {

@@ -127,7 +127,7 @@ unsafe fn judged(
         if !has_verdict || !has_reservation {
             return Err(Fault::Pointer(if has_verdict { "reservation" } else { "verdict" }));
         }
-        let order = convert::intent(order.ok_or(Fault::Pointer("order"))?)?;
+        let order = order_of(order)?;
         let (said, reserved) = judge(thread, &order);
         // SAFETY: by this function's contract.
         unsafe { give(verdict, said.into()) };
@@ -138,6 +138,13 @@ unsafe fn judged(
     };
     // SAFETY: by this function's contract.
     unsafe { on(gate, work) }
+}
+
+/// The order that C means.
+#[inline]
+fn order_of(order: Option<Order>) -> Result<OrderIntent, Fault> {
+    let order = order.ok_or(Fault::Pointer("order"))?;
+    convert::intent(&order).ok_or_else(|| convert::order_fault(&order))
 }
 
 /// Writes as many of `all` as there is room for, and how many there are.
@@ -422,7 +429,7 @@ pub unsafe extern "C" fn portcullis_gate_explain(
         if !has_verdict {
             return Err(Fault::Pointer("verdict"));
         }
-        let order = convert::intent(order.ok_or(Fault::Pointer("order"))?)?;
+        let order = order_of(order)?;
         let explained = thread.explain(&order, UnixNanos(now_ns));
         // SAFETY: by the header.
         unsafe { give(verdict, explained.verdict.into()) };

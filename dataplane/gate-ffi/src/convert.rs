@@ -60,11 +60,63 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The value of `found` among `all`.
+const fn side(found: u8) -> Option<Side> {
+    match found {
+        c::PORTCULLIS_GATE_BUY => Some(Side::Bid),
+        c::PORTCULLIS_GATE_SELL => Some(Side::Ask),
+        _ => None,
+    }
+}
+
+const fn order_type(found: u8) -> Option<OrderType> {
+    match found {
+        c::PORTCULLIS_GATE_LIMIT => Some(OrderType::Limit),
+        c::PORTCULLIS_GATE_MARKET => Some(OrderType::Market),
+        _ => None,
+    }
+}
+
+const fn time_in_force(found: u8) -> Option<TimeInForce> {
+    match found {
+        c::PORTCULLIS_GATE_DAY => Some(TimeInForce::Day),
+        c::PORTCULLIS_GATE_IOC => Some(TimeInForce::Ioc),
+        c::PORTCULLIS_GATE_GTC => Some(TimeInForce::Gtc),
+        _ => None,
+    }
+}
+
+/// The order that C means; none when a field of it holds no value of its kind, which [`order_fault`] tells.
 #[inline]
-fn one_of<T: Copy>(name: &'static str, found: u8, all: &[(u8, T)], wanted: &'static str) -> Result<T, Fault> {
-    let known = all.iter().find(|(number, _)| *number == found);
-    known.map(|(_, value)| *value).ok_or(Fault::Field { name, found: found.into(), wanted })
+pub(crate) fn intent(order: &c::Order) -> Option<OrderIntent> {
+    if order.reserved != 0 {
+        return None;
+    }
+    Some(OrderIntent {
+        cl_ord_id: order.id,
+        px: Px(order.price),
+        instrument: InstrumentId(order.instrument),
+        qty: Qty(order.quantity),
+        strategy: StrategyId(order.strategy),
+        account: AccountId(order.account),
+        side: side(order.side)?,
+        order_type: order_type(order.order_type)?,
+        tif: time_in_force(order.time_in_force)?,
+    })
+}
+
+/// What is wrong with an order that is none.
+#[cold]
+pub(crate) fn order_fault(order: &c::Order) -> Fault {
+    let (name, found, wanted) = if side(order.side).is_none() {
+        ("order.side", order.side, "1 (buy) or 2 (sell)")
+    } else if order_type(order.order_type).is_none() {
+        ("order.order_type", order.order_type, "1 (limit) or 2 (market)")
+    } else if time_in_force(order.time_in_force).is_none() {
+        ("order.time_in_force", order.time_in_force, "1 (day), 2 (IOC) or 3 (GTC)")
+    } else {
+        ("order.reserved", order.reserved, "0")
+    };
+    Fault::Field { name, found: found.into(), wanted }
 }
 
 /// A field that has no meaning yet.
@@ -73,38 +125,17 @@ const fn zero(name: &'static str, found: u64) -> Result<(), Fault> {
     if found == 0 { Ok(()) } else { Err(Fault::Field { name, found, wanted: "0" }) }
 }
 
-const SIDES: [(u8, Side); 2] = [(c::PORTCULLIS_GATE_BUY, Side::Bid), (c::PORTCULLIS_GATE_SELL, Side::Ask)];
-const ORDER_TYPES: [(u8, OrderType); 2] =
-    [(c::PORTCULLIS_GATE_LIMIT, OrderType::Limit), (c::PORTCULLIS_GATE_MARKET, OrderType::Market)];
-const TIMES_IN_FORCE: [(u8, TimeInForce); 3] = [
-    (c::PORTCULLIS_GATE_DAY, TimeInForce::Day),
-    (c::PORTCULLIS_GATE_IOC, TimeInForce::Ioc),
-    (c::PORTCULLIS_GATE_GTC, TimeInForce::Gtc),
-];
-
-/// The order that C means.
+/// 0 when all of them are.
 #[inline]
-pub(crate) fn intent(order: c::Order) -> Result<OrderIntent, Fault> {
-    let c::Order { side, order_type, time_in_force, .. } = order;
-    zero("order.reserved", order.reserved.into())?;
-    Ok(OrderIntent {
-        cl_ord_id: order.id,
-        px: Px(order.price),
-        instrument: InstrumentId(order.instrument),
-        qty: Qty(order.quantity),
-        strategy: StrategyId(order.strategy),
-        account: AccountId(order.account),
-        side: one_of("order.side", side, &SIDES, "1 (buy) or 2 (sell)")?,
-        order_type: one_of("order.order_type", order_type, &ORDER_TYPES, "1 (limit) or 2 (market)")?,
-        tif: one_of("order.time_in_force", time_in_force, &TIMES_IN_FORCE, "1 (day), 2 (IOC) or 3 (GTC)")?,
-    })
+const fn sum([a, b, c]: [u8; 3]) -> u64 {
+    (a | b | c) as u64
 }
 
 /// The event that C means.
 #[inline]
 pub(crate) fn event(event: c::Event) -> Result<OrderEvent, Fault> {
     let c::Event { id, execution, quantity, kind, reserved } = event;
-    zero("event.reserved", reserved.iter().fold(0, |all, byte| all | u64::from(*byte)))?;
+    zero("event.reserved", sum(reserved))?;
     let qty = Qty(quantity);
     let (trades, event) = match kind {
         c::PORTCULLIS_GATE_ACCEPTED => (false, OrderEvent::Accepted { id }),
@@ -137,9 +168,10 @@ pub(crate) fn event(event: c::Event) -> Result<OrderEvent, Fault> {
 #[inline]
 pub(crate) fn reservation(given: c::Reservation) -> Result<Reservation, Fault> {
     let c::Reservation { id, generation, replacement, reserved } = given;
-    zero("reservation.reserved", reserved.iter().fold(0, |all, byte| all | u64::from(*byte)))?;
-    let replacement = one_of("reservation.replacement", replacement, &[(0, false), (1, true)], "0 or 1")?;
-    Ok(Reservation::of_ticket((id, generation, replacement)))
+    zero("reservation.reserved", sum(reserved))?;
+    let name = "reservation.replacement";
+    let fault = Fault::Field { name, found: replacement.into(), wanted: "0 or 1" };
+    if replacement > 1 { Err(fault) } else { Ok(Reservation::of_ticket((id, generation, replacement == 1))) }
 }
 
 impl From<&Reservation> for c::Reservation {
@@ -279,7 +311,7 @@ mod tests {
 
     #[test]
     fn every_byte_of_an_order_is_a_value_or_a_fault() {
-        let good = |order| intent(order).is_ok();
+        let good = |order: c::Order| intent(&order).is_some();
         for byte in 0..=u8::MAX {
             assert_eq!(good(c::Order { side: byte, ..ORDER }), (1..=2).contains(&byte), "side {byte}");
             assert_eq!(good(c::Order { order_type: byte, ..ORDER }), (1..=2).contains(&byte), "type {byte}");
@@ -287,7 +319,7 @@ mod tests {
             assert_eq!(good(c::Order { reserved: byte, ..ORDER }), byte == 0, "reserved {byte}");
         }
         assert!(!good(c::Order::default()), "zeros are no order");
-        let order = intent(c::Order { side: 2, time_in_force: 2, ..ORDER }).unwrap();
+        let order = intent(&c::Order { side: 2, time_in_force: 2, ..ORDER }).unwrap();
         let wanted = OrderIntent {
             cl_ord_id: 1,
             px: Px(100),
@@ -330,7 +362,17 @@ mod tests {
 
     #[test]
     fn a_fault_says_what_was_found_and_wanted() {
-        let fault = intent(c::Order { side: 9, ..ORDER }).unwrap_err();
+        for (order, wanted) in [
+            (c::Order { order_type: 0, ..ORDER }, "order.order_type is 0, wanted 1 (limit) or 2 (market)"),
+            (
+                c::Order { time_in_force: 4, ..ORDER },
+                "order.time_in_force is 4, wanted 1 (day), 2 (IOC) or 3 (GTC)",
+            ),
+            (c::Order { reserved: 1, ..ORDER }, "order.reserved is 1, wanted 0"),
+        ] {
+            assert_eq!(order_fault(&order).to_string(), wanted);
+        }
+        let fault = order_fault(&c::Order { side: 9, ..ORDER });
         assert_eq!(fault.to_string(), "order.side is 9, wanted 1 (buy) or 2 (sell)");
         assert_eq!(fault.status(), c::PORTCULLIS_GATE_INVALID);
     }

@@ -8,8 +8,8 @@ use control::protocol::{
     read_frame,
 };
 use gate::{
-    Breaker, BreakerCause, BreakerState, ClassId, Envelope, Permission, RefRules, RiskLimits, StaticTerms,
-    TableShape,
+    Breaker, BreakerCause, BreakerState, ClassId, Envelope, FixedScore, LimitCause, Permission, RefRules,
+    RiskLimits, StaticTerms, TableShape, Terms,
 };
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
@@ -18,10 +18,19 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
-use types::{InstrumentId, Nanos, Symbol, TickTable, TopOfBook, UnixNanos};
+use types::{InstrumentId, Nanos, Symbol, TickTable, Tier, TopOfBook, UnixNanos};
 
 /// Records of the ring.
 const RECORDS: usize = 1 << 16;
+
+/// The model is calm, and its word holds for an hour.
+const LIVE: Terms = Terms {
+    tier: Tier::Normal,
+    score: FixedScore::ZERO,
+    lease: Nanos(3_600_000_000_000),
+    version: 1,
+    cause: LimitCause::Renew,
+};
 
 /// The appliance: everything in it stays in force while it lives.
 pub(crate) struct Desk {
@@ -69,6 +78,8 @@ impl Desk {
             tables.names.define(id, symbol(i));
             tables.writers.statics.publish(id, ClassId(0), &envelope, &terms, now).expect("a row");
             tables.writers.references.publish(id, &quote(i)).expect("a row");
+            let dynamics = tables.writers.dynamics.as_mut().expect("the model's table");
+            dynamics.publish(id, ClassId(0), &envelope.clamp(&limits), &LIVE, now).expect("a row");
         }
         let dir = tempfile::tempdir().expect("a folder");
         let ring = RingReader::open(&dir.path().join("ring"), RECORDS, 1).expect("a ring");
