@@ -1,5 +1,11 @@
 //! The command line. Help texts are part of the product: each command's long help has an example that works.
 
+mod format;
+mod verdicts;
+
+pub(crate) use format::Format;
+pub(crate) use verdicts::{Verdicts, VerdictsCommand, VerdictsFilter};
+
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dataplane::eastern::Date;
@@ -42,6 +48,8 @@ pub(crate) enum Command {
     Train(Train),
     /// Read latency histograms
     Hist(Hist),
+    /// Read the verdict log
+    Verdicts(Verdicts),
 }
 
 /// Reads the name of a feed; the help lists all feeds there are.
@@ -448,15 +456,4 @@ Examples:
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
-}
-
-/// How tables are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people
-    Table,
-    /// Stable, for programs
-    Json,
-    /// For spreadsheets
-    Csv,
 }

@@ -32,6 +32,7 @@ mod summary;
 mod svg;
 mod tables;
 mod train;
+mod verdicts;
 
 use clap::Parser;
 use simulator::SimulatorError;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         cli::Command::Train(cli::Train::Slippage(args)) => train::slippage(&args),
         cli::Command::Train(cli::Train::Fatfinger(args)) => train::fatfinger::run(&args),
         cli::Command::Hist(args) => hist::run(&args),
+        cli::Command::Verdicts(args) => verdicts::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
