@@ -2,8 +2,11 @@
 //! the process (latches, officers' limits, audit) is done around it, in this crate.
 
 use crate::names::{Name, Scope, SymbolName};
-use crate::protocol::{Driver, FeedStatus, Grant, OrderCounts, OrderQuery, ScorerStatus, StageCounters};
-use gate::{Breaker, Envelope, Explanation, FixedScore, LimitsSource, RiskLimits};
+use crate::protocol::{
+    Driver, FeedStatus, Grant, HoldingsFilter, OrderCounts, OrderQuery, OrderRow, PositionRow,
+    PositionSetting, ScorerStatus, SessionRow, StageCounters,
+};
+use gate::{Breaker, Envelope, Explanation, Exposure, FixedScore, LimitsSource, RiskLimits};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use types::{BookState, Tier, UnixNanos};
@@ -60,6 +63,15 @@ pub struct InstrumentView {
     pub drivers: Vec<Driver>,
 }
 
+/// One client's session, its user by number.
+#[derive(Clone, Debug)]
+pub struct SessionView {
+    /// Everything but the user's name.
+    pub session: SessionRow,
+    /// The user of the process that is attached.
+    pub uid: Option<u32>,
+}
+
 /// The running appliance, as the control plane sees and moves it.
 ///
 /// Calls come from connection threads, one change at a time (the caller holds the control plane's lock), reads at any
@@ -109,4 +121,25 @@ pub trait Backend: Send + Sync {
         drop(lifeline);
         Err(BackendError::Failed { what: format!("no order process is served here, and so not {client}") })
     }
+
+    /// What order processes hold, have working or doubt, in order of client, strategy and instrument.
+    fn positions(&self, filter: &HoldingsFilter) -> Vec<PositionRow>;
+
+    /// Their open orders, in order of client and id.
+    fn orders(&self, filter: &HoldingsFilter) -> Vec<OrderRow>;
+
+    /// How they are connected, in order of client.
+    fn sessions(&self) -> Vec<SessionView>;
+
+    /// What stands in the books where `setting` would write. Changes nothing.
+    ///
+    /// # Errors
+    /// [`BackendError`], when it may not be set now, and why.
+    fn position(&self, setting: &PositionSetting) -> Result<Exposure, BackendError>;
+
+    /// Sets a position in the books of a client that is not attached, to last before this returns.
+    ///
+    /// # Errors
+    /// [`BackendError`]; nothing was changed.
+    fn set_position(&self, setting: &PositionSetting) -> Result<(), BackendError>;
 }

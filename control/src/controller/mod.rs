@@ -16,6 +16,7 @@ mod asked;
 mod attach;
 mod automatic;
 mod books;
+mod holdings;
 mod keep;
 mod limits;
 mod loosen;
@@ -52,12 +53,16 @@ pub const fn least_role(command: &Command) -> Role {
         | Command::TierShow { .. }
         | Command::GateExplain { .. }
         | Command::AuditTail { .. }
-        | Command::AuditVerify => Role::Viewer,
+        | Command::AuditVerify
+        | Command::Positions { .. }
+        | Command::Orders { .. }
+        | Command::Sessions { .. } => Role::Viewer,
         Command::BreakerTrip { .. } | Command::Halt { .. } => Role::Trader,
         Command::LimitsSet { .. }
         | Command::BreakerReset { .. }
         | Command::Resume { .. }
-        | Command::TierReset { .. } => Role::RiskOfficer,
+        | Command::TierReset { .. }
+        | Command::PositionSet { .. } => Role::RiskOfficer,
     }
 }
 
@@ -79,6 +84,10 @@ fn name_of(command: &Command) -> (&'static str, String) {
         Command::AuditTail { .. } => ("audit.tail", firm()),
         Command::AuditVerify => ("audit.verify", firm()),
         Command::Attach { client } => ("attach", client.to_string()),
+        Command::Positions { .. } => ("positions", firm()),
+        Command::Orders { .. } => ("orders", firm()),
+        Command::Sessions { .. } => ("sessions", firm()),
+        Command::PositionSet { setting, .. } => ("positions.set", setting.client.to_string()),
     }
 }
 
@@ -89,7 +98,8 @@ const fn why_of(command: &Command) -> (Option<&Reason>, Option<&Ticket>) {
         | Command::BreakerTrip { reason, ticket, .. }
         | Command::BreakerReset { reason, ticket, .. }
         | Command::Resume { reason, ticket }
-        | Command::TierReset { reason, ticket, .. } => (Some(reason), ticket.as_ref()),
+        | Command::TierReset { reason, ticket, .. }
+        | Command::PositionSet { reason, ticket, .. } => (Some(reason), ticket.as_ref()),
         Command::Halt { reason, ticket } => (reason.as_ref(), ticket.as_ref()),
         Command::Status
         | Command::LimitsShow { .. }
@@ -98,7 +108,10 @@ const fn why_of(command: &Command) -> (Option<&Reason>, Option<&Ticket>) {
         | Command::GateExplain { .. }
         | Command::AuditTail { .. }
         | Command::AuditVerify
-        | Command::Attach { .. } => (None, None),
+        | Command::Attach { .. }
+        | Command::Positions { .. }
+        | Command::Orders { .. }
+        | Command::Sessions { .. } => (None, None),
     }
 }
 
@@ -140,6 +153,12 @@ impl Controller {
             Command::GateExplain { order } => self.explain(&order),
             Command::AuditTail { count } => self.audit_tail(count),
             Command::AuditVerify => self.audit_verify(),
+            Command::Positions { filter } => self.positions(&filter),
+            Command::Orders { filter } => self.orders(&filter),
+            Command::Sessions { client } => self.sessions(client.as_ref()),
+            Command::PositionSet { setting, reason, ticket } => {
+                self.position_set(actor, &setting, Why::new(&reason, ticket.as_ref()), asked)
+            }
             Command::Attach { .. } => refuse(
                 RefusalKind::BadRequest,
                 "an order process attaches over a connection of its own".to_owned(),

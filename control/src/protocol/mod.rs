@@ -9,14 +9,17 @@ mod attach;
 mod driver;
 mod feed;
 mod frame;
+mod holdings;
 mod reply;
 mod request;
+mod selection;
 mod verified;
 
 pub use attach::{GRANT_DESCRIPTORS, Grant, GrantRules, GrantShape};
 pub use driver::Driver;
 pub use feed::{FeedStatus, LineStatus};
 pub use frame::{FrameError, MESSAGE_BYTES_MAX, read_frame, write_frame};
+pub use holdings::{Listing, OrderRow, PositionRow, SessionRow};
 pub use reply::{
     AuditStatus, BookGroup, BreachRow, BreakerRow, BreakersPage, Changed, ExplainReply, LatchHealth,
     LimitDiff, LimitRow, LimitsPage, OrderCounts, Outcome, Refusal, RefusalCounts, RefusalKind, Reply,
@@ -26,4 +29,5 @@ pub use request::{
     BadEnvelope, Command, LimitChange, OrderQuery, OrderSide, PROTOCOL_VERSION, ParseReasonError,
     ParseTicketError, Price, Reason, Request, Ticket, Tif, TripMode, parse_request,
 };
+pub use selection::{HoldingsFilter, PositionSetting};
 pub use verified::{BrokenChain, VerifyReply};

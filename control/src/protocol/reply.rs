@@ -3,6 +3,7 @@
 use super::attach::Grant;
 use super::driver::Driver;
 use super::feed::FeedStatus;
+use super::holdings::{Listing, OrderRow, PositionRow, SessionRow};
 use super::verified::VerifyReply;
 use crate::amount::Amount;
 use crate::names::{Scope, SymbolName};
@@ -116,6 +117,12 @@ pub enum Reply {
     Verified(VerifyReply),
     /// To `attach`, with its descriptors.
     Attached(Box<Grant>),
+    /// To `positions`.
+    Positions(Listing<PositionRow>),
+    /// To `orders`.
+    Orders(Listing<OrderRow>),
+    /// To `sessions`.
+    Sessions(Listing<SessionRow>),
 }
 
 /// How the latch file was found.

@@ -1,5 +1,6 @@
 //! Commands, and the texts that come with them.
 
+use super::selection::{HoldingsFilter, PositionSetting};
 use crate::amount::Amount;
 use crate::limits::LimitKey;
 use crate::names::{Name, Scope, SymbolName, deserialize_by_parsing};
@@ -305,6 +306,30 @@ pub enum Command {
     Attach {
         /// What the configuration calls the process.
         client: Name,
+    },
+    /// What order processes hold and have working.
+    Positions {
+        /// Whose, and in what.
+        filter: HoldingsFilter,
+    },
+    /// Their open orders.
+    Orders {
+        /// Whose, and in what.
+        filter: HoldingsFilter,
+    },
+    /// How they are connected.
+    Sessions {
+        /// One client, or all.
+        client: Option<Name>,
+    },
+    /// Sets a position in the books of a client that is not attached, and ends its doubt.
+    PositionSet {
+        /// Which, and what it is.
+        setting: PositionSetting,
+        /// Why.
+        reason: Reason,
+        /// Under which ticket.
+        ticket: Option<Ticket>,
     },
 }
 

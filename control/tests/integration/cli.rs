@@ -54,7 +54,7 @@ impl Terminal {
         left(child.wait_with_output().unwrap())
     }
 
-    fn json(&self, arguments: &[&str]) -> serde_json::Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> serde_json::Value {
         let found = self.run(&[arguments, &["-o", "json"]].concat());
         assert_eq!(found.code, 0, "{}", found.err);
         serde_json::from_str(&found.out).unwrap()

@@ -7,8 +7,8 @@ use control::backend::Backend;
 use control::limits::LimitKey;
 use control::names::Scope;
 use control::protocol::{
-    Changed, Command, LatchHealth, LimitChange, LimitDiff, OrderQuery, OrderSide, Reason, Refusal,
-    RefusalKind, Reply, StatusReply, Tif, TripMode,
+    Changed, Command, HoldingsFilter, LatchHealth, LimitChange, LimitDiff, OrderQuery, OrderSide, Reason,
+    Refusal, RefusalKind, Reply, StatusReply, Tif, TripMode,
 };
 use control::roles::Role;
 use gate::BreakerState;
@@ -102,6 +102,9 @@ fn the_matrix_of_roles_and_commands_is_as_documented() {
         (explain("ZVZZT", 100), "-++++"),
         (Command::AuditTail { count: 1 }, "-++++"),
         (Command::AuditVerify, "-++++"),
+        (Command::Positions { filter: HoldingsFilter::default() }, "-++++"),
+        (Command::Orders { filter: HoldingsFilter::default() }, "-++++"),
+        (Command::Sessions { client: None }, "-++++"),
         (trip("strategy:mm1"), "--+++"),
         (halt(), "--+++"),
         (set("ZVZZT", &[(LimitKey::MaxQty, "400")]), "---++"),

@@ -2,13 +2,13 @@
 
 use control::Controller;
 use control::audit::Actor;
-use control::backend::{Backend, BackendError, InstrumentView, Snapshot};
+use control::backend::{Backend, BackendError, InstrumentView, SessionView, Snapshot};
 use control::config::{self, Plan};
 use control::controller::Clock;
 use control::names::{Scope, SymbolName};
 use control::protocol::{
-    Command, Driver, FeedStatus, LineStatus, OrderCounts, OrderQuery, Refusal, Reply, ScorerStatus,
-    StageCounters,
+    Command, Driver, FeedStatus, HoldingsFilter, LineStatus, OrderCounts, OrderQuery, OrderRow, OrderSide,
+    PositionRow, PositionSetting, Price, Refusal, Reply, ScorerStatus, SessionRow, StageCounters,
 };
 use control::roles::Role;
 use control::stamp::Stamp;
@@ -52,6 +52,9 @@ pub(crate) struct Desk {
     /// Every change fails while this is set.
     pub(crate) broken: AtomicBool,
     pub(crate) witness: RwLock<Option<Witness>>,
+    /// What mm1 holds in ZVZZT, in doubt at first; its process is attached while the second says so.
+    held: Mutex<gate::Exposure>,
+    pub(crate) attached: AtomicBool,
 }
 
 fn instrument(symbol: SymbolName) -> Option<InstrumentId> {
@@ -112,6 +115,13 @@ impl Desk {
             clock: Arc::new(AtomicU64::new(START.0)),
             broken: AtomicBool::new(false),
             witness: RwLock::new(None),
+            held: Mutex::new(gate::Exposure {
+                position: 1_200,
+                working_buy: 400,
+                working_sell: 0,
+                in_doubt: true,
+            }),
+            attached: AtomicBool::new(false),
         };
         for i in 0..3 {
             desk.publish(i);
@@ -283,6 +293,81 @@ impl Backend for Desk {
             tif: order.tif.into(),
         };
         Ok(self.machine.lock().unwrap().gate.explain(&intent, START))
+    }
+
+    fn positions(&self, filter: &HoldingsFilter) -> Vec<PositionRow> {
+        let gate::Exposure { position, working_buy, working_sell, in_doubt } = *self.held.lock().unwrap();
+        let row = PositionRow {
+            client: "mm1".parse().unwrap(),
+            strategy: "mm1".parse().unwrap(),
+            account: Some("ACME".parse().unwrap()),
+            symbol: "ZVZZT".parse().unwrap(),
+            position,
+            working_buy,
+            working_sell,
+            worst_long: position + i64::try_from(working_buy).unwrap(),
+            worst_short: position - i64::try_from(working_sell).unwrap(),
+            in_doubt,
+        };
+        let shown = filter.shows(&row.client, &row.strategy, row.account.as_ref(), row.symbol);
+        Some(row).filter(|_| shown).into_iter().collect()
+    }
+
+    fn orders(&self, filter: &HoldingsFilter) -> Vec<OrderRow> {
+        let row = |id, since, replacement| OrderRow {
+            client: "mm1".parse().unwrap(),
+            id,
+            strategy: "mm1".parse().unwrap(),
+            account: "ACME".parse().unwrap(),
+            symbol: "ZVZZT".parse().unwrap(),
+            side: OrderSide::Buy,
+            leaves: 200,
+            px: Price(Px(99_990_000_000)),
+            since,
+            replacement,
+        };
+        let all = [row(71, Some(Stamp(START)), Some(72)), row(73, None, None)];
+        all.into_iter().filter(|r| filter.shows(&r.client, &r.strategy, Some(&r.account), r.symbol)).collect()
+    }
+
+    fn sessions(&self) -> Vec<SessionView> {
+        let attached = self.attached.load(Ordering::Relaxed);
+        let session = SessionRow {
+            client: "mm1".parse().unwrap(),
+            kind: "process".to_owned(),
+            state: if attached { "attached" } else { "away" }.to_owned(),
+            pid: attached.then_some(4_711),
+            user: String::new(),
+            since: attached.then_some(Stamp(START)),
+            ring_waiting: 3,
+            ring_records: 65_536,
+            open_orders: 2,
+            accepted: 1_200,
+            flagged: 1,
+            rejected: 17,
+            lost: 0,
+            damaged: 0,
+            unlogged: 0,
+            in_doubt: self.held.lock().unwrap().in_doubt,
+        };
+        vec![SessionView { session, uid: attached.then_some(0) }]
+    }
+
+    fn position(&self, setting: &PositionSetting) -> Result<gate::Exposure, BackendError> {
+        if self.attached.load(Ordering::Relaxed) {
+            return Err(BackendError::Failed { what: format!("{}'s process runs", setting.client) });
+        }
+        Ok(*self.held.lock().unwrap())
+    }
+
+    fn set_position(&self, setting: &PositionSetting) -> Result<(), BackendError> {
+        self.position(setting)?;
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(BackendError::Failed { what: "the journal cannot be written".to_owned() });
+        }
+        let mut held = self.held.lock().unwrap();
+        (held.position, held.in_doubt) = (setting.position, false);
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ mod config;
 mod controller;
 mod desk;
 mod disk;
+mod holdings;
 mod latch;
 mod protocol;
 mod readme;

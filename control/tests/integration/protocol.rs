@@ -2,8 +2,8 @@
 
 use control::limits::LimitKey;
 use control::protocol::{
-    BadEnvelope, Command, LimitChange, OrderQuery, OrderSide, Outcome, PROTOCOL_VERSION, Refusal,
-    RefusalKind, Request, Response, Tif, TripMode, parse_request, read_frame,
+    BadEnvelope, Command, HoldingsFilter, LimitChange, OrderQuery, OrderSide, Outcome, PROTOCOL_VERSION,
+    PositionSetting, Refusal, RefusalKind, Request, Response, Tif, TripMode, parse_request, read_frame,
 };
 use proptest::prelude::*;
 
@@ -41,6 +41,22 @@ fn commands() -> Vec<Command> {
         Command::GateExplain { order: OrderQuery { px: None, ..order } },
         Command::AuditTail { count: 10 },
         Command::AuditVerify,
+        Command::Positions {
+            filter: HoldingsFilter { strategy: Some("mm1".parse().unwrap()), ..HoldingsFilter::default() },
+        },
+        Command::Orders { filter: HoldingsFilter::default() },
+        Command::Sessions { client: None },
+        Command::PositionSet {
+            setting: PositionSetting {
+                client: "c1".parse().unwrap(),
+                strategy: "mm1".parse().unwrap(),
+                account: "ACME".parse().unwrap(),
+                symbol,
+                position: -300,
+            },
+            reason: reason(),
+            ticket: None,
+        },
     ]
 }
 
@@ -73,6 +89,10 @@ fn the_wire_form_of_commands_is_pinned() {
             r#"{"gate_explain":{"order":{"symbol":"BRK.A","side":"sell","qty":200,"px":null,"strategy":"mm1","account":"ACME","tif":"ioc"}}}"#,
             r#"{"audit_tail":{"count":10}}"#,
             r#""audit_verify""#,
+            r#"{"positions":{"filter":{"client":null,"strategy":"mm1","account":null,"symbol":null}}}"#,
+            r#"{"orders":{"filter":{"client":null,"strategy":null,"account":null,"symbol":null}}}"#,
+            r#"{"sessions":{"client":null}}"#,
+            r#"{"position_set":{"setting":{"client":"c1","strategy":"mm1","account":"ACME","symbol":"BRK.A","position":-300},"reason":"book thin before the close","ticket":null}}"#,
         ]
     );
 }

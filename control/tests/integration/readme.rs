@@ -2,6 +2,7 @@
 //! `UPDATE_README=1` writes what they print instead.
 
 use crate::cli::Terminal;
+use crate::holdings::CLIENT;
 use std::path::Path;
 use std::process::Command;
 use tests::blocks;
@@ -102,7 +103,7 @@ fn paste(terminal: &Terminal, block: &str) {
 fn the_officers_page_shows_what_really_happens() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let page = std::fs::read_to_string(&path).unwrap();
-    let terminal = Terminal::new(&[]);
+    let terminal = Terminal::new(&[CLIENT]);
     terminal.site.desk.set_tier("AAPL", Tier::Critical);
     terminal
         .site

@@ -257,6 +257,20 @@ impl RingReader {
         self.file.write_all_at(&self.tail.to_le_bytes(), TAIL as u64).map_err(|e| self.told(e))
     }
 
+    /// Records that it has room for.
+    #[must_use]
+    pub const fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// Records that wait, by the thread's word.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn waiting(&self) -> io::Result<u64> {
+        Ok(self.word(HEAD)?.saturating_sub(self.tail).min(self.capacity))
+    }
+
     /// Whether it was ever written.
     ///
     /// # Errors

@@ -43,7 +43,7 @@ fn records_come_out_as_they_went_in_and_what_finds_no_room_is_counted() {
     let dir = tempfile::tempdir().unwrap();
     let (mut reader, mut writer) = ring(dir.path());
     (1..=6).for_each(|n| writer.push(UnixNanos(n), Some(symbol()), entry(n)));
-    assert_eq!(writer.lost(), 2);
+    assert_eq!((writer.lost(), reader.waiting().unwrap(), reader.capacity()), (2, 4, 4));
     let mut all = Vec::new();
     reader
         .drain(1_000, |records, _| {
@@ -54,6 +54,7 @@ fn records_come_out_as_they_went_in_and_what_finds_no_room_is_counted() {
     let want =
         (1..=4).map(|n| Record { number: n, at: UnixNanos(n), symbol: Some(symbol()), entry: entry(n) });
     assert_eq!(all, want.collect::<Vec<_>>());
+    assert_eq!(reader.waiting().unwrap(), 0);
     writer.push(UnixNanos(7), None, entry(7));
     assert_eq!(numbers(&mut reader), (vec![5], 0, 2), "a lost record has no number");
 }

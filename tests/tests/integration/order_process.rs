@@ -95,7 +95,11 @@ fn positions_and_open_orders_outlive_the_process_the_daemon_and_both() {
         let mut process = process_dies(&appliance, process);
         daemon_dies(&mut appliance, &mut process, px);
         both_die(&mut appliance, process).kill();
+        an_officer_sets_the_position(&appliance);
     });
+    let stats =
+        tests::portcullis_ok(["verdicts", "stats", log_of(&appliance).to_str().unwrap(), "-o", "csv"]);
+    assert!(stats.contains("reason,DAEMON_LOST,1,"), "{stats}");
     let log = rows(&appliance.dir.path().join("state"), "verdicts.csv");
     let cell = |row: &[String], name| row[column("verdicts.csv", name)].clone();
     let let_out =
@@ -119,6 +123,28 @@ fn trades(appliance: &Appliance, process: &mut Process, px: i64) {
     }
     assert_eq!(process.ask("fill 1 4 77"), "Working");
     assert_eq!(process.holds(), ("4 26 0".to_owned(), "1:6 2:10 3:10".to_owned()));
+    people_see_what_it_holds(appliance, process);
+}
+
+/// What officers are shown is what the process holds; while it runs, its books are its own.
+fn people_see_what_it_holds(appliance: &Appliance, process: &Process) {
+    let mut shown = serde_json::Value::Null;
+    appliance.wait_until("the fill is in the daemon's books", || {
+        shown = appliance.ask(&["positions", "--client", "c1"], "positions")["rows"][0].take();
+        shown["position"] == 4
+    });
+    assert_eq!((&shown["symbol"], &shown["account"]), (&"FUTX".into(), &"a".into()));
+    assert_eq!((&shown["worst_long"], &shown["worst_short"]), (&30.into(), &4.into()));
+    assert_eq!(shown["in_doubt"], false);
+    let orders = appliance.ask(&["orders", "--symbol", "FUTX"], "orders");
+    let open: Vec<_> = orders["rows"].as_array().unwrap().iter().map(|r| (&r["id"], &r["leaves"])).collect();
+    assert_eq!(open, [(&1.into(), &6.into()), (&2.into(), &10.into()), (&3.into(), &10.into())]);
+    assert!(orders["rows"].as_array().unwrap().iter().all(|row| row["since"].is_string()));
+    let session = appliance.ask(&["sessions"], "sessions")["rows"][0].take();
+    assert_eq!((&session["state"], &session["pid"]), (&"attached".into(), &process.child.id().into()));
+    let set = ["positions", "set", "c1", "s", "a", "FUTX", "4", "--reason", "as the venue says"];
+    let refused = ctl(&appliance.socket(), &set);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("c1's process runs"), "{refused:?}");
 }
 
 /// Ends the process; what the next one holds is what it held.
@@ -148,6 +174,20 @@ fn daemon_dies(appliance: &mut Appliance, process: &mut Process, px: i64) {
     appliance.restart();
     assert_eq!(process.ask("again"), "attached");
     assert_eq!(process.holds(), ("4 16 0".to_owned(), "1:6 3:10".to_owned()));
+}
+
+/// The daemon's verdict log.
+fn log_of(appliance: &Appliance) -> std::path::PathBuf {
+    appliance.dir.path().join("state/verdicts.csv")
+}
+
+/// The process is gone for good; what the venue says it held is set by a person, and the next one has it.
+fn an_officer_sets_the_position(appliance: &Appliance) {
+    let set = ["positions", "set", "c1", "s", "a", "FUTX", "-5", "--reason", "as the venue says"];
+    appliance.wait_until("the process is gone", || ctl(&appliance.socket(), &set).status.success());
+    let mut process = Process::start(&appliance.socket());
+    assert_eq!(process.holds(), ("-5 6 0".to_owned(), "1:6".to_owned()));
+    process.kill();
 }
 
 /// Ends both, the daemon without having read the process's last word.

@@ -8,17 +8,18 @@ use crate::line::gate_tables::{CLASS, Readers, SharedMemory};
 use crate::line::health::{FeedHealth, Moment};
 use crate::line::notes::{Defined, Drivers, ScorerCommand, ScorerNote, VerdictRecord};
 use anyhow::Result;
-use control::backend::{Backend, BackendError, InstrumentView, Snapshot};
+use control::backend::{Backend, BackendError, InstrumentView, SessionView, Snapshot};
 use control::config::{DeclaredScopes, Plan};
 use control::names::{Name, Scope, SymbolName};
 use control::protocol::{
-    Driver, FeedStatus, Grant, LineStatus, OrderCounts, OrderQuery, ScorerStatus, StageCounters,
+    Driver, FeedStatus, Grant, HoldingsFilter, LineStatus, OrderCounts, OrderQuery, OrderRow, PositionRow,
+    PositionSetting, ScorerStatus, StageCounters,
 };
 use control::stamp::Stamp;
 use dataplane::{LineCounts, LineReader};
 use gate::{
-    AccountId, Breaker, BreakerCause, BreakerState, BreakerWriter, Envelope, Explanation, LimitsSource,
-    OrderIntent, OrderType, Permission, StaticTerms, StaticWriter, StrategyId, limits_in_force,
+    AccountId, Breaker, BreakerCause, BreakerState, BreakerWriter, Envelope, Explanation, Exposure,
+    LimitsSource, OrderIntent, OrderType, Permission, StaticTerms, StaticWriter, StrategyId, limits_in_force,
 };
 use stage::{Clock, CounterReader, LiveClock, RingTx};
 use std::collections::BTreeMap;
@@ -126,6 +127,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn failed(what: impl ToString) -> BackendError {
     BackendError::Failed { what: what.to_string() }
+}
+
+fn none_declared() -> BackendError {
+    failed("no order process is declared")
 }
 
 /// The drivers of a score by their rows of the schema.
@@ -458,8 +463,31 @@ impl Backend for LiveBackend {
         let numbers = ScopeNumbers { strategies: &strategies, accounts: &accounts };
         let instrument = |symbol: Symbol| instruments.get(&symbol).copied();
         let mut processes = lock(&self.processes);
-        let orders = processes.as_mut().ok_or_else(|| failed("no order process is declared"))?;
-        orders.attach(client, lifeline, &numbers, &instrument).map_err(failed)
+        let orders = processes.as_mut().ok_or_else(none_declared)?;
+        orders.attach(client, (lifeline, self.clock.now()), &numbers, &instrument).map_err(failed)
+    }
+
+    fn positions(&self, filter: &HoldingsFilter) -> Vec<PositionRow> {
+        lock(&self.processes).as_ref().map_or_else(Vec::new, |orders| orders.positions(filter))
+    }
+
+    fn orders(&self, filter: &HoldingsFilter) -> Vec<OrderRow> {
+        lock(&self.processes).as_ref().map_or_else(Vec::new, |orders| orders.open_orders(filter))
+    }
+
+    fn sessions(&self) -> Vec<SessionView> {
+        lock(&self.processes).as_ref().map_or_else(Vec::new, Orders::sessions)
+    }
+
+    fn position(&self, setting: &PositionSetting) -> Result<Exposure, BackendError> {
+        let mut processes = lock(&self.processes);
+        processes.as_mut().ok_or_else(none_declared)?.position(setting).map_err(failed)
+    }
+
+    fn set_position(&self, setting: &PositionSetting) -> Result<(), BackendError> {
+        let mut processes = lock(&self.processes);
+        let orders = processes.as_mut().ok_or_else(none_declared)?;
+        orders.set_position(setting, self.clock.now()).map_err(failed)
     }
 }
 

@@ -82,9 +82,102 @@ pub(crate) enum Command {
     /// Ask the gate
     #[command(subcommand)]
     Gate(Gate),
+    /// What order processes hold and have working, as the appliance follows them; `set` ends a doubt
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Quantities are in shares, lots or contracts. WORST LONG is the position with every working buy filled and no sell, WORST SHORT \
+the other way round. A position is in doubt where the books of gate and venue may differ: only orders that reduce it pass until it is \
+set. The account stands where the client has one alone; with several, a strategy's position is not kept by account.
+
+Examples:
+  portcullisctl positions
+  portcullisctl positions --client mm1 --symbol ZVZZT -o json
+  portcullisctl positions set mm1 mm1 ACME ZVZZT 1200 --reason \"as the venue's statement of 16:00\""
+    )]
+    Positions(Positions),
+    /// Open orders of order processes, as the appliance follows them
+    #[command(
+        after_help = "LEAVES is what can still trade, in shares, lots or contracts; PX the price that the order was judged at, in currency; REPLACEMENT the \
+id of one that the venue has not answered. SINCE is empty where the books begin after it.
+
+Examples:
+  portcullisctl orders
+  portcullisctl orders --strategy mm1 -o csv > open.csv"
+    )]
+    Orders(Filter),
+    /// How order processes are connected, and what became of their orders since the appliance's start
+    #[command(
+        after_help = "States: attached; away; orphaned, which runs attached to an appliance that is gone, and has to attach again; unreadable, whose books \
+cannot be read. RING is how many records wait of how many there is room for. LOST and DAMAGED records leave positions in doubt.
+
+Examples:
+  portcullisctl sessions
+  portcullisctl sessions --client mm1 -o json"
+    )]
+    Sessions {
+        /// One client [default: all]
+        #[arg(long, value_parser = wanted::<Name>)]
+        client: Option<Name>,
+    },
     /// Read and prove the audit log
     #[command(subcommand)]
     Audit(Audit),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Positions {
+    #[command(subcommand)]
+    pub(crate) change: Option<PositionChange>,
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum PositionChange {
+    /// Set what a strategy holds, as the venue says, in the books of a client that is not attached
+    #[command(
+        after_help = "Ends the doubt about this position. A client that is attached sets its positions itself (OrderThread::set_position, \
+portcullis_gate_set_position); else end its process first. Working orders stay as they are. Shares are signed: -300 is short.
+
+Example:
+  portcullisctl positions set mm1 mm1 ACME ZVZZT -300 --reason \"the venue's statement of 16:00\""
+    )]
+    Set {
+        /// Client whose books it stands in
+        #[arg(value_parser = wanted::<Name>)]
+        client: Name,
+        /// Strategy that holds it
+        #[arg(value_parser = wanted::<Name>)]
+        strategy: Name,
+        /// Account that has more or less by it
+        #[arg(value_parser = wanted::<Name>)]
+        account: Name,
+        /// Instrument
+        #[arg(value_parser = wanted::<SymbolName>)]
+        symbol: SymbolName,
+        /// What it holds, in shares, lots or contracts; negative is short
+        #[arg(allow_negative_numbers = true)]
+        position: i64,
+        #[command(flatten)]
+        why: Why,
+    },
+}
+
+/// What to show.
+#[derive(Args, Debug)]
+pub(crate) struct Filter {
+    /// One client's
+    #[arg(long, value_parser = wanted::<Name>)]
+    pub(crate) client: Option<Name>,
+    /// One strategy's
+    #[arg(long, value_parser = wanted::<Name>)]
+    pub(crate) strategy: Option<Name>,
+    /// One account's, and what may be in it where that is not known
+    #[arg(long, value_parser = wanted::<Name>)]
+    pub(crate) account: Option<Name>,
+    /// In one instrument
+    #[arg(long, value_parser = wanted::<SymbolName>)]
+    pub(crate) symbol: Option<SymbolName>,
 }
 
 #[derive(Subcommand, Debug)]

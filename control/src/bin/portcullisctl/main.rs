@@ -5,6 +5,7 @@
 
 mod cli;
 mod feeds;
+mod holdings;
 mod run;
 mod sheet;
 mod show;

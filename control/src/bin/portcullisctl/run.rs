@@ -1,16 +1,17 @@
 //! From the command line to the daemon and back.
 
 use crate::cli::{
-    Audit, Breaker, Cli, Command, Confirmed, Gate, Limits, Order, SOCKET_DEFAULT, SOCKET_VARIABLE, Tier,
-    Verify,
+    Audit, Breaker, Cli, Command, Confirmed, Filter, Gate, Limits, Order, PositionChange, Positions,
+    SOCKET_DEFAULT, SOCKET_VARIABLE, Tier, Verify,
 };
-use crate::show;
+use crate::{holdings, show};
 use anyhow::{Context, Result, bail};
 use control::audit::{AuditKey, VerifyOptions, read_anchors, verify};
 use control::client::{Client, ClientError};
 use control::names::SymbolName;
 use control::protocol::{
-    BreakerRow, Command as Ask, OrderQuery, Reason, Reply, Ticket, TripMode, VerifyReply,
+    BreakerRow, Command as Ask, HoldingsFilter, OrderQuery, PositionSetting, Reason, Reply, Ticket, TripMode,
+    VerifyReply,
 };
 use control::stamp::Stamp;
 use std::io::{BufRead, IsTerminal, Write};
@@ -53,6 +54,9 @@ pub(crate) fn run(cli: &Cli) -> Result<u8> {
         }
         Command::Tier(command) => tier_request(command),
         Command::Gate(Gate::Explain(order)) => Ask::GateExplain { order: query(order) },
+        Command::Positions(command) => positions_request(command),
+        Command::Orders(filter) => Ask::Orders { filter: filter_of(filter) },
+        Command::Sessions { client } => Ask::Sessions { client: client.clone() },
         Command::Audit(Audit::Tail { count }) => Ask::AuditTail { count: *count },
         Command::Audit(Audit::Verify(Verify { dir: None, .. })) => Ask::AuditVerify,
     };
@@ -116,6 +120,9 @@ fn answer(cli: &Cli, reply: Reply, dry_run: bool) -> Result<u8> {
         Reply::Explain(explained) => show::explain(format, &explained)?,
         Reply::AuditRecords(records) => show::records(format, &records)?,
         Reply::Verified(found) => return verified(cli, &found),
+        Reply::Positions(listing) => holdings::positions(format, &listing)?,
+        Reply::Orders(listing) => holdings::orders(format, &listing)?,
+        Reply::Sessions(listing) => holdings::sessions(format, &listing)?,
         // No command of this program asks for it.
         Reply::Attached(grant) => bail!("found the tables of an order process ({})", grant.build),
     }
@@ -168,6 +175,22 @@ fn tier_request(command: &Tier) -> Ask {
             Ask::TierReset { symbol: *symbol, reason, ticket }
         }
     }
+}
+
+fn positions_request(command: &Positions) -> Ask {
+    let Some(PositionChange::Set { client, strategy, account, symbol, position, why }) = &command.change
+    else {
+        return Ask::Positions { filter: filter_of(&command.filter) };
+    };
+    let (client, strategy, account) = (client.clone(), strategy.clone(), account.clone());
+    let setting = PositionSetting { client, strategy, account, symbol: *symbol, position: *position };
+    Ask::PositionSet { setting, reason: why.reason.clone(), ticket: why.ticket.clone() }
+}
+
+fn filter_of(filter: &Filter) -> HoldingsFilter {
+    let Filter { client, strategy, account, symbol } = filter;
+    let (client, strategy, account) = (client.clone(), strategy.clone(), account.clone());
+    HoldingsFilter { client, strategy, account, symbol: *symbol }
 }
 
 fn query(order: &Order) -> OrderQuery {

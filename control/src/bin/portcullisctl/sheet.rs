@@ -31,6 +31,14 @@ impl Field {
         if loud { Self::Alarm(value.to_string()) } else { Self::text(value) }
     }
 
+    /// A number below zero is no formula.
+    fn for_spreadsheets(&self) -> String {
+        match self {
+            Self::Number(text) if text.parse::<i64>().is_ok() => text.clone(),
+            _ => quoted(&self.bare()),
+        }
+    }
+
     fn bare(&self) -> String {
         match self {
             Self::Text(text) | Self::Number(text) | Self::Alarm(text) => text.clone(),
@@ -84,7 +92,7 @@ impl Sheet {
         let mut text = self.headers.join(",");
         text.push_str("\r\n");
         for row in &self.rows {
-            text.push_str(&row.iter().map(|field| quoted(&field.bare())).collect::<Vec<_>>().join(","));
+            text.push_str(&row.iter().map(Field::for_spreadsheets).collect::<Vec<_>>().join(","));
             text.push_str("\r\n");
         }
         text
@@ -109,6 +117,9 @@ fn quoted(text: &str) -> String {
 
 /// `1234567.50` as `1,234,567.50`; anything that is no plain decimal as it is.
 pub(crate) fn thousands(text: &str) -> String {
+    if let Some(below_zero) = text.strip_prefix('-') {
+        return format!("-{}", thousands(below_zero));
+    }
     let (whole, fraction) = text.split_once('.').map_or((text, None), |(w, f)| (w, Some(f)));
     if whole.is_empty() || !whole.bytes().all(|b| b.is_ascii_digit()) {
         return text.to_owned();
@@ -129,9 +140,14 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_for_people_only() {
-        for (plain, grouped) in
-            [("0", "0"), ("999", "999"), ("1000", "1,000"), ("1234567.50", "1,234,567.50"), ("n/a", "n/a")]
-        {
+        for (plain, grouped) in [
+            ("0", "0"),
+            ("999", "999"),
+            ("1000", "1,000"),
+            ("1234567.50", "1,234,567.50"),
+            ("-1000", "-1,000"),
+            ("n/a", "n/a"),
+        ] {
             assert_eq!(thousands(plain), grouped);
         }
         let mut sheet = Sheet::new(&["limit_key", "value"]);
@@ -145,5 +161,8 @@ mod tests {
         assert_eq!(quoted("a, \"b\""), "\"a, \"\"b\"\"\"");
         assert_eq!(quoted("=HYPERLINK(1)"), "'=HYPERLINK(1)");
         assert_eq!(quoted("plain"), "plain");
+        let mut sheet = Sheet::new(&["position", "reason"]);
+        sheet.row(vec![Field::number(-300), Field::text("-1+1")]);
+        assert_eq!(sheet.for_spreadsheets(), "position,reason\r\n-300,'-1+1\r\n");
     }
 }

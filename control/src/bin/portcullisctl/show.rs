@@ -35,7 +35,13 @@ pub(crate) fn failure(format: Format, message: &str, kind: &str, exit_code: u8) 
 
 /// Prints one answer: a sheet for people and spreadsheets, the thing itself for programs. `people` stands before the
 /// sheet, or instead of an empty one.
-fn answer(format: Format, name: &str, value: &impl Serialize, sheet: &Sheet, people: &str) -> Result<()> {
+pub(crate) fn answer(
+    format: Format,
+    name: &str,
+    value: &impl Serialize,
+    sheet: &Sheet,
+    people: &str,
+) -> Result<()> {
     match format {
         Format::Json => print(&format!("{:#}\n", json!({ "version": PROTOCOL_VERSION, name: value }))),
         Format::Csv => print(&sheet.for_spreadsheets()),

@@ -219,12 +219,20 @@ impl Journal {
         Ok(())
     }
 
+    /// Waits until what was appended is on disk.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn keep(&self) -> std::io::Result<()> {
+        self.file.sync_all()
+    }
+
     /// Says that nothing was left behind, and waits for the disk.
     ///
     /// # Errors
     /// What the system says.
     pub(super) fn end(&mut self) -> std::io::Result<()> {
         self.append(&[Block::Clean])?;
-        self.file.sync_all()
+        self.keep()
     }
 }

@@ -6,7 +6,8 @@ use anyhow::Result;
 use attach::record::{Entry, Record};
 use control::names::Name;
 use gate::{
-    AccountId, Gate, GateConfig, GateTables, OrderEvent, Private, RefRules, Step, StrategyId, TableShape,
+    AccountId, Exposure, Gate, GateConfig, GateTables, OpenOrder, OrderEvent, Private, RefRules, Step,
+    StrategyId, TableShape,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use types::{InstrumentId, Qty, Symbol, UnixNanos};
@@ -56,7 +57,49 @@ pub(super) struct Mirror {
     account_of: BTreeMap<AccountId, AccountId>,
     /// All is in doubt already: another doubt changes nothing.
     doubted: bool,
+    /// When orders were let out, for people: of those that are open, and of some that are not.
+    since: BTreeMap<u64, UnixNanos>,
 }
+
+/// One open order, by the names of what it is in.
+pub(super) struct NamedOrder<'a> {
+    pub(super) order: OpenOrder,
+    pub(super) strategy: &'a Name,
+    pub(super) account: &'a Name,
+    pub(super) symbol: Symbol,
+    pub(super) since: Option<UnixNanos>,
+    /// The replacement of it that the venue has not answered.
+    pub(super) replacement: Option<u64>,
+}
+
+/// A position that a person sets, in the mirror's own numbers.
+pub(super) struct Setting {
+    strategy: (u16, Name),
+    account: (u16, Name),
+    symbol: Symbol,
+    position: i64,
+}
+
+impl Setting {
+    /// What the journal says of it, at record `number`.
+    pub(super) fn blocks(self, number: u64, at: UnixNanos) -> [Block; 3] {
+        let Self { strategy, account, symbol, position } = self;
+        let step = Step::Positioned {
+            instrument: InstrumentId(0),
+            strategy: StrategyId(strategy.0),
+            account: AccountId(account.0),
+            position,
+        };
+        let record = Record { number, at, symbol: Some(symbol), entry: Entry::Step(step) };
+        [Block::Strategy(strategy.0, strategy.1), Block::Account(account.0, account.1), Block::Record(record)]
+    }
+}
+
+/// The largest position that a gate holds, either way.
+const POSITION_MAX: i64 = 1 << 60;
+
+/// Times that are remembered beside those of the open orders.
+const TIMES_BESIDE: usize = 4_096;
 
 /// Shares moved with an order that nobody has: every position is in doubt.
 const DOUBT: Step = Step::Settled(OrderEvent::Filled { id: 0, qty: Qty(0) });
@@ -91,6 +134,7 @@ impl Mirror {
             strategy_of: BTreeMap::new(),
             account_of: BTreeMap::new(),
             doubted: false,
+            since: BTreeMap::new(),
         })
     }
 
@@ -136,7 +180,19 @@ impl Mirror {
         if matches!(step, Step::Positioned { .. }) {
             self.doubted = false;
         }
+        if let Step::Sent(sent) | Step::Replaced { sent, .. } = &step {
+            self.remember(sent.order.cl_ord_id, sent.at);
+        }
         self.gate.restore(&step).ok()
+    }
+
+    /// Remembers when an order was let out, and forgets orders that are long done.
+    fn remember(&mut self, id: u64, at: UnixNanos) {
+        if self.since.len() >= self.gate.open_order_count().saturating_mul(2) + TIMES_BESIDE {
+            let open: BTreeSet<u64> = self.gate.open_orders().map(|order| order.id).collect();
+            self.since.retain(|id, _| open.contains(id));
+        }
+        self.since.insert(id, at);
     }
 
     /// Makes names known that may not have been used yet.
@@ -170,6 +226,100 @@ impl Mirror {
     /// Orders that are open.
     pub(super) fn open_order_count(&self) -> usize {
         self.gate.open_order_count()
+    }
+
+    /// The account, where there is one alone.
+    pub(super) fn only_account(&self) -> Option<&Name> {
+        self.accounts.names.first().filter(|_| self.accounts.names.len() == 1)
+    }
+
+    /// What is held, works or is in doubt, in order of strategy and instrument.
+    pub(super) fn held(&self) -> Vec<(&Name, Symbol, Exposure)> {
+        let mut held = Vec::new();
+        for (strategy, name) in (0..).zip(&self.strategies.names) {
+            for (instrument, symbol) in (0..).zip(&self.instruments.names) {
+                let found = self.gate.exposure(InstrumentId(instrument), StrategyId(strategy));
+                held.extend(
+                    found.filter(|held| *held != Exposure::default()).map(|held| (name, *symbol, held)),
+                );
+            }
+        }
+        held.sort_unstable_by_key(|(strategy, symbol, _)| (*strategy, *symbol));
+        held
+    }
+
+    /// What a strategy holds in an instrument, be it that nobody has named them yet.
+    pub(super) fn exposure(&self, strategy: &Name, symbol: Symbol) -> Exposure {
+        let instrument = self.instruments.numbers.get(&symbol).copied();
+        // What was never named is as the place behind all names.
+        let instrument = instrument.unwrap_or(self.instruments.most);
+        let numbers = u32::try_from(instrument).ok().zip(self.strategies.numbers.get(strategy));
+        let held = numbers.and_then(|(instrument, strategy)| {
+            self.gate.exposure(InstrumentId(instrument), StrategyId(small(*strategy)))
+        });
+        held.unwrap_or_default()
+    }
+
+    /// Whether anything that it holds, or may hold, is in doubt.
+    pub(super) fn in_doubt(&self) -> bool {
+        let behind = u32::try_from(self.instruments.most).unwrap_or(u32::MAX);
+        let of = |strategy| self.gate.exposure(InstrumentId(behind), strategy).is_some_and(|e| e.in_doubt);
+        (0..small(self.strategies.names.len())).any(|strategy| of(StrategyId(strategy)))
+            || self.held().iter().any(|(.., held)| held.in_doubt)
+    }
+
+    /// The open orders; of one that has been replaced and waits for the venue, with the replacement's id.
+    pub(super) fn open_orders(&self) -> Vec<NamedOrder<'_>> {
+        let mut replacements = BTreeMap::new();
+        self.gate.checkpoint(|step| {
+            if let Step::Order(kept) = step
+                && kept.life == 1
+            {
+                replacements.insert(kept.link, kept.id);
+            }
+        });
+        let named = |order: OpenOrder| {
+            Some(NamedOrder {
+                strategy: self.strategies.names.get(usize::from(order.strategy.0))?,
+                account: self.accounts.names.get(usize::from(order.account.0))?,
+                symbol: *self.instruments.names.get(order.instrument.index())?,
+                since: self.since.get(&order.id).copied(),
+                replacement: replacements.get(&order.id).copied(),
+                order,
+            })
+        };
+        self.gate.open_orders().filter_map(named).collect()
+    }
+
+    /// A position that a person sets.
+    ///
+    /// # Errors
+    /// In a sentence, why these books cannot hold it.
+    pub(super) fn setting(
+        &self,
+        strategy: &Name,
+        account: &Name,
+        symbol: Symbol,
+        position: i64,
+    ) -> Result<Setting, String> {
+        let number = |kind: &str, names: &Numbered<Name>, name: &Name| {
+            let found = names.numbers.get(name).map(|number| (small(*number), name.clone()));
+            found.ok_or_else(|| format!("the client has no {kind} {name}"))
+        };
+        if !(-POSITION_MAX..=POSITION_MAX).contains(&position) {
+            return Err(format!("a position of {position}, wanted one within 2^60"));
+        }
+        if !self.instruments.numbers.contains_key(&symbol)
+            && self.instruments.names.len() >= self.instruments.most
+        {
+            return Err("no more instruments than book.instruments have room".to_owned());
+        }
+        Ok(Setting {
+            strategy: number("strategy", &self.strategies, strategy)?,
+            account: number("account", &self.accounts, account)?,
+            symbol,
+            position,
+        })
     }
 
     /// The steps that bring a gate with the numbers of `numbering` to where this one is.

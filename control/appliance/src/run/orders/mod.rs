@@ -4,6 +4,7 @@
 //! a gate of its own; a process that attaches gets the steps that bring its gate there. The ring lies in memory and outlives
 //! both; the journal is the state directory's.
 
+mod holdings;
 mod journal;
 mod mirror;
 mod process;
@@ -28,10 +29,13 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use types::{InstrumentId, Nanos, Symbol};
+use types::{InstrumentId, Nanos, Symbol, UnixNanos};
 
 /// How long the daemon may say nothing before an order process halts that is to. It says so every few milliseconds.
 const SILENCE_MAX: Nanos = Nanos(1_000_000_000);
+
+/// Why a client's books are its process's for now.
+const RUNS: &str = "a process that is attached as it still runs";
 
 /// All of them.
 pub(super) struct Orders {
@@ -139,7 +143,7 @@ impl Orders {
         self.processes.iter().map(|(name, process)| {
             let Counts { accepted, flagged, rejected, lost, damaged, unlogged } = process.counts;
             let all = [
-                ("attached", process.lifeline.is_some().into()),
+                ("attached", process.seat().is_some().into()),
                 ("open_orders", process.mirror.open_order_count() as u64),
                 ("accepted", accepted),
                 ("flagged", flagged),
@@ -178,7 +182,7 @@ impl Orders {
                 });
                 process.failing = failed;
             }
-            if process.lifeline.is_some() && !process.is_attached() {
+            if process.has_left() {
                 let open = process.mirror.open_order_count();
                 said.push(format!(
                     "{name} is gone; {open} open order(s) count until it is back and says what became of them"
@@ -188,17 +192,11 @@ impl Orders {
         (lines, said)
     }
 
-    /// What a process is given that attaches as `name`, and lives as long as `lifeline`.
+    /// A client whose process does not run, all that it said taken; and its ring, which nobody else has for as long as it is held.
     ///
     /// # Errors
-    /// In a sentence, why it cannot attach now.
-    pub(super) fn attach(
-        &mut self,
-        name: &Name,
-        lifeline: UnixStream,
-        numbers: &ScopeNumbers<'_>,
-        instrument: &dyn Fn(Symbol) -> Option<InstrumentId>,
-    ) -> Result<(Grant, Vec<OwnedFd>), String> {
+    /// In a sentence, why not now.
+    fn quiet(&mut self, name: &Name) -> Result<(&mut Process, File), String> {
         if let Some(why) = self.unreadable.get(name) {
             return Err(why.clone());
         }
@@ -208,12 +206,29 @@ impl Orders {
             process.replace_ring(&self.plan, name).map_err(|error| format!("{error:#}"))?;
         }
         let Some(ring) = process.ring.grant().map_err(told)? else {
-            return Err("a process that is attached as it still runs".to_owned());
+            return Err(RUNS.to_owned());
         };
         // Nobody else writes from here on.
         if process.drain(&mut self.lines).map_err(told)? > 0 || process.broken {
             return Err("its last records are still being taken: try again".to_owned());
         }
+        Ok((process, ring))
+    }
+
+    /// What a process is given that attaches as `name`, and lives as long as `lifeline`.
+    ///
+    /// # Errors
+    /// In a sentence, why it cannot attach now.
+    pub(super) fn attach(
+        &mut self,
+        name: &Name,
+        (lifeline, now): (UnixStream, UnixNanos),
+        numbers: &ScopeNumbers<'_>,
+        instrument: &dyn Fn(Symbol) -> Option<InstrumentId>,
+    ) -> Result<(Grant, Vec<OwnedFd>), String> {
+        let told = |error: io::Error| error.to_string();
+        let (shared, common) = (self.shared.memory.try_clone().map_err(told)?, self.grant.clone());
+        let (process, ring) = self.quiet(name)?;
         let Client { strategies, accounts, .. } = &process.client;
         let strategy = |name: &Name| Some((name.clone(), numbers.strategies.get(name)?.0));
         let account = |name: &Name| Some((name.clone(), numbers.accounts.get(name)?.0));
@@ -233,10 +248,9 @@ impl Orders {
             .chain(accounts.iter().map(|(name, number)| Block::Account(*number, name.clone())))
             .collect();
         process.append(&blocks).map_err(told)?;
-        let memory = self.shared.memory.try_clone().map_err(told)?;
-        let descriptors = vec![memory, ring.into(), file_of(&steps).map_err(told)?];
-        process.lifeline = Some(lifeline);
-        let mut grant = Grant { strategies, accounts, ..self.grant.clone() };
+        let descriptors = vec![shared, ring.into(), file_of(&steps).map_err(told)?];
+        process.take_seat(lifeline, now).map_err(told)?;
+        let mut grant = Grant { strategies, accounts, ..common };
         grant.rules.daemon_age_max_ns = match process.client.on_daemon_loss {
             OnDaemonLoss::Halt => SILENCE_MAX.0,
             OnDaemonLoss::Static => 0,

@@ -15,7 +15,7 @@ use std::fs;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use types::Nanos;
+use types::{Nanos, UnixNanos};
 
 /// What an order process's orders came to, and what of its records was lost.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,14 +38,28 @@ pub(super) struct Process {
     pub(super) journal: Journal,
     pub(super) mirror: Mirror,
     pub(super) counts: Counts,
-    /// The connection of the process that is attached.
-    pub(super) lifeline: Option<UnixStream>,
+    /// The process that is attached.
+    lifeline: Option<Lifeline>,
     /// Its ring was written over.
     pub(super) broken: bool,
     /// Bytes at which the journal is summarised.
     pub(super) journal_max: u64,
     /// Why its records cannot be taken, as it was last told.
     pub(super) failing: Option<String>,
+}
+
+/// The connection of a process that is attached, and who it is.
+struct Lifeline {
+    stream: UnixStream,
+    seat: Seat,
+}
+
+/// Who is attached.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seat {
+    pub(super) pid: i32,
+    pub(super) uid: u32,
+    pub(super) since: UnixNanos,
 }
 
 /// Bytes of a journal at which it is summarised: half a million orders and answers, read in a fraction of a second.
@@ -228,12 +242,29 @@ impl Process {
         self.take_up_ring(true).context("its journal cannot be written")
     }
 
-    pub(super) fn is_attached(&mut self) -> bool {
-        let alive = self.lifeline.as_ref().is_some_and(|stream| !hung_up(stream));
-        if !alive {
+    /// Somebody is attached from now on, for as long as `stream` is.
+    ///
+    /// # Errors
+    /// When the system does not say who.
+    pub(super) fn take_seat(&mut self, stream: UnixStream, since: UnixNanos) -> io::Result<()> {
+        let peer = rustix::net::sockopt::socket_peercred(&stream)?;
+        let seat = Seat { pid: peer.pid.as_raw_nonzero().get(), uid: peer.uid.as_raw(), since };
+        self.lifeline = Some(Lifeline { stream, seat });
+        Ok(())
+    }
+
+    /// Who is attached.
+    pub(super) fn seat(&self) -> Option<Seat> {
+        self.lifeline.as_ref().map(|lifeline| lifeline.seat)
+    }
+
+    /// Gives the seat up when whoever had it is gone; whether that is so now.
+    pub(super) fn has_left(&mut self) -> bool {
+        let left = self.lifeline.as_ref().is_some_and(|lifeline| hung_up(&lifeline.stream));
+        if left {
             self.lifeline = None;
         }
-        alive
+        left
     }
 }
 

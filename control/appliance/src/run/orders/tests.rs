@@ -8,8 +8,9 @@ use attach::record::{Entry, RECORD_BYTES, Record, words_of};
 use attach::ring::RingWriter;
 use control::config::Plan;
 use control::names::Name;
+use control::protocol::{HoldingsFilter, PositionSetting};
 use gate::{
-    AccountId, Decision, FixedScore, Flags, Gate, GateConfig, GateTables, LimitsSource, OrderEvent,
+    AccountId, Decision, Exposure, FixedScore, Flags, Gate, GateConfig, GateTables, LimitsSource, OrderEvent,
     OrderIntent, OrderType, Private, RefRules, Sent, Step, StrategyConfig, StrategyId, TableShape,
     TimeInForce, Verdict,
 };
@@ -328,6 +329,7 @@ fn attach(orders: &mut Orders) -> Result<Vec<Step>, String> {
     let accounts = [(name("a"), AccountId(0))].into();
     let numbers = ScopeNumbers { strategies: &strategies, accounts: &accounts };
     let (lifeline, _other) = UnixStream::pair().unwrap();
+    let lifeline = (lifeline, UnixNanos(77));
     let (_, descriptors) = orders.attach(&name("c1"), lifeline, &numbers, &|_| Some(InstrumentId(1)))?;
     let [_, ring, steps] = <[OwnedFd; 3]>::try_from(descriptors).unwrap();
     // The process lives for as long as it writes one answer, and is gone.
@@ -456,4 +458,88 @@ fn a_strategy_that_changes_hands_is_in_doubt_while_its_old_owner_holds_something
         .unwrap();
     let (_, said) = orders(&plan);
     assert!(said.iter().all(|what| !what.contains("still holds")), "{said:?}");
+}
+
+#[test]
+fn open_orders_are_listed_with_when_they_were_let_out_and_what_replaces_them() {
+    let begun = [Block::Strategy(0, name("s")), Block::Account(1, name("a"))];
+    let Block::Record(second) = sent(2, "FUTX", 1, 0) else { panic!("a record") };
+    let Entry::Sent { step: Step::Sent(sent_second), verdict, check } = second.entry else {
+        panic!("an order")
+    };
+    let step = Step::Replaced { replaced: 1, sent: sent_second };
+    let replaced = Block::Record(Record { entry: Entry::Sent { step, verdict, check }, ..second });
+    let blocks = [&begun[..], &[sent(1, "FUTX", 1, 0), replaced, sent(3, "OSCR", 2, 0)]].concat();
+    let listed = |mirror: &Mirror| {
+        let orders = mirror.open_orders();
+        let mut all: Vec<_> = orders
+            .iter()
+            .map(|open| (open.order.id, open.symbol.to_string(), open.since, open.replacement))
+            .collect();
+        assert!(orders.iter().all(|open| (open.strategy.as_str(), open.account.as_str()) == ("s", "a")));
+        all.sort_unstable();
+        all
+    };
+    let mirror = mirror_of(&blocks);
+    let (futx, oscr) = ("FUTX".to_owned(), "OSCR".to_owned());
+    assert_eq!(
+        listed(&mirror),
+        [(1, futx.clone(), Some(UnixNanos(1)), Some(2)), (3, oscr.clone(), Some(UnixNanos(3)), None)]
+    );
+    assert_eq!(mirror.only_account(), Some(&name("a")));
+    let held = mirror.held();
+    assert_eq!(held.len(), 2);
+    assert_eq!((held[0].1, held[0].2.working_buy, held[0].2.in_doubt), (symbol("FUTX"), 10, false));
+    // A summary does not say when.
+    let short = mirror_of(&mirror.summary(5));
+    assert_eq!(listed(&short), [(1, futx, None, Some(2)), (3, oscr, None, None)]);
+}
+
+#[test]
+fn a_person_sets_what_is_in_doubt_while_no_process_runs_and_it_stays_set() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = plan(dir.path());
+    let (mut first, _) = orders(&plan);
+    attach(&mut first).unwrap();
+    drop(first);
+    std::fs::remove_file(dir.path().join("run/orders/c1.ring")).unwrap();
+    let (mut robbed, _) = orders(&plan);
+    let setting = |strategy: &str, position| PositionSetting {
+        client: name("c1"),
+        strategy: name(strategy),
+        account: name("a"),
+        symbol: symbol("FUTX").into(),
+        position,
+    };
+    let rows = |orders: &Orders| {
+        let rows = orders.positions(&HoldingsFilter::default()).into_iter();
+        rows.map(|row| (row.position, row.worst_long, row.in_doubt, row.account)).collect::<Vec<_>>()
+    };
+    assert!(robbed.sessions()[0].session.in_doubt && rows(&robbed).is_empty());
+    let doubted = Exposure { in_doubt: true, ..Exposure::default() };
+    assert_eq!(robbed.position(&setting("s", -300)), Ok(doubted));
+    let refused = robbed.set_position(&setting("t", -300), UnixNanos(9)).unwrap_err();
+    assert_eq!(refused, "the client has no strategy t");
+    assert!(robbed.set_position(&setting("s", i64::MAX), UnixNanos(9)).unwrap_err().contains("within 2^60"));
+    robbed.set_position(&setting("s", -300), UnixNanos(9)).unwrap();
+    let wanted = [(-300, -300, false, Some(name("a")))];
+    assert_eq!(rows(&robbed), wanted);
+    drop(robbed);
+    let (mut again, said) = orders(&plan);
+    assert_eq!((rows(&again), said), (wanted.to_vec(), Vec::new()), "it outlives the daemon");
+    let steps = attach(&mut again).unwrap();
+    assert!(is_doubted(&steps), "the others still are");
+    let holds =
+        steps.iter().filter(|step| matches!(step, Step::Holds { position: -300, due, .. } if due >> 63 == 0));
+    assert_eq!(holds.count(), 1, "{steps:?}");
+    again.drain();
+    // Its process runs: the books are its own.
+    let _held = again.processes[&name("c1")].ring.grant().unwrap().unwrap();
+    let refused = again.set_position(&setting("s", 5), UnixNanos(10)).unwrap_err();
+    assert!(
+        refused.contains("c1's process runs") && refused.contains("portcullis_gate_set_position"),
+        "{refused}"
+    );
+    assert_eq!(again.sessions()[0].session.state, "orphaned", "and is not attached here");
+    assert_eq!(rows(&again), wanted);
 }
