@@ -10,6 +10,7 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Rows begin at multiples of a cache line.
 const LINE: usize = 64;
@@ -89,6 +90,22 @@ impl Mapping {
     pub(crate) const fn layout(&self) -> u64 {
         self.layout
     }
+}
+
+/// A word that is 1 in this process, and 0 in every one that is forked from it, by whatever call: the kernel wipes it there.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn word_of_this_process() -> io::Result<&'static AtomicU64> {
+    let mut page = Mapping::of(MmapOptions::new().len(size_of::<u64>()).map_anon()?.into());
+    // SAFETY: `start` begins a private mapping without a file, of at least `len` bytes, of which nothing has been handed out.
+    let told = unsafe { libc::madvise(page.start.cast(), page.len, libc::MADV_WIPEONFORK) };
+    if told != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let word: &'static AtomicU64 = page.row().map_err(io::Error::other)?;
+    word.store(1, Ordering::Relaxed);
+    Ok(word)
 }
 
 /// FNV-1a, 64 bits (Fowler, Noll, Vo).

@@ -14,7 +14,7 @@
 //! A record counts once `head` says so. Since the daemon reads by calls of the system, which promise nothing about what they
 //! see first, a record is believed only with its own number and sum ([`crate::record`]); else it is read again later.
 
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, word_of_this_process};
 use crate::record::{Entry, RECORD_BYTES, RECORD_WORDS, Record, words_of};
 use gate::Memory as _;
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
@@ -78,6 +78,8 @@ pub struct RingWriter {
     capacity: u64,
     head: u64,
     lost: u64,
+    /// 0 in a process that is forked from the one that opened it.
+    ours: &'static AtomicU64,
     /// Held for its lock: see [`RingReader::grant`].
     file: File,
 }
@@ -95,11 +97,19 @@ impl RingWriter {
         let count = usize::try_from(len).unwrap_or(usize::MAX) / 8;
         let words: &'static [AtomicU64] = mapping.rows(count).map_err(|e| damaged(e.to_string()))?;
         let first = |at: usize| words.get(at).map_or(0, |word| word.load(Ordering::Relaxed));
-        Ok(Self { words, capacity: capacity as u64, head: first(HEAD / 8), lost: first(LOST / 8), file })
+        let (head, lost, ours) = (first(HEAD / 8), first(LOST / 8), word_of_this_process()?);
+        Ok(Self { words, capacity: capacity as u64, head, lost, ours, file })
     }
 
     fn word(&self, at: usize) -> Option<&'static AtomicU64> {
         self.words.get(at)
+    }
+
+    /// Whether this is a process forked from the one that opened the ring. That one writes on: nothing is written here.
+    #[inline]
+    #[must_use]
+    pub fn is_inherited(&self) -> bool {
+        self.ours.load(Ordering::Relaxed) == 0
     }
 
     /// Whether one more order may be recorded, and all that will be said of the orders there are. A quarter of the ring is kept for
@@ -107,7 +117,7 @@ impl RingWriter {
     #[inline]
     #[must_use]
     pub fn has_room_for_an_order(&self) -> bool {
-        self.waiting() < self.capacity - self.capacity / 4
+        !self.is_inherited() && self.waiting() < self.capacity - self.capacity / 4
     }
 
     /// Records that the daemon has not taken.
@@ -119,6 +129,9 @@ impl RingWriter {
 
     /// Writes what was said of a refused order; where half of the ring waits it is not recorded, and counted.
     pub fn push_refused(&mut self, at: UnixNanos, symbol: Option<Symbol>, entry: Entry) {
+        if self.is_inherited() {
+            return;
+        }
         if self.waiting() < self.capacity / 2 {
             self.push(at, symbol, entry);
         } else if let Some(unlogged) = self.word(UNLOGGED / 8) {
@@ -129,12 +142,8 @@ impl RingWriter {
     /// Writes one record; where there is no room it is lost, and counted.
     #[inline]
     pub fn push(&mut self, at: UnixNanos, symbol: Option<Symbol>, entry: Entry) {
-        if self.waiting() >= self.capacity {
-            self.lost = self.lost.wrapping_add(1);
-            if let Some(lost) = self.word(LOST / 8) {
-                lost.store(self.lost, Ordering::Release);
-            }
-            return;
+        if self.is_inherited() || self.waiting() >= self.capacity {
+            return self.lose();
         }
         let place = (self.head & (self.capacity - 1)) as usize;
         let number = self.head.wrapping_add(1);
@@ -149,6 +158,15 @@ impl RingWriter {
         }
     }
 
+    /// Counts a record that is not written: for the daemon, unless the ring is another process's.
+    #[cold]
+    fn lose(&mut self) {
+        self.lost = self.lost.wrapping_add(1);
+        if let Some(lost) = self.word(LOST / 8).filter(|_| !self.is_inherited()) {
+            lost.store(self.lost, Ordering::Release);
+        }
+    }
+
     /// Records lost since the ring was made.
     #[must_use]
     pub const fn lost(&self) -> u64 {
@@ -158,8 +176,11 @@ impl RingWriter {
 
 impl Drop for RingWriter {
     fn drop(&mut self) {
-        // The mapping keeps the file open, and so its lock, for the life of the process.
-        let _ = flock(&self.file, FlockOperation::Unlock);
+        // The mapping keeps the file open, and so its lock, for the life of the process. Where it was forked from the one that has
+        // the lock, it is not its to give up.
+        if !self.is_inherited() {
+            let _ = flock(&self.file, FlockOperation::Unlock);
+        }
     }
 }
 

@@ -82,6 +82,13 @@ fn a_ring_has_one_writer_and_remembers_what_was_taken_when_both_are_gone() {
 }
 
 #[test]
+fn a_word_of_this_process_is_one() {
+    let words = [(); 2].map(|()| crate::mapping::word_of_this_process().unwrap());
+    assert!(words.iter().all(|word| word.load(std::sync::atomic::Ordering::Relaxed) == 1));
+    assert!(!std::ptr::eq(words[0], words[1]));
+}
+
+#[test]
 fn a_ring_keeps_room_for_answers_and_half_of_it_from_refusals() {
     let dir = tempfile::tempdir().unwrap();
     let reader = RingReader::open(&dir.path().join("ring"), 16, IDENTITY).unwrap();

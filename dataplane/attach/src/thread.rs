@@ -13,6 +13,7 @@ use gate::{
 };
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, Read as _, Seek as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -51,6 +52,10 @@ fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> AttachError {
 /// The gate of one order thread, attached to the running appliance. Every order, answer and position goes through it, and is
 /// said to the daemon before the call returns: an order is in the daemon's books before it can be sent.
 ///
+/// A process that is forked from the one that attached has a copy of the thread, which lets no order out and says nothing to the
+/// daemon ([`OrderThread::is_inherited`]). The lock lasts until the one that attached drops its own, or both have
+/// ended.
+///
 /// Nothing but [`OrderThread::attach`] and [`OrderThread::is_orphaned`] allocates, waits or makes a system call.
 #[derive(Debug)]
 pub struct OrderThread {
@@ -87,6 +92,7 @@ impl OrderThread {
         let strategies = vec![strategy_of(&grant); shape.strategies.into()];
         let mut gate = Gate::new(&config_of(&grant, &strategies).ok_or_else(|| given("self_match"))?, tables)
             .map_err(given)?;
+        gate.set_salt(salt());
         restore(&mut gate, File::from(steps))?;
         let ring = RingWriter::open(File::from(ring)).map_err(io_error("the ring cannot be mapped"))?;
         let bits = |numbers: &BTreeMap<Name, u16>| numbers.values().fold(0, |bits, n| bits | bit(*n));
@@ -149,7 +155,8 @@ impl OrderThread {
         (verdict, reservation)
     }
 
-    /// As [`Gate::settle`]: takes note of what the venue says happened.
+    /// As [`Gate::settle`]: takes note of what the venue says happened. Where [`OrderThread::lost`] has grown, it is done here and
+    /// the daemon could not be told; so for `release` and `set_position`.
     pub fn settle(&mut self, event: OrderEvent, now: UnixNanos) -> Settlement {
         let settled = self.gate.settle(event);
         self.ring.push(now, None, Entry::Step(Step::Settled(event)));
@@ -191,16 +198,21 @@ impl OrderThread {
         Ok(())
     }
 
-    /// As [`Gate::explain`]: every breach of an order, without effect.
+    /// As [`Gate::explain`]: every breach of an order, without effect; first, what keeps it from the gate.
     #[must_use]
     pub fn explain(&self, order: &OrderIntent, now: UnixNanos) -> Explanation {
-        self.gate.explain(order, now)
+        let explained = self.gate.explain(order, now);
+        match self.forbids(order) {
+            Some(reason) => explained.led_by(refusal(reason)),
+            None => explained,
+        }
     }
 
-    /// As [`Gate::exposure`].
+    /// As [`Gate::exposure`]; `None` for a strategy that is not this client's, too: what it holds is not known here.
     #[must_use]
     pub fn exposure(&self, instrument: InstrumentId, strategy: StrategyId) -> Option<Exposure> {
-        self.gate.exposure(instrument, strategy)
+        let own = self.own.0 & bit(strategy.0) != 0;
+        self.gate.exposure(instrument, strategy).filter(|_| own)
     }
 
     /// As [`Gate::open_orders`]: what is to be asked of the venue after a restart.
@@ -212,6 +224,13 @@ impl OrderThread {
     #[must_use]
     pub const fn lost(&self) -> u64 {
         self.ring.lost()
+    }
+
+    /// Whether this process was forked from the one that attached: it must attach as a client of its own.
+    #[inline]
+    #[must_use]
+    pub fn is_inherited(&self) -> bool {
+        self.ring.is_inherited()
     }
 
     /// Whether the daemon this thread is attached to is gone. Attach again then: the new one has read what this one wrote. A
@@ -250,17 +269,7 @@ impl OrderThread {
 
     #[cold]
     fn refuse(&mut self, order: &OrderIntent, reason: RejectReason, now: UnixNanos) -> Verdict {
-        let verdict = Verdict {
-            limit: 0,
-            value: 0,
-            score: FixedScore::ZERO,
-            version: 0,
-            reason: Some(reason),
-            decision: Decision::Reject,
-            tier: Tier::Normal,
-            source: LimitsSource::None,
-            flags: Flags::NONE,
-        };
+        let verdict = refusal(reason);
         self.say(order, verdict, None, now);
         verdict
     }
@@ -274,6 +283,27 @@ impl OrderThread {
             None => self.ring.push_refused(now, symbol, Entry::Refused { order: *order, verdict, check }),
         }
     }
+}
+
+/// The verdict on an order that the gate is not asked of.
+const fn refusal(reason: RejectReason) -> Verdict {
+    Verdict {
+        limit: 0,
+        value: 0,
+        score: FixedScore::ZERO,
+        version: 0,
+        reason: Some(reason),
+        decision: Decision::Reject,
+        tier: Tier::Normal,
+        source: LimitsSource::None,
+        flags: Flags::NONE,
+    }
+}
+
+/// A number that another thread's gate does not have, as far as chance allows.
+#[expect(clippy::cast_possible_truncation, reason = "half of a random word")]
+fn salt() -> u32 {
+    RandomState::new().hash_one(0) as u32
 }
 
 /// The bit of a number below 64; none of any other.

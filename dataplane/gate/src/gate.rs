@@ -146,6 +146,12 @@ impl Gate {
         })
     }
 
+    /// Tells the reservations of this gate from those of another, which are numbered from another `salt`: one that is given to the
+    /// wrong gate releases nothing. 0 unless it is set; no step and no checkpoint has anything of it.
+    pub const fn set_salt(&mut self, salt: u32) {
+        self.orders.set_salt(salt);
+    }
+
     /// Sets what a strategy holds in an instrument: start of day, reconciliation. What it holds more or less than before is
     /// `account`'s. The books count as reconciled from now on; working orders stay as they are.
     ///

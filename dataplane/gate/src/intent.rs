@@ -130,6 +130,6 @@ impl OrderEvent {
 
     /// Whether a position moves with it.
     pub(crate) const fn moves_shares(&self) -> bool {
-        matches!(self, Self::Filled { .. } | Self::Executed { .. } | Self::Busted { .. })
+        matches!(self, Self::Filled { qty, .. } | Self::Executed { qty, .. } | Self::Busted { qty, .. } if qty.0 != 0)
     }
 }

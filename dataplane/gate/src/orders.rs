@@ -129,6 +129,11 @@ impl OrderTable {
             + self.chains.bytes()
     }
 
+    /// Numbers of reservations go on from `salt`.
+    pub(crate) const fn set_salt(&mut self, salt: u32) {
+        self.generation = salt;
+    }
+
     /// How many orders are open, unanswered replacements included.
     #[inline(always)]
     pub(crate) fn open(&self) -> usize {

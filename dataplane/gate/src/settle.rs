@@ -57,7 +57,9 @@ impl Gate {
     pub fn settle(&mut self, event: OrderEvent) -> Settlement {
         let id = event.id();
         let Some(mut named) = self.orders.get(id) else { return self.settle_unknown(event) };
-        if let OrderEvent::Executed { execution, .. } = event
+        // One of nothing does not use its number up: the venue's next word of it may have a quantity.
+        if let OrderEvent::Executed { execution, qty, .. } = event
+            && qty.0 != 0
             && self.is_repeated(execution)
         {
             return Settlement::Repeated;
@@ -159,14 +161,18 @@ impl Gate {
         let replaced = named.link;
         let Some(mut entry) = self.orders.get(replaced) else { return Settlement::UnknownOrder };
         let before = entry.leaves();
+        // A venue that speaks of the replacement otherwise than by refusing it has the order that it replaces.
+        if !matches!(event, OrderEvent::ReplaceRejected { .. } | OrderEvent::Rejected { .. }) {
+            entry.generation = 0;
+        }
+        self.orders.put(id, named);
         match event {
             OrderEvent::Accepted { .. } | OrderEvent::Busted { .. } => {
-                self.orders.put(id, named);
+                self.orders.put(replaced, entry);
                 Settlement::Working
             }
             // A fill under the new id says that the replacement is in force; its answer may still be on the way.
             OrderEvent::Filled { .. } | OrderEvent::Executed { .. } => {
-                self.orders.put(id, named);
                 self.settle_named(replaced, entry, event)
             }
             OrderEvent::Reduced { qty, .. } => {

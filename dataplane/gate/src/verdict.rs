@@ -207,6 +207,17 @@ impl Explanation {
         }
     }
 
+    /// The same where something before the gate refuses the order: `refusal` is the verdict, and its reason comes first.
+    #[must_use]
+    pub fn led_by(self, refusal: Verdict) -> Self {
+        let mut led = Self::new(refusal, self.limits);
+        let first =
+            refusal.reason.map(|reason| Breach { reason, limit: refusal.limit, value: refusal.value });
+        let rest = self.breaches().copied().filter(|breach| Some(breach.reason) != refusal.reason);
+        first.into_iter().chain(rest).for_each(|breach| led.push(breach));
+        led
+    }
+
     /// All breaches, in the order of decision; the first one is the verdict's.
     pub fn breaches(&self) -> impl Iterator<Item = &Breach> {
         self.breaches.iter().flatten()

@@ -173,6 +173,75 @@ fn a_stale_reservation_of_a_replacement_releases_nothing() {
     assert_eq!(exposure(&rig), (0, 150, 0));
 }
 
+#[test]
+fn what_the_venue_says_of_a_replacement_holds_for_the_order_that_it_replaces() {
+    let fill = E::Filled { id: 2, qty: Qty(30) };
+    let cases: [(E, (i64, u64, u64)); 4] = [
+        (E::Accepted { id: 2 }, (0, 150, 0)),
+        (fill, (30, 120, 0)),
+        (E::Reduced { id: 2, qty: Qty(10) }, (0, 140, 0)),
+        (E::Replaced { id: 2 }, (0, 150, 0)),
+    ];
+    for (event, held) in cases {
+        let mut rig = Rig::new();
+        let ticket = rig.gate.reserve(&order(1), NOW).1.expect("let through").ticket();
+        let more = OrderIntent { qty: Qty(150), ..order(2) };
+        let replacement = rig.gate.replace(1, &more, NOW).1.expect("let through").ticket();
+        rig.gate.settle(event);
+        let stale = [ticket, replacement, (2, ticket.1, false), (2, replacement.1, false)];
+        for ticket in stale {
+            assert_eq!(rig.gate.release(Reservation::of_ticket(ticket)), S::Ignored, "{event:?} {ticket:?}");
+        }
+        assert_eq!(exposure(&rig), held, "{event:?}");
+    }
+    // One that is taken back before it was sent says nothing of the order.
+    let mut rig = Rig::new();
+    let first = rig.gate.reserve(&order(1), NOW).1.expect("let through");
+    let second = rig.gate.replace(1, &order(2), NOW).1.expect("let through");
+    assert_eq!((rig.gate.release(second), rig.gate.release(first)), (S::Working, S::Done));
+}
+
+#[test]
+fn a_reservation_of_another_gate_releases_nothing() {
+    let (mut one, mut other) = (Rig::new(), Rig::new());
+    other.gate.set_salt(7);
+    let reserve = |rig: &mut Rig| rig.gate.reserve(&order(1), NOW).1.expect("let through").ticket();
+    let (of_one, of_other) = (reserve(&mut one), reserve(&mut other));
+    assert_eq!(other.gate.release(Reservation::of_ticket(of_one)), S::Ignored);
+    assert_eq!(one.gate.release(Reservation::of_ticket(of_other)), S::Ignored);
+    assert_eq!((exposure(&one), exposure(&other)), ((0, 100, 0), (0, 100, 0)));
+    assert_eq!(other.gate.release(Reservation::of_ticket(of_other)), S::Done);
+    // The last number of all is not followed by that of no reservation.
+    other.gate.set_salt(u32::MAX);
+    assert_eq!(other.gate.reserve(&order(2), NOW).1.expect("let through").ticket().1, 1);
+}
+
+#[test]
+fn an_execution_of_nothing_does_not_use_its_number_up() {
+    let mut rig = Rig::new();
+    rig.take(&order(1));
+    let execution = |qty| E::Executed { id: 1, execution: 7, qty: Qty(qty) };
+    assert_eq!(rig.gate.settle(execution(0)), S::Working);
+    assert_eq!(rig.gate.settle(execution(30)), S::Working);
+    assert_eq!(rig.gate.settle(execution(30)), S::Repeated);
+    assert_eq!(exposure(&rig), (30, 70, 0));
+    rig.gate.settle(E::Filled { id: 77, qty: Qty(0) });
+    assert!(!rig.gate.exposure(INSTRUMENT, STRATEGY).unwrap().in_doubt, "no shares moved");
+}
+
+#[test]
+fn what_refuses_an_order_before_the_gate_comes_first_and_once() {
+    let rig = Rig::new();
+    let wrong = OrderIntent { qty: Qty(5_000), ..order(1) };
+    let explained = rig.gate.explain(&wrong, NOW);
+    let own: std::vec::Vec<_> = explained.breaches().map(|breach| breach.reason).collect();
+    let refusal = crate::Verdict { reason: Some(R::DaemonLost), ..rig.check(&wrong) };
+    let led = explained.led_by(refusal);
+    assert_eq!(led.verdict, refusal);
+    let led = led.led_by(refusal);
+    assert!(led.breaches().map(|breach| breach.reason).eq([R::DaemonLost].into_iter().chain(own)));
+}
+
 /// Limits of tier High.
 const HIGH: RiskLimits = RiskLimits { max_qty: Qty(50), ..LIVE };
 
