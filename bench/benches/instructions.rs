@@ -130,11 +130,14 @@ mod counted {
         (rig, orders.into_iter().zip(times.skip(1)).collect())
     }
 
-    /// An attached thread, each order with its id and time, and one round behind it.
+    /// An attached thread with one order behind it, and each order with its id and time.
     fn attached<W: Way>() -> (W, Vec<(W::Order, u64, UnixNanos)>) {
         let mut way = W::attach();
         let times = std::iter::successors(Some(OPEN), |now| Some(now.plus(STEP)));
-        let flow = orders(INSTRUMENTS, COUNT, 42).into_iter().zip(times.skip(1));
+        let all = orders(INSTRUMENTS, COUNT, 42);
+        let first = OrderIntent { cl_ord_id: u64::MAX, ..all[0] };
+        assert!(way.round_trip(&W::order(&first), first.cl_ord_id, OPEN), "it is acceptable");
+        let flow = all.into_iter().zip(times.skip(1));
         let flow: Vec<_> = flow.map(|(order, now)| (W::order(&order), order.cl_ord_id, now)).collect();
         way.drain();
         (way, flow)

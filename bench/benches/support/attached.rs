@@ -129,7 +129,7 @@ impl Way for InC {
                 TimeInForce::Ioc => portcullis_gate::PORTCULLIS_GATE_IOC,
                 TimeInForce::Gtc => portcullis_gate::PORTCULLIS_GATE_GTC,
             },
-            reserved: 0,
+            reserved: [0; 9],
         }
     }
 

@@ -5,8 +5,15 @@
  * Pointers. One that is not NULL points to what its type says, which nobody else uses during the call; texts end with a zero.
  * NULL and misaligned pointers are answered with PORTCULLIS_GATE_INVALID.
  * Threads. One gate belongs to one thread at a time. It may be handed to another thread, never used by two at once.
+ * Processes. A gate is not inherited: in a process that is forked from the one that attached, every call gives PORTCULLIS_GATE_FAILED
+ * and does nothing, but portcullis_gate_detach, which frees the copy. The appliance takes the client for attached until the
+ * one that attached detaches, or both have ended.
  * Status. What gives an int32_t gives PORTCULLIS_GATE_OK, another status that is not negative, or a negative one: then nothing was
- * done, and portcullis_gate_last_error says why. An order may be sent on PORTCULLIS_GATE_OK and on nothing else.
+ * done (PORTCULLIS_GATE_FAILED excepted, see there), portcullis_gate_last_error says why, and what there is room for holds no
+ * answer: a verdict that rejects, a reservation of 0, 0 for a count or a settlement, and the largest number of its type for any other.
+ * An order may be sent on PORTCULLIS_GATE_OK and on nothing else.
+ * Versions. Nothing that is here changes under one PORTCULLIS_GATE_ABI_VERSION; what may be added, PORTCULLIS_GATE_ABI_MINOR says.
+ * Bytes called reserved are 0 in what is given to the library, and of no meaning in what it gives.
  */
 
 #ifndef PORTCULLIS_GATE_H
@@ -16,9 +23,16 @@
 #include <stdint.h>
 
 /*
- Version of this interface. It changes with any number, size or meaning below.
+ Version of this interface. It changes with the size, the place or the meaning of anything that is there.
  */
 #define PORTCULLIS_GATE_ABI_VERSION 1
+
+/*
+ Grows with what is added under the same version: functions, and numbers of statuses that are not negative, reasons, units, tiers,
+ sources, flags and settlements. A program passes over the ones that it does not know; an order may be sent on
+ PORTCULLIS_GATE_OK alone, whatever they say.
+ */
+#define PORTCULLIS_GATE_ABI_MINOR 1
 
 /*
  Status: done; of an order, it may be sent.
@@ -34,6 +48,12 @@
  Status: done, but there is more than fits the buffer; the count says how much.
  */
 #define PORTCULLIS_GATE_TRUNCATED 2
+
+/*
+ Status: done here, but the appliance could not be told, since it has not read for too long: its books are in doubt until the
+ position is set. See portcullis_gate_lost.
+ */
+#define PORTCULLIS_GATE_UNTOLD 3
 
 /*
  Status: an argument is null, misaligned, or not a value of its kind. Nothing was done.
@@ -56,7 +76,10 @@
 #define PORTCULLIS_GATE_NOT_ATTACHED -4
 
 /*
- Status: the gate failed inside. It takes no more orders: cancel what is open, detach, and attach again.
+ Status: the gate failed inside, this time or before, and takes no more; the only one after which what was asked may have been done
+ or not. Keep the venue's answers, list the open orders, cancel them at the venue, detach and attach again: what is open then is
+ what the appliance knows of. Settle the answers that were kept. Also what a process gets that is forked from the one
+ that attached, and what a library gives that was built without unwinding: then nothing was done.
  */
 #define PORTCULLIS_GATE_FAILED -5
 
@@ -221,6 +244,56 @@
 #define PORTCULLIS_GATE_UNKNOWN_ORDER 9
 
 /*
+ Tier: the model sees nothing unusual.
+ */
+#define PORTCULLIS_GATE_TIER_NORMAL 0
+
+/*
+ Tier: somebody should look.
+ */
+#define PORTCULLIS_GATE_TIER_ELEVATED 1
+
+/*
+ Tier: limits are tight.
+ */
+#define PORTCULLIS_GATE_TIER_HIGH 2
+
+/*
+ Tier: nothing passes, or what reduces a position alone.
+ */
+#define PORTCULLIS_GATE_TIER_CRITICAL 3
+
+/*
+ Whose limits held: nobody's, the order was refused before.
+ */
+#define PORTCULLIS_GATE_SOURCE_NONE 0
+
+/*
+ Whose limits held: the model's, inside the officer's.
+ */
+#define PORTCULLIS_GATE_SOURCE_DYNAMIC 1
+
+/*
+ Whose limits held: the officer's, there is no model.
+ */
+#define PORTCULLIS_GATE_SOURCE_STATIC 2
+
+/*
+ Whose limits held: the officer's, the model has published nothing.
+ */
+#define PORTCULLIS_GATE_SOURCE_STATIC_EMPTY 3
+
+/*
+ Whose limits held: the officer's, and what the model had tightened before its lease ended.
+ */
+#define PORTCULLIS_GATE_SOURCE_STATIC_LEASE 4
+
+/*
+ The largest position that can be set, either way: 2^60.
+ */
+#define PORTCULLIS_GATE_POSITION_MAX 1152921504606846976
+
+/*
  Unit of a limit: the reason has no numbers.
  */
 #define PORTCULLIS_GATE_UNIT_NONE 0
@@ -318,7 +391,7 @@ typedef struct portcullis_order {
   /*
    0.
    */
-  uint8_t reserved;
+  uint8_t reserved[9];
 } portcullis_order;
 
 /*
@@ -350,11 +423,11 @@ typedef struct portcullis_verdict {
    */
   uint8_t decision;
   /*
-   0 Normal, 1 Elevated, 2 High, 3 Critical.
+   PORTCULLIS_GATE_TIER_NORMAL to PORTCULLIS_GATE_TIER_CRITICAL.
    */
   uint8_t tier;
   /*
-   Whose limits held: 0 none, 1 the model's, 2 the officer's, 3 the officer's (nothing published), 4 the officer's (lease ended).
+   Whose limits held: PORTCULLIS_GATE_SOURCE_NONE to PORTCULLIS_GATE_SOURCE_STATIC_LEASE.
    */
   uint8_t source;
   /*
@@ -362,9 +435,9 @@ typedef struct portcullis_verdict {
    */
   uint8_t flags;
   /*
-   0.
+   Room for what may be added: says nothing yet.
    */
-  uint8_t reserved[2];
+  uint8_t reserved[10];
 } portcullis_verdict;
 
 /*
@@ -394,7 +467,7 @@ typedef struct portcullis_reservation {
  */
 typedef struct portcullis_event {
   /*
-   The order.
+   The order, not 0.
    */
   uint64_t id;
   /*
@@ -402,7 +475,7 @@ typedef struct portcullis_event {
    */
   uint64_t execution;
   /*
-   Of a trade or a reduction; 0 for any other event.
+   Of a trade or a reduction, not 0; 0 for any other event.
    */
   uint32_t quantity;
   /*
@@ -515,9 +588,15 @@ extern "C" {
 uint32_t portcullis_gate_abi_version(void);
 
 /*
+ What the library has of the additions under its version: PORTCULLIS_GATE_ABI_MINOR of its header.
+ */
+uint32_t portcullis_gate_abi_minor(void);
+
+/*
  Attaches this process as `client` to the appliance whose control socket is `socket`, within `timeout_ms`. `abi_version` is
- PORTCULLIS_GATE_ABI_VERSION. Gives the gate in `gate`, which is NULL on any other status; why it is, in `error`, `error_size`
- bytes that may be NULL. The gate holds what the client's last one held: ask the venue of its open orders.
+ PORTCULLIS_GATE_ABI_VERSION, and compared before anything is read: these arguments are those of every version. Gives the gate in
+ `gate`, which is NULL on any other status; why it is, in `error`, `error_size` bytes that may be NULL. The gate holds what the
+ client's last one held: list its open orders, and ask the venue of them before anything else.
  */
 int32_t portcullis_gate_attach(uint32_t abi_version,
                                const char *socket,
@@ -528,12 +607,14 @@ int32_t portcullis_gate_attach(uint32_t abi_version,
                                size_t error_size);
 
 /*
- Gives a gate up. Its open orders count until the client attaches again and says what became of them. NULL is none.
+ Gives a gate up. Its open orders count until the client attaches again and says what became of them. NULL is none. In a process that
+ is forked from the one that attached, the other's gate stays as it is.
  */
 void portcullis_gate_detach(struct portcullis_gate *gate);
 
 /*
- Why the last call on `gate` that gave a negative status did nothing. Valid until the next call on it.
+ Why the last call on `gate` that gave a negative status gave it; empty before there was one. Valid until the next call on it. What
+ portcullis_gate_attach has to say stands in its `error`.
  */
 const char *portcullis_gate_last_error(const struct portcullis_gate *gate);
 
@@ -574,8 +655,9 @@ int32_t portcullis_gate_replace(struct portcullis_gate *gate,
                                 struct portcullis_reservation *reservation);
 
 /*
- The order could not be sent after all. A reservation of which the venue has spoken releases nothing. `settled` is one of
- PORTCULLIS_GATE_WORKING to PORTCULLIS_GATE_UNKNOWN_ORDER.
+ The order could not be sent after all. A reservation of which the venue has spoken releases nothing, nor does one of another gate.
+ `settled` is one of PORTCULLIS_GATE_WORKING to PORTCULLIS_GATE_UNKNOWN_ORDER, 0 when the call failed. PORTCULLIS_GATE_UNTOLD when it
+ is done and the appliance does not know.
  */
 int32_t portcullis_gate_release(struct portcullis_gate *gate,
                                 const struct portcullis_reservation *reservation,
@@ -583,7 +665,7 @@ int32_t portcullis_gate_release(struct portcullis_gate *gate,
                                 uint8_t *settled);
 
 /*
- Takes note of what the venue says happened, and of what that did in `settled`, as portcullis_gate_release.
+ Takes note of what the venue says happened, and says what that did in `settled`, as portcullis_gate_release.
  */
 int32_t portcullis_gate_settle(struct portcullis_gate *gate,
                                const struct portcullis_event *event,
@@ -592,7 +674,8 @@ int32_t portcullis_gate_settle(struct portcullis_gate *gate,
 
 /*
  Sets what a strategy holds in an instrument, and ends its doubt: start of day, or reconciliation with the venue. What it holds
- more or less than before is `account`'s.
+ more or less than before is `account`'s. At most PORTCULLIS_GATE_POSITION_MAX either way. PORTCULLIS_GATE_UNTOLD as for
+ portcullis_gate_release.
  */
 int32_t portcullis_gate_set_position(struct portcullis_gate *gate,
                                      uint32_t instrument,
@@ -602,7 +685,7 @@ int32_t portcullis_gate_set_position(struct portcullis_gate *gate,
                                      uint64_t now_ns);
 
 /*
- What a strategy holds and has working in an instrument.
+ What one of the client's strategies holds and has working in an instrument. Every number is its type's largest when the call failed.
  */
 int32_t portcullis_gate_exposure(struct portcullis_gate *gate,
                                  uint32_t instrument,
@@ -610,8 +693,8 @@ int32_t portcullis_gate_exposure(struct portcullis_gate *gate,
                                  struct portcullis_exposure *exposure);
 
 /*
- The open orders, in no particular order: at most `capacity` of them in `orders`, and in `count` how many there are. Walks a
- table: not for the order path.
+ The open orders, in no particular order: at most `capacity` of them in `orders`, and in `count` how many there are, 0 when the call
+ failed. Walks a table: not for the order path. The one call that still answers after PORTCULLIS_GATE_FAILED.
  */
 int32_t portcullis_gate_open_orders(struct portcullis_gate *gate,
                                     struct portcullis_open_order *orders,
@@ -619,8 +702,8 @@ int32_t portcullis_gate_open_orders(struct portcullis_gate *gate,
                                     size_t *count);
 
 /*
- What portcullis_gate_reserve would say, and every limit that the order breaks: at most `capacity` of them in `breaches`, and in
- `count` how many there are. Without effect. PORTCULLIS_GATE_OK says that the answer is there, not that the order may be sent.
+ What portcullis_gate_reserve would say, and every limit that the order breaks, the verdict's first: at most `capacity` of them in
+ `breaches`, and in `count` how many there are, 0 when the call failed. Without effect. PORTCULLIS_GATE_OK says that the answer is there, not that the order may be sent.
  */
 int32_t portcullis_gate_explain(struct portcullis_gate *gate,
                                 const struct portcullis_order *order,
@@ -631,14 +714,17 @@ int32_t portcullis_gate_explain(struct portcullis_gate *gate,
                                 size_t *count);
 
 /*
- Records that found the ring full, so that the appliance does not know of them: its books are in doubt.
+ Records that found the ring full, so that the appliance does not know of them: its books are in doubt. The calls that said them gave
+ PORTCULLIS_GATE_UNTOLD.
  */
-int32_t portcullis_gate_lost(struct portcullis_gate *gate, uint64_t *lost);
+int32_t portcullis_gate_lost(struct portcullis_gate *gate,
+                             uint64_t *lost);
 
 /*
- 1 in `orphaned` when the appliance that this gate is attached to is gone: detach, and attach again. A system call.
+ 1 in `orphaned` when the appliance that this gate is attached to is gone, or the call failed: detach, and attach again. A system call.
  */
-int32_t portcullis_gate_orphaned(struct portcullis_gate *gate, uint8_t *orphaned);
+int32_t portcullis_gate_orphaned(struct portcullis_gate *gate,
+                                 uint8_t *orphaned);
 
 /*
  The stable name of a reason, for files and FIX tag 58; NULL when there is no such reason. Valid for ever.
@@ -652,7 +738,7 @@ const char *portcullis_gate_reason_sentence(uint16_t reason);
 
 /*
  Slug and sentence of a reason with its numbers in their units, in `size` bytes at `text`, the zero included; what does not fit is
- cut.
+ cut. Empty on any other status than PORTCULLIS_GATE_OK.
  */
 int portcullis_gate_reason_text(uint16_t reason,
                                 int64_t limit,

@@ -3,10 +3,12 @@
 #ifndef PORTCULLIS_GATE_HPP
 #define PORTCULLIS_GATE_HPP
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -16,7 +18,7 @@
 
 namespace portcullis {
 
-/// A call that did nothing, and why.
+/// A call that failed, and why: nothing was done, unless its status is PORTCULLIS_GATE_FAILED.
 class Error : public std::runtime_error {
  public:
   Error(std::int32_t status, const std::string& what) : std::runtime_error(what), status_(status) {}
@@ -34,6 +36,14 @@ struct Answer {
   std::int32_t status;
   /// Whether the order may be sent.
   bool may_be_sent() const noexcept { return status == PORTCULLIS_GATE_OK; }
+};
+
+/// What an event, or a reservation that was given back, did.
+struct Settled {
+  /// PORTCULLIS_GATE_WORKING to PORTCULLIS_GATE_UNKNOWN_ORDER, or what a later library adds.
+  std::uint8_t outcome;
+  /// Whether the appliance knows of it; when not, its books are in doubt.
+  bool told;
 };
 
 /// What the gate would say of an order, and everything that is wrong with it.
@@ -67,6 +77,12 @@ inline std::string text(std::uint16_t reason, std::int64_t limit, std::int64_t v
   return room.data();
 }
 
+/// Milliseconds as the library takes them: what is beyond its numbers is its smallest or largest, and 0 is refused.
+inline std::uint32_t milliseconds(std::chrono::milliseconds time) noexcept {
+  constexpr std::chrono::milliseconds::rep most = std::numeric_limits<std::uint32_t>::max();
+  return static_cast<std::uint32_t>(std::clamp<std::chrono::milliseconds::rep>(time.count(), 0, most));
+}
+
 /// The gate of one order thread. It may be moved to another thread, and is used by one at a time.
 class Gate {
  public:
@@ -76,13 +92,16 @@ class Gate {
     portcullis_gate* gate = nullptr;
     const auto status =
         portcullis_gate_attach(PORTCULLIS_GATE_ABI_VERSION, socket.c_str(), client.c_str(),
-                               static_cast<std::uint32_t>(timeout.count()), &gate, error.data(), error.size());
+                               milliseconds(timeout), &gate, error.data(), error.size());
     if (status != PORTCULLIS_GATE_OK) throw Error(status, error.data());
     gate_.reset(gate);
   }
 
-  /// Whether this program was built for the library that it runs with.
-  static bool fits() noexcept { return portcullis_gate_abi_version() == PORTCULLIS_GATE_ABI_VERSION; }
+  /// Whether this program was built for the library that it runs with: the same version, and nothing that is missing there.
+  static bool fits() noexcept {
+    return portcullis_gate_abi_version() == PORTCULLIS_GATE_ABI_VERSION &&
+           portcullis_gate_abi_minor() >= PORTCULLIS_GATE_ABI_MINOR;
+  }
 
   std::uint32_t instrument(const std::string& symbol) {
     std::uint32_t number = 0;
@@ -100,36 +119,37 @@ class Gate {
     return number;
   }
 
-  /// Whether a new order may be sent.
-  Answer reserve(const portcullis_order& order, std::uint64_t now = now_ns()) {
+  /// Whether a new order may be sent. See Unsent.
+  [[nodiscard]] Answer reserve(const portcullis_order& order, std::uint64_t now = now_ns()) {
     Answer answer{};
     answer.status =
         must(portcullis_gate_reserve(gate_.get(), &order, now, &answer.verdict, &answer.reservation));
     return answer;
   }
   /// Whether `order` may replace the open order `replaced`.
-  Answer replace(std::uint64_t replaced, const portcullis_order& order, std::uint64_t now = now_ns()) {
+  [[nodiscard]] Answer replace(std::uint64_t replaced, const portcullis_order& order, std::uint64_t now = now_ns()) {
     Answer answer{};
     answer.status =
         must(portcullis_gate_replace(gate_.get(), replaced, &order, now, &answer.verdict, &answer.reservation));
     return answer;
   }
   /// Takes note of what the venue says; gives what that did.
-  std::uint8_t settle(const portcullis_event& event, std::uint64_t now = now_ns()) {
-    std::uint8_t settled = 0;
-    must(portcullis_gate_settle(gate_.get(), &event, now, &settled));
-    return settled;
+  [[nodiscard]] Settled settle(const portcullis_event& event, std::uint64_t now = now_ns()) {
+    std::uint8_t outcome = 0;
+    const auto status = must(portcullis_gate_settle(gate_.get(), &event, now, &outcome));
+    return {outcome, status == PORTCULLIS_GATE_OK};
   }
   /// The order could not be sent after all.
-  std::uint8_t release(const portcullis_reservation& reservation, std::uint64_t now = now_ns()) {
-    std::uint8_t settled = 0;
-    must(portcullis_gate_release(gate_.get(), &reservation, now, &settled));
-    return settled;
+  [[nodiscard]] Settled release(const portcullis_reservation& reservation, std::uint64_t now = now_ns()) {
+    std::uint8_t outcome = 0;
+    const auto status = must(portcullis_gate_release(gate_.get(), &reservation, now, &outcome));
+    return {outcome, status == PORTCULLIS_GATE_OK};
   }
-  /// Sets what a strategy holds: start of day, or reconciliation with the venue.
-  void set_position(std::uint32_t instrument, std::uint16_t strategy, std::uint16_t account, std::int64_t position,
-                    std::uint64_t now = now_ns()) {
-    must(portcullis_gate_set_position(gate_.get(), instrument, strategy, account, position, now));
+  /// Sets what a strategy holds: start of day, or reconciliation with the venue. Gives whether the appliance knows of it.
+  [[nodiscard]] bool set_position(std::uint32_t instrument, std::uint16_t strategy, std::uint16_t account,
+                                  std::int64_t position, std::uint64_t now = now_ns()) {
+    return must(portcullis_gate_set_position(gate_.get(), instrument, strategy, account, position, now)) ==
+           PORTCULLIS_GATE_OK;
   }
 
   portcullis_exposure exposure(std::uint32_t instrument, std::uint16_t strategy) {
@@ -168,6 +188,7 @@ class Gate {
   }
 
  private:
+  friend class Unsent;
   struct Detach {
     void operator()(portcullis_gate* gate) const noexcept { portcullis_gate_detach(gate); }
   };
@@ -178,6 +199,27 @@ class Gate {
   }
 
   std::unique_ptr<portcullis_gate, Detach> gate_;
+};
+
+/// A reservation on the way to the venue: given back when this ends before sent() was said, as where something throws. It lives
+/// no longer than its gate.
+class Unsent {
+ public:
+  Unsent(Gate& gate, const portcullis_reservation& reservation) noexcept
+      : gate_(gate.gate_.get()), reservation_(reservation) {}
+  Unsent(const Unsent&) = delete;
+  Unsent& operator=(const Unsent&) = delete;
+  ~Unsent() {
+    std::uint8_t outcome = 0;
+    // What fails here fails for ever: the order counts until it is settled.
+    if (gate_) portcullis_gate_release(gate_, &reservation_, now_ns(), &outcome);
+  }
+  /// The venue may have it: its answers settle it from now on.
+  void sent() noexcept { gate_ = nullptr; }
+
+ private:
+  portcullis_gate* gate_;
+  portcullis_reservation reservation_;
 };
 
 }  // namespace portcullis

@@ -1,100 +1,57 @@
-//! The C functions. The only file of this crate with `unsafe` in it.
+//! The C functions. This file and [`pointers`] are the only ones of this crate with `unsafe` in them.
 //!
 //! Every function is given pointers by C, and may believe of them only what the header asks: that one which is neither null nor
 //! misaligned points to what its type says, which nobody else uses meanwhile. Null and misaligned ones are answered with a
 //! status. What is written is written whole, never through a reference: its memory need not have held anything before.
 #![expect(clippy::missing_safety_doc, reason = "said once, above and in the header")]
 
+mod pointers;
+
+use self::pointers::{Room, give, give_text, take, text};
 use crate::convert::{self, Fault, settlement};
 use crate::handle::{self, Handle, contained, name_of};
 use crate::layout::*;
 use crate::reasons;
-use crate::text::{TEXT_MAX, Text};
 use attach::OrderThread;
 use core::ffi::{CStr, c_char, c_int};
 use gate::{AccountId, Breach as GateBreach, OrderIntent, StrategyId};
-use std::fmt::Display;
 use types::{InstrumentId, Symbol, UnixNanos};
 
-/// The value that `from` points to.
+/// The handle at `gate`.
 ///
 /// # Safety
-/// `from` is null, misaligned, or points to a `T` that nobody writes meanwhile.
+/// `gate` is null, misaligned, or what [`portcullis_gate_attach`] gave and nobody else uses for as long as `'a`.
 #[inline]
-unsafe fn take<T: Copy>(from: *const T) -> Option<T> {
-    let there = !from.is_null() && from.is_aligned();
-    // SAFETY: it is neither null nor misaligned, and so, by this function's contract, points to a `T`.
-    there.then(|| unsafe { from.read() })
-}
-
-/// Writes `value` where `to` points; false when that is nowhere.
-///
-/// # Safety
-/// `to` is null, misaligned, or points to memory for a `T` that nobody else uses meanwhile.
-#[inline]
-unsafe fn give<T: Copy>(to: *mut T, value: T) -> bool {
-    let there = !to.is_null() && to.is_aligned();
-    if there {
-        // SAFETY: it is neither null nor misaligned, and so, by this function's contract, memory for a `T`.
-        unsafe { to.write(value) };
-    }
-    there
-}
-
-/// The text at `from`; `None` where there is none, it has no end within [`TEXT_MAX`] bytes, or is not UTF-8.
-///
-/// # Safety
-/// `from` is null or points to bytes that end with a zero and that nobody writes for as long as `'a`.
-unsafe fn text<'a>(from: *const c_char) -> Option<&'a str> {
-    let from = from.cast::<u8>();
-    // SAFETY: where one byte before was no zero, the next one still belongs to the text, by this function's contract.
-    let byte = |at: usize| unsafe { from.wrapping_add(at).read() };
-    let len = (0..=TEXT_MAX).filter(|_| !from.is_null()).find(|at| byte(*at) == 0)?;
-    // SAFETY: these bytes have just been read, and stay as they are for `'a`, by this function's contract.
-    let bytes = unsafe { core::slice::from_raw_parts(from, len) };
-    core::str::from_utf8(bytes).ok()
-}
-
-/// Writes as much of `what` as fits `size` bytes at `to`, the zero included.
-///
-/// # Safety
-/// `to` is null or points to `size` bytes that nobody else uses meanwhile.
-unsafe fn give_text(to: *mut c_char, size: usize, what: impl Display) {
-    let text = Text::<512>::of(what);
-    let Some(room) = size.checked_sub(1).filter(|_| !to.is_null()) else { return };
-    let (text, to) = (text.with_zero(), to.cast::<u8>());
-    let len = (text.len() - 1).min(room);
-    // SAFETY: `len` is less than `size`, the bytes at `to`, and at most what `text` has, which lies on this stack.
-    unsafe { core::ptr::copy_nonoverlapping(text.as_ptr(), to, len) };
-    // SAFETY: the place behind them is the last of `size` at most.
-    unsafe { to.wrapping_add(len).write(0) };
+unsafe fn handle_at<'a>(gate: *mut Handle) -> Option<&'a mut Handle> {
+    let there = !gate.is_null() && gate.is_aligned();
+    // SAFETY: it is neither null nor misaligned, and so, by this function's contract, a handle that is used here alone.
+    there.then(|| unsafe { &mut *gate })
 }
 
 /// Does `work` on the thread behind `gate`.
 ///
 /// # Safety
-/// `gate` is null, misaligned, or what [`portcullis_gate_attach`] gave and no other thread uses meanwhile.
+/// As for [`handle_at`], during the call.
 #[inline]
 unsafe fn on(gate: *mut Handle, work: impl FnOnce(&mut OrderThread) -> Result<i32, Fault>) -> i32 {
-    if gate.is_null() || !gate.is_aligned() {
-        return PORTCULLIS_GATE_INVALID;
-    }
-    // SAFETY: it is neither null nor misaligned, and so, by this function's contract, a handle that is used here alone.
-    unsafe { &mut *gate }.run(work)
+    // SAFETY: by this function's contract.
+    unsafe { handle_at(gate) }.map_or(PORTCULLIS_GATE_INVALID, |handle| handle.run(work))
 }
 
-/// Does `work` on the thread behind `gate`, and writes what it gives where `to` points.
+/// Does `work` on the thread behind `gate`, and writes what it gives where `to` points: `failed` when it gives nothing.
 ///
 /// # Safety
 /// As for [`on`] and [`give`].
 #[inline]
 unsafe fn found<T: Copy>(
     gate: *mut Handle,
-    (name, to): (&'static str, *mut T),
+    (name, to, failed): (&'static str, *mut T, T),
     work: impl FnOnce(&mut OrderThread) -> Result<T, Fault>,
 ) -> i32 {
+    // SAFETY: by this function's contract. Whatever fails from here on, nobody reads an answer.
+    let has_place = unsafe { give(to, failed) };
     let work = |thread: &mut OrderThread| {
-        if to.is_null() || !to.is_aligned() {
+        if !has_place {
             return Err(Fault::Pointer(name));
         }
         let value = work(thread)?;
@@ -117,20 +74,23 @@ unsafe fn judged(
     (verdict, reservation): (*mut Verdict, *mut Reservation),
     judge: impl FnOnce(&mut OrderThread, &OrderIntent) -> (gate::Verdict, Option<gate::Reservation>),
 ) -> i32 {
+    // SAFETY: by this function's contract.
+    let order = unsafe { take(order) };
     // SAFETY: by this function's contract. Whatever fails from here on, nobody reads an acceptance.
     let has_verdict = unsafe { give(verdict, Verdict::REFUSED) };
     // SAFETY: by this function's contract.
     let has_reservation = unsafe { give(reservation, Reservation::default()) };
-    // SAFETY: by this function's contract.
-    let order = unsafe { take(order) };
     let work = |thread: &mut OrderThread| {
         if !has_verdict || !has_reservation {
             return Err(Fault::Pointer(if has_verdict { "reservation" } else { "verdict" }));
         }
         let order = order_of(order)?;
         let (said, reserved) = judge(thread, &order);
-        // SAFETY: by this function's contract.
-        unsafe { give(verdict, said.into()) };
+        // An acceptance comes with a reservation, or it is none.
+        if reserved.is_some() || !said.accepted() {
+            // SAFETY: by this function's contract.
+            unsafe { give(verdict, said.into()) };
+        }
         let Some(reserved) = reserved else { return Ok(PORTCULLIS_GATE_REFUSED) };
         // SAFETY: by this function's contract.
         unsafe { give(reservation, (&reserved).into()) };
@@ -147,42 +107,22 @@ fn order_of(order: Option<Order>) -> Result<OrderIntent, Fault> {
     convert::intent(&order).ok_or_else(|| convert::order_fault(&order))
 }
 
-/// Writes as many of `all` as there is room for, and how many there are.
-///
-/// # Safety
-/// As for [`give`]: `to` points to `capacity` of them.
-unsafe fn listed<T: Copy>(
-    (to, capacity): (*mut T, usize),
-    count: *mut usize,
-    all: impl Iterator<Item = T>,
-) -> Result<i32, Fault> {
-    if capacity > 0 && (to.is_null() || !to.is_aligned()) {
-        return Err(Fault::Pointer("buffer"));
-    }
-    let mut there = 0_usize;
-    for value in all {
-        if there < capacity {
-            // SAFETY: `there` is less than the number that `to` points to.
-            unsafe { give(to.wrapping_add(there), value) };
-        }
-        there += 1;
-    }
-    // SAFETY: by this function's contract.
-    if !unsafe { give(count, there) } {
-        return Err(Fault::Pointer("count"));
-    }
-    Ok(if there > capacity { PORTCULLIS_GATE_TRUNCATED } else { PORTCULLIS_GATE_OK })
-}
-
 /// The version of this interface that the library has: PORTCULLIS_GATE_ABI_VERSION of its header.
 #[unsafe(no_mangle)]
 pub extern "C" fn portcullis_gate_abi_version() -> u32 {
     PORTCULLIS_GATE_ABI_VERSION
 }
 
+/// What the library has of the additions under its version: PORTCULLIS_GATE_ABI_MINOR of its header.
+#[unsafe(no_mangle)]
+pub extern "C" fn portcullis_gate_abi_minor() -> u32 {
+    PORTCULLIS_GATE_ABI_MINOR
+}
+
 /// Attaches this process as `client` to the appliance whose control socket is `socket`, within `timeout_ms`. `abi_version` is
-/// PORTCULLIS_GATE_ABI_VERSION. Gives the gate in `gate`, which is NULL on any other status; why it is, in `error`, `error_size`
-/// bytes that may be NULL. The gate holds what the client's last one held: ask the venue of its open orders.
+/// PORTCULLIS_GATE_ABI_VERSION, and compared before anything is read: these arguments are those of every version. Gives the gate in
+/// `gate`, which is NULL on any other status; why it is, in `error`, `error_size` bytes that may be NULL. The gate holds what the
+/// client's last one held: list its open orders, and ask the venue of them before anything else.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn portcullis_gate_attach(
     abi_version: u32,
@@ -195,8 +135,11 @@ pub unsafe extern "C" fn portcullis_gate_attach(
 ) -> i32 {
     // SAFETY: by the header.
     let has_gate = unsafe { give(gate, core::ptr::null_mut()) };
+    let fits = abi_version == PORTCULLIS_GATE_ABI_VERSION;
     // SAFETY: by the header.
-    let (socket, client) = (unsafe { text(socket) }, unsafe { text(client) });
+    let socket = if fits { unsafe { text(socket) } } else { None };
+    // SAFETY: by the header.
+    let client = if fits { unsafe { text(client) } } else { None };
     let attached = contained(|| handle::attach(abi_version, socket, client, timeout_ms, has_gate));
     match attached.unwrap_or_else(|| Err((PORTCULLIS_GATE_FAILED, Fault::Failed.to_string()))) {
         Ok(handle) => {
@@ -212,7 +155,8 @@ pub unsafe extern "C" fn portcullis_gate_attach(
     }
 }
 
-/// Gives a gate up. Its open orders count until the client attaches again and says what became of them. NULL is none.
+/// Gives a gate up. Its open orders count until the client attaches again and says what became of them. NULL is none. In a process that
+/// is forked from the one that attached, the other's gate stays as it is.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn portcullis_gate_detach(gate: *mut Handle) {
     if !gate.is_null() && gate.is_aligned() {
@@ -222,7 +166,8 @@ pub unsafe extern "C" fn portcullis_gate_detach(gate: *mut Handle) {
     }
 }
 
-/// Why the last call on `gate` that gave a negative status did nothing. Valid until the next call on it.
+/// Why the last call on `gate` that gave a negative status gave it; empty before there was one. Valid until the next call on it. What
+/// portcullis_gate_attach has to say stands in its `error`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn portcullis_gate_last_error(gate: *const Handle) -> *const c_char {
     if gate.is_null() || !gate.is_aligned() {
@@ -248,7 +193,7 @@ pub unsafe extern "C" fn portcullis_gate_instrument(
         found.ok_or(Fault::NotFound("the feed has named no such instrument yet"))
     };
     // SAFETY: by the header.
-    unsafe { found(gate, ("instrument", instrument), work) }
+    unsafe { found(gate, ("instrument", instrument, u32::MAX), work) }
 }
 
 /// The number of one of the client's strategies.
@@ -265,7 +210,7 @@ pub unsafe extern "C" fn portcullis_gate_strategy(
         found.map(|found| found.0).ok_or(Fault::NotFound("the client has no such strategy"))
     };
     // SAFETY: by the header.
-    unsafe { found(gate, ("strategy", strategy), work) }
+    unsafe { found(gate, ("strategy", strategy, u16::MAX), work) }
 }
 
 /// The number of one of the client's accounts.
@@ -282,7 +227,7 @@ pub unsafe extern "C" fn portcullis_gate_account(
         found.map(|found| found.0).ok_or(Fault::NotFound("the client has no such account"))
     };
     // SAFETY: by the header.
-    unsafe { found(gate, ("account", account), work) }
+    unsafe { found(gate, ("account", account, u16::MAX), work) }
 }
 
 /// Whether a new order may be sent: PORTCULLIS_GATE_OK when it may, and counts from now on; PORTCULLIS_GATE_REFUSED when it must
@@ -317,8 +262,9 @@ pub unsafe extern "C" fn portcullis_gate_replace(
     unsafe { judged(gate, order, (verdict, reservation), judge) }
 }
 
-/// The order could not be sent after all. A reservation of which the venue has spoken releases nothing. `settled` is one of
-/// PORTCULLIS_GATE_WORKING to PORTCULLIS_GATE_UNKNOWN_ORDER.
+/// The order could not be sent after all. A reservation of which the venue has spoken releases nothing, nor does one of another gate.
+/// `settled` is one of PORTCULLIS_GATE_WORKING to PORTCULLIS_GATE_UNKNOWN_ORDER, 0 when the call failed. PORTCULLIS_GATE_UNTOLD when it
+/// is done and the appliance does not know.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn portcullis_gate_release(
     gate: *mut Handle,
@@ -333,10 +279,10 @@ pub unsafe extern "C" fn portcullis_gate_release(
         Ok(settlement(thread.release(reservation, UnixNanos(now_ns))))
     };
     // SAFETY: by the header.
-    unsafe { found(gate, ("settled", settled), work) }
+    unsafe { found(gate, ("settled", settled, 0), work) }
 }
 
-/// Takes note of what the venue says happened, and of what that did in `settled`, as portcullis_gate_release.
+/// Takes note of what the venue says happened, and says what that did in `settled`, as portcullis_gate_release.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn portcullis_gate_settle(
     gate: *mut Handle,
@@ -351,11 +297,12 @@ pub unsafe extern "C" fn portcullis_gate_settle(
         Ok(settlement(thread.settle(event, UnixNanos(now_ns))))
     };
     // SAFETY: by the header.
-    unsafe { found(gate, ("settled", settled), work) }
+    unsafe { found(gate, ("settled", settled, 0), work) }
 }
 
 /// Sets what a strategy holds in an instrument, and ends its doubt: start of day, or reconciliation with the venue. What it holds
-/// more or less than before is `account`'s.
+/// more or less than before is `account`'s. At most PORTCULLIS_GATE_POSITION_MAX either way. PORTCULLIS_GATE_UNTOLD as for
+/// portcullis_gate_release.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn portcullis_gate_set_position(
     gate: *mut Handle,
@@ -368,15 +315,16 @@ pub unsafe extern "C" fn portcullis_gate_set_position(
     let (instrument, strategy, account) =
         (InstrumentId(instrument), StrategyId(strategy), AccountId(account));
     let work = |thread: &mut OrderThread| {
+        let position = convert::position(position)?;
         let set = thread.set_position(instrument, strategy, account, position, UnixNanos(now_ns));
-        let why = "no such instrument, strategy or account of the client's, or a position beyond 2^60";
+        let why = "no such instrument, or no such strategy or account of the client's";
         set.map(|()| PORTCULLIS_GATE_OK).map_err(|_| Fault::NotFound(why))
     };
     // SAFETY: by the header.
     unsafe { on(gate, work) }
 }
 
-/// What a strategy holds and has working in an instrument.
+/// What one of the client's strategies holds and has working in an instrument. Every number is its type's largest when the call failed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn portcullis_gate_exposure(
     gate: *mut Handle,
@@ -386,14 +334,15 @@ pub unsafe extern "C" fn portcullis_gate_exposure(
 ) -> i32 {
     let work = |thread: &mut OrderThread| {
         let held = thread.exposure(InstrumentId(instrument), StrategyId(strategy));
-        held.map(Exposure::from).ok_or(Fault::NotFound("no such instrument or strategy"))
+        held.map(Exposure::from)
+            .ok_or(Fault::NotFound("no such instrument, or no such strategy of the client's"))
     };
     // SAFETY: by the header.
-    unsafe { found(gate, ("exposure", exposure), work) }
+    unsafe { found(gate, ("exposure", exposure, Exposure::UNKNOWN), work) }
 }
 
-/// The open orders, in no particular order: at most `capacity` of them in `orders`, and in `count` how many there are. Walks a
-/// table: not for the order path.
+/// The open orders, in no particular order: at most `capacity` of them in `orders`, and in `count` how many there are, 0 when the call
+/// failed. Walks a table: not for the order path. The one call that still answers after PORTCULLIS_GATE_FAILED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn portcullis_gate_open_orders(
     gate: *mut Handle,
@@ -401,16 +350,20 @@ pub unsafe extern "C" fn portcullis_gate_open_orders(
     capacity: usize,
     count: *mut usize,
 ) -> i32 {
-    let work = |thread: &mut OrderThread| {
+    let room = Room { to: orders, capacity, count };
+    // SAFETY: by the header.
+    let has_room = unsafe { room.clear() };
+    let work = |thread: &OrderThread| {
+        has_room?;
         // SAFETY: by the header.
-        unsafe { listed((orders, capacity), count, thread.open_orders().map(OpenOrder::from)) }
+        Ok(unsafe { room.list(thread.open_orders().map(OpenOrder::from)) })
     };
     // SAFETY: by the header.
-    unsafe { on(gate, work) }
+    unsafe { handle_at(gate) }.map_or(PORTCULLIS_GATE_INVALID, |handle| handle.look(work))
 }
 
-/// What portcullis_gate_reserve would say, and every limit that the order breaks: at most `capacity` of them in `breaches`, and in
-/// `count` how many there are. Without effect. PORTCULLIS_GATE_OK says that the answer is there, not that the order may be sent.
+/// What portcullis_gate_reserve would say, and every limit that the order breaks, the verdict's first: at most `capacity` of them in
+/// `breaches`, and in `count` how many there are, 0 when the call failed. Without effect. PORTCULLIS_GATE_OK says that the answer is there, not that the order may be sent.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn portcullis_gate_explain(
     gate: *mut Handle,
@@ -422,36 +375,41 @@ pub unsafe extern "C" fn portcullis_gate_explain(
     count: *mut usize,
 ) -> i32 {
     // SAFETY: by the header.
-    let has_verdict = unsafe { give(verdict, Verdict::REFUSED) };
-    // SAFETY: by the header.
     let order = unsafe { take(order) };
+    // SAFETY: by the header.
+    let has_verdict = unsafe { give(verdict, Verdict::REFUSED) };
+    let room = Room { to: breaches, capacity, count };
+    // SAFETY: by the header.
+    let has_room = unsafe { room.clear() };
     let work = |thread: &mut OrderThread| {
         if !has_verdict {
             return Err(Fault::Pointer("verdict"));
         }
+        has_room?;
         let order = order_of(order)?;
         let explained = thread.explain(&order, UnixNanos(now_ns));
         // SAFETY: by the header.
         unsafe { give(verdict, explained.verdict.into()) };
         // SAFETY: by the header.
-        unsafe { listed((breaches, capacity), count, explained.breaches().map(Breach::from)) }
+        Ok(unsafe { room.list(explained.breaches().map(Breach::from)) })
     };
     // SAFETY: by the header.
     unsafe { on(gate, work) }
 }
 
-/// Records that found the ring full, so that the appliance does not know of them: its books are in doubt.
+/// Records that found the ring full, so that the appliance does not know of them: its books are in doubt. The calls that said them gave
+/// PORTCULLIS_GATE_UNTOLD.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn portcullis_gate_lost(gate: *mut Handle, lost: *mut u64) -> i32 {
     // SAFETY: by the header.
-    unsafe { found(gate, ("lost", lost), |thread| Ok(thread.lost())) }
+    unsafe { found(gate, ("lost", lost, u64::MAX), |thread| Ok(thread.lost())) }
 }
 
-/// 1 in `orphaned` when the appliance that this gate is attached to is gone: detach, and attach again. A system call.
+/// 1 in `orphaned` when the appliance that this gate is attached to is gone, or the call failed: detach, and attach again. A system call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn portcullis_gate_orphaned(gate: *mut Handle, orphaned: *mut u8) -> i32 {
     // SAFETY: by the header.
-    unsafe { found(gate, ("orphaned", orphaned), |thread| Ok(u8::from(thread.is_orphaned()))) }
+    unsafe { found(gate, ("orphaned", orphaned, 1), |thread| Ok(u8::from(thread.is_orphaned()))) }
 }
 
 /// The stable name of a reason, for files and FIX tag 58; NULL when there is no such reason. Valid for ever.
@@ -467,7 +425,7 @@ pub extern "C" fn portcullis_gate_reason_sentence(reason: u16) -> *const c_char 
 }
 
 /// Slug and sentence of a reason with its numbers in their units, in `size` bytes at `text`, the zero included; what does not fit is
-/// cut.
+/// cut. Empty on any other status than PORTCULLIS_GATE_OK.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn portcullis_gate_reason_text(
     reason: u16,
@@ -479,6 +437,8 @@ pub unsafe extern "C" fn portcullis_gate_reason_text(
     if text.is_null() || size == 0 {
         return PORTCULLIS_GATE_INVALID;
     }
+    // SAFETY: by the header.
+    unsafe { give_text(text, size, "") };
     let Some(reason) = reasons::reason(reason) else { return PORTCULLIS_GATE_NOT_FOUND };
     // SAFETY: by the header.
     unsafe { give_text(text, size, GateBreach { reason, limit, value }) };

@@ -3,10 +3,10 @@
 use crate::layout as c;
 use core::fmt;
 use gate::{
-    AccountId, Decision, Exposure, Flags, OpenOrder, OrderEvent, OrderIntent, OrderType, Reservation,
-    Settlement, StrategyId, TimeInForce, Unit, Verdict,
+    AccountId, Decision, Exposure, Flags, LimitsSource, OpenOrder, OrderEvent, OrderIntent, OrderType,
+    POSITION_MAX, Reservation, Settlement, StrategyId, TimeInForce, Unit, Verdict,
 };
-use types::{InstrumentId, Px, Qty, Side};
+use types::{InstrumentId, Px, Qty, Side, Tier};
 
 /// Why a call did nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(crate) enum Fault {
         /// The field.
         name: &'static str,
         /// What it holds.
-        found: u64,
+        found: i128,
         /// What it may hold.
         wanted: &'static str,
     },
@@ -33,6 +33,8 @@ pub(crate) enum Fault {
     NotFound(&'static str),
     /// The gate failed inside.
     Failed,
+    /// The process is not the one that attached, but forked from it.
+    Forked,
 }
 
 impl Fault {
@@ -41,7 +43,7 @@ impl Fault {
         match self {
             Self::Pointer(_) | Self::Field { .. } | Self::Text { .. } => c::PORTCULLIS_GATE_INVALID,
             Self::NotFound(_) => c::PORTCULLIS_GATE_NOT_FOUND,
-            Self::Failed => c::PORTCULLIS_GATE_FAILED,
+            Self::Failed | Self::Forked => c::PORTCULLIS_GATE_FAILED,
         }
     }
 }
@@ -55,6 +57,9 @@ impl fmt::Display for Fault {
             Self::NotFound(what) => f.write_str(what),
             Self::Failed => f.write_str(
                 "the gate failed inside and takes no more: cancel what is open, detach, and attach again",
+            ),
+            Self::Forked => f.write_str(
+                "this process was forked from the one that attached, and nothing was done: attach it as a client of its own",
             ),
         }
     }
@@ -88,7 +93,7 @@ const fn time_in_force(found: u8) -> Option<TimeInForce> {
 /// The order that C means; none when a field of it holds no value of its kind, which [`order_fault`] tells.
 #[inline]
 pub(crate) fn intent(order: &c::Order) -> Option<OrderIntent> {
-    if order.reserved != 0 {
+    if order.reserved.iter().any(|byte| *byte != 0) {
         return None;
     }
     Some(OrderIntent {
@@ -114,37 +119,40 @@ pub(crate) fn order_fault(order: &c::Order) -> Fault {
     } else if time_in_force(order.time_in_force).is_none() {
         ("order.time_in_force", order.time_in_force, "1 (day), 2 (IOC) or 3 (GTC)")
     } else {
-        ("order.reserved", order.reserved, "0")
+        ("order.reserved", order.reserved.iter().fold(0, |all, byte| all | byte), "0")
     };
     Fault::Field { name, found: found.into(), wanted }
 }
 
 /// A field that has no meaning yet.
 #[inline]
-const fn zero(name: &'static str, found: u64) -> Result<(), Fault> {
-    if found == 0 { Ok(()) } else { Err(Fault::Field { name, found, wanted: "0" }) }
+fn zero(name: &'static str, found: u64) -> Result<(), Fault> {
+    if found == 0 { Ok(()) } else { Err(Fault::Field { name, found: found.into(), wanted: "0" }) }
 }
 
-/// 0 when all of them are.
+/// A field that means something.
 #[inline]
-const fn sum([a, b, c]: [u8; 3]) -> u64 {
-    (a | b | c) as u64
+const fn not_zero(name: &'static str, found: u64, wanted: &'static str) -> Result<(), Fault> {
+    if found == 0 { Err(Fault::Field { name, found: 0, wanted }) } else { Ok(()) }
+}
+
+/// Bytes that have no meaning yet.
+#[inline]
+fn zeros(name: &'static str, found: &[u8]) -> Result<(), Fault> {
+    zero(name, found.iter().fold(0, |all, byte| all | u64::from(*byte)))
 }
 
 /// The event that C means.
 #[inline]
 pub(crate) fn event(event: c::Event) -> Result<OrderEvent, Fault> {
     let c::Event { id, execution, quantity, kind, reserved } = event;
-    zero("event.reserved", sum(reserved))?;
+    zeros("event.reserved", &reserved)?;
+    not_zero("event.id", id, "an order's id, which is not 0")?;
     let qty = Qty(quantity);
     let (trades, event) = match kind {
         c::PORTCULLIS_GATE_ACCEPTED => (false, OrderEvent::Accepted { id }),
         c::PORTCULLIS_GATE_FILLED => (true, OrderEvent::Filled { id, qty }),
-        c::PORTCULLIS_GATE_EXECUTED if execution == 0 => {
-            let wanted = "the venue's number, which is not 0";
-            return Err(Fault::Field { name: "event.execution", found: 0, wanted });
-        }
-        c::PORTCULLIS_GATE_EXECUTED => return Ok(OrderEvent::Executed { id, execution, qty }),
+        c::PORTCULLIS_GATE_EXECUTED => (true, OrderEvent::Executed { id, execution, qty }),
         c::PORTCULLIS_GATE_BUSTED => (true, OrderEvent::Busted { id, qty }),
         c::PORTCULLIS_GATE_REDUCED => (true, OrderEvent::Reduced { id, qty }),
         c::PORTCULLIS_GATE_CANCELLED => (false, OrderEvent::Cancelled { id }),
@@ -156,10 +164,16 @@ pub(crate) fn event(event: c::Event) -> Result<OrderEvent, Fault> {
             return Err(Fault::Field { name: "event.kind", found, wanted });
         }
     };
-    // A quantity where none belongs is a kind that was mistaken for another.
-    zero("event.execution", execution)?;
-    if !trades {
+    // A quantity where none belongs is a kind that was mistaken for another; none where one belongs is a field that was forgotten.
+    if trades {
+        not_zero("event.quantity", quantity.into(), "what was traded or taken off, which is not 0")?;
+    } else {
         zero("event.quantity", quantity.into())?;
+    }
+    if kind == c::PORTCULLIS_GATE_EXECUTED {
+        not_zero("event.execution", execution, "the venue's number, which is not 0")?;
+    } else {
+        zero("event.execution", execution)?;
     }
     Ok(event)
 }
@@ -168,10 +182,19 @@ pub(crate) fn event(event: c::Event) -> Result<OrderEvent, Fault> {
 #[inline]
 pub(crate) fn reservation(given: c::Reservation) -> Result<Reservation, Fault> {
     let c::Reservation { id, generation, replacement, reserved } = given;
-    zero("reservation.reserved", sum(reserved))?;
+    zeros("reservation.reserved", &reserved)?;
     let name = "reservation.replacement";
     let fault = Fault::Field { name, found: replacement.into(), wanted: "0 or 1" };
     if replacement > 1 { Err(fault) } else { Ok(Reservation::of_ticket((id, generation, replacement == 1))) }
+}
+
+/// The position that C sets.
+pub(crate) fn position(position: i64) -> Result<i64, Fault> {
+    let most = c::PORTCULLIS_GATE_POSITION_MAX;
+    if (-most..=most).contains(&position) {
+        return Ok(position);
+    }
+    Err(Fault::Field { name: "position", found: position.into(), wanted: "-2^60 to 2^60" })
 }
 
 impl From<&Reservation> for c::Reservation {
@@ -194,7 +217,18 @@ impl c::Verdict {
         tier: 0,
         source: 0,
         flags: 0,
-        reserved: [0; 2],
+        reserved: [0; 10],
+    };
+}
+
+impl c::Exposure {
+    /// What stands there until the gate has said something.
+    pub(crate) const UNKNOWN: Self = Self {
+        position: i64::MAX,
+        working_buy: u64::MAX,
+        working_sell: u64::MAX,
+        in_doubt: 1,
+        reserved: [0; 7],
     };
 }
 
@@ -218,7 +252,7 @@ impl From<Verdict> for c::Verdict {
             flags: flag(Flags::TIER, c::PORTCULLIS_GATE_FLAG_TIER)
                 | flag(Flags::NEAR_LIMIT, c::PORTCULLIS_GATE_FLAG_NEAR_LIMIT)
                 | flag(Flags::WALKS_BOOK, c::PORTCULLIS_GATE_FLAG_WALKS_BOOK),
-            reserved: [0; 2],
+            reserved: [0; 10],
         }
     }
 }
@@ -290,6 +324,16 @@ const _: () = {
     assert!(c::PORTCULLIS_GATE_DAY == TimeInForce::Day as u8);
     assert!(c::PORTCULLIS_GATE_IOC == TimeInForce::Ioc as u8);
     assert!(c::PORTCULLIS_GATE_GTC == TimeInForce::Gtc as u8);
+    assert!(c::PORTCULLIS_GATE_TIER_NORMAL == Tier::Normal as u8);
+    assert!(c::PORTCULLIS_GATE_TIER_ELEVATED == Tier::Elevated as u8);
+    assert!(c::PORTCULLIS_GATE_TIER_HIGH == Tier::High as u8);
+    assert!(c::PORTCULLIS_GATE_TIER_CRITICAL == Tier::Critical as u8);
+    assert!(c::PORTCULLIS_GATE_SOURCE_NONE == LimitsSource::None as u8);
+    assert!(c::PORTCULLIS_GATE_SOURCE_DYNAMIC == LimitsSource::Dynamic as u8);
+    assert!(c::PORTCULLIS_GATE_SOURCE_STATIC == LimitsSource::Static as u8);
+    assert!(c::PORTCULLIS_GATE_SOURCE_STATIC_EMPTY == LimitsSource::StaticEmpty as u8);
+    assert!(c::PORTCULLIS_GATE_SOURCE_STATIC_LEASE == LimitsSource::StaticLease as u8);
+    assert!(c::PORTCULLIS_GATE_POSITION_MAX == POSITION_MAX);
 };
 
 #[cfg(test)]
@@ -306,7 +350,7 @@ mod tests {
         side: 1,
         order_type: 1,
         time_in_force: 1,
-        reserved: 0,
+        reserved: [0; 9],
     };
 
     #[test]
@@ -316,7 +360,11 @@ mod tests {
             assert_eq!(good(c::Order { side: byte, ..ORDER }), (1..=2).contains(&byte), "side {byte}");
             assert_eq!(good(c::Order { order_type: byte, ..ORDER }), (1..=2).contains(&byte), "type {byte}");
             assert_eq!(good(c::Order { time_in_force: byte, ..ORDER }), (1..=3).contains(&byte), "{byte}");
-            assert_eq!(good(c::Order { reserved: byte, ..ORDER }), byte == 0, "reserved {byte}");
+            for at in 0..9 {
+                let mut order = ORDER;
+                order.reserved[at] = byte;
+                assert_eq!(good(order), byte == 0, "reserved {byte} at {at}");
+            }
         }
         assert!(!good(c::Order::default()), "zeros are no order");
         let order = intent(&c::Order { side: 2, time_in_force: 2, ..ORDER }).unwrap();
@@ -354,6 +402,9 @@ mod tests {
             assert_eq!(of(kind, execution, quantity), Ok(wanted));
             assert!(kind == 3 || of(kind, 8, quantity).is_err(), "{kind} has no execution");
             assert!(quantity == 9 || of(kind, execution, 9).is_err(), "{kind} has no quantity");
+            assert!(quantity == 0 || of(kind, execution, 0).is_err(), "{kind} of nothing is none");
+            let nobodys = c::Event { id: 0, execution, quantity, kind, reserved: [0; 3] };
+            assert!(event(nobodys).is_err(), "{kind} of no order");
         }
         assert!(of(3, 0, 9).is_err() && of(0, 0, 0).is_err() && of(10, 0, 0).is_err());
         let reserved = c::Event { id: 7, kind: 1, reserved: [0, 0, 1], ..c::Event::default() };

@@ -2,8 +2,8 @@
 
 use crate::convert::Fault;
 use crate::layout::{
-    PORTCULLIS_GATE_ABI_MISMATCH, PORTCULLIS_GATE_ABI_VERSION, PORTCULLIS_GATE_INVALID,
-    PORTCULLIS_GATE_NOT_ATTACHED,
+    PORTCULLIS_GATE_ABI_MISMATCH, PORTCULLIS_GATE_ABI_VERSION, PORTCULLIS_GATE_FAILED,
+    PORTCULLIS_GATE_INVALID, PORTCULLIS_GATE_NOT_ATTACHED, PORTCULLIS_GATE_OK, PORTCULLIS_GATE_UNTOLD,
 };
 use crate::text::{TEXT_MAX, Text};
 use attach::OrderThread;
@@ -31,11 +31,28 @@ impl Handle {
         self.guard.said.with_zero()
     }
 
-    /// Does `work`, and gives the status of what came of it. A panic ends here.
+    /// Does `work`, and gives the status of what came of it, and whether the appliance was told. A panic ends here.
     #[inline]
     pub(crate) fn run(&mut self, work: impl FnOnce(&mut OrderThread) -> Result<i32, Fault>) -> i32 {
         let Self { thread, guard } = self;
-        guard.run(|| work(thread))
+        if thread.is_inherited() {
+            return guard.tell(Fault::Forked);
+        }
+        guard.run(|| {
+            let lost = thread.lost();
+            let status = work(thread)?;
+            let untold = status == PORTCULLIS_GATE_OK && thread.lost() != lost;
+            Ok(if untold { PORTCULLIS_GATE_UNTOLD } else { status })
+        })
+    }
+
+    /// Does `work`, which changes nothing: after a failure, too.
+    pub(crate) fn look(&mut self, work: impl FnOnce(&OrderThread) -> Result<i32, Fault>) -> i32 {
+        let Self { thread, guard } = self;
+        if thread.is_inherited() {
+            return guard.tell(Fault::Forked);
+        }
+        guard.look(|| work(thread))
     }
 }
 
@@ -53,6 +70,12 @@ impl Guard {
         if self.failed {
             return self.tell(Fault::Failed);
         }
+        self.look(work)
+    }
+
+    /// As [`Guard::run`], whatever failed before.
+    #[inline]
+    fn look(&mut self, work: impl FnOnce() -> Result<i32, Fault>) -> i32 {
         match contained(work) {
             Some(Ok(status)) => status,
             Some(Err(fault)) => self.tell(fault),
@@ -91,6 +114,10 @@ pub(crate) fn attach(
         );
         return Err((PORTCULLIS_GATE_ABI_MISMATCH, why));
     }
+    if cfg!(panic = "abort") {
+        let why = "this libportcullis_gate ends its process where it fails, wanted one that unwinds: build it with --profile ffi, as scripts/install-gate-ffi.sh does";
+        return Err((PORTCULLIS_GATE_FAILED, why.to_owned()));
+    }
     let invalid = |what: String| (PORTCULLIS_GATE_INVALID, what);
     if !has_gate {
         return Err(invalid(Fault::Pointer("gate").to_string()));
@@ -116,7 +143,7 @@ pub(crate) fn name_of(name: Option<&str>) -> Result<Name, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::{PORTCULLIS_GATE_FAILED, PORTCULLIS_GATE_NOT_FOUND, PORTCULLIS_GATE_OK};
+    use crate::layout::{PORTCULLIS_GATE_NOT_FOUND, PORTCULLIS_GATE_TRUNCATED};
 
     #[test]
     fn a_panic_ends_here_and_nothing_passes_after_it() {
@@ -127,5 +154,9 @@ mod tests {
         assert_eq!(guard.run(|| panic!("as a test does")), PORTCULLIS_GATE_FAILED);
         assert_eq!(guard.run(|| Ok(PORTCULLIS_GATE_OK)), PORTCULLIS_GATE_FAILED);
         assert!(guard.said.with_zero().starts_with(b"the gate failed inside and takes no more"));
+        // What is open can still be listed.
+        assert_eq!(guard.look(|| Ok(PORTCULLIS_GATE_TRUNCATED)), PORTCULLIS_GATE_TRUNCATED);
+        assert_eq!(guard.look(|| panic!("as a test does")), PORTCULLIS_GATE_FAILED);
+        assert_eq!(guard.run(|| Ok(PORTCULLIS_GATE_OK)), PORTCULLIS_GATE_FAILED);
     }
 }

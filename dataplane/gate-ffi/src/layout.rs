@@ -1,8 +1,12 @@
 //! What crosses the boundary: numbers, and structs of fixed size in which every byte pattern is a value. Read by cbindgen, so
 //! that comments here are the header's.
 
-/// Version of this interface. It changes with any number, size or meaning below.
+/// Version of this interface. It changes with the size, the place or the meaning of anything that is there.
 pub const PORTCULLIS_GATE_ABI_VERSION: u32 = 1;
+/// Grows with what is added under the same version: functions, and numbers of statuses that are not negative, reasons, units, tiers,
+/// sources, flags and settlements. A program passes over the ones that it does not know; an order may be sent on
+/// PORTCULLIS_GATE_OK alone, whatever they say.
+pub const PORTCULLIS_GATE_ABI_MINOR: u32 = 1;
 
 /// Status: done; of an order, it may be sent.
 pub const PORTCULLIS_GATE_OK: i32 = 0;
@@ -10,6 +14,9 @@ pub const PORTCULLIS_GATE_OK: i32 = 0;
 pub const PORTCULLIS_GATE_REFUSED: i32 = 1;
 /// Status: done, but there is more than fits the buffer; the count says how much.
 pub const PORTCULLIS_GATE_TRUNCATED: i32 = 2;
+/// Status: done here, but the appliance could not be told, since it has not read for too long: its books are in doubt until the
+/// position is set. See portcullis_gate_lost.
+pub const PORTCULLIS_GATE_UNTOLD: i32 = 3;
 /// Status: an argument is null, misaligned, or not a value of its kind. Nothing was done.
 pub const PORTCULLIS_GATE_INVALID: i32 = -1;
 /// Status: no such instrument, strategy, account or reason. Nothing was done.
@@ -18,7 +25,10 @@ pub const PORTCULLIS_GATE_NOT_FOUND: i32 = -2;
 pub const PORTCULLIS_GATE_ABI_MISMATCH: i32 = -3;
 /// Status: the appliance cannot be attached to.
 pub const PORTCULLIS_GATE_NOT_ATTACHED: i32 = -4;
-/// Status: the gate failed inside. It takes no more orders: cancel what is open, detach, and attach again.
+/// Status: the gate failed inside, this time or before, and takes no more; the only one after which what was asked may have been done
+/// or not. Keep the venue's answers, list the open orders, cancel them at the venue, detach and attach again: what is open then is
+/// what the appliance knows of. Settle the answers that were kept. Also what a process gets that is forked from the one
+/// that attached, and what a library gives that was built without unwinding: then nothing was done.
 pub const PORTCULLIS_GATE_FAILED: i32 = -5;
 
 /// The price of a market order.
@@ -93,6 +103,29 @@ pub const PORTCULLIS_GATE_TRADE_BUSTED: u8 = 8;
 /// Settlement: no such order. When shares moved with it, every position is in doubt.
 pub const PORTCULLIS_GATE_UNKNOWN_ORDER: u8 = 9;
 
+/// Tier: the model sees nothing unusual.
+pub const PORTCULLIS_GATE_TIER_NORMAL: u8 = 0;
+/// Tier: somebody should look.
+pub const PORTCULLIS_GATE_TIER_ELEVATED: u8 = 1;
+/// Tier: limits are tight.
+pub const PORTCULLIS_GATE_TIER_HIGH: u8 = 2;
+/// Tier: nothing passes, or what reduces a position alone.
+pub const PORTCULLIS_GATE_TIER_CRITICAL: u8 = 3;
+
+/// Whose limits held: nobody's, the order was refused before.
+pub const PORTCULLIS_GATE_SOURCE_NONE: u8 = 0;
+/// Whose limits held: the model's, inside the officer's.
+pub const PORTCULLIS_GATE_SOURCE_DYNAMIC: u8 = 1;
+/// Whose limits held: the officer's, there is no model.
+pub const PORTCULLIS_GATE_SOURCE_STATIC: u8 = 2;
+/// Whose limits held: the officer's, the model has published nothing.
+pub const PORTCULLIS_GATE_SOURCE_STATIC_EMPTY: u8 = 3;
+/// Whose limits held: the officer's, and what the model had tightened before its lease ended.
+pub const PORTCULLIS_GATE_SOURCE_STATIC_LEASE: u8 = 4;
+
+/// The largest position that can be set, either way: 2^60.
+pub const PORTCULLIS_GATE_POSITION_MAX: i64 = 1_152_921_504_606_846_976;
+
 /// Unit of a limit: the reason has no numbers.
 pub const PORTCULLIS_GATE_UNIT_NONE: u8 = 0;
 /// Unit of a limit: shares, lots or contracts.
@@ -137,18 +170,18 @@ pub struct Order {
     /// PORTCULLIS_GATE_DAY, PORTCULLIS_GATE_IOC or PORTCULLIS_GATE_GTC.
     pub time_in_force: u8,
     /// 0.
-    pub reserved: u8,
+    pub reserved: [u8; 9],
 }
 
 /// What the venue says happened to an order, or to a pending replacement of it.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct Event {
-    /// The order.
+    /// The order, not 0.
     pub id: u64,
     /// The venue's number of the execution, unique for the day and not 0; 0 for every event but PORTCULLIS_GATE_EXECUTED.
     pub execution: u64,
-    /// Of a trade or a reduction; 0 for any other event.
+    /// Of a trade or a reduction, not 0; 0 for any other event.
     pub quantity: u32,
     /// PORTCULLIS_GATE_ACCEPTED to PORTCULLIS_GATE_REPLACE_REJECTED.
     pub kind: u8,
@@ -172,14 +205,14 @@ pub struct Verdict {
     pub reason: u16,
     /// PORTCULLIS_GATE_ACCEPT, PORTCULLIS_GATE_FLAG or PORTCULLIS_GATE_REJECT, which is also what a call that failed leaves here.
     pub decision: u8,
-    /// 0 Normal, 1 Elevated, 2 High, 3 Critical.
+    /// PORTCULLIS_GATE_TIER_NORMAL to PORTCULLIS_GATE_TIER_CRITICAL.
     pub tier: u8,
-    /// Whose limits held: 0 none, 1 the model's, 2 the officer's, 3 the officer's (nothing published), 4 the officer's (lease ended).
+    /// Whose limits held: PORTCULLIS_GATE_SOURCE_NONE to PORTCULLIS_GATE_SOURCE_STATIC_LEASE.
     pub source: u8,
     /// Sum of PORTCULLIS_GATE_FLAG_ numbers.
     pub flags: u8,
-    /// 0.
-    pub reserved: [u8; 2],
+    /// Room for what may be added: says nothing yet.
+    pub reserved: [u8; 10],
 }
 
 /// Proof that an order counts into every limit. To be given back with portcullis_gate_release when it could not be sent.
@@ -252,7 +285,7 @@ pub struct Breach {
 
 // What is laid out once is laid out for good: the other side has these numbers compiled in.
 const _: () = {
-    assert!(size_of::<Order>() == 32 && size_of::<Event>() == 24 && size_of::<Verdict>() == 32);
+    assert!(size_of::<Order>() == 40 && size_of::<Event>() == 24 && size_of::<Verdict>() == 40);
     assert!(size_of::<Reservation>() == 16 && size_of::<Exposure>() == 32);
     assert!(size_of::<OpenOrder>() == 32 && size_of::<Breach>() == 24);
 };

@@ -121,7 +121,7 @@ fn order(id: u64) -> Order {
         side: PORTCULLIS_GATE_BUY,
         order_type: PORTCULLIS_GATE_LIMIT,
         time_in_force: PORTCULLIS_GATE_DAY,
-        reserved: 0,
+        reserved: [0; 9],
     }
 }
 
@@ -130,6 +130,17 @@ fn reserve(gate: *mut Gate, order: &Order) -> (i32, Verdict, Reservation) {
     // SAFETY: everything points to what it says.
     let status = unsafe { portcullis_gate_reserve(gate, order, NOW, &raw mut verdict, &raw mut reservation) };
     (status, verdict, reservation)
+}
+
+/// The reservation of a replacement that is let out.
+fn replace(gate: *mut Gate, replaced: u64, order: &Order) -> Reservation {
+    let (mut verdict, mut reservation) = (Verdict::default(), Reservation::default());
+    // SAFETY: everything points to what it says.
+    let status = unsafe {
+        portcullis_gate_replace(gate, replaced, order, NOW, &raw mut verdict, &raw mut reservation)
+    };
+    assert_eq!((status, reservation.replacement), (PORTCULLIS_GATE_OK, 1));
+    reservation
 }
 
 fn settle(gate: *mut Gate, kind: u8, id: u64, quantity: u32) -> (i32, u8) {
@@ -248,6 +259,219 @@ fn lists_say_how_many_there_are() {
 }
 
 #[test]
+fn a_call_that_fails_leaves_no_answer_and_has_done_nothing() {
+    let desk = desk(1);
+    let gate = attached(&desk);
+    assert_eq!(reserve(gate, &order(1)).0, PORTCULLIS_GATE_OK);
+    let full = Order { quantity: 9_999, ..order(2) };
+    let (mut list, mut open) = ([Breach::default(); 2], [OpenOrder::default()]);
+    let accept = Verdict { decision: PORTCULLIS_GATE_ACCEPT, ..Verdict::default() };
+    // What is wrong: the count, the buffer, the order, the gate.
+    for wrong in 0..4 {
+        let (mut verdict, mut count) = (accept, 7);
+        let gate = if wrong == 3 { null_mut() } else { gate };
+        let to = if wrong == 1 { null_mut() } else { list.as_mut_ptr() };
+        let order = if wrong == 2 { null() } else { &raw const full };
+        let number = if wrong == 0 { null_mut() } else { &raw mut count };
+        // SAFETY: what is not null points to what it says.
+        let explained = unsafe { portcullis_gate_explain(gate, order, NOW, &raw mut verdict, to, 2, number) };
+        assert_eq!(explained, PORTCULLIS_GATE_INVALID, "{wrong}");
+        assert_eq!((verdict.decision, verdict.reason), (PORTCULLIS_GATE_REJECT, 0), "{wrong}");
+        assert_eq!((count, list[0].reason), (if wrong == 0 { 7 } else { 0 }, 0), "{wrong}");
+    }
+    // SAFETY: what is not null points to what it says.
+    let listed = unsafe { portcullis_gate_open_orders(gate, open.as_mut_ptr(), 1, null_mut()) };
+    assert_eq!((listed, open[0].id), (PORTCULLIS_GATE_INVALID, 0));
+    let (mut instrument, mut strategy, mut account, mut settled) = (0_u32, 0_u16, 0_u16, 9_u8);
+    let (mut held, event) = (Exposure::default(), Event { id: 1, kind: 44, ..Event::default() });
+    // SAFETY: everything points to what it says, and null is no gate.
+    let statuses = unsafe {
+        [
+            portcullis_gate_instrument(gate, c"NONE".as_ptr(), &raw mut instrument),
+            portcullis_gate_strategy(gate, c"none".as_ptr(), &raw mut strategy),
+            portcullis_gate_account(gate, c"none".as_ptr(), &raw mut account),
+            portcullis_gate_exposure(gate, 99, 0, &raw mut held),
+            portcullis_gate_settle(gate, &raw const event, NOW, &raw mut settled) - 1,
+        ]
+    };
+    assert_eq!(statuses, [PORTCULLIS_GATE_NOT_FOUND; 5]);
+    assert_eq!((instrument, strategy, account, settled), (u32::MAX, u16::MAX, u16::MAX, 0));
+    assert_eq!((held.position, held.working_buy, held.in_doubt), (i64::MAX, u64::MAX, 1));
+    let (mut lost, mut orphaned) = (0, 0);
+    // SAFETY: everything points to what it says, and null is no gate.
+    let statuses = unsafe {
+        [
+            portcullis_gate_lost(null_mut(), &raw mut lost),
+            portcullis_gate_orphaned(null_mut(), &raw mut orphaned),
+        ]
+    };
+    assert_eq!((statuses, lost, orphaned), ([PORTCULLIS_GATE_INVALID; 2], u64::MAX, 1));
+    // SAFETY: a gate that is attached.
+    let beyond = unsafe { portcullis_gate_set_position(gate, 0, 0, 0, (1 << 60) + 1, NOW) };
+    assert_eq!(beyond, PORTCULLIS_GATE_INVALID);
+    assert_eq!(said(gate), "position is 1152921504606846977, wanted -2^60 to 2^60");
+    assert_eq!(exposure(gate), (0, 100, 0, 0));
+    // An execution's number is not used up by one of nothing.
+    let executed =
+        |quantity| Event { id: 1, execution: 5, quantity, kind: PORTCULLIS_GATE_EXECUTED, ..event };
+    for (quantity, status, wanted) in [(0, PORTCULLIS_GATE_INVALID, 0), (9, 0, PORTCULLIS_GATE_WORKING)] {
+        // SAFETY: everything points to what it says.
+        let told = unsafe { portcullis_gate_settle(gate, &executed(quantity), NOW, &raw mut settled) };
+        assert_eq!((told, settled), (status, wanted));
+    }
+    assert_eq!(exposure(gate), (9, 91, 0, 0));
+    // SAFETY: it is not used again.
+    unsafe { portcullis_gate_detach(gate) };
+}
+
+/// What the gate would say of an order: decision and reason, and the reasons of its breaches.
+fn explain(gate: *mut Gate, order: &Order) -> (u8, u16, Vec<u16>) {
+    let (mut verdict, mut list, mut count) = (Verdict::default(), [Breach::default(); 64], 0);
+    // SAFETY: everything points to what it says.
+    let status = unsafe {
+        portcullis_gate_explain(gate, order, NOW, &raw mut verdict, list.as_mut_ptr(), 64, &raw mut count)
+    };
+    assert_eq!(status, PORTCULLIS_GATE_OK);
+    (verdict.decision, verdict.reason, list[..count].iter().map(|breach| breach.reason).collect())
+}
+
+#[test]
+fn a_full_ring_is_said_and_lets_no_order_out() {
+    let mut desk = desk(1);
+    let gate = attached(&desk);
+    let (status, _, reservation) = reserve(gate, &order(1));
+    assert_eq!(status, PORTCULLIS_GATE_OK);
+    assert_eq!(explain(gate, &order(2)), (PORTCULLIS_GATE_ACCEPT, 0, vec![]));
+    let cancel = || settle(gate, PORTCULLIS_GATE_CANCELLED, 77, 0);
+    let told = (1..1 << 20).take_while(|_| cancel() == (0, PORTCULLIS_GATE_UNKNOWN_ORDER)).count();
+    assert_eq!(told, support::RECORDS - 1, "as many as the ring has room for");
+    assert_eq!(cancel(), (PORTCULLIS_GATE_UNTOLD, PORTCULLIS_GATE_UNKNOWN_ORDER));
+    const DAEMON_LOST: u16 = 107;
+    let (status, verdict, none) = reserve(gate, &order(2));
+    assert_eq!((status, verdict.reason, none.id), (PORTCULLIS_GATE_REFUSED, DAEMON_LOST, 0));
+    assert_eq!(explain(gate, &order(2)), (PORTCULLIS_GATE_REJECT, DAEMON_LOST, vec![DAEMON_LOST]));
+    let (_, reason, all) = explain(gate, &Order { quantity: 600, ..order(2) });
+    assert_eq!((reason, all.first(), all.len()), (DAEMON_LOST, Some(&DAEMON_LOST), 2));
+    let mut settled = 0;
+    // SAFETY: everything points to what it says.
+    let released = unsafe { portcullis_gate_release(gate, &raw const reservation, NOW, &raw mut settled) };
+    assert_eq!((released, settled), (PORTCULLIS_GATE_UNTOLD, PORTCULLIS_GATE_DONE));
+    // SAFETY: a gate that is attached.
+    assert_eq!(unsafe { portcullis_gate_set_position(gate, 0, 0, 0, 5, NOW) }, PORTCULLIS_GATE_UNTOLD);
+    assert_eq!(exposure(gate), (5, 0, 0, 0), "it is done here");
+    let mut lost = 0;
+    // SAFETY: everything points to what it says.
+    assert_eq!(unsafe { portcullis_gate_lost(gate, &raw mut lost) }, PORTCULLIS_GATE_OK);
+    assert_eq!(lost, 4);
+    desk.drain();
+    assert_eq!(reserve(gate, &order(3)).0, PORTCULLIS_GATE_OK);
+    // SAFETY: it is not used again.
+    unsafe { portcullis_gate_detach(gate) };
+}
+
+#[test]
+fn what_another_client_has_is_not_told_and_not_judged() {
+    let nobodys = Desk::open(4, LIMITS, quote, UnixNanos(NOW), |grant| grant.strategies.clear(), 1);
+    let gate = attached(&nobodys);
+    let mut held = Exposure::default();
+    // SAFETY: everything points to what it says.
+    let found = unsafe { portcullis_gate_exposure(gate, 0, 0, &raw mut held) };
+    assert_eq!(found, PORTCULLIS_GATE_NOT_FOUND);
+    let (status, verdict, _) = reserve(gate, &order(1));
+    assert_eq!(status, PORTCULLIS_GATE_REFUSED);
+    assert_eq!(explain(gate, &order(1)), (PORTCULLIS_GATE_REJECT, verdict.reason, vec![verdict.reason]));
+    // SAFETY: it is not used again.
+    unsafe { portcullis_gate_detach(gate) };
+}
+
+#[test]
+fn a_reservation_of_another_gate_releases_nothing() {
+    let desks = [desk(1), desk(1)];
+    let gates = [attached(&desks[0]), attached(&desks[1])];
+    let given = gates.map(|gate| reserve(gate, &order(1)).2);
+    for (gate, other) in [(gates[0], given[1]), (gates[1], given[0])] {
+        let mut settled = 0;
+        // SAFETY: everything points to what it says.
+        let status = unsafe { portcullis_gate_release(gate, &raw const other, NOW, &raw mut settled) };
+        assert_eq!((status, settled), (PORTCULLIS_GATE_OK, PORTCULLIS_GATE_IGNORED));
+        assert_eq!(exposure(gate), (0, 100, 0, 0));
+        // SAFETY: it is not used again.
+        unsafe { portcullis_gate_detach(gate) };
+    }
+}
+
+unsafe extern "C" {
+    fn fork() -> i32;
+    fn waitpid(process: i32, status: *mut i32, options: i32) -> i32;
+    fn _exit(code: i32) -> !;
+}
+
+#[test]
+fn a_forked_process_uses_nothing_of_its_parents_gate() {
+    let mut desk = desk(1);
+    let gate = attached(&desk);
+    assert_eq!(reserve(gate, &order(1)).0, PORTCULLIS_GATE_OK);
+    // SAFETY: the child calls the library, which waits for no other thread, and ends without what ends this process.
+    let child = unsafe { fork() };
+    if child == 0 {
+        let (status, verdict, _) = reserve(gate, &order(2));
+        let (settled, _) = settle(gate, PORTCULLIS_GATE_CANCELLED, 1, 0);
+        let mut count = 7;
+        // SAFETY: a gate, and its text; everything points to what it says; the gate is not used again.
+        let told = unsafe {
+            let listed = portcullis_gate_open_orders(gate, null_mut(), 0, &raw mut count);
+            let text = CStr::from_ptr(portcullis_gate_last_error(gate)).to_bytes();
+            let told = text.starts_with(b"this process was forked from the one that attached");
+            portcullis_gate_detach(gate);
+            told && (listed, count) == (PORTCULLIS_GATE_FAILED, 0)
+        };
+        let refused = [status, settled] == [PORTCULLIS_GATE_FAILED; 2];
+        let right = refused && told && verdict.decision == PORTCULLIS_GATE_REJECT;
+        // SAFETY: ends this process.
+        unsafe { _exit(if right { 0 } else { 1 }) }
+    }
+    let mut ended = -1;
+    // SAFETY: a place for the status.
+    assert_eq!(unsafe { waitpid(child, &raw mut ended, 0) }, child);
+    assert_eq!(ended, 0, "the child was refused everything");
+    assert!(desk.ring.grant().unwrap().is_none(), "the child's end did not give the parent's lock up");
+    assert_eq!(settle(gate, PORTCULLIS_GATE_CANCELLED, 1, 0), (0, PORTCULLIS_GATE_DONE));
+    assert_eq!(desk.drain(), 2, "nobody else has written");
+    // SAFETY: it is not used again.
+    unsafe { portcullis_gate_detach(gate) };
+    assert!(desk.ring.grant().unwrap().is_some());
+}
+
+#[test]
+fn a_text_is_cut_between_characters() {
+    let mut gone = desk(0);
+    gone.socket = "/é€𝄞é€𝄞".into();
+    let whole = attach(&gone, PORTCULLIS_GATE_ABI_VERSION, "c1").unwrap_err().1;
+    let socket = CString::new(gone.socket.to_str().unwrap()).unwrap();
+    for size in 1..40 {
+        let (mut gate, mut error) = (null_mut(), [1 as c_char; 256]);
+        // SAFETY: everything points to what it says.
+        unsafe {
+            portcullis_gate_attach(
+                PORTCULLIS_GATE_ABI_VERSION,
+                socket.as_ptr(),
+                c"c1".as_ptr(),
+                1,
+                &raw mut gate,
+                error.as_mut_ptr(),
+                size,
+            )
+        };
+        // SAFETY: the text ends with a zero.
+        let text = unsafe { CStr::from_ptr(error.as_ptr()) }.to_str().expect("whole characters");
+        assert!(
+            whole.starts_with(text) && (size.saturating_sub(4)..size).contains(&text.len()),
+            "{size}: {text}"
+        );
+    }
+}
+
+#[test]
 fn what_is_no_value_is_a_status_and_never_an_acceptance() {
     let desk = desk(1);
     let gate = attached(&desk);
@@ -262,6 +486,9 @@ fn what_is_no_value_is_a_status_and_never_an_acceptance() {
         assert_eq!((verdict.decision, reservation.id), (PORTCULLIS_GATE_REJECT, 0));
     }
     assert_eq!(said(gate), "order.side is 0, wanted 1 (buy) or 2 (sell)");
+    assert_eq!(settle(gate, PORTCULLIS_GATE_FILLED, 0, 1).0, PORTCULLIS_GATE_INVALID);
+    assert_eq!(said(gate), "event.id is 0, wanted an order's id, which is not 0");
+    assert_eq!(exposure(gate), (0, 0, 0, 0), "nothing was done");
     assert_eq!(settle(gate, 44, 1, 0).0, PORTCULLIS_GATE_INVALID);
     assert_eq!(said(gate), "event.kind is 44, wanted 1 (accepted) to 9 (replace rejected)");
     let (mut verdict, mut reservation, mut number) = (accepted, Reservation::default(), 0_u32);
@@ -348,6 +575,11 @@ fn an_order_allocates_nothing_and_a_gate_may_be_handed_on() {
             assert_eq!(reserve(gate, &order(id)).0, PORTCULLIS_GATE_OK);
             assert_eq!(reserve(gate, &Order { quantity: 0, ..order(id + 1) }).0, PORTCULLIS_GATE_REFUSED);
             assert_eq!(reserve(gate, &Order { side: 7, ..order(id + 1) }).0, PORTCULLIS_GATE_INVALID);
+            let (replacement, mut settled) = (replace(gate, id, &order(id + 1_000)), 0);
+            // SAFETY: everything points to what it says.
+            let released =
+                unsafe { portcullis_gate_release(gate, &raw const replacement, NOW, &raw mut settled) };
+            assert_eq!((released, settled), (0, PORTCULLIS_GATE_WORKING));
             assert_eq!(settle(gate, PORTCULLIS_GATE_CANCELLED, id, 0), (0, PORTCULLIS_GATE_DONE));
         }
         assert_eq!(ASKED.get(), before);

@@ -75,6 +75,43 @@ fn compiles(compiler: &str, language: [&str; 2], text: &str) -> Result<(), Strin
     output.status.success().then_some(()).ok_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
+/// Names of the functions that the header declares, without what they all begin with.
+fn functions() -> Vec<String> {
+    let header = std::fs::read_to_string(here("include/portcullis_gate.h")).expect("the header");
+    let code =
+        header.lines().filter(|line| !line.trim_start().starts_with('*')).collect::<Vec<_>>().join("\n");
+    let called = code.split("portcullis_gate_").skip(1).filter_map(|rest| rest.split_once('('));
+    let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let mut names: Vec<_> =
+        called.map(|(name, _)| name).filter(|name| is_name(name)).map(str::to_owned).collect();
+    names.sort();
+    names
+}
+
+/// ctypes guesses the types of a function that is not declared, and a struct that is too small is written beyond.
+#[test]
+fn the_python_example_declares_every_function_and_structs_of_the_same_size() {
+    let names = functions();
+    assert!(names.len() > 20 && names.contains(&"set_position".to_owned()), "{names:?}");
+    let sizes = [
+        ("Order", size_of::<Order>()),
+        ("Event", size_of::<Event>()),
+        ("Verdict", size_of::<Verdict>()),
+        ("Reservation", size_of::<Reservation>()),
+        ("Exposure", size_of::<Exposure>()),
+        ("OpenOrder", size_of::<OpenOrder>()),
+        ("Breach", size_of::<Breach>()),
+    ];
+    let sizes: Vec<String> = sizes.iter().map(|(name, size)| format!("{name}={size}")).collect();
+    let show = "import ctypes, order; print(*sorted(order.FUNCTIONS)); \
+                print(*(f'{s.__name__}={ctypes.sizeof(s)}' for s in order.SIZES))";
+    let mut python = Command::new("python3");
+    python.args(["-B", "-c", show]).current_dir(here("examples"));
+    let Ok(output) = python.output() else { return skip(Need::Program("python3"), "no python3") };
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(said, format!("{}\n{}\n", names.join(" "), sizes.join(" ")), "{output:?}");
+}
+
 #[test]
 fn c_and_cpp_lay_out_what_rust_lays_out() {
     for (compiler, language) in [("gcc", ["-xc", "-std=c11"]), ("g++", ["-xc++", "-std=c++17"])] {

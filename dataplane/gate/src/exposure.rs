@@ -6,7 +6,7 @@ use crate::rate;
 
 /// Largest position the gate accepts, either way. Working quantities stay below 2^55 (2^22 orders of 2^32), so that no
 /// sum of position, working quantity and one order can leave 64 bits.
-pub(crate) const POSITION_MAX: i64 = 1 << 60;
+pub const POSITION_MAX: i64 = 1 << 60;
 
 /// Half a cache line; two strategies' cells of one instrument share one.
 #[derive(Clone, Copy, Debug)]

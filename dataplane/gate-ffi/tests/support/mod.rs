@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use types::{InstrumentId, Nanos, Symbol, TickTable, Tier, TopOfBook, UnixNanos};
 
 /// Records of the ring.
-const RECORDS: usize = 1 << 16;
+pub(crate) const RECORDS: usize = 1 << 16;
 
 /// The model is calm, and its word holds for an hour.
 const LIVE: Terms = Terms {

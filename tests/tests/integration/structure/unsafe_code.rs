@@ -8,7 +8,7 @@ use super::source::{rust_files, words};
 const EXCEPTIONS: &[(&str, &str, usize, &[&str])] = &[
     ("gpu", "gpu/src", 1, &["score/fused/lanes.rs"]),
     ("attach", "dataplane/attach/src", 1, &["mapping.rs"]),
-    ("gate-ffi", "dataplane/gate-ffi/src", 1, &["abi.rs"]),
+    ("gate-ffi", "dataplane/gate-ffi/src", 1, &["abi.rs", "abi/pointers.rs"]),
     (
         "gpu-cuda",
         "gpu/cuda/src",
