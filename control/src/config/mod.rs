@@ -7,6 +7,7 @@ mod check;
 mod de;
 mod envelopes;
 mod error;
+mod gateway;
 mod net;
 mod plan;
 mod schema;
@@ -16,6 +17,7 @@ mod tree;
 
 pub use envelopes::LimitPlan;
 pub use error::{ConfigError, ConfigErrors, Origin, Problem};
+pub use gateway::{Gateway, GatewayProtocol, GatewaySoup, OnDisconnect};
 pub use net::{CpuChoice, CpuList, FeedSource, Group, HostAddress, PciAddress, PciDevice, Vdev};
 pub use plan::{DeclaredScopes, Plan};
 pub use schema::{

@@ -3,6 +3,7 @@
 use super::check::{Checker, way};
 use super::envelopes::LimitPlan;
 use super::error::ConfigError;
+use super::gateway::Gateway;
 use super::schema::{self, Config};
 use super::ticks::TickPlan;
 use super::tree::{Node, Step};
@@ -48,6 +49,8 @@ pub struct Plan {
     pub scopes: DeclaredScopes,
     /// The order processes there are.
     pub clients: BTreeMap<Name, schema::Client>,
+    /// The gateways there are.
+    pub gateways: Vec<Gateway>,
     /// What they share with the daemon.
     pub orders: schema::Orders,
     /// BLAKE3 of the merged configuration, comments and layout left out; goes into the audit log at every start.
@@ -111,6 +114,7 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
     check.range("audit.anchor_minutes", config.audit.anchor_minutes, 1, 1_440);
     let scopes = check.scopes(&config);
     check.clients(&config);
+    check.gateways(&config.gateway, &config.client);
     check.depth("orders.ring_records", config.orders.ring_records);
     let limits = check.limits(&config.limits);
     let (Some(overlay), Some(limits), true) = (overlay, limits, check.errors.is_empty()) else {
@@ -131,6 +135,7 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
         mut roles,
         audit,
         client,
+        gateway: gateways,
         orders,
         ..
     } = config;
@@ -153,6 +158,7 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
         audit,
         scopes,
         clients: client,
+        gateways,
         orders,
         digest,
     })

@@ -1,5 +1,6 @@
 //! The configuration file as serde reads it: one struct per section, every key of `default.toml` and no other.
 
+use super::gateway::Gateway;
 use super::net::{CpuChoice, CpuList, FeedSource, Group, HostAddress, PciDevice, Vdev};
 use crate::amount::Amount;
 use crate::limits::LimitKey;
@@ -33,6 +34,7 @@ pub(crate) struct Config {
     pub(crate) strategy: BTreeMap<Name, Strategy>,
     pub(crate) desk: BTreeMap<Name, Desk>,
     pub(crate) client: BTreeMap<Name, Client>,
+    pub(crate) gateway: Vec<Gateway>,
     pub(crate) orders: Orders,
 }
 

@@ -104,6 +104,8 @@ pub struct OpenOrder {
     pub px: Px,
     /// What can still trade.
     pub leaves: Qty,
+    /// Its replacement that the venue has not answered; 0 when there is none.
+    pub replacement: u64,
 }
 
 impl Gate {
@@ -292,5 +294,6 @@ fn open_order(id: u64, entry: &Entry, strategies: usize) -> OpenOrder {
         side: entry.side,
         px: Px(entry.px as i64),
         leaves: Qty(entry.leaves()),
+        replacement: entry.link,
     }
 }

@@ -12,7 +12,8 @@ use zerocopy::byteorder::little_endian::{U32, U64};
 
 use crate::error::WireError;
 use crate::fields::{Flags, Show, SignedPrice4, UnixTimestamp};
-use crate::iex::{iex_protocol, iex_structs};
+use crate::iex::iex_protocol;
+use crate::protocol::message_structs;
 
 /// Codes of [`SystemEvent::event`] ("System Event Message").
 pub mod event {
@@ -58,7 +59,7 @@ pub mod flags {
     pub const SINGLE_PRICE_CROSS: u8 = 0x08;
 }
 
-iex_structs! {
+message_structs! {
     /// "S", System Event Message: the market or the feed enters another phase.
     SystemEvent = b'S', 10 {
         /// Which phase; see [`event`].

@@ -221,45 +221,6 @@ impl<'b> SegmentBuilder<'b> {
     }
 }
 
-/// Defines IEX message structs. With `= type` the struct belongs to one message type and gets a constructor.
-macro_rules! iex_structs {
-    ($(
-        $(#[$meta:meta])* $name:ident = $type:literal, $len:literal {
-            $( $(#[$fmeta:meta])* @$off:literal $field:ident : $ty:ty = $native:ty ),* $(,)?
-        }
-    )+) => {
-        $(
-            $crate::fields::wire_struct! {
-                $(#[$meta])* $name, $len,
-                common {
-                    /// The message type.
-                    @0 message_type: u8,
-                }
-                $( $(#[$fmeta])* @$off $field: $ty ),*
-            }
-
-            impl $name {
-                /// The message type; the first, where two share this layout.
-                pub const TYPE: u8 = $type;
-                /// Bytes in the message, as of this version.
-                pub const LEN: usize = $len;
-
-                /// A message of type [`Self::TYPE`] with these fields, in the order of the specification; prices in
-                /// units of 1e-4, times in nanoseconds since 1970.
-                #[inline]
-                #[must_use]
-                #[allow(clippy::too_many_arguments, reason = "the message has that many fields")]
-                pub fn new($( $field: $native ),*) -> Self {
-                    Self { message_type: Self::TYPE, $( $field: $field.into() ),* }
-                }
-            }
-
-            $crate::protocol::show_message!($name: message_type, $( $field ),*);
-        )+
-    };
-}
-pub(crate) use iex_structs;
-
 /// Defines a message protocol over IEX message structs: the enum, the decoder, the table of types.
 macro_rules! iex_protocol {
     ($protocol:literal, $( $(#[$meta:meta])* $variant:ident($name:ident) = $type:literal ),+ $(,)?) => {

@@ -1,5 +1,6 @@
 //! The byte layouts of every protocol Portcullis hears or speaks, as zero-copy views: Ethernet/IPv4/UDP frames,
-//! MoldUDP64 and IEX-TP transport, NASDAQ TotalView-ITCH 5.0, IEX DEEP 1.0 and TOPS 1.6, and length-prefixed files.
+//! MoldUDP64 and IEX-TP transport, NASDAQ TotalView-ITCH 5.0, IEX DEEP 1.0 and TOPS 1.6, length-prefixed files; for orders,
+//! SoupBinTCP with OUCH 5.0 and 4.2.
 //!
 //! **What it never does:** allocate, keep state between packets, read a clock, do I/O, panic on any input, or judge
 //! whether a value makes sense. A wire struct accepts every byte pattern of its length; meaning begins in the decoder
@@ -10,7 +11,7 @@
 //! write. An unknown message type is not an error (`Msg::Other`); everything that is, is a [`WireError`], whose kinds
 //! are the drop counters.
 //!
-//! Start reading at [`frame::parse_udp`], [`moldudp64::Packet`], [`itch50::decode`] and [`WireError`].
+//! Start reading at [`frame::parse_udp`], [`moldudp64::Packet`], [`itch50::decode`], [`soupbin::Packet`] and [`WireError`].
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -26,6 +27,9 @@ pub mod framing;
 pub mod iex;
 pub mod itch50;
 pub mod moldudp64;
+pub mod ouch42;
+pub mod ouch50;
+pub mod soupbin;
 pub mod tops16;
 
 pub use blocks::Blocks;

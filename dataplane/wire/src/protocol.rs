@@ -117,3 +117,47 @@ macro_rules! show_message {
     };
 }
 pub(crate) use show_message;
+
+/// Defines message structs that begin with their type and nothing else in common: each belongs to one message type, and gets
+/// a constructor.
+macro_rules! message_structs {
+    ($(
+        $(#[$meta:meta])* $name:ident = $type:literal, $len:literal {
+            $( $(#[$fmeta:meta])* @$off:literal $field:ident : $ty:ty = $native:ty ),* $(,)?
+        }
+    )+) => {
+        $(
+            $crate::fields::wire_struct! {
+                $(#[$meta])* $name, $len,
+                common {
+                    /// The message type.
+                    @0 message_type: u8,
+                }
+                $( $(#[$fmeta])* @$off $field: $ty ),*
+            }
+
+            impl $name {
+                /// The message type; the first, where two share this layout.
+                pub const TYPE: u8 = $type;
+                /// Bytes in the message, as of this version.
+                pub const LEN: usize = $len;
+
+                /// A message of type [`Self::TYPE`] with these fields, in the order of the specification; prices in
+                /// units of their last implied decimal, times in nanoseconds.
+                #[inline]
+                #[must_use]
+                #[allow(
+                    clippy::too_many_arguments,
+                    clippy::new_without_default,
+                    reason = "the message has that many fields, or none"
+                )]
+                pub fn new($( $field: $native ),*) -> Self {
+                    Self { message_type: Self::TYPE, $( $field: $field.into() ),* }
+                }
+            }
+
+            $crate::protocol::show_message!($name: message_type, $( $field ),*);
+        )+
+    };
+}
+pub(crate) use message_structs;

@@ -13,7 +13,8 @@ use crate::deep10::{
 };
 use crate::error::WireError;
 use crate::fields::{Flags, Show, SignedPrice4, UnixTimestamp};
-use crate::iex::{iex_protocol, iex_structs};
+use crate::iex::iex_protocol;
+use crate::protocol::message_structs;
 
 /// Bits of [`QuoteUpdate::flags`] ("Appendix A: Flags").
 pub mod flags {
@@ -23,7 +24,7 @@ pub mod flags {
     pub const EXTENDED_HOURS: u8 = 0x40;
 }
 
-iex_structs! {
+message_structs! {
     /// "Q", Quote Update Message: the best bid and offer displayed on IEX.
     QuoteUpdate = b'Q', 42 {
         /// See [`flags`].

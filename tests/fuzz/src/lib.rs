@@ -13,10 +13,11 @@ use dataplane::{
     ChannelConfig, EventTx, Feed, FeedConfig, FeedKind, FileOptions, FileSource, open_files, receive,
 };
 use simulator::{Line, PcapWriter};
+use egress::soup::{ClientSession, ServerSession};
 use stage::{LosslessTx, WorkStatus, ring};
 use types::{Action, BookEvent, UnixNanos};
 use wire::frame::{LinkType, parse_udp_on};
-use wire::{WireError, deep10, iex, itch50, moldudp64, tops16};
+use wire::{WireError, deep10, iex, itch50, moldudp64, ouch42, ouch50, tops16};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -34,6 +35,8 @@ pub const TARGETS: &[Target] = &[
     ("control_frames", control_frames),
     ("histogram_logs", histogram_logs),
     ("audit_logs", audit_logs),
+    ("order_messages", order_messages),
+    ("order_sessions", order_sessions),
 ];
 
 /// One message of a feed: what is decoded stands for all of its bytes. The first byte chooses the protocol.
@@ -229,4 +232,69 @@ pub fn audit_logs(bytes: &[u8]) {
     if reply.broken.is_none() {
         assert_eq!(reply.records, bytes.iter().filter(|byte| **byte == b'\n').count() as u64, "{reply:?}");
     }
+}
+
+/// One message of an order-entry protocol: what is decoded stands for its first bytes, and options for what is behind them. The
+/// first byte chooses the version and the side.
+pub fn order_messages(bytes: &[u8]) {
+    let Some((protocol, message)) = bytes.split_first() else { return };
+    let kept = match protocol % 4 {
+        0 => ouch50::inbound::decode(message).map(|decoded| (decoded.as_bytes(), decoded.to_string())),
+        1 => ouch50::outbound::decode(message).map(|decoded| (decoded.as_bytes(), decoded.to_string())),
+        2 => ouch42::inbound::decode(message).map(|decoded| (decoded.as_bytes(), decoded.to_string())),
+        _ => ouch42::outbound::decode(message).map(|decoded| (decoded.as_bytes(), decoded.to_string())),
+    };
+    match kept {
+        Ok((Some(fixed), shown)) => {
+            assert!(message.starts_with(fixed) && !shown.is_empty());
+            assert!(protocol % 4 < 2 || fixed == message, "a message of 4.2 has one length");
+            let tail = &message[fixed.len()..];
+            if let Ok(options) = ouch50::options(tail, false) {
+                let bytes: usize = options.map(|(_, value)| value.len() + 2).sum();
+                assert!(tail.is_empty() || bytes + 2 == tail.len(), "every byte is an option's");
+            }
+        }
+        Ok((None, shown)) => assert!(!shown.is_empty()),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+/// What the other side of a SoupBinTCP session sends, in two segments. The first byte chooses the side, the second where it is cut.
+/// Either side takes each packet once, whatever the cut.
+pub fn order_sessions(bytes: &[u8]) {
+    let [side, cut, stream @ ..] = bytes else { return };
+    let cut = usize::from(*cut).min(stream.len());
+    let whole = packets_of(*side, &[stream]);
+    let parts = packets_of(*side, &[&stream[..cut], &stream[cut..]]);
+    assert_eq!(whole, parts, "the cut is seen");
+}
+
+/// The events of a session that gets these segments, and whether it found a fault.
+fn packets_of(side: u8, segments: &[&[u8]]) -> (Vec<String>, bool) {
+    let now = UnixNanos(1_000_000_000);
+    let (mut client, mut server) = (ClientSession::new(now), ServerSession::new(now));
+    if side & 2 != 0 {
+        server.accept([b'1'; 10], 1, &mut [0; 64], now).expect("room");
+    }
+    let (mut events, mut input) = (Vec::new(), Vec::new());
+    for segment in segments {
+        input.extend_from_slice(segment);
+        loop {
+            let taken = if side & 1 == 0 {
+                client.take(&input, now).map(|found| found.map(|(event, used)| (format!("{event:?}"), used)))
+            } else {
+                server.take(&input, now).map(|found| found.map(|(event, used)| (format!("{event:?}"), used)))
+            };
+            match taken {
+                Ok(Some((event, used))) => {
+                    assert!(used > 2 && used <= input.len());
+                    events.push(event);
+                    input.drain(..used);
+                }
+                Ok(None) => break,
+                Err(_) => return (events, true),
+            }
+        }
+    }
+    (events, false)
 }

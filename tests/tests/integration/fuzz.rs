@@ -14,7 +14,7 @@ use stage::hist::{HistLog, latency_histogram, read_hlog};
 use tests::repository;
 use types::UnixNanos;
 use wire::{FromBytes, IntoBytes};
-use wire::{deep10, iex, itch50, tops16};
+use wire::{deep10, iex, itch50, ouch42, ouch50, soupbin, tops16};
 
 #[path = "../../fuzz/src/lib.rs"]
 #[expect(unreachable_pub, reason = "a library of its own for the fuzzer")]
@@ -267,6 +267,54 @@ fn of_logs(corpora: &mut Corpora) {
     corpora.insert(("audit_logs", "one-record".to_owned()), record.into_bytes());
 }
 
+fn of_orders(corpora: &mut Corpora) {
+    let (ns, stock, text) = (34_200_000_000_123, *b"FUZZ    ", *b"ORDER1        ");
+    let enter = ouch50::inbound::EnterOrder::new(7, b'B', 100, stock, 1_234_500, b'0', b'Y', b'P', b'N', b'N', text);
+    let replace = ouch50::inbound::ReplaceOrder::new(7, 8, 60, 1_234_600, b'0', b'Y', b'N', text);
+    let executed = ouch50::outbound::Executed::new(ns, 8, 40, 1_234_500, b'A', 9);
+    let no_options = [0, 0];
+    let firm = [0, 6, 5, 2, b'F', b'I', b'R', b'M'];
+    let of_42 = ouch42::inbound::EnterOrder::new(
+        text, b'S', 100, stock, 1_234_500, 99_999, *b"FIRM", b'Y', b'P', b'N', 0, b'N', b'N',
+    );
+    let accepted = ouch42::outbound::Accepted::new(
+        ns, text, b'S', 100, stock, 1_234_500, 99_999, *b"FIRM", b'Y', 1, b'P', b'N', 0, b'N', b'L', b' ',
+    );
+    let messages = [
+        ("enter-50", 0, [enter.as_bytes(), &firm].concat()),
+        ("replace-50", 0, [replace.as_bytes(), &no_options].concat()),
+        ("cancel-50", 0, ouch50::inbound::CancelOrder::new(8, 0).as_bytes().to_vec()),
+        ("executed-50", 1, [executed.as_bytes(), &no_options].concat()),
+        ("enter-42", 2, of_42.as_bytes().to_vec()),
+        ("accepted-42", 3, accepted.as_bytes().to_vec()),
+    ];
+    for (name, kind, message) in &messages {
+        corpora.insert(("order_messages", (*name).to_owned()), of_kind(*kind, message));
+    }
+    let mut room = [0; 200];
+    let mut packet = |packet_type: u8, payload: &[u8]| {
+        let bytes = soupbin::write(packet_type, payload, &mut room).expect("room");
+        room[..bytes].to_vec()
+    };
+    let login = soupbin::LoginRequest::new(*b"desk1 ", *b"secret    ", [b' '; 10], 1_u64);
+    let login_accepted = soupbin::LoginAccepted::new([b'1'; 10], 1_u64);
+    let client = [
+        packet(soupbin::LoginRequest::TYPE, &login.as_bytes()[1..]),
+        packet(soupbin::CLIENT_HEARTBEAT, &[]),
+        packet(soupbin::LOGOUT, &[]),
+    ];
+    let firm = [packet(soupbin::UNSEQUENCED, &messages[0].2), packet(soupbin::UNSEQUENCED, &messages[2].2)];
+    let server = [
+        packet(soupbin::LoginAccepted::TYPE, &login_accepted.as_bytes()[1..]),
+        packet(soupbin::SEQUENCED, &messages[3].2),
+        packet(soupbin::SERVER_HEARTBEAT, &[]),
+        packet(soupbin::END_OF_SESSION, &[]),
+    ];
+    corpora.insert(("order_sessions", "client".to_owned()), [&[1, 9][..], &client.concat()].concat());
+    corpora.insert(("order_sessions", "orders".to_owned()), [&[3, 30][..], &firm.concat()].concat());
+    corpora.insert(("order_sessions", "server".to_owned()), [&[0, 40][..], &server.concat()].concat());
+}
+
 fn corpora() -> Corpora {
     let market = first_packets(40);
     let mut corpora = Corpora::new();
@@ -276,6 +324,7 @@ fn corpora() -> Corpora {
     of_lobster(&mut corpora);
     of_control(&mut corpora);
     of_logs(&mut corpora);
+    of_orders(&mut corpora);
     corpora
 }
 

@@ -216,7 +216,7 @@ fn open_orders_can_be_listed_by_whoever_must_cancel_them() {
     renew(&mut rig, &OrderIntent { qty: Qty(150), ..order(3) });
     let mut open: Vec<_> = rig.gate.open_orders().collect();
     open.sort_by_key(|o| o.id);
-    let want = |id, side, px, leaves| crate::OpenOrder {
+    let want = |id, side, px, leaves, replacement| crate::OpenOrder {
         id,
         instrument: INSTRUMENT,
         strategy: STRATEGY,
@@ -224,8 +224,9 @@ fn open_orders_can_be_listed_by_whoever_must_cancel_them() {
         side,
         px,
         leaves: Qty(leaves),
+        replacement,
     };
-    let all = [want(1, Side::Bid, px("100.00"), 150), want(2, Side::Ask, px("100.02"), 7)];
+    let all = [want(1, Side::Bid, px("100.00"), 150, 3), want(2, Side::Ask, px("100.02"), 7, 0)];
     assert_eq!(open, all);
     assert_eq!(rig.gate.open_order_count(), 3);
 }

@@ -6,6 +6,7 @@ mod exercise;
 mod frames;
 mod golden_iex;
 mod golden_itch;
+mod golden_ouch;
 mod properties;
 mod real_data;
 

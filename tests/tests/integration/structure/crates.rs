@@ -77,6 +77,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("control", &["gate", "types"], &["tests"]),
     ("attach", &["control", "gate", "types"], &[]),
     ("gate-ffi", &["attach", "control", "gate", "types"], &["tests"]),
+    ("egress", &["attach", "control", "gate", "types", "wire"], &[]),
     (
         "appliance",
         &[
@@ -84,6 +85,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
             "control",
             "dataplane",
             "dpdk",
+            "egress",
             "featurizer",
             "gate",
             "gpu",
@@ -102,7 +104,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     (
         "tests",
         &[],
-        &["control", "dataplane", "featurizer", "gate", "gpu", "simulator", "stage", "types", "wire"],
+        &["control", "dataplane", "egress", "featurizer", "gate", "gpu", "simulator", "stage", "types", "wire"],
     ),
 ];
 

@@ -1,0 +1,203 @@
+//! The order port: one order thread of the appliance, as a gateway's protocol uses it. Protocol orders become what the gate
+//! judges, and the thread attaches again where the daemon was started anew.
+
+use attach::{AttachError, OrderThread};
+use control::names::Name;
+use gate::{
+    AccountId, OpenOrder, OrderEvent, OrderIntent, OrderType, RejectReason, Reservation, Settlement,
+    StrategyId, TimeInForce,
+};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+use types::{InstrumentId, Px, Qty, Side, Symbol, UnixNanos};
+
+/// Symbols whose numbers are remembered at most; as many as a configuration can have instruments.
+const SYMBOLS_MAX: usize = 65_536;
+
+/// How long the daemon may take to answer when the port attaches.
+const ATTACH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Why there is no port.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PortError {
+    /// The appliance did not take the client in.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    /// The client does not have what the gateway is to trade.
+    #[error("found a client without {what} {name:?}, wanted the one of the gateway")]
+    NotOwned {
+        /// `strategy` or `account`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// Whose orders go through a port.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    /// The daemon's control socket.
+    pub socket: PathBuf,
+    /// The client to attach as.
+    pub client: Name,
+    /// The strategy of every order.
+    pub strategy: Name,
+    /// The account of every order.
+    pub account: Name,
+}
+
+/// What a protocol asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// The client order id as a number.
+    pub id: u64,
+    /// The instrument.
+    pub instrument: InstrumentId,
+    /// What to do.
+    pub side: Side,
+    /// How much.
+    pub qty: Qty,
+    /// At which price; [`Px::NONE`] for a market order.
+    pub px: Px,
+    /// For how long.
+    pub tif: TimeInForce,
+}
+
+/// An order thread, with the numbers of what a gateway trades.
+#[derive(Debug)]
+pub struct OrderPort {
+    owner: Owner,
+    /// None between a daemon that has gone and the next one.
+    thread: Option<OrderThread>,
+    strategy: StrategyId,
+    account: AccountId,
+    numbers: HashMap<Symbol, InstrumentId>,
+}
+
+impl OrderPort {
+    /// Attaches to the appliance.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub fn attach(owner: Owner) -> Result<Self, PortError> {
+        let numbers = HashMap::with_capacity(SYMBOLS_MAX);
+        let mut port = Self { owner, thread: None, strategy: StrategyId(0), account: AccountId(0), numbers };
+        port.attach_anew()?;
+        Ok(port)
+    }
+
+    /// Attaches where it is not attached.
+    ///
+    /// # Errors
+    /// [`PortError`]; it can be tried again.
+    pub fn attach_anew(&mut self) -> Result<(), PortError> {
+        let Owner { socket, client, strategy, account } = &self.owner;
+        let thread = OrderThread::attach(socket, client, ATTACH_TIMEOUT)?;
+        let not_owned = |what, name: &Name| PortError::NotOwned { what, name: name.to_string() };
+        self.strategy = thread.strategy(strategy).ok_or_else(|| not_owned("strategy", strategy))?;
+        self.account = thread.account(account).ok_or_else(|| not_owned("account", account))?;
+        self.numbers.clear();
+        self.thread = Some(thread);
+        Ok(())
+    }
+
+    /// Whether orders can be judged and answers taken note of.
+    #[must_use]
+    pub const fn is_attached(&self) -> bool {
+        self.thread.is_some()
+    }
+
+    /// Lets go of a daemon that has gone. A system call: not for the order path.
+    ///
+    /// Only where the next one already listens: until then the ring takes what the venue says.
+    pub fn let_go_of_the_dead(&mut self) -> bool {
+        let is_orphan = self.thread.as_ref().is_some_and(OrderThread::is_orphaned);
+        let is_back = || std::os::unix::net::UnixStream::connect(&self.owner.socket).is_ok();
+        if is_orphan && is_back() {
+            self.thread = None;
+            return true;
+        }
+        false
+    }
+
+    /// The number of a symbol; one that no gate has while the feed has not named it.
+    pub fn instrument(&mut self, symbol: Symbol) -> InstrumentId {
+        if let Some(known) = self.numbers.get(&symbol) {
+            return *known;
+        }
+        let found = self.thread.as_ref().and_then(|thread| thread.instrument(symbol));
+        if let Some(found) = found.filter(|_| self.numbers.len() < SYMBOLS_MAX) {
+            self.numbers.insert(symbol, found);
+        }
+        found.unwrap_or(InstrumentId::ALL)
+    }
+
+    /// Whether a new order may leave.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn reserve(&mut self, wanted: &Wanted, now: UnixNanos) -> Result<Reservation, RejectReason> {
+        let order = self.intent(wanted);
+        let thread = self.thread.as_mut().ok_or(RejectReason::DaemonLost)?;
+        answer(thread.reserve(&order, now))
+    }
+
+    /// Whether `wanted` may replace the open order `replaced`.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn replace(
+        &mut self,
+        replaced: u64,
+        wanted: &Wanted,
+        now: UnixNanos,
+    ) -> Result<Reservation, RejectReason> {
+        let order = self.intent(wanted);
+        let thread = self.thread.as_mut().ok_or(RejectReason::DaemonLost)?;
+        answer(thread.replace(replaced, &order, now))
+    }
+
+    /// Gives back what could not be sent.
+    pub fn release(&mut self, reservation: Reservation, now: UnixNanos) {
+        if let Some(thread) = &mut self.thread {
+            thread.release(reservation, now);
+        }
+    }
+
+    /// Takes note of what the venue says; [`Settlement::UnknownOrder`] while there is no daemon, when nobody may ask.
+    pub fn settle(&mut self, event: OrderEvent, now: UnixNanos) -> Settlement {
+        self.thread.as_mut().map_or(Settlement::UnknownOrder, |thread| thread.settle(event, now))
+    }
+
+    /// Every order that counts.
+    pub fn open_orders(&self) -> impl Iterator<Item = OpenOrder> {
+        self.thread.iter().flat_map(OrderThread::open_orders)
+    }
+
+    /// Records that found the ring full.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.thread.as_ref().map_or(0, OrderThread::lost)
+    }
+
+    fn intent(&self, wanted: &Wanted) -> OrderIntent {
+        OrderIntent {
+            cl_ord_id: wanted.id,
+            px: wanted.px,
+            instrument: wanted.instrument,
+            qty: wanted.qty,
+            strategy: self.strategy,
+            account: self.account,
+            side: wanted.side,
+            order_type: if wanted.px == Px::NONE { OrderType::Market } else { OrderType::Limit },
+            tif: wanted.tif,
+        }
+    }
+}
+
+/// A gate that lets an order through reserves it; one that could not is taken for a full table.
+fn answer((verdict, reservation): (gate::Verdict, Option<Reservation>)) -> Result<Reservation, RejectReason> {
+    reservation.ok_or(verdict.reason.unwrap_or(RejectReason::TableFull))
+}

@@ -1,0 +1,394 @@
+//! The gateway: one thread's work, a turn at a time.
+
+use super::book::{Book, Held};
+use super::counters::{Count, Counters};
+use super::dialect::{Dialect, SessionKey};
+use super::sides::{Firm, Venue};
+use super::words::{Report, Token};
+use crate::orders::{OrderPort, Owner, PortError};
+use crate::store::{Record, Store, StoreError};
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use types::{InstrumentId, Nanos, Side, UnixNanos};
+
+/// How often the gateway looks after what cannot wait for ever and need not be at once.
+const CHORES: Nanos = Nanos(1_000_000);
+
+/// How often it looks whether the daemon is still the one it attached to.
+const PORT_CHORES: Nanos = Nanos(50_000_000);
+
+/// How long a gateway that stops waits for the venue's answers to its cancels.
+const GRACE: Nanos = Nanos(1_000_000_000);
+
+/// A day of 24 hours.
+const DAY_NS: u64 = 86_400_000_000_000;
+
+/// Who logs in where.
+#[derive(Clone, Debug)]
+pub struct Logins {
+    /// The firm's user name.
+    pub firm_username: String,
+    /// Its password.
+    pub firm_password: String,
+    /// The gateway's user name at the venue.
+    pub venue_username: String,
+    /// Its password.
+    pub venue_password: String,
+}
+
+/// What a gateway is.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The version that both sides speak.
+    pub dialect: Dialect,
+    /// Where the firm connects to.
+    pub listen: SocketAddr,
+    /// Where the venue is.
+    pub venue: SocketAddr,
+    /// Whose orders they are.
+    pub owner: Owner,
+    /// Who logs in where.
+    pub logins: Logins,
+    /// Whether each open order is cancelled when the firm's connection ends.
+    pub cancel_on_disconnect: bool,
+    /// Where its streams are kept.
+    pub store_dir: PathBuf,
+}
+
+/// Why there is no gateway.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GatewayError {
+    /// The appliance did not take it in.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// Its stream cannot be kept.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The system said no.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+}
+
+/// The venue's session that the gateway is in, and what is kept of it.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) name: [u8; 10],
+    pub(super) key: SessionKey,
+    pub(super) store: Store,
+}
+
+/// A gateway.
+#[derive(Debug)]
+pub struct Gateway {
+    pub(super) setup: Setup,
+    pub(super) port: OrderPort,
+    pub(super) session: Option<Session>,
+    pub(super) book: Book,
+    pub(super) firm: Firm,
+    pub(super) venue: Venue,
+    pub(super) counters: Counters,
+    /// The highest number that any order, replacement or request had.
+    pub(super) last_number: u32,
+    /// Orders, replacements and questions sent to the venue.
+    pub(super) sent: u64,
+    /// Midnight as the venue counts from it, once it has told.
+    pub(super) midnight: Option<u64>,
+    /// The venue said something that cannot be read, or left something out: no order passes until a person has looked.
+    pub(super) is_at_odds: bool,
+    /// Shares that the gate had taken off an order before the record of the message was kept: by order.
+    pub(super) ahead: HashMap<u64, u32>,
+    chores_at: UnixNanos,
+    port_at: UnixNanos,
+    stop_by: Option<UnixNanos>,
+    /// What is worth a line to a person.
+    pub(super) said: Vec<String>,
+}
+
+/// The file that names the session a gateway was in.
+const CURRENT: &str = "session";
+
+impl Gateway {
+    /// Attaches to the appliance, reads what is kept, and listens for the firm. The venue is tried from the first turn on.
+    ///
+    /// # Errors
+    /// [`GatewayError`].
+    pub fn open(setup: Setup) -> Result<Self, GatewayError> {
+        let io = |what: String| move |source| GatewayError::Io { what, source };
+        let listener =
+            TcpListener::bind(setup.listen).map_err(io(format!("listening on {}", setup.listen)))?;
+        listener.set_nonblocking(true).map_err(io(format!("listening on {}", setup.listen)))?;
+        let port = OrderPort::attach(setup.owner.clone())?;
+        let mut gateway = Self {
+            port,
+            session: None,
+            book: Book::new(),
+            firm: Firm { listener, conn: None, candidate: None },
+            venue: Venue::new(),
+            counters: Counters::default(),
+            last_number: 0,
+            sent: 1,
+            midnight: None,
+            is_at_odds: false,
+            ahead: HashMap::new(),
+            chores_at: UnixNanos(0),
+            port_at: UnixNanos(0),
+            stop_by: None,
+            said: Vec::new(),
+            setup,
+        };
+        let current = gateway.setup.store_dir.join(CURRENT);
+        match std::fs::read(&current) {
+            Ok(name) => {
+                let name = <[u8; 10]>::try_from(&name[..]).map_err(|_| {
+                    let found = std::io::Error::new(std::io::ErrorKind::InvalidData, "not ten bytes");
+                    io(current.display().to_string())(found)
+                })?;
+                gateway.enter(name)?;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(io(current.display().to_string())(error)),
+        }
+        Ok(gateway)
+    }
+
+    /// Enters a session: what is kept of it is read, and what the gate holds open is found again.
+    pub(super) fn enter(&mut self, name: [u8; 10]) -> Result<(), GatewayError> {
+        let dialect = self.setup.dialect;
+        let (key, mut told) = (SessionKey::of(&name), Told::default());
+        let dir = self.setup.store_dir.clone();
+        let take = |record: Record<'_>| told.take(dialect, key, &record);
+        let (store, torn) = Store::open(&dir, &file_name(&name), take)?;
+        if torn > 0 {
+            self.said.push(format!("a record of {torn} bytes was not written whole, and was cut off"));
+        }
+        keep_name(&dir, &name)?;
+        self.last_number = told.last_number;
+        self.book.clear();
+        self.ahead.clear();
+        self.session = Some(Session { name, key, store });
+        self.find_again(&told);
+        Ok(())
+    }
+
+    /// Orders that the gate holds: as the stream tells them, or, where it does not, as ones that the venue has not answered.
+    fn find_again(&mut self, told: &Told) {
+        let Some(key) = self.session.as_ref().map(|session| session.key) else { return };
+        let open: Vec<_> = self.port.open_orders().collect();
+        let mut strange = 0;
+        for order in open {
+            let known = told.orders.get(&order.id);
+            let token = known.map(|known| known.0).or_else(|| self.setup.dialect.token(key, order.id));
+            let Some(token) = token else {
+                strange += 1;
+                continue;
+            };
+            let (leaves, executed) = known.map_or((order.leaves.0, 0), |known| (known.1, known.2));
+            if order.replacement == 0 && order.leaves.0 < leaves {
+                self.ahead.insert(order.id, leaves - order.leaves.0);
+            }
+            let held = Held {
+                token,
+                text: [b' '; 14],
+                instrument: order.instrument,
+                side: order.side,
+                qty: leaves.saturating_add(executed),
+                executed,
+                answered: known.is_some(),
+                // The firm's connection ended with the gateway.
+                cancelling: self.setup.cancel_on_disconnect,
+                replaces: 0,
+                replacement: 0,
+                sent: 0,
+            };
+            self.note_number(token);
+            self.book.add(order.id, held);
+            if let Some(token) = self.setup.dialect.token(key, order.replacement) {
+                self.note_number(token);
+                // For how many shares it is only the venue knows by now.
+                let (answered, replaces, qty, executed) = (false, order.id, 0, 0);
+                self.book.add(order.replacement, Held { token, answered, replaces, qty, executed, ..held });
+            }
+        }
+        if strange > 0 {
+            let what = "open orders are of another session, or were never answered; they count until a person settles them";
+            self.said.push(format!("{strange} {what}"));
+        }
+    }
+
+    /// What the feed numbered anew, after the daemon was started anew.
+    pub(super) fn renumber(&mut self) {
+        let open: HashMap<u64, InstrumentId> =
+            self.port.open_orders().map(|order| (order.id, order.instrument)).collect();
+        for (id, held) in self.book.iter_mut() {
+            let of = if held.replaces == 0 { id } else { &held.replaces };
+            held.instrument = open.get(of).copied().unwrap_or(InstrumentId::ALL);
+        }
+    }
+
+    /// Numbers rise: those up to this one are used.
+    pub(super) fn note_number(&mut self, token: Token) {
+        if self.setup.dialect.has_numbers() {
+            self.last_number = self.last_number.max(token.number());
+        }
+    }
+
+    /// Nanoseconds since midnight, as the venue counts; before it has told, since midnight UTC.
+    pub(super) fn since_midnight(&self, now: UnixNanos) -> u64 {
+        now.0.saturating_sub(self.midnight.unwrap_or(now.0 - now.0 % DAY_NS)) % DAY_NS
+    }
+
+    /// Does what there is to do at `now`, and says whether that was anything.
+    pub fn turn(&mut self, now: UnixNanos) -> bool {
+        let firm = self.turn_firm(now);
+        let venue = self.turn_venue(now);
+        let chores = now >= self.chores_at;
+        if chores {
+            self.chores_at = UnixNanos(now.0.saturating_add(CHORES.0));
+            self.chores_of_firm(now);
+            self.chores_of_venue(now);
+            self.chores_of_port(now);
+        }
+        firm || venue
+    }
+
+    /// Attaches anew where the daemon is another.
+    fn chores_of_port(&mut self, now: UnixNanos) {
+        if now < self.port_at {
+            return;
+        }
+        self.port_at = UnixNanos(now.0.saturating_add(PORT_CHORES.0));
+        self.port.let_go_of_the_dead();
+        if !self.port.is_attached() {
+            match self.port.attach_anew() {
+                Ok(()) => {
+                    self.counters.add(Count::Reattached);
+                    self.renumber();
+                    self.said.push("attached to the appliance anew".to_owned());
+                }
+                Err(error) => {
+                    let line = format!("not attached: {error}");
+                    if self.said.last() != Some(&line) {
+                        self.said.push(line);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Begins to stop: no order passes any more, and, where that is configured, each open one is cancelled.
+    pub fn stop(&mut self, now: UnixNanos) {
+        if self.stop_by.is_none() {
+            self.stop_by = Some(UnixNanos(now.0.saturating_add(GRACE.0)));
+            if self.setup.cancel_on_disconnect {
+                self.cancel_all(now);
+            }
+        }
+    }
+
+    /// Whether orders are refused because the gateway stops.
+    pub(super) const fn is_stopping(&self) -> bool {
+        self.stop_by.is_some()
+    }
+
+    /// Whether it has stopped: nothing is open, or the venue has had its time. It has logged out then.
+    pub fn has_stopped(&mut self, now: UnixNanos) -> bool {
+        let is_due = self.stop_by.is_some_and(|by| now >= by);
+        let waits = self.setup.cancel_on_disconnect && self.book.len() > 0 && self.venue.conn.is_some();
+        let has_stopped = is_due || self.is_stopping() && !waits;
+        if has_stopped {
+            self.leave_both(now);
+        }
+        has_stopped
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Orders that may still trade, and records that the daemon was not told of.
+    #[must_use]
+    pub fn open_and_lost(&self) -> (usize, u64) {
+        (self.book.len(), self.port.lost())
+    }
+
+    /// What a person should know, since the last call.
+    pub fn take_said(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.said)
+    }
+}
+
+/// What a kept stream tells.
+#[derive(Debug, Default)]
+struct Told {
+    /// Orders that may still trade: their token, what is left, and what the chain has executed.
+    orders: HashMap<u64, (Token, u32, u32)>,
+    last_number: u32,
+}
+
+impl Told {
+    fn take(&mut self, dialect: Dialect, key: SessionKey, record: &Record<'_>) {
+        let Some((report, _)) = dialect.report(record.message) else { return };
+        let id = |token| dialect.id(key, token);
+        match report {
+            Report::Accepted { token, qty, dead, .. } => {
+                self.leave(id(token), token, if dead { 0 } else { qty }, 0);
+            }
+            Report::Replaced { of, token, left, dead, .. } => {
+                let executed = self.orders.remove(&id(of)).map_or(0, |known| known.2);
+                self.leave(id(token), token, if dead { 0 } else { left }, executed);
+            }
+            Report::Reduced { token, by } => {
+                let (left, executed) = self.of(id(token));
+                self.leave(id(token), token, left.saturating_sub(by), executed);
+            }
+            Report::Executed { token, qty, .. } => {
+                let (left, executed) = self.of(id(token));
+                self.leave(id(token), token, left.saturating_sub(qty), executed.saturating_add(qty));
+            }
+            Report::Left { token, left } => self.leave(id(token), token, left, self.of(id(token)).1),
+            Report::Rejected { token } => self.leave(id(token), token, 0, 0),
+            Report::Broken { .. } | Report::Next(_) | Report::Other => {}
+        }
+    }
+
+    /// What is left of an order, and what its chain has executed.
+    fn of(&self, id: u64) -> (u32, u32) {
+        self.orders.get(&id).map_or((0, 0), |known| (known.1, known.2))
+    }
+
+    fn leave(&mut self, id: u64, token: Token, left: u32, executed: u32) {
+        self.last_number = self.last_number.max(token.number());
+        if left == 0 {
+            self.orders.remove(&id);
+        } else {
+            self.orders.insert(id, (token, left, executed));
+        }
+    }
+}
+
+/// A session's name as part of a file's.
+fn file_name(name: &[u8; 10]) -> String {
+    name.trim_ascii().iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "-ouch"
+}
+
+/// Names the session in the file that says so, whole or not at all.
+fn keep_name(dir: &Path, name: &[u8; 10]) -> Result<(), GatewayError> {
+    let (path, new) = (dir.join(CURRENT), dir.join("session.new"));
+    let io = |source| GatewayError::Io { what: path.display().to_string(), source };
+    std::fs::write(&new, name).map_err(io)?;
+    std::fs::rename(&new, &path).map_err(io)
+}
+
+/// The side of an order, where the firm did not say it anew.
+pub(super) fn side_of(said: Option<Side>, held: &Held) -> Side {
+    said.unwrap_or(held.side)
+}

@@ -1,0 +1,23 @@
+//! The OUCH gateway.
+//!
+//! `words` is what both versions say, `v50` and `v42` how each says it, `dialect` chooses. `book` mirrors the venue's view of each
+//! order, `gateway` owns everything and has the turn, `firm` and `venue` are its two sides.
+
+mod book;
+mod counters;
+mod dialect;
+mod firm;
+mod gateway;
+mod reasons;
+mod sides;
+mod v42;
+mod v50;
+mod venue;
+mod words;
+
+pub use counters::{Count, Counters};
+pub use dialect::Dialect;
+pub use gateway::{Gateway, GatewayError, Logins, Setup};
+
+#[cfg(test)]
+mod tests;

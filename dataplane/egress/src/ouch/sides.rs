@@ -1,0 +1,101 @@
+//! The two connections of a gateway, and how they are made and ended.
+
+use super::counters::Count;
+use super::words::Message;
+use crate::socket::{Closed, End};
+use crate::soup::{ClientSession, Fault, ServerSession};
+use std::collections::VecDeque;
+use std::net::TcpListener;
+use std::time::Duration;
+use types::{Nanos, UnixNanos};
+
+/// How long a firm may leave waiting what it was sent.
+const SLOW: Nanos = Nanos(Duration::from_secs(5).as_nanos() as u64);
+
+/// Shortest and longest pause before the venue is tried again.
+const RETRY: (Nanos, Nanos) = (Nanos(100_000_000), Nanos(2_000_000_000));
+
+/// Cancels that wait for a venue at most.
+pub(super) const WAITING_MAX: usize = 4_096;
+
+/// A connection of the firm's.
+#[derive(Debug)]
+pub(super) struct FirmConn {
+    pub(super) end: End,
+    pub(super) session: ServerSession,
+    stuck_since: Option<UnixNanos>,
+}
+
+impl FirmConn {
+    pub(super) fn new(end: End, now: UnixNanos) -> Self {
+        Self { end, session: ServerSession::new(now), stuck_since: None }
+    }
+
+    /// Sends what the firm takes; true when it has taken nothing for too long.
+    pub(super) fn flush(&mut self, now: UnixNanos) -> Result<bool, Closed> {
+        let sent = self.end.flush()?;
+        self.stuck_since = match self.end.waiting() {
+            0 => None,
+            _ if sent > 0 => Some(now),
+            _ => self.stuck_since.or(Some(now)),
+        };
+        Ok(self.stuck_since.is_some_and(|since| now.0.saturating_sub(since.0) > SLOW.0))
+    }
+}
+
+/// The firm's side.
+#[derive(Debug)]
+pub(super) struct Firm {
+    pub(super) listener: TcpListener,
+    /// Who is logged in.
+    pub(super) conn: Option<FirmConn>,
+    /// Who has connected and not yet logged in.
+    pub(super) candidate: Option<FirmConn>,
+}
+
+/// The venue's side.
+#[derive(Debug)]
+pub(super) struct Venue {
+    pub(super) conn: Option<(End, ClientSession)>,
+    /// Orders may be sent: it has told what it knows of those before.
+    pub(super) is_ready: bool,
+    /// The number of orders sent when it was last asked for the next number; none when it has answered.
+    pub(super) asked: Option<u64>,
+    /// It may not know the session any more.
+    pub(super) any_session: bool,
+    pub(super) retry_at: UnixNanos,
+    retry_after: Nanos,
+    /// Cancels that wait for it.
+    pub(super) waiting: VecDeque<Message>,
+}
+
+impl Venue {
+    pub(super) fn new() -> Self {
+        Self {
+            conn: None,
+            is_ready: false,
+            asked: None,
+            any_session: false,
+            retry_at: UnixNanos(0),
+            retry_after: RETRY.0,
+            waiting: VecDeque::with_capacity(WAITING_MAX),
+        }
+    }
+
+    /// The connection is over; another is tried after a pause, which doubles each time.
+    pub(super) fn lose(&mut self, now: UnixNanos) {
+        (self.conn, self.is_ready, self.asked) = (None, false, None);
+        self.retry_at = UnixNanos(now.0.saturating_add(self.retry_after.0));
+        self.retry_after = Nanos(self.retry_after.0.saturating_mul(2).min(RETRY.1.0));
+    }
+
+    /// It is there.
+    pub(super) fn found(&mut self) {
+        self.retry_after = RETRY.0;
+    }
+}
+
+/// How the end of a connection is counted.
+pub(super) fn count_of_venue(fault: Option<Fault>) -> Count {
+    if fault.is_some() { Count::VenueFaults } else { Count::VenueEnds }
+}

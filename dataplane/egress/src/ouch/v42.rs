@@ -1,0 +1,117 @@
+//! OUCH 4.2.
+
+use super::reasons;
+use super::words::{Cannot, Message, Order, Refusal, Report, Request, Token, Unfit};
+use gate::TimeInForce;
+use types::{Px, Side, Symbol};
+use wire::IntoBytes;
+use wire::ouch42::inbound::{self, CancelOrder};
+use wire::ouch42::outbound::{self, Rejected};
+use wire::ouch42::{IMMEDIATE, MARKET_PRICE, SHARES_MAX};
+
+/// [`outbound::Accepted::order_state`] of an order that was cancelled as soon as it was taken.
+const DEAD: u8 = b'D';
+
+fn side(code: u8) -> Option<Side> {
+    match code {
+        b'B' => Some(Side::Bid),
+        b'S' | b'T' | b'E' => Some(Side::Ask),
+        _ => None,
+    }
+}
+
+fn price(raw: u32) -> Px {
+    if raw < MARKET_PRICE { Px::from_1e4(raw.into()) } else { Px::NONE }
+}
+
+fn tif(seconds: u32) -> TimeInForce {
+    if seconds == IMMEDIATE { TimeInForce::Ioc } else { TimeInForce::Day }
+}
+
+/// Blank: orders of this version have no text beside their token.
+const NO_TEXT: [u8; 14] = [b' '; 14];
+
+pub(super) fn request(message: &[u8]) -> Result<Request, Unfit> {
+    use inbound::Msg;
+    Ok(match inbound::decode(message).map_err(|_| Unfit::Malformed)? {
+        Msg::EnterOrder(m) => {
+            let (token, qty, side) = (Token(m.token), m.shares.get(), side(m.side));
+            let why = if side.is_none() { Some(Cannot::Side) } else { too_many(qty) };
+            if let Some(why) = why {
+                return Err(Unfit::Order { token, text: NO_TEXT, why });
+            }
+            let (px, tif) = (price(m.price.raw()), tif(m.time_in_force.get()));
+            Request::Enter(Order { token, text: NO_TEXT, symbol: Some(Symbol(m.stock)), side, qty, px, tif })
+        }
+        Msg::ReplaceOrder(m) => {
+            let (token, qty) = (Token(m.replacement_token), m.shares.get());
+            if let Some(why) = too_many(qty) {
+                return Err(Unfit::Order { token, text: NO_TEXT, why });
+            }
+            let (px, tif) = (price(m.price.raw()), tif(m.time_in_force.get()));
+            let order = Order { token, text: NO_TEXT, symbol: None, side: None, qty, px, tif };
+            Request::Replace { of: Token(m.existing_token), order }
+        }
+        Msg::CancelOrder(m) => Request::Cancel { token: Token(m.token), all: m.shares.get() == 0 },
+        Msg::ModifyOrder(_) | Msg::TradeNow(_) => Request::Modify,
+        Msg::Other(_) => return Err(Unfit::Malformed),
+    })
+}
+
+fn too_many(qty: u32) -> Option<Cannot> {
+    (qty > SHARES_MAX).then_some(Cannot::Quantity)
+}
+
+/// What a message of the venue's says, and when it was made, in nanoseconds since midnight; none where it cannot be read.
+pub(super) fn report(message: &[u8]) -> Option<(Report, u64)> {
+    use outbound::Msg;
+    Some(match outbound::decode(message).ok()? {
+        Msg::Accepted(m) => {
+            let (token, symbol, side) = (Token(m.token), Symbol(m.stock), side(m.side)?);
+            let (qty, dead) = (m.shares.get(), m.order_state == DEAD);
+            (Report::Accepted { token, symbol, side, qty, dead }, m.timestamp.get())
+        }
+        Msg::Replaced(m) => {
+            let (of, token) = (Token(m.previous_token), Token(m.replacement_token));
+            let (symbol, side) = (Symbol(m.stock), side(m.side)?);
+            let (left, dead) = (m.shares.get(), m.order_state == DEAD);
+            (Report::Replaced { of, token, symbol, side, left, dead }, m.timestamp.get())
+        }
+        Msg::Canceled(m) => {
+            (Report::Reduced { token: Token(m.token), by: m.decrement.get() }, m.timestamp.get())
+        }
+        Msg::AiqCanceled(m) => {
+            (Report::Reduced { token: Token(m.token), by: m.decrement.get() }, m.timestamp.get())
+        }
+        Msg::Executed(m) => {
+            let (token, match_number) = (Token(m.token), m.match_number.get());
+            (Report::Executed { token, qty: m.shares.get(), match_number }, m.timestamp.get())
+        }
+        Msg::ExecutedWithReference(m) => {
+            let (token, match_number) = (Token(m.token), m.match_number.get());
+            (Report::Executed { token, qty: m.shares.get(), match_number }, m.timestamp.get())
+        }
+        Msg::BrokenTrade(m) => {
+            let (token, match_number) = (Token(m.token), m.match_number.get());
+            (Report::Broken { token, match_number }, m.timestamp.get())
+        }
+        Msg::Rejected(m) => (Report::Rejected { token: Token(m.token) }, m.timestamp.get()),
+        Msg::Modified(m) => (Report::Left { token: Token(m.token), left: m.shares.get() }, m.timestamp.get()),
+        Msg::SystemEvent(m) => (Report::Other, m.timestamp.get()),
+        Msg::TradeCorrection(m) => (Report::Other, m.timestamp.get()),
+        Msg::CancelPending(m) => (Report::Other, m.timestamp.get()),
+        Msg::CancelReject(m) => (Report::Other, m.timestamp.get()),
+        Msg::PriorityUpdate(m) => (Report::Other, m.timestamp.get()),
+        Msg::TradingNow(m) => (Report::Other, m.timestamp.get()),
+        Msg::Other(_) => return None,
+    })
+}
+
+pub(super) fn rejected(token: Token, refusal: Refusal, since_midnight: u64) -> Message {
+    let message = Rejected::new(since_midnight, token.0, reasons::of_42(refusal));
+    Message::new(&[message.as_bytes()])
+}
+
+pub(super) fn cancel(token: Token) -> Message {
+    Message::new(&[CancelOrder::new(token.0, 0_u32).as_bytes()])
+}
