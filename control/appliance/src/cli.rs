@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Make the daemon's state directory, once: empty latches and limits, the audit log and its key
     Init(Init),
+    /// Carry a firm's orders to a venue, each through the gate of the running appliance
+    Gateway(Gateway),
     /// Replay captures through the whole line, deterministically
     Replay(Replay),
     /// Simulate a market and write pcap, orders.csv and truth.csv
@@ -191,6 +193,36 @@ pub(crate) struct Init {
     /// Override one key of the configuration, such as instance.state_dir=state; may be given several times
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "One process and one thread for each gateway. The daemon runs before it, under a user that the gateway's [client.NAME] names. \
+SIGTERM and SIGINT stop in order: no order passes any more, open ones are cancelled where on_disconnect says so, both sides are \
+left. SIGUSR1 prints the counters.
+
+Exit codes: 0 stopped, 1 failed, 2 wrong usage or configuration.
+
+Examples:
+  portcullis gateway --config portcullis.toml --check nasdaq-1
+  portcullis gateway --config portcullis.toml nasdaq-1"
+)]
+pub(crate) struct Gateway {
+    /// Which one, as its [[gateway]] names it
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Configuration file of the daemon, with a [[gateway]] [default: built-in values]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Override one key of the configuration, such as gateway.0.cpu=4; may be given several times
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Print what it would do, try the port, the appliance and the venue, and exit
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Print the counters every so many seconds; 0 for SIGUSR1 alone
+    #[arg(long, default_value_t = 0, value_name = "SECONDS")]
+    pub(crate) counters_s: u64,
 }
 
 #[derive(Args, Debug)]

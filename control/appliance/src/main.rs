@@ -12,6 +12,7 @@ mod demo;
 #[cfg(feature = "dpdk")]
 mod dpdk_source;
 mod feeds;
+mod gateway;
 mod hist;
 mod hop_diff;
 mod hop_row;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         cli::Command::Demo(args) => demo::run(&args),
         cli::Command::Run(args) => run::run(&args),
         cli::Command::Init(args) => run::init(&args),
+        cli::Command::Gateway(args) => gateway::run(&args),
         cli::Command::Replay(args) => replay::run(&args),
         cli::Command::Scenario(args) => scenario::run(&args),
         cli::Command::Train(cli::Train::Vae(args)) => train::vae(&args),

@@ -3,7 +3,8 @@
 //! generator of benchmark traffic, and faults for packet sequences.
 //!
 //! **What it is for:** demonstrations, training data, tests and benchmarks that need a market whose truth is known.
-//! **What it never does:** run in production, read a clock, or follow a script of prices. What a scenario plants (a
+//! **What it never does:** run in production, read a clock (but for `order_entry`, a venue on a socket), or follow a script of
+//! prices. What a scenario plants (a
 //! seller's instructions, news, lost packets, one order) is marked `planted` in its `truth.csv`; everything else comes
 //! out of the agents.
 //!
@@ -20,6 +21,7 @@ pub mod fault;
 mod feed;
 mod files;
 mod market;
+pub mod order_entry;
 mod pcap;
 mod random;
 mod scenario;

@@ -12,8 +12,8 @@ use control::protocol::{parse_request, read_frame};
 use dataplane::{
     ChannelConfig, EventTx, Feed, FeedConfig, FeedKind, FileOptions, FileSource, open_files, receive,
 };
-use simulator::{Line, PcapWriter};
 use egress::soup::{ClientSession, ServerSession};
+use simulator::{Line, PcapWriter};
 use stage::{LosslessTx, WorkStatus, ring};
 use types::{Action, BookEvent, UnixNanos};
 use wire::frame::{LinkType, parse_udp_on};

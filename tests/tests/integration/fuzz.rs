@@ -269,7 +269,8 @@ fn of_logs(corpora: &mut Corpora) {
 
 fn of_orders(corpora: &mut Corpora) {
     let (ns, stock, text) = (34_200_000_000_123, *b"FUZZ    ", *b"ORDER1        ");
-    let enter = ouch50::inbound::EnterOrder::new(7, b'B', 100, stock, 1_234_500, b'0', b'Y', b'P', b'N', b'N', text);
+    let enter =
+        ouch50::inbound::EnterOrder::new(7, b'B', 100, stock, 1_234_500, b'0', b'Y', b'P', b'N', b'N', text);
     let replace = ouch50::inbound::ReplaceOrder::new(7, 8, 60, 1_234_600, b'0', b'Y', b'N', text);
     let executed = ouch50::outbound::Executed::new(ns, 8, 40, 1_234_500, b'A', 9);
     let no_options = [0, 0];

@@ -8,6 +8,7 @@ mod doubted_books;
 mod feed_gap;
 mod flash_crash;
 mod fuzz;
+mod gateways;
 mod helps;
 mod histograms;
 mod live_multicast;

@@ -1,5 +1,6 @@
 //! What a gateway did, counted.
 
+use gate::{REASON_COUNT, RejectReason};
 use std::fmt;
 
 macro_rules! counts {
@@ -71,17 +72,29 @@ counts! {
 
 /// All counts of one gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Counters([u64; Count::WORDS.len()]);
+pub struct Counters {
+    counts: [u64; Count::WORDS.len()],
+    /// By reason, in the order of [`RejectReason::ALL`].
+    reasons: [u64; REASON_COUNT],
+}
 
 impl Default for Counters {
     fn default() -> Self {
-        Self([0; Count::WORDS.len()])
+        Self { counts: [0; Count::WORDS.len()], reasons: [0; REASON_COUNT] }
     }
 }
 
 impl Counters {
     pub(super) fn add(&mut self, count: Count) {
-        if let Some(n) = self.0.get_mut(count as usize) {
+        if let Some(n) = self.counts.get_mut(count as usize) {
+            *n = n.saturating_add(1);
+        }
+    }
+
+    /// An order that the gate refused for `reason`.
+    pub(super) fn refuse(&mut self, reason: RejectReason) {
+        let reasons = RejectReason::ALL.iter().zip(&mut self.reasons);
+        for (_, n) in reasons.filter(|(of, _)| **of == reason) {
             *n = n.saturating_add(1);
         }
     }
@@ -89,14 +102,16 @@ impl Counters {
     /// One of them.
     #[must_use]
     pub fn get(&self, count: Count) -> u64 {
-        self.0.get(count as usize).copied().unwrap_or_default()
+        self.counts.get(count as usize).copied().unwrap_or_default()
     }
 }
 
 impl fmt::Display for Counters {
-    /// Those that are not zero, on one line.
+    /// Those that are not zero, on one line, the gate's reasons last.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all = Count::WORDS.iter().zip(&self.0).filter(|(_, n)| **n > 0);
+        let counts = Count::WORDS.iter().copied().zip(self.counts);
+        let reasons = RejectReason::ALL.iter().map(|reason| reason.slug()).zip(self.reasons);
+        let all = counts.chain(reasons).filter(|(_, n)| *n > 0);
         let mut first = true;
         for (word, n) in all {
             let space = if first { "" } else { " " };

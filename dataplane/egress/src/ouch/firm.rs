@@ -146,7 +146,13 @@ impl Gateway {
     }
 
     /// Lets whoever has connected log in. Who logs in takes the place of who was in before.
+    ///
+    /// After a start nobody is let in before the venue has told what became of the orders before: an order that the firm sends
+    /// again could else be answered twice.
     fn take_candidate(&mut self, now: UnixNanos) {
+        if !self.venue.was_ready {
+            return;
+        }
         let Some(mut candidate) = self.firm.candidate.take() else { return };
         let is_over = candidate.end.fill().is_err() && candidate.end.input().is_empty();
         let login = match candidate.session.take(candidate.end.input(), now) {
@@ -346,11 +352,15 @@ impl Gateway {
 
     /// Answers an order with the protocol's reject.
     pub(super) fn refuse(&mut self, token: Token, text: [u8; 14], refusal: Refusal, now: UnixNanos) {
-        self.counters.add(match refusal {
-            Refusal::Gate(_) => Count::Refused,
+        let count = match refusal {
+            Refusal::Gate(reason) => {
+                self.counters.refuse(reason);
+                Count::Refused
+            }
             Refusal::Cannot(_) => Count::Unjudged,
             Refusal::VenueAway | Refusal::TooLate | Refusal::Closed => Count::Closed,
-        });
+        };
+        self.counters.add(count);
         self.reject(token, text, refusal, now);
     }
 

@@ -59,6 +59,8 @@ pub(super) struct Venue {
     pub(super) conn: Option<(End, ClientSession)>,
     /// Orders may be sent: it has told what it knows of those before.
     pub(super) is_ready: bool,
+    /// They could be before.
+    pub(super) was_ready: bool,
     /// The number of orders sent when it was last asked for the next number; none when it has answered.
     pub(super) asked: Option<u64>,
     /// It may not know the session any more.
@@ -74,6 +76,7 @@ impl Venue {
         Self {
             conn: None,
             is_ready: false,
+            was_ready: false,
             asked: None,
             any_session: false,
             retry_at: UnixNanos(0),
@@ -87,6 +90,11 @@ impl Venue {
         (self.conn, self.is_ready, self.asked) = (None, false, None);
         self.retry_at = UnixNanos(now.0.saturating_add(self.retry_after.0));
         self.retry_after = Nanos(self.retry_after.0.saturating_mul(2).min(RETRY.1.0));
+    }
+
+    /// Orders may be sent from now on.
+    pub(super) fn be_ready(&mut self) {
+        (self.is_ready, self.was_ready) = (true, true);
     }
 
     /// It is there.

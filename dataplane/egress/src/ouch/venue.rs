@@ -183,7 +183,7 @@ impl Gateway {
             self.ask(now);
         } else {
             self.doubt_unanswered(now);
-            self.venue.is_ready = true;
+            self.venue.be_ready();
         }
     }
 
@@ -229,7 +229,7 @@ impl Gateway {
             }
         }
         self.last_number = self.last_number.max(next.saturating_sub(1));
-        self.venue.is_ready = true;
+        self.venue.be_ready();
     }
 
     /// An order never reached the venue, or a replacement was ignored: it counts no more, and the firm is told.

@@ -104,7 +104,18 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     (
         "tests",
         &[],
-        &["control", "dataplane", "egress", "featurizer", "gate", "gpu", "simulator", "stage", "types", "wire"],
+        &[
+            "control",
+            "dataplane",
+            "egress",
+            "featurizer",
+            "gate",
+            "gpu",
+            "simulator",
+            "stage",
+            "types",
+            "wire",
+        ],
     ),
 ];
 

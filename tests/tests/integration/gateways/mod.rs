@@ -1,0 +1,300 @@
+//! A firm, `portcullis gateway` and a venue over TCP, under a running daemon with a live feed: whatever is cut, killed or started
+//! anew, no order is lost, doubled or unaccounted, and firm, gateway, daemon and venue hold the same.
+
+mod firm;
+
+use crate::daemon::{Daemon, ctl};
+use crate::on_a_wire::{Appliance, Datagram, PATIENCE, StopOnDrop, datagrams, in_namespaces, send};
+use crate::tables::scenario;
+use firm::{Firm, SYMBOL};
+use simulator::order_entry::{Behaviour, OrderVenue, OuchVersion, VenueFaults, VenueSetup};
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+use tests::programs;
+
+const LISTEN: &str = "127.0.0.1:5101";
+const VENUE: &str = "127.0.0.1:6101";
+
+/// The client and the gateway of the configuration, with its passwords in `dir`.
+fn config(dir: &Path, on_disconnect: &str) -> String {
+    std::fs::write(dir.join("firm.pw"), "firmpw\n").unwrap();
+    std::fs::write(dir.join("venue.pw"), "venuepw\n").unwrap();
+    format!(
+        "[client.c1]\nuser = \"root\"\nstrategies = [\"s\"]\naccounts = [\"a\"]\n\
+         [[gateway]]\nname = \"g\"\nclient = \"c1\"\nprotocol = \"ouch-5.0\"\nlisten = \"{LISTEN}\"\nvenue = \"{VENUE}\"\n\
+         strategy = \"s\"\naccount = \"a\"\non_disconnect = \"{on_disconnect}\"\n\
+         [gateway.soup]\nfirm_username = \"desk1\"\nfirm_password_file = {:?}\nvenue_username = \"ACME01\"\n\
+         venue_password_file = {:?}\n",
+        dir.join("firm.pw"),
+        dir.join("venue.pw")
+    )
+}
+
+fn venue(behaviour: Behaviour, faults: VenueFaults, seed: u64) -> OrderVenue {
+    let setup = VenueSetup {
+        version: OuchVersion::V50,
+        listen: VENUE.parse().unwrap(),
+        username: "ACME01".to_owned(),
+        password: "venuepw".to_owned(),
+        session: *b"  20261130",
+        behaviour,
+        faults,
+        seed,
+    };
+    OrderVenue::open(setup).unwrap()
+}
+
+/// Everything on one host, and a market that is sent.
+struct Host {
+    appliance: Appliance,
+    gateway: Daemon,
+    firm: Firm,
+    venue: OrderVenue,
+    cents: i64,
+}
+
+impl Host {
+    fn start(on_disconnect: &str, cents: i64, venue: OrderVenue) -> Self {
+        let passwords = tempfile::tempdir().unwrap().keep();
+        let appliance = Appliance::start(&config(&passwords, on_disconnect));
+        let gateway = start_gateway(&appliance);
+        let firm = Firm::new(LISTEN.parse::<SocketAddr>().unwrap());
+        Self { appliance, gateway, firm, venue, cents }
+    }
+
+    /// Waits until the gate lets an order out that the venue takes.
+    fn first_order(&mut self) -> u32 {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            self.firm.be_connected();
+            let number = self.firm.enter(b'B', 10, self.cents - 100);
+            let answer = self.firm.answered(number);
+            if answer.0 == b'A' {
+                return number;
+            }
+            assert!(Instant::now() < end, "no order passes: {answer:?}\n{}", self.told());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn kill_gateway(&mut self) {
+        self.gateway.0.kill().unwrap();
+        self.gateway.0.wait().unwrap();
+        self.gateway = start_gateway(&self.appliance);
+    }
+
+    /// What the gateway told.
+    fn told(&self) -> String {
+        self.appliance.printed("gateway")
+    }
+
+    /// Stops the gateway in order, and compares what each holds.
+    fn compare(mut self) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            self.firm.be_connected();
+            self.firm.hear(Duration::from_millis(20));
+            let account = self.venue.account();
+            let ours = account.positions.get(&SYMBOL).copied().unwrap_or_default();
+            let is_settled = self.firm.unanswered.is_empty()
+                && self.firm.open.len() == account.open.len()
+                && self.firm.position == ours;
+            if is_settled {
+                break;
+            }
+            let state = || {
+                let firm = (&self.firm.unanswered, &self.firm.open, self.firm.position);
+                format!("firm {firm:?}\nvenue {account:?}\n{}", self.told())
+            };
+            assert!(Instant::now() < end, "firm and venue differ: {}", state());
+        }
+        let (account, stream) = (self.venue.account(), self.venue.stream());
+        // What the venue said, each message once and in order; between them only rejects of orders that never came to it.
+        let of_venue: Vec<&Vec<u8>> = stream.iter().filter(|message| message[0] != b'Q').collect();
+        let mut expected = of_venue.iter().peekable();
+        for message in &self.firm.stream {
+            if expected.peek().is_some_and(|next| **next == message) {
+                expected.next();
+            } else {
+                assert_eq!(message[0], b'J', "the firm was told what the venue did not say");
+            }
+        }
+        assert_eq!(expected.count(), 0, "the firm was not told all that the venue said");
+        let told = self.told();
+        terminate(&mut self.gateway, &told);
+        let left: u32 = account.open.values().map(|order| order.left).sum();
+        let position = account.positions.get(&SYMBOL).copied().unwrap_or_default();
+        let held = holds(&self.appliance);
+        let working: u64 = held.1 + held.2;
+        assert_eq!((held.0, working), (position, u64::from(left)), "daemon and venue\n{}", self.told());
+    }
+}
+
+/// Position, working buys and working sells as the daemon gives them to whoever attaches next.
+fn holds(appliance: &Appliance) -> (i64, u64, u64) {
+    let mut command = Command::new(programs().join("order-process"));
+    command.arg(appliance.socket()).arg("c1").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    writeln!(child.stdin.take().unwrap(), "position FUTX s").unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let said: Vec<String> = lines.map(Result::unwrap).collect();
+    child.wait().unwrap();
+    let numbers: Vec<i64> = said[1].split(' ').map(|word| word.parse().unwrap()).collect();
+    (numbers[0], numbers[1] as u64, numbers[2] as u64)
+}
+
+fn start_gateway(appliance: &Appliance) -> Daemon {
+    let dir = appliance.dir.path();
+    let print = std::fs::File::options().append(true).create(true).open(dir.join("gateway")).unwrap();
+    let mut command = Command::new(programs().join("portcullis"));
+    command.args(["gateway", "--counters-s", "5", "--config"]).arg(dir.join("portcullis.toml")).arg("g");
+    command.stdout(Stdio::from(print.try_clone().unwrap())).stderr(Stdio::from(print));
+    Daemon(command.spawn().unwrap())
+}
+
+/// SIGTERM: it stops by itself, and well.
+fn terminate(gateway: &mut Daemon, told: &str) {
+    crate::on_a_wire::sh(&format!("kill -TERM {}", gateway.0.id()));
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = gateway.0.try_wait().unwrap() {
+            assert!(status.success(), "{status}: {told}");
+            return;
+        }
+        assert!(Instant::now() < end, "the gateway does not stop: {told}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A market, and a price at which somebody traded in it, in cents.
+fn market() -> (Vec<Datagram>, i64) {
+    let market = scenario("calm", &["--minutes", "14"]);
+    let orders = std::fs::read_to_string(market.path().join("orders.csv")).unwrap();
+    let px = orders.lines().filter(|line| line.contains(",FUTX,")).find_map(|line| line.split(',').nth(7));
+    (datagrams(&market.path().join("calm.pcap")), px.unwrap().replace('.', "").parse().unwrap())
+}
+
+/// Runs `story` while the market is sent.
+fn on_a_market(story: impl FnOnce(i64)) {
+    let (datagrams, cents) = market();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| send(&datagrams, &stop));
+        let _stop = StopOnDrop(&stop);
+        story(cents);
+    });
+}
+
+#[test]
+fn an_order_passes_the_gate_over_ouch_and_a_tripped_breaker_stops_the_next() {
+    if !in_namespaces("gateways::an_order_passes_the_gate_over_ouch_and_a_tripped_breaker_stops_the_next") {
+        return;
+    }
+    on_a_market(|cents| {
+        let mut host = Host::start("cancel", cents, venue(Behaviour::default(), VenueFaults::default(), 1));
+        let first = host.first_order();
+        // A partial execution, a replacement, a cancel down to a size, and what is left.
+        host.venue.execute(key(first), 4, (cents as u64 - 100) * 100);
+        let second = host.firm.replace(first, 30, cents - 101);
+        assert_eq!(host.firm.answered(second).0, b'U');
+        assert_eq!((host.firm.position, host.firm.open[&second]), (4, 26));
+        host.firm.cancel(second, 14);
+        host.appliance.wait_until("the order is reduced", || {
+            host.firm.hear(Duration::from_millis(5));
+            host.firm.open.get(&second) == Some(&10)
+        });
+        // More than the officer lets out in one order: the protocol's own reject, and nothing at the venue.
+        let taken = host.venue.account().taken;
+        let large = host.firm.enter(b'B', 5_000, cents - 100);
+        assert_eq!(host.firm.answered(large), (b'J', 0x0031), "Risk: Max Quantity Exceeded");
+        let halted = ctl(&host.appliance.socket(), &["halt", "--reason", "drill"]);
+        assert!(halted.status.success(), "{}", String::from_utf8_lossy(&halted.stderr));
+        let stopped = host.firm.enter(b'B', 10, cents - 100);
+        assert_eq!(host.firm.answered(stopped), (b'J', 0x0007), "Halted");
+        assert_eq!(host.venue.account().taken, taken, "nothing was released");
+        // A cancel passes while halted; the connection's end cancels the rest.
+        assert_eq!(host.venue.account().open.len(), 1);
+        host.firm.hang_up();
+        host.appliance.wait_until("the firm's orders are cancelled", || host.venue.account().open.is_empty());
+        host.compare();
+    });
+}
+
+fn key(number: u32) -> [u8; 14] {
+    let mut key = [0; 14];
+    key[..4].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
+/// A small chance of its own, so that a seed tells the whole story.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % n
+    }
+}
+
+/// Orders, replacements and cancels, while the connection to the venue is cut at random bytes and everything is killed in turn.
+fn through_everything(seed: u64, orders: u32) {
+    on_a_market(|cents| {
+        let behaviour = Behaviour { reject: 0.05, fill: 0.3, fill_resting: 0.3, tell_twice: 0.0 };
+        let faults = VenueFaults { cut_after_bytes: 3_000, late_ms: 3, segment_bytes: 7 };
+        let mut host = Host::start("keep", cents, venue(behaviour, faults, seed));
+        host.first_order();
+        let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+        for _ in 0..orders {
+            host.firm.be_connected();
+            host.firm.segment = 1 + dice.below(60) as usize;
+            let known: Vec<u32> = host.firm.open.keys().copied().collect();
+            let any = |dice: &mut Dice| known.get(dice.below(known.len().max(1) as u64) as usize).copied();
+            let away = 20 + dice.below(40) as i64;
+            match (dice.below(100), any(&mut dice)) {
+                (0..=19, Some(number)) => {
+                    host.firm.replace(number, 1 + dice.below(30) as u32, cents - away);
+                }
+                (20..=39, Some(number)) => host.firm.cancel(number, dice.below(8) as u32),
+                (40..=69, _) => drop(host.firm.enter(b'B', 1 + dice.below(20) as u32, cents - away)),
+                _ => drop(host.firm.enter(b'S', 1 + dice.below(20) as u32, cents + away)),
+            }
+            host.firm.hear(Duration::from_millis(dice.below(12)));
+            match dice.below(200) {
+                0..=2 => host.kill_gateway(),
+                3 => host.appliance.restart(),
+                4..=7 => host.venue.hang_up(),
+                8..=11 => host.firm.hang_up(),
+                _ => {}
+            }
+        }
+        let account = host.venue.account();
+        println!(
+            "seed {seed}: {} logins of the firm, {:?}",
+            host.firm.logins,
+            (account.taken, account.executions)
+        );
+        assert!(
+            account.taken > u64::from(orders) / 8 && account.executions > 10,
+            "{account:?}\n{}",
+            host.told()
+        );
+        host.compare();
+    });
+}
+
+#[test]
+fn no_order_is_lost_or_doubled_whatever_is_killed_or_cut() {
+    if !in_namespaces("gateways::no_order_is_lost_or_doubled_whatever_is_killed_or_cut") {
+        return;
+    }
+    let seeds = if std::env::var_os("PORTCULLIS_TEST_IN_FULL").is_some() { 1..=20 } else { 1..=1 };
+    for seed in seeds {
+        through_everything(seed, 400);
+    }
+}
