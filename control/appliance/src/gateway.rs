@@ -2,11 +2,11 @@
 
 use crate::cli::{self, WrongUsage};
 use crate::output::{say, tell};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use control::client::Client;
 use control::config::{Gateway as Declared, GatewayProtocol, GatewaySoup, OnDisconnect, Plan, load};
 use egress::orders::Owner;
-use egress::ouch::{Dialect, Gateway, Logins, Setup};
+use egress::ouch::{Dialect, Gateway, GatewayError, Logins, Setup};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -17,6 +17,9 @@ use types::UnixNanos;
 
 /// Turns without work after which a gateway without a CPU of its own sleeps, and for how long.
 const IDLE: (u32, Duration) = (2_000, Duration::from_micros(50));
+
+/// The pause before a gateway that could not attach tries again.
+const OPEN_AGAIN: Duration = Duration::from_millis(20);
 
 /// How long a check waits for the venue and the daemon.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
@@ -40,7 +43,9 @@ pub(crate) fn run(args: &cli::Gateway) -> Result<()> {
     };
     let (terminate, interrupt, print, hangup) =
         (flag(SIGTERM)?, flag(SIGINT)?, flag(SIGUSR1)?, flag(SIGHUP)?);
-    let mut gateway = Gateway::open(setup)?;
+    let Some(mut gateway) = open(&setup, || is_told(&terminate) || is_told(&interrupt))? else {
+        return Ok(());
+    };
     say(format_args!("gateway {} listens on {}, venue {}", declared.name, declared.listen, declared.venue))?;
     let (mut printed, mut idle) = (Instant::now(), 0_u32);
     loop {
@@ -55,7 +60,7 @@ pub(crate) fn run(args: &cli::Gateway) -> Result<()> {
         if hangup.swap(false, Ordering::Relaxed) {
             tell("SIGHUP: the configuration is read once, at start; nothing was changed");
         }
-        if terminate.load(Ordering::Relaxed) || interrupt.load(Ordering::Relaxed) {
+        if is_told(&terminate) || is_told(&interrupt) {
             gateway.stop(now);
         }
         if gateway.has_stopped(now) {
@@ -68,6 +73,30 @@ pub(crate) fn run(args: &cli::Gateway) -> Result<()> {
     }
     show_counters(declared, &gateway);
     Ok(())
+}
+
+fn is_told(flag: &AtomicBool) -> bool {
+    flag.load(Ordering::Relaxed)
+}
+
+/// Opens the gateway; waits for a daemon that is away, and for the process before this one to be gone. None when told to stop.
+fn open(setup: &Setup, is_told_to_stop: impl Fn() -> bool) -> Result<Option<Gateway>> {
+    let mut said = String::new();
+    while !is_told_to_stop() {
+        match Gateway::open(setup.clone()) {
+            Ok(gateway) => return Ok(Some(gateway)),
+            Err(GatewayError::Port(error)) if error.may_pass() => {
+                let why = format!("waiting to be attached: {error}");
+                if said != why {
+                    tell(&why);
+                    said = why;
+                }
+                std::thread::sleep(OPEN_AGAIN);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
 }
 
 /// The line of counters, on stderr like all that is told while it runs.
@@ -132,11 +161,8 @@ fn password(path: &Path) -> Result<String> {
     let is_password = (1..=10).contains(&line.len()) && line.bytes().all(|b| b.is_ascii_alphanumeric());
     if !is_password {
         // What stands there is nobody's business.
-        bail!(
-            "the password file {}: found {} characters, wanted a line of 1 to 10 letters and digits",
-            path.display(),
-            line.len()
-        );
+        let found = format!("the password file {}: found {} characters", path.display(), line.len());
+        return Err(WrongUsage(format!("{found}, wanted a line of 1 to 10 letters and digits")).into());
     }
     Ok(line.to_owned())
 }

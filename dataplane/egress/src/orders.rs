@@ -2,7 +2,9 @@
 //! judges, and the thread attaches again where the daemon was started anew.
 
 use attach::{AttachError, OrderThread};
+use control::client::ClientError;
 use control::names::Name;
+use control::protocol::RefusalKind;
 use gate::{
     AccountId, OpenOrder, OrderEvent, OrderIntent, OrderType, RejectReason, Reservation, Settlement,
     StrategyId, TimeInForce,
@@ -33,6 +35,16 @@ pub enum PortError {
         /// Its name.
         name: String,
     },
+}
+
+impl PortError {
+    /// Whether waiting may help: the daemon is away or comes up, or the process before this one is still there.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        let Self::Attach(AttachError::Daemon(error)) = self else { return false };
+        let ClientError::Refused(refusal) = error else { return true };
+        !matches!(refusal.kind, RefusalKind::NotFound | RefusalKind::Denied)
+    }
 }
 
 /// Whose orders go through a port.

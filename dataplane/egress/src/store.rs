@@ -217,7 +217,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn records(dir: &Path) -> (Vec<(Kind, u64, Vec<u8>)>, Store, u64) {
+    type Owned = (Kind, u64, Vec<u8>);
+
+    fn records(dir: &Path) -> (Vec<Owned>, Store, u64) {
         let mut found = Vec::new();
         let take = |record: Record<'_>| {
             found.push((record.kind, record.venue_sequence, record.message.to_vec()));

@@ -3,11 +3,11 @@
 use super::book::Held;
 use super::counters::Count;
 use super::gateway::{Gateway, side_of};
-use super::sides::{FirmConn, WAITING_MAX};
+use super::sides::{Copied, FirmConn, WAITING_MAX};
 use super::words::{Message, Order, Refusal, Request, Token, Unfit};
 use crate::orders::Wanted;
 use crate::socket::End;
-use crate::soup::{PAYLOAD_BYTES_MAX, ServerEvent, padded};
+use crate::soup::{ServerEvent, padded};
 use crate::store::{Kind, MESSAGE_BYTES_MAX};
 use gate::{RejectReason, Reservation};
 use std::io::ErrorKind;
@@ -16,12 +16,6 @@ use wire::soupbin::{LoginRequest, NO_SUCH_SESSION, NOT_AUTHORIZED, UNSEQUENCED};
 
 /// Packets of the firm's that are looked at in one turn.
 const PACKETS_A_TURN: usize = 64;
-
-/// A message out of its connection's buffer.
-struct Copied {
-    bytes: [u8; PAYLOAD_BYTES_MAX],
-    len: usize,
-}
 
 impl Gateway {
     /// Takes what the firm has sent, and tells it what there is to tell.
@@ -33,7 +27,7 @@ impl Gateway {
             match self.next_of_firm(now) {
                 Some(message) => {
                     busy = true;
-                    self.take_request(message.bytes.get(..message.len).unwrap_or_default(), now);
+                    self.take_request(message.bytes(), now);
                 }
                 None => break,
             }
@@ -57,11 +51,7 @@ impl Gateway {
                 }
             };
             let found = match event {
-                ServerEvent::Message(message) => {
-                    let mut copied = Copied { bytes: [0; PAYLOAD_BYTES_MAX], len: message.len() };
-                    copied.bytes.get_mut(..message.len())?.copy_from_slice(message);
-                    Some(copied)
-                }
+                ServerEvent::Message(message) => Some(Copied::of(message)),
                 ServerEvent::Logout => {
                     self.lose_firm(Count::FirmEnds, now);
                     return None;

@@ -3,7 +3,7 @@
 use super::counters::Count;
 use super::words::Message;
 use crate::socket::{Closed, End};
-use crate::soup::{ClientSession, Fault, ServerSession};
+use crate::soup::{ClientSession, Fault, PAYLOAD_BYTES_MAX, ServerSession};
 use std::collections::VecDeque;
 use std::net::TcpListener;
 use std::time::Duration;
@@ -17,6 +17,25 @@ const RETRY: (Nanos, Nanos) = (Nanos(100_000_000), Nanos(2_000_000_000));
 
 /// Cancels that wait for a venue at most.
 pub(super) const WAITING_MAX: usize = 4_096;
+
+/// A message out of its connection's buffer.
+pub(super) struct Copied {
+    bytes: [u8; PAYLOAD_BYTES_MAX],
+    len: usize,
+}
+
+impl Copied {
+    /// Of what no packet is longer than.
+    pub(super) fn of(message: &[u8]) -> Self {
+        let (mut bytes, len) = ([0; PAYLOAD_BYTES_MAX], message.len().min(PAYLOAD_BYTES_MAX));
+        bytes.iter_mut().zip(message).for_each(|(to, from)| *to = *from);
+        Self { bytes, len }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
 
 /// A connection of the firm's.
 #[derive(Debug)]

@@ -3,10 +3,10 @@
 use super::book::Held;
 use super::counters::Count;
 use super::gateway::Gateway;
-use super::sides::count_of_venue;
+use super::sides::{Copied, count_of_venue};
 use super::words::{Refusal, Report, Token};
 use crate::socket::End;
-use crate::soup::{ClientEvent, ClientSession, Fault, Login, PAYLOAD_BYTES_MAX};
+use crate::soup::{ClientEvent, ClientSession, Fault, Login};
 use crate::store::Kind;
 use gate::{OrderEvent, Settlement};
 use std::net::TcpStream;
@@ -24,10 +24,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
 const QUARTER_NS: u64 = 900_000_000_000;
 
 /// What the venue did, out of its connection's buffer.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and a box would allocate for each message"
+)]
 enum Heard {
     LoggedIn([u8; 10], u64),
     Refused(u8),
-    Message(u64, [u8; PAYLOAD_BYTES_MAX], usize),
+    Message(u64, Copied),
     Ended,
 }
 
@@ -70,9 +74,7 @@ impl Gateway {
                 ClientEvent::LoggedIn { session, sequence } => Some(Heard::LoggedIn(session, sequence)),
                 ClientEvent::Refused(reason) => Some(Heard::Refused(reason)),
                 ClientEvent::Message { sequence, message } => {
-                    let mut bytes = [0; PAYLOAD_BYTES_MAX];
-                    bytes.iter_mut().zip(message).for_each(|(to, from)| *to = *from);
-                    Some(Heard::Message(sequence, bytes, message.len()))
+                    Some(Heard::Message(sequence, Copied::of(message)))
                 }
                 ClientEvent::Ended => Some(Heard::Ended),
                 ClientEvent::Nothing => None,
@@ -144,9 +146,7 @@ impl Gateway {
                     .push(format!("the venue refuses the login: {}", char::from(reason).escape_default()));
                 self.lose_venue(None, now);
             }
-            Heard::Message(sequence, bytes, len) => {
-                self.take_report(sequence, bytes.get(..len).unwrap_or_default(), now);
-            }
+            Heard::Message(sequence, message) => self.take_report(sequence, message.bytes(), now),
             Heard::Ended => {
                 self.said.push("the venue's session is over: whatever was open is done".to_owned());
                 self.end_session(now);
@@ -173,6 +173,9 @@ impl Gateway {
                 "the venue goes on with message {sequence}, wanted {wanted}: no order passes until a person has looked"
             ));
         }
+        if !self.setup.dialect.has_numbers() {
+            self.doubt_unanswered();
+        }
         // What was asked for when the connection was lost is asked for again.
         self.send_cancels(now);
         while let Some(message) = self.venue.waiting.pop_front() {
@@ -182,7 +185,6 @@ impl Gateway {
         if self.setup.dialect.has_numbers() {
             self.ask(now);
         } else {
-            self.doubt_unanswered(now);
             self.venue.be_ready();
         }
     }
@@ -197,12 +199,12 @@ impl Gateway {
     }
 
     /// A version without that question: orders without an answer are cancelled, and count until the venue speaks of them.
-    fn doubt_unanswered(&mut self, now: UnixNanos) {
+    fn doubt_unanswered(&mut self) {
         for id in self.book.unanswered(self.sent) {
-            let Some(held) = self.book.get_mut(id) else { continue };
-            held.cancelling = true;
+            if let Some(held) = self.book.get_mut(id) {
+                held.cancelling = true;
+            }
         }
-        self.send_cancels(now);
     }
 
     /// Sends a cancel for each order that is to be cancelled.

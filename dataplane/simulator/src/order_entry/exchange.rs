@@ -76,7 +76,7 @@ impl Exchange {
                 }
             }
             Some(Heard::Replace { of, key, qty, price, immediate }) => {
-                self.replace(of, key, qty, price, immediate)
+                self.replace(of, key, qty, price, immediate);
             }
             Some(Heard::Cancel { key, qty }) => self.cancel(key, qty),
             Some(Heard::MassCancel { key, firm, symbol }) => {
@@ -292,7 +292,7 @@ mod tests {
         let Ok(Msg::Canceled(canceled)) = outbound::decode(exchange.stream.last().unwrap()) else { panic!() };
         assert_eq!(canceled.quantity.get(), 50);
         assert_eq!(exchange.account.open[&key_of(1)].left, 20);
-        exchange.take(&[b'Q']);
+        exchange.take(b"Q");
         let Ok(Msg::AccountQueryResponse(next)) = outbound::decode(exchange.stream.last().unwrap()) else {
             panic!()
         };

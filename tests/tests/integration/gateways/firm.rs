@@ -32,6 +32,10 @@ pub(super) struct Firm {
     pub(super) position: i64,
     sides: BTreeMap<u32, u8>,
     pub(super) logins: u32,
+    /// It only keeps its stream: what it says is OUCH 4.2, whose orders it follows itself.
+    pub(super) is_plain: bool,
+    /// What the gateway tells.
+    pub(super) log: std::path::PathBuf,
     /// Bytes of a segment at most.
     pub(super) segment: usize,
 }
@@ -48,6 +52,8 @@ impl Firm {
             position: 0,
             sides: BTreeMap::new(),
             logins: 0,
+            is_plain: false,
+            log: std::path::PathBuf::new(),
             segment: 1_000,
         }
     }
@@ -90,7 +96,11 @@ impl Firm {
     pub(super) fn be_connected(&mut self) {
         let end = Instant::now() + crate::on_a_wire::PATIENCE;
         while self.conn.is_none() && self.connect().is_none() {
-            assert!(Instant::now() < end, "the gateway lets nobody in");
+            assert!(
+                Instant::now() < end,
+                "the gateway lets nobody in: {}",
+                std::fs::read_to_string(&self.log).unwrap_or_default()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -132,7 +142,9 @@ impl Firm {
             self.conn = None;
         }
         for message in told {
-            self.note(&message);
+            if !self.is_plain {
+                self.note(&message);
+            }
             self.stream.push(message);
         }
         if let Some(heartbeat) = heartbeat {
@@ -195,7 +207,8 @@ impl Firm {
         }
     }
 
-    fn write(&mut self, message: &[u8]) {
+    /// Sends a message.
+    pub(super) fn write(&mut self, message: &[u8]) {
         self.packet(UNSEQUENCED, message);
     }
 
