@@ -8,6 +8,7 @@ mod de;
 mod envelopes;
 mod error;
 mod gateway;
+mod gateways;
 mod net;
 mod plan;
 mod schema;

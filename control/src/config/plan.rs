@@ -98,9 +98,7 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
     check.range("eal.memory_mib", config.eal.memory_mib, 16, 1 << 20);
     check.feeds(&config.feed);
     check.placement(&config.placement);
-    check.depth("link.receiver_featurizer_events", config.link.receiver_featurizer_events);
-    check.depth("link.featurizer_scorer_vectors", config.link.featurizer_scorer_vectors);
-    check.depth("link.verdict_records", config.link.verdict_records);
+    check.rings(&config);
     check.range("book.instruments", config.book.instruments, 1, 32_768);
     check.range("book.orders", config.book.orders, 1_024, 1 << 28);
     let ticks = check.ticks(&config.book, &config.feed);
@@ -115,7 +113,6 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
     let scopes = check.scopes(&config);
     check.clients(&config);
     check.gateways(&config.gateway, &config.client);
-    check.depth("orders.ring_records", config.orders.ring_records);
     let limits = check.limits(&config.limits);
     let (Some(overlay), Some(limits), true) = (overlay, limits, check.errors.is_empty()) else {
         return Err(check.errors);
@@ -165,6 +162,13 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
 }
 
 impl Checker<'_> {
+    fn rings(&mut self, config: &Config) {
+        self.depth("link.receiver_featurizer_events", config.link.receiver_featurizer_events);
+        self.depth("link.featurizer_scorer_vectors", config.link.featurizer_scorer_vectors);
+        self.depth("link.verdict_records", config.link.verdict_records);
+        self.depth("orders.ring_records", config.orders.ring_records);
+    }
+
     fn instance(&mut self, instance: &schema::Instance) {
         if instance.state_dir.as_os_str().is_empty() {
             self.refuse(&way("instance.state_dir"), "\"\"", "a directory");

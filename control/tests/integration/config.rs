@@ -1,7 +1,8 @@
 //! The configuration as an operator meets it: defaults, layers, and errors that say where, what and what instead.
 
 use control::config::{
-    self, ConfigErrors, CpuChoice, EalMemory, FeedSource, Igmp, OnDaemonLoss, Plan, ScorerBackend, TickChoice,
+    self, ConfigErrors, CpuChoice, EalMemory, FeedSource, GatewayProtocol, Igmp, OnDaemonLoss, OnDisconnect,
+    Plan, ScorerBackend, TickChoice,
 };
 use control::limits::LimitKey;
 use gate::{Overlay, RefRules};
@@ -80,6 +81,16 @@ fn the_examples_in_the_comments_of_the_built_in_file_work() {
             "lse_b",
             "FUTX",
             "VOD",
+            "client",
+            "protocol",
+            "listen",
+            "venue",
+            "strategy",
+            "account",
+            "cpu",
+            "on_disconnect",
+            "store_dir",
+            "firm_",
         ];
         if starts.iter().any(|s| line.starts_with(s)) {
             example.push_str(line);
@@ -88,6 +99,7 @@ fn the_examples_in_the_comments_of_the_built_in_file_work() {
     }
     let plan = load(&example).unwrap();
     assert_eq!((plan.feeds.len(), plan.limits.by_symbol.len()), (1, 1), "{example}");
+    assert_eq!((plan.gateways.len(), plan.clients.len()), (1, 1), "{example}");
     let feed = &plan.feeds[0];
     assert_eq!(feed.line_b[0].to_string(), "233.49.196.111:26477");
     assert_eq!((feed.igmp, feed.igmp_address.to_string()), (Igmp::V3, "10.20.0.9".to_owned()));
@@ -137,7 +149,7 @@ fn slips_are_errors_with_the_line_and_what_was_meant() {
         ),
         (
             "[scorr]\nlease_ms = 500",
-            "p.toml:1: scorr: no such key; did you mean `scorer`? (keys here: schema, instance, eal, feed, placement, link, book, gate, scorer, policy, limits, roles, audit, account, strategy, desk, client, orders)",
+            "p.toml:1: scorr: no such key; did you mean `scorer`? (keys here: schema, instance, eal, feed, placement, link, book, gate, scorer, policy, limits, roles, audit, account, strategy, desk, client, gateway, orders)",
         ),
         ("scorer = 3", "p.toml:1: scorer: found integer `3`, wanted a table"),
         (
@@ -518,6 +530,59 @@ fn an_order_process_owns_declared_strategies_and_accounts_that_no_other_owns() {
         [
             "p.toml:12: client.two.accounts: found \"A\", wanted accounts of no other client",
             "p.toml:12: client.two.accounts: found \"C\", wanted accounts that are declared ([account.C])",
+        ]
+    );
+}
+
+/// Two clients, and the tables of gateways behind them.
+fn gateways(tables: &str) -> String {
+    format!(
+        "[account.A]\n[account.B]\n[strategy.s]\n[strategy.t]\n\
+         [client.one]\nuser = \"mm\"\nstrategies = [\"s\"]\naccounts = [\"A\"]\n\
+         [client.two]\nuser = \"mm\"\nstrategies = [\"t\"]\naccounts = [\"B\"]\n{tables}"
+    )
+}
+
+const SOUP: &str = "[gateway.soup]\nfirm_username = \"desk1\"\nfirm_password_file = \"f\"\nvenue_username = \"ACME01\"\n\
+                    venue_password_file = \"v\"\n";
+
+fn gateway(name: &str, client: &str, listen: &str, strategy: &str, account: &str) -> String {
+    format!(
+        "[[gateway]]\nname = \"{name}\"\nclient = \"{client}\"\nprotocol = \"ouch-5.0\"\nlisten = \"{listen}\"\n\
+         venue = \"10.0.0.1:6001\"\nstrategy = \"{strategy}\"\naccount = \"{account}\"\n"
+    )
+}
+
+#[test]
+fn gateways_trade_what_is_their_clients_and_share_nothing() {
+    let one = gateway("g1", "one", "127.0.0.1:5001", "s", "A") + SOUP;
+    let two = gateway("g2", "two", "127.0.0.1:5002", "t", "B") + "on_disconnect = \"keep\"\ncpu = 3\n" + SOUP;
+    let plan = load(&gateways(&format!("{one}{two}"))).unwrap();
+    let [g1, g2] = &plan.gateways[..] else { panic!("{:?}", plan.gateways) };
+    assert_eq!((g1.protocol, g1.on_disconnect), (GatewayProtocol::Ouch50, OnDisconnect::Cancel));
+    assert_eq!((g2.cpu, g2.on_disconnect), (CpuChoice::Cpu(3), OnDisconnect::Keep));
+    assert_eq!(g2.soup.as_ref().unwrap().venue_username, "ACME01");
+
+    let again = gateway("g1", "one", "127.0.0.1:5001", "t", "A") + &SOUP.replace("desk1", "desk one");
+    let lost = gateway("g3", "three", "10.0.0.1:6001", "s", "A");
+    assert_eq!(
+        errors(&gateways(&format!("{one}{again}{lost}"))),
+        [
+            "p.toml:27: gateway[1].name: found \"g1\" again, wanted a name no other gateway has",
+            "p.toml:28: gateway[1].client: found \"one\" again, wanted a client no other gateway is: a client is one thread",
+            "p.toml:30: gateway[1].listen: found \"127.0.0.1:5001\" again, wanted an address and port that no other gateway listens on",
+            "p.toml:32: gateway[1].strategy: found \"t\", wanted one of the client's ([client.one])",
+            "p.toml:35: gateway[1].soup.firm_username: found \"desk one\", wanted a user name of 1 to 6 letters and digits",
+            "p.toml:44: gateway[2].venue: found \"10.0.0.1:6001\", wanted another address and port than `listen`",
+            "p.toml:41: gateway[2].client: found \"three\", wanted a client that is declared ([client.three])",
+            "p.toml:39: gateway[2].soup: found nothing, wanted a table [gateway.soup]: this protocol logs in over SoupBinTCP",
+        ]
+    );
+    let other = one.replace("ouch-5.0", "ouch-5");
+    assert_eq!(
+        errors(&gateways(&other)),
+        [
+            "p.toml:16: gateway[0].protocol: found \"ouch-5\", wanted one of \"ouch-5.0\", \"ouch-4.2\"; did you mean `ouch-5.0`?"
         ]
     );
 }

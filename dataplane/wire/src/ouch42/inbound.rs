@@ -87,16 +87,20 @@ message_structs! {
 
 protocol! {
     /// Any message of a client, in place.
-    #[expect(missing_docs, reason = "each variant is described at the struct of its name")]
     enum;
     /// A known type has exactly the length of the specification.
     ///
     /// # Errors
     /// [`WireError::Truncated`] for an empty message, [`WireError::BadLength`] for a known type of another length.
     decode by exactly;
+    /// "O".
     EnterOrder(EnterOrder) = b'O',
+    /// "U".
     ReplaceOrder(ReplaceOrder) = b'U',
+    /// "X".
     CancelOrder(CancelOrder) = b'X',
+    /// "M".
     ModifyOrder(ModifyOrder) = b'M',
+    /// "N".
     TradeNow(TradeNow) = b'N',
 }

@@ -251,26 +251,40 @@ message_structs! {
 
 protocol! {
     /// Any message of the host, in place.
-    #[expect(missing_docs, reason = "each variant is described at the struct of its name")]
     enum;
     /// A known type has exactly the length of the specification.
     ///
     /// # Errors
     /// [`WireError::Truncated`] for an empty message, [`WireError::BadLength`] for a known type of another length.
     decode by exactly;
+    /// "S".
     SystemEvent(SystemEvent) = b'S',
+    /// "A".
     Accepted(Accepted) = b'A',
+    /// "U".
     Replaced(Replaced) = b'U',
+    /// "C".
     Canceled(Canceled) = b'C',
+    /// "D".
     AiqCanceled(AiqCanceled) = b'D',
+    /// "E".
     Executed(Executed) = b'E',
+    /// "G".
     ExecutedWithReference(ExecutedWithReference) = b'G',
+    /// "B".
     BrokenTrade(BrokenTrade) = b'B',
+    /// "F".
     TradeCorrection(TradeCorrection) = b'F',
+    /// "J".
     Rejected(Rejected) = b'J',
+    /// "P".
     CancelPending(CancelPending) = b'P',
+    /// "I".
     CancelReject(CancelReject) = b'I',
+    /// "T".
     PriorityUpdate(PriorityUpdate) = b'T',
+    /// "M".
     Modified(Modified) = b'M',
+    /// "N".
     TradingNow(TradingNow) = b'N',
 }

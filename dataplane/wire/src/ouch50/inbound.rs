@@ -106,19 +106,26 @@ message_structs! {
 
 protocol! {
     /// Any message of a client, in place.
-    #[expect(missing_docs, reason = "each variant is described at the struct of its name")]
     enum;
     /// What follows the fixed fields is for [`options`](super::options).
     ///
     /// # Errors
     /// [`WireError::Truncated`] for an empty message, [`WireError::BadLength`] for a known type that is too short.
     decode by beginning;
+    /// "O".
     EnterOrder(EnterOrder) = b'O',
+    /// "U".
     ReplaceOrder(ReplaceOrder) = b'U',
+    /// "X".
     CancelOrder(CancelOrder) = b'X',
+    /// "M".
     ModifyOrder(ModifyOrder) = b'M',
+    /// "C".
     MassCancel(MassCancel) = b'C',
+    /// "D".
     DisableOrderEntry(DisableOrderEntry) = b'D',
+    /// "E".
     EnableOrderEntry(EnableOrderEntry) = b'E',
+    /// "Q".
     AccountQuery(AccountQuery) = b'Q',
 }

@@ -258,28 +258,44 @@ message_structs! {
 
 protocol! {
     /// Any message of the host, in place.
-    #[expect(missing_docs, reason = "each variant is described at the struct of its name")]
     enum;
     /// What follows the fixed fields is for [`options`](super::options).
     ///
     /// # Errors
     /// [`WireError::Truncated`] for an empty message, [`WireError::BadLength`] for a known type that is too short.
     decode by beginning;
+    /// "S".
     SystemEvent(SystemEvent) = b'S',
+    /// "A".
     Accepted(Accepted) = b'A',
+    /// "U".
     Replaced(Replaced) = b'U',
+    /// "C".
     Canceled(Canceled) = b'C',
+    /// "D".
     AiqCanceled(AiqCanceled) = b'D',
+    /// "E".
     Executed(Executed) = b'E',
+    /// "B".
     BrokenTrade(BrokenTrade) = b'B',
+    /// "J".
     Rejected(Rejected) = b'J',
+    /// "P".
     CancelPending(CancelPending) = b'P',
+    /// "I".
     CancelReject(CancelReject) = b'I',
+    /// "T".
     PriorityUpdate(PriorityUpdate) = b'T',
+    /// "M".
     Modified(Modified) = b'M',
+    /// "R".
     Restated(Restated) = b'R',
+    /// "X".
     MassCancelResponse(MassCancelResponse) = b'X',
+    /// "G".
     DisableResponse(DisableResponse) = b'G',
+    /// "K".
     EnableResponse(EnableResponse) = b'K',
+    /// "Q".
     AccountQueryResponse(AccountQueryResponse) = b'Q',
 }

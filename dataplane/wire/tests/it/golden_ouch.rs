@@ -45,8 +45,8 @@ fn real_sessions_of_ouch_50_are_read_to_the_last_byte() {
          intermarket_sweep=N cross_type=N cl_ord_id=H8FUB8IV"
     );
     let mut found = options(&message[inbound::EnterOrder::LEN..], true).unwrap();
-    assert_eq!(found.get(OptionTag::FIRM), Some(&b"LIME"[..]));
-    assert_eq!((found.next(), found.next()), (Some((OptionTag::FIRM, &b"LIME"[..])), None));
+    assert_eq!(found.get(OptionTag(2)), Some(&b"LIME"[..]));
+    assert_eq!((found.next(), found.next()), (Some((OptionTag(2), &b"LIME"[..])), None));
 
     let bytes = segment(&format!("{folder}OrderAcceptedMessage")).unwrap();
     let message = packet(&bytes).payload();
@@ -216,6 +216,10 @@ fn what_a_host_of_ouch_50_sends() {
          cl_ord_id=ABC2",
         outbound::decode,
     );
+}
+
+#[test]
+fn what_becomes_of_an_order_of_ouch_50() {
     check(
         "43 00001f1ad635bd15 00000008 00000028 55",
         outbound::Canceled::new(NS, 8, 40, b'U').as_bytes(),

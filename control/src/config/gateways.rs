@@ -1,0 +1,95 @@
+//! What must hold between gateways, and between a gateway and its client.
+
+use super::check::Checker;
+use super::gateway::Gateway;
+use super::schema::Client;
+use super::tree::Step;
+use crate::names::Name;
+use std::collections::BTreeMap;
+
+/// Characters of a SoupBinTCP user name at most.
+const USERNAME_MAX: usize = 6;
+
+impl Checker<'_> {
+    /// A gateway is one client's thread, and trades what is that client's; no two share a thread or a port.
+    pub(super) fn gateways(&mut self, gateways: &[Gateway], clients: &BTreeMap<Name, Client>) {
+        for (index, gateway) in gateways.iter().enumerate() {
+            let at = |key: &str| vec![Step::Key("gateway".into()), Step::Index(index), Step::Key(key.into())];
+            let earlier = &gateways[..index];
+            let quoted = |text: &dyn std::fmt::Display| format!("\"{text}\"");
+            if earlier.iter().any(|other| other.name == gateway.name) {
+                self.refuse(
+                    &at("name"),
+                    format!("\"{}\" again", gateway.name),
+                    "a name no other gateway has",
+                );
+            }
+            if earlier.iter().any(|other| other.client == gateway.client) {
+                let found = format!("\"{}\" again", gateway.client);
+                self.refuse(&at("client"), found, "a client no other gateway is: a client is one thread");
+            }
+            if earlier.iter().any(|other| other.listen == gateway.listen) {
+                let found = format!("\"{}\" again", gateway.listen);
+                self.refuse(&at("listen"), found, "an address and port that no other gateway listens on");
+            }
+            if gateway.venue == gateway.listen {
+                self.refuse(&at("venue"), quoted(&gateway.venue), "another address and port than `listen`");
+            }
+            match clients.get(&gateway.client) {
+                None => {
+                    let wanted = format!("a client that is declared ([client.{}])", gateway.client);
+                    self.refuse(&at("client"), quoted(&gateway.client), wanted);
+                }
+                Some(client) => {
+                    let owned = [
+                        ("strategy", &gateway.strategy, &client.strategies),
+                        ("account", &gateway.account, &client.accounts),
+                    ];
+                    for (key, name, names) in owned {
+                        if !names.contains(name) {
+                            let wanted = format!("one of the client's ([client.{}])", gateway.client);
+                            self.refuse(&at(key), quoted(name), wanted);
+                        }
+                    }
+                }
+            }
+            self.gateway_soup(gateway, &at);
+        }
+    }
+
+    fn gateway_soup(&mut self, gateway: &Gateway, at: &impl Fn(&str) -> Vec<Step>) {
+        let Some(soup) = &gateway.soup else {
+            self.refuse(
+                &at("soup"),
+                "nothing",
+                "a table [gateway.soup]: this protocol logs in over SoupBinTCP",
+            );
+            return;
+        };
+        let within = |key: &str| {
+            let mut path = at("soup");
+            path.push(Step::Key(key.to_owned()));
+            path
+        };
+        for (key, name) in [("firm_username", &soup.firm_username), ("venue_username", &soup.venue_username)]
+        {
+            let is_name = |b: u8| b.is_ascii_alphanumeric();
+            if name.is_empty() || name.len() > USERNAME_MAX || !name.bytes().all(is_name) {
+                self.refuse(&within(key), format!("{name:?}"), "a user name of 1 to 6 letters and digits");
+            }
+        }
+        let files = [
+            ("firm_password_file", &soup.firm_password_file),
+            ("venue_password_file", &soup.venue_password_file),
+        ];
+        for (key, file) in files {
+            if file.as_os_str().is_empty() {
+                self.refuse(
+                    &within(key),
+                    "\"\"",
+                    "a file that holds a password of 1 to 10 letters and digits",
+                );
+            }
+        }
+    }
+}
