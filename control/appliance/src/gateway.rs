@@ -2,7 +2,7 @@
 
 use crate::cli::{self, WrongUsage};
 use crate::output::{say, tell};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use control::client::Client;
 use control::config::{Gateway as Declared, GatewayProtocol, GatewaySoup, OnDisconnect, Plan, load};
 use egress::orders::Owner;
@@ -72,6 +72,10 @@ pub(crate) fn run(args: &cli::Gateway) -> Result<()> {
         }
     }
     show_counters(declared, &gateway);
+    let (open, _) = gateway.open_and_lost();
+    if open > 0 && declared.on_disconnect == OnDisconnect::Cancel {
+        bail!("{open} orders are not known to be cancelled: the venue did not answer in time");
+    }
     Ok(())
 }
 

@@ -49,6 +49,13 @@ impl End {
         })
     }
 
+    /// Whether dropping this resets the connection, so that nothing that still waits in this host can arrive later.
+    pub fn reset_on_drop(&self, resets: bool) {
+        let linger = resets.then_some(std::time::Duration::ZERO);
+        // A system that will not has closed the connection already.
+        rustix::net::sockopt::set_socket_linger(&self.stream, linger).ok();
+    }
+
     /// Reads what has come, as far as there is room, and says how many bytes.
     ///
     /// # Errors

@@ -7,7 +7,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Bytes of a message at most.
 pub const MESSAGE_BYTES_MAX: usize = 1_024;
@@ -25,6 +25,8 @@ pub enum Kind {
     ForFirm = 1,
     /// A message of the venue's that is not the firm's.
     Seen = 2,
+    /// A question to the venue: it has no message.
+    Asked = 3,
 }
 
 /// One record as it is read back.
@@ -50,6 +52,16 @@ pub enum StoreError {
         /// The system's reason.
         source: io::Error,
     },
+    /// Something in the middle of it is no record.
+    #[error(
+        "{path}: found something at byte {at} that is no record, wanted one: set the file aside, and have a person compare with the venue"
+    )]
+    Damaged {
+        /// Which file.
+        path: String,
+        /// Where.
+        at: u64,
+    },
     /// Another process has it open.
     #[error("{path}: another gateway has this session open")]
     InUse {
@@ -62,7 +74,6 @@ pub enum StoreError {
 #[derive(Debug)]
 pub struct Store {
     file: File,
-    path: PathBuf,
     /// Where each message of the firm's stream stands.
     index: Vec<u64>,
     end: u64,
@@ -93,7 +104,7 @@ impl Store {
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(io)?;
-        let mut store = Self { file, path: path.clone(), index: Vec::new(), end: 0, venue_next: 1 };
+        let mut store = Self { file, index: Vec::new(), end: 0, venue_next: 1 };
         let mut rest = &bytes[..];
         while let Some((record, length)) = read_record(rest) {
             store.follow(record.kind, record.venue_sequence, length);
@@ -101,6 +112,10 @@ impl Store {
             rest = &rest[length..];
         }
         let torn = rest.len() as u64;
+        // A record that was being written is shorter than the longest one can be.
+        if rest.len() >= HEAD + MESSAGE_BYTES_MAX {
+            return Err(StoreError::Damaged { path: path.display().to_string(), at: store.end });
+        }
         if torn > 0 {
             store.file.set_len(store.end).map_err(io)?;
         }
@@ -118,8 +133,13 @@ impl Store {
     /// Appends a record.
     ///
     /// # Errors
-    /// What the system says, and a stream or a message that is too long; nothing is kept then.
+    /// What the system says, a stream or a message that is too long, and a message of the venue's that is not the next; nothing is
+    /// kept then.
     pub fn append(&mut self, kind: Kind, venue_sequence: u64, message: &[u8]) -> io::Result<()> {
+        if venue_sequence != 0 && venue_sequence != self.venue_next {
+            let what = format!("message {venue_sequence} of the venue, wanted {}", self.venue_next);
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        }
         if message.len() > MESSAGE_BYTES_MAX || self.index.len() >= MESSAGES_MAX {
             let what = "a message of at most 1024 bytes in a stream of at most 67108864";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
@@ -140,6 +160,12 @@ impl Store {
         }
         self.follow(kind, venue_sequence, length);
         Ok(())
+    }
+
+    /// Whether there is no record.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.end == 0
     }
 
     /// Messages of the firm's stream.
@@ -169,22 +195,6 @@ impl Store {
         buf.get_mut(..length).ok_or(io::ErrorKind::InvalidData)?.copy_from_slice(record.message);
         Ok(length)
     }
-
-    /// Shows every record to `take`, oldest first, until it is told to stop. Reads the whole file: for what is rare.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn look_through(&self, mut take: impl FnMut(Record<'_>) -> bool) -> io::Result<()> {
-        let bytes = std::fs::read(&self.path)?;
-        let mut rest = &bytes[..];
-        while let Some((record, length)) = read_record(rest) {
-            if !take(record) {
-                break;
-            }
-            rest = &rest[length..];
-        }
-        Ok(())
-    }
 }
 
 /// The record that `bytes` begin with, and its length; none where it is not whole.
@@ -194,6 +204,7 @@ fn read_record(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
     let kind = match head[2] {
         1 => Kind::ForFirm,
         2 => Kind::Seen,
+        3 => Kind::Asked,
         _ => return None,
     };
     let message = rest.get(..length)?;
@@ -261,6 +272,23 @@ mod tests {
             }
             prop_assert!(store.read(store.count() + 1, &mut buf).is_err());
         }
+    }
+
+    #[test]
+    fn damage_in_the_middle_is_no_torn_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_, mut store, _) = records(dir.path());
+        (1..=60).for_each(|n| store.append(Kind::ForFirm, n, &[7; 40]).unwrap());
+        assert!(
+            store.append(Kind::ForFirm, 9, &[7]).is_err(),
+            "a message of the venue's that was kept before"
+        );
+        drop(store);
+        let path = dir.path().join("S.stream");
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[5 * 56 + 20] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        assert!(matches!(Store::open(dir.path(), "S", |_| {}), Err(StoreError::Damaged { at: 280, .. })));
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(super) struct Held {
     pub(super) answered: bool,
     /// The firm, or the gateway, wants all of it cancelled.
     pub(super) cancelling: bool,
+    /// And that was sent on this connection.
+    pub(super) cancel_sent: bool,
     /// The order that it is to replace; 0 when it is no replacement, or has been made.
     pub(super) replaces: u64,
     /// The replacement under way; 0 when there is none.
@@ -91,8 +93,12 @@ impl Book {
         Some(held)
     }
 
-    /// The replacement `id` of `of` was made: it goes on with what its order had executed.
+    /// The replacement `id` of `of` was made: it goes on with what its order had executed. None, and nothing changes, where it is
+    /// not known.
     pub(super) fn replaced(&mut self, of: u64, id: u64) -> Option<&mut Held> {
+        if !self.held.contains_key(&id) {
+            return None;
+        }
         let executed = self.held.remove(&of).map_or(0, |order| order.executed);
         self.orphans.retain(|orphan| *orphan != id);
         let held = self.held.get_mut(&id)?;

@@ -64,6 +64,12 @@ counts! {
     VenueEnds = "venue_ends",
     /// The same by the gateway: silence, half packets, packets that cannot be.
     VenueFaults = "venue_faults",
+    /// Modifications that were not passed on: they would make an order larger, or another one.
+    BadModifies = "bad_modifies",
+    /// Messages of the venue that were kept before.
+    Older = "venue_older",
+    /// Orders that the venue has and the gate has not: cancelled.
+    Strange = "strange_orders",
     /// Cancels that found no venue and no room to wait.
     CancelsLost = "cancels_lost",
     /// Daemons that were attached to anew.

@@ -3,8 +3,8 @@
 use super::book::Held;
 use super::counters::Count;
 use super::gateway::{Gateway, side_of};
-use super::sides::{Copied, FirmConn, WAITING_MAX};
-use super::words::{Message, Order, Refusal, Request, Token, Unfit};
+use super::sides::{CANDIDATES_MAX, Copied, FirmConn, WAITING_MAX};
+use super::words::{Cannot, Message, Order, Refusal, Request, Token, Unfit};
 use crate::orders::Wanted;
 use crate::socket::End;
 use crate::soup::{ServerEvent, padded};
@@ -123,15 +123,17 @@ impl Gateway {
                 }
             }
         }
-        self.take_candidate(now);
+        self.take_candidates(now);
         match self.firm.listener.accept() {
-            Ok((stream, _)) if self.firm.candidate.is_none() => {
-                self.firm.candidate = End::new(stream).ok().map(|end| FirmConn::new(end, now));
+            Ok((stream, _)) => {
+                if self.firm.candidates.len() >= CANDIDATES_MAX {
+                    self.firm.candidates.pop_front();
+                    self.counters.add(Count::FirmRefused);
+                }
+                self.firm.candidates.extend(End::new(stream).ok().map(|end| FirmConn::new(end, now)));
             }
-            // Only one may knock at a time; the next one finds the connection closed.
-            Ok(_) => self.counters.add(Count::FirmRefused),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => self.said.push(format!("a connection cannot be taken: {error}")),
+            Err(error) => self.say_once(format!("a connection cannot be taken: {error}")),
         }
     }
 
@@ -139,30 +141,37 @@ impl Gateway {
     ///
     /// After a start nobody is let in before the venue has told what became of the orders before: an order that the firm sends
     /// again could else be answered twice.
-    fn take_candidate(&mut self, now: UnixNanos) {
-        if !self.venue.was_ready {
-            return;
-        }
-        let Some(mut candidate) = self.firm.candidate.take() else { return };
-        let is_over = candidate.end.fill().is_err() && candidate.end.input().is_empty();
-        let login = match candidate.session.take(candidate.end.input(), now) {
-            Ok(Some((ServerEvent::Login(login), used))) => Some((login, used)),
-            Ok(Some(_)) | Err(_) => return self.counters.add(Count::FirmRefused),
-            Ok(None) if is_over || candidate.session.due(now).is_err() => {
-                return self.counters.add(Count::FirmRefused);
+    fn take_candidates(&mut self, now: UnixNanos) {
+        for _ in 0..self.firm.candidates.len() {
+            let Some(mut candidate) = self.firm.candidates.pop_front() else { return };
+            if !self.venue.was_ready && candidate.session.due(now).is_ok() {
+                self.firm.candidates.push_back(candidate);
+                continue;
             }
-            Ok(None) => None,
-        };
-        let Some((login, used)) = login else {
-            self.firm.candidate = Some(candidate);
-            return;
-        };
-        candidate.end.consume(used);
-        match self.admits(&login) {
+            let is_over = candidate.end.fill().is_err() && candidate.end.input().is_empty();
+            match candidate.session.take(candidate.end.input(), now) {
+                Ok(Some((ServerEvent::Login(login), used))) if self.venue.was_ready => {
+                    candidate.end.consume(used);
+                    self.let_in(candidate, &login, now);
+                }
+                Ok(None) if !is_over && candidate.session.due(now).is_ok() => {
+                    self.firm.candidates.push_back(candidate);
+                }
+                _ => self.counters.add(Count::FirmRefused),
+            }
+        }
+    }
+
+    fn let_in(&mut self, mut candidate: FirmConn, login: &LoginRequest, now: UnixNanos) {
+        match self.admits(login) {
             Ok((name, sequence)) => {
                 let room = candidate.end.room(64);
                 let accepted = room.and_then(|room| candidate.session.accept(name, sequence, room, now));
                 candidate.end.wrote(accepted.unwrap_or_default());
+                // What it had sent by then is the firm's word.
+                while let Some(message) = self.next_of_firm(now) {
+                    self.take_request(message.bytes(), now);
+                }
                 if self.firm.conn.replace(candidate).is_some() {
                     self.counters.add(Count::FirmEnds);
                 }
@@ -195,7 +204,9 @@ impl Gateway {
         match login.sequence.get() {
             None => Err(NOT_AUTHORIZED),
             Some(0) => Ok((session.name, newest)),
-            Some(sequence) => Ok((session.name, sequence.min(newest))),
+            Some(sequence) if sequence <= newest => Ok((session.name, sequence)),
+            // What it asks for was never said: its session is another one.
+            Some(_) => Err(NO_SUCH_SESSION),
         }
     }
 
@@ -206,11 +217,23 @@ impl Gateway {
             Ok(Request::Replace { of, order }) => self.replace_order(of, &order, bytes, now),
             Ok(Request::Cancel { token, all }) => {
                 if let Some(held) = self.id(token).and_then(|id| self.book.get_mut(id)) {
+                    // It is sent here, and again after each login until it is answered.
                     held.cancelling |= all;
+                    held.cancel_sent |= all;
                 }
                 self.pass_cancel(bytes, now);
             }
-            Ok(Request::Modify) => self.pass_cancel(bytes, now),
+            Ok(Request::Modify { token, side, qty }) => {
+                let held = self.id(token).and_then(|id| self.book.get(id));
+                // A modification takes shares off or changes the kind of a sale: anything else would be an order.
+                let is_one = held.is_none_or(|held| side == Some(held.side) && qty <= held.qty);
+                if is_one {
+                    self.pass_cancel(bytes, now);
+                } else {
+                    self.counters.add(Count::BadModifies);
+                }
+            }
+            Ok(Request::Harmless) => self.pass_cancel(bytes, now),
             Ok(Request::Numbered(token)) => {
                 if self.is_new(token) {
                     self.note_number(token);
@@ -225,7 +248,10 @@ impl Gateway {
             }
             Err(Unfit::Order { token, text, why }) => {
                 self.counters.add(Count::OrdersIn);
-                if self.is_new(token) {
+                // Another channel's numbers are not this one's.
+                if why == Cannot::Channel {
+                    self.refuse(token, text, Refusal::Cannot(why), now);
+                } else if self.is_new(token) {
                     self.note_number(token);
                     self.refuse(token, text, Refusal::Cannot(why), now);
                 }
@@ -245,7 +271,9 @@ impl Gateway {
         let used = if self.setup.dialect.has_numbers() {
             token.number() <= self.last_number
         } else {
-            self.id(token).is_some_and(|id| self.book.get(id).is_some())
+            let id = self.id(token);
+            let was_told = |id: &u64| self.session.as_ref().is_some_and(|session| session.used.contains(id));
+            id.is_some_and(|id| self.book.get(id).is_some() || was_told(&id))
         };
         if used {
             self.counters.add(Count::Again);
@@ -258,7 +286,8 @@ impl Gateway {
         if self.is_stopping() || self.is_at_odds || self.book.is_full() {
             return Some(Refusal::Closed);
         }
-        (!self.venue.is_ready).then_some(Refusal::VenueAway)
+        // What waits for the venue goes first.
+        (!self.venue.is_ready || !self.venue.waiting.is_empty()).then_some(Refusal::VenueAway)
     }
 
     fn enter_order(&mut self, order: &Order, bytes: &[u8], now: UnixNanos) {
@@ -314,6 +343,7 @@ impl Gateway {
             executed: 0,
             answered: false,
             cancelling: false,
+            cancel_sent: false,
             replaces,
             replacement: 0,
             sent: self.sent,
@@ -356,8 +386,18 @@ impl Gateway {
 
     /// The reject itself.
     pub(super) fn reject(&mut self, token: Token, text: [u8; 14], refusal: Refusal, now: UnixNanos) {
+        if let Some(id) = self.id(token) {
+            self.note_used(id);
+        }
         let message = self.setup.dialect.rejected(token, text, refusal, self.since_midnight(now));
         self.answer(&message);
+    }
+
+    /// A name of a version without numbers is used: another order cannot have it.
+    pub(super) fn note_used(&mut self, id: u64) {
+        if let Some(session) = self.session.as_mut().filter(|_| !self.setup.dialect.has_numbers()) {
+            session.used.insert(id);
+        }
     }
 
     /// Adds a message of the gateway's own to the firm's stream.
@@ -369,14 +409,15 @@ impl Gateway {
     pub(super) fn keep(&mut self, kind: Kind, venue_sequence: u64, message: &[u8]) {
         let Some(session) = &mut self.session else { return };
         if let Err(error) = session.store.append(kind, venue_sequence, message) {
-            self.is_at_odds = true;
-            self.said.push(format!("the stream cannot be kept, and no order passes any more: {error}"));
+            // What comes next of the venue's would be kept behind a hole: it is not read any more.
+            self.is_poisoned = true;
+            self.be_at_odds(&format!("the stream cannot be kept ({error})"));
         }
     }
 
     /// Passes on what adds no risk: at once, or when the venue is back.
     fn pass_cancel(&mut self, bytes: &[u8], now: UnixNanos) {
-        if self.send_to_venue(bytes, now) {
+        if self.venue.waiting.is_empty() && self.send_to_venue(bytes, now) {
             self.counters.add(Count::Cancels);
         } else if self.venue.waiting.len() < WAITING_MAX && bytes.len() <= 64 {
             self.venue.waiting.push_back(Message::new(&[bytes]));
@@ -390,9 +431,8 @@ impl Gateway {
         for (_, held) in self.book.iter_mut() {
             held.cancelling = true;
         }
-        if self.venue.is_ready {
-            self.send_cancels(now);
-        }
+        self.venue.owes_cancels = true;
+        self.send_cancels(now);
     }
 
     /// Writes a message to the venue; false where there is none, or no room.

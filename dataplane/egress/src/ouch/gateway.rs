@@ -6,8 +6,8 @@ use super::dialect::{Dialect, SessionKey};
 use super::sides::{Firm, Venue};
 use super::words::{Report, Token};
 use crate::orders::{OrderPort, Owner, PortError};
-use crate::store::{Record, Store, StoreError};
-use std::collections::HashMap;
+use crate::store::{Kind, Record, Store, StoreError};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use types::{InstrumentId, Nanos, Side, UnixNanos};
@@ -82,6 +82,13 @@ pub(super) struct Session {
     pub(super) name: [u8; 10],
     pub(super) key: SessionKey,
     pub(super) store: Store,
+    /// Questions for the next number that were sent, and answers to them, over all connections.
+    pub(super) asked: u64,
+    pub(super) answered: u64,
+    /// Executions that were told, by their number here: how many shares.
+    pub(super) executions: HashMap<u64, u32>,
+    /// Orders and replacements of a version without numbers.
+    pub(super) used: HashSet<u64>,
 }
 
 /// A gateway.
@@ -102,6 +109,8 @@ pub struct Gateway {
     pub(super) midnight: Option<u64>,
     /// The venue said something that cannot be read, or left something out: no order passes until a person has looked.
     pub(super) is_at_odds: bool,
+    /// The stream could not be kept: the venue is not read any more.
+    pub(super) is_poisoned: bool,
     /// Shares that the gate had taken off an order before the record of the message was kept: by order.
     pub(super) ahead: HashMap<u64, u32>,
     chores_at: UnixNanos,
@@ -109,10 +118,14 @@ pub struct Gateway {
     stop_by: Option<UnixNanos>,
     /// What is worth a line to a person.
     pub(super) said: Vec<String>,
+    said_last: String,
 }
 
 /// The file that names the session a gateway was in.
 const CURRENT: &str = "session";
+
+/// The file that says why gateway and venue do not agree.
+const AT_ODDS: &str = "at-odds";
 
 impl Gateway {
     /// Attaches to the appliance, reads what is kept, and listens for the firm. The venue is tried from the first turn on.
@@ -129,18 +142,20 @@ impl Gateway {
             port,
             session: None,
             book: Book::new(),
-            firm: Firm { listener, conn: None, candidate: None },
+            firm: Firm { listener, conn: None, candidates: VecDeque::new() },
             venue: Venue::new(),
             counters: Counters::default(),
             last_number: 0,
             sent: 1,
             midnight: None,
             is_at_odds: false,
+            is_poisoned: false,
             ahead: HashMap::new(),
             chores_at: UnixNanos(0),
             port_at: UnixNanos(0),
             stop_by: None,
             said: Vec::new(),
+            said_last: String::new(),
             setup,
         };
         let current = gateway.setup.store_dir.join(CURRENT);
@@ -164,6 +179,12 @@ impl Gateway {
         let (key, mut told) = (SessionKey::of(&name), Told::default());
         let dir = self.setup.store_dir.clone();
         let take = |record: Record<'_>| told.take(dialect, key, &record);
+        let odds = dir.join(AT_ODDS);
+        if odds.exists() {
+            self.is_at_odds = true;
+            let what = "no order passes until a person has looked and removed the file";
+            self.said.push(format!("{} says why gateway and venue were at odds: {what}", odds.display()));
+        }
         let (store, torn) = Store::open(&dir, &file_name(&name), take)?;
         if torn > 0 {
             self.said.push(format!("a record of {torn} bytes was not written whole, and was cut off"));
@@ -172,18 +193,24 @@ impl Gateway {
         self.last_number = told.last_number;
         self.book.clear();
         self.ahead.clear();
-        self.session = Some(Session { name, key, store });
-        self.find_again(&told);
+        let is_empty = store.is_empty();
+        let (orders, Told { asked, answered, executions, used, .. }) =
+            (std::mem::take(&mut told.orders), told);
+        self.session = Some(Session { name, key, store, asked, answered, executions, used });
+        self.find_again(&orders);
+        if is_empty && self.book.len() > 0 {
+            self.be_at_odds("the gate holds orders of a session of which nothing is kept");
+        }
         Ok(())
     }
 
     /// Orders that the gate holds: as the stream tells them, or, where it does not, as ones that the venue has not answered.
-    fn find_again(&mut self, told: &Told) {
+    fn find_again(&mut self, told: &HashMap<u64, (Token, u32, u32)>) {
         let Some(key) = self.session.as_ref().map(|session| session.key) else { return };
         let open: Vec<_> = self.port.open_orders().collect();
         let mut strange = 0;
         for order in open {
-            let known = told.orders.get(&order.id);
+            let known = told.get(&order.id);
             let token = known.map(|known| known.0).or_else(|| self.setup.dialect.token(key, order.id));
             let Some(token) = token else {
                 strange += 1;
@@ -203,6 +230,7 @@ impl Gateway {
                 answered: known.is_some(),
                 // The firm's connection ended with the gateway.
                 cancelling: self.setup.cancel_on_disconnect,
+                cancel_sent: false,
                 replaces: 0,
                 replacement: 0,
                 sent: 0,
@@ -219,6 +247,27 @@ impl Gateway {
         if strange > 0 {
             let what = "open orders are of another session, or were never answered; they count until a person settles them";
             self.said.push(format!("{strange} {what}"));
+        }
+    }
+
+    /// Gateway and venue do not agree: no order passes until a person has looked, not even after a new start.
+    pub(super) fn be_at_odds(&mut self, why: &str) {
+        let path = self.setup.store_dir.join(AT_ODDS);
+        let kept = std::fs::write(&path, format!("{why}\n"));
+        let file = match kept {
+            Ok(()) => format!("removed {}", path.display()),
+            Err(error) => format!("looked ({} cannot be written: {error})", path.display()),
+        };
+        self.is_at_odds = true;
+        self.said
+            .push(format!("{why}: no order passes until a person has {file} and started the gateway again"));
+    }
+
+    /// Says a line once, however often it is so.
+    pub(super) fn say_once(&mut self, line: String) {
+        if self.said_last != line {
+            self.said_last.clone_from(&line);
+            self.said.push(line);
         }
     }
 
@@ -272,12 +321,7 @@ impl Gateway {
                     self.renumber();
                     self.said.push("attached to the appliance anew".to_owned());
                 }
-                Err(error) => {
-                    let line = format!("not attached: {error}");
-                    if self.said.last() != Some(&line) {
-                        self.said.push(line);
-                    }
-                }
+                Err(error) => self.say_once(format!("not attached: {error}")),
             }
         }
     }
@@ -300,7 +344,7 @@ impl Gateway {
     /// Whether it has stopped: nothing is open, or the venue has had its time. It has logged out then.
     pub fn has_stopped(&mut self, now: UnixNanos) -> bool {
         let is_due = self.stop_by.is_some_and(|by| now >= by);
-        let waits = self.setup.cancel_on_disconnect && self.book.len() > 0 && self.venue.conn.is_some();
+        let waits = self.setup.cancel_on_disconnect && self.book.len() > 0;
         let has_stopped = is_due || self.is_stopping() && !waits;
         if has_stopped {
             self.leave_both(now);
@@ -332,10 +376,18 @@ struct Told {
     /// Orders that may still trade: their token, what is left, and what the chain has executed.
     orders: HashMap<u64, (Token, u32, u32)>,
     last_number: u32,
+    asked: u64,
+    answered: u64,
+    executions: HashMap<u64, u32>,
+    used: HashSet<u64>,
 }
 
 impl Told {
     fn take(&mut self, dialect: Dialect, key: SessionKey, record: &Record<'_>) {
+        if record.kind == Kind::Asked {
+            self.asked += 1;
+            return;
+        }
         let Some((report, _)) = dialect.report(record.message) else { return };
         let id = |token| dialect.id(key, token);
         match report {
@@ -350,13 +402,18 @@ impl Told {
                 let (left, executed) = self.of(id(token));
                 self.leave(id(token), token, left.saturating_sub(by), executed);
             }
-            Report::Executed { token, qty, .. } => {
+            Report::Executed { token, qty, match_number } => {
+                // Told a second time, it changes nothing.
+                if self.executions.insert(key.execution(match_number, token), qty).is_some() {
+                    return;
+                }
                 let (left, executed) = self.of(id(token));
                 self.leave(id(token), token, left.saturating_sub(qty), executed.saturating_add(qty));
             }
             Report::Left { token, left } => self.leave(id(token), token, left, self.of(id(token)).1),
             Report::Rejected { token } => self.leave(id(token), token, 0, 0),
-            Report::Broken { .. } | Report::Next(_) | Report::Other => {}
+            Report::Next(_) => self.answered += 1,
+            Report::Broken { .. } | Report::Other => {}
         }
     }
 
@@ -367,6 +424,7 @@ impl Told {
 
     fn leave(&mut self, id: u64, token: Token, left: u32, executed: u32) {
         self.last_number = self.last_number.max(token.number());
+        self.used.insert(id);
         if left == 0 {
             self.orders.remove(&id);
         } else {

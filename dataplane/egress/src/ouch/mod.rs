@@ -1,7 +1,8 @@
 //! The OUCH gateway.
 //!
 //! `words` is what both versions say, `v50` and `v42` how each says it, `dialect` chooses. `book` mirrors the venue's view of each
-//! order, `gateway` owns everything and has the turn, `firm` and `venue` are its two sides.
+//! order, `gateway` owns everything and has the turn, `firm` and `venue` are its two sides, `reports` what the
+//! venue's answers do.
 
 mod book;
 mod counters;
@@ -9,6 +10,7 @@ mod dialect;
 mod firm;
 mod gateway;
 mod reasons;
+mod reports;
 mod sides;
 mod v42;
 mod v50;

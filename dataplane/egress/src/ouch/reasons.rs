@@ -13,7 +13,7 @@ pub(super) fn of_50(refusal: Refusal) -> u16 {
         Refusal::Cannot(Cannot::Quantity) => r50::INVALID_QUANTITY,
         Refusal::Cannot(Cannot::Side) => r50::INVALID_SIDE,
         Refusal::Cannot(Cannot::Peg) => r50::PEGGING_NOT_ALLOWED,
-        Refusal::Cannot(Cannot::Channel) => r50::OTHER,
+        Refusal::Cannot(Cannot::Channel | Cannot::Option) => r50::OTHER,
         Refusal::TooLate => r50::REPLACE_NOT_ALLOWED,
         Refusal::VenueAway | Refusal::Closed => r50::DESTINATION_CLOSED,
     }

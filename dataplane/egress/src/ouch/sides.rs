@@ -15,6 +15,9 @@ const SLOW: Nanos = Nanos(Duration::from_secs(5).as_nanos() as u64);
 /// Shortest and longest pause before the venue is tried again.
 const RETRY: (Nanos, Nanos) = (Nanos(100_000_000), Nanos(2_000_000_000));
 
+/// Who may have connected and not yet logged in at most: the oldest is pushed out by the next.
+pub(super) const CANDIDATES_MAX: usize = 8;
+
 /// Cancels that wait for a venue at most.
 pub(super) const WAITING_MAX: usize = 4_096;
 
@@ -68,8 +71,20 @@ pub(super) struct Firm {
     pub(super) listener: TcpListener,
     /// Who is logged in.
     pub(super) conn: Option<FirmConn>,
-    /// Who has connected and not yet logged in.
-    pub(super) candidate: Option<FirmConn>,
+    /// Who has connected and not yet logged in, oldest first.
+    pub(super) candidates: VecDeque<FirmConn>,
+}
+
+/// Questions for the next number, one after the other.
+///
+/// Answers are messages of the stream: one to a question of an earlier connection may come first. So a round asks as often as there
+/// are such questions, and once more; the last answer is of this round.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Round {
+    /// The number of orders sent when it began.
+    pub(super) mark: u64,
+    /// Answers that are still to come before one is believed.
+    pub(super) need: u64,
 }
 
 /// The venue's side.
@@ -80,12 +95,14 @@ pub(super) struct Venue {
     pub(super) is_ready: bool,
     /// They could be before.
     pub(super) was_ready: bool,
-    /// The number of orders sent when it was last asked for the next number; none when it has answered.
-    pub(super) asked: Option<u64>,
+    /// The round of questions under way.
+    pub(super) round: Option<Round>,
     /// It may not know the session any more.
     pub(super) any_session: bool,
     pub(super) retry_at: UnixNanos,
     retry_after: Nanos,
+    /// Some of the orders that are to be cancelled may not have been sent one on this connection.
+    pub(super) owes_cancels: bool,
     /// Cancels that wait for it.
     pub(super) waiting: VecDeque<Message>,
 }
@@ -96,7 +113,8 @@ impl Venue {
             conn: None,
             is_ready: false,
             was_ready: false,
-            asked: None,
+            round: None,
+            owes_cancels: true,
             any_session: false,
             retry_at: UnixNanos(0),
             retry_after: RETRY.0,
@@ -106,7 +124,7 @@ impl Venue {
 
     /// The connection is over; another is tried after a pause, which doubles each time.
     pub(super) fn lose(&mut self, now: UnixNanos) {
-        (self.conn, self.is_ready, self.asked) = (None, false, None);
+        (self.conn, self.is_ready, self.round) = (None, false, None);
         self.retry_at = UnixNanos(now.0.saturating_add(self.retry_after.0));
         self.retry_after = Nanos(self.retry_after.0.saturating_mul(2).min(RETRY.1.0));
     }

@@ -61,8 +61,20 @@ fn what_the_gate_cannot_judge_is_answered_and_what_is_no_message_is_not() {
     assert_eq!(why(&enter_50(b'B', 1, 10_000, &[2, 6, b'P'])), Some(Cannot::Peg));
     assert_eq!(why(&enter_50(b'B', 1, 10_000, &[9, 9, 0, 0, 0, 0, 0, 1, 0, 0])), Some(Cannot::Peg));
     assert_eq!(why(&enter_50(b'B', 1, 10_000, &[2, 28, 1])), Some(Cannot::Channel));
+    // Spaces are a number, an option of a wrong length and one twice are none, and so is one that no version has.
+    assert_eq!(why(&enter_50(b'B', 1, 10_000, &[9, 9, 32, 32, 32, 32, 32, 32, 32, 32])), Some(Cannot::Peg));
+    assert_eq!(why(&enter_50(b'B', 1, 10_000, &[3, 9, 0, 0])), Some(Cannot::Option));
+    assert_eq!(why(&enter_50(b'B', 1, 10_000, &[2, 6, b'L', 2, 6, b'P'])), Some(Cannot::Option));
+    assert_eq!(why(&enter_50(b'B', 1, 10_000, &[2, 40, 0])), Some(Cannot::Option));
     let plain = enter_50(b'B', 1, 10_000, &[2, 6, b'L', 9, 9, 0, 0, 0, 0, 0, 0, 0, 0, 2, 28, 0]);
     assert!(matches!(Dialect::V50.request(&plain), Ok(Request::Enter(_))));
+    for display in *b"MWmn" {
+        let pegged = ouch42::inbound::EnterOrder::new(
+            TEXT, b'B', 1, SYMBOL, 10_000, 99_998, *b"FIRM", display, b'P', b'N', 0, b'N', b'N',
+        );
+        let read = Dialect::V42.request(pegged.as_bytes());
+        assert!(matches!(read, Err(Unfit::Order { why: Cannot::Peg, .. })), "{read:?}");
+    }
     // Without the length of the appendage, and with more than it says.
     let whole = enter_50(b'B', 1, 10_000, &[]);
     assert_eq!(Dialect::V50.request(&whole[..45]), Err(Unfit::Malformed));
@@ -130,6 +142,7 @@ fn held(number: u32, replaces: u64, sent: u64) -> Held {
         executed: 0,
         answered: false,
         cancelling: false,
+        cancel_sent: false,
         replaces,
         replacement: 0,
         sent,

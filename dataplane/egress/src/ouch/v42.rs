@@ -36,7 +36,7 @@ pub(super) fn request(message: &[u8]) -> Result<Request, Unfit> {
     Ok(match inbound::decode(message).map_err(|_| Unfit::Malformed)? {
         Msg::EnterOrder(m) => {
             let (token, qty, side) = (Token(m.token), m.shares.get(), side(m.side));
-            let why = if side.is_none() { Some(Cannot::Side) } else { too_many(qty) };
+            let why = if side.is_none() { Some(Cannot::Side) } else { unfit(qty, m.display) };
             if let Some(why) = why {
                 return Err(Unfit::Order { token, text: NO_TEXT, why });
             }
@@ -45,7 +45,7 @@ pub(super) fn request(message: &[u8]) -> Result<Request, Unfit> {
         }
         Msg::ReplaceOrder(m) => {
             let (token, qty) = (Token(m.replacement_token), m.shares.get());
-            if let Some(why) = too_many(qty) {
+            if let Some(why) = unfit(qty, m.display) {
                 return Err(Unfit::Order { token, text: NO_TEXT, why });
             }
             let (px, tif) = (price(m.price.raw()), tif(m.time_in_force.get()));
@@ -53,12 +53,19 @@ pub(super) fn request(message: &[u8]) -> Result<Request, Unfit> {
             Request::Replace { of: Token(m.existing_token), order }
         }
         Msg::CancelOrder(m) => Request::Cancel { token: Token(m.token), all: m.shares.get() == 0 },
-        Msg::ModifyOrder(_) | Msg::TradeNow(_) => Request::Modify,
+        Msg::ModifyOrder(m) => {
+            Request::Modify { token: Token(m.token), side: side(m.side), qty: m.shares.get() }
+        }
+        Msg::TradeNow(_) => Request::Harmless,
         Msg::Other(_) => return Err(Unfit::Malformed),
     })
 }
 
-fn too_many(qty: u32) -> Option<Cannot> {
+/// What no gate can judge. The display says who pegs: M, W, m and n are midpoints of different kinds.
+fn unfit(qty: u32, display: u8) -> Option<Cannot> {
+    if b"MWmn".contains(&display) {
+        return Some(Cannot::Peg);
+    }
     (qty > SHARES_MAX).then_some(Cannot::Quantity)
 }
 

@@ -9,13 +9,23 @@ use wire::ouch50::inbound::{self, AccountQuery, CancelOrder, EnterOrder, Replace
 use wire::ouch50::outbound::{self, AccountQueryResponse, DEAD, Rejected};
 use wire::ouch50::{MARKET_PRICE, OptionTag, Options, QUANTITY_MAX, options};
 
-/// Options whose order trades at a price of the venue's making.
-const PEGS: [OptionTag; 4] = [
-    OptionTag::PEG_OFFSET,
-    OptionTag::DISCRETION_PRICE,
-    OptionTag::DISCRETION_PRICE_TYPE,
-    OptionTag::DISCRETION_PEG_OFFSET,
-];
+/// Bytes of each option's value (appendix A).
+const fn length_of(tag: OptionTag) -> Option<usize> {
+    match tag.0 {
+        1 | 9 | 23 => Some(8),
+        2 | 3 | 5 | 7 | 11 | 13..=15 | 22 | 26 => Some(4),
+        24 => Some(2),
+        4 | 6 | 10 | 12 | 16..=18 | 25 | 27 | 28 => Some(1),
+        _ => None,
+    }
+}
+
+/// Numbers with which an order trades at a price of the venue's making; 0 is none.
+const PEGS: [OptionTag; 3] =
+    [OptionTag::PEG_OFFSET, OptionTag::DISCRETION_PRICE, OptionTag::DISCRETION_PEG_OFFSET];
+
+/// Kinds of prices; limit and blank are none of the venue's making.
+const PRICE_TYPES: [OptionTag; 2] = [OptionTag::PRICE_TYPE, OptionTag::DISCRETION_PRICE_TYPE];
 
 fn side(code: u8) -> Option<Side> {
     match code {
@@ -44,13 +54,20 @@ fn tail(message: &[u8], fixed: usize) -> Result<Options<'_>, Unfit> {
 
 /// What no gate can judge.
 fn unfit(options: &Options<'_>, qty: u32) -> Option<Cannot> {
-    let is_limit = options.get(OptionTag::PRICE_TYPE).is_none_or(|value| value == b"L" || value == b" ");
-    let is_set =
-        |tag: &OptionTag| options.get(*tag).is_some_and(|value| value.iter().any(|b| !b"\0 ".contains(b)));
+    let mut seen = 0_u32;
+    for (tag, value) in options.clone() {
+        let bit = 1_u32.checked_shl(tag.0.into()).unwrap_or_default();
+        if length_of(tag) != Some(value.len()) || seen & bit != 0 {
+            return Some(Cannot::Option);
+        }
+        seen |= bit;
+    }
     if options.get(OptionTag::USER_REF_IDX).is_some_and(|value| value != [0]) {
         return Some(Cannot::Channel);
     }
-    if !is_limit || PEGS.iter().any(is_set) {
+    let is_set = |tag: &OptionTag| options.get(*tag).is_some_and(|value| value.iter().any(|byte| *byte != 0));
+    let is_pegged = |tag: &OptionTag| options.get(*tag).is_some_and(|value| value != b"L" && value != b" ");
+    if PEGS.iter().any(is_set) || PRICE_TYPES.iter().any(is_pegged) {
         return Some(Cannot::Peg);
     }
     (qty > QUANTITY_MAX).then_some(Cannot::Quantity)
@@ -106,7 +123,10 @@ pub(super) fn request(message: &[u8]) -> Result<Request, Unfit> {
             let token = Token::of_number(cancel.user_ref_num.get());
             Ok(Request::Cancel { token, all: cancel.quantity.get() == 0 })
         }
-        Msg::ModifyOrder(_) => Ok(Request::Modify),
+        Msg::ModifyOrder(m) => {
+            let token = Token::of_number(m.user_ref_num.get());
+            Ok(Request::Modify { token, side: side(m.side), qty: m.quantity.get() })
+        }
         Msg::MassCancel(mass) => numbered(inbound::MassCancel::LEN, mass.user_ref_num.get()),
         Msg::DisableOrderEntry(entry) => numbered(inbound::DisableOrderEntry::LEN, entry.user_ref_num.get()),
         Msg::EnableOrderEntry(entry) => numbered(inbound::EnableOrderEntry::LEN, entry.user_ref_num.get()),

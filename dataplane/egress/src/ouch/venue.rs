@@ -1,17 +1,16 @@
-//! The venue's side: the login, and what its answers do to the gate, the book and the firm's stream.
+//! The venue's side: the login, what is asked of it, and the cancels that are the gateway's own.
 
-use super::book::Held;
 use super::counters::Count;
 use super::gateway::Gateway;
-use super::sides::{Copied, count_of_venue};
-use super::words::{Refusal, Report, Token};
+use super::sides::{Copied, Round, count_of_venue};
+use super::words::{Refusal, Token};
 use crate::socket::End;
 use crate::soup::{ClientEvent, ClientSession, Fault, Login};
 use crate::store::Kind;
-use gate::{OrderEvent, Settlement};
+use gate::OrderEvent;
 use std::net::TcpStream;
 use std::time::Duration;
-use types::{Qty, Side, Symbol, UnixNanos};
+use types::UnixNanos;
 use wire::soupbin::{HEADER_LEN, LOGOUT, NO_SUCH_SESSION};
 
 /// Packets of the venue's that are looked at in one turn.
@@ -19,9 +18,6 @@ const PACKETS_A_TURN: usize = 256;
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
-
-/// Midnights of time zones lie this far apart.
-const QUARTER_NS: u64 = 900_000_000_000;
 
 /// What the venue did, out of its connection's buffer.
 #[expect(
@@ -38,7 +34,7 @@ enum Heard {
 impl Gateway {
     /// Takes what the venue has sent. Nothing is read while nobody could take note of it.
     pub(super) fn turn_venue(&mut self, now: UnixNanos) -> bool {
-        if !self.port.is_attached() {
+        if !self.port.is_attached() || self.is_poisoned {
             return false;
         }
         let Some((end, _)) = &mut self.venue.conn else { return false };
@@ -49,6 +45,10 @@ impl Gateway {
                 Ok(Some(heard)) => {
                     busy = true;
                     self.hear(heard, now);
+                    if self.is_poisoned {
+                        self.lose_venue(None, now);
+                        return true;
+                    }
                 }
                 Ok(None) => break,
                 Err(fault) => {
@@ -95,9 +95,16 @@ impl Gateway {
 
     /// Connects, logs in, and keeps the connection alive.
     pub(super) fn chores_of_venue(&mut self, now: UnixNanos) {
-        let stopping = self.is_stopping();
+        // While it stops it still has cancels to bring.
+        let is_over = self.is_poisoned || self.is_stopping() && self.book.len() == 0;
+        self.drain(now);
+        self.send_cancels(now);
+        // Where there was no room for the question.
+        if !self.venue.is_ready && self.setup.dialect.has_numbers() {
+            self.ask(now);
+        }
         match &mut self.venue.conn {
-            None if now >= self.venue.retry_at && !stopping => self.connect(now),
+            None if now >= self.venue.retry_at && !is_over => self.connect(now),
             None => {}
             Some((end, session)) => match session.due(now) {
                 Ok(None) => {}
@@ -118,6 +125,7 @@ impl Gateway {
     fn connect(&mut self, now: UnixNanos) {
         let stream = TcpStream::connect_timeout(&self.setup.venue, CONNECT_TIMEOUT);
         let Ok(mut end) = stream.and_then(End::new) else { return self.venue.lose(now) };
+        end.reset_on_drop(true);
         let mut client = ClientSession::new(now);
         let known = self.session.as_ref().filter(|_| !self.venue.any_session);
         let name =
@@ -167,35 +175,56 @@ impl Gateway {
             self.firm.conn = None;
         }
         let wanted = self.session.as_ref().map_or(1, |session| session.store.venue_next());
-        if sequence != wanted {
-            self.is_at_odds = true;
-            self.said.push(format!(
-                "the venue goes on with message {sequence}, wanted {wanted}: no order passes until a person has looked"
-            ));
+        if sequence > wanted {
+            self.be_at_odds(&format!("the venue goes on with message {sequence}, wanted {wanted}"));
+            return self.lose_venue(None, now);
         }
-        if !self.setup.dialect.has_numbers() {
-            self.doubt_unanswered();
+        for (_, held) in self.book.iter_mut() {
+            held.cancel_sent = false;
         }
-        // What was asked for when the connection was lost is asked for again.
-        self.send_cancels(now);
-        while let Some(message) = self.venue.waiting.pop_front() {
-            let passed = self.send_to_venue(message.bytes(), now);
-            self.counters.add(if passed { Count::Cancels } else { Count::CancelsLost });
-        }
+        self.venue.owes_cancels = true;
         if self.setup.dialect.has_numbers() {
             self.ask(now);
         } else {
+            self.doubt_unanswered();
             self.venue.be_ready();
+        }
+        // What was asked for when the connection was lost is asked for again.
+        self.send_cancels(now);
+        self.drain(now);
+    }
+
+    /// Sends what waits for the venue.
+    fn drain(&mut self, now: UnixNanos) {
+        while let Some(message) = self.venue.waiting.front().copied() {
+            if !self.send_to_venue(message.bytes(), now) {
+                return;
+            }
+            self.venue.waiting.pop_front();
+            self.counters.add(Count::Cancels);
         }
     }
 
     /// Asks for the next number: whatever was sent before is answered before that is, or never will be.
-    fn ask(&mut self, now: UnixNanos) {
-        let Some(query) = self.setup.dialect.query() else { return };
-        if self.venue.asked.is_none() && self.send_to_venue(query.bytes(), now) {
-            self.sent += 1;
-            self.venue.asked = Some(self.sent);
+    pub(super) fn ask(&mut self, now: UnixNanos) {
+        let is_in = self.venue.conn.as_ref().is_some_and(|(_, session)| session.is_in());
+        let may = is_in && self.venue.round.is_none();
+        let Some(session) = self.session.as_ref().filter(|_| may) else { return };
+        let need = session.asked.saturating_sub(session.answered) + 1;
+        if self.send_question(now) {
+            self.venue.round = Some(Round { mark: self.sent, need });
         }
+    }
+
+    fn send_question(&mut self, now: UnixNanos) -> bool {
+        let Some(query) = self.setup.dialect.query() else { return false };
+        // Kept first: an answer that comes after a kill is then known for one of an earlier question.
+        self.keep(Kind::Asked, 0, &[]);
+        if let Some(session) = &mut self.session {
+            session.asked += 1;
+        }
+        self.sent += 1;
+        self.send_to_venue(query.bytes(), now)
     }
 
     /// A version without that question: orders without an answer are cancelled, and count until the venue speaks of them.
@@ -210,41 +239,60 @@ impl Gateway {
     /// Sends a cancel for each order that is to be cancelled.
     pub(super) fn send_cancels(&mut self, now: UnixNanos) {
         let dialect = self.setup.dialect;
-        let wanted: Vec<Token> =
-            self.book.iter_mut().filter(|(_, held)| held.cancelling).map(|(_, held)| held.token).collect();
-        for token in wanted {
-            if self.send_to_venue(dialect.cancel(token).bytes(), now) {
-                self.counters.add(Count::OwnCancels);
+        if !self.venue.owes_cancels || !self.venue.conn.as_ref().is_some_and(|(_, session)| session.is_in()) {
+            return;
+        }
+        let due = self.book.iter_mut().filter(|(_, held)| held.cancelling && !held.cancel_sent);
+        let wanted: Vec<(u64, Token)> = due.map(|(id, held)| (*id, held.token)).collect();
+        for (id, token) in wanted {
+            if !self.send_to_venue(dialect.cancel(token).bytes(), now) {
+                return;
+            }
+            self.counters.add(Count::OwnCancels);
+            if let Some(held) = self.book.get_mut(id) {
+                held.cancel_sent = true;
             }
         }
+        self.venue.owes_cancels = false;
     }
 
     /// The venue answered which number is next.
-    fn take_next(&mut self, next: u32, now: UnixNanos) {
-        let Some(asked) = self.venue.asked.take() else { return };
-        for id in self.book.unanswered(asked) {
+    pub(super) fn take_next(&mut self, next: u32, now: UnixNanos) {
+        if let Some(session) = &mut self.session {
+            session.answered += 1;
+        }
+        // Without a round it answers an earlier connection's question.
+        let Some(round) = self.venue.round.as_mut() else { return };
+        round.need -= 1;
+        if round.need > 0 {
+            if !self.send_question(now) {
+                self.lose_venue(None, now);
+            }
+            return;
+        }
+        let mark = round.mark;
+        self.venue.round = None;
+        for id in self.book.unanswered(mark) {
             let Some(held) = self.book.get(id) else { continue };
             let never_came = held.token.number() >= next;
-            let is_ignored = held.replaces != 0;
+            // Its order was done when it came. Where the order lives, an answer is still to come.
+            let is_ignored = held.replaces != 0 && self.book.get(held.replaces).is_none();
             if never_came || is_ignored {
                 self.release(id, if is_ignored { Refusal::TooLate } else { Refusal::VenueAway }, now);
             }
         }
         self.last_number = self.last_number.max(next.saturating_sub(1));
         self.venue.be_ready();
-    }
-
-    /// An order never reached the venue, or a replacement was ignored: it counts no more, and the firm is told.
-    fn release(&mut self, id: u64, refusal: Refusal, now: UnixNanos) {
-        self.settle(OrderEvent::Rejected { id }, now);
-        if let Some(held) = self.book.remove(id) {
-            self.counters.add(Count::Released);
-            self.reject(held.token, held.text, refusal, now);
+        if self.book.has_orphans() {
+            self.ask(now);
         }
     }
 
     /// The session is over for good.
     fn end_session(&mut self, now: UnixNanos) {
+        if !self.venue.conn.as_ref().is_some_and(|(_, session)| session.is_in()) {
+            return self.lose_venue(None, now);
+        }
         let ids: Vec<u64> = self.book.iter_mut().map(|(id, _)| *id).collect();
         for id in ids {
             self.settle(OrderEvent::Cancelled { id }, now);
@@ -254,178 +302,10 @@ impl Gateway {
         self.lose_venue(None, now);
     }
 
-    fn settle(&mut self, event: OrderEvent, now: UnixNanos) -> Settlement {
-        self.port.settle(event, now)
-    }
-
-    /// One message of the venue's stream: the gate first, then the record, then the firm.
-    fn take_report(&mut self, sequence: u64, message: &[u8], now: UnixNanos) {
-        let Some((report, stamp)) = self.setup.dialect.report(message) else {
-            self.is_at_odds = true;
-            self.counters.add(Count::Unreadable);
-            let what = "cannot be read: no order passes until a person has looked";
-            self.said.push(format!("message {sequence} of the venue {what}"));
-            return self.keep(Kind::ForFirm, sequence, message);
-        };
-        let midnight = now.0.saturating_sub(stamp);
-        self.midnight = Some((midnight + QUARTER_NS / 2) / QUARTER_NS * QUARTER_NS);
-        let kind = if matches!(report, Report::Next(_)) { Kind::Seen } else { Kind::ForFirm };
-        self.take_note(&report, now);
-        self.keep(kind, sequence, message);
-        self.ahead.clear();
-        if let Report::Next(next) = report {
-            self.take_next(next, now);
-        }
-    }
-
-    fn take_note(&mut self, report: &Report, now: UnixNanos) {
-        match *report {
-            Report::Accepted { token, symbol, side, qty, dead } => {
-                let Some(id) = self.note_answer(token, now) else { return };
-                let is_open = self.settle(OrderEvent::Accepted { id }, now) == Settlement::Working;
-                if is_open && self.book.get(id).is_none() {
-                    let found = self.found(token, symbol, side, qty);
-                    self.book.add(id, found);
-                }
-                self.leave(id, qty, now);
-                if dead {
-                    self.leave(id, 0, now);
-                }
-            }
-            Report::Replaced { of, token, left, dead, .. } => {
-                let (Some(id), Some(replaced)) = (self.note_answer(token, now), self.id(of)) else { return };
-                self.settle(OrderEvent::Replaced { id }, now);
-                if let Some(held) = self.book.replaced(replaced, id) {
-                    held.qty = held.qty.max(left.saturating_add(held.executed));
-                }
-                self.leave(id, if dead { 0 } else { left }, now);
-            }
-            Report::Reduced { token, by } => {
-                let Some(id) = self.note_answer(token, now) else { return };
-                let left = self.book.get(id).map_or(0, |held| held.leaves().saturating_sub(by));
-                self.leave(id, left, now);
-            }
-            Report::Left { token, left } => {
-                let Some(id) = self.note_answer(token, now) else { return };
-                self.leave(id, left, now);
-            }
-            Report::Executed { token, qty, match_number } => self.executed(token, qty, match_number, now),
-            Report::Broken { token, match_number } => self.broken(token, match_number, now),
-            Report::Rejected { token } => {
-                let Some(id) = self.note_answer(token, now) else { return };
-                self.counters.add(Count::VenueRejects);
-                self.settle(OrderEvent::Rejected { id }, now);
-                self.book.remove(id);
-            }
-            Report::Next(_) | Report::Other => {}
-        }
-    }
-
-    /// An order that the gate holds and that was sent before the gateway was started.
-    fn found(&mut self, token: Token, symbol: Symbol, side: Side, qty: u32) -> Held {
-        Held {
-            token,
-            text: [b' '; 14],
-            instrument: self.port.instrument(symbol),
-            side,
-            qty,
-            executed: 0,
-            answered: true,
-            cancelling: self.setup.cancel_on_disconnect,
-            replaces: 0,
-            replacement: 0,
-            sent: 0,
-        }
-    }
-
-    /// The venue speaks of an order. Whatever was sent before it and is a replacement of what is done was ignored.
-    fn note_answer(&mut self, token: Token, now: UnixNanos) -> Option<u64> {
-        let id = self.id(token)?;
-        self.note_number(token);
-        let first = self.book.get_mut(id).filter(|held| !held.answered).map(|held| {
-            held.answered = true;
-            held.sent
-        });
-        if let Some(sent) = first.filter(|_| self.book.has_orphans()) {
-            for ignored in self.book.ignored(sent) {
-                self.release(ignored, Refusal::TooLate, now);
-            }
-        }
-        Some(id)
-    }
-
-    /// `left` shares of an order can still trade; it says so to the gate, where that is less than before.
-    fn leave(&mut self, id: u64, left: u32, now: UnixNanos) {
-        let Some(held) = self.book.get_mut(id) else {
-            if left == 0 {
-                self.settle(OrderEvent::Cancelled { id }, now);
-            }
-            return;
-        };
-        let less = held.leaves().saturating_sub(left);
-        held.qty = held.qty.saturating_sub(less);
-        if left == 0 {
-            self.settle(OrderEvent::Cancelled { id }, now);
-            self.done(id, now);
-        } else if less > 0 && self.ahead.get(&id) != Some(&less) {
-            // The gate may know of what was taken off before a kill: that it then knows already is what `ahead` says.
-            self.settle(OrderEvent::Reduced { id, qty: Qty(less) }, now);
-        }
-    }
-
-    fn executed(&mut self, token: Token, qty: u32, match_number: u64, now: UnixNanos) {
-        let (Some(id), Some(key)) = (self.note_answer(token, now), self.session.as_ref().map(|s| s.key))
-        else {
-            return;
-        };
-        let execution = key.execution(match_number, token);
-        let settled = self.settle(OrderEvent::Executed { id, execution, qty: Qty(qty) }, now);
-        self.counters.add(if settled == Settlement::Repeated { Count::Repeats } else { Count::Fills });
-        let Some(held) = self.book.get_mut(id) else { return };
-        held.executed = held.executed.saturating_add(qty);
-        if held.leaves() == 0 {
-            self.done(id, now);
-        }
-    }
-
-    /// An order is done. A replacement of it that is under way may never be answered, so the venue is asked.
-    fn done(&mut self, id: u64, now: UnixNanos) {
-        self.book.remove(id);
-        if self.book.has_orphans() {
-            self.ask(now);
-        }
-    }
-
-    /// A trade is taken back: how much it was stands in the stream.
-    fn broken(&mut self, token: Token, match_number: u64, now: UnixNanos) {
-        let (Some(id), Some(session)) = (self.id(token), &self.session) else { return };
-        let (dialect, mut qty) = (self.setup.dialect, None);
-        let looked = session.store.look_through(|record| {
-            if let Some((Report::Executed { token: of, qty: q, match_number: number }, _)) =
-                dialect.report(record.message)
-                && of == token
-                && number == match_number
-            {
-                qty = Some(q);
-            }
-            qty.is_none()
-        });
-        self.counters.add(Count::Busts);
-        match (looked, qty) {
-            (Ok(()), Some(qty)) => {
-                self.settle(OrderEvent::Busted { id, qty: Qty(qty) }, now);
-            }
-            _ => {
-                self.is_at_odds = true;
-                let what = "which the gateway was never told: no order passes until a person has looked";
-                self.said.push(format!("the venue takes back trade {match_number}, {what}"));
-            }
-        }
-    }
-
     /// Leaves both sides.
     pub(super) fn leave_both(&mut self, now: UnixNanos) {
         if let Some((end, session)) = &mut self.venue.conn {
+            end.reset_on_drop(false);
             let room = end.room(HEADER_LEN);
             if let Some(bytes) = room.and_then(|room| session.send(LOGOUT, &[], room, now)) {
                 end.wrote(bytes);
@@ -434,6 +314,6 @@ impl Gateway {
         }
         self.venue.conn = None;
         self.firm.conn = None;
-        self.firm.candidate = None;
+        self.firm.candidates.clear();
     }
 }

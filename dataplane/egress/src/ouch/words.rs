@@ -50,8 +50,14 @@ pub(super) enum Request {
         token: Token,
         all: bool,
     },
-    /// A modification or another message that adds no risk.
-    Modify,
+    /// A modification: fewer shares, or another kind of sale.
+    Modify {
+        token: Token,
+        side: Option<Side>,
+        qty: u32,
+    },
+    /// A message that adds no risk.
+    Harmless,
     /// A mass cancel, or a request to enable or disable order entry: it has a number, as orders have.
     Numbered(Token),
     /// Which number is next.
@@ -78,6 +84,8 @@ pub(super) enum Cannot {
     Peg,
     /// A channel of numbers beside the first.
     Channel,
+    /// An option that is none, or one twice.
+    Option,
 }
 
 /// Why an order is answered with a reject.

@@ -1,7 +1,7 @@
 //! A firm that speaks OUCH 5.0 to a gateway: it sends again what was not answered, as the protocol lets it, and keeps its stream.
 
 use egress::soup::{ClientEvent, ClientSession, Login};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant, SystemTime};
@@ -31,6 +31,7 @@ pub(super) struct Firm {
     pub(super) last: u32,
     pub(super) position: i64,
     sides: BTreeMap<u32, u8>,
+    trades: BTreeSet<(u32, u64)>,
     pub(super) logins: u32,
     /// It only keeps its stream: what it says is OUCH 4.2, whose orders it follows itself.
     pub(super) is_plain: bool,
@@ -51,6 +52,7 @@ impl Firm {
             last: 0,
             position: 0,
             sides: BTreeMap::new(),
+            trades: BTreeSet::new(),
             logins: 0,
             is_plain: false,
             log: std::path::PathBuf::new(),
@@ -63,8 +65,17 @@ impl Firm {
         self.conn = None;
     }
 
+    /// Whether it is let in, when it tries for a moment.
+    pub(super) fn tries(&mut self) -> bool {
+        self.connect_for(Duration::from_millis(300)).is_some()
+    }
+
     /// One try to connect and log in.
     fn connect(&mut self) -> Option<()> {
+        self.connect_for(Duration::from_secs(3))
+    }
+
+    fn connect_for(&mut self, patience: Duration) -> Option<()> {
         let mut stream = TcpStream::connect(self.gateway).ok()?;
         stream.set_nodelay(true).ok()?;
         stream.set_read_timeout(Some(Duration::from_millis(2))).ok()?;
@@ -75,7 +86,7 @@ impl Firm {
         let bytes = session.login(&login, &mut room, now())?;
         stream.write_all(&room[..bytes]).ok()?;
         self.conn = Some((stream, session, Vec::new()));
-        let end = Instant::now() + Duration::from_secs(3);
+        let end = Instant::now() + patience;
         while self.conn.as_ref().is_some_and(|(_, session, _)| !session.is_in()) && Instant::now() < end {
             self.read();
         }
@@ -178,6 +189,10 @@ impl Firm {
             Msg::Canceled(m) => self.less(m.user_ref_num.get(), m.quantity.get()),
             Msg::Executed(m) => {
                 let (number, qty) = (m.user_ref_num.get(), m.quantity.get());
+                // A venue may say a trade twice.
+                if !self.trades.insert((number, m.match_number.get())) {
+                    return;
+                }
                 self.less(number, qty);
                 let signed = if self.sides[&number] == b'B' { i64::from(qty) } else { -i64::from(qty) };
                 self.position += signed;

@@ -2,14 +2,16 @@
 //! anew, no order is lost, doubled or unaccounted, and firm, gateway, daemon and venue hold the same.
 
 mod firm;
+mod scripted;
 
 use crate::daemon::{Daemon, ctl};
 use crate::on_a_wire::{Appliance, Datagram, PATIENCE, StopOnDrop, datagrams, in_namespaces, send};
 use crate::tables::scenario;
 use firm::{Firm, SYMBOL};
+use scripted::Connection;
 use simulator::order_entry::{Behaviour, OrderVenue, OuchVersion, VenueFaults, VenueSetup};
 use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
@@ -259,7 +261,7 @@ impl Dice {
 
 /// Orders, replacements and cancels, while the connection to the venue is cut at random bytes and everything is killed in turn.
 fn through_everything(seed: u64, orders: u32) {
-    let behaviour = Behaviour { reject: 0.05, fill: 0.3, fill_resting: 0.3, tell_twice: 0.0 };
+    let behaviour = Behaviour { reject: 0.05, fill: 0.3, fill_resting: 0.3, tell_twice: 0.1 };
     let faults = VenueFaults { cut_after_bytes: 3_000, late_ms: 3, segment_bytes: 7 };
     let version = OuchVersion::V50;
     on_a_market(version, "keep", venue(version, behaviour, faults, seed), |mut host| {
@@ -388,4 +390,45 @@ fn ouch_4_2_passes_the_same_gate() {
         );
         host.compare_daemon();
     });
+}
+
+#[test]
+fn an_answer_to_an_earlier_connections_question_is_not_believed() {
+    if !in_namespaces("gateways::an_answer_to_an_earlier_connections_question_is_not_believed") {
+        return;
+    }
+    let passwords = tempfile::tempdir().unwrap();
+    let venue = TcpListener::bind(VENUE).unwrap();
+    let appliance = Appliance::start(&config(passwords.path(), OuchVersion::V50, "keep"));
+    let _gateway = start_gateway(&appliance);
+    let mut firm = Firm::new(LISTEN.parse().unwrap());
+    firm.log = appliance.dir.path().join("gateway");
+
+    // The venue hears the question, and the connection is lost before the answer is out.
+    let (mut first, sequence) = Connection::accept(&venue);
+    assert_eq!(sequence, 1);
+    first.hear_question();
+    drop(first);
+    // On the next one it begins with that answer. Whether it heard the new question by then nobody knows.
+    let (mut second, sequence) = Connection::accept(&venue);
+    assert_eq!(sequence, 1);
+    second.hear_question();
+    second.next_is(1);
+    second.hear_question();
+    assert!(second.is_quiet() && !firm.tries(), "the firm is let in upon an old answer");
+    second.next_is(8);
+    firm.be_connected();
+    // What the venue gave before is used: the next number is what the gateway says it is.
+    firm.last = 7;
+    let number = firm.enter(b'B', 10, 100);
+    assert_eq!(firm.answered(number).0, b'J', "the gate knows no such instrument");
+
+    // One question of the second connection was never answered.
+    drop(second);
+    let (mut third, sequence) = Connection::accept(&venue);
+    assert_eq!(sequence, 3);
+    third.hear_question();
+    third.next_is(8);
+    third.hear_question();
+    assert!(third.is_quiet(), "each question waits for the answer before it");
 }

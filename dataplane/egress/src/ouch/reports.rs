@@ -1,0 +1,211 @@
+//! What the venue's answers do to the gate, the book and the firm's stream.
+
+use super::book::Held;
+use super::counters::Count;
+use super::gateway::Gateway;
+use super::words::{Refusal, Report, Token};
+use crate::store::Kind;
+use gate::{OrderEvent, Settlement};
+use types::{Qty, Side, Symbol, UnixNanos};
+
+/// Midnights of time zones lie this far apart.
+const QUARTER_NS: u64 = 900_000_000_000;
+
+impl Gateway {
+    /// One message of the venue's stream: the gate first, then the record, then the firm.
+    pub(super) fn take_report(&mut self, sequence: u64, message: &[u8], now: UnixNanos) {
+        if self.session.as_ref().is_some_and(|session| sequence < session.store.venue_next()) {
+            return self.counters.add(Count::Older);
+        }
+        let Some((report, stamp)) = self.setup.dialect.report(message) else {
+            self.counters.add(Count::Unreadable);
+            self.be_at_odds(&format!("message {sequence} of the venue cannot be read"));
+            return self.keep(Kind::ForFirm, sequence, message);
+        };
+        let midnight = now.0.saturating_sub(stamp);
+        self.midnight = Some((midnight + QUARTER_NS / 2) / QUARTER_NS * QUARTER_NS);
+        let kind = if matches!(report, Report::Next(_)) { Kind::Seen } else { Kind::ForFirm };
+        self.take_note(&report, now);
+        self.keep(kind, sequence, message);
+        self.ahead.clear();
+        if let Report::Next(next) = report {
+            self.take_next(next, now);
+        }
+    }
+
+    fn take_note(&mut self, report: &Report, now: UnixNanos) {
+        match *report {
+            Report::Accepted { token, symbol, side, qty, dead } => {
+                let Some(id) = self.note_answer(token, now) else { return };
+                let settled = self.settle(OrderEvent::Accepted { id }, now);
+                if self.book.get(id).is_none() {
+                    let found = self.found(token, symbol, side, qty);
+                    self.book.add(id, found);
+                }
+                if settled != Settlement::Working && !dead {
+                    self.take_off(id, token);
+                }
+                self.leave(id, qty, now);
+                if dead {
+                    self.leave(id, 0, now);
+                }
+            }
+            Report::Replaced { of, token, symbol, side, left, dead } => {
+                let (Some(id), Some(replaced)) = (self.note_answer(token, now), self.id(of)) else { return };
+                let is_known = self.book.get(id).is_some();
+                let settled = self.settle(OrderEvent::Replaced { id }, now);
+                if let Some(held) = self.book.replaced(replaced, id) {
+                    held.qty = held.qty.max(left.saturating_add(held.executed));
+                } else {
+                    self.book.remove(replaced);
+                    let found = self.found(token, symbol, side, left);
+                    self.book.add(id, found);
+                }
+                // Told again after a kill, it changes nothing at the gate, which then holds it.
+                if !is_known && !matches!(settled, Settlement::Working | Settlement::Done) && !dead {
+                    self.take_off(id, token);
+                }
+                self.leave(id, if dead { 0 } else { left }, now);
+            }
+            Report::Reduced { token, by } => {
+                let Some(id) = self.note_answer(token, now) else { return };
+                match self.book.get(id).map(|held| held.leaves().saturating_sub(by)) {
+                    Some(left) => self.leave(id, left, now),
+                    None => {
+                        self.settle(OrderEvent::Reduced { id, qty: Qty(by) }, now);
+                    }
+                }
+            }
+            Report::Left { token, left } => {
+                let Some(id) = self.note_answer(token, now) else { return };
+                if self.book.get(id).is_some_and(|held| left > held.leaves()) {
+                    self.take_off(id, token);
+                }
+                self.leave(id, left, now);
+            }
+            Report::Executed { token, qty, match_number } => self.executed(token, qty, match_number, now),
+            Report::Broken { token, match_number } => self.broken(token, match_number, now),
+            Report::Rejected { token } => {
+                let Some(id) = self.note_answer(token, now) else { return };
+                self.counters.add(Count::VenueRejects);
+                self.settle(OrderEvent::Rejected { id }, now);
+                self.book.remove(id);
+            }
+            Report::Next(_) | Report::Other => {}
+        }
+    }
+
+    /// An order that the gate holds and that was sent before the gateway was started.
+    fn found(&mut self, token: Token, symbol: Symbol, side: Side, qty: u32) -> Held {
+        Held {
+            token,
+            text: [b' '; 14],
+            instrument: self.port.instrument(symbol),
+            side,
+            qty,
+            executed: 0,
+            answered: true,
+            cancelling: self.setup.cancel_on_disconnect,
+            cancel_sent: false,
+            replaces: 0,
+            replacement: 0,
+            sent: 0,
+        }
+    }
+
+    /// The venue has an order that the gate has not, or has it larger: it is cancelled, and no other passes.
+    fn take_off(&mut self, id: u64, token: Token) {
+        self.counters.add(Count::Strange);
+        if let Some(held) = self.book.get_mut(id) {
+            (held.cancelling, held.cancel_sent) = (true, false);
+            self.venue.owes_cancels = true;
+        }
+        let name = token.0.escape_ascii();
+        self.be_at_odds(&format!("the venue has order {name}, which the gate has not or has smaller"));
+    }
+
+    /// The venue speaks of an order. Whatever was sent before it and is a replacement of what is done was ignored.
+    fn note_answer(&mut self, token: Token, now: UnixNanos) -> Option<u64> {
+        let id = self.id(token)?;
+        self.note_number(token);
+        self.note_used(id);
+        let first = self.book.get_mut(id).filter(|held| !held.answered).map(|held| {
+            held.answered = true;
+            held.sent
+        });
+        if let Some(sent) = first.filter(|_| self.book.has_orphans()) {
+            for ignored in self.book.ignored(sent) {
+                self.release(ignored, Refusal::TooLate, now);
+            }
+        }
+        Some(id)
+    }
+
+    /// `left` shares of an order can still trade; it says so to the gate, where that is less than before.
+    fn leave(&mut self, id: u64, left: u32, now: UnixNanos) {
+        let Some(held) = self.book.get_mut(id) else {
+            if left == 0 {
+                self.settle(OrderEvent::Cancelled { id }, now);
+            }
+            return;
+        };
+        let less = held.leaves().saturating_sub(left);
+        held.qty = held.qty.saturating_sub(less);
+        if left == 0 {
+            self.settle(OrderEvent::Cancelled { id }, now);
+            self.done(id, now);
+        } else if less > 0 && self.ahead.get(&id) != Some(&less) {
+            // The gate may know of what was taken off before a kill: that it then knows already is what `ahead` says.
+            self.settle(OrderEvent::Reduced { id, qty: Qty(less) }, now);
+        }
+    }
+
+    fn executed(&mut self, token: Token, qty: u32, match_number: u64, now: UnixNanos) {
+        let (Some(id), Some(session)) = (self.note_answer(token, now), &mut self.session) else { return };
+        let execution = session.key.execution(match_number, token);
+        let is_new = session.executions.insert(execution, qty).is_none();
+        let settled = self.settle(OrderEvent::Executed { id, execution, qty: Qty(qty) }, now);
+        self.counters.add(if settled == Settlement::Repeated { Count::Repeats } else { Count::Fills });
+        // The gate may know it from before a kill; the book follows the stream.
+        let Some(held) = self.book.get_mut(id).filter(|_| is_new) else { return };
+        held.executed = held.executed.saturating_add(qty);
+        if held.leaves() == 0 {
+            self.done(id, now);
+        }
+    }
+
+    /// An order is done. A replacement of it that is under way may never be answered, so the venue is asked.
+    fn done(&mut self, id: u64, now: UnixNanos) {
+        self.book.remove(id);
+        if self.book.has_orphans() {
+            self.ask(now);
+        }
+    }
+
+    /// A trade is taken back: how many shares it was of was told when it was made.
+    fn broken(&mut self, token: Token, match_number: u64, now: UnixNanos) {
+        let (Some(id), Some(session)) = (self.id(token), &self.session) else { return };
+        self.counters.add(Count::Busts);
+        match session.executions.get(&session.key.execution(match_number, token)).copied() {
+            Some(qty) => {
+                self.settle(OrderEvent::Busted { id, qty: Qty(qty) }, now);
+            }
+            None => {
+                self.be_at_odds(&format!("the venue takes back trade {match_number}, which it never told"));
+            }
+        }
+    }
+
+    /// An order never reached the venue, or a replacement was ignored: it counts no more, and the firm is told.
+    pub(super) fn release(&mut self, id: u64, refusal: Refusal, now: UnixNanos) {
+        self.settle(OrderEvent::Rejected { id }, now);
+        if let Some(held) = self.book.remove(id) {
+            self.counters.add(Count::Released);
+            self.reject(held.token, held.text, refusal, now);
+        }
+    }
+
+    pub(super) fn settle(&mut self, event: OrderEvent, now: UnixNanos) -> Settlement {
+        self.port.settle(event, now)
+    }
+}
