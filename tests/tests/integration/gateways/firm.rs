@@ -1,7 +1,7 @@
 //! A firm that speaks OUCH 5.0 to a gateway: it sends again what was not answered, as the protocol lets it, and keeps its stream.
 
 use egress::soup::{ClientEvent, ClientSession, Login};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant, SystemTime};
@@ -31,7 +31,7 @@ pub(super) struct Firm {
     pub(super) last: u32,
     pub(super) position: i64,
     sides: BTreeMap<u32, u8>,
-    trades: BTreeSet<(u32, u64)>,
+    trades: BTreeMap<(u32, u64), u32>,
     pub(super) logins: u32,
     /// It only keeps its stream: what it says is OUCH 4.2, whose orders it follows itself.
     pub(super) is_plain: bool,
@@ -52,7 +52,7 @@ impl Firm {
             last: 0,
             position: 0,
             sides: BTreeMap::new(),
-            trades: BTreeSet::new(),
+            trades: BTreeMap::new(),
             logins: 0,
             is_plain: false,
             log: std::path::PathBuf::new(),
@@ -190,15 +190,23 @@ impl Firm {
             Msg::Executed(m) => {
                 let (number, qty) = (m.user_ref_num.get(), m.quantity.get());
                 // A venue may say a trade twice.
-                if !self.trades.insert((number, m.match_number.get())) {
+                if self.trades.insert((number, m.match_number.get()), qty).is_some() {
                     return;
                 }
                 self.less(number, qty);
-                let signed = if self.sides[&number] == b'B' { i64::from(qty) } else { -i64::from(qty) };
-                self.position += signed;
+                self.position += self.signed(number, qty);
+            }
+            Msg::BrokenTrade(m) => {
+                let number = m.user_ref_num.get();
+                self.position -= self.signed(number, self.trades[&(number, m.match_number.get())]);
             }
             _ => {}
         }
+    }
+
+    /// What a trade of an order does to the position.
+    fn signed(&self, number: u32, qty: u32) -> i64 {
+        if self.sides[&number] == b'B' { i64::from(qty) } else { -i64::from(qty) }
     }
 
     fn less(&mut self, number: u32, by: u32) {

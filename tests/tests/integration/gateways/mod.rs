@@ -17,6 +17,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use tests::programs;
+use types::Side;
 use wire::IntoBytes;
 use wire::ouch42::inbound::{EnterOrder, ReplaceOrder};
 
@@ -224,8 +225,16 @@ fn an_order_passes_the_gate_over_ouch_and_a_tripped_breaker_stops_the_next() {
             host.firm.hear(Duration::from_millis(5));
             host.firm.open.get(&second) == Some(&10)
         });
-        // More than the officer lets out in one order: the protocol's own reject, and nothing at the venue.
+        // A trade that is taken back moves the position, and leaves the books in doubt: growth is refused from then on.
+        host.venue.bust_last(first, SYMBOL, Side::Bid, 4);
+        host.appliance.wait_until("the trade is taken back", || {
+            host.firm.hear(Duration::from_millis(5));
+            host.firm.position == 0
+        });
         let taken = host.venue.account().taken;
+        let growth = host.firm.enter(b'B', 10, cents - 100);
+        assert_eq!(host.firm.answered(growth), (b'J', 0x0020), "Risk: Aggregate Exposure Exceeded");
+        // More than the officer lets out in one order: the protocol's own reject, and nothing at the venue.
         let large = host.firm.enter(b'B', 5_000, cents - 100);
         assert_eq!(host.firm.answered(large), (b'J', 0x0031), "Risk: Max Quantity Exceeded");
         let halted = ctl(&host.appliance.socket(), &["halt", "--reason", "drill"]);
