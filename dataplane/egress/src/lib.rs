@@ -12,6 +12,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+pub mod fix;
 pub mod orders;
 pub mod ouch;
 pub mod socket;

@@ -77,7 +77,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("control", &["gate", "types"], &["tests"]),
     ("attach", &["control", "gate", "types"], &[]),
     ("gate-ffi", &["attach", "control", "gate", "types"], &["tests"]),
-    ("egress", &["attach", "control", "gate", "types", "wire"], &[]),
+    ("egress", &["attach", "control", "gate", "types", "wire"], &["tests"]),
     (
         "appliance",
         &[

@@ -1,0 +1,236 @@
+//! An append-only file of records: what was written before a crash is there after it, and a record that was not written whole is
+//! cut off when the file is opened again.
+//!
+//! A record is on its way to the disk when [`Log::append`] returns: it outlives the process, not the machine's power.
+
+use crate::fix::frame::MESSAGE_BYTES_MAX;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+/// Begins the file; the last byte is the version of the format.
+const MAGIC: [u8; 8] = *b"PCFIXST\x01";
+
+/// Magic, and two places for the number that [`Log::set_mark`] keeps: three words each.
+const HEAD_BYTES: u64 = 64;
+const MARK_AT: [u64; 2] = [16, 40];
+
+/// The longest record there is: a message, and what stands before it.
+const RECORD_BYTES_MAX: usize = RECORD_HEAD_BYTES + MESSAGE_BYTES_MAX + 64;
+
+/// How often, and how far apart, a file that another process has is tried again.
+const LOCK_TRIES: u32 = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+/// Length, kind, number, cause, id and sum of a record.
+const RECORD_HEAD_BYTES: usize = 48;
+
+/// What stands before the bytes of a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// What it is: the user's.
+    pub(crate) kind: u64,
+    /// Its number: the user's.
+    pub(crate) number: u64,
+    /// What led to it: the user's.
+    pub(crate) cause: u64,
+    /// Whom it concerns: the user's.
+    pub(crate) id: u64,
+}
+
+/// Where the bytes of a record lie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    at: u64,
+    bytes: u32,
+}
+
+/// An open file of records.
+#[derive(Debug)]
+pub(crate) struct Log {
+    file: File,
+    end: u64,
+    end_max: u64,
+    /// How often the mark was set: says which of its two places is the newer.
+    turn: u64,
+    mark: u64,
+    scratch: Vec<u8>,
+}
+
+impl Log {
+    /// Opens or makes the file, hands each record to `each` in order, and cuts off what follows the last whole one. The file
+    /// takes `end_max` bytes at most.
+    ///
+    /// # Errors
+    /// The system's; `InvalidData` when the file is another kind of file, `WouldBlock` when another process has it open.
+    pub(crate) fn open(
+        path: &Path,
+        end_max: u64,
+        mut each: impl FnMut(Head, Place, &[u8]),
+    ) -> io::Result<Self> {
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        lock(&file)?;
+        let mut head = [0; HEAD_BYTES as usize];
+        if file.metadata()?.len() == 0 {
+            head[..8].copy_from_slice(&MAGIC);
+            file.write_all_at(&head, 0)?;
+        }
+        file.read_exact_at(&mut head, 0)
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a store without a head"))?;
+        if head[..8] != MAGIC {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "not a store of this version"));
+        }
+        file.seek(SeekFrom::Start(HEAD_BYTES))?;
+        let end = read_records(&mut io::BufReader::with_capacity(1 << 16, &file), &mut each)?;
+        refuse_damage(&file, end)?;
+        file.set_len(end)?;
+        let (turn, mark) = MARK_AT.iter().filter_map(|at| mark_of(&head, *at)).max().unwrap_or_default();
+        Ok(Self { file, end, end_max, turn, mark, scratch: Vec::new() })
+    }
+
+    /// Appends a record.
+    ///
+    /// # Errors
+    /// The system's, and `StorageFull` when the file would be longer than it may be; nothing has been appended.
+    pub(crate) fn append(&mut self, head: Head, bytes: &[u8]) -> io::Result<Place> {
+        let length = u32::try_from(bytes.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        debug_assert!(RECORD_HEAD_BYTES + bytes.len() <= RECORD_BYTES_MAX);
+        let end = self.end + (RECORD_HEAD_BYTES + bytes.len()) as u64;
+        if end > self.end_max {
+            return Err(io::Error::new(io::ErrorKind::StorageFull, "the session's store is full"));
+        }
+        self.scratch.clear();
+        for word in [u64::from(length), head.kind, head.number, head.cause, head.id] {
+            self.scratch.extend_from_slice(&word.to_le_bytes());
+        }
+        let sum = sum(&[&self.scratch, bytes]);
+        self.scratch.extend_from_slice(&sum.to_le_bytes());
+        self.scratch.extend_from_slice(bytes);
+        self.file.write_all_at(&self.scratch, self.end)?;
+        let place = Place { at: self.end + RECORD_HEAD_BYTES as u64, bytes: length };
+        self.end = end;
+        Ok(place)
+    }
+
+    /// Reads the bytes of a record into `bytes`.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn read(&self, place: Place, bytes: &mut Vec<u8>) -> io::Result<()> {
+        bytes.resize(place.bytes as usize, 0);
+        self.file.read_exact_at(bytes, place.at)
+    }
+
+    /// The number that was set last; 0 when none was.
+    pub(crate) const fn mark(&self) -> u64 {
+        self.mark
+    }
+
+    /// How often a number was set.
+    pub(crate) const fn turn(&self) -> u64 {
+        self.turn
+    }
+
+    /// Keeps a number beside the records, in place of the one before it.
+    ///
+    /// # Errors
+    /// The system's; the number before it holds.
+    pub(crate) fn set_mark(&mut self, mark: u64) -> io::Result<()> {
+        let turn = self.turn + 1;
+        let mut bytes = [0; 24];
+        bytes[..8].copy_from_slice(&turn.to_le_bytes());
+        bytes[8..16].copy_from_slice(&mark.to_le_bytes());
+        let sum = sum(&[&bytes[..16]]);
+        bytes[16..].copy_from_slice(&sum.to_le_bytes());
+        self.file.write_all_at(&bytes, MARK_AT[usize::from(!turn.is_multiple_of(2))])?;
+        (self.turn, self.mark) = (turn, mark);
+        Ok(())
+    }
+}
+
+/// What follows the last whole record is cut off where it can be one record that was not written whole. Where more follows, or a
+/// whole record, the file was damaged in the middle: cutting it would forget orders.
+fn refuse_damage(file: &File, end: u64) -> io::Result<()> {
+    let damaged = || {
+        let what = format!("damaged at byte {end}, with whole records behind it");
+        io::Error::new(io::ErrorKind::InvalidData, what)
+    };
+    let rest = file.metadata()?.len() - end;
+    if rest > RECORD_BYTES_MAX as u64 {
+        return Err(damaged());
+    }
+    let mut bytes = vec![0; usize::try_from(rest).unwrap_or(RECORD_BYTES_MAX)];
+    file.read_exact_at(&mut bytes, end)?;
+    let is_whole = |at: usize| {
+        let bytes = &bytes[at..];
+        let length = usize::try_from(word_at(bytes, 0)).unwrap_or(usize::MAX);
+        let Some(whole) = RECORD_HEAD_BYTES.checked_add(length).and_then(|all| bytes.get(..all)) else {
+            return false;
+        };
+        sum(&[&whole[..40], &whole[RECORD_HEAD_BYTES..]]) == word_at(whole, 40)
+    };
+    if (1..bytes.len()).any(is_whole) { Err(damaged()) } else { Ok(()) }
+}
+
+/// Takes the file for this process alone; one that is just ending has a moment to let go of it.
+fn lock(file: &File) -> io::Result<()> {
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Ok(()) => return Ok(()),
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::WouldBlock, "another process has the store open"))
+}
+
+/// Reads records to the first that is not whole; where that is.
+fn read_records(file: &mut impl io::Read, each: &mut impl FnMut(Head, Place, &[u8])) -> io::Result<u64> {
+    let mut end = HEAD_BYTES;
+    let mut bytes = Vec::new();
+    loop {
+        let mut head = [0; RECORD_HEAD_BYTES];
+        if !read_whole(file, &mut head)? {
+            return Ok(end);
+        }
+        let word = |at: usize| word_at(&head, at * 8);
+        let Ok(length) = u32::try_from(word(0)) else { return Ok(end) };
+        bytes.clear();
+        let read = file.by_ref().take(u64::from(length)).read_to_end(&mut bytes)?;
+        if read != length as usize || sum(&[&head[..40], &bytes]) != word(5) {
+            return Ok(end);
+        }
+        let place = Place { at: end + RECORD_HEAD_BYTES as u64, bytes: length };
+        each(Head { kind: word(1), number: word(2), cause: word(3), id: word(4) }, place, &bytes);
+        end += (RECORD_HEAD_BYTES + bytes.len()) as u64;
+    }
+}
+
+/// Whether `bytes` could be filled before the end of the file.
+fn read_whole(file: &mut impl io::Read, bytes: &mut [u8]) -> io::Result<bool> {
+    match file.read_exact(bytes) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn word_at(bytes: &[u8], at: usize) -> u64 {
+    bytes.get(at..at + 8).and_then(|word| word.try_into().ok()).map_or(0, u64::from_le_bytes)
+}
+
+fn mark_of(head: &[u8], at: u64) -> Option<(u64, u64)> {
+    let at = usize::try_from(at).ok()?;
+    let (turn, mark) = (word_at(head, at), word_at(head, at + 8));
+    (turn > 0 && sum(&[&head[at..at + 16]]) == word_at(head, at + 16)).then_some((turn, mark))
+}
+
+/// FNV-1a, 64 bits (IETF draft-eastlake-fnv): finds what was not written whole, and says nothing against who wishes harm.
+fn sum(parts: &[&[u8]]) -> u64 {
+    parts
+        .iter()
+        .flat_map(|part| part.iter())
+        .fold(0xcbf2_9ce4_8422_2325, |sum: u64, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}

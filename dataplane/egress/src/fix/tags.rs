@@ -1,0 +1,88 @@
+//! Tags that the session and the orders need, by their names in the FIX field dictionaries (4.2, 4.4, 5.0 SP2, FIXT 1.1).
+
+macro_rules! tags {
+    ($($name:ident = $tag:literal,)*) => {
+        $(pub(crate) const $name: i32 = $tag;)*
+    };
+}
+
+tags! {
+    AVG_PX = 6,
+    BEGIN_SEQ_NO = 7,
+    CL_ORD_ID = 11,
+    CUM_QTY = 14,
+    END_SEQ_NO = 16,
+    EXEC_ID = 17,
+    EXEC_REF_ID = 19,
+    EXEC_TRANS_TYPE = 20,
+    LAST_QTY = 32,
+    MSG_SEQ_NUM = 34,
+    MSG_TYPE = 35,
+    NEW_SEQ_NO = 36,
+    ORDER_ID = 37,
+    ORDER_QTY = 38,
+    ORD_STATUS = 39,
+    ORD_TYPE = 40,
+    ORIG_CL_ORD_ID = 41,
+    POSS_DUP_FLAG = 43,
+    PRICE = 44,
+    REF_SEQ_NUM = 45,
+    SENDER_COMP_ID = 49,
+    SENDING_TIME = 52,
+    SIDE = 54,
+    SYMBOL = 55,
+    TARGET_COMP_ID = 56,
+    TEXT = 58,
+    TIME_IN_FORCE = 59,
+    TRANSACT_TIME = 60,
+    POSS_RESEND = 97,
+    ENCRYPT_METHOD = 98,
+    CXL_REJ_REASON = 102,
+    ORD_REJ_REASON = 103,
+    HEART_BT_INT = 108,
+    TEST_REQ_ID = 112,
+    ON_BEHALF_OF_COMP_ID = 115,
+    ON_BEHALF_OF_SUB_ID = 116,
+    ORIG_SENDING_TIME = 122,
+    GAP_FILL_FLAG = 123,
+    DELIVER_TO_COMP_ID = 128,
+    DELIVER_TO_SUB_ID = 129,
+    RESET_SEQ_NUM_FLAG = 141,
+    ON_BEHALF_OF_LOCATION_ID = 144,
+    DELIVER_TO_LOCATION_ID = 145,
+    EXEC_TYPE = 150,
+    LEAVES_QTY = 151,
+    REF_TAG_ID = 371,
+    REF_MSG_TYPE = 372,
+    SESSION_REJECT_REASON = 373,
+    BUSINESS_REJECT_REASON = 380,
+    CXL_REJ_RESPONSE_TO = 434,
+    DEFAULT_APPL_VER_ID = 1137,
+    REJECT_TEXT = 1328,
+}
+
+/// The data field whose length `tag` holds.
+pub(crate) const fn data_of(tag: i32) -> Option<i32> {
+    Some(match tag {
+        90 => 91,
+        93 => 89,
+        95 => 96,
+        212 => 213,
+        348 => 349,
+        350 => 351,
+        352 => 353,
+        354 => 355,
+        356 => 357,
+        358 => 359,
+        360 => 361,
+        362 => 363,
+        364 => 365,
+        445 => 446,
+        618 => 619,
+        621 => 622,
+        1184 => 1185,
+        1401 => 1402,
+        1403 => 1404,
+        _ => return None,
+    })
+}

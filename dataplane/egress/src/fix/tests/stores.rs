@@ -1,0 +1,106 @@
+//! What was written before a crash is there after it.
+
+use crate::fix::store::{Cause, Store};
+use std::path::Path;
+
+fn open(path: &Path) -> (Store, Vec<(Cause, Vec<u8>)>) {
+    let mut sent = Vec::new();
+    let store = Store::open(path, |cause, bytes| sent.push((cause, bytes.to_vec()))).expect("a store");
+    (store, sent)
+}
+
+fn fill(store: &mut Store) {
+    for number in 1..=5_u64 {
+        let cause = Cause { number, order: number * 10 };
+        store.keep(format!("message {number}").as_bytes(), number != 3, cause).expect("room");
+        store.set_next_in(number + 1).expect("room");
+    }
+}
+
+#[test]
+fn numbers_messages_and_causes_outlive_the_process() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("s");
+    let (mut store, sent) = open(&path);
+    assert!(sent.is_empty());
+    assert_eq!((store.next_out(), store.next_in()), (1, 1));
+    fill(&mut store);
+    drop(store);
+    let (store, sent) = open(&path);
+    assert_eq!((store.next_out(), store.next_in()), (6, 6));
+    assert_eq!(sent.len(), 5);
+    assert_eq!(sent[4], (Cause { number: 5, order: 50 }, b"message 5".to_vec()));
+    let mut bytes = Vec::new();
+    assert!(store.read(2, &mut bytes).expect("it is there") && bytes == b"message 2");
+    assert!(!store.read(3, &mut bytes).expect("one of the session's own"));
+    assert!(!store.read(0, &mut bytes).expect("none") && !store.read(6, &mut bytes).expect("none"));
+}
+
+/// Cut at any byte, the file opens with every record that is whole, and goes on from there.
+#[test]
+fn a_torn_tail_is_cut_off() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("s");
+    let (mut store, _) = open(&path);
+    fill(&mut store);
+    drop(store);
+    let whole = std::fs::read(&path).expect("bytes");
+    let mut kept = Vec::new();
+    for end in 64..=whole.len() {
+        std::fs::write(&path, &whole[..end]).expect("written");
+        let (mut store, sent) = open(&path);
+        kept.push(sent.len());
+        assert_eq!(store.next_out() as usize, sent.len() + 1);
+        store.keep(b"after", true, Cause::default()).expect("room");
+        drop(store);
+        let (_, again) = open(&path);
+        assert_eq!(again.len(), sent.len() + 1, "cut at {end}");
+        assert_eq!(again.last().expect("one").1, b"after");
+    }
+    assert!(kept.is_sorted() && kept.first() == Some(&0) && kept.last() == Some(&5));
+    // A bit that flipped in the last record is a torn tail; before it, it is damage, and nothing is cut.
+    let last = whole.len() - 48 - b"message 5".len();
+    for at in 64..whole.len() {
+        let mut bent = whole.clone();
+        bent[at] ^= 4;
+        std::fs::write(&path, &bent).expect("written");
+        if at < last {
+            let error = Store::open(&path, |_, _| {}).expect_err("damage");
+            assert_eq!(error.kind(), std::io::ErrorKind::InvalidData, "byte {at}");
+            assert!(error.to_string().contains("damaged at byte"), "{error}");
+            assert_eq!(std::fs::read(&path).expect("bytes"), bent, "nothing is cut");
+        } else {
+            assert_eq!(open(&path).1.len(), 4, "byte {at}");
+        }
+    }
+}
+
+#[test]
+fn a_reset_begins_both_directions_again_and_keeps_what_was_sent() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("s");
+    let (mut store, _) = open(&path);
+    fill(&mut store);
+    store.reset().expect("room");
+    assert_eq!((store.next_out(), store.next_in(), store.epoch()), (1, 1, 1));
+    store.keep(b"new", true, Cause::default()).expect("room");
+    drop(store);
+    let (store, sent) = open(&path);
+    assert_eq!((store.next_out(), store.next_in(), store.epoch()), (2, 1, 1));
+    assert_eq!(sent.len(), 6);
+}
+
+#[test]
+fn one_process_alone_has_a_store_and_no_other_file_is_taken_for_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("s");
+    let (_store, _) = open(&path);
+    let error = Store::open(&path, |_, _| {}).expect_err("it is open");
+    assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+    let other = folder.path().join("other");
+    for bytes in [b"short".to_vec(), vec![7; 200]] {
+        std::fs::write(&other, bytes).expect("written");
+        let error = Store::open(&other, |_, _| {}).expect_err("another kind of file");
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
+    }
+}
