@@ -15,6 +15,23 @@ pub enum GatewayProtocol {
     /// OUCH 4.2 over SoupBinTCP.
     #[serde(rename = "ouch-4.2")]
     Ouch42,
+    /// FIX 4.2.
+    #[serde(rename = "fix-4.2")]
+    Fix42,
+    /// FIX 4.4.
+    #[serde(rename = "fix-4.4")]
+    Fix44,
+    /// FIX 5.0 SP2 over FIXT 1.1.
+    #[serde(rename = "fixt-1.1")]
+    Fixt11,
+}
+
+impl GatewayProtocol {
+    /// Whether it is one of FIX's.
+    #[must_use]
+    pub const fn is_fix(self) -> bool {
+        matches!(self, Self::Fix42 | Self::Fix44 | Self::Fixt11)
+    }
 }
 
 /// What becomes of the firm's orders when its connection ends.
@@ -40,6 +57,43 @@ pub struct GatewaySoup {
     pub venue_username: String,
     /// The file with its password.
     pub venue_password_file: PathBuf,
+}
+
+/// `[gateway.fix]`: who speaks on both sessions of FIX, and what the firm is told beside the venue's words.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayFix {
+    /// The firm's CompID on its session.
+    pub firm: String,
+    /// The gateway's there.
+    pub gateway_to_firm: String,
+    /// The venue's CompID on its session.
+    pub venue: String,
+    /// The gateway's there.
+    pub gateway_to_venue: String,
+    /// HeartBtInt (108) of the venue's session, in seconds.
+    #[serde(default = "heartbeat_s")]
+    pub heartbeat_s: u16,
+    /// Whether each logon at the venue begins both directions at 1.
+    #[serde(default)]
+    pub reset_at_venue: bool,
+    /// The tag of `RiskAlert_*`.
+    #[serde(default = "alert_tag")]
+    pub alert_tag: u16,
+    /// The tag of the score; 0 for none.
+    #[serde(default)]
+    pub score_tag: u16,
+    /// The tag of the tier; 0 for none.
+    #[serde(default)]
+    pub tier_tag: u16,
+}
+
+const fn heartbeat_s() -> u16 {
+    30
+}
+
+const fn alert_tag() -> u16 {
+    8_011
 }
 
 /// One `[[gateway]]`.
@@ -72,6 +126,9 @@ pub struct Gateway {
     /// SoupBinTCP's part.
     #[serde(default)]
     pub soup: Option<GatewaySoup>,
+    /// FIX's part.
+    #[serde(default)]
+    pub fix: Option<GatewayFix>,
 }
 
 const fn any_cpu() -> CpuChoice {

@@ -53,11 +53,18 @@ impl Checker<'_> {
                     }
                 }
             }
-            self.gateway_soup(gateway, &at);
+            if gateway.protocol.is_fix() {
+                self.gateway_fix(gateway, &at);
+            } else {
+                self.gateway_soup(gateway, &at);
+            }
         }
     }
 
     fn gateway_soup(&mut self, gateway: &Gateway, at: &impl Fn(&str) -> Vec<Step>) {
+        if gateway.fix.is_some() {
+            self.refuse(&at("fix"), "a table", "none: this protocol is not FIX");
+        }
         let Some(soup) = &gateway.soup else {
             self.refuse(
                 &at("soup"),

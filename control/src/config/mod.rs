@@ -9,6 +9,7 @@ mod envelopes;
 mod error;
 mod gateway;
 mod gateways;
+mod gateways_fix;
 mod net;
 mod plan;
 mod schema;
@@ -18,7 +19,7 @@ mod tree;
 
 pub use envelopes::LimitPlan;
 pub use error::{ConfigError, ConfigErrors, Origin, Problem};
-pub use gateway::{Gateway, GatewayProtocol, GatewaySoup, OnDisconnect};
+pub use gateway::{Gateway, GatewayFix, GatewayProtocol, GatewaySoup, OnDisconnect};
 pub use net::{CpuChoice, CpuList, FeedSource, Group, HostAddress, PciAddress, PciDevice, Vdev};
 pub use plan::{DeclaredScopes, Plan};
 pub use schema::{

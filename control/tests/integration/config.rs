@@ -582,7 +582,40 @@ fn gateways_trade_what_is_their_clients_and_share_nothing() {
     assert_eq!(
         errors(&gateways(&other)),
         [
-            "p.toml:16: gateway[0].protocol: found \"ouch-5\", wanted one of \"ouch-5.0\", \"ouch-4.2\"; did you mean `ouch-5.0`?"
+            "p.toml:16: gateway[0].protocol: found \"ouch-5\", wanted one of \"ouch-5.0\", \"ouch-4.2\", \"fix-4.2\", \"fix-4.4\", \"fixt-1.1\""
+        ]
+    );
+}
+
+#[test]
+fn a_gateway_of_fix_says_who_speaks_and_in_which_tags() {
+    let (_, rest) = config::DEFAULT_TOML.split_once("#     [gateway.fix]\n").unwrap();
+    let lines = rest.lines().map_while(|line| line.strip_prefix("#     "));
+    let example: String = lines.fold("[gateway.fix]\n".to_owned(), |all, line| all + line + "\n");
+    let one = gateway("g1", "one", "127.0.0.1:5001", "s", "A").replace("ouch-5.0", "fix-4.4");
+    let plan = load(&gateways(&format!("{one}{example}"))).unwrap();
+    let fix = plan.gateways[0].fix.as_ref().unwrap();
+    assert_eq!(plan.gateways[0].protocol, GatewayProtocol::Fix44);
+    assert_eq!((fix.firm.as_str(), fix.gateway_to_venue.as_str()), ("DESK1", "ACME01"));
+    assert_eq!((fix.heartbeat_s, fix.reset_at_venue, fix.alert_tag, fix.tier_tag), (30, false, 8_011, 0));
+
+    let wrong = "[gateway.fix]\nfirm = \"\"\ngateway_to_firm = \"P=Q\"\nvenue = \"V\"\ngateway_to_venue = \"U\"\n\
+                 heartbeat_s = 0\nalert_tag = 58\nscore_tag = 8012\ntier_tag = 8012\n";
+    assert_eq!(
+        errors(&gateways(&format!("{one}{SOUP}{wrong}"))),
+        [
+            "p.toml:21: gateway[0].soup: found a table, wanted none: this protocol has no SoupBinTCP",
+            "p.toml:27: gateway[0].fix.firm: found \"\", wanted a CompID of 1 to 32 visible characters, none of them =",
+            "p.toml:28: gateway[0].fix.gateway_to_firm: found \"P=Q\", wanted a CompID of 1 to 32 visible characters, none of them =",
+            "p.toml:31: gateway[0].fix.heartbeat_s: found 0, wanted 1 to 3600 seconds",
+            "p.toml:32: gateway[0].fix.alert_tag: found 58, wanted a tag of its own from 5000 to 39999",
+            "p.toml:34: gateway[0].fix.tier_tag: found 8012, wanted a tag of its own from 5000 to 39999",
+        ]
+    );
+    assert_eq!(
+        errors(&gateways(&one)),
+        [
+            "p.toml:13: gateway[0].fix: found nothing, wanted a table [gateway.fix]: who speaks on both sessions"
         ]
     );
 }

@@ -6,19 +6,32 @@ use control::client::ClientError;
 use control::names::Name;
 use control::protocol::RefusalKind;
 use gate::{
-    AccountId, OpenOrder, OrderEvent, OrderIntent, OrderType, RejectReason, Reservation, Settlement,
-    StrategyId, TimeInForce,
+    AccountId, Decision, FixedScore, Flags, LimitsSource, OpenOrder, OrderEvent, OrderIntent, OrderType,
+    RejectReason, Reservation, Settlement, StrategyId, TimeInForce, Verdict,
 };
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
-use types::{InstrumentId, Px, Qty, Side, Symbol, UnixNanos};
+use types::{InstrumentId, Px, Qty, Side, Symbol, Tier, UnixNanos};
 
 /// Symbols whose numbers are remembered at most; as many as a configuration can have instruments.
 const SYMBOLS_MAX: usize = 65_536;
 
 /// How long the daemon may take to answer when the port attaches.
 const ATTACH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What is said of an order while there is no gate.
+const DAEMON_LOST: Verdict = Verdict {
+    limit: 0,
+    value: 0,
+    score: FixedScore::ZERO,
+    version: 0,
+    reason: Some(RejectReason::DaemonLost),
+    decision: Decision::Reject,
+    tier: Tier::Normal,
+    source: LimitsSource::None,
+    flags: Flags::NONE,
+};
 
 /// Why there is no port.
 #[derive(Debug, thiserror::Error)]
@@ -151,9 +164,7 @@ impl OrderPort {
     /// # Errors
     /// Why it may not.
     pub fn reserve(&mut self, wanted: &Wanted, now: UnixNanos) -> Result<Reservation, RejectReason> {
-        let order = self.intent(wanted);
-        let thread = self.thread.as_mut().ok_or(RejectReason::DaemonLost)?;
-        answer(thread.reserve(&order, now))
+        answer(self.judge(wanted, now))
     }
 
     /// Whether `wanted` may replace the open order `replaced`.
@@ -166,9 +177,24 @@ impl OrderPort {
         wanted: &Wanted,
         now: UnixNanos,
     ) -> Result<Reservation, RejectReason> {
+        answer(self.judge_replacement(replaced, wanted, now))
+    }
+
+    /// As [`OrderPort::reserve`], with everything the gate says: for protocols that tell the firm.
+    pub fn judge(&mut self, wanted: &Wanted, now: UnixNanos) -> (Verdict, Option<Reservation>) {
         let order = self.intent(wanted);
-        let thread = self.thread.as_mut().ok_or(RejectReason::DaemonLost)?;
-        answer(thread.replace(replaced, &order, now))
+        self.thread.as_mut().map_or((DAEMON_LOST, None), |thread| thread.reserve(&order, now))
+    }
+
+    /// As [`OrderPort::replace`], with everything the gate says.
+    pub fn judge_replacement(
+        &mut self,
+        replaced: u64,
+        wanted: &Wanted,
+        now: UnixNanos,
+    ) -> (Verdict, Option<Reservation>) {
+        let order = self.intent(wanted);
+        self.thread.as_mut().map_or((DAEMON_LOST, None), |thread| thread.replace(replaced, &order, now))
     }
 
     /// Gives back what could not be sent.
@@ -210,6 +236,6 @@ impl OrderPort {
 }
 
 /// A gate that lets an order through reserves it; one that could not is taken for a full table.
-fn answer((verdict, reservation): (gate::Verdict, Option<Reservation>)) -> Result<Reservation, RejectReason> {
+fn answer((verdict, reservation): (Verdict, Option<Reservation>)) -> Result<Reservation, RejectReason> {
     reservation.ok_or(verdict.reason.unwrap_or(RejectReason::TableFull))
 }

@@ -1,9 +1,13 @@
-//! FIX 4.2, 4.4 and 5.0 SP2 over FIXT 1.1: the tag=value encoding, the store and the session, without input or output of their own.
+#![doc = include_str!("README.md")]
 
 mod dictionary;
 pub mod frame;
+mod gateway;
+mod link;
 mod log;
 pub mod message;
+mod port;
+mod serve;
 pub mod session;
 pub mod store;
 mod tags;
@@ -12,6 +16,8 @@ mod validate;
 pub mod write;
 
 pub use dictionary::Version;
+pub use gateway::AlertTags;
+pub use serve::{CompIds, Gateway, GatewayError, Setup};
 
 #[cfg(test)]
 mod tests;

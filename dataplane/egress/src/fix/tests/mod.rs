@@ -1,6 +1,8 @@
-//! Tests of the encoding, the store and the session.
+//! Tests of the encoding, the store, the session and the gateway.
 
 mod definitions;
+mod desk;
 mod encoding;
+mod serving;
 mod sessions;
 mod stores;

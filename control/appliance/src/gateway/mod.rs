@@ -1,15 +1,19 @@
 //! `portcullis gateway`: one gateway of the configuration, as a process of its own.
 
+mod carrier;
+mod fix;
+mod ouch;
+
 use crate::cli::{self, WrongUsage};
 use crate::output::{say, tell};
 use anyhow::{Context, Result, bail};
+use carrier::{Carrier, Parties};
 use control::client::Client;
-use control::config::{Gateway as Declared, GatewayProtocol, GatewaySoup, OnDisconnect, Plan, load};
+use control::config::{Gateway as Declared, OnDisconnect, Plan, load};
 use egress::orders::Owner;
-use egress::ouch::{Dialect, Gateway, GatewayError, Logins, Setup};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -28,8 +32,7 @@ pub(crate) fn run(args: &cli::Gateway) -> Result<()> {
     let files: Vec<PathBuf> = args.config.iter().cloned().collect();
     let plan = load(&files, &args.set)?;
     let declared = find(&plan, &args.name)?;
-    let soup = declared.soup.as_ref().context("no [gateway.soup]")?;
-    let setup = setup_of(&plan, declared, soup)?;
+    let setup = Setup::of(&plan, declared)?;
     if args.check {
         return check(&plan, declared, &setup);
     }
@@ -55,7 +58,7 @@ pub(crate) fn run(args: &cli::Gateway) -> Result<()> {
         let is_due = args.counters_s > 0 && printed.elapsed() >= Duration::from_secs(args.counters_s);
         if print.swap(false, Ordering::Relaxed) || is_due {
             printed = Instant::now();
-            show_counters(declared, &gateway);
+            show_counters(declared, gateway.as_ref());
         }
         if hangup.swap(false, Ordering::Relaxed) {
             tell("SIGHUP: the configuration is read once, at start; nothing was changed");
@@ -71,7 +74,7 @@ pub(crate) fn run(args: &cli::Gateway) -> Result<()> {
             std::thread::sleep(IDLE.1);
         }
     }
-    show_counters(declared, &gateway);
+    show_counters(declared, gateway.as_ref());
     let (open, _) = gateway.open_and_lost();
     if open > 0 && declared.on_disconnect == OnDisconnect::Cancel {
         bail!("{open} orders are not known to be cancelled: the venue did not answer in time");
@@ -84,12 +87,12 @@ fn is_told(flag: &AtomicBool) -> bool {
 }
 
 /// Opens the gateway; waits for a daemon that is away, and for the process before this one to be gone. None when told to stop.
-fn open(setup: &Setup, is_told_to_stop: impl Fn() -> bool) -> Result<Option<Gateway>> {
+fn open(setup: &Setup, is_told_to_stop: impl Fn() -> bool) -> Result<Option<Box<dyn Carrier>>> {
     let mut said = String::new();
     while !is_told_to_stop() {
-        match Gateway::open(setup.clone()) {
+        match setup.open(now()) {
             Ok(gateway) => return Ok(Some(gateway)),
-            Err(GatewayError::Port(error)) if error.may_pass() => {
+            Err(error) if may_pass(&error) => {
                 let why = format!("waiting to be attached: {error}");
                 if said != why {
                     tell(&why);
@@ -97,16 +100,60 @@ fn open(setup: &Setup, is_told_to_stop: impl Fn() -> bool) -> Result<Option<Gate
                 }
                 std::thread::sleep(OPEN_AGAIN);
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
     }
     Ok(None)
 }
 
+/// Whether waiting may help: the gateway could not attach, and may later.
+fn may_pass(error: &anyhow::Error) -> bool {
+    let of_ouch = error.downcast_ref().and_then(|error| match error {
+        egress::ouch::GatewayError::Port(error) => Some(error),
+        _ => None,
+    });
+    let of_fix = error.downcast_ref().and_then(|error| match error {
+        egress::fix::GatewayError::Port(error) => Some(error),
+        _ => None,
+    });
+    of_ouch.or(of_fix).is_some_and(egress::orders::PortError::may_pass)
+}
+
+/// What one of the protocols' gateways is made of.
+enum Setup {
+    Ouch(egress::ouch::Setup),
+    Fix(egress::fix::Setup),
+}
+
+impl Setup {
+    fn of(plan: &Plan, declared: &Declared) -> Result<Self> {
+        let (store_dir, owner) = (store_dir(plan, declared), owner(plan, declared));
+        Ok(if declared.protocol.is_fix() {
+            Self::Fix(fix::setup(declared, owner, store_dir)?)
+        } else {
+            Self::Ouch(ouch::setup(declared, owner, store_dir)?)
+        })
+    }
+
+    fn open(&self, now: UnixNanos) -> Result<Box<dyn Carrier>> {
+        Ok(match self {
+            Self::Ouch(setup) => Box::new(egress::ouch::Gateway::open(setup.clone())?),
+            Self::Fix(setup) => Box::new(egress::fix::Gateway::open(setup, now)?),
+        })
+    }
+
+    fn parties(&self) -> Parties {
+        match self {
+            Self::Ouch(setup) => ouch::parties(setup),
+            Self::Fix(setup) => fix::parties(setup),
+        }
+    }
+}
+
 /// The line of counters, on stderr like all that is told while it runs.
-fn show_counters(declared: &Declared, gateway: &Gateway) {
+fn show_counters(declared: &Declared, gateway: &dyn Carrier) {
     let (open, lost) = gateway.open_and_lost();
-    let counters = gateway.counters();
+    let counters = gateway.counted();
     tell(format_args!("gateway {}: open={open} ring_lost={lost} {counters}", declared.name));
 }
 
@@ -127,66 +174,36 @@ fn find<'a>(plan: &'a Plan, name: &str) -> Result<&'a Declared> {
     })
 }
 
-fn setup_of(plan: &Plan, declared: &Declared, soup: &GatewaySoup) -> Result<Setup> {
-    let store_dir = if declared.store_dir.as_os_str().is_empty() {
+/// Where a gateway keeps what outlives it.
+fn store_dir(plan: &Plan, declared: &Declared) -> PathBuf {
+    if declared.store_dir.as_os_str().is_empty() {
         plan.instance.state_dir.join("gateways").join(declared.name.as_str())
     } else {
         declared.store_dir.clone()
-    };
-    Ok(Setup {
-        dialect: match declared.protocol {
-            GatewayProtocol::Ouch50 => Dialect::V50,
-            GatewayProtocol::Ouch42 => Dialect::V42,
-        },
-        listen: declared.listen,
-        venue: declared.venue,
-        owner: Owner {
-            socket: plan.instance.socket.clone(),
-            client: declared.client.clone(),
-            strategy: declared.strategy.clone(),
-            account: declared.account.clone(),
-        },
-        logins: Logins {
-            firm_username: soup.firm_username.clone(),
-            firm_password: password(&soup.firm_password_file)?,
-            venue_username: soup.venue_username.clone(),
-            venue_password: password(&soup.venue_password_file)?,
-        },
-        cancel_on_disconnect: declared.on_disconnect == OnDisconnect::Cancel,
-        store_dir,
-    })
+    }
 }
 
-/// The password in a file: its first line.
-fn password(path: &Path) -> Result<String> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("the password file {} cannot be read", path.display()))?;
-    let line = text.lines().next().unwrap_or_default().trim();
-    let is_password = (1..=10).contains(&line.len()) && line.bytes().all(|b| b.is_ascii_alphanumeric());
-    if !is_password {
-        // What stands there is nobody's business.
-        let found = format!("the password file {}: found {} characters", path.display(), line.len());
-        return Err(WrongUsage(format!("{found}, wanted a line of 1 to 10 letters and digits")).into());
+/// Whose orders it carries.
+fn owner(plan: &Plan, declared: &Declared) -> Owner {
+    Owner {
+        socket: plan.instance.socket.clone(),
+        client: declared.client.clone(),
+        strategy: declared.strategy.clone(),
+        account: declared.account.clone(),
     }
-    Ok(line.to_owned())
 }
 
 /// Says what the gateway would do, and tries what it needs.
 fn check(plan: &Plan, declared: &Declared, setup: &Setup) -> Result<()> {
     let Declared { name, client, strategy, account, listen, venue, .. } = declared;
-    let protocol = match setup.dialect {
-        Dialect::V50 => "OUCH 5.0",
-        Dialect::V42 => "OUCH 4.2",
-    };
-    let what = if setup.cancel_on_disconnect { "each open order is cancelled" } else { "orders stay" };
-    say(format_args!("gateway {name}: {protocol} over SoupBinTCP"))?;
+    let Parties { protocol, firm, at_venue } = setup.parties();
+    let cancels = declared.on_disconnect == OnDisconnect::Cancel;
+    let what = if cancels { "each open order is cancelled" } else { "orders stay" };
+    say(format_args!("gateway {name}: {protocol}"))?;
     say(format_args!("  orders     count to strategy {strategy} and account {account}, of client {client}"))?;
-    say(format_args!(
-        "  firm       {} connects to {listen}; when it goes, {what}",
-        setup.logins.firm_username
-    ))?;
-    say(format_args!("  venue      {venue}, as {}", setup.logins.venue_username))?;
-    say(format_args!("  streams    in {}", setup.store_dir.display()))?;
+    say(format_args!("  firm       {firm} connects to {listen}; when it goes, {what}"))?;
+    say(format_args!("  venue      {venue}, as {at_venue}"))?;
+    say(format_args!("  streams    in {}", store_dir(plan, declared).display()))?;
     TcpListener::bind(listen).with_context(|| format!("the port {listen} cannot be listened on"))?;
     Client::connect(&plan.instance.socket, CHECK_TIMEOUT)?;
     TcpStream::connect_timeout(venue, CHECK_TIMEOUT)

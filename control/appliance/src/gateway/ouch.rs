@@ -1,0 +1,59 @@
+//! OUCH over SoupBinTCP, as it is declared.
+
+use super::carrier::{Parties, carry};
+use crate::cli::WrongUsage;
+use anyhow::{Context, Result};
+use control::config::{Gateway as Declared, GatewayProtocol, OnDisconnect};
+use egress::orders::Owner;
+use egress::ouch::{Dialect, Gateway, Logins, Setup};
+use std::path::{Path, PathBuf};
+
+carry!(Gateway, |gateway| gateway.counters().to_string());
+
+/// What the gateway is made of.
+pub(super) fn setup(declared: &Declared, owner: Owner, store_dir: PathBuf) -> Result<Setup> {
+    let soup = declared.soup.as_ref().context("no [gateway.soup]")?;
+    Ok(Setup {
+        dialect: match declared.protocol {
+            GatewayProtocol::Ouch42 => Dialect::V42,
+            _ => Dialect::V50,
+        },
+        listen: declared.listen,
+        venue: declared.venue,
+        owner,
+        logins: Logins {
+            firm_username: soup.firm_username.clone(),
+            firm_password: password(&soup.firm_password_file)?,
+            venue_username: soup.venue_username.clone(),
+            venue_password: password(&soup.venue_password_file)?,
+        },
+        cancel_on_disconnect: declared.on_disconnect == OnDisconnect::Cancel,
+        store_dir,
+    })
+}
+
+/// The password in a file: its first line.
+fn password(path: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("the password file {} cannot be read", path.display()))?;
+    let line = text.lines().next().unwrap_or_default().trim();
+    let is_password = (1..=10).contains(&line.len()) && line.bytes().all(|b| b.is_ascii_alphanumeric());
+    if !is_password {
+        // What stands there is nobody's business.
+        let found = format!("the password file {}: found {} characters", path.display(), line.len());
+        return Err(WrongUsage(format!("{found}, wanted a line of 1 to 10 letters and digits")).into());
+    }
+    Ok(line.to_owned())
+}
+
+/// Who talks.
+pub(super) fn parties(setup: &Setup) -> Parties {
+    Parties {
+        protocol: match setup.dialect {
+            Dialect::V50 => "OUCH 5.0 over SoupBinTCP",
+            Dialect::V42 => "OUCH 4.2 over SoupBinTCP",
+        },
+        firm: setup.logins.firm_username.clone(),
+        at_venue: setup.logins.venue_username.clone(),
+    }
+}

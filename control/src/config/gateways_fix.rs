@@ -1,0 +1,56 @@
+//! `[gateway.fix]`, checked.
+
+use super::check::Checker;
+use super::gateway::Gateway;
+use super::tree::Step;
+
+/// Characters of a CompID at most.
+const COMP_ID_MAX: usize = 32;
+
+/// Tags that a firm may choose the meaning of (FIX user-defined fields).
+const USER_TAGS: std::ops::RangeInclusive<u16> = 5_000..=39_999;
+
+impl Checker<'_> {
+    /// Who speaks on both sessions is said, and each tag is one of its own.
+    pub(super) fn gateway_fix(&mut self, gateway: &Gateway, at: &impl Fn(&str) -> Vec<Step>) {
+        if gateway.soup.is_some() {
+            self.refuse(&at("soup"), "a table", "none: this protocol has no SoupBinTCP");
+        }
+        let Some(fix) = &gateway.fix else {
+            self.refuse(&at("fix"), "nothing", "a table [gateway.fix]: who speaks on both sessions");
+            return;
+        };
+        let within = |key: &str| {
+            let mut path = at("fix");
+            path.push(Step::Key(key.to_owned()));
+            path
+        };
+        let ids = [
+            ("firm", &fix.firm),
+            ("gateway_to_firm", &fix.gateway_to_firm),
+            ("venue", &fix.venue),
+            ("gateway_to_venue", &fix.gateway_to_venue),
+        ];
+        for (key, id) in ids {
+            let is_id = |byte: u8| byte.is_ascii_graphic() && byte != b'=';
+            if id.is_empty() || id.len() > COMP_ID_MAX || !id.bytes().all(is_id) {
+                self.refuse(
+                    &within(key),
+                    format!("{id:?}"),
+                    "a CompID of 1 to 32 visible characters, none of them =",
+                );
+            }
+        }
+        if !(1..=3_600).contains(&fix.heartbeat_s) {
+            self.refuse(&within("heartbeat_s"), fix.heartbeat_s.to_string(), "1 to 3600 seconds");
+        }
+        let tags = [("alert_tag", fix.alert_tag), ("score_tag", fix.score_tag), ("tier_tag", fix.tier_tag)];
+        for (index, (key, tag)) in tags.into_iter().enumerate() {
+            let may_be_left_out = key != "alert_tag" && tag == 0;
+            let is_taken = tag != 0 && tags[..index].iter().any(|(_, other)| *other == tag);
+            if !may_be_left_out && (!USER_TAGS.contains(&tag) || is_taken) {
+                self.refuse(&within(key), tag.to_string(), "a tag of its own from 5000 to 39999");
+            }
+        }
+    }
+}

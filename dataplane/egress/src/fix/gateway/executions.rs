@@ -1,0 +1,59 @@
+//! Executions of the day: text at the venue, numbers at the gate.
+
+use std::collections::HashMap;
+
+/// The most executions that are remembered; beyond, those that come are counted all the same, and a correction of one is taken
+/// to have had the quantity that the correction names.
+const EXECUTIONS_MAX: usize = 458_752;
+
+/// What is remembered of an execution.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    /// A second sum of its id: two ids with one number are told apart by it.
+    check: u64,
+    qty: u32,
+}
+
+/// Every execution of the day, by its number.
+#[derive(Debug)]
+pub(super) struct Executions {
+    known: HashMap<u64, Known>,
+}
+
+impl Executions {
+    pub(super) fn new() -> Self {
+        Self { known: HashMap::with_capacity(EXECUTIONS_MAX) }
+    }
+
+    /// The number of an execution: a sum of its id, the same whenever it is asked for. Where two ids of a day have one sum (among
+    /// a million, one day in 37 million), the later one takes the next number that is free, and both count.
+    pub(super) fn number(&mut self, id: &[u8], qty: u32) -> u64 {
+        let check = sum(id, 0x9e37_79b9_7f4a_7c15);
+        let mut number = sum(id, 0xcbf2_9ce4_8422_2325).max(1);
+        while self.known.get(&number).is_some_and(|known| known.check != check) {
+            number = number.wrapping_add(1).max(1);
+        }
+        if self.known.len() < EXECUTIONS_MAX {
+            self.known.entry(number).or_insert(Known { check, qty });
+        }
+        number
+    }
+
+    /// How much traded in the execution `id`, where it is remembered.
+    pub(super) fn qty(&self, id: &[u8]) -> Option<u32> {
+        let check = sum(id, 0x9e37_79b9_7f4a_7c15);
+        let mut number = sum(id, 0xcbf2_9ce4_8422_2325).max(1);
+        loop {
+            let known = self.known.get(&number)?;
+            if known.check == check {
+                return Some(known.qty);
+            }
+            number = number.wrapping_add(1).max(1);
+        }
+    }
+}
+
+/// FNV-1a with a basis of its own (IETF draft-eastlake-fnv).
+fn sum(text: &[u8], basis: u64) -> u64 {
+    text.iter().fold(basis, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}

@@ -1,0 +1,87 @@
+//! The relay: orders of a firm, checked on their way to a venue, and the venue's answers, counted on their way back.
+
+mod answers;
+mod book;
+mod cause;
+mod desk;
+mod executions;
+mod order;
+mod reports;
+
+pub use self::answers::AlertTags;
+pub(crate) use self::desk::{Desk, Gatekeeper, Judgement};
+
+use self::book::Book;
+use self::cause::{Side, Taken};
+use crate::fix::message::Message;
+use crate::fix::session::{Config, Session};
+use crate::fix::store::Store;
+use std::io;
+use std::path::Path;
+use types::UnixNanos;
+
+/// Both sessions and what stands between them.
+#[derive(Debug)]
+pub(crate) struct Relay<G> {
+    pub(crate) firm: Session,
+    pub(crate) venue: Session,
+    pub(crate) desk: Desk<G>,
+}
+
+impl<G: Gatekeeper> Relay<G> {
+    /// Opens both sessions' stores in the folder `dir`, and takes up what they know: the orders that were sent, and what was read.
+    ///
+    /// # Errors
+    /// The stores'.
+    pub(crate) fn open(
+        dir: &Path,
+        firm: Config,
+        venue: Config,
+        alerts: AlertTags,
+        gate: G,
+        now: UnixNanos,
+    ) -> io::Result<Self> {
+        let mut taken = Taken::default();
+        let mut book = Book::new(now);
+        let firm_store = Store::open(&dir.join("firm.fixlog"), |cause, _| {
+            taken.note(cause.number);
+            book.note_id(cause.order);
+        })?;
+        let venue_store = Store::open(&dir.join("venue.fixlog"), |cause, bytes| {
+            taken.note(cause.number);
+            book.note_id(cause.order);
+            if let Ok(message) = Message::parse(bytes) {
+                book.take_up(&message, cause.order);
+            }
+        })?;
+        let version = firm.version;
+        let mut firm = Session::new(firm, firm_store);
+        let mut venue = Session::new(venue, venue_store);
+        for (session, side) in [(&mut firm, Side::Firm), (&mut venue, Side::Venue)] {
+            let next = taken.next(side, session.core.epoch());
+            session.core.skip_to(next)?;
+        }
+        let mut desk = Desk::new(gate, book, version, alerts);
+        desk.give_back_unsent(now);
+        Ok(Self { firm, venue, desk })
+    }
+
+    /// Takes bytes of the firm's.
+    pub(crate) fn receive_from_firm(&mut self, bytes: &[u8], now: UnixNanos) {
+        let (desk, venue) = (&mut self.desk, &mut self.venue.core);
+        self.firm.receive(bytes, now, &mut |message, firm, now| desk.take_order(message, firm, venue, now));
+    }
+
+    /// Takes bytes of the venue's.
+    pub(crate) fn receive_from_venue(&mut self, bytes: &[u8], now: UnixNanos) {
+        let (desk, firm) = (&mut self.desk, &mut self.firm.core);
+        self.venue
+            .receive(bytes, now, &mut |message, venue, now| desk.take_report(message, venue, firm, now));
+    }
+
+    /// Does what is due on both sessions.
+    pub(crate) fn tick(&mut self, now: UnixNanos) {
+        self.firm.tick(now);
+        self.venue.tick(now);
+    }
+}

@@ -1,0 +1,288 @@
+//! What the venue says: counted at the gate, and passed on to the firm.
+
+use super::answers::{AlertTags, Refusal, Request, copy_for_firm, refuse_order, refuse_request};
+use super::book::Entry;
+use super::cause::{Side, cause_number};
+use super::desk::{Desk, Gatekeeper};
+use super::order::{Order, client_id, whole};
+use crate::fix::dictionary::Version;
+use crate::fix::message::Message;
+use crate::fix::session::{Core, SendError};
+use crate::fix::store::Cause;
+use crate::fix::tags;
+use gate::{OrderEvent, Settlement};
+use types::{Qty, Tier, UnixNanos};
+
+/// The fields of an execution report that say what became of an order.
+#[derive(Clone, Copy, Debug, Default)]
+struct Report<'a> {
+    client_id: &'a [u8],
+    original_id: &'a [u8],
+    exec_id: &'a [u8],
+    exec_ref_id: &'a [u8],
+    exec_type: &'a [u8],
+    trans_type: &'a [u8],
+    status: &'a [u8],
+    last_qty: Option<u32>,
+    leaves: Option<u32>,
+}
+
+impl<'a> Report<'a> {
+    fn read(message: &Message<'a>) -> Self {
+        let mut report = Self::default();
+        for field in message.fields() {
+            let value = field.value;
+            match field.tag {
+                tags::CL_ORD_ID => report.client_id = value,
+                tags::ORIG_CL_ORD_ID => report.original_id = value,
+                tags::EXEC_ID => report.exec_id = value,
+                tags::EXEC_REF_ID => report.exec_ref_id = value,
+                tags::EXEC_TYPE => report.exec_type = value,
+                tags::EXEC_TRANS_TYPE => report.trans_type = value,
+                tags::ORD_STATUS => report.status = value,
+                tags::LAST_QTY => report.last_qty = whole(value),
+                tags::LEAVES_QTY => report.leaves = whole(value),
+                _ => {}
+            }
+        }
+        report
+    }
+
+    /// What it says happened (ExecType, 150, and in 4.2 ExecTransType, 20).
+    fn what(&self, version: Version) -> What {
+        if version == Version::Fix42 {
+            match self.trans_type {
+                b"1" => return What::Bust,
+                b"2" => return What::Correct,
+                b"3" => return What::Status,
+                _ => {}
+            }
+        }
+        match self.exec_type {
+            b"F" | b"1" | b"2" => What::Fill,
+            b"3" => What::DoneForDay,
+            b"4" | b"C" => What::Gone,
+            b"5" => What::Replaced,
+            b"8" => What::Rejected,
+            b"D" => What::Restated,
+            b"G" => What::Correct,
+            b"H" => What::Bust,
+            b"I" => What::Status,
+            b"0" => What::New,
+            _ => What::Nothing,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    New,
+    Fill,
+    Gone,
+    DoneForDay,
+    Replaced,
+    Rejected,
+    Restated,
+    Correct,
+    Bust,
+    Status,
+    /// Pending, suspended, stopped, calculated, triggered: the order counts as it did.
+    Nothing,
+}
+
+impl<G: Gatekeeper> Desk<G> {
+    /// Takes one application message of the venue's.
+    ///
+    /// # Errors
+    /// It could not be kept for the firm: the message was not taken. What it settled counts once, however often it comes.
+    pub(super) fn take_report(
+        &mut self,
+        message: &Message<'_>,
+        venue: &Core,
+        firm: &mut Core,
+        now: UnixNanos,
+    ) -> Result<(), SendError> {
+        let cause = Cause { number: cause_number(Side::Venue, venue, message), order: 0 };
+        let entry = match message.kind() {
+            b"8" => self.settle_report(message, now),
+            b"9" => self.settle_cancel_reject(message, now),
+            b"3" | b"j" => return self.settle_refused_message(message, cause, (venue, firm), now),
+            _ => None,
+        };
+        self.counts.reports += 1;
+        let is_own_cancel = self.book.get(client_id(message)).is_some_and(|entry| entry.is_own_cancel);
+        if message.kind() == b"9" && is_own_cancel {
+            // The firm did not ask for it.
+            return Ok(());
+        }
+        let (alerts, about) = (self.alerts, (entry, is_own_cancel));
+        let sent =
+            firm.send(message.kind(), cause, now, |writer| copy_for_firm(message, alerts, about, writer));
+        match sent {
+            // It would be too long the next time too.
+            Err(SendError::TooLong) => {
+                self.counts.unbooked += 1;
+                Ok(())
+            }
+            sent => sent,
+        }
+    }
+
+    fn settle(&mut self, event: OrderEvent, now: UnixNanos) {
+        let settled = self.gate.settle(event, now);
+        if matches!(event, OrderEvent::Executed { .. }) {
+            match settled {
+                Settlement::Repeated => self.counts.repeated += 1,
+                _ => self.counts.executions += 1,
+            }
+        }
+    }
+
+    /// Books an execution report; the order it is about, where it is known.
+    fn settle_report(&mut self, message: &Message<'_>, now: UnixNanos) -> Option<Entry> {
+        let report = Report::read(message);
+        let named = self.book.get(report.client_id).or_else(|| self.book.get(report.original_id));
+        // Shares of an order that nobody knows put everything in doubt, which is what the gate makes of the number 0.
+        let id = named.map_or(0, |entry| entry.id);
+        match report.what(self.version) {
+            What::New => self.settle(OrderEvent::Accepted { id }, now),
+            What::Fill => self.settle_fill(id, &report, now),
+            What::Gone => self.settle(OrderEvent::Cancelled { id }, now),
+            What::DoneForDay if named.is_none_or(|entry| !entry.is_gtc) => {
+                self.settle(OrderEvent::Cancelled { id }, now);
+            }
+            What::Replaced => self.settle(OrderEvent::Replaced { id }, now),
+            What::Rejected => self.settle(OrderEvent::Rejected { id }, now),
+            What::Restated => self.settle_restated(id, &report, now),
+            What::Correct => {
+                self.settle_bust(id, &report, now);
+                self.settle_fill(id, &report, now);
+            }
+            What::Bust => self.settle_bust(id, &report, now),
+            What::Status => match report.status {
+                b"4" | b"C" => self.settle(OrderEvent::Cancelled { id }, now),
+                b"8" => self.settle(OrderEvent::Rejected { id }, now),
+                _ => {}
+            },
+            What::DoneForDay | What::Nothing => {}
+        }
+        if let (Some(entry), [status]) = (self.book.get_mut(report.client_id), report.status) {
+            (entry.status, entry.is_answered) = (*status, true);
+        }
+        named
+    }
+
+    fn settle_fill(&mut self, id: u64, report: &Report<'_>, now: UnixNanos) {
+        match report.last_qty {
+            Some(qty) if qty > 0 => {
+                let execution = self.executions.number(report.exec_id, qty);
+                self.settle(OrderEvent::Executed { id, execution, qty: Qty(qty) }, now);
+            }
+            _ => self.counts.unbooked += 1,
+        }
+    }
+
+    /// A trade is taken back: as much as it had, or as this report says where it is not remembered.
+    fn settle_bust(&mut self, id: u64, report: &Report<'_>, now: UnixNanos) {
+        match self.executions.qty(report.exec_ref_id).or(report.last_qty) {
+            Some(qty) => self.settle(OrderEvent::Busted { id, qty: Qty(qty) }, now),
+            None => self.counts.unbooked += 1,
+        }
+    }
+
+    /// The venue changed the order of its own accord: what the gate counts beyond what is left at the venue is taken off, however often
+    /// the venue says so. One that has more left than the gate counts cannot be counted: somebody must look.
+    fn settle_restated(&mut self, id: u64, report: &Report<'_>, now: UnixNanos) {
+        let (Some(counted), Some(left)) = (self.gate.leaves(id), report.leaves) else {
+            self.counts.unbooked += 1;
+            return;
+        };
+        match counted.checked_sub(left) {
+            Some(0) => {}
+            Some(less) => self.settle(OrderEvent::Reduced { id, qty: Qty(less) }, now),
+            None => self.counts.unbooked += 1,
+        }
+    }
+
+    /// A cancel that is refused changes nothing; a refused replacement leaves the order as it was.
+    fn settle_cancel_reject(&mut self, message: &Message<'_>, now: UnixNanos) -> Option<Entry> {
+        let report = Report::read(message);
+        let named = self.book.get(report.client_id);
+        if let Some(entry) = named.filter(|entry| entry.is_replacement) {
+            self.settle(OrderEvent::ReplaceRejected { id: entry.id }, now);
+        }
+        named.or_else(|| self.book.get(report.original_id))
+    }
+
+    /// The venue took a message of ours for none (35=3), or for none it wants (35=j): what it asked for does not happen, and the
+    /// firm, which speaks of orders and not of this session's numbers, is told so in its terms.
+    fn settle_refused_message(
+        &mut self,
+        message: &Message<'_>,
+        cause: Cause,
+        (venue, firm): (&Core, &mut Core),
+        now: UnixNanos,
+    ) -> Result<(), SendError> {
+        let mut sent = std::mem::take(&mut self.scratch);
+        let found = message.number(tags::REF_SEQ_NUM).is_some_and(|number| venue.sent(number, &mut sent));
+        let told = match Message::parse(&sent) {
+            Ok(original) if found => {
+                let text = message.get(tags::TEXT).unwrap_or(b"the venue refused the message");
+                // The venue may have taken the first copy of one that was sent twice: it counts until the venue says what became of it.
+                let is_proof =
+                    message.number(tags::REF_SEQ_NUM).is_some_and(|number| !venue.may_be_resent(number));
+                self.tell_refused(&original, (&String::from_utf8_lossy(text), is_proof), cause, firm, now)
+            }
+            _ => Ok(()),
+        };
+        self.scratch = sent;
+        told
+    }
+
+    fn tell_refused(
+        &mut self,
+        original: &Message<'_>,
+        (text, is_proof): (&str, bool),
+        cause: Cause,
+        firm: &mut Core,
+        now: UnixNanos,
+    ) -> Result<(), SendError> {
+        let order = Order::read(original);
+        let known = self.book.get(order.client_id);
+        let released = known.filter(|entry| is_proof && !entry.is_answered);
+        if known.is_some() && released.is_none() && original.kind() != b"F" {
+            self.counts.unbooked += 1;
+            return Ok(());
+        }
+        let refusal = Refusal {
+            reason: 99,
+            text,
+            tier: known.map_or(Tier::Normal, |entry| entry.tier),
+            score_micros: known.map_or(0, |entry| entry.score_micros),
+        };
+        let dialect: (Version, AlertTags) = (self.version, self.alerts);
+        let request = match original.kind() {
+            b"D" => {
+                if let Some(entry) = released {
+                    self.settle(OrderEvent::Rejected { id: entry.id }, now);
+                }
+                let exec_id = format!("R{}-{}", firm.epoch(), firm.next_out());
+                return firm.send(b"8", cause, now, |writer| {
+                    refuse_order(&order, refusal, dialect, &exec_id, now, writer);
+                });
+            }
+            b"G" => {
+                if let Some(entry) = released {
+                    self.settle(OrderEvent::ReplaceRejected { id: entry.id }, now);
+                }
+                Request::Replace
+            }
+            b"F" => Request::Cancel,
+            _ => return Ok(()),
+        };
+        let original_order = self.book.get(order.original_id);
+        firm.send(b"9", cause, now, |writer| {
+            refuse_request(&order, request, original_order, refusal, dialect, writer);
+        })
+    }
+}

@@ -1,0 +1,49 @@
+//! The order port as the desk's gate.
+
+use crate::fix::gateway::{Gatekeeper, Judgement};
+use crate::orders::{OrderPort, Wanted};
+use gate::{OrderEvent, Settlement};
+use types::{InstrumentId, Symbol, UnixNanos};
+
+impl Gatekeeper for OrderPort {
+    fn instrument(&mut self, symbol: Symbol) -> InstrumentId {
+        Self::instrument(self, symbol)
+    }
+
+    fn reserve(&mut self, wanted: &Wanted, now: UnixNanos) -> Judgement {
+        let (verdict, reservation) = self.judge(wanted, now);
+        Judgement { verdict, is_reserved: reservation.is_some() }
+    }
+
+    fn replace(&mut self, replaced: u64, wanted: &Wanted, now: UnixNanos) -> Judgement {
+        let (verdict, reservation) = self.judge_replacement(replaced, wanted, now);
+        Judgement { verdict, is_reserved: reservation.is_some() }
+    }
+
+    fn settle(&mut self, event: OrderEvent, now: UnixNanos) -> Settlement {
+        Self::settle(self, event, now)
+    }
+
+    fn open_orders(&self) -> Vec<u64> {
+        Self::open_orders(self).map(|order| order.id).collect()
+    }
+
+    fn leaves(&self, id: u64) -> Option<u32> {
+        Self::open_orders(self).find(|order| order.id == id).map(|order| order.leaves.0)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.is_attached()
+    }
+
+    fn look_after(&mut self) -> Option<String> {
+        self.let_go_of_the_dead();
+        if self.is_attached() {
+            return None;
+        }
+        Some(match self.attach_anew() {
+            Ok(()) => "attached to the appliance anew".to_owned(),
+            Err(error) => format!("not attached: {error}"),
+        })
+    }
+}

@@ -1,0 +1,423 @@
+//! The gateway: two sockets, two sessions and the gate, a turn at a time on one thread.
+
+use crate::fix::dictionary::Version;
+use crate::fix::gateway::{AlertTags, Gatekeeper, Relay};
+use crate::fix::link::{Connector, Link};
+use crate::fix::session::{Close, Config, Role, State};
+use crate::orders::{OrderPort, Owner, PortError};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use types::{Nanos, UnixNanos};
+
+/// How often the gateway looks after what cannot wait for ever and need not be at once.
+const CHORES: Nanos = Nanos(50_000_000);
+
+/// How long a gateway that stops waits for both sides to log out, and for the venue's answers to its cancels.
+const GRACE: Nanos = Nanos(2_000_000_000);
+
+/// How often, and how far apart, the orders of a firm that is gone are cancelled: a replacement may be under way when it goes.
+const CANCELS: u32 = 5;
+const CANCEL_PAUSE: Nanos = Nanos(500_000_000);
+
+/// How long the same line is not said again.
+const SAY_AGAIN: Nanos = Nanos(10_000_000_000);
+
+/// How far SendingTime (52) may be from the gateway's clock.
+const SENDING_TIME_TOLERANCE: Nanos = Nanos(120_000_000_000);
+
+/// Who speaks on a session: SenderCompID (49) of this side, and of the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompIds {
+    /// The gateway's.
+    pub ours: String,
+    /// The firm's, or the venue's.
+    pub theirs: String,
+}
+
+/// What a gateway is.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The version that both sides speak.
+    pub version: Version,
+    /// Where the firm connects to.
+    pub listen: SocketAddr,
+    /// Where the venue is.
+    pub venue: SocketAddr,
+    /// Whose orders they are.
+    pub owner: Owner,
+    /// Who speaks on the firm's session.
+    pub firm_ids: CompIds,
+    /// Who speaks on the venue's.
+    pub venue_ids: CompIds,
+    /// HeartBtInt (108) of the venue's session, in seconds; the firm chooses its own.
+    pub heartbeat_s: u16,
+    /// Whether each logon at the venue begins both directions at 1.
+    pub reset_at_venue: bool,
+    /// The tags that tell the firm how the gate saw an order.
+    pub alerts: AlertTags,
+    /// Whether each open order is cancelled when the firm's connection ends.
+    pub cancel_on_disconnect: bool,
+    /// Where its sessions are kept.
+    pub store_dir: PathBuf,
+}
+
+/// Why there is no gateway.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GatewayError {
+    /// The appliance did not take it in.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// The system said no.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+/// A gateway.
+#[derive(Debug)]
+pub struct Gateway(Serving<OrderPort>);
+
+impl Gateway {
+    /// Attaches to the appliance, reads what is kept, and listens for the firm. The venue is tried from the first turn on.
+    ///
+    /// # Errors
+    /// [`GatewayError`].
+    pub fn open(setup: &Setup, now: UnixNanos) -> Result<Self, GatewayError> {
+        let failed = |what: String| move |source| GatewayError::Io { what, source };
+        let listener =
+            TcpListener::bind(setup.listen).map_err(failed(format!("listening on {}", setup.listen)))?;
+        let port = OrderPort::attach(setup.owner.clone())?;
+        let dir = &setup.store_dir;
+        std::fs::create_dir_all(dir).map_err(failed(dir.display().to_string()))?;
+        let session = |role, ids: &CompIds| Config {
+            version: setup.version,
+            role,
+            sender: ids.ours.clone(),
+            target: ids.theirs.clone(),
+            heartbeat_s: u64::from(setup.heartbeat_s),
+            reset_on_logon: role == Role::Initiator && setup.reset_at_venue,
+            judge_bodies: role == Role::Acceptor,
+            user_fields: true,
+            sending_time_tolerance: SENDING_TIME_TOLERANCE,
+        };
+        let firm = session(Role::Acceptor, &setup.firm_ids);
+        let venue = session(Role::Initiator, &setup.venue_ids);
+        let relay = Relay::open(dir, firm, venue, setup.alerts, port, now)
+            .map_err(failed(format!("the sessions kept in {}", dir.display())))?;
+        let serving = Serving::new(relay, listener, setup.venue, setup.cancel_on_disconnect);
+        Ok(Self(serving.map_err(failed(format!("listening on {}", setup.listen)))?))
+    }
+
+    /// Does what there is to do at `now`, and says whether that was anything.
+    pub fn turn(&mut self, now: UnixNanos) -> bool {
+        self.0.turn(now)
+    }
+
+    /// Begins to stop: no order passes any more, and, where that is configured, each open one is cancelled.
+    pub fn stop(&mut self, now: UnixNanos) {
+        self.0.stop(now);
+    }
+
+    /// Whether it has stopped: both sides are logged out, or have had their time.
+    pub fn has_stopped(&mut self, now: UnixNanos) -> bool {
+        self.0.has_stopped(now)
+    }
+
+    /// What a person should know, since the last call.
+    pub fn take_said(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.0.said)
+    }
+
+    /// Orders that may still trade, and records that the daemon was not told of.
+    #[must_use]
+    pub fn open_and_lost(&self) -> (usize, u64) {
+        let port = &self.0.relay.desk.gate;
+        (port.open_orders().count(), port.lost())
+    }
+
+    /// What was counted, by name.
+    #[must_use]
+    pub fn counters(&self) -> Vec<(&'static str, u64)> {
+        self.0.counters()
+    }
+}
+
+/// One of the gateway's two sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Firm,
+    Venue,
+}
+
+impl End {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Firm => "firm",
+            Self::Venue => "venue",
+        }
+    }
+}
+
+/// Whether the time `at`, which lay at most `span` ahead when it was set, is here; a clock that was set back since does not put it off.
+fn is_due(now: UnixNanos, at: UnixNanos, span: Nanos) -> bool {
+    now >= at || at.since(now) > span
+}
+
+/// A gateway over any gate.
+#[derive(Debug)]
+pub(crate) struct Serving<G> {
+    pub(crate) relay: Relay<G>,
+    firm: Link,
+    venue: Link,
+    listener: TcpListener,
+    connector: Connector,
+    cancel_on_disconnect: bool,
+    /// How often the orders of a firm that is gone are still to be cancelled, and from when on.
+    cancels_left: u32,
+    cancel_at: UnixNanos,
+    was_up: [bool; 2],
+    chores_at: UnixNanos,
+    stop_by: Option<UnixNanos>,
+    refused_connections: u64,
+    pub(crate) said: Vec<String>,
+    /// What was last said of the gate: not said again and again.
+    said_of_gate: Option<String>,
+    said_last: (String, UnixNanos),
+}
+
+impl<G: Gatekeeper> Serving<G> {
+    /// A gateway that listens for its firm on `listener`.
+    ///
+    /// # Errors
+    /// The listening socket's.
+    pub(crate) fn new(
+        relay: Relay<G>,
+        listener: TcpListener,
+        venue: SocketAddr,
+        cancel_on_disconnect: bool,
+    ) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self {
+            relay,
+            firm: Link::new(),
+            venue: Link::new(),
+            listener,
+            connector: Connector::new(venue),
+            cancel_on_disconnect,
+            // The firm's connection ended with the process before this one.
+            cancels_left: if cancel_on_disconnect { CANCELS } else { 0 },
+            cancel_at: UnixNanos(0),
+            was_up: [false; 2],
+            chores_at: UnixNanos(0),
+            stop_by: None,
+            refused_connections: 0,
+            said: Vec::new(),
+            said_of_gate: None,
+            said_last: (String::new(), UnixNanos(0)),
+        })
+    }
+
+    /// One turn over both sockets; whether anything came.
+    pub(crate) fn turn(&mut self, now: UnixNanos) -> bool {
+        if is_due(now, self.chores_at, CHORES) {
+            self.chores_at = now.plus(CHORES);
+            let said = self.relay.desk.gate.look_after();
+            if said.is_some() && said != self.said_of_gate {
+                self.said.extend(said.clone());
+            }
+            self.said_of_gate = said;
+            self.connect(now);
+            self.cancel_for_the_firm(now);
+        }
+        let from_firm = self.read(End::Firm, now);
+        // Answers that nobody could take note of stay in the socket.
+        let came = self.relay.desk.gate.is_ready() && self.read(End::Venue, now) || from_firm;
+        self.relay.tick(now);
+        self.write(End::Firm, now);
+        self.write(End::Venue, now);
+        self.note_up();
+        came
+    }
+
+    pub(crate) fn stop(&mut self, now: UnixNanos) {
+        if self.stop_by.is_some() {
+            return;
+        }
+        self.stop_by = Some(now.plus(GRACE));
+        self.relay.desk.stop();
+        if self.cancel_on_disconnect {
+            (self.cancels_left, self.cancel_at) = (CANCELS, now);
+            self.cancel_for_the_firm(now);
+        } else {
+            self.relay.venue.core.log_out("the gateway stops", now);
+        }
+        self.relay.firm.core.log_out("the gateway stops", now);
+    }
+
+    pub(crate) fn has_stopped(&mut self, now: UnixNanos) -> bool {
+        let Some(by) = self.stop_by else { return false };
+        // Every cancel is answered: the venue is not needed any more.
+        if self.cancel_on_disconnect && self.relay.desk.gate.open_orders().is_empty() {
+            self.relay.venue.core.log_out("the gateway stops", now);
+        }
+        let is_over = is_due(now, by, GRACE);
+        let is_down = self.relay.firm.state() == State::Down && self.relay.venue.state() == State::Down;
+        if is_over {
+            self.close(End::Firm, Close::LoggedOut, now);
+            self.close(End::Venue, Close::LoggedOut, now);
+        }
+        is_down || is_over
+    }
+
+    pub(crate) fn counters(&self) -> Vec<(&'static str, u64)> {
+        let desk = self.relay.desk.counts();
+        let (firm, venue) = (self.relay.firm.counts(), self.relay.venue.counts());
+        vec![
+            ("orders_passed", desk.passed),
+            ("orders_refused", desk.refused),
+            ("cancels_passed", desk.cancels),
+            ("orders_known_before", desk.known_before),
+            ("reports_passed", desk.reports),
+            ("executions", desk.executions),
+            ("executions_repeated", desk.repeated),
+            ("reports_unbooked", desk.unbooked),
+            ("firm_received", firm.received),
+            ("firm_sent", firm.sent),
+            ("firm_resent", firm.resent),
+            ("firm_repeated", firm.repeated),
+            ("firm_gaps", firm.gaps),
+            ("firm_garbled", firm.garbled),
+            ("firm_rejected", firm.rejected),
+            ("firm_connections_refused", self.refused_connections),
+            ("venue_received", venue.received),
+            ("venue_sent", venue.sent),
+            ("venue_resent", venue.resent),
+            ("venue_repeated", venue.repeated),
+            ("venue_gaps", venue.gaps),
+            ("venue_garbled", venue.garbled),
+            ("venue_rejected", venue.rejected),
+        ]
+    }
+
+    /// A firm has one connection at a time: a second one is closed, whoever it says it is.
+    fn connect(&mut self, now: UnixNanos) {
+        if let Ok((stream, from)) = self.listener.accept() {
+            // Whoever has not logged on by now gives way: a firm's logon comes with its connection.
+            if self.relay.firm.state() == State::LoggingOn {
+                self.close(End::Firm, Close::LogonTimeout, now);
+            }
+            if self.firm.is_connected() || self.stop_by.is_some() {
+                self.refused_connections += 1;
+                self.say(format!("firm: a second connection from {} was closed", from.ip()), now);
+            } else if self.firm.take(stream).is_ok() {
+                self.relay.firm.connected(now);
+            }
+        }
+        if !self.venue.is_connected()
+            && self.stop_by.is_none()
+            && let Some(stream) = self.connector.poll(now)
+            && self.venue.take(stream).is_ok()
+        {
+            self.relay.venue.connected(now);
+        }
+    }
+
+    fn read(&mut self, end: End, now: UnixNanos) -> bool {
+        let link = if end == End::Firm { &mut self.firm } else { &mut self.venue };
+        match link.read() {
+            Ok([]) => false,
+            Ok(bytes) => {
+                match end {
+                    End::Firm => self.relay.receive_from_firm(bytes, now),
+                    End::Venue => self.relay.receive_from_venue(bytes, now),
+                }
+                true
+            }
+            Err(why) => {
+                self.close(end, why, now);
+                true
+            }
+        }
+    }
+
+    fn write(&mut self, end: End, now: UnixNanos) {
+        let (link, session) = match end {
+            End::Firm => (&mut self.firm, &mut self.relay.firm),
+            End::Venue => (&mut self.venue, &mut self.relay.venue),
+        };
+        match link.write(session.waiting()) {
+            Ok(bytes) => session.taken(bytes),
+            Err(why) => return self.close(end, why, now),
+        }
+        if let Some(why) = session.closing()
+            && link.has_flushed(session.waiting(), now)
+        {
+            self.close(end, why, now);
+        }
+    }
+
+    fn close(&mut self, end: End, why: Close, now: UnixNanos) {
+        let (link, session) = match end {
+            End::Firm => (&mut self.firm, &mut self.relay.firm),
+            End::Venue => (&mut self.venue, &mut self.relay.venue),
+        };
+        if !link.is_connected() {
+            return;
+        }
+        let why = session.closing().unwrap_or(why);
+        let words = if session.peer_said().is_empty() { "" } else { ", with the words: " };
+        let line = format!("{}: {why}{words}{}", end.name(), session.peer_said());
+        link.close();
+        session.disconnected();
+        self.say(line, now);
+        let was_up = std::mem::take(&mut self.was_up[end as usize]);
+        if end == End::Firm && was_up && self.cancel_on_disconnect {
+            self.cancels_left = CANCELS;
+        }
+    }
+
+    /// Cancels what is open, again where the venue had replaced it meanwhile, as long as the firm is gone.
+    fn cancel_for_the_firm(&mut self, now: UnixNanos) {
+        if self.cancels_left == 0
+            || !is_due(now, self.cancel_at, CANCEL_PAUSE)
+            || !self.relay.venue.core.is_up()
+        {
+            return;
+        }
+        if self.relay.firm.state() == State::Up && self.stop_by.is_none()
+            || self.relay.desk.gate.open_orders().is_empty()
+        {
+            self.cancels_left = 0;
+            return;
+        }
+        self.cancels_left -= 1;
+        self.cancel_at = now.plus(CANCEL_PAUSE);
+        if let Err(error) = self.relay.desk.cancel_all(&mut self.relay.venue.core, now) {
+            self.say(format!("the firm's open orders could not be cancelled: {error}"), now);
+        }
+    }
+
+    /// Tells a person, but not the same again and again.
+    fn say(&mut self, line: String, now: UnixNanos) {
+        let (last, at) = &self.said_last;
+        if *last != line || is_due(now, at.plus(SAY_AGAIN), SAY_AGAIN) {
+            self.said.push(line.clone());
+            self.said_last = (line, now);
+        }
+    }
+
+    fn note_up(&mut self) {
+        for (end, state) in [(End::Firm, self.relay.firm.state()), (End::Venue, self.relay.venue.state())] {
+            if state == State::Up && !self.was_up[end as usize] {
+                self.was_up[end as usize] = true;
+                self.said.push(format!("{}: logged on", end.name()));
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The gateway over real sockets.
+
+use super::desk::{ALERTS, Door};
+use super::sessions::{START, config};
+use crate::fix::dictionary::Version;
+use crate::fix::gateway::Relay;
+use crate::fix::serve::Serving;
+use crate::fix::session::Role;
+use crate::fix::write::Writer;
+use crate::fix::{tags, time};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+use types::{Nanos, UnixNanos};
+
+struct Host {
+    serving: Serving<Door>,
+    venue: TcpListener,
+    at: SocketAddr,
+    now: UnixNanos,
+    _folder: tempfile::TempDir,
+}
+
+impl Host {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let firm = config(Version::Fix44, Role::Acceptor, ("GATE", "FIRM"));
+        let venue = config(Version::Fix44, Role::Initiator, ("US", "VENUE"));
+        let relay = Relay::open(folder.path(), firm, venue, ALERTS, Door::new(), START).expect("stores");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let venue = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let at = listener.local_addr().expect("a port");
+        let serving =
+            Serving::new(relay, listener, venue.local_addr().expect("a port"), false).expect("a gateway");
+        Self { serving, venue, at, now: START, _folder: folder }
+    }
+
+    /// Lets a second pass on the gateway's clock, and a moment on everybody else's.
+    fn turn(&mut self) {
+        for _ in 0..20 {
+            self.now = self.now.plus(Nanos(50_000_000));
+            self.serving.turn(self.now);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn connect(&mut self) -> TcpStream {
+        let stream = TcpStream::connect(self.at).expect("it listens");
+        stream.set_nonblocking(true).expect("a socket");
+        self.turn();
+        stream
+    }
+
+    fn log_on(&self, stream: &mut TcpStream) {
+        let mut writer = Writer::new();
+        writer.begin(b"A");
+        writer.number(tags::MSG_SEQ_NUM, 1);
+        writer.text(tags::SENDER_COMP_ID, b"FIRM");
+        writer.text(tags::SENDING_TIME, &time::text(self.now));
+        writer.text(tags::TARGET_COMP_ID, b"GATE");
+        writer.number(tags::ENCRYPT_METHOD, 0);
+        writer.number(tags::HEART_BT_INT, 30);
+        stream.write_all(writer.finish(b"FIX.4.4").expect("it fits")).expect("sent");
+    }
+}
+
+/// What came; none where the other side has closed.
+fn read(stream: &mut TcpStream) -> Option<String> {
+    let mut bytes = [0; 4_096];
+    match stream.read(&mut bytes) {
+        Ok(0) => None,
+        Ok(count) => Some(String::from_utf8_lossy(&bytes[..count]).into_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Some(String::new()),
+        Err(_) => None,
+    }
+}
+
+#[test]
+fn a_second_connection_is_closed_and_the_first_one_lives() {
+    let mut host = Host::new();
+    let mut first = host.connect();
+    host.log_on(&mut first);
+    host.turn();
+    assert!(read(&mut first).expect("it lives").contains("\x0135=A\x01"));
+    let mut second = host.connect();
+    host.log_on(&mut second);
+    host.turn();
+    assert_eq!(read(&mut second), None, "closed without a word");
+    assert_eq!(read(&mut first).as_deref(), Some(""), "the first one heard nothing of it");
+    assert!(
+        host.serving.said.iter().any(|line| line.contains("a second connection")),
+        "{:?}",
+        host.serving.said
+    );
+    drop(first);
+    host.turn();
+    let mut third = host.connect();
+    host.log_on(&mut third);
+    host.turn();
+    assert!(read(&mut third).is_some_and(|said| said.contains("MsgSeqNum too low")), "its place is known");
+}
+
+#[test]
+fn who_says_nothing_or_nonsense_is_left() {
+    let mut host = Host::new();
+    let mut silent = host.connect();
+    for _ in 0..12 {
+        host.turn();
+    }
+    assert_eq!(read(&mut silent), None, "no logon in ten seconds");
+    let mut nonsense = host.connect();
+    nonsense.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("sent");
+    host.turn();
+    assert_eq!(read(&mut nonsense), None);
+    assert!(host.serving.said.iter().any(|line| line.contains("not a logon for this session")));
+}
+
+#[test]
+fn the_venue_is_tried_again_until_it_is_there_and_left_in_order() {
+    let mut host = Host::new();
+    host.turn();
+    host.venue.set_nonblocking(true).expect("a socket");
+    let accept = |host: &mut Host| {
+        for _ in 0..50 {
+            host.turn();
+            if let Ok((stream, _)) = host.venue.accept() {
+                stream.set_nonblocking(true).expect("a socket");
+                return stream;
+            }
+        }
+        panic!("the gateway does not connect");
+    };
+    let mut venue = accept(&mut host);
+    host.turn();
+    assert!(read(&mut venue).expect("a logon").contains("\x0135=A\x01"));
+    drop(venue);
+    let mut venue = accept(&mut host);
+    host.turn();
+    assert!(read(&mut venue).expect("another logon").contains("\x0134=2\x01"));
+    host.serving.stop(host.now);
+    host.turn();
+    host.turn();
+    host.turn();
+    assert!(host.serving.has_stopped(host.now));
+    assert_eq!(read(&mut venue), None);
+}
