@@ -12,10 +12,15 @@ use control::protocol::{parse_request, read_frame};
 use dataplane::{
     ChannelConfig, EventTx, Feed, FeedConfig, FeedKind, FileOptions, FileSource, open_files, receive,
 };
+use egress::fix::Version;
+use egress::fix::frame::{Framed, frame};
+use egress::fix::message::Message;
+use egress::fix::session::{Config, Role, Session};
+use egress::fix::store::Store;
 use egress::soup::{ClientSession, ServerSession};
 use simulator::{Line, PcapWriter};
 use stage::{LosslessTx, WorkStatus, ring};
-use types::{Action, BookEvent, UnixNanos};
+use types::{Action, BookEvent, Nanos, UnixNanos};
 use wire::frame::{LinkType, parse_udp_on};
 use wire::{WireError, deep10, iex, itch50, moldudp64, ouch42, ouch50, tops16};
 use zip::ZipWriter;
@@ -37,6 +42,7 @@ pub const TARGETS: &[Target] = &[
     ("audit_logs", audit_logs),
     ("order_messages", order_messages),
     ("order_sessions", order_sessions),
+    ("fix_sessions", fix_sessions),
 ];
 
 /// One message of a feed: what is decoded stands for all of its bytes. The first byte chooses the protocol.
@@ -297,4 +303,75 @@ fn packets_of(side: u8, segments: &[&[u8]]) -> (Vec<String>, bool) {
         }
     }
     (events, false)
+}
+
+/// What the other side of a FIX session sends. The first byte chooses version and side, and whether the rest is a stream as it stands, or
+/// lines of fields (`tag=value|`, a line a message) that are sent with a right length and sum. A session ends what it does not like, and
+/// whatever it says is messages.
+pub fn fix_sessions(bytes: &[u8]) {
+    let Some((kind, rest)) = bytes.split_first() else { return };
+    let (version, begin) = match kind & 3 {
+        0 => (Version::Fix42, "FIX.4.2"),
+        1 => (Version::Fix44, "FIX.4.4"),
+        _ => (Version::Fixt11, "FIXT.1.1"),
+    };
+    let role = if kind & 4 == 0 { Role::Acceptor } else { Role::Initiator };
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = Config {
+        version,
+        role,
+        sender: "GATE".to_owned(),
+        target: "FIRM".to_owned(),
+        heartbeat_s: 30,
+        reset_on_logon: kind & 8 != 0,
+        judge_bodies: kind & 16 == 0,
+        user_fields: kind & 32 != 0,
+        sending_time_tolerance: Nanos(u64::MAX),
+    };
+    let store = Store::open(&folder.path().join("store"), |_, _| {}).expect("a store");
+    let mut session = Session::new(config, store);
+    let mut now = UnixNanos(1_796_169_600_000_000_000);
+    session.connected(now);
+    let (mut next, mut taken) = (1, 0);
+    let mut take = |session: &mut Session, bytes: &[u8]| {
+        now = now.plus(Nanos(1_000_000_000));
+        session.receive(bytes, now, &mut |message, _, _| {
+            let seq = message.seq().expect("what is taken has a number");
+            assert!(
+                seq >= next || message.seq() == Some(1),
+                "each message once, unless the numbers began again"
+            );
+            (next, taken) = (seq + 1, taken + 1);
+            Ok(())
+        });
+        session.tick(now);
+    };
+    if kind & 64 == 0 {
+        for line in rest.split(|byte| *byte == b'\n') {
+            take(&mut session, &as_message(begin, line));
+        }
+    } else {
+        for part in rest.chunks(37) {
+            take(&mut session, part);
+        }
+    }
+    let mut said = session.waiting();
+    while !said.is_empty() {
+        let Framed::Message(length) = frame(said) else { panic!("what a session says is messages") };
+        let message = Message::parse(&said[..length]).expect("of fields");
+        assert!(message.fields().count() > 5 && message.seq().is_some());
+        said = &said[length..];
+    }
+    let counts = session.counts();
+    assert!(taken <= counts.received && counts.sent >= counts.rejected);
+}
+
+/// A message of `fields`, with the length and the sum that it must have.
+fn as_message(begin: &str, fields: &[u8]) -> Vec<u8> {
+    let body: Vec<u8> = fields.iter().map(|byte| if *byte == b'|' { 1 } else { *byte }).collect();
+    let mut message = format!("8={begin}\x019={}\x01", body.len()).into_bytes();
+    message.extend(body);
+    let sum = message.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
+    message.extend(format!("10={sum:03}\x01").into_bytes());
+    message
 }

@@ -316,6 +316,35 @@ fn of_orders(corpora: &mut Corpora) {
     corpora.insert(("order_sessions", "server".to_owned()), [&[0, 40][..], &server.concat()].concat());
 }
 
+/// Sessions of FIX: the kind byte, and a line of fields for each message, as [`targets::fix_sessions`] takes them.
+fn of_fix(corpora: &mut Corpora) {
+    let head = |seq: u32| format!("34={seq}|49=FIRM|52=20261202-00:00:00.000|56=GATE|");
+    let order = "11=a|21=1|55=X|54=1|38=5|40=2|44=1.5|59=0|60=20261202-00:00:00|";
+    let lines = |logon: &str| {
+        [
+            format!("35=A|{}98=0|108=30|{logon}", head(1)),
+            format!("35=D|{}{order}", head(2)),
+            format!("35=D|{}{order}", head(5)),
+            format!("35=4|{}36=5|123=Y|", head(3).replace("34=3|", "34=3|43=Y|122=20261202-00:00:00|")),
+            format!("35=2|{}7=1|16=0|", head(6)),
+            format!("35=1|{}112=T|", head(7)),
+            format!("35=D|{}{order}386=2|336=A|336=B|", head(8)),
+            format!("35=D|{}95=3|96=a|b|{order}", head(9)),
+            format!("35=A|{}98=0|108=30|141=Y|{logon}", head(1)),
+            format!("35=5|{}58=done|", head(2)),
+        ]
+        .join("\n")
+    };
+    for (name, kind, logon) in
+        [("fix42", 0, ""), ("fix44", 1, ""), ("fixt11", 2, "1137=9|"), ("venue", 1 | 4 | 16 | 32, "")]
+    {
+        let bytes = [&[kind][..], lines(logon).as_bytes()].concat();
+        corpora.insert(("fix_sessions", name.to_owned()), bytes);
+    }
+    let stream = b"\x418=FIX.4.4\x019=5\x0135=0\x0110=163\x01noise8=FIX.4.4\x019=99999\x01".to_vec();
+    corpora.insert(("fix_sessions", "stream".to_owned()), stream);
+}
+
 fn corpora() -> Corpora {
     let market = first_packets(40);
     let mut corpora = Corpora::new();
@@ -326,6 +355,7 @@ fn corpora() -> Corpora {
     of_control(&mut corpora);
     of_logs(&mut corpora);
     of_orders(&mut corpora);
+    of_fix(&mut corpora);
     corpora
 }
 
