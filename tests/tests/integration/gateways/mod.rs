@@ -2,6 +2,7 @@
 //! anew, no order is lost, doubled or unaccounted, and firm, gateway, daemon and venue hold the same.
 
 mod firm;
+mod fix;
 mod scripted;
 
 use crate::daemon::{Daemon, ctl};

@@ -1,4 +1,4 @@
-//! Tests of the encoding, the store, the session and the gateway.
+//! Tests of the encoding, the store and the session.
 
 mod definitions;
 mod desk;
@@ -6,3 +6,4 @@ mod encoding;
 mod serving;
 mod sessions;
 mod stores;
+mod street;
