@@ -23,6 +23,8 @@ use crate::{
     decision::{Flags, LimitsSource},
     depth::Walk,
     gate::Gate,
+    ids::ClassId,
+    in_force::in_force,
     intent::{OrderIntent, OrderType},
     judged::Judged,
     quote::Quote,
@@ -30,6 +32,8 @@ use crate::{
     score::FixedScore,
     shared::Common,
     surface,
+    tables::GateTables,
+    worth::{Known, MoneyRules, Worth},
 };
 
 /// Everything the checks find.
@@ -121,9 +125,12 @@ impl Gate {
         let dynamic = self.tables.dynamics.as_ref()?.read_hot(row).ok()?;
         let officer = self.tables.statics.row_word(row)?;
         let references = &self.tables.references;
-        let quote =
-            if MARKET { references.quote(order.instrument) } else { references.hot(order.instrument) };
-        let quote = quote.ok()?;
+        let quote = if MARKET {
+            references.quote(order.instrument).ok()?.of_sign(false)?
+        } else {
+            // A row of prices that may be negative has no window.
+            references.hot(order.instrument).ok()?
+        };
         // Equal epochs: the record was clamped under the cap of this moment. Zero is no epoch, and no row is granted
         // under it.
         if dynamic.epoch != officer.epoch() || !dynamic.lease.holds(now) || order.account.0 >= self.accounts {
@@ -149,6 +156,7 @@ impl Gate {
             ticked: true,
             walk: if MARKET { self.walk(order, &Judged::of(order, &quote)) } else { Walk::NONE },
             valued_from: 0,
+            worth: Worth::PLAIN,
             heartbeat,
             cell: *cell,
             due: cell.due_if_reconciled(),
@@ -173,6 +181,30 @@ impl Gate {
         }
         let InForce { tier, score, version, bounds, .. } = inputs.limits;
         Some(Pass { px, tier, score, version, order_interval_ns: bounds.order_interval_ns })
+    }
+}
+
+impl Gate {
+    /// Whether an order judged at `px` is near to being worth too much, or nobody knows what it is worth. What a market order costs
+    /// is left to the slow path.
+    #[inline(never)]
+    pub(crate) fn means_more(
+        &self,
+        order: &OrderIntent,
+        px: u64,
+        rules: &MoneyRules,
+        now: UnixNanos,
+    ) -> bool {
+        let GateTables { statics, dynamics, .. } = &self.tables;
+        let class = self.strategies.get(usize::from(order.strategy.0)).map_or(ClassId(0), |row| row.class);
+        let Ok(limits) = in_force(statics, dynamics.as_ref(), order.instrument, class, now) else {
+            return true;
+        };
+        let value_max_micros = limits.bounds.max_notional_micros;
+        let worth = self.tables.references.terms.worth(order.instrument, rules, now);
+        let (value, near) = (u128::from(px) * u128::from(order.qty.0), checks::near_value(value_max_micros));
+        let counted = worth.known == Known::Whole && !worth.signed && order.order_type == OrderType::Limit;
+        !counted || worth.exceeds(value, near)
     }
 }
 

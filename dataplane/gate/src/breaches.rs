@@ -1,10 +1,10 @@
-//! A set of reasons in one word.
+//! A set of reasons in one number.
 
 use crate::checks::RejectReason;
 
 /// A set of reasons, one bit each, in the order of decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Breaches(pub u64);
+pub(crate) struct Breaches(pub u128);
 
 impl Breaches {
     pub(crate) const NONE: Self = Self(0);
@@ -12,7 +12,7 @@ impl Breaches {
     /// Adds `reason` when `broken`.
     #[inline(always)]
     pub(crate) const fn when(&mut self, broken: bool, reason: RejectReason) {
-        self.0 |= (broken as u64) << reason.bit();
+        self.0 |= (broken as u128) << reason.bit();
     }
 
     /// The reasons in it, in the order of decision.

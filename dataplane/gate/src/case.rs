@@ -16,6 +16,7 @@ use crate::{
     score::FixedScore,
     shared::Common,
     surface,
+    worth::Worth,
 };
 
 /// A strategy as the order path needs it.
@@ -116,6 +117,8 @@ pub(crate) struct Inputs {
     /// The least price that the order is valued at: the bid, of a sell; what a sell below it yields. The fast path leaves such a
     /// sell to the slow one, and says 0.
     pub valued_from: u64,
+    /// What prices mean in money. The fast path leaves those that mean something else than they say to the slow one.
+    pub worth: Worth,
     /// When the feeds were last known to be alive.
     pub heartbeat: UnixNanos,
     pub cell: Cell,
@@ -140,7 +143,7 @@ pub(crate) struct Prior {
     pub growth: u32,
     /// Whole quantity before.
     pub qty: u32,
-    /// Price times whole quantity before, in 1e-9.
+    /// What it was worth before, in 1e-9 of the firm's currency.
     pub value: u128,
     /// Price before, 0 when there is none.
     pub px: u64,
@@ -180,6 +183,7 @@ pub(crate) struct Settings {
     pub clock: UnixNanos,
     pub ref_age_max: Nanos,
     pub last_age_max: Nanos,
+    pub rate_age_max: Nanos,
     pub period_collar_bps: u32,
     pub critical_reduce_only: bool,
     pub daemon_age_max_ns: u64,
@@ -200,7 +204,8 @@ pub(crate) struct Facts {
     pub opposite: u64,
     /// From `opposite` to the price, positive while passive.
     pub gap: i64,
-    /// What the order may cost or yield, in 1e-9: a market order by its walk; a sell limit at the bid when that is higher.
+    /// What the order may cost or yield, in 1e-9 of the firm's currency: a market order by its walk; a sell limit at the bid when that
+    /// is higher.
     pub value: u128,
     pub ref_age_ns: u64,
 }
@@ -211,11 +216,16 @@ impl Facts {
     fn of(order: &OrderIntent, prior: Prior, inputs: &Inputs, now: UnixNanos) -> Self {
         let quote = &inputs.quote;
         let mut judged = Judged::of(order, quote);
-        let mut value = u128::from(judged.px.max(inputs.valued_from)) * u128::from(order.qty.0);
+        let (worth, qty) = (&inputs.worth, u128::from(order.qty.0));
+        let mut value = u128::from(worth.unit(judged.px, inputs.valued_from)) * qty;
         if judged.market {
             // By the worst price it reaches, not the first.
             (judged.px, value) = (inputs.walk.worst, inputs.walk.cost);
+            if worth.signed {
+                value = u128::from(worth.unit(judged.far, judged.px)) * qty;
+            }
         }
+        let value = worth.money(value);
         let opposite = if judged.far != 0 { judged.far } else { quote.twice_ref >> 1 };
         let above = judged.px.wrapping_sub(opposite) as i64;
         Self {

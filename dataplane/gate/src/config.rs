@@ -2,7 +2,7 @@
 
 use types::Nanos;
 
-use crate::{ids::ClassId, table::ROWS_MAX, tables::GateTables};
+use crate::{ids::ClassId, table::ROWS_MAX, tables::GateTables, worth::MoneyRules};
 
 /// One strategy, numbered by its place in [`GateConfig::strategies`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub struct GateConfig<'a> {
     /// Within which time a new order that asks for the same as one before it (account, strategy, instrument, side, type,
     /// price and quantity) is refused as sent twice, if it is among the last `open_orders_max + recent_orders`; 0 for never.
     pub repeat_window: Nanos,
+    /// How money is counted; `None` takes every price for money as it stands.
+    pub money: Option<MoneyRules>,
 }
 
 /// Whose resting orders an order must not trade with. An order counts from its reservation until it is done, whatever its time
@@ -57,7 +59,7 @@ pub enum SelfMatch {
 
 impl GateConfig<'_> {
     /// Defaults for everything but the strategies: one account, 4,096 open and 4,096 recent orders, references up to 5 s
-    /// old, nothing passes in Critical, control may be silent for ever, no check beyond one strategy.
+    /// old, nothing passes in Critical, control may be silent for ever, no check beyond one strategy, prices are money.
     pub const DEFAULT: GateConfig<'static> = GateConfig {
         strategies: &[],
         accounts: 1,
@@ -69,6 +71,7 @@ impl GateConfig<'_> {
         account_positions: false,
         self_match: SelfMatch::Off,
         repeat_window: Nanos(0),
+        money: None,
     };
 }
 

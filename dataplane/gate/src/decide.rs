@@ -10,7 +10,6 @@ use crate::{
     intent::OrderIntent,
     judged::Judged,
     orders::{Entry, Life},
-    quote::Quote,
     rate,
     verdict::{Breach, Explanation, Verdict},
 };
@@ -130,7 +129,7 @@ impl Gate {
         // It says itself that it is meant to be another order's.
         inputs.common.repeat_age = None;
         let at = self.cell_index(order.instrument, order.strategy);
-        let case = self.case(order, prior_of(held.as_ref(), order, at, &inputs.quote), &inputs, now);
+        let case = self.case(order, prior_of(held.as_ref(), order, at, &inputs), &inputs, now);
         let verdict = verdict(&case, &Findings::of(&case));
         let px = case.facts.judged.px;
         let (true, Some(entry)) = (verdict.accepted(), held) else {
@@ -203,6 +202,7 @@ impl Gate {
         self.shared.exceeds(order, position_max)
             || self.shared.own.may_meet(order, px) && self.own_met(order, px) != 0
             || self.shared.repeats.age(order, now).is_some()
+            || self.money.is_some_and(|rules| self.means_more(order, px, &rules, now))
     }
 
     /// An order judged at `px` is let through as far as own orders of the other side were thought to reach: they reach less
@@ -294,7 +294,8 @@ fn entry_of(order: &OrderIntent, cell: usize, px: u64, life: Life, link: u64) ->
 ///
 /// One that moves the price through the touch, or becomes a market order, trades at once what so far could only rest: it has
 /// nothing but the position it already counts into.
-fn prior_of(held: Option<&Entry>, order: &OrderIntent, at: Option<usize>, quote: &Quote) -> Prior {
+fn prior_of(held: Option<&Entry>, order: &OrderIntent, at: Option<usize>, inputs: &Inputs) -> Prior {
+    let (quote, worth) = (&inputs.quote, &inputs.worth);
     let Some(entry) = held else { return Prior { unknown: true, ..Prior::none(order) } };
     let after = Entry { pending_qty: order.qty.0, ..*entry }.leaves();
     let same =
@@ -307,11 +308,11 @@ fn prior_of(held: Option<&Entry>, order: &OrderIntent, at: Option<usize>, quote:
     };
     let anew = judged.market || farther && crosses;
     // As the new one is valued.
-    let valued = if judged.buys { entry.px } else { entry.px.max(quote.bid) };
+    let valued = worth.unit(entry.px, if judged.buys { 0 } else { quote.bid });
     Prior {
         growth: after.saturating_sub(entry.leaves()),
         qty: if anew { 0 } else { entry.qty },
-        value: if anew { 0 } else { u128::from(valued) * u128::from(entry.qty) },
+        value: if anew { 0 } else { worth.money(u128::from(valued) * u128::from(entry.qty)) },
         px: if anew { 0 } else { entry.px },
         anew,
         shrinks: order.qty.0 < entry.qty && !farther && !judged.market,

@@ -38,11 +38,12 @@ impl DepthRow {
         Self(words)
     }
 
-    pub(crate) fn pack(depth: &Depth) -> [u64; DEPTH_WORDS] {
+    /// `signed`: of an instrument that may trade at zero or below.
+    pub(crate) fn pack(depth: &Depth, signed: bool) -> [u64; DEPTH_WORDS] {
         let mut words = [0; DEPTH_WORDS];
         let (prices, pairs) = words.split_at_mut(QTYS);
         for (word, px) in prices.iter_mut().zip(depth.bids.px.iter().chain(&depth.asks.px)) {
-            *word = price_word(*px);
+            *word = price_word(*px, signed);
         }
         let qtys = depth.bids.qty.as_chunks().0.iter().chain(depth.asks.qty.as_chunks().0);
         for (word, [first, second]) in pairs.iter_mut().zip(qtys) {
@@ -117,7 +118,7 @@ mod tests {
     }
 
     fn row(levels: &[(i64, u64)], asks: bool) -> DepthRow {
-        DepthRow::new(DepthRow::pack(&depth(levels, asks)))
+        DepthRow::new(DepthRow::pack(&depth(levels, asks), false))
     }
 
     #[test]

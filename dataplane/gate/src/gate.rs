@@ -14,9 +14,11 @@ use crate::{
     journal::Sent,
     orders::{Entry, OrderTable},
     own_orders::{crosses, opposite},
+    price::word_price,
     rate,
     shared::Shared,
     tables::GateTables,
+    worth::MoneyRules,
 };
 
 /// The gate of one order thread. It owns positions, open orders and rates; limits, prices and breakers it reads from
@@ -34,6 +36,8 @@ pub struct Gate {
     pub(crate) accounts: u16,
     pub(crate) ref_age_max: Nanos,
     pub(crate) critical_reduce_only: bool,
+    /// None where a price is money as it stands.
+    pub(crate) money: Option<MoneyRules>,
     /// The largest number where the daemon may be silent for ever.
     pub(crate) daemon_age_max_ns: u64,
     /// The latest time seen. Starts at 1, so that a clock that reads zero is one that went backwards.
@@ -140,6 +144,7 @@ impl Gate {
             accounts: config.accounts,
             ref_age_max: config.ref_age_max,
             critical_reduce_only: config.critical_reduce_only,
+            money: config.money,
             daemon_age_max_ns: match config.daemon_age_max.0 {
                 0 => u64::MAX,
                 most => most,
@@ -243,6 +248,7 @@ impl Gate {
             last_age_max: self.tables.references.held().last_age_max,
             period_collar_bps: self.tables.references.held().period.bps,
             critical_reduce_only: self.critical_reduce_only,
+            rate_age_max: self.money.map_or(Nanos(0), |rules| rules.rate_age_max),
             daemon_age_max_ns: self.daemon_age_max_ns,
             orders_open: self.orders.open(),
             orders_max: self.orders.open_max(),
@@ -279,11 +285,7 @@ impl core::fmt::Display for UnknownPosition {
 
 impl core::error::Error for UnknownPosition {}
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    reason = "made from ids and prices in range"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "made from ids in range")]
 fn open_order(id: u64, entry: &Entry, strategies: usize) -> OpenOrder {
     let cell = entry.cell as usize;
     OpenOrder {
@@ -292,7 +294,7 @@ fn open_order(id: u64, entry: &Entry, strategies: usize) -> OpenOrder {
         strategy: StrategyId((cell % strategies) as u16),
         account: AccountId(entry.account),
         side: entry.side,
-        px: Px(entry.px as i64),
+        px: word_price(entry.px),
         leaves: Qty(entry.leaves()),
         replacement: entry.link,
     }

@@ -1,6 +1,6 @@
 //! Reads everything an order is judged by, once, and says what is missing.
 
-use types::UnixNanos;
+use types::{Side, UnixNanos};
 
 use crate::{
     case::{Found, InForce, Inputs, Missing, StrategyRow},
@@ -17,6 +17,7 @@ use crate::{
     slot::SlotFault,
     surface,
     tables::GateTables,
+    worth::Worth,
 };
 
 impl From<SlotFault> for Found {
@@ -55,10 +56,19 @@ impl Gate {
             missing.quote = fault.into();
             Quote::NOTHING
         });
-        limits.surface_qty = self.surface_qty(order, &quote, now);
+        let worth = match &self.money {
+            Some(rules) => self.tables.references.terms.worth(order.instrument, rules, now),
+            None => Worth::PLAIN,
+        };
+        // A row from before the terms were known says nothing.
+        let quote = quote.of_sign(worth.signed).unwrap_or_else(|| {
+            missing.quote = Found::Empty;
+            Quote::NOTHING
+        });
+        limits.surface_qty = self.surface_qty(order, &sized(&quote, &worth, order.side), now);
         let judged = Judged::of(order, &quote);
         let Judged { buys, market, priced, px, .. } = judged;
-        let tick = self.tables.references.tick_at(&quote, px);
+        let tick = self.tables.references.tick_at(&quote, worth.distance(px));
         let walk = if market { self.walk(order, &judged) } else { Walk::NONE };
         let reached = if market { walk.worst } else { px };
         let common = self.common(order, if priced { reached } else { 0 }, now);
@@ -73,6 +83,7 @@ impl Gate {
             ticked: tick != Divisor::NONE,
             walk,
             valued_from: if buys { 0 } else { quote.bid },
+            worth,
             heartbeat: self.tables.references.heartbeat(),
             cell,
             due: cell.due(),
@@ -101,6 +112,7 @@ impl Gate {
             ticked: false,
             walk: Walk::NONE,
             valued_from: 0,
+            worth: Worth::PLAIN,
             heartbeat: UnixNanos(0),
             cell: Cell::FLAT,
             due: UnixNanos(0),
@@ -155,4 +167,16 @@ impl Gate {
         let words = row.and_then(|row| statics.read_row(row).ok());
         words.map_or(UnixNanos(0), |words| StaticRecord::unpack_officer(words).forget_before)
     }
+}
+
+/// The quote as sizes by price distance know it: an order of `side` meets one touch, and its distance is in parts of what the
+/// instrument is worth.
+fn sized(quote: &Quote, worth: &Worth, side: Side) -> Quote {
+    if !worth.signed {
+        return *quote;
+    }
+    let both = quote.bid != 0 && quote.ask != 0;
+    let twice_mid = if both { quote.bid.wrapping_add(quote.ask) } else { quote.twice_ref };
+    let (bid, ask) = if side == Side::Bid { (0, quote.ask) } else { (quote.bid, 0) };
+    Quote { bid, ask, twice_ref: worth.twice_basis(twice_mid), ..*quote }
 }

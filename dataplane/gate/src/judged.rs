@@ -4,7 +4,7 @@ use types::Side;
 
 use crate::{
     intent::{OrderIntent, OrderType},
-    price::PX_MAX,
+    price::{PX_MAX, price_word},
     quote::Quote,
 };
 
@@ -20,7 +20,7 @@ pub(crate) struct Judged {
     pub named: bool,
     /// There is a price to judge by: the order's own, or for a market order the far touch.
     pub priced: bool,
-    /// That price, 0 when there is none.
+    /// That price in its word, 0 when there is none.
     pub px: u64,
 }
 
@@ -34,6 +34,15 @@ impl Judged {
             if buys { (quote.ask, quote.rest.ask_qty) } else { (quote.bid, quote.rest.bid_qty) };
         let named = order.px.0 > 0 && order.px.0 <= PX_MAX.0;
         let (px, priced) = if market { (far, far != 0) } else { (order.px.0 as u64, named) };
-        Self { buys, market, far, far_qty, named, priced, px }
+        let plain = Self { buys, market, far, far_qty, named, priced, px };
+        if quote.signed { plain.signed(order) } else { plain }
+    }
+
+    /// The same where prices may be zero or negative.
+    fn signed(self, order: &OrderIntent) -> Self {
+        let word = price_word(order.px, true);
+        let named = word != 0;
+        let (px, priced) = if self.market { (self.px, self.priced) } else { (word, named) };
+        Self { named, priced, px, ..self }
     }
 }

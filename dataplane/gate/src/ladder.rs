@@ -24,7 +24,7 @@ impl Band {
 
 /// A tick as rows hold it, [`Divisor::NONE`] when it is none, below 2e-9 or above [`TICK_MAX`].
 pub(crate) fn tick_of(tick: types::Px) -> Divisor {
-    let word = price_word(tick);
+    let word = price_word(tick, false);
     if word <= TICK_MAX { Divisor::new(word) } else { Divisor::NONE }
 }
 

@@ -155,6 +155,7 @@ mod tests;
 pub mod twin;
 mod verdict;
 mod window;
+mod worth;
 
 pub use breaker::{
     Breaker, BreakerCause, BreakerKey, BreakerReader, BreakerState, BreakerTable, BreakerWriter, TripWriter,
@@ -177,7 +178,7 @@ pub use limits::{
 };
 pub use memory::{Memory, OutOfMemory, Private, Row};
 pub use overlay::{Overlay, OverlayError, Ratio, TierOverlay, effective_limits};
-pub use price::PX_MAX;
+pub use price::{PX_MAX, SIGNED_PX_MAX};
 pub use record::{LimitCause, LimitRecord, Permission, StaticRecord, StaticTerms, Terms};
 pub use reference::{RefReader, RefRules, RefTable, RefWriter, UnknownInstrument};
 pub use restore::RestoreError;
@@ -193,3 +194,7 @@ pub use table::{
 };
 pub use tables::{GateTables, TableShape, TableWriters};
 pub use verdict::{Breach, Explanation, VERDICT_WORDS, Verdict};
+pub use worth::{
+    CURRENCIES_MAX, CurrencyId, InstrumentTerms, MULTIPLIER_MICROS_MAX, MoneyRules, RATE_NANOS_MAX,
+    TermsWriter,
+};

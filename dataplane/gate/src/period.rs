@@ -89,10 +89,9 @@ impl History {
         }
         self.next = self.next.saturating_add(count.saturating_mul(every_ns));
         let known = self.samples.iter().filter(|sample| **sample != 0);
-        // At most 2^59 each: thirty of them fit.
         let (sum, count) =
-            known.fold((0_u64, 0_u64), |(sum, count), sample| (sum.wrapping_add(*sample), count + 1));
-        self.mean = sum.checked_div(count).unwrap_or(0);
+            known.fold((0_u128, 0_u128), |(sum, count), sample| (sum + u128::from(*sample), count + 1));
+        self.mean = sum.checked_div(count).and_then(|mean| u64::try_from(mean).ok()).unwrap_or(0);
         self.allowed = allowed(self.mean, collar.bps);
     }
 

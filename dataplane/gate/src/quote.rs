@@ -13,7 +13,7 @@
 
 use types::{BookState, TickTableId, TradingStatus, UnixNanos};
 
-use crate::{divide::Divisor, ladder::TICK_MAX, window::Window};
+use crate::{divide::Divisor, ladder::TICK_MAX, price::is_shifted, window::Window};
 
 /// Words of a row.
 pub(crate) const REF_WORDS: usize = 10;
@@ -39,6 +39,8 @@ pub(crate) struct Quote {
     /// There is a reference price that does not age by itself, and a tick; both, and the collar over the period, say nothing
     /// against these prices.
     pub window: Window,
+    /// Its prices, and those of orders, may be zero or negative. Rows do not say it: the instrument's terms do.
+    pub signed: bool,
     pub rest: Rest,
 }
 
@@ -69,6 +71,7 @@ impl Quote {
         state: BookState::Empty.to_u8(),
         status: TradingStatus::Unknown as u8,
         window: Window::NONE,
+        signed: false,
         rest: Rest::NOTHING,
     };
 
@@ -86,6 +89,7 @@ impl Quote {
             state: (w5 >> 40) as u8,
             status: (w5 >> 48) as u8,
             window: Window::from_word(window),
+            signed: false,
             rest: Rest::NOTHING,
         }
     }
@@ -100,6 +104,13 @@ impl Quote {
             period_mean,
         };
         Self { rest, ..Self::unpack_hot([w0, w1, w2, w3, w4, w5, w6]) }
+    }
+
+    /// The row as one of an instrument whose prices may, or may not, be zero or negative; none when it was written while they might
+    /// not, or might.
+    pub(crate) fn of_sign(self, signed: bool) -> Option<Self> {
+        let fits = |word: u64| word == 0 || is_shifted(word) == signed;
+        (fits(self.bid) && fits(self.ask) && fits(self.twice_ref >> 1)).then_some(Self { signed, ..self })
     }
 
     /// How old the last trade is that is the reference, one of the future as old as it is early; 0 when it is none.

@@ -25,12 +25,13 @@ use crate::{
     ladder::{Band, Ladder, TICK_MAX, tick_of},
     memory::{Memory, Private, Row, Sealed},
     period::{History, PeriodCollar},
-    price::{price_word, word_price},
+    price::{price_word, size, size_of_two, word_price},
     quote::{HOT_WORDS, Quote, REF_WORDS},
     slot::{SeqSlot, SlotFault},
     sync::{AtomicU64, Ordering},
     table::{ROWS_MAX, TableError, TableSizeError},
     window::Window,
+    worth::TermsRows,
 };
 
 /// A reference price.
@@ -41,11 +42,12 @@ struct Judge {
     by_last: bool,
 }
 
-/// The reference price; see the module's documentation. Arguments are price words.
-fn judge(bid: u64, ask: u64, last: u64, spread_max_bps: u32) -> Judge {
+/// The reference price; see the module's documentation. Prices are words; basis points are of at least `least`.
+fn judge(bid: u64, ask: u64, last: u64, spread_max_bps: u32, least: u64) -> Judge {
     // distance / mid <= bps / 10^4, where mid = (low + high) / 2.
     let near = |low: u64, high: u64| {
-        u128::from(high - low) * 20_000 <= u128::from(low + high) * u128::from(spread_max_bps)
+        let twice_mid = size_of_two(low + high).max(2 * least);
+        u128::from(high - low) * 20_000 <= u128::from(twice_mid) * u128::from(spread_max_bps)
     };
     if bid != 0 && ask != 0 && bid <= ask && near(bid, ask) {
         return Judge { twice: bid + ask, by_last: false };
@@ -187,8 +189,8 @@ impl RefWriter {
         }
     }
 
-    /// Publishes one instrument's prices. Wait-free. Prices that are not positive, or beyond [`crate::PX_MAX`], count as none; a tick
-    /// below 2e-9 or above 1,099 counts as unknown.
+    /// Publishes one instrument's prices. Wait-free. Prices beyond [`crate::PX_MAX`] count as none, and those that are not positive,
+    /// unless the instrument's may be ([`crate::InstrumentTerms`]); a tick below 2e-9 or above 1,099 counts as unknown.
     ///
     /// # Errors
     /// [`UnknownInstrument`].
@@ -196,14 +198,16 @@ impl RefWriter {
     pub fn publish(&mut self, instrument: InstrumentId, top: &TopOfBook) -> Result<(), UnknownInstrument> {
         let unknown = UnknownInstrument(instrument);
         let saturated = |qty: u64| qty.min(u32::MAX.into());
+        let least = self.rows.terms.least(instrument);
+        let signed = least != 0;
         // An empty book has no prices, whatever else is said of it.
         let (bid, ask, last) = match top.state {
             BookState::Empty => (0, 0, 0),
-            _ => (price_word(top.bid), price_word(top.ask), price_word(top.last)),
+            _ => (price_word(top.bid, signed), price_word(top.ask, signed), price_word(top.last, signed)),
         };
-        let Judge { twice, by_last } = judge(bid, ask, last, self.mid_spread_max_bps);
+        let Judge { twice, by_last } = judge(bid, ask, last, self.mid_spread_max_bps, least);
         let px = twice >> 1;
-        let band = self.band(top, if twice == 0 { bid.max(ask) } else { px });
+        let band = self.band(top, size(if twice == 0 { bid.max(ask) } else { px }));
         let history = self.histories.get_mut(instrument.index()).ok_or(unknown)?;
         // What a book is not sure of is no part of its history.
         let sampled = if top.state.is_live() { px } else { 0 };
@@ -219,7 +223,7 @@ impl RefWriter {
                 | u64::from(top.state.to_u8()) << 40
                 | u64::from(top.status as u8) << 48
                 | u64::from(top.tick_table.0) << 56,
-            if twice == 0 || by_last { Window::NONE } else { window(band, history) }.word(),
+            if twice == 0 || by_last || signed { Window::NONE } else { window(band, history) }.word(),
             saturated(top.bid_qty) | saturated(top.ask_qty) << 32,
             // No time is no trade of long ago, and so none to judge by.
             if by_last { top.last_ts.0.max(1) } else { 0 },
@@ -233,7 +237,7 @@ impl RefWriter {
         if let Some(table) = top.tick_table.index() {
             return self.rows.ladders.get(table).map_or(Band::everywhere(Divisor::NONE), |l| l.band(px));
         }
-        let tick = price_word(top.tick);
+        let tick = price_word(top.tick, false);
         if self.tick.divisor() != tick || tick > TICK_MAX {
             self.tick = tick_of(top.tick);
         }
@@ -251,7 +255,7 @@ impl RefWriter {
         depth: &Depth,
     ) -> Result<(), UnknownInstrument> {
         let slot = self.rows.depths.get(instrument.index()).ok_or(UnknownInstrument(instrument))?;
-        slot.write(DepthRow::pack(depth));
+        slot.write(DepthRow::pack(depth, self.rows.terms.least(instrument) != 0));
         Ok(())
     }
 
@@ -284,6 +288,7 @@ pub struct RefReader {
     slots: &'static [SeqSlot<REF_WORDS>],
     depths: &'static [SeqSlot<DEPTH_WORDS>],
     heartbeat: &'static Heartbeat,
+    pub(crate) terms: TermsRows,
     ladders: Box<[Ladder]>,
     held: Held,
 }
@@ -309,6 +314,7 @@ impl RefReader {
             slots: memory.rows(instruments)?,
             depths: memory.rows(instruments)?,
             heartbeat: memory.row()?,
+            terms: TermsRows::lay_out(memory, instruments)?,
             ladders: rules.tick_tables.iter().take(TickTableId::COUNT_MAX).map(Ladder::new).collect(),
             held: Held { last_age_max: rules.last_age_max, period },
         })
@@ -398,6 +404,7 @@ impl RefReader {
         size_of_val(self.slots)
             + size_of_val(self.depths)
             + size_of::<Heartbeat>()
+            + self.terms.bytes()
             + self.slots.len() * size_of::<History>()
     }
 }
@@ -495,9 +502,9 @@ mod tests {
             (0, 0, 0, 0, "nothing"),
         ] {
             let by_last = twice != 0 && twice == 2 * last;
-            assert_eq!(judge(bid, ask, last, 1_000), Judge { twice, by_last }, "{why}");
+            assert_eq!(judge(bid, ask, last, 1_000, 0), Judge { twice, by_last }, "{why}");
         }
-        let twice = |bid, ask| judge(bid, ask, 0, 1_000).twice;
+        let twice = |bid, ask| judge(bid, ask, 0, 1_000, 0).twice;
         assert_eq!(twice(9_500, 10_500), 20_000, "exactly at the widest");
         assert_eq!(twice(9_499, 10_501), 0, "just beyond");
     }

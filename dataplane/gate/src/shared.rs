@@ -56,7 +56,8 @@ impl Shared {
         Self {
             on: config.account_positions
                 || config.self_match != SelfMatch::Off
-                || config.repeat_window.0 != 0,
+                || config.repeat_window.0 != 0
+                || config.money.is_some(),
             strategies: u32::try_from(config.strategies.len())
                 .ok()
                 .and_then(NonZeroU32::new)

@@ -7,6 +7,7 @@ use crate::{
     reference::{RefReader, RefRules, RefWriter},
     surface::{SurfaceReader, SurfaceWriter},
     table::{LimitReader, LimitWriter, StaticReader, StaticWriter, TableError},
+    worth::TermsWriter,
 };
 
 /// The tables a gate reads.
@@ -35,6 +36,8 @@ pub struct TableWriters {
     pub surfaces: Option<SurfaceWriter>,
     /// The book owner's.
     pub references: RefWriter,
+    /// Control's, of what prices mean in money.
+    pub terms: TermsWriter,
     /// Control's, with the scorer's word of trips in it.
     pub breakers: BreakerWriter,
 }
@@ -73,6 +76,7 @@ impl GateTables {
             dynamics: dynamics.as_ref().map(|dynamics| LimitWriter::of(dynamics, Some(statics))),
             surfaces: surfaces.as_ref().map(SurfaceWriter::of),
             references: RefWriter::of(references, rules),
+            terms: TermsWriter::of(references),
             breakers: BreakerWriter::of(breakers),
         };
         Ok((writers, tables))

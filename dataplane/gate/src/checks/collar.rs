@@ -17,10 +17,11 @@ impl Check for Collar {
 
     #[inline(always)]
     fn broken(case: &Case) -> bool {
-        // |px − ref| × 10^4 ≤ bps × ref, both sides doubled.
+        // |px − ref| × 10^4 ≤ bps × ref, both sides doubled; where a price may be zero, of what the instrument is worth at least.
         let (judged, twice_ref) = (&case.facts.judged, case.inputs.quote.twice_ref);
         let off = u128::from(judged.px.wrapping_mul(2).abs_diff(twice_ref)) * 10_000;
-        let allowed = u128::from(twice_ref) * u128::from(case.inputs.limits.bounds.collar_bps);
+        let allowed = u128::from(case.inputs.worth.twice_basis(twice_ref))
+            * u128::from(case.inputs.limits.bounds.collar_bps);
         off > allowed && judged.priced && case.inputs.referenced
     }
 
@@ -28,7 +29,8 @@ impl Check for Collar {
         // Rounded up, so that the distance named is never within the collar it broke.
         let (px, twice_ref) = (case.facts.judged.px, case.inputs.quote.twice_ref);
         let off = u128::from(px.saturating_mul(2).abs_diff(twice_ref)) * 10_000;
-        (case.inputs.limits.bounds.collar_bps.into(), clip_wide(off.div_ceil(u128::from(twice_ref.max(1)))))
+        let basis = u128::from(case.inputs.worth.twice_basis(twice_ref).max(1));
+        (case.inputs.limits.bounds.collar_bps.into(), clip_wide(off.div_ceil(basis)))
     }
 }
 
@@ -43,13 +45,12 @@ impl Check for PeriodCollar {
 
     #[inline(always)]
     fn broken(case: &Case) -> bool {
-        worse(case) * 10_000 > allowed(case) && case.facts.judged.priced && case.inputs.period_mean != 0
+        worse(case) * 20_000 > allowed(case) && case.facts.judged.priced && case.inputs.period_mean != 0
     }
 
     fn numbers(case: &Case) -> (i64, i64) {
         // Rounded up, as for the other.
-        let mean = u128::from(case.inputs.period_mean.max(1));
-        let off = (worse(case) * 10_000).div_ceil(mean);
+        let off = (worse(case) * 10_000 * 2).div_ceil(u128::from(twice_basis(case).max(1)));
         (case.settings.period_collar_bps.into(), clip_wide(off))
     }
 }
@@ -62,8 +63,14 @@ fn worse(case: &Case) -> u128 {
     dear.saturating_sub(cheap).into()
 }
 
-/// What it may be, in 1e-9 of a 10,000th.
+/// What its basis points are taken of, doubled.
+#[inline(always)]
+fn twice_basis(case: &Case) -> u64 {
+    case.inputs.worth.twice_basis(case.inputs.period_mean.wrapping_mul(2))
+}
+
+/// What it may be, in 1e-9 of a 10,000th, doubled.
 #[inline(always)]
 fn allowed(case: &Case) -> u128 {
-    u128::from(case.inputs.period_mean) * u128::from(case.settings.period_collar_bps)
+    u128::from(twice_basis(case)) * u128::from(case.settings.period_collar_bps)
 }

@@ -5,7 +5,7 @@ use types::Px;
 use crate::{
     case::Case,
     check::{Check, Needs, Unit, clip},
-    price::PX_MAX,
+    price::{PX_MAX, SIGNED_PX_MAX},
 };
 
 pub(super) struct BadField;
@@ -51,7 +51,8 @@ impl Check for BadPrice {
     const SLUG: &'static str = "BAD_PRICE";
     const FIX: u16 = 99;
     const UNIT: Unit = Unit::Price;
-    const SENTENCE: &'static str = "The price {value} is none a limit order can have (above 0, at most {limit}), or a market order has a price.";
+    const SENTENCE: &'static str = "The price {value} is none a limit order can have (at most {limit}, and above 0 unless the instrument may trade below), or a \
+         market order has a price.";
     const FAILS_CLOSED_ON: &'static str = "a missing price";
 
     #[inline(always)]
@@ -61,7 +62,7 @@ impl Check for BadPrice {
     }
 
     fn numbers(case: &Case) -> (i64, i64) {
-        (PX_MAX.0, case.order.px.0)
+        (if case.inputs.worth.signed { SIGNED_PX_MAX.0 } else { PX_MAX.0 }, case.order.px.0)
     }
 }
 
@@ -95,7 +96,10 @@ impl Check for BadTick {
     #[inline(always)]
     fn broken(case: &Case) -> bool {
         let judged = &case.facts.judged;
-        !case.inputs.tick.divides(judged.px) && !judged.market && judged.named && case.inputs.ticked
+        !case.inputs.tick.divides(case.inputs.worth.distance(judged.px))
+            && !judged.market
+            && judged.named
+            && case.inputs.ticked
     }
 
     fn numbers(case: &Case) -> (i64, i64) {

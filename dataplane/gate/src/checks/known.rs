@@ -4,6 +4,7 @@ use crate::{
     case::Case,
     check::{Check, Needs, Unit, clip},
     record::Permission,
+    worth::Known,
 };
 
 pub(super) struct UnknownInstrument;
@@ -99,6 +100,26 @@ impl Check for Restricted {
     #[inline(always)]
     fn broken(case: &Case) -> bool {
         case.inputs.limits.permission as u8 == Permission::Restricted as u8
+    }
+
+    fn numbers(case: &Case) -> (i64, i64) {
+        (0, case.order.instrument.0.into())
+    }
+}
+
+pub(super) struct TermsMissing;
+
+impl Check for TermsMissing {
+    const CODE: u16 = 205;
+    const SLUG: &'static str = "TERMS_MISSING";
+    const FIX: u16 = 0;
+    const UNIT: Unit = Unit::Number;
+    const SENTENCE: &'static str = "Nothing is known of instrument {value}: what its prices mean in money was never said, or cannot be read.";
+    const FAILS_CLOSED_ON: &'static str = "an undeclared instrument, where instruments are to be declared";
+
+    #[inline(always)]
+    fn broken(case: &Case) -> bool {
+        case.inputs.worth.known == Known::NoTerms
     }
 
     fn numbers(case: &Case) -> (i64, i64) {

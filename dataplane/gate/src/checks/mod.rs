@@ -22,6 +22,8 @@ mod tier;
 mod value;
 mod walk;
 
+pub(crate) use near::near_value;
+
 use core::ops::ControlFlow;
 
 use crate::{
@@ -143,6 +145,8 @@ checks! {
     NotPermitted in known;
     /// The instrument is on the restricted list.
     Restricted in known;
+    /// Nothing is known of the instrument.
+    TermsMissing in known;
     /// The order id is zero.
     BadField in fields;
     /// The quantity is zero.
@@ -181,8 +185,12 @@ checks! {
     QtyDynamic in quantity;
     /// The quantity is above the largest that the fat-finger network finds likely to be meant at this price.
     QtyErrModel in quantity;
-    /// Price times quantity is above the limit.
+    /// The order's value in the firm's currency is above the limit.
     Value in value;
+    /// There is no rate from the instrument's currency to the firm's.
+    FxMissing in value;
+    /// The rate from the instrument's currency to the firm's is too old.
+    FxStale in value;
     /// There is no reference price.
     RefMissing in reference;
     /// The reference price is too old, or its book is not to be believed.
@@ -232,8 +240,8 @@ fn finds<C: Check>(case: &Case) -> bool {
 /// How many reasons there are.
 pub const REASON_COUNT: usize = RejectReason::ALL.len();
 
-// A set of breaches is one word.
-const _: () = assert!(REASON_COUNT <= 64);
+// A set of breaches is one number.
+const _: () = assert!(REASON_COUNT <= 128);
 
 impl RejectReason {
     /// The stable number.
@@ -273,8 +281,8 @@ mod tests {
 
     #[test]
     fn numbers_in_use_never_change() {
-        let pinned = "100 101 102 103 104 105 106 107 110 200 201 202 203 204 300 301 302 303 304 305 400 401 500 501 502 \
-                      503 504 510 600 601 700 701 702 800 900 901 902 903 905 904 1000 1100 1101 1102 1103 1200 \
+        let pinned = "100 101 102 103 104 105 106 107 110 200 201 202 203 204 205 300 301 302 303 304 305 400 401 500 501 502 \
+                      503 504 510 600 601 700 701 702 800 801 802 900 901 902 903 905 904 1000 1100 1101 1102 1103 1200 \
                       1400 1401";
         let now: std::vec::Vec<_> = RejectReason::ALL.iter().map(|r| std::format!("{}", r.code())).collect();
         assert_eq!(now.join(" "), pinned);

@@ -8,6 +8,12 @@ const SHIFT: u32 = 3;
 /// Of a millionth, in 1e-9: exact, since an eighth of a thousand is.
 const NEAR_VALUE: u128 = 1_000 - (1_000 >> SHIFT);
 
+/// The largest value, in 1e-9, that is not near a limit in millionths.
+#[inline(always)]
+pub(crate) fn near_value(max_notional_micros: u64) -> u128 {
+    u128::from(max_notional_micros) * NEAR_VALUE
+}
+
 pub(super) struct NearLimit;
 
 impl Notice for NearLimit {
@@ -21,6 +27,6 @@ impl Notice for NearLimit {
         let worst = case.facts.worst;
         let position =
             worst > position_max.wrapping_sub(position_max >> SHIFT) && case.positions() && worst > 0;
-        qty || position || case.facts.value > u128::from(bounds.max_notional_micros) * NEAR_VALUE
+        qty || position || case.facts.value > near_value(bounds.max_notional_micros)
     }
 }

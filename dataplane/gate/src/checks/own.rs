@@ -2,7 +2,8 @@
 
 use crate::{
     case::Case,
-    check::{Check, Needs, Unit, clip},
+    check::{Check, Needs, Unit},
+    price::word_price,
 };
 
 pub(super) struct SelfMatched;
@@ -22,6 +23,6 @@ impl Check for SelfMatched {
     }
 
     fn numbers(case: &Case) -> (i64, i64) {
-        (clip(case.inputs.common.own_px), clip(case.facts.judged.px))
+        (word_price(case.inputs.common.own_px).0, word_price(case.facts.judged.px).0)
     }
 }

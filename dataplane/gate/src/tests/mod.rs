@@ -4,6 +4,7 @@ mod account;
 mod blindness;
 mod boundaries;
 mod fail_closed;
+mod incidents;
 mod inventory;
 mod oracle;
 mod prices;

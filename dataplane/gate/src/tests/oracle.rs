@@ -2,14 +2,68 @@
 //! integers and with early returns nowhere, on random orders in random states near every boundary.
 
 use super::*;
-use crate::{Flags, LimitsSource, RefRules, RejectReason as R, SURFACE_BUCKETS, SizeSurface, SurfaceTable};
+use crate::{
+    CurrencyId, Flags, InstrumentTerms, LimitsSource, MoneyRules, RefReader, RefRules, RejectReason as R,
+    SIGNED_PX_MAX, SURFACE_BUCKETS, SizeSurface, SurfaceTable, TermsWriter,
+};
 use proptest::{prelude::*, sample::select};
 use std::{vec, vec::Vec};
 use types::{StaleCause, TickStep, TickTable};
 
+/// What prices mean in money. Every price of a world whose instrument may trade at zero or below lies so much lower.
+#[derive(Clone, Debug)]
+struct Money {
+    rules: MoneyRules,
+    terms: Option<InstrumentTerms>,
+    /// In 1e-9, and how old.
+    rate: Option<(u64, u64)>,
+}
+
+/// By how much.
+const LOWER: i64 = 100_000_000_000;
+
+impl Money {
+    fn write(&self, references: &RefReader, now: UnixNanos) {
+        let mut writer = TermsWriter::of(references);
+        if let Some(terms) = &self.terms {
+            writer.define(INSTRUMENT, terms).unwrap();
+        }
+        if let Some((rate, ago)) = self.rate {
+            writer.rate(CurrencyId(1), rate, UnixNanos(now.0 - ago));
+        }
+    }
+
+    /// What prices that may not be positive are worth at least, 0 where they are positive.
+    fn least(&self) -> i64 {
+        self.terms.filter(InstrumentTerms::may_be_negative).map_or(0, |terms| terms.worth_min.0)
+    }
+}
+
+fn any_money() -> impl Strategy<Value = Money> {
+    let worth_min =
+        prop_oneof![2 => Just(Px::NONE), 1 => (1_i64..30_000).prop_map(|cents| Px(cents * CENT.0))];
+    let multiplier =
+        prop_oneof![Just(1_000_000), Just(1), 1_u64..20_000_000, Just(crate::MULTIPLIER_MICROS_MAX)];
+    let terms = (multiplier, 0_u8..2, worth_min, Just(Px::NONE)).prop_map(
+        |(multiplier_micros, currency, worth_min, settlement)| InstrumentTerms {
+            multiplier_micros,
+            currency: CurrencyId(currency),
+            worth_min,
+            settlement,
+        },
+    );
+    let rate = prop_oneof![Just(1_000_000_000), Just(6_693_210), 1_u64..3_000_000_000, Just(0)];
+    let rate = (rate, prop_oneof![8 => 0_u64..80, 1 => Just(100), 1 => Just(101)]);
+    let rules = any::<bool>()
+        .prop_map(|undeclared_is_plain| MoneyRules { rate_age_max: Nanos(100), undeclared_is_plain });
+    (rules, proptest::option::weighted(0.85, terms), proptest::option::weighted(0.9, rate))
+        .prop_map(|(rules, terms, rate)| Money { rules, terms, rate })
+}
+
 /// A random state of one row.
 #[derive(Clone, Debug)]
 struct World {
+    money: Option<Money>,
     live: Option<(RiskLimits, Tier, u64)>,
     /// Sizes as they are handed in, and the lease in ms.
     surface: Option<([u32; SURFACE_BUCKETS], u64)>,
@@ -122,7 +176,7 @@ fn any_world() -> impl Strategy<Value = World> {
             mostly(1, vec![0, 7, 10]),
         ),
         [breaker(), breaker(), breaker(), breaker()],
-        working,
+        (working, proptest::option::weighted(0.5, any_money())),
     )
         .prop_map(
             |(
@@ -132,8 +186,9 @@ fn any_world() -> impl Strategy<Value = World> {
                 position,
                 (permission, lot),
                 breakers,
-                working,
+                (working, money),
             )| World {
+                money,
                 live,
                 surface,
                 top,
@@ -170,9 +225,33 @@ impl World {
         NOW.plus(Nanos(self.now_after_publish_ns))
     }
 
+    fn least(&self) -> i64 {
+        self.money.as_ref().map_or(0, Money::least)
+    }
+
+    /// A price of this world.
+    fn px(&self, px: Px) -> Px {
+        if self.least() != 0 && px.is_some() { Px(px.0.saturating_sub(LOWER)) } else { px }
+    }
+
+    fn top(&self, top: &TopOfBook) -> TopOfBook {
+        TopOfBook { bid: self.px(top.bid), ask: self.px(top.ask), last: self.px(top.last), ..*top }
+    }
+
+    fn order(&self, order: &OrderIntent) -> OrderIntent {
+        OrderIntent { px: self.px(order.px), ..*order }
+    }
+
     /// The rig in this state. What works was let in under roomy limits before.
     fn build(&self) -> Rig {
         let mut rig = Rig::bare(&GateConfig { daemon_age_max: SILENCE_MAX, ..CONFIG }, true);
+        if let Some(money) = &self.money {
+            // Small money, so that all of it is let in.
+            let worth_min = if self.least() == 0 { Px::NONE } else { Px(LOWER) };
+            let terms = InstrumentTerms { worth_min, ..InstrumentTerms::PLAIN };
+            Money { terms: Some(terms), ..money.clone() }.write(&rig.gate.tables.references, NOW);
+            rig.gate.money = Some(money.rules);
+        }
         rig.breakers.set_unset(OPEN);
         rig.breakers.alive(NOW);
         let roomy = RiskLimits { order_rate_per_s: 20_000, order_burst: 1_000, max_pos_long: 9_999, ..CAP };
@@ -187,9 +266,9 @@ impl World {
                 NOW,
             )
             .unwrap();
-        rig.publish_top(&top());
+        rig.publish_top(&self.top(&top()));
         for (id, (side, qty)) in (1..).zip(&self.working) {
-            let base = if *side == Side::Bid { order(id) } else { sell(id) };
+            let base = self.order(&if *side == Side::Bid { order(id) } else { sell(id) });
             rig.take(&OrderIntent { qty: Qty(*qty), ..base });
         }
         rig.hold(self.position);
@@ -198,6 +277,9 @@ impl World {
         let rules = RefRules { tick_tables: &tables, ..RefRules::DEFAULT };
         let (mut dynamics, limit_reader) = LimitTable::create_within(&rig.gate.tables.statics).unwrap();
         let (mut references, ref_reader) = RefTable::create_under(INSTRUMENTS, &rules).unwrap();
+        if let Some(money) = &self.money {
+            money.write(&ref_reader, self.now());
+        }
         let terms = StaticTerms { lot: Qty(self.lot), permission: self.permission, version: 2 };
         rig.publish_static(&envelope(), &terms);
         if let Some((limits, tier, lease_ms)) = self.live {
@@ -205,13 +287,15 @@ impl World {
             let terms = Terms { lease: Nanos(lease_ms * 1_000_000), ..super::terms(tier) };
             dynamics.publish(INSTRUMENT, CLASS, &wide.clamp(&limits), &terms, NOW).unwrap();
         }
-        if let Some(mid) = self.earlier.filter(|_| self.top.is_some()).map(|cents| Px(cents * CENT.0)) {
+        if let Some(mid) =
+            self.earlier.filter(|_| self.top.is_some()).map(|cents| self.px(Px(cents * CENT.0)))
+        {
             let ts = UnixNanos(NOW.0 - 25_000_000_000);
             references.publish(INSTRUMENT, &TopOfBook { bid: mid, ask: mid, ts, ..super::top() }).unwrap();
         }
         if let Some(top) = &self.top {
             let ts = UnixNanos(self.now().0 - self.heartbeat_ago_ns);
-            references.publish(INSTRUMENT, &TopOfBook { ts, ..*top }).unwrap();
+            references.publish(INSTRUMENT, &TopOfBook { ts, ..self.top(top) }).unwrap();
         }
         if let Some((sizes, lease_ms)) = self.surface {
             let (mut writer, reader) = SurfaceTable::create(INSTRUMENTS).unwrap();
@@ -349,20 +433,26 @@ impl Oracle<'_> {
         let Some((sizes, _)) = self.world.surface.filter(|(_, lease_ms)| *lease_ms > 0) else { return };
         let bucket = match judged.filter(|_| far.is_some()) {
             None => SURFACE_BUCKETS - 1,
-            Some(px) if self.order.side == Side::Bid => Self::bucket(px.0 - far.0, top),
-            Some(px) => Self::bucket(far.0 - px.0, top),
+            Some(px) if self.order.side == Side::Bid => self.bucket(px.0 - far.0, top),
+            Some(px) => self.bucket(far.0 - px.0, top),
         };
         let most = sizes[..=bucket].iter().min().copied();
         self.say(Some(self.order.qty.0) > most, R::QtyErrModel);
     }
 
+    /// What basis points are taken of, of a doubled price: where it may be zero, of what the instrument is worth at least.
+    fn basis(&self, twice: i128) -> i128 {
+        let least = i128::from(self.world.least());
+        if least == 0 { twice } else { twice.abs().max(2 * least) }
+    }
+
     /// Edge by edge: at most 2^n bps of the mid.
-    fn bucket(through: i64, top: &TopOfBook) -> usize {
-        let twice_mid = if top.bid.is_some() && top.ask.is_some() {
+    fn bucket(&self, through: i64, top: &TopOfBook) -> usize {
+        let twice_mid = self.basis(if top.bid.is_some() && top.ask.is_some() {
             i128::from(top.bid.0) + i128::from(top.ask.0)
         } else {
-            Self::twice_reference(top).unwrap_or(0)
-        };
+            self.twice_reference(top).unwrap_or(0)
+        });
         let within = |n: &usize| 2 * i128::from(through) * 10_000 <= twice_mid * (1_i128 << n);
         match through {
             ..0 => 0,
@@ -388,24 +478,24 @@ impl Oracle<'_> {
     }
 
     /// The reference price as a fraction of two.
-    fn twice_reference(top: &TopOfBook) -> Option<i128> {
-        Self::judged_by(top).map(|(twice, _)| twice)
+    fn twice_reference(&self, top: &TopOfBook) -> Option<i128> {
+        self.judged_by(top).map(|(twice, _)| twice)
     }
 
     /// The same, and whether it is the last trade.
-    fn judged_by(top: &TopOfBook) -> Option<(i128, bool)> {
+    fn judged_by(&self, top: &TopOfBook) -> Option<(i128, bool)> {
         let side = |px: Px| px.is_some().then_some(i128::from(px.0));
         let (bid, ask, last) = (side(top.bid), side(top.ask), side(top.last));
         if let (Some(bid), Some(ask)) = (bid, ask)
             && bid <= ask
-            && (ask - bid) * 10_000 * 2 <= 1_000 * (ask + bid)
+            && (ask - bid) * 10_000 * 2 <= 1_000 * self.basis(ask + bid)
         {
             return Some((bid + ask, false));
         }
         let last = last?;
         // Inside the sides there are, and within a tenth of one of them.
         let inside = bid.is_none_or(|b| last >= b) && ask.is_none_or(|a| last <= a);
-        let near = |side: i128| (side - last).abs() * 10_000 * 2 <= 1_000 * (side + last);
+        let near = |side: i128| (side - last).abs() * 10_000 * 2 <= 1_000 * self.basis(side + last);
         (inside && bid.into_iter().chain(ask).any(near)).then_some((2 * last, true))
     }
 
@@ -413,7 +503,7 @@ impl Oracle<'_> {
     fn tick(top: &TopOfBook, px: i128) -> i128 {
         match top.tick_table {
             TickTableId::NONE if top.tick.is_some() && top.tick.0 >= 2 => i128::from(top.tick.0),
-            STEPPED if px < 100_000_000_000 => 5_000_000,
+            STEPPED if px.abs() < 100_000_000_000 => 5_000_000,
             STEPPED => 20_000_000,
             _ => 0,
         }
@@ -422,11 +512,14 @@ impl Oracle<'_> {
     fn prices(&mut self) {
         let (order, limits) = (self.order, self.limits());
         let market = order.order_type == OrderType::Market;
-        let named = order.px.0 > 0 && order.px.0 <= crate::PX_MAX.0;
+        let signed = self.world.least() != 0;
+        let positive = order.px.0 > 0 && order.px.0 <= crate::PX_MAX.0;
+        let named =
+            if signed { order.px.0.checked_abs().is_some_and(|px| px <= SIGNED_PX_MAX.0) } else { positive };
         self.say(if market { order.px != Px::NONE } else { !named }, R::BadPrice);
         let known = self.world.top.as_ref().map(|t| match t.state {
             BookState::Empty => TopOfBook { bid: Px::NONE, ask: Px::NONE, last: Px::NONE, ..*t },
-            _ => *t,
+            _ => self.world.top(t),
         });
         self.say(known.is_none(), R::RefMissing);
         let far = known.map_or(Px::NONE, |t| if order.side == Side::Bid { t.ask } else { t.bid });
@@ -434,9 +527,13 @@ impl Oracle<'_> {
         self.own_orders(judged.filter(|_| known.is_some()));
         // A sell may yield more than it asks for: what the bid pays.
         let bid = known.map_or(Px::NONE, |t| t.bid);
-        let valued = judged.map(|px| if order.side == Side::Ask && bid.is_some() { px.max(bid) } else { px });
-        let value = valued.map(|px| i128::from(px.0) * i128::from(order.qty.0));
-        self.say(value.is_some_and(|v| v > i128::from(limits.max_notional_micros) * 1_000), R::Value);
+        let other = Some(bid).filter(|bid| order.side == Side::Ask && bid.is_some());
+        let valued = judged.map(|px| match other {
+            _ if signed => px.0.abs().max(other.map_or(0, |other| other.0.abs())).max(self.world.least()),
+            Some(other) => px.0.max(other.0),
+            None => px.0,
+        });
+        self.money(valued.map(|px| u128::from(px.cast_unsigned()) * u128::from(order.qty.0)));
         let Some(top) = known else { return };
         self.surface(judged, &top, far);
         // No levels are published in these worlds.
@@ -444,19 +541,22 @@ impl Oracle<'_> {
         self.say(market && far.is_some() && u64::from(order.qty.0) > far_qty, R::DepthShort);
         self.market_data(&top, far, market, named);
         let Some(px) = judged.map(|px| i128::from(px.0)) else { return };
-        let twice = Self::twice_reference(&top);
-        let off = twice.map(|twice| (2 * px - twice).abs() * 10_000 > i128::from(limits.collar_bps) * twice);
+        let twice = self.twice_reference(&top);
+        let collar = i128::from(limits.collar_bps);
+        let off = twice.map(|twice| (2 * px - twice).abs() * 10_000 > collar * self.basis(twice));
         self.say(off == Some(true), R::Collar);
         // A halt forgets what was before it.
         let mean = self
             .world
             .earlier
             .filter(|_| top.status == TradingStatus::Trading)
-            .map(|c| i128::from(c * CENT.0));
+            .map(|c| i128::from(self.world.px(Px(c * CENT.0)).0));
         let worse = mean.map(|mean| if order.side == Side::Bid { px - mean } else { mean - px });
-        self.say(worse.zip(mean).is_some_and(|(worse, mean)| worse * 10_000 > mean * 1_000), R::PeriodCollar);
+        let far_off =
+            worse.zip(mean).is_some_and(|(worse, mean)| worse * 20_000 > self.basis(2 * mean) * 1_000);
+        self.say(far_off, R::PeriodCollar);
         // The far touch, or the reference where there is no far side.
-        let opposite = if far.is_some() { Some(i128::from(far.0)) } else { twice.map(|t| t / 2) };
+        let opposite = if far.is_some() { Some(i128::from(far.0)) } else { twice.map(|t| t.div_euclid(2)) };
         let Some(opposite) = opposite else { return };
         let gap = if order.side == Side::Bid { opposite - px } else { px - opposite };
         let rests = !market && order.tif != TimeInForce::Ioc && (gap > 0 || !far.is_some());
@@ -464,12 +564,38 @@ impl Oracle<'_> {
         self.say(rests && limits.passive_min_ticks > 1 && near, R::PassiveBand);
     }
 
+    /// The value of an order whose price times quantity is `value`, in the firm's currency.
+    fn money(&mut self, value: Option<u128>) {
+        let (mut multiplier, mut rate) = (1_000_000, 1_000_000_000);
+        if let Some(money) = &self.world.money {
+            let terms = match money.terms {
+                None if !money.rules.undeclared_is_plain => return self.say(true, R::TermsMissing),
+                None => InstrumentTerms::PLAIN,
+                Some(terms) => terms,
+            };
+            multiplier = terms.multiplier_micros;
+            if terms.currency.0 != 0 {
+                match money.rate {
+                    None | Some((0, _)) => return self.say(true, R::FxMissing),
+                    Some((_, ago)) if ago > money.rules.rate_age_max.0 => return self.say(true, R::FxStale),
+                    Some((now, _)) => rate = now,
+                }
+            }
+        }
+        let most = self.limits().max_notional_micros.cast_unsigned();
+        // In 1e-24. What does not fit 128 bits is more than any limit.
+        let product =
+            value.map(|value| value.checked_mul(multiplier.into()).and_then(|v| v.checked_mul(rate.into())));
+        let most = u128::from(most) * 1_000_000_000_000_000_000;
+        self.say(product.is_some_and(|product| product.is_none_or(|product| product > most)), R::Value);
+    }
+
     /// What works rests at the touch that the worlds begin with, and is of the order's account.
     fn own_orders(&mut self, judged: Option<Px>) {
         let works = |side| self.working(side) > 0;
         let meets = judged.is_some_and(|at| match self.order.side {
-            Side::Bid => works(Side::Ask) && at >= px("100.02"),
-            Side::Ask => works(Side::Bid) && at <= px("100.00"),
+            Side::Bid => works(Side::Ask) && at >= self.world.px(px("100.02")),
+            Side::Ask => works(Side::Bid) && at <= self.world.px(px("100.00")),
         });
         self.say(meets, R::SelfMatched);
     }
@@ -482,11 +608,11 @@ impl Oracle<'_> {
         self.say(top.status == TradingStatus::Unknown, R::MktStateUnknown);
         let shut = [TradingStatus::Halted, TradingStatus::Paused, TradingStatus::Closed];
         self.say(shut.contains(&top.status), R::MktState);
-        let missing = Self::twice_reference(top).is_none() || market && !far.is_some();
+        let missing = self.twice_reference(top).is_none() || market && !far.is_some();
         self.say(missing, R::RefMissing);
         let doubtful = !matches!(top.state, BookState::Live | BookState::Empty);
         let last_age_ns = self.world.now().0 - top.last_ts.0;
-        let old_trade = matches!(Self::judged_by(top), Some((_, true))) && last_age_ns > 60_000_000_000;
+        let old_trade = matches!(self.judged_by(top), Some((_, true))) && last_age_ns > 60_000_000_000;
         self.say(doubtful || old_trade || self.world.heartbeat_ago_ns > 5_000_000_000, R::RefStale);
     }
 
@@ -508,7 +634,7 @@ proptest! {
 
     #[test]
     fn the_gate_finds_exactly_the_breaches_that_a_plain_reading_finds(world in any_world(), order in any_order()) {
-        let rig = world.build();
+        let (rig, order) = (world.build(), world.order(&order));
         let now = world.now();
         let explained = rig.gate.explain(&order, now);
         let found: Vec<_> = explained.breaches().map(|b| b.reason).collect();
@@ -524,7 +650,7 @@ proptest! {
     /// limits and open breakers that the slow one passes with no flag but the tier's.
     #[test]
     fn the_fast_path_is_the_slow_one_without_its_cost(world in any_world(), order in any_order()) {
-        let rig = world.build();
+        let (rig, order) = (world.build(), world.order(&order));
         let now = world.now();
         let slow = rig.gate.explain(&order, now).verdict;
         let fast = rig.fast(&order, now);
@@ -534,12 +660,20 @@ proptest! {
         }
         let calm = world.breakers.iter().all(|b| *b == Some(BreakerState::Open));
         // A sell below the bid is valued at the bid, apart.
-        let bid = world.top.as_ref().filter(|top| top.state != BookState::Empty).map_or(Px::NONE, |top| top.bid);
+        let top = world.top.as_ref().filter(|top| top.state != BookState::Empty).map(|top| world.top(top));
+        let bid = top.map_or(Px::NONE, |top| top.bid);
         let below = order.side == Side::Ask && bid.is_some() && order.px < bid;
         // What the publisher could not answer ahead: a last trade that ages, a price of another tick, a collar over the period.
         let sure = rig.gate.tables.references.hot(INSTRUMENT).is_ok_and(|q| q.window.holds(order.px.0.cast_unsigned()));
-        let plain = calm
-            && (order.order_type == OrderType::Market || sure && !below)
+        // Prices that may be negative, and those that look larger than they are worth.
+        let px = if order.order_type == OrderType::Limit { order.px } else {
+            top.map_or(Px::NONE, |top| if order.side == Side::Bid { top.ask } else { top.bid })
+        };
+        let limits = Oracle { world: &world, order: &order, broken: Vec::new() }.limits();
+        let looks = i128::from(px.0.max(0)) * i128::from(order.qty.0);
+        let looks_small = looks <= i128::from(limits.max_notional_micros) * 875;
+        let plain = calm && world.least() == 0 && looks_small
+            && (order.order_type == OrderType::Market && world.money.is_none() || sure && !below)
             && slow.source == LimitsSource::Dynamic
             && matches!(slow.flags, Flags::NONE | Flags::TIER);
         prop_assert_eq!(fast, slow.accepted() && plain);
@@ -555,7 +689,7 @@ fn the_random_worlds_reach_every_reason_and_both_paths() {
     let (mut fast, mut slow, mut seen) = (0, 0, [0_u32; crate::REASON_COUNT]);
     for _ in 0..30_000 {
         let world = worlds.new_tree(&mut runner).unwrap().current();
-        let order = orders.new_tree(&mut runner).unwrap().current();
+        let order = world.order(&orders.new_tree(&mut runner).unwrap().current());
         let rig = world.build();
         let explained = rig.gate.explain(&order, world.now());
         for breach in explained.breaches() {

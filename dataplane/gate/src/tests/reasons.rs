@@ -1,7 +1,10 @@
 //! Every reason can be produced, alone, by the one thing it names.
 
 use super::*;
-use crate::{REASON_COUNT, RejectReason as R, SURFACE_BUCKETS, SizeSurface, SurfaceReader, SurfaceTable};
+use crate::{
+    CurrencyId, InstrumentTerms, MoneyRules, REASON_COUNT, RejectReason as R, SURFACE_BUCKETS, SizeSurface,
+    SurfaceReader, SurfaceTable, TermsWriter,
+};
 use types::StaleCause;
 
 /// A price that was 120 for twenty seconds and is the usual one now.
@@ -17,6 +20,23 @@ fn fallen() -> Rig {
 fn unheard() -> Rig {
     let mut rig = Rig::with(&GateConfig { daemon_age_max: Nanos::SECOND, ..CONFIG }, true);
     rig.breakers.alive(UnixNanos(NOW.0 - 1_000_000_001));
+    rig
+}
+
+/// One euro a unit.
+const EURO: InstrumentTerms = InstrumentTerms { currency: CurrencyId(1), ..InstrumentTerms::PLAIN };
+
+/// A gate that wants to know what prices mean, knows `terms`, and a rate that is so old.
+fn counting(terms: Option<InstrumentTerms>, rate_age: Option<u64>) -> Rig {
+    let money = MoneyRules { rate_age_max: Nanos(100), undeclared_is_plain: false };
+    let rig = Rig::with(&GateConfig { money: Some(money), ..CONFIG }, true);
+    let mut writer = TermsWriter::of(&rig.gate.tables.references);
+    if let Some(terms) = terms {
+        writer.define(INSTRUMENT, &terms).unwrap();
+    }
+    if let Some(age) = rate_age {
+        writer.rate(CurrencyId(1), 1_000_000_000, UnixNanos(NOW.0 - age));
+    }
     rig
 }
 
@@ -38,6 +58,9 @@ fn scenario(reason: R) -> (Rig, OrderIntent) {
         R::UnknownAccount => order.account = AccountId(2),
         R::NotPermitted => permit(&mut rig, Permission::Denied),
         R::Restricted => permit(&mut rig, Permission::Restricted),
+        R::TermsMissing => rig = counting(None, None),
+        R::FxMissing => rig = counting(Some(EURO), None),
+        R::FxStale => rig = counting(Some(EURO), Some(101)),
         R::BadField => order.cl_ord_id = 0,
         R::BadQty => order.qty = Qty(0),
         R::BadPrice => order = OrderIntent { px: px("1.00"), ..market(1, Side::Bid) },
@@ -184,6 +207,8 @@ fn the_numbers_of_every_verdict_are_those_an_officer_would_look_up() {
         (R::UnknownInstrument, 3, 3),
         (R::UnknownStrategy, 2, 2),
         (R::UnknownAccount, 2, 2),
+        (R::TermsMissing, 0, 1),
+        (R::FxStale, 100, 101),
         (R::BadQty, 1, 0),
         (R::BadPrice, crate::PX_MAX.0, 1_000_000_000),
         (R::BadTick, CENT.0, 100_005_000_000),

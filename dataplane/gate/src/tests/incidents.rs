@@ -1,0 +1,123 @@
+//! What went wrong elsewhere, and what this gate says to it.
+
+use super::*;
+use crate::{InstrumentTerms, MoneyRules, RejectReason as R, TermsWriter};
+
+/// How money is counted where every instrument is to be declared.
+const DECLARED: MoneyRules =
+    MoneyRules { rate_age_max: Nanos(86_400_000_000_000), undeclared_is_plain: false };
+
+/// A gate that knows `terms` of the instrument, under roomy limits of size.
+fn trading(terms: &InstrumentTerms) -> Rig {
+    let config = GateConfig { money: Some(DECLARED), ..CONFIG };
+    let mut rig = Rig::bare(&config, true);
+    TermsWriter::of(&rig.gate.tables.references).define(INSTRUMENT, terms).unwrap();
+    rig.breakers.set_unset(OPEN);
+    let wide = RiskLimits {
+        max_qty: Qty(1_000_000),
+        max_notional_micros: 5_000_000_000_000,
+        max_pos_long: 1_000_000,
+        max_pos_short: 1_000_000,
+        passive_min_ticks: 0,
+        ..LIVE
+    };
+    rig.publish_static(&Envelope::fixed(wide).unwrap(), &static_terms());
+    rig.dynamics
+        .publish(
+            INSTRUMENT,
+            CLASS,
+            &Envelope::fixed(wide).unwrap().clamp(&wide),
+            &super::terms(Tier::Normal),
+            NOW,
+        )
+        .unwrap();
+    rig
+}
+
+fn quote(rig: &mut Rig, bid: &str, ask: &str) {
+    rig.publish_top(&TopOfBook { bid: px(bid), ask: px(ask), last: Px::NONE, ..top() });
+}
+
+fn at(price: &str, side: Side, qty: u32) -> OrderIntent {
+    OrderIntent { px: px(price), side, qty: Qty(qty), ..order(1) }
+}
+
+/// 20 April 2020: the May contract of WTI crude settled at -37.63 a barrel, a thousand barrels each. Systems that took prices for
+/// positive showed none, or took zero for one.
+#[test]
+fn oil_below_zero_has_a_reference_a_collar_and_a_value() {
+    let oil = InstrumentTerms {
+        multiplier_micros: 1_000_000_000,
+        worth_min: px("20"),
+        settlement: px("18.27"),
+        ..InstrumentTerms::PLAIN
+    };
+    let mut rig = trading(&oil);
+    quote(&mut rig, "-37.64", "-37.62");
+    // Five hundred basis points of 37.63 are 1.8815.
+    rig.accepts(&at("-37.64", Side::Bid, 100));
+    rig.accepts(&at("-39.51", Side::Ask, 100));
+    rig.refuses(&at("-39.52", Side::Ask, 100), R::Collar);
+    rig.refuses(&at("0.01", Side::Bid, 1), R::Collar);
+    rig.refuses(&at("-37.645", Side::Bid, 1), R::BadTick);
+    let market = |qty| OrderIntent { qty: Qty(qty), ..market(1, Side::Ask) };
+    rig.accepts(&market(100));
+    // 133 contracts are 5,004,790: above five million.
+    let refused = rig.refuses(&at("-37.63", Side::Bid, 133), R::Value);
+    assert_eq!((refused.limit, refused.value), (5_000_000_000_000, 5_004_790_000_000));
+    rig.refuses(&market(133), R::Value);
+    // Through zero, basis points are of twenty: a dollar, and a contract is worth at least 20,000.
+    quote(&mut rig, "-0.01", "0.01");
+    rig.accepts(&at("0.00", Side::Bid, 250));
+    rig.accepts(&at("-1.00", Side::Ask, 1));
+    rig.refuses(&at("1.01", Side::Bid, 1), R::Collar);
+    rig.refuses(&at("0.00", Side::Bid, 251), R::Value);
+    // What works at a price below zero is met by an order that reaches it.
+    rig.take(&OrderIntent { cl_ord_id: 7, ..at("-0.01", Side::Bid, 5) });
+    assert_eq!(rig.gate.open_orders().next().map(|open| open.px), Some(px("-0.01")));
+    let met = rig.refuses(&at("-0.02", Side::Ask, 5), R::SelfMatched);
+    assert_eq!((met.limit, met.value), (px("-0.01").0, px("-0.02").0));
+}
+
+#[test]
+fn a_price_below_zero_of_an_instrument_that_has_none_is_no_price() {
+    let mut rig = trading(&InstrumentTerms::PLAIN);
+    quote(&mut rig, "-37.64", "-37.62");
+    rig.refuses(&at("-37.64", Side::Bid, 1), R::BadPrice);
+    rig.refuses(&at("18.00", Side::Bid, 1), R::RefMissing);
+}
+
+/// A row written before it was known that its prices may be negative, and one from when they might, are none.
+#[test]
+fn a_quote_of_the_other_kind_is_no_quote() {
+    let oil = InstrumentTerms { worth_min: px("20"), ..InstrumentTerms::PLAIN };
+    let mut rig = trading(&InstrumentTerms::PLAIN);
+    quote(&mut rig, "18.26", "18.28");
+    let buy = at("18.27", Side::Bid, 1);
+    rig.accepts(&buy);
+    let mut control = TermsWriter::of(&rig.gate.tables.references);
+    control.define(INSTRUMENT, &oil).unwrap();
+    rig.refuses(&buy, R::RefMissing);
+    rig.refuses(&market(1, Side::Bid), R::RefMissing);
+    quote(&mut rig, "18.26", "18.28");
+    rig.accepts(&buy);
+    control.define(INSTRUMENT, &InstrumentTerms::PLAIN).unwrap();
+    rig.refuses(&buy, R::RefMissing);
+    rig.refuses(&market(1, Side::Bid), R::RefMissing);
+}
+
+/// 2 May 2022 (FCA final notice to Citigroup Global Markets): 58 million went into the field for units instead of the one for
+/// dollars, a basket of 349 orders worth 444 billion; a price feed that gave -1 for a missing price had switched the warning off.
+#[test]
+fn a_basket_in_units_instead_of_dollars_is_stopped_order_by_order_and_a_missing_price_is_none() {
+    let mut rig = trading(&InstrumentTerms::PLAIN);
+    quote(&mut rig, "7655.17", "7655.19");
+    // A 349th of 58 million units, where a 349th of 58 million dollars was meant: 21 units.
+    let slice = 58_000_000 / 349;
+    let refused = rig.refuses(&at("7655.17", Side::Ask, slice), R::Value);
+    assert!(refused.value > 1_270_000_000_000_000, "more than a billion each: {}", refused.value);
+    rig.accepts(&at("7655.17", Side::Ask, 21));
+    quote(&mut rig, "-1", "-1");
+    rig.refuses(&at("7655.17", Side::Ask, 21), R::RefMissing);
+    rig.refuses(&OrderIntent { qty: Qty(21), ..market(1, Side::Ask) }, R::RefMissing);
+}
