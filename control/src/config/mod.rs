@@ -4,12 +4,14 @@
 //! Every error is collected before any is returned, each with its file, line and key, what was found and what was wanted.
 
 mod check;
+mod columns;
 mod de;
 mod envelopes;
 mod error;
 mod gateway;
 mod gateways;
 mod gateways_fix;
+mod instruments;
 mod net;
 mod plan;
 mod schema;
@@ -20,6 +22,7 @@ mod tree;
 pub use envelopes::LimitPlan;
 pub use error::{ConfigError, ConfigErrors, Origin, Problem};
 pub use gateway::{Gateway, GatewayFix, GatewayProtocol, GatewaySoup, OnDisconnect};
+pub use instruments::{FxRate, Instrument, InstrumentPlan};
 pub use net::{CpuChoice, CpuList, FeedSource, Group, HostAddress, PciAddress, PciDevice, Vdev};
 pub use plan::{DeclaredScopes, Plan};
 pub use schema::{
@@ -29,9 +32,11 @@ pub use schema::{
 };
 pub use ticks::{TickChoice, TickPlan};
 
+use check::way;
+use columns::Columns;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use tree::Node;
+use tree::{Node, Value};
 
 /// The built-in configuration, which is also its manual: every key with its default, unit and when to change it.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");
@@ -55,6 +60,9 @@ pub fn load(files: &[PathBuf], set: &[String]) -> Result<Plan, ConfigErrors> {
             Err(faults) => errors.extend(faults),
         }
     }
+    for (at, under, columns) in FILES {
+        errors.extend(lay_under(&mut merged, at, under, columns).err().unwrap_or_default());
+    }
     match de::collect(&merged, &defaults).and_then(|config| plan::plan(config, &merged)) {
         Ok(plan) if errors.is_empty() => Ok(plan),
         Ok(_) => Err(ConfigErrors(errors)),
@@ -65,7 +73,36 @@ pub fn load(files: &[PathBuf], set: &[String]) -> Result<Plan, ConfigErrors> {
     }
 }
 
+/// Comma-separated files that the configuration names: the key, the table whose rows they are, and the columns.
+const FILES: [(&str, &str, Columns); 2] = [
+    (
+        "instruments.file",
+        "instrument",
+        Columns { name: "symbol", keys: &["multiplier", "currency", "worth_min", "lot", "tick"] },
+    ),
+    ("fx.file", "fx.rate", Columns { name: "currency", keys: &["rate", "at"] }),
+];
+
+/// Lays the rows of the file that key `at` names under the table `under`: what the configuration itself says comes on top.
+fn lay_under(merged: &mut Node, at: &str, under: &str, columns: Columns) -> Result<(), Vec<ConfigError>> {
+    // Neither a missing key nor one of another type is this function's to tell.
+    let Some(Value::Text(path)) = merged.find(&way(at)).map(|node| node.value.clone()) else { return Ok(()) };
+    if path.is_empty() {
+        return Ok(());
+    }
+    let mut rows = columns::parse(&columns, &path, &text_of(Path::new(&path))?)?;
+    if let Some(own) = merged.find(&way(under)) {
+        rows.merge(own.clone()).map_err(|error| vec![error])?;
+    }
+    merged.put(&way(under), Some(rows));
+    Ok(())
+}
+
 fn read(path: &Path) -> Result<Node, Vec<ConfigError>> {
+    tree::parse(&path.display().to_string(), &text_of(path)?)
+}
+
+fn text_of(path: &Path) -> Result<String, Vec<ConfigError>> {
     let fault = |cause: String| vec![ConfigErrors::unreadable(path, cause)];
     let mut file = std::fs::File::open(path).map_err(|e| fault(e.to_string()))?;
     let mut text = String::new();
@@ -73,5 +110,5 @@ fn read(path: &Path) -> Result<Node, Vec<ConfigError>> {
     if text.len() as u64 > FILE_BYTES_MAX {
         return Err(fault(format!("found more than {FILE_BYTES_MAX} bytes, wanted a configuration file")));
     }
-    tree::parse(&path.display().to_string(), &text)
+    Ok(text)
 }

@@ -4,6 +4,7 @@ use super::check::{Checker, way};
 use super::envelopes::LimitPlan;
 use super::error::ConfigError;
 use super::gateway::Gateway;
+use super::instruments::InstrumentPlan;
 use super::schema::{self, Config};
 use super::ticks::TickPlan;
 use super::tree::{Node, Step};
@@ -31,6 +32,8 @@ pub struct Plan {
     pub book: schema::Book,
     /// Tick sizes.
     pub ticks: TickPlan,
+    /// What prices mean in money.
+    pub instruments: InstrumentPlan,
     /// Checks beyond one strategy.
     pub gate: schema::Gate,
     /// The scorer.
@@ -101,7 +104,8 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
     check.rings(&config);
     check.range("book.instruments", config.book.instruments, 1, 32_768);
     check.range("book.orders", config.book.orders, 1_024, 1 << 28);
-    let ticks = check.ticks(&config.book, &config.feed);
+    let ticks = check.ticks(&config);
+    let instruments = check.instruments(&config);
     check.range("gate.repeat_ms", config.gate.repeat_ms, 0, 60_000);
     check.range("scorer.lease_ms", config.scorer.lease_ms, 300, 60_000);
     check.range("scorer.batch_rows", config.scorer.batch_rows, 1, 65_536);
@@ -146,6 +150,7 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
         link,
         book,
         ticks,
+        instruments,
         gate,
         scorer,
         policy,

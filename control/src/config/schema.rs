@@ -36,6 +36,72 @@ pub(crate) struct Config {
     pub(crate) client: BTreeMap<Name, Client>,
     pub(crate) gateway: Vec<Gateway>,
     pub(crate) orders: Orders,
+    pub(crate) firm: Firm,
+    pub(crate) instruments: Instruments,
+    pub(crate) instrument: BTreeMap<SymbolName, Instrument>,
+    pub(crate) fx: Fx,
+}
+
+/// `[firm]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Firm {
+    pub(crate) currency: String,
+}
+
+/// What an instrument is of which nothing is declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Undeclared {
+    /// One unit a contract, in the firm's currency.
+    Plain,
+    /// None whose orders pass.
+    Refuse,
+}
+
+/// `[instruments]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Instruments {
+    /// Read before this, as a layer of its own.
+    #[serde(rename = "file")]
+    pub(crate) _file: PathBuf,
+    pub(crate) undeclared: Undeclared,
+}
+
+/// One `[instrument.SYMBOL]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Instrument {
+    #[serde(default = "super::instruments::one")]
+    pub(crate) multiplier: Amount,
+    #[serde(default)]
+    pub(crate) currency: Option<String>,
+    #[serde(default)]
+    pub(crate) worth_min: Option<Amount>,
+    #[serde(default = "super::instruments::one")]
+    pub(crate) lot: Amount,
+    #[serde(default)]
+    pub(crate) tick: Option<TickOf>,
+}
+
+/// `[fx]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fx {
+    pub(crate) rate_age_max_s: u32,
+    /// Read before this, as a layer of its own.
+    #[serde(rename = "file")]
+    pub(crate) _file: PathBuf,
+    pub(crate) rate: BTreeMap<String, FxRate>,
+}
+
+/// One `[fx.rate]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FxRate {
+    pub(crate) rate: Amount,
+    pub(crate) at: String,
 }
 
 /// What an order process does when the daemon is gone.

@@ -43,7 +43,8 @@ impl TickPlan {
 }
 
 impl Checker<'_> {
-    pub(super) fn ticks(&mut self, book: &schema::Book, feeds: &[schema::Feed]) -> TickPlan {
+    pub(super) fn ticks(&mut self, config: &schema::Config) -> TickPlan {
+        let (book, feeds) = (&config.book, &config.feed);
         let mut tables = TickTable::BUILT_IN.to_vec();
         let mut names: BTreeMap<&Name, TickTableId> = BTreeMap::new();
         for (name, rows) in &book.tick_table {
@@ -61,9 +62,19 @@ impl Checker<'_> {
             );
         }
         let mut by_symbol = BTreeMap::new();
-        for (symbol, tick) in &book.tick {
-            let mut path = way("book.tick");
-            path.push(Step::Key(symbol.to_string()));
+        let place = |keys: &[&str]| keys.iter().map(|key| Step::Key((*key).to_owned())).collect::<Vec<_>>();
+        let beside = book
+            .tick
+            .iter()
+            .map(|(symbol, tick)| (symbol, tick, place(&["book", "tick", &symbol.to_string()])));
+        let own = config.instrument.iter().filter_map(|(symbol, instrument)| {
+            let tick = instrument.tick.as_ref()?;
+            Some((symbol, tick, place(&["instrument", &symbol.to_string(), "tick"])))
+        });
+        for (symbol, tick, path) in beside.chain(own) {
+            if by_symbol.contains_key(&symbol.symbol()) {
+                self.refuse(&path, "a second tick", format!("one: [book.tick] has {symbol} too"));
+            }
             let choice = match tick {
                 schema::TickOf::Amount(tick) if TICKS.contains(&tick.raw()) => {
                     Some(TickChoice::Uniform(px(*tick)))

@@ -47,6 +47,9 @@ pub struct GrantRules {
     pub self_match: String,
     /// Within how many milliseconds a repeated order is refused; 0 for never.
     pub repeat_ms: u32,
+    /// How money is counted; none where every price is money as it stands.
+    #[serde(default)]
+    pub money: Option<GrantMoney>,
     /// Orders per second of one strategy over all instruments, and how many at once.
     pub strategy_rate: (u32, u32),
     /// Most orders open at once.
@@ -55,6 +58,15 @@ pub struct GrantRules {
     pub recent_orders: u32,
     /// After how many nanoseconds without a sign of life of the daemon every order is refused; 0 for never.
     pub daemon_age_max_ns: u64,
+}
+
+/// How an order process counts money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantMoney {
+    /// Oldest rate to the firm's currency that is believed, in nanoseconds.
+    pub rate_age_max_ns: u64,
+    /// Whether an instrument of which nothing was said is worth its price.
+    pub undeclared_is_plain: bool,
 }
 
 /// An order process's part of the appliance.

@@ -7,6 +7,7 @@ mod controller;
 mod desk;
 mod disk;
 mod holdings;
+mod instruments;
 mod latch;
 mod protocol;
 mod readme;

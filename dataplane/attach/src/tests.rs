@@ -186,6 +186,7 @@ fn tables_of_ticks_survive_their_grant() {
         account_positions: true,
         self_match: "account".to_owned(),
         repeat_ms: 0,
+        money: None,
         strategy_rate: (1, 1),
         open_orders_max: 1,
         recent_orders: 1,

@@ -8,8 +8,8 @@ use control::names::Name;
 use control::protocol::Grant;
 use gate::{
     AccountId, ClassId, Decision, Explanation, Exposure, FixedScore, Flags, Gate, GateConfig, LimitsSource,
-    OpenOrder, OrderEvent, OrderIntent, RejectReason, Reservation, STEP_WORDS, SelfMatch, Settlement, Step,
-    StrategyConfig, StrategyId, UnknownPosition, Verdict,
+    MoneyRules, OpenOrder, OrderEvent, OrderIntent, RejectReason, Reservation, STEP_WORDS, SelfMatch,
+    Settlement, Step, StrategyConfig, StrategyId, UnknownPosition, Verdict,
 };
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -334,6 +334,10 @@ fn config_of<'a>(grant: &Grant, strategies: &'a [StrategyConfig]) -> Option<Gate
             _ => return None,
         },
         repeat_window: Nanos(u64::from(rules.repeat_ms) * 1_000_000),
+        money: rules.money.map(|money| MoneyRules {
+            rate_age_max: Nanos(money.rate_age_max_ns),
+            undeclared_is_plain: money.undeclared_is_plain,
+        }),
         daemon_age_max: Nanos(rules.daemon_age_max_ns),
     })
 }

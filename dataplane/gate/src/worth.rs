@@ -12,6 +12,8 @@ use crate::{
 
 /// Words of an instrument's terms: `negative:1 at 56 | currency:8 at 48 | multiplier:48`, the least worth, the settlement price.
 const TERMS_WORDS: usize = 3;
+/// Those of an instrument of which nothing is said any more.
+const NOTHING_SAID: [u64; TERMS_WORDS] = [0; TERMS_WORDS];
 /// Words of a rate: in 1e-9, and when it was one.
 const RATE_WORDS: usize = 2;
 
@@ -35,7 +37,7 @@ pub struct CurrencyId(pub u8);
 /// Reference data of an instrument: what its prices mean in money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InstrumentTerms {
-    /// Units of the underlying that one contract stands for, in millionths.
+    /// Units of the underlying that one contract stands for, in millionths: 1 to [`MULTIPLIER_MICROS_MAX`].
     pub multiplier_micros: u64,
     /// What its prices are in.
     pub currency: CurrencyId,
@@ -63,7 +65,7 @@ impl InstrumentTerms {
 
     fn pack(&self) -> [u64; TERMS_WORDS] {
         let signed = self.may_be_negative();
-        let multiplier = self.multiplier_micros.min(MULTIPLIER_MICROS_MAX);
+        let multiplier = self.multiplier_micros.clamp(1, MULTIPLIER_MICROS_MAX);
         let least = if signed { self.worth_min.0.unsigned_abs() } else { 0 };
         let first = multiplier | u64::from(self.currency.0) << 48 | u64::from(signed) << 56;
         [first, least, price_word(self.settlement, signed)]
@@ -109,7 +111,10 @@ impl TermsRows {
     /// The terms of an instrument.
     pub(crate) fn terms(&self, instrument: InstrumentId) -> Result<InstrumentTerms, SlotFault> {
         let slot = self.terms.get(instrument.index()).ok_or(SlotFault::Empty)?;
-        slot.read::<TERMS_WORDS>().map(InstrumentTerms::unpack)
+        match slot.read::<TERMS_WORDS>()? {
+            NOTHING_SAID => Err(SlotFault::Empty),
+            words => Ok(InstrumentTerms::unpack(words)),
+        }
     }
 
     /// The price that an instrument counts as worth at least; 0 of one whose prices are positive.
@@ -263,8 +268,24 @@ impl TermsWriter {
         instrument: InstrumentId,
         terms: &InstrumentTerms,
     ) -> Result<(), UnknownInstrument> {
+        self.write(instrument, terms.pack())
+    }
+
+    /// Says that nothing is known of an instrument: another one has its number.
+    ///
+    /// # Errors
+    /// [`UnknownInstrument`].
+    pub fn forget(&mut self, instrument: InstrumentId) -> Result<(), UnknownInstrument> {
+        self.write(instrument, NOTHING_SAID)
+    }
+
+    fn write(
+        &mut self,
+        instrument: InstrumentId,
+        words: [u64; TERMS_WORDS],
+    ) -> Result<(), UnknownInstrument> {
         let slot = self.rows.terms.get(instrument.index()).ok_or(UnknownInstrument(instrument))?;
-        slot.write(terms.pack());
+        slot.write(words);
         Ok(())
     }
 

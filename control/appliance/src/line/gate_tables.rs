@@ -1,11 +1,12 @@
 //! The tables a gate reads, written the same way whoever calls: at once by the live stages, at its time by a replay's
 //! schedule.
 
+use super::declared::Declared;
 use super::notes::{LimitNote, SurfaceNote};
 use anyhow::{Context, Result};
 use attach::{InstrumentNames, SharedTables};
 use control::config::{Plan, ReferencePolicy};
-use control::protocol::GrantRules;
+use control::protocol::{GrantMoney, GrantRules};
 use gate::{
     BreakerWriter, ClassId, Gate, GateConfig, GateTables, LimitReader, LimitWriter, Private, RefReader,
     RefRules, RefWriter, SelfMatch, StaticReader, StaticWriter, StrategyConfig, SurfaceReader, SurfaceWriter,
@@ -156,6 +157,10 @@ pub(crate) fn grant_rules(plan: &Plan) -> GrantRules {
         }
         .to_owned(),
         repeat_ms: plan.gate.repeat_ms,
+        money: config.money.map(|rules| GrantMoney {
+            rate_age_max_ns: rules.rate_age_max.0,
+            undeclared_is_plain: rules.undeclared_is_plain,
+        }),
         strategy_rate: (STRATEGY.order_rate_per_s, STRATEGY.order_burst),
         open_orders_max: small(config.open_orders_max),
         recent_orders: small(config.recent_orders),
@@ -188,6 +193,7 @@ pub(crate) fn config_of<'a>(plan: &Plan, accounts: u16, strategies: &'a [Strateg
         account_positions,
         self_match: self_match.into(),
         repeat_window: Nanos(u64::from(repeat_ms) * 1_000_000),
+        money: plan.instruments.money(),
         ..GateConfig::DEFAULT
     }
 }
@@ -199,6 +205,7 @@ pub(crate) struct GateSet {
     /// None when the gate does not listen to the model.
     pub(crate) model: Option<ModelTables>,
     pub(crate) statics: StaticWriter,
+    pub(crate) declared: Declared,
     pub(crate) breakers: BreakerWriter,
     pub(crate) readers: Readers,
     /// Where order processes may read the tables.
@@ -229,7 +236,7 @@ impl GateSet {
             let (writers, tables) = GateTables::create_in(&mut Private, &shape, &ref_rules(plan))?;
             (writers, tables, None)
         };
-        let TableWriters { statics, dynamics, surfaces, references, mut breakers } = writers;
+        let TableWriters { statics, dynamics, surfaces, references, terms, mut breakers } = writers;
         let mut bytes = sizes_of(&tables);
         let readers = Readers {
             statics: tables.statics.clone(),
@@ -251,6 +258,7 @@ impl GateSet {
             quotes: QuoteTable(references),
             model,
             statics,
+            declared: Declared::new(terms, &plan.instruments),
             breakers,
             readers,
             shared,

@@ -2,6 +2,7 @@
 //! was faster, so that an order of time t is judged by exactly what was in force at t. At equal times a quote comes before a
 //! limit, and both before an order.
 
+use super::declared::Declared;
 use super::desk::Desk;
 use super::gate_tables::{CLASS, ModelTables, QuoteTable};
 use super::notes::{BookNote, Defined, LimitNote, ModelNote};
@@ -10,7 +11,7 @@ use gate::{
     Breaker, BreakerCause, BreakerKey, BreakerState, BreakerWriter, Permission, StaticTerms, StaticWriter,
 };
 use std::collections::VecDeque;
-use types::{Qty, UnixNanos};
+use types::UnixNanos;
 
 /// The writing ends of a gate's tables, and what is to be written.
 pub(crate) struct Schedule {
@@ -18,6 +19,7 @@ pub(crate) struct Schedule {
     /// None when the gate does not listen to the model.
     pub(crate) model: Option<ModelTables>,
     pub(crate) statics: StaticWriter,
+    pub(crate) declared: Declared,
     pub(crate) breakers: BreakerWriter,
     pub(crate) envelopes: LimitPlan,
     pub(crate) book_notes: VecDeque<BookNote>,
@@ -83,7 +85,9 @@ impl Schedule {
 
     /// An instrument got its number: the officer's limits for it take force.
     fn define(&mut self, defined: Defined, now: UnixNanos) {
-        let terms = StaticTerms { lot: Qty(1), permission: Permission::Granted, version: 1 };
+        self.declared.define(defined);
+        let lot = self.declared.lot(defined.symbol);
+        let terms = StaticTerms { lot, permission: Permission::Granted, version: 1 };
         let envelope = self.envelopes.envelope(defined.symbol.into());
         // An instrument beyond the table stays unknown to the gate: its orders are refused.
         let _ = self.statics.publish(defined.instrument, CLASS, envelope, &terms, now);

@@ -3,6 +3,7 @@
 //! the stages say ends up.
 
 use super::book_sink::{BookSink, Quotes, TimeOf, Untold};
+use super::declared::Declared;
 use super::desk::{COUNTERS, Desk};
 use super::desk_stage::{DeskObserver, DeskStage, InForce, Scheduled};
 use super::explain::{Answerer, Asker};
@@ -213,6 +214,7 @@ pub(crate) struct Ends {
 pub(crate) struct ControlEnds {
     pub(crate) readers: Readers,
     pub(crate) statics: StaticWriter,
+    pub(crate) declared: Declared,
     pub(crate) breakers: BreakerWriter,
     pub(crate) commands: RingTx<ScorerCommand>,
     pub(crate) definitions: RingRx<Defined>,
@@ -344,6 +346,7 @@ struct Tables {
     quotes: QuoteTable,
     model: Option<ModelTables>,
     statics: StaticWriter,
+    declared: Declared,
     breakers: BreakerWriter,
     readers: Readers,
     shared: Option<SharedMemory>,
@@ -353,7 +356,7 @@ impl Gates {
     fn add(&mut self, plan: &Plan, links: &Links, spec: DeskSpec, latency: &mut Latency) -> Result<()> {
         let DeskSpec { accounts, strategies, listens, source, measured, shared } = spec;
         let set = GateSet::new(plan, accounts, strategies, listens, shared)?;
-        let GateSet { gate, quotes, mut model, statics, breakers, readers, shared, memory } = set;
+        let GateSet { gate, quotes, mut model, statics, declared, breakers, readers, shared, memory } = set;
         let mut decision = None;
         if measured {
             if let Some(model) = &mut model {
@@ -364,7 +367,7 @@ impl Gates {
         let (log, verdicts) = outlet(links.verdicts);
         let (reader, cells) = counters("desk", COUNTERS);
         self.desks.push(Desk { gate, readers: readers.clone(), source, log, counters: cells, decision });
-        self.sets.push(Tables { quotes, model, statics, breakers, readers, shared });
+        self.sets.push(Tables { quotes, model, statics, declared, breakers, readers, shared });
         self.verdicts.push(verdicts);
         self.counts.push(reader);
         self.memory.extend(memory);
@@ -377,7 +380,7 @@ fn wire_live(links: &Links, sets: Vec<Tables>, counts: Vec<CounterReader>, adapt
     let (Ok([set]), Ok([orders])) = (<[_; 1]>::try_from(sets), <[_; 1]>::try_from(counts)) else {
         anyhow::bail!("a live line has one gate");
     };
-    let Tables { quotes, model, statics, breakers, readers, shared } = set;
+    let Tables { quotes, model, statics, declared, breakers, readers, shared } = set;
     let (to_cold, definitions) = outlet(links.definitions);
     let (to_desk, names) = outlet(links.names);
     let (commands, commands_rx) = open(links.commands);
@@ -401,6 +404,7 @@ fn wire_live(links: &Links, sets: Vec<Tables>, counts: Vec<CounterReader>, adapt
         control: Some(ControlEnds {
             readers,
             statics,
+            declared,
             breakers,
             commands,
             definitions,
@@ -424,12 +428,12 @@ fn wire_simulated(
     let (book_notes, books) = outlet(links.book_notes);
     let (model_notes, scores) = outlet(links.model_notes);
     let schedule = |set: Tables| {
-        let Tables { quotes, model, statics, mut breakers, .. } = set;
+        let Tables { quotes, model, statics, declared, mut breakers, .. } = set;
         // Nothing is latched before the first order of a replay.
         breakers.set_unset(Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 });
         let envelopes = plan.limits.clone();
         let (book_notes, model_notes) = (VecDeque::new(), VecDeque::new());
-        Schedule { quotes, model, statics, breakers, envelopes, book_notes, model_notes }
+        Schedule { quotes, model, statics, declared, breakers, envelopes, book_notes, model_notes }
     };
     let schedules = sets.into_iter().map(schedule).collect();
     let scores = (wanted && adaptive).then_some(scores);

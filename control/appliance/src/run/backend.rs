@@ -3,6 +3,7 @@
 
 use super::feed_state::{dead_since, feed_state};
 use super::orders::{Orders, ScopeNumbers};
+use crate::line::declared::Declared;
 use crate::line::explain::Asker;
 use crate::line::gate_tables::{CLASS, Readers, SharedMemory};
 use crate::line::health::{FeedHealth, Moment};
@@ -85,6 +86,7 @@ struct Known {
 /// Tables with one writer: this one.
 pub(super) struct Writers {
     pub(super) statics: StaticWriter,
+    pub(super) declared: Declared,
     pub(super) breakers: BreakerWriter,
     pub(super) commands: RingTx<ScorerCommand>,
 }
@@ -197,6 +199,7 @@ impl LiveBackend {
 
     /// An instrument got its number.
     pub(super) fn define(&self, defined: Defined) {
+        lock(&self.writers).declared.define(defined);
         let mut names = lock(&self.names);
         names.instruments.insert(defined.symbol, defined.instrument);
         let before = names.symbols.insert(defined.instrument, defined.symbol);
@@ -417,8 +420,9 @@ impl Backend for LiveBackend {
     fn set_limits(&self, symbol: SymbolName, envelope: &Envelope) -> Result<(), BackendError> {
         let instrument = self.instrument(symbol).ok_or_else(|| Self::unknown(symbol))?;
         let version = self.version.fetch_add(1, Ordering::Relaxed) + 1;
-        let terms = StaticTerms { lot: Qty(1), permission: Permission::Granted, version };
         let mut writers = lock(&self.writers);
+        let lot = writers.declared.lot(symbol.symbol());
+        let terms = StaticTerms { lot, permission: Permission::Granted, version };
         writers.statics.publish(instrument, CLASS, envelope, &terms, self.clock.now()).map_err(failed)?;
         let sent = writers.commands.send(&[ScorerCommand::Envelope { instrument, envelope: *envelope }]);
         // The static row holds already; only the model's own limits wait for the scorer.

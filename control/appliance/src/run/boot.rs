@@ -113,9 +113,19 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     if let Some(scorer) = &mut line.scorer {
         scorer.moved = moved;
     }
-    let ControlEnds { readers, statics, breakers, commands, definitions, notes, asker, orders, shared } =
-        control.context("a live line has a control plane")?;
-    let writers = Writers { statics, breakers, commands };
+    let ControlEnds {
+        readers,
+        statics,
+        declared,
+        breakers,
+        commands,
+        definitions,
+        notes,
+        asker,
+        orders,
+        shared,
+    } = control.context("a live line has a control plane")?;
+    let writers = Writers { statics, declared, breakers, commands };
     let model = model.map_or_else(String::new, |model| model.id().to_owned());
     let views = (vec![view], scorer_view, booked, model);
     let backend =

@@ -114,7 +114,7 @@ mod tests {
 
     impl Start {
         fn on(plan: &Plan) -> Self {
-            let GateSet { gate, model, statics, breakers, readers, .. } =
+            let GateSet { gate, model, statics, declared, breakers, readers, .. } =
                 GateSet::new(plan, 1, 1, Listens::Limits, false).unwrap();
             let (commands, taken) = ring(4);
             let none = || counters("none", ["none"]).0;
@@ -123,7 +123,7 @@ mod tests {
                 (Vec::new(), None, none(), String::new()),
                 (readers, None),
                 none(),
-                Writers { statics, breakers, commands },
+                Writers { statics, declared, breakers, commands },
                 Asker::new(ring(1).0, ring(1).1),
                 &plan.scopes,
             ));

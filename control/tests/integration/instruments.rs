@@ -1,0 +1,139 @@
+//! Instruments, currencies and rates as an operator declares them: in the file, in a file of lines, and wrong.
+
+use control::config::{self, ConfigErrors, Plan, TickChoice};
+use gate::{CurrencyId, InstrumentTerms, MoneyRules};
+use std::path::PathBuf;
+use types::{Nanos, Px, Qty, Symbol};
+
+/// The plan of `text`, in which `@` stands for a directory that holds `lines` as `lines.csv`.
+fn load(text: &str, lines: &str) -> Result<Plan, Vec<String>> {
+    let dir = tempfile::tempdir().unwrap();
+    let prefix = format!("{}/", dir.path().display());
+    std::fs::write(dir.path().join("lines.csv"), lines).unwrap();
+    let path: PathBuf = dir.path().join("p.toml");
+    std::fs::write(&path, text.replace('@', &prefix)).unwrap();
+    config::load(&[path], &[])
+        .map_err(|ConfigErrors(all)| all.iter().map(|e| e.to_string().replace(&prefix, "")).collect())
+}
+
+fn symbol(name: &str) -> Symbol {
+    Symbol::new(name).unwrap()
+}
+
+#[test]
+fn without_a_declaration_a_price_is_money_as_it_stands() {
+    let plan = config::load(&[], &[]).unwrap().instruments;
+    assert_eq!((plan.money(), plan.lot(symbol("ABC"))), (None, Qty(1)));
+    let lots_alone = load("[instrument.ABC]\nlot = 100", "").unwrap().instruments;
+    assert_eq!((lots_alone.money(), lots_alone.lot(symbol("ABC"))), (None, Qty(100)));
+    let strict = load("[instruments]\nundeclared = \"refuse\"", "").unwrap().instruments;
+    let rules = MoneyRules { rate_age_max: Nanos(90_000 * Nanos::SECOND.0), undeclared_is_plain: false };
+    assert_eq!(strict.money(), Some(rules));
+}
+
+#[test]
+fn what_the_configuration_says_comes_on_top_of_a_file_of_lines() {
+    let text = "[instruments]\nfile = \"@lines.csv\"\n[instrument.ESZ6]\nlot = 5\n[fx.rate]\nEUR = { rate = \"1.085\", at = \"2026-11-27T16:00:00Z\" }";
+    let lines = "# a comment\nsymbol,tick,multiplier,currency,worth_min\nESZ6,0.25,50,,\n\nCLM0,0.01,1000,USD,20\nFDAX,0.5,25,EUR,\n";
+    let plan = load(text, lines).unwrap();
+    let instrument = |name| plan.instruments.by_symbol[&symbol(name)];
+    assert_eq!((instrument("ESZ6").lot, instrument("ESZ6").terms.multiplier_micros), (Qty(5), 50_000_000));
+    let oil = InstrumentTerms {
+        multiplier_micros: 1_000_000_000,
+        worth_min: Px(20_000_000_000),
+        ..InstrumentTerms::PLAIN
+    };
+    assert_eq!(instrument("CLM0").terms, oil);
+    assert_eq!(instrument("FDAX").terms.currency, CurrencyId(1));
+    assert_eq!(plan.ticks.by_symbol[&symbol("FDAX")], TickChoice::Uniform(Px(500_000_000)));
+    assert_eq!(plan.instruments.currencies, ["USD", "EUR"]);
+    let rates: Vec<_> =
+        plan.instruments.rates.iter().map(|rate| (rate.currency.0, rate.rate_nanos)).collect();
+    assert_eq!(rates, [(1, 1_085_000_000)]);
+    let same = |lines| load(text, lines).unwrap().digest;
+    assert_ne!(
+        plan.digest,
+        same(&lines.replace("1000", "100")),
+        "what the file says is in the audit log's digest"
+    );
+    let rates = "[fx]\nfile = \"@lines.csv\"";
+    let plan = load(rates, "currency,rate,at\nJPY,0.00669321,2026-11-27T16:00:00Z\n").unwrap().instruments;
+    assert_eq!(plan.rates[0].rate_nanos, 6_693_210);
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_file_line_found_and_wanted() {
+    let file = "[instruments]\nfile = \"@lines.csv\"";
+    for (text, lines, wanted) in [
+        (
+            file,
+            "",
+            "lines.csv:1: found no line, wanted a header: symbol, and then any of multiplier, currency, worth_min, lot, tick",
+        ),
+        (
+            file,
+            "symbol,mult\n",
+            "lines.csv:1: found symbol,mult, wanted a header of symbol, and then any of multiplier, currency, worth_min, lot, tick",
+        ),
+        (
+            file,
+            "symbol,lot\nABC,1,000\n",
+            "lines.csv:2: found 3 cells, wanted 2, as the header has, and no comma in a cell",
+        ),
+        (file, "symbol,lot\nABC,\"1\"\n", "lines.csv:2: found \"1\", wanted a cell without quotes"),
+        (
+            file,
+            "symbol,lot\nABC,1\nABC,2\n",
+            "lines.csv:3: found \"ABC\", wanted a symbol that no other line has",
+        ),
+        (
+            file,
+            "symbol,multiplier\nABC,1\nDEF,ten\n",
+            "lines.csv:3: instrument.DEF.multiplier: found string \"ten\", wanted a number from 0 to 999999999999999999 with at most nine decimals, written as a whole number or as a string such as \"250000.50\"",
+        ),
+        (
+            file,
+            "symbol,multiplier\nABC,0\n",
+            "lines.csv:2: instrument.ABC.multiplier: found 0, wanted 0.000001 to 1000000, with six decimals at most",
+        ),
+        (
+            "[instrument.ABC]\nlot = 0",
+            "",
+            "p.toml:2: instrument.ABC.lot: found 0, wanted a whole number from 1 to 4294967295",
+        ),
+        (
+            "[instrument.ABC]\nworth_min = 0",
+            "",
+            "p.toml:2: instrument.ABC.worth_min: found 0, wanted a price above 0, at most 288230376.151711744",
+        ),
+        (
+            "[instrument.ABC]\ncurrency = \"usd\"",
+            "",
+            "p.toml:2: instrument.ABC.currency: found \"usd\", wanted a currency's code, such as \"USD\": 3 to 8 capital letters",
+        ),
+        (
+            "[book.tick]\nABC = \"0.5\"\n[instrument.ABC]\ntick = \"0.25\"",
+            "",
+            "p.toml:4: instrument.ABC.tick: found a second tick, wanted one: [book.tick] has ABC too",
+        ),
+        (
+            "[fx.rate]\nUSD = { rate = 1, at = \"2026-11-27T16:00:00Z\" }",
+            "",
+            "p.toml:2: fx.rate.USD: found a rate of \"USD\", wanted none: it is the firm's own currency, worth one",
+        ),
+        (
+            "[fx.rate]\nEUR = { rate = 0, at = \"2026-11-27T16:00:00Z\" }",
+            "",
+            "p.toml:2: fx.rate.EUR.rate: found 0, wanted what one of it is worth: 0.000000001 to 1000000",
+        ),
+        (
+            "[fx.rate]\nEUR = { rate = 1, at = \"yesterday\" }",
+            "",
+            "p.toml:2: fx.rate.EUR.at: found \"yesterday\", wanted a moment such as 2026-11-21T14:30:22.123456789Z, from 1970 on",
+        ),
+    ] {
+        assert_eq!(load(text, lines).unwrap_err(), [wanted], "{text}\n{lines}");
+    }
+    let missing = load("[fx]\nfile = \"@none.csv\"", "").unwrap_err();
+    assert!(missing[0].starts_with("none.csv: cannot be read: "), "{missing:?}");
+}
