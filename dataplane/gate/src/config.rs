@@ -2,7 +2,7 @@
 
 use types::Nanos;
 
-use crate::{ids::ClassId, table::ROWS_MAX, tables::GateTables, worth::MoneyRules};
+use crate::{ids::ClassId, levels::ExposureLimits, table::ROWS_MAX, tables::GateTables, worth::MoneyRules};
 
 /// One strategy, numbered by its place in [`GateConfig::strategies`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,10 @@ pub struct GateConfig<'a> {
     /// Within which time a new order that asks for the same as one before it (account, strategy, instrument, side, type,
     /// price and quantity) is refused as sent twice, if it is among the last `open_orders_max + recent_orders`; 0 for never.
     pub repeat_window: Nanos,
+    /// What each strategy may hold over all instruments, in money, by its number; those beyond the list anything.
+    pub strategy_limits: &'a [ExposureLimits],
+    /// The same of each account.
+    pub account_limits: &'a [ExposureLimits],
     /// How money is counted; `None` takes every price for money as it stands.
     pub money: Option<MoneyRules>,
 }
@@ -71,6 +75,8 @@ impl GateConfig<'_> {
         account_positions: false,
         self_match: SelfMatch::Off,
         repeat_window: Nanos(0),
+        strategy_limits: &[],
+        account_limits: &[],
         money: None,
     };
 }
@@ -140,6 +146,8 @@ pub(crate) fn validate(config: &GateConfig<'_>, tables: &GateTables) -> Result<(
     in_range("recent_orders", config.recent_orders as u64, 1, ORDERS_MAX as u64)?;
     in_range("ref_age_max (ns)", config.ref_age_max.0, 1, u64::MAX)?;
     in_range("instruments x strategies", (instruments as u64).saturating_mul(count), 1, ROWS_MAX as u64)?;
+    in_range("strategies with limits", config.strategy_limits.len() as u64, 0, count)?;
+    in_range("accounts with limits", config.account_limits.len() as u64, 0, config.accounts.into())?;
     for strategy in config.strategies {
         in_range("strategy class", strategy.class.0.into(), 0, classes as u64 - 1)?;
         in_range("strategy order_rate_per_s", strategy.order_rate_per_s.into(), 1, 1_000_000_000)?;

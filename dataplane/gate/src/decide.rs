@@ -4,7 +4,7 @@ use types::{Tier, UnixNanos};
 
 use crate::{
     assess::{Findings, Pass},
-    case::{Case, InForce, Inputs, Prior},
+    case::{Case, Found, InForce, Inputs, Prior},
     decision::{Decision, Flags, LimitsSource},
     gate::{Gate, Reservation},
     intent::OrderIntent,
@@ -44,7 +44,7 @@ impl Gate {
         if let Some(pass) = self.pass_at_market(order, now) {
             return accept(&pass);
         }
-        let inputs = self.gather(order, now);
+        let inputs = self.gather_new(order, now);
         let case = self.case(order, Prior::none(order), &inputs, now);
         verdict(&case, &Findings::of(&case))
     }
@@ -81,7 +81,7 @@ impl Gate {
         if let Some(pass) = self.pass_at_market(order, now) {
             return (accept(&pass), self.commit(order, pass.px, pass.order_interval_ns, now));
         }
-        let inputs = self.gather(order, now);
+        let inputs = self.gather_new(order, now);
         let case = self.case(order, Prior::none(order), &inputs, now);
         let verdict = verdict(&case, &Findings::of(&case));
         if !verdict.accepted() {
@@ -106,6 +106,9 @@ impl Gate {
         if self.shared.on {
             self.forget_reach(order, px);
             self.shared.send(order, px, now);
+            if self.levels.on {
+                self.relist(order.instrument, order.strategy, order.account);
+            }
         }
         let generation = self.orders.insert(order.cl_ord_id, entry_of(order, at, px, Life::Open, 0));
         Some(Reservation { id: order.cl_ord_id, replacement: false, generation, judged_px: px, interval_ns })
@@ -129,7 +132,9 @@ impl Gate {
         // It says itself that it is meant to be another order's.
         inputs.common.repeat_age = None;
         let at = self.cell_index(order.instrument, order.strategy);
-        let case = self.case(order, prior_of(held.as_ref(), order, at, &inputs), &inputs, now);
+        let prior = prior_of(held.as_ref(), order, at, &inputs);
+        self.weigh_for(&mut inputs, order, prior.growth, now);
+        let case = self.case(order, prior, &inputs, now);
         let verdict = verdict(&case, &Findings::of(&case));
         let px = case.facts.judged.px;
         let (true, Some(entry)) = (verdict.accepted(), held) else {
@@ -165,7 +170,7 @@ impl Gate {
     #[cold]
     #[must_use]
     pub fn explain(&self, order: &OrderIntent, now: UnixNanos) -> Explanation {
-        let inputs = self.gather(order, now);
+        let inputs = self.gather_new(order, now);
         let case = self.case(order, Prior::none(order), &inputs, now);
         let findings = Findings::of(&case);
         let limits = &inputs.limits;
@@ -175,6 +180,20 @@ impl Gate {
             out.push(Breach::of(reason, &case));
         }
         out
+    }
+
+    /// The inputs of a new order.
+    fn gather_new(&self, order: &OrderIntent, now: UnixNanos) -> Inputs {
+        let mut inputs = self.gather(order, now);
+        self.weigh_for(&mut inputs, order, order.qty.0, now);
+        inputs
+    }
+
+    /// Weighs an order of which `growth` more would work.
+    fn weigh_for(&self, inputs: &mut Inputs, order: &OrderIntent, growth: u32, now: UnixNanos) {
+        if self.levels.on && inputs.missing.limits != Found::NotSought {
+            inputs.common.weights = Some(self.weigh(order, growth, now));
+        }
     }
 
     /// Spends the order's rates, remembers its time, and says where its position is kept.
@@ -202,6 +221,7 @@ impl Gate {
         self.shared.exceeds(order, position_max)
             || self.shared.own.may_meet(order, px) && self.own_met(order, px) != 0
             || self.shared.repeats.age(order, now).is_some()
+            || self.levels.on && self.weighs_much(order, now)
             || self.money.is_some_and(|rules| self.means_more(order, px, &rules, now))
     }
 

@@ -93,6 +93,19 @@ impl Cell {
         held.wrapping_add(working as i64).wrapping_add(qty as i64)
     }
 
+    /// Between which positions fills of what works can leave it, in any order.
+    #[expect(clippy::cast_possible_wrap, reason = "working quantities stay below 2^55")]
+    pub(crate) const fn range(&self) -> (i64, i64) {
+        let [buys, sells] = self.working;
+        (self.position.wrapping_sub(sells as i64), self.position.wrapping_add(buys as i64))
+    }
+
+    /// Nothing is held and nothing works.
+    pub(crate) const fn is_flat(&self) -> bool {
+        let [buys, sells] = self.working;
+        self.position == 0 && buys == 0 && sells == 0
+    }
+
     /// Moves what works on `side` from `before` to `after`.
     #[inline(always)]
     pub(crate) const fn rework(&mut self, side: Side, before: u32, after: u32) {

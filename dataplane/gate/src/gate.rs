@@ -12,6 +12,7 @@ use crate::{
     ids::{AccountId, StrategyId},
     intent::{OrderEvent, OrderIntent},
     journal::Sent,
+    levels::Levels,
     orders::{Entry, OrderTable},
     own_orders::{crosses, opposite},
     price::word_price,
@@ -31,6 +32,7 @@ pub struct Gate {
     pub(crate) orders: OrderTable,
     pub(crate) executions: Executions,
     pub(crate) shared: Shared,
+    pub(crate) levels: Levels,
     pub(crate) instruments: usize,
     pub(crate) classes: usize,
     pub(crate) accounts: u16,
@@ -139,6 +141,7 @@ impl Gate {
             orders: OrderTable::new(config.open_orders_max, config.recent_orders, chained_cells),
             executions: Executions::new(config.open_orders_max.saturating_add(config.recent_orders)),
             shared,
+            levels: Levels::new(config.strategy_limits, config.account_limits, instruments),
             instruments,
             classes,
             accounts: config.accounts,
@@ -180,6 +183,9 @@ impl Gate {
         let more = position.saturating_sub(cell.position);
         cell.reconcile(position);
         self.shared.set_by(instrument, account, more);
+        if self.levels.on {
+            self.relist(instrument, strategy, account);
+        }
         Ok(())
     }
 
@@ -209,6 +215,7 @@ impl Gate {
             + self.orders.bytes()
             + self.executions.bytes()
             + self.shared.bytes()
+            + self.levels.bytes()
     }
 
     /// The best price of the own orders of the other side that `order` must not trade with. Looks at each of the instrument's:

@@ -137,6 +137,7 @@ impl Gate {
             own_px: if meets { self.own_met(order, px) } else { 0 },
             repeat_age: self.shared.repeats.age(order, now),
             repeat_window: self.shared.repeats.window(),
+            weights: None,
         }
     }
 

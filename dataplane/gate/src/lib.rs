@@ -127,6 +127,7 @@ mod journal;
 mod judged;
 mod ladder;
 mod lease;
+mod levels;
 mod limits;
 mod memory;
 #[cfg(all(test, loom))]
@@ -154,6 +155,7 @@ mod tables;
 mod tests;
 pub mod twin;
 mod verdict;
+mod weigh;
 mod window;
 mod worth;
 
@@ -172,6 +174,7 @@ pub use in_force::{LimitsInForce, limits_in_force};
 pub use intent::{OrderEvent, OrderIntent, OrderType, TimeInForce};
 pub use journal::{KeptOrder, STEP_WORDS, Sent, Step};
 pub use lease::Lease;
+pub use levels::ExposureLimits;
 pub use limits::{
     Effective, Envelope, EnvelopeError, LimitSet, OutOfBounds, PARAMETER_COUNT, Parameter, RATE_MAX,
     RiskLimits,

@@ -60,11 +60,17 @@ impl Gate {
             Step::Holds { instrument, strategy, position, due } => {
                 let at = self.cell_index(instrument, strategy).ok_or(RestoreError::Unknown)?;
                 self.cells.get_mut(at).ok_or(RestoreError::Unknown)?.hold(position, due);
+                if self.levels.on {
+                    self.relist(instrument, strategy, AccountId(u16::MAX));
+                }
                 Ok(())
             }
             Step::AccountHolds { instrument, account, position } => {
                 self.known(instrument, StrategyId(0), account)?;
                 self.shared.set_by(instrument, account, position);
+                if self.levels.on {
+                    self.relist(instrument, StrategyId(0), account);
+                }
                 Ok(())
             }
             Step::Due { strategy, due, at } => {
@@ -112,7 +118,7 @@ impl Gate {
 
     /// Whose cell stands at `at`.
     #[expect(clippy::cast_possible_truncation, reason = "as many cells as fit 32 bits, as strategies 16")]
-    const fn cell_names(&self, at: usize) -> (InstrumentId, StrategyId) {
+    pub(crate) const fn cell_names(&self, at: usize) -> (InstrumentId, StrategyId) {
         let strategies = if self.strategies.is_empty() { 1 } else { self.strategies.len() };
         (InstrumentId((at / strategies) as u32), StrategyId((at % strategies) as u16))
     }

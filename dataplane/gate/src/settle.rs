@@ -8,6 +8,7 @@ use types::{Qty, Side};
 use crate::{
     exposure::Cell,
     gate::{Gate, Reservation},
+    ids::AccountId,
     intent::OrderEvent,
     orders::{Entry, Life},
     own_orders::opposite,
@@ -112,6 +113,16 @@ impl Gate {
         }
         if let Some(account) = self.shared.account_mut(entry) {
             account.rework(entry.side, before, after);
+        }
+        self.moved(entry);
+    }
+
+    /// What a strategy and an account hold, or have working, has changed.
+    #[inline(always)]
+    fn moved(&mut self, entry: &Entry) {
+        if self.levels.on {
+            let (instrument, strategy) = self.cell_names(entry.cell as usize);
+            self.relist(instrument, strategy, AccountId(entry.account));
         }
     }
 
@@ -242,6 +253,7 @@ impl Gate {
         if let Some(account) = self.shared.account_mut(entry) {
             account.fill(side, qty.0);
         }
+        self.moved(entry);
     }
 
     /// Writes an entry back, keeps its cell in step, and closes it when nothing is left and nothing is under way.

@@ -11,6 +11,7 @@ use crate::{
     exposure::Cell,
     ids::AccountId,
     intent::OrderIntent,
+    levels::{ExposureLimits, Weight},
     orders::Entry,
     own_orders::OwnOrders,
     repeats::Repeats,
@@ -27,11 +28,13 @@ pub(crate) struct Common {
     pub repeat_age: Option<Nanos>,
     /// Within which time that counts.
     pub repeat_window: Nanos,
+    /// What the order's strategy and its account would come to, in money, where one of them is limited.
+    pub weights: Option<[Weight; 2]>,
 }
 
 impl Common {
     pub(crate) const NOTHING: Self =
-        Self { account: None, own_px: 0, repeat_age: None, repeat_window: Nanos(0) };
+        Self { account: None, own_px: 0, repeat_age: None, repeat_window: Nanos(0), weights: None };
 }
 
 /// The state behind the checks beyond one strategy.
@@ -39,10 +42,12 @@ impl Common {
 pub(crate) struct Shared {
     /// One of the checks is asked for: what the order path asks before anything else of this.
     pub on: bool,
+    /// Accounts are held to position limits.
+    hold_positions: bool,
     /// At least one.
     strategies: NonZeroU32,
     accounts: usize,
-    /// What each account holds and has working in each instrument; empty where accounts are held to no position.
+    /// What each account holds and has working in each instrument; empty where accounts are held to nothing.
     positions: Box<[Cell]>,
     pub own: OwnOrders,
     pub repeats: Repeats,
@@ -52,12 +57,17 @@ impl Shared {
     /// Flat, and nothing sent.
     pub(crate) fn new(config: &GateConfig<'_>, instruments: usize) -> Self {
         let accounts = usize::from(config.accounts);
-        let cells = if config.account_positions { instruments * accounts } else { 0 };
+        let limited = config.account_limits.iter().any(|limits| *limits != ExposureLimits::NONE);
+        let any_limited =
+            limited || config.strategy_limits.iter().any(|limits| *limits != ExposureLimits::NONE);
+        let cells = if config.account_positions || limited { instruments * accounts } else { 0 };
         Self {
             on: config.account_positions
                 || config.self_match != SelfMatch::Off
                 || config.repeat_window.0 != 0
-                || config.money.is_some(),
+                || config.money.is_some()
+                || any_limited,
+            hold_positions: config.account_positions,
             strategies: u32::try_from(config.strategies.len())
                 .ok()
                 .and_then(NonZeroU32::new)
@@ -92,14 +102,22 @@ impl Shared {
     /// What the account of an order holds; none where it is held to no position.
     #[inline(always)]
     pub(crate) fn position(&self, order: &OrderIntent) -> Option<Cell> {
-        self.positions.get(self.at(order.instrument, order.account)).copied()
+        let account = self.positions.get(self.at(order.instrument, order.account)).copied();
+        account.filter(|_| self.hold_positions)
+    }
+
+    /// What an account holds and has working in an instrument; flat where accounts are held to nothing.
+    pub(crate) fn held(&self, instrument: InstrumentId, account: AccountId) -> Cell {
+        self.positions.get(self.at(instrument, account)).copied().unwrap_or(Cell::FLAT)
     }
 
     /// Whether the worst case of the order's account is more than `position_max`.
     #[inline(always)]
     pub(crate) fn exceeds(&self, order: &OrderIntent, position_max: i64) -> bool {
         let account = self.positions.get(self.at(order.instrument, order.account));
-        account.is_some_and(|account| account.worst(order.side, order.qty.0) > position_max)
+        account.is_some_and(|account| {
+            self.hold_positions && account.worst(order.side, order.qty.0) > position_max
+        })
     }
 
     /// A new order that was let through, judged at `px`.

@@ -149,7 +149,8 @@ impl TermsRows {
         };
         let signed = terms.may_be_negative();
         let least = if signed { terms.worth_min.0.unsigned_abs() } else { 0 };
-        let mut worth = Worth { signed, least, multiplier_micros: terms.multiplier_micros, ..Worth::PLAIN };
+        let (multiplier_micros, settlement) = (terms.multiplier_micros, price_word(terms.settlement, signed));
+        let mut worth = Worth { signed, least, multiplier_micros, settlement, ..Worth::PLAIN };
         match self.rate(terms.currency, now, rules.rate_age_max) {
             Rate::Known(rate) => worth.rate_nanos = rate,
             Rate::Missing => worth.known = Known::NoRate,
@@ -190,6 +191,8 @@ pub(crate) struct Worth {
     least: u64,
     multiplier_micros: u64,
     rate_nanos: u64,
+    /// The word of the settlement price, 0 when it is not known.
+    pub settlement: u64,
 }
 
 impl Worth {
@@ -201,6 +204,7 @@ impl Worth {
         least: 0,
         multiplier_micros: 1_000_000,
         rate_nanos: 1_000_000_000,
+        settlement: 0,
     };
 
     /// What a unit counts as that may trade anywhere between two prices; 0 is no second price.
@@ -231,6 +235,12 @@ impl Worth {
     #[inline]
     pub(crate) fn exceeds(&self, value: u128, most: u128) -> bool {
         self.product(value) > most.saturating_mul(VALUE_PER_PRODUCT)
+    }
+
+    /// What a unit is worth at a doubled price, doubled, in 1e-24.
+    #[inline]
+    pub(crate) fn doubled(&self, twice: u64) -> u128 {
+        self.product(self.twice_basis(twice).into())
     }
 
     /// In 1e-24. One beyond 128 bits is above every limit, and stays so.

@@ -8,6 +8,7 @@ mod fields;
 mod halt;
 mod identity;
 mod known;
+mod levels;
 mod limits;
 mod market;
 mod near;
@@ -213,6 +214,20 @@ checks! {
     Unreconciled in position;
     /// With every working order of the side filled, the account's position over all strategies would be above the limit.
     AccountPos in account;
+    /// With every working order filled, the strategy would hold more in all instruments than it may.
+    GrossStrategy in levels;
+    /// With every working order filled, the account would hold more in all instruments than it may.
+    GrossAccount in levels;
+    /// With every working order of the side filled, the strategy's net would be more than it may.
+    NetStrategy in levels;
+    /// With every working order of the side filled, the account's net would be more than it may.
+    NetAccount in levels;
+    /// With every working order filled, the strategy would hold more in the instrument than it may in any.
+    ConcentrationStrategy in levels;
+    /// With every working order filled, the account would hold more in the instrument than it may in any.
+    ConcentrationAccount in levels;
+    /// Something that is held cannot be valued.
+    MarkMissing in levels;
     /// The order would trade with an order of its own account.
     SelfMatched in own;
     /// The strategy's order rate in the instrument is exhausted.
@@ -282,7 +297,7 @@ mod tests {
     #[test]
     fn numbers_in_use_never_change() {
         let pinned = "100 101 102 103 104 105 106 107 110 200 201 202 203 204 205 300 301 302 303 304 305 400 401 500 501 502 \
-                      503 504 510 600 601 700 701 702 800 801 802 900 901 902 903 905 904 1000 1100 1101 1102 1103 1200 \
+                      503 504 510 600 601 700 701 702 800 801 802 900 901 902 903 905 904 1000 1100 1101 1102 1103 1110 1111 1112 1113 1114 1115 1116 1200 \
                       1400 1401";
         let now: std::vec::Vec<_> = RejectReason::ALL.iter().map(|r| std::format!("{}", r.code())).collect();
         assert_eq!(now.join(" "), pinned);

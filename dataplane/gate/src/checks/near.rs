@@ -27,6 +27,9 @@ impl Notice for NearLimit {
         let worst = case.facts.worst;
         let position =
             worst > position_max.wrapping_sub(position_max >> SHIFT) && case.positions() && worst > 0;
-        qty || position || case.facts.value > near_value(bounds.max_notional_micros)
+        let weights = &case.inputs.common.weights;
+        let exposure = weights.is_some_and(|[strategy, account]| strategy.is_near() || account.is_near());
+        let exposure = exposure && case.positions() && !case.adds_nothing();
+        qty || position || exposure || case.facts.value > near_value(bounds.max_notional_micros)
     }
 }

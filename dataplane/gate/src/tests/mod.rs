@@ -6,6 +6,7 @@ mod boundaries;
 mod fail_closed;
 mod incidents;
 mod inventory;
+mod levels;
 mod oracle;
 mod prices;
 mod reasons;

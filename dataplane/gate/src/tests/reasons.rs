@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{
-    CurrencyId, InstrumentTerms, MoneyRules, REASON_COUNT, RejectReason as R, SURFACE_BUCKETS, SizeSurface,
-    SurfaceReader, SurfaceTable, TermsWriter,
+    CurrencyId, ExposureLimits, InstrumentTerms, MoneyRules, REASON_COUNT, RejectReason as R,
+    SURFACE_BUCKETS, SizeSurface, SurfaceReader, SurfaceTable, TermsWriter,
 };
 use types::StaleCause;
 
@@ -38,6 +38,17 @@ fn counting(terms: Option<InstrumentTerms>, rate_age: Option<u64>) -> Rig {
         writer.rate(CurrencyId(1), 1_000_000_000, UnixNanos(NOW.0 - age));
     }
     rig
+}
+
+const NO_LIMIT: ExposureLimits = ExposureLimits::NONE;
+
+/// A millionth less than a hundred are worth at the mid.
+const SHORT: u64 = 10_000_999_999;
+
+/// A gate whose strategy and account are limited so.
+fn exposed(strategy: ExposureLimits, account: ExposureLimits) -> Rig {
+    let (strategy_limits, account_limits) = (&[NO_LIMIT, strategy], &[NO_LIMIT, account]);
+    Rig::with(&GateConfig { strategy_limits, account_limits, ..CONFIG }, true)
 }
 
 /// A rig and an order that breaks `reason` and nothing else. The match is exhaustive: a new reason needs a scenario.
@@ -99,6 +110,20 @@ fn scenario(reason: R) -> (Rig, OrderIntent) {
             rig.gate.settle(crate::OrderEvent::Filled { id: 77, qty: Qty(1) });
         }
         R::AccountPos => other_strategy_holds(&mut rig, 1_901),
+        R::GrossStrategy => rig = exposed(ExposureLimits { gross_micros: SHORT, ..NO_LIMIT }, NO_LIMIT),
+        R::GrossAccount => rig = exposed(NO_LIMIT, ExposureLimits { gross_micros: SHORT, ..NO_LIMIT }),
+        R::NetStrategy => rig = exposed(ExposureLimits { net_micros: SHORT, ..NO_LIMIT }, NO_LIMIT),
+        R::NetAccount => rig = exposed(NO_LIMIT, ExposureLimits { net_micros: SHORT, ..NO_LIMIT }),
+        R::ConcentrationStrategy => {
+            rig = exposed(ExposureLimits { instrument_micros: SHORT, ..NO_LIMIT }, NO_LIMIT)
+        }
+        R::ConcentrationAccount => {
+            rig = exposed(NO_LIMIT, ExposureLimits { instrument_micros: SHORT, ..NO_LIMIT })
+        }
+        R::MarkMissing => {
+            rig = exposed(ExposureLimits { gross_micros: 1 << 60, ..NO_LIMIT }, NO_LIMIT);
+            rig.gate.set_position(InstrumentId(2), STRATEGY, ACCOUNT, 1).expect("a cell");
+        }
         R::SelfMatched => order.px = own_sell(&mut rig),
         R::Rate => (10..14).for_each(|id| rig.take(&super::order(id))),
         R::RateStrategy => rig = slow_strategy(),
@@ -228,6 +253,13 @@ fn the_numbers_of_every_verdict_are_those_an_officer_would_look_up() {
         (R::Unreconciled, 0, 0),
         (R::Repeated, 1_000, 0),
         (R::AccountPos, 2_000, 2_001),
+        (R::GrossStrategy, 10_000_999_999, 10_001_000_000),
+        (R::GrossAccount, 10_000_999_999, 10_001_000_000),
+        (R::NetStrategy, 10_000_999_999, 10_001_000_000),
+        (R::NetAccount, 10_000_999_999, 10_001_000_000),
+        (R::ConcentrationStrategy, 10_000_999_999, 10_001_000_000),
+        (R::ConcentrationAccount, 10_000_999_999, 10_001_000_000),
+        (R::MarkMissing, 0, 2),
         (R::SelfMatched, 100_020_000_000, 100_020_000_000),
         (R::Rate, 10, 0),
         (R::RateStrategy, 1, 0),

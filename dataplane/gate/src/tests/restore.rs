@@ -1,12 +1,25 @@
 //! A gate made again from its steps, or from a checkpoint, is the gate it was.
 
 use super::*;
-use crate::{OrderEvent, Reservation, RestoreError, STEP_WORDS, Settlement, Step};
+use crate::{ExposureLimits, OrderEvent, Reservation, RestoreError, STEP_WORDS, Settlement, Step};
 use proptest::prelude::*;
 use std::vec::Vec;
 
-const TWO: GateConfig<'static> =
-    GateConfig { open_orders_max: 6, recent_orders: 5, repeat_window: Nanos(200_000_000), ..CONFIG };
+/// Tight enough to bind now and then.
+const EXPOSED: ExposureLimits = ExposureLimits {
+    gross_micros: 30_000_000_000,
+    net_micros: 20_000_000_000,
+    instrument_micros: 25_000_000_000,
+};
+
+const TWO: GateConfig<'static> = GateConfig {
+    open_orders_max: 6,
+    recent_orders: 5,
+    repeat_window: Nanos(200_000_000),
+    strategy_limits: &[EXPOSED, EXPOSED],
+    account_limits: &[EXPOSED, ExposureLimits::NONE],
+    ..CONFIG
+};
 
 /// What may happen to a gate. Ids count back from the newest, so that wrong ones, late ones and repeats are among them.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,107 @@
+//! What a strategy and an account hold over all instruments, in money.
+
+use types::InstrumentId;
+
+use crate::{
+    case::Case,
+    check::{Check, Needs, Unit, clip, clip_wide},
+    levels::{ExposureLimits, Weight},
+};
+
+/// Of the order's strategy, and of its account.
+const STRATEGY: usize = 0;
+const ACCOUNT: usize = 1;
+
+/// Gross, net, one instrument.
+const GROSS: usize = 0;
+const NET: usize = 1;
+const INSTRUMENT: usize = 2;
+
+/// What adds nothing may always leave.
+#[inline(always)]
+fn grows(case: &Case) -> bool {
+    case.positions() && !case.adds_nothing()
+}
+
+#[inline(always)]
+fn weight<const LEVEL: usize>(case: &Case) -> Option<Weight> {
+    case.inputs.common.weights.map(|[strategy, account]| if LEVEL == STRATEGY { strategy } else { account })
+}
+
+/// Whether a part of a level's exposure is more than it may be.
+#[inline(always)]
+fn exceeds<const LEVEL: usize, const PART: usize>(case: &Case) -> bool {
+    weight::<LEVEL>(case).is_some_and(|weight| weight.exceeded()[PART]) && grows(case)
+}
+
+#[cold]
+fn numbers<const LEVEL: usize, const PART: usize>(case: &Case) -> (i64, i64) {
+    let weight = weight::<LEVEL>(case).unwrap_or(Weight::NONE);
+    let ExposureLimits { gross_micros, net_micros, instrument_micros } = weight.limits;
+    let limit = [gross_micros, net_micros, instrument_micros][PART];
+    (clip(limit), clip_wide(weight.micros()[PART]))
+}
+
+macro_rules! parts {
+    ($($name:ident $code:literal $slug:literal $level:ident $part:ident $sentence:literal;)+) => {$(
+        pub(super) struct $name;
+
+        impl Check for $name {
+            const CODE: u16 = $code;
+            const SLUG: &'static str = $slug;
+            const FIX: u16 = 3;
+            const UNIT: Unit = Unit::MicroCurrency;
+            const SENTENCE: &'static str = $sentence;
+            const NEEDS: Needs = Needs::Limits;
+
+            #[inline(always)]
+            fn broken(case: &Case) -> bool {
+                exceeds::<$level, $part>(case)
+            }
+
+            fn numbers(case: &Case) -> (i64, i64) {
+                numbers::<$level, $part>(case)
+            }
+        }
+    )+};
+}
+
+parts! {
+    GrossStrategy 1110 "GROSS_STRATEGY" STRATEGY GROSS
+        "With every working order filled the strategy could hold {value} in all instruments, above the limit of {limit}.";
+    GrossAccount 1111 "GROSS_ACCOUNT" ACCOUNT GROSS
+        "With every working order filled the account could hold {value} in all instruments, above the limit of {limit}.";
+    NetStrategy 1112 "NET_STRATEGY" STRATEGY NET
+        "With every working order of the side filled the strategy could be {value} one way, above the limit of {limit}.";
+    NetAccount 1113 "NET_ACCOUNT" ACCOUNT NET
+        "With every working order of the side filled the account could be {value} one way, above the limit of {limit}.";
+    ConcentrationStrategy 1114 "CONCENTRATION_STRATEGY" STRATEGY INSTRUMENT
+        "With every working order filled the strategy could hold {value} in the instrument, above the limit of {limit}.";
+    ConcentrationAccount 1115 "CONCENTRATION_ACCOUNT" ACCOUNT INSTRUMENT
+        "With every working order filled the account could hold {value} in the instrument, above the limit of {limit}.";
+}
+
+#[inline(always)]
+fn unvalued(case: &Case) -> Option<InstrumentId> {
+    case.inputs.common.weights.and_then(|[strategy, account]| strategy.unvalued.or(account.unvalued))
+}
+
+pub(super) struct MarkMissing;
+
+impl Check for MarkMissing {
+    const CODE: u16 = 1116;
+    const SLUG: &'static str = "MARK_MISSING";
+    const FIX: u16 = 19;
+    const UNIT: Unit = Unit::Number;
+    const SENTENCE: &'static str = "Instrument {value}, in which the strategy or the account holds or has orders, has no price or no rate to value it at.";
+    const FAILS_CLOSED_ON: &'static str = "no reference and no settlement price, no rate, of anything held";
+
+    #[inline(always)]
+    fn broken(case: &Case) -> bool {
+        unvalued(case).is_some() && grows(case)
+    }
+
+    fn numbers(case: &Case) -> (i64, i64) {
+        (0, unvalued(case).map_or(0, |instrument| instrument.0.into()))
+    }
+}

@@ -1,0 +1,249 @@
+//! What a strategy, and an account, could hold over all instruments, in money: gross, net, and in one instrument.
+//!
+//! **Worst case.** With position `p`, working buys `b` and working sells `s`, fills in any order leave an instrument's position
+//! between `p − s` and `p + b`. Gross counts the larger size of the two ends, net the upper ends against a limit on what is bought
+//! and the lower ends against one on what is sold. No subset of the fills, in any order, leads past what was counted, at the same marks.
+//!
+//! **Marks.** Everything is valued at the reference price of this moment, whatever its age; where there is none, at the settlement
+//! price; an instrument that may trade below zero at no less than it is worth at least. What cannot be valued is not small: growth
+//! is refused.
+//!
+//! Sums are made of the instruments that are held or have orders, which each level lists, in units of 1e-24 of the firm's currency,
+//! doubled, so that the mid of an odd sum and every rate stay exact.
+
+use alloc::{boxed::Box, vec};
+
+use types::{InstrumentId, Side};
+
+use crate::exposure::Cell;
+
+/// A millionth of the firm's currency in the units of the sums.
+const UNITS_PER_MICRO: u128 = 2 * 1_000_000_000_000_000_000;
+
+/// A limit is near when less than an eighth of it is left.
+const NEAR_SHIFT: u32 = 3;
+
+/// What a strategy or an account may hold over all instruments, in millionths of the firm's currency; the largest number is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExposureLimits {
+    /// Of all positions, bought or sold, with every working order filled that enlarges them.
+    pub gross_micros: u64,
+    /// Of positions bought less those sold, either way, likewise.
+    pub net_micros: u64,
+    /// Of the position in any one instrument, likewise.
+    pub instrument_micros: u64,
+}
+
+impl ExposureLimits {
+    /// No limit.
+    pub const NONE: Self = Self { gross_micros: u64::MAX, net_micros: u64::MAX, instrument_micros: u64::MAX };
+}
+
+/// The instruments of one level that are held or have orders.
+#[derive(Debug)]
+pub(crate) struct Busy {
+    /// The first `len` are.
+    list: Box<[u32]>,
+    len: usize,
+    /// Where in the list each instrument stands, plus one; 0 for not at all.
+    place: Box<[u32]>,
+}
+
+impl Busy {
+    fn new(instruments: usize) -> Self {
+        Self { list: vec![0; instruments].into(), len: 0, place: vec![0; instruments].into() }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> {
+        self.list.iter().take(self.len).copied()
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "as many instruments as fit 32 bits")]
+    pub(crate) fn set(&mut self, instrument: u32, busy: bool) {
+        let Some(place) = self.place.get_mut(instrument as usize) else { return };
+        match (busy, *place) {
+            (true, 0) => {
+                if let Some(free) = self.list.get_mut(self.len) {
+                    *free = instrument;
+                    self.len = self.len.wrapping_add(1);
+                    *place = self.len as u32;
+                }
+            }
+            (false, at) if at != 0 => {
+                *place = 0;
+                self.len = self.len.saturating_sub(1);
+                let Some(&last) = self.list.get(self.len) else { return };
+                if last != instrument
+                    && let (Some(hole), Some(moved)) =
+                        (self.list.get_mut(at as usize - 1), self.place.get_mut(last as usize))
+                {
+                    (*hole, *moved) = (last, at);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// One strategy or account that has limits.
+#[derive(Debug)]
+pub(crate) struct Level {
+    pub limits: ExposureLimits,
+    pub busy: Busy,
+}
+
+/// The strategies and accounts that have limits.
+#[derive(Debug)]
+pub(crate) struct Levels {
+    /// There is one.
+    pub on: bool,
+    pub strategies: Box<[Option<Level>]>,
+    pub accounts: Box<[Option<Level>]>,
+}
+
+impl Levels {
+    /// Nothing is held. Limits are by number; those of numbers beyond the list are none.
+    pub(crate) fn new(
+        strategies: &[ExposureLimits],
+        accounts: &[ExposureLimits],
+        instruments: usize,
+    ) -> Self {
+        let level = |limits: &ExposureLimits| {
+            let limited = *limits != ExposureLimits::NONE;
+            limited.then(|| Level { limits: *limits, busy: Busy::new(instruments) })
+        };
+        let levels = |limits: &[ExposureLimits]| limits.iter().map(level).collect::<Box<[_]>>();
+        let (strategies, accounts) = (levels(strategies), levels(accounts));
+        Self { on: strategies.iter().chain(&accounts).any(Option::is_some), strategies, accounts }
+    }
+
+    /// Bytes it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let level = |level: &Option<Level>| {
+            let lists =
+                level.as_ref().map_or(0, |l| size_of_val(&*l.busy.list) + size_of_val(&*l.busy.place));
+            size_of::<Option<Level>>() + lists
+        };
+        self.strategies.iter().chain(&self.accounts).map(level).sum()
+    }
+}
+
+/// What the order's strategy, or its account, would come to with the order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weight {
+    pub limits: ExposureLimits,
+    gross: u128,
+    /// On the order's side; 0 where the net is on the other.
+    net: u128,
+    instrument: u128,
+    /// An instrument that cannot be valued.
+    pub unvalued: Option<InstrumentId>,
+}
+
+impl Weight {
+    /// Of nothing.
+    pub(crate) const NONE: Self =
+        Self { limits: ExposureLimits::NONE, gross: 0, net: 0, instrument: 0, unvalued: None };
+
+    fn parts(&self) -> [(u128, u64); 3] {
+        let Self { limits, gross, net, instrument, .. } = self;
+        let ExposureLimits { gross_micros, net_micros, instrument_micros } = *limits;
+        [(*gross, gross_micros), (*net, net_micros), (*instrument, instrument_micros)]
+    }
+
+    /// Whether gross, net, and the instrument's part are more than they may be.
+    pub(crate) fn exceeded(&self) -> [bool; 3] {
+        let more = |(sum, most): (u128, u64)| most != u64::MAX && sum > u128::from(most) * UNITS_PER_MICRO;
+        self.parts().map(more)
+    }
+
+    /// What gross, net, and the instrument's part are, in millionths rounded up, so that what is named is never within the limit.
+    pub(crate) fn micros(&self) -> [u128; 3] {
+        self.parts().map(|(sum, _)| sum.div_ceil(UNITS_PER_MICRO))
+    }
+
+    /// Whether one of them is near to what it may be.
+    pub(crate) fn is_near(&self) -> bool {
+        let near = |(sum, most): (u128, u64)| {
+            let most = u128::from(most);
+            most != u128::from(u64::MAX) && sum > (most - (most >> NEAR_SHIFT)) * UNITS_PER_MICRO
+        };
+        self.parts().into_iter().any(near)
+    }
+}
+
+/// Sums over the instruments of a level, as it is summed up.
+pub(crate) struct Sum {
+    gross: u128,
+    /// Upper and lower ends.
+    ends: [i128; 2],
+    instrument: u128,
+    unvalued: Option<InstrumentId>,
+}
+
+impl Sum {
+    /// Of nothing.
+    pub(crate) const NONE: Self = Self { gross: 0, ends: [0; 2], instrument: 0, unvalued: None };
+
+    /// Adds what a cell could come to hold of an instrument of which a unit is worth `unit`; `own`: the order's. No unit is an
+    /// instrument that cannot be valued.
+    pub(crate) fn add(&mut self, instrument: InstrumentId, cell: &Cell, unit: Option<u128>, own: bool) {
+        let Some(unit) = unit else {
+            self.unvalued = self.unvalued.or(Some(instrument));
+            return;
+        };
+        let (low, high) = cell.range();
+        let value = |position: i64| unit.saturating_mul(position.unsigned_abs().into());
+        let (low_value, high_value) = (value(low), value(high));
+        let larger = low_value.max(high_value);
+        self.gross = self.gross.saturating_add(larger);
+        // What does not fit is beyond every limit, on both sides: nothing may make up for it.
+        let fits = larger <= i128::MAX.unsigned_abs() / 2;
+        for (end, (position, value)) in self.ends.iter_mut().zip([(high, high_value), (low, low_value)]) {
+            let value = i128::try_from(value).unwrap_or(i128::MAX);
+            *end = end.saturating_add(if position < 0 { -value } else { value });
+        }
+        if !fits {
+            self.ends = [i128::MAX, i128::MIN];
+            self.gross = u128::MAX;
+        }
+        if own {
+            self.instrument = larger;
+        }
+    }
+
+    /// What it comes to, of a level with `limits` and an order of `side`.
+    pub(crate) fn weight(&self, limits: ExposureLimits, side: Side) -> Weight {
+        let &Self { gross, ends: [high, low], instrument, unvalued } = self;
+        let net = if side == Side::Bid { high } else { low.saturating_neg() };
+        Weight { limits, gross, net: net.max(0).unsigned_abs(), instrument, unvalued }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #[test]
+        fn busy_instruments_are_those_of_a_set(ops in proptest::collection::vec((0_u32..8, any::<bool>()), 0..200)) {
+            let (mut busy, mut set) = (Busy::new(8), BTreeSet::new());
+            for (instrument, is_busy) in ops {
+                busy.set(instrument, is_busy);
+                if is_busy { set.insert(instrument) } else { set.remove(&instrument) };
+                prop_assert_eq!(busy.iter().collect::<BTreeSet<_>>(), set.clone());
+                prop_assert_eq!(busy.len, set.len());
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_beyond_every_limit_on_both_sides() {
+        let (mut sum, mut cell) = (Sum::NONE, Cell::FLAT);
+        cell.fill(Side::Ask, 5);
+        sum.add(InstrumentId(0), &cell, Some(u128::MAX / 2), true);
+        assert_eq!((sum.gross, sum.ends), (u128::MAX, [i128::MAX, i128::MIN]));
+    }
+}

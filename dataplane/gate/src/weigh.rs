@@ -1,0 +1,88 @@
+//! Weighs an order: sums up what its strategy and its account would come to ([`crate::levels`]).
+
+use types::{InstrumentId, UnixNanos};
+
+use crate::{
+    exposure::Cell,
+    gate::Gate,
+    ids::{AccountId, StrategyId},
+    intent::OrderIntent,
+    levels::{Level, Levels, Sum, Weight},
+    worth::{Known, Worth},
+};
+
+impl Gate {
+    /// What a unit of an instrument is worth at `now`, doubled, in 1e-24; none when nobody knows.
+    fn mark(&self, instrument: InstrumentId, now: UnixNanos) -> Option<u128> {
+        let references = &self.tables.references;
+        let worth = match &self.money {
+            Some(rules) => references.terms.worth(instrument, rules, now),
+            None => Worth::PLAIN,
+        };
+        if worth.known != Known::Whole {
+            return None;
+        }
+        let quoted = references.quote(instrument).ok().and_then(|quote| quote.of_sign(worth.signed));
+        let twice = quoted.map_or(0, |quote| quote.twice_ref);
+        let twice =
+            if twice != 0 { twice } else { worth.settlement.checked_mul(2).filter(|twice| *twice != 0)? };
+        Some(worth.doubled(twice))
+    }
+
+    fn cell_of(&self, instrument: InstrumentId, strategy: StrategyId) -> Cell {
+        let cell = self.cell_index(instrument, strategy).and_then(|at| self.cells.get(at));
+        cell.copied().unwrap_or(Cell::FLAT)
+    }
+
+    /// Sums a level up, with `growth` more of `order` working.
+    fn sum(
+        &self,
+        level: &Level,
+        order: &OrderIntent,
+        growth: u32,
+        now: UnixNanos,
+        cell_of: impl Fn(InstrumentId) -> Cell,
+    ) -> Weight {
+        let mut sum = Sum::NONE;
+        let mut own = cell_of(order.instrument);
+        own.rework(order.side, 0, growth);
+        sum.add(order.instrument, &own, self.mark(order.instrument, now), true);
+        for other in level.busy.iter().map(InstrumentId).filter(|other| *other != order.instrument) {
+            sum.add(other, &cell_of(other), self.mark(other, now), false);
+        }
+        sum.weight(level.limits, order.side)
+    }
+
+    /// What the order's strategy and its account would come to, if `growth` more of it worked.
+    #[inline(never)]
+    pub(crate) fn weigh(&self, order: &OrderIntent, growth: u32, now: UnixNanos) -> [Weight; 2] {
+        let OrderIntent { strategy, account, .. } = *order;
+        let of = |levels: &[Option<Level>], number: u16, cell_of: &dyn Fn(InstrumentId) -> Cell| {
+            let level = levels.get(usize::from(number)).and_then(Option::as_ref);
+            level.map_or(Weight::NONE, |level| self.sum(level, order, growth, now, cell_of))
+        };
+        [
+            of(&self.levels.strategies, strategy.0, &|instrument| self.cell_of(instrument, strategy)),
+            of(&self.levels.accounts, account.0, &|instrument| self.shared.held(instrument, account)),
+        ]
+    }
+
+    /// Whether a new order may weigh too much, or nearly.
+    #[inline(never)]
+    pub(crate) fn weighs_much(&self, order: &OrderIntent, now: UnixNanos) -> bool {
+        let bad = |weight: &Weight| weight.is_near() || weight.unvalued.is_some();
+        self.weigh(order, order.qty.0, now).iter().any(bad)
+    }
+
+    /// The position or the orders of a strategy, and of an account, in an instrument have changed.
+    #[inline(never)]
+    pub(crate) fn relist(&mut self, instrument: InstrumentId, strategy: StrategyId, account: AccountId) {
+        let (own, all) = (self.cell_of(instrument, strategy), self.shared.held(instrument, account));
+        let Levels { strategies, accounts, .. } = &mut self.levels;
+        for (levels, number, cell) in [(strategies, strategy.0, own), (accounts, account.0, all)] {
+            if let Some(Some(level)) = levels.get_mut(usize::from(number)) {
+                level.busy.set(instrument.0, !cell.is_flat());
+            }
+        }
+    }
+}
