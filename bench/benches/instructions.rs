@@ -195,6 +195,9 @@ mod counted {
     #[bench::thousand(gate_rig(Beyond::Nothing))]
     #[bench::account(gate_rig(Beyond::Account))]
     #[bench::repeats(gate_rig(Beyond::Repeats))]
+    #[bench::money(gate_rig(Beyond::Money))]
+    #[bench::exposure(gate_rig(Beyond::Exposure))]
+    #[bench::activity(gate_rig(Beyond::Activity))]
     fn gate_check((gate_rig, orders): (GateRig, Vec<OrderIntent>)) -> (usize, GateRig, Vec<OrderIntent>) {
         let check = |order| usize::from(gate_rig.gate.check(black_box(order), OPEN).accepted());
         (black_box(orders.iter().map(check).sum()), gate_rig, orders)
@@ -204,6 +207,9 @@ mod counted {
     #[bench::thousand(gate_flow(Beyond::Nothing))]
     #[bench::account(gate_flow(Beyond::Account))]
     #[bench::repeats(gate_flow(Beyond::Repeats))]
+    #[bench::money(gate_flow(Beyond::Money))]
+    #[bench::exposure(gate_flow(Beyond::Exposure))]
+    #[bench::activity(gate_flow(Beyond::Activity))]
     fn gate_reserve_settle(
         (mut gate_rig, orders): (GateRig, Vec<(OrderIntent, UnixNanos)>),
     ) -> (usize, GateRig, Vec<(OrderIntent, UnixNanos)>) {

@@ -2,10 +2,11 @@
 //! prices, open breakers, positions and a half-full table of open orders; and orders it accepts.
 
 use gate::{
-    AccountId, Breaker, BreakerCause, BreakerState, BreakerTable, ClassId, Effective, Envelope, FixedScore,
-    Gate, GateConfig, GateTables, LimitCause, LimitTable, LimitWriter, OrderEvent, OrderIntent, OrderType,
-    Permission, RefTable, RefWriter, RiskLimits, SelfMatch, StaticTable, StaticTerms, StaticWriter,
-    StrategyConfig, StrategyId, Terms, TimeInForce,
+    AccountId, ActivityLimits, Breaker, BreakerCause, BreakerState, ClassId, Effective, Envelope,
+    ExposureLimits, FixedScore, Gate, GateConfig, GateTables, InstrumentTerms, LimitCause, LimitReader,
+    LimitWriter, MoneyRules, OrderEvent, OrderIntent, OrderType, Permission, Private, RefRules, RefWriter,
+    RiskLimits, SelfMatch, StaticTerms, StaticWriter, StrategyConfig, StrategyId, TableShape, TableWriters,
+    Terms, TimeInForce,
 };
 use types::{
     BookState, InstrumentId, Nanos, Px, Qty, Side, TickTableId, Tier, TopOfBook, TradingStatus, UnixNanos,
@@ -48,6 +49,33 @@ pub enum Beyond {
     Account,
     /// Those, and whether the same order was sent within [`STEP`].
     Repeats,
+    /// The account, and values of contracts of two units.
+    Money,
+    /// The account, and what strategy and account hold over all instruments: all of the rig's are held.
+    Exposure,
+    /// The account, and what strategy and account do within a minute.
+    Activity,
+}
+
+/// In force, and never reached.
+const EXPOSURE: ExposureLimits =
+    ExposureLimits { gross_micros: 1 << 62, net_micros: 1 << 62, instrument_micros: 1 << 62 };
+
+/// Likewise.
+const ACTIVITY: ActivityLimits = ActivityLimits {
+    value_micros: 1 << 62,
+    qty: 1 << 62,
+    messages: 1 << 62,
+    cancels: 1 << 62,
+    messages_per_trade: 1 << 62,
+};
+
+/// Every instrument is to be declared.
+const RULES: MoneyRules = MoneyRules { rate_age_max: Nanos(1), undeclared_is_plain: false };
+
+/// In force where wanted.
+const fn only_if<L>(wanted: bool, limits: &'static [L]) -> &'static [L] {
+    if wanted { limits } else { &[] }
 }
 
 /// xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators", 2016): seeded chance that no
@@ -115,17 +143,31 @@ impl GateRig {
     pub fn with(instruments: u32, beyond: Beyond) -> Self {
         let start = UnixNanos(OPEN.0 - RESTING * STEP.0);
         let count = instruments as usize;
-        let (mut officer, statics) = StaticTable::create(count, 1).expect("a static table");
-        let (limits, dynamics) = LimitTable::create_within(&statics).expect("a dynamic table");
-        let (references, quotes) = RefTable::create(count).expect("a reference table");
-        let (mut control, breakers) = BreakerTable::create(1, 1, count).expect("breakers");
+        let shape = TableShape {
+            instruments: count,
+            classes: 1,
+            accounts: 1,
+            strategies: 1,
+            dynamics: true,
+            surfaces: false,
+        };
+        let (writers, tables) =
+            GateTables::create_in(&mut Private, &shape, &RefRules::DEFAULT).expect("tables of a legal size");
+        let TableWriters {
+            statics: mut officer, dynamics, references, mut terms, breakers: mut control, ..
+        } = writers;
+        let limits = dynamics.expect("the shape has a dynamic table");
         control.set_unset(Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 });
         let envelope = Envelope::fixed(LIMITS).expect("limits within their bounds");
         let lot = StaticTerms { lot: Qty(1), permission: Permission::Granted, version: 1 };
         for i in 0..instruments {
             officer.publish(InstrumentId(i), ClassId(0), &envelope, &lot, start).expect("a row");
         }
-        let tables = statics.bytes() + dynamics.bytes() + quotes.bytes() + breakers.bytes();
+        let contract = InstrumentTerms { multiplier_micros: 2_000_000, ..InstrumentTerms::PLAIN };
+        (0..instruments).for_each(|i| terms.define(InstrumentId(i), &contract).expect("a row"));
+        let dynamic_bytes = tables.dynamics.as_ref().map_or(0, LimitReader::bytes);
+        let bytes =
+            tables.statics.bytes() + dynamic_bytes + tables.references.bytes() + tables.breakers.bytes();
         let strategies =
             [StrategyConfig { class: ClassId(0), order_rate_per_s: 1_000_000_000, order_burst: u32::MAX }];
         // References are checked for their age; a simulated minute must not make them too old.
@@ -135,13 +177,15 @@ impl GateRig {
             account_positions: beyond != Beyond::Nothing,
             self_match: if beyond == Beyond::Nothing { SelfMatch::Off } else { SelfMatch::Account },
             repeat_window: if beyond == Beyond::Repeats { STEP } else { Nanos(0) },
+            money: (beyond == Beyond::Money).then_some(RULES),
+            strategy_limits: only_if(beyond == Beyond::Exposure, &[EXPOSURE]),
+            account_limits: only_if(beyond == Beyond::Exposure, &[EXPOSURE]),
+            window: if beyond == Beyond::Activity { Nanos(60_000_000_000) } else { Nanos(0) },
+            strategy_activity: only_if(beyond == Beyond::Activity, &[ACTIVITY]),
+            account_activity: only_if(beyond == Beyond::Activity, &[ACTIVITY]),
             ..GateConfig::DEFAULT
         };
-        let gate = Gate::new(
-            &config,
-            GateTables { statics, dynamics: Some(dynamics), surfaces: None, references: quotes, breakers },
-        )
-        .expect("a gate over tables of one size");
+        let gate = Gate::new(&config, tables).expect("a gate over tables of one size");
         let publisher = Publisher {
             limits,
             references,
@@ -150,7 +194,7 @@ impl GateRig {
             chance: Chance::new(7),
             version: 0,
         };
-        let mut rig = Self { bytes: tables + gate.bytes(), gate, publisher, _officer: officer };
+        let mut rig = Self { bytes: bytes + gate.bytes(), gate, publisher, _officer: officer };
         (0..instruments).for_each(|i| rig.publisher.publish(i, start));
         rig.trade_a_little(start);
         rig
@@ -280,7 +324,14 @@ mod tests {
 
     #[test]
     fn every_order_is_accepted_under_live_limits() {
-        for beyond in [Beyond::Nothing, Beyond::Account, Beyond::Repeats] {
+        for beyond in [
+            Beyond::Nothing,
+            Beyond::Account,
+            Beyond::Repeats,
+            Beyond::Money,
+            Beyond::Exposure,
+            Beyond::Activity,
+        ] {
             every_order_is_accepted(GateRig::with(64, beyond));
         }
     }

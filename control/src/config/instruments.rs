@@ -143,7 +143,18 @@ impl Checker<'_> {
             }
             px.map_or(Px::NONE, Px)
         });
-        let terms = InstrumentTerms { multiplier_micros, currency, worth_min, settlement: Px::NONE };
+        let settlement = instrument.settlement.as_ref().map_or(Px::NONE, |text| {
+            let px = text.parse::<Px>().ok().filter(|px| px.0 > 0 || worth_min.is_some());
+            if px.is_none() {
+                self.refuse(
+                    &path("settlement"),
+                    format!("\"{text}\""),
+                    "a price, such as \"18.27\"; above 0 without worth_min",
+                );
+            }
+            px.unwrap_or(Px::NONE)
+        });
+        let terms = InstrumentTerms { multiplier_micros, currency, worth_min, settlement };
         Instrument { terms, lot: Qty(lot.unwrap_or(1)) }
     }
 

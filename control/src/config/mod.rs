@@ -15,6 +15,7 @@ mod instruments;
 mod net;
 mod plan;
 mod schema;
+mod scope_limits;
 mod ticks;
 mod tiers;
 mod tree;
@@ -78,7 +79,10 @@ const FILES: [(&str, &str, Columns); 2] = [
     (
         "instruments.file",
         "instrument",
-        Columns { name: "symbol", keys: &["multiplier", "currency", "worth_min", "lot", "tick"] },
+        Columns {
+            name: "symbol",
+            keys: &["multiplier", "currency", "worth_min", "settlement", "lot", "tick"],
+        },
     ),
     ("fx.file", "fx.rate", Columns { name: "currency", keys: &["rate", "at"] }),
 ];

@@ -10,7 +10,7 @@ use super::ticks::TickPlan;
 use super::tree::{Node, Step};
 use crate::names::Name;
 use crate::roles::Roles;
-use gate::Overlay;
+use gate::{ActivityLimits, ExposureLimits, Overlay};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
@@ -69,9 +69,23 @@ pub struct DeclaredScopes {
     pub strategies: BTreeMap<Name, Option<Name>>,
     /// Desks.
     pub desks: BTreeSet<Name>,
+    /// What strategies may hold over all instruments; those that are not named anything.
+    pub strategy_limits: BTreeMap<Name, ExposureLimits>,
+    /// What strategies may do within a time; those that are not named anything.
+    pub strategy_activity: BTreeMap<Name, ActivityLimits>,
+    /// The same of accounts.
+    pub account_limits: BTreeMap<Name, ExposureLimits>,
+    /// The same of accounts.
+    pub account_activity: BTreeMap<Name, ActivityLimits>,
 }
 
 impl DeclaredScopes {
+    /// Whether somebody's activity is limited.
+    #[must_use]
+    pub fn counts_activity(&self) -> bool {
+        !self.strategy_activity.is_empty() || !self.account_activity.is_empty()
+    }
+
     /// The strategies of one desk.
     pub fn strategies_of<'a>(&'a self, desk: &'a Name) -> impl Iterator<Item = &'a Name> {
         self.strategies.iter().filter(move |(_, of)| of.as_ref() == Some(desk)).map(|(name, _)| name)
@@ -107,6 +121,7 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
     let ticks = check.ticks(&config);
     let instruments = check.instruments(&config);
     check.range("gate.repeat_ms", config.gate.repeat_ms, 0, 60_000);
+    check.range("gate.window_s", config.gate.window_s, 1, 86_400);
     check.range("scorer.lease_ms", config.scorer.lease_ms, 300, 60_000);
     check.range("scorer.batch_rows", config.scorer.batch_rows, 1, 65_536);
     check.range("scorer.batch_wait_us", config.scorer.batch_wait_us, 0, 100_000);
@@ -325,6 +340,10 @@ impl Checker<'_> {
                 self.refuse(&path, format!("\"{desk}\""), format!("a desk that is declared ([desk.{desk}])"));
             }
         }
+        let strategies = config.strategy.iter().map(|(name, strategy)| (name, &strategy.limits));
+        let (strategy_limits, strategy_activity) = self.scope_limits("strategy", strategies);
+        let accounts = config.account.iter().map(|(name, account)| (name, &account.limits));
+        let (account_limits, account_activity) = self.scope_limits("account", accounts);
         DeclaredScopes {
             accounts: config.account.keys().cloned().collect(),
             strategies: config
@@ -333,6 +352,10 @@ impl Checker<'_> {
                 .map(|(name, table)| (name.clone(), table.desk.clone()))
                 .collect(),
             desks: config.desk.keys().cloned().collect(),
+            strategy_limits,
+            account_limits,
+            strategy_activity,
+            account_activity,
         }
     }
 }

@@ -79,6 +79,8 @@ pub(crate) struct Instrument {
     pub(crate) currency: Option<String>,
     #[serde(default)]
     pub(crate) worth_min: Option<Amount>,
+    #[serde(default)]
+    pub(crate) settlement: Option<String>,
     #[serde(default = "super::instruments::one")]
     pub(crate) lot: Amount,
     #[serde(default)]
@@ -140,10 +142,35 @@ pub struct Orders {
     pub ring_records: u32,
 }
 
+/// What a strategy or an account may hold over all instruments, and do within a time; what is left out is no limit.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ScopeLimits {
+    #[serde(default)]
+    pub(crate) max_gross: Option<Amount>,
+    #[serde(default)]
+    pub(crate) max_net: Option<Amount>,
+    #[serde(default)]
+    pub(crate) max_instrument: Option<Amount>,
+    #[serde(default)]
+    pub(crate) window_value: Option<Amount>,
+    #[serde(default)]
+    pub(crate) window_qty: Option<u64>,
+    #[serde(default)]
+    pub(crate) window_messages: Option<u64>,
+    #[serde(default)]
+    pub(crate) window_cancels: Option<u64>,
+    #[serde(default)]
+    pub(crate) messages_per_trade: Option<u64>,
+}
+
 /// One `[account.NAME]`: that there is such an account.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Account {}
+pub(crate) struct Account {
+    #[serde(default)]
+    pub(crate) limits: ScopeLimits,
+}
 
 /// One `[strategy.NAME]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -151,6 +178,8 @@ pub(crate) struct Account {}
 pub(crate) struct Strategy {
     #[serde(default)]
     pub(crate) desk: Option<Name>,
+    #[serde(default)]
+    pub(crate) limits: ScopeLimits,
 }
 
 /// One `[desk.NAME]`: that there is such a desk.
@@ -380,6 +409,8 @@ pub struct Gate {
     pub self_match: SelfMatch,
     /// Within how many milliseconds an order that asks for the same as one before it is taken for one sent twice; 0 for never.
     pub repeat_ms: u32,
+    /// Within how many seconds activity is counted.
+    pub window_s: u32,
 }
 
 /// What computes scores.

@@ -50,6 +50,23 @@ pub struct GrantRules {
     /// How money is counted; none where every price is money as it stands.
     #[serde(default)]
     pub money: Option<GrantMoney>,
+    /// What the client's strategies may hold over all instruments, by number: gross, net, in one instrument, in millionths of the
+    /// firm's currency.
+    #[serde(default)]
+    pub strategy_limits: BTreeMap<u16, [u64; 3]>,
+    /// The same of its accounts.
+    #[serde(default)]
+    pub account_limits: BTreeMap<u16, [u64; 3]>,
+    /// The time within which activity is counted, in nanoseconds; 0 where it is not.
+    #[serde(default)]
+    pub window_ns: u64,
+    /// What the client's strategies may do within it, by number: value in millionths, quantity, messages, cancels, messages for each
+    /// trade.
+    #[serde(default)]
+    pub strategy_activity: BTreeMap<u16, [u64; 5]>,
+    /// The same of its accounts.
+    #[serde(default)]
+    pub account_activity: BTreeMap<u16, [u64; 5]>,
     /// Orders per second of one strategy over all instruments, and how many at once.
     pub strategy_rate: (u32, u32),
     /// Most orders open at once.

@@ -1,7 +1,7 @@
 //! Instruments, currencies and rates as an operator declares them: in the file, in a file of lines, and wrong.
 
 use control::config::{self, ConfigErrors, Plan, TickChoice};
-use gate::{CurrencyId, InstrumentTerms, MoneyRules};
+use gate::{ActivityLimits, CurrencyId, ExposureLimits, InstrumentTerms, MoneyRules};
 use std::path::PathBuf;
 use types::{Nanos, Px, Qty, Symbol};
 
@@ -68,12 +68,12 @@ fn what_is_wrong_is_told_with_its_file_line_found_and_wanted() {
         (
             file,
             "",
-            "lines.csv:1: found no line, wanted a header: symbol, and then any of multiplier, currency, worth_min, lot, tick",
+            "lines.csv:1: found no line, wanted a header: symbol, and then any of multiplier, currency, worth_min, settlement, lot, tick",
         ),
         (
             file,
             "symbol,mult\n",
-            "lines.csv:1: found symbol,mult, wanted a header of symbol, and then any of multiplier, currency, worth_min, lot, tick",
+            "lines.csv:1: found symbol,mult, wanted a header of symbol, and then any of multiplier, currency, worth_min, settlement, lot, tick",
         ),
         (
             file,
@@ -117,6 +117,21 @@ fn what_is_wrong_is_told_with_its_file_line_found_and_wanted() {
             "p.toml:4: instrument.ABC.tick: found a second tick, wanted one: [book.tick] has ABC too",
         ),
         (
+            "[instrument.ABC]\nsettlement = \"-1\"",
+            "",
+            "p.toml:2: instrument.ABC.settlement: found \"-1\", wanted a price, such as \"18.27\"; above 0 without worth_min",
+        ),
+        (
+            "[strategy.mm1.limits]\nmax_gross = 0",
+            "",
+            "p.toml:2: strategy.mm1.limits.max_gross: found 0, wanted an amount from 0.000001 to 9223372036854, with six decimals at most",
+        ),
+        (
+            "[account.A.limits]\nmax_gros = 1",
+            "",
+            "p.toml:2: account.A.limits.max_gros: no such key; did you mean `max_gross`? (keys here: max_gross, max_net, max_instrument, window_value, window_qty, window_messages, window_cancels, messages_per_trade)",
+        ),
+        (
             "[fx.rate]\nUSD = { rate = 1, at = \"2026-11-27T16:00:00Z\" }",
             "",
             "p.toml:2: fx.rate.USD: found a rate of \"USD\", wanted none: it is the firm's own currency, worth one",
@@ -136,4 +151,18 @@ fn what_is_wrong_is_told_with_its_file_line_found_and_wanted() {
     }
     let missing = load("[fx]\nfile = \"@none.csv\"", "").unwrap_err();
     assert!(missing[0].starts_with("none.csv: cannot be read: "), "{missing:?}");
+}
+
+#[test]
+fn limits_of_strategies_and_accounts_are_those_that_are_written() {
+    let text = "[strategy.mm1.limits]\nmax_gross = \"2500000.50\"\n[strategy.mm2]\n[account.A.limits]\nmax_net = 7\nmax_instrument = 8\nwindow_value = \"0.5\"\nwindow_cancels = 3";
+    let scopes = load(text, "").unwrap().scopes;
+    let name = |name: &str| name.parse::<control::names::Name>().unwrap();
+    let mm1 = ExposureLimits { gross_micros: 2_500_000_500_000, ..ExposureLimits::NONE };
+    assert_eq!(scopes.strategy_limits, [(name("mm1"), mm1)].into());
+    let a = ExposureLimits { net_micros: 7_000_000, instrument_micros: 8_000_000, ..ExposureLimits::NONE };
+    assert_eq!(scopes.account_limits, [(name("A"), a)].into());
+    let activity = ActivityLimits { value_micros: 500_000, cancels: 3, ..ActivityLimits::NONE };
+    assert_eq!(scopes.account_activity, [(name("A"), activity)].into());
+    assert!(scopes.counts_activity() && !load("", "").unwrap().scopes.counts_activity());
 }

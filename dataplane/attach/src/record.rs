@@ -12,7 +12,7 @@
 //! The name stands beside the instrument's number because the number is the daemon's of the moment: a record may be read by
 //! the next one.
 
-use gate::{OrderIntent, STEP_WORDS, Sent, Step, VERDICT_WORDS, Verdict};
+use gate::{OrderIntent, RoundedValue, STEP_WORDS, Sent, Step, VERDICT_WORDS, Verdict};
 use types::{Nanos, Symbol, UnixNanos};
 
 /// Words of a record.
@@ -83,7 +83,7 @@ impl Record {
         let (kind, step, verdict, check) = match self.entry {
             Entry::Sent { step, verdict, check } => (SENT, step, verdict.pack(), check),
             Entry::Refused { order, verdict, check } => {
-                let sent = Sent { order, judged_px: 0, interval_ns: 0, at: self.at };
+                let sent = Sent { order, judged_px: 0, interval_ns: 0, value: RoundedValue(0), at: self.at };
                 (REFUSED, Step::Sent(sent), verdict.pack(), check)
             }
             Entry::Step(step) => (STEP, step, [0; VERDICT_WORDS], Nanos(0)),

@@ -5,6 +5,7 @@ use crate::ring::{RingReader, RingWriter};
 use crate::tables::{SharedTables, open};
 use gate::{Breaker, BreakerCause, BreakerKey, BreakerState, OrderEvent, RefRules, Step, TableShape};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use types::{InstrumentId, Qty, Symbol, TickTable, UnixNanos};
@@ -187,6 +188,11 @@ fn tables_of_ticks_survive_their_grant() {
         self_match: "account".to_owned(),
         repeat_ms: 0,
         money: None,
+        strategy_limits: BTreeMap::from([(3, [1, 2, 3])]),
+        account_limits: BTreeMap::new(),
+        window_ns: 0,
+        strategy_activity: BTreeMap::new(),
+        account_activity: BTreeMap::new(),
         strategy_rate: (1, 1),
         open_orders_max: 1,
         recent_orders: 1,

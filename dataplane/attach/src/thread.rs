@@ -5,11 +5,12 @@ use crate::ring::RingWriter;
 use crate::tables::{self, InstrumentNames};
 use control::client::{Client, ClientError};
 use control::names::Name;
-use control::protocol::Grant;
+use control::protocol::{Grant, GrantRules};
 use gate::{
-    AccountId, ClassId, Decision, Explanation, Exposure, FixedScore, Flags, Gate, GateConfig, LimitsSource,
-    MoneyRules, OpenOrder, OrderEvent, OrderIntent, RejectReason, Reservation, STEP_WORDS, SelfMatch,
-    Settlement, Step, StrategyConfig, StrategyId, UnknownPosition, Verdict,
+    AccountId, ActivityLimits, ClassId, Decision, Explanation, Exposure, ExposureLimits, FixedScore, Flags,
+    Gate, GateConfig, LimitsSource, MoneyRules, OpenOrder, OrderEvent, OrderIntent, RejectReason,
+    Reservation, STEP_WORDS, SelfMatch, Settlement, Step, StrategyConfig, StrategyId, UnknownPosition,
+    Verdict,
 };
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -90,8 +91,9 @@ impl OrderThread {
         let (tables, names) = tables::open(&memory, &shape, &rules, grant.layout)
             .map_err(io_error("the appliance's tables cannot be mapped"))?;
         let strategies = vec![strategy_of(&grant); shape.strategies.into()];
-        let mut gate = Gate::new(&config_of(&grant, &strategies).ok_or_else(|| given("self_match"))?, tables)
-            .map_err(given)?;
+        let limits = Limits::of(&grant.rules);
+        let config = config_of(&grant, &strategies, &limits).ok_or_else(|| given("self_match"))?;
+        let mut gate = Gate::new(&config, tables).map_err(given)?;
         gate.set_salt(salt());
         restore(&mut gate, File::from(steps))?;
         let ring = RingWriter::open(File::from(ring)).map_err(io_error("the ring cannot be mapped"))?;
@@ -161,6 +163,13 @@ impl OrderThread {
         let settled = self.gate.settle(event);
         self.ring.push(now, None, Entry::Step(Step::Settled(event)));
         settled
+    }
+
+    /// As [`Gate::cancel`]: the venue is asked to take an order back, which always passes and counts.
+    pub fn cancel(&mut self, id: u64, now: UnixNanos) {
+        if self.gate.cancel(id, now) {
+            self.ring.push(now, None, Entry::Step(Step::CancelSent { id, at: now }));
+        }
     }
 
     /// As [`Gate::release`]: the order could not be sent after all.
@@ -316,8 +325,51 @@ fn strategy_of(grant: &Grant) -> StrategyConfig {
     StrategyConfig { class: ClassId(0), order_rate_per_s, order_burst }
 }
 
+/// Limits by number, of those that are granted any; nobody else's orders are let out here.
+fn by_number<G: Copy, L: Clone>(granted: &BTreeMap<u16, G>, none: L, limits: impl Fn(G) -> L) -> Vec<L> {
+    let count = granted.keys().next_back().map_or(0, |last| usize::from(*last) + 1);
+    let mut all = vec![none; count];
+    for (number, granted) in granted {
+        if let Some(place) = all.get_mut(usize::from(*number)) {
+            *place = limits(*granted);
+        }
+    }
+    all
+}
+
+/// The limits of the client's strategies, and of its accounts.
+struct Limits {
+    strategies: Vec<ExposureLimits>,
+    accounts: Vec<ExposureLimits>,
+    strategy_activity: Vec<ActivityLimits>,
+    account_activity: Vec<ActivityLimits>,
+}
+
+impl Limits {
+    fn of(rules: &GrantRules) -> Self {
+        let exposure = |[gross_micros, net_micros, instrument_micros]: [u64; 3]| ExposureLimits {
+            gross_micros,
+            net_micros,
+            instrument_micros,
+        };
+        let activity = |[value_micros, qty, messages, cancels, messages_per_trade]: [u64; 5]| {
+            ActivityLimits { value_micros, qty, messages, cancels, messages_per_trade }
+        };
+        Self {
+            strategies: by_number(&rules.strategy_limits, ExposureLimits::NONE, exposure),
+            accounts: by_number(&rules.account_limits, ExposureLimits::NONE, exposure),
+            strategy_activity: by_number(&rules.strategy_activity, ActivityLimits::NONE, activity),
+            account_activity: by_number(&rules.account_activity, ActivityLimits::NONE, activity),
+        }
+    }
+}
+
 /// What the gate is built with; none when the daemon names a scope of self-match that there is not.
-fn config_of<'a>(grant: &Grant, strategies: &'a [StrategyConfig]) -> Option<GateConfig<'a>> {
+fn config_of<'a>(
+    grant: &Grant,
+    strategies: &'a [StrategyConfig],
+    limits: &'a Limits,
+) -> Option<GateConfig<'a>> {
     let rules = &grant.rules;
     Some(GateConfig {
         strategies,
@@ -339,6 +391,11 @@ fn config_of<'a>(grant: &Grant, strategies: &'a [StrategyConfig]) -> Option<Gate
             undeclared_is_plain: money.undeclared_is_plain,
         }),
         daemon_age_max: Nanos(rules.daemon_age_max_ns),
+        strategy_limits: &limits.strategies,
+        account_limits: &limits.accounts,
+        window: Nanos(rules.window_ns),
+        strategy_activity: &limits.strategy_activity,
+        account_activity: &limits.account_activity,
     })
 }
 

@@ -23,8 +23,6 @@ use crate::{
     decision::{Flags, LimitsSource},
     depth::Walk,
     gate::Gate,
-    ids::ClassId,
-    in_force::in_force,
     intent::{OrderIntent, OrderType},
     judged::Judged,
     quote::Quote,
@@ -32,7 +30,6 @@ use crate::{
     score::FixedScore,
     shared::Common,
     surface,
-    tables::GateTables,
     worth::{Known, MoneyRules, Worth},
 };
 
@@ -185,6 +182,16 @@ impl Gate {
 }
 
 impl Gate {
+    /// The largest value by the live limits, if they were clamped under the cap of this moment. Read anew: kept, it would cost every
+    /// order a register.
+    fn live_value_max(&self, order: &OrderIntent) -> Option<u64> {
+        let class = self.strategies.get(usize::from(order.strategy.0))?.class;
+        let row = self.tables.statics.row(order.instrument, class)?;
+        let dynamic = self.tables.dynamics.as_ref()?.read_hot(row).ok()?;
+        let officer = self.tables.statics.row_word(row)?;
+        (dynamic.epoch == officer.epoch()).then_some(dynamic.bounds.max_notional_micros)
+    }
+
     /// Whether an order judged at `px` is near to being worth too much, or nobody knows what it is worth. What a market order costs
     /// is left to the slow path.
     #[inline(never)]
@@ -195,12 +202,7 @@ impl Gate {
         rules: &MoneyRules,
         now: UnixNanos,
     ) -> bool {
-        let GateTables { statics, dynamics, .. } = &self.tables;
-        let class = self.strategies.get(usize::from(order.strategy.0)).map_or(ClassId(0), |row| row.class);
-        let Ok(limits) = in_force(statics, dynamics.as_ref(), order.instrument, class, now) else {
-            return true;
-        };
-        let value_max_micros = limits.bounds.max_notional_micros;
+        let Some(value_max_micros) = self.live_value_max(order) else { return true };
         let worth = self.tables.references.terms.worth(order.instrument, rules, now);
         let (value, near) = (u128::from(px) * u128::from(order.qty.0), checks::near_value(value_max_micros));
         let counted = worth.known == Known::Whole && !worth.signed && order.order_type == OrderType::Limit;

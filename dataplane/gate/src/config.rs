@@ -2,7 +2,10 @@
 
 use types::Nanos;
 
-use crate::{ids::ClassId, levels::ExposureLimits, table::ROWS_MAX, tables::GateTables, worth::MoneyRules};
+use crate::{
+    activity::ActivityLimits, ids::ClassId, levels::ExposureLimits, table::ROWS_MAX, tables::GateTables,
+    worth::MoneyRules,
+};
 
 /// One strategy, numbered by its place in [`GateConfig::strategies`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,12 @@ pub struct GateConfig<'a> {
     pub strategy_limits: &'a [ExposureLimits],
     /// The same of each account.
     pub account_limits: &'a [ExposureLimits],
+    /// The time within which activity is counted, at least; 0 counts none. Gates that follow another one's steps have its window.
+    pub window: Nanos,
+    /// What each strategy may do within it, by its number; those beyond the list anything.
+    pub strategy_activity: &'a [ActivityLimits],
+    /// The same of each account.
+    pub account_activity: &'a [ActivityLimits],
     /// How money is counted; `None` takes every price for money as it stands.
     pub money: Option<MoneyRules>,
 }
@@ -77,6 +86,9 @@ impl GateConfig<'_> {
         repeat_window: Nanos(0),
         strategy_limits: &[],
         account_limits: &[],
+        window: Nanos(0),
+        strategy_activity: &[],
+        account_activity: &[],
         money: None,
     };
 }
@@ -148,6 +160,14 @@ pub(crate) fn validate(config: &GateConfig<'_>, tables: &GateTables) -> Result<(
     in_range("instruments x strategies", (instruments as u64).saturating_mul(count), 1, ROWS_MAX as u64)?;
     in_range("strategies with limits", config.strategy_limits.len() as u64, 0, count)?;
     in_range("accounts with limits", config.account_limits.len() as u64, 0, config.accounts.into())?;
+    in_range("strategies with limits of activity", config.strategy_activity.len() as u64, 0, count)?;
+    in_range(
+        "accounts with limits of activity",
+        config.account_activity.len() as u64,
+        0,
+        config.accounts.into(),
+    )?;
+    in_range("window (ns)", config.window.0, 0, 31_536_000_000_000_000)?;
     for strategy in config.strategies {
         in_range("strategy class", strategy.class.0.into(), 0, classes as u64 - 1)?;
         in_range("strategy order_rate_per_s", strategy.order_rate_per_s.into(), 1, 1_000_000_000)?;

@@ -3,11 +3,13 @@
 use types::{Tier, UnixNanos};
 
 use crate::{
+    activity::RoundedValue,
     assess::{Findings, Pass},
     case::{Case, Found, InForce, Inputs, Prior},
     decision::{Decision, Flags, LimitsSource},
     gate::{Gate, Reservation},
     intent::OrderIntent,
+    journal::Sent,
     judged::Judged,
     orders::{Entry, Life},
     rate,
@@ -94,11 +96,26 @@ impl Gate {
 
     /// Counts a new order that was let through.
     #[inline(always)]
-    pub(crate) fn commit(
+    fn commit(
         &mut self,
         order: &OrderIntent,
         px: u64,
         interval_ns: u32,
+        now: UnixNanos,
+    ) -> Option<Reservation> {
+        let value =
+            if self.activities.on { self.value_of(order, px, order.qty.0, now) } else { RoundedValue(0) };
+        self.commit_as(order, px, interval_ns, value, now)
+    }
+
+    /// The same of one that is worth `value`.
+    #[inline(always)]
+    pub(crate) fn commit_as(
+        &mut self,
+        order: &OrderIntent,
+        px: u64,
+        interval_ns: u32,
+        value: RoundedValue,
         now: UnixNanos,
     ) -> Option<Reservation> {
         let at = self.spend(order, interval_ns, now)?;
@@ -109,9 +126,19 @@ impl Gate {
             if self.levels.on {
                 self.relist(order.instrument, order.strategy, order.account);
             }
+            if self.activities.on {
+                self.count_order(order, value, order.qty.0, now);
+            }
         }
         let generation = self.orders.insert(order.cl_ord_id, entry_of(order, at, px, Life::Open, 0));
-        Some(Reservation { id: order.cl_ord_id, replacement: false, generation, judged_px: px, interval_ns })
+        Some(Reservation {
+            id: order.cl_ord_id,
+            replacement: false,
+            generation,
+            judged_px: px,
+            interval_ns,
+            value,
+        })
     }
 
     /// The verdict on replacing the open order `replaced` by `order` (a new id, a new price, a new whole quantity,
@@ -142,7 +169,10 @@ impl Gate {
             return (verdict, None);
         };
         let interval_ns = inputs.limits.bounds.order_interval_ns;
-        (verdict, self.commit_replacement(replaced, entry, order, px, interval_ns, now))
+        let value =
+            if self.activities.on { self.value_of(order, px, prior.growth, now) } else { RoundedValue(0) };
+        let sent = Sent { order: *order, judged_px: px, interval_ns, value, at: now };
+        (verdict, self.commit_replacement(replaced, entry, &sent))
     }
 
     /// Counts a replacement of the order of `entry` that was let through.
@@ -150,20 +180,28 @@ impl Gate {
         &mut self,
         replaced: u64,
         mut entry: Entry,
-        order: &OrderIntent,
-        px: u64,
-        interval_ns: u32,
-        now: UnixNanos,
+        sent: &Sent,
     ) -> Option<Reservation> {
-        let at = self.spend(order, interval_ns, now)?;
+        let Sent { order, judged_px, interval_ns, value, at: now } = *sent;
+        let at = self.spend(&order, interval_ns, now)?;
         let before = entry.leaves();
         (entry.pending_qty, entry.link) = (order.qty.0, order.cl_ord_id);
         self.rework(&entry, before, entry.leaves());
-        self.shared.own.add(order, px);
+        if self.activities.on {
+            self.count_order(&order, value, entry.leaves().saturating_sub(before), now);
+        }
+        self.shared.own.add(&order, judged_px);
         self.orders.put(replaced, entry);
-        let entry = entry_of(order, at, px, Life::Pending, replaced);
+        let entry = entry_of(&order, at, judged_px, Life::Pending, replaced);
         let generation = self.orders.insert(order.cl_ord_id, entry);
-        Some(Reservation { id: order.cl_ord_id, replacement: true, generation, judged_px: px, interval_ns })
+        Some(Reservation {
+            id: order.cl_ord_id,
+            replacement: true,
+            generation,
+            judged_px,
+            interval_ns,
+            value,
+        })
     }
 
     /// Every breach of a new order and the limits in force, for the log and the officer. No effect.
@@ -191,8 +229,17 @@ impl Gate {
 
     /// Weighs an order of which `growth` more would work.
     fn weigh_for(&self, inputs: &mut Inputs, order: &OrderIntent, growth: u32, now: UnixNanos) {
-        if self.levels.on && inputs.missing.limits != Found::NotSought {
+        if inputs.missing.limits == Found::NotSought {
+            return;
+        }
+        if self.levels.on {
             inputs.common.weights = Some(self.weigh(order, growth, now));
+        }
+        if self.activities.on {
+            let judged = Judged::of(order, &inputs.quote);
+            let px = if judged.market { inputs.walk.worst } else { judged.px };
+            let more = Self::activity_of(self.value_of(order, px, growth, now), growth);
+            inputs.common.done = Some(self.activities.with(order, now, more));
         }
     }
 
@@ -222,6 +269,7 @@ impl Gate {
             || self.shared.own.may_meet(order, px) && self.own_met(order, px) != 0
             || self.shared.repeats.age(order, now).is_some()
             || self.levels.on && self.weighs_much(order, now)
+            || self.activities.on && self.does_much(order, px, now)
             || self.money.is_some_and(|rules| self.means_more(order, px, &rules, now))
     }
 

@@ -5,6 +5,7 @@ use alloc::{boxed::Box, vec};
 use types::{InstrumentId, Nanos, Px, Qty, Side, UnixNanos};
 
 use crate::{
+    activity::{Activities, RoundedValue},
     case::{Settings, StrategyRow},
     config::{self, GateConfig, GateError, SelfMatch},
     executions::Executions,
@@ -33,6 +34,7 @@ pub struct Gate {
     pub(crate) executions: Executions,
     pub(crate) shared: Shared,
     pub(crate) levels: Levels,
+    pub(crate) activities: Activities,
     pub(crate) instruments: usize,
     pub(crate) classes: usize,
     pub(crate) accounts: u16,
@@ -57,6 +59,7 @@ pub struct Reservation {
     pub(crate) generation: u32,
     pub(crate) judged_px: u64,
     pub(crate) interval_ns: u32,
+    pub(crate) value: RoundedValue,
 }
 
 impl Reservation {
@@ -82,7 +85,8 @@ impl Reservation {
     /// `order`, which it reserves, as it is kept: for a [`crate::Step`].
     #[must_use]
     pub const fn sent(&self, order: &OrderIntent, at: UnixNanos) -> Sent {
-        Sent { order: *order, judged_px: self.judged_px, interval_ns: self.interval_ns, at }
+        let Self { judged_px, interval_ns, value, .. } = *self;
+        Sent { order: *order, judged_px, interval_ns, value, at }
     }
 
     /// What [`Gate::release`] makes of it, as it is kept: for a [`crate::Step`].
@@ -142,6 +146,11 @@ impl Gate {
             executions: Executions::new(config.open_orders_max.saturating_add(config.recent_orders)),
             shared,
             levels: Levels::new(config.strategy_limits, config.account_limits, instruments),
+            activities: Activities::new(
+                config.window,
+                (config.strategies.len(), config.strategy_activity),
+                (config.accounts.into(), config.account_activity),
+            ),
             instruments,
             classes,
             accounts: config.accounts,
@@ -216,6 +225,7 @@ impl Gate {
             + self.executions.bytes()
             + self.shared.bytes()
             + self.levels.bytes()
+            + self.activities.bytes()
     }
 
     /// The best price of the own orders of the other side that `order` must not trade with. Looks at each of the instrument's:

@@ -56,10 +56,7 @@ impl Gate {
             missing.quote = fault.into();
             Quote::NOTHING
         });
-        let worth = match &self.money {
-            Some(rules) => self.tables.references.terms.worth(order.instrument, rules, now),
-            None => Worth::PLAIN,
-        };
+        let worth = self.worth(order.instrument, now);
         // A row from before the terms were known says nothing.
         let quote = quote.of_sign(worth.signed).unwrap_or_else(|| {
             missing.quote = Found::Empty;
@@ -138,6 +135,7 @@ impl Gate {
             repeat_age: self.shared.repeats.age(order, now),
             repeat_window: self.shared.repeats.window(),
             weights: None,
+            done: None,
         }
     }
 

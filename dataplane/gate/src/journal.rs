@@ -6,7 +6,7 @@
 //!      1  an order's id, an execution, or a position
 //!      2  a price, or when the next order is due
 //!      3  instrument:32 | quantity:32
-//!      4  strategy:16 | account:16 | executed:32
+//!      4  strategy:16 | account:16 | executed, or an order's rounded value:32
 //!      5  the price an order was judged at, or the other id of a replacement
 //!      6  when
 //!      7  the replaced order
@@ -17,6 +17,7 @@
 use types::{InstrumentId, Px, Qty, Side, UnixNanos};
 
 use crate::{
+    activity::{Doer, KINDS, RoundedValue},
     ids::{AccountId, StrategyId},
     intent::{OrderEvent, OrderIntent, OrderType, TimeInForce},
 };
@@ -33,6 +34,8 @@ pub struct Sent {
     pub judged_px: u64,
     /// The interval of the rate it was held to, in nanoseconds.
     pub interval_ns: u32,
+    /// What it counts for within the window, a replacement for what it adds; 0 where that is not counted.
+    pub value: RoundedValue,
     /// When.
     pub at: UnixNanos,
 }
@@ -130,6 +133,26 @@ pub enum Step {
         /// When.
         at: UnixNanos,
     },
+    /// The venue was asked to take an order back.
+    CancelSent {
+        /// The order.
+        id: u64,
+        /// When.
+        at: UnixNanos,
+    },
+    /// What a strategy or an account did within a part of the window.
+    Did {
+        /// Whose it is.
+        doer: Doer,
+        /// What: 0 value, in millionths, 1 quantity, 2 messages, 3 cancels, 4 trades.
+        kind: u8,
+        /// How much.
+        sum: u64,
+        /// When the part began.
+        at: UnixNanos,
+    },
+    /// When activity was last counted.
+    Counted(UnixNanos),
 }
 
 const SENT: u8 = 1;
@@ -142,6 +165,10 @@ const DUE: u8 = 7;
 const ORDER: u8 = 8;
 const EXECUTION: u8 = 9;
 const ASKED: u8 = 10;
+const CANCEL_SENT: u8 = 11;
+const STRATEGY_DID: u8 = 12;
+const ACCOUNT_DID: u8 = 13;
+const COUNTED: u8 = 14;
 
 const fn head(kind: u8, bytes: [u8; 3], high: u32) -> u64 {
     let [a, b, c] = bytes;
@@ -177,7 +204,7 @@ fn order_words(kind: u8, order: &OrderIntent, interval_ns: u32) -> [u64; 5] {
 
 fn sent_words(kind: u8, sent: &Sent, replaced: u64) -> [u64; STEP_WORDS] {
     let [w0, w1, w2, w3, w4] = order_words(kind, &sent.order, sent.interval_ns);
-    [w0, w1, w2, w3, w4, sent.judged_px, sent.at.0, replaced]
+    [w0, w1, w2, w3, w4 | u64::from(sent.value.0) << 32, sent.judged_px, sent.at.0, replaced]
 }
 
 /// An event's number, quantity and execution.
@@ -281,8 +308,14 @@ impl Fields {
     }
 
     fn sent(&self) -> Option<Sent> {
-        let [.., judged_px, at, _] = self.words;
-        Some(Sent { order: self.order()?, judged_px, interval_ns: self.high, at: UnixNanos(at) })
+        let [.., w4, judged_px, at, _] = self.words;
+        let value = RoundedValue((w4 >> 32) as u32);
+        Some(Sent { order: self.order()?, judged_px, interval_ns: self.high, value, at: UnixNanos(at) })
+    }
+
+    const fn did(&self, doer: Doer) -> Option<Step> {
+        let ([kind, ..], [_, sum, _, _, _, _, at, _]) = (self.bytes, self.words);
+        if (kind as usize) < KINDS { Some(Step::Did { doer, kind, sum, at: UnixNanos(at) }) } else { None }
     }
 
     fn kept(&self) -> Option<KeptOrder> {
@@ -347,6 +380,15 @@ impl Step {
                 let [w0, w1, w2, w3, w4] = order_words(ASKED, order, 0);
                 [w0, w1, w2, w3, w4, 0, at.0, 0]
             }
+            &Self::CancelSent { id, at } => [head(CANCEL_SENT, [0; 3], 0), id, 0, 0, 0, 0, at.0, 0],
+            &Self::Did { doer, kind, sum, at } => {
+                let (step, who) = match doer {
+                    Doer::Strategy(strategy) => (STRATEGY_DID, who(strategy, nobody, 0)),
+                    Doer::Account(account) => (ACCOUNT_DID, who(none, account, 0)),
+                };
+                [head(step, [kind, 0, 0], 0), sum, 0, 0, who, 0, at.0, 0]
+            }
+            &Self::Counted(at) => [head(COUNTED, [0; 3], 0), 0, 0, 0, 0, 0, at.0, 0],
         }
     }
 
@@ -368,6 +410,10 @@ impl Step {
             ORDER => Self::Order(fields.kept()?),
             EXECUTION => Self::Execution(w1),
             ASKED => Self::Asked { order: fields.order()?, at: UnixNanos(at) },
+            CANCEL_SENT => Self::CancelSent { id: w1, at: UnixNanos(at) },
+            STRATEGY_DID => fields.did(Doer::Strategy(strategy))?,
+            ACCOUNT_DID => fields.did(Doer::Account(account))?,
+            COUNTED => Self::Counted(UnixNanos(at)),
             _ => return None,
         })
     }
@@ -388,8 +434,13 @@ impl Step {
             }
             Self::Holds { instrument, strategy, .. } => (Some(instrument), Some(strategy), None),
             Self::AccountHolds { instrument, account, .. } => (Some(instrument), None, Some(account)),
-            Self::Due { strategy, .. } => (None, Some(strategy), None),
-            Self::Settled(_) | Self::Execution(_) => (None, None, None),
+            Self::Due { strategy, .. } | Self::Did { doer: Doer::Strategy(strategy), .. } => {
+                (None, Some(strategy), None)
+            }
+            Self::Did { doer: Doer::Account(account), .. } => (None, None, Some(account)),
+            Self::Settled(_) | Self::Execution(_) | Self::CancelSent { .. } | Self::Counted(_) => {
+                (None, None, None)
+            }
         }
     }
 }

@@ -193,8 +193,13 @@ impl Sum {
             return;
         };
         let (low, high) = cell.range();
-        let value = |position: i64| unit.saturating_mul(position.unsigned_abs().into());
-        let (low_value, high_value) = (value(low), value(high));
+        let (low_size, high_size) = (low.unsigned_abs(), high.unsigned_abs());
+        let small = unit >> 96 == 0 && (low_size | high_size) >> 31 == 0;
+        // Products of such numbers fit, which is all that most are asked for.
+        let value = |size: u64| {
+            if small { unit.wrapping_mul(size.into()) } else { unit.saturating_mul(size.into()) }
+        };
+        let (low_value, high_value) = (value(low_size), value(high_size));
         let larger = low_value.max(high_value);
         self.gross = self.gross.saturating_add(larger);
         // What does not fit is beyond every limit, on both sides: nothing may make up for it.

@@ -103,6 +103,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod activity;
 mod assess;
 mod breaches;
 mod breaker;
@@ -159,6 +160,7 @@ mod weigh;
 mod window;
 mod worth;
 
+pub use activity::{ActivityLimits, Doer, RoundedValue};
 pub use breaker::{
     Breaker, BreakerCause, BreakerKey, BreakerReader, BreakerState, BreakerTable, BreakerWriter, TripWriter,
     UnknownBreaker,

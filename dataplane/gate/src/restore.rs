@@ -89,6 +89,18 @@ impl Gate {
                 self.shared.repeats.note(&order, at);
                 Ok(())
             }
+            Step::CancelSent { id, at } => {
+                self.cancel(id, at);
+                Ok(())
+            }
+            Step::Did { doer, kind, sum, at } => {
+                self.activities.take(doer, kind, at, sum);
+                Ok(())
+            }
+            Step::Counted(at) => {
+                self.activities.last = self.activities.last.max(at);
+                Ok(())
+            }
         }
     }
 
@@ -113,7 +125,11 @@ impl Gate {
             say(Step::Order(kept_order(id, &entry, instrument, strategy)));
         }
         self.executions.iter().map(Step::Execution).for_each(&mut say);
-        self.shared.repeats.iter().map(|(order, at)| Step::Asked { order, at }).for_each(say);
+        self.shared.repeats.iter().map(|(order, at)| Step::Asked { order, at }).for_each(&mut say);
+        if self.activities.last.0 != 0 {
+            say(Step::Counted(self.activities.last));
+        }
+        self.activities.kept().map(|(doer, kind, at, sum)| Step::Did { doer, kind, sum, at }).for_each(say);
     }
 
     /// Whose cell stands at `at`.
@@ -142,20 +158,20 @@ impl Gate {
     }
 
     fn restore_sent(&mut self, sent: &Sent) -> Result<(), RestoreError> {
-        let Sent { order, judged_px, interval_ns, at } = sent;
+        let Sent { order, judged_px, interval_ns, value, at } = sent;
         self.known(order.instrument, order.strategy, order.account)?;
         self.has_room_for(order.cl_ord_id)?;
-        self.commit(order, *judged_px, *interval_ns, *at);
+        self.commit_as(order, *judged_px, *interval_ns, *value, *at);
         Ok(())
     }
 
     fn restore_replaced(&mut self, replaced: u64, sent: &Sent) -> Result<(), RestoreError> {
-        let Sent { order, judged_px, interval_ns, at } = sent;
+        let order = &sent.order;
         self.known(order.instrument, order.strategy, order.account)?;
         self.has_room_for(order.cl_ord_id)?;
         let entry = self.orders.get(replaced).filter(|entry| entry.life == Life::Open);
         let entry = entry.ok_or(RestoreError::Replaced(replaced))?;
-        self.commit_replacement(replaced, entry, order, *judged_px, *interval_ns, *at);
+        self.commit_replacement(replaced, entry, sent);
         Ok(())
     }
 

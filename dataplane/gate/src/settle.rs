@@ -242,6 +242,17 @@ impl Gate {
 
     fn fill(&mut self, entry: &Entry, qty: Qty) {
         self.book(entry, entry.side, qty);
+        if self.activities.on {
+            self.count_trade(entry);
+        }
+    }
+
+    /// A trade has the time of the last order: the venue's word comes without one.
+    #[inline(never)]
+    fn count_trade(&mut self, entry: &Entry) {
+        let (_, strategy) = self.cell_names(entry.cell as usize);
+        let last = self.activities.last;
+        self.activities.count(strategy, AccountId(entry.account), last, [0, 0, 0, 0, 1]);
     }
 
     /// Moves the position of an order's cell, and of its account.

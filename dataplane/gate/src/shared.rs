@@ -7,6 +7,7 @@ use core::num::NonZeroU32;
 use types::{InstrumentId, Nanos, UnixNanos};
 
 use crate::{
+    activity::Done,
     config::{GateConfig, SelfMatch},
     exposure::Cell,
     ids::AccountId,
@@ -30,11 +31,19 @@ pub(crate) struct Common {
     pub repeat_window: Nanos,
     /// What the order's strategy and its account would come to, in money, where one of them is limited.
     pub weights: Option<[Weight; 2]>,
+    /// What they would have done within the window, where that is counted.
+    pub done: Option<[Done; 2]>,
 }
 
 impl Common {
-    pub(crate) const NOTHING: Self =
-        Self { account: None, own_px: 0, repeat_age: None, repeat_window: Nanos(0), weights: None };
+    pub(crate) const NOTHING: Self = Self {
+        account: None,
+        own_px: 0,
+        repeat_age: None,
+        repeat_window: Nanos(0),
+        weights: None,
+        done: None,
+    };
 }
 
 /// The state behind the checks beyond one strategy.
@@ -66,7 +75,8 @@ impl Shared {
                 || config.self_match != SelfMatch::Off
                 || config.repeat_window.0 != 0
                 || config.money.is_some()
-                || any_limited,
+                || any_limited
+                || config.window.0 != 0,
             hold_positions: config.account_positions,
             strategies: u32::try_from(config.strategies.len())
                 .ok()

@@ -3,6 +3,7 @@
 use types::{InstrumentId, UnixNanos};
 
 use crate::{
+    activity::{KINDS, RoundedValue},
     exposure::Cell,
     gate::Gate,
     ids::{AccountId, StrategyId},
@@ -14,19 +15,22 @@ use crate::{
 impl Gate {
     /// What a unit of an instrument is worth at `now`, doubled, in 1e-24; none when nobody knows.
     fn mark(&self, instrument: InstrumentId, now: UnixNanos) -> Option<u128> {
-        let references = &self.tables.references;
-        let worth = match &self.money {
-            Some(rules) => references.terms.worth(instrument, rules, now),
-            None => Worth::PLAIN,
-        };
+        let worth = self.worth(instrument, now);
         if worth.known != Known::Whole {
             return None;
         }
-        let quoted = references.quote(instrument).ok().and_then(|quote| quote.of_sign(worth.signed));
-        let twice = quoted.map_or(0, |quote| quote.twice_ref);
+        let twice = self.tables.references.twice(instrument, worth.signed);
         let twice =
             if twice != 0 { twice } else { worth.settlement.checked_mul(2).filter(|twice| *twice != 0)? };
         Some(worth.doubled(twice))
+    }
+
+    /// What the prices of an instrument mean in money.
+    pub(crate) fn worth(&self, instrument: InstrumentId, now: UnixNanos) -> Worth {
+        match &self.money {
+            Some(rules) => self.tables.references.terms.worth(instrument, rules, now),
+            None => Worth::PLAIN,
+        }
     }
 
     fn cell_of(&self, instrument: InstrumentId, strategy: StrategyId) -> Cell {
@@ -84,5 +88,48 @@ impl Gate {
                 level.busy.set(instrument.0, !cell.is_flat());
             }
         }
+    }
+}
+
+impl Gate {
+    /// What so much of an order that is judged at `px` counts for within the window. One of which nobody knows what it is worth
+    /// counts for nothing, and is refused for it.
+    #[inline(never)]
+    pub(crate) fn value_of(&self, order: &OrderIntent, px: u64, qty: u32, now: UnixNanos) -> RoundedValue {
+        let worth = self.worth(order.instrument, now);
+        if worth.known != Known::Whole {
+            return RoundedValue(0);
+        }
+        let nanos = worth.money(u128::from(worth.unit(px, 0)) * u128::from(qty));
+        RoundedValue::above(nanos.div_ceil(1_000))
+    }
+
+    /// An order's share of each kind of activity.
+    pub(crate) fn activity_of(value: RoundedValue, qty: u32) -> [u64; KINDS] {
+        [value.micros(), qty.into(), 1, 0, 0]
+    }
+
+    /// Counts an order, or what a replacement adds.
+    #[inline(never)]
+    pub(crate) fn count_order(&mut self, order: &OrderIntent, value: RoundedValue, qty: u32, now: UnixNanos) {
+        let more = Self::activity_of(value, qty);
+        self.activities.count(order.strategy, order.account, now, more);
+    }
+
+    /// Whether a new order that is judged at `px` may be too much of something within the window.
+    #[inline(never)]
+    pub(crate) fn does_much(&self, order: &OrderIntent, px: u64, now: UnixNanos) -> bool {
+        let more = Self::activity_of(self.value_of(order, px, order.qty.0, now), order.qty.0);
+        self.activities.exceeds(order, now, more)
+    }
+
+    /// Notes that the venue is asked to take an order back. A cancel always passes; it counts as a message and as a cancel of the
+    /// order's strategy and account, and may keep them from sending new orders. Whether it counted: it is then a
+    /// [`crate::Step::CancelSent`].
+    pub fn cancel(&mut self, id: u64, now: UnixNanos) -> bool {
+        let Some(entry) = self.orders.get(id).filter(|_| self.activities.on) else { return false };
+        let (_, strategy) = self.cell_names(entry.cell as usize);
+        self.activities.count(strategy, AccountId(entry.account), now, [0, 0, 1, 1, 0]);
+        true
     }
 }

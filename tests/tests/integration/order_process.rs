@@ -13,6 +13,9 @@ use tests::programs;
 /// What the daemon is told of the process.
 pub(crate) const CLIENT: &str = "[client.c1]\nuser = \"root\"\nstrategies = [\"s\"]\naccounts = [\"a\"]\n";
 
+/// What it may do in a day.
+const LIMITS: &str = "[strategy.s.limits]\nwindow_qty = 35\nmax_gross = \"1000000000\"\n[gate]\nwindow_s = 86400\n";
+
 /// `order-process`, and what it says.
 struct Process {
     child: Child,
@@ -75,6 +78,21 @@ pub(crate) fn traded_cents(market: &Path) -> i64 {
     px.unwrap().replace('.', "").parse().unwrap()
 }
 
+/// Asks until an order is refused for `slug` alone: the price is a cent lower each time, as for [`rests`].
+fn is_refused(process: &mut Process, slug: &str, from_cents: i64) {
+    let end = Instant::now() + PATIENCE;
+    let mut cents = from_cents;
+    loop {
+        let answer = process.ask(&format!("buy 4 FUTX 10 {}.{:02} s a", cents / 100, cents % 100));
+        if answer == format!("reject {slug} false") {
+            return;
+        }
+        assert!(Instant::now() < end && !answer.ends_with("true"), "waited in vain for {slug}: {answer}");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        cents = if cents < from_cents - 300 { from_cents } else { cents - 1 };
+    }
+}
+
 #[test]
 fn positions_and_open_orders_outlive_the_process_the_daemon_and_both() {
     if !in_namespaces("order_process::positions_and_open_orders_outlive_the_process_the_daemon_and_both") {
@@ -83,7 +101,7 @@ fn positions_and_open_orders_outlive_the_process_the_daemon_and_both() {
     let market = scenario("calm", &["--minutes", "14"]);
     let datagrams = datagrams(&market.path().join("calm.pcap"));
     let px = traded_cents(market.path());
-    let mut appliance = Appliance::start(CLIENT);
+    let mut appliance = Appliance::start(&format!("{CLIENT}{LIMITS}"));
     let socket = appliance.socket();
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -93,6 +111,9 @@ fn positions_and_open_orders_outlive_the_process_the_daemon_and_both() {
         let mut process = Process::start(&socket);
         trades(&appliance, &mut process, px);
         let mut process = process_dies(&appliance, process);
+        // Thirty of thirty-five were sent: what was counted outlives the process as well.
+        is_refused(&mut process, "ROLLING_QTY_STRATEGY", px);
+        assert_eq!(process.ask("cancel 3"), "asked");
         daemon_dies(&mut appliance, &mut process, px);
         both_die(&mut appliance, process).kill();
         an_officer_sets_the_position(&appliance);

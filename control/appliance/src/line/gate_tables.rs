@@ -6,13 +6,15 @@ use super::notes::{LimitNote, SurfaceNote};
 use anyhow::{Context, Result};
 use attach::{InstrumentNames, SharedTables};
 use control::config::{Plan, ReferencePolicy};
+use control::names::Name;
 use control::protocol::{GrantMoney, GrantRules};
 use gate::{
-    BreakerWriter, ClassId, Gate, GateConfig, GateTables, LimitReader, LimitWriter, Private, RefReader,
-    RefRules, RefWriter, SelfMatch, StaticReader, StaticWriter, StrategyConfig, SurfaceReader, SurfaceWriter,
-    TableShape, TableWriters, TripWriter,
+    ActivityLimits, BreakerWriter, ClassId, ExposureLimits, Gate, GateConfig, GateTables, LimitReader,
+    LimitWriter, Private, RefReader, RefRules, RefWriter, SelfMatch, StaticReader, StaticWriter,
+    StrategyConfig, SurfaceReader, SurfaceWriter, TableShape, TableWriters, TripWriter,
 };
 use stage::HopHistogram;
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 use types::{Depth, InstrumentId, Nanos, TickTable, TopOfBook, UnixNanos};
@@ -164,6 +166,11 @@ pub(crate) fn grant_rules(plan: &Plan) -> GrantRules {
         strategy_rate: (STRATEGY.order_rate_per_s, STRATEGY.order_burst),
         open_orders_max: small(config.open_orders_max),
         recent_orders: small(config.recent_orders),
+        strategy_limits: BTreeMap::new(),
+        account_limits: BTreeMap::new(),
+        window_ns: config.window.0,
+        strategy_activity: BTreeMap::new(),
+        account_activity: BTreeMap::new(),
         daemon_age_max_ns: 0,
     }
 }
@@ -186,7 +193,8 @@ fn table_shape(plan: &Plan, accounts: u16, strategies: u16, listens: Listens) ->
 
 /// What a gate is built with.
 pub(crate) fn config_of<'a>(plan: &Plan, accounts: u16, strategies: &'a [StrategyConfig]) -> GateConfig<'a> {
-    let control::config::Gate { account_positions, self_match, repeat_ms } = plan.gate;
+    let control::config::Gate { account_positions, self_match, repeat_ms, window_s } = plan.gate;
+    let window_s = if plan.scopes.counts_activity() { window_s } else { 0 };
     GateConfig {
         strategies,
         accounts,
@@ -194,6 +202,7 @@ pub(crate) fn config_of<'a>(plan: &Plan, accounts: u16, strategies: &'a [Strateg
         self_match: self_match.into(),
         repeat_window: Nanos(u64::from(repeat_ms) * 1_000_000),
         money: plan.instruments.money(),
+        window: Nanos(u64::from(window_s) * Nanos::SECOND.0),
         ..GateConfig::DEFAULT
     }
 }
@@ -244,7 +253,16 @@ impl GateSet {
             references: tables.references.clone(),
         };
         let strategies = vec![STRATEGY; usize::from(strategies)];
-        let gate = Gate::new(&config_of(plan, accounts, &strategies), tables)?;
+        // Where order processes read the tables, strategies and accounts have the numbers of the configuration.
+        let limits = if shared.is_some() { Limits::of(plan) } else { Limits::default() };
+        let config = GateConfig {
+            strategy_limits: &limits.strategies,
+            account_limits: &limits.accounts,
+            strategy_activity: &limits.strategy_activity,
+            account_activity: &limits.account_activity,
+            ..config_of(plan, accounts, &strategies)
+        };
+        let gate = Gate::new(&config, tables)?;
         bytes.push(("gate".to_owned(), gate.bytes()));
         let model = match dynamics {
             None => None,
@@ -265,6 +283,40 @@ impl GateSet {
             memory: bytes,
         })
     }
+}
+
+/// Limits by the numbers of strategies and accounts.
+#[derive(Default)]
+struct Limits {
+    strategies: Vec<ExposureLimits>,
+    accounts: Vec<ExposureLimits>,
+    strategy_activity: Vec<ActivityLimits>,
+    account_activity: Vec<ActivityLimits>,
+}
+
+impl Limits {
+    fn of(plan: &Plan) -> Self {
+        let scopes = &plan.scopes;
+        let (strategies, accounts) = (|| scopes.strategies.keys(), || scopes.accounts.iter());
+        Self {
+            strategies: in_order(strategies(), &scopes.strategy_limits, ExposureLimits::NONE),
+            accounts: in_order(accounts(), &scopes.account_limits, ExposureLimits::NONE),
+            strategy_activity: in_order(strategies(), &scopes.strategy_activity, ActivityLimits::NONE),
+            account_activity: in_order(accounts(), &scopes.account_activity, ActivityLimits::NONE),
+        }
+    }
+}
+
+/// The limits of `names` in their order; none where nobody has any.
+fn in_order<'a, L: Copy>(
+    names: impl Iterator<Item = &'a Name>,
+    limits: &BTreeMap<Name, L>,
+    none: L,
+) -> Vec<L> {
+    if limits.is_empty() {
+        return Vec::new();
+    }
+    names.map(|name| limits.get(name).copied().unwrap_or(none)).collect()
 }
 
 /// What each of `tables` takes, for the boot report.

@@ -6,6 +6,7 @@
 //! buy|sell ID SYMBOL QTY PX STRATEGY ACCOUNT          decision, slug, and whether it is reserved
 //! replace OLD buy|sell ID SYMBOL QTY PX STRATEGY ACCOUNT
 //! fill ID QTY EXECUTION    cancelled ID    replaced ID          what became of it
+//! cancel ID                                           the venue is asked to take it back: asked
 //! position SYMBOL STRATEGY                            position, working buys, working sells
 //! orders                                              open orders, ID:LEAVES each
 //! known SYMBOL    orphaned    lost                    yes or no, and a count
@@ -87,6 +88,10 @@ fn answer(thread: &mut OrderThread, line: &str) -> Option<String> {
             format!("{:?}", thread.settle(event, now()))
         }
         "cancelled" => format!("{:?}", thread.settle(OrderEvent::Cancelled { id: number(1)? }, now())),
+        "cancel" => {
+            thread.cancel(number(1)?, now());
+            "asked".to_owned()
+        }
         "replaced" => format!("{:?}", thread.settle(OrderEvent::Replaced { id: number(1)? }, now())),
         "position" => {
             let held = thread.exposure(

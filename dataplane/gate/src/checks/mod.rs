@@ -2,6 +2,7 @@
 //! (codes, texts, `CODES.md`, what the fast path visits, what `explain` lists) follows from the two.
 
 mod account;
+mod activity;
 mod clock;
 mod collar;
 mod fields;
@@ -234,6 +235,26 @@ checks! {
     Rate in rates;
     /// The strategy's order rate over all instruments is exhausted.
     RateStrategy in rates;
+    /// The strategy has let out too much value within the window.
+    RollingValueStrategy in activity;
+    /// The account has let out too much value within the window.
+    RollingValueAccount in activity;
+    /// The strategy has let out too large a quantity within the window.
+    RollingQtyStrategy in activity;
+    /// The account has let out too large a quantity within the window.
+    RollingQtyAccount in activity;
+    /// The strategy has sent too many messages within the window.
+    MessagesStrategy in activity;
+    /// The account has sent too many messages within the window.
+    MessagesAccount in activity;
+    /// The strategy has taken back too many orders within the window.
+    CancelsStrategy in activity;
+    /// The account has taken back too many orders within the window.
+    CancelsAccount in activity;
+    /// The strategy has sent too many messages for its trades within the window.
+    OrderToTradeStrategy in activity;
+    /// The account has sent too many messages for its trades within the window.
+    OrderToTradeAccount in activity;
 
     notices
     Stressed in tier;
@@ -298,7 +319,7 @@ mod tests {
     fn numbers_in_use_never_change() {
         let pinned = "100 101 102 103 104 105 106 107 110 200 201 202 203 204 205 300 301 302 303 304 305 400 401 500 501 502 \
                       503 504 510 600 601 700 701 702 800 801 802 900 901 902 903 905 904 1000 1100 1101 1102 1103 1110 1111 1112 1113 1114 1115 1116 1200 \
-                      1400 1401";
+                      1400 1401 1410 1411 1412 1413 1414 1415 1416 1417 1418 1419";
         let now: std::vec::Vec<_> = RejectReason::ALL.iter().map(|r| std::format!("{}", r.code())).collect();
         assert_eq!(now.join(" "), pinned);
     }

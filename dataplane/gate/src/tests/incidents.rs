@@ -1,7 +1,9 @@
 //! What went wrong elsewhere, and what this gate says to it.
 
 use super::*;
-use crate::{InstrumentTerms, MoneyRules, RejectReason as R, TermsWriter};
+use crate::{
+    ActivityLimits, ExposureLimits, InstrumentTerms, MoneyRules, OrderEvent, RejectReason as R, TermsWriter,
+};
 
 /// How money is counted where every instrument is to be declared.
 const DECLARED: MoneyRules =
@@ -9,7 +11,20 @@ const DECLARED: MoneyRules =
 
 /// A gate that knows `terms` of the instrument, under roomy limits of size.
 fn trading(terms: &InstrumentTerms) -> Rig {
-    let config = GateConfig { money: Some(DECLARED), ..CONFIG };
+    trading_under(terms, ExposureLimits::NONE, ActivityLimits::NONE)
+}
+
+/// The same, the strategy under these limits.
+fn trading_under(terms: &InstrumentTerms, exposure: ExposureLimits, activity: ActivityLimits) -> Rig {
+    let quick = StrategyConfig { order_rate_per_s: 1_000_000, ..STRATEGIES[1] };
+    let config = GateConfig {
+        strategies: &[STRATEGIES[0], quick],
+        money: Some(DECLARED),
+        strategy_limits: &[ExposureLimits::NONE, exposure],
+        window: Nanos(60_000_000_000),
+        strategy_activity: &[ActivityLimits::NONE, activity],
+        ..CONFIG
+    };
     let mut rig = Rig::bare(&config, true);
     TermsWriter::of(&rig.gate.tables.references).define(INSTRUMENT, terms).unwrap();
     rig.breakers.set_unset(OPEN);
@@ -19,6 +34,8 @@ fn trading(terms: &InstrumentTerms) -> Rig {
         max_pos_long: 1_000_000,
         max_pos_short: 1_000_000,
         passive_min_ticks: 0,
+        order_rate_per_s: 20_000,
+        order_burst: 60_000,
         ..LIVE
     };
     rig.publish_static(&Envelope::fixed(wide).unwrap(), &static_terms());
@@ -120,4 +137,50 @@ fn a_basket_in_units_instead_of_dollars_is_stopped_order_by_order_and_a_missing_
     quote(&mut rig, "-1", "-1");
     rig.refuses(&at("7655.17", Side::Ask, 21), R::RefMissing);
     rig.refuses(&OrderIntent { qty: Qty(21), ..market(1, Side::Ask) }, R::RefMissing);
+}
+
+/// The same basket where each order is below every limit of one order: what it comes to is not.
+#[test]
+fn a_basket_is_stopped_by_what_it_comes_to() {
+    let gross = ExposureLimits { gross_micros: 58_000_000_000_000, ..ExposureLimits::NONE };
+    let mut rig = trading_under(&InstrumentTerms::PLAIN, gross, ActivityLimits::NONE);
+    quote(&mut rig, "7655.17", "7655.19");
+    let (mut left, mut value) = (0_u64, 0.0);
+    for id in 1..=349 {
+        let slice = OrderIntent { cl_ord_id: id, ..at("7655.17", Side::Ask, 600) };
+        let (verdict, reservation) = rig.gate.reserve(&slice, NOW);
+        if reservation.is_some() {
+            (left, value) = (left + 1, value + 600.0 * 7_655.18);
+            rig.gate.settle(OrderEvent::Filled { id, qty: Qty(600) });
+        } else {
+            assert_eq!(verdict.reason, Some(R::GrossStrategy), "{verdict}");
+        }
+    }
+    assert_eq!(left, 12, "of 349");
+    assert!(value <= 58_000_000.0);
+}
+
+/// 1 August 2012 (SEC release 34-70694): 212 orders of customers became more than four million executions in 45 minutes, since the
+/// program that sliced them did not count what had been executed.
+#[test]
+fn a_slicer_that_does_not_count_its_executions_is_stopped_within_the_window() {
+    let activity = ActivityLimits { qty: 5_000, messages: 200, ..ActivityLimits::NONE };
+    let mut rig = trading_under(&InstrumentTerms::PLAIN, ExposureLimits::NONE, activity);
+    quote(&mut rig, "10.00", "10.01");
+    let mut executed = 0;
+    // 1,500 a second, of a parent order for 1,000; a buy above the bid and a sell below it in turn, as then.
+    for id in 1..=15_000_u64 {
+        let now = NOW.plus(Nanos(id * 60_000));
+        rig.references.heartbeat(now);
+        let (side, price) = if id % 2 == 0 { (Side::Ask, "10.00") } else { (Side::Bid, "10.01") };
+        let child = OrderIntent { cl_ord_id: id, tif: TimeInForce::Ioc, ..at(price, side, 100) };
+        let (verdict, reservation) = rig.gate.reserve(&child, now);
+        if reservation.is_some() {
+            rig.gate.settle(OrderEvent::Executed { id, execution: id, qty: Qty(100) });
+            executed += 100;
+        } else {
+            assert_eq!(verdict.reason, Some(R::RollingQtyStrategy), "{verdict}");
+        }
+    }
+    assert_eq!(executed, 5_000, "of 1,500,000");
 }

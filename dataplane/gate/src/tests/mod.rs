@@ -1,6 +1,7 @@
 //! The gate as a whole: every reason, every missing input, every boundary, and the properties that must always hold.
 
 mod account;
+mod activity;
 mod blindness;
 mod boundaries;
 mod fail_closed;

@@ -700,7 +700,7 @@ fn the_random_worlds_reach_every_reason_and_both_paths() {
         slow += u32::from(!passes && explained.verdict.accepted());
     }
     assert!(fast > 100 && slow > 100, "accepted: {fast} by the fast path, {slow} by the slow one");
-    // Not of this test's world: unknown scopes, bad clocks, torn or missing rows, replacements, other strategies of the account, sums over instruments, repeats, a full table, a venue whose books differ; and the
+    // Not of this test's world: unknown scopes, bad clocks, torn or missing rows, replacements, other strategies of the account, sums over instruments, sums over time, repeats, a full table, a venue whose books differ; and the
     // strategy's own rate, which its wide burst never lets bind.
     let elsewhere = [
         R::ClockBad,
@@ -715,6 +715,16 @@ fn the_random_worlds_reach_every_reason_and_both_paths() {
         R::ConcentrationStrategy,
         R::ConcentrationAccount,
         R::MarkMissing,
+        R::RollingValueStrategy,
+        R::RollingValueAccount,
+        R::RollingQtyStrategy,
+        R::RollingQtyAccount,
+        R::MessagesStrategy,
+        R::MessagesAccount,
+        R::CancelsStrategy,
+        R::CancelsAccount,
+        R::OrderToTradeStrategy,
+        R::OrderToTradeAccount,
         R::Repeated,
         R::UnknownOrder,
         R::BadReplace,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    CurrencyId, ExposureLimits, InstrumentTerms, MoneyRules, REASON_COUNT, RejectReason as R,
+    ActivityLimits, CurrencyId, ExposureLimits, InstrumentTerms, MoneyRules, REASON_COUNT, RejectReason as R,
     SURFACE_BUCKETS, SizeSurface, SurfaceReader, SurfaceTable, TermsWriter,
 };
 use types::StaleCause;
@@ -37,6 +37,18 @@ fn counting(terms: Option<InstrumentTerms>, rate_age: Option<u64>) -> Rig {
     if let Some(age) = rate_age {
         writer.rate(CurrencyId(1), 1_000_000_000, UnixNanos(NOW.0 - age));
     }
+    rig
+}
+
+const ANY: ActivityLimits = ActivityLimits::NONE;
+
+/// A gate whose strategy and account are limited so, and have sent two orders of the usual kind and taken one back.
+fn busy(strategy: ActivityLimits, account: ActivityLimits) -> Rig {
+    let (strategy_activity, account_activity) = (&[ANY, strategy], &[ANY, account]);
+    let window = Nanos(1_000_000_000);
+    let mut rig = Rig::with(&GateConfig { window, strategy_activity, account_activity, ..CONFIG }, true);
+    (50..52).for_each(|id| rig.take(&order(id)));
+    rig.gate.cancel(50, NOW);
     rig
 }
 
@@ -115,10 +127,10 @@ fn scenario(reason: R) -> (Rig, OrderIntent) {
         R::NetStrategy => rig = exposed(ExposureLimits { net_micros: SHORT, ..NO_LIMIT }, NO_LIMIT),
         R::NetAccount => rig = exposed(NO_LIMIT, ExposureLimits { net_micros: SHORT, ..NO_LIMIT }),
         R::ConcentrationStrategy => {
-            rig = exposed(ExposureLimits { instrument_micros: SHORT, ..NO_LIMIT }, NO_LIMIT)
+            rig = exposed(ExposureLimits { instrument_micros: SHORT, ..NO_LIMIT }, NO_LIMIT);
         }
         R::ConcentrationAccount => {
-            rig = exposed(NO_LIMIT, ExposureLimits { instrument_micros: SHORT, ..NO_LIMIT })
+            rig = exposed(NO_LIMIT, ExposureLimits { instrument_micros: SHORT, ..NO_LIMIT });
         }
         R::MarkMissing => {
             rig = exposed(ExposureLimits { gross_micros: 1 << 60, ..NO_LIMIT }, NO_LIMIT);
@@ -127,6 +139,16 @@ fn scenario(reason: R) -> (Rig, OrderIntent) {
         R::SelfMatched => order.px = own_sell(&mut rig),
         R::Rate => (10..14).for_each(|id| rig.take(&super::order(id))),
         R::RateStrategy => rig = slow_strategy(),
+        R::RollingValueStrategy => rig = busy(ActivityLimits { value_micros: 29_999_999_999, ..ANY }, ANY),
+        R::RollingValueAccount => rig = busy(ANY, ActivityLimits { value_micros: 29_999_999_999, ..ANY }),
+        R::RollingQtyStrategy => rig = busy(ActivityLimits { qty: 299, ..ANY }, ANY),
+        R::RollingQtyAccount => rig = busy(ANY, ActivityLimits { qty: 299, ..ANY }),
+        R::MessagesStrategy => rig = busy(ActivityLimits { messages: 3, ..ANY }, ANY),
+        R::MessagesAccount => rig = busy(ANY, ActivityLimits { messages: 3, ..ANY }),
+        R::CancelsStrategy => rig = busy(ActivityLimits { cancels: 0, ..ANY }, ANY),
+        R::CancelsAccount => rig = busy(ANY, ActivityLimits { cancels: 0, ..ANY }),
+        R::OrderToTradeStrategy => rig = busy(ActivityLimits { messages_per_trade: 3, ..ANY }, ANY),
+        R::OrderToTradeAccount => rig = busy(ANY, ActivityLimits { messages_per_trade: 3, ..ANY }),
     }
     (rig, order)
 }
@@ -263,6 +285,16 @@ fn the_numbers_of_every_verdict_are_those_an_officer_would_look_up() {
         (R::SelfMatched, 100_020_000_000, 100_020_000_000),
         (R::Rate, 10, 0),
         (R::RateStrategy, 1, 0),
+        (R::RollingValueStrategy, 29_999_999_999, 30_000_000_000),
+        (R::RollingValueAccount, 29_999_999_999, 30_000_000_000),
+        (R::RollingQtyStrategy, 299, 300),
+        (R::RollingQtyAccount, 299, 300),
+        (R::MessagesStrategy, 3, 4),
+        (R::MessagesAccount, 3, 4),
+        (R::CancelsStrategy, 0, 1),
+        (R::CancelsAccount, 0, 1),
+        (R::OrderToTradeStrategy, 3, 4),
+        (R::OrderToTradeAccount, 3, 4),
     ] {
         assert_eq!(numbers(reason), (limit, value), "{reason}");
     }

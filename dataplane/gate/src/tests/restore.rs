@@ -1,7 +1,10 @@
 //! A gate made again from its steps, or from a checkpoint, is the gate it was.
 
 use super::*;
-use crate::{ExposureLimits, OrderEvent, Reservation, RestoreError, STEP_WORDS, Settlement, Step};
+use crate::{
+    ActivityLimits, Doer, ExposureLimits, OrderEvent, Reservation, RestoreError, RoundedValue, STEP_WORDS,
+    Settlement, Step,
+};
 use proptest::prelude::*;
 use std::vec::Vec;
 
@@ -12,12 +15,23 @@ const EXPOSED: ExposureLimits = ExposureLimits {
     instrument_micros: 25_000_000_000,
 };
 
+const BUSY: ActivityLimits = ActivityLimits {
+    value_micros: 90_000_000_000,
+    qty: 800,
+    cancels: 2,
+    messages_per_trade: 8,
+    ..ActivityLimits::NONE
+};
+
 const TWO: GateConfig<'static> = GateConfig {
     open_orders_max: 6,
     recent_orders: 5,
     repeat_window: Nanos(200_000_000),
     strategy_limits: &[EXPOSED, EXPOSED],
     account_limits: &[EXPOSED, ExposureLimits::NONE],
+    window: Nanos(700_000_000),
+    strategy_activity: &[BUSY, ActivityLimits { messages: 9, ..BUSY }],
+    account_activity: &[ActivityLimits { messages_per_trade: 5, ..BUSY }],
     ..CONFIG
 };
 
@@ -28,6 +42,7 @@ enum Op {
     Replace { replaced: u64, side: Side, ticks: i64, qty: u32 },
     Event(u8, u64, u32, u64),
     Release,
+    Cancel(u64),
     Position { strategy: u16, account: u16, position: i64 },
 }
 
@@ -60,7 +75,8 @@ fn any_op() -> impl Strategy<Value = Op> {
     });
     let position = (0_u16..2, 0_u16..2, -300_i64..300)
         .prop_map(|(strategy, account, position)| Op::Position { strategy, account, position });
-    prop_oneof![5 => new, 2 => replace, 5 => event, 1 => Just(Op::Release), 1 => position]
+    let cancel = (0_u64..5).prop_map(Op::Cancel);
+    prop_oneof![5 => new, 2 => replace, 5 => event, 1 => Just(Op::Release), 1 => cancel, 1 => position]
 }
 
 fn asks(id: u64, strategy: u16, account: u16, side: Side, ticks: i64, qty: u32) -> OrderIntent {
@@ -125,6 +141,10 @@ impl Story {
                 let event = reservation.released();
                 let released = rig.gate.release(reservation) != Settlement::Ignored;
                 (Answer::Nothing, released.then_some(Step::Settled(event)))
+            }
+            Op::Cancel(id) => {
+                rig.gate.cancel(back(id), now);
+                (Answer::Nothing, Some(Step::CancelSent { id: back(id), at: now }))
             }
             Op::Position { strategy, account, position } => {
                 let (strategy, account) = (StrategyId(strategy), AccountId(account));
@@ -204,7 +224,7 @@ proptest! {
     /// Words that are no step are none, and words that are say the same again.
     #[test]
     fn any_words_are_a_step_that_says_the_same_again_or_none(
-        words in prop::array::uniform8(any::<u64>()), kind in 0_u8..14, bytes in prop::array::uniform3(0_u8..12),
+        words in prop::array::uniform8(any::<u64>()), kind in 0_u8..17, bytes in prop::array::uniform3(0_u8..12),
     ) {
         let mut words = words;
         words[0] = words[0] >> 32 << 32
@@ -214,7 +234,7 @@ proptest! {
             // A step from anywhere is taken or refused, and nothing panics.
             let _ = rig().gate.restore(&step);
         } else {
-            prop_assert!(![4, 5, 6, 7, 9].contains(&kind), "nothing in these can be no step");
+            prop_assert!(![4, 5, 6, 7, 9, 11, 14].contains(&kind), "nothing in these can be no step");
         }
     }
 }
@@ -223,12 +243,19 @@ proptest! {
 fn a_step_that_cannot_be_taken_says_why_and_changes_nothing() {
     let mut rig = rig();
     let sent = |order: OrderIntent| {
-        Step::Sent(crate::Sent { order, judged_px: 100_000_000_000, interval_ns: 1, at: NOW })
+        Step::Sent(crate::Sent {
+            order,
+            judged_px: 100_000_000_000,
+            interval_ns: 1,
+            value: RoundedValue(0),
+            at: NOW,
+        })
     };
     rig.gate.restore(&sent(order(1))).unwrap();
     let before = state(&rig.gate);
     let beyond = InstrumentId(3);
-    let other = crate::Sent { order: order(3), judged_px: 1, interval_ns: 1, at: NOW };
+    let other =
+        crate::Sent { order: order(3), judged_px: 1, interval_ns: 1, value: RoundedValue(0), at: NOW };
     for (step, error) in [
         (sent(order(1)), RestoreError::Id(1)),
         (sent(order(0)), RestoreError::Id(0)),
@@ -250,10 +277,16 @@ fn a_step_that_cannot_be_taken_says_why_and_changes_nothing() {
 #[test]
 fn the_words_of_a_step_stay_as_they_are() {
     let order = OrderIntent { tif: TimeInForce::Ioc, ..sell(0x0102) };
-    let sent = crate::Sent { order, judged_px: 0x77, interval_ns: 0x55, at: UnixNanos(0x66) };
+    let sent = crate::Sent {
+        order,
+        judged_px: 0x77,
+        interval_ns: 0x55,
+        value: RoundedValue(0x44),
+        at: UnixNanos(0x66),
+    };
     assert_eq!(
         Step::Replaced { replaced: 9, sent }.pack(),
-        [0x55_02_01_01_02, 0x0102, 100_020_000_000, 100 << 32 | 1, 1 << 16 | 1, 0x77, 0x66, 9]
+        [0x55_02_01_01_02, 0x0102, 100_020_000_000, 100 << 32 | 1, 0x44 << 32 | 1 << 16 | 1, 0x77, 0x66, 9]
     );
     let event = OrderEvent::Executed { id: 5, execution: 6, qty: Qty(7) };
     assert_eq!(Step::Settled(event).pack(), [7 << 32 | 3 << 8 | 3, 5, 6, 0, 0, 0, 0, 0]);
@@ -272,6 +305,11 @@ fn the_words_of_a_step_stay_as_they_are() {
     };
     let words = [9 << 32 | 1 << 16 | 1 << 8 | 8, 1, 5, 7 << 32 | 2, 8 << 32 | 4 << 16 | 3, 6, 0, 0];
     assert_eq!(Step::Order(kept).pack(), words);
+    let at = UnixNanos(0x66);
+    assert_eq!(Step::CancelSent { id: 5, at }.pack(), [11, 5, 0, 0, 0, 0, 0x66, 0]);
+    let doer = Doer::Account(AccountId(4));
+    assert_eq!(Step::Did { doer, kind: 2, sum: 9, at }.pack(), [2 << 8 | 13, 9, 0, 0, 4 << 16, 0, 0x66, 0]);
+    assert_eq!(Step::Counted(at).pack(), [14, 0, 0, 0, 0, 0, 0x66, 0]);
 }
 
 /// A gate that takes the checkpoint of `rig`'s.

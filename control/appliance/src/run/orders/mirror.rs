@@ -369,7 +369,11 @@ impl Mirror {
         blocks.extend(doubt.then_some(DOUBT).into_iter().chain(steps).map(|mut step| {
             let symbol = step.names_mut().0.and_then(|n| self.instruments.names.get(n.index()).copied());
             let at = match step {
-                Step::Due { at, .. } | Step::Asked { at, .. } => at,
+                Step::Due { at, .. }
+                | Step::Asked { at, .. }
+                | Step::Did { at, .. }
+                | Step::CancelSent { at, .. }
+                | Step::Counted(at) => at,
                 _ => UnixNanos(0),
             };
             Block::Record(Record { number, at, symbol, entry: Entry::Step(step) })
@@ -436,7 +440,12 @@ fn counts(step: &Step) -> bool {
         Step::Holds { position, due, .. } => *position != 0 || *due >> 63 != 0,
         Step::AccountHolds { position, .. } => *position != 0,
         Step::Order(kept) => kept.life < 2,
-        Step::Due { .. } | Step::Execution(_) | Step::Asked { .. } => false,
+        Step::Due { .. }
+        | Step::Execution(_)
+        | Step::Asked { .. }
+        | Step::CancelSent { .. }
+        | Step::Did { .. }
+        | Step::Counted(_) => false,
         Step::Sent(_) | Step::Replaced { .. } | Step::Settled(_) | Step::Positioned { .. } => true,
     }
 }

@@ -16,7 +16,7 @@ use anyhow::{Context, Result, bail};
 use control::config::{Client, OnDaemonLoss, Plan};
 use control::names::Name;
 use control::protocol::{Grant, GrantShape};
-use gate::{AccountId, GateConfig, Step, StrategyId};
+use gate::{AccountId, ActivityLimits, ExposureLimits, GateConfig, Step, StrategyId};
 use journal::Block;
 use mirror::Numbering;
 pub(super) use process::Counts;
@@ -228,6 +228,7 @@ impl Orders {
     ) -> Result<(Grant, Vec<OwnedFd>), String> {
         let told = |error: io::Error| error.to_string();
         let (shared, common) = (self.shared.memory.try_clone().map_err(told)?, self.grant.clone());
+        let scopes = self.plan.scopes.clone();
         let (process, ring) = self.quiet(name)?;
         let Client { strategies, accounts, .. } = &process.client;
         let strategy = |name: &Name| Some((name.clone(), numbers.strategies.get(name)?.0));
@@ -251,6 +252,10 @@ impl Orders {
         let descriptors = vec![shared, ring.into(), file_of(&steps).map_err(told)?];
         process.take_seat(lifeline, now).map_err(told)?;
         let mut grant = Grant { strategies, accounts, ..common };
+        grant.rules.strategy_limits = limits_of(&grant.strategies, &scopes.strategy_limits, exposure);
+        grant.rules.account_limits = limits_of(&grant.accounts, &scopes.account_limits, exposure);
+        grant.rules.strategy_activity = limits_of(&grant.strategies, &scopes.strategy_activity, activity);
+        grant.rules.account_activity = limits_of(&grant.accounts, &scopes.account_activity, activity);
         grant.rules.daemon_age_max_ns = match process.client.on_daemon_loss {
             OnDaemonLoss::Halt => SILENCE_MAX.0,
             OnDaemonLoss::Static => 0,
@@ -294,6 +299,28 @@ fn file_of(steps: &[Step]) -> io::Result<OwnedFd> {
     let bytes: Vec<u8> = steps.iter().flat_map(Step::pack).flat_map(u64::to_le_bytes).collect();
     file.write_all(&bytes)?;
     Ok(file.into())
+}
+
+/// The limits of those of `numbers` that have any, by number.
+fn limits_of<L: Copy, G>(
+    numbers: &BTreeMap<Name, u16>,
+    limits: &BTreeMap<Name, L>,
+    granted: impl Fn(L) -> G,
+) -> BTreeMap<u16, G> {
+    let limited = |(name, number): (&Name, &u16)| Some((*number, granted(*limits.get(name)?)));
+    numbers.iter().filter_map(limited).collect()
+}
+
+/// As a grant has them.
+fn exposure(limits: ExposureLimits) -> [u64; 3] {
+    let ExposureLimits { gross_micros, net_micros, instrument_micros } = limits;
+    [gross_micros, net_micros, instrument_micros]
+}
+
+/// As a grant has them.
+fn activity(limits: ActivityLimits) -> [u64; 5] {
+    let ActivityLimits { value_micros, qty, messages, cancels, messages_per_trade } = limits;
+    [value_micros, qty, messages, cancels, messages_per_trade]
 }
 
 /// What every process is given alike.

@@ -10,8 +10,8 @@ use control::config::Plan;
 use control::names::Name;
 use control::protocol::{HoldingsFilter, PositionSetting};
 use gate::{
-    AccountId, Decision, Exposure, FixedScore, Flags, Gate, GateConfig, GateTables, LimitsSource, OrderEvent,
-    OrderIntent, OrderType, Private, RefRules, Sent, Step, StrategyConfig, StrategyId, TableShape,
+    AccountId, Decision, Doer, Exposure, FixedScore, Flags, Gate, GateConfig, GateTables, LimitsSource, OrderEvent,
+    OrderIntent, OrderType, Private, RefRules, RoundedValue, Sent, Step, StrategyConfig, StrategyId, TableShape,
     TimeInForce, Verdict,
 };
 use std::fs::{File, Permissions};
@@ -26,7 +26,12 @@ const STRATEGIES: [StrategyConfig; 2] = [STRATEGY; 2];
 
 fn config() -> GateConfig<'static> {
     let plan = control::config::load(&[], &[]).unwrap();
-    GateConfig { strategies: &STRATEGIES, accounts: 2, ..config_of(&plan, 1, &[]) }
+    GateConfig {
+        strategies: &STRATEGIES,
+        accounts: 2,
+        window: Nanos(60_000_000_000),
+        ..config_of(&plan, 1, &[])
+    }
 }
 
 fn name(text: &str) -> Name {
@@ -50,7 +55,13 @@ fn sent(id: u64, text: &str, instrument: u32, strategy: u16) -> Block {
         order_type: OrderType::Limit,
         tif: TimeInForce::Day,
     };
-    let step = Step::Sent(Sent { order, judged_px: 100_000_000_000, interval_ns: 1, at: UnixNanos(id) });
+    let step = Step::Sent(Sent {
+        order,
+        judged_px: 100_000_000_000,
+        interval_ns: 1,
+        value: RoundedValue(0),
+        at: UnixNanos(id),
+    });
     let verdict = Verdict {
         limit: 0,
         value: 0,
@@ -301,6 +312,32 @@ fn a_journal_is_replaced_as_a_whole_and_knows_where_its_ring_stands() {
     assert_eq!((found, cut), (blocks, None));
     assert_eq!((again.ring, again.number, again.lost), (Some(7), 10, 4));
     assert_eq!(again.len(), journal.len());
+}
+
+/// What was done within the window, by its kind, of those who did something.
+fn counted(gate: &Gate) -> Vec<(Doer, u8, u64)> {
+    let mut did = Vec::new();
+    gate.checkpoint(|step| {
+        if let Step::Did { doer, kind, sum, .. } = step {
+            did.push((doer, kind, sum));
+        }
+    });
+    did
+}
+
+#[test]
+fn what_was_done_within_the_window_outlives_process_daemon_and_numbering() {
+    let mut blocks = two_days();
+    let at = UnixNanos(6);
+    blocks.push(record(6, None, Entry::Step(Step::CancelSent { id: 5, at })));
+    let mirror = mirror_of(&blocks);
+    // Three orders of ten, and a cancel; two executions.
+    let done = [(1, 30), (2, 4), (3, 1), (4, 2)];
+    let of = |doer| done.map(|(kind, sum)| (doer, kind, sum));
+    let wanted = [of(Doer::Strategy(StrategyId(1))), of(Doer::Account(AccountId(0)))].concat();
+    assert_eq!(counted(&given(&mirror, &["BRVO", "FUTX"]).unwrap()), wanted);
+    let again = mirror_of(&mirror.summary(9));
+    assert_eq!(counted(&given(&again, &["FUTX", "BRVO"]).unwrap()), wanted);
 }
 
 /// A plan with one client, its state and rings in `dir`.
