@@ -79,7 +79,7 @@ impl Reservation {
     /// The reservation of a [`Reservation::ticket`], for [`Gate::release`] alone. One that is stale or made up releases
     /// nothing: its generation is no order's.
     pub const fn of_ticket((id, generation, replacement): (u64, u32, bool)) -> Self {
-        Self { id, replacement, generation, judged_px: 0, interval_ns: 0 }
+        Self { id, replacement, generation, judged_px: 0, interval_ns: 0, value: RoundedValue(0) }
     }
 
     /// `order`, which it reserves, as it is kept: for a [`crate::Step`].
