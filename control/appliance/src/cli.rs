@@ -208,10 +208,10 @@ Examples:
   portcullis gateway --config portcullis.toml nasdaq-1"
 )]
 pub(crate) struct Gateway {
-    /// Which one, as its [[gateway]] names it
+    /// Which one, by its name in the configuration
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
-    /// Configuration file of the daemon, with a [[gateway]] [default: built-in values]
+    /// Configuration file of the daemon, which declares gateways [default: built-in values]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Override one key of the configuration, such as gateway.0.cpu=4; may be given several times
