@@ -259,8 +259,9 @@ impl Gateway {
             Err(error) => format!("looked ({} cannot be written: {error})", path.display()),
         };
         self.is_at_odds = true;
-        self.said
-            .push(format!("{why}: no order passes until a person has {file} and started the gateway again"));
+        self.say_once(format!(
+            "{why}: no order passes until a person has {file} and started the gateway again"
+        ));
     }
 
     /// Says a line once, however often it is so.

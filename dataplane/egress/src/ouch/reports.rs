@@ -97,6 +97,7 @@ impl Gateway {
 
     /// An order that the gate holds and that was sent before the gateway was started.
     fn found(&mut self, token: Token, symbol: Symbol, side: Side, qty: u32) -> Held {
+        self.venue.owes_cancels = true;
         Held {
             token,
             text: [b' '; 14],
