@@ -176,10 +176,10 @@ pub fn write(packet_type: u8, payload: &[u8], buf: &mut [u8]) -> Result<usize, W
     Ok(wanted)
 }
 
-/// Writes the packet of a message that begins with its type, such as [`LoginRequest`], as [`write`] does.
+/// Writes the packet of a message that begins with its type, such as [`LoginRequest`], as [`write()`] does.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_message(message: &[u8], buf: &mut [u8]) -> Result<usize, WireError> {
     let Some((&packet_type, payload)) = message.split_first() else {
         return Err(WireError::truncated(0, 1, 0));
