@@ -740,11 +740,11 @@ const char *portcullis_gate_reason_sentence(uint16_t reason);
  Slug and sentence of a reason with its numbers in their units, in `size` bytes at `text`, the zero included; what does not fit is
  cut. Empty on any other status than PORTCULLIS_GATE_OK.
  */
-int portcullis_gate_reason_text(uint16_t reason,
-                                int64_t limit,
-                                int64_t value,
-                                char *text,
-                                size_t size);
+int32_t portcullis_gate_reason_text(uint16_t reason,
+                                    int64_t limit,
+                                    int64_t value,
+                                    char *text,
+                                    size_t size);
 
 #ifdef __cplusplus
 }  // extern "C"

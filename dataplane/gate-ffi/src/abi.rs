@@ -13,7 +13,7 @@ use crate::handle::{self, Handle, contained, name_of};
 use crate::layout::*;
 use crate::reasons;
 use attach::OrderThread;
-use core::ffi::{CStr, c_char, c_int};
+use core::ffi::{CStr, c_char};
 use gate::{AccountId, Breach as GateBreach, OrderIntent, StrategyId};
 use types::{InstrumentId, Symbol, UnixNanos};
 
@@ -433,7 +433,7 @@ pub unsafe extern "C" fn portcullis_gate_reason_text(
     value: i64,
     text: *mut c_char,
     size: usize,
-) -> c_int {
+) -> i32 {
     if text.is_null() || size == 0 {
         return PORTCULLIS_GATE_INVALID;
     }
