@@ -10,7 +10,8 @@
  * one that attached detaches, or both have ended.
  * Status. What gives an int32_t gives PORTCULLIS_GATE_OK, another status that is not negative, or a negative one: then nothing was
  * done (PORTCULLIS_GATE_FAILED excepted, see there), portcullis_gate_last_error says why, and what there is room for holds no
- * answer: a verdict that rejects, a reservation of 0, 0 for a count or a settlement, and the largest number of its type for any other.
+ * answer: a verdict that rejects, a reservation of 0, 0 for a count or a settlement, 1 for a doubt or the loss of the appliance, and the
+ * largest number of its type for any other.
  * An order may be sent on PORTCULLIS_GATE_OK and on nothing else.
  * Versions. Nothing that is here changes under one PORTCULLIS_GATE_ABI_VERSION; what may be added, PORTCULLIS_GATE_ABI_MINOR says.
  * Bytes called reserved are 0 in what is given to the library, and of no meaning in what it gives.
