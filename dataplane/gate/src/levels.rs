@@ -172,18 +172,31 @@ impl Weight {
     }
 }
 
+/// Saturates. Products of a usual size need not ask.
+#[inline]
+fn times(unit: u128, size: u64) -> u128 {
+    if unit >> 96 == 0 && size >> 31 == 0 {
+        unit.wrapping_mul(size.into())
+    } else {
+        unit.saturating_mul(size.into())
+    }
+}
+
 /// Sums over the instruments of a level, as it is summed up.
 pub(crate) struct Sum {
     gross: u128,
     /// Upper and lower ends.
     ends: [i128; 2],
+    /// A sum did not fit: it is beyond every limit, on both sides, and nothing makes up for it.
+    beyond: bool,
     instrument: u128,
     unvalued: Option<InstrumentId>,
 }
 
 impl Sum {
     /// Of nothing.
-    pub(crate) const NONE: Self = Self { gross: 0, ends: [0; 2], instrument: 0, unvalued: None };
+    pub(crate) const NONE: Self =
+        Self { gross: 0, ends: [0; 2], beyond: false, instrument: 0, unvalued: None };
 
     /// Adds what a cell could come to hold of an instrument of which a unit is worth `unit`; `own`: the order's. No unit is an
     /// instrument that cannot be valued.
@@ -193,24 +206,17 @@ impl Sum {
             return;
         };
         let (low, high) = cell.range();
-        let (low_size, high_size) = (low.unsigned_abs(), high.unsigned_abs());
-        let small = unit >> 96 == 0 && (low_size | high_size) >> 31 == 0;
-        // Products of such numbers fit, which is all that most are asked for.
-        let value = |size: u64| {
-            if small { unit.wrapping_mul(size.into()) } else { unit.saturating_mul(size.into()) }
-        };
-        let (low_value, high_value) = (value(low_size), value(high_size));
+        let (low_value, high_value) = (times(unit, low.unsigned_abs()), times(unit, high.unsigned_abs()));
         let larger = low_value.max(high_value);
         self.gross = self.gross.saturating_add(larger);
-        // What does not fit is beyond every limit, on both sides: nothing may make up for it.
-        let fits = larger <= i128::MAX.unsigned_abs() / 2;
-        for (end, (position, value)) in self.ends.iter_mut().zip([(high, high_value), (low, low_value)]) {
-            let value = i128::try_from(value).unwrap_or(i128::MAX);
-            *end = end.saturating_add(if position < 0 { -value } else { value });
-        }
-        if !fits {
-            self.ends = [i128::MAX, i128::MIN];
-            self.gross = u128::MAX;
+        let [high_end, low_end] = self.ends;
+        let with = |end: i128, position: i64, value: u128| {
+            let value = i128::try_from(value).ok()?;
+            if position < 0 { end.checked_sub(value) } else { end.checked_add(value) }
+        };
+        match (with(high_end, high, high_value), with(low_end, low, low_value)) {
+            (Some(high_end), Some(low_end)) => self.ends = [high_end, low_end],
+            _ => self.beyond = true,
         }
         if own {
             self.instrument = larger;
@@ -219,9 +225,10 @@ impl Sum {
 
     /// What it comes to, of a level with `limits` and an order of `side`.
     pub(crate) fn weight(&self, limits: ExposureLimits, side: Side) -> Weight {
-        let &Self { gross, ends: [high, low], instrument, unvalued } = self;
+        let &Self { gross, ends: [high, low], beyond, instrument, unvalued } = self;
         let net = if side == Side::Bid { high } else { low.saturating_neg() };
-        Weight { limits, gross, net: net.max(0).unsigned_abs(), instrument, unvalued }
+        let net = if beyond { u128::MAX } else { net.max(0).unsigned_abs() };
+        Weight { limits, gross, net, instrument, unvalued }
     }
 }
 
@@ -245,10 +252,28 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_beyond_every_limit_on_both_sides() {
-        let (mut sum, mut cell) = (Sum::NONE, Cell::FLAT);
-        cell.fill(Side::Ask, 5);
-        sum.add(InstrumentId(0), &cell, Some(u128::MAX / 2), true);
-        assert_eq!((sum.gross, sum.ends), (u128::MAX, [i128::MAX, i128::MIN]));
+    fn what_does_not_fit_is_beyond_every_limit_on_both_sides_and_nothing_makes_up_for_it() {
+        let (mut sum, mut short) = (Sum::NONE, Cell::FLAT);
+        short.fill(Side::Ask, 5);
+        sum.add(InstrumentId(0), &short, Some(u128::MAX / 2), true);
+        let mut long = Cell::FLAT;
+        long.fill(Side::Bid, 5);
+        sum.add(InstrumentId(1), &long, Some(u128::MAX / 11), false);
+        let limits = ExposureLimits {
+            gross_micros: i64::MAX as u64,
+            net_micros: i64::MAX as u64,
+            ..ExposureLimits::NONE
+        };
+        for side in [Side::Bid, Side::Ask] {
+            assert_eq!(sum.weight(limits, side).exceeded(), [true, true, false]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn products_are_what_they_are_or_the_largest_number(unit: u128, shift in 0_u32..128, size: u64, cut in 0_u32..64) {
+            let (unit, size) = (unit >> shift, size >> cut);
+            prop_assert_eq!(times(unit, size), unit.saturating_mul(size.into()));
+        }
     }
 }

@@ -9,6 +9,8 @@
 
 use types::{Nanos, UnixNanos};
 
+use crate::price::is_shifted;
+
 /// Samples of a period.
 pub(crate) const SAMPLES: usize = 30;
 
@@ -64,6 +66,10 @@ impl History {
                 *self = Self::NEW;
             }
             return;
+        }
+        // From now on its prices may be negative, or may no more: they are kept otherwise.
+        if reference != 0 && self.held != 0 && is_shifted(reference) != is_shifted(self.held) {
+            *self = Self::NEW;
         }
         // A clock that was set back would else take no sample for long.
         let set_back = ts.0.saturating_add(collar.every_ns.saturating_mul(2)) < self.next;
@@ -179,6 +185,16 @@ mod tests {
         assert_eq!(history.mean(), 0);
         history.note(UnixNanos(1_011 * SECOND), 60, true, COLLAR);
         assert_eq!(history.mean(), 60);
+    }
+
+    #[test]
+    fn an_instrument_whose_prices_may_be_negative_from_now_on_begins_anew() {
+        let mut history = after(&[(1_001, 100), (1_011, 100)]);
+        let below = crate::price::price_word(types::Px(-5), true);
+        history.note(UnixNanos(1_012 * SECOND), below, true, COLLAR);
+        assert_eq!(history.mean(), 0);
+        history.note(UnixNanos(1_031 * SECOND), below, true, COLLAR);
+        assert_eq!(history.mean(), below);
     }
 
     #[test]
