@@ -78,10 +78,15 @@ impl Link {
         waiting.is_empty() || now.since(since) >= FLUSH_WAIT
     }
 
-    pub(crate) fn close(&mut self) {
-        if let Some(stream) = self.stream.take() {
-            // The other end may have closed it already.
-            let _ = stream.shutdown(Shutdown::Both);
+    /// Closes the connection; where it `resets`, nothing that still waits in this host can arrive later.
+    pub(crate) fn close(&mut self, resets: bool) {
+        // A system that will not do either has closed the connection already.
+        match self.stream.take() {
+            Some(stream) if resets => {
+                rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).ok();
+            }
+            Some(stream) => drop(stream.shutdown(Shutdown::Both)),
+            None => {}
         }
         self.closing_since = None;
     }

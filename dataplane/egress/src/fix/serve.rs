@@ -373,7 +373,8 @@ impl<G: Gatekeeper> Serving<G> {
         let why = session.closing().unwrap_or(why);
         let words = if session.peer_said().is_empty() { "" } else { ", with the words: " };
         let line = format!("{}: {why}{words}{}", end.name(), session.peer_said());
-        link.close();
+        // Whoever was told why must be able to read it.
+        link.close(matches!(why, Close::Lost | Close::Silent | Close::SlowReader | Close::Store));
         session.disconnected();
         self.say(line, now);
         let was_up = std::mem::take(&mut self.was_up[end as usize]);

@@ -41,7 +41,8 @@ impl Store {
     /// Opens or makes the store in the file `path`, and hands what was sent to `each`, in order: its cause and its bytes.
     ///
     /// # Errors
-    /// As [`Log::open`].
+    /// The system's; `InvalidData` when the file is another kind of file or damaged in the middle, `WouldBlock` when another process
+    /// has it open.
     pub fn open(path: &Path, mut each: impl FnMut(Cause, &[u8])) -> io::Result<Self> {
         let mut sent = Vec::new();
         let (mut reset_at, mut epoch) = (None, 0);

@@ -203,9 +203,15 @@ impl Street {
 
     /// The gateway's process is killed and started anew; the gate is another process's and lives on.
     fn kill(self, folder: &Path) -> Self {
+        self.kill_after(folder, || {})
+    }
+
+    /// As [`Street::kill`]; `disk` puts the files back to where they were a moment before.
+    fn kill_after(self, folder: &Path, disk: impl FnOnce()) -> Self {
         let Self { mut firm, gateway, mut venue, now, version, at_firm, at_venue } = self;
         let Relay { firm: ours, venue: theirs, desk } = gateway;
         drop((ours, theirs));
+        disk();
         firm.disconnected();
         venue.disconnected();
         let gateway = open(version, folder, desk.gate, now);
@@ -536,6 +542,52 @@ fn a_killed_gateway_takes_up_every_order() {
         );
         let e2 = street.at_firm.iter().filter(|message| has(message, &["17=e2"])).count();
         assert_eq!(e2, 1, "the firm hears of the fill once");
+    });
+}
+
+/// The end comes after what led to an answer was kept with it, and before it was noted as read.
+#[test]
+fn what_was_answered_before_a_crash_is_not_taken_again() {
+    on_each_version(|version, mut street, folder| {
+        street.order("a", 1, 100, "100.00");
+        street.order("big", 1, 2_000, "100.00");
+        street.report("a", "e1", "F", "39=1|32=40|31=100|151=60|14=40|6=100");
+        let (at_firm, at_venue) = (street.at_firm.len(), street.at_venue.len());
+        let forget = |name: &str| {
+            let mut store = Store::open(&folder.join(name), |_, _| {}).expect("a store");
+            assert!(store.next_in() > 2);
+            store.set_next_in(2).expect("room");
+        };
+        let street =
+            street.kill_after(folder, || ["firm.fixlog", "venue.fixlog"].into_iter().for_each(forget));
+        assert_eq!((street.at_firm.len(), street.at_venue.len()), (at_firm, at_venue), "{version:?}");
+        assert_eq!(street.gateway.desk.gate.held(), (40, 60, 0));
+        assert_eq!((street.gateway.firm.counts().gaps, street.gateway.venue.counts().gaps), (0, 0));
+    });
+}
+
+/// The end comes after the gate let an order out, and before it was kept.
+#[test]
+fn an_order_that_was_let_out_and_never_sent_is_given_back() {
+    on_each_version(|_, mut street, folder| {
+        street.order("a", 1, 100, "100.00");
+        let venue_file = folder.join("venue.fixlog");
+        let kept = std::fs::metadata(&venue_file).expect("a file").len();
+        let fields = "11=b|21=1|55=AAPL|54=1|38=100|40=2|44=100.00|59=0|60=20261202-00:00:00";
+        street.firm_sends(b"D", fields);
+        let bytes = street.firm.waiting().to_vec();
+        street.firm.taken(bytes.len());
+        street.gateway.receive_from_firm(&bytes, street.now);
+        assert_eq!(street.gateway.desk.gate.held(), (0, 200, 0));
+        let street = street.kill_after(folder, || {
+            let file = std::fs::File::options().write(true).open(&venue_file).expect("a file");
+            file.set_len(kept).expect("cut");
+            let mut store = Store::open(&folder.join("firm.fixlog"), |_, _| {}).expect("a store");
+            store.set_next_in(3).expect("room");
+        });
+        // The firm was asked for it again: it counts once.
+        assert_eq!(street.gateway.desk.gate.held(), (0, 200, 0));
+        assert_eq!(ids(&street.at_venue, "11="), ["a", "b"]);
     });
 }
 
