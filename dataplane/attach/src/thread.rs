@@ -374,6 +374,7 @@ fn config_of<'a>(
     Some(GateConfig {
         strategies,
         accounts: grant.shape.accounts,
+        summed_instruments_max: GateConfig::DEFAULT.summed_instruments_max,
         open_orders_max: rules.open_orders_max as usize,
         recent_orders: rules.recent_orders as usize,
         ref_age_max: Nanos(rules.ref_age_max_ns),

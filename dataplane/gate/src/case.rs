@@ -114,8 +114,7 @@ pub(crate) struct Inputs {
     pub ticked: bool,
     /// What a market order would trade at.
     pub walk: Walk,
-    /// The least price that the order is valued at: the bid, of a sell; what a sell below it yields. The fast path leaves such a
-    /// sell to the slow one, and says 0.
+    /// See [`Quote::valued_from`]. The fast path leaves a sell below the bid to the slow one, and says 0.
     pub valued_from: u64,
     /// What prices mean in money. The fast path leaves those that mean something else than they say to the slow one.
     pub worth: Worth,
@@ -205,7 +204,7 @@ pub(crate) struct Facts {
     /// From `opposite` to the price, positive while passive.
     pub gap: i64,
     /// What the order may cost or yield, in 1e-9 of the firm's currency: a market order by its walk; a sell limit at the bid when that
-    /// is higher.
+    /// is higher, and a buy where prices may be negative at the ask when that is farther from zero.
     pub value: u128,
     pub ref_age_ns: u64,
 }

@@ -48,6 +48,9 @@ pub struct GateConfig<'a> {
     pub strategy_limits: &'a [ExposureLimits],
     /// The same of each account.
     pub account_limits: &'a [ExposureLimits],
+    /// Most instruments that a strategy or an account with such limits may hold or have orders in. Each of them is summed for every
+    /// order, in some 260 instructions, so this bounds what an order costs. In one more nothing may be added.
+    pub summed_instruments_max: u32,
     /// The time within which activity is counted, at least; 0 counts none. Gates that follow another one's steps have its window.
     pub window: Nanos,
     /// What each strategy may do within it, by its number; those beyond the list anything.
@@ -86,6 +89,7 @@ impl GateConfig<'_> {
         repeat_window: Nanos(0),
         strategy_limits: &[],
         account_limits: &[],
+        summed_instruments_max: 256,
         window: Nanos(0),
         strategy_activity: &[],
         account_activity: &[],
@@ -160,6 +164,7 @@ pub(crate) fn validate(config: &GateConfig<'_>, tables: &GateTables) -> Result<(
     in_range("instruments x strategies", (instruments as u64).saturating_mul(count), 1, ROWS_MAX as u64)?;
     in_range("strategies with limits", config.strategy_limits.len() as u64, 0, count)?;
     in_range("accounts with limits", config.account_limits.len() as u64, 0, config.accounts.into())?;
+    in_range("summed_instruments_max", config.summed_instruments_max.into(), 1, ROWS_MAX as u64)?;
     in_range("strategies with limits of activity", config.strategy_activity.len() as u64, 0, count)?;
     in_range(
         "accounts with limits of activity",

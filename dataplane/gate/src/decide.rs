@@ -233,7 +233,8 @@ impl Gate {
             return;
         }
         if self.levels.on {
-            inputs.common.weights = Some(self.weigh(order, growth, now));
+            let at = priced_at(order, inputs);
+            inputs.common.weights = Some(self.weigh(order, growth, at, now));
         }
         if self.activities.on {
             let judged = Judged::of(order, &inputs.quote);
@@ -268,7 +269,7 @@ impl Gate {
         self.shared.exceeds(order, position_max)
             || self.shared.own.may_meet(order, px) && self.own_met(order, px) != 0
             || self.shared.repeats.age(order, now).is_some()
-            || self.levels.on && self.weighs_much(order, now)
+            || self.levels.on && self.weighs_much(order, px, now)
             || self.activities.on && self.does_much(order, px, now)
             || self.money.is_some_and(|rules| self.means_more(order, px, &rules, now))
     }
@@ -358,6 +359,16 @@ fn entry_of(order: &OrderIntent, cell: usize, px: u64, life: Life, link: u64) ->
     }
 }
 
+/// What a unit of an order counts as that trades where it is judged: the most it may cost or yield.
+fn priced_at(order: &OrderIntent, inputs: &Inputs) -> u64 {
+    let judged = Judged::of(order, &inputs.quote);
+    match (judged.priced, judged.market) {
+        (false, _) => 0,
+        (true, true) => inputs.worth.unit(judged.far, inputs.walk.worst),
+        (true, false) => inputs.worth.unit(judged.px, inputs.valued_from),
+    }
+}
+
 /// What a replacement of `held` by `order`, whose cell is `at`, already has, and what forbids it.
 ///
 /// One that moves the price through the touch, or becomes a market order, trades at once what so far could only rest: it has
@@ -376,7 +387,7 @@ fn prior_of(held: Option<&Entry>, order: &OrderIntent, at: Option<usize>, inputs
     };
     let anew = judged.market || farther && crosses;
     // As the new one is valued.
-    let valued = worth.unit(entry.px, if judged.buys { 0 } else { quote.bid });
+    let valued = worth.unit(entry.px, quote.valued_from(judged.buys));
     Prior {
         growth: after.saturating_sub(entry.leaves()),
         qty: if anew { 0 } else { entry.qty },

@@ -145,7 +145,12 @@ impl Gate {
             orders: OrderTable::new(config.open_orders_max, config.recent_orders, chained_cells),
             executions: Executions::new(config.open_orders_max.saturating_add(config.recent_orders)),
             shared,
-            levels: Levels::new(config.strategy_limits, config.account_limits, instruments),
+            levels: Levels::new(
+                config.strategy_limits,
+                config.account_limits,
+                instruments,
+                config.summed_instruments_max,
+            ),
             activities: Activities::new(
                 config.window,
                 (config.strategies.len(), config.strategy_activity),

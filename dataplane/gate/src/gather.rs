@@ -79,7 +79,7 @@ impl Gate {
             tick,
             ticked: tick != Divisor::NONE,
             walk,
-            valued_from: if buys { 0 } else { quote.bid },
+            valued_from: quote.valued_from(buys),
             worth,
             heartbeat: self.tables.references.heartbeat(),
             cell,

@@ -4,9 +4,15 @@
 //! between `p − s` and `p + b`. Gross counts the larger size of the two ends, net the upper ends against a limit on what is bought
 //! and the lower ends against one on what is sold. No subset of the fills, in any order, leads past what was counted, at the same marks.
 //!
+//! **What closes.** An order that can only reduce what the level itself holds of the instrument adds to neither gross nor the part of
+//! the instrument, and passes both. To the net it may add, since closing one of two legs leaves the other: the net is held to its
+//! limit by itself, and an order on the side that the net does not lie on passes it.
+//!
 //! **Marks.** Everything is valued at the reference price of this moment, whatever its age; where there is none, at the settlement
-//! price; an instrument that may trade below zero at no less than it is worth at least. What cannot be valued is not small: growth
-//! is refused.
+//! price; an instrument that may trade below zero at no less than it is worth at least. The reference of a book that is not live
+//! counts only beside a settlement price, the larger of the two. What an order adds to its instrument counts at its own price where that
+//! is dearer. What cannot be valued is not small: growth is refused. So it is where more instruments are held than a level may be
+//! summed over.
 //!
 //! Sums are made of the instruments that are held or have orders, which each level lists, in units of 1e-24 of the firm's currency,
 //! doubled, so that the mid of an odd sum and every rate stay exact.
@@ -54,6 +60,12 @@ impl Busy {
         Self { list: vec![0; instruments].into(), len: 0, place: vec![0; instruments].into() }
     }
 
+    /// How many there are if `instrument` is one.
+    pub(crate) fn count_with(&self, instrument: u32) -> usize {
+        let listed = self.place.get(instrument as usize).is_some_and(|place| *place != 0);
+        self.len.saturating_add(usize::from(!listed))
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = u32> {
         self.list.iter().take(self.len).copied()
     }
@@ -99,6 +111,8 @@ pub(crate) struct Levels {
     pub on: bool,
     pub strategies: Box<[Option<Level>]>,
     pub accounts: Box<[Option<Level>]>,
+    /// Most instruments that one is summed over.
+    pub summed_max: usize,
 }
 
 impl Levels {
@@ -107,6 +121,7 @@ impl Levels {
         strategies: &[ExposureLimits],
         accounts: &[ExposureLimits],
         instruments: usize,
+        summed_max: u32,
     ) -> Self {
         let level = |limits: &ExposureLimits| {
             let limited = *limits != ExposureLimits::NONE;
@@ -114,7 +129,8 @@ impl Levels {
         };
         let levels = |limits: &[ExposureLimits]| limits.iter().map(level).collect::<Box<[_]>>();
         let (strategies, accounts) = (levels(strategies), levels(accounts));
-        Self { on: strategies.iter().chain(&accounts).any(Option::is_some), strategies, accounts }
+        let on = strategies.iter().chain(&accounts).any(Option::is_some);
+        Self { on, strategies, accounts, summed_max: summed_max as usize }
     }
 
     /// Bytes it takes.
@@ -137,13 +153,36 @@ pub(crate) struct Weight {
     net: u128,
     instrument: u128,
     /// An instrument that cannot be valued.
-    pub unvalued: Option<InstrumentId>,
+    unvalued: Option<InstrumentId>,
+    /// The order can only reduce what the level holds of its instrument.
+    reduces: bool,
 }
 
 impl Weight {
     /// Of nothing.
-    pub(crate) const NONE: Self =
-        Self { limits: ExposureLimits::NONE, gross: 0, net: 0, instrument: 0, unvalued: None };
+    pub(crate) const NONE: Self = Self {
+        limits: ExposureLimits::NONE,
+        gross: 0,
+        net: 0,
+        instrument: 0,
+        unvalued: None,
+        reduces: false,
+    };
+
+    /// Of a level that is not summed up, for the sake of `instrument`.
+    pub(crate) const fn unknown(limits: ExposureLimits, instrument: InstrumentId, reduces: bool) -> Self {
+        Self { limits, unvalued: Some(instrument), reduces, ..Self::NONE }
+    }
+
+    /// An instrument that cannot be valued, for an order that enlarges what the level holds.
+    pub(crate) fn unvalued(&self) -> Option<InstrumentId> {
+        self.unvalued.filter(|_| !self.reduces)
+    }
+
+    /// What an order that only reduces is held to: the net alone.
+    fn held_to(&self, [gross, net, instrument]: [bool; 3]) -> [bool; 3] {
+        [gross && !self.reduces, net, instrument && !self.reduces]
+    }
 
     fn parts(&self) -> [(u128, u64); 3] {
         let Self { limits, gross, net, instrument, .. } = self;
@@ -151,10 +190,10 @@ impl Weight {
         [(*gross, gross_micros), (*net, net_micros), (*instrument, instrument_micros)]
     }
 
-    /// Whether gross, net, and the instrument's part are more than they may be.
+    /// Whether gross, net, and the instrument's part are more than they may be, and the order is held to them.
     pub(crate) fn exceeded(&self) -> [bool; 3] {
         let more = |(sum, most): (u128, u64)| most != u64::MAX && sum > u128::from(most) * UNITS_PER_MICRO;
-        self.parts().map(more)
+        self.held_to(self.parts().map(more))
     }
 
     /// What gross, net, and the instrument's part are, in millionths rounded up, so that what is named is never within the limit.
@@ -162,13 +201,13 @@ impl Weight {
         self.parts().map(|(sum, _)| sum.div_ceil(UNITS_PER_MICRO))
     }
 
-    /// Whether one of them is near to what it may be.
+    /// Whether one of them that the order is held to is near to what it may be.
     pub(crate) fn is_near(&self) -> bool {
         let near = |(sum, most): (u128, u64)| {
             let most = u128::from(most);
             most != u128::from(u64::MAX) && sum > (most - (most >> NEAR_SHIFT)) * UNITS_PER_MICRO
         };
-        self.parts().into_iter().any(near)
+        self.held_to(self.parts().map(near)).contains(&true)
     }
 }
 
@@ -182,53 +221,78 @@ fn times(unit: u128, size: u64) -> u128 {
     }
 }
 
+/// What an order adds to what is held of its instrument.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Growth {
+    pub side: Side,
+    /// By how much it enlarges the position, at most.
+    pub qty: u64,
+    /// What a unit is worth at the order's own price.
+    pub unit: u128,
+}
+
 /// Sums over the instruments of a level, as it is summed up.
 pub(crate) struct Sum {
     gross: u128,
     /// Upper and lower ends.
     ends: [i128; 2],
-    /// A sum did not fit: it is beyond every limit, on both sides, and nothing makes up for it.
-    beyond: bool,
     instrument: u128,
     unvalued: Option<InstrumentId>,
+    /// Something did not fit: it is beyond every limit, on both sides, whatever else is added.
+    beyond: bool,
 }
 
 impl Sum {
     /// Of nothing.
     pub(crate) const NONE: Self =
-        Self { gross: 0, ends: [0; 2], beyond: false, instrument: 0, unvalued: None };
+        Self { gross: 0, ends: [0; 2], instrument: 0, unvalued: None, beyond: false };
 
-    /// Adds what a cell could come to hold of an instrument of which a unit is worth `unit`; `own`: the order's. No unit is an
-    /// instrument that cannot be valued.
-    pub(crate) fn add(&mut self, instrument: InstrumentId, cell: &Cell, unit: Option<u128>, own: bool) {
+    /// Adds what a cell could come to hold of an instrument of which a unit is worth `unit`; `own`: of the order's instrument. No unit
+    /// is an instrument that cannot be valued.
+    pub(crate) fn add(
+        &mut self,
+        instrument: InstrumentId,
+        cell: &Cell,
+        unit: Option<u128>,
+        own: Option<Growth>,
+    ) {
         let Some(unit) = unit else {
             self.unvalued = self.unvalued.or(Some(instrument));
             return;
         };
         let (low, high) = cell.range();
-        let (low_value, high_value) = (times(unit, low.unsigned_abs()), times(unit, high.unsigned_abs()));
-        let larger = low_value.max(high_value);
-        self.gross = self.gross.saturating_add(larger);
-        let [high_end, low_end] = self.ends;
-        let with = |end: i128, position: i64, value: u128| {
-            let value = i128::try_from(value).ok()?;
-            if position < 0 { end.checked_sub(value) } else { end.checked_add(value) }
-        };
-        match (with(high_end, high, high_value), with(low_end, low, low_value)) {
-            (Some(high_end), Some(low_end)) => self.ends = [high_end, low_end],
-            _ => self.beyond = true,
+        let value = |position: i64| times(unit, position.unsigned_abs());
+        let (mut low_value, mut high_value) = (value(low), value(high));
+        if let Some(Growth { side, qty, unit: own_unit }) = own {
+            let dearer = times(own_unit.saturating_sub(unit), qty);
+            // What grows lies beyond zero on the order's side.
+            let end = if side == Side::Bid { &mut high_value } else { &mut low_value };
+            *end = end.saturating_add(dearer);
         }
-        if own {
+        let larger = low_value.max(high_value);
+        if own.is_some() {
             self.instrument = larger;
         }
+        let counted = self.count(larger, [(high, high_value), (low, low_value)]);
+        self.beyond |= counted.is_none();
     }
 
-    /// What it comes to, of a level with `limits` and an order of `side`.
-    pub(crate) fn weight(&self, limits: ExposureLimits, side: Side) -> Weight {
-        let &Self { gross, ends: [high, low], beyond, instrument, unvalued } = self;
+    /// None when it does not fit.
+    fn count(&mut self, larger: u128, ends: [(i64, u128); 2]) -> Option<()> {
+        self.gross = self.gross.checked_add(larger)?;
+        for (end, (position, value)) in self.ends.iter_mut().zip(ends) {
+            let value = i128::try_from(value).ok()?;
+            *end = end.checked_add(if position < 0 { -value } else { value })?;
+        }
+        Some(())
+    }
+
+    /// What it comes to, of a level with `limits` and an order of `side` that `reduces` what the level holds of its instrument, or not.
+    pub(crate) fn weight(&self, limits: ExposureLimits, side: Side, reduces: bool) -> Weight {
+        let &Self { gross, ends: [high, low], instrument, unvalued, beyond } = self;
         let net = if side == Side::Bid { high } else { low.saturating_neg() };
-        let net = if beyond { u128::MAX } else { net.max(0).unsigned_abs() };
-        Weight { limits, gross, net, instrument, unvalued }
+        let (gross, net) = if beyond { (u128::MAX, u128::MAX) } else { (gross, net.max(0).unsigned_abs()) };
+        Weight { limits, gross, net, instrument, unvalued, reduces }
     }
 }
 
@@ -251,29 +315,56 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_does_not_fit_is_beyond_every_limit_on_both_sides_and_nothing_makes_up_for_it() {
-        let (mut sum, mut short) = (Sum::NONE, Cell::FLAT);
-        short.fill(Side::Ask, 5);
-        sum.add(InstrumentId(0), &short, Some(u128::MAX / 2), true);
-        let mut long = Cell::FLAT;
-        long.fill(Side::Bid, 5);
-        sum.add(InstrumentId(1), &long, Some(u128::MAX / 11), false);
-        let limits = ExposureLimits {
-            gross_micros: i64::MAX as u64,
-            net_micros: i64::MAX as u64,
-            ..ExposureLimits::NONE
-        };
-        for side in [Side::Bid, Side::Ask] {
-            assert_eq!(sum.weight(limits, side).exceeded(), [true, true, false]);
-        }
-    }
-
     proptest! {
         #[test]
         fn products_are_what_they_are_or_the_largest_number(unit: u128, shift in 0_u32..128, size: u64, cut in 0_u32..64) {
             let (unit, size) = (unit >> shift, size >> cut);
             prop_assert_eq!(times(unit, size), unit.saturating_mul(size.into()));
+        }
+    }
+
+    /// Nothing that is added afterwards brings it back.
+    #[test]
+    fn what_does_not_fit_is_beyond_every_limit_on_both_sides() {
+        let limits = ExposureLimits { gross_micros: 1 << 63, net_micros: 1 << 63, ..ExposureLimits::NONE };
+        let cell = |side, qty| {
+            let mut cell = Cell::FLAT;
+            cell.fill(side, qty);
+            cell
+        };
+        let large = u128::MAX / 4;
+        for (first, second) in [
+            // One value that does not fit, and one that does and would make up for it.
+            ((cell(Side::Ask, 5), u128::MAX / 2), (cell(Side::Bid, 1), large)),
+            // Two that fit and whose sum does not.
+            ((cell(Side::Bid, 1), large), (cell(Side::Bid, 2), large)),
+            ((cell(Side::Ask, 1), large), (cell(Side::Ask, 2), large)),
+        ] {
+            let mut sum = Sum::NONE;
+            for (number, (cell, unit)) in
+                (0..).zip([first, second, (cell(Side::Ask, 1), large), (cell(Side::Bid, 1), large)])
+            {
+                sum.add(InstrumentId(number), &cell, Some(unit), None);
+            }
+            for side in [Side::Bid, Side::Ask] {
+                assert_eq!(sum.weight(limits, side, false).exceeded(), [true, true, false]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_grows_counts_at_the_dearer_of_mark_and_price() {
+        let mut cell = Cell::FLAT;
+        cell.fill(Side::Ask, 30);
+        cell.rework(Side::Bid, 0, 50);
+        // 20 of the 50 are more than the position that they close.
+        for (mark, unit, gross, net) in
+            [(10, 13, 10 * 30, 10 * 20 + 3 * 20), (10, 9, 300, 200), (10, 40, 800, 800)]
+        {
+            let mut sum = Sum::NONE;
+            sum.add(InstrumentId(0), &cell, Some(mark), Some(Growth { side: Side::Bid, qty: 20, unit }));
+            let weight = sum.weight(ExposureLimits::NONE, Side::Bid, false);
+            assert_eq!((weight.gross, weight.net, weight.instrument), (gross, net, gross), "{unit}");
         }
     }
 }

@@ -201,5 +201,5 @@ pub use tables::{GateTables, TableShape, TableWriters};
 pub use verdict::{Breach, Explanation, VERDICT_WORDS, Verdict};
 pub use worth::{
     CURRENCIES_MAX, CurrencyId, InstrumentTerms, MULTIPLIER_MICROS_MAX, MoneyRules, RATE_NANOS_MAX,
-    TermsWriter,
+    TermsError, TermsWriter,
 };

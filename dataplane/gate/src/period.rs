@@ -9,8 +9,6 @@
 
 use types::{Nanos, UnixNanos};
 
-use crate::price::is_shifted;
-
 /// Samples of a period.
 pub(crate) const SAMPLES: usize = 30;
 
@@ -49,12 +47,28 @@ pub(crate) struct History {
     mean: u64,
     /// The lowest price of a sell, and the highest of a buy.
     allowed: (u64, u64),
+    /// Its prices may be zero or negative.
+    signed: bool,
 }
 
 impl History {
     /// None yet.
-    pub(crate) const NEW: Self =
-        Self { samples: [0; SAMPLES], at: 0, next: 0, held: 0, mean: 0, allowed: (0, u64::MAX) };
+    pub(crate) const NEW: Self = Self {
+        samples: [0; SAMPLES],
+        at: 0,
+        next: 0,
+        held: 0,
+        mean: 0,
+        allowed: (0, u64::MAX),
+        signed: false,
+    };
+
+    /// Forgets what was, where prices may from now on be zero or negative, or may not any more: the words of the two have no mean.
+    pub(crate) fn keep_kind(&mut self, signed: bool) {
+        if self.signed != signed {
+            *self = Self { signed, ..Self::NEW };
+        }
+    }
 
     /// From `ts` on the reference is `reference`, 0 for none. Does nothing where the instrument does not trade but forget.
     pub(crate) fn note(&mut self, ts: UnixNanos, reference: u64, trades: bool, collar: PeriodCollar) {
@@ -63,13 +77,9 @@ impl History {
         }
         if !trades {
             if self.next != 0 {
-                *self = Self::NEW;
+                *self = Self { signed: self.signed, ..Self::NEW };
             }
             return;
-        }
-        // From now on its prices may be negative, or may no more: they are kept otherwise.
-        if reference != 0 && self.held != 0 && is_shifted(reference) != is_shifted(self.held) {
-            *self = Self::NEW;
         }
         // A clock that was set back would else take no sample for long.
         let set_back = ts.0.saturating_add(collar.every_ns.saturating_mul(2)) < self.next;
@@ -83,7 +93,8 @@ impl History {
     fn pass(&mut self, ts: u64, set_back: bool, collar: PeriodCollar) {
         let every_ns = collar.every_ns;
         if self.next == 0 || set_back {
-            *self = Self { next: (ts / every_ns).saturating_add(1).saturating_mul(every_ns), ..Self::NEW };
+            let next = (ts / every_ns).saturating_add(1).saturating_mul(every_ns);
+            *self = Self { next, signed: self.signed, ..Self::NEW };
             return;
         }
         let count = (ts - self.next) / every_ns + 1;
@@ -191,8 +202,10 @@ mod tests {
     fn an_instrument_whose_prices_may_be_negative_from_now_on_begins_anew() {
         let mut history = after(&[(1_001, 100), (1_011, 100)]);
         let below = crate::price::price_word(types::Px(-5), true);
+        history.keep_kind(true);
         history.note(UnixNanos(1_012 * SECOND), below, true, COLLAR);
         assert_eq!(history.mean(), 0);
+        history.keep_kind(true);
         history.note(UnixNanos(1_031 * SECOND), below, true, COLLAR);
         assert_eq!(history.mean(), below);
     }

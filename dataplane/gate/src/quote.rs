@@ -59,6 +59,11 @@ impl Rest {
     pub(crate) const NOTHING: Self = Self { bid_qty: 0, ask_qty: 0, last_ts: UnixNanos(0), period_mean: 0 };
 }
 
+/// Whether a word is none, or one of an instrument whose prices may, or may not, be zero or negative.
+const fn fits(word: u64, signed: bool) -> bool {
+    word == 0 || is_shifted(word) == signed
+}
+
 impl Quote {
     /// What is judged by when nothing could be read.
     pub(crate) const NOTHING: Self = Self {
@@ -109,8 +114,24 @@ impl Quote {
     /// The row as one of an instrument whose prices may, or may not, be zero or negative; none when it was written while they might
     /// not, or might.
     pub(crate) fn of_sign(self, signed: bool) -> Option<Self> {
-        let fits = |word: u64| word == 0 || is_shifted(word) == signed;
-        (fits(self.bid) && fits(self.ask) && fits(self.twice_ref >> 1)).then_some(Self { signed, ..self })
+        let fits = self.prices_fit(signed) && fits(self.rest.period_mean, signed);
+        fits.then_some(Self { signed, ..self })
+    }
+
+    /// Whether its prices are of an instrument whose prices may, or may not, be zero or negative. Without prices it is of both.
+    pub(crate) const fn prices_fit(&self, signed: bool) -> bool {
+        fits(self.bid, signed) && fits(self.ask, signed) && fits(self.twice_ref >> 1, signed)
+    }
+
+    /// The price of the other side that an order is valued at as well: a sell may yield the bid, which is more than it asks for. What a
+    /// buy costs is no more than its price, unless that may be below zero: then it may be paid the ask, which is farther from zero.
+    #[inline(always)]
+    pub(crate) const fn valued_from(&self, buys: bool) -> u64 {
+        match (buys, self.signed) {
+            (false, _) => self.bid,
+            (true, true) => self.ask,
+            (true, false) => 0,
+        }
     }
 
     /// How old the last trade is that is the reference, one of the future as old as it is early; 0 when it is none.

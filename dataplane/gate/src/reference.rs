@@ -25,7 +25,7 @@ use crate::{
     ladder::{Band, Ladder, TICK_MAX, tick_of},
     memory::{Memory, Private, Row, Sealed},
     period::{History, PeriodCollar},
-    price::{is_shifted, price_word, size, size_of_two, word_price},
+    price::{price_word, size, size_of_two, word_price},
     quote::{HOT_WORDS, Quote, REF_WORDS},
     slot::{SeqSlot, SlotFault},
     sync::{AtomicU64, Ordering},
@@ -209,6 +209,7 @@ impl RefWriter {
         let px = twice >> 1;
         let band = self.band(top, size(if twice == 0 { bid.max(ask) } else { px }));
         let history = self.histories.get_mut(instrument.index()).ok_or(unknown)?;
+        history.keep_kind(signed);
         // What a book is not sure of is no part of its history.
         let sampled = if top.state.is_live() { px } else { 0 };
         history.note(top.ts, sampled, top.status == TradingStatus::Trading, self.rows.held.period);
@@ -343,14 +344,6 @@ impl RefReader {
     pub(crate) fn hot(&self, instrument: InstrumentId) -> Result<Quote, SlotFault> {
         let slot = self.slots.get(instrument.index()).ok_or(SlotFault::Empty)?;
         slot.read::<HOT_WORDS>().map(Quote::unpack_hot)
-    }
-
-    /// The reference price, doubled; 0 when there is none, or the row is of prices of the other kind.
-    #[inline]
-    pub(crate) fn twice(&self, instrument: InstrumentId, signed: bool) -> u64 {
-        let words = self.slots.get(instrument.index()).and_then(|slot| slot.read::<3>().ok());
-        words
-            .map_or(0, |[_, _, twice]| if twice == 0 || is_shifted(twice >> 1) == signed { twice } else { 0 })
     }
 
     pub(crate) fn quote(&self, instrument: InstrumentId) -> Result<Quote, SlotFault> {

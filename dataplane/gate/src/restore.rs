@@ -10,6 +10,8 @@ use crate::{
     intent::{OrderIntent, OrderType, TimeInForce},
     journal::{KeptOrder, Sent, Step},
     orders::{Entry, Life},
+    price::{is_shifted, price_word, word_price},
+    slot::SlotFault,
 };
 
 /// Why a step cannot be taken. The gate is as it was before it.
@@ -23,6 +25,8 @@ pub enum RestoreError {
     Id(u64),
     /// It replaces an order that does not work.
     Replaced(u64),
+    /// The price that the order was judged at is none of its instrument, or cannot be told.
+    Price(u64),
 }
 
 impl fmt::Display for RestoreError {
@@ -32,6 +36,7 @@ impl fmt::Display for RestoreError {
             Self::Full => f.write_str("more open orders than the gate has room for"),
             Self::Id(id) => write!(f, "order {id} is 0 or comes twice"),
             Self::Replaced(id) => write!(f, "order {id} is replaced and does not work"),
+            Self::Price(id) => write!(f, "order {id} has a price that its instrument cannot have"),
         }
     }
 }
@@ -40,7 +45,7 @@ impl core::error::Error for RestoreError {}
 
 impl Gate {
     /// Takes one step of a gate before it, without judging it: the limits of then are not those of now. Steps are to come in
-    /// their order.
+    /// their order, and what was said of instruments before them: prices are kept as those of the kind that each instrument now has.
     ///
     /// # Errors
     /// [`RestoreError`].
@@ -157,11 +162,27 @@ impl Gate {
         if self.orders.open() >= self.orders.open_max() { Err(RestoreError::Full) } else { Ok(()) }
     }
 
+    /// The word of the price of `word` among the prices that the instrument has now: an order may have been judged when they could not
+    /// be zero or negative, or could. None when it cannot have the price, or nobody can tell. 0, no price, stays so; so does the word
+    /// of an instrument of which nothing was said yet.
+    fn reworded(&self, instrument: InstrumentId, word: u64) -> Option<u64> {
+        let terms = self.money.map(|_| self.tables.references.terms.terms(instrument));
+        let signed = match terms {
+            Some(Ok(terms)) => terms.may_be_negative(),
+            Some(Err(SlotFault::Torn)) => return None,
+            Some(Err(SlotFault::Empty)) => is_shifted(word),
+            None => false,
+        };
+        let again = price_word(word_price(word), signed);
+        (word == 0 || again != 0).then_some(again)
+    }
+
     fn restore_sent(&mut self, sent: &Sent) -> Result<(), RestoreError> {
         let Sent { order, judged_px, interval_ns, value, at } = sent;
         self.known(order.instrument, order.strategy, order.account)?;
         self.has_room_for(order.cl_ord_id)?;
-        self.commit_as(order, *judged_px, *interval_ns, *value, *at);
+        let px = self.reworded(order.instrument, *judged_px).ok_or(RestoreError::Price(order.cl_ord_id))?;
+        self.commit_as(order, px, *interval_ns, *value, *at);
         Ok(())
     }
 
@@ -171,13 +192,18 @@ impl Gate {
         self.has_room_for(order.cl_ord_id)?;
         let entry = self.orders.get(replaced).filter(|entry| entry.life == Life::Open);
         let entry = entry.ok_or(RestoreError::Replaced(replaced))?;
-        self.commit_replacement(replaced, entry, sent);
+        let px =
+            self.reworded(order.instrument, sent.judged_px).ok_or(RestoreError::Price(order.cl_ord_id))?;
+        self.commit_replacement(replaced, entry, &Sent { judged_px: px, ..*sent });
         Ok(())
     }
 
     fn restore_order(&mut self, kept: &KeptOrder) -> Result<(), RestoreError> {
         let at = self.known(kept.instrument, kept.strategy, kept.account)?;
-        let entry = entry_of_kept(kept, at);
+        let mut entry = entry_of_kept(kept, at);
+        let px = self.reworded(kept.instrument, kept.px);
+        // Nothing is compared with the price of an order that is done.
+        entry.px = px.or((entry.life == Life::Closed).then_some(0)).ok_or(RestoreError::Price(kept.id))?;
         if entry.life == Life::Closed && kept.id != 0 && !self.orders.contains(kept.id) {
             self.orders.restore(kept.id, entry);
             return Ok(());

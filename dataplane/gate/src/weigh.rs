@@ -1,6 +1,6 @@
 //! Weighs an order: sums up what its strategy and its account would come to ([`crate::levels`]).
 
-use types::{InstrumentId, UnixNanos};
+use types::{BookState, InstrumentId, UnixNanos};
 
 use crate::{
     activity::{KINDS, RoundedValue},
@@ -8,21 +8,31 @@ use crate::{
     gate::Gate,
     ids::{AccountId, StrategyId},
     intent::OrderIntent,
-    levels::{Level, Levels, Sum, Weight},
+    levels::{Growth, Level, Levels, Sum, Weight},
+    quote::Quote,
+    slot::SlotFault,
     worth::{Known, Worth},
 };
 
 impl Gate {
-    /// What a unit of an instrument is worth at `now`, doubled, in 1e-24; none when nobody knows.
-    fn mark(&self, instrument: InstrumentId, now: UnixNanos) -> Option<u128> {
-        let worth = self.worth(instrument, now);
+    /// What a unit of an instrument is worth, doubled, in 1e-24; none when nobody knows.
+    fn mark(&self, instrument: InstrumentId, worth: &Worth) -> Option<u128> {
         if worth.known != Known::Whole {
             return None;
         }
-        let twice = self.tables.references.twice(instrument, worth.signed);
-        let twice =
-            if twice != 0 { twice } else { worth.settlement.checked_mul(2).filter(|twice| *twice != 0)? };
-        Some(worth.doubled(twice))
+        let quote = match self.tables.references.hot(instrument) {
+            // One of the other kind says nothing, and one that cannot be read might say anything.
+            Ok(quote) => quote.of_sign(worth.signed)?,
+            Err(SlotFault::Empty) => Quote::NOTHING,
+            Err(SlotFault::Torn) => return None,
+        };
+        let settled = (worth.settlement != 0).then(|| worth.doubled(worth.settlement.wrapping_mul(2)));
+        match quote.twice_ref {
+            0 => settled,
+            twice if quote.state == BookState::Live.to_u8() => Some(worth.doubled(twice)),
+            // A book in doubt does not make anything smaller than it settled at.
+            twice => settled.map(|settled| settled.max(worth.doubled(twice))),
+        }
     }
 
     /// What the prices of an instrument mean in money.
@@ -38,32 +48,38 @@ impl Gate {
         cell.copied().unwrap_or(Cell::FLAT)
     }
 
-    /// Sums a level up, with `growth` more of `order` working.
+    /// Sums a level up, with `growth` more of `order` working that trade at `at`.
     fn sum(
         &self,
         level: &Level,
         order: &OrderIntent,
-        growth: u32,
+        (growth, at): (u32, u64),
         now: UnixNanos,
         cell_of: impl Fn(InstrumentId) -> Cell,
     ) -> Weight {
-        let mut sum = Sum::NONE;
         let mut own = cell_of(order.instrument);
         own.rework(order.side, 0, growth);
-        sum.add(order.instrument, &own, self.mark(order.instrument, now), true);
-        for other in level.busy.iter().map(InstrumentId).filter(|other| *other != order.instrument) {
-            sum.add(other, &cell_of(other), self.mark(other, now), false);
+        let worst = own.worst(order.side, 0).max(0).unsigned_abs();
+        if level.busy.count_with(order.instrument.0) > self.levels.summed_max {
+            return Weight::unknown(level.limits, order.instrument, worst == 0);
         }
-        sum.weight(level.limits, order.side)
+        let mut sum = Sum::NONE;
+        let worth = self.worth(order.instrument, now);
+        let grown = Growth { side: order.side, qty: worst.min(growth.into()), unit: worth.twice(at) };
+        sum.add(order.instrument, &own, self.mark(order.instrument, &worth), Some(grown));
+        for other in level.busy.iter().map(InstrumentId).filter(|other| *other != order.instrument) {
+            sum.add(other, &cell_of(other), self.mark(other, &self.worth(other, now)), None);
+        }
+        sum.weight(level.limits, order.side, worst == 0)
     }
 
-    /// What the order's strategy and its account would come to, if `growth` more of it worked.
+    /// What the order's strategy and its account would come to, if `growth` more of it worked that trade at `at`, in 1e-9 a unit.
     #[inline(never)]
-    pub(crate) fn weigh(&self, order: &OrderIntent, growth: u32, now: UnixNanos) -> [Weight; 2] {
+    pub(crate) fn weigh(&self, order: &OrderIntent, growth: u32, at: u64, now: UnixNanos) -> [Weight; 2] {
         let OrderIntent { strategy, account, .. } = *order;
         let of = |levels: &[Option<Level>], number: u16, cell_of: &dyn Fn(InstrumentId) -> Cell| {
             let level = levels.get(usize::from(number)).and_then(Option::as_ref);
-            level.map_or(Weight::NONE, |level| self.sum(level, order, growth, now, cell_of))
+            level.map_or(Weight::NONE, |level| self.sum(level, order, (growth, at), now, cell_of))
         };
         [
             of(&self.levels.strategies, strategy.0, &|instrument| self.cell_of(instrument, strategy)),
@@ -71,11 +87,11 @@ impl Gate {
         ]
     }
 
-    /// Whether a new order may weigh too much, or nearly.
+    /// Whether a new order that is judged at `px` may weigh too much, or nearly. Not of an instrument that may trade below zero.
     #[inline(never)]
-    pub(crate) fn weighs_much(&self, order: &OrderIntent, now: UnixNanos) -> bool {
-        let bad = |weight: &Weight| weight.is_near() || weight.unvalued.is_some();
-        self.weigh(order, order.qty.0, now).iter().any(bad)
+    pub(crate) fn weighs_much(&self, order: &OrderIntent, px: u64, now: UnixNanos) -> bool {
+        let bad = |weight: &Weight| weight.is_near() || weight.unvalued().is_some();
+        self.weigh(order, order.qty.0, px, now).iter().any(bad)
     }
 
     /// The position or the orders of a strategy, and of an account, in an instrument have changed.
@@ -93,7 +109,7 @@ impl Gate {
 
 impl Gate {
     /// What so much of an order that is judged at `px` counts for within the window. One of which nobody knows what it is worth
-    /// counts for nothing, and is refused for it.
+    /// counts for nothing, and is refused for it unless it only closes.
     #[inline(never)]
     pub(crate) fn value_of(&self, order: &OrderIntent, px: u64, qty: u32, now: UnixNanos) -> RoundedValue {
         let worth = self.worth(order.instrument, now);

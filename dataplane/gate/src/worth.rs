@@ -10,10 +10,13 @@ use crate::{
     table::TableError,
 };
 
-/// Words of an instrument's terms: `negative:1 at 56 | currency:8 at 48 | multiplier:48`, the least worth, the settlement price.
+/// Words of an instrument's terms: `unusable:1 at 57 | negative:1 at 56 | currency:8 at 48 | multiplier:48`, the least worth, the
+/// settlement price. Terms that are unusable have no multiplier.
 const TERMS_WORDS: usize = 3;
 /// Those of an instrument of which nothing is said any more.
 const NOTHING_SAID: [u64; TERMS_WORDS] = [0; TERMS_WORDS];
+/// Of terms out of their range: they are said, and mean nothing.
+const UNUSABLE: u64 = 1 << 57;
 /// Words of a rate: in 1e-9, and when it was one.
 const RATE_WORDS: usize = 2;
 
@@ -42,7 +45,7 @@ pub struct InstrumentTerms {
     /// What its prices are in.
     pub currency: CurrencyId,
     /// Of an instrument that may trade at zero or below: the price that it counts as worth at least, for values and for limits in
-    /// basis points. [`Px::NONE`] for one whose prices are positive.
+    /// basis points, above 0 and at most [`SIGNED_PX_MAX`]. [`Px::NONE`] for one whose prices are positive.
     pub worth_min: Px,
     /// The last settlement price, [`Px::NONE`] when it is not known.
     pub settlement: Px,
@@ -65,10 +68,17 @@ impl InstrumentTerms {
 
     fn pack(&self) -> [u64; TERMS_WORDS] {
         let signed = self.may_be_negative();
-        let multiplier = self.multiplier_micros.clamp(1, MULTIPLIER_MICROS_MAX);
+        let usable = self.is_usable();
+        let multiplier = if usable { self.multiplier_micros } else { UNUSABLE };
         let least = if signed { self.worth_min.0.unsigned_abs() } else { 0 };
         let first = multiplier | u64::from(self.currency.0) << 48 | u64::from(signed) << 56;
         [first, least, price_word(self.settlement, signed)]
+    }
+
+    /// Whether each number is in its range. Nothing is brought into it: a multiplier cut to the largest is another contract's.
+    const fn is_usable(&self) -> bool {
+        let multiplier = self.multiplier_micros != 0 && self.multiplier_micros <= MULTIPLIER_MICROS_MAX;
+        multiplier && (self.may_be_negative() || self.worth_min.0 == Px::NONE.0)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the fields' widths in the layout")]
@@ -149,6 +159,9 @@ impl TermsRows {
         };
         let signed = terms.may_be_negative();
         let least = if signed { terms.worth_min.0.unsigned_abs() } else { 0 };
+        if !terms.is_usable() {
+            return Worth { known: Known::NoTerms, plain: false, signed, least, ..Worth::PLAIN };
+        }
         let (multiplier_micros, settlement) = (terms.multiplier_micros, price_word(terms.settlement, signed));
         let mut worth = Worth { signed, least, multiplier_micros, settlement, ..Worth::PLAIN };
         match self.rate(terms.currency, now, rules.rate_age_max) {
@@ -171,7 +184,7 @@ enum Rate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Known {
     Whole,
-    /// Nothing was said of the instrument, or it cannot be read.
+    /// Nothing was said of the instrument, or it cannot be read, or is out of its range.
     NoTerms,
     /// There is no rate from its currency.
     NoRate,
@@ -243,6 +256,12 @@ impl Worth {
         self.product(self.twice_basis(twice).into())
     }
 
+    /// What a unit is worth that counts as `unit`, in 1e-9, doubled, in 1e-24.
+    #[inline]
+    pub(crate) fn twice(&self, unit: u64) -> u128 {
+        self.product(2 * u128::from(unit))
+    }
+
     /// In 1e-24. One beyond 128 bits is above every limit, and stays so.
     #[inline]
     fn product(&self, value: u128) -> u128 {
@@ -251,59 +270,96 @@ impl Worth {
     }
 }
 
+/// Why terms are not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TermsError {
+    /// The table does not have the instrument.
+    Unknown(UnknownInstrument),
+    /// An instrument whose prices are positive is to be one whose prices may be zero or negative, or the other way round, while there
+    /// is a price of it.
+    OtherKind(InstrumentId),
+}
+
+impl core::fmt::Display for TermsError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Unknown(unknown) => unknown.fmt(f),
+            Self::OtherKind(instrument) => write!(
+                f,
+                "instrument {} has a price: whether its prices may be zero or negative cannot change, and nothing is known of it now",
+                instrument.0
+            ),
+        }
+    }
+}
+
+impl core::error::Error for TermsError {}
+
 /// Who writes reference data and rates: control.
 pub struct TermsWriter {
-    rows: TermsRows,
+    references: RefReader,
 }
 
 impl core::fmt::Debug for TermsWriter {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "TermsWriter({} instruments)", self.rows.terms.len())
+        write!(f, "TermsWriter({} instruments)", self.references.terms.terms.len())
     }
 }
 
 impl TermsWriter {
     /// The writing end of the rows that `references` reads, which nobody writes yet.
-    pub(crate) const fn of(references: &RefReader) -> Self {
-        Self { rows: references.terms }
+    pub(crate) fn of(references: &RefReader) -> Self {
+        Self { references: references.clone() }
     }
 
     /// Says what an instrument's prices mean in money. To be said before its first price and before its limits: prices of one that
-    /// may trade at zero or below are none until then.
+    /// may trade at zero or below are none until then. Terms out of their range are said and mean nothing: whatever could add to a
+    /// position is refused.
+    ///
+    /// Whether prices may be zero or negative does not change once it was said, while there is a price: what works was judged by prices
+    /// of the one kind, and must not be compared with the other's. Such terms are not taken; what was said before them means
+    /// nothing from then on, since it is of another instrument.
     ///
     /// # Errors
-    /// [`UnknownInstrument`].
-    pub fn define(
-        &mut self,
-        instrument: InstrumentId,
-        terms: &InstrumentTerms,
-    ) -> Result<(), UnknownInstrument> {
+    /// [`TermsError`].
+    pub fn define(&mut self, instrument: InstrumentId, terms: &InstrumentTerms) -> Result<(), TermsError> {
+        let before = self.references.terms.terms(instrument);
+        let kind = terms.may_be_negative();
+        let free = match self.references.quote(instrument) {
+            Ok(quote) => quote.prices_fit(kind),
+            Err(fault) => fault == SlotFault::Empty,
+        };
+        if let Ok(before) = before
+            && before.may_be_negative() != kind
+            && !free
+        {
+            self.write(instrument, InstrumentTerms { multiplier_micros: 0, ..before }.pack())?;
+            return Err(TermsError::OtherKind(instrument));
+        }
         self.write(instrument, terms.pack())
     }
 
-    /// Says that nothing is known of an instrument: another one has its number.
+    /// Says that nothing is known of an instrument: another one has its number, of which nothing works.
     ///
     /// # Errors
-    /// [`UnknownInstrument`].
-    pub fn forget(&mut self, instrument: InstrumentId) -> Result<(), UnknownInstrument> {
+    /// [`TermsError`].
+    pub fn forget(&mut self, instrument: InstrumentId) -> Result<(), TermsError> {
         self.write(instrument, NOTHING_SAID)
     }
 
-    fn write(
-        &mut self,
-        instrument: InstrumentId,
-        words: [u64; TERMS_WORDS],
-    ) -> Result<(), UnknownInstrument> {
-        let slot = self.rows.terms.get(instrument.index()).ok_or(UnknownInstrument(instrument))?;
+    fn write(&mut self, instrument: InstrumentId, words: [u64; TERMS_WORDS]) -> Result<(), TermsError> {
+        let unknown = TermsError::Unknown(UnknownInstrument(instrument));
+        let slot = self.references.terms.terms.get(instrument.index()).ok_or(unknown)?;
         slot.write(words);
         Ok(())
     }
 
-    /// Says that one unit of `currency` was worth `rate_nanos` 1e-9 of the firm's at `at`; 0 is no rate. A currency beyond
-    /// [`CURRENCIES_MAX`] has none.
+    /// Says that one unit of `currency` was worth `rate_nanos` 1e-9 of the firm's at `at`; 0, and one above [`RATE_NANOS_MAX`], is no
+    /// rate. A currency beyond [`CURRENCIES_MAX`] has none.
     pub fn rate(&mut self, currency: CurrencyId, rate_nanos: u64, at: UnixNanos) {
-        if let Some(slot) = self.rows.rates.get(usize::from(currency.0)) {
-            slot.write([rate_nanos.min(RATE_NANOS_MAX), at.0]);
+        if let Some(slot) = self.references.terms.rates.get(usize::from(currency.0)) {
+            let known = rate_nanos <= RATE_NANOS_MAX;
+            slot.write([if known { rate_nanos } else { 0 }, at.0]);
         }
     }
 }

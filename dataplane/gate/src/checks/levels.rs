@@ -17,12 +17,6 @@ const GROSS: usize = 0;
 const NET: usize = 1;
 const INSTRUMENT: usize = 2;
 
-/// What adds nothing may always leave.
-#[inline(always)]
-fn grows(case: &Case) -> bool {
-    case.positions() && !case.adds_nothing()
-}
-
 #[inline(always)]
 fn weight<const LEVEL: usize>(case: &Case) -> Option<Weight> {
     case.inputs.common.weights.map(|[strategy, account]| if LEVEL == STRATEGY { strategy } else { account })
@@ -31,7 +25,7 @@ fn weight<const LEVEL: usize>(case: &Case) -> Option<Weight> {
 /// Whether a part of a level's exposure is more than it may be.
 #[inline(always)]
 fn exceeds<const LEVEL: usize, const PART: usize>(case: &Case) -> bool {
-    weight::<LEVEL>(case).is_some_and(|weight| weight.exceeded()[PART]) && grows(case)
+    weight::<LEVEL>(case).is_some_and(|weight| weight.exceeded()[PART]) && case.positions()
 }
 
 #[cold]
@@ -72,9 +66,9 @@ parts! {
     GrossAccount 1111 "GROSS_ACCOUNT" ACCOUNT GROSS
         "With every working order filled the account could hold {value} in all instruments, above the limit of {limit}.";
     NetStrategy 1112 "NET_STRATEGY" STRATEGY NET
-        "With every working order of the side filled the strategy could be {value} one way, above the limit of {limit}.";
+        "With every working order of the side filled the strategy could be {value} one way, above the limit of {limit}, also by closing a position that is the other way.";
     NetAccount 1113 "NET_ACCOUNT" ACCOUNT NET
-        "With every working order of the side filled the account could be {value} one way, above the limit of {limit}.";
+        "With every working order of the side filled the account could be {value} one way, above the limit of {limit}, also by closing a position that is the other way.";
     ConcentrationStrategy 1114 "CONCENTRATION_STRATEGY" STRATEGY INSTRUMENT
         "With every working order filled the strategy could hold {value} in the instrument, above the limit of {limit}.";
     ConcentrationAccount 1115 "CONCENTRATION_ACCOUNT" ACCOUNT INSTRUMENT
@@ -83,7 +77,7 @@ parts! {
 
 #[inline(always)]
 fn unvalued(case: &Case) -> Option<InstrumentId> {
-    case.inputs.common.weights.and_then(|[strategy, account]| strategy.unvalued.or(account.unvalued))
+    case.inputs.common.weights.and_then(|[strategy, account]| strategy.unvalued().or(account.unvalued()))
 }
 
 pub(super) struct MarkMissing;
@@ -93,12 +87,12 @@ impl Check for MarkMissing {
     const SLUG: &'static str = "MARK_MISSING";
     const FIX: u16 = 19;
     const UNIT: Unit = Unit::Number;
-    const SENTENCE: &'static str = "Instrument {value}, in which the strategy or the account holds or has orders, has no price or no rate to value it at.";
-    const FAILS_CLOSED_ON: &'static str = "no reference and no settlement price, no rate, of anything held";
+    const SENTENCE: &'static str = "Instrument {value}, in which the strategy or the account holds or has orders, has no price or no rate to value it at, or is one more than may be summed.";
+    const FAILS_CLOSED_ON: &'static str = "no reference and no settlement price, a book in doubt without the latter, no rate, of anything held; too many instruments";
 
     #[inline(always)]
     fn broken(case: &Case) -> bool {
-        unvalued(case).is_some() && grows(case)
+        unvalued(case).is_some() && case.positions()
     }
 
     fn numbers(case: &Case) -> (i64, i64) {

@@ -49,7 +49,8 @@ impl Check for FxMissing {
 
     #[inline(always)]
     fn broken(case: &Case) -> bool {
-        case.inputs.worth.known == Known::NoRate
+        // What only closes or shrinks is not held for a value that nobody can count.
+        case.inputs.worth.known == Known::NoRate && !case.adds_nothing()
     }
 }
 
@@ -66,7 +67,7 @@ impl Check for FxStale {
 
     #[inline(always)]
     fn broken(case: &Case) -> bool {
-        matches!(case.inputs.worth.known, Known::OldRate(_))
+        matches!(case.inputs.worth.known, Known::OldRate(_)) && !case.adds_nothing()
     }
 
     fn numbers(case: &Case) -> (i64, i64) {

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::{
-    ActivityLimits, ExposureLimits, InstrumentTerms, MoneyRules, OrderEvent, RejectReason as R, TermsWriter,
+    ActivityLimits, ExposureLimits, InstrumentTerms, MoneyRules, OrderEvent, RejectReason as R, TermsError,
+    TermsWriter,
 };
 
 /// How money is counted where every instrument is to be declared.
@@ -113,14 +114,89 @@ fn a_quote_of_the_other_kind_is_no_quote() {
     let buy = at("18.27", Side::Bid, 1);
     rig.accepts(&buy);
     let mut control = TermsWriter::of(&rig.gate.tables.references);
-    control.define(INSTRUMENT, &oil).unwrap();
+    let mut become_another = |terms| {
+        control.forget(INSTRUMENT).unwrap();
+        control.define(INSTRUMENT, terms).unwrap();
+    };
+    become_another(&oil);
     rig.refuses(&buy, R::RefMissing);
     rig.refuses(&market(1, Side::Bid), R::RefMissing);
     quote(&mut rig, "18.26", "18.28");
     rig.accepts(&buy);
-    control.define(INSTRUMENT, &InstrumentTerms::PLAIN).unwrap();
+    become_another(&InstrumentTerms::PLAIN);
     rig.refuses(&buy, R::RefMissing);
     rig.refuses(&market(1, Side::Bid), R::RefMissing);
+}
+
+/// What works was judged by prices of one kind. Told otherwise, the gate lets nothing out but what closes.
+#[test]
+fn whether_prices_may_be_negative_does_not_change_while_there_is_a_price() {
+    let oil = InstrumentTerms { worth_min: px("20"), ..InstrumentTerms::PLAIN };
+    for (before, after) in [(InstrumentTerms::PLAIN, oil), (oil, InstrumentTerms::PLAIN)] {
+        let mut rig = trading(&before);
+        quote(&mut rig, "18.26", "18.28");
+        rig.take(&at("18.27", Side::Ask, 5));
+        let mut control = TermsWriter::of(&rig.gate.tables.references);
+        control.define(INSTRUMENT, &InstrumentTerms { multiplier_micros: 2_000_000, ..before }).unwrap();
+        assert_eq!(control.define(INSTRUMENT, &after), Err(TermsError::OtherKind(INSTRUMENT)));
+        let buy = OrderIntent { cl_ord_id: 2, ..at("18.26", Side::Bid, 1) };
+        rig.refuses(&buy, R::TermsMissing);
+        let met = OrderIntent { cl_ord_id: 2, ..at("18.28", Side::Bid, 1) };
+        rig.hold(-1);
+        rig.accepts(&buy);
+        rig.refuses(&met, R::SelfMatched);
+        // Said as it was, it is known again; and without a price it may become the other.
+        control.define(INSTRUMENT, &before).unwrap();
+        rig.accepts(&OrderIntent { qty: Qty(9), ..buy });
+        rig.publish_top(&TopOfBook { state: BookState::Empty, ..top() });
+        control.define(INSTRUMENT, &after).unwrap();
+    }
+}
+
+#[test]
+fn terms_and_rates_out_of_their_range_mean_nothing() {
+    let plain = InstrumentTerms::PLAIN;
+    for terms in [
+        InstrumentTerms { multiplier_micros: 0, ..plain },
+        InstrumentTerms { multiplier_micros: crate::MULTIPLIER_MICROS_MAX + 1, ..plain },
+        InstrumentTerms { worth_min: Px(0), ..plain },
+        InstrumentTerms { worth_min: Px(-1), ..plain },
+        InstrumentTerms { worth_min: Px(crate::SIGNED_PX_MAX.0 + 1), ..plain },
+        InstrumentTerms { worth_min: px("20"), multiplier_micros: 0, ..plain },
+    ] {
+        let mut rig = trading(&terms);
+        rig.gate.money = Some(MoneyRules { undeclared_is_plain: true, ..DECLARED });
+        quote(&mut rig, "18.26", "18.28");
+        rig.refuses(&at("18.27", Side::Bid, 1), R::TermsMissing);
+    }
+    let mut rig = trading(&InstrumentTerms { currency: crate::CurrencyId(1), ..plain });
+    quote(&mut rig, "18.26", "18.28");
+    let mut control = TermsWriter::of(&rig.gate.tables.references);
+    for (rate, reason) in [
+        (crate::RATE_NANOS_MAX, R::Value),
+        (crate::RATE_NANOS_MAX + 1, R::FxMissing),
+        (u64::MAX, R::FxMissing),
+    ] {
+        control.rate(crate::CurrencyId(1), rate, NOW);
+        rig.refuses(&at("18.27", Side::Bid, 1), reason);
+    }
+}
+
+/// Below zero the price that a buy names is not the most it may be paid.
+#[test]
+fn a_buy_below_zero_is_valued_at_the_offer_that_it_meets() {
+    let oil =
+        InstrumentTerms { multiplier_micros: 1_000_000_000, worth_min: px("20"), ..InstrumentTerms::PLAIN };
+    let mut rig = trading(&oil);
+    quote(&mut rig, "-37.64", "-37.62");
+    // At -36.00 138 contracts are 4,968,000; at the offer they are 5,191,560.
+    rig.accepts(&at("-36.00", Side::Bid, 132));
+    let refused = rig.refuses(&at("-36.00", Side::Bid, 138), R::Value);
+    assert_eq!(refused.value, 5_191_560_000_000);
+    // A replacement is compared with what its order was worth in the same way.
+    rig.take(&OrderIntent { cl_ord_id: 2, ..at("-37.64", Side::Bid, 132) });
+    let nearer = OrderIntent { cl_ord_id: 3, ..at("-37.63", Side::Bid, 132) };
+    assert_eq!(rig.gate.replace(2, &nearer, NOW).0.reason, None);
 }
 
 /// 2 May 2022 (FCA final notice to Citigroup Global Markets): 58 million went into the field for units instead of the one for

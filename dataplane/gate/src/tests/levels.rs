@@ -18,34 +18,38 @@ enum Op {
         account: u16,
         side: Side,
         qty: u32,
+        /// From the price that instruments begin at.
+        cents: i64,
     },
     /// Of the n-th open order.
     Fill(usize, u32),
     Cancel(usize),
-    Replace(usize, u32),
-    /// In cents; 0 takes it away.
-    Mark(u32, i64),
+    /// By so much, so many cents from the price that instruments begin at.
+    Replace(usize, u32, i64),
+    /// In cents, 0 takes it away; and whether the book is live.
+    Mark(u32, i64, bool),
     Position {
         instrument: u32,
         strategy: u16,
         account: u16,
         position: i64,
     },
-    /// Of the second currency, in 1e-9.
-    Rate(u64),
+    /// Of the second currency, in 1e-9, and how old.
+    Rate(u64, u64),
 }
 
 fn any_op() -> impl Strategy<Value = Op> {
     let who = || (0_u32..3, 0_u16..2, 0_u16..2);
     let side = prop_oneof![Just(Side::Bid), Just(Side::Ask)];
+    let cents = || prop_oneof![Just(0), -150_i64..150];
     prop_oneof![
-        8 => (who(), side, 1_u32..120).prop_map(|((instrument, strategy, account), side, qty)| Op::New { instrument, strategy, account, side, qty }),
+        8 => (who(), side, 1_u32..120, cents()).prop_map(|((instrument, strategy, account), side, qty, cents)| Op::New { instrument, strategy, account, side, qty, cents }),
         4 => (0_usize..9, 1_u32..120).prop_map(|(n, qty)| Op::Fill(n, qty)),
         2 => (0_usize..9).prop_map(Op::Cancel),
-        1 => (0_usize..9, 1_u32..150).prop_map(|(n, qty)| Op::Replace(n, qty)),
-        1 => (0_u32..3, prop_oneof![9 => 9_900_i64..10_100, 1 => Just(0)]).prop_map(|(i, cents)| Op::Mark(i, cents)),
+        2 => (0_usize..9, 1_u32..150, cents()).prop_map(|(n, qty, cents)| Op::Replace(n, qty, cents)),
+        1 => (0_u32..3, prop_oneof![9 => 9_900_i64..10_100, 1 => Just(0)], prop_oneof![5 => Just(true), 1 => Just(false)]).prop_map(|(i, cents, live)| Op::Mark(i, cents, live)),
         1 => (who(), -300_i64..300).prop_map(|((instrument, strategy, account), position)| Op::Position { instrument, strategy, account, position }),
-        1 => prop_oneof![9 => 1_u64..2_000_000_000, 1 => Just(0)].prop_map(Op::Rate),
+        1 => (prop_oneof![9 => 1_u64..2_000_000_000, 1 => Just(0)], prop_oneof![4 => 0_u64..1_001, 1 => 1_001_u64..2_000]).prop_map(|(rate, age)| Op::Rate(rate, age)),
     ]
 }
 
@@ -73,6 +77,7 @@ struct Working {
     side: Side,
     qty: i128,
     done: i128,
+    px: Px,
 }
 
 /// The books as anybody would keep them.
@@ -81,100 +86,136 @@ struct Books {
     orders: BTreeMap<u64, Working>,
     strategies: BTreeMap<(u32, u16), i128>,
     accounts: BTreeMap<(u32, u16), i128>,
-    /// Doubled, in 1e-9; the instrument's sign as it is.
-    marks: [Option<i128>; 3],
-    rate: u64,
+    /// Bid and offer, and whether they are to be believed.
+    touches: [Option<(Px, Px, bool)>; 3],
+    rate: Option<u64>,
 }
 
+/// What may be let out: an order, how much more of it works than before, and whether it counts at all.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    order: &'a OrderIntent,
+    growth: i128,
+    counts: bool,
+}
+
+/// Gross, net on the side, the instrument's part; whether anything has no value; whether the order only reduces.
+struct Sums([i128; 3], bool, bool);
+
 impl Books {
-    /// What a doubled unit of the instrument is worth in 1e-24.
-    fn unit(&self, instrument: u32, terms: &[InstrumentTerms; 3]) -> Option<i128> {
+    /// What a thing of 1e-9 is, in 1e-24 of the firm's currency.
+    fn money(&self, instrument: u32, nanos: i128, terms: &[InstrumentTerms; 3]) -> Option<i128> {
         let terms = &terms[instrument as usize];
-        let rate = if terms.currency.0 == 0 { 1_000_000_000 } else { self.rate };
-        let settlement = terms.settlement.is_some().then(|| 2 * i128::from(terms.settlement.0));
-        let mark = self.marks[instrument as usize].or(settlement)?;
+        let rate = if terms.currency.0 == 0 { Some(1_000_000_000) } else { self.rate };
         let least = if terms.may_be_negative() { 2 * i128::from(terms.worth_min.0) } else { 0 };
-        (rate != 0).then(|| mark.abs().max(least) * i128::from(terms.multiplier_micros) * i128::from(rate))
+        Some(nanos.abs().max(least) * i128::from(terms.multiplier_micros) * i128::from(rate?))
     }
 
-    /// Gross, net on the side, the instrument's part, and whether anything has no value; with `more` of an order working.
+    /// What a doubled unit of the instrument is worth in 1e-24.
+    fn unit(&self, instrument: u32, terms: &[InstrumentTerms; 3]) -> Option<i128> {
+        let settlement = terms[instrument as usize].settlement;
+        let settled = settlement.is_some().then(|| (2 * i128::from(settlement.0)).abs());
+        let mark = match self.touches[instrument as usize] {
+            None => settled?,
+            Some((bid, ask, true)) => i128::from(bid.0) + i128::from(ask.0),
+            Some((bid, ask, false)) => (i128::from(bid.0) + i128::from(ask.0)).abs().max(settled?),
+        };
+        self.money(instrument, mark, terms)
+    }
+
+    /// What a doubled unit of an order costs or yields at most.
+    fn own_unit(&self, order: &OrderIntent, terms: &[InstrumentTerms; 3]) -> Option<i128> {
+        let instrument = order.instrument.0;
+        let (px, signed) = (i128::from(order.px.0), terms[instrument as usize].may_be_negative());
+        let met = self.touches[instrument as usize].map(|(bid, ask, _)| match order.side {
+            Side::Bid if signed => i128::from(ask.0),
+            Side::Bid => px,
+            Side::Ask => i128::from(bid.0),
+        });
+        self.money(instrument, 2 * px.abs().max(met.unwrap_or(px).abs()), terms)
+    }
+
     fn sums(
         &self,
         of: impl Fn(&Working) -> bool,
         held: impl Fn(u32) -> i128,
-        (instrument, side, more): (u32, Side, i128),
+        asked: Asked<'_>,
         terms: &[InstrumentTerms; 3],
-    ) -> ([i128; 3], bool) {
-        let (mut gross, mut net, mut own, mut unvalued) = (0, 0, 0, false);
+    ) -> Sums {
+        let Asked { order, growth, .. } = asked;
+        let (mut gross, mut net, mut own, mut unvalued, mut reduces) = (0, 0, 0, false, false);
         for i in 0..3 {
-            let works = |wanted: Side| {
-                let all = self.orders.values().filter(|w| of(w) && w.instrument == i && w.side == wanted);
-                let extra = if i == instrument && wanted == side { more } else { 0 };
-                all.map(|w| w.qty - w.done).sum::<i128>() + extra
+            let works = |side: Side| {
+                let all = self.orders.values().filter(|w| of(w) && w.instrument == i && w.side == side);
+                all.map(|w| w.qty - w.done).sum::<i128>()
             };
-            let (low, high) = (held(i) - works(Side::Ask), held(i) + works(Side::Bid));
-            if held(i) == 0 && low == 0 && high == 0 {
+            let (mut low, mut high) = (held(i) - works(Side::Ask), held(i) + works(Side::Bid));
+            let (mut low_more, mut high_more) = (0, 0);
+            let unit = self.unit(i, terms);
+            let its = i == order.instrument.0;
+            if its {
+                // By how much the far end moves away from zero, at the dearer of mark and price.
+                let dearer = self.own_unit(order, terms).zip(unit).map_or(0, |(at, mark)| (at - mark).max(0));
+                if order.side == Side::Bid {
+                    high_more = dearer * ((high + growth).max(0) - high.max(0));
+                    high += growth;
+                    reduces = high <= 0;
+                } else {
+                    low_more = dearer * ((growth - low).max(0) - (-low).max(0));
+                    low -= growth;
+                    reduces = low >= 0;
+                }
+            } else if held(i) == 0 && low == 0 && high == 0 {
                 continue;
             }
-            let Some(unit) = self.unit(i, terms) else {
+            let Some(unit) = unit else {
                 unvalued = true;
                 continue;
             };
-            let larger = low.abs().max(high.abs()) * unit;
+            let (low, high) = (low * unit - low_more, high * unit + high_more);
+            let larger = low.abs().max(high.abs());
             gross += larger;
-            net += if side == Side::Bid { high * unit } else { -low * unit };
-            own += if i == instrument { larger } else { 0 };
+            net += if order.side == Side::Bid { high } else { -low };
+            own += if its { larger } else { 0 };
         }
-        ([gross, net.max(0), own], unvalued)
-    }
-
-    /// Whether an order can only reduce what its strategy holds.
-    fn reduces(&self, order: &OrderIntent) -> bool {
-        let OrderIntent { instrument, strategy, side, qty, .. } = *order;
-        let same = |w: &&Working| w.instrument == instrument.0 && w.strategy == strategy.0 && w.side == side;
-        let works: i128 = self.orders.values().filter(same).map(|w| w.qty - w.done).sum();
-        let own = self.strategies.get(&(instrument.0, strategy.0)).copied().unwrap_or(0);
-        let held = if side == Side::Bid { own } else { -own };
-        held + works + i128::from(qty.0) <= 0
+        Sums([gross, net.max(0), own], unvalued, reduces)
     }
 
     fn breaches(
         &self,
-        order: &OrderIntent,
+        asked: Asked<'_>,
         (strategies, accounts): (&[ExposureLimits; 2], &[ExposureLimits; 2]),
         terms: &[InstrumentTerms; 3],
     ) -> Vec<R> {
-        let OrderIntent { instrument, strategy, account, side, qty, .. } = *order;
-        let what = (instrument.0, side, i128::from(qty.0));
+        let OrderIntent { strategy, account, .. } = *asked.order;
         let own = |i: u32| self.strategies.get(&(i, strategy.0)).copied().unwrap_or(0);
         let all = |i: u32| self.accounts.get(&(i, account.0)).copied().unwrap_or(0);
-        if self.reduces(order) {
-            return Vec::new();
-        }
         let mut found = Vec::new();
         let levels = [
             (
-                self.sums(|w| w.strategy == strategy.0, own, what, terms),
+                self.sums(|w| w.strategy == strategy.0, own, asked, terms),
                 &strategies[usize::from(strategy.0)],
                 [R::GrossStrategy, R::NetStrategy, R::ConcentrationStrategy],
             ),
             (
-                self.sums(|w| w.account == account.0, all, what, terms),
+                self.sums(|w| w.account == account.0, all, asked, terms),
                 &accounts[usize::from(account.0)],
                 [R::GrossAccount, R::NetAccount, R::ConcentrationAccount],
             ),
         ];
-        for ((sums, unvalued), limits, reasons) in levels {
-            if *limits == ExposureLimits::NONE {
+        for (Sums(sums, unvalued, reduces), limits, reasons) in levels {
+            if *limits == ExposureLimits::NONE || !asked.counts {
                 continue;
             }
             let most = [limits.gross_micros, limits.net_micros, limits.instrument_micros];
-            for ((sum, most), reason) in sums.into_iter().zip(most).zip(reasons) {
-                if most != u64::MAX && sum > i128::from(most) * 2_000_000_000_000_000_000 {
+            for (n, ((sum, most), reason)) in sums.into_iter().zip(most).zip(reasons).enumerate() {
+                // What only reduces what the level itself holds passes all but the net.
+                let held = n == 1 || !reduces;
+                if held && most != u64::MAX && sum > i128::from(most) * 2_000_000_000_000_000_000 {
                     found.push(reason);
                 }
             }
-            if unvalued {
+            if unvalued && !reduces {
                 found.push(R::MarkMissing);
             }
         }
@@ -223,8 +264,6 @@ struct Desk {
     books: Books,
     next: u64,
     terms: [InstrumentTerms; 3],
-    /// An order was let out that can only reduce what its strategy holds: it may have been one leg of a hedge.
-    left_a_leg: bool,
 }
 
 impl Desk {
@@ -253,30 +292,38 @@ impl Desk {
                 rig.dynamics.publish(i, class, &live, &super::terms(Tier::Normal), NOW).unwrap();
             }
         }
-        let mut desk = Self { rig, control, books: Books::default(), next: 1, terms, left_a_leg: false };
-        (0..3).for_each(|i| desk.mark(i, 10_000));
-        desk.rate(1_000_000_000);
+        let mut desk = Self { rig, control, books: Books::default(), next: 1, terms };
+        (0..3).for_each(|i| desk.mark(i, 10_000, true));
+        desk.rate(1_000_000_000, 0);
         desk
     }
 
     /// Marks of the third lie about zero.
-    fn mark(&mut self, instrument: u32, cents: i64) {
+    fn mark(&mut self, instrument: u32, cents: i64, live: bool) {
         let mid = if instrument == 2 { cents - 10_000 } else { cents };
         let side = |off: i64| if cents == 0 { Px::NONE } else { Px((mid + off) * CENT.0) };
-        let top = TopOfBook { bid: side(0), ask: side(1), last: Px::NONE, ..top() };
+        let state = if live { BookState::Live } else { BookState::Stale(types::StaleCause::Gap) };
+        let top = TopOfBook { bid: side(0), ask: side(1), last: Px::NONE, state, ..top() };
         self.rig.references.publish(InstrumentId(instrument), &top).unwrap();
-        let twice = i128::from(2 * mid + 1) * i128::from(CENT.0);
-        self.books.marks[instrument as usize] = (cents != 0).then_some(twice);
+        self.books.touches[instrument as usize] = (cents != 0).then_some((side(0), side(1), live));
     }
 
-    fn rate(&mut self, rate: u64) {
-        self.control.rate(CurrencyId(1), rate, NOW);
-        self.books.rate = rate;
+    fn rate(&mut self, rate: u64, age: u64) {
+        self.control.rate(CurrencyId(1), rate, UnixNanos(NOW.0 - age));
+        self.books.rate = Some(rate).filter(|rate| *rate != 0 && age <= RATE_AGE_MAX.0);
     }
 
-    fn order(&mut self, instrument: u32, strategy: u16, account: u16, side: Side, qty: u32) -> OrderIntent {
+    fn order(
+        &mut self,
+        instrument: u32,
+        (strategy, account): (u16, u16),
+        side: Side,
+        qty: u32,
+        cents: i64,
+    ) -> OrderIntent {
         self.next += 1;
-        let at = if instrument == 2 { Px(0) } else { px("100.00") };
+        let from = if instrument == 2 { Px(0) } else { px("100.00") };
+        let at = Px(from.0 + cents * CENT.0);
         OrderIntent {
             cl_ord_id: self.next,
             instrument: InstrumentId(instrument),
@@ -298,16 +345,17 @@ impl Desk {
         let explained = self.rig.gate.explain(order, NOW);
         let mut found: Vec<_> = explained.breaches().map(|b| b.reason).filter(|r| NEW.contains(r)).collect();
         found.sort();
-        assert_eq!(found, self.books.breaches(order, limits, &self.terms), "{order:?}");
+        let asked = Asked { order, growth: order.qty.0.into(), counts: true };
+        assert_eq!(found, self.books.breaches(asked, limits, &self.terms), "{order:?}");
         let fast = self.rig.fast(order, NOW);
         let (verdict, reservation) = self.rig.gate.reserve(order, NOW);
         assert_eq!(verdict, explained.verdict);
         assert!(!fast || explained.verdict.decision == Decision::Accept);
         if reservation.is_some() {
-            self.left_a_leg |= self.books.reduces(order);
             let OrderIntent { cl_ord_id, instrument, strategy, account, side, qty, .. } = *order;
             let (instrument, strategy, account) = (instrument.0, strategy.0, account.0);
-            let works = Working { instrument, strategy, account, side, qty: qty.0.into(), done: 0 };
+            let px = order.px;
+            let works = Working { instrument, strategy, account, side, qty: qty.0.into(), done: 0, px };
             self.books.orders.insert(cl_ord_id, works);
         }
         found
@@ -320,8 +368,8 @@ impl Desk {
 
     fn go(&mut self, op: Op, limits: (&[ExposureLimits; 2], &[ExposureLimits; 2])) -> Vec<R> {
         match op {
-            Op::New { instrument, strategy, account, side, qty } => {
-                let order = self.order(instrument, strategy, account, side, qty);
+            Op::New { instrument, strategy, account, side, qty, cents } => {
+                let order = self.order(instrument, (strategy, account), side, qty, cents);
                 return self.new_order(&order, limits);
             }
             Op::Fill(n, qty) => {
@@ -337,8 +385,8 @@ impl Desk {
                     self.books.orders.remove(&id);
                 }
             }
-            Op::Replace(n, qty) => self.replace(n, qty),
-            Op::Mark(instrument, cents) => self.mark(instrument, cents),
+            Op::Replace(n, qty, cents) => self.replace(n, qty, cents, limits),
+            Op::Mark(instrument, cents, live) => self.mark(instrument, cents, live),
             Op::Position { instrument, strategy, account, position } => {
                 let id = InstrumentId(instrument);
                 self.rig.gate.set_position(id, StrategyId(strategy), AccountId(account), position).unwrap();
@@ -347,20 +395,41 @@ impl Desk {
                 *held += more;
                 *self.books.accounts.entry((instrument, account)).or_default() += more;
             }
-            Op::Rate(rate) => self.rate(rate),
+            Op::Rate(rate, age) => self.rate(rate, age),
         }
         Vec::new()
     }
 
     /// A replacement that the venue makes at once, if the gate lets it out.
-    fn replace(&mut self, n: usize, qty: u32) {
+    fn replace(
+        &mut self,
+        n: usize,
+        qty: u32,
+        cents: i64,
+        limits: (&[ExposureLimits; 2], &[ExposureLimits; 2]),
+    ) {
         let Some((id, w)) = self.nth(n) else { return };
-        let order = self.order(w.instrument, w.strategy, w.account, w.side, qty);
-        if self.rig.gate.replace(id, &order, NOW).1.is_some() {
+        let order = self.order(w.instrument, (w.strategy, w.account), w.side, qty, cents);
+        // It counts for what it adds, and where it is to trade at once and its order could only rest.
+        let anew = self.books.touches[w.instrument as usize].is_some_and(|(bid, ask, _)| match w.side {
+            Side::Bid => order.px > w.px && order.px >= ask,
+            Side::Ask => order.px < w.px && order.px <= bid,
+        });
+        let growth = (i128::from(qty) - w.qty).max(0);
+        let asked = Asked { order: &order, growth, counts: growth != 0 || anew };
+        let want = self.books.breaches(asked, limits, &self.terms);
+        let (verdict, reservation) = self.rig.gate.replace(id, &order, NOW);
+        match verdict.reason {
+            None => assert_eq!(want, [], "{order:?}"),
+            Some(reason) if NEW.contains(&reason) => assert_eq!(want.first(), Some(&reason), "{order:?}"),
+            Some(_) => {}
+        }
+        if reservation.is_some() {
             self.rig.gate.settle(OrderEvent::Replaced { id: order.cl_ord_id });
             self.books.orders.remove(&id);
             if i128::from(qty) > w.done {
-                self.books.orders.insert(order.cl_ord_id, Working { qty: qty.into(), ..w });
+                let works = Working { qty: qty.into(), px: order.px, ..w };
+                self.books.orders.insert(order.cl_ord_id, works);
             }
         }
     }
@@ -380,28 +449,28 @@ proptest! {
         }
     }
 
-    /// At the same marks no fills of what was let out, in any order and any part, lead past a limit; but a strategy may always
-    /// leave one leg of a hedge, which makes its net larger.
+    /// At the same marks no fills of what was let out, in any order and any part, lead past a limit.
     #[test]
     fn no_fills_of_what_was_let_out_lead_past_a_limit(
-        ops in proptest::collection::vec(any_op(), 0..60), strategies in prop::array::uniform2(any_limits()),
+        ops in proptest::collection::vec(any_op(), 0..60),
+        strategies in prop::array::uniform2(any_limits()), accounts in prop::array::uniform2(any_limits()),
     ) {
-        let none = [ExposureLimits::NONE; 2];
-        let limits = (&strategies, &none);
-        let mut desk = Desk::new(&strategies, &none, 1_000_000);
-        for op in ops.into_iter().filter(|op| !matches!(op, Op::Mark(..) | Op::Rate(_) | Op::Position { .. })) {
+        let limits = (&strategies, &accounts);
+        let mut desk = Desk::new(&strategies, &accounts, 1_000_000);
+        for op in ops.into_iter().filter(|op| !matches!(op, Op::Mark(..) | Op::Rate(..) | Op::Position { .. })) {
             desk.go(op, limits);
-            for (strategy, most) in (0_u16..).zip(&strategies) {
+            let Books { strategies: by_strategy, accounts: by_account, .. } = &desk.books;
+            let levels = (0_u16..).zip(&strategies).map(|level| (by_strategy, level));
+            for (held, (number, most)) in levels.chain((0_u16..).zip(&accounts).map(|level| (by_account, level))) {
                 let value = |i: u32| {
-                    let held = desk.books.strategies.get(&(i, strategy)).copied().unwrap_or(0);
+                    let held = held.get(&(i, number)).copied().unwrap_or(0);
                     held * desk.books.unit(i, &desk.terms).unwrap()
                 };
                 let values = [value(0), value(1), value(2)];
                 let gross: i128 = values.iter().map(|v| v.abs()).sum();
                 let largest = values.iter().map(|v| v.abs()).max().unwrap();
                 let found = [gross, values.iter().sum::<i128>().abs(), largest];
-                let net_micros = if desk.left_a_leg { u64::MAX } else { most.net_micros };
-                let most = [most.gross_micros, net_micros, most.instrument_micros];
+                let most = [most.gross_micros, most.net_micros, most.instrument_micros];
                 for (found, most) in found.into_iter().zip(most) {
                     prop_assert!(found <= i128::from(most) * 2_000_000_000_000_000_000, "{found} > {most}");
                 }
@@ -427,4 +496,134 @@ fn the_stories_reach_every_reason_and_both_paths() {
         }
     }
     assert!(NEW.iter().all(|reason| seen.get(reason).is_some_and(|n| *n >= 20)), "{seen:?}");
+}
+
+/// No limit of a strategy, and one of a hundred of the account's value.
+fn of_accounts(most: ExposureLimits) -> ([ExposureLimits; 2], [ExposureLimits; 2]) {
+    ([ExposureLimits::NONE; 2], [most; 2])
+}
+
+const ALL: ExposureLimits =
+    ExposureLimits { gross_micros: 100_000_000, net_micros: 100_000_000, instrument_micros: 100_000_000 };
+
+fn holds(desk: &mut Desk, instrument: u32, (strategy, account): (u16, u16), position: i64) {
+    desk.go(Op::Position { instrument, strategy, account, position }, (&[ALL; 2], &[ALL; 2]));
+}
+
+/// What a strategy holds for one account is no reason to let it sell for another.
+#[test]
+fn an_account_is_excused_by_what_it_holds_itself_alone() {
+    let (none, all) = of_accounts(ALL);
+    let three = [R::GrossAccount, R::NetAccount, R::ConcentrationAccount];
+    // A position of the one account, sold for the other.
+    let mut desk = Desk::new(&none, &all, 1_000_000);
+    holds(&mut desk, 0, (0, 0), 10_000);
+    let sale = desk.order(0, (0, 1), Side::Ask, 10_000, 0);
+    assert_eq!(desk.new_order(&sale, (&none, &all)), three);
+    // Two strategies of one account, which holds nothing in sum.
+    let mut desk = Desk::new(&none, &all, 1_000_000);
+    holds(&mut desk, 0, (0, 0), 100);
+    holds(&mut desk, 0, (1, 0), -100);
+    let sale = desk.order(0, (0, 0), Side::Ask, 100, 0);
+    assert_eq!(desk.new_order(&sale, (&none, &all)), three);
+    // What is not valued, likewise.
+    desk.mark(2, 10_000, true);
+    holds(&mut desk, 1, (1, 0), 1);
+    desk.rate(0, 0);
+    assert!(desk.new_order(&sale, (&none, &all)).contains(&R::MarkMissing));
+    // What reduces the account passes, also of a strategy that it enlarges.
+    let mut desk = Desk::new(&none, &all, 1_000_000);
+    holds(&mut desk, 0, (0, 0), 10_000);
+    let sale = desk.order(0, (1, 0), Side::Ask, 10_000, 0);
+    assert_eq!(desk.new_order(&sale, (&none, &all)), []);
+}
+
+/// Each of these sales closes something.
+#[test]
+fn closing_one_of_two_legs_does_not_lead_past_the_net() {
+    let most = [ExposureLimits { net_micros: 10_000_000_000, ..ExposureLimits::NONE }; 2];
+    for limits in [(&most, &[ExposureLimits::NONE; 2]), (&[ExposureLimits::NONE; 2], &most)] {
+        let mut desk = Desk::new(limits.0, limits.1, 1_000_000);
+        let mut trade = |instrument, side| {
+            let order = desk.order(instrument, (0, 0), side, 90, 0);
+            let found = desk.new_order(&order, limits);
+            if found.is_empty() {
+                desk.go(Op::Fill(0, 90), limits);
+            }
+            found
+        };
+        for (instrument, side) in
+            [(0, Side::Bid), (1, Side::Ask), (0, Side::Bid), (1, Side::Ask), (0, Side::Ask)]
+        {
+            assert_eq!(trade(instrument, side), []);
+        }
+        assert_eq!(trade(0, Side::Ask).len(), 1, "18,000 sold and nothing bought");
+        // What brings the net towards zero passes, wherever it is.
+        assert_eq!(trade(1, Side::Bid), []);
+        desk.go(Op::Position { instrument: 1, strategy: 0, account: 0, position: -900 }, limits);
+        let back = desk.order(1, (0, 0), Side::Bid, 500, 0);
+        assert_eq!(desk.new_order(&back, limits), []);
+        let on = desk.order(0, (0, 0), Side::Ask, 1, 0);
+        assert_eq!(desk.new_order(&on, limits).len(), 1);
+    }
+}
+
+#[test]
+fn a_quote_that_cannot_be_read_is_not_made_up_for_by_the_settlement_price() {
+    let (none, all) = of_accounts(ExposureLimits { gross_micros: 1 << 60, ..ExposureLimits::NONE });
+    let mut desk = Desk::new(&none, &all, 1_000_000);
+    holds(&mut desk, 2, (0, 0), 1);
+    let buy = desk.order(0, (0, 0), Side::Bid, 1, 0);
+    desk.mark(2, 0, true);
+    assert_eq!(desk.rig.gate.explain(&buy, NOW).verdict.reason, None, "it settled");
+    desk.rig.references.abandon(InstrumentId(2));
+    assert_eq!(desk.rig.gate.explain(&buy, NOW).verdict.reason, Some(R::MarkMissing));
+    // A row from before it was known that its prices may be negative.
+    desk.mark(1, 10_000, true);
+    holds(&mut desk, 1, (0, 0), 1);
+    desk.mark(2, 10_000, true);
+    assert_eq!(desk.rig.gate.explain(&buy, NOW).verdict.reason, None);
+    desk.control.forget(InstrumentId(1)).unwrap();
+    desk.control.define(InstrumentId(1), &desk.terms[2]).unwrap();
+    assert_eq!(desk.rig.gate.explain(&buy, NOW).verdict.reason, Some(R::MarkMissing));
+}
+
+/// A book in doubt makes nothing smaller than it settled at.
+#[test]
+fn a_book_that_is_not_live_counts_beside_a_settlement_price_alone() {
+    let (none, all) = of_accounts(ExposureLimits { gross_micros: 1 << 60, ..ExposureLimits::NONE });
+    let mut desk = Desk::new(&none, &all, 1_000_000);
+    for (instrument, reason) in [(1, Some(R::MarkMissing)), (2, None)] {
+        holds(&mut desk, instrument, (0, 0), 1);
+        desk.mark(instrument, 10_500, false);
+        let buy = desk.order(0, (0, 0), Side::Bid, 1, 0);
+        assert_eq!(desk.rig.gate.explain(&buy, NOW).verdict.reason, reason);
+        holds(&mut desk, instrument, (0, 0), 0);
+    }
+    // 5.005 in the book, 8 settled.
+    holds(&mut desk, 2, (0, 0), 1_000);
+    desk.rig.gate.levels.accounts[0].as_mut().unwrap().limits.gross_micros = 8_000_000_000;
+    let buy = desk.order(0, (0, 0), Side::Bid, 1, 0);
+    assert_eq!(desk.rig.gate.explain(&buy, NOW).verdict.reason, Some(R::GrossAccount));
+}
+
+/// The bound is on what an order costs: nothing is summed beyond it.
+#[test]
+fn in_more_instruments_than_may_be_summed_nothing_is_added() {
+    let (none, all) = of_accounts(ExposureLimits { gross_micros: 1 << 60, ..ExposureLimits::NONE });
+    let mut desk = Desk::new(&none, &all, 1_000_000);
+    desk.rig.gate.levels.summed_max = 2;
+    (0..2).for_each(|instrument| holds(&mut desk, instrument, (0, 0), 10));
+    let verdict = |desk: &mut Desk, instrument, side, qty| {
+        let order = desk.order(instrument, (0, 0), side, qty, 0);
+        let verdict = desk.rig.gate.explain(&order, NOW).verdict;
+        (verdict.reason, verdict.value)
+    };
+    assert_eq!(verdict(&mut desk, 2, Side::Bid, 1), (Some(R::MarkMissing), 2));
+    assert_eq!(verdict(&mut desk, 1, Side::Bid, 1).0, None);
+    // A person may set more: then all that is left is to close.
+    holds(&mut desk, 2, (0, 0), 10);
+    assert_eq!(verdict(&mut desk, 1, Side::Bid, 1), (Some(R::MarkMissing), 1));
+    assert_eq!(verdict(&mut desk, 1, Side::Ask, 10).0, None);
+    assert_eq!(verdict(&mut desk, 1, Side::Ask, 11).0, Some(R::MarkMissing));
 }

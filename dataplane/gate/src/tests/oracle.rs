@@ -10,6 +10,12 @@ use proptest::{prelude::*, sample::select};
 use std::{vec, vec::Vec};
 use types::{StaleCause, TickStep, TickTable};
 
+/// Whether each number is one that an instrument can have.
+fn usable(terms: &InstrumentTerms) -> bool {
+    let least = terms.worth_min == Px::NONE || (1..=SIGNED_PX_MAX.0).contains(&terms.worth_min.0);
+    least && (1..=1_000_000 * 1_000_000).contains(&terms.multiplier_micros)
+}
+
 /// What prices mean in money. Every price of a world whose instrument may trade at zero or below lies so much lower.
 #[derive(Clone, Debug)]
 struct Money {
@@ -33,6 +39,18 @@ impl Money {
         }
     }
 
+    /// Whether anything has a value.
+    fn counts(&self) -> bool {
+        let terms = match self.terms {
+            None if self.rules.undeclared_is_plain => InstrumentTerms::PLAIN,
+            None => return false,
+            Some(terms) => terms,
+        };
+        let known =
+            |(rate, ago)| (1..=crate::RATE_NANOS_MAX).contains(&rate) && ago <= self.rules.rate_age_max.0;
+        usable(&terms) && (terms.currency.0 == 0 || self.rate.is_some_and(known))
+    }
+
     /// What prices that may not be positive are worth at least, 0 where they are positive.
     fn least(&self) -> i64 {
         self.terms.filter(InstrumentTerms::may_be_negative).map_or(0, |terms| terms.worth_min.0)
@@ -40,10 +58,18 @@ impl Money {
 }
 
 fn any_money() -> impl Strategy<Value = Money> {
-    let worth_min =
-        prop_oneof![2 => Just(Px::NONE), 1 => (1_i64..30_000).prop_map(|cents| Px(cents * CENT.0))];
-    let multiplier =
-        prop_oneof![Just(1_000_000), Just(1), 1_u64..20_000_000, Just(crate::MULTIPLIER_MICROS_MAX)];
+    const MOST: u64 = crate::MULTIPLIER_MICROS_MAX;
+    let worth_min = prop_oneof![
+        20 => Just(Px::NONE),
+        10 => (1_i64..30_000).prop_map(|cents| Px(cents * CENT.0)),
+        1 => select(vec![Px(0), Px(-1), Px(SIGNED_PX_MAX.0 + 1)]),
+    ];
+    let multiplier = prop_oneof![
+        5 => Just(1_000_000),
+        5 => 1_u64..20_000_000,
+        10 => select(vec![1, MOST]),
+        1 => select(vec![0, MOST + 1, u64::MAX]),
+    ];
     let terms = (multiplier, 0_u8..2, worth_min, Just(Px::NONE)).prop_map(
         |(multiplier_micros, currency, worth_min, settlement)| InstrumentTerms {
             multiplier_micros,
@@ -52,7 +78,12 @@ fn any_money() -> impl Strategy<Value = Money> {
             settlement,
         },
     );
-    let rate = prop_oneof![Just(1_000_000_000), Just(6_693_210), 1_u64..3_000_000_000, Just(0)];
+    let rate = prop_oneof![
+        5 => Just(1_000_000_000),
+        5 => 1_u64..3_000_000_000,
+        10 => select(vec![6_693_210, 0]),
+        1 => select(vec![crate::RATE_NANOS_MAX, crate::RATE_NANOS_MAX + 1, u64::MAX]),
+    ];
     let rate = (rate, prop_oneof![8 => 0_u64..80, 1 => Just(100), 1 => Just(101)]);
     let rules = any::<bool>()
         .prop_map(|undeclared_is_plain| MoneyRules { rate_age_max: Nanos(100), undeclared_is_plain });
@@ -525,13 +556,13 @@ impl Oracle<'_> {
         let far = known.map_or(Px::NONE, |t| if order.side == Side::Bid { t.ask } else { t.bid });
         let judged = if market { far.is_some().then_some(far) } else { named.then_some(order.px) };
         self.own_orders(judged.filter(|_| known.is_some()));
-        // A sell may yield more than it asks for: what the bid pays.
-        let bid = known.map_or(Px::NONE, |t| t.bid);
-        let other = Some(bid).filter(|bid| order.side == Side::Ask && bid.is_some());
-        let valued = judged.map(|px| match other {
-            _ if signed => px.0.abs().max(other.map_or(0, |other| other.0.abs())).max(self.world.least()),
-            Some(other) => px.0.max(other.0),
-            None => px.0,
+        // It trades anywhere between its price and the touch that it meets: a sell may yield more than it asks for, and a buy below
+        // zero be paid more. Of a share only the dearer of the two counts, so of a buy its price.
+        let valued = judged.map(|px| {
+            let ends =
+                [Some(px), Some(far).filter(|far| far.is_some() && (signed || order.side == Side::Ask))];
+            let sizes = ends.into_iter().flatten().map(|px| if signed { px.0.abs() } else { px.0 });
+            sizes.max().unwrap().max(self.world.least())
         });
         self.money(valued.map(|px| u128::from(px.cast_unsigned()) * u128::from(order.qty.0)));
         let Some(top) = known else { return };
@@ -569,15 +600,23 @@ impl Oracle<'_> {
         let (mut multiplier, mut rate) = (1_000_000, 1_000_000_000);
         if let Some(money) = &self.world.money {
             let terms = match money.terms {
-                None if !money.rules.undeclared_is_plain => return self.say(true, R::TermsMissing),
+                None if !money.rules.undeclared_is_plain => {
+                    return self.say(!self.reduces(), R::TermsMissing);
+                }
                 None => InstrumentTerms::PLAIN,
+                Some(terms) if !usable(&terms) => return self.say(!self.reduces(), R::TermsMissing),
                 Some(terms) => terms,
             };
             multiplier = terms.multiplier_micros;
             if terms.currency.0 != 0 {
                 match money.rate {
-                    None | Some((0, _)) => return self.say(true, R::FxMissing),
-                    Some((_, ago)) if ago > money.rules.rate_age_max.0 => return self.say(true, R::FxStale),
+                    None | Some((0, _)) => return self.say(!self.reduces(), R::FxMissing),
+                    Some((now, _)) if now > 1_000_000 * 1_000_000_000 => {
+                        return self.say(!self.reduces(), R::FxMissing);
+                    }
+                    Some((_, ago)) if ago > money.rules.rate_age_max.0 => {
+                        return self.say(!self.reduces(), R::FxStale);
+                    }
                     Some((now, _)) => rate = now,
                 }
             }
@@ -672,7 +711,9 @@ proptest! {
         let limits = Oracle { world: &world, order: &order, broken: Vec::new() }.limits();
         let looks = i128::from(px.0.max(0)) * i128::from(order.qty.0);
         let looks_small = looks <= i128::from(limits.max_notional_micros) * 875;
-        let plain = calm && world.least() == 0 && looks_small
+        // The slow path knows who is let out without a value.
+        let valued = world.money.as_ref().is_none_or(Money::counts);
+        let plain = calm && world.least() == 0 && looks_small && valued
             && (order.order_type == OrderType::Market && world.money.is_none() || sure && !below)
             && slow.source == LimitsSource::Dynamic
             && matches!(slow.flags, Flags::NONE | Flags::TIER);

@@ -199,6 +199,32 @@ fn a_reference_that_has_not_moved_for_a_period_is_its_own_mean() {
     }
 }
 
+/// The words of prices that may be negative, and of those that may not, have no common mean.
+#[test]
+fn a_history_of_the_other_kind_is_no_history() {
+    let mut rig = after_five_minutes_at_a_hundred("88.00");
+    rig.gate.money = Some(crate::MoneyRules { rate_age_max: Nanos(1), undeclared_is_plain: true });
+    rig.refuses(&OrderIntent { px: px("88.00"), ..sell(1) }, R::PeriodCollar);
+    let spread = crate::InstrumentTerms { worth_min: px("20"), ..crate::InstrumentTerms::PLAIN };
+    let mut control = crate::TermsWriter::of(&rig.gate.tables.references);
+    control.define(INSTRUMENT, &spread).unwrap();
+    rig.publish_top(&TopOfBook { bid: px("88"), ask: px("88"), ts: NOW, ..top() });
+    rig.accepts(&OrderIntent { px: px("88.00"), ..sell(1) });
+    rig.accepts(&OrderIntent { px: px("88.00"), ..order(1) });
+    // It begins anew, and goes on.
+    for (after, mid) in [(0, "-40"), (301, "-40"), (302, "-44")] {
+        rig.publish_top(&TopOfBook { bid: px(mid), ask: px(mid), last: Px::NONE, ts: later(after), ..top() });
+    }
+    rig.publish_live(&LIVE, Tier::Normal, later(302));
+    let sell_at = |text| OrderIntent { px: px(text), ..sell(1) };
+    assert_eq!(rig.gate.check(&sell_at("-44.00"), later(302)).reason, None);
+    assert_eq!(rig.gate.check(&sell_at("-44.01"), later(302)).reason, Some(R::PeriodCollar));
+    // A row whose mean alone is of the other kind says nothing.
+    let rest = crate::quote::Rest { period_mean: 100, ..crate::quote::Rest::NOTHING };
+    let row = crate::quote::Quote { rest, ..crate::quote::Quote::NOTHING };
+    assert!(row.of_sign(true).is_none() && row.of_sign(false).is_some());
+}
+
 #[test]
 fn the_collar_over_a_period_is_configured_and_can_be_off() {
     let at = |mid: &str, ts| TopOfBook { bid: px(mid), ask: px(mid), ts, ..top() };

@@ -222,6 +222,23 @@ fn slow_strategy() -> Rig {
     rig
 }
 
+/// An exit is not held for a value that nobody can count: only its price and its size are.
+#[test]
+fn what_only_closes_passes_without_terms_or_rate() {
+    for reason in [R::TermsMissing, R::FxMissing, R::FxStale] {
+        let (mut rig, order) = scenario(reason);
+        rig.refuses(&order, reason);
+        rig.hold(1_000);
+        let exit = |qty| OrderIntent { qty: Qty(qty), ..sell(1) };
+        rig.accepts(&exit(400));
+        rig.refuses(&OrderIntent { px: px("105.10"), ..exit(400) }, R::Collar);
+        rig.refuses(&exit(501), R::QtyDynamic);
+        rig.hold(399);
+        rig.refuses(&exit(400), reason);
+        rig.refuses(&order, reason);
+    }
+}
+
 fn for_replacements(reason: R) -> bool {
     matches!(reason, R::UnknownOrder | R::BadReplace | R::ReplacePending)
 }

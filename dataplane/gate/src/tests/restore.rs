@@ -179,7 +179,10 @@ fn state(gate: &Gate) -> Vec<[u64; STEP_WORDS]> {
 }
 
 fn restored(steps: &[[u64; STEP_WORDS]]) -> Rig {
-    let mut rig = rig();
+    restored_into(rig(), steps)
+}
+
+fn restored_into(mut rig: Rig, steps: &[[u64; STEP_WORDS]]) -> Rig {
     for words in steps {
         let step = Step::unpack(*words).expect("what was packed");
         rig.gate.restore(&step).unwrap_or_else(|e| panic!("{step:?}: {e}"));
@@ -188,7 +191,11 @@ fn restored(steps: &[[u64; STEP_WORDS]]) -> Rig {
 }
 
 fn rig() -> Rig {
-    let mut rig = Rig::with(&TWO, true);
+    rig_of(&TWO)
+}
+
+fn rig_of(config: &GateConfig<'_>) -> Rig {
+    let mut rig = Rig::with(config, true);
     let limits = RiskLimits { order_rate_per_s: 20, order_burst: 8, ..LIVE };
     rig.publish_live(&limits, Tier::Normal, NOW);
     rig.statics.publish(INSTRUMENT, ClassId(0), &envelope(), &static_terms(), NOW).unwrap();
@@ -205,7 +212,10 @@ proptest! {
     #[test]
     fn a_gate_that_takes_the_steps_of_another_is_that_gate(
         ops in proptest::collection::vec(any_op(), 0..120), probes in proptest::collection::vec(any_op(), 1..20),
+        account_positions in any::<bool>(),
     ) {
+        let rig = || rig_of(&GateConfig { account_positions, ..TWO });
+        let restored = |steps: &[[u64; STEP_WORDS]]| restored_into(rig(), steps);
         let (mut first, mut story, mut last) = (rig(), Story::BEGIN, None);
         let steps = ops.into_iter().filter_map(|op| story.go(op, &mut first, &mut last).1);
         let steps: Vec<_> = steps.map(|step| step.pack()).collect();
@@ -271,6 +281,64 @@ fn a_step_that_cannot_be_taken_says_why_and_changes_nothing() {
     }
     (2..=6).for_each(|id| rig.gate.restore(&sent(order(id))).unwrap());
     assert_eq!(rig.gate.restore(&sent(order(7))), Err(RestoreError::Full));
+}
+
+/// A gate of which the instrument's prices may be negative, or not.
+fn of_kind(negative: bool) -> Rig {
+    let money = crate::MoneyRules { rate_age_max: Nanos(1), undeclared_is_plain: false };
+    let rig = rig_of(&GateConfig { money: Some(money), ..TWO });
+    let worth_min = if negative { px("20") } else { Px::NONE };
+    let terms = crate::InstrumentTerms { worth_min, ..crate::InstrumentTerms::PLAIN };
+    crate::TermsWriter::of(&rig.gate.tables.references).define(INSTRUMENT, &terms).unwrap();
+    let mut rig = rig;
+    rig.publish_top(&top());
+    rig
+}
+
+#[test]
+fn what_works_is_restored_at_its_price_where_prices_have_become_of_the_other_kind() {
+    for before in [false, true] {
+        let mut first = of_kind(before);
+        let mut steps = Vec::new();
+        let mut take = |rig: &mut Rig, order: &OrderIntent| {
+            let reservation = rig.gate.reserve(order, NOW).1.expect("let through");
+            steps.push(Step::Sent(reservation.sent(order, NOW)).pack());
+        };
+        take(&mut first, &asks(1, 1, 1, Side::Bid, 0, 10));
+        take(&mut first, &asks(2, 1, 1, Side::Ask, 3, 10));
+        let replacement = asks(3, 1, 1, Side::Bid, 1, 10);
+        let reservation = first.gate.replace(1, &replacement, NOW).1.expect("let through");
+        steps.push(Step::Replaced { replaced: 1, sent: reservation.sent(&replacement, NOW) }.pack());
+        for steps in [steps, checkpoint(&first.gate)] {
+            let mut again = restored_into(of_kind(!before), &steps);
+            let prices = |gate: &Gate| {
+                let mut open: Vec<_> = gate.open_orders().map(|open| (open.id, open.px)).collect();
+                open.sort_unstable_by_key(|(id, _)| *id);
+                open
+            };
+            assert_eq!(prices(&again.gate), prices(&first.gate));
+            again.refuses(&asks(9, 1, 1, Side::Ask, 1, 1), RejectReason::SelfMatched);
+            again.accepts(&asks(9, 1, 1, Side::Ask, 2, 1));
+            again.refuses(&asks(9, 1, 1, Side::Bid, 3, 1), RejectReason::SelfMatched);
+            again.accepts(&asks(9, 1, 1, Side::Bid, 2, 1));
+        }
+    }
+}
+
+#[test]
+fn a_price_that_the_instrument_cannot_have_any_more_is_refused() {
+    let below = crate::price::price_word(px("-0.01"), true);
+    let order = OrderIntent { px: px("-0.01"), ..order(1) };
+    let sent =
+        crate::Sent { order, judged_px: below, interval_ns: 1, value: crate::RoundedValue(0), at: NOW };
+    of_kind(true).gate.restore(&Step::Sent(sent)).unwrap();
+    let mut positive = of_kind(false);
+    assert_eq!(positive.gate.restore(&Step::Sent(sent)), Err(RestoreError::Price(1)));
+    // Of an instrument that the feed has not named yet the word stands as it says itself.
+    let control = &mut crate::TermsWriter::of(&positive.gate.tables.references);
+    control.forget(INSTRUMENT).unwrap();
+    positive.gate.restore(&Step::Sent(sent)).unwrap();
+    assert_eq!(positive.gate.open_orders().next().map(|open| open.px), Some(px("-0.01")));
 }
 
 /// The words are a file format.
