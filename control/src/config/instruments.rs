@@ -1,7 +1,8 @@
 //! Checks of `[firm]`, `[instrument]` and `[fx]`: what an instrument's prices mean in money.
 
 use super::check::{Checker, way};
-use super::schema::{self, Config};
+use super::schema::Config;
+use super::schema_firm;
 use super::tree::Step;
 use crate::amount::Amount;
 use crate::stamp::Stamp;
@@ -97,7 +98,7 @@ impl Checker<'_> {
         let rates = config.fx.rate.iter().filter_map(|(name, rate)| self.rate(name, rate, number(name)));
         let rates = rates.collect();
         let rate_age_max = Nanos(u64::from(config.fx.rate_age_max_s) * Nanos::SECOND.0);
-        let undeclared_is_plain = config.instruments.undeclared == schema::Undeclared::Plain;
+        let undeclared_is_plain = config.instruments.undeclared == schema_firm::Undeclared::Plain;
         let rules = MoneyRules { rate_age_max, undeclared_is_plain };
         InstrumentPlan { by_symbol, rates, currencies, rules }
     }
@@ -115,7 +116,7 @@ impl Checker<'_> {
     fn instrument(
         &mut self,
         symbol: crate::names::SymbolName,
-        instrument: &schema::Instrument,
+        instrument: &schema_firm::Instrument,
         currency: CurrencyId,
     ) -> Instrument {
         let path = |key: &str| at("instrument", symbol, key);
@@ -158,7 +159,7 @@ impl Checker<'_> {
         Instrument { terms, lot: Qty(lot.unwrap_or(1)) }
     }
 
-    fn rate(&mut self, name: &str, rate: &schema::FxRate, currency: CurrencyId) -> Option<FxRate> {
+    fn rate(&mut self, name: &str, rate: &schema_firm::FxRate, currency: CurrencyId) -> Option<FxRate> {
         let mut path = way("fx.rate");
         path.push(Step::Key(name.to_owned()));
         self.code(&path, name);

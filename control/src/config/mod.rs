@@ -15,6 +15,7 @@ mod instruments;
 mod net;
 mod plan;
 mod schema;
+mod schema_firm;
 mod scope_limits;
 mod ticks;
 mod tiers;

@@ -122,9 +122,7 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
     let instruments = check.instruments(&config);
     check.range("gate.repeat_ms", config.gate.repeat_ms, 0, 60_000);
     check.range("gate.window_s", config.gate.window_s, 1, 86_400);
-    check.range("scorer.lease_ms", config.scorer.lease_ms, 300, 60_000);
-    check.range("scorer.batch_rows", config.scorer.batch_rows, 1, 65_536);
-    check.range("scorer.batch_wait_us", config.scorer.batch_wait_us, 0, 100_000);
+    check.scorer(&config.scorer);
     let overlay = check.policy(&config.policy);
     check.range("audit.segment_mib", config.audit.segment_mib, 1, 1_024);
     check.range("audit.anchor_records", config.audit.anchor_records, 1, 1_000_000);
@@ -187,6 +185,12 @@ impl Checker<'_> {
         self.depth("link.featurizer_scorer_vectors", config.link.featurizer_scorer_vectors);
         self.depth("link.verdict_records", config.link.verdict_records);
         self.depth("orders.ring_records", config.orders.ring_records);
+    }
+
+    fn scorer(&mut self, scorer: &schema::Scorer) {
+        self.range("scorer.lease_ms", scorer.lease_ms, 300, 60_000);
+        self.range("scorer.batch_rows", scorer.batch_rows, 1, 65_536);
+        self.range("scorer.batch_wait_us", scorer.batch_wait_us, 0, 100_000);
     }
 
     fn instance(&mut self, instance: &schema::Instance) {

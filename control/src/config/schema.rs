@@ -2,6 +2,7 @@
 
 use super::gateway::Gateway;
 use super::net::{CpuChoice, CpuList, FeedSource, Group, HostAddress, PciDevice, Vdev};
+use super::schema_firm::{Firm, Fx, Instrument, Instruments, ScopeLimits};
 use crate::amount::Amount;
 use crate::limits::LimitKey;
 use crate::names::{Name, SymbolName};
@@ -42,70 +43,6 @@ pub(crate) struct Config {
     pub(crate) fx: Fx,
 }
 
-/// `[firm]`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Firm {
-    pub(crate) currency: String,
-}
-
-/// What an instrument is of which nothing is declared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Undeclared {
-    /// One unit a contract, in the firm's currency.
-    Plain,
-    /// None whose orders pass.
-    Refuse,
-}
-
-/// `[instruments]`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Instruments {
-    /// Read before this, as a layer of its own.
-    #[serde(rename = "file")]
-    pub(crate) _file: PathBuf,
-    pub(crate) undeclared: Undeclared,
-}
-
-/// One `[instrument.SYMBOL]`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Instrument {
-    #[serde(default = "super::instruments::one")]
-    pub(crate) multiplier: Amount,
-    #[serde(default)]
-    pub(crate) currency: Option<String>,
-    #[serde(default)]
-    pub(crate) worth_min: Option<Amount>,
-    #[serde(default)]
-    pub(crate) settlement: Option<String>,
-    #[serde(default = "super::instruments::one")]
-    pub(crate) lot: Amount,
-    #[serde(default)]
-    pub(crate) tick: Option<TickOf>,
-}
-
-/// `[fx]`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Fx {
-    pub(crate) rate_age_max_s: u32,
-    /// Read before this, as a layer of its own.
-    #[serde(rename = "file")]
-    pub(crate) _file: PathBuf,
-    pub(crate) rate: BTreeMap<String, FxRate>,
-}
-
-/// One `[fx.rate]`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct FxRate {
-    pub(crate) rate: Amount,
-    pub(crate) at: String,
-}
-
 /// What an order process does when the daemon is gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -140,28 +77,6 @@ pub struct Orders {
     pub ring_dir: PathBuf,
     /// Records of a ring, a power of two.
     pub ring_records: u32,
-}
-
-/// What a strategy or an account may hold over all instruments, and do within a time; what is left out is no limit.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ScopeLimits {
-    #[serde(default)]
-    pub(crate) max_gross: Option<Amount>,
-    #[serde(default)]
-    pub(crate) max_net: Option<Amount>,
-    #[serde(default)]
-    pub(crate) max_instrument: Option<Amount>,
-    #[serde(default)]
-    pub(crate) window_value: Option<Amount>,
-    #[serde(default)]
-    pub(crate) window_qty: Option<u64>,
-    #[serde(default)]
-    pub(crate) window_messages: Option<u64>,
-    #[serde(default)]
-    pub(crate) window_cancels: Option<u64>,
-    #[serde(default)]
-    pub(crate) messages_per_trade: Option<u64>,
 }
 
 /// One `[account.NAME]`: that there is such an account.

@@ -1,7 +1,7 @@
 //! Checks of `[strategy.NAME.limits]` and `[account.NAME.limits]`: what each may hold over all instruments, and do within a time.
 
 use super::check::Checker;
-use super::schema::ScopeLimits;
+use super::schema_firm::ScopeLimits;
 use super::tree::Step;
 use crate::amount::Amount;
 use crate::names::Name;

@@ -96,6 +96,16 @@ fn what_is_wrong_is_told_with_its_file_line_found_and_wanted() {
             "symbol,multiplier\nABC,0\n",
             "lines.csv:2: instrument.ABC.multiplier: found 0, wanted 0.000001 to 1000000, with six decimals at most",
         ),
+    ] {
+        assert_eq!(load(text, lines).unwrap_err(), [wanted], "{text}\n{lines}");
+    }
+    let missing = load("[fx]\nfile = \"@none.csv\"", "").unwrap_err();
+    assert!(missing[0].starts_with("none.csv: cannot be read: "), "{missing:?}");
+}
+
+#[test]
+fn what_is_wrong_in_the_configuration_itself_is_told_likewise() {
+    for (text, lines, wanted) in [
         (
             "[instrument.ABC]\nlot = 0",
             "",
@@ -149,8 +159,6 @@ fn what_is_wrong_is_told_with_its_file_line_found_and_wanted() {
     ] {
         assert_eq!(load(text, lines).unwrap_err(), [wanted], "{text}\n{lines}");
     }
-    let missing = load("[fx]\nfile = \"@none.csv\"", "").unwrap_err();
-    assert!(missing[0].starts_with("none.csv: cannot be read: "), "{missing:?}");
 }
 
 #[test]

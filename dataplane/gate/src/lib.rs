@@ -152,6 +152,7 @@ mod surface;
 mod sync;
 mod table;
 mod tables;
+mod terms_writer;
 #[cfg(all(test, not(loom)))]
 mod tests;
 pub mod twin;
@@ -198,8 +199,8 @@ pub use table::{
     TableError, TableSizeError, UnknownRow,
 };
 pub use tables::{GateTables, TableShape, TableWriters};
+pub use terms_writer::{TermsError, TermsWriter};
 pub use verdict::{Breach, Explanation, VERDICT_WORDS, Verdict};
 pub use worth::{
     CURRENCIES_MAX, CurrencyId, InstrumentTerms, MULTIPLIER_MICROS_MAX, MoneyRules, RATE_NANOS_MAX,
-    TermsError, TermsWriter,
 };

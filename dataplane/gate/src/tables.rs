@@ -7,7 +7,7 @@ use crate::{
     reference::{RefReader, RefRules, RefWriter},
     surface::{SurfaceReader, SurfaceWriter},
     table::{LimitReader, LimitWriter, StaticReader, StaticWriter, TableError},
-    worth::TermsWriter,
+    terms_writer::TermsWriter,
 };
 
 /// The tables a gate reads.

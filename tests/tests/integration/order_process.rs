@@ -14,7 +14,8 @@ use tests::programs;
 pub(crate) const CLIENT: &str = "[client.c1]\nuser = \"root\"\nstrategies = [\"s\"]\naccounts = [\"a\"]\n";
 
 /// What it may do in a day.
-const LIMITS: &str = "[strategy.s.limits]\nwindow_qty = 35\nmax_gross = \"1000000000\"\n[gate]\nwindow_s = 86400\n";
+const LIMITS: &str =
+    "[strategy.s.limits]\nwindow_qty = 35\nmax_gross = \"1000000000\"\n[gate]\nwindow_s = 86400\n";
 
 /// `order-process`, and what it says.
 struct Process {

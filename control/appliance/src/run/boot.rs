@@ -9,7 +9,7 @@ use crate::line::gate_tables::Listens;
 use crate::line::health::{Channels, FeedHealth, LastMoved};
 use crate::line::notes::{Defined, ScorerNote, VerdictRecord};
 use crate::line::spec::{DeskSpec, LineFiles, LineSpec, Pace, ScorerSpec};
-use crate::line::topology::{self, ControlEnds, Ends, Links};
+use crate::line::topology::{self, Ends, Links};
 use crate::named::lower_case;
 use crate::output::tell;
 use crate::scorer::load_model;
@@ -113,19 +113,11 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     if let Some(scorer) = &mut line.scorer {
         scorer.moved = moved;
     }
-    let ControlEnds {
-        readers,
-        statics,
-        declared,
-        breakers,
-        commands,
-        definitions,
-        notes,
-        asker,
-        orders,
-        shared,
-    } = control.context("a live line has a control plane")?;
+    let ends = control.context("a live line has a control plane")?;
+    let (statics, declared, breakers, commands) = (ends.statics, ends.declared, ends.breakers, ends.commands);
     let writers = Writers { statics, declared, breakers, commands };
+    let (readers, definitions, notes) = (ends.readers, ends.definitions, ends.notes);
+    let (asker, orders, shared) = (ends.asker, ends.orders, ends.shared);
     let model = model.map_or_else(String::new, |model| model.id().to_owned());
     let views = (vec![view], scorer_view, booked, model);
     let backend =

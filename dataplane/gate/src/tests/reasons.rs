@@ -63,7 +63,32 @@ fn exposed(strategy: ExposureLimits, account: ExposureLimits) -> Rig {
     Rig::with(&GateConfig { strategy_limits, account_limits, ..CONFIG }, true)
 }
 
-/// A rig and an order that breaks `reason` and nothing else. The match is exhaustive: a new reason needs a scenario.
+/// A rig whose strategy, or account, breaks `reason` with the usual order and nothing else.
+fn of_level(reason: R) -> Rig {
+    match reason {
+        R::GrossStrategy => exposed(ExposureLimits { gross_micros: SHORT, ..NO_LIMIT }, NO_LIMIT),
+        R::GrossAccount => exposed(NO_LIMIT, ExposureLimits { gross_micros: SHORT, ..NO_LIMIT }),
+        R::NetStrategy => exposed(ExposureLimits { net_micros: SHORT, ..NO_LIMIT }, NO_LIMIT),
+        R::NetAccount => exposed(NO_LIMIT, ExposureLimits { net_micros: SHORT, ..NO_LIMIT }),
+        R::ConcentrationStrategy => {
+            exposed(ExposureLimits { instrument_micros: SHORT, ..NO_LIMIT }, NO_LIMIT)
+        }
+        R::ConcentrationAccount => exposed(NO_LIMIT, ExposureLimits { instrument_micros: SHORT, ..NO_LIMIT }),
+        R::RollingValueStrategy => busy(ActivityLimits { value_micros: 29_999_999_999, ..ANY }, ANY),
+        R::RollingValueAccount => busy(ANY, ActivityLimits { value_micros: 29_999_999_999, ..ANY }),
+        R::RollingQtyStrategy => busy(ActivityLimits { qty: 299, ..ANY }, ANY),
+        R::RollingQtyAccount => busy(ANY, ActivityLimits { qty: 299, ..ANY }),
+        R::MessagesStrategy => busy(ActivityLimits { messages: 3, ..ANY }, ANY),
+        R::MessagesAccount => busy(ANY, ActivityLimits { messages: 3, ..ANY }),
+        R::CancelsStrategy => busy(ActivityLimits { cancels: 0, ..ANY }, ANY),
+        R::CancelsAccount => busy(ANY, ActivityLimits { cancels: 0, ..ANY }),
+        R::OrderToTradeStrategy => busy(ActivityLimits { messages_per_trade: 3, ..ANY }, ANY),
+        R::OrderToTradeAccount => busy(ANY, ActivityLimits { messages_per_trade: 3, ..ANY }),
+        _ => panic!("{reason} needs a scenario"),
+    }
+}
+
+/// A rig and an order that breaks `reason` and nothing else. A new reason needs a scenario here or in [`of_level`].
 fn scenario(reason: R) -> (Rig, OrderIntent) {
     let (mut rig, mut order) = (Rig::new(), order(1));
     match reason {
@@ -122,16 +147,6 @@ fn scenario(reason: R) -> (Rig, OrderIntent) {
             rig.gate.settle(crate::OrderEvent::Filled { id: 77, qty: Qty(1) });
         }
         R::AccountPos => other_strategy_holds(&mut rig, 1_901),
-        R::GrossStrategy => rig = exposed(ExposureLimits { gross_micros: SHORT, ..NO_LIMIT }, NO_LIMIT),
-        R::GrossAccount => rig = exposed(NO_LIMIT, ExposureLimits { gross_micros: SHORT, ..NO_LIMIT }),
-        R::NetStrategy => rig = exposed(ExposureLimits { net_micros: SHORT, ..NO_LIMIT }, NO_LIMIT),
-        R::NetAccount => rig = exposed(NO_LIMIT, ExposureLimits { net_micros: SHORT, ..NO_LIMIT }),
-        R::ConcentrationStrategy => {
-            rig = exposed(ExposureLimits { instrument_micros: SHORT, ..NO_LIMIT }, NO_LIMIT);
-        }
-        R::ConcentrationAccount => {
-            rig = exposed(NO_LIMIT, ExposureLimits { instrument_micros: SHORT, ..NO_LIMIT });
-        }
         R::MarkMissing => {
             rig = exposed(ExposureLimits { gross_micros: 1 << 60, ..NO_LIMIT }, NO_LIMIT);
             rig.gate.set_position(InstrumentId(2), STRATEGY, ACCOUNT, 1).expect("a cell");
@@ -139,16 +154,7 @@ fn scenario(reason: R) -> (Rig, OrderIntent) {
         R::SelfMatched => order.px = own_sell(&mut rig),
         R::Rate => (10..14).for_each(|id| rig.take(&super::order(id))),
         R::RateStrategy => rig = slow_strategy(),
-        R::RollingValueStrategy => rig = busy(ActivityLimits { value_micros: 29_999_999_999, ..ANY }, ANY),
-        R::RollingValueAccount => rig = busy(ANY, ActivityLimits { value_micros: 29_999_999_999, ..ANY }),
-        R::RollingQtyStrategy => rig = busy(ActivityLimits { qty: 299, ..ANY }, ANY),
-        R::RollingQtyAccount => rig = busy(ANY, ActivityLimits { qty: 299, ..ANY }),
-        R::MessagesStrategy => rig = busy(ActivityLimits { messages: 3, ..ANY }, ANY),
-        R::MessagesAccount => rig = busy(ANY, ActivityLimits { messages: 3, ..ANY }),
-        R::CancelsStrategy => rig = busy(ActivityLimits { cancels: 0, ..ANY }, ANY),
-        R::CancelsAccount => rig = busy(ANY, ActivityLimits { cancels: 0, ..ANY }),
-        R::OrderToTradeStrategy => rig = busy(ActivityLimits { messages_per_trade: 3, ..ANY }, ANY),
-        R::OrderToTradeAccount => rig = busy(ANY, ActivityLimits { messages_per_trade: 3, ..ANY }),
+        _ => rig = of_level(reason),
     }
     (rig, order)
 }

@@ -10,9 +10,9 @@ use control::config::Plan;
 use control::names::Name;
 use control::protocol::{HoldingsFilter, PositionSetting};
 use gate::{
-    AccountId, Decision, Doer, Exposure, FixedScore, Flags, Gate, GateConfig, GateTables, LimitsSource, OrderEvent,
-    OrderIntent, OrderType, Private, RefRules, RoundedValue, Sent, Step, StrategyConfig, StrategyId, TableShape,
-    TimeInForce, Verdict,
+    AccountId, Decision, Doer, Exposure, FixedScore, Flags, Gate, GateConfig, GateTables, LimitsSource,
+    OrderEvent, OrderIntent, OrderType, Private, RefRules, RoundedValue, Sent, Step, StrategyConfig,
+    StrategyId, TableShape, TimeInForce, Verdict,
 };
 use std::fs::{File, Permissions};
 use std::io::{Read as _, Seek as _};

@@ -1,0 +1,91 @@
+//! The parts of the configuration file that say what the firm trades, and what its strategies and accounts may.
+
+use super::schema::TickOf;
+use crate::amount::Amount;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// `[firm]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Firm {
+    pub(crate) currency: String,
+}
+
+/// What an instrument is of which nothing is declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Undeclared {
+    /// One unit a contract, in the firm's currency.
+    Plain,
+    /// None whose orders pass.
+    Refuse,
+}
+
+/// `[instruments]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Instruments {
+    #[expect(dead_code, reason = "read before this, as a layer of its own")]
+    pub(crate) file: PathBuf,
+    pub(crate) undeclared: Undeclared,
+}
+
+/// One `[instrument.SYMBOL]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Instrument {
+    #[serde(default = "super::instruments::one")]
+    pub(crate) multiplier: Amount,
+    #[serde(default)]
+    pub(crate) currency: Option<String>,
+    #[serde(default)]
+    pub(crate) worth_min: Option<Amount>,
+    #[serde(default)]
+    pub(crate) settlement: Option<String>,
+    #[serde(default = "super::instruments::one")]
+    pub(crate) lot: Amount,
+    #[serde(default)]
+    pub(crate) tick: Option<TickOf>,
+}
+
+/// `[fx]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fx {
+    pub(crate) rate_age_max_s: u32,
+    #[expect(dead_code, reason = "read before this, as a layer of its own")]
+    pub(crate) file: PathBuf,
+    pub(crate) rate: BTreeMap<String, FxRate>,
+}
+
+/// One `[fx.rate]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FxRate {
+    pub(crate) rate: Amount,
+    pub(crate) at: String,
+}
+
+/// What a strategy or an account may hold over all instruments, and do within a time; what is left out is no limit.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ScopeLimits {
+    #[serde(default)]
+    pub(crate) max_gross: Option<Amount>,
+    #[serde(default)]
+    pub(crate) max_net: Option<Amount>,
+    #[serde(default)]
+    pub(crate) max_instrument: Option<Amount>,
+    #[serde(default)]
+    pub(crate) window_value: Option<Amount>,
+    #[serde(default)]
+    pub(crate) window_qty: Option<u64>,
+    #[serde(default)]
+    pub(crate) window_messages: Option<u64>,
+    #[serde(default)]
+    pub(crate) window_cancels: Option<u64>,
+    #[serde(default)]
+    pub(crate) messages_per_trade: Option<u64>,
+}
