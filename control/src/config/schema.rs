@@ -2,15 +2,14 @@
 
 use super::gateway::Gateway;
 use super::net::{CpuChoice, CpuList, FeedSource, Group, HostAddress, PciDevice, Vdev};
-use super::schema_firm::{Firm, Fx, Instrument, Instruments, ScopeLimits};
+use super::schema_firm::{Firm, Fx, Instrument, Instruments, ScopeLimits, TickOf};
 use crate::amount::Amount;
 use crate::limits::LimitKey;
 use crate::names::{Name, SymbolName};
 use crate::roles::{Principal, Roles};
-use serde::de::{self, Error as _, Unexpected, Visitor};
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 use types::{FeedInput, FeedKind};
 
@@ -256,40 +255,6 @@ pub struct Book {
     pub(crate) tick: BTreeMap<SymbolName, TickOf>,
     /// Tables of tick sizes by price: from which price on, and the tick.
     pub(crate) tick_table: BTreeMap<Name, Vec<(Amount, Amount)>>,
-}
-
-/// What `[book.tick]` says of one instrument.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum TickOf {
-    /// The tick at every price.
-    Amount(Amount),
-    /// The name of a table.
-    Table(Name),
-}
-
-impl<'de> Deserialize<'de> for TickOf {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TickVisitor;
-        impl Visitor<'_> for TickVisitor {
-            type Value = TickOf;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an amount, such as \"0.25\", or the name of a table under [book.tick_table]")
-            }
-
-            fn visit_i64<E: de::Error>(self, n: i64) -> Result<TickOf, E> {
-                let whole = u64::try_from(n).map(Amount::whole);
-                whole.map(TickOf::Amount).map_err(|_| E::invalid_value(Unexpected::Signed(n), &self))
-            }
-
-            fn visit_str<E: de::Error>(self, s: &str) -> Result<TickOf, E> {
-                let amount = s.parse().map(TickOf::Amount).ok();
-                let named = || s.parse().map(TickOf::Table).ok();
-                amount.or_else(named).ok_or_else(|| E::invalid_value(Unexpected::Str(s), &self))
-            }
-        }
-        deserializer.deserialize_any(TickVisitor)
-    }
 }
 
 /// Whose working orders an order must not trade with.

@@ -1,9 +1,11 @@
 //! The parts of the configuration file that say what the firm trades, and what its strategies and accounts may.
 
-use super::schema::TickOf;
 use crate::amount::Amount;
-use serde::Deserialize;
+use crate::names::Name;
+use serde::de::{self, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 /// `[firm]`.
@@ -88,4 +90,38 @@ pub(crate) struct ScopeLimits {
     pub(crate) window_cancels: Option<u64>,
     #[serde(default)]
     pub(crate) messages_per_trade: Option<u64>,
+}
+
+/// What `[book.tick]` says of one instrument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TickOf {
+    /// The tick at every price.
+    Amount(Amount),
+    /// The name of a table.
+    Table(Name),
+}
+
+impl<'de> Deserialize<'de> for TickOf {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TickVisitor;
+        impl Visitor<'_> for TickVisitor {
+            type Value = TickOf;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an amount, such as \"0.25\", or the name of a table under [book.tick_table]")
+            }
+
+            fn visit_i64<E: de::Error>(self, n: i64) -> Result<TickOf, E> {
+                let whole = u64::try_from(n).map(Amount::whole);
+                whole.map(TickOf::Amount).map_err(|_| E::invalid_value(Unexpected::Signed(n), &self))
+            }
+
+            fn visit_str<E: de::Error>(self, s: &str) -> Result<TickOf, E> {
+                let amount = s.parse().map(TickOf::Amount).ok();
+                let named = || s.parse().map(TickOf::Table).ok();
+                amount.or_else(named).ok_or_else(|| E::invalid_value(Unexpected::Str(s), &self))
+            }
+        }
+        deserializer.deserialize_any(TickVisitor)
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::check::{Checker, way};
 use super::schema;
+use super::schema_firm;
 use super::tree::Step;
 use crate::amount::Amount;
 use crate::names::Name;
@@ -76,14 +77,16 @@ impl Checker<'_> {
                 self.refuse(&path, "a second tick", format!("one: [book.tick] has {symbol} too"));
             }
             let choice = match tick {
-                schema::TickOf::Amount(tick) if TICKS.contains(&tick.raw()) => {
+                schema_firm::TickOf::Amount(tick) if TICKS.contains(&tick.raw()) => {
                     Some(TickChoice::Uniform(px(*tick)))
                 }
-                schema::TickOf::Amount(tick) => {
+                schema_firm::TickOf::Amount(tick) => {
                     self.refuse(&path, tick, "an amount from 0.000001 to 1000");
                     None
                 }
-                schema::TickOf::Table(name) => self.named(&path, name, book, &names).map(TickChoice::Table),
+                schema_firm::TickOf::Table(name) => {
+                    self.named(&path, name, book, &names).map(TickChoice::Table)
+                }
             };
             by_symbol.extend(choice.map(|choice| (symbol.symbol(), choice)));
         }
