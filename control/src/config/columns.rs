@@ -22,7 +22,10 @@ pub(super) fn parse(columns: &Columns, source: &str, text: &str) -> Result<Node,
         rows.refuse(1, "no line", format!("a header: {}", columns.header()));
         return Err(rows.errors);
     };
-    if header.first() != Some(&columns.name) || header.iter().skip(1).any(|key| !columns.keys.contains(key)) {
+    // A column that is there twice says two things of one key.
+    let twice = header.iter().enumerate().any(|(n, key)| header.iter().take(n).any(|before| before == key));
+    let known = header.iter().skip(1).all(|key| columns.keys.contains(key));
+    if header.first() != Some(&columns.name) || twice || !known {
         rows.refuse(line, header.join(","), format!("a header of {}", columns.header()));
         return Err(rows.errors);
     }
@@ -36,7 +39,7 @@ pub(super) fn parse(columns: &Columns, source: &str, text: &str) -> Result<Node,
 
 impl Columns {
     fn header(&self) -> String {
-        format!("{}, and then any of {}", self.name, self.keys.join(", "))
+        format!("{}, and then any of {}, each once", self.name, self.keys.join(", "))
     }
 }
 

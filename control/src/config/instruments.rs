@@ -61,6 +61,9 @@ impl InstrumentPlan {
     }
 }
 
+/// The firm's, unless the configuration says another one.
+const DEFAULT_CURRENCY: &str = "USD";
+
 /// A currency's code (ISO 4217 has three letters; others may be longer).
 fn is_code(name: &str) -> bool {
     (3..=8).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_uppercase())
@@ -94,11 +97,17 @@ impl Checker<'_> {
             let currency = instrument.currency.as_ref().map_or(CurrencyId(0), number);
             (symbol.symbol(), self.instrument(*symbol, instrument, currency))
         });
-        let by_symbol = declared.collect();
+        let by_symbol: BTreeMap<Symbol, Instrument> = declared.collect();
         let rates = config.fx.rate.iter().filter_map(|(name, rate)| self.rate(name, rate, number(name)));
         let rates = rates.collect();
         let rate_age_max = Nanos(u64::from(config.fx.rate_age_max_s) * Nanos::SECOND.0);
-        let undeclared_is_plain = config.instruments.undeclared == schema_firm::Undeclared::Plain;
+        let plain = |instrument: &Instrument| instrument.terms == InstrumentTerms::PLAIN;
+        let none = by_symbol.values().all(plain) && currencies.len() == 1 && firm == DEFAULT_CURRENCY;
+        let undeclared_is_plain = match config.instruments.undeclared {
+            schema_firm::Undeclared::PlainIfNone => none,
+            schema_firm::Undeclared::Plain => true,
+            schema_firm::Undeclared::Refuse => false,
+        };
         let rules = MoneyRules { rate_age_max, undeclared_is_plain };
         InstrumentPlan { by_symbol, rates, currencies, rules }
     }

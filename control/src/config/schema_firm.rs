@@ -19,6 +19,8 @@ pub(crate) struct Firm {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Undeclared {
+    /// [`Undeclared::Plain`] as long as nothing is declared that counts otherwise, then [`Undeclared::Refuse`].
+    PlainIfNone,
     /// One unit a contract, in the firm's currency.
     Plain,
     /// None whose orders pass.

@@ -32,6 +32,18 @@ fn without_a_declaration_a_price_is_money_as_it_stands() {
 }
 
 #[test]
+fn what_is_declared_ends_that_what_is_not_is_plain() {
+    let plain =
+        |text: &str| load(text, "").unwrap().instruments.money().map(|rules| rules.undeclared_is_plain);
+    let future = "[instrument.ESZ6]\nmultiplier = 50";
+    let rate = "[fx.rate]\nEUR = { rate = \"1.085\", at = \"2026-11-27T16:00:00Z\" }";
+    for declared in [future, rate, "[firm]\ncurrency = \"KWD\""] {
+        assert_eq!(plain(declared), Some(false), "{declared}");
+    }
+    assert_eq!(plain(&format!("[instruments]\nundeclared = \"plain\"\n{future}")), Some(true));
+}
+
+#[test]
 fn what_the_configuration_says_comes_on_top_of_a_file_of_lines() {
     let text = "[instruments]\nfile = \"@lines.csv\"\n[instrument.ESZ6]\nlot = 5\n[fx.rate]\nEUR = { rate = \"1.085\", at = \"2026-11-27T16:00:00Z\" }";
     let lines = "# a comment\nsymbol,tick,multiplier,currency,worth_min\nESZ6,0.25,50,,\n\nCLM0,0.01,1000,USD,20\nFDAX,0.5,25,EUR,\n";
@@ -68,12 +80,17 @@ fn what_is_wrong_is_told_with_its_file_line_found_and_wanted() {
         (
             file,
             "",
-            "lines.csv:1: found no line, wanted a header: symbol, and then any of multiplier, currency, worth_min, settlement, lot, tick",
+            "lines.csv:1: found no line, wanted a header: symbol, and then any of multiplier, currency, worth_min, settlement, lot, tick, each once",
         ),
         (
             file,
             "symbol,mult\n",
-            "lines.csv:1: found symbol,mult, wanted a header of symbol, and then any of multiplier, currency, worth_min, settlement, lot, tick",
+            "lines.csv:1: found symbol,mult, wanted a header of symbol, and then any of multiplier, currency, worth_min, settlement, lot, tick, each once",
+        ),
+        (
+            file,
+            "symbol,lot,tick,lot\nABC,1,0.01,100\n",
+            "lines.csv:1: found symbol,lot,tick,lot, wanted a header of symbol, and then any of multiplier, currency, worth_min, settlement, lot, tick, each once",
         ),
         (
             file,

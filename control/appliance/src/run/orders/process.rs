@@ -121,7 +121,8 @@ pub(super) fn follow(
     // A gate has at least one of each.
     let strategies = vec![STRATEGY; known.0.len().max(1)];
     let accounts = u16::try_from(known.1.len().max(1)).context("more accounts than a gate can have")?;
-    let config = GateConfig { strategies: &strategies, accounts, ..*config };
+    // Whatever limits an account has now or gets later, what it holds is known then.
+    let config = GateConfig { strategies: &strategies, accounts, account_positions: true, ..*config };
     let mut mirror = Mirror::new(&config, plan.book.instruments as usize)?;
     mirror.know(&known.0, &known.1);
     let (journal, _) = Journal::open(path, |block| mirror.take(block))?;
