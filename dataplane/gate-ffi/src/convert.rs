@@ -419,7 +419,7 @@ mod tests {
                 c::Order { time_in_force: 4, ..ORDER },
                 "order.time_in_force is 4, wanted 1 (day), 2 (IOC) or 3 (GTC)",
             ),
-            (c::Order { reserved: 1, ..ORDER }, "order.reserved is 1, wanted 0"),
+            (c::Order { reserved: [0, 0, 0, 0, 1, 0, 0, 0, 0], ..ORDER }, "order.reserved is 1, wanted 0"),
         ] {
             assert_eq!(order_fault(&order).to_string(), wanted);
         }

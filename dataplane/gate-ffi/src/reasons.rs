@@ -5,7 +5,7 @@ use gate::{REASON_COUNT, RejectReason};
 
 /// Bytes of a slug, and of a sentence, with the zero.
 const SLUG_BYTES: usize = 32;
-const SENTENCE_BYTES: usize = 160;
+const SENTENCE_BYTES: usize = 256;
 
 /// `text` with zeros behind it, at least one.
 const fn padded<const N: usize>(text: &str) -> [u8; N] {
