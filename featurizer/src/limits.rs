@@ -29,7 +29,7 @@ pub struct BookLimits {
 
 impl Default for BookLimits {
     /// A US equity day, as the appliance has it unless told otherwise: 16,384 instruments, 4 M live orders, 1 M far levels;
-    /// about 650 MiB.
+    /// about 700 MiB.
     fn default() -> Self {
         Self::for_orders(1 << 22)
     }

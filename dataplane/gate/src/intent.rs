@@ -132,4 +132,9 @@ impl OrderEvent {
     pub(crate) const fn moves_shares(&self) -> bool {
         matches!(self, Self::Filled { qty, .. } | Self::Executed { qty, .. } | Self::Busted { qty, .. } if qty.0 != 0)
     }
+
+    /// A trade of order 0, which nobody has: how a journal says that nobody knows what was traded.
+    pub(crate) const fn is_a_trade_of_nobody(&self) -> bool {
+        matches!(self, Self::Filled { id: 0, .. } | Self::Executed { id: 0, .. } | Self::Busted { id: 0, .. })
+    }
 }

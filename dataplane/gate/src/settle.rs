@@ -91,7 +91,7 @@ impl Gate {
     /// An event of an order that is not in the table. Shares that moved with it belong to a position that cannot be told.
     #[cold]
     fn settle_unknown(&mut self, event: OrderEvent) -> Settlement {
-        if event.moves_shares() {
+        if event.moves_shares() || event.is_a_trade_of_nobody() {
             self.cells.iter_mut().for_each(Cell::doubt);
         }
         Settlement::UnknownOrder

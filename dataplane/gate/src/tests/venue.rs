@@ -227,6 +227,8 @@ fn an_execution_of_nothing_does_not_use_its_number_up() {
     assert_eq!(exposure(&rig), (30, 70, 0));
     rig.gate.settle(E::Filled { id: 77, qty: Qty(0) });
     assert!(!rig.gate.exposure(INSTRUMENT, STRATEGY).unwrap().in_doubt, "no shares moved");
+    rig.gate.settle(E::Filled { id: 0, qty: Qty(0) });
+    assert!(rig.gate.exposure(INSTRUMENT, STRATEGY).unwrap().in_doubt, "nobody knows how many moved");
 }
 
 #[test]
