@@ -26,6 +26,8 @@ pub enum Need<'a> {
     InvariantTsc,
     /// The library of the CUDA scorer, which `CUDA_LIBRARY` names.
     CudaLibrary,
+    /// A Python with QuickFIX, which `QUICKFIX_PYTHON` names (`scripts/quickfix.sh` makes one).
+    QuickFix,
     /// A browser that renders a page without a screen.
     Browser,
     /// A program that `scripts/setup.sh` installs or every Debian has.
@@ -47,6 +49,7 @@ impl Need<'_> {
                 !flags.contains("constant_tsc") || !flags.contains("nonstop_tsc")
             }
             Self::CudaLibrary => std::env::var_os("CUDA_LIBRARY").is_none(),
+            Self::QuickFix => std::env::var_os("QUICKFIX_PYTHON").is_none(),
             Self::Browser => !Path::new("/usr/bin/chromium").exists(),
             Self::Program(_) => false,
         }

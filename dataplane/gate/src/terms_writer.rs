@@ -93,7 +93,7 @@ impl TermsWriter {
     }
 
     /// Says that one unit of `currency` was worth `rate_nanos` 1e-9 of the firm's at `at`; 0, and one above [`RATE_NANOS_MAX`], is no
-    /// rate. A currency beyond [`CURRENCIES_MAX`] has none.
+    /// rate. A currency beyond [`crate::CURRENCIES_MAX`] has none.
     pub fn rate(&mut self, currency: CurrencyId, rate_nanos: u64, at: UnixNanos) {
         if let Some(slot) = self.references.terms.rates.get(usize::from(currency.0)) {
             let known = rate_nanos <= RATE_NANOS_MAX;

@@ -31,7 +31,7 @@ fn python() -> Option<PathBuf> {
 
 fn quickfix(protocol: &str, begin: &str) {
     let Some(python) = python() else {
-        return tests::skip(tests::Need::Program("python3 with quickfix"), "no QuickFIX (PyPI `quickfix`)");
+        return tests::skip(tests::Need::QuickFix, "no QuickFIX (PyPI `quickfix`)");
     };
     let prefix = Command::new(&python).args(["-c", "import sys; print(sys.prefix)"]).output().unwrap();
     let dictionaries = format!("{}/share/quickfix", String::from_utf8_lossy(&prefix.stdout).trim());

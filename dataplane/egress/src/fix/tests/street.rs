@@ -32,7 +32,7 @@ fn number(name: &str, otherwise: u64) -> u64 {
 /// Runs the street against a gateway, and compares what the gate counts at its end with what the venue did.
 fn street(version: Version, begin: &str) {
     let Some(python) = python() else {
-        return tests::skip(tests::Need::Program("python3 with quickfix"), "no QuickFIX (PyPI `quickfix`)");
+        return tests::skip(tests::Need::QuickFix, "no QuickFIX (PyPI `quickfix`)");
     };
     let folder = tempfile::tempdir().expect("a folder");
     let venue = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("a port");
