@@ -209,6 +209,13 @@ impl OrderPort {
         self.thread.as_mut().map_or(Settlement::UnknownOrder, |thread| thread.settle(event, now))
     }
 
+    /// The venue is asked to take an order back, which always passes and counts as a message and as a cancel.
+    pub fn cancel(&mut self, id: u64, now: UnixNanos) {
+        if let Some(thread) = &mut self.thread {
+            thread.cancel(id, now);
+        }
+    }
+
     /// Every order that counts.
     pub fn open_orders(&self) -> impl Iterator<Item = OpenOrder> {
         self.thread.iter().flat_map(OrderThread::open_orders)

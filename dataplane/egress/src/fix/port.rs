@@ -24,6 +24,10 @@ impl Gatekeeper for OrderPort {
         Self::settle(self, event, now)
     }
 
+    fn cancel(&mut self, id: u64, now: UnixNanos) {
+        Self::cancel(self, id, now);
+    }
+
     fn open_orders(&self) -> Vec<u64> {
         Self::open_orders(self).map(|order| order.id).collect()
     }

@@ -216,7 +216,8 @@ impl Gateway {
             Ok(Request::Enter(order)) => self.enter_order(&order, bytes, now),
             Ok(Request::Replace { of, order }) => self.replace_order(of, &order, bytes, now),
             Ok(Request::Cancel { token, all }) => {
-                if let Some(held) = self.id(token).and_then(|id| self.book.get_mut(id)) {
+                if let Some((id, held)) = self.id(token).and_then(|id| Some((id, self.book.get_mut(id)?))) {
+                    self.port.cancel(id, now);
                     // It is sent here, and again after each login until it is answered.
                     held.cancelling |= all;
                     held.cancel_sent |= all;

@@ -35,6 +35,8 @@ pub(crate) trait Gatekeeper {
     fn replace(&mut self, replaced: u64, wanted: &Wanted, now: UnixNanos) -> Judgement;
     /// Takes note of what became of an order.
     fn settle(&mut self, event: OrderEvent, now: UnixNanos) -> Settlement;
+    /// Counts that the venue is asked to take an order back.
+    fn cancel(&mut self, id: u64, now: UnixNanos);
     /// The numbers of the orders that count.
     fn open_orders(&self) -> Vec<u64>;
     /// What of an order can still trade; none where it does not count.
@@ -283,6 +285,9 @@ impl<G: Gatekeeper> Desk<G> {
     ) -> Result<(), SendError> {
         self.counts.cancels += 1;
         let order = Order::read(message);
+        if let Some(id) = self.book.get(order.original_id).map(|entry| entry.id) {
+            self.gate.cancel(id, now);
+        }
         self.book.insert_cancel(order.client_id, order.original_id);
         self.pass_on(message, 0, firm, venue, now)
     }

@@ -10,9 +10,9 @@ use crate::fix::store::{Cause, Store};
 use crate::fix::write::Writer;
 use crate::orders::Wanted;
 use gate::{
-    AccountId, Breaker, BreakerCause, BreakerState, BreakerTable, ClassId, Envelope, Gate, GateConfig,
-    GateTables, OrderEvent, OrderIntent, OrderType, Permission, RefTable, RefWriter, RiskLimits, Settlement,
-    StaticTable, StaticTerms, StrategyConfig, StrategyId,
+    AccountId, ActivityLimits, Breaker, BreakerCause, BreakerState, BreakerTable, ClassId, Envelope, Gate,
+    GateConfig, GateTables, OrderEvent, OrderIntent, OrderType, Permission, RefTable, RefWriter, RiskLimits,
+    Settlement, StaticTable, StaticTerms, StrategyConfig, StrategyId,
 };
 use std::path::Path;
 use types::{
@@ -52,6 +52,11 @@ pub(super) struct Door(pub(super) Gate, RefWriter);
 
 impl Door {
     pub(super) fn new() -> Self {
+        Self::held_to(ActivityLimits::NONE)
+    }
+
+    /// The same, where the strategy is held to `activity` within an hour.
+    fn held_to(activity: ActivityLimits) -> Self {
         let strategies =
             [StrategyConfig { class: ClassId(0), order_rate_per_s: 1_000_000, order_burst: 1_000_000 }];
         let (mut rows, statics) = StaticTable::create(1, 1).expect("rows");
@@ -66,6 +71,8 @@ impl Door {
             strategies: &strategies,
             ref_age_max: Nanos(u64::MAX / 4),
             open_orders_max: 1 << 16,
+            window: Nanos(3_600 * Nanos::SECOND.0),
+            strategy_activity: &[activity],
             ..GateConfig::DEFAULT
         };
         let tables = GateTables { statics, dynamics: None, surfaces: None, references, breakers };
@@ -115,6 +122,10 @@ impl Gatekeeper for Door {
 
     fn settle(&mut self, event: OrderEvent, _now: UnixNanos) -> Settlement {
         self.0.settle(event)
+    }
+
+    fn cancel(&mut self, id: u64, now: UnixNanos) {
+        self.0.cancel(id, now);
     }
 
     fn open_orders(&self) -> Vec<u64> {
@@ -409,6 +420,22 @@ fn replaces_and_cancels_follow_the_order() {
         street.carry();
         street.report("x", "e2", "4", "41=c|39=4|151=0|14=0|6=0");
         assert_eq!(street.gateway.desk.gate.held(), (0, 0, 0));
+    });
+}
+
+#[test]
+fn cancels_pass_and_count() {
+    on_each_version(|_, mut street, _| {
+        street.gateway.desk.gate = Door::held_to(ActivityLimits { cancels: 1, ..ActivityLimits::NONE });
+        for (order, cancel) in [("a", "x"), ("b", "y")] {
+            street.order(order, 1, 100, "100.00");
+            street.firm_sends(b"F", &format!("11={cancel}|41={order}|55=AAPL|54=1|60=20261202-00:00:00"));
+            street.carry();
+        }
+        street.order("c", 1, 100, "100.00");
+        assert_eq!(ids(&street.at_venue, "11="), ["a", "x", "b", "y"]);
+        let told = text(street.at_firm.last().expect("a refusal"));
+        assert!(told.contains("|58=CANCELS_STRATEGY: "), "{told}");
     });
 }
 
