@@ -35,6 +35,7 @@ tags! {
     TEXT = 58,
     TIME_IN_FORCE = 59,
     TRANSACT_TIME = 60,
+    TRADE_DATE = 75,
     POSS_RESEND = 97,
     ENCRYPT_METHOD = 98,
     CXL_REJ_REASON = 102,

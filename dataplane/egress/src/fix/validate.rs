@@ -151,7 +151,7 @@ fn is_formatted(format: Format, value: &[u8]) -> bool {
 }
 
 /// Whether a message is one of the session's own.
-const fn is_admin(kind: &[u8]) -> bool {
+pub(crate) const fn is_admin(kind: &[u8]) -> bool {
     matches!(kind, [b'0'..=b'5' | b'A'])
 }
 

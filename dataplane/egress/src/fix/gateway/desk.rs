@@ -218,6 +218,9 @@ impl<G: Gatekeeper> Desk<G> {
         if order.client_id.len() > TEXT_BYTES_MAX {
             return Err((99, "ClOrdID (11) is longer than 47 bytes"));
         }
+        if order.client_id.starts_with(OWN_CANCEL) {
+            return Err((99, "ClOrdID (11) begins with PC-, as the gateway's own cancels do"));
+        }
         if self.book.get(order.client_id).is_some() {
             return Err((6, "DUPLICATE: ClOrdID (11) was used before"));
         }
@@ -301,7 +304,14 @@ impl<G: Gatekeeper> Desk<G> {
         now: UnixNanos,
     ) -> Result<(), SendError> {
         let (cause, alerts) = (cause_of(firm, message, id), self.alerts);
-        venue.send(message.kind(), cause, now, |writer| answers::copy_body(message, alerts, writer))
+        let may_be_there = message.get(tags::POSS_RESEND) == Some(b"Y");
+        venue.send(message.kind(), cause, now, |writer| {
+            if may_be_there {
+                // Of the header; without it the venue might trade the order twice.
+                writer.text(tags::POSS_RESEND, b"Y");
+            }
+            answers::copy_body(message, alerts, writer);
+        })
     }
 
     fn refuse_judged(

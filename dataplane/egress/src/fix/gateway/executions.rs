@@ -1,6 +1,6 @@
 //! Executions of the day: text at the venue, numbers at the gate.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The most executions that are remembered; beyond, those that come are counted all the same, and a correction of one is taken
 /// to have had the quantity that the correction names.
@@ -18,16 +18,33 @@ struct Known {
 #[derive(Debug)]
 pub(super) struct Executions {
     known: HashMap<u64, Known>,
+    /// The reports that took a trade back or changed it, by a sum of their ids.
+    corrections: HashSet<u64>,
 }
+
+/// The most of those that are remembered; one beyond is counted each time it is told.
+const CORRECTIONS_MAX: usize = 16_384;
 
 impl Executions {
     pub(super) fn new() -> Self {
-        Self { known: HashMap::with_capacity(EXECUTIONS_MAX) }
+        Self {
+            known: HashMap::with_capacity(EXECUTIONS_MAX),
+            corrections: HashSet::with_capacity(CORRECTIONS_MAX),
+        }
+    }
+
+    /// Whether the report `id`, which takes a trade back or changes it, was not told before since the process began.
+    pub(super) fn is_first_correction(&mut self, id: &[u8]) -> bool {
+        let sum = sum([b"", b"", id], 0x9e37_79b9_7f4a_7c15);
+        if id.is_empty() || self.corrections.len() >= CORRECTIONS_MAX && !self.corrections.contains(&sum) {
+            return true;
+        }
+        self.corrections.insert(sum)
     }
 
     /// The number of an execution: a sum of its id, the same whenever it is asked for. Where two ids of a day have one sum (among
     /// a million, one day in 37 million), the later one takes the next number that is free, and both count.
-    pub(super) fn number(&mut self, id: &[u8], qty: u32) -> u64 {
+    pub(super) fn number(&mut self, id: [&[u8]; 3], qty: u32) -> u64 {
         let check = sum(id, 0x9e37_79b9_7f4a_7c15);
         let mut number = sum(id, 0xcbf2_9ce4_8422_2325).max(1);
         while self.known.get(&number).is_some_and(|known| known.check != check) {
@@ -40,7 +57,7 @@ impl Executions {
     }
 
     /// How much traded in the execution `id`, where it is remembered.
-    pub(super) fn qty(&self, id: &[u8]) -> Option<u32> {
+    pub(super) fn qty(&self, id: [&[u8]; 3]) -> Option<u32> {
         let check = sum(id, 0x9e37_79b9_7f4a_7c15);
         let mut number = sum(id, 0xcbf2_9ce4_8422_2325).max(1);
         loop {
@@ -53,7 +70,10 @@ impl Executions {
     }
 }
 
-/// FNV-1a with a basis of its own (IETF draft-eastlake-fnv).
-fn sum(text: &[u8], basis: u64) -> u64 {
-    text.iter().fold(basis, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+/// FNV-1a with a basis of its own (IETF draft-eastlake-fnv) over the parts, each with a separator behind it.
+fn sum(parts: [&[u8]; 3], basis: u64) -> u64 {
+    parts
+        .iter()
+        .flat_map(|part| part.iter().chain(&[0]))
+        .fold(basis, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -27,20 +27,26 @@ pub(super) struct Order<'a> {
     pub(super) is_poss_resend: bool,
 }
 
-/// SymbolSfx (65), StopPx (99), CashOrderQty (152), MaturityMonthYear (200), PutOrCall (201), StrikePrice (202), MaturityDay (205),
+/// Currency (15), SymbolSfx (65), StopPx (99), CashOrderQty (152), OrderQty2 (192), ContractMultiplier (231), MaturityMonthYear (200), PutOrCall (201), StrikePrice (202), MaturityDay (205),
 /// OptAttribute (206), PegDifference (211), DiscretionInst and -Offset (388, 389), PriceType (423), OrderPercent (516), MaturityDate
-/// (541), PegMoveType to -Scope (835 to 840), DiscretionMoveType to -Price (841 to 846), TargetStrategy (847), QtyType (854),
-/// PegPriceType and -SecurityID (1094 to 1099). SecurityID (48) is not among them: it names what Symbol (55) does, in another tongue.
-const FOREIGN: [i32; 15] = [65, 99, 152, 200, 201, 202, 205, 206, 211, 388, 389, 423, 516, 541, 854];
-const FOREIGN_RANGES: [std::ops::RangeInclusive<i32>; 2] = [835..=847, 1_094..=1_099];
+/// (541), CFICode (461), Price2 (640), PegMoveType to -Scope (835 to 840), DiscretionMoveType to -Price (841 to 846), TargetStrategy to
+/// ParticipationRate (847 to 849), QtyType (854), StrategyParameter (957 to 960), PegPriceType and -SecurityID (1094 to 1099),
+/// TriggerType to -TradingSessionSubID (1100 to 1114). SecurityID (48) is not among them: it names what Symbol (55) does, in another tongue.
+const FOREIGN: [i32; 20] =
+    [15, 65, 99, 152, 192, 200, 201, 202, 205, 206, 211, 231, 388, 389, 423, 461, 516, 541, 640, 854];
+const FOREIGN_RANGES: [std::ops::RangeInclusive<i32>; 3] = [835..=849, 957..=960, 1_094..=1_114];
 
-/// ExecInst (18) that lets the venue choose the price: pegs of every kind, and those that trail a stop.
-const PRICED_BY_VENUE: &[u8] = b"LMOPRTWUad";
+/// ExecInst (18) that lets the venue choose the price: pegs of every kind, those that stay on a side, and those that trail a stop.
+const PRICED_BY_VENUE: &[u8] = b"09LMOPRTWUad";
+
+/// SecurityType (167).
+const SECURITY_TYPE: i32 = 167;
 
 /// Whether a field changes what is traded, how much, or what a price means.
 fn is_foreign(tag: i32, value: &[u8]) -> bool {
     match tag {
         18 => value.iter().any(|byte| PRICED_BY_VENUE.contains(byte)),
+        SECURITY_TYPE => value != b"CS",
         tag => FOREIGN.contains(&tag) || FOREIGN_RANGES.iter().any(|range| range.contains(&tag)),
     }
 }
@@ -98,8 +104,9 @@ impl<'a> Order<'a> {
         match (self.ord_type, decimal(self.price)) {
             (b"1", _) if self.price.is_empty() => Ok(Px::NONE),
             (b"1", _) => Err((11, "a market order has no Price (44)")),
-            (b"2", Some(price)) => Ok(Px(price)),
-            (b"2", None) => Err((99, "Price (44) must be a decimal number with at most nine places")),
+            // The largest number there is means none.
+            (b"2", Some(price)) if Px(price) != Px::NONE => Ok(Px(price)),
+            (b"2", _) => Err((99, "Price (44) must be a decimal number with at most nine places")),
             _ => Err((11, "OrdType (40) must be 1 (market) or 2 (limit)")),
         }
     }

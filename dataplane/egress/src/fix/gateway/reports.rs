@@ -25,7 +25,14 @@ struct Report<'a> {
     status: &'a [u8],
     last_qty: Option<u32>,
     leaves: Option<u32>,
+    side: &'a [u8],
+    trade_date: &'a [u8],
+    transact_time: &'a [u8],
+    ord_rej_reason: &'a [u8],
 }
+
+/// OrdRejReason (103): the venue has an order of this ClOrdID already.
+const DUPLICATE_ORDER: &[u8] = b"6";
 
 impl<'a> Report<'a> {
     fn read(message: &Message<'a>) -> Self {
@@ -42,10 +49,25 @@ impl<'a> Report<'a> {
                 tags::ORD_STATUS => report.status = value,
                 tags::LAST_QTY => report.last_qty = whole(value),
                 tags::LEAVES_QTY => report.leaves = whole(value),
+                tags::SIDE => report.side = value,
+                tags::TRADE_DATE => report.trade_date = value,
+                tags::TRANSACT_TIME => report.transact_time = value,
+                tags::ORD_REJ_REASON => report.ord_rej_reason = value,
                 _ => {}
             }
         }
         report
+    }
+
+    /// The day of the trade, as far as the venue says it: numbers of executions may begin anew each day.
+    fn day(&self) -> &'a [u8] {
+        let from = if self.trade_date.is_empty() { self.transact_time } else { self.trade_date };
+        from.get(..8).unwrap_or_default()
+    }
+
+    /// The execution `id` among those of all days and both sides, where a venue has one number for both sides of a trade.
+    fn execution(&self, id: &'a [u8]) -> [&'a [u8]; 3] {
+        [self.day(), self.side, id]
     }
 
     /// What it says happened (ExecType, 150, and in 4.2 ExecTransType, 20).
@@ -152,8 +174,12 @@ impl<G: Gatekeeper> Desk<G> {
                 self.settle(OrderEvent::Cancelled { id }, now);
             }
             What::Replaced => self.settle(OrderEvent::Replaced { id }, now),
-            What::Rejected => self.settle(OrderEvent::Rejected { id }, now),
+            What::Rejected => self.settle_rejected(named, &report, now),
             What::Restated => self.settle_restated(id, &report, now),
+            // Told again, it has been taken back before.
+            What::Correct | What::Bust if !self.executions.is_first_correction(report.exec_id) => {
+                self.counts.repeated += 1;
+            }
             What::Correct => {
                 self.settle_bust(id, &report, now);
                 self.settle_fill(id, &report, now);
@@ -161,7 +187,7 @@ impl<G: Gatekeeper> Desk<G> {
             What::Bust => self.settle_bust(id, &report, now),
             What::Status => match report.status {
                 b"4" | b"C" => self.settle(OrderEvent::Cancelled { id }, now),
-                b"8" => self.settle(OrderEvent::Rejected { id }, now),
+                b"8" => self.settle_rejected(named, &report, now),
                 _ => {}
             },
             What::DoneForDay | What::Nothing => {}
@@ -172,21 +198,38 @@ impl<G: Gatekeeper> Desk<G> {
         named
     }
 
+    /// An order is given back for a reject of one that the venue has not taken. What is refused as a duplicate is a copy: the first one
+    /// may work.
+    fn settle_rejected(&mut self, named: Option<Entry>, report: &Report<'_>, now: UnixNanos) {
+        let was_taken = |entry: Entry| entry.is_answered && !matches!(entry.status, b'A' | b'8');
+        if report.ord_rej_reason == DUPLICATE_ORDER || named.is_some_and(was_taken) {
+            self.counts.unbooked += 1;
+            return;
+        }
+        self.settle(OrderEvent::Rejected { id: named.map_or(0, |entry| entry.id) }, now);
+    }
+
+    /// Something was traded, taken back or changed that cannot be counted: the books differ until a person has looked.
+    fn doubt(&mut self, id: u64, now: UnixNanos) {
+        self.counts.unbooked += 1;
+        self.settle(OrderEvent::Busted { id, qty: Qty(0) }, now);
+    }
+
     fn settle_fill(&mut self, id: u64, report: &Report<'_>, now: UnixNanos) {
         match report.last_qty {
-            Some(qty) if qty > 0 => {
-                let execution = self.executions.number(report.exec_id, qty);
+            Some(qty) if qty > 0 && !report.exec_id.is_empty() => {
+                let execution = self.executions.number(report.execution(report.exec_id), qty);
                 self.settle(OrderEvent::Executed { id, execution, qty: Qty(qty) }, now);
             }
-            _ => self.counts.unbooked += 1,
+            _ => self.doubt(id, now),
         }
     }
 
     /// A trade is taken back: as much as it had, or as this report says where it is not remembered.
     fn settle_bust(&mut self, id: u64, report: &Report<'_>, now: UnixNanos) {
-        match self.executions.qty(report.exec_ref_id).or(report.last_qty) {
+        match self.executions.qty(report.execution(report.exec_ref_id)).or(report.last_qty) {
             Some(qty) => self.settle(OrderEvent::Busted { id, qty: Qty(qty) }, now),
-            None => self.counts.unbooked += 1,
+            None => self.doubt(id, now),
         }
     }
 
@@ -194,13 +237,12 @@ impl<G: Gatekeeper> Desk<G> {
     /// the venue says so. One that has more left than the gate counts cannot be counted: somebody must look.
     fn settle_restated(&mut self, id: u64, report: &Report<'_>, now: UnixNanos) {
         let (Some(counted), Some(left)) = (self.gate.leaves(id), report.leaves) else {
-            self.counts.unbooked += 1;
-            return;
+            return self.doubt(id, now);
         };
         match counted.checked_sub(left) {
             Some(0) => {}
             Some(less) => self.settle(OrderEvent::Reduced { id, qty: Qty(less) }, now),
-            None => self.counts.unbooked += 1,
+            None => self.doubt(id, now),
         }
     }
 

@@ -5,7 +5,7 @@ use super::terms::{Close, Role, State};
 use super::{Application, GAP_TRIES, GAP_WAIT};
 use crate::fix::dictionary::Version;
 use crate::fix::message::{Message, SEQ_MAX};
-use crate::fix::validate::{Problem, RejectCode, problem_of};
+use crate::fix::validate::{Problem, RejectCode, is_admin, problem_of};
 use crate::fix::{tags, time};
 use types::{Nanos, UnixNanos};
 
@@ -159,7 +159,12 @@ impl Core {
             (self.is_timely(message, now), RejectCode::SendingTime),
         ] {
             if !holds {
-                self.refuse(message, untagged(code), now);
+                // What a venue says of orders is not lost for a clock that was wrong: it is not taken, and asked for again.
+                if self.is_a_venues_word(message) {
+                    self.reject(message, untagged(code), now);
+                } else {
+                    self.refuse(message, untagged(code), now);
+                }
                 return self.log_out("", now);
             }
         }
@@ -213,6 +218,11 @@ impl Core {
         true
     }
 
+    /// Whether a venue says something that is not the session's.
+    fn is_a_venues_word(&self, message: &Message<'_>) -> bool {
+        self.config.role == Role::Initiator && !is_admin(message.kind())
+    }
+
     /// Refuses a message; where it was the next one, it has been taken.
     fn refuse(&mut self, message: &Message<'_>, problem: Problem, now: UnixNanos) {
         self.reject(message, problem, now);
@@ -224,7 +234,8 @@ impl Core {
     /// The message that is next.
     fn dispatch(&mut self, message: &Message<'_>, now: UnixNanos, app: &mut Application<'_>) {
         self.counts.received += 1;
-        if let Some(problem) = problem_of(message, self.rules()) {
+        // A venue does not say again what was refused: what it says of orders is counted as far as it can be read.
+        if let Some(problem) = problem_of(message, self.rules()).filter(|_| !self.is_a_venues_word(message)) {
             return self.refuse(message, problem, now);
         }
         match message.kind() {

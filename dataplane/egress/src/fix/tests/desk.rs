@@ -424,6 +424,77 @@ fn replaces_and_cancels_follow_the_order() {
 }
 
 #[test]
+fn a_reject_of_an_order_that_the_venue_has_gives_nothing_back() {
+    on_each_version(|_, mut street, _| {
+        street.order("a", 1, 100, "100.00");
+        // The first copy works; a second one, sent again, is refused as a duplicate.
+        street.report("a", "e1", "8", "39=8|103=6|151=0|14=0|6=0");
+        assert_eq!(street.gateway.desk.gate.held(), (0, 100, 0));
+        street.report("a", "e2", "0", "39=0|151=100|14=0|6=0");
+        street.report("a", "e3", "8", "39=8|103=99|151=0|14=0|6=0");
+        assert_eq!(street.gateway.desk.gate.held(), (0, 100, 0));
+        assert_eq!(street.gateway.desk.counts().unbooked, 2);
+    });
+}
+
+#[test]
+fn what_cannot_be_counted_puts_the_position_in_doubt() {
+    let untold = ["17=e1|39=1|31=100|151=60|14=40|6=100", "39=1|32=40|31=100|151=60|14=40|6=100"];
+    for rest in untold {
+        on_each_version(|version, mut street, _| {
+            street.order("a", 1, 100, "100.00");
+            let what = if version == Version::Fix42 { "20=0|150=1" } else { "150=F" };
+            street.venue_sends(b"8", &format!("37=V1|11=a|{what}|55=AAPL|54=1|{rest}"));
+            street.carry();
+            let held = street.gateway.desk.gate.0.exposure(InstrumentId(0), StrategyId(0)).expect("a cell");
+            assert!(held.in_doubt && held.position == 0, "{rest}");
+        });
+    }
+}
+
+#[test]
+fn numbers_of_executions_begin_anew_each_day_and_a_correction_counts_once() {
+    on_each_version(|_, mut street, _| {
+        street.order("a", 1, 100, "100.00");
+        for day in ["20261202", "20261203"] {
+            let fill = format!("39=1|32=40|31=100|151=60|14=40|6=100|60={day}-10:00:00");
+            street.report("a", "e1", "F", &fill);
+            street.report("a", "e1", "F", &fill);
+        }
+        assert_eq!(street.gateway.desk.gate.held(), (80, 20, 0));
+        for _ in 0..2 {
+            let bust = "19=e1|20=1|150=H|39=1|32=40|31=100|151=100|14=0|6=0|60=20261203-10:00:00";
+            street.venue_sends(b"8", &format!("37=V1|11=a|17=e9|55=AAPL|54=1|{bust}"));
+            street.carry();
+        }
+        assert_eq!(street.gateway.desk.gate.held().0, 40);
+    });
+}
+
+#[test]
+fn what_the_gate_would_not_see_is_refused_and_a_possible_copy_is_passed_on_as_one() {
+    on_each_version(|_, mut street, _| {
+        let order = "21=1|55=AAPL|54=1|38=100|40=2|60=20261202-00:00:00";
+        for (id, more) in [
+            ("PC-0-1", "44=100.00"),
+            ("px", "44=9223372036.854775807"),
+            ("fut", "44=100.00|167=FUT"),
+            ("eur", "44=100.00|15=EUR"),
+            ("trigger", "44=100.00|1102=2"),
+            ("stay", "44=100.00|18=9"),
+        ] {
+            let before = street.at_firm.len();
+            street.firm_sends(b"D", &format!("11={id}|{order}|{more}"));
+            street.carry();
+            assert!(street.at_venue.is_empty() && street.at_firm.len() > before, "{id}");
+        }
+        street.firm_sends(b"D", &format!("97=Y|11=a|{order}|44=100.00"));
+        street.carry();
+        assert!(has(street.at_venue.last().expect("the order"), &["35=D", "97=Y", "11=a"]));
+    });
+}
+
+#[test]
 fn cancels_pass_and_count() {
     on_each_version(|_, mut street, _| {
         street.gateway.desk.gate = Door::held_to(ActivityLimits { cancels: 1, ..ActivityLimits::NONE });
