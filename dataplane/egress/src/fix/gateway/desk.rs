@@ -142,8 +142,7 @@ impl<G: Gatekeeper> Desk<G> {
         now: UnixNanos,
     ) -> Result<(), SendError> {
         match message.kind() {
-            b"D" => self.take_new(message, firm, venue, now),
-            b"G" => self.take_replace(message, firm, venue, now),
+            b"D" | b"G" => self.take_judged(message, firm, venue, now),
             b"F" | b"q" => self.take_cancel(message, firm, venue, now),
             b"H" => self.pass_on(message, 0, firm, venue, now),
             // What the firm refused of ours changes nothing here.
@@ -155,7 +154,8 @@ impl<G: Gatekeeper> Desk<G> {
         }
     }
 
-    fn take_new(
+    /// A new order, or one that is to replace another (35=G).
+    fn take_judged(
         &mut self,
         message: &Message<'_>,
         firm: &mut Core,
@@ -168,39 +168,20 @@ impl<G: Gatekeeper> Desk<G> {
             return Ok(());
         }
         let id = self.book.next_id();
-        let wanted = match self.wanted(id, &order, venue, now) {
-            Ok(wanted) => wanted,
-            Err(unjudged) => return self.refuse_unjudged(message, &order, id, unjudged, firm, now),
-        };
-        let judged = self.gate.reserve(&wanted, now);
-        if !judged.is_reserved {
-            return self.refuse_judged(message, &order, id, &judged.verdict, firm, now);
-        }
-        self.send_on(message, &order, &wanted, &judged.verdict, (firm, venue), now)
-    }
-
-    fn take_replace(
-        &mut self,
-        message: &Message<'_>,
-        firm: &mut Core,
-        venue: &mut Core,
-        now: UnixNanos,
-    ) -> Result<(), SendError> {
-        let order = Order::read(message);
-        if order.is_poss_resend && self.book.get(order.client_id).is_some() {
-            self.counts.known_before += 1;
-            return Ok(());
-        }
-        let id = self.book.next_id();
-        let Some(replaced) = self.book.get(order.original_id) else {
+        let replaced = self.book.get(order.original_id).map(|entry| entry.id);
+        let replaces = message.kind() == b"G";
+        if replaces && replaced.is_none() {
             let unknown = (0, "OrigClOrdID (41) names no order of this session");
             return self.refuse_unjudged(message, &order, id, unknown, firm, now);
-        };
+        }
         let wanted = match self.wanted(id, &order, venue, now) {
             Ok(wanted) => wanted,
             Err(unjudged) => return self.refuse_unjudged(message, &order, id, unjudged, firm, now),
         };
-        let judged = self.gate.replace(replaced.id, &wanted, now);
+        let judged = match replaced.filter(|_| replaces) {
+            Some(replaced) => self.gate.replace(replaced, &wanted, now),
+            None => self.gate.reserve(&wanted, now),
+        };
         if !judged.is_reserved {
             return self.refuse_judged(message, &order, id, &judged.verdict, firm, now);
         }
