@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod fix;
+mod fnv;
 pub mod orders;
 pub mod ouch;
 pub mod socket;

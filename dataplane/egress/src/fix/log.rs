@@ -4,6 +4,7 @@
 //! A record is on its way to the disk when [`Log::append`] returns: it outlives the process, not the machine's power.
 
 use crate::fix::frame::MESSAGE_BYTES_MAX;
+use crate::fnv::{BASIS, fnv};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
@@ -227,10 +228,7 @@ fn mark_of(head: &[u8], at: u64) -> Option<(u64, u64)> {
     (turn > 0 && sum(&[&head[at..at + 16]]) == word_at(head, at + 16)).then_some((turn, mark))
 }
 
-/// FNV-1a, 64 bits (IETF draft-eastlake-fnv): finds what was not written whole, and says nothing against who wishes harm.
+/// Finds what was not written whole.
 fn sum(parts: &[&[u8]]) -> u64 {
-    parts
-        .iter()
-        .flat_map(|part| part.iter())
-        .fold(0xcbf2_9ce4_8422_2325, |sum: u64, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    fnv(BASIS, parts.iter().copied().flatten())
 }

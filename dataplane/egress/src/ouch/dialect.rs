@@ -2,6 +2,7 @@
 
 use super::words::{Message, Refusal, Report, Request, Token, Unfit};
 use super::{v42, v50};
+use crate::fnv::{BASIS, fnv};
 
 /// A version of OUCH.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,19 +20,13 @@ pub(super) struct SessionKey(u64);
 impl SessionKey {
     /// Of the session's name.
     pub(super) fn of(session: &[u8; 10]) -> Self {
-        Self(mixed(session.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| fnv(hash, *byte))))
+        Self(mixed(fnv(BASIS, session)))
     }
 
     /// The number of an execution: the two sides of a trade have the same match number, and may both be ours.
     pub(super) fn execution(self, match_number: u64, token: Token) -> u64 {
-        let token = token.0.iter().fold(0, |hash, byte| fnv(hash, *byte));
-        mixed(match_number ^ self.0.rotate_left(32) ^ mixed(token)).max(1)
+        mixed(match_number ^ self.0.rotate_left(32) ^ mixed(fnv(0, &token.0))).max(1)
     }
-}
-
-/// FNV-1a's step, 64 bits.
-const fn fnv(hash: u64, byte: u8) -> u64 {
-    (hash ^ byte as u64).wrapping_mul(0x0000_0100_0000_01b3)
 }
 
 /// SplitMix64's finaliser: every bit of the result depends on every bit of `x`, and no two are the same.
@@ -47,7 +42,7 @@ impl Dialect {
     pub(super) fn id(self, session: SessionKey, token: Token) -> u64 {
         match self {
             Self::V50 => (session.0 >> 32) << 32 | u64::from(token.number()),
-            Self::V42 => mixed(token.0.iter().fold(session.0, |hash, byte| fnv(hash, *byte))).max(1),
+            Self::V42 => mixed(fnv(session.0, &token.0)).max(1),
         }
     }
 

@@ -1,6 +1,10 @@
 //! Executions of the day: text at the venue, numbers at the gate.
 
+use crate::fnv::{BASIS, fnv};
 use std::collections::{HashMap, HashSet};
+
+/// Of the second sum of an id.
+const CHECK_BASIS: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The most executions that are remembered; beyond, those that come are counted all the same, and a correction of one is taken
 /// to have had the quantity that the correction names.
@@ -35,7 +39,7 @@ impl Executions {
 
     /// Whether the report `id`, which takes a trade back or changes it, was not told before since the process began.
     pub(super) fn is_first_correction(&mut self, id: &[u8]) -> bool {
-        let sum = sum([b"", b"", id], 0x9e37_79b9_7f4a_7c15);
+        let sum = sum([b"", b"", id], CHECK_BASIS);
         if id.is_empty() || self.corrections.len() >= CORRECTIONS_MAX && !self.corrections.contains(&sum) {
             return true;
         }
@@ -45,8 +49,8 @@ impl Executions {
     /// The number of an execution: a sum of its id, the same whenever it is asked for. Where two ids of a day have one sum (among
     /// a million, one day in 37 million), the later one takes the next number that is free, and both count.
     pub(super) fn number(&mut self, id: [&[u8]; 3], qty: u32) -> u64 {
-        let check = sum(id, 0x9e37_79b9_7f4a_7c15);
-        let mut number = sum(id, 0xcbf2_9ce4_8422_2325).max(1);
+        let check = sum(id, CHECK_BASIS);
+        let mut number = sum(id, BASIS).max(1);
         while self.known.get(&number).is_some_and(|known| known.check != check) {
             number = number.wrapping_add(1).max(1);
         }
@@ -58,8 +62,8 @@ impl Executions {
 
     /// How much traded in the execution `id`, where it is remembered.
     pub(super) fn qty(&self, id: [&[u8]; 3]) -> Option<u32> {
-        let check = sum(id, 0x9e37_79b9_7f4a_7c15);
-        let mut number = sum(id, 0xcbf2_9ce4_8422_2325).max(1);
+        let check = sum(id, CHECK_BASIS);
+        let mut number = sum(id, BASIS).max(1);
         loop {
             let known = self.known.get(&number)?;
             if known.check == check {
@@ -70,10 +74,7 @@ impl Executions {
     }
 }
 
-/// FNV-1a with a basis of its own (IETF draft-eastlake-fnv) over the parts, each with a separator behind it.
+/// The parts, each with a separator behind it.
 fn sum(parts: [&[u8]; 3], basis: u64) -> u64 {
-    parts
-        .iter()
-        .flat_map(|part| part.iter().chain(&[0]))
-        .fold(basis, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    fnv(basis, parts.iter().flat_map(|part| part.iter().chain(&[0])))
 }
