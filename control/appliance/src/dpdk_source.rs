@@ -1,5 +1,6 @@
 //! Packet sources on DPDK: a capture through net_pcap, or what the configuration names.
 
+use crate::igmp_frame::IgmpRing;
 use crate::multicast::{Member, PortSource, Wire, described, groups_of, join, plays_recording};
 use crate::output::tell;
 use anyhow::{Context, Result, bail};
@@ -31,11 +32,11 @@ pub(crate) fn open_capture(path: &Path) -> Result<DpdkSource> {
     Ok(DpdkSource::capture(queue, path.display().to_string(), pool.packet_bytes(), &counted))
 }
 
-/// The port that `feed` names, and what the operator should know of it.
+/// The port that `feed` names, whose IGMP goes through the ring `igmp`, and what the operator should know of it.
 ///
 /// # Errors
 /// When DPDK cannot be started, or the port cannot.
-pub(crate) fn open_live(plan: &Plan, feed: &Feed) -> Result<LivePort> {
+pub(crate) fn open_live(plan: &Plan, feed: &Feed, igmp: IgmpRing) -> Result<LivePort> {
     let eal_plan = &plan.eal;
     let (mut config, warning) = match eal_plan.memory {
         EalMemory::Auto => EalConfig::for_this_host(eal_plan.memory_mib),
@@ -80,7 +81,7 @@ pub(crate) fn open_live(plan: &Plan, feed: &Feed) -> Result<LivePort> {
     let mac = started.port.info().mac;
     let source = DpdkSource::live(queue, device, pool.packet_bytes());
     let source = if plays_recording(&feed.source) { source.recorded() } else { source };
-    let (source, member) = join(feed, source, Wire { tx, pool }, mac)?;
+    let (source, member) = join(feed, source, Wire { tx, pool }, mac, igmp)?;
     let joined_by = described(feed, member.is_some());
     let row = |group: &Ipv4Addr| [group.to_string(), joined_by.clone(), received_by.clone()];
     Ok(LivePort { source, member, eal, warnings, groups: groups.iter().map(row).collect() })

@@ -16,6 +16,7 @@ mod gateway;
 mod hist;
 mod hop_diff;
 mod hop_row;
+mod igmp_frame;
 mod latency;
 mod line;
 #[cfg(feature = "dpdk")]

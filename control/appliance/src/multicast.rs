@@ -4,43 +4,18 @@
 //! queries. Receiving does no more for that than look whether a frame is IGMP and, every couple of minutes, hand one to a
 //! ring; everything else, the sending above all, is the receiving thread's housekeeping.
 
+use crate::igmp_frame::{IgmpFrame, IgmpRing};
 use anyhow::{Context, Result};
 use control::config::{Feed, FeedSource, Igmp};
 use dataplane::source::{DpdkSource, Packet, PacketSource, SourceError, SourceNotes, SourceStatus};
 use dpdk::igmp::{IgmpVersion, Membership, MembershipConfig, may_be_query};
 use dpdk::{MacAddr, Mempool, TxQueue};
-use stage::{RingRx, RingTx, ring};
+use stage::{RingRx, RingTx};
 use std::net::Ipv4Addr;
 use types::{Nanos, UnixNanos};
 
-/// Longest frame looked at: 1,500 bytes of IPv4 behind an Ethernet header with a VLAN tag.
-const FRAME_MAX: usize = 1_518;
-
-/// IGMP frames that wait for housekeeping, which comes every 100 µs. A switch sends a few per minute.
-const FRAMES_WAITING: usize = 16;
-
 /// The longest wait before a leave is said again (RFC 3376 section 8.11).
 const REPEAT: Nanos = Nanos::SECOND;
-
-/// One received IGMP frame.
-#[derive(Clone, Copy)]
-struct IgmpFrame {
-    len: u16,
-    bytes: [u8; FRAME_MAX],
-}
-
-impl IgmpFrame {
-    fn of(frame: &[u8]) -> Self {
-        let len = frame.len().min(FRAME_MAX);
-        let mut bytes = [0; FRAME_MAX];
-        bytes[..len].copy_from_slice(&frame[..len]);
-        Self { len: len as u16, bytes }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.len)]
-    }
-}
 
 /// A port's packets without its IGMP, which goes to the membership.
 pub(crate) struct PortSource<S = DpdkSource> {
@@ -112,7 +87,7 @@ pub(crate) struct Member {
     igmp: RingRx<IgmpFrame>,
 }
 
-/// Joins the groups of `feed` on the port behind `source`. The first report goes out with the first housekeeping.
+/// Joins the groups of `feed` on the port behind `source`, whose IGMP goes through `ring`. The first report goes out with the first housekeeping.
 ///
 /// # Errors
 /// A group that cannot be joined.
@@ -121,6 +96,7 @@ pub(crate) fn join<S: PacketSource>(
     source: S,
     wire: Wire,
     mac: MacAddr,
+    ring: IgmpRing,
 ) -> Result<(PortSource<S>, Option<Member>)> {
     let groups = groups_of(feed);
     let version = match feed.igmp {
@@ -139,7 +115,7 @@ pub(crate) fn join<S: PacketSource>(
             .join(group, &[], UnixNanos(0))
             .with_context(|| format!("feed {}: a group cannot be joined", feed.name))?;
     }
-    let (tx, igmp) = ring(FRAMES_WAITING);
+    let (tx, igmp) = ring;
     Ok((PortSource { source, igmp: Some(tx) }, Some(Member { membership, wire, igmp })))
 }
 
@@ -176,7 +152,7 @@ impl Member {
     /// Takes in what was received, and sends what is due.
     pub(crate) fn keep(&mut self, now: UnixNanos) {
         let Self { membership, wire, igmp } = self;
-        igmp.drain(FRAMES_WAITING, |frames| {
+        igmp.drain(usize::MAX, |frames| {
             for frame in frames {
                 membership.on_frame(frame.bytes(), now);
             }
@@ -251,10 +227,13 @@ mod tests {
         frame
     }
 
+    /// Frames that the test's ring holds.
+    const WAITING: usize = 16;
+
     #[test]
     fn igmp_goes_aside_and_everything_else_to_the_feed() {
         let burst = vec![frame(17, 60), frame(2, 60), frame(2, 2_000), frame(17, 61)];
-        let (tx, mut rx) = ring(FRAMES_WAITING);
+        let (tx, mut rx) = stage::ring(WAITING);
         let mut source = PortSource { source: Frames(burst.clone()), igmp: Some(tx) };
         let heard = |source: &mut PortSource<Frames>| {
             let mut lengths = Vec::new();
@@ -268,12 +247,12 @@ mod tests {
         };
         assert_eq!(heard(&mut source), [60, 61]);
         let mut aside = Vec::new();
-        rx.drain(FRAMES_WAITING, |frames| aside.extend(frames.iter().map(|f| f.bytes().to_vec())));
-        assert_eq!(aside, [burst[1].as_slice(), &burst[2][..FRAME_MAX]]);
-        for _ in 0..FRAMES_WAITING {
+        rx.drain(WAITING, |frames| aside.extend(frames.iter().map(|f| f.bytes().to_vec())));
+        assert_eq!(aside, [burst[1].as_slice(), &burst[2][..1_518]]);
+        for _ in 0..WAITING {
             heard(&mut source);
         }
-        assert_eq!(rx.counters().dropped(), FRAMES_WAITING as u64, "a flood is dropped and counted");
+        assert_eq!(rx.counters().dropped(), WAITING as u64, "a flood is dropped and counted");
         assert_eq!(heard(&mut PortSource::unjoined(Frames(burst))), [60, 60, 2_000, 61]);
     }
 

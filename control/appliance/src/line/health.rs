@@ -47,7 +47,7 @@ impl LastMoved {
         self.at.clone()
     }
 
-    /// Looks.
+    /// Takes note of whether the counter has moved since the last look.
     pub(crate) fn look(&mut self, now: UnixNanos) {
         let value = self.counters.get(self.index);
         if value != self.seen {

@@ -6,7 +6,7 @@ use super::book_sink::{BookSink, Quotes, TimeOf, Untold};
 use super::declared::Declared;
 use super::desk::{COUNTERS, Desk};
 use super::desk_stage::{DeskObserver, DeskStage, InForce, Scheduled};
-use super::explain::{Answerer, Asker};
+use super::explain::{Answer, Answerer, Asker, Question};
 use super::gate_tables::{GateSet, ModelTables, QuoteTable, Readers, SharedMemory};
 use super::last_trades::LastTrades;
 use super::notes::{BookNote, Defined, ModelNote, ScorerCommand, ScorerNote, VerdictRecord};
@@ -17,6 +17,7 @@ use super::scorer::{Envelopes, LineScorer};
 use super::spec::{DeskSpec, LineFiles, LineSpec, Pace, ScorerSpec};
 use super::timed::Timed;
 use super::verdict_log::{VerdictFile, VerdictLog};
+use crate::igmp_frame::{IgmpFrame, IgmpRing};
 use crate::latency::Latency;
 use anyhow::{Context, Result};
 use control::config::Plan;
@@ -39,6 +40,9 @@ const QUESTIONS_DEPTH: usize = 4;
 
 /// Changes of a card's standing that wait to be told: each takes seconds to come about.
 const CARD_CHANGES_DEPTH: usize = 64;
+
+/// IGMP frames that wait for housekeeping, which comes every 100 µs. A switch sends a few a minute.
+const IGMP_FRAMES_DEPTH: usize = 16;
 
 /// What happens to an item that finds its ring full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +103,14 @@ pub(crate) struct Links {
     pub(crate) scores: Link,
     /// Verdicts, desk to the log; one ring for each gate.
     pub(crate) verdicts: Link,
+    /// Questions, control to the desk.
+    pub(crate) questions: Link,
+    /// Its answers.
+    pub(crate) answers: Link,
+    /// Changes of a card's standing, scorer to the cold thread.
+    pub(crate) card_changes: Link,
+    /// IGMP frames, receiver to its own housekeeping.
+    pub(crate) igmp: Link,
 }
 
 impl Links {
@@ -128,14 +140,21 @@ impl Links {
                 depths.verdict_records as usize,
                 of_pace(WhenFull::Drop, WhenFull::Wait),
             ),
+            questions: link::<Question>(QUESTIONS_DEPTH, WhenFull::Refuse),
+            answers: link::<Answer>(QUESTIONS_DEPTH, WhenFull::Refuse),
+            card_changes: link::<gpu::CardChange>(CARD_CHANGES_DEPTH, WhenFull::Drop),
+            igmp: link::<IgmpFrame>(IGMP_FRAMES_DEPTH, WhenFull::Drop),
         }
     }
 
     /// Bytes of the rings of a live line.
     pub(crate) fn live_bytes(&self) -> usize {
         let Self { events, vectors, names, definitions, commands, scorer_notes, verdicts, .. } = self;
-        [events, vectors, names, names, definitions, commands, scorer_notes, scorer_notes, verdicts]
-            .iter()
+        let Self { questions, answers, card_changes, igmp, .. } = self;
+        let line =
+            [events, vectors, names, names, definitions, commands, scorer_notes, scorer_notes, verdicts];
+        line.into_iter()
+            .chain([questions, answers, card_changes, igmp])
             .map(|link| link.depth * link.item_bytes)
             .sum()
     }
@@ -169,8 +188,13 @@ pub(crate) fn event_ring(plan: &Plan, pace: Pace, from_file: bool) -> (EventTx, 
 }
 
 /// The ring in which a card's changes of standing are told.
-pub(crate) fn card_ring() -> (RingTx<gpu::CardChange>, RingRx<gpu::CardChange>) {
-    ring(CARD_CHANGES_DEPTH)
+pub(crate) fn card_ring(plan: &Plan) -> (RingTx<gpu::CardChange>, RingRx<gpu::CardChange>) {
+    open(Links::of(plan, Pace::Live).card_changes)
+}
+
+/// The ring in which a live port's IGMP goes to the housekeeping of its thread.
+pub(crate) fn igmp_ring(plan: &Plan) -> IgmpRing {
+    open(Links::of(plan, Pace::Live).igmp)
 }
 
 /// The cold end of a desk's verdicts.
@@ -386,8 +410,7 @@ fn wire_live(links: &Links, sets: Vec<Tables>, counts: Vec<CounterReader>, adapt
     let (commands, commands_rx) = open(links.commands);
     let (trips, trip_notes) = outlet(links.scorer_notes);
     let (tiers, tier_notes) = outlet(links.scorer_notes);
-    let question = Link { depth: QUESTIONS_DEPTH, item_bytes: 0, when_full: WhenFull::Refuse };
-    let ((questions_tx, questions), (answers, answers_rx)) = (open(question), open(question));
+    let ((questions_tx, questions), (answers, answers_rx)) = (open(links.questions), open(links.answers));
     let limits = match model.filter(|_| adaptive) {
         Some(tables) => Limits::Direct { tables, trips },
         None => Limits::Nowhere,

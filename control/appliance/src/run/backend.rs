@@ -49,7 +49,7 @@ pub(super) struct FeedView {
 }
 
 impl FeedView {
-    /// Its lines at `now`.
+    /// What each line received, and how long it has been silent at `now`.
     fn lines(&self, now: UnixNanos) -> Vec<LineStatus> {
         let ended = self.ended.load(Ordering::Relaxed);
         let status = |counts: LineCounts| LineStatus {
@@ -387,7 +387,9 @@ impl Backend for LiveBackend {
             flagged: value(&self.orders, "flagged"),
             rejected: value(&self.orders, "rejected"),
         };
+        let mut processes = 0;
         for (_, counts) in lock(&self.processes).iter().flat_map(Orders::counts) {
+            processes += 1;
             orders.accepted += counts.accepted;
             orders.flagged += counts.flagged;
             orders.rejected += counts.rejected;
@@ -395,7 +397,8 @@ impl Backend for LiveBackend {
         Snapshot {
             feeds: self.feeds.iter().map(feed).collect(),
             scorer,
-            orders: Some(orders),
+            // The desk itself judges only questions: without a process there are no orders to count.
+            orders: (processes > 0).then_some(orders),
             counters: self.counters(),
         }
     }

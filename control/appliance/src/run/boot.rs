@@ -77,7 +77,7 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
         .enabled
         .then(|| load_model((!dir.as_os_str().is_empty()).then_some(dir.as_path())))
         .transpose()?;
-    let (card_tx, card) = topology::card_ring();
+    let (card_tx, card) = topology::card_ring(plan);
     let mut scorer = None;
     if let Some(model) = &model {
         let (opened, warning) = crate::scorer::open_live(plan, model, clock, card_tx)?;

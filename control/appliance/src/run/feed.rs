@@ -78,7 +78,7 @@ fn open_port(
     clock: &LiveClock,
     report: &mut Report,
 ) -> Result<OpenedFeed> {
-    let port = crate::dpdk_source::open_live(plan, feed)?;
+    let port = crate::dpdk_source::open_live(plan, feed, crate::line::topology::igmp_ring(plan))?;
     report.warnings.extend(port.warnings);
     report.groups.extend(port.groups);
     let feed = dataplane::receive("receiver", port.source, config, tx, Some(hops), Some(clock.clone()))?;

@@ -261,7 +261,18 @@ fn confirm(cli: &Cli) -> Result<()> {
             "The model's limits will hold again instead of Critical",
             confirmed,
         ),
-        _ => return Ok(()),
+        // Nothing that is closed is opened: questions, what tightens, limits that never pass their cap, and a position, whose
+        // number has been typed already.
+        Command::Status
+        | Command::Limits(Limits::Show { .. } | Limits::Set { .. })
+        | Command::Breaker(Breaker::List | Breaker::Trip { .. })
+        | Command::Halt(_)
+        | Command::Tier(Tier::Show { .. })
+        | Command::Gate(_)
+        | Command::Positions(_)
+        | Command::Orders(_)
+        | Command::Sessions { .. }
+        | Command::Audit(_) => return Ok(()),
     };
     if confirmed.yes {
         return Ok(());

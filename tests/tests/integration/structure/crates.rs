@@ -120,6 +120,20 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
 ];
 
 #[test]
+fn the_architecture_draws_the_edges_as_they_are() {
+    let page = std::fs::read_to_string(repository().join("ARCHITECTURE.md")).expect("the page");
+    let (_, after) = page.split_once("What each sees of ours").expect("the list's heading");
+    let list = after.split("```").nth(1).expect("the list").trim_start_matches("text");
+    let drawn: BTreeMap<&str, BTreeSet<&str>> = list
+        .lines()
+        .filter_map(|line| line.trim().split_once(' '))
+        .map(|(name, sees)| (name, sees.split(',').map(str::trim).filter(|name| *name != "none").collect()))
+        .collect();
+    let listed = EDGES.iter().map(|(name, sees, _)| (*name, sees.iter().copied().collect())).collect();
+    assert_eq!(drawn, listed);
+}
+
+#[test]
 fn crates_see_exactly_what_the_architecture_says() {
     let metadata = metadata();
     let packages = metadata.workspace_packages();

@@ -12,7 +12,7 @@ use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// One block.
+/// What is read and written whole, with its length and sum.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Block {
     /// A record of the ring.
