@@ -7,10 +7,10 @@ use control::client::{Client, ClientError};
 use control::names::Name;
 use control::protocol::{Grant, GrantRules};
 use gate::{
-    AccountId, ActivityLimits, ClassId, Decision, Explanation, Exposure, ExposureLimits, FixedScore, Flags,
-    Gate, GateConfig, LimitsSource, MoneyRules, OpenOrder, OrderEvent, OrderIntent, RejectReason,
-    Reservation, STEP_WORDS, SelfMatch, Settlement, Step, StrategyConfig, StrategyId, UnknownPosition,
-    Verdict,
+    AccountId, ActivityLimits, Breaker, BreakerKey, ClassId, Decision, Explanation, Exposure, ExposureLimits,
+    FixedScore, Flags, Gate, GateConfig, LimitsSource, MoneyRules, OpenOrder, OrderEvent, OrderIntent,
+    RejectReason, Reservation, STEP_WORDS, SelfMatch, Settlement, Step, StrategyConfig, StrategyId,
+    UnknownPosition, Verdict,
 };
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -227,6 +227,12 @@ impl OrderThread {
     /// As [`Gate::open_orders`]: what is to be asked of the venue after a restart.
     pub fn open_orders(&self) -> impl Iterator<Item = OpenOrder> {
         self.gate.open_orders()
+    }
+
+    /// As [`Gate::breaker`]: what stands in a scope's breaker, also while the daemon is dead.
+    #[must_use]
+    pub fn breaker(&self, key: BreakerKey) -> Option<Breaker> {
+        self.gate.breaker(key)
     }
 
     /// Records that found the ring full: the daemon was away for too long, and its books are in doubt.

@@ -94,7 +94,7 @@ pub struct Breaker {
     pub state: BreakerState,
     /// Why.
     pub cause: BreakerCause,
-    /// The writer's running number of trips, so that a reset names the trip it resets.
+    /// The writer's running number of trips, so that a reset names the trip it resets; 0 while a trip is in force and not latched yet.
     pub episode: u16,
 }
 

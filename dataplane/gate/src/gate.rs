@@ -6,6 +6,7 @@ use types::{InstrumentId, Nanos, Px, Qty, Side, UnixNanos};
 
 use crate::{
     activity::{Activities, RoundedValue},
+    breaker::{Breaker, BreakerKey},
     case::{Settings, StrategyRow},
     config::{self, GateConfig, GateError, SelfMatch},
     executions::Executions,
@@ -213,6 +214,13 @@ impl Gate {
     pub fn open_orders(&self) -> impl Iterator<Item = OpenOrder> {
         let strategies = self.strategies.len();
         self.orders.iter_open().map(move |(id, entry)| open_order(id, entry, strategies))
+    }
+
+    /// What stands in a scope's breaker now; `None` when it was never set, is unreadable, or the scope is unknown. For what follows a
+    /// halt, such as cancels; orders are judged by [`Gate::reserve`].
+    #[must_use]
+    pub fn breaker(&self, key: BreakerKey) -> Option<Breaker> {
+        self.tables.breakers.get(key)
     }
 
     /// How many orders are open, unanswered replacements included.
