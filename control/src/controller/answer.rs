@@ -62,6 +62,7 @@ impl Controller {
             feeds: snapshot.feeds,
             scorer: snapshot.scorer,
             orders: snapshot.orders,
+            halts: snapshot.halts,
             audit: AuditStatus {
                 records: inner.trail.log.records(),
                 head: inner.trail.log.head().to_owned(),

@@ -15,7 +15,7 @@ use crate::suggest::did_you_mean;
 use gate::Breaker;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use types::UnixNanos;
 
 /// Where the control plane's time comes from: the appliance's wall clock, or a test's.
@@ -53,7 +53,8 @@ pub(super) struct Inner {
     pub(super) retried: UnixNanos,
 }
 
-/// Words that were set without waiting for the lock. Drop it once what is latched has been written, too.
+/// Words that were set before anything was latched, and without waiting for the lock. Drop it once what is latched has been written,
+/// too.
 pub(super) struct WordsAhead {
     /// Since when all of them hold.
     pub(super) since: Option<UnixNanos>,
@@ -124,28 +125,22 @@ impl Controller {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The lock, for a tightening of `scope`. When another command has it and waits for the disk, the words say so before this
-    /// waits for its turn; then what is ahead and since when comes with the lock.
+    /// The lock, for a tightening of `scope`: its words say so first, without waiting for a command that waits for the disk. They have no
+    /// episode before they are latched, by which gateways know that their cancels have to wait.
     pub(super) fn lock_tightening(
         &self,
         scope: &Scope,
         mode: TripMode,
-    ) -> (MutexGuard<'_, Inner>, Option<WordsAhead>) {
-        match self.inner.try_lock() {
-            Ok(inner) => (inner, None),
-            Err(TryLockError::Poisoned(inner)) => (inner.into_inner(), None),
-            Err(TryLockError::WouldBlock) => {
-                let ahead: Vec<Ahead> = self
-                    .words_of(scope)
-                    .iter()
-                    .filter(|word| self.backend.knows(word))
-                    .map(|word| self.words.go_ahead(self.backend.as_ref(), word, mode))
-                    .collect();
-                let all = !ahead.is_empty() && ahead.iter().all(|ahead| ahead.written.is_ok());
-                let since = all.then(|| self.clock_now());
-                (self.lock(), Some(WordsAhead { since, _ahead: ahead }))
-            }
-        }
+    ) -> (MutexGuard<'_, Inner>, WordsAhead) {
+        let ahead: Vec<Ahead> = self
+            .words_of(scope)
+            .iter()
+            .filter(|word| self.backend.knows(word))
+            .map(|word| self.words.go_ahead(self.backend.as_ref(), word, mode))
+            .collect();
+        let all = ahead.iter().all(|ahead| ahead.written.is_ok());
+        let since = all.then(|| self.clock_now());
+        (self.lock(), WordsAhead { since, _ahead: ahead })
     }
 
     /// The scopes whose words a trip of `scope` sets: a desk has none of its own, its strategies have.

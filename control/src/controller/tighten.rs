@@ -1,6 +1,7 @@
-//! Commands that close: halt, trip. Effect first, then latch on disk, then record, then the answer.
+//! Commands that close: halt, trip. Effect first, then latch on disk, whereupon the words say that they are latched, then record, then
+//! the answer.
 
-use super::plane::{Controller, Inner};
+use super::plane::{Controller, Inner, WordsAhead};
 use super::shortfall::{Shortfalls, Times, Why, state_of};
 use crate::audit::{Actor, Entry as Record};
 use crate::names::Scope;
@@ -17,8 +18,7 @@ impl Controller {
         let before = json!(inner.latch.halt());
         let (episode, changed) =
             inner.latch.set_halt(Cause::Officer, now, &actor.user, why.reason, why.ticket);
-        let early = ahead.and_then(|ahead| ahead.since);
-        let (times, mut missing) = self.take_effect(&mut inner, &Scope::Firm, early, received, now);
+        let (times, mut missing) = self.latch(&mut inner, &Scope::Firm, ahead, received, now);
         let after = json!(inner.latch.halt());
         let record = why.record("halt", "firm", before, after);
         let seq = record_tightening(&mut inner, actor, now, record, changed, &mut missing);
@@ -47,8 +47,7 @@ impl Controller {
         let now = self.now();
         let before = state_of(&inner, scope);
         let (episode, changed) = inner.latch.trip(scope, why.entry(Cause::Officer, mode, now, &actor.user));
-        let early = ahead.and_then(|ahead| ahead.since);
-        let (times, mut missing) = self.take_effect(&mut inner, scope, early, received, now);
+        let (times, mut missing) = self.latch(&mut inner, scope, ahead, received, now);
         let record = why.record("breaker.trip", scope, before, state_of(&inner, scope));
         let seq = record_tightening(&mut inner, actor, now, record, changed, &mut missing);
         let effect = match mode {
@@ -67,20 +66,20 @@ impl Controller {
         missing.answer(&done, reply)
     }
 
-    /// Gives what was just latched for `scope` to the gate, then to the disk: when the gate had it (`early`, where that was before
-    /// the lock), and which of the two failed.
-    fn take_effect(
+    /// Brings what is latched for `scope` to disk, and has the gate's words say so: since when they are in force, and which of the two
+    /// failed. Whatever the disk says, the words are set: what follows a latch is not kept back by a full disk.
+    fn latch(
         &self,
         inner: &mut Inner,
         scope: &Scope,
-        early: Option<UnixNanos>,
+        ahead: WordsAhead,
         received: UnixNanos,
         now: Stamp,
     ) -> (Times, Shortfalls) {
-        let taken = self.push_breaker(inner, scope);
-        let in_force = taken.is_ok().then(|| early.unwrap_or_else(|| self.clock_now()));
         let mut missing = Shortfalls::default();
         missing.note(inner.persist_latch(now), &not_lasting("IT"));
+        let taken = self.push_breaker(inner, scope);
+        let in_force = taken.is_ok().then(|| ahead.since.unwrap_or_else(|| self.clock_now()));
         missing.note(taken, "the gate did not take it");
         (Times::new(received, in_force), missing)
     }
