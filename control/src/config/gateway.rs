@@ -45,6 +45,17 @@ pub enum OnDisconnect {
     Keep,
 }
 
+/// What becomes of the open orders that a person's halt or trip covers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnHalt {
+    /// Each is cancelled. The default: an order that nobody is allowed to send any more is not left to trade either.
+    #[default]
+    Cancel,
+    /// They stay, for a person to decide about; the firm can cancel them.
+    Keep,
+}
+
 /// `[gateway.soup]`: who logs in where over SoupBinTCP.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,6 +88,9 @@ pub struct GatewayFix {
     /// Whether each logon at the venue begins both directions at 1.
     #[serde(default)]
     pub reset_at_venue: bool,
+    /// Whether the venue takes one request to cancel everything (35=q), sent before each order is cancelled by its name.
+    #[serde(default)]
+    pub mass_cancel: bool,
     /// The tag of `RiskAlert_*`.
     #[serde(default = "alert_tag")]
     pub alert_tag: u16,
@@ -120,6 +134,9 @@ pub struct Gateway {
     /// What becomes of the firm's orders when its connection ends.
     #[serde(default)]
     pub on_disconnect: OnDisconnect,
+    /// What becomes of the open orders that a person's halt or trip covers.
+    #[serde(default)]
+    pub on_halt: OnHalt,
     /// Where its streams are kept; empty for `gateways/NAME` in the state directory.
     #[serde(default)]
     pub store_dir: PathBuf,

@@ -1,7 +1,7 @@
 //! `[gateway.fix]`, checked.
 
 use super::check::Checker;
-use super::gateway::Gateway;
+use super::gateway::{Gateway, GatewayProtocol};
 use super::tree::Step;
 
 /// Characters of a CompID at most.
@@ -43,6 +43,9 @@ impl Checker<'_> {
         }
         if !(1..=3_600).contains(&fix.heartbeat_s) {
             self.refuse(&within("heartbeat_s"), fix.heartbeat_s.to_string(), "1 to 3600 seconds");
+        }
+        if fix.mass_cancel && gateway.protocol == GatewayProtocol::Fix42 {
+            self.refuse(&within("mass_cancel"), "true", "false: FIX 4.2 has no OrderMassCancelRequest (q)");
         }
         let tags = [("alert_tag", fix.alert_tag), ("score_tag", fix.score_tag), ("tier_tag", fix.tier_tag)];
         for (index, (key, tag)) in tags.into_iter().enumerate() {

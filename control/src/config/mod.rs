@@ -23,7 +23,7 @@ mod tree;
 
 pub use envelopes::LimitPlan;
 pub use error::{ConfigError, ConfigErrors, Origin, Problem};
-pub use gateway::{Gateway, GatewayFix, GatewayProtocol, GatewaySoup, OnDisconnect};
+pub use gateway::{Gateway, GatewayFix, GatewayProtocol, GatewaySoup, OnDisconnect, OnHalt};
 pub use instruments::{FxRate, Instrument, InstrumentPlan};
 pub use net::{CpuChoice, CpuList, FeedSource, Group, HostAddress, PciAddress, PciDevice, Vdev};
 pub use plan::{DeclaredScopes, Plan};

@@ -14,6 +14,7 @@
 
 pub mod fix;
 mod fnv;
+mod halt;
 pub mod orders;
 pub mod ouch;
 pub mod socket;

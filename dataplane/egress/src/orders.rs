@@ -1,6 +1,7 @@
 //! The order port: one order thread of the appliance, as a gateway's protocol uses it. Protocol orders become what the gate
 //! judges, and the thread attaches again where the daemon was started anew.
 
+use crate::halt::{HaltWatch, Halted};
 use attach::{AttachError, OrderThread};
 use control::client::ClientError;
 use control::names::Name;
@@ -99,6 +100,7 @@ pub struct OrderPort {
     strategy: StrategyId,
     account: AccountId,
     numbers: HashMap<Symbol, InstrumentId>,
+    halts: HaltWatch,
 }
 
 impl OrderPort {
@@ -108,7 +110,9 @@ impl OrderPort {
     /// [`PortError`].
     pub fn attach(owner: Owner) -> Result<Self, PortError> {
         let numbers = HashMap::with_capacity(SYMBOLS_MAX);
-        let mut port = Self { owner, thread: None, strategy: StrategyId(0), account: AccountId(0), numbers };
+        let (strategy, account) = (StrategyId(0), AccountId(0));
+        let halts = HaltWatch::new(account, strategy);
+        let mut port = Self { owner, thread: None, strategy, account, numbers, halts };
         port.attach_anew()?;
         Ok(port)
     }
@@ -124,6 +128,8 @@ impl OrderPort {
         self.strategy = thread.strategy(strategy).ok_or_else(|| not_owned("strategy", strategy))?;
         self.account = thread.account(account).ok_or_else(|| not_owned("account", account))?;
         self.numbers.clear();
+        self.halts = HaltWatch::new(self.account, self.strategy);
+        thread.open_orders().for_each(|order| self.halts.watch(order.instrument));
         self.thread = Some(thread);
         Ok(())
     }
@@ -155,6 +161,7 @@ impl OrderPort {
         let found = self.thread.as_ref().and_then(|thread| thread.instrument(symbol));
         if let Some(found) = found.filter(|_| self.numbers.len() < SYMBOLS_MAX) {
             self.numbers.insert(symbol, found);
+            self.halts.watch(found);
         }
         found.unwrap_or(InstrumentId::ALL)
     }
@@ -214,6 +221,13 @@ impl OrderPort {
         if let Some(thread) = &mut self.thread {
             thread.cancel(id, now);
         }
+    }
+
+    /// Orders that a halt or a trip wants cancelled from now on; told once, so ask until there are none. Reads shared memory alone,
+    /// whether or not the daemon lives.
+    pub(crate) fn halted(&mut self, now: UnixNanos) -> Option<Halted> {
+        let thread = self.thread.as_ref()?;
+        self.halts.look(|key| thread.breaker(key), now)
     }
 
     /// Every order that counts.

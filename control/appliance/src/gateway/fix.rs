@@ -2,8 +2,8 @@
 
 use super::carrier::{Parties, carry};
 use anyhow::{Context, Result};
-use control::config::{Gateway as Declared, GatewayProtocol, OnDisconnect};
-use egress::fix::{AlertTags, CompIds, Gateway, Setup, Version};
+use control::config::{Gateway as Declared, GatewayProtocol, OnDisconnect, OnHalt};
+use egress::fix::{AlertTags, CompIds, Gateway, OwnCancels, Setup, Version};
 use egress::orders::Owner;
 use std::path::PathBuf;
 
@@ -35,7 +35,11 @@ pub(super) fn setup(declared: &Declared, owner: Owner, store_dir: PathBuf) -> Re
             score: tag(fix.score_tag),
             tier: tag(fix.tier_tag),
         },
-        cancel_on_disconnect: declared.on_disconnect == OnDisconnect::Cancel,
+        cancels: OwnCancels {
+            on_disconnect: declared.on_disconnect == OnDisconnect::Cancel,
+            on_halt: declared.on_halt == OnHalt::Cancel,
+        },
+        mass_cancel: fix.mass_cancel,
         store_dir,
     })
 }

@@ -9,7 +9,7 @@ use crate::output::{say, tell};
 use anyhow::{Context, Result, bail};
 use carrier::{Carrier, Parties};
 use control::client::Client;
-use control::config::{Gateway as Declared, OnDisconnect, Plan, load};
+use control::config::{Gateway as Declared, OnDisconnect, OnHalt, Plan, load};
 use egress::orders::Owner;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use std::net::{TcpListener, TcpStream};
@@ -202,6 +202,11 @@ fn check(plan: &Plan, declared: &Declared, setup: &Setup) -> Result<()> {
     say(format_args!("gateway {name}: {protocol}"))?;
     say(format_args!("  orders     count to strategy {strategy} and account {account}, of client {client}"))?;
     say(format_args!("  firm       {firm} connects to {listen}; when it goes, {what}"))?;
+    let halts = match declared.on_halt {
+        OnHalt::Cancel => "each open order is cancelled",
+        OnHalt::Keep => "open orders stay",
+    };
+    say(format_args!("  halt       refuses every order; {halts}"))?;
     say(format_args!("  venue      {venue}, as {at_venue}"))?;
     say(format_args!("  streams    in {}", store_dir(plan, declared).display()))?;
     TcpListener::bind(listen).with_context(|| format!("the port {listen} cannot be listened on"))?;

@@ -3,7 +3,7 @@
 use super::carrier::{Parties, carry};
 use crate::cli::WrongUsage;
 use anyhow::{Context, Result};
-use control::config::{Gateway as Declared, GatewayProtocol, OnDisconnect};
+use control::config::{Gateway as Declared, GatewayProtocol, OnDisconnect, OnHalt};
 use egress::orders::Owner;
 use egress::ouch::{Dialect, Gateway, Logins, Setup};
 use std::path::{Path, PathBuf};
@@ -28,6 +28,7 @@ pub(super) fn setup(declared: &Declared, owner: Owner, store_dir: PathBuf) -> Re
             venue_password: password(&soup.venue_password_file)?,
         },
         cancel_on_disconnect: declared.on_disconnect == OnDisconnect::Cancel,
+        cancel_on_halt: declared.on_halt == OnHalt::Cancel,
         store_dir,
     })
 }

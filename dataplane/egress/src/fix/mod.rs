@@ -17,7 +17,7 @@ pub mod write;
 
 pub use dictionary::Version;
 pub use gateway::AlertTags;
-pub use serve::{CompIds, Gateway, GatewayError, Setup};
+pub use serve::{CompIds, Gateway, GatewayError, OwnCancels, Setup};
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,9 @@
 //! The order port as the desk's gate.
 
 use crate::fix::gateway::{Gatekeeper, Judgement};
+use crate::halt::Halted;
 use crate::orders::{OrderPort, Wanted};
-use gate::{OrderEvent, Settlement};
+use gate::{OpenOrder, OrderEvent, Settlement};
 use types::{InstrumentId, Symbol, UnixNanos};
 
 impl Gatekeeper for OrderPort {
@@ -28,8 +29,12 @@ impl Gatekeeper for OrderPort {
         Self::cancel(self, id, now);
     }
 
-    fn open_orders(&self) -> Vec<u64> {
-        Self::open_orders(self).map(|order| order.id).collect()
+    fn open_orders(&self) -> Vec<OpenOrder> {
+        Self::open_orders(self).collect()
+    }
+
+    fn halted(&mut self, now: UnixNanos) -> Option<Halted> {
+        Self::halted(self, now)
     }
 
     fn leaves(&self, id: u64) -> Option<u32> {

@@ -16,10 +16,6 @@ const CHORES: Nanos = Nanos(50_000_000);
 /// How long a gateway that stops waits for both sides to log out, and for the venue's answers to its cancels.
 const GRACE: Nanos = Nanos(2_000_000_000);
 
-/// How often, and how far apart, the orders of a firm that is gone are cancelled: a replacement may be under way when it goes.
-const CANCELS: u32 = 5;
-const CANCEL_PAUSE: Nanos = Nanos(500_000_000);
-
 /// How long the same line is not said again.
 const SAY_AGAIN: Nanos = Nanos(10_000_000_000);
 
@@ -56,10 +52,21 @@ pub struct Setup {
     pub reset_at_venue: bool,
     /// The tags that tell the firm how the gate saw an order.
     pub alerts: AlertTags,
-    /// Whether each open order is cancelled when the firm's connection ends.
-    pub cancel_on_disconnect: bool,
+    /// When the gateway cancels of its own accord.
+    pub cancels: OwnCancels,
+    /// Whether the venue takes one request to cancel everything (35=q), before each order is cancelled.
+    pub mass_cancel: bool,
     /// Where its sessions are kept.
     pub store_dir: PathBuf,
+}
+
+/// When a gateway cancels each open order of its own accord.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnCancels {
+    /// When the firm's connection ends.
+    pub on_disconnect: bool,
+    /// When a person's halt or trip covers it.
+    pub on_halt: bool,
 }
 
 /// Why there is no gateway.
@@ -108,9 +115,10 @@ impl Gateway {
         };
         let firm = session(Role::Acceptor, &setup.firm_ids);
         let venue = session(Role::Initiator, &setup.venue_ids);
-        let relay = Relay::open(dir, firm, venue, setup.alerts, port, now)
+        let mut relay = Relay::open(dir, firm, venue, setup.alerts, port, now)
             .map_err(failed(format!("the sessions kept in {}", dir.display())))?;
-        let serving = Serving::new(relay, listener, setup.venue, setup.cancel_on_disconnect);
+        relay.desk.takes_mass_cancel = setup.mass_cancel;
+        let serving = Serving::new(relay, listener, setup.venue, setup.cancels);
         Ok(Self(serving.map_err(failed(format!("listening on {}", setup.listen)))?))
     }
 
@@ -177,10 +185,7 @@ pub(crate) struct Serving<G> {
     venue: Link,
     listener: TcpListener,
     connector: Connector,
-    cancel_on_disconnect: bool,
-    /// How often the orders of a firm that is gone are still to be cancelled, and from when on.
-    cancels_left: u32,
-    cancel_at: UnixNanos,
+    cancels: OwnCancels,
     was_up: [bool; 2],
     chores_at: UnixNanos,
     stop_by: Option<UnixNanos>,
@@ -197,22 +202,23 @@ impl<G: Gatekeeper> Serving<G> {
     /// # Errors
     /// The listening socket's.
     pub(crate) fn new(
-        relay: Relay<G>,
+        mut relay: Relay<G>,
         listener: TcpListener,
         venue: SocketAddr,
-        cancel_on_disconnect: bool,
+        cancels: OwnCancels,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
+        // The firm's connection ended with the process before this one.
+        if cancels.on_disconnect {
+            relay.desk.sweep_all();
+        }
         Ok(Self {
             relay,
             firm: Link::new(),
             venue: Link::new(),
             listener,
             connector: Connector::new(venue),
-            cancel_on_disconnect,
-            // The firm's connection ended with the process before this one.
-            cancels_left: if cancel_on_disconnect { CANCELS } else { 0 },
-            cancel_at: UnixNanos(0),
+            cancels,
             was_up: [false; 2],
             chores_at: UnixNanos(0),
             stop_by: None,
@@ -225,6 +231,7 @@ impl<G: Gatekeeper> Serving<G> {
 
     /// One turn over both sockets; whether anything came.
     pub(crate) fn turn(&mut self, now: UnixNanos) -> bool {
+        self.cancel(now);
         if is_due(now, self.chores_at, CHORES) {
             self.chores_at = now.plus(CHORES);
             let said = self.relay.desk.gate.look_after();
@@ -233,7 +240,6 @@ impl<G: Gatekeeper> Serving<G> {
             }
             self.said_of_gate = said;
             self.connect(now);
-            self.cancel_for_the_firm(now);
         }
         let from_firm = self.read(End::Firm, now);
         // Answers that nobody could take note of stay in the socket.
@@ -251,9 +257,9 @@ impl<G: Gatekeeper> Serving<G> {
         }
         self.stop_by = Some(now.plus(GRACE));
         self.relay.desk.stop();
-        if self.cancel_on_disconnect {
-            (self.cancels_left, self.cancel_at) = (CANCELS, now);
-            self.cancel_for_the_firm(now);
+        if self.cancels.on_disconnect {
+            self.relay.desk.sweep_all();
+            self.cancel(now);
         } else {
             self.relay.venue.core.log_out("the gateway stops", now);
         }
@@ -263,7 +269,7 @@ impl<G: Gatekeeper> Serving<G> {
     pub(crate) fn has_stopped(&mut self, now: UnixNanos) -> bool {
         let Some(by) = self.stop_by else { return false };
         // Every cancel is answered: the venue is not needed any more.
-        if self.cancel_on_disconnect && self.relay.desk.gate.open_orders().is_empty() {
+        if self.cancels.on_disconnect && self.relay.desk.gate.open_orders().is_empty() {
             self.relay.venue.core.log_out("the gateway stops", now);
         }
         let is_over = is_due(now, by, GRACE);
@@ -282,6 +288,7 @@ impl<G: Gatekeeper> Serving<G> {
             ("orders_passed", desk.passed),
             ("orders_refused", desk.refused),
             ("cancels_passed", desk.cancels),
+            ("halt_cancels", desk.halt_cancels),
             ("orders_known_before", desk.known_before),
             ("reports_passed", desk.reports),
             ("executions", desk.executions),
@@ -375,33 +382,26 @@ impl<G: Gatekeeper> Serving<G> {
         let line = format!("{}: {why}{words}{}", end.name(), session.peer_said());
         // Whoever was told why must be able to read it.
         link.close(matches!(why, Close::Lost | Close::Silent | Close::SlowReader | Close::Store));
+        let was_up = session.was_up();
         session.disconnected();
         self.say(line, now);
-        let was_up = std::mem::take(&mut self.was_up[end as usize]);
-        if end == End::Firm && was_up && self.cancel_on_disconnect {
-            self.cancels_left = CANCELS;
+        self.was_up[end as usize] = false;
+        if end == End::Firm && was_up && self.cancels.on_disconnect {
+            self.relay.desk.sweep_all();
         }
     }
 
-    /// Cancels what is open, again where the venue had replaced it meanwhile, as long as the firm is gone.
-    fn cancel_for_the_firm(&mut self, now: UnixNanos) {
-        if self.cancels_left == 0
-            || !is_due(now, self.cancel_at, CANCEL_PAUSE)
-            || !self.relay.venue.core.is_up()
+    /// Sends the gateway's own cancels, those of a halt or a trip as soon as it is latched.
+    fn cancel(&mut self, now: UnixNanos) {
+        if self.cancels.on_halt
+            && let Some(orders) = self.relay.desk.obey_halts(now)
         {
-            return;
+            self.said.push(format!("a halt or a trip: {orders} open orders are cancelled"));
         }
-        if self.relay.firm.state() == State::Up && self.stop_by.is_none()
-            || self.relay.desk.gate.open_orders().is_empty()
-        {
-            self.cancels_left = 0;
-            return;
+        if let Err(error) = self.relay.send_sweeps(now) {
+            self.say(format!("open orders could not be cancelled: {error}"), now);
         }
-        self.cancels_left -= 1;
-        self.cancel_at = now.plus(CANCEL_PAUSE);
-        if let Err(error) = self.relay.desk.cancel_all(&mut self.relay.venue.core, now) {
-            self.say(format!("the firm's open orders could not be cancelled: {error}"), now);
-        }
+        self.write(End::Venue, now);
     }
 
     /// Tells a person, but not the same again and again.
@@ -418,6 +418,9 @@ impl<G: Gatekeeper> Serving<G> {
             if state == State::Up && !self.was_up[end as usize] {
                 self.was_up[end as usize] = true;
                 self.said.push(format!("{}: logged on", end.name()));
+                if end == End::Venue {
+                    self.relay.desk.sweep_again();
+                }
             }
         }
     }

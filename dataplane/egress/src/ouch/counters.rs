@@ -74,6 +74,8 @@ counts! {
     CancelsLost = "cancels_lost",
     /// Daemons that were attached to anew.
     Reattached = "reattached",
+    /// Orders that a halt or a trip had cancelled.
+    HaltCancels = "halt_cancels",
 }
 
 /// All counts of one gateway.
@@ -92,8 +94,12 @@ impl Default for Counters {
 
 impl Counters {
     pub(super) fn add(&mut self, count: Count) {
+        self.add_all(count, 1);
+    }
+
+    pub(super) fn add_all(&mut self, count: Count, more: u64) {
         if let Some(n) = self.counts.get_mut(count as usize) {
-            *n = n.saturating_add(1);
+            *n = n.saturating_add(more);
         }
     }
 

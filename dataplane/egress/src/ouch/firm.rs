@@ -436,8 +436,22 @@ impl Gateway {
         self.send_cancels(now);
     }
 
-    /// Writes a message to the venue; false where there is none, or no room.
+    /// Sends a message to the venue; false where there is none, or no room.
     pub(super) fn send_to_venue(&mut self, message: &[u8], now: UnixNanos) -> bool {
+        let written = self.write_to_venue(message, now);
+        self.flush_to_venue();
+        written
+    }
+
+    /// Sends what was written. What cannot leave now leaves with the next turn; a connection that is over is noticed there.
+    pub(super) fn flush_to_venue(&mut self) {
+        if let Some((end, _)) = &mut self.venue.conn {
+            end.flush().ok();
+        }
+    }
+
+    /// Writes a message to the venue, which leaves with the next [`Gateway::flush_to_venue`]; false where there is none, or no room.
+    pub(super) fn write_to_venue(&mut self, message: &[u8], now: UnixNanos) -> bool {
         let Some((end, session)) = self.venue.conn.as_mut().filter(|(_, session)| session.is_in()) else {
             return false;
         };
@@ -446,8 +460,6 @@ impl Gateway {
             .and_then(|room| session.send(UNSEQUENCED, message, room, now));
         let Some(bytes) = written else { return false };
         end.wrote(bytes);
-        // What cannot leave now leaves with the next turn; a connection that is over is noticed there.
-        end.flush().ok();
         true
     }
 }

@@ -52,6 +52,8 @@ pub struct Setup {
     pub logins: Logins,
     /// Whether each open order is cancelled when the firm's connection ends.
     pub cancel_on_disconnect: bool,
+    /// Whether each open order that a person's halt or trip covers is cancelled.
+    pub cancel_on_halt: bool,
     /// Where its streams are kept.
     pub store_dir: PathBuf,
 }
@@ -296,6 +298,7 @@ impl Gateway {
 
     /// Does what there is to do at `now`, and says whether that was anything.
     pub fn turn(&mut self, now: UnixNanos) -> bool {
+        self.obey_halts(now);
         let firm = self.turn_firm(now);
         let venue = self.turn_venue(now);
         let chores = now >= self.chores_at;
@@ -324,6 +327,25 @@ impl Gateway {
                 }
                 Err(error) => self.say_once(format!("not attached: {error}")),
             }
+        }
+    }
+
+    /// Cancels what a halt or a trip covers, as soon as it is latched. What cannot be sent is sent when the venue is back.
+    fn obey_halts(&mut self, now: UnixNanos) {
+        if !self.setup.cancel_on_halt {
+            return;
+        }
+        while let Some(halted) = self.port.halted(now) {
+            let mut orders = 0;
+            for (_, held) in self.book.iter_mut() {
+                let is_new = halted.covers(held.instrument) && !held.cancelling;
+                held.cancelling |= is_new;
+                orders += u64::from(is_new);
+            }
+            self.counters.add_all(Count::HaltCancels, orders);
+            self.said.push(format!("a halt or a trip: {orders} open orders are cancelled"));
+            self.venue.owes_cancels = true;
+            self.send_cancels(now);
         }
     }
 

@@ -244,16 +244,18 @@ impl Gateway {
         }
         let due = self.book.iter_mut().filter(|(_, held)| held.cancelling && !held.cancel_sent);
         let wanted: Vec<(u64, Token)> = due.map(|(id, held)| (*id, held.token)).collect();
-        for (id, token) in wanted {
-            if !self.send_to_venue(dialect.cancel(token).bytes(), now) {
-                return;
-            }
-            self.counters.add(Count::OwnCancels);
-            if let Some(held) = self.book.get_mut(id) {
+        // All of them in one piece, as far as there is room.
+        let sent = wanted.iter().take_while(|(id, token)| {
+            let is_written = self.write_to_venue(dialect.cancel(*token).bytes(), now);
+            if is_written && let Some(held) = self.book.get_mut(*id) {
                 held.cancel_sent = true;
             }
-        }
-        self.venue.owes_cancels = false;
+            is_written
+        });
+        let count = sent.count();
+        self.counters.add_all(Count::OwnCancels, count as u64);
+        self.flush_to_venue();
+        self.venue.owes_cancels = count < wanted.len();
     }
 
     /// The venue answered which number is next.

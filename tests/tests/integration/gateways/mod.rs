@@ -213,7 +213,7 @@ fn an_order_passes_the_gate_over_ouch_and_a_tripped_breaker_stops_the_next() {
         return;
     }
     let venue = venue(OuchVersion::V50, Behaviour::default(), VenueFaults::default(), 1);
-    on_a_market(OuchVersion::V50, "cancel", venue, |mut host| {
+    on_a_market(OuchVersion::V50, "cancel\"\non_halt = \"keep", venue, |mut host| {
         let cents = host.cents;
         let first = host.first_order();
         // A partial execution, a replacement, a cancel down to a size, and what is left.

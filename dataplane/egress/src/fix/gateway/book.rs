@@ -3,7 +3,7 @@
 use super::order::{Order, client_id};
 use crate::fix::message::Message;
 use crate::fix::tags;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use types::{Symbol, Tier, UnixNanos};
 
 /// The longest client order id that is taken, in bytes.
@@ -14,6 +14,9 @@ pub(super) const OWN_CANCEL: &[u8] = b"PC-";
 
 /// The most client order ids of a day, those of cancels among them: their table is made at once, about 42 MB.
 const ENTRIES_MAX: usize = 458_752;
+
+/// Orders that are found by their numbers at once: twice as many as a gate has open, in about 9 MB.
+const LIVE_MAX: usize = 1 << 17;
 
 /// A client order id as it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +30,10 @@ impl Text {
         let mut bytes = [0; TEXT_BYTES_MAX];
         bytes.get_mut(..text.len())?.copy_from_slice(text);
         Some(Self { length: u8::try_from(text.len()).ok()?, bytes })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.length)).unwrap_or_default()
     }
 }
 
@@ -45,9 +52,8 @@ pub(super) struct Entry {
     pub(super) is_answered: bool,
     /// Whether the id names a request to replace.
     pub(super) is_replacement: bool,
-    /// Whether the id names a request to cancel, and whether that was the gateway's own.
+    /// Whether the id names a request to cancel.
     pub(super) is_cancel: bool,
-    pub(super) is_own_cancel: bool,
     /// Side (54), and Symbol (55).
     pub(super) side: u8,
     pub(super) symbol: Symbol,
@@ -61,6 +67,8 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) struct Book {
     entries: HashMap<Text, Entry>,
+    /// By their numbers, those that may be open: what is not here is looked for among all.
+    live: HashMap<u64, Text>,
     next_id: u64,
     /// The highest number that was given before this process began; 0 for none.
     given_before: u64,
@@ -69,7 +77,12 @@ pub(super) struct Book {
 impl Book {
     /// An empty book, whose numbers are those of no order before `now`: they begin with the clock.
     pub(super) fn new(now: UnixNanos) -> Self {
-        Self { entries: HashMap::with_capacity(ENTRIES_MAX), next_id: now.0.max(1), given_before: 0 }
+        Self {
+            entries: HashMap::with_capacity(ENTRIES_MAX),
+            live: HashMap::with_capacity(LIVE_MAX),
+            next_id: now.0.max(1),
+            given_before: 0,
+        }
     }
 
     /// Takes up a message that was sent to the venue before this process began: an order or a replacement numbered `id`, or a
@@ -86,7 +99,6 @@ impl Book {
                 is_answered: false,
                 is_replacement: message.kind() == b"G",
                 is_cancel: false,
-                is_own_cancel: false,
                 side: order.side.first().copied().unwrap_or(0),
                 symbol: order.gate_symbol().unwrap_or(Symbol([b' '; 8])),
                 tier: Tier::Normal,
@@ -103,6 +115,11 @@ impl Book {
         let id = self.next_id;
         self.next_id += 1;
         id
+    }
+
+    /// The number that the next order has, or one below it: every order before has a smaller one.
+    pub(super) const fn numbers_from(&self) -> u64 {
+        self.next_id
     }
 
     /// A number was given to an order before this process began.
@@ -130,9 +147,16 @@ impl Book {
     }
 
     pub(super) fn insert(&mut self, text: &[u8], entry: Entry) {
-        if let Some(text) = Text::new(text).filter(|_| self.has_room()) {
-            self.entries.insert(text, entry);
+        let Some(text) = Text::new(text).filter(|_| self.has_room()) else { return };
+        if !entry.is_cancel && self.live.len() < LIVE_MAX {
+            self.live.insert(entry.id, text);
         }
+        self.entries.insert(text, entry);
+    }
+
+    /// The order is done, as far as its venue says.
+    pub(super) fn is_done(&mut self, id: u64) {
+        self.live.remove(&id);
     }
 
     /// The id of a cancel names the order that it cancels, where that is known.
@@ -140,18 +164,23 @@ impl Book {
         if self.get(text).is_none()
             && let Some(entry) = self.get(cancelled)
         {
-            let is_own_cancel = text.starts_with(OWN_CANCEL);
-            self.insert(text, Entry { is_replacement: false, is_cancel: true, is_own_cancel, ..entry });
+            self.insert(text, Entry { is_replacement: false, is_cancel: true, ..entry });
         }
     }
 
     /// The client order ids of the orders `ids`, other than those of cancels.
     pub(super) fn named(&self, ids: &[u64]) -> Vec<(Vec<u8>, Entry)> {
-        let open: std::collections::BTreeSet<_> = ids.iter().copied().collect();
-        let wanted = |(text, entry): &(&Text, &Entry)| {
-            usize::from(text.length) <= TEXT_BYTES_MAX && !entry.is_cancel && open.contains(&entry.id)
+        let by_number = |id: &u64| {
+            let text = self.live.get(id)?;
+            self.entries.get_key_value(text)
         };
-        let named = self.entries.iter().filter(wanted);
-        named.map(|(text, entry)| (text.bytes[..usize::from(text.length)].to_vec(), *entry)).collect()
+        let mut named: Vec<(&Text, &Entry)> = ids.iter().filter_map(by_number).collect();
+        if named.len() < ids.len() {
+            let others: BTreeSet<u64> =
+                ids.iter().copied().filter(|id| !self.live.contains_key(id)).collect();
+            let is_one = |(_, entry): &(&Text, &Entry)| !entry.is_cancel && others.contains(&entry.id);
+            named.extend(self.entries.iter().filter(is_one));
+        }
+        named.iter().map(|(text, entry)| (text.bytes().to_vec(), **entry)).collect()
     }
 }

@@ -5,13 +5,15 @@ use super::book::{Book, Entry, OWN_CANCEL, TEXT_BYTES_MAX};
 use super::cause::{Side, cause_number};
 use super::executions::Executions;
 use super::order::{Order, Unjudged};
+use super::sweep::Sweep;
 use crate::fix::dictionary::Version;
 use crate::fix::message::Message;
 use crate::fix::session::{Core, SendError};
 use crate::fix::store::Cause;
 use crate::fix::{tags, time};
+use crate::halt::Halted;
 use crate::orders::Wanted;
-use gate::{OrderEvent, Settlement, TimeInForce, Verdict};
+use gate::{OpenOrder, OrderEvent, Settlement, TimeInForce, Verdict};
 use types::{InstrumentId, Nanos, Qty, Symbol, Tier, UnixNanos};
 
 /// An order that the firm sent longer ago than this, and only now again, is refused as stale: it was meant for another market.
@@ -37,8 +39,10 @@ pub(crate) trait Gatekeeper {
     fn settle(&mut self, event: OrderEvent, now: UnixNanos) -> Settlement;
     /// Counts that the venue is asked to take an order back.
     fn cancel(&mut self, id: u64, now: UnixNanos);
-    /// The numbers of the orders that count.
-    fn open_orders(&self) -> Vec<u64>;
+    /// The orders that count.
+    fn open_orders(&self) -> Vec<OpenOrder>;
+    /// Orders that a halt or a trip wants cancelled from now on; told once.
+    fn halted(&mut self, now: UnixNanos) -> Option<Halted>;
     /// What of an order can still trade; none where it does not count.
     fn leaves(&self, id: u64) -> Option<u32>;
     /// Whether orders can be judged and answers taken note of: nothing of the venue's is read while not.
@@ -56,6 +60,8 @@ pub(crate) struct DeskCounts {
     pub(crate) refused: u64,
     /// Cancels and mass cancels, all passed on.
     pub(crate) cancels: u64,
+    /// Orders that a halt or a trip had cancelled.
+    pub(crate) halt_cancels: u64,
     /// Orders that the firm marked as perhaps sent before, and that had been.
     pub(crate) known_before: u64,
     /// Messages of the venue's that were passed on.
@@ -80,12 +86,26 @@ pub(crate) struct Desk<G> {
     pub(super) scratch: Vec<u8>,
     /// Whether new orders are refused because the gateway stops.
     stops: bool,
+    pub(super) sweeps: Vec<Sweep>,
+    /// Whether the venue takes one request to cancel everything (35=q).
+    pub(in crate::fix) takes_mass_cancel: bool,
 }
 
 impl<G: Gatekeeper> Desk<G> {
     pub(super) fn new(gate: G, book: Book, version: Version, alerts: AlertTags) -> Self {
         let (executions, counts) = (Executions::new(), DeskCounts::default());
-        Self { gate, book, executions, version, alerts, counts, scratch: Vec::new(), stops: false }
+        Self {
+            gate,
+            book,
+            executions,
+            version,
+            alerts,
+            counts,
+            scratch: Vec::new(),
+            stops: false,
+            sweeps: Vec::new(),
+            takes_mass_cancel: false,
+        }
     }
 
     /// What happened so far.
@@ -103,31 +123,6 @@ impl<G: Gatekeeper> Desk<G> {
     /// New orders are refused from now on.
     pub(crate) const fn stop(&mut self) {
         self.stops = true;
-    }
-
-    /// Asks the venue to cancel every order that counts: the firm that would look after them is gone.
-    ///
-    /// # Errors
-    /// A cancel could not be kept.
-    pub(crate) fn cancel_all(&mut self, venue: &mut Core, now: UnixNanos) -> Result<(), SendError> {
-        let open = self.gate.open_orders();
-        for (text, entry) in self.book.named(&open) {
-            self.counts.cancels += 1;
-            let number = format!("{}-{}", venue.epoch(), venue.next_out());
-            let id = [OWN_CANCEL, number.as_bytes()].concat();
-            let symbol = entry.symbol.0.trim_ascii_end().to_vec();
-            venue.send(b"F", Cause::default(), now, |writer| {
-                writer.text(tags::ORIG_CL_ORD_ID, &text);
-                writer.text(tags::CL_ORD_ID, &id);
-                writer.text(tags::SYMBOL, &symbol);
-                writer.text(tags::SIDE, &[entry.side]);
-                writer.time(tags::TRANSACT_TIME, now);
-                writer.number(tags::ORDER_QTY, u64::from(entry.qty));
-            })?;
-            self.book
-                .insert(&id, Entry { is_replacement: false, is_cancel: true, is_own_cancel: true, ..entry });
-        }
-        Ok(())
     }
 
     /// Takes one application message of the firm's.
@@ -243,7 +238,6 @@ impl<G: Gatekeeper> Desk<G> {
             is_answered: false,
             is_replacement: message.kind() == b"G",
             is_cancel: false,
-            is_own_cancel: false,
             side: order.side.first().copied().unwrap_or(0),
             symbol: order.gate_symbol().unwrap_or(Symbol([b' '; 8])),
             tier: verdict.tier,

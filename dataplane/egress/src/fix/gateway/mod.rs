@@ -7,6 +7,8 @@ mod desk;
 mod executions;
 mod order;
 mod reports;
+mod sweep;
+mod sweeps;
 
 pub use self::answers::AlertTags;
 pub(crate) use self::desk::{Desk, Gatekeeper, Judgement};
@@ -14,7 +16,7 @@ pub(crate) use self::desk::{Desk, Gatekeeper, Judgement};
 use self::book::Book;
 use self::cause::{Side, Taken};
 use crate::fix::message::Message;
-use crate::fix::session::{Config, Session};
+use crate::fix::session::{Config, SendError, Session};
 use crate::fix::store::Store;
 use std::io;
 use std::path::Path;
@@ -77,6 +79,14 @@ impl<G: Gatekeeper> Relay<G> {
         let (desk, firm) = (&mut self.desk, &mut self.firm.core);
         self.venue
             .receive(bytes, now, &mut |message, venue, now| desk.take_report(message, venue, firm, now));
+    }
+
+    /// Sends the venue the gateway's own cancels that are due.
+    ///
+    /// # Errors
+    /// One could not be kept; it is tried again.
+    pub(crate) fn send_sweeps(&mut self, now: UnixNanos) -> Result<(), SendError> {
+        self.desk.send_sweeps(&mut self.venue.core, now)
     }
 
     /// Does what is due on both sessions.

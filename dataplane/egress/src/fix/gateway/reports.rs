@@ -1,7 +1,7 @@
 //! What the venue says: counted at the gate, and passed on to the firm.
 
 use super::answers::{AlertTags, Refusal, Request, copy_for_firm, refuse_order, refuse_request};
-use super::book::Entry;
+use super::book::{Entry, OWN_CANCEL};
 use super::cause::{Side, cause_number};
 use super::desk::{Desk, Gatekeeper};
 use super::order::{Order, client_id, whole};
@@ -132,8 +132,8 @@ impl<G: Gatekeeper> Desk<G> {
             _ => None,
         };
         self.counts.reports += 1;
-        let is_own_cancel = self.book.get(client_id(message)).is_some_and(|entry| entry.is_own_cancel);
-        if message.kind() == b"9" && is_own_cancel {
+        let is_own_cancel = client_id(message).starts_with(OWN_CANCEL);
+        if matches!(message.kind(), b"9" | b"r") && is_own_cancel {
             // The firm did not ask for it.
             return Ok(());
         }
@@ -194,6 +194,9 @@ impl<G: Gatekeeper> Desk<G> {
         }
         if let (Some(entry), [status]) = (self.book.get_mut(report.client_id), report.status) {
             (entry.status, entry.is_answered) = (*status, true);
+        }
+        if let (Some(entry), b"2" | b"3" | b"4" | b"8" | b"C") = (named, report.status) {
+            self.book.is_done(entry.id);
         }
         named
     }

@@ -46,6 +46,8 @@ pub struct Core {
     out_at: usize,
     pub(super) state: State,
     pub(super) close: Option<Close>,
+    /// Whether both sides were logged on over this connection.
+    pub(super) was_up: bool,
     pub(super) since: UnixNanos,
     pub(super) last_out: UnixNanos,
     pub(in crate::fix) last_in: UnixNanos,
@@ -74,6 +76,7 @@ impl Core {
             out_at: 0,
             state: State::Down,
             close: None,
+            was_up: false,
             since: UnixNanos(0),
             last_out: UnixNanos(0),
             last_in: UnixNanos(0),

@@ -128,7 +128,7 @@ impl Core {
             self.heartbeat = Nanos(heartbeat_s * 1_000_000_000);
             self.send_logon(asks_reset, now);
         }
-        self.state = State::Up;
+        (self.state, self.was_up) = (State::Up, true);
         if seq > next {
             self.note_gap(seq, now);
         } else if seq == next {

@@ -48,7 +48,7 @@ impl Session {
     pub fn connected(&mut self, now: UnixNanos) {
         let core = &mut self.core;
         core.forget_connection();
-        core.close = None;
+        (core.close, core.was_up) = (None, false);
         (core.state, core.since, core.last_in, core.last_out) = (State::LoggingOn, now, now, now);
         if core.config.role == Role::Initiator {
             core.heartbeat = Nanos(core.config.heartbeat_s * 1_000_000_000);
@@ -140,6 +140,12 @@ impl Session {
     #[must_use]
     pub fn peer_said(&self) -> &str {
         &self.core.peer_said
+    }
+
+    /// Whether both sides were logged on over this connection, if only for a moment.
+    #[must_use]
+    pub const fn was_up(&self) -> bool {
+        self.core.was_up
     }
 
     /// Where the session stands.

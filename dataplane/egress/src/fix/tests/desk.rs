@@ -8,11 +8,13 @@ use crate::fix::message::Message;
 use crate::fix::session::{Core, Role, SendError, Session};
 use crate::fix::store::{Cause, Store};
 use crate::fix::write::Writer;
+use crate::halt::{HaltWatch, Halted};
 use crate::orders::Wanted;
 use gate::{
-    AccountId, ActivityLimits, Breaker, BreakerCause, BreakerState, BreakerTable, ClassId, Envelope, Gate,
-    GateConfig, GateTables, OrderEvent, OrderIntent, OrderType, Permission, RefTable, RefWriter, RiskLimits,
-    Settlement, StaticTable, StaticTerms, StrategyConfig, StrategyId,
+    AccountId, ActivityLimits, Breaker, BreakerCause, BreakerKey, BreakerState, BreakerTable, BreakerWriter,
+    ClassId, Envelope, Gate, GateConfig, GateTables, OpenOrder, OrderEvent, OrderIntent, OrderType,
+    Permission, RefTable, RefWriter, RiskLimits, Settlement, StaticTable, StaticTerms, StrategyConfig,
+    StrategyId,
 };
 use std::path::Path;
 use types::{
@@ -48,7 +50,12 @@ fn top(now: UnixNanos) -> TopOfBook {
 }
 
 /// A gate of one instrument, `AAPL` at 100.00 to 100.02, and one strategy.
-pub(super) struct Door(pub(super) Gate, RefWriter);
+pub(super) struct Door {
+    gate: Gate,
+    quotes: RefWriter,
+    breakers: BreakerWriter,
+    halts: HaltWatch,
+}
 
 impl Door {
     pub(super) fn new() -> Self {
@@ -76,12 +83,20 @@ impl Door {
             ..GateConfig::DEFAULT
         };
         let tables = GateTables { statics, dynamics: None, surfaces: None, references, breakers };
-        Self(Gate::new(&config, tables).expect("a gate"), quotes)
+        let gate = Gate::new(&config, tables).expect("a gate");
+        let mut halts = HaltWatch::new(AccountId(0), StrategyId(0));
+        halts.watch(InstrumentId(0));
+        Self { gate, quotes, breakers: breaker, halts }
+    }
+
+    /// Closes, or opens, a scope as an officer does, latched where it has an episode.
+    pub(super) fn set_breaker(&mut self, key: BreakerKey, state: BreakerState, episode: u16) {
+        self.breakers.set(key, Breaker { state, cause: BreakerCause::Officer, episode }).expect("a scope");
     }
 
     /// Lets the market be of the time `now`.
     pub(super) fn trade_at(&mut self, now: UnixNanos) {
-        self.1.publish(InstrumentId(0), &top(now)).expect("a quote");
+        self.quotes.publish(InstrumentId(0), &top(now)).expect("a quote");
     }
 
     fn intent(wanted: &Wanted) -> OrderIntent {
@@ -100,7 +115,7 @@ impl Door {
 
     /// Position, working buys, working sells.
     pub(super) fn held(&self) -> (i64, u64, u64) {
-        let held = self.0.exposure(InstrumentId(0), StrategyId(0)).expect("a cell");
+        let held = self.gate.exposure(InstrumentId(0), StrategyId(0)).expect("a cell");
         (held.position, held.working_buy, held.working_sell)
     }
 }
@@ -111,29 +126,33 @@ impl Gatekeeper for Door {
     }
 
     fn reserve(&mut self, wanted: &Wanted, now: UnixNanos) -> Judgement {
-        let (verdict, reservation) = self.0.reserve(&Self::intent(wanted), now);
+        let (verdict, reservation) = self.gate.reserve(&Self::intent(wanted), now);
         Judgement { verdict, is_reserved: reservation.is_some() }
     }
 
     fn replace(&mut self, replaced: u64, wanted: &Wanted, now: UnixNanos) -> Judgement {
-        let (verdict, reservation) = self.0.replace(replaced, &Self::intent(wanted), now);
+        let (verdict, reservation) = self.gate.replace(replaced, &Self::intent(wanted), now);
         Judgement { verdict, is_reserved: reservation.is_some() }
     }
 
     fn settle(&mut self, event: OrderEvent, _now: UnixNanos) -> Settlement {
-        self.0.settle(event)
+        self.gate.settle(event)
     }
 
     fn cancel(&mut self, id: u64, now: UnixNanos) {
-        self.0.cancel(id, now);
+        self.gate.cancel(id, now);
     }
 
-    fn open_orders(&self) -> Vec<u64> {
-        self.0.open_orders().map(|order| order.id).collect()
+    fn open_orders(&self) -> Vec<OpenOrder> {
+        self.gate.open_orders().collect()
+    }
+
+    fn halted(&mut self, now: UnixNanos) -> Option<Halted> {
+        self.halts.look(|key| self.gate.breaker(key), now)
     }
 
     fn leaves(&self, id: u64) -> Option<u32> {
-        self.0.open_orders().find(|order| order.id == id).map(|order| order.leaves.0)
+        self.gate.open_orders().find(|order| order.id == id).map(|order| order.leaves.0)
     }
 
     fn is_ready(&self) -> bool {
@@ -148,15 +167,15 @@ impl Gatekeeper for Door {
 pub(super) const ALERTS: AlertTags = AlertTags { alert: 8011, score: Some(8012), tier: Some(8013) };
 
 /// A firm, the gateway, and a venue, on one clock.
-struct Street {
+pub(super) struct Street {
     firm: Session,
-    gateway: Relay<Door>,
+    pub(super) gateway: Relay<Door>,
     venue: Session,
-    now: UnixNanos,
+    pub(super) now: UnixNanos,
     version: Version,
     /// Application messages as the firm and the venue took them.
-    at_firm: Vec<Vec<u8>>,
-    at_venue: Vec<Vec<u8>>,
+    pub(super) at_firm: Vec<Vec<u8>>,
+    pub(super) at_venue: Vec<Vec<u8>>,
 }
 
 fn far(version: Version, role: Role, ids: (&str, &str), path: &Path) -> Session {
@@ -191,18 +210,18 @@ impl Street {
         street
     }
 
-    fn connect_firm(&mut self) {
+    pub(super) fn connect_firm(&mut self) {
         self.gateway.firm.connected(self.now);
         self.firm.connected(self.now);
     }
 
-    fn connect_venue(&mut self) {
+    pub(super) fn connect_venue(&mut self) {
         self.gateway.venue.connected(self.now);
         self.venue.connected(self.now);
     }
 
     /// The connection to the firm, or to the venue, is cut; what is on its way is gone.
-    fn cut(&mut self, firm: bool) {
+    pub(super) fn cut(&mut self, firm: bool) {
         if firm {
             self.firm.disconnected();
             self.gateway.firm.disconnected();
@@ -236,7 +255,7 @@ impl Street {
     }
 
     /// Carries everything until nothing moves any more.
-    fn carry(&mut self) {
+    pub(super) fn carry(&mut self) {
         while self.carry_some(usize::MAX) {}
     }
 
@@ -274,11 +293,11 @@ impl Street {
         send(&mut self.firm.core, kind, fields, self.now);
     }
 
-    fn venue_sends(&mut self, kind: &[u8], fields: &str) {
+    pub(super) fn venue_sends(&mut self, kind: &[u8], fields: &str) {
         send(&mut self.venue.core, kind, fields, self.now);
     }
 
-    fn order(&mut self, id: &str, side: u8, qty: u32, px: &str) {
+    pub(super) fn order(&mut self, id: &str, side: u8, qty: u32, px: &str) {
         let fields =
             format!("11={id}|21=1|55=AAPL|54={side}|38={qty}|40=2|44={px}|59=0|60=20261202-00:00:00");
         self.firm_sends(b"D", &fields);
@@ -286,7 +305,7 @@ impl Street {
     }
 
     /// An execution report about `id`.
-    fn report(&mut self, id: &str, exec_id: &str, what: &str, rest: &str) {
+    pub(super) fn report(&mut self, id: &str, exec_id: &str, what: &str, rest: &str) {
         let trans = if self.version == Version::Fix42 { "20=0|" } else { "" };
         let what = match (self.version, what) {
             (Version::Fix42, "F") => "2",
@@ -307,18 +326,18 @@ fn send(core: &mut Core, kind: &[u8], fields: &str, now: UnixNanos) {
     core.send(kind, Cause::default(), now, fill).expect("a store");
 }
 
-fn text(message: &[u8]) -> &str {
+pub(super) fn text(message: &[u8]) -> &str {
     std::str::from_utf8(message).expect("text")
 }
 
-fn has(message: &[u8], fields: &[&str]) -> bool {
+pub(super) fn has(message: &[u8], fields: &[&str]) -> bool {
     let message = format!("|{}", text(message));
     fields.iter().all(|field| message.contains(&format!("|{field}|")))
 }
 
 const VERSIONS: [Version; 3] = [Version::Fix42, Version::Fix44, Version::Fixt11];
 
-fn on_each_version(mut test: impl FnMut(Version, Street, &Path)) {
+pub(super) fn on_each_version(mut test: impl FnMut(Version, Street, &Path)) {
     for version in VERSIONS {
         let folder = tempfile::tempdir().expect("a folder");
         test(version, Street::new(version, folder.path()), folder.path());
@@ -446,7 +465,8 @@ fn what_cannot_be_counted_puts_the_position_in_doubt() {
             let what = if version == Version::Fix42 { "20=0|150=1" } else { "150=F" };
             street.venue_sends(b"8", &format!("37=V1|11=a|{what}|55=AAPL|54=1|{rest}"));
             street.carry();
-            let held = street.gateway.desk.gate.0.exposure(InstrumentId(0), StrategyId(0)).expect("a cell");
+            let held =
+                street.gateway.desk.gate.gate.exposure(InstrumentId(0), StrategyId(0)).expect("a cell");
             assert!(held.in_doubt && held.position == 0, "{rest}");
         });
     }
@@ -751,7 +771,7 @@ fn cuts_at_any_byte_lose_and_double_nothing() {
     }
 }
 
-fn ids(messages: &[Vec<u8>], prefix: &str) -> Vec<String> {
+pub(super) fn ids(messages: &[Vec<u8>], prefix: &str) -> Vec<String> {
     messages
         .iter()
         .filter_map(|m| text(m).split('|').find_map(|f| f.strip_prefix(prefix)).map(ToOwned::to_owned))
@@ -794,7 +814,8 @@ fn the_orders_of_a_firm_that_is_gone_are_cancelled_and_told_under_their_own_ids(
         street.order("b", 2, 50, "100.10");
         street.report("b", "e0", "F", "39=2|32=50|31=100|151=0|14=50|6=100");
         street.cut(true);
-        street.gateway.desk.cancel_all(&mut street.gateway.venue.core, street.now).expect("room");
+        street.gateway.desk.sweep_all();
+        street.gateway.send_sweeps(street.now).expect("room");
         street.carry();
         let cancels: Vec<_> = street.at_venue.iter().filter(|message| has(message, &["35=F"])).collect();
         assert_eq!(cancels.len(), 1, "what is filled is not cancelled");

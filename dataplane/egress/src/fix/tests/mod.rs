@@ -7,3 +7,4 @@ mod serving;
 mod sessions;
 mod stores;
 mod street;
+mod sweeps;

@@ -4,7 +4,7 @@ use super::desk::{ALERTS, Door};
 use super::sessions::{START, config};
 use crate::fix::dictionary::Version;
 use crate::fix::gateway::Relay;
-use crate::fix::serve::Serving;
+use crate::fix::serve::{OwnCancels, Serving};
 use crate::fix::session::Role;
 use crate::fix::write::Writer;
 use crate::fix::{tags, time};
@@ -23,6 +23,10 @@ struct Host {
 
 impl Host {
     fn new() -> Self {
+        Self::that_cancels(OwnCancels { on_disconnect: false, on_halt: true })
+    }
+
+    fn that_cancels(cancels: OwnCancels) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let firm = config(Version::Fix44, Role::Acceptor, ("GATE", "FIRM"));
         let venue = config(Version::Fix44, Role::Initiator, ("US", "VENUE"));
@@ -31,7 +35,7 @@ impl Host {
         let venue = TcpListener::bind("127.0.0.1:0").expect("a port");
         let at = listener.local_addr().expect("a port");
         let serving =
-            Serving::new(relay, listener, venue.local_addr().expect("a port"), false).expect("a gateway");
+            Serving::new(relay, listener, venue.local_addr().expect("a port"), cancels).expect("a gateway");
         Self { serving, venue, at, now: START, _folder: folder }
     }
 
@@ -143,4 +147,59 @@ fn the_venue_is_tried_again_until_it_is_there_and_left_in_order() {
     host.turn();
     assert!(host.serving.has_stopped(host.now));
     assert_eq!(read(&mut venue), None);
+}
+
+#[test]
+fn a_firm_that_logs_on_orders_and_leaves_at_once_keeps_no_order() {
+    let mut host = Host::that_cancels(OwnCancels { on_disconnect: true, on_halt: true });
+    host.turn();
+    host.venue.set_nonblocking(true).expect("a socket");
+    let mut venue = loop {
+        host.turn();
+        if let Ok((stream, _)) = host.venue.accept() {
+            break stream;
+        }
+    };
+    venue.set_nonblocking(true).expect("a socket");
+    host.turn();
+    assert!(read(&mut venue).expect("a logon").contains("\x0135=A\x01"));
+    let sent = |host: &Host, kind: &[u8], number: u64, ids: (&[u8], &[u8]), fields: &[(i32, &[u8])]| {
+        let mut writer = Writer::new();
+        writer.begin(kind);
+        writer.number(tags::MSG_SEQ_NUM, number);
+        writer.text(tags::SENDER_COMP_ID, ids.0);
+        writer.text(tags::SENDING_TIME, &time::text(host.now));
+        writer.text(tags::TARGET_COMP_ID, ids.1);
+        fields.iter().for_each(|(tag, value)| writer.text(*tag, value));
+        writer.finish(b"FIX.4.4").expect("it fits").to_vec()
+    };
+    let logon: [(i32, &[u8]); 2] = [(tags::ENCRYPT_METHOD, b"0"), (tags::HEART_BT_INT, b"30")];
+    venue.write_all(&sent(&host, b"A", 1, (b"VENUE", b"US"), &logon)).expect("sent");
+    host.turn();
+    // One segment, and the connection's end behind it.
+    let mut firm = TcpStream::connect(host.at).expect("it listens");
+    let order: [(i32, &[u8]); 9] = [
+        (tags::CL_ORD_ID, b"a"),
+        (21, b"1"),
+        (tags::SYMBOL, b"AAPL"),
+        (tags::SIDE, b"1"),
+        (tags::TRANSACT_TIME, &time::text(host.now)),
+        (tags::ORDER_QTY, b"100"),
+        (tags::ORD_TYPE, b"2"),
+        (tags::PRICE, b"100.00"),
+        (tags::TIME_IN_FORCE, b"0"),
+    ];
+    let ids: (&[u8], &[u8]) = (b"FIRM", b"GATE");
+    let all = [
+        sent(&host, b"A", 1, ids, &logon),
+        sent(&host, b"D", 2, ids, &order),
+        sent(&host, b"5", 3, ids, &[]),
+    ];
+    firm.write_all(&all.concat()).expect("sent");
+    drop(firm);
+    host.turn();
+    let heard = read(&mut venue).expect("it lives");
+    let (order, cancel) = (heard.find("\x0135=D\x01"), heard.find("\x0135=F\x01"));
+    assert!(order.is_some() && order < cancel, "{heard:?}");
+    assert!(heard.contains("\x0141=a\x01"), "{heard:?}");
 }

@@ -4,7 +4,7 @@ use super::desk::{ALERTS, Door};
 use super::sessions::config;
 use crate::fix::dictionary::Version;
 use crate::fix::gateway::Relay;
-use crate::fix::serve::Serving;
+use crate::fix::serve::{OwnCancels, Serving};
 use crate::fix::session::Role;
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -48,7 +48,8 @@ fn street(version: Version, begin: &str) {
     let mut door = Door::new();
     door.trade_at(clock());
     let relay = Relay::open(folder.path(), firm_config, venue_config, ALERTS, door, clock()).expect("stores");
-    let mut gateway = Serving::new(relay, listener, venue, false).expect("a gateway");
+    let cancels = OwnCancels { on_disconnect: false, on_halt: true };
+    let mut gateway = Serving::new(relay, listener, venue, cancels).expect("a gateway");
     let stop = AtomicBool::new(false);
     let output = std::thread::scope(|scope| {
         let serving = scope.spawn(|| {

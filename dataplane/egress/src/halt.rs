@@ -1,0 +1,194 @@
+//! What a halt or a trip asks of a gateway: when each open order in its scope is to be cancelled.
+//!
+//! The word in shared memory is all it takes, so a daemon that dies right after it changes nothing. The latch comes before the cancels:
+//! a trip that is in force and not latched yet has no episode, and is waited for, a bounded time, since a full disk must not keep
+//! orders at a venue.
+//!
+//! Trips of the model do not ask for it: it stops what would be sent, and a person decides about what rests.
+
+use gate::{AccountId, Breaker, BreakerCause, BreakerKey, BreakerState, StrategyId};
+use types::{InstrumentId, Nanos, UnixNanos};
+
+/// How long a trip in force is waited for to be latched. A disk takes some milliseconds.
+const LATCH_WAIT: Nanos = Nanos(20_000_000);
+
+/// Instruments whose breakers are looked at in one turn.
+const INSTRUMENTS_A_TURN: usize = 64;
+
+/// The orders that a halt or a trip covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Halted {
+    /// All of the gateway's: the firm, its account or its strategy is closed.
+    All,
+    /// Those in one instrument.
+    In(InstrumentId),
+}
+
+impl Halted {
+    /// Whether it covers an order in `instrument`.
+    #[must_use]
+    pub(crate) fn covers(self, instrument: InstrumentId) -> bool {
+        match self {
+            Self::All => true,
+            Self::In(closed) => closed == instrument,
+        }
+    }
+}
+
+/// How far one scope's trip has been followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Followed {
+    /// Nothing is closed.
+    Open,
+    /// Closed, since this moment as far as is known here, and not latched yet.
+    InForce(UnixNanos),
+    /// The orders are to be cancelled, and whoever asks has been told.
+    Told,
+}
+
+impl Followed {
+    /// Takes note of what the breaker says; whether the orders are to be cancelled from now on.
+    fn follow(&mut self, breaker: Option<Breaker>, now: UnixNanos) -> bool {
+        let closed = |breaker: &Breaker| {
+            breaker.state == BreakerState::Tripped && breaker.cause != BreakerCause::Model
+        };
+        let Some(breaker) = breaker.filter(closed) else {
+            *self = Self::Open;
+            return false;
+        };
+        let since = match *self {
+            Self::Told => return false,
+            Self::InForce(since) => since,
+            Self::Open => now,
+        };
+        // A clock that was set back does not put it off.
+        let has_waited = now < since || now.since(since) >= LATCH_WAIT;
+        let is_due = breaker.episode != 0 || has_waited;
+        *self = if is_due { Self::Told } else { Self::InForce(since) };
+        is_due
+    }
+}
+
+/// Follows the breakers of one gateway's orders.
+#[derive(Debug)]
+pub(crate) struct HaltWatch {
+    scopes: [(BreakerKey, Followed); 3],
+    /// Those that it has ever named an order in.
+    instruments: Vec<(InstrumentId, Followed)>,
+    next: usize,
+}
+
+impl HaltWatch {
+    /// Of orders that count to these, and in the instruments named by [`HaltWatch::watch`]. What is closed already is told first.
+    pub(crate) fn new(account: AccountId, strategy: StrategyId) -> Self {
+        let keys = [BreakerKey::Firm, BreakerKey::Account(account), BreakerKey::Strategy(strategy)];
+        Self { scopes: keys.map(|key| (key, Followed::Open)), instruments: Vec::new(), next: 0 }
+    }
+
+    /// There may be orders in `instrument` from now on. Walks the list of them: for the first order in each.
+    pub(crate) fn watch(&mut self, instrument: InstrumentId) {
+        if !self.instruments.iter().any(|(watched, _)| *watched == instrument) {
+            self.instruments.push((instrument, Followed::Open));
+        }
+    }
+
+    /// Orders that are to be cancelled from now on; each trip is told once, so ask until there is none.
+    pub(crate) fn look(
+        &mut self,
+        breaker: impl Fn(BreakerKey) -> Option<Breaker>,
+        now: UnixNanos,
+    ) -> Option<Halted> {
+        for (key, followed) in &mut self.scopes {
+            if followed.follow(breaker(*key), now) {
+                return Some(Halted::All);
+            }
+        }
+        for _ in 0..self.instruments.len().min(INSTRUMENTS_A_TURN) {
+            self.next = if self.next + 1 < self.instruments.len() { self.next + 1 } else { 0 };
+            let (instrument, followed) = self.instruments.get_mut(self.next)?;
+            if followed.follow(breaker(BreakerKey::Instrument(*instrument)), now) {
+                return Some(Halted::In(*instrument));
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    const OPEN: Breaker = Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 };
+    const LATCHED: Breaker =
+        Breaker { state: BreakerState::Tripped, cause: BreakerCause::Officer, episode: 7 };
+    const MS: u64 = 1_000_000;
+
+    fn watch() -> HaltWatch {
+        let mut watch = HaltWatch::new(AccountId(2), StrategyId(3));
+        (0..100).map(InstrumentId).for_each(|instrument| watch.watch(instrument));
+        watch
+    }
+
+    /// Everything that is told within two turns.
+    fn told(watch: &mut HaltWatch, closed: &[(BreakerKey, Breaker)], at_ms: u64) -> Vec<Halted> {
+        let closed: HashMap<_, _> = closed.iter().copied().collect();
+        let read = |key| Some(closed.get(&key).copied().unwrap_or(OPEN));
+        let now = UnixNanos(1_000 * MS + at_ms * MS);
+        let mut all = Vec::new();
+        for _ in 0..2 {
+            while let Some(halted) = watch.look(read, now) {
+                all.push(halted);
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn a_latched_trip_of_each_scope_is_told_once_and_again_after_a_reset() {
+        let seventy = InstrumentId(70);
+        for (key, halted) in [
+            (BreakerKey::Firm, Halted::All),
+            (BreakerKey::Account(AccountId(2)), Halted::All),
+            (BreakerKey::Strategy(StrategyId(3)), Halted::All),
+            (BreakerKey::Instrument(seventy), Halted::In(seventy)),
+        ] {
+            let mut watch = watch();
+            assert_eq!(told(&mut watch, &[], 0), []);
+            assert_eq!(told(&mut watch, &[(key, LATCHED)], 1), [halted]);
+            assert_eq!(told(&mut watch, &[(key, LATCHED)], 2), []);
+            assert_eq!(told(&mut watch, &[], 3), []);
+            assert_eq!(told(&mut watch, &[(key, LATCHED)], 4), [halted]);
+        }
+        assert!(Halted::In(seventy).covers(seventy) && !Halted::In(seventy).covers(InstrumentId(71)));
+    }
+
+    #[test]
+    fn the_latch_is_waited_for_and_no_longer_than_a_bound() {
+        let in_force = Breaker { episode: 0, ..LATCHED };
+        let mut watch = watch();
+        assert_eq!(told(&mut watch, &[(BreakerKey::Firm, in_force)], 0), []);
+        assert_eq!(told(&mut watch, &[(BreakerKey::Firm, in_force)], 19), []);
+        assert_eq!(told(&mut watch, &[(BreakerKey::Firm, LATCHED)], 19), [Halted::All]);
+        let mut watch = HaltWatch::new(AccountId(2), StrategyId(3));
+        assert_eq!(told(&mut watch, &[(BreakerKey::Firm, in_force)], 0), []);
+        assert_eq!(told(&mut watch, &[(BreakerKey::Firm, in_force)], 20), [Halted::All]);
+        // Told once: the latch that comes then is the same trip's.
+        assert_eq!(told(&mut watch, &[(BreakerKey::Firm, LATCHED)], 21), []);
+    }
+
+    #[test]
+    fn what_is_no_trip_of_a_person_or_another_scopes_cancels_nothing() {
+        let mut watch = watch();
+        for breaker in [
+            Breaker { cause: BreakerCause::Model, ..LATCHED },
+            Breaker { state: BreakerState::ReduceOnly, ..LATCHED },
+        ] {
+            assert_eq!(told(&mut watch, &[(BreakerKey::Instrument(InstrumentId(1)), breaker)], 0), []);
+            assert_eq!(told(&mut watch, &[(BreakerKey::Firm, breaker)], 50), []);
+        }
+        let strange = [BreakerKey::Account(AccountId(1)), BreakerKey::Strategy(StrategyId(1))];
+        assert_eq!(told(&mut watch, &strange.map(|key| (key, LATCHED)), 50), []);
+        assert_eq!(watch.look(|_| None, UnixNanos(0)), None, "unreadable refuses orders, and cancels none");
+    }
+}
