@@ -3,7 +3,7 @@
 
 use crate::names::{Name, Scope, SymbolName};
 use crate::protocol::{
-    Driver, FeedStatus, Grant, HoldingsFilter, OrderCounts, OrderQuery, OrderRow, PositionRow,
+    Driver, FeedStatus, Grant, HaltRow, HoldingsFilter, OrderCounts, OrderQuery, OrderRow, PositionRow,
     PositionSetting, ScorerStatus, SessionRow, StageCounters,
 };
 use gate::{Breaker, Envelope, Explanation, Exposure, FixedScore, LimitsSource, RiskLimits};
@@ -38,6 +38,8 @@ pub struct Snapshot {
     pub scorer: ScorerStatus,
     /// Orders since start; none where no order desk counts them.
     pub orders: Option<OrderCounts>,
+    /// What became of open orders in the scopes that persons have closed, in order of client.
+    pub halts: Vec<HaltRow>,
     /// Everything that the stages count.
     pub counters: StageCounters,
 }

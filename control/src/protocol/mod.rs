@@ -9,6 +9,7 @@ mod attach;
 mod driver;
 mod feed;
 mod frame;
+mod halts;
 mod holdings;
 mod reply;
 mod request;
@@ -19,6 +20,7 @@ pub use attach::{GRANT_DESCRIPTORS, Grant, GrantMoney, GrantRules, GrantShape};
 pub use driver::Driver;
 pub use feed::{FeedStatus, LineStatus};
 pub use frame::{FrameError, MESSAGE_BYTES_MAX, read_frame, write_frame};
+pub use halts::HaltRow;
 pub use holdings::{Listing, OrderRow, PositionRow, SessionRow};
 pub use reply::{
     AuditStatus, BookGroup, BreachRow, BreakerRow, BreakersPage, Changed, ExplainReply, LatchHealth,

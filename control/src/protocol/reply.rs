@@ -3,6 +3,7 @@
 use super::attach::Grant;
 use super::driver::Driver;
 use super::feed::FeedStatus;
+use super::halts::HaltRow;
 use super::holdings::{Listing, OrderRow, PositionRow, SessionRow};
 use super::verified::VerifyReply;
 use crate::amount::Amount;
@@ -225,6 +226,9 @@ pub struct StatusReply {
     /// Orders; none where no order desk counts them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub orders: Option<OrderCounts>,
+    /// What became of the open orders in the scopes that persons have closed.
+    #[serde(default)]
+    pub halts: Vec<HaltRow>,
     /// Audit log.
     pub audit: AuditStatus,
     /// What must be looked at first: state that is in force and not on disk. Empty when all is well.
@@ -353,13 +357,17 @@ pub struct Changed {
     /// The same, to the latch and the audit record on disk; the answer leaves then.
     #[serde(default)]
     pub durable_after_us: Option<u64>,
+    /// Of a halt or trip: what became of open orders within it. The answer leaves before that; whoever asked fills it in from `status`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub halts: Vec<HaltRow>,
 }
 
 impl Changed {
     /// A change whose times nobody asks for.
     #[must_use]
     pub const fn new(message: String, episode: u64, changed: bool, audit_seq: u64) -> Self {
-        Self { message, episode, changed, audit_seq, effective_after_us: None, durable_after_us: None }
+        let halts = Vec::new();
+        Self { message, episode, changed, audit_seq, effective_after_us: None, durable_after_us: None, halts }
     }
 }
 

@@ -1,8 +1,9 @@
 //! What the control plane sees of the running line, and how it moves it: through the gate's single-writer tables and a
 //! ring of commands to the scorer, never through the order path.
 
+use super::drivers::named;
 use super::feed_state::{dead_since, feed_state};
-use super::orders::{Orders, ScopeNumbers};
+use super::orders::{ClosedScopes, Orders, ScopeNumbers};
 use crate::line::declared::Declared;
 use crate::line::explain::Asker;
 use crate::line::gate_tables::{CLASS, Readers, SharedMemory};
@@ -13,7 +14,7 @@ use control::backend::{Backend, BackendError, InstrumentView, SessionView, Snaps
 use control::config::{DeclaredScopes, Plan};
 use control::names::{Name, Scope, SymbolName};
 use control::protocol::{
-    Driver, FeedStatus, Grant, HoldingsFilter, LineStatus, OrderCounts, OrderQuery, OrderRow, PositionRow,
+    FeedStatus, Grant, HoldingsFilter, LineStatus, OrderCounts, OrderQuery, OrderRow, PositionRow,
     PositionSetting, ScorerStatus, StageCounters,
 };
 use control::stamp::Stamp;
@@ -28,7 +29,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use types::{BookState, FEATURES, InstrumentId, Nanos, Px, Qty, Symbol, UnixNanos};
+use types::{BookState, InstrumentId, Nanos, Px, Qty, Symbol, UnixNanos};
 
 /// Strategies and accounts that can be named; their breakers exist from the start.
 pub(super) const NAMES_MAX: u16 = 64;
@@ -119,6 +120,7 @@ pub(super) struct LiveBackend {
     processes: Mutex<Option<Orders>>,
     /// The tables for them, until they are opened.
     shared: Mutex<Option<SharedMemory>>,
+    closed: ClosedScopes,
     version: AtomicU32,
 }
 
@@ -133,21 +135,6 @@ fn failed(what: impl ToString) -> BackendError {
 
 fn none_declared() -> BackendError {
     failed("no order process is declared")
-}
-
-/// The drivers of a score by their rows of the schema.
-fn named(drivers: &Drivers) -> Vec<Driver> {
-    let rows = drivers.features.iter().zip(drivers.values);
-    let driver = |(id, value): (&u8, Option<f64>)| {
-        let feature = FEATURES.get(usize::from(*id))?;
-        Some(Driver {
-            feature: feature.name.to_owned(),
-            name: feature.plain.to_owned(),
-            value,
-            unit: feature.unit.to_owned(),
-        })
-    };
-    rows.filter_map(driver).collect()
 }
 
 /// Numbers for declared names, in their order.
@@ -184,6 +171,7 @@ impl LiveBackend {
             names: Mutex::new(names),
             processes: Mutex::new(None),
             shared: Mutex::new(shared),
+            closed: ClosedScopes::default(),
             version: AtomicU32::new(0),
         }
     }
@@ -236,7 +224,7 @@ impl LiveBackend {
 
     /// Takes what order processes wrote: lines for the verdict log, and what is to be told.
     pub(super) fn drain_orders(&self) -> (Vec<String>, Vec<String>) {
-        lock(&self.processes).as_mut().map_or_else(Default::default, Orders::drain)
+        lock(&self.processes).as_mut().map_or_else(Default::default, |orders| orders.drain(&self.closed))
     }
 
     /// Remembers what the scorer said; gives the instrument's name.
@@ -394,11 +382,14 @@ impl Backend for LiveBackend {
             orders.flagged += counts.flagged;
             orders.rejected += counts.rejected;
         }
+        // Before the counters, which want the same lock.
+        let halts = lock(&self.processes).as_mut().map_or_else(Vec::new, |orders| orders.halts(&self.closed));
         Snapshot {
             feeds: self.feeds.iter().map(feed).collect(),
             scorer,
             // The desk itself judges only questions: without a process there are no orders to count.
             orders: (processes > 0).then_some(orders),
+            halts,
             counters: self.counters(),
         }
     }
@@ -416,8 +407,10 @@ impl Backend for LiveBackend {
     }
 
     fn set_breaker(&self, scope: &Scope, breaker: Breaker) -> Result<(), BackendError> {
-        let scope = self.scope(scope)?;
-        lock(&self.writers).breakers.set(scope, breaker).map_err(failed)
+        let key = self.scope(scope)?;
+        lock(&self.writers).breakers.set(key, breaker).map_err(failed)?;
+        self.closed.note(scope, breaker, self.clock.now());
+        Ok(())
     }
 
     fn set_limits(&self, symbol: SymbolName, envelope: &Envelope) -> Result<(), BackendError> {
@@ -495,17 +488,5 @@ impl Backend for LiveBackend {
         let mut processes = lock(&self.processes);
         let orders = processes.as_mut().ok_or_else(none_declared)?;
         orders.set_position(setting, self.clock.now()).map_err(failed)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn drivers_are_the_rows_of_the_schema_with_the_values_that_the_scorer_saw() {
-        let drivers = Drivers { features: [10, 0, u8::MAX], values: [None, Some(6.25), Some(1.0)] };
-        let said: Vec<String> = named(&drivers).iter().map(ToString::to_string).collect();
-        assert_eq!(said, ["share of cancels in order messages unknown", "bid-ask spread 6.25 bps"]);
     }
 }

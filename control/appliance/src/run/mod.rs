@@ -3,6 +3,7 @@
 
 mod backend;
 mod boot;
+mod drivers;
 mod feed;
 mod feed_state;
 mod latency_log;

@@ -68,7 +68,7 @@ pub(crate) enum Command {
     /// List, trip and reset breakers
     #[command(subcommand)]
     Breaker(Breaker),
-    /// Refuse every order of the firm, at once and without asking
+    /// Refuse every order of the firm, at once and without asking, and have gateways cancel what is open
     #[command(
         after_help = "Examples:\n  portcullisctl halt\n  portcullisctl halt --reason \"fat finger on desk 3\" --ticket INC-71"
     )]
@@ -249,6 +249,9 @@ Examples:
         /// Let orders pass that only reduce a position
         #[arg(long)]
         reduce_only: bool,
+        /// Seconds to wait until no order is open in it. It holds at once, whatever is waited for
+        #[arg(long, value_name = "SECONDS", default_value_t = 2)]
+        wait_s: u16,
         #[command(flatten)]
         why: Why,
     },
@@ -381,6 +384,9 @@ pub(crate) struct Halt {
     /// Number of the incident
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     pub(crate) ticket: String,
+    /// Seconds to wait until no order is open. The halt holds at once, whatever is waited for
+    #[arg(long, value_name = "SECONDS", default_value_t = 2)]
+    pub(crate) wait_s: u16,
 }
 
 #[derive(Args, Debug)]

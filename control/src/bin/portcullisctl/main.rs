@@ -4,7 +4,9 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod closing;
 mod feeds;
+mod halts;
 mod holdings;
 mod run;
 mod sheet;

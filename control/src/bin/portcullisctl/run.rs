@@ -4,7 +4,7 @@ use crate::cli::{
     Audit, Breaker, Cli, Command, Confirmed, Filter, Gate, Limits, Order, PositionChange, Positions,
     SOCKET_DEFAULT, SOCKET_VARIABLE, Tier, Verify,
 };
-use crate::{holdings, show};
+use crate::{closing, holdings, show};
 use anyhow::{Context, Result, bail};
 use control::audit::{AuditKey, VerifyOptions, read_anchors, verify};
 use control::client::{Client, ClientError};
@@ -68,7 +68,14 @@ pub(crate) fn run(cli: &Cli) -> Result<u8> {
         Ask::BreakerList { .. } => show::breakers(cli.output, &breakers(&mut client)?)?,
         request => {
             let dry_run = matches!(request, Ask::LimitsSet { dry_run: true, .. });
-            let reply = client.call_by(request, deadline(cli))?;
+            let closed = closing::closed_by(&request);
+            let reply = match (client.call_by(request, deadline(cli))?, closed) {
+                (Reply::Changed(changed), Some(scope)) => {
+                    let followed = (&mut client, &scope, wait(cli));
+                    return closing::changed(cli.output, changed, followed).map(|()| 0);
+                }
+                (reply, _) => reply,
+            };
             return answer(cli, reply, dry_run);
         }
     }
@@ -93,6 +100,16 @@ fn connect(cli: &Cli) -> Result<Client, ClientError> {
 fn deadline(cli: &Cli) -> Stamp {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Stamp(UnixNanos(u64::try_from((now + timeout(cli)).as_nanos()).unwrap_or(u64::MAX)))
+}
+
+/// How long somebody who closes something waits for what becomes of open orders.
+fn wait(cli: &Cli) -> Duration {
+    let seconds = match &cli.command {
+        Command::Halt(halt) => halt.wait_s,
+        Command::Breaker(Breaker::Trip { wait_s, .. }) => *wait_s,
+        _ => 0,
+    };
+    Duration::from_secs(seconds.into())
 }
 
 /// The key that was named, or the one beside the log where it can be read.
@@ -154,7 +171,7 @@ fn limits_request(command: &Limits) -> Ask {
 fn breaker_request(command: &Breaker) -> Ask {
     match command {
         Breaker::List => Ask::BreakerList { after: None },
-        Breaker::Trip { scope, reduce_only, why } => Ask::BreakerTrip {
+        Breaker::Trip { scope, reduce_only, why, .. } => Ask::BreakerTrip {
             scope: scope.clone(),
             mode: if *reduce_only { TripMode::ReduceOnly } else { TripMode::Tripped },
             reason: why.reason.clone(),

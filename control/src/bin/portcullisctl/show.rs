@@ -2,6 +2,7 @@
 
 use crate::cli::Format;
 use crate::feeds;
+use crate::halts;
 use crate::sheet::{Field, Sheet};
 use crate::words::{ago, n, span};
 use anyhow::Result;
@@ -76,6 +77,9 @@ pub(crate) fn status(format: Format, status: &StatusReply) -> Result<()> {
     if let Some(o) = &status.orders {
         let (accepted, flagged, rejected) = (n(o.accepted), n(o.flagged), n(o.rejected));
         line("orders", Field::text(format!("{accepted} accepted, {flagged} flagged, {rejected} rejected")));
+    }
+    for row in &status.halts {
+        line("closed", halts::field(row));
     }
     if !status.books.is_empty() {
         let waits = status.books.iter().any(|group| !group.symbols.is_empty());

@@ -3,6 +3,7 @@
 
 mod firm;
 mod fix;
+mod kill;
 mod scripted;
 
 use crate::daemon::{Daemon, ctl};

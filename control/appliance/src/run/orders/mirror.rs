@@ -1,10 +1,11 @@
 //! The gate of an order process as the daemon follows it: made of the process's own records, in numbers of its own, so that it
 //! outlives the process, the daemon, and any numbering of instruments, strategies and accounts.
 
+use super::halt::{Halt, sent_by};
 use super::journal::Block;
 use anyhow::Result;
 use attach::record::{Entry, Record};
-use control::names::Name;
+use control::names::{Name, Scope};
 use gate::{
     AccountId, Exposure, Gate, GateConfig, GateTables, OpenOrder, OrderEvent, Private, RefRules, Step,
     StrategyId, TableShape,
@@ -59,6 +60,8 @@ pub(super) struct Mirror {
     doubted: bool,
     /// When orders were let out, for people: of those that are open, and of some that are not.
     since: BTreeMap<u64, UnixNanos>,
+    /// What becomes of the orders in the scopes that persons have closed.
+    pub(super) halts: Vec<Halt>,
 }
 
 /// One open order, by the names of what it is in.
@@ -70,6 +73,19 @@ pub(super) struct NamedOrder<'a> {
     pub(super) since: Option<UnixNanos>,
     /// The replacement of it that the venue has not answered.
     pub(super) replacement: Option<u64>,
+}
+
+impl NamedOrder<'_> {
+    /// Whether a breaker of `scope` covers it. A desk has no breaker of its own, its strategies have.
+    pub(super) fn is_within(&self, scope: &Scope) -> bool {
+        match scope {
+            Scope::Firm => true,
+            Scope::Desk(_) => false,
+            Scope::Account(name) => name == self.account,
+            Scope::Strategy(name) => name == self.strategy,
+            Scope::Instrument(symbol) => symbol.symbol() == self.symbol,
+        }
+    }
 }
 
 /// A position that a person sets, in the mirror's own numbers.
@@ -135,6 +151,7 @@ impl Mirror {
             account_of: BTreeMap::new(),
             doubted: false,
             since: BTreeMap::new(),
+            halts: Vec::new(),
         })
     }
 
@@ -183,7 +200,27 @@ impl Mirror {
         if let Step::Sent(sent) | Step::Replaced { sent, .. } = &step {
             self.remember(sent.order.cl_ord_id, sent.at);
         }
-        self.gate.restore(&step).ok()
+        if let Step::Settled(event) = step {
+            let settled = self.gate.settle(event);
+            self.halts.iter_mut().for_each(|halt| halt.settled(event, settled, record.at));
+            return Some(());
+        }
+        self.gate.restore(&step).ok()?;
+        if let Some((id, replaced)) = sent_by(&step).filter(|_| !self.halts.is_empty()) {
+            self.note_sent(id, replaced);
+        }
+        Some(())
+    }
+
+    /// An order was let out while something is closed: before the word was seen, or in another scope.
+    fn note_sent(&mut self, id: u64, replaced: Option<u64>) {
+        let open = self.open_orders();
+        let order = open.iter().find(|order| order.order.id == id);
+        let within: Vec<bool> =
+            self.halts.iter().map(|halt| order.is_some_and(|order| order.is_within(&halt.scope))).collect();
+        for (halt, is_within) in self.halts.iter_mut().zip(within) {
+            halt.sent(id, replaced, is_within);
+        }
     }
 
     /// Remembers when an order was let out, and forgets orders that are long done.

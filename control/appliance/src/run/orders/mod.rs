@@ -4,6 +4,8 @@
 //! a gate of its own; a process that attaches gets the steps that bring its gate there. The ring lies in memory and outlives
 //! both; the journal is the state directory's.
 
+mod closing;
+mod halt;
 mod holdings;
 mod journal;
 mod mirror;
@@ -13,6 +15,7 @@ mod tests;
 
 use crate::line::gate_tables::{SharedMemory, config_of, grant_rules};
 use anyhow::{Context, Result, bail};
+pub(super) use closing::ClosedScopes;
 use control::config::{Client, OnDaemonLoss, Plan};
 use control::names::Name;
 use control::protocol::{Grant, GrantShape};
@@ -162,10 +165,12 @@ impl Orders {
         self.processes.iter().map(|(name, process)| (name, process.counts))
     }
 
-    /// Takes what the processes wrote: lines for the verdict log, and what is to be told.
-    pub(super) fn drain(&mut self) -> (Vec<String>, Vec<String>) {
+    /// Takes what the processes wrote: lines for the verdict log, and what is to be told. What persons have closed is `closed`.
+    pub(super) fn drain(&mut self, closed: &ClosedScopes) -> (Vec<String>, Vec<String>) {
         let (mut lines, mut said) = (core::mem::take(&mut self.lines), Vec::new());
+        let closed = closed.get();
         for (name, process) in &mut self.processes {
+            said.extend(process.close(name, &closed));
             let before = (process.counts.lost, process.counts.damaged);
             let failed = process.drain(&mut lines).err().map(|error| error.to_string());
             let after = (process.counts.lost, process.counts.damaged);
