@@ -12,9 +12,11 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod connect;
 pub mod fix;
 mod fnv;
 mod halt;
+mod log;
 pub mod orders;
 pub mod ouch;
 pub mod socket;

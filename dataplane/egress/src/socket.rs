@@ -1,5 +1,6 @@
 //! One end of a TCP connection, never waited for: bounded buffers in both directions, counted.
 
+use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 
@@ -16,6 +17,15 @@ pub enum Closed {
     ByPeer,
     /// The system said so: a reset, a path that is gone.
     Broken(ErrorKind),
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ByPeer => f.write_str("ended by the other side"),
+            Self::Broken(kind) => write!(f, "broken: {kind}"),
+        }
+    }
 }
 
 /// A connection.
@@ -135,7 +145,8 @@ impl End {
     }
 }
 
-fn is_later(error: &io::Error) -> bool {
+/// Whether a socket that is not waited for has nothing now.
+pub(crate) fn is_later(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 

@@ -1,21 +1,21 @@
 //! What a gateway's firm was told, and how far the venue's stream was read: one append-only file for one session.
 //!
-//! A record is sixteen bytes (length, kind, sequence number of the venue's message or 0, a sum) and the message. It is written
-//! with one call before the message is sent, so that it outlives the process; a host that loses power may lose the last ones,
-//! which the venue then repeats. A last record that was not written whole is cut off when the file is opened.
+//! A message is written with one call before it is sent, so that it outlives the process; a host that loses power may lose the last ones,
+//! which the venue then repeats. A last record that was not written whole is cut off when the file is opened; damage before it is
+//! refused.
 
-use std::fs::{File, TryLockError};
-use std::io::{self, Read as _};
-use std::os::unix::fs::FileExt as _;
+use crate::log::{Head, Log, Place};
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 /// Bytes of a message at most.
 pub const MESSAGE_BYTES_MAX: usize = 1_024;
 
-const HEAD: usize = 16;
-
-/// Messages of one session at most: eight bytes of index each.
+/// Messages of one session at most: sixteen bytes of index each.
 const MESSAGES_MAX: usize = 1 << 26;
+
+/// The most bytes of one session's file.
+const BYTES_MAX: u64 = 64 << 30;
 
 /// What a record is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,17 @@ pub enum Kind {
     Seen = 2,
     /// A question to the venue: it has no message.
     Asked = 3,
+}
+
+impl Kind {
+    const fn of(word: u64) -> Option<Self> {
+        match word {
+            1 => Some(Self::ForFirm),
+            2 => Some(Self::Seen),
+            3 => Some(Self::Asked),
+            _ => None,
+        }
+    }
 }
 
 /// One record as it is read back.
@@ -52,15 +63,13 @@ pub enum StoreError {
         /// The system's reason.
         source: io::Error,
     },
-    /// Something in the middle of it is no record.
-    #[error(
-        "{path}: found something at byte {at} that is no record, wanted one: set the file aside, and have a person compare with the venue"
-    )]
+    /// It is another kind of file, or something before its end is damaged.
+    #[error("{path}: {what}: set the file aside, and have a person compare with the venue")]
     Damaged {
         /// Which file.
         path: String,
-        /// Where.
-        at: u64,
+        /// What was found.
+        what: String,
     },
     /// Another process has it open.
     #[error("{path}: another gateway has this session open")]
@@ -70,13 +79,23 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    fn of(path: &Path, source: io::Error) -> Self {
+        let path = path.display().to_string();
+        match source.kind() {
+            ErrorKind::InvalidData => Self::Damaged { path, what: source.to_string() },
+            ErrorKind::WouldBlock => Self::InUse { path },
+            _ => Self::Io { path, source },
+        }
+    }
+}
+
 /// The records of one session.
 #[derive(Debug)]
 pub struct Store {
-    file: File,
+    log: Log,
     /// Where each message of the firm's stream stands.
-    index: Vec<u64>,
-    end: u64,
+    index: Vec<Place>,
     venue_next: u64,
 }
 
@@ -92,42 +111,23 @@ impl Store {
         mut take: impl FnMut(Record<'_>),
     ) -> Result<(Self, u64), StoreError> {
         let path = dir.join(format!("{session}.stream"));
-        let io = |source| StoreError::Io { path: path.display().to_string(), source };
-        std::fs::create_dir_all(dir).map_err(io)?;
-        let mut file = File::options().read(true).append(true).create(true).open(&path).map_err(io)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::InUse { path: path.display().to_string() });
-            }
-            Err(TryLockError::Error(source)) => return Err(io(source)),
+        std::fs::create_dir_all(dir).map_err(|error| StoreError::of(dir, error))?;
+        let (mut index, mut venue_next, mut strange) = (Vec::new(), 1, None);
+        let log = Log::open(&path, BYTES_MAX, |head, place, message| {
+            let Some(kind) = Kind::of(head.kind) else {
+                strange = strange.or(Some(head.kind));
+                return;
+            };
+            follow((&mut index, &mut venue_next), kind, head.number, place);
+            take(Record { kind, venue_sequence: head.number, message });
+        });
+        let log = log.map_err(|error| StoreError::of(&path, error))?;
+        if let Some(kind) = strange {
+            let what = format!("found a record of kind {kind}, wanted 1 to 3");
+            return Err(StoreError::Damaged { path: path.display().to_string(), what });
         }
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(io)?;
-        let mut store = Self { file, index: Vec::new(), end: 0, venue_next: 1 };
-        let mut rest = &bytes[..];
-        while let Some((record, length)) = read_record(rest) {
-            store.follow(record.kind, record.venue_sequence, length);
-            take(record);
-            rest = &rest[length..];
-        }
-        let torn = rest.len() as u64;
-        // A record that was being written is shorter than the longest one can be.
-        if rest.len() >= HEAD + MESSAGE_BYTES_MAX {
-            return Err(StoreError::Damaged { path: path.display().to_string(), at: store.end });
-        }
-        if torn > 0 {
-            store.file.set_len(store.end).map_err(io)?;
-        }
-        Ok((store, torn))
-    }
-
-    fn follow(&mut self, kind: Kind, venue_sequence: u64, length: usize) {
-        if kind == Kind::ForFirm {
-            self.index.push(self.end);
-        }
-        self.end += length as u64;
-        self.venue_next = self.venue_next.max(venue_sequence.saturating_add(1));
+        let torn = log.torn();
+        Ok((Self { log, index, venue_next }, torn))
     }
 
     /// Appends a record.
@@ -138,39 +138,27 @@ impl Store {
     pub fn append(&mut self, kind: Kind, venue_sequence: u64, message: &[u8]) -> io::Result<()> {
         if venue_sequence != 0 && venue_sequence != self.venue_next {
             let what = format!("message {venue_sequence} of the venue, wanted {}", self.venue_next);
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+            return Err(io::Error::new(ErrorKind::InvalidInput, what));
         }
         if message.len() > MESSAGE_BYTES_MAX || self.index.len() >= MESSAGES_MAX {
             let what = "a message of at most 1024 bytes in a stream of at most 67108864";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+            return Err(io::Error::new(ErrorKind::InvalidInput, what));
         }
-        let mut record = [0; HEAD + MESSAGE_BYTES_MAX];
-        let length = HEAD + message.len();
-        record[..2].copy_from_slice(&(message.len() as u16).to_le_bytes());
-        record[2] = kind as u8;
-        record[4..12].copy_from_slice(&venue_sequence.to_le_bytes());
-        record[HEAD..length].copy_from_slice(message);
-        let sum = sum_of(&record[..12], message);
-        record[12..HEAD].copy_from_slice(&sum.to_le_bytes());
-        // The file is open for appending: one call, and a failed one leaves at most a torn end.
-        let written = io::Write::write(&mut &self.file, &record[..length]);
-        if !matches!(&written, Ok(bytes) if *bytes == length) {
-            self.file.set_len(self.end)?;
-            return Err(written.err().unwrap_or_else(|| io::ErrorKind::StorageFull.into()));
-        }
-        self.follow(kind, venue_sequence, length);
+        let head = Head { kind: kind as u64, number: venue_sequence, ..Head::default() };
+        let place = self.log.append(head, message)?;
+        follow((&mut self.index, &mut self.venue_next), kind, venue_sequence, place);
         Ok(())
     }
 
     /// Whether there is no record.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.end == 0
+        self.log.is_empty()
     }
 
     /// Messages of the firm's stream.
     #[must_use]
-    pub fn count(&self) -> u64 {
+    pub const fn count(&self) -> u64 {
         self.index.len() as u64
     }
 
@@ -183,50 +171,29 @@ impl Store {
     /// Copies message `sequence` of the firm's stream, from 1, to `buf`, and says how long it is.
     ///
     /// # Errors
-    /// What the system says; also where there is no such message, or it has been damaged.
+    /// What the system says; also where there is no such message.
     pub fn read(&self, sequence: u64, buf: &mut [u8; MESSAGE_BYTES_MAX]) -> io::Result<usize> {
         let at = usize::try_from(sequence).ok().and_then(|sequence| sequence.checked_sub(1));
-        let at = *at.and_then(|at| self.index.get(at)).ok_or(io::ErrorKind::NotFound)?;
-        let mut record = [0; HEAD + MESSAGE_BYTES_MAX];
-        let most = record.len().min(usize::try_from(self.end - at).unwrap_or(usize::MAX));
-        let read = self.file.read_at(&mut record[..most], at)?;
-        let (record, _) = read_record(&record[..read]).ok_or(io::ErrorKind::InvalidData)?;
-        let length = record.message.len();
-        buf.get_mut(..length).ok_or(io::ErrorKind::InvalidData)?.copy_from_slice(record.message);
-        Ok(length)
+        let place = *at.and_then(|at| self.index.get(at)).ok_or(ErrorKind::NotFound)?;
+        let message = buf.get_mut(..place.bytes()).ok_or(ErrorKind::InvalidData)?;
+        self.log.read_to(place, message)?;
+        Ok(place.bytes())
     }
 }
 
-/// The record that `bytes` begin with, and its length; none where it is not whole.
-fn read_record(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
-    let (head, rest) = bytes.split_first_chunk::<HEAD>()?;
-    let length = usize::from(u16::from_le_bytes([head[0], head[1]]));
-    let kind = match head[2] {
-        1 => Kind::ForFirm,
-        2 => Kind::Seen,
-        3 => Kind::Asked,
-        _ => return None,
-    };
-    let message = rest.get(..length)?;
-    let sum = u32::from_le_bytes([head[12], head[13], head[14], head[15]]);
-    if length > MESSAGE_BYTES_MAX || sum != sum_of(&head[..12], message) {
-        return None;
+/// A record stands at `place`.
+fn follow((index, venue_next): (&mut Vec<Place>, &mut u64), kind: Kind, venue_sequence: u64, place: Place) {
+    if kind == Kind::ForFirm {
+        index.push(place);
     }
-    let venue_sequence = u64::from_le_bytes(head[4..12].try_into().ok()?);
-    Some((Record { kind, venue_sequence, message }, HEAD + length))
-}
-
-/// FNV-1a over both, 32 bits.
-fn sum_of(head: &[u8], message: &[u8]) -> u32 {
-    head.iter()
-        .chain(message)
-        .fold(0x811c_9dc5, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+    *venue_next = (*venue_next).max(venue_sequence.saturating_add(1));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::fs::File;
 
     type Owned = (Kind, u64, Vec<u8>);
 
@@ -261,7 +228,7 @@ mod tests {
             File::options().write(true).open(&path).unwrap().set_len(length.saturating_sub(cut)).unwrap();
             let (found, mut store, _) = records(dir.path());
             prop_assert!(found.len() < written.len() && written.starts_with(&found));
-            prop_assert!(found.len() + 3 >= written.len().min(3));
+            prop_assert!(found.len() + 1 >= written.len(), "no more than the torn one");
             prop_assert_eq!(store.venue_next(), found.len() as u64 + 1);
             store.append(Kind::ForFirm, 0, b"again").unwrap();
             let mut buf = [0; MESSAGE_BYTES_MAX];
@@ -274,21 +241,33 @@ mod tests {
         }
     }
 
+    /// A bit that flips costs the last record at most; before that it is damage, and nothing is cut off.
     #[test]
     fn damage_in_the_middle_is_no_torn_end() {
         let dir = tempfile::tempdir().unwrap();
         let (_, mut store, _) = records(dir.path());
-        (1..=60).for_each(|n| store.append(Kind::ForFirm, n, &[7; 40]).unwrap());
+        (1..=5).for_each(|n| store.append(Kind::ForFirm, n, &[7; 40]).unwrap());
         assert!(
-            store.append(Kind::ForFirm, 9, &[7]).is_err(),
+            store.append(Kind::ForFirm, 3, &[7]).is_err(),
             "a message of the venue's that was kept before"
         );
         drop(store);
         let path = dir.path().join("S.stream");
-        let mut bytes = std::fs::read(&path).unwrap();
-        bytes[5 * 56 + 20] ^= 1;
-        std::fs::write(&path, bytes).unwrap();
-        assert!(matches!(Store::open(dir.path(), "S", |_| {}), Err(StoreError::Damaged { at: 280, .. })));
+        let whole = std::fs::read(&path).unwrap();
+        for at in 64..whole.len() {
+            let mut bent = whole.clone();
+            bent[at] ^= 1;
+            std::fs::write(&path, &bent).unwrap();
+            match Store::open(dir.path(), "S", |_| {}) {
+                Err(StoreError::Damaged { .. }) => {
+                    assert_eq!(std::fs::read(&path).unwrap(), bent, "byte {at}")
+                }
+                Err(error) => panic!("byte {at}: {error}"),
+                Ok((store, torn)) => {
+                    assert!(at >= whole.len() - 88 && torn == 88 && store.count() == 4, "byte {at}");
+                }
+            }
+        }
     }
 
     #[test]

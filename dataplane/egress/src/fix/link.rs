@@ -1,9 +1,9 @@
 //! One session over one TCP connection after the other, never waited for.
 
 use crate::fix::session::Close;
-use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use crate::socket::is_later;
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 use types::{Nanos, UnixNanos};
 
@@ -12,10 +12,6 @@ const READ_BYTES: usize = 64 << 10;
 
 /// How long what waits may take to be sent when a connection is to be closed.
 const FLUSH_WAIT: Nanos = Nanos(1_000_000_000);
-
-/// How long the other end may take to accept, and how long to wait before it is tried again.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-const CONNECT_PAUSE: Nanos = Nanos(200_000_000);
 
 /// A connection, or none.
 #[derive(Debug)]
@@ -89,47 +85,5 @@ impl Link {
             None => {}
         }
         self.closing_since = None;
-    }
-}
-
-fn is_later(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
-}
-
-/// Connects to one address, again and again, on a thread beside the one that must not wait.
-#[derive(Debug)]
-pub(crate) struct Connector {
-    to: SocketAddr,
-    tried_at: Option<UnixNanos>,
-    pending: Option<Receiver<io::Result<TcpStream>>>,
-}
-
-impl Connector {
-    pub(crate) const fn new(to: SocketAddr) -> Self {
-        Self { to, tried_at: None, pending: None }
-    }
-
-    /// A connection, once there is one; begins to make one where none is being made.
-    pub(crate) fn poll(&mut self, now: UnixNanos) -> Option<TcpStream> {
-        if let Some(pending) = &self.pending {
-            return match pending.try_recv() {
-                Err(TryRecvError::Empty) => None,
-                answer => {
-                    self.pending = None;
-                    answer.ok().and_then(Result::ok)
-                }
-            };
-        }
-        if self.tried_at.is_some_and(|tried| now >= tried && now.since(tried) < CONNECT_PAUSE) {
-            return None;
-        }
-        self.tried_at = Some(now);
-        let (to, (give, take)) = (self.to, sync_channel(1));
-        self.pending = Some(take);
-        std::thread::spawn(move || {
-            // The gateway may have ended meanwhile: then nobody takes it.
-            let _ = give.send(TcpStream::connect_timeout(&to, CONNECT_TIMEOUT));
-        });
-        None
     }
 }

@@ -4,7 +4,6 @@ mod dictionary;
 pub mod frame;
 mod gateway;
 mod link;
-mod log;
 pub mod message;
 mod port;
 mod serve;

@@ -1,8 +1,9 @@
 //! The gateway: two sockets, two sessions and the gate, a turn at a time on one thread.
 
+use crate::connect::Connector;
 use crate::fix::dictionary::Version;
 use crate::fix::gateway::{AlertTags, Gatekeeper, Relay};
-use crate::fix::link::{Connector, Link};
+use crate::fix::link::Link;
 use crate::fix::session::{Close, Config, Role, State};
 use crate::orders::{OrderPort, Owner, PortError};
 use std::io;

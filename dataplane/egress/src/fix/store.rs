@@ -1,6 +1,6 @@
 //! What one session must not forget: every message it sent, and the numbers that come next in both directions.
 
-use crate::fix::log::{Head, Log, Place};
+use crate::log::{Head, Log, Place};
 use std::io;
 use std::path::Path;
 

@@ -45,7 +45,7 @@ impl Gateway {
             let (event, used) = match session.take(end.input(), now) {
                 Ok(found) => found?,
                 Err(fault) => {
-                    self.said.push(format!("the firm's connection is ended: {fault:?}"));
+                    self.said.push(format!("the firm's connection is ended: {fault}"));
                     self.lose_firm(Count::FirmFaults, now);
                     return None;
                 }
@@ -118,7 +118,7 @@ impl Gateway {
                     }
                 }
                 Err(fault) => {
-                    self.said.push(format!("the firm's connection is ended: {fault:?}"));
+                    self.said.push(format!("the firm's connection is ended: {fault}"));
                     self.lose_firm(Count::FirmFaults, now);
                 }
             }
@@ -172,9 +172,11 @@ impl Gateway {
                 while let Some(message) = self.next_of_firm(now) {
                     self.take_request(message.bytes(), now);
                 }
-                if self.firm.conn.replace(candidate).is_some() {
-                    self.counters.add(Count::FirmEnds);
+                if self.firm.conn.is_some() {
+                    // Whoever was in before is gone, as if its connection had ended.
+                    self.lose_firm(Count::FirmEnds, now);
                 }
+                self.firm.conn = Some(candidate);
                 self.counters.add(Count::FirmLogins);
             }
             Err(reason) => {

@@ -4,9 +4,11 @@ use super::book::{Book, Held};
 use super::counters::{Count, Counters};
 use super::dialect::{Dialect, SessionKey};
 use super::sides::{Firm, Venue};
-use super::words::{Report, Token};
+use super::told::Told;
+use super::words::Token;
 use crate::orders::{OrderPort, Owner, PortError};
-use crate::store::{Kind, Record, Store, StoreError};
+use crate::store::{Record, Store, StoreError};
+use gate::OrderEvent;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -115,6 +117,8 @@ pub struct Gateway {
     pub(super) is_poisoned: bool,
     /// Shares that the gate had taken off an order before the record of the message was kept: by order.
     pub(super) ahead: HashMap<u64, u32>,
+    /// Orders of which the firm was told that they never came, and that the gate still holds.
+    owes_back: Vec<u64>,
     chores_at: UnixNanos,
     port_at: UnixNanos,
     stop_by: Option<UnixNanos>,
@@ -145,7 +149,7 @@ impl Gateway {
             session: None,
             book: Book::new(),
             firm: Firm { listener, conn: None, candidates: VecDeque::new() },
-            venue: Venue::new(),
+            venue: Venue::new(setup.venue),
             counters: Counters::default(),
             last_number: 0,
             sent: 1,
@@ -153,6 +157,7 @@ impl Gateway {
             is_at_odds: false,
             is_poisoned: false,
             ahead: HashMap::new(),
+            owes_back: Vec::new(),
             chores_at: UnixNanos(0),
             port_at: UnixNanos(0),
             stop_by: None,
@@ -196,22 +201,30 @@ impl Gateway {
         self.book.clear();
         self.ahead.clear();
         let is_empty = store.is_empty();
-        let (orders, Told { asked, answered, executions, used, .. }) =
+        let (orders, Told { asked, answered, executions, used, released, .. }) =
             (std::mem::take(&mut told.orders), told);
         self.session = Some(Session { name, key, store, asked, answered, executions, used });
-        self.find_again(&orders);
+        self.find_again(&orders, &released);
         if is_empty && self.book.len() > 0 {
             self.be_at_odds("the gate holds orders of a session of which nothing is kept");
         }
         Ok(())
     }
 
-    /// Orders that the gate holds: as the stream tells them, or, where it does not, as ones that the venue has not answered.
-    fn find_again(&mut self, told: &HashMap<u64, (Token, u32, u32)>) {
+    /// Orders that the gate holds: as the stream tells them, or, where it does not, as ones that the venue has not answered. Those that the
+    /// firm was told never came are of a gateway that was killed before it gave them back.
+    fn find_again(&mut self, told: &HashMap<u64, (Token, u32, u32)>, released: &HashSet<u64>) {
         let Some(key) = self.session.as_ref().map(|session| session.key) else { return };
         let open: Vec<_> = self.port.open_orders().collect();
         let mut strange = 0;
-        for order in open {
+        for mut order in open {
+            self.owes_back.extend([order.id, order.replacement].iter().filter(|id| released.contains(id)));
+            if released.contains(&order.id) {
+                continue;
+            }
+            if released.contains(&order.replacement) {
+                order.replacement = 0;
+            }
             let known = told.get(&order.id);
             let token = known.map(|known| known.0).or_else(|| self.setup.dialect.token(key, order.id));
             let Some(token) = token else {
@@ -298,6 +311,9 @@ impl Gateway {
 
     /// Does what there is to do at `now`, and says whether that was anything.
     pub fn turn(&mut self, now: UnixNanos) -> bool {
+        for id in std::mem::take(&mut self.owes_back) {
+            self.settle(OrderEvent::Rejected { id }, now);
+        }
         self.obey_halts(now);
         let firm = self.turn_firm(now);
         let venue = self.turn_venue(now);
@@ -390,69 +406,6 @@ impl Gateway {
     /// What a person should know, since the last call.
     pub fn take_said(&mut self) -> Vec<String> {
         std::mem::take(&mut self.said)
-    }
-}
-
-/// What a kept stream tells.
-#[derive(Debug, Default)]
-struct Told {
-    /// Orders that may still trade: their token, what is left, and what the chain has executed.
-    orders: HashMap<u64, (Token, u32, u32)>,
-    last_number: u32,
-    asked: u64,
-    answered: u64,
-    executions: HashMap<u64, u32>,
-    used: HashSet<u64>,
-}
-
-impl Told {
-    fn take(&mut self, dialect: Dialect, key: SessionKey, record: &Record<'_>) {
-        if record.kind == Kind::Asked {
-            self.asked += 1;
-            return;
-        }
-        let Some((report, _)) = dialect.report(record.message) else { return };
-        let id = |token| dialect.id(key, token);
-        match report {
-            Report::Accepted { token, qty, dead, .. } => {
-                self.leave(id(token), token, if dead { 0 } else { qty }, 0);
-            }
-            Report::Replaced { of, token, left, dead, .. } => {
-                let executed = self.orders.remove(&id(of)).map_or(0, |known| known.2);
-                self.leave(id(token), token, if dead { 0 } else { left }, executed);
-            }
-            Report::Reduced { token, by } => {
-                let (left, executed) = self.of(id(token));
-                self.leave(id(token), token, left.saturating_sub(by), executed);
-            }
-            Report::Executed { token, qty, match_number } => {
-                // Told a second time, it changes nothing.
-                if self.executions.insert(key.execution(match_number, token), qty).is_some() {
-                    return;
-                }
-                let (left, executed) = self.of(id(token));
-                self.leave(id(token), token, left.saturating_sub(qty), executed.saturating_add(qty));
-            }
-            Report::Left { token, left } => self.leave(id(token), token, left, self.of(id(token)).1),
-            Report::Rejected { token } => self.leave(id(token), token, 0, 0),
-            Report::Next(_) => self.answered += 1,
-            Report::Broken { .. } | Report::Other => {}
-        }
-    }
-
-    /// What is left of an order, and what its chain has executed.
-    fn of(&self, id: u64) -> (u32, u32) {
-        self.orders.get(&id).map_or((0, 0), |known| (known.1, known.2))
-    }
-
-    fn leave(&mut self, id: u64, token: Token, left: u32, executed: u32) {
-        self.last_number = self.last_number.max(token.number());
-        self.used.insert(id);
-        if left == 0 {
-            self.orders.remove(&id);
-        } else {
-            self.orders.insert(id, (token, left, executed));
-        }
     }
 }
 

@@ -12,6 +12,7 @@ mod gateway;
 mod reasons;
 mod reports;
 mod sides;
+mod told;
 mod v42;
 mod v50;
 mod venue;

@@ -199,11 +199,12 @@ impl Gateway {
 
     /// An order never reached the venue, or a replacement was ignored: it counts no more, and the firm is told.
     pub(super) fn release(&mut self, id: u64, refusal: Refusal, now: UnixNanos) {
-        self.settle(OrderEvent::Rejected { id }, now);
         if let Some(held) = self.book.remove(id) {
             self.counters.add(Count::Released);
+            // Kept first: whoever is killed in between finds an order that the stream says is done.
             self.reject(held.token, held.text, refusal, now);
         }
+        self.settle(OrderEvent::Rejected { id }, now);
     }
 
     pub(super) fn settle(&mut self, event: OrderEvent, now: UnixNanos) -> Settlement {

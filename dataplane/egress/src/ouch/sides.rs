@@ -2,10 +2,11 @@
 
 use super::counters::Count;
 use super::words::Message;
+use crate::connect::Connector;
 use crate::socket::{Closed, End};
 use crate::soup::{ClientSession, Fault, PAYLOAD_BYTES_MAX, ServerSession};
 use std::collections::VecDeque;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 use types::{Nanos, UnixNanos};
 
@@ -40,7 +41,7 @@ impl Copied {
     }
 }
 
-/// A connection of the firm's.
+/// A connection from the firm: logged in, or a candidate. What waits for the firm is timed here.
 #[derive(Debug)]
 pub(super) struct FirmConn {
     pub(super) end: End,
@@ -99,6 +100,7 @@ pub(super) struct Venue {
     pub(super) round: Option<Round>,
     /// It may not know the session any more.
     pub(super) any_session: bool,
+    pub(super) connector: Connector,
     pub(super) retry_at: UnixNanos,
     retry_after: Nanos,
     /// Some of the orders that are to be cancelled may not have been sent one on this connection.
@@ -108,8 +110,10 @@ pub(super) struct Venue {
 }
 
 impl Venue {
-    pub(super) fn new() -> Self {
+    /// The venue at `address`.
+    pub(super) fn new(address: SocketAddr) -> Self {
         Self {
+            connector: Connector::new(address),
             conn: None,
             is_ready: false,
             was_ready: false,

@@ -9,15 +9,11 @@ use crate::soup::{ClientEvent, ClientSession, Fault, Login};
 use crate::store::Kind;
 use gate::OrderEvent;
 use std::net::TcpStream;
-use std::time::Duration;
 use types::UnixNanos;
 use wire::soupbin::{HEADER_LEN, LOGOUT, NO_SUCH_SESSION};
 
 /// Packets of the venue's that are looked at in one turn.
 const PACKETS_A_TURN: usize = 256;
-
-/// How long a connection may take to be made.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// What the venue did, out of its connection's buffer.
 #[expect(
@@ -52,7 +48,7 @@ impl Gateway {
                 }
                 Ok(None) => break,
                 Err(fault) => {
-                    self.said.push(format!("the connection to the venue is ended: {fault:?}"));
+                    self.said.push(format!("the connection to the venue is ended: {fault}"));
                     self.lose_venue(Some(fault), now);
                     return true;
                 }
@@ -60,7 +56,9 @@ impl Gateway {
         }
         let flushed = self.venue.conn.as_mut().map_or(Ok(0), |(end, _)| end.flush());
         if (filled.is_err() && !busy) || flushed.is_err() {
-            self.said.push(format!("the venue's connection has ended: {:?}", filled.and(flushed)));
+            if let Err(closed) = filled.and(flushed) {
+                self.said.push(format!("the venue's connection has ended: {closed}"));
+            }
             self.lose_venue(None, now);
         }
         busy
@@ -103,8 +101,16 @@ impl Gateway {
         if !self.venue.is_ready && self.setup.dialect.has_numbers() {
             self.ask(now);
         }
+        if let Some((_, session)) = self.venue.conn.as_mut().filter(|_| !self.port.is_attached()) {
+            // What the venue says waits in the socket until somebody can take note of it.
+            session.is_not_read(now);
+        }
         match &mut self.venue.conn {
-            None if now >= self.venue.retry_at && !is_over => self.connect(now),
+            None if now >= self.venue.retry_at && !is_over => {
+                if let Some(stream) = self.venue.connector.poll(now) {
+                    self.connected(stream, now);
+                }
+            }
             None => {}
             Some((end, session)) => match session.due(now) {
                 Ok(None) => {}
@@ -115,16 +121,16 @@ impl Gateway {
                     }
                 }
                 Err(fault) => {
-                    self.said.push(format!("the connection to the venue is ended: {fault:?}"));
+                    self.said.push(format!("the connection to the venue is ended: {fault}"));
                     self.lose_venue(Some(fault), now);
                 }
             },
         }
     }
 
-    fn connect(&mut self, now: UnixNanos) {
-        let stream = TcpStream::connect_timeout(&self.setup.venue, CONNECT_TIMEOUT);
-        let Ok(mut end) = stream.and_then(End::new) else { return self.venue.lose(now) };
+    /// Logs in over a new connection.
+    fn connected(&mut self, stream: TcpStream, now: UnixNanos) {
+        let Ok(mut end) = End::new(stream) else { return self.venue.lose(now) };
         end.reset_on_drop(true);
         let mut client = ClientSession::new(now);
         let known = self.session.as_ref().filter(|_| !self.venue.any_session);

@@ -126,6 +126,11 @@ impl ClientSession {
         Some(bytes)
     }
 
+    /// Nothing is read for now: what the server says meanwhile is not silence.
+    pub const fn is_not_read(&mut self, now: UnixNanos) {
+        (self.times.heard, self.times.half_since) = (now, None);
+    }
+
     /// What time demands: the type of the packet to be sent now, if any.
     ///
     /// # Errors

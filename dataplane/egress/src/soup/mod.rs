@@ -6,6 +6,7 @@ mod server;
 pub use client::{ClientEvent, ClientSession, Login};
 pub use server::{ServerEvent, ServerSession};
 
+use std::fmt;
 use std::time::Duration;
 use types::{Nanos, UnixNanos};
 use wire::WireError;
@@ -36,6 +37,22 @@ pub enum Fault {
     HalfPacket,
     /// No login came, or no answer to one.
     NoLogin,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadPacket(error) => write!(f, "a packet that cannot be: {error}"),
+            Self::OutOfPlace(kind) => {
+                write!(f, "a packet of type {} that is out of place", char::from(*kind).escape_default())
+            }
+            Self::Silence => write!(f, "nothing was heard for {} s", SILENCE.0 / 1_000_000_000),
+            Self::HalfPacket => {
+                write!(f, "the rest of a packet did not come within {} s", PATIENCE.0 / 1_000_000_000)
+            }
+            Self::NoLogin => write!(f, "no login within {} s", PATIENCE.0 / 1_000_000_000),
+        }
+    }
 }
 
 /// When a side last sent and heard, and since when a packet is half there.

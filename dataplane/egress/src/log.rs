@@ -3,7 +3,6 @@
 //!
 //! A record is on its way to the disk when [`Log::append`] returns: it outlives the process, not the machine's power.
 
-use crate::fix::frame::MESSAGE_BYTES_MAX;
 use crate::fnv::{BASIS, fnv};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -18,8 +17,8 @@ const MAGIC: [u8; 8] = *b"PCFIXST\x01";
 const HEAD_BYTES: u64 = 64;
 const MARK_AT: [u64; 2] = [16, 40];
 
-/// The longest record there is: a message, and what stands before it.
-const RECORD_BYTES_MAX: usize = RECORD_HEAD_BYTES + MESSAGE_BYTES_MAX + 64;
+/// The longest record there is: a message of any protocol here, and what stands before it.
+const RECORD_BYTES_MAX: usize = RECORD_HEAD_BYTES + (16 << 10) + 64;
 
 /// How often, and how far apart, a file that another process has is tried again.
 const LOCK_TRIES: u32 = 50;
@@ -48,6 +47,13 @@ pub(crate) struct Place {
     bytes: u32,
 }
 
+impl Place {
+    /// How many bytes there are.
+    pub(crate) const fn bytes(self) -> usize {
+        self.bytes as usize
+    }
+}
+
 /// An open file of records.
 #[derive(Debug)]
 pub(crate) struct Log {
@@ -57,6 +63,8 @@ pub(crate) struct Log {
     /// How often the mark was set: says which of its two places is the newer.
     turn: u64,
     mark: u64,
+    /// Bytes of a record that was not written whole, cut off when the file was opened.
+    torn: u64,
     scratch: Vec<u8>,
 }
 
@@ -85,10 +93,21 @@ impl Log {
         }
         file.seek(SeekFrom::Start(HEAD_BYTES))?;
         let end = read_records(&mut io::BufReader::with_capacity(1 << 16, &file), &mut each)?;
+        let torn = file.metadata()?.len() - end;
         refuse_damage(&file, end)?;
         file.set_len(end)?;
         let (turn, mark) = MARK_AT.iter().filter_map(|at| mark_of(&head, *at)).max().unwrap_or_default();
-        Ok(Self { file, end, end_max, turn, mark, scratch: Vec::new() })
+        Ok(Self { file, end, end_max, turn, mark, torn, scratch: Vec::new() })
+    }
+
+    /// Whether there is no record.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.end == HEAD_BYTES
+    }
+
+    /// Bytes of a record that was not written whole, cut off when the file was opened.
+    pub(crate) const fn torn(&self) -> u64 {
+        self.torn
     }
 
     /// Appends a record.
@@ -120,7 +139,15 @@ impl Log {
     /// # Errors
     /// The system's.
     pub(crate) fn read(&self, place: Place, bytes: &mut Vec<u8>) -> io::Result<()> {
-        bytes.resize(place.bytes as usize, 0);
+        bytes.resize(place.bytes(), 0);
+        self.read_to(place, bytes)
+    }
+
+    /// Reads the bytes of a record into `bytes`, which are as many.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn read_to(&self, place: Place, bytes: &mut [u8]) -> io::Result<()> {
         self.file.read_exact_at(bytes, place.at)
     }
 
