@@ -91,6 +91,12 @@ pub struct GatewayFix {
     /// Whether the venue takes one request to cancel everything (35=q), sent before each order is cancelled by its name.
     #[serde(default)]
     pub mass_cancel: bool,
+    /// Account (1) that the firm may write on an order; empty for the gateway's account.
+    #[serde(default)]
+    pub account: String,
+    /// Tags from 5000 on that go to the venue as the firm writes them; an order with another one is refused.
+    #[serde(default)]
+    pub user_tags: Vec<u16>,
     /// The tag of `RiskAlert_*`.
     #[serde(default = "alert_tag")]
     pub alert_tag: u16,

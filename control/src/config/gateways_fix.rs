@@ -47,6 +47,9 @@ impl Checker<'_> {
         if fix.mass_cancel && gateway.protocol == GatewayProtocol::Fix42 {
             self.refuse(&within("mass_cancel"), "true", "false: FIX 4.2 has no OrderMassCancelRequest (q)");
         }
+        if let Some(tag) = fix.user_tags.iter().find(|tag| !USER_TAGS.contains(tag)) {
+            self.refuse(&within("user_tags"), tag.to_string(), "tags from 5000 to 39999");
+        }
         let tags = [("alert_tag", fix.alert_tag), ("score_tag", fix.score_tag), ("tier_tag", fix.tier_tag)];
         for (index, (key, tag)) in tags.into_iter().enumerate() {
             let may_be_left_out = key != "alert_tag" && tag == 0;

@@ -235,6 +235,12 @@ impl OrderThread {
         self.gate.breaker(key)
     }
 
+    /// As [`Gate::is_open`]: whether an order, or a replacement under way, counts.
+    #[must_use]
+    pub fn is_open(&self, id: u64) -> bool {
+        self.gate.is_open(id)
+    }
+
     /// Records that found the ring full: the daemon was away for too long, and its books are in doubt.
     #[must_use]
     pub const fn lost(&self) -> u64 {

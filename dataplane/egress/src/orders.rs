@@ -7,8 +7,8 @@ use control::client::ClientError;
 use control::names::Name;
 use control::protocol::RefusalKind;
 use gate::{
-    AccountId, Decision, FixedScore, Flags, LimitsSource, OpenOrder, OrderEvent, OrderIntent, OrderType,
-    RejectReason, Reservation, Settlement, StrategyId, TimeInForce, Verdict,
+    AccountId, BreakerKey, BreakerState, Decision, FixedScore, Flags, LimitsSource, OpenOrder, OrderEvent,
+    OrderIntent, OrderType, RejectReason, Reservation, Settlement, StrategyId, TimeInForce, Verdict,
 };
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -228,6 +228,26 @@ impl OrderPort {
     pub(crate) fn halted(&mut self, now: UnixNanos) -> Option<Halted> {
         let thread = self.thread.as_ref()?;
         self.halts.look(|key| thread.breaker(key), now)
+    }
+
+    /// Whether an order, or a replacement under way, counts.
+    pub(crate) fn is_open(&self, id: u64) -> bool {
+        self.thread.as_ref().is_some_and(|thread| thread.is_open(id))
+    }
+
+    /// Whether a halt or a trip, whoever's, keeps orders in `instrument` back now.
+    pub(crate) fn is_closed(&self, instrument: InstrumentId) -> bool {
+        let keys = [
+            BreakerKey::Firm,
+            BreakerKey::Account(self.account),
+            BreakerKey::Strategy(self.strategy),
+            BreakerKey::Instrument(instrument),
+        ];
+        let is_open = |key| {
+            let breaker = self.thread.as_ref().and_then(|thread| thread.breaker(key));
+            breaker.is_some_and(|breaker| breaker.state == BreakerState::Open)
+        };
+        !keys.into_iter().all(is_open)
     }
 
     /// Every order that counts.

@@ -15,7 +15,7 @@ use crate::{
     intent::{OrderEvent, OrderIntent},
     journal::Sent,
     levels::Levels,
-    orders::{Entry, OrderTable},
+    orders::{Entry, Life, OrderTable},
     own_orders::{crosses, opposite},
     price::word_price,
     rate,
@@ -221,6 +221,12 @@ impl Gate {
     #[must_use]
     pub fn breaker(&self, key: BreakerKey) -> Option<Breaker> {
         self.tables.breakers.get(key)
+    }
+
+    /// Whether an order, or a replacement under way, counts.
+    #[must_use]
+    pub fn is_open(&self, id: u64) -> bool {
+        self.orders.get(id).is_some_and(|entry| entry.life != Life::Closed)
     }
 
     /// How many orders are open, unanswered replacements included.

@@ -15,7 +15,7 @@ use dataplane::{
 use egress::fix::Version;
 use egress::fix::frame::{Framed, frame};
 use egress::fix::message::Message;
-use egress::fix::session::{Config, Role, Session};
+use egress::fix::session::{Config, Core, Role, Session};
 use egress::fix::store::Store;
 use egress::soup::{ClientSession, ServerSession};
 use simulator::{Line, PcapWriter};
@@ -335,7 +335,7 @@ pub fn fix_sessions(bytes: &[u8]) {
     let (mut next, mut taken) = (1, 0);
     let mut take = |session: &mut Session, bytes: &[u8]| {
         now = now.plus(Nanos(1_000_000_000));
-        session.receive(bytes, now, &mut |message, _, _| {
+        session.receive(bytes, now, &mut |message: &Message<'_>, _: &mut Core, _: UnixNanos| {
             let seq = message.seq().expect("what is taken has a number");
             assert!(
                 seq >= next || message.seq() == Some(1),

@@ -40,6 +40,11 @@ pub(super) fn setup(declared: &Declared, owner: Owner, store_dir: PathBuf) -> Re
             on_halt: declared.on_halt == OnHalt::Cancel,
         },
         mass_cancel: fix.mass_cancel,
+        account: match fix.account.as_str() {
+            "" => declared.account.to_string(),
+            account => account.to_owned(),
+        },
+        user_tags: fix.user_tags.iter().map(|tag| i32::from(*tag)).collect(),
         store_dir,
     })
 }

@@ -37,6 +37,15 @@ impl Gatekeeper for OrderPort {
         Self::halted(self, now)
     }
 
+    fn is_open(&self, id: u64) -> bool {
+        Self::is_open(self, id)
+    }
+
+    fn is_closed(&mut self, symbol: Symbol) -> bool {
+        let instrument = Self::instrument(self, symbol);
+        Self::is_closed(self, instrument)
+    }
+
     fn leaves(&self, id: u64) -> Option<u32> {
         Self::open_orders(self).find(|order| order.id == id).map(|order| order.leaves.0)
     }

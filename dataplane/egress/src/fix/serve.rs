@@ -57,6 +57,10 @@ pub struct Setup {
     pub cancels: OwnCancels,
     /// Whether the venue takes one request to cancel everything (35=q), before each order is cancelled.
     pub mass_cancel: bool,
+    /// Account (1) that the firm may write on an order.
+    pub account: String,
+    /// Tags from 5000 on that go to the venue as the firm writes them; an order with another is refused.
+    pub user_tags: Vec<i32>,
     /// Where its sessions are kept.
     pub store_dir: PathBuf,
 }
@@ -119,6 +123,8 @@ impl Gateway {
         let mut relay = Relay::open(dir, firm, venue, setup.alerts, port, now)
             .map_err(failed(format!("the sessions kept in {}", dir.display())))?;
         relay.desk.takes_mass_cancel = setup.mass_cancel;
+        relay.desk.account = Some(setup.account.clone());
+        relay.desk.user_tags = Some(setup.user_tags.clone());
         let serving = Serving::new(relay, listener, setup.venue, setup.cancels);
         Ok(Self(serving.map_err(failed(format!("listening on {}", setup.listen)))?))
     }
@@ -306,6 +312,7 @@ impl<G: Gatekeeper> Serving<G> {
             ("venue_received", venue.received),
             ("venue_sent", venue.sent),
             ("venue_resent", venue.resent),
+            ("venue_withheld", venue.withheld),
             ("venue_repeated", venue.repeated),
             ("venue_gaps", venue.gaps),
             ("venue_garbled", venue.garbled),
@@ -421,6 +428,9 @@ impl<G: Gatekeeper> Serving<G> {
                 self.said.push(format!("{}: logged on", end.name()));
                 if end == End::Venue {
                     self.relay.desk.sweep_again();
+                    if self.relay.venue.begins_anew() {
+                        self.relay.desk.cancel_again();
+                    }
                 }
             }
         }

@@ -7,6 +7,7 @@ macro_rules! tags {
 }
 
 tags! {
+    ACCOUNT = 1,
     AVG_PX = 6,
     BEGIN_SEQ_NO = 7,
     CL_ORD_ID = 11,

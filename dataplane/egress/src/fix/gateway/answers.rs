@@ -20,7 +20,7 @@ pub struct AlertTags {
 }
 
 impl AlertTags {
-    fn contain(self, tag: i32) -> bool {
+    pub(super) fn contain(self, tag: i32) -> bool {
         tag == self.alert || Some(tag) == self.score || Some(tag) == self.tier
     }
 
@@ -48,11 +48,14 @@ impl AlertTags {
     }
 }
 
-/// Every field of the body, as it stands and in its order, without those of [`AlertTags`].
+/// Every field of the body, as it stands and in its order, without those of [`AlertTags`]. A replacement and a cancel go without OrderID
+/// (37): the venue is to go by the ClOrdID that was judged.
 pub(super) fn copy_body(message: &Message<'_>, alerts: AlertTags, writer: &mut Writer) {
+    let names_an_order = matches!(message.kind(), b"G" | b"F");
     for field in message.fields() {
         let of_the_session = dictionary::is_header(field.tag) || dictionary::is_trailer(field.tag);
-        if !of_the_session && !alerts.contain(field.tag) {
+        let is_unread = names_an_order && field.tag == tags::ORDER_ID;
+        if !of_the_session && !is_unread && !alerts.contain(field.tag) {
             writer.text(field.tag, field.value);
         }
     }

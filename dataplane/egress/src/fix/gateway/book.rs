@@ -168,6 +168,12 @@ impl Book {
         }
     }
 
+    /// Those of the orders `open` that a cancel names. Walks all there is.
+    pub(super) fn asked_to_cancel(&self, open: &BTreeSet<u64>) -> BTreeSet<u64> {
+        let asked = self.entries.values().filter(|entry| entry.is_cancel && open.contains(&entry.id));
+        asked.map(|entry| entry.id).collect()
+    }
+
     /// The client order ids of the orders `ids`, other than those of cancels.
     pub(super) fn named(&self, ids: &[u64]) -> Vec<(Vec<u8>, Entry)> {
         let by_number = |id: &u64| {

@@ -5,14 +5,14 @@ use crate::fix::session::Core;
 
 /// Whose message led to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub(super) enum Peer {
     Firm = 0,
     Venue = 1,
 }
 
 /// One number for one message that was read: it is kept with what it led to, in the same record, so that after a crash what has
 /// been answered is not taken again.
-pub(super) fn cause_number(side: Side, session: &Core, message: &Message<'_>) -> u64 {
+pub(super) fn cause_number(side: Peer, session: &Core, message: &Message<'_>) -> u64 {
     session.epoch() << 48 | message.seq().unwrap_or(0) << 1 | side as u64
 }
 
@@ -28,7 +28,7 @@ impl Taken {
         }
     }
 
-    pub(super) fn next(&self, side: Side, epoch: u64) -> u64 {
+    pub(super) fn next(&self, side: Peer, epoch: u64) -> u64 {
         let (of_epoch, seq) = self.0[side as usize];
         if of_epoch == epoch { seq + 1 } else { 1 }
     }

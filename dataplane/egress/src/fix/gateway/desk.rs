@@ -2,7 +2,7 @@
 
 use super::answers::{self, AlertTags, Refusal, Request, refuse_order, refuse_request};
 use super::book::{Book, Entry, OWN_CANCEL, TEXT_BYTES_MAX};
-use super::cause::{Side, cause_number};
+use super::cause::{Peer, cause_number};
 use super::executions::Executions;
 use super::order::{Order, Unjudged};
 use super::sweep::Sweep;
@@ -14,10 +14,14 @@ use crate::fix::{tags, time};
 use crate::halt::Halted;
 use crate::orders::Wanted;
 use gate::{OpenOrder, OrderEvent, Settlement, TimeInForce, Verdict};
+use std::collections::BTreeMap;
 use types::{InstrumentId, Nanos, Qty, Symbol, Tier, UnixNanos};
 
 /// An order that the firm sent longer ago than this, and only now again, is refused as stale: it was meant for another market.
-const STALE_AFTER: Nanos = Nanos(30_000_000_000);
+pub(super) const STALE_AFTER: Nanos = Nanos(30_000_000_000);
+
+/// Tags whose meaning a firm and a venue agree on (FIX, "User Defined Fields").
+const USER_TAGS: std::ops::RangeInclusive<i32> = 5_000..=i32::MAX;
 
 /// What the gate says of it.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +47,10 @@ pub(crate) trait Gatekeeper {
     fn open_orders(&self) -> Vec<OpenOrder>;
     /// Orders that a halt or a trip wants cancelled from now on; told once.
     fn halted(&mut self, now: UnixNanos) -> Option<Halted>;
+    /// Whether an order, or a replacement under way, counts.
+    fn is_open(&self, id: u64) -> bool;
+    /// Whether orders in an instrument are kept back now by a halt or a trip.
+    fn is_closed(&mut self, symbol: Symbol) -> bool;
     /// What of an order can still trade; none where it does not count.
     fn leaves(&self, id: u64) -> Option<u32>;
     /// Whether orders can be judged and answers taken note of: nothing of the venue's is read while not.
@@ -87,6 +95,14 @@ pub(crate) struct Desk<G> {
     /// Whether new orders are refused because the gateway stops.
     stops: bool,
     pub(super) sweeps: Vec<Sweep>,
+    /// Orders that the venue asked for again and was not sent, with the ClOrdID that each replaces.
+    pub(super) withheld: BTreeMap<u64, Vec<u8>>,
+    /// Orders that are to be cancelled by their names, whatever else is.
+    pub(super) to_cancel: Vec<u64>,
+    /// Account (1) that the firm may write; any where none.
+    pub(in crate::fix) account: Option<String>,
+    /// Tags of its own meaning that may go to the venue; any where none.
+    pub(in crate::fix) user_tags: Option<Vec<i32>>,
     /// Whether the venue takes one request to cancel everything (35=q).
     pub(in crate::fix) takes_mass_cancel: bool,
 }
@@ -104,6 +120,10 @@ impl<G: Gatekeeper> Desk<G> {
             scratch: Vec::new(),
             stops: false,
             sweeps: Vec::new(),
+            withheld: BTreeMap::new(),
+            to_cancel: Vec::new(),
+            account: None,
+            user_tags: None,
             takes_mass_cancel: false,
         }
     }
@@ -163,6 +183,9 @@ impl<G: Gatekeeper> Desk<G> {
             return Ok(());
         }
         let id = self.book.next_id();
+        if let Some(unknown) = self.unknown_field(message) {
+            return self.refuse_unjudged(message, &order, id, unknown, firm, now);
+        }
         let replaced = self.book.get(order.original_id).map(|entry| entry.id);
         let replaces = message.kind() == b"G";
         if replaces && replaced.is_none() {
@@ -181,6 +204,22 @@ impl<G: Gatekeeper> Desk<G> {
             return self.refuse_judged(message, &order, id, &judged.verdict, firm, now);
         }
         self.send_on(message, &order, &wanted, &judged.verdict, (firm, venue), now)
+    }
+
+    /// A field that nobody here reads, and that may mean something to the venue.
+    fn unknown_field(&self, message: &Message<'_>) -> Option<Unjudged> {
+        for field in message.fields() {
+            let account = self.account.as_ref().filter(|_| field.tag == tags::ACCOUNT);
+            if account.is_some_and(|account| account.as_bytes() != field.value) {
+                return Some((15, "Account (1) is not the one that the gateway's orders count to"));
+            }
+            let may_pass = |known: &Vec<i32>| known.contains(&field.tag) || self.alerts.contain(field.tag);
+            let is_strange = USER_TAGS.contains(&field.tag) && !self.user_tags.as_ref().is_none_or(may_pass);
+            if is_strange {
+                return Some((11, "a field of the firm's own meaning that is not among user_tags"));
+            }
+        }
+        None
     }
 
     /// What the gate is to judge, or why it cannot.
@@ -257,7 +296,7 @@ impl<G: Gatekeeper> Desk<G> {
     fn take_cancel(
         &mut self,
         message: &Message<'_>,
-        firm: &Core,
+        firm: &mut Core,
         venue: &mut Core,
         now: UnixNanos,
     ) -> Result<(), SendError> {
@@ -267,7 +306,14 @@ impl<G: Gatekeeper> Desk<G> {
             self.gate.cancel(id, now);
         }
         self.book.insert_cancel(order.client_id, order.original_id);
-        self.pass_on(message, 0, firm, venue, now)
+        match self.pass_on(message, 0, firm, venue, now) {
+            // It would be too long the next time too.
+            Err(SendError::TooLong) => {
+                let cause = cause_of(firm, message, 0);
+                firm.reject_business(message, (0, "the message is longer than any may be"), cause, now)
+            }
+            passed => passed,
+        }
     }
 
     fn pass_on(
@@ -345,5 +391,5 @@ impl<G: Gatekeeper> Desk<G> {
 
 /// What led to the message about the order `order`: one of the firm's.
 fn cause_of(firm: &Core, message: &Message<'_>, order: u64) -> Cause {
-    Cause { number: cause_number(Side::Firm, firm, message), order }
+    Cause { number: cause_number(Peer::Firm, firm, message), order }
 }

@@ -60,6 +60,11 @@ impl Executions {
         number
     }
 
+    /// Whether the execution `id` has been counted since this process began.
+    pub(super) fn is_known(&self, id: [&[u8]; 3]) -> bool {
+        self.qty(id).is_some()
+    }
+
     /// How much traded in the execution `id`, where it is remembered.
     pub(super) fn qty(&self, id: [&[u8]; 3]) -> Option<u32> {
         let check = sum(id, CHECK_BASIS);

@@ -14,9 +14,9 @@ pub use self::answers::AlertTags;
 pub(crate) use self::desk::{Desk, Gatekeeper, Judgement};
 
 use self::book::Book;
-use self::cause::{Side, Taken};
+use self::cause::{Peer, Taken};
 use crate::fix::message::Message;
-use crate::fix::session::{Config, SendError, Session};
+use crate::fix::session::{Application, Config, Core, SendError, Session};
 use crate::fix::store::Store;
 use std::io;
 use std::path::Path;
@@ -59,7 +59,7 @@ impl<G: Gatekeeper> Relay<G> {
         let version = firm.version;
         let mut firm = Session::new(firm, firm_store);
         let mut venue = Session::new(venue, venue_store);
-        for (session, side) in [(&mut firm, Side::Firm), (&mut venue, Side::Venue)] {
+        for (session, side) in [(&mut firm, Peer::Firm), (&mut venue, Peer::Venue)] {
             let next = taken.next(side, session.core.epoch());
             session.core.skip_to(next)?;
         }
@@ -70,15 +70,14 @@ impl<G: Gatekeeper> Relay<G> {
 
     /// Takes bytes of the firm's.
     pub(crate) fn receive_from_firm(&mut self, bytes: &[u8], now: UnixNanos) {
-        let (desk, venue) = (&mut self.desk, &mut self.venue.core);
-        self.firm.receive(bytes, now, &mut |message, firm, now| desk.take_order(message, firm, venue, now));
+        let Self { firm, venue, desk } = self;
+        firm.receive(bytes, now, &mut OfFirm { desk, venue: &mut venue.core });
     }
 
     /// Takes bytes of the venue's.
     pub(crate) fn receive_from_venue(&mut self, bytes: &[u8], now: UnixNanos) {
-        let (desk, firm) = (&mut self.desk, &mut self.firm.core);
-        self.venue
-            .receive(bytes, now, &mut |message, venue, now| desk.take_report(message, venue, firm, now));
+        let Self { firm, venue, desk } = self;
+        venue.receive(bytes, now, &mut OfVenue { desk, firm: &mut firm.core });
     }
 
     /// Sends the venue the gateway's own cancels that are due.
@@ -91,7 +90,42 @@ impl<G: Gatekeeper> Relay<G> {
 
     /// Does what is due on both sessions.
     pub(crate) fn tick(&mut self, now: UnixNanos) {
-        self.firm.tick(now);
-        self.venue.tick(now);
+        let Self { firm, venue, desk } = self;
+        firm.tick(now);
+        venue.tick(now);
+        firm.go_on_resending(now, &mut OfFirm { desk, venue: &mut venue.core });
+        venue.go_on_resending(now, &mut OfVenue { desk, firm: &mut firm.core });
+    }
+}
+
+/// What the firm's session is for.
+struct OfFirm<'a, G> {
+    desk: &'a mut Desk<G>,
+    venue: &'a mut Core,
+}
+
+impl<G: Gatekeeper> Application for OfFirm<'_, G> {
+    fn take(&mut self, message: &Message<'_>, firm: &mut Core, now: UnixNanos) -> Result<(), SendError> {
+        self.desk.take_order(message, firm, self.venue, now)
+    }
+
+    fn may_resend(&mut self, _: &Message<'_>, _: UnixNanos) -> bool {
+        true
+    }
+}
+
+/// What the venue's session is for.
+struct OfVenue<'a, G> {
+    desk: &'a mut Desk<G>,
+    firm: &'a mut Core,
+}
+
+impl<G: Gatekeeper> Application for OfVenue<'_, G> {
+    fn take(&mut self, message: &Message<'_>, venue: &mut Core, now: UnixNanos) -> Result<(), SendError> {
+        self.desk.take_report(message, venue, self.firm, now)
+    }
+
+    fn may_resend(&mut self, message: &Message<'_>, now: UnixNanos) -> bool {
+        self.desk.may_resend(message, now)
     }
 }

@@ -39,7 +39,7 @@ const FOREIGN_RANGES: [std::ops::RangeInclusive<i32>; 3] = [835..=849, 957..=960
 /// ExecInst (18) that lets the venue choose the price: pegs of every kind, those that stay on a side, and those that trail a stop.
 const PRICED_BY_VENUE: &[u8] = b"09LMOPRTWUad";
 
-/// SecurityType (167).
+/// SecurityType (167): any but common stock (CS) may have terms that the gate does not know.
 const SECURITY_TYPE: i32 = 167;
 
 /// Whether a field changes what is traded, how much, or what a price means.
@@ -77,6 +77,16 @@ impl<'a> Order<'a> {
         order
     }
 
+    /// An order of which no more is known than this.
+    pub(super) fn named(
+        client_id: &'a [u8],
+        original_id: &'a [u8],
+        symbol: &'a [u8],
+        side: &'a [u8],
+    ) -> Self {
+        Self { client_id, original_id, symbol, side, ..Self::default() }
+    }
+
     /// Whether it outlives the day.
     pub(super) fn is_gtc(&self) -> bool {
         matches!(self.time_in_force, b"1" | b"6")
@@ -87,7 +97,7 @@ impl<'a> Order<'a> {
             return Err((11, "a field changes what is traded, how much, or what the price means"));
         }
         let symbol = std::str::from_utf8(self.symbol).ok().and_then(Symbol::new);
-        symbol.ok_or((1, "Symbol (55) is none that is traded here"))
+        symbol.ok_or((1, "Symbol (55) is not an instrument of the appliance"))
     }
 
     /// A sale that is short is a sale.

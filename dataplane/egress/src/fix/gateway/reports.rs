@@ -2,7 +2,7 @@
 
 use super::answers::{AlertTags, Refusal, Request, copy_for_firm, refuse_order, refuse_request};
 use super::book::{Entry, OWN_CANCEL};
-use super::cause::{Side, cause_number};
+use super::cause::{Peer, cause_number};
 use super::desk::{Desk, Gatekeeper};
 use super::order::{Order, client_id, whole};
 use crate::fix::dictionary::Version;
@@ -124,7 +124,12 @@ impl<G: Gatekeeper> Desk<G> {
         firm: &mut Core,
         now: UnixNanos,
     ) -> Result<(), SendError> {
-        let cause = Cause { number: cause_number(Side::Venue, venue, message), order: 0 };
+        let cause = Cause { number: cause_number(Peer::Venue, venue, message), order: 0 };
+        if self.is_unknown_to_venue(message)
+            && let Some(entry) = self.book.get(client_id(message))
+        {
+            return self.give_back_withheld(entry.id, (firm, cause), now);
+        }
         let entry = match message.kind() {
             b"8" => self.settle_report(message, now),
             b"9" => self.settle_cancel_reject(message, now),
@@ -148,6 +153,13 @@ impl<G: Gatekeeper> Desk<G> {
             }
             sent => sent,
         }
+    }
+
+    /// Whether the venue refuses a cancel of the gateway's own since it has no such order (35=9, 102=1).
+    fn is_unknown_to_venue(&self, message: &Message<'_>) -> bool {
+        message.kind() == b"9"
+            && message.get(tags::CXL_REJ_REASON) == Some(b"1")
+            && client_id(message).starts_with(OWN_CANCEL)
     }
 
     fn settle(&mut self, event: OrderEvent, now: UnixNanos) {
@@ -220,6 +232,10 @@ impl<G: Gatekeeper> Desk<G> {
 
     fn settle_fill(&mut self, id: u64, report: &Report<'_>, now: UnixNanos) {
         match report.last_qty {
+            // The gate forgets executions before the day is over; what a venue tells twice under two numbers is remembered here.
+            Some(_) if self.executions.is_known(report.execution(report.exec_id)) => {
+                self.counts.repeated += 1
+            }
             Some(qty) if qty > 0 && !report.exec_id.is_empty() => {
                 let execution = self.executions.number(report.execution(report.exec_id), qty);
                 self.settle(OrderEvent::Executed { id, execution, qty: Qty(qty) }, now);

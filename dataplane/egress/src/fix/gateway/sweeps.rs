@@ -1,12 +1,17 @@
 //! Cancels of the gateway's own: of every order that is open when the firm has gone, or when a halt or a trip covers it.
 
+use super::answers::{Refusal, Request, refuse_order, refuse_request};
 use super::book::{Entry, OWN_CANCEL};
-use super::desk::{Desk, Gatekeeper};
+use super::desk::{Desk, Gatekeeper, STALE_AFTER};
+use super::order::{Order, client_id};
 use super::sweep::Sweep;
+use crate::fix::message::Message;
 use crate::fix::session::{Core, SendError};
 use crate::fix::store::Cause;
-use crate::fix::tags;
+use crate::fix::{tags, time};
 use crate::halt::Halted;
+use gate::OrderEvent;
+use std::collections::BTreeSet;
 use types::UnixNanos;
 
 /// MassCancelRequestType (530): every order.
@@ -39,6 +44,71 @@ impl<G: Gatekeeper> Desk<G> {
         self.sweeps.push(Sweep::new(covers, before, mass));
     }
 
+    /// Whether an order that the venue asks for again may be sent again. One that has ended, that was sent too long ago or that a halt keeps
+    /// back may not; where it counts, the venue is asked to cancel it, and says thereby whether it has it.
+    pub(super) fn may_resend(&mut self, message: &Message<'_>, now: UnixNanos) -> bool {
+        if !matches!(message.kind(), b"D" | b"G") {
+            return true;
+        }
+        let Some(entry) = self.book.get(client_id(message)) else { return false };
+        if !self.gate.is_open(entry.id) {
+            return false;
+        }
+        let sent = message.get(tags::SENDING_TIME).and_then(time::parse);
+        let is_stale = sent.is_none_or(|sent| now.since(sent) > STALE_AFTER);
+        if !is_stale && !self.gate.is_closed(entry.symbol) {
+            return true;
+        }
+        let original = message.get(tags::ORIG_CL_ORD_ID).unwrap_or_default().to_vec();
+        self.withheld.insert(entry.id, original);
+        self.to_cancel.push(entry.id);
+        false
+    }
+
+    /// The venue does not know an order that it was not sent again: it never had it, and the firm is told.
+    ///
+    /// # Errors
+    /// It could not be kept for the firm; the venue's message was not taken.
+    pub(super) fn give_back_withheld(
+        &mut self,
+        id: u64,
+        (firm, cause): (&mut Core, Cause),
+        now: UnixNanos,
+    ) -> Result<(), SendError> {
+        let Some(original) = self.withheld.get(&id).cloned() else { return Ok(()) };
+        let Some((text, entry)) = self.book.named(&[id]).pop() else { return Ok(()) };
+        let (symbol, side) = (entry.symbol.0.trim_ascii_end().to_vec(), [entry.side]);
+        let order = Order::named(&text, &original, &symbol, &side);
+        let refusal = Refusal {
+            reason: 8,
+            text: "the order never reached the venue, and was not sent again",
+            tier: entry.tier,
+            score_micros: entry.score_micros,
+        };
+        let dialect = (self.version, self.alerts);
+        if entry.is_replacement {
+            let known = self.book.get(&original);
+            firm.send(b"9", cause, now, |writer| {
+                refuse_request(&order, Request::Replace, known, refusal, dialect, writer);
+            })?;
+            self.gate.settle(OrderEvent::ReplaceRejected { id }, now);
+        } else {
+            let exec_id = format!("R{}-{}", firm.epoch(), firm.next_out());
+            firm.send(b"8", cause, now, |writer| {
+                refuse_order(&order, refusal, dialect, &exec_id, now, writer);
+            })?;
+            self.gate.settle(OrderEvent::Rejected { id }, now);
+        }
+        self.withheld.remove(&id);
+        Ok(())
+    }
+
+    /// The venue's logon has begun both directions anew: cancels that were kept for it are gone, so they are sent again by the gateway.
+    pub(crate) fn cancel_again(&mut self) {
+        let open: BTreeSet<u64> = self.gate.open_orders().iter().map(|order| order.id).collect();
+        self.to_cancel.extend(self.book.asked_to_cancel(&open));
+    }
+
     /// The venue is logged on anew: what is still open may not have heard of the cancels before.
     pub(crate) fn sweep_again(&mut self) {
         for sweep in &mut self.sweeps {
@@ -51,7 +121,14 @@ impl<G: Gatekeeper> Desk<G> {
     /// # Errors
     /// A cancel could not be kept; it is tried again.
     pub(crate) fn send_sweeps(&mut self, venue: &mut Core, now: UnixNanos) -> Result<(), SendError> {
-        if !venue.is_up() || !self.sweeps.iter().any(|sweep| sweep.is_due(now)) {
+        if !venue.is_up() {
+            return Ok(());
+        }
+        if !self.to_cancel.is_empty() {
+            let ids = std::mem::take(&mut self.to_cancel);
+            self.send_cancels(&ids, venue, now)?;
+        }
+        if !self.sweeps.iter().any(|sweep| sweep.is_due(now)) {
             return Ok(());
         }
         let open = self.gate.open_orders();

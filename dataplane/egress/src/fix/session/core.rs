@@ -2,6 +2,7 @@
 
 use super::terms::{Close, Config, Counts, SendError, State};
 use crate::fix::dictionary::Version;
+use crate::fix::frame::MESSAGE_BYTES_MAX;
 use crate::fix::message::Message;
 use crate::fix::store::{Cause, Store};
 use crate::fix::tags;
@@ -13,6 +14,9 @@ use types::{Nanos, UnixNanos};
 
 /// The most bytes that wait for the socket. A peer that reads slower than that is cut off.
 const OUT_BYTES_MAX: usize = 4 << 20;
+
+/// What a message grows by at most when it is sent again: PossDupFlag (43), and the time when it was first sent (122).
+const RESEND_BYTES: usize = 64;
 
 /// The most messages, and bytes of them, that wait for those before them. What finds no room is asked for again.
 const HELD_MAX: usize = 4_096;
@@ -48,6 +52,8 @@ pub struct Core {
     pub(super) close: Option<Close>,
     /// Whether both sides were logged on over this connection.
     pub(super) was_up: bool,
+    /// The number of the logon that was sent last.
+    pub(super) logon_out: u64,
     pub(super) since: UnixNanos,
     pub(super) last_out: UnixNanos,
     pub(in crate::fix) last_in: UnixNanos,
@@ -77,6 +83,7 @@ impl Core {
             state: State::Down,
             close: None,
             was_up: false,
+            logon_out: 0,
             since: UnixNanos(0),
             last_out: UnixNanos(0),
             last_in: UnixNanos(0),
@@ -173,6 +180,9 @@ impl Core {
         fill(&mut self.writer);
         let begin = self.config.version.begin_string();
         let bytes = self.writer.finish(begin).ok_or(SendError::TooLong)?;
+        if bytes.len() + RESEND_BYTES > MESSAGE_BYTES_MAX {
+            return Err(SendError::TooLong);
+        }
         if let Err(error) = self.store.keep(bytes, is_application, cause) {
             self.close.get_or_insert(Close::Store);
             return Err(error.into());
@@ -273,6 +283,7 @@ impl Core {
 
     pub(super) fn send_logon(&mut self, reset: bool, now: UnixNanos) {
         let (version, heartbeat) = (self.config.version, self.heartbeat.0 / 1_000_000_000);
+        self.logon_out = self.store.next_out();
         self.send_admin(b"A", now, |writer| {
             writer.number(tags::ENCRYPT_METHOD, 0);
             writer.number(tags::HEART_BT_INT, heartbeat);

@@ -28,7 +28,7 @@ impl Core {
         message: &Message<'_>,
         whole: &[u8],
         now: UnixNanos,
-        app: &mut Application<'_>,
+        app: &mut dyn Application,
     ) {
         self.last_in = now;
         self.test_requests = 0;
@@ -129,6 +129,10 @@ impl Core {
             self.send_logon(asks_reset, now);
         }
         (self.state, self.was_up) = (State::Up, true);
+        if !accepts {
+            // What was kept while the logon was under way has never been sent.
+            self.resend_from(self.logon_out + 1);
+        }
         if seq > next {
             self.note_gap(seq, now);
         } else if seq == next {
@@ -146,7 +150,7 @@ impl Core {
     }
 
     /// A message of a session that is logged on.
-    fn take_next(&mut self, message: &Message<'_>, whole: &[u8], now: UnixNanos, app: &mut Application<'_>) {
+    fn take_next(&mut self, message: &Message<'_>, whole: &[u8], now: UnixNanos, app: &mut dyn Application) {
         if message.begin_string() != self.config.version.begin_string() {
             return self.log_out("Incorrect BeginString", now);
         }
@@ -232,7 +236,7 @@ impl Core {
     }
 
     /// The message that is next.
-    fn dispatch(&mut self, message: &Message<'_>, now: UnixNanos, app: &mut Application<'_>) {
+    fn dispatch(&mut self, message: &Message<'_>, now: UnixNanos, app: &mut dyn Application) {
         self.counts.received += 1;
         // A venue does not say again what was refused: what it says of orders is counted as far as it can be read.
         if let Some(problem) = problem_of(message, self.rules()).filter(|_| !self.is_a_venues_word(message)) {
@@ -244,7 +248,7 @@ impl Core {
             b"4" => return self.take_gap_fill(message, now),
             // A reject is the session's and tells the application what became of a message of its.
             _ => {
-                if app(message, self, now).is_err() {
+                if app.take(message, self, now).is_err() {
                     return self.end(Close::Store);
                 }
             }
@@ -253,7 +257,7 @@ impl Core {
     }
 
     /// Everything that came before its turn, and whose turn has come.
-    fn drain_held(&mut self, now: UnixNanos, app: &mut Application<'_>) {
+    fn drain_held(&mut self, now: UnixNanos, app: &mut dyn Application) {
         while self.close.is_none()
             && let Some(held) = self.take_held()
         {
@@ -321,7 +325,7 @@ impl Core {
         message: &Message<'_>,
         seq: u64,
         now: UnixNanos,
-        app: &mut Application<'_>,
+        app: &mut dyn Application,
     ) {
         let problem = problem_of(message, self.rules());
         if let Some(problem) = problem {
@@ -329,7 +333,7 @@ impl Core {
         } else if let (Some(begin), Some(end)) =
             (message.number(tags::BEGIN_SEQ_NO), message.number(tags::END_SEQ_NO))
         {
-            self.resend(begin, end, now);
+            self.resend(begin, end, now, app);
         }
         let next = self.next_in();
         if seq > next {

@@ -24,11 +24,28 @@ const LOGOUT_WAIT: Nanos = Nanos(2_000_000_000);
 const GAP_WAIT: Nanos = Nanos(20_000_000_000);
 const GAP_TRIES: u32 = 3;
 
-/// Takes the application messages of a session, each once and in sequence. What it sends over the same session goes through the
-/// core that it is handed.
-///
-/// A message that it could not take for a store that fails is not taken: the connection ends, and it comes again.
-pub type Application<'a> = dyn FnMut(&Message<'_>, &mut Core, UnixNanos) -> Result<(), SendError> + 'a;
+/// What a session is for.
+pub trait Application {
+    /// Takes a message of the peer's, each once and in sequence. What it sends over the same session goes through the core that it is
+    /// handed.
+    ///
+    /// # Errors
+    /// A store that fails. The message was not taken: the connection ends, and it comes again.
+    fn take(&mut self, message: &Message<'_>, core: &mut Core, now: UnixNanos) -> Result<(), SendError>;
+
+    /// Whether a message that was sent before may be sent again, now that the peer asks for it. What may not is skipped.
+    fn may_resend(&mut self, message: &Message<'_>, now: UnixNanos) -> bool;
+}
+
+impl<F: FnMut(&Message<'_>, &mut Core, UnixNanos) -> Result<(), SendError>> Application for F {
+    fn take(&mut self, message: &Message<'_>, core: &mut Core, now: UnixNanos) -> Result<(), SendError> {
+        self(message, core, now)
+    }
+
+    fn may_resend(&mut self, _: &Message<'_>, _: UnixNanos) -> bool {
+        true
+    }
+}
 
 /// One session, over one connection after the other.
 #[derive(Debug)]
@@ -68,7 +85,7 @@ impl Session {
     }
 
     /// Takes bytes of the peer's.
-    pub fn receive(&mut self, bytes: &[u8], now: UnixNanos, app: &mut Application<'_>) {
+    pub fn receive(&mut self, bytes: &[u8], now: UnixNanos, app: &mut dyn Application) {
         self.input.extend_from_slice(bytes);
         let mut at = 0;
         while self.core.close.is_none() {
@@ -92,6 +109,12 @@ impl Session {
             }
         }
         self.input.drain(..at);
+        self.core.go_on_resending(now, app);
+    }
+
+    /// Goes on with what the peer asked for again, as there is room for it.
+    pub fn go_on_resending(&mut self, now: UnixNanos, app: &mut dyn Application) {
+        self.core.go_on_resending(now, app);
     }
 
     /// Does what is due at `now`.
@@ -118,7 +141,6 @@ impl Session {
             State::LoggingOn | State::LoggingOut | State::Up => {}
         }
         core.chase_gap(now);
-        core.go_on_resending(now);
     }
 
     /// What waits for the socket.
@@ -140,6 +162,12 @@ impl Session {
     #[must_use]
     pub fn peer_said(&self) -> &str {
         &self.core.peer_said
+    }
+
+    /// Whether each logon begins both directions at 1.
+    #[must_use]
+    pub const fn begins_anew(&self) -> bool {
+        self.core.config.reset_on_logon
     }
 
     /// Whether both sides were logged on over this connection, if only for a moment.

@@ -1,5 +1,6 @@
 //! Messages that the peer asks for again.
 
+use super::Application;
 use super::core::Core;
 use super::terms::Close;
 use crate::fix::message::Message;
@@ -11,19 +12,31 @@ const RESEND_PAUSE_BYTES: usize = 1 << 20;
 
 impl Core {
     /// Sends everything from `begin` to `end` again, as there is room for it; in place of what is not sent again, how far to go.
-    pub(super) fn resend(&mut self, begin: u64, end: u64, now: UnixNanos) {
+    pub(super) fn resend(&mut self, begin: u64, end: u64, now: UnixNanos, app: &mut dyn Application) {
         let last = self.store.next_out() - 1;
         let end = if end == 0 { last } else { end.min(last) };
         self.resend = Some((begin.max(1), end));
-        self.go_on_resending(now);
+        self.go_on_resending(now, app);
     }
 
-    pub(super) fn go_on_resending(&mut self, now: UnixNanos) {
+    /// Everything from `begin` on is to be sent, with the next [`Core::go_on_resending`].
+    pub(super) const fn resend_from(&mut self, begin: u64) {
+        let last = self.store.next_out() - 1;
+        if begin <= last {
+            self.resend = Some((begin, last));
+        }
+    }
+
+    pub(super) fn go_on_resending(&mut self, now: UnixNanos, app: &mut dyn Application) {
         let Some((mut at, end)) = self.resend.take() else { return };
         let mut skipped = None;
         while at <= end && self.waiting().len() < RESEND_PAUSE_BYTES {
             let mut stored = std::mem::take(&mut self.scratch);
             match self.store.read(at, &mut stored) {
+                Ok(true) if !Message::parse(&stored).is_ok_and(|message| app.may_resend(&message, now)) => {
+                    self.counts.withheld += 1;
+                    skipped = skipped.or(Some(at));
+                }
                 Ok(true) => {
                     if let Some(from) = skipped.take() {
                         self.fill_gap(from, at, now);

@@ -115,6 +115,8 @@ pub struct Counts {
     pub sent: u64,
     /// Messages sent again because the peer asked.
     pub resent: u64,
+    /// Messages that the peer asked for again and was not sent: orders that have ended, or that a halt keeps back.
+    pub withheld: u64,
     /// Pieces of the stream that were no message.
     pub garbled: u64,
     /// Messages that had come before, and were marked so.

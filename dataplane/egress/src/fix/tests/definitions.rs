@@ -5,7 +5,7 @@ use super::sessions::{START, acceptor};
 use crate::fix::dictionary::Version;
 use crate::fix::frame::{Framed, SOH, check_sum, frame};
 use crate::fix::message::Message;
-use crate::fix::session::{Application, Core, SendError, Session, State};
+use crate::fix::session::{Core, SendError, Session, State};
 use crate::fix::store::Cause;
 use crate::fix::{dictionary, tags, time};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,8 +52,7 @@ impl Stage {
         }
         let seen = &mut self.seen;
         let mut app = |message: &Message<'_>, core: &mut Core, now| echo(seen, message, core, now);
-        let app: &mut Application<'_> = &mut app;
-        self.session.receive(bytes, self.now, app);
+        self.session.receive(bytes, self.now, &mut app);
     }
 
     fn wait(&mut self, until: impl Fn(&Self) -> bool) -> bool {

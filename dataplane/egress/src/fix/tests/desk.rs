@@ -151,6 +151,14 @@ impl Gatekeeper for Door {
         self.halts.look(|key| self.gate.breaker(key), now)
     }
 
+    fn is_open(&self, id: u64) -> bool {
+        self.gate.is_open(id)
+    }
+
+    fn is_closed(&mut self, _: Symbol) -> bool {
+        self.gate.breaker(BreakerKey::Firm).is_none_or(|breaker| breaker.state != BreakerState::Open)
+    }
+
     fn leaves(&self, id: u64) -> Option<u32> {
         self.gate.open_orders().find(|order| order.id == id).map(|order| order.leaves.0)
     }
@@ -283,13 +291,24 @@ impl Street {
             Ok(())
         };
         let (at_firm, at_venue) = (&mut self.at_firm, &mut self.at_venue);
-        self.firm.receive(&to_firm, now, &mut |message, _, _| note(at_firm, message));
-        self.venue.receive(&to_venue, now, &mut |message, _, _| note(at_venue, message));
+        self.firm.receive(&to_firm, now, &mut |message: &Message<'_>, _: &mut Core, _: UnixNanos| {
+            note(at_firm, message)
+        });
+        self.venue.receive(&to_venue, now, &mut |message: &Message<'_>, _: &mut Core, _: UnixNanos| {
+            note(at_venue, message)
+        });
         self.gateway.tick(now);
         [up, down, to_firm, to_venue].iter().any(|bytes| !bytes.is_empty())
     }
 
-    fn firm_sends(&mut self, kind: &[u8], fields: &str) {
+    /// What the firm has sent comes to the gateway, and no further.
+    pub(super) fn deliver_to_gateway(&mut self) {
+        let bytes = self.firm.waiting().to_vec();
+        self.firm.taken(bytes.len());
+        self.gateway.receive_from_firm(&bytes, self.now);
+    }
+
+    pub(super) fn firm_sends(&mut self, kind: &[u8], fields: &str) {
         send(&mut self.firm.core, kind, fields, self.now);
     }
 

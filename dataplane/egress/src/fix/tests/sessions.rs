@@ -1,7 +1,8 @@
 //! Two sessions against each other, and what one must do that no acceptance definition says.
 
 use crate::fix::dictionary::Version;
-use crate::fix::session::{Close, Config, Role, Session, State};
+use crate::fix::message::Message;
+use crate::fix::session::{Close, Config, Core, Role, Session, State};
 use crate::fix::store::{Cause, Store};
 use crate::fix::write::Writer;
 use proptest::prelude::*;
@@ -79,7 +80,7 @@ impl Pair {
             from.taken(bytes.len());
             moved |= !bytes.is_empty();
             spoil(&mut bytes);
-            to.receive(&bytes, self.now, &mut |message, _, _| {
+            to.receive(&bytes, self.now, &mut |message: &Message<'_>, _: &mut Core, _: UnixNanos| {
                 taken.push(message.number(11).expect("its number"));
                 Ok(())
             });

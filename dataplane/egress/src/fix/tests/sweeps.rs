@@ -125,3 +125,105 @@ fn a_firm_that_is_back_before_its_cancels_went_out_loses_the_orders_of_before_al
         assert_eq!(cancelled(&street), ["a"]);
     });
 }
+
+/// The firm's order comes to the gateway, and the connection to the venue is cut before it goes on.
+fn order_that_is_not_delivered(street: &mut Street, id: &str) {
+    let order = format!("11={id}|21=1|55=AAPL|54=1|38=100|40=2|44=100.00|59=0|60=20261202-00:00:00");
+    street.firm_sends(b"D", &order);
+    street.deliver_to_gateway();
+    street.cut(false);
+}
+
+#[test]
+fn an_order_that_a_halt_keeps_back_or_that_is_old_is_not_sent_when_the_venue_asks_again() {
+    on_each_version(|version, mut street, _| {
+        for (id, halted) in [("a", true), ("b", false)] {
+            order_that_is_not_delivered(&mut street, id);
+            assert_eq!(street.gateway.desk.gate.held(), (0, 100, 0), "nobody knows what became of it");
+            let state = if halted { BreakerState::Tripped } else { BreakerState::Open };
+            street.gateway.desk.gate.set_breaker(BreakerKey::Firm, state, 7);
+            if !halted {
+                street.now = street.now.plus(Nanos(60_000_000_000));
+            }
+            street.connect_venue();
+            street.carry();
+            street.gateway.send_sweeps(street.now).expect("room");
+            street.carry();
+            assert!(!street.at_venue.iter().any(|message| has(message, &["35=D"])), "{version:?} {id}");
+            let request = street.at_venue.last().expect("a question").clone();
+            assert!(has(&request, &["35=F", &format!("41={id}")]), "{}", text(&request));
+            // The venue never had it.
+            let own = ids(&[request], "11=").remove(0);
+            street.venue_sends(b"9", &format!("37=NONE|11={own}|41={id}|39=8|434=1|102=1"));
+            street.carry();
+            assert_eq!(street.gateway.desk.gate.held(), (0, 0, 0));
+            let told = street.at_firm.last().expect("an end");
+            assert!(has(told, &["35=8", &format!("11={id}"), "39=8"]), "{}", text(told));
+            street.gateway.desk.gate.set_breaker(BreakerKey::Firm, BreakerState::Open, 7);
+        }
+        // One that is neither is sent.
+        order_that_is_not_delivered(&mut street, "c");
+        street.connect_venue();
+        street.carry();
+        assert!(has(street.at_venue.last().expect("the order"), &["35=D", "11=c", "43=Y"]));
+    });
+}
+
+#[test]
+fn a_cancel_that_comes_while_the_venue_logs_on_goes_out_with_the_logon() {
+    on_each_version(|_, mut street, _| {
+        street.order("a", 1, 100, "100.00");
+        street.cut(false);
+        street.connect_venue();
+        street.firm_sends(b"F", "11=x|41=a|55=AAPL|54=1|38=100|60=20261202-00:00:00");
+        street.deliver_to_gateway();
+        street.carry();
+        assert!(has(street.at_venue.last().expect("a cancel"), &["35=F", "11=x", "41=a"]));
+    });
+}
+
+#[test]
+fn cancels_that_a_reset_has_lost_are_sent_again() {
+    on_each_version(|_, mut street, _| {
+        street.order("a", 1, 100, "100.00");
+        street.order("b", 1, 100, "100.00");
+        street.cut(false);
+        street.firm_sends(b"F", "11=x|41=a|55=AAPL|54=1|38=100|60=20261202-00:00:00");
+        street.carry();
+        street.connect_venue();
+        street.carry();
+        let before = cancelled(&street).len();
+        street.gateway.desk.cancel_again();
+        turn(&mut street);
+        assert_eq!(cancelled(&street)[before..], ["a"], "what the firm did not cancel stays");
+    });
+}
+
+#[test]
+fn what_nobody_reads_does_not_pass_unless_it_is_named() {
+    on_each_version(|version, mut street, _| {
+        street.gateway.desk.account = Some("ACME".to_owned());
+        street.gateway.desk.user_tags = Some(vec![9_001]);
+        let order = "21=1|55=AAPL|54=1|38=100|40=2|44=100.00|59=0|60=20261202-00:00:00";
+        for (id, more, reason) in [("a", "1=OTHER", "15"), ("b", "9002=1", "11")] {
+            street.firm_sends(b"D", &format!("11={id}|{more}|{order}"));
+            street.carry();
+            let told = street.at_firm.last().expect("a reject");
+            let reason = if version == Version::Fix42 { "0" } else { reason };
+            assert!(has(told, &["35=8", "39=8", &format!("103={reason}")]), "{}", text(told));
+        }
+        assert!(street.at_venue.is_empty());
+        street.firm_sends(b"D", &format!("11=c|1=ACME|{order}|8011=x|9001=mine"));
+        street.carry();
+        assert!(has(&street.at_venue[0], &["11=c", "1=ACME", "9001=mine"]), "{}", text(&street.at_venue[0]));
+        // The venue goes by the ClOrdID that was judged.
+        street.firm_sends(b"G", &format!("11=d|41=c|37=V9|{order}"));
+        street.carry();
+        let replacement = street.at_venue.last().expect("a replacement");
+        assert!(
+            has(replacement, &["35=G", "41=c"]) && !text(replacement).contains("|37="),
+            "{}",
+            text(replacement)
+        );
+    });
+}
