@@ -201,31 +201,30 @@ impl Gateway {
         self.book.clear();
         self.ahead.clear();
         let is_empty = store.is_empty();
-        let (orders, Told { asked, answered, executions, used, released, .. }) =
-            (std::mem::take(&mut told.orders), told);
+        let (asked, answered) = (told.asked, told.answered);
+        let (executions, used) = (std::mem::take(&mut told.executions), told.used.clone());
         self.session = Some(Session { name, key, store, asked, answered, executions, used });
-        self.find_again(&orders, &released);
+        self.find_again(&told);
         if is_empty && self.book.len() > 0 {
             self.be_at_odds("the gate holds orders of a session of which nothing is kept");
         }
         Ok(())
     }
 
-    /// Orders that the gate holds: as the stream tells them, or, where it does not, as ones that the venue has not answered. Those that the
-    /// firm was told never came are of a gateway that was killed before it gave them back.
-    fn find_again(&mut self, told: &HashMap<u64, (Token, u32, u32)>, released: &HashSet<u64>) {
+    /// Orders that the gate holds: as the stream tells them, or, where it does not, as ones that the venue has not answered. One that is
+    /// done by the stream counts for its replacement alone. Those that the firm was told never came are of a gateway that was killed before
+    /// it gave them back.
+    fn find_again(&mut self, told: &Told) {
         let Some(key) = self.session.as_ref().map(|session| session.key) else { return };
         let open: Vec<_> = self.port.open_orders().collect();
         let mut strange = 0;
         for mut order in open {
-            self.owes_back.extend([order.id, order.replacement].iter().filter(|id| released.contains(id)));
-            if released.contains(&order.id) {
-                continue;
-            }
-            if released.contains(&order.replacement) {
+            let of_order = [order.id, order.replacement];
+            self.owes_back.extend(of_order.iter().filter(|id| told.released.contains(id)));
+            if told.released.contains(&order.replacement) {
                 order.replacement = 0;
             }
-            let known = told.get(&order.id);
+            let known = told.orders.get(&order.id);
             let token = known.map(|known| known.0).or_else(|| self.setup.dialect.token(key, order.id));
             let Some(token) = token else {
                 strange += 1;
@@ -251,7 +250,9 @@ impl Gateway {
                 sent: 0,
             };
             self.note_number(token);
-            self.book.add(order.id, held);
+            if !told.is_done(order.id) {
+                self.book.add(order.id, held);
+            }
             if let Some(token) = self.setup.dialect.token(key, order.replacement) {
                 self.note_number(token);
                 // For how many shares it is only the venue knows by now.
