@@ -63,6 +63,13 @@ pub(super) struct Entry {
     pub(super) score_micros: u32,
 }
 
+impl Entry {
+    /// Of a request to cancel the order, which the venue has not answered.
+    pub(super) const fn cancel(self) -> Self {
+        Self { is_replacement: false, is_cancel: true, is_answered: false, ..self }
+    }
+}
+
 /// Every client order id of the day.
 #[derive(Debug)]
 pub(super) struct Book {
@@ -164,13 +171,14 @@ impl Book {
         if self.get(text).is_none()
             && let Some(entry) = self.get(cancelled)
         {
-            self.insert(text, Entry { is_replacement: false, is_cancel: true, ..entry });
+            self.insert(text, entry.cancel());
         }
     }
 
-    /// Those of the orders `open` that a cancel names. Walks all there is.
+    /// Those of the orders `open` that a cancel names which the venue has not answered. Walks all there is.
     pub(super) fn asked_to_cancel(&self, open: &BTreeSet<u64>) -> BTreeSet<u64> {
-        let asked = self.entries.values().filter(|entry| entry.is_cancel && open.contains(&entry.id));
+        let is_asked = |entry: &&Entry| entry.is_cancel && !entry.is_answered && open.contains(&entry.id);
+        let asked = self.entries.values().filter(is_asked);
         asked.map(|entry| entry.id).collect()
     }
 

@@ -234,7 +234,7 @@ impl<G: Gatekeeper> Desk<G> {
         match report.last_qty {
             // The gate forgets executions before the day is over; what a venue tells twice under two numbers is remembered here.
             Some(_) if self.executions.is_known(report.execution(report.exec_id)) => {
-                self.counts.repeated += 1
+                self.counts.repeated += 1;
             }
             Some(qty) if qty > 0 && !report.exec_id.is_empty() => {
                 let execution = self.executions.number(report.execution(report.exec_id), qty);
@@ -269,6 +269,9 @@ impl<G: Gatekeeper> Desk<G> {
     fn settle_cancel_reject(&mut self, message: &Message<'_>, now: UnixNanos) -> Option<Entry> {
         let report = Report::read(message);
         let named = self.book.get(report.client_id);
+        if let Some(entry) = self.book.get_mut(report.client_id) {
+            entry.is_answered = true;
+        }
         if let Some(entry) = named.filter(|entry| entry.is_replacement) {
             self.settle(OrderEvent::ReplaceRejected { id: entry.id }, now);
         }

@@ -1,7 +1,7 @@
 //! Cancels of the gateway's own: of every order that is open when the firm has gone, or when a halt or a trip covers it.
 
 use super::answers::{Refusal, Request, refuse_order, refuse_request};
-use super::book::{Entry, OWN_CANCEL};
+use super::book::OWN_CANCEL;
 use super::desk::{Desk, Gatekeeper, STALE_AFTER};
 use super::order::{Order, client_id};
 use super::sweep::Sweep;
@@ -177,7 +177,7 @@ impl<G: Gatekeeper> Desk<G> {
                 writer.time(tags::TRANSACT_TIME, now);
                 writer.number(tags::ORDER_QTY, u64::from(entry.qty));
             })?;
-            self.book.insert(&id, Entry { is_replacement: false, is_cancel: true, ..entry });
+            self.book.insert(&id, entry.cancel());
         }
         Ok(())
     }
