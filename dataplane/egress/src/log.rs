@@ -66,6 +66,8 @@ pub(crate) struct Log {
     /// Bytes of a record that was not written whole, cut off when the file was opened.
     torn: u64,
     scratch: Vec<u8>,
+    /// Records that are to be written with one call, and where they begin.
+    batch: Option<(u64, Vec<u8>)>,
 }
 
 impl Log {
@@ -97,7 +99,7 @@ impl Log {
         refuse_damage(&file, end)?;
         file.set_len(end)?;
         let (turn, mark) = MARK_AT.iter().filter_map(|at| mark_of(&head, *at)).max().unwrap_or_default();
-        Ok(Self { file, end, end_max, turn, mark, torn, scratch: Vec::new() })
+        Ok(Self { file, end, end_max, turn, mark, torn, scratch: Vec::new(), batch: None })
     }
 
     /// Whether there is no record.
@@ -128,10 +130,31 @@ impl Log {
         let sum = sum(&[&self.scratch, bytes]);
         self.scratch.extend_from_slice(&sum.to_le_bytes());
         self.scratch.extend_from_slice(bytes);
-        self.file.write_all_at(&self.scratch, self.end)?;
+        match &mut self.batch {
+            Some((_, records)) => records.extend_from_slice(&self.scratch),
+            None => self.file.write_all_at(&self.scratch, self.end)?,
+        }
         let place = Place { at: self.end + RECORD_HEAD_BYTES as u64, bytes: length };
         self.end = end;
         Ok(place)
+    }
+
+    /// What is appended from now on is written with [`Log::write_batch`], in one call; none of it may be relied on before.
+    pub(crate) fn begin_batch(&mut self) {
+        self.batch.get_or_insert((self.end, Vec::new()));
+    }
+
+    /// Writes what was appended since [`Log::begin_batch`].
+    ///
+    /// # Errors
+    /// The system's; none of it has been appended.
+    pub(crate) fn write_batch(&mut self) -> io::Result<()> {
+        let Some((begin, records)) = self.batch.take() else { return Ok(()) };
+        let written = self.file.write_all_at(&records, begin);
+        if written.is_err() {
+            self.end = begin;
+        }
+        written
     }
 
     /// Reads the bytes of a record into `bytes`.

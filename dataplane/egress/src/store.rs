@@ -260,7 +260,7 @@ mod tests {
             std::fs::write(&path, &bent).unwrap();
             match Store::open(dir.path(), "S", |_| {}) {
                 Err(StoreError::Damaged { .. }) => {
-                    assert_eq!(std::fs::read(&path).unwrap(), bent, "byte {at}")
+                    assert_eq!(std::fs::read(&path).unwrap(), bent, "byte {at}");
                 }
                 Err(error) => panic!("byte {at}: {error}"),
                 Ok((store, torn)) => {

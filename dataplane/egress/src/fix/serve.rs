@@ -295,7 +295,7 @@ impl<G: Gatekeeper> Serving<G> {
             ("orders_passed", desk.passed),
             ("orders_refused", desk.refused),
             ("cancels_passed", desk.cancels),
-            ("halt_cancels", desk.halt_cancels),
+            ("own_cancels", desk.own_cancels),
             ("orders_known_before", desk.known_before),
             ("reports_passed", desk.reports),
             ("executions", desk.executions),
@@ -401,10 +401,8 @@ impl<G: Gatekeeper> Serving<G> {
 
     /// Sends the gateway's own cancels, those of a halt or a trip as soon as it is latched.
     fn cancel(&mut self, now: UnixNanos) {
-        if self.cancels.on_halt
-            && let Some(orders) = self.relay.desk.obey_halts(now)
-        {
-            self.said.push(format!("a halt or a trip: {orders} open orders are cancelled"));
+        if self.cancels.on_halt && self.relay.desk.obey_halts(now) {
+            self.said.push("a halt or a trip: the open orders that it covers are cancelled".to_owned());
         }
         if let Err(error) = self.relay.send_sweeps(now) {
             self.say(format!("open orders could not be cancelled: {error}"), now);

@@ -102,6 +102,23 @@ impl Store {
         Ok(())
     }
 
+    /// Messages that are kept from now on are written with one call of [`Store::write_batch`], and may be sent after it alone.
+    pub fn begin_batch(&mut self) {
+        self.log.begin_batch();
+    }
+
+    /// Writes them. Where that fails the next message has the number `next` again.
+    ///
+    /// # Errors
+    /// The system's; none of them has been kept.
+    pub fn write_batch(&mut self, next: u64) -> io::Result<()> {
+        let written = self.log.write_batch();
+        if written.is_err() {
+            self.sent.truncate(usize::try_from(next.saturating_sub(1)).unwrap_or(usize::MAX));
+        }
+        written
+    }
+
     /// Reads the application message `number` into `bytes`; false when it is none.
     ///
     /// # Errors

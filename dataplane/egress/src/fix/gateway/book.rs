@@ -175,6 +175,11 @@ impl Book {
         }
     }
 
+    /// The numbers of orders that may be open, with what is known of them: all but few of those that are.
+    pub(super) fn live(&self) -> impl Iterator<Item = Entry> {
+        self.live.values().filter_map(|text| self.entries.get(text).copied())
+    }
+
     /// Those of the orders `open` that a cancel names which the venue has not answered. Walks all there is.
     pub(super) fn asked_to_cancel(&self, open: &BTreeSet<u64>) -> BTreeSet<u64> {
         let is_asked = |entry: &&Entry| entry.is_cancel && !entry.is_answered && open.contains(&entry.id);

@@ -68,8 +68,8 @@ pub(crate) struct DeskCounts {
     pub(crate) refused: u64,
     /// Cancels and mass cancels, all passed on.
     pub(crate) cancels: u64,
-    /// Orders that a halt or a trip had cancelled.
-    pub(crate) halt_cancels: u64,
+    /// Cancels of the gateway's own among them.
+    pub(crate) own_cancels: u64,
     /// Orders that the firm marked as perhaps sent before, and that had been.
     pub(crate) known_before: u64,
     /// Messages of the venue's that were passed on.

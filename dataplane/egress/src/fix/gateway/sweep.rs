@@ -1,8 +1,7 @@
 //! One reason to cancel orders: which ones, and when the next round is due.
 
 use crate::halt::Halted;
-use gate::OpenOrder;
-use types::{Nanos, UnixNanos};
+use types::{InstrumentId, Nanos, UnixNanos};
 
 /// How often, and how far apart, an order is cancelled on one connection: a replacement of it may be under way.
 const ROUNDS: u32 = 5;
@@ -37,8 +36,14 @@ impl Sweep {
         (self.left, self.at, self.mass) = (self.left.saturating_sub(1), now.plus(PAUSE), false);
     }
 
-    pub(super) fn has(&self, order: &OpenOrder) -> bool {
-        order.id < self.before && self.covers.covers(order.instrument)
+    /// Whether the order `id` in `instrument` is one of them.
+    pub(super) fn has(&self, id: u64, instrument: InstrumentId) -> bool {
+        id < self.before && self.covers.covers(instrument)
+    }
+
+    /// Whether its first round is still to be made.
+    pub(super) fn is_first(&self) -> bool {
+        self.left == ROUNDS
     }
 
     pub(super) fn is_due(&self, now: UnixNanos) -> bool {

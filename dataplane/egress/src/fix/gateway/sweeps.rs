@@ -1,7 +1,7 @@
 //! Cancels of the gateway's own: of every order that is open when the firm has gone, or when a halt or a trip covers it.
 
 use super::answers::{Refusal, Request, refuse_order, refuse_request};
-use super::book::OWN_CANCEL;
+use super::book::{Entry, OWN_CANCEL};
 use super::desk::{Desk, Gatekeeper, STALE_AFTER};
 use super::order::{Order, client_id};
 use super::sweep::Sweep;
@@ -12,7 +12,7 @@ use crate::fix::{tags, time};
 use crate::halt::Halted;
 use gate::OrderEvent;
 use std::collections::BTreeSet;
-use types::UnixNanos;
+use types::{InstrumentId, UnixNanos};
 
 /// MassCancelRequestType (530): every order.
 const ALL_ORDERS: &[u8] = b"7";
@@ -23,14 +23,11 @@ impl<G: Gatekeeper> Desk<G> {
         self.sweep(Halted::All, false);
     }
 
-    /// Begins to cancel what a halt or a trip covers, as soon as it is latched. How many orders that is, where there is one.
-    pub(crate) fn obey_halts(&mut self, now: UnixNanos) -> Option<usize> {
-        let mut found = None;
+    /// Begins to cancel what a halt or a trip covers, as soon as it is latched; whether there is one.
+    pub(crate) fn obey_halts(&mut self, now: UnixNanos) -> bool {
+        let mut found = false;
         while let Some(halted) = self.gate.halted(now) {
-            let open = self.gate.open_orders();
-            let covered = open.iter().filter(|order| halted.covers(order.instrument)).count();
-            found = Some(found.unwrap_or(0) + covered);
-            self.counts.halt_cancels += covered as u64;
+            found = true;
             // Nothing passes that could be cancelled by mistake.
             self.sweep(halted, self.takes_mass_cancel && halted == Halted::All);
         }
@@ -131,21 +128,36 @@ impl<G: Gatekeeper> Desk<G> {
         if !self.sweeps.iter().any(|sweep| sweep.is_due(now)) {
             return Ok(());
         }
-        let open = self.gate.open_orders();
-        self.sweeps.retain(|sweep| open.iter().any(|order| sweep.has(order)));
         let due: Vec<Sweep> = self.sweeps.iter().copied().filter(|sweep| sweep.is_due(now)).collect();
+        // At once by the book, which walks what is open alone; later rounds ask the gate for what the book may have missed.
+        let is_first = due.iter().all(Sweep::is_first);
+        let open = if is_first { self.live_orders() } else { self.gate_orders() };
+        if !is_first {
+            self.sweeps.retain(|sweep| open.iter().any(|(id, instrument)| sweep.has(*id, *instrument)));
+        }
         for sweep in self.sweeps.iter_mut().filter(|sweep| sweep.is_due(now)) {
             sweep.go_round(now);
         }
         if due.iter().any(|sweep| sweep.mass) {
             return self.send_mass_cancel(venue, now);
         }
-        let ids: Vec<u64> = open
-            .iter()
-            .filter(|order| due.iter().any(|sweep| sweep.has(order)))
-            .map(|order| order.id)
-            .collect();
+        let has =
+            |(id, instrument): &&(u64, InstrumentId)| due.iter().any(|sweep| sweep.has(*id, *instrument));
+        let ids: Vec<u64> = open.iter().filter(has).map(|(id, _)| *id).collect();
         self.send_cancels(&ids, venue, now)
+    }
+
+    /// Orders that count, by the book.
+    fn live_orders(&mut self) -> Vec<(u64, InstrumentId)> {
+        let live: Vec<Entry> = self.book.live().collect();
+        let gate = &mut self.gate;
+        let open = live.into_iter().filter(|entry| gate.is_open(entry.id)).collect::<Vec<_>>();
+        open.into_iter().map(|entry| (entry.id, self.gate.instrument(entry.symbol))).collect()
+    }
+
+    /// Orders that count, by the gate. Walks its whole table.
+    fn gate_orders(&self) -> Vec<(u64, InstrumentId)> {
+        self.gate.open_orders().iter().map(|order| (order.id, order.instrument)).collect()
     }
 
     fn own_id(venue: &Core) -> Vec<u8> {
@@ -165,8 +177,15 @@ impl<G: Gatekeeper> Desk<G> {
 
     /// A request for each (35=F).
     fn send_cancels(&mut self, ids: &[u64], venue: &mut Core, now: UnixNanos) -> Result<(), SendError> {
+        venue.begin_batch();
+        let sent = self.put_cancels(ids, venue, now);
+        venue.end_batch().and(sent)
+    }
+
+    fn put_cancels(&mut self, ids: &[u64], venue: &mut Core, now: UnixNanos) -> Result<(), SendError> {
         for (text, entry) in self.book.named(ids) {
             self.counts.cancels += 1;
+            self.counts.own_cancels += 1;
             let id = Self::own_id(venue);
             let symbol = entry.symbol.0.trim_ascii_end().to_vec();
             venue.send(b"F", Cause::default(), now, |writer| {

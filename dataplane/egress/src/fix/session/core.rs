@@ -52,6 +52,8 @@ pub struct Core {
     pub(super) close: Option<Close>,
     /// Whether both sides were logged on over this connection.
     pub(super) was_up: bool,
+    /// Of the messages that are written to the store at once: the first one's number, and the bytes of them that wait for the socket.
+    batch: Option<(u64, usize)>,
     /// The number of the logon that was sent last.
     pub(super) logon_out: u64,
     pub(super) since: UnixNanos,
@@ -83,6 +85,7 @@ impl Core {
             state: State::Down,
             close: None,
             was_up: false,
+            batch: None,
             logon_out: 0,
             since: UnixNanos(0),
             last_out: UnixNanos(0),
@@ -195,10 +198,34 @@ impl Core {
             State::Up | State::LoggingOut => true,
         };
         if connected {
+            let before = self.out.len() - self.out_at;
             queue(&mut self.out, &mut self.out_at, bytes, &mut self.close);
+            if let Some((_, queued)) = &mut self.batch {
+                *queued += self.out.len() - self.out_at - before;
+            }
             self.last_out = now;
         }
         Ok(())
+    }
+
+    /// Messages sent from now on go to the store in one piece, with [`Core::end_batch`], before any of them goes to the socket: a hundred
+    /// cancels wait for one write.
+    pub fn begin_batch(&mut self) {
+        self.batch = Some((self.next_out(), 0));
+        self.store.begin_batch();
+    }
+
+    /// Writes them to the store.
+    ///
+    /// # Errors
+    /// [`SendError::Store`]; none of them was sent and the connection ends.
+    pub fn end_batch(&mut self) -> Result<(), SendError> {
+        let Some((first, queued)) = self.batch.take() else { return Ok(()) };
+        self.store.write_batch(first).map_err(|error| {
+            self.out.truncate(self.out.len() - queued);
+            self.close.get_or_insert(Close::Store);
+            error.into()
+        })
     }
 
     /// Begins a message: everything of its header that the session decides.

@@ -104,3 +104,23 @@ fn one_process_alone_has_a_store_and_no_other_file_is_taken_for_one() {
         assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
     }
 }
+
+#[test]
+fn a_batch_is_kept_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("s");
+    let (mut store, _) = open(&path);
+    fill(&mut store);
+    store.begin_batch();
+    for number in 6..=8_u64 {
+        store.keep(format!("message {number}").as_bytes(), true, Cause::default()).expect("room");
+    }
+    let before = std::fs::read(&path).expect("bytes").len();
+    store.write_batch(6).expect("room");
+    assert!(std::fs::read(&path).expect("bytes").len() > before, "nothing was written before");
+    store.keep(b"message 9", true, Cause::default()).expect("room");
+    drop(store);
+    let (store, sent) = open(&path);
+    assert_eq!((store.next_out(), sent.len()), (10, 9));
+    assert_eq!(sent[7].1, b"message 8");
+}
