@@ -21,10 +21,10 @@ fi
 
 # The features of the whole workspace, as the product is built and tested: with `-p bench` most of it would be built twice.
 build=(cargo bench --workspace --locked)
-"${build[@]}" --no-run --bench line --bench gate --bench attached --bench packets --bench scorer --bench instructions
+"${build[@]}" --no-run --bench line --bench gate --bench attached --bench gateways --bench packets --bench scorer --bench instructions
 rm -rf "$raw" "$out"
 mkdir -p "$out"
-for bench in line gate attached packets scorer; do
+for bench in line gate attached gateways packets scorer; do
     echo "== $bench"
     "${build[@]}" --bench "$bench" >"$out/$bench.log" 2>&1 || { cat "$out/$bench.log"; exit 1; }
     rm "$out/$bench.log" # the table is in the raw folder

@@ -8,8 +8,8 @@ use control::protocol::{
     read_frame,
 };
 use gate::{
-    Breaker, BreakerCause, BreakerState, ClassId, Envelope, FixedScore, LimitCause, Permission, RefRules,
-    RiskLimits, StaticTerms, TableShape, Terms,
+    Breaker, BreakerCause, BreakerKey, BreakerState, ClassId, Envelope, FixedScore, LimitCause, Permission,
+    RefRules, RiskLimits, StaticTerms, TableShape, Terms,
 };
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
@@ -38,7 +38,8 @@ pub(crate) struct Desk {
     pub(crate) socket: PathBuf,
     /// Its end of their ring.
     pub(crate) ring: RingReader,
-    _tables: SharedTables,
+    #[allow(dead_code, reason = "held for its memory, which clients read")]
+    tables: SharedTables,
     _dir: tempfile::TempDir,
 }
 
@@ -98,7 +99,13 @@ impl Desk {
             }
             std::thread::park();
         });
-        Self { socket, ring, _tables: tables, _dir: dir }
+        Self { socket, ring, tables, _dir: dir }
+    }
+
+    /// Sets the firm's breaker.
+    #[allow(dead_code, reason = "the bench of the gateways halts, others do not")]
+    pub(crate) fn set_breaker(&mut self, breaker: Breaker) {
+        self.tables.writers.breakers.set(BreakerKey::Firm, breaker).expect("the firm's breaker");
     }
 
     /// Takes what the client wrote; gives how many records that were.

@@ -99,7 +99,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     (
         "bench",
         &["dataplane", "dpdk", "featurizer", "gate", "simulator", "stage", "types", "wire"],
-        &["attach", "control", "gate-ffi", "gpu", "gpu-cuda"],
+        &["attach", "control", "egress", "gate-ffi", "gpu", "gpu-cuda"],
     ),
     (
         "tests",
