@@ -219,7 +219,7 @@ impl Gateway {
             Ok(Request::Replace { of, order }) => self.replace_order(of, &order, bytes, now),
             Ok(Request::Cancel { token, all }) => {
                 if let Some((id, held)) = self.id(token).and_then(|id| Some((id, self.book.get_mut(id)?))) {
-                    self.port.cancel(id, now);
+                    self.port.cancel(id, self.clock.wall());
                     // It is sent here, and again after each login until it is answered.
                     held.cancelling |= all;
                     held.cancel_sent |= all;
@@ -245,7 +245,7 @@ impl Gateway {
             }
             Ok(Request::Query) => {
                 let next = self.last_number.saturating_add(1);
-                if let Some(answer) = self.setup.dialect.next(next, self.since_midnight(now)) {
+                if let Some(answer) = self.setup.dialect.next(next, self.since_midnight()) {
                     self.answer(&answer);
                 }
             }
@@ -253,10 +253,10 @@ impl Gateway {
                 self.counters.add(Count::OrdersIn);
                 // Another channel's numbers are not this one's.
                 if why == Cannot::Channel {
-                    self.refuse(token, text, Refusal::Cannot(why), now);
+                    self.refuse(token, text, Refusal::Cannot(why));
                 } else if self.is_new(token) {
                     self.note_number(token);
-                    self.refuse(token, text, Refusal::Cannot(why), now);
+                    self.refuse(token, text, Refusal::Cannot(why));
                 }
             }
             Err(Unfit::Malformed) => self.counters.add(Count::Malformed),
@@ -301,15 +301,15 @@ impl Gateway {
         self.note_number(order.token);
         let (Some(id), None) = (self.id(order.token), self.closed()) else {
             let refusal = self.closed().unwrap_or(Refusal::VenueAway);
-            return self.refuse(order.token, order.text, refusal, now);
+            return self.refuse(order.token, order.text, refusal);
         };
         let (Some(symbol), Some(side)) = (order.symbol, order.side) else { return };
         let instrument = self.port.instrument(symbol);
         let wanted = Wanted { id, instrument, side, qty: Qty(order.qty), px: order.px, tif: order.tif };
         let held = self.held(order, &wanted, 0);
-        match self.port.reserve(&wanted, now) {
+        match self.port.reserve(&wanted, self.clock.wall()) {
             Ok(reservation) => self.pass(id, held, reservation, bytes, now),
-            Err(reason) => self.refuse_by_gate(order, reason, now),
+            Err(reason) => self.refuse_by_gate(order, reason),
         }
     }
 
@@ -321,17 +321,17 @@ impl Gateway {
         self.note_number(order.token);
         let (Some(id), Some(replaced), None) = (self.id(order.token), self.id(of), self.closed()) else {
             let refusal = self.closed().unwrap_or(Refusal::VenueAway);
-            return self.refuse(order.token, order.text, refusal, now);
+            return self.refuse(order.token, order.text, refusal);
         };
         let Some(known) = self.book.get(replaced).copied() else {
-            return self.refuse_by_gate(order, RejectReason::UnknownOrder, now);
+            return self.refuse_by_gate(order, RejectReason::UnknownOrder);
         };
         let (instrument, side) = (known.instrument, side_of(order.side, &known));
         let wanted = Wanted { id, instrument, side, qty: Qty(order.qty), px: order.px, tif: order.tif };
         let held = self.held(order, &wanted, replaced);
-        match self.port.replace(replaced, &wanted, now) {
+        match self.port.replace(replaced, &wanted, self.clock.wall()) {
             Ok(reservation) => self.pass(id, held, reservation, bytes, now),
-            Err(reason) => self.refuse_by_gate(order, reason, now),
+            Err(reason) => self.refuse_by_gate(order, reason),
         }
     }
 
@@ -360,21 +360,21 @@ impl Gateway {
             self.book.add(id, held);
             self.counters.add(Count::Passed);
         } else {
-            self.port.release(reservation, now);
-            self.refuse(held.token, held.text, Refusal::VenueAway, now);
+            self.port.release(reservation, self.clock.wall());
+            self.refuse(held.token, held.text, Refusal::VenueAway);
         }
     }
 
-    fn refuse_by_gate(&mut self, order: &Order, reason: RejectReason, now: UnixNanos) {
+    fn refuse_by_gate(&mut self, order: &Order, reason: RejectReason) {
         // A token that closed recently is one that was sent again; numbers rise, so none of theirs is.
         if reason == RejectReason::Duplicate {
             return self.counters.add(Count::Again);
         }
-        self.refuse(order.token, order.text, Refusal::Gate(reason), now);
+        self.refuse(order.token, order.text, Refusal::Gate(reason));
     }
 
     /// Answers an order with the protocol's reject.
-    pub(super) fn refuse(&mut self, token: Token, text: [u8; 14], refusal: Refusal, now: UnixNanos) {
+    pub(super) fn refuse(&mut self, token: Token, text: [u8; 14], refusal: Refusal) {
         let count = match refusal {
             Refusal::Gate(reason) => {
                 self.counters.refuse(reason);
@@ -384,15 +384,15 @@ impl Gateway {
             Refusal::VenueAway | Refusal::TooLate | Refusal::Closed => Count::Closed,
         };
         self.counters.add(count);
-        self.reject(token, text, refusal, now);
+        self.reject(token, text, refusal);
     }
 
     /// The reject itself.
-    pub(super) fn reject(&mut self, token: Token, text: [u8; 14], refusal: Refusal, now: UnixNanos) {
+    pub(super) fn reject(&mut self, token: Token, text: [u8; 14], refusal: Refusal) {
         if let Some(id) = self.id(token) {
             self.note_used(id);
         }
-        let message = self.setup.dialect.rejected(token, text, refusal, self.since_midnight(now));
+        let message = self.setup.dialect.rejected(token, text, refusal, self.since_midnight());
         self.answer(&message);
     }
 

@@ -1,6 +1,7 @@
 //! The gateway: one thread's work, a turn at a time.
 
 use super::book::{Book, Held};
+use super::clock::SteadyClock;
 use super::counters::{Count, Counters};
 use super::dialect::{Dialect, SessionKey};
 use super::sides::{Firm, Venue};
@@ -119,6 +120,8 @@ pub struct Gateway {
     pub(super) ahead: HashMap<u64, u32>,
     /// Orders of which the firm was told that they never came, and that the gate still holds.
     owes_back: Vec<u64>,
+    /// Everything here goes by its steady time, but for what the gate judges and the venue says.
+    pub(super) clock: SteadyClock,
     chores_at: UnixNanos,
     port_at: UnixNanos,
     stop_by: Option<UnixNanos>,
@@ -158,6 +161,7 @@ impl Gateway {
             is_poisoned: false,
             ahead: HashMap::new(),
             owes_back: Vec::new(),
+            clock: SteadyClock::default(),
             chores_at: UnixNanos(0),
             port_at: UnixNanos(0),
             stop_by: None,
@@ -306,14 +310,16 @@ impl Gateway {
     }
 
     /// Nanoseconds since midnight, as the venue counts; before it has told, since midnight UTC.
-    pub(super) fn since_midnight(&self, now: UnixNanos) -> u64 {
+    pub(super) fn since_midnight(&self) -> u64 {
+        let now = self.clock.wall();
         now.0.saturating_sub(self.midnight.unwrap_or(now.0 - now.0 % DAY_NS)) % DAY_NS
     }
 
     /// Does what there is to do at `now`, and says whether that was anything.
     pub fn turn(&mut self, now: UnixNanos) -> bool {
+        let now = self.clock.take(now);
         for id in std::mem::take(&mut self.owes_back) {
-            self.settle(OrderEvent::Rejected { id }, now);
+            self.settle(OrderEvent::Rejected { id });
         }
         self.obey_halts(now);
         let firm = self.turn_firm(now);
@@ -352,7 +358,7 @@ impl Gateway {
         if !self.setup.cancel_on_halt {
             return;
         }
-        while let Some(halted) = self.port.halted(now) {
+        while let Some(halted) = self.port.halted(self.clock.wall()) {
             let mut orders = 0;
             for (_, held) in self.book.iter_mut() {
                 let is_new = halted.covers(held.instrument) && !held.cancelling;
@@ -368,6 +374,7 @@ impl Gateway {
 
     /// Begins to stop: no order passes any more, and, where that is configured, each open one is cancelled.
     pub fn stop(&mut self, now: UnixNanos) {
+        let now = self.clock.take(now);
         if self.stop_by.is_none() {
             self.stop_by = Some(UnixNanos(now.0.saturating_add(GRACE.0)));
             if self.setup.cancel_on_disconnect {
@@ -383,6 +390,7 @@ impl Gateway {
 
     /// Whether it has stopped: nothing is open, or the venue has had its time. It has logged out then.
     pub fn has_stopped(&mut self, now: UnixNanos) -> bool {
+        let now = self.clock.take(now);
         let is_due = self.stop_by.is_some_and(|by| now >= by);
         let waits = self.setup.cancel_on_disconnect && self.book.len() > 0;
         let has_stopped = is_due || self.is_stopping() && !waits;

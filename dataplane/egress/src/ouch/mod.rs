@@ -5,6 +5,7 @@
 //! venue's answers do.
 
 mod book;
+mod clock;
 mod counters;
 mod dialect;
 mod firm;

@@ -22,7 +22,7 @@ impl Gateway {
             self.be_at_odds(&format!("message {sequence} of the venue cannot be read"));
             return self.keep(Kind::ForFirm, sequence, message);
         };
-        let midnight = now.0.saturating_sub(stamp);
+        let midnight = self.clock.wall().0.saturating_sub(stamp);
         self.midnight = Some((midnight + QUARTER_NS / 2) / QUARTER_NS * QUARTER_NS);
         let kind = if matches!(report, Report::Next(_)) { Kind::Seen } else { Kind::ForFirm };
         self.take_note(&report, now);
@@ -36,8 +36,8 @@ impl Gateway {
     fn take_note(&mut self, report: &Report, now: UnixNanos) {
         match *report {
             Report::Accepted { token, symbol, side, qty, dead } => {
-                let Some(id) = self.note_answer(token, now) else { return };
-                let settled = self.settle(OrderEvent::Accepted { id }, now);
+                let Some(id) = self.note_answer(token) else { return };
+                let settled = self.settle(OrderEvent::Accepted { id });
                 if self.book.get(id).is_none() {
                     let found = self.found(token, symbol, side, qty);
                     self.book.add(id, found);
@@ -51,9 +51,9 @@ impl Gateway {
                 }
             }
             Report::Replaced { of, token, symbol, side, left, dead } => {
-                let (Some(id), Some(replaced)) = (self.note_answer(token, now), self.id(of)) else { return };
+                let (Some(id), Some(replaced)) = (self.note_answer(token), self.id(of)) else { return };
                 let is_known = self.book.get(id).is_some();
-                let settled = self.settle(OrderEvent::Replaced { id }, now);
+                let settled = self.settle(OrderEvent::Replaced { id });
                 if let Some(held) = self.book.replaced(replaced, id) {
                     held.qty = held.qty.max(left.saturating_add(held.executed));
                 } else {
@@ -68,27 +68,27 @@ impl Gateway {
                 self.leave(id, if dead { 0 } else { left }, now);
             }
             Report::Reduced { token, by } => {
-                let Some(id) = self.note_answer(token, now) else { return };
+                let Some(id) = self.note_answer(token) else { return };
                 match self.book.get(id).map(|held| held.leaves().saturating_sub(by)) {
                     Some(left) => self.leave(id, left, now),
                     None => {
-                        self.settle(OrderEvent::Reduced { id, qty: Qty(by) }, now);
+                        self.settle(OrderEvent::Reduced { id, qty: Qty(by) });
                     }
                 }
             }
             Report::Left { token, left } => {
-                let Some(id) = self.note_answer(token, now) else { return };
+                let Some(id) = self.note_answer(token) else { return };
                 if self.book.get(id).is_some_and(|held| left > held.leaves()) {
                     self.take_off(id, token);
                 }
                 self.leave(id, left, now);
             }
             Report::Executed { token, qty, match_number } => self.executed(token, qty, match_number, now),
-            Report::Broken { token, match_number } => self.broken(token, match_number, now),
+            Report::Broken { token, match_number } => self.broken(token, match_number),
             Report::Rejected { token } => {
-                let Some(id) = self.note_answer(token, now) else { return };
+                let Some(id) = self.note_answer(token) else { return };
                 self.counters.add(Count::VenueRejects);
-                self.settle(OrderEvent::Rejected { id }, now);
+                self.settle(OrderEvent::Rejected { id });
                 self.book.remove(id);
             }
             Report::Next(_) | Report::Other => {}
@@ -126,7 +126,7 @@ impl Gateway {
     }
 
     /// The venue speaks of an order. Whatever was sent before it and is a replacement of what is done was ignored.
-    fn note_answer(&mut self, token: Token, now: UnixNanos) -> Option<u64> {
+    fn note_answer(&mut self, token: Token) -> Option<u64> {
         let id = self.id(token)?;
         self.note_number(token);
         self.note_used(id);
@@ -136,7 +136,7 @@ impl Gateway {
         });
         if let Some(sent) = first.filter(|_| self.book.has_orphans()) {
             for ignored in self.book.ignored(sent) {
-                self.release(ignored, Refusal::TooLate, now);
+                self.release(ignored, Refusal::TooLate);
             }
         }
         Some(id)
@@ -146,26 +146,26 @@ impl Gateway {
     fn leave(&mut self, id: u64, left: u32, now: UnixNanos) {
         let Some(held) = self.book.get_mut(id) else {
             if left == 0 {
-                self.settle(OrderEvent::Cancelled { id }, now);
+                self.settle(OrderEvent::Cancelled { id });
             }
             return;
         };
         let less = held.leaves().saturating_sub(left);
         held.qty = held.qty.saturating_sub(less);
         if left == 0 {
-            self.settle(OrderEvent::Cancelled { id }, now);
+            self.settle(OrderEvent::Cancelled { id });
             self.done(id, now);
         } else if less > 0 && self.ahead.get(&id) != Some(&less) {
             // The gate may know of what was taken off before a kill: that it then knows already is what `ahead` says.
-            self.settle(OrderEvent::Reduced { id, qty: Qty(less) }, now);
+            self.settle(OrderEvent::Reduced { id, qty: Qty(less) });
         }
     }
 
     fn executed(&mut self, token: Token, qty: u32, match_number: u64, now: UnixNanos) {
-        let (Some(id), Some(session)) = (self.note_answer(token, now), &mut self.session) else { return };
+        let (Some(id), Some(session)) = (self.note_answer(token), &mut self.session) else { return };
         let execution = session.key.execution(match_number, token);
         let is_new = session.executions.insert(execution, qty).is_none();
-        let settled = self.settle(OrderEvent::Executed { id, execution, qty: Qty(qty) }, now);
+        let settled = self.settle(OrderEvent::Executed { id, execution, qty: Qty(qty) });
         self.counters.add(if settled == Settlement::Repeated { Count::Repeats } else { Count::Fills });
         // The gate may know it from before a kill; the book follows the stream.
         let Some(held) = self.book.get_mut(id).filter(|_| is_new) else { return };
@@ -184,12 +184,12 @@ impl Gateway {
     }
 
     /// A trade is taken back: how many shares it was of was told when it was made.
-    fn broken(&mut self, token: Token, match_number: u64, now: UnixNanos) {
+    fn broken(&mut self, token: Token, match_number: u64) {
         let (Some(id), Some(session)) = (self.id(token), &self.session) else { return };
         self.counters.add(Count::Busts);
         match session.executions.get(&session.key.execution(match_number, token)).copied() {
             Some(qty) => {
-                self.settle(OrderEvent::Busted { id, qty: Qty(qty) }, now);
+                self.settle(OrderEvent::Busted { id, qty: Qty(qty) });
             }
             None => {
                 self.be_at_odds(&format!("the venue takes back trade {match_number}, which it never told"));
@@ -198,16 +198,16 @@ impl Gateway {
     }
 
     /// An order never reached the venue, or a replacement was ignored: it counts no more, and the firm is told.
-    pub(super) fn release(&mut self, id: u64, refusal: Refusal, now: UnixNanos) {
+    pub(super) fn release(&mut self, id: u64, refusal: Refusal) {
         if let Some(held) = self.book.remove(id) {
             self.counters.add(Count::Released);
             // Kept first: whoever is killed in between finds an order that the stream says is done.
-            self.reject(held.token, held.text, refusal, now);
+            self.reject(held.token, held.text, refusal);
         }
-        self.settle(OrderEvent::Rejected { id }, now);
+        self.settle(OrderEvent::Rejected { id });
     }
 
-    pub(super) fn settle(&mut self, event: OrderEvent, now: UnixNanos) -> Settlement {
-        self.port.settle(event, now)
+    pub(super) fn settle(&mut self, event: OrderEvent) -> Settlement {
+        self.port.settle(event, self.clock.wall())
     }
 }

@@ -286,7 +286,7 @@ impl Gateway {
             // Its order was done when it came. Where the order lives, an answer is still to come.
             let is_ignored = held.replaces != 0 && self.book.get(held.replaces).is_none();
             if never_came || is_ignored {
-                self.release(id, if is_ignored { Refusal::TooLate } else { Refusal::VenueAway }, now);
+                self.release(id, if is_ignored { Refusal::TooLate } else { Refusal::VenueAway });
             }
         }
         self.last_number = self.last_number.max(next.saturating_sub(1));
@@ -303,7 +303,7 @@ impl Gateway {
         }
         let ids: Vec<u64> = self.book.iter_mut().map(|(id, _)| *id).collect();
         for id in ids {
-            self.settle(OrderEvent::Cancelled { id }, now);
+            self.settle(OrderEvent::Cancelled { id });
         }
         self.book.clear();
         self.venue.any_session = true;
