@@ -129,7 +129,7 @@ pub(crate) enum Table {
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  portcullis demo                        the crash at its own pace (2.5 minutes)
+  portcullis demo                        the crash at its own pace (2.5 minutes), the ten minutes after it at once
   portcullis demo --speed 10             ten times faster
   portcullis demo --headless --out out   no pauses on the way, report in out/report.html")]
 pub(crate) struct Demo {
@@ -307,7 +307,7 @@ pub(crate) struct Scenario {
     /// Seed, a whole number; the same seed gives the same bytes [default: the scenario's own]
     #[arg(long, value_name = "SEED")]
     pub(crate) seed: Option<u64>,
-    /// Length in market minutes, where the scenario leaves it open (calm) [default: 10]
+    /// Length in market minutes, where the scenario leaves it open (calm [default: 10], flash-crash [default: 2.5])
     #[arg(long, value_name = "MINUTES")]
     pub(crate) minutes: Option<u64>,
     /// Number of instruments, at most 64, where the scenario leaves it open [default: calm 9, open 6, feed-gap 4]

@@ -4,6 +4,7 @@
 use crate::cli;
 use crate::feeds::{feed_config, open_dpdk, receiver_hops};
 use crate::hist;
+use crate::judged::Judged;
 use crate::latency::{Latency, fingerprint};
 use crate::line::desk::Desk;
 use crate::line::desk_stage::DeskObserver;
@@ -13,9 +14,11 @@ use crate::line::notes::{BookNote, VerdictRecord};
 use crate::line::runner::run_inline;
 use crate::line::spec::{DeskSpec, LineFiles, LineSpec, Pace, ScorerSpec};
 use crate::line::topology;
+use crate::markout;
 use crate::orders::{self, OrderRow};
 use crate::output::{OutputDir, say, tell};
-use crate::report::{Judged, Planted, Report, Sample, clock};
+use crate::report::{Planted, Report, Sample, clock};
+use crate::stopped;
 use crate::tables::outcome;
 use anyhow::{Context, Result};
 use control::config::{Plan, load};
@@ -35,6 +38,12 @@ const DEMO_TOML: &str = include_str!("demo.toml");
 
 const SCENARIO: &str = "flash-crash";
 
+/// Minutes from the scenario's begin at 14:28:30 to more than ten minutes after the low.
+const MINUTES: u64 = 13;
+
+/// When stopped orders are marked for the last time: so long after the low.
+const AFTER_LOW: Nanos = Nanos(600 * Nanos::SECOND.0);
+
 /// New York's offset from UTC on the simulated day, a day of summer time.
 const UTC_OFFSET_S: i64 = -4 * 3_600;
 
@@ -49,7 +58,8 @@ pub(crate) fn run(args: &cli::Demo) -> Result<()> {
     let mut out = OutputDir::create(&args.out)?;
     let plan = demo_plan(&args.out)?;
     let model = crate::scorer::load_model(args.model.as_deref())?;
-    let options = simulator::Options { seed: args.seed, ..simulator::Options::default() };
+    let options =
+        simulator::Options { seed: args.seed, minutes: Some(MINUTES), ..simulator::Options::default() };
     let simulation = simulator::Scenario::build(SCENARIO, &options)?;
     tell(format_args!(
         "simulating {SCENARIO}, seed {}: agents trading, no script of prices",
@@ -66,7 +76,11 @@ pub(crate) fn run(args: &cli::Demo) -> Result<()> {
     let config = feed_config(&plan, FeedKind::Itch50);
     let feed = open_dpdk(&written.pcap, &config, tx, Some(hops))?;
     let deaf = Arc::new(AtomicBool::new(false));
-    let show = Show::new(focus.symbol, tick_of(focus.tick_1e4), Arc::clone(&orders), Arc::clone(&deaf));
+    let story_end = story_end(&orders);
+    let show = Show {
+        story_end,
+        ..Show::new(focus.symbol, tick_of(focus.tick_1e4), Arc::clone(&orders), Arc::clone(&deaf))
+    };
     let spec = LineSpec {
         plan: &plan,
         pace,
@@ -82,11 +96,16 @@ pub(crate) fn run(args: &cli::Demo) -> Result<()> {
     heading(&model, args)?;
     let (mut line, ends) = topology::build(spec, events)?;
     line.desk.observer_mut().listen(ends.verdicts, ends.scores);
-    let finished = run_inline(line, None, feed, pace_of(args, deaf))?;
+    let finished = run_inline(line, None, feed, pace_of(args, deaf, story_end))?;
     latency.collect();
     let planted = Planted::read(&written.truth).context("cannot read what was planted")?;
-    let report = Report { planted, ..finished.observer.report(&model, &latency, simulation.seed()) };
+    let low = planted.low;
+    let mut report = Report { planted, ..finished.observer.report(&model, &latency, simulation.seed()) };
+    drop(finished.featurizer);
+    mark_stopped(&mut report.judged, &orders, &plan, (&written.pcap, low))?;
     out.write("report.html", report.html().as_bytes())?;
+    let summary = stopped::json(&report.judged, planted_id(&report), simulation.seed());
+    out.write("summary.json", format!("{summary:#}\n").as_bytes())?;
     latency.write(out.file("latency.hlog")?)?;
     out.commit()?;
     closing(&report, &args.out)
@@ -103,6 +122,31 @@ fn tick_of(tick_1e4: u32) -> Px {
     Px::from_1e4(i64::from(tick_1e4))
 }
 
+/// The end of the minute in which the firm sends its last order: what comes later is played as fast as it goes, for the marks alone.
+fn story_end(orders: &[OrderRow]) -> UnixNanos {
+    UnixNanos(orders.last().map_or(0, |last| last.ts.0.next_multiple_of(60 * Nanos::SECOND.0)))
+}
+
+fn planted_id(report: &Report) -> Option<&str> {
+    report.planted.order.as_ref().map(|(_, id)| id.as_str())
+}
+
+/// Measures what the orders would have come to that the adaptive gate alone stopped, in the market of a capture whose low was at
+/// `low`.
+fn mark_stopped(
+    judged: &mut [Judged],
+    orders: &[OrderRow],
+    plan: &Plan,
+    (pcap, low): (&Path, Option<UnixNanos>),
+) -> Result<()> {
+    // Orders are judged in the order of the file.
+    let stopped: Vec<_> = judged.iter_mut().zip(orders).filter(|(judged, _)| judged.is_stopped()).collect();
+    let rows: Vec<&OrderRow> = stopped.iter().map(|(_, row)| *row).collect();
+    let found = markout::measure(pcap, plan, &rows, low.map(|low| low.plus(AFTER_LOW)))?;
+    stopped.into_iter().zip(found).for_each(|((judged, _), found)| judged.markout = found);
+    Ok(())
+}
+
 /// Two desks of the same orders: on the officer's limits alone, and on the model's.
 fn desks(orders: &Arc<[OrderRow]>, plan: &Plan) -> Result<Vec<DeskSpec>> {
     let fixed = crate::replay::desk(orders, Listens::Nothing, false)?;
@@ -110,8 +154,12 @@ fn desks(orders: &Arc<[OrderRow]>, plan: &Plan) -> Result<Vec<DeskSpec>> {
     Ok(vec![fixed, adaptive])
 }
 
-/// Holds each packet back until the wall clock has reached its time; ends the run when nobody reads any more.
-fn pace_of(args: &cli::Demo, deaf: Arc<AtomicBool>) -> impl FnMut(UnixNanos) -> Result<()> {
+/// Holds each packet up to `story_end` back until the wall clock has reached its time; ends the run when nobody reads any more.
+fn pace_of(
+    args: &cli::Demo,
+    deaf: Arc<AtomicBool>,
+    story_end: UnixNanos,
+) -> impl FnMut(UnixNanos) -> Result<()> {
     let (speed, headless) = (args.speed, args.headless);
     let mut begin: Option<(Instant, UnixNanos)> = None;
     move |now| {
@@ -121,7 +169,7 @@ fn pace_of(args: &cli::Demo, deaf: Arc<AtomicBool>) -> impl FnMut(UnixNanos) -> 
         let (started, first) = *begin.get_or_insert_with(|| (Instant::now(), now));
         let due = Duration::from_nanos((now.since(first).0 as f64 / speed) as u64);
         let ahead = due.saturating_sub(started.elapsed());
-        if !headless && ahead > Duration::from_micros(50) {
+        if !headless && now <= story_end && ahead > Duration::from_micros(50) {
             std::thread::sleep(ahead);
         }
         Ok(())
@@ -142,14 +190,19 @@ fn heading(model: &Model, args: &cli::Demo) -> Result<()> {
 }
 
 fn closing(report: &Report, dir: &Path) -> Result<()> {
-    let stopped: Vec<_> =
-        report.judged.iter().filter(|j| j.fixed == "accept" && j.adaptive != "accept").collect();
+    let stopped: Vec<_> = report.judged.iter().filter(|j| j.is_stopped()).collect();
     let lots: u32 = stopped.iter().map(|j| j.qty).sum();
     say(format_args!(
         "\n{} orders; the adaptive gate alone stopped {} of them, {lots} lots",
         report.judged.len(),
         stopped.len()
     ))?;
+    if !stopped.is_empty() {
+        say(format_args!("what they would have earned or lost, in currency:"))?;
+        say(format_args!("{}", stopped::text(&report.judged)))?;
+        let said = stopped::sentences(&report.judged, planted_id(report));
+        said.iter().try_for_each(|sentence| say(format_args!("{sentence}")))?;
+    }
     say(format_args!("{}", hist::text(&report.hops)))?;
     say(format_args!("report: {}", dir.join("report.html").display()))?;
     std::io::stdout().flush().context("cannot write to stdout")
@@ -168,6 +221,8 @@ struct Show {
     marks: Vec<(UnixNanos, String)>,
     judged: Vec<Judged>,
     said_second: u64,
+    /// Until when each second is shown; later only what happens, and each minute.
+    story_end: UnixNanos,
     /// What each gate said.
     verdicts: Vec<RingRx<VerdictRecord>>,
     scores: Option<RingRx<ScoreRecord>>,
@@ -191,6 +246,7 @@ impl Show {
             marks: Vec::new(),
             judged: Vec::new(),
             said_second: 0,
+            story_end: UnixNanos(u64::MAX),
             verdicts: Vec::new(),
             scores: None,
             scored: VecDeque::new(),
@@ -282,6 +338,7 @@ impl Show {
                 fixed: outcome(&record.verdict).to_owned(),
                 adaptive: String::new(),
                 sentence: String::new(),
+                markout: None,
             });
         } else if let Some(row) = self.judged.get_mut(record.tag as usize) {
             outcome(&record.verdict).clone_into(&mut row.adaptive);
@@ -326,6 +383,7 @@ impl Show {
             samples: self.samples,
             judged: self.judged,
             marks: self.marks,
+            story_end: self.story_end,
             planted: Planted::default(),
             hops: totals.iter().map(|(hop, histogram)| hist::row(hop, histogram)).collect(),
             utc_offset_s: UTC_OFFSET_S,
@@ -366,7 +424,12 @@ impl DeskObserver for Show {
         let before = self.tier;
         self.tier = self.record.map_or(Tier::Normal, |r| r.tier);
         let sample = self.sample(ts, instrument, desks);
-        self.samples.push(sample);
+        let second = ts.0 / Nanos::SECOND.0;
+        let in_story = ts <= self.story_end;
+        // After it the chart shows ten minutes: a sample a second is more than it can draw.
+        if in_story || second != self.said_second {
+            self.samples.push(sample);
+        }
         let mut said = Vec::new();
         if self.tier != before {
             let why = self.record.as_ref().map(Self::why).unwrap_or_default();
@@ -377,8 +440,8 @@ impl DeskObserver for Show {
         let fresh = self.judged.iter().rev().take_while(|j| ts.since(j.ts) < Nanos(100 * Nanos::MILLI.0));
         let differing: Vec<_> = fresh.filter(|j| j.fixed != j.adaptive).map(|j| self.order_line(j)).collect();
         said.extend(differing.into_iter().rev());
-        let second = ts.0 / Nanos::SECOND.0;
-        if said.is_empty() && second != self.said_second {
+        let is_due = second != self.said_second && (in_story || second.is_multiple_of(60));
+        if said.is_empty() && is_due {
             self.say(&sample, "");
         }
         self.said_second = second;

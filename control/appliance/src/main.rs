@@ -17,8 +17,10 @@ mod hist;
 mod hop_diff;
 mod hop_row;
 mod igmp_frame;
+mod judged;
 mod latency;
 mod line;
+mod markout;
 #[cfg(feature = "dpdk")]
 mod multicast;
 mod named;
@@ -30,6 +32,7 @@ mod report;
 mod run;
 mod scenario;
 mod scorer;
+mod stopped;
 mod summary;
 mod svg;
 mod tables;

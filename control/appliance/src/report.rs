@@ -2,10 +2,12 @@
 //! each gate decided, and what that was worth.
 
 use crate::hop_row::{HopRow, footnotes, percentile};
+use crate::judged::Judged;
+use crate::stopped;
 use crate::svg::{self, Chart, Mark, Series};
 use std::fmt::Write;
 use std::path::Path;
-use types::{Px, Side, Tier, UnixNanos};
+use types::{Px, Tier, UnixNanos};
 
 /// What was seen at one grid point of the instrument in focus.
 #[derive(Clone, Copy, Debug)]
@@ -20,22 +22,6 @@ pub(crate) struct Sample {
     pub(crate) static_max_qty: u32,
 }
 
-/// One order and what both gates said.
-#[derive(Clone, Debug)]
-pub(crate) struct Judged {
-    pub(crate) ts: UnixNanos,
-    pub(crate) cl_ord_id: String,
-    pub(crate) strategy: String,
-    pub(crate) symbol: String,
-    pub(crate) side: Side,
-    pub(crate) qty: u32,
-    pub(crate) px: Px,
-    /// `accept`, or the slug of the reason.
-    pub(crate) fixed: String,
-    pub(crate) adaptive: String,
-    pub(crate) sentence: String,
-}
-
 /// What the scenario planted; everything else comes out of the run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Planted {
@@ -43,6 +29,8 @@ pub(crate) struct Planted {
     pub(crate) seller: Option<UnixNanos>,
     /// The order, by its id.
     pub(crate) order: Option<(UnixNanos, String)>,
+    /// When the mid was lowest after the seller's begin: nothing that was planted, but what came of it.
+    pub(crate) low: Option<UnixNanos>,
 }
 
 impl Planted {
@@ -58,6 +46,7 @@ impl Planted {
             match (row.get(2), row.get(3)) {
                 (Some("planted_seller_start"), _) => found.seller = Some(ts),
                 (Some("planted_order"), Some(id)) => found.order = Some((ts, id.to_owned())),
+                (Some("crash_low"), _) => found.low = Some(ts),
                 _ => {}
             }
         }
@@ -75,6 +64,8 @@ pub(crate) struct Report {
     pub(crate) samples: Vec<Sample>,
     pub(crate) judged: Vec<Judged>,
     pub(crate) marks: Vec<(UnixNanos, String)>,
+    /// The last moment of the detailed charts: the firm's orders are over.
+    pub(crate) story_end: UnixNanos,
     pub(crate) planted: Planted,
     pub(crate) hops: Vec<HopRow>,
     /// Hours from UTC of the market's civil time, for the axis.
@@ -108,6 +99,7 @@ impl Report {
         }
         page.push_str(TIERS);
         self.write_orders(&mut page);
+        self.write_stopped(&mut page);
         self.write_hops(&mut page);
         self.write_environment(&mut page);
         page.push_str("</body></html>\n");
@@ -136,8 +128,7 @@ impl Report {
     }
 
     fn write_conclusion(&self, page: &mut String) {
-        let stopped: Vec<_> =
-            self.judged.iter().filter(|j| j.fixed == "accept" && j.adaptive != "accept").collect();
+        let stopped: Vec<_> = self.judged.iter().filter(|j| j.is_stopped()).collect();
         let quantity: u64 = stopped.iter().map(|j| u64::from(j.qty)).sum();
         let both = self.judged.iter().filter(|j| j.fixed == "accept" && j.adaptive == "accept").count();
         let _ = write!(
@@ -172,7 +163,7 @@ impl Report {
             name: name.to_owned(),
             colour,
             steps,
-            points: self.samples.iter().filter_map(|s| Some((x(s), value(s)?))).collect(),
+            points: self.story().iter().filter_map(|s| Some((x(s), value(s)?))).collect(),
         };
         let mid = line("mid", "#1d4ed8", false, &|s| s.mid.is_some().then(|| s.mid.to_f64()));
         let spread = line("spread", "#9333ea", true, &|s| s.spread_ticks);
@@ -180,18 +171,38 @@ impl Report {
         let score = line("score", "#b45309", true, &|s| s.score);
         let adaptive = line("adaptive", "#b91c1c", true, &|s| Some(f64::from(s.adaptive_max_qty)));
         let fixed = line("static", "#6b7280", true, &|s| Some(f64::from(s.static_max_qty)));
-        vec![
+        let whole = Series {
+            points: self.samples.iter().filter(|s| s.mid.is_some()).map(|s| (x(s), s.mid.to_f64())).collect(),
+            ..mid.clone()
+        };
+        let after = self.samples.len() > self.story().len();
+        let mut charts = vec![
             self.chart(&format!("{} mid price", self.symbol), "price", vec![mid]),
             self.chart("Spread", "ticks", vec![spread]),
             self.chart("Quantity at the touch", "lots", vec![depth]),
             self.chart("Calibrated anomaly score", "score", vec![score]),
             self.chart("Live maximum order", "lots", vec![adaptive, fixed]),
-        ]
+        ];
+        if after {
+            let title = format!("{} mid price, to ten minutes after the low", self.symbol);
+            charts.push(self.chart_of(&self.samples, &title, "price", vec![whole]));
+        }
+        charts
+    }
+
+    /// The samples of the time in which the firm traded.
+    fn story(&self) -> &[Sample] {
+        let count = self.samples.partition_point(|s| s.ts <= self.story_end);
+        self.samples.get(..count).filter(|story| !story.is_empty()).unwrap_or(&self.samples)
     }
 
     fn chart(&self, title: &str, y_label: &str, series: Vec<Series>) -> Chart {
-        let first = self.samples.first().map_or(0, |s| s.ts.0 / 1_000_000_000);
-        let last = self.samples.last().map_or(0, |s| s.ts.0 / 1_000_000_000);
+        self.chart_of(self.story(), title, y_label, series)
+    }
+
+    fn chart_of(&self, samples: &[Sample], title: &str, y_label: &str, series: Vec<Series>) -> Chart {
+        let first = samples.first().map_or(0, |s| s.ts.0 / 1_000_000_000);
+        let last = samples.last().map_or(0, |s| s.ts.0 / 1_000_000_000);
         let step = round_step(last.saturating_sub(first));
         let offset = self.utc_offset_s;
         let planted = [
@@ -234,6 +245,19 @@ impl Report {
             );
         }
         page.push_str("</table></div>");
+    }
+
+    fn write_stopped(&self, page: &mut String) {
+        if !self.judged.iter().any(Judged::is_stopped) {
+            return;
+        }
+        let planted = self.planted.order.as_ref().map(|(_, id)| id.as_str());
+        page.push_str("<h2>What the stopped orders would have earned or lost</h2>");
+        for sentence in stopped::sentences(&self.judged, planted) {
+            let _ = write!(page, "<p>{}</p>", svg::escape(&sentence));
+        }
+        page.push_str(&stopped::html(&self.judged, planted));
+        let _ = write!(page, "<p>{}</p>", stopped::MEASURED);
     }
 
     fn write_hops(&self, page: &mut String) {
@@ -288,6 +312,7 @@ fn decision_cell(decision: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use types::Side;
 
     /// An order for 200 that the static gate let through.
     fn judged(id: &str, adaptive: &str) -> Judged {
@@ -302,6 +327,7 @@ mod tests {
             fixed: "accept".into(),
             adaptive: adaptive.into(),
             sentence: String::new(),
+            markout: None,
         }
     }
 
@@ -332,11 +358,12 @@ mod tests {
     fn what_was_planted_is_said_marked_and_judged() {
         let dir = tempfile::tempdir().unwrap();
         let truth = dir.path().join("truth.csv");
-        let rows = "ts_ns,symbol,event,value\n1000000000,X,mid,5\n2000000000,X,planted_seller_start,\n3000000000,X,planted_order,77\n";
+        let rows = "ts_ns,symbol,event,value\n1000000000,X,mid,5\n2000000000,X,planted_seller_start,\n3000000000,X,planted_order,77\n4000000000,X,crash_low,4.5\n";
         std::fs::write(&truth, rows).unwrap();
         let planted = Planted::read(&truth).unwrap();
         assert_eq!(planted.seller, Some(UnixNanos(2_000_000_000)));
         assert_eq!(planted.order, Some((UnixNanos(3_000_000_000), "77".to_owned())));
+        assert_eq!(planted.low, Some(UnixNanos(4_000_000_000)));
         let sample = |second: u64| Sample {
             ts: UnixNanos(second * 1_000_000_000),
             mid: Px(second as i64 * 1_000_000_000),
@@ -365,6 +392,7 @@ mod tests {
         ] {
             assert!(html.contains(part), "{part}");
         }
-        assert_eq!(html.matches("<tr class=\"planted\">").count(), 1);
+        assert_eq!(html.matches("<tr class=\"planted\">").count(), 2, "in both tables");
+        assert!(html.contains("What the stopped orders would have earned or lost"));
     }
 }

@@ -23,7 +23,7 @@ pub struct ScenarioInfo {
 pub struct Options {
     /// Seed of all chance; each scenario has its own default.
     pub seed: Option<u64>,
-    /// Minutes to simulate, where the scenario's story does not fix it.
+    /// Minutes to simulate, where the scenario's story does not fix it. A flash crash goes on without the firm's orders.
     pub minutes: Option<u64>,
     /// Instruments, where the scenario's story does not fix it.
     pub instruments: Option<u64>,
@@ -49,7 +49,7 @@ pub enum Scenario {
 const INFOS: [ScenarioInfo; 6] = [
     ScenarioInfo {
         name: "flash-crash",
-        description: "14:28:30-14:31:00 ET: an iceberg seller hits FUTX in 100-lot clips from 14:30:00; five calm shares beside it",
+        description: "14:28:30-14:31:00 ET: an iceberg seller hits FUTX in 100-lot clips from 14:30:00; five calm shares beside it; --minutes 13 goes on to ten minutes after the low",
         length_s: 150,
     },
     ScenarioInfo {
@@ -136,7 +136,12 @@ impl Scenario {
         };
         let minutes = match self {
             Self::Calm => chosen(info, "--minutes", options.minutes, info.length_s / 60, MINUTES_MAX)?,
-            Self::FlashCrash | Self::Open | Self::NewsBurst | Self::ThinBook | Self::FeedGap => {
+            // The story has its length; what may follow is the market alone.
+            Self::FlashCrash => match options.minutes {
+                None => 0,
+                asked => chosen(info, "--minutes", asked, 0, MINUTES_MAX)?,
+            },
+            Self::Open | Self::NewsBurst | Self::ThinBook | Self::FeedGap => {
                 fixed(info, "--minutes", options.minutes, 0)?
             }
         };
@@ -148,6 +153,7 @@ impl Scenario {
             start_ns: start,
             end_ns: start + length * SECOND,
             market_open_ns: None,
+            orders_until_ns: None,
             markets: Profile::roster(count).into_iter().map(|p| (p, Cast::default())).collect(),
             losses: Vec::new(),
         };
@@ -193,6 +199,7 @@ fn chosen(
 /// The seed's 14:30. Only the seller's orders and the firm's one large order are planted; the rest follows.
 fn flash_crash(setup: &mut Setup) {
     let start_ns = clock(14, 30, 0);
+    setup.orders_until_ns = Some(start_ns + 60 * SECOND);
     let cast = &mut setup.markets[0].1;
     cast.seller = Some(SellerPlan {
         start_ns,
@@ -260,5 +267,6 @@ fn hire_firm(setup: &mut Setup) {
         let share = if i == 0 { 15.0 } else { 15.0 / others as f64 };
         firm.orders_per_min = share;
         firm.from_ns = from_ns;
+        firm.until_ns = setup.orders_until_ns;
     }
 }

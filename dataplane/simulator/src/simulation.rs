@@ -22,6 +22,8 @@ pub(crate) struct Setup {
     pub(crate) end_ns: u64,
     /// When market hours begin, where that is after the start.
     pub(crate) market_open_ns: Option<u64>,
+    /// When the firm's ordinary orders end, where that is before the end.
+    pub(crate) orders_until_ns: Option<u64>,
     pub(crate) markets: Vec<(Profile, Cast)>,
     pub(crate) losses: Vec<Loss>,
 }

@@ -316,6 +316,23 @@ fn other_seeds_crash_as_well() {
 }
 
 #[test]
+fn the_market_goes_on_after_the_crash_and_comes_back_without_an_order_of_the_firm() {
+    let short = tape("flash-crash", &Options::default());
+    let long = tape("flash-crash", &Options { minutes: Some(13), ..Options::default() });
+    assert_eq!(short.orders, long.orders, "the firm's orders are of the story alone");
+    let story = |tape: &Tape| {
+        tape.tops(0, 0, clock(14, 31, 0)).iter().map(|t| (t.ts, t.bid, t.ask)).collect::<Vec<_>>()
+    };
+    assert_eq!(story(&short), story(&long)[..story(&short).len()], "what follows changes nothing before it");
+    let low =
+        long.truth.iter().find(|t| matches!(t.kind, TruthKind::CrashLow(_))).expect("truth names the low");
+    let (start, bottom) = (long.mid_at(0, clock(14, 30, 0)), long.mid_at(0, low.ts_ns));
+    assert!(low.ts_ns + 600 * SECOND < clock(14, 41, 30), "ten minutes follow the low");
+    let won_back = (long.mid_at(0, low.ts_ns + 600 * SECOND) - bottom) / (start - bottom);
+    assert!(won_back > 0.5, "{won_back} of the fall is won back ten minutes after the low");
+}
+
+#[test]
 fn the_instruments_beside_the_crash_stay_calm() {
     let tape = tape("flash-crash", &Options::default());
     for instrument in 1..6 {
@@ -559,8 +576,8 @@ fn what_cannot_be_built_is_refused_with_a_reason() {
     };
     let unknown = message("flashcrash", &Options::default());
     assert!(unknown.contains("\"flashcrash\"") && unknown.contains("flash-crash, calm, open"), "{unknown}");
-    let fixed = message("flash-crash", &Options { minutes: Some(3), ..Options::default() });
-    assert_eq!(fixed, "scenario flash-crash: --minutes cannot be chosen, the story fixes it");
+    let fixed = message("news-burst", &Options { minutes: Some(3), ..Options::default() });
+    assert_eq!(fixed, "scenario news-burst: --minutes cannot be chosen, the story fixes it");
     let bounds = message("calm", &Options { minutes: Some(391), ..Options::default() });
     assert_eq!(bounds, "scenario calm: --minutes is 391, wanted 1 to 390");
     let none = message("calm", &Options { instruments: Some(0), ..Options::default() });

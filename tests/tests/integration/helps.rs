@@ -231,7 +231,7 @@ fn arguments_that_make_no_sense_together_are_wrong_usage() {
         ("portcullis demo", &["--speed", "0"]),
         ("portcullis demo", &["--speed", "NaN"]),
         ("portcullis scenario", &["flash-crush", "--out", "none/out"]),
-        ("portcullis scenario", &["flash-crash", "--minutes", "5", "--out", "none/out"]),
+        ("portcullis scenario", &["news-burst", "--minutes", "5", "--out", "none/out"]),
         ("portcullis scenario", &["calm", "--instruments", "65", "--out", "none/out"]),
         (
             "portcullis replay",

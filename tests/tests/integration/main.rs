@@ -19,6 +19,7 @@ mod prices;
 mod real_captures;
 mod seen;
 mod slippage;
+mod stopped_orders;
 mod structure;
 mod surface;
 mod tables;

@@ -36,7 +36,7 @@ const PASTE_S: &str = "120";
 const OFFICERS: &str = "control/README.md";
 
 /// The demo's folder, as `--out out/demo` leaves it, and what the demo said.
-fn demo() -> &'static (tempfile::TempDir, String) {
+pub(crate) fn demo() -> &'static (tempfile::TempDir, String) {
     static PLAYED: OnceLock<(tempfile::TempDir, String)> = OnceLock::new();
     PLAYED.get_or_init(|| {
         let folder = tempfile::tempdir().expect("a folder");

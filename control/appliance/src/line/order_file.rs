@@ -12,7 +12,7 @@ use types::{InstrumentId, Nanos, Px, Qty, Side, Symbol, UnixNanos};
 
 /// How long an order that rests is left in the market by the firm that sent it. Replays have no venue answers, so this fills
 /// what crosses and takes back what does not.
-const RESTING_TIME: Nanos = Nanos(5 * Nanos::SECOND.0);
+pub(crate) const RESTING_TIME: Nanos = Nanos(5 * Nanos::SECOND.0);
 
 /// An order of the firm that rests in the market.
 #[derive(Clone, Copy, Debug)]

@@ -91,6 +91,8 @@ pub(crate) struct FirmPlan {
     pub(crate) orders_per_min: f64,
     /// From when the ordinary orders come, nanoseconds since midnight.
     pub(crate) from_ns: u64,
+    /// Until when they come; none for as long as the market is open.
+    pub(crate) until_ns: Option<u64>,
     /// From when and until when the market-making strategy bids without pause, nanoseconds since midnight.
     pub(crate) bids: Option<(u64, u64)>,
     /// Planted orders.
@@ -128,6 +130,9 @@ impl FirmTrader {
 
     /// An ordinary order; schedules the next.
     pub(crate) fn trade(&mut self, core: &mut Core) -> Option<FirmOrder> {
+        if self.plan.until_ns.is_some_and(|until| core.now >= until) {
+            return None;
+        }
         let pause = self.dice.exponential(60.0 / self.plan.orders_per_min);
         core.wake_in(nanos(pause), Wake::Firm);
         #[expect(clippy::cast_possible_truncation, reason = "four strategies")]
