@@ -58,8 +58,9 @@ impl Naive {
         if header.locate.get() != 1 {
             return;
         }
-        let mut add =
-            |order, side, qty, px| drop(self.orders.insert(order, (side == itch50::side::BUY, qty, px)));
+        let mut add = |order, side, qty, px| {
+            self.orders.insert(order, (side == itch50::side::BUY, qty, px));
+        };
         match msg {
             Msg::AddOrder(m) => add(m.order_ref.get(), m.side, m.shares.get(), m.price.raw()),
             Msg::AddOrderMpid(m) => add(m.order_ref.get(), m.side, m.shares.get(), m.price.raw()),
