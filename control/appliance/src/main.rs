@@ -7,6 +7,7 @@
 // `eprintln!` and `println!` panic where nobody reads; `output` has what does not.
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
+mod again;
 mod cli;
 mod demo;
 #[cfg(feature = "dpdk")]

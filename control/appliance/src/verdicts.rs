@@ -1,13 +1,15 @@
-//! `portcullis verdicts`: what the gate said of orders, out of the verdict log that `run`, `replay` and `demo` write.
+//! `portcullis verdicts`: what the gate said of orders, out of the verdict log that `run` and `replay` write.
 //!
-//! Nothing is replayed from it: the log holds neither the time in force of an order, nor the venue's answers, nor the prices and limits
-//! of the moment, without which the verdicts of another configuration cannot be told.
+//! Of another configuration only what becomes of each order's quantity can be told: the log holds neither the time in force of an order,
+//! nor the venue's answers, nor the prices and limits of the moment.
 
+use crate::again::{self, Again, Seen};
 use crate::cli::{Format, Verdicts, VerdictsCommand, VerdictsFilter};
 use crate::output::{say, tell};
 use crate::tables::VERDICTS_HEADING;
 use anyhow::{Context, Result, anyhow, ensure};
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use control::config::{Plan, load};
 use control::stamp::Stamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
@@ -123,6 +125,10 @@ pub(crate) fn run(args: &Verdicts) -> Result<()> {
     match &args.command {
         VerdictsCommand::Show { log, filter, last, output } => show(log, filter, *last as usize, *output),
         VerdictsCommand::Stats { log, filter, output } => stats(log, filter, *output),
+        VerdictsCommand::Replay { log, config, set, filter, last, output } => {
+            let plan = load(std::slice::from_ref(config), set)?;
+            replay(log, &plan, filter, *last as usize, *output)
+        }
     }
 }
 
@@ -203,6 +209,127 @@ fn show(log: &Path, filter: &VerdictsFilter, last: usize, format: Format) -> Res
         }
     }
 }
+
+/// A row that another configuration would have judged otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Changed {
+    #[serde(flatten)]
+    row: Row,
+    /// `refused`, or `not_for_quantity`.
+    again: &'static str,
+    /// The configuration's largest quantity of the tier.
+    again_limit: u32,
+}
+
+/// What a configuration would have made of the quantities of a log.
+#[derive(Debug, Default)]
+struct Replayed {
+    all: u64,
+    refused: u64,
+    not_for_quantity: u64,
+    unknown: u64,
+    /// The last ones.
+    changed: VecDeque<Changed>,
+}
+
+impl Replayed {
+    fn take(&mut self, row: Row, plan: &Plan, last: usize) {
+        let Row { symbol, qty, decision, slug, tier, .. } = &row;
+        let (again, again_limit) = match again::judge(plan, &Seen { symbol, qty, decision, slug, tier }) {
+            Again::Same => ("", 0),
+            Again::Unknown => {
+                self.unknown += 1;
+                ("", 0)
+            }
+            Again::Refused(limit) => {
+                self.refused += 1;
+                ("refused", limit)
+            }
+            Again::NotForQuantity(limit) => {
+                self.not_for_quantity += 1;
+                ("not_for_quantity", limit)
+            }
+        };
+        self.all += 1;
+        if again.is_empty() {
+            return;
+        }
+        if self.changed.len() == last {
+            self.changed.pop_front();
+        }
+        self.changed.push_back(Changed { row, again, again_limit });
+    }
+
+    /// What it comes to, in a sentence.
+    fn sentence(&self) -> String {
+        let Self { all, refused, not_for_quantity, unknown, .. } = self;
+        let others = all - refused - not_for_quantity - unknown;
+        let unread = if *unknown > 0 { format!(", {unknown} cannot be told") } else { String::new() };
+        format!(
+            "{all} orders: {refused} would have been refused for their quantity, {not_for_quantity} would not have been refused for it, \
+             {others} stay as they were{unread}"
+        )
+    }
+}
+
+fn replay(log: &Path, plan: &Plan, filter: &VerdictsFilter, last: usize, format: Format) -> Result<()> {
+    let mut replayed = Replayed::default();
+    rows(log, filter, |row| {
+        replayed.take(row, plan, last);
+        Ok(())
+    })?;
+    let shown = replayed.changed.len() as u64;
+    let before = replayed.refused + replayed.not_for_quantity - shown;
+    if before > 0 {
+        tell(format_args!("{before} earlier rows are not shown: see --last"));
+    }
+    let cells = |changed: &Changed| {
+        let [time, cl_ord_id, account, strategy, symbol, side, qty, px, decision, _, slug, limit, _, tier, _] =
+            changed.row.cells();
+        let again_limit = changed.again_limit.to_string();
+        let then = [time, cl_ord_id, account, strategy, symbol, side, qty, px, tier, decision, slug, limit];
+        then.into_iter().chain([changed.again, &again_limit]).map(str::to_owned).collect::<Vec<_>>()
+    };
+    match format {
+        Format::Table => {
+            say(format_args!("{}", replayed.sentence()))?;
+            if shown > 0 {
+                say(format_args!("{}", table(&REPLAY_COLUMNS, replayed.changed.iter().map(cells))))?;
+            }
+            Ok(())
+        }
+        Format::Json => {
+            let Replayed { all, refused, not_for_quantity, unknown, changed } = &replayed;
+            let all = serde_json::json!({
+                "orders": all, "refused": refused, "not_for_quantity": not_for_quantity, "unknown": unknown, "changed": changed,
+            });
+            say(format_args!("{all:#}"))
+        }
+        Format::Csv => {
+            say(format_args!("{}", REPLAY_COLUMNS.join(",")))?;
+            let mut changed = replayed.changed.iter().map(cells);
+            changed.try_for_each(|cells| say(format_args!("{}", csv_line(cells.iter().map(String::as_str))?)))
+        }
+    }
+}
+
+/// Columns of a row that would have been judged otherwise.
+const REPLAY_COLUMNS: [&str; 14] = [
+    "time",
+    "cl_ord_id",
+    "account",
+    "strategy",
+    "symbol",
+    "side",
+    "qty",
+    "px",
+    "tier",
+    "decision",
+    "slug",
+    "limit",
+    "again",
+    "again_limit",
+];
 
 /// How many rows have one value in a column.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -348,6 +475,31 @@ mod tests {
         std::fs::write(other.path(), "a,b\n1,2\n").unwrap();
         let error = rows(other.path(), &VerdictsFilter::default(), |_| Ok(())).unwrap_err().to_string();
         assert!(error.contains("found the heading \"a,b\"") && error.contains("verdicts.csv"), "{error}");
+    }
+
+    #[test]
+    fn a_replay_counts_every_row_and_keeps_the_last_that_change() {
+        let config = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(
+            config.path(),
+            "[limits.symbol.FUTX]\nmax_qty = { floor = 1, base = 9, cap = 1000 }\n",
+        )
+        .unwrap();
+        let plan = load(&[config.path().to_owned()], &[]).unwrap_or_else(|errors| panic!("{errors}"));
+        let more = format!(
+            "{LOG}1700000003000000000,4,A,mm1,FUTX,buy,9,100.00,reject,600,QTY_STATIC,5,9,normal,0.1,40\n"
+        );
+        let (log, mut replayed) = (log(&more), Replayed::default());
+        rows(log.path(), &VerdictsFilter::default(), |row| {
+            replayed.take(row, &plan, 1);
+            Ok(())
+        })
+        .unwrap();
+        let said = "4 orders: 1 would have been refused for their quantity, 1 would not have been refused for it, 2 stay as they were";
+        assert_eq!(replayed.sentence(), said);
+        let kept: Vec<_> =
+            replayed.changed.iter().map(|c| (c.row.cl_ord_id.as_str(), c.again, c.again_limit)).collect();
+        assert_eq!(kept, [("4", "not_for_quantity", 9)]);
     }
 
     #[test]

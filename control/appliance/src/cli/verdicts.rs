@@ -47,6 +47,33 @@ Examples:
         #[arg(short, long, default_value = "table")]
         output: Format,
     },
+    /// Which orders the limits of a configuration would have judged otherwise for their quantity
+    #[command(
+        after_help = "Judged again is the quantity of each order, by the officer's limits and the policy in FILE and the tier of its moment: a changed limit can be \
+tried before it is set. What the log does not say is not judged: prices, values, positions, how far a limit had opened after a calm or the model had \
+bounded it, and whether an order replaced another. An order that would not be refused for its quantity may be for something else.
+
+Example:
+  portcullis verdicts replay /var/lib/portcullis/verdicts.csv --config portcullis.toml --from 2026-11-30T00:00:00Z"
+    )]
+    Replay {
+        /// Verdict log; `-` is stdin
+        log: PathBuf,
+        /// Configuration whose limits judge again, TOML
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Override one key of the configuration, such as policy.high.overlay_pct.max_qty=20; may be given several times
+        #[arg(long = "set", value_name = "KEY=VALUE")]
+        set: Vec<String>,
+        #[command(flatten)]
+        filter: VerdictsFilter,
+        /// How many changed ones at most, the last ones, 1 to 100000
+        #[arg(short = 'n', long, default_value_t = 50, value_name = "RECORDS", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        last: u32,
+        /// table, json or csv
+        #[arg(short, long, default_value = "table")]
+        output: Format,
+    },
 }
 
 /// Which orders.
