@@ -137,6 +137,9 @@ pub struct Gateway {
     /// Its CPU; without one it sleeps while there is nothing to do.
     #[serde(default = "any_cpu")]
     pub cpu: CpuChoice,
+    /// Whether the daemon runs it, on a thread of its own, instead of a process.
+    #[serde(default)]
+    pub in_daemon: bool,
     /// What becomes of the firm's orders when its connection ends.
     #[serde(default)]
     pub on_disconnect: OnDisconnect,

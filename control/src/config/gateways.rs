@@ -2,7 +2,7 @@
 
 use super::check::Checker;
 use super::gateway::Gateway;
-use super::schema::Client;
+use super::schema::{Client, Placement};
 use super::tree::Step;
 use crate::names::Name;
 use std::collections::BTreeMap;
@@ -12,7 +12,13 @@ const USERNAME_MAX: usize = 6;
 
 impl Checker<'_> {
     /// A gateway is one client's thread, and trades what is that client's; no two share a thread or a port.
-    pub(super) fn gateways(&mut self, gateways: &[Gateway], clients: &BTreeMap<Name, Client>) {
+    pub(super) fn gateways(
+        &mut self,
+        gateways: &[Gateway],
+        clients: &BTreeMap<Name, Client>,
+        placement: &Placement,
+    ) {
+        self.gateway_cpus(gateways, placement);
         for (index, gateway) in gateways.iter().enumerate() {
             let at = |key: &str| vec![Step::Key("gateway".into()), Step::Index(index), Step::Key(key.into())];
             let earlier = &gateways[..index];
@@ -58,6 +64,23 @@ impl Checker<'_> {
             } else {
                 self.gateway_soup(gateway, &at);
             }
+        }
+    }
+
+    /// A gateway of the daemon's own that has a CPU shares it with none of the daemon's threads.
+    fn gateway_cpus(&mut self, gateways: &[Gateway], placement: &Placement) {
+        let Placement { receiver_cpu, featurizer_cpu, scorer_cpu, desk_cpu, housekeeping_cpus } = placement;
+        let stages = [receiver_cpu, featurizer_cpu, scorer_cpu, desk_cpu].map(|choice| choice.cpu());
+        let mut taken: Vec<u16> = stages.into_iter().flatten().collect();
+        taken.extend(housekeeping_cpus.cpus());
+        for (index, gateway) in gateways.iter().enumerate().filter(|(_, gateway)| gateway.in_daemon) {
+            let Some(cpu) = gateway.cpu.cpu() else { continue };
+            if taken.contains(&cpu) {
+                let place = [Step::Key("gateway".into()), Step::Index(index), Step::Key("cpu".into())];
+                let wanted = "a CPU that no stage, no housekeeping and no other gateway of the daemon's has";
+                self.refuse(&place, cpu, wanted);
+            }
+            taken.push(cpu);
         }
     }
 

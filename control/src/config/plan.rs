@@ -129,7 +129,7 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
     check.range("audit.anchor_minutes", config.audit.anchor_minutes, 1, 1_440);
     let scopes = check.scopes(&config);
     check.clients(&config);
-    check.gateways(&config.gateway, &config.client);
+    check.gateways(&config.gateway, &config.client, &config.placement);
     let limits = check.limits(&config.limits);
     let (Some(overlay), Some(limits), true) = (overlay, limits, check.errors.is_empty()) else {
         return Err(check.errors);

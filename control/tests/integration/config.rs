@@ -588,6 +588,29 @@ fn gateways_trade_what_is_their_clients_and_share_nothing() {
 }
 
 #[test]
+fn a_gateway_of_the_daemons_own_has_a_cpu_that_nothing_else_of_it_has() {
+    let cpus = |first: &str, second: &str| {
+        let one = gateway("g1", "one", "127.0.0.1:5001", "s", "A") + first + SOUP;
+        let two = gateway("g2", "two", "127.0.0.1:5002", "t", "B") + second + SOUP;
+        format!(
+            "[placement]\ndesk_cpu = 5\nhousekeeping_cpus = \"0-1\"\n{}",
+            gateways(&format!("{one}{two}"))
+        )
+    };
+    let own = |cpu: &str| format!("in_daemon = true\ncpu = {cpu}\n");
+    let plan = load(&cpus(&own("6"), &own("\"any\""))).unwrap();
+    assert_eq!((plan.gateways[0].cpu, plan.gateways[0].in_daemon), (CpuChoice::Cpu(6), true));
+    // A process of its own may be anywhere: it is not the daemon's to place.
+    assert!(load(&cpus("cpu = 5\n", "cpu = 5\n")).is_ok_and(|plan| !plan.gateways[0].in_daemon));
+    for (first, second, at) in [("5", "7", "gateway[0]"), ("1", "7", "gateway[0]"), ("6", "6", "gateway[1]")]
+    {
+        let found = errors(&cpus(&own(first), &own(second)));
+        let wanted = "wanted a CPU that no stage, no housekeeping and no other gateway of the daemon's has";
+        assert!(found.len() == 1 && found[0].contains(at) && found[0].contains(wanted), "{found:?}");
+    }
+}
+
+#[test]
 fn a_gateway_of_fix_says_who_speaks_and_in_which_tags() {
     let (_, rest) = config::DEFAULT_TOML.split_once("#     [gateway.fix]\n").unwrap();
     let lines = rest.lines().map_while(|line| line.strip_prefix("#     "));

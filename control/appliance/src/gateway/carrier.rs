@@ -3,7 +3,7 @@
 use types::UnixNanos;
 
 /// A gateway, whatever it speaks.
-pub(super) trait Carrier {
+pub(crate) trait Carrier {
     /// Does what there is to do, and says whether that was anything.
     fn turn(&mut self, now: UnixNanos) -> bool;
     /// Begins to stop.

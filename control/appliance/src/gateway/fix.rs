@@ -2,7 +2,7 @@
 
 use super::carrier::{Parties, carry};
 use anyhow::{Context, Result};
-use control::config::{Gateway as Declared, GatewayProtocol, OnDisconnect, OnHalt};
+use control::config::{Gateway as Declared, OnDisconnect, OnHalt};
 use egress::fix::{AlertTags, CompIds, Gateway, OwnCancels, Setup, Version};
 use egress::orders::Owner;
 use std::path::PathBuf;
@@ -13,16 +13,17 @@ carry!(Gateway, |gateway| {
 });
 
 /// What the gateway is made of.
-pub(super) fn setup(declared: &Declared, owner: Owner, store_dir: PathBuf) -> Result<Setup> {
+pub(super) fn setup(
+    declared: &Declared,
+    version: Version,
+    owner: Owner,
+    store_dir: PathBuf,
+) -> Result<Setup> {
     let fix = declared.fix.as_ref().context("no [gateway.fix]")?;
     let tag = |tag: u16| (tag != 0).then_some(i32::from(tag));
     let ids = |ours: &str, theirs: &str| CompIds { ours: ours.to_owned(), theirs: theirs.to_owned() };
     Ok(Setup {
-        version: match declared.protocol {
-            GatewayProtocol::Fix42 => Version::Fix42,
-            GatewayProtocol::Fixt11 => Version::Fixt11,
-            _ => Version::Fix44,
-        },
+        version,
         listen: declared.listen,
         venue: declared.venue,
         owner,

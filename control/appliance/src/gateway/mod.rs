@@ -1,4 +1,7 @@
-//! `portcullis gateway`: one gateway of the configuration, as a process of its own.
+//! A gateway of the configuration: `portcullis gateway` runs one as a process of its own, the daemon those that are its own on
+//! threads, with the same code.
+
+#![warn(clippy::wildcard_enum_match_arm)]
 
 mod carrier;
 mod fix;
@@ -7,10 +10,13 @@ mod ouch;
 use crate::cli::{self, WrongUsage};
 use crate::output::{say, tell};
 use anyhow::{Context, Result, bail};
-use carrier::{Carrier, Parties};
+pub(crate) use carrier::Carrier;
+use carrier::Parties;
 use control::client::Client;
-use control::config::{Gateway as Declared, OnDisconnect, OnHalt, Plan, load};
+use control::config::{Gateway as Declared, GatewayProtocol, OnDisconnect, OnHalt, Plan, load};
+use egress::fix::Version;
 use egress::orders::Owner;
+use egress::ouch::Dialect;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -36,8 +42,9 @@ pub(crate) fn run(args: &cli::Gateway) -> Result<()> {
     if args.check {
         return check(&plan, declared, &setup);
     }
-    if let Some(cpu) = declared.cpu.cpu() {
-        stage::pin_housekeeping(&[cpu.into()])?;
+    if declared.in_daemon {
+        let what = "a gateway of the daemon's own (in_daemon = true): `portcullis run` runs it";
+        return Err(WrongUsage(format!("gateway {}: found {what}", declared.name)).into());
     }
     let flag = |signal| {
         let flag = Arc::new(AtomicBool::new(false));
@@ -46,24 +53,45 @@ pub(crate) fn run(args: &cli::Gateway) -> Result<()> {
     };
     let (terminate, interrupt, print, hangup) =
         (flag(SIGTERM)?, flag(SIGINT)?, flag(SIGUSR1)?, flag(SIGHUP)?);
-    let Some(mut gateway) = open(&setup, || is_told(&terminate) || is_told(&interrupt))? else {
-        return Ok(());
-    };
-    say(format_args!("gateway {} listens on {}, venue {}", declared.name, declared.listen, declared.venue))?;
-    let (mut printed, mut idle) = (Instant::now(), 0_u32);
-    loop {
-        let now = now();
-        let busy = gateway.turn(now);
-        gateway.take_said().iter().for_each(|line| tell(format_args!("gateway {}: {line}", declared.name)));
+    let mut printed = Instant::now();
+    carry_orders(declared, &setup, |gateway| {
         let is_due = args.counters_s > 0 && printed.elapsed() >= Duration::from_secs(args.counters_s);
-        if print.swap(false, Ordering::Relaxed) || is_due {
+        if let Some(gateway) = gateway
+            && (print.swap(false, Ordering::Relaxed) || is_due)
+        {
             printed = Instant::now();
-            show_counters(declared, gateway.as_ref());
+            show_counters(declared, gateway);
         }
         if hangup.swap(false, Ordering::Relaxed) {
             tell("SIGHUP: the configuration is read once, at start; nothing was changed");
         }
-        if is_told(&terminate) || is_told(&interrupt) {
+        is_told(&terminate) || is_told(&interrupt)
+    })
+}
+
+/// Opens a gateway on this thread, its CPU's where it has one, and carries orders until `is_told_to_stop`, which is asked all the
+/// time: with the gateway, once it is open.
+///
+/// # Errors
+/// Why it cannot be opened, and orders that are not known to be cancelled at its end.
+pub(crate) fn carry_orders(
+    declared: &Declared,
+    setup: &Setup,
+    mut is_told_to_stop: impl FnMut(Option<&dyn Carrier>) -> bool,
+) -> Result<()> {
+    if let Some(cpu) = declared.cpu.cpu() {
+        stage::pin_housekeeping(&[cpu.into()])?;
+    }
+    let Some(mut gateway) = open(setup, || is_told_to_stop(None))? else {
+        return Ok(());
+    };
+    say(format_args!("gateway {} listens on {}, venue {}", declared.name, declared.listen, declared.venue))?;
+    let mut idle = 0_u32;
+    loop {
+        let now = now();
+        let busy = gateway.turn(now);
+        gateway.take_said().iter().for_each(|line| tell(format_args!("gateway {}: {line}", declared.name)));
+        if is_told_to_stop(Some(gateway.as_ref())) {
             gateway.stop(now);
         }
         if gateway.has_stopped(now) {
@@ -87,7 +115,7 @@ fn is_told(flag: &AtomicBool) -> bool {
 }
 
 /// Opens the gateway; waits for a daemon that is away, and for the process before this one to be gone. None when told to stop.
-fn open(setup: &Setup, is_told_to_stop: impl Fn() -> bool) -> Result<Option<Box<dyn Carrier>>> {
+fn open(setup: &Setup, mut is_told_to_stop: impl FnMut() -> bool) -> Result<Option<Box<dyn Carrier>>> {
     let mut said = String::new();
     while !is_told_to_stop() {
         match setup.open(now()) {
@@ -120,19 +148,27 @@ fn may_pass(error: &anyhow::Error) -> bool {
 }
 
 /// What one of the protocols' gateways is made of.
-enum Setup {
+pub(crate) enum Setup {
     Ouch(egress::ouch::Setup),
     Fix(egress::fix::Setup),
 }
 
 impl Setup {
-    fn of(plan: &Plan, declared: &Declared) -> Result<Self> {
+    /// What `declared` is made of; its passwords are read.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub(crate) fn of(plan: &Plan, declared: &Declared) -> Result<Self> {
         let (store_dir, owner) = (store_dir(plan, declared), owner(plan, declared));
-        Ok(if declared.protocol.is_fix() {
-            Self::Fix(fix::setup(declared, owner, store_dir)?)
-        } else {
-            Self::Ouch(ouch::setup(declared, owner, store_dir)?)
-        })
+        let ouch = |dialect, owner, dir| ouch::setup(declared, dialect, owner, dir).map(Self::Ouch);
+        let fix = |version, owner, dir| fix::setup(declared, version, owner, dir).map(Self::Fix);
+        match declared.protocol {
+            GatewayProtocol::Ouch50 => ouch(Dialect::V50, owner, store_dir),
+            GatewayProtocol::Ouch42 => ouch(Dialect::V42, owner, store_dir),
+            GatewayProtocol::Fix42 => fix(Version::Fix42, owner, store_dir),
+            GatewayProtocol::Fix44 => fix(Version::Fix44, owner, store_dir),
+            GatewayProtocol::Fixt11 => fix(Version::Fixt11, owner, store_dir),
+        }
     }
 
     fn open(&self, now: UnixNanos) -> Result<Box<dyn Carrier>> {

@@ -3,7 +3,7 @@
 use super::carrier::{Parties, carry};
 use crate::cli::WrongUsage;
 use anyhow::{Context, Result};
-use control::config::{Gateway as Declared, GatewayProtocol, OnDisconnect, OnHalt};
+use control::config::{Gateway as Declared, OnDisconnect, OnHalt};
 use egress::orders::Owner;
 use egress::ouch::{Dialect, Gateway, Logins, Setup};
 use std::path::{Path, PathBuf};
@@ -11,13 +11,15 @@ use std::path::{Path, PathBuf};
 carry!(Gateway, |gateway| gateway.counters().to_string());
 
 /// What the gateway is made of.
-pub(super) fn setup(declared: &Declared, owner: Owner, store_dir: PathBuf) -> Result<Setup> {
+pub(super) fn setup(
+    declared: &Declared,
+    dialect: Dialect,
+    owner: Owner,
+    store_dir: PathBuf,
+) -> Result<Setup> {
     let soup = declared.soup.as_ref().context("no [gateway.soup]")?;
     Ok(Setup {
-        dialect: match declared.protocol {
-            GatewayProtocol::Ouch42 => Dialect::V42,
-            _ => Dialect::V50,
-        },
+        dialect,
         listen: declared.listen,
         venue: declared.venue,
         owner,

@@ -2,23 +2,22 @@
 //! ring of commands to the scorer, never through the order path.
 
 use super::drivers::named;
-use super::feed_state::{dead_since, feed_state};
+use super::feed_state::feed_state;
+use super::gateways::GatewayViews;
 use super::orders::{ClosedScopes, Orders, ScopeNumbers};
+use super::views::{FeedView, ScorerView};
 use crate::line::declared::Declared;
 use crate::line::explain::Asker;
 use crate::line::gate_tables::{CLASS, Readers, SharedMemory};
-use crate::line::health::{FeedHealth, Moment};
 use crate::line::notes::{Defined, Drivers, ScorerCommand, ScorerNote, VerdictRecord};
 use anyhow::Result;
 use control::backend::{Backend, BackendError, InstrumentView, SessionView, Snapshot};
 use control::config::{DeclaredScopes, Plan};
 use control::names::{Name, Scope, SymbolName};
 use control::protocol::{
-    FeedStatus, Grant, HoldingsFilter, LineStatus, OrderCounts, OrderQuery, OrderRow, PositionRow,
+    FeedStatus, Grant, HoldingsFilter, OrderCounts, OrderQuery, OrderRow, PositionRow,
     PositionSetting, ScorerStatus, StageCounters,
 };
-use control::stamp::Stamp;
-use dataplane::{LineCounts, LineReader};
 use gate::{
     AccountId, Breaker, BreakerCause, BreakerState, BreakerWriter, Envelope, Explanation, Exposure,
     LimitsSource, OrderIntent, OrderType, Permission, StaticTerms, StaticWriter, StrategyId, limits_in_force,
@@ -27,55 +26,12 @@ use stage::{Clock, CounterReader, LiveClock, RingTx};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use types::{BookState, InstrumentId, Nanos, Px, Qty, Symbol, UnixNanos};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use types::{BookState, InstrumentId, Px, Qty, Symbol, UnixNanos};
 
 /// Strategies and accounts that can be named; their breakers exist from the start.
 pub(super) const NAMES_MAX: u16 = 64;
-
-/// One feed as its stages show it.
-pub(super) struct FeedView {
-    pub(super) name: String,
-    pub(super) counters: CounterReader,
-    /// What each of its lines brought.
-    pub(super) lines: Vec<LineReader>,
-    pub(super) started: UnixNanos,
-    pub(super) ended: AtomicBool,
-    /// When the last message came.
-    pub(super) last: Moment,
-    pub(super) health: FeedHealth,
-    /// Silence after which it is stale.
-    pub(super) stale_after: Nanos,
-}
-
-impl FeedView {
-    /// What each line received, and how long it has been silent at `now`.
-    fn lines(&self, now: UnixNanos) -> Vec<LineStatus> {
-        let ended = self.ended.load(Ordering::Relaxed);
-        let status = |counts: LineCounts| LineStatus {
-            channel: counts.channel,
-            line: char::from(b'A'.saturating_add(counts.line)),
-            group: counts.group.to_string(),
-            packets: counts.packets,
-            messages: counts.messages,
-            missing: counts.missing,
-            late: counts.late,
-            damaged: counts.bad,
-            last: Some(counts.heard).filter(|at| at.0 > 0).map(Stamp),
-            dead_since: dead_since(ended, counts.heard.max(self.started), self.stale_after, now).map(Stamp),
-        };
-        self.lines.iter().filter_map(LineReader::read).map(status).collect()
-    }
-}
-
-/// The scorer as its stage shows it.
-pub(super) struct ScorerView {
-    pub(super) name: &'static str,
-    pub(super) counters: CounterReader,
-    /// When the last score was made.
-    pub(super) last: Moment,
-}
 
 /// What the cold thread knows of one instrument.
 #[derive(Clone, Copy, Debug, Default)]
@@ -121,6 +77,8 @@ pub(super) struct LiveBackend {
     /// The tables for them, until they are opened.
     shared: Mutex<Option<SharedMemory>>,
     closed: ClosedScopes,
+    /// Gateways that run in the daemon.
+    pub(super) gateways: OnceLock<GatewayViews>,
     version: AtomicU32,
 }
 
@@ -172,6 +130,7 @@ impl LiveBackend {
             processes: Mutex::new(None),
             shared: Mutex::new(shared),
             closed: ClosedScopes::default(),
+            gateways: OnceLock::new(),
             version: AtomicU32::new(0),
         }
     }
@@ -279,7 +238,8 @@ impl LiveBackend {
         let feeds = self.feeds.iter().map(|feed| (format!("receiver {}", feed.name), of(&feed.counters)));
         let others = self.scorer.iter().map(|scorer| &scorer.counters).chain([&self.booked]);
         let stages = feeds.chain(others.map(|counters| (counters.set_name().to_owned(), of(counters))));
-        stages.chain(lock(&self.processes).iter().flat_map(Orders::standings)).collect()
+        let gateways = self.gateways.get().into_iter().flat_map(GatewayViews::standings);
+        stages.chain(lock(&self.processes).iter().flat_map(Orders::standings)).chain(gateways).collect()
     }
 
     fn instrument(&self, symbol: SymbolName) -> Option<InstrumentId> {

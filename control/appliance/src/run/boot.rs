@@ -1,8 +1,9 @@
 //! Everything a start takes: the source, the line with its memory, the control plane's view of both.
 
-use super::backend::{FeedView, LiveBackend, NAMES_MAX, ScorerView, Writers};
+use super::backend::{LiveBackend, NAMES_MAX, Writers};
 use super::feed::{LiveFeed, OpenedFeed, ThreadStart, open_feed};
 use super::report::Report;
+use super::views::{FeedView, ScorerView};
 use crate::feeds::AnyFeed;
 use crate::latency::Latency;
 use crate::line::gate_tables::Listens;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use types::{Nanos, UnixNanos};
 
-/// How long the desk sleeps when nothing is to be judged or explained. Nobody trades through it yet.
+/// How long the desk sleeps when nothing is to be explained. Nobody trades through it: orders come from threads that attach.
 const DESK_NAP_US: u32 = 200;
 
 /// How long the other stages sleep.
@@ -127,7 +128,7 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     Ok((Prepared { backend: Arc::new(backend), feed, thread_start, line, cold }, report))
 }
 
-/// The one desk, through which nobody trades yet: it explains.
+/// The one desk. Nobody trades through it, orders come from threads that attach: it explains.
 fn desk(plan: &Plan) -> DeskSpec {
     // The configuration allows no more than NAMES_MAX of either; a gate has at least one.
     let named = |count: usize| u16::try_from(count).map_or(NAMES_MAX, |count| count.clamp(1, NAMES_MAX));

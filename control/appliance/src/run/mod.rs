@@ -6,12 +6,14 @@ mod boot;
 mod drivers;
 mod feed;
 mod feed_state;
+mod gateways;
 mod latency_log;
 mod notify;
 mod orders;
 mod report;
 mod trips;
 mod verdicts;
+mod views;
 
 use crate::cli;
 use crate::latency::Latency;
@@ -26,6 +28,7 @@ use control::controller::Controller;
 use control::names::Scope;
 use control::server::Server;
 use control::stamp::Stamp;
+use gateways::{Gateways, RunningGateways};
 use latency_log::LatencyLog;
 use notify::Notifier;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -34,13 +37,16 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use trips::Trips;
 use types::UnixNanos;
 use verdicts::VerdictFile;
 
 /// How long housekeeping sleeps: a trip by the model waits at most this long for its latch.
 const NAP: Duration = Duration::from_millis(2);
+
+/// How long the daemon's own gateways may take to stop: longer than each gives the venue to answer its cancels.
+const GATEWAYS_STOP_MAX: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(args: &cli::Run) -> Result<()> {
     if args.print_default_config {
@@ -88,6 +94,7 @@ fn check(plan: &Plan) -> Result<()> {
     }
     stage::try_pin("housekeeping", &housekeeping(plan))?;
     let said = Controller::check(plan)?.into_iter().chain(control::server::check(&plan.instance.socket)?);
+    let said = said.chain(Gateways::of(plan)?.0.check()?);
     said.for_each(|warning| tell(format_args!("warning: {warning}")));
     VerdictFile::check(&plan.instance.state_dir)
 }
@@ -114,6 +121,9 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
     let wall = clock.clone();
     let time: control::controller::Clock = Arc::new(move || wall.now());
     let backend = Arc::clone(&line.backend);
+    let (gateways, views) = Gateways::of(plan)?;
+    let gateways_shown = backend.gateways.set(views);
+    debug_assert!(gateways_shown.is_ok(), "once a start");
     let controller =
         Arc::new(Controller::open(plan, Arc::clone(&backend) as Arc<dyn control::backend::Backend>, time)?);
     backend.open_orders(plan)?.iter().for_each(tell);
@@ -125,6 +135,7 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
     let server = Server::start(Arc::clone(&controller), &plan.instance.socket)?;
     let (name, socket) = (&plan.instance.name, plan.instance.socket.display());
     drop(writeln!(std::io::stdout(), "{name} runs; control socket {socket}"));
+    let gateways = gateways.start()?;
     let mut log = LatencyLog::new(&plan.instance.state_dir, latency);
     let mut verdicts = VerdictFile::open(&plan.instance.state_dir)?;
     let mut trips = Trips::default();
@@ -145,6 +156,7 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
         std::thread::sleep(NAP);
     }
     notifier.stopping();
+    let carried = end_gateways(gateways, || drain_orders(&backend, &mut verdicts));
     tell("stopping: the control socket first, then the stages in their order");
     server.stop();
     tell(format_args!("{}", controller.anchor()));
@@ -154,7 +166,21 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
     verdicts.write(&backend, &stopped?, lost).iter().for_each(tell);
     drain_orders(&backend, &mut verdicts);
     backend.close_orders().iter().for_each(tell);
-    Ok(())
+    carried
+}
+
+/// Stops the daemon's own gateways while it still takes what they say.
+///
+/// # Errors
+/// One that did not stop well: orders may be open.
+fn end_gateways(gateways: RunningGateways, mut keep: impl FnMut()) -> Result<()> {
+    gateways.stop();
+    let by = Instant::now() + GATEWAYS_STOP_MAX;
+    while !gateways.have_stopped() && Instant::now() < by {
+        keep();
+        std::thread::sleep(NAP);
+    }
+    gateways.join()
 }
 
 /// Takes what order processes wrote.

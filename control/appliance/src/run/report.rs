@@ -33,6 +33,11 @@ impl Report {
             self.stages.push(row("scorer", &at[2], vectors, "never: one slot per row"));
         }
         self.stages.push(row("desk", &at[3], "orders".to_owned(), links.verdicts.when_full.as_str()));
+        for gateway in plan.gateways.iter().filter(|gateway| gateway.in_daemon) {
+            let input = format!("orders at {} for {}", gateway.listen, gateway.venue);
+            let name = format!("gateway {}", gateway.name);
+            self.stages.push(row(&name, &cpu(gateway.cpu), input, "hang up on who does not read"));
+        }
         let verdicts = format!("{} verdicts", links.verdicts.depth);
         self.stages.push(row("verdict log", "any", verdicts, "never: a file"));
         if at[..3].iter().any(|cpu| cpu == "any") {

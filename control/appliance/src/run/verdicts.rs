@@ -8,7 +8,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-/// An open verdict log.
+/// An open verdict log. What order processes and gateways did comes from their own rings ([`VerdictFile::append`]); the desk's ring stays
+/// empty for as long as nobody trades through it.
 pub(super) struct VerdictFile {
     file: File,
     /// Verdicts that found their ring full, as it was last told.

@@ -3,6 +3,7 @@
 
 mod firm;
 mod fix;
+mod in_daemon;
 mod kill;
 mod scripted;
 

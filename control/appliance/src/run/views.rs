@@ -1,0 +1,53 @@
+//! What the stages of the line show of themselves, for `status`.
+
+use super::feed_state::dead_since;
+use crate::line::health::{FeedHealth, Moment};
+use control::protocol::LineStatus;
+use control::stamp::Stamp;
+use dataplane::{LineCounts, LineReader};
+use stage::CounterReader;
+use std::sync::atomic::{AtomicBool, Ordering};
+use types::{Nanos, UnixNanos};
+
+/// One feed as its stages show it.
+pub(super) struct FeedView {
+    pub(super) name: String,
+    pub(super) counters: CounterReader,
+    /// What each of its lines brought.
+    pub(super) lines: Vec<LineReader>,
+    pub(super) started: UnixNanos,
+    pub(super) ended: AtomicBool,
+    /// When the last message came.
+    pub(super) last: Moment,
+    pub(super) health: FeedHealth,
+    /// Silence after which it is stale.
+    pub(super) stale_after: Nanos,
+}
+
+impl FeedView {
+    /// Its lines at `now`.
+    pub(super) fn lines(&self, now: UnixNanos) -> Vec<LineStatus> {
+        let ended = self.ended.load(Ordering::Relaxed);
+        let status = |counts: LineCounts| LineStatus {
+            channel: counts.channel,
+            line: char::from(b'A'.saturating_add(counts.line)),
+            group: counts.group.to_string(),
+            packets: counts.packets,
+            messages: counts.messages,
+            missing: counts.missing,
+            late: counts.late,
+            damaged: counts.bad,
+            last: Some(counts.heard).filter(|at| at.0 > 0).map(Stamp),
+            dead_since: dead_since(ended, counts.heard.max(self.started), self.stale_after, now).map(Stamp),
+        };
+        self.lines.iter().filter_map(LineReader::read).map(status).collect()
+    }
+}
+
+/// The scorer as its stage shows it.
+pub(super) struct ScorerView {
+    pub(super) name: &'static str,
+    pub(super) counters: CounterReader,
+    /// When the last score was made.
+    pub(super) last: Moment,
+}
