@@ -205,6 +205,9 @@ impl History {
         let recent: Vec<_> = self.messages.iter().filter(|m| m.0 > grid - 100 && m.0 <= grid).collect();
         let count = |f: &dyn Fn(&(u64, bool, bool)) -> bool| recent.iter().filter(|m| f(m)).count() as u64;
         let (orders, cancels, trades) = (count(&|m| m.1), count(&|m| m.2), count(&|m| !m.1));
+        let memory = self.memory(grid);
+        let of = |i: usize| memory.map(|values| values[i]);
+        let beyond = |i: usize| of(i).filter(|v| !v.is_nan());
         [
             formula::spread_bps(&bbo),
             formula::queue_imbalance(bbo.bid.qty, bbo.ask.qty),
@@ -219,7 +222,50 @@ impl History {
             formula::cancel_ratio(cancels, orders),
             formula::top_depth(bbo.bid.qty, bbo.ask.qty),
             self.resilience(grid),
+            of(0),
+            of(1),
+            of(2),
+            beyond(3),
+            beyond(4),
+            beyond(5),
+            beyond(6),
         ]
+    }
+
+    /// Means of the flow, excesses and runs, walked through every grid step since the first quote.
+    fn memory(&self, grid: u64) -> Option<[f64; 7]> {
+        let first = self.quotes.first().map(|q| q.0).filter(|first| *first <= grid)?;
+        let mut flows: BTreeMap<u64, (i64, u64, u64)> = BTreeMap::new();
+        for (step, flow, depth) in &self.quotes {
+            let sum = flows.entry(*step).or_default();
+            *sum = (sum.0 + flow, sum.1 + depth, sum.2 + 1);
+        }
+        let keep = [1.0_f64, 5.0, 30.0].map(|tau| (-0.1 / tau).exp());
+        let (mut means, mut excess, mut since) = ([0.0_f64; 3], [0.0_f64; 2], [0; 2]);
+        let (mut square, mut count) = (0.0_f64, 0_u32);
+        for step in first..=grid {
+            let flow = flows.get(&step).and_then(|s| formula::normalised_flow(s.0, s.1, s.2));
+            for (mean, keep) in means.iter_mut().zip(keep) {
+                *mean = *mean * keep + (1.0 - keep) * flow.unwrap_or(0.0);
+            }
+            let scale = if count >= 100 { square.sqrt() } else { 0.0 };
+            if scale > 0.0 {
+                let deviation = (flow.unwrap_or(0.0) / scale).clamp(-4.0, 4.0);
+                for (side, deviation) in [-deviation, deviation].into_iter().enumerate() {
+                    since[side] = if excess[side] == 0.0 { step } else { since[side] };
+                    excess[side] = (excess[side] + deviation - 0.5).max(0.0);
+                }
+            }
+            if let Some(flow) = flow {
+                let most = if scale > 0.0 { 4.0 * scale } else { f64::INFINITY };
+                count = (count + 1).min(3_000);
+                square += (flow.abs().min(most).powi(2) - square) / f64::from(count);
+            }
+        }
+        let run = |side: usize| if excess[side] > 0.0 { (grid + 1 - since[side]) as f64 / 10.0 } else { 0.0 };
+        let known = if count >= 100 && square > 0.0 { 1.0 } else { f64::NAN };
+        let [selling, buying] = excess.map(|sum| known * sum);
+        Some([means[0], means[1], means[2], selling, buying, known * run(0), known * run(1)])
     }
 }
 
@@ -375,8 +421,15 @@ fn run(events: &[BookEvent], chunk: usize, on_full: OnFull) -> Vec<FeatureVector
     out
 }
 
-fn check_vector(found: &FeatureVector, history: &History, grid: u64) -> Result<(), TestCaseError> {
-    for (i, wanted) in history.features(grid).into_iter().enumerate() {
+/// Compares with the values at `grid`; what remembers order flow is as of the grid point at which a vector was last sent.
+fn check_vector(
+    found: &FeatureVector,
+    history: &History,
+    grid: u64,
+    sent: bool,
+) -> Result<(), TestCaseError> {
+    let count = if sent { FEATURE_COUNT } else { FeatureId::FlowMean1S as usize };
+    for (i, wanted) in history.features(grid).into_iter().enumerate().take(count) {
         let (name, bit) = (FEATURES[i].name, found.valid >> i & 1 == 1);
         prop_assert_eq!(bit, wanted.is_some(), "{} valid at {}", name, grid);
         let (value, wanted) = (found.values[i], wanted.unwrap_or(0.0));
@@ -434,8 +487,8 @@ proptest! {
             for i in 0..INSTRUMENTS {
                 histories[i as usize].close(grid);
                 let vector = last[i as usize].expect("defined at the start, so sent at the first grid point");
-                check_vector(&vector, &histories[i as usize], grid)?;
                 let was_sent = sent.iter().any(|v| v.instrument.0 == i);
+                check_vector(&vector, &histories[i as usize], grid, was_sent)?;
                 prop_assert!(was_sent || !touched.contains(&i), "what is touched is sent");
                 if was_sent {
                     check_ages(&vector, &histories[i as usize])?;
@@ -453,14 +506,54 @@ proptest! {
     }
 }
 
+/// A story from a fixed seed whose best quotes go on changing: nothing is replaced, as an order with another number stays for
+/// good, and nothing locks the book.
+fn lively_story() -> Vec<BookEvent> {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let strategy = prop::collection::vec(step(), 12_000..12_001);
+    let mut steps = strategy.new_tree(&mut runner).unwrap().current();
+    for step in &mut steps {
+        step.kind = match step.kind {
+            0 => 1,
+            65..75 => 50,
+            kind => kind,
+        };
+    }
+    story(&steps)
+}
+
+/// What remembers order flow over minutes, at some moments of a long story.
+#[test]
+fn order_flow_is_remembered_as_it_is_defined() {
+    let events = lively_story();
+    let mut histories: Vec<History> = (0..INSTRUMENTS).map(|_| History::default()).collect();
+    for e in &events {
+        histories[e.instrument.index()].apply(e.ts_event.0.div_ceil(GRID), e);
+    }
+    let first = FeatureId::FlowMean1S as usize;
+    let (mut judged, mut running) = (0, 0);
+    for vector in run(&events, 64, OnFull::Wait).iter().filter(|v| v.grid_end == 0).step_by(3) {
+        let wanted = histories[vector.instrument.index()].memory(vector.ts.0 / GRID);
+        for (at, wanted) in wanted.into_iter().flatten().enumerate() {
+            let (bit, found) = (vector.valid >> (first + at) & 1 == 1, vector.values[first + at]);
+            assert_eq!(bit, !wanted.is_nan(), "{} at {}", FEATURES[first + at].name, vector.ts);
+            assert!(!bit || (found - wanted).abs() <= 1e-9 + 1e-6 * wanted.abs(), "{found} for {wanted}");
+            running += usize::from(bit && at >= 3 && found > 0.0);
+            judged += 1;
+        }
+    }
+    assert!(judged > 1_000 && running > 100, "{judged} {running}");
+}
+
 /// A story from a fixed seed, long enough that every feature takes values that are neither missing nor trivial.
 #[test]
 fn stories_reach_every_feature() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let strategy = prop::collection::vec(step(), 3_000..3_001);
     let steps = strategy.new_tree(&mut runner).unwrap().current();
-    let vectors: Vec<FeatureVector> =
-        run(&story(&steps), 64, OnFull::Wait).into_iter().filter(|v| v.grid_end == 0).collect();
+    let mut vectors = run(&story(&steps), 64, OnFull::Wait);
+    vectors.extend(run(&lively_story(), 64, OnFull::Wait));
+    vectors.retain(|v| v.grid_end == 0);
     for (i, feature) in FEATURES.iter().enumerate() {
         let mut values: Vec<f64> =
             vectors.iter().filter(|v| v.valid >> i & 1 == 1).map(|v| v.values[i]).collect();

@@ -30,6 +30,7 @@ pub use instrument::{InstrumentId, Symbol};
 pub use money::{Notional, ParsePxError, Px, Qty, Side};
 pub use schema::{
     FEATURE_COUNT, FEATURES, FeatureDef, FeatureId, FeatureInput, FeatureSchema, MODEL_FEATURE_COUNT,
+    RiskDirection,
 };
 pub use tick::{TICK_STEPS_MAX, TickStep, TickTable, TickTableError, TickTableId};
 pub use time::{Nanos, SeqNo, Ticks, UnixNanos};

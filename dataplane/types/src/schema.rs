@@ -16,6 +16,18 @@ pub enum FeatureInput {
     Mid = 2,
 }
 
+/// On which side of its usual value a feature speaks of danger. What lies on the other side is a quieter or more liquid market,
+/// and raises no tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RiskDirection {
+    /// The larger, the more dangerous.
+    Up,
+    /// The smaller, the more dangerous.
+    Down,
+    /// Whatever is unusual.
+    Both,
+}
+
 /// Number of [`FeatureInput`]s.
 pub(crate) const INPUT_COUNT: usize = 3;
 
@@ -30,13 +42,15 @@ pub struct FeatureDef {
     pub window_ns: u64,
     /// Whose age is the value's age.
     pub input: FeatureInput,
+    /// Where it speaks of danger. No part of [`FeatureSchema`]: it changes no value.
+    pub risk: RiskDirection,
     /// What a risk officer reads in an alert.
     pub plain: &'static str,
 }
 
 /// Makes the index, the table and their length from the rows.
 macro_rules! schema {
-    ($($id:ident: $name:literal, $unit:literal, $window_ns:expr, $input:ident, $plain:literal;)+) => {
+    ($($id:ident: $name:literal, $unit:literal, $window_ns:expr, $input:ident, $risk:ident, $plain:literal;)+) => {
         /// Index of a feature in a [`crate::FeatureVector`]. Append-only: captures and models store the position.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
@@ -53,6 +67,7 @@ macro_rules! schema {
             unit: $unit,
             window_ns: $window_ns,
             input: FeatureInput::$input,
+            risk: RiskDirection::$risk,
             plain: $plain,
         }),+];
     };
@@ -62,21 +77,28 @@ const S: u64 = 1_000_000_000;
 
 // Append a row, never edit one: the hash of the rows before it names every model trained so far.
 //
-// index: column, unit, window in ns, whose age, what an officer reads
+// index: column, unit, window in ns, whose age, where the danger lies, what an officer reads
 schema! {
-    SpreadBps: "spread_bps", "bps", 0, Quote, "bid-ask spread";
-    QueueImbalance: "queue_imbalance", "signed share", 0, Quote, "imbalance of the best queues";
-    BookPressure5: "book_pressure_5", "share", 0, Event, "book pressure, five levels";
-    BookPressure10: "book_pressure_10", "share", 0, Event, "book pressure, ten levels";
-    Ofi100Ms: "ofi_100ms", "mean best depths", S / 10, Quote, "order flow imbalance, 100 ms";
-    Ofi1S: "ofi_1s", "mean best depths", S, Quote, "order flow imbalance, 1 s";
-    MicropriceOffset: "microprice_offset", "spreads", 0, Quote, "micro-price away from mid";
-    Rv1S: "rv_1s", "bps", S, Mid, "realized volatility, 1 s";
-    Rv1M: "rv_1m", "bps", 60 * S, Mid, "realized volatility, 1 min";
-    TradeToOrder: "trade_to_order", "ratio", 10 * S, Event, "trades per order message";
-    CancelRatio: "cancel_ratio", "ratio", 10 * S, Event, "share of cancels in order messages";
-    TopDepth: "top_depth", "ln quantity", 0, Quote, "depth at the touch";
-    Resilience: "resilience", "share", 30 * S, Event, "depth recovered after a large trade";
+    SpreadBps: "spread_bps", "bps", 0, Quote, Up, "bid-ask spread";
+    QueueImbalance: "queue_imbalance", "signed share", 0, Quote, Both, "imbalance of the best queues";
+    BookPressure5: "book_pressure_5", "share", 0, Event, Both, "book pressure, five levels";
+    BookPressure10: "book_pressure_10", "share", 0, Event, Both, "book pressure, ten levels";
+    Ofi100Ms: "ofi_100ms", "mean best depths", S / 10, Quote, Both, "order flow imbalance, 100 ms";
+    Ofi1S: "ofi_1s", "mean best depths", S, Quote, Both, "order flow imbalance, 1 s";
+    MicropriceOffset: "microprice_offset", "spreads", 0, Quote, Both, "micro-price away from mid";
+    Rv1S: "rv_1s", "bps", S, Mid, Up, "realized volatility, 1 s";
+    Rv1M: "rv_1m", "bps", 60 * S, Mid, Up, "realized volatility, 1 min";
+    TradeToOrder: "trade_to_order", "ratio", 10 * S, Event, Both, "trades per order message";
+    CancelRatio: "cancel_ratio", "ratio", 10 * S, Event, Up, "share of cancels in order messages";
+    TopDepth: "top_depth", "ln quantity", 0, Quote, Down, "depth at the touch";
+    Resilience: "resilience", "share", 30 * S, Event, Down, "depth recovered after a large trade";
+    FlowMean1S: "flow_mean_1s", "mean best depths", S, Quote, Both, "order flow per 100 ms, mean over 1 s";
+    FlowMean5S: "flow_mean_5s", "mean best depths", 5 * S, Quote, Both, "order flow per 100 ms, mean over 5 s";
+    FlowMean30S: "flow_mean_30s", "mean best depths", 30 * S, Quote, Both, "order flow per 100 ms, mean over 30 s";
+    SellingExcess: "selling_excess", "deviations", 300 * S, Quote, Up, "selling beyond the usual";
+    BuyingExcess: "buying_excess", "deviations", 300 * S, Quote, Up, "buying beyond the usual";
+    SellingRun: "selling_run", "s", 300 * S, Quote, Up, "selling flow";
+    BuyingRun: "buying_run", "s", 300 * S, Quote, Up, "buying flow";
 }
 
 /// Features that the networks of this build read: the first of the schema. It does not grow with the schema, so that models

@@ -6,6 +6,7 @@
 use types::{Action, BookEvent, BookLevel, EventFlags, FEATURE_COUNT, FeatureVector, Px, Side, UnixNanos};
 
 use super::formula::{self, BookView, WindowView};
+use super::memory::FlowMemory;
 use super::resilience::{Resilience, SCAN, depth_seen_from};
 use super::window::{Activity, Quotes, Rows, Windows};
 use crate::apply::{Applied, Effect};
@@ -128,6 +129,7 @@ impl Mark {
 pub(crate) struct Engine {
     flows: Box<[Flow]>,
     marks: Box<[Mark]>,
+    memories: Box<[FlowMemory]>,
     windows: Windows,
 }
 
@@ -136,12 +138,16 @@ impl Engine {
         Self {
             flows: vec![Flow::NEW; instruments].into_boxed_slice(),
             marks: vec![Mark::NEW; instruments].into_boxed_slice(),
+            memories: vec![FlowMemory::default(); instruments].into_boxed_slice(),
             windows: Windows::new(instruments),
         }
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        size_of_val(&*self.flows) + size_of_val(&*self.marks) + self.windows.bytes()
+        size_of_val(&*self.flows)
+            + size_of_val(&*self.marks)
+            + size_of_val(&*self.memories)
+            + self.windows.bytes()
     }
 
     /// Asks for the lines that `events` will need; see [`crate::BooksMut::prefetch`].
@@ -216,12 +222,14 @@ impl Engine {
         (flow.ts_quote, flow.watch_until) = (0, 0);
         let mark = &mut self.marks[i];
         (mark.mid, mark.resilience) = (0, Resilience::NEW);
+        self.memories[i].restart();
     }
 
     /// Forgets everything, for a new day.
     pub(crate) fn reset(&mut self) {
         self.flows.fill(Flow::NEW);
         self.marks.fill(Mark::NEW);
+        self.memories.fill(FlowMemory::default());
         self.windows.reset();
     }
 
@@ -262,6 +270,9 @@ impl Engine {
         let moving = slid || flowed || (mark.live && mark.resilience.is_moving());
         if mark.live {
             mark.resilience.sample(mark.depth);
+            if let Some(flow) = WindowView::step_flow(&quotes) {
+                self.memories[i].step(now.0 / GRID_NS, flow);
+            }
         }
         if book.is_none() && !moving {
             return false;
@@ -276,7 +287,11 @@ impl Engine {
         }
         (vector.ts, vector.ts_recv) = (now, self.flows[i].ts_recv);
         vector.ages_ms = self.ages(i, now);
-        vector.valid != was_valid || vector.values.map(f64::to_bits) != was.map(f64::to_bits)
+        let changed = vector.valid != was_valid || vector.values.map(f64::to_bits) != was.map(f64::to_bits);
+        if self.marks[i].live {
+            formula::read_memory(&self.memories[i].at(now.0 / GRID_NS), vector);
+        }
+        changed
     }
 
     /// In the order of [`types::FeatureInput`].

@@ -6,6 +6,7 @@
 
 use types::{BookLevel, FeatureId, FeatureVector};
 
+use super::memory::FlowValues;
 use super::window::{LONG, Quotes, SHORT, Sums};
 use crate::view::{Bbo, Book};
 
@@ -44,6 +45,11 @@ pub(crate) struct WindowView<'a> {
 }
 
 impl WindowView<'_> {
+    /// The order flow of the step that ends here, where the quotes changed in it.
+    pub(crate) fn step_flow(step: &Quotes) -> Option<f64> {
+        normalised_flow(step.flow, step.depth, u64::from(step.count))
+    }
+
     /// The order flow of a window.
     fn flow(&self, flow: i64, depth: u64, quotes: u64) -> Option<f64> {
         // A window without a quote change has no flow; the depth it would be measured in is the present one.
@@ -92,6 +98,18 @@ formulas! {
         TradeToOrder => trade_to_order(view.sums.trades, view.sums.orders),
         CancelRatio => cancel_ratio(view.sums.cancels, view.sums.orders),
         Resilience => view.resilience,
+    }
+
+    /// Sets the features that remember order flow. Time changes them too, but makes no vector of its own for them: they are as of
+    /// the vector that something else made.
+    fn read_memory(view: FlowValues) {
+        FlowMean1S => view.means.map(|means| means[0]),
+        FlowMean5S => view.means.map(|means| means[1]),
+        FlowMean30S => view.means.map(|means| means[2]),
+        SellingExcess => view.excess.map(|sides| sides[0]),
+        BuyingExcess => view.excess.map(|sides| sides[1]),
+        SellingRun => view.run_s.map(|sides| sides[0]),
+        BuyingRun => view.run_s.map(|sides| sides[1]),
     }
 }
 

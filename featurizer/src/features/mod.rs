@@ -1,8 +1,10 @@
-//! From applied events to feature vectors: state (`engine`), sliding windows, recovery after large trades, and the table of
+//! From applied events to feature vectors: state (`engine`), sliding windows, recovery after large trades, what order
+//! flow adds up to, and the table of
 //! formulas ([`formula`]), which is where a feature is added.
 
 mod engine;
 pub mod formula;
+mod memory;
 mod resilience;
 mod window;
 
