@@ -253,7 +253,7 @@ impl History {
                 let deviation = (flow.unwrap_or(0.0) / scale).clamp(-4.0, 4.0);
                 for (side, deviation) in [-deviation, deviation].into_iter().enumerate() {
                     since[side] = if excess[side] == 0.0 { step } else { since[side] };
-                    excess[side] = (excess[side] + deviation - 0.5).max(0.0);
+                    excess[side] = (excess[side] + deviation - 0.5).clamp(0.0, 100.0);
                 }
             }
             if let Some(flow) = flow {

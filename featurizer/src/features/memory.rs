@@ -5,9 +5,9 @@
 //! *deviation* of a step is its flow over the root mean square of the flows of the steps with a change before it (plain while
 //! there are fewer than [`SCALE_STEPS`] of them, exponential afterwards), held within ±[`DEVIATION_MAX`]: so it needs no profile of
 //! the instrument. The *excess* of buying is Page's cumulative sum (Page 1954, "Continuous inspection schemes"),
-//! `S = max(0, S + deviation - ALLOWANCE)`, that of selling the same of the negative deviation; a *run* is the time since an excess
-//! was last zero. Both begin with the [`SCALE_STEPS_MIN`]th step with a change. A lost or emptied book ends means and excesses, and
-//! keeps the scale, which is no chain.
+//! `S = min(EXCESS_MAX, max(0, S + deviation - ALLOWANCE))`, that of selling the same of the negative deviation; a *run* is the time
+//! since an excess was last zero. Both begin with the [`SCALE_STEPS_MIN`]th step with a change. A lost or emptied book ends means and
+//! excesses, and keeps the scale, which is no chain.
 //!
 //! A step without a change costs nothing: what it would have done is made good, in closed form, when the values are next read or
 //! changed.
@@ -29,6 +29,9 @@ const DEVIATION_MAX: f64 = 4.0;
 /// What each step takes from an excess, in scales.
 const ALLOWANCE: f64 = 0.5;
 
+/// Most that an excess comes to, in scales: beyond what any law calls usual, and forgotten twenty seconds after the flow has ended.
+const EXCESS_MAX: f64 = 100.0;
+
 /// One side's cumulative sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Excess {
@@ -49,7 +52,7 @@ impl Excess {
         if before == 0.0 {
             self.since = grid;
         }
-        self.sum = (before + deviation - ALLOWANCE).max(0.0);
+        self.sum = (before + deviation - ALLOWANCE).clamp(0.0, EXCESS_MAX);
     }
 
     /// Seconds that it has been above zero at the step `grid`, `steps` steps after the one taken last.
@@ -205,6 +208,11 @@ mod tests {
             (memory.at(from + 20).excess, memory.at(from + 20).run_s),
             (Some([0.0; 2]), Some([0.0; 2]))
         );
+        // However long it lasts, it is over twenty seconds after its end.
+        let mut long = memory;
+        (from + 4..from + 2_000).for_each(|grid| long.step(grid, -4.0));
+        assert_eq!(long.at(from + 1_999).excess, Some([EXCESS_MAX, 0.0]));
+        assert_eq!(long.at(from + 2_199).excess, Some([0.0, 0.0]));
         // One order, however large, counts four scales.
         let mut once = usual();
         once.step(from + 1, -1e9);
@@ -233,7 +241,7 @@ mod tests {
             let mut lazy = usual();
             let (mut means, mut excess, mut since) = (lazy.means, [0.0_f64; 2], [0_u64; 2]);
             let mut grid = lazy.grid;
-            let mut quiet = |means: &mut [f64; 3], excess: &mut [f64; 2]| {
+            let quiet = |means: &mut [f64; 3], excess: &mut [f64; 2]| {
                 means.iter_mut().zip(KEEPS).for_each(|(mean, keep)| *mean *= keep);
                 excess.iter_mut().for_each(|sum| *sum = (*sum - ALLOWANCE).max(0.0));
             };
@@ -245,7 +253,7 @@ mod tests {
                 let deviation = (flow / lazy.scale().unwrap()).clamp(-4.0, 4.0);
                 for (side, deviation) in [-deviation, deviation].into_iter().enumerate() {
                     since[side] = if excess[side] == 0.0 { grid } else { since[side] };
-                    excess[side] = (excess[side] + deviation - ALLOWANCE).max(0.0);
+                    excess[side] = (excess[side] + deviation - ALLOWANCE).clamp(0.0, EXCESS_MAX);
                 }
                 means.iter_mut().zip(KEEPS).zip(WEIGHTS).for_each(|((m, keep), w)| *m = *m * keep + w * flow);
                 lazy.step(grid, flow);
