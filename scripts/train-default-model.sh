@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Trains the model that ships in gpu/models/default on simulated calm markets, and nothing else: the anomaly model, its slippage
-# network on the same days, then its fat-finger network on days that hold enough orders. The same commands give the same weights, bit for bit, on the same build.
+# Trains the model that ships in gpu/models/default on simulated calm markets, and nothing else: the anomaly model with the law of its
+# order flow, its slippage network on the same days, then its fat-finger network on days that hold enough orders. The same commands give the same weights, bit for bit, on the same build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

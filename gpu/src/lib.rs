@@ -40,7 +40,7 @@ mod score;
 mod synthetic;
 mod train;
 
-pub use captures::{CaptureError, FEATURE_ROWS_MAX, read_features};
+pub use captures::{CaptureError, FEATURE_ROWS_MAX, FlowRow, read_features, read_flow};
 pub use gpu_cuda::Change as CardChange;
 pub use gpu_cuda::Trainer as CardTrainer;
 pub use gpu_cuda::abi::Mode as CardMode;
@@ -53,19 +53,19 @@ pub use heads::{
 };
 pub use inputs::{FeatureRow, PerSymbol, Profile, Profiles};
 pub use model::{
-    Calibration, CalibrationConfig, Calibrations, FittedOn, HoldoutReport, LoadError, MODEL_FORMAT, Model,
-    RawScore, SaveError, ScoreLaw, TOP_COUNT, TrainConfig, TrainReport, TrainingRecord,
+    Calibration, CalibrationConfig, Calibrations, Channel, ChannelLaws, FittedOn, HoldoutReport, LoadError,
+    MODEL_FORMAT, Model, RawScore, SaveError, ScoreLaw, TOP_COUNT, TrainConfig, TrainReport, TrainingRecord,
 };
 pub use network::{Increments, WeightsError};
 pub use policy::{
     Band, BatchConfig, CriticalBand, LimitSink, LimitUpdate, OverlayConfig, PolicyConfig, PolicyConfigError,
     PolledScorer, RatioText, ScoreObserver, ScoreRecord, ScorerStage, ScorerStageConfig, SlippageConfig,
-    SurfaceConfig, SurfaceUpdate, TierCause, TierChange, TierConfig, TierConfigError, WidenConfig,
-    WitnessConfig, Witnesses,
+    SurfaceConfig, SurfaceUpdate, TierCause, TierChange, TierConfig, TierConfigError, Uncalibrated,
+    WidenConfig, WitnessConfig, Witnesses,
 };
 pub use score::{
     Backend, CardModel, ChainError, CudaError, CudaScorer, DenseLayer, FusedAutoencoder, FusedError,
     FusedScorer, Kernel, OpenScorerError, ReferenceScorer, Scorer, Staged, StagedScorer, Then,
     open_cuda_scorer, open_scorer,
 };
-pub use train::{CalibrateError, Phase, Progress, TrainDevice, TrainError, train_vae};
+pub use train::{CalibrateError, Phase, Progress, TrainDevice, TrainError, fit_channels, train_vae};

@@ -8,6 +8,7 @@
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
 mod again;
+mod backtest;
 mod cli;
 mod demo;
 #[cfg(feature = "dpdk")]
@@ -53,7 +54,9 @@ fn main() -> ExitCode {
         cli::Command::Gateway(args) => gateway::run(&args),
         cli::Command::Replay(args) => replay::run(&args),
         cli::Command::Scenario(args) => scenario::run(&args),
+        cli::Command::Backtest(args) => backtest::run(&args),
         cli::Command::Train(cli::Train::Vae(args)) => train::vae(&args),
+        cli::Command::Train(cli::Train::Channels(args)) => train::channels(&args),
         cli::Command::Train(cli::Train::Slippage(args)) => train::slippage(&args),
         cli::Command::Train(cli::Train::Fatfinger(args)) => train::fatfinger::run(&args),
         cli::Command::Hist(args) => hist::run(&args),

@@ -1,7 +1,7 @@
 //! From the configuration's policy to the scorer's: the same numbers in the words of `gpu`.
 
 use anyhow::{Result, ensure};
-use control::config::{Plan, TierPolicy};
+use control::config::{Plan, TierPolicy, Uncalibrated};
 use control::limits::LimitKey;
 use gate::Ratio;
 use gpu::{
@@ -9,7 +9,7 @@ use gpu::{
     SlippageConfig, SurfaceConfig, TierConfig, WidenConfig,
 };
 use std::collections::BTreeMap;
-use types::Nanos;
+use types::{FEATURES, MODEL_FEATURE_COUNT, Nanos};
 
 const MICRO_NS: u64 = 1_000;
 const MILLI_NS: u64 = 1_000_000;
@@ -73,11 +73,21 @@ pub(crate) fn of(plan: &Plan) -> Result<PolicyConfig> {
         tier,
         overlay,
         warmup_ns: WARMUP_NS,
+        critical_after_ns: longest_window_ns(),
+        uncalibrated: match policy.uncalibrated {
+            Uncalibrated::Static => gpu::Uncalibrated::Static,
+            Uncalibrated::Elevated => gpu::Uncalibrated::Elevated,
+        },
         widen: widen(plan)?,
         slippage: SlippageConfig { limit_bps: plan.policy.slippage.limit_bps as f32 },
         surface: SurfaceConfig { error_probability_max: plan.policy.surface.error_probability_max },
         ..PolicyConfig::default()
     })
+}
+
+/// How far back the model's features look: a book that is younger trips no breaker by its score.
+fn longest_window_ns() -> u64 {
+    FEATURES[..MODEL_FEATURE_COUNT].iter().map(|feature| feature.window_ns).max().unwrap_or(0)
 }
 
 fn count(n: u32) -> u8 {
@@ -128,6 +138,10 @@ mod tests {
         policy.check().unwrap();
         assert_eq!(policy.tier, TierConfig::default());
         assert_eq!(policy.lease_ns, 1_000_000_000);
+        assert_eq!(policy.critical_after_ns, 60 * SECOND_NS);
+        assert_eq!(policy.uncalibrated, gpu::Uncalibrated::Elevated);
+        let asked = of(&plan("policy.uncalibrated=\"static\"")).unwrap();
+        assert_eq!(asked.uncalibrated, gpu::Uncalibrated::Static);
         let high = &policy.overlay.high;
         assert_eq!(high["max_qty"], RatioText(Ratio::new(10, 100).unwrap()));
     }

@@ -65,7 +65,19 @@ pub(crate) fn run(args: &cli::Replay) -> Result<()> {
         tell(format_args!("warning: {warning}"));
     }
     let names = args.inputs.iter().map(|p| p.display().to_string()).collect();
-    let summary = Summary::new(names, args.feed, &stats, &featurizer, elapsed_s);
+    let mut summary = Summary::new(names, args.feed, &stats, &featurizer, elapsed_s);
+    if let Some(model) = &model {
+        let strangers = featurizer.books().filter_map(|book| book.symbol()).filter(|s| !model.knows(*s));
+        summary.uncalibrated = strangers.map(|symbol| symbol.to_string()).collect();
+        if !summary.uncalibrated.is_empty() {
+            let count = summary.uncalibrated.len();
+            tell(format_args!(
+                "warning: {count} of {} instruments are uncalibrated: model {} has no profile of them (summary.json names them)",
+                summary.symbols,
+                model.id()
+            ));
+        }
+    }
     out.write("summary.json", (serde_json::to_string_pretty(&summary)? + "\n").as_bytes())?;
     latency.collect();
     latency.write(out.file("latency.hlog")?)?;

@@ -73,6 +73,9 @@ pub(crate) struct Summary {
     pub(crate) cut: Option<String>,
     /// What a LOBSTER archive did not say; nothing for other feeds.
     pub(crate) lobster: Option<LobsterSummary>,
+    /// Instruments that the model has no profile of; left out where there were none, or no model.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) uncalibrated: Vec<String>,
     pub(crate) elapsed_s: f64,
     pub(crate) messages_per_s: f64,
 }
@@ -248,6 +251,7 @@ impl Summary {
                 corrected_levels: stats.corrected_levels,
                 unannounced_orders: stats.unannounced_orders,
             }),
+            uncalibrated: Vec::new(),
             elapsed_s,
             messages_per_s: stats.messages as f64 / elapsed_s.max(1e-9),
         }

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use featurizer::{Book, Effect, Observer};
 use gate::{Decision, RejectReason, RiskLimits, SURFACE_BUCKETS, SizeSurface, Unit, Verdict};
+use gpu::Channel;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -142,7 +143,7 @@ impl Observer for BookTables {
 }
 
 /// scores.csv.
-pub(crate) const SCORES_HEADING: &str = "ts_ns,symbol,raw,score,tier,top1,top2,top3";
+pub(crate) const SCORES_HEADING: &str = "ts_ns,symbol,raw,score,tier,top1,top2,top3,channel";
 
 /// One score of scores.csv.
 #[derive(Clone, Copy, Debug)]
@@ -153,6 +154,7 @@ pub(crate) struct ScoreRow {
     pub(crate) score: f32,
     pub(crate) tier: Tier,
     pub(crate) top3: [u8; 3],
+    pub(crate) channel: Channel,
 }
 
 impl Sheet {
@@ -160,8 +162,13 @@ impl Sheet {
         let name = |id: u8| FEATURES.get(usize::from(id)).map_or("", |f| f.name);
         let [a, b, c] = row.top3.map(name);
         self.line(format_args!(
-            "{},{},{},{},{},{a},{b},{c}",
-            row.ts, row.symbol, row.raw, row.score, row.tier
+            "{},{},{},{},{},{a},{b},{c},{}",
+            row.ts,
+            row.symbol,
+            row.raw,
+            row.score,
+            row.tier,
+            row.channel.as_str()
         ));
     }
 }

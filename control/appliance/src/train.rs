@@ -8,8 +8,9 @@ use crate::scorer::load_model;
 use anyhow::{Context, Result, bail, ensure};
 use control::config::load;
 use gpu::{
-    CardTrainer, CostSample, FeatureRow, Model, Phase, Progress, SLIPPAGE_SIZES, SlippageHoldout,
-    SlippageTrainConfig, TrainConfig, TrainDevice, judge_slippage, train_slippage, train_vae,
+    CaptureError, CardTrainer, CostSample, FeatureRow, FlowRow, Model, Phase, Progress, SLIPPAGE_SIZES,
+    SlippageHoldout, SlippageTrainConfig, TrainConfig, TrainDevice, judge_slippage, train_slippage,
+    train_vae,
 };
 use std::path::{Path, PathBuf};
 
@@ -25,6 +26,15 @@ pub(crate) fn vae(args: &cli::TrainVae) -> Result<()> {
     let bar = indicatif::ProgressBar::new(u64::from(config.epoch_count_max) * 2);
     let model = train_vae(&device, &config, &rows, &mut |progress| show(&bar, &progress))?;
     bar.finish_and_clear();
+    accept(model.training().report.holdout.refusal(), args.accept_worse)?;
+    let model = match flow_rows(&args.features)?.map(|rows| gpu::fit_channels(&rows, &config.calibration)) {
+        Some(Ok(laws)) => model.with_channels(laws)?,
+        Some(Err(error)) => {
+            tell(format_args!("warning: {error}; the model has no channel of order flow"));
+            model
+        }
+        None => model,
+    };
     save(&model, &args.out)?;
     let report = &model.training().report;
     let holdout = &report.holdout;
@@ -47,6 +57,38 @@ pub(crate) fn vae(args: &cli::TrainVae) -> Result<()> {
         holdout.critical
     ))?;
     Ok(())
+}
+
+/// The order flow of the captures; none, and a warning, where one of them is of a build that kept none.
+fn flow_rows(features: &[PathBuf]) -> Result<Option<Vec<FlowRow>>> {
+    let mut rows = Vec::new();
+    for path in features {
+        match gpu::read_flow(path, &mut rows) {
+            Ok(()) => {}
+            Err(error @ (CaptureError::Schema { .. } | CaptureError::Columns { .. })) => {
+                tell(format_args!("warning: {error}; the model has no channel of order flow"));
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Some(rows))
+}
+
+pub(crate) fn channels(args: &cli::TrainChannels) -> Result<()> {
+    refuse_existing(&args.out, args.force)?;
+    let model = load_model(args.model.as_deref())?;
+    let rows = read_all(&args.features, gpu::read_flow)?;
+    let laws = gpu::fit_channels(&rows, &TrainConfig::default().calibration)?;
+    let pooled = &laws.flow.pooled;
+    say(format_args!(
+        "flow: {} rows, {} clusters beyond {:.1}, tail scale {:.2}",
+        pooled.rows,
+        pooled.clusters,
+        pooled.knots.last().copied().unwrap_or_default(),
+        pooled.scale
+    ))?;
+    save(&model.with_channels(laws)?, &args.out)
 }
 
 fn refuse_existing(out: &Path, force: bool) -> Result<()> {
@@ -197,6 +239,7 @@ mod tests {
             device: cli::DeviceKind::Cuda,
             cuda_library: Some(library.clone()),
             force: false,
+            accept_worse: false,
         };
         let line = format!("{:#}", vae(&args).unwrap_err());
         assert!(line.starts_with("--device cuda is not available; it needs a card"), "{line}");
@@ -214,6 +257,7 @@ mod tests {
         match <cli::Cli as clap::Parser>::try_parse_from(words)?.command {
             cli::Command::Scenario(args) => crate::scenario::run(&args),
             cli::Command::Replay(args) => crate::replay::run(&args),
+            cli::Command::Train(cli::Train::Channels(args)) => channels(&args),
             cli::Command::Train(cli::Train::Slippage(args)) => slippage(&args),
             cli::Command::Train(cli::Train::Fatfinger(args)) => fatfinger::run(&args),
             other => bail!("{other:?} is none of this test's commands"),

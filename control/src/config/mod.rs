@@ -30,7 +30,7 @@ pub use plan::{DeclaredScopes, Plan};
 pub use schema::{
     Audit, Book, Client, CriticalPolicy, Eal, EalMemory, Feed, Gate, Igmp, Instance, Link, NormalPolicy,
     OnDaemonLoss, Orders, OverlayPct, Placement, Policy, ReferencePolicy, Scorer, ScorerBackend, SelfMatch,
-    TierPolicy,
+    TierPolicy, Uncalibrated,
 };
 pub use ticks::{TickChoice, TickPlan};
 

@@ -374,10 +374,22 @@ pub struct CriticalPolicy {
     pub witnesses: u32,
 }
 
+/// What holds for an instrument that the model has no profile of, while nothing speaks of more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Uncalibrated {
+    /// The base limits.
+    Static,
+    /// The limits of Elevated.
+    Elevated,
+}
+
 /// `[policy]`: what the model's score does.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
+    /// Instruments that the model does not know.
+    pub uncalibrated: Uncalibrated,
     /// The calm.
     pub normal: NormalPolicy,
     /// The first step.

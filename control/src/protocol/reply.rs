@@ -147,6 +147,9 @@ pub struct ScorerStatus {
     pub last: Option<Stamp>,
     /// Vectors scored.
     pub scored: u64,
+    /// Instruments that the model has no profile of: `policy.uncalibrated` says what holds for them.
+    #[serde(default)]
+    pub uncalibrated: u64,
 }
 
 /// What became of orders.

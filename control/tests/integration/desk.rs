@@ -228,7 +228,13 @@ impl Backend for Desk {
         };
         Snapshot {
             feeds: vec![feed],
-            scorer: ScorerStatus { backend: "cpu".into(), model: "default-1".into(), last, scored: 7_410 },
+            scorer: ScorerStatus {
+                backend: "cpu".into(),
+                model: "default-1".into(),
+                last,
+                scored: 7_410,
+                uncalibrated: 0,
+            },
             orders: Some(OrderCounts { accepted: 48_201, flagged: 12, rejected: 377 }),
             halts: Vec::new(),
             counters: StageCounters::default(),

@@ -41,14 +41,19 @@ impl Columns {
     }
 }
 
-fn check_schema(path: &Path, reader: &SerializedFileReader<File>) -> Result<(), CaptureError> {
+/// Refuses a capture that does not begin with the first `least` features of this build.
+pub(super) fn check_schema(
+    path: &Path,
+    reader: &SerializedFileReader<File>,
+    least: usize,
+) -> Result<(), CaptureError> {
     let hash = |count| format!("{:016x}", FeatureSchema::prefix(count).hash);
     let found = metadata_value(reader, SCHEMA_KEY);
     // Features are only ever appended: a capture with more of them begins with those that are read here.
-    if (MODEL_FEATURE_COUNT..=FEATURE_COUNT).any(|count| found == hash(count)) {
+    if (least..=FEATURE_COUNT).any(|count| found == hash(count)) {
         return Ok(());
     }
-    Err(CaptureError::Schema { path: path.to_owned(), found, wanted: hash(MODEL_FEATURE_COUNT) })
+    Err(CaptureError::Schema { path: path.to_owned(), found, wanted: hash(least) })
 }
 
 /// Appends the rows of the capture at `path` to `rows`. A value that is null, not finite or marked invalid becomes an
@@ -63,7 +68,7 @@ pub fn read_features(path: &Path, rows: &mut Vec<FeatureRow>) -> Result<(), Capt
         path,
         rows,
         Columns::find,
-        |reader| check_schema(path, reader),
+        |reader| check_schema(path, reader, MODEL_FEATURE_COUNT),
         |group, columns, rows| read_group(path, group, columns, before, rows),
     )
 }

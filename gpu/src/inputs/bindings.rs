@@ -35,6 +35,12 @@ impl<T: Clone> Bindings<T> {
         }
     }
 
+    /// Whether `instrument` was defined and has an item of its own.
+    #[inline]
+    pub(crate) fn has_own(&self, instrument: InstrumentId) -> bool {
+        self.bound.get(instrument.index()).is_some_and(|bound| ![0, UNDEFINED].contains(bound))
+    }
+
     /// What holds for `instrument`; `None` when it was never defined.
     #[inline]
     pub(crate) fn of(&self, instrument: InstrumentId) -> Option<&T> {
@@ -56,6 +62,7 @@ mod tests {
         table.define(InstrumentId(9), symbol("A"));
         assert_eq!(table.of(InstrumentId(0)), Some(&3));
         assert_eq!(table.of(InstrumentId(1)), Some(&0));
+        assert_eq!([0, 1, 2, 9].map(|i| table.has_own(InstrumentId(i))), [true, false, false, false]);
         for unknown in [InstrumentId(2), InstrumentId(9), InstrumentId::ALL] {
             assert_eq!(table.of(unknown), None);
         }

@@ -22,6 +22,16 @@ impl<T> PerSymbol<T> {
         }
     }
 
+    /// Whether `symbol` has a value of its own.
+    pub(crate) fn has(&self, symbol: Symbol) -> bool {
+        self.symbols.binary_search_by_key(&symbol, |(name, _)| *name).is_ok()
+    }
+
+    /// Takes the value of `symbol` away; the pooled one holds.
+    pub(crate) fn forget(&mut self, symbol: Symbol) {
+        self.symbols.retain(|(name, _)| *name != symbol);
+    }
+
     /// The same with `f` of each value.
     pub(crate) fn map<U>(&self, f: impl Fn(&T) -> U) -> PerSymbol<U> {
         let symbols = self.symbols.iter().map(|(symbol, value)| (*symbol, f(value))).collect();

@@ -25,7 +25,7 @@ impl Transform {
         }
     }
 
-    pub(super) fn invert(self, t: f64) -> f64 {
+    pub(crate) fn invert(self, t: f64) -> f64 {
         match self {
             Self::Linear => t,
             Self::Log(floor) => t.exp() - floor,

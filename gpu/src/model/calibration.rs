@@ -100,7 +100,7 @@ impl Calibration {
 #[inline]
 #[must_use]
 #[expect(clippy::cast_possible_truncation, reason = "a display value in [0, 1]")]
-fn display(p: f64) -> f32 {
+pub(crate) fn display(p: f64) -> f32 {
     let l = -p.max(P_MIN).log10();
     let mut from = DISPLAY[0];
     for to in DISPLAY {

@@ -1,5 +1,6 @@
 //! Models made by this build, each with the identity that its contents have.
 
+use super::channels::ChannelLaws;
 use super::errors::SaveError;
 use super::manifest::{encode, id_of};
 use super::trained::{Model, ModelParts};
@@ -14,6 +15,7 @@ impl Model {
             profiles: parts.profiles,
             calibrations: parts.calibrations,
             training: parts.training,
+            channels: parts.channels,
             heads: Heads::default(),
             tool: String::new(),
             id: String::new(),
@@ -26,6 +28,15 @@ impl Model {
         concat!("portcullis ", env!("CARGO_PKG_VERSION")).clone_into(&mut self.tool);
         self.id = id_of(encode(&self)?.manifest.as_bytes());
         Ok(self)
+    }
+
+    /// The same model with these laws of its channels.
+    ///
+    /// # Errors
+    /// When the result cannot be written down.
+    pub fn with_channels(mut self, channels: ChannelLaws) -> Result<Self, SaveError> {
+        self.channels = Some(channels);
+        self.signed()
     }
 
     /// The same model with the heads that `change` leaves.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use types::{FEATURES, FeatureSchema, MODEL_FEATURE_COUNT};
 
 use super::calibration::{Calibration, Calibrations};
+use super::channels::ChannelSection;
 use super::errors::{LoadError, SaveError};
 use super::law::ScoreLaw;
 use super::record::TrainingRecord;
@@ -41,10 +42,12 @@ struct Manifest {
     symbol_profile: Vec<Named<Profile>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     symbol_calibration: Vec<Named<Calibration>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    channels: Option<ChannelSection>,
 }
 
 /// Keys of [`Manifest`]; those of the heads' sections come beside them.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "format",
     "schema_hash",
     "tool",
@@ -58,6 +61,7 @@ const KEYS: [&str; 13] = [
     "calibration",
     "symbol_profile",
     "symbol_calibration",
+    "channels",
 ];
 
 /// A key that a manifest may have.
@@ -108,6 +112,7 @@ pub(super) fn encode(model: &Model) -> Result<Files, SaveError> {
         calibration: model.calibrations.pooled.clone(),
         symbol_profile: named(&model.profiles.symbols),
         symbol_calibration: named(&model.calibrations.symbols),
+        channels: model.channels.as_ref().map(ChannelSection::of),
     };
     let text = |e: toml::ser::Error| SaveError::Encode(e.to_string());
     let mut manifest = toml::to_string(&manifest).map_err(text)?;
@@ -138,11 +143,13 @@ pub(super) fn decode(
     let nameless = |symbol| bad_symbol(&path, symbol);
     let profiles = parsed(manifest.symbol_profile).map_err(nameless)?;
     let calibrations = parsed(manifest.symbol_calibration).map_err(nameless)?;
+    let channels = manifest.channels.map(ChannelSection::laws).transpose().map_err(nameless)?;
     Ok(Model {
         network,
         law: manifest.score,
         profiles: Profiles { pooled: manifest.profile, symbols: profiles },
         calibrations: Calibrations { pooled: manifest.calibration, symbols: calibrations },
+        channels,
         training: manifest.training,
         heads,
         tool: manifest.tool,
@@ -238,6 +245,10 @@ fn check_build(path: &Path, preamble: &Preamble) -> Result<(), LoadError> {
 fn check_names(path: &Path, manifest: &Manifest) -> Result<(), LoadError> {
     same(path, "features", manifest.features.join(","), feature_names().join(","))?;
     same(path, "transforms", manifest.transforms.join(", "), transform_names().join(", "))?;
+    if let Some(channels) = &manifest.channels {
+        let wanted = ChannelSection::wanted_hash();
+        same(path, "channels.schema_hash", channels.schema_hash.clone(), wanted)?;
+    }
     same(path, "weights", manifest.weights.clone(), WEIGHTS.to_owned())
 }
 
@@ -252,6 +263,7 @@ fn check_values(path: &Path, manifest: &Manifest, sections: &Sections) -> Result
         .find_map(|(place, fault)| Some((place.to_owned(), fault?)))
         .or_else(|| first_fault(&manifest.symbol_profile, Profile::fault))
         .or_else(|| first_fault(&manifest.symbol_calibration, Calibration::fault))
+        .or_else(|| manifest.channels.as_ref().and_then(ChannelSection::fault))
         .or_else(|| sections.fault());
     match fault {
         Some((place, found)) => Err(LoadError::Value { path: path.to_owned(), place, found }),

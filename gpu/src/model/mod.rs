@@ -1,6 +1,7 @@
 //! A trained model: its law, its calibration, its records, and its folder on disk.
 
 mod calibration;
+mod channels;
 mod errors;
 mod folder;
 mod gpd;
@@ -11,7 +12,8 @@ mod record;
 mod trained;
 
 pub use calibration::{Calibration, Calibrations};
-pub(crate) use calibration::{KNOT_COUNT, SHAPE_BOUNDS, TAIL_FROM};
+pub(crate) use calibration::{KNOT_COUNT, SHAPE_BOUNDS, TAIL_FROM, display};
+pub use channels::{Channel, ChannelLaws};
 pub use errors::{LoadError, SaveError};
 pub(crate) use gpd::Gpd;
 pub use law::{RawScore, ScoreLaw, TOP_COUNT};

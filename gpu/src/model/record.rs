@@ -167,6 +167,21 @@ pub struct HoldoutReport {
     pub critical: u64,
 }
 
+impl HoldoutReport {
+    /// Why the model is not worth having, if so: as many principal components rebuild calm markets better. Without a holdout
+    /// there is nothing to say.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        let is_beaten = self.rows > 0 && self.mse_vae > self.mse_pca;
+        is_beaten.then(|| {
+            format!(
+                "the linear baseline rebuilds the {} holdout rows better: squared error {:.4}, the model's {:.4}",
+                self.rows, self.mse_pca, self.mse_vae
+            )
+        })
+    }
+}
+
 /// Settings of a calibration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

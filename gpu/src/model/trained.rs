@@ -1,11 +1,13 @@
 //! A trained model, whole and checked.
 
 use super::calibration::Calibrations;
+use super::channels::ChannelLaws;
 use super::law::ScoreLaw;
 use super::record::TrainingRecord;
 use crate::heads::{Head, Heads};
 use crate::inputs::Profiles;
 use crate::network::Network;
+use types::Symbol;
 
 /// The parts a model is made of.
 pub(crate) struct ModelParts {
@@ -14,6 +16,7 @@ pub(crate) struct ModelParts {
     pub(crate) profiles: Profiles,
     pub(crate) calibrations: Calibrations,
     pub(crate) training: TrainingRecord,
+    pub(crate) channels: Option<ChannelLaws>,
 }
 
 /// A trained, calibrated model. What is inside has been checked: every number finite, every scale positive.
@@ -24,6 +27,7 @@ pub struct Model {
     pub(super) profiles: Profiles,
     pub(super) calibrations: Calibrations,
     pub(super) training: TrainingRecord,
+    pub(super) channels: Option<ChannelLaws>,
     pub(super) heads: Heads,
     pub(super) tool: String,
     pub(super) id: String,
@@ -59,6 +63,37 @@ impl Model {
     #[must_use]
     pub const fn calibrations(&self) -> &Calibrations {
         &self.calibrations
+    }
+
+    /// The laws of the channels beside the autoencoder; none in a model that was trained without.
+    #[must_use]
+    pub const fn channels(&self) -> Option<&ChannelLaws> {
+        self.channels.as_ref()
+    }
+
+    /// Whether the model knows the usual state of `symbol`. Without, the autoencoder's word on it means nothing, and the
+    /// instrument is uncalibrated.
+    #[must_use]
+    pub fn knows(&self, symbol: Symbol) -> bool {
+        self.profiles.has(symbol)
+    }
+
+    /// The model with its autoencoder alone, for judging what the other channels add; its identity stays.
+    #[must_use]
+    pub fn without_channels(&self) -> Self {
+        Self { channels: None, ..self.clone() }
+    }
+
+    /// The model as if it had never seen `symbol`, for judging what it does for one that it has not; its identity stays.
+    #[must_use]
+    pub fn without(&self, symbol: Symbol) -> Self {
+        let mut model = self.clone();
+        model.profiles.forget(symbol);
+        model.calibrations.forget(symbol);
+        if let Some(channels) = &mut model.channels {
+            channels.flow.forget(symbol);
+        }
+        model
     }
 
     /// The constants of the score.

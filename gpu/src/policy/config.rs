@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gate::{Overlay, OverlayError, Parameter, Ratio, TierOverlay};
 use serde::{Deserialize, Serialize};
-use types::Nanos;
+use types::{Nanos, Tier};
 
 use super::tier::{TierConfig, TierConfigError};
 use crate::heads::Head;
@@ -20,6 +20,11 @@ pub struct PolicyConfig {
     /// Nanoseconds from the first vector of a live book to its first score, while its windows fill: the first seconds of a
     /// book are all additions, which no calm market resembles. 0 scores at once.
     pub warmup_ns: u64,
+    /// Nanoseconds from the first vector of a live book to the first score that may trip its breaker, while its longest window
+    /// fills: half a window of an opening is no measure of it.
+    pub critical_after_ns: u64,
+    /// What holds for an instrument that the model does not know.
+    pub uncalibrated: Uncalibrated,
     /// When tiers change.
     pub tier: TierConfig,
     /// What each tier does to the officer's base.
@@ -40,12 +45,35 @@ impl Default for PolicyConfig {
             grid_ns: 100_000_000,
             lease_ns: 1_000_000_000,
             warmup_ns: 0,
+            critical_after_ns: 0,
+            uncalibrated: Uncalibrated::default(),
             tier: TierConfig::default(),
             overlay: OverlayConfig::default(),
             witness: WitnessConfig::default(),
             widen: WidenConfig::default(),
             slippage: SlippageConfig::default(),
             surface: SurfaceConfig::default(),
+        }
+    }
+}
+
+/// What holds for an instrument that the model has no profile of, while no channel speaks of more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Uncalibrated {
+    /// The officer's base, as if it were Normal.
+    Static,
+    /// The limits of Elevated, which it never leaves downwards: what is not known is not calm.
+    #[default]
+    Elevated,
+}
+
+impl Uncalibrated {
+    /// The lowest tier of such an instrument.
+    pub(crate) const fn floor(self) -> Tier {
+        match self {
+            Self::Static => Tier::Normal,
+            Self::Elevated => Tier::Elevated,
         }
     }
 }
@@ -68,7 +96,7 @@ impl Default for OverlayConfig {
             let changed = Parameter::ALL.into_iter().filter(|p| row.ratio(*p) != Ratio::ONE);
             changed.map(|p| (p.name().to_owned(), RatioText(row.ratio(p)))).collect()
         };
-        Self { elevated: rows(types::Tier::Elevated), high: rows(types::Tier::High) }
+        Self { elevated: rows(Tier::Elevated), high: rows(Tier::High) }
     }
 }
 
@@ -411,9 +439,9 @@ mod tests {
         config.widen.enabled = true;
         let overlays = config.overlays().unwrap();
         assert_eq!(overlays.len(), 11);
-        let last = overlays[10].row(types::Tier::Normal).unwrap();
+        let last = overlays[10].row(Tier::Normal).unwrap();
         assert_eq!(last.ratio(Parameter::MaxQty), Ratio::new(150, 100).unwrap());
         assert_eq!(last.ratio(Parameter::PassiveMin), Ratio::ONE);
-        assert_eq!(overlays[10].row(types::Tier::High), Overlay::DEFAULT.row(types::Tier::High));
+        assert_eq!(overlays[10].row(Tier::High), Overlay::DEFAULT.row(Tier::High));
     }
 }

@@ -1,16 +1,18 @@
 //! The way from a score to a limit: tiers, overlays, bounds, and the stage that takes it. It knows no training.
 
 mod bounds;
+mod channels;
 mod config;
 mod rows;
+mod sides;
 mod stage;
 mod tier;
 mod update;
 mod witnesses;
 
 pub use config::{
-    OverlayConfig, PolicyConfig, PolicyConfigError, RatioText, SlippageConfig, SurfaceConfig, WidenConfig,
-    WitnessConfig,
+    OverlayConfig, PolicyConfig, PolicyConfigError, RatioText, SlippageConfig, SurfaceConfig, Uncalibrated,
+    WidenConfig, WitnessConfig,
 };
 pub use stage::{BatchConfig, PolledScorer, ScoreObserver, ScoreRecord, ScorerStage, ScorerStageConfig};
 pub use tier::{Band, CriticalBand, TierCause, TierChange, TierConfig, TierConfigError};

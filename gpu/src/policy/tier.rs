@@ -159,6 +159,8 @@ pub enum TierCause {
     Score,
     /// One score, borne out by enough non-ML witnesses.
     Witnesses,
+    /// The model does not know the instrument.
+    Uncalibrated,
     /// The scores stayed calm for the dwell.
     Calm,
     /// The scores failed to come.
@@ -185,12 +187,16 @@ pub struct TierChange {
 struct Seen {
     ts: UnixNanos,
     score: f32,
+    /// It may lead to Critical.
+    may_trip: bool,
 }
 
 /// The tier of one instrument.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct TierMachine {
     tier: Tier,
+    /// No score leads below it.
+    floor: Tier,
     /// Newest first.
     history: [Option<Seen>; HISTORY],
     /// Since when the score has stayed below the current tier's exit.
@@ -205,6 +211,11 @@ impl TierMachine {
         self.tier
     }
 
+    /// Says below which tier no score leads from now on.
+    pub(crate) const fn set_floor(&mut self, floor: Tier) {
+        self.floor = floor;
+    }
+
     /// The last score, while it still says something: none before the first, after a reset or a stale spell.
     #[inline]
     #[must_use]
@@ -212,21 +223,25 @@ impl TierMachine {
         self.history[0].map(|seen| seen.score)
     }
 
-    /// A fresh score at `now`, with the number of non-ML witnesses that speak for stress at the same moment. A score
-    /// that is NaN changes nothing: the caller treats it as missing.
+    /// A fresh score at `now`, with the number of non-ML witnesses that speak for stress at the same moment. Without `may_trip` it
+    /// leads to High at most, however high it is. A score that is NaN changes nothing: the caller treats it as missing.
     pub(crate) fn on_score(
         &mut self,
         config: &TierConfig,
         now: UnixNanos,
         score: f32,
         witness_count: u8,
+        may_trip: bool,
     ) -> Option<TierChange> {
         if score.is_nan() {
             return None;
         }
         self.history.rotate_right(1);
-        self.history[0] = Some(Seen { ts: now, score });
-        let (reached, cause) = self.reached(config, now, witness_count);
+        self.history[0] = Some(Seen { ts: now, score, may_trip });
+        let (mut reached, mut cause) = self.reached(config, now, witness_count);
+        if reached < self.floor {
+            (reached, cause) = (self.floor, TierCause::Uncalibrated);
+        }
         if reached > self.tier {
             self.calm_since = None;
             return Some(self.change(now, reached, cause));
@@ -266,18 +281,24 @@ impl TierMachine {
 
     /// How many of the remembered scores are at least `level`, not older than `within_ns`.
     fn count(&self, level: f32, now: UnixNanos, within_ns: u64) -> u8 {
-        let counts = |seen: &&Seen| seen.score >= level && now.since(seen.ts).0 <= within_ns;
-        self.history.iter().flatten().filter(counts).count() as u8
+        self.count_of(|seen| seen.score >= level && now.since(seen.ts).0 <= within_ns)
+    }
+
+    fn count_of(&self, counts: impl Fn(&Seen) -> bool) -> u8 {
+        self.history.iter().flatten().filter(|seen| counts(seen)).count() as u8
     }
 
     /// The highest tier that the remembered scores reach.
     fn reached(&self, config: &TierConfig, now: UnixNanos, witness_count: u8) -> (Tier, TierCause) {
         let critical = &config.critical;
-        if self.count(critical.enter, now, critical.within_ns) >= critical.enter_count {
+        let trips = |seen: &Seen| seen.may_trip && seen.score >= critical.enter;
+        if self.count_of(|seen| trips(seen) && now.since(seen.ts).0 <= critical.within_ns)
+            >= critical.enter_count
+        {
             return (Tier::Critical, TierCause::Score);
         }
         let newest = self.score().unwrap_or(0.0);
-        if newest >= critical.enter && witness_count >= critical.witness_count {
+        if self.history[0].as_ref().is_some_and(trips) && witness_count >= critical.witness_count {
             return (Tier::Critical, TierCause::Witnesses);
         }
         if self.count(config.high.enter, now, u64::MAX) >= config.high.enter_count
@@ -294,7 +315,7 @@ impl TierMachine {
 
     /// One tier down when the score has been below the exit for the dwell.
     fn calm_down(&mut self, config: &TierConfig, now: UnixNanos, score: f32) -> Option<TierChange> {
-        let band = config.band(self.tier)?;
+        let band = config.band(self.tier).filter(|_| self.tier > self.floor)?;
         if score >= band.leave {
             self.calm_since = None;
             return None;
@@ -327,7 +348,7 @@ mod tests {
     /// Feeds one score per grid point from `from` on and gives the tiers after each.
     fn run(machine: &mut TierMachine, from: u64, scores: &[f32]) -> Vec<Tier> {
         let feed = |(i, &score): (usize, &f32)| {
-            machine.on_score(&config(), UnixNanos((from + i as u64) * GRID_NS), score, 0);
+            machine.on_score(&config(), UnixNanos((from + i as u64) * GRID_NS), score, 0, true);
             machine.tier()
         };
         scores.iter().enumerate().map(feed).collect()
@@ -386,7 +407,7 @@ mod tests {
         let mut m = TierMachine::default();
         let mut tiers = |scores: &[f32]| {
             let on = |(at, &score): (u64, &f32)| {
-                m.on_score(&table, UnixNanos(at * GRID_NS), score, 0);
+                m.on_score(&table, UnixNanos(at * GRID_NS), score, 0, true);
                 m.tier()
             };
             (0..).zip(scores).map(on).last().unwrap()
@@ -395,10 +416,10 @@ mod tests {
         assert_eq!(tiers(&[0.01, 0.5, 0.5, 0.01]), Tier::High);
         let mut m = TierMachine::default();
         for (at, score) in (0..).zip([0.5, 0.01]) {
-            m.on_score(&table, UnixNanos(at * GRID_NS), score, 0);
+            m.on_score(&table, UnixNanos(at * GRID_NS), score, 0, true);
         }
         table.high.enter_count = 1;
-        m.on_score(&table, UnixNanos(2 * GRID_NS), 0.01, 0);
+        m.on_score(&table, UnixNanos(2 * GRID_NS), 0.01, 0, true);
         assert_eq!(m.tier(), Tier::Normal, "the high score is not the newest");
     }
 
@@ -446,7 +467,7 @@ mod tests {
         // The same scores, four seconds apart.
         let mut m = TierMachine::default();
         for i in 0..3 {
-            m.on_score(&config(), UnixNanos(i * 4 * S), 0.9, 0);
+            m.on_score(&config(), UnixNanos(i * 4 * S), 0.9, 0, true);
             assert_eq!(m.tier(), Tier::High);
         }
     }
@@ -454,14 +475,14 @@ mod tests {
     #[test]
     fn critical_needs_one_score_with_two_witnesses() {
         let mut m = TierMachine::default();
-        assert_eq!(m.on_score(&config(), UnixNanos(0), 0.85, 1).unwrap().to, Tier::High);
-        let change = m.on_score(&config(), UnixNanos(4 * S), 0.85, 2).unwrap();
+        assert_eq!(m.on_score(&config(), UnixNanos(0), 0.85, 1, true).unwrap().to, Tier::High);
+        let change = m.on_score(&config(), UnixNanos(4 * S), 0.85, 2, true).unwrap();
         assert_eq!(
             (change.from, change.to, change.cause),
             (Tier::High, Tier::Critical, TierCause::Witnesses)
         );
         let mut m = TierMachine::default();
-        assert_eq!(m.on_score(&config(), UnixNanos(0), 0.5, 3).unwrap().to, Tier::High);
+        assert_eq!(m.on_score(&config(), UnixNanos(0), 0.5, 3, true).unwrap().to, Tier::High);
     }
 
     #[test]
@@ -518,8 +539,12 @@ mod tests {
         let change = m.reset(UnixNanos(S)).unwrap();
         assert_eq!((change.from, change.to, change.cause), (Tier::Critical, Tier::High, TierCause::Reset));
         assert_eq!(m.reset(UnixNanos(S)), None);
-        assert_eq!(m.on_score(&config(), UnixNanos(S), 0.9, 0), None, "one score alone does not trip again");
-        assert_eq!(m.on_score(&config(), UnixNanos(S + GRID_NS), 0.9, 0).unwrap().to, Tier::Critical);
+        assert_eq!(
+            m.on_score(&config(), UnixNanos(S), 0.9, 0, true),
+            None,
+            "one score alone does not trip again"
+        );
+        assert_eq!(m.on_score(&config(), UnixNanos(S + GRID_NS), 0.9, 0, true).unwrap().to, Tier::Critical);
     }
 
     /// What can happen to a machine at a grid point.
@@ -550,7 +575,7 @@ mod tests {
 
     fn apply(m: &mut TierMachine, now: UnixNanos, step: Step) -> Option<TierChange> {
         match step {
-            Step::Score(score, witnesses) => m.on_score(&config(), now, score, witnesses),
+            Step::Score(score, witnesses) => m.on_score(&config(), now, score, witnesses, true),
             Step::Hold => m.on_hold(&config(), now),
             Step::Stale => m.on_stale(now),
         }
@@ -584,7 +609,7 @@ mod tests {
             for (i, (gap, step)) in steps.into_iter().enumerate() {
                 now += gap;
                 if i == at {
-                    m.on_score(&config(), UnixNanos(now), 0.95, 2);
+                    m.on_score(&config(), UnixNanos(now), 0.95, 2, true);
                     prop_assert_eq!(m.tier(), Tier::Critical);
                 }
                 let before = m.tier();
@@ -611,7 +636,7 @@ mod tests {
             let (mut a, mut b, mut now) = (TierMachine::default(), TierMachine::default(), 0);
             for (gap, step) in steps {
                 now += gap;
-                a.on_score(&config(), UnixNanos(now), f32::NAN, 3);
+                a.on_score(&config(), UnixNanos(now), f32::NAN, 3, true);
                 apply(&mut a, UnixNanos(now), step);
                 apply(&mut b, UnixNanos(now), step);
                 prop_assert_eq!(a.tier(), b.tier());

@@ -113,6 +113,7 @@ mod tests {
             profiles: like.profiles().clone(),
             calibrations: like.calibrations().clone(),
             training: like.training().clone(),
+            channels: None,
         })
         .unwrap()
     }

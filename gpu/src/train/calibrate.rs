@@ -42,8 +42,12 @@ pub enum CalibrateError {
     },
 }
 
-/// Fits the law to `scores`, sorted by symbol, then time.
-fn fit_calibration(scores: &[ScoredRow], gap_ns: u64) -> Result<Calibration, CalibrateError> {
+/// Fits the law to `scores`, sorted by symbol, then time; `shape` is the tail's where theory says it.
+fn fit_calibration(
+    scores: &[ScoredRow],
+    gap_ns: u64,
+    shape: Option<f64>,
+) -> Result<Calibration, CalibrateError> {
     let mut sorted: Vec<f64> = scores.iter().map(|s| s.raw).collect();
     sorted.sort_by(f64::total_cmp);
     #[expect(clippy::cast_precision_loss, reason = "a few hundred knots")]
@@ -52,7 +56,11 @@ fn fit_calibration(scores: &[ScoredRow], gap_ns: u64) -> Result<Calibration, Cal
     let threshold = knots[KNOT_COUNT - 1];
     let above = sorted.len() - sorted.partition_point(|s| *s <= threshold);
     let maxima = cluster_maxima(scores, threshold, gap_ns);
-    let law = fit_tail(&maxima).ok_or(CalibrateError::NoTail { threshold })?;
+    let law = match shape {
+        Some(shape) => fit_scale(&maxima, shape),
+        None => fit_tail(&maxima),
+    };
+    let law = law.ok_or(CalibrateError::NoTail { threshold })?;
     #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
     let tail_share = above as f64 / sorted.len() as f64;
     Ok(Calibration {
@@ -100,17 +108,29 @@ pub(super) fn calibrate(
     scores: &[ScoredRow],
     config: &CalibrationConfig,
 ) -> Result<Calibrations, CalibrateError> {
+    calibrate_with(scores, config, None)
+}
+
+/// The same, the tail of each symbol's own law of the given shape. That of all together is fitted free: a mixture of light tails is
+/// none.
+pub(super) fn calibrate_with(
+    scores: &[ScoredRow],
+    config: &CalibrationConfig,
+    symbol_shape: Option<f64>,
+) -> Result<Calibrations, CalibrateError> {
     let mut scores: Vec<ScoredRow> = scores.iter().copied().filter(|s| s.raw.is_finite()).collect();
     let wanted = config.rows_min.max(100);
     if scores.len() < wanted {
         return Err(CalibrateError::TooFewScores { found: scores.len(), wanted });
     }
     scores.sort_by_key(|s| (s.symbol, s.ts));
-    let pooled = fit_calibration(&scores, config.decluster_gap_ns)?;
+    let pooled = fit_calibration(&scores, config.decluster_gap_ns, None)?;
     let symbols = scores
         .chunk_by(|a, b| a.symbol == b.symbol)
         .filter(|group| group.len() >= config.symbol_rows_min.max(wanted))
-        .filter_map(|group| Some((group[0].symbol, fit_calibration(group, config.decluster_gap_ns).ok()?)))
+        .filter_map(|group| {
+            Some((group[0].symbol, fit_calibration(group, config.decluster_gap_ns, symbol_shape).ok()?))
+        })
         .collect();
     Ok(Calibrations { pooled, symbols })
 }

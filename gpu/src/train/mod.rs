@@ -1,6 +1,7 @@
 //! The training of the anomaly model: rows of calm markets in, a calibrated model out.
 
 mod calibrate;
+mod channels;
 mod device;
 mod errors;
 mod fit;
@@ -12,6 +13,7 @@ mod split;
 mod vae;
 
 pub use calibrate::CalibrateError;
+pub use channels::fit_channels;
 pub use device::TrainDevice;
 pub use errors::TrainError;
 pub use fit::{Phase, Progress};

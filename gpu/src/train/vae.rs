@@ -70,7 +70,8 @@ pub fn train_vae(
         holdout: holdout_report(&held_inputs, &held_scores, &evaluated),
     };
     let training = TrainingRecord::of(&fitting, device.name(), *config, report);
-    Model::new(ModelParts { network: refit.network, law, profiles, calibrations, training })
+    let channels = None;
+    Model::new(ModelParts { network: refit.network, law, profiles, calibrations, training, channels })
         .map_err(|e| TrainError::Manifest(e.to_string()))
 }
 

@@ -68,7 +68,7 @@ fn the_model_sees_the_crash_before_the_order_and_nothing_before_the_seller() {
     assert!(scores.len() > 1_000);
     let first_high =
         scores.iter().find(|r| r[tier] == "high" && r[1] == "FUTX").map(|r| ts(r)).expect("tier high");
-    assert!((at(14, 30, 15)..at(14, 30, 27)).contains(&first_high), "{first_high}");
+    assert!((at(14, 30, 3)..at(14, 30, 20)).contains(&first_high), "{first_high}");
     assert!(scores.iter().filter(|r| ts(r) < at(14, 30, 0)).all(|r| r[tier] == "normal"));
     let calm = |dir: &Path| {
         let decision = column("verdicts.csv", "decision");

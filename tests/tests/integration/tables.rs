@@ -36,7 +36,7 @@ pub(crate) fn column(table: &str, name: &str) -> usize {
             "ts_ns,cl_ord_id,account,strategy,symbol,side,qty,px,decision,code,slug,limit,value,tier,score,check_ns"
         }
         "bbo.csv" => "ts_event_ns,seq,symbol,bid_px,bid_qty,ask_px,ask_qty,book",
-        "scores.csv" => "ts_ns,symbol,raw,score,tier,top1,top2,top3",
+        "scores.csv" => "ts_ns,symbol,raw,score,tier,top1,top2,top3,channel",
         _ => {
             "ts_ns,symbol,tier,max_qty,max_notional,collar_bps,passive_min_ticks,max_pos_long,max_pos_short,lease_ns,cause"
         }

@@ -208,8 +208,8 @@ impl ScoreFile {
             self.grid = record.ts;
         }
         if let Some(&symbol) = self.symbols.get(&record.instrument) {
-            let ScoreRecord { ts, raw, score, tier, top3, .. } = *record;
-            self.rows.push((record.instrument, ScoreRow { ts, symbol, raw, score, tier, top3 }));
+            let ScoreRecord { ts, raw, score, tier, top3, channel, .. } = *record;
+            self.rows.push((record.instrument, ScoreRow { ts, symbol, raw, score, tier, top3, channel }));
         }
     }
 

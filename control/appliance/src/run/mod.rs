@@ -244,6 +244,11 @@ fn keep_house(
             trips.note(instrument, number, symbol, score);
         }
     }
+    if let Some(count) = backend.newly_uncalibrated() {
+        tell(format_args!(
+            "warning: {count} instruments are uncalibrated: the model has no profile of them, and policy.uncalibrated holds"
+        ));
+    }
     trips.look_for_lost(backend, now);
     trips.latch(controller, backend).iter().for_each(tell);
     for change in running.card_changes() {

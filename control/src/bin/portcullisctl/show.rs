@@ -95,7 +95,14 @@ pub(crate) fn status(format: Format, status: &StatusReply) -> Result<()> {
     }
     let s = &status.scorer;
     let (model, scored, last) = (or_dash(&s.model), n(s.scored), ago(s.last, status.now));
-    line("scorer", Field::text(format!("{}, model {model}, {scored} scored, last {last}", s.backend)));
+    let unknown = match s.uncalibrated {
+        0 => String::new(),
+        count => format!(", {} instruments uncalibrated", n(count)),
+    };
+    line(
+        "scorer",
+        Field::text(format!("{}, model {model}, {scored} scored, last {last}{unknown}", s.backend)),
+    );
     line("audit", Field::text(format!("{} records, head {}", n(status.audit.records), status.audit.head)));
     let r = &status.refused;
     if r.total > 0 {

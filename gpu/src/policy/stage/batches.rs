@@ -5,6 +5,7 @@ use types::{BookState, FeatureVector, UnixNanos};
 use super::counters::Count;
 use super::record::ScoreObserver;
 use super::state::{Pending, ScorerStage, UnderWay};
+use crate::policy::channels::Flow;
 use crate::policy::update::LimitSink;
 use crate::policy::witnesses::Witnesses;
 use crate::score::StagedScorer;
@@ -55,15 +56,16 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         let (Some(known), Some(profile)) = (known.filter(|known| known.defined), profile) else {
             return self.count(Count::UnknownInstrument, 1);
         };
-        let (values, valid) = vector.model_inputs();
         let pending = Pending {
             ts: vector.ts,
             instrument,
             is_live: vector.book_state == BookState::Live.to_u8(),
             witnesses: Witnesses::of(&self.policy.witness, profile, vector),
             book: self.bounds.view(vector),
-            values: *values,
-            valid,
+            flow: Flow::of(vector),
+            is_complete: vector.valid & u64::from(profile.trained) == u64::from(profile.trained),
+            values: vector.values,
+            valid: vector.valid,
         };
         let place = match known.place.checked_sub(1) {
             Some(place) => place as usize,
@@ -79,7 +81,9 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             self.batch.push(pending);
             known.place = u32::try_from(self.batch.len()).unwrap_or(0);
         }
-        self.scorer.stage(place, vector);
+        if let Some(sides) = self.sides.of(instrument) {
+            self.scorer.stage(place, &sides.show(vector));
+        }
     }
 
     fn end_of_grid(&mut self, ts: UnixNanos, now: UnixNanos) {

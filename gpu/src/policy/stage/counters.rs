@@ -1,7 +1,7 @@
 //! What the stage counts.
 
 /// The counters of a stage, in the order of [`Count`].
-pub(super) const COUNTERS: [&str; 10] = [
+pub(super) const COUNTERS: [&str; 11] = [
     "vectors",
     "grids",
     "scored",
@@ -12,6 +12,7 @@ pub(super) const COUNTERS: [&str; 10] = [
     "revocations",
     "trips",
     "batches",
+    "uncalibrated",
 ];
 
 /// Positions in [`COUNTERS`].
@@ -28,4 +29,6 @@ pub(super) enum Count {
     Revocations = 7,
     Trips = 8,
     Batches = 9,
+    /// Instruments that the model does not know.
+    Uncalibrated = 10,
 }

@@ -10,8 +10,8 @@ use crate::policy::tier::{TierChange, TierMachine};
 /// What a grid point brought for one instrument.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Outcome {
-    /// A score.
-    Scored(ScoreRecord),
+    /// A score, and whether it may lead to Critical.
+    Scored(ScoreRecord, bool),
     /// No vector: nothing has changed since the last.
     Held,
     /// A vector of a live book that could not be scored.
@@ -64,9 +64,10 @@ impl Instrument {
             seen => seen,
         };
         let change = match seen {
-            Outcome::Scored(record) => {
+            Outcome::Scored(record, may_trip) => {
                 (self.missing_count, self.book_lost, self.last) = (0, false, Some(record));
-                self.machine.on_score(&policy.tier, ts, record.score, record.witnesses.count())
+                let witness_count = record.witnesses.count();
+                self.machine.on_score(&policy.tier, ts, record.score, witness_count, may_trip)
             }
             Outcome::Held => self.machine.on_hold(&policy.tier, ts),
             // Before the first score there is nothing to lose: the static limits hold, as they did.

@@ -2,7 +2,7 @@
 
 use types::{InstrumentId, Tier, UnixNanos};
 
-use crate::model::TOP_COUNT;
+use crate::model::{Channel, TOP_COUNT};
 use crate::policy::tier::TierChange;
 use crate::policy::witnesses::Witnesses;
 
@@ -13,13 +13,15 @@ pub struct ScoreRecord {
     pub ts: UnixNanos,
     /// Instrument.
     pub instrument: InstrumentId,
-    /// Score before calibration.
+    /// What the score comes from.
+    pub channel: Channel,
+    /// Score before calibration: a reconstruction error, or an excess of order flow.
     pub raw: f32,
     /// Calibrated score, 0 to 1.
     pub score: f32,
     /// The tier after it.
     pub tier: Tier,
-    /// The features with the largest shares of the reconstruction error ([`types::FeatureId`] numbers).
+    /// The features that made it, the strongest first; of a reconstruction those with the largest shares of its error ([`types::FeatureId`] numbers).
     pub top3: [u8; TOP_COUNT],
     /// Those shares.
     pub contributions: [f32; TOP_COUNT],

@@ -2,7 +2,7 @@
 
 use gate::{ClassId, Envelope, Overlay};
 use stage::{CounterCell, CounterReader, counters};
-use types::{InstrumentId, MODEL_FEATURE_COUNT, Nanos, Symbol, Tier, UnixNanos};
+use types::{FEATURE_COUNT, InstrumentId, Nanos, Symbol, Tier, UnixNanos};
 
 use super::counters::{COUNTERS, Count};
 use super::instrument::Instrument;
@@ -10,8 +10,10 @@ use super::record::ScoreObserver;
 use crate::inputs::{Bindings, Profile};
 use crate::model::{Calibration, Model};
 use crate::policy::bounds::{BookView, HeadBounds};
+use crate::policy::channels::Flow;
 use crate::policy::config::{PolicyConfig, PolicyConfigError};
 use crate::policy::rows::Row;
+use crate::policy::sides::Sides;
 use crate::policy::tier::TierChange;
 use crate::policy::update::LimitSink;
 use crate::policy::witnesses::Witnesses;
@@ -56,9 +58,12 @@ pub(super) struct Pending {
     pub(super) is_live: bool,
     pub(super) witnesses: Witnesses,
     pub(super) book: BookView,
-    /// What the model reads, and which of it is valid.
-    pub(super) values: [f64; MODEL_FEATURE_COUNT],
-    pub(super) valid: u16,
+    pub(super) flow: Option<Flow>,
+    /// Every feature that the model was trained on is there.
+    pub(super) is_complete: bool,
+    /// What it holds, and which of it is valid.
+    pub(super) values: [f64; FEATURE_COUNT],
+    pub(super) valid: u64,
 }
 
 impl Pending {
@@ -99,6 +104,10 @@ pub struct ScorerStage<S, K, O = ()> {
     pub(super) overlays: Vec<Overlay>,
     pub(super) profiles: Bindings<Profile>,
     pub(super) calibrations: Bindings<Calibration>,
+    /// What the backends are shown of each.
+    pub(super) sides: Bindings<Sides>,
+    /// The law of the flow channel, where the model has one.
+    pub(super) flow_laws: Option<Bindings<Calibration>>,
     pub(super) bounds: HeadBounds,
     pub(super) instruments: Vec<Instrument>,
     /// In the order of definition.
@@ -145,6 +154,8 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             policy: config.policy,
             profiles: Bindings::new(model.profiles(), count),
             calibrations: Bindings::new(model.calibrations(), count),
+            sides: Bindings::new(&model.profiles().map(Sides::of), count),
+            flow_laws: model.channels().map(|laws| Bindings::new(&laws.flow, count)),
             bounds,
             instruments: vec![Instrument::default(); count],
             defined: Vec::with_capacity(count),
@@ -167,13 +178,21 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
     /// within the stage's size; beyond it nothing is scored and the static limits hold.
     pub fn define(&mut self, instrument: InstrumentId, symbol: Symbol) -> bool {
         let Some(known) = self.instruments.get_mut(instrument.index()) else { return false };
-        if !known.defined {
-            known.defined = true;
+        let is_new = !core::mem::replace(&mut known.defined, true);
+        if is_new {
             self.defined.push(instrument);
         }
         self.scorer.define(instrument, symbol);
         self.profiles.define(instrument, symbol);
         self.calibrations.define(instrument, symbol);
+        self.sides.define(instrument, symbol);
+        if let Some(laws) = &mut self.flow_laws {
+            laws.define(instrument, symbol);
+        }
+        let is_known = self.profiles.has_own(instrument);
+        let floor = if is_known { Tier::Normal } else { self.policy.uncalibrated.floor() };
+        self.instruments[instrument.index()].machine.set_floor(floor);
+        self.count(Count::Uncalibrated, u64::from(is_new && !is_known));
         self.bounds.define(instrument, symbol);
         true
     }

@@ -8,6 +8,7 @@ use super::instrument::Outcome;
 use super::record::{ScoreObserver, ScoreRecord};
 use super::state::{Pending, ScorerStage};
 use crate::model::RawScore;
+use crate::policy::channels::{Said, combine};
 use crate::policy::update::{LimitSink, LimitUpdate, SurfaceUpdate};
 use crate::score::StagedScorer;
 
@@ -27,7 +28,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         let known = &mut self.instruments[instrument.index()];
         known.stepped = Some(ts);
         let change = known.step(&self.policy, ts, outcome);
-        if let (Outcome::Scored(_), Some(last)) = (outcome, known.last.as_mut()) {
+        if let (Outcome::Scored(..), Some(last)) = (outcome, known.last.as_mut()) {
             last.tier = known.machine.tier();
             self.observer.scored(last);
         }
@@ -60,18 +61,19 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             let scorer = &self.scorer;
             self.bounds.step(instrument, &book, |head| scorer.head(head, place));
         }
-        let calibrated = |raw: RawScore| {
-            let score = self.calibrations.of(instrument)?.score(f64::from(raw.raw))?;
-            Some((raw, score))
-        };
-        let Some((raw, score)) = self.scorer.result(place).filter(|_| current).and_then(calibrated) else {
+        let result = self.scorer.result(place);
+        let Some(Said { channel, score, joint, raw }) = self.said(&pending, result).filter(|_| current)
+        else {
             self.count(Count::Unscored, 1);
             return Outcome::NoScore;
         };
         self.count(Count::Scored, 1);
-        Outcome::Scored(ScoreRecord {
+        let full = pending.is_complete && ts.since(live_since).0 >= self.policy.critical_after_ns;
+        let may_trip = full && joint >= self.policy.tier.critical.enter;
+        let record = ScoreRecord {
             ts,
             instrument,
+            channel,
             raw: raw.raw,
             score,
             tier: Tier::Normal,
@@ -79,7 +81,20 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             contributions: raw.contributions,
             values: raw.top3.map(|feature| pending.value(feature)),
             witnesses,
-        })
+        };
+        Outcome::Scored(record, may_trip)
+    }
+
+    /// What the channels say of a vector, whose result the autoencoder's backend gives. Of an instrument that the model does not
+    /// know the autoencoder's word means nothing, and is heard only where there is no other.
+    fn said(&self, pending: &Pending, result: Option<RawScore>) -> Option<Said> {
+        let instrument = pending.instrument;
+        let flow_law = self.flow_laws.as_ref().and_then(|laws| laws.of(instrument));
+        let joint_law = self.calibrations.of(instrument);
+        let joint_law = joint_law.filter(|_| self.profiles.has_own(instrument) || flow_law.is_none());
+        let sides = self.sides.of(instrument);
+        let harm = |raw| sides.map_or(raw, |sides| sides.harm_of(raw, |feature| pending.value(feature)));
+        combine(joint_law.map(|law| (law, result.map(harm))), flow_law.map(|law| (law, pending.flow)))
     }
 
     /// Publishes the sizes by price distance of `instrument`, also when its picture is lost: that must not loosen them.

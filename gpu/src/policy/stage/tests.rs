@@ -12,17 +12,18 @@ use super::polled::PolledScorer;
 use super::record::{ScoreObserver, ScoreRecord};
 use super::state::{BatchConfig, ScorerStage, ScorerStageConfig};
 use crate::heads::{Head, largest_size, random_fat_finger, random_slippage, sizes_within};
-use crate::model::RawScore;
+use crate::inputs::PerSymbol;
+use crate::model::{Calibration, Channel, ChannelLaws, Model, RawScore};
 use crate::network::Increments;
-use crate::policy::config::{PolicyConfig, SlippageConfig, SurfaceConfig, WidenConfig};
+use crate::policy::config::{PolicyConfig, SlippageConfig, SurfaceConfig, Uncalibrated, WidenConfig};
 use crate::policy::rows::tests::{BASE, envelope};
 use crate::policy::tier::{TierCause, TierChange};
 use crate::policy::update::{LimitSink, LimitUpdate, SurfaceUpdate};
 use crate::score::{ReferenceScorer, Scorer, Staged, StagedScorer};
-use crate::synthetic::{DAY_NS, GRID_NS, Market, model};
+use crate::synthetic::{ALL_VALID, DAY_NS, GRID_NS, Market, model};
 use proptest::prelude::*;
 
-/// A backend that gives what the vector says: feature 0 is the raw score, invalid means none.
+/// A backend that gives what the vector says: a feature of no side is the raw score, invalid means none.
 #[derive(Default)]
 struct Told {
     batches: Vec<usize>,
@@ -39,7 +40,8 @@ impl Scorer for Told {
         self.batches.push(rows.len());
         for (row, out) in rows.iter().zip(out) {
             #[expect(clippy::cast_possible_truncation, reason = "test scores")]
-            let raw = RawScore { raw: row.values[0] as f32, top3: [7, 8, 9], contributions: [0.5, 0.3, 0.1] };
+            let raw =
+                RawScore { raw: row.values[RAW] as f32, top3: [5, 6, 9], contributions: [0.5, 0.3, 0.1] };
             *out = (row.valid != 0).then_some(raw);
         }
     }
@@ -115,6 +117,9 @@ impl StagedScorer for Elsewhere {
     }
 }
 
+/// The feature that stands for a raw score.
+const RAW: usize = FeatureId::Ofi100Ms as usize;
+
 type TestStage = ScorerStage<Staged<Told>, Sent, Heard>;
 
 fn policy() -> PolicyConfig {
@@ -163,15 +168,15 @@ fn raw(score: f32) -> f64 {
 /// A live vector that scores `score`.
 fn scored(instrument: u32, grid: u64, score: f32) -> FeatureVector {
     let mut values = [0.0; FEATURE_COUNT];
-    values[0] = raw(score);
+    values[RAW] = raw(score);
+    // A deep touch, no spread, no movement: no witness has anything to say.
+    values[FeatureId::TopDepth as usize] = 20.0;
     let book_state = BookState::Live.to_u8();
-    // Only one bit, so that no witness has anything to say: the depth's and volatility's are off, and the spread's
-    // is not, but its own value is the raw score, small against any spread in these tests.
     FeatureVector {
         ts: ts(grid),
         instrument: InstrumentId(instrument),
         values,
-        valid: 1 << 5,
+        valid: u64::from(ALL_VALID),
         book_state,
         ..FeatureVector::EMPTY
     }
@@ -212,7 +217,7 @@ fn nothing_is_published_before_the_first_score_and_every_row_after_it() {
             (update.cause, update.tier, update.lease),
             (LimitCause::Boot, Tier::Normal, Nanos::SECOND)
         );
-        assert_eq!((update.limits.limits(), update.top3, update.trip), (&BASE, [7, 8, 9], false));
+        assert_eq!((update.limits.limits(), update.top3, update.trip), (&BASE, [5, 6, 9], false));
         assert_eq!(update.ts, ts(10));
     }
     assert_eq!(updates.iter().map(|u| u.version).collect::<Vec<_>>(), [1, 2, 3]);
@@ -353,11 +358,12 @@ fn a_vector_that_lags_its_grid_point_is_never_scored() {
 fn a_score_says_the_values_of_its_drivers_and_none_where_they_were_imputed() {
     let mut stage = stage_with(policy());
     let mut vector = scored(0, 0, 0.5);
-    vector.set(FeatureId::Rv1S, 12.5);
+    vector.set(FeatureId::Ofi1S, 12.5);
     vector.set(FeatureId::TradeToOrder, 0.25);
+    vector.set(FeatureId::MicropriceOffset, f64::NAN);
     grid(&mut stage, 0, &[vector]);
     let record = stage.observer.scores.last().copied().unwrap();
-    // The backend names features 7, 8 and 9: volatility over a second and a minute, and trades per order message.
+    // The backend names features 5, 6 and 9: order flow over a second, the micro-price, and trades per order message.
     assert_eq!(record.values, [Some(12.5), None, Some(0.25)]);
 }
 
@@ -687,6 +693,144 @@ proptest! {
                 *before = Some(update);
             }
         }
+    }
+}
+
+/// The test model with a law of order flow: excesses of 5 and more in two percent of calm rows, with a scale of 2.
+fn with_flow() -> Model {
+    let like = &model().calibrations().pooled;
+    let knots = like.knots.iter().enumerate().map(|(i, _)| 5.0 * i as f64 / 196.0).collect();
+    let law = Calibration { knots, tail_share: 0.02, shape: 0.0, scale: 2.0, ..like.clone() };
+    let laws = ChannelLaws { flow: PerSymbol { pooled: law, symbols: Vec::new() } };
+    model().clone().with_channels(laws).unwrap()
+}
+
+/// A stage of one instrument called `name` under `model`.
+fn stage_for(model: &Model, name: &str, policy: PolicyConfig) -> TestStage {
+    let batch = BatchConfig::WHOLE_GRID;
+    let config = ScorerStageConfig { instrument_count_max: 1, class_count: 1, batch, policy };
+    let scorer = Staged::new(Told::default(), 1);
+    let mut stage = ScorerStage::new(config, model, scorer, Sent::default(), Heard::default()).unwrap();
+    stage.define(InstrumentId(0), Symbol::new(name).unwrap());
+    stage.set_envelope(InstrumentId(0), ClassId(0), &envelope());
+    stage
+}
+
+/// A calm vector while `selling` has gone so far beyond the usual.
+fn selling(grid: u64, selling: f64) -> FeatureVector {
+    let mut vector = scored(0, grid, 0.0);
+    vector.set(FeatureId::SellingExcess, selling);
+    vector.set(FeatureId::BuyingExcess, 0.0);
+    vector.set(FeatureId::SellingRun, 11.0);
+    vector
+}
+
+#[test]
+fn selling_that_adds_up_is_high_and_critical_is_the_autoencoders_word() {
+    let model = with_flow();
+    let mut stage = stage_for(&model, "AAA", policy());
+    assert_eq!(grid(&mut stage, 0, &[selling(0, 5.0)])[0].tier, Tier::Normal);
+    // Two channels are heard: 0.02 exp(-(s - 5)/2) is 5e-7 at 26.2, and 5e-8 at 30.8.
+    assert_eq!(grid(&mut stage, 1, &[selling(1, 26.1)])[0].tier, Tier::Normal);
+    assert_eq!(grid(&mut stage, 2, &[selling(2, 26.3)])[0].tier, Tier::High);
+    let record = *stage.observer.scores.last().unwrap();
+    assert_eq!((record.channel, record.values[0]), (Channel::Flow, Some(11.0)));
+    assert_eq!(record.top3[0], FeatureId::SellingRun as u8);
+    for at in 3..20 {
+        assert_eq!(
+            grid(&mut stage, at, &[selling(at, 1e3)])[0].tier,
+            Tier::High,
+            "the book has not given way"
+        );
+    }
+    let mut vector = selling(20, 1e3);
+    vector.set(FeatureId::TopDepth, 1.0);
+    vector.set(FeatureId::SpreadBps, 1e3);
+    assert_eq!(
+        grid(&mut stage, 20, &[vector])[0].tier,
+        Tier::High,
+        "two witnesses of a campaign are no crash"
+    );
+    vector.values[RAW] = raw(0.99);
+    vector.ts = ts(21);
+    assert_eq!(grid(&mut stage, 21, &[vector])[0].tier, Tier::Critical);
+    assert_eq!(stage.observer.scores.last().unwrap().channel, Channel::Flow, "whose word is the stronger");
+}
+
+#[test]
+fn an_instrument_that_the_model_does_not_know_is_elevated_and_its_flow_is_heard() {
+    let model = with_flow();
+    let mut stage = stage_for(&model, "NEW", policy());
+    let first = grid(&mut stage, 0, &[selling(0, 0.0)]);
+    assert_eq!((first[0].tier, qty(&first)), (Tier::Elevated, 250));
+    assert_eq!(stage.observer.changes[0].1.cause, TierCause::Uncalibrated);
+    // What the autoencoder makes of a stranger means nothing.
+    let mut strange = selling(1, 0.0);
+    strange.values[RAW] = raw(0.99);
+    assert_eq!(grid(&mut stage, 1, &[strange])[0].tier, Tier::Elevated);
+    for at in 2..400 {
+        assert_eq!(grid(&mut stage, at, &[selling(at, 0.0)])[0].tier, Tier::Elevated, "never calmer");
+    }
+    assert_eq!(grid(&mut stage, 400, &[selling(400, 30.0)])[0].tier, Tier::High);
+    for at in 401..1_200 {
+        grid(&mut stage, at, &[selling(at, 0.0)]);
+    }
+    assert_eq!(stage.tier(InstrumentId(0)), Tier::Elevated);
+
+    let base = PolicyConfig { uncalibrated: Uncalibrated::Static, ..policy() };
+    let mut stage = stage_for(&model, "NEW", base);
+    let first = grid(&mut stage, 0, &[selling(0, 0.0)]);
+    assert_eq!((first[0].tier, qty(&first)), (Tier::Normal, 500));
+    assert_eq!(grid(&mut stage, 1, &[selling(1, 30.0)])[0].tier, Tier::High);
+}
+
+#[test]
+fn critical_waits_for_the_longest_window_and_for_every_feature() {
+    let policy = PolicyConfig { critical_after_ns: 60 * 1_000_000_000, ..policy() };
+    let mut stage = stage_for(model(), "AAA", policy);
+    for at in 0..600 {
+        assert!(grid(&mut stage, at, &[scored(0, at, 0.99)])[0].tier <= Tier::High);
+    }
+    for at in 600..620 {
+        let mut vector = scored(0, at, 0.99);
+        vector.set(FeatureId::Rv1M, f64::NAN);
+        assert_eq!(grid(&mut stage, at, &[vector])[0].tier, Tier::High);
+    }
+    assert_eq!(grid(&mut stage, 620, &[scored(0, 620, 0.99)])[0].tier, Tier::High, "the first that counts");
+    assert_eq!(grid(&mut stage, 621, &[scored(0, 621, 0.99)])[0].tier, Tier::Critical);
+}
+
+#[test]
+fn a_quieter_and_more_liquid_market_raises_no_tier() {
+    let batch = BatchConfig::WHOLE_GRID;
+    let config = ScorerStageConfig { instrument_count_max: 1, class_count: 1, batch, policy: policy() };
+    let scorer = Staged::new(ReferenceScorer::new(model(), 1), 1);
+    let mut stage = ScorerStage::new(config, model(), scorer, Sent::default(), Heard::default()).unwrap();
+    stage.define(InstrumentId(0), Symbol::new("CCC").unwrap());
+    stage.set_envelope(InstrumentId(0), ClassId(0), &envelope());
+    let mut market = Market::new("CCC", 9.0, 11);
+    for at in 0..400 {
+        let row = market.row(at, 0.0);
+        let mut vector = FeatureVector { instrument: InstrumentId(0), ts: ts(at), ..FeatureVector::EMPTY };
+        vector.values[..MODEL_FEATURE_COUNT].copy_from_slice(&row.values);
+        vector.valid = row.valid.into();
+        vector.book_state = BookState::Live.to_u8();
+        // From the hundredth on the spread narrows to a tenth, the touch fills fifty-fold, prices hardly move.
+        if at >= 100 {
+            let better = |id: FeatureId, value: f64, of: &mut FeatureVector| of.set(id, value);
+            better(FeatureId::SpreadBps, 0.1 * row.values[FeatureId::SpreadBps as usize], &mut vector);
+            better(FeatureId::TopDepth, 4.0 + row.values[FeatureId::TopDepth as usize], &mut vector);
+            better(FeatureId::Rv1S, 0.0, &mut vector);
+            better(FeatureId::Rv1M, 0.05 * row.values[FeatureId::Rv1M as usize], &mut vector);
+            better(FeatureId::Resilience, 1.0, &mut vector);
+        }
+        stage.on_vectors(&[vector, FeatureVector::end_of_grid(ts(at))], ts(at));
+        assert_eq!(
+            stage.tier(InstrumentId(0)),
+            Tier::Normal,
+            "grid point {at}: {:?}",
+            stage.observer.scores.last()
+        );
     }
 }
 

@@ -1,0 +1,255 @@
+//! One simulated day through the product's own stages: what they said of each grid point.
+
+use super::CRASHED;
+use crate::feeds::{AnyFeed, feed_config};
+use crate::line::gate_tables::CLASS;
+use crate::line::spec::Pace;
+use crate::line::topology;
+use crate::policy;
+use crate::scorer::{AnyScorer, open};
+use anyhow::{Context, Result};
+use control::config::Plan;
+use dataplane::{FileOptions, ItchFraming, open_files};
+use featurizer::{
+    Book, BookLimits, Effect, FeatureSink, Featurizer, FeaturizerConfig, Observer, OnFull, TopOfBookSink,
+};
+use gpu::{Channel, LimitUpdate, Model, ScoreObserver, ScoreRecord, ScorerStage, TierChange};
+use stage::{RingRx, WorkStatus};
+use std::collections::BTreeMap;
+use std::path::Path;
+use types::{
+    Action, BookEvent, FeatureId, FeatureVector, FeedKind, InstrumentId, MODEL_FEATURE_COUNT, Nanos, Px,
+    Symbol, Tier, TopOfBook, UnixNanos,
+};
+
+/// What is judged of one grid point of the crashed instrument.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    pub(super) ts: UnixNanos,
+    pub(super) mid: Px,
+    pub(super) values: [f64; MODEL_FEATURE_COUNT],
+    pub(super) valid: u16,
+    /// The larger excess of order flow.
+    pub(super) excess: f64,
+    /// What the model said; none where the stage gave no score.
+    pub(super) score: Option<f32>,
+    /// The same without the channels beside the autoencoder.
+    pub(super) joint: Option<f32>,
+}
+
+/// How often a tier was entered from below on one day, all instruments together.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Entered {
+    pub(super) elevated: u64,
+    pub(super) high: u64,
+    pub(super) critical: u64,
+}
+
+/// A day as it was judged.
+#[derive(Debug)]
+pub(super) struct Day {
+    pub(super) seed: u64,
+    /// Of the crashed instrument, in order of time.
+    pub(super) rows: Vec<Row>,
+    /// Its changes of tier.
+    pub(super) tiers: Vec<TierChange>,
+    /// Of every instrument.
+    pub(super) entered: Entered,
+    /// Instruments, and how long the day was.
+    pub(super) instruments: usize,
+    pub(super) seconds: f64,
+    /// Scores of every instrument that the flow channel made, and all.
+    pub(super) by_flow: u64,
+    pub(super) scores: u64,
+}
+
+/// What one stage says.
+#[derive(Default)]
+struct Said {
+    crashed: Option<InstrumentId>,
+    /// The crashed instrument's score at the grid point in hand.
+    newest: Option<ScoreRecord>,
+    tiers: Vec<TierChange>,
+    entered: Entered,
+    by_flow: u64,
+    scores: u64,
+}
+
+impl ScoreObserver for Said {
+    fn scored(&mut self, record: &ScoreRecord) {
+        self.scores += 1;
+        self.by_flow += u64::from(record.channel == Channel::Flow);
+        if Some(record.instrument) == self.crashed {
+            self.newest = Some(*record);
+        }
+    }
+
+    fn tier_changed(&mut self, instrument: InstrumentId, change: &TierChange, _: Option<&ScoreRecord>) {
+        if Some(instrument) == self.crashed {
+            self.tiers.push(*change);
+        }
+        let rises = |tier| u64::from(change.from < tier && change.to >= tier);
+        self.entered.elevated += rises(Tier::Elevated);
+        self.entered.high += rises(Tier::High);
+        self.entered.critical += rises(Tier::Critical);
+    }
+}
+
+type Nowhere = fn(&LimitUpdate, UnixNanos);
+type Stage = ScorerStage<AnyScorer, Nowhere, Said>;
+
+/// Takes what the books hand out.
+#[derive(Default)]
+struct Taken {
+    vectors: Vec<FeatureVector>,
+    defined: Vec<(InstrumentId, Symbol)>,
+}
+
+impl FeatureSink for Taken {
+    fn offer(&mut self, vectors: &[FeatureVector]) -> usize {
+        self.vectors.offer(vectors)
+    }
+}
+
+impl TopOfBookSink for Taken {
+    fn top(&mut self, _: InstrumentId, _: &TopOfBook) {}
+}
+
+impl Observer for Taken {
+    fn on_event_applied(&mut self, event: &BookEvent, _: &Book<'_>, _: Effect) {
+        if event.action == Action::Define {
+            self.defined.push((event.instrument, Symbol::from_word(event.order_id)));
+        }
+    }
+}
+
+/// The stages behind the receiver.
+struct Stages<'a> {
+    plan: &'a Plan,
+    featurizer: Featurizer,
+    taken: Taken,
+    /// The model, and the model without the channels beside the autoencoder.
+    whole: Stage,
+    joint: Stage,
+    symbols: BTreeMap<InstrumentId, Symbol>,
+    rows: Vec<Row>,
+    /// The crashed instrument's vector of the grid point in hand.
+    vector: Option<FeatureVector>,
+}
+
+fn stage(plan: &Plan, model: &Model) -> Result<Stage> {
+    let nowhere: Nowhere = |_, _| {};
+    let config = policy::stage(plan, false)?;
+    ScorerStage::new(config, model, open(plan, model)?, nowhere, Said::default()).context("cannot score")
+}
+
+impl<'a> Stages<'a> {
+    fn new(plan: &'a Plan, model: &Model) -> Result<Self> {
+        let featurizer = Featurizer::new(&FeaturizerConfig {
+            books: BookLimits {
+                instruments: plan.book.instruments as usize,
+                ..BookLimits::for_orders(plan.book.orders as usize)
+            },
+            on_full: OnFull::Wait,
+            ..FeaturizerConfig::default()
+        })?;
+        Ok(Self {
+            plan,
+            featurizer,
+            taken: Taken::default(),
+            whole: stage(plan, model)?,
+            joint: stage(plan, &model.without_channels())?,
+            symbols: BTreeMap::new(),
+            rows: Vec::new(),
+            vector: None,
+        })
+    }
+
+    fn apply(&mut self, events: &[BookEvent]) {
+        // The sink takes everything, so every event is applied.
+        self.featurizer.apply(events, &mut self.taken);
+        self.hand_on();
+    }
+
+    fn hand_on(&mut self) {
+        for (instrument, symbol) in std::mem::take(&mut self.taken.defined) {
+            self.symbols.insert(instrument, symbol);
+            for stage in [&mut self.whole, &mut self.joint] {
+                stage.define(instrument, symbol);
+                stage.set_envelope(instrument, CLASS, self.plan.limits.envelope(symbol.into()));
+                if symbol.as_str() == CRASHED {
+                    stage.observer_mut().crashed = Some(instrument);
+                }
+            }
+        }
+        let vectors = std::mem::take(&mut self.taken.vectors);
+        for vector in &vectors {
+            self.whole.on_vectors(std::slice::from_ref(vector), vector.ts);
+            self.joint.on_vectors(std::slice::from_ref(vector), vector.ts);
+            let is_crashed = self.symbols.get(&vector.instrument).is_some_and(|s| s.as_str() == CRASHED);
+            if is_crashed {
+                self.vector = Some(*vector);
+            }
+            if vector.grid_end != 0 {
+                self.end_of_grid();
+            }
+        }
+        // Its memory is used again.
+        self.taken.vectors = vectors;
+        self.taken.vectors.clear();
+    }
+
+    fn end_of_grid(&mut self) {
+        let score = |stage: &mut Stage| stage.observer_mut().newest.take().map(|record| record.score);
+        let (score, joint) = (score(&mut self.whole), score(&mut self.joint));
+        let Some(vector) = self.vector.take().filter(|vector| vector.mid.is_some()) else { return };
+        let (values, valid) = vector.model_inputs();
+        let excess = |id| vector.get(id).unwrap_or(0.0);
+        let excess = excess(FeatureId::SellingExcess).max(excess(FeatureId::BuyingExcess));
+        self.rows.push(Row { ts: vector.ts, mid: vector.mid, values: *values, valid, excess, score, joint });
+    }
+}
+
+fn poll(feed: &mut AnyFeed, events: &mut RingRx<BookEvent>, stages: &mut Stages<'_>) -> Result<Nanos> {
+    let (mut first, mut now) = (None, UnixNanos(0));
+    loop {
+        let work = feed.poll(now);
+        now = feed.replay_time();
+        first = first.or(Some(now).filter(|at| at.0 > 0));
+        events.drain(usize::MAX, |events| stages.apply(events));
+        if work.status == WorkStatus::Done {
+            break;
+        }
+    }
+    if let Some(error) = feed.take_error() {
+        return Err(error.into());
+    }
+    stages.featurizer.finish(&mut stages.taken);
+    stages.hand_on();
+    Ok(now.since(first.unwrap_or(now)))
+}
+
+impl Day {
+    /// Plays the capture at `pcap`.
+    pub(super) fn play(plan: &Plan, model: &Model, pcap: &Path, seed: u64) -> Result<Self> {
+        let config = feed_config(plan, FeedKind::Itch50);
+        let options = FileOptions { itch_framing: ItchFraming::LengthPrefixed };
+        let pace = Pace::Simulated { score_latency: Nanos(0) };
+        let (tx, mut events) = topology::event_ring(plan, pace, true);
+        let mut feed = open_files("receiver", &[pcap.to_owned()], &config, options, tx, None)?;
+        let mut stages = Stages::new(plan, model)?;
+        let length = poll(&mut feed, &mut events, &mut stages)?;
+        let said = std::mem::take(stages.whole.observer_mut());
+        let seconds = length.0 as f64 / 1e9;
+        Ok(Self {
+            seed,
+            rows: stages.rows,
+            tiers: said.tiers,
+            entered: said.entered,
+            instruments: stages.symbols.len(),
+            seconds,
+            by_flow: said.by_flow,
+            scores: said.scores,
+        })
+    }
+}
