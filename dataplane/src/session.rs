@@ -6,9 +6,11 @@
 use types::UnixNanos;
 use wire::WireError;
 use wire::iex::{self, Segment};
+use wire::mdp3;
 use wire::moldudp64::{self, Packet, PacketKind};
 
-/// Which session sequence numbers belong to: MoldUDP64's ten bytes; for IEX-TP, channel and session, little-endian.
+/// Which session sequence numbers belong to: MoldUDP64's ten bytes; for IEX-TP, channel and session, little-endian; nothing for MDP
+/// 3.0, whose numbers just begin again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SessionId(pub [u8; 10]);
 
@@ -22,6 +24,8 @@ pub enum Transport {
         /// `message_protocol` of the segments wanted.
         protocol: u16,
     },
+    /// CME's, of MDP 3.0: packets are numbered, not messages.
+    Mdp3,
 }
 
 /// What one packet says about the sequence.
@@ -31,7 +35,7 @@ pub struct Head {
     pub session: SessionId,
     /// Sequence number of the first message, or of the next one to come when there is none.
     pub seq: u64,
-    /// Messages in the packet; zero is a heartbeat or the end of the session.
+    /// Sequence numbers it takes, one a message or, where packets are numbered, one; zero is a heartbeat or the end of the session.
     pub count: u16,
     /// Whether no message will follow in this session.
     pub end: bool,
@@ -48,14 +52,16 @@ impl Head {
     }
 }
 
-/// The messages of one packet, in sequence. Every item but a trailing [`WireError::TrailingBytes`] takes one sequence
-/// number, errors too.
+/// The messages of one packet, in sequence. Where messages are numbered, every item but a trailing [`WireError::TrailingBytes`] takes
+/// one sequence number, errors too.
 #[derive(Clone, Debug)]
 pub enum Messages<'a> {
     /// Behind MoldUDP64.
     Mold(moldudp64::Messages<'a>),
     /// Behind IEX-TP.
     Iex(iex::Messages<'a>),
+    /// Of MDP 3.0.
+    Mdp3(mdp3::Messages<'a>),
 }
 
 impl<'a> Iterator for Messages<'a> {
@@ -66,6 +72,7 @@ impl<'a> Iterator for Messages<'a> {
         match self {
             Self::Mold(blocks) => blocks.next(),
             Self::Iex(blocks) => blocks.next(),
+            Self::Mdp3(messages) => messages.next(),
         }
     }
 }
@@ -92,6 +99,11 @@ impl Transport {
                 check_tiling(segment.messages(), segment.message_count())?;
                 Ok(iex_head(&segment))
             }
+            Self::Mdp3 => {
+                let packet = mdp3::Packet::parse(payload)?;
+                check_messages(&packet, payload.len())?;
+                Ok(mdp3_head(&packet))
+            }
         }
     }
 
@@ -104,6 +116,25 @@ impl Transport {
             Self::IexTp { .. } => {
                 Segment::parse(payload).ok().map(|segment| Messages::Iex(segment.messages()))
             }
+            Self::Mdp3 => mdp3::Packet::parse(payload).ok().map(|packet| Messages::Mdp3(packet.messages())),
+        }
+    }
+
+    /// Whether the messages of a packet share its sequence number.
+    #[inline]
+    #[must_use]
+    pub const fn numbers_packets(self) -> bool {
+        matches!(self, Self::Mdp3)
+    }
+
+    /// Where a message has the byte that tells its type.
+    #[inline]
+    #[must_use]
+    pub const fn type_at(self) -> usize {
+        match self {
+            Self::MoldUdp64 | Self::IexTp { .. } => 0,
+            // Behind the size and the length of the block.
+            Self::Mdp3 => 4,
         }
     }
 }
@@ -130,6 +161,27 @@ fn iex_head(segment: &Segment<'_>) -> Head {
         end: false,
         sent: UnixNanos(header.send_time.ns()),
     }
+}
+
+fn mdp3_head(packet: &mdp3::Packet<'_>) -> Head {
+    let header = packet.header();
+    Head {
+        session: SessionId::default(),
+        seq: u64::from(header.sequence.get()),
+        count: 1,
+        end: false,
+        sent: UnixNanos(header.sending_time.get()),
+    }
+}
+
+/// A packet of MDP 3.0 has at least one message, and no other protocol looks like it.
+#[inline]
+fn check_messages(packet: &mdp3::Packet<'_>, len: usize) -> Result<(), WireError> {
+    let mut messages = packet.messages();
+    if len == mdp3::HEADER_LEN {
+        return Err(WireError::ZeroLength { offset: mdp3::HEADER_LEN as u64 });
+    }
+    messages.try_for_each(|message| message.map(|_| ()))
 }
 
 #[inline]

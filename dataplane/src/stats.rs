@@ -134,6 +134,8 @@ pub struct FeedStats {
     pub corrected_levels: u64,
     /// LOBSTER messages about orders that were never announced.
     pub unannounced_orders: u64,
+    /// Updates of levels that are implied from other instruments, which no book shows.
+    pub implied_levels: u64,
     /// What each line brought.
     pub lines: Vec<LineReport>,
     /// Venue times, held against arrival.
@@ -174,6 +176,7 @@ impl Default for FeedStats {
             uncovered_levels: 0,
             corrected_levels: 0,
             unannounced_orders: 0,
+            implied_levels: 0,
             lines: Vec::new(),
             event_time: EventTime::default(),
             errors: [ErrorCount::default(); WireError::KINDS.len()],

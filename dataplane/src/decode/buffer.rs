@@ -8,13 +8,38 @@ pub struct EventBuffer {
     events: Vec<BookEvent>,
     /// Events at the front that the ring has taken.
     sent: usize,
+    /// Room for events that no message's length bounds, in all and left.
+    spare_max: usize,
+    spare: usize,
 }
 
 impl EventBuffer {
     /// Room for `capacity` events.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self { events: Vec::with_capacity(capacity), sent: 0 }
+        Self::with_spare(capacity, 0)
+    }
+
+    /// Room for `capacity` events, and for `spare` more that no message's length bounds.
+    #[must_use]
+    pub fn with_spare(capacity: usize, spare: usize) -> Self {
+        Self { events: Vec::with_capacity(capacity + spare), sent: 0, spare_max: spare, spare }
+    }
+
+    /// Takes spare room for `events`, to be pushed; false when there is not so much until the buffer is empty again.
+    pub(super) fn take_spare(&mut self, events: usize) -> bool {
+        let left = self.spare.checked_sub(events);
+        self.spare = left.unwrap_or(self.spare);
+        left.is_some()
+    }
+
+    /// Appends an event that no message's length bounds; false when the spare room is used up.
+    pub(super) fn push_spare(&mut self, event: BookEvent) -> bool {
+        let fits = self.take_spare(1);
+        if fits {
+            self.push(event);
+        }
+        fits
     }
 
     /// Appends one event.
@@ -53,6 +78,7 @@ impl EventBuffer {
         if self.sent >= self.events.len() {
             self.events.clear();
             self.sent = 0;
+            self.spare = self.spare_max;
         }
     }
 
@@ -93,6 +119,15 @@ mod tests {
         assert!(buffer.is_empty());
         buffer.push(BookEvent::EMPTY);
         assert_eq!(buffer.pending().len(), 1);
+    }
+
+    #[test]
+    fn the_spare_room_comes_back_with_the_rest() {
+        let mut buffer = EventBuffer::with_spare(1, 2);
+        assert!(buffer.take_spare(1) && buffer.push_spare(BookEvent::EMPTY));
+        assert!(!buffer.take_spare(1) && !buffer.push_spare(BookEvent::EMPTY));
+        buffer.advance(1);
+        assert!(!buffer.take_spare(3) && buffer.take_spare(2));
     }
 
     #[test]

@@ -71,6 +71,13 @@ impl<'a> Begin<'a> {
         self.stats.note_message(message_type, ts_event);
     }
 
+    /// Counts a message of a known type that does not say when it happened: when the one before did.
+    #[cold]
+    pub(super) fn timeless(self, message_type: u8) -> Emit<'a> {
+        self.stats.note_timeless(message_type);
+        Emit { place: self.place, ts_event: self.stats.last_ts(), out: self.out, stats: self.stats }
+    }
+
     /// Counts a message of an unknown type, which happened at the time of the one before.
     #[cold]
     pub(super) fn unknown(self, message_type: u8) {
@@ -98,6 +105,18 @@ impl Emit<'_> {
         self.out.push(event);
     }
 
+    /// Where the message came from.
+    #[inline]
+    pub(super) fn place(&self) -> &Place {
+        self.place
+    }
+
+    /// Where its events go, for whoever keeps some of them back.
+    #[inline]
+    pub(super) fn out(&mut self) -> &mut EventBuffer {
+        self.out
+    }
+
     /// Whether `instrument` trades from now on.
     pub(super) fn status(&mut self, instrument: InstrumentId, status: TradingStatus) {
         self.push(BookEvent { aux: status as u64, ..self.event(instrument, Action::Status) });
@@ -117,8 +136,8 @@ pub trait Decoder {
     ///
     /// # Errors
     ///
-    /// [`Damage`] when the message cannot be understood; nothing was appended, and the books that it concerns are not to
-    /// be believed any more.
+    /// [`Damage`] when the message cannot be understood, or the part of it behind what was appended; the books that it concerns are
+    /// not to be believed any more.
     fn decode(
         &mut self,
         message: &[u8],

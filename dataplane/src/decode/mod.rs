@@ -11,9 +11,13 @@ mod buffer;
 mod decoder;
 mod deep;
 mod directory;
+mod held;
 mod iex;
 mod itch;
 mod market_state;
+mod mdp3;
+mod numbers;
+mod spread;
 mod tick;
 mod tops;
 
@@ -23,6 +27,7 @@ pub use directory::{INSTRUMENTS_MAX, InstrumentDirectory};
 pub use tick::{TickSize, TickSizes};
 
 pub(crate) use decoder::gap_event;
+pub(crate) use held::HELD_MAX;
 
 use types::{FeedKind, UnixNanos};
 
@@ -115,6 +120,8 @@ packet_feeds! {
         Itch50: itch::ItchDecoder, Transport::MoldUdp64, Published;
         Deep: deep::DeepDecoder, Transport::IexTp { protocol: wire::iex::PROTOCOL_DEEP_1_0 }, No;
         Tops: tops::TopsDecoder, Transport::IexTp { protocol: wire::iex::PROTOCOL_TOPS_1_6 }, No;
+        Mdp3: mdp3::LevelDecoder, Transport::Mdp3, No;
+        Mdp3Orders: mdp3::OrderDecoder, Transport::Mdp3, No;
     }
     archives { Lobster }
 }

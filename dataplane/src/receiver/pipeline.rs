@@ -14,7 +14,7 @@ use super::stamps::{Stamp, StampGuard};
 use crate::arbiter::{Arbiter, Arrival, Deliver, Hole, LineStats};
 use crate::config::{ConfigError, FeedConfig, Midnight};
 use crate::decode::{
-    Damage, Decoder, DecoderSetup, EventBuffer, FeedDecoder, InstrumentDirectory, Place, gap_event,
+    Damage, Decoder, DecoderSetup, EventBuffer, FeedDecoder, HELD_MAX, InstrumentDirectory, Place, gap_event,
 };
 use crate::eastern::eastern_midnight_before;
 use crate::session::{Head, SessionId, Transport};
@@ -83,11 +83,17 @@ impl Pipeline {
         };
         let waiting = config.arbiter.slots * events_of(config.arbiter.slot_bytes);
         let overshoot = events_of(overshoot_bytes) + BURST_MAX * events_of(0);
+        // Changes kept back until their venue event is over, which the packets before counted for.
+        let held = config.channels.len().max(1) * HELD_MAX;
+        let spare = decoder.directory().capacity();
         let core = Core {
             transport,
             decoder,
             midnight: config.midnight,
-            out: EventBuffer::new(CHUNK + 2 * events_of(DATAGRAM_BYTES_MAX) + waiting + overshoot),
+            out: EventBuffer::with_spare(
+                CHUNK + 2 * events_of(DATAGRAM_BYTES_MAX) + waiting + overshoot + held,
+                spare,
+            ),
             stats: FeedStats::default(),
             raw_next: 1,
             arrived: UnixNanos(0),
@@ -294,7 +300,7 @@ impl Core {
         match damage {
             Damage::Field => self.stats.bad_fields += 1,
             Damage::Wire(error) => {
-                let message_type = message.first().copied().unwrap_or(0);
+                let message_type = message.get(self.transport.type_at()).copied().unwrap_or(0);
                 self.stats.note_timeless(message_type);
                 self.stats.note_error(error, place.offset);
             }
@@ -335,9 +341,14 @@ impl Deliver for Sink<'_> {
     fn packet(&mut self, head: &Head, payload: &[u8], skip: u16, arrival: Arrival) {
         let Some(messages) = self.core.transport.messages(payload) else { return };
         let mut damaged = false;
+        let shared = self.core.transport.numbers_packets();
         self.core.stats.event_time.arrived(arrival.ts_recv);
+        if shared {
+            // Not every message says when it happened; each happened before its packet was sent.
+            self.core.stats.event_time.believe(head.sent);
+        }
         for (index, message) in messages.enumerate().skip(usize::from(skip)) {
-            let seq = head.seq + index as u64;
+            let seq = if shared { head.seq } else { head.seq + index as u64 };
             let place = self.place(seq, arrival);
             let (bytes, outcome) = match message {
                 Ok(bytes) => {

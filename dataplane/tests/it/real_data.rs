@@ -2,6 +2,7 @@
 
 use crate::common::{Replay, real_data, replay, replay_source};
 use dataplane::{FeedConfig, FeedKind, FileOptions, FileSource, ItchFraming};
+use std::collections::BTreeMap;
 use types::{Action, EventFlags, InstrumentId, Symbol};
 
 fn get(kind: FeedKind, path: &str) -> Option<Replay> {
@@ -129,6 +130,131 @@ fn a_tight_ring_changes_nothing() {
 }
 
 #[test]
+fn the_cme_capture_of_two_lines() {
+    let Some(got) = get(FeedKind::Mdp3, "cme/Cme.Mdp3.Sbe.v8.1.pcap") else { return };
+    assert!(got.error.is_none(), "{}", got.error_text());
+    let stats = &got.stats;
+    assert_eq!((stats.packets, stats.first_seq, stats.last_seq), (10_000, 17_347_815, 17_352_814));
+    assert_eq!((stats.gaps, stats.missing, stats.duplicates, stats.sessions), (0, 0, 5_000, 1));
+    assert_eq!((stats.errors_total(), stats.bad_fields, stats.messages_unknown), (0, 0, 0));
+    let by_template: Vec<_> = (0..).zip(stats.by_type).filter(|(_, n)| *n > 0).collect::<Vec<(u16, u64)>>();
+    assert_eq!(by_template, [(12, 6), (30, 99), (32, 4_898), (35, 179), (37, 57), (42, 60)]);
+    assert_eq!(stats.lines.len(), 2);
+    for line in &stats.lines {
+        assert_eq!((line.stats.packets, line.stats.missing, line.stats.bad), (5_000, 0, 0));
+    }
+    // No definition is in it: instruments go by their numbers, and no update of any is missing.
+    assert_eq!((got.symbols.len(), got.count(Action::Define), got.count(Action::Gap)), (39, 39, 0));
+    assert!(got.symbols.contains(&"174969".to_owned()));
+    // Three of the sixty summaries have two trades.
+    assert_eq!((got.count(Action::Trade), got.count(Action::Time)), (63, 6));
+    // Groups that nothing names as a member's hear no status.
+    assert_eq!(got.count(Action::Status), 0);
+    // 2016-09-27 21:46 to 22:00:30 UTC.
+    assert_eq!(
+        (stats.first_ts().0 / 1_000_000_000, stats.last_ts().0 / 1_000_000_000),
+        (1_475_012_760, 1_475_013_630)
+    );
+}
+
+/// The positions of levels as the capture tells them, read by plain slicing, against the books that events make.
+#[test]
+fn the_books_of_the_cme_capture_are_its_levels_by_position() {
+    let Some(got) = get(FeedKind::Mdp3, "cme/Cme.Mdp3.Sbe.v8.1.pcap") else { return };
+    let path = real_data().expect("it was there").join("cme/Cme.Mdp3.Sbe.v8.1.pcap");
+    let file = std::fs::read(path).expect("the capture");
+    let word = |bytes: &[u8]| u32::from_le_bytes(bytes[..4].try_into().expect("four bytes")) as usize;
+    // Side, then ten places of price and size, by security.
+    let mut positions: BTreeMap<(String, usize), Vec<Option<(i64, u32)>>> = BTreeMap::new();
+    let mut at = 0;
+    while at < file.len() {
+        let (kind, length) = (word(&file[at..]), word(&file[at + 4..]));
+        let block = &file[at..at + length];
+        at += length;
+        // An enhanced packet block with a frame to line A's port: Ethernet, IPv4 without options, UDP.
+        if kind != 6 || block[28 + 36..28 + 38] != 14_320_u16.to_be_bytes() {
+            continue;
+        }
+        let captured = word(&block[20..]);
+        let mut rest = &block[28 + 42 + 12..28 + captured];
+        while rest.len() > 10 {
+            let size = usize::from(u16::from_le_bytes([rest[0], rest[1]]));
+            let (message, after) = rest.split_at(size);
+            rest = after;
+            if message[4] == 32 {
+                let entries = usize::from(message[23]);
+                (0..entries).for_each(|n| place(&mut positions, &message[24 + 32 * n..][..32]));
+            }
+        }
+    }
+    let mut wanted: BTreeMap<(String, usize, i64), u32> = BTreeMap::new();
+    for ((symbol, side), levels) in positions {
+        wanted
+            .extend(levels.into_iter().flatten().map(|(px, size)| ((symbol.clone(), side, px * 100), size)));
+    }
+    let mut book: BTreeMap<(String, usize, i64), u32> = BTreeMap::new();
+    for e in got.events.iter().filter(|e| e.action == Action::LevelSet) {
+        let key = (got.symbols[e.instrument.index()].clone(), e.side.index(), e.px.0);
+        if e.qty.0 == 0 {
+            book.remove(&key)
+        } else {
+            book.insert(key, e.qty.0)
+        };
+    }
+    assert!(wanted.len() > 300, "{}", wanted.len());
+    assert_eq!(book, wanted);
+}
+
+fn place(positions: &mut BTreeMap<(String, usize), Vec<Option<(i64, u32)>>>, entry: &[u8]) {
+    let price = i64::from_le_bytes(entry[..8].try_into().expect("a price"));
+    let number = |at: usize| u32::from_le_bytes(entry[at..at + 4].try_into().expect("a number"));
+    let side = usize::from(entry[26] - b'0');
+    let levels = positions.entry((number(12).to_string(), side)).or_insert_with(|| vec![None; 10]);
+    let at = usize::from(entry[24]) - 1;
+    match entry[25] {
+        0 => {
+            levels.insert(at, Some((price, number(8))));
+            levels.truncate(10);
+        }
+        1 => levels[at] = Some((price, number(8))),
+        2 => {
+            levels.remove(at);
+            levels.push(None);
+        }
+        other => panic!("action {other} is not in the capture"),
+    }
+}
+
+#[test]
+fn the_vendor_vectors_of_cme_decode_whole() {
+    let Some(data) = real_data() else { return };
+    let mut files = 0;
+    for folder in ["Mdp3.Sbe.v1.5", "Mdp3.Sbe.v1.8", "Mdp3.Sbe.v1.9"] {
+        for entry in std::fs::read_dir(data.join("omi_vectors/Cme").join(folder)).unwrap().map(Result::unwrap)
+        {
+            let path = entry.path();
+            for kind in [FeedKind::Mdp3, FeedKind::Mdp3Orders] {
+                let got = replay(&path, &FeedConfig::new(kind)).unwrap();
+                let at = format!(
+                    "{}: {} {:?}",
+                    path.display(),
+                    got.error_text(),
+                    got.stats.errors().collect::<Vec<_>>()
+                );
+                assert!(got.error.is_none() && got.stats.messages > 0, "{at}");
+                assert_eq!(
+                    (got.stats.errors_total(), got.stats.messages_unknown, got.stats.bad_fields),
+                    (0, 0, 0),
+                    "{at}"
+                );
+            }
+            files += 1;
+        }
+    }
+    assert_eq!(files, 10, "those of version 12 are of the feed over TCP");
+}
+
+#[test]
 fn two_captures_of_one_line_are_one_feed() {
     let Some(data) = real_data() else { return };
     let path = data.join("iex/DEEP10_20231002_0734.pcap.gz");
@@ -151,6 +277,9 @@ fn a_capture_of_another_protocol_is_named_as_such() {
         (FeedKind::Deep, "iex/TOPS16.pcapng.gz"),
         (FeedKind::Itch50, "nyse/Nyse.ImbalancesFeed.v2.1.f.pcap"),
         (FeedKind::Itch50, "order_entry/bats_boe2_useq.pcap"),
+        (FeedKind::Mdp3, "iex/TOPS16.pcapng.gz"),
+        (FeedKind::Mdp3, "cboe/mcastpitch_realtime_useq.pcap"),
+        (FeedKind::Mdp3, "nyse/Nyse.ImbalancesFeed.v2.1.f.pcap"),
     ] {
         let Some(got) = get(kind, path) else { return };
         let text = got.error_text();

@@ -80,6 +80,8 @@ feeds! {
         Itch50 = "itch50", ticks US_EQUITY: "NASDAQ TotalView-ITCH 5.0, over MoldUDP64 in a capture or as a length-prefixed file",
         Deep = "deep", ticks US_EQUITY: "IEX DEEP 1.0 over IEX-TP",
         Tops = "tops", ticks US_EQUITY: "IEX TOPS 1.6 over IEX-TP: best quotes alone, read as books of one level",
+        Mdp3 = "mdp3", ticks NONE: "CME MDP 3.0, schemas 5 to 13: books of price levels; implied levels are counted, not shown",
+        Mdp3Orders = "mdp3-mbo", ticks NONE: "CME MDP 3.0, schemas 5 to 13: books of orders",
     }
     archives {
         Lobster = "lobster", ticks US_EQUITY: "LOBSTER message and orderbook files in their zip",
