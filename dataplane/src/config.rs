@@ -5,7 +5,7 @@ use std::net::SocketAddrV4;
 use types::{FeedKind, UnixNanos};
 
 use crate::arbiter::{ArbiterConfig, LINES_MAX};
-use crate::decode::{INSTRUMENTS_MAX, TickSizes};
+use crate::decode::{CHANNELS_MAX, INSTRUMENTS_MAX, TickSizes};
 use crate::source::BURST_MAX;
 
 /// One channel: one sequence of messages, sent on several lines.
@@ -84,9 +84,6 @@ impl FeedConfig {
         Ok(())
     }
 }
-
-/// Channels one receiver may have: an event carries the channel in a byte, and each has slots of its own.
-pub const CHANNELS_MAX: usize = 64;
 
 /// Why a feed cannot be received as configured.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -20,6 +20,7 @@ pub mod lobster;
 mod open;
 pub mod receiver;
 pub mod session;
+pub mod sniff;
 pub mod source;
 pub mod stats;
 

@@ -8,9 +8,10 @@ use wire::WireError;
 use wire::iex::{self, Segment};
 use wire::mdp3;
 use wire::moldudp64::{self, Packet, PacketKind};
+use wire::pitch::{self, Unit};
 
-/// Which session sequence numbers belong to: MoldUDP64's ten bytes; for IEX-TP, channel and session, little-endian; nothing for MDP
-/// 3.0, whose numbers just begin again.
+/// Which session sequence numbers belong to: MoldUDP64's ten bytes; for IEX-TP, channel and session, little-endian; the unit of
+/// PITCH; nothing for MDP 3.0, whose numbers just begin again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SessionId(pub [u8; 10]);
 
@@ -26,6 +27,8 @@ pub enum Transport {
     },
     /// CME's, of MDP 3.0: packets are numbered, not messages.
     Mdp3,
+    /// Cboe's sequenced units.
+    Pitch,
 }
 
 /// What one packet says about the sequence.
@@ -50,6 +53,13 @@ impl Head {
     pub const fn next_seq(&self) -> u64 {
         self.seq.saturating_add(self.count as u64)
     }
+
+    /// Whether the packet says that its line lives and nothing about a sequence. All sequences begin with 1.
+    #[inline]
+    #[must_use]
+    pub const fn is_unsequenced(&self) -> bool {
+        self.seq == 0 && self.count == 0 && !self.end
+    }
 }
 
 /// The messages of one packet, in sequence. Where messages are numbered, every item but a trailing [`WireError::TrailingBytes`] takes
@@ -62,6 +72,8 @@ pub enum Messages<'a> {
     Iex(iex::Messages<'a>),
     /// Of MDP 3.0.
     Mdp3(mdp3::Messages<'a>),
+    /// In a sequenced unit.
+    Pitch(pitch::Messages<'a>),
 }
 
 impl<'a> Iterator for Messages<'a> {
@@ -73,6 +85,7 @@ impl<'a> Iterator for Messages<'a> {
             Self::Mold(blocks) => blocks.next(),
             Self::Iex(blocks) => blocks.next(),
             Self::Mdp3(messages) => messages.next(),
+            Self::Pitch(messages) => messages.next(),
         }
     }
 }
@@ -104,6 +117,11 @@ impl Transport {
                 check_messages(&packet, payload.len())?;
                 Ok(mdp3_head(&packet))
             }
+            Self::Pitch => {
+                let unit = Unit::parse(payload)?;
+                check_tiling(unit.messages(), unit.header().count.into())?;
+                Ok(pitch_head(unit.header()))
+            }
         }
     }
 
@@ -117,6 +135,18 @@ impl Transport {
                 Segment::parse(payload).ok().map(|segment| Messages::Iex(segment.messages()))
             }
             Self::Mdp3 => mdp3::Packet::parse(payload).ok().map(|packet| Messages::Mdp3(packet.messages())),
+            Self::Pitch => Unit::parse(payload).ok().map(|unit| Messages::Pitch(unit.messages())),
+        }
+    }
+
+    /// Its name, for people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MoldUdp64 => "MoldUDP64",
+            Self::IexTp { .. } => "IEX-TP",
+            Self::Mdp3 => "MDP 3.0 packets",
+            Self::Pitch => "PITCH sequenced units",
         }
     }
 
@@ -132,7 +162,7 @@ impl Transport {
     #[must_use]
     pub const fn type_at(self) -> usize {
         match self {
-            Self::MoldUdp64 | Self::IexTp { .. } => 0,
+            Self::MoldUdp64 | Self::IexTp { .. } | Self::Pitch => 0,
             // Behind the size and the length of the block.
             Self::Mdp3 => 4,
         }
@@ -171,6 +201,18 @@ fn mdp3_head(packet: &mdp3::Packet<'_>) -> Head {
         count: 1,
         end: false,
         sent: UnixNanos(header.sending_time.get()),
+    }
+}
+
+fn pitch_head(header: &pitch::UnitHeader) -> Head {
+    let mut session = [0; 10];
+    session[0] = header.unit;
+    Head {
+        session: SessionId(session),
+        seq: u64::from(header.sequence.get()),
+        count: header.count.into(),
+        end: false,
+        sent: UnixNanos(0),
     }
 }
 
@@ -244,6 +286,40 @@ mod tests {
         let mut with_message = packet(7, &[b"ab"]);
         with_message.push(0);
         assert!(Transport::MoldUdp64.read(&with_message).is_ok());
+    }
+
+    #[test]
+    fn a_packet_of_numbered_packets_takes_one_number_and_is_refused_whole() {
+        let message = [16, 0, 0, 0, 12, 0, 1, 0, 9, 0, 1, 2, 3, 4, 5, 6];
+        let bytes = [&7_u32.to_le_bytes()[..], &9_u64.to_le_bytes(), &message, &message[..10]].concat();
+        let mut bytes = bytes;
+        bytes[12 + 16] = 10;
+        let head = Transport::Mdp3.read(&bytes).unwrap();
+        assert_eq!((head.seq, head.count, head.next_seq(), head.sent), (7, 1, 8, UnixNanos(9)));
+        assert_eq!(
+            Transport::Mdp3.messages(&bytes).unwrap().map(|m| m.unwrap().len()).collect::<Vec<_>>(),
+            [16, 10]
+        );
+        for len in (0..bytes.len()).filter(|len| *len != 12 + 16) {
+            assert!(Transport::Mdp3.read(&bytes[..len]).is_err(), "{len}");
+        }
+        bytes[12 + 6] = 2;
+        let refused = Transport::Mdp3.read(&bytes);
+        assert_eq!(refused, Err(WireError::WrongProtocol { offset: 12, wanted: 1, found: 2 }));
+    }
+
+    #[test]
+    fn a_unit_numbers_its_messages_and_one_without_a_number_says_nothing() {
+        let bytes = [18, 0, 2, 3, 7, 0, 0, 0, 6, 0x20, 1, 2, 3, 4, 4, 0x99, 5, 6];
+        let head = Transport::Pitch.read(&bytes).unwrap();
+        assert_eq!((head.seq, head.count, head.session.0[0]), (7, 2, 3));
+        let messages = Transport::Pitch.messages(&bytes).unwrap();
+        assert_eq!(messages.map(|m| m.unwrap().len()).collect::<Vec<_>>(), [5, 3]);
+        for len in 0..bytes.len() {
+            assert!(Transport::Pitch.read(&bytes[..len]).is_err(), "{len}");
+        }
+        let heartbeat = |seq: u8| Transport::Pitch.read(&[8, 0, 0, 1, seq, 0, 0, 0]).unwrap();
+        assert!(heartbeat(0).is_unsequenced() && !heartbeat(1).is_unsequenced() && !head.is_unsequenced());
     }
 
     #[test]

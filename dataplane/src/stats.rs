@@ -132,8 +132,10 @@ pub struct FeedStats {
     pub uncovered_levels: u64,
     /// Differences to the LOBSTER order book file above the deepest level: a row is missing.
     pub corrected_levels: u64,
-    /// LOBSTER messages about orders that were never announced.
+    /// Messages of LOBSTER and PITCH about orders that were never announced.
     pub unannounced_orders: u64,
+    /// Orders that found no room where the decoder keeps which instrument each is of; their books are doubted.
+    pub orders_beyond: u64,
     /// Updates of levels that are implied from other instruments, which no book shows.
     pub implied_levels: u64,
     /// What each line brought.
@@ -176,6 +178,7 @@ impl Default for FeedStats {
             uncovered_levels: 0,
             corrected_levels: 0,
             unannounced_orders: 0,
+            orders_beyond: 0,
             implied_levels: 0,
             lines: Vec::new(),
             event_time: EventTime::default(),

@@ -8,6 +8,9 @@ use super::directory::InstrumentDirectory;
 use super::tick::TickSizes;
 use crate::stats::FeedStats;
 
+/// Channels one receiver may have: an event carries the channel in a byte, and each has slots of its own.
+pub const CHANNELS_MAX: usize = 64;
+
 /// What a decoder is made for.
 #[derive(Clone, Debug)]
 pub struct DecoderSetup {

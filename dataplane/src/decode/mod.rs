@@ -10,6 +10,7 @@ mod beyond;
 mod buffer;
 mod decoder;
 mod deep;
+mod describe;
 mod directory;
 mod held;
 mod iex;
@@ -17,12 +18,14 @@ mod itch;
 mod market_state;
 mod mdp3;
 mod numbers;
+mod pitch;
 mod spread;
 mod tick;
 mod tops;
 
 pub use buffer::EventBuffer;
-pub use decoder::{Damage, Decoder, DecoderSetup, Place};
+pub use decoder::{CHANNELS_MAX, Damage, Decoder, DecoderSetup, Place};
+pub use describe::{Description, describe, message_types, type_code, type_label};
 pub use directory::{INSTRUMENTS_MAX, InstrumentDirectory};
 pub use tick::{TickSize, TickSizes};
 
@@ -122,6 +125,7 @@ packet_feeds! {
         Tops: tops::TopsDecoder, Transport::IexTp { protocol: wire::iex::PROTOCOL_TOPS_1_6 }, No;
         Mdp3: mdp3::LevelDecoder, Transport::Mdp3, No;
         Mdp3Orders: mdp3::OrderDecoder, Transport::Mdp3, No;
+        Pitch: pitch::PitchDecoder, Transport::Pitch, No;
     }
     archives { Lobster }
 }

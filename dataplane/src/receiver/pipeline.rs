@@ -182,6 +182,10 @@ impl Pipeline {
                 return Err(error.shifted(base));
             }
         };
+        if head.is_unsequenced() {
+            self.core.stats.heartbeats += 1;
+            return Ok(());
+        }
         let Some(line) = known.or_else(|| self.learn(group, &head)) else {
             self.core.stats.other_traffic += 1;
             return Ok(());

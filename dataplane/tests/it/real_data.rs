@@ -255,6 +255,69 @@ fn the_vendor_vectors_of_cme_decode_whole() {
 }
 
 #[test]
+fn the_pitch_capture_begins_with_a_gap() {
+    let Some(got) = get(FeedKind::Pitch, "cboe/mcastpitch_realtime_useq.pcap") else { return };
+    assert!(got.error.is_none(), "{}", got.error_text());
+    let stats = &got.stats;
+    assert_eq!((stats.packets, stats.messages, stats.messages_unknown), (739, 40, 0));
+    // Messages 1 and 2 were not captured; the line's heartbeats before say that they are the next.
+    assert_eq!((stats.first_seq, stats.last_seq, stats.gaps, stats.missing), (1, 42, 1, 2));
+    assert_eq!((stats.errors_total(), stats.bad_fields, stats.duplicates), (0, 0, 0));
+    let by_type: Vec<_> = (0..).zip(stats.by_type).filter(|(_, n)| *n > 0).collect::<Vec<(u16, u64)>>();
+    let wanted = [
+        (0x20, 19),
+        (0x21, 4),
+        (0x22, 3),
+        (0x23, 3),
+        (0x26, 2),
+        (0x27, 1),
+        (0x28, 1),
+        (0x29, 4),
+        (0x2a, 2),
+        (0x2b, 1),
+    ];
+    assert_eq!(by_type, wanted);
+    // The line without a sequence is none of the feed.
+    assert_eq!((stats.lines.len(), stats.lines[0].stats.packets), (1, 375));
+    assert_eq!(
+        (got.count(Action::Gap), got.count(Action::OrderAdd), got.count(Action::OrderExecute)),
+        (1, 7, 3)
+    );
+    assert_eq!((got.count(Action::OrderReduce), got.count(Action::OrderReplace)), (2, 2));
+    assert_eq!((got.count(Action::OrderDelete), got.count(Action::Trade)), (4, 3));
+    assert_eq!((got.symbols.as_slice(), stats.unannounced_orders), (&["A".to_owned()][..], 0));
+}
+
+#[test]
+fn the_vendor_vectors_of_pitch_decode_whole() {
+    let Some(data) = real_data() else { return };
+    let mut files = 0;
+    for folder in ["Options.DepthOfBook.Pitch.v2.39.4", "Options.ComplexDepthOfBook.Pitch.v2.1.18"] {
+        for entry in
+            std::fs::read_dir(data.join("omi_vectors/Cboe").join(folder)).unwrap().map(Result::unwrap)
+        {
+            let path = entry.path();
+            let got = replay(&path, &FeedConfig::new(FeedKind::Pitch)).unwrap();
+            let at = format!(
+                "{}: {} {:?}",
+                path.display(),
+                got.error_text(),
+                got.stats.errors().collect::<Vec<_>>()
+            );
+            let is_heartbeat = path.to_string_lossy().contains("Heartbeat");
+            assert!(is_heartbeat || (got.error.is_none() && got.stats.messages > 0), "{at}");
+            assert_eq!(
+                (got.stats.errors_total(), got.stats.messages_unknown, got.stats.bad_fields),
+                (0, 0, 0),
+                "{at}"
+            );
+            files += 1;
+        }
+    }
+    assert_eq!(files, 14);
+}
+
+#[test]
 fn two_captures_of_one_line_are_one_feed() {
     let Some(data) = real_data() else { return };
     let path = data.join("iex/DEEP10_20231002_0734.pcap.gz");
@@ -280,6 +343,9 @@ fn a_capture_of_another_protocol_is_named_as_such() {
         (FeedKind::Mdp3, "iex/TOPS16.pcapng.gz"),
         (FeedKind::Mdp3, "cboe/mcastpitch_realtime_useq.pcap"),
         (FeedKind::Mdp3, "nyse/Nyse.ImbalancesFeed.v2.1.f.pcap"),
+        (FeedKind::Pitch, "cme/Cme.Mdp3.Sbe.v8.1.pcap"),
+        (FeedKind::Pitch, "iex/TOPS16.pcapng.gz"),
+        (FeedKind::Pitch, "nyse/Nyse.ImbalancesFeed.v2.1.f.pcap"),
     ] {
         let Some(got) = get(kind, path) else { return };
         let text = got.error_text();

@@ -88,6 +88,13 @@ impl EventFlags {
         Self(self.0 | other.0)
     }
 
+    /// These flags but [`EventFlags::LAST`].
+    #[inline]
+    #[must_use]
+    pub const fn without_last(self) -> Self {
+        Self(self.0 & !Self::LAST.0)
+    }
+
     /// Whether all flags of `other` are set.
     #[inline]
     #[must_use]

@@ -82,6 +82,7 @@ feeds! {
         Tops = "tops", ticks US_EQUITY: "IEX TOPS 1.6 over IEX-TP: best quotes alone, read as books of one level",
         Mdp3 = "mdp3", ticks NONE: "CME MDP 3.0, schemas 5 to 13: books of price levels; implied levels are counted, not shown",
         Mdp3Orders = "mdp3-mbo", ticks NONE: "CME MDP 3.0, schemas 5 to 13: books of orders",
+        Pitch = "pitch", ticks US_EQUITY: "Cboe Multicast PITCH 2.x in sequenced units; a channel of the configuration is one unit",
     }
     archives {
         Lobster = "lobster", ticks US_EQUITY: "LOBSTER message and orderbook files in their zip",

@@ -1,6 +1,6 @@
 //! The byte layouts of every protocol Portcullis hears or speaks, as zero-copy views: Ethernet/IPv4/UDP frames,
-//! MoldUDP64 and IEX-TP transport, NASDAQ TotalView-ITCH 5.0, IEX DEEP 1.0 and TOPS 1.6, CME MDP 3.0, length-prefixed files; for
-//! orders, SoupBinTCP with OUCH 5.0 and 4.2.
+//! MoldUDP64 and IEX-TP transport, NASDAQ TotalView-ITCH 5.0, IEX DEEP 1.0 and TOPS 1.6, CME MDP 3.0, Cboe PITCH 2.x, length-prefixed
+//! files; for orders, SoupBinTCP with OUCH 5.0 and 4.2.
 //!
 //! **What it never does:** allocate, keep state between packets, read a clock, do I/O, panic on any input, or judge
 //! whether a value makes sense. A wire struct accepts every byte pattern of its length; meaning begins in the decoder
@@ -30,6 +30,7 @@ pub mod mdp3;
 pub mod moldudp64;
 pub mod ouch42;
 pub mod ouch50;
+pub mod pitch;
 pub mod soupbin;
 pub mod tops16;
 

@@ -3,14 +3,18 @@
 //! Each function is a fuzz target of its name. The tests of the workspace compile this file too and run it over the committed
 //! corpora and what lies near them.
 
+use std::convert::Infallible;
 use std::io::{Cursor, Write};
 use std::net::SocketAddrV4;
 use std::path::PathBuf;
 
 use control::audit::{self, VerifyOptions};
 use control::protocol::{parse_request, read_frame};
+use dataplane::sniff::{Seen, Sniffer};
+use dataplane::source::SourceStatus;
 use dataplane::{
-    ChannelConfig, EventTx, Feed, FeedConfig, FeedKind, FileOptions, FileSource, open_files, receive,
+    ChannelConfig, EventTx, Feed, FeedConfig, FeedKind, FileOptions, FileSource, PacketSource, open_files,
+    receive,
 };
 use egress::fix::Version;
 use egress::fix::frame::{Framed, frame};
@@ -20,7 +24,7 @@ use egress::fix::store::Store;
 use egress::soup::{ClientSession, ServerSession};
 use simulator::{Line, PcapWriter};
 use stage::{LosslessTx, WorkStatus, ring};
-use types::{Action, BookEvent, Nanos, UnixNanos};
+use types::{Action, BookEvent, FeedInput, Nanos, UnixNanos};
 use wire::frame::{LinkType, parse_udp_on};
 use wire::{WireError, deep10, iex, itch50, moldudp64, ouch42, ouch50, tops16};
 use zip::ZipWriter;
@@ -35,6 +39,7 @@ pub const TARGETS: &[Target] = &[
     ("packets", packets),
     ("captures", captures),
     ("sessions", sessions),
+    ("feeds", feeds),
     ("lobster", lobster),
     ("configuration", configuration),
     ("control_frames", control_frames),
@@ -108,9 +113,52 @@ pub fn captures(bytes: &[u8]) {
     replay(file.to_vec(), &config);
 }
 
+/// Packets as in [`sessions`], of the feed that the first byte chooses: every decoder through its whole line, and every message as
+/// text.
+pub fn feeds(bytes: &[u8]) {
+    let Some((kind, packets)) = bytes.split_first() else { return };
+    let of_packets: Vec<FeedKind> =
+        FeedKind::ALL.iter().copied().filter(|kind| kind.input() == FeedInput::Packets).collect();
+    let kind = of_packets[usize::from(*kind) % of_packets.len()];
+    let capture = two_lines(packets);
+    let lines: Vec<SocketAddrV4> = [Line::A, Line::B].map(Line::group).to_vec();
+    let config = FeedConfig { channels: vec![ChannelConfig { lines }], ..FeedConfig::new(kind) };
+    replay(capture.clone(), &config);
+    let source = FileSource::from_reader("fuzz", Box::new(Cursor::new(capture)), FileOptions::default());
+    let (mut source, mut sniffer) = (source.expect("a capture of ours"), Sniffer::new(Some(kind)));
+    let see = |seen: Seen| match seen.what {
+        Ok(described) => {
+            assert!(!described.text.is_empty() && !described.text.contains('\n'));
+            Ok::<(), Infallible>(())
+        }
+        Err(error) => {
+            assert!(!error.to_string().is_empty());
+            Ok(())
+        }
+    };
+    while let Ok(SourceStatus::Open) = source.next_burst(64, |packet| sniffer.packet(&packet, see).is_ok()) {}
+}
+
 /// Packets on the two lines of a channel: a byte for the line (its lowest bit) and the pause in milliseconds, two for the
 /// length, then the payload. Each event comes once and in sequence, whatever the lines repeat, lose or make up.
 pub fn sessions(bytes: &[u8]) {
+    let lines: Vec<SocketAddrV4> = [Line::A, Line::B].map(Line::group).to_vec();
+    let config = FeedConfig { channels: vec![ChannelConfig { lines }], ..FeedConfig::new(FeedKind::Itch50) };
+    let events = replay(two_lines(bytes), &config);
+    let (mut session, mut last) = (0_usize, 0);
+    for event in events {
+        if event.action == Action::Gap || event.action == Action::Clear {
+            session += 1;
+            last = 0;
+        } else if event.seq.0 != 0 {
+            assert!(event.seq.0 >= last, "sequence {} behind {last} (after {session} breaks)", event.seq.0);
+            last = event.seq.0;
+        }
+    }
+}
+
+/// A capture of such packets.
+fn two_lines(bytes: &[u8]) -> Vec<u8> {
     let mut pcap = PcapWriter::new(Vec::new()).expect("memory is written");
     let (mut rest, mut ts_ns) = (bytes, 1_778_092_110_000_000_000_u64);
     while let [head, low, high, after @ ..] = rest {
@@ -123,19 +171,7 @@ pub fn sessions(bytes: &[u8]) {
         }
         rest = &after[length..];
     }
-    let lines: Vec<SocketAddrV4> = [Line::A, Line::B].map(Line::group).to_vec();
-    let config = FeedConfig { channels: vec![ChannelConfig { lines }], ..FeedConfig::new(FeedKind::Itch50) };
-    let events = replay(pcap.finish().expect("memory is written"), &config);
-    let (mut session, mut last) = (0_usize, 0);
-    for event in events {
-        if event.action == Action::Gap || event.action == Action::Clear {
-            session += 1;
-            last = 0;
-        } else if event.seq.0 != 0 {
-            assert!(event.seq.0 >= last, "sequence {} behind {last} (after {session} breaks)", event.seq.0);
-            last = event.seq.0;
-        }
-    }
+    pcap.finish().expect("memory is written")
 }
 
 /// Reads a file to its end or its first error: every event once, and counted.

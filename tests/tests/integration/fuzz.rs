@@ -14,7 +14,7 @@ use stage::hist::{HistLog, latency_histogram, read_hlog};
 use tests::repository;
 use types::UnixNanos;
 use wire::{FromBytes, IntoBytes};
-use wire::{deep10, iex, itch50, ouch42, ouch50, soupbin, tops16};
+use wire::{deep10, iex, itch50, mdp3, ouch42, ouch50, pitch, soupbin, tops16};
 
 #[path = "../../fuzz/src/lib.rs"]
 #[expect(unreachable_pub, reason = "a library of its own for the fuzzer")]
@@ -226,6 +226,126 @@ fn of_captures(corpora: &mut Corpora, market: &[Packet]) {
     corpora.insert(("sessions", "two-lines".to_owned()), lines);
 }
 
+/// Packets as [`targets::feeds`] takes them, each on both lines.
+fn on_two_lines(payloads: &[Vec<u8>]) -> Vec<u8> {
+    let on = |line: u8, payload: &Vec<u8>| {
+        let length = u16::try_from(payload.len()).expect("a datagram").to_le_bytes();
+        [&[line | 2][..], &length, payload].concat()
+    };
+    payloads.iter().flat_map(|payload| [on(0, payload), on(1, payload)]).flatten().collect()
+}
+
+/// A packet of MDP 3.0 with one message of schema 9: its root block, then groups, each of its dimension's bytes and its entries.
+fn mdp3_packet(seq: u32, template: u16, root: &[u8], groups: &[(&[u8], Vec<u8>)]) -> Vec<u8> {
+    let body: Vec<u8> = groups.iter().flat_map(|(size, entries)| [*size, entries].concat()).collect();
+    let header = mdp3::MessageHeader {
+        size: u16::try_from(10 + root.len() + body.len()).expect("a message").into(),
+        block_length: u16::try_from(root.len()).expect("a block").into(),
+        template: template.into(),
+        schema: mdp3::SCHEMA_ID.into(),
+        version: 9.into(),
+    };
+    let packet = mdp3::PacketHeader { sequence: seq.into(), sending_time: 1_778_092_110_000_000_000.into() };
+    [packet.as_bytes(), header.as_bytes(), root, &body].concat()
+}
+
+fn of_mdp3(corpora: &mut Corpora) {
+    let time = 1_778_092_110_000_000_000_u64;
+    let root = |indicator: u8| [&time.to_le_bytes()[..], &[indicator, 0, 0]].concat();
+    let level = |rpt: u32, action: u8, at: u8, kind: u8, px: i64| {
+        let entry = mdp3::BookEntry {
+            price: (px * 1_000_000_000).into(),
+            size: 5.into(),
+            security_id: 7.into(),
+            rpt_seq: rpt.into(),
+            orders: 1.into(),
+            level: at,
+            update_action: action,
+            entry_type: kind,
+        };
+        [entry.as_bytes(), &[0; 5]].concat()
+    };
+    let order = mdp3::OrderEntry {
+        order_id: 9.into(),
+        priority: 9.into(),
+        display_qty: 5.into(),
+        reference: 1,
+        update_action: 0,
+    };
+    let order = [order.as_bytes(), &[0; 2]].concat();
+    let mut definition = vec![0; 224];
+    (definition[5], definition[14], definition[55]) = (b'A', 17, 7);
+    definition[23..25].copy_from_slice(b"ES");
+    definition[35..39].copy_from_slice(b"ESZ6");
+    definition[91..99].copy_from_slice(&25_000_000_000_i64.to_le_bytes());
+    definition[99..107].copy_from_slice(&10_000_000_i64.to_le_bytes());
+    let feeds = [&b"GBX"[..], &[10], b"GBI", &[2]].concat();
+    let status =
+        [&time.to_le_bytes()[..], b"ES\0\0\0\0", &[0; 6], &[0xff, 0xff, 0xff, 0x7f, 0, 0, 128, 2, 0, 0]]
+            .concat();
+    let mut snapshot = vec![0; 59];
+    (snapshot[0], snapshot[8], snapshot[12], snapshot[34]) = (9, 7, 4, 17);
+    let mut in_snapshot = vec![0; 22];
+    (in_snapshot[4], in_snapshot[8], in_snapshot[16], in_snapshot[21]) = (1, 3, 1, b'0');
+    let (none, short) = (&[][..], |count: u8, length: u8| [length, 0, count]);
+    let volume = [&[1, 0, 0, 0, 7, 0, 0, 0, 4][..], &[0; 7]].concat();
+    let packets = [
+        mdp3_packet(1, 54, &definition, &[(&short(0, 9), vec![]), (&short(2, 4), feeds)]),
+        mdp3_packet(
+            2,
+            46,
+            &root(0x84),
+            &[
+                (&short(2, 32), [level(1, 0, 1, b'0', 100), level(2, 0, 1, b'1', 101)].concat()),
+                (&[24, 0, 0, 0, 0, 0, 0, 1], order),
+            ],
+        ),
+        mdp3_packet(3, 46, &root(0x80), &[(&short(1, 32), level(3, 3, 1, b'1', 101))]),
+        mdp3_packet(4, 37, &root(2), &[(&short(1, 16), volume)]),
+        mdp3_packet(5, 30, &status, &[]),
+        mdp3_packet(6, 52, &snapshot, &[(&short(1, 22), in_snapshot)]),
+        mdp3_packet(7, 4, &root(0x80)[..9], &[(&short(1, 2), vec![0; 2])]),
+        mdp3_packet(8, 12, none, &[]),
+    ];
+    let mdp3 = |name: &str| FeedKind::PACKET_NAMES.iter().position(|known| *known == name).expect("a feed");
+    for name in ["mdp3", "mdp3-mbo"] {
+        let kind = u8::try_from(mdp3(name)).expect("a small number");
+        corpora.insert(("feeds", name.to_owned()), of_kind(kind, &on_two_lines(&packets)));
+    }
+}
+
+fn of_pitch(corpora: &mut Corpora) {
+    let symbol = *b"FUZZ  ";
+    let messages = [
+        pitch::Time::new(34_200).as_bytes().to_vec(),
+        pitch::AddOrderLong::new(5, 7, b'B', 100, symbol, 1_234_500, 1).as_bytes().to_vec(),
+        pitch::AddOrderShort::new(6, 8, b'S', 100, symbol, 12_346, 1).as_bytes().to_vec(),
+        pitch::OrderExecuted::new(7, 7, 40, 900).as_bytes().to_vec(),
+        pitch::OrderExecutedAtPrice::new(8, 8, 10, 50, 901, 1_234_400).as_bytes().to_vec(),
+        pitch::ModifyOrderLong::new(9, 7, 70, 1_234_400).as_bytes().to_vec(),
+        pitch::ReduceSizeShort::new(10, 7, 20).as_bytes().to_vec(),
+        pitch::DeleteOrder::new(11, 8).as_bytes().to_vec(),
+        pitch::TradeShort::new(12, 9, b'B', 10, symbol, 12_345, 902).as_bytes().to_vec(),
+        pitch::TradingStatus::new(13, *b"FUZZ    ", b'H', b'0', [b' '; 2]).as_bytes().to_vec(),
+        pitch::UnitClear::new(14).as_bytes().to_vec(),
+    ];
+    let unit = |seq: u32, messages: &[Vec<u8>]| {
+        let length = |message: &Vec<u8>| u8::try_from(message.len() + 1).expect("a message");
+        let body: Vec<u8> = messages.iter().flat_map(|m| [&[length(m)][..], m].concat()).collect();
+        let header = pitch::UnitHeader {
+            length: u16::try_from(8 + body.len()).expect("a unit").into(),
+            count: u8::try_from(messages.len()).expect("a few"),
+            unit: 1,
+            sequence: seq.into(),
+        };
+        [header.as_bytes(), &body].concat()
+    };
+    let packets = [unit(1, &messages[..4]), unit(5, &messages[4..]), unit(12, &[])];
+    let kind = FeedKind::PACKET_NAMES.iter().position(|known| *known == "pitch").expect("a feed");
+    let kind = u8::try_from(kind).expect("a small number");
+    corpora.insert(("feeds", "pitch".to_owned()), of_kind(kind, &on_two_lines(&packets)));
+}
+
 fn of_lobster(corpora: &mut Corpora) {
     let messages = "34200.000000001,1,11,100,1000000,1\n34200.1,1,12,50,1000200,-1\n34200.2,4,11,40,1000000,1\n\
                     34200.3,2,12,10,1000200,-1\n34200.4,3,11,60,1000000,1\n34200.5,5,0,5,1000100,1\n34200.6,7,0,0,-1,-1\n";
@@ -351,6 +471,8 @@ fn corpora() -> Corpora {
     of_messages(&mut corpora);
     of_packets(&mut corpora, &market);
     of_captures(&mut corpora, &market);
+    of_mdp3(&mut corpora);
+    of_pitch(&mut corpora);
     of_lobster(&mut corpora);
     of_control(&mut corpora);
     of_logs(&mut corpora);

@@ -6,7 +6,7 @@ use wire::mdp3::{self, Dimension, Layout, Message, action, entry_type};
 
 use super::ladder::{DEPTH_MAX, Left};
 use super::securities::Numbered;
-use super::{Mdp3Decoder, ts};
+use super::state::{Mdp3Decoder, ts};
 use crate::decode::decoder::{Begin, Damage, Emit};
 
 /// Where an entry of a statistic has its instrument; the number of the update stands behind it.

@@ -6,7 +6,7 @@ use wire::mdp3::{self, Definition, Dimension, Message, status};
 use super::ladder::DEPTH_MAX;
 use super::scale::Scale;
 use super::securities::Defined;
-use super::{Mdp3Decoder, ts};
+use super::state::{Mdp3Decoder, ts};
 use crate::decode::decoder::{Begin, Damage, Emit, Heard};
 use crate::decode::spread::{Member, Whom};
 

@@ -8,7 +8,7 @@ use wire::mdp3::{self, Dimension, Layout, Message};
 
 use super::flow::{side_of, size32, size64};
 use super::reference::status_of;
-use super::{Mdp3Decoder, ts};
+use super::state::{Mdp3Decoder, ts};
 use crate::decode::decoder::{Begin, Damage, Emit};
 use crate::decode::spread::Whom;
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::decode::decoder::DecoderSetup;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use types::{BookEvent, EventFlags, GapCause, Px, Qty, Side, Symbol, TradingStatus};

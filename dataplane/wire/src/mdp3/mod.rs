@@ -44,8 +44,6 @@ pub mod template {
     pub const VOLUME: u16 = 37;
     /// Snapshot Full Refresh.
     pub const SNAPSHOT_38: u16 = 38;
-    /// Quote Request.
-    pub const QUOTE_REQUEST: u16 = 39;
     /// Instrument Definition Option.
     pub const OPTION_41: u16 = 41;
     /// Incremental Refresh Trade Summary.

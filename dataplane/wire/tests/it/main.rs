@@ -6,7 +6,9 @@ mod exercise;
 mod frames;
 mod golden_iex;
 mod golden_itch;
+mod golden_mdp3;
 mod golden_ouch;
+mod golden_pitch;
 mod properties;
 mod real_data;
 

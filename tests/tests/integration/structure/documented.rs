@@ -39,6 +39,7 @@ fn every_key_of_the_configuration_stands_in_the_built_in_file() {
 const DOCUMENTED_ELSEWHERE: &[(&str, &str)] = &[
     ("dataplane/wire/src/error.rs", "the fields of every error are described above the type"),
     ("dataplane/wire/src/itch50/define.rs", "each message is described at the struct of its name"),
+    ("dataplane/wire/src/pitch/mod.rs", "each message is described at the struct of its name"),
 ];
 
 #[test]

@@ -1,0 +1,94 @@
+//! What one feed has said so far, and where it stands.
+
+use types::{Action, InstrumentId, UnixNanos};
+use wire::mdp3;
+
+use super::securities::Securities;
+use crate::decode::decoder::{Begin, CHANNELS_MAX, Damage, DecoderSetup, Emit, Heard, Place};
+use crate::decode::held::Held;
+use crate::decode::spread::Whom;
+
+/// Decoder of one MDP 3.0 feed; `ORDERS` says what its books are made of.
+#[derive(Debug)]
+pub struct Mdp3Decoder<const ORDERS: bool> {
+    pub(super) securities: Securities,
+    pub(super) held: Held,
+    /// By channel: what was heard of its beginning, and its last packet.
+    pub(super) channels: Box<[(Heard, u64)]>,
+}
+
+impl<const ORDERS: bool> Mdp3Decoder<ORDERS> {
+    /// A decoder that knows no instrument yet. All its memory is taken here.
+    #[must_use]
+    pub fn new(setup: &DecoderSetup) -> Self {
+        Self {
+            securities: Securities::new(setup),
+            held: Held::new(CHANNELS_MAX),
+            channels: vec![(Heard::Nothing, 0); CHANNELS_MAX].into_boxed_slice(),
+        }
+    }
+
+    /// Whether books of the channel are whole from their first update on: it was heard from its first packet.
+    fn is_whole(&self, channel: u8) -> bool {
+        let heard = self.channels.get(usize::from(channel));
+        heard.is_some_and(|(heard, _)| *heard == Heard::FromTheStart)
+    }
+
+    /// The instrument of an update, which comes on the channel of its updates.
+    #[inline]
+    pub(super) fn updated(&mut self, m: &mut Emit<'_>, security_id: i32) -> Option<InstrumentId> {
+        let instrument = self.securities.instrument(m, security_id)?;
+        let channel = m.place().channel;
+        if self.securities.get(instrument).channel != Some(channel) {
+            let is_whole = self.is_whole(channel);
+            self.securities.adopt(m, instrument, channel, is_whole);
+        }
+        Some(instrument)
+    }
+
+    /// Notes a packet's place. A channel begins with its first packet, and again whenever its numbers do.
+    #[inline]
+    pub(super) fn follow(&mut self, begin: &mut Begin<'_>) -> Result<(), Damage> {
+        let Place { seq, channel, .. } = *begin.place;
+        let Some((_, last)) = self.channels.get_mut(usize::from(channel)) else { return Ok(()) };
+        let before = std::mem::replace(last, seq);
+        if before != 0 && seq >= before && (seq != 1 || before == 1) {
+            return Ok(());
+        }
+        self.begin_channel(begin, before)
+    }
+
+    #[cold]
+    fn begin_channel(&mut self, begin: &mut Begin<'_>, before: u64) -> Result<(), Damage> {
+        let Place { seq, channel, .. } = *begin.place;
+        let heard = if seq == 1 { Heard::FromTheStart } else { Heard::FromTheMiddle };
+        if let Some((known, _)) = self.channels.get_mut(usize::from(channel)) {
+            *known = heard;
+        }
+        if before == 0 {
+            return Ok(());
+        }
+        self.held.forget(channel);
+        self.securities.restart(channel);
+        if seq == 1 {
+            let clear = begin.place.event(begin.stats.last_ts(), InstrumentId::ALL, Action::Clear);
+            self.securities.spread.say(clear, Whom::Channel(channel), begin.out)?;
+        }
+        Ok(())
+    }
+
+    /// The message is done; its indicator says whether the event is.
+    #[inline]
+    pub(super) fn end_message(&mut self, m: &mut Emit<'_>, match_event_indicator: u8) {
+        if match_event_indicator & mdp3::END_OF_EVENT != 0 {
+            let channel = m.place().channel;
+            self.held.end(channel, m.out());
+        }
+    }
+}
+
+/// A message's time as events carry it.
+#[inline(always)]
+pub(super) fn ts(nanoseconds: u64) -> UnixNanos {
+    UnixNanos(nanoseconds)
+}
