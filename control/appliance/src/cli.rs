@@ -1,11 +1,13 @@
 //! The command line. Help texts are part of the product: each command's long help has an example that works.
 
 mod backtest;
+mod feeds;
 mod format;
 mod train;
 mod verdicts;
 
 pub(crate) use backtest::Backtest;
+pub(crate) use feeds::{Feeds, FeedsCommand, Sniff, SniffFormat};
 pub(crate) use format::Format;
 pub(crate) use train::{Train, TrainChannels, TrainFatfinger, TrainSlippage, TrainVae};
 pub(crate) use verdicts::{Verdicts, VerdictsCommand, VerdictsFilter};
@@ -58,6 +60,10 @@ pub(crate) enum Command {
     Hist(Hist),
     /// Read the verdict log
     Verdicts(Verdicts),
+    /// List the feeds there are, or explain one
+    Feeds(Feeds),
+    /// Print the messages in a capture, one line each
+    Sniff(Sniff),
 }
 
 /// Reads the name of a feed; the help lists all feeds there are.

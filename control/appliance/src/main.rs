@@ -35,6 +35,7 @@ mod run;
 mod scenario;
 mod scorer;
 mod stopped;
+mod sniff;
 mod summary;
 mod svg;
 mod tables;
@@ -61,6 +62,8 @@ fn main() -> ExitCode {
         cli::Command::Train(cli::Train::Fatfinger(args)) => train::fatfinger::run(&args),
         cli::Command::Hist(args) => hist::run(&args),
         cli::Command::Verdicts(args) => verdicts::run(&args),
+        cli::Command::Feeds(args) => sniff::feeds(&args),
+        cli::Command::Sniff(args) => sniff::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,7 @@
 //! summary.json: what a replay read, and the books it ended with. Keys are a contract: they are only ever added to.
 
 use dataplane::FeedStats;
+use dataplane::decode::type_label;
 use dataplane::stats::LineReport;
 use featurizer::{Book, Featurizer};
 use serde::Serialize;
@@ -172,12 +173,20 @@ impl LineSummary {
     }
 }
 
+/// Messages by what the feed calls their types.
+fn by_type(kind: FeedKind, stats: &FeedStats) -> BTreeMap<String, u64> {
+    let counted = (0..=u8::MAX).zip(stats.by_type).filter(|(_, count)| *count > 0);
+    counted.map(|(message_type, count)| (type_label(kind, message_type), count)).collect()
+}
+
 /// Everything that was dropped, by cause.
 fn dropped(stats: &FeedStats) -> BTreeMap<&'static str, u64> {
     let source = &stats.source;
     let others = [
         ("directory_full", stats.directory_full),
         ("bad_fields", stats.bad_fields),
+        ("implied_levels", stats.implied_levels),
+        ("orders_beyond", stats.orders_beyond),
         ("foreign_stocks", stats.foreign_stocks),
         ("skipped_blocks", source.skipped_blocks),
         ("skipped_packets", source.skipped_packets),
@@ -210,7 +219,7 @@ impl Summary {
             feed: kind.as_str(),
             packets: stats.packets,
             messages: stats.messages,
-            messages_by_type: stats.messages_by_type().map(|(kind, n)| (kind.to_string(), n)).collect(),
+            messages_by_type: by_type(kind, stats),
             messages_unknown: stats.messages_unknown,
             first_seq: stats.first_seq,
             last_seq: stats.last_seq,

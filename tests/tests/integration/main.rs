@@ -20,6 +20,7 @@ mod real_captures;
 mod seen;
 mod slippage;
 mod stopped_orders;
+mod sniff;
 mod structure;
 mod surface;
 mod tables;
