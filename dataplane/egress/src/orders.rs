@@ -128,10 +128,16 @@ impl OrderPort {
         self.strategy = thread.strategy(strategy).ok_or_else(|| not_owned("strategy", strategy))?;
         self.account = thread.account(account).ok_or_else(|| not_owned("account", account))?;
         self.numbers.clear();
-        self.halts = HaltWatch::new(self.account, self.strategy);
-        thread.open_orders().for_each(|order| self.halts.watch(order.instrument));
         self.thread = Some(thread);
+        self.look_at_halts_anew();
         Ok(())
+    }
+
+    /// What is halted or tripped is told again by [`OrderPort::halted`]: orders are known that were not when it was told.
+    pub(crate) fn look_at_halts_anew(&mut self) {
+        self.halts = HaltWatch::new(self.account, self.strategy);
+        let open = self.thread.iter().flat_map(OrderThread::open_orders);
+        open.for_each(|order| self.halts.watch(order.instrument));
     }
 
     /// Whether orders can be judged and answers taken note of.

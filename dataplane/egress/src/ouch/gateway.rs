@@ -209,6 +209,7 @@ impl Gateway {
         let (executions, used) = (std::mem::take(&mut told.executions), told.used.clone());
         self.session = Some(Session { name, key, store, asked, answered, executions, used });
         self.find_again(&told);
+        self.port.look_at_halts_anew();
         if is_empty && self.book.len() > 0 {
             self.be_at_odds("the gate holds orders of a session of which nothing is kept");
         }

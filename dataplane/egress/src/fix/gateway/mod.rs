@@ -94,7 +94,10 @@ impl<G: Gatekeeper> Relay<G> {
         firm.tick(now);
         venue.tick(now);
         firm.go_on_resending(now, &mut OfFirm { desk, venue: &mut venue.core });
-        venue.go_on_resending(now, &mut OfVenue { desk, firm: &mut firm.core });
+        // Which orders still count nobody knows without a gate.
+        if desk.gate.is_ready() {
+            venue.go_on_resending(now, &mut OfVenue { desk, firm: &mut firm.core });
+        }
     }
 }
 

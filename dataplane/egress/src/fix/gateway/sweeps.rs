@@ -123,7 +123,10 @@ impl<G: Gatekeeper> Desk<G> {
         }
         if !self.to_cancel.is_empty() {
             let ids = std::mem::take(&mut self.to_cancel);
-            self.send_cancels(&ids, venue, now)?;
+            if let Err(error) = self.send_cancels(&ids, venue, now) {
+                self.to_cancel = ids;
+                return Err(error);
+            }
         }
         if !self.sweeps.iter().any(|sweep| sweep.is_due(now)) {
             return Ok(());
