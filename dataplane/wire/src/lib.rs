@@ -19,6 +19,7 @@
 mod blocks;
 mod error;
 mod fields;
+mod ouch_side;
 mod protocol;
 
 pub mod deep10;

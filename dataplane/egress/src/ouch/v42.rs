@@ -3,22 +3,14 @@
 use super::reasons;
 use super::words::{Cannot, Message, Order, Refusal, Report, Request, Token, Unfit};
 use gate::TimeInForce;
-use types::{Px, Side, Symbol};
+use types::{Px, Symbol};
 use wire::IntoBytes;
 use wire::ouch42::inbound::{self, CancelOrder};
 use wire::ouch42::outbound::{self, Rejected};
-use wire::ouch42::{IMMEDIATE, MARKET_PRICE, SHARES_MAX};
+use wire::ouch42::{IMMEDIATE, MARKET_PRICE, SHARES_MAX, side};
 
 /// [`outbound::Accepted::order_state`] of an order that was cancelled as soon as it was taken.
 const DEAD: u8 = b'D';
-
-fn side(code: u8) -> Option<Side> {
-    match code {
-        b'B' => Some(Side::Bid),
-        b'S' | b'T' | b'E' => Some(Side::Ask),
-        _ => None,
-    }
-}
 
 fn price(raw: u32) -> Px {
     if raw < MARKET_PRICE { Px::from_1e4(raw.into()) } else { Px::NONE }

@@ -3,11 +3,11 @@
 use super::reasons;
 use super::words::{Cannot, Message, Order, Refusal, Report, Request, Token, Unfit};
 use gate::TimeInForce;
-use types::{Px, Side, Symbol};
+use types::{Px, Symbol};
 use wire::IntoBytes;
 use wire::ouch50::inbound::{self, AccountQuery, CancelOrder, EnterOrder, ReplaceOrder};
 use wire::ouch50::outbound::{self, AccountQueryResponse, DEAD, Rejected};
-use wire::ouch50::{MARKET_PRICE, OptionTag, Options, QUANTITY_MAX, options};
+use wire::ouch50::{MARKET_PRICE, OptionTag, Options, QUANTITY_MAX, options, side};
 
 /// Bytes of each option's value (appendix A).
 const fn length_of(tag: OptionTag) -> Option<usize> {
@@ -26,14 +26,6 @@ const PEGS: [OptionTag; 3] =
 
 /// Kinds of prices; limit and blank are none of the venue's making.
 const PRICE_TYPES: [OptionTag; 2] = [OptionTag::PRICE_TYPE, OptionTag::DISCRETION_PRICE_TYPE];
-
-fn side(code: u8) -> Option<Side> {
-    match code {
-        b'B' => Some(Side::Bid),
-        b'S' | b'T' | b'E' => Some(Side::Ask),
-        _ => None,
-    }
-}
 
 /// A price of four decimals; none for a market order, and for one beyond what any price here can be.
 fn price(raw: u64) -> Px {

@@ -1,10 +1,11 @@
 //! The venue itself: takes messages, makes answers, and keeps its account. No socket, no clock.
 
 use super::account::{Account, OpenAtVenue};
-use super::speech::{Answered, Heard, Key, OuchVersion, key_of, number_of, side_of};
+use super::speech::{Answered, Heard, Key, OuchVersion, key_of, number_of};
 use crate::random::Dice;
 use std::collections::{BTreeMap, BTreeSet};
 use types::Side;
+use wire::ouch50::side;
 
 /// What becomes of orders that do not meet the quote: shares of chance.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -116,7 +117,7 @@ impl Exchange {
 
     fn enter(&mut self, key: Key, letter: u8, qty: u32, symbol: [u8; 8], price: u64, immediate: bool) {
         self.account.taken += 1;
-        let side = side_of(letter).filter(|_| qty > 0 && qty < 1_000_000);
+        let side = side(letter).filter(|_| qty > 0 && qty < 1_000_000);
         let (Some(side), false) = (side, self.dice.chance(self.behaviour.reject)) else {
             self.account.rejected += 1;
             self.stream.push(self.version.rejected(self.now_ns, key));

@@ -1,6 +1,5 @@
 //! How the two versions of OUCH say what a venue hears and answers.
 
-use types::Side;
 use wire::IntoBytes;
 use wire::{ouch42, ouch50};
 
@@ -47,14 +46,6 @@ pub(super) fn key_of(number: u32) -> Key {
 
 pub(super) fn number_of(key: Key) -> u32 {
     u32::from_be_bytes([key[0], key[1], key[2], key[3]])
-}
-
-pub(super) fn side_of(code: u8) -> Option<Side> {
-    match code {
-        b'B' => Some(Side::Bid),
-        b'S' | b'T' | b'E' => Some(Side::Ask),
-        _ => None,
-    }
 }
 
 const TEXT: [u8; 14] = [b' '; 14];

@@ -8,6 +8,8 @@
 pub mod inbound;
 pub mod outbound;
 
+pub use crate::ouch_side::side;
+
 /// The price that marks a market order ("Data Types").
 pub const MARKET_PRICE: u32 = 2_000_000_000;
 

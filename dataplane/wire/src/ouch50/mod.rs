@@ -12,6 +12,8 @@ pub mod inbound;
 mod options;
 pub mod outbound;
 
+pub use crate::ouch_side::side;
+
 pub use options::{OptionTag, Options, options};
 
 /// Lowest price that is none: an order at it or above is a market order (section 1.2).
