@@ -157,7 +157,7 @@ fn carrier(kind: FeedKind) -> &'static str {
 
 fn list() -> String {
     let mut table = comfy_table::Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_header(["feed", "carried by", "what it is"]);
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(["feed", "carried by", "what it is"]);
     for &kind in FeedKind::ALL {
         table.add_row([kind.as_str(), carrier(kind), kind.summary()]);
     }

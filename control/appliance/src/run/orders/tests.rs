@@ -2,7 +2,7 @@
 
 use super::journal::{Block, Cut, Journal};
 use super::mirror::{Mirror, Numbering};
-use super::{Orders, ScopeNumbers};
+use super::{ClosedScopes, Orders, ScopeNumbers};
 use crate::line::gate_tables::{GateSet, Listens, STRATEGY, config_of};
 use attach::record::{Entry, RECORD_BYTES, Record, words_of};
 use attach::ring::RingWriter;
@@ -398,7 +398,7 @@ fn a_ring_that_is_lost_leaves_a_doubt_unless_all_ended_in_order() {
     drop(first);
     let (mut again, _) = orders(&plan);
     assert!(!is_doubted(&attach(&mut again).unwrap()), "the ring is there");
-    again.drain();
+    again.drain(&ClosedScopes::default());
     again.close();
     drop(again);
     std::fs::remove_file(&ring).unwrap();
@@ -420,10 +420,10 @@ fn what_one_process_did_to_its_files_stops_nobody_else() {
     // Written over while the daemon lives: another ring, and a doubt.
     let file = File::options().write(true).open(&ring).unwrap();
     file.write_all_at(&[0xFF; 128], 4_096).unwrap();
-    let (_, said) = first.drain();
+    let (_, said) = first.drain(&ClosedScopes::default());
     assert!(said[0].contains("1 damaged"), "{said:?}");
     file.write_all_at(&u64::MAX.to_le_bytes(), 512).unwrap();
-    assert!(first.drain().1.iter().all(|what| !what.contains("damaged")), "it is not read any more");
+    assert!(first.drain(&ClosedScopes::default()).1.iter().all(|what| !what.contains("damaged")), "it is not read any more");
     assert!(is_doubted(&attach(&mut first).unwrap()));
     drop(first);
     // Cut off while it does not.
@@ -455,19 +455,19 @@ fn a_long_journal_is_summarised_and_the_next_start_knows_no_difference() {
     let (mut first, _) = orders(&plan);
     for _ in 0..50 {
         attach(&mut first).unwrap();
-        first.drain();
+        first.drain(&ClosedScopes::default());
     }
     let long = std::fs::metadata(&journal).unwrap().len();
     first.processes.get_mut(&name("c1")).unwrap().journal_max = long;
     let steps = attach(&mut first).unwrap();
-    first.drain();
+    first.drain(&ClosedScopes::default());
     let short = std::fs::metadata(&journal).unwrap().len();
     assert!(short < long / 10, "{long} bytes became {short}");
     drop(first);
     let (mut second, said) = orders(&plan);
     assert_eq!(said, Vec::<String>::new());
     assert_eq!(attach(&mut second).unwrap(), steps);
-    second.drain();
+    second.drain(&ClosedScopes::default());
     assert_eq!(second.processes[&name("c1")].counts.damaged, 0, "the ring goes on where it was");
 }
 
@@ -569,7 +569,7 @@ fn a_person_sets_what_is_in_doubt_while_no_process_runs_and_it_stays_set() {
     let holds =
         steps.iter().filter(|step| matches!(step, Step::Holds { position: -300, due, .. } if due >> 63 == 0));
     assert_eq!(holds.count(), 1, "{steps:?}");
-    again.drain();
+    again.drain(&ClosedScopes::default());
     // Its process runs: the books are its own.
     let _held = again.processes[&name("c1")].ring.grant().unwrap().unwrap();
     let refused = again.set_position(&setting("s", 5), UnixNanos(10)).unwrap_err();
