@@ -9,12 +9,13 @@ mod verdicts;
 pub(crate) use backtest::Backtest;
 pub(crate) use feeds::{Feeds, FeedsCommand, Sniff, SniffFormat};
 pub(crate) use format::Format;
-pub(crate) use train::{Train, TrainChannels, TrainFatfinger, TrainSlippage, TrainVae};
+pub(crate) use train::{DeviceKind, Train, TrainChannels, TrainFatfinger, TrainSlippage, TrainVae};
 pub(crate) use verdicts::{Verdicts, VerdictsCommand, VerdictsFilter};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dataplane::eastern::Date;
+use format::symbol;
 use std::fmt;
 use std::path::PathBuf;
 use types::{FeedKind, Symbol};
@@ -78,11 +79,6 @@ fn speed(text: &str) -> Result<f64, &'static str> {
     text.parse().ok().filter(is_speed).ok_or("wanted a number above 0")
 }
 
-/// Reads a symbol.
-fn symbol(text: &str) -> Result<Symbol, &'static str> {
-    Symbol::new(text).ok_or("wanted a symbol of at most eight characters, such as FUTX")
-}
-
 /// Arguments that can each be understood and make no sense together.
 #[derive(Debug)]
 pub(crate) struct WrongUsage(pub(crate) String);
@@ -109,15 +105,6 @@ pub(crate) enum SourceKind {
     Dpdk,
 }
 
-/// What a network is fitted on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DeviceKind {
-    /// This machine's processors
-    Cpu,
-    /// An NVIDIA GPU (Hopper)
-    Cuda,
-}
-
 /// A table that `replay` can write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Table {
@@ -141,7 +128,7 @@ pub(crate) enum Table {
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  portcullis demo                        the crash at its own pace (2.5 minutes), the ten minutes after it at once
+  portcullis demo                        the crash at its own pace (2.5 minutes)
   portcullis demo --speed 10             ten times faster
   portcullis demo --headless --out out   no pauses on the way, report in out/report.html")]
 pub(crate) struct Demo {

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use control::stamp::Stamp;
 use dataplane::decode::{Description, FeedDecoder, MessageFiles, message_types, type_code};
+use dataplane::session::Transport;
 use dataplane::sniff::{Seen, Sniffer};
 use dataplane::source::{BURST_MAX, SourceStatus};
 use dataplane::{FileOptions, FileSource, PacketSource};
@@ -152,7 +153,7 @@ pub(crate) fn feeds(args: &Feeds) -> Result<()> {
 }
 
 fn carrier(kind: FeedKind) -> &'static str {
-    FeedDecoder::transport(kind).map_or("files in a zip archive", |transport| transport.as_str())
+    FeedDecoder::transport(kind).map_or("files in a zip archive", Transport::as_str)
 }
 
 fn list() -> String {

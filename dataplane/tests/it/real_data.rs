@@ -150,12 +150,15 @@ fn the_cme_capture_of_two_lines() {
     assert_eq!((got.count(Action::Trade), got.count(Action::Time)), (63, 6));
     // Groups that nothing names as a member's hear no status.
     assert_eq!(got.count(Action::Status), 0);
-    // 2016-09-27 21:46 to 22:00:30 UTC.
+    // 2016-09-27 21:46:13 to 22:00:30 UTC.
     assert_eq!(
         (stats.first_ts().0 / 1_000_000_000, stats.last_ts().0 / 1_000_000_000),
-        (1_475_012_760, 1_475_013_630)
+        (1_475_012_773, 1_475_013_630)
     );
 }
+
+/// Price and size of each level, by security and side.
+type Positions = BTreeMap<(String, usize), Vec<Option<(i64, u32)>>>;
 
 /// The positions of levels as the capture tells them, read by plain slicing, against the books that events make.
 #[test]
@@ -165,7 +168,7 @@ fn the_books_of_the_cme_capture_are_its_levels_by_position() {
     let file = std::fs::read(path).expect("the capture");
     let word = |bytes: &[u8]| u32::from_le_bytes(bytes[..4].try_into().expect("four bytes")) as usize;
     // Side, then ten places of price and size, by security.
-    let mut positions: BTreeMap<(String, usize), Vec<Option<(i64, u32)>>> = BTreeMap::new();
+    let mut positions = Positions::new();
     let mut at = 0;
     while at < file.len() {
         let (kind, length) = (word(&file[at..]), word(&file[at + 4..]));
@@ -205,7 +208,7 @@ fn the_books_of_the_cme_capture_are_its_levels_by_position() {
     assert_eq!(book, wanted);
 }
 
-fn place(positions: &mut BTreeMap<(String, usize), Vec<Option<(i64, u32)>>>, entry: &[u8]) {
+fn place(positions: &mut Positions, entry: &[u8]) {
     let price = i64::from_le_bytes(entry[..8].try_into().expect("a price"));
     let number = |at: usize| u32::from_le_bytes(entry[at..at + 4].try_into().expect("a number"));
     let side = usize::from(entry[26] - b'0');

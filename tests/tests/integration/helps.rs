@@ -8,8 +8,9 @@ use std::sync::OnceLock;
 use tests::{blocks, programs, repository};
 
 /// What numbers count; a value's name says it.
-const UNITS: [&str; 13] = [
+const UNITS: [&str; 14] = [
     "TIMES",
+    "ALARMS",
     "SEED",
     "LEVELS",
     "MICROSECONDS",

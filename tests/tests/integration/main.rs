@@ -26,3 +26,4 @@ mod surface;
 mod tables;
 mod through_faults;
 mod two_lines;
+mod verdicts_replay;

@@ -1,6 +1,5 @@
 //! One simulated day through the product's own stages: what they said of each grid point.
 
-use super::CRASHED;
 use crate::feeds::{AnyFeed, feed_config};
 use crate::line::gate_tables::CLASS;
 use crate::line::spec::Pace;
@@ -21,6 +20,9 @@ use types::{
     Action, BookEvent, FeatureId, FeatureVector, FeedKind, InstrumentId, MODEL_FEATURE_COUNT, Nanos, Px,
     Symbol, Tier, TopOfBook, UnixNanos,
 };
+
+/// The instrument in which the simulated crash happens.
+pub(super) const CRASHED: &str = "FUTX";
 
 /// What is judged of one grid point of the crashed instrument.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,6 @@
 //! Thresholds from calm days, lead times from days with a crash, and what the tiers did on both.
 
-use super::CRASHED;
-use super::day::{Day, Row};
+use super::day::{CRASHED, Day, Row};
 use super::rules::{FlowScale, Rule, numbers};
 use gpu::Model;
 use serde::Serialize;

@@ -17,9 +17,6 @@ use judge::{Judged, judge};
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-/// The instrument in which the simulated crash happens.
-const CRASHED: &str = "FUTX";
-
 pub(crate) fn run(args: &cli::Backtest) -> Result<()> {
     let plan = load(&[], &[])?;
     let mut model = load_model(args.model.as_deref())?;

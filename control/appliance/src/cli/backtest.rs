@@ -1,5 +1,6 @@
 //! `portcullis backtest` on the command line.
 
+use super::format::symbol;
 use clap::Args;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -44,7 +45,7 @@ pub(crate) struct Backtest {
     #[arg(long, value_name = "DIR")]
     pub(crate) model: Option<PathBuf>,
     /// Take this instrument out of the model, as if it had never seen it
-    #[arg(long, value_name = "SYMBOL", value_parser = super::symbol)]
+    #[arg(long, value_name = "SYMBOL", value_parser = symbol)]
     pub(crate) without: Vec<Symbol>,
     /// Folder for the simulated day in hand; nothing of it stays
     #[arg(long, value_name = "DIR", default_value = "out/backtest")]

@@ -1,8 +1,16 @@
 //! `portcullis train`.
 
-use super::DeviceKind;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
+
+/// What a network is fitted on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DeviceKind {
+    /// This machine's processors
+    Cpu,
+    /// An NVIDIA GPU (Hopper)
+    Cuda,
+}
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Train {

@@ -20,7 +20,7 @@ limit and value in the unit of the code (`portcullisctl gate codes`).
 
 Examples:
   portcullis verdicts show /var/lib/portcullis/verdicts.csv --decision reject --last 20
-  portcullis verdicts show out/demo/verdicts.csv --strategy mm1 --from 2026-11-30T09:30:00Z -o csv"
+  portcullis verdicts show verdicts.csv --strategy mm1 --from 2026-11-30T09:30:00Z -o csv"
     )]
     Show {
         /// Verdict log; `-` is stdin
@@ -54,7 +54,7 @@ tried before it is set. What the log does not say is not judged: prices, values,
 bounded it, and whether an order replaced another. An order that would not be refused for its quantity may be for something else.
 
 Example:
-  portcullis verdicts replay /var/lib/portcullis/verdicts.csv --config portcullis.toml --from 2026-11-30T00:00:00Z"
+  portcullis verdicts replay /var/lib/portcullis/verdicts.csv --config portcullis.toml"
     )]
     Replay {
         /// Verdict log; `-` is stdin

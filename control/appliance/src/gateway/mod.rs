@@ -85,7 +85,11 @@ pub(crate) fn carry_orders(
     let Some(mut gateway) = open(setup, || is_told_to_stop(None))? else {
         return Ok(());
     };
-    say(format_args!("gateway {} listens on {}, venue {}", declared.name, declared.listen, declared.venue))?;
+    // That nobody reads it is no reason to carry nothing.
+    drop(say(format_args!(
+        "gateway {} listens on {}, venue {}",
+        declared.name, declared.listen, declared.venue
+    )));
     let mut idle = 0_u32;
     loop {
         let now = now();

@@ -26,7 +26,7 @@ use stage::{Clock, CounterReader, LiveClock, RingTx};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use types::{BookState, InstrumentId, Px, Qty, Symbol, UnixNanos};
 
@@ -80,8 +80,6 @@ pub(super) struct LiveBackend {
     /// Gateways that run in the daemon.
     pub(super) gateways: OnceLock<GatewayViews>,
     version: AtomicU32,
-    /// How many instruments without a profile were told of.
-    uncalibrated_told: AtomicU64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -134,7 +132,6 @@ impl LiveBackend {
             closed: ClosedScopes::default(),
             gateways: OnceLock::new(),
             version: AtomicU32::new(0),
-            uncalibrated_told: AtomicU64::new(0),
         }
     }
 
@@ -249,20 +246,6 @@ impl LiveBackend {
         lock(&self.names).instruments.get(&symbol.symbol()).copied()
     }
 
-    /// Instruments that the model has no profile of.
-    pub(super) fn uncalibrated(&self) -> u64 {
-        let counted = self.scorer.as_ref().and_then(|scorer| {
-            scorer.counters.iter().find(|(name, _)| *name == "uncalibrated").map(|(_, count)| count)
-        });
-        counted.unwrap_or(0)
-    }
-
-    /// The same, when it has grown since this was asked last.
-    pub(super) fn newly_uncalibrated(&self) -> Option<u64> {
-        let count = self.uncalibrated();
-        (count > self.uncalibrated_told.swap(count, Ordering::Relaxed)).then_some(count)
-    }
-
     fn unknown(symbol: SymbolName) -> BackendError {
         BackendError::Unknown { what: format!("instrument {symbol}") }
     }
@@ -346,7 +329,7 @@ impl Backend for LiveBackend {
             model: self.model.clone(),
             last: self.scorer.as_ref().and_then(|scorer| scorer.last.stamp()),
             scored: self.scorer.as_ref().map_or(0, |scorer| value(&scorer.counters, "scored")),
-            uncalibrated: self.uncalibrated(),
+            uncalibrated: self.scorer.as_ref().map_or(0, |scorer| value(&scorer.counters, "uncalibrated")),
         };
         let mut orders = OrderCounts {
             accepted: value(&self.orders, "accepted"),

@@ -11,6 +11,7 @@ mod latency_log;
 mod notify;
 mod orders;
 mod report;
+mod strangers;
 mod trips;
 mod verdicts;
 mod views;
@@ -38,6 +39,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use strangers::Strangers;
 use trips::Trips;
 use types::UnixNanos;
 use verdicts::VerdictFile;
@@ -139,10 +141,12 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
     let mut log = LatencyLog::new(&plan.instance.state_dir, latency);
     let mut verdicts = VerdictFile::open(&plan.instance.state_dir)?;
     let mut trips = Trips::default();
+    let mut strangers = Strangers::default();
     let mut notifier = Notifier::of_environment();
     notifier.ready();
     while !stop.load(Ordering::Relaxed) {
         keep_house(&controller, &backend, &mut running, &mut trips, clock.now());
+        strangers.news(backend.scorer.as_ref()).iter().for_each(tell);
         let records = running.verdicts();
         verdicts.write(&backend, &records, running.verdicts_lost()).iter().for_each(tell);
         drain_orders(&backend, &mut verdicts);
@@ -243,11 +247,6 @@ fn keep_house(
         if let (ScorerNote::Trip { instrument, number, score }, Some(symbol)) = (note, symbol) {
             trips.note(instrument, number, symbol, score);
         }
-    }
-    if let Some(count) = backend.newly_uncalibrated() {
-        tell(format_args!(
-            "warning: {count} instruments are uncalibrated: the model has no profile of them, and policy.uncalibrated holds"
-        ));
     }
     trips.look_for_lost(backend, now);
     trips.latch(controller, backend).iter().for_each(tell);

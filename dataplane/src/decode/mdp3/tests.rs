@@ -1,3 +1,5 @@
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test reads the events it is about")]
+
 use super::*;
 use crate::decode::decoder::DecoderSetup;
 use proptest::prelude::*;
@@ -380,7 +382,8 @@ fn orders_make_the_book_where_the_feed_is_of_orders() {
         entry_type: entry_type::BID,
     };
     let entry = [alone.as_bytes(), &[0; 6]].concat();
-    let events = rig.feed(3, &refresh(template::ORDER_BOOK_47, EVENT_END, &[entry.clone()], None));
+    let events =
+        rig.feed(3, &refresh(template::ORDER_BOOK_47, EVENT_END, std::slice::from_ref(&entry), None));
     assert_eq!((events[0].action, events[0].order_id, events[0].px), (Action::OrderAdd, 504, Px(9 * SCALE)));
     // A feed of levels counts them.
     let mut levels_only = Rig::<false>::new();

@@ -1,3 +1,5 @@
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test reads the events it is about")]
+
 use super::orders::Orders;
 use super::*;
 use crate::decode::decoder::DecoderSetup;
