@@ -85,7 +85,7 @@ impl Serialize for SymbolName {
     }
 }
 
-/// What a breaker covers: `firm`, `desk:NAME`, `account:NAME`, `strategy:NAME` or `instrument:SYMBOL`.
+/// What a breaker covers: `firm`, `desk:NAME`, `account:NAME`, `strategy:NAME`, `trader:NAME` or `instrument:SYMBOL`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// Everything.
@@ -96,13 +96,15 @@ pub enum Scope {
     Account(Name),
     /// One strategy.
     Strategy(Name),
+    /// Every strategy of one trader.
+    Trader(Name),
     /// One instrument.
     Instrument(SymbolName),
 }
 
 /// Why a text is not a [`Scope`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`firm`, `desk:NAME`, `account:NAME`, `strategy:NAME` or `instrument:SYMBOL`")]
+#[error("`firm`, `desk:NAME`, `account:NAME`, `strategy:NAME`, `trader:NAME` or `instrument:SYMBOL`")]
 pub struct ParseScopeError;
 
 impl FromStr for Scope {
@@ -114,6 +116,7 @@ impl FromStr for Scope {
             Some(("desk", name)) => name.parse().map(Self::Desk).map_err(|_| ParseScopeError),
             Some(("account", name)) => name.parse().map(Self::Account).map_err(|_| ParseScopeError),
             Some(("strategy", name)) => name.parse().map(Self::Strategy).map_err(|_| ParseScopeError),
+            Some(("trader", name)) => name.parse().map(Self::Trader).map_err(|_| ParseScopeError),
             Some(("instrument", symbol)) => symbol.parse().map(Self::Instrument).map_err(|_| ParseScopeError),
             _ => Err(ParseScopeError),
         }
@@ -127,6 +130,7 @@ impl fmt::Display for Scope {
             Self::Desk(name) => f.pad(&format!("desk:{name}")),
             Self::Account(name) => f.pad(&format!("account:{name}")),
             Self::Strategy(name) => f.pad(&format!("strategy:{name}")),
+            Self::Trader(name) => f.pad(&format!("trader:{name}")),
             Self::Instrument(symbol) => f.pad(&format!("instrument:{symbol}")),
         }
     }
@@ -181,7 +185,9 @@ mod tests {
 
     #[test]
     fn scopes_print_as_they_are_typed() {
-        for text in ["firm", "desk:rates", "account:ACME-7", "strategy:mm.1", "instrument:BRK.A"] {
+        for text in
+            ["firm", "desk:rates", "account:ACME-7", "strategy:mm.1", "trader:ann", "instrument:BRK.A"]
+        {
             let scope: Scope = text.parse().unwrap();
             assert_eq!(scope.to_string(), text);
             let json = serde_json::to_string(&scope).unwrap();
@@ -199,6 +205,7 @@ mod tests {
             "account:",
             "account:a b",
             "desk:",
+            "trader:",
             "book:x",
             "instrument:",
             "instrument:TOOLONGNAME",

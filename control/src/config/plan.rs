@@ -8,9 +8,9 @@ use super::instruments::InstrumentPlan;
 use super::schema::{self, Config};
 use super::ticks::TickPlan;
 use super::tree::{Node, Step};
-use crate::names::Name;
+use crate::names::{Name, Scope};
 use crate::roles::Roles;
-use gate::{ActivityLimits, ExposureLimits, Overlay};
+use gate::{ActivityLimits, ExposureLimits, Overlay, ProfitRules};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
@@ -50,6 +50,8 @@ pub struct Plan {
     pub audit: schema::Audit,
     /// The accounts, strategies and desks there are.
     pub scopes: DeclaredScopes,
+    /// How profit and loss are counted.
+    pub profit: ProfitRules,
     /// The order processes there are.
     pub clients: BTreeMap<Name, schema::Client>,
     /// The gateways there are.
@@ -69,6 +71,14 @@ pub struct DeclaredScopes {
     pub strategies: BTreeMap<Name, Option<Name>>,
     /// Desks.
     pub desks: BTreeSet<Name>,
+    /// Traders.
+    pub traders: BTreeSet<Name>,
+    /// The trader of each strategy that has one.
+    pub trader_of: BTreeMap<Name, Name>,
+    /// What desks, traders and the firm may hold over all instruments; those that are not named anything.
+    pub groups: BTreeMap<Scope, ExposureLimits>,
+    /// What each may lose within a day, in millionths; those that are not named without a limit.
+    pub losses: BTreeMap<Scope, u64>,
     /// What strategies may hold over all instruments; those that are not named anything.
     pub strategy_limits: BTreeMap<Name, ExposureLimits>,
     /// What strategies may do within a time; those that are not named anything.
@@ -77,25 +87,6 @@ pub struct DeclaredScopes {
     pub account_limits: BTreeMap<Name, ExposureLimits>,
     /// The same of accounts.
     pub account_activity: BTreeMap<Name, ActivityLimits>,
-}
-
-impl DeclaredScopes {
-    /// Whether somebody's activity is limited.
-    #[must_use]
-    pub fn counts_activity(&self) -> bool {
-        !self.strategy_activity.is_empty() || !self.account_activity.is_empty()
-    }
-
-    /// The strategies of one desk.
-    pub fn strategies_of<'a>(&'a self, desk: &'a Name) -> impl Iterator<Item = &'a Name> {
-        self.strategies.iter().filter(move |(_, of)| of.as_ref() == Some(desk)).map(|(name, _)| name)
-    }
-
-    /// The desk of one strategy.
-    #[must_use]
-    pub fn desk_of(&self, strategy: &Name) -> Option<&Name> {
-        self.strategies.get(strategy)?.as_ref()
-    }
 }
 
 /// Accounts and strategies there can be at most: the gate keeps counters for each beside every instrument.
@@ -120,14 +111,13 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
     check.range("book.orders", config.book.orders, 1_024, 1 << 28);
     let ticks = check.ticks(&config);
     let instruments = check.instruments(&config);
-    check.range("gate.repeat_ms", config.gate.repeat_ms, 0, 60_000);
-    check.range("gate.window_s", config.gate.window_s, 1, 86_400);
     check.scorer(&config.scorer);
     let overlay = check.policy(&config.policy);
     check.range("audit.segment_mib", config.audit.segment_mib, 1, 1_024);
     check.range("audit.anchor_records", config.audit.anchor_records, 1, 1_000_000);
     check.range("audit.anchor_minutes", config.audit.anchor_minutes, 1, 1_440);
     let scopes = check.scopes(&config);
+    let profit = check.profit(&config.firm);
     check.clients(&config);
     check.gateways(&config.gateway, &config.client, &config.placement);
     let limits = check.limits(&config.limits);
@@ -172,6 +162,7 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
         roles,
         audit,
         scopes,
+        profit,
         clients: client,
         gateways,
         orders,
@@ -337,29 +328,6 @@ impl Checker<'_> {
                 self.refuse(&way(table), format!("{count} tables"), format!("at most {NAMES_MAX}"));
             }
         }
-        for (name, strategy) in &config.strategy {
-            if let Some(desk) = strategy.desk.as_ref().filter(|desk| !config.desk.contains_key(desk)) {
-                let mut path = way("strategy");
-                path.extend([Step::Key(name.to_string()), Step::Key("desk".to_owned())]);
-                self.refuse(&path, format!("\"{desk}\""), format!("a desk that is declared ([desk.{desk}])"));
-            }
-        }
-        let strategies = config.strategy.iter().map(|(name, strategy)| (name, &strategy.limits));
-        let (strategy_limits, strategy_activity) = self.scope_limits("strategy", strategies);
-        let accounts = config.account.iter().map(|(name, account)| (name, &account.limits));
-        let (account_limits, account_activity) = self.scope_limits("account", accounts);
-        DeclaredScopes {
-            accounts: config.account.keys().cloned().collect(),
-            strategies: config
-                .strategy
-                .iter()
-                .map(|(name, table)| (name.clone(), table.desk.clone()))
-                .collect(),
-            desks: config.desk.keys().cloned().collect(),
-            strategy_limits,
-            account_limits,
-            strategy_activity,
-            account_activity,
-        }
+        self.declared(config)
     }
 }

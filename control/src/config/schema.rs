@@ -2,7 +2,7 @@
 
 use super::gateway::Gateway;
 use super::net::{CpuChoice, CpuList, FeedSource, Group, HostAddress, PciDevice, Vdev};
-use super::schema_firm::{Firm, Fx, Instrument, Instruments, ScopeLimits, TickOf};
+use super::schema_firm::{Firm, Fx, GroupLimits, Instrument, Instruments, ScopeLimits, TickOf};
 use crate::amount::Amount;
 use crate::limits::LimitKey;
 use crate::names::{Name, SymbolName};
@@ -32,7 +32,8 @@ pub(crate) struct Config {
     pub(crate) audit: Audit,
     pub(crate) account: BTreeMap<Name, Account>,
     pub(crate) strategy: BTreeMap<Name, Strategy>,
-    pub(crate) desk: BTreeMap<Name, Desk>,
+    pub(crate) desk: BTreeMap<Name, StrategyGroup>,
+    pub(crate) trader: BTreeMap<Name, StrategyGroup>,
     pub(crate) client: BTreeMap<Name, Client>,
     pub(crate) gateway: Vec<Gateway>,
     pub(crate) orders: Orders,
@@ -93,13 +94,18 @@ pub(crate) struct Strategy {
     #[serde(default)]
     pub(crate) desk: Option<Name>,
     #[serde(default)]
+    pub(crate) trader: Option<Name>,
+    #[serde(default)]
     pub(crate) limits: ScopeLimits,
 }
 
-/// One `[desk.NAME]`: that there is such a desk.
+/// One `[desk.NAME]` or `[trader.NAME]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Desk {}
+pub(crate) struct StrategyGroup {
+    #[serde(default)]
+    pub(crate) limits: GroupLimits,
+}
 
 /// `[instance]`: what this appliance is called and where it keeps its state.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -291,6 +297,12 @@ pub struct Gate {
     pub repeat_ms: u32,
     /// Within how many seconds activity is counted.
     pub window_s: u32,
+    /// How old marks of other instruments may be, in milliseconds; 0 for those of the moment.
+    pub mark_age_ms: u32,
+    /// At how many executed orders of one side in a row a strategy is stopped; 0 for none.
+    pub repeat_executions: u32,
+    /// Within how many seconds.
+    pub repeat_executions_s: u32,
 }
 
 /// What computes scores.

@@ -13,6 +13,25 @@ use std::path::PathBuf;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Firm {
     pub(crate) currency: String,
+    /// `HH:MM`, UTC.
+    pub(crate) day_start: String,
+    pub(crate) fee_per_unit: Amount,
+    #[serde(default)]
+    pub(crate) limits: GroupLimits,
+}
+
+/// What strategies may hold over all instruments together, and lose within a day; what is left out is no limit.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GroupLimits {
+    #[serde(default)]
+    pub(crate) max_gross: Option<Amount>,
+    #[serde(default)]
+    pub(crate) max_net: Option<Amount>,
+    #[serde(default)]
+    pub(crate) max_instrument: Option<Amount>,
+    #[serde(default)]
+    pub(crate) max_loss: Option<Amount>,
 }
 
 /// What an instrument is of which nothing is declared.
@@ -82,6 +101,8 @@ pub(crate) struct ScopeLimits {
     pub(crate) max_net: Option<Amount>,
     #[serde(default)]
     pub(crate) max_instrument: Option<Amount>,
+    #[serde(default)]
+    pub(crate) max_loss: Option<Amount>,
     #[serde(default)]
     pub(crate) window_value: Option<Amount>,
     #[serde(default)]

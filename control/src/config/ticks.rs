@@ -103,7 +103,7 @@ impl Checker<'_> {
         let mut path = way("book.tick_table");
         path.push(Step::Key(name.to_string()));
         if name.as_str().parse::<Amount>().is_ok() {
-            self.refuse(&path, format!("\"{name}\""), "a name that is no amount");
+            self.refuse(&path, format!("\"{name}\""), "a name that cannot be read as an amount");
             return None;
         }
         for (index, (from, tick)) in rows.iter().enumerate() {

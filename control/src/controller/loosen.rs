@@ -96,7 +96,7 @@ impl Controller {
     ) -> Result<Reply, Refusal> {
         let mut inner = self.lock();
         let standing = |cause: Cause| inner.latch.of(scope).iter().filter(|e| e.cause == cause).count();
-        if standing(Cause::Officer) == 0 {
+        if standing(Cause::Officer) + standing(Cause::Executions) == 0 {
             let hint = match (standing(Cause::Model), scope, inner.latch.halt()) {
                 (1.., Scope::Instrument(symbol), _) => {
                     format!(
@@ -111,7 +111,8 @@ impl Controller {
             self.known(&inner, scope)?;
             return refuse(RefusalKind::NotFound, format!("nothing to reset in {scope}: {hint}"));
         }
-        let reset = Reset { scope, causes: &[Cause::Officer], action: "breaker.reset", why };
+        let reset =
+            Reset { scope, causes: &[Cause::Officer, Cause::Executions], action: "breaker.reset", why };
         self.reset(&mut inner, actor, reset, asked)
     }
 

@@ -344,7 +344,9 @@ fn warnings(plan: &Plan, latch: &LatchFile, torn: Option<&TornLine>) -> Vec<Stri
             Cause::Latch => {
                 "a risk_admin ends this with `portcullisctl resume`, having made sure of breakers and limits"
             }
-            Cause::Officer | Cause::Model | Cause::Boot => "`portcullisctl resume` ends it",
+            Cause::Officer | Cause::Model | Cause::Boot | Cause::Executions => {
+                "`portcullisctl resume` ends it"
+            }
         };
         warnings.push(format!("halted since {}: {} ({out})", halt.since, halt.reason));
     }

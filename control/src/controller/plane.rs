@@ -143,23 +143,25 @@ impl Controller {
         (self.lock(), WordsAhead { since, _ahead: ahead })
     }
 
-    /// The scopes whose words a trip of `scope` sets: a desk has none of its own, its strategies have.
+    /// The scopes whose words a trip of `scope` sets: a desk and a trader have none of their own, their strategies have.
     fn words_of(&self, scope: &Scope) -> Vec<Scope> {
         match scope {
-            Scope::Desk(desk) => self.scopes.strategies_of(desk).cloned().map(Scope::Strategy).collect(),
+            Scope::Desk(_) | Scope::Trader(_) => {
+                self.scopes.strategies_of(scope).cloned().map(Scope::Strategy).collect()
+            }
             Scope::Firm | Scope::Account(_) | Scope::Strategy(_) | Scope::Instrument(_) => {
                 vec![scope.clone()]
             }
         }
     }
 
-    /// What the gate's word for `scope` has to say, the trip of its desk included.
+    /// What the gate's word for `scope` has to say, the trips of its desk and its trader included.
     pub(super) fn latched(&self, inner: &Inner, scope: &Scope) -> Breaker {
-        let desk = match scope {
-            Scope::Strategy(name) => self.scopes.desk_of(name).cloned().map(Scope::Desk),
-            Scope::Firm | Scope::Desk(_) | Scope::Account(_) | Scope::Instrument(_) => None,
+        let groups = match scope {
+            Scope::Strategy(name) => self.scopes.groups_of(name),
+            _ => [const { None }; 2],
         };
-        let covering: Vec<&Scope> = std::iter::once(scope).chain(&desk).collect();
+        let covering: Vec<&Scope> = std::iter::once(scope).chain(groups.iter().flatten()).collect();
         inner.latch.breaker(&covering)
     }
 
@@ -194,6 +196,9 @@ impl Controller {
             Scope::Desk(name) if !scopes.desks.contains(name) => {
                 undeclared("desk", name, scopes.desks.iter().map(Name::as_str).collect())
             }
+            Scope::Trader(name) if !scopes.traders.contains(name) => {
+                undeclared("trader", name, scopes.traders.iter().map(Name::as_str).collect())
+            }
             Scope::Instrument(symbol)
                 if !self.backend.knows(scope) && inner.latch.scopes_after(None).count() >= SCOPES_MAX =>
             {
@@ -202,9 +207,12 @@ impl Controller {
                 );
                 refuse(RefusalKind::Policy, message)
             }
-            Scope::Firm | Scope::Account(_) | Scope::Strategy(_) | Scope::Desk(_) | Scope::Instrument(_) => {
-                Ok(())
-            }
+            Scope::Firm
+            | Scope::Account(_)
+            | Scope::Strategy(_)
+            | Scope::Desk(_)
+            | Scope::Trader(_)
+            | Scope::Instrument(_) => Ok(()),
         }
     }
 

@@ -67,6 +67,12 @@ pub struct GrantRules {
     /// The same of its accounts.
     #[serde(default)]
     pub account_activity: BTreeMap<u16, [u64; 5]>,
+    /// What the client's strategies, accounts and their groups may hold and lose.
+    #[serde(default)]
+    pub levels: GrantLevels,
+    /// At how many executions of one side, and within how many nanoseconds, a strategy is stopped.
+    #[serde(default)]
+    pub repeated_executions: Option<(u32, u64)>,
     /// Orders per second of one strategy over all instruments, and how many at once.
     pub strategy_rate: (u32, u32),
     /// Most orders open at once.
@@ -75,6 +81,36 @@ pub struct GrantRules {
     pub recent_orders: u32,
     /// After how many nanoseconds without a sign of life of the daemon every order is refused; 0 for never.
     pub daemon_age_max_ns: u64,
+}
+
+/// Limits of levels, beside those in money of strategies and accounts. Amounts are in millionths of the firm's currency, and the
+/// largest number is no limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantLevels {
+    /// What the client's strategies may lose within a day, by number.
+    pub strategy_loss: BTreeMap<u16, u64>,
+    /// The same of its accounts.
+    pub account_loss: BTreeMap<u16, u64>,
+    /// Its share of what desks, traders and the firm may hold and lose.
+    pub groups: Vec<GrantGroup>,
+    /// The desk, the trader and the firm of its strategies, by number: places in `groups`.
+    pub strategy_groups: BTreeMap<u16, [Option<u16>; 3]>,
+    /// When the firm's day begins, in nanoseconds after midnight UTC, and what trading a unit costs, in 1e-9 of its currency; none
+    /// where no loss is limited.
+    pub profit: Option<(u64, u64)>,
+    /// How old marks may be, in nanoseconds.
+    pub mark_age_max_ns: u64,
+}
+
+/// One group of strategies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantGroup {
+    /// `desk`, `trader` or `firm`.
+    pub kind: String,
+    /// Gross, net, in one instrument.
+    pub limits: [u64; 3],
+    /// Lost within a day.
+    pub loss: u64,
 }
 
 /// How an order process counts money.

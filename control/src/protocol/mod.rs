@@ -16,7 +16,7 @@ mod request;
 mod selection;
 mod verified;
 
-pub use attach::{GRANT_DESCRIPTORS, Grant, GrantMoney, GrantRules, GrantShape};
+pub use attach::{GRANT_DESCRIPTORS, Grant, GrantGroup, GrantLevels, GrantMoney, GrantRules, GrantShape};
 pub use driver::Driver;
 pub use feed::{FeedStatus, LineStatus};
 pub use frame::{FrameError, MESSAGE_BYTES_MAX, read_frame, write_frame};

@@ -25,6 +25,8 @@ pub(crate) enum Cause {
     Boot,
     /// State on disk was found damaged or missing, or at odds with the audit log.
     Latch,
+    /// Executions that were repeated.
+    Executions,
 }
 
 impl Cause {
@@ -34,6 +36,7 @@ impl Cause {
             Self::Model => "model",
             Self::Boot => "boot",
             Self::Latch => "latch",
+            Self::Executions => "executions",
         }
     }
 
@@ -43,6 +46,7 @@ impl Cause {
             Self::Model => BreakerCause::Model,
             Self::Boot => BreakerCause::Boot,
             Self::Latch => BreakerCause::Latch,
+            Self::Executions => BreakerCause::Watchdog,
         }
     }
 }

@@ -149,7 +149,7 @@ fn slips_are_errors_with_the_line_and_what_was_meant() {
         ),
         (
             "[scorr]\nlease_ms = 500",
-            "p.toml:1: scorr: no such key; did you mean `scorer`? (keys here: schema, instance, eal, feed, placement, link, book, gate, scorer, policy, limits, roles, audit, account, strategy, desk, client, gateway, orders, firm, instruments, instrument, fx)",
+            "p.toml:1: scorr: no such key; did you mean `scorer`? (keys here: schema, instance, eal, feed, placement, link, book, gate, scorer, policy, limits, roles, audit, account, strategy, desk, trader, client, gateway, orders, firm, instruments, instrument, fx)",
         ),
         ("scorer = 3", "p.toml:1: scorer: found integer `3`, wanted a table"),
         (
@@ -207,7 +207,7 @@ fn slips_in_ticks_and_reference_prices_are_errors_with_the_line_and_what_was_mea
         ),
         (
             "[book.tick_table]\n\"0.5\" = [[0, \"0.01\"]]",
-            "p.toml:2: book.tick_table.\"0.5\": found \"0.5\", wanted a name that is no amount",
+            "p.toml:2: book.tick_table.\"0.5\": found \"0.5\", wanted a name that cannot be read as an amount",
         ),
         (
             "[policy.reference]\nperiod_collar_bps = 10001",

@@ -65,7 +65,7 @@ fn instrument(symbol: SymbolName) -> Option<InstrumentId> {
 fn gate_scope(scope: &Scope) -> Option<gate::BreakerKey> {
     match scope {
         Scope::Firm => Some(gate::BreakerKey::Firm),
-        Scope::Desk(_) => None,
+        Scope::Desk(_) | Scope::Trader(_) => None,
         Scope::Account(name) => (name.as_str() == "ACME").then_some(gate::BreakerKey::Account(AccountId(0))),
         Scope::Strategy(name) => {
             (name.as_str() == "mm1").then_some(gate::BreakerKey::Strategy(StrategyId(0)))

@@ -156,7 +156,7 @@ fn what_is_wrong_in_the_configuration_itself_is_told_likewise() {
         (
             "[account.A.limits]\nmax_gros = 1",
             "",
-            "p.toml:2: account.A.limits.max_gros: no such key; did you mean `max_gross`? (keys here: max_gross, max_net, max_instrument, window_value, window_qty, window_messages, window_cancels, messages_per_trade)",
+            "p.toml:2: account.A.limits.max_gros: no such key; did you mean `max_gross`? (keys here: max_gross, max_net, max_instrument, max_loss, window_value, window_qty, window_messages, window_cancels, messages_per_trade)",
         ),
         (
             "[fx.rate]\nUSD = { rate = 1, at = \"2026-11-27T16:00:00Z\" }",
@@ -179,6 +179,54 @@ fn what_is_wrong_in_the_configuration_itself_is_told_likewise() {
 }
 
 #[test]
+fn what_is_wrong_in_who_there_is_is_told() {
+    for (text, lines, wanted) in [
+        (
+            "[strategy.mm1]\ntrader = \"bob\"\n[trader.ann]",
+            "",
+            "p.toml:2: strategy.mm1.trader: found \"bob\", wanted a trader that is declared ([trader.bob])",
+        ),
+        (
+            "[strategy.mm1]\ndesk = \"rates\"",
+            "",
+            "p.toml:2: strategy.mm1.desk: found \"rates\", wanted a desk that is declared ([desk.rates])",
+        ),
+        (
+            "[desk.rates.limits]\nmax_loss = 0",
+            "",
+            "p.toml:2: desk.rates.limits.max_loss: found 0, wanted an amount from 0.000001 to 9223372036854, with six decimals at most",
+        ),
+        (
+            "[firm.limits]\nmax_los = 1",
+            "",
+            "p.toml:2: firm.limits.max_los: no such key; did you mean `max_loss`? (keys here: max_gross, max_net, max_instrument, max_loss)",
+        ),
+        (
+            "[firm]\nday_start = \"24:00\"",
+            "",
+            "p.toml:2: firm.day_start: found \"24:00\", wanted a time of day in UTC, from \"00:00\" to \"23:59\"",
+        ),
+        (
+            "[firm]\nfee_per_unit = 1000001",
+            "",
+            "p.toml:2: firm.fee_per_unit: found 1000001, wanted an amount from 0 to 1000000",
+        ),
+        (
+            "[gate]\nrepeat_executions = 1",
+            "",
+            "p.toml:2: gate.repeat_executions: found 1, wanted 0 for never, or at least 2",
+        ),
+        (
+            "[gate]\nmark_age_ms = 60001",
+            "",
+            "p.toml:2: gate.mark_age_ms: found 60001, wanted a whole number from 0 to 60000",
+        ),
+    ] {
+        assert_eq!(load(text, lines).unwrap_err(), [wanted], "{text}\n{lines}");
+    }
+}
+
+#[test]
 fn limits_of_strategies_and_accounts_are_those_that_are_written() {
     let text = "[strategy.mm1.limits]\nmax_gross = \"2500000.50\"\n[strategy.mm2]\n[account.A.limits]\nmax_net = 7\nmax_instrument = 8\nwindow_value = \"0.5\"\nwindow_cancels = 3";
     let scopes = load(text, "").unwrap().scopes;
@@ -190,4 +238,31 @@ fn limits_of_strategies_and_accounts_are_those_that_are_written() {
     let activity = ActivityLimits { value_micros: 500_000, cancels: 3, ..ActivityLimits::NONE };
     assert_eq!(scopes.account_activity, [(name("A"), activity)].into());
     assert!(scopes.counts_activity() && !load("", "").unwrap().scopes.counts_activity());
+}
+
+#[test]
+fn desks_traders_and_the_firm_have_the_limits_that_are_written_and_the_strategies_that_name_them() {
+    let text = "[firm]\nday_start = \"22:30\"\nfee_per_unit = \"0.003\"\n[firm.limits]\nmax_loss = 9\n[desk.d.limits]\nmax_gross = 2\n\
+                [trader.t]\n[trader.u.limits]\nmax_loss = 3\n[account.A.limits]\nmax_loss = 4\n\
+                [strategy.m]\ndesk = \"d\"\ntrader = \"u\"\n[strategy.n]\ntrader = \"u\"\n[strategy.n.limits]\nmax_loss = 5";
+    let plan = load(text, "").unwrap();
+    let rules =
+        gate::ProfitRules { day_start: types::Nanos(81_000_000_000_000), fee_nanos_per_unit: 3_000_000 };
+    assert_eq!(plan.profit, rules);
+    let scopes = plan.scopes;
+    let scope = |text: &str| text.parse::<control::names::Scope>().unwrap();
+    let losses = [("firm", 9), ("trader:u", 3), ("account:A", 4), ("strategy:n", 5)];
+    for (text, most) in losses {
+        assert_eq!(scopes.loss(&scope(text)), most * 1_000_000, "{text}");
+    }
+    assert_eq!(scopes.losses.len(), losses.len());
+    assert_eq!(scopes.loss(&scope("desk:d")), u64::MAX);
+    let gross = ExposureLimits { gross_micros: 2_000_000, ..ExposureLimits::NONE };
+    assert_eq!((scopes.group_limits(&scope("desk:d")), scopes.groups.len()), (gross, 1));
+    assert_eq!(scopes.group_limits(&scope("firm")), ExposureLimits::NONE);
+    let of = |group: &str| {
+        scopes.strategies_of(&scope(group)).map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!([of("desk:d"), of("trader:t"), of("trader:u")], ["m", "", "m n"]);
+    assert!(scopes.counts_profit() && !load("", "").unwrap().scopes.counts_profit());
 }

@@ -11,6 +11,7 @@
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 
+mod limits;
 #[expect(unsafe_code, reason = "rows of atomics over mapped memory")]
 mod mapping;
 pub mod record;

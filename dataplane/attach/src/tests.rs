@@ -188,6 +188,8 @@ fn tables_of_ticks_survive_their_grant() {
         self_match: "account".to_owned(),
         repeat_ms: 0,
         money: None,
+        levels: control::protocol::GrantLevels::default(),
+        repeated_executions: None,
         strategy_limits: BTreeMap::from([(3, [1, 2, 3])]),
         account_limits: BTreeMap::new(),
         window_ns: 0,

@@ -1,16 +1,16 @@
 //! One order thread: a gate over the daemon's tables, and a ring in which it says what it does.
 
+use crate::limits::{Limits, config_of};
 use crate::record::{Entry, words_of};
 use crate::ring::RingWriter;
 use crate::tables::{self, InstrumentNames};
 use control::client::{Client, ClientError};
 use control::names::Name;
-use control::protocol::{Grant, GrantRules};
+use control::protocol::Grant;
 use gate::{
-    AccountId, ActivityLimits, Breaker, BreakerKey, ClassId, Decision, Explanation, Exposure, ExposureLimits,
-    FixedScore, Flags, Gate, GateConfig, LimitsSource, MoneyRules, OpenOrder, OrderEvent, OrderIntent,
-    RejectReason, Reservation, STEP_WORDS, SelfMatch, Settlement, Step, StrategyConfig, StrategyId,
-    UnknownPosition, Verdict,
+    AccountId, Breaker, BreakerKey, ClassId, Decision, Explanation, Exposure, FixedScore, Flags, Gate, LimitsSource,
+    OpenOrder, OrderEvent, OrderIntent, RejectReason, Reservation, STEP_WORDS, Settlement, Step, StrategyConfig,
+    StrategyId, UnknownPosition, Verdict,
 };
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -79,20 +79,22 @@ impl OrderThread {
     pub fn attach(socket: &Path, client: &Name, timeout: Duration) -> Result<Self, AttachError> {
         let (grant, descriptors, lifeline) = Client::connect(socket, timeout)?.attach(client)?;
         let [memory, ring, steps] =
-            <[OwnedFd; 3]>::try_from(descriptors).map_err(|_| given("other descriptors"))?;
+            <[OwnedFd; 3]>::try_from(descriptors).map_err(|_| given("not three descriptors"))?;
         if grant.build != env!("CARGO_PKG_VERSION") {
             let what = format!("build {}, wanted {}", grant.build, env!("CARGO_PKG_VERSION"));
             return Err(given(what));
         }
-        let tick_tables =
-            tables::tick_tables(&grant.rules).ok_or_else(|| given("a table of ticks that is none"))?;
+        let tick_tables = tables::tick_tables(&grant.rules)
+            .ok_or_else(|| given("a tick table whose steps are out of order or without a tick"))?;
         let rules = tables::ref_rules(&grant.rules, &tick_tables);
         let shape = tables::shape_of(grant.shape);
         let (tables, names) = tables::open(&memory, &shape, &rules, grant.layout)
             .map_err(io_error("the appliance's tables cannot be mapped"))?;
         let strategies = vec![strategy_of(&grant); shape.strategies.into()];
-        let limits = Limits::of(&grant.rules);
-        let config = config_of(&grant, &strategies, &limits).ok_or_else(|| given("self_match"))?;
+        let limits =
+            Limits::of(&grant.rules).ok_or_else(|| given("a group that is no desk, trader or firm"))?;
+        let config = config_of(&grant, &strategies, &limits)
+            .ok_or_else(|| given("a self_match that is not off, account or firm"))?;
         let mut gate = Gate::new(&config, tables).map_err(given)?;
         gate.set_salt(salt());
         restore(&mut gate, File::from(steps))?;
@@ -160,6 +162,7 @@ impl OrderThread {
     /// As [`Gate::settle`]: takes note of what the venue says happened. Where [`OrderThread::lost`] has grown, it is done here and
     /// the daemon could not be told; so for `release` and `set_position`.
     pub fn settle(&mut self, event: OrderEvent, now: UnixNanos) -> Settlement {
+        self.gate.pass_time(now);
         let settled = self.gate.settle(event);
         self.ring.push(now, None, Entry::Step(Step::Settled(event)));
         settled
@@ -167,6 +170,7 @@ impl OrderThread {
 
     /// As [`Gate::cancel`]: the venue is asked to take an order back, which always passes and counts.
     pub fn cancel(&mut self, id: u64, now: UnixNanos) {
+        self.gate.pass_time(now);
         if self.gate.cancel(id, now) {
             self.ring.push(now, None, Entry::Step(Step::CancelSent { id, at: now }));
         }
@@ -174,6 +178,7 @@ impl OrderThread {
 
     /// As [`Gate::release`]: the order could not be sent after all.
     pub fn release(&mut self, reservation: Reservation, now: UnixNanos) -> Settlement {
+        self.gate.pass_time(now);
         let event = reservation.released();
         let settled = self.gate.release(reservation);
         if settled != Settlement::Ignored {
@@ -197,6 +202,7 @@ impl OrderThread {
         if !self.owns(strategy, account) {
             return Err(UnknownPosition { instrument, strategy, account, position });
         }
+        self.gate.pass_time(now);
         self.gate.set_position(instrument, strategy, account, position)?;
         let symbol = self.names.get(instrument);
         self.ring.push(
@@ -337,89 +343,14 @@ fn strategy_of(grant: &Grant) -> StrategyConfig {
     StrategyConfig { class: ClassId(0), order_rate_per_s, order_burst }
 }
 
-/// Limits by number, of those that are granted any; nobody else's orders are let out here.
-fn by_number<G: Copy, L: Clone>(granted: &BTreeMap<u16, G>, none: L, limits: impl Fn(G) -> L) -> Vec<L> {
-    let count = granted.keys().next_back().map_or(0, |last| usize::from(*last) + 1);
-    let mut all = vec![none; count];
-    for (number, granted) in granted {
-        if let Some(place) = all.get_mut(usize::from(*number)) {
-            *place = limits(*granted);
-        }
-    }
-    all
-}
-
-/// The limits of the client's strategies, and of its accounts.
-struct Limits {
-    strategies: Vec<ExposureLimits>,
-    accounts: Vec<ExposureLimits>,
-    strategy_activity: Vec<ActivityLimits>,
-    account_activity: Vec<ActivityLimits>,
-}
-
-impl Limits {
-    fn of(rules: &GrantRules) -> Self {
-        let exposure = |[gross_micros, net_micros, instrument_micros]: [u64; 3]| ExposureLimits {
-            gross_micros,
-            net_micros,
-            instrument_micros,
-        };
-        let activity = |[value_micros, qty, messages, cancels, messages_per_trade]: [u64; 5]| {
-            ActivityLimits { value_micros, qty, messages, cancels, messages_per_trade }
-        };
-        Self {
-            strategies: by_number(&rules.strategy_limits, ExposureLimits::NONE, exposure),
-            accounts: by_number(&rules.account_limits, ExposureLimits::NONE, exposure),
-            strategy_activity: by_number(&rules.strategy_activity, ActivityLimits::NONE, activity),
-            account_activity: by_number(&rules.account_activity, ActivityLimits::NONE, activity),
-        }
-    }
-}
-
-/// What the gate is built with; none when the daemon names a scope of self-match that there is not.
-fn config_of<'a>(
-    grant: &Grant,
-    strategies: &'a [StrategyConfig],
-    limits: &'a Limits,
-) -> Option<GateConfig<'a>> {
-    let rules = &grant.rules;
-    Some(GateConfig {
-        strategies,
-        accounts: grant.shape.accounts,
-        summed_instruments_max: GateConfig::DEFAULT.summed_instruments_max,
-        open_orders_max: rules.open_orders_max as usize,
-        recent_orders: rules.recent_orders as usize,
-        ref_age_max: Nanos(rules.ref_age_max_ns),
-        critical_reduce_only: rules.critical_reduce_only,
-        account_positions: rules.account_positions,
-        self_match: match rules.self_match.as_str() {
-            "off" => SelfMatch::Off,
-            "account" => SelfMatch::Account,
-            "firm" => SelfMatch::Firm,
-            _ => return None,
-        },
-        repeat_window: Nanos(u64::from(rules.repeat_ms) * 1_000_000),
-        money: rules.money.map(|money| MoneyRules {
-            rate_age_max: Nanos(money.rate_age_max_ns),
-            undeclared_is_plain: money.undeclared_is_plain,
-        }),
-        daemon_age_max: Nanos(rules.daemon_age_max_ns),
-        strategy_limits: &limits.strategies,
-        account_limits: &limits.accounts,
-        window: Nanos(rules.window_ns),
-        strategy_activity: &limits.strategy_activity,
-        account_activity: &limits.account_activity,
-    })
-}
-
 /// Takes the steps that bring the gate to where it was.
 fn restore(gate: &mut Gate, mut steps: File) -> Result<(), AttachError> {
     let mut bytes = Vec::new();
     steps.rewind().map_err(io_error("the steps cannot be read"))?;
     steps.read_to_end(&mut bytes).map_err(io_error("the steps cannot be read"))?;
     for step in bytes.chunks_exact(8 * STEP_WORDS) {
-        let step = words_of(step).and_then(Step::unpack).ok_or_else(|| given("a step that is none"))?;
-        gate.restore(&step).map_err(|error| given(format!("{step:?}: {error}")))?;
+        let step = words_of(step).and_then(Step::unpack).ok_or_else(|| given("a step of no known kind"))?;
+        gate.restore(&step).map_err(|error| given(format!("a step that the gate cannot take: {error}")))?;
     }
     Ok(())
 }

@@ -59,7 +59,7 @@ pub enum BreakerCause {
     Model = 3,
     /// Restored from the persisted latch.
     Latch = 4,
-    /// A watchdog of the appliance.
+    /// The appliance itself, over executions that were repeated.
     Watchdog = 5,
 }
 
@@ -310,10 +310,21 @@ impl BreakerWriter {
         Some(words.trips.load(Ordering::Acquire)).filter(|trips| *trips != taken)
     }
 
+    /// From now on the breaker of `strategy` as set says all about its stops for repeated executions up to `number`
+    /// ([`crate::Gate::repeat_stops`]): to be called when they are in it. A reset alone takes nothing over.
+    ///
+    /// # Errors
+    /// [`UnknownBreaker`].
+    pub fn take_repeats(&mut self, strategy: StrategyId, number: u32) -> Result<(), UnknownBreaker> {
+        let word = self.words.repeats.get(usize::from(strategy.0));
+        word.ok_or(UnknownBreaker(BreakerKey::Strategy(strategy)))?.store(number, Ordering::Release);
+        Ok(())
+    }
+
     /// Sets every breaker that was never set (or is unreadable) to `breaker`; how a start ends, after the latches are
     /// restored.
     pub fn set_unset(&mut self, breaker: Breaker) {
-        let BreakerReader { firm, accounts, strategies, instruments } = &self.words;
+        let BreakerReader { firm, accounts, strategies, instruments, repeats: _ } = &self.words;
         let all = core::iter::once(&firm.0).chain(accounts.iter()).chain(strategies.iter());
         for word in all.filter(|word| HaltWord(word.load(Ordering::Relaxed)).unpack().is_none()) {
             word.store(breaker.pack().0, Ordering::Release);
@@ -331,6 +342,8 @@ pub struct BreakerReader {
     accounts: &'static [AtomicU32],
     strategies: &'static [AtomicU32],
     instruments: &'static [InstrumentWords],
+    /// By strategy: how many of its stops for repeated executions are in its breaker.
+    repeats: &'static [AtomicU32],
 }
 
 impl core::fmt::Debug for BreakerReader {
@@ -383,7 +396,14 @@ impl BreakerReader {
             accounts: memory.rows(accounts.into())?,
             strategies: memory.rows(strategies.into())?,
             instruments: memory.rows(instruments)?,
+            repeats: memory.rows(strategies.into())?,
         })
+    }
+
+    /// How many of a strategy's stops for repeated executions are in its breaker.
+    pub(crate) fn taken_repeats(&self, strategy: StrategyId) -> u32 {
+        // Acquire: whoever sees that a stop was taken over sees the breaker that it is in.
+        self.repeats.get(usize::from(strategy.0)).map_or(0, |taken| taken.load(Ordering::Acquire))
     }
 
     /// The word of a key other than an instrument.
@@ -432,8 +452,9 @@ impl BreakerReader {
     /// Bytes of the words, for the boot report.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let Self { firm, accounts, strategies, instruments } = self;
-        size_of_val(*firm) + size_of_val(*accounts) + size_of_val(*strategies) + size_of_val(*instruments)
+        let Self { firm, accounts, strategies, instruments, repeats } = self;
+        let words = size_of_val(*accounts) + size_of_val(*strategies) + size_of_val(*repeats);
+        size_of_val(*firm) + words + size_of_val(*instruments)
     }
 }
 
@@ -535,7 +556,7 @@ mod tests {
         assert!(BreakerTable::create(1, 1, ROWS_MAX + 1).is_err());
         let (_writer, reader) = BreakerTable::create(2, 3, ROWS_MAX).unwrap();
         assert_eq!(reader.shape(), (2, 3, ROWS_MAX));
-        assert_eq!(reader.bytes(), 64 + 2 * 4 + 3 * 4 + ROWS_MAX * 16);
+        assert_eq!(reader.bytes(), 64 + 2 * 4 + 2 * 3 * 4 + ROWS_MAX * 16);
     }
 
     #[test]

@@ -3,7 +3,13 @@
 use types::Nanos;
 
 use crate::{
-    activity::ActivityLimits, ids::ClassId, levels::ExposureLimits, table::ROWS_MAX, tables::GateTables,
+    activity::ActivityLimits,
+    ids::ClassId,
+    levels::{ExposureLimits, GROUP_KINDS, GroupConfig},
+    streaks::RepeatedExecutions,
+    table::ROWS_MAX,
+    tables::GateTables,
+    tally::ProfitRules,
     worth::MoneyRules,
 };
 
@@ -57,6 +63,22 @@ pub struct GateConfig<'a> {
     pub strategy_activity: &'a [ActivityLimits],
     /// The same of each account.
     pub account_activity: &'a [ActivityLimits],
+    /// What each strategy may lose within a day, in millionths of the firm's currency, by its number; the largest number, and those
+    /// beyond the list, without a limit. Needs `profit`.
+    pub strategy_loss: &'a [u64],
+    /// The same of each account.
+    pub account_loss: &'a [u64],
+    /// Strategies that are limited together.
+    pub groups: &'a [GroupConfig],
+    /// The desk, the trader and the firm of each strategy, by its number: places in `groups`, by [`crate::GroupKind`].
+    pub strategy_groups: &'a [[Option<u16>; GROUP_KINDS]],
+    /// How profit and loss are counted; `None` does not count them.
+    pub profit: Option<ProfitRules>,
+    /// How old the marks may be that instruments other than the order's are valued at for limits over all instruments; 0 for those of
+    /// the moment of each order.
+    pub mark_age_max: Nanos,
+    /// At how many executions of one side a strategy is stopped; `None` for none.
+    pub repeated_executions: Option<RepeatedExecutions>,
     /// How money is counted; `None` takes every price for money as it stands.
     pub money: Option<MoneyRules>,
 }
@@ -93,6 +115,13 @@ impl GateConfig<'_> {
         window: Nanos(0),
         strategy_activity: &[],
         account_activity: &[],
+        strategy_loss: &[],
+        account_loss: &[],
+        groups: &[],
+        strategy_groups: &[],
+        profit: None,
+        mark_age_max: Nanos(0),
+        repeated_executions: None,
         money: None,
     };
 }
@@ -151,6 +180,40 @@ fn same(what: &'static str, found: usize, wanted: usize) -> Result<(), GateError
     if found == wanted { Ok(()) } else { Err(GateError::Shape { what, found, wanted }) }
 }
 
+/// What one day is at most.
+const DAY_NS: u64 = 86_400_000_000_000;
+
+/// The part of [`validate`] that is of levels, of which there are `count` strategies.
+fn validate_levels(config: &GateConfig<'_>, count: u64) -> Result<(), GateError> {
+    in_range("strategies with limits of loss", config.strategy_loss.len() as u64, 0, count)?;
+    in_range("accounts with limits of loss", config.account_loss.len() as u64, 0, config.accounts.into())?;
+    in_range("strategies with groups", config.strategy_groups.len() as u64, 0, count)?;
+    in_range("groups", config.groups.len() as u64, 0, u16::MAX.into())?;
+    let groups = config.strategy_groups.iter().flat_map(|groups| groups.iter().enumerate());
+    for (kind, place) in groups.filter_map(|(kind, group)| Some((kind, (*group)?))) {
+        let group = config.groups.get(usize::from(place)).ok_or(GateError::Shape {
+            what: "groups, for one of a strategy",
+            found: config.groups.len(),
+            wanted: usize::from(place).saturating_add(1),
+        })?;
+        in_range("kind of a strategy's group", group.kind as u64, kind as u64, kind as u64)?;
+    }
+    let losses = config.strategy_loss.iter().chain(config.account_loss);
+    let losses = losses.copied().chain(config.groups.iter().map(|group| group.loss_micros));
+    if losses.into_iter().any(|most| most != u64::MAX) {
+        in_range("rules of profit, where a loss is limited", config.profit.is_some().into(), 1, 1)?;
+    }
+    if let Some(rules) = config.profit {
+        in_range("day_start (ns)", rules.day_start.0, 0, DAY_NS - 1)?;
+    }
+    in_range("mark_age_max (ns)", config.mark_age_max.0, 0, DAY_NS)?;
+    if let Some(rules) = config.repeated_executions {
+        in_range("repeated executions", rules.most.into(), 2, u32::MAX.into())?;
+        in_range("window of repeated executions (ns)", rules.window.0, 1, DAY_NS)?;
+    }
+    Ok(())
+}
+
 /// Checks that a gate of this configuration over these tables misses nothing; a table of another size is a configured
 /// limit that cannot bind, and must stop the start, not the first order that needs it.
 pub(crate) fn validate(config: &GateConfig<'_>, tables: &GateTables) -> Result<(), GateError> {
@@ -173,6 +236,7 @@ pub(crate) fn validate(config: &GateConfig<'_>, tables: &GateTables) -> Result<(
         config.accounts.into(),
     )?;
     in_range("window (ns)", config.window.0, 0, 31_536_000_000_000_000)?;
+    validate_levels(config, count)?;
     for strategy in config.strategies {
         in_range("strategy class", strategy.class.0.into(), 0, classes as u64 - 1)?;
         in_range("strategy order_rate_per_s", strategy.order_rate_per_s.into(), 1, 1_000_000_000)?;

@@ -55,6 +55,7 @@ impl Gate {
     /// and duplicates from now on, before it is sent (RTS 6, article 15(2)).
     #[inline]
     pub fn reserve(&mut self, order: &OrderIntent, now: UnixNanos) -> (Verdict, Option<Reservation>) {
+        self.refresh(now);
         if self.tables.surfaces.is_some() {
             return self.reserve_by_surface(order, now);
         }
@@ -118,12 +119,15 @@ impl Gate {
         value: RoundedValue,
         now: UnixNanos,
     ) -> Option<Reservation> {
+        self.see(now);
         let at = self.spend(order, interval_ns, now)?;
         self.cells.get_mut(at)?.rework(order.side, 0, order.qty.0);
         if self.shared.on {
             self.forget_reach(order, px);
             self.shared.send(order, px, now);
             if self.levels.on {
+                let (side, qty) = (order.side, order.qty.0);
+                self.levels.cells_mut(order.strategy, order.instrument, |cell| cell.rework(side, 0, qty));
                 self.relist(order.instrument, order.strategy, order.account);
             }
             if self.activities.on {
@@ -154,6 +158,7 @@ impl Gate {
         order: &OrderIntent,
         now: UnixNanos,
     ) -> (Verdict, Option<Reservation>) {
+        self.refresh(now);
         let held = self.orders.get(replaced).filter(|entry| entry.life == Life::Open);
         let mut inputs = self.gather(order, now);
         // It says itself that it is meant to be another order's.
@@ -183,6 +188,7 @@ impl Gate {
         sent: &Sent,
     ) -> Option<Reservation> {
         let Sent { order, judged_px, interval_ns, value, at: now } = *sent;
+        self.see(now);
         let at = self.spend(&order, interval_ns, now)?;
         let before = entry.leaves();
         (entry.pending_qty, entry.link) = (order.qty.0, order.cl_ord_id);
@@ -269,6 +275,7 @@ impl Gate {
         self.shared.exceeds(order, position_max)
             || self.shared.own.may_meet(order, px) && self.own_met(order, px) != 0
             || self.shared.repeats.age(order, now).is_some()
+            || self.streaks.stops(order.strategy) != 0 && self.stop_holds(order, now)
             || self.levels.on && self.weighs_much(order, px, now)
             || self.activities.on && self.does_much(order, px, now)
             || self.money.is_some_and(|rules| self.means_more(order, px, &rules, now))

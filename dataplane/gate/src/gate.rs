@@ -14,13 +14,15 @@ use crate::{
     ids::{AccountId, StrategyId},
     intent::{OrderEvent, OrderIntent},
     journal::Sent,
-    levels::Levels,
+    levels::{LevelLimits, Levels},
     orders::{Entry, Life, OrderTable},
     own_orders::{crosses, opposite},
     price::word_price,
     rate,
     shared::Shared,
+    streaks::Streaks,
     tables::GateTables,
+    tally::Tallies,
     worth::MoneyRules,
 };
 
@@ -36,6 +38,8 @@ pub struct Gate {
     pub(crate) shared: Shared,
     pub(crate) levels: Levels,
     pub(crate) activities: Activities,
+    pub(crate) tallies: Tallies,
+    pub(crate) streaks: Streaks,
     pub(crate) instruments: usize,
     pub(crate) classes: usize,
     pub(crate) accounts: u16,
@@ -45,6 +49,8 @@ pub struct Gate {
     pub(crate) money: Option<MoneyRules>,
     /// The largest number where the daemon may be silent for ever.
     pub(crate) daemon_age_max_ns: u64,
+    /// The latest time of an order that left, or that was told ([`Gate::pass_time`]).
+    pub(crate) told: UnixNanos,
     /// The latest time seen. Starts at 1, so that a clock that reads zero is one that went backwards.
     pub(crate) clock: UnixNanos,
 }
@@ -138,6 +144,13 @@ impl Gate {
             .collect();
         let shared = Shared::new(config, instruments);
         let cells = instruments * strategies.len();
+        let account_cells = instruments * usize::from(config.accounts);
+        let limits = LevelLimits {
+            strategies: (config.strategy_limits, config.strategy_loss),
+            accounts: (config.account_limits, config.account_loss),
+            groups: config.groups,
+            strategy_groups: config.strategy_groups,
+        };
         let chained_cells = if config.self_match == SelfMatch::Off { 0 } else { cells };
         Ok(Self {
             tables,
@@ -146,12 +159,10 @@ impl Gate {
             orders: OrderTable::new(config.open_orders_max, config.recent_orders, chained_cells),
             executions: Executions::new(config.open_orders_max.saturating_add(config.recent_orders)),
             shared,
-            levels: Levels::new(
-                config.strategy_limits,
-                config.account_limits,
-                instruments,
-                config.summed_instruments_max,
-            ),
+            levels: Levels::new(limits, instruments, (config.summed_instruments_max, config.mark_age_max)),
+            tallies: Tallies::new(config.profit, cells, account_cells),
+            streaks: Streaks::new(config.repeated_executions, cells, config.strategies.len()),
+            told: UnixNanos(0),
             activities: Activities::new(
                 config.window,
                 (config.strategies.len(), config.strategy_activity),
@@ -199,6 +210,7 @@ impl Gate {
         cell.reconcile(position);
         self.shared.set_by(instrument, account, more);
         if self.levels.on {
+            self.levels.cells_mut(strategy, instrument, |cell| cell.move_by(more));
             self.relist(instrument, strategy, account);
         }
         Ok(())
@@ -245,6 +257,8 @@ impl Gate {
             + self.shared.bytes()
             + self.levels.bytes()
             + self.activities.bytes()
+            + self.tallies.bytes()
+            + self.streaks.bytes()
     }
 
     /// The best price of the own orders of the other side that `order` must not trade with. Looks at each of the instrument's:
@@ -266,6 +280,26 @@ impl Gate {
     #[inline(never)]
     pub(crate) fn own_met(&self, order: &OrderIntent, px: u64) -> u64 {
         self.own_price(order).filter(|own| crosses(order.side, px, *own)).unwrap_or(0)
+    }
+
+    /// Whether a strategy is stopped for executions that were repeated, and nobody has taken that over yet.
+    pub(crate) fn is_stopped(&self, strategy: StrategyId) -> bool {
+        let taken = self.tables.breakers.taken_repeats(strategy);
+        self.streaks.stops(strategy).wrapping_sub(taken).cast_signed() > 0
+    }
+
+    /// Whether the stop of a strategy that was stopped once keeps an order from leaving: not taken over, or taken over since the
+    /// order's breakers were read.
+    #[cold]
+    pub(crate) fn stop_holds(&self, order: &OrderIntent, now: UnixNanos) -> bool {
+        let stopped = self.is_stopped(order.strategy);
+        stopped || self.tables.breakers.of_order(order, now, self.daemon_age_max_ns).closed_bits() != 0
+    }
+
+    /// How often executions that were repeated have stopped a strategy: for [`crate::BreakerWriter::take_repeats`].
+    #[must_use]
+    pub fn repeat_stops(&self, strategy: StrategyId) -> u32 {
+        self.streaks.stops(strategy)
     }
 
     /// Both indexes are checked: a strategy out of range would else fall into the next instrument's cell.

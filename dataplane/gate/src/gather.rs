@@ -136,6 +136,7 @@ impl Gate {
             repeat_window: self.shared.repeats.window(),
             weights: None,
             done: None,
+            stopped: self.is_stopped(order.strategy),
         }
     }
 

@@ -75,6 +75,17 @@ pub enum OrderEvent {
         /// How much traded just now.
         qty: Qty,
     },
+    /// The same, of a venue that says at which price. What says none counts at the worst price at which the order may have traded.
+    ExecutedAt {
+        /// The order.
+        id: u64,
+        /// The execution: unique for the day, and not 0.
+        execution: u64,
+        /// How much traded just now.
+        qty: Qty,
+        /// At which price.
+        px: Px,
+    },
     /// The venue took a trade of it back.
     Busted {
         /// The order.
@@ -119,6 +130,7 @@ impl OrderEvent {
             Self::Accepted { id }
             | Self::Filled { id, .. }
             | Self::Executed { id, .. }
+            | Self::ExecutedAt { id, .. }
             | Self::Busted { id, .. }
             | Self::Reduced { id, .. }
             | Self::Cancelled { id }
@@ -130,11 +142,38 @@ impl OrderEvent {
 
     /// Whether a position moves with it.
     pub(crate) const fn moves_shares(&self) -> bool {
-        matches!(self, Self::Filled { qty, .. } | Self::Executed { qty, .. } | Self::Busted { qty, .. } if qty.0 != 0)
+        matches!(self, Self::Filled { qty, .. } | Self::Executed { qty, .. } | Self::ExecutedAt { qty, .. } | Self::Busted { qty, .. } if qty.0 != 0)
     }
 
     /// A trade of order 0, which nobody has: how a journal says that nobody knows what was traded.
     pub(crate) const fn is_a_trade_of_nobody(&self) -> bool {
-        matches!(self, Self::Filled { id: 0, .. } | Self::Executed { id: 0, .. } | Self::Busted { id: 0, .. })
+        matches!(
+            self,
+            Self::Filled { id: 0, .. }
+                | Self::Executed { id: 0, .. }
+                | Self::ExecutedAt { id: 0, .. }
+                | Self::Busted { id: 0, .. }
+        )
     }
+
+    /// What was traded with it; none of what is no trade.
+    #[inline(always)]
+    pub(crate) const fn traded(&self) -> Option<Traded> {
+        match *self {
+            Self::Filled { qty, .. } => Some(Traded { execution: 0, qty, px: Px::NONE }),
+            Self::Executed { execution, qty, .. } => Some(Traded { execution, qty, px: Px::NONE }),
+            Self::ExecutedAt { execution, qty, px, .. } => Some(Traded { execution, qty, px }),
+            _ => None,
+        }
+    }
+}
+
+/// A trade.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Traded {
+    /// 0 where the venue does not number it.
+    pub execution: u64,
+    pub qty: Qty,
+    /// None where the venue does not say.
+    pub px: Px,
 }

@@ -9,7 +9,7 @@
 //!      4  strategy:16 | account:16 | executed, or an order's rounded value:32
 //!      5  the price an order was judged at, or the other id of a replacement
 //!      6  when
-//!      7  the replaced order
+//!      7  the replaced order, or the price of a trade
 //! ```
 //!
 //! The words are a file format: kinds are appended, never changed.
@@ -19,11 +19,9 @@ use types::{InstrumentId, Px, Qty, Side, UnixNanos};
 use crate::{
     activity::{Doer, KINDS, RoundedValue},
     ids::{AccountId, StrategyId},
-    intent::{OrderEvent, OrderIntent, OrderType, TimeInForce},
+    intent::{OrderEvent, OrderIntent},
+    step_words::{Fields, STEP_WORDS, event_of, event_parts, halves, head, low_high, side_byte, who, whole},
 };
-
-/// Words of a step.
-pub const STEP_WORDS: usize = 8;
 
 /// An order that was let through, and what of its verdict counts afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,6 +151,50 @@ pub enum Step {
     },
     /// When activity was last counted.
     Counted(UnixNanos),
+    /// What a strategy or an account traded of an instrument within a day of the firm's.
+    Tallied {
+        /// Whose it is.
+        doer: Doer,
+        /// The instrument.
+        instrument: InstrumentId,
+        /// Bought less sold.
+        traded: i64,
+        /// What sales brought less what purchases cost, in 1e-9 of the instrument's currency.
+        cash: i128,
+        /// Bought and sold.
+        volume: u64,
+        /// A time of that day.
+        at: UnixNanos,
+    },
+    /// The latest time that was told ([`crate::Gate::pass_time`]).
+    Told(UnixNanos),
+    /// Orders of one side that were executed one after the other.
+    Streak {
+        /// The instrument.
+        instrument: InstrumentId,
+        /// The strategy.
+        strategy: StrategyId,
+        /// The side.
+        side: Side,
+        /// The window of the last one, by its number.
+        window: u64,
+        /// How many in that window, and in the one before.
+        counts: [u32; 2],
+    },
+    /// How often executions that were repeated have stopped a strategy.
+    Stopped {
+        /// The strategy.
+        strategy: StrategyId,
+        /// How often.
+        count: u32,
+    },
+    /// Up to which of its stops a strategy's breaker says all: what the appliance did, which changes nothing in a gate.
+    StopTaken {
+        /// The strategy.
+        strategy: StrategyId,
+        /// Up to which.
+        count: u32,
+    },
 }
 
 const SENT: u8 = 1;
@@ -169,26 +211,12 @@ const CANCEL_SENT: u8 = 11;
 const STRATEGY_DID: u8 = 12;
 const ACCOUNT_DID: u8 = 13;
 const COUNTED: u8 = 14;
-
-const fn head(kind: u8, bytes: [u8; 3], high: u32) -> u64 {
-    let [a, b, c] = bytes;
-    (kind as u64) | (a as u64) << 8 | (b as u64) << 16 | (c as u64) << 24 | (high as u64) << 32
-}
-
-const fn low_high(low: u32, high: u32) -> u64 {
-    low as u64 | (high as u64) << 32
-}
-
-fn who(strategy: StrategyId, account: AccountId, executed: u32) -> u64 {
-    u64::from(strategy.0) | u64::from(account.0) << 16 | u64::from(executed) << 32
-}
-
-fn side_byte(side: Side) -> u8 {
-    match side {
-        Side::Bid => 0,
-        Side::Ask => 1,
-    }
-}
+const STRATEGY_TALLIED: u8 = 15;
+const ACCOUNT_TALLIED: u8 = 16;
+const TOLD: u8 = 17;
+const STREAK: u8 = 18;
+const STOPPED: u8 = 19;
+const STOP_TAKEN: u8 = 20;
 
 /// The words of an order; 5 to 7 are the caller's.
 fn order_words(kind: u8, order: &OrderIntent, interval_ns: u32) -> [u64; 5] {
@@ -207,134 +235,43 @@ fn sent_words(kind: u8, sent: &Sent, replaced: u64) -> [u64; STEP_WORDS] {
     [w0, w1, w2, w3, w4 | u64::from(sent.value.0) << 32, sent.judged_px, sent.at.0, replaced]
 }
 
-/// An event's number, quantity and execution.
-const fn event_parts(event: &OrderEvent) -> (u8, u32, u64) {
-    match *event {
-        OrderEvent::Accepted { .. } => (1, 0, 0),
-        OrderEvent::Filled { qty, .. } => (2, qty.0, 0),
-        OrderEvent::Executed { execution, qty, .. } => (3, qty.0, execution),
-        OrderEvent::Busted { qty, .. } => (4, qty.0, 0),
-        OrderEvent::Reduced { qty, .. } => (5, qty.0, 0),
-        OrderEvent::Cancelled { .. } => (6, 0, 0),
-        OrderEvent::Rejected { .. } => (7, 0, 0),
-        OrderEvent::Replaced { .. } => (8, 0, 0),
-        OrderEvent::ReplaceRejected { .. } => (9, 0, 0),
-    }
+fn stop_words(kind: u8, strategy: StrategyId, count: u32) -> [u64; STEP_WORDS] {
+    [head(kind, [0; 3], count), 0, 0, 0, who(strategy, AccountId(0), 0), 0, 0, 0]
 }
 
-const fn event_of(number: u8, id: u64, qty: Qty, execution: u64) -> Option<OrderEvent> {
-    Some(match number {
-        1 => OrderEvent::Accepted { id },
-        2 => OrderEvent::Filled { id, qty },
-        3 => OrderEvent::Executed { id, execution, qty },
-        4 => OrderEvent::Busted { id, qty },
-        5 => OrderEvent::Reduced { id, qty },
-        6 => OrderEvent::Cancelled { id },
-        7 => OrderEvent::Rejected { id },
-        8 => OrderEvent::Replaced { id },
-        9 => OrderEvent::ReplaceRejected { id },
-        _ => return None,
+fn sent_of(fields: &Fields) -> Option<Sent> {
+    let [.., w4, judged_px, at, _] = fields.words;
+    let value = RoundedValue((w4 >> 32) as u32);
+    Some(Sent { order: fields.order()?, judged_px, interval_ns: fields.high, value, at: UnixNanos(at) })
+}
+
+const fn did(doer: Doer, fields: &Fields) -> Option<Step> {
+    let ([kind, ..], [_, sum, _, _, _, _, at, _]) = (fields.bytes, fields.words);
+    if (kind as usize) < KINDS { Some(Step::Did { doer, kind, sum, at: UnixNanos(at) }) } else { None }
+}
+
+fn tallied(doer: Doer, fields: &Fields) -> Step {
+    let [_, traded, low, _, _, high, at, volume] = fields.words;
+    let (instrument, cash) = (fields.instrument(), whole([low, high]));
+    Step::Tallied { doer, instrument, traded: traded.cast_signed(), cash, volume, at: UnixNanos(at) }
+}
+
+fn kept_of(fields: &Fields) -> Option<KeptOrder> {
+    let [_, id, px, _, w4, link, ..] = fields.words;
+    let life = fields.bytes[1];
+    Some(KeptOrder {
+        id,
+        instrument: fields.instrument(),
+        strategy: fields.strategy(),
+        account: fields.account(),
+        side: fields.side()?,
+        life: if life > 2 { return None } else { life },
+        px,
+        link,
+        qty: fields.qty(),
+        executed: (w4 >> 32) as u32,
+        pending_qty: fields.high,
     })
-}
-
-/// The fields of a step's words.
-#[derive(Clone, Copy)]
-struct Fields {
-    kind: u8,
-    bytes: [u8; 3],
-    high: u32,
-    words: [u64; STEP_WORDS],
-}
-
-impl Fields {
-    #[expect(clippy::cast_possible_truncation, reason = "the parts of a word")]
-    const fn new(words: [u64; STEP_WORDS]) -> Self {
-        let [w0, ..] = words;
-        let bytes = [(w0 >> 8) as u8, (w0 >> 16) as u8, (w0 >> 24) as u8];
-        Self { kind: w0 as u8, bytes, high: (w0 >> 32) as u32, words }
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "the low half")]
-    const fn instrument(&self) -> InstrumentId {
-        InstrumentId(self.words[3] as u32)
-    }
-
-    const fn qty(&self) -> u32 {
-        (self.words[3] >> 32) as u32
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "its lowest quarter")]
-    const fn strategy(&self) -> StrategyId {
-        StrategyId(self.words[4] as u16)
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "its second quarter")]
-    const fn account(&self) -> AccountId {
-        AccountId((self.words[4] >> 16) as u16)
-    }
-
-    const fn side(&self) -> Option<Side> {
-        match self.bytes[0] {
-            0 => Some(Side::Bid),
-            1 => Some(Side::Ask),
-            _ => None,
-        }
-    }
-
-    fn order(&self) -> Option<OrderIntent> {
-        let [_, order_type, tif] = self.bytes;
-        let order_type = match order_type {
-            1 => OrderType::Limit,
-            2 => OrderType::Market,
-            _ => return None,
-        };
-        let tif = match tif {
-            1 => TimeInForce::Day,
-            2 => TimeInForce::Ioc,
-            3 => TimeInForce::Gtc,
-            _ => return None,
-        };
-        Some(OrderIntent {
-            cl_ord_id: self.words[1],
-            px: Px(self.words[2].cast_signed()),
-            instrument: self.instrument(),
-            qty: Qty(self.qty()),
-            strategy: self.strategy(),
-            account: self.account(),
-            side: self.side()?,
-            order_type,
-            tif,
-        })
-    }
-
-    fn sent(&self) -> Option<Sent> {
-        let [.., w4, judged_px, at, _] = self.words;
-        let value = RoundedValue((w4 >> 32) as u32);
-        Some(Sent { order: self.order()?, judged_px, interval_ns: self.high, value, at: UnixNanos(at) })
-    }
-
-    const fn did(&self, doer: Doer) -> Option<Step> {
-        let ([kind, ..], [_, sum, _, _, _, _, at, _]) = (self.bytes, self.words);
-        if (kind as usize) < KINDS { Some(Step::Did { doer, kind, sum, at: UnixNanos(at) }) } else { None }
-    }
-
-    fn kept(&self) -> Option<KeptOrder> {
-        let [_, id, px, _, w4, link, ..] = self.words;
-        let life = self.bytes[1];
-        Some(KeptOrder {
-            id,
-            instrument: self.instrument(),
-            strategy: self.strategy(),
-            account: self.account(),
-            side: self.side()?,
-            life: if life > 2 { return None } else { life },
-            px,
-            link,
-            qty: self.qty(),
-            executed: (w4 >> 32) as u32,
-            pending_qty: self.high,
-        })
-    }
 }
 
 impl Step {
@@ -348,7 +285,8 @@ impl Step {
             Self::Replaced { replaced, sent } => sent_words(REPLACED, sent, *replaced),
             Self::Settled(event) => {
                 let (number, qty, execution) = event_parts(event);
-                [head(SETTLED, [number, 0, 0], qty), event.id(), execution, 0, 0, 0, 0, 0]
+                let px = if let OrderEvent::ExecutedAt { px, .. } = event { px.0.cast_unsigned() } else { 0 };
+                [head(SETTLED, [number, 0, 0], qty), event.id(), execution, 0, 0, 0, 0, px]
             }
             &Self::Positioned { instrument, strategy, account, position } => {
                 let who = who(strategy, account, 0);
@@ -389,6 +327,22 @@ impl Step {
                 [head(step, [kind, 0, 0], 0), sum, 0, 0, who, 0, at.0, 0]
             }
             &Self::Counted(at) => [head(COUNTED, [0; 3], 0), 0, 0, 0, 0, 0, at.0, 0],
+            &Self::Tallied { doer, instrument, traded, cash, volume, at: when } => {
+                let (step, who) = match doer {
+                    Doer::Strategy(strategy) => (STRATEGY_TALLIED, who(strategy, nobody, 0)),
+                    Doer::Account(account) => (ACCOUNT_TALLIED, who(none, account, 0)),
+                };
+                let [low, high] = halves(cash);
+                let traded = traded.cast_unsigned();
+                [head(step, [0; 3], 0), traded, low, at(instrument), who, high, when.0, volume]
+            }
+            &Self::Told(at) => [head(TOLD, [0; 3], 0), 0, 0, 0, 0, 0, at.0, 0],
+            &Self::Streak { instrument, strategy, side, window, counts: [last, before] } => {
+                let head = head(STREAK, [side_byte(side), 0, 0], last);
+                [head, window, before.into(), at(instrument), who(strategy, nobody, 0), 0, 0, 0]
+            }
+            &Self::Stopped { strategy, count } => stop_words(STOPPED, strategy, count),
+            &Self::StopTaken { strategy, count } => stop_words(STOP_TAKEN, strategy, count),
         }
     }
 
@@ -400,20 +354,32 @@ impl Step {
         let (instrument, position) = (fields.instrument(), w1.cast_signed());
         let (strategy, account) = (fields.strategy(), fields.account());
         Some(match fields.kind {
-            SENT => Self::Sent(fields.sent()?),
-            REPLACED => Self::Replaced { replaced, sent: fields.sent()? },
-            SETTLED => Self::Settled(event_of(fields.bytes[0], w1, Qty(fields.high), w2)?),
+            SENT => Self::Sent(sent_of(&fields)?),
+            REPLACED => Self::Replaced { replaced, sent: sent_of(&fields)? },
+            SETTLED => {
+                let px = Px(replaced.cast_signed());
+                Self::Settled(event_of(fields.bytes[0], (w1, w2), Qty(fields.high), px)?)
+            }
             POSITIONED => Self::Positioned { instrument, strategy, account, position },
             HOLDS => Self::Holds { instrument, strategy, position, due: w2 },
             ACCOUNT_HOLDS => Self::AccountHolds { instrument, account, position },
             DUE => Self::Due { strategy, due: UnixNanos(w2), at: UnixNanos(at) },
-            ORDER => Self::Order(fields.kept()?),
+            ORDER => Self::Order(kept_of(&fields)?),
             EXECUTION => Self::Execution(w1),
             ASKED => Self::Asked { order: fields.order()?, at: UnixNanos(at) },
             CANCEL_SENT => Self::CancelSent { id: w1, at: UnixNanos(at) },
-            STRATEGY_DID => fields.did(Doer::Strategy(strategy))?,
-            ACCOUNT_DID => fields.did(Doer::Account(account))?,
+            STRATEGY_DID => did(Doer::Strategy(strategy), &fields)?,
+            ACCOUNT_DID => did(Doer::Account(account), &fields)?,
             COUNTED => Self::Counted(UnixNanos(at)),
+            STRATEGY_TALLIED => tallied(Doer::Strategy(strategy), &fields),
+            ACCOUNT_TALLIED => tallied(Doer::Account(account), &fields),
+            TOLD => Self::Told(UnixNanos(at)),
+            STREAK => {
+                let counts = [fields.high, u32::try_from(w2).ok()?];
+                Self::Streak { instrument, strategy, side: fields.side()?, window: w1, counts }
+            }
+            STOPPED => Self::Stopped { strategy, count: fields.high },
+            STOP_TAKEN => Self::StopTaken { strategy, count: fields.high },
             _ => return None,
         })
     }
@@ -432,15 +398,25 @@ impl Step {
             | Self::Positioned { instrument, strategy, account, .. } => {
                 (Some(instrument), Some(strategy), Some(account))
             }
-            Self::Holds { instrument, strategy, .. } => (Some(instrument), Some(strategy), None),
-            Self::AccountHolds { instrument, account, .. } => (Some(instrument), None, Some(account)),
-            Self::Due { strategy, .. } | Self::Did { doer: Doer::Strategy(strategy), .. } => {
-                (None, Some(strategy), None)
+            Self::Holds { instrument, strategy, .. }
+            | Self::Streak { instrument, strategy, .. }
+            | Self::Tallied { instrument, doer: Doer::Strategy(strategy), .. } => {
+                (Some(instrument), Some(strategy), None)
             }
+            Self::AccountHolds { instrument, account, .. }
+            | Self::Tallied { instrument, doer: Doer::Account(account), .. } => {
+                (Some(instrument), None, Some(account))
+            }
+            Self::Due { strategy, .. }
+            | Self::Stopped { strategy, .. }
+            | Self::StopTaken { strategy, .. }
+            | Self::Did { doer: Doer::Strategy(strategy), .. } => (None, Some(strategy), None),
             Self::Did { doer: Doer::Account(account), .. } => (None, None, Some(account)),
-            Self::Settled(_) | Self::Execution(_) | Self::CancelSent { .. } | Self::Counted(_) => {
-                (None, None, None)
-            }
+            Self::Settled(_)
+            | Self::Execution(_)
+            | Self::CancelSent { .. }
+            | Self::Counted(_)
+            | Self::Told(_) => (None, None, None),
         }
     }
 }

@@ -1,35 +1,36 @@
-//! What a strategy, and an account, could hold over all instruments, in money: gross, net, and in one instrument.
+//! What a strategy, an account, a desk, a trader and the firm could hold over all instruments, in money: gross, net, and in one
+//! instrument; and what they may lose within a day.
 //!
 //! **Worst case.** With position `p`, working buys `b` and working sells `s`, fills in any order leave an instrument's position
 //! between `p − s` and `p + b`. Gross counts the larger size of the two ends, net the upper ends against a limit on what is bought
 //! and the lower ends against one on what is sold. No subset of the fills, in any order, leads past what was counted, at the same marks.
 //!
 //! **What closes.** An order that can only reduce what the level itself holds of the instrument adds to neither gross nor the part of
-//! the instrument, and passes both. To the net it may add, since closing one of two legs leaves the other: the net is held to its
-//! limit by itself, and an order on the side that the net does not lie on passes it.
+//! the instrument, and passes both, and a loss. To the net it may add, since closing one of two legs leaves the other: the net is held
+//! to its limit by itself, and an order on the side that the net does not lie on passes it.
 //!
-//! **Marks.** Everything is valued at the reference price of this moment, whatever its age; where there is none, at the settlement
+//! **Marks.** Everything is valued at the reference price, whatever its age; where there is none, at the settlement
 //! price; an instrument that may trade below zero at no less than it is worth at least. The reference of a book that is not live
-//! counts only beside a settlement price, the larger of the two. What an order adds to its instrument counts at its own price where that
-//! is dearer. What cannot be valued is not small: growth is refused. So it is where more instruments are held than a level may be
-//! summed over.
+//! counts only beside a settlement price, the larger of the two; for a profit, the worse. What an order adds to its instrument counts at
+//! its own price where that is dearer. What cannot be valued is not small: growth is refused. So it is where more instruments are held
+//! than a level may be summed over.
 //!
-//! Sums are made of the instruments that are held or have orders, which each level lists, in units of 1e-24 of the firm's currency,
-//! doubled, so that the mid of an odd sum and every rate stay exact.
+//! **Kept sums.** Where marks may be a time old ([`crate::GateConfig::mark_age_max`]), each level keeps what every instrument came to
+//! and the sums of that ([`crate::sums`]); the order's own instrument is taken out and put in again as it is at this moment. Else, and
+//! where what is kept is older, all is summed anew.
 
 use alloc::{boxed::Box, vec};
 
-use types::{InstrumentId, Side};
+use types::{InstrumentId, Nanos, UnixNanos};
 
-use crate::exposure::Cell;
+use crate::{
+    exposure::Cell,
+    ids::{AccountId, StrategyId},
+    sums::{Part, Sums},
+    tally::Tally,
+};
 
-/// A millionth of the firm's currency in the units of the sums.
-const UNITS_PER_MICRO: u128 = 2 * 1_000_000_000_000_000_000;
-
-/// A limit is near when less than an eighth of it is left.
-const NEAR_SHIFT: u32 = 3;
-
-/// What a strategy or an account may hold over all instruments, in millionths of the firm's currency; the largest number is no limit.
+/// What a strategy, an account or a group may hold over all instruments, in millionths of the firm's currency; the largest number is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExposureLimits {
     /// Of all positions, bought or sold, with every working order filled that enlarges them.
@@ -45,7 +46,33 @@ impl ExposureLimits {
     pub const NONE: Self = Self { gross_micros: u64::MAX, net_micros: u64::MAX, instrument_micros: u64::MAX };
 }
 
-/// The instruments of one level that are held or have orders.
+/// What kind of group strategies belong to. A strategy has at most one of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum GroupKind {
+    /// A desk.
+    Desk = 0,
+    /// Whoever answers for the strategy.
+    Trader = 1,
+    /// All there are.
+    Firm = 2,
+}
+
+/// How many kinds there are.
+pub const GROUP_KINDS: usize = 3;
+
+/// Strategies that are limited together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupConfig {
+    /// What it is.
+    pub kind: GroupKind,
+    /// What it may hold over all instruments.
+    pub limits: ExposureLimits,
+    /// What it may lose within a day, in millionths of the firm's currency; the largest number is no limit.
+    pub loss_micros: u64,
+}
+
+/// A set of instruments.
 #[derive(Debug)]
 pub(crate) struct Busy {
     /// The first `len` are.
@@ -60,10 +87,13 @@ impl Busy {
         Self { list: vec![0; instruments].into(), len: 0, place: vec![0; instruments].into() }
     }
 
-    /// How many there are if `instrument` is one.
-    pub(crate) fn count_with(&self, instrument: u32) -> usize {
-        let listed = self.place.get(instrument as usize).is_some_and(|place| *place != 0);
-        self.len.saturating_add(usize::from(!listed))
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The n-th.
+    pub(crate) fn get(&self, n: usize) -> Option<u32> {
+        self.list.get(n).copied().filter(|_| n < self.len)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = u32> {
@@ -97,202 +127,244 @@ impl Busy {
     }
 }
 
-/// One strategy or account that has limits.
+/// The levels of an order: its strategy, its account, and its strategy's desk, trader and firm.
+pub(crate) const STRATEGY: usize = 0;
+pub(crate) const ACCOUNT: usize = 1;
+pub(crate) const DESK: usize = 2;
+pub(crate) const TRADER: usize = 3;
+pub(crate) const FIRM: usize = 4;
+pub(crate) const LEVELS: usize = 2 + GROUP_KINDS;
+
+/// Where a level is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Strategy(StrategyId),
+    Account(AccountId),
+    Group(u16),
+}
+
+/// A level that has limits.
 #[derive(Debug)]
 pub(crate) struct Level {
     pub limits: ExposureLimits,
+    /// See [`GroupConfig::loss_micros`].
+    pub loss_micros: u64,
+    /// Those that are held, have orders, or were traded today where that counts.
     pub busy: Busy,
+    /// What each instrument came to when it was last valued.
+    parts: Box<[Part]>,
+    pub sums: Sums,
 }
 
-/// The strategies and accounts that have limits.
+impl Level {
+    fn new(limits: ExposureLimits, loss_micros: u64, instruments: usize, keeps: bool) -> Option<Self> {
+        let limited = limits != ExposureLimits::NONE || loss_micros != u64::MAX;
+        let parts = vec![Part::default(); if keeps { instruments } else { 0 }].into();
+        let (busy, sums) = (Busy::new(instruments), Sums::default());
+        limited.then(|| Self { limits, loss_micros, busy, parts, sums })
+    }
+
+    pub(crate) const fn counts_loss(&self) -> bool {
+        self.loss_micros != u64::MAX
+    }
+
+    pub(crate) fn part(&self, instrument: InstrumentId) -> Part {
+        self.parts.get(instrument.index()).copied().unwrap_or_default()
+    }
+
+    /// An instrument comes to `part` from now on.
+    pub(crate) fn put(&mut self, instrument: InstrumentId, part: Part) {
+        if let Some(place) = self.parts.get_mut(instrument.index()) {
+            self.sums = self.sums.minus(place).plus(&part);
+            *place = part;
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(&*self.busy.list) + size_of_val(&*self.busy.place) + size_of_val(&*self.parts)
+    }
+}
+
+/// Strategies that are limited together, and what they hold and traded.
+#[derive(Debug)]
+struct Group {
+    level: Option<Level>,
+    cells: Box<[Cell]>,
+    tallies: Box<[Tally]>,
+}
+
+/// The limits of levels, by number; of those beyond a list none.
+#[derive(Clone, Copy)]
+pub(crate) struct LevelLimits<'a> {
+    pub strategies: (&'a [ExposureLimits], &'a [u64]),
+    pub accounts: (&'a [ExposureLimits], &'a [u64]),
+    pub groups: &'a [GroupConfig],
+    pub strategy_groups: &'a [[Option<u16>; GROUP_KINDS]],
+}
+
+/// The levels that have limits.
 #[derive(Debug)]
 pub(crate) struct Levels {
     /// There is one.
     pub on: bool,
-    pub strategies: Box<[Option<Level>]>,
-    pub accounts: Box<[Option<Level>]>,
+    strategies: Box<[Option<Level>]>,
+    accounts: Box<[Option<Level>]>,
+    groups: Box<[Group]>,
+    /// By strategy and [`GroupKind`].
+    groups_of: Box<[[Option<u16>; GROUP_KINDS]]>,
     /// Most instruments that one is summed over.
     pub summed_max: usize,
+    /// How old what is kept may be; 0 where nothing is.
+    mark_age_max: Nanos,
+    /// When everything was valued; none before, and when a day has begun since.
+    valued: Option<UnixNanos>,
 }
 
 impl Levels {
-    /// Nothing is held. Limits are by number; those of numbers beyond the list are none.
+    /// Nothing is held.
     pub(crate) fn new(
-        strategies: &[ExposureLimits],
-        accounts: &[ExposureLimits],
+        limits: LevelLimits<'_>,
         instruments: usize,
-        summed_max: u32,
+        (summed_max, mark_age_max): (u32, Nanos),
     ) -> Self {
-        let level = |limits: &ExposureLimits| {
-            let limited = *limits != ExposureLimits::NONE;
-            limited.then(|| Level { limits: *limits, busy: Busy::new(instruments) })
+        let keeps = mark_age_max.0 != 0;
+        let levels = |(exposure, loss): (&[ExposureLimits], &[u64])| {
+            let level = |n: usize| {
+                let exposure = exposure.get(n).copied().unwrap_or(ExposureLimits::NONE);
+                Level::new(exposure, loss.get(n).copied().unwrap_or(u64::MAX), instruments, keeps)
+            };
+            (0..exposure.len().max(loss.len())).map(level).collect::<Box<[_]>>()
         };
-        let levels = |limits: &[ExposureLimits]| limits.iter().map(level).collect::<Box<[_]>>();
-        let (strategies, accounts) = (levels(strategies), levels(accounts));
-        let on = strategies.iter().chain(&accounts).any(Option::is_some);
-        Self { on, strategies, accounts, summed_max: summed_max as usize }
+        let group = |config: &GroupConfig| {
+            let level = Level::new(config.limits, config.loss_micros, instruments, keeps);
+            let cells = if level.is_some() { instruments } else { 0 };
+            let tallies = if level.as_ref().is_some_and(Level::counts_loss) { instruments } else { 0 };
+            Group { level, cells: vec![Cell::FLAT; cells].into(), tallies: vec![Tally::NONE; tallies].into() }
+        };
+        let (strategies, accounts) = (levels(limits.strategies), levels(limits.accounts));
+        let groups: Box<[_]> = limits.groups.iter().map(group).collect();
+        let all = strategies.iter().chain(&accounts).chain(groups.iter().map(|group| &group.level));
+        Self {
+            on: all.flatten().next().is_some(),
+            strategies,
+            accounts,
+            groups,
+            groups_of: limits.strategy_groups.into(),
+            summed_max: summed_max as usize,
+            mark_age_max,
+            valued: None,
+        }
     }
 
     /// Bytes it takes.
     pub(crate) fn bytes(&self) -> usize {
-        let level = |level: &Option<Level>| {
-            let lists =
-                level.as_ref().map_or(0, |l| size_of_val(&*l.busy.list) + size_of_val(&*l.busy.place));
-            size_of::<Option<Level>>() + lists
-        };
-        self.strategies.iter().chain(&self.accounts).map(level).sum()
-    }
-}
-
-/// What the order's strategy, or its account, would come to with the order.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Weight {
-    pub limits: ExposureLimits,
-    gross: u128,
-    /// On the order's side; 0 where the net is on the other.
-    net: u128,
-    instrument: u128,
-    /// An instrument that cannot be valued.
-    unvalued: Option<InstrumentId>,
-    /// The order can only reduce what the level holds of its instrument.
-    reduces: bool,
-}
-
-impl Weight {
-    /// Of nothing.
-    pub(crate) const NONE: Self = Self {
-        limits: ExposureLimits::NONE,
-        gross: 0,
-        net: 0,
-        instrument: 0,
-        unvalued: None,
-        reduces: false,
-    };
-
-    /// Of a level that is not summed up, for the sake of `instrument`.
-    pub(crate) const fn unknown(limits: ExposureLimits, instrument: InstrumentId, reduces: bool) -> Self {
-        Self { limits, unvalued: Some(instrument), reduces, ..Self::NONE }
+        let level = |level: &Option<Level>| size_of_val(level) + level.as_ref().map_or(0, Level::bytes);
+        let group = |g: &Group| level(&g.level) + size_of_val(&*g.cells) + size_of_val(&*g.tallies);
+        self.strategies.iter().chain(&self.accounts).map(level).sum::<usize>()
+            + self.groups.iter().map(group).sum::<usize>()
+            + size_of_val(&*self.groups_of)
     }
 
-    /// An instrument that cannot be valued, for an order that enlarges what the level holds.
-    pub(crate) fn unvalued(&self) -> Option<InstrumentId> {
-        self.unvalued.filter(|_| !self.reduces)
+    fn groups_of(&self, strategy: StrategyId) -> [Option<u16>; GROUP_KINDS] {
+        self.groups_of.get(usize::from(strategy.0)).copied().unwrap_or_default()
     }
 
-    /// What an order that only reduces is held to: the net alone.
-    fn held_to(&self, [gross, net, instrument]: [bool; 3]) -> [bool; 3] {
-        [gross && !self.reduces, net, instrument && !self.reduces]
+    /// The levels of an order.
+    pub(crate) fn places(&self, strategy: StrategyId, account: AccountId) -> [Option<Place>; LEVELS] {
+        let [desk, trader, firm] = self.groups_of(strategy).map(|group| group.map(Place::Group));
+        [Some(Place::Strategy(strategy)), Some(Place::Account(account)), desk, trader, firm]
     }
 
-    fn parts(&self) -> [(u128, u64); 3] {
-        let Self { limits, gross, net, instrument, .. } = self;
-        let ExposureLimits { gross_micros, net_micros, instrument_micros } = *limits;
-        [(*gross, gross_micros), (*net, net_micros), (*instrument, instrument_micros)]
+    /// All there are that have limits.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Place> + use<> {
+        let count = |all: usize| u16::try_from(all).unwrap_or(u16::MAX);
+        let strategies = (0..count(self.strategies.len())).map(|n| Place::Strategy(StrategyId(n)));
+        let accounts = (0..count(self.accounts.len())).map(|n| Place::Account(AccountId(n)));
+        strategies.chain(accounts).chain((0..count(self.groups.len())).map(Place::Group))
     }
 
-    /// Whether gross, net, and the instrument's part are more than they may be, and the order is held to them.
-    pub(crate) fn exceeded(&self) -> [bool; 3] {
-        let more = |(sum, most): (u128, u64)| most != u64::MAX && sum > u128::from(most) * UNITS_PER_MICRO;
-        self.held_to(self.parts().map(more))
+    pub(crate) fn level(&self, place: Place) -> Option<&Level> {
+        match place {
+            Place::Strategy(strategy) => self.strategies.get(usize::from(strategy.0))?.as_ref(),
+            Place::Account(account) => self.accounts.get(usize::from(account.0))?.as_ref(),
+            Place::Group(group) => self.groups.get(usize::from(group))?.level.as_ref(),
+        }
     }
 
-    /// What gross, net, and the instrument's part are, in millionths rounded up, so that what is named is never within the limit.
-    pub(crate) fn micros(&self) -> [u128; 3] {
-        self.parts().map(|(sum, _)| sum.div_ceil(UNITS_PER_MICRO))
+    pub(crate) fn level_mut(&mut self, place: Place) -> Option<&mut Level> {
+        match place {
+            Place::Strategy(strategy) => self.strategies.get_mut(usize::from(strategy.0))?.as_mut(),
+            Place::Account(account) => self.accounts.get_mut(usize::from(account.0))?.as_mut(),
+            Place::Group(group) => self.groups.get_mut(usize::from(group))?.level.as_mut(),
+        }
     }
 
-    /// Whether one of them that the order is held to is near to what it may be.
-    pub(crate) fn is_near(&self) -> bool {
-        let near = |(sum, most): (u128, u64)| {
-            let most = u128::from(most);
-            most != u128::from(u64::MAX) && sum > (most - (most >> NEAR_SHIFT)) * UNITS_PER_MICRO
-        };
-        self.held_to(self.parts().map(near)).contains(&true)
+    /// What a group holds and has working in an instrument.
+    pub(crate) fn cell(&self, group: u16, instrument: InstrumentId) -> Cell {
+        let group = self.groups.get(usize::from(group));
+        group.and_then(|group| group.cells.get(instrument.index())).copied().unwrap_or(Cell::FLAT)
     }
-}
 
-/// Saturates. Products of a usual size need not ask.
-#[inline]
-fn times(unit: u128, size: u64) -> u128 {
-    if unit >> 96 == 0 && size >> 31 == 0 {
-        unit.wrapping_mul(size.into())
-    } else {
-        unit.saturating_mul(size.into())
+    /// What it traded of it on `day`.
+    pub(crate) fn tally(&self, group: u16, instrument: InstrumentId, day: u32) -> Tally {
+        let group = self.groups.get(usize::from(group));
+        group.and_then(|group| group.tallies.get(instrument.index())).copied().unwrap_or(Tally::NONE).on(day)
     }
-}
 
-/// What an order adds to what is held of its instrument.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Growth {
-    pub side: Side,
-    /// By how much it enlarges the position, at most.
-    pub qty: u64,
-    /// What a unit is worth at the order's own price.
-    pub unit: u128,
-}
-
-/// Sums over the instruments of a level, as it is summed up.
-pub(crate) struct Sum {
-    gross: u128,
-    /// Upper and lower ends.
-    ends: [i128; 2],
-    instrument: u128,
-    unvalued: Option<InstrumentId>,
-    /// Something did not fit: it is beyond every limit, on both sides, whatever else is added.
-    beyond: bool,
-}
-
-impl Sum {
-    /// Of nothing.
-    pub(crate) const NONE: Self =
-        Self { gross: 0, ends: [0; 2], instrument: 0, unvalued: None, beyond: false };
-
-    /// Adds what a cell could come to hold of an instrument of which a unit is worth `unit`; `own`: of the order's instrument. No unit
-    /// is an instrument that cannot be valued.
-    pub(crate) fn add(
+    /// The cells of the groups of a strategy in an instrument.
+    pub(crate) fn cells_mut(
         &mut self,
+        strategy: StrategyId,
         instrument: InstrumentId,
-        cell: &Cell,
-        unit: Option<u128>,
-        own: Option<Growth>,
+        mut change: impl FnMut(&mut Cell),
     ) {
-        let Some(unit) = unit else {
-            self.unvalued = self.unvalued.or(Some(instrument));
-            return;
-        };
-        let (low, high) = cell.range();
-        let value = |position: i64| times(unit, position.unsigned_abs());
-        let (mut low_value, mut high_value) = (value(low), value(high));
-        if let Some(Growth { side, qty, unit: own_unit }) = own {
-            let dearer = times(own_unit.saturating_sub(unit), qty);
-            // What grows lies beyond zero on the order's side.
-            let end = if side == Side::Bid { &mut high_value } else { &mut low_value };
-            *end = end.saturating_add(dearer);
+        for group in self.groups_of(strategy).into_iter().flatten() {
+            let group = self.groups.get_mut(usize::from(group));
+            if let Some(cell) = group.and_then(|group| group.cells.get_mut(instrument.index())) {
+                change(cell);
+            }
         }
-        let larger = low_value.max(high_value);
-        if own.is_some() {
-            self.instrument = larger;
-        }
-        let counted = self.count(larger, [(high, high_value), (low, low_value)]);
-        self.beyond |= counted.is_none();
     }
 
-    /// None when it does not fit.
-    fn count(&mut self, larger: u128, ends: [(i64, u128); 2]) -> Option<()> {
-        self.gross = self.gross.checked_add(larger)?;
-        for (end, (position, value)) in self.ends.iter_mut().zip(ends) {
-            let value = i128::try_from(value).ok()?;
-            *end = end.checked_add(if position < 0 { -value } else { value })?;
+    /// The tallies of the groups of a strategy in an instrument.
+    pub(crate) fn tallies_mut(
+        &mut self,
+        strategy: StrategyId,
+        instrument: InstrumentId,
+        mut change: impl FnMut(&mut Tally),
+    ) {
+        for group in self.groups_of(strategy).into_iter().flatten() {
+            let group = self.groups.get_mut(usize::from(group));
+            if let Some(tally) = group.and_then(|group| group.tallies.get_mut(instrument.index())) {
+                change(tally);
+            }
         }
-        Some(())
     }
 
-    /// What it comes to, of a level with `limits` and an order of `side` that `reduces` what the level holds of its instrument, or not.
-    pub(crate) fn weight(&self, limits: ExposureLimits, side: Side, reduces: bool) -> Weight {
-        let &Self { gross, ends: [high, low], instrument, unvalued, beyond } = self;
-        let net = if side == Side::Bid { high } else { low.saturating_neg() };
-        let (gross, net) = if beyond { (u128::MAX, u128::MAX) } else { (gross, net.max(0).unsigned_abs()) };
-        Weight { limits, gross, net, instrument, unvalued, reduces }
+    /// Whether sums are kept.
+    pub(crate) const fn keeps(&self) -> bool {
+        self.mark_age_max.0 != 0
+    }
+
+    /// When everything was valued that is kept; none where nothing that is kept counts.
+    pub(crate) const fn valued(&self) -> Option<UnixNanos> {
+        self.valued
+    }
+
+    /// Whether what is kept is young enough at `now`.
+    pub(crate) fn is_young(&self, now: UnixNanos) -> bool {
+        self.valued.is_some_and(|valued| now.0.abs_diff(valued.0) <= self.mark_age_max.0) && self.keeps()
+    }
+
+    /// Whether half of the time is over for which what is kept counts.
+    pub(crate) fn is_due(&self, now: UnixNanos) -> bool {
+        let valued = self.valued.is_some_and(|valued| now.0.abs_diff(valued.0) <= self.mark_age_max.0 / 2);
+        self.keeps() && !valued
+    }
+
+    /// Everything is valued as of `now`; none: nothing that is kept counts any more.
+    pub(crate) const fn set_valued(&mut self, now: Option<UnixNanos>) {
+        self.valued = now;
     }
 }
 
@@ -312,59 +384,6 @@ mod tests {
                 prop_assert_eq!(busy.iter().collect::<BTreeSet<_>>(), set.clone());
                 prop_assert_eq!(busy.len, set.len());
             }
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn products_are_what_they_are_or_the_largest_number(unit: u128, shift in 0_u32..128, size: u64, cut in 0_u32..64) {
-            let (unit, size) = (unit >> shift, size >> cut);
-            prop_assert_eq!(times(unit, size), unit.saturating_mul(size.into()));
-        }
-    }
-
-    /// Nothing that is added afterwards brings it back.
-    #[test]
-    fn what_does_not_fit_is_beyond_every_limit_on_both_sides() {
-        let limits = ExposureLimits { gross_micros: 1 << 63, net_micros: 1 << 63, ..ExposureLimits::NONE };
-        let cell = |side, qty| {
-            let mut cell = Cell::FLAT;
-            cell.fill(side, qty);
-            cell
-        };
-        let large = u128::MAX / 4;
-        for (first, second) in [
-            // One value that does not fit, and one that does and would make up for it.
-            ((cell(Side::Ask, 5), u128::MAX / 2), (cell(Side::Bid, 1), large)),
-            // Two that fit and whose sum does not.
-            ((cell(Side::Bid, 1), large), (cell(Side::Bid, 2), large)),
-            ((cell(Side::Ask, 1), large), (cell(Side::Ask, 2), large)),
-        ] {
-            let mut sum = Sum::NONE;
-            for (number, (cell, unit)) in
-                (0..).zip([first, second, (cell(Side::Ask, 1), large), (cell(Side::Bid, 1), large)])
-            {
-                sum.add(InstrumentId(number), &cell, Some(unit), None);
-            }
-            for side in [Side::Bid, Side::Ask] {
-                assert_eq!(sum.weight(limits, side, false).exceeded(), [true, true, false]);
-            }
-        }
-    }
-
-    #[test]
-    fn what_grows_counts_at_the_dearer_of_mark_and_price() {
-        let mut cell = Cell::FLAT;
-        cell.fill(Side::Ask, 30);
-        cell.rework(Side::Bid, 0, 50);
-        // 20 of the 50 are more than the position that they close.
-        for (mark, unit, gross, net) in
-            [(10, 13, 10 * 30, 10 * 20 + 3 * 20), (10, 9, 300, 200), (10, 40, 800, 800)]
-        {
-            let mut sum = Sum::NONE;
-            sum.add(InstrumentId(0), &cell, Some(mark), Some(Growth { side: Side::Bid, qty: 20, unit }));
-            let weight = sum.weight(ExposureLimits::NONE, Side::Bid, false);
-            assert_eq!((weight.gross, weight.net, weight.instrument), (gross, net, gross), "{unit}");
         }
     }
 }

@@ -148,16 +148,21 @@ mod score;
 mod settle;
 mod shared;
 pub mod slot;
+mod step_words;
+mod streaks;
+mod sums;
 mod surface;
 mod sync;
 mod table;
 mod tables;
+mod tally;
 mod terms_writer;
 #[cfg(all(test, not(loom)))]
 mod tests;
 pub mod twin;
 mod verdict;
 mod weigh;
+mod weight;
 mod window;
 mod worth;
 
@@ -175,9 +180,9 @@ pub use gate::{Gate, OpenOrder, Reservation, UnknownPosition};
 pub use ids::{AccountId, ClassId, StrategyId};
 pub use in_force::{LimitsInForce, limits_in_force};
 pub use intent::{OrderEvent, OrderIntent, OrderType, TimeInForce};
-pub use journal::{KeptOrder, STEP_WORDS, Sent, Step};
+pub use journal::{KeptOrder, Sent, Step};
 pub use lease::Lease;
-pub use levels::ExposureLimits;
+pub use levels::{ExposureLimits, GROUP_KINDS, GroupConfig, GroupKind};
 pub use limits::{
     Effective, Envelope, EnvelopeError, LimitSet, OutOfBounds, PARAMETER_COUNT, Parameter, RATE_MAX,
     RiskLimits,
@@ -191,6 +196,8 @@ pub use restore::RestoreError;
 pub use score::FixedScore;
 pub use settle::Settlement;
 pub use slot::SlotFault;
+pub use step_words::STEP_WORDS;
+pub use streaks::RepeatedExecutions;
 pub use surface::{
     SURFACE_BUCKETS, SizeSurface, SurfaceReader, SurfaceRecord, SurfaceTable, SurfaceWriter, UnknownSurface,
 };
@@ -199,6 +206,7 @@ pub use table::{
     TableError, TableSizeError, UnknownRow,
 };
 pub use tables::{GateTables, TableShape, TableWriters};
+pub use tally::ProfitRules;
 pub use terms_writer::{TermsError, TermsWriter};
 pub use verdict::{Breach, Explanation, VERDICT_WORDS, Verdict};
 pub use worth::{

@@ -54,6 +54,12 @@ pub(crate) const fn size_of_two(sum: u64) -> u64 {
     if sum > 2 * PX_MAX.0 as u64 { sum.abs_diff(2 * SHIFT) } else { sum }
 }
 
+/// The sum of two prices, such as a doubled price, of the sum of their words.
+#[expect(clippy::cast_possible_wrap, reason = "at most twice PX_MAX, or twice SIGNED_PX_MAX about SHIFT")]
+pub(crate) const fn sum_of_two(sum: u64) -> i64 {
+    if sum > 2 * PX_MAX.0 as u64 { sum.wrapping_sub(2 * SHIFT) as i64 } else { sum as i64 }
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
@@ -67,12 +73,14 @@ mod tests {
         assert_eq!(words.map(|word| word_price(word).0), prices);
         assert_eq!(words.map(size), prices.map(i64::unsigned_abs));
         assert_eq!(words.map(|word| size_of_two(2 * word)), prices.map(|px| 2 * px.unsigned_abs()));
+        assert_eq!(words.map(|word| sum_of_two(2 * word)), prices.map(|px| 2 * px));
         for none in [Px::NONE, Px(most + 1), Px(-most - 1), Px(i64::MAX)] {
             assert_eq!(price_word(none, true), 0);
         }
         for px in [1, 100_000_000_000, PX_MAX.0] {
             let word = price_word(Px(px), false);
             assert_eq!((word_price(word), size(word), size_of_two(2 * word)), (Px(px), word, 2 * word));
+            assert_eq!(sum_of_two(2 * word), 2 * px);
         }
         for none in [Px::NONE, Px(0), Px(-1), Px(PX_MAX.0 + 1)] {
             assert_eq!(price_word(none, false), 0);

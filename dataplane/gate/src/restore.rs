@@ -2,9 +2,10 @@
 
 use core::fmt;
 
-use types::InstrumentId;
+use types::{InstrumentId, UnixNanos};
 
 use crate::{
+    activity::Doer,
     gate::Gate,
     ids::{AccountId, StrategyId},
     intent::{OrderIntent, OrderType, TimeInForce},
@@ -12,6 +13,8 @@ use crate::{
     orders::{Entry, Life},
     price::{is_shifted, price_word, word_price},
     slot::SlotFault,
+    streaks::Streak,
+    tally::Tally,
 };
 
 /// Why a step cannot be taken. The gate is as it was before it.
@@ -64,8 +67,12 @@ impl Gate {
             }
             Step::Holds { instrument, strategy, position, due } => {
                 let at = self.cell_index(instrument, strategy).ok_or(RestoreError::Unknown)?;
-                self.cells.get_mut(at).ok_or(RestoreError::Unknown)?.hold(position, due);
+                let cell = self.cells.get_mut(at).ok_or(RestoreError::Unknown)?;
+                let before = cell.position;
+                cell.hold(position, due);
+                let more = cell.position.saturating_sub(before);
                 if self.levels.on {
+                    self.levels.cells_mut(strategy, instrument, |cell| cell.move_by(more));
                     self.relist(instrument, strategy, AccountId(u16::MAX));
                 }
                 Ok(())
@@ -89,6 +96,21 @@ impl Gate {
                 self.executions.remember(execution);
                 Ok(())
             }
+            Step::Asked { .. }
+            | Step::CancelSent { .. }
+            | Step::Did { .. }
+            | Step::Counted(_)
+            | Step::Tallied { .. }
+            | Step::Told(_)
+            | Step::Streak { .. }
+            | Step::Stopped { .. } => self.restore_counted(step),
+            Step::StopTaken { .. } => Ok(()),
+        }
+    }
+
+    /// The part of [`Gate::restore`] that is of what is counted over a time; nothing of any other step.
+    fn restore_counted(&mut self, step: &Step) -> Result<(), RestoreError> {
+        match *step {
             Step::Asked { order, at } => {
                 self.known(order.instrument, order.strategy, order.account)?;
                 self.shared.repeats.note(&order, at);
@@ -106,6 +128,26 @@ impl Gate {
                 self.activities.last = self.activities.last.max(at);
                 Ok(())
             }
+            Step::Tallied { doer, instrument, traded, cash, volume, at } => {
+                self.restore_tally(doer, instrument, Tally { cash, traded, volume, ..Tally::NONE }, at)
+            }
+            Step::Told(at) => {
+                self.see(at);
+                Ok(())
+            }
+            Step::Streak { instrument, strategy, side, window, counts } => {
+                let at = self.cell_index(instrument, strategy).ok_or(RestoreError::Unknown)?;
+                self.streaks.take(at, Streak { window, counts, side });
+                Ok(())
+            }
+            Step::Stopped { strategy, count } => {
+                if self.streaks.set_stops(strategy, count) {
+                    Ok(())
+                } else {
+                    Err(RestoreError::Unknown)
+                }
+            }
+            _ => Ok(()),
         }
     }
 
@@ -134,7 +176,68 @@ impl Gate {
         if self.activities.last.0 != 0 {
             say(Step::Counted(self.activities.last));
         }
-        self.activities.kept().map(|(doer, kind, at, sum)| Step::Did { doer, kind, sum, at }).for_each(say);
+        self.activities
+            .kept()
+            .map(|(doer, kind, at, sum)| Step::Did { doer, kind, sum, at })
+            .for_each(&mut say);
+        if self.told.0 != 0 {
+            say(Step::Told(self.told));
+        }
+        self.checkpoint_tallies(&mut say);
+        for (at, Streak { window, counts, side }) in self.streaks.kept() {
+            let (instrument, strategy) = self.cell_names(at);
+            say(Step::Streak { instrument, strategy, side, window, counts });
+        }
+        for strategy in (0..self.strategies.len()).filter_map(|n| u16::try_from(n).ok()).map(StrategyId) {
+            let count = self.streaks.stops(strategy);
+            if count != 0 {
+                say(Step::Stopped { strategy, count });
+            }
+        }
+    }
+
+    fn checkpoint_tallies(&self, mut say: impl FnMut(Step)) {
+        for (of_account, place, Tally { cash, traded, volume, .. }) in self.tallies.kept() {
+            let (instrument, doer) = if of_account {
+                let (instrument, account) = self.shared.names(place);
+                (instrument, Doer::Account(account))
+            } else {
+                let (instrument, strategy) = self.cell_names(place);
+                (instrument, Doer::Strategy(strategy))
+            };
+            say(Step::Tallied { doer, instrument, traded, cash, volume, at: self.told });
+        }
+    }
+
+    /// Takes what was traded of an instrument on the day of `at`; a gate that counts no profit takes nothing.
+    fn restore_tally(
+        &mut self,
+        doer: Doer,
+        instrument: InstrumentId,
+        kept: Tally,
+        at: UnixNanos,
+    ) -> Result<(), RestoreError> {
+        let (strategy, account) = match doer {
+            Doer::Strategy(strategy) => (strategy, AccountId(u16::MAX)),
+            Doer::Account(account) => (StrategyId(0), account),
+        };
+        let place = match doer {
+            Doer::Strategy(_) => self.cell_index(instrument, strategy).ok_or(RestoreError::Unknown)?,
+            Doer::Account(_) => {
+                self.known(instrument, strategy, account)?;
+                self.shared.at(instrument, account)
+            }
+        };
+        self.see(at);
+        let added = self.tallies.take(doer, place, kept, at);
+        if let (Some(added), Doer::Strategy(_)) = (added, doer) {
+            let Self { tallies, levels, .. } = self;
+            levels.tallies_mut(strategy, instrument, |tally| tallies.take_in(tally, &added));
+        }
+        if self.levels.on {
+            self.relist(instrument, strategy, account);
+        }
+        Ok(())
     }
 
     /// Whose cell stands at `at`.
@@ -229,9 +332,10 @@ fn kept_order(id: u64, entry: &Entry, instrument: InstrumentId, strategy: Strate
 const fn entry_of_kept(kept: &KeptOrder, cell: usize) -> Entry {
     let &KeptOrder { px, link, qty, executed, pending_qty, account, side, life, .. } = kept;
     let life = match life {
-        0 => Life::Open,
         1 => Life::Pending,
-        _ => Life::Closed,
+        2 => Life::Closed,
+        // What nobody knows counts.
+        0 | 3.. => Life::Open,
     };
     let (cell, account) = (cell as u32, account.0);
     Entry { px, link, qty, executed, pending_qty, cell, generation: 0, account, side, life }

@@ -3,15 +3,17 @@
 //! Every event changes an entry and then moves its cell by what the entry's leaves changed by, in one place
 //! ([`Gate::store`]): reservations and working orders cannot drift apart.
 
-use types::{Qty, Side};
+use types::{Px, Qty, Side};
 
 use crate::{
     exposure::Cell,
     gate::{Gate, Reservation},
     ids::AccountId,
-    intent::OrderEvent,
+    intent::{OrderEvent, Traded},
     orders::{Entry, Life},
     own_orders::opposite,
+    price::word_price,
+    tally::Trade,
 };
 
 /// How many replacements of replacements a misnamed fill is followed through; beyond, only the position moves.
@@ -59,7 +61,7 @@ impl Gate {
         let id = event.id();
         let Some(mut named) = self.orders.get(id) else { return self.settle_unknown(event) };
         // One of nothing does not use its number up: the venue's next word of it may have a quantity.
-        if let OrderEvent::Executed { execution, qty, .. } = event
+        if let Some(Traded { execution, qty, .. }) = event.traded()
             && qty.0 != 0
             && self.is_repeated(execution)
         {
@@ -83,7 +85,9 @@ impl Gate {
 
     #[cold]
     fn settle_bust(&mut self, entry: &Entry, qty: Qty) -> Settlement {
-        self.book(entry, opposite(entry.side), qty);
+        // At the price that the order was judged by: the venue does not say at which it was traded.
+        let px = word_price(entry.px);
+        self.book(entry, Trade { side: entry.side, qty: qty.0, px, undone: true });
         self.doubt(entry);
         Settlement::Busted
     }
@@ -113,6 +117,10 @@ impl Gate {
         }
         if let Some(account) = self.shared.account_mut(entry) {
             account.rework(entry.side, before, after);
+        }
+        if self.levels.on {
+            let (instrument, strategy) = self.cell_names(entry.cell as usize);
+            self.levels.cells_mut(strategy, instrument, |cell| cell.rework(entry.side, before, after));
         }
         self.moved(entry);
     }
@@ -146,13 +154,18 @@ impl Gate {
         let mut outcome = Settlement::Working;
         match event {
             OrderEvent::Accepted { .. } => {}
-            OrderEvent::Filled { qty, .. } | OrderEvent::Executed { qty, .. } => {
+            OrderEvent::Filled { qty, .. }
+            | OrderEvent::Executed { qty, .. }
+            | OrderEvent::ExecutedAt { qty, .. } => {
                 if qty.0 > before {
                     outcome = Settlement::Overfill;
                     self.doubt(&entry);
                 }
+                if entry.executed == 0 && qty.0 != 0 {
+                    self.note_streak(&entry);
+                }
                 entry.executed = entry.executed.saturating_add(qty.0);
-                self.fill(&entry, qty);
+                self.fill(&entry, event);
             }
             OrderEvent::Reduced { qty, .. } => {
                 entry.qty = entry.qty.saturating_sub(qty.0).max(entry.executed);
@@ -183,7 +196,7 @@ impl Gate {
                 Settlement::Working
             }
             // A fill under the new id says that the replacement is in force; its answer may still be on the way.
-            OrderEvent::Filled { .. } | OrderEvent::Executed { .. } => {
+            OrderEvent::Filled { .. } | OrderEvent::Executed { .. } | OrderEvent::ExecutedAt { .. } => {
                 self.settle_named(replaced, entry, event)
             }
             OrderEvent::Reduced { qty, .. } => {
@@ -214,11 +227,12 @@ impl Gate {
     /// An event of an order that counts no more: only a fill still means something.
     #[inline(never)]
     fn settle_closed(&mut self, entry: &Entry, event: OrderEvent) -> Settlement {
-        let (OrderEvent::Filled { qty, .. } | OrderEvent::Executed { qty, .. }) = event else {
-            return Settlement::Ignored;
-        };
+        let Some(Traded { qty, .. }) = event.traded() else { return Settlement::Ignored };
+        if entry.executed == 0 && qty.0 != 0 {
+            self.note_streak(entry);
+        }
         if entry.link == 0 {
-            self.fill(entry, qty);
+            self.fill(entry, event);
             return Settlement::LateFill;
         }
         // It counts into whatever the order has become.
@@ -236,15 +250,31 @@ impl Gate {
                 _ => break,
             }
         }
-        self.fill(entry, qty);
+        self.fill(entry, event);
         Settlement::Misnamed
     }
 
-    fn fill(&mut self, entry: &Entry, qty: Qty) {
-        self.book(entry, entry.side, qty);
+    /// Books what was traded of an order, at the price that the venue says; where it says none, at the worst at which the order, or
+    /// its replacement that is under way, may have traded.
+    fn fill(&mut self, entry: &Entry, event: OrderEvent) {
+        let Some(Traded { qty, px, .. }) = event.traded() else { return };
+        let px = if px.is_some() { px } else { self.worst_price(entry) };
+        self.book(entry, Trade { side: entry.side, qty: qty.0, px, undone: false });
         if self.activities.on {
             self.count_trade(entry);
         }
+    }
+
+    fn worst_price(&self, entry: &Entry) -> Px {
+        let pending = if entry.pending_qty == 0 { None } else { self.orders.get(entry.link) };
+        let other = pending.map_or(entry.px, |pending| pending.px);
+        word_price(if entry.side == Side::Bid { entry.px.max(other) } else { entry.px.min(other) })
+    }
+
+    /// An order was executed for the first time.
+    fn note_streak(&mut self, entry: &Entry) {
+        let (_, strategy) = self.cell_names(entry.cell as usize);
+        self.streaks.note(entry.cell as usize, strategy, entry.side, self.told);
     }
 
     /// A trade has the time of the last order: the venue's word comes without one.
@@ -255,16 +285,38 @@ impl Gate {
         self.activities.count(strategy, AccountId(entry.account), last, [0, 0, 0, 0, 1]);
     }
 
-    /// Moves the position of an order's cell, and of its account.
+    /// Moves the position of an order's cell, of its account, and of its groups.
     #[inline(always)]
-    fn book(&mut self, entry: &Entry, side: Side, qty: Qty) {
+    fn book(&mut self, entry: &Entry, trade: Trade) {
+        let (side, qty) = (if trade.undone { opposite(trade.side) } else { trade.side }, trade.qty);
         if let Some(cell) = self.cells.get_mut(entry.cell as usize) {
-            cell.fill(side, qty.0);
+            cell.fill(side, qty);
         }
         if let Some(account) = self.shared.account_mut(entry) {
-            account.fill(side, qty.0);
+            account.fill(side, qty);
+        }
+        if self.tallies.rules.is_some() {
+            self.tally_trade(entry, &trade);
+        }
+        if self.levels.on {
+            let (instrument, strategy) = self.cell_names(entry.cell as usize);
+            self.levels.cells_mut(strategy, instrument, |cell| cell.fill(side, qty));
         }
         self.moved(entry);
+    }
+
+    /// What a trade cost or brought.
+    #[inline(never)]
+    fn tally_trade(&mut self, entry: &Entry, trade: &Trade) {
+        if !trade.px.is_some() {
+            // At what it traded nobody knows: somebody must look.
+            self.doubt(entry);
+            return;
+        }
+        let (instrument, strategy) = self.cell_names(entry.cell as usize);
+        let Self { tallies, levels, shared, .. } = self;
+        tallies.trade(entry.cell as usize, shared.at(instrument, AccountId(entry.account)), trade);
+        levels.tallies_mut(strategy, instrument, |tally| tallies.trade_in(tally, trade));
     }
 
     /// Writes an entry back, keeps its cell in step, and closes it when nothing is left and nothing is under way.

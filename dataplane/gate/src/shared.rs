@@ -12,10 +12,11 @@ use crate::{
     exposure::Cell,
     ids::AccountId,
     intent::OrderIntent,
-    levels::{ExposureLimits, Weight},
+    levels::{ExposureLimits, LEVELS},
     orders::Entry,
     own_orders::OwnOrders,
     repeats::Repeats,
+    weight::Weight,
 };
 
 /// What the checks beyond one strategy are judged by; on the fast path nothing, which asks [`crate::gate::Gate::concerns_others`].
@@ -29,10 +30,12 @@ pub(crate) struct Common {
     pub repeat_age: Option<Nanos>,
     /// Within which time that counts.
     pub repeat_window: Nanos,
-    /// What the order's strategy and its account would come to, in money, where one of them is limited.
-    pub weights: Option<[Weight; 2]>,
-    /// What they would have done within the window, where that is counted.
+    /// What the order's levels would come to, in money, where one of them is limited.
+    pub weights: Option<[Weight; LEVELS]>,
+    /// What its strategy and its account would have done within the window, where that is counted.
     pub done: Option<[Done; 2]>,
+    /// The strategy is stopped for executions that were repeated.
+    pub stopped: bool,
 }
 
 impl Common {
@@ -43,6 +46,7 @@ impl Common {
         repeat_window: Nanos(0),
         weights: None,
         done: None,
+        stopped: false,
     };
 }
 
@@ -66,9 +70,13 @@ impl Shared {
     /// Flat, and nothing sent.
     pub(crate) fn new(config: &GateConfig<'_>, instruments: usize) -> Self {
         let accounts = usize::from(config.accounts);
-        let limited = config.account_limits.iter().any(|limits| *limits != ExposureLimits::NONE);
-        let any_limited =
-            limited || config.strategy_limits.iter().any(|limits| *limits != ExposureLimits::NONE);
+        let exposed = |all: &[ExposureLimits]| all.iter().any(|limits| *limits != ExposureLimits::NONE);
+        let loses = |all: &[u64]| all.iter().any(|most| *most != u64::MAX);
+        let limited = exposed(config.account_limits) || loses(config.account_loss);
+        let any_limited = limited
+            || exposed(config.strategy_limits)
+            || loses(config.strategy_loss)
+            || !config.groups.is_empty();
         let cells = if config.account_positions || limited { instruments * accounts } else { 0 };
         Self {
             on: config.account_positions
@@ -76,6 +84,7 @@ impl Shared {
                 || config.repeat_window.0 != 0
                 || config.money.is_some()
                 || any_limited
+                || config.repeated_executions.is_some()
                 || config.window.0 != 0,
             hold_positions: config.account_positions,
             strategies: u32::try_from(config.strategies.len())
@@ -99,7 +108,7 @@ impl Shared {
 
     /// Where an account's position is kept; both numbers are the gate's.
     #[inline(always)]
-    fn at(&self, instrument: InstrumentId, account: AccountId) -> usize {
+    pub(crate) fn at(&self, instrument: InstrumentId, account: AccountId) -> usize {
         instrument.index().wrapping_mul(self.accounts).wrapping_add(usize::from(account.0))
     }
 
@@ -142,15 +151,21 @@ impl Shared {
     }
 
     /// What every account that is held to a position holds, by instrument.
+    pub(crate) fn positions(&self) -> impl Iterator<Item = (InstrumentId, AccountId, i64)> {
+        self.positions.iter().enumerate().map(move |(at, cell)| {
+            let (instrument, account) = self.names(at);
+            (instrument, account, cell.position)
+        })
+    }
+
+    /// The inverse of [`Shared::at`].
     #[expect(
         clippy::cast_possible_truncation,
         reason = "as many instruments and accounts as fit their numbers"
     )]
-    pub(crate) fn positions(&self) -> impl Iterator<Item = (InstrumentId, AccountId, i64)> {
+    pub(crate) fn names(&self, at: usize) -> (InstrumentId, AccountId) {
         let accounts = self.accounts.max(1);
-        self.positions.iter().enumerate().map(move |(at, cell)| {
-            (InstrumentId((at / accounts) as u32), AccountId((at % accounts) as u16), cell.position)
-        })
+        (InstrumentId((at / accounts) as u32), AccountId((at % accounts) as u16))
     }
 
     /// An order is done.

@@ -1,4 +1,4 @@
-//! Weighs an order: sums up what its strategy and its account would come to ([`crate::levels`]).
+//! Weighs an order: what its strategy, its account and their groups would come to ([`crate::levels`]).
 
 use types::{BookState, InstrumentId, UnixNanos};
 
@@ -8,31 +8,63 @@ use crate::{
     gate::Gate,
     ids::{AccountId, StrategyId},
     intent::OrderIntent,
-    levels::{Growth, Level, Levels, Sum, Weight},
+    levels::{LEVELS, Level, Place},
+    price::sum_of_two,
     quote::Quote,
     slot::SlotFault,
+    sums::{Growth, Part, Sums, Valued},
+    tally::{ProfitMark, Tally},
+    weight::Weight,
     worth::{Known, Worth},
 };
 
+/// When an order is weighed, and what its instrument is worth then.
+struct Moment {
+    now: UnixNanos,
+    /// Of the firm's.
+    day: u32,
+    /// Sums that are kept count.
+    fresh: bool,
+    worth: Worth,
+    valued: Valued,
+}
+
 impl Gate {
-    /// What a unit of an instrument is worth, doubled, in 1e-24; none when nobody knows.
-    fn mark(&self, instrument: InstrumentId, worth: &Worth) -> Option<u128> {
+    /// What a unit of an instrument counts as.
+    fn valued(&self, instrument: InstrumentId, worth: &Worth) -> Valued {
+        let twice_settled = worth.settlement.wrapping_mul(2);
+        let settlement = (worth.settlement != 0).then(|| sum_of_two(twice_settled));
+        let nothing = ProfitMark { factor: None, twice: None, twice_settlement: settlement };
         if worth.known != Known::Whole {
-            return None;
+            return Valued { unit: None, profit: nothing };
         }
+        let nothing = ProfitMark { factor: Some(worth.factor()), ..nothing };
         let quote = match self.tables.references.hot(instrument) {
             // One of the other kind says nothing, and one that cannot be read might say anything.
-            Ok(quote) => quote.of_sign(worth.signed)?,
-            Err(SlotFault::Empty) => Quote::NOTHING,
-            Err(SlotFault::Torn) => return None,
+            Ok(quote) => quote.of_sign(worth.signed),
+            Err(SlotFault::Empty) => Some(Quote::NOTHING),
+            Err(SlotFault::Torn) => None,
         };
-        let settled = (worth.settlement != 0).then(|| worth.doubled(worth.settlement.wrapping_mul(2)));
-        match quote.twice_ref {
-            0 => settled,
-            twice if quote.state == BookState::Live.to_u8() => Some(worth.doubled(twice)),
-            // A book in doubt does not make anything smaller than it settled at.
-            twice => settled.map(|settled| settled.max(worth.doubled(twice))),
-        }
+        let settled = settlement.map(|_| worth.doubled(twice_settled));
+        let (unit, twice) = match quote {
+            None => (None, None),
+            Some(Quote { twice_ref: 0, .. }) => (settled, settlement.map(|settled| [settled; 2])),
+            Some(Quote { twice_ref, state, .. }) if state == BookState::Live.to_u8() => {
+                (Some(worth.doubled(twice_ref)), Some([sum_of_two(twice_ref); 2]))
+            }
+            // A book in doubt does not make anything smaller, nor a profit larger, than what it settled at.
+            Some(Quote { twice_ref, .. }) => {
+                let mark = sum_of_two(twice_ref);
+                let worse = settlement.map(|settled| [settled.min(mark), settled.max(mark)]);
+                (settled.map(|settled| settled.max(worth.doubled(twice_ref))), worse)
+            }
+        };
+        Valued { unit, profit: ProfitMark { twice, ..nothing } }
+    }
+
+    /// The same at `now`.
+    fn valued_at(&self, instrument: InstrumentId, now: UnixNanos) -> Valued {
+        self.valued(instrument, &self.worth(instrument, now))
     }
 
     /// What the prices of an instrument mean in money.
@@ -43,66 +75,188 @@ impl Gate {
         }
     }
 
-    fn cell_of(&self, instrument: InstrumentId, strategy: StrategyId) -> Cell {
-        let cell = self.cell_index(instrument, strategy).and_then(|at| self.cells.get(at));
-        cell.copied().unwrap_or(Cell::FLAT)
+    /// What a level holds and has working in an instrument.
+    fn held(&self, place: Place, instrument: InstrumentId) -> Cell {
+        match place {
+            Place::Strategy(strategy) => {
+                let cell = self.cell_index(instrument, strategy).and_then(|at| self.cells.get(at));
+                cell.copied().unwrap_or(Cell::FLAT)
+            }
+            Place::Account(account) => self.shared.held(instrument, account),
+            Place::Group(group) => self.levels.cell(group, instrument),
+        }
     }
 
-    /// Sums a level up, with `growth` more of `order` working that trade at `at`.
-    fn sum(
+    /// What it traded of it on `day`.
+    fn tally(&self, place: Place, instrument: InstrumentId, day: u32) -> Tally {
+        match place {
+            Place::Strategy(strategy) => {
+                let at = self.cell_index(instrument, strategy);
+                at.map_or(Tally::NONE, |at| self.tallies.of_cell(at, day))
+            }
+            Place::Account(account) => self.tallies.of_account(self.shared.at(instrument, account), day),
+            Place::Group(group) => self.levels.tally(group, instrument, day),
+        }
+    }
+
+    /// What an instrument comes to in a level where `cell` is held, and what was traded of it on `day`; `own`: with an order.
+    fn part(
         &self,
-        level: &Level,
+        (place, level): (Place, &Level),
+        (instrument, cell): (InstrumentId, &Cell),
+        (valued, day): (&Valued, u32),
+        own: Option<Growth>,
+    ) -> Part {
+        let counted = if level.counts_loss() { self.tallies.rules.as_ref() } else { None };
+        let tally = counted.map_or(Tally::NONE, |_| self.tally(place, instrument, day));
+        Part::of(cell, counted.map(|rules| (&tally, rules)), valued, own)
+    }
+
+    /// What a level would come to with `growth` more of `order` working that trade at `at`.
+    fn weigh_in(
+        &self,
+        place: Place,
         order: &OrderIntent,
         (growth, at): (u32, u64),
-        now: UnixNanos,
-        cell_of: impl Fn(InstrumentId) -> Cell,
+        moment: &Moment,
     ) -> Weight {
-        let mut own = cell_of(order.instrument);
-        own.rework(order.side, 0, growth);
-        let worst = own.worst(order.side, 0).max(0).unsigned_abs();
-        if level.busy.count_with(order.instrument.0) > self.levels.summed_max {
-            return Weight::unknown(level.limits, order.instrument, worst == 0);
+        let Some(level) = self.levels.level(place) else { return Weight::NONE };
+        let (instrument, &Moment { now, day, fresh, .. }) = (order.instrument, moment);
+        let mut cell = self.held(place, instrument);
+        cell.rework(order.side, 0, growth);
+        let worst = cell.worst(order.side, 0).max(0).unsigned_abs();
+        let grown = Growth { side: order.side, qty: worst.min(growth.into()), unit: moment.worth.twice(at) };
+        let own = self.part((place, level), (instrument, &cell), (&moment.valued, day), Some(grown));
+        let part_of = |other| {
+            if fresh {
+                return level.part(other);
+            }
+            let (cell, valued) = (self.held(place, other), self.valued_at(other, now));
+            self.part((place, level), (other, &cell), (&valued, day), None)
+        };
+        let others = || level.busy.iter().map(InstrumentId).filter(|other| *other != instrument);
+        let held_max = self.levels.summed_max.saturating_sub(usize::from(own.held));
+        let sums = if fresh {
+            Some(level.sums.minus(&level.part(instrument))).filter(|sums| sums.held as usize <= held_max)
+        } else {
+            others().try_fold(Sums::default(), |sums, other| {
+                Some(sums.plus(&part_of(other))).filter(|sums| sums.held as usize <= held_max)
+            })
+        };
+        match sums {
+            None => Weight::unknown(level, instrument, worst == 0),
+            Some(sums) => {
+                let order = (instrument, order.side, worst == 0);
+                Weight::of(level, (&sums, &own), order, |its| others().find(|other| its(&part_of(*other))))
+            }
         }
-        let mut sum = Sum::NONE;
-        let worth = self.worth(order.instrument, now);
-        let grown = Growth { side: order.side, qty: worst.min(growth.into()), unit: worth.twice(at) };
-        sum.add(order.instrument, &own, self.mark(order.instrument, &worth), Some(grown));
-        for other in level.busy.iter().map(InstrumentId).filter(|other| *other != order.instrument) {
-            sum.add(other, &cell_of(other), self.mark(other, &self.worth(other, now)), None);
-        }
-        sum.weight(level.limits, order.side, worst == 0)
     }
 
-    /// What the order's strategy and its account would come to, if `growth` more of it worked that trade at `at`, in 1e-9 a unit.
+    /// What the order's levels would come to, if `growth` more of it worked that trade at `at`, in 1e-9 a unit.
     #[inline(never)]
-    pub(crate) fn weigh(&self, order: &OrderIntent, growth: u32, at: u64, now: UnixNanos) -> [Weight; 2] {
-        let OrderIntent { strategy, account, .. } = *order;
-        let of = |levels: &[Option<Level>], number: u16, cell_of: &dyn Fn(InstrumentId) -> Cell| {
-            let level = levels.get(usize::from(number)).and_then(Option::as_ref);
-            level.map_or(Weight::NONE, |level| self.sum(level, order, (growth, at), now, cell_of))
-        };
-        [
-            of(&self.levels.strategies, strategy.0, &|instrument| self.cell_of(instrument, strategy)),
-            of(&self.levels.accounts, account.0, &|instrument| self.shared.held(instrument, account)),
-        ]
+    pub(crate) fn weigh(
+        &self,
+        order: &OrderIntent,
+        growth: u32,
+        at: u64,
+        now: UnixNanos,
+    ) -> [Weight; LEVELS] {
+        let moment = self.moment(order.instrument, now);
+        self.levels.places(order.strategy, order.account).map(|place| {
+            place.map_or(Weight::NONE, |place| self.weigh_in(place, order, (growth, at), &moment))
+        })
+    }
+
+    fn moment(&self, instrument: InstrumentId, now: UnixNanos) -> Moment {
+        let worth = self.worth(instrument, now);
+        let valued = self.valued(instrument, &worth);
+        Moment { now, day: self.tallies.day_at(now), fresh: self.is_fresh(now), worth, valued }
     }
 
     /// Whether a new order that is judged at `px` may weigh too much, or nearly. Not of an instrument that may trade below zero.
     #[inline(never)]
     pub(crate) fn weighs_much(&self, order: &OrderIntent, px: u64, now: UnixNanos) -> bool {
-        let bad = |weight: &Weight| weight.is_near() || weight.unvalued().is_some();
-        self.weigh(order, order.qty.0, px, now).iter().any(bad)
+        let bad = |weight: &Weight| {
+            weight.is_near() || weight.unvalued().or(weight.unknown_profit()).is_some() || weight.has_lost()
+        };
+        let moment = self.moment(order.instrument, now);
+        let places = self.levels.places(order.strategy, order.account);
+        places.into_iter().flatten().any(|at| bad(&self.weigh_in(at, order, (order.qty.0, px), &moment)))
     }
 
     /// The position or the orders of a strategy, and of an account, in an instrument have changed.
     #[inline(never)]
     pub(crate) fn relist(&mut self, instrument: InstrumentId, strategy: StrategyId, account: AccountId) {
-        let (own, all) = (self.cell_of(instrument, strategy), self.shared.held(instrument, account));
-        let Levels { strategies, accounts, .. } = &mut self.levels;
-        for (levels, number, cell) in [(strategies, strategy.0, own), (accounts, account.0, all)] {
-            if let Some(Some(level)) = levels.get_mut(usize::from(number)) {
-                level.busy.set(instrument.0, !cell.is_flat());
+        // As of no time before that of what else is kept.
+        let now = self.levels.valued().map_or(self.told, |valued| valued.max(self.told));
+        let valued = self.levels.keeps().then(|| self.valued_at(instrument, now));
+        for place in self.levels.places(strategy, account).into_iter().flatten() {
+            self.relist_in(place, instrument, valued.as_ref(), now);
+        }
+    }
+
+    fn relist_in(&mut self, place: Place, instrument: InstrumentId, valued: Option<&Valued>, now: UnixNanos) {
+        let Some(level) = self.levels.level(place) else { return };
+        let (cell, day) = (self.held(place, instrument), self.tallies.day_at(now));
+        let traded = level.counts_loss() && !self.tally(place, instrument, day).is_none();
+        let busy = !cell.is_flat() || traded;
+        let valued = valued.filter(|_| busy);
+        let part = valued.map(|valued| self.part((place, level), (instrument, &cell), (valued, day), None));
+        if let Some(level) = self.levels.level_mut(place) {
+            level.busy.set(instrument.0, busy);
+            level.put(instrument, part.unwrap_or_default());
+        }
+    }
+
+    /// Values everything that is held as of `now`.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn revalue(&mut self, now: UnixNanos) {
+        let now = now.max(self.told);
+        for place in self.levels.all() {
+            let count = self.levels.level(place).map_or(0, |level| level.busy.len());
+            // From the last one: what is not busy any more leaves the list, and the last one takes its place.
+            for at in (0..count).rev() {
+                let listed = self.levels.level(place).and_then(|level| level.busy.get(at));
+                if let Some(instrument) = listed.map(InstrumentId) {
+                    let valued = self.valued_at(instrument, now);
+                    self.relist_in(place, instrument, Some(&valued), now);
+                }
             }
+        }
+        self.levels.set_valued(Some(now));
+    }
+
+    /// Whether what is kept counts at `now`: it is young enough, and of the same day.
+    fn is_fresh(&self, now: UnixNanos) -> bool {
+        let same_day = |valued| self.tallies.day_at(valued) == self.tallies.day_at(now);
+        self.levels.valued().is_some_and(|valued| self.levels.is_young(now) && same_day(valued))
+    }
+
+    /// Values everything anew where what is kept is too old to judge an order at `now` by.
+    #[inline]
+    pub(crate) fn refresh(&mut self, now: UnixNanos) {
+        if self.levels.on && self.levels.keeps() && !self.is_fresh(now) {
+            self.revalue(now);
+        }
+    }
+
+    /// It is `now`, or was later before.
+    #[inline]
+    pub(crate) fn see(&mut self, now: UnixNanos) {
+        self.told = self.told.max(now);
+        if self.tallies.pass_time(self.told) {
+            self.levels.set_valued(None);
+        }
+    }
+
+    /// Takes note of the time, between orders: a day of the firm's may begin with it, and what is held is valued while no order
+    /// waits. What the venue says counts as of the latest time that was noted; whoever follows this gate's steps is to note the
+    /// same times before them.
+    pub fn pass_time(&mut self, now: UnixNanos) {
+        self.see(now);
+        if self.levels.on && self.levels.is_due(now) {
+            self.revalue(now);
         }
     }
 }

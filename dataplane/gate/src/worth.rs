@@ -264,7 +264,12 @@ impl Worth {
     /// In 1e-24. One beyond 128 bits is above every limit, and stays so.
     #[inline]
     fn product(&self, value: u128) -> u128 {
-        let factor = u128::from(self.multiplier_micros) * u128::from(self.rate_nanos);
-        value.saturating_mul(factor)
+        value.saturating_mul(self.factor())
+    }
+
+    /// What a unit of 1e-9 is in 1e-24.
+    #[inline]
+    pub(crate) fn factor(&self) -> u128 {
+        u128::from(self.multiplier_micros) * u128::from(self.rate_nanos)
     }
 }

@@ -135,6 +135,59 @@ fn positions_and_open_orders_outlive_the_process_the_daemon_and_both() {
     assert!(String::from_utf8_lossy(&tail.stdout).contains("attach"), "who attached is in the audit log");
 }
 
+/// A loss of the firm's, and two executions of one side.
+const LOSSES: &str =
+    "[firm.limits]\nmax_loss = 50\n[gate]\nrepeat_executions = 2\nrepeat_executions_s = 3600\n";
+
+#[test]
+fn a_loss_and_a_stop_for_repeated_executions_outlive_process_and_daemon() {
+    if !in_namespaces("order_process::a_loss_and_a_stop_for_repeated_executions_outlive_process_and_daemon") {
+        return;
+    }
+    let market = scenario("calm", &["--minutes", "14"]);
+    let datagrams = datagrams(&market.path().join("calm.pcap"));
+    let px = traded_cents(market.path());
+    let mut appliance = Appliance::start(&format!("{CLIENT}{LOSSES}"));
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| send(&datagrams, &stop));
+        let _stop = StopOnDrop(&stop);
+        let mut process = Process::start(&appliance.socket());
+        appliance.wait_until("the feed names FUTX", || process.ask("known FUTX") == "true");
+        rests(&mut process, 1, px);
+        rests(&mut process, 2, px);
+        let told = format!("fill 1 10 71 {}.{:02}", px / 100, px % 100);
+        assert_eq!(process.ask(&told), "Done");
+        // A thousand a unit too dear.
+        let told = format!("fill 2 10 72 {}.{:02}", px / 100 + 1_000, px % 100);
+        assert_eq!(process.ask(&told), "Done");
+        // In the gate at once, and in the strategy's breaker as soon as the daemon knows.
+        is_refused(&mut process, "REDUCE_ONLY", px);
+        let breaker = |appliance: &Appliance| {
+            let shown = appliance.ask(&["breaker", "list"], "breakers");
+            shown.as_array().unwrap().iter().any(|row| row["scope"] == "strategy:s")
+        };
+        assert!(breaker(&appliance));
+        appliance.daemon.0.kill().unwrap();
+        appliance.daemon.0.wait().unwrap();
+        appliance.restart();
+        process.kill();
+        let mut process = Process::start(&appliance.socket());
+        assert!(breaker(&appliance), "the stop is latched");
+        is_refused(&mut process, "REDUCE_ONLY", px);
+        let reset =
+            ctl(&appliance.socket(), &["breaker", "reset", "strategy:s", "--reason", "looked at", "--yes"]);
+        assert!(reset.status.success(), "{reset:?}");
+        is_refused(&mut process, "LOSS_FIRM", px);
+        process.kill();
+        appliance.restart();
+        let mut process = Process::start(&appliance.socket());
+        is_refused(&mut process, "LOSS_FIRM", px);
+        assert!(!breaker(&appliance), "what a person has reset stays so");
+        process.kill();
+    });
+}
+
 fn trades(appliance: &Appliance, process: &mut Process, px: i64) {
     appliance.wait_until("the feed names FUTX", || process.ask("known FUTX") == "true");
     let another =

@@ -2,7 +2,7 @@
 
 use super::notes::Defined;
 use control::config::InstrumentPlan;
-use gate::{InstrumentTerms, TermsWriter};
+use gate::{InstrumentTerms, TermsError, TermsWriter};
 use types::{Qty, Symbol};
 
 /// Reference data and rates, and who writes them.
@@ -19,15 +19,17 @@ impl Declared {
     }
 
     /// An instrument got its number. To be called before its limits are published: without them none of its orders passes.
-    pub(crate) fn define(&mut self, defined: Defined) {
+    ///
+    /// # Errors
+    /// [`TermsError`]: nothing is known of it, and orders that add to a position in it are refused.
+    pub(crate) fn define(&mut self, defined: Defined) -> Result<(), TermsError> {
         let plain = self.plan.money().is_none_or(|rules| rules.undeclared_is_plain);
         let declared = self.plan.by_symbol.get(&defined.symbol).map(|instrument| instrument.terms);
         let terms = declared.or(plain.then_some(InstrumentTerms::PLAIN));
-        // An instrument beyond the table stays unknown to the gate: its orders are refused.
-        let _ = match terms {
+        match terms {
             Some(terms) => self.writer.define(defined.instrument, &terms),
             None => self.writer.forget(defined.instrument),
-        };
+        }
     }
 
     /// What its quantities are multiples of.

@@ -2,16 +2,16 @@
 //! schedule.
 
 use super::declared::Declared;
+use super::levels::Levels;
 use super::notes::{LimitNote, SurfaceNote};
 use anyhow::{Context, Result};
 use attach::{InstrumentNames, SharedTables};
 use control::config::{Plan, ReferencePolicy};
-use control::names::Name;
-use control::protocol::{GrantMoney, GrantRules};
+use control::protocol::{GrantLevels, GrantMoney, GrantRules};
 use gate::{
-    ActivityLimits, BreakerWriter, ClassId, ExposureLimits, Gate, GateConfig, GateTables, LimitReader,
-    LimitWriter, Private, RefReader, RefRules, RefWriter, SelfMatch, StaticReader, StaticWriter,
-    StrategyConfig, SurfaceReader, SurfaceWriter, TableShape, TableWriters, TripWriter,
+    BreakerWriter, ClassId, Gate, GateConfig, GateTables, LimitReader, LimitWriter, Private, RefReader,
+    RefRules, RefWriter, RepeatedExecutions, SelfMatch, StaticReader, StaticWriter, StrategyConfig,
+    SurfaceReader, SurfaceWriter, TableShape, TableWriters, TripWriter,
 };
 use stage::HopHistogram;
 use std::collections::BTreeMap;
@@ -171,6 +171,8 @@ pub(crate) fn grant_rules(plan: &Plan) -> GrantRules {
         window_ns: config.window.0,
         strategy_activity: BTreeMap::new(),
         account_activity: BTreeMap::new(),
+        levels: GrantLevels::default(),
+        repeated_executions: config.repeated_executions.map(|rules| (rules.most, rules.window.0)),
         daemon_age_max_ns: 0,
     }
 }
@@ -191,9 +193,16 @@ fn table_shape(plan: &Plan, accounts: u16, strategies: u16, listens: Listens) ->
     }
 }
 
+/// At how many executions of one side a strategy is stopped.
+fn repeated_executions(plan: &Plan) -> Option<RepeatedExecutions> {
+    let control::config::Gate { repeat_executions: most, repeat_executions_s, .. } = plan.gate;
+    let window = Nanos(u64::from(repeat_executions_s) * Nanos::SECOND.0);
+    (most != 0).then_some(RepeatedExecutions { most, window })
+}
+
 /// What a gate is built with.
 pub(crate) fn config_of<'a>(plan: &Plan, accounts: u16, strategies: &'a [StrategyConfig]) -> GateConfig<'a> {
-    let control::config::Gate { account_positions, self_match, repeat_ms, window_s } = plan.gate;
+    let control::config::Gate { account_positions, self_match, repeat_ms, window_s, .. } = plan.gate;
     let window_s = if plan.scopes.counts_activity() { window_s } else { 0 };
     GateConfig {
         strategies,
@@ -203,6 +212,9 @@ pub(crate) fn config_of<'a>(plan: &Plan, accounts: u16, strategies: &'a [Strateg
         repeat_window: Nanos(u64::from(repeat_ms) * 1_000_000),
         money: plan.instruments.money(),
         window: Nanos(u64::from(window_s) * Nanos::SECOND.0),
+        profit: plan.scopes.counts_profit().then_some(plan.profit),
+        mark_age_max: Nanos(u64::from(plan.gate.mark_age_ms) * 1_000_000),
+        repeated_executions: repeated_executions(plan),
         ..GateConfig::DEFAULT
     }
 }
@@ -254,14 +266,8 @@ impl GateSet {
         };
         let strategies = vec![STRATEGY; usize::from(strategies)];
         // Where order processes read the tables, strategies and accounts have the numbers of the configuration.
-        let limits = if shared.is_some() { Limits::of(plan) } else { Limits::default() };
-        let config = GateConfig {
-            strategy_limits: &limits.strategies,
-            account_limits: &limits.accounts,
-            strategy_activity: &limits.strategy_activity,
-            account_activity: &limits.account_activity,
-            ..config_of(plan, accounts, &strategies)
-        };
+        let levels = if shared.is_some() { Levels::of(plan) } else { Levels::default() };
+        let config = levels.within(config_of(plan, accounts, &strategies));
         let gate = Gate::new(&config, tables)?;
         bytes.push(("gate".to_owned(), gate.bytes()));
         let model = match dynamics {
@@ -283,40 +289,6 @@ impl GateSet {
             memory: bytes,
         })
     }
-}
-
-/// Limits by the numbers of strategies and accounts.
-#[derive(Default)]
-struct Limits {
-    strategies: Vec<ExposureLimits>,
-    accounts: Vec<ExposureLimits>,
-    strategy_activity: Vec<ActivityLimits>,
-    account_activity: Vec<ActivityLimits>,
-}
-
-impl Limits {
-    fn of(plan: &Plan) -> Self {
-        let scopes = &plan.scopes;
-        let (strategies, accounts) = (|| scopes.strategies.keys(), || scopes.accounts.iter());
-        Self {
-            strategies: in_order(strategies(), &scopes.strategy_limits, ExposureLimits::NONE),
-            accounts: in_order(accounts(), &scopes.account_limits, ExposureLimits::NONE),
-            strategy_activity: in_order(strategies(), &scopes.strategy_activity, ActivityLimits::NONE),
-            account_activity: in_order(accounts(), &scopes.account_activity, ActivityLimits::NONE),
-        }
-    }
-}
-
-/// The limits of `names` in their order; none where nobody has any.
-fn in_order<'a, L: Copy>(
-    names: impl Iterator<Item = &'a Name>,
-    limits: &BTreeMap<Name, L>,
-    none: L,
-) -> Vec<L> {
-    if limits.is_empty() {
-        return Vec::new();
-    }
-    names.map(|name| limits.get(name).copied().unwrap_or(none)).collect()
 }
 
 /// What each of `tables` takes, for the boot report.

@@ -14,6 +14,7 @@ pub(crate) mod explain;
 pub(crate) mod gate_tables;
 pub(crate) mod health;
 mod last_trades;
+pub(crate) mod levels;
 pub(crate) mod names;
 pub(crate) mod notes;
 pub(crate) mod order_file;

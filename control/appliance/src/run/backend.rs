@@ -20,7 +20,8 @@ use control::protocol::{
 };
 use gate::{
     AccountId, Breaker, BreakerCause, BreakerState, BreakerWriter, Envelope, Explanation, Exposure,
-    LimitsSource, OrderIntent, OrderType, Permission, StaticTerms, StaticWriter, StrategyId, limits_in_force,
+    LimitsSource, OrderIntent, OrderType, Permission, StaticTerms, StaticWriter, StrategyId, TermsError,
+    limits_in_force,
 };
 use stage::{Clock, CounterReader, LiveClock, RingTx};
 use std::collections::BTreeMap;
@@ -50,11 +51,11 @@ pub(super) struct Writers {
 
 /// Names and their numbers: instruments as the feed defines them, accounts and strategies as declared.
 #[derive(Default)]
-struct NamesInUse {
+pub(super) struct NamesInUse {
     instruments: BTreeMap<Symbol, InstrumentId>,
     symbols: BTreeMap<InstrumentId, Symbol>,
     known: BTreeMap<InstrumentId, Known>,
-    strategies: BTreeMap<Name, StrategyId>,
+    pub(super) strategies: BTreeMap<Name, StrategyId>,
     accounts: BTreeMap<Name, AccountId>,
 }
 
@@ -69,11 +70,11 @@ pub(super) struct LiveBackend {
     pub(super) readers: Readers,
     /// What the desk counts.
     orders: CounterReader,
-    writers: Mutex<Writers>,
+    pub(super) writers: Mutex<Writers>,
     asker: Mutex<Asker>,
-    names: Mutex<NamesInUse>,
+    pub(super) names: Mutex<NamesInUse>,
     /// None where no order process is declared.
-    processes: Mutex<Option<Orders>>,
+    pub(super) processes: Mutex<Option<Orders>>,
     /// The tables for them, until they are opened.
     shared: Mutex<Option<SharedMemory>>,
     closed: ClosedScopes,
@@ -82,7 +83,7 @@ pub(super) struct LiveBackend {
     version: AtomicU32,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A thread that panicked left the tables as its last whole call did; the control plane must go on.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -144,9 +145,9 @@ impl LiveBackend {
         });
     }
 
-    /// An instrument got its number.
-    pub(super) fn define(&self, defined: Defined) {
-        lock(&self.writers).declared.define(defined);
+    /// An instrument got its number. Gives why the gate did not take what is declared of it, where it did not.
+    pub(super) fn define(&self, defined: Defined) -> Option<TermsError> {
+        let refused = lock(&self.writers).declared.define(defined).err();
         let mut names = lock(&self.names);
         names.instruments.insert(defined.symbol, defined.instrument);
         let before = names.symbols.insert(defined.instrument, defined.symbol);
@@ -155,9 +156,8 @@ impl LiveBackend {
             names.instruments.remove(&before);
         }
         drop(names);
-        if let Some(orders) = lock(&self.processes).as_ref() {
-            orders.define(defined.instrument, defined.symbol);
-        }
+        lock(&self.processes).iter().for_each(|orders| orders.define(defined.instrument, defined.symbol));
+        refused
     }
 
     /// Opens what order processes left behind, once. Gives what is to be told.
@@ -263,8 +263,8 @@ impl LiveBackend {
     fn scope(&self, scope: &Scope) -> Result<gate::BreakerKey, BackendError> {
         Ok(match scope {
             Scope::Firm => gate::BreakerKey::Firm,
-            Scope::Desk(name) => {
-                return Err(BackendError::Unknown { what: format!("a breaker of desk {name}") });
+            Scope::Desk(_) | Scope::Trader(_) => {
+                return Err(BackendError::Unknown { what: format!("a breaker of {scope}") });
             }
             Scope::Account(name) => gate::BreakerKey::Account(self.account(name)?),
             Scope::Strategy(name) => gate::BreakerKey::Strategy(self.strategy(name)?),
@@ -423,9 +423,11 @@ impl Backend for LiveBackend {
         drop(names);
         let numbers = ScopeNumbers { strategies: &strategies, accounts: &accounts };
         let instrument = |symbol: Symbol| instruments.get(&symbol).copied();
-        let mut processes = lock(&self.processes);
+        let (mut processes, seat) = (lock(&self.processes), (lifeline, self.clock.now()));
         let orders = processes.as_mut().ok_or_else(none_declared)?;
-        orders.attach(client, (lifeline, self.clock.now()), &numbers, &instrument).map_err(failed)
+        let given = orders.attach(client, seat, &numbers, &instrument).map_err(failed)?;
+        self.say_taken_stops(client, &given.0, orders);
+        Ok(given)
     }
 
     fn positions(&self, filter: &HoldingsFilter) -> Vec<PositionRow> {

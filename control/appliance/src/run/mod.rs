@@ -11,6 +11,7 @@ mod latency_log;
 mod notify;
 mod orders;
 mod report;
+mod stops;
 mod strangers;
 mod trips;
 mod verdicts;
@@ -235,8 +236,12 @@ fn keep_house(
     now: UnixNanos,
 ) {
     for defined in running.definitions() {
-        backend.define(defined);
         let symbol = defined.symbol;
+        if let Some(refused) = backend.define(defined) {
+            tell(format_args!(
+                "warning: what is declared of {symbol} is not in force, and no order may add to it: {refused}"
+            ));
+        }
         if let Err(error) = controller.introduce(&Scope::Instrument(symbol.into())) {
             // Without limits of its own the instrument stays refused, which is the safe side.
             tell(format_args!("warning: {symbol} cannot be introduced and stays refused: {error}"));
@@ -250,6 +255,7 @@ fn keep_house(
     }
     trips.look_for_lost(backend, now);
     trips.latch(controller, backend).iter().for_each(tell);
+    stops::latch(controller, backend).iter().for_each(tell);
     for change in running.card_changes() {
         tell(format_args!("warning: scorer: {change}"));
     }

@@ -132,7 +132,7 @@ mod tests {
             let controller = Controller::open(plan, shared, time).unwrap();
             backend.open_unlatched();
             let defined = Defined { instrument: ID, symbol: Symbol::new("FUTX").unwrap() };
-            backend.define(defined);
+            assert_eq!(backend.define(defined), None);
             controller.introduce(&Scope::Instrument(symbol())).unwrap();
             let (trips, notes) = ring(1);
             let limits = Limits::Direct { tables: model.unwrap(), trips: Outlet::dropping(trips) };

@@ -18,7 +18,7 @@ const AFTER_HELP: &str = "\
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 an audit log that holds but is not proven, 4 refused by role or policy, 5 no \
 appliance there or no answer in time, 6 another version. With -o json an error is JSON on stdout, too.
 
-Scopes: firm, desk:NAME, account:NAME, strategy:NAME, instrument:SYMBOL. Times are UTC.
+Scopes: firm, desk:NAME, account:NAME, strategy:NAME, trader:NAME, instrument:SYMBOL. Times are UTC.
 
 Examples:
   export PORTCULLIS_SOCKET=/run/portcullis/control.sock
@@ -205,7 +205,7 @@ Keys and units:
   passive_min_ticks  fewest ticks from the opposite best price (larger is tighter)
   max_pos_long, max_pos_short   largest position with every working order filled, shares
   order_rate_per_s   orders a second, sustained; order_burst: at once on top
-  margin_bps         margin multiplier, 10000 is once (larger is tighter)
+  margin_bps         margin multiplier, 10000 is once (larger is tighter); kept, read by no check
 
 Examples:
   portcullisctl limits set ZVZZT max_qty=100 --reason \"thin book before the close\"
@@ -235,7 +235,7 @@ pub(crate) enum Breaker {
     List,
     /// Trip a breaker: no order in its scope passes
     #[command(
-        after_help = "Scopes: firm, desk:NAME, account:NAME, strategy:NAME, instrument:SYMBOL. Desks, accounts and strategies are those of \
+        after_help = "Scopes: firm, desk:NAME, account:NAME, strategy:NAME, trader:NAME, instrument:SYMBOL. Desks, traders, accounts and strategies are those of \
 the configuration; an instrument may be named before the feed does, and is tripped from when it comes.
 
 Examples:

@@ -84,7 +84,11 @@ fn answer(thread: &mut OrderThread, line: &str) -> Option<String> {
             format!("{} {} {}", verdict.decision.as_str(), verdict.slug(), reservation.is_some())
         }
         "fill" => {
-            let event = OrderEvent::Executed { id: number(1)?, qty: qty(2)?, execution: number(3)? };
+            let (id, qty, execution) = (number(1)?, qty(2)?, number(3)?);
+            let event = match words.get(4) {
+                Some(px) => OrderEvent::ExecutedAt { id, execution, qty, px: px.parse().ok()? },
+                None => OrderEvent::Executed { id, execution, qty },
+            };
             format!("{:?}", thread.settle(event, now()))
         }
         "cancelled" => format!("{:?}", thread.settle(OrderEvent::Cancelled { id: number(1)? }, now())),

@@ -139,6 +139,8 @@ fn grant(tables: &SharedTables, instruments: u32, rules: &RefRules<'_>) -> Grant
             self_match: "off".to_owned(),
             repeat_ms: 0,
             money: None,
+            levels: control::protocol::GrantLevels::default(),
+            repeated_executions: None,
             strategy_limits: [].into(),
             account_limits: [].into(),
             window_ns: 0,

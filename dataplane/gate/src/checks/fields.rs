@@ -51,8 +51,8 @@ impl Check for BadPrice {
     const SLUG: &'static str = "BAD_PRICE";
     const FIX: u16 = 99;
     const UNIT: Unit = Unit::Price;
-    const SENTENCE: &'static str = "The price {value} is none a limit order can have (at most {limit}, and above 0 unless the instrument may trade below), or a \
-         market order has a price.";
+    const SENTENCE: &'static str = "A limit order's price must be above 0 (unless the instrument may trade below) and at most {limit}, and a market order has \
+         none; this one has {value}.";
     const FAILS_CLOSED_ON: &'static str = "a missing price";
 
     #[inline(always)]

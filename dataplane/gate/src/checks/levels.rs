@@ -1,16 +1,13 @@
-//! What a strategy and an account hold over all instruments, in money.
+//! What a strategy, an account and their groups hold over all instruments, in money.
 
 use types::InstrumentId;
 
 use crate::{
     case::Case,
     check::{Check, Needs, Unit, clip, clip_wide},
-    levels::{ExposureLimits, Weight},
+    levels::{ACCOUNT, DESK, ExposureLimits, FIRM, STRATEGY, TRADER},
+    weight::Weight,
 };
-
-/// Of the order's strategy, and of its account.
-const STRATEGY: usize = 0;
-const ACCOUNT: usize = 1;
 
 /// Gross, net, one instrument.
 const GROSS: usize = 0;
@@ -18,8 +15,8 @@ const NET: usize = 1;
 const INSTRUMENT: usize = 2;
 
 #[inline(always)]
-fn weight<const LEVEL: usize>(case: &Case) -> Option<Weight> {
-    case.inputs.common.weights.map(|[strategy, account]| if LEVEL == STRATEGY { strategy } else { account })
+pub(super) fn weight<const LEVEL: usize>(case: &Case) -> Option<Weight> {
+    case.inputs.common.weights.map(|weights| weights[LEVEL])
 }
 
 /// Whether a part of a level's exposure is more than it may be.
@@ -73,11 +70,29 @@ parts! {
         "With every working order filled the strategy could hold {value} in the instrument, above the limit of {limit}.";
     ConcentrationAccount 1115 "CONCENTRATION_ACCOUNT" ACCOUNT INSTRUMENT
         "With every working order filled the account could hold {value} in the instrument, above the limit of {limit}.";
+    GrossDesk 1120 "GROSS_DESK" DESK GROSS
+        "With every working order filled the desk could hold {value} in all instruments, above the limit of {limit}.";
+    GrossTrader 1121 "GROSS_TRADER" TRADER GROSS
+        "With every working order filled the trader could hold {value} in all instruments, above the limit of {limit}.";
+    GrossFirm 1122 "GROSS_FIRM" FIRM GROSS
+        "With every working order filled the firm could hold {value} in all instruments, above the limit of {limit}.";
+    NetDesk 1123 "NET_DESK" DESK NET
+        "With every working order of the side filled the desk could be {value} one way, above the limit of {limit}, also by closing a position that is the other way.";
+    NetTrader 1124 "NET_TRADER" TRADER NET
+        "With every working order of the side filled the trader could be {value} one way, above the limit of {limit}, also by closing a position that is the other way.";
+    NetFirm 1125 "NET_FIRM" FIRM NET
+        "With every working order of the side filled the firm could be {value} one way, above the limit of {limit}, also by closing a position that is the other way.";
+    ConcentrationDesk 1126 "CONCENTRATION_DESK" DESK INSTRUMENT
+        "With every working order filled the desk could hold {value} in the instrument, above the limit of {limit}.";
+    ConcentrationTrader 1127 "CONCENTRATION_TRADER" TRADER INSTRUMENT
+        "With every working order filled the trader could hold {value} in the instrument, above the limit of {limit}.";
+    ConcentrationFirm 1128 "CONCENTRATION_FIRM" FIRM INSTRUMENT
+        "With every working order filled the firm could hold {value} in the instrument, above the limit of {limit}.";
 }
 
 #[inline(always)]
 fn unvalued(case: &Case) -> Option<InstrumentId> {
-    case.inputs.common.weights.and_then(|[strategy, account]| strategy.unvalued().or(account.unvalued()))
+    case.inputs.common.weights.and_then(|weights| weights.iter().find_map(Weight::unvalued))
 }
 
 pub(super) struct MarkMissing;
@@ -87,7 +102,7 @@ impl Check for MarkMissing {
     const SLUG: &'static str = "MARK_MISSING";
     const FIX: u16 = 19;
     const UNIT: Unit = Unit::Number;
-    const SENTENCE: &'static str = "Instrument {value}, in which the strategy or the account holds or has orders, has no price or no rate to value it at, or is one more than may be summed.";
+    const SENTENCE: &'static str = "Instrument {value}, in which the strategy, the account or one of their groups holds or has orders, has no price or no rate to value it at, or is one more than may be summed.";
     const FAILS_CLOSED_ON: &'static str = "no reference and no settlement price, a book in doubt without the latter, no rate, of anything held; too many instruments";
 
     #[inline(always)]

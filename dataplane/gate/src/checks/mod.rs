@@ -11,6 +11,7 @@ mod identity;
 mod known;
 mod levels;
 mod limits;
+mod loss;
 mod market;
 mod near;
 mod own;
@@ -20,6 +21,7 @@ mod quantity;
 mod rates;
 mod reference;
 mod repeated;
+mod stopped;
 mod tier;
 mod value;
 mod walk;
@@ -227,8 +229,38 @@ checks! {
     ConcentrationStrategy in levels;
     /// With every working order filled, the account would hold more in the instrument than it may in any.
     ConcentrationAccount in levels;
+    /// With every working order filled, the desk would hold more in all instruments than it may.
+    GrossDesk in levels;
+    /// With every working order filled, the trader would hold more in all instruments than it may.
+    GrossTrader in levels;
+    /// With every working order filled, the firm would hold more in all instruments than it may.
+    GrossFirm in levels;
+    /// With every working order of the side filled, the desk's net would be more than it may.
+    NetDesk in levels;
+    /// With every working order of the side filled, the trader's net would be more than it may.
+    NetTrader in levels;
+    /// With every working order of the side filled, the firm's net would be more than it may.
+    NetFirm in levels;
+    /// With every working order filled, the desk would hold more in the instrument than it may in any.
+    ConcentrationDesk in levels;
+    /// With every working order filled, the trader would hold more in the instrument than it may in any.
+    ConcentrationTrader in levels;
+    /// With every working order filled, the firm would hold more in the instrument than it may in any.
+    ConcentrationFirm in levels;
     /// Something that is held cannot be valued.
     MarkMissing in levels;
+    /// The strategy has lost as much today as it may.
+    LossStrategy in loss;
+    /// The account has lost as much today as it may.
+    LossAccount in loss;
+    /// The desk has lost as much today as it may.
+    LossDesk in loss;
+    /// The trader has lost as much today as it may.
+    LossTrader in loss;
+    /// The firm has lost as much today as it may.
+    LossFirm in loss;
+    /// Nobody knows what was lost today.
+    LossUnknown in loss;
     /// The order would trade with an order of its own account.
     SelfMatched in own;
     /// The strategy's order rate in the instrument is exhausted.
@@ -255,6 +287,8 @@ checks! {
     OrderToTradeStrategy in activity;
     /// The account has sent too many messages for its trades within the window.
     OrderToTradeAccount in activity;
+    /// The strategy's orders were executed on one side too often in a row.
+    RepeatedExecutions in stopped;
 
     notices
     Stressed in tier;
@@ -318,8 +352,9 @@ mod tests {
     #[test]
     fn numbers_in_use_never_change() {
         let pinned = "100 101 102 103 104 105 106 107 110 200 201 202 203 204 205 300 301 302 303 304 305 400 401 500 501 502 \
-                      503 504 510 600 601 700 701 702 800 801 802 900 901 902 903 905 904 1000 1100 1101 1102 1103 1110 1111 1112 1113 1114 1115 1116 1200 \
-                      1400 1401 1410 1411 1412 1413 1414 1415 1416 1417 1418 1419";
+                      503 504 510 600 601 700 701 702 800 801 802 900 901 902 903 905 904 1000 1100 1101 1102 1103 1110 1111 1112 1113 1114 1115 1120 1121 1122 \
+                      1123 1124 1125 1126 1127 1128 1116 1300 1301 1302 1303 1304 1305 1200 \
+                      1400 1401 1410 1411 1412 1413 1414 1415 1416 1417 1418 1419 1420";
         let now: std::vec::Vec<_> = RejectReason::ALL.iter().map(|r| std::format!("{}", r.code())).collect();
         assert_eq!(now.join(" "), pinned);
     }

@@ -1,6 +1,6 @@
 //! Limits of which little is left.
 
-use crate::{case::Case, check::Notice, decision::Flags, worth::Known};
+use crate::{case::Case, check::Notice, decision::Flags, weight::Weight, worth::Known};
 
 /// A limit is near when less than an eighth of it is left.
 const SHIFT: u32 = 3;
@@ -28,7 +28,7 @@ impl Notice for NearLimit {
         let position =
             worst > position_max.wrapping_sub(position_max >> SHIFT) && case.positions() && worst > 0;
         let weights = &case.inputs.common.weights;
-        let exposure = weights.is_some_and(|[strategy, account]| strategy.is_near() || account.is_near());
+        let exposure = weights.is_some_and(|weights| weights.iter().any(Weight::is_near));
         let exposure = exposure && case.positions();
         let counted = case.inputs.worth.known == Known::Whole;
         let value = counted && case.facts.value > near_value(bounds.max_notional_micros);

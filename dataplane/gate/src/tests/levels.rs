@@ -1,6 +1,7 @@
 //! Limits of a strategy and an account over all instruments, in money, against sums made anew for every order.
 
 use super::*;
+use crate::levels::Place;
 use crate::{
     CurrencyId, ExposureLimits, InstrumentTerms, MoneyRules, OrderEvent, RejectReason as R, TermsWriter,
 };
@@ -268,11 +269,21 @@ struct Desk {
 
 impl Desk {
     fn new(strategies: &[ExposureLimits; 2], accounts: &[ExposureLimits; 2], multiplier: u64) -> Self {
+        Self::keeping(strategies, accounts, (multiplier, Nanos(0)))
+    }
+
+    /// With marks that may be so old.
+    fn keeping(
+        strategies: &[ExposureLimits; 2],
+        accounts: &[ExposureLimits; 2],
+        (multiplier, mark_age_max): (u64, Nanos),
+    ) -> Self {
         let free = |class| StrategyConfig { class, order_rate_per_s: 1_000_000, order_burst: 1_000_000 };
         let config = GateConfig {
             strategies: &[free(ClassId(0)), free(CLASS)],
             strategy_limits: strategies,
             account_limits: accounts,
+            mark_age_max,
             account_positions: false,
             self_match: SelfMatch::Off,
             open_orders_max: 64,
@@ -306,11 +317,13 @@ impl Desk {
         let top = TopOfBook { bid: side(0), ask: side(1), last: Px::NONE, state, ..top() };
         self.rig.references.publish(InstrumentId(instrument), &top).unwrap();
         self.books.touches[instrument as usize] = (cents != 0).then_some((side(0), side(1), live));
+        self.rig.gate.revalue(NOW);
     }
 
     fn rate(&mut self, rate: u64, age: u64) {
         self.control.rate(CurrencyId(1), rate, UnixNanos(NOW.0 - age));
         self.books.rate = Some(rate).filter(|rate| *rate != 0 && age <= RATE_AGE_MAX.0);
+        self.rig.gate.revalue(NOW);
     }
 
     fn order(
@@ -442,11 +455,18 @@ proptest! {
     fn the_gate_finds_what_sums_made_anew_find(
         ops in proptest::collection::vec(any_op(), 0..60), multiplier in 1_u64..3_000_000,
         strategies in prop::array::uniform2(any_limits()), accounts in prop::array::uniform2(any_limits()),
+        keeps in any::<bool>(),
     ) {
-        let mut desk = Desk::new(&strategies, &accounts, multiplier);
+        let age = Nanos(u64::from(keeps));
+        let mut desk = Desk::keeping(&strategies, &accounts, (multiplier, age));
         for op in ops {
             desk.go(op, (&strategies, &accounts));
         }
+        // What is kept is what it would be if it were made anew.
+        let kept = |gate: &Gate| gate.levels.all().filter_map(|at| Some(gate.levels.level(at)?.sums)).collect::<Vec<_>>();
+        let before = kept(&desk.rig.gate);
+        desk.rig.gate.revalue(NOW);
+        prop_assert_eq!(kept(&desk.rig.gate), before);
     }
 
     /// At the same marks no fills of what was let out, in any order and any part, lead past a limit.
@@ -602,7 +622,8 @@ fn a_book_that_is_not_live_counts_beside_a_settlement_price_alone() {
     }
     // 5.005 in the book, 8 settled.
     holds(&mut desk, 2, (0, 0), 1_000);
-    desk.rig.gate.levels.accounts[0].as_mut().unwrap().limits.gross_micros = 8_000_000_000;
+    let level = desk.rig.gate.levels.level_mut(Place::Account(AccountId(0)));
+    level.unwrap().limits.gross_micros = 8_000_000_000;
     let buy = desk.order(0, (0, 0), Side::Bid, 1, 0);
     assert_eq!(desk.rig.gate.explain(&buy, NOW).verdict.reason, Some(R::GrossAccount));
 }

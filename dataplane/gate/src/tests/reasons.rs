@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::{
-    ActivityLimits, CurrencyId, ExposureLimits, InstrumentTerms, MoneyRules, REASON_COUNT, RejectReason as R,
-    SURFACE_BUCKETS, SizeSurface, SurfaceReader, SurfaceTable, TermsWriter,
+    ActivityLimits, CurrencyId, ExposureLimits, GroupConfig, GroupKind, InstrumentTerms, MoneyRules,
+    OrderEvent, ProfitRules, REASON_COUNT, RejectReason as R, SURFACE_BUCKETS, SizeSurface, SurfaceReader,
+    SurfaceTable, TermsWriter,
 };
 use types::StaleCause;
 
@@ -63,6 +64,79 @@ fn exposed(strategy: ExposureLimits, account: ExposureLimits) -> Rig {
     Rig::with(&GateConfig { strategy_limits, account_limits, ..CONFIG }, true)
 }
 
+/// A gate whose strategy belongs to a group of `kind` that is limited so.
+fn grouped(kind: GroupKind, limits: ExposureLimits, loss_micros: u64) -> Rig {
+    let mut groups_of = [None; 3];
+    groups_of[kind as usize] = Some(0);
+    let groups = &[GroupConfig { kind, limits, loss_micros }];
+    let profit = Some(ProfitRules::DEFAULT);
+    Rig::with(&GateConfig { groups, strategy_groups: &[[None; 3], groups_of], profit, ..CONFIG }, true)
+}
+
+/// The same, a hundred bought at the offer and sold at the bid.
+fn lost(mut rig: Rig) -> Rig {
+    rig.take(&OrderIntent { px: px("100.02"), ..order(50) });
+    rig.gate.settle(OrderEvent::Executed { id: 50, execution: 1, qty: Qty(100) });
+    rig.take(&OrderIntent { px: px("100.00"), ..sell(51) });
+    let (execution, qty) = (2, Qty(100));
+    rig.gate.settle(OrderEvent::ExecutedAt { id: 51, execution, qty, px: px("100.00") });
+    rig
+}
+
+/// A gate whose strategy and account may lose so much.
+fn losing(strategy: u64, account: u64) -> Rig {
+    let profit = Some(ProfitRules::DEFAULT);
+    let (strategy_loss, account_loss) = (&[u64::MAX, strategy], &[u64::MAX, account]);
+    Rig::with(&GateConfig { profit, strategy_loss, account_loss, ..CONFIG }, true)
+}
+
+/// Two cents a unit.
+const TWO_DOLLARS: u64 = 2_000_000;
+
+/// A gate whose strategy's orders were executed twice on one side.
+fn repeating() -> Rig {
+    let repeated_executions = Some(crate::RepeatedExecutions { most: 2, window: Nanos::SECOND });
+    let mut rig = Rig::with(&GateConfig { repeated_executions, ..CONFIG }, true);
+    for id in 50..52 {
+        rig.take(&order(id));
+        rig.gate.settle(OrderEvent::Filled { id, qty: Qty(50) });
+    }
+    rig.hold(0);
+    rig
+}
+
+/// A rig whose desk, trader or firm breaks `reason` with the usual order and nothing else, or what it lost or did.
+fn of_group(reason: R) -> Rig {
+    let (gross, net, one) = (
+        ExposureLimits { gross_micros: SHORT, ..NO_LIMIT },
+        ExposureLimits { net_micros: SHORT, ..NO_LIMIT },
+        ExposureLimits { instrument_micros: SHORT, ..NO_LIMIT },
+    );
+    match reason {
+        R::GrossDesk => grouped(GroupKind::Desk, gross, u64::MAX),
+        R::GrossTrader => grouped(GroupKind::Trader, gross, u64::MAX),
+        R::GrossFirm => grouped(GroupKind::Firm, gross, u64::MAX),
+        R::NetDesk => grouped(GroupKind::Desk, net, u64::MAX),
+        R::NetTrader => grouped(GroupKind::Trader, net, u64::MAX),
+        R::NetFirm => grouped(GroupKind::Firm, net, u64::MAX),
+        R::ConcentrationDesk => grouped(GroupKind::Desk, one, u64::MAX),
+        R::ConcentrationTrader => grouped(GroupKind::Trader, one, u64::MAX),
+        R::ConcentrationFirm => grouped(GroupKind::Firm, one, u64::MAX),
+        R::LossStrategy => lost(losing(TWO_DOLLARS, u64::MAX)),
+        R::LossAccount => lost(losing(u64::MAX, TWO_DOLLARS)),
+        R::LossDesk => lost(grouped(GroupKind::Desk, NO_LIMIT, TWO_DOLLARS)),
+        R::LossTrader => lost(grouped(GroupKind::Trader, NO_LIMIT, TWO_DOLLARS)),
+        R::LossFirm => lost(grouped(GroupKind::Firm, NO_LIMIT, TWO_DOLLARS)),
+        R::LossUnknown => {
+            let mut rig = losing(TWO_DOLLARS, u64::MAX);
+            rig.gate.set_position(InstrumentId(2), STRATEGY, ACCOUNT, 1).expect("a cell");
+            rig
+        }
+        R::RepeatedExecutions => repeating(),
+        _ => panic!("{reason} needs a scenario"),
+    }
+}
+
 /// A rig whose strategy, or account, breaks `reason` with the usual order and nothing else.
 fn of_level(reason: R) -> Rig {
     match reason {
@@ -84,7 +158,7 @@ fn of_level(reason: R) -> Rig {
         R::CancelsAccount => busy(ANY, ActivityLimits { cancels: 0, ..ANY }),
         R::OrderToTradeStrategy => busy(ActivityLimits { messages_per_trade: 3, ..ANY }, ANY),
         R::OrderToTradeAccount => busy(ANY, ActivityLimits { messages_per_trade: 3, ..ANY }),
-        _ => panic!("{reason} needs a scenario"),
+        _ => of_group(reason),
     }
 }
 
@@ -298,13 +372,14 @@ fn the_numbers_of_every_verdict_are_those_an_officer_would_look_up() {
         (R::Unreconciled, 0, 0),
         (R::Repeated, 1_000, 0),
         (R::AccountPos, 2_000, 2_001),
-        (R::GrossStrategy, 10_000_999_999, 10_001_000_000),
-        (R::GrossAccount, 10_000_999_999, 10_001_000_000),
-        (R::NetStrategy, 10_000_999_999, 10_001_000_000),
-        (R::NetAccount, 10_000_999_999, 10_001_000_000),
-        (R::ConcentrationStrategy, 10_000_999_999, 10_001_000_000),
-        (R::ConcentrationAccount, 10_000_999_999, 10_001_000_000),
         (R::MarkMissing, 0, 2),
+        (R::LossStrategy, 2_000_000, 2_000_000),
+        (R::LossAccount, 2_000_000, 2_000_000),
+        (R::LossDesk, 2_000_000, 2_000_000),
+        (R::LossTrader, 2_000_000, 2_000_000),
+        (R::LossFirm, 2_000_000, 2_000_000),
+        (R::LossUnknown, 0, 2),
+        (R::RepeatedExecutions, 0, 1),
         (R::SelfMatched, 100_020_000_000, 100_020_000_000),
         (R::Rate, 10, 0),
         (R::RateStrategy, 1, 0),
@@ -320,6 +395,9 @@ fn the_numbers_of_every_verdict_are_those_an_officer_would_look_up() {
         (R::OrderToTradeAccount, 3, 4),
     ] {
         assert_eq!(numbers(reason), (limit, value), "{reason}");
+    }
+    for reason in R::ALL.into_iter().filter(|reason| matches!(reason.code(), 1110..=1115 | 1120..=1128)) {
+        assert_eq!(numbers(reason), (10_000_999_999, 10_001_000_000), "{reason}");
     }
 }
 

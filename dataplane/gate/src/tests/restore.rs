@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{
-    ActivityLimits, Doer, ExposureLimits, OrderEvent, Reservation, RestoreError, RoundedValue, STEP_WORDS,
-    Settlement, Step,
+    ActivityLimits, Doer, ExposureLimits, GroupConfig, GroupKind, OrderEvent, ProfitRules,
+    RepeatedExecutions, Reservation, RestoreError, RoundedValue, STEP_WORDS, Settlement, Step,
 };
 use proptest::prelude::*;
 use std::vec::Vec;
@@ -28,6 +28,20 @@ const TWO: GateConfig<'static> = GateConfig {
     recent_orders: 5,
     repeat_window: Nanos(200_000_000),
     strategy_limits: &[EXPOSED, EXPOSED],
+    strategy_loss: &[40_000_000, u64::MAX],
+    account_loss: &[u64::MAX, 60_000_000],
+    groups: &[
+        GroupConfig { kind: GroupKind::Firm, limits: EXPOSED, loss_micros: 90_000_000 },
+        GroupConfig { kind: GroupKind::Desk, limits: EXPOSED, loss_micros: u64::MAX },
+    ],
+    strategy_groups: &[[None, None, Some(0)], [Some(1), None, Some(0)]],
+    // A day ends within a story.
+    profit: Some(ProfitRules {
+        day_start: Nanos(NOW.0 % 86_400_000_000_000 + 3_000_000_000),
+        fee_nanos_per_unit: 3_000_000,
+    }),
+    mark_age_max: Nanos(150_000_000),
+    repeated_executions: Some(RepeatedExecutions { most: 3, window: Nanos(100_000_000) }),
     account_limits: &[EXPOSED, ExposureLimits::NONE],
     window: Nanos(700_000_000),
     strategy_activity: &[BUSY, ActivityLimits { messages: 9, ..BUSY }],
@@ -50,7 +64,8 @@ fn event(kind: u8, id: u64, qty: Qty, execution: u64) -> OrderEvent {
     match kind {
         0 => OrderEvent::Accepted { id },
         1 => OrderEvent::Filled { id, qty },
-        2 => OrderEvent::Executed { id, execution, qty },
+        2 if execution % 2 == 0 => OrderEvent::Executed { id, execution, qty },
+        2 => OrderEvent::ExecutedAt { id, execution, qty, px: Px(px("100.00").0 - CENT.0 * 40) },
         3 => OrderEvent::Busted { id, qty },
         4 => OrderEvent::Reduced { id, qty },
         5 => OrderEvent::Cancelled { id },
@@ -134,6 +149,7 @@ impl Story {
             }
             Op::Event(kind, id, qty, execution) => {
                 let event = event(kind, back(id - 1), Qty(qty), execution);
+                rig.gate.pass_time(now);
                 (Answer::Event(rig.gate.settle(event)), Some(Step::Settled(event)))
             }
             Op::Release => {
@@ -217,7 +233,11 @@ proptest! {
         let rig = || rig_of(&GateConfig { account_positions, ..TWO });
         let restored = |steps: &[[u64; STEP_WORDS]]| restored_into(rig(), steps);
         let (mut first, mut story, mut last) = (rig(), Story::BEGIN, None);
-        let steps = ops.into_iter().filter_map(|op| story.go(op, &mut first, &mut last).1);
+        let steps = ops.into_iter().flat_map(|op| {
+            let step = story.go(op, &mut first, &mut last).1;
+            let told = matches!(op, Op::Event(..)).then_some(Step::Told(story.now));
+            told.into_iter().chain(step)
+        });
         let steps: Vec<_> = steps.map(|step| step.pack()).collect();
         let (mut again, mut short) = (restored(&steps), restored(&checkpoint(&first.gate)));
         prop_assert_eq!(state(&again.gate), state(&first.gate));
@@ -234,7 +254,7 @@ proptest! {
     /// Words that are no step are none, and words that are say the same again.
     #[test]
     fn any_words_are_a_step_that_says_the_same_again_or_none(
-        words in prop::array::uniform8(any::<u64>()), kind in 0_u8..17, bytes in prop::array::uniform3(0_u8..12),
+        words in prop::array::uniform8(any::<u64>()), kind in 0_u8..23, bytes in prop::array::uniform3(0_u8..12),
     ) {
         let mut words = words;
         words[0] = words[0] >> 32 << 32
@@ -244,7 +264,7 @@ proptest! {
             // A step from anywhere is taken or refused, and nothing panics.
             let _ = rig().gate.restore(&step);
         } else {
-            prop_assert!(![4, 5, 6, 7, 9, 11, 14].contains(&kind), "nothing in these can be no step");
+            prop_assert!(![4, 5, 6, 7, 9, 11, 14, 15, 16, 17, 19, 20].contains(&kind), "nothing in these can be no step");
         }
     }
 }
@@ -264,6 +284,8 @@ fn a_step_that_cannot_be_taken_says_why_and_changes_nothing() {
     rig.gate.restore(&sent(order(1))).unwrap();
     let before = state(&rig.gate);
     let beyond = InstrumentId(3);
+    let tallied =
+        |doer, instrument| Step::Tallied { doer, instrument, traded: 1, cash: 1, volume: 1, at: NOW };
     let other =
         crate::Sent { order: order(3), judged_px: 1, interval_ns: 1, value: RoundedValue(0), at: NOW };
     for (step, error) in [
@@ -275,6 +297,10 @@ fn a_step_that_cannot_be_taken_says_why_and_changes_nothing() {
         (Step::Replaced { replaced: 7, sent: other }, RestoreError::Replaced(7)),
         (Step::AccountHolds { instrument: beyond, account: ACCOUNT, position: 1 }, RestoreError::Unknown),
         (Step::Due { strategy: StrategyId(2), due: NOW, at: NOW }, RestoreError::Unknown),
+        (Step::Stopped { strategy: StrategyId(2), count: 1 }, RestoreError::Unknown),
+        (tallied(Doer::Strategy(STRATEGY), beyond), RestoreError::Unknown),
+        (tallied(Doer::Strategy(StrategyId(2)), INSTRUMENT), RestoreError::Unknown),
+        (tallied(Doer::Account(AccountId(2)), INSTRUMENT), RestoreError::Unknown),
     ] {
         assert_eq!(rig.gate.restore(&step), Err(error), "{step:?}");
         assert_eq!(state(&rig.gate), before, "{step:?}");
@@ -378,6 +404,20 @@ fn the_words_of_a_step_stay_as_they_are() {
     let doer = Doer::Account(AccountId(4));
     assert_eq!(Step::Did { doer, kind: 2, sum: 9, at }.pack(), [2 << 8 | 13, 9, 0, 0, 4 << 16, 0, 0x66, 0]);
     assert_eq!(Step::Counted(at).pack(), [14, 0, 0, 0, 0, 0, 0x66, 0]);
+    let (instrument, strategy) = (InstrumentId(2), StrategyId(3));
+    let event = OrderEvent::ExecutedAt { id: 5, execution: 6, qty: Qty(7), px: Px(-8) };
+    let words = [7 << 32 | 10 << 8 | 3, 5, 6, 0, 0, 0, 0, u64::MAX - 7];
+    assert_eq!(Step::Settled(event).pack(), words);
+    let tallied = |doer| Step::Tallied { doer, instrument, traded: -1, cash: -2, volume: 9, at };
+    let words = [16, u64::MAX, u64::MAX - 1, 2, 4 << 16, u64::MAX, 0x66, 9];
+    assert_eq!(tallied(doer).pack(), words);
+    let words = [15, u64::MAX, u64::MAX - 1, 2, 3, u64::MAX, 0x66, 9];
+    assert_eq!(tallied(Doer::Strategy(strategy)).pack(), words);
+    assert_eq!(Step::Told(at).pack(), [17, 0, 0, 0, 0, 0, 0x66, 0]);
+    let streak = Step::Streak { instrument, strategy, side: Side::Ask, window: 7, counts: [5, 6] };
+    assert_eq!(streak.pack(), [5 << 32 | 1 << 8 | 18, 7, 6, 2, 3, 0, 0, 0]);
+    assert_eq!(Step::Stopped { strategy, count: 9 }.pack(), [9 << 32 | 19, 0, 0, 0, 3, 0, 0, 0]);
+    assert_eq!(Step::StopTaken { strategy, count: 9 }.pack(), [9 << 32 | 20, 0, 0, 0, 3, 0, 0, 0]);
 }
 
 /// A gate that takes the checkpoint of `rig`'s.

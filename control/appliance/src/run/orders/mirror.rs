@@ -3,15 +3,16 @@
 
 use super::halt::{Halt, sent_by};
 use super::journal::Block;
+use super::steps::{DOUBT, counts, is_mere_doubt, time_of};
 use anyhow::Result;
 use attach::record::{Entry, Record};
 use control::names::{Name, Scope};
 use gate::{
-    AccountId, Exposure, Gate, GateConfig, GateTables, OpenOrder, OrderEvent, Private, RefRules, Step,
-    StrategyId, TableShape,
+    AccountId, Exposure, Gate, GateConfig, GateTables, OpenOrder, Private, RefRules, Step, StrategyId,
+    TableShape,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use types::{InstrumentId, Qty, Symbol, UnixNanos};
+use types::{InstrumentId, Symbol, UnixNanos};
 
 /// Names in the order in which they came.
 #[derive(Debug, Default)]
@@ -58,6 +59,8 @@ pub(super) struct Mirror {
     account_of: BTreeMap<AccountId, AccountId>,
     /// All is in doubt already: another doubt changes nothing.
     doubted: bool,
+    /// Up to which number the stops of strategies are in their breakers.
+    taken: BTreeMap<StrategyId, u32>,
     /// When orders were let out, for people: of those that are open, and of some that are not.
     since: BTreeMap<u64, UnixNanos>,
     /// What becomes of the orders in the scopes that persons have closed.
@@ -117,9 +120,6 @@ const POSITION_MAX: i64 = 1 << 60;
 /// Times that are remembered beside those of the open orders.
 const TIMES_BESIDE: usize = 4_096;
 
-/// Shares moved with an order that nobody has: every position is in doubt.
-const DOUBT: Step = Step::Settled(OrderEvent::Filled { id: 0, qty: Qty(0) });
-
 /// Takes a small number where the names of a configuration are counted.
 fn small(number: usize) -> u16 {
     u16::try_from(number).unwrap_or(u16::MAX)
@@ -150,6 +150,7 @@ impl Mirror {
             strategy_of: BTreeMap::new(),
             account_of: BTreeMap::new(),
             doubted: false,
+            taken: BTreeMap::new(),
             since: BTreeMap::new(),
             halts: Vec::new(),
         })
@@ -200,6 +201,10 @@ impl Mirror {
         if let Step::Sent(sent) | Step::Replaced { sent, .. } = &step {
             self.remember(sent.order.cl_ord_id, sent.at);
         }
+        if let Step::StopTaken { strategy, count } = step {
+            self.taken.insert(strategy, count);
+        }
+        self.gate.pass_time(record.at);
         if let Step::Settled(event) = step {
             let settled = self.gate.settle(event);
             self.halts.iter_mut().for_each(|halt| halt.settled(event, settled, record.at));
@@ -221,6 +226,35 @@ impl Mirror {
         for (halt, is_within) in self.halts.iter_mut().zip(within) {
             halt.sent(id, replaced, is_within);
         }
+    }
+
+    /// Strategies that were stopped more often than was taken over, and how often.
+    pub(super) fn stops(&self) -> Vec<(Name, u32)> {
+        let stops = |(number, name): (u16, &Name)| {
+            let (strategy, taken) = (StrategyId(number), self.taken.get(&StrategyId(number)));
+            let count = self.gate.repeat_stops(strategy);
+            (count != taken.copied().unwrap_or(0)).then(|| (name.clone(), count))
+        };
+        (0..).zip(&self.strategies.names).filter_map(stops).collect()
+    }
+
+    /// Up to which number a strategy's stops were taken over.
+    pub(super) fn taken_stops(&self, strategy: &Name) -> u32 {
+        let number = self.strategies.numbers.get(strategy).map(|number| StrategyId(small(*number)));
+        number.and_then(|number| self.taken.get(&number)).copied().unwrap_or(0)
+    }
+
+    /// What the journal says of stops that were taken over, in the process's own number of the strategy; none of one it has not named.
+    pub(super) fn stop_taken(
+        &self,
+        strategy: &Name,
+        count: u32,
+        (number, at): (u64, UnixNanos),
+    ) -> Option<Block> {
+        let own = StrategyId(small(*self.strategies.numbers.get(strategy)?));
+        let (strategy, _) = self.strategy_of.iter().find(|(_, to)| **to == own)?;
+        let entry = Entry::Step(Step::StopTaken { strategy: *strategy, count });
+        Some(Block::Record(Record { number, at, symbol: None, entry }))
     }
 
     /// Remembers when an order was let out, and forgets orders that are long done.
@@ -387,7 +421,7 @@ impl Mirror {
     pub(super) fn busy_strategies(&self) -> BTreeSet<Name> {
         let mut busy = BTreeSet::new();
         self.gate.checkpoint(|mut step| {
-            if counts(&step) && !is_mere_doubt(&step) {
+            if counts(&step) && !is_mere_doubt(&step) && !matches!(step, Step::Tallied { .. }) {
                 let strategy = step.names_mut().1.and_then(|n| self.strategies.names.get(usize::from(n.0)));
                 busy.extend(strategy.cloned());
             }
@@ -405,15 +439,11 @@ impl Mirror {
         // The doubt before the positions that have been set since.
         blocks.extend(doubt.then_some(DOUBT).into_iter().chain(steps).map(|mut step| {
             let symbol = step.names_mut().0.and_then(|n| self.instruments.names.get(n.index()).copied());
-            let at = match step {
-                Step::Due { at, .. }
-                | Step::Asked { at, .. }
-                | Step::Did { at, .. }
-                | Step::CancelSent { at, .. }
-                | Step::Counted(at) => at,
-                _ => UnixNanos(0),
-            };
-            Block::Record(Record { number, at, symbol, entry: Entry::Step(step) })
+            Block::Record(Record { number, at: time_of(&step), symbol, entry: Entry::Step(step) })
+        }));
+        blocks.extend(self.taken.iter().map(|(strategy, count)| {
+            let step = Step::StopTaken { strategy: *strategy, count: *count };
+            Block::Record(Record { number, at: UnixNanos(0), symbol: None, entry: Entry::Step(step) })
         }));
         // What the process that may still run means by its numbers.
         for (number, to) in &self.strategy_of {
@@ -463,26 +493,5 @@ impl Mirror {
             *account = (numbering.account)(name).ok_or_else(|| format!("account {name}"))?;
         }
         Ok(())
-    }
-}
-
-/// Whether a step says of flat books that they are in doubt, and no more.
-const fn is_mere_doubt(step: &Step) -> bool {
-    matches!(step, Step::Holds { position: 0, due, .. } if *due >> 63 != 0)
-}
-
-/// Whether something would be missing without the step: shares, a doubt, or an order that may still trade.
-fn counts(step: &Step) -> bool {
-    match step {
-        Step::Holds { position, due, .. } => *position != 0 || *due >> 63 != 0,
-        Step::AccountHolds { position, .. } => *position != 0,
-        Step::Order(kept) => kept.life < 2,
-        Step::Due { .. }
-        | Step::Execution(_)
-        | Step::Asked { .. }
-        | Step::CancelSent { .. }
-        | Step::Did { .. }
-        | Step::Counted(_) => false,
-        Step::Sent(_) | Step::Replaced { .. } | Step::Settled(_) | Step::Positioned { .. } => true,
     }
 }

@@ -10,16 +10,18 @@ mod holdings;
 mod journal;
 mod mirror;
 mod process;
+mod steps;
 #[cfg(test)]
 mod tests;
 
 use crate::line::gate_tables::{SharedMemory, config_of, grant_rules};
+use crate::line::levels::{exposure, grant_levels};
 use anyhow::{Context, Result, bail};
 pub(super) use closing::ClosedScopes;
 use control::config::{Client, OnDaemonLoss, Plan};
 use control::names::Name;
 use control::protocol::{Grant, GrantShape};
-use gate::{AccountId, ActivityLimits, ExposureLimits, GateConfig, Step, StrategyId};
+use gate::{AccountId, ActivityLimits, GateConfig, Step, StrategyId};
 use journal::Block;
 use mirror::Numbering;
 pub(super) use process::Counts;
@@ -197,6 +199,35 @@ impl Orders {
         (lines, said)
     }
 
+    /// Strategies that repeated executions have stopped and nobody has taken that over, with whose they are and how often.
+    pub(super) fn stops(&self) -> Vec<(Name, Name, u32)> {
+        let of = |(client, process): (&Name, &Process)| {
+            let stops = process.mirror.stops();
+            stops.into_iter().map(|(strategy, count)| (client.clone(), strategy, count)).collect::<Vec<_>>()
+        };
+        self.processes.iter().flat_map(of).collect()
+    }
+
+    /// Up to which number a strategy's stops are in its breaker.
+    pub(super) fn taken_stops(&self, client: &Name, strategy: &Name) -> u32 {
+        self.processes.get(client).map_or(0, |process| process.mirror.taken_stops(strategy))
+    }
+
+    /// Notes that a strategy's stops are in its breaker, up to a number.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub(super) fn take_stops(
+        &mut self,
+        (client, strategy): (&Name, &Name),
+        count: u32,
+        now: UnixNanos,
+    ) -> io::Result<()> {
+        let Some(process) = self.processes.get_mut(client) else { return Ok(()) };
+        let block = process.mirror.stop_taken(strategy, count, (process.journal.number, now));
+        process.append(block.as_slice())
+    }
+
     /// A client whose process does not run, all that it said taken; and its ring, which nobody else has for as long as it is held.
     ///
     /// # Errors
@@ -233,7 +264,8 @@ impl Orders {
     ) -> Result<(Grant, Vec<OwnedFd>), String> {
         let told = |error: io::Error| error.to_string();
         let (shared, common) = (self.shared.memory.try_clone().map_err(told)?, self.grant.clone());
-        let scopes = self.plan.scopes.clone();
+        let plan = self.plan.clone();
+        let scopes = &plan.scopes;
         let (process, ring) = self.quiet(name)?;
         let Client { strategies, accounts, .. } = &process.client;
         let strategy = |name: &Name| Some((name.clone(), numbers.strategies.get(name)?.0));
@@ -246,7 +278,7 @@ impl Orders {
             account: &|name| accounts.get(name).copied().map(AccountId),
         };
         let steps = process.mirror.checkpoint(&numbering).map_err(|missing| {
-            format!("it holds positions or open orders in what has no number now: {missing}")
+            format!("it holds positions or open orders, or traded today, in what the feed or the configuration does not name now: {missing}")
         })?;
         let blocks: Vec<Block> = strategies
             .iter()
@@ -261,6 +293,7 @@ impl Orders {
         grant.rules.account_limits = limits_of(&grant.accounts, &scopes.account_limits, exposure);
         grant.rules.strategy_activity = limits_of(&grant.strategies, &scopes.strategy_activity, activity);
         grant.rules.account_activity = limits_of(&grant.accounts, &scopes.account_activity, activity);
+        grant.rules.levels = grant_levels(&plan, &grant.strategies, &grant.accounts);
         grant.rules.daemon_age_max_ns = match process.client.on_daemon_loss {
             OnDaemonLoss::Halt => SILENCE_MAX.0,
             OnDaemonLoss::Static => 0,
@@ -314,12 +347,6 @@ fn limits_of<L: Copy, G>(
 ) -> BTreeMap<u16, G> {
     let limited = |(name, number): (&Name, &u16)| Some((*number, granted(*limits.get(name)?)));
     numbers.iter().filter_map(limited).collect()
-}
-
-/// As a grant has them.
-fn exposure(limits: ExposureLimits) -> [u64; 3] {
-    let ExposureLimits { gross_micros, net_micros, instrument_micros } = limits;
-    [gross_micros, net_micros, instrument_micros]
 }
 
 /// As a grant has them.

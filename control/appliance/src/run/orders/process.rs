@@ -122,7 +122,14 @@ pub(super) fn follow(
     let strategies = vec![STRATEGY; known.0.len().max(1)];
     let accounts = u16::try_from(known.1.len().max(1)).context("more accounts than a gate can have")?;
     // Whatever limits an account has now or gets later, what it holds is known then.
-    let config = GateConfig { strategies: &strategies, accounts, account_positions: true, ..*config };
+    let config = GateConfig {
+        strategies: &strategies,
+        accounts,
+        account_positions: true,
+        // So is what was traded today.
+        profit: Some(plan.profit),
+        ..*config
+    };
     let mut mirror = Mirror::new(&config, plan.book.instruments as usize)?;
     mirror.know(&known.0, &known.1);
     let (journal, _) = Journal::open(path, |block| mirror.take(block))?;

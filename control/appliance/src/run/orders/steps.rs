@@ -1,0 +1,60 @@
+//! What a step says to whoever keeps it.
+
+use gate::{OrderEvent, Step};
+use types::{Qty, UnixNanos};
+
+/// Shares moved with an order that nobody has: every position is in doubt.
+pub(super) const DOUBT: Step = Step::Settled(OrderEvent::Filled { id: 0, qty: Qty(0) });
+
+/// Whether a step says of flat books that they are in doubt, and no more.
+pub(super) const fn is_mere_doubt(step: &Step) -> bool {
+    matches!(step, Step::Holds { position: 0, due, .. } if *due >> 63 != 0)
+}
+
+/// Whether something would be missing without the step: shares, a doubt, an order that may still trade, or today's profit.
+pub(super) const fn counts(step: &Step) -> bool {
+    match step {
+        Step::Holds { position, due, .. } => *position != 0 || *due >> 63 != 0,
+        Step::AccountHolds { position, .. } => *position != 0,
+        Step::Order(kept) => kept.life < 2,
+        Step::Due { .. }
+        | Step::Execution(_)
+        | Step::Asked { .. }
+        | Step::CancelSent { .. }
+        | Step::Did { .. }
+        | Step::Counted(_)
+        | Step::Told(_)
+        | Step::Streak { .. }
+        | Step::Stopped { .. }
+        | Step::StopTaken { .. } => false,
+        Step::Sent(_)
+        | Step::Replaced { .. }
+        | Step::Settled(_)
+        | Step::Positioned { .. }
+        | Step::Tallied { .. } => true,
+    }
+}
+
+/// The time that a step is of; none of one that has none of its own.
+pub(super) const fn time_of(step: &Step) -> UnixNanos {
+    match *step {
+        Step::Due { at, .. }
+        | Step::Asked { at, .. }
+        | Step::Did { at, .. }
+        | Step::CancelSent { at, .. }
+        | Step::Tallied { at, .. }
+        | Step::Told(at)
+        | Step::Counted(at) => at,
+        Step::Sent(_)
+        | Step::Replaced { .. }
+        | Step::Settled(_)
+        | Step::Positioned { .. }
+        | Step::Holds { .. }
+        | Step::AccountHolds { .. }
+        | Step::Order(_)
+        | Step::Execution(_)
+        | Step::Streak { .. }
+        | Step::Stopped { .. }
+        | Step::StopTaken { .. } => UnixNanos(0),
+    }
+}
