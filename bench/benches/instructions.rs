@@ -197,6 +197,8 @@ mod counted {
     #[bench::repeats(gate_rig(Beyond::Repeats))]
     #[bench::money(gate_rig(Beyond::Money))]
     #[bench::exposure(gate_rig(Beyond::Exposure))]
+    #[bench::kept(gate_rig(Beyond::Kept))]
+    #[bench::levels(gate_rig(Beyond::Levels))]
     #[bench::activity(gate_rig(Beyond::Activity))]
     fn gate_check((gate_rig, orders): (GateRig, Vec<OrderIntent>)) -> (usize, GateRig, Vec<OrderIntent>) {
         let check = |order| usize::from(gate_rig.gate.check(black_box(order), OPEN).accepted());
@@ -209,6 +211,8 @@ mod counted {
     #[bench::repeats(gate_flow(Beyond::Repeats))]
     #[bench::money(gate_flow(Beyond::Money))]
     #[bench::exposure(gate_flow(Beyond::Exposure))]
+    #[bench::kept(gate_flow(Beyond::Kept))]
+    #[bench::levels(gate_flow(Beyond::Levels))]
     #[bench::activity(gate_flow(Beyond::Activity))]
     fn gate_reserve_settle(
         (mut gate_rig, orders): (GateRig, Vec<(OrderIntent, UnixNanos)>),

@@ -3,10 +3,10 @@
 
 use gate::{
     AccountId, ActivityLimits, Breaker, BreakerCause, BreakerState, ClassId, Effective, Envelope,
-    ExposureLimits, FixedScore, Gate, GateConfig, GateTables, InstrumentTerms, LimitCause, LimitReader,
-    LimitWriter, MoneyRules, OrderEvent, OrderIntent, OrderType, Permission, Private, RefRules, RefWriter,
-    RiskLimits, SelfMatch, StaticTerms, StaticWriter, StrategyConfig, StrategyId, TableShape, TableWriters,
-    Terms, TimeInForce,
+    ExposureLimits, FixedScore, Gate, GateConfig, GateTables, GroupConfig, GroupKind, InstrumentTerms,
+    LimitCause, LimitReader, LimitWriter, MoneyRules, OrderEvent, OrderIntent, OrderType, Permission,
+    Private, ProfitRules, RefRules, RefWriter, RiskLimits, SelfMatch, StaticTerms, StaticWriter,
+    StrategyConfig, StrategyId, TableShape, TableWriters, Terms, TimeInForce,
 };
 use types::{
     BookState, InstrumentId, Nanos, Px, Qty, Side, TickTableId, Tier, TopOfBook, TradingStatus, UnixNanos,
@@ -53,6 +53,10 @@ pub enum Beyond {
     Money,
     /// The account, and what strategy and account hold over all instruments: all of the rig's are held.
     Exposure,
+    /// The same, with marks that may be a tenth of a second old.
+    Kept,
+    /// The same of a desk, a trader and the firm as well, and what all five lost today, in the firm's money.
+    Levels,
     /// The account, and what strategy and account do within a minute.
     Activity,
 }
@@ -69,6 +73,13 @@ const ACTIVITY: ActivityLimits = ActivityLimits {
     cancels: 1 << 62,
     messages_per_trade: 1 << 62,
 };
+
+/// Likewise.
+const GROUPS: [GroupConfig; 3] = [
+    GroupConfig { kind: GroupKind::Desk, limits: EXPOSURE, loss_micros: 1 << 62 },
+    GroupConfig { kind: GroupKind::Trader, limits: EXPOSURE, loss_micros: 1 << 62 },
+    GroupConfig { kind: GroupKind::Firm, limits: EXPOSURE, loss_micros: 1 << 62 },
+];
 
 /// Every instrument is to be declared.
 const RULES: MoneyRules = MoneyRules { rate_age_max: Nanos(1), undeclared_is_plain: false };
@@ -163,13 +174,17 @@ impl GateRig {
         for i in 0..instruments {
             officer.publish(InstrumentId(i), ClassId(0), &envelope, &lot, start).expect("a row");
         }
-        let contract = InstrumentTerms { multiplier_micros: 2_000_000, ..InstrumentTerms::PLAIN };
+        let settlement = Px::from_1e4(50_000);
+        let contract = InstrumentTerms { multiplier_micros: 2_000_000, settlement, ..InstrumentTerms::PLAIN };
         (0..instruments).for_each(|i| terms.define(InstrumentId(i), &contract).expect("a row"));
         let dynamic_bytes = tables.dynamics.as_ref().map_or(0, LimitReader::bytes);
         let bytes =
             tables.statics.bytes() + dynamic_bytes + tables.references.bytes() + tables.breakers.bytes();
         let strategies =
             [StrategyConfig { class: ClassId(0), order_rate_per_s: 1_000_000_000, order_burst: u32::MAX }];
+        let levels = beyond == Beyond::Levels;
+        let kept = levels || beyond == Beyond::Kept;
+        let exposed = kept || beyond == Beyond::Exposure;
         // References are checked for their age; a simulated minute must not make them too old.
         let config = GateConfig {
             strategies: &strategies,
@@ -177,9 +192,15 @@ impl GateRig {
             account_positions: beyond != Beyond::Nothing,
             self_match: if beyond == Beyond::Nothing { SelfMatch::Off } else { SelfMatch::Account },
             repeat_window: if beyond == Beyond::Repeats { STEP } else { Nanos(0) },
-            money: (beyond == Beyond::Money).then_some(RULES),
-            strategy_limits: only_if(beyond == Beyond::Exposure, &[EXPOSURE]),
-            account_limits: only_if(beyond == Beyond::Exposure, &[EXPOSURE]),
+            money: (levels || beyond == Beyond::Money).then_some(RULES),
+            strategy_limits: only_if(exposed, &[EXPOSURE]),
+            account_limits: only_if(exposed, &[EXPOSURE]),
+            mark_age_max: Nanos(if kept { 100_000_000 } else { 0 }),
+            strategy_loss: only_if(levels, &[1 << 62]),
+            account_loss: only_if(levels, &[1 << 62]),
+            groups: only_if(levels, &GROUPS),
+            strategy_groups: only_if(levels, &[[Some(0), Some(1), Some(2)]]),
+            profit: levels.then_some(ProfitRules { day_start: Nanos(0), fee_nanos_per_unit: 0 }),
             window: if beyond == Beyond::Activity { Nanos(60_000_000_000) } else { Nanos(0) },
             strategy_activity: only_if(beyond == Beyond::Activity, &[ACTIVITY]),
             account_activity: only_if(beyond == Beyond::Activity, &[ACTIVITY]),
@@ -330,6 +351,8 @@ mod tests {
             Beyond::Repeats,
             Beyond::Money,
             Beyond::Exposure,
+            Beyond::Kept,
+            Beyond::Levels,
             Beyond::Activity,
         ] {
             every_order_is_accepted(GateRig::with(64, beyond));
