@@ -56,7 +56,8 @@ fn header(words: [u64; 5], len: u64) -> io::Result<(usize, u128)> {
         )));
     }
     let capacity = usize::try_from(capacity).ok().filter(|n| n.is_power_of_two() && *n <= CAPACITY_MAX);
-    let capacity = capacity.ok_or_else(|| damaged("a ring whose capacity is none".to_owned()))?;
+    let capacity = capacity
+        .ok_or_else(|| damaged("a ring whose capacity is no power of two, or too large".to_owned()))?;
     let wanted = bytes_of(capacity) as u64;
     if len != wanted {
         return Err(damaged(format!("a ring of {len} bytes, wanted {wanted}")));
