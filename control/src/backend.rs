@@ -3,10 +3,11 @@
 
 use crate::names::{Name, Scope, SymbolName};
 use crate::protocol::{
-    Driver, FeedStatus, Grant, HaltRow, HoldingsFilter, OrderCounts, OrderQuery, OrderRow, PositionRow,
+    Driver, FeedStatus, Grant, HaltRow, HoldingsFilter, HopStatus, OrderCounts, OrderQuery, OrderRow, PositionRow,
     PositionSetting, ScorerStatus, SessionRow, StageCounters,
 };
 use gate::{Breaker, Envelope, Explanation, Exposure, FixedScore, LimitsSource, RiskLimits};
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use types::{BookState, Tier, UnixNanos};
@@ -42,6 +43,10 @@ pub struct Snapshot {
     pub halts: Vec<HaltRow>,
     /// Everything that the stages count.
     pub counters: StageCounters,
+    /// Verdicts by the number of their reason, 0 for none.
+    pub verdicts: BTreeMap<u16, u64>,
+    /// How long each hop of the line takes.
+    pub hops: Vec<HopStatus>,
 }
 
 /// One instrument at one moment.

@@ -376,7 +376,7 @@ fn obey(
         return attach(request.id, client, stream, peer, controller);
     }
     let there = || waits(stream);
-    let asked = Asked { received: controller.clock_now(), deadline: request.deadline, waits: &there };
+    let asked = Asked::by(controller.clock_now(), request.deadline, &there);
     let actor = controller.actor(peer);
     let outcome = match controller.execute_asked(&actor, request.command, &asked) {
         Ok(reply) => Outcome::Ok(reply),

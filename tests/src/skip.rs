@@ -30,6 +30,10 @@ pub enum Need<'a> {
     QuickFix,
     /// A browser that renders a page without a screen.
     Browser,
+    /// Redis (Debian: `redis-server`).
+    Redis,
+    /// Prometheus's checks of metrics and rules (Debian: `prometheus`).
+    Promtool,
     /// A program that `scripts/setup.sh` installs or every Debian has.
     Program(&'a str),
 }
@@ -51,6 +55,8 @@ impl Need<'_> {
             Self::CudaLibrary => std::env::var_os("CUDA_LIBRARY").is_none(),
             Self::QuickFix => std::env::var_os("QUICKFIX_PYTHON").is_none(),
             Self::Browser => !Path::new("/usr/bin/chromium").exists(),
+            Self::Redis => !Path::new("/usr/bin/redis-server").exists(),
+            Self::Promtool => !Path::new("/usr/bin/promtool").exists(),
             Self::Program(_) => false,
         }
     }

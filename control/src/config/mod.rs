@@ -12,10 +12,13 @@ mod gateway;
 mod gateways;
 mod gateways_fix;
 mod instruments;
+mod listen;
 mod net;
+mod ops;
 mod plan;
 mod schema;
 mod schema_firm;
+mod schema_ops;
 mod scope_limits;
 mod ticks;
 mod tiers;
@@ -25,13 +28,16 @@ pub use envelopes::LimitPlan;
 pub use error::{ConfigError, ConfigErrors, Origin, Problem};
 pub use gateway::{Gateway, GatewayFix, GatewayProtocol, GatewaySoup, OnDisconnect, OnHalt};
 pub use instruments::{FxRate, Instrument, InstrumentPlan};
+pub use listen::{Listen, ParseListenError};
 pub use net::{CpuChoice, CpuList, FeedSource, Group, HostAddress, PciAddress, PciDevice, Vdev};
+pub use ops::Ops;
 pub use plan::{DeclaredScopes, Plan};
 pub use schema::{
     Audit, Book, Client, CriticalPolicy, Eal, EalMemory, Feed, Gate, Igmp, Instance, Link, NormalPolicy,
     OnDaemonLoss, Orders, OverlayPct, Placement, Policy, ReferencePolicy, Scorer, ScorerBackend, SelfMatch,
     TierPolicy, Uncalibrated,
 };
+pub use schema_ops::{FourEyes, Log, LogFormat, Metrics, SinkFile, SinkRedis, SinkWebhook, Sinks, TwoPeople};
 pub use ticks::{TickChoice, TickPlan};
 
 use check::way;

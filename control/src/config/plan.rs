@@ -5,6 +5,7 @@ use super::envelopes::LimitPlan;
 use super::error::ConfigError;
 use super::gateway::Gateway;
 use super::instruments::InstrumentPlan;
+use super::ops::Ops;
 use super::schema::{self, Config};
 use super::ticks::TickPlan;
 use super::tree::{Node, Step};
@@ -58,6 +59,8 @@ pub struct Plan {
     pub gateways: Vec<Gateway>,
     /// What they share with the daemon.
     pub orders: schema::Orders,
+    /// What the appliance tells, to whom, and what takes two people.
+    pub ops: Ops,
     /// BLAKE3 of the merged configuration, comments and layout left out; goes into the audit log at every start.
     pub digest: [u8; 32],
 }
@@ -119,13 +122,13 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
     let scopes = check.scopes(&config);
     let profit = check.profit(&config.firm);
     check.clients(&config);
+    check.ops(&config);
     check.gateways(&config.gateway, &config.client, &config.placement);
     let limits = check.limits(&config.limits);
     let (Some(overlay), Some(limits), true) = (overlay, limits, check.errors.is_empty()) else {
         return Err(check.errors);
     };
-    let mut canonical = String::new();
-    tree.canonical(&mut canonical);
+    let ops = config.ops();
     let Config {
         instance,
         eal,
@@ -144,7 +147,6 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
         ..
     } = config;
     roles.order = client.values().map(|client| client.user.clone()).collect();
-    let digest = *blake3::hash(canonical.as_bytes()).as_bytes();
     Ok(Plan {
         instance,
         eal,
@@ -166,8 +168,16 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
         clients: client,
         gateways,
         orders,
-        digest,
+        ops,
+        digest: digest_of(tree),
     })
+}
+
+/// BLAKE3 of what was merged.
+fn digest_of(tree: &Node) -> [u8; 32] {
+    let mut canonical = String::new();
+    tree.canonical(&mut canonical);
+    *blake3::hash(canonical.as_bytes()).as_bytes()
 }
 
 impl Checker<'_> {

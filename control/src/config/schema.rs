@@ -3,6 +3,7 @@
 use super::gateway::Gateway;
 use super::net::{CpuChoice, CpuList, FeedSource, Group, HostAddress, PciDevice, Vdev};
 use super::schema_firm::{Firm, Fx, GroupLimits, Instrument, Instruments, ScopeLimits, TickOf};
+use super::schema_ops::{FourEyes, Log, Metrics, Sinks};
 use crate::amount::Amount;
 use crate::limits::LimitKey;
 use crate::names::{Name, SymbolName};
@@ -41,6 +42,10 @@ pub(crate) struct Config {
     pub(crate) instruments: Instruments,
     pub(crate) instrument: BTreeMap<SymbolName, Instrument>,
     pub(crate) fx: Fx,
+    pub(crate) log: Log,
+    pub(crate) sink: Sinks,
+    pub(crate) metrics: Metrics,
+    pub(crate) four_eyes: FourEyes,
 }
 
 /// What an order process does when the daemon is gone.

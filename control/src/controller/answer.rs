@@ -70,6 +70,9 @@ impl Controller {
             alarms: inner.alarms(),
             refused: inner.refusals.counts(),
             counters: snapshot.counters,
+            events: self.event_status(),
+            verdicts: snapshot.verdicts,
+            hops: snapshot.hops,
         }
     }
 

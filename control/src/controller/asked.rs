@@ -1,5 +1,6 @@
 //! How long whoever asked waits: nothing is loosened for somebody who has given up.
 
+use super::second::Second;
 use crate::protocol::{Refusal, RefusalKind};
 use crate::stamp::Stamp;
 use types::UnixNanos;
@@ -13,6 +14,8 @@ pub struct Asked<'a> {
     pub deadline: Option<Stamp>,
     /// Whether the sender is still there.
     pub waits: &'a dyn Fn() -> bool,
+    /// What is known of a second person; none for whoever asks alone.
+    pub(super) second: Option<&'a Second>,
 }
 
 impl std::fmt::Debug for Asked<'_> {
@@ -25,7 +28,15 @@ impl Asked<'static> {
     /// Asked at `received` by somebody who waits for as long as it takes.
     #[must_use]
     pub fn at(received: UnixNanos) -> Self {
-        Self { received, deadline: None, waits: &|| true }
+        Self { received, deadline: None, waits: &|| true, second: None }
+    }
+}
+
+impl<'a> Asked<'a> {
+    /// Asked at `received` by somebody who waits until `deadline`, where there is one, and as long as `waits` says so.
+    #[must_use]
+    pub const fn by(received: UnixNanos, deadline: Option<Stamp>, waits: &'a dyn Fn() -> bool) -> Self {
+        Self { received, deadline, waits, second: None }
     }
 }
 

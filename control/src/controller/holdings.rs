@@ -6,6 +6,7 @@ use super::plane::{Controller, refuse};
 use super::shortfall::Why;
 use crate::audit::{Actor, Entry as Record};
 use crate::backend::BackendError;
+use crate::config::TwoPeople;
 use crate::names::Name;
 use crate::protocol::{
     Changed, HoldingsFilter, Listing, PositionSetting, Refusal, RefusalKind, Reply, SessionRow,
@@ -81,6 +82,7 @@ impl Controller {
             Refusal { kind, message }
         })?;
         let record = record(json!({ "position": before.position, "in_doubt": before.in_doubt }));
+        self.second_person(TwoPeople::Positions, asked, &record.before)?;
         let authorised = Record { result: "authorised".to_owned(), ..record.clone() };
         let audit_seq =
             inner.trail.append(self.now(), actor, &authorised).map_err(|error| not_audited(&error))?;

@@ -7,6 +7,7 @@ use super::shortfall::{Shortfalls, Why};
 use super::tighten::not_lasting;
 use crate::audit::{Actor, Entry as Record};
 use crate::backend::BackendError;
+use crate::config::TwoPeople;
 use crate::limits::LimitKey;
 use crate::names::{Scope, SymbolName};
 use crate::protocol::{LimitChange, LimitDiff, Refusal, RefusalKind, Reply};
@@ -49,12 +50,16 @@ impl Controller {
             diffs.iter().map(|diff| (diff.key.clone(), pick(diff))).collect::<serde_json::Map<_, _>>().into()
         };
         let record = why.record("limits.set", symbol, side(|d| json!(d.before)), side(|d| json!(d.after)));
+        let loosens = diffs.iter().any(|diff| diff.direction == "looser");
+        if loosens {
+            self.second_person(TwoPeople::Limits, asked, &record.before)?;
+        }
         let undo = inner.limits.checkpoint();
         for change in *changes {
             let set = SetBy { value: change.value, by: actor.user.clone(), at: now };
             inner.limits.set(*symbol, change.key, set);
         }
-        if diffs.iter().any(|diff| diff.direction == "looser") {
+        if loosens {
             let outcome = self.loosen_limits(&mut inner, actor, *symbol, record, asked, undo);
             return outcome.map(|()| Reply::LimitsChanged(diffs));
         }

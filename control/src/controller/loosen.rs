@@ -5,6 +5,7 @@ use super::plane::{Controller, Inner, refuse};
 use super::shortfall::{Why, state_of};
 use crate::audit::{Actor, AuditError, Entry as Record};
 use crate::backend::BackendError;
+use crate::config::TwoPeople;
 use crate::names::{Scope, SymbolName};
 use crate::protocol::{Changed, Refusal, RefusalKind, Reply};
 use crate::roles::Role;
@@ -58,6 +59,7 @@ impl Controller {
             self.record_refusal(&mut inner, actor, record, &message);
             return refuse(RefusalKind::Denied, message);
         }
+        self.second_person(TwoPeople::Resume, asked, &record.before)?;
         record.result = "authorised".to_owned();
         let audit_seq = inner.trail.append(now, actor, &record).map_err(|e| not_audited(&e))?;
         let undo = inner.latch.checkpoint();
@@ -153,8 +155,9 @@ impl Controller {
         let Reset { scope, causes, action, why } = reset;
         asked.still_wanted(self.clock_now())?;
         let now = self.now();
-        let undo = inner.latch.checkpoint();
         let before = state_of(inner, scope);
+        self.second_person(TwoPeople::Reset, asked, &before)?;
+        let undo = inner.latch.checkpoint();
         let ended = inner.latch.reset(scope, causes);
         let mut record = why.record(action, scope, before, state_of(inner, scope));
         record.result = "authorised".to_owned();

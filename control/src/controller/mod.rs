@@ -11,26 +11,32 @@
 //! while another command holds it for the disk's sake, their words are set beside it (`ahead`).
 
 mod ahead;
+mod alerts;
 mod answer;
 mod asked;
 mod attach;
 mod automatic;
 mod books;
+mod expose;
 mod holdings;
 mod keep;
 mod limits;
 mod loosen;
 mod open;
 mod plane;
+mod proposals;
 mod refusals;
+mod second;
 mod shortfall;
 mod system;
 mod tighten;
 mod trail;
+mod watch;
 
 pub use asked::Asked;
 pub use open::OpenError;
 pub use plane::{Clock, Controller};
+pub use watch::Watch;
 
 use crate::audit::Actor;
 use crate::backend::BackendError;
@@ -56,13 +62,19 @@ pub const fn least_role(command: &Command) -> Role {
         | Command::AuditVerify
         | Command::Positions { .. }
         | Command::Orders { .. }
-        | Command::Sessions { .. } => Role::Viewer,
-        Command::BreakerTrip { .. } | Command::Halt { .. } => Role::Trader,
+        | Command::Sessions { .. }
+        | Command::Events { .. }
+        | Command::AlertsList
+        | Command::ProposalsList => Role::Viewer,
+        Command::BreakerTrip { .. } | Command::Halt { .. } | Command::AlertsAck { .. } => Role::Trader,
         Command::LimitsSet { .. }
         | Command::BreakerReset { .. }
         | Command::Resume { .. }
         | Command::TierReset { .. }
-        | Command::PositionSet { .. } => Role::RiskOfficer,
+        | Command::PositionSet { .. }
+        | Command::AlertsSilence { .. }
+        | Command::ProposalApprove { .. }
+        | Command::ProposalWithdraw { .. } => Role::RiskOfficer,
     }
 }
 
@@ -88,6 +100,13 @@ fn name_of(command: &Command) -> (&'static str, String) {
         Command::Orders { .. } => ("orders", firm()),
         Command::Sessions { .. } => ("sessions", firm()),
         Command::PositionSet { setting, .. } => ("positions.set", setting.client.to_string()),
+        Command::Events { .. } => ("events", firm()),
+        Command::AlertsList => ("alerts.list", firm()),
+        Command::AlertsAck { .. } => ("alerts.ack", firm()),
+        Command::AlertsSilence { silence, .. } => ("alerts.silence", silence.kind.to_string()),
+        Command::ProposalsList => ("proposals.list", firm()),
+        Command::ProposalApprove { id, .. } => ("proposal.approve", id.to_string()),
+        Command::ProposalWithdraw { id, .. } => ("proposal.withdraw", id.to_string()),
     }
 }
 
@@ -99,8 +118,13 @@ const fn why_of(command: &Command) -> (Option<&Reason>, Option<&Ticket>) {
         | Command::BreakerReset { reason, ticket, .. }
         | Command::Resume { reason, ticket }
         | Command::TierReset { reason, ticket, .. }
-        | Command::PositionSet { reason, ticket, .. } => (Some(reason), ticket.as_ref()),
-        Command::Halt { reason, ticket } => (reason.as_ref(), ticket.as_ref()),
+        | Command::PositionSet { reason, ticket, .. }
+        | Command::AlertsSilence { reason, ticket, .. }
+        | Command::ProposalApprove { reason, ticket, .. }
+        | Command::ProposalWithdraw { reason, ticket, .. } => (Some(reason), ticket.as_ref()),
+        Command::Halt { reason, ticket } | Command::AlertsAck { reason, ticket, .. } => {
+            (reason.as_ref(), ticket.as_ref())
+        }
         Command::Status
         | Command::LimitsShow { .. }
         | Command::BreakerList { .. }
@@ -111,7 +135,10 @@ const fn why_of(command: &Command) -> (Option<&Reason>, Option<&Ticket>) {
         | Command::Attach { .. }
         | Command::Positions { .. }
         | Command::Orders { .. }
-        | Command::Sessions { .. } => (None, None),
+        | Command::Sessions { .. }
+        | Command::Events { .. }
+        | Command::AlertsList
+        | Command::ProposalsList => (None, None),
     }
 }
 
@@ -146,6 +173,28 @@ impl Controller {
     ) -> Result<Reply, Refusal> {
         self.authorise(actor, &command)?;
         match command {
+            Command::Events { after, count } => self.events_after(after, count),
+            Command::AlertsList => self.alerts_list(),
+            Command::AlertsAck { alerts, reason, ticket } => {
+                self.alerts_ack(actor, &alerts, Why::optional(reason.as_ref(), ticket.as_ref()))
+            }
+            Command::AlertsSilence { silence, reason, ticket } => {
+                self.alerts_silence(actor, &silence, Why::new(&reason, ticket.as_ref()))
+            }
+            Command::ProposalsList => Ok(self.proposals()),
+            Command::ProposalApprove { id, reason, ticket } => {
+                self.proposal_approve(actor, id, Why::new(&reason, ticket.as_ref()), asked)
+            }
+            Command::ProposalWithdraw { id, reason, ticket } => {
+                self.proposal_withdraw(actor, id, Why::new(&reason, ticket.as_ref()))
+            }
+            command => self.carry_out_or_propose(actor, command, asked),
+        }
+    }
+
+    /// Does what is asked of the limits, breakers, tiers and positions, or shows them.
+    fn carry_out(&self, actor: &Actor, command: Command, asked: &Asked<'_>) -> Result<Reply, Refusal> {
+        match command {
             Command::Status => Ok(Reply::Status(Box::new(self.status()))),
             Command::LimitsShow { symbol, after } => self.limits_show(symbol, after),
             Command::BreakerList { after } => Ok(Reply::Breakers(self.breaker_list(after.as_ref()))),
@@ -163,6 +212,15 @@ impl Controller {
                 RefusalKind::BadRequest,
                 "an order process attaches over a connection of its own".to_owned(),
             ),
+            Command::Events { .. }
+            | Command::AlertsList
+            | Command::AlertsAck { .. }
+            | Command::AlertsSilence { .. }
+            | Command::ProposalsList
+            | Command::ProposalApprove { .. }
+            | Command::ProposalWithdraw { .. } => {
+                refuse(RefusalKind::BadRequest, "it cannot be proposed".to_owned())
+            }
             Command::LimitsSet { symbol, changes, dry_run, reason, ticket } => {
                 let why = Why::new(&reason, ticket.as_ref());
                 self.limits_set(actor, &Setting { symbol, changes: &changes, dry_run, why }, asked)

@@ -15,14 +15,15 @@ use crate::names::Scope;
 use crate::roles::UserDatabase;
 use crate::stamp::Stamp;
 use crate::state::{
-    Cause, Comparison, Found, LatchFile, LimitBook, SealError, Standing, StateDir, StateDirError, reconcile,
+    Cause, Comparison, Found, LatchFile, LimitBook, ProposalBook, SealError, Standing, StateDir,
+    StateDirError, reconcile,
 };
 use serde_json::json;
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// Why the control plane cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -152,7 +153,9 @@ impl Controller {
             u64::from(anchors.anchor_minutes) * 60_000_000_000,
         );
         let trail = Trail::new(log, anchors);
-        let mut inner = Inner { dir, latch, limits, trail, refusals: Refusals::default(), retried: NEVER };
+        let (proposals, void) = ProposalBook::open(dir.path(), started);
+        let mut inner =
+            Inner { dir, latch, limits, proposals, trail, refusals: Refusals::default(), retried: NEVER };
         if inner.latch.halt().is_none_or(|halt| halt.cause != Cause::Latch) {
             // A damaged or missing file stays as it is until a person has decided.
             inner.persist_latch(started)?;
@@ -160,6 +163,7 @@ impl Controller {
         let own_uid = rustix::process::geteuid().as_raw();
         let mut warnings = warnings(plan, &inner.latch, torn.as_ref());
         warnings.extend(judgement.notes);
+        warnings.extend(void.map(|why| format!("proposals that waited for a second person are void: {why}")));
         record_start(plan, &places, &mut inner, started, own_uid, &judgement.found, &warnings)?;
         let controller = Self {
             instance: plan.instance.name.to_string(),
@@ -175,6 +179,8 @@ impl Controller {
             inner: Mutex::new(inner),
             words: Words::default(),
             anchor_path: places.anchors,
+            four_eyes: plan.ops.four_eyes.clone(),
+            events: OnceLock::new(),
         };
         controller.restore();
         Ok(controller)

@@ -5,17 +5,18 @@ use super::refusals::Refusals;
 use super::trail::Trail;
 use crate::audit::{Actor, Entry as Record};
 use crate::backend::{Backend, BackendError};
-use crate::config::{Client, DeclaredScopes};
+use crate::config::{Client, DeclaredScopes, FourEyes};
+use crate::events::EventLog;
 use crate::names::{Name, Scope};
 use crate::protocol::{Refusal, RefusalKind, TripMode};
 use crate::roles::Roles;
 use crate::stamp::Stamp;
-use crate::state::{LatchFile, LimitBook, SealError, StateDir, Unwritten};
+use crate::state::{LatchFile, LimitBook, ProposalBook, SealError, StateDir, Unwritten};
 use crate::suggest::did_you_mean;
 use gate::Breaker;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use types::UnixNanos;
 
 /// Where the control plane's time comes from: the appliance's wall clock, or a test's.
@@ -40,6 +41,10 @@ pub struct Controller {
     pub(super) words: Words,
     /// Where the head of the audit log is noted, when the configuration says.
     pub(super) anchor_path: Option<PathBuf>,
+    /// What takes two people.
+    pub(super) four_eyes: FourEyes,
+    /// Where it tells what happens.
+    pub(super) events: OnceLock<Arc<EventLog>>,
 }
 
 /// What changes, under one lock.
@@ -47,6 +52,7 @@ pub(super) struct Inner {
     pub(super) dir: StateDir,
     pub(super) latch: LatchFile,
     pub(super) limits: LimitBook,
+    pub(super) proposals: ProposalBook,
     pub(super) trail: Trail,
     pub(super) refusals: Refusals,
     /// When what is owed to the disk was last tried again.

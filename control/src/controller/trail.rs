@@ -2,8 +2,10 @@
 //! disk is back.
 
 use crate::audit::{Actor, Anchor, AnchorFile, AuditError, AuditLog, Entry};
+use crate::events::{EventLog, of_record};
 use crate::stamp::Stamp;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Records owed at most; a crash of a whole market is one per instrument.
 const OWED_MAX: usize = 65_536;
@@ -27,11 +29,24 @@ pub(super) struct Trail {
     /// Why and since when the newest attempt failed.
     failing: Option<(Stamp, String)>,
     anchor_failing: Option<String>,
+    /// Who hears of every record.
+    told: Option<Arc<EventLog>>,
 }
 
 impl Trail {
     pub(super) const fn new(log: AuditLog, anchors: AnchorFile) -> Self {
-        Self { log, anchors, owed: VecDeque::new(), lost: 0, failing: None, anchor_failing: None }
+        Self { log, anchors, owed: VecDeque::new(), lost: 0, failing: None, anchor_failing: None, told: None }
+    }
+
+    /// Tells `events` of every record from now on, whether or not the disk takes it.
+    pub(super) fn tell(&mut self, events: Arc<EventLog>) {
+        self.told = Some(events);
+    }
+
+    fn tell_of(&self, now: Stamp, actor: &Actor, entries: &[Entry]) {
+        if let Some(events) = &self.told {
+            entries.iter().for_each(|entry| events.tell(of_record(now, actor, entry)));
+        }
     }
 
     /// Appends one record after all that is owed; returns its sequence number.
@@ -39,7 +54,9 @@ impl Trail {
     /// # Errors
     /// [`AuditError`]; the record is not in the log.
     pub(super) fn append(&mut self, now: Stamp, actor: &Actor, entry: &Entry) -> Result<u64, AuditError> {
-        self.append_all(now, actor, std::slice::from_ref(entry))
+        let written = self.append_all(now, actor, std::slice::from_ref(entry))?;
+        self.tell_of(now, actor, std::slice::from_ref(entry));
+        Ok(written)
     }
 
     fn append_all(&mut self, now: Stamp, actor: &Actor, entries: &[Entry]) -> Result<u64, AuditError> {
@@ -62,6 +79,7 @@ impl Trail {
         mut entries: Vec<Entry>,
     ) -> Result<u64, AuditError> {
         let written = self.append_all(now, actor, &entries);
+        self.tell_of(now, actor, &entries);
         if written.is_err() {
             if self.owed_records() + entries.len() > OWED_MAX {
                 self.lost += entries.len() as u64;

@@ -7,10 +7,12 @@
 
 mod attach;
 mod driver;
+mod event;
 mod feed;
 mod frame;
 mod halts;
 mod holdings;
+mod proposal;
 mod reply;
 mod request;
 mod selection;
@@ -18,14 +20,20 @@ mod verified;
 
 pub use attach::{GRANT_DESCRIPTORS, Grant, GrantGroup, GrantLevels, GrantMoney, GrantRules, GrantShape};
 pub use driver::Driver;
+pub(crate) use event::Effect;
+pub use event::{
+    Acknowledged, AlertChoice, AlertRow, AlertsPage, Event, EventKind, EventStatus, EventsPage, Severity,
+    Silence, SinkStatus,
+};
 pub use feed::{FeedStatus, LineStatus};
 pub use frame::{FrameError, MESSAGE_BYTES_MAX, read_frame, write_frame};
 pub use halts::HaltRow;
 pub use holdings::{Listing, OrderRow, PositionRow, SessionRow};
+pub use proposal::ProposalRow;
 pub use reply::{
-    AuditStatus, BookGroup, BreachRow, BreakerRow, BreakersPage, Changed, ExplainReply, LatchHealth,
-    LimitDiff, LimitRow, LimitsPage, OrderCounts, Outcome, Refusal, RefusalCounts, RefusalKind, Reply,
-    Response, ScorerStatus, StageCounters, StatusReply, TierCounts, TierRow, TiersPage, ValueRow,
+    AuditStatus, BookGroup, BreachRow, BreakerRow, BreakersPage, Changed, ExplainReply, HopStatus,
+    LatchHealth, LimitDiff, LimitRow, LimitsPage, OrderCounts, Outcome, Refusal, RefusalCounts, RefusalKind,
+    Reply, Response, ScorerStatus, StageCounters, StatusReply, TierCounts, TierRow, TiersPage, ValueRow,
 };
 pub use request::{
     BadEnvelope, Command, LimitChange, OrderQuery, OrderSide, PROTOCOL_VERSION, ParseReasonError,

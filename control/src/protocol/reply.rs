@@ -2,9 +2,11 @@
 
 use super::attach::Grant;
 use super::driver::Driver;
+use super::event::{AlertsPage, EventStatus, EventsPage};
 use super::feed::FeedStatus;
 use super::halts::HaltRow;
 use super::holdings::{Listing, OrderRow, PositionRow, SessionRow};
+use super::proposal::ProposalRow;
 use super::verified::VerifyReply;
 use crate::amount::Amount;
 use crate::names::{Scope, SymbolName};
@@ -124,6 +126,14 @@ pub enum Reply {
     Orders(Listing<OrderRow>),
     /// To `sessions`.
     Sessions(Listing<SessionRow>),
+    /// To `events`.
+    Events(EventsPage),
+    /// To `alerts_list`.
+    Alerts(AlertsPage),
+    /// To a command that waits for a second person now; nothing was changed.
+    Proposed(ProposalRow),
+    /// To `proposals_list`, oldest first.
+    Proposals(Vec<ProposalRow>),
 }
 
 /// How the latch file was found.
@@ -246,6 +256,34 @@ pub struct StatusReply {
     /// Every counter of receiver, featurizer and scorer.
     #[serde(default)]
     pub counters: StageCounters,
+    /// Events, alerts and where they go; none where none are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<EventStatus>,
+    /// Verdicts by the number of their reason, 0 for none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub verdicts: BTreeMap<u16, u64>,
+    /// How long each hop of the line takes, since the start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hops: Vec<HopStatus>,
+}
+
+/// How long one hop of the line takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HopStatus {
+    /// Its name, as in `latency.hlog`.
+    pub hop: String,
+    /// Values.
+    pub count: u64,
+    /// Nanoseconds: the median.
+    pub p50_ns: u64,
+    /// 9 in 10.
+    pub p90_ns: u64,
+    /// 99 in 100.
+    pub p99_ns: u64,
+    /// 999 in 1,000.
+    pub p999_ns: u64,
+    /// All.
+    pub max_ns: u64,
 }
 
 /// Counters by stage, then by name.

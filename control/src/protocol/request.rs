@@ -1,5 +1,6 @@
 //! Commands, and the texts that come with them.
 
+use super::event::{AlertChoice, Silence};
 use super::selection::{HoldingsFilter, PositionSetting};
 use crate::amount::Amount;
 use crate::limits::LimitKey;
@@ -326,6 +327,53 @@ pub enum Command {
     PositionSet {
         /// Which, and what it is.
         setting: PositionSetting,
+        /// Why.
+        reason: Reason,
+        /// Under which ticket.
+        ticket: Option<Ticket>,
+    },
+    /// What happened, oldest first.
+    Events {
+        /// Only events after this one; 0 for all that are kept.
+        after: u64,
+        /// How many, at most 1,000.
+        count: u32,
+    },
+    /// What is the matter, and what was until somebody has taken note.
+    AlertsList,
+    /// Notes that somebody has taken note of alerts.
+    AlertsAck {
+        /// Of which.
+        alerts: AlertChoice,
+        /// With what words.
+        reason: Option<Reason>,
+        /// Under which ticket.
+        ticket: Option<Ticket>,
+    },
+    /// Silences events for a time: they are kept and listed, and nobody is paged.
+    AlertsSilence {
+        /// Which, and for how long.
+        silence: Silence,
+        /// Why.
+        reason: Reason,
+        /// Under which ticket.
+        ticket: Option<Ticket>,
+    },
+    /// What waits for a second person.
+    ProposalsList,
+    /// Does what somebody else has proposed.
+    ProposalApprove {
+        /// Which.
+        id: u64,
+        /// Why.
+        reason: Reason,
+        /// Under which ticket.
+        ticket: Option<Ticket>,
+    },
+    /// Takes a proposal away.
+    ProposalWithdraw {
+        /// Which.
+        id: u64,
         /// Why.
         reason: Reason,
         /// Under which ticket.

@@ -3,6 +3,7 @@
 mod dir;
 mod latch;
 mod limits;
+mod proposals;
 mod reconcile;
 mod sealed;
 
@@ -10,5 +11,6 @@ pub(crate) use dir::StateDir;
 pub use dir::StateDirError;
 pub(crate) use latch::{Cause, Entry, Found, LatchFile, Unwritten};
 pub(crate) use limits::{LimitBook, SetBy};
+pub(crate) use proposals::{OF_ONE_MAX, PROPOSALS_MAX, Proposal, ProposalBook};
 pub(crate) use reconcile::{Comparison, NOT_LASTING, Standing, reconcile};
 pub use sealed::SealError;

@@ -238,6 +238,7 @@ impl Backend for Desk {
             orders: Some(OrderCounts { accepted: 48_201, flagged: 12, rejected: 377 }),
             halts: Vec::new(),
             counters: StageCounters::default(),
+            ..Snapshot::default()
         }
     }
 

@@ -328,8 +328,8 @@ fn nothing_is_loosened_for_somebody_who_no_longer_waits() {
     let site = Site::new(&[]);
     works(site.ask(Role::Trader, halt()));
     let officer = person(Some(Role::RiskOfficer));
-    let late = Asked { received: START, deadline: Some(Stamp(UnixNanos(START.0 - 1))), waits: &|| true };
-    let gone = Asked { received: START, deadline: None, waits: &|| false };
+    let late = Asked::by(START, Some(Stamp(UnixNanos(START.0 - 1))), &|| true);
+    let gone = Asked::by(START, None, &|| false);
     for (asked, said) in [(late, "which is past"), (gone, "has hung up")] {
         for command in [resume(), reset("strategy:mm1")] {
             let Err(refusal) = site.controller.execute_asked(&officer, command, &asked) else {
@@ -357,7 +357,7 @@ fn who_hangs_up_in_the_middle_of_a_resume_leaves_the_firm_halted() {
     works(site.ask(Role::Trader, halt()));
     let asks = std::sync::atomic::AtomicU32::new(0);
     let waits = || asks.fetch_add(1, Ordering::Relaxed) == 0;
-    let asked = Asked { received: START, deadline: None, waits: &waits };
+    let asked = Asked::by(START, None, &waits);
     let refusal =
         site.controller.execute_asked(&person(Some(Role::RiskOfficer)), resume(), &asked).unwrap_err();
     assert_eq!(refusal.kind, RefusalKind::Expired, "{refusal:?}");

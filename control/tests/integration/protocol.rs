@@ -2,8 +2,9 @@
 
 use control::limits::LimitKey;
 use control::protocol::{
-    BadEnvelope, Command, HoldingsFilter, LimitChange, OrderQuery, OrderSide, Outcome, PROTOCOL_VERSION,
-    PositionSetting, Refusal, RefusalKind, Request, Response, Tif, TripMode, parse_request, read_frame,
+    AlertChoice, BadEnvelope, Command, EventKind, HoldingsFilter, LimitChange, OrderQuery, OrderSide,
+    Outcome, PROTOCOL_VERSION, PositionSetting, Refusal, RefusalKind, Request, Response, Silence, Tif,
+    TripMode, parse_request, read_frame,
 };
 use proptest::prelude::*;
 
@@ -57,6 +58,18 @@ fn commands() -> Vec<Command> {
             reason: reason(),
             ticket: None,
         },
+        Command::Events { after: 7, count: 100 },
+        Command::AlertsList,
+        Command::AlertsAck { alerts: AlertChoice::Ids(vec![3, 4]), reason: None, ticket: None },
+        Command::AlertsAck { alerts: AlertChoice::All, reason: Some(reason()), ticket: None },
+        Command::AlertsSilence {
+            silence: Silence { kind: EventKind::Gap, scope: Some("feed:x".to_owned()), minutes: 45 },
+            reason: reason(),
+            ticket: None,
+        },
+        Command::ProposalsList,
+        Command::ProposalApprove { id: 7, reason: reason(), ticket: ticket() },
+        Command::ProposalWithdraw { id: 7, reason: reason(), ticket: None },
     ]
 }
 
@@ -93,6 +106,14 @@ fn the_wire_form_of_commands_is_pinned() {
             r#"{"orders":{"filter":{"client":null,"strategy":null,"account":null,"symbol":null}}}"#,
             r#"{"sessions":{"client":null}}"#,
             r#"{"position_set":{"setting":{"client":"c1","strategy":"mm1","account":"ACME","symbol":"BRK.A","position":-300},"reason":"book thin before the close","ticket":null}}"#,
+            r#"{"events":{"after":7,"count":100}}"#,
+            r#""alerts_list""#,
+            r#"{"alerts_ack":{"alerts":{"ids":[3,4]},"reason":null,"ticket":null}}"#,
+            r#"{"alerts_ack":{"alerts":"all","reason":"book thin before the close","ticket":null}}"#,
+            r#"{"alerts_silence":{"silence":{"kind":"feed.gap","scope":"feed:x","minutes":45},"reason":"book thin before the close","ticket":null}}"#,
+            r#""proposals_list""#,
+            r#"{"proposal_approve":{"id":7,"reason":"book thin before the close","ticket":"CHG-1042"}}"#,
+            r#"{"proposal_withdraw":{"id":7,"reason":"book thin before the close","ticket":null}}"#,
         ]
     );
 }

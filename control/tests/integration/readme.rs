@@ -2,6 +2,7 @@
 //! `UPDATE_README=1` writes what they print instead.
 
 use crate::cli::Terminal;
+use crate::events::{settled_events, tell, until};
 use crate::holdings::CLIENT;
 use std::path::Path;
 use std::process::Command;
@@ -104,6 +105,8 @@ fn the_officers_page_shows_what_really_happens() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let page = std::fs::read_to_string(&path).unwrap();
     let terminal = Terminal::new(&[CLIENT]);
+    let _told = tell(&terminal.site);
+    until("what lasts from before is found", || settled_events(&terminal.site).then_some(()));
     terminal.site.desk.set_tier("AAPL", Tier::Critical);
     terminal
         .site
@@ -127,6 +130,8 @@ fn the_officers_page_shows_what_really_happens() {
             continue;
         }
         for step in steps_of(block.text) {
+            // What the step before did is told beside it.
+            until("everything is told", || settled_events(&terminal.site).then_some(()));
             let real = run(&terminal, &step, &user);
             if std::env::var_os("UPDATE_README").is_none() {
                 assert_eq!(

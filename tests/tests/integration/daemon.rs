@@ -131,7 +131,7 @@ fn an_interface_that_does_not_exist_is_one_clear_line() {
 }
 
 /// A daemon whose stderr goes to a file, or to nobody: a pipe whose reader is gone.
-fn start_told(config: &str, stderr: Stdio) -> Daemon {
+pub(crate) fn start_told(config: &str, stderr: Stdio) -> Daemon {
     let mut command = Command::new(programs().join("portcullis"));
     command.args(["run", "--config", config]).stdout(Stdio::null()).stderr(stderr);
     Daemon(command.spawn().expect("the daemon starts"))
@@ -146,7 +146,7 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-fn signal(daemon: &Daemon, name: &str) {
+pub(crate) fn signal(daemon: &Daemon, name: &str) {
     let pid = daemon.0.id().to_string();
     assert!(Command::new("kill").args(["-s", name, &pid]).status().expect("kill").success());
 }

@@ -25,5 +25,6 @@ mod structure;
 mod surface;
 mod tables;
 mod through_faults;
+mod told;
 mod two_lines;
 mod verdicts_replay;

@@ -1,7 +1,7 @@
 //! What the stages of the line tell each other beside events and vectors.
 
 use gate::{Effective, Envelope, OrderIntent, SizeSurface, Terms, Verdict};
-use types::{Depth, InstrumentId, Nanos, Symbol, TopOfBook, UnixNanos};
+use types::{Depth, InstrumentId, Nanos, Symbol, Tier, TopOfBook, UnixNanos};
 
 /// An instrument the feed has just named.
 #[derive(Clone, Copy, Debug)]
@@ -98,7 +98,7 @@ pub(crate) struct Drivers {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ScorerNote {
     /// The tier changed; by no score where a person changed it before the first.
-    Tier { instrument: InstrumentId, at: UnixNanos, drivers: Option<Drivers> },
+    Tier { instrument: InstrumentId, tier: Tier, at: UnixNanos, drivers: Option<Drivers> },
     /// The instrument's breaker was tripped; `number` is the trip's in the gate's table.
     Trip { instrument: InstrumentId, number: u32, score: f64 },
 }

@@ -264,6 +264,6 @@ impl ScoreObserver for ScoreOutlet {
 
     fn tier_changed(&mut self, instrument: InstrumentId, change: &TierChange, record: Option<&ScoreRecord>) {
         let drivers = record.map(|r| Drivers { features: r.top3, values: r.values });
-        self.tiers.push(ScorerNote::Tier { instrument, at: change.ts, drivers });
+        self.tiers.push(ScorerNote::Tier { instrument, tier: change.to, at: change.ts, drivers });
     }
 }

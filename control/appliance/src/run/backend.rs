@@ -5,6 +5,7 @@ use super::drivers::named;
 use super::feed_state::feed_state;
 use super::gateways::GatewayViews;
 use super::orders::{ClosedScopes, Orders, ScopeNumbers};
+use super::pulse::Pulse;
 use super::views::{FeedView, ScorerView};
 use crate::line::declared::Declared;
 use crate::line::explain::Asker;
@@ -81,6 +82,8 @@ pub(super) struct LiveBackend {
     /// Gateways that run in the daemon.
     pub(super) gateways: OnceLock<GatewayViews>,
     version: AtomicU32,
+    /// What the cold thread adds up.
+    pub(super) pulse: Pulse,
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -133,6 +136,7 @@ impl LiveBackend {
             closed: ClosedScopes::default(),
             gateways: OnceLock::new(),
             version: AtomicU32::new(0),
+            pulse: Pulse::default(),
         }
     }
 
@@ -189,7 +193,7 @@ impl LiveBackend {
     /// Remembers what the scorer said; gives the instrument's name.
     pub(super) fn note(&self, note: &ScorerNote) -> Option<SymbolName> {
         let mut names = lock(&self.names);
-        if let ScorerNote::Tier { instrument, at, drivers } = note {
+        if let ScorerNote::Tier { instrument, at, drivers, .. } = note {
             names.known.insert(*instrument, Known { tier_since: Some(*at), drivers: *drivers });
         }
         names.symbols.get(&note.instrument()).map(|s| (*s).into())
@@ -352,6 +356,8 @@ impl Backend for LiveBackend {
             orders: (processes > 0).then_some(orders),
             halts,
             counters: self.counters(),
+            verdicts: self.pulse.by_reason(),
+            hops: self.pulse.by_hop(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The daemon's `latency.hlog`: an interval a second, in wall-clock time. A start keeps the log of the run before it, a log that
 //! has grown begins anew, and a disk that is full costs intervals, which are counted, never the daemon.
 
+use super::pulse::Pulse;
 use crate::latency::{Latency, fingerprint};
 use anyhow::{Context, Result};
 use stage::HistLog;
@@ -48,22 +49,23 @@ impl LatencyLog {
         Self { path, bytes_max: BYTES_MAX, latency, due: Instant::now() + INTERVAL, open: None, lost: 0 }
     }
 
-    /// Writes what is finished, once a second. What it returns is for the daemon's log: that the disk began or ceased to fail.
-    pub(super) fn write_due(&mut self, now: UnixNanos) -> Option<String> {
+    /// Writes what is finished, once a second, and adds it up. What it returns is for the daemon's log: that the disk began or ceased to fail.
+    pub(super) fn write_due(&mut self, now: UnixNanos, pulse: &Pulse) -> Option<String> {
         if Instant::now() < self.due {
             return None;
         }
         self.due = Instant::now() + INTERVAL;
-        self.write(now)
+        self.write(now, pulse)
     }
 
-    /// Writes what is finished.
-    pub(super) fn write(&mut self, now: UnixNanos) -> Option<String> {
+    /// Writes what is finished, and adds it up.
+    pub(super) fn write(&mut self, now: UnixNanos, pulse: &Pulse) -> Option<String> {
         self.latency.collect();
         let intervals = self.latency.take();
         if intervals.is_empty() {
             return None;
         }
+        intervals.iter().for_each(|(hop, _, _, interval)| pulse.hop(hop, interval));
         match self.append(&intervals, now) {
             Ok(()) if self.lost > 0 => {
                 let lost = std::mem::take(&mut self.lost);

@@ -10,9 +10,11 @@ mod gateways;
 mod latency_log;
 mod notify;
 mod orders;
+mod pulse;
 mod report;
 mod stops;
 mod strangers;
+mod tiers;
 mod trips;
 mod verdicts;
 mod views;
@@ -20,16 +22,18 @@ mod views;
 use crate::cli;
 use crate::latency::Latency;
 use crate::line::notes::ScorerNote;
-use crate::output::{say, tell};
+use crate::output;
 use anyhow::{Context, Result};
 
 use backend::LiveBackend;
 use boot::Prepared;
 use control::config::{DEFAULT_TOML, Plan, load};
 use control::controller::Controller;
+use control::events::{EventLog, Events};
 use control::names::Scope;
 use control::server::Server;
 use control::stamp::Stamp;
+use drivers::named;
 use gateways::{Gateways, RunningGateways};
 use latency_log::LatencyLog;
 use notify::Notifier;
@@ -41,8 +45,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use strangers::Strangers;
+use tiers::tier_event;
 use trips::Trips;
-use types::UnixNanos;
 use verdicts::VerdictFile;
 
 /// How long housekeeping sleeps: a trip by the model waits at most this long for its latch.
@@ -53,7 +57,7 @@ const GATEWAYS_STOP_MAX: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(args: &cli::Run) -> Result<()> {
     if args.print_default_config {
-        return say(format_args!("{}", DEFAULT_TOML.trim_end()));
+        return output::say(format_args!("{}", DEFAULT_TOML.trim_end()));
     }
     let files: Vec<PathBuf> = args.config.iter().cloned().collect();
     let plan = load(&files, &args.set)?;
@@ -80,7 +84,10 @@ pub(crate) fn init(args: &cli::Init) -> Result<()> {
     let plan = load(&files, &args.set)?;
     let (clock, _) = LiveClock::best();
     Controller::init(&plan, Stamp(clock.now()))?;
-    say(format_args!("{} is ready; `portcullis run` may be started on it", plan.instance.state_dir.display()))
+    output::say(format_args!(
+        "{} is ready; `portcullis run` may be started on it",
+        plan.instance.state_dir.display()
+    ))
 }
 
 /// Tries what the control plane does at a start; the stages' part is [`boot::prepare`], which a check runs too.
@@ -98,7 +105,8 @@ fn check(plan: &Plan) -> Result<()> {
     stage::try_pin("housekeeping", &housekeeping(plan))?;
     let said = Controller::check(plan)?.into_iter().chain(control::server::check(&plan.instance.socket)?);
     let said = said.chain(Gateways::of(plan)?.0.check()?);
-    said.for_each(|warning| tell(format_args!("warning: {warning}")));
+    said.for_each(|warning| output::tell(format_args!("warning: {warning}")));
+    Events::check(plan)?;
     VerdictFile::check(&plan.instance.state_dir)
 }
 
@@ -127,50 +135,59 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
     let (gateways, views) = Gateways::of(plan)?;
     let gateways_shown = backend.gateways.set(views);
     debug_assert!(gateways_shown.is_ok(), "once a start");
-    let controller =
-        Arc::new(Controller::open(plan, Arc::clone(&backend) as Arc<dyn control::backend::Backend>, time)?);
-    backend.open_orders(plan)?.iter().for_each(tell);
+    let controller = Arc::new(Controller::open(
+        plan,
+        Arc::clone(&backend) as Arc<dyn control::backend::Backend>,
+        Arc::clone(&time),
+    )?);
+    let found = backend.open_orders(plan)?;
     backend.open_unlatched();
-    controller.warnings().iter().for_each(|w| tell(format_args!("warning: {w}")));
     let mut running = line.start(plan, clock)?;
     // The stages have their threads; this one and those it starts from here on are the ones that may sleep.
     stage::pin_housekeeping(&housekeeping(plan))?;
+    let events = Events::open(plan, time)?;
+    let log = events.log();
+    controller.tell(Arc::clone(&log));
+    say(&log, found.into_iter().chain(controller.warnings().iter().map(|w| format!("warning: {w}"))));
     let server = Server::start(Arc::clone(&controller), &plan.instance.socket)?;
+    let watch = controller.watch()?;
+    let metrics = plan.ops.metrics.listen.address().map(|at| controller.serve_metrics(at)).transpose()?;
     let (name, socket) = (&plan.instance.name, plan.instance.socket.display());
     drop(writeln!(std::io::stdout(), "{name} runs; control socket {socket}"));
     let gateways = gateways.start()?;
-    let mut log = LatencyLog::new(&plan.instance.state_dir, latency);
+    let mut hops = LatencyLog::new(&plan.instance.state_dir, latency);
     let mut verdicts = VerdictFile::open(&plan.instance.state_dir)?;
     let mut trips = Trips::default();
     let mut strangers = Strangers::default();
     let mut notifier = Notifier::of_environment();
     notifier.ready();
     while !stop.load(Ordering::Relaxed) {
-        keep_house(&controller, &backend, &mut running, &mut trips, clock.now());
-        strangers.news(backend.scorer.as_ref()).iter().for_each(tell);
+        keep_house(&controller, &backend, &mut running, &mut trips, &log);
+        say(&log, strangers.news(backend.scorer.as_ref()));
         let records = running.verdicts();
-        verdicts.write(&backend, &records, running.verdicts_lost()).iter().for_each(tell);
-        drain_orders(&backend, &mut verdicts);
-        controller.keep().iter().for_each(tell);
+        say(&log, verdicts.write(&backend, &records, running.verdicts_lost()));
+        drain_orders(&backend, &mut verdicts, &log);
+        say(&log, controller.keep());
         if hangup.swap(false, Ordering::Relaxed) {
-            tell("SIGHUP: the configuration is read once, at start; nothing was changed");
+            log.say("SIGHUP: the configuration is read once, at start; nothing was changed");
         }
-        log.write_due(clock.now()).iter().for_each(tell);
-        timekeeper.keep();
+        say(&log, hops.write_due(clock.now(), &backend.pulse));
+        timekeeper.keep(&log);
         notifier.alive();
         std::thread::sleep(NAP);
     }
     notifier.stopping();
-    let carried = end_gateways(gateways, || drain_orders(&backend, &mut verdicts));
-    tell("stopping: the control socket first, then the stages in their order");
+    let carried = end_gateways(gateways, || drain_orders(&backend, &mut verdicts, &log));
+    log.say("stopping: the control socket first, then the stages in their order");
     server.stop();
-    tell(format_args!("{}", controller.anchor()));
+    drop((watch, metrics));
+    log.say(&controller.anchor());
     let lost = running.verdicts_lost();
     let stopped = running.stop(clock.now());
-    log.write(clock.now()).iter().for_each(tell);
-    verdicts.write(&backend, &stopped?, lost).iter().for_each(tell);
-    drain_orders(&backend, &mut verdicts);
-    backend.close_orders().iter().for_each(tell);
+    say(&log, hops.write(clock.now(), &backend.pulse));
+    say(&log, verdicts.write(&backend, &stopped?, lost));
+    drain_orders(&backend, &mut verdicts, &log);
+    say(&log, backend.close_orders());
     carried
 }
 
@@ -189,13 +206,19 @@ fn end_gateways(gateways: RunningGateways, mut keep: impl FnMut()) -> Result<()>
 }
 
 /// Takes what order processes wrote.
-fn drain_orders(backend: &LiveBackend, verdicts: &mut VerdictFile) {
+fn drain_orders(backend: &LiveBackend, verdicts: &mut VerdictFile, log: &EventLog) {
     backend.say_alive();
     let (lines, said) = backend.drain_orders();
-    said.iter().for_each(tell);
+    say(log, said);
     if !lines.is_empty() {
-        verdicts.append(&lines).iter().for_each(tell);
+        backend.pulse.verdicts(&lines);
+        say(log, verdicts.append(&lines));
     }
+}
+
+/// Tells lines of the daemon's own.
+fn say(log: &EventLog, lines: impl IntoIterator<Item = String>) {
+    lines.into_iter().for_each(|line| log.say(&line));
 }
 
 /// Keeps the stages' clock on the system's time.
@@ -208,17 +231,17 @@ struct Timekeeper {
 impl Timekeeper {
     fn new(calibration: Result<TscCalibrator, CalibrationError>) -> Self {
         if let Err(why) = &calibration {
-            tell(format_args!(
+            output::tell(format_args!(
                 "warning: {why}; the system clock is read instead, about three times the cost per stamp"
             ));
         }
         Self { calibrator: calibration.ok(), stepped: false }
     }
 
-    fn keep(&mut self) {
+    fn keep(&mut self, log: &EventLog) {
         let Some(found) = self.calibrator.as_mut().and_then(TscCalibrator::keep) else { return };
         if found.stepped && !self.stepped {
-            tell(format_args!(
+            log.say(&format!(
                 "warning: the system clock was set by {:.3} s; the daemon's follows at a tenth of the speed of time",
                 found.error_ns as f64 / 1e9
             ));
@@ -233,31 +256,36 @@ fn keep_house(
     backend: &LiveBackend,
     running: &mut boot::Running,
     trips: &mut Trips,
-    now: UnixNanos,
+    log: &EventLog,
 ) {
+    let now = backend.clock.now();
     for defined in running.definitions() {
         let symbol = defined.symbol;
         if let Some(refused) = backend.define(defined) {
-            tell(format_args!(
+            log.say(&format!(
                 "warning: what is declared of {symbol} is not in force, and no order may add to it: {refused}"
             ));
         }
         if let Err(error) = controller.introduce(&Scope::Instrument(symbol.into())) {
             // Without limits of its own the instrument stays refused, which is the safe side.
-            tell(format_args!("warning: {symbol} cannot be introduced and stays refused: {error}"));
+            log.say(&format!("warning: {symbol} cannot be introduced and stays refused: {error}"));
         }
     }
     for note in running.notes() {
-        let symbol = backend.note(&note);
-        if let (ScorerNote::Trip { instrument, number, score }, Some(symbol)) = (note, symbol) {
-            trips.note(instrument, number, symbol, score);
+        let Some(symbol) = backend.note(&note) else { continue };
+        match note {
+            ScorerNote::Trip { instrument, number, score } => trips.note(instrument, number, symbol, score),
+            ScorerNote::Tier { tier, at, drivers, .. } => {
+                let drivers = drivers.as_ref().map_or_else(Vec::new, named);
+                log.tell(tier_event(symbol, tier, at, &drivers, now));
+            }
         }
     }
     trips.look_for_lost(backend, now);
-    trips.latch(controller, backend).iter().for_each(tell);
-    stops::latch(controller, backend).iter().for_each(tell);
+    say(log, trips.latch(controller, backend));
+    say(log, stops::latch(controller, backend));
     for change in running.card_changes() {
-        tell(format_args!("warning: scorer: {change}"));
+        log.say(&format!("warning: scorer: {change}"));
     }
     running.note_ended(backend);
 }

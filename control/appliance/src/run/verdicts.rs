@@ -70,6 +70,7 @@ impl VerdictFile {
             row.to_string()
         });
         let lines: Vec<_> = lines.collect();
+        backend.pulse.verdicts(&lines);
         let mut said: Vec<_> = self.append(&lines).into_iter().collect();
         if core::mem::replace(&mut self.dropped, dropped) < dropped {
             said.push(format!(

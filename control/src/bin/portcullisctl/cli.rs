@@ -1,12 +1,12 @@
 //! The command line. Help texts are part of the product: every command shows an example that works.
 
+use crate::arguments::{Confirmed, Why, wanted};
+use crate::cli_ops::{Alerts, Completions, Events, Man, Proposals};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use control::limits::LimitKey;
 use control::names::{Name, Scope, SymbolName};
-use control::protocol::{LimitChange, OrderSide, Price, Reason, Ticket, Tif};
-use std::fmt::Display;
+use control::protocol::{LimitChange, OrderSide, Price, Tif};
 use std::path::PathBuf;
-use std::str::FromStr;
 
 /// Where the socket is looked for when neither `--socket` nor this variable names one.
 pub(crate) const SOCKET_VARIABLE: &str = "PORTCULLIS_SOCKET";
@@ -16,7 +16,7 @@ pub(crate) const SOCKET_DEFAULT: &str = "/run/portcullis/control.sock";
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 an audit log that holds but is not proven, 4 refused by role or policy, 5 no \
-appliance there or no answer in time, 6 another version. With -o json an error is JSON on stdout, too.
+appliance there or no answer in time, 6 another version, 7 it waits for a second person. With -o json an error is JSON on stdout, too.
 
 Scopes: firm, desk:NAME, account:NAME, strategy:NAME, trader:NAME, instrument:SYMBOL. Times are UTC.
 
@@ -60,8 +60,30 @@ pub(crate) enum Command {
     /// How the appliance is: alarms first, whether orders can pass, breakers, tiers, feeds
     #[command(after_help = "Examples:
   portcullisctl status
+  portcullisctl status --watch
   portcullisctl status -o json | jq .status.alarms")]
-    Status,
+    Status {
+        /// Show it again every second, until interrupted
+        #[arg(long)]
+        watch: bool,
+    },
+    /// What happened: trips, tiers, gaps, dead lines, lost records, refusals, what people did
+    #[command(
+        after_help = "Severities are info, notice, warning and critical. What is too much of a kind within a second is one event that counts the \
+rest.
+
+Examples:
+  portcullisctl events
+  portcullisctl events --level warning -n 100 -o csv > events.csv
+  portcullisctl events --follow -o json"
+    )]
+    Events(Events),
+    /// What is the matter: list, take note of, silence
+    #[command(subcommand)]
+    Alerts(Alerts),
+    /// Changes that take two people: list, approve, withdraw
+    #[command(subcommand)]
+    Proposals(Proposals),
     /// Show and set limits
     #[command(subcommand)]
     Limits(Limits),
@@ -122,6 +144,14 @@ Examples:
     /// Read and prove the audit log
     #[command(subcommand)]
     Audit(Audit),
+    /// What a shell completes this program's commands by
+    #[command(
+        after_help = "Example:\n  portcullisctl completions bash > /etc/bash_completion.d/portcullisctl"
+    )]
+    Completions(Completions),
+    /// Manual pages, one a command
+    #[command(after_help = "Example:\n  portcullisctl man --out /usr/local/share/man/man1")]
+    Man(Man),
 }
 
 #[derive(Args, Debug)]
@@ -355,27 +385,6 @@ pub(crate) struct Verify {
     pub(crate) anchors: Option<PathBuf>,
 }
 
-/// Why, and under which ticket.
-#[derive(Args, Debug)]
-pub(crate) struct Why {
-    /// Why; goes into the audit log
-    #[arg(long, value_name = "TEXT", value_parser = wanted::<Reason>)]
-    pub(crate) reason: Reason,
-    /// Number of the change or incident
-    #[arg(long, value_name = "ID", value_parser = wanted::<Ticket>)]
-    pub(crate) ticket: Option<Ticket>,
-}
-
-/// A change that opens something.
-#[derive(Args, Debug)]
-pub(crate) struct Confirmed {
-    #[command(flatten)]
-    pub(crate) why: Why,
-    /// Do not ask to type the scope
-    #[arg(long)]
-    pub(crate) yes: bool,
-}
-
 #[derive(Args, Debug)]
 pub(crate) struct Halt {
     /// Why; goes into the audit log. May be empty or left out: a halt does not wait for words
@@ -412,11 +421,6 @@ pub(crate) struct Order {
     /// day, ioc or gtc
     #[arg(long, default_value = "day", value_parser = tif)]
     pub(crate) tif: Tif,
-}
-
-/// Parses, and says what was wanted.
-fn wanted<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|error| format!("wanted {error}"))
 }
 
 fn limit_change(text: &str) -> Result<LimitChange, String> {

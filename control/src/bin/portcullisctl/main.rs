@@ -3,11 +3,16 @@
 
 #![forbid(unsafe_code)]
 
+mod arguments;
 mod cli;
+mod cli_ops;
 mod closing;
 mod feeds;
 mod halts;
 mod holdings;
+mod ops;
+mod pulse;
+mod reach;
 mod run;
 mod sheet;
 mod show;

@@ -1,10 +1,12 @@
 //! From the command line to the daemon and back.
 
+use crate::arguments::Confirmed;
 use crate::cli::{
-    Audit, Breaker, Cli, Command, Confirmed, Filter, Gate, Limits, Order, PositionChange, Positions,
-    SOCKET_DEFAULT, SOCKET_VARIABLE, Tier, Verify,
+    Audit, Breaker, Cli, Command, Filter, Gate, Limits, Order, PositionChange, Positions, Tier, Verify,
 };
-use crate::{closing, holdings, show};
+use crate::cli_ops::Proposals;
+use crate::reach::{connect, deadline};
+use crate::{closing, holdings, ops, show};
 use anyhow::{Context, Result, bail};
 use control::audit::{AuditKey, VerifyOptions, read_anchors, verify};
 use control::client::{Client, ClientError};
@@ -13,11 +15,9 @@ use control::protocol::{
     BreakerRow, Command as Ask, HoldingsFilter, OrderQuery, PositionSetting, Reason, Reply, Ticket, TripMode,
     VerifyReply,
 };
-use control::stamp::Stamp;
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
-use types::UnixNanos;
+use std::path::Path;
+use std::time::Duration;
 
 /// The exit code of an audit log that holds by its hashes and was checked with no key.
 const NOT_PROVEN: u8 = 3;
@@ -43,7 +43,13 @@ pub(crate) fn run(cli: &Cli) -> Result<u8> {
             return verified(cli, &verify(dir, &options)?);
         }
         Command::Gate(Gate::Codes) => return show::codes(cli.output).map(|()| 0),
-        Command::Status => Ask::Status,
+        Command::Completions(wanted) => return ops::completions(wanted).map(|()| 0),
+        Command::Man(wanted) => return ops::man(wanted).map(|()| 0),
+        Command::Events(events) => return ops::events(cli, events).map(|()| 0),
+        Command::Status { watch: true } => return ops::watch(cli, show::status_text).map(|()| 0),
+        Command::Status { watch: false } => Ask::Status,
+        Command::Alerts(command) => ops::alerts_request(command),
+        Command::Proposals(command) => ops::proposals_request(command),
         Command::Limits(command) => limits_request(command),
         Command::Breaker(command) => breaker_request(command),
         Command::Halt(halt) => {
@@ -80,26 +86,6 @@ pub(crate) fn run(cli: &Cli) -> Result<u8> {
         }
     }
     Ok(0)
-}
-
-/// The socket that was named, by argument, environment or default.
-fn socket(cli: &Cli) -> PathBuf {
-    let named = cli.socket.clone().or_else(|| std::env::var_os(SOCKET_VARIABLE).map(PathBuf::from));
-    named.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| PathBuf::from(SOCKET_DEFAULT))
-}
-
-fn timeout(cli: &Cli) -> Duration {
-    Duration::from_secs(cli.timeout.into())
-}
-
-fn connect(cli: &Cli) -> Result<Client, ClientError> {
-    Client::connect(&socket(cli), timeout(cli))
-}
-
-/// Until when this command waits, by the clock that it shares with the appliance.
-fn deadline(cli: &Cli) -> Stamp {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Stamp(UnixNanos(u64::try_from((now + timeout(cli)).as_nanos()).unwrap_or(u64::MAX)))
 }
 
 /// How long somebody who closes something waits for what becomes of open orders.
@@ -140,6 +126,10 @@ fn answer(cli: &Cli, reply: Reply, dry_run: bool) -> Result<u8> {
         Reply::Positions(listing) => holdings::positions(format, &listing)?,
         Reply::Orders(listing) => holdings::orders(format, &listing)?,
         Reply::Sessions(listing) => holdings::sessions(format, &listing)?,
+        Reply::Alerts(page) => ops::alerts(format, &page)?,
+        Reply::Proposals(rows) => ops::proposals(format, &rows)?,
+        Reply::Proposed(row) => return ops::proposed(format, &row),
+        Reply::Events(page) => bail!("found {} events that nobody asked for", page.rows.len()),
         // No command of this program asks for it.
         Reply::Attached(grant) => bail!("found the tables of an order process ({})", grant.build),
     }
@@ -278,9 +268,15 @@ fn confirm(cli: &Cli) -> Result<()> {
             "The model's limits will hold again instead of Critical",
             confirmed,
         ),
+        Command::Proposals(Proposals::Approve { id, confirmed }) => {
+            (format!("proposal:{id}"), "It will be done in your name and its proposer's", confirmed)
+        }
         // Nothing that is closed is opened: questions, what tightens, limits that never pass their cap, and a position, whose
         // number has been typed already.
-        Command::Status
+        Command::Status { .. }
+        | Command::Events(_)
+        | Command::Alerts(_)
+        | Command::Proposals(_)
         | Command::Limits(Limits::Show { .. } | Limits::Set { .. })
         | Command::Breaker(Breaker::List | Breaker::Trip { .. })
         | Command::Halt(_)
@@ -299,6 +295,15 @@ fn confirm(cli: &Cli) -> Result<()> {
         let state = if row.scope.is_none() { "halted" } else { row.state.as_str() };
         let why = if row.reason.is_empty() { "no reason given" } else { &row.reason };
         eprintln!("{scope} {state} since {:.3} by {} (episode {}): {why}", row.since, row.by, row.episode);
+    }
+    if let Command::Proposals(Proposals::Approve { id, .. }) = &cli.command {
+        for row in ops::waiting(&mut connect(cli)?)?.iter().filter(|row| row.id == *id) {
+            let change = if row.change.is_empty() { String::new() } else { format!(" {}", row.change) };
+            eprintln!(
+                "{scope}: {} {}{change}, by {} at {:.3}: {}",
+                row.action, row.target, row.by, row.at, row.reason
+            );
+        }
     }
     eprint!("{consequence}. Type {scope} to go on: ");
     std::io::stderr().flush().context("stderr")?;

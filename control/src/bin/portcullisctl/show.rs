@@ -3,6 +3,7 @@
 use crate::cli::Format;
 use crate::feeds;
 use crate::halts;
+use crate::pulse;
 use crate::sheet::{Field, Sheet};
 use crate::words::{ago, n, span};
 use anyhow::Result;
@@ -43,15 +44,25 @@ pub(crate) fn answer(
     sheet: &Sheet,
     people: &str,
 ) -> Result<()> {
+    print(&text_of(format, name, value, sheet, people))
+}
+
+/// What [`answer`] prints.
+fn text_of(format: Format, name: &str, value: &impl Serialize, sheet: &Sheet, people: &str) -> String {
     match format {
-        Format::Json => print(&format!("{:#}\n", json!({ "version": PROTOCOL_VERSION, name: value }))),
-        Format::Csv => print(&sheet.for_spreadsheets()),
-        Format::Table if sheet.is_empty() => print(people),
-        Format::Table => print(&format!("{people}{}", sheet.for_people())),
+        Format::Json => format!("{:#}\n", json!({ "version": PROTOCOL_VERSION, name: value })),
+        Format::Csv => sheet.for_spreadsheets(),
+        Format::Table if sheet.is_empty() => people.to_owned(),
+        Format::Table => format!("{people}{}", sheet.for_people()),
     }
 }
 
 pub(crate) fn status(format: Format, status: &StatusReply) -> Result<()> {
+    print(&status_text(format, status))
+}
+
+/// The status as it is printed.
+pub(crate) fn status_text(format: Format, status: &StatusReply) -> String {
     let mut sheet = Sheet::new(&["what", "value"]);
     let mut line = |what: &str, value: Field| sheet.row(vec![Field::text(what), value]);
     for alarm in &status.alarms {
@@ -113,8 +124,11 @@ pub(crate) fn status(format: Format, status: &StatusReply) -> Result<()> {
         };
         line("refused", Field::text(format!("{} commands and connections{unrecorded}", n(r.total))));
     }
+    for (name, said) in status.events.iter().flat_map(pulse::rows) {
+        line(&name, said);
+    }
     line("clock", Field::Moment(Some(status.now)));
-    answer(format, "status", status, &sheet, "")
+    text_of(format, "status", status, &sheet, "")
 }
 
 /// `open` only while orders can pass.

@@ -1,0 +1,105 @@
+//! Looking after the appliance: what it does by itself becomes events, several times a second, on a thread that may wait.
+
+use super::books::book_word;
+use super::plane::Controller;
+use crate::events::{Draft, EventLog, Facts, LOOKED_FOR, Lasting, Watched};
+use crate::names::Scope;
+use crate::protocol::{EventKind, Severity};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// How often it looks. RTS 6 Art. 16 allows five seconds from an event to its alert.
+const EVERY: Duration = Duration::from_millis(200);
+
+/// Books are looked through every so many times: there are thousands.
+const BOOKS_EVERY: u32 = 5;
+
+/// The thread that looks. Dropping it ends it.
+#[derive(Debug)]
+pub struct Watch {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // A panic in it has been printed.
+        drop(self.thread.take().map(JoinHandle::join));
+    }
+}
+
+impl Controller {
+    /// Tells `events` from now on of everything that the audit log hears of, and answers questions about events and alerts by it.
+    /// What is latched now is what its alerts say. Once; later calls change nothing.
+    pub fn tell(&self, events: Arc<EventLog>) {
+        let mut inner = self.lock();
+        let now = self.now();
+        let mut lasting = Lasting::new();
+        if let Some(halt) = inner.latch.halt() {
+            let text = format!("halted since {:.3} by {}: {}", halt.since, halt.by, halt.reason);
+            lasting.insert((EventKind::Halt, Scope::Firm.to_string()), (Severity::Critical, text));
+        }
+        for (scope, entry) in inner.latch.entries() {
+            let text = format!("tripped since {:.3} by {}: {}", entry.since, entry.by, entry.reason);
+            lasting.insert((EventKind::Breaker, scope.to_string()), (Severity::Warning, text));
+        }
+        // Tiers begin anew with the daemon, and so do the places that events are sent to.
+        let begun_anew = [EventKind::Halt, EventKind::Breaker, EventKind::Tier, EventKind::Sink];
+        events.end_others(&begun_anew, &lasting, now);
+        events.raise_others(&lasting, now);
+        let text = format!("{} started, build {}", self.instance, self.build);
+        events.tell(Draft::new(now, Severity::Notice, EventKind::Daemon, "daemon", &text));
+        if self.events.set(Arc::clone(&events)).is_ok() {
+            inner.trail.tell(events);
+        }
+    }
+
+    /// Looks after everything else until the [`Watch`] is dropped.
+    ///
+    /// # Errors
+    /// There is no thread for it.
+    pub fn watch(self: &Arc<Self>) -> std::io::Result<Watch> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (controller, theirs) = (Arc::clone(self), Arc::clone(&stop));
+        let look = move || controller.look_after(&theirs);
+        let thread = thread::Builder::new().name("watch".to_owned()).spawn(look)?;
+        Ok(Watch { stop, thread: Some(thread) })
+    }
+
+    fn look_after(&self, stop: &AtomicBool) {
+        let Some(events) = self.events.get() else { return };
+        let mut facts = Facts::new(self.now());
+        let (mut turn, mut settled) = (0_u32, false);
+        while !stop.load(Ordering::Relaxed) {
+            let drafts = facts.look(&self.watched(turn.is_multiple_of(BOOKS_EVERY)));
+            drafts.into_iter().for_each(|draft| events.tell(draft));
+            if !settled {
+                // What the run before left in the alerts, and is not so any more.
+                events.end_others(&LOOKED_FOR, facts.lasting(), self.now());
+                settled = true;
+            }
+            turn = turn.wrapping_add(1);
+            thread::sleep(EVERY);
+        }
+    }
+
+    fn watched(&self, with_books: bool) -> Watched {
+        let snapshot = self.backend.snapshot();
+        let books = with_books.then(|| {
+            let views = self.backend.instruments(None);
+            views.into_iter().map(|view| (view.symbol, view.book, book_word(view.book))).collect()
+        });
+        let sessions = self.backend.sessions().into_iter().map(|view| view.session).collect();
+        Watched {
+            now: self.now(),
+            feeds: snapshot.feeds,
+            scorer: snapshot.scorer,
+            sessions,
+            alarms: self.lock().alarms(),
+            books,
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! What can be seen of the appliance from outside its stages, and what of it is worth an event: conditions that begin and end, and
+//! counters that move.
+
+use super::draft::Draft;
+use super::officer::Lasting;
+use crate::names::SymbolName;
+use crate::protocol::{EventKind, FeedStatus, LineStatus, ScorerStatus, SessionRow, Severity};
+use crate::stamp::Stamp;
+use std::collections::BTreeMap;
+use types::{BookState, UnixNanos};
+
+/// How long a feed may be silent after the start before that is worth an event, and how long scores may stay away.
+const PATIENCE_NS: u64 = 10_000_000_000;
+
+/// Everything that is looked at, at one moment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watched {
+    pub(crate) now: Stamp,
+    pub(crate) feeds: Vec<FeedStatus>,
+    pub(crate) scorer: ScorerStatus,
+    pub(crate) sessions: Vec<SessionRow>,
+    /// State that is in force and not on disk.
+    pub(crate) alarms: Vec<String>,
+    /// The books, and what each is in words; none where they were not looked at this time.
+    pub(crate) books: Option<Vec<(SymbolName, BookState, &'static str)>>,
+}
+
+/// The kinds of condition that are found by looking.
+pub(crate) const LOOKED_FOR: [EventKind; ENDS.len()] = [
+    EventKind::Feed,
+    EventKind::Line,
+    EventKind::Book,
+    EventKind::Scorer,
+    EventKind::Client,
+    EventKind::Doubt,
+    EventKind::Latch,
+];
+
+/// What is said when a condition is over.
+const ENDS: [(EventKind, &str); 7] = [
+    (EventKind::Feed, "the feed is no longer silent or stale"),
+    (EventKind::Line, "the line is heard again"),
+    (EventKind::Book, "the book is stale no more"),
+    (EventKind::Scorer, "scores come again"),
+    (EventKind::Client, "the order process can be followed again"),
+    (EventKind::Doubt, "its positions are known again"),
+    (EventKind::Latch, "everything in force is on disk again"),
+];
+
+/// What was seen when it was last looked.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    since: Stamp,
+    lasting: Lasting,
+    counters: BTreeMap<(EventKind, String), u64>,
+    /// What each feed's and client's state was.
+    states: BTreeMap<String, String>,
+    /// Scores and messages when scores last moved, and when that was.
+    scored: (u64, u64, Stamp),
+    books: Lasting,
+}
+
+fn critical(text: String) -> (Severity, String) {
+    (Severity::Critical, text)
+}
+
+fn warning(text: String) -> (Severity, String) {
+    (Severity::Warning, text)
+}
+
+fn feed_scope(feed: &FeedStatus) -> String {
+    format!("feed:{}", feed.name)
+}
+
+impl Facts {
+    /// Nothing was seen before `now`.
+    pub(crate) fn new(now: Stamp) -> Self {
+        Self {
+            since: now,
+            lasting: Lasting::new(),
+            counters: BTreeMap::new(),
+            states: BTreeMap::new(),
+            scored: (0, 0, now),
+            books: Lasting::new(),
+        }
+    }
+
+    /// The conditions that last, as they were last seen.
+    pub(crate) const fn lasting(&self) -> &Lasting {
+        &self.lasting
+    }
+
+    /// Looks; gives what began, what ended and what moved since the last time.
+    pub(crate) fn look(&mut self, seen: &Watched) -> Vec<Draft> {
+        let mut said = Vec::new();
+        let mut lasting = Lasting::new();
+        for feed in &seen.feeds {
+            self.feed(seen, feed, &mut lasting, &mut said);
+        }
+        for session in &seen.sessions {
+            self.session(seen, session, &mut lasting, &mut said);
+        }
+        self.scorer(seen, &mut lasting);
+        if let Some(books) = &seen.books {
+            let stale = |state: &BookState| matches!(state, BookState::Stale(_));
+            let fact = |(symbol, _, word): &(SymbolName, BookState, &str)| {
+                ((EventKind::Book, format!("instrument:{symbol}")), warning(format!("the book is {word}")))
+            };
+            self.books = books.iter().filter(|(_, state, _)| stale(state)).map(fact).collect();
+        }
+        lasting.extend(self.books.clone());
+        if !seen.alarms.is_empty() {
+            lasting.insert((EventKind::Latch, "state".to_owned()), critical(seen.alarms.join("; ")));
+        }
+        self.changes(seen.now, lasting, &mut said);
+        said
+    }
+
+    /// What began and what ended.
+    fn changes(&mut self, now: Stamp, lasting: Lasting, said: &mut Vec<Draft>) {
+        for ((kind, scope), (severity, text)) in &lasting {
+            let before = self.lasting.get(&(*kind, scope.clone()));
+            // Words with numbers in them change all the time; that alone is nothing new.
+            if before.is_none_or(|(was, _)| was != severity) {
+                said.push(Draft::new(now, *severity, *kind, scope, text).by(cause_of(*kind)));
+            }
+        }
+        for (kind, scope) in self.lasting.keys().filter(|key| !lasting.contains_key(*key)) {
+            let text = ENDS.iter().find(|(of, _)| of == kind).map_or("over", |(_, text)| *text);
+            said.push(Draft::new(now, Severity::Notice, *kind, scope, text).by(cause_of(*kind)));
+        }
+        self.lasting = lasting;
+    }
+
+    fn feed(&mut self, seen: &Watched, feed: &FeedStatus, lasting: &mut Lasting, said: &mut Vec<Draft>) {
+        let scope = feed_scope(feed);
+        let young = seen.now.0.since(self.since.0).0 < PATIENCE_NS;
+        let bad = feed.state == "stale" || (feed.state == "silent" && !young);
+        if bad {
+            let last = feed.last.map_or_else(|| "never heard".to_owned(), |at| format!("last heard {at:.3}"));
+            lasting.insert(
+                (EventKind::Feed, scope.clone()),
+                critical(format!("the feed is {}, {last}", feed.state)),
+            );
+        }
+        let before = self.states.insert(scope.clone(), feed.state.clone());
+        if feed.state == "ended" && before.as_deref() != Some("ended") {
+            let text = "the feed has ended: its venue said so, or its file is over";
+            said.push(Draft::new(seen.now, Severity::Notice, EventKind::Feed, &scope, text).by("feed"));
+        }
+        let FeedStatus { gaps, missing, lost_events, errors, dropped, outliers, instruments_beyond, .. } =
+            *feed;
+        let moved = [
+            (EventKind::Gap, gaps, format!("{missing} messages are missing since the start, in {gaps} gaps")),
+            (
+                EventKind::FeedLoss,
+                lost_events,
+                format!("{lost_events} events found the ring to the books full since the start"),
+            ),
+            (
+                EventKind::FeedDamage,
+                errors + dropped + outliers,
+                format!(
+                    "since the start {errors} packets or messages were damaged, {dropped} not believed, {outliers} of an outlying time"
+                ),
+            ),
+            (
+                EventKind::FeedBeyond,
+                instruments_beyond,
+                format!(
+                    "{instruments_beyond} instruments have no room (book.instruments): their orders are refused"
+                ),
+            ),
+        ];
+        for (kind, count, text) in moved {
+            self.count(seen.now, kind, &scope, count, &text, said);
+        }
+        for line in feed.lines.iter().filter(|line| line.dead_since.is_some()) {
+            let LineStatus { channel, line: name, group, .. } = line;
+            let since = line.dead_since.unwrap_or_default();
+            let scope = format!("line:{}/{channel}/{name}", feed.name);
+            lasting.insert(
+                (EventKind::Line, scope),
+                warning(format!("the line {group} is dead since {since:.3}")),
+            );
+        }
+    }
+
+    /// An event when a counter of something bad has moved.
+    fn count(
+        &mut self,
+        now: Stamp,
+        kind: EventKind,
+        scope: &str,
+        count: u64,
+        text: &str,
+        said: &mut Vec<Draft>,
+    ) {
+        let before = self.counters.insert((kind, scope.to_owned()), count).unwrap_or(0);
+        if count > before {
+            let draft = Draft::new(now, Severity::Warning, kind, scope, text).by(cause_of(kind));
+            said.push(draft.with("more", count - before).with("since_start", count));
+        }
+    }
+
+    fn session(
+        &mut self,
+        seen: &Watched,
+        session: &SessionRow,
+        lasting: &mut Lasting,
+        said: &mut Vec<Draft>,
+    ) {
+        let scope = format!("client:{}", session.client);
+        let state = session.state.as_str();
+        if matches!(state, "orphaned" | "unreadable") {
+            lasting
+                .insert((EventKind::Client, scope.clone()), warning(format!("the order process is {state}")));
+        }
+        let before = self.states.insert(scope.clone(), state.to_owned());
+        let open = session.open_orders;
+        if before.is_some_and(|before| before != state) && matches!(state, "attached" | "away") {
+            let text = format!("the order process is {state}; {open} open orders");
+            let severity = if state == "away" { Severity::Notice } else { Severity::Info };
+            said.push(Draft::new(seen.now, severity, EventKind::Client, &scope, &text).by("client"));
+        }
+        let (lost, damaged) = (session.lost, session.damaged);
+        let text = format!(
+            "{lost} records are lost and {damaged} damaged since the start: its positions are in doubt until they are set"
+        );
+        self.count(seen.now, EventKind::Records, &scope, lost + damaged, &text, said);
+        if session.in_doubt {
+            let text =
+                "positions are in doubt: only orders that reduce them pass until they are set".to_owned();
+            lasting.insert((EventKind::Doubt, scope), warning(text));
+        }
+    }
+
+    /// Scores that stay away while messages come.
+    fn scorer(&mut self, seen: &Watched, lasting: &mut Lasting) {
+        let messages: u64 = seen.feeds.iter().map(|feed| feed.messages).sum();
+        let live = seen.feeds.iter().any(|feed| feed.state == "live");
+        let (scored, heard, at) = self.scored;
+        if seen.scorer.backend == "off" || seen.scorer.scored != scored || !live || messages == heard {
+            self.scored = (seen.scorer.scored, messages, seen.now);
+            return;
+        }
+        // No book is scored in its first seconds, so the first score has twice the time.
+        let patience = if scored == 0 { 2 * PATIENCE_NS } else { PATIENCE_NS };
+        if seen.now.0.since(at.0).0 > patience {
+            let last = seen.scorer.last.map_or(UnixNanos(0), |last| last.0);
+            let text = format!(
+                "no score since {:.3} although the feed lives: the leases of its limits end",
+                Stamp(last)
+            );
+            lasting.insert((EventKind::Scorer, "scorer".to_owned()), critical(text));
+        }
+    }
+}
+
+/// Who or what causes a condition of this kind.
+fn cause_of(kind: EventKind) -> &'static str {
+    const CAUSES: [(EventKind, &str); 5] = [
+        (EventKind::Scorer, "model"),
+        (EventKind::Client, "client"),
+        (EventKind::Records, "client"),
+        (EventKind::Doubt, "client"),
+        (EventKind::Latch, "disk"),
+    ];
+    CAUSES.iter().find(|(of, _)| *of == kind).map_or("feed", |(_, cause)| *cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Event;
+    use types::StaleCause;
+
+    const START: u64 = 1_795_271_422_000_000_000;
+
+    fn at(s: u64) -> Stamp {
+        Stamp(UnixNanos(START + s * 1_000_000_000))
+    }
+
+    fn feed(state: &str) -> FeedStatus {
+        serde_json::from_value(serde_json::json!({
+            "name": "x", "state": state, "messages": 10, "gaps": 0, "missing": 0, "last": null
+        }))
+        .unwrap()
+    }
+
+    fn seen(s: u64, feed: FeedStatus) -> Watched {
+        let scorer = ScorerStatus { backend: "off".to_owned(), ..ScorerStatus::default() };
+        Watched { now: at(s), feeds: vec![feed], scorer, ..Watched::default() }
+    }
+
+    fn said(drafts: Vec<Draft>) -> Vec<(EventKind, Severity, String)> {
+        let event = |draft: Draft| draft.numbered(1);
+        let row = |event: Event| (event.kind, event.severity, event.scope);
+        drafts.into_iter().map(event).map(row).collect()
+    }
+
+    fn row(kind: EventKind, severity: Severity, scope: &str) -> (EventKind, Severity, String) {
+        (kind, severity, scope.to_owned())
+    }
+
+    #[test]
+    fn a_feed_that_goes_stale_and_comes_back_is_two_events_however_often_it_is_looked_at() {
+        let mut facts = Facts::new(at(0));
+        assert!(facts.look(&seen(1, feed("silent"))).is_empty(), "at a start it may be");
+        assert!(facts.look(&seen(2, feed("live"))).is_empty());
+        let stale = [row(EventKind::Feed, Severity::Critical, "feed:x")];
+        assert_eq!(said(facts.look(&seen(3, feed("stale")))), stale);
+        assert!((4..9).all(|s| facts.look(&seen(s, feed("stale"))).is_empty()));
+        assert_eq!(
+            said(facts.look(&seen(9, feed("live")))),
+            [row(EventKind::Feed, Severity::Notice, "feed:x")]
+        );
+        assert_eq!(said(facts.look(&seen(20, feed("silent")))), stale, "and later it may not");
+    }
+
+    #[test]
+    fn counters_that_move_are_events_and_those_that_stand_are_not() {
+        let mut facts = Facts::new(at(0));
+        let with = |gaps, lost| FeedStatus { gaps, missing: 3 * gaps, lost_events: lost, ..feed("live") };
+        assert!(facts.look(&seen(1, with(0, 0))).is_empty());
+        let drafts = facts.look(&seen(2, with(2, 0)));
+        let event = drafts[0].clone().numbered(1);
+        assert_eq!((event.fields["more"].as_str(), event.text.contains("6 messages")), ("2", true));
+        assert!(facts.look(&seen(3, with(2, 0))).is_empty());
+        let both = said(facts.look(&seen(4, with(3, 1))));
+        assert_eq!(
+            both.iter().map(|(kind, ..)| *kind).collect::<Vec<_>>(),
+            [EventKind::Gap, EventKind::FeedLoss]
+        );
+    }
+
+    #[test]
+    fn a_dead_line_a_stale_book_and_unwritten_state_last_until_they_are_over() {
+        let mut facts = Facts::new(at(0));
+        let line: LineStatus = serde_json::from_value(serde_json::json!({
+            "channel": 0, "line": "B", "group": "233.1.1.1:1", "packets": 0, "messages": 0, "missing": 0, "late": 0,
+            "damaged": 0, "last": null, "dead_since": at(1)
+        }))
+        .unwrap();
+        let mut bad = seen(2, FeedStatus { lines: vec![line], ..feed("live") });
+        let stale = BookState::Stale(StaleCause::Gap);
+        bad.books = Some(vec![("AAPL".parse().unwrap(), stale, "stale (gap)")]);
+        bad.alarms = vec!["halts are not on disk since a moment".to_owned()];
+        let began = [
+            row(EventKind::Line, Severity::Warning, "line:x/0/B"),
+            row(EventKind::Book, Severity::Warning, "instrument:AAPL"),
+            row(EventKind::Latch, Severity::Critical, "state"),
+        ];
+        assert_eq!(said(facts.look(&bad)), began);
+        bad.alarms = vec!["halts are not on disk since another".to_owned()];
+        bad.books = None;
+        assert!(facts.look(&bad).is_empty(), "books that were not looked at are as they were");
+        let mut good = seen(3, feed("live"));
+        good.books = Some(vec![("AAPL".parse().unwrap(), BookState::Live, "live")]);
+        assert!(said(facts.look(&good)).iter().all(|(_, severity, _)| *severity == Severity::Notice));
+        assert!(facts.lasting().is_empty());
+    }
+
+    #[test]
+    fn scores_that_stay_away_while_messages_come_are_told() {
+        let mut facts = Facts::new(at(0));
+        let with = |s: u64, scored: u64, messages: u64| {
+            let mut seen = seen(s, FeedStatus { messages, ..feed("live") });
+            seen.scorer = ScorerStatus { backend: "cpu".to_owned(), scored, ..ScorerStatus::default() };
+            seen
+        };
+        assert!((1..5).all(|s| facts.look(&with(s, s * 10, s * 100)).is_empty()));
+        assert!(
+            (5..30).all(|s| facts.look(&with(s, 40, 400)).is_empty()),
+            "without messages there is nothing to score"
+        );
+        let told: Vec<u64> = (30..60).filter(|s| !facts.look(&with(*s, 40, s * 100)).is_empty()).collect();
+        assert_eq!(told, [40]);
+        assert_eq!(said(facts.look(&with(60, 41, 6_000)))[0].1, Severity::Notice);
+    }
+}

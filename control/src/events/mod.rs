@@ -1,0 +1,143 @@
+//! What the appliance tells of itself: events, the alerts that come of them, and where they go.
+//!
+//! Whoever has something to tell tells it to [`EventLog`] and goes on; a thread numbers it, keeps it and works the alerts out, and each
+//! place that events are sent to has a thread of its own. None of it is on the order path, and no command waits for any of it.
+
+mod book;
+mod draft;
+mod facts;
+mod journal;
+mod log;
+mod officer;
+mod sink;
+mod throttle;
+
+pub use draft::Draft;
+pub(crate) use draft::of_record;
+pub(crate) use facts::{Facts, LOOKED_FOR, Watched};
+pub use log::EventLog;
+pub(crate) use officer::{Lasting, Unchanged};
+
+use crate::config::{LogFormat, Plan};
+use crate::protocol::Severity;
+use log::Now;
+use sink::{FileSink, RedisSink, RedisTerms, Runner, Sink, StderrSink, Terms, WebhookSink};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// The log and the threads that serve it. Dropping it ends them: what was told until then is kept, and told on for a second.
+#[derive(Debug)]
+pub struct Events {
+    log: Arc<EventLog>,
+    writer: Option<JoinHandle<()>>,
+    places: Vec<JoinHandle<()>>,
+}
+
+fn dir_of(plan: &Plan) -> PathBuf {
+    plan.instance.state_dir.join("events")
+}
+
+/// Whether the journal reads stderr: it names the stream that it reads by device and inode (systemd.exec(5), `JOURNAL_STREAM`).
+fn journal_reads_stderr() -> bool {
+    let named = std::env::var("JOURNAL_STREAM").unwrap_or_default();
+    let ours = std::fs::metadata("/proc/self/fd/2").map(|found| format!("{}:{}", found.dev(), found.ino()));
+    ours.is_ok_and(|ours| ours == named)
+}
+
+impl Events {
+    /// Opens the log in the state directory of `plan`, which is taken, and begins to serve every place that it names.
+    ///
+    /// # Errors
+    /// The journal cannot be opened, or a thread not be had.
+    pub fn open(plan: &Plan, now: Now) -> io::Result<Self> {
+        let dir = dir_of(plan);
+        let bytes = u64::from(plan.ops.log.journal_mib) << 20;
+        let (log, writer) = EventLog::open(&dir, bytes, plan.ops.log.events_per_s, now)
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", dir.display())))?;
+        let theirs = Arc::clone(&log);
+        let writer = thread::Builder::new().name("events".to_owned()).spawn(move || theirs.write(writer))?;
+        let mut events = Self { log, writer: Some(writer), places: Vec::new() };
+        events.serve_all(plan, &dir)?;
+        Ok(events)
+    }
+
+    fn serve_all(&mut self, plan: &Plan, dir: &Path) -> io::Result<()> {
+        let cursor = |name: &str| Some(dir.join(format!("{name}.place")));
+        let json = plan.ops.log.format == LogFormat::Json;
+        let log =
+            Terms { name: "log", level: plan.ops.log.level, spares: false, cursor: None, history: false };
+        self.serve(log, StderrSink::new(json, journal_reads_stderr()))?;
+        let sinks = &plan.ops.sinks;
+        if !sinks.file.path.as_os_str().is_empty() {
+            let level = sinks.file.level;
+            let terms = Terms { name: "file", level, spares: false, cursor: cursor("file"), history: true };
+            self.serve(terms, FileSink::new(sinks.file.path.clone()))?;
+        }
+        let timeout = Duration::from_millis(sinks.webhook.timeout_ms.into());
+        let instance = plan.instance.name.to_string();
+        if let Some(webhook) = WebhookSink::new(&sinks.webhook.url, timeout, instance) {
+            let level = sinks.webhook.level;
+            let terms =
+                Terms { name: "webhook", level, spares: true, cursor: cursor("webhook"), history: false };
+            self.serve(terms, webhook)?;
+        }
+        if !sinks.redis.address.is_empty() {
+            let terms =
+                Terms { name: "redis", level: Severity::Info, spares: false, cursor: None, history: true };
+            let redis = RedisTerms {
+                address: sinks.redis.address.clone(),
+                password_file: sinks.redis.password_file.clone(),
+                prefix: sinks.redis.prefix.clone(),
+                stream_max: sinks.redis.stream_max,
+            };
+            self.serve(terms, RedisSink::new(redis, &self.log.id))?;
+        }
+        Ok(())
+    }
+
+    fn serve(&mut self, terms: Terms, sink: impl Sink + 'static) -> io::Result<()> {
+        let name = format!("to-{}", terms.name);
+        let runner = Runner::new(Arc::clone(&self.log), terms);
+        self.places.push(thread::Builder::new().name(name).spawn(move || runner.run(sink))?);
+        Ok(())
+    }
+
+    /// Tries what a start would, and changes nothing.
+    ///
+    /// # Errors
+    /// There is something else in the journal's place.
+    pub fn check(plan: &Plan) -> io::Result<()> {
+        let dir = dir_of(plan);
+        match std::fs::metadata(&dir) {
+            Ok(found) if !found.is_dir() => Err(io::Error::new(
+                io::ErrorKind::NotADirectory,
+                format!("{}: found a file, wanted a directory", dir.display()),
+            )),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The log.
+    #[must_use]
+    pub fn log(&self) -> Arc<EventLog> {
+        Arc::clone(&self.log)
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.log.stop.store(true, Ordering::Release);
+        self.log.wake_all();
+        // First what was told is kept, then it is told on. A panic in a thread has been printed.
+        drop(self.writer.take().map(JoinHandle::join));
+        self.log.done.store(true, Ordering::Release);
+        self.log.wake_all();
+        self.places.drain(..).for_each(|place| drop(place.join()));
+    }
+}

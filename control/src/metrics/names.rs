@@ -1,0 +1,260 @@
+//! Every metric by its name. Made of `metrics.toml` by the test beside it (`UPDATE_METRICS=1`); do not edit.
+
+use super::table::{Kind, Metric};
+
+pub(super) const BUILD: Metric =
+    Metric { name: "build", kind: Kind::Info, unit: "", help: "What runs: the value is always 1" };
+pub(super) const START_TIME_SECONDS: Metric = Metric {
+    name: "start_time_seconds",
+    kind: Kind::Gauge,
+    unit: "seconds",
+    help: "When the daemon started, since 1970",
+};
+pub(super) const HALTED: Metric =
+    Metric { name: "halted", kind: Kind::Gauge, unit: "", help: "1 while the firm is halted" };
+pub(super) const ORDERS_CAN_PASS: Metric = Metric {
+    name: "orders_can_pass",
+    kind: Kind::Gauge,
+    unit: "",
+    help: "1 while there is an instrument in which an order can pass",
+};
+pub(super) const LATCH_DAMAGED: Metric = Metric {
+    name: "latch_damaged",
+    kind: Kind::Gauge,
+    unit: "",
+    help: "1 while state on disk was found damaged at the start and nobody has resumed",
+};
+pub(super) const STATE_UNWRITTEN: Metric = Metric {
+    name: "state_unwritten",
+    kind: Kind::Gauge,
+    unit: "",
+    help: "Alarms of status: state that is in force and not on disk, and other trouble with the disk",
+};
+pub(super) const BREAKERS_TRIPPED: Metric =
+    Metric { name: "breakers_tripped", kind: Kind::Gauge, unit: "", help: "Breakers that are tripped" };
+pub(super) const INSTRUMENTS: Metric = Metric {
+    name: "instruments",
+    kind: Kind::Gauge,
+    unit: "",
+    help: "Instruments by the tier of their limits",
+};
+pub(super) const BOOKS: Metric =
+    Metric { name: "books", kind: Kind::Gauge, unit: "", help: "Books by state" };
+pub(super) const FEED_STATE: Metric = Metric {
+    name: "feed_state",
+    kind: Kind::Gauge,
+    unit: "",
+    help: "1 for the state that the feed is in: live, silent, stale or ended",
+};
+pub(super) const FEED_MESSAGES: Metric =
+    Metric { name: "feed_messages", kind: Kind::Counter, unit: "", help: "Messages received" };
+pub(super) const FEED_GAPS: Metric =
+    Metric { name: "feed_gaps", kind: Kind::Counter, unit: "", help: "Gaps in the sequence" };
+pub(super) const FEED_MISSING_MESSAGES: Metric =
+    Metric { name: "feed_missing_messages", kind: Kind::Counter, unit: "", help: "Messages lost in gaps" };
+pub(super) const FEED_LATE_MESSAGES: Metric = Metric {
+    name: "feed_late_messages",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Messages that came after they were given up",
+};
+pub(super) const FEED_DAMAGED: Metric =
+    Metric { name: "feed_damaged", kind: Kind::Counter, unit: "", help: "Damaged packets and messages" };
+pub(super) const FEED_UNBELIEVED_PACKETS: Metric = Metric {
+    name: "feed_unbelieved_packets",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Packets of other sessions, far out of sequence, or ends after which it went on",
+};
+pub(super) const FEED_OUTLYING_TIMES: Metric = Metric {
+    name: "feed_outlying_times",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Times too far from those around them to be followed",
+};
+pub(super) const FEED_LOST_EVENTS: Metric = Metric {
+    name: "feed_lost_events",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Events that found the ring to the books full",
+};
+pub(super) const FEED_INSTRUMENTS_BEYOND: Metric = Metric {
+    name: "feed_instruments_beyond",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Instruments for which the tables had no room",
+};
+pub(super) const FEED_LAST_MESSAGE_TIMESTAMP_SECONDS: Metric = Metric {
+    name: "feed_last_message_timestamp_seconds",
+    kind: Kind::Gauge,
+    unit: "seconds",
+    help: "When the newest message came, since 1970; 0 for never",
+};
+pub(super) const LINE_PACKETS: Metric =
+    Metric { name: "line_packets", kind: Kind::Counter, unit: "", help: "Packets of one line" };
+pub(super) const LINE_MESSAGES: Metric =
+    Metric { name: "line_messages", kind: Kind::Counter, unit: "", help: "Messages in them" };
+pub(super) const LINE_MISSING_MESSAGES: Metric = Metric {
+    name: "line_missing_messages",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Messages that this line skipped",
+};
+pub(super) const LINE_LATE_MESSAGES: Metric = Metric {
+    name: "line_late_messages",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Messages that another line had brought before",
+};
+pub(super) const LINE_DAMAGED_PACKETS: Metric = Metric {
+    name: "line_damaged_packets",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Damaged packets of one line",
+};
+pub(super) const LINE_DEAD: Metric = Metric {
+    name: "line_dead",
+    kind: Kind::Gauge,
+    unit: "",
+    help: "1 while the line is silent for longer than its feed may be",
+};
+pub(super) const LINE_LAST_HEARD_TIMESTAMP_SECONDS: Metric = Metric {
+    name: "line_last_heard_timestamp_seconds",
+    kind: Kind::Gauge,
+    unit: "seconds",
+    help: "When the line was last heard, since 1970; 0 for never",
+};
+pub(super) const STAGE_COUNT: Metric = Metric {
+    name: "stage_count",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Every counter of receiver, featurizer, scorer and order processes, drops by cause among them",
+};
+pub(super) const MODEL: Metric =
+    Metric { name: "model", kind: Kind::Info, unit: "", help: "What scores: the value is always 1" };
+pub(super) const SCORER_SCORED: Metric =
+    Metric { name: "scorer_scored", kind: Kind::Counter, unit: "", help: "Vectors scored" };
+pub(super) const SCORER_LAST_SCORE_TIMESTAMP_SECONDS: Metric = Metric {
+    name: "scorer_last_score_timestamp_seconds",
+    kind: Kind::Gauge,
+    unit: "seconds",
+    help: "When the newest score was made, since 1970; 0 for never",
+};
+pub(super) const ORDERS: Metric = Metric {
+    name: "orders",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Orders by what the gate decided: accept, flag or reject",
+};
+pub(super) const VERDICTS: Metric = Metric {
+    name: "verdicts",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Verdicts in the log by reason; code 0 is an order that breaks nothing",
+};
+pub(super) const HOP_LATENCY_SECONDS: Metric = Metric {
+    name: "hop_latency_seconds",
+    kind: Kind::Summary,
+    unit: "seconds",
+    help: "Time that a hop of the line takes, since the start",
+};
+pub(super) const CLIENT_ATTACHED: Metric = Metric {
+    name: "client_attached",
+    kind: Kind::Gauge,
+    unit: "",
+    help: "1 while the order process is attached",
+};
+pub(super) const CLIENT_RING_WAITING_RECORDS: Metric = Metric {
+    name: "client_ring_waiting_records",
+    kind: Kind::Gauge,
+    unit: "",
+    help: "Records that wait in the ring of the order process",
+};
+pub(super) const CLIENT_OPEN_ORDERS: Metric = Metric {
+    name: "client_open_orders",
+    kind: Kind::Gauge,
+    unit: "",
+    help: "Open orders of the order process",
+};
+pub(super) const CLIENT_ORDERS: Metric = Metric {
+    name: "client_orders",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Orders of the order process by what the gate decided",
+};
+pub(super) const CLIENT_LOST_RECORDS: Metric = Metric {
+    name: "client_lost_records",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Records that found the ring full",
+};
+pub(super) const CLIENT_DAMAGED_RECORDS: Metric =
+    Metric { name: "client_damaged_records", kind: Kind::Counter, unit: "", help: "Records that were none" };
+pub(super) const CLIENT_UNLOGGED_REFUSALS: Metric = Metric {
+    name: "client_unlogged_refusals",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Refused orders that are in no log, since the ring was half full",
+};
+pub(super) const CLIENT_IN_DOUBT: Metric = Metric {
+    name: "client_in_doubt",
+    kind: Kind::Gauge,
+    unit: "",
+    help: "1 while a position of the order process is in doubt",
+};
+pub(super) const AUDIT_RECORDS: Metric =
+    Metric { name: "audit_records", kind: Kind::Counter, unit: "", help: "Records in the audit log" };
+pub(super) const REFUSED_COMMANDS: Metric = Metric {
+    name: "refused_commands",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Commands and connections refused since the start",
+};
+pub(super) const EVENTS: Metric =
+    Metric { name: "events", kind: Kind::Counter, unit: "", help: "Events in the journal, over restarts" };
+pub(super) const EVENTS_LOST: Metric = Metric {
+    name: "events_lost",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Events that found no room on their way to the journal",
+};
+pub(super) const EVENTS_SUMMARISED: Metric = Metric {
+    name: "events_summarised",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Events that only a summary stands for",
+};
+pub(super) const ALERTS: Metric =
+    Metric { name: "alerts", kind: Kind::Gauge, unit: "", help: "Alerts that last" };
+pub(super) const ALERTS_UNACKNOWLEDGED: Metric = Metric {
+    name: "alerts_unacknowledged",
+    kind: Kind::Gauge,
+    unit: "",
+    help: "Alerts that nobody has taken note of",
+};
+pub(super) const SINK_FAILING: Metric = Metric {
+    name: "sink_failing",
+    kind: Kind::Gauge,
+    unit: "",
+    help: "1 while a place that events are sent to takes none",
+};
+pub(super) const SINK_DELIVERED_EVENTS: Metric =
+    Metric { name: "sink_delivered_events", kind: Kind::Counter, unit: "", help: "Events that it took" };
+pub(super) const SINK_RETRIES: Metric =
+    Metric { name: "sink_retries", kind: Kind::Counter, unit: "", help: "Attempts that failed" };
+pub(super) const SINK_LOST_EVENTS: Metric =
+    Metric { name: "sink_lost_events", kind: Kind::Counter, unit: "", help: "Events that it will never get" };
+pub(super) const SINK_WAITING_EVENTS: Metric =
+    Metric { name: "sink_waiting_events", kind: Kind::Gauge, unit: "", help: "Events that wait for it" };
+pub(super) const SINK_LATENCY_SECONDS: Metric = Metric {
+    name: "sink_latency_seconds",
+    kind: Kind::Summary,
+    unit: "seconds",
+    help: "Time from an event to its arrival there",
+};
+pub(super) const PROPOSALS_WAITING: Metric = Metric {
+    name: "proposals_waiting",
+    kind: Kind::Gauge,
+    unit: "",
+    help: "Changes that wait for a second person",
+};
