@@ -301,7 +301,7 @@ fn apply(books: &mut BooksMut<'_>, chunk: &[BookEvent], options: BookOptions, mu
 fn read_bbo(books: &mut BooksMut<'_>, event: &BookEvent, changed: bool, sum: u64) -> u64 {
     let readable = changed && event.flags.has(EventFlags::LAST) && event.instrument != InstrumentId::ALL;
     if readable && books.refresh_quote(event.instrument).is_some() {
-        fold_bbo(sum, books.bbo(event.instrument))
+        fold_bbo(sum, &books.bbo(event.instrument))
     } else {
         sum
     }

@@ -17,7 +17,7 @@ impl BooksMut<'_> {
             self.counters.stale_books[cause as usize - 1] += 1;
         }
         self.metas[i].state = state;
-        let flags = &mut self.levels.heads[i].flags;
+        let flags = &mut self.levels.rows[i].head.flags;
         *flags = if state.is_live() { *flags & !flag::NOT_LIVE } else { *flags | flag::NOT_LIVE };
     }
 
@@ -58,7 +58,7 @@ impl BooksMut<'_> {
             Action::Clear => {
                 let orders = self.clear_book(i);
                 let owner = self.orders.clear_instrument(self.slots, i, orders as usize);
-                self.levels.heads[i].owner = owner.to_bits();
+                self.levels.rows[i].head.owner = owner.to_bits();
                 self.set_state(i, state_after_clear(event));
                 return Applied::nothing(Effect::Changed);
             }

@@ -1,18 +1,16 @@
-//! Applying events to the books: what orders and levels do. What states and statuses do stands in `administer.rs`.
-
-use std::hint::select_unpredictable;
+//! Applying events to the books: what orders and levels do. What states and statuses do stands in `administer.rs`, what becomes of
+//! the best quotes in `quotes.rs`, and how the lines of later events are asked for in `ahead.rs`.
 
 use types::{
-    Action, BookEvent, BookLevel, BookState, EventFlags, InstrumentId, Px, Qty, Side, StaleCause,
+    Action, BookEvent, BookState, EventFlags, InstrumentId, Px, Qty, Side, StaleCause,
     TickTableId, TradingStatus,
 };
 
 use crate::counters::BookCounters;
-use crate::ladder::{Cell, NO_KEY, PX_MAX, TICKS, book_level, flag, key_of};
+use crate::ladder::{PX_MAX, TICKS, flag};
 use crate::levels::{Change, Full, LevelsMut};
-use crate::order_table::{OrderIndex, Owner, Slot};
-use crate::prefetch::prefetch;
-use crate::view::{Bbo, Book, Meta, Parts, quotes_differ};
+use crate::order_table::{OrderIndex, Owner, Slot, px_of_units};
+use crate::view::{Book, Meta, Parts};
 
 /// Events of orders a book never saw that it survives between two clears.
 const UNKNOWN_ORDERS_MAX: u8 = 3;
@@ -81,7 +79,6 @@ pub struct BooksMut<'a> {
     pub(crate) levels: LevelsMut<'a>,
     pub(crate) orders: &'a mut OrderIndex,
     pub(crate) metas: &'a mut [Meta],
-    pub(crate) bbos: &'a mut [Bbo],
     pub(crate) default_tick: i64,
     pub(crate) used: &'a mut usize,
     pub(crate) gap_open: &'a mut Option<StaleCause>,
@@ -91,19 +88,52 @@ pub struct BooksMut<'a> {
 impl BooksMut<'_> {
     /// Applies one event to the book it names. Never fails: what cannot be done is counted, and makes the book stale where its
     /// levels would be wrong from then on.
-    #[inline]
+    // Always: merged into the loop over the events, what it returns need not go through memory.
+    #[inline(always)]
     pub fn apply(&mut self, event: &BookEvent) -> Applied {
         let i = event.instrument.index();
-        if i >= self.metas.len() {
-            return self.apply_to_all(event);
-        }
-        if self.levels.heads[i].flags & flag::NOT_LIVE != 0 || event.flags.has(EventFlags::MAYBE_BAD_BOOK) {
+        let Some(row) = self.levels.rows.get(i) else { return self.apply_to_all(event) };
+        if row.head.flags & flag::NOT_LIVE != 0 || event.flags.has(EventFlags::MAYBE_BAD_BOOK) {
             self.note_doubt(i, event);
         }
+        if event.action as u8 <= Action::OrderDelete as u8
+            && let Some(applied) = self.apply_plain(i, event)
+        {
+            return applied;
+        }
+        if event.action as u8 == Action::OrderReplace as u8 {
+            return self.order_replace(i, event);
+        }
+        self.apply_any(i, event)
+    }
+
+    /// Nine in ten events: one order, where it should be, and its level in the window. `None`, and nothing has changed, in any other
+    /// case. Adding and taking are one way, since which of them comes next is the toss of a coin.
+    #[inline(always)]
+    fn apply_plain(&mut self, i: usize, event: &BookEvent) -> Option<Applied> {
+        let row = &mut self.levels.rows[i];
+        let step = self.orders.plain(self.slots, event, Owner::from_bits(row.head.owner))?;
+        let (side, units) = (step.slot.side(), step.slot.units());
+        let s = side.index();
+        let index = row.head.index_of_units(s, units);
+        if index >= TICKS {
+            return None;
+        }
+        let cell = &mut self.levels.cells[i][s][row.head.cell(index)];
+        let before = *cell;
+        let after = before.stepped(step.way, step.qty, step.whole)?;
+        *cell = after;
+        row.settle(s, index, before, after);
+        self.orders.take_step(self.slots, &step);
+        let px = if event.flags.has(EventFlags::HAS_PX) { event.px } else { Px(px_of_units(units)) };
+        Some(Applied { effect: Effect::Changed, side, px, qty: u64::from(step.qty), before: 0 })
+    }
+
+    #[inline(never)]
+    fn apply_any(&mut self, i: usize, event: &BookEvent) -> Applied {
         match event.action {
             Action::OrderAdd => self.order_add(i, event),
             Action::OrderReduce | Action::OrderExecute | Action::OrderDelete => self.order_take(i, event),
-            Action::OrderReplace => self.order_replace(i, event),
             Action::LevelSet => self.level_set(i, event),
             Action::Trade => Applied {
                 effect: Effect::Unchanged,
@@ -116,93 +146,18 @@ impl BooksMut<'_> {
         }
     }
 
-    /// Reads the best bid and offer after a whole venue event. Returns what they were when they changed.
-    ///
-    /// Call it after each event with [`EventFlags::LAST`] whose effect was [`Effect::Changed`].
-    #[inline]
-    pub fn refresh_quote(&mut self, instrument: InstrumentId) -> Option<Bbo> {
-        let i = instrument.index();
-        let flags = self.levels.heads[i].flags;
-        if flags & (flag::BBO | flag::CROSSED | flag::LOCKED) == 0 {
-            return None;
-        }
-        self.refresh_changed(i)
-    }
-
-    fn refresh_changed(&mut self, i: usize) -> Option<Bbo> {
-        let changed = self.levels.heads[i].flags & flag::BBO;
-        let mut previous = None;
-        if changed != 0 {
-            let old = self.bbos[i];
-            // One side as a rule, and which one is the toss of a coin: chosen without a branch.
-            let side = select_unpredictable(changed == 2, Side::Ask, Side::Bid);
-            let mut differs = self.refresh_side(i, side);
-            if changed == flag::BBO {
-                differs |= self.refresh_side(i, Side::Ask);
-            }
-            let now = &self.bbos[i];
-            let two_sided = now.is_two_sided();
-            let locked = u8::from(two_sided & (now.bid.px == now.ask.px)) * flag::LOCKED;
-            let crossed = u8::from(two_sided & (now.bid.px > now.ask.px)) * flag::CROSSED;
-            let head = &mut self.levels.heads[i];
-            head.flags = head.flags & !(flag::BBO | flag::CROSSED | flag::LOCKED) | locked | crossed;
-            previous = differs.then_some(old);
-        }
-        let flags = self.levels.heads[i].flags;
-        self.counters.crossed_events += u64::from(flags & flag::CROSSED != 0);
-        self.counters.locked_events += u64::from(flags & flag::LOCKED != 0);
-        previous
-    }
-
-    /// Reads the best level of one side. Returns whether the quote differs, as in [`Bbo::differs`].
-    #[inline(always)]
-    fn refresh_side(&mut self, i: usize, side: Side) -> bool {
-        let now = self.best(i, side);
-        let bbo = &mut self.bbos[i];
-        let level = select_unpredictable(side == Side::Ask, &mut bbo.ask, &mut bbo.bid);
-        let differs = quotes_differ(level, &now);
-        *level = now;
-        differs
-    }
-
-    #[inline(always)]
-    fn best(&self, i: usize, side: Side) -> BookLevel {
-        let (s, head) = (side.index(), &self.levels.heads[i]);
-        let line = i * 2 + s;
-        let best = head.best_key(s);
-        if best == NO_KEY {
-            return BookLevel::NONE;
-        }
-        let cell = if best == head.far_best[s] {
-            let far = self.levels.index.far.levels(self.levels.arena, line);
-            far.last().map_or(Cell::EMPTY, |level| level.cell)
-        } else {
-            self.levels.cells[i][s][head.best[s] as usize % TICKS]
-        };
-        book_level(side, best, cell)
-    }
-
     /// One book, to be read between events.
     #[must_use]
     pub fn book(&self, instrument: InstrumentId) -> Option<Book<'_>> {
         let i = instrument.index();
         let parts = Parts {
-            heads: self.levels.heads,
-            bits: self.levels.bits,
+            rows: self.levels.rows,
             cells: self.levels.cells,
             arena: self.levels.arena,
             levels: self.levels.index,
             metas: self.metas,
-            bbos: self.bbos,
         };
         (i < self.metas.len()).then(|| parts.book(i))
-    }
-
-    /// Best bid and offer at the end of the instrument's last whole venue event.
-    #[inline]
-    #[must_use]
-    pub fn bbo(&self, instrument: InstrumentId) -> &Bbo {
-        self.bbos.get(instrument.index()).unwrap_or(&Bbo::NONE)
     }
 
     /// Ticks, state and status of one instrument; `None` when it is out of range.
@@ -219,7 +174,7 @@ impl BooksMut<'_> {
     #[inline]
     #[must_use]
     pub fn is_doubtful(&self, instrument: InstrumentId) -> bool {
-        self.levels.heads.get(instrument.index()).is_none_or(|head| head.flags & flag::NOT_LIVE != 0)
+        self.levels.rows.get(instrument.index()).is_none_or(|row| row.head.flags & flag::NOT_LIVE != 0)
     }
 
     /// Instruments addressed so far are those below this number.
@@ -228,41 +183,8 @@ impl BooksMut<'_> {
         *self.used
     }
 
-    /// Asks for the lines that `events` will need, so that their misses overlap each other and the work before them. Two passes:
-    /// where an order rests stands in its slot, which the first pass asks for.
-    #[inline]
-    pub fn prefetch(&self, events: &[BookEvent]) {
-        for event in events {
-            prefetch(&self.slots[self.orders.slot_of(event.order_id)]);
-            let i = event.instrument.index();
-            if let Some(head) = self.levels.heads.get(i) {
-                prefetch(head);
-                prefetch(&self.bbos[i]);
-            }
-        }
-        for event in events {
-            self.prefetch_level(event);
-        }
-    }
-
-    /// Asks for the level of one event, whose slot is in reach. Free of branches, which the mix of events would make
-    /// unpredictable: an event without a level, or one outside the window, costs a useless hint.
-    #[inline(always)]
-    fn prefetch_level(&self, event: &BookEvent) {
-        let i = event.instrument.index();
-        let Some(head) = self.levels.heads.get(i) else { return };
-        let (order_side, order_px) = self.slots[self.orders.slot_of(event.order_id)].peek();
-        let tells_px = matches!(event.action, Action::OrderAdd | Action::LevelSet);
-        let px = select_unpredictable(tells_px, event.px.0, order_px);
-        let side = select_unpredictable(tells_px, event.side, order_side);
-        let s = side.index();
-        let index = head.index(s, key_of(side, px)) % TICKS;
-        prefetch(&self.levels.cells[i][s][index]);
-        prefetch(&self.levels.bits[i][s][index / 64]);
-    }
-
     fn owner(&self, i: usize) -> Owner {
-        Owner::from_bits(self.levels.heads[i].owner)
+        Owner::from_bits(self.levels.rows[i].head.owner)
     }
 
     #[cold]
@@ -376,7 +298,7 @@ impl BooksMut<'_> {
         (open, 0, Effect::Contradicted)
     }
 
-    #[inline]
+    #[inline(never)]
     fn order_replace(&mut self, i: usize, event: &BookEvent) -> Applied {
         let Some(old) = self.orders.find(self.slots, event.order_id, self.owner(i)) else {
             return self.unknown(i);

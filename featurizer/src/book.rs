@@ -10,19 +10,18 @@ use types::{BookState, InstrumentId, StaleCause, TickTable, TradingStatus};
 use crate::apply::BooksMut;
 use crate::counters::BookCounters;
 use crate::far::{FarIndex, FarLevel};
-use crate::ladder::{Bits, Cells, Head};
+use crate::ladder::{Cells, Row};
 use crate::levels::{LevelIndex, LevelsMut};
 use crate::limits::{BookLimits, BuildError, MemoryReport, Occupancy};
 use crate::order_table::{OrderIndex, Slot};
 use crate::pages::{PageBuf, PageKind, huge_bytes_of_process};
-use crate::view::{Bbo, Book, Meta, Parts};
+use crate::view::{Book, Meta, Parts};
 
 /// Every book's tables.
 #[derive(Debug)]
 pub struct Books {
     slots: PageBuf<Slot>,
-    heads: PageBuf<Head>,
-    bits: PageBuf<Bits>,
+    rows: PageBuf<Row>,
     cells: PageBuf<Cells>,
     arena: PageBuf<FarLevel>,
     rest: Rest,
@@ -35,7 +34,6 @@ struct Rest {
     orders: OrderIndex,
     levels: LevelIndex,
     metas: Box<[Meta]>,
-    bbos: Box<[Bbo]>,
     default_tick: i64,
     /// One more than the greatest instrument ever addressed: what "all" ranges over.
     used: usize,
@@ -57,19 +55,18 @@ impl Books {
         let (slot_count, pages) = (1_usize << limits.order_slots_log2, limits.pages);
         let bytes = slot_count * size_of::<Slot>()
             + OrderIndex::side_bytes(limits.side_orders)
-            + n * (size_of::<Head>() + size_of::<Bits>() + size_of::<Cells>())
+            + n * (size_of::<Row>() + size_of::<Cells>())
             + far * size_of::<FarLevel>();
         let no_memory = |source| BuildError::Memory { bytes, source };
         let slots = PageBuf::zeroed(slot_count, pages).map_err(no_memory)?;
-        let mut heads = PageBuf::<Head>::zeroed(n, pages).map_err(no_memory)?;
-        let bits = PageBuf::zeroed(n, pages).map_err(no_memory)?;
+        let mut rows = PageBuf::<Row>::zeroed(n, pages).map_err(no_memory)?;
         let cells = PageBuf::zeroed(n, pages).map_err(no_memory)?;
         let arena = PageBuf::zeroed(far, pages).map_err(no_memory)?;
         let orders =
             OrderIndex::new(limits.order_slots_log2, limits.side_orders, n, pages).map_err(no_memory)?;
         let huge_after = huge_bytes_of_process();
-        for (i, head) in heads.as_mut_slice().iter_mut().enumerate() {
-            *head = Head::new(orders.owner(i).to_bits(), limits.default_tick.0);
+        for (i, row) in rows.as_mut_slice().iter_mut().enumerate() {
+            *row = Row::new(i, orders.owner(i).to_bits(), limits.default_tick.0);
         }
         let unknown = Meta {
             symbol: None,
@@ -82,22 +79,18 @@ impl Books {
             orders,
             levels: LevelIndex::new(n, far, limits.default_tick.0),
             metas: vec![unknown; n].into_boxed_slice(),
-            bbos: vec![Bbo::NONE; n].into_boxed_slice(),
             default_tick: limits.default_tick.0,
             used: 0,
             gap_open: None,
             counters: BookCounters::default(),
         };
-        let small =
-            rest.orders.bytes() + rest.levels.bytes() + size_of_val(&*rest.metas) + size_of_val(&*rest.bbos);
+        let small = rest.orders.bytes() + rest.levels.bytes() + size_of_val(&*rest.metas);
         let memory = MemoryReport {
-            bytes: [slots.bytes(), heads.bytes(), bits.bytes(), cells.bytes(), arena.bytes(), small]
-                .iter()
-                .sum(),
+            bytes: [slots.bytes(), rows.bytes(), cells.bytes(), arena.bytes(), small].iter().sum(),
             huge_bytes: huge_after.zip(huge_before).map(|(after, before)| after.saturating_sub(before)),
             huge_wanted: pages == PageKind::Huge,
         };
-        Ok(Self { slots, heads, bits, cells, arena, rest, memory })
+        Ok(Self { slots, rows, cells, arena, rest, memory })
     }
 
     /// The tables of ticks that definitions may name from now on; before, those of [`TickTable::BUILT_IN`].
@@ -112,19 +105,17 @@ impl Books {
 
     /// The tables as slices, to apply a chunk of events to.
     pub fn lend(&mut self) -> BooksMut<'_> {
-        let Rest { orders, levels, metas, bbos, default_tick, used, gap_open, counters } = &mut self.rest;
+        let Rest { orders, levels, metas, default_tick, used, gap_open, counters } = &mut self.rest;
         BooksMut {
             slots: self.slots.as_mut_slice(),
             levels: LevelsMut {
-                heads: self.heads.as_mut_slice(),
-                bits: self.bits.as_mut_slice(),
+                rows: self.rows.as_mut_slice(),
                 cells: self.cells.as_mut_slice(),
                 arena: self.arena.as_mut_slice(),
                 index: levels,
             },
             orders,
             metas,
-            bbos,
             default_tick: *default_tick,
             used,
             gap_open,
@@ -137,13 +128,11 @@ impl Books {
     pub fn book(&self, instrument: InstrumentId) -> Option<Book<'_>> {
         let i = instrument.index();
         let parts = Parts {
-            heads: self.heads.as_slice(),
-            bits: self.bits.as_slice(),
+            rows: self.rows.as_slice(),
             cells: self.cells.as_slice(),
             arena: self.arena.as_slice(),
             levels: &self.rest.levels,
             metas: &self.rest.metas,
-            bbos: &self.rest.bbos,
         };
         (i < self.rest.metas.len()).then(|| parts.book(i))
     }

@@ -3,11 +3,17 @@
 //! Prices are mirrored for asks (`key = -price`), so that on both sides a greater key is a better price and one code path
 //! serves. Window index 0 is the worst price the ladder holds, 511 the best.
 
+use std::hint::select_unpredictable;
+
 use types::{BookLevel, Px, Side};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::order_table::{UNIT, Way};
+
 /// Ticks in the window of a side.
 pub(crate) const TICKS: usize = 512;
+/// Cells in a cache line.
+const LINE_CELLS: usize = 8;
 /// Words of the occupancy bitmap.
 pub(crate) const WORDS: usize = TICKS / 64;
 /// Where the best price stands after the window is moved: a quarter of the window is left for better prices.
@@ -31,6 +37,8 @@ pub(crate) struct Cell(u64);
 
 impl Cell {
     pub(crate) const EMPTY: Self = Self(0);
+    /// The top bits of both fields.
+    const NEAR_BOUNDS: u64 = 1 << 63 | 1 << (QTY_BITS - 1);
 
     /// A level of `qty` in `count` orders; both must be in range.
     #[inline]
@@ -53,11 +61,24 @@ impl Cell {
         self.0 == 0
     }
 
+    /// With `qty` and `orders` (0 or 1) more, or less; `None` where that is not the whole story: the level would come
+    /// near its bounds, or holds less than is to go.
+    #[inline(always)]
+    pub(crate) const fn stepped(self, way: Way, qty: u32, orders: bool) -> Option<Self> {
+        let after = self.0.wrapping_add(way.of((orders as u64) << QTY_BITS | qty as u64));
+        // With the top bit of both fields clear, nothing overflows, and a field that held too little shows it there.
+        if (self.0 | after) & Self::NEAR_BOUNDS != 0 {
+            return None;
+        }
+        // A level without quantity is no level, whatever its count says.
+        Some(if after & QTY_MAX == 0 { Self::EMPTY } else { Self(after) })
+    }
+
     /// With one order more; `None` when the level would come near its bounds (8.8 trillion shares, 524,288 orders).
     #[inline(always)]
     pub(crate) const fn with_order(self, qty: u32) -> Option<Self> {
         // With the top bit of both fields clear, neither can overflow into anything.
-        if self.0 & (1 << 63 | 1 << (QTY_BITS - 1)) != 0 {
+        if self.0 & Self::NEAR_BOUNDS != 0 {
             return None;
         }
         Some(Self(self.0 + ((1 << QTY_BITS) + qty as u64)))
@@ -107,18 +128,85 @@ pub(crate) const fn px_of(side: Side, key: i64) -> Px {
     if key == NO_KEY { Px::NONE } else { Px(key_of(side, key)) }
 }
 
-/// The line every event of an instrument touches: where both windows stand and where their best levels are.
+/// The best price and quantity of one side, as they were last read: 16 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub(crate) struct Quote {
+    /// Key of the level, [`Quote::NO_KEY`] when there is none.
+    pub(crate) key: i64,
+    pub(crate) cell: Cell,
+}
+
+impl Quote {
+    /// So far below any key that no sum with one comes near 0 or wraps.
+    const NO_KEY: i64 = i64::MIN / 2;
+    /// No level.
+    pub(crate) const NONE: Self = Self { key: Self::NO_KEY, cell: Cell::EMPTY };
+
+    /// Whether price or quantity differ; without a branch, since the next quote is anybody's guess.
+    #[inline(always)]
+    pub(crate) const fn differs(self, other: Self) -> bool {
+        (self.key != other.key) | ((self.cell.0 ^ other.cell.0) & QTY_MAX != 0)
+    }
+
+    /// How far the bid is above the offer: keys of bids are prices and those of offers their negatives.
+    #[inline(always)]
+    pub(crate) const fn overlap(self, other: Self) -> i64 {
+        self.key.wrapping_add(other.key)
+    }
+
+    /// The quote as readers see it.
+    #[inline]
+    pub(crate) fn level(self, side: Side) -> BookLevel {
+        let px = select_unpredictable(self.key == Self::NO_KEY, Px::NONE, Px(key_of(side, self.key)));
+        BookLevel { px, qty: self.cell.qty(), order_count: self.cell.count() as u32 }
+    }
+}
+
+/// What every event of an instrument touches but its level: four lines side by side.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C, align(256))]
+pub(crate) struct Row {
+    pub(crate) head: Head,
+    pub(crate) bits: Bits,
+}
+
+const _: () = assert!(size_of::<Row>() == 256);
+
+impl Row {
+    /// The row of an empty book.
+    pub(crate) fn new(instrument: usize, owner: u32, step: i64) -> Self {
+        Self { head: Head::new(instrument, owner, step), bits: [[0; WORDS]; 2] }
+    }
+
+    /// Brings bitmap, best index and the mark of the quote up to a level that went from `before` to `after`.
+    #[inline(always)]
+    pub(crate) fn settle(&mut self, side: usize, index: usize, before: Cell, after: Cell) {
+        let head = &mut self.head;
+        head.flags |= u8::from(index as i16 >= head.best[side]) << side;
+        if before.is_empty() != after.is_empty() {
+            let bits = &mut self.bits[side];
+            if after.is_empty() {
+                head.vacate(bits, side, index);
+            } else {
+                head.occupy(bits, side, index);
+            }
+        }
+    }
+}
+
+/// Where both windows stand and where their best levels are: a line that every event of the instrument touches, and one that
+/// those at the touch do.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C, align(64))]
 pub(crate) struct Head {
-    /// Key of window index 0.
-    base: [i64; 2],
-    /// Key of the best far level, [`NO_KEY`] when there is none.
-    pub(crate) far_best: [i64; 2],
-    /// Price step of both windows.
-    step: i64,
+    /// What a price in [`UNIT`]s is multiplied with, and what is taken off then; see [`Head::index_of_units`].
+    slope: [u64; 2],
+    start: [u64; 2],
     /// Inverse of the step's odd part modulo 2^64.
     inverse: u64,
+    /// Price step of both windows.
+    step: i64,
     /// Window index of the best level, -1 when the window is empty.
     pub(crate) best: [i16; 2],
     /// [`crate::order_table::Owner`] of the instrument's orders now.
@@ -126,14 +214,26 @@ pub(crate) struct Head {
     pub(crate) misses: [u8; 2],
     /// Bit w: word w of the bitmap is not zero.
     summary: [u8; 2],
+    /// What a window index is mixed with to give the place of its cell; see [`Head::cell`].
+    shuffle: u16,
     /// Power of two in the step.
     shift: u8,
     pub(crate) flags: u8,
-    /// Spare, to the end of the line.
-    spare: [u8; 2],
+    /// Key of window index 0.
+    base: [i64; 2],
+    /// Key of the best far level, [`NO_KEY`] when there is none.
+    pub(crate) far_best: [i64; 2],
+    /// Best bid and best offer at the end of the last whole venue event.
+    pub(crate) quotes: [Quote; 2],
 }
 
-const _: () = assert!(size_of::<Head>() == 64);
+const _: () = assert!(size_of::<Head>() == 128);
+
+/// Lines of a window change places, cells within a line do not. By 16 instruments the pages of their windows differ anyway.
+const fn shuffle_of(instrument: usize) -> u16 {
+    let line = (instrument + instrument / 16) % (TICKS / LINE_CELLS);
+    (line * LINE_CELLS) as u16
+}
 
 /// Bits of [`Head::flags`].
 pub(crate) mod flag {
@@ -149,19 +249,22 @@ pub(crate) mod flag {
 
 impl Head {
     /// An empty book whose windows stand nowhere.
-    pub(crate) fn new(owner: u32, step: i64) -> Self {
+    pub(crate) fn new(instrument: usize, owner: u32, step: i64) -> Self {
         let mut head = Self {
-            base: [NO_KEY / 2; 2],
-            far_best: [NO_KEY; 2],
-            step: 1,
+            slope: [0; 2],
+            start: [0; 2],
             inverse: 1,
+            step: 1,
             best: [-1; 2],
             owner,
             misses: [0; 2],
             summary: [0; 2],
+            shuffle: shuffle_of(instrument),
             shift: 0,
             flags: flag::NOT_LIVE,
-            spare: [0; 2],
+            base: [NO_KEY / 2; 2],
+            far_best: [NO_KEY; 2],
+            quotes: [Quote::NONE; 2],
         };
         head.set_step(step);
         head
@@ -177,6 +280,10 @@ impl Head {
         self.step = step;
         self.shift = shift as u8;
         self.inverse = odd_inverse((step >> shift).cast_unsigned());
+        // Keys of offers are their prices with the other sign.
+        let slope = UNIT.cast_unsigned().wrapping_mul(self.inverse);
+        self.slope = [slope, slope.wrapping_neg()];
+        self.start = self.base.map(|base| base.cast_unsigned().wrapping_mul(self.inverse));
     }
 
     /// Window index of a key; anything from [`TICKS`] on means that the window does not hold it, because it is too far or off
@@ -184,8 +291,25 @@ impl Head {
     /// modulo 2^64.
     #[inline(always)]
     pub(crate) fn index(&self, side: usize, key: i64) -> usize {
-        let offset = key.wrapping_sub(self.base[side]).cast_unsigned();
-        offset.wrapping_mul(self.inverse).rotate_right(u32::from(self.shift)) as usize
+        self.index_at(side, key.cast_unsigned().wrapping_mul(self.inverse))
+    }
+
+    /// The same of a price in [`UNIT`]s.
+    #[inline(always)]
+    pub(crate) fn index_of_units(&self, side: usize, units: u64) -> usize {
+        self.index_at(side, units.wrapping_mul(self.slope[side]))
+    }
+
+    #[inline(always)]
+    fn index_at(&self, side: usize, product: u64) -> usize {
+        product.wrapping_sub(self.start[side]).rotate_right(u32::from(self.shift)) as usize
+    }
+
+    /// Where the cell of a window index lies. Windows are 4 KiB apart and their best levels stand near the same index, so that
+    /// without a shuffle by instrument the busiest lines of all books would share one set of the first cache and 32 of the second.
+    #[inline(always)]
+    pub(crate) const fn cell(&self, index: usize) -> usize {
+        (index ^ self.shuffle as usize) % TICKS
     }
 
     /// Key of a window index.
@@ -215,10 +339,8 @@ impl Head {
     /// Moves an empty window.
     pub(crate) fn place(&mut self, side: usize, base: i64, step: i64) {
         debug_assert_eq!(self.summary[side], 0);
-        if step != self.step {
-            self.set_step(step);
-        }
         self.base[side] = base;
+        self.set_step(step);
         self.misses[side] = 0;
     }
 
@@ -317,7 +439,7 @@ mod tests {
 
     #[test]
     fn a_window_that_stands_nowhere_holds_nothing() {
-        let head = Head::new(0, 10_000_000);
+        let head = Head::new(0, 0, 10_000_000);
         for key in [0, 1, PX_MAX, -PX_MAX, 392_110_000_000] {
             assert!(head.index(0, key) >= TICKS && head.index(1, key) >= TICKS);
         }
@@ -345,7 +467,7 @@ mod tests {
             offset in prop_oneof![-5_000_i64..5_000, -2_000_000_000_000_i64..2_000_000_000_000],
             on_grid: bool,
         ) {
-            let mut head = Head::new(0, step);
+            let mut head = Head::new(0, 0, step);
             head.place(0, base, step);
             let offset = if on_grid { (offset % 2_000) * step } else { offset };
             let wanted = (offset >= 0 && offset % step == 0 && offset / step < TICKS as i64).then(|| offset / step);
@@ -355,7 +477,7 @@ mod tests {
 
         #[test]
         fn the_best_index_is_the_highest_set(ops in prop::collection::vec((0_usize..TICKS, any::<bool>()), 1..300)) {
-            let mut head = Head::new(0, 1);
+            let mut head = Head::new(0, 0, 1);
             let mut bits = [0; WORDS];
             let mut oracle = std::collections::BTreeSet::new();
             for (index, add) in ops {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use types::{Px, Side, TickTable, TickTableId};
 
 use crate::far::{self, FarIndex, FarLevel};
-use crate::ladder::{Bits, Cell, Cells, HOME, Head, MISSES_MAX, NO_KEY, Occupied, TICKS, key_of};
+use crate::ladder::{Cell, Cells, HOME, Head, MISSES_MAX, NO_KEY, Occupied, Row, TICKS, key_of};
 
 /// Prices below this many ticks may be quoted finer where no table says otherwise.
 const FINE_BELOW_TICKS: i64 = 100;
@@ -131,8 +131,7 @@ pub(crate) struct Edited {
 
 /// The level tables, lent for one chunk of events.
 pub(crate) struct LevelsMut<'a> {
-    pub(crate) heads: &'a mut [Head],
-    pub(crate) bits: &'a mut [Bits],
+    pub(crate) rows: &'a mut [Row],
     pub(crate) cells: &'a mut [Cells],
     pub(crate) arena: &'a mut [FarLevel],
     pub(crate) index: &'a mut LevelIndex,
@@ -143,24 +142,16 @@ impl LevelsMut<'_> {
     #[inline(always)]
     pub(crate) fn edit(&mut self, i: usize, side: Side, px: i64, change: Change) -> Result<Edited, Full> {
         let (s, key) = (side.index(), key_of(side, px));
-        let head = &mut self.heads[i];
-        let index = head.index(s, key);
+        let row = &mut self.rows[i];
+        let index = row.head.index(s, key);
         if index >= TICKS {
             return self.edit_outside(i, side, px, change);
         }
-        let cell = &mut self.cells[i][s][index];
+        let cell = &mut self.cells[i][s][row.head.cell(index)];
         let before = *cell;
         let (after, missing) = change.apply(before).ok_or(Full)?;
         *cell = after;
-        head.flags |= u8::from(index as i16 >= head.best[s]) << s;
-        if before.is_empty() != after.is_empty() {
-            let bits = &mut self.bits[i][s];
-            if after.is_empty() {
-                head.vacate(bits, s, index);
-            } else {
-                head.occupy(bits, s, index);
-            }
-        }
+        row.settle(s, index, before, after);
         Ok(Edited { before, missing })
     }
 
@@ -169,11 +160,11 @@ impl LevelsMut<'_> {
     #[inline(never)]
     fn edit_outside(&mut self, i: usize, side: Side, px: i64, change: Change) -> Result<Edited, Full> {
         let (s, key) = (side.index(), key_of(side, px));
-        if self.heads[i].is_empty(s) && self.place_empty_window(i, side, px) {
+        if self.rows[i].head.is_empty(s) && self.place_empty_window(i, side, px) {
             return self.edit(i, side, px, change);
         }
         let line = i * 2 + s;
-        let best_before = self.heads[i].best_key(s);
+        let best_before = self.rows[i].head.best_key(s);
         let known = self.index.far.get_mut(self.arena, line, key);
         let before = known.as_ref().map_or(Cell::EMPTY, |cell| **cell);
         let (after, missing) = change.apply(before).ok_or(Full)?;
@@ -183,7 +174,7 @@ impl LevelsMut<'_> {
             None if after.is_empty() => return Ok(Edited { before, missing }),
             None => self.index.far.insert(self.arena, line, FarLevel { key, cell: after })?,
         }
-        let head = &mut self.heads[i];
+        let head = &mut self.rows[i].head;
         head.far_best[s] = self.index.far.levels(self.arena, line).last().map_or(NO_KEY, |level| level.key);
         if key >= best_before {
             head.mark_quote(s);
@@ -195,8 +186,8 @@ impl LevelsMut<'_> {
     /// Moves the window of an empty side to a price; false when the step the other side needs does not hold the price.
     fn place_empty_window(&mut self, instrument: usize, side: Side, px: i64) -> bool {
         let s = side.index();
-        let other = key_of(side.opposite(), self.heads[instrument].best_key(1 - s));
-        let head = &mut self.heads[instrument];
+        let other = key_of(side.opposite(), self.rows[instrument].head.best_key(1 - s));
+        let head = &mut self.rows[instrument].head;
         let step = if head.is_empty(1 - s) {
             self.index.step_for(instrument, px, px)
         } else if self.index.step_for(instrument, px, other) == head.step() {
@@ -211,7 +202,7 @@ impl LevelsMut<'_> {
 
     /// The step the instrument's windows should have now.
     fn wanted_step(&self, instrument: usize) -> i64 {
-        let head = &self.heads[instrument];
+        let head = &self.rows[instrument].head;
         let best = [Side::Bid, Side::Ask].map(|side| (side, head.best_key(side.index())));
         let px = best.map(|(side, key)| if key == NO_KEY { i64::MAX } else { key_of(side, key) });
         self.index.step_for(instrument, px[0], px[1])
@@ -220,14 +211,14 @@ impl LevelsMut<'_> {
     /// Notes an event outside the window; the window moves when enough of them would have found room had it stood well.
     fn count_miss(&mut self, instrument: usize, side: Side, key: i64) {
         let s = side.index();
-        let best = self.heads[instrument].best_key(s);
+        let best = self.rows[instrument].head.best_key(s);
         if best == NO_KEY {
             return;
         }
         let step = self.wanted_step(instrument);
         let base = Head::home_base(best, step);
         let fits = key >= base && key - base < TICKS as i64 * step && (key - base) % step == 0;
-        let head = &mut self.heads[instrument];
+        let head = &mut self.rows[instrument].head;
         if !fits {
             return;
         }
@@ -241,18 +232,18 @@ impl LevelsMut<'_> {
     /// Moves a window so that the best price stands [`HOME`] ticks from its end; a new step moves both windows.
     fn recentre(&mut self, instrument: usize, s: usize, step: i64) {
         self.index.recentres += 1;
-        if step == self.heads[instrument].step() {
+        if step == self.rows[instrument].head.step() {
             self.move_home(instrument, s, step);
             return;
         }
         // Both ladders are emptied under the old step before the new one gives their indices another meaning.
         let emptied = (0..2).all(|side| self.refill(instrument, side, None));
-        let step = if emptied { step } else { self.heads[instrument].step() };
+        let step = if emptied { step } else { self.rows[instrument].head.step() };
         (0..2).for_each(|side| self.move_home(instrument, side, step));
     }
 
     fn move_home(&mut self, instrument: usize, s: usize, step: i64) {
-        let best = self.heads[instrument].best_key(s);
+        let best = self.rows[instrument].head.best_key(s);
         if best != NO_KEY {
             self.refill(instrument, s, Some((Head::home_base(best, step), step)));
         }
@@ -273,17 +264,17 @@ impl LevelsMut<'_> {
         let count = scratch.iter().filter(|level| !holds(level.key)).count();
         let stored = self.index.far.replace(self.arena, line, outside, count).is_ok();
         if stored {
-            let head = &mut self.heads[instrument];
-            let (cells, bits) = (&mut self.cells[instrument][s], &mut self.bits[instrument][s]);
+            let Row { head, bits, .. } = &mut self.rows[instrument];
+            let (cells, bits) = (&mut self.cells[instrument][s], &mut bits[s]);
             for index in Occupied::new(bits) {
-                cells[index] = Cell::EMPTY;
+                cells[head.cell(index)] = Cell::EMPTY;
             }
             head.wipe(bits, s);
             if let Some((base, step)) = window {
                 head.place(s, base, step);
                 for level in scratch.iter().filter(|level| holds(level.key)) {
                     let index = head.index(s, level.key) % TICKS;
-                    cells[index] = level.cell;
+                    cells[head.cell(index)] = level.cell;
                     head.occupy(bits, s, index);
                 }
             }
@@ -300,11 +291,11 @@ impl LevelsMut<'_> {
     /// All levels of a side, best first, in the scratch.
     fn merge_into_scratch(&mut self, instrument: usize, s: usize) {
         let line = instrument * 2 + s;
-        let head = &self.heads[instrument];
+        let Row { head, bits, .. } = &self.rows[instrument];
         let cells = &self.cells[instrument][s];
         let far = self.index.far.levels(self.arena, line);
-        let near = Occupied::new(&self.bits[instrument][s])
-            .map(|index| FarLevel { key: head.key(s, index as i16), cell: cells[index] });
+        let near = Occupied::new(&bits[s])
+            .map(|index| FarLevel { key: head.key(s, index as i16), cell: cells[head.cell(index)] });
         self.index.scratch.clear();
         self.index.scratch.extend(Merged::new(near, far));
     }
@@ -314,15 +305,16 @@ impl LevelsMut<'_> {
         let mut orders = 0;
         for s in 0..2 {
             let line = instrument * 2 + s;
-            let (cells, bits) = (&mut self.cells[instrument][s], &mut self.bits[instrument][s]);
+            let Row { head, bits, .. } = &mut self.rows[instrument];
+            let (cells, bits) = (&mut self.cells[instrument][s], &mut bits[s]);
             for index in Occupied::new(bits) {
-                orders += cells[index].count();
-                cells[index] = Cell::EMPTY;
+                let cell = &mut cells[head.cell(index)];
+                orders += cell.count();
+                *cell = Cell::EMPTY;
             }
             let far = self.index.far.levels(self.arena, line);
             orders += far.iter().map(|level| level.cell.count()).sum::<u64>();
             self.index.far.clear(line);
-            let head = &mut self.heads[instrument];
             head.wipe(bits, s);
             head.far_best[s] = NO_KEY;
             head.mark_quote(s);

@@ -13,6 +13,7 @@
 #![deny(missing_docs)]
 
 mod administer;
+mod ahead;
 mod apply;
 mod bitset;
 mod book;
@@ -33,6 +34,7 @@ mod parquet_file;
 mod polled;
 mod prefetch;
 mod prints;
+mod quotes;
 mod run;
 mod sinks;
 mod view;

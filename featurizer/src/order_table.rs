@@ -10,16 +10,17 @@
 //! **Invariants.** An (id, instrument) pair is in at most one place. `qty == 0` is an empty slot. An order whose epoch is
 //! not its instrument's is dead: clearing a book is one increment.
 
+use std::hint::select_unpredictable;
 use std::io;
 
-use types::Side;
+use types::{Action, BookEvent, Side};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::pages::{PageBuf, PageKind};
 
 /// Price unit of a slot: 1e-4 of the currency, the finest of the order-by-order equity feeds. Finer prices are exact too,
 /// in the side table.
-const UNIT: i64 = 100_000;
+pub(crate) const UNIT: i64 = 100_000;
 /// Inverse of the odd part of [`UNIT`] (3125) modulo 2^64, and the power of two that remains.
 const UNIT_INVERSE: u64 = crate::ladder::odd_inverse(3_125);
 const UNIT_SHIFT: u32 = 5;
@@ -36,28 +37,61 @@ const OWNER_MASK: u32 = (1 << 30) - 1;
 const SPILLED: u32 = 1 << 30;
 const ASK: u32 = 1 << 31;
 
-/// One order: a quarter of a cache line.
+/// One order: a quarter of a cache line, in two words that are compared and stored whole.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C, align(16))]
 pub(crate) struct Slot {
-    /// The id's bits that the slot number does not hold: those above it, then the two lowest.
-    tag: u32,
-    /// Open quantity; 0: the slot is empty.
-    qty: u32,
-    /// Price in [`UNIT`]s.
-    px: u32,
-    /// Instrument (15 bits), epoch (15 bits), spilled, side.
-    meta: u32,
+    /// Above, the tag: the id's bits that the slot number does not hold, those above it, then the two lowest. Below, instrument
+    /// (15 bits), epoch (15 bits), spilled, side.
+    who: u64,
+    /// Above, the price in [`UNIT`]s. Below, the open quantity; 0: the slot is empty.
+    what: u64,
 }
 
 const _: () = assert!(size_of::<Slot>() == 16);
 
 impl Slot {
-    /// Side and price of whatever order is here, for reading its level ahead of time.
-    #[inline]
-    pub(crate) fn peek(self) -> (Side, i64) {
-        (side_of(self.meta), i64::from(self.px) * UNIT)
+    fn new(tag: u32, meta: u32, units: u32, qty: u32) -> Self {
+        Self { who: u64::from(tag) << 32 | u64::from(meta), what: u64::from(units) << 32 | u64::from(qty) }
     }
+
+    fn tag(self) -> u32 {
+        (self.who >> 32) as u32
+    }
+
+    fn meta(self) -> u32 {
+        self.who as u32
+    }
+
+    /// Price in [`UNIT`]s.
+    #[inline(always)]
+    pub(crate) fn units(self) -> u64 {
+        self.what >> 32
+    }
+
+    fn px(self) -> i64 {
+        px_of_units(self.units())
+    }
+
+    fn qty(self) -> u32 {
+        self.what as u32
+    }
+
+    fn set_qty(&mut self, qty: u32) {
+        self.what = self.units() << 32 | u64::from(qty);
+    }
+
+    /// Side of whatever order is here.
+    #[inline(always)]
+    pub(crate) fn side(self) -> Side {
+        side_of(self.meta())
+    }
+}
+
+/// A price of so many [`UNIT`]s, less than 2^32.
+#[inline(always)]
+pub(crate) const fn px_of_units(units: u64) -> i64 {
+    units.cast_signed().wrapping_mul(UNIT)
 }
 
 /// An order that does not fit its slot.
@@ -105,6 +139,37 @@ pub(crate) struct Order {
     pub(crate) side: Side,
 }
 
+/// What an event of one order makes of it, in the common case.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    at: usize,
+    /// The slot afterwards: side and price are the order's.
+    pub(crate) slot: Slot,
+    /// What its level gains, or loses.
+    pub(crate) qty: u32,
+    /// Which of the two.
+    pub(crate) way: Way,
+    /// The order joins or leaves whole.
+    pub(crate) whole: bool,
+}
+
+/// A sign to be given to a number: all bits clear for more, all set for less.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way(u64);
+
+impl Way {
+    #[inline(always)]
+    const fn new(more: bool) -> Self {
+        Self((more as u64).wrapping_sub(1))
+    }
+
+    /// `number`, or its negative.
+    #[inline(always)]
+    pub(crate) const fn of(self, number: u64) -> u64 {
+        (number ^ self.0).wrapping_sub(self.0)
+    }
+}
+
 /// The table has no room left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full;
@@ -116,6 +181,8 @@ pub(crate) struct OrderIndex {
     mask: u64,
     /// log2 of a quarter of the slots.
     low_shift: u32,
+    /// Lowest bit of an id that the slot number does not hold, but for the two lowest.
+    tag_shift: u32,
     side: PageBuf<SideEntry>,
     side_len: usize,
     side_max: usize,
@@ -137,6 +204,7 @@ impl OrderIndex {
         Ok(Self {
             mask: (1 << bits) - 1,
             low_shift: bits - LOW_BITS,
+            tag_shift: bits + LOW_BITS,
             side: PageBuf::zeroed(side_slots, pages)?,
             side_len: 0,
             side_max: side_slots / 4 * 3,
@@ -265,8 +333,8 @@ impl OrderIndex {
         self.side_has_dead = true;
         if wrapped {
             // Orders of 32,768 clears ago would come back to life: sweep them out once.
-            for slot in slots.iter_mut().filter(|s| s.qty != 0 && names(s.meta, instrument)) {
-                slot.qty = 0;
+            for slot in slots.iter_mut().filter(|s| s.qty() != 0 && names(s.meta(), instrument)) {
+                slot.set_qty(0);
             }
             let mut at = 0;
             while let Some(entry) = self.side.as_slice().get(at) {
@@ -304,14 +372,14 @@ impl OrderIndex {
     /// What tells the ids of one slot apart; ids beyond 2^32 tags do not fit a slot.
     #[inline(always)]
     fn tag_of(&self, id: u64) -> u64 {
-        id.wrapping_shr(self.low_shift + 2 * LOW_BITS) << LOW_BITS | id & LOW_MASK
+        id.wrapping_shr(self.tag_shift) << LOW_BITS | id & LOW_MASK
     }
 
     /// The id in a slot: the inverse of [`OrderIndex::slot_of`] and [`OrderIndex::tag_of`].
     fn id_of(&self, slot: usize, tag: u32) -> u64 {
         let (tag, low) = (u64::from(tag), u64::from(tag) & LOW_MASK);
         let middle = slot as u64 ^ low << self.low_shift;
-        tag >> LOW_BITS << (self.low_shift + 2 * LOW_BITS) | middle << LOW_BITS | low
+        tag >> LOW_BITS << self.tag_shift | middle << LOW_BITS | low
     }
 
     /// Finds an order.
@@ -319,11 +387,10 @@ impl OrderIndex {
     pub(crate) fn find(&self, slots: &[Slot], id: u64, owner: Owner) -> Option<Order> {
         let at = self.slot_of(id);
         let slot = slots[at];
-        if slot.qty != 0 && u64::from(slot.tag) == self.tag_of(id) && slot.meta & OWNER_MASK == owner.0 {
-            let px = i64::from(slot.px) * UNIT;
-            return Some(Order { place: Place::Slot(at), px, qty: slot.qty, side: side_of(slot.meta) });
+        if slot.qty() != 0 && u64::from(slot.tag()) == self.tag_of(id) && slot.meta() & OWNER_MASK == owner.0 {
+            return Some(Order { place: Place::Slot(at), px: slot.px(), qty: slot.qty(), side: slot.side() });
         }
-        if slot.meta & SPILLED == 0 { None } else { self.find_beside(id, owner) }
+        if slot.meta() & SPILLED == 0 { None } else { self.find_beside(id, owner) }
     }
 
     #[cold]
@@ -332,6 +399,42 @@ impl OrderIndex {
         let at = self.side_find(id, owner)?;
         let entry = &self.side.as_slice()[at];
         Some(Order { place: Place::Side(at), px: entry.px, qty: entry.qty, side: side_of(entry.meta) })
+    }
+
+    /// What an addition, reduction, execution or deletion does, where the slot is free for the one and holds the order of the
+    /// others, and all of it is there. `None` in any other case. Free of branches: which of them comes next is anybody's guess.
+    #[inline(always)]
+    pub(crate) fn plain(&self, slots: &[Slot], event: &BookEvent, owner: Owner) -> Option<Step> {
+        const FACTS: u64 = (ASK | SPILLED) as u64;
+        let id = event.order_id;
+        let at = self.slot_of(id);
+        let old = slots[at];
+        let high = id.wrapping_shr(self.tag_shift);
+        let who = high << (32 + LOW_BITS) | (id & LOW_MASK) << 32 | u64::from(owner.0);
+        let (units, open) = (units_of(event.px.0), old.what & u64::from(u32::MAX));
+        let more = event.action as u8 == Action::OrderAdd as u8;
+        let all = event.action as u8 == Action::OrderDelete as u8;
+        let qty = select_unpredictable(all, open, u64::from(event.qty.0));
+        let way = Way::new(more);
+        let left = open.wrapping_add(way.of(qty));
+        let not_free = open | old.who & u64::from(SPILLED) | units >> 32;
+        let not_there = (old.who ^ who) & !FACTS;
+        // More than there was leaves less than nothing, which shows in the upper half.
+        let odd = select_unpredictable(more, not_free, not_there) | high >> (32 - LOW_BITS) | left >> 32;
+        if (odd != 0) | (qty == 0) {
+            return None;
+        }
+        let who = select_unpredictable(more, who | u64::from(side_bit(event.side)), old.who);
+        let units = select_unpredictable(more, units, old.units());
+        let slot = Slot { who, what: units << 32 | left };
+        Some(Step { at, slot, qty: qty as u32, way, whole: more | (left == 0) })
+    }
+
+    /// Takes a step just found.
+    #[inline(always)]
+    pub(crate) fn take_step(&mut self, slots: &mut [Slot], step: &Step) {
+        slots[step.at] = step.slot;
+        self.live = self.live.wrapping_add(step.way.of(u64::from(step.whole)) as usize);
     }
 
     /// Adds an order in the common case: its slot is free and no other place can hold its id. False, and nothing has changed,
@@ -348,10 +451,10 @@ impl OrderIndex {
     ) -> bool {
         let slot = &mut slots[self.slot_of(id)];
         let (tag, units) = (self.tag_of(id), units_of(px));
-        if slot.qty | slot.meta & SPILLED != 0 || (tag | units) >> 32 != 0 {
+        if slot.qty() | slot.meta() & SPILLED != 0 || (tag | units) >> 32 != 0 {
             return false;
         }
-        *slot = Slot { tag: tag as u32, qty, px: units as u32, meta: owner.0 | side_bit(side) };
+        *slot = Slot::new(tag as u32, owner.0 | side_bit(side), units as u32, qty);
         self.live = self.live.wrapping_add(1);
         true
     }
@@ -370,23 +473,23 @@ impl OrderIndex {
         let meta = owner.0 | side_bit(side);
         let (Ok(tag), Ok(units)) = (u32::try_from(self.tag_of(id)), u32::try_from(units_of(px))) else {
             self.side_insert(SideEntry { id, px, qty, meta })?;
-            slots[at].meta |= SPILLED;
+            slots[at].who |= u64::from(SPILLED);
             self.live += 1;
             return Ok(());
         };
         let elder = slots[at];
-        let mut spilled = elder.meta & SPILLED;
-        if elder.qty != 0 && !self.is_dead(elder.meta) {
+        let mut spilled = elder.meta() & SPILLED;
+        if elder.qty() != 0 && !self.is_dead(elder.meta()) {
             // The elder has outlived a whole turn of the table; the newcomer is the one that will be cancelled soon.
             self.side_insert(SideEntry {
-                id: self.id_of(at, elder.tag),
-                px: i64::from(elder.px) * UNIT,
-                qty: elder.qty,
-                meta: elder.meta & !SPILLED,
+                id: self.id_of(at, elder.tag()),
+                px: elder.px(),
+                qty: elder.qty(),
+                meta: elder.meta() & !SPILLED,
             })?;
             spilled = SPILLED;
         }
-        slots[at] = Slot { tag, qty, px: units, meta: meta | spilled };
+        slots[at] = Slot::new(tag, meta | spilled, units, qty);
         self.live += 1;
         Ok(())
     }
@@ -396,7 +499,7 @@ impl OrderIndex {
     pub(crate) fn set_qty(&mut self, slots: &mut [Slot], place: Place, qty: u32) {
         self.live = self.live.wrapping_sub(usize::from(qty == 0));
         match place {
-            Place::Slot(at) => slots[at].qty = qty,
+            Place::Slot(at) => slots[at].set_qty(qty),
             Place::Side(at) => self.set_qty_beside(at, qty),
         }
     }
@@ -431,7 +534,7 @@ fn side_bit(side: Side) -> u32 {
 /// multiplication decides both, because only an exact multiple of the unit has a quotient that small modulo 2^64 (Granlund and
 /// Montgomery 1994, section 9).
 #[inline(always)]
-fn units_of(px: i64) -> u64 {
+pub(crate) fn units_of(px: i64) -> u64 {
     px.cast_unsigned().wrapping_mul(UNIT_INVERSE).rotate_right(UNIT_SHIFT)
 }
 

@@ -145,7 +145,7 @@ impl<S: FeatureSink + TopOfBookSink + Observer> Run<'_, '_, S> {
         let Some(before) = self.books.refresh_quote(event.instrument) else { return };
         let i = event.instrument.index();
         if event.action != Action::Clear {
-            self.grid.engine.on_quote(i, event, &before, self.books.bbo(event.instrument));
+            self.grid.engine.on_quote(i, event, &before, &self.books.bbo(event.instrument));
         }
         self.grid.note_changed(i);
         if S::ACTIVE
@@ -165,8 +165,8 @@ impl<S: FeatureSink + TopOfBookSink + Observer> Run<'_, '_, S> {
             return;
         }
         let before = self.books.bbo(event.instrument);
-        if let Some(side) = resting_side(event, applied, before) {
-            self.grid.engine.on_trade(i, event.ts_event, applied, side, before);
+        if let Some(side) = resting_side(event, applied, &before) {
+            self.grid.engine.on_trade(i, event.ts_event, applied, side, &before);
         }
     }
 
@@ -243,7 +243,7 @@ impl<S: FeatureSink + TopOfBookSink + Observer> Run<'_, '_, S> {
             else {
                 continue;
             };
-            let Bbo { bid, ask } = *self.books.bbo(instrument);
+            let Bbo { bid, ask } = self.books.bbo(instrument);
             let (print, ts) = (grid.prints[i].last(), grid.engine.last_event(i));
             let (last, last_ts) = (print.px, print.ts);
             let (bid, bid_qty, ask, ask_qty) = (bid.px, bid.qty, ask.px, ask.qty);

@@ -3,7 +3,7 @@
 use types::{BookLevel, BookState, InstrumentId, Px, Side, Symbol, TradingStatus};
 
 use crate::far::FarLevel;
-use crate::ladder::{Bits, Cell, Cells, Head, Occupied, TICKS, book_level};
+use crate::ladder::{Cell, Cells, Head, Occupied, Quote, Row, TICKS, book_level};
 use crate::levels::{LevelIndex, Merged};
 
 /// Best bid and offer.
@@ -19,6 +19,12 @@ impl Bbo {
     /// No quotes.
     pub const NONE: Self = Self { bid: BookLevel::NONE, ask: BookLevel::NONE };
 
+    /// As an instrument's row keeps them.
+    #[inline]
+    pub(crate) fn of([bid, ask]: [Quote; 2]) -> Self {
+        Self { bid: bid.level(Side::Bid), ask: ask.level(Side::Ask) }
+    }
+
     /// Whether both sides exist.
     #[must_use]
     pub const fn is_two_sided(&self) -> bool {
@@ -28,7 +34,8 @@ impl Bbo {
     /// Whether price or quantity differ (the number of orders alone is no change of a quote).
     #[must_use]
     pub fn differs(&self, other: &Self) -> bool {
-        quotes_differ(&self.bid, &other.bid) | quotes_differ(&self.ask, &other.ask)
+        let differ = |a: &BookLevel, b: &BookLevel| (a.px != b.px) | (a.qty != b.qty);
+        differ(&self.bid, &other.bid) | differ(&self.ask, &other.ask)
     }
 
     /// Mid price rounded down to 1e-9, [`Px::NONE`] unless both sides exist.
@@ -36,12 +43,6 @@ impl Bbo {
     pub const fn mid(&self) -> Px {
         if self.is_two_sided() { Px(i64::midpoint(self.bid.px.0, self.ask.px.0)) } else { Px::NONE }
     }
-}
-
-/// Whether price or quantity of a quote differ; without a branch, since the next quote is anybody's guess.
-#[inline(always)]
-pub(crate) fn quotes_differ(a: &BookLevel, b: &BookLevel) -> bool {
-    (a.px != b.px) | (a.qty != b.qty)
 }
 
 /// What is known of an instrument beside its levels.
@@ -57,13 +58,11 @@ pub(crate) struct Meta {
 
 /// Shared references to the tables, enough to read one book.
 pub(crate) struct Parts<'a> {
-    pub(crate) heads: &'a [Head],
-    pub(crate) bits: &'a [Bits],
+    pub(crate) rows: &'a [Row],
     pub(crate) cells: &'a [Cells],
     pub(crate) arena: &'a [FarLevel],
     pub(crate) levels: &'a LevelIndex,
     pub(crate) metas: &'a [Meta],
-    pub(crate) bbos: &'a [Bbo],
 }
 
 impl<'a> Parts<'a> {
@@ -72,13 +71,12 @@ impl<'a> Parts<'a> {
         let lines = [i * 2, i * 2 + 1];
         Book {
             instrument: InstrumentId(i as u32),
-            head: &self.heads[i],
-            bits: &self.bits[i],
+            row: &self.rows[i],
             cells: &self.cells[i],
             far: lines.map(|line| self.levels.far.levels(self.arena, line)),
             levels: self.levels,
             meta: &self.metas[i],
-            bbo: &self.bbos[i],
+            bbo: Bbo::of(self.rows[i].head.quotes),
         }
     }
 }
@@ -87,13 +85,12 @@ impl<'a> Parts<'a> {
 #[derive(Clone, Copy)]
 pub struct Book<'a> {
     instrument: InstrumentId,
-    head: &'a Head,
-    bits: &'a Bits,
+    row: &'a Row,
     cells: &'a Cells,
     far: [&'a [FarLevel]; 2],
     levels: &'a LevelIndex,
     meta: &'a Meta,
-    bbo: &'a Bbo,
+    bbo: Bbo,
 }
 
 impl std::fmt::Debug for Book<'_> {
@@ -146,8 +143,8 @@ impl<'a> Book<'a> {
 
     /// Best bid and offer at the end of the last whole venue event.
     #[must_use]
-    pub fn bbo(&self) -> &'a Bbo {
-        self.bbo
+    pub fn bbo(&self) -> &Bbo {
+        &self.bbo
     }
 
     /// The best level now, also in the middle of a venue event; [`BookLevel::NONE`] when the side is empty.
@@ -161,7 +158,7 @@ impl<'a> Book<'a> {
     #[must_use]
     pub fn levels(&self, side: Side, n: usize) -> Levels<'a> {
         let s = side.index();
-        let near = Near { head: self.head, cells: &self.cells[s], s, occupied: Occupied::new(&self.bits[s]) };
+        let near = Near { head: &self.row.head, cells: &self.cells[s], s, occupied: Occupied::new(&self.row.bits[s]) };
         Levels { merged: Merged::new(near, self.far[s]), side, left: n }
     }
 
@@ -169,7 +166,7 @@ impl<'a> Book<'a> {
     #[must_use]
     pub fn level_count(&self, side: Side) -> usize {
         let s = side.index();
-        self.far[s].len() + self.bits[s].iter().map(|word| word.count_ones() as usize).sum::<usize>()
+        self.far[s].len() + self.row.bits[s].iter().map(|word| word.count_ones() as usize).sum::<usize>()
     }
 
     /// Shares of a side.
@@ -194,7 +191,7 @@ impl Iterator for Near<'_> {
     #[inline]
     fn next(&mut self) -> Option<FarLevel> {
         let index = self.occupied.next()?;
-        Some(FarLevel { key: self.head.key(self.s, index as i16), cell: self.cells[index % TICKS] })
+        Some(FarLevel { key: self.head.key(self.s, index as i16), cell: self.cells[self.head.cell(index)] })
     }
 }
 
