@@ -2,8 +2,8 @@
 //! the best quotes in `quotes.rs`, and how the lines of later events are asked for in `ahead.rs`.
 
 use types::{
-    Action, BookEvent, BookState, EventFlags, InstrumentId, Px, Qty, Side, StaleCause,
-    TickTableId, TradingStatus,
+    Action, BookEvent, BookState, EventFlags, InstrumentId, Px, Qty, Side, StaleCause, TickTableId,
+    TradingStatus,
 };
 
 use crate::counters::BookCounters;

@@ -25,11 +25,20 @@ impl BitSet {
         self.words[i / 64] >> (i % 64) & 1 == 1
     }
 
-    /// Becomes the union of two sets of the same length.
-    pub(crate) fn assign_union(&mut self, a: &Self, b: &Self) {
+    /// Takes in another set of the same length.
+    pub(crate) fn insert_all(&mut self, other: &Self) {
+        self.words.iter_mut().zip(&other.words).for_each(|(word, other)| *word |= other);
+    }
+
+    /// Becomes what two sets of the same length have in common.
+    pub(crate) fn assign_intersection(&mut self, a: &Self, b: &Self) {
         for (word, (a, b)) in self.words.iter_mut().zip(a.words.iter().zip(&b.words)) {
-            *word = a | b;
+            *word = a & b;
         }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&*self.words)
     }
 
     pub(crate) fn clear(&mut self) {
@@ -79,10 +88,13 @@ mod tests {
         assert_eq!(set.next_from(500), None);
         let mut other = BitSet::new(200);
         other.insert(1);
+        other.insert_all(&set);
+        assert!(other.len() == 5 && other.contains(1) && other.contains(199));
+        other.remove(64);
         let mut both = BitSet::new(200);
         both.insert(77);
-        both.assign_union(&set, &other);
-        assert!(both.len() == 5 && both.contains(1) && !both.contains(77));
+        both.assign_intersection(&set, &other);
+        assert!(both.len() == 3 && both.contains(130) && !both.contains(64) && !both.contains(77));
         set.clear();
         assert!(set.is_empty());
     }

@@ -163,3 +163,110 @@ impl Featurizer {
         MemoryReport { bytes: books.bytes + self.grid.bytes(), ..books }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::OnFull;
+    use crate::features::GRID_NS;
+    use proptest::prelude::*;
+    use types::{Action, EventFlags, Qty, Side, UnixNanos};
+
+    const CENT: i64 = 10_000_000;
+    const START: u64 = 1_700_000_000_000_000_000;
+    const INSTRUMENTS: u32 = 5;
+
+    /// What happens, to whom, how it is drawn, and how many tenths of a grid step after the event before.
+    type Draw = (u8, u32, u32, u64);
+
+    fn draws() -> impl Strategy<Value = Vec<Draw>> {
+        // Most waits are short; some let one window run empty, some all of them, and the longest let the grid jump.
+        let wait = prop_oneof![
+            40 => 0_u64..4,
+            30 => 4_u64..40,
+            8 => 90_u64..130,
+            6 => 900_u64..1_100,
+            4 => 5_900_u64..6_700,
+            1 => 8_000_u64..20_000,
+        ];
+        prop::collection::vec((0_u8..100, 0..INSTRUMENTS, any::<u32>(), wait), 1..250)
+    }
+
+    fn event(n: u64, (kind, instrument, dice, _): Draw, now: u64) -> BookEvent {
+        let ask = dice & 1 == 1;
+        let ticks = i64::from(dice >> 1 & 7);
+        let action = match kind {
+            0..50 => Action::OrderAdd,
+            50..72 => Action::OrderDelete,
+            72..84 => Action::OrderExecute,
+            84..92 => Action::Trade,
+            92..94 => Action::Status,
+            94..96 => Action::Gap,
+            96..98 => Action::Clear,
+            _ => Action::Time,
+        };
+        let whole = dice >> 4 & 3 == 0 && matches!(action, Action::Gap | Action::Clear);
+        BookEvent {
+            action,
+            instrument: if whole || action == Action::Time {
+                InstrumentId::ALL
+            } else {
+                InstrumentId(instrument)
+            },
+            // Takings are of a recent order, which another instrument may have.
+            order_id: if action == Action::OrderAdd { n } else { n.saturating_sub(u64::from(dice >> 8 & 7)) },
+            aux: u64::from(dice >> 6 & 3),
+            side: if ask { Side::Ask } else { Side::Bid },
+            px: Px(CENT * if ask { 10_001 + ticks } else { 9_999 - ticks }),
+            qty: Qty(1 + (dice >> 11) % 900),
+            flags: EventFlags::LAST,
+            ts_event: UnixNanos(now),
+            ts_recv: UnixNanos(now + 17),
+            ..BookEvent::EMPTY
+        }
+    }
+
+    fn story(draws: &[Draw]) -> Vec<BookEvent> {
+        let define = |i| BookEvent {
+            action: Action::Define,
+            instrument: InstrumentId(i),
+            order_id: Symbol::new(&format!("T{i}")).unwrap().to_word(),
+            px: Px(CENT),
+            flags: EventFlags::LAST,
+            ts_event: UnixNanos(START),
+            ..BookEvent::EMPTY
+        };
+        let mut now = START;
+        let flow = (1..).zip(draws).map(|(n, draw)| {
+            now += draw.3 * GRID_NS / 10;
+            event(n, *draw, now)
+        });
+        (0..INSTRUMENTS).map(define).chain(flow).collect()
+    }
+
+    fn run(events: &[BookEvent], visit_all: bool) -> (Vec<FeatureVector>, FeaturizerCounters) {
+        let books = crate::BookLimits { instruments: 8, ..crate::BookLimits::small() };
+        let config = FeaturizerConfig { books, on_full: OnFull::Wait, lookahead: 4, walk: true };
+        let mut featurizer = Featurizer::new(&config).unwrap();
+        featurizer.grid.engine.calendar.visit_all = visit_all;
+        let mut out = Vec::new();
+        assert_eq!(featurizer.apply(events, &mut (&mut out, &mut (), &mut ())), events.len());
+        assert!(featurizer.finish(&mut out));
+        (out, featurizer.counters())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// A visit that the calendar leaves out would have changed nothing, then or later.
+        #[test]
+        fn who_is_at_rest_need_not_be_visited(draws in draws()) {
+            let events = story(&draws);
+            let (all, due) = (run(&events, true), run(&events, false));
+            prop_assert_eq!(all.0.len(), due.0.len());
+            for (all, due) in all.0.iter().zip(&due.0) {
+                prop_assert_eq!(format!("{all:?}"), format!("{due:?}"));
+            }
+            prop_assert_eq!(all.1, due.1);
+        }
+    }
+}

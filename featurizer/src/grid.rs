@@ -39,6 +39,8 @@ pub(crate) struct Grid {
     pub(crate) active: BitSet,
     /// Grid number of each instrument's last event.
     last_grid: Box<[u64]>,
+    /// Grid number at which each instrument is looked at for having been quiet.
+    quiet_due: Box<[u64]>,
     /// Number of the running grid step: its end is this times [`GRID_NS`]. None before the first event.
     pub(crate) number: Option<u64>,
     /// Where that step begins; out of reach of any event before the first.
@@ -79,6 +81,7 @@ impl Grid {
             touched: BitSet::new(n),
             active: BitSet::new(n),
             last_grid: vec![0; n].into_boxed_slice(),
+            quiet_due: vec![0; n].into_boxed_slice(),
             number: None,
             step_start: u64::MAX,
             prints: vec![Prints::NEW; n].into_boxed_slice(),
@@ -94,6 +97,7 @@ impl Grid {
         self.engine.bytes()
             + size_of_val(&*self.vectors)
             + size_of_val(&*self.last_grid)
+            + size_of_val(&*self.quiet_due)
             + size_of_val(&*self.prints)
             + self.changed_list.capacity() * size_of::<u32>()
     }
@@ -120,7 +124,7 @@ impl Grid {
         self.closing = Some(Closing { grid, rows: self.engine.rows(grid), cursor: 0 });
         std::mem::swap(&mut self.touched, &mut self.was_touched);
         self.touched.clear();
-        self.pending.assign_union(&self.was_touched, &self.active);
+        self.engine.calendar.take(grid, &self.was_touched, &self.active, &mut self.pending);
     }
 
     /// Makes at most `count` more vectors of the grid point being closed, and sets its marker behind the last.
@@ -142,12 +146,17 @@ impl Grid {
         let Some(Closing { grid, rows, .. }) = self.closing else { return };
         self.pending.remove(i);
         let touched = self.was_touched.contains(i);
+        self.catch_up(i, grid);
         if touched {
             self.last_grid[i] = grid;
             self.active.insert(i);
         } else if grid - self.last_grid[i] > QUIET {
             self.active.remove(i);
             return;
+        }
+        if self.quiet_due[i] <= grid {
+            self.quiet_due[i] = self.last_grid[i] + QUIET + 1;
+            self.engine.calendar.mark(self.quiet_due[i], i);
         }
         let book = if touched { books.book(InstrumentId(i as u32)) } else { None };
         let now = UnixNanos(grid * GRID_NS);
@@ -169,13 +178,33 @@ impl Grid {
         }
     }
 
+    /// Tells instrument `i` of the grid points before this one at which it was at rest: those until it was left alone.
+    fn catch_up(&mut self, i: usize, grid: u64) {
+        let left_alone = self.last_grid[i].saturating_add(QUIET);
+        self.engine.catch_up(i, grid.saturating_sub(1).min(left_alone));
+    }
+
+    /// Tells instrument `i` of the grid points before the running step.
+    pub(crate) fn catch_up_to_now(&mut self, i: usize) {
+        if let Some(number) = self.number {
+            self.catch_up(i, number);
+        }
+    }
+
+    /// Forgets every instrument's past, for another day.
+    pub(crate) fn restart(&mut self) {
+        self.engine.reset();
+        self.active.clear();
+        self.touched.clear();
+        self.quiet_due.fill(0);
+        self.prints.fill(Prints::NEW);
+    }
+
     /// Offers waiting vectors, then the marker. True when nothing waits any more.
     pub(crate) fn flush<F: FeatureSink>(&mut self, sink: &mut F) -> bool {
-        if self.closing.is_some() {
-            // Ascending order holds only once all are made.
-            return false;
-        }
-        if self.marker.is_none() {
+        // While a grid point is being closed, those before its cursor are made, and may go in ascending order.
+        let made = self.closing.map_or(usize::MAX, |closing| closing.cursor);
+        if self.closing.is_none() && self.marker.is_none() {
             return true;
         }
         let mut from = 0;
@@ -183,7 +212,7 @@ impl Grid {
             let mut batch = [FeatureVector::EMPTY; OFFER];
             let mut len = 0;
             while len < OFFER
-                && let Some(i) = self.unsent.next_from(from)
+                && let Some(i) = self.unsent.next_from(from).filter(|&i| i < made)
             {
                 batch[len] = self.vectors[i];
                 from = i + 1;
@@ -197,6 +226,9 @@ impl Grid {
             if taken < len {
                 return false;
             }
+        }
+        if self.closing.is_some() {
+            return false;
         }
         let sent = self.marker.is_none_or(|ts| sink.offer(&[FeatureVector::end_of_grid(ts)]) == 1);
         if sent {

@@ -387,7 +387,8 @@ impl OrderIndex {
     pub(crate) fn find(&self, slots: &[Slot], id: u64, owner: Owner) -> Option<Order> {
         let at = self.slot_of(id);
         let slot = slots[at];
-        if slot.qty() != 0 && u64::from(slot.tag()) == self.tag_of(id) && slot.meta() & OWNER_MASK == owner.0 {
+        if slot.qty() != 0 && u64::from(slot.tag()) == self.tag_of(id) && slot.meta() & OWNER_MASK == owner.0
+        {
             return Some(Order { place: Place::Slot(at), px: slot.px(), qty: slot.qty(), side: slot.side() });
         }
         if slot.meta() & SPILLED == 0 { None } else { self.find_beside(id, owner) }

@@ -6,7 +6,7 @@ use crate::apply::{Applied, BooksMut, Conditions, Effect};
 use crate::config::OnFull;
 use crate::features::GRID_NS;
 use crate::grid::Grid;
-use crate::prints::{Broken, Prints};
+use crate::prints::Broken;
 use crate::sinks::{FeatureSink, Observer, TopOfBookSink};
 use crate::view::Bbo;
 
@@ -166,6 +166,7 @@ impl<S: FeatureSink + TopOfBookSink + Observer> Run<'_, '_, S> {
         }
         let before = self.books.bbo(event.instrument);
         if let Some(side) = resting_side(event, applied, &before) {
+            self.grid.catch_up_to_now(i);
             self.grid.engine.on_trade(i, event.ts_event, applied, side, &before);
         }
     }
@@ -224,10 +225,7 @@ impl<S: FeatureSink + TopOfBookSink + Observer> Run<'_, '_, S> {
         let ts = event.ts_event.0;
         let past = self.grid.number.is_some_and(|n| ts != 0 && ts.saturating_add(10 * GRID_NS) < n * GRID_NS);
         if past {
-            self.grid.engine.reset();
-            self.grid.active.clear();
-            self.grid.touched.clear();
-            self.grid.prints.fill(Prints::NEW);
+            self.grid.restart();
             self.grid.set_number(ts.div_ceil(GRID_NS));
         }
     }

@@ -158,7 +158,12 @@ impl<'a> Book<'a> {
     #[must_use]
     pub fn levels(&self, side: Side, n: usize) -> Levels<'a> {
         let s = side.index();
-        let near = Near { head: &self.row.head, cells: &self.cells[s], s, occupied: Occupied::new(&self.row.bits[s]) };
+        let near = Near {
+            head: &self.row.head,
+            cells: &self.cells[s],
+            s,
+            occupied: Occupied::new(&self.row.bits[s]),
+        };
         Levels { merged: Merged::new(near, self.far[s]), side, left: n }
     }
 

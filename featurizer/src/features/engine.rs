@@ -5,10 +5,11 @@
 
 use types::{Action, BookEvent, BookLevel, EventFlags, FEATURE_COUNT, FeatureVector, Px, Side, UnixNanos};
 
+use super::calendar::Calendar;
 use super::formula::{self, BookView, WindowView};
 use super::memory::FlowMemory;
 use super::resilience::{Resilience, SCAN, depth_seen_from};
-use super::window::{Activity, Quotes, Rows, Windows};
+use super::window::{Activity, LONG, Quotes, Rows, Windows};
 use crate::apply::{Applied, Effect};
 use crate::prefetch::prefetch;
 use crate::view::{Bbo, Book};
@@ -94,6 +95,11 @@ struct Mark {
     live: bool,
     /// The best quotes changed in the step before: the order flow of one step is no longer what it was.
     flowed: bool,
+    /// Whether a return, of 0, enters the windows while nothing happens, and the grid point since which that is so.
+    has_mid: bool,
+    has_mid_since: u64,
+    /// The last grid point whose depths the baseline has.
+    sampled: u64,
     resilience: Resilience,
 }
 
@@ -106,8 +112,24 @@ impl Mark {
         shock_depth: 0,
         live: false,
         flowed: false,
+        has_mid: false,
+        has_mid_since: 0,
+        sampled: u64::MAX,
         resilience: Resilience::NEW,
     };
+
+    /// Adds the depths of the grid points up to `grid` that passed without a visit to the baseline.
+    fn catch_up(&mut self, grid: u64) {
+        if self.live && self.sampled < grid {
+            self.resilience.sample_again(self.depth, grid - self.sampled);
+            self.sampled = grid;
+        }
+    }
+
+    /// Whether what enters the windows at rest may differ from what leaves them, or a value depends on the time.
+    fn is_restless(&self, grid: u64) -> bool {
+        grid < self.has_mid_since + LONG as u64 || (self.live && self.resilience.is_moving())
+    }
 
     /// The return since the last grid point, 0 when the quotes give no mid now and the last one is carried on.
     fn log_return(&mut self, bbo: Option<&Bbo>, now_ns: u64) -> Option<f64> {
@@ -131,6 +153,7 @@ pub(crate) struct Engine {
     marks: Box<[Mark]>,
     memories: Box<[FlowMemory]>,
     windows: Windows,
+    pub(crate) calendar: Calendar,
 }
 
 impl Engine {
@@ -140,6 +163,7 @@ impl Engine {
             marks: vec![Mark::NEW; instruments].into_boxed_slice(),
             memories: vec![FlowMemory::default(); instruments].into_boxed_slice(),
             windows: Windows::new(instruments),
+            calendar: Calendar::new(instruments),
         }
     }
 
@@ -148,6 +172,7 @@ impl Engine {
             + size_of_val(&*self.marks)
             + size_of_val(&*self.memories)
             + self.windows.bytes()
+            + self.calendar.bytes()
     }
 
     /// Asks for the lines that `events` will need; see [`crate::BooksMut::prefetch`].
@@ -216,12 +241,17 @@ impl Engine {
         flow.ts_quote = event.ts_event.0.max(1);
     }
 
+    /// Instrument `i` was at rest at the grid points up to `grid` that nobody visited it at.
+    pub(crate) fn catch_up(&mut self, i: usize, grid: u64) {
+        self.marks[i].catch_up(grid);
+    }
+
     /// The book of instrument `i` was emptied or can no longer be believed: chains and baselines start anew.
     pub(crate) fn restart(&mut self, i: usize) {
         let flow = &mut self.flows[i];
         (flow.ts_quote, flow.watch_until) = (0, 0);
         let mark = &mut self.marks[i];
-        (mark.mid, mark.resilience) = (0, Resilience::NEW);
+        (mark.mid, mark.resilience, mark.sampled) = (0, Resilience::NEW, u64::MAX);
         self.memories[i].restart();
     }
 
@@ -266,6 +296,11 @@ impl Engine {
             if book.is_some() { self.flows[i].take_bucket() } else { Default::default() };
         let log_return = mark.log_return(book.map(Book::bbo), now.0);
         let slid = self.windows.push(rows, i, activity, quotes, log_return);
+        let (grid, has_mid) = (now.0 / GRID_NS, mark.live && mark.mid > 0);
+        if mark.has_mid != has_mid {
+            (mark.has_mid, mark.has_mid_since) = (has_mid, grid);
+        }
+        self.calendar.note(i, grid, activity, quotes, log_return != has_mid.then_some(0.0));
         let flowed = std::mem::replace(&mut mark.flowed, quotes.count > 0);
         let moving = slid || flowed || (mark.live && mark.resilience.is_moving());
         if mark.live {
@@ -274,6 +309,8 @@ impl Engine {
                 self.memories[i].step(now.0 / GRID_NS, flow);
             }
         }
+        mark.sampled = grid;
+        self.calendar.set_restless(i, mark.is_restless(grid));
         if book.is_none() && !moving {
             return false;
         }

@@ -2,6 +2,7 @@
 //! flow adds up to, and the table of
 //! formulas ([`formula`]), which is where a feature is added.
 
+mod calendar;
 mod engine;
 pub mod formula;
 mod memory;

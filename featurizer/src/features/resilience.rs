@@ -121,6 +121,17 @@ impl Resilience {
         self.samples = (self.samples + 1).min(BASELINE_SAMPLES);
     }
 
+    /// Adds the same depths at `count` grid points. Ends early where another sample changes nothing any more.
+    pub(crate) fn sample_again(&mut self, depth: [u64; 2], count: u64) {
+        for _ in 0..count {
+            let before = (self.baseline, self.samples);
+            self.sample(depth);
+            if (self.baseline, self.samples) == before {
+                return;
+            }
+        }
+    }
+
     /// The feature at a grid point; `depth` is seen from [`Resilience::viewpoint`]. None before the baseline exists.
     pub(crate) fn value(&mut self, now_ns: u64, depth: u64) -> Option<f64> {
         if self.samples < BASELINE_SAMPLES {
