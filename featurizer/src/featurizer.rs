@@ -255,6 +255,25 @@ mod tests {
         (out, featurizer.counters())
     }
 
+    /// A trade is held against the baseline as of its moment, all the grid points at rest before it included.
+    #[test]
+    fn a_trade_after_a_rest_meets_the_baseline_of_its_moment() {
+        let add = |n, qty, step: u64| {
+            let event = event(n, (0, 0, 0, 0), START + step * GRID_NS + 1);
+            BookEvent { qty: Qty(qty), ..event }
+        };
+        let mut events = vec![story(&[])[0], add(1, 100, 0)];
+        // The baseline grows from 100 towards 10,000 while nothing happens, until half of it is taken.
+        events.extend([add(2, 9_900, 20), add(3, 1, 20)]);
+        let trade = BookEvent { action: Action::OrderExecute, order_id: 2, ..add(2, 9_000, 25) };
+        let tick = BookEvent { action: Action::Time, instrument: InstrumentId::ALL, ..add(9, 1, 40) };
+        events.extend([trade, tick]);
+        let (all, due) = (run(&events, true), run(&events, false));
+        assert_eq!(format!("{all:?}"), format!("{due:?}"));
+        let shocks = |v: &&FeatureVector| v.get(types::FeatureId::Resilience).is_some_and(|x| x < 1.0);
+        assert!(due.0.iter().any(|v| shocks(&v)), "the trade was a shock");
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         /// A visit that the calendar leaves out would have changed nothing, then or later.

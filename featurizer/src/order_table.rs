@@ -2,10 +2,11 @@
 //!
 //! Venues number orders upwards, so the low bits of the id are an almost perfect hash: 16 bytes an order, four to a cache
 //! line, neighbours in time neighbours in memory. Some venues number in steps of four (Nasdaq, as captured in 2019), others in
-//! steps of one; the two lowest bits therefore choose a quarter of the table and the next ones the slot in it, which fills the
-//! table in both cases. What does not fit (two live ids with one slot, an id or a price out of the slot's range) lives in a side
-//! table, open addressing with linear probing. A bit in the slot says whether the side table can hold an id of this slot, so
-//! that a miss costs one line.
+//! steps of one; the two lowest bits and the turn therefore choose a quarter of the table and the next ones the slot in it, which
+//! fills the table in both cases. Each turn begins at another place, so that its ids do not meet, one after the other, the old
+//! orders that came first in the turn before. What does not fit (two live ids with one slot, an id or a price out of the slot's
+//! range) lives in a side table, open addressing with linear probing. A bit in the slot says whether the side table can hold an
+//! id of this slot, so that a miss costs one line.
 //!
 //! **Invariants.** An (id, instrument) pair is in at most one place. `qty == 0` is an empty slot. An order whose epoch is
 //! not its instrument's is dead: clearing a book is one increment.
@@ -177,12 +178,14 @@ pub(crate) struct Full;
 /// Everything of the table but the slots, which live in huge pages of their own.
 #[derive(Debug)]
 pub(crate) struct OrderIndex {
-    /// Number of slots less one.
-    mask: u64,
+    /// log2 of the slots: ids above are another turn of the table.
+    turn_shift: u32,
     /// log2 of a quarter of the slots.
     low_shift: u32,
-    /// Lowest bit of an id that the slot number does not hold, but for the two lowest.
-    tag_shift: u32,
+    /// Slots of a quarter less one.
+    quarter_mask: u64,
+    /// How many slots further each turn begins within a quarter: the golden section, whose multiples keep away from each other.
+    stride: u64,
     side: PageBuf<SideEntry>,
     side_len: usize,
     side_max: usize,
@@ -202,9 +205,10 @@ impl OrderIndex {
     ) -> io::Result<Self> {
         let side_slots = Self::side_slots(side_orders);
         Ok(Self {
-            mask: (1 << bits) - 1,
+            turn_shift: bits,
             low_shift: bits - LOW_BITS,
-            tag_shift: bits + LOW_BITS,
+            quarter_mask: (1 << (bits - LOW_BITS)) - 1,
+            stride: 0x9e37_79b9_7f4a_7c15 >> 1 >> (63 - (bits - LOW_BITS)),
             side: PageBuf::zeroed(side_slots, pages)?,
             side_len: 0,
             side_max: side_slots / 4 * 3,
@@ -366,20 +370,22 @@ impl OrderIndex {
     /// construction.)
     #[inline(always)]
     pub(crate) fn slot_of(&self, id: u64) -> usize {
-        (((id >> LOW_BITS) ^ (id & LOW_MASK).wrapping_shl(self.low_shift)) & self.mask) as usize
+        let turn = id.wrapping_shr(self.turn_shift);
+        let place = (id >> LOW_BITS).wrapping_add(turn.wrapping_mul(self.stride)) & self.quarter_mask;
+        (place | ((id ^ turn) & LOW_MASK).wrapping_shl(self.low_shift)) as usize
     }
 
-    /// What tells the ids of one slot apart; ids beyond 2^32 tags do not fit a slot.
+    /// What tells the ids of one slot apart, turn and lowest bits; ids beyond 2^32 tags do not fit a slot.
     #[inline(always)]
     fn tag_of(&self, id: u64) -> u64 {
-        id.wrapping_shr(self.tag_shift) << LOW_BITS | id & LOW_MASK
+        id.wrapping_shr(self.turn_shift) << LOW_BITS | id & LOW_MASK
     }
 
     /// The id in a slot: the inverse of [`OrderIndex::slot_of`] and [`OrderIndex::tag_of`].
     fn id_of(&self, slot: usize, tag: u32) -> u64 {
-        let (tag, low) = (u64::from(tag), u64::from(tag) & LOW_MASK);
-        let middle = slot as u64 ^ low << self.low_shift;
-        tag >> LOW_BITS << self.tag_shift | middle << LOW_BITS | low
+        let (turn, low) = (u64::from(tag >> LOW_BITS), u64::from(tag) & LOW_MASK);
+        let middle = (slot as u64).wrapping_sub(turn.wrapping_mul(self.stride)) & self.quarter_mask;
+        turn << self.turn_shift | middle << LOW_BITS | low
     }
 
     /// Finds an order.
@@ -410,7 +416,7 @@ impl OrderIndex {
         let id = event.order_id;
         let at = self.slot_of(id);
         let old = slots[at];
-        let high = id.wrapping_shr(self.tag_shift);
+        let high = id.wrapping_shr(self.turn_shift);
         let who = high << (32 + LOW_BITS) | (id & LOW_MASK) << 32 | u64::from(owner.0);
         let (units, open) = (units_of(event.px.0), old.what & u64::from(u32::MAX));
         let more = event.action as u8 == Action::OrderAdd as u8;
@@ -568,7 +574,7 @@ mod tests {
         for step in [1, 2, 4] {
             let mut used = vec![false; 1 << 10];
             for n in 0..1_u64 << 10 {
-                let id = 987_654_320 + n * step;
+                let id = 987_652_096 + n * step;
                 let slot = t.slot_of(id);
                 assert!(!std::mem::replace(&mut used[slot], true), "step {step}: slot {slot} taken twice");
                 assert_eq!(t.id_of(slot, t.tag_of(id) as u32), id);
@@ -577,12 +583,31 @@ mod tests {
     }
 
     #[test]
+    fn a_new_turn_does_not_meet_the_last_ones_orders_one_after_the_other() {
+        let (mut slots, mut t) = table(16, 1 << 12);
+        let owner = t.owner(0);
+        // The first orders of four turns stay, an eighth of the slots each time.
+        let (turn, stay) = (1_u64 << 16, 1 << 13);
+        for start in [0, turn, 2 * turn, 3 * turn] {
+            for id in start..start + stay {
+                if !t.insert_fresh(&mut slots, id, owner, Side::Bid, UNIT, 1) {
+                    t.insert(&mut slots, id, owner, Side::Bid, UNIT, 1).unwrap();
+                }
+            }
+        }
+        assert_eq!((t.live() as u64, t.side_occupancy().0), (4 * stay, 0), "nobody had to make room");
+        for id in [0, turn + 1, 2 * turn + stay - 1, 3 * turn] {
+            assert!(t.find(&slots, id, owner).is_some());
+        }
+    }
+
+    #[test]
     fn two_ids_with_one_slot_both_live() {
         let (mut slots, mut t) = table(4, 8);
         let owner = t.owner(1);
-        let (first, second) = (3, 3 + (1 << 6));
+        let first = 3;
         let slot = t.slot_of(first);
-        assert_eq!(t.slot_of(second), slot);
+        let second = (first + 1..).find(|&id| t.slot_of(id) == slot).unwrap();
         t.insert(&mut slots, first, owner, Side::Bid, 100 * UNIT, 10).unwrap();
         t.insert(&mut slots, second, owner, Side::Ask, 101 * UNIT, 20).unwrap();
         let (a, b) = (t.find(&slots, first, owner).unwrap(), t.find(&slots, second, owner).unwrap());
