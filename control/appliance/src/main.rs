@@ -31,6 +31,7 @@ mod output;
 mod policy;
 mod replay;
 mod report;
+mod row;
 mod run;
 mod scenario;
 mod scorer;

@@ -177,13 +177,9 @@ pub(crate) fn create_outputs(args: &cli::Replay, out: &mut OutputDir) -> Result<
         }
         Ok(Some(Sheet::begin(name, out.file(name)?, heading)))
     };
-    let tables = BookTables {
-        bbo: sheet(Table::Bbo, "bbo.csv", BookTables::BBO_HEADING)?,
-        depth: sheet(Table::Depth, "depth.csv", &BookTables::depth_heading(levels))?,
-        levels,
-        filter: filter.clone(),
-        held: None,
-    };
+    let bbo = sheet(Table::Bbo, "bbo.csv", BookTables::BBO_HEADING)?;
+    let depth = sheet(Table::Depth, "depth.csv", &BookTables::depth_heading(levels))?;
+    let tables = BookTables::new(bbo, depth, levels, filter.clone());
     let scores = sheet(Table::Scores, "scores.csv", tables::SCORES_HEADING)?;
     let limits = sheet(Table::Limits, "limits.csv", tables::LIMITS_HEADING)?;
     let surface = sheet(Table::Surface, "surface.csv", &tables::surface_heading())?;

@@ -7,6 +7,8 @@ use gpu::Channel;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
+
+use crate::row::Row;
 use types::{
     Action, BookEvent, BookLevel, EventFlags, FEATURES, Nanos, Px, Qty, SeqNo, Side, Symbol, Tier, UnixNanos,
 };
@@ -24,6 +26,13 @@ impl Sheet {
         let mut this = Self { name, file, error: None };
         this.line(format_args!("{heading}"));
         this
+    }
+
+    /// Writes a row.
+    fn row(&mut self, row: &Row) {
+        if self.error.is_none() {
+            self.error = self.file.write_all(row.as_bytes()).and_then(|()| self.file.write_all(b"\n")).err();
+        }
     }
 
     fn line(&mut self, line: std::fmt::Arguments<'_>) {
@@ -62,17 +71,25 @@ impl Filter {
 /// bbo.csv and depth.csv, written while the books change.
 #[derive(Default)]
 pub(crate) struct BookTables {
-    pub(crate) bbo: Option<Sheet>,
-    pub(crate) depth: Option<Sheet>,
-    pub(crate) levels: usize,
-    pub(crate) filter: Filter,
-    /// The newest row of depth.csv, with its sequence number: one message can be several events (an execution that takes
-    /// several resting orders), and only the last of them shows the book after the message.
-    pub(crate) held: Option<(SeqNo, String)>,
+    bbo: Option<Sheet>,
+    depth: Option<Sheet>,
+    levels: usize,
+    filter: Filter,
+    /// The newest row of depth.csv, and its sequence number until it is written: one message can be several events (an execution
+    /// that takes several resting orders), and only the last of them shows the book after the message.
+    newest: Row,
+    held: Option<SeqNo>,
+    /// The row of bbo.csv being written.
+    quote: Row,
 }
 
 impl BookTables {
     pub(crate) const BBO_HEADING: &'static str = "ts_event_ns,seq,symbol,bid_px,bid_qty,ask_px,ask_qty,book";
+
+    /// Tables without a row yet; `levels` is the depth of depth.csv.
+    pub(crate) fn new(bbo: Option<Sheet>, depth: Option<Sheet>, levels: usize, filter: Filter) -> Self {
+        Self { bbo, depth, levels, filter, ..Self::default() }
+    }
 
     /// The heading of depth.csv with `levels` levels a side.
     pub(crate) fn depth_heading(levels: usize) -> String {
@@ -87,8 +104,8 @@ impl BookTables {
     }
 
     fn write_held(&mut self) {
-        if let (Some(sheet), Some((_, row))) = (&mut self.depth, self.held.take()) {
-            sheet.line(format_args!("{row}"));
+        if let (Some(sheet), Some(_)) = (&mut self.depth, self.held.take()) {
+            sheet.row(&self.newest);
         }
     }
 
@@ -97,15 +114,10 @@ impl BookTables {
     }
 }
 
-/// A level as two fields; an empty one as empty fields.
-fn fields(level: BookLevel) -> String {
-    if level.px.is_some() { format!("{},{}", level.px, level.qty) } else { ",".to_owned() }
-}
-
 impl Observer for BookTables {
     fn on_event_applied(&mut self, event: &BookEvent, book: &Book<'_>, effect: Effect) {
         // A level that a message uncovered is part of that message's row; a snapshot by itself is no message.
-        let of_row = self.held.as_ref().is_some_and(|(seq, _)| *seq == event.seq);
+        let of_row = self.held == Some(event.seq);
         let written = effect.changes_levels()
             && event.action != Action::Clear
             && (of_row || !event.flags.has(EventFlags::SNAPSHOT));
@@ -113,33 +125,40 @@ impl Observer for BookTables {
         if self.depth.is_none() {
             return;
         }
-        if self.held.as_ref().is_some_and(|(seq, _)| *seq != event.seq) {
+        if !of_row {
             self.write_held();
         }
-        let mut levels = String::with_capacity(self.levels * 40);
+        let row = &mut self.newest;
+        begin(row, event, name);
         let (mut asks, mut bids) = (book.levels(Side::Ask, self.levels), book.levels(Side::Bid, self.levels));
         for _ in 0..self.levels {
-            for side in [asks.next(), bids.next()] {
-                levels.push(',');
-                levels.push_str(&fields(side.unwrap_or(BookLevel::NONE)));
-            }
+            row.level(asks.next().unwrap_or(BookLevel::NONE));
+            row.level(bids.next().unwrap_or(BookLevel::NONE));
         }
-        self.held = Some((event.seq, format!("{},{},{name}{levels}", event.ts_event, event.seq)));
+        self.held = Some(event.seq);
     }
 
     fn on_bbo(&mut self, event: &BookEvent, book: &Book<'_>) {
         let Some(name) = self.name(book) else { return };
         let Some(sheet) = &mut self.bbo else { return };
-        let bbo = book.bbo();
-        sheet.line(format_args!(
-            "{},{},{name},{},{},{}",
-            event.ts_event,
-            event.seq,
-            fields(bbo.bid),
-            fields(bbo.ask),
-            book.state().as_str()
-        ));
+        let (bbo, row) = (book.bbo(), &mut self.quote);
+        begin(row, event, name);
+        row.level(bbo.bid);
+        row.level(bbo.ask);
+        row.text(",");
+        row.text(book.state().as_str());
+        sheet.row(row);
     }
+}
+
+/// Begins a row with what both tables begin with: time, sequence number, symbol.
+fn begin(row: &mut Row, event: &BookEvent, name: Symbol) {
+    row.begin();
+    row.number(event.ts_event.0);
+    row.text(",");
+    row.number(event.seq.0);
+    row.text(",");
+    row.text(name.as_str());
 }
 
 /// scores.csv.
