@@ -37,7 +37,7 @@ mod counted {
     use std::hint::black_box;
 
     use crate::attached::{INSTRUMENTS, InC, InRust, Way};
-    use bench::day::{Day, DayConfig};
+    use bench::day::{Day, DayConfig, FULL};
     use bench::gate_rig::{Beyond, GateRig, OPEN, STEP, cancelled, orders};
     use bench::line::{BookOptions, BookRig, Events, decode, events};
     use featurizer::{BookLimits, PageKind};
@@ -50,7 +50,8 @@ mod counted {
     /// Messages, or orders, in each count: divide by it.
     const COUNT: usize = 1_000;
 
-    const DAY: DayConfig = DayConfig { symbols: 64, preload_orders: 4_000, segments: 1, segment: 4_000 };
+    const DAY: DayConfig =
+        DayConfig { symbols: 64, preload_orders: 4_000, segments: 1, segment: 4_000, ..FULL };
 
     /// The first [`COUNT`] messages of the day's flow that `wanted` says.
     fn messages(day: &Day, wanted: impl Fn(u8) -> bool) -> Vec<u8> {

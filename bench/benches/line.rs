@@ -11,7 +11,7 @@ mod fence;
 use std::hint::black_box;
 use std::time::Duration;
 
-use bench::day::{Day, FULL};
+use bench::day::{Day, FULL, HEAVY, WRAPPED};
 use bench::line::{BookOptions, BookRig, Events, FeatureRig, RingRig, decode, events, sum, walk};
 use bench::machine::{Fingerprint, load_average, pin};
 use bench::memory::Region;
@@ -106,7 +106,7 @@ fn loads<'a>(name: &'static str, day: &'a Day, load: fn(&mut Region, usize) -> u
 
 const BBO: &str = "decode + book + BBO";
 
-fn stages<'a>(day: &'a Day, average: &'a Day) -> Vec<Stage<'a>> {
+fn stages<'a>(day: &'a Day, average: &'a Day, wrapped: &'a Day, heavy: &'a Day) -> Vec<Stage<'a>> {
     let product = BookOptions::PRODUCT;
     vec![
         Stage::new("floor: memcpy of the bytes", day, || {
@@ -134,6 +134,18 @@ fn stages<'a>(day: &'a Day, average: &'a Day) -> Vec<Stage<'a>> {
         books(BBO, day, product),
         books("decode + book + BBO, no look-ahead", day, BookOptions { lookahead: 0, ..product }),
         books("decode + book + BBO, 4 KiB pages", day, BookOptions { pages: PageKind::Ordinary, ..product }),
+        books("decode + book + BBO, wrapped day", wrapped, product),
+        books(
+            "decode + book + BBO, wrapped day, no look-ahead",
+            wrapped,
+            BookOptions { lookahead: 0, ..product },
+        ),
+        books("decode + book + BBO, heavy-tailed day", heavy, product),
+        books(
+            "decode + book + BBO, heavy-tailed day, no look-ahead",
+            heavy,
+            BookOptions { lookahead: 0, ..product },
+        ),
         features("decode + book + BBO + features", day),
         features("the same with the grid, average day's rate", average),
     ]
@@ -144,8 +156,9 @@ fn main() {
     let day = Day::generate(&FULL);
     let (burst, average) = (day.retimed(BURST_GAP_NS), day.retimed(DAY_GAP_NS));
     drop(day);
+    let (wrapped, heavy) = (Day::generate(&WRAPPED), Day::generate(&HEAVY));
     let pinned = pin(true);
-    let mut stages = stages(&burst, &average);
+    let mut stages = stages(&burst, &average, &wrapped, &heavy);
     if arguments.iter().all(|a| a.starts_with('-')) && !arguments.iter().any(|a| a == "--test") {
         table(&mut stages, &burst, &pinned);
     }
@@ -192,13 +205,14 @@ fn table(stages: &mut [Stage<'_>], day: &Day, pinned: &str) {
     println!("files: {}\n", folder.display());
 }
 
-/// Rows that read the same stream of best quotes must have read the same one.
+/// Rows that read the best quotes of the same day must have read the same ones.
 fn agree(stages: &[Stage<'_>]) {
-    let mut bbo =
-        stages.iter().filter(|stage| stage.name.starts_with(BBO) && !stage.name.contains("features"));
-    let first = bbo.next().expect("a row with BBO");
-    for other in bbo {
-        assert_eq!(first.sums, other.sums, "{} and {} read different quotes", first.name, other.name);
+    let bbo = stages.iter().filter(|stage| stage.name.starts_with(BBO) && !stage.name.contains("features"));
+    for stage in bbo.clone() {
+        let same_day = bbo.clone().filter(|other| std::ptr::eq(other.day, stage.day));
+        for other in same_day {
+            assert_eq!(stage.sums, other.sums, "{} and {} read different quotes", stage.name, other.name);
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use bench::day::{Day, DayConfig};
+use bench::day::{Day, DayConfig, FULL};
 use bench::line::Events;
 use bench::machine::{Fingerprint, load_average};
 use bench::paced::{MESSAGES, packetise};
@@ -137,8 +137,13 @@ impl Drop for HugePages {
 
 /// A capture of MoldUDP64 packets of the benchmark day.
 fn write_capture(path: &Path) -> Outcome<()> {
-    let config =
-        DayConfig { symbols: 200, preload_orders: 2_000, segments: 1, segment: CAPTURE_PACKETS * MESSAGES };
+    let config = DayConfig {
+        symbols: 200,
+        preload_orders: 2_000,
+        segments: 1,
+        segment: CAPTURE_PACKETS * MESSAGES,
+        ..FULL
+    };
     let day = Day::generate(&config);
     let mut frames = Vec::with_capacity(CAPTURE_PACKETS);
     packetise(day.segment(0), &mut 1, |frame, _| frames.push(frame.to_vec()));

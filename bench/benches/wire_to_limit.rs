@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bench::day::{Day, DayConfig};
+use bench::day::{Day, DayConfig, FULL};
 use bench::gate_rig::LIMITS;
 use bench::line::MIDNIGHT;
 use bench::machine::Fingerprint;
@@ -357,6 +357,7 @@ fn measure(
         preload_orders: u32::from(options.symbols) * 100,
         segments: messages.div_ceil(segment),
         segment,
+        ..FULL
     });
     let gap_ns = 1_000_000_000 / options.rate;
     let recording = Arc::new(Recording::new(&day, gap_ns, gap_ns.max(1_000)));

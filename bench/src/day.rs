@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use simulator::traffic::{TrafficConfig, generate};
+use simulator::traffic::{Tails, TrafficConfig, generate};
 use wire::framing::Frames;
 
 /// Bytes of a length prefix.
@@ -11,15 +11,31 @@ const PREFIX: usize = 2;
 const TIMESTAMP: Range<usize> = 5..11;
 
 /// The day the benchmarks run on unless they say otherwise: 8,000 symbols, 1.9 million live orders before the first timed
-/// message, 9 million messages after it. Order references pass one and a half times through a table of 4 million slots, so
-/// that orders that outlive their slot are part of the load. A segment takes some 10 ms: long against the time it takes to warm
+/// message, 9 million messages after it. A segment takes some 10 ms: long against the time it takes to warm
 /// a cache, short against the time another process takes to spoil one.
-pub const FULL: DayConfig =
-    DayConfig { symbols: 8_000, preload_orders: 1_900_000, segments: 60, segment: 150_000 };
+pub const FULL: DayConfig = DayConfig {
+    symbols: 8_000,
+    preload_orders: 1_900_000,
+    segments: 60,
+    segment: 150_000,
+    skipped_refs: 0,
+    tails: Tails::Near,
+};
 
-/// The same shape for tests and instruction counts.
+/// Slots of the product's default order table, which a venue's references come round to again.
+const TURN: u64 = 1 << 24;
+
+/// The same day later: references have come round to the slots of the preloaded orders, each of which that still lives is met by a
+/// new order with its slot.
+pub const WRAPPED: DayConfig = DayConfig { skipped_refs: TURN - FULL.preload_orders as u64, ..FULL };
+
+/// A wrapped day with heavy tails: a hundred thousand levels beyond the ladders, and orders that live so long that they fill the side
+/// table.
+pub const HEAVY: DayConfig = DayConfig { tails: Tails::Heavy, ..WRAPPED };
+
+/// The same shape as [`FULL`] for tests and instruction counts.
 pub const SMALL: DayConfig =
-    DayConfig { symbols: 500, preload_orders: 20_000, segments: 2, segment: 100_000 };
+    DayConfig { symbols: 500, preload_orders: 20_000, segments: 2, segment: 100_000, ..FULL };
 
 /// How large a day is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +48,10 @@ pub struct DayConfig {
     pub segments: usize,
     /// Messages in each of them.
     pub segment: usize,
+    /// Order references that pass between the preload and the first segment.
+    pub skipped_refs: u64,
+    /// How far orders stand from the touch, and how long they stay.
+    pub tails: Tails,
 }
 
 /// A day in memory: length-prefixed messages, as NASDAQ's daily files have them.
@@ -58,6 +78,8 @@ impl Day {
             symbols: config.symbols,
             preload_orders: config.preload_orders,
             messages: (config.segments * config.segment) as u64,
+            skipped_refs: config.skipped_refs,
+            tails: config.tails,
         });
         let mut ends = Vec::with_capacity(config.segments);
         let mut frames = Frames::new(&traffic.bytes[traffic.steady_offset..]);
@@ -152,7 +174,8 @@ mod tests {
     use super::*;
     use wire::itch50;
 
-    const TINY: DayConfig = DayConfig { symbols: 20, preload_orders: 300, segments: 3, segment: 1_000 };
+    const TINY: DayConfig =
+        DayConfig { symbols: 20, preload_orders: 300, segments: 3, segment: 1_000, ..FULL };
 
     fn count(bytes: &[u8]) -> usize {
         Frames::new(bytes).flatten().filter(|message| itch50::decode(message).is_ok()).count()

@@ -163,7 +163,7 @@ impl<C: Clock> PacketSource for Paced<C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::day::DayConfig;
+    use crate::day::{DayConfig, FULL};
     use std::cell::Cell;
     use std::rc::Rc;
 
@@ -177,7 +177,7 @@ mod tests {
         }
     }
 
-    const CONFIG: DayConfig = DayConfig { symbols: 20, preload_orders: 95, segments: 2, segment: 33 };
+    const CONFIG: DayConfig = DayConfig { symbols: 20, preload_orders: 95, segments: 2, segment: 33, ..FULL };
 
     fn burst(source: &mut Paced<Hand>) -> (Vec<u64>, SourceStatus) {
         let mut due = vec![];

@@ -21,12 +21,42 @@ pub struct TrafficConfig {
     pub preload_orders: u32,
     /// Messages of the steady flow.
     pub messages: u64,
+    /// Order references that pass between the preload and the steady flow, as of orders that came and went before anybody listened.
+    pub skipped_refs: u64,
+    /// How far orders stand from the touch, and how long they stay.
+    pub tails: Tails,
+}
+
+/// How far orders stand from the touch, and how long they stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tails {
+    /// Mostly near it, and cancelled soon.
+    Near,
+    /// Many of them thousands of ticks away, and many cancelled only after hundreds of thousands of others.
+    Heavy,
+}
+
+impl Tails {
+    /// Ticks from the touch, and live orders younger than the one that goes.
+    fn quantiles(self) -> [Quantiles; 2] {
+        match self {
+            Self::Near => [Quantiles::pareto(1.1, 2_000.0), Quantiles::pareto(0.55, 1e9)],
+            Self::Heavy => [Quantiles::pareto(0.5, 20_000.0), Quantiles::pareto(0.2, 1e9)],
+        }
+    }
 }
 
 impl Default for TrafficConfig {
     /// A day small enough for a test and large enough to leave the caches.
     fn default() -> Self {
-        Self { seed: 1, symbols: 8_000, preload_orders: 200_000, messages: 1_000_000 }
+        Self {
+            seed: 1,
+            symbols: 8_000,
+            preload_orders: 200_000,
+            messages: 1_000_000,
+            skipped_refs: 0,
+            tails: Tails::Near,
+        }
     }
 }
 
@@ -201,6 +231,7 @@ pub fn generate(config: &TrafficConfig) -> Traffic {
     let preload_messages = generator.by_type.iter().sum();
     generator.by_type = [0; 256];
     generator.now = generator.now.max(OPEN_NS);
+    generator.last_ref += config.skipped_refs;
     for _ in 0..config.messages {
         generator.step();
     }
@@ -224,6 +255,7 @@ impl Generator {
                 Issue { name: name(i), start, barrier: start, resting: Box::new([0; 2 * WINDOW as usize]) }
             })
             .collect();
+        let [distance, age] = config.tails.quantiles();
         let bytes =
             36 * (u64::from(config.preload_orders) + config.messages) + 80 * u64::from(config.symbols);
         #[expect(clippy::cast_precision_loss, reason = "a day of nanoseconds fits")]
@@ -232,8 +264,8 @@ impl Generator {
             dice,
             issues,
             activity: Alias::power_law(config.symbols, 1.05),
-            distance: Quantiles::pareto(1.1, 2_000.0),
-            age: Quantiles::pareto(0.55, 1e9),
+            distance,
+            age,
             live: Vec::with_capacity(config.preload_orders as usize + 1_024),
             last_ref: 0,
             last_match: 0,
@@ -517,7 +549,13 @@ mod tests {
 
     #[test]
     fn the_traffic_is_a_valid_day() {
-        let config = TrafficConfig { seed: 5, symbols: 300, preload_orders: 20_000, messages: 150_000 };
+        let config = TrafficConfig {
+            seed: 5,
+            symbols: 300,
+            preload_orders: 20_000,
+            messages: 150_000,
+            ..TrafficConfig::default()
+        };
         let traffic = generate(&config);
         let mut books = Books::default();
         let mut last_ns = 0;
@@ -586,14 +624,26 @@ mod tests {
 
     #[test]
     fn a_seed_gives_the_same_bytes_and_another_seed_others() {
-        let config = TrafficConfig { seed: 9, symbols: 50, preload_orders: 500, messages: 5_000 };
+        let config = TrafficConfig {
+            seed: 9,
+            symbols: 50,
+            preload_orders: 500,
+            messages: 5_000,
+            ..TrafficConfig::default()
+        };
         assert!(generate(&config).bytes == generate(&config).bytes);
         assert!(generate(&config).bytes != generate(&TrafficConfig { seed: 10, ..config }).bytes);
     }
 
     #[test]
     fn activity_follows_a_power_law_and_cancels_hit_recent_orders() {
-        let config = TrafficConfig { seed: 2, symbols: 8_000, preload_orders: 100_000, messages: 200_000 };
+        let config = TrafficConfig {
+            seed: 2,
+            symbols: 8_000,
+            preload_orders: 100_000,
+            messages: 200_000,
+            ..TrafficConfig::default()
+        };
         let traffic = generate(&config);
         let mut by_symbol = vec![0_u32; 8_001];
         let (mut recent, mut deletes, mut newest) = (0_u32, 0_u32, 0_u64);
