@@ -1,5 +1,7 @@
 //! Applying events to the books: definitions, states and statuses.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 use types::{
     Action, BookEvent, BookState, EventFlags, GapCause, InstrumentId, StaleCause, Symbol, TickTableId,
     TradingStatus,
@@ -47,7 +49,7 @@ impl BooksMut<'_> {
             BookState::Recovering if changes_book && !event.flags.has(EventFlags::SNAPSHOT) => {
                 self.set_state(i, BookState::Live);
             }
-            _ => {}
+            BookState::Stale(_) | BookState::Recovering | BookState::Live | BookState::Empty => {}
         }
     }
 
@@ -67,7 +69,15 @@ impl BooksMut<'_> {
                 self.set_state(i, BookState::Stale(stale_cause(event)));
             }
             Action::Status | Action::SessionEnd => self.metas[i].status = status_after(event),
-            _ => {}
+            Action::OrderAdd
+            | Action::OrderReduce
+            | Action::OrderExecute
+            | Action::OrderDelete
+            | Action::OrderReplace
+            | Action::LevelSet
+            | Action::Trade
+            | Action::TradeBreak
+            | Action::Time => {}
         }
         Applied::nothing(Effect::Unchanged)
     }
@@ -140,7 +150,13 @@ impl BooksMut<'_> {
                 Applied::nothing(Effect::Unchanged)
             }
             Action::Time | Action::Trade | Action::TradeBreak => Applied::nothing(Effect::Unchanged),
-            _ => self.bad(),
+            Action::OrderAdd
+            | Action::OrderReduce
+            | Action::OrderExecute
+            | Action::OrderDelete
+            | Action::OrderReplace
+            | Action::LevelSet
+            | Action::Define => self.bad(),
         }
     }
 }

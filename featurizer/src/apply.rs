@@ -1,6 +1,8 @@
 //! Applying events to the books: what orders and levels do. What states and statuses do stands in `administer.rs`, what becomes of
 //! the best quotes in `quotes.rs`, and how the lines of later events are asked for in `ahead.rs`.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 use types::{
     Action, BookEvent, BookState, EventFlags, InstrumentId, Px, Qty, Side, StaleCause, TickTableId,
     TradingStatus,
@@ -133,6 +135,7 @@ impl BooksMut<'_> {
     fn apply_any(&mut self, i: usize, event: &BookEvent) -> Applied {
         match event.action {
             Action::OrderAdd => self.order_add(i, event),
+            Action::OrderReplace => self.order_replace(i, event),
             Action::OrderReduce | Action::OrderExecute | Action::OrderDelete => self.order_take(i, event),
             Action::LevelSet => self.level_set(i, event),
             Action::Trade => Applied {
@@ -142,7 +145,13 @@ impl BooksMut<'_> {
                 qty: u64::from(event.qty.0),
                 before: 0,
             },
-            _ => self.administer(i, event),
+            Action::TradeBreak
+            | Action::Status
+            | Action::Define
+            | Action::Clear
+            | Action::Gap
+            | Action::Time
+            | Action::SessionEnd => self.administer(i, event),
         }
     }
 

@@ -212,7 +212,6 @@ impl FarIndex {
         Ok(())
     }
 
-    /// Removes a level.
     pub(crate) fn remove(&mut self, arena: &mut [FarLevel], side: usize, key: i64) {
         let levels = self.levels_mut(arena, side);
         let Ok(at) = levels.binary_search_by_key(&key, |level| level.key) else { return };

@@ -388,7 +388,6 @@ impl OrderIndex {
         turn << self.turn_shift | middle << LOW_BITS | low
     }
 
-    /// Finds an order.
     #[inline(always)]
     pub(crate) fn find(&self, slots: &[Slot], id: u64, owner: Owner) -> Option<Order> {
         let at = self.slot_of(id);

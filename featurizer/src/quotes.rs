@@ -62,7 +62,8 @@ impl BooksMut<'_> {
     #[cold]
     fn note_overlap(&mut self, i: usize, overlap: i64) {
         let (locked, crossed) = (overlap == 0, overlap > 0);
-        self.levels.rows[i].head.flags |= u8::from(locked) * flag::LOCKED | u8::from(crossed) * flag::CROSSED;
+        self.levels.rows[i].head.flags |=
+            (u8::from(locked) * flag::LOCKED) | (u8::from(crossed) * flag::CROSSED);
         self.counters.locked_events += u64::from(locked);
         self.counters.crossed_events += u64::from(crossed);
     }
