@@ -10,7 +10,8 @@
 //!
 //! **Closing a grid point** takes milliseconds for thousands of instruments. Live, it is therefore spread over the events that
 //! follow, a few instruments after each block of them; an instrument that has an event of its own first is closed first, so that
-//! every vector is of its grid point all the same.
+//! every vector is of its grid point all the same. What is made goes to the sink at once, still in ascending order: a vector made
+//! before its turn waits for it. Nobody is visited to whom nothing would happen (`features/calendar.rs`).
 //!
 //! **When the scorer is slow.** Vectors wait in one slot per instrument. A slot that is still waiting at the next grid point is
 //! overwritten (newest wins, [`OnFull::KeepDirty`]), or nothing moves until there is room ([`crate::OnFull::Wait`], for replays).

@@ -11,7 +11,7 @@ use crate::pages::PageKind;
 /// Bounds of the books; all memory is taken at construction.
 #[derive(Clone, Copy, Debug)]
 pub struct BookLimits {
-    /// Instruments, at most 32,768. Each takes 8.3 KiB.
+    /// Instruments, at most 32,768. Each takes 8.25 KiB.
     pub instruments: usize,
     /// log2 of the order slots (16 bytes each), 4 to 30. An order that outlives a turn of the table moves to the side table; a
     /// turn is as many ids as there are slots (four times as many where ids come in steps of four).
