@@ -285,7 +285,9 @@ fn confirm(cli: &Cli) -> Result<()> {
         | Command::Positions(_)
         | Command::Orders(_)
         | Command::Sessions { .. }
-        | Command::Audit(_) => return Ok(()),
+        | Command::Audit(_)
+        | Command::Completions(_)
+        | Command::Man(_) => return Ok(()),
     };
     if confirmed.yes {
         return Ok(());

@@ -79,11 +79,11 @@ pub(super) struct NamedOrder<'a> {
 }
 
 impl NamedOrder<'_> {
-    /// Whether a breaker of `scope` covers it. A desk has no breaker of its own, its strategies have.
+    /// Whether a breaker of `scope` covers it. A desk or a trader has no breaker of its own, its strategies have.
     pub(super) fn is_within(&self, scope: &Scope) -> bool {
         match scope {
             Scope::Firm => true,
-            Scope::Desk(_) => false,
+            Scope::Desk(_) | Scope::Trader(_) => false,
             Scope::Account(name) => name == self.account,
             Scope::Strategy(name) => name == self.strategy,
             Scope::Instrument(symbol) => symbol.symbol() == self.symbol,
