@@ -3,8 +3,8 @@
 
 use crate::names::{Name, Scope, SymbolName};
 use crate::protocol::{
-    Driver, FeedStatus, Grant, HaltRow, HoldingsFilter, HopStatus, OrderCounts, OrderQuery, OrderRow, PositionRow,
-    PositionSetting, ScorerStatus, SessionRow, StageCounters,
+    Driver, FeedStatus, Grant, HaltRow, HoldingsFilter, HopStatus, OrderCounts, OrderQuery, OrderRow,
+    PositionRow, PositionSetting, ScorerStatus, SessionRow, StageCounters,
 };
 use gate::{Breaker, Envelope, Explanation, Exposure, FixedScore, LimitsSource, RiskLimits};
 use std::collections::BTreeMap;

@@ -5,8 +5,8 @@ use std::hint::select_unpredictable;
 use types::{Action, BookEvent};
 
 use crate::apply::BooksMut;
-use crate::order_table::units_of;
 use crate::prefetch::prefetch;
+use crate::units::units_of;
 
 impl BooksMut<'_> {
     /// Asks for the lines that `events` will need, so that their misses overlap each other and the work before them. Two passes:

@@ -11,7 +11,9 @@ use types::{
 use crate::counters::BookCounters;
 use crate::ladder::{PX_MAX, TICKS, flag};
 use crate::levels::{Change, Full, LevelsMut};
-use crate::order_table::{OrderIndex, Owner, Slot, px_of_units};
+use crate::order_table::{OrderIndex, Slot};
+use crate::owner::Owner;
+use crate::units::px_of_units;
 use crate::view::{Book, Meta, Parts};
 
 /// Events of orders a book never saw that it survives between two clears.

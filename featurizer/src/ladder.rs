@@ -8,7 +8,7 @@ use std::hint::select_unpredictable;
 use types::{BookLevel, Px, Side};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::order_table::{UNIT, Way};
+use crate::units::{UNIT, Way, odd_inverse};
 
 /// Ticks in the window of a side.
 pub(crate) const TICKS: usize = 512;
@@ -97,17 +97,6 @@ impl Cell {
         // A level without quantity is no level, whatever its count says.
         if left.qty() == 0 { (Self::EMPTY, missing) } else { (left, missing) }
     }
-}
-
-/// The inverse of an odd number modulo 2^64 (Newton's iteration, each step doubles the correct bits).
-pub(crate) const fn odd_inverse(odd: u64) -> u64 {
-    let mut x = odd;
-    let mut step = 0;
-    while step < 5 {
-        x = x.wrapping_mul(2_u64.wrapping_sub(odd.wrapping_mul(x)));
-        step += 1;
-    }
-    x
 }
 
 /// Occupancy bitmaps of both sides.
@@ -209,7 +198,7 @@ pub(crate) struct Head {
     step: i64,
     /// Window index of the best level, -1 when the window is empty.
     pub(crate) best: [i16; 2],
-    /// [`crate::order_table::Owner`] of the instrument's orders now.
+    /// [`crate::owner::Owner`] of the instrument's orders now.
     pub(crate) owner: u32,
     pub(crate) misses: [u8; 2],
     /// Bit w: word w of the bitmap is not zero.
@@ -429,13 +418,6 @@ pub(crate) fn book_level(side: Side, key: i64, cell: Cell) -> BookLevel {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn odd_numbers_have_their_inverse() {
-        for odd in [1, 3, 5, 3_125, 9_765_625, u64::MAX, 0x1234_5678_9abc_def1] {
-            assert_eq!(odd.wrapping_mul(odd_inverse(odd)), 1);
-        }
-    }
 
     #[test]
     fn a_window_that_stands_nowhere_holds_nothing() {

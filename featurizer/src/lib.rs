@@ -29,6 +29,7 @@ mod ladder;
 mod levels;
 mod limits;
 mod order_table;
+mod owner;
 mod pages;
 mod parquet_file;
 mod polled;
@@ -37,6 +38,7 @@ mod prints;
 mod quotes;
 mod run;
 mod sinks;
+mod units;
 mod view;
 
 pub use apply::{Applied, BooksMut, Effect};

@@ -17,14 +17,9 @@ use std::io;
 use types::{Action, BookEvent, Side};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::owner::Owner;
 use crate::pages::{PageBuf, PageKind};
-
-/// Price unit of a slot: 1e-4 of the currency, the finest of the order-by-order equity feeds. Finer prices are exact too,
-/// in the side table.
-pub(crate) const UNIT: i64 = 100_000;
-/// Inverse of the odd part of [`UNIT`] (3125) modulo 2^64, and the power of two that remains.
-const UNIT_INVERSE: u64 = crate::ladder::odd_inverse(3_125);
-const UNIT_SHIFT: u32 = 5;
+use crate::units::{Way, px_of_units, units_of};
 
 /// Lowest bits of an id, which choose a quarter of the table.
 const LOW_BITS: u32 = 2;
@@ -89,12 +84,6 @@ impl Slot {
     }
 }
 
-/// A price of so many [`UNIT`]s, less than 2^32.
-#[inline(always)]
-pub(crate) const fn px_of_units(units: u64) -> i64 {
-    units.cast_signed().wrapping_mul(UNIT)
-}
-
 /// An order that does not fit its slot.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C)]
@@ -104,24 +93,6 @@ struct SideEntry {
     /// 0: empty.
     qty: u32,
     meta: u32,
-}
-
-/// The instrument and the epoch of its book, as slots carry them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Owner(u32);
-
-impl Owner {
-    /// As the instrument's head keeps it.
-    #[inline]
-    pub(crate) const fn to_bits(self) -> u32 {
-        self.0
-    }
-
-    /// The inverse of [`Owner::to_bits`].
-    #[inline]
-    pub(crate) const fn from_bits(bits: u32) -> Self {
-        Self(bits)
-    }
 }
 
 /// Where an order was found; valid until the table changes.
@@ -152,23 +123,6 @@ pub(crate) struct Step {
     pub(crate) way: Way,
     /// The order joins or leaves whole.
     pub(crate) whole: bool,
-}
-
-/// A sign to be given to a number: all bits clear for more, all set for less.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Way(u64);
-
-impl Way {
-    #[inline(always)]
-    const fn new(more: bool) -> Self {
-        Self((more as u64).wrapping_sub(1))
-    }
-
-    /// `number`, or its negative.
-    #[inline(always)]
-    pub(crate) const fn of(self, number: u64) -> u64 {
-        (number ^ self.0).wrapping_sub(self.0)
-    }
 }
 
 /// The table has no room left.
@@ -258,7 +212,7 @@ impl OrderIndex {
             if entry.qty == 0 {
                 return None;
             }
-            if entry.id == id && entry.meta & OWNER_MASK == owner.0 {
+            if entry.id == id && entry.meta & OWNER_MASK == owner.to_bits() {
                 return Some(at);
             }
             at = (at + 1) & mask;
@@ -363,7 +317,7 @@ impl OrderIndex {
 
     /// The owner under which the instrument's orders are kept now.
     pub(crate) fn owner(&self, instrument: usize) -> Owner {
-        Owner(instrument as u32 | u32::from(self.epochs[instrument]) << EPOCH_SHIFT)
+        Owner::from_bits(instrument as u32 | u32::from(self.epochs[instrument]) << EPOCH_SHIFT)
     }
 
     /// The number of the slot an id belongs to. (Shifts wrap instead of being checked: their counts are below 64 by
@@ -392,7 +346,9 @@ impl OrderIndex {
     pub(crate) fn find(&self, slots: &[Slot], id: u64, owner: Owner) -> Option<Order> {
         let at = self.slot_of(id);
         let slot = slots[at];
-        if slot.qty() != 0 && u64::from(slot.tag()) == self.tag_of(id) && slot.meta() & OWNER_MASK == owner.0
+        if slot.qty() != 0
+            && u64::from(slot.tag()) == self.tag_of(id)
+            && slot.meta() & OWNER_MASK == owner.to_bits()
         {
             return Some(Order { place: Place::Slot(at), px: slot.px(), qty: slot.qty(), side: slot.side() });
         }
@@ -416,7 +372,7 @@ impl OrderIndex {
         let at = self.slot_of(id);
         let old = slots[at];
         let high = id.wrapping_shr(self.turn_shift);
-        let who = high << (32 + LOW_BITS) | (id & LOW_MASK) << 32 | u64::from(owner.0);
+        let who = high << (32 + LOW_BITS) | (id & LOW_MASK) << 32 | u64::from(owner.to_bits());
         let (units, open) = (units_of(event.px.0), old.what & u64::from(u32::MAX));
         let more = event.action as u8 == Action::OrderAdd as u8;
         let all = event.action as u8 == Action::OrderDelete as u8;
@@ -460,7 +416,7 @@ impl OrderIndex {
         if slot.qty() | slot.meta() & SPILLED != 0 || (tag | units) >> 32 != 0 {
             return false;
         }
-        *slot = Slot::new(tag as u32, owner.0 | side_bit(side), units as u32, qty);
+        *slot = Slot::new(tag as u32, owner.to_bits() | side_bit(side), units as u32, qty);
         self.live = self.live.wrapping_add(1);
         true
     }
@@ -476,7 +432,7 @@ impl OrderIndex {
         qty: u32,
     ) -> Result<(), Full> {
         let at = self.slot_of(id);
-        let meta = owner.0 | side_bit(side);
+        let meta = owner.to_bits() | side_bit(side);
         let (Ok(tag), Ok(units)) = (u32::try_from(self.tag_of(id)), u32::try_from(units_of(px))) else {
             self.side_insert(SideEntry { id, px, qty, meta })?;
             slots[at].who |= u64::from(SPILLED);
@@ -536,18 +492,11 @@ fn side_bit(side: Side) -> u32 {
     (side as u32) << 31
 }
 
-/// The price in slot units if that is less than 2^32; else the price is no multiple of the unit or does not fit. One
-/// multiplication decides both, because only an exact multiple of the unit has a quotient that small modulo 2^64 (Granlund and
-/// Montgomery 1994, section 9).
-#[inline(always)]
-pub(crate) fn units_of(px: i64) -> u64 {
-    px.cast_unsigned().wrapping_mul(UNIT_INVERSE).rotate_right(UNIT_SHIFT)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::limits::BookLimits;
+    use crate::units::UNIT;
     use proptest::prelude::*;
     use std::collections::HashMap;
 
@@ -705,7 +654,7 @@ mod tests {
             mine = t.clear_instrument(&mut slots, 2, if turn == 0 { 2 } else { 0 });
             assert!(t.find(&slots, 1, mine).is_none() && t.find(&slots, 33, mine).is_none());
         }
-        assert_eq!(mine, Owner(2));
+        assert_eq!(mine, Owner::from_bits(2));
         assert!(t.find(&slots, 2, other).is_some());
         assert_eq!((t.live(), t.side_occupancy().0), (1, 0));
     }

@@ -382,7 +382,7 @@ fn tiers(model: &Model, scorer: impl Scorer) -> Vec<Tier> {
     let sink = |_: &LimitUpdate, _: UnixNanos| ();
     let mut stage = ScorerStage::new(config, model, scorer, sink, ()).expect("the default policy");
     for i in 0..INSTRUMENTS {
-        stage.define(InstrumentId(i), Symbol::new(&format!("S{i}")).expect("a name"));
+        stage.define(InstrumentId(i), known(i));
     }
     let (mut numbers, mut found) = (Numbers(7), Vec::new());
     let centre = [1.0, 0.0, 0.5, 0.5, 0.0, 0.0, 0.0, 0.5, 6.0, 0.05, 0.45, 6.0, 1.0];
@@ -412,4 +412,10 @@ fn tiers_are_those_of_the_reference() {
         let fused = FusedScorer::with_kernel(&model, 12, kernel).expect("an available kernel");
         assert_eq!(tiers(&model, fused), wanted, "{kernel:?}");
     }
+}
+
+/// A name that the shipped model has a profile of: others are Elevated.
+fn known(i: u32) -> Symbol {
+    const NAMES: [&str; 9] = ["ALFA", "BRVO", "CHRL", "DLTA", "ECHO", "FUTX", "FXTR", "GOLF", "THIN"];
+    Symbol::new(NAMES[i as usize % NAMES.len()]).expect("a name")
 }

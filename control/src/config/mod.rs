@@ -19,6 +19,7 @@ mod plan;
 mod schema;
 mod schema_firm;
 mod schema_ops;
+mod schema_policy;
 mod scope_limits;
 mod ticks;
 mod tiers;
@@ -33,11 +34,13 @@ pub use net::{CpuChoice, CpuList, FeedSource, Group, HostAddress, PciAddress, Pc
 pub use ops::Ops;
 pub use plan::{DeclaredScopes, Plan};
 pub use schema::{
-    Audit, Book, Client, CriticalPolicy, Eal, EalMemory, Feed, Gate, Igmp, Instance, Link, NormalPolicy,
-    OnDaemonLoss, Orders, OverlayPct, Placement, Policy, ReferencePolicy, Scorer, ScorerBackend, SelfMatch,
-    TierPolicy, Uncalibrated,
+    Audit, Book, Client, Eal, EalMemory, Feed, Gate, Igmp, Instance, Link, OnDaemonLoss, Orders, Placement,
+    Scorer, ScorerBackend, SelfMatch,
 };
 pub use schema_ops::{FourEyes, Log, LogFormat, Metrics, SinkFile, SinkRedis, SinkWebhook, Sinks, TwoPeople};
+pub use schema_policy::{
+    CriticalPolicy, NormalPolicy, OverlayPct, Policy, ReferencePolicy, TierPolicy, Uncalibrated,
+};
 pub use ticks::{TickChoice, TickPlan};
 
 use check::way;

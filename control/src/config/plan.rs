@@ -40,7 +40,7 @@ pub struct Plan {
     /// The scorer.
     pub scorer: schema::Scorer,
     /// What the score does.
-    pub policy: schema::Policy,
+    pub policy: super::schema_policy::Policy,
     /// What each tier does to the base limits: [`Plan::policy`]'s `overlay_pct` as the gate takes it.
     pub overlay: Overlay,
     /// Envelopes.

@@ -1,7 +1,7 @@
 //! Checks of `[policy]`: thresholds in order, overlays that tighten from tier to tier.
 
 use super::check::{Checker, way};
-use super::schema;
+use super::schema_policy;
 use crate::limits::LimitKey;
 use gate::{Overlay, Ratio, TierOverlay};
 
@@ -9,7 +9,7 @@ use gate::{Overlay, Ratio, TierOverlay};
 const LOOK_BACK: u32 = 3;
 
 impl Checker<'_> {
-    pub(super) fn policy(&mut self, policy: &schema::Policy) -> Option<Overlay> {
+    pub(super) fn policy(&mut self, policy: &schema_policy::Policy) -> Option<Overlay> {
         let (elevated, high, critical) = (&policy.elevated, &policy.high, &policy.critical);
         let enters = [
             ("policy.elevated", elevated.enter, elevated.enter_count, elevated.enter_of),
@@ -58,7 +58,7 @@ impl Checker<'_> {
     }
 
     /// The scorer opens all limits together, a step at a time.
-    fn widening(&mut self, percents: &schema::OverlayPct) {
+    fn widening(&mut self, percents: &schema_policy::OverlayPct) {
         let first = percents.values().next().copied().unwrap_or(105);
         for (key, percent) in percents {
             if *percent != first || !(105..=150).contains(percent) || !percent.is_multiple_of(5) {
@@ -72,7 +72,7 @@ impl Checker<'_> {
         }
     }
 
-    fn overlay(&mut self, policy: &schema::Policy) -> Option<Overlay> {
+    fn overlay(&mut self, policy: &schema_policy::Policy) -> Option<Overlay> {
         let rows = [
             ("policy.normal.overlay_pct", &policy.normal.overlay_pct),
             ("policy.elevated.overlay_pct", &policy.elevated.overlay_pct),
@@ -92,7 +92,7 @@ impl Checker<'_> {
             Err(error) => {
                 let key = LimitKey::ALL.into_iter().find(|k| k.parameter() == error.parameter);
                 let key = key.map_or("", LimitKey::as_str);
-                let percent = |p: &schema::OverlayPct| {
+                let percent = |p: &schema_policy::OverlayPct| {
                     p.iter().find(|(k, _)| k.as_str() == key).map_or(100, |(_, v)| *v)
                 };
                 let tier = error.tier as usize;

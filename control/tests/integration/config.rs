@@ -291,7 +291,7 @@ fn slips_in_a_feed_are_errors_with_the_line_and_what_was_meant() {
         ),
         (
             "[[feed]]\nname = \"x\"\nkind = \"lobster\"\nsource = \"file:a\"",
-            "p.toml:3: feed[0].kind: found \"lobster\", wanted one of \"itch50\", \"deep\", \"tops\"",
+            "p.toml:3: feed[0].kind: found \"lobster\", wanted one of \"itch50\", \"deep\", \"tops\", \"mdp3\", \"mdp3-mbo\", \"pitch\"",
         ),
         (
             "[[feed]]\nname = \"x\"\nkind = \"deep\"\nsource = \"file:a\"\nigmp = \"v1\"",

@@ -8,9 +8,9 @@ use control::client::{Client, ClientError};
 use control::names::Name;
 use control::protocol::Grant;
 use gate::{
-    AccountId, Breaker, BreakerKey, ClassId, Decision, Explanation, Exposure, FixedScore, Flags, Gate, LimitsSource,
-    OpenOrder, OrderEvent, OrderIntent, RejectReason, Reservation, STEP_WORDS, Settlement, Step, StrategyConfig,
-    StrategyId, UnknownPosition, Verdict,
+    AccountId, Breaker, BreakerKey, ClassId, Decision, Explanation, Exposure, FixedScore, Flags, Gate,
+    LimitsSource, OpenOrder, OrderEvent, OrderIntent, RejectReason, Reservation, STEP_WORDS, Settlement,
+    Step, StrategyConfig, StrategyId, UnknownPosition, Verdict,
 };
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -39,8 +39,8 @@ pub(crate) struct Said {
     pub(crate) channel: Channel,
     /// Calibrated, 0 to 1.
     pub(crate) score: f32,
-    /// What the autoencoder alone comes to, with its share of the budget; 0 where it is not heard. Only it leads to Critical: orders
-    /// that come from one side for long are no crash of their own.
+    /// What the autoencoder alone comes to; 0 where it is not heard. Only it leads to Critical, so there it shares its budget with no
+    /// other channel: orders that come from one side for long are no crash of their own.
     pub(crate) joint: f32,
     /// Before calibration, with its reasons.
     pub(crate) raw: RawScore,
@@ -58,7 +58,7 @@ pub(crate) fn combine(
     if let Some((law, result)) = joint {
         let raw = result?;
         let p = law.p_value(f64::from(raw.raw))?;
-        joint_score = display((heard * p).min(1.0));
+        joint_score = display(p.min(1.0));
         least = Some((p, Channel::Joint, raw));
     }
     if let Some((law, flow)) = flow {
@@ -123,7 +123,7 @@ mod tests {
     fn the_less_likely_counts_times_the_number_that_are_heard() {
         let calm = combine(Some((law(), Some(joint(1e-3)))), Some((law(), flow(0.0, at(1e-5))))).unwrap();
         assert_eq!(calm.channel, Channel::Flow);
-        assert!((calm.joint - display(2e-3)).abs() < 1e-3, "{}", calm.joint);
+        assert!((calm.joint - display(1e-3)).abs() < 1e-3, "{}", calm.joint);
         assert!((calm.score - display(2e-5)).abs() < 1e-3, "{}", calm.score);
         assert_eq!(calm.raw.top3[0], FeatureId::BuyingRun as u8);
         let other = combine(Some((law(), Some(joint(1e-5)))), Some((law(), flow(0.0, 0.0)))).unwrap();

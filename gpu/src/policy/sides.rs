@@ -10,7 +10,7 @@ use crate::inputs::{COLUMNS, Profile};
 use crate::model::RawScore;
 
 /// How far to the harmless side a value counts, in robust standard deviations: as far as calm markets often go.
-const HARMLESS_SIGMAS: f64 = 2.0;
+const HARMLESS_SIGMAS: f64 = 1.0;
 
 /// Between which values each of the model's features is shown.
 #[derive(Clone, Copy, Debug, PartialEq)]

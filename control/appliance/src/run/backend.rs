@@ -16,8 +16,8 @@ use control::backend::{Backend, BackendError, InstrumentView, SessionView, Snaps
 use control::config::{DeclaredScopes, Plan};
 use control::names::{Name, Scope, SymbolName};
 use control::protocol::{
-    FeedStatus, Grant, HoldingsFilter, OrderCounts, OrderQuery, OrderRow, PositionRow,
-    PositionSetting, ScorerStatus, StageCounters,
+    FeedStatus, Grant, HoldingsFilter, OrderCounts, OrderQuery, OrderRow, PositionRow, PositionSetting,
+    ScorerStatus, StageCounters,
 };
 use gate::{
     AccountId, Breaker, BreakerCause, BreakerState, BreakerWriter, Envelope, Explanation, Exposure,

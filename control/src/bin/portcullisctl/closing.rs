@@ -50,7 +50,8 @@ fn follow(client: &mut Client, scope: &Scope, wait: Duration) -> Result<Vec<Halt
         let Reply::Status(status) = client.call(Ask::Status)? else { return Ok(rows) };
         // A desk and a trader are closed by their strategies.
         let is_within = |row: &HaltRow| {
-            row.scope == *scope || matches!((scope, &row.scope), (Scope::Desk(_) | Scope::Trader(_), Scope::Strategy(_)))
+            row.scope == *scope
+                || matches!((scope, &row.scope), (Scope::Desk(_) | Scope::Trader(_), Scope::Strategy(_)))
         };
         rows = status.halts.into_iter().filter(is_within).collect();
         quiet = if rows.iter().all(|row| row.open == 0) { quiet + 1 } else { 0 };

@@ -46,7 +46,6 @@ const NEED_NONE: &[(&str, &str)] = &[
     ("dataplane/wire/src/deep10.rs ODD_LOT", LISTED_WHOLE),
     ("dataplane/wire/src/deep10.rs TEST_SECURITY", LISTED_WHOLE),
     ("dataplane/wire/src/tops16.rs EXTENDED_HOURS", LISTED_WHOLE),
-    ("dataplane/wire/src/tops16.rs NOT_AVAILABLE", LISTED_WHOLE),
 ];
 
 /// Words that introduce an item, each followed by its name.

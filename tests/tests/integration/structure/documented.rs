@@ -25,7 +25,7 @@ fn fields(code: &str) -> Vec<&str> {
 fn every_key_of_the_configuration_stands_in_the_built_in_file() {
     let read = |path: &str| fs::read_to_string(repository().join(path)).expect("a file of the configuration");
     let built_in = read("control/src/config/default.toml");
-    let schema = ["schema.rs", "schema_firm.rs", "gateway.rs", "schema_ops.rs"]
+    let schema = ["schema.rs", "schema_firm.rs", "gateway.rs", "schema_ops.rs", "schema_policy.rs"]
         .map(|file| read(&format!("control/src/config/{file}")))
         .concat();
     let keys = fields(&schema);

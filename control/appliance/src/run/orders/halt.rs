@@ -43,7 +43,9 @@ impl Halt {
             return;
         }
         match event {
-            OrderEvent::Filled { qty, .. } | OrderEvent::Executed { qty, .. }
+            OrderEvent::Filled { qty, .. }
+            | OrderEvent::Executed { qty, .. }
+            | OrderEvent::ExecutedAt { qty, .. }
                 if settled != Settlement::Repeated =>
             {
                 self.filled_qty = self.filled_qty.saturating_add(qty.0.into());

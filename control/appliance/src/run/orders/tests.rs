@@ -423,7 +423,10 @@ fn what_one_process_did_to_its_files_stops_nobody_else() {
     let (_, said) = first.drain(&ClosedScopes::default());
     assert!(said[0].contains("1 damaged"), "{said:?}");
     file.write_all_at(&u64::MAX.to_le_bytes(), 512).unwrap();
-    assert!(first.drain(&ClosedScopes::default()).1.iter().all(|what| !what.contains("damaged")), "it is not read any more");
+    assert!(
+        first.drain(&ClosedScopes::default()).1.iter().all(|what| !what.contains("damaged")),
+        "it is not read any more"
+    );
     assert!(is_doubted(&attach(&mut first).unwrap()));
     drop(first);
     // Cut off while it does not.
