@@ -161,7 +161,7 @@ impl Level {
         let limited = limits != ExposureLimits::NONE || loss_micros != u64::MAX;
         let parts = vec![Part::default(); if keeps { instruments } else { 0 }].into();
         let (busy, sums) = (Busy::new(instruments), Sums::default());
-        limited.then(|| Self { limits, loss_micros, busy, parts, sums })
+        limited.then_some(Self { limits, loss_micros, busy, parts, sums })
     }
 
     pub(crate) const fn counts_loss(&self) -> bool {

@@ -38,7 +38,6 @@ impl ProfitRules {
     pub(crate) const DEFAULT: Self = Self { day_start: Nanos(0), fee_nanos_per_unit: 0 };
 
     /// The number of the day that `at` lies in; 0 is no day.
-    #[expect(clippy::cast_possible_truncation, reason = "64 bits of nanoseconds are 213,503 days")]
     const fn day_of(&self, at: UnixNanos) -> u32 {
         let since_a_start = at.0.saturating_add(DAY_NS.saturating_sub(self.day_start.0));
         (since_a_start / DAY_NS) as u32 + 1
@@ -221,7 +220,7 @@ impl Tallies {
     pub(crate) fn kept(&self) -> impl Iterator<Item = (bool, usize, Tally)> {
         let today = |tally: &&Tally| tally.day == self.day && !tally.is_none();
         let of = move |all: &'_ [Tally], account: bool| {
-            let found = all.iter().enumerate().filter(move |(_, tally)| today(&tally));
+            let found = all.iter().enumerate().filter(move |(_, tally)| today(tally));
             found.map(|(at, tally)| (account, at, *tally)).collect::<alloc::vec::Vec<_>>()
         };
         of(&self.strategies, false).into_iter().chain(of(&self.accounts, true))

@@ -56,7 +56,7 @@ impl Weight {
         find: impl Fn(fn(&Part) -> bool) -> Option<InstrumentId>,
     ) -> Self {
         let all = sums.plus(own);
-        let [high, low] = all.ends.map(|end| end.clipped());
+        let [high, low] = all.ends.map(crate::sums::Wide::clipped);
         let net = if side == Side::Bid { high } else { low.saturating_neg() };
         let sized = |n: i128| n.max(0).unsigned_abs();
         let (gross, net) =

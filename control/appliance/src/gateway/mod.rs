@@ -140,13 +140,11 @@ fn open(setup: &Setup, mut is_told_to_stop: impl FnMut() -> bool) -> Result<Opti
 
 /// Whether waiting may help: the gateway could not attach, and may later.
 fn may_pass(error: &anyhow::Error) -> bool {
-    let of_ouch = error.downcast_ref().and_then(|error| match error {
-        egress::ouch::GatewayError::Port(error) => Some(error),
-        _ => None,
+    let of_ouch = error.downcast_ref().and_then(|error| {
+        if let egress::ouch::GatewayError::Port(error) = error { Some(error) } else { None }
     });
-    let of_fix = error.downcast_ref().and_then(|error| match error {
-        egress::fix::GatewayError::Port(error) => Some(error),
-        _ => None,
+    let of_fix = error.downcast_ref().and_then(|error| {
+        if let egress::fix::GatewayError::Port(error) = error { Some(error) } else { None }
     });
     of_ouch.or(of_fix).is_some_and(egress::orders::PortError::may_pass)
 }

@@ -300,7 +300,7 @@ impl Desk {
             match self.books.profit(of) {
                 None => wanted.push(R::LossUnknown),
                 Some(profit) if -profit >= i128::from(most) * 2_000_000_000_000_000_000 => {
-                    wanted.push(reason)
+                    wanted.push(reason);
                 }
                 // One that is unknown in one instrument says nothing in sum.
                 Some(_) => {}
@@ -514,7 +514,7 @@ fn executions_that_are_repeated_stop_a_strategy_until_that_is_taken_over_and_res
         rig.take(&OrderIntent { qty: Qty(10), ..order(id) });
         // An order counts once, in however many parts it trades.
         (0..5).for_each(|n| {
-            _ = rig.gate.settle(OrderEvent::Executed { id, execution: 10 * id + n, qty: Qty(2) })
+            _ = rig.gate.settle(OrderEvent::Executed { id, execution: 10 * id + n, qty: Qty(2) });
         });
     };
     fill(&mut rig, 1);

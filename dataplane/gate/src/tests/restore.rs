@@ -64,7 +64,7 @@ fn event(kind: u8, id: u64, qty: Qty, execution: u64) -> OrderEvent {
     match kind {
         0 => OrderEvent::Accepted { id },
         1 => OrderEvent::Filled { id, qty },
-        2 if execution % 2 == 0 => OrderEvent::Executed { id, execution, qty },
+        2 if execution.is_multiple_of(2) => OrderEvent::Executed { id, execution, qty },
         2 => OrderEvent::ExecutedAt { id, execution, qty, px: Px(px("100.00").0 - CENT.0 * 40) },
         3 => OrderEvent::Busted { id, qty },
         4 => OrderEvent::Reduced { id, qty },
