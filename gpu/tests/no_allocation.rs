@@ -134,8 +134,8 @@ fn grid_points_allocate_nothing(model: &Model, scorer: impl StagedScorer) {
     assert!(tiers.into_iter().any(|tier| tier > Tier::Normal));
 }
 
-/// A name that the shipped model has a profile of: others are Elevated.
+/// A name that the shipped model has a profile of, and one, the last, that it has not.
 fn known(i: u32) -> Symbol {
-    const NAMES: [&str; 9] = ["ALFA", "BRVO", "CHRL", "DLTA", "ECHO", "FUTX", "FXTR", "GOLF", "THIN"];
+    const NAMES: [&str; 10] = ["ALFA", "BRVO", "CHRL", "DLTA", "ECHO", "FUTX", "FXTR", "GOLF", "THIN", "NEW"];
     Symbol::new(NAMES[i as usize % NAMES.len()]).expect("a name")
 }

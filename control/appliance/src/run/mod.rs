@@ -149,6 +149,7 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
     let log = events.log();
     controller.tell(Arc::clone(&log));
     say(&log, found.into_iter().chain(controller.warnings().iter().map(|w| format!("warning: {w}"))));
+    let mut verdicts = VerdictFile::open(&plan.instance.state_dir)?;
     let server = Server::start(Arc::clone(&controller), &plan.instance.socket)?;
     let watch = controller.watch()?;
     let metrics = plan.ops.metrics.listen.address().map(|at| controller.serve_metrics(at)).transpose()?;
@@ -156,7 +157,6 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
     drop(writeln!(std::io::stdout(), "{name} runs; control socket {socket}"));
     let gateways = gateways.start()?;
     let mut hops = LatencyLog::new(&plan.instance.state_dir, latency);
-    let mut verdicts = VerdictFile::open(&plan.instance.state_dir)?;
     let mut trips = Trips::default();
     let mut strangers = Strangers::default();
     let mut notifier = Notifier::of_environment();
