@@ -11,7 +11,7 @@ use crate::fields::{Flags, Show};
 messages! {
     /// 0x2D, End of Session.
     EndOfSession = 0x2d, 5 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
     }
 
@@ -27,11 +27,11 @@ messages! {
 
     /// 0x31, Trading Status.
     TradingStatus = 0x31, 17 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
         /// The instrument, padded with spaces.
         @5 symbol: [u8; 8] = [u8; 8],
-        /// See [`status`].
+        /// See [`status`](super::status).
         @13 status: u8 = u8,
         /// 0 no restriction of short sales, 1 one.
         @14 reg_sho: u8 = u8,
@@ -41,7 +41,7 @@ messages! {
 
     /// 0x95, Auction Update: what an auction would come to.
     AuctionUpdate = 0x95, 46 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
         /// The instrument, padded with spaces.
         @5 symbol: [u8; 8] = [u8; 8],
@@ -61,7 +61,7 @@ messages! {
 
     /// 0x96, Auction Summary: what an auction came to.
     AuctionSummary = 0x96, 26 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
         /// The instrument, padded with spaces.
         @5 symbol: [u8; 8] = [u8; 8],
@@ -75,7 +75,7 @@ messages! {
 
     /// 0xD1, Auction Update of options.
     OptionsAuctionUpdate = 0xd1, 46 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
         /// The instrument, padded with spaces.
         @5 symbol: [u8; 8] = [u8; 8],
@@ -95,7 +95,7 @@ messages! {
 
     /// 0xD2, Width Update: how wide quotes of an underlying's options may be.
     WidthUpdate = 0xd2, 18 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
         /// The underlying, padded with spaces.
         @5 underlying: [u8; 8] = [u8; 8],
@@ -107,7 +107,7 @@ messages! {
 
     /// 0x98, Retail Price Improvement.
     RetailPriceImprovement = 0x98, 14 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
         /// The instrument, padded with spaces.
         @5 symbol: [u8; 8] = [u8; 8],
@@ -117,7 +117,7 @@ messages! {
 
     /// 0x9A, Complex Instrument Definition.
     ComplexDefinition = 0x9a, 24 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
         /// The instrument, padded with spaces.
         @5 symbol: [u8; 6] = [u8; 6],
@@ -131,7 +131,7 @@ messages! {
 
     /// 0xAD, Auction Notification: an order is exposed.
     AuctionNotification = 0xad, 42 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
         /// The instrument, padded with spaces.
         @5 symbol: [u8; 6] = [u8; 6],
@@ -139,7 +139,7 @@ messages! {
         @11 auction_id: U64 = u64,
         /// Which kind.
         @19 auction_type: u8 = u8,
-        /// See [`side`].
+        /// See [`side`](super::side).
         @20 side: u8 = u8,
         /// Its price.
         @21 price: LongPrice = i64,
@@ -149,13 +149,13 @@ messages! {
         @33 customer: u8 = u8,
         /// Whose it is.
         @34 participant: [u8; 4] = [u8; 4],
-        /// When it ends, in nanoseconds since the last [`Time`].
+        /// When it ends, in nanoseconds since the last `Time`.
         @38 end_offset: U32 = u32,
     }
 
     /// 0xAE, Auction Cancel.
     AuctionCancel = 0xae, 13 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
         /// The auction.
         @5 auction_id: U64 = u64,
@@ -163,7 +163,7 @@ messages! {
 
     /// 0xAF, Auction Trade.
     AuctionTrade = 0xaf, 33 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
         /// The auction.
         @5 auction_id: U64 = u64,

@@ -4,7 +4,7 @@
 //! Source: Cboe, "US Equities/Options Multicast PITCH Specification" versions 2.20 to 2.41, sections 2 to 6; the messages agree with
 //! published captures. All integers are little-endian. A message is its length, which counts itself, then its type: what is read
 //! here begins with the type. Versions append fields at the ends of messages. Long prices have four implied decimals and short
-//! ones two; times are nanoseconds since the last [`Time`], whose seconds count from midnight, Eastern Time.
+//! ones two; times are nanoseconds since the last `Time`, whose seconds count from midnight, Eastern Time.
 
 mod define;
 mod fields;

@@ -17,29 +17,29 @@ messages! {
 
     /// 0x97, Unit Clear: every order of the unit is gone.
     UnitClear = 0x97, 5 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
     }
 
     /// 0xBC, Transaction Begin: the messages up to the end are one event.
     TransactionBegin = 0xbc, 5 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
     }
 
     /// 0xBD, Transaction End.
     TransactionEnd = 0xbd, 5 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
     }
 
     /// 0x21, Add Order (long): an order is displayed.
     AddOrderLong = 0x21, 33 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
         /// The order's number of the day.
         @5 order_id: U64 = u64,
-        /// See [`side`].
+        /// See [`side`](super::side).
         @13 side: u8 = u8,
         /// What it displays.
         @14 quantity: U32 = u32,
@@ -53,11 +53,11 @@ messages! {
 
     /// 0x22, Add Order (short).
     AddOrderShort = 0x22, 25 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
         /// The order's number of the day.
         @5 order_id: U64 = u64,
-        /// See [`side`].
+        /// See [`side`](super::side).
         @13 side: u8 = u8,
         /// What it displays.
         @14 quantity: U16 = u16,
@@ -71,11 +71,11 @@ messages! {
 
     /// 0x2F, Add Order (expanded).
     AddOrderExpanded = 0x2f, 39 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
         /// The order's number of the day.
         @5 order_id: U64 = u64,
-        /// See [`side`].
+        /// See [`side`](super::side).
         @13 side: u8 = u8,
         /// What it displays.
         @14 quantity: U32 = u32,
@@ -91,7 +91,7 @@ messages! {
 
     /// 0x23, Order Executed: at its own price.
     OrderExecuted = 0x23, 25 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
         /// The order.
         @5 order_id: U64 = u64,
@@ -103,7 +103,7 @@ messages! {
 
     /// 0x24, Order Executed at Price/Size.
     OrderExecutedAtPrice = 0x24, 37 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
         /// The order.
         @5 order_id: U64 = u64,
@@ -119,7 +119,7 @@ messages! {
 
     /// 0x25, Reduce Size (long).
     ReduceSizeLong = 0x25, 17 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
         /// The order.
         @5 order_id: U64 = u64,
@@ -129,7 +129,7 @@ messages! {
 
     /// 0x26, Reduce Size (short).
     ReduceSizeShort = 0x26, 15 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
         /// The order.
         @5 order_id: U64 = u64,
@@ -139,7 +139,7 @@ messages! {
 
     /// 0x27, Modify Order (long).
     ModifyOrderLong = 0x27, 25 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
         /// The order.
         @5 order_id: U64 = u64,
@@ -151,7 +151,7 @@ messages! {
 
     /// 0x28, Modify Order (short).
     ModifyOrderShort = 0x28, 17 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
         /// The order.
         @5 order_id: U64 = u64,
@@ -163,7 +163,7 @@ messages! {
 
     /// 0x29, Delete Order.
     DeleteOrder = 0x29, 13 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
         /// The order.
         @5 order_id: U64 = u64,
@@ -171,11 +171,11 @@ messages! {
 
     /// 0x2A, Trade (long): of an order that was not displayed.
     TradeLong = 0x2a, 40 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
         /// The order.
         @5 order_id: U64 = u64,
-        /// The order's side; see [`side`].
+        /// The order's side; see [`side`](super::side).
         @13 side: u8 = u8,
         /// What traded.
         @14 quantity: U32 = u32,
@@ -189,11 +189,11 @@ messages! {
 
     /// 0x2B, Trade (short).
     TradeShort = 0x2b, 32 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
         /// The order.
         @5 order_id: U64 = u64,
-        /// The order's side; see [`side`].
+        /// The order's side; see [`side`](super::side).
         @13 side: u8 = u8,
         /// What traded.
         @14 quantity: U16 = u16,
@@ -207,11 +207,11 @@ messages! {
 
     /// 0x30, Trade (expanded).
     TradeExpanded = 0x30, 42 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
         /// The order.
         @5 order_id: U64 = u64,
-        /// The order's side; see [`side`].
+        /// The order's side; see [`side`](super::side).
         @13 side: u8 = u8,
         /// What traded.
         @14 quantity: U32 = u32,
@@ -225,7 +225,7 @@ messages! {
 
     /// 0x2C, Trade Break: an execution never was.
     TradeBreak = 0x2c, 13 {
-        /// Nanoseconds since the last [`Time`].
+        /// Nanoseconds since the last `Time`.
         @1 offset: U32 = u32,
         /// The execution.
         @5 execution_id: U64 = u64,
