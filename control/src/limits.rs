@@ -108,7 +108,14 @@ impl LimitKey {
     const fn raw_per_gate_unit(self) -> i128 {
         match self {
             Self::MaxNotional => 1_000,
-            _ => Amount::SCALE,
+            Self::MaxQty
+            | Self::CollarBps
+            | Self::PassiveMinTicks
+            | Self::MaxPosLong
+            | Self::MaxPosShort
+            | Self::OrderRatePerS
+            | Self::OrderBurst
+            | Self::MarginBps => Amount::SCALE,
         }
     }
 

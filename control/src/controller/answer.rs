@@ -42,6 +42,8 @@ impl Controller {
                 Some(Tier::Critical) => &mut tiers.critical,
             } += 1;
         }
+        // Before the lock: a slow disk of the events' holds no command up.
+        let events = self.event_status();
         let inner = self.lock();
         let halt = inner.latch.halt();
         let latch = match halt {
@@ -70,7 +72,7 @@ impl Controller {
             alarms: inner.alarms(),
             refused: inner.refusals.counts(),
             counters: snapshot.counters,
-            events: self.event_status(),
+            events,
             verdicts: snapshot.verdicts,
             hops: snapshot.hops,
         }

@@ -11,7 +11,9 @@ use super::system::system_actor;
 use super::{least_role, name_of, why_of};
 use crate::audit::{Actor, Entry as Record};
 use crate::config::TwoPeople;
-use crate::protocol::{Changed, Command, ProposalRow, Reason, Refusal, RefusalKind, Reply, Ticket};
+use crate::protocol::{
+    Changed, Command, PositionSetting, ProposalRow, Reason, Refusal, RefusalKind, Reply, Ticket,
+};
 use crate::stamp::Stamp;
 use crate::state::{OF_ONE_MAX, PROPOSALS_MAX, Proposal};
 use serde_json::{Value, json};
@@ -31,7 +33,8 @@ fn change_of(command: &Command) -> String {
         return changes.join(" ");
     }
     if let Command::PositionSet { setting, .. } = command {
-        return format!("position={}", setting.position);
+        let PositionSetting { strategy, account, symbol, position, .. } = setting;
+        return format!("position={position} strategy={strategy} account={account} symbol={symbol}");
     }
     String::new()
 }

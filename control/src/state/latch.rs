@@ -305,7 +305,8 @@ impl LatchFile {
     pub(crate) fn breaker(&self, covering: &[&Scope]) -> Breaker {
         let halt = self.latches.halt.iter().filter(|_| covering.contains(&&Scope::Firm));
         let standing = covering.iter().flat_map(|scope| self.of(scope));
-        let strictest = standing.chain(halt).max_by_key(|e| (e.mode, e.episode));
+        // A person's before the model's: gateways cancel for the one and not for the other.
+        let strictest = standing.chain(halt).max_by_key(|e| (e.mode, e.cause != Cause::Model, e.episode));
         let open = Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 };
         strictest.map_or(open, Entry::breaker)
     }

@@ -203,7 +203,9 @@ impl RefWriter {
         // An empty book has no prices, whatever else is said of it.
         let (bid, ask, last) = match top.state {
             BookState::Empty => (0, 0, 0),
-            _ => (price_word(top.bid, signed), price_word(top.ask, signed), price_word(top.last, signed)),
+            BookState::Live | BookState::Stale(_) | BookState::Recovering => {
+                (price_word(top.bid, signed), price_word(top.ask, signed), price_word(top.last, signed))
+            }
         };
         let Judge { twice, by_last } = judge(bid, ask, last, self.mid_spread_max_bps, least);
         let px = twice >> 1;

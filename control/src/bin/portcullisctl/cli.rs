@@ -217,7 +217,7 @@ pub(crate) enum Limits {
         after_help = "Examples:\n  portcullisctl limits show\n  portcullisctl limits show ZVZZT -o csv > limits.csv
 
 Units: quantities and positions in shares, max_notional in currency, collar_bps in basis points (100 are 1 percent), \
-passive_min_ticks in ticks, order_rate_per_s in orders a second, margin_bps in basis points (10000 are once)"
+passive_min_ticks in ticks, order_rate_per_s in orders a second"
     )]
     Show {
         /// Instrument

@@ -117,7 +117,9 @@ impl Runner {
         lock(&log.sinks).push(Arc::clone(&status));
         let newest = log.newest();
         let kept = terms.cursor.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
-        let kept = kept.and_then(|text| text.trim().parse::<u64>().ok()).map(|seq| seq + 1);
+        let kept = kept
+            .and_then(|text| text.trim().parse::<u64>().ok())
+            .map(|seq| seq.min(newest).saturating_add(1));
         let next = kept.unwrap_or(if terms.history { 1 } else { newest + 1 });
         // A microsecond to an hour, two digits: what is beyond counts as an hour.
         let latency = Histogram::new_with_bounds(1, 3_600_000_000, 2).expect("fixed bounds that are legal");
@@ -166,7 +168,9 @@ impl Runner {
     fn serve(&mut self, sink: &mut impl Sink, held: &mut Vec<Arc<Event>>) -> io::Result<()> {
         if !self.placed {
             if let Some(newest) = sink.place()? {
-                self.cursor = Cursor::at(newest + 1);
+                // What claims to be ahead of everything there is has been written by somebody else.
+                let newest = newest.min(self.log.newest());
+                self.cursor = Cursor::at(newest.saturating_add(1));
                 self.done = newest;
                 held.clear();
             }

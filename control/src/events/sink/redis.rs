@@ -204,7 +204,8 @@ impl Sink for RedisSink {
             let password = std::fs::read_to_string(&self.password_file)?;
             let mut out = Vec::new();
             command(&mut out, &[b"AUTH", password.trim_end_matches('\n').as_bytes()]);
-            self.ask(&out, 1)?;
+            // An answer may quote what it was asked.
+            self.ask(&out, 1).map_err(|error| io::Error::new(error.kind(), "AUTH was refused"))?;
         }
         let mut out = Vec::new();
         command(&mut out, &[b"HMGET", self.key("place").as_bytes(), b"journal", b"seq"]);

@@ -45,7 +45,7 @@ impl Version {
             (Self::Fix44, [b'B', second]) => (b'A'..=b'H').contains(second),
             (Self::Fixt11, [one]) => one.is_ascii_alphanumeric() && !b"IOU".contains(one),
             (Self::Fixt11, [b'A'..=b'E', second]) => second.is_ascii_uppercase(),
-            _ => false,
+            (Self::Fix42 | Self::Fix44 | Self::Fixt11, _) => false,
         }
     }
 }

@@ -283,7 +283,9 @@ impl<const ORDERS: bool> Mdp3Decoder<ORDERS> {
     ) -> Result<(), Damage> {
         let seq = m.place().seq;
         let security = self.securities.get(instrument);
-        if security.covered.is_some_and(|covered| seq <= covered) {
+        // A snapshot under way will have it, in a part that came or is to come.
+        let in_part = security.part.is_some_and(|(last, _)| seq <= last);
+        if in_part || security.covered.is_some_and(|covered| seq <= covered) {
             return Ok(());
         }
         security.last_seq = seq;

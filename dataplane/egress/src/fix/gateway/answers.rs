@@ -97,7 +97,7 @@ fn ord_rej_reason(version: Version, reason: u64) -> u64 {
     match version {
         Version::Fix42 if reason > 8 => 0,
         Version::Fix44 if reason > 15 => 99,
-        _ => reason,
+        Version::Fix42 | Version::Fix44 | Version::Fixt11 => reason,
     }
 }
 
@@ -162,7 +162,7 @@ pub(super) fn refuse_request(
     let reason = match (known, version) {
         (None, _) => 1,
         (Some(_), Version::Fix42) => 2,
-        (Some(_), _) => 99,
+        (Some(_), Version::Fix44 | Version::Fixt11) => 99,
     };
     writer.number(tags::CXL_REJ_REASON, reason);
     writer.text(tags::TEXT, refusal.text.as_bytes());
