@@ -28,6 +28,7 @@ mod multicast;
 mod named;
 mod orders;
 mod output;
+mod play;
 mod policy;
 mod replay;
 mod report;

@@ -1,24 +1,19 @@
 //! One simulated day through the product's own stages: what they said of each grid point.
 
-use crate::feeds::{AnyFeed, feed_config};
+use crate::line::books::featurizer;
 use crate::line::gate_tables::CLASS;
-use crate::line::spec::Pace;
-use crate::line::topology;
+use crate::play::play;
 use crate::policy;
 use crate::scorer::{AnyScorer, open};
 use anyhow::{Context, Result};
 use control::config::Plan;
-use dataplane::{FileOptions, ItchFraming, open_files};
-use featurizer::{
-    Book, BookLimits, Effect, FeatureSink, Featurizer, FeaturizerConfig, Observer, OnFull, TopOfBookSink,
-};
+use featurizer::{Book, Effect, FeatureSink, Featurizer, Observer, OnFull, TopOfBookSink};
 use gpu::{Channel, LimitUpdate, Model, ScoreObserver, ScoreRecord, ScorerStage, TierChange};
-use stage::{RingRx, WorkStatus};
 use std::collections::BTreeMap;
 use std::path::Path;
 use types::{
-    Action, BookEvent, FeatureId, FeatureVector, FeedKind, InstrumentId, MODEL_FEATURE_COUNT, Nanos, Px,
-    Symbol, Tier, TopOfBook, UnixNanos,
+    Action, BookEvent, FeatureId, FeatureVector, InstrumentId, MODEL_FEATURE_COUNT, Px, Symbol, Tier,
+    TopOfBook, UnixNanos,
 };
 
 /// The instrument in which the simulated crash happens.
@@ -147,17 +142,9 @@ fn stage(plan: &Plan, model: &Model) -> Result<Stage> {
 
 impl<'a> Stages<'a> {
     fn new(plan: &'a Plan, model: &Model) -> Result<Self> {
-        let featurizer = Featurizer::new(&FeaturizerConfig {
-            books: BookLimits {
-                instruments: plan.book.instruments as usize,
-                ..BookLimits::for_orders(plan.book.orders as usize)
-            },
-            on_full: OnFull::Wait,
-            ..FeaturizerConfig::default()
-        })?;
         Ok(Self {
             plan,
-            featurizer,
+            featurizer: featurizer(plan, OnFull::Wait)?,
             taken: Taken::default(),
             whole: stage(plan, model)?,
             joint: stage(plan, &model.without_channels())?,
@@ -212,35 +199,13 @@ impl<'a> Stages<'a> {
     }
 }
 
-fn poll(feed: &mut AnyFeed, events: &mut RingRx<BookEvent>, stages: &mut Stages<'_>) -> Result<Nanos> {
-    let (mut first, mut now) = (None, UnixNanos(0));
-    loop {
-        let work = feed.poll(now);
-        now = feed.replay_time();
-        first = first.or(Some(now).filter(|at| at.0 > 0));
-        events.drain(usize::MAX, |events| stages.apply(events));
-        if work.status == WorkStatus::Done {
-            break;
-        }
-    }
-    if let Some(error) = feed.take_error() {
-        return Err(error.into());
-    }
-    stages.featurizer.finish(&mut stages.taken);
-    stages.hand_on();
-    Ok(now.since(first.unwrap_or(now)))
-}
-
 impl Day {
     /// Plays the capture at `pcap`.
     pub(super) fn play(plan: &Plan, model: &Model, pcap: &Path, seed: u64) -> Result<Self> {
-        let config = feed_config(plan, FeedKind::Itch50);
-        let options = FileOptions { itch_framing: ItchFraming::LengthPrefixed };
-        let pace = Pace::Simulated { score_latency: Nanos(0) };
-        let (tx, mut events) = topology::event_ring(plan, pace, true);
-        let mut feed = open_files("receiver", &[pcap.to_owned()], &config, options, tx, None)?;
         let mut stages = Stages::new(plan, model)?;
-        let length = poll(&mut feed, &mut events, &mut stages)?;
+        let length = play(plan, pcap, |events| stages.apply(events))?;
+        stages.featurizer.finish(&mut stages.taken);
+        stages.hand_on();
         let said = std::mem::take(stages.whole.observer_mut());
         let seconds = length.0 as f64 / 1e9;
         Ok(Self {

@@ -5,6 +5,7 @@
 
 pub(crate) mod book_files;
 mod book_sink;
+pub(crate) mod books;
 pub(crate) mod declared;
 pub(crate) mod desk;
 pub(crate) mod desk_stage;

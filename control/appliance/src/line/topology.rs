@@ -3,6 +3,7 @@
 //! the stages say ends up.
 
 use super::book_sink::{BookSink, Quotes, TimeOf, Untold};
+use super::books::featurizer;
 use super::declared::Declared;
 use super::desk::{COUNTERS, Desk};
 use super::desk_stage::{DeskObserver, DeskStage, InForce, Scheduled};
@@ -19,10 +20,10 @@ use super::timed::Timed;
 use super::verdict_log::{VerdictFile, VerdictLog};
 use crate::igmp_frame::{IgmpFrame, IgmpRing};
 use crate::latency::Latency;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use control::config::Plan;
 use dataplane::EventTx;
-use featurizer::{BookLimits, Featurizer, FeaturizerConfig, FeaturizerStage, OnFull};
+use featurizer::{FeaturizerStage, OnFull};
 use gate::{Breaker, BreakerCause, BreakerState, BreakerWriter, StaticWriter};
 use gpu::{PolledScorer, ScoreRecord, ScorerStage};
 use stage::{CounterReader, GapTx, LiveClock, LosslessTx, RingRx, RingTx, counters, ring};
@@ -480,17 +481,8 @@ fn build_books(
     sink: BookSink,
     memory: &mut Vec<(String, usize)>,
 ) -> Result<FeaturizerStage<BookSink>> {
-    let mut featurizer = Featurizer::new(&FeaturizerConfig {
-        books: BookLimits {
-            instruments: plan.book.instruments as usize,
-            ..BookLimits::for_orders(plan.book.orders as usize)
-        },
-        on_full: if pace == Pace::Live { OnFull::KeepDirty } else { OnFull::Wait },
-        walk: plan.policy.slippage.is_on(),
-        ..FeaturizerConfig::default()
-    })
-    .context("cannot build the books")?;
-    featurizer.set_tick_tables(plan.ticks.tables.clone().into());
+    let on_full = if pace == Pace::Live { OnFull::KeepDirty } else { OnFull::Wait };
+    let mut featurizer = featurizer(plan, on_full)?;
     if sink.files.as_ref().is_some_and(|files| files.costs.is_some()) {
         featurizer.capture_costs();
     }

@@ -1,20 +1,17 @@
 //! Follows the books of a capture, and looks at them at the moments that matter.
 
 use super::value::{MARKS, Mark, Markout, walk};
-use crate::feeds::feed_config;
+use crate::line::books::featurizer;
 use crate::line::order_file::RESTING_TIME;
-use crate::line::spec::Pace;
-use crate::line::topology;
 use crate::orders::OrderRow;
+use crate::play::play;
 use anyhow::Result;
 use control::config::Plan;
-use dataplane::{FileOptions, ItchFraming, open_files};
-use featurizer::{BookLimits, Featurizer, FeaturizerConfig, OnFull};
-use stage::WorkStatus;
+use featurizer::{Featurizer, OnFull};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::path::Path;
-use types::{BookEvent, FeedKind, Nanos, Px, Side, Symbol, UnixNanos};
+use types::{BookEvent, Nanos, Px, Side, Symbol, UnixNanos};
 
 /// How long after its fill an order is marked; the last mark is at a moment of its own.
 const HORIZONS: [Nanos; MARKS - 1] =
@@ -34,32 +31,10 @@ pub(crate) fn measure(
     orders: &[&OrderRow],
     last: Option<UnixNanos>,
 ) -> Result<Vec<Option<Markout>>> {
-    let (tx, mut events) = topology::event_ring(plan, Pace::Simulated { score_latency: Nanos(0) }, true);
-    let options = FileOptions { itch_framing: ItchFraming::LengthPrefixed };
-    let config = feed_config(plan, FeedKind::Itch50);
-    let mut feed = open_files("receiver", &[pcap.to_owned()], &config, options, tx, None)?;
-    let mut books = Featurizer::new(&FeaturizerConfig {
-        books: BookLimits {
-            instruments: plan.book.instruments as usize,
-            ..BookLimits::for_orders(plan.book.orders as usize)
-        },
-        on_full: OnFull::Wait,
-        ..FeaturizerConfig::default()
-    })?;
+    let mut books = featurizer(plan, OnFull::Wait)?;
     let mut watch = Watch::new(orders, last);
-    let mut now = UnixNanos(0);
-    loop {
-        let work = feed.poll(now);
-        now = feed.replay_time();
-        events.drain(usize::MAX, |new| watch.take(new, &mut books));
-        if work.status == WorkStatus::Done {
-            break;
-        }
-    }
-    match feed.take_error() {
-        Some(error) => Err(error.into()),
-        None => Ok(watch.found),
-    }
+    play(plan, pcap, |events| watch.take(events, &mut books))?;
+    Ok(watch.found)
 }
 
 /// Something to look at: when, of which order, and which mark; none: what becomes of the order.

@@ -247,18 +247,6 @@ const NEW: [R; 7] = [
     R::MarkMissing,
 ];
 
-const ROOMY: RiskLimits = RiskLimits {
-    max_qty: Qty(1_000_000),
-    max_notional_micros: 1 << 60,
-    collar_bps: 10_000,
-    passive_min_ticks: 0,
-    max_pos_long: 1 << 40,
-    max_pos_short: 1 << 40,
-    order_rate_per_s: 20_000,
-    order_burst: 60_000,
-    margin_bps: 10_000,
-};
-
 struct Desk {
     rig: Rig,
     control: TermsWriter,
@@ -292,14 +280,14 @@ impl Desk {
         };
         let mut rig = Rig::bare(&config, true);
         rig.breakers.set_unset(OPEN);
-        let envelope = Envelope::fixed(ROOMY).unwrap();
+        let envelope = Envelope::fixed(WIDE).unwrap();
         let mut control = TermsWriter::of(&rig.gate.tables.references);
         let terms = terms(multiplier);
         for (i, terms) in (0..).map(InstrumentId).zip(&terms) {
             control.define(i, terms).unwrap();
             for class in [ClassId(0), CLASS] {
                 rig.statics.publish(i, class, &envelope, &static_terms(), NOW).unwrap();
-                let live = envelope.clamp(&ROOMY);
+                let live = envelope.clamp(&WIDE);
                 rig.dynamics.publish(i, class, &live, &super::terms(Tier::Normal), NOW).unwrap();
             }
         }

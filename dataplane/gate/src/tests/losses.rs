@@ -169,18 +169,6 @@ const LEVELS: [(Of, R); 7] = [
     (|_, _| true, R::LossFirm),
 ];
 
-const ROOMY: RiskLimits = RiskLimits {
-    max_qty: Qty(1_000_000),
-    max_notional_micros: 1 << 60,
-    collar_bps: 10_000,
-    passive_min_ticks: 0,
-    max_pos_long: 1 << 40,
-    max_pos_short: 1 << 40,
-    order_rate_per_s: 20_000,
-    order_burst: 60_000,
-    margin_bps: 10_000,
-};
-
 struct Desk {
     rig: Rig,
     control: TermsWriter,
@@ -222,7 +210,7 @@ impl Desk {
         let mut rig = Rig::bare(&CONFIG, false);
         rig.gate = Self::config(&losses, age, |config| Gate::new(config, rig.gate.tables.clone()).unwrap());
         rig.breakers.set_unset(OPEN);
-        let envelope = Envelope::fixed(ROOMY).unwrap();
+        let envelope = Envelope::fixed(WIDE).unwrap();
         let control = TermsWriter::of(&rig.gate.tables.references);
         for (i, class) in (0..3).flat_map(|i| [(i, ClassId(0)), (i, CLASS)]) {
             rig.statics.publish(InstrumentId(i), class, &envelope, &static_terms(), NOW).unwrap();

@@ -91,6 +91,19 @@ pub(crate) const FLOOR: RiskLimits = RiskLimits {
     margin_bps: 20_000,
 };
 
+/// No limit of one order is near.
+pub(crate) const WIDE: RiskLimits = RiskLimits {
+    max_qty: Qty(1_000_000),
+    max_notional_micros: 1 << 60,
+    collar_bps: 10_000,
+    passive_min_ticks: 0,
+    max_pos_long: 1 << 40,
+    max_pos_short: 1 << 40,
+    order_rate_per_s: 20_000,
+    order_burst: 60_000,
+    margin_bps: 10_000,
+};
+
 pub(crate) const OPEN: Breaker = Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 };
 
 pub(crate) fn breaker(state: BreakerState) -> Breaker {
