@@ -12,7 +12,7 @@ use crate::line::runner::{Finished, run_inline, run_pinned};
 use crate::line::score_sink::{LimitFiles, ScoreFile};
 use crate::line::spec::{DeskSpec, LineFiles, LineSpec, Pace, ScorerSpec};
 use crate::line::topology;
-use crate::line::verdict_log::VerdictFile;
+use crate::line::verdict_log::VerdictSheet;
 use crate::named::{lower_case, unheard};
 use crate::orders::{self, OrderRow};
 use crate::output::{OutputDir, tell};
@@ -120,7 +120,7 @@ impl Inputs<'_> {
             latency,
         };
         let (line, ends) = topology::build(spec, events)?;
-        let file = verdicts.map(|sheet| VerdictFile { sheet, orders: Arc::clone(orders) });
+        let file = verdicts.map(|sheet| VerdictSheet { sheet, orders: Arc::clone(orders) });
         let log = ends.verdicts.into_iter().next();
         // Without orders the table has a heading and no rows.
         let log = match (log, file) {

@@ -9,7 +9,7 @@ use super::order_file::OrderFile;
 use super::order_source::{Arrival, OrderSource};
 use super::spec::{DeskSpec, LineSpec, Pace, ScorerSpec};
 use super::topology::{self, ControlEnds};
-use super::verdict_log::{VerdictFile, VerdictLog};
+use super::verdict_log::{VerdictLog, VerdictSheet};
 use crate::cli::{Cli, Command, Replay};
 use crate::feeds::{AnyFeed, feed_config};
 use crate::orders::{self, OrderRow};
@@ -208,7 +208,7 @@ fn run_live(args: &Replay, live_source: bool) {
     let (line, mut ends) = topology::build(spec, line_rx).unwrap();
     let mut control = ends.control.take().unwrap();
     control.breakers.set_unset(Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 });
-    let file = VerdictFile { sheet: verdicts.unwrap(), orders: Arc::clone(&rows) };
+    let file = VerdictSheet { sheet: verdicts.unwrap(), orders: Arc::clone(&rows) };
     let log = topology::verdict_log(ends.verdicts.remove(0), Some(file));
     let mut live = Live { plan: &plan, line, control, log, horizon, rows, judged: 0 };
     let mut clock = UnixNanos(0);

@@ -17,7 +17,7 @@ use super::score_sink::{Effective, LimitOutlet, Limits, ScoreOutlet};
 use super::scorer::{Envelopes, LineScorer};
 use super::spec::{DeskSpec, LineFiles, LineSpec, Pace, ScorerSpec};
 use super::timed::Timed;
-use super::verdict_log::{VerdictFile, VerdictLog};
+use super::verdict_log::{VerdictLog, VerdictSheet};
 use crate::igmp_frame::{IgmpFrame, IgmpRing};
 use crate::latency::Latency;
 use anyhow::Result;
@@ -199,7 +199,7 @@ pub(crate) fn igmp_ring(plan: &Plan) -> IgmpRing {
 }
 
 /// The cold end of a desk's verdicts.
-pub(crate) const fn verdict_log(records: RingRx<VerdictRecord>, file: Option<VerdictFile>) -> VerdictLog {
+pub(crate) const fn verdict_log(records: RingRx<VerdictRecord>, file: Option<VerdictSheet>) -> VerdictLog {
     VerdictLog { records, file }
 }
 

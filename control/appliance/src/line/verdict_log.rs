@@ -8,12 +8,12 @@ use std::sync::Arc;
 use types::UnixNanos;
 
 /// verdicts.csv of a replay, whose records name rows of its file of orders.
-pub(crate) struct VerdictFile {
+pub(crate) struct VerdictSheet {
     pub(crate) sheet: Sheet,
     pub(crate) orders: Arc<[OrderRow]>,
 }
 
-impl VerdictFile {
+impl VerdictSheet {
     fn write(&mut self, record: &VerdictRecord) {
         let Some(order) = self.orders.get(record.tag as usize) else { return };
         self.sheet.verdict(&VerdictRow {
@@ -34,7 +34,7 @@ impl VerdictFile {
 /// A ring of verdicts and the file they end in, if any.
 pub(crate) struct VerdictLog {
     pub(crate) records: RingRx<VerdictRecord>,
-    pub(crate) file: Option<VerdictFile>,
+    pub(crate) file: Option<VerdictSheet>,
 }
 
 impl VerdictLog {
