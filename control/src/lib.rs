@@ -27,6 +27,7 @@ pub mod roles;
 pub mod server;
 pub mod stamp;
 
+mod deadline;
 mod descriptors;
 mod state;
 mod suggest;

@@ -28,9 +28,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// The log and the threads that serve it. Dropping it ends them: what was told until then is kept, and told on for a second.
+/// How long the end of the daemon waits for the journal, and then for all places together: a disk or a network file system that
+/// hangs keeps no daemon from ending. Longer than a place needs for its last words and one exchange.
+const END_WITHIN: Duration = Duration::from_secs(5);
+
+/// The log and the threads that serve it. Dropping it ends them: what was told until then is kept, and told on for a second. A thread
+/// that hangs is left behind, and ends with the process; what its place missed waits in the journal.
 #[derive(Debug)]
 pub struct Events {
     log: Arc<EventLog>,
@@ -130,14 +135,27 @@ impl Events {
     }
 }
 
+/// Waits for `thread` until `until`, and no longer. A panic in it has been printed.
+fn end_by(thread: JoinHandle<()>, until: Instant) {
+    while !thread.is_finished() {
+        if Instant::now() >= until {
+            return;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    drop(thread.join());
+}
+
 impl Drop for Events {
     fn drop(&mut self) {
         self.log.stop.store(true, Ordering::Release);
         self.log.wake_all();
-        // First what was told is kept, then it is told on. A panic in a thread has been printed.
-        drop(self.writer.take().map(JoinHandle::join));
+        // First what was told is kept, then it is told on.
+        let until = Instant::now() + END_WITHIN;
+        self.writer.take().into_iter().for_each(|writer| end_by(writer, until));
         self.log.done.store(true, Ordering::Release);
         self.log.wake_all();
-        self.places.drain(..).for_each(|place| drop(place.join()));
+        let until = Instant::now() + END_WITHIN;
+        self.places.drain(..).for_each(|place| end_by(place, until));
     }
 }

@@ -8,16 +8,17 @@ mod table;
 
 pub(crate) use render::Reading;
 
+use crate::deadline::DeadlineStream;
 use render::render;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use table::Format;
 
-/// How long one who scrapes may take to ask.
+/// How long one who scrapes may take to ask and to take the answer.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Longest request, in bytes.
@@ -77,16 +78,10 @@ impl Drop for MetricsServer {
 }
 
 /// The head of a request, as far as it came in time.
-fn head_of(stream: &mut TcpStream) -> io::Result<String> {
-    let deadline = Instant::now() + TIMEOUT;
+fn head_of(stream: &mut DeadlineStream) -> io::Result<String> {
     let mut head = Vec::new();
     let mut chunk = [0; 1_024];
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() || head.len() > REQUEST_BYTES_MAX {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        stream.set_read_timeout(Some(left))?;
         match stream.read(&mut chunk)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             n => head.extend_from_slice(&chunk[..n]),
@@ -95,8 +90,8 @@ fn head_of(stream: &mut TcpStream) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&head).into_owned())
 }
 
-fn serve(mut stream: TcpStream, source: &Source) -> io::Result<()> {
-    stream.set_write_timeout(Some(TIMEOUT))?;
+fn serve(stream: TcpStream, source: &Source) -> io::Result<()> {
+    let mut stream = DeadlineStream::new(stream, TIMEOUT, REQUEST_BYTES_MAX);
     let head = head_of(&mut stream)?;
     let mut lines = head.lines();
     let mut words = lines.next().unwrap_or_default().split(' ');

@@ -137,6 +137,26 @@ fn trips_by_people_and_by_the_model_are_events_and_alerts_that_last_until_they_a
 }
 
 #[test]
+fn a_sink_that_hangs_does_not_keep_the_daemon_from_ending() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // Nobody reads it: opening it for writing waits for as long.
+    let site = Site::new(&[&format!("sink.file.path={pipe:?}")]);
+    let told = tell(&site);
+    trip(&site, "ZVZZT", "news pending");
+    until("it is told", || events(&site).iter().any(|event| event.kind == EventKind::Breaker).then_some(()));
+    let (ended, end) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        drop(told);
+        let _ = ended.send(());
+    });
+    end.recv_timeout(Duration::from_secs(60)).expect("the end of the daemon comes");
+    let kept = std::fs::read_dir(site.plan.instance.state_dir.join("events")).unwrap().count();
+    assert!(kept > 0, "the journal has it");
+}
+
+#[test]
 fn ten_thousand_tier_changes_in_a_second_hold_nobody_up_and_fill_nothing() {
     let site = Site::new(&[]);
     let told = tell(&site);

@@ -1,8 +1,8 @@
 //! As much of HTTP/1.1 (RFC 9112) as a POST takes: one request, one status line.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::time::{Duration, Instant};
+use crate::deadline::DeadlineStream;
+use std::io::{self, BufRead, BufReader, ErrorKind, Write};
+use std::time::Duration;
 
 /// Longest status line, in bytes.
 const LINE_BYTES_MAX: usize = 1_024;
@@ -24,26 +24,12 @@ impl Target {
         Some(Self { host, path: format!("/{path}") })
     }
 
-    fn connect(&self, timeout: Duration) -> io::Result<TcpStream> {
-        let mut last = io::Error::new(ErrorKind::NotFound, format!("{}: no such host", self.host));
-        let addresses: Vec<SocketAddr> = self.host.to_socket_addrs()?.collect();
-        for address in addresses {
-            match TcpStream::connect_timeout(&address, timeout) {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
-    }
-
     /// Posts `body`; gives the status code of the answer.
     ///
     /// # Errors
     /// It cannot be reached, does not answer within `timeout` or answers something else than HTTP.
     pub(super) fn post(&self, body: &[u8], timeout: Duration) -> io::Result<u16> {
-        let deadline = Instant::now() + timeout;
-        let mut stream = self.connect(timeout)?;
-        stream.set_write_timeout(Some(timeout))?;
+        let mut stream = DeadlineStream::connect(&self.host, timeout, LINE_BYTES_MAX)?;
         let head = format!(
             "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
             self.path,
@@ -52,18 +38,7 @@ impl Target {
         );
         stream.write_all(&[head.as_bytes(), body].concat())?;
         let mut line = Vec::new();
-        while !line.ends_with(b"\n") {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(ErrorKind::TimedOut.into());
-            }
-            stream.set_read_timeout(Some(left))?;
-            let mut byte = [0];
-            if line.len() >= LINE_BYTES_MAX || stream.read(&mut byte)? == 0 {
-                break;
-            }
-            line.push(byte[0]);
-        }
+        BufReader::new(stream).read_until(b'\n', &mut line)?;
         status(&line).ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "the answer is no HTTP"))
     }
 }

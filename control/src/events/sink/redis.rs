@@ -4,17 +4,17 @@
 //! anywhere, or a Redis that comes back without what it had, takes nothing twice and misses nothing that the journal still has.
 
 use super::{Refusal, Sink};
+use crate::deadline::DeadlineStream;
 use crate::protocol::Event;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long Redis may take for an answer.
+/// How long an exchange may take: what is asked and all that is answered.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Longest answer that is read, in bytes: ours are short.
+/// Bytes of all answers of an exchange: those to a whole batch are a tenth of it.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// Answers within an answer.
@@ -88,7 +88,7 @@ pub(in crate::events) struct RedisSink {
     stream_max: u32,
     /// Which journal the place in Redis is of.
     journal: String,
-    connection: Option<BufReader<TcpStream>>,
+    connection: Option<BufReader<DeadlineStream>>,
 }
 
 /// What a mirror needs.
@@ -108,25 +108,16 @@ impl RedisSink {
         Self { address, password_file, prefix, stream_max, journal, connection: None }
     }
 
-    fn connect(&self) -> io::Result<BufReader<TcpStream>> {
-        let mut last = io::Error::new(ErrorKind::NotFound, format!("{}: no such host", self.address));
-        for address in self.address.to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, TIMEOUT) {
-                Ok(stream) => {
-                    stream.set_read_timeout(Some(TIMEOUT))?;
-                    stream.set_write_timeout(Some(TIMEOUT))?;
-                    stream.set_nodelay(true)?;
-                    return Ok(BufReader::new(stream));
-                }
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+    fn connect(&self) -> io::Result<BufReader<DeadlineStream>> {
+        let connection = DeadlineStream::connect(&self.address, TIMEOUT, ANSWER_BYTES_MAX)?;
+        connection.stream().set_nodelay(true)?;
+        Ok(BufReader::new(connection))
     }
 
     /// Sends commands and reads as many answers; an error among them is one.
     fn ask(&mut self, commands: &[u8], answers: usize) -> io::Result<Vec<Answer>> {
         let connection = self.connection.as_mut().ok_or(ErrorKind::NotConnected)?;
+        connection.get_mut().renew(TIMEOUT, ANSWER_BYTES_MAX);
         connection.get_mut().write_all(commands)?;
         let answers: Vec<Answer> =
             (0..answers).map(|_| read_answer(connection, 0)).collect::<io::Result<_>>()?;
@@ -211,7 +202,11 @@ impl Sink for RedisSink {
         command(&mut out, &[b"HMGET", self.key("place").as_bytes(), b"journal", b"seq"]);
         let answers = self.ask(&out, 1)?;
         let [Answer::Many(pair)] = answers.as_slice() else { return Err(not_redis("no pair")) };
-        let [Answer::Text(journal), Answer::Text(seq)] = pair.as_slice() else { return Ok(Some(0)) };
+        let (journal, seq) = match pair.as_slice() {
+            [Answer::Text(journal), Answer::Text(seq)] => (journal, seq),
+            [_, Answer::Nothing] | [Answer::Nothing, _] => return Ok(Some(0)),
+            _ => return Err(not_redis("no pair")),
+        };
         let seq = std::str::from_utf8(seq).ok().and_then(|seq| seq.parse().ok());
         // Of another journal, or of none: all that there is.
         Ok(Some(seq.filter(|_| *journal == self.journal.as_bytes()).unwrap_or(0)))
@@ -233,6 +228,7 @@ impl Sink for RedisSink {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::TcpListener;
 
     fn read(bytes: &[u8]) -> io::Result<Answer> {
         read_answer(&mut BufReader::new(bytes), 0)
@@ -261,6 +257,26 @@ mod tests {
         for bytes in bad {
             assert!(read(bytes).is_err(), "{:?}", String::from_utf8_lossy(bytes));
         }
+    }
+
+    #[test]
+    fn answers_within_answers_are_no_longer_than_one() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let answers = std::thread::spawn(move || {
+            let (mut to, _) = listener.accept().unwrap();
+            // 65,536 answers of 65,536 each.
+            drop(to.write_all(b"*65536\r\n"));
+            while to.write_all(b"*65536\r\n").and_then(|()| to.write_all(&b":1\r\n".repeat(65_536))).is_ok() {
+            }
+        });
+        let terms =
+            RedisTerms { address, password_file: PathBuf::new(), prefix: "risk".to_owned(), stream_max: 1 };
+        let mut sink = RedisSink::new(terms, "journal");
+        let error = sink.place().unwrap_err();
+        assert!(error.to_string().contains("too long"), "{error}");
+        drop(sink);
+        answers.join().unwrap();
     }
 
     #[test]
