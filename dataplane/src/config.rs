@@ -2,7 +2,7 @@
 
 use std::net::SocketAddrV4;
 
-use types::{FeedKind, UnixNanos};
+use types::{FeedKind, Nanos, UnixNanos};
 
 use crate::arbiter::{ArbiterConfig, LINES_MAX};
 use crate::decode::{CHANNELS_MAX, INSTRUMENTS_MAX, TickSizes};
@@ -34,6 +34,8 @@ pub struct FeedConfig {
     pub channels: Vec<ChannelConfig>,
     /// Bounds of arbitration, per channel.
     pub arbiter: ArbiterConfig,
+    /// How long a channel may be silent: its books are doubted then, until it is heard again.
+    pub silent_after: Nanos,
     /// The venue's day.
     pub midnight: Midnight,
     /// Instruments that may be defined.
@@ -44,6 +46,15 @@ pub struct FeedConfig {
     pub burst_max: usize,
 }
 
+/// Heartbeats of a venue that may be missing in a row before its line counts as silent.
+const HEARTBEATS_MISSING: u32 = 3;
+
+/// How long a line of `kind` may be silent, where the configuration does not say.
+fn silent_after(kind: FeedKind) -> Nanos {
+    let seconds = kind.heartbeat_s().map_or(u32::MAX, |heartbeat_s| HEARTBEATS_MISSING * heartbeat_s);
+    Nanos(u64::from(seconds) * 1_000_000_000)
+}
+
 impl FeedConfig {
     /// The feed with default bounds, all traffic one channel.
     #[must_use]
@@ -52,6 +63,7 @@ impl FeedConfig {
             kind,
             channels: Vec::new(),
             arbiter: ArbiterConfig::default(),
+            silent_after: silent_after(kind),
             midnight: Midnight::default(),
             instruments_max: INSTRUMENTS_MAX,
             ticks: kind.tick_table().into(),

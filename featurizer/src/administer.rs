@@ -9,6 +9,7 @@ use types::{
 
 use crate::apply::{Applied, BooksMut, Effect};
 use crate::ladder::{TICK_MAX, flag};
+use crate::view::Meta;
 
 impl BooksMut<'_> {
     /// Sets a book's state, and the flag that keeps ordinary events on the short way.
@@ -77,6 +78,7 @@ impl BooksMut<'_> {
             | Action::LevelSet
             | Action::Trade
             | Action::TradeBreak
+            | Action::Silence
             | Action::Time => {}
         }
         Applied::nothing(Effect::Unchanged)
@@ -100,6 +102,7 @@ impl BooksMut<'_> {
         let meta = &mut self.metas[i];
         meta.symbol = Some(Symbol::from_word(event.order_id));
         meta.round_lot = u32::try_from(event.aux).unwrap_or(0);
+        meta.channel = event.channel;
         let (state, introduced) = (meta.state, !event.flags.has(EventFlags::MAYBE_BAD_BOOK));
         if state == BookState::Empty {
             // After a gap nobody knows what of this book was in the messages lost.
@@ -114,6 +117,18 @@ impl BooksMut<'_> {
     fn note_gap(&mut self, event: &BookEvent) {
         let whole = [GapCause::MidSession, GapCause::MixedLocate].map(|cause| cause as u32);
         self.counters.gaps += u64::from(!whole.contains(&event.qty.0));
+    }
+
+    /// A channel fell silent, or is heard again: its books were whole, and are then.
+    fn note_silence(&mut self, i: usize, event: &BookEvent) {
+        let silent = BookState::Stale(StaleCause::Silent);
+        let heard = event.aux != 0;
+        match self.metas[i] {
+            Meta { channel, .. } if channel != event.channel => {}
+            Meta { state: BookState::Live, .. } if !heard => self.set_state(i, silent),
+            Meta { state, .. } if heard && state == silent => self.set_state(i, BookState::Live),
+            _ => {}
+        }
     }
 
     /// An event addressed to every instrument, or to none the books have room for.
@@ -147,6 +162,12 @@ impl BooksMut<'_> {
             }
             Action::Status | Action::SessionEnd => {
                 self.metas[used].iter_mut().for_each(|meta| meta.status = status_after(event));
+                Applied::nothing(Effect::Unchanged)
+            }
+            Action::Silence => {
+                for i in used {
+                    self.note_silence(i, event);
+                }
                 Applied::nothing(Effect::Unchanged)
             }
             Action::Time | Action::Trade | Action::TradeBreak => Applied::nothing(Effect::Unchanged),

@@ -153,7 +153,8 @@ impl BooksMut<'_> {
             | Action::Clear
             | Action::Gap
             | Action::Time
-            | Action::SessionEnd => self.administer(i, event),
+            | Action::SessionEnd
+            | Action::Silence => self.administer(i, event),
         }
     }
 
@@ -192,6 +193,11 @@ impl BooksMut<'_> {
     #[must_use]
     pub fn used(&self) -> usize {
         *self.used
+    }
+
+    /// Whether `channel` defined the instrument.
+    pub(crate) fn is_of(&self, i: usize, channel: u8) -> bool {
+        self.metas.get(i).is_some_and(|meta| meta.channel == channel)
     }
 
     fn owner(&self, i: usize) -> Owner {

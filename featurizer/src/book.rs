@@ -73,6 +73,7 @@ impl Books {
             round_lot: 0,
             state: BookState::Empty,
             status: TradingStatus::Unknown,
+            channel: 0,
             unknown_orders: 0,
         };
         let rest = Rest {

@@ -185,6 +185,9 @@ impl<S: FeatureSink + TopOfBookSink + Observer> Run<'_, '_, S> {
                 self.restart_day(event);
             }
             for i in 0..self.books.used() {
+                if event.action == Action::Silence && !self.books.is_of(i, event.channel) {
+                    continue;
+                }
                 self.grid.touched.insert(i);
                 self.after_rare_of(i, event);
             }

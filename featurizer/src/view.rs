@@ -52,6 +52,8 @@ pub(crate) struct Meta {
     pub(crate) round_lot: u32,
     pub(crate) state: BookState,
     pub(crate) status: TradingStatus,
+    /// The channel that defined it.
+    pub(crate) channel: u8,
     /// Events of orders it never saw, since it was last cleared.
     pub(crate) unknown_orders: u8,
 }

@@ -300,6 +300,30 @@ fn a_trending_market_moves_its_windows_and_stays_right() {
 }
 
 #[test]
+fn a_book_whose_channel_is_silent_is_stale_until_it_is_heard_again() {
+    let mut books = Books::new(&limits()).unwrap();
+    let of = |channel, e: BookEvent| BookEvent { channel, ..e };
+    let silence =
+        |channel, aux| BookEvent { channel, aux, instrument: InstrumentId::ALL, ..event(Action::Silence, 0) };
+    let state = |books: &Books, i| books.book(InstrumentId(i)).unwrap().state();
+    let silent = BookState::Stale(StaleCause::Silent);
+    books.lend().apply(&of(1, define(0, Px(CENT))));
+    books.lend().apply(&of(2, define(1, Px(CENT))));
+    books.lend().apply(&silence(1, 0));
+    assert_eq!([0, 1].map(|i| state(&books, i)), [silent, BookState::Live], "each channel for itself");
+    books.lend().apply(&silence(2, 1));
+    books.lend().apply(&silence(2, 0));
+    books.lend().apply(&silence(1, 1));
+    assert_eq!([0, 1].map(|i| state(&books, i)), [BookState::Live, silent]);
+    // What was lost meanwhile stays lost.
+    let gap = BookEvent { qty: Qty(GapCause::Sequence as u32), ..event(Action::Gap, 1) };
+    books.lend().apply(&gap);
+    books.lend().apply(&silence(2, 1));
+    assert_eq!(state(&books, 1), BookState::Stale(StaleCause::Gap));
+    assert_eq!(books.counters().stale_books[StaleCause::Silent as usize - 1], 2);
+}
+
+#[test]
 fn a_book_that_is_provably_wrong_is_stale_until_it_is_cleared() {
     let add =
         |order_id| BookEvent { order_id, px: Px(100 * CENT), qty: Qty(100), ..event(Action::OrderAdd, 0) };

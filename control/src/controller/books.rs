@@ -21,6 +21,7 @@ pub(super) const fn book_word(book: BookState) -> &'static str {
         BookState::Stale(StaleCause::OverExecution) => "stale (more executed than there was)",
         BookState::Stale(StaleCause::DuplicateOrder) => "stale (duplicate order)",
         BookState::Stale(StaleCause::MixedLocate) => "stale (locate number of two instruments)",
+        BookState::Stale(StaleCause::Silent) => "stale (its feed is silent)",
     }
 }
 

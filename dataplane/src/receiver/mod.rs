@@ -4,6 +4,7 @@ mod line_counters;
 mod lines;
 mod output;
 mod pipeline;
+mod silence;
 mod stamps;
 
 pub use line_counters::{LineCounts, LineReader};

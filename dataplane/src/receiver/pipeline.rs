@@ -5,11 +5,12 @@
 
 use std::net::SocketAddrV4;
 
-use types::{Action, GapCause, InstrumentId, UnixNanos};
+use types::{Action, BookEvent, GapCause, InstrumentId, UnixNanos};
 use wire::WireError;
 use wire::frame::{LinkType, parse_udp_on, verify_checksums};
 
 use super::lines::{Line, LineTable};
+use super::silence::{Break, Silence};
 use super::stamps::{Stamp, StampGuard};
 use crate::arbiter::{Arbiter, Arrival, Deliver, Hole, LineStats};
 use crate::config::{ConfigError, FeedConfig, Midnight};
@@ -30,9 +31,9 @@ const DATAGRAM_BYTES_MAX: usize = 65_507;
 const MESSAGE_BYTES_MIN: usize = 12;
 
 /// Most events a payload of `bytes` can make: two for each shortest message that fits, and what its arrival may reveal before
-/// them (a new session, a join in its middle, a hole, damage, the end).
+/// them (a silence and its end, a new session, a join in its middle, a hole, damage, the end).
 const fn events_of(bytes: usize) -> usize {
-    2 * (bytes / MESSAGE_BYTES_MIN) + 5
+    2 * (bytes / MESSAGE_BYTES_MIN) + 7
 }
 
 /// Everything between a packet and the event buffer.
@@ -54,6 +55,7 @@ struct Core {
     midnight: Midnight,
     out: EventBuffer,
     stats: FeedStats,
+    silence: Silence,
     /// Sequence number of the next message of a raw file.
     raw_next: u64,
     /// Latest stamp of any packet that was believed.
@@ -95,6 +97,7 @@ impl Pipeline {
                 spare,
             ),
             stats: FeedStats::default(),
+            silence: Silence::new(config.silent_after, config.channels.len().max(1)),
             raw_next: 1,
             arrived: UnixNanos(0),
             last_recv: UnixNanos(0),
@@ -205,12 +208,18 @@ impl Pipeline {
         fits.then(|| self.lines.learn(group))
     }
 
-    /// Gives up holes that have been open for too long.
+    /// Gives up holes that have been open for too long, and says which channels have fallen silent.
     #[inline]
     pub(super) fn on_time(&mut self, now: UnixNanos) {
         for (channel, arbiter) in (0_u8..).zip(&mut self.arbiters) {
-            if arbiter.is_waiting() && self.core.out.len() < CHUNK {
+            if self.core.out.len() >= CHUNK {
+                return;
+            }
+            if arbiter.is_waiting() {
                 arbiter.on_time(now, &mut Sink { core: &mut self.core, channel });
+            }
+            if let Some(from) = self.core.silence.check(channel, now) {
+                self.core.tell_silence(channel, from, false);
             }
         }
     }
@@ -311,6 +320,14 @@ impl Core {
         }
     }
 
+    /// The channel is silent from an arrival time on, or heard again.
+    #[cold]
+    fn tell_silence(&mut self, channel: u8, at: UnixNanos, heard: bool) {
+        let place = Place { seq: 0, ts_recv: at, channel, offset: 0 };
+        let event = place.event(self.venue_time(at), InstrumentId::ALL, Action::Silence);
+        self.out.push(BookEvent { aux: u64::from(heard), ..event });
+    }
+
     /// Venue time at an arrival that does not tell it: the last event's, moved on by what passed since. Arrivals count in
     /// whole microseconds, which is all that DPDK's `net_pcap` keeps of a capture's stamps: the same capture must give the
     /// same grid points whichever way it is read.
@@ -334,6 +351,18 @@ impl Sink<'_> {
         Place { seq, ts_recv: arrival.ts_recv, channel: self.channel, offset: arrival.offset }
     }
 
+    /// The channel is heard.
+    #[inline]
+    fn hear(&mut self, arrival: Arrival) {
+        let heard = self.core.silence.hear(self.channel, arrival.at);
+        if heard != Break::default() {
+            if let Some(from) = heard.silent_from {
+                self.core.tell_silence(self.channel, from, false);
+            }
+            self.core.tell_silence(self.channel, arrival.ts_recv, true);
+        }
+    }
+
     fn gap(&mut self, place: &Place, first: u64, count: u64, cause: GapCause) {
         let ts_event = self.core.venue_time(place.ts_recv);
         self.core.out.push(gap_event(place, ts_event, first, count, cause));
@@ -344,6 +373,7 @@ impl Deliver for Sink<'_> {
     #[inline]
     fn packet(&mut self, head: &Head, payload: &[u8], skip: u16, arrival: Arrival) {
         let Some(messages) = self.core.transport.messages(payload) else { return };
+        self.hear(arrival);
         let mut damaged = false;
         let shared = self.core.transport.numbers_packets();
         self.core.stats.event_time.arrived(arrival.ts_recv);
@@ -381,12 +411,14 @@ impl Deliver for Sink<'_> {
 
     #[cold]
     fn hole(&mut self, hole: Hole, arrival: Arrival) {
+        self.hear(arrival);
         let place = self.place(hole.first + hole.count - 1, arrival);
         self.gap(&place, hole.first, hole.count, GapCause::Sequence);
     }
 
     fn heartbeat(&mut self, head: &Head, arrival: Arrival) {
         self.core.stats.heartbeats += 1;
+        self.hear(arrival);
         let ts_event = if head.sent.0 == 0 {
             self.core.venue_time(arrival.ts_recv)
         } else {
@@ -399,6 +431,7 @@ impl Deliver for Sink<'_> {
 
     #[cold]
     fn session(&mut self, _session: SessionId, interrupted: bool, arrival: Arrival) {
+        self.hear(arrival);
         self.core.decoder.begin_session(match self.core.midnight {
             Midnight::FromCapture => eastern_midnight_before(arrival.ts_recv),
             Midnight::At(midnight) => midnight,
@@ -411,6 +444,8 @@ impl Deliver for Sink<'_> {
 
     #[cold]
     fn end_of_session(&mut self, arrival: Arrival) {
+        self.hear(arrival);
+        self.core.silence.end(self.channel);
         let ts_event = self.core.venue_time(arrival.ts_recv);
         let place = self.place(0, arrival);
         self.core.out.push(place.event(ts_event, InstrumentId::ALL, Action::SessionEnd));

@@ -69,11 +69,13 @@ pub enum StaleCause {
     DuplicateOrder = 7,
     /// The venue's number of the instrument was used for two.
     MixedLocate = 8,
+    /// Nothing is heard on its channel. The book stands as it was when the channel is heard again and nothing is missing.
+    Silent = 9,
 }
 
 impl StaleCause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Gap,
         Self::TableFull,
         Self::SessionChange,
@@ -82,6 +84,7 @@ impl StaleCause {
         Self::OverExecution,
         Self::DuplicateOrder,
         Self::MixedLocate,
+        Self::Silent,
     ];
 
     /// Its name in files and counters.
@@ -96,6 +99,7 @@ impl StaleCause {
             Self::OverExecution => "over_execution",
             Self::DuplicateOrder => "duplicate_order",
             Self::MixedLocate => "mixed_locate",
+            Self::Silent => "silent",
         }
     }
 }
@@ -133,7 +137,7 @@ impl BookState {
             0 => Some(Self::Empty),
             1 => Some(Self::Live),
             2 => Some(Self::Recovering),
-            17..=24 => Some(Self::Stale(StaleCause::ALL[n as usize - 17])),
+            17..=25 => Some(Self::Stale(StaleCause::ALL[n as usize - 17])),
             _ => None,
         }
     }

@@ -38,6 +38,9 @@ pub enum Action {
     Time = 13,
     /// The venue's session is over.
     SessionEnd = 14,
+    /// Nothing was heard on the event's channel for longer than it may be silent, so nobody knows what stands in its books; with
+    /// `aux` 1, it is heard again, and has told everything since.
+    Silence = 15,
 }
 
 /// Why a book is not whole; carried in a gap event's `qty`.

@@ -18,7 +18,9 @@ pub enum FeedInput {
 /// Defines [`FeedKind`] and everything that must know all feeds from one list.
 macro_rules! feeds {
     (
-        packets { $( $packets:ident = $packets_name:literal, ticks $packets_ticks:ident: $packets_summary:literal, )+ }
+        packets {
+            $( $packets:ident = $packets_name:literal, ticks $packets_ticks:ident, heartbeat $heartbeat_s:literal s: $packets_summary:literal, )+
+        }
         archives { $( $archive:ident = $archive_name:literal, ticks $archive_ticks:ident: $archive_summary:literal, )+ }
     ) => {
         /// A market-data feed.
@@ -63,6 +65,15 @@ macro_rules! feeds {
                 }
             }
 
+            /// Longest time, in seconds, that the venue lets pass without a packet while its line lives; none where no line is.
+            #[must_use]
+            pub const fn heartbeat_s(self) -> Option<u32> {
+                match self {
+                    $( Self::$packets => Some($heartbeat_s), )+
+                    $( Self::$archive => None, )+
+                }
+            }
+
             /// How it reaches us.
             #[must_use]
             pub const fn input(self) -> FeedInput {
@@ -77,12 +88,12 @@ macro_rules! feeds {
 
 feeds! {
     packets {
-        Itch50 = "itch50", ticks US_EQUITY: "NASDAQ TotalView-ITCH 5.0, over MoldUDP64 in a capture or as a length-prefixed file",
-        Deep = "deep", ticks US_EQUITY: "IEX DEEP 1.0 over IEX-TP",
-        Tops = "tops", ticks US_EQUITY: "IEX TOPS 1.6 over IEX-TP: best quotes alone, read as books of one level",
-        Mdp3 = "mdp3", ticks NONE: "CME MDP 3.0, schemas 5 to 13: books of price levels; implied levels are counted, not shown",
-        Mdp3Orders = "mdp3-mbo", ticks NONE: "CME MDP 3.0, schemas 5 to 13: books of orders",
-        Pitch = "pitch", ticks US_EQUITY: "Cboe Multicast PITCH 2.x in sequenced units; a channel of the configuration is one unit",
+        Itch50 = "itch50", ticks US_EQUITY, heartbeat 1 s: "NASDAQ TotalView-ITCH 5.0, over MoldUDP64 in a capture or as a length-prefixed file",
+        Deep = "deep", ticks US_EQUITY, heartbeat 1 s: "IEX DEEP 1.0 over IEX-TP",
+        Tops = "tops", ticks US_EQUITY, heartbeat 1 s: "IEX TOPS 1.6 over IEX-TP: best quotes alone, read as books of one level",
+        Mdp3 = "mdp3", ticks NONE, heartbeat 30 s: "CME MDP 3.0, schemas 5 to 13: books of price levels; implied levels are counted, not shown",
+        Mdp3Orders = "mdp3-mbo", ticks NONE, heartbeat 30 s: "CME MDP 3.0, schemas 5 to 13: books of orders",
+        Pitch = "pitch", ticks US_EQUITY, heartbeat 1 s: "Cboe Multicast PITCH 2.x in sequenced units; a channel of the configuration is one unit",
     }
     archives {
         Lobster = "lobster", ticks US_EQUITY: "LOBSTER message and orderbook files in their zip",

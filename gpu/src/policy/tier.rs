@@ -223,6 +223,11 @@ impl TierMachine {
         self.history[0].map(|seen| seen.score)
     }
 
+    /// Begins in `tier`, in which the process before this one ended. Scores lead out of it as out of any other.
+    pub(crate) const fn begin_in(&mut self, tier: Tier) {
+        self.tier = tier;
+    }
+
     /// A fresh score at `now`, with the number of non-ML witnesses that speak for stress at the same moment. Without `may_trip` it
     /// leads to High at most, however high it is. A score that is NaN changes nothing: the caller treats it as missing.
     pub(crate) fn on_score(
@@ -254,6 +259,11 @@ impl TierMachine {
     pub(crate) fn on_hold(&mut self, config: &TierConfig, now: UnixNanos) -> Option<TierChange> {
         let score = self.score()?;
         self.calm_down(config, now, score)
+    }
+
+    /// The picture is lost: what is calm must be seen to be from now on anew.
+    pub(crate) const fn on_lost(&mut self) {
+        self.calm_since = None;
     }
 
     /// The scores failed to come for too long: at least Elevated, and what was seen before no longer counts.
@@ -398,6 +408,20 @@ mod tests {
         assert_eq!(change(|t| t.high.dwell_ns = TierConfig::DWELL_NS_MIN), Ok(()));
         assert!(change(|t| t.high.dwell_ns = TierConfig::DWELL_NS_MIN - 1).is_err());
         assert_eq!(change(|t| t.high.dwell_ns = TierConfig::DWELL_NS_MIN + 1), Ok(()));
+    }
+
+    #[test]
+    fn calm_that_was_interrupted_begins_anew() {
+        let mut m = TierMachine::default();
+        run(&mut m, 0, &[0.5, 0.01]);
+        assert_eq!(m.tier(), Tier::High);
+        let dwell = config().high.dwell_ns;
+        m.on_hold(&config(), UnixNanos(GRID_NS + dwell - 1));
+        m.on_lost();
+        m.on_hold(&config(), UnixNanos(GRID_NS + dwell + S));
+        assert_eq!(m.tier(), Tier::High, "it has been seen for a moment only");
+        m.on_hold(&config(), UnixNanos(GRID_NS + 2 * dwell + S));
+        assert_eq!(m.tier(), Tier::Elevated);
     }
 
     #[test]

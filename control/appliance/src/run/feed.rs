@@ -64,6 +64,7 @@ fn receiver_config(plan: &Plan, feed: &FeedPlan) -> FeedConfig {
     config.channels = feed.line_a.iter().enumerate().map(channel).collect();
     config.arbiter.jump_max = feed.jump_max.into();
     config.arbiter.confirm_packets = feed.confirm_packets;
+    config.silent_after = Nanos(u64::from(feed.stale_after_ms) * 1_000_000);
     config
 }
 

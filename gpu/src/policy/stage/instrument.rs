@@ -73,6 +73,9 @@ impl Instrument {
             // Before the first score there is nothing to lose: the static limits hold, as they did.
             Outcome::NoScore | Outcome::BookLost if self.last.is_none() => None,
             Outcome::NoScore | Outcome::BookLost => {
+                if seen == Outcome::BookLost {
+                    self.machine.on_lost();
+                }
                 self.book_lost |= seen == Outcome::BookLost;
                 self.missing_count = self.missing_count.saturating_add(1);
                 let stale = self.missing_count == policy.tier.missing_count_max;

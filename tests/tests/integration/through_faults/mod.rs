@@ -1,8 +1,7 @@
 //! The daemon as built, on a wire, taken through faults with every instrument in tier High: what its gate lets out before, during
 //! and after each. `tests/THROUGH.md` has what was seen.
 //!
-//! The property: whatever goes wrong, nothing wider than the officer's base is let out, and nothing wider than the last live limit
-//! for as long as the process lives that knew it.
+//! The property: whatever goes wrong, nothing wider than the officer's base is let out, and nothing wider than the last live limit.
 
 mod machine;
 mod venue;
