@@ -16,7 +16,7 @@ use crate::roles::UserDatabase;
 use crate::stamp::Stamp;
 use crate::state::{
     Cause, Comparison, Found, LatchFile, LimitBook, ProposalBook, SealError, Standing, StateDir,
-    StateDirError, reconcile,
+    StateDirError, TierBook, reconcile,
 };
 use serde_json::json;
 use std::fs::{self, OpenOptions};
@@ -215,6 +215,7 @@ impl Controller {
             entry("init", plan.instance.name.as_str(), json!({ "build": env!("CARGO_PKG_VERSION") }), "done");
         log.append(now, &actor, &made).map_err(|source| places.broken(source))?;
         limits.persist(now)?;
+        TierBook::begin(dir.path())?;
         // Last: as long as this is missing, a start comes up halted.
         latch.persist(now, log.records())?;
         Ok(())

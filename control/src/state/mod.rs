@@ -1,4 +1,4 @@
-//! What outlives the process: latches and officers' limits, each in a sealed file of the state directory.
+//! What outlives the process: latches, officers' limits and tiers, each in a sealed file of the state directory.
 
 mod dir;
 mod latch;
@@ -6,6 +6,7 @@ mod limits;
 mod proposals;
 mod reconcile;
 mod sealed;
+mod tiers;
 
 pub(crate) use dir::StateDir;
 pub use dir::StateDirError;
@@ -14,3 +15,4 @@ pub(crate) use limits::{LimitBook, SetBy};
 pub(crate) use proposals::{OF_ONE_MAX, PROPOSALS_MAX, Proposal, ProposalBook};
 pub(crate) use reconcile::{Comparison, NOT_LASTING, Standing, reconcile};
 pub use sealed::SealError;
+pub use tiers::TierBook;

@@ -85,6 +85,7 @@ impl ModelNote {
 pub(crate) enum ScorerCommand {
     Envelope { instrument: InstrumentId, envelope: Envelope },
     Reset { instrument: InstrumentId },
+    BeginIn { instrument: InstrumentId, tier: Tier },
 }
 
 /// The features that drove a score, the strongest first: their numbers in the schema, and their values where they were known.

@@ -77,6 +77,7 @@ fn command(stage: &mut Inner, command: &ScorerCommand, now: UnixNanos) {
         ScorerCommand::Envelope { instrument, envelope } => {
             _ = stage.set_envelope(*instrument, CLASS, envelope);
         }
+        ScorerCommand::BeginIn { instrument, tier } => stage.begin_in(*instrument, *tier, now),
         ScorerCommand::Reset { instrument } => _ = stage.reset(*instrument, now),
     }
 }

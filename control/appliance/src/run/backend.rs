@@ -30,7 +30,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use types::{BookState, InstrumentId, Px, Qty, Symbol, UnixNanos};
+use types::{BookState, InstrumentId, Px, Qty, Symbol, Tier, UnixNanos};
 
 /// Strategies and accounts that can be named; their breakers exist from the start.
 pub(super) const NAMES_MAX: u16 = 64;
@@ -197,6 +197,16 @@ impl LiveBackend {
             names.known.insert(*instrument, Known { tier_since: Some(*at), drivers: *drivers });
         }
         names.symbols.get(&note.instrument()).map(|s| (*s).into())
+    }
+
+    /// Tells the scorer, where there is one, in which tier `symbol` was when the daemon before this one ended.
+    ///
+    /// # Errors
+    /// It does not take commands.
+    pub(super) fn begin_in(&self, symbol: SymbolName, tier: Tier) -> Result<(), BackendError> {
+        let (Some(instrument), Some(_)) = (self.instrument(symbol), &self.scorer) else { return Ok(()) };
+        let sent = lock(&self.writers).commands.send(&[ScorerCommand::BeginIn { instrument, tier }]);
+        if sent == 1 { Ok(()) } else { Err(failed("the scorer does not take commands")) }
     }
 
     /// The model's trips of `instrument` up to `number` are in its breaker and latched.

@@ -27,6 +27,7 @@ use anyhow::{Context, Result};
 
 use backend::LiveBackend;
 use boot::Prepared;
+use control::TierBook;
 use control::config::{DEFAULT_TOML, Plan, load};
 use control::controller::Controller;
 use control::events::{EventLog, Events};
@@ -45,7 +46,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use strangers::Strangers;
-use tiers::tier_event;
+use tiers::{Tiers, tier_event};
 use trips::Trips;
 use verdicts::VerdictFile;
 
@@ -141,6 +142,7 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
         Arc::clone(&time),
     )?);
     let found = backend.open_orders(plan)?;
+    let (tier_book, tiers_said) = TierBook::open(&plan.instance.state_dir);
     backend.open_unlatched();
     let mut running = line.start(plan, clock)?;
     // The stages have their threads; this one and those it starts from here on are the ones that may sleep.
@@ -148,6 +150,7 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
     let events = Events::open(plan, time)?;
     let log = events.log();
     controller.tell(Arc::clone(&log));
+    say(&log, tiers_said.map(|said| format!("warning: {said}")));
     say(&log, found.into_iter().chain(controller.warnings().iter().map(|w| format!("warning: {w}"))));
     let mut verdicts = VerdictFile::open(&plan.instance.state_dir)?;
     let server = Server::start(Arc::clone(&controller), &plan.instance.socket)?;
@@ -158,11 +161,12 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
     let gateways = gateways.start()?;
     let mut hops = LatencyLog::new(&plan.instance.state_dir, latency);
     let mut trips = Trips::default();
+    let mut tiers = Tiers::new(tier_book);
     let mut strangers = Strangers::default();
     let mut notifier = Notifier::of_environment();
     notifier.ready();
     while !stop.load(Ordering::Relaxed) {
-        keep_house(&controller, &backend, &mut running, &mut trips, &log);
+        keep_house(&controller, &backend, &mut running, (&mut trips, &mut tiers), &log);
         say(&log, strangers.news(backend.scorer.as_ref()));
         let records = running.verdicts();
         say(&log, verdicts.write(&backend, &records, running.verdicts_lost()));
@@ -255,7 +259,7 @@ fn keep_house(
     controller: &Controller,
     backend: &LiveBackend,
     running: &mut boot::Running,
-    trips: &mut Trips,
+    (trips, tiers): (&mut Trips, &mut Tiers),
     log: &EventLog,
 ) {
     let now = backend.clock.now();
@@ -270,17 +274,20 @@ fn keep_house(
             // Without limits of its own the instrument stays refused, which is the safe side.
             log.say(&format!("warning: {symbol} cannot be introduced and stays refused: {error}"));
         }
+        tiers.begin(backend, symbol.into(), log);
     }
     for note in running.notes() {
         let Some(symbol) = backend.note(&note) else { continue };
         match note {
             ScorerNote::Trip { instrument, number, score } => trips.note(instrument, number, symbol, score),
             ScorerNote::Tier { tier, at, drivers, .. } => {
+                tiers.note(symbol, tier);
                 let drivers = drivers.as_ref().map_or_else(Vec::new, named);
                 log.tell(tier_event(symbol, tier, at, &drivers, now));
             }
         }
     }
+    tiers.keep(now, log);
     trips.look_for_lost(backend, now);
     say(log, trips.latch(controller, backend));
     say(log, stops::latch(controller, backend));

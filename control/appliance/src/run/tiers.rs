@@ -1,9 +1,12 @@
-//! A change of an instrument's tier, as an event, and what drove it.
+//! A change of an instrument's tier: as an event, with what drove it, and on disk for the daemon after this one.
 
-use control::events::Draft;
+use super::backend::LiveBackend;
+use control::TierBook;
+use control::events::{Draft, EventLog};
 use control::names::SymbolName;
 use control::protocol::{Driver, EventKind, Severity};
 use control::stamp::Stamp;
+use stage::Clock;
 use types::{Tier, UnixNanos};
 
 /// What is told of a change to `tier`, which the market's time `ts_event` brought and which is heard of `now`.
@@ -24,4 +27,43 @@ pub(super) fn tier_event(
     let scope = format!("instrument:{symbol}");
     let draft = Draft::new(Stamp(now), severity, EventKind::Tier, &scope, &format!("tier {tier}{why}"));
     draft.by("model").with("tier", tier).with("ts_event", Stamp(ts_event))
+}
+
+/// The tiers that outlive the daemon.
+pub(super) struct Tiers {
+    book: TierBook,
+    /// The last attempt to write them failed, and that was said.
+    unwritten: bool,
+}
+
+impl Tiers {
+    pub(super) const fn new(book: TierBook) -> Self {
+        Self { book, unwritten: false }
+    }
+
+    /// The feed has named `symbol`, whose limits stand.
+    pub(super) fn begin(&mut self, backend: &LiveBackend, symbol: SymbolName, log: &EventLog) {
+        let tier = self.book.begin_in(symbol);
+        if tier == Tier::Normal {
+            return;
+        }
+        let now = backend.clock.now();
+        log.tell(tier_event(symbol, tier, now, &[], now));
+        if let Err(error) = backend.begin_in(symbol, tier) {
+            log.say(&format!("warning: {symbol} was in tier {tier} and does not begin in it: {error}"));
+        }
+    }
+
+    pub(super) fn note(&mut self, symbol: SymbolName, tier: Tier) {
+        self.book.note(symbol, tier);
+    }
+
+    /// Brings changes to disk. What fails is tried again and again, and said once.
+    pub(super) fn keep(&mut self, now: UnixNanos, log: &EventLog) {
+        let failed = self.book.keep(now).err();
+        if let (Some(error), false) = (&failed, self.unwritten) {
+            log.say(&format!("warning: a restart would not know the tiers: {error}"));
+        }
+        self.unwritten = failed.is_some();
+    }
 }

@@ -210,6 +210,18 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         true
     }
 
+    /// `instrument`, defined and with its envelope, begins in `tier`, in which the process before this one ended. Its limits are
+    /// published at `now` as those of a scorer that is no more, until there is a score.
+    pub fn begin_in(&mut self, instrument: InstrumentId, tier: Tier, now: UnixNanos) {
+        let Some(known) = self.instruments.get_mut(instrument.index()).filter(|known| known.last.is_none())
+        else {
+            return;
+        };
+        known.machine.begin_in(tier);
+        known.limits_tier = tier;
+        self.publish_kept(instrument, tier, now);
+    }
+
     /// A person takes `instrument` out of Critical at `ts`; it lands in High. Gives the change, none when the
     /// instrument was not Critical.
     pub fn reset(&mut self, instrument: InstrumentId, ts: UnixNanos) -> Option<TierChange> {

@@ -105,6 +105,32 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         self.sink.surface(&SurfaceUpdate { ts, instrument, sizes, lease, version }, now);
     }
 
+    /// Publishes every row of `instrument` for a tier that was kept, its lease over.
+    pub(super) fn publish_kept(&mut self, instrument: InstrumentId, tier: Tier, now: UnixNanos) {
+        for class in (0..self.class_count).map(ClassId) {
+            let Some(row) = self.row_index(instrument, class).and_then(|i| self.rows[i].as_mut()) else {
+                continue;
+            };
+            let (limits, cause) = row.publish(&self.overlays[0], tier, 0, None);
+            self.version = self.version.wrapping_add(1);
+            let update = LimitUpdate {
+                ts: now,
+                instrument,
+                class,
+                limits,
+                tier,
+                score: FixedScore::ZERO,
+                lease: Nanos(0),
+                cause,
+                version: self.version,
+                top3: Default::default(),
+                trip: false,
+            };
+            self.counter_cells[Count::Updates as usize].add(1);
+            self.sink.limit(&update, now);
+        }
+    }
+
     /// Publishes or revokes every row of `instrument`.
     fn publish(&mut self, instrument: InstrumentId, ts: UnixNanos, now: UnixNanos, trip: bool) {
         let known = &mut self.instruments[instrument.index()];

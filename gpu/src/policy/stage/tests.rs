@@ -933,3 +933,31 @@ fn in_vector_time_a_publication_is_of_the_moment_at_which_its_grid_point_was_kno
     let [a, b] = known;
     assert_eq!(*told, [("limit", ts(0), a), ("end", ts(0), a), ("limit", ts(1), b), ("end", ts(1), b)]);
 }
+
+#[test]
+fn an_instrument_begins_in_the_tier_that_was_kept_and_leaves_it_by_scores_alone() {
+    let mut stage = stage_with(policy());
+    stage.begin_in(InstrumentId(0), Tier::High, ts(0));
+    let kept = std::mem::take(&mut stage.sink.0);
+    assert_eq!(kept.len(), 2, "every class");
+    for update in &kept {
+        let found = (update.tier, update.lease, update.limits.limits().max_qty.0, update.trip);
+        assert_eq!(found, (Tier::High, Nanos(0), 50, false));
+    }
+    // No score yet, and nothing is said that would take it back.
+    assert!(grid(&mut stage, 1, &[unscored(0, 1)]).is_empty());
+    let dwell = policy().tier.high.dwell_ns / GRID_NS;
+    let first = policy().warmup_ns / GRID_NS + 1;
+    for at in first..first + dwell {
+        let published = grid(&mut stage, at, &[scored(0, at, 0.01)]);
+        assert!(published.is_empty() || qty(&published) == 50, "grid point {at}");
+    }
+    let mut tiers = (first + dwell..first + dwell + 40).map(|at| {
+        grid(&mut stage, at, &[scored(0, at, 0.01)]);
+        stage.tier(InstrumentId(0))
+    });
+    assert!(tiers.any(|tier| tier == Tier::Elevated), "calm that was seen leads out of it");
+    // What has been scored is no longer told.
+    stage.begin_in(InstrumentId(0), Tier::Critical, ts(9_000));
+    assert_ne!(stage.tier(InstrumentId(0)), Tier::Critical);
+}

@@ -1,0 +1,79 @@
+//! A daemon that is killed in a fragile market and starts again in one.
+
+use crate::daemon::{Daemon, configure, ctl, until};
+use crate::tables::scenario;
+use serde_json::Value;
+use std::path::Path;
+
+/// Any score is High, for an hour, and none is Critical.
+const POLICY: &str = "
+[policy.elevated]
+enter = 0.000002
+leave = 0.000001
+[policy.high]
+enter = 0.000004
+leave = 0.000003
+leave_after_ms = 3600000
+[policy.critical]
+enter = 1.0
+witnesses = 16
+[limits.default]
+max_qty = { floor = 10, base = 500, cap = 1000 }
+";
+
+/// The first seconds of a capture: the market is there, and no score can be yet.
+fn begin_of(pcap: &Path) -> std::path::PathBuf {
+    let bytes = std::fs::read(pcap).unwrap();
+    let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    let (mut at, first) = (24, word(24));
+    while at < bytes.len() && word(at) < first + 6 {
+        at += 16 + word(at + 8) as usize;
+    }
+    let to = pcap.with_file_name("begin.pcap");
+    std::fs::write(&to, &bytes[..at]).unwrap();
+    to
+}
+
+#[test]
+fn a_restart_leaves_no_tier_and_widens_no_limit() {
+    let market = scenario("calm", &["--minutes", "1"]);
+    let pcap = market.path().join("calm.pcap");
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("control.sock");
+    let config = configure(dir.path(), &pcap);
+    let write = |pcap: &Path| {
+        let text = std::fs::read_to_string(&config).unwrap();
+        let feed = text.split("file:").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let text = text.replace(&feed, pcap.to_str().unwrap());
+        std::fs::write(&config, text.split("[policy.").next().unwrap().to_owned() + POLICY).unwrap();
+    };
+    let ask = |args: &[&str]| -> Value {
+        let output = ctl(&socket, &[args, &["-o", "json"]].concat());
+        serde_json::from_slice(&output.stdout).unwrap_or_default()
+    };
+    let tier = || ask(&["tier", "show", "FUTX"])["tiers"][0]["tier"].clone();
+    let max_qty = || {
+        let order = ["gate", "explain", "--symbol", "FUTX", "--side", "buy", "--qty", "51", "--px", "4985"];
+        let explained = ask(&[&order[..], &["--strategy", "s", "--account", "a"]].concat());
+        let limits = explained["explain"]["limits"].as_array().cloned().unwrap_or_default();
+        limits.iter().find(|limit| limit["key"] == "max_qty").map(|limit| limit["value"].clone())
+    };
+    write(&pcap);
+    let daemon = Daemon::start(&config, &socket);
+    until("the model says High", || tier() == "high" && max_qty() == Some(50.into()));
+    until("it is on disk", || {
+        let kept = std::fs::read_to_string(dir.path().join("state/tiers.sealed")).unwrap();
+        kept.contains("\"FUTX\":\"high\"")
+    });
+    drop(daemon);
+
+    write(&begin_of(&pcap));
+    let daemon = Daemon::start(&config, &socket);
+    until("it begins in High", || tier() == "high" && max_qty() == Some(50.into()));
+    drop(daemon);
+
+    // Nobody knows which tier it was in any more: in no lower one than High.
+    std::fs::write(dir.path().join("state/tiers.sealed"), "x").unwrap();
+    let _daemon = Daemon::start(&config, &socket);
+    until("it begins in High all the same", || tier() == "high" && max_qty() == Some(50.into()));
+}
