@@ -44,6 +44,8 @@ pub enum Entry {
     },
     /// Anything else that the gate did.
     Step(Step),
+    /// The same, at a time for which nobody vouched: the gate has not noted it ([`gate::Gate::pass_time`]).
+    Untimed(Step),
 }
 
 /// One record.
@@ -62,6 +64,7 @@ pub struct Record {
 const SENT: u8 = 1;
 const REFUSED: u8 = 2;
 const STEP: u8 = 3;
+const UNTIMED: u8 = 4;
 
 /// The word of a step's time.
 const AT: usize = 7;
@@ -87,6 +90,7 @@ impl Record {
                 (REFUSED, Step::Sent(sent), verdict.pack(), check)
             }
             Entry::Step(step) => (STEP, step, [0; VERDICT_WORDS], Nanos(0)),
+            Entry::Untimed(step) => (UNTIMED, step, [0; VERDICT_WORDS], Nanos(0)),
         };
         let mut words = [0; RECORD_WORDS];
         let check = check.0.min(u32::MAX.into());
@@ -113,6 +117,7 @@ impl Record {
             (SENT, Step::Sent(_) | Step::Replaced { .. }) => Entry::Sent { step, verdict: verdict()?, check },
             (REFUSED, Step::Sent(sent)) => Entry::Refused { order: sent.order, verdict: verdict()?, check },
             (STEP, step) => Entry::Step(step),
+            (UNTIMED, step) => Entry::Untimed(step),
             _ => return None,
         };
         let symbol = (symbol != 0).then(|| Symbol::from_word(symbol));

@@ -208,8 +208,11 @@ fn tables_of_ticks_survive_their_grant() {
 proptest! {
     /// Whatever sixteen words are, they are a record that says the same again or none; one bit less of it is none.
     #[test]
-    fn a_record_with_a_bit_turned_is_none(id: u64, qty: u32, number: u64, at: u64, bit in 0_usize..1_024) {
-        let entry = Entry::Step(Step::Settled(OrderEvent::Filled { id, qty: Qty(qty) }));
+    fn a_record_with_a_bit_turned_is_none(
+        id: u64, qty: u32, number: u64, at: u64, timed: bool, bit in 0_usize..1_024,
+    ) {
+        let step = Step::Settled(OrderEvent::Filled { id, qty: Qty(qty) });
+        let entry = if timed { Entry::Step(step) } else { Entry::Untimed(step) };
         let record = Record { number, at: UnixNanos(at), symbol: Some(symbol()), entry };
         let mut bytes = record.to_bytes();
         prop_assert_eq!(Record::from_bytes(&bytes), Some(record));

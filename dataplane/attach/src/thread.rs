@@ -162,27 +162,27 @@ impl OrderThread {
     /// As [`Gate::settle`]: takes note of what the venue says happened. Where [`OrderThread::lost`] has grown, it is done here and
     /// the daemon could not be told; so for `release` and `set_position`.
     pub fn settle(&mut self, event: OrderEvent, now: UnixNanos) -> Settlement {
-        self.gate.pass_time(now);
+        let noted = self.gate.pass_time(now);
         let settled = self.gate.settle(event);
-        self.ring.push(now, None, Entry::Step(Step::Settled(event)));
+        self.ring.push(now, None, entry(Step::Settled(event), noted == now));
         settled
     }
 
     /// As [`Gate::cancel`]: the venue is asked to take an order back, which always passes and counts.
     pub fn cancel(&mut self, id: u64, now: UnixNanos) {
-        self.gate.pass_time(now);
-        if self.gate.cancel(id, now) {
-            self.ring.push(now, None, Entry::Step(Step::CancelSent { id, at: now }));
+        let at = self.gate.pass_time(now);
+        if self.gate.cancel(id, at) {
+            self.ring.push(at, None, Entry::Step(Step::CancelSent { id, at }));
         }
     }
 
     /// As [`Gate::release`]: the order could not be sent after all.
     pub fn release(&mut self, reservation: Reservation, now: UnixNanos) -> Settlement {
-        self.gate.pass_time(now);
+        let noted = self.gate.pass_time(now);
         let event = reservation.released();
         let settled = self.gate.release(reservation);
         if settled != Settlement::Ignored {
-            self.ring.push(now, None, Entry::Step(Step::Settled(event)));
+            self.ring.push(now, None, entry(Step::Settled(event), noted == now));
         }
         settled
     }
@@ -202,14 +202,11 @@ impl OrderThread {
         if !self.owns(strategy, account) {
             return Err(UnknownPosition { instrument, strategy, account, position });
         }
-        self.gate.pass_time(now);
+        let noted = self.gate.pass_time(now);
         self.gate.set_position(instrument, strategy, account, position)?;
         let symbol = self.names.get(instrument);
-        self.ring.push(
-            now,
-            symbol,
-            Entry::Step(Step::Positioned { instrument, strategy, account, position }),
-        );
+        let step = Step::Positioned { instrument, strategy, account, position };
+        self.ring.push(now, symbol, entry(step, noted == now));
         Ok(())
     }
 
@@ -310,6 +307,11 @@ impl OrderThread {
             None => self.ring.push_refused(now, symbol, Entry::Refused { order: *order, verdict, check }),
         }
     }
+}
+
+/// What the daemon is told of a step; `timed`: the gate has noted its time.
+const fn entry(step: Step, timed: bool) -> Entry {
+    if timed { Entry::Step(step) } else { Entry::Untimed(step) }
 }
 
 /// The verdict on an order that the gate is not asked of.

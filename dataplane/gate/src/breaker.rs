@@ -400,6 +400,11 @@ impl BreakerReader {
         })
     }
 
+    /// When their writer was last heard of.
+    pub(crate) fn heard(&self) -> UnixNanos {
+        UnixNanos(self.firm.1.load(Ordering::Relaxed))
+    }
+
     /// How many of a strategy's stops for repeated executions are in its breaker.
     pub(crate) fn taken_repeats(&self, strategy: StrategyId) -> u32 {
         // Acquire: whoever sees that a stop was taken over sees the breaker that it is in.

@@ -5,8 +5,8 @@
 //! held, at the mark of the moment, less what was held at the day's beginning, at the settlement price. That is realised and
 //! marked profit together, whatever fills are matched with whatever others. Fees of each unit traded are taken off.
 //!
-//! **The day** begins by the time of what the gate is told: an order that leaves, or [`crate::Gate::pass_time`]. Nothing is written
-//! then: a tally of a day before counts as none, and what it had traded is what the new day began with.
+//! **The day** begins by the time of what the gate is told: an order that leaves, or [`crate::Gate::pass_time`], where a feed or the
+//! appliance vouches for it. Nothing is written then: a tally of a day before counts as none, and what it had traded is what the new day began with.
 //!
 //! **What a person sets** ([`crate::Gate::set_position`]) was traded by nobody: it counts from the settlement price, like what the
 //! day began with.

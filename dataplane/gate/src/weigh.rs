@@ -236,9 +236,17 @@ impl Gate {
     /// Values everything anew where what is kept is too old to judge an order at `now` by.
     #[inline]
     pub(crate) fn refresh(&mut self, now: UnixNanos) {
-        if self.levels.on && self.levels.keeps() && !self.is_fresh(now) {
+        if self.levels.on && self.levels.keeps() && !self.is_fresh(now) && self.believed(now) == now {
             self.revalue(now);
         }
+    }
+
+    /// `now`, where a feed or the appliance was heard of about that time, or it lies behind what was believed before; else the
+    /// latest time that was believed. A clock that reads far ahead would else begin another day, and forget what was lost and done.
+    fn believed(&self, now: UnixNanos) -> UnixNanos {
+        let heard = [self.tables.references.heartbeat(), self.tables.breakers.heard()];
+        let vouched = heard.into_iter().any(|at| now.0.abs_diff(at.0) <= self.ref_age_max.0);
+        if vouched || now <= self.told { now } else { self.told }
     }
 
     /// It is `now`, or was later before.
@@ -251,12 +259,20 @@ impl Gate {
     }
 
     /// Takes note of the time, between orders: a day of the firm's may begin with it, and what is held is valued while no order
-    /// waits. What the venue says counts as of the latest time that was noted; whoever follows this gate's steps is to note the
-    /// same times before them.
-    pub fn pass_time(&mut self, now: UnixNanos) {
-        self.see(now);
-        if self.levels.on && self.levels.is_due(now) {
-            self.revalue(now);
+    /// waits. What the venue says counts as of the latest time that was noted. The time that is noted: another than `now` where
+    /// neither a feed nor the appliance was heard of about `now` (within the oldest reference that is believed). Whoever follows
+    /// this gate's steps is to note the same times before them ([`Gate::follow_time`]).
+    pub fn pass_time(&mut self, now: UnixNanos) -> UnixNanos {
+        let at = self.believed(now);
+        self.follow_time(at);
+        at
+    }
+
+    /// Takes note of a time that the gate which is followed has noted.
+    pub fn follow_time(&mut self, at: UnixNanos) {
+        self.see(at);
+        if self.levels.on && self.levels.is_due(at) {
+            self.revalue(at);
         }
     }
 }
@@ -295,7 +311,7 @@ impl Gate {
 
     /// Notes that the venue is asked to take an order back. A cancel always passes; it counts as a message and as a cancel of the
     /// order's strategy and account, and may keep them from sending new orders. Whether it counted: it is then a
-    /// [`crate::Step::CancelSent`].
+    /// [`crate::Step::CancelSent`]. It is to be one of the time that [`Gate::pass_time`] gave.
     pub fn cancel(&mut self, id: u64, now: UnixNanos) -> bool {
         let Some(entry) = self.orders.get(id).filter(|_| self.activities.on) else { return false };
         let (_, strategy) = self.cell_names(entry.cell as usize);

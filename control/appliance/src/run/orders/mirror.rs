@@ -181,7 +181,7 @@ impl Mirror {
 
     fn take_record(&mut self, record: &Record) -> Option<()> {
         let mut step = match record.entry {
-            Entry::Sent { step, .. } | Entry::Step(step) => step,
+            Entry::Sent { step, .. } | Entry::Step(step) | Entry::Untimed(step) => step,
             Entry::Refused { .. } => return Some(()),
         };
         let (instrument, strategy, account) = step.names_mut();
@@ -204,7 +204,9 @@ impl Mirror {
         if let Step::StopTaken { strategy, count } = step {
             self.taken.insert(strategy, count);
         }
-        self.gate.pass_time(record.at);
+        if !matches!(record.entry, Entry::Untimed(_)) {
+            self.gate.follow_time(record.at);
+        }
         if let Step::Settled(event) = step {
             let settled = self.gate.settle(event);
             self.halts.iter_mut().for_each(|halt| halt.settled(event, settled, record.at));

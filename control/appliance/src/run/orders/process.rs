@@ -317,6 +317,6 @@ fn judged(entry: &Entry) -> Option<(OrderIntent, Verdict, Nanos)> {
         Entry::Sent { step: Step::Sent(sent) | Step::Replaced { sent, .. }, verdict, check } => {
             Some((sent.order, verdict, check))
         }
-        Entry::Sent { .. } | Entry::Step(_) => None,
+        Entry::Sent { .. } | Entry::Step(_) | Entry::Untimed(_) => None,
     }
 }

@@ -340,6 +340,28 @@ fn what_was_done_within_the_window_outlives_process_daemon_and_numbering() {
     assert_eq!(counted(&given(&again, &["FUTX", "BRVO"]).unwrap()), wanted);
 }
 
+/// The process's clock read far ahead when the venue answered: its gate noted no such time, and its follower does not either.
+#[test]
+fn a_time_that_nobody_vouches_for_is_not_followed() {
+    let told = |blocks: &[Block]| {
+        let mut told = None;
+        given(&mirror_of(blocks), &["BRVO", "FUTX"]).unwrap().checkpoint(|step| {
+            if let Step::Told(at) = step {
+                told = Some(at);
+            }
+        });
+        told
+    };
+    let blocks = two_days();
+    let event = Step::Settled(OrderEvent::Accepted { id: 5 });
+    let wild = |entry| {
+        let record = Record { number: 6, at: UnixNanos(u64::MAX), symbol: None, entry };
+        [blocks.clone(), vec![Block::Record(record)]].concat()
+    };
+    assert_eq!(told(&wild(Entry::Untimed(event))), told(&blocks));
+    assert_eq!(told(&wild(Entry::Step(event))), Some(UnixNanos(u64::MAX)));
+}
+
 /// A plan with one client, its state and rings in `dir`.
 fn plan(dir: &Path) -> Plan {
     let text = format!(

@@ -1,0 +1,88 @@
+//! The firm's day: which clocks begin one, and what counts within it.
+
+use super::*;
+use crate::{ActivityLimits, OrderEvent, ProfitRules, RejectReason as R, Step};
+use std::vec::Vec;
+
+const HOUR: u64 = 3_600_000_000_000;
+
+/// Tomorrow by a clock that is a day ahead, and then a day later by one that is right.
+const TOMORROW: UnixNanos = UnixNanos(NOW.0 + 24 * HOUR);
+
+/// A strategy that has bought 50 and sold them five dollars lower, which is as much as it may lose.
+fn lost(mark_age_max: Nanos) -> Rig {
+    let config = GateConfig {
+        strategy_loss: &[u64::MAX, 250_000_000],
+        profit: Some(ProfitRules::DEFAULT),
+        mark_age_max,
+        ..CONFIG
+    };
+    let mut rig = Rig::with(&config, false);
+    rig.references.heartbeat(NOW);
+    for (order, execution, px) in [(order(1), 1, px("100.00")), (sell(2), 2, px("95.00"))] {
+        rig.take(&OrderIntent { qty: Qty(50), ..order });
+        let event = OrderEvent::ExecutedAt { id: order.cl_ord_id, execution, qty: Qty(50), px };
+        rig.gate.settle(event);
+    }
+    rig.refuses(&order(3), R::LossStrategy);
+    rig
+}
+
+#[test]
+fn a_clock_that_nobody_vouches_for_begins_no_day() {
+    for mark_age_max in [Nanos(0), Nanos::SECOND] {
+        let mut rig = lost(mark_age_max);
+        for wild in [TOMORROW, UnixNanos(u64::MAX)] {
+            assert_eq!(rig.gate.pass_time(wild), NOW, "the last one that was believed");
+            assert_eq!(rig.gate.reserve(&order(3), wild).1, None);
+            assert_eq!(rig.gate.replace(9, &order(3), wild).1, None);
+            rig.gate.settle(OrderEvent::Cancelled { id: 1 });
+        }
+        rig.refuses(&order(3), R::LossStrategy);
+        assert_eq!(
+            rig.gate.pass_time(NOW.plus(Nanos(9))),
+            NOW.plus(Nanos(9)),
+            "and the gate is open to later ones"
+        );
+        assert_eq!(rig.gate.check(&order(3), NOW.plus(Nanos(9))).reason, Some(R::LossStrategy));
+    }
+}
+
+#[test]
+fn a_day_begins_when_a_feed_or_the_appliance_vouches_for_it() {
+    let mut by_feed = lost(Nanos(0));
+    by_feed.references.heartbeat(TOMORROW);
+    let mut by_appliance = lost(Nanos(0));
+    by_appliance.breakers.alive(TOMORROW);
+    for mut rig in [by_feed, by_appliance] {
+        assert_eq!(rig.gate.pass_time(TOMORROW), TOMORROW);
+        rig.references.heartbeat(TOMORROW);
+        rig.publish_top(&TopOfBook { last_ts: TOMORROW, ..top() });
+        assert_eq!(rig.gate.check(&order(3), TOMORROW).reason, None);
+        // It does not end again.
+        assert_eq!(rig.gate.pass_time(NOW), NOW);
+        assert_eq!(rig.gate.check(&order(3), TOMORROW).reason, None);
+    }
+}
+
+#[test]
+fn who_follows_a_gate_believes_the_times_that_it_noted() {
+    let mut rig = lost(Nanos(0));
+    rig.gate.follow_time(TOMORROW);
+    let mut told = Vec::new();
+    rig.gate.checkpoint(|step| told.extend(if let Step::Told(at) = step { Some(at) } else { None }));
+    assert_eq!(told, [TOMORROW]);
+}
+
+/// The window is not forgotten with a cancel that comes from the future.
+#[test]
+fn a_cancel_at_a_wild_time_forgets_nothing_of_the_window() {
+    let two = ActivityLimits { messages: 2, ..ActivityLimits::NONE };
+    let none = ActivityLimits::NONE;
+    let mut rig =
+        Rig::with(&GateConfig { window: Nanos::SECOND, strategy_activity: &[none, two], ..CONFIG }, false);
+    rig.take(&OrderIntent { qty: Qty(1), ..order(1) });
+    let at = rig.gate.pass_time(TOMORROW);
+    rig.gate.cancel(1, at);
+    rig.refuses(&OrderIntent { qty: Qty(1), ..order(2) }, R::MessagesStrategy);
+}
