@@ -6,7 +6,7 @@ use gate::{
     ExposureLimits, FixedScore, Gate, GateConfig, GateTables, GroupConfig, GroupKind, InstrumentTerms,
     LimitCause, LimitReader, LimitWriter, MoneyRules, OrderEvent, OrderIntent, OrderType, Permission,
     Private, ProfitRules, RefRules, RefWriter, RiskLimits, SelfMatch, StaticTerms, StaticWriter,
-    StrategyConfig, StrategyId, TableShape, TableWriters, Terms, TimeInForce,
+    StrategyConfig, StrategyId, TableShape, TableWriters, Terms, TimeInForce, TradeDate,
 };
 use types::{
     BookState, InstrumentId, Nanos, Px, Qty, Side, TickTableId, Tier, TopOfBook, TradingStatus, UnixNanos,
@@ -175,7 +175,14 @@ impl GateRig {
             officer.publish(InstrumentId(i), ClassId(0), &envelope, &lot, start).expect("a row");
         }
         let settlement = Px::from_1e4(50_000);
-        let contract = InstrumentTerms { multiplier_micros: 2_000_000, settlement, ..InstrumentTerms::PLAIN };
+        let profit = ProfitRules { day_start: Nanos(0), fee_nanos_per_unit: 0, settlement_age_max_days: 1 };
+        let settlement_date = TradeDate(profit.trade_date(OPEN).0 - 1);
+        let contract = InstrumentTerms {
+            multiplier_micros: 2_000_000,
+            settlement,
+            settlement_date,
+            ..InstrumentTerms::PLAIN
+        };
         (0..instruments).for_each(|i| terms.define(InstrumentId(i), &contract).expect("a row"));
         let dynamic_bytes = tables.dynamics.as_ref().map_or(0, LimitReader::bytes);
         let bytes =
@@ -200,7 +207,7 @@ impl GateRig {
             account_loss: only_if(levels, &[1 << 62]),
             groups: only_if(levels, &GROUPS),
             strategy_groups: only_if(levels, &[[Some(0), Some(1), Some(2)]]),
-            profit: levels.then_some(ProfitRules { day_start: Nanos(0), fee_nanos_per_unit: 0 }),
+            profit: levels.then_some(profit),
             window: if beyond == Beyond::Activity { Nanos(60_000_000_000) } else { Nanos(0) },
             strategy_activity: only_if(beyond == Beyond::Activity, &[ACTIVITY]),
             account_activity: only_if(beyond == Beyond::Activity, &[ACTIVITY]),

@@ -4,7 +4,7 @@
 use crate::names::{Name, Scope, SymbolName};
 use crate::protocol::{
     Driver, FeedStatus, Grant, HaltRow, HoldingsFilter, HopStatus, OrderCounts, OrderQuery, OrderRow,
-    PositionRow, PositionSetting, ScorerStatus, SessionRow, StageCounters,
+    PositionRow, PositionSetting, ScorerStatus, SessionRow, StageCounters, Unsettled,
 };
 use gate::{Breaker, Envelope, Explanation, Exposure, FixedScore, LimitsSource, RiskLimits};
 use std::collections::BTreeMap;
@@ -41,6 +41,8 @@ pub struct Snapshot {
     pub orders: Option<OrderCounts>,
     /// What became of open orders in the scopes that persons have closed, in order of client.
     pub halts: Vec<HaltRow>,
+    /// Settlement prices that the firm's day does not begin with.
+    pub unsettled: Option<Unsettled>,
     /// Everything that the stages count.
     pub counters: StageCounters,
     /// Verdicts by the number of their reason, 0 for none.

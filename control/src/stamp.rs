@@ -1,9 +1,13 @@
 //! Moments as people and files write them: UTC, RFC 3339, nanoseconds.
 
+use gate::TradeDate;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use std::str::FromStr;
 use types::UnixNanos;
+
+/// Seconds of a day.
+const DAY_S: i64 = 86_400;
 
 /// A moment, printed as `2026-11-21T14:30:22.123456789Z`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,6 +27,21 @@ impl fmt::Display for Stamp {
         let digits = f.precision().unwrap_or(9).min(9);
         if digits > 0 { write!(f, ".{}Z", &fraction[..digits]) } else { f.write_str("Z") }
     }
+}
+
+/// A date as people write it.
+#[must_use]
+pub fn date_text(date: TradeDate) -> String {
+    let at = jiff::Timestamp::from_second(i64::from(date.0) * DAY_S).unwrap_or(jiff::Timestamp::MAX);
+    at.to_zoned(jiff::tz::TimeZone::UTC).date().to_string()
+}
+
+/// The date of a text such as `2026-11-27`, after the first of January 1970; none of any other.
+#[must_use]
+pub fn parse_date(text: &str) -> Option<TradeDate> {
+    let date: jiff::civil::Date = text.parse().ok().filter(|_| text.len() == "2026-11-27".len())?;
+    let at = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second();
+    u32::try_from(at / DAY_S).ok().filter(|days| *days > 0 && at > 0).map(TradeDate)
 }
 
 /// A text that is no moment.
@@ -55,6 +74,27 @@ impl<'de> Deserialize<'de> for Stamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dates_survive_their_text() {
+        for (text, days) in [("1970-01-02", 1), ("2026-11-27", 20_784), ("2099-12-31", 47_481)] {
+            assert_eq!(parse_date(text), Some(TradeDate(days)), "{text}");
+            assert_eq!(date_text(TradeDate(days)), text);
+        }
+        for text in [
+            "",
+            "1970-01-01",
+            "1969-12-31",
+            "2026-02-29",
+            "20261127",
+            "2026-11-27T00:00",
+            "2026-W48-5",
+            "27.11.2026",
+        ] {
+            assert_eq!(parse_date(text), None, "{text}");
+        }
+        assert_eq!(date_text(TradeDate(u32::MAX)), "9999-12-30", "the last one that can be told");
+    }
 
     #[test]
     fn moments_survive_their_text_to_the_nanosecond() {

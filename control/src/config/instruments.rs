@@ -5,10 +5,11 @@ use super::schema::Config;
 use super::schema_firm;
 use super::tree::Step;
 use crate::amount::Amount;
-use crate::stamp::Stamp;
+use crate::protocol::Unsettled;
+use crate::stamp::{Stamp, date_text, parse_date};
 use gate::{
-    CURRENCIES_MAX, CurrencyId, InstrumentTerms, MULTIPLIER_MICROS_MAX, MoneyRules, RATE_NANOS_MAX,
-    SIGNED_PX_MAX,
+    CURRENCIES_MAX, CurrencyId, InstrumentTerms, MULTIPLIER_MICROS_MAX, MoneyRules, ProfitRules,
+    RATE_NANOS_MAX, SIGNED_PX_MAX, TradeDate,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use types::{Nanos, Px, Qty, Symbol, UnixNanos};
@@ -52,6 +53,16 @@ impl InstrumentPlan {
         let plain = |instrument: &Instrument| instrument.terms == InstrumentTerms::PLAIN;
         let counts = !self.rules.undeclared_is_plain || !self.by_symbol.values().all(plain);
         counts.then_some(self.rules)
+    }
+
+    /// The declared settlement prices that the firm's day at `now` does not begin with; none when it begins with all.
+    #[must_use]
+    pub fn unsettled(&self, profit: &ProfitRules, now: UnixNanos) -> Option<Unsettled> {
+        let other = |terms: &InstrumentTerms| {
+            terms.settlement.is_some() && !profit.settles(terms.settlement_date, now)
+        };
+        let its = self.by_symbol.iter().filter(|(_, instrument)| other(&instrument.terms));
+        Unsettled::of(date_text(profit.trade_date(now)), its.map(|(symbol, _)| (*symbol).into()).collect())
     }
 
     /// What a quantity of the instrument is a multiple of.
@@ -164,8 +175,20 @@ impl Checker<'_> {
             }
             px.unwrap_or(Px::NONE)
         });
-        let terms = InstrumentTerms { multiplier_micros, currency, worth_min, settlement };
+        let settlement_date = self.settlement_date(&path("settlement_date"), instrument);
+        let terms = InstrumentTerms { multiplier_micros, currency, worth_min, settlement, settlement_date };
         Instrument { terms, lot: Qty(lot.unwrap_or(1)) }
+    }
+
+    fn settlement_date(&mut self, path: &[Step], instrument: &schema_firm::Instrument) -> TradeDate {
+        let Some(text) = &instrument.settlement_date else { return TradeDate::NONE };
+        if instrument.settlement.is_none() {
+            self.refuse(path, "a date alone", "the settlement price of that day too");
+        }
+        parse_date(text).unwrap_or_else(|| {
+            self.refuse(path, format!("\"{text}\""), "a trading day such as \"2026-11-27\"");
+            TradeDate::NONE
+        })
     }
 
     fn rate(&mut self, name: &str, rate: &schema_firm::FxRate, currency: CurrencyId) -> Option<FxRate> {

@@ -91,7 +91,7 @@ const FILES: [(&str, &str, Columns); 2] = [
         "instrument",
         Columns {
             name: "symbol",
-            keys: &["multiplier", "currency", "worth_min", "settlement", "lot", "tick"],
+            keys: &["multiplier", "currency", "worth_min", "settlement", "settlement_date", "lot", "tick"],
         },
     ),
     ("fx.file", "fx.rate", Columns { name: "currency", keys: &["rate", "at"] }),

@@ -16,6 +16,7 @@ pub(crate) struct Firm {
     /// `HH:MM`, UTC.
     pub(crate) day_start: String,
     pub(crate) fee_per_unit: Amount,
+    pub(crate) settlement_age_max_days: u32,
     #[serde(default)]
     pub(crate) limits: GroupLimits,
 }
@@ -67,6 +68,8 @@ pub(crate) struct Instrument {
     pub(crate) worth_min: Option<Amount>,
     #[serde(default)]
     pub(crate) settlement: Option<String>,
+    #[serde(default)]
+    pub(crate) settlement_date: Option<String>,
     #[serde(default = "super::instruments::one")]
     pub(crate) lot: Amount,
     #[serde(default)]

@@ -144,7 +144,9 @@ impl Checker<'_> {
             self.refuse(&way("firm.fee_per_unit"), firm.fee_per_unit, "an amount from 0 to 1000000");
             0
         });
-        ProfitRules { day_start, fee_nanos_per_unit }
+        let settlement_age_max_days = firm.settlement_age_max_days;
+        self.range("firm.settlement_age_max_days", settlement_age_max_days, 1, 366);
+        ProfitRules { day_start, fee_nanos_per_unit, settlement_age_max_days }
     }
 
     fn scope_limits<'a>(

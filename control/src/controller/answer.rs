@@ -65,6 +65,7 @@ impl Controller {
             scorer: snapshot.scorer,
             orders: snapshot.orders,
             halts: snapshot.halts,
+            unsettled: snapshot.unsettled,
             audit: AuditStatus {
                 records: inner.trail.log.records(),
                 head: inner.trail.log.head().to_owned(),

@@ -98,6 +98,9 @@ pub struct GrantLevels {
     /// When the firm's day begins, in nanoseconds after midnight UTC, and what trading a unit costs, in 1e-9 of its currency; none
     /// where no loss is limited.
     pub profit: Option<(u64, u64)>,
+    /// How many days before the firm's day the trading day of a settlement price may lie.
+    #[serde(default)]
+    pub settlement_age_max_days: u32,
     /// How old marks may be, in nanoseconds.
     pub mark_age_max_ns: u64,
 }

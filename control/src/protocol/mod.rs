@@ -16,6 +16,7 @@ mod proposal;
 mod reply;
 mod request;
 mod selection;
+mod unsettled;
 mod verified;
 
 pub use attach::{GRANT_DESCRIPTORS, Grant, GrantGroup, GrantLevels, GrantMoney, GrantRules, GrantShape};
@@ -40,4 +41,5 @@ pub use request::{
     ParseTicketError, Price, Reason, Request, Ticket, Tif, TripMode, parse_request,
 };
 pub use selection::{HoldingsFilter, PositionSetting};
+pub use unsettled::Unsettled;
 pub use verified::{BrokenChain, VerifyReply};

@@ -7,6 +7,7 @@ use super::feed::FeedStatus;
 use super::halts::HaltRow;
 use super::holdings::{Listing, OrderRow, PositionRow, SessionRow};
 use super::proposal::ProposalRow;
+use super::unsettled::Unsettled;
 use super::verified::VerifyReply;
 use crate::amount::Amount;
 use crate::names::{Scope, SymbolName};
@@ -242,6 +243,9 @@ pub struct StatusReply {
     /// What became of the open orders in the scopes that persons have closed.
     #[serde(default)]
     pub halts: Vec<HaltRow>,
+    /// Settlement prices that today does not begin with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsettled: Option<Unsettled>,
     /// Audit log.
     pub audit: AuditStatus,
     /// What must be looked at first: state that is in force and not on disk. Empty when all is well.

@@ -80,17 +80,17 @@ fn what_is_wrong_is_told_with_its_file_line_found_and_wanted() {
         (
             file,
             "",
-            "lines.csv:1: found no line, wanted a header: symbol, and then any of multiplier, currency, worth_min, settlement, lot, tick, each once",
+            "lines.csv:1: found no line, wanted a header: symbol, and then any of multiplier, currency, worth_min, settlement, settlement_date, lot, tick, each once",
         ),
         (
             file,
             "symbol,mult\n",
-            "lines.csv:1: found symbol,mult, wanted a header of symbol, and then any of multiplier, currency, worth_min, settlement, lot, tick, each once",
+            "lines.csv:1: found symbol,mult, wanted a header of symbol, and then any of multiplier, currency, worth_min, settlement, settlement_date, lot, tick, each once",
         ),
         (
             file,
             "symbol,lot,tick,lot\nABC,1,0.01,100\n",
-            "lines.csv:1: found symbol,lot,tick,lot, wanted a header of symbol, and then any of multiplier, currency, worth_min, settlement, lot, tick, each once",
+            "lines.csv:1: found symbol,lot,tick,lot, wanted a header of symbol, and then any of multiplier, currency, worth_min, settlement, settlement_date, lot, tick, each once",
         ),
         (
             file,
@@ -147,6 +147,21 @@ fn what_is_wrong_in_the_configuration_itself_is_told_likewise() {
             "[instrument.ABC]\nsettlement = \"-1\"",
             "",
             "p.toml:2: instrument.ABC.settlement: found \"-1\", wanted a price, such as \"18.27\"; above 0 without worth_min",
+        ),
+        (
+            "[instrument.ABC]\nsettlement_date = \"2026-11-27\"",
+            "",
+            "p.toml:2: instrument.ABC.settlement_date: found a date alone, wanted the settlement price of that day too",
+        ),
+        (
+            "[instrument.ABC]\nsettlement = \"18.27\"\nsettlement_date = \"27.11.2026\"",
+            "",
+            "p.toml:3: instrument.ABC.settlement_date: found \"27.11.2026\", wanted a trading day such as \"2026-11-27\"",
+        ),
+        (
+            "[firm]\nsettlement_age_max_days = 0",
+            "",
+            "p.toml:2: firm.settlement_age_max_days: found 0, wanted 1 to 366",
         ),
         (
             "[strategy.mm1.limits]\nmax_gross = 0",
@@ -246,8 +261,11 @@ fn desks_traders_and_the_firm_have_the_limits_that_are_written_and_the_strategie
                 [trader.t]\n[trader.u.limits]\nmax_loss = 3\n[account.A.limits]\nmax_loss = 4\n\
                 [strategy.m]\ndesk = \"d\"\ntrader = \"u\"\n[strategy.n]\ntrader = \"u\"\n[strategy.n.limits]\nmax_loss = 5";
     let plan = load(text, "").unwrap();
-    let rules =
-        gate::ProfitRules { day_start: types::Nanos(81_000_000_000_000), fee_nanos_per_unit: 3_000_000 };
+    let rules = gate::ProfitRules {
+        day_start: types::Nanos(81_000_000_000_000),
+        fee_nanos_per_unit: 3_000_000,
+        settlement_age_max_days: 4,
+    };
     assert_eq!(plan.profit, rules);
     let scopes = plan.scopes;
     let scope = |text: &str| text.parse::<control::names::Scope>().unwrap();
@@ -265,4 +283,27 @@ fn desks_traders_and_the_firm_have_the_limits_that_are_written_and_the_strategie
     };
     assert_eq!([of("desk:d"), of("trader:t"), of("trader:u")], ["m", "", "m n"]);
     assert!(scopes.counts_profit() && !load("", "").unwrap().scopes.counts_profit());
+}
+
+#[test]
+fn settlement_prices_have_the_trading_day_they_are_of() {
+    let text = "[firm]\nday_start = \"22:00\"\nsettlement_age_max_days = 3\n[instruments]\nfile = \"@lines.csv\"\n\
+                [instrument.OLD]\nsettlement = \"2\"\nsettlement_date = \"2026-11-25\"\n\
+                [instrument.BARE]\nsettlement = \"3\"\n[instrument.NONE]\nlot = 2\n";
+    let lines = "symbol,settlement,settlement_date\nFRI,1,2026-11-27\nMON,1,2026-11-30\n";
+    let instruments = load(text, lines).unwrap().instruments;
+    assert_eq!(instruments.by_symbol[&symbol("FRI")].terms.settlement_date, gate::TradeDate(20_784));
+    let profit = load(text, lines).unwrap().profit;
+    // The day that begins on Sunday evening is Monday's.
+    for (now, wanted) in [
+        ("2026-11-29T22:00:00Z", &["BARE", "MON", "OLD"][..]),
+        ("2026-11-28T21:59:59Z", &["BARE", "MON"]),
+        ("2026-11-30T22:00:00Z", &["BARE", "FRI", "OLD"]),
+    ] {
+        let now: control::stamp::Stamp = now.parse().unwrap();
+        let found =
+            instruments.unsettled(&profit, now.0).map(|unsettled| unsettled.symbols).unwrap_or_default();
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(found, wanted, "{now}");
+    }
 }

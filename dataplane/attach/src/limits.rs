@@ -106,6 +106,7 @@ pub(crate) fn config_of<'a>(
         profit: rules.levels.profit.map(|(day_start, fee_nanos_per_unit)| ProfitRules {
             day_start: Nanos(day_start),
             fee_nanos_per_unit,
+            settlement_age_max_days: rules.levels.settlement_age_max_days,
         }),
         mark_age_max: Nanos(rules.levels.mark_age_max_ns),
         repeated_executions: rules

@@ -205,6 +205,7 @@ fn validate_levels(config: &GateConfig<'_>, count: u64) -> Result<(), GateError>
     }
     if let Some(rules) = config.profit {
         in_range("day_start (ns)", rules.day_start.0, 0, DAY_NS - 1)?;
+        in_range("settlement_age_max (days)", rules.settlement_age_max_days.into(), 1, 366)?;
     }
     in_range("mark_age_max (ns)", config.mark_age_max.0, 0, DAY_NS)?;
     if let Some(rules) = config.repeated_executions {

@@ -210,5 +210,5 @@ pub use tally::ProfitRules;
 pub use terms_writer::{TermsError, TermsWriter};
 pub use verdict::{Breach, Explanation, VERDICT_WORDS, Verdict};
 pub use worth::{
-    CURRENCIES_MAX, CurrencyId, InstrumentTerms, MULTIPLIER_MICROS_MAX, MoneyRules, RATE_NANOS_MAX,
+    CURRENCIES_MAX, CurrencyId, InstrumentTerms, MULTIPLIER_MICROS_MAX, MoneyRules, RATE_NANOS_MAX, TradeDate,
 };

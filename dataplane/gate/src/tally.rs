@@ -6,7 +6,8 @@
 //! marked profit together, whatever fills are matched with whatever others. Fees of each unit traded are taken off.
 //!
 //! **The day** begins by the time of what the gate is told: an order that leaves, or [`crate::Gate::pass_time`], where a feed or the
-//! appliance vouches for it. Nothing is written then: a tally of a day before counts as none, and what it had traded is what the new day began with.
+//! appliance vouches for it. Nothing is written then: a tally of a day before counts as none, and what it had traded is what the new day
+//! began with.
 //!
 //! **What a person sets** ([`crate::Gate::set_position`]) was traded by nobody: it counts from the settlement price, like what the
 //! day began with.
@@ -15,7 +16,7 @@ use alloc::{boxed::Box, vec};
 
 use types::{Nanos, Px, Side, UnixNanos};
 
-use crate::{activity::Doer, exposure::POSITION_MAX};
+use crate::{activity::Doer, exposure::POSITION_MAX, worth::TradeDate};
 
 /// A day.
 const DAY_NS: u64 = 86_400_000_000_000;
@@ -30,12 +31,38 @@ pub struct ProfitRules {
     pub day_start: Nanos,
     /// What trading a unit costs, in 1e-9 of the firm's currency.
     pub fee_nanos_per_unit: u64,
+    /// How many days before the firm's day the trading day of a settlement price may lie: one, and weekends and holidays more.
+    pub settlement_age_max_days: u32,
 }
 
 impl ProfitRules {
-    /// Days from midnight to midnight UTC, without fees.
+    /// Days from midnight to midnight UTC, without fees; settlement prices of the day before, or of before a long weekend.
     #[cfg(all(test, not(loom)))]
-    pub(crate) const DEFAULT: Self = Self { day_start: Nanos(0), fee_nanos_per_unit: 0 };
+    pub(crate) const DEFAULT: Self =
+        Self { day_start: Nanos(0), fee_nanos_per_unit: 0, settlement_age_max_days: 4 };
+
+    /// The date of the firm's day at `at`: that of its middle, so that a day which begins in the evening has the next date.
+    #[must_use]
+    pub const fn trade_date(&self, at: UnixNanos) -> TradeDate {
+        self.date_of(self.day_of(at))
+    }
+
+    /// Whether the firm's day at `at` begins with what settled on `date`: on one of the last days before it, and not on the day itself.
+    #[must_use]
+    pub const fn settles(&self, date: TradeDate, at: UnixNanos) -> bool {
+        self.settles_on(date, self.day_of(at))
+    }
+
+    const fn date_of(&self, day: u32) -> TradeDate {
+        // Day 2 begins within the first of January 1970.
+        let begins = day.saturating_sub(2);
+        TradeDate(if self.day_start.0 >= DAY_NS / 2 { begins.saturating_add(1) } else { begins })
+    }
+
+    const fn settles_on(&self, date: TradeDate, day: u32) -> bool {
+        let age_days = self.date_of(day).0.saturating_sub(date.0);
+        date.0 != TradeDate::NONE.0 && age_days != 0 && age_days <= self.settlement_age_max_days
+    }
 
     /// The number of the day that `at` lies in; 0 is no day.
     const fn day_of(&self, at: UnixNanos) -> u32 {
@@ -161,6 +188,11 @@ impl Tallies {
     /// The day that counts at `now`: none before one that there was.
     pub(crate) fn day_at(&self, now: UnixNanos) -> u32 {
         self.rules.map_or(0, |rules| rules.day_of(now).max(self.day))
+    }
+
+    /// Whether `day` begins with what settled on `date`.
+    pub(crate) fn settles(&self, date: TradeDate, day: u32) -> bool {
+        self.rules.is_some_and(|rules| rules.settles_on(date, day))
     }
 
     /// It is `now`. Whether a day begins.

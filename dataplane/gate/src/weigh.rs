@@ -30,10 +30,12 @@ struct Moment {
 }
 
 impl Gate {
-    /// What a unit of an instrument counts as.
-    fn valued(&self, instrument: InstrumentId, worth: &Worth) -> Valued {
+    /// What a unit of an instrument counts as on `day`.
+    fn valued(&self, instrument: InstrumentId, worth: &Worth, day: u32) -> Valued {
         let twice_settled = worth.settlement.wrapping_mul(2);
-        let settlement = (worth.settlement != 0).then(|| sum_of_two(twice_settled));
+        // A close of another day says nothing of what was made or lost since this one began.
+        let opens = worth.settlement != 0 && self.tallies.settles(worth.settlement_date, day);
+        let settlement = opens.then(|| sum_of_two(twice_settled));
         let nothing = ProfitMark { factor: None, twice: None, twice_settlement: settlement };
         if worth.known != Known::Whole {
             return Valued { unit: None, profit: nothing };
@@ -45,7 +47,7 @@ impl Gate {
             Err(SlotFault::Empty) => Some(Quote::NOTHING),
             Err(SlotFault::Torn) => None,
         };
-        let settled = settlement.map(|_| worth.doubled(twice_settled));
+        let settled = (worth.settlement != 0).then(|| worth.doubled(twice_settled));
         let (unit, twice) = match quote {
             None => (None, None),
             Some(Quote { twice_ref: 0, .. }) => (settled, settlement.map(|settled| [settled; 2])),
@@ -64,7 +66,7 @@ impl Gate {
 
     /// The same at `now`.
     fn valued_at(&self, instrument: InstrumentId, now: UnixNanos) -> Valued {
-        self.valued(instrument, &self.worth(instrument, now))
+        self.valued(instrument, &self.worth(instrument, now), self.tallies.day_at(now))
     }
 
     /// What the prices of an instrument mean in money.
@@ -169,8 +171,9 @@ impl Gate {
 
     fn moment(&self, instrument: InstrumentId, now: UnixNanos) -> Moment {
         let worth = self.worth(instrument, now);
-        let valued = self.valued(instrument, &worth);
-        Moment { now, day: self.tallies.day_at(now), fresh: self.is_fresh(now), worth, valued }
+        let day = self.tallies.day_at(now);
+        let valued = self.valued(instrument, &worth, day);
+        Moment { now, day, fresh: self.is_fresh(now), worth, valued }
     }
 
     /// Whether a new order that is judged at `px` may weigh too much, or nearly. Not of an instrument that may trade below zero.

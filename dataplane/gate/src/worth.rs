@@ -10,8 +10,8 @@ use crate::{
 };
 
 /// Words of an instrument's terms: `unusable:1 at 57 | negative:1 at 56 | currency:8 at 48 | multiplier:48`, the least worth, the
-/// settlement price. Terms that are unusable have no multiplier.
-pub(crate) const TERMS_WORDS: usize = 3;
+/// settlement price, and the day it is of. Terms that are unusable have no multiplier.
+pub(crate) const TERMS_WORDS: usize = 4;
 /// Those of an instrument of which nothing is said any more.
 pub(crate) const NOTHING_SAID: [u64; TERMS_WORDS] = [0; TERMS_WORDS];
 /// Of terms out of their range: they are said, and mean nothing.
@@ -36,6 +36,16 @@ const VALUE_PER_PRODUCT: u128 = 1_000_000_000_000_000;
 #[repr(transparent)]
 pub struct CurrencyId(pub u8);
 
+/// A trading day by its date: days since 1 January 1970.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct TradeDate(pub u32);
+
+impl TradeDate {
+    /// No day that anybody knows.
+    pub const NONE: Self = Self(0);
+}
+
 /// Reference data of an instrument: what its prices mean in money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InstrumentTerms {
@@ -48,6 +58,9 @@ pub struct InstrumentTerms {
     pub worth_min: Px,
     /// The last settlement price, [`Px::NONE`] when it is not known.
     pub settlement: Px,
+    /// The trading day whose close that is. Without it, and on another day than the next ones ([`crate::ProfitRules::settles`]), no
+    /// profit or loss is counted from the price.
+    pub settlement_date: TradeDate,
 }
 
 impl InstrumentTerms {
@@ -57,6 +70,7 @@ impl InstrumentTerms {
         currency: CurrencyId(0),
         worth_min: Px::NONE,
         settlement: Px::NONE,
+        settlement_date: TradeDate::NONE,
     };
 
     /// Whether its prices may be zero or negative.
@@ -71,7 +85,7 @@ impl InstrumentTerms {
         let multiplier = if usable { self.multiplier_micros } else { UNUSABLE };
         let least = if signed { self.worth_min.0.unsigned_abs() } else { 0 };
         let first = multiplier | u64::from(self.currency.0) << 48 | u64::from(signed) << 56;
-        [first, least, price_word(self.settlement, signed)]
+        [first, least, price_word(self.settlement, signed), self.settlement_date.0.into()]
     }
 
     /// Whether each number is in its range. Nothing is brought into it: a multiplier cut to the largest is another contract's.
@@ -82,12 +96,13 @@ impl InstrumentTerms {
 
     #[expect(clippy::cast_possible_truncation, reason = "the fields' widths in the layout")]
     const fn unpack(words: [u64; TERMS_WORDS]) -> Self {
-        let [first, least, settlement] = words;
+        let [first, least, settlement, date] = words;
         Self {
             multiplier_micros: first & ((1 << 48) - 1),
             currency: CurrencyId((first >> 48) as u8),
             worth_min: if least == 0 { Px::NONE } else { Px(least.cast_signed()) },
             settlement: word_price(settlement),
+            settlement_date: TradeDate(date as u32),
         }
     }
 }
@@ -162,7 +177,9 @@ impl TermsRows {
             return Worth { known: Known::NoTerms, plain: false, signed, least, ..Worth::PLAIN };
         }
         let (multiplier_micros, settlement) = (terms.multiplier_micros, price_word(terms.settlement, signed));
-        let mut worth = Worth { signed, least, multiplier_micros, settlement, ..Worth::PLAIN };
+        let settlement_date = terms.settlement_date;
+        let mut worth =
+            Worth { signed, least, multiplier_micros, settlement, settlement_date, ..Worth::PLAIN };
         match self.rate(terms.currency, now, rules.rate_age_max) {
             Rate::Known(rate) => worth.rate_nanos = rate,
             Rate::Missing => worth.known = Known::NoRate,
@@ -205,6 +222,8 @@ pub(crate) struct Worth {
     rate_nanos: u64,
     /// The word of the settlement price, 0 when it is not known.
     pub settlement: u64,
+    /// The day it is of.
+    pub settlement_date: TradeDate,
 }
 
 impl Worth {
@@ -217,6 +236,7 @@ impl Worth {
         multiplier_micros: 1_000_000,
         rate_nanos: 1_000_000_000,
         settlement: 0,
+        settlement_date: TradeDate::NONE,
     };
 
     /// What a unit counts as that may trade anywhere between two prices; 0 is no second price.

@@ -1,21 +1,31 @@
 //! What the configuration declares of instruments, said to the gate of each as the feed names it.
 
 use super::notes::Defined;
-use control::config::InstrumentPlan;
-use gate::{InstrumentTerms, TermsError, TermsWriter};
-use types::{Qty, Symbol};
+use control::config::{InstrumentPlan, Plan};
+use control::protocol::Unsettled;
+use gate::{InstrumentTerms, ProfitRules, TermsError, TermsWriter};
+use types::{Qty, Symbol, UnixNanos};
 
 /// Reference data and rates, and who writes them.
 pub(crate) struct Declared {
     writer: TermsWriter,
     plan: InstrumentPlan,
+    /// None where no loss is limited.
+    profit: Option<ProfitRules>,
 }
 
 impl Declared {
     /// Of `plan`, whose rates hold from now on.
-    pub(crate) fn new(mut writer: TermsWriter, plan: &InstrumentPlan) -> Self {
+    pub(crate) fn new(mut writer: TermsWriter, plan: &Plan) -> Self {
+        let profit = plan.scopes.counts_profit().then_some(plan.profit);
+        let plan = plan.instruments.clone();
         plan.rates.iter().for_each(|rate| writer.rate(rate.currency, rate.rate_nanos, rate.at));
-        Self { writer, plan: plan.clone() }
+        Self { writer, plan, profit }
+    }
+
+    /// Settlement prices that the firm's day at `now` does not begin with.
+    pub(crate) fn unsettled(&self, now: UnixNanos) -> Option<Unsettled> {
+        self.profit.as_ref().and_then(|rules| self.plan.unsettled(rules, now))
     }
 
     /// An instrument got its number. To be called before its limits are published: without them none of its orders passes.

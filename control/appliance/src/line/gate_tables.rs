@@ -282,7 +282,7 @@ impl GateSet {
             quotes: QuoteTable(references),
             model,
             statics,
-            declared: Declared::new(terms, &plan.instruments),
+            declared: Declared::new(terms, plan),
             breakers,
             readers,
             shared,

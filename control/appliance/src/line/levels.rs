@@ -131,6 +131,7 @@ pub(crate) fn grant_levels(
         groups: groups.all.iter().map(granted).collect(),
         strategy_groups,
         profit: scopes.counts_profit().then_some((plan.profit.day_start.0, plan.profit.fee_nanos_per_unit)),
+        settlement_age_max_days: plan.profit.settlement_age_max_days,
         mark_age_max_ns: u64::from(plan.gate.mark_age_ms) * 1_000_000,
     }
 }
@@ -189,7 +190,10 @@ mod tests {
         let of = [(0, [Some(0), Some(1), Some(2)]), (2, [None, None, Some(2)])];
         assert_eq!(one.strategy_groups, of.into());
         assert_eq!((one.strategy_loss, one.account_loss), ([(2, 7 * ONE)].into(), [(0, 5 * ONE)].into()));
-        assert_eq!((one.profit, one.mark_age_max_ns), (Some((0, 0)), 100_000_000));
+        assert_eq!(
+            (one.profit, one.settlement_age_max_days, one.mark_age_max_ns),
+            (Some((0, 0)), 4, 100_000_000)
+        );
         let two = granted(&[("u", 1)], &[("b", 1)]);
         assert_eq!(two.groups, [desk, firm]);
         assert!(two.strategy_loss.is_empty() && two.account_loss.is_empty());

@@ -92,6 +92,9 @@ pub(crate) fn status_text(format: Format, status: &StatusReply) -> String {
     for row in &status.halts {
         line("closed", halts::field(row));
     }
+    if let Some(unsettled) = &status.unsettled {
+        line("settlements", Field::Alarm(unsettled.to_string()));
+    }
     if !status.books.is_empty() {
         let waits = status.books.iter().any(|group| !group.symbols.is_empty());
         line("books", Field::alarm_if(waits, books(&status.books)));

@@ -60,8 +60,8 @@ impl Check for LossUnknown {
     const SLUG: &'static str = "LOSS_UNKNOWN";
     const FIX: u16 = 19;
     const UNIT: Unit = Unit::Number;
-    const SENTENCE: &'static str = "What was made or lost today in instrument {value} cannot be told: there is no price, no rate, or no settlement price of what was held before.";
-    const FAILS_CLOSED_ON: &'static str = "no reference and no settlement price of a position, no settlement price of what was not traded today, no rate; too many instruments";
+    const SENTENCE: &'static str = "What was made or lost today in instrument {value} cannot be told: there is no price, no rate, or no settlement price of the day before of what was held then.";
+    const FAILS_CLOSED_ON: &'static str = "no reference and no settlement price of a position, no settlement price of the day before of what was not traded today, no rate; too many instruments";
     const NEEDS: Needs = Needs::Limits;
 
     #[inline(always)]

@@ -1,7 +1,10 @@
 //! The firm's day: which clocks begin one, and what counts within it.
 
 use super::*;
-use crate::{ActivityLimits, OrderEvent, ProfitRules, RejectReason as R, Step};
+use crate::{
+    ActivityLimits, InstrumentTerms, MoneyRules, OrderEvent, ProfitRules, RejectReason as R, Step,
+    TermsWriter, TradeDate,
+};
 use std::vec::Vec;
 
 const HOUR: u64 = 3_600_000_000_000;
@@ -85,4 +88,65 @@ fn a_cancel_at_a_wild_time_forgets_nothing_of_the_window() {
     let at = rig.gate.pass_time(TOMORROW);
     rig.gate.cancel(1, at);
     rig.refuses(&OrderIntent { qty: Qty(1), ..order(2) }, R::MessagesStrategy);
+}
+
+/// What is held of before the day counts from the close of the day before, and from no other.
+#[test]
+fn a_settlement_price_of_another_day_hides_no_loss_and_invents_none() {
+    // The date of NOW.
+    let today = 19_675;
+    for (date, reason) in [
+        (today - 1, None),
+        (today - 4, None),
+        (today - 5, Some(R::LossUnknown)),
+        (today, Some(R::LossUnknown)),
+        (today + 1, Some(R::LossUnknown)),
+        (u32::MAX, Some(R::LossUnknown)),
+        (0, Some(R::LossUnknown)),
+    ] {
+        let money = Some(MoneyRules { rate_age_max: Nanos(1), undeclared_is_plain: true });
+        let config =
+            GateConfig { strategy_loss: &[u64::MAX, 1], profit: Some(ProfitRules::DEFAULT), money, ..CONFIG };
+        let mut rig = Rig::with(&config, false);
+        let terms = InstrumentTerms {
+            settlement: px("1.00"),
+            settlement_date: TradeDate(date),
+            ..InstrumentTerms::PLAIN
+        };
+        TermsWriter::of(&rig.gate.tables.references).define(INSTRUMENT, &terms).unwrap();
+        rig.hold(40);
+        assert_eq!(rig.check(&order(1)).reason, reason, "{date}");
+        rig.accepts(&OrderIntent { qty: Qty(40), ..sell(1) });
+        // What was bought and sold within the day needs none; what has no mark but the close does.
+        rig.hold(0);
+        rig.accepts(&order(1));
+    }
+}
+
+#[test]
+fn the_date_of_a_day_is_that_of_its_middle() {
+    let hours = |day_start: u64, at: u64| {
+        let rules = ProfitRules { day_start: Nanos(day_start * HOUR), ..ProfitRules::DEFAULT };
+        rules.trade_date(UnixNanos(at * HOUR)).0
+    };
+    let days = 20_000;
+    for (day_start, at, date) in [
+        (0, 0, days),
+        (0, 23, days),
+        (11, 10, days - 1),
+        (11, 11, days),
+        (12, 11, days),
+        (12, 12, days + 1),
+        (22, 21, days),
+        (22, 22, days + 1),
+    ] {
+        assert_eq!(hours(day_start, 24 * u64::from(days) + at), date, "{day_start} {at}");
+    }
+    let rules = ProfitRules { settlement_age_max_days: 1, ..ProfitRules::DEFAULT };
+    let at = UnixNanos(24 * HOUR * u64::from(days));
+    assert_eq!(
+        [days - 2, days - 1, days].map(|date| rules.settles(TradeDate(date), at)),
+        [false, true, false]
+    );
+    assert!(!rules.settles(TradeDate::NONE, UnixNanos(24 * HOUR)), "the first of January 1970 is no day");
 }

@@ -68,8 +68,12 @@ fn of_group(reason: R, strategy: u16) -> R {
     }
 }
 
-const SETTLED: crate::InstrumentTerms =
-    crate::InstrumentTerms { settlement: Px(100_000_000_000), ..crate::InstrumentTerms::PLAIN };
+const SETTLED: crate::InstrumentTerms = crate::InstrumentTerms {
+    settlement: Px(100_000_000_000),
+    // The day before that of NOW.
+    settlement_date: crate::TradeDate(19_674),
+    ..crate::InstrumentTerms::PLAIN
+};
 
 fn rig(config: &GateConfig<'_>) -> Rig {
     let roomy = RiskLimits { max_qty: Qty(9_999), max_pos_long: 1 << 40, max_pos_short: 1 << 40, ..CAP };
@@ -204,6 +208,7 @@ fn groups_that_are_not_there_or_of_another_kind_stop_the_start() {
     let config = GateConfig { groups: &[group], strategy_groups: &[none, [None, Some(0), None]], ..CONFIG };
     assert!(Gate::new(&config, tables()).is_ok());
     let day = Some(ProfitRules { day_start: Nanos(86_400_000_000_000), ..ProfitRules::DEFAULT });
+    let never = Some(ProfitRules { settlement_age_max_days: 0, ..ProfitRules::DEFAULT });
     let repeated = |most, window| Some(crate::RepeatedExecutions { most, window: Nanos(window) });
     for config in [
         GateConfig { strategy_loss: &[1], ..CONFIG },
@@ -211,6 +216,7 @@ fn groups_that_are_not_there_or_of_another_kind_stop_the_start() {
         GateConfig { account_loss: &[1; 3], profit: Some(ProfitRules::DEFAULT), ..CONFIG },
         GateConfig { strategy_groups: &[none; 3], ..CONFIG },
         GateConfig { profit: day, ..CONFIG },
+        GateConfig { profit: never, ..CONFIG },
         GateConfig { mark_age_max: Nanos(86_400_000_000_001), ..CONFIG },
         GateConfig { repeated_executions: repeated(1, 1), ..CONFIG },
         GateConfig { repeated_executions: repeated(2, 0), ..CONFIG },

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     CurrencyId, GroupConfig, GroupKind, InstrumentTerms, MoneyRules, OrderEvent, ProfitRules,
-    RejectReason as R, Step, TermsWriter,
+    RejectReason as R, Step, TermsWriter, TradeDate,
 };
 use proptest::prelude::*;
 use std::{collections::BTreeMap, vec::Vec};
@@ -11,11 +11,23 @@ use std::{collections::BTreeMap, vec::Vec};
 const HOUR: u64 = 3_600_000_000_000;
 
 /// Days begin at 22:00 UTC, an hour and a bit before [`NOW`] (22:13:20).
-const RULES: ProfitRules = ProfitRules { day_start: Nanos(22 * HOUR), fee_nanos_per_unit: 5_000_000 };
+const RULES: ProfitRules =
+    ProfitRules { day_start: Nanos(22 * HOUR), fee_nanos_per_unit: 5_000_000, settlement_age_max_days: 3 };
+
+/// The date of a day of which most lies on it, as days since 1970.
+const fn date(at: UnixNanos) -> u64 {
+    (at.0 + 2 * HOUR) / (24 * HOUR)
+}
+
+/// So many days before that.
+fn days_before(at: UnixNanos, days: i64) -> TradeDate {
+    TradeDate(u32::try_from(date(at).saturating_add_signed(-days)).unwrap())
+}
 
 /// Shares; a contract of fifty in another currency; a spread about zero.
 fn terms() -> [InstrumentTerms; 3] {
-    let settled = |text| InstrumentTerms { settlement: px(text), ..InstrumentTerms::PLAIN };
+    let settlement_date = days_before(NOW, 1);
+    let settled = |text| InstrumentTerms { settlement: px(text), settlement_date, ..InstrumentTerms::PLAIN };
     let contract =
         InstrumentTerms { multiplier_micros: 50_000_000, currency: CurrencyId(1), ..settled("100.00") };
     [settled("99.00"), contract, InstrumentTerms { worth_min: px("7.00"), ..settled("-0.50") }]
@@ -44,7 +56,8 @@ enum Op {
     Mark(u32, i64, bool),
     /// Of the second currency, in 1e-9; 0 takes it away.
     Rate(u64),
-    Settle(u32, Option<i64>),
+    /// And how many days before.
+    Settle(u32, Option<i64>, i64),
     Wait(u64),
     Restart,
 }
@@ -60,7 +73,7 @@ fn any_op() -> impl Strategy<Value = Op> {
         1 => (who(), -100_i64..100).prop_map(|((instrument, strategy, account), position)| Op::Position { instrument, strategy, account, position }),
         3 => (0_u32..3, prop_oneof![19 => 9_900_i64..10_100, 1 => Just(0)], prop_oneof![9 => Just(true), 1 => Just(false)]).prop_map(|(i, cents, live)| Op::Mark(i, cents, live)),
         1 => prop_oneof![9 => 1_u64..2_000_000_000, 1 => Just(0)].prop_map(Op::Rate),
-        1 => (0_u32..3, proptest::option::weighted(0.8, cents())).prop_map(|(i, cents)| Op::Settle(i, cents)),
+        2 => (0_u32..3, proptest::option::weighted(0.8, cents()), prop_oneof![4 => Just(1_i64), 1 => -2_i64..6]).prop_map(|(i, cents, days)| Op::Settle(i, cents, days)),
         1 => prop_oneof![3 => 1_u64..HOUR, 1 => HOUR..40 * HOUR].prop_map(Op::Wait),
         1 => Just(Op::Restart),
     ]
@@ -119,7 +132,9 @@ impl Books {
         let its = |(i, s, a): &(u32, u16, u16)| *i == instrument && of(*s, *a);
         let held: i128 = self.held.iter().filter(|(at, _)| its(at)).map(|(_, held)| held).sum();
         let opened = held - trades().map(|t| t.signed).sum::<i128>();
-        let settlement = terms.settlement.is_some().then_some(2 * i128::from(terms.settlement.0));
+        let days = i128::from(self.day) - i128::from(terms.settlement_date.0);
+        let counts = terms.settlement.is_some() && (1..=3).contains(&days);
+        let settlement = counts.then_some(2 * i128::from(terms.settlement.0));
         let mark = match self.touches[instrument as usize] {
             None => settlement,
             Some((bid, ask, true)) => Some(i128::from(bid) + i128::from(ask)),
@@ -150,7 +165,7 @@ impl Books {
 
     /// It is `now`: what was traded before the day began is held, and no more.
     fn see(&mut self, now: UnixNanos) {
-        let day = (now.0 + 2 * HOUR) / (24 * HOUR);
+        let day = date(now);
         if day > self.day {
             self.today.clear();
             self.day = day;
@@ -360,9 +375,11 @@ impl Desk {
             }
             Op::Mark(instrument, cents, live) => self.mark(instrument, cents, live),
             Op::Rate(rate) => self.rate(rate),
-            Op::Settle(instrument, cents) => {
+            Op::Settle(instrument, cents, days) => {
                 let settlement = cents.map_or(Px::NONE, |cents| Px(Self::at(instrument, cents)));
-                self.declare(instrument, InstrumentTerms { settlement, ..terms()[instrument as usize] });
+                let settlement_date = days_before(self.now, days);
+                let plain = terms()[instrument as usize];
+                self.declare(instrument, InstrumentTerms { settlement, settlement_date, ..plain });
             }
             Op::Wait(ns) => self.now = self.now.plus(Nanos(ns)),
             Op::Restart => self.restart(),
@@ -459,7 +476,7 @@ fn a_loss_is_of_one_day_and_what_is_held_goes_on_from_its_settlement() {
     assert_eq!(desk.go(buy).len(), 4, "and a restart forgets nothing");
     desk.go(Op::Wait(24 * HOUR));
     assert_eq!(desk.go(buy), [], "settled at 99, marked at 100: a profit");
-    desk.go(Op::Settle(0, Some(101)));
+    desk.go(Op::Settle(0, Some(101), 1));
     assert_eq!(desk.go(buy).len(), 4, "settled at 101.01");
 }
 

@@ -76,6 +76,7 @@ fn any_money() -> impl Strategy<Value = Money> {
             currency: CurrencyId(currency),
             worth_min,
             settlement,
+            settlement_date: crate::TradeDate::NONE,
         },
     );
     let rate = prop_oneof![

@@ -39,6 +39,7 @@ const TWO: GateConfig<'static> = GateConfig {
     profit: Some(ProfitRules {
         day_start: Nanos(NOW.0 % 86_400_000_000_000 + 3_000_000_000),
         fee_nanos_per_unit: 3_000_000,
+        settlement_age_max_days: 4,
     }),
     mark_age_max: Nanos(150_000_000),
     repeated_executions: Some(RepeatedExecutions { most: 3, window: Nanos(100_000_000) }),
