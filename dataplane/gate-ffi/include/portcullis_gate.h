@@ -170,7 +170,8 @@
 #define PORTCULLIS_GATE_EXECUTED 3
 
 /*
- Event: the venue took a trade of `quantity` back.
+ Event: the venue took a trade of `quantity` back: that of `execution`, which is undone as it counted; 0 where the venue does not say
+ which, and then nobody knows what was lost today.
  */
 #define PORTCULLIS_GATE_BUSTED 4
 
@@ -235,7 +236,7 @@
 #define PORTCULLIS_GATE_MISNAMED 7
 
 /*
- Settlement: a trade was taken back; the position moved by all of it and is in doubt.
+ Settlement: a trade was taken back; the position moved by as much of it as had counted, and is in doubt.
  */
 #define PORTCULLIS_GATE_TRADE_BUSTED 8
 
@@ -243,6 +244,11 @@
  Settlement: no such order. When shares moved with it, every position is in doubt.
  */
 #define PORTCULLIS_GATE_UNKNOWN_ORDER 9
+
+/*
+ Settlement: the venue says what cannot be; shares that moved count, and the position is in doubt.
+ */
+#define PORTCULLIS_GATE_CONTRADICTED 10
 
 /*
  Tier: the model sees nothing unusual.
@@ -472,7 +478,8 @@ typedef struct portcullis_event {
    */
   uint64_t id;
   /*
-   The venue's number of the execution, unique for the day and not 0; 0 for every event but PORTCULLIS_GATE_EXECUTED.
+   The venue's number of the execution, unique for the day and not 0; 0 for every event but PORTCULLIS_GATE_EXECUTED and,
+   where the venue says which, PORTCULLIS_GATE_BUSTED.
    */
   uint64_t execution;
   /*

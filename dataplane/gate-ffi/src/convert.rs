@@ -153,7 +153,8 @@ pub(crate) fn event(event: c::Event) -> Result<OrderEvent, Fault> {
         c::PORTCULLIS_GATE_ACCEPTED => (false, OrderEvent::Accepted { id }),
         c::PORTCULLIS_GATE_FILLED => (true, OrderEvent::Filled { id, qty }),
         c::PORTCULLIS_GATE_EXECUTED => (true, OrderEvent::Executed { id, execution, qty }),
-        c::PORTCULLIS_GATE_BUSTED => (true, OrderEvent::Busted { id, qty }),
+        c::PORTCULLIS_GATE_BUSTED if execution == 0 => (true, OrderEvent::Busted { id, qty }),
+        c::PORTCULLIS_GATE_BUSTED => (true, OrderEvent::BustedExecution { id, execution, qty }),
         c::PORTCULLIS_GATE_REDUCED => (true, OrderEvent::Reduced { id, qty }),
         c::PORTCULLIS_GATE_CANCELLED => (false, OrderEvent::Cancelled { id }),
         c::PORTCULLIS_GATE_REJECTED => (false, OrderEvent::Rejected { id }),
@@ -172,7 +173,7 @@ pub(crate) fn event(event: c::Event) -> Result<OrderEvent, Fault> {
     }
     if kind == c::PORTCULLIS_GATE_EXECUTED {
         not_zero("event.execution", execution, "the venue's number, which is not 0")?;
-    } else {
+    } else if kind != c::PORTCULLIS_GATE_BUSTED {
         zero("event.execution", execution)?;
     }
     Ok(event)
@@ -269,6 +270,7 @@ pub(crate) const fn settlement(settled: Settlement) -> u8 {
         Settlement::Misnamed => c::PORTCULLIS_GATE_MISNAMED,
         Settlement::Busted => c::PORTCULLIS_GATE_TRADE_BUSTED,
         Settlement::UnknownOrder => c::PORTCULLIS_GATE_UNKNOWN_ORDER,
+        Settlement::Contradicted => c::PORTCULLIS_GATE_CONTRADICTED,
     }
 }
 
@@ -393,6 +395,7 @@ mod tests {
             (2, 0, 9, OrderEvent::Filled { id, qty }),
             (3, 8, 9, OrderEvent::Executed { id, execution: 8, qty }),
             (4, 0, 9, OrderEvent::Busted { id, qty }),
+            (4, 8, 9, OrderEvent::BustedExecution { id, execution: 8, qty }),
             (5, 0, 9, OrderEvent::Reduced { id, qty }),
             (6, 0, 0, OrderEvent::Cancelled { id }),
             (7, 0, 0, OrderEvent::Rejected { id }),
@@ -400,7 +403,7 @@ mod tests {
             (9, 0, 0, OrderEvent::ReplaceRejected { id }),
         ] {
             assert_eq!(of(kind, execution, quantity), Ok(wanted));
-            assert!(kind == 3 || of(kind, 8, quantity).is_err(), "{kind} has no execution");
+            assert!(matches!(kind, 3 | 4) || of(kind, 8, quantity).is_err(), "{kind} has no execution");
             assert!(quantity == 9 || of(kind, execution, 9).is_err(), "{kind} has no quantity");
             assert!(quantity == 0 || of(kind, execution, 0).is_err(), "{kind} of nothing is none");
             let nobodys = c::Event { id: 0, execution, quantity, kind, reserved: [0; 3] };
@@ -441,7 +444,7 @@ mod tests {
     fn settlements_have_numbers_of_their_own() {
         use Settlement as S;
         let all = [S::Working, S::Done, S::LateFill, S::Ignored, S::Repeated, S::Overfill, S::Misnamed];
-        let numbers = all.into_iter().chain([S::Busted, S::UnknownOrder]).map(settlement);
-        assert!(numbers.eq(1..=9));
+        let numbers = all.into_iter().chain([S::Busted, S::UnknownOrder, S::Contradicted]).map(settlement);
+        assert!(numbers.eq(1..=10));
     }
 }

@@ -71,7 +71,8 @@ pub const PORTCULLIS_GATE_ACCEPTED: u8 = 1;
 pub const PORTCULLIS_GATE_FILLED: u8 = 2;
 /// Event: `quantity` more of it traded, in `execution`, which counts once however often it is said.
 pub const PORTCULLIS_GATE_EXECUTED: u8 = 3;
-/// Event: the venue took a trade of `quantity` back.
+/// Event: the venue took a trade of `quantity` back: that of `execution`, which is undone as it counted; 0 where the venue does not say
+/// which, and then nobody knows what was lost today.
 pub const PORTCULLIS_GATE_BUSTED: u8 = 4;
 /// Event: the venue took `quantity` off the order.
 pub const PORTCULLIS_GATE_REDUCED: u8 = 5;
@@ -98,10 +99,12 @@ pub const PORTCULLIS_GATE_REPEATED: u8 = 5;
 pub const PORTCULLIS_GATE_OVERFILL: u8 = 6;
 /// Settlement: a fill under the id of an order that has been replaced; it counts as the replacement's, and the position is in doubt.
 pub const PORTCULLIS_GATE_MISNAMED: u8 = 7;
-/// Settlement: a trade was taken back; the position moved by all of it and is in doubt.
+/// Settlement: a trade was taken back; the position moved by as much of it as had counted, and is in doubt.
 pub const PORTCULLIS_GATE_TRADE_BUSTED: u8 = 8;
 /// Settlement: no such order. When shares moved with it, every position is in doubt.
 pub const PORTCULLIS_GATE_UNKNOWN_ORDER: u8 = 9;
+/// Settlement: the venue says what cannot be; shares that moved count, and the position is in doubt.
+pub const PORTCULLIS_GATE_CONTRADICTED: u8 = 10;
 
 /// Tier: the model sees nothing unusual.
 pub const PORTCULLIS_GATE_TIER_NORMAL: u8 = 0;
@@ -179,7 +182,8 @@ pub struct Order {
 pub struct Event {
     /// The order, not 0.
     pub id: u64,
-    /// The venue's number of the execution, unique for the day and not 0; 0 for every event but PORTCULLIS_GATE_EXECUTED.
+    /// The venue's number of the execution, unique for the day and not 0; 0 for every event but PORTCULLIS_GATE_EXECUTED and,
+    /// where the venue says which, PORTCULLIS_GATE_BUSTED.
     pub execution: u64,
     /// Of a trade or a reduction, not 0; 0 for any other event.
     pub quantity: u32,

@@ -15,7 +15,7 @@ use crate::{
     intent::{OrderEvent, OrderIntent},
     journal::Sent,
     levels::{LevelLimits, Levels},
-    orders::{Entry, Life, OrderTable},
+    orders::{Entry, OrderTable},
     own_orders::{crosses, opposite},
     price::word_price,
     rate,
@@ -238,7 +238,7 @@ impl Gate {
     /// Whether an order, or a replacement under way, counts.
     #[must_use]
     pub fn is_open(&self, id: u64) -> bool {
-        self.orders.get(id).is_some_and(|entry| entry.life != Life::Closed)
+        self.orders.get(id).is_some_and(|entry| !entry.life.is_over())
     }
 
     /// How many orders are open, unanswered replacements included.

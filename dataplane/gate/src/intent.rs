@@ -86,11 +86,20 @@ pub enum OrderEvent {
         /// At which price.
         px: Px,
     },
-    /// The venue took a trade of it back.
+    /// The venue took a trade of it back, and does not say which: nobody knows at what price, nor therefore what was lost today.
     Busted {
         /// The order.
         id: u64,
         /// How much had traded.
+        qty: Qty,
+    },
+    /// The venue took back what it had said in `execution`: that is undone at the price at which it counted, once.
+    BustedExecution {
+        /// The order.
+        id: u64,
+        /// The execution: the number under which it came.
+        execution: u64,
+        /// How much is taken back.
         qty: Qty,
     },
     /// The venue took `qty` off it; the rest works on (partial cancel, self-match decrement).
@@ -132,6 +141,7 @@ impl OrderEvent {
             | Self::Executed { id, .. }
             | Self::ExecutedAt { id, .. }
             | Self::Busted { id, .. }
+            | Self::BustedExecution { id, .. }
             | Self::Reduced { id, .. }
             | Self::Cancelled { id }
             | Self::Rejected { id }
@@ -142,7 +152,11 @@ impl OrderEvent {
 
     /// Whether a position moves with it.
     pub(crate) const fn moves_shares(&self) -> bool {
-        matches!(self, Self::Filled { qty, .. } | Self::Executed { qty, .. } | Self::ExecutedAt { qty, .. } | Self::Busted { qty, .. } if qty.0 != 0)
+        matches!(
+            self,
+            Self::Filled { qty, .. } | Self::Executed { qty, .. } | Self::ExecutedAt { qty, .. }
+            | Self::Busted { qty, .. } | Self::BustedExecution { qty, .. } if qty.0 != 0
+        )
     }
 
     /// A trade of order 0, which nobody has: how a journal says that nobody knows what was traded.
@@ -153,6 +167,7 @@ impl OrderEvent {
                 | Self::Executed { id: 0, .. }
                 | Self::ExecutedAt { id: 0, .. }
                 | Self::Busted { id: 0, .. }
+                | Self::BustedExecution { id: 0, .. }
         )
     }
 

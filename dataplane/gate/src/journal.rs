@@ -18,6 +18,7 @@ use types::{InstrumentId, Px, Qty, Side, UnixNanos};
 
 use crate::{
     activity::{Doer, KINDS, RoundedValue},
+    executions::Booked,
     ids::{AccountId, StrategyId},
     intent::{OrderEvent, OrderIntent},
     step_words::{Fields, STEP_WORDS, event_of, event_parts, halves, head, low_high, side_byte, who, whole},
@@ -51,7 +52,7 @@ pub struct KeptOrder {
     pub account: AccountId,
     /// What it does.
     pub side: Side,
-    /// Where it is in its life: 0 open, 1 a replacement that waits for its answer, 2 closed.
+    /// Where it is in its life: 0 open, 1 a replacement that waits for its answer, 2 closed, 3 never taken by the venue.
     pub life: u8,
     /// The price it was judged at, in 1e-9.
     pub px: u64,
@@ -123,7 +124,12 @@ pub enum Step {
     /// An order that is open, or was lately.
     Order(KeptOrder),
     /// An execution that was booked.
-    Execution(u64),
+    Execution {
+        /// Its number.
+        execution: u64,
+        /// What it counted for.
+        booked: Booked,
+    },
     /// An order that would be refused if it were asked for again; its id and time in force are not kept.
     Asked {
         /// What it asked for.
@@ -265,7 +271,7 @@ fn kept_of(fields: &Fields) -> Option<KeptOrder> {
         strategy: fields.strategy(),
         account: fields.account(),
         side: fields.side()?,
-        life: if life > 2 { return None } else { life },
+        life: if life > 3 { return None } else { life },
         px,
         link,
         qty: fields.qty(),
@@ -313,7 +319,10 @@ impl Step {
                 0,
                 0,
             ],
-            &Self::Execution(execution) => [head(EXECUTION, [0; 3], 0), execution, 0, 0, 0, 0, 0, 0],
+            &Self::Execution { execution, booked: Booked { px, order, qty, left } } => {
+                let px = px.0.cast_unsigned();
+                [head(EXECUTION, [1, 0, 0], left), execution, px, low_high(0, qty), 0, order, 0, 0]
+            }
             Self::Asked { order, at } => {
                 let [w0, w1, w2, w3, w4] = order_words(ASKED, order, 0);
                 [w0, w1, w2, w3, w4, 0, at.0, 0]
@@ -350,7 +359,7 @@ impl Step {
     #[must_use]
     pub fn unpack(words: [u64; STEP_WORDS]) -> Option<Self> {
         let fields = Fields::new(words);
-        let [_, w1, w2, _, _, _, at, replaced] = words;
+        let [_, w1, w2, _, _, w5, at, replaced] = words;
         let (instrument, position) = (fields.instrument(), w1.cast_signed());
         let (strategy, account) = (fields.strategy(), fields.account());
         Some(match fields.kind {
@@ -365,7 +374,13 @@ impl Step {
             ACCOUNT_HOLDS => Self::AccountHolds { instrument, account, position },
             DUE => Self::Due { strategy, due: UnixNanos(w2), at: UnixNanos(at) },
             ORDER => Self::Order(kept_of(&fields)?),
-            EXECUTION => Self::Execution(w1),
+            EXECUTION => {
+                // Before it was kept what one counted for, nothing was said of it.
+                let px = Px(w2.cast_signed());
+                let kept = Booked { px, order: w5, qty: fields.qty(), left: fields.high };
+                let booked = if fields.bytes[0] == 0 { Booked::UNKNOWN } else { kept };
+                Self::Execution { execution: w1, booked }
+            }
             ASKED => Self::Asked { order: fields.order()?, at: UnixNanos(at) },
             CANCEL_SENT => Self::CancelSent { id: w1, at: UnixNanos(at) },
             STRATEGY_DID => did(Doer::Strategy(strategy), &fields)?,
@@ -413,7 +428,7 @@ impl Step {
             | Self::Did { doer: Doer::Strategy(strategy), .. } => (None, Some(strategy), None),
             Self::Did { doer: Doer::Account(account), .. } => (None, None, Some(account)),
             Self::Settled(_)
-            | Self::Execution(_)
+            | Self::Execution { .. }
             | Self::CancelSent { .. }
             | Self::Counted(_)
             | Self::Told(_) => (None, None, None),

@@ -175,6 +175,7 @@ pub use check::Unit;
 pub use checks::{REASON_COUNT, RejectReason};
 pub use config::{GateConfig, GateError, SelfMatch, StrategyConfig};
 pub use decision::{Decision, Flags, LimitsSource};
+pub use executions::Booked;
 pub use exposure::{Exposure, POSITION_MAX};
 pub use gate::{Gate, OpenOrder, Reservation, UnknownPosition};
 pub use ids::{AccountId, ClassId, StrategyId};

@@ -19,6 +19,9 @@ use crate::chains::Chains;
 /// 2^64 divided by the golden ratio: multiplicative hashing spreads consecutive ids evenly (Knuth, 6.4).
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
+/// How many replacements of replacements are followed.
+const REPLACEMENTS_FOLLOWED: usize = 16;
+
 /// Where an order is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -29,6 +32,15 @@ pub(crate) enum Life {
     Pending,
     /// It counts no more.
     Closed,
+    /// The venue never took it: it counts no more, and nothing can be said of it.
+    Refused,
+}
+
+impl Life {
+    /// It counts no more.
+    pub(crate) const fn is_over(self) -> bool {
+        matches!(self, Self::Closed | Self::Refused)
+    }
 }
 
 /// One order.
@@ -39,9 +51,9 @@ pub(crate) struct Entry {
     /// The other id of a replacement: its replacement's, under way or, in a [`Life::Closed`] entry, made; in a
     /// [`Life::Pending`] entry the replaced order's. 0 when there is none.
     pub link: u64,
-    /// Whole quantity, executed part included.
+    /// Whole quantity, executed part included; of one that is over, what it had when it ended.
     pub qty: u32,
-    /// Executed so far.
+    /// Executed so far; of a [`Life::Pending`] entry, under its own name.
     pub executed: u32,
     /// Whole quantity of the replacement under way, executed part included; 0 when there is none.
     pub pending_qty: u32,
@@ -76,7 +88,7 @@ impl Entry {
     pub(crate) fn leaves(&self) -> u32 {
         match self.life {
             Life::Open => self.qty.max(self.pending_qty).saturating_sub(self.executed),
-            Life::Pending | Life::Closed => 0,
+            Life::Pending | Life::Closed | Life::Refused => 0,
         }
     }
 }
@@ -185,6 +197,24 @@ impl OrderTable {
         }
     }
 
+    /// The order that `id` has become: the one that it names, the one that replaced it, or the one that it is to replace.
+    pub(crate) fn last_of(&self, id: u64) -> Option<(u64, Entry)> {
+        let mut last = (id, self.get(id)?);
+        if last.1.life == Life::Pending {
+            last = (last.1.link, self.get(last.1.link)?);
+        }
+        for _ in 0..REPLACEMENTS_FOLLOWED {
+            match last.1 {
+                Entry { life: Life::Closed, link, .. } if link != 0 => match self.get(link) {
+                    Some(next) => last = (link, next),
+                    None => break,
+                },
+                _ => break,
+            }
+        }
+        Some(last)
+    }
+
     /// Adds an order that is open or pending. The caller has checked that the id is not 0, not in the table, and that
     /// fewer than the maximum are open; the table is then at most half full and a free slot is found. Gives the number of
     /// the reservation, never 0.
@@ -208,7 +238,8 @@ impl OrderTable {
     /// order remembers its replacement, which `link` is; 0 for every other.
     #[inline(always)]
     pub(crate) fn close(&mut self, id: u64, mut entry: Entry, link: u64) {
-        (entry.life, entry.link, entry.pending_qty, entry.generation) = (Life::Closed, link, 0, 0);
+        let life = if entry.life == Life::Refused { Life::Refused } else { Life::Closed };
+        (entry.life, entry.link, entry.pending_qty, entry.generation) = (life, link, 0, 0);
         if let Some(at) = self.find(id)
             && let Some(place) = self.entries.get_mut(at)
         {
@@ -249,7 +280,7 @@ impl OrderTable {
                 if let (Some(k), Some(e)) = (self.keys.get_mut(hole), self.entries.get_mut(hole)) {
                     (*k, *e) = (key, entry);
                 }
-                if entry.life != Life::Closed {
+                if !entry.life.is_over() {
                     self.chains.leave(at, entry.cell, entry.side);
                     self.chains.join(hole, entry.cell, entry.side);
                 }
@@ -268,7 +299,7 @@ impl OrderTable {
         chained.filter(|entry| match entry.life {
             Life::Open => entry.leaves() != 0,
             Life::Pending => self.get(entry.link).is_some_and(|replaced| replaced.leaves() != 0),
-            Life::Closed => false,
+            Life::Closed | Life::Refused => false,
         })
     }
 
@@ -280,7 +311,7 @@ impl OrderTable {
         let entry = Entry { generation: 0, ..entry };
         match life {
             Life::Open | Life::Pending => self.put(id, entry),
-            Life::Closed => self.close(id, entry, link),
+            Life::Closed | Life::Refused => self.close(id, entry, link),
         }
     }
 

@@ -92,8 +92,8 @@ impl Gate {
                 Ok(())
             }
             Step::Order(kept) => self.restore_order(&kept),
-            Step::Execution(execution) => {
-                self.executions.remember(execution);
+            Step::Execution { execution, booked } => {
+                self.executions.remember(execution, booked, |_| false);
                 Ok(())
             }
             Step::Asked { .. }
@@ -171,7 +171,10 @@ impl Gate {
             let (instrument, strategy) = self.cell_names(entry.cell as usize);
             say(Step::Order(kept_order(id, &entry, instrument, strategy)));
         }
-        self.executions.iter().map(Step::Execution).for_each(&mut say);
+        self.executions
+            .iter()
+            .map(|(execution, booked)| Step::Execution { execution, booked })
+            .for_each(&mut say);
         self.shared.repeats.iter().map(|(order, at)| Step::Asked { order, at }).for_each(&mut say);
         if self.activities.last.0 != 0 {
             say(Step::Counted(self.activities.last));
@@ -306,8 +309,8 @@ impl Gate {
         let mut entry = entry_of_kept(kept, at);
         let px = self.reworded(kept.instrument, kept.px);
         // Nothing is compared with the price of an order that is done.
-        entry.px = px.or((entry.life == Life::Closed).then_some(0)).ok_or(RestoreError::Price(kept.id))?;
-        if entry.life == Life::Closed && kept.id != 0 && !self.orders.contains(kept.id) {
+        entry.px = px.or(entry.life.is_over().then_some(0)).ok_or(RestoreError::Price(kept.id))?;
+        if entry.life.is_over() && kept.id != 0 && !self.orders.contains(kept.id) {
             self.orders.restore(kept.id, entry);
             return Ok(());
         }
@@ -334,8 +337,9 @@ const fn entry_of_kept(kept: &KeptOrder, cell: usize) -> Entry {
     let life = match life {
         1 => Life::Pending,
         2 => Life::Closed,
+        3 => Life::Refused,
         // What nobody knows counts.
-        0 | 3.. => Life::Open,
+        0 | 4.. => Life::Open,
     };
     let (cell, account) = (cell as u32, account.0);
     Entry { px, link, qty, executed, pending_qty, cell, generation: 0, account, side, life }

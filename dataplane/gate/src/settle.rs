@@ -6,6 +6,7 @@
 use types::{Px, Qty, Side};
 
 use crate::{
+    executions::{Booked, Remembered},
     exposure::Cell,
     gate::{Gate, Reservation},
     ids::AccountId,
@@ -16,10 +17,7 @@ use crate::{
     tally::Trade,
 };
 
-/// How many replacements of replacements a misnamed fill is followed through; beyond, only the position moves.
-const REPLACEMENTS_FOLLOWED: usize = 16;
-
-/// What an event did. After the last four the books of gate and venue differ: the (instrument, strategy) refuses growth
+/// What an event did. After the last five the books of gate and venue differ: the (instrument, strategy) refuses growth
 /// until a person has set its position ([`Gate::set_position`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settlement {
@@ -37,11 +35,14 @@ pub enum Settlement {
     Overfill,
     /// A fill under the id of an order that has been replaced: it counts as one of the replacement.
     Misnamed,
-    /// The venue took a trade back: the position moved by all of it.
+    /// The venue took a trade back: the position moved by as much of it as had counted.
     Busted,
-    /// No such order: nothing changed. When shares moved with it, nobody can say whose, and every (instrument, strategy)
-    /// refuses growth.
+    /// No such order: nothing changed. When shares moved with it, or the venue has it working, nobody can say whose it is, and every
+    /// (instrument, strategy) refuses growth.
     UnknownOrder,
+    /// The venue says what cannot be: of an order that it refused, of an execution that was another one's, of more than was traded.
+    /// Shares that moved count, but of an execution whose number counted before.
+    Contradicted,
 }
 
 impl Gate {
@@ -61,41 +62,107 @@ impl Gate {
         let id = event.id();
         let Some(mut named) = self.orders.get(id) else { return self.settle_unknown(event) };
         // One of nothing does not use its number up: the venue's next word of it may have a quantity.
-        if let Some(Traded { execution, qty, .. }) = event.traded()
+        if let Some(Traded { execution, qty, px }) = event.traded()
             && qty.0 != 0
-            && self.is_repeated(execution)
+            && let Some(told) = self.tell_apart(execution, Booked { px, order: id, qty: qty.0, left: qty.0 })
         {
-            return Settlement::Repeated;
+            return told;
         }
-        if let OrderEvent::Busted { qty, .. } = event {
-            return self.settle_bust(&named, qty);
+        match event {
+            OrderEvent::Busted { qty, .. } => return self.settle_bust(id, 0, qty),
+            OrderEvent::BustedExecution { execution, qty, .. } => {
+                return self.settle_bust(id, execution, qty);
+            }
+            _ => {}
         }
         named.generation = 0;
         match named.life {
-            Life::Closed => self.settle_closed(&named, event),
+            Life::Closed | Life::Refused => self.settle_over(id, &named, event),
             Life::Open => self.settle_open(id, named, event),
             Life::Pending => self.settle_pending(id, named, event),
         }
     }
 
+    /// Remembers an execution. None of one that is new; else what became of it: the same again, or another one of its number.
     #[inline(never)]
-    fn is_repeated(&mut self, execution: u64) -> bool {
-        !self.executions.remember(execution)
+    fn tell_apart(&mut self, execution: u64, booked: Booked) -> Option<Settlement> {
+        let Self { executions, orders, .. } = self;
+        let works = |order| orders.last_of(order).is_some_and(|(_, last)| !last.life.is_over());
+        match executions.remember(execution, booked, works) {
+            Remembered::New => None,
+            Remembered::Forgetting(order) => {
+                // Told again, it would count again.
+                self.doubt_order(order);
+                None
+            }
+            Remembered::Known(known) => {
+                let same = known.qty == booked.qty && self.is_of(known.order, booked.order);
+                if known.order == 0 || same {
+                    return Some(Settlement::Repeated);
+                }
+                self.doubt_order(booked.order);
+                Some(Settlement::Contradicted)
+            }
+        }
+    }
+
+    /// Whether two names are of one order.
+    fn is_of(&self, order: u64, other: u64) -> bool {
+        let last = |id| self.orders.last_of(id).map(|(last, _)| last);
+        order == other || last(order).is_some_and(|order| last(other) == Some(order))
     }
 
     #[cold]
-    fn settle_bust(&mut self, entry: &Entry, qty: Qty) -> Settlement {
-        // At the price that the order was judged by: the venue does not say at which it was traded.
-        let px = word_price(entry.px);
-        self.book(entry, Trade { side: entry.side, qty: qty.0, px, undone: true });
-        self.doubt(entry);
+    fn doubt_order(&mut self, id: u64) {
+        if let Some(entry) = self.orders.get(id) {
+            self.doubt(&entry);
+        }
+    }
+
+    /// `qty` of an order's `execution`, 0 where that is not said, was not traded after all. Undone is what was done: once, no more than
+    /// that, and at the price at which it counted.
+    #[cold]
+    fn settle_bust(&mut self, id: u64, execution: u64, qty: Qty) -> Settlement {
+        let Some((last, mut entry)) = self.orders.last_of(id) else { return Settlement::UnknownOrder };
+        let booked = self.executions.booked_mut(execution).copied();
+        if qty.0 != 0 && booked.is_some_and(|booked| booked.left == 0) {
+            return Settlement::Repeated;
+        }
+        self.doubt(&entry);
+        if booked.is_some_and(|booked| booked.order != 0 && !self.is_of(booked.order, id)) {
+            return Settlement::Contradicted;
+        }
+        let (left, px) = match booked {
+            Some(booked) if qty.0 <= booked.left => (booked.left, booked.px),
+            Some(booked) => (booked.left, Px::NONE),
+            None => (entry.executed, Px::NONE),
+        };
+        let undone = qty.0.min(left).min(entry.executed);
+        if undone == 0 {
+            return if qty.0 == 0 { Settlement::Busted } else { Settlement::Contradicted };
+        }
+        if let Some(booked) = self.executions.booked_mut(execution) {
+            booked.left = booked.left.saturating_sub(undone);
+        }
+        // What is left of the order stays as it was.
+        entry.qty = entry.qty.saturating_sub(undone);
+        entry.executed = entry.executed.saturating_sub(undone);
+        if entry.pending_qty != 0 {
+            entry.pending_qty = entry.pending_qty.saturating_sub(undone).max(1);
+        }
+        let before = self.orders.get(last).map_or(0, |entry| entry.leaves());
+        self.rework(&entry, before, entry.leaves());
+        self.orders.put(last, entry);
+        self.book(&entry, Trade { side: entry.side, qty: undone, px, undone: true });
         Settlement::Busted
     }
 
     /// An event of an order that is not in the table. Shares that moved with it belong to a position that cannot be told.
     #[cold]
     fn settle_unknown(&mut self, event: OrderEvent) -> Settlement {
-        if event.moves_shares() || event.is_a_trade_of_nobody() {
+        // One that works is nobody's here, and counts nowhere.
+        let works = matches!(event, OrderEvent::Accepted { .. } | OrderEvent::Replaced { .. });
+        if event.moves_shares() || event.is_a_trade_of_nobody() || works {
             self.cells.iter_mut().for_each(Cell::doubt);
         }
         Settlement::UnknownOrder
@@ -171,17 +238,28 @@ impl Gate {
                 entry.qty = entry.qty.saturating_sub(qty.0).max(entry.executed);
             }
             // What is not executed is gone. A replacement under way still counts until it is answered.
-            OrderEvent::Cancelled { .. } | OrderEvent::Rejected { .. } => entry.qty = entry.executed,
-            OrderEvent::Replaced { .. } | OrderEvent::ReplaceRejected { .. } | OrderEvent::Busted { .. } => {
-                return Settlement::Ignored;
+            OrderEvent::Cancelled { .. } | OrderEvent::Rejected { .. } => {
+                let whole = entry.qty;
+                entry.qty = entry.executed;
+                if matches!(event, OrderEvent::Rejected { .. })
+                    && entry.executed == 0
+                    && entry.pending_qty == 0
+                {
+                    entry.life = Life::Refused;
+                }
+                return self.finish(id, entry, (before, whole), outcome);
             }
+            OrderEvent::Replaced { .. }
+            | OrderEvent::ReplaceRejected { .. }
+            | OrderEvent::Busted { .. }
+            | OrderEvent::BustedExecution { .. } => return Settlement::Ignored,
         }
         self.store(id, entry, before, outcome)
     }
 
     /// An event that names a replacement the venue had not answered.
     #[inline(never)]
-    fn settle_pending(&mut self, id: u64, named: Entry, event: OrderEvent) -> Settlement {
+    fn settle_pending(&mut self, id: u64, mut named: Entry, event: OrderEvent) -> Settlement {
         let replaced = named.link;
         let Some(mut entry) = self.orders.get(replaced) else { return Settlement::UnknownOrder };
         let before = entry.leaves();
@@ -189,9 +267,12 @@ impl Gate {
         if !matches!(event, OrderEvent::ReplaceRejected { .. } | OrderEvent::Rejected { .. }) {
             entry.generation = 0;
         }
+        if let Some(Traded { qty, .. }) = event.traded() {
+            named.executed = named.executed.saturating_add(qty.0);
+        }
         self.orders.put(id, named);
         match event {
-            OrderEvent::Accepted { .. } | OrderEvent::Busted { .. } => {
+            OrderEvent::Accepted { .. } | OrderEvent::Busted { .. } | OrderEvent::BustedExecution { .. } => {
                 self.orders.put(replaced, entry);
                 Settlement::Working
             }
@@ -204,15 +285,22 @@ impl Gate {
                 self.store(replaced, entry, before, Settlement::Working)
             }
             OrderEvent::ReplaceRejected { .. } | OrderEvent::Rejected { .. } => {
-                entry.pending_qty = 0;
-                entry.link = 0;
+                (entry.pending_qty, entry.link) = (0, 0);
+                named.life = Life::Refused;
                 self.close(id, named, 0);
-                self.store(replaced, entry, before, Settlement::Working)
+                // It was traded under its own name, or more than the order had without it.
+                let contradicted = named.executed != 0 || entry.executed > entry.qty;
+                if contradicted {
+                    self.doubt(&entry);
+                }
+                let outcome = if contradicted { Settlement::Contradicted } else { Settlement::Working };
+                self.store(replaced, entry, before, outcome)
             }
             OrderEvent::Cancelled { .. } => {
+                let whole = entry.qty.max(entry.pending_qty);
                 (entry.qty, entry.pending_qty, entry.link) = (entry.executed, 0, 0);
                 self.close(id, named, 0);
-                self.store(replaced, entry, before, Settlement::Working)
+                self.finish(replaced, entry, (before, whole), Settlement::Working)
             }
             OrderEvent::Replaced { .. } => {
                 let (qty, px, link, pending_qty) = (entry.pending_qty, named.px, 0, 0);
@@ -224,41 +312,61 @@ impl Gate {
         }
     }
 
-    /// An event of an order that counts no more: only a fill still means something.
+    /// An event of an order that counts no more: only a fill still means something, or what the venue says of one that it never took.
     #[inline(never)]
-    fn settle_closed(&mut self, entry: &Entry, event: OrderEvent) -> Settlement {
-        let Some(Traded { qty, .. }) = event.traded() else { return Settlement::Ignored };
+    fn settle_over(&mut self, id: u64, entry: &Entry, event: OrderEvent) -> Settlement {
+        let refused = entry.life == Life::Refused;
+        let Some(Traded { qty, .. }) = event.traded() else {
+            let ended = matches!(
+                event,
+                OrderEvent::Cancelled { .. }
+                    | OrderEvent::Rejected { .. }
+                    | OrderEvent::ReplaceRejected { .. }
+            );
+            if !refused || ended {
+                return Settlement::Ignored;
+            }
+            self.doubt(entry);
+            return Settlement::Contradicted;
+        };
         if entry.executed == 0 && qty.0 != 0 {
             self.note_streak(entry);
         }
-        if entry.link == 0 {
-            self.fill(entry, event);
-            return Settlement::LateFill;
-        }
         // It counts into whatever the order has become.
-        self.doubt(entry);
-        let (mut id, mut chain) = (entry.link, self.orders.get(entry.link));
-        for _ in 0..REPLACEMENTS_FOLLOWED {
-            match chain {
-                Some(next) if next.life == Life::Closed && next.link != 0 => {
-                    (id, chain) = (next.link, self.orders.get(next.link));
-                }
-                Some(next) if next.life == Life::Open && next.cell == entry.cell => {
-                    self.settle_named(id, next, event);
-                    return Settlement::Misnamed;
-                }
-                _ => break,
-            }
+        let (last, mut ended) = self.orders.last_of(id).unwrap_or((id, *entry));
+        let renamed = last != id;
+        if renamed {
+            self.doubt(entry);
         }
+        if ended.life == Life::Open && ended.cell == entry.cell {
+            self.settle_named(last, ended, event);
+            return Settlement::Misnamed;
+        }
+        ended.executed = ended.executed.saturating_add(qty.0);
+        let beyond = refused || ended.executed > ended.qty;
+        if beyond {
+            self.doubt(entry);
+        }
+        self.orders.put(last, ended);
         self.fill(entry, event);
-        Settlement::Misnamed
+        match (renamed, refused, beyond) {
+            (true, ..) => Settlement::Misnamed,
+            (_, true, _) => Settlement::Contradicted,
+            (.., true) => Settlement::Overfill,
+            _ => Settlement::LateFill,
+        }
     }
 
     /// Books what was traded of an order, at the price that the venue says; where it says none, at the worst at which the order, or
     /// its replacement that is under way, may have traded.
     fn fill(&mut self, entry: &Entry, event: OrderEvent) {
-        let Some(Traded { qty, px, .. }) = event.traded() else { return };
-        let px = if px.is_some() { px } else { self.worst_price(entry) };
+        let Some(Traded { execution, qty, mut px }) = event.traded() else { return };
+        if !px.is_some() {
+            px = self.worst_price(entry);
+            if let Some(booked) = self.executions.booked_mut(execution) {
+                booked.px = px;
+            }
+        }
         self.book(entry, Trade { side: entry.side, qty: qty.0, px, undone: false });
         if self.activities.on {
             self.count_trade(entry);
@@ -308,9 +416,13 @@ impl Gate {
     /// What a trade cost or brought.
     #[inline(never)]
     fn tally_trade(&mut self, entry: &Entry, trade: &Trade) {
-        if !trade.px.is_some() {
+        let known = trade.px.is_some();
+        if !known {
             // At what it traded nobody knows: somebody must look.
             self.doubt(entry);
+        }
+        // What was traded is then held as if from before the day. What is taken back was counted, and nobody knows for how much.
+        if !known && (!trade.undone || trade.qty == 0) {
             return;
         }
         let (instrument, strategy) = self.cell_names(entry.cell as usize);
@@ -321,10 +433,21 @@ impl Gate {
 
     /// Writes an entry back, keeps its cell in step, and closes it when nothing is left and nothing is under way.
     fn store(&mut self, id: u64, entry: Entry, before: u32, outcome: Settlement) -> Settlement {
+        self.finish(id, entry, (before, entry.qty), outcome)
+    }
+
+    /// The same of an order that had the `whole` quantity: where it closes, so much of it may have been executed.
+    fn finish(
+        &mut self,
+        id: u64,
+        entry: Entry,
+        (before, whole): (u32, u32),
+        outcome: Settlement,
+    ) -> Settlement {
         let leaves = entry.leaves();
         self.rework(&entry, before, leaves);
         if leaves == 0 && entry.pending_qty == 0 {
-            self.close(id, entry, 0);
+            self.close(id, Entry { qty: whole, ..entry }, 0);
             return if outcome == Settlement::Working { Settlement::Done } else { outcome };
         }
         self.orders.put(id, entry);

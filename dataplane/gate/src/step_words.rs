@@ -43,6 +43,7 @@ pub(crate) const fn event_parts(event: &OrderEvent) -> (u8, u32, u64) {
         OrderEvent::Replaced { .. } => (8, 0, 0),
         OrderEvent::ReplaceRejected { .. } => (9, 0, 0),
         OrderEvent::ExecutedAt { qty, execution, .. } => (10, qty.0, execution),
+        OrderEvent::BustedExecution { qty, execution, .. } => (11, qty.0, execution),
     }
 }
 
@@ -63,6 +64,7 @@ pub(crate) const fn event_of(
         8 => OrderEvent::Replaced { id },
         9 => OrderEvent::ReplaceRejected { id },
         10 => OrderEvent::ExecutedAt { id, execution, qty, px },
+        11 => OrderEvent::BustedExecution { id, execution, qty },
         _ => return None,
     })
 }

@@ -80,7 +80,8 @@ impl ProfitRules {
 /// What was traded of one instrument within one day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
-    /// What sales brought less what purchases cost, in 1e-9 of the instrument's currency, of one unit of the underlying a unit.
+    /// What sales brought less what purchases cost, in 1e-9 of the instrument's currency, of one unit of the underlying a unit;
+    /// [`Tally::UNKNOWN_CASH`] when nobody knows.
     pub cash: i128,
     /// Bought less sold.
     pub traded: i64,
@@ -93,6 +94,10 @@ pub(crate) struct Tally {
 impl Tally {
     pub(crate) const NONE: Self = Self { cash: 0, traded: 0, volume: 0, day: 0 };
 
+    /// The cash of a day on which something was taken back of which nobody knows at what price it had counted: what comes to it nobody
+    /// knows either, until the day is over.
+    const UNKNOWN_CASH: i128 = i128::MIN;
+
     /// As it counts on `day`.
     pub(crate) const fn on(self, day: u32) -> Self {
         if self.day == day { self } else { Self { day, ..Self::NONE } }
@@ -103,19 +108,25 @@ impl Tally {
         self.volume == 0
     }
 
+    /// Whatever comes to it.
+    fn add_cash(&mut self, cash: i128) {
+        let known = self.cash != Self::UNKNOWN_CASH && cash != Self::UNKNOWN_CASH;
+        self.cash = if known { self.cash.saturating_add(cash) } else { Self::UNKNOWN_CASH };
+    }
+
     /// `qty` more was traded at `px`. `undone`: it was not, after all.
     fn trade(&mut self, side: Side, qty: u32, px: Px, undone: bool) {
         let (units, cost) = (i64::from(qty), i128::from(px.0).saturating_mul(qty.into()));
         let buys = (side == Side::Bid) != undone;
         let (units, cash) = if buys { (units, cost.saturating_neg()) } else { (-units, cost) };
         self.traded = self.traded.saturating_add(units).clamp(-POSITION_MAX, POSITION_MAX);
-        self.cash = self.cash.saturating_add(cash);
+        self.add_cash(if px.is_some() { cash } else { Self::UNKNOWN_CASH });
         self.volume = self.volume.saturating_add(qty.into());
     }
 
     /// Adds what another one has, of the same day.
     fn add(&mut self, other: &Self) {
-        self.cash = self.cash.saturating_add(other.cash);
+        self.add_cash(other.cash);
         self.traded = self.traded.saturating_add(other.traded).clamp(-POSITION_MAX, POSITION_MAX);
         self.volume = self.volume.saturating_add(other.volume);
     }
@@ -132,7 +143,8 @@ pub(crate) struct ProfitMark {
 }
 
 impl ProfitMark {
-    /// The day's profit, in doubled 1e-24, with `position` held now; none when nobody knows, or it does not fit.
+    /// The day's profit, in doubled 1e-24, with `position` held now; none when nobody knows, or it does not fit, as of a cash that is
+    /// not known.
     pub(crate) fn profit(&self, position: i64, tally: &Tally, rules: &ProfitRules) -> Option<i128> {
         let opened = i128::from(position) - i128::from(tally.traded);
         let mut sum = tally.cash.checked_mul(2)?;

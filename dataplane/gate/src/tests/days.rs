@@ -150,3 +150,111 @@ fn the_date_of_a_day_is_that_of_its_middle() {
     );
     assert!(!rules.settles(TradeDate::NONE, UnixNanos(24 * HOUR)), "the first of January 1970 is no day");
 }
+
+/// A strategy that may lose 100, and has bought 50 at 100.00 in execution 7 of order 1; what it is judged at is `judged`.
+fn bought(judged: &str, executed: Option<&str>) -> Rig {
+    let config =
+        GateConfig { strategy_loss: &[u64::MAX, 100_000_000], profit: Some(ProfitRules::DEFAULT), ..CONFIG };
+    let mut rig = Rig::with(&config, false);
+    rig.references.heartbeat(NOW);
+    let (id, execution, qty) = (1, 7, Qty(50));
+    rig.take(&OrderIntent { qty, px: px(judged), ..order(id) });
+    rig.gate.settle(match executed {
+        Some(at) => OrderEvent::ExecutedAt { id, execution, qty, px: px(at) },
+        None => OrderEvent::Executed { id, execution, qty },
+    });
+    rig
+}
+
+/// The loss in millionths, by the limit that it reaches; none when nobody knows.
+fn lost_micros(rig: &mut Rig) -> Option<i64> {
+    let position = rig.gate.exposure(INSTRUMENT, STRATEGY).unwrap().position;
+    // A person has looked at the position, not at the price.
+    rig.hold(position);
+    let explained = rig.gate.explain(&OrderIntent { qty: Qty(400), ..order(9) }, NOW);
+    let of = |reason| explained.breaches().find(|breach| breach.reason == reason).map(|breach| breach.value);
+    if of(R::LossUnknown).is_some() { None } else { Some(of(R::LossStrategy).unwrap_or(0)) }
+}
+
+/// Bought at 100.00 and sold at 95.00: a loss of 250. Taking the purchase back at the 100.02 that it was judged by would leave one
+/// of 249, and so on for every bust.
+#[test]
+fn a_trade_that_is_taken_back_is_undone_at_the_price_at_which_it_counted() {
+    for (judged, executed) in [("100.02", Some("100.00")), ("100.00", None), ("100.02", Some("98.00"))] {
+        let at = px(executed.unwrap_or(judged)).0;
+        let mut rig = bought(judged, executed);
+        rig.take(&OrderIntent { qty: Qty(50), ..sell(2) });
+        let sold = OrderEvent::ExecutedAt { id: 2, execution: 8, qty: Qty(50), px: px("95.00") };
+        rig.gate.settle(sold);
+        let lost = 50 * (at - px("95.00").0) / 1_000;
+        assert_eq!(lost_micros(&mut rig), Some(lost), "{executed:?}");
+        // Short 50 at 95.00, marked at 100.01.
+        rig.gate.settle(OrderEvent::BustedExecution { id: 1, execution: 7, qty: Qty(50) });
+        assert_eq!(
+            lost_micros(&mut rig),
+            Some(50 * (px("100.01").0 - px("95.00").0) / 1_000),
+            "{executed:?}"
+        );
+        rig.gate.settle(OrderEvent::BustedExecution { id: 2, execution: 8, qty: Qty(50) });
+        assert_eq!(lost_micros(&mut rig), Some(0), "as if nothing had been traded");
+    }
+}
+
+/// The steps of a gate, taken by another one.
+fn again(rig: &Rig, config: &GateConfig<'_>) -> Gate {
+    let mut steps = Vec::new();
+    rig.gate.checkpoint(|step| steps.push(step.pack()));
+    let mut gate = Gate::new(config, rig.gate.tables.clone()).unwrap();
+    steps.into_iter().for_each(|words| gate.restore(&Step::unpack(words).unwrap()).unwrap());
+    gate
+}
+
+#[test]
+fn a_bust_of_what_nobody_remembers_leaves_a_loss_that_nobody_knows_until_the_day_is_over() {
+    let config =
+        GateConfig { strategy_loss: &[u64::MAX, 100_000_000], profit: Some(ProfitRules::DEFAULT), ..CONFIG };
+    let (id, qty) = (1, Qty(50));
+    for bust in [
+        OrderEvent::Busted { id, qty },
+        OrderEvent::BustedExecution { id, execution: 9, qty },
+        OrderEvent::BustedExecution { id, execution: 7, qty: Qty(51) },
+    ] {
+        let mut rig = bought("100.00", Some("100.00"));
+        assert_eq!(lost_micros(&mut rig), Some(0));
+        rig.gate.settle(bust);
+        assert_eq!(lost_micros(&mut rig), None, "{bust:?}");
+        rig.gate = again(&rig, &config);
+        assert_eq!(lost_micros(&mut rig), None, "a restart does not know it either");
+        rig.hold(1);
+        rig.take(&OrderIntent { qty: Qty(1), ..sell(3) });
+        rig.gate.settle(OrderEvent::ExecutedAt { id: 3, execution: 3, qty: Qty(1), px: px("100.02") });
+        assert_eq!(lost_micros(&mut rig), None, "and nothing that comes after makes it known");
+        rig.hold(0);
+        rig.references.heartbeat(TOMORROW);
+        rig.publish_top(&TopOfBook { last_ts: TOMORROW, ..top() });
+        rig.gate.pass_time(TOMORROW);
+        assert_eq!(rig.gate.check(&order(9), TOMORROW).reason, None, "the next day knows all of its own");
+    }
+    // A doubt that moves nothing says nothing of a loss.
+    let mut rig = bought("100.00", Some("100.00"));
+    rig.gate.settle(OrderEvent::Busted { id, qty: Qty(0) });
+    assert_eq!(lost_micros(&mut rig), Some(0));
+}
+
+#[test]
+fn what_an_execution_counted_for_outlives_a_restart_and_what_was_never_kept_is_not_known() {
+    let config =
+        GateConfig { strategy_loss: &[u64::MAX, 100_000_000], profit: Some(ProfitRules::DEFAULT), ..CONFIG };
+    let mut rig = bought("100.02", Some("98.00"));
+    rig.gate = again(&rig, &config);
+    rig.gate.settle(OrderEvent::BustedExecution { id: 1, execution: 7, qty: Qty(50) });
+    assert_eq!(lost_micros(&mut rig), Some(0));
+    // As it was written before.
+    let mut rig = bought("100.02", Some("98.00"));
+    let step = Step::unpack([9, 77, 0, 0, 0, 0, 0, 0]).unwrap();
+    rig.gate.restore(&step).unwrap();
+    let executed = OrderEvent::Executed { id: 1, execution: 77, qty: Qty(1) };
+    assert_eq!(rig.gate.settle(executed), crate::Settlement::Repeated);
+    rig.gate.settle(OrderEvent::BustedExecution { id: 1, execution: 77, qty: Qty(1) });
+    assert_eq!(lost_micros(&mut rig), None);
+}

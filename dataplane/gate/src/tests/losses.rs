@@ -45,7 +45,8 @@ enum Op {
     },
     /// Of the n-th last order, a part of it, and at which price, where the venue says.
     Fill(u64, u32, Option<i64>),
-    Bust(u64, u32),
+    /// Of the n-th last execution, so much; or of none that is said.
+    Bust(u64, u32, bool),
     Position {
         instrument: u32,
         strategy: u16,
@@ -69,7 +70,7 @@ fn any_op() -> impl Strategy<Value = Op> {
     prop_oneof![
         8 => (who(), side, 1_u32..120, cents()).prop_map(|((instrument, strategy, account), side, qty, cents)| Op::New { instrument, strategy, account, side, qty, cents }),
         8 => (0_u64..5, 1_u32..120, proptest::option::weighted(0.8, cents())).prop_map(|(n, qty, cents)| Op::Fill(n, qty, cents)),
-        1 => (0_u64..9, 1_u32..40).prop_map(|(n, qty)| Op::Bust(n, qty)),
+        1 => (0_u64..9, 1_u32..40, prop_oneof![9 => Just(true), 1 => Just(false)]).prop_map(|(n, qty, said)| Op::Bust(n, qty, said)),
         1 => (who(), -100_i64..100).prop_map(|((instrument, strategy, account), position)| Op::Position { instrument, strategy, account, position }),
         3 => (0_u32..3, prop_oneof![19 => 9_900_i64..10_100, 1 => Just(0)], prop_oneof![9 => Just(true), 1 => Just(false)]).prop_map(|(i, cents, live)| Op::Mark(i, cents, live)),
         1 => prop_oneof![9 => 1_u64..2_000_000_000, 1 => Just(0)].prop_map(Op::Rate),
@@ -97,7 +98,8 @@ struct Trade {
     /// Bought, or less than nothing.
     signed: i128,
     units: i128,
-    px: i128,
+    /// None when nobody knows.
+    px: Option<i128>,
 }
 
 /// What everybody would write down.
@@ -105,6 +107,8 @@ struct Trade {
 struct Books {
     sent: BTreeMap<u64, Sent>,
     today: Vec<Trade>,
+    /// By number: the order, what has not been taken back, and the price.
+    executions: BTreeMap<u64, (u64, u32, i64)>,
     day: u64,
     /// By instrument, strategy, account; what a person has set, too.
     held: BTreeMap<(u32, u16, u16), i128>,
@@ -143,7 +147,8 @@ impl Books {
                 if held > 0 { mark.min(settled) } else { mark.max(settled) }
             }),
         };
-        let mut sum: i128 = trades().map(|t| -2 * t.signed * t.px).sum();
+        let cash = trades().map(|t| Some(-2 * t.signed * t.px?)).sum::<Option<i128>>();
+        let mut sum = cash?;
         if held != 0 {
             sum += held * mark?;
         }
@@ -158,9 +163,9 @@ impl Books {
         Some(sum * i128::from(terms.multiplier_micros) * rate - fees * 2_000_000_000_000_000)
     }
 
-    fn trade(&mut self, sent: Sent, (signed, units, px): (i128, i128, i64)) {
+    fn trade(&mut self, sent: Sent, (signed, units, px): (i128, i128, Option<i64>)) {
         *self.held.entry((sent.instrument, sent.strategy, sent.account)).or_default() += signed;
-        self.today.push(Trade { sent, signed, units, px: px.into() });
+        self.today.push(Trade { sent, signed, units, px: px.map(i128::from) });
     }
 
     /// It is `now`: what was traded before the day began is held, and no more.
@@ -354,18 +359,7 @@ impl Desk {
                 return found;
             }
             Op::Fill(n, qty, cents) => self.fill(n, qty, cents),
-            Op::Bust(n, qty) => {
-                let Some((of, sent)) =
-                    self.books.sent.iter().rev().nth(n as usize).map(|(id, sent)| (*id, *sent))
-                else {
-                    return Vec::new();
-                };
-                self.rig.gate.pass_time(self.now);
-                self.books.see(self.now);
-                self.rig.gate.settle(OrderEvent::Busted { id: of, qty: Qty(qty) });
-                let signed = if sent.side == Side::Bid { -i128::from(qty) } else { i128::from(qty) };
-                self.books.trade(sent, (signed, qty.into(), sent.px));
-            }
+            Op::Bust(n, qty, said) => self.bust(n, qty, said),
             Op::Position { instrument, strategy, account, position } => {
                 let i = InstrumentId(instrument);
                 self.rig.gate.set_position(i, StrategyId(strategy), AccountId(account), position).unwrap();
@@ -388,6 +382,34 @@ impl Desk {
         Vec::new()
     }
 
+    fn bust(&mut self, n: u64, qty: u32, said: bool) {
+        let Some((execution, (id, left, px))) = self.books.executions.iter_mut().rev().nth(n as usize) else {
+            return;
+        };
+        self.rig.gate.pass_time(self.now);
+        let (execution, id, sent, px_found) = (*execution, *id, self.books.sent[id], *px);
+        let (known, none_left) = (qty <= *left, *left == 0);
+        let qty = Qty(qty);
+        let undone = qty.0.min(if said { *left } else { sent.done }).min(sent.done);
+        if said {
+            *left -= undone;
+        }
+        if !(said && none_left) {
+            let sent = self.books.sent.get_mut(&id).unwrap();
+            (sent.qty, sent.done) = (sent.qty - undone, sent.done - undone);
+        }
+        self.books.see(self.now);
+        self.rig.gate.settle(match said {
+            true => OrderEvent::BustedExecution { id, execution, qty },
+            false => OrderEvent::Busted { id, qty },
+        });
+        if undone == 0 {
+            return;
+        }
+        let signed = if sent.side == Side::Bid { -i128::from(undone) } else { i128::from(undone) };
+        self.books.trade(sent, (signed, undone.into(), (said && known).then_some(px_found)));
+    }
+
     fn fill(&mut self, n: u64, qty: u32, cents: Option<i64>) {
         let id = self.next;
         let open: Vec<u64> =
@@ -407,7 +429,9 @@ impl Desk {
             None => OrderEvent::Executed { id: of, execution: id, qty: Qty(qty) },
         });
         let signed = if sent.side == Side::Bid { i128::from(qty) } else { -i128::from(qty) };
-        self.books.trade(sent, (signed, qty.into(), px.unwrap_or(sent.px)));
+        let px = px.unwrap_or(sent.px);
+        self.books.executions.insert(id, (of, qty, px));
+        self.books.trade(sent, (signed, qty.into(), Some(px)));
     }
 
     /// Another gate from the first one's checkpoint.

@@ -404,6 +404,8 @@ fn reservations_are_the_sum_of_working_orders_after_every_one_of_100_000_events(
         let want = (ledger.position, ledger.working(Side::Bid), ledger.working(Side::Ask));
         assert_eq!(exposure(&rig), want, "step {n}");
         assert_eq!(rig.gate.open_order_count(), ledger.open(), "step {n}");
+        // Some of what the dice say cannot be: more was traded than a replacement that was refused leaves.
+        rig.hold(ledger.position);
         most_open = most_open.max(ledger.open());
     }
     assert!(most_open > 20, "the sequence must fill the table: {most_open}");

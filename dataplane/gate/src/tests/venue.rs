@@ -76,9 +76,118 @@ fn an_execution_counts_once_however_often_it_is_said() {
     assert_eq!(exposure(&rig), (30, 70, 0));
     assert_eq!(rig.gate.settle(execution(8, 70)), S::Done);
     assert_eq!(rig.gate.settle(execution(8, 70)), S::Repeated);
-    assert_eq!(rig.gate.settle(execution(9, 1)), S::LateFill);
+    assert_eq!(rig.gate.settle(execution(9, 1)), S::Overfill, "it had a hundred");
     assert_eq!(exposure(&rig), (101, 0, 0));
-    rig.accepts(&order(2));
+    assert_eq!(rig.check(&order(2)).reason, Some(R::Unreconciled));
+}
+
+/// What the venue says of an order of 100, of its replacement by one of 300 where there is one, and how much is held then. The books
+/// differ after each.
+#[test]
+fn what_cannot_be_leaves_the_books_in_doubt() {
+    let exec = |id, execution, qty| E::Executed { id, execution, qty: Qty(qty) };
+    let (cancelled, accepted) = (E::Cancelled { id: 1 }, E::Accepted { id: 1 });
+    let (refused, replaced) = (E::ReplaceRejected { id: 2 }, E::Replaced { id: 2 });
+    for (renewed, events, last, held) in [
+        (false, &[exec(1, 1, 100), exec(1, 2, 1)][..], S::Overfill, 101),
+        (false, &[exec(1, 1, 60), cancelled, exec(1, 2, 100)], S::Overfill, 160),
+        (false, &[E::Rejected { id: 1 }, accepted], S::Contradicted, 0),
+        (false, &[E::Rejected { id: 1 }, exec(1, 1, 100)], S::Contradicted, 100),
+        (false, &[E::Rejected { id: 1 }, E::Reduced { id: 1, qty: Qty(1) }], S::Contradicted, 0),
+        (false, &[exec(1, 1, 10), exec(1, 1, 11)], S::Contradicted, 10),
+        (false, &[E::Accepted { id: 99 }], S::UnknownOrder, 0),
+        (false, &[E::Replaced { id: 99 }], S::UnknownOrder, 0),
+        (true, &[exec(1, 1, 250), refused], S::Contradicted, 250),
+        (true, &[exec(2, 1, 50), refused], S::Contradicted, 50),
+        (true, &[refused, replaced], S::Contradicted, 0),
+        (true, &[refused, exec(2, 1, 5)], S::Contradicted, 5),
+    ] {
+        let mut rig = Rig::new();
+        rig.take(&order(1));
+        if renewed {
+            assert!(rig.gate.replace(1, &OrderIntent { qty: Qty(300), ..order(2) }, NOW).1.is_some());
+        }
+        let in_doubt = |rig: &Rig| rig.gate.exposure(INSTRUMENT, STRATEGY).unwrap().in_doubt;
+        let settled: std::vec::Vec<_> = events
+            .iter()
+            .map(|event| {
+                assert!(!in_doubt(&rig), "{events:?}");
+                rig.gate.settle(*event)
+            })
+            .collect();
+        assert_eq!((settled.last(), exposure(&rig).0), (Some(&last), held), "{events:?}");
+        assert!(in_doubt(&rig), "{events:?}");
+    }
+}
+
+/// A venue and a firm whose words cross say nothing that cannot be.
+#[test]
+fn what_crosses_on_its_way_leaves_no_doubt() {
+    let exec = |id, execution, qty| E::Executed { id, execution, qty: Qty(qty) };
+    let (cancelled, accepted) = (E::Cancelled { id: 1 }, E::Accepted { id: 1 });
+    for (events, last) in [
+        (&[exec(1, 1, 60), cancelled, exec(1, 2, 40)][..], S::LateFill),
+        (&[cancelled, exec(1, 2, 60), exec(1, 3, 40)], S::LateFill),
+        (&[exec(1, 1, 100), accepted], S::Ignored),
+        (&[cancelled, accepted], S::Ignored),
+        (&[E::Rejected { id: 1 }, cancelled], S::Ignored),
+        (&[exec(1, 1, 100), exec(1, 1, 100)], S::Repeated),
+    ] {
+        let mut rig = Rig::new();
+        rig.take(&order(1));
+        let settled: std::vec::Vec<_> = events.iter().map(|event| rig.gate.settle(*event)).collect();
+        assert_eq!(settled.last(), Some(&last), "{events:?}");
+        assert!(!rig.gate.exposure(INSTRUMENT, STRATEGY).unwrap().in_doubt, "{events:?}");
+    }
+    // Told again under the name that the order has meanwhile.
+    let mut rig = Rig::new();
+    rig.take(&order(1));
+    rig.gate.settle(exec(1, 7, 10));
+    assert!(rig.gate.replace(1, &OrderIntent { qty: Qty(150), ..order(2) }, NOW).1.is_some());
+    for answered in [false, true] {
+        if answered {
+            rig.gate.settle(E::Replaced { id: 2 });
+        }
+        assert_eq!(rig.gate.settle(exec(2, 7, 10)), S::Repeated);
+    }
+    rig.accepts(&order(3));
+}
+
+#[test]
+fn one_number_of_two_executions_is_a_doubt() {
+    let mut rig = Rig::new();
+    rig.take(&order(1));
+    rig.take(&OrderIntent { qty: Qty(50), ..order(2) });
+    rig.gate.settle(E::Executed { id: 1, execution: 5, qty: Qty(10) });
+    assert_eq!(rig.gate.settle(E::Executed { id: 2, execution: 5, qty: Qty(10) }), S::Contradicted);
+    assert_eq!(exposure(&rig), (10, 140, 0));
+    assert_eq!(rig.check(&order(3)).reason, Some(R::Unreconciled));
+}
+
+/// An order that works for long keeps its executions, however many others there are meanwhile.
+#[test]
+fn an_execution_of_an_order_that_works_is_not_forgotten() {
+    let mut rig = Rig::new();
+    rig.take(&order(1));
+    rig.gate.settle(E::Executed { id: 1, execution: 1_000, qty: Qty(10) });
+    for id in 2..200 {
+        let now = NOW.plus(Nanos(id * 200_000_000));
+        rig.publish_live(&LIVE, Tier::Normal, now);
+        rig.references.heartbeat(now);
+        let small = OrderIntent { qty: Qty(1), ..if id % 2 == 0 { order(id) } else { sell(id) } };
+        let (verdict, reservation) = rig.gate.reserve(&small, now);
+        assert!(reservation.is_some(), "{verdict}");
+        rig.gate.settle(E::Executed { id, execution: id, qty: Qty(1) });
+    }
+    assert_eq!(exposure(&rig), (10, 90, 0));
+    assert_eq!(rig.gate.settle(E::Executed { id: 1, execution: 1_000, qty: Qty(10) }), S::Repeated);
+    // One whose executions are more than there is room for is in doubt instead.
+    for execution in 2_000..2_024 {
+        assert!(!rig.gate.exposure(INSTRUMENT, STRATEGY).unwrap().in_doubt, "{execution}");
+        rig.gate.settle(E::Executed { id: 1, execution, qty: Qty(1) });
+    }
+    rig.gate.settle(E::Executed { id: 1, execution: 3_000, qty: Qty(1) });
+    assert!(rig.gate.exposure(INSTRUMENT, STRATEGY).unwrap().in_doubt);
 }
 
 #[test]
@@ -106,6 +215,31 @@ fn a_trade_taken_back_moves_the_position_and_leaves_it_in_doubt() {
     rig.take(&sell(3));
     assert_eq!(rig.gate.settle(E::Busted { id: 99, qty: Qty(1) }), S::UnknownOrder);
     assert_eq!(rig.check(&order(2)).reason, Some(R::Unreconciled));
+}
+
+#[test]
+fn an_execution_is_taken_back_once_and_no_more_of_it_than_there_was() {
+    let mut rig = Rig::new();
+    rig.take(&order(1));
+    rig.gate.settle(E::Executed { id: 1, execution: 7, qty: Qty(60) });
+    let bust = |execution, qty| E::BustedExecution { id: 1, execution, qty: Qty(qty) };
+    assert_eq!(rig.gate.settle(bust(7, 20)), S::Busted, "a part of it");
+    assert_eq!(rig.gate.settle(bust(7, 40)), S::Busted);
+    assert_eq!(rig.gate.settle(bust(7, 40)), S::Repeated);
+    assert_eq!(exposure(&rig), (0, 40, 0));
+    assert_eq!(rig.check(&order(2)).reason, Some(R::Unreconciled));
+    rig.hold(0);
+    assert_eq!(rig.gate.settle(bust(8, 5)), S::Contradicted, "nothing of it was traded");
+    assert_eq!(exposure(&rig), (0, 40, 0));
+    // Bought again, and told without a number.
+    rig.hold(0);
+    rig.gate.settle(E::Executed { id: 1, execution: 9, qty: Qty(40) });
+    assert_eq!(rig.gate.settle(E::Busted { id: 1, qty: Qty(25) }), S::Busted);
+    assert_eq!(rig.gate.settle(E::Busted { id: 1, qty: Qty(25) }), S::Busted);
+    assert_eq!(exposure(&rig), (0, 0, 0), "no more than there was");
+    assert_eq!(rig.gate.settle(E::Busted { id: 1, qty: Qty(25) }), S::Contradicted);
+    assert_eq!(rig.check(&order(2)).reason, Some(R::Unreconciled), "which would grow");
+    assert_eq!(rig.gate.settle(E::BustedExecution { id: 99, execution: 7, qty: Qty(1) }), S::UnknownOrder);
 }
 
 #[test]

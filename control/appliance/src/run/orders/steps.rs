@@ -18,7 +18,7 @@ pub(super) const fn counts(step: &Step) -> bool {
         Step::AccountHolds { position, .. } => *position != 0,
         Step::Order(kept) => kept.life < 2,
         Step::Due { .. }
-        | Step::Execution(_)
+        | Step::Execution { .. }
         | Step::Asked { .. }
         | Step::CancelSent { .. }
         | Step::Did { .. }
@@ -52,7 +52,7 @@ pub(super) const fn time_of(step: &Step) -> UnixNanos {
         | Step::Holds { .. }
         | Step::AccountHolds { .. }
         | Step::Order(_)
-        | Step::Execution(_)
+        | Step::Execution { .. }
         | Step::Streak { .. }
         | Step::Stopped { .. }
         | Step::StopTaken { .. } => UnixNanos(0),
