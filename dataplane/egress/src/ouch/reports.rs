@@ -187,9 +187,10 @@ impl Gateway {
     fn broken(&mut self, token: Token, match_number: u64) {
         let (Some(id), Some(session)) = (self.id(token), &self.session) else { return };
         self.counters.add(Count::Busts);
-        match session.executions.get(&session.key.execution(match_number, token)).copied() {
+        let execution = session.key.execution(match_number, token);
+        match session.executions.get(&execution).copied() {
             Some(qty) => {
-                self.settle(OrderEvent::Busted { id, qty: Qty(qty) });
+                self.settle(OrderEvent::BustedExecution { id, execution, qty: Qty(qty) });
             }
             None => {
                 self.be_at_odds(&format!("the venue takes back trade {match_number}, which it never told"));

@@ -62,17 +62,17 @@ impl Executions {
 
     /// Whether the execution `id` has been counted since this process began.
     pub(super) fn is_known(&self, id: [&[u8]; 3]) -> bool {
-        self.qty(id).is_some()
+        self.known(id).is_some()
     }
 
-    /// How much traded in the execution `id`, where it is remembered.
-    pub(super) fn qty(&self, id: [&[u8]; 3]) -> Option<u32> {
+    /// The number of the execution `id`, and how much traded in it, where it is remembered.
+    pub(super) fn known(&self, id: [&[u8]; 3]) -> Option<(u64, u32)> {
         let check = sum(id, CHECK_BASIS);
         let mut number = sum(id, BASIS).max(1);
         loop {
             let known = self.known.get(&number)?;
             if known.check == check {
-                return Some(known.qty);
+                return Some((number, known.qty));
             }
             number = number.wrapping_add(1).max(1);
         }

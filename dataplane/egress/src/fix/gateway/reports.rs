@@ -246,9 +246,12 @@ impl<G: Gatekeeper> Desk<G> {
 
     /// A trade is taken back: as much as it had, or as this report says where it is not remembered.
     fn settle_bust(&mut self, id: u64, report: &Report<'_>, now: UnixNanos) {
-        match self.executions.qty(report.execution(report.exec_ref_id)).or(report.last_qty) {
-            Some(qty) => self.settle(OrderEvent::Busted { id, qty: Qty(qty) }, now),
-            None => self.doubt(id, now),
+        match (self.executions.known(report.execution(report.exec_ref_id)), report.last_qty) {
+            (Some((execution, qty)), _) => {
+                self.settle(OrderEvent::BustedExecution { id, execution, qty: Qty(qty) }, now);
+            }
+            (None, Some(qty)) => self.settle(OrderEvent::Busted { id, qty: Qty(qty) }, now),
+            (None, None) => self.doubt(id, now),
         }
     }
 
