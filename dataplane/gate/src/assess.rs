@@ -142,7 +142,9 @@ impl Gate {
         let known = self.orders.contains(order.cl_ord_id);
         let heartbeat = references.heartbeat();
         let breakers = self.tables.breakers.of_order(order, now, self.daemon_age_max_ns);
-        let surface_qty = if SURFACE { self.surface_qty(order, &quote, now) } else { surface::UNLIMITED };
+        let walk = if MARKET { self.walk(order, &Judged::of(order, &quote)) } else { Walk::NONE };
+        let surface_qty =
+            if SURFACE { self.surface_qty(order, (&quote, walk.worst), now) } else { surface::UNLIMITED };
         let inputs = Inputs {
             limits: InForce { surface_qty, ..clamped(&dynamic, officer) },
             quote,
@@ -151,7 +153,7 @@ impl Gate {
             period_mean: if MARKET { references.period_mean(&quote, now) } else { 0 },
             tick: quote.tick,
             ticked: true,
-            walk: if MARKET { self.walk(order, &Judged::of(order, &quote)) } else { Walk::NONE },
+            walk,
             valued_from: 0,
             worth: Worth::PLAIN,
             heartbeat,

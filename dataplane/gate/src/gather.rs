@@ -62,11 +62,11 @@ impl Gate {
             missing.quote = Found::Empty;
             Quote::NOTHING
         });
-        limits.surface_qty = self.surface_qty(order, &sized(&quote, &worth, order.side), now);
         let judged = Judged::of(order, &quote);
         let Judged { buys, market, priced, px, .. } = judged;
         let tick = self.tables.references.tick_at(&quote, worth.distance(px));
         let walk = if market { self.walk(order, &judged) } else { Walk::NONE };
+        limits.surface_qty = self.surface_qty(order, (&sized(&quote, &worth, order.side), walk.worst), now);
         let reached = if market { walk.worst } else { px };
         let common = self.common(order, if priced { reached } else { 0 }, now);
         let breakers = self.tables.breakers.of_order(order, now, self.daemon_age_max_ns);
@@ -149,12 +149,12 @@ impl Gate {
         self.tables.references.walk(order.instrument, buys, qty, far, far_qty)
     }
 
-    /// The fat-finger network's largest size at the order's price distance.
+    /// The fat-finger network's largest size at the price distance of an order that reaches a price of the book.
     #[inline(always)]
-    pub(crate) fn surface_qty(&self, order: &OrderIntent, quote: &Quote, now: UnixNanos) -> u32 {
+    pub(crate) fn surface_qty(&self, order: &OrderIntent, reaches: (&Quote, u64), now: UnixNanos) -> u32 {
         match &self.tables.surfaces {
             None => surface::UNLIMITED,
-            Some(table) => table.size_for(order, quote, now, || self.forget_before(order)),
+            Some(table) => table.size_for(order, reaches, now, || self.forget_before(order)),
         }
     }
 

@@ -178,10 +178,11 @@ fn blind_size(
     previous.map_or(size(surface), |words| size(surface).min(size(&SurfaceHot::unpack(words))))
 }
 
-/// The bucket of an order's price.
+/// The bucket of an order's price; of a market order, of the worst price that it `reaches`, where that is known.
 #[inline(always)]
-fn bucket_of(order: &OrderIntent, quote: &Quote) -> u32 {
-    let Judged { buys, far, priced, px, .. } = Judged::of(order, quote);
+fn bucket_of(order: &OrderIntent, quote: &Quote, reaches: u64) -> u32 {
+    let Judged { buys, market, far, priced, px, .. } = Judged::of(order, quote);
+    let px = if market && reaches != 0 { reaches } else { px };
     let through = if buys { px.wrapping_sub(far) } else { far.wrapping_sub(px) };
     bucket((priced && far != 0).then_some(through.cast_signed()), quote)
 }
@@ -314,13 +315,13 @@ impl SurfaceReader {
         slot.read::<SURFACE_WORDS>().map(SurfaceRecord::unpack).map_err(ReadFault::Slot)
     }
 
-    /// The largest size an order is held to at `now`; [`UNLIMITED`] when no surface was published, or it was withdrawn. What was
+    /// The largest size an order that `reaches` a price of the book is held to at `now`; [`UNLIMITED`] when no surface was published, or it was withdrawn. What was
     /// granted until `forget_before` is forgotten once its lease has ended.
     #[inline(always)]
     pub(crate) fn size_for(
         &self,
         order: &OrderIntent,
-        quote: &Quote,
+        (quote, reaches): (&Quote, u64),
         now: UnixNanos,
         forget_before: impl FnOnce() -> UnixNanos,
     ) -> u32 {
@@ -331,7 +332,7 @@ impl SurfaceReader {
             Err(SlotFault::Torn) => return 0,
         };
         let surface = SurfaceHot::unpack(words);
-        let bucket = bucket_of(order, quote);
+        let bucket = bucket_of(order, quote, reaches);
         if surface.holds(now) {
             return surface.size(bucket);
         }

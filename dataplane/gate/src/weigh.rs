@@ -8,6 +8,7 @@ use crate::{
     gate::Gate,
     ids::{AccountId, StrategyId},
     intent::OrderIntent,
+    judged::Judged,
     levels::{LEVELS, Level, Place},
     price::sum_of_two,
     quote::Quote,
@@ -281,15 +282,22 @@ impl Gate {
 }
 
 impl Gate {
-    /// What so much of an order that is judged at `px` counts for within the window. One of which nobody knows what it is worth
-    /// counts for nothing, and is refused for it unless it only closes.
+    /// What so much of an order that is judged at `px` counts for within the window: as it is valued by itself, a market order at the
+    /// worst price that it reaches, a sell at the bid where that is higher. One of which nobody knows what it is worth counts for
+    /// nothing, and is refused for it unless it only closes.
     #[inline(never)]
     pub(crate) fn value_of(&self, order: &OrderIntent, px: u64, qty: u32, now: UnixNanos) -> RoundedValue {
         let worth = self.worth(order.instrument, now);
         if worth.known != Known::Whole {
             return RoundedValue(0);
         }
-        let nanos = worth.money(u128::from(worth.unit(px, 0)) * u128::from(qty));
+        let quote = self.tables.references.quote(order.instrument).ok();
+        let quote = quote.and_then(|quote| quote.of_sign(worth.signed)).unwrap_or(Quote::NOTHING);
+        let judged = Judged::of(order, &quote);
+        let reached = if judged.market { self.walk(order, &judged).worst } else { 0 };
+        let px = if reached == 0 { px } else { reached };
+        let unit = worth.unit(px, quote.valued_from(judged.buys));
+        let nanos = worth.money(u128::from(unit) * u128::from(qty));
         RoundedValue::above(nanos.div_ceil(1_000))
     }
 

@@ -9,6 +9,31 @@ const WINDOW: Nanos = Nanos(800_000_000);
 /// An eighth of it.
 const PART: u64 = 100_000_000;
 
+/// What a sell below the bid yields is the bid, and what a market order costs is what lies behind the touch.
+#[test]
+fn an_order_counts_in_the_window_for_what_it_may_cost_or_yield() {
+    let value_micros = 10_000_000_000;
+    let most = ActivityLimits { value_micros, ..ActivityLimits::NONE };
+    let config = GateConfig { window: WINDOW, strategy_activity: &[ActivityLimits::NONE, most], ..CONFIG };
+    let of = |order: &OrderIntent| {
+        let mut rig = Rig::with(&config, false);
+        let asks = super::walk::depth(&[("100.02", 10), ("100.50", 1_000)]);
+        rig.references.publish_depth(INSTRUMENT, &asks).unwrap();
+        rig.publish_top(&TopOfBook { ask_qty: 10, ..top() });
+        rig.take(order);
+        let explained = rig.gate.explain(&OrderIntent { qty: Qty(400), ..super::order(9) }, NOW);
+        let found = explained.breaches().find(|breach| breach.reason == R::RollingValueStrategy).unwrap();
+        found.value - 400 * 100_000_000
+    };
+    assert_eq!(of(&OrderIntent { qty: Qty(10), px: px("98.00"), ..sell(1) }), 1_000_000_000, "the bid");
+    assert_eq!(of(&OrderIntent { qty: Qty(10), ..market(1, Side::Bid) }), 1_000_200_000, "the touch");
+    assert_eq!(
+        of(&OrderIntent { qty: Qty(11), ..market(1, Side::Bid) }),
+        1_105_500_032,
+        "the level behind it"
+    );
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Op {
     New {

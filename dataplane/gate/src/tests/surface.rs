@@ -66,11 +66,18 @@ fn an_order_is_held_to_the_size_of_its_price_distance_on_both_sides() {
 }
 
 #[test]
-fn a_market_order_is_one_at_the_touch() {
+fn a_market_order_is_one_at_the_worst_price_that_it_reaches() {
     let (mut rig, _writer) = surfaced();
     for side in [Side::Bid, Side::Ask] {
         held_to(&mut rig, &market(1, side), 470);
     }
+    // A hundred at the touch, and the rest at 100.10, which is bucket 6.
+    rig.references
+        .publish_depth(INSTRUMENT, &super::walk::depth(&[("100.01", 100), ("100.10", 1_000)]))
+        .unwrap();
+    rig.publish_top(&TopOfBook { bid: px("99.99"), ask: px("100.01"), ask_qty: 100, ..top() });
+    held_to(&mut rig, &market(1, Side::Bid), 420);
+    held_to(&mut rig, &OrderIntent { px: px("100.10"), ..order(1) }, 420);
 }
 
 #[test]
