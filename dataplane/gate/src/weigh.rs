@@ -1,6 +1,6 @@
 //! Weighs an order: what its strategy, its account and their groups would come to ([`crate::levels`]).
 
-use types::{BookState, InstrumentId, UnixNanos};
+use types::{BookState, InstrumentId, TradingStatus, UnixNanos};
 
 use crate::{
     activity::{KINDS, RoundedValue},
@@ -31,8 +31,20 @@ struct Moment {
 }
 
 impl Gate {
-    /// What a unit of an instrument counts as on `day`.
-    fn valued(&self, instrument: InstrumentId, worth: &Worth, day: u32) -> Valued {
+    /// Whether a quote says what its instrument is worth at `now`: its book is live, its feed is alive or it has changed lately, and
+    /// where it is a trade's, that is not long ago. Nobody quotes what does not trade: its price is as old as its last change.
+    fn is_current(&self, quote: &Quote, now: UnixNanos) -> bool {
+        let references = &self.tables.references;
+        let trades = quote.status == TradingStatus::Trading as u8;
+        let heard = if trades { quote.ts.max(references.heartbeat()) } else { quote.ts };
+        quote.state == BookState::Live.to_u8()
+            && now.0.abs_diff(heard.0) <= self.ref_age_max.0
+            && quote.last_age_ns(now) <= references.held().last_age_max.0
+    }
+
+    /// What a unit of an instrument counts as at `now`.
+    fn valued(&self, instrument: InstrumentId, worth: &Worth, now: UnixNanos) -> Valued {
+        let day = self.tallies.day_at(now);
         let twice_settled = worth.settlement.wrapping_mul(2);
         // A close of another day says nothing of what was made or lost since this one began.
         let opens = worth.settlement != 0 && self.tallies.settles(worth.settlement_date, day);
@@ -42,7 +54,7 @@ impl Gate {
             return Valued { unit: None, profit: nothing };
         }
         let nothing = ProfitMark { factor: Some(worth.factor()), ..nothing };
-        let quote = match self.tables.references.hot(instrument) {
+        let quote = match self.tables.references.quote(instrument) {
             // One of the other kind says nothing, and one that cannot be read might say anything.
             Ok(quote) => quote.of_sign(worth.signed),
             Err(SlotFault::Empty) => Some(Quote::NOTHING),
@@ -52,10 +64,10 @@ impl Gate {
         let (unit, twice) = match quote {
             None => (None, None),
             Some(Quote { twice_ref: 0, .. }) => (settled, settlement.map(|settled| [settled; 2])),
-            Some(Quote { twice_ref, state, .. }) if state == BookState::Live.to_u8() => {
-                (Some(worth.doubled(twice_ref)), Some([sum_of_two(twice_ref); 2]))
+            Some(quote) if self.is_current(&quote, now) => {
+                (Some(worth.doubled(quote.twice_ref)), Some([sum_of_two(quote.twice_ref); 2]))
             }
-            // A book in doubt does not make anything smaller, nor a profit larger, than what it settled at.
+            // A book in doubt, or an old price, does not make anything smaller, nor a profit larger, than what it settled at.
             Some(Quote { twice_ref, .. }) => {
                 let mark = sum_of_two(twice_ref);
                 let worse = settlement.map(|settled| [settled.min(mark), settled.max(mark)]);
@@ -67,7 +79,7 @@ impl Gate {
 
     /// The same at `now`.
     fn valued_at(&self, instrument: InstrumentId, now: UnixNanos) -> Valued {
-        self.valued(instrument, &self.worth(instrument, now), self.tallies.day_at(now))
+        self.valued(instrument, &self.worth(instrument, now), now)
     }
 
     /// What the prices of an instrument mean in money.
@@ -172,8 +184,7 @@ impl Gate {
 
     fn moment(&self, instrument: InstrumentId, now: UnixNanos) -> Moment {
         let worth = self.worth(instrument, now);
-        let day = self.tallies.day_at(now);
-        let valued = self.valued(instrument, &worth, day);
+        let (valued, day) = (self.valued(instrument, &worth, now), self.tallies.day_at(now));
         Moment { now, day, fresh: self.is_fresh(now), worth, valued }
     }
 

@@ -616,6 +616,48 @@ fn a_book_that_is_not_live_counts_beside_a_settlement_price_alone() {
     assert_eq!(desk.rig.gate.explain(&buy, NOW).verdict.reason, Some(R::GrossAccount));
 }
 
+/// A price that is old does not either: of a feed that is silent, of a trade of long ago, of what is halted.
+#[test]
+fn a_mark_of_long_ago_counts_beside_a_settlement_price_alone() {
+    let (none, all) = of_accounts(ExposureLimits { gross_micros: 1 << 60, ..ExposureLimits::NONE });
+    let config = GateConfig::DEFAULT;
+    let age = config.ref_age_max;
+    let later = NOW.plus(Nanos(age.0 + 1));
+    // What became of the instrument that is held, and whether the other's order passes.
+    type Story = fn(&mut Desk, InstrumentId, UnixNanos);
+    let silent: Story = |_, _, _| {};
+    let alive: Story = |desk, _, later| desk.rig.references.heartbeat(later);
+    let halted: Story = |desk, held, later| {
+        let status = types::TradingStatus::Halted;
+        desk.rig.references.publish(held, &TopOfBook { status, ..top() }).unwrap();
+        desk.rig.references.heartbeat(later);
+    };
+    let traded: Story = |desk, held, later| {
+        let last_ts = UnixNanos(later.0 - desk.rig.gate.tables.references.held().last_age_max.0 - 1);
+        let bare = TopOfBook { ask: Px::NONE, last: px("100.00"), last_ts, ts: later, ..top() };
+        desk.rig.references.publish(held, &bare).unwrap();
+        desk.rig.references.heartbeat(later);
+    };
+    for (story, reason) in [
+        (silent, Some(R::MarkMissing)),
+        (alive, None),
+        (halted, Some(R::MarkMissing)),
+        (traded, Some(R::MarkMissing)),
+    ] {
+        let mut desk = Desk::new(&none, &all, 1_000_000);
+        desk.rig.gate.ref_age_max = age;
+        holds(&mut desk, 0, (0, 0), 1);
+        desk.mark(0, 10_000, true);
+        story(&mut desk, InstrumentId(0), later);
+        desk.control.rate(CurrencyId(1), 1_000_000_000, later);
+        let buy = desk.order(1, (0, 0), Side::Bid, 1, 0);
+        desk.rig.references.publish(InstrumentId(1), &TopOfBook { ts: later, ..top() }).unwrap();
+        let found = desk.rig.gate.explain(&buy, later);
+        let missing = found.breaches().map(|breach| breach.reason).find(|found| *found == R::MarkMissing);
+        assert_eq!(missing, reason);
+    }
+}
+
 /// The bound is on what an order costs: nothing is summed beyond it.
 #[test]
 fn in_more_instruments_than_may_be_summed_nothing_is_added() {
