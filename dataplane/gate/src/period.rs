@@ -4,8 +4,9 @@
 //! Extraordinary Market Volatility) lie about a mean of five minutes.
 //!
 //! The mean is that of [`SAMPLES`] samples: what the reference was at each whole [`SAMPLES`]th of a period, by the clock of
-//! the quotes. A sample at which there was none is left out. An instrument that begins to trade (at the open, after a halt or
-//! an auction) begins without a history: its old prices say nothing about the new one.
+//! the quotes. A sample at which there was none is left out, and so is one at which the instrument did not trade: one that has not
+//! traded for a whole period (at the open, after a halt) begins without a history. After a shorter halt the old prices count on, until a
+//! period of new ones has taken their place: a halt of a moment must not open the collar.
 
 use types::{Nanos, UnixNanos};
 
@@ -70,15 +71,12 @@ impl History {
         }
     }
 
-    /// From `ts` on the reference is `reference`, 0 for none. Does nothing where the instrument does not trade but forget.
+    /// From `ts` on the reference is `reference`, 0 for none, and there is none where the instrument does not trade.
     pub(crate) fn note(&mut self, ts: UnixNanos, reference: u64, trades: bool, collar: PeriodCollar) {
         if collar.every_ns == 0 {
             return;
         }
-        if !trades {
-            if self.next != 0 {
-                *self = Self { signed: self.signed, ..Self::NEW };
-            }
+        if !trades && self.next == 0 {
             return;
         }
         // A clock that was set back would else take no sample for long.
@@ -86,15 +84,15 @@ impl History {
         if ts.0 >= self.next || set_back {
             self.pass(ts.0, set_back, collar);
         }
-        self.held = reference;
+        self.held = if trades { reference } else { 0 };
     }
 
     #[cold]
     fn pass(&mut self, ts: u64, set_back: bool, collar: PeriodCollar) {
         let every_ns = collar.every_ns;
         if self.next == 0 || set_back {
-            let next = (ts / every_ns).saturating_add(1).saturating_mul(every_ns);
-            *self = Self { next, signed: self.signed, ..Self::NEW };
+            // What was sampled by the clock before stays: it is what the reference was.
+            self.next = (ts / every_ns).saturating_add(1).saturating_mul(every_ns);
             return;
         }
         let count = (ts - self.next) / every_ns + 1;
@@ -179,23 +177,30 @@ mod tests {
     }
 
     #[test]
-    fn a_halt_forgets_and_a_missing_reference_leaves_its_samples_out() {
+    fn a_halt_and_a_missing_reference_leave_their_samples_out_and_a_period_of_them_forgets() {
         let mut history = after(&[(1_001, 100), (1_015, 0), (1_035, 70)]);
         assert_eq!(history.mean(), 100, "nothing at 1,020 and 1,030");
-        history.note(UnixNanos(1_036 * SECOND), 70, false, COLLAR);
-        assert_eq!(history.mean(), 0);
-        history.note(UnixNanos(1_100 * SECOND), 70, true, COLLAR);
-        history.note(UnixNanos(1_111 * SECOND), 71, true, COLLAR);
-        assert_eq!(history.mean(), 70);
+        let mut note = |second, reference, trades| {
+            history.note(UnixNanos(second * SECOND), reference, trades, COLLAR);
+            history.mean()
+        };
+        assert_eq!(note(1_036, 70, false), 100, "a halt of a moment");
+        assert_eq!(note(1_037, 70, true), 100);
+        assert_eq!(note(1_041, 70, false), (100 + 70) / 2);
+        assert_eq!(note(1_100, 70, true), (100 + 70) / 2, "nothing while it did not trade");
+        assert_eq!(note(1_111, 71, true), (100 + 70 + 70) / 3);
+        assert_eq!(note(1_112, 71, false), (100 + 70 + 70) / 3);
+        assert_eq!(note(1_411, 50, true), 0, "of 1,110 and before it nothing is left");
+        assert_eq!(note(1_420, 50, true), 50);
     }
 
     #[test]
-    fn a_clock_that_is_set_back_begins_anew() {
+    fn a_clock_that_is_set_back_forgets_nothing() {
         let mut history = after(&[(5_001, 100), (5_011, 100)]);
         history.note(UnixNanos(1_001 * SECOND), 60, true, COLLAR);
-        assert_eq!(history.mean(), 0);
+        assert_eq!(history.mean(), 100);
         history.note(UnixNanos(1_011 * SECOND), 60, true, COLLAR);
-        assert_eq!(history.mean(), 60);
+        assert_eq!(history.mean(), 80, "and samples go on by the new one");
     }
 
     #[test]
@@ -239,13 +244,15 @@ mod tests {
         ) {
             let collar = PeriodCollar { bps, ..COLLAR };
             let (mut history, mut second) = (History::NEW, 7_003);
-            // What was said since the instrument began to trade.
+            // What was said since the instrument traded first.
             let mut said: Vec<(u64, u64)> = Vec::new();
             for (wait, reference, halts) in steps {
                 second += wait;
                 let trades = halts != 0;
                 history.note(UnixNanos(second * SECOND), reference, trades, collar);
-                if trades { said.push((second, reference)) } else { said.clear() }
+                if trades || !said.is_empty() {
+                    said.push((second, if trades { reference } else { 0 }));
+                }
                 let first = said.first().map_or(u64::MAX, |(at, _)| *at);
                 let newest = second / 10 * 10;
                 let moments = (0..SAMPLES as u64).map(|n| newest - 10 * n).filter(|at| *at > first);

@@ -577,12 +577,7 @@ impl Oracle<'_> {
         let collar = i128::from(limits.collar_bps);
         let off = twice.map(|twice| (2 * px - twice).abs() * 10_000 > collar * self.basis(twice));
         self.say(off == Some(true), R::Collar);
-        // A halt forgets what was before it.
-        let mean = self
-            .world
-            .earlier
-            .filter(|_| top.status == TradingStatus::Trading)
-            .map(|c| i128::from(self.world.px(Px(c * CENT.0)).0));
+        let mean = self.world.earlier.map(|c| i128::from(self.world.px(Px(c * CENT.0)).0));
         let worse = mean.map(|mean| if order.side == Side::Bid { px - mean } else { mean - px });
         let far_off =
             worse.zip(mean).is_some_and(|(worse, mean)| worse * 20_000 > self.basis(2 * mean) * 1_000);

@@ -253,9 +253,17 @@ fn without_a_history_the_collar_about_the_instant_reference_counts_alone() {
     rig.publish_top(&TopOfBook { state: doubted, ..at("100", ago(400), TradingStatus::Trading) });
     rig.publish_top(&at("88", NOW, TradingStatus::Trading));
     rig.accepts(&OrderIntent { px: px("88.00"), ..sell(1) });
-    // Nor does what was before a halt.
-    let mut rig = after_five_minutes_at_a_hundred("100.00");
-    rig.publish_top(&at("100", NOW, TradingStatus::Halted));
-    rig.publish_top(&at("88", NOW, TradingStatus::Trading));
-    rig.accepts(&OrderIntent { px: px("88.00"), ..sell(1) });
+    // Nor does what was before a halt as long as the period; a halt of a moment forgets nothing, nor does a clock that is set back.
+    let story = |halted_s, resumed| {
+        let mut rig = rig_under(&RefRules::DEFAULT);
+        rig.publish_top(&at("100", ago(1_000), TradingStatus::Trading));
+        rig.publish_top(&at("100", ago(halted_s), TradingStatus::Halted));
+        rig.publish_top(&at("88", resumed, TradingStatus::Trading));
+        rig.publish_top(&at("88", NOW, TradingStatus::Trading));
+        rig.check(&OrderIntent { px: px("88.00"), ..sell(1) }).reason
+    };
+    assert_eq!(story(310, NOW), None);
+    for (halted_s, resumed) in [(0, NOW), (1, NOW), (200, NOW), (1, ago(40))] {
+        assert_eq!(story(halted_s, resumed), Some(R::PeriodCollar), "{halted_s} {resumed}");
+    }
 }
