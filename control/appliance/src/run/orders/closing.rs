@@ -38,19 +38,23 @@ impl ClosedScopes {
 }
 
 impl Mirror {
-    /// Follows what becomes of the orders in each scope of `closed`, and forgets what is open again.
-    fn close(&mut self, closed: &Scopes) {
-        self.halts.retain(|halt| closed.get(&halt.scope) == Some(&halt.since));
-        for (scope, since) in closed {
+    /// Follows what becomes of the orders in each scope of `closed`, and forgets what is open again. Of too many, it is always the same
+    /// ones that are followed: one that gave way to another each time would count nothing.
+    pub(super) fn close(&mut self, closed: &Scopes) {
+        let mut last: Vec<(UnixNanos, &Scope)> =
+            closed.iter().map(|(scope, since)| (*since, scope)).collect();
+        if last.len() > HALTS_MAX {
+            last.sort_unstable_by(|a, b| b.cmp(a));
+            last.truncate(HALTS_MAX);
+        }
+        self.halts.retain(|halt| last.contains(&(halt.since, &halt.scope)));
+        for (since, scope) in last {
             if self.halts.iter().any(|halt| halt.scope == *scope) {
                 continue;
             }
             let covered: Vec<_> = self.open_orders().into_iter().filter(|o| o.is_within(scope)).collect();
             let ids = covered.iter().flat_map(|o| [Some(o.order.id), o.replacement]).flatten().collect();
-            if self.halts.len() >= HALTS_MAX {
-                self.halts.remove(0);
-            }
-            self.halts.push(Halt::new(scope.clone(), *since, ids));
+            self.halts.push(Halt::new(scope.clone(), since, ids));
         }
     }
 

@@ -7,13 +7,14 @@ use crate::line::gate_tables::{GateSet, Listens, STRATEGY, config_of};
 use attach::record::{Entry, RECORD_BYTES, Record, words_of};
 use attach::ring::RingWriter;
 use control::config::Plan;
-use control::names::Name;
+use control::names::{Name, Scope};
 use control::protocol::{HoldingsFilter, PositionSetting};
 use gate::{
     AccountId, Decision, Doer, Exposure, FixedScore, Flags, Gate, GateConfig, GateTables, LimitsSource,
     OrderEvent, OrderIntent, OrderType, Private, RefRules, RoundedValue, Sent, Step, StrategyConfig,
     StrategyId, TableShape, TimeInForce, Verdict,
 };
+use std::collections::BTreeMap;
 use std::fs::{File, Permissions};
 use std::io::{Read as _, Seek as _};
 use std::os::fd::OwnedFd;
@@ -520,6 +521,33 @@ fn a_strategy_that_changes_hands_is_in_doubt_while_its_old_owner_holds_something
         .unwrap();
     let (_, said) = orders(&plan);
     assert!(said.iter().all(|what| !what.contains("still holds")), "{said:?}");
+}
+
+#[test]
+fn of_more_closed_scopes_than_are_followed_the_last_ones_keep_their_counts() {
+    let begun = [Block::Strategy(0, name("s")), Block::Account(1, name("a"))];
+    let mut mirror = mirror_of(&[&begun[..], &[sent(1, "FUTX", 1, 0)]].concat());
+    let scope = |symbol: String| format!("instrument:{symbol}").parse::<Scope>().unwrap();
+    let mut closed: BTreeMap<Scope, UnixNanos> =
+        (0..100).map(|n| (scope(format!("A{n}")), UnixNanos(10 + n))).collect();
+    closed.insert(scope("FUTX".to_owned()), UnixNanos(50));
+    let futx = |mirror: &Mirror| {
+        let found = mirror.halts.iter().find(|halt| halt.scope == scope("FUTX".to_owned()));
+        found.map(|halt| halt.row(&name("c1"), 0).cancelled)
+    };
+    mirror.close(&closed);
+    mirror.take(&record(200, None, Entry::Step(Step::Settled(OrderEvent::Cancelled { id: 1 }))));
+    for _ in 0..3 {
+        mirror.close(&closed);
+        assert_eq!((futx(&mirror), mirror.halts.len()), (Some(1), 64));
+    }
+    // Sixty-four that were closed later take its place; where they are open again it is followed anew.
+    closed.extend((0..64).map(|n| (scope(format!("B{n}")), UnixNanos(300 + n))));
+    mirror.close(&closed);
+    assert_eq!((futx(&mirror), mirror.halts.len()), (None, 64));
+    closed.retain(|scope, _| scope.to_string() == "instrument:FUTX");
+    mirror.close(&closed);
+    assert_eq!((futx(&mirror), mirror.halts.len()), (Some(0), 1));
 }
 
 #[test]
