@@ -282,6 +282,16 @@ impl OrderPort {
     }
 }
 
+/// The event of an execution that the venue numbers, at `px`; [`Px::NONE`] where it says no price that can be, which the gate then
+/// takes for the worst at which the order may have traded.
+pub(crate) fn executed(id: u64, execution: u64, qty: Qty, px: Px) -> OrderEvent {
+    if px.is_some() {
+        OrderEvent::ExecutedAt { id, execution, qty, px }
+    } else {
+        OrderEvent::Executed { id, execution, qty }
+    }
+}
+
 /// A gate that lets an order through reserves it; one that could not is taken for a full table.
 fn answer((verdict, reservation): (Verdict, Option<Reservation>)) -> Result<Reservation, RejectReason> {
     reservation.ok_or(verdict.reason.unwrap_or(RejectReason::TableFull))

@@ -86,8 +86,9 @@ static int trade(portcullis_gate *gate, const portcullis_order *order, int is_re
     return 4;
   }
   print_open_orders(gate);
-  /* The venue trades one share, tells it twice, and cancels the rest. */
-  portcullis_event executed = {.id = order->id, .execution = order->id, .quantity = 1, .kind = PORTCULLIS_GATE_EXECUTED};
+  /* The venue trades one share at the order's price, tells it twice, and cancels the rest. */
+  portcullis_event executed = {.id = order->id, .execution = order->id, .price = order->price, .quantity = 1,
+                               .kind = PORTCULLIS_GATE_EXECUTED_AT};
   settle(gate, executed);
   settle(gate, executed);
   settle(gate, (portcullis_event){.id = order->id, .kind = PORTCULLIS_GATE_CANCELLED});

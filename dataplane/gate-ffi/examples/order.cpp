@@ -53,8 +53,9 @@ int trade(portcullis::Gate& gate, const portcullis_order& order, bool is_reached
   print_open_orders(gate);
   portcullis_event executed{};
   executed.id = executed.execution = order.id;
+  executed.price = order.price;
   executed.quantity = 1;
-  executed.kind = PORTCULLIS_GATE_EXECUTED;
+  executed.kind = PORTCULLIS_GATE_EXECUTED_AT;
   settle(gate, executed);
   if (settle(gate, executed).outcome != PORTCULLIS_GATE_REPEATED) return 1;
   portcullis_event cancelled{};

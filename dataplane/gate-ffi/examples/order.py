@@ -16,8 +16,8 @@ from ctypes import POINTER, Structure, byref, c_char_p, c_int32, c_int64, c_size
 from decimal import Decimal
 from types import SimpleNamespace
 
-ABI_VERSION, OK, REFUSED, UNTOLD = 1, 0, 1, 3
-BUY, LIMIT, DAY, EXECUTED, CANCELLED, REPEATED = 1, 1, 1, 3, 6, 5
+ABI_VERSION, OK, REFUSED, UNTOLD = 2, 0, 1, 3
+BUY, LIMIT, DAY, EXECUTED_AT, CANCELLED, REPEATED = 1, 1, 1, 10, 6, 5
 
 
 class Order(Structure):
@@ -28,7 +28,10 @@ class Order(Structure):
 
 
 class Event(Structure):
-    _fields_ = [("id", c_uint64), ("execution", c_uint64), ("quantity", c_uint32), ("kind", c_uint8), ("reserved", c_uint8 * 3)]
+    _fields_ = [
+        ("id", c_uint64), ("execution", c_uint64), ("price", c_int64), ("quantity", c_uint32), ("kind", c_uint8),
+        ("reserved", c_uint8 * 3),
+    ]
 
 
 class Verdict(Structure):
@@ -61,7 +64,7 @@ class Breach(Structure):
 
 
 # The header's sizes: a field that is wrong above would write beyond its struct.
-SIZES = {Order: 40, Event: 24, Verdict: 40, Reservation: 16, Exposure: 32, OpenOrder: 32, Breach: 24}
+SIZES = {Order: 40, Event: 32, Verdict: 40, Reservation: 16, Exposure: 32, OpenOrder: 32, Breach: 24}
 for struct, size in SIZES.items():
     if ctypes.sizeof(struct) != size:
         raise ImportError(f"{struct.__name__} has {ctypes.sizeof(struct)} bytes, wanted {size}")
@@ -190,8 +193,9 @@ def trade(gate, order, is_reached):
         print("released:", reservation.id)
         return 4
     print_open_orders(gate)
-    gate.settle(id=order.id, execution=order.id, quantity=1, kind=EXECUTED)
-    if gate.settle(id=order.id, execution=order.id, quantity=1, kind=EXECUTED) != REPEATED:
+    executed = {"id": order.id, "execution": order.id, "price": order.price, "quantity": 1, "kind": EXECUTED_AT}
+    gate.settle(**executed)
+    if gate.settle(**executed) != REPEATED:
         raise RuntimeError("an execution counted twice")
     gate.settle(id=order.id, kind=CANCELLED)
     return 0

@@ -26,14 +26,14 @@
 /*
  Version of this interface. It changes with the size, the place or the meaning of anything that is there.
  */
-#define PORTCULLIS_GATE_ABI_VERSION 1
+#define PORTCULLIS_GATE_ABI_VERSION 2
 
 /*
  Grows with what is added under the same version: functions, and numbers of statuses that are not negative, reasons, units, tiers,
  sources, flags and settlements. A program passes over the ones that it does not know; an order may be sent on
  PORTCULLIS_GATE_OK alone, whatever they say.
  */
-#define PORTCULLIS_GATE_ABI_MINOR 1
+#define PORTCULLIS_GATE_ABI_MINOR 0
 
 /*
  Status: done; of an order, it may be sent.
@@ -165,7 +165,8 @@
 #define PORTCULLIS_GATE_FILLED 2
 
 /*
- Event: `quantity` more of it traded, in `execution`, which counts once however often it is said.
+ Event: `quantity` more of it traded, in `execution`, which counts once however often it is said. The venue says no price: it counts
+ at the worst at which the order may have traded.
  */
 #define PORTCULLIS_GATE_EXECUTED 3
 
@@ -199,6 +200,11 @@
  Event: the venue refused the replacement, whose id this is.
  */
 #define PORTCULLIS_GATE_REPLACE_REJECTED 9
+
+/*
+ Event: as PORTCULLIS_GATE_EXECUTED, at `price`, which is what the day's loss is counted at.
+ */
+#define PORTCULLIS_GATE_EXECUTED_AT 10
 
 /*
  Settlement: the order works on.
@@ -478,16 +484,21 @@ typedef struct portcullis_event {
    */
   uint64_t id;
   /*
-   The venue's number of the execution, unique for the day and not 0; 0 for every event but PORTCULLIS_GATE_EXECUTED and,
-   where the venue says which, PORTCULLIS_GATE_BUSTED.
+   The venue's number of the execution, unique for the day and not 0; 0 for every event but PORTCULLIS_GATE_EXECUTED,
+   PORTCULLIS_GATE_EXECUTED_AT and, where the venue says which, PORTCULLIS_GATE_BUSTED.
    */
   uint64_t execution;
+  /*
+   At which price it traded, in 1e-9 of the currency; 0 for every event but PORTCULLIS_GATE_EXECUTED_AT. A trade at 0 is told by
+   PORTCULLIS_GATE_EXECUTED, so that a price which was forgotten is no gift.
+   */
+  int64_t price;
   /*
    Of a trade or a reduction, not 0; 0 for any other event.
    */
   uint32_t quantity;
   /*
-   PORTCULLIS_GATE_ACCEPTED to PORTCULLIS_GATE_REPLACE_REJECTED.
+   PORTCULLIS_GATE_ACCEPTED to PORTCULLIS_GATE_EXECUTED_AT.
    */
   uint8_t kind;
   /*

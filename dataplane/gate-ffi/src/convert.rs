@@ -145,7 +145,7 @@ fn zeros(name: &'static str, found: &[u8]) -> Result<(), Fault> {
 /// The event that C means.
 #[inline]
 pub(crate) fn event(event: c::Event) -> Result<OrderEvent, Fault> {
-    let c::Event { id, execution, quantity, kind, reserved } = event;
+    let c::Event { id, execution, price, quantity, kind, reserved } = event;
     zeros("event.reserved", &reserved)?;
     not_zero("event.id", id, "an order's id, which is not 0")?;
     let qty = Qty(quantity);
@@ -153,6 +153,9 @@ pub(crate) fn event(event: c::Event) -> Result<OrderEvent, Fault> {
         c::PORTCULLIS_GATE_ACCEPTED => (false, OrderEvent::Accepted { id }),
         c::PORTCULLIS_GATE_FILLED => (true, OrderEvent::Filled { id, qty }),
         c::PORTCULLIS_GATE_EXECUTED => (true, OrderEvent::Executed { id, execution, qty }),
+        c::PORTCULLIS_GATE_EXECUTED_AT => {
+            (true, OrderEvent::ExecutedAt { id, execution, qty, px: Px(price) })
+        }
         c::PORTCULLIS_GATE_BUSTED if execution == 0 => (true, OrderEvent::Busted { id, qty }),
         c::PORTCULLIS_GATE_BUSTED => (true, OrderEvent::BustedExecution { id, execution, qty }),
         c::PORTCULLIS_GATE_REDUCED => (true, OrderEvent::Reduced { id, qty }),
@@ -161,7 +164,7 @@ pub(crate) fn event(event: c::Event) -> Result<OrderEvent, Fault> {
         c::PORTCULLIS_GATE_REPLACED => (false, OrderEvent::Replaced { id }),
         c::PORTCULLIS_GATE_REPLACE_REJECTED => (false, OrderEvent::ReplaceRejected { id }),
         kind => {
-            let (found, wanted) = (kind.into(), "1 (accepted) to 9 (replace rejected)");
+            let (found, wanted) = (kind.into(), "1 (accepted) to 10 (executed at a price)");
             return Err(Fault::Field { name: "event.kind", found, wanted });
         }
     };
@@ -171,10 +174,19 @@ pub(crate) fn event(event: c::Event) -> Result<OrderEvent, Fault> {
     } else {
         zero("event.quantity", quantity.into())?;
     }
-    if kind == c::PORTCULLIS_GATE_EXECUTED {
+    if matches!(kind, c::PORTCULLIS_GATE_EXECUTED | c::PORTCULLIS_GATE_EXECUTED_AT) {
         not_zero("event.execution", execution, "the venue's number, which is not 0")?;
     } else if kind != c::PORTCULLIS_GATE_BUSTED {
         zero("event.execution", execution)?;
+    }
+    let is_price = if kind == c::PORTCULLIS_GATE_EXECUTED_AT {
+        price != 0 && price != c::PORTCULLIS_GATE_NO_PRICE
+    } else {
+        price == 0
+    };
+    if !is_price {
+        let wanted = "the price of an event 10 (executed at a price), and 0 of any other";
+        return Err(Fault::Field { name: "event.price", found: price.into(), wanted });
     }
     Ok(event)
 }
@@ -386,9 +398,10 @@ mod tests {
 
     #[test]
     fn events_are_told_apart_and_what_does_not_belong_to_one_is_a_fault() {
-        let of = |kind, execution, quantity| {
-            event(c::Event { id: 7, execution, quantity, kind, reserved: [0; 3] })
+        let at = |kind, execution, quantity, price| {
+            event(c::Event { id: 7, execution, price, quantity, kind, reserved: [0; 3] })
         };
+        let of = |kind, execution, quantity| at(kind, execution, quantity, if kind == 10 { -6 } else { 0 });
         let (id, qty) = (7, Qty(9));
         for (kind, execution, quantity, wanted) in [
             (1, 0, 0, OrderEvent::Accepted { id }),
@@ -401,15 +414,18 @@ mod tests {
             (7, 0, 0, OrderEvent::Rejected { id }),
             (8, 0, 0, OrderEvent::Replaced { id }),
             (9, 0, 0, OrderEvent::ReplaceRejected { id }),
+            (10, 8, 9, OrderEvent::ExecutedAt { id, execution: 8, qty, px: Px(-6) }),
         ] {
             assert_eq!(of(kind, execution, quantity), Ok(wanted));
-            assert!(matches!(kind, 3 | 4) || of(kind, 8, quantity).is_err(), "{kind} has no execution");
+            assert!(matches!(kind, 3 | 4 | 10) || of(kind, 8, quantity).is_err(), "{kind} has no execution");
+            assert!(kind == 10 || at(kind, execution, quantity, -6).is_err(), "{kind} has no price");
             assert!(quantity == 9 || of(kind, execution, 9).is_err(), "{kind} has no quantity");
             assert!(quantity == 0 || of(kind, execution, 0).is_err(), "{kind} of nothing is none");
-            let nobodys = c::Event { id: 0, execution, quantity, kind, reserved: [0; 3] };
+            let nobodys = c::Event { id: 0, execution, price: 0, quantity, kind, reserved: [0; 3] };
             assert!(event(nobodys).is_err(), "{kind} of no order");
         }
-        assert!(of(3, 0, 9).is_err() && of(0, 0, 0).is_err() && of(10, 0, 0).is_err());
+        assert!(of(3, 0, 9).is_err() && of(0, 0, 0).is_err() && of(11, 0, 0).is_err());
+        assert!(of(10, 0, 9).is_err() && at(10, 8, 9, 0).is_err() && at(10, 8, 9, i64::MAX).is_err());
         let reserved = c::Event { id: 7, kind: 1, reserved: [0, 0, 1], ..c::Event::default() };
         assert!(event(reserved).is_err());
     }

@@ -2,11 +2,11 @@
 //! that comments here are the header's.
 
 /// Version of this interface. It changes with the size, the place or the meaning of anything that is there.
-pub const PORTCULLIS_GATE_ABI_VERSION: u32 = 1;
+pub const PORTCULLIS_GATE_ABI_VERSION: u32 = 2;
 /// Grows with what is added under the same version: functions, and numbers of statuses that are not negative, reasons, units, tiers,
 /// sources, flags and settlements. A program passes over the ones that it does not know; an order may be sent on
 /// PORTCULLIS_GATE_OK alone, whatever they say.
-pub const PORTCULLIS_GATE_ABI_MINOR: u32 = 1;
+pub const PORTCULLIS_GATE_ABI_MINOR: u32 = 0;
 
 /// Status: done; of an order, it may be sent.
 pub const PORTCULLIS_GATE_OK: i32 = 0;
@@ -69,7 +69,8 @@ pub const PORTCULLIS_GATE_FLAG_WALKS_BOOK: u8 = 4;
 pub const PORTCULLIS_GATE_ACCEPTED: u8 = 1;
 /// Event: `quantity` more of it traded, at a venue that does not number its executions.
 pub const PORTCULLIS_GATE_FILLED: u8 = 2;
-/// Event: `quantity` more of it traded, in `execution`, which counts once however often it is said.
+/// Event: `quantity` more of it traded, in `execution`, which counts once however often it is said. The venue says no price: it counts
+/// at the worst at which the order may have traded.
 pub const PORTCULLIS_GATE_EXECUTED: u8 = 3;
 /// Event: the venue took a trade of `quantity` back: that of `execution`, which is undone as it counted; 0 where the venue does not say
 /// which, and then nobody knows what was lost today.
@@ -84,6 +85,8 @@ pub const PORTCULLIS_GATE_REJECTED: u8 = 7;
 pub const PORTCULLIS_GATE_REPLACED: u8 = 8;
 /// Event: the venue refused the replacement, whose id this is.
 pub const PORTCULLIS_GATE_REPLACE_REJECTED: u8 = 9;
+/// Event: as PORTCULLIS_GATE_EXECUTED, at `price`, which is what the day's loss is counted at.
+pub const PORTCULLIS_GATE_EXECUTED_AT: u8 = 10;
 
 /// Settlement: the order works on.
 pub const PORTCULLIS_GATE_WORKING: u8 = 1;
@@ -182,12 +185,15 @@ pub struct Order {
 pub struct Event {
     /// The order, not 0.
     pub id: u64,
-    /// The venue's number of the execution, unique for the day and not 0; 0 for every event but PORTCULLIS_GATE_EXECUTED and,
-    /// where the venue says which, PORTCULLIS_GATE_BUSTED.
+    /// The venue's number of the execution, unique for the day and not 0; 0 for every event but PORTCULLIS_GATE_EXECUTED,
+    /// PORTCULLIS_GATE_EXECUTED_AT and, where the venue says which, PORTCULLIS_GATE_BUSTED.
     pub execution: u64,
+    /// At which price it traded, in 1e-9 of the currency; 0 for every event but PORTCULLIS_GATE_EXECUTED_AT. A trade at 0 is told by
+    /// PORTCULLIS_GATE_EXECUTED, so that a price which was forgotten is no gift.
+    pub price: i64,
     /// Of a trade or a reduction, not 0; 0 for any other event.
     pub quantity: u32,
-    /// PORTCULLIS_GATE_ACCEPTED to PORTCULLIS_GATE_REPLACE_REJECTED.
+    /// PORTCULLIS_GATE_ACCEPTED to PORTCULLIS_GATE_EXECUTED_AT.
     pub kind: u8,
     /// 0.
     pub reserved: [u8; 3],
@@ -289,7 +295,7 @@ pub struct Breach {
 
 // What is laid out once is laid out for good: the other side has these numbers compiled in.
 const _: () = {
-    assert!(size_of::<Order>() == 40 && size_of::<Event>() == 24 && size_of::<Verdict>() == 40);
+    assert!(size_of::<Order>() == 40 && size_of::<Event>() == 32 && size_of::<Verdict>() == 40);
     assert!(size_of::<Reservation>() == 16 && size_of::<Exposure>() == 32);
     assert!(size_of::<OpenOrder>() == 32 && size_of::<Breach>() == 24);
 };

@@ -494,7 +494,7 @@ fn what_is_no_value_is_a_status_and_never_an_acceptance() {
     assert_eq!(said(gate), "event.id is 0, wanted an order's id, which is not 0");
     assert_eq!(exposure(gate), (0, 0, 0, 0), "nothing was done");
     assert_eq!(settle(gate, 44, 1, 0).0, PORTCULLIS_GATE_INVALID);
-    assert_eq!(said(gate), "event.kind is 44, wanted 1 (accepted) to 9 (replace rejected)");
+    assert_eq!(said(gate), "event.kind is 44, wanted 1 (accepted) to 10 (executed at a price)");
     let (mut verdict, mut reservation, mut number) = (accepted, Reservation::default(), 0_u32);
     let misaligned = (&raw const reservation).wrapping_byte_add(1).cast::<Order>();
     // SAFETY: pointers that are null or misaligned are never followed; the others point to what they say.
@@ -545,7 +545,7 @@ fn a_mismatch_is_refused_with_what_was_found_and_wanted() {
     let wrong = portcullis_gate_abi_version() + 6;
     let (status, why) = attach(&fresh, wrong, "c1").unwrap_err();
     assert_eq!(status, PORTCULLIS_GATE_ABI_MISMATCH);
-    assert!(why.contains("version 7 of libportcullis_gate, wanted 1"), "{why}");
+    assert!(why.contains("version 8 of libportcullis_gate, wanted 2"), "{why}");
     let (status, why) = attach(&fresh, PORTCULLIS_GATE_ABI_VERSION, "no name").unwrap_err();
     assert_eq!(status, PORTCULLIS_GATE_INVALID);
     assert!(why.contains("a name of 1 to 32 letters"), "{why}");

@@ -16,6 +16,7 @@ tags! {
     EXEC_ID = 17,
     EXEC_REF_ID = 19,
     EXEC_TRANS_TYPE = 20,
+    LAST_PX = 31,
     LAST_QTY = 32,
     MSG_SEQ_NUM = 34,
     MSG_TYPE = 35,

@@ -4,12 +4,20 @@ use super::book::Held;
 use super::counters::Count;
 use super::gateway::Gateway;
 use super::words::{Refusal, Report, Token};
+use crate::orders::executed;
 use crate::store::Kind;
 use gate::{OrderEvent, Settlement};
-use types::{Qty, Side, Symbol, UnixNanos};
+use types::{Px, Qty, Side, Symbol, UnixNanos};
 
 /// Midnights of time zones lie this far apart.
 const QUARTER_NS: u64 = 900_000_000_000;
+
+/// A trade, as the venue says it.
+struct Traded {
+    qty: u32,
+    px: Px,
+    match_number: u64,
+}
 
 impl Gateway {
     /// One message of the venue's stream: the gate first, then the record, then the firm.
@@ -83,7 +91,9 @@ impl Gateway {
                 }
                 self.leave(id, left, now);
             }
-            Report::Executed { token, qty, match_number } => self.executed(token, qty, match_number, now),
+            Report::Executed { token, qty, px, match_number } => {
+                self.executed(token, Traded { qty, px, match_number }, now);
+            }
             Report::Broken { token, match_number } => self.broken(token, match_number),
             Report::Rejected { token } => {
                 let Some(id) = self.note_answer(token) else { return };
@@ -161,11 +171,12 @@ impl Gateway {
         }
     }
 
-    fn executed(&mut self, token: Token, qty: u32, match_number: u64, now: UnixNanos) {
+    fn executed(&mut self, token: Token, traded: Traded, now: UnixNanos) {
+        let Traded { qty, px, match_number } = traded;
         let (Some(id), Some(session)) = (self.note_answer(token), &mut self.session) else { return };
         let execution = session.key.execution(match_number, token);
         let is_new = session.executions.insert(execution, qty).is_none();
-        let settled = self.settle(OrderEvent::Executed { id, execution, qty: Qty(qty) });
+        let settled = self.settle(executed(id, execution, Qty(qty), px));
         self.counters.add(if settled == Settlement::Repeated { Count::Repeats } else { Count::Fills });
         // The gate may know it from before a kill; the book follows the stream.
         let Some(held) = self.book.get_mut(id).filter(|_| is_new) else { return };

@@ -84,6 +84,25 @@ fn what_the_gate_cannot_judge_is_answered_and_what_is_no_message_is_not() {
 }
 
 #[test]
+fn an_execution_has_the_venues_price_where_it_says_one() {
+    use ouch42::outbound as o42;
+    use ouch50::outbound as o50;
+    let px = |dialect: Dialect, message: &[u8]| match dialect.report(message) {
+        Some((Report::Executed { px, qty: 5, match_number: 77, .. }, 9)) => px,
+        other => panic!("{other:?}"),
+    };
+    for (raw, wanted) in [(1_234_501, Px(123_450_100_000)), (0, Px::NONE), (2_147_483_647, Px::NONE)] {
+        let message = o50::Executed::new(9_u64, 7_u32, 5_u32, u64::from(raw), b'A', 77_u64);
+        assert_eq!(px(Dialect::V50, message.as_bytes()), wanted, "{raw}");
+        let message = o42::Executed::new(9_u64, TEXT, 5_u32, raw, b'A', 77_u64);
+        assert_eq!(px(Dialect::V42, message.as_bytes()), wanted, "{raw}");
+        // The reference price is another matter.
+        let message = o42::ExecutedWithReference::new(9_u64, TEXT, 5_u32, raw, b'A', 77_u64, 1_u32, b'I');
+        assert_eq!(px(Dialect::V42, message.as_bytes()), wanted, "{raw}");
+    }
+}
+
+#[test]
 fn a_reject_says_whose_it_is() {
     let refusal = Refusal::Gate(RejectReason::QtyStatic);
     let message = Dialect::V50.rejected(Token::of_number(7), TEXT, refusal, 9);

@@ -39,7 +39,7 @@ impl Told {
                 let (left, executed) = self.of(id(token));
                 self.leave(id(token), token, left.saturating_sub(by), executed);
             }
-            Report::Executed { token, qty, match_number } => {
+            Report::Executed { token, qty, match_number, .. } => {
                 // Told a second time, it changes nothing.
                 if self.executions.insert(key.execution(match_number, token), qty).is_some() {
                     return;

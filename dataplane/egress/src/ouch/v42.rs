@@ -1,7 +1,7 @@
 //! OUCH 4.2.
 
 use super::reasons;
-use super::words::{Cannot, Message, Order, Refusal, Report, Request, Token, Unfit};
+use super::words::{self, Cannot, Message, Order, Refusal, Report, Request, Token, Unfit};
 use gate::TimeInForce;
 use types::{Px, Symbol};
 use wire::IntoBytes;
@@ -84,11 +84,13 @@ pub(super) fn report(message: &[u8]) -> Option<(Report, u64)> {
         }
         Msg::Executed(m) => {
             let (token, match_number) = (Token(m.token), m.match_number.get());
-            (Report::Executed { token, qty: m.shares.get(), match_number }, m.timestamp.get())
+            let (qty, px) = (m.shares.get(), words::traded(price(m.price.raw())));
+            (Report::Executed { token, qty, px, match_number }, m.timestamp.get())
         }
         Msg::ExecutedWithReference(m) => {
             let (token, match_number) = (Token(m.token), m.match_number.get());
-            (Report::Executed { token, qty: m.shares.get(), match_number }, m.timestamp.get())
+            let (qty, px) = (m.shares.get(), words::traded(price(m.price.raw())));
+            (Report::Executed { token, qty, px, match_number }, m.timestamp.get())
         }
         Msg::BrokenTrade(m) => {
             let (token, match_number) = (Token(m.token), m.match_number.get());

@@ -1,7 +1,7 @@
 //! OUCH 5.0.
 
 use super::reasons;
-use super::words::{Cannot, Message, Order, Refusal, Report, Request, Token, Unfit};
+use super::words::{self, Cannot, Message, Order, Refusal, Report, Request, Token, Unfit};
 use gate::TimeInForce;
 use types::{Px, Symbol};
 use wire::IntoBytes;
@@ -152,7 +152,8 @@ pub(super) fn report(message: &[u8]) -> Option<(Report, u64)> {
         ),
         Msg::Executed(m) => {
             let (token, match_number) = (number(m.user_ref_num.get()), m.match_number.get());
-            (Report::Executed { token, qty: m.quantity.get(), match_number }, m.timestamp.get())
+            let (qty, px) = (m.quantity.get(), words::traded(price(m.price.get())));
+            (Report::Executed { token, qty, px, match_number }, m.timestamp.get())
         }
         Msg::BrokenTrade(m) => {
             let (token, match_number) = (number(m.user_ref_num.get()), m.match_number.get());

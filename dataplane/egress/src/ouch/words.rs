@@ -135,6 +135,8 @@ pub(super) enum Report {
     Executed {
         token: Token,
         qty: u32,
+        /// None where the venue says none that can be.
+        px: Px,
         match_number: u64,
     },
     Broken {
@@ -148,6 +150,11 @@ pub(super) enum Report {
     Next(u32),
     /// Something that changes no order.
     Other,
+}
+
+/// The price of an execution. Nothing trades at 0 in OUCH: what says so says nothing, and does not make a purchase free.
+pub(super) fn traded(px: Px) -> Px {
+    if px == Px(0) { Px::NONE } else { px }
 }
 
 /// A message of the gateway's own.

@@ -68,9 +68,15 @@ struct Host {
 }
 
 impl Host {
-    fn start(version: OuchVersion, on_disconnect: &str, cents: i64, venue: OrderVenue) -> Self {
+    fn start(
+        version: OuchVersion,
+        (on_disconnect, more): (&str, &str),
+        cents: i64,
+        venue: OrderVenue,
+    ) -> Self {
         let passwords = tempfile::tempdir().unwrap();
-        let appliance = Appliance::start(&config(passwords.path(), version, on_disconnect));
+        let config = config(passwords.path(), version, on_disconnect);
+        let appliance = Appliance::start(&format!("{config}{more}"));
         let gateway = start_gateway(&appliance);
         let mut firm = Firm::new(LISTEN.parse::<SocketAddr>().unwrap());
         firm.log = appliance.dir.path().join("gateway");
@@ -199,8 +205,13 @@ fn market() -> (Vec<Datagram>, i64) {
 
 /// Runs `story` on a host while the market is sent, from its first message on: what is halted is said once.
 fn on_a_market(version: OuchVersion, on_disconnect: &str, venue: OrderVenue, story: impl FnOnce(Host)) {
+    on_a_market_with(version, (on_disconnect, ""), venue, story);
+}
+
+/// The same, with more of a configuration.
+fn on_a_market_with(version: OuchVersion, config: (&str, &str), venue: OrderVenue, story: impl FnOnce(Host)) {
     let (datagrams, cents) = market();
-    let host = Host::start(version, on_disconnect, cents, venue);
+    let host = Host::start(version, config, cents, venue);
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| send(&datagrams, &stop));
@@ -249,6 +260,38 @@ fn an_order_passes_the_gate_over_ouch_and_a_tripped_breaker_stops_the_next() {
         assert_eq!(host.venue.account().open.len(), 1);
         host.firm.hang_up();
         host.appliance.wait_until("the firm's orders are cancelled", || host.venue.account().open.is_empty());
+        host.compare();
+    });
+}
+
+/// The firm may lose 50 a day.
+const LOSSES: &str = "[firm.limits]\nmax_loss = 50\n";
+
+#[test]
+fn what_the_venue_says_an_order_traded_at_counts_into_the_days_loss() {
+    if !in_namespaces("gateways::what_the_venue_says_an_order_traded_at_counts_into_the_days_loss") {
+        return;
+    }
+    let venue = venue(OuchVersion::V50, Behaviour::default(), VenueFaults::default(), 1);
+    on_a_market_with(OuchVersion::V50, ("keep", LOSSES), venue, |mut host| {
+        let cents = host.cents;
+        let first = host.first_order();
+        // Below the market, as its limit says: no loss.
+        host.venue.execute(key(first), 4, (cents as u64 - 100) * 100);
+        let second = host.firm.enter(b'B', 10, cents - 100);
+        assert_eq!(host.firm.answered(second).0, b'A', "{}", host.told());
+        // A thousand a share above the market.
+        host.venue.execute(key(second), 4, (cents as u64 + 100_000) * 100);
+        host.appliance.wait_until("the firm is told", || {
+            host.firm.hear(Duration::from_millis(5));
+            host.firm.position == 8
+        });
+        let growth = host.firm.enter(b'B', 10, cents - 100);
+        assert_eq!(host.firm.answered(growth), (b'J', 0x000F), "Other: LOSS_FIRM\n{}", host.told());
+        let reducing = host.firm.enter(b'S', 2, cents + 100);
+        assert_eq!(host.firm.answered(reducing).0, b'A', "{}", host.told());
+        assert!(host.venue.account().open.len() == 3, "{:?}", host.venue.account());
+        host.firm.hang_up();
         host.compare();
     });
 }

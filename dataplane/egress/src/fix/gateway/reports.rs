@@ -6,15 +6,16 @@ use super::cause::{Peer, cause_number};
 use super::desk::{Desk, Gatekeeper};
 use super::order::{Order, client_id, whole};
 use crate::fix::dictionary::Version;
-use crate::fix::message::Message;
+use crate::fix::message::{Message, decimal};
 use crate::fix::session::{Core, SendError};
 use crate::fix::store::Cause;
 use crate::fix::tags;
+use crate::orders::executed;
 use gate::{OrderEvent, Settlement};
-use types::{Qty, Tier, UnixNanos};
+use types::{Px, Qty, Tier, UnixNanos};
 
 /// The fields of an execution report that say what became of an order.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Report<'a> {
     client_id: &'a [u8],
     original_id: &'a [u8],
@@ -24,6 +25,7 @@ struct Report<'a> {
     trans_type: &'a [u8],
     status: &'a [u8],
     last_qty: Option<u32>,
+    last_px: Px,
     leaves: Option<u32>,
     side: &'a [u8],
     trade_date: &'a [u8],
@@ -35,8 +37,25 @@ struct Report<'a> {
 const DUPLICATE_ORDER: &[u8] = b"6";
 
 impl<'a> Report<'a> {
+    const NOTHING: Self = Self {
+        client_id: b"",
+        original_id: b"",
+        exec_id: b"",
+        exec_ref_id: b"",
+        exec_type: b"",
+        trans_type: b"",
+        status: b"",
+        last_qty: None,
+        last_px: Px::NONE,
+        leaves: None,
+        side: b"",
+        trade_date: b"",
+        transact_time: b"",
+        ord_rej_reason: b"",
+    };
+
     fn read(message: &Message<'a>) -> Self {
-        let mut report = Self::default();
+        let mut report = Self::NOTHING;
         for field in message.fields() {
             let value = field.value;
             match field.tag {
@@ -48,6 +67,7 @@ impl<'a> Report<'a> {
                 tags::EXEC_TRANS_TYPE => report.trans_type = value,
                 tags::ORD_STATUS => report.status = value,
                 tags::LAST_QTY => report.last_qty = whole(value),
+                tags::LAST_PX => report.last_px = traded_price(value),
                 tags::LEAVES_QTY => report.leaves = whole(value),
                 tags::SIDE => report.side = value,
                 tags::TRADE_DATE => report.trade_date = value,
@@ -94,6 +114,13 @@ impl<'a> Report<'a> {
             _ => What::Nothing,
         }
     }
+}
+
+/// LastPx (31). A spread may trade below 0. What says 0 says nothing: an execution without a price of its own counts at the worst
+/// at which its order may have traded, and no purchase is free.
+fn traded_price(text: &[u8]) -> Px {
+    let (sign, digits) = text.strip_prefix(b"-").map_or((1, text), |digits| (-1, digits));
+    decimal(digits).filter(|nanos| *nanos != 0).map_or(Px::NONE, |nanos| Px(sign * nanos))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,7 +191,7 @@ impl<G: Gatekeeper> Desk<G> {
 
     fn settle(&mut self, event: OrderEvent, now: UnixNanos) {
         let settled = self.gate.settle(event, now);
-        if matches!(event, OrderEvent::Executed { .. }) {
+        if matches!(event, OrderEvent::Executed { .. } | OrderEvent::ExecutedAt { .. }) {
             match settled {
                 Settlement::Repeated => self.counts.repeated += 1,
                 _ => self.counts.executions += 1,
@@ -238,7 +265,7 @@ impl<G: Gatekeeper> Desk<G> {
             }
             Some(qty) if qty > 0 && !report.exec_id.is_empty() => {
                 let execution = self.executions.number(report.execution(report.exec_id), qty);
-                self.settle(OrderEvent::Executed { id, execution, qty: Qty(qty) }, now);
+                self.settle(executed(id, execution, Qty(qty), report.last_px), now);
             }
             _ => self.doubt(id, now),
         }

@@ -55,6 +55,7 @@ pub(super) struct Door {
     quotes: RefWriter,
     breakers: BreakerWriter,
     halts: HaltWatch,
+    told: Vec<OrderEvent>,
 }
 
 impl Door {
@@ -86,7 +87,7 @@ impl Door {
         let gate = Gate::new(&config, tables).expect("a gate");
         let mut halts = HaltWatch::new(AccountId(0), StrategyId(0));
         halts.watch(InstrumentId(0));
-        Self { gate, quotes, breakers: breaker, halts }
+        Self { gate, quotes, breakers: breaker, halts, told: Vec::new() }
     }
 
     /// Closes, or opens, a scope as an officer does, latched where it has an episode.
@@ -136,6 +137,7 @@ impl Gatekeeper for Door {
     }
 
     fn settle(&mut self, event: OrderEvent, _now: UnixNanos) -> Settlement {
+        self.told.push(event);
         self.gate.settle(event)
     }
 
@@ -393,6 +395,33 @@ fn an_order_passes_fills_and_is_counted() {
         street.report("a", "e2", "4", "39=4|151=0|14=40|6=100");
         assert_eq!(street.gateway.desk.gate.held(), (40, 0, 0));
         assert_eq!(street.at_firm.len(), 4);
+    });
+}
+
+#[test]
+fn an_execution_counts_at_the_price_of_the_venue_and_without_one_at_the_orders() {
+    on_each_version(|version, mut street, _| {
+        street.order("a", 1, 100, "100.00");
+        let prices = ["99.9975", "-0.25", "0", "dear", ""];
+        for (at, price) in prices.into_iter().enumerate() {
+            let px = if price.is_empty() { String::new() } else { format!("31={price}|") };
+            street.report("a", &format!("e{at}"), "F", &format!("39=1|32=10|{px}151=50|14=50|6=100"));
+        }
+        let told: Vec<Option<Px>> = street
+            .gateway
+            .desk
+            .gate
+            .told
+            .iter()
+            .filter_map(|event| match event {
+                OrderEvent::ExecutedAt { qty: Qty(10), px, .. } => Some(Some(*px)),
+                OrderEvent::Executed { qty: Qty(10), .. } => Some(None),
+                _ => None,
+            })
+            .collect();
+        let wanted = [Some(Px(99_997_500_000)), Some(Px(-250_000_000)), None, None, None];
+        assert_eq!(told, wanted, "{version:?}");
+        assert_eq!(street.gateway.desk.counts().executions, 5);
     });
 }
 
