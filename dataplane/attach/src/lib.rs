@@ -18,9 +18,11 @@ pub mod record;
 pub mod ring;
 pub mod tables;
 mod thread;
+mod words;
 
 pub use tables::{InstrumentNames, SharedTables};
 pub use thread::{AttachError, OrderThread};
+pub use words::LastWords;
 
 #[cfg(test)]
 mod tests;

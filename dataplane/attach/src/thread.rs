@@ -4,13 +4,14 @@ use crate::limits::{Limits, config_of};
 use crate::record::{Entry, words_of};
 use crate::ring::RingWriter;
 use crate::tables::{self, InstrumentNames};
+use crate::words::LastWords;
 use control::client::{Client, ClientError};
 use control::names::Name;
 use control::protocol::Grant;
 use gate::{
-    AccountId, Breaker, BreakerKey, ClassId, Decision, Explanation, Exposure, FixedScore, Flags, Gate,
-    LimitsSource, OpenOrder, OrderEvent, OrderIntent, RejectReason, Reservation, STEP_WORDS, Settlement,
-    Step, StrategyConfig, StrategyId, UnknownPosition, Verdict,
+    AccountId, ClassId, Decision, Explanation, Exposure, FixedScore, Flags, Gate, LimitsSource, OpenOrder,
+    OrderEvent, OrderIntent, RejectReason, Reservation, STEP_WORDS, Settlement, Step, StrategyConfig,
+    StrategyId, UnknownPosition, Verdict,
 };
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -68,6 +69,7 @@ pub struct OrderThread {
     /// A bit for each strategy and account that is this client's.
     own: (u64, u64),
     lifeline: UnixStream,
+    words: LastWords,
 }
 
 impl OrderThread {
@@ -95,6 +97,7 @@ impl OrderThread {
             Limits::of(&grant.rules).ok_or_else(|| given("a group that is no desk, trader or firm"))?;
         let config = config_of(&grant, &strategies, &limits)
             .ok_or_else(|| given("a self_match that is not off, account or firm"))?;
+        let words = LastWords::new(tables.breakers.clone(), config.daemon_age_max);
         let mut gate = Gate::new(&config, tables).map_err(given)?;
         gate.set_salt(salt());
         restore(&mut gate, File::from(steps))?;
@@ -108,6 +111,7 @@ impl OrderThread {
             ring,
             names,
             lifeline,
+            words,
         })
     }
 
@@ -232,10 +236,10 @@ impl OrderThread {
         self.gate.open_orders()
     }
 
-    /// As [`Gate::breaker`]: what stands in a scope's breaker, also while the daemon is dead.
+    /// What the daemon says of halts and trips, also while it is dead, and when the thread is given up.
     #[must_use]
-    pub fn breaker(&self, key: BreakerKey) -> Option<Breaker> {
-        self.gate.breaker(key)
+    pub const fn words(&self) -> &LastWords {
+        &self.words
     }
 
     /// As [`Gate::is_open`]: whether an order, or a replacement under way, counts.

@@ -4,6 +4,9 @@
 //! a trip that is in force and not latched yet has no episode, and is waited for, a bounded time, since a full disk must not keep
 //! orders at a venue.
 //!
+//! A daemon that has been silent for too long halts a client that is not to go on without it, and so does one that does not take its client in
+//! any more: nobody could tell it of a halt.
+//!
 //! Trips of the model do not ask for it: it stops what would be sent, and a person decides about what rests.
 
 use gate::{AccountId, Breaker, BreakerCause, BreakerKey, BreakerState, StrategyId};
@@ -73,6 +76,8 @@ impl Followed {
 #[derive(Debug)]
 pub(crate) struct HaltWatch {
     scopes: [(BreakerKey, Followed); 3],
+    /// Whether it was told that nobody says any more what is halted.
+    told_of_loss: bool,
     /// Those that it has ever named an order in.
     instruments: Vec<(InstrumentId, Followed)>,
     next: usize,
@@ -82,7 +87,12 @@ impl HaltWatch {
     /// Of orders that count to these, and in the instruments named by [`HaltWatch::watch`]. What is closed already is told first.
     pub(crate) fn new(account: AccountId, strategy: StrategyId) -> Self {
         let keys = [BreakerKey::Firm, BreakerKey::Account(account), BreakerKey::Strategy(strategy)];
-        Self { scopes: keys.map(|key| (key, Followed::Open)), instruments: Vec::new(), next: 0 }
+        Self {
+            scopes: keys.map(|key| (key, Followed::Open)),
+            told_of_loss: false,
+            instruments: Vec::new(),
+            next: 0,
+        }
     }
 
     /// There may be orders in `instrument` from now on. Walks the list of them: for the first order in each.
@@ -92,12 +102,17 @@ impl HaltWatch {
         }
     }
 
-    /// Orders that are to be cancelled from now on; each trip is told once, so ask until there is none.
+    /// Orders that are to be cancelled from now on; each trip is told once, so ask until there is none. Where `is_lost`, nobody says any
+    /// more what is halted, and everything is.
     pub(crate) fn look(
         &mut self,
         breaker: impl Fn(BreakerKey) -> Option<Breaker>,
+        is_lost: bool,
         now: UnixNanos,
     ) -> Option<Halted> {
+        if std::mem::replace(&mut self.told_of_loss, is_lost) != is_lost && is_lost {
+            return Some(Halted::All);
+        }
         for (key, followed) in &mut self.scopes {
             if followed.follow(breaker(*key), now) {
                 return Some(Halted::All);
@@ -137,7 +152,7 @@ mod tests {
         let now = UnixNanos(1_000 * MS + at_ms * MS);
         let mut all = Vec::new();
         for _ in 0..2 {
-            while let Some(halted) = watch.look(read, now) {
+            while let Some(halted) = watch.look(read, false, now) {
                 all.push(halted);
             }
         }
@@ -189,6 +204,20 @@ mod tests {
         }
         let strange = [BreakerKey::Account(AccountId(1)), BreakerKey::Strategy(StrategyId(1))];
         assert_eq!(told(&mut watch, &strange.map(|key| (key, LATCHED)), 50), []);
-        assert_eq!(watch.look(|_| None, UnixNanos(0)), None, "unreadable refuses orders, and cancels none");
+        assert_eq!(
+            watch.look(|_| None, false, UnixNanos(0)),
+            None,
+            "unreadable refuses orders, and cancels none"
+        );
+    }
+
+    #[test]
+    fn a_daemon_that_is_lost_halts_once_and_again_after_it_was_back() {
+        let mut watch = watch();
+        let mut look = |is_lost| watch.look(|_| Some(OPEN), is_lost, UnixNanos(5));
+        assert_eq!(
+            [false, true, true, false, true].map(&mut look),
+            [None, Some(Halted::All), None, None, Some(Halted::All)]
+        );
     }
 }

@@ -2,7 +2,7 @@
 //! judges, and the thread attaches again where the daemon was started anew.
 
 use crate::halt::{HaltWatch, Halted};
-use attach::{AttachError, OrderThread};
+use attach::{AttachError, LastWords, OrderThread};
 use control::client::ClientError;
 use control::names::Name;
 use control::protocol::RefusalKind;
@@ -13,13 +13,35 @@ use gate::{
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
-use types::{InstrumentId, Px, Qty, Side, Symbol, Tier, UnixNanos};
+use types::{InstrumentId, Nanos, Px, Qty, Side, Symbol, Tier, UnixNanos};
 
 /// Symbols whose numbers are remembered at most; as many as a configuration can have instruments.
 const SYMBOLS_MAX: usize = 65_536;
 
 /// How long the daemon may take to answer when the port attaches.
 const ATTACH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What one look adds at most to how long a daemon has been silent.
+const LOOK_MAX: Nanos = Nanos(100_000_000);
+
+/// How long a daemon has been silent, by looks that follow each other: a clock that is set, and a process that stood still, count for little.
+#[derive(Clone, Copy, Debug, Default)]
+struct Silence {
+    heard: UnixNanos,
+    looked_at: UnixNanos,
+    silent_for: Nanos,
+}
+
+impl Silence {
+    /// A daemon that was last heard of at `heard`, by its own clock, is looked at. One that was not heard of yet is beginning.
+    fn look(&mut self, heard: UnixNanos, now: UnixNanos) -> Nanos {
+        let since = now.0.saturating_sub(self.looked_at.0).min(LOOK_MAX.0);
+        let is_news = heard != self.heard || heard == UnixNanos(0);
+        self.silent_for = if is_news { Nanos(0) } else { Nanos(self.silent_for.0.saturating_add(since)) };
+        (self.heard, self.looked_at) = (heard, now);
+        self.silent_for
+    }
+}
 
 /// What is said of an order while there is no gate.
 const DAEMON_LOST: Verdict = Verdict {
@@ -101,6 +123,11 @@ pub struct OrderPort {
     account: AccountId,
     numbers: HashMap<Symbol, InstrumentId>,
     halts: HaltWatch,
+    /// What the last daemon says of halts, also when nothing is attached to it any more.
+    words: Option<LastWords>,
+    silence: Silence,
+    /// The daemon that is there does not take the client in: of a halt nobody would hear.
+    is_shut_out: bool,
 }
 
 impl OrderPort {
@@ -112,7 +139,17 @@ impl OrderPort {
         let numbers = HashMap::with_capacity(SYMBOLS_MAX);
         let (strategy, account) = (StrategyId(0), AccountId(0));
         let halts = HaltWatch::new(account, strategy);
-        let mut port = Self { owner, thread: None, strategy, account, numbers, halts };
+        let mut port = Self {
+            owner,
+            thread: None,
+            strategy,
+            account,
+            numbers,
+            halts,
+            words: None,
+            silence: Silence::default(),
+            is_shut_out: false,
+        };
         port.attach_anew()?;
         Ok(port)
     }
@@ -122,12 +159,19 @@ impl OrderPort {
     /// # Errors
     /// [`PortError`]; it can be tried again.
     pub fn attach_anew(&mut self) -> Result<(), PortError> {
+        let attached = self.try_to_attach();
+        self.is_shut_out = attached.as_ref().is_err_and(|error| !error.may_pass());
+        attached
+    }
+
+    fn try_to_attach(&mut self) -> Result<(), PortError> {
         let Owner { socket, client, strategy, account } = &self.owner;
         let thread = OrderThread::attach(socket, client, ATTACH_TIMEOUT)?;
         let not_owned = |what, name: &Name| PortError::NotOwned { what, name: name.to_string() };
         self.strategy = thread.strategy(strategy).ok_or_else(|| not_owned("strategy", strategy))?;
         self.account = thread.account(account).ok_or_else(|| not_owned("account", account))?;
         self.numbers.clear();
+        (self.words, self.silence) = (Some(thread.words().clone()), Silence::default());
         self.thread = Some(thread);
         self.look_at_halts_anew();
         Ok(())
@@ -230,10 +274,12 @@ impl OrderPort {
     }
 
     /// Orders that a halt or a trip wants cancelled from now on; told once, so ask until there are none. Reads shared memory alone,
-    /// whether or not the daemon lives.
+    /// whether or not the daemon lives, and whether or not the port is attached to one.
     pub(crate) fn halted(&mut self, now: UnixNanos) -> Option<Halted> {
-        let thread = self.thread.as_ref()?;
-        self.halts.look(|key| thread.breaker(key), now)
+        let words = self.words.as_ref()?;
+        let silent_for = self.silence.look(words.heard(), now);
+        let is_lost = self.is_shut_out || words.silence_max().is_some_and(|most| silent_for > most);
+        self.halts.look(|key| words.breaker(key), is_lost, now)
     }
 
     /// Whether an order, or a replacement under way, counts.
@@ -250,7 +296,7 @@ impl OrderPort {
             BreakerKey::Instrument(instrument),
         ];
         let is_open = |key| {
-            let breaker = self.thread.as_ref().and_then(|thread| thread.breaker(key));
+            let breaker = self.words.as_ref().and_then(|words| words.breaker(key));
             breaker.is_some_and(|breaker| breaker.state == BreakerState::Open)
         };
         !keys.into_iter().all(is_open)
@@ -295,4 +341,88 @@ pub(crate) fn executed(id: u64, execution: u64, qty: Qty, px: Px) -> OrderEvent 
 /// A gate that lets an order through reserves it; one that could not is taken for a full table.
 fn answer((verdict, reservation): (Verdict, Option<Reservation>)) -> Result<Reservation, RejectReason> {
     reservation.ok_or(verdict.reason.unwrap_or(RejectReason::TableFull))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gate::{Breaker, BreakerCause, BreakerTable, BreakerWriter};
+
+    const SECOND: u64 = 1_000_000_000;
+
+    /// A port that is attached to nobody, whose last daemon has these tables and may be silent for `silence_max`.
+    fn port(silence_max: Nanos) -> (OrderPort, BreakerWriter) {
+        let (mut writer, reader) = BreakerTable::create(1, 1, 4).expect("a table");
+        writer.set_unset(Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 });
+        writer.alive(UnixNanos(100 * SECOND));
+        let name = |name: &str| name.parse::<Name>().expect("a name");
+        let socket = PathBuf::from("/nonexistent/control.sock");
+        let owner = Owner { socket, client: name("c"), strategy: name("s"), account: name("a") };
+        let (strategy, account) = (StrategyId(0), AccountId(0));
+        let mut halts = HaltWatch::new(account, strategy);
+        halts.watch(InstrumentId(2));
+        let words = Some(LastWords::new(reader, silence_max));
+        let (numbers, silence) = (HashMap::new(), Silence::default());
+        let is_shut_out = false;
+        let port =
+            OrderPort { owner, thread: None, strategy, account, numbers, halts, words, silence, is_shut_out };
+        (port, writer)
+    }
+
+    /// The first look in `ms` looks, a millisecond apart, that finds everything halted.
+    fn halted_after(port: &mut OrderPort, from: u64, ms: u64) -> Option<u64> {
+        (0..ms).find(|at| port.halted(UnixNanos(from + at * 1_000_000)) == Some(Halted::All))
+    }
+
+    #[test]
+    fn a_port_that_is_attached_to_nobody_obeys_the_last_words() {
+        let (mut port, mut writer) = port(Nanos(0));
+        let now = UnixNanos(1_000 * SECOND);
+        assert_eq!(port.halted(now), None, "a client that goes on without its daemon");
+        let trip = Breaker { state: BreakerState::Tripped, cause: BreakerCause::Officer, episode: 3 };
+        writer.set(BreakerKey::Instrument(InstrumentId(2)), trip).expect("a scope");
+        assert!(port.is_closed(InstrumentId(2)) && !port.is_closed(InstrumentId(1)));
+        assert_eq!(port.halted(now), Some(Halted::In(InstrumentId(2))));
+        assert_eq!(port.halted(now), None);
+        writer.set(BreakerKey::Firm, trip).expect("a scope");
+        assert!(port.is_closed(InstrumentId(1)));
+        assert_eq!(port.halted(now), Some(Halted::All));
+        let wanted = Wanted {
+            id: 1,
+            instrument: InstrumentId(1),
+            side: Side::Bid,
+            qty: Qty(1),
+            px: Px(1),
+            tif: TimeInForce::Day,
+        };
+        assert_eq!(port.reserve(&wanted, now).err(), Some(RejectReason::DaemonLost));
+    }
+
+    #[test]
+    fn a_daemon_that_is_silent_for_too_long_halts_who_is_not_to_go_on_without_it() {
+        let (mut port, mut writer) = port(Nanos(SECOND));
+        // Silence is counted from the first look, whatever the daemon's clock says.
+        assert_eq!(halted_after(&mut port, 500 * SECOND, 5_000), Some(1_001));
+        assert_eq!(halted_after(&mut port, 510 * SECOND, 5_000), None, "told once");
+        writer.alive(UnixNanos(102 * SECOND));
+        assert_eq!(port.halted(UnixNanos(515 * SECOND)), None);
+        // A clock that is set by an hour, either way, is no silence of an hour.
+        assert_eq!(port.halted(UnixNanos(4_115 * SECOND)), None);
+        assert_eq!(port.halted(UnixNanos(515 * SECOND)), None);
+        assert_eq!(halted_after(&mut port, 515 * SECOND, 5_000), Some(901), "and again");
+        writer.alive(UnixNanos(0));
+        assert_eq!(halted_after(&mut port, 600 * SECOND, 5_000), None, "a daemon that begins");
+    }
+
+    /// The daemon that is not there may be tomorrow's; one that refuses the client will not tell it of a halt.
+    #[test]
+    fn a_daemon_that_does_not_take_the_client_in_halts_it_and_one_that_is_away_does_not() {
+        let (mut port, _writer) = port(Nanos(0));
+        let error = port.attach_anew().expect_err("there is no daemon");
+        assert!(error.may_pass() && port.halted(UnixNanos(200 * SECOND)).is_none());
+        port.is_shut_out = true;
+        assert_eq!(port.halted(UnixNanos(200 * SECOND)), Some(Halted::All));
+        assert!(port.attach_anew().is_err());
+        assert_eq!(port.halted(UnixNanos(200 * SECOND)), None, "it is away again");
+    }
 }

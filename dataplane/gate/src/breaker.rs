@@ -400,8 +400,9 @@ impl BreakerReader {
         })
     }
 
-    /// When their writer was last heard of.
-    pub(crate) fn heard(&self) -> UnixNanos {
+    /// When their writer was last heard of ([`BreakerWriter::alive`]); 0 before it was.
+    #[must_use]
+    pub fn heard(&self) -> UnixNanos {
         UnixNanos(self.firm.1.load(Ordering::Relaxed))
     }
 

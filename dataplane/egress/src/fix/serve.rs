@@ -402,7 +402,9 @@ impl<G: Gatekeeper> Serving<G> {
     /// Sends the gateway's own cancels, those of a halt or a trip as soon as it is latched.
     fn cancel(&mut self, now: UnixNanos) {
         if self.cancels.on_halt && self.relay.desk.obey_halts(now) {
-            self.said.push("a halt or a trip: the open orders that it covers are cancelled".to_owned());
+            self.said.push(
+                "a halt, a trip or a lost daemon: the open orders that it covers are cancelled".to_owned(),
+            );
         }
         if let Err(error) = self.relay.send_sweeps(now) {
             self.say(format!("open orders could not be cancelled: {error}"), now);

@@ -367,7 +367,7 @@ impl Gateway {
                 orders += u64::from(is_new);
             }
             self.counters.add_all(Count::HaltCancels, orders);
-            self.said.push(format!("a halt or a trip: {orders} open orders are cancelled"));
+            self.said.push(format!("a halt, a trip or a lost daemon: {orders} open orders are cancelled"));
             self.venue.owes_cancels = true;
             self.send_cancels(now);
         }

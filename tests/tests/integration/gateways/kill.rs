@@ -1,6 +1,6 @@
 //! Halts and trips with orders open: each is cancelled at the venue, whoever dies meanwhile, and the appliance says what became of it.
 
-use super::{Host, key, on_a_market, venue};
+use super::{Host, key, on_a_market, on_a_market_with, venue};
 use crate::daemon::{ctl, said};
 use crate::on_a_wire::in_namespaces;
 use serde_json::Value;
@@ -82,6 +82,60 @@ fn a_halt_cancels_with_the_daemon_dead_and_the_venue_away() {
             host.appliance.ask(&["orders"], "orders")["rows"].as_array().unwrap().is_empty()
         });
         host.compare();
+    });
+}
+
+#[test]
+fn a_daemon_that_is_lost_halts_a_client_that_is_not_to_go_on_without_it() {
+    if !in_namespaces("gateways::kill::a_daemon_that_is_lost_halts_a_client_that_is_not_to_go_on_without_it")
+    {
+        return;
+    }
+    let venue = venue(OuchVersion::V50, Behaviour::default(), VenueFaults::default(), 1);
+    on_a_market(OuchVersion::V50, "keep", venue, |mut host| {
+        rest(&mut host, 3);
+        host.appliance.daemon.0.kill().unwrap();
+        host.appliance.daemon.0.wait().unwrap();
+        host.appliance.wait_until("all is cancelled", || host.venue.account().open.is_empty());
+        let growth = host.firm.enter(b'B', 10, host.cents - 100);
+        assert_eq!(host.firm.answered(growth).0, b'J', "{}", host.told());
+        host.appliance.restart();
+        host.appliance.wait_until("the daemon knows", || {
+            host.appliance.ask(&["orders"], "orders")["rows"].as_array().unwrap().is_empty()
+        });
+        host.compare();
+    });
+}
+
+/// It goes on without a daemon, but not beside one that will not tell it of a halt.
+#[test]
+fn a_daemon_that_does_not_take_the_client_in_any_more_halts_its_gateway() {
+    if !in_namespaces("gateways::kill::a_daemon_that_does_not_take_the_client_in_any_more_halts_its_gateway")
+    {
+        return;
+    }
+    let venue = venue(OuchVersion::V50, Behaviour::default(), VenueFaults::default(), 1);
+    let client = "on_daemon_loss = \"static\"\n";
+    on_a_market_with(OuchVersion::V50, ("keep", client, ""), venue, |mut host| {
+        rest(&mut host, 3);
+        host.appliance.daemon.0.kill().unwrap();
+        host.appliance.daemon.0.wait().unwrap();
+        std::thread::sleep(Duration::from_millis(2_500));
+        assert_eq!(host.venue.account().open.len(), 3, "it goes on: {}", host.told());
+        let path = host.appliance.dir.path().join("portcullis.toml");
+        let declared = std::fs::read_to_string(&path).unwrap();
+        let at = declared.find("[client.c1]").unwrap();
+        std::fs::write(
+            &path,
+            format!(
+                "{}[client.c2]\nuser = \"root\"\nstrategies = [\"s\"]\naccounts = [\"a\"]\n",
+                &declared[..at]
+            ),
+        )
+        .unwrap();
+        host.appliance.restart();
+        host.appliance.wait_until("all is cancelled", || host.venue.account().open.is_empty());
+        assert!(host.told().contains("3 open orders are cancelled"), "{}", host.told());
     });
 }
 

@@ -70,12 +70,13 @@ struct Host {
 impl Host {
     fn start(
         version: OuchVersion,
-        (on_disconnect, more): (&str, &str),
+        (on_disconnect, client, more): (&str, &str, &str),
         cents: i64,
         venue: OrderVenue,
     ) -> Self {
         let passwords = tempfile::tempdir().unwrap();
         let config = config(passwords.path(), version, on_disconnect);
+        let config = config.replace("[[gateway]]", &format!("{client}[[gateway]]"));
         let appliance = Appliance::start(&format!("{config}{more}"));
         let gateway = start_gateway(&appliance);
         let mut firm = Firm::new(LISTEN.parse::<SocketAddr>().unwrap());
@@ -205,11 +206,16 @@ fn market() -> (Vec<Datagram>, i64) {
 
 /// Runs `story` on a host while the market is sent, from its first message on: what is halted is said once.
 fn on_a_market(version: OuchVersion, on_disconnect: &str, venue: OrderVenue, story: impl FnOnce(Host)) {
-    on_a_market_with(version, (on_disconnect, ""), venue, story);
+    on_a_market_with(version, (on_disconnect, "", ""), venue, story);
 }
 
-/// The same, with more of a configuration.
-fn on_a_market_with(version: OuchVersion, config: (&str, &str), venue: OrderVenue, story: impl FnOnce(Host)) {
+/// The same, with more of a client and of a configuration.
+fn on_a_market_with(
+    version: OuchVersion,
+    config: (&str, &str, &str),
+    venue: OrderVenue,
+    story: impl FnOnce(Host),
+) {
     let (datagrams, cents) = market();
     let host = Host::start(version, config, cents, venue);
     let stop = AtomicBool::new(false);
@@ -273,7 +279,7 @@ fn what_the_venue_says_an_order_traded_at_counts_into_the_days_loss() {
         return;
     }
     let venue = venue(OuchVersion::V50, Behaviour::default(), VenueFaults::default(), 1);
-    on_a_market_with(OuchVersion::V50, ("keep", LOSSES), venue, |mut host| {
+    on_a_market_with(OuchVersion::V50, ("keep", "", LOSSES), venue, |mut host| {
         let cents = host.cents;
         let first = host.first_order();
         // Below the market, as its limit says: no loss.

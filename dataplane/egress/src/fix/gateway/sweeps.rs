@@ -134,8 +134,9 @@ impl<G: Gatekeeper> Desk<G> {
         let due: Vec<Sweep> = self.sweeps.iter().copied().filter(|sweep| sweep.is_due(now)).collect();
         // At once by the book, which walks what is open alone; later rounds ask the gate for what the book may have missed.
         let is_first = due.iter().all(Sweep::is_first);
-        let open = if is_first { self.live_orders() } else { self.gate_orders() };
-        if !is_first {
+        let open = if is_first || !self.gate.is_ready() { self.live_orders() } else { self.gate_orders() };
+        // Without a gate nobody knows that nothing is left.
+        if !is_first && self.gate.is_ready() {
             self.sweeps.retain(|sweep| open.iter().any(|(id, instrument)| sweep.has(*id, *instrument)));
         }
         for sweep in self.sweeps.iter_mut().filter(|sweep| sweep.is_due(now)) {
@@ -150,11 +151,12 @@ impl<G: Gatekeeper> Desk<G> {
         self.send_cancels(&ids, venue, now)
     }
 
-    /// Orders that count, by the book.
+    /// Orders that count, by the book; without a gate, those that may.
     fn live_orders(&mut self) -> Vec<(u64, InstrumentId)> {
         let live: Vec<Entry> = self.book.live().collect();
         let gate = &mut self.gate;
-        let open = live.into_iter().filter(|entry| gate.is_open(entry.id)).collect::<Vec<_>>();
+        let may_count = |entry: &Entry| !gate.is_ready() || gate.is_open(entry.id);
+        let open = live.into_iter().filter(may_count).collect::<Vec<_>>();
         open.into_iter().map(|entry| (entry.id, self.gate.instrument(entry.symbol))).collect()
     }
 

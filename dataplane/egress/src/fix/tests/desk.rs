@@ -56,6 +56,9 @@ pub(super) struct Door {
     breakers: BreakerWriter,
     halts: HaltWatch,
     told: Vec<OrderEvent>,
+    /// As a port whose daemon has gone, or that none takes in: no thread has its orders.
+    pub(super) is_lost: bool,
+    pub(super) is_detached: bool,
 }
 
 impl Door {
@@ -87,7 +90,7 @@ impl Door {
         let gate = Gate::new(&config, tables).expect("a gate");
         let mut halts = HaltWatch::new(AccountId(0), StrategyId(0));
         halts.watch(InstrumentId(0));
-        Self { gate, quotes, breakers: breaker, halts, told: Vec::new() }
+        Self { gate, quotes, breakers: breaker, halts, told: Vec::new(), is_lost: false, is_detached: false }
     }
 
     /// Closes, or opens, a scope as an officer does, latched where it has an episode.
@@ -146,15 +149,15 @@ impl Gatekeeper for Door {
     }
 
     fn open_orders(&self) -> Vec<OpenOrder> {
-        self.gate.open_orders().collect()
+        self.gate.open_orders().filter(|_| !self.is_detached).collect()
     }
 
     fn halted(&mut self, now: UnixNanos) -> Option<Halted> {
-        self.halts.look(|key| self.gate.breaker(key), now)
+        self.halts.look(|key| self.gate.breaker(key), self.is_lost, now)
     }
 
     fn is_open(&self, id: u64) -> bool {
-        self.gate.is_open(id)
+        !self.is_detached && self.gate.is_open(id)
     }
 
     fn is_closed(&mut self, _: Symbol) -> bool {
@@ -166,7 +169,7 @@ impl Gatekeeper for Door {
     }
 
     fn is_ready(&self) -> bool {
-        true
+        !self.is_detached
     }
 
     fn look_after(&mut self) -> Option<String> {

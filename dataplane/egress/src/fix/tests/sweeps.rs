@@ -81,6 +81,30 @@ fn a_venue_that_is_away_gets_the_cancels_when_it_is_back() {
     });
 }
 
+/// No thread has the orders any more, and nobody says what is halted: they are cancelled by the book, and again while nothing is heard.
+#[test]
+fn a_port_that_is_attached_to_nobody_cancels_what_it_knows() {
+    on_each_version(|_, mut street, _| {
+        street.order("a", 1, 100, "100.00");
+        street.order("b", 2, 50, "100.10");
+        street.report("b", "e0", "4", "39=4|151=0|14=0|6=0");
+        street.gateway.desk.gate.is_detached = true;
+        assert!(!turn(&mut street));
+        street.gateway.desk.gate.is_lost = true;
+        assert!(turn(&mut street));
+        assert_eq!(cancelled(&street), ["a"]);
+        assert!(!turn(&mut street));
+        street.now = street.now.plus(Nanos(600_000_000));
+        turn(&mut street);
+        assert_eq!(cancelled(&street), ["a", "a"], "nobody knows that it is done");
+        street.gateway.desk.gate.is_detached = false;
+        street.report("a", "e1", "4", "39=4|151=0|14=0|6=0");
+        street.now = street.now.plus(Nanos(600_000_000));
+        turn(&mut street);
+        assert_eq!(cancelled(&street).len(), 2);
+    });
+}
+
 #[test]
 fn a_venue_that_takes_one_request_for_all_gets_it_first() {
     on_each_version(|version, mut street, _| {
