@@ -3,7 +3,7 @@
 use super::order::{Order, client_id};
 use crate::fix::message::Message;
 use crate::fix::tags;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use types::{Symbol, Tier, UnixNanos};
 
 /// The longest client order id that is taken, in bytes.
@@ -17,6 +17,9 @@ const ENTRIES_MAX: usize = 458_752;
 
 /// Orders that are found by their numbers at once: twice as many as a gate has open, in about 9 MB.
 const LIVE_MAX: usize = 1 << 17;
+
+/// Symbols of mass cancels that a venue has not answered.
+const MASS_CANCELS_MAX: usize = 1_024;
 
 /// A client order id as it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,6 +82,10 @@ pub(super) struct Book {
     next_id: u64,
     /// The highest number that was given before this process began; 0 for none.
     given_before: u64,
+    /// The highest number of an order that was sent to the venue before this process began.
+    taken_up: u64,
+    /// Mass cancels of the firm's that the venue has not answered: of one symbol or of all, and below which number orders are meant.
+    mass_cancels: BTreeMap<Option<Symbol>, u64>,
 }
 
 impl Book {
@@ -89,6 +96,8 @@ impl Book {
             live: HashMap::with_capacity(LIVE_MAX),
             next_id: now.0.max(1),
             given_before: 0,
+            taken_up: 0,
+            mass_cancels: BTreeMap::new(),
         }
     }
 
@@ -112,9 +121,38 @@ impl Book {
                 score_micros: 0,
             };
             self.insert(text, entry);
+            self.taken_up = self.taken_up.max(id);
         } else if message.kind() == b"F" {
             self.insert_cancel(text, message.get(tags::ORIG_CL_ORD_ID).unwrap_or_default());
+        } else if message.kind() == b"q" && !text.starts_with(OWN_CANCEL) {
+            self.note_mass_cancel(message, self.taken_up + 1);
         }
+    }
+
+    /// The firm asks for every order numbered below `before`, of a symbol or of all, to be cancelled (MassCancelRequestType, 530: 1, 7). Of what else it may ask for
+    /// the gateway knows nothing.
+    pub(super) fn note_mass_cancel(&mut self, message: &Message<'_>, before: u64) {
+        let of = match message.get(tags::MASS_CANCEL_REQUEST_TYPE) {
+            Some(b"7") => None,
+            Some(b"1") => match Order::read(message).gate_symbol() {
+                Ok(symbol) => Some(symbol),
+                Err(_) => return,
+            },
+            _ => return,
+        };
+        // A venue that answers none of so many is asked for everything.
+        let of = of.filter(|_| self.mass_cancels.len() < MASS_CANCELS_MAX);
+        self.mass_cancels.insert(of, before);
+    }
+
+    /// The venue has answered a mass cancel: what was asked for before has come there.
+    pub(super) fn answer_mass_cancels(&mut self) {
+        self.mass_cancels.clear();
+    }
+
+    /// Mass cancels that the venue has not answered; they are forgotten here.
+    pub(super) fn take_mass_cancels(&mut self) -> BTreeMap<Option<Symbol>, u64> {
+        std::mem::take(&mut self.mass_cancels)
     }
 
     /// A number that no order of the day has.

@@ -306,6 +306,9 @@ impl<G: Gatekeeper> Desk<G> {
             self.gate.cancel(id, now);
         }
         self.book.insert_cancel(order.client_id, order.original_id);
+        if message.kind() == b"q" {
+            self.book.note_mass_cancel(message, self.book.numbers_from());
+        }
         match self.pass_on(message, 0, firm, venue, now) {
             // It would be too long the next time too.
             Err(SendError::TooLong) => {

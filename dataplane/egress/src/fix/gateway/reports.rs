@@ -165,6 +165,9 @@ impl<G: Gatekeeper> Desk<G> {
         };
         self.counts.reports += 1;
         let is_own_cancel = client_id(message).starts_with(OWN_CANCEL);
+        if message.kind() == b"r" && !is_own_cancel {
+            self.book.answer_mass_cancels();
+        }
         if matches!(message.kind(), b"9" | b"r") && is_own_cancel {
             // The firm did not ask for it.
             return Ok(());

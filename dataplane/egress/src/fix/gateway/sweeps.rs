@@ -104,6 +104,10 @@ impl<G: Gatekeeper> Desk<G> {
     pub(crate) fn cancel_again(&mut self) {
         let open: BTreeSet<u64> = self.gate.open_orders().iter().map(|order| order.id).collect();
         self.to_cancel.extend(self.book.asked_to_cancel(&open));
+        for (symbol, before) in self.book.take_mass_cancels() {
+            let covers = symbol.map_or(Halted::All, |symbol| Halted::In(self.gate.instrument(symbol)));
+            self.sweeps.push(Sweep::new(covers, before, false));
+        }
     }
 
     /// The venue is logged on anew: what is still open may not have heard of the cancels before.
@@ -142,7 +146,9 @@ impl<G: Gatekeeper> Desk<G> {
         for sweep in self.sweeps.iter_mut().filter(|sweep| sweep.is_due(now)) {
             sweep.go_round(now);
         }
-        if due.iter().any(|sweep| sweep.mass) {
+        // One request for all is for those alone that it is to cancel: what the firm has sent since is not among them.
+        let is_of_all = |sweep: &&Sweep| open.iter().all(|(id, instrument)| sweep.has(*id, *instrument));
+        if due.iter().filter(|sweep| sweep.mass).any(|sweep| is_of_all(&sweep)) {
             return self.send_mass_cancel(venue, now);
         }
         let has =

@@ -245,7 +245,7 @@ impl Street {
     }
 
     /// The gateway's process is killed and started anew; the gate is another process's and lives on.
-    fn kill(self, folder: &Path) -> Self {
+    pub(super) fn kill(self, folder: &Path) -> Self {
         self.kill_after(folder, || {})
     }
 

@@ -105,6 +105,76 @@ fn a_port_that_is_attached_to_nobody_cancels_what_it_knows() {
     });
 }
 
+/// The venue comes back after the resume: what the firm sends before the sweep's turn comes is not what the halt was about.
+#[test]
+fn a_late_mass_cancel_leaves_alone_what_came_after_the_halt() {
+    on_each_version(|version, mut street, _| {
+        if version == Version::Fix42 {
+            return;
+        }
+        street.gateway.desk.takes_mass_cancel = true;
+        street.order("a", 1, 100, "100.00");
+        street.cut(false);
+        street.gateway.desk.gate.set_breaker(BreakerKey::Firm, BreakerState::Tripped, 7);
+        assert!(turn(&mut street));
+        street.gateway.desk.gate.set_breaker(BreakerKey::Firm, BreakerState::Open, 7);
+        street.connect_venue();
+        street.carry();
+        street.order("new", 1, 10, "100.00");
+        turn(&mut street);
+        assert!(!street.at_venue.iter().any(|message| has(message, &["35=q"])));
+        assert_eq!(cancelled(&street), ["a"]);
+    });
+}
+
+/// Both directions begin at 1 again: a mass cancel that was kept for the venue is gone with its number.
+#[test]
+fn a_mass_cancel_that_a_reset_took_away_is_made_by_name() {
+    on_each_version(|version, mut street, folder| {
+        if version == Version::Fix42 {
+            return;
+        }
+        for killed in [false, true] {
+            let at = street.at_venue.len();
+            for id in ["a", "b"] {
+                street.order(&format!("{id}{killed}"), 1, 10, "100.00");
+            }
+            street.firm_sends(b"q", &format!("11=m{killed}|530=7|60=20261202-00:00:00"));
+            street.carry();
+            street.order(&format!("later{killed}"), 1, 10, "100.00");
+            street.cut(false);
+            if killed {
+                street = street.kill(folder);
+            } else {
+                street.connect_venue();
+                street.carry();
+            }
+            // As `Serving` does where the logon has begun both directions anew.
+            street.gateway.desk.cancel_again();
+            street.order(&format!("new{killed}"), 1, 10, "100.00");
+            turn(&mut street);
+            let cancels = street.at_venue[at..].iter().filter(|message| has(message, &["35=F"]));
+            let mut named = ids(&cancels.cloned().collect::<Vec<_>>(), "41=");
+            named.sort();
+            assert_eq!(named, [format!("a{killed}"), format!("b{killed}")], "{version:?}");
+            let answered = format!("37=V1|11=m{killed}|530=7|531=7");
+            for id in ["a", "b", "later", "new"] {
+                street.report(
+                    &format!("{id}{killed}"),
+                    &format!("e{id}{killed}"),
+                    "4",
+                    "39=4|151=0|14=0|6=0",
+                );
+            }
+            street.venue_sends(b"r", &answered);
+            street.carry();
+            street.gateway.desk.cancel_again();
+            street.now = street.now.plus(Nanos(3_000_000_000));
+            assert!(!turn(&mut street) && cancelled(&street).len() == if killed { 4 } else { 2 });
+        }
+    });
+}
+
 #[test]
 fn a_venue_that_takes_one_request_for_all_gets_it_first() {
     on_each_version(|version, mut street, _| {
