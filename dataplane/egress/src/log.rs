@@ -4,9 +4,9 @@
 //! A record is on its way to the disk when [`Log::append`] returns: it outlives the process, not the machine's power.
 
 use crate::fnv::{BASIS, fnv};
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::os::unix::fs::FileExt as _;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -26,6 +26,28 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// Length, kind, number, cause, id and sum of a record.
 const RECORD_HEAD_BYTES: usize = 48;
+
+/// Who may read what a firm traded: its gateway, and nobody else.
+const FILE_MODE: u32 = 0o600;
+const FOLDER_MODE: u32 = 0o700;
+
+/// Makes the folder of a gateway's files, and those above it, where there are none.
+///
+/// # Errors
+/// The system's.
+pub(crate) fn make_folder(dir: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(dir)
+}
+
+/// Writes a small file anew.
+///
+/// # Errors
+/// The system's.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(FILE_MODE);
+    options.open(path)?.write_all(bytes)
+}
 
 /// What stands before the bytes of a record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,7 +103,9 @@ impl Log {
         end_max: u64,
         mut each: impl FnMut(Head, Place, &[u8]),
     ) -> io::Result<Self> {
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE);
+        let mut file = options.open(path)?;
         lock(&file)?;
         let mut head = [0; HEAD_BYTES as usize];
         if file.metadata()?.len() == 0 {

@@ -4,7 +4,7 @@
 //! which the venue then repeats. A last record that was not written whole is cut off when the file is opened; damage before it is
 //! refused.
 
-use crate::log::{Head, Log, Place};
+use crate::log::{Head, Log, Place, make_folder};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
@@ -111,7 +111,7 @@ impl Store {
         mut take: impl FnMut(Record<'_>),
     ) -> Result<(Self, u64), StoreError> {
         let path = dir.join(format!("{session}.stream"));
-        std::fs::create_dir_all(dir).map_err(|error| StoreError::of(dir, error))?;
+        make_folder(dir).map_err(|error| StoreError::of(dir, error))?;
         let (mut index, mut venue_next, mut strange) = (Vec::new(), 1, None);
         let log = Log::open(&path, BYTES_MAX, |head, place, message| {
             let Some(kind) = Kind::of(head.kind) else {

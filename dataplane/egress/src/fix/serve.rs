@@ -5,6 +5,7 @@ use crate::fix::dictionary::Version;
 use crate::fix::gateway::{AlertTags, Gatekeeper, Relay};
 use crate::fix::link::Link;
 use crate::fix::session::{Close, Config, Role, State};
+use crate::log::make_folder;
 use crate::orders::{OrderPort, Owner, PortError};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -106,7 +107,7 @@ impl Gateway {
             TcpListener::bind(setup.listen).map_err(failed(format!("listening on {}", setup.listen)))?;
         let port = OrderPort::attach(setup.owner.clone())?;
         let dir = &setup.store_dir;
-        std::fs::create_dir_all(dir).map_err(failed(dir.display().to_string()))?;
+        make_folder(dir).map_err(failed(dir.display().to_string()))?;
         let session = |role, ids: &CompIds| Config {
             version: setup.version,
             role,

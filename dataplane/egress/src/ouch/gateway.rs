@@ -7,6 +7,7 @@ use super::dialect::{Dialect, SessionKey};
 use super::sides::{Firm, Venue};
 use super::told::Told;
 use super::words::Token;
+use crate::log::write_file;
 use crate::orders::{OrderPort, Owner, PortError};
 use crate::store::{Record, Store, StoreError};
 use gate::OrderEvent;
@@ -274,7 +275,7 @@ impl Gateway {
     /// Gateway and venue do not agree: no order passes until a person has looked, not even after a new start.
     pub(super) fn be_at_odds(&mut self, why: &str) {
         let path = self.setup.store_dir.join(AT_ODDS);
-        let kept = std::fs::write(&path, format!("{why}\n"));
+        let kept = write_file(&path, format!("{why}\n").as_bytes());
         let file = match kept {
             Ok(()) => format!("removed {}", path.display()),
             Err(error) => format!("looked ({} cannot be written: {error})", path.display()),
@@ -428,7 +429,7 @@ fn file_name(name: &[u8; 10]) -> String {
 fn keep_name(dir: &Path, name: &[u8; 10]) -> Result<(), GatewayError> {
     let (path, new) = (dir.join(CURRENT), dir.join("session.new"));
     let io = |source| GatewayError::Io { what: path.display().to_string(), source };
-    std::fs::write(&new, name).map_err(io)?;
+    write_file(&new, name).map_err(io)?;
     std::fs::rename(&new, &path).map_err(io)
 }
 

@@ -106,6 +106,21 @@ fn one_process_alone_has_a_store_and_no_other_file_is_taken_for_one() {
 }
 
 #[test]
+fn the_files_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().join("gateways/g");
+    crate::log::make_folder(&dir).expect("made");
+    let path = dir.join("s");
+    drop(open(&path));
+    crate::log::write_file(&dir.join("session"), b"S").expect("written");
+    for (path, wanted) in [(dir.clone(), 0o700), (path, 0o600), (dir.join("session"), 0o600)] {
+        let found = std::fs::metadata(&path).expect("it is there").permissions().mode() & 0o777;
+        assert_eq!(found, wanted, "{}", path.display());
+    }
+}
+
+#[test]
 fn a_batch_is_kept_whole_or_not_at_all() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("s");
