@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 
 /// Bytes that are read ahead at most: many packets of any protocol here.
 const INPUT_BYTES: usize = 64 << 10;
@@ -125,17 +125,28 @@ impl End {
         else {
             return Ok(0);
         };
-        match self.stream.write(waiting) {
-            Ok(sent) => {
-                self.output_from += sent;
-                if self.output_from == self.output_to {
-                    (self.output_from, self.output_to) = (0, 0);
-                }
-                Ok(sent)
-            }
-            Err(error) if is_later(&error) => Ok(0),
-            Err(error) => Err(Closed::Broken(error.kind())),
+        let sent = write(&mut self.stream, waiting)?;
+        self.output_from += sent;
+        if self.output_from == self.output_to {
+            (self.output_from, self.output_to) = (0, 0);
         }
+        Ok(sent)
+    }
+
+    /// Sends of `bytes` what the other side takes now, and says how many: for a session that keeps what waits itself, and so has nothing in
+    /// [`End::room`].
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub fn send(&mut self, bytes: &[u8]) -> Result<usize, Closed> {
+        debug_assert_eq!(self.waiting(), 0, "what waits goes first");
+        if bytes.is_empty() { Ok(0) } else { write(&mut self.stream, bytes) }
+    }
+
+    /// Ends the connection in both directions, in order.
+    pub fn shut_down(&self) {
+        // A system that will not has closed the connection already.
+        self.stream.shutdown(Shutdown::Both).ok();
     }
 
     /// Bytes that wait to be sent.
@@ -145,8 +156,17 @@ impl End {
     }
 }
 
+/// Writes what the system takes now.
+fn write(stream: &mut TcpStream, bytes: &[u8]) -> Result<usize, Closed> {
+    match stream.write(bytes) {
+        Ok(sent) => Ok(sent),
+        Err(error) if is_later(&error) => Ok(0),
+        Err(error) => Err(Closed::Broken(error.kind())),
+    }
+}
+
 /// Whether a socket that is not waited for has nothing now.
-pub(crate) fn is_later(error: &io::Error) -> bool {
+fn is_later(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 

@@ -1,33 +1,24 @@
 //! One session over one TCP connection after the other, never waited for.
 
 use crate::fix::session::Close;
-use crate::socket::is_later;
-use std::io::{self, Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
-use std::time::Duration;
+use crate::socket::{Closed, End};
+use std::io;
+use std::net::TcpStream;
 use types::{Nanos, UnixNanos};
-
-/// Bytes that are read at once.
-const READ_BYTES: usize = 64 << 10;
 
 /// How long what waits may take to be sent when a connection is to be closed.
 const FLUSH_WAIT: Nanos = Nanos(1_000_000_000);
 
-/// A connection, or none.
-#[derive(Debug)]
+/// A connection, or none. What waits to be sent is the session's own, which knows what of it may be cut.
+#[derive(Debug, Default)]
 pub(crate) struct Link {
-    stream: Option<TcpStream>,
-    buffer: Box<[u8]>,
+    end: Option<End>,
     closing_since: Option<UnixNanos>,
 }
 
 impl Link {
-    pub(crate) fn new() -> Self {
-        Self { stream: None, buffer: vec![0; READ_BYTES].into(), closing_since: None }
-    }
-
     pub(crate) const fn is_connected(&self) -> bool {
-        self.stream.is_some()
+        self.end.is_some()
     }
 
     /// Takes a connection over; packets leave at once.
@@ -35,24 +26,19 @@ impl Link {
     /// # Errors
     /// The system's.
     pub(crate) fn take(&mut self, stream: TcpStream) -> io::Result<()> {
-        stream.set_nonblocking(true)?;
-        stream.set_nodelay(true)?;
-        (self.stream, self.closing_since) = (Some(stream), None);
+        (self.end, self.closing_since) = (Some(End::new(stream)?), None);
         Ok(())
     }
 
-    /// What came, if anything did.
+    /// What came since the last call, if anything did.
     ///
     /// # Errors
     /// [`Close::Lost`].
     pub(crate) fn read(&mut self) -> Result<&[u8], Close> {
-        let Some(stream) = &mut self.stream else { return Ok(&[]) };
-        match stream.read(&mut self.buffer) {
-            Ok(0) => Err(Close::Lost),
-            Ok(bytes) => Ok(&self.buffer[..bytes]),
-            Err(error) if is_later(&error) => Ok(&[]),
-            Err(_) => Err(Close::Lost),
-        }
+        let Some(end) = &mut self.end else { return Ok(&[]) };
+        end.consume(end.input().len());
+        end.fill().map_err(lost)?;
+        Ok(end.input())
     }
 
     /// Sends of `waiting` what the system takes; how much that was.
@@ -60,12 +46,7 @@ impl Link {
     /// # Errors
     /// [`Close::Lost`].
     pub(crate) fn write(&mut self, waiting: &[u8]) -> Result<usize, Close> {
-        let Some(stream) = self.stream.as_mut().filter(|_| !waiting.is_empty()) else { return Ok(0) };
-        match stream.write(waiting) {
-            Ok(bytes) => Ok(bytes),
-            Err(error) if is_later(&error) => Ok(0),
-            Err(_) => Err(Close::Lost),
-        }
+        self.end.as_mut().map_or(Ok(0), |end| end.send(waiting).map_err(lost))
     }
 
     /// Whether a connection that is to be closed may be closed now: everything is sent, or has had its time.
@@ -76,14 +57,16 @@ impl Link {
 
     /// Closes the connection; where it `resets`, nothing that still waits in this host can arrive later.
     pub(crate) fn close(&mut self, resets: bool) {
-        // A system that will not do either has closed the connection already.
-        match self.stream.take() {
-            Some(stream) if resets => {
-                rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).ok();
-            }
-            Some(stream) => drop(stream.shutdown(Shutdown::Both)),
+        match self.end.take() {
+            Some(end) if resets => end.reset_on_drop(true),
+            Some(end) => end.shut_down(),
             None => {}
         }
         self.closing_since = None;
     }
+}
+
+/// However the other side went, its session is not over.
+const fn lost(_: Closed) -> Close {
+    Close::Lost
 }

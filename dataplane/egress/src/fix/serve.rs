@@ -222,8 +222,8 @@ impl<G: Gatekeeper> Serving<G> {
         }
         Ok(Self {
             relay,
-            firm: Link::new(),
-            venue: Link::new(),
+            firm: Link::default(),
+            venue: Link::default(),
             listener,
             connector: Connector::new(venue),
             cancels,
