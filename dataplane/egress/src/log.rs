@@ -1,7 +1,8 @@
 //! An append-only file of records: what was written before a crash is there after it, and a record that was not written whole is
 //! cut off when the file is opened again.
 //!
-//! A record is on its way to the disk when [`Log::append`] returns: it outlives the process, not the machine's power.
+//! A record is on its way to the disk when [`Log::append`] returns: it outlives the process, not the machine's power. What must not wait
+//! for a disk that takes nothing waits itself, in memory and bounded, and is written before anything else ([`Log::append_or_hold`]).
 
 use crate::fnv::{BASIS, fnv};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -26,6 +27,9 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// Length, kind, number, cause, id and sum of a record.
 const RECORD_HEAD_BYTES: usize = 48;
+
+/// Bytes of records that wait at most for a disk that takes none.
+const HELD_BYTES_MAX: usize = 1 << 20;
 
 /// Who may read what a firm traded: its gateway, and nobody else.
 const FILE_MODE: u32 = 0o600;
@@ -90,6 +94,9 @@ pub(crate) struct Log {
     scratch: Vec<u8>,
     /// Records that are to be written with one call, and where they begin.
     batch: Option<(u64, Vec<u8>)>,
+    /// The last records, where the disk has not taken them, and how many there are.
+    held: Vec<u8>,
+    held_count: u64,
 }
 
 impl Log {
@@ -123,7 +130,18 @@ impl Log {
         refuse_damage(&file, end)?;
         file.set_len(end)?;
         let (turn, mark) = MARK_AT.iter().filter_map(|at| mark_of(&head, *at)).max().unwrap_or_default();
-        Ok(Self { file, end, end_max, turn, mark, torn, scratch: Vec::new(), batch: None })
+        Ok(Self {
+            file,
+            end,
+            end_max,
+            turn,
+            mark,
+            torn,
+            scratch: Vec::new(),
+            batch: None,
+            held: Vec::new(),
+            held_count: 0,
+        })
     }
 
     /// Whether there is no record.
@@ -141,26 +159,71 @@ impl Log {
     /// # Errors
     /// The system's, and `StorageFull` when the file would be longer than it may be; nothing has been appended.
     pub(crate) fn append(&mut self, head: Head, bytes: &[u8]) -> io::Result<Place> {
+        self.put(head, bytes, false)
+    }
+
+    /// Appends a record; in memory where the disk takes none. It is written before any that follows.
+    ///
+    /// # Errors
+    /// As [`Log::append`], where too much waits already.
+    pub(crate) fn append_or_hold(&mut self, head: Head, bytes: &[u8]) -> io::Result<Place> {
+        self.put(head, bytes, true)
+    }
+
+    /// How many records the disk has not taken.
+    pub(crate) const fn held(&self) -> u64 {
+        self.held_count
+    }
+
+    fn put(&mut self, head: Head, bytes: &[u8], may_wait: bool) -> io::Result<Place> {
         let length = u32::try_from(bytes.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
         debug_assert!(RECORD_HEAD_BYTES + bytes.len() <= RECORD_BYTES_MAX);
-        let end = self.end + (RECORD_HEAD_BYTES + bytes.len()) as u64;
-        if end > self.end_max {
+        let mut record = std::mem::take(&mut self.scratch);
+        record.clear();
+        for word in [u64::from(length), head.kind, head.number, head.cause, head.id] {
+            record.extend_from_slice(&word.to_le_bytes());
+        }
+        let sum = sum(&[&record, bytes]);
+        record.extend_from_slice(&sum.to_le_bytes());
+        record.extend_from_slice(bytes);
+        let kept = match &mut self.batch {
+            Some((_, records)) => {
+                records.extend_from_slice(&record);
+                Ok(())
+            }
+            None => match self.write(&record, self.end) {
+                Err(_) if may_wait && self.hold(&record, 1) => Ok(()),
+                written => written,
+            },
+        };
+        let (at, bytes) = (self.end + RECORD_HEAD_BYTES as u64, record.len() as u64);
+        self.scratch = record;
+        kept?;
+        self.end += bytes;
+        Ok(Place { at, bytes: length })
+    }
+
+    /// Writes records that begin at `begin`, and before them those that wait.
+    fn write(&mut self, records: &[u8], begin: u64) -> io::Result<()> {
+        if begin + records.len() as u64 > self.end_max {
             return Err(io::Error::new(io::ErrorKind::StorageFull, "the session's store is full"));
         }
-        self.scratch.clear();
-        for word in [u64::from(length), head.kind, head.number, head.cause, head.id] {
-            self.scratch.extend_from_slice(&word.to_le_bytes());
+        if !self.held.is_empty() {
+            self.file.write_all_at(&self.held, begin - self.held.len() as u64)?;
+            self.held.clear();
+            self.held_count = 0;
         }
-        let sum = sum(&[&self.scratch, bytes]);
-        self.scratch.extend_from_slice(&sum.to_le_bytes());
-        self.scratch.extend_from_slice(bytes);
-        match &mut self.batch {
-            Some((_, records)) => records.extend_from_slice(&self.scratch),
-            None => self.file.write_all_at(&self.scratch, self.end)?,
+        self.file.write_all_at(records, begin)
+    }
+
+    /// Keeps the `count` records that come next in memory; whether there is room.
+    fn hold(&mut self, records: &[u8], count: u64) -> bool {
+        let has_room = self.held.len() + records.len() <= HELD_BYTES_MAX;
+        if has_room {
+            self.held.extend_from_slice(records);
+            self.held_count += count;
         }
-        let place = Place { at: self.end + RECORD_HEAD_BYTES as u64, bytes: length };
-        self.end = end;
-        Ok(place)
+        has_room
     }
 
     /// What is appended from now on is written with [`Log::write_batch`], in one call; none of it may be relied on before.
@@ -168,17 +231,20 @@ impl Log {
         self.batch.get_or_insert((self.end, Vec::new()));
     }
 
-    /// Writes what was appended since [`Log::begin_batch`].
+    /// Writes what was appended since [`Log::begin_batch`], `count` records; they wait in memory where the disk takes none.
     ///
     /// # Errors
-    /// The system's; none of it has been appended.
-    pub(crate) fn write_batch(&mut self) -> io::Result<()> {
+    /// The system's, where too much waits already; none of it has been appended.
+    pub(crate) fn write_batch(&mut self, count: u64) -> io::Result<()> {
         let Some((begin, records)) = self.batch.take() else { return Ok(()) };
-        let written = self.file.write_all_at(&records, begin);
-        if written.is_err() {
-            self.end = begin;
+        match self.write(&records, begin) {
+            Err(_) if self.hold(&records, count) => Ok(()),
+            Err(error) => {
+                self.end = begin;
+                Err(error)
+            }
+            Ok(()) => Ok(()),
         }
-        written
     }
 
     /// Reads the bytes of a record into `bytes`.
@@ -195,7 +261,20 @@ impl Log {
     /// # Errors
     /// The system's.
     pub(crate) fn read_to(&self, place: Place, bytes: &mut [u8]) -> io::Result<()> {
-        self.file.read_exact_at(bytes, place.at)
+        let end = self.batch.as_ref().map_or(self.end, |(begin, _)| *begin);
+        let held_at = end - self.held.len() as u64;
+        let Some(at) = place.at.checked_sub(held_at).filter(|_| !self.held.is_empty()) else {
+            return self.file.read_exact_at(bytes, place.at);
+        };
+        let from = usize::try_from(at).ok().and_then(|at| self.held.get(at..)?.get(..bytes.len()));
+        bytes.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    /// From now on the file takes as much as it has and `more` bytes: a disk that is full, or has room again.
+    #[cfg(test)]
+    pub(crate) const fn set_room(&mut self, more: u64) {
+        self.end_max = self.end + more;
     }
 
     /// The number that was set last; 0 when none was.

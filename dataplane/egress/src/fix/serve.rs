@@ -202,6 +202,7 @@ pub(crate) struct Serving<G> {
     /// What was last said of the gate: not said again and again.
     said_of_gate: Option<String>,
     said_last: (String, UnixNanos),
+    is_disk_full: bool,
 }
 
 impl<G: Gatekeeper> Serving<G> {
@@ -234,6 +235,7 @@ impl<G: Gatekeeper> Serving<G> {
             said: Vec::new(),
             said_of_gate: None,
             said_last: (String::new(), UnixNanos(0)),
+            is_disk_full: false,
         })
     }
 
@@ -256,6 +258,7 @@ impl<G: Gatekeeper> Serving<G> {
         self.write(End::Firm, now);
         self.write(End::Venue, now);
         self.note_up();
+        self.note_disk();
         came
     }
 
@@ -318,6 +321,8 @@ impl<G: Gatekeeper> Serving<G> {
             ("venue_gaps", venue.gaps),
             ("venue_garbled", venue.garbled),
             ("venue_rejected", venue.rejected),
+            ("firm_unkept", self.relay.firm.core.unkept()),
+            ("venue_unkept", self.relay.venue.core.unkept()),
         ]
     }
 
@@ -419,6 +424,20 @@ impl<G: Gatekeeper> Serving<G> {
         if *last != line || is_due(now, at.plus(SAY_AGAIN), SAY_AGAIN) {
             self.said.push(line.clone());
             self.said_last = (line, now);
+        }
+    }
+
+    /// Says once that the disk takes nothing, and once that it does again.
+    fn note_disk(&mut self) {
+        let is_full = self.relay.firm.core.unkept() + self.relay.venue.core.unkept() > 0;
+        if is_full != self.is_disk_full {
+            self.is_disk_full = is_full;
+            let what = if is_full {
+                "the sessions cannot be written: cancels and answers pass, and wait in memory, orders are refused"
+            } else {
+                "the sessions are written again"
+            };
+            self.said.push(what.to_owned());
         }
     }
 

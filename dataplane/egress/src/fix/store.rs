@@ -92,14 +92,41 @@ impl Store {
     /// # Errors
     /// The system's, and `StorageFull`; the message must not be sent.
     pub fn keep(&mut self, bytes: &[u8], is_application: bool, cause: Cause) -> io::Result<()> {
+        let head = self.head(is_application, cause)?;
+        let place = self.log.append(head, if is_application { bytes } else { &[] })?;
+        self.sent.push(is_application.then_some(place));
+        Ok(())
+    }
+
+    /// As [`Store::keep`], of a message that is sent although the disk takes none: it waits in memory then, and is written before any that
+    /// follows. A process that ends before has forgotten its number.
+    ///
+    /// # Errors
+    /// As [`Store::keep`], where too much waits already.
+    pub fn keep_or_hold(&mut self, bytes: &[u8], is_application: bool, cause: Cause) -> io::Result<()> {
+        let head = self.head(is_application, cause)?;
+        let place = self.log.append_or_hold(head, if is_application { bytes } else { &[] })?;
+        self.sent.push(is_application.then_some(place));
+        Ok(())
+    }
+
+    fn head(&self, is_application: bool, cause: Cause) -> io::Result<Head> {
         if self.sent.len() == MESSAGES_MAX {
             return Err(io::ErrorKind::StorageFull.into());
         }
         let kind = if is_application { APPLICATION } else { ADMIN };
-        let head = Head { kind, number: self.next_out(), cause: cause.number, id: cause.order };
-        let place = self.log.append(head, if is_application { bytes } else { &[] })?;
-        self.sent.push(is_application.then_some(place));
-        Ok(())
+        Ok(Head { kind, number: self.next_out(), cause: cause.number, id: cause.order })
+    }
+
+    /// How many messages the disk has not taken.
+    pub const fn held(&self) -> u64 {
+        self.log.held()
+    }
+
+    /// From now on the disk takes `more` bytes.
+    #[cfg(test)]
+    pub(crate) const fn set_room(&mut self, more: u64) {
+        self.log.set_room(more);
     }
 
     /// Messages that are kept from now on are written with one call of [`Store::write_batch`], and may be sent after it alone.
@@ -107,12 +134,12 @@ impl Store {
         self.log.begin_batch();
     }
 
-    /// Writes them. Where that fails the next message has the number `next` again.
+    /// Writes them; as [`Store::keep_or_hold`] does where the disk takes none. Where that fails the next message has the number `next` again.
     ///
     /// # Errors
     /// The system's; none of them has been kept.
     pub fn write_batch(&mut self, next: u64) -> io::Result<()> {
-        let written = self.log.write_batch();
+        let written = self.log.write_batch(self.next_out() - next);
         if written.is_err() {
             self.sent.truncate(usize::try_from(next.saturating_sub(1)).unwrap_or(usize::MAX));
         }
@@ -136,7 +163,7 @@ impl Store {
     /// # Errors
     /// The system's.
     pub fn reset(&mut self) -> io::Result<()> {
-        self.log.append(Head { kind: RESET, number: self.log.turn(), ..Head::default() }, &[])?;
+        self.log.append_or_hold(Head { kind: RESET, number: self.log.turn(), ..Head::default() }, &[])?;
         self.sent.clear();
         self.epoch += 1;
         self.log.set_mark(1)

@@ -118,6 +118,17 @@ impl Core {
         self.store.next_out()
     }
 
+    /// How many of the messages that were sent the disk has not taken.
+    pub const fn unkept(&self) -> u64 {
+        self.store.held()
+    }
+
+    /// From now on the disk takes `more` bytes of this session.
+    #[cfg(test)]
+    pub(in crate::fix) const fn set_room(&mut self, more: u64) {
+        self.store.set_room(more);
+    }
+
     /// As [`Store::epoch`].
     pub const fn epoch(&self) -> u64 {
         self.store.epoch()
@@ -186,7 +197,10 @@ impl Core {
         if bytes.len() + RESEND_BYTES > MESSAGE_BYTES_MAX {
             return Err(SendError::TooLong);
         }
-        if let Err(error) = self.store.keep(bytes, is_application, cause) {
+        // An order does not leave unless it is kept. What takes risk back, and what is told, does not wait for a disk.
+        if matches!(kind, b"D" | b"G") {
+            self.store.keep(bytes, is_application, cause)?;
+        } else if let Err(error) = self.store.keep_or_hold(bytes, is_application, cause) {
             self.close.get_or_insert(Close::Store);
             return Err(error.into());
         }

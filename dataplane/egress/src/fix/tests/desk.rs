@@ -428,6 +428,45 @@ fn an_execution_counts_at_the_price_of_the_venue_and_without_one_at_the_orders()
     });
 }
 
+/// A disk that takes nothing keeps no cancel back, and lets no order out; nobody is cut off, and with room again nothing is missing.
+#[test]
+fn a_full_disk_stops_orders_and_no_cancel() {
+    on_each_version(|version, mut street, folder| {
+        street.order("a", 1, 100, "100.00");
+        street.order("b", 1, 100, "100.00");
+        street.report("a", "e0", "0", "39=0|151=100|14=0|6=0");
+        street.gateway.firm.core.set_room(0);
+        street.gateway.venue.core.set_room(0);
+        street.order("c", 1, 100, "100.00");
+        assert!(has(street.at_firm.last().expect("told"), &["11=c", "39=8"]), "{version:?}");
+        assert_eq!((street.at_venue.len(), street.gateway.desk.gate.held().1), (2, 200));
+        street.firm_sends(b"F", "11=x|41=a|55=AAPL|54=1|60=20261202-00:00:00");
+        street.carry();
+        assert!(has(street.at_venue.last().expect("sent"), &["35=F", "11=x", "41=a"]), "{version:?}");
+        // The gateway's own, in one piece.
+        street.gateway.desk.sweep_all();
+        street.gateway.send_sweeps(street.now).expect("sent");
+        street.carry();
+        assert!(has(street.at_venue.last().expect("sent"), &["35=F", "41=b"]) || street.at_venue.len() == 5);
+        street.report("a", "e1", "4", "39=4|151=0|14=0|6=0");
+        street.report("b", "e2", "4", "39=4|151=0|14=0|6=0");
+        assert_eq!(street.gateway.desk.gate.held(), (0, 0, 0));
+        assert!(has(street.at_firm.last().expect("told"), &["11=b", "39=4"]), "{version:?}");
+        let unkept = (street.gateway.firm.core.unkept(), street.gateway.venue.core.unkept());
+        assert!(unkept.0 >= 3 && unkept.1 >= 3, "{unkept:?}");
+        street.gateway.firm.core.set_room(1 << 20);
+        street.gateway.venue.core.set_room(1 << 20);
+        street.order("d", 1, 100, "100.00");
+        street.report("d", "e3", "0", "39=0|151=100|14=0|6=0");
+        let before = (street.gateway.firm.core.next_out(), street.gateway.venue.core.next_out());
+        assert_eq!(street.gateway.firm.core.unkept() + street.gateway.venue.core.unkept(), 0);
+        let street = street.kill(folder);
+        let after = (street.gateway.firm.core.next_out(), street.gateway.venue.core.next_out());
+        assert!(after.0 > before.0 && after.1 > before.1, "the numbers go on: {before:?} {after:?}");
+        assert_eq!(street.gateway.desk.gate.held(), (0, 100, 0));
+    });
+}
+
 #[test]
 fn what_the_gate_refuses_never_reaches_the_venue() {
     on_each_version(|version, mut street, _| {

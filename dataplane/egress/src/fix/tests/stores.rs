@@ -120,6 +120,49 @@ fn the_files_are_their_owners_alone() {
     }
 }
 
+/// A disk that takes nothing keeps back what may wait, and nothing else; with room again everything stands in its order.
+#[test]
+fn what_must_not_wait_for_a_full_disk_is_held_and_written_first_when_there_is_room() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("s");
+    let (mut store, _) = open(&path);
+    fill(&mut store);
+    store.set_room(0);
+    assert!(store.keep(b"an order", true, Cause::default()).is_err() && store.next_out() == 6);
+    store.keep_or_hold(b"a cancel", true, Cause { number: 6, order: 0 }).expect("it waits");
+    store.keep_or_hold(b"", false, Cause::default()).expect("it waits");
+    store.begin_batch();
+    store.keep_or_hold(b"cancel 8", true, Cause::default()).expect("it waits");
+    store.keep_or_hold(b"cancel 9", true, Cause::default()).expect("it waits");
+    store.write_batch(8).expect("it waits");
+    assert_eq!((store.next_out(), store.held()), (10, 4));
+    store.set_next_in(7).expect("it was there before");
+    let mut bytes = Vec::new();
+    for (number, wanted) in [(5, &b"message 5"[..]), (6, b"a cancel"), (9, b"cancel 9")] {
+        assert!(store.read(number, &mut bytes).expect("it is there") && bytes == wanted, "{number}");
+    }
+    assert!(!store.read(7, &mut bytes).expect("one of the session's own"));
+    assert!(store.keep(b"an order", true, Cause::default()).is_err());
+    store.set_room(1 << 20);
+    store.keep(b"an order", true, Cause { number: 10, order: 100 }).expect("room");
+    assert_eq!((store.next_out(), store.held()), (11, 0));
+    drop(store);
+    let (store, sent) = open(&path);
+    assert_eq!((store.next_out(), store.next_in()), (11, 7));
+    let told: Vec<&[u8]> = sent[5..].iter().map(|(_, bytes)| &bytes[..]).collect();
+    assert_eq!(told, [&b"a cancel"[..], b"", b"cancel 8", b"cancel 9", b"an order"]);
+}
+
+#[test]
+fn what_is_held_has_a_bound() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, _) = open(&folder.path().join("s"));
+    store.set_room(0);
+    let held = (0..1_000).take_while(|_| store.keep_or_hold(&[7; 2_000], true, Cause::default()).is_ok());
+    assert_eq!(held.count(), (1 << 20) / 2_048);
+    assert_eq!(store.next_out(), (1 << 20) / 2_048 + 1);
+}
+
 #[test]
 fn a_batch_is_kept_whole_or_not_at_all() {
     let folder = tempfile::tempdir().expect("a folder");
