@@ -21,6 +21,10 @@ const SYMBOLS_MAX: usize = 65_536;
 /// How long the daemon may take to answer when the port attaches.
 const ATTACH_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// A daemon whose socket is open and that says nothing for so many times as long as it may hangs, and is lost. Below that it is busy: orders
+/// are refused, and none is cancelled for a disk that was slow.
+const HANGS_TIMES: u64 = 5;
+
 /// What one look adds at most to how long a daemon has been silent.
 const LOOK_MAX: Nanos = Nanos(100_000_000);
 
@@ -126,6 +130,8 @@ pub struct OrderPort {
     /// What the last daemon says of halts, also when nothing is attached to it any more.
     words: Option<LastWords>,
     silence: Silence,
+    /// The last daemon's end of the connection is closed.
+    is_orphan: bool,
     /// The daemon that is there does not take the client in: of a halt nobody would hear.
     is_shut_out: bool,
 }
@@ -148,6 +154,7 @@ impl OrderPort {
             halts,
             words: None,
             silence: Silence::default(),
+            is_orphan: false,
             is_shut_out: false,
         };
         port.attach_anew()?;
@@ -172,6 +179,7 @@ impl OrderPort {
         self.account = thread.account(account).ok_or_else(|| not_owned("account", account))?;
         self.numbers.clear();
         (self.words, self.silence) = (Some(thread.words().clone()), Silence::default());
+        self.is_orphan = false;
         self.thread = Some(thread);
         self.look_at_halts_anew();
         Ok(())
@@ -194,9 +202,9 @@ impl OrderPort {
     ///
     /// Only where the next one already listens: until then the ring takes what the venue says.
     pub fn let_go_of_the_dead(&mut self) -> bool {
-        let is_orphan = self.thread.as_ref().is_some_and(OrderThread::is_orphaned);
+        self.is_orphan |= self.thread.as_ref().is_some_and(OrderThread::is_orphaned);
         let is_back = || std::os::unix::net::UnixStream::connect(&self.owner.socket).is_ok();
-        if is_orphan && is_back() {
+        if self.is_orphan && self.thread.is_some() && is_back() {
             self.thread = None;
             return true;
         }
@@ -278,7 +286,9 @@ impl OrderPort {
     pub(crate) fn halted(&mut self, now: UnixNanos) -> Option<Halted> {
         let words = self.words.as_ref()?;
         let silent_for = self.silence.look(words.heard(), now);
-        let is_lost = self.is_shut_out || words.silence_max().is_some_and(|most| silent_for > most);
+        let times = if self.is_orphan { 1 } else { HANGS_TIMES };
+        let is_silent = |most: Nanos| silent_for.0 > most.0.saturating_mul(times);
+        let is_lost = self.is_shut_out || words.silence_max().is_some_and(is_silent);
         self.halts.look(|key| words.breaker(key), is_lost, now)
     }
 
@@ -363,9 +373,19 @@ mod tests {
         halts.watch(InstrumentId(2));
         let words = Some(LastWords::new(reader, silence_max));
         let (numbers, silence) = (HashMap::new(), Silence::default());
-        let is_shut_out = false;
-        let port =
-            OrderPort { owner, thread: None, strategy, account, numbers, halts, words, silence, is_shut_out };
+        let (thread, is_orphan, is_shut_out) = (None, true, false);
+        let port = OrderPort {
+            owner,
+            thread,
+            strategy,
+            account,
+            numbers,
+            halts,
+            words,
+            silence,
+            is_orphan,
+            is_shut_out,
+        };
         (port, writer)
     }
 
@@ -410,6 +430,11 @@ mod tests {
         assert_eq!(port.halted(UnixNanos(4_115 * SECOND)), None);
         assert_eq!(port.halted(UnixNanos(515 * SECOND)), None);
         assert_eq!(halted_after(&mut port, 515 * SECOND, 5_000), Some(901), "and again");
+        writer.alive(UnixNanos(103 * SECOND));
+        assert_eq!(port.halted(UnixNanos(530 * SECOND)), None);
+        // Busy for four seconds; hanging after five.
+        port.is_orphan = false;
+        assert_eq!(halted_after(&mut port, 530 * SECOND, 9_000), Some(5_001));
         writer.alive(UnixNanos(0));
         assert_eq!(halted_after(&mut port, 600 * SECOND, 5_000), None, "a daemon that begins");
     }
