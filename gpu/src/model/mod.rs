@@ -9,6 +9,7 @@ mod identity;
 mod law;
 mod manifest;
 mod record;
+mod sides;
 mod trained;
 
 pub use calibration::{Calibration, Calibrations};
@@ -19,5 +20,6 @@ pub(crate) use gpd::Gpd;
 pub use law::{RawScore, ScoreLaw, TOP_COUNT};
 pub use manifest::MODEL_FORMAT;
 pub use record::{CalibrationConfig, FittedOn, HoldoutReport, TrainConfig, TrainReport, TrainingRecord};
+pub(crate) use sides::Sides;
 pub use trained::Model;
 pub(crate) use trained::ModelParts;

@@ -42,6 +42,8 @@ pub(crate) struct Said {
     /// What the autoencoder alone comes to; 0 where it is not heard. Only it leads to Critical, so there it shares its budget with no
     /// other channel: orders that come from one side for long are no crash of their own.
     pub(crate) joint: f32,
+    /// Every channel that is heard has something to say. What one of them does not know counts as no alarm, but never as calm.
+    pub(crate) is_whole: bool,
     /// Before calibration, with its reasons.
     pub(crate) raw: RawScore,
 }
@@ -54,7 +56,7 @@ pub(crate) fn combine(
 ) -> Option<Said> {
     let heard = f64::from(u8::from(joint.is_some()) + u8::from(flow.is_some()));
     let mut least: Option<(f64, Channel, RawScore)> = None;
-    let mut joint_score = 0.0;
+    let (mut joint_score, mut is_whole) = (0.0, true);
     if let Some((law, result)) = joint {
         let raw = result?;
         let p = law.p_value(f64::from(raw.raw))?;
@@ -62,7 +64,8 @@ pub(crate) fn combine(
         least = Some((p, Channel::Joint, raw));
     }
     if let Some((law, flow)) = flow {
-        // Whose flow is not known yet is calm as far as this channel can tell.
+        // Whose flow is not known yet raises no alarm here, and is not called calm.
+        is_whole = flow.is_some();
         let (p, raw) = match flow {
             Some(flow) => (law.p_value(flow.excess)?, flow.raw()),
             None => (1.0, RawScore { top3: FLOW_TOP3, ..RawScore::default() }),
@@ -72,7 +75,7 @@ pub(crate) fn combine(
         }
     }
     let (p, channel, raw) = least?;
-    Some(Said { channel, score: display((heard * p).min(1.0)), joint: joint_score, raw })
+    Some(Said { channel, score: display((heard * p).min(1.0)), joint: joint_score, is_whole, raw })
 }
 
 /// What is named where nothing is known of the flow.
@@ -143,7 +146,9 @@ mod tests {
             "no score without a picture"
         );
         let unknown = combine(None, Some((law(), None))).unwrap();
-        assert_eq!((unknown.channel, unknown.score), (Channel::Flow, 0.0));
+        assert_eq!((unknown.channel, unknown.score, unknown.is_whole), (Channel::Flow, 0.0, false));
+        let half = combine(Some((law(), Some(joint(0.5)))), Some((law(), None))).unwrap();
+        assert!(!half.is_whole && combine(Some((law(), Some(joint(0.5)))), None).unwrap().is_whole);
         assert_eq!(Flow::of(&FeatureVector::EMPTY), None);
     }
 }

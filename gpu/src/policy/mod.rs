@@ -4,7 +4,6 @@ mod bounds;
 mod channels;
 mod config;
 mod rows;
-mod sides;
 mod stage;
 mod tier;
 mod update;

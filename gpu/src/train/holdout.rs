@@ -4,23 +4,28 @@ use types::MODEL_FEATURE_COUNT;
 
 use super::calibrate::ScoredRow;
 use super::pca::Pca;
-use crate::inputs::{FeatureRow, Input};
-use crate::model::{Calibrations, HoldoutReport, ScoreLaw};
+use crate::inputs::{FeatureRow, Input, Profiles};
+use crate::model::{Calibrations, HoldoutReport, ScoreLaw, Sides};
 use crate::network::Network;
 use crate::score::Forward;
 
-/// Raw scores of normalised rows, for calibration.
-pub(super) fn scored(
+/// Raw scores of rows, for calibration: as they are made live, of what the model is shown and without the shares of what is
+/// harmless.
+pub(super) fn scored<'a>(
     forward: &Forward,
     law: &ScoreLaw,
-    inputs: &[Input],
-    rows: &[&FeatureRow],
+    profiles: &Profiles,
+    rows: impl IntoIterator<Item = &'a FeatureRow>,
 ) -> Vec<ScoredRow> {
-    let of = |(input, row): (&Input, &&FeatureRow)| {
-        let raw = f64::from(forward.score(law, input)?.raw);
+    let sides = profiles.map(Sides::of);
+    let of = |row: &FeatureRow| {
+        let (sides, mut shown) = (sides.of(row.symbol), row.values);
+        sides.hold(&mut shown);
+        let whole = forward.score_values(law, profiles.of(row.symbol), &shown, row.valid)?;
+        let raw = f64::from(sides.harm_of(whole, |feature| row.get(usize::from(feature))).raw);
         Some(ScoredRow { ts: row.ts, symbol: row.symbol, raw })
     };
-    inputs.iter().zip(rows).filter_map(of).collect()
+    rows.into_iter().filter_map(of).collect()
 }
 
 fn mse(inputs: &[Input], errors: impl Fn(&Input) -> [f64; MODEL_FEATURE_COUNT]) -> f64 {
@@ -67,4 +72,44 @@ pub(super) struct Evaluated<'a> {
     pub(super) law: &'a ScoreLaw,
     pub(super) baseline: &'a Pca,
     pub(super) calibrations: &'a Calibrations,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::score::{ReferenceScorer, Scorer};
+    use crate::synthetic::{Market, model};
+    use types::{BookState, FeatureId, FeatureVector, InstrumentId};
+
+    /// What the stage makes of `row`.
+    fn live(row: &FeatureRow) -> f64 {
+        let mut vector = FeatureVector { instrument: InstrumentId(0), ..FeatureVector::EMPTY };
+        vector.values[..MODEL_FEATURE_COUNT].copy_from_slice(&row.values);
+        (vector.valid, vector.book_state) = (row.valid.into(), BookState::Live.to_u8());
+        let mut scorer = ReferenceScorer::new(model(), 1);
+        scorer.define(InstrumentId(0), row.symbol);
+        let (sides, mut out) = (Sides::of(model().profiles().of(row.symbol)), [None]);
+        scorer.score(&[sides.show(&vector)], &mut out);
+        f64::from(sides.harm_of(out[0].unwrap(), |id| Some(vector.values[usize::from(id)])).raw)
+    }
+
+    #[test]
+    fn a_law_is_fitted_to_scores_as_they_are_made_live() {
+        let mut market = Market::new("BBB", 4.0, 5);
+        let mut rows: Vec<FeatureRow> = (0..50).map(|i| market.row(i, 0.0)).collect();
+        for row in &mut rows[..25] {
+            row.values[FeatureId::SpreadBps as usize] *= 0.1;
+            row.values[FeatureId::TopDepth as usize] += 4.0;
+        }
+        let forward = Forward::new(model().network());
+        let made = scored(&forward, model().score_law(), model().profiles(), &rows);
+        let differs = |(row, made): &(&FeatureRow, &ScoredRow)| {
+            assert!((live(row) - made.raw).abs() < 1e-6, "{} {}", live(row), made.raw);
+            let profile = model().profiles().of(row.symbol);
+            let bare = forward.score_values(model().score_law(), profile, &row.values, row.valid).unwrap();
+            f64::from(bare.raw) > 2.0 * made.raw
+        };
+        let cut = rows.iter().zip(&made).take(25).filter(differs).count();
+        assert!(made.len() == 50 && cut > 20, "{cut} of 25 rows of a better market lose most of their score");
+    }
 }

@@ -45,15 +45,10 @@ pub(super) fn split(config: &TrainConfig, rows: &[FeatureRow]) -> Result<Split, 
     Ok(Split { fitting: rows, holdout })
 }
 
-/// Normalised rows that can be scored, with the rows they come from.
-pub(super) fn inputs_of<'a>(
-    profiles: &Profiles,
-    rows: &'a [FeatureRow],
-) -> (Vec<Input>, Vec<&'a FeatureRow>) {
-    rows.iter()
-        .map(|row| (profiles.of(row.symbol).normalise(&row.values, row.valid), row))
-        .filter(|(input, _)| input.is_scorable())
-        .unzip()
+/// Normalised rows that can be scored.
+pub(super) fn inputs_of(profiles: &Profiles, rows: &[FeatureRow]) -> Vec<Input> {
+    let of = |row: &FeatureRow| profiles.of(row.symbol).normalise(&row.values, row.valid);
+    rows.iter().map(of).filter(Input::is_scorable).collect()
 }
 
 pub(super) fn check_features(profiles: &Profiles) -> Result<(), TrainError> {

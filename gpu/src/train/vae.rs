@@ -34,7 +34,7 @@ pub fn train_vae(
     let Split { fitting, holdout } = split(config, rows)?;
     let profiles = fit_profiles(&fitting, config.profile_rows_min);
     check_features(&profiles)?;
-    let (inputs, fitted_rows) = inputs_of(&profiles, &fitting);
+    let inputs = inputs_of(&profiles, &fitting);
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -53,10 +53,10 @@ pub fn train_vae(
     }
 
     let forward = Forward::new(&refit.network);
-    let calibrations = calibrate(&scored(&forward, &law, &inputs, &fitted_rows), &config.calibration)?;
+    let calibrations = calibrate(&scored(&forward, &law, &profiles, &fitting), &config.calibration)?;
     let baseline = Pca::fit(&kept);
-    let (held_inputs, held_rows) = inputs_of(&profiles, &holdout);
-    let held_scores = scored(&forward, &law, &held_inputs, &held_rows);
+    let held_inputs = inputs_of(&profiles, &holdout);
+    let held_scores = scored(&forward, &law, &profiles, &holdout);
     let evaluated =
         Evaluated { network: &refit.network, law: &law, baseline: &baseline, calibrations: &calibrations };
     let report = TrainReport {
@@ -91,8 +91,7 @@ mod tests {
 
     /// Raw scores of `rows` under `model`, rows with too few features are left out.
     fn score_rows(model: &Model, rows: &[FeatureRow]) -> Vec<ScoredRow> {
-        let (inputs, rows) = inputs_of(model.profiles(), rows);
-        scored(&Forward::new(model.network()), model.score_law(), &inputs, &rows)
+        scored(&Forward::new(model.network()), model.score_law(), model.profiles(), rows)
     }
 
     /// Calibrated scores of 300 rows of one symbol under `stress`.
@@ -137,7 +136,7 @@ mod tests {
     fn holding_the_latent_state_makes_the_crash_visible() {
         let mut market = Market::new("AAA", 1.0, 5);
         let rows: Vec<FeatureRow> = (0..100).map(|i| market.row(i, 2.0)).collect();
-        let (inputs, _) = inputs_of(model().profiles(), &rows);
+        let inputs = inputs_of(model().profiles(), &rows);
         let law = *model().score_law();
         let free =
             ScoreLaw { latent_min: [f64::MIN; LATENT_COUNT], latent_max: [f64::MAX; LATENT_COUNT], ..law };

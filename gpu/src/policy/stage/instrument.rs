@@ -10,8 +10,14 @@ use crate::policy::tier::{TierChange, TierMachine};
 /// What a grid point brought for one instrument.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Outcome {
-    /// A score, and whether it may lead to Critical.
-    Scored(ScoreRecord, bool),
+    /// A score.
+    Scored {
+        record: ScoreRecord,
+        /// It may lead to Critical.
+        may_trip: bool,
+        /// Its calm is known to be calm, so that limits may open in it.
+        may_widen: bool,
+    },
     /// No vector: nothing has changed since the last.
     Held,
     /// A vector of a live book that could not be scored.
@@ -26,6 +32,8 @@ pub(super) struct Instrument {
     pub(super) machine: TierMachine,
     pub(super) last: Option<ScoreRecord>,
     pub(super) widening: Widening,
+    /// Whether the last score's calm is one in which limits may open.
+    may_widen: bool,
     /// Place in the batch that is being collected, plus one; 0 when there is none.
     pub(super) place: u32,
     /// The same in the batch that is being scored.
@@ -64,7 +72,8 @@ impl Instrument {
             seen => seen,
         };
         let change = match seen {
-            Outcome::Scored(record, may_trip) => {
+            Outcome::Scored { record, may_trip, may_widen } => {
+                self.may_widen = may_widen;
                 (self.missing_count, self.book_lost, self.last) = (0, false, Some(record));
                 let witness_count = record.witnesses.count();
                 self.machine.on_score(&policy.tier, ts, record.score, witness_count, may_trip)
@@ -90,7 +99,8 @@ impl Instrument {
 
     /// The widening step at `ts`.
     pub(super) fn widen(&mut self, policy: &PolicyConfig, ts: UnixNanos) -> u8 {
-        let calm = self.limits_tier == Tier::Normal
+        let calm = self.may_widen
+            && self.limits_tier == Tier::Normal
             && !self.is_blind(policy.tier.missing_count_max)
             && self.machine.score().is_some_and(|score| score < policy.tier.elevated.leave);
         self.widening.step(&policy.widen, ts, calm)

@@ -28,7 +28,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         let known = &mut self.instruments[instrument.index()];
         known.stepped = Some(ts);
         let change = known.step(&self.policy, ts, outcome);
-        if let (Outcome::Scored(..), Some(last)) = (outcome, known.last.as_mut()) {
+        if let (Outcome::Scored { .. }, Some(last)) = (outcome, known.last.as_mut()) {
             last.tier = known.machine.tier();
             self.observer.scored(last);
         }
@@ -62,7 +62,8 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             self.bounds.step(instrument, &book, |head| scorer.head(head, place));
         }
         let result = self.scorer.result(place);
-        let Some(Said { channel, score, joint, raw }) = self.said(&pending, result).filter(|_| current)
+        let Some(Said { channel, score, joint, is_whole, raw }) =
+            self.said(&pending, result).filter(|_| current)
         else {
             self.count(Count::Unscored, 1);
             return Outcome::NoScore;
@@ -70,6 +71,8 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         self.count(Count::Scored, 1);
         let full = pending.is_complete && ts.since(live_since).0 >= self.policy.critical_after_ns;
         let may_trip = full && joint >= self.policy.tier.critical.enter;
+        // Of a stranger the model cannot say that it is calm.
+        let may_widen = is_whole && self.profiles.has_own(instrument);
         let record = ScoreRecord {
             ts,
             instrument,
@@ -82,7 +85,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             values: raw.top3.map(|feature| pending.value(feature)),
             witnesses,
         };
-        Outcome::Scored(record, may_trip)
+        Outcome::Scored { record, may_trip, may_widen }
     }
 
     /// What the channels say of a vector, whose result the autoencoder's backend gives. Of an instrument that the model does not

@@ -785,6 +785,33 @@ fn an_instrument_that_the_model_does_not_know_is_elevated_and_its_flow_is_heard(
 }
 
 #[test]
+fn what_is_not_known_never_widens() {
+    let widen = WidenConfig { enabled: true, calm_ns: 10_000_000_000, ..WidenConfig::default() };
+    let policy = PolicyConfig { widen, uncalibrated: Uncalibrated::Static, ..policy() };
+    let model = with_flow();
+    let unknown = |at| FeatureVector { valid: u64::from(ALL_VALID), ..selling(at, 0.0) };
+    let known = |at| selling(at, 0.0);
+    for (name, vector, wide) in [
+        ("AAA", &known as &dyn Fn(u64) -> FeatureVector, 525),
+        ("AAA", &unknown, 500),
+        ("NEW", &unknown, 500),
+        ("NEW", &known, 500),
+    ] {
+        let mut stage = stage_for(&model, name, policy.clone());
+        for at in 0..150 {
+            grid(&mut stage, at, &[vector(at)]);
+        }
+        assert_eq!(qty(&grid(&mut stage, 150, &[])), wide, "{name}");
+    }
+    // Once it is known, the calm begins.
+    let mut stage = stage_for(&model, "AAA", policy);
+    grid(&mut stage, 0, &[unknown(0)]);
+    assert_eq!(qty(&grid(&mut stage, 150, &[known(150)])), 500);
+    assert_eq!(qty(&grid(&mut stage, 249, &[])), 500);
+    assert_eq!(qty(&grid(&mut stage, 250, &[])), 525);
+}
+
+#[test]
 fn critical_waits_for_the_longest_window_and_for_every_feature() {
     let policy = PolicyConfig { critical_after_ns: 60 * 1_000_000_000, ..policy() };
     let mut stage = stage_for(model(), "AAA", policy);

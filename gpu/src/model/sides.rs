@@ -2,12 +2,13 @@
 //!
 //! The autoencoder finds whatever is unusual, and unusually good is unusual. What it is shown of a feature whose danger lies on one
 //! side ([`RiskDirection`]) therefore goes no farther to the other side than calm markets do, before any backend, so that all of
-//! them see the same; and where such a feature is among the reasons of a score all the same, its share is no part of it.
+//! them see the same; and where such a feature is among the reasons of a score all the same, its share is no part of it. The law of
+//! calm scores is fitted to scores made in the same way.
 
 use types::{FEATURES, FeatureVector, MODEL_FEATURE_COUNT, RiskDirection};
 
+use super::law::RawScore;
 use crate::inputs::{COLUMNS, Profile};
-use crate::model::RawScore;
 
 /// How far to the harmless side a value counts, in robust standard deviations: as far as calm markets often go.
 const HARMLESS_SIGMAS: f64 = 1.0;
@@ -61,15 +62,21 @@ impl Sides {
     #[inline]
     pub(crate) fn show(&self, vector: &FeatureVector) -> FeatureVector {
         let mut shown = *vector;
-        for (i, value) in shown.values.iter_mut().take(MODEL_FEATURE_COUNT).enumerate() {
+        self.hold(&mut shown.values);
+        shown
+    }
+
+    /// The first of `values`, which are the model's features, as the model is shown them.
+    #[inline]
+    pub(crate) fn hold(&self, values: &mut [f64]) {
+        for ((value, least), most) in values.iter_mut().zip(&self.least).zip(&self.most) {
             // Not `clamp`: what is no number stays none, and this never panics.
-            if *value < self.least[i] {
-                *value = self.least[i];
-            } else if *value > self.most[i] {
-                *value = self.most[i];
+            if *value < *least {
+                *value = *least;
+            } else if *value > *most {
+                *value = *most;
             }
         }
-        shown
     }
 }
 
