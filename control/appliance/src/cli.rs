@@ -292,7 +292,8 @@ pub(crate) struct Replay {
 #[command(after_help = "Examples:
   portcullis scenario --list
   portcullis scenario flash-crash --out out/crash
-  portcullis scenario calm --seed 7 --minutes 30 --out out/calm7")]
+  portcullis scenario calm --seed 7 --minutes 30 --out out/calm7
+  portcullis scenario up-crash --symbol ALFA --size 150 --at 10:15:00 --out out/up")]
 pub(crate) struct Scenario {
     /// Scenario to simulate
     #[arg(required_unless_present = "list", value_name = "NAME")]
@@ -312,6 +313,15 @@ pub(crate) struct Scenario {
     /// Number of instruments, at most 64, where the scenario leaves it open [default: calm 9, open 6, feed-gap 4]
     #[arg(long, value_name = "INSTRUMENTS")]
     pub(crate) instruments: Option<u64>,
+    /// Which instrument a crisis strikes: FUTX, ALFA, ..., THIN, SIM09 to SIM63 [default: FUTX, of a contagion ALFA]
+    #[arg(long, value_name = "SYMBOL", value_parser = format::symbol)]
+    pub(crate) symbol: Option<Symbol>,
+    /// How large a crisis is, in per cent of the usual, 1 to 1000 [default: 100]
+    #[arg(long, value_name = "PERCENT")]
+    pub(crate) size: Option<u64>,
+    /// When a crisis begins, HH:MM:SS of the day, New York [default: 13:00:00]
+    #[arg(long, value_name = "TIME", value_parser = format::time_of_day)]
+    pub(crate) at: Option<u64>,
 }
 
 #[derive(Args, Debug)]

@@ -182,7 +182,7 @@ impl Listener for Watcher {
     fn truth(&mut self, truth: &Truth) -> Result<(), Infallible> {
         match truth.kind {
             TruthKind::Withdrawal(w) if truth.instrument + 1 == self.locate => self.withdrawal = w,
-            TruthKind::SellerSold(sold) => self.sold = sold,
+            TruthKind::IcebergTraded(_, sold) => self.sold = sold,
             _ => {}
         }
         Ok(())
@@ -193,7 +193,7 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let name = args.first().map_or("flash-crash", String::as_str);
     let number = |i: usize| args.get(i).and_then(|a| a.parse().ok());
-    let options = Options { seed: number(2), minutes: number(3), instruments: None };
+    let options = Options { seed: number(2), minutes: number(3), ..Options::default() };
     let simulation = Scenario::build(name, &options).unwrap_or_else(|e| panic!("{e}"));
     let wanted = args.get(1).map_or("FUTX", String::as_str);
     let (locate, profile) = (1_u16..)

@@ -12,12 +12,14 @@ pub(crate) enum Owner {
     Maker(u8),
     /// Anyone whose fills nobody waits for.
     Crowd,
-    /// The iceberg seller of the flash crash.
-    Seller,
-    /// Value buyer number n.
+    /// Who works an iceberg order.
+    Iceberg,
+    /// Value trader number n.
     Value(u8),
     /// The worker of ordinary large parent orders.
     Parent,
+    /// Who floods the book with orders that are not meant.
+    Stuffer,
 }
 
 /// A resting order.

@@ -36,6 +36,16 @@ pub enum SimulatorError {
         /// The option.
         option: &'static str,
     },
+    /// No instrument of that name.
+    #[error("scenario {scenario}: --symbol is {found}, wanted one of {wanted}")]
+    UnknownSymbol {
+        /// The scenario.
+        scenario: &'static str,
+        /// The name asked for.
+        found: types::Symbol,
+        /// The names there are.
+        wanted: String,
+    },
     /// A file could not be written.
     #[error("{path}: cannot {action}: {source}")]
     Io {

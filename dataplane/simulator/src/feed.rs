@@ -8,7 +8,7 @@ use wire::frame::UdpPath;
 use wire::itch50::{self, event, state};
 use wire::moldudp64::{END_OF_SESSION, Header, PacketBuilder};
 
-use crate::market::{MarketEvent, Profile, SECOND, Stamped, nanos};
+use crate::market::{MarketEvent, Profile, SECOND, Stamped, TradingState, nanos};
 use crate::random::Dice;
 
 /// One of the two lines that carry the same packets.
@@ -217,9 +217,18 @@ impl Feed {
                 );
                 self.push(ts, m.as_bytes());
             }
-            MarketEvent::Cross { qty, px, .. } => {
+            MarketEvent::State(to) => {
+                let (to, reason) = match to {
+                    TradingState::Trading => (state::TRADING, *b"    "),
+                    TradingState::Paused => (state::PAUSED, *b"LUDP"),
+                };
+                let m = itch50::StockTradingAction::new(locate, 0, ts, symbol, to, b' ', reason);
+                self.push(ts, m.as_bytes());
+            }
+            MarketEvent::Cross { qty, px, reopens, .. } => {
                 let (price, match_no) = (self.price(instrument, px), self.next_match());
-                let m = itch50::CrossTrade::new(locate, 0, ts, qty.into(), symbol, price, match_no, b'O');
+                let kind = if reopens { b'H' } else { b'O' };
+                let m = itch50::CrossTrade::new(locate, 0, ts, qty.into(), symbol, price, match_no, kind);
                 self.push(ts, m.as_bytes());
             }
         }

@@ -5,13 +5,13 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use types::Px;
+use types::{Px, Side};
 
 use crate::error::{Result, SimulatorError};
 use crate::feed::{Line, Loss, Packet, SESSION};
 use crate::market::{FirmOrder, Intervention, Truth, TruthKind};
 use crate::pcap::PcapWriter;
-use crate::simulation::{Listener, MIDNIGHT_UNIX_NS, Simulation};
+use crate::simulation::{Listener, MIDNIGHT_UNIX_NS, Planted, Simulation};
 
 /// Number of the firm's first order.
 const FIRST_ORDER_ID: u64 = 1_000_001;
@@ -113,7 +113,8 @@ impl Files {
         let instruments =
             simulation.profiles().map(|p| (p.symbol.to_string(), i64::from(p.tick_1e4))).collect();
         let pcap = (partial, pcap);
-        let planted = simulation.losses().iter().map(planted_loss).collect();
+        let losses = simulation.losses().iter().map(planted_loss);
+        let planted = losses.chain(simulation.planted().into_iter().flat_map(planted_crisis)).collect();
         Ok(Self { instruments, pcap, orders, truth, manifest, planted, packets: 0, order_count: 0 })
     }
 
@@ -212,17 +213,33 @@ impl Files {
             TruthKind::BidDepth(lots) => ("bid_depth", lots.to_string()),
             TruthKind::AskDepth(lots) => ("ask_depth", lots.to_string()),
             TruthKind::Withdrawal(share) => ("withdrawal", format!("{share:.2}")),
-            TruthKind::SellerStart => ("planted_seller_start", String::new()),
-            TruthKind::SellerSold(lots) => ("seller_sold", lots.to_string()),
-            TruthKind::SellerDone => ("seller_done", String::new()),
-            TruthKind::CrashLow(ticks) => ("crash_low", mid(ticks)),
+            TruthKind::IcebergStart(Side::Ask) => ("planted_seller_start", String::new()),
+            TruthKind::IcebergStart(Side::Bid) => ("planted_buyer_start", String::new()),
+            TruthKind::IcebergTraded(Side::Ask, lots) => ("seller_sold", lots.to_string()),
+            TruthKind::IcebergTraded(Side::Bid, lots) => ("buyer_bought", lots.to_string()),
+            TruthKind::IcebergDone(Side::Ask) => ("seller_done", String::new()),
+            TruthKind::IcebergDone(Side::Bid) => ("buyer_done", String::new()),
+            TruthKind::Extreme(Side::Ask, ticks) => ("crash_low", mid(ticks)),
+            TruthKind::Extreme(Side::Bid, ticks) => ("crash_high", mid(ticks)),
+            TruthKind::StuffingStart(rate) => ("planted_stuffing_per_s", rate.to_string()),
+            TruthKind::StuffingDone => ("planted_stuffing_done", String::new()),
             TruthKind::Planted(Intervention::News { jump_bps }) => ("planted_news_bps", jump_bps.to_string()),
+            TruthKind::Planted(Intervention::Drift { bps_per_min }) => {
+                ("planted_drift_bps_per_min", bps_per_min.to_string())
+            }
             TruthKind::Planted(Intervention::Rush { factor, .. }) => ("planted_rush", factor.to_string()),
             TruthKind::Planted(Intervention::Indicative { paired, .. }) => {
                 ("planted_indicative", paired.to_string())
             }
             TruthKind::Planted(Intervention::OpeningCross { lots }) => {
                 ("planted_opening_cross", lots.to_string())
+            }
+            TruthKind::Planted(Intervention::Withdraw { fear }) => {
+                ("planted_withdrawal", format!("{fear:.2}"))
+            }
+            TruthKind::Planted(Intervention::Pause { for_s }) => ("planted_pause_s", for_s.to_string()),
+            TruthKind::Planted(Intervention::Reopen { lots }) => {
+                ("planted_reopening_cross", lots.to_string())
             }
         }
     }
@@ -236,6 +253,15 @@ fn planted_loss(loss: &Loss) -> (u64, String) {
         _ => "b",
     };
     (MIDNIGHT_UNIX_NS + loss.from_ns, format!(",planted_loss_{lines},{}", loss.packets))
+}
+
+/// When a crisis begins and ends, and the rest of the rows that say so.
+fn planted_crisis(planted: &Planted) -> [(u64, String); 2] {
+    let Planted { kind, symbol, from_ns, until_ns, size_percent } = planted;
+    [
+        (MIDNIGHT_UNIX_NS + from_ns, format!("{symbol},planted_{},{size_percent}", kind.replace('-', "_"))),
+        (MIDNIGHT_UNIX_NS + until_ns, format!("{symbol},planted_end,{kind}")),
+    ]
 }
 
 /// The manifest: what one must know to replay the capture. Every text in it is a name written in this crate, printable
@@ -256,6 +282,12 @@ fn manifest(simulation: &Simulation, messages: u64, packets: u64, orders: u64) -
     line(format_args!("  \"start_unix_ns\": {start},\n  \"end_unix_ns\": {end},"));
     line(format_args!("  \"line_a\": \"{}\",\n  \"line_b\": \"{}\",", Line::A.group(), Line::B.group()));
     line(format_args!("  \"messages\": {messages},\n  \"packets\": {packets},\n  \"orders\": {orders},"));
+    if let Some(Planted { kind, symbol, from_ns, until_ns, size_percent }) = simulation.planted() {
+        let (from, until) = (MIDNIGHT_UNIX_NS + from_ns, MIDNIGHT_UNIX_NS + until_ns);
+        line(format_args!(
+            "  \"planted\": {{ \"kind\": \"{kind}\", \"symbol\": \"{symbol}\", \"from_unix_ns\": {from}, \"until_unix_ns\": {until}, \"size_percent\": {size_percent} }},"
+        ));
+    }
     line(format_args!("  \"instruments\": ["));
     let count = simulation.profiles().len();
     for (i, profile) in simulation.profiles().enumerate() {

@@ -1,5 +1,5 @@
 //! A market simulator that speaks the wire protocols: order-level markets in which agents trade with each other, the
-//! scenarios played on them, the feed that publishes them as TotalView-ITCH 5.0 over MoldUDP64 on two lines, a
+//! scenarios and kinds of crisis played on them, the feed that publishes them as TotalView-ITCH 5.0 over MoldUDP64 on two lines, a
 //! generator of benchmark traffic, and faults for packet sequences.
 //!
 //! **What it is for:** demonstrations, training data, tests and benchmarks that need a market whose truth is known.
@@ -16,11 +16,13 @@
 #![forbid(unsafe_code)]
 
 mod book;
+mod crisis;
 mod error;
 pub mod fault;
 mod feed;
 mod files;
 mod market;
+mod options;
 pub mod order_entry;
 mod pcap;
 mod random;
@@ -32,9 +34,10 @@ pub use error::{Result, SimulatorError};
 pub use feed::{Line, Loss, Packet, SESSION};
 pub use files::Written;
 pub use market::{
-    Cue, FirmOrder, Intervention, MarketEvent, PlantedOrder, Profile, SellerPlan, Stamped, Strategy, Truth,
-    TruthKind,
+    Cue, FirmOrder, IcebergPlan, Intervention, MarketEvent, PlantedOrder, Profile, Stamped, Strategy,
+    TradingState, Truth, TruthKind,
 };
+pub use options::{Options, ScenarioInfo};
 pub use pcap::{MAGIC_NANOSECONDS, PcapWriter};
-pub use scenario::{Options, Scenario, ScenarioInfo, scenarios};
-pub use simulation::{Listener, MIDNIGHT_UNIX_NS, Simulation};
+pub use scenario::{Scenario, scenarios};
+pub use simulation::{Listener, MIDNIGHT_UNIX_NS, Planted, Simulation};

@@ -1,33 +1,13 @@
 //! The scenarios: which markets, when, and what befalls them.
 
+use crate::crisis;
 use crate::error::{Result, SimulatorError};
 use crate::feed::Loss;
-use crate::market::{Cast, Cue, FirmPlan, Intervention, PlantedOrder, Profile, SECOND, SellerPlan, Strategy};
+use crate::market::{Cast, Cue, IcebergPlan, Intervention, PlantedOrder, Profile, SECOND, Strategy};
+use crate::options::{Options, ScenarioInfo, chosen, fixed};
 use crate::simulation::{Setup, Simulation};
 
 use types::Side;
-
-/// What `--list` shows of a scenario.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ScenarioInfo {
-    /// Name on the command line and of the files.
-    pub name: &'static str,
-    /// One line for people.
-    pub description: &'static str,
-    /// Simulated seconds when nothing else is asked for.
-    pub length_s: u64,
-}
-
-/// What the caller may choose.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// Seed of all chance; each scenario has its own default.
-    pub seed: Option<u64>,
-    /// Minutes to simulate, where the scenario's story does not fix it. A flash crash goes on without the firm's orders.
-    pub minutes: Option<u64>,
-    /// Instruments, where the scenario's story does not fix it.
-    pub instruments: Option<u64>,
-}
 
 /// The scenarios there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,10 +59,9 @@ const INFOS: [ScenarioInfo; 6] = [
     },
 ];
 
-/// All scenarios, in the order of `--list`.
-#[must_use]
-pub const fn scenarios() -> &'static [ScenarioInfo] {
-    &INFOS
+/// All scenarios, in the order of `--list`: the stories first, then the kinds of crisis.
+pub fn scenarios() -> impl Iterator<Item = &'static ScenarioInfo> {
+    INFOS.iter().chain(crisis::infos())
 }
 
 const ALL: [Scenario; 6] = [
@@ -106,14 +85,20 @@ impl Scenario {
     /// # Errors
     /// [`SimulatorError::UnknownScenario`], or an option that is out of bounds or fixed by the story.
     pub fn build(name: &str, options: &Options) -> Result<Simulation> {
-        let index = INFOS.iter().position(|info| info.name == name).ok_or_else(|| {
-            let names: Vec<_> = INFOS.iter().map(|info| info.name).collect();
-            SimulatorError::UnknownScenario { found: name.to_owned(), wanted: names.join(", ") }
-        })?;
-        ALL[index].prepare(&INFOS[index], options)
+        let setup = match INFOS.iter().position(|info| info.name == name) {
+            Some(index) => ALL[index].prepare(&INFOS[index], options)?,
+            None => crisis::prepare(name, options)?.ok_or_else(|| {
+                let names: Vec<_> = scenarios().map(|info| info.name).collect();
+                SimulatorError::UnknownScenario { found: name.to_owned(), wanted: names.join(", ") }
+            })?,
+        };
+        Ok(Simulation::new(setup))
     }
 
-    fn prepare(self, info: &'static ScenarioInfo, options: &Options) -> Result<Simulation> {
+    fn prepare(self, info: &'static ScenarioInfo, options: &Options) -> Result<Setup> {
+        fixed(info, "--symbol", options.symbol, 0)?;
+        fixed(info, "--size", options.size_percent, 0)?;
+        fixed(info, "--at", options.at_s, 0)?;
         let (start, seed, instruments) = match self {
             Self::FlashCrash => (clock(14, 28, 30), 3, fixed(info, "--instruments", options.instruments, 6)?),
             Self::Calm => {
@@ -156,6 +141,8 @@ impl Scenario {
             orders_until_ns: None,
             markets: Profile::roster(count).into_iter().map(|p| (p, Cast::default())).collect(),
             losses: Vec::new(),
+            planted: None,
+            contagion: None,
         };
         match self {
             Self::FlashCrash => flash_crash(&mut setup),
@@ -165,8 +152,8 @@ impl Scenario {
             Self::ThinBook => thin_book(&mut setup),
             Self::FeedGap => feed_gap(&mut setup),
         }
-        hire_firm(&mut setup);
-        Ok(Simulation::new(setup))
+        setup.hire_firm();
+        Ok(setup)
     }
 }
 
@@ -175,33 +162,13 @@ const fn clock(hour: u64, minute: u64, second: u64) -> u64 {
     ((hour * 60 + minute) * 60 + second) * SECOND
 }
 
-fn fixed(info: &ScenarioInfo, option: &'static str, asked: Option<u64>, value: u64) -> Result<u64> {
-    match asked {
-        None => Ok(value),
-        Some(_) => Err(SimulatorError::OptionFixed { scenario: info.name, option }),
-    }
-}
-
-fn chosen(
-    info: &ScenarioInfo,
-    option: &'static str,
-    asked: Option<u64>,
-    value: u64,
-    max: u64,
-) -> Result<u64> {
-    let found = asked.unwrap_or(value);
-    if found == 0 || found > max {
-        return Err(SimulatorError::OptionOutOfRange { scenario: info.name, option, found, min: 1, max });
-    }
-    Ok(found)
-}
-
 /// The seed's 14:30. Only the seller's orders and the firm's one large order are planted; the rest follows.
 fn flash_crash(setup: &mut Setup) {
     let start_ns = clock(14, 30, 0);
     setup.orders_until_ns = Some(start_ns + 60 * SECOND);
     let cast = &mut setup.markets[0].1;
-    cast.seller = Some(SellerPlan {
+    cast.iceberg = Some(IcebergPlan {
+        side: Side::Ask,
         start_ns,
         total_lots: 10_000,
         clip_lots: 100,
@@ -255,18 +222,4 @@ fn feed_gap(setup: &mut Setup) {
         loss(100, 12, true, true),
         loss(140, 8, true, false),
     ];
-}
-
-/// Ordinary orders in every instrument, thirty a minute in all, half of them in the first.
-fn hire_firm(setup: &mut Setup) {
-    let from_ns = setup.market_open_ns.unwrap_or(setup.start_ns) + 5 * SECOND;
-    let others = setup.markets.len().saturating_sub(1).max(1);
-    for (i, (_, cast)) in setup.markets.iter_mut().enumerate() {
-        let firm: &mut FirmPlan = cast.firm.get_or_insert_default();
-        #[expect(clippy::cast_precision_loss, reason = "at most 64")]
-        let share = if i == 0 { 15.0 } else { 15.0 / others as f64 };
-        firm.orders_per_min = share;
-        firm.from_ns = from_ns;
-        firm.until_ns = setup.orders_until_ns;
-    }
 }

@@ -1,10 +1,11 @@
 //! Plays a scenario: all markets side by side, their events merged into one feed, the firm's orders and the truth
 //! beside it.
 
+use types::Symbol;
 use wire::itch50::event;
 
 use crate::feed::{Feed, Loss, Packet};
-use crate::market::{Cast, FirmOrder, Market, Profile, SECOND, Slice, Truth};
+use crate::market::{Cast, FirmOrder, FirmPlan, Market, Profile, SECOND, Slice, Truth};
 
 /// Midnight, New York, of the simulated day: Wednesday 6 May 2026, sixteen years after the flash crash.
 pub const MIDNIGHT_UNIX_NS: u64 = 1_778_040_000 * SECOND;
@@ -26,6 +27,52 @@ pub(crate) struct Setup {
     pub(crate) orders_until_ns: Option<u64>,
     pub(crate) markets: Vec<(Profile, Cast)>,
     pub(crate) losses: Vec<Loss>,
+    /// The crisis that strikes the first market.
+    pub(crate) planted: Option<Planted>,
+    /// From which market to the others value and fear go.
+    pub(crate) contagion: Option<Contagion>,
+}
+
+/// A crisis as it was planted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Planted {
+    /// Its kind: the scenario's name.
+    pub kind: &'static str,
+    /// The instrument that is struck.
+    pub symbol: Symbol,
+    /// When it begins and ends, nanoseconds since midnight.
+    pub from_ns: u64,
+    /// When it ends; what follows is the market's own doing.
+    pub until_ns: u64,
+    /// Its size, in per cent of the kind's usual one.
+    pub size_percent: u64,
+}
+
+/// How one market's fall becomes that of others.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Contagion {
+    /// The market it comes from.
+    pub(crate) leader: usize,
+    pub(crate) from_ns: u64,
+    pub(crate) until_ns: u64,
+    /// Share of its move, and of its makers' fear, that reaches the others within a second.
+    pub(crate) beta: f64,
+}
+
+impl Setup {
+    /// Ordinary orders in every instrument, thirty a minute in all, half of them in the first.
+    pub(crate) fn hire_firm(&mut self) {
+        let from_ns = self.market_open_ns.unwrap_or(self.start_ns) + 5 * SECOND;
+        let others = self.markets.len().saturating_sub(1).max(1);
+        for (i, (_, cast)) in self.markets.iter_mut().enumerate() {
+            let firm: &mut FirmPlan = cast.firm.get_or_insert_default();
+            #[expect(clippy::cast_precision_loss, reason = "at most 64")]
+            let share = if i == 0 { 15.0 } else { 15.0 / others as f64 };
+            firm.orders_per_min = share;
+            firm.from_ns = from_ns;
+            firm.until_ns = self.orders_until_ns;
+        }
+    }
 }
 
 /// A scenario ready to be played.
@@ -76,6 +123,12 @@ impl Simulation {
         self.setup.seed
     }
 
+    /// The crisis that is planted in it; none in a scenario that is none.
+    #[must_use]
+    pub const fn planted(&self) -> Option<&Planted> {
+        self.setup.planted.as_ref()
+    }
+
     /// The instruments, in the order of their locate codes from 1.
     pub fn profiles(&self) -> impl ExactSizeIterator<Item = &Profile> {
         self.setup.markets.iter().map(|(profile, _)| profile)
@@ -103,6 +156,7 @@ impl Simulation {
         feed.quiet_until(start_ns - 1);
         feed.open(*start_ns, self.setup.market_open_ns.is_none());
         let mut packets = Vec::new();
+        let mut spread = self.setup.contagion.map(Spread::new);
         let mut now = *start_ns;
         while now < *end_ns {
             if self.setup.market_open_ns == Some(now) {
@@ -110,6 +164,9 @@ impl Simulation {
             }
             now += SECOND;
             let slice = play_slice(&mut markets, now);
+            if let Some(spread) = &mut spread {
+                spread.step(&mut markets, now);
+            }
             slice.events.iter().for_each(|e| feed.publish(e));
             feed.quiet_until(now);
             // A packet sent in this second may arrive in the next, none arrives before it is sent.
@@ -127,6 +184,35 @@ impl Simulation {
 
     pub(crate) fn losses(&self) -> &[Loss] {
         &self.setup.losses
+    }
+}
+
+/// A contagion under way.
+#[derive(Debug)]
+struct Spread {
+    contagion: Contagion,
+    /// The leader's mid a second ago.
+    before: Option<f64>,
+}
+
+impl Spread {
+    const fn new(contagion: Contagion) -> Self {
+        Self { contagion, before: None }
+    }
+
+    /// Hands on what the leader did in the second before `now`.
+    fn step(&mut self, markets: &mut [Market], now: u64) {
+        let Contagion { leader, from_ns, until_ns, beta } = self.contagion;
+        let (mid, fear) = markets[leader].mood();
+        let before = self.before.replace(mid).unwrap_or(mid);
+        if !(from_ns..=until_ns).contains(&now) {
+            return;
+        }
+        let share = mid / before - 1.0;
+        let fear = if now + SECOND > until_ns { 0.0 } else { fear };
+        for (_, market) in markets.iter_mut().enumerate().filter(|(i, _)| *i != leader) {
+            market.follow(share, fear, beta);
+        }
     }
 }
 

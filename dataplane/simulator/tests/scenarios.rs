@@ -280,7 +280,7 @@ fn the_flash_crash_keeps_the_timeline_of_1430() {
     // Two per cent by :45, and some of it back by the end.
     assert!((-2.5..=-1.7).contains(&fall(45)), "down {} % at :45", fall(45));
     let low = tape.truth.iter().find_map(|t| match t.kind {
-        TruthKind::CrashLow(ticks) => Some(ticks * tick),
+        TruthKind::Extreme(Side::Ask, ticks) => Some(ticks * tick),
         _ => None,
     });
     let low = low.expect("truth names the low");
@@ -324,8 +324,11 @@ fn the_market_goes_on_after_the_crash_and_comes_back_without_an_order_of_the_fir
         tape.tops(0, 0, clock(14, 31, 0)).iter().map(|t| (t.ts, t.bid, t.ask)).collect::<Vec<_>>()
     };
     assert_eq!(story(&short), story(&long)[..story(&short).len()], "what follows changes nothing before it");
-    let low =
-        long.truth.iter().find(|t| matches!(t.kind, TruthKind::CrashLow(_))).expect("truth names the low");
+    let low = long
+        .truth
+        .iter()
+        .find(|t| matches!(t.kind, TruthKind::Extreme(Side::Ask, _)))
+        .expect("truth names the low");
     let (start, bottom) = (long.mid_at(0, clock(14, 30, 0)), long.mid_at(0, low.ts_ns));
     assert!(low.ts_ns + 600 * SECOND < clock(14, 41, 30), "ten minutes follow the low");
     let won_back = (long.mid_at(0, low.ts_ns + 600 * SECOND) - bottom) / (start - bottom);
@@ -498,7 +501,7 @@ fn the_firm_sends_sane_orders_and_the_planted_one() {
 
 #[test]
 fn the_files_are_the_scenario_and_the_same_each_time() {
-    let options = Options { minutes: Some(1), instruments: Some(3), seed: Some(11) };
+    let options = Options { minutes: Some(1), instruments: Some(3), seed: Some(11), ..Options::default() };
     let (one, two) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
     let written = build("calm", &options).write(one.path()).expect("files");
     build("calm", &options).write(two.path()).expect("files");
@@ -596,7 +599,7 @@ fn a_folder_that_cannot_be_made_is_named() {
 
 #[test]
 fn the_list_names_every_scenario_once() {
-    let mut names: Vec<_> = scenarios().iter().map(|info| info.name).collect();
+    let mut names: Vec<_> = scenarios().map(|info| info.name).collect();
     for info in scenarios() {
         let simulation = build(info.name, &Options::default());
         let (start, end) = simulation.span_ns();
@@ -605,5 +608,5 @@ fn the_list_names_every_scenario_once() {
     }
     names.sort_unstable();
     names.dedup();
-    assert_eq!(names.len(), scenarios().len());
+    assert_eq!(names.len(), scenarios().count());
 }

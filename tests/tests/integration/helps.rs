@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use tests::{blocks, programs, repository};
 
 /// What numbers count; a value's name says it.
-const UNITS: [&str; 14] = [
+const UNITS: [&str; 15] = [
     "TIMES",
     "ALARMS",
     "SEED",
@@ -17,6 +17,7 @@ const UNITS: [&str; 14] = [
     "MINUTES",
     "INSTRUMENTS",
     "PASSES",
+    "PERCENT",
     "SHARE",
     "SECONDS",
     "SHARES",

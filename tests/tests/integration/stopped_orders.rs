@@ -126,7 +126,7 @@ fn what_stopped_orders_would_have_come_to_agrees_with_lots_counted_one_by_one() 
     };
     let moments = took.iter().flat_map(|order| [0, 1, 10, 60].map(|seconds| at(order, seconds))).collect();
     let mut naive = Naive { orders: BTreeMap::new(), moments, seen: BTreeMap::new() };
-    let options = Options { seed: summary["seed"].as_u64(), minutes: Some(13), instruments: None };
+    let options = Options { seed: summary["seed"].as_u64(), minutes: Some(13), ..Options::default() };
     Scenario::build("flash-crash", &options).unwrap().play(&mut naive).unwrap_or_else(|never| match never {});
     for order in &took {
         let buys = order["side"] == "buy";

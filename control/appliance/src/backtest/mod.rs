@@ -59,7 +59,7 @@ fn day_of(
     seed: u64,
     minutes: Option<u64>,
 ) -> Result<Day> {
-    let options = simulator::Options { seed: Some(seed), minutes, instruments: None };
+    let options = simulator::Options { seed: Some(seed), minutes, ..simulator::Options::default() };
     let written = simulator::Scenario::build(scenario, &options)?.write(dir)?;
     let day = Day::play(plan, model, &written.pcap, seed);
     for path in [&written.pcap, &written.orders, &written.truth, &written.manifest] {

@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 
 use types::Side;
 
-use super::event::{MarketEvent, Stamped};
+use super::event::{MarketEvent, Stamped, TradingState};
 use super::profile::Profile;
 use super::signals::Signals;
 use super::time::{SECOND, nanos};
@@ -32,12 +32,14 @@ pub(crate) enum Wake {
     NoiseReturn(u64),
     /// Momentum follower n looks.
     Momentum(u8),
-    /// Value buyer n looks.
+    /// Value trader n looks.
     Value(u8),
     /// The parent-order worker acts.
     Parent,
-    /// The iceberg seller acts.
-    Seller,
+    /// The iceberg order is worked.
+    Iceberg,
+    /// The quote stuffer acts.
+    Stuff,
     /// The firm's next order.
     Firm,
     /// The firm's market-making strategy bids.
@@ -216,11 +218,16 @@ impl Core {
         self.publish(MarketEvent::Indicative { paired, imbalance, px });
     }
 
+    /// Whether the instrument trades from now on.
+    pub(crate) fn say_state(&mut self, state: TradingState) {
+        self.publish(MarketEvent::State(state));
+    }
+
     /// The auction's print.
-    pub(crate) fn cross(&mut self, qty: u32) {
+    pub(crate) fn cross(&mut self, qty: u32, reopens: bool) {
         self.match_no += 1;
         let px = self.auction_px();
-        self.publish(MarketEvent::Cross { qty, px, match_no: self.match_no });
+        self.publish(MarketEvent::Cross { qty, px, match_no: self.match_no, reopens });
     }
 
     fn auction_px(&self) -> i64 {

@@ -71,7 +71,9 @@ pub enum MarketEvent {
         /// The price in ticks.
         px: i64,
     },
-    /// The opening auction's print.
+    /// Trading is paused, or goes on.
+    State(TradingState),
+    /// The print of an opening or reopening auction.
     Cross {
         /// Quantity matched.
         qty: u32,
@@ -79,7 +81,18 @@ pub enum MarketEvent {
         px: i64,
         /// Number of the match.
         match_no: u64,
+        /// It ends a pause, and does not open the day.
+        reopens: bool,
     },
+}
+
+/// Whether an instrument trades.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TradingState {
+    /// It does.
+    Trading,
+    /// A volatility pause (ITCH 5.0 section 1.2.2, state P; reason LUDP).
+    Paused,
 }
 
 /// A market event with its moment.

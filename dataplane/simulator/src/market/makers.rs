@@ -207,7 +207,7 @@ impl Maker {
         let one_sided = (core.signals.net_rate().abs() / usual_flow / self.tolerance - 1.5).max(0.0);
         let stress = 0.2 * volatility + 1.6 * (load - 0.55).max(0.0) + 0.12 * one_sided * load;
         let square = stress * stress;
-        square / (0.25 + square)
+        (square / (0.25 + square)).max(core.signals.dread)
     }
 
     /// Takes the stale orders of others: bids far above what this maker holds the instrument to be worth, offers far

@@ -9,20 +9,23 @@ mod firm;
 mod makers;
 mod profile;
 mod signals;
+mod stuffing;
 mod time;
 
 use types::Side;
 
 use self::core::{Core, Wake};
-pub use self::crash::SellerPlan;
-use self::crash::{Seller, ValueBuyer};
+pub use self::crash::IcebergPlan;
+use self::crash::{Iceberg, ValueTrader};
 use self::crowd::{Momentum, Noise, ParentWorker, Takers};
-pub use self::event::{MarketEvent, Stamped};
+pub use self::event::{MarketEvent, Stamped, TradingState};
 pub(crate) use self::firm::FirmPlan;
 use self::firm::FirmTrader;
 pub use self::firm::{FirmOrder, PlantedOrder, Strategy};
 use self::makers::{FIRST_LOOK, Maker};
 pub use self::profile::Profile;
+pub(crate) use self::stuffing::StuffingPlan;
+use self::stuffing::{Flood, Stuffer};
 pub(crate) use self::time::{SECOND, nanos};
 use crate::book::{Fill, Owner};
 
@@ -36,6 +39,11 @@ pub enum Intervention {
     News {
         /// Size and direction of the jump.
         jump_bps: f64,
+    },
+    /// News that leaks: the value goes by so much a minute from now on.
+    Drift {
+        /// Basis points a minute, and which way.
+        bps_per_min: f64,
     },
     /// Activity is multiplied by `1 + factor`, fading with this memory.
     Rush {
@@ -56,6 +64,21 @@ pub enum Intervention {
         /// Lots matched.
         lots: u32,
     },
+    /// The makers are at least so afraid from now on, whatever the market does.
+    Withdraw {
+        /// 0 as the market makes them, 1 all of them gone.
+        fear: f64,
+    },
+    /// A volatility pause: nobody trades or quotes for so long, and what rests in the book stays.
+    Pause {
+        /// How long, seconds.
+        for_s: u64,
+    },
+    /// The pause ends: the auction prints, and trading goes on.
+    Reopen {
+        /// Lots matched.
+        lots: u32,
+    },
 }
 
 /// One entry of a scenario's script.
@@ -70,7 +93,8 @@ pub struct Cue {
 /// What a market is made of beyond its profile.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cast {
-    pub(crate) seller: Option<SellerPlan>,
+    pub(crate) iceberg: Option<IcebergPlan>,
+    pub(crate) stuffing: Option<StuffingPlan>,
     pub(crate) script: Vec<Cue>,
     pub(crate) firm: Option<FirmPlan>,
     /// Activity at the start, multiplied by this; 1 when ordinary.
@@ -101,26 +125,30 @@ pub enum TruthKind {
     AskDepth(u64),
     /// Mean withdrawal of the makers, 0 none to 1 all.
     Withdrawal(f64),
-    /// The seller starts (planted).
-    SellerStart,
-    /// Lots the seller has sold.
-    SellerSold(u32),
-    /// The seller has sold everything.
-    SellerDone,
-    /// Lowest mid price since the seller started, in ticks; at the moment it was reached.
-    CrashLow(f64),
+    /// An iceberg seller or buyer starts (planted).
+    IcebergStart(Side),
+    /// Lots it has sold or bought.
+    IcebergTraded(Side, u32),
+    /// It has sold or bought everything.
+    IcebergDone(Side),
+    /// Lowest mid price since a seller started, highest since a buyer did, in ticks; at the moment it was reached.
+    Extreme(Side, f64),
+    /// Quote stuffing starts (planted): messages a second.
+    StuffingStart(u32),
+    /// It ends.
+    StuffingDone,
     /// A scripted intervention (planted).
     Planted(Intervention),
 }
 
-/// How far the seller is.
+/// How far the iceberg order is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SellerPhase {
+enum Phase {
     /// Not started.
     Waiting,
-    /// Selling.
-    Selling,
-    /// Everything is sold.
+    /// Being worked.
+    Working,
+    /// Everything is traded.
     Done,
 }
 
@@ -132,19 +160,22 @@ pub(crate) struct Market {
     takers: Takers,
     noise: Noise,
     momentum: Vec<Momentum>,
-    value: Vec<ValueBuyer>,
+    value: Vec<ValueTrader>,
     parents: ParentWorker,
-    seller: Option<Seller>,
+    iceberg: Option<Iceberg>,
+    stuffer: Option<Stuffer>,
     firm: Option<FirmTrader>,
     script: Vec<Cue>,
     truth: Vec<Truth>,
     orders: Vec<FirmOrder>,
     instrument: u16,
-    seller_phase: SellerPhase,
+    phase: Phase,
+    /// Nobody acts before.
+    paused_until: u64,
     withdrawal_told: f64,
     spread_told: i64,
     samples: u64,
-    low: Option<(f64, u64)>,
+    extreme: Option<(f64, u64)>,
 }
 
 impl Market {
@@ -153,7 +184,10 @@ impl Market {
         let mut core = Core::new(instrument, profile, seed, start);
         let makers: Vec<_> = (0..core.profile.makers).map(|id| Maker::new(id, &mut core)).collect();
         let momentum: Vec<_> = (0..3).map(|id| Momentum::new(id, &mut core)).collect();
-        let value = (0..5).map(|id| ValueBuyer::new(id, &mut core)).collect();
+        let value = {
+            let against = cast.iceberg.map_or(Side::Bid, |plan| plan.side.opposite());
+            (0..5).map(|id| ValueTrader::new(id, against, &mut core)).collect()
+        };
         for id in 0..core.profile.makers {
             let wait = u64::from(core.dice.below(20_000_000));
             core.wake_in(wait, Wake::Maker(id));
@@ -166,7 +200,8 @@ impl Market {
         core.wake_in(2 * FIRST_LOOK, Wake::Taker(false));
         core.wake_in(2 * FIRST_LOOK, Wake::Sweep(false));
         core.wake_in(SAMPLE_NS, Wake::Sample);
-        let seller = cast.seller.map(|plan| Seller::new(plan, &mut core));
+        let iceberg = cast.iceberg.map(|plan| Iceberg::new(plan, &mut core));
+        let stuffer = cast.stuffing.map(|plan| Stuffer::new(plan, &mut core));
         let firm = cast.firm.map(|plan| FirmTrader::new(plan, seed, &mut core));
         for (i, cue) in (0..).zip(&cast.script) {
             core.wake_at(cue.at_ns, Wake::Script(i));
@@ -184,23 +219,29 @@ impl Market {
             momentum,
             value,
             parents,
-            seller,
+            iceberg,
+            stuffer,
             firm,
             script: cast.script,
             truth: Vec::new(),
             orders: Vec::new(),
             instrument,
-            seller_phase: SellerPhase::Waiting,
+            phase: Phase::Waiting,
+            paused_until: 0,
             withdrawal_told: 0.0,
             spread_told: 0,
             samples: 0,
-            low: None,
+            extreme: None,
         }
     }
 
     /// Plays until `end` (exclusive) and appends what was published, known and ordered before it.
     pub(crate) fn run_until(&mut self, end: u64, out: &mut Slice) {
         while let Some(who) = self.core.next_before(end) {
+            if self.core.now < self.paused_until && !goes_on(who) {
+                self.core.wake_at(self.paused_until, who);
+                continue;
+            }
             self.dispatch(who);
             self.tell_owners();
         }
@@ -211,8 +252,22 @@ impl Market {
 
     /// What can be said only at the end.
     pub(crate) fn epilogue(&self) -> Option<Truth> {
-        let (low, ts_ns) = self.low?;
-        Some(Truth { ts_ns, instrument: self.instrument, kind: TruthKind::CrashLow(low) })
+        let (extreme, ts_ns) = self.extreme?;
+        let side = self.iceberg.as_ref()?.side();
+        Some(Truth { ts_ns, instrument: self.instrument, kind: TruthKind::Extreme(side, extreme) })
+    }
+
+    /// Another market has moved by `share` of its price, and its makers are so afraid: value follows by `beta` of the one, fear
+    /// by as much of the other.
+    pub(crate) fn follow(&mut self, share: f64, fear: f64, beta: f64) {
+        let ticks = self.core.signals.fundamental() * share * beta;
+        self.core.signals.jump(ticks);
+        self.core.signals.dread = fear * beta;
+    }
+
+    /// Mid price in ticks, and the makers' mean withdrawal.
+    pub(crate) fn mood(&self) -> (f64, f64) {
+        (self.core.mid(), self.core.signals.withdrawal)
     }
 
     fn dispatch(&mut self, who: Wake) {
@@ -228,7 +283,8 @@ impl Market {
             Wake::Momentum(id) => self.momentum[usize::from(id)].look(core),
             Wake::Value(id) => self.value[usize::from(id)].look(core),
             Wake::Parent => self.parents.act(core),
-            Wake::Seller => self.sell(),
+            Wake::Iceberg => self.work(),
+            Wake::Stuff => self.stuff(),
             Wake::Firm => {
                 if let Some(firm) = &mut self.firm {
                     self.orders.extend(firm.trade(core));
@@ -270,25 +326,35 @@ impl Market {
         match fill.resting.owner {
             Owner::Maker(id) => self.makers[usize::from(id)].filled(fill),
             Owner::Value(id) => self.value[usize::from(id)].filled(fill),
-            Owner::Seller => {
-                if let Some(seller) = &mut self.seller {
-                    seller.filled(fill);
+            Owner::Iceberg => {
+                if let Some(iceberg) = &mut self.iceberg {
+                    iceberg.filled(fill);
                 }
             }
-            Owner::Crowd | Owner::Parent => {}
+            Owner::Crowd | Owner::Parent | Owner::Stuffer => {}
         }
     }
 
-    fn sell(&mut self) {
-        if self.seller_phase == SellerPhase::Waiting {
-            self.seller_phase = SellerPhase::Selling;
-            self.tell(TruthKind::SellerStart);
+    fn work(&mut self) {
+        let Some(side) = self.iceberg.as_ref().map(Iceberg::side) else { return };
+        if self.phase == Phase::Waiting {
+            self.phase = Phase::Working;
+            self.tell(TruthKind::IcebergStart(side));
         }
-        let Some(seller) = &mut self.seller else { return };
-        seller.act(&mut self.core);
-        if seller.done() && self.seller_phase == SellerPhase::Selling {
-            self.seller_phase = SellerPhase::Done;
-            self.tell(TruthKind::SellerDone);
+        let Some(iceberg) = &mut self.iceberg else { return };
+        iceberg.act(&mut self.core);
+        if iceberg.is_done() && self.phase == Phase::Working {
+            self.phase = Phase::Done;
+            self.tell(TruthKind::IcebergDone(side));
+        }
+    }
+
+    fn stuff(&mut self) {
+        let Some(stuffer) = &mut self.stuffer else { return };
+        match stuffer.act(&mut self.core) {
+            Some(Flood::Begun(messages_per_s)) => self.tell(TruthKind::StuffingStart(messages_per_s)),
+            Some(Flood::Done) => self.tell(TruthKind::StuffingDone),
+            None => {}
         }
     }
 
@@ -300,9 +366,21 @@ impl Market {
                 let ticks = self.core.signals.fundamental() * jump_bps * 1e-4;
                 self.core.signals.jump(ticks);
             }
+            Intervention::Drift { bps_per_min } => {
+                self.core.signals.drift = self.core.signals.fundamental() * bps_per_min * 1e-4 / 60.0;
+            }
             Intervention::Rush { factor, memory_s } => self.core.signals.boost(factor, memory_s),
             Intervention::Indicative { paired, imbalance } => self.core.indicate(paired, imbalance),
-            Intervention::OpeningCross { lots } => self.core.cross(lots),
+            Intervention::OpeningCross { lots } => self.core.cross(lots, false),
+            Intervention::Withdraw { fear } => self.core.signals.dread = fear,
+            Intervention::Pause { for_s } => {
+                self.paused_until = self.core.now + for_s * SECOND;
+                self.core.say_state(TradingState::Paused);
+            }
+            Intervention::Reopen { lots } => {
+                self.core.cross(lots, true);
+                self.core.say_state(TradingState::Trading);
+            }
         }
     }
 
@@ -314,8 +392,12 @@ impl Market {
         self.core.wake_in(SAMPLE_NS, Wake::Sample);
         let mid = self.core.mid();
         self.core.signals.sample_mid(mid);
-        if self.seller_phase != SellerPhase::Waiting && self.low.is_none_or(|(low, _)| mid < low) {
-            self.low = Some((mid, self.core.now));
+        if let Some(side) = self.iceberg.as_ref().map(Iceberg::side).filter(|_| self.phase != Phase::Waiting)
+        {
+            let beyond = |extreme| if side == Side::Ask { mid < extreme } else { mid > extreme };
+            if self.extreme.is_none_or(|(extreme, _)| beyond(extreme)) {
+                self.extreme = Some((mid, self.core.now));
+            }
         }
         if let Some(spread) = self.core.spread().filter(|&s| s != self.spread_told) {
             self.spread_told = spread;
@@ -331,12 +413,17 @@ impl Market {
             self.tell(TruthKind::Mid(mid));
             self.tell(TruthKind::BidDepth(self.core.book.depth(Side::Bid, 10)));
             self.tell(TruthKind::AskDepth(self.core.book.depth(Side::Ask, 10)));
-            if self.seller_phase == SellerPhase::Selling {
-                let sold = self.seller.as_ref().map_or(0, Seller::sold);
-                self.tell(TruthKind::SellerSold(sold));
+            if let Some(iceberg) = self.iceberg.as_ref().filter(|_| self.phase == Phase::Working) {
+                let traded = TruthKind::IcebergTraded(iceberg.side(), iceberg.lots_done());
+                self.tell(traded);
             }
         }
     }
+}
+
+/// Who goes on while trading is paused: the script, the truth, and the firm, whose gate is to stop it.
+fn goes_on(who: Wake) -> bool {
+    matches!(who, Wake::Script(_) | Wake::Sample | Wake::Firm | Wake::FirmQuote | Wake::FirmPlanted(_))
 }
 
 /// What a stretch of time brought, over all markets.

@@ -75,6 +75,10 @@ pub(crate) struct Signals {
     last_mid: Option<f64>,
     /// Mean withdrawal of the makers, 0 none to 1 all; they keep it up to date.
     pub(crate) withdrawal: f64,
+    /// Ticks a second by which the value goes beside its own path; 0 but where a scenario plants it.
+    pub(crate) drift: f64,
+    /// How afraid the makers are at least, whatever the market does; 0 but where a scenario plants it.
+    pub(crate) dread: f64,
     /// Mids at the last [`MID_HISTORY`] samples of a quarter second, newest last.
     mids: Vec<f64>,
 }
@@ -120,6 +124,8 @@ impl Signals {
             sold: 0.0,
             last_mid: None,
             withdrawal: 0.0,
+            drift: 0.0,
+            dread: 0.0,
             mids: Vec::with_capacity(MID_HISTORY),
         }
     }
@@ -233,6 +239,7 @@ impl Signals {
         // A trend of one standard deviation moves the value by a third of a minute's volatility in a minute.
         let trend = (0.03 * self.trend.value + 0.03 * self.common.drift.value) * dt;
         self.fundamental += self.sigma * (shock * (dt * self.activity).sqrt() + trend);
+        self.fundamental += self.drift * dt;
     }
 
     /// An aggressor traded `qty`.
