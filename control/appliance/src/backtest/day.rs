@@ -16,10 +16,7 @@ use types::{
     TopOfBook, UnixNanos,
 };
 
-/// The instrument in which the simulated crash happens.
-pub(super) const CRASHED: &str = "FUTX";
-
-/// What is judged of one grid point of the crashed instrument.
+/// What is judged of one grid point of the judged instrument.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
     pub(super) ts: UnixNanos,
@@ -32,6 +29,8 @@ pub(super) struct Row {
     pub(super) score: Option<f32>,
     /// The same without the channels beside the autoencoder.
     pub(super) joint: Option<f32>,
+    /// What the model would have said, had it never seen the instrument.
+    pub(super) stranger: Option<f32>,
 }
 
 /// How often a tier was entered from below on one day, all instruments together.
@@ -42,16 +41,33 @@ pub(super) struct Entered {
     pub(super) critical: u64,
 }
 
+/// What the tiers did on one day.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tiers {
+    /// Of the judged instrument.
+    pub(super) changes: Vec<TierChange>,
+    /// Of every instrument.
+    pub(super) entered: Entered,
+}
+
+/// From when until when a crisis is planted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    pub(super) from: UnixNanos,
+    pub(super) until: UnixNanos,
+}
+
 /// A day as it was judged.
 #[derive(Debug)]
 pub(super) struct Day {
     pub(super) seed: u64,
-    /// Of the crashed instrument, in order of time.
+    /// Of the judged instrument, in order of time.
     pub(super) rows: Vec<Row>,
-    /// Its changes of tier.
-    pub(super) tiers: Vec<TierChange>,
-    /// Of every instrument.
-    pub(super) entered: Entered,
+    /// The crisis that strikes it; none on a calm day.
+    pub(super) span: Option<Span>,
+    /// What the tiers did, and what they would have done had the model never seen the judged instrument.
+    pub(super) tiers: Tiers,
+    pub(super) stranger: Tiers,
     /// Instruments, and how long the day was.
     pub(super) instruments: usize,
     pub(super) seconds: f64,
@@ -63,11 +79,10 @@ pub(super) struct Day {
 /// What one stage says.
 #[derive(Default)]
 struct Said {
-    crashed: Option<InstrumentId>,
-    /// The crashed instrument's score at the grid point in hand.
+    judged: Option<InstrumentId>,
+    /// The judged instrument's score at the grid point in hand.
     newest: Option<ScoreRecord>,
-    tiers: Vec<TierChange>,
-    entered: Entered,
+    tiers: Tiers,
     by_flow: u64,
     scores: u64,
 }
@@ -76,19 +91,19 @@ impl ScoreObserver for Said {
     fn scored(&mut self, record: &ScoreRecord) {
         self.scores += 1;
         self.by_flow += u64::from(record.channel == Channel::Flow);
-        if Some(record.instrument) == self.crashed {
+        if Some(record.instrument) == self.judged {
             self.newest = Some(*record);
         }
     }
 
     fn tier_changed(&mut self, instrument: InstrumentId, change: &TierChange, _: Option<&ScoreRecord>) {
-        if Some(instrument) == self.crashed {
-            self.tiers.push(*change);
+        if Some(instrument) == self.judged {
+            self.tiers.changes.push(*change);
         }
         let rises = |tier| u64::from(change.from < tier && change.to >= tier);
-        self.entered.elevated += rises(Tier::Elevated);
-        self.entered.high += rises(Tier::High);
-        self.entered.critical += rises(Tier::Critical);
+        self.tiers.entered.elevated += rises(Tier::Elevated);
+        self.tiers.entered.high += rises(Tier::High);
+        self.tiers.entered.critical += rises(Tier::Critical);
     }
 }
 
@@ -128,9 +143,12 @@ struct Stages<'a> {
     /// The model, and the model without the channels beside the autoencoder.
     whole: Stage,
     joint: Stage,
+    /// The model as if it had never seen the judged instrument.
+    stranger: Stage,
+    judged: Symbol,
     symbols: BTreeMap<InstrumentId, Symbol>,
     rows: Vec<Row>,
-    /// The crashed instrument's vector of the grid point in hand.
+    /// The judged instrument's vector of the grid point in hand.
     vector: Option<FeatureVector>,
 }
 
@@ -141,13 +159,15 @@ fn stage(plan: &Plan, model: &Model) -> Result<Stage> {
 }
 
 impl<'a> Stages<'a> {
-    fn new(plan: &'a Plan, model: &Model) -> Result<Self> {
+    fn new(plan: &'a Plan, model: &Model, judged: Symbol) -> Result<Self> {
         Ok(Self {
             plan,
             featurizer: featurizer(plan, OnFull::Wait)?,
             taken: Taken::default(),
             whole: stage(plan, model)?,
             joint: stage(plan, &model.without_channels())?,
+            stranger: stage(plan, &model.without(judged))?,
+            judged,
             symbols: BTreeMap::new(),
             rows: Vec::new(),
             vector: None,
@@ -163,20 +183,20 @@ impl<'a> Stages<'a> {
     fn hand_on(&mut self) {
         for (instrument, symbol) in std::mem::take(&mut self.taken.defined) {
             self.symbols.insert(instrument, symbol);
-            for stage in [&mut self.whole, &mut self.joint] {
+            for stage in [&mut self.whole, &mut self.joint, &mut self.stranger] {
                 stage.define(instrument, symbol);
                 stage.set_envelope(instrument, CLASS, self.plan.limits.envelope(symbol.into()));
-                if symbol.as_str() == CRASHED {
-                    stage.observer_mut().crashed = Some(instrument);
+                if symbol == self.judged {
+                    stage.observer_mut().judged = Some(instrument);
                 }
             }
         }
         let vectors = std::mem::take(&mut self.taken.vectors);
         for vector in &vectors {
-            self.whole.on_vectors(std::slice::from_ref(vector), vector.ts);
-            self.joint.on_vectors(std::slice::from_ref(vector), vector.ts);
-            let is_crashed = self.symbols.get(&vector.instrument).is_some_and(|s| s.as_str() == CRASHED);
-            if is_crashed {
+            for stage in [&mut self.whole, &mut self.joint, &mut self.stranger] {
+                stage.on_vectors(std::slice::from_ref(vector), vector.ts);
+            }
+            if self.symbols.get(&vector.instrument) == Some(&self.judged) {
                 self.vector = Some(*vector);
             }
             if vector.grid_end != 0 {
@@ -190,29 +210,40 @@ impl<'a> Stages<'a> {
 
     fn end_of_grid(&mut self) {
         let score = |stage: &mut Stage| stage.observer_mut().newest.take().map(|record| record.score);
-        let (score, joint) = (score(&mut self.whole), score(&mut self.joint));
+        let (score, joint, stranger) =
+            (score(&mut self.whole), score(&mut self.joint), score(&mut self.stranger));
         let Some(vector) = self.vector.take().filter(|vector| vector.mid.is_some()) else { return };
         let (values, valid) = vector.model_inputs();
         let excess = |id| vector.get(id).unwrap_or(0.0);
         let excess = excess(FeatureId::SellingExcess).max(excess(FeatureId::BuyingExcess));
-        self.rows.push(Row { ts: vector.ts, mid: vector.mid, values: *values, valid, excess, score, joint });
+        let (ts, mid) = (vector.ts, vector.mid);
+        self.rows.push(Row { ts, mid, values: *values, valid, excess, score, joint, stranger });
     }
 }
 
 impl Day {
-    /// Plays the capture at `pcap`.
-    pub(super) fn play(plan: &Plan, model: &Model, pcap: &Path, seed: u64) -> Result<Self> {
-        let mut stages = Stages::new(plan, model)?;
+    /// Plays the capture at `pcap`, in which `judged` is struck in `span`.
+    pub(super) fn play(
+        plan: &Plan,
+        model: &Model,
+        pcap: &Path,
+        seed: u64,
+        judged: Symbol,
+        span: Option<Span>,
+    ) -> Result<Self> {
+        let mut stages = Stages::new(plan, model, judged)?;
         let length = play(plan, pcap, |events| stages.apply(events))?;
         stages.featurizer.finish(&mut stages.taken);
         stages.hand_on();
         let said = std::mem::take(stages.whole.observer_mut());
+        let stranger = std::mem::take(&mut stages.stranger.observer_mut().tiers);
         let seconds = length.0 as f64 / 1e9;
         Ok(Self {
             seed,
             rows: stages.rows,
+            span,
             tiers: said.tiers,
-            entered: said.entered,
+            stranger,
             instruments: stages.symbols.len(),
             seconds,
             by_flow: said.by_flow,

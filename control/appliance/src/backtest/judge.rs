@@ -1,8 +1,8 @@
 //! Thresholds from calm days, lead times from days with a crash, and what the tiers did on both.
 
-use super::day::{CRASHED, Day, Row};
-use super::rules::{FlowScale, Rule, numbers};
-use gpu::Model;
+use super::day::{Day, Row, Span, Tiers};
+use super::rules::{Rule, Scales, numbers};
+use gpu::{Model, TierChange};
 use serde::Serialize;
 use types::{Nanos, Symbol, Tier, UnixNanos};
 
@@ -12,9 +12,6 @@ const TRADING_DAY_S: f64 = 6.5 * 3_600.0;
 /// Alarms closer than this are one.
 const ALARM_GAP: Nanos = Nanos(60 * Nanos::SECOND.0);
 
-/// When the simulated crash begins, after the first row of its day: 14:28:30 to 14:30:00.
-const CRASH_AFTER: Nanos = Nanos(90 * Nanos::SECOND.0);
-
 /// The move that everybody sees.
 const MOVE: f64 = 0.005;
 
@@ -22,6 +19,8 @@ const MOVE: f64 = 0.005;
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct RuleResult {
     pub(super) rule: &'static str,
+    #[serde(skip)]
+    pub(super) is_simple: bool,
     pub(super) threshold: f64,
     /// Alarms on the calm days at that threshold.
     pub(super) calm_alarms: usize,
@@ -45,71 +44,107 @@ pub(super) struct TierResult {
     pub(super) calm_entries_per_instrument_day: f64,
 }
 
-/// Everything that came out.
+/// Everything that came out of days with one kind of crisis.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Judged {
+    pub(super) kind: &'static str,
     pub(super) model: String,
-    pub(super) symbol: &'static str,
+    pub(super) symbol: String,
     pub(super) crash_seeds: Vec<u64>,
     pub(super) calm_seeds: Vec<u64>,
     /// Trading days of one instrument on the calm days, and of all.
     pub(super) calm_days: f64,
     pub(super) calm_instrument_days: f64,
     pub(super) alarms_per_day: f64,
-    /// Seconds from the crash's start to a move of 0.5 %.
+    /// Seconds from the crisis's start to the harm: a move of 0.5 %, or the crisis's end where there is none before it.
     pub(super) median_move_s: Option<f64>,
+    /// Crises with such a move.
+    pub(super) moves: usize,
     pub(super) rules: Vec<RuleResult>,
     pub(super) tiers: Vec<TierResult>,
+    /// The same, had the model never seen the instrument.
+    pub(super) stranger_tiers: Vec<TierResult>,
     /// Share of the calm scores that the flow channel made.
     pub(super) calm_flow_share: f64,
 }
 
-/// Judges `model` by its days.
-pub(super) fn judge(model: &Model, calm: &[Day], crashes: &[Day], alarms_per_day: f64) -> Judged {
-    let symbol = Symbol::new(CRASHED).unwrap_or(Symbol(*b"        "));
-    let days = |day: &Day| day.seconds / TRADING_DAY_S;
-    let instrument_days = calm.iter().map(|day| days(day) * day.instruments as f64).sum::<f64>();
-    let calm_days: f64 = calm.iter().map(days).sum();
-    let scale = FlowScale::of(calm.iter().flat_map(|day| &day.rows));
-    let numbers = |rule, day: &Day| numbers(rule, &day.rows, scale, model, symbol);
-    let moves: Vec<Option<Move>> = crashes.iter().map(|day| Move::of(&day.rows)).collect();
-    let allowed = (alarms_per_day * calm_days) as usize;
-    let rule = |rule: Rule| {
-        let threshold = threshold(calm, |day| numbers(rule, day), allowed);
-        let alarm = |day: &Day| alarms(&day.rows, &numbers(rule, day), threshold).len();
-        let calm_alarms = calm.iter().map(alarm).sum();
-        let leads: Vec<_> = crashes
-            .iter()
-            .zip(&moves)
-            .map(|(day, moved)| {
-                let moved = (*moved)?;
-                let (first, _) = day
-                    .rows
-                    .iter()
-                    .zip(numbers(rule, day))
-                    .find(|(row, number)| row.ts > moved.begins && *number > threshold)?;
-                moved.lead_s(first.ts)
-            })
-            .collect();
-        let (median_lead_s, recall) = (median(&leads), share(&leads));
-        RuleResult { rule: rule.name(), threshold, calm_alarms, leads_s: leads, median_lead_s, recall }
-    };
-    let rules = Rule::ALL.map(rule).to_vec();
-    let scores = calm.iter().map(|day| day.scores).sum::<u64>().max(1);
-    let calm_flow_share = calm.iter().map(|day| day.by_flow).sum::<u64>() as f64 / scores as f64;
-    let move_s: Vec<Option<f64>> = moves.iter().map(|m| m.map(|m| seconds(m.at.since(m.begins)))).collect();
-    Judged {
-        model: model.id().to_owned(),
-        symbol: CRASHED,
-        crash_seeds: crashes.iter().map(|day| day.seed).collect(),
-        calm_seeds: calm.iter().map(|day| day.seed).collect(),
-        calm_days,
-        calm_instrument_days: instrument_days,
-        alarms_per_day,
-        median_move_s: median(&move_s),
-        rules,
-        tiers: tiers(calm, crashes, &moves, instrument_days),
-        calm_flow_share,
+/// A rule at the threshold that the calm days give it.
+struct Set {
+    rule: Rule,
+    threshold: f64,
+    calm_alarms: usize,
+}
+
+/// What the calm days say of `model`, against which any kind of crisis is judged.
+pub(super) struct Bench<'a> {
+    model: &'a Model,
+    symbol: Symbol,
+    calm: &'a [Day],
+    alarms_per_day: f64,
+    scales: Scales,
+    sets: Vec<Set>,
+}
+
+fn days(day: &Day) -> f64 {
+    day.seconds / TRADING_DAY_S
+}
+
+impl<'a> Bench<'a> {
+    /// Of `symbol` on `calm` days.
+    pub(super) fn new(model: &'a Model, symbol: Symbol, calm: &'a [Day], alarms_per_day: f64) -> Self {
+        let scales = Scales::of(calm.iter().flat_map(|day| &day.rows));
+        let allowed = (alarms_per_day * calm.iter().map(days).sum::<f64>()) as usize;
+        let set = |rule: Rule| {
+            let numbers = |day: &Day| numbers(rule, &day.rows, scales, model, symbol);
+            let threshold = threshold(calm, numbers, allowed);
+            let alarm = |day: &Day| alarms(&day.rows, &numbers(day), threshold).len();
+            Set { rule, threshold, calm_alarms: calm.iter().map(alarm).sum() }
+        };
+        Self { model, symbol, calm, alarms_per_day, scales, sets: Rule::ALL.map(set).into() }
+    }
+
+    /// Judges it by days with a crisis of `kind`.
+    pub(super) fn judge(&self, kind: &'static str, crises: &[Day]) -> Judged {
+        let Self { model, symbol, calm, alarms_per_day, .. } = *self;
+        let harms: Vec<Option<Harm>> = crises.iter().map(Harm::of).collect();
+        let rules = self.sets.iter().map(|set| self.result(set, crises, &harms)).collect();
+        let calm_instrument_days = calm.iter().map(|day| days(day) * day.instruments as f64).sum::<f64>();
+        let scores = calm.iter().map(|day| day.scores).sum::<u64>().max(1);
+        let calm_flow_share = calm.iter().map(|day| day.by_flow).sum::<u64>() as f64 / scores as f64;
+        let after: Vec<Option<f64>> =
+            harms.iter().map(|h| h.map(|h| seconds(h.at.since(h.begins)))).collect();
+        let tiers_of = |of: fn(&Day) -> &Tiers| tiers(calm, crises, &harms, calm_instrument_days, of);
+        Judged {
+            kind,
+            model: model.id().to_owned(),
+            symbol: symbol.to_string(),
+            crash_seeds: crises.iter().map(|day| day.seed).collect(),
+            calm_seeds: calm.iter().map(|day| day.seed).collect(),
+            calm_days: calm.iter().map(days).sum(),
+            calm_instrument_days,
+            alarms_per_day,
+            median_move_s: median(&after),
+            moves: harms.iter().flatten().filter(|harm| harm.is_move).count(),
+            rules,
+            tiers: tiers_of(|day| &day.tiers),
+            stranger_tiers: tiers_of(|day| &day.stranger),
+            calm_flow_share,
+        }
+    }
+
+    fn result(&self, set: &Set, crises: &[Day], harms: &[Option<Harm>]) -> RuleResult {
+        let Set { rule, threshold, calm_alarms } = *set;
+        let lead = |(day, harm): (&Day, &Option<Harm>)| {
+            let harm = (*harm)?;
+            let numbers = numbers(rule, &day.rows, self.scales, self.model, self.symbol);
+            let mut rows = day.rows.iter().zip(numbers);
+            let (first, _) = rows.find(|(row, number)| row.ts > harm.begins && *number > threshold)?;
+            harm.lead_s(first.ts)
+        };
+        let leads_s: Vec<_> = crises.iter().zip(harms).map(lead).collect();
+        let (median_lead_s, recall) = (median(&leads_s), share(&leads_s));
+        let (rule, is_simple) = (rule.name(), rule.is_simple());
+        RuleResult { rule, is_simple, threshold, calm_alarms, leads_s, median_lead_s, recall }
     }
 }
 
@@ -117,23 +152,26 @@ fn seconds(span: Nanos) -> f64 {
     span.0 as f64 / 1e9
 }
 
-/// When a crash begins, and when everybody sees it.
+/// When a crisis begins, and when everybody sees it.
 #[derive(Clone, Copy, Debug)]
-struct Move {
+struct Harm {
     begins: UnixNanos,
     at: UnixNanos,
+    /// It is the move, and not the crisis's end.
+    is_move: bool,
 }
 
-impl Move {
-    fn of(rows: &[Row]) -> Option<Self> {
-        let begins = rows.first()?.ts.plus(CRASH_AFTER);
-        let before = rows.iter().take_while(|row| row.ts <= begins).last()?.mid.0 as f64;
+impl Harm {
+    /// None where nothing is planted, or nothing was to be seen before.
+    fn of(day: &Day) -> Option<Self> {
+        let Span { from: begins, until } = day.span?;
+        let before = day.rows.iter().take_while(|row| row.ts <= begins).last()?.mid.0 as f64;
         let moved = |row: &&Row| row.ts > begins && (row.mid.0 as f64 / before - 1.0).abs() >= MOVE;
-        let at = rows.iter().find(moved)?.ts;
-        Some(Self { begins, at })
+        let at = day.rows.iter().find(moved).map(|row| row.ts).filter(|at| *at <= until);
+        Some(Self { begins, at: at.unwrap_or(until), is_move: at.is_some() })
     }
 
-    /// Seconds from `alarm` to the move, when it came before.
+    /// Seconds from `alarm` to the harm, when it came before.
     fn lead_s(self, alarm: UnixNanos) -> Option<f64> {
         (alarm < self.at).then(|| seconds(self.at.since(alarm)))
     }
@@ -194,33 +232,38 @@ fn share(values: &[Option<f64>]) -> f64 {
     values.iter().flatten().count() as f64 / values.len().max(1) as f64
 }
 
-fn tiers(calm: &[Day], crashes: &[Day], moves: &[Option<Move>], instrument_days: f64) -> Vec<TierResult> {
-    let result = |(tier, entered): (Tier, u64)| {
-        let lead = |(day, moved): (&Day, &Option<Move>)| {
-            let moved = (*moved)?;
-            // A tier that holds when the crash begins is no answer to it, but for an instrument that never leaves it.
-            let reached = day.tiers.iter().find(|c| c.ts > moved.begins && c.from < tier && c.to >= tier)?;
-            moved.lead_s(reached.ts)
+fn tiers(
+    calm: &[Day],
+    crises: &[Day],
+    harms: &[Option<Harm>],
+    instrument_days: f64,
+    of: fn(&Day) -> &Tiers,
+) -> Vec<TierResult> {
+    let result = |tier: Tier| {
+        let lead = |(day, harm): (&Day, &Option<Harm>)| {
+            let harm = (*harm)?;
+            // A tier that holds when the crisis begins is no answer to it, but for an instrument that never leaves it.
+            let rises = |c: &&TierChange| c.ts > harm.begins && c.from < tier && c.to >= tier;
+            harm.lead_s(of(day).changes.iter().find(rises)?.ts)
         };
-        let leads: Vec<_> = crashes.iter().zip(moves).map(lead).collect();
-        let rate = entered as f64 / instrument_days.max(f64::MIN_POSITIVE);
+        let leads: Vec<_> = crises.iter().zip(harms).map(lead).collect();
+        let entered = |day: &Day| match tier {
+            Tier::Normal => 0,
+            Tier::Elevated => of(day).entered.elevated,
+            Tier::High => of(day).entered.high,
+            Tier::Critical => of(day).entered.critical,
+        };
+        let entered: u64 = calm.iter().map(entered).sum();
         TierResult {
             tier: tier.to_string(),
             before_move: leads.iter().flatten().count(),
             crashes: leads.len(),
             median_lead_s: median(&leads),
             calm_entries: entered,
-            calm_entries_per_instrument_day: rate,
+            calm_entries_per_instrument_day: entered as f64 / instrument_days.max(f64::MIN_POSITIVE),
         }
     };
-    let sum = |of: fn(&Day) -> u64| calm.iter().map(of).sum::<u64>();
-    [
-        (Tier::Elevated, sum(|day| day.entered.elevated)),
-        (Tier::High, sum(|day| day.entered.high)),
-        (Tier::Critical, sum(|day| day.entered.critical)),
-    ]
-    .map(result)
-    .to_vec()
+    [Tier::Elevated, Tier::High, Tier::Critical].map(result).to_vec()
 }
 
 #[cfg(test)]
@@ -237,35 +280,47 @@ mod tests {
             excess: 0.0,
             score: None,
             joint: None,
+            stranger: None,
         };
         (0..).zip(mids).map(row).collect()
     }
 
-    #[test]
-    fn the_move_is_measured_from_the_beginning_of_the_crash() {
-        let mut mids = vec![10_000; 100];
-        mids.extend([9_990, 9_951, 9_950, 9_900]);
-        // The price of the 90th second counts, whatever came before.
-        mids[10] = 20_000;
-        let found = Move::of(&rows(&mids)).unwrap();
-        assert_eq!(found.at.0 / Nanos::SECOND.0, 102);
-        assert_eq!(found.lead_s(UnixNanos(100 * Nanos::SECOND.0)), Some(2.0));
-        assert_eq!(found.lead_s(UnixNanos(102 * Nanos::SECOND.0)), None, "with the move is not before it");
-        assert!(Move::of(&rows(&[10_000; 200])).is_none());
-    }
-
-    #[test]
-    fn a_threshold_allows_as_many_alarms_as_it_is_told() {
-        let day = Day {
+    fn day(rows: Vec<Row>, span: Option<(u64, u64)>) -> Day {
+        let at = |second: u64| UnixNanos(second * Nanos::SECOND.0);
+        Day {
             seed: 1,
-            rows: rows(&[10_000; 1_000]),
-            tiers: Vec::new(),
-            entered: super::super::day::Entered::default(),
+            rows,
+            span: span.map(|(from, until)| Span { from: at(from), until: at(until) }),
+            tiers: Tiers::default(),
+            stranger: Tiers::default(),
             instruments: 1,
             seconds: 1_000.0,
             by_flow: 0,
             scores: 0,
-        };
+        }
+    }
+
+    #[test]
+    fn the_move_is_measured_from_the_beginning_of_the_crisis() {
+        let mut mids = vec![10_000; 100];
+        mids.extend([9_990, 9_951, 9_950, 9_900]);
+        // The price of the 90th second counts, whatever came before.
+        mids[10] = 20_000;
+        let found = Harm::of(&day(rows(&mids), Some((90, 200)))).unwrap();
+        assert_eq!((found.at.0 / Nanos::SECOND.0, found.is_move), (102, true));
+        assert_eq!(found.lead_s(UnixNanos(100 * Nanos::SECOND.0)), Some(2.0));
+        assert_eq!(found.lead_s(UnixNanos(102 * Nanos::SECOND.0)), None, "with the move is not before it");
+        // A crisis without a move before its end is to be seen before its end.
+        for mids in [mids, vec![10_000; 200]] {
+            let found = Harm::of(&day(rows(&mids), Some((90, 101)))).unwrap();
+            assert_eq!((found.at.0 / Nanos::SECOND.0, found.is_move), (101, false));
+        }
+        assert!(Harm::of(&day(rows(&[10_000; 200]), None)).is_none());
+    }
+
+    #[test]
+    fn a_threshold_allows_as_many_alarms_as_it_is_told() {
+        let day = day(rows(&[10_000; 1_000]), None);
         let mut numbers = vec![0.0; 1_000];
         // Three alarms, one of them of two rows half a minute apart.
         for (at, number) in [(100, 5.0), (130, 7.0), (400, 6.0), (800, 3.0)] {

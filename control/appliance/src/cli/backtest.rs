@@ -26,10 +26,19 @@ Calm days are needed for a threshold: 400 minutes are a trading day and a little
 
 Examples:
   portcullis backtest --crash 1001-1030 --calm 2001-2004 --json out/backtest.json
-  portcullis backtest --crash 1001-1003 --calm 2001 --calm-minutes 30 --without FUTX"
+  portcullis backtest --crash 1001-1003 --calm 2001 --calm-minutes 30 --without FUTX
+  portcullis backtest --kind all --symbol ALFA --crash 1001-1030
+  portcullis backtest --kind up-crash,slow-bleed --crash 1-3 --calm 11 --calm-minutes 30"
 )]
 pub(crate) struct Backtest {
-    /// Seeds of days with a flash crash
+    /// Kinds of crisis to judge by (`scenario --list`), or all; without it, the flash crash. The harm is the move of 0.5 %, or the
+    /// end of a crisis that makes none
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub(crate) kind: Vec<String>,
+    /// The instrument that is struck and judged; the flash crash strikes FUTX
+    #[arg(long, value_name = "SYMBOL", value_parser = symbol, default_value = "FUTX")]
+    pub(crate) symbol: Symbol,
+    /// Seeds of days with a crisis
     #[arg(long, value_name = "SEEDS", value_parser = seeds, default_value = "1001-1030")]
     pub(crate) crash: RangeInclusive<u64>,
     /// Seeds of calm days
