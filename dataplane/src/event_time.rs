@@ -86,9 +86,20 @@ impl EventTime {
     /// The time to believe of a message that says `ts`.
     #[inline]
     pub(crate) fn believe(&mut self, ts: UnixNanos) -> UnixNanos {
-        let believed = if ts.0.wrapping_sub(self.low) <= self.width { ts } else { self.judge(ts) };
-        self.last = believed;
-        believed
+        if !self.believe_plain(ts) {
+            self.last = self.judge(ts);
+        }
+        self.last
+    }
+
+    /// Believes `ts` where it is near enough to what is known; else false, and nothing has changed.
+    #[inline(always)]
+    pub(crate) fn believe_plain(&mut self, ts: UnixNanos) -> bool {
+        let near = ts.0.wrapping_sub(self.low) <= self.width;
+        if near {
+            self.last = ts;
+        }
+        near
     }
 
     /// The first time believed, 0 before any.
@@ -107,6 +118,7 @@ impl EventTime {
     }
 
     #[cold]
+    #[inline(never)]
     fn judge(&mut self, ts: UnixNanos) -> UnixNanos {
         if self.last.0 == 0 {
             self.first = ts;

@@ -214,6 +214,16 @@ impl FeedStats {
         self.event_time.believe(ts)
     }
 
+    /// Counts one message of `message_type` at `ts` where that is believed at once; else false, and nothing is counted.
+    #[inline(always)]
+    pub(crate) fn note_plain(&mut self, message_type: u8, ts: UnixNanos) -> bool {
+        let believed = self.event_time.believe_plain(ts);
+        if believed {
+            self.count_message(message_type);
+        }
+        believed
+    }
+
     /// Counts one message of `message_type` whose time nobody knows: it happened at the time of the one before.
     #[cold]
     pub(crate) fn note_timeless(&mut self, message_type: u8) {

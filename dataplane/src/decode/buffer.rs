@@ -5,7 +5,9 @@ use types::BookEvent;
 /// A fixed buffer of events, filled by a decoder and emptied into a ring.
 #[derive(Debug)]
 pub struct EventBuffer {
-    events: Vec<BookEvent>,
+    events: Box<[BookEvent]>,
+    /// Events in it, taken ones included.
+    len: usize,
     /// Events at the front that the ring has taken.
     sent: usize,
     /// Room for events that no message's length bounds, in all and left.
@@ -23,7 +25,8 @@ impl EventBuffer {
     /// Room for `capacity` events, and for `spare` more that no message's length bounds.
     #[must_use]
     pub fn with_spare(capacity: usize, spare: usize) -> Self {
-        Self { events: Vec::with_capacity(capacity + spare), sent: 0, spare_max: spare, spare }
+        let events = vec![BookEvent::EMPTY; capacity + spare].into_boxed_slice();
+        Self { events, len: 0, sent: 0, spare_max: spare, spare }
     }
 
     /// Takes spare room for `events`, to be pushed; false when there is not so much until the buffer is empty again.
@@ -50,33 +53,48 @@ impl EventBuffer {
     /// a mistake in the program.
     #[inline]
     pub fn push(&mut self, event: BookEvent) {
-        assert!(
-            self.events.len() < self.events.capacity(),
-            "the event buffer was sized for the largest packet"
-        );
-        self.events.push(event);
+        if !self.try_push(event) {
+            too_small();
+        }
+    }
+
+    /// Appends one event; false when the buffer is full.
+    // Always: merged into whoever makes the event, its fields are written where they stay.
+    #[inline(always)]
+    pub(super) fn try_push(&mut self, event: BookEvent) -> bool {
+        let Some(place) = self.events.get_mut(self.len) else { return false };
+        *place = event;
+        // It was less than the length of a slice: it cannot wrap.
+        self.len = self.len.wrapping_add(1);
+        true
+    }
+
+    /// Whether there is room for one more.
+    #[inline(always)]
+    pub(super) fn has_room(&self) -> bool {
+        self.len < self.events.len()
     }
 
     /// Events that wait.
     #[inline]
     #[must_use]
     pub fn pending(&self) -> &[BookEvent] {
-        &self.events[self.sent..]
+        &self.events[self.sent..self.len]
     }
 
     /// The same, for the last stamp before they go.
     #[inline]
     #[must_use]
     pub fn pending_mut(&mut self) -> &mut [BookEvent] {
-        &mut self.events[self.sent..]
+        &mut self.events[self.sent..self.len]
     }
 
     /// The ring took `n` more.
     #[inline]
     pub fn advance(&mut self, n: usize) {
         self.sent += n;
-        if self.sent >= self.events.len() {
-            self.events.clear();
+        if self.sent >= self.len {
+            self.len = 0;
             self.sent = 0;
             self.spare = self.spare_max;
         }
@@ -86,21 +104,27 @@ impl EventBuffer {
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.events.is_empty()
+        self.len == 0
     }
 
     /// Events in the buffer, taken ones included.
     #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
-        self.events.len()
+        self.len
     }
 
     /// Events it has room for in all.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.events.capacity()
+        self.events.len()
     }
+}
+
+#[cold]
+#[inline(never)]
+fn too_small() -> ! {
+    panic!("the event buffer was sized for the largest packet")
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! TotalView-ITCH 5.0 to events.
 
+mod plain;
+
 use types::{
     Action, BookEvent, EventFlags, GapCause, InstrumentId, Px, Qty, Side, Symbol, TradingStatus, UnixNanos,
 };
@@ -31,6 +33,9 @@ impl Entry {
     }
 }
 
+/// Locate numbers there are.
+const LOCATES: usize = 1 << 16;
+
 /// Our market in operational halts (section 1.2.8).
 const MARKET_NASDAQ: u8 = b'Q';
 /// The cross after a halt or for an initial offering, in imbalance indicators (section 1.6): not sent while a security trades.
@@ -45,7 +50,7 @@ const CROSS_HALT: u8 = b'H';
 #[derive(Debug)]
 pub struct ItchDecoder {
     midnight: UnixNanos,
-    by_locate: Box<[Entry]>,
+    by_locate: Box<[Entry; LOCATES]>,
     heard: Heard,
     directory: InstrumentDirectory,
     states: MarketStates,
@@ -60,7 +65,7 @@ impl ItchDecoder {
         Self {
             midnight: setup.midnight,
             ticks: setup.ticks.clone(),
-            by_locate: vec![Entry::NEW; usize::from(u16::MAX) + 1].into_boxed_slice(),
+            by_locate: new_entries(),
             heard: Heard::Nothing,
             states: MarketStates::new(directory.capacity()),
             directory,
@@ -70,18 +75,21 @@ impl ItchDecoder {
     /// Venue time of a message. Wrapping: a time beyond the end of all times is none that its arrival would vouch for.
     #[inline(always)]
     fn ts(&self, header: &itch50::Header) -> UnixNanos {
-        UnixNanos(self.midnight.0.wrapping_add(header.timestamp.ns()))
+        UnixNanos(self.midnight.0.wrapping_add(header.ns()))
     }
 
     /// The instrument of a message that does not name it.
-    #[inline]
+    #[inline(always)]
     fn known(&mut self, m: &mut Emit<'_>, locate: u16) -> Option<InstrumentId> {
         let entry = self.by_locate[usize::from(locate)];
-        entry.instrument().or_else(|| self.define_unintroduced(m, locate, None))
+        if entry.instrument == Entry::NOBODY {
+            return self.define_unintroduced(m, locate, None);
+        }
+        Some(InstrumentId(entry.instrument))
     }
 
     /// The instrument of a message that names it.
-    #[inline]
+    #[inline(always)]
     fn named(&mut self, m: &mut Emit<'_>, locate: u16, stock: [u8; 8]) -> Option<InstrumentId> {
         let entry = self.by_locate[usize::from(locate)];
         if entry.stock == Symbol(stock).to_word() && entry.instrument != Entry::NOBODY {
@@ -92,6 +100,7 @@ impl ItchDecoder {
 
     /// A locate number with a stock that it did not stand for: its first one, or a contradiction.
     #[cold]
+    #[inline(never)]
     fn named_anew(&mut self, m: &mut Emit<'_>, locate: u16, stock: Symbol) -> Option<InstrumentId> {
         let entry = self.by_locate[usize::from(locate)];
         if entry.stock == 0 || entry.instrument == Entry::NOBODY {
@@ -106,6 +115,7 @@ impl ItchDecoder {
     /// Defines the instrument of `locate` by a message that is no entry of the directory. One that was introduced, and found no
     /// room, stays without.
     #[cold]
+    #[inline(never)]
     fn define_unintroduced(
         &mut self,
         m: &mut Emit<'_>,
@@ -441,13 +451,23 @@ fn mix_up(m: &mut Emit<'_>, instrument: InstrumentId) {
     m.doubt(instrument, GapCause::MixedLocate);
 }
 
-#[inline]
+/// No number stands for anything.
+fn new_entries() -> Box<[Entry; LOCATES]> {
+    let entries = vec![Entry::NEW; LOCATES].into_boxed_slice();
+    entries.try_into().unwrap_or_else(|_| unreachable!("it has that many"))
+}
+
+/// Side by its code. Looked up, since which of the two comes next is the toss of a coin.
+static SIDES: [Option<Side>; 256] = {
+    let mut sides = [None; 256];
+    sides[side::BUY as usize] = Some(Side::Bid);
+    sides[side::SELL as usize] = Some(Side::Ask);
+    sides
+};
+
+#[inline(always)]
 fn side_of(code: u8) -> Result<Side, Damage> {
-    match code {
-        side::BUY => Ok(Side::Bid),
-        side::SELL => Ok(Side::Ask),
-        _ => Err(Damage::Field),
-    }
+    SIDES[usize::from(code)].ok_or(Damage::Field)
 }
 
 /// `#<locate>`, padded.

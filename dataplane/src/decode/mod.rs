@@ -89,9 +89,9 @@ macro_rules! packet_feeds {
             }
         }
 
-        impl Decoder for FeedDecoder {
-            #[inline]
-            fn decode(
+        impl FeedDecoder {
+            #[inline(never)]
+            fn decode_any(
                 &mut self,
                 message: &[u8],
                 place: &Place,
@@ -101,6 +101,25 @@ macro_rules! packet_feeds {
                 match self {
                     $( Self::$kind(decoder) => decoder.decode(message, place, out, stats), )+
                 }
+            }
+        }
+
+        impl Decoder for FeedDecoder {
+            // The feed with the most messages comes first, and its plain ones are read without a call.
+            #[inline(always)]
+            fn decode(
+                &mut self,
+                message: &[u8],
+                place: &Place,
+                out: &mut EventBuffer,
+                stats: &mut FeedStats,
+            ) -> Result<(), Damage> {
+                if let Self::Itch50(itch) = self
+                    && itch.decode_plain(message, place, out, stats)
+                {
+                    return Ok(());
+                }
+                self.decode_any(message, place, out, stats)
             }
 
             fn directory(&self) -> &InstrumentDirectory {

@@ -60,9 +60,9 @@ pub enum Framing {
 #[derive(Clone, Debug)]
 pub struct Frames<'a> {
     rest: &'a [u8],
-    offset: u64,
+    /// Offset behind `rest`.
+    end: u64,
     framing: Framing,
-    ended: bool,
 }
 
 impl<'a> Frames<'a> {
@@ -78,14 +78,15 @@ impl<'a> Frames<'a> {
     #[inline]
     #[must_use]
     pub const fn with_framing(file: &'a [u8], framing: Framing) -> Self {
-        Self { rest: file, offset: 0, framing, ended: false }
+        Self { rest: file, end: file.len() as u64, framing }
     }
 
     /// Where the next record begins, prefix included; where the refused record begins, after an error.
     #[inline]
     #[must_use]
     pub const fn offset(&self) -> u64 {
-        self.offset
+        // `rest` is a part of what ends there.
+        self.end.wrapping_sub(self.rest.len() as u64)
     }
 
     const fn at_end_marker(&self) -> bool {
@@ -94,8 +95,9 @@ impl<'a> Frames<'a> {
 
     #[cold]
     fn stop(&mut self, error: WireError) -> Option<Result<&'a [u8], WireError>> {
-        self.ended = true;
-        if self.at_end_marker() { None } else { Some(Err(error.shifted(self.offset))) }
+        let (offset, whole) = (self.offset(), self.at_end_marker());
+        (self.rest, self.end) = (&[], offset);
+        if whole { None } else { Some(Err(error.shifted(offset))) }
     }
 }
 
@@ -104,7 +106,7 @@ impl<'a> Iterator for Frames<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended || self.rest.is_empty() {
+        if self.rest.is_empty() {
             return None;
         }
         let split = match self.framing {
@@ -113,7 +115,6 @@ impl<'a> Iterator for Frames<'a> {
         };
         match split {
             Ok((message, rest)) => {
-                self.offset = self.offset.saturating_add(2).saturating_add(message.len() as u64);
                 self.rest = rest;
                 Some(Ok(message))
             }
