@@ -6,8 +6,8 @@
 use dataplane::decode::{Decoder, DecoderSetup, EventBuffer, FeedDecoder, Place};
 use dataplane::stats::FeedStats;
 use featurizer::{
-    Book, BookLimits, Books, BooksMut, BuildError, Featurizer, FeaturizerConfig, MemoryReport, Observer,
-    OnFull, PageKind, TopOfBookSink,
+    AHEAD_MAX, Book, BookLimits, Books, BooksMut, BuildError, Featurizer, FeaturizerConfig, MemoryReport,
+    Observer, OnFull, PageKind, TopOfBookSink,
 };
 use stage::{RingRx, RingTx, ring};
 use types::{BookEvent, EventFlags, FeatureVector, FeedKind, InstrumentId, TopOfBook, UnixNanos};
@@ -142,7 +142,7 @@ impl Events {
 
     #[inline(always)]
     fn push(&mut self, message: &[u8]) {
-        self.place.seq += 1;
+        self.place.seq = self.place.seq.wrapping_add(1);
         self.decoder
             .decode(message, &self.place, &mut self.buffer, &mut self.stats)
             .expect("the generator's messages are ITCH 5.0");
@@ -279,27 +279,31 @@ impl BookRig {
 /// Applies one chunk as the featurizer does, without features.
 #[inline]
 fn apply(books: &mut BooksMut<'_>, chunk: &[BookEvent], options: BookOptions, mut sum: u64) -> u64 {
-    let block = if options.lookahead == 0 { usize::MAX } else { options.lookahead };
-    for block in chunk.chunks(block) {
-        if options.lookahead > 0 {
-            books.prefetch(block);
-        }
-        for event in block {
+    if options.lookahead == 0 || chunk.len() == 1 {
+        return chunk.iter().fold(sum, |sum, event| {
             let changed = books.apply(event).effect.changes_levels();
-            if options.bbo {
-                sum = read_bbo(books, event, changed, sum);
-            } else {
-                sum += u64::from(changed);
-            }
+            after(books, event, changed, options, sum)
+        });
+    }
+    for block in chunk.chunks(options.lookahead.min(AHEAD_MAX)) {
+        let ahead = books.look_ahead(block);
+        for coming in ahead.iter() {
+            let changed = books.apply_coming(coming).effect.changes_levels();
+            sum = after(books, coming.event(), changed, options, sum);
         }
     }
     sum
 }
 
+#[inline(always)]
+fn after(books: &mut BooksMut<'_>, event: &BookEvent, changed: bool, options: BookOptions, sum: u64) -> u64 {
+    if options.bbo { read_bbo(books, event, changed, sum) } else { sum.wrapping_add(changed.into()) }
+}
+
 /// Reads the best quotes after a whole venue event that concerns one instrument.
 #[inline(always)]
 fn read_bbo(books: &mut BooksMut<'_>, event: &BookEvent, changed: bool, sum: u64) -> u64 {
-    let readable = changed && event.flags.has(EventFlags::LAST) && event.instrument != InstrumentId::ALL;
+    let readable = changed && event.flags.has(EventFlags::LAST);
     if readable && books.refresh_quote(event.instrument).is_some() {
         fold_bbo(sum, &books.bbo(event.instrument))
     } else {

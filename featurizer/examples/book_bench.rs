@@ -275,12 +275,10 @@ fn run_books(row: &Row, day: &Day) -> (f64, u64) {
     let mut sum = 0_u64;
     let block = row.lookahead.max(1);
     let start = cpu_seconds();
-    for chunk in day.events.chunks(block) {
-        if row.lookahead > 0 {
-            lent.prefetch(chunk);
-        }
-        for event in chunk {
-            let applied = lent.apply(event);
+    for chunk in day.events.chunks(block.min(featurizer::AHEAD_MAX)) {
+        let ahead = lent.look_ahead(chunk);
+        for coming in ahead.iter() {
+            let (event, applied) = (coming.event(), lent.apply_coming(coming));
             if row.what == What::Quotes
                 && applied.effect.changes_levels()
                 && lent.refresh_quote(event.instrument).is_some()

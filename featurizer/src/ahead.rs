@@ -5,34 +5,90 @@ use std::hint::select_unpredictable;
 use types::{Action, BookEvent};
 
 use crate::apply::BooksMut;
+use crate::order_table::Spot;
 use crate::prefetch::prefetch;
 use crate::units::units_of;
 
+/// Most events that can be looked at ahead of the first one applied.
+pub const AHEAD_MAX: usize = 64;
+
+/// Events to come, and where the orders they name belong.
+#[derive(Clone, Copy, Debug)]
+pub struct Ahead<'e> {
+    events: &'e [BookEvent],
+    spots: [Spot; AHEAD_MAX],
+}
+
+/// The next of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Coming<'e> {
+    event: &'e BookEvent,
+    spot: Spot,
+}
+
+impl<'e> Ahead<'e> {
+    /// The events, in their order.
+    #[inline(always)]
+    pub fn iter(&self) -> impl Iterator<Item = Coming<'e>> + '_ {
+        self.events.iter().zip(&self.spots).map(|(event, &spot)| Coming { event, spot })
+    }
+}
+
+impl<'e> Coming<'e> {
+    /// The event itself.
+    #[inline(always)]
+    #[must_use]
+    pub const fn event(&self) -> &'e BookEvent {
+        self.event
+    }
+
+    #[inline(always)]
+    pub(crate) const fn spot(&self) -> Spot {
+        self.spot
+    }
+}
+
 impl BooksMut<'_> {
-    /// Asks for the lines that `events` will need, so that their misses overlap each other and the work before them. Two passes:
-    /// where an order rests stands in its slot, which the first pass asks for.
-    #[inline]
-    pub fn prefetch(&self, events: &[BookEvent]) {
-        for event in events {
-            prefetch(&self.slots[self.orders.slot_of(event.order_id)]);
+    /// An event that comes alone: there is nothing to overlap its misses with.
+    #[inline(always)]
+    #[must_use]
+    pub fn alone<'e>(&self, event: &'e BookEvent) -> Coming<'e> {
+        Coming { event, spot: self.orders.spot_of(event.order_id) }
+    }
+
+    /// Asks for the lines that `events`, [`AHEAD_MAX`] at most, will need, so that their misses overlap each other and the work before
+    /// them. Two passes: where an order rests stands in its slot, which the first pass asks for.
+    #[inline(always)]
+    pub fn look_ahead<'e>(&self, events: &'e [BookEvent]) -> Ahead<'e> {
+        let mut ahead = Ahead { events, spots: [Spot::BESIDE; AHEAD_MAX] };
+        for (event, spot) in events.iter().zip(&mut ahead.spots) {
+            *spot = self.orders.spot_of(event.order_id);
+            if let Some(slot) = self.slots.get(spot.slot()) {
+                prefetch(slot);
+            }
             if let Some(row) = self.levels.rows.get(event.instrument.index()) {
                 prefetch(&row.head);
                 prefetch(&row.head.quotes);
             }
         }
-        for event in events {
-            self.prefetch_level(event);
+        for coming in ahead.iter() {
+            self.prefetch_level(coming);
         }
+        ahead
     }
 
     /// Asks for the level of one event, whose slot is in reach. Free of branches, which the mix of events would make
     /// unpredictable: an event without a level, or one outside the window, costs a useless hint.
     #[inline(always)]
-    fn prefetch_level(&self, event: &BookEvent) {
+    fn prefetch_level(&self, Coming { event, spot }: Coming<'_>) {
         let i = event.instrument.index();
-        let (Some(row), Some(cells)) = (self.levels.rows.get(i), self.levels.cells.get(i)) else { return };
-        let slot = self.slots[self.orders.slot_of(event.order_id)];
-        let tells_px = matches!(event.action, Action::OrderAdd | Action::LevelSet);
+        let (Some(row), Some(cells), Some(&slot)) =
+            (self.levels.rows.get(i), self.levels.cells.get(i), self.slots.get(spot.slot()))
+        else {
+            return;
+        };
+        const TELL_PX: u32 = 1 << Action::OrderAdd as u32 | 1 << Action::LevelSet as u32;
+        let tells_px = TELL_PX.wrapping_shr(event.action as u32) & 1 != 0;
         let units = select_unpredictable(tells_px, units_of(event.px.0), slot.units());
         let s = select_unpredictable(tells_px, event.side, slot.side()).index();
         let index = row.head.index_of_units(s, units);

@@ -8,10 +8,11 @@ use types::{
     TradingStatus,
 };
 
+use crate::ahead::Coming;
 use crate::counters::BookCounters;
 use crate::ladder::{PX_MAX, TICKS, flag};
 use crate::levels::{Change, Full, LevelsMut};
-use crate::order_table::{OrderIndex, Slot};
+use crate::order_table::{OrderIndex, Slot, Spot};
 use crate::owner::Owner;
 use crate::units::px_of_units;
 use crate::view::{Book, Meta, Parts};
@@ -92,32 +93,43 @@ pub struct BooksMut<'a> {
 impl BooksMut<'_> {
     /// Applies one event to the book it names. Never fails: what cannot be done is counted, and makes the book stale where its
     /// levels would be wrong from then on.
+    #[inline]
+    pub fn apply(&mut self, event: &BookEvent) -> Applied {
+        self.apply_coming(self.alone(event))
+    }
+
+    /// The same for an event that was looked at ahead.
     // Always: merged into the loop over the events, what it returns need not go through memory.
     #[inline(always)]
-    pub fn apply(&mut self, event: &BookEvent) -> Applied {
+    pub fn apply_coming(&mut self, coming: Coming<'_>) -> Applied {
+        let (spot, event) = (coming.spot(), coming.event());
         let i = event.instrument.index();
         let Some(row) = self.levels.rows.get(i) else { return self.apply_to_all(event) };
-        if row.head.flags & flag::NOT_LIVE != 0 || event.flags.has(EventFlags::MAYBE_BAD_BOOK) {
+        // One bit in both, so that one test asks both.
+        if (row.head.flags | event.flags.0) & flag::NOT_LIVE != 0 {
             self.note_doubt(i, event);
         }
         if event.action as u8 <= Action::OrderDelete as u8
-            && let Some(applied) = self.apply_plain(i, event)
+            && let Some(applied) = self.apply_plain(i, spot, event)
         {
             return applied;
         }
-        if event.action as u8 == Action::OrderReplace as u8 {
-            return self.order_replace(i, event);
-        }
-        self.apply_any(i, event)
+        let Applied { effect, side, px, qty, before } = if event.action as u8 == Action::OrderReplace as u8 {
+            self.order_replace(i, spot, event)
+        } else {
+            self.apply_any(i, event)
+        };
+        // Taken apart, so that the plain way need not go through the memory in which those two return it.
+        Applied { effect, side, px, qty, before }
     }
 
     /// Nine in ten events: one order, where it should be, and its level in the window. `None`, and nothing has changed, in any other
     /// case. Adding and taking are one way, since which of them comes next is the toss of a coin.
     #[inline(always)]
-    fn apply_plain(&mut self, i: usize, event: &BookEvent) -> Option<Applied> {
+    fn apply_plain(&mut self, i: usize, spot: Spot, event: &BookEvent) -> Option<Applied> {
         let row = &mut self.levels.rows[i];
-        let step = self.orders.plain(self.slots, event, Owner::from_bits(row.head.owner))?;
-        let (side, units) = (step.slot.side(), step.slot.units());
+        let step = self.orders.plain(self.slots, spot, event, Owner::from_bits(row.head.owner))?;
+        let (side, units) = (step.side, step.units);
         let s = side.index();
         let index = row.head.index_of_units(s, units);
         if index >= TICKS {
@@ -125,7 +137,7 @@ impl BooksMut<'_> {
         }
         let cell = &mut self.levels.cells[i][s][row.head.cell(index)];
         let before = *cell;
-        let after = before.stepped(step.way, step.qty, step.whole)?;
+        let after = before.stepped(step.change)?;
         *cell = after;
         row.settle(s, index, before, after);
         self.orders.take_step(self.slots, &step);
@@ -137,7 +149,7 @@ impl BooksMut<'_> {
     fn apply_any(&mut self, i: usize, event: &BookEvent) -> Applied {
         match event.action {
             Action::OrderAdd => self.order_add(i, event),
-            Action::OrderReplace => self.order_replace(i, event),
+            Action::OrderReplace => self.order_replace(i, self.orders.spot_of(event.order_id), event),
             Action::OrderReduce | Action::OrderExecute | Action::OrderDelete => self.order_take(i, event),
             Action::LevelSet => self.level_set(i, event),
             Action::Trade => Applied {
@@ -315,19 +327,35 @@ impl BooksMut<'_> {
         (open, 0, Effect::Contradicted)
     }
 
+    /// An order leaves and another joins on its side: the plain way of both as a rule.
     #[inline(never)]
-    fn order_replace(&mut self, i: usize, event: &BookEvent) -> Applied {
+    fn order_replace(&mut self, i: usize, spot: Spot, event: &BookEvent) -> Applied {
+        let leaves = BookEvent { action: Action::OrderDelete, flags: EventFlags::NONE, ..*event };
+        let Some(old) = self.apply_plain(i, spot, &leaves) else { return self.order_replace_any(i, event) };
+        let joins = BookEvent { action: Action::OrderAdd, order_id: event.aux, side: old.side, ..*event };
+        let joined = self.apply_plain(i, self.orders.spot_of(event.aux), &joins);
+        joined.unwrap_or_else(|| self.join_replaced(i, old.side, old.px, event))
+    }
+
+    #[inline(never)]
+    fn order_replace_any(&mut self, i: usize, event: &BookEvent) -> Applied {
         let Some(old) = self.orders.find(self.slots, event.order_id, self.owner(i)) else {
             return self.unknown(i);
         };
         self.orders.set_qty(self.slots, old.place, 0);
         self.take_from_level(i, old.side, old.px, old.qty, true);
+        self.join_replaced(i, old.side, Px(old.px), event)
+    }
+
+    /// The second half of a replacement, whose old order is gone.
+    #[inline(never)]
+    fn join_replaced(&mut self, i: usize, side: Side, px: Px, event: &BookEvent) -> Applied {
         if !holds_price(event.px) || event.qty.0 == 0 {
             // The old order is gone all the same: the venue would not have sent this otherwise.
             self.counters.bad_events += 1;
-            return Applied { effect: Effect::Changed, side: old.side, px: Px(old.px), qty: 0, before: 0 };
+            return Applied { effect: Effect::Changed, side, px, qty: 0, before: 0 };
         }
-        self.insert(i, event.aux, old.side, event.px, event.qty)
+        self.insert(i, event.aux, side, event.px, event.qty)
     }
 
     #[inline(always)]

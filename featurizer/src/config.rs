@@ -21,7 +21,8 @@ pub struct FeaturizerConfig {
     pub books: BookLimits,
     /// What happens when the sink is full.
     pub on_full: OnFull,
-    /// Events whose cache lines are read before the first of them is applied; 0 reads none ahead.
+    /// Events whose cache lines are read before the first of them is applied; at most
+    /// [`crate::AHEAD_MAX`]; 0 and 1 read none ahead.
     pub lookahead: usize,
     /// Whether vectors say what orders of eight sizes would pay ([`types::FeatureVector::walk_bps`]): a walk down both sides of every
     /// book that something happened to.

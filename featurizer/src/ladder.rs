@@ -8,7 +8,7 @@ use std::hint::select_unpredictable;
 use types::{BookLevel, Px, Side};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::units::{UNIT, Way, odd_inverse};
+use crate::units::{UNIT, odd_inverse};
 
 /// Ticks in the window of a side.
 pub(crate) const TICKS: usize = 512;
@@ -61,11 +61,11 @@ impl Cell {
         self.0 == 0
     }
 
-    /// With `qty` and `orders` (0 or 1) more, or less; `None` where that is not the whole story: the level would come
-    /// near its bounds, or holds less than is to go.
+    /// With so much more quantity (less than 2^32) and orders (at most one), or less where they are negative modulo 2^64; `None`
+    /// where that is not the whole story: the level would come near its bounds, or holds less than is to go.
     #[inline(always)]
-    pub(crate) const fn stepped(self, way: Way, qty: u32, orders: bool) -> Option<Self> {
-        let after = self.0.wrapping_add(way.of((orders as u64) << QTY_BITS | qty as u64));
+    pub(crate) const fn stepped(self, (qty, orders): (u64, u64)) -> Option<Self> {
+        let after = self.0.wrapping_add(orders << QTY_BITS).wrapping_add(qty);
         // With the top bit of both fields clear, nothing overflows, and a field that held too little shows it there.
         if (self.0 | after) & Self::NEAR_BOUNDS != 0 {
             return None;
@@ -173,13 +173,11 @@ impl Row {
     pub(crate) fn settle(&mut self, side: usize, index: usize, before: Cell, after: Cell) {
         let head = &mut self.head;
         head.flags |= u8::from(index as i16 >= head.best[side]) << side;
-        if before.is_empty() != after.is_empty() {
-            let bits = &mut self.bits[side];
-            if after.is_empty() {
-                head.vacate(bits, side, index);
-            } else {
-                head.occupy(bits, side, index);
-            }
+        let bits = &mut self.bits[side];
+        if after.is_empty() {
+            head.vacate(bits, side, index);
+        } else if before.is_empty() {
+            head.occupy(bits, side, index);
         }
     }
 }
@@ -229,11 +227,11 @@ pub(crate) mod flag {
     /// The best bid (bit 0) or best offer (bit 1) may have changed since it was last read.
     pub(crate) const BBO: u8 = 0b11;
     /// Best bid above best offer when last read.
-    pub(crate) const CROSSED: u8 = 1 << 2;
+    pub(crate) const CROSSED: u8 = 1 << 4;
     /// Best bid equal to best offer when last read.
     pub(crate) const LOCKED: u8 = 1 << 3;
-    /// The book is not live: stale, recovering or empty.
-    pub(crate) const NOT_LIVE: u8 = 1 << 4;
+    /// The book is not live: stale, recovering or empty. The same bit of an event doubts it.
+    pub(crate) const NOT_LIVE: u8 = types::EventFlags::MAYBE_BAD_BOOK.0;
 }
 
 impl Head {

@@ -41,6 +41,7 @@ mod sinks;
 mod units;
 mod view;
 
+pub use ahead::{AHEAD_MAX, Ahead, Coming};
 pub use apply::{Applied, BooksMut, Effect};
 pub use book::Books;
 pub use config::{FeaturizerConfig, OnFull};

@@ -8,8 +8,9 @@
 //! range) lives in a side table, open addressing with linear probing. A bit in the slot says whether the side table can hold an
 //! id of this slot, so that a miss costs one line.
 //!
-//! **Invariants.** An (id, instrument) pair is in at most one place. `qty == 0` is an empty slot. An order whose epoch is
-//! not its instrument's is dead: clearing a book is one increment.
+//! **Invariants.** An (id, instrument) pair is in at most one place. `qty == 0` is an empty slot, and of `who` it has nothing but the
+//! bit of the side table: since no epoch is 0, `who == 0` tells that a slot is free and that nothing lives beside it. An order
+//! whose epoch is not its instrument's is dead: clearing a book is one increment.
 
 use std::hint::select_unpredictable;
 use std::io;
@@ -19,7 +20,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::owner::Owner;
 use crate::pages::{PageBuf, PageKind};
-use crate::units::{Way, px_of_units, units_of};
+use crate::units::{px_of_units, units_of};
 
 /// Lowest bits of an id, which choose a quarter of the table.
 const LOW_BITS: u32 = 2;
@@ -37,8 +38,8 @@ const ASK: u32 = 1 << 31;
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C, align(16))]
 pub(crate) struct Slot {
-    /// Above, the tag: the id's bits that the slot number does not hold, those above it, then the two lowest. Below, instrument
-    /// (15 bits), epoch (15 bits), spilled, side.
+    /// Above, the tag: the id's bits above those of which the slot number is made. Below, instrument (15 bits), epoch (15 bits),
+    /// spilled, side.
     who: u64,
     /// Above, the price in [`UNIT`]s. Below, the open quantity; 0: the slot is empty.
     what: u64,
@@ -75,6 +76,9 @@ impl Slot {
 
     fn set_qty(&mut self, qty: u32) {
         self.what = self.units() << 32 | u64::from(qty);
+        if qty == 0 {
+            self.who &= u64::from(SPILLED);
+        }
     }
 
     /// Side of whatever order is here.
@@ -111,18 +115,41 @@ pub(crate) struct Order {
     pub(crate) side: Side,
 }
 
+/// Where an id belongs: the number of its slot below, its tag above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spot(u64);
+
+impl Spot {
+    /// No slot: what its tag cannot tell lives beside.
+    pub(crate) const BESIDE: Self = Self(u32::MAX as u64);
+
+    /// The number of the slot; none has that of [`Spot::BESIDE`].
+    #[inline(always)]
+    pub(crate) const fn slot(self) -> usize {
+        self.0 as u32 as usize
+    }
+
+    /// The order's tag and its owner, as slots have them.
+    #[inline(always)]
+    const fn who(self, owner: Owner) -> u64 {
+        self.0 & !(u32::MAX as u64) | owner.to_bits() as u64
+    }
+}
+
 /// What an event of one order makes of it, in the common case.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
     at: usize,
-    /// The slot afterwards: side and price are the order's.
-    pub(crate) slot: Slot,
+    /// The slot afterwards.
+    slot: Slot,
+    /// Side of the order.
+    pub(crate) side: Side,
+    /// Its price in units.
+    pub(crate) units: u64,
     /// What its level gains, or loses.
     pub(crate) qty: u32,
-    /// Which of the two.
-    pub(crate) way: Way,
-    /// The order joins or leaves whole.
-    pub(crate) whole: bool,
+    /// The same with its sign, and how many orders the level gains; modulo 2^64.
+    pub(crate) change: (u64, u64),
 }
 
 /// The table has no room left.
@@ -134,6 +161,8 @@ pub(crate) struct Full;
 pub(crate) struct OrderIndex {
     /// log2 of the slots: ids above are another turn of the table.
     turn_shift: u32,
+    /// Greatest id whose turn fits a tag.
+    tagged_max: u64,
     /// log2 of a quarter of the slots.
     low_shift: u32,
     /// Slots of a quarter less one.
@@ -160,13 +189,14 @@ impl OrderIndex {
         let side_slots = Self::side_slots(side_orders);
         Ok(Self {
             turn_shift: bits,
+            tagged_max: (1 << (32 + bits)) - 1,
             low_shift: bits - LOW_BITS,
             quarter_mask: (1 << (bits - LOW_BITS)) - 1,
             stride: 0x9e37_79b9_7f4a_7c15 >> 1 >> (63 - (bits - LOW_BITS)),
             side: PageBuf::zeroed(side_slots, pages)?,
             side_len: 0,
             side_max: side_slots / 4 * 3,
-            epochs: vec![0; instruments].into_boxed_slice(),
+            epochs: vec![1; instruments].into_boxed_slice(),
             live: 0,
             side_has_dead: false,
         })
@@ -285,8 +315,8 @@ impl OrderIndex {
     /// Forgets every order of one instrument, `orders` of which are live. Returns the owner of its orders from now on.
     pub(crate) fn clear_instrument(&mut self, slots: &mut [Slot], instrument: usize, orders: usize) -> Owner {
         let epoch = &mut self.epochs[instrument];
-        *epoch = (*epoch + 1) & EPOCH_MASK;
-        let wrapped = *epoch == 0;
+        let wrapped = *epoch == EPOCH_MASK;
+        *epoch = if wrapped { 1 } else { *epoch + 1 };
         self.live -= orders.min(self.live);
         self.side_has_dead = true;
         if wrapped {
@@ -329,15 +359,25 @@ impl OrderIndex {
         (place | ((id ^ turn) & LOW_MASK).wrapping_shl(self.low_shift)) as usize
     }
 
-    /// What tells the ids of one slot apart, turn and lowest bits; ids beyond 2^32 tags do not fit a slot.
+    /// Slot and tag of an id.
+    #[inline(always)]
+    pub(crate) fn spot_of(&self, id: u64) -> Spot {
+        if id > self.tagged_max {
+            return Spot::BESIDE;
+        }
+        Spot(self.tag_of(id) << 32 | self.slot_of(id) as u64)
+    }
+
+    /// What tells the ids of one slot apart, their turn; ids beyond 2^32 turns do not fit a slot.
     #[inline(always)]
     fn tag_of(&self, id: u64) -> u64 {
-        id.wrapping_shr(self.turn_shift) << LOW_BITS | id & LOW_MASK
+        id.wrapping_shr(self.turn_shift)
     }
 
     /// The id in a slot: the inverse of [`OrderIndex::slot_of`] and [`OrderIndex::tag_of`].
     fn id_of(&self, slot: usize, tag: u32) -> u64 {
-        let (turn, low) = (u64::from(tag >> LOW_BITS), u64::from(tag) & LOW_MASK);
+        let turn = u64::from(tag);
+        let low = (slot as u64 >> self.low_shift ^ turn) & LOW_MASK;
         let middle = (slot as u64).wrapping_sub(turn.wrapping_mul(self.stride)) & self.quarter_mask;
         turn << self.turn_shift | middle << LOW_BITS | low
     }
@@ -366,37 +406,39 @@ impl OrderIndex {
     /// What an addition, reduction, execution or deletion does, where the slot is free for the one and holds the order of the
     /// others, and all of it is there. `None` in any other case. Free of branches: which of them comes next is anybody's guess.
     #[inline(always)]
-    pub(crate) fn plain(&self, slots: &[Slot], event: &BookEvent, owner: Owner) -> Option<Step> {
-        const FACTS: u64 = (ASK | SPILLED) as u64;
-        let id = event.order_id;
-        let at = self.slot_of(id);
-        let old = slots[at];
-        let high = id.wrapping_shr(self.turn_shift);
-        let who = high << (32 + LOW_BITS) | (id & LOW_MASK) << 32 | u64::from(owner.to_bits());
+    pub(crate) fn plain(&self, slots: &[Slot], spot: Spot, event: &BookEvent, owner: Owner) -> Option<Step> {
+        let at = spot.slot();
+        let old = *slots.get(at)?;
+        let who = spot.who(owner);
         let (units, open) = (units_of(event.px.0), old.what & u64::from(u32::MAX));
         let more = event.action as u8 == Action::OrderAdd as u8;
         let all = event.action as u8 == Action::OrderDelete as u8;
         let qty = select_unpredictable(all, open, u64::from(event.qty.0));
-        let way = Way::new(more);
-        let left = open.wrapping_add(way.of(qty));
-        let not_free = open | old.who & u64::from(SPILLED) | units >> 32;
-        let not_there = (old.who ^ who) & !FACTS;
-        // More than there was leaves less than nothing, which shows in the upper half.
-        let odd = select_unpredictable(more, not_free, not_there) | high >> (32 - LOW_BITS) | left >> 32;
-        if (odd != 0) | (qty == 0) {
+        let change = select_unpredictable(more, qty, qty.wrapping_neg());
+        let left = open.wrapping_add(change);
+        // Zero is a slot that is free and that nothing lives beside; what leaves does not care what lives there.
+        let facts = select_unpredictable(more, u64::from(ASK), u64::from(ASK | SPILLED));
+        let other = (old.who ^ select_unpredictable(more, 0, who)) & !facts;
+        let units = select_unpredictable(more, units, old.units());
+        // More than there was leaves less than nothing, and a price that does not fit has more bits: both show in the upper half.
+        if (other | left >> 32 | units >> 32 != 0) | (qty == 0) {
             return None;
         }
-        let who = select_unpredictable(more, who | u64::from(side_bit(event.side)), old.who);
-        let units = select_unpredictable(more, units, old.units());
-        let slot = Slot { who, what: units << 32 | left };
-        Some(Step { at, slot, qty: qty as u32, way, whole: more | (left == 0) })
+        let stays = select_unpredictable(more, who | u64::from(side_bit(event.side)), old.who);
+        let (side, gone) = (side_of(stays as u32), left == 0);
+        let slot = Slot {
+            who: select_unpredictable(gone, old.who & u64::from(SPILLED), stays),
+            what: units << 32 | left,
+        };
+        let orders = u64::from(more).wrapping_sub(gone.into());
+        Some(Step { at, slot, side, units, qty: qty as u32, change: (change, orders) })
     }
 
     /// Takes a step just found.
     #[inline(always)]
     pub(crate) fn take_step(&mut self, slots: &mut [Slot], step: &Step) {
         slots[step.at] = step.slot;
-        self.live = self.live.wrapping_add(step.way.of(u64::from(step.whole)) as usize);
+        self.live = self.live.wrapping_add(step.change.1 as usize);
     }
 
     /// Adds an order in the common case: its slot is free and no other place can hold its id. False, and nothing has changed,
@@ -650,11 +692,11 @@ mod tests {
         t.insert(&mut slots, 1, mine, Side::Bid, UNIT, 1).unwrap();
         t.insert(&mut slots, 33, mine, Side::Bid, UNIT, 1).unwrap();
         t.insert(&mut slots, 2, other, Side::Bid, UNIT, 1).unwrap();
-        for turn in 0..=EPOCH_MASK {
+        for turn in 0..EPOCH_MASK {
             mine = t.clear_instrument(&mut slots, 2, if turn == 0 { 2 } else { 0 });
             assert!(t.find(&slots, 1, mine).is_none() && t.find(&slots, 33, mine).is_none());
         }
-        assert_eq!(mine, Owner::from_bits(2));
+        assert_eq!(mine, Owner::from_bits(2 | 1 << EPOCH_SHIFT));
         assert!(t.find(&slots, 2, other).is_some());
         assert_eq!((t.live(), t.side_occupancy().0), (1, 0));
     }
@@ -673,11 +715,17 @@ mod tests {
         }
     }
 
+    /// The plain way of an event; false where it leaves it to the other.
+    fn plain(t: &mut OrderIndex, slots: &mut [Slot], owner: Owner, event: &BookEvent) -> bool {
+        let step = t.plain(slots, t.spot_of(event.order_id), event, owner);
+        step.inspect(|step| t.take_step(slots, step)).is_some()
+    }
+
     #[test]
     fn long_random_use_agrees_with_a_hash_map() {
         let (mut slots, mut t) = table(6, 64);
         let mut oracle: HashMap<(u64, usize), (i64, u32)> = HashMap::new();
-        let (mut state, mut side_used) = (1_u64, 0);
+        let (mut state, mut side_used, mut plain_used) = (1_u64, 0, [0; 4]);
         let mut next = |bound: u64| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) % bound
@@ -687,10 +735,31 @@ mod tests {
             let owner = t.owner(instrument);
             let known = t.find(&slots, id, owner);
             assert_eq!(known.map(|o| (o.px, o.qty)), oracle.get(&(id, instrument)).copied());
-            match (known, next(3)) {
+            let event = BookEvent { order_id: id, ..BookEvent::EMPTY };
+            match (known, next(4)) {
                 (Some(o), 0) => {
-                    t.set_qty(&mut slots, o.place, 0);
+                    let delete = BookEvent { action: Action::OrderDelete, ..event };
+                    let done = plain(&mut t, &mut slots, owner, &delete);
+                    plain_used[0] += usize::from(done);
+                    if !done {
+                        t.set_qty(&mut slots, o.place, 0);
+                    }
                     oracle.remove(&(id, instrument));
+                }
+                (Some(o), 1) => {
+                    let (all, some) = (Qty(o.qty), Qty(1 + o.qty / 3));
+                    let qty = if next(2) == 0 { all } else { some };
+                    let reduce = BookEvent { action: Action::OrderReduce, qty, ..event };
+                    let more = BookEvent { qty: Qty(o.qty + 1), ..reduce };
+                    assert!(!plain(&mut t, &mut slots, owner, &more), "it takes no more than there is");
+                    if plain(&mut t, &mut slots, owner, &reduce) {
+                        plain_used[1] += 1;
+                        let left = o.qty - qty.0;
+                        let entry = oracle.entry((id, instrument)).insert_entry((o.px, left));
+                        if left == 0 {
+                            entry.remove();
+                        }
+                    }
                 }
                 (Some(o), _) => {
                     t.set_qty(&mut slots, o.place, 77);
@@ -698,7 +767,13 @@ mod tests {
                 }
                 (None, _) => {
                     let px = next(1_000) as i64 * (UNIT / 2);
-                    if t.insert(&mut slots, id, owner, Side::Bid, px, 5).is_ok() {
+                    let delete = BookEvent { action: Action::OrderDelete, ..event };
+                    assert!(!plain(&mut t, &mut slots, owner, &delete), "nothing is there to leave");
+                    let add = BookEvent { action: Action::OrderAdd, px: types::Px(px), qty: Qty(5), ..event };
+                    if plain(&mut t, &mut slots, owner, &add) {
+                        plain_used[2 + usize::from(id == 0)] += 1;
+                        oracle.insert((id, instrument), (px, 5));
+                    } else if t.insert(&mut slots, id, owner, Side::Bid, px, 5).is_ok() {
                         oracle.insert((id, instrument), (px, 5));
                     }
                 }
@@ -706,6 +781,9 @@ mod tests {
             assert_eq!(t.live(), oracle.len());
             side_used = side_used.max(t.side_occupancy().0);
         }
+        let free = slots.iter().filter(|slot| slot.qty() == 0);
+        assert!(free.into_iter().all(|slot| slot.who & !u64::from(SPILLED) == 0), "a free slot says nothing");
+        assert!(plain_used.iter().all(|&n| n > 100), "{plain_used:?}");
         assert!(side_used > 32, "the side table held {side_used} orders at most");
     }
 }

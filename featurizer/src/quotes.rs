@@ -16,27 +16,28 @@ impl BooksMut<'_> {
     #[inline(always)]
     pub fn refresh_quote(&mut self, instrument: InstrumentId) -> Option<Bbo> {
         let i = instrument.index();
-        let row = &mut self.levels.rows[i];
+        let row = self.levels.rows.get_mut(i)?;
         let (flags, head) = (row.head.flags, &row.head);
         if flags & LOOK == 0 {
             return None;
         }
         // One side as a rule, and which one is the toss of a coin: chosen without a branch.
-        let s = usize::from(flags & flag::BBO == 2);
-        let (best, one_side) = (head.best[s], matches!(flags & flag::BBO, 1 | 2));
+        let sides = flags & flag::BBO;
+        let s = usize::from(sides >> 1);
+        let (best, one_side) = (head.best[s], matches!(sides, 1 | 2));
         let key = head.key(s, best);
         if !one_side | (best < 0) | (key <= head.far_best[s]) {
             return self.refresh_unusual(i);
         }
         let now = Quote { key, cell: self.levels.cells[i][s][head.cell(best as usize)] };
-        let old = head.quotes;
+        let (was, other) = (head.quotes[s], head.quotes[1 - s]);
         row.head.quotes[s] = now;
         row.head.flags = flags & !LOOK;
-        let overlap = now.overlap(old[1 - s]);
+        let overlap = now.overlap(other);
         if overlap >= 0 {
             self.note_overlap(i, overlap);
         }
-        old[s].differs(now).then(|| Bbo::of(old))
+        was.differs(now).then(|| Bbo::of(if s == 0 { [was, other] } else { [other, was] }))
     }
 
     /// The same for both sides, for a side that is empty or whose best level is a far one, and for quotes that stay crossed or locked.

@@ -2,6 +2,7 @@
 
 use types::{Action, BookEvent, EventFlags, InstrumentId, Side, TopOfBook};
 
+use crate::ahead::{AHEAD_MAX, Coming};
 use crate::apply::{Applied, BooksMut, Conditions, Effect};
 use crate::config::OnFull;
 use crate::features::GRID_NS;
@@ -23,25 +24,39 @@ pub(crate) struct Run<'a, 's, S> {
 impl<S: FeatureSink + TopOfBookSink + Observer> Run<'_, '_, S> {
     /// Applies events in order and returns how many were consumed.
     pub(crate) fn apply(&mut self, events: &[BookEvent]) -> usize {
-        let block = if self.grid.lookahead == 0 { usize::MAX } else { self.grid.lookahead };
         let mut consumed = 0;
         self.grid.flush(self.sink);
-        for chunk in events.chunks(block) {
-            if self.grid.lookahead > 0 {
-                self.books.prefetch(chunk);
-                self.grid.engine.prefetch(chunk);
-            }
-            for event in chunk {
-                if !self.reach(event) {
+        for chunk in events.chunks(self.grid.lookahead.clamp(1, AHEAD_MAX)) {
+            if let [alone] = chunk {
+                if !self.apply_alone(alone) {
                     return consumed;
                 }
-                self.step(event);
                 consumed += 1;
+            } else {
+                let ahead = self.books.look_ahead(chunk);
+                self.grid.engine.prefetch(chunk);
+                for coming in ahead.iter() {
+                    if !self.reach(coming.event()) {
+                        return consumed;
+                    }
+                    self.step(coming);
+                    consumed += 1;
+                }
             }
             self.grid.close_some(&self.books, CLOSE_STEP);
             self.grid.flush(self.sink);
         }
         consumed
+    }
+
+    /// The same for one event, without asking for what it is about to use. False when it has to wait for the sink.
+    #[inline(never)]
+    fn apply_alone(&mut self, event: &BookEvent) -> bool {
+        let reached = self.reach(event);
+        if reached {
+            self.step(self.books.alone(event));
+        }
+        reached
     }
 
     /// Closes every grid point before the event. False when that has to wait for the sink.
@@ -93,14 +108,15 @@ impl<S: FeatureSink + TopOfBookSink + Observer> Run<'_, '_, S> {
     }
 
     #[inline]
-    fn step(&mut self, event: &BookEvent) {
+    fn step(&mut self, coming: Coming<'_>) {
+        let event = coming.event();
         let instrument = event.instrument;
         let i = instrument.index();
         if self.grid.closing.is_some() {
             self.close_before(event);
         }
         let ordinary = event.action as u8 <= Action::Trade as u8 && !self.books.is_doubtful(instrument);
-        let applied = self.books.apply(event);
+        let applied = self.books.apply_coming(coming);
         if !ordinary || applied.effect > Effect::Changed {
             self.after_rare(event);
         }

@@ -1,4 +1,4 @@
-//! Prices in units that fit a slot of the order table, divided by multiplication, and numbers with a sign that is no branch.
+//! Prices in units that fit a slot of the order table, divided by multiplication.
 
 /// Price unit of a slot: 1e-4 of the currency, the finest of the order-by-order equity feeds. Finer prices are exact too,
 /// in the side table.
@@ -30,23 +30,6 @@ pub(crate) const fn px_of_units(units: u64) -> i64 {
 #[inline(always)]
 pub(crate) fn units_of(px: i64) -> u64 {
     px.cast_unsigned().wrapping_mul(UNIT_INVERSE).rotate_right(UNIT_SHIFT)
-}
-
-/// A sign to be given to a number: all bits clear for more, all set for less.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Way(u64);
-
-impl Way {
-    #[inline(always)]
-    pub(crate) const fn new(more: bool) -> Self {
-        Self((more as u64).wrapping_sub(1))
-    }
-
-    /// `number`, or its negative.
-    #[inline(always)]
-    pub(crate) const fn of(self, number: u64) -> u64 {
-        (number ^ self.0).wrapping_sub(self.0)
-    }
 }
 
 #[cfg(test)]

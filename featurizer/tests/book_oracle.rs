@@ -210,8 +210,11 @@ proptest! {
         for (n, step) in steps.iter().enumerate() {
             let e = to_event(step, &mut centre);
             let mut lent = books.lend();
-            lent.prefetch(&[e]);
-            let applied = lent.apply(&e);
+            // Looked at ahead with another event behind it, or alone.
+            let two = [e, BookEvent { order_id: e.aux, ..e }];
+            let ahead = lent.look_ahead(&two);
+            let coming = if n % 2 == 0 { ahead.iter().next().unwrap() } else { lent.alone(&e) };
+            let applied = lent.apply_coming(coming);
             if applied.effect.changes_levels() {
                 for i in 0..INSTRUMENTS as u32 {
                     let _ = lent.refresh_quote(InstrumentId(i));
