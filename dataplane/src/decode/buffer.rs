@@ -45,6 +45,13 @@ impl EventBuffer {
         fits
     }
 
+    /// Whether spare room was used since the buffer was last empty.
+    #[inline]
+    #[must_use]
+    pub fn is_spare_used(&self) -> bool {
+        self.spare != self.spare_max
+    }
+
     /// Appends one event.
     ///
     /// # Panics
@@ -149,8 +156,9 @@ mod tests {
     fn the_spare_room_comes_back_with_the_rest() {
         let mut buffer = EventBuffer::with_spare(1, 2);
         assert!(buffer.take_spare(1) && buffer.push_spare(BookEvent::EMPTY));
-        assert!(!buffer.take_spare(1) && !buffer.push_spare(BookEvent::EMPTY));
+        assert!(!buffer.take_spare(1) && !buffer.push_spare(BookEvent::EMPTY) && buffer.is_spare_used());
         buffer.advance(1);
+        assert!(!buffer.is_spare_used());
         assert!(!buffer.take_spare(3) && buffer.take_spare(2));
     }
 

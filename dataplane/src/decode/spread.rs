@@ -1,10 +1,10 @@
 //! What a venue says of many instruments at once, told of each.
 //!
 //! One message may halt a product group or empty every book of a channel: thousands of events, which no message's length bounds.
-//! They take the buffer's spare room; what finds none goes on with the next message, in order, and nothing that is said later
-//! of one of the instruments overtakes it.
+//! They take the buffer's spare room; a status that finds none goes on with the next message, in order. What is said of books
+//! cannot wait, since the changes of the next message would go before it: without room for all of them, every book is doubted.
 
-use types::{BookEvent, InstrumentId};
+use types::{Action, BookEvent, GapCause, InstrumentId, Qty};
 
 use super::buffer::EventBuffer;
 use super::decoder::Damage;
@@ -12,8 +12,8 @@ use super::decoder::Damage;
 /// Announcements that can wait.
 const TASKS_MAX: usize = 16;
 
-/// No channel yet.
-const NOWHERE: u8 = u8::MAX;
+/// The channel of instruments that have none yet.
+pub(super) const NOWHERE: u8 = u8::MAX;
 
 /// What an instrument belongs to; the group and the product are blank where the venue has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +105,19 @@ impl Spread {
         Ok(())
     }
 
+    /// Tells `event`, whose instrument is replaced, to the book of every instrument of a channel: to all of them at once or, where
+    /// there is no room for that, that no book of the feed can be believed.
+    pub(super) fn say_of_books(&self, event: BookEvent, channel: u8, out: &mut EventBuffer) {
+        if !out.take_spare(self.of_channel(channel).count()) {
+            let (instrument, action, qty) = (InstrumentId::ALL, Action::Gap, Qty(GapCause::RingFull as u32));
+            out.push(BookEvent { instrument, action, qty, order_id: 0, aux: 0, ..event });
+            return;
+        }
+        for instrument in self.of_channel(channel) {
+            out.push(BookEvent { instrument, ..event });
+        }
+    }
+
     /// Goes on with what found no room.
     #[inline]
     pub(super) fn go_on(&mut self, out: &mut EventBuffer) {
@@ -170,16 +183,28 @@ mod tests {
         let halted = BookEvent { action: Action::Status, ..BookEvent::EMPTY };
         spread.say(halted, Whom::Channel(0), &mut out).unwrap();
         assert_eq!(told(&out), [0, 2, 4].map(|n| (n, Action::Status)));
-        let clear = BookEvent { action: Action::Clear, ..BookEvent::EMPTY };
-        spread.say(clear, Whom::One(InstrumentId(8)), &mut out).unwrap();
+        let closed = BookEvent { action: Action::SessionEnd, ..BookEvent::EMPTY };
+        spread.say(closed, Whom::One(InstrumentId(8)), &mut out).unwrap();
         assert_eq!(out.len(), 3, "no room");
         out.advance(3);
         spread.go_on(&mut out);
-        assert_eq!(told(&out), [(6, Action::Status), (8, Action::Status), (8, Action::Clear)]);
+        assert_eq!(told(&out), [(6, Action::Status), (8, Action::Status), (8, Action::SessionEnd)]);
         let mut full = EventBuffer::with_spare(1, 0);
         for _ in 0..TASKS_MAX {
             spread.say(halted, Whom::Channel(0), &mut full).unwrap();
         }
         assert_eq!(spread.say(halted, Whom::Channel(0), &mut full), Err(Damage::Field));
+    }
+
+    #[test]
+    fn books_hear_at_once_or_are_doubted_at_once() {
+        let (spread, mut out) = (spread(), EventBuffer::with_spare(1, 9));
+        let clear = BookEvent { action: Action::Clear, ..BookEvent::EMPTY };
+        spread.say_of_books(clear, 1, &mut out);
+        assert_eq!(told(&out), [1, 3, 5, 7, 9].map(|n| (n, Action::Clear)));
+        spread.say_of_books(clear, 0, &mut out);
+        let doubt = out.pending()[5];
+        assert_eq!((out.len(), doubt.instrument, doubt.action), (6, InstrumentId::ALL, Action::Gap));
+        assert_eq!(doubt.qty, Qty(GapCause::RingFull as u32));
     }
 }

@@ -178,7 +178,8 @@ impl<S: PacketSource> Receiver<S> {
             } else {
                 pipeline.on_recorded(&packet, now);
             }
-            if pipeline.out().len() < CHUNK {
+            // The spare room comes back only with an empty buffer, and the next packet may need all of it.
+            if pipeline.out().len() < CHUNK && !pipeline.out().is_spare_used() {
                 return true;
             }
             hand_on(pipeline, tx, stamp.as_ref());

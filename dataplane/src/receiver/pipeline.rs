@@ -30,6 +30,9 @@ const DATAGRAM_BYTES_MAX: usize = 65_507;
 /// two events for as many bytes.
 const MESSAGE_BYTES_MIN: usize = 12;
 
+/// Events that no message's length bounds and that there is always room for, however few instruments there may be.
+const SPARE_MIN: usize = 256;
+
 /// Most events a payload of `bytes` can make: two for each shortest message that fits, and what its arrival may reveal before
 /// them (a silence and its end, a new session, a join in its middle, a hole, damage, the end).
 const fn events_of(bytes: usize) -> usize {
@@ -87,7 +90,7 @@ impl Pipeline {
         let overshoot = events_of(overshoot_bytes) + BURST_MAX * events_of(0);
         // Changes kept back until their venue event is over, which the packets before counted for.
         let held = config.channels.len().max(1) * HELD_MAX;
-        let spare = decoder.directory().capacity();
+        let spare = decoder.directory().capacity().max(SPARE_MIN);
         let core = Core {
             transport,
             decoder,

@@ -183,10 +183,13 @@ impl<const ORDERS: bool> Mdp3Decoder<ORDERS> {
         let security = self.securities.get(instrument);
         let qty = update.size.ok_or(Damage::Field)?;
         let px = security.scale.px(update.price, unit).ok_or(Damage::Field)?;
-        // A side that goes whole is more events than its entry's bytes allow for.
+        // A side that goes whole is more events than its entry's bytes allow for: without room, its book cannot be told.
         let is_sweep = matches!(update.action, action::DELETE_THRU | action::DELETE_FROM);
         if is_sweep && !m.out().take_spare(DEPTH_MAX) {
-            return Err(Damage::Field);
+            security.ladder.clear();
+            self.held.release(instrument, m.out());
+            m.doubt(instrument, GapCause::RingFull);
+            return Ok(());
         }
         let held = &mut self.held;
         let change = (update.action, update.level);

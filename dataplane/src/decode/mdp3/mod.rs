@@ -3,10 +3,6 @@
 //! A channel tells levels and orders side by side, and a book can be made of either; which one is the feed's choice. Implied levels
 //! are counted and kept apart: the books show what rests in the instrument itself. A venue event may take several messages, so each
 //! book's last change waits for the end of the event ([`Held`]).
-//!
-//! **Not yet.** The packet that a snapshot says it stands behind is believed however far ahead it is: after a channel has begun its
-//! numbers anew, one snapshot of before keeps true ones away until then. A reset that finds no room beside the events of its message is
-//! told with the next one, behind what that adds. Fewer than ten instruments in the directory leave no room to empty a book by levels.
 
 mod flow;
 mod ladder;
@@ -57,7 +53,7 @@ impl<const ORDERS: bool> Decoder for Mdp3Decoder<ORDERS> {
         self.securities.spread.go_on(out);
         let mut begin = Begin { place, out, stats };
         if !is_replayed(message.template()) {
-            self.follow(&mut begin)?;
+            self.follow(&mut begin);
         }
         let statistic = |security_at| Statistic { security_at };
         match message.template() {

@@ -106,7 +106,8 @@ impl<const ORDERS: bool> Mdp3Decoder<ORDERS> {
             *heard = Heard::FromTheStart;
         }
         let clear = m.event(InstrumentId::ALL, Action::Clear);
-        self.securities.spread.say(clear, Whom::Channel(channel), m.out())
+        self.securities.spread.say_of_books(clear, channel, m.out());
+        Ok(())
     }
 
     /// A message that says nothing about a book: counted by its template, at its time where it begins with one.

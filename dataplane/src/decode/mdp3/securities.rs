@@ -10,6 +10,10 @@ use crate::decode::numbers::NumberMap;
 use crate::decode::spread::{Member, Spread};
 use crate::decode::tick::{TickSize, TickSizes};
 
+/// Packets that a snapshot may be ahead of the first update of its instrument: what an incremental channel may be behind when
+/// both are joined.
+const AHEAD_MAX: u64 = 1_024;
+
 /// What is known of one instrument.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Security {
@@ -131,6 +135,13 @@ impl Securities {
         self.spread.enrol(instrument, Member { channel, ..self.spread.member(instrument) });
         let security = &mut self.all[instrument.index()];
         security.channel = Some(channel);
+        let furthest = m.place().seq.saturating_add(AHEAD_MAX);
+        if security.covered.is_some_and(|covered| covered > furthest) {
+            // The snapshot counts other packets: of another day, or before the numbers began again.
+            security.restart();
+            m.doubt(instrument, GapCause::MidSession);
+            return;
+        }
         if is_whole && security.rpt_seq == 0 && security.covered.is_none() {
             m.push(m.event(instrument, Action::Clear));
         }

@@ -1,7 +1,10 @@
 //! Snapshots: whole books, and which packet of the incremental channel they stand behind.
 //!
 //! Source: CME Group Client Systems Wiki, "MDP 3.0 - Market Recovery". A snapshot that is behind what the incremental channel has
-//! brought is no news; one that is ahead is taken, and updates that it has already are let go as they come ([`Securities::note`]).
+//! brought is no news. One that is ahead of it is not believed, since nothing says that it is of the same day: the next round is
+//! not ahead any more. Only before anything came of the incremental channel there is no evidence against it; it is taken then,
+//! updates that it has already are let go as they come ([`Securities::note`]), and a channel that turns out to be far behind it
+//! refutes it ([`Securities::adopt`]).
 
 use types::{Action, BookEvent, EventFlags, GapCause, InstrumentId, Px, Qty, Side};
 use wire::mdp3::{self, Dimension, Layout, Message};
@@ -51,11 +54,12 @@ impl<const ORDERS: bool> Mdp3Decoder<ORDERS> {
             return Ok(());
         }
         self.begin_snapshot(m, instrument);
-        let security = self.securities.get(instrument);
-        (security.covered, security.rpt_seq) = (Some(last), root.rpt_seq.get());
         for level in entries.map(SnapshotLevel::from) {
             self.restore(m, instrument, &level, message.price_unit())?;
         }
+        // Not before: one that cannot be read to its end is none, and the next one of the same packet is as good as any.
+        let security = self.securities.get(instrument);
+        (security.covered, security.rpt_seq) = (Some(last), root.rpt_seq.get());
         let channel = m.place().channel;
         self.held.end(channel, m.out());
         if let Some(status) = status {
@@ -65,10 +69,15 @@ impl<const ORDERS: bool> Mdp3Decoder<ORDERS> {
         Ok(())
     }
 
-    /// Whether a snapshot that stands behind packet `last` is at least as new as the book.
+    /// Whether a snapshot that stands behind packet `last` is at least as new as the book, and no newer than what was heard.
     fn takes_snapshot(&mut self, instrument: InstrumentId, last: u64) -> bool {
+        let shown = self.shown(instrument);
         let security = self.securities.get(instrument);
-        last >= security.last_seq && security.covered.is_none_or(|covered| last > covered)
+        let is_evident = shown == 0 || last <= shown;
+        // What an earlier one claimed is no reason against one that there is evidence for.
+        let is_news =
+            security.covered.is_none_or(|covered| last > covered || (shown != 0 && covered > shown));
+        is_evident && is_news && last >= security.last_seq
     }
 
     fn begin_snapshot(&mut self, m: &mut Emit<'_>, instrument: InstrumentId) {
@@ -114,12 +123,10 @@ impl<const ORDERS: bool> Mdp3Decoder<ORDERS> {
         if chunk == 1 {
             self.begin_snapshot(m, instrument);
         }
-        let security = self.securities.get(instrument);
         let is_over = chunk >= root.chunks.get();
-        security.part = (!is_over).then_some((last, chunk.saturating_add(1)));
-        if is_over {
-            security.covered = Some(last);
-        }
+        let security = self.securities.get(instrument);
+        // Until it is read to its end, this part is none.
+        security.part = None;
         let scale = security.scale;
         for entry in entries {
             let side = side_of(entry.entry_type).ok_or(Damage::Field)?;
@@ -129,7 +136,10 @@ impl<const ORDERS: bool> Mdp3Decoder<ORDERS> {
             let event = BookEvent { px, qty, order_id, ..m.event(instrument, Action::OrderAdd) };
             self.hold_snapshot(m, event, side);
         }
+        let security = self.securities.get(instrument);
+        security.part = (!is_over).then_some((last, chunk.saturating_add(1)));
         if is_over {
+            security.covered = Some(last);
             let channel = m.place().channel;
             self.held.end(channel, m.out());
         }

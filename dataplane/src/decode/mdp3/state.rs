@@ -1,12 +1,12 @@
 //! What one feed has said so far, and where it stands.
 
-use types::{Action, InstrumentId, UnixNanos};
+use types::{Action, BookEvent, GapCause, InstrumentId, Qty, UnixNanos};
 use wire::mdp3;
 
 use super::securities::Securities;
-use crate::decode::decoder::{Begin, CHANNELS_MAX, Damage, DecoderSetup, Emit, Heard, Place};
+use crate::decode::decoder::{Begin, CHANNELS_MAX, DecoderSetup, Emit, Heard, Place};
 use crate::decode::held::Held;
-use crate::decode::spread::Whom;
+use crate::decode::spread;
 
 /// Decoder of one MDP 3.0 feed; `ORDERS` says what its books are made of.
 #[derive(Debug)]
@@ -34,6 +34,15 @@ impl<const ORDERS: bool> Mdp3Decoder<ORDERS> {
         heard.is_some_and(|(heard, _)| *heard == Heard::FromTheStart)
     }
 
+    /// The packet that the channel of an instrument's updates has come to; the furthest of all channels where it had none yet; 0
+    /// before anything came.
+    pub(super) fn shown(&mut self, instrument: InstrumentId) -> u64 {
+        match self.securities.get(instrument).channel {
+            Some(channel) => self.channels.get(usize::from(channel)).map_or(0, |(_, last)| *last),
+            None => self.channels.iter().map(|(_, last)| *last).max().unwrap_or(0),
+        }
+    }
+
     /// The instrument of an update, which comes on the channel of its updates.
     #[inline]
     pub(super) fn updated(&mut self, m: &mut Emit<'_>, security_id: i32) -> Option<InstrumentId> {
@@ -48,33 +57,38 @@ impl<const ORDERS: bool> Mdp3Decoder<ORDERS> {
 
     /// Notes a packet's place. A channel begins with its first packet, and again whenever its numbers do.
     #[inline]
-    pub(super) fn follow(&mut self, begin: &mut Begin<'_>) -> Result<(), Damage> {
+    pub(super) fn follow(&mut self, begin: &mut Begin<'_>) {
         let Place { seq, channel, .. } = *begin.place;
-        let Some((_, last)) = self.channels.get_mut(usize::from(channel)) else { return Ok(()) };
+        let Some((_, last)) = self.channels.get_mut(usize::from(channel)) else { return };
         let before = std::mem::replace(last, seq);
         if before != 0 && seq >= before && (seq != 1 || before == 1) {
-            return Ok(());
+            return;
         }
-        self.begin_channel(begin, before)
+        self.begin_channel(begin, before);
     }
 
     #[cold]
-    fn begin_channel(&mut self, begin: &mut Begin<'_>, before: u64) -> Result<(), Damage> {
+    fn begin_channel(&mut self, begin: &mut Begin<'_>, before: u64) {
         let Place { seq, channel, .. } = *begin.place;
         let heard = if seq == 1 { Heard::FromTheStart } else { Heard::FromTheMiddle };
         if let Some((known, _)) = self.channels.get_mut(usize::from(channel)) {
             *known = heard;
         }
         if before == 0 {
-            return Ok(());
+            return;
         }
         self.held.forget(channel);
         self.securities.restart(channel);
+        let ts = begin.stats.last_ts();
         if seq == 1 {
-            let clear = begin.place.event(begin.stats.last_ts(), InstrumentId::ALL, Action::Clear);
-            self.securities.spread.say(clear, Whom::Channel(channel), begin.out)?;
+            let clear = begin.place.event(ts, InstrumentId::ALL, Action::Clear);
+            self.securities.spread.say_of_books(clear, channel, begin.out);
         }
-        Ok(())
+        // Snapshots alone made these books, and count the packets that were before.
+        self.securities.restart(spread::NOWHERE);
+        let qty = Qty(GapCause::MidSession as u32);
+        let doubt = BookEvent { qty, ..begin.place.event(ts, InstrumentId::ALL, Action::Gap) };
+        self.securities.spread.say_of_books(doubt, spread::NOWHERE, begin.out);
     }
 
     /// The message is done; its indicator says whether the event is.

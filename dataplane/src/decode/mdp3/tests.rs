@@ -440,9 +440,9 @@ fn parts_of_a_snapshot_of_orders_make_one_book_or_none() {
     assert_eq!(rig.feed(11, &add(2, 4)).len(), 1);
     // One that is behind the book is no news; a newer one whose parts a change comes between is half a book.
     assert!(snapshot(&mut rig, 10, (1, 1), &[1]).is_empty());
-    assert_eq!(snapshot(&mut rig, 12, (1, 2), &[1, 2])[0].0, Action::Clear);
+    assert_eq!(snapshot(&mut rig, 11, (1, 2), &[1, 2])[0].0, Action::Clear);
     rig.feed(13, &add(3, 5));
-    let events = snapshot(&mut rig, 12, (2, 2), &[3]);
+    let events = snapshot(&mut rig, 11, (2, 2), &[3]);
     assert!(events.iter().any(|e| e.0 == Action::Gap) && events.iter().all(|e| e.1 != 3), "{events:?}");
 }
 
@@ -478,6 +478,95 @@ fn snapshot(last: u32, rpt_seq: u32, levels: &[(u8, u8, i64, i32)]) -> Vec<u8> {
         })
         .collect();
     message(template::SNAPSHOT_52, root.as_bytes(), &[&entries], None)
+}
+
+/// One that is cut short in its second level: no book has a level 0.
+fn cut_snapshot(last: u32) -> Vec<u8> {
+    snapshot(last, 9, &[(entry_type::BID, 1, 100, 5), (entry_type::BID, 0, 99, 6)])
+}
+
+fn is_taken(events: &[BookEvent]) -> bool {
+    events.iter().any(|e| e.action == Action::Clear && e.flags.has(EventFlags::SNAPSHOT))
+}
+
+#[test]
+fn a_snapshot_is_believed_as_far_as_the_incremental_channel_was_heard() {
+    let bid = |rpt| {
+        let levels = [level(7, rpt, action::CHANGE, 1, (entry_type::BID, 100, 5))];
+        refresh(template::BOOK_46, EVENT_END, &levels, None)
+    };
+    let mut rig = Rig::<false>::new();
+    let shot = |rig: &mut Rig<false>, last| {
+        let levels = [(entry_type::BID, 1, 100, 7)];
+        is_taken(&rig.try_feed(place(1, 1), &snapshot(last, 90_000, &levels)).unwrap())
+    };
+    rig.feed(999_990, &bid(89_999));
+    assert!(!shot(&mut rig, 1_000_000), "ahead of all that was heard");
+    // The numbers begin anew, and a snapshot of before is still under way.
+    rig.feed(1, &bid(1));
+    rig.feed(500, &bid(2));
+    assert!(!shot(&mut rig, 1_000_000));
+    assert_eq!(rig.feed(501, &bid(3)).len(), 1, "an update is news all the same");
+    assert!(shot(&mut rig, 501), "a true one is taken");
+}
+
+#[test]
+fn a_snapshot_of_another_numbering_is_refuted_by_the_first_update() {
+    let mut rig = Rig::<false>::new();
+    let old = snapshot(1_000_000, 90_000, &[(entry_type::BID, 1, 100, 7)]);
+    assert!(is_taken(&rig.try_feed(place(1, 1), &old).unwrap()), "nothing speaks against it yet");
+    let levels = [level(7, 3, action::NEW, 1, (entry_type::BID, 100, 5))];
+    let events = rig.feed(30, &refresh(template::BOOK_46, EVENT_END, &levels, None));
+    let actions: Vec<_> = events.iter().map(|e| e.action).collect();
+    assert_eq!(actions, [Action::Gap, Action::LevelSet], "it is doubted, and told what is new");
+    assert!(is_taken(&rig.try_feed(place(2, 1), &snapshot(30, 3, &[])).unwrap()));
+}
+
+#[test]
+fn books_that_snapshots_alone_made_are_doubted_when_a_channel_begins_anew() {
+    let mut rig = Rig::<false>::new();
+    let levels = [level(8, 3, action::NEW, 1, (entry_type::BID, 100, 5))];
+    rig.feed(1_000, &refresh(template::BOOK_46, EVENT_END, &levels, None));
+    let shot = snapshot(990, 90, &[(entry_type::BID, 1, 100, 7)]);
+    let of = rig.try_feed(place(1, 1), &shot).unwrap()[0].instrument;
+    let events = rig.feed(1, &refresh(template::BOOK_46, EVENT_END, &[], None));
+    assert!(events.iter().any(|e| e.action == Action::Gap && e.instrument == of), "{events:?}");
+    rig.feed(20, &refresh(template::BOOK_46, EVENT_END, &[], None));
+    let shot = snapshot(15, 1, &[(entry_type::BID, 1, 100, 7)]);
+    assert!(is_taken(&rig.try_feed(place(1, 1), &shot).unwrap()), "990 is no claim of today");
+}
+
+#[test]
+fn a_snapshot_that_is_cut_short_does_not_stand_for_a_whole_one() {
+    let mut rig = Rig::<false>::new();
+    assert_eq!(rig.try_feed(place(1, 1), &cut_snapshot(10)), Err(Damage::Field));
+    let whole = snapshot(10, 9, &[(entry_type::BID, 1, 100, 5)]);
+    assert!(
+        is_taken(&rig.try_feed(place(2, 1), &whole).unwrap()),
+        "the whole one of the same packet is news"
+    );
+    assert!(!is_taken(&rig.try_feed(place(3, 1), &whole).unwrap()), "and once is enough");
+    // A part of a snapshot of orders that cannot be read is not the one that the next follows.
+    let mut rig = Rig::<true>::new();
+    rig.try_feed(place(1, 1), &order_snapshot(10, (1, 3), &[1])).unwrap();
+    let mut bad = order_snapshot(10, (2, 3), &[2]);
+    *bad.last_mut().unwrap() = b'?';
+    assert_eq!(rig.try_feed(place(2, 1), &bad), Err(Damage::Field));
+    assert!(rig.try_feed(place(3, 1), &order_snapshot(10, (3, 3), &[3])).unwrap().is_empty());
+    assert!(is_taken(&rig.try_feed(place(4, 1), &order_snapshot(10, (1, 1), &[1])).unwrap()));
+}
+
+#[test]
+fn a_side_that_finds_no_room_to_go_doubts_its_book_alone() {
+    let mut rig = Rig::<false>::new();
+    let levels = [level(7, 1, action::NEW, 1, (entry_type::BID, 100, 5))];
+    rig.feed(1, &refresh(template::BOOK_46, EVENT_END, &levels, None));
+    let sweep = [level(7, 2, action::DELETE_THRU, 1, (entry_type::BID, 100, 5))];
+    let mut out = EventBuffer::with_spare(40, 9);
+    let sweep = refresh(template::BOOK_46, EVENT_END, &sweep, None);
+    rig.decoder.decode(&sweep, &place(2, 0), &mut out, &mut rig.stats).unwrap();
+    let doubt = out.pending()[0];
+    assert_eq!((out.len(), doubt.action, doubt.instrument), (1, Action::Gap, InstrumentId(0)));
 }
 
 /// The book that level events make, by side and price.
@@ -564,7 +653,9 @@ proptest! {
                 let snapshot = snapshot(of as u32 + 101, updates(&told, of + 1), &told.snapshots[of]);
                 let events = joined.try_feed(place(9, 1), &snapshot).unwrap();
                 taken = events.iter().any(|e| e.action == Action::Clear);
-                prop_assert!(taken || (join..at).any(|at| at > of), "it was refused without being old");
+                let ahead = join < at && of >= at;
+                prop_assert!(!(taken && ahead), "what nothing shows is not believed");
+                prop_assert!(taken || ahead || (join..at).any(|at| at > of), "it was refused without being old");
                 apply(&mut book, &events);
             }
             if at >= join {
