@@ -113,9 +113,10 @@ impl BooksMut<'_> {
         }
     }
 
-    /// Counts what was lost. A join in mid-session and a number used twice lose nothing.
+    /// Counts what was lost. A join in mid-session, a number used twice and an order that was never added lose nothing.
     fn note_gap(&mut self, event: &BookEvent) {
-        let whole = [GapCause::MidSession, GapCause::MixedLocate].map(|cause| cause as u32);
+        let whole = [GapCause::MidSession, GapCause::MixedLocate, GapCause::UnknownOrders];
+        let whole = whole.map(|cause| cause as u32);
         self.counters.gaps += u64::from(!whole.contains(&event.qty.0));
     }
 
@@ -200,6 +201,7 @@ fn stale_cause(event: &BookEvent) -> StaleCause {
         (GapCause::SessionChange, StaleCause::SessionChange),
         (GapCause::MidSession, StaleCause::Joined),
         (GapCause::MixedLocate, StaleCause::MixedLocate),
+        (GapCause::UnknownOrders, StaleCause::UnknownOrders),
     ];
     causes.iter().find(|(gap, _)| *gap as u32 == event.qty.0).map_or(StaleCause::Gap, |&(_, stale)| stale)
 }

@@ -59,6 +59,8 @@ pub enum GapCause {
     MidSession = 5,
     /// Nothing was lost: the venue's number of the instrument was used for another one.
     MixedLocate = 6,
+    /// Nothing was lost that anybody knows of: the feed names orders that it never added.
+    UnknownOrders = 7,
 }
 
 /// Facts about an event that fit a bit each.

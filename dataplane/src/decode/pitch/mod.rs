@@ -100,7 +100,7 @@ impl Decoder for PitchDecoder {
         let message = pitch::decode(message)?;
         self.spread.go_on(out);
         let mut begin = Begin { place, out, stats };
-        self.follow(&mut begin)?;
+        self.follow(&mut begin);
         self.read(begin, message)
     }
 
@@ -203,7 +203,8 @@ impl PitchDecoder {
                 // What follows builds the books anew, from nothing.
                 self.unit(m.place()).is_whole = true;
                 let (place, ts) = (*m.place(), m.event(InstrumentId::ALL, Action::Clear).ts_event);
-                self.clear(&place, ts, m.out())
+                self.clear(&place, ts, m.out());
+                Ok(())
             }),
             Msg::EndOfSession(e) => at!(self, begin, e: EndOfSession, |m| {
                 let (end, channel) = (m.event(InstrumentId::ALL, Action::SessionEnd), m.place().channel);

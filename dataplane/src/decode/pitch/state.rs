@@ -1,6 +1,8 @@
 //! What one feed has said so far, and what each kind of message does to it.
 
-use types::{Action, BookEvent, EventFlags, InstrumentId, Px, Qty, Side, Symbol, TradingStatus, UnixNanos};
+use types::{
+    Action, BookEvent, EventFlags, GapCause, InstrumentId, Px, Qty, Side, Symbol, TradingStatus, UnixNanos,
+};
 use wire::pitch::{self, side, status};
 
 use super::orders::{Orders, Resting};
@@ -9,11 +11,14 @@ use crate::decode::decoder::{Begin, CHANNELS_MAX, Damage, DecoderSetup, Emit, Pl
 use crate::decode::directory::InstrumentDirectory;
 use crate::decode::held::Held;
 use crate::decode::market_state::MarketStates;
-use crate::decode::spread::{Member, Spread, Whom};
+use crate::decode::spread::{Member, Spread};
 use crate::decode::tick::TickSizes;
 
 /// Orders that may rest at a time in one feed.
 const ORDERS_MAX: usize = 1 << 20;
+/// Orders that a whole unit may name without having added them: a venue may withdraw one twice. One more, and some book of the
+/// unit misses an order.
+const UNKNOWN_ORDERS_MAX: u8 = 3;
 /// Types of auctions that take place while an instrument does not trade.
 const AUCTION_HALT: u8 = b'H';
 const AUCTION_INITIAL: u8 = b'I';
@@ -25,8 +30,10 @@ pub(super) struct Unit {
     last: u64,
     /// The second that offsets count from, since midnight; none before it was told.
     second: Option<u32>,
-    /// It was heard from its first message on.
+    /// It was heard from its first message on, and has not shown since that something is missing.
     pub(super) is_whole: bool,
+    /// Orders that it named and had not added, while it was whole.
+    unknown_orders: u8,
     /// Its messages are parts of one event until it says otherwise.
     in_transaction: bool,
 }
@@ -70,33 +77,30 @@ impl PitchDecoder {
 
     /// Notes a message's place. A unit begins with its first message, and again whenever its numbers do.
     #[inline]
-    pub(super) fn follow(&mut self, begin: &mut Begin<'_>) -> Result<(), Damage> {
+    pub(super) fn follow(&mut self, begin: &mut Begin<'_>) {
         let seq = begin.place.seq;
         let before = std::mem::replace(&mut self.unit(begin.place).last, seq);
         if before != 0 && seq > before {
-            return Ok(());
+            return;
         }
         self.unit(begin.place).is_whole = seq == 1;
-        if before == 0 { Ok(()) } else { self.clear(begin.place, begin.stats.last_ts(), begin.out) }
+        if before != 0 {
+            self.clear(begin.place, begin.stats.last_ts(), begin.out);
+        }
     }
 
     /// Every order of the unit is gone.
     #[cold]
-    pub(super) fn clear(
-        &mut self,
-        place: &Place,
-        ts: UnixNanos,
-        out: &mut EventBuffer,
-    ) -> Result<(), Damage> {
+    pub(super) fn clear(&mut self, place: &Place, ts: UnixNanos, out: &mut EventBuffer) {
         let channel = place.channel;
         self.held.forget(channel);
         let spread = &self.spread;
         self.orders.retain_not(|order| spread.member(order.instrument()).channel == channel);
-        if !self.unit(place).is_whole {
-            return Ok(());
+        self.unit(place).unknown_orders = 0;
+        if self.unit(place).is_whole {
+            let clear = place.event(ts, InstrumentId::ALL, Action::Clear);
+            self.spread.say_of_books(clear, channel, out);
         }
-        let clear = place.event(ts, InstrumentId::ALL, Action::Clear);
-        self.spread.say(clear, Whom::Channel(channel), out)
     }
 
     /// Counts a message and gives where its events go: at its time, if the unit has told the second.
@@ -180,9 +184,29 @@ impl PitchDecoder {
     fn resting(&mut self, m: &mut Emit<'_>, id: u64) -> Option<Resting> {
         let found = self.orders.find(id).copied();
         if found.is_none() {
-            m.stats.unannounced_orders += 1;
+            self.unknown(m);
         }
         found
+    }
+
+    /// An order that the unit never added. Its instrument is not said, so that several put every book of the unit in doubt, until
+    /// the venue empties them.
+    #[cold]
+    fn unknown(&mut self, m: &mut Emit<'_>) {
+        m.stats.unannounced_orders += 1;
+        let place = *m.place();
+        let unit = self.unit(&place);
+        if !unit.is_whole {
+            // What rested before the unit was joined is known to be missing.
+            return;
+        }
+        unit.unknown_orders += 1;
+        if unit.unknown_orders > UNKNOWN_ORDERS_MAX {
+            unit.is_whole = false;
+            let qty = Qty(GapCause::UnknownOrders as u32);
+            let doubt = BookEvent { qty, ..m.event(InstrumentId::ALL, Action::Gap) };
+            self.spread.say_of_books(doubt, place.channel, m.out());
+        }
     }
 
     /// Takes `qty` off an order that rests, or all of it.

@@ -142,6 +142,34 @@ fn a_unit_that_begins_anew_has_no_orders_and_says_so() {
 }
 
 #[test]
+fn a_whole_unit_that_names_orders_it_never_added_is_not_believed() {
+    let unknown = |rig: &mut Rig, id| {
+        let events = rig.feed(pitch::DeleteOrder::new(5, id).as_bytes());
+        events.iter().map(|e| (e.action, e.instrument, e.qty.0)).collect::<Vec<_>>()
+    };
+    let doubt = (Action::Gap, InstrumentId(0), GapCause::UnknownOrders as u32);
+    let mut rig = Rig::from(1);
+    rig.feed(&add(1, b'B', 300, 1_234_500));
+    for id in 100..103 {
+        assert!(unknown(&mut rig, id).is_empty(), "a few may be a slip");
+    }
+    assert_eq!(unknown(&mut rig, 103), [doubt], "every book of the unit");
+    assert!(unknown(&mut rig, 104).is_empty(), "said once");
+    // What it names first from now on is not whole either, until the venue empties the unit.
+    let other = pitch::AddOrderLong::new(5, 9, b'B', 300, *b"OTHER ", 100, 1);
+    assert!(rig.feed(other.as_bytes())[0].flags.has(EventFlags::MAYBE_BAD_BOOK));
+    rig.feed(pitch::UnitClear::new(5).as_bytes());
+    for id in 100..103 {
+        assert!(unknown(&mut rig, id).is_empty());
+    }
+    assert_eq!(unknown(&mut rig, 103)[0], doubt);
+    // A unit that was joined in mid-session is known to miss orders.
+    let mut rig = Rig::from(5);
+    rig.feed(&add(1, b'B', 300, 1_234_500));
+    assert!((100..120).all(|id| unknown(&mut rig, id).is_empty()));
+}
+
+#[test]
 fn a_transaction_is_one_event() {
     let mut rig = Rig::from(1);
     rig.feed(&add(1, b'B', 300, 1_234_500));
