@@ -5,9 +5,9 @@ use types::{Tier, UnixNanos};
 use crate::{
     activity::RoundedValue,
     assess::{Findings, Pass},
-    case::{Case, Found, InForce, Inputs, Prior},
+    case::{Case, Found, InForce, Inputs, Prior, Settings},
     decision::{Decision, Flags, LimitsSource},
-    gate::{Gate, Reservation},
+    gate::{Gate, Reservation, Unvouched},
     intent::OrderIntent,
     journal::Sent,
     judged::Judged,
@@ -81,6 +81,7 @@ impl Gate {
 
     #[inline(never)]
     fn reserve_all(&mut self, order: &OrderIntent, now: UnixNanos) -> (Verdict, Option<Reservation>) {
+        self.clock = self.believed_clock();
         if let Some(pass) = self.pass_at_market(order, now) {
             return (accept(&pass), self.commit(order, pass.px, pass.order_interval_ns, now));
         }
@@ -159,6 +160,7 @@ impl Gate {
         now: UnixNanos,
     ) -> (Verdict, Option<Reservation>) {
         self.refresh(now);
+        self.clock = self.believed_clock();
         let held = self.orders.get(replaced).filter(|entry| entry.life == Life::Open);
         let mut inputs = self.gather(order, now);
         // It says itself that it is meant to be another order's.
@@ -291,17 +293,41 @@ impl Gate {
         }
     }
 
-    /// Remembers the time of a refused order, when a reference price or a heartbeat of about that time vouches for it: one
-    /// reading far in the future would else refuse every order after it.
+    /// Remembers the time of a refused order. A reference price or a heartbeat of about that time vouches for it; without one a
+    /// single reading is one that may be wrong, and of two in a row, the second later, the first is believed: what was too old by then
+    /// gets no younger by a clock that is set back. A heartbeat that has moved on since takes that back
+    /// ([`Gate::believed_clock`]), so that a clock that was wrong closes nothing for longer than the feed is away.
     fn see_time(&mut self, case: &Case) {
+        let now = case.now;
         if case.facts.ref_age_ns <= self.ref_age_max.0 {
-            self.clock = self.clock.max(case.now);
+            self.clock = self.clock.max(now);
+            self.unvouched.last = UnixNanos(0);
+            return;
         }
+        let last = self.unvouched.last;
+        if now > last && last > self.clock {
+            // Of several in a row, what was believed before the first of them.
+            let from = if self.clock == self.unvouched.to { self.unvouched.from } else { self.clock };
+            let heartbeat = self.tables.references.heartbeat();
+            self.unvouched = Unvouched { last: now, from, to: last, heartbeat };
+            self.clock = last;
+        } else if now > self.clock {
+            self.unvouched.last = now;
+        }
+    }
+
+    /// The latest time that was seen: without what readings alone said that no reference vouched for, once the feeds have been alive
+    /// and complete after it.
+    #[inline]
+    fn believed_clock(&self) -> UnixNanos {
+        let Unvouched { from, to, heartbeat, .. } = self.unvouched;
+        if self.clock == to && self.tables.references.heartbeat() > heartbeat { from } else { self.clock }
     }
 
     #[inline(always)]
     fn case<'a>(&self, order: &'a OrderIntent, prior: Prior, inputs: &'a Inputs, now: UnixNanos) -> Case<'a> {
-        Case::new(order, prior, inputs, self.settings(), now)
+        let settings = Settings { clock: self.believed_clock(), ..self.settings() };
+        Case::new(order, prior, inputs, settings, now)
     }
 }
 

@@ -53,6 +53,25 @@ pub struct Gate {
     pub(crate) told: UnixNanos,
     /// The latest time seen. Starts at 1, so that a clock that reads zero is one that went backwards.
     pub(crate) clock: UnixNanos,
+    pub(crate) unvouched: Unvouched,
+}
+
+/// Times of refused orders that no reference price and no heartbeat vouched for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unvouched {
+    /// The last one; 0 after one that was vouched for.
+    pub last: UnixNanos,
+    /// How far they moved the clock, from where to where; 0 while they have not.
+    pub from: UnixNanos,
+    /// See `from`.
+    pub to: UnixNanos,
+    /// The heartbeat at that moment.
+    pub heartbeat: UnixNanos,
+}
+
+impl Unvouched {
+    const NONE: Self =
+        Self { last: UnixNanos(0), from: UnixNanos(0), to: UnixNanos(0), heartbeat: UnixNanos(0) };
 }
 
 /// Proof that an order counts into every limit and may be sent. Hand it back with [`Gate::release`] when the order could
@@ -179,6 +198,7 @@ impl Gate {
                 most => most,
             },
             clock: UnixNanos(1),
+            unvouched: Unvouched::NONE,
         })
     }
 

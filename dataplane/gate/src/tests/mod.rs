@@ -4,6 +4,7 @@ mod account;
 mod activity;
 mod blindness;
 mod boundaries;
+mod clock;
 mod days;
 mod fail_closed;
 mod groups;

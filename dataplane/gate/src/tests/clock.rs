@@ -1,0 +1,56 @@
+//! Clocks that are set, and what was seen by them.
+
+use super::*;
+
+const YEAR: u64 = 365 * 86_400 * Nanos::SECOND.0;
+
+fn at(seconds: u64) -> UnixNanos {
+    NOW.plus(Nanos(seconds * Nanos::SECOND.0))
+}
+
+/// What an order of `qty` is told.
+fn asked(rig: &mut Rig, id: u64, qty: u32, now: UnixNanos) -> Option<RejectReason> {
+    let wanted = OrderIntent { qty: Qty(qty), ..order(id) };
+    let explained = rig.gate.explain(&wanted, now).verdict.reason;
+    assert_eq!(rig.gate.check(&wanted, now).reason, explained);
+    let (verdict, reservation) = rig.gate.reserve(&wanted, now);
+    assert_eq!((verdict.reason, reservation.is_none()), (explained, explained.is_some()), "{verdict}");
+    explained
+}
+
+#[test]
+fn what_was_too_old_gets_no_younger_by_a_clock_that_is_set_back() {
+    let mut rig = Rig::new();
+    rig.references.heartbeat(NOW);
+    assert_eq!(asked(&mut rig, 1, 100, NOW), None);
+    // The feed dies.
+    for seconds in [6, 60, 1_800, 3_600] {
+        assert_eq!(asked(&mut rig, 2, 100, at(seconds)), Some(RejectReason::RefStale));
+    }
+    // Set back by an hour: the lease would hold, and the quotes would be young.
+    assert_eq!(asked(&mut rig, 3, 500, at(0).plus(Nanos(500_000_000))), Some(RejectReason::ClockBad));
+    assert_eq!(asked(&mut rig, 3, 100, at(4)), Some(RejectReason::ClockBad));
+    assert_eq!(rig.gate.replace(1, &order(3), at(4)).0.reason, Some(RejectReason::ClockBad));
+    // The feed is back, by the clock that now is.
+    rig.references.heartbeat(at(5));
+    rig.publish_live(&LIVE, Tier::Normal, at(5));
+    assert_eq!(asked(&mut rig, 3, 500, at(5)), None);
+    assert!(rig.gate.replace(1, &OrderIntent { qty: Qty(50), ..order(4) }, at(6)).0.accepted());
+}
+
+#[test]
+fn one_reading_that_is_wrong_closes_nothing_and_two_no_longer_than_to_the_next_heartbeat() {
+    let mut rig = Rig::new();
+    rig.references.heartbeat(NOW);
+    let wrong = NOW.plus(Nanos(YEAR));
+    assert_eq!(asked(&mut rig, 1, 100, wrong), Some(RejectReason::RefStale));
+    assert_eq!(asked(&mut rig, 1, 100, at(0)), None);
+    assert_eq!(asked(&mut rig, 2, 100, wrong), Some(RejectReason::RefStale));
+    assert_eq!(asked(&mut rig, 2, 100, wrong.plus(Nanos(1))), Some(RejectReason::RefStale));
+    assert_eq!(asked(&mut rig, 2, 100, at(1)), Some(RejectReason::ClockBad));
+    rig.references.heartbeat(at(1));
+    rig.publish_live(&LIVE, Tier::Normal, at(1));
+    assert_eq!(asked(&mut rig, 2, 100, at(1)), None);
+    // What was vouched for stays.
+    assert_eq!(asked(&mut rig, 3, 100, at(0)), Some(RejectReason::ClockBad));
+}
