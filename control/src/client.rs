@@ -6,7 +6,6 @@ use crate::protocol::{
     Command, FrameError, GRANT_DESCRIPTORS, Grant, Outcome, PROTOCOL_VERSION, Refusal, Reply, Request,
     Response, read_frame, write_frame,
 };
-use crate::stamp::Stamp;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, sockopt};
 use serde::Deserialize;
 use std::io::{self, ErrorKind};
@@ -130,12 +129,12 @@ impl Client {
         self.send(command, None)
     }
 
-    /// [`Client::call`] of a command that is not to loosen anything after `deadline`.
+    /// [`Client::call`] of a command that is not to loosen anything later than `wait` from now.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub fn call_by(&mut self, command: Command, deadline: Stamp) -> Result<Reply, ClientError> {
-        self.send(command, Some(deadline))
+    pub fn call_within(&mut self, command: Command, wait: Duration) -> Result<Reply, ClientError> {
+        self.send(command, Some(wait))
     }
 
     /// Attaches this process as `client`: what it is given, the descriptors that come with it, and the connection, which stands for
@@ -156,18 +155,19 @@ impl Client {
         }
     }
 
-    fn send(&mut self, command: Command, deadline: Option<Stamp>) -> Result<Reply, ClientError> {
-        self.send_to(command, deadline, None)
+    fn send(&mut self, command: Command, wait: Option<Duration>) -> Result<Reply, ClientError> {
+        self.send_to(command, wait, None)
     }
 
     fn send_to(
         &mut self,
         command: Command,
-        deadline: Option<Stamp>,
+        wait: Option<Duration>,
         descriptors: Option<&mut Vec<OwnedFd>>,
     ) -> Result<Reply, ClientError> {
         self.id += 1;
-        let request = Request { version: PROTOCOL_VERSION, id: self.id, command, deadline };
+        let wait_ms = wait.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+        let request = Request { version: PROTOCOL_VERSION, id: self.id, command, wait_ms };
         let body =
             serde_json::to_vec(&request).map_err(|e| ClientError::Unreadable { cause: e.to_string() })?;
         let no_answer = |source| ClientError::NoAnswer { path: self.path.clone(), source };

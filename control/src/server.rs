@@ -1,11 +1,12 @@
 //! The control socket: a Unix listener on threads of its own. Who asks is what the kernel says (`SO_PEERCRED`).
 //!
 //! Everything a client can hold is bounded: message size, time per message, connections per user, per role and in all. Who
-//! has no role is told so and hung up on. Seats are kept for those who may tighten, and more for officers; where a share is
-//! full, the connection that has been idle for longest makes room, so that nobody's idle connections keep a `halt` out, their
-//! own least of all.
+//! has no role is told so and hung up on. Seats are kept for those who may tighten, and more for officers ([`seats`]). The thread that
+//! lets connections in waits for nobody: not for a lock that is held over a disk, and not for a client.
 
-use crate::controller::{Asked, Controller};
+mod seats;
+
+use crate::controller::{Asked, Controller, least_role};
 use crate::descriptors::WithDescriptors;
 use crate::names::Name;
 use crate::protocol::{
@@ -14,7 +15,7 @@ use crate::protocol::{
 };
 use crate::roles::{Peer, Role};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::collections::BTreeMap;
+use seats::{Activity, Seats, Use};
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind, Read};
 use std::net::Shutdown;
@@ -23,23 +24,17 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use types::{Nanos, UnixNanos};
 
-/// Connections at once.
-const CONNECTIONS_MAX: usize = 64;
-/// Those of them that traders and viewers may have together; the rest is kept for officers.
-const TRADER_CONNECTIONS_MAX: usize = 48;
-/// Those that viewers may have; the rest is kept for who may tighten.
-const VIEWER_CONNECTIONS_MAX: usize = 24;
-/// Connections at once of one user.
-const CONNECTIONS_PER_USER_MAX: usize = 8;
 /// How long a connection may be silent, and how long a message may take to come.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the accept loop looks whether to stop.
 const STOP_POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+/// How long commands that have begun may take when the server stops, and how much longer once their clients were hung up on.
+const STOP_MAX: Duration = Duration::from_secs(2);
 
 /// Why the control socket cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -83,53 +78,7 @@ pub struct Server {
 struct Shared {
     controller: Arc<Controller>,
     stop: AtomicBool,
-    seats: Mutex<BTreeMap<u64, Seat>>,
-}
-
-/// One connection.
-#[derive(Debug)]
-struct Seat {
-    uid: u32,
-    role: Role,
-    stream: UnixStream,
-    activity: Arc<Activity>,
-}
-
-/// Whether a connection's command is being done, and when its last one ended.
-#[derive(Debug)]
-struct Activity {
-    busy: AtomicBool,
-    idle_since: Mutex<Instant>,
-}
-
-impl Activity {
-    fn new() -> Self {
-        Self { busy: AtomicBool::new(false), idle_since: Mutex::new(Instant::now()) }
-    }
-
-    fn begin(&self) {
-        self.busy.store(true, Ordering::Relaxed);
-    }
-
-    fn end(&self) {
-        *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        self.busy.store(false, Ordering::Relaxed);
-    }
-
-    /// Since when it is idle; none while it is not.
-    fn idle_since(&self) -> Option<Instant> {
-        let since = *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner);
-        (!self.busy.load(Ordering::Relaxed)).then_some(since)
-    }
-}
-
-/// Connections that those of this role and lower ones may have together.
-const fn seats_of(role: Role) -> usize {
-    match role {
-        Role::Order | Role::Viewer => VIEWER_CONNECTIONS_MAX,
-        Role::Trader => TRADER_CONNECTIONS_MAX,
-        Role::RiskOfficer | Role::RiskAdmin => CONNECTIONS_MAX,
-    }
+    seats: Mutex<Seats>,
 }
 
 impl Server {
@@ -222,20 +171,28 @@ fn accept(listener: &UnixListener, shared: &Arc<Shared>) {
         match listener.accept() {
             Ok((stream, _)) => {
                 number += 1;
-                threads.extend(admit(stream, number, shared));
+                threads.extend(admit(stream, number, threads.len(), shared));
             }
             // The client is gone again, or descriptors ran out: the poll's timeout keeps this from spinning.
             Err(_) => thread::sleep(Duration::from_millis(10)),
         }
     }
-    let seats = shared.seats.lock().unwrap_or_else(PoisonError::into_inner);
-    for seat in seats.values() {
-        // Ends the wait for the next command; an answer on its way still goes out.
-        drop(seat.stream.shutdown(Shutdown::Read));
+    // Ends the wait for the next command; an answer on its way still goes out. Who does not take it is hung up on.
+    for how in [Shutdown::Read, Shutdown::Both] {
+        shared.seats().streams().for_each(|stream| drop(stream.shutdown(how)));
+        let by = Instant::now() + STOP_MAX;
+        while threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < by {
+            thread::sleep(Duration::from_millis(5));
+        }
     }
-    drop(seats);
-    for thread in threads {
-        drop(thread.join());
+    // One that waits for a disk that hangs is left to the end of the process.
+    threads.into_iter().filter(JoinHandle::is_finished).for_each(|thread| drop(thread.join()));
+}
+
+impl Shared {
+    fn seats(&self) -> MutexGuard<'_, Seats> {
+        // Whole after every statement.
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -265,60 +222,27 @@ pub fn check(path: &Path) -> Result<Option<String>, ServerError> {
 }
 
 /// Takes one connection: of somebody with a role, when there is room for it.
-fn admit(stream: UnixStream, number: u64, shared: &Arc<Shared>) -> Option<JoinHandle<()>> {
+fn admit(stream: UnixStream, number: u64, threads: usize, shared: &Arc<Shared>) -> Option<JoinHandle<()>> {
     stream.set_nonblocking(false).ok()?;
     stream.set_read_timeout(Some(MESSAGE_TIMEOUT)).ok()?;
     stream.set_write_timeout(Some(MESSAGE_TIMEOUT)).ok()?;
     let credentials = rustix::net::sockopt::socket_peercred(&stream).ok()?;
     let (uid, gid) = (credentials.uid.as_raw(), credentials.gid.as_raw());
     let peer = Peer { uid, gid, pid: credentials.pid.as_raw_nonzero().get() };
-    let activity = Arc::new(Activity::new());
-    let seat = |role| -> Result<(), Refusal> {
-        let mut seats = shared.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        make_room(&mut seats, uid, role)?;
-        if let Ok(stream) = stream.try_clone() {
-            seats.insert(number, Seat { uid, role, stream, activity: Arc::clone(&activity) });
+    let activity = Activity::new();
+    let seat = |role| shared.seats().take(number, (uid, role), &stream, &activity, threads);
+    let given = match shared.controller.admit(&shared.controller.actor(peer)).and_then(seat) {
+        Ok(given) => given,
+        Err(refusal) => {
+            drop(answer(&stream, 0, Outcome::Error(refusal)));
+            return None;
         }
-        Ok(())
     };
-    if let Err(refusal) = shared.controller.admit(&shared.controller.actor(peer)).and_then(seat) {
-        drop(answer(&stream, 0, Outcome::Error(refusal)));
-        return None;
-    }
     let place = Place { number, shared: Arc::clone(shared) };
     let thread = thread::Builder::new()
         .name(format!("control-{number}"))
-        .spawn(move || serve(&stream, peer, &activity, &place.shared));
+        .spawn(move || serve(&stream, peer, (given, &activity), &place.shared));
     thread.ok()
-}
-
-/// Makes room for one more connection of `uid` in `role`: where a share is full, the one of it that has been idle for longest
-/// ends. A command that is being done is not interrupted.
-fn make_room(seats: &mut BTreeMap<u64, Seat>, uid: u32, role: Role) -> Result<(), Refusal> {
-    let mine = |seat: &Seat| seat.uid == uid;
-    make_room_in(seats, mine, CONNECTIONS_PER_USER_MAX, "of your user")?;
-    let of_role = |seat: &Seat| seat.role <= role;
-    make_room_in(seats, of_role, seats_of(role), "of your role and lower ones")
-}
-
-fn make_room_in(
-    seats: &mut BTreeMap<u64, Seat>,
-    in_share: impl Fn(&Seat) -> bool,
-    most: usize,
-    whose: &str,
-) -> Result<(), Refusal> {
-    let share = || seats.iter().filter(|(_, seat)| in_share(seat));
-    if share().count() < most {
-        return Ok(());
-    }
-    let idle = share().filter_map(|(number, seat)| seat.activity.idle_since().map(|since| (since, *number)));
-    let longest = idle.min().map(|(_, number)| number);
-    let Some(gone) = longest.and_then(|number| seats.remove(&number)) else {
-        let message = format!("{most} connections {whose} are busy, which is all there may be: try again");
-        return Err(Refusal { kind: RefusalKind::Busy, message });
-    };
-    drop(gone.stream.shutdown(Shutdown::Both));
-    Ok(())
 }
 
 /// Whether the other side has not hung up. One that has only ended its sending still waits for an answer.
@@ -330,13 +254,14 @@ fn waits(stream: &UnixStream) -> bool {
 }
 
 /// Answers one client until it hangs up, is silent for too long, or stops making sense.
-fn serve(stream: &UnixStream, peer: Peer, activity: &Activity, shared: &Shared) {
+fn serve(stream: &UnixStream, peer: Peer, seat: (Use, &Activity), shared: &Shared) {
+    let activity = seat.1;
     while !shared.stop.load(Ordering::Relaxed) {
         let (id, outcome, go_on, descriptors) =
             match read_frame(&mut Impatient::new(stream, &shared.controller)) {
                 Ok(bytes) => {
                     activity.begin();
-                    let done = obey(&bytes, stream, peer, &shared.controller);
+                    let done = obey(&bytes, stream, peer, seat, &shared.controller);
                     activity.end();
                     done
                 }
@@ -361,6 +286,7 @@ fn obey(
     bytes: &[u8],
     stream: &UnixStream,
     peer: Peer,
+    (given, activity): (Use, &Activity),
     controller: &Controller,
 ) -> (u64, Outcome, bool, Vec<OwnedFd>) {
     let request = match parse_request(bytes) {
@@ -372,11 +298,17 @@ fn obey(
             return (id, refusal(RefusalKind::BadRequest, cause), false, Vec::new());
         }
     };
+    if let Err(refused) = given.takes(&request.command) {
+        return (request.id, Outcome::Error(refused), false, Vec::new());
+    }
+    if least_role(&request.command) != Role::Viewer {
+        activity.changes();
+    }
     if let Command::Attach { client } = &request.command {
         return attach(request.id, client, stream, peer, controller);
     }
     let there = || waits(stream);
-    let asked = Asked::by(controller.clock_now(), request.deadline, &there);
+    let asked = Asked::by(controller.clock_now(), request.wait_ms.map(Duration::from_millis), &there);
     let actor = controller.actor(peer);
     let outcome = match controller.execute_asked(&actor, request.command, &asked) {
         Ok(reply) => Outcome::Ok(reply),
@@ -467,6 +399,6 @@ struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.shared.seats.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+        self.shared.seats().leave(self.number);
     }
 }

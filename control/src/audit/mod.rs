@@ -28,6 +28,7 @@ pub use anchor::{Anchor, AnchorFile, read_anchors};
 pub use error::AuditError;
 pub(crate) use history::{Event, history};
 pub use key::AuditKey;
+pub(crate) use log::Promise;
 pub use log::{AuditLog, TornLine};
 pub use record::{Actor, Entry};
 pub use verify::{VerifyOptions, verify};

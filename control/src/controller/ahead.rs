@@ -11,6 +11,10 @@ use crate::protocol::TripMode;
 use gate::{Breaker, BreakerCause, BreakerState};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a tightening may wait for its latch before people are told of it without one.
+const LATCH_MAX: Duration = Duration::from_secs(1);
 
 const ARMED: Breaker = Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 };
 
@@ -31,17 +35,35 @@ const fn strictness(breaker: Breaker) -> u8 {
     }
 }
 
+/// A tightening ahead of its latch.
+#[derive(Debug)]
+struct Tightening {
+    mode: TripMode,
+    by: String,
+    since: Instant,
+    /// People were told of it, although it is not latched.
+    told: bool,
+}
+
+/// A tightening whose latch keeps one waiting.
+#[derive(Debug)]
+pub(super) struct Overdue {
+    pub(super) scope: Scope,
+    pub(super) mode: TripMode,
+    pub(super) by: String,
+}
+
 /// One word: what is latched, and what is ahead of it.
 #[derive(Debug)]
 struct Word {
     latched: Breaker,
-    ahead: Vec<TripMode>,
+    ahead: Vec<Tightening>,
 }
 
 impl Word {
     /// What the gate is to read: what is latched, unless something ahead of it is stricter.
     fn breaker(&self) -> Breaker {
-        let strictest = self.ahead.iter().max().map_or(ARMED, |mode| ahead(*mode));
+        let strictest = self.ahead.iter().map(|tightening| tightening.mode).max().map_or(ARMED, ahead);
         if strictness(strictest) > strictness(self.latched) { strictest } else { self.latched }
     }
 }
@@ -84,21 +106,44 @@ impl Words {
         backend.set_breaker(scope, word.breaker())
     }
 
+    /// What the gate reads of `scope`; armed where nothing was ever set.
+    pub(super) fn state(&self, scope: &Scope) -> BreakerState {
+        let word = lock(&self.0).get(scope).map(Arc::clone);
+        word.map_or(BreakerState::Open, |word| lock(&word).breaker().state)
+    }
+
     /// Tightens at once.
-    pub(super) fn go_ahead(&self, backend: &dyn Backend, scope: &Scope, mode: TripMode) -> Ahead {
+    pub(super) fn go_ahead(&self, backend: &dyn Backend, scope: &Scope, mode: TripMode, by: &str) -> Ahead {
         let shared = self.word(scope);
         let mut word = lock(&shared);
-        word.ahead.push(mode);
+        word.ahead.push(Tightening { mode, by: by.to_owned(), since: Instant::now(), told: false });
         let written = backend.set_breaker(scope, word.breaker());
         drop(word);
         Ahead { word: shared, mode, written }
+    }
+
+    /// The tightenings that have waited for their latches for too long, each once.
+    pub(super) fn overdue(&self) -> Vec<Overdue> {
+        let words: Vec<_> =
+            lock(&self.0).iter().map(|(scope, word)| (scope.clone(), Arc::clone(word))).collect();
+        let mut late = Vec::new();
+        for (scope, word) in words {
+            for tightening in &mut lock(&word).ahead {
+                if !tightening.told && tightening.since.elapsed() >= LATCH_MAX {
+                    tightening.told = true;
+                    let (mode, by) = (tightening.mode, tightening.by.clone());
+                    late.push(Overdue { scope: scope.clone(), mode, by });
+                }
+            }
+        }
+        late
     }
 }
 
 impl Drop for Ahead {
     fn drop(&mut self) {
         let mut word = lock(&self.word);
-        if let Some(at) = word.ahead.iter().position(|mode| *mode == self.mode) {
+        if let Some(at) = word.ahead.iter().position(|tightening| tightening.mode == self.mode) {
             word.ahead.swap_remove(at);
         }
     }

@@ -115,6 +115,7 @@ impl Controller {
     ) -> Result<(usize, u64), Refusal> {
         let mut inner = self.lock();
         match outcome {
+            Ok(0) if !self.refusals().may_record(actor.uid, self.now()) => Ok((0, 0)),
             Ok(count) => {
                 let written = inner.trail.append_or_owe(self.now(), actor, vec![record]);
                 Ok((count, written.unwrap_or(0)))

@@ -1,19 +1,20 @@
 //! Commands that only look.
 
 use super::books::{book_groups, book_word};
-use super::plane::{Controller, Inner, refuse};
+use super::passing::Passing;
+use super::plane::{Controller, refuse};
 use crate::audit::{Anchor, AuditError, read_anchors};
-use crate::backend::{BackendError, InstrumentView, Snapshot};
+use crate::backend::{BackendError, InstrumentView};
 use crate::limits::LimitKey;
 use crate::names::{Scope, SymbolName};
 use crate::protocol::{
-    AuditStatus, BreachRow, BreakersPage, ExplainReply, LatchHealth, LimitRow, LimitsPage, MESSAGE_BYTES_MAX,
-    OrderQuery, Refusal, RefusalKind, Reply, StatusReply, TierCounts, TierRow, TiersPage, ValueRow,
+    BreachRow, BreakersPage, ExplainReply, LatchHealth, LimitRow, LimitsPage, MESSAGE_BYTES_MAX, OrderQuery,
+    Refusal, RefusalKind, Reply, StatusReply, TierCounts, TierRow, TiersPage, ValueRow,
 };
 use crate::stamp::Stamp;
 use crate::state::Cause;
-use gate::{BreakerState, Flags, RejectReason};
-use types::{BookState, Tier};
+use gate::{Flags, RejectReason};
+use types::Tier;
 
 /// Instruments on one page: nine rows of at most 400 bytes each stay under the largest message.
 const PAGE_SYMBOLS: usize = 200;
@@ -44,11 +45,16 @@ impl Controller {
         }
         // Before the lock: a slow disk of the events' holds no command up.
         let events = self.event_status();
-        let inner = self.lock();
-        let halt = inner.latch.halt();
+        let shown = self.shown();
+        let halt = shown.latch.halt();
         let latch = match halt {
             Some(halt) if halt.cause == Cause::Latch => LatchHealth::Damaged(halt.reason.clone()),
             _ => LatchHealth::Ok,
+        };
+        let (closed, reduce_only) = match self.passing(halt.is_some(), &snapshot, &views) {
+            Passing::None(why) => (Some(why), false),
+            Passing::Reducing => (None, true),
+            Passing::Any => (None, false),
         };
         StatusReply {
             instance: self.instance.clone(),
@@ -56,22 +62,20 @@ impl Controller {
             started: self.started,
             now: self.now(),
             halt: halt.map(|entry| entry.row(None)),
-            breakers: u32::try_from(inner.latch.entries().count()).unwrap_or(u32::MAX),
+            breakers: u32::try_from(shown.latch.entries().count()).unwrap_or(u32::MAX),
             latch,
             tiers,
             books: book_groups(&views),
-            closed: self.closed(&inner, &snapshot, &views),
+            closed,
+            reduce_only,
             feeds: snapshot.feeds,
             scorer: snapshot.scorer,
             orders: snapshot.orders,
             halts: snapshot.halts,
             unsettled: snapshot.unsettled,
-            audit: AuditStatus {
-                records: inner.trail.log.records(),
-                head: inner.trail.log.head().to_owned(),
-            },
-            alarms: inner.alarms(),
-            refused: inner.refusals.counts(),
+            audit: shown.audit,
+            alarms: shown.alarms,
+            refused: self.refusals().counts(),
             counters: snapshot.counters,
             events,
             verdicts: snapshot.verdicts,
@@ -79,36 +83,11 @@ impl Controller {
         }
     }
 
-    /// Why no order at all can pass now; none when there is an instrument in which one can.
-    fn closed(&self, inner: &Inner, snapshot: &Snapshot, views: &[InstrumentView]) -> Option<String> {
-        if inner.latch.halt().is_some() {
-            return Some("the firm is halted".to_owned());
-        }
-        if self.latched(inner, &Scope::Firm).state == BreakerState::Tripped {
-            return Some("the firm's breaker is tripped".to_owned());
-        }
-        if views.is_empty() {
-            return Some("the feed has named no instrument yet".to_owned());
-        }
-        if snapshot.feeds.iter().all(|feed| feed.state != "live") {
-            let states: Vec<String> =
-                snapshot.feeds.iter().map(|feed| format!("feed {} is {}", feed.name, feed.state)).collect();
-            return Some(states.join(", "));
-        }
-        let armed = |symbol: SymbolName| {
-            self.latched(inner, &Scope::Instrument(symbol)).state != BreakerState::Tripped
-        };
-        let passes = |view: &InstrumentView| {
-            view.book == BookState::Live && view.tier != Tier::Critical && armed(view.symbol)
-        };
-        (!views.iter().any(passes)).then(|| "every instrument is tripped or without a live book".to_owned())
-    }
-
     pub(super) fn breaker_list(&self, after: Option<&Scope>) -> BreakersPage {
-        let inner = self.lock();
-        let halt = inner.latch.halt().filter(|_| after.is_none()).map(|entry| entry.row(None));
+        let latch = self.shown().latch;
+        let halt = latch.halt().filter(|_| after.is_none()).map(|entry| entry.row(None));
         let mut page = BreakersPage { rows: halt.into_iter().collect(), next: None };
-        let mut scopes = inner.latch.scopes_after(after).peekable();
+        let mut scopes = latch.scopes_after(after).peekable();
         while let Some((scope, entries)) = scopes.next() {
             page.rows.extend(entries.iter().map(|entry| entry.row(Some(scope.clone()))));
             if page.rows.len() >= PAGE_BREAKERS && scopes.peek().is_some() {
@@ -145,12 +124,12 @@ impl Controller {
         after: Option<SymbolName>,
     ) -> Result<Reply, Refusal> {
         let (views, next) = self.page(symbol, after)?;
-        let inner = self.lock();
+        let limits = self.shown().limits;
         let mut rows = Vec::with_capacity(views.len() * LimitKey::ENFORCED.len());
         for view in views {
-            let envelope = inner.limits.approved(view.symbol);
+            let envelope = limits.approved(view.symbol);
             rows.extend(LimitKey::ENFORCED.into_iter().map(|key| {
-                let set = inner.limits.set_by(view.symbol, key);
+                let set = limits.set_by(view.symbol, key);
                 LimitRow {
                     symbol: view.symbol,
                     key: key.to_string(),
@@ -188,10 +167,9 @@ impl Controller {
     }
 
     pub(super) fn explain(&self, order: &OrderQuery) -> Result<Reply, Refusal> {
-        let inner = self.lock();
-        self.known(&inner, &Scope::Account(order.account.clone()))?;
-        self.known(&inner, &Scope::Strategy(order.strategy.clone()))?;
-        drop(inner);
+        let latch = self.shown().latch;
+        self.known(&latch, &Scope::Account(order.account.clone()))?;
+        self.known(&latch, &Scope::Strategy(order.strategy.clone()))?;
         let explanation = self.backend.explain(order).map_err(|error| match error {
             BackendError::Unknown { .. } => {
                 Refusal { kind: RefusalKind::NotFound, message: error.to_string() }
@@ -231,7 +209,7 @@ impl Controller {
             let message = format!("count: found {count}, wanted 1 to {TAIL_RECORDS_MAX}");
             return refuse(RefusalKind::BadRequest, message);
         }
-        let promise = self.lock().trail.log.promise();
+        let promise = self.shown().promise;
         // Half a message: a record is printed once more as JSON and may grow by its escapes.
         let records = promise.tail(count as usize, MESSAGE_BYTES_MAX / 2);
         records.map(Reply::AuditRecords).map_err(|e| failed("the audit log cannot be read", &e))
@@ -240,12 +218,11 @@ impl Controller {
     /// The heads noted in the anchor file, when there is one.
     fn anchors(&self) -> Result<Vec<Anchor>, AuditError> {
         let Some(path) = &self.anchor_path else { return Ok(Vec::new()) };
-        let key = self.lock().trail.log.key().clone();
-        read_anchors(path, Some(&key))
+        read_anchors(path, Some(&self.shown().key))
     }
 
     pub(super) fn audit_verify(&self) -> Result<Reply, Refusal> {
-        let promise = self.lock().trail.log.promise();
+        let promise = self.shown().promise;
         let proof = self.anchors().and_then(|anchors| promise.verify(anchors));
         proof.map(Reply::Verified).map_err(|e| failed("the audit log cannot be read", &e))
     }

@@ -2,7 +2,7 @@
 
 use super::second::Second;
 use crate::protocol::{Refusal, RefusalKind};
-use crate::stamp::Stamp;
+use std::time::{Duration, Instant};
 use types::UnixNanos;
 
 /// When a command came in, and whether somebody still waits for its answer.
@@ -10,8 +10,8 @@ use types::UnixNanos;
 pub struct Asked<'a> {
     /// When it came in, from where the answer counts its times.
     pub received: UnixNanos,
-    /// Until when the sender waits, when it said so.
-    pub deadline: Option<Stamp>,
+    /// When that was by a clock that nobody sets, and how long the sender waits from then on, where it said so.
+    pub within: Option<(Instant, Duration)>,
     /// Whether the sender is still there.
     pub waits: &'a dyn Fn() -> bool,
     /// What is known of a second person; none for whoever asks alone.
@@ -20,7 +20,7 @@ pub struct Asked<'a> {
 
 impl std::fmt::Debug for Asked<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Asked({}, {:?})", self.received.0, self.deadline)
+        write!(f, "Asked({}, {:?})", self.received.0, self.within)
     }
 }
 
@@ -28,25 +28,29 @@ impl Asked<'static> {
     /// Asked at `received` by somebody who waits for as long as it takes.
     #[must_use]
     pub fn at(received: UnixNanos) -> Self {
-        Self { received, deadline: None, waits: &|| true, second: None }
+        Self { received, within: None, waits: &|| true, second: None }
     }
 }
 
 impl<'a> Asked<'a> {
-    /// Asked at `received` by somebody who waits until `deadline`, where there is one, and as long as `waits` says so.
+    /// Asked just now, at `received` by the appliance's clock, by somebody who waits for `wait`, where that is said, and as long as
+    /// `waits` says so.
     #[must_use]
-    pub const fn by(received: UnixNanos, deadline: Option<Stamp>, waits: &'a dyn Fn() -> bool) -> Self {
-        Self { received, deadline, waits, second: None }
+    pub fn by(received: UnixNanos, wait: Option<Duration>, waits: &'a dyn Fn() -> bool) -> Self {
+        Self { received, within: wait.map(|wait| (Instant::now(), wait)), waits, second: None }
     }
 }
 
 impl Asked<'_> {
     /// Refuses when nobody waits any more. Tightening does not ask.
-    pub(super) fn still_wanted(&self, now: UnixNanos) -> Result<(), Refusal> {
-        let late = self.deadline.filter(|deadline| now > deadline.0);
+    pub(super) fn still_wanted(&self) -> Result<(), Refusal> {
+        let late = self.within.filter(|(since, wait)| since.elapsed() >= *wait);
         let message = match late {
-            Some(deadline) => {
-                format!("nothing was changed: the request was to be done by {deadline}, which is past")
+            Some((_, wait)) => {
+                format!(
+                    "nothing was changed: the request was to be done within {} ms, which are over",
+                    wait.as_millis()
+                )
             }
             None if (self.waits)() => return Ok(()),
             None => "nothing was changed: whoever asked has hung up".to_owned(),

@@ -34,13 +34,12 @@ impl Controller {
         });
         let record =
             Why { reason: "", ticket: "" }.record("attach", client.to_string(), Value::Null, Value::Null);
-        let mut inner = self.lock();
         match &granted {
             Ok(_) => {
                 // What was given cannot be taken back: a record that the disk refuses is owed.
-                let _ = inner.trail.append_or_owe(self.now(), &actor, vec![record]);
+                let _ = self.lock().trail.append_or_owe(self.now(), &actor, vec![record]);
             }
-            Err(refusal) => self.record_refusal(&mut inner, &actor, record, &refusal.message),
+            Err(refusal) => self.note_refusal(&actor, record, &refusal.message),
         }
         granted
     }

@@ -21,7 +21,7 @@ impl Controller {
             status: self.status(),
             sessions: self.backend.sessions().into_iter().map(|view| view.session).collect(),
             alerts: self.alerts_lasting(),
-            proposals: self.lock().proposals.waiting().len(),
+            proposals: self.shown().proposals,
         }
     }
 }

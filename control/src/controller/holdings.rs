@@ -68,7 +68,7 @@ impl Controller {
     ) -> Result<Reply, Refusal> {
         self.declared(Some(&setting.client))?;
         let mut inner = self.lock();
-        asked.still_wanted(self.clock_now())?;
+        asked.still_wanted()?;
         let PositionSetting { client, strategy, account, symbol, position } = setting;
         let target = format!("{client} {strategy} {account} {symbol}");
         let record = |before| why.record("positions.set", &target, before, json!({ "position": position }));
@@ -86,7 +86,7 @@ impl Controller {
         let authorised = Record { result: "authorised".to_owned(), ..record.clone() };
         let audit_seq =
             inner.trail.append(self.now(), actor, &authorised).map_err(|error| not_audited(&error))?;
-        if let Err(refusal) = asked.still_wanted(self.clock_now()) {
+        if let Err(refusal) = asked.still_wanted() {
             return Err(self.failed(&mut inner, actor, record, refusal));
         }
         if let Err(error) = self.backend.set_position(setting) {

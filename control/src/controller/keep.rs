@@ -19,14 +19,15 @@ impl Controller {
         let now = self.now();
         let mut said = Vec::new();
         // A command that is at the disk has the lock; what is due waits for the next call.
-        let Ok(mut inner) = self.inner.try_lock() else { return said };
+        let Some(mut inner) = self.try_lock() else { return said };
         if now.0 >= inner.retried && now.0.since(inner.retried).0 < RETRY_NS {
             return said;
         }
         inner.retried = now.0;
         self.retry(&mut inner, now, &mut said);
         said.extend(inner.trail.anchor_when_due(now));
-        if let Some(unrecorded) = inner.refusals.summary(now) {
+        let unrecorded = self.refusals().summary(now);
+        if let Some(unrecorded) = unrecorded {
             let entry = entry(
                 "refusals",
                 "control",
@@ -72,7 +73,9 @@ impl Controller {
     /// Anchors the head of the audit log now, as at the end of the daemon; what to say of it in its log.
     pub fn anchor(&self) -> String {
         let now = self.now();
-        self.lock().trail.anchor(now)
+        let mut inner = self.lock();
+        self.record_refused(&mut inner);
+        inner.trail.anchor(now)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Setting limits: tighter ones take effect like a trip, looser ones wait for record and disk.
+//! Setting limits: tighter ones take effect like a trip, at once and ahead of the lock; looser ones wait for record and disk.
 
 use super::asked::Asked;
 use super::loosen::{not_audited, not_latched, not_taken};
@@ -11,7 +11,7 @@ use crate::config::TwoPeople;
 use crate::limits::LimitKey;
 use crate::names::{Scope, SymbolName};
 use crate::protocol::{LimitChange, LimitDiff, Refusal, RefusalKind, Reply};
-use crate::state::SetBy;
+use crate::state::{LimitsInForce, SetBy};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -32,27 +32,34 @@ impl Controller {
     ) -> Result<Reply, Refusal> {
         let Setting { symbol, changes, dry_run, why } = setting;
         let scope = Scope::Instrument(*symbol);
+        let shown = self.shown();
+        self.known(&shown.latch, &scope)?;
+        let planned = plan_changes(&shown.limits, *symbol, changes);
+        if *dry_run {
+            return planned.map(Reply::LimitsChanged);
+        }
+        // Tighter ones are in force before anybody else's disk is waited for, and whether or not somebody still waits for them.
+        let lowers = planned.is_ok_and(|diffs| !loosens(&diffs));
+        let lowered = lowers
+            .then(|| self.limits_ahead.go_ahead(self.backend.as_ref(), *symbol, changes, &shown.limits));
         let mut inner = self.lock();
-        self.known(&inner, &scope)?;
-        let diffs = match plan_changes(&inner, *symbol, changes) {
-            Ok(diffs) if *dry_run => return Ok(Reply::LimitsChanged(diffs)),
+        let diffs = match plan_changes(&inner.limits, *symbol, changes) {
             Ok(diffs) => diffs,
-            Err(refusal) if *dry_run => return Err(refusal),
             Err(refusal) => {
                 let record = why.record("limits.set", symbol, Value::Null, wanted(changes));
                 self.record_refusal(&mut inner, actor, record, &refusal.message);
                 return Err(refusal);
             }
         };
-        asked.still_wanted(self.clock_now())?;
         let now = self.now();
         let side = |pick: fn(&LimitDiff) -> Value| -> Value {
             diffs.iter().map(|diff| (diff.key.clone(), pick(diff))).collect::<serde_json::Map<_, _>>().into()
         };
         let record = why.record("limits.set", symbol, side(|d| json!(d.before)), side(|d| json!(d.after)));
-        let loosens = diffs.iter().any(|diff| diff.direction == "looser");
+        let loosens = loosens(&diffs);
         if loosens {
-            self.second_person(TwoPeople::Limits, asked, &record.before)?;
+            asked.still_wanted()?;
+            self.second_person(TwoPeople::Limits, asked, &standing(&inner.limits, *symbol, changes))?;
         }
         let undo = inner.limits.checkpoint();
         for change in *changes {
@@ -65,6 +72,7 @@ impl Controller {
         }
         let mut missing = Shortfalls::default();
         let taken = self.push_limits(&inner, *symbol);
+        drop(lowered);
         missing.note(inner.persist_limits(now), &not_lasting("THEY"));
         missing.note(taken, "the gate did not take them");
         let record = Record { result: missing.result(true), ..record };
@@ -92,7 +100,7 @@ impl Controller {
             undo(&mut inner.limits);
             return Err(self.failed(inner, actor, record, not_latched(&error)));
         }
-        if let Err(refusal) = asked.still_wanted(self.clock_now()) {
+        if let Err(refusal) = asked.still_wanted() {
             undo(&mut inner.limits);
             return Err(self.taken_back(inner, actor, record, refusal));
         }
@@ -104,12 +112,27 @@ impl Controller {
     }
 
     /// Puts the limits of an instrument in force; one that the feed has not named gets them when it does.
-    fn push_limits(&self, inner: &Inner, symbol: SymbolName) -> Result<(), BackendError> {
-        match self.backend.set_limits(symbol, &inner.limits.envelope(symbol)) {
+    pub(super) fn push_limits(&self, inner: &Inner, symbol: SymbolName) -> Result<(), BackendError> {
+        match self.limits_ahead.set(self.backend.as_ref(), symbol, inner.limits.shared()) {
             Err(BackendError::Unknown { .. }) if !self.backend.knows(&Scope::Instrument(symbol)) => Ok(()),
             outcome => outcome,
         }
     }
+}
+
+fn loosens(diffs: &[LimitDiff]) -> bool {
+    diffs.iter().any(|diff| diff.direction == "looser")
+}
+
+/// What stands of what is to be changed, by whose word and since when: a limit that was changed and changed back is another.
+fn standing(limits: &LimitsInForce, symbol: SymbolName, changes: &[LimitChange]) -> Value {
+    let envelope = limits.approved(symbol);
+    let of = |key: LimitKey| json!({ "base": key.of(envelope.base()), "set": limits.set_by(symbol, key) });
+    changes
+        .iter()
+        .map(|change| (change.key.to_string(), of(change.key)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 /// What somebody wanted, for the record of a refusal.
@@ -123,7 +146,7 @@ fn wanted(changes: &[LimitChange]) -> Value {
 
 /// Checks changes of one instrument's limits and says what each would do.
 fn plan_changes(
-    inner: &Inner,
+    limits: &LimitsInForce,
     symbol: SymbolName,
     changes: &[LimitChange],
 ) -> Result<Vec<LimitDiff>, Refusal> {
@@ -132,11 +155,11 @@ fn plan_changes(
         let message = "nothing was changed: at least one limit is wanted, each at most once".to_owned();
         return refuse(RefusalKind::BadRequest, message);
     }
-    let envelope = inner.limits.approved(symbol);
+    let envelope = limits.approved(symbol);
     let mut diffs = Vec::new();
     for LimitChange { key, value } in changes {
         let (key, value) = (*key, *value);
-        let within = inner.limits.within_cap(symbol, key, value).map_err(|range| Refusal {
+        let within = limits.within_cap(symbol, key, value).map_err(|range| Refusal {
             kind: RefusalKind::BadRequest,
             message: format!("nothing was changed: {key}: found {value}, wanted {range}"),
         })?;

@@ -42,7 +42,7 @@ struct Reset<'a> {
 impl Controller {
     pub(super) fn resume(&self, actor: &Actor, why: Why<'_>, asked: &Asked<'_>) -> Result<Reply, Refusal> {
         let mut inner = self.lock();
-        asked.still_wanted(self.clock_now())?;
+        asked.still_wanted()?;
         let now = self.now();
         let Some(halt) = inner.latch.halt().cloned() else {
             let message = "not halted: nothing was changed".to_owned();
@@ -72,7 +72,7 @@ impl Controller {
             undo(&mut inner.latch);
             return Err(self.failed(&mut inner, actor, record, not_latched(&error)));
         }
-        if let Err(refusal) = asked.still_wanted(self.clock_now()) {
+        if let Err(refusal) = asked.still_wanted() {
             undo(&mut inner.latch);
             return Err(self.taken_back(&mut inner, actor, record, refusal));
         }
@@ -110,7 +110,7 @@ impl Controller {
                 }
                 _ => "its breaker is not tripped".to_owned(),
             };
-            self.known(&inner, scope)?;
+            self.known(&inner.latch, scope)?;
             return refuse(RefusalKind::NotFound, format!("nothing to reset in {scope}: {hint}"));
         }
         let reset =
@@ -153,7 +153,7 @@ impl Controller {
         asked: &Asked<'_>,
     ) -> Result<Reply, Refusal> {
         let Reset { scope, causes, action, why } = reset;
-        asked.still_wanted(self.clock_now())?;
+        asked.still_wanted()?;
         let now = self.now();
         let before = state_of(inner, scope);
         self.second_person(TwoPeople::Reset, asked, &before)?;
@@ -172,7 +172,7 @@ impl Controller {
             undo(&mut inner.latch);
             return Err(self.failed(inner, actor, record, not_latched(&error)));
         }
-        if let Err(refusal) = asked.still_wanted(self.clock_now()) {
+        if let Err(refusal) = asked.still_wanted() {
             undo(&mut inner.latch);
             return Err(self.taken_back(inner, actor, record, refusal));
         }

@@ -7,8 +7,9 @@
 //!   nothing happens. Nor does it when whoever asked has given up waiting.
 //!
 //! The appliance holds one [`Controller`] and shares it with the [`crate::server`]; all changes go through one lock, so
-//! that their order in the audit log is the order in which they took effect. Halts and trips alone do not wait for that lock:
-//! while another command holds it for the disk's sake, their words are set beside it (`ahead`).
+//! that their order in the audit log is the order in which they took effect. Halts, trips and lower limits do not wait for that lock:
+//! while another command holds it for the disk's sake, they are in force beside it (`ahead`, `limits_ahead`). Nor does whoever only
+//! looks (`front`).
 
 mod ahead;
 mod alerts;
@@ -18,11 +19,14 @@ mod attach;
 mod automatic;
 mod books;
 mod expose;
+mod front;
 mod holdings;
 mod keep;
 mod limits;
+mod limits_ahead;
 mod loosen;
 mod open;
+mod passing;
 mod plane;
 mod proposals;
 mod refusals;
@@ -253,9 +257,9 @@ impl Controller {
     pub fn introduce(&self, scope: &Scope) -> Result<(), BackendError> {
         let inner = self.lock();
         if let Scope::Instrument(symbol) = scope {
-            self.backend.set_limits(*symbol, &inner.limits.envelope(*symbol))?;
+            self.limits_ahead.set(self.backend.as_ref(), *symbol, inner.limits.shared())?;
         }
-        self.words.set(self.backend.as_ref(), scope, self.latched(&inner, scope))
+        self.words.set(self.backend.as_ref(), scope, self.latched(&inner.latch, scope))
     }
 
     /// What is odd about the configuration or the state, found at start and worth a line in the daemon's log.
@@ -265,7 +269,7 @@ impl Controller {
     }
 
     /// Whether a peer may be connected at all: who has no role may not. Refusing is counted and recorded like the refusal of a
-    /// command.
+    /// command, later: whoever lets connections in waits for no disk.
     ///
     /// # Errors
     /// [`Refusal`], with what to say to whoever has no role.
@@ -277,7 +281,7 @@ impl Controller {
             );
             let record =
                 Why { reason: "", ticket: "" }.record("connect", "control", Value::Null, Value::Null);
-            self.record_refusal(&mut self.lock(), actor, record, &message);
+            self.note_refusal(actor, record, &message);
             return refuse(RefusalKind::Denied, message);
         };
         Ok(role)
@@ -297,7 +301,10 @@ impl Controller {
         if wanted > Role::Viewer || wanted == Role::Order {
             let (reason, ticket) = why_of(command);
             let record = Why::optional(reason, ticket).record(action, target, Value::Null, Value::Null);
-            self.record_refusal(&mut self.lock(), actor, record, &message);
+            self.note_refusal(actor, record, &message);
+            if let Some(mut inner) = self.try_lock() {
+                self.record_refused(&mut inner);
+            }
         }
         refuse(RefusalKind::Denied, message)
     }

@@ -1,7 +1,9 @@
 //! Starting: take the state directory, read what outlives the process, put it in force, record the start.
 
 use super::ahead::Words;
+use super::front::Front;
 use super::keep::{NEVER, entry};
+use super::limits_ahead::LimitsAhead;
 use super::plane::{Clock, Controller, Inner};
 use super::refusals::Refusals;
 use super::system::system_actor;
@@ -154,8 +156,7 @@ impl Controller {
         );
         let trail = Trail::new(log, anchors);
         let (proposals, void) = ProposalBook::open(dir.path(), started);
-        let mut inner =
-            Inner { dir, latch, limits, proposals, trail, refusals: Refusals::default(), retried: NEVER };
+        let mut inner = Inner { dir, latch, limits, proposals, trail, retried: NEVER };
         if inner.latch.halt().is_none_or(|halt| halt.cause != Cause::Latch) {
             // A damaged or missing file stays as it is until a person has decided.
             inner.persist_latch(started)?;
@@ -176,8 +177,10 @@ impl Controller {
             clock,
             started,
             warnings,
-            inner: Mutex::new(inner),
+            front: Front::new(inner),
+            refusals: Mutex::new(Refusals::default()),
             words: Words::default(),
+            limits_ahead: LimitsAhead::default(),
             anchor_path: places.anchors,
             four_eyes: plan.ops.four_eyes.clone(),
             events: OnceLock::new(),
@@ -258,7 +261,7 @@ impl Controller {
         }
         let backend = &self.backend;
         for symbol in inner.limits.changed_symbols().filter(|s| backend.knows(&Scope::Instrument(*s))) {
-            drop(backend.set_limits(symbol, &inner.limits.envelope(symbol)));
+            drop(self.push_limits(&inner, symbol));
         }
     }
 }

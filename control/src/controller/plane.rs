@@ -1,7 +1,9 @@
 //! The controller's fields and the ways to them: the lock of all changes, the clock, the gate's breaker words, the disk.
 
 use super::ahead::{Ahead, Words};
-use super::refusals::Refusals;
+use super::front::{Front, Locked, Shown};
+use super::limits_ahead::LimitsAhead;
+use super::refusals::{Refusals, Refused};
 use super::trail::Trail;
 use crate::audit::{Actor, Entry as Record};
 use crate::backend::{Backend, BackendError};
@@ -11,7 +13,7 @@ use crate::names::{Name, Scope};
 use crate::protocol::{Refusal, RefusalKind, TripMode};
 use crate::roles::Roles;
 use crate::stamp::Stamp;
-use crate::state::{LatchFile, LimitBook, ProposalBook, SealError, StateDir, Unwritten};
+use crate::state::{LatchFile, Latches, LimitBook, ProposalBook, SealError, StateDir, Unwritten};
 use crate::suggest::did_you_mean;
 use gate::Breaker;
 use std::collections::BTreeMap;
@@ -37,8 +39,10 @@ pub struct Controller {
     pub(super) clock: Clock,
     pub(super) started: Stamp,
     pub(super) warnings: Vec<String>,
-    pub(super) inner: Mutex<Inner>,
+    pub(super) front: Front,
+    pub(super) refusals: Mutex<Refusals>,
     pub(super) words: Words,
+    pub(super) limits_ahead: LimitsAhead,
     /// Where the head of the audit log is noted, when the configuration says.
     pub(super) anchor_path: Option<PathBuf>,
     /// What takes two people.
@@ -54,7 +58,6 @@ pub(super) struct Inner {
     pub(super) limits: LimitBook,
     pub(super) proposals: ProposalBook,
     pub(super) trail: Trail,
-    pub(super) refusals: Refusals,
     /// When what is owed to the disk was last tried again.
     pub(super) retried: UnixNanos,
 }
@@ -126,9 +129,22 @@ impl Controller {
         Stamp(self.clock_now())
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
-        // A panic in another command (debug builds; release aborts) leaves latches and chain as the disk has them.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn lock(&self) -> Locked<'_> {
+        self.front.lock(|| self.now())
+    }
+
+    pub(super) fn try_lock(&self) -> Option<Locked<'_>> {
+        self.front.try_lock(|| self.now())
+    }
+
+    /// What stands, without waiting for a command that is at the disk.
+    pub(super) fn shown(&self) -> Shown {
+        self.front.shown()
+    }
+
+    /// The counts of refusals; nobody has them while the disk is waited for.
+    pub(super) fn refusals(&self) -> MutexGuard<'_, Refusals> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The lock, for a tightening of `scope`: its words say so first, without waiting for a command that waits for the disk. They have no
@@ -137,12 +153,13 @@ impl Controller {
         &self,
         scope: &Scope,
         mode: TripMode,
-    ) -> (MutexGuard<'_, Inner>, WordsAhead) {
+        by: &str,
+    ) -> (Locked<'_>, WordsAhead) {
         let ahead: Vec<Ahead> = self
             .words_of(scope)
             .iter()
             .filter(|word| self.backend.knows(word))
-            .map(|word| self.words.go_ahead(self.backend.as_ref(), word, mode))
+            .map(|word| self.words.go_ahead(self.backend.as_ref(), word, mode, by))
             .collect();
         let all = ahead.iter().all(|ahead| ahead.written.is_ok());
         let since = all.then(|| self.clock_now());
@@ -162,20 +179,20 @@ impl Controller {
     }
 
     /// What the gate's word for `scope` has to say, the trips of its desk and its trader included.
-    pub(super) fn latched(&self, inner: &Inner, scope: &Scope) -> Breaker {
+    pub(super) fn latched(&self, latches: &Latches, scope: &Scope) -> Breaker {
         let groups = match scope {
             Scope::Strategy(name) => self.scopes.groups_of(name),
             _ => [const { None }; 2],
         };
         let covering: Vec<&Scope> = std::iter::once(scope).chain(groups.iter().flatten()).collect();
-        inner.latch.breaker(&covering)
+        latches.breaker(&covering)
     }
 
     /// Makes the gate's words for `scope` say what is latched. A scope that is not there has no word, and gets one when it
     /// comes.
     pub(super) fn push_breaker(&self, inner: &Inner, scope: &Scope) -> Result<(), BackendError> {
         for word in self.words_of(scope) {
-            match self.words.set(self.backend.as_ref(), &word, self.latched(inner, &word)) {
+            match self.words.set(self.backend.as_ref(), &word, self.latched(&inner.latch, &word)) {
                 Err(BackendError::Unknown { .. }) if !self.backend.knows(&word) => {}
                 outcome => outcome?,
             }
@@ -185,7 +202,7 @@ impl Controller {
 
     /// Whether there is such a scope: accounts, strategies and desks are declared, and an instrument may be named before the
     /// feed does.
-    pub(super) fn known(&self, inner: &Inner, scope: &Scope) -> Result<(), Refusal> {
+    pub(super) fn known(&self, latches: &Latches, scope: &Scope) -> Result<(), Refusal> {
         let undeclared = |kind: &str, name: &Name, declared: Vec<&str>| {
             let hint = did_you_mean(name.as_str(), &declared);
             let message = format!("{kind} {name} is not declared in the configuration ([{kind}]){hint}");
@@ -206,7 +223,7 @@ impl Controller {
                 undeclared("trader", name, scopes.traders.iter().map(Name::as_str).collect())
             }
             Scope::Instrument(symbol)
-                if !self.backend.knows(scope) && inner.latch.scopes_after(None).count() >= SCOPES_MAX =>
+                if !self.backend.knows(scope) && latches.scopes_after(None).count() >= SCOPES_MAX =>
             {
                 let message = format!(
                     "nothing was changed: {SCOPES_MAX} scopes are tripped already, and the feed has not named {symbol}"
@@ -222,13 +239,25 @@ impl Controller {
         }
     }
 
-    /// Counts that somebody was refused, and records it with the reason they gave, as long as there are not too many. What the
-    /// disk says to that changes nothing: it stays refused.
+    /// Counts that somebody was refused, and notes a record of it with the reason they gave, as long as there are not too many. It
+    /// is written later: who is refused makes nobody wait for a disk.
+    pub(super) fn note_refusal(&self, actor: &Actor, record: Record, why: &str) {
+        let record = Record { result: format!("refused: {why}"), ..record };
+        self.refusals().note(Refused { at: self.now(), actor: actor.clone(), record });
+    }
+
+    /// [`Controller::note_refusal`] by whoever has the lock, and the record at once. What the disk says to that changes nothing: it
+    /// stays refused.
     pub(super) fn record_refusal(&self, inner: &mut Inner, actor: &Actor, record: Record, why: &str) {
-        let now = self.now();
-        if inner.refusals.count(actor.uid, now) {
-            let record = Record { result: format!("refused: {why}"), ..record };
-            drop(inner.trail.append(now, actor, &record));
+        self.note_refusal(actor, record, why);
+        self.record_refused(inner);
+    }
+
+    /// Writes the records of refusals that are noted.
+    pub(super) fn record_refused(&self, inner: &mut Inner) {
+        let noted = self.refusals().take_noted();
+        for Refused { at, actor, record } in noted {
+            drop(inner.trail.append(at, &actor, &record));
         }
     }
 

@@ -12,7 +12,7 @@ use super::{least_role, name_of, why_of};
 use crate::audit::{Actor, Entry as Record};
 use crate::config::TwoPeople;
 use crate::protocol::{
-    Changed, Command, PositionSetting, ProposalRow, Reason, Refusal, RefusalKind, Reply, Ticket,
+    Changed, Command, LimitChange, PositionSetting, ProposalRow, Reason, Refusal, RefusalKind, Reply, Ticket,
 };
 use crate::stamp::Stamp;
 use crate::state::{OF_ONE_MAX, PROPOSALS_MAX, Proposal};
@@ -74,8 +74,47 @@ impl Controller {
         let second = Second::default();
         let outcome = self.carry_out(actor, command.clone(), &Asked { second: Some(&second), ..*asked });
         match (outcome, second.wanted.take()) {
-            (Err(_), Some(before)) => self.propose(actor, command, before, asked),
+            (Err(_), Some(before)) => match self.tightening_half(&command) {
+                Some((tighter, looser)) => self.tighten_and_propose(actor, tighter, looser, asked),
+                None => self.propose(actor, command, before, asked),
+            },
             (outcome, _) => outcome,
+        }
+    }
+
+    /// The part of a set of limits that only tightens, and the rest, where it has both.
+    fn tightening_half(&self, command: &Command) -> Option<(Command, Command)> {
+        let Command::LimitsSet { symbol, changes, dry_run, reason, ticket } = command else { return None };
+        let limits = self.shown().limits;
+        let is_tighter = |change: &LimitChange| limits.is_tighter(*symbol, change.key, change.value);
+        let (tighter, looser): (Vec<_>, Vec<_>) = changes.iter().copied().partition(is_tighter);
+        let of = |changes| Command::LimitsSet {
+            symbol: *symbol,
+            changes,
+            dry_run: *dry_run,
+            reason: reason.clone(),
+            ticket: ticket.clone(),
+        };
+        (!tighter.is_empty() && !looser.is_empty()).then(|| (of(tighter), of(looser)))
+    }
+
+    /// Sets the tighter half at once, which waits for nobody, and proposes the other.
+    fn tighten_and_propose(
+        &self,
+        actor: &Actor,
+        tighter: Command,
+        looser: Command,
+        asked: &Asked<'_>,
+    ) -> Result<Reply, Refusal> {
+        let done = change_of(&tighter);
+        self.carry_out(actor, tighter, asked)?;
+        match self.carry_out_or_propose(actor, looser, asked) {
+            Ok(Reply::Proposed(row)) => Ok(Reply::Proposed(ProposalRow { done, ..row })),
+            Err(refusal) => refuse(
+                refusal.kind,
+                format!("{done} is set, which is tighter; the rest: {}", refusal.message),
+            ),
+            other => other,
         }
     }
 
@@ -87,7 +126,7 @@ impl Controller {
         asked: &Asked<'_>,
     ) -> Result<Reply, Refusal> {
         let mut inner = self.lock();
-        asked.still_wanted(self.clock_now())?;
+        asked.still_wanted()?;
         let now = self.now();
         self.expire(&mut inner, now);
         let of_one = inner.proposals.waiting().iter().filter(|waiting| waiting.row.uid == actor.uid).count();
@@ -112,6 +151,7 @@ impl Controller {
             expires: Stamp(now.0.plus(Nanos(minutes * 60_000_000_000))),
             reason: reason.map_or("", Reason::as_str).to_owned(),
             ticket: ticket.map_or("", Ticket::as_str).to_owned(),
+            done: String::new(),
         };
         let proposal = Proposal { row, command, before };
         let row =
@@ -184,7 +224,7 @@ impl Controller {
         asked: &Asked<'_>,
     ) -> Result<Reply, Refusal> {
         let mut inner = self.lock();
-        asked.still_wanted(self.clock_now())?;
+        asked.still_wanted()?;
         let proposal = self.waiting(&mut inner, id)?;
         let (row, wanted) = (proposal.row.clone(), least_role(&proposal.command));
         let record = why.record("proposal.approve", target_of(&row), json!(row), Value::Null);

@@ -1,6 +1,7 @@
 //! What was refused: counted always, recorded in the audit log at a bounded rate, so that nobody can fill the disk by being
 //! refused.
 
+use crate::audit::{Actor, Entry as Record};
 use crate::protocol::RefusalCounts;
 use crate::stamp::Stamp;
 use std::collections::BTreeMap;
@@ -19,6 +20,9 @@ const USERS_MAX: usize = 1_024;
 
 /// How often the number of unrecorded refusals is recorded.
 const SUMMARY_NS: u64 = 600 * SECOND_NS;
+
+/// Records that wait to be written; while a disk hangs for longer, refusals are counted alone.
+const NOTED_MAX: usize = 256;
 
 #[derive(Clone, Copy, Debug)]
 struct Rate {
@@ -45,6 +49,14 @@ impl Bucket {
     }
 }
 
+/// One refusal that is to be recorded.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) at: Stamp,
+    pub(super) actor: Actor,
+    pub(super) record: Record,
+}
+
 /// The refusals since the start.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
@@ -54,11 +66,12 @@ pub(super) struct Refusals {
     /// Unrecorded ones that no summary has named yet.
     unnamed: u64,
     summarised: Option<UnixNanos>,
+    noted: Vec<Refused>,
 }
 
 impl Refusals {
     /// Counts one, of `uid`; whether it may be recorded.
-    pub(super) fn count(&mut self, uid: u32, now: Stamp) -> bool {
+    fn count(&mut self, uid: u32, now: Stamp) -> bool {
         self.counts.total += 1;
         let recorded = self.may_record(uid, now);
         if !recorded {
@@ -66,6 +79,28 @@ impl Refusals {
             self.unnamed += 1;
         }
         recorded
+    }
+
+    /// Counts one, and keeps its record until it is written where it may be recorded.
+    pub(super) fn note(&mut self, refused: Refused) {
+        if self.count(refused.actor.uid, refused.at) {
+            if self.noted.len() < NOTED_MAX {
+                self.noted.push(refused);
+            } else {
+                self.counts.unrecorded += 1;
+                self.unnamed += 1;
+            }
+        }
+    }
+
+    /// Whether there are records to be written.
+    pub(super) const fn has_noted(&self) -> bool {
+        !self.noted.is_empty()
+    }
+
+    /// The records that are to be written now.
+    pub(super) fn take_noted(&mut self) -> Vec<Refused> {
+        std::mem::take(&mut self.noted)
     }
 
     /// Whether one more record that changes nothing may be written for `uid`.

@@ -13,7 +13,7 @@ use types::UnixNanos;
 
 impl Controller {
     pub(super) fn halt(&self, actor: &Actor, why: Why<'_>, received: UnixNanos) -> Result<Reply, Refusal> {
-        let (mut inner, ahead) = self.lock_tightening(&Scope::Firm, TripMode::Tripped);
+        let (mut inner, ahead) = self.lock_tightening(&Scope::Firm, TripMode::Tripped, &actor.user);
         let now = self.now();
         let before = json!(inner.latch.halt());
         let (episode, changed) =
@@ -21,7 +21,7 @@ impl Controller {
         let (times, mut missing) = self.latch(&mut inner, &Scope::Firm, ahead, received, now);
         let after = json!(inner.latch.halt());
         let record = why.record("halt", "firm", before, after);
-        let seq = record_tightening(&mut inner, actor, now, record, changed, &mut missing);
+        let seq = self.record_tightening(&mut inner, actor, now, record, changed, &mut missing);
         let message = match (changed, inner.latch.halt()) {
             (false, Some(halt)) => {
                 format!("already halted since {} by {} (episode {episode})", halt.since, halt.by)
@@ -42,14 +42,14 @@ impl Controller {
         why: Why<'_>,
         received: UnixNanos,
     ) -> Result<Reply, Refusal> {
-        let (mut inner, ahead) = self.lock_tightening(scope, mode);
-        self.known(&inner, scope)?;
+        let (mut inner, ahead) = self.lock_tightening(scope, mode, &actor.user);
+        self.known(&inner.latch, scope)?;
         let now = self.now();
         let before = state_of(&inner, scope);
         let (episode, changed) = inner.latch.trip(scope, why.entry(Cause::Officer, mode, now, &actor.user));
         let (times, mut missing) = self.latch(&mut inner, scope, ahead, received, now);
         let record = why.record("breaker.trip", scope, before, state_of(&inner, scope));
-        let seq = record_tightening(&mut inner, actor, now, record, changed, &mut missing);
+        let seq = self.record_tightening(&mut inner, actor, now, record, changed, &mut missing);
         let effect = match mode {
             TripMode::Tripped => "every order in it is refused",
             TripMode::ReduceOnly => "only orders that reduce a position pass",
@@ -64,6 +64,24 @@ impl Controller {
         let done_as = Changed::new(message, episode, changed, seq);
         let reply = Reply::Changed(times.of(done_as, self.clock_now()));
         missing.answer(&done, reply)
+    }
+
+    /// Records what is in force; what cannot be recorded is owed. Repeating a halt that stands leaves records at a bounded rate.
+    fn record_tightening(
+        &self,
+        inner: &mut Inner,
+        actor: &Actor,
+        now: Stamp,
+        record: Record,
+        changed: bool,
+        missing: &mut Shortfalls,
+    ) -> u64 {
+        if !changed && missing.is_empty() && !self.refusals().may_record(actor.uid, now) {
+            return 0;
+        }
+        let record = Record { result: missing.result(changed), ..record };
+        let written = inner.trail.append_or_owe(now, actor, vec![record]);
+        missing.note(written, "it is not in the audit log").unwrap_or(0)
     }
 
     /// Brings what is latched for `scope` to disk, and has the gate's words say so: since when they are in force, and which of the two
@@ -89,21 +107,4 @@ impl Controller {
 pub(super) fn not_lasting(subject: &str) -> String {
     let was = if subject == "IT" { "it" } else { "they" };
     format!("{}, since {was} could not be written", NOT_LASTING.replacen("IT", subject, 1))
-}
-
-/// Records what is in force; what cannot be recorded is owed. Repeating a halt that stands leaves records at a bounded rate.
-fn record_tightening(
-    inner: &mut Inner,
-    actor: &Actor,
-    now: Stamp,
-    record: Record,
-    changed: bool,
-    missing: &mut Shortfalls,
-) -> u64 {
-    if !changed && missing.is_empty() && !inner.refusals.may_record(actor.uid, now) {
-        return 0;
-    }
-    let record = Record { result: missing.result(changed), ..record };
-    let written = inner.trail.append_or_owe(now, actor, vec![record]);
-    missing.note(written, "it is not in the audit log").unwrap_or(0)
 }

@@ -78,8 +78,9 @@ impl Trail {
         actor: &Actor,
         mut entries: Vec<Entry>,
     ) -> Result<u64, AuditError> {
-        let written = self.append_all(now, actor, &entries);
+        // It is in force: whoever is to be told waits for no disk.
         self.tell_of(now, actor, &entries);
+        let written = self.append_all(now, actor, &entries);
         if written.is_err() {
             if self.owed_records() + entries.len() > OWED_MAX {
                 self.lost += entries.len() as u64;

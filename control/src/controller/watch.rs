@@ -1,5 +1,6 @@
 //! Looking after the appliance: what it does by itself becomes events, several times a second, on a thread that may wait.
 
+use super::ahead::Overdue;
 use super::books::book_word;
 use super::plane::Controller;
 use crate::events::{Draft, EventLog, Facts, LOOKED_FOR, Lasting, Watched};
@@ -16,18 +17,18 @@ const EVERY: Duration = Duration::from_millis(200);
 /// Books are looked through every so many times: there are thousands.
 const BOOKS_EVERY: u32 = 5;
 
-/// The thread that looks. Dropping it ends it.
+/// The thread that looks, and the one that records who was refused, which may have to wait for the disk. Dropping it ends both.
 #[derive(Debug)]
 pub struct Watch {
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        // A panic in it has been printed.
-        drop(self.thread.take().map(JoinHandle::join));
+        // A panic in one has been printed.
+        self.threads.drain(..).for_each(|thread| drop(thread.join()));
     }
 }
 
@@ -63,10 +64,23 @@ impl Controller {
     /// There is no thread for it.
     pub fn watch(self: &Arc<Self>) -> std::io::Result<Watch> {
         let stop = Arc::new(AtomicBool::new(false));
-        let (controller, theirs) = (Arc::clone(self), Arc::clone(&stop));
-        let look = move || controller.look_after(&theirs);
-        let thread = thread::Builder::new().name("watch".to_owned()).spawn(look)?;
-        Ok(Watch { stop, thread: Some(thread) })
+        let spawn = |name: &str, work: fn(&Self, &AtomicBool)| {
+            let (controller, theirs) = (Arc::clone(self), Arc::clone(&stop));
+            thread::Builder::new().name(name.to_owned()).spawn(move || work(&controller, &theirs))
+        };
+        let threads = vec![spawn("watch", Self::look_after)?, spawn("refusals", Self::keep_refusals)?];
+        Ok(Watch { stop, threads })
+    }
+
+    /// Brings the records of refusals to disk that nobody else has brought there.
+    fn keep_refusals(&self, stop: &AtomicBool) {
+        while !stop.load(Ordering::Relaxed) {
+            let noted = self.refusals().has_noted();
+            if noted && let Some(mut inner) = self.try_lock() {
+                self.record_refused(&mut inner);
+            }
+            thread::sleep(EVERY);
+        }
     }
 
     fn look_after(&self, stop: &AtomicBool) {
@@ -76,6 +90,7 @@ impl Controller {
         while !stop.load(Ordering::Relaxed) {
             let drafts = facts.look(&self.watched(turn.is_multiple_of(BOOKS_EVERY)));
             drafts.into_iter().for_each(|draft| events.tell(draft));
+            self.words.overdue().iter().for_each(|late| events.tell(self.in_force_and_not_latched(late)));
             if !settled {
                 // What the run before left in the alerts, and is not so any more.
                 events.end_others(&LOOKED_FOR, facts.lasting(), self.now());
@@ -84,6 +99,20 @@ impl Controller {
             turn = turn.wrapping_add(1);
             thread::sleep(EVERY);
         }
+    }
+
+    /// What is told of a halt or a trip whose record the disk keeps back: nobody is paged later because of a disk.
+    fn in_force_and_not_latched(&self, late: &Overdue) -> Draft {
+        let Overdue { scope, by, mode } = late;
+        let (kind, severity) = match scope {
+            Scope::Firm => (EventKind::Halt, Severity::Critical),
+            _ => (EventKind::Breaker, Severity::Warning),
+        };
+        let text = format!(
+            "{scope} is {} by {by}: in force, and not on disk yet, which hangs or is slow",
+            mode.as_str().replace('_', " ")
+        );
+        Draft::new(self.now(), severity, kind, &scope.to_string(), &text).by(by)
     }
 
     fn watched(&self, with_books: bool) -> Watched {
@@ -98,7 +127,7 @@ impl Controller {
             feeds: snapshot.feeds,
             scorer: snapshot.scorer,
             sessions,
-            alarms: self.lock().alarms(),
+            alarms: self.shown().alarms,
             books,
         }
     }

@@ -148,6 +148,11 @@ impl AlertBook {
         Ok(count)
     }
 
+    /// The numbers of all.
+    pub(super) fn ids(&self) -> BTreeSet<u64> {
+        self.alerts.iter().map(|alert| alert.id).collect()
+    }
+
     /// Silences some, or speaks of them again. Whether there was room for it.
     pub(super) fn silence(&mut self, silence: &Silence, by: &str, now: Stamp) -> bool {
         let Silence { kind, scope, minutes } = silence;

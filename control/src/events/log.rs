@@ -1,8 +1,9 @@
 //! The log of events: what anybody tells is taken at once and without waiting, numbered, kept in the journal and in memory, and read
 //! from there by whoever wants it at its own speed.
 //!
-//! Nobody who tells something waits for a disk or a network: it goes into a bounded box, and one thread does the rest. A box that is
-//! full loses events, which are counted and marked by an event of their own.
+//! Nobody who tells something waits for a disk or a network: it goes into a bounded box, one thread numbers it and wakes who sends it on,
+//! and another brings it to disk, so that a disk that hangs keeps nobody from being paged. A box that is full loses events, which are
+//! counted and marked by an event of their own.
 
 use super::book::AlertBook;
 use super::draft::Draft;
@@ -16,6 +17,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 use types::UnixNanos;
 
@@ -95,6 +97,8 @@ pub struct EventLog {
     tail: Mutex<Tail>,
     news: Condvar,
     pub(super) book: Mutex<AlertBook>,
+    /// Whose is the alerts' file; never waited for by whoever has the book.
+    pub(super) book_file: Mutex<()>,
     pub(super) sinks: Mutex<Vec<Arc<Mutex<SinkStatus>>>>,
     /// Nothing more is told.
     pub(super) stop: AtomicBool,
@@ -115,10 +119,16 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the writing thread alone has.
+/// What the threads of the log alone have.
 pub(super) struct Writer {
-    journal: Journal,
     throttle: Throttle,
+    disk: Disk,
+}
+
+/// What the one that writes has.
+struct Disk {
+    journal: Journal,
+    /// When the alerts were last brought to disk.
     kept: Stamp,
 }
 
@@ -155,6 +165,7 @@ impl EventLog {
             tail: Mutex::new(tail),
             news: Condvar::new(),
             book: Mutex::new(book),
+            book_file: Mutex::default(),
             sinks: Mutex::default(),
             stop: AtomicBool::new(false),
             done: AtomicBool::new(false),
@@ -164,7 +175,7 @@ impl EventLog {
             let text = format!("the alerts' file could not be believed and was set aside: {why}");
             log.tell(Draft::new(at, Severity::Warning, EventKind::Said, "daemon", &text));
         }
-        let writer = Writer { journal, throttle: Throttle::new(per_second), kept: at };
+        let writer = Writer { throttle: Throttle::new(per_second), disk: Disk { journal, kept: at } };
         Ok((Arc::new(log), writer))
     }
 
@@ -193,14 +204,36 @@ impl EventLog {
     }
 
     /// Numbers and keeps what came, until the log is stopped and nothing waits any more.
-    pub(super) fn write(&self, mut writer: Writer) {
+    pub(super) fn write(&self, writer: Writer) {
+        let Writer { mut throttle, mut disk } = writer;
+        let heard_all = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| self.store_until(&mut disk, &heard_all));
+            loop {
+                let stopping = self.stop.load(Ordering::Acquire);
+                let (drafts, unmarked) = self.take(stopping);
+                let idle = drafts.is_empty();
+                self.hear(&mut throttle, drafts, unmarked, stopping);
+                if stopping && idle {
+                    break;
+                }
+            }
+            heard_all.store(true, Ordering::Release);
+            self.news.notify_all();
+        });
+    }
+
+    /// Brings to disk what is numbered, until `heard_all` and nothing is owed but what the disk refuses.
+    fn store_until(&self, disk: &mut Disk, heard_all: &AtomicBool) {
         loop {
-            let stopping = self.stop.load(Ordering::Acquire);
-            let (drafts, unmarked) = self.take(stopping);
-            let idle = drafts.is_empty();
-            self.keep(&mut writer, drafts, unmarked, stopping);
-            if stopping && idle {
+            let last = heard_all.load(Ordering::Acquire);
+            self.store(disk, last);
+            if last {
                 return;
+            }
+            let tail = lock(&self.tail);
+            if tail.newest == tail.written || !tail.failing.is_empty() {
+                drop(self.news.wait_timeout(tail, TICK));
             }
         }
     }
@@ -214,7 +247,7 @@ impl EventLog {
         (std::mem::take(&mut inbox.waiting), std::mem::take(&mut inbox.unmarked))
     }
 
-    fn keep(&self, writer: &mut Writer, drafts: VecDeque<Draft>, unmarked: u64, stopping: bool) {
+    fn hear(&self, throttle: &mut Throttle, drafts: VecDeque<Draft>, unmarked: u64, stopping: bool) {
         let now = self.now();
         let mut through: Vec<Draft> = Vec::new();
         let mut book = lock(&self.book);
@@ -224,25 +257,38 @@ impl EventLog {
             if book.is_silenced(event.kind, &event.scope, now) {
                 draft.silenced();
             }
-            through.extend(writer.throttle.take(draft, now));
+            through.extend(throttle.take(draft, now));
         }
-        through.extend(writer.throttle.due(now, stopping));
+        through.extend(throttle.due(now, stopping));
         if unmarked > 0 {
             let text = format!("{unmarked} events found no room on their way to the journal");
             let mark = Draft::new(now, Severity::Warning, EventKind::Lost, "daemon", &text);
             book.hear(mark.event());
             through.push(mark.with("lost", unmarked));
         }
-        let newest = self.number(through, writer.throttle.summarised());
-        book.heard = newest;
-        self.write_journal(&mut writer.journal);
-        if book.changed && (stopping || now < writer.kept || now.0.since(writer.kept.0).0 >= KEEP_NS) {
-            writer.kept = now;
-            // Tried again at the next change; the journal has what it lacks.
-            drop(self.keep_book(&mut book));
-        }
+        book.heard = self.number(through, throttle.summarised());
         drop(book);
         self.news.notify_all();
+    }
+
+    /// Brings the events and the alerts to disk.
+    fn store(&self, disk: &mut Disk, last: bool) {
+        let now = self.now();
+        let file = lock(&self.book_file);
+        let mut book = lock(&self.book);
+        let due = last || now < disk.kept || now.0.since(disk.kept.0).0 >= KEEP_NS;
+        let changed = (due && book.changed).then(|| book.clone());
+        book.changed &= changed.is_none();
+        drop(book);
+        // First, so that the alerts on disk have heard of nothing that the journal lacks.
+        self.write_journal(&mut disk.journal);
+        if let Some(alerts) = changed {
+            disk.kept = now;
+            // Tried again when it is due; until then the journal has what the file lacks.
+            let kept = self.keep_book(&alerts);
+            lock(&self.book).changed |= kept.is_err();
+        }
+        drop(file);
     }
 
     fn number(&self, drafts: Vec<Draft>, summarised: u64) -> u64 {
@@ -276,15 +322,13 @@ impl EventLog {
         }
     }
 
-    /// Brings the alerts to disk.
+    /// Brings alerts to disk, by whoever has the file.
     ///
     /// # Errors
     /// What the system says.
-    pub(super) fn keep_book(&self, book: &mut AlertBook) -> io::Result<()> {
-        let bytes = serde_json::to_vec(&BookFile { version: BOOK_VERSION, alerts: &*book })?;
-        replace(&self.dir.join("alerts.json"), &bytes)?;
-        book.changed = false;
-        Ok(())
+    pub(super) fn keep_book(&self, alerts: &AlertBook) -> io::Result<()> {
+        let bytes = serde_json::to_vec(&BookFile { version: BOOK_VERSION, alerts })?;
+        replace(&self.dir.join("alerts.json"), &bytes)
     }
 
     /// The newest event's number.
@@ -498,7 +542,8 @@ mod tests {
             for _ in 0..count {
                 warning(log, EventKind::Said, "daemon");
                 let (drafts, _) = log.take(true);
-                log.keep(writer, drafts, 0, false);
+                log.hear(&mut writer.throttle, drafts, 0, false);
+                log.store(&mut writer.disk, false);
             }
         };
         tell(&log, &mut writer, 10);

@@ -67,13 +67,22 @@ impl EventLog {
         reason: &str,
     ) -> Result<usize, Unchanged> {
         let note = Acknowledged { by: by.to_owned(), at: self.now(), reason: reason.to_owned() };
+        let file = lock(&self.book_file);
+        let mut kept = lock(&self.book).clone();
+        let seen = kept.ids();
+        let count = kept.acknowledge(choice, &note).map_err(Unchanged::NoSuch)?;
+        // Nobody has the book meanwhile: what happens is told, and heard of in it.
+        self.keep_book(&kept).map_err(|error| Unchanged::Unkept(error.to_string()))?;
         let mut book = lock(&self.book);
-        let before = book.clone();
-        let count = book.acknowledge(choice, &note).map_err(Unchanged::NoSuch)?;
-        if let Err(error) = self.keep_book(&mut book) {
-            *book = before;
-            return Err(Unchanged::Unkept(error.to_string()));
-        }
+        // Of what has come since nobody has taken note, and what has ended for good needs no note.
+        let chosen = match choice {
+            AlertChoice::All => seen,
+            AlertChoice::Ids(ids) => ids.iter().copied().collect(),
+        };
+        let chosen = AlertChoice::Ids(chosen.intersection(&book.ids()).copied().collect());
+        let _ = book.acknowledge(&chosen, &note);
+        book.changed = true;
+        drop((book, file));
         Ok(count)
     }
 
@@ -83,16 +92,17 @@ impl EventLog {
     /// [`Unchanged`].
     pub(crate) fn silence(&self, silence: &Silence, by: &str) -> Result<(), Unchanged> {
         let now = self.now();
-        let mut book = lock(&self.book);
-        let before = book.clone();
-        let outcome = match book.silence(silence, by, now) {
-            false => Err(Unchanged::TooMany),
-            true => self.keep_book(&mut book).map_err(|error| Unchanged::Unkept(error.to_string())),
-        };
-        if outcome.is_err() {
-            *book = before;
+        let file = lock(&self.book_file);
+        let mut kept = lock(&self.book).clone();
+        if !kept.silence(silence, by, now) {
+            return Err(Unchanged::TooMany);
         }
-        outcome
+        self.keep_book(&kept).map_err(|error| Unchanged::Unkept(error.to_string()))?;
+        let mut book = lock(&self.book);
+        book.silence(silence, by, now);
+        book.changed = true;
+        drop((book, file));
+        Ok(())
     }
 
     /// Ends the alerts of `kinds` that are not among what lasts: at a start the book knows of the run before it.

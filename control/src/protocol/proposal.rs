@@ -26,4 +26,7 @@ pub struct ProposalRow {
     pub reason: String,
     /// Under which ticket.
     pub ticket: String,
+    /// What was done at once of the same command, since it only tightens; in the answer to whoever proposed alone.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub done: String,
 }

@@ -254,6 +254,9 @@ pub struct StatusReply {
     /// Why no order can pass now; none when orders can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<String>,
+    /// Only orders that reduce what is held can pass.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reduce_only: bool,
     /// Commands and connections refused since the start.
     #[serde(default)]
     pub refused: RefusalCounts,

@@ -5,7 +5,6 @@ use super::selection::{HoldingsFilter, PositionSetting};
 use crate::amount::Amount;
 use crate::limits::LimitKey;
 use crate::names::{Name, Scope, SymbolName, deserialize_by_parsing};
-use crate::stamp::Stamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
@@ -390,9 +389,10 @@ pub struct Request {
     pub id: u64,
     /// What is asked for.
     pub command: Command,
-    /// Until when the sender waits. After it nothing is loosened any more; a halt or a trip is done all the same.
+    /// How much longer the sender waits, in milliseconds, counted from when the request comes in: no clock that is set has a say in it.
+    /// After it nothing is loosened any more; whatever tightens is done all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub deadline: Option<Stamp>,
+    pub wait_ms: Option<u64>,
 }
 
 fn reason_of_halt<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Reason>, D::Error> {
@@ -443,15 +443,15 @@ pub fn parse_request(bytes: &[u8]) -> Result<Request, BadEnvelope> {
         id: u64,
         command: Command,
         #[serde(default)]
-        deadline: Option<Stamp>,
+        wait_ms: Option<u64>,
     }
     let envelope: Envelope = parse(bytes).map_err(|cause| BadEnvelope::Malformed { id: 0, cause })?;
     if envelope.version != u64::from(PROTOCOL_VERSION) {
         return Err(BadEnvelope::Version { id: envelope.id, found: envelope.version });
     }
     let whole: Whole = parse(bytes).map_err(|cause| BadEnvelope::Malformed { id: envelope.id, cause })?;
-    let Whole { version, id, command, deadline } = whole;
-    Ok(Request { version, id, command, deadline })
+    let Whole { version, id, command, wait_ms } = whole;
+    Ok(Request { version, id, command, wait_ms })
 }
 
 /// JSON, with the way to the fault in the error.

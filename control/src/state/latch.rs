@@ -7,8 +7,9 @@ use crate::stamp::Stamp;
 use gate::{Breaker, BreakerCause, BreakerState};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, Deref};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const KIND: &str = "portcullis-latch";
 const VERSION: u32 = 1;
@@ -89,10 +90,10 @@ impl Entry {
     }
 }
 
-/// The content of the file.
+/// The content of the file: what is latched.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Latches {
+pub(crate) struct Latches {
     /// Number of the last trip or halt; never reused.
     episode: u64,
     /// Records in the audit log when this was written: a log that has fewer was cut off.
@@ -103,11 +104,54 @@ struct Latches {
     breakers: BTreeMap<Scope, Vec<Entry>>,
 }
 
+impl Latches {
+    /// The halt in force.
+    pub(crate) const fn halt(&self) -> Option<&Entry> {
+        self.halt.as_ref()
+    }
+
+    /// Every tripped breaker, by scope.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&Scope, &Entry)> {
+        self.breakers.iter().flat_map(|(scope, entries)| entries.iter().map(move |entry| (scope, entry)))
+    }
+
+    /// Scopes with a tripped breaker after `after`, in order, each with everything that tripped it.
+    pub(crate) fn scopes_after(&self, after: Option<&Scope>) -> impl Iterator<Item = (&Scope, &[Entry])> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let range = self.breakers.range::<Scope, _>((from, Bound::Unbounded));
+        range.map(|(scope, entries)| (scope, entries.as_slice()))
+    }
+
+    /// Everything that tripped one scope.
+    pub(crate) fn of(&self, scope: &Scope) -> &[Entry] {
+        self.breakers.get(scope).map_or(&[], Vec::as_slice)
+    }
+
+    /// What the gate's word for a scope must say: the strictest of everything latched in `covering` (the scope itself and
+    /// whatever covers it), the halt included for the firm.
+    pub(crate) fn breaker(&self, covering: &[&Scope]) -> Breaker {
+        let halt = self.halt.iter().filter(|_| covering.contains(&&Scope::Firm));
+        let standing = covering.iter().flat_map(|scope| self.of(scope));
+        // A person's before the model's: gateways cancel for the one and not for the other.
+        let strictest = standing.chain(halt).max_by_key(|e| (e.mode, e.cause != Cause::Model, e.episode));
+        let open = Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 };
+        strictest.map_or(open, Entry::breaker)
+    }
+}
+
+impl Deref for LatchFile {
+    type Target = Latches;
+
+    fn deref(&self) -> &Latches {
+        &self.latches
+    }
+}
+
 /// The latches and their file.
 #[derive(Debug)]
 pub(crate) struct LatchFile {
     path: PathBuf,
-    latches: Latches,
+    latches: Arc<Latches>,
     /// The file on disk cannot be believed and is to be kept when it is next replaced.
     keep_damaged: bool,
     /// Why the file says less than is latched: the last write failed.
@@ -151,20 +195,30 @@ impl LatchFile {
             Err(error) => (Latches::default(), Found::Damaged(error.to_string())),
         };
         let keep_damaged = matches!(found, Found::Damaged(_));
-        (Self { path, latches, keep_damaged, unwritten: None }, found)
+        (Self { path, latches: Arc::new(latches), keep_damaged, unwritten: None }, found)
     }
 
     /// Records that the audit log had when the file was written.
-    pub(crate) const fn audit_records(&self) -> u64 {
+    pub(crate) fn audit_records(&self) -> u64 {
         self.latches.audit_records
+    }
+
+    /// What is latched now, for whoever looks at it beside the lock.
+    pub(crate) fn shared(&self) -> Arc<Latches> {
+        Arc::clone(&self.latches)
+    }
+
+    fn edit(&mut self) -> &mut Latches {
+        Arc::make_mut(&mut self.latches)
     }
 
     /// Halts because state on disk cannot be believed. Takes the place of a halt that stands: what a risk_admin must end
     /// is not to be hidden behind what an officer may.
     pub(crate) fn halt_for_damage(&mut self, damage: &str, now: Stamp) {
-        self.latches.halt = None;
+        let latches = self.edit();
+        latches.halt = None;
         // Starts over from the clock, so that episodes of the lost file are not used again.
-        self.latches.episode = self.latches.episode.max(now.0.0 / 1_000_000_000);
+        latches.episode = latches.episode.max(now.0.0 / 1_000_000_000);
         self.set_halt(Cause::Latch, now, "portcullis", damage, "");
     }
 
@@ -174,7 +228,7 @@ impl LatchFile {
     /// # Errors
     /// [`SealError`]; the file on disk is then as it was, and the write is owed ([`LatchFile::unwritten`]).
     pub(crate) fn persist(&mut self, now: Stamp, audit_records: u64) -> Result<(), SealError> {
-        self.latches.audit_records = audit_records;
+        self.edit().audit_records = audit_records;
         let written = self.write(now);
         match &written {
             Ok(()) => self.unwritten = None,
@@ -184,7 +238,7 @@ impl LatchFile {
     }
 
     fn write(&mut self, now: Stamp) -> Result<(), SealError> {
-        let body = serde_json::to_vec_pretty(&self.latches)
+        let body = serde_json::to_vec_pretty(&*self.latches)
             .map_err(|e| SealError::damaged(&self.path, e.to_string()))?;
         if self.keep_damaged {
             sealed::set_aside(&self.path, now.0.0)?;
@@ -206,8 +260,9 @@ impl LatchFile {
 
     /// Latches what another witness says was latched: entries of causes that stand there stay when they are newer.
     pub(crate) fn restore(&mut self, scope: &Scope, entry: Entry) {
-        self.latches.episode = self.latches.episode.max(entry.episode);
-        let entries = self.latches.breakers.entry(scope.clone()).or_default();
+        let latches = self.edit();
+        latches.episode = latches.episode.max(entry.episode);
+        let entries = latches.breakers.entry(scope.clone()).or_default();
         match entries.iter_mut().find(|standing| standing.cause == entry.cause) {
             Some(standing) if (standing.mode, standing.episode) >= (entry.mode, entry.episode) => {}
             Some(standing) => *standing = entry,
@@ -217,38 +272,15 @@ impl LatchFile {
 
     /// The same for a halt.
     pub(crate) fn restore_halt(&mut self, entry: Entry) {
-        self.latches.episode = self.latches.episode.max(entry.episode);
-        self.latches.halt.get_or_insert(entry);
-    }
-
-    /// The halt in force.
-    pub(crate) const fn halt(&self) -> Option<&Entry> {
-        self.latches.halt.as_ref()
-    }
-
-    /// Every tripped breaker, by scope.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (&Scope, &Entry)> {
-        self.latches
-            .breakers
-            .iter()
-            .flat_map(|(scope, entries)| entries.iter().map(move |entry| (scope, entry)))
-    }
-
-    /// Scopes with a tripped breaker after `after`, in order, each with everything that tripped it.
-    pub(crate) fn scopes_after(&self, after: Option<&Scope>) -> impl Iterator<Item = (&Scope, &[Entry])> {
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let range = self.latches.breakers.range::<Scope, _>((from, Bound::Unbounded));
-        range.map(|(scope, entries)| (scope, entries.as_slice()))
-    }
-
-    /// Everything that tripped one scope.
-    pub(crate) fn of(&self, scope: &Scope) -> &[Entry] {
-        self.latches.breakers.get(scope).map_or(&[], Vec::as_slice)
+        let latches = self.edit();
+        latches.episode = latches.episode.max(entry.episode);
+        latches.halt.get_or_insert(entry);
     }
 
     fn next_episode(&mut self) -> u64 {
-        self.latches.episode = self.latches.episode.saturating_add(1);
-        self.latches.episode
+        let latches = self.edit();
+        latches.episode = latches.episode.saturating_add(1);
+        latches.episode
     }
 
     /// Halts, unless halted; returns the episode and whether anything changed.
@@ -265,55 +297,46 @@ impl LatchFile {
         }
         let (episode, mode) = (self.next_episode(), TripMode::Tripped);
         let (by, reason, ticket) = (by.to_owned(), reason.to_owned(), ticket.to_owned());
-        self.latches.halt = Some(Entry { episode, mode, cause, since, by, reason, ticket });
+        self.edit().halt = Some(Entry { episode, mode, cause, since, by, reason, ticket });
         (episode, true)
     }
 
     /// Ends the halt.
     pub(crate) fn clear_halt(&mut self) -> Option<Entry> {
-        self.latches.halt.take()
+        self.edit().halt.take()
     }
 
     /// Trips `scope`, unless it already is, by the same cause and at least as far; returns the episode and whether
     /// anything changed.
     pub(crate) fn trip(&mut self, scope: &Scope, mut entry: Entry) -> (u64, bool) {
-        let episode = self.latches.episode.saturating_add(1);
-        let entries = self.latches.breakers.entry(scope.clone()).or_default();
+        let latches = self.edit();
+        let episode = latches.episode.saturating_add(1);
+        let entries = latches.breakers.entry(scope.clone()).or_default();
         entry.episode = episode;
         match entries.iter_mut().find(|standing| standing.cause == entry.cause) {
             Some(standing) if standing.mode >= entry.mode => return (standing.episode, false),
             Some(standing) => *standing = entry,
             None => entries.push(entry),
         }
-        self.latches.episode = episode;
+        latches.episode = episode;
         (episode, true)
     }
 
     /// Ends what the given causes tripped in `scope`; returns what was ended.
     pub(crate) fn reset(&mut self, scope: &Scope, causes: &[Cause]) -> Vec<Entry> {
-        let entries = self.latches.breakers.remove(scope).unwrap_or_default();
+        let latches = self.edit();
+        let entries = latches.breakers.remove(scope).unwrap_or_default();
         let (ended, kept): (Vec<_>, Vec<_>) =
             entries.into_iter().partition(|entry| causes.contains(&entry.cause));
         if !kept.is_empty() {
-            self.latches.breakers.insert(scope.clone(), kept);
+            latches.breakers.insert(scope.clone(), kept);
         }
         ended
     }
 
-    /// What the gate's word for a scope must say: the strictest of everything latched in `covering` (the scope itself and
-    /// whatever covers it), the halt included for the firm.
-    pub(crate) fn breaker(&self, covering: &[&Scope]) -> Breaker {
-        let halt = self.latches.halt.iter().filter(|_| covering.contains(&&Scope::Firm));
-        let standing = covering.iter().flat_map(|scope| self.of(scope));
-        // A person's before the model's: gateways cancel for the one and not for the other.
-        let strictest = standing.chain(halt).max_by_key(|e| (e.mode, e.cause != Cause::Model, e.episode));
-        let open = Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 };
-        strictest.map_or(open, Entry::breaker)
-    }
-
     /// Copies the latches, to put them back when a change could not be written.
     pub(crate) fn checkpoint(&self) -> impl FnOnce(&mut Self) + use<> {
-        let latches = self.latches.clone();
+        let latches = self.shared();
         move |file| file.latches = latches
     }
 }

@@ -10,7 +10,9 @@ use crate::stamp::Stamp;
 use gate::{Envelope, Parameter};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const KIND: &str = "portcullis-limits";
 const VERSION: u32 = 1;
@@ -26,83 +28,14 @@ pub(crate) struct SetBy {
 
 type Changes = BTreeMap<SymbolName, BTreeMap<LimitKey, SetBy>>;
 
-/// The limits in force on the officers' side.
-#[derive(Debug)]
-pub(crate) struct LimitBook {
-    path: PathBuf,
-    configured: LimitPlan,
-    changes: Changes,
-    keep_damaged: bool,
-    /// Why the file says something else than is in force, since when: the last write failed.
-    unwritten: Option<Unwritten>,
+/// The limits in force on the officers' side; a copy costs nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct LimitsInForce {
+    configured: Arc<LimitPlan>,
+    changes: Arc<Changes>,
 }
 
-impl LimitBook {
-    /// Reads what officers have set. A start never loosens: where the configuration is the tighter of the two it holds,
-    /// and the officer's word is forgotten. What was not found whole has nothing in it.
-    pub(crate) fn open(dir: &Path, configured: LimitPlan) -> (Self, Found) {
-        let path = dir.join("limits.sealed");
-        let body = sealed::read(&path, KIND, VERSION).and_then(|body| match body {
-            Some(body) => serde_json::from_slice::<Changes>(&body)
-                .map(Some)
-                .map_err(|e| SealError::damaged(&path, format!("sealed, yet not limits: {e}"))),
-            None => Ok(None),
-        });
-        let (changes, found) = match body {
-            Ok(Some(changes)) => (changes, Found::Whole),
-            Ok(None) => (Changes::new(), Found::Missing),
-            Err(error) => (Changes::new(), Found::Damaged(error.to_string())),
-        };
-        let keep_damaged = matches!(found, Found::Damaged(_));
-        let mut book = Self { path, configured, changes: Changes::new(), keep_damaged, unwritten: None };
-        for (symbol, keys) in changes {
-            let base = *book.configured.envelope(symbol).base();
-            let tighter = |(key, set): &(LimitKey, SetBy)| {
-                let value = key.to_gate(set.value);
-                value.is_ok_and(|v| key.parameter().at_least_as_tight(v, base.get(key.parameter())))
-            };
-            let kept: BTreeMap<_, _> = keys.into_iter().filter(tighter).collect();
-            if !kept.is_empty() {
-                book.changes.insert(symbol, kept);
-            }
-        }
-        (book, found)
-    }
-
-    /// Writes the file.
-    ///
-    /// # Errors
-    /// [`SealError`]; the file on disk is then as it was, and the write is owed ([`LimitBook::unwritten`]).
-    pub(crate) fn persist(&mut self, now: Stamp) -> Result<(), SealError> {
-        let written = self.write(now);
-        match &written {
-            Ok(()) => self.unwritten = None,
-            Err(error) => self.owe(now, error),
-        }
-        written
-    }
-
-    /// Notes that the file does not say what is in force.
-    pub(crate) fn owe(&mut self, now: Stamp, error: &SealError) {
-        let since = self.unwritten.as_ref().map_or(now, |unwritten| unwritten.since);
-        self.unwritten = Some(Unwritten { since, why: error.to_string() });
-    }
-
-    /// Why and since when the file does not say what is in force, because the last write failed.
-    pub(crate) const fn unwritten(&self) -> Option<&Unwritten> {
-        self.unwritten.as_ref()
-    }
-
-    fn write(&mut self, now: Stamp) -> Result<(), SealError> {
-        let body = serde_json::to_vec_pretty(&self.changes)
-            .map_err(|e| SealError::damaged(&self.path, e.to_string()))?;
-        if self.keep_damaged {
-            sealed::set_aside(&self.path, now.0.0)?;
-            self.keep_damaged = false;
-        }
-        sealed::write(&self.path, KIND, VERSION, &body)
-    }
-
+impl LimitsInForce {
     /// Instruments whose limits an officer has set.
     pub(crate) fn changed_symbols(&self) -> impl Iterator<Item = SymbolName> {
         self.changes.keys().copied()
@@ -160,15 +93,135 @@ impl LimitBook {
         key.to_gate(value).map(|v| key.parameter().at_least_as_tight(v, cap))
     }
 
+    /// As these, with one base set on top where that is tighter.
+    pub(crate) fn tightened(&self, symbol: SymbolName, key: LimitKey, value: Amount) -> Self {
+        let mut with = self.clone();
+        if with.is_tighter(symbol, key, value) {
+            let set = SetBy { value, by: String::new(), at: Stamp::default() };
+            Arc::make_mut(&mut with.changes).entry(symbol).or_default().insert(key, set);
+        }
+        with
+    }
+
+    /// Whether `value` is tighter than what is in force.
+    pub(crate) fn is_tighter(&self, symbol: SymbolName, key: LimitKey, value: Amount) -> bool {
+        let base = self.approved(symbol).base().get(key.parameter());
+        key.to_gate(value).is_ok_and(|value| !key.parameter().at_least_as_tight(base, value))
+    }
+}
+
+/// What officers have set, and its file.
+#[derive(Debug)]
+pub(crate) struct LimitBook {
+    path: PathBuf,
+    in_force: LimitsInForce,
+    /// Words of the file that the configuration was tighter than at the start. They are kept and do nothing: where the configuration
+    /// is looser at a later start, they hold again.
+    dormant: Changes,
+    keep_damaged: bool,
+    /// Why the file says something else than is in force, since when: the last write failed.
+    unwritten: Option<Unwritten>,
+}
+
+impl Deref for LimitBook {
+    type Target = LimitsInForce;
+
+    fn deref(&self) -> &LimitsInForce {
+        &self.in_force
+    }
+}
+
+impl LimitBook {
+    /// Reads what officers have set. A start never loosens: where the configuration is the tighter of the two it holds, and the
+    /// officer's word waits. What was not found whole has nothing in it.
+    pub(crate) fn open(dir: &Path, configured: LimitPlan) -> (Self, Found) {
+        let path = dir.join("limits.sealed");
+        let body = sealed::read(&path, KIND, VERSION).and_then(|body| match body {
+            Some(body) => serde_json::from_slice::<Changes>(&body)
+                .map(Some)
+                .map_err(|e| SealError::damaged(&path, format!("sealed, yet not limits: {e}"))),
+            None => Ok(None),
+        });
+        let (changes, found) = match body {
+            Ok(Some(changes)) => (changes, Found::Whole),
+            Ok(None) => (Changes::new(), Found::Missing),
+            Err(error) => (Changes::new(), Found::Damaged(error.to_string())),
+        };
+        let keep_damaged = matches!(found, Found::Damaged(_));
+        let in_force = LimitsInForce { configured: Arc::new(configured), changes: Arc::default() };
+        let mut book = Self { path, in_force, dormant: Changes::new(), keep_damaged, unwritten: None };
+        for (symbol, keys) in changes {
+            keys.into_iter().for_each(|(key, set)| book.restore(symbol, key, set));
+        }
+        (book, found)
+    }
+
+    /// Takes a word of before the start: in force where it is no looser than what is.
+    pub(crate) fn restore(&mut self, symbol: SymbolName, key: LimitKey, set: SetBy) {
+        let base = self.approved(symbol).base().get(key.parameter());
+        let holds = key.to_gate(set.value).is_ok_and(|v| key.parameter().at_least_as_tight(v, base));
+        if holds {
+            self.set(symbol, key, set);
+        } else {
+            self.dormant.entry(symbol).or_default().insert(key, set);
+        }
+    }
+
+    /// What is in force now, for whoever looks at it beside the lock.
+    pub(crate) fn shared(&self) -> LimitsInForce {
+        self.in_force.clone()
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// [`SealError`]; the file on disk is then as it was, and the write is owed ([`LimitBook::unwritten`]).
+    pub(crate) fn persist(&mut self, now: Stamp) -> Result<(), SealError> {
+        let written = self.write(now);
+        match &written {
+            Ok(()) => self.unwritten = None,
+            Err(error) => self.owe(now, error),
+        }
+        written
+    }
+
+    /// Notes that the file does not say what is in force.
+    pub(crate) fn owe(&mut self, now: Stamp, error: &SealError) {
+        let since = self.unwritten.as_ref().map_or(now, |unwritten| unwritten.since);
+        self.unwritten = Some(Unwritten { since, why: error.to_string() });
+    }
+
+    /// Why and since when the file does not say what is in force, because the last write failed.
+    pub(crate) const fn unwritten(&self) -> Option<&Unwritten> {
+        self.unwritten.as_ref()
+    }
+
+    fn write(&mut self, now: Stamp) -> Result<(), SealError> {
+        let mut all = self.dormant.clone();
+        for (symbol, keys) in &*self.changes {
+            all.entry(*symbol).or_default().extend(keys.iter().map(|(key, set)| (*key, set.clone())));
+        }
+        let body =
+            serde_json::to_vec_pretty(&all).map_err(|e| SealError::damaged(&self.path, e.to_string()))?;
+        if self.keep_damaged {
+            sealed::set_aside(&self.path, now.0.0)?;
+            self.keep_damaged = false;
+        }
+        sealed::write(&self.path, KIND, VERSION, &body)
+    }
+
     /// Sets one base; the caller has checked it with [`LimitBook::within_cap`].
     pub(crate) fn set(&mut self, symbol: SymbolName, key: LimitKey, set: SetBy) {
-        self.changes.entry(symbol).or_default().insert(key, set);
+        if let Some(keys) = self.dormant.get_mut(&symbol) {
+            keys.remove(&key);
+        }
+        Arc::make_mut(&mut self.in_force.changes).entry(symbol).or_default().insert(key, set);
     }
 
     /// Copies what is set, to put it back when a change could not be written.
     pub(crate) fn checkpoint(&self) -> impl FnOnce(&mut Self) + use<> {
-        let changes = self.changes.clone();
-        move |book| book.changes = changes
+        let (in_force, dormant) = (self.in_force.clone(), self.dormant.clone());
+        move |book| (book.in_force, book.dormant) = (in_force, dormant)
     }
 }
 
@@ -205,8 +258,12 @@ mod tests {
         assert!(book.set_by(symbol, LimitKey::CollarBps).is_none());
 
         let tighter = plan(&["limits.default.max_qty={ floor = 1, base = 20, cap = 30 }"]);
-        let (book, _) = LimitBook::open(dir.path(), tighter);
+        let (mut book, _) = LimitBook::open(dir.path(), tighter);
         assert_eq!(book.envelope(symbol).base().max_qty.0, 20);
+        book.set(symbol, LimitKey::MarginBps, set(15_000));
+        book.persist(NOW).unwrap();
+        let (book, _) = LimitBook::open(dir.path(), plan(&[]));
+        assert_eq!(book.envelope(symbol).base().max_qty.0, 50, "the officer's word waited");
     }
 
     #[test]

@@ -10,8 +10,8 @@ mod tiers;
 
 pub(crate) use dir::StateDir;
 pub use dir::StateDirError;
-pub(crate) use latch::{Cause, Entry, Found, LatchFile, Unwritten};
-pub(crate) use limits::{LimitBook, SetBy};
+pub(crate) use latch::{Cause, Entry, Found, LatchFile, Latches, Unwritten};
+pub(crate) use limits::{LimitBook, LimitsInForce, SetBy};
 pub(crate) use proposals::{OF_ONE_MAX, PROPOSALS_MAX, Proposal, ProposalBook};
 pub(crate) use reconcile::{Comparison, NOT_LASTING, Standing, reconcile};
 pub use sealed::SealError;

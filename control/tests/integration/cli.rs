@@ -501,10 +501,10 @@ fn a_resume_whose_client_gave_up_does_not_open_the_firm() {
     });
     assert!(t.run(&["status"]).out.contains("HALTED since"), "still");
     // One that is there, and was wanted before now.
-    let late = r#"{"version":1,"id":1,"command":{"resume":{"reason":"x","ticket":null}},"deadline":"2026-11-21T14:30:00Z"}"#;
+    let late = r#"{"version":1,"id":1,"command":{"resume":{"reason":"x","ticket":null}},"wait_ms":0}"#;
     let mut stream = std::os::unix::net::UnixStream::connect(socket).unwrap();
     write_frame(&mut stream, late.as_bytes()).unwrap();
     let answer = String::from_utf8(read_frame(&mut stream).unwrap()).unwrap();
-    assert!(answer.contains("\"kind\":\"expired\"") && answer.contains("which is past"), "{answer}");
+    assert!(answer.contains("\"kind\":\"expired\"") && answer.contains("which are over"), "{answer}");
     assert!(t.run(&["status"]).out.contains("HALTED since"), "still");
 }

@@ -197,7 +197,7 @@ fn tightening_takes_effect_before_the_disk_and_is_on_disk_before_the_answer() {
     diffs(site.ask(Role::RiskOfficer, set("ZVZZT", &[(LimitKey::MaxQty, "50")])));
     let written = fs::read_to_string(site.state_dir().join("limits.sealed")).unwrap();
     assert!(written.contains("50") && audited(&site, "limits.set"));
-    assert_eq!(site.desk.calls().len(), 6, "the restore at start, two trips, each twice, and a limit");
+    assert_eq!(site.desk.calls().len(), 7, "the restore at start, and two trips and a limit, each twice");
 }
 
 #[test]

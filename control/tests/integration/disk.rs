@@ -11,7 +11,7 @@ use gate::BreakerState;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use types::UnixNanos;
+use std::time::Duration;
 
 fn reason() -> Reason {
     "because".parse().unwrap()
@@ -328,9 +328,9 @@ fn nothing_is_loosened_for_somebody_who_no_longer_waits() {
     let site = Site::new(&[]);
     works(site.ask(Role::Trader, halt()));
     let officer = person(Some(Role::RiskOfficer));
-    let late = Asked::by(START, Some(Stamp(UnixNanos(START.0 - 1))), &|| true);
+    let late = Asked::by(START, Some(Duration::ZERO), &|| true);
     let gone = Asked::by(START, None, &|| false);
-    for (asked, said) in [(late, "which is past"), (gone, "has hung up")] {
+    for (asked, said) in [(late, "which are over"), (gone, "has hung up")] {
         for command in [resume(), reset("strategy:mm1")] {
             let Err(refusal) = site.controller.execute_asked(&officer, command, &asked) else {
                 panic!("done")
@@ -399,6 +399,25 @@ fn status_says_open_only_while_orders_can_pass() {
     assert_eq!(status(&site).closed, None);
     works(site.ask(Role::Trader, trip("firm")));
     assert_eq!(status(&site).closed.as_deref(), Some("the firm's breaker is tripped"));
+    works(site.ask(Role::RiskOfficer, reset("firm")));
+    for (only, why) in [
+        ("account:ACME", "every account is tripped"),
+        ("strategy:mm1", "every strategy is tripped"),
+        ("desk:md", "every strategy is tripped"),
+    ] {
+        works(site.ask(Role::Trader, trip(only)));
+        assert_eq!(status(&site).closed.as_deref(), Some(why), "{only}");
+        works(site.ask(Role::RiskOfficer, reset(only)));
+        assert_eq!(status(&site).closed, None, "{only}");
+    }
+    let reduce_only = Command::BreakerTrip {
+        scope: "firm".parse().unwrap(),
+        mode: TripMode::ReduceOnly,
+        reason: reason(),
+        ticket: None,
+    };
+    works(site.ask(Role::Trader, reduce_only));
+    assert!(status(&site).reduce_only && status(&site).closed.is_none());
     works(site.ask(Role::RiskOfficer, reset("firm")));
     for symbol in crate::desk::SYMBOLS {
         works(site.ask(Role::Trader, trip(&format!("instrument:{symbol}"))));

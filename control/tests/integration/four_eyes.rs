@@ -156,6 +156,29 @@ fn tightening_asks_nobody_and_every_loosening_that_is_named_asks() {
 }
 
 #[test]
+fn a_limit_that_was_changed_and_changed_back_is_not_widened_by_an_older_proposal() {
+    let site = Site::new(&[ALL]);
+    let old = proposed(site.controller.execute(&alice(), max_qty("800"))).id;
+    site.controller.execute(&alice(), max_qty("5")).unwrap();
+    let back = proposed(site.controller.execute(&alice(), max_qty("500"))).id;
+    site.controller.execute(&bob(), approve(back)).unwrap();
+    let (kind, said) = refused(site.controller.execute(&bob(), approve(old)));
+    assert!(kind == RefusalKind::Policy && said.contains("is not so any more"), "{said}");
+}
+
+#[test]
+fn the_tighter_half_of_a_mixed_set_waits_for_nobody() {
+    let site = Site::new(&[ALL]);
+    let Command::LimitsSet { symbol, mut changes, dry_run, reason, ticket } = max_qty("5") else { panic!() };
+    changes.push(LimitChange { key: "collar_bps".parse().unwrap(), value: "400".parse().unwrap() });
+    let mixed = Command::LimitsSet { symbol, changes, dry_run, reason, ticket };
+    let row = proposed(site.controller.execute(&alice(), mixed));
+    assert_eq!((row.change.as_str(), row.done.as_str()), ("collar_bps=400", "max_qty=5"));
+    assert!(site.desk.calls().iter().any(|call| call == "ZVZZT max_qty 5"));
+    assert!(matches!(site.controller.execute(&bob(), approve(row.id)), Ok(Reply::LimitsChanged(_))));
+}
+
+#[test]
 fn only_what_is_named_takes_two() {
     let site = Site::new(&["four_eyes.commands=[\"resume\"]"]);
     site.ask(Role::Trader, trip("news")).unwrap();

@@ -8,6 +8,7 @@ mod desk;
 mod disk;
 mod events;
 mod four_eyes;
+mod hang;
 mod holdings;
 mod instruments;
 mod latch;

@@ -76,7 +76,7 @@ fn commands() -> Vec<Command> {
 #[test]
 fn every_command_survives_the_wire() {
     for (id, command) in (1..).zip(commands()) {
-        let request = Request { version: PROTOCOL_VERSION, id, command, deadline: None };
+        let request = Request { version: PROTOCOL_VERSION, id, command, wait_ms: None };
         let json = serde_json::to_vec(&request).unwrap();
         assert_eq!(parse_request(&json), Ok(request), "{}", String::from_utf8_lossy(&json));
     }
@@ -120,9 +120,8 @@ fn the_wire_form_of_commands_is_pinned() {
 
 #[test]
 fn a_request_may_say_until_when_it_is_wanted_and_a_halt_needs_no_words() {
-    let asked =
-        parse_request(br#"{"version":1,"id":1,"command":"status","deadline":"2026-11-21T14:30:22Z"}"#);
-    assert_eq!(asked.unwrap().deadline.unwrap().0.0, 1_795_271_422_000_000_000);
+    let asked = parse_request(br#"{"version":1,"id":1,"command":"status","wait_ms":15000}"#);
+    assert_eq!(asked.unwrap().wait_ms, Some(15_000));
     for (text, reason, ticket) in [
         (r#"{"halt":{}}"#, None, None),
         (r#"{"halt":{"reason":"","ticket":""}}"#, None, None),
@@ -216,7 +215,7 @@ proptest! {
     #[test]
     fn damaged_requests_never_panic(which in 0..14_usize, at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let command = commands().swap_remove(which);
-        let mut json = serde_json::to_vec(&Request { version: PROTOCOL_VERSION, id: 1, command, deadline: None }).unwrap();
+        let mut json = serde_json::to_vec(&Request { version: PROTOCOL_VERSION, id: 1, command, wait_ms: None }).unwrap();
         let at = at.index(json.len());
         json[at] = byte;
         if let Ok(request) = parse_request(&json) {

@@ -132,8 +132,12 @@ fn proposal_sheet(rows: &[ProposalRow]) -> Sheet {
 
 /// Says that a change waits for a second person.
 pub(crate) fn proposed(format: Format, row: &ProposalRow) -> Result<u8> {
+    let done = match row.done.as_str() {
+        "" => "Nothing was changed".to_owned(),
+        done => format!("{done} is set, which is tighter; the rest is not"),
+    };
     let people = format!(
-        "Nothing was changed: {} {} takes a second person. Proposal {} waits until {:.0}; another officer does it with\n\
+        "{done}: {} {} takes a second person. Proposal {} waits until {:.0}; another officer does it with\n\
          portcullisctl proposals approve {} --reason \"...\"\n",
         row.action, row.target, row.id, row.expires, row.id
     );

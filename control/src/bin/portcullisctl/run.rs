@@ -5,7 +5,7 @@ use crate::cli::{
     Audit, Breaker, Cli, Command, Filter, Gate, Limits, Order, PositionChange, Positions, Tier, Verify,
 };
 use crate::cli_ops::Proposals;
-use crate::reach::{connect, deadline};
+use crate::reach::{connect, timeout};
 use crate::{closing, holdings, ops, show};
 use anyhow::{Context, Result, bail};
 use control::audit::{AuditKey, VerifyOptions, read_anchors, verify};
@@ -75,7 +75,7 @@ pub(crate) fn run(cli: &Cli) -> Result<u8> {
         request => {
             let dry_run = matches!(request, Ask::LimitsSet { dry_run: true, .. });
             let closed = closing::closed_by(&request);
-            let reply = match (client.call_by(request, deadline(cli))?, closed) {
+            let reply = match (client.call_within(request, timeout(cli))?, closed) {
                 (Reply::Changed(changed), Some(scope)) => {
                     let followed = (&mut client, &scope, wait(cli));
                     return closing::changed(cli.output, changed, followed).map(|()| 0);

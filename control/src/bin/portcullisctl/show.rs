@@ -141,6 +141,9 @@ fn state(status: &StatusReply) -> Field {
             Field::Alarm(format!("HALTED since {:.3} by {}: {}", halt.since, halt.by, or_dash(&halt.reason)))
         }
         (None, Some(why)) => Field::Alarm(format!("no order can pass: {why}")),
+        (None, None) if status.reduce_only => {
+            Field::Alarm("reduce only: orders that reduce a position can pass, no others".to_owned())
+        }
         (None, None) => Field::text("open: orders can pass"),
     }
 }
