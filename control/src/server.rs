@@ -15,7 +15,7 @@ use crate::protocol::{
 };
 use crate::roles::{Peer, Role};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use seats::{Activity, Seats, Use};
+use seats::{Activity, Seats, Use, waits};
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind, Read};
 use std::net::Shutdown;
@@ -243,14 +243,6 @@ fn admit(stream: UnixStream, number: u64, threads: usize, shared: &Arc<Shared>) 
         .name(format!("control-{number}"))
         .spawn(move || serve(&stream, peer, (given, &activity), &place.shared));
     thread.ok()
-}
-
-/// Whether the other side has not hung up. One that has only ended its sending still waits for an answer.
-fn waits(stream: &UnixStream) -> bool {
-    let mut ends = [PollFd::new(stream, PollFlags::empty())];
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    let polled = poll(&mut ends, Some(&now));
-    polled.is_ok() && !ends[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
 }
 
 /// Answers one client until it hangs up, is silent for too long, or stops making sense.

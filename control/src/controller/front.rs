@@ -1,7 +1,7 @@
 //! The lock of all changes, and what can be seen beside it: whoever only looks waits for no command that is at the disk, and sees
 //! everything as it stood when the lock was last given back.
 
-use super::plane::Inner;
+use super::inner::Inner;
 use crate::audit::{AuditKey, Promise};
 use crate::protocol::AuditStatus;
 use crate::stamp::Stamp;

@@ -21,6 +21,7 @@ mod books;
 mod expose;
 mod front;
 mod holdings;
+mod inner;
 mod keep;
 mod limits;
 mod limits_ahead;

@@ -4,7 +4,6 @@ use super::ahead::{Ahead, Words};
 use super::front::{Front, Locked, Shown};
 use super::limits_ahead::LimitsAhead;
 use super::refusals::{Refusals, Refused};
-use super::trail::Trail;
 use crate::audit::{Actor, Entry as Record};
 use crate::backend::{Backend, BackendError};
 use crate::config::{Client, DeclaredScopes, FourEyes};
@@ -13,13 +12,15 @@ use crate::names::{Name, Scope};
 use crate::protocol::{Refusal, RefusalKind, TripMode};
 use crate::roles::Roles;
 use crate::stamp::Stamp;
-use crate::state::{LatchFile, Latches, LimitBook, ProposalBook, SealError, StateDir, Unwritten};
+use crate::state::Latches;
 use crate::suggest::did_you_mean;
 use gate::Breaker;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use types::UnixNanos;
+
+pub(super) use super::inner::Inner;
 
 /// Where the control plane's time comes from: the appliance's wall clock, or a test's.
 pub type Clock = Arc<dyn Fn() -> UnixNanos + Send + Sync>;
@@ -51,17 +52,6 @@ pub struct Controller {
     pub(super) events: OnceLock<Arc<EventLog>>,
 }
 
-/// What changes, under one lock.
-pub(super) struct Inner {
-    pub(super) dir: StateDir,
-    pub(super) latch: LatchFile,
-    pub(super) limits: LimitBook,
-    pub(super) proposals: ProposalBook,
-    pub(super) trail: Trail,
-    /// When what is owed to the disk was last tried again.
-    pub(super) retried: UnixNanos,
-}
-
 /// Words that were set before anything was latched, and without waiting for the lock. Drop it once what is latched has been written,
 /// too.
 pub(super) struct WordsAhead {
@@ -78,45 +68,6 @@ impl std::fmt::Debug for Controller {
 
 pub(super) fn refuse<T>(kind: RefusalKind, message: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal { kind, message: message.into() })
-}
-
-impl Inner {
-    /// Brings the latches to disk, in the directory that was taken at start and no other.
-    pub(super) fn persist_latch(&mut self, now: Stamp) -> Result<(), SealError> {
-        let records = self.trail.log.records();
-        let mut written = self.dir.check();
-        if written.is_ok() {
-            written = self.latch.persist(now, records).and_then(|()| self.dir.check());
-        }
-        if let Err(error) = &written {
-            self.latch.owe(now, error);
-        }
-        written
-    }
-
-    /// The same for the officers' limits.
-    pub(super) fn persist_limits(&mut self, now: Stamp) -> Result<(), SealError> {
-        let mut written = self.dir.check();
-        if written.is_ok() {
-            written = self.limits.persist(now).and_then(|()| self.dir.check());
-        }
-        if let Err(error) = &written {
-            self.limits.owe(now, error);
-        }
-        written
-    }
-
-    /// What is in force and not on disk.
-    pub(super) fn alarms(&self) -> Vec<String> {
-        let owed = |what: &str, unwritten: Option<&Unwritten>| {
-            unwritten.map(|Unwritten { since, why }| {
-                format!("{what} are not on disk since {since:.3}, a restart would forget them; tried again until it works ({why})")
-            })
-        };
-        let latch = owed("halts and trips", self.latch.unwritten());
-        let limits = owed("limits that were set", self.limits.unwritten());
-        latch.into_iter().chain(limits).chain(self.trail.alarms()).collect()
-    }
 }
 
 impl Controller {

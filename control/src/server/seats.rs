@@ -4,9 +4,9 @@
 //! then one whose command only looks. Where all of them change something, one seat more for each user takes a halt or a trip and
 //! nothing else, so that no disk that hangs keeps anybody from stopping.
 
-use super::waits;
 use crate::protocol::{Command, Refusal, RefusalKind};
 use crate::roles::Role;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::BTreeMap;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
@@ -89,6 +89,14 @@ impl Seat {
         drop(self.stream.shutdown(Shutdown::Both));
         true
     }
+}
+
+/// Whether the other side has not hung up. One that has only ended its sending still waits for an answer.
+pub(super) fn waits(stream: &UnixStream) -> bool {
+    let mut ends = [PollFd::new(stream, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let polled = poll(&mut ends, Some(&now));
+    polled.is_ok() && !ends[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
 }
 
 /// What a connection may be used for.
