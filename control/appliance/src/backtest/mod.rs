@@ -25,6 +25,10 @@ const FLASH_CRASH: &str = "flash-crash";
 /// The instrument that it strikes.
 const FLASH_CRASH_STRIKES: &str = "FUTX";
 
+/// Instruments of a calm day when nothing else is needed, and at most.
+const INSTRUMENTS_CALM: u64 = 9;
+const INSTRUMENTS_MAX: u64 = 64;
+
 /// When its seller begins, after the first message of the day: 14:28:30 to 14:30:00. It goes on to the end.
 const FLASH_CRASH_AFTER: Nanos = Nanos(90 * Nanos::SECOND.0);
 
@@ -48,7 +52,8 @@ pub(crate) fn run(args: &cli::Backtest) -> Result<()> {
     let style = indicatif::ProgressStyle::with_template("{bar:30} {pos}/{len} days, {eta} left, {msg}")?;
     bar.set_style(style);
     let days = Days { plan: &plan, model: &model, work: &args.work, symbol: args.symbol, bar };
-    let calm_options = Options { minutes: Some(args.calm_minutes), ..Options::default() };
+    let instruments = Some(instruments(args.symbol)?);
+    let calm_options = Options { minutes: Some(args.calm_minutes), instruments, ..Options::default() };
     let calm = days.play("calm", &args.calm, calm_options)?;
     let bench = Bench::new(&model, args.symbol, &calm, args.alarms_per_day);
     let judge = |kind: &&'static str| {
@@ -97,6 +102,20 @@ fn kinds(asked: &[String], symbol: Symbol) -> Result<Vec<&'static str>> {
         "--symbol is {symbol}, and {FLASH_CRASH} strikes {FLASH_CRASH_STRIKES}: wanted another --kind, such as down-crash"
     );
     Ok(found)
+}
+
+/// How many instruments a calm day has, so that `symbol` is one of them: nine, or as many as it takes.
+///
+/// # Errors
+/// No instrument has the name.
+fn instruments(symbol: Symbol) -> Result<u64> {
+    let all = Scenario::build("calm", &Options { instruments: Some(INSTRUMENTS_MAX), ..Options::default() })?;
+    let names: Vec<Symbol> = all.profiles().map(|profile| profile.symbol).collect();
+    let Some(at) = names.iter().position(|name| *name == symbol) else {
+        let names: Vec<_> = names.iter().map(Symbol::to_string).collect();
+        bail!("--symbol is {symbol}, wanted one of {}", names.join(", "));
+    };
+    Ok(INSTRUMENTS_CALM.max(at as u64 + 1))
 }
 
 /// Whether a crisis is planted in the scenario of this name.
@@ -175,6 +194,14 @@ mod tests {
             "{calm}"
         );
         assert!(of(&[], "ALFA").unwrap_err().contains("strikes FUTX"));
+    }
+
+    #[test]
+    fn a_calm_day_has_the_judged_instrument() {
+        let of = |name| instruments(Symbol::new(name).unwrap()).map_err(|error| error.to_string());
+        assert_eq!([of("FUTX"), of("THIN"), of("SIM09"), of("SIM63")], [Ok(9), Ok(9), Ok(10), Ok(64)]);
+        let none = of("NONE").unwrap_err();
+        assert!(none.starts_with("--symbol is NONE, wanted one of FUTX, ALFA, "), "{none}");
     }
 
     #[test]
