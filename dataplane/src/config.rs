@@ -5,7 +5,8 @@ use std::net::SocketAddrV4;
 use types::{FeedKind, Nanos, UnixNanos};
 
 use crate::arbiter::{ArbiterConfig, LINES_MAX};
-use crate::decode::{CHANNELS_MAX, INSTRUMENTS_MAX, TickSizes};
+use crate::decode::{CHANNELS_MAX, FeedDecoder, INSTRUMENTS_MAX, TickSizes};
+use crate::session::Transport;
 use crate::source::BURST_MAX;
 
 /// One channel: one sequence of messages, sent on several lines.
@@ -80,6 +81,10 @@ impl FeedConfig {
         if self.channels.len() > CHANNELS_MAX {
             return Err(ConfigError::Channels { found: self.channels.len() });
         }
+        if self.arbiter.recovery.is_some() && FeedDecoder::transport(self.kind) != Some(Transport::MoldUdp64)
+        {
+            return Err(ConfigError::NoRecovery { kind: self.kind });
+        }
         let mut seen = Vec::new();
         for (channel, config) in self.channels.iter().enumerate() {
             let lines = config.lines.len();
@@ -121,6 +126,12 @@ pub enum ConfigError {
         /// The group and port.
         line: SocketAddrV4,
     },
+    /// The feed's transport has no servers to ask again.
+    #[error("found servers to ask again for feed {kind}, wanted none: only MoldUDP64 has requests")]
+    NoRecovery {
+        /// The feed.
+        kind: FeedKind,
+    },
     /// The feed has no packets to receive.
     #[error("found feed {kind} for a packet source, wanted one that comes in packets")]
     NoPackets {
@@ -132,7 +143,9 @@ pub enum ConfigError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arbiter::RecoveryConfig;
     use std::net::Ipv4Addr;
+    use types::Nanos;
 
     #[test]
     fn impossible_channels_are_refused() {
@@ -146,5 +159,24 @@ mod tests {
         assert_eq!(with(vec![vec![line(1)], vec![]]), Err(ConfigError::Lines { channel: 1, found: 0 }));
         assert_eq!(with(vec![vec![line(1)], vec![line(1)]]), Err(ConfigError::Twice { line: line(1) }));
         assert_eq!(with(vec![vec![line(1)]; 65]), Err(ConfigError::Channels { found: 65 }));
+    }
+
+    #[test]
+    fn only_a_transport_with_requests_recovers() {
+        let recovery = RecoveryConfig {
+            servers: 1,
+            request_messages: 100,
+            answer_within: Nanos(1),
+            tries_max: 1,
+            give_up_after: Nanos(1),
+            missing_max: 1,
+        };
+        let of = |kind| {
+            let mut config = FeedConfig::new(kind);
+            config.arbiter.recovery = Some(recovery);
+            config.validate()
+        };
+        assert_eq!(of(FeedKind::Itch50), Ok(()));
+        assert_eq!(of(FeedKind::Deep), Err(ConfigError::NoRecovery { kind: FeedKind::Deep }));
     }
 }

@@ -10,6 +10,7 @@ use crate::config::{ConfigError, FeedConfig};
 use crate::decode::{FeedDecoder, MessageFiles};
 use crate::lobster::LobsterFeed;
 use crate::receiver::{EventTx, Feed, Receiver, ReceiverHops};
+use crate::recovery::RecoveryEnds;
 use crate::source::{FileOptions, FileSource, PacketSource, SourceError};
 use stage::LiveClock;
 
@@ -68,8 +69,16 @@ pub fn open_files(
     Ok(receive(name, source, config, tx, hops, None)?)
 }
 
-/// Receives the feed that `config` names from `source`. With `stamp`, each event carries the time from its arrival to its push:
-/// for live lines, since a replay's events must not depend on a clock.
+/// What only a live receiver has.
+#[derive(Debug)]
+pub struct Live {
+    /// Stamps each event with the time from its arrival to its push: a replay's events must not depend on a clock.
+    pub stamp: LiveClock,
+    /// The ways to the venue's servers, where `config` says how they are asked.
+    pub recovery: Option<RecoveryEnds>,
+}
+
+/// Receives the feed that `config` names from `source`; `live` for a line that is one.
 ///
 /// # Errors
 ///
@@ -80,14 +89,17 @@ pub fn receive<S: PacketSource + Send + 'static>(
     config: &FeedConfig,
     tx: EventTx,
     hops: Option<ReceiverHops>,
-    stamp: Option<LiveClock>,
+    live: Option<Live>,
 ) -> Result<Box<dyn Feed + Send>, ConfigError> {
     let mut receiver = Receiver::new(name, source, config, tx)?;
     if let Some(hops) = hops {
         receiver = receiver.with_hops(hops);
     }
-    if let Some(stamp) = stamp {
+    if let Some(Live { stamp, recovery }) = live {
         receiver = receiver.with_publish_stamps(stamp);
+        if let Some(ends) = recovery {
+            receiver = receiver.with_recovery(ends);
+        }
     }
     Ok(Box::new(receiver))
 }

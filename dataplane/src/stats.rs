@@ -5,7 +5,7 @@ use std::net::SocketAddrV4;
 use types::UnixNanos;
 use wire::WireError;
 
-use crate::arbiter::{ArbiterStats, LineStats};
+use crate::arbiter::{ArbiterStats, LineStats, RecoveryStats};
 use crate::event_time::EventTime;
 use crate::source::SourceNotes;
 
@@ -138,6 +138,8 @@ pub struct FeedStats {
     pub orders_beyond: u64,
     /// Updates of levels that are implied from other instruments, which no book shows.
     pub implied_levels: u64,
+    /// What servers were asked for again, and what came of it.
+    pub recovery: RecoveryStats,
     /// What each line brought.
     pub lines: Vec<LineReport>,
     /// Venue times, held against arrival.
@@ -180,6 +182,7 @@ impl Default for FeedStats {
             unannounced_orders: 0,
             orders_beyond: 0,
             implied_levels: 0,
+            recovery: RecoveryStats::default(),
             lines: Vec::new(),
             event_time: EventTime::default(),
             errors: [ErrorCount::default(); WireError::KINDS.len()],
@@ -283,6 +286,7 @@ impl FeedStats {
         let zero = ArbiterStats::default();
         self.dropped = Dropped::default();
         self.restarts = 0;
+        self.recovery = RecoveryStats::default();
         let mut dropped = |c: &ArbiterStats| {
             self.dropped.stray_sessions += c.stray_sessions;
             self.dropped.stray_jumps += c.stray_jumps;
@@ -291,6 +295,7 @@ impl FeedStats {
             self.dropped.stale += c.stale;
             self.dropped.implausible += c.implausible;
             self.restarts += c.restarts;
+            self.recovery.add(&c.recovery);
         };
         let total = channels.inspect(|c| dropped(c)).fold(zero, |sum, c| ArbiterStats {
             gaps: sum.gaps + c.gaps,

@@ -19,6 +19,8 @@ impl BooksMut<'_> {
         {
             self.counters.stale_books[cause as usize - 1] += 1;
         }
+        // While the feed recovers, nothing is as new as it looks.
+        let state = if state.is_live() && *self.recovering { BookState::Recovering } else { state };
         self.metas[i].state = state;
         let flags = &mut self.levels.rows[i].head.flags;
         *flags = if state.is_live() { *flags & !flag::NOT_LIVE } else { *flags | flag::NOT_LIVE };
@@ -30,10 +32,7 @@ impl BooksMut<'_> {
     pub(crate) fn note_doubt(&mut self, i: usize, event: &BookEvent) {
         // A book that was never addressed is not live, so this is where it is addressed first.
         *self.used = (*self.used).max(i + 1);
-        if event.flags.has(EventFlags::MAYBE_BAD_BOOK)
-            && event.action != Action::Define
-            && self.metas[i].state.is_live()
-        {
+        if event.flags.has(EventFlags::MAYBE_BAD_BOOK) && event.action != Action::Define && self.is_whole(i) {
             self.set_state(i, BookState::Stale(StaleCause::Gap));
         }
         let changes_book = matches!(
@@ -47,10 +46,29 @@ impl BooksMut<'_> {
         );
         match self.metas[i].state {
             BookState::Stale(_) if changes_book => self.counters.stale_events += 1,
-            BookState::Recovering if changes_book && !event.flags.has(EventFlags::SNAPSHOT) => {
+            BookState::Recovering
+                if changes_book && !event.flags.has(EventFlags::SNAPSHOT) && !*self.recovering =>
+            {
                 self.set_state(i, BookState::Live);
             }
             BookState::Stale(_) | BookState::Recovering | BookState::Live | BookState::Empty => {}
+        }
+    }
+
+    /// Whether a book is complete as far as the feed has told: live, or only old because the feed recovers.
+    pub(crate) fn is_whole(&self, i: usize) -> bool {
+        let state = self.metas[i].state;
+        state.is_live() || (state == BookState::Recovering && *self.recovering)
+    }
+
+    /// The feed asks for messages that are missing, or has them, or has given them up and said so.
+    #[cold]
+    fn recover(&mut self, begins: bool) {
+        *self.recovering = begins;
+        for i in 0..*self.used {
+            if matches!(self.metas[i].state, BookState::Live | BookState::Recovering) {
+                self.set_state(i, BookState::Live);
+            }
         }
     }
 
@@ -108,7 +126,7 @@ impl BooksMut<'_> {
             // After a gap nobody knows what of this book was in the messages lost.
             let whole = if introduced { BookState::Live } else { BookState::Stale(StaleCause::Joined) };
             self.set_state(i, self.gap_open.map_or(whole, BookState::Stale));
-        } else if !introduced && state.is_live() {
+        } else if !introduced && self.is_whole(i) {
             self.set_state(i, BookState::Stale(StaleCause::Joined));
         }
     }
@@ -140,8 +158,18 @@ impl BooksMut<'_> {
         }
         let used = 0..*self.used;
         match event.action {
+            Action::Gap if event.qty.0 == GapCause::Recovering as u32 => {
+                self.recover(true);
+                Applied::nothing(Effect::Unchanged)
+            }
+            Action::Gap if event.qty.0 == GapCause::Recovered as u32 => {
+                self.recover(false);
+                Applied::nothing(Effect::Unchanged)
+            }
             Action::Gap => {
                 self.note_gap(event);
+                // The word that a recovery is over may be what was lost.
+                *self.recovering &= event.qty.0 != GapCause::RingFull as u32;
                 *self.gap_open = Some(stale_cause(event));
                 for i in used {
                     if self.metas[i].state != BookState::Empty {

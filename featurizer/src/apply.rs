@@ -87,6 +87,8 @@ pub struct BooksMut<'a> {
     pub(crate) default_tick: i64,
     pub(crate) used: &'a mut usize,
     pub(crate) gap_open: &'a mut Option<StaleCause>,
+    /// The feed asks for messages that are missing: no book is as new as it looks.
+    pub(crate) recovering: &'a mut bool,
     pub(crate) counters: &'a mut BookCounters,
 }
 
@@ -237,7 +239,7 @@ impl BooksMut<'_> {
     /// A book that was believed is wrong, and stays so until it is cleared.
     #[cold]
     fn doubt(&mut self, i: usize, cause: StaleCause) {
-        if self.metas[i].state.is_live() {
+        if self.is_whole(i) {
             self.set_state(i, BookState::Stale(cause));
         }
     }

@@ -39,6 +39,8 @@ struct Rest {
     used: usize,
     /// Messages of every instrument were lost and no clear has come since.
     gap_open: Option<StaleCause>,
+    /// Messages that are missing are being asked for.
+    recovering: bool,
     counters: BookCounters,
 }
 
@@ -83,6 +85,7 @@ impl Books {
             default_tick: limits.default_tick.0,
             used: 0,
             gap_open: None,
+            recovering: false,
             counters: BookCounters::default(),
         };
         let small = rest.orders.bytes() + rest.levels.bytes() + size_of_val(&*rest.metas);
@@ -99,14 +102,15 @@ impl Books {
         self.rest.levels.set_tables(tables);
     }
 
-    /// Whether a gap of all instruments is open.
+    /// Whether a gap of all instruments is open, or being filled.
     pub const fn gap_open(&self) -> bool {
-        self.rest.gap_open.is_some()
+        self.rest.gap_open.is_some() || self.rest.recovering
     }
 
     /// The tables as slices, to apply a chunk of events to.
     pub fn lend(&mut self) -> BooksMut<'_> {
-        let Rest { orders, levels, metas, default_tick, used, gap_open, counters } = &mut self.rest;
+        let Rest { orders, levels, metas, default_tick, used, gap_open, recovering, counters } =
+            &mut self.rest;
         BooksMut {
             slots: self.slots.as_mut_slice(),
             levels: LevelsMut {
@@ -120,6 +124,7 @@ impl Books {
             default_tick: *default_tick,
             used,
             gap_open,
+            recovering,
             counters,
         }
     }

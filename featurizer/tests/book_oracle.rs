@@ -544,6 +544,48 @@ fn states_follow_definition_gap_clear_and_snapshot() {
 }
 
 #[test]
+fn while_the_feed_recovers_no_book_is_live_and_none_that_was_wrong_becomes_so() {
+    let mut books = Books::new(&limits()).unwrap();
+    let state = |books: &Books, i: u32| books.book(InstrumentId(i)).unwrap().state();
+    let all = |action| BookEvent { instrument: InstrumentId::ALL, ..event(action, 0) };
+    let gap = |cause: GapCause| BookEvent { qty: Qty(cause as u32), ..all(Action::Gap) };
+    let add = |id, i| BookEvent { order_id: id, px: Px(CENT), qty: Qty(1), ..event(Action::OrderAdd, i) };
+    let mut feed = |books: &mut Books, events: &[BookEvent]| {
+        for event in events {
+            books.lend().apply(event);
+        }
+    };
+    // 0 is sound, 1 is wrong before, 2 is proved wrong meanwhile, 3 is introduced meanwhile, 4 is emptied meanwhile.
+    feed(&mut books, &[0, 1, 2, 4].map(|i| define(i, Px::NONE)));
+    feed(&mut books, &[add(1, 0), add(2, 2), add(3, 4)]);
+    feed(&mut books, &[BookEvent { qty: Qty(GapCause::Malformed as u32), ..event(Action::Gap, 1) }]);
+    feed(&mut books, &[gap(GapCause::Recovering)]);
+    assert_eq!([0, 2, 4].map(|i| state(&books, i)), [BookState::Recovering; 3]);
+    assert_eq!(state(&books, 1), BookState::Stale(StaleCause::Gap));
+    assert!(books.gap_open(), "what has not changed is not known to be so still");
+    feed(&mut books, &[add(4, 0), add(2, 2), define(3, Px::NONE), add(5, 3), event(Action::Clear, 4)]);
+    assert_eq!([0, 3, 4].map(|i| state(&books, i)), [BookState::Recovering; 3]);
+    assert_eq!(state(&books, 2), BookState::Stale(StaleCause::DuplicateOrder));
+    feed(&mut books, &[gap(GapCause::Recovered)]);
+    assert_eq!([0, 3, 4].map(|i| state(&books, i)), [BookState::Live; 3]);
+    assert_eq!([1, 2].map(|i| state(&books, i).is_live()), [false; 2]);
+    assert_eq!((books.gap_open(), books.counters().gaps), (false, 1), "nothing was lost");
+
+    // What is given up after all is a gap like any other.
+    feed(&mut books, &[gap(GapCause::Recovering), gap(GapCause::Sequence), gap(GapCause::Recovered)]);
+    assert_eq!([0, 3].map(|i| state(&books, i)), [BookState::Stale(StaleCause::Gap); 2]);
+    assert!(books.gap_open());
+    feed(&mut books, &[all(Action::Clear)]);
+    assert_eq!(state(&books, 0), BookState::Live);
+
+    // The end of the recovery is lost in the ring: all is stale, and the next clean begin is one.
+    feed(&mut books, &[gap(GapCause::Recovering), gap(GapCause::RingFull)]);
+    assert_eq!(state(&books, 0), BookState::Stale(StaleCause::Gap));
+    feed(&mut books, &[all(Action::Clear)]);
+    assert_eq!((state(&books, 0), books.gap_open()), (BookState::Live, false));
+}
+
+#[test]
 fn readers_see_the_best_prices_after_the_last_event_only() {
     let mut books = Books::new(&limits()).unwrap();
     books.lend().apply(&define(0, Px(CENT)));

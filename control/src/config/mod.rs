@@ -30,7 +30,9 @@ pub use error::{ConfigError, ConfigErrors, Origin, Problem};
 pub use gateway::{Gateway, GatewayFix, GatewayProtocol, GatewaySoup, OnDisconnect, OnHalt};
 pub use instruments::{FxRate, Instrument, InstrumentPlan};
 pub use listen::{Listen, ParseListenError};
-pub use net::{CpuChoice, CpuList, FeedSource, Group, HostAddress, PciAddress, PciDevice, Vdev};
+pub use net::{
+    CpuChoice, CpuList, FeedSource, Group, HostAddress, PciAddress, PciDevice, RecoveryServer, Vdev,
+};
 pub use ops::Ops;
 pub use plan::{DeclaredScopes, Plan};
 pub use schema::{

@@ -334,7 +334,40 @@ impl fmt::Display for HostAddress {
     }
 }
 
-deserialize_by_parsing!(PciAddress, PciDevice, Vdev, FeedSource, Group, HostAddress);
+/// A server that sends again what was lost, and how it is asked: `udp:10.30.0.1:26500`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecoveryServer(SocketAddrV4);
+
+impl RecoveryServer {
+    /// Where it is asked.
+    #[must_use]
+    pub const fn address(self) -> SocketAddrV4 {
+        self.0
+    }
+}
+
+impl FromStr for RecoveryServer {
+    type Err = &'static str;
+
+    fn from_str(s: &str) -> Result<Self, &'static str> {
+        let address: Option<SocketAddrV4> = s.strip_prefix("udp:").and_then(|rest| rest.parse().ok());
+        let one_host = |ip: &Ipv4Addr| !ip.is_multicast() && !ip.is_broadcast() && !ip.is_unspecified();
+        match address {
+            Some(at) if at.port() != 0 && one_host(at.ip()) => Ok(Self(at)),
+            _ => Err(
+                "udp: and the IPv4 address and port of a re-request server, such as \"udp:10.30.0.1:26500\"",
+            ),
+        }
+    }
+}
+
+impl fmt::Display for RecoveryServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("udp:{}", self.0))
+    }
+}
+
+deserialize_by_parsing!(PciAddress, PciDevice, Vdev, FeedSource, Group, HostAddress, RecoveryServer);
 
 /// CPUs may be written as bare numbers too: `receiver_cpu = 4` is what everybody tries first.
 macro_rules! deserialize_text_or_number {
@@ -406,6 +439,25 @@ mod tests {
         assert_eq!(device.to_string(), "0000:81:00.0,rx_vec_en=1");
         for bad in ["81:00.0", "0000:81:00.0,", "0000:81:00.0,x", "0000:81:00.0,a=1 -b"] {
             assert!(bad.parse::<PciDevice>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_server_is_one_host_and_says_how_it_is_asked() {
+        let server: RecoveryServer = "udp:10.30.0.1:26500".parse().unwrap();
+        assert_eq!(server.to_string(), "udp:10.30.0.1:26500");
+        for bad in [
+            "10.30.0.1:26500",
+            "tcp:10.30.0.1:26500",
+            "udp:10.30.0.1",
+            "udp:10.30.0.1:0",
+            "udp:host:26500",
+            "udp:233.54.12.111:26500",
+            "udp:0.0.0.0:26500",
+            "udp:[::1]:26500",
+            "",
+        ] {
+            assert!(bad.parse::<RecoveryServer>().is_err(), "{bad:?}");
         }
     }
 

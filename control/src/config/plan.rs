@@ -5,6 +5,7 @@ use super::envelopes::LimitPlan;
 use super::error::ConfigError;
 use super::gateway::Gateway;
 use super::instruments::InstrumentPlan;
+use super::net::FeedSource;
 use super::ops::Ops;
 use super::schema::{self, Config};
 use super::ticks::TickPlan;
@@ -14,6 +15,7 @@ use crate::roles::Roles;
 use gate::{ActivityLimits, ExposureLimits, Overlay, ProfitRules};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use types::FeedKind;
 
 /// A whole, checked configuration.
 #[derive(Clone, Debug)]
@@ -97,6 +99,9 @@ const NAMES_MAX: usize = 64;
 
 /// Groups one port can join.
 const GROUPS_MAX: usize = 64;
+
+/// Servers that one feed may ask for what was lost.
+const SERVERS_MAX: usize = 4;
 
 /// The group of all hosts, which nobody joins.
 const ALL_HOSTS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
@@ -233,6 +238,7 @@ impl Checker<'_> {
                 self.refuse(&at("stale_after_ms"), feed.stale_after_ms, "a whole number from 100 to 600000");
             }
             self.evidence(feed, &at);
+            self.recovery(feed, &at);
             self.groups(feed, &at);
             let mut seen: Vec<_> = earlier.iter().flat_map(|f| f.line_a.iter().chain(&f.line_b)).collect();
             for (line, groups) in [("line_a", &feed.line_a), ("line_b", &feed.line_b)] {
@@ -256,6 +262,41 @@ impl Checker<'_> {
             if !range.contains(&found) {
                 let wanted = format!("a whole number from {} to {}", range.start(), range.end());
                 self.refuse(&at(key), found, wanted);
+            }
+        }
+    }
+
+    /// Servers that can be asked by nobody, or more of them than are.
+    fn recovery(&mut self, feed: &schema::Feed, at: &impl Fn(&str) -> Vec<Step>) {
+        let bounds = [
+            ("recovery_ms", feed.recovery_ms, 50..=60_000),
+            ("recovery_messages", feed.recovery_messages, 1..=10_000_000),
+        ];
+        for (key, found, range) in bounds {
+            if !range.contains(&found) {
+                let wanted = format!("a whole number from {} to {}", range.start(), range.end());
+                self.refuse(&at(key), found, wanted);
+            }
+        }
+        if feed.recovery.is_empty() {
+            return;
+        }
+        let found = format!("{} servers", feed.recovery.len());
+        if feed.recovery.len() > SERVERS_MAX {
+            self.refuse(&at("recovery"), &found, format!("at most {SERVERS_MAX}"));
+        }
+        if feed.kind != FeedKind::Itch50 {
+            let wanted = "none: of the feeds, itch50 alone has requests (MoldUDP64)";
+            self.refuse(&at("recovery"), &found, wanted);
+        }
+        if matches!(feed.source, FeedSource::File(_)) {
+            self.refuse(&at("recovery"), &found, "none for a file: what it lacks is of another day");
+        }
+        for (i, server) in feed.recovery.iter().enumerate() {
+            if feed.recovery[..i].contains(server) {
+                let mut path = at("recovery");
+                path.push(Step::Index(i));
+                self.refuse(&path, format!("\"{server}\" again"), "each server once");
             }
         }
     }

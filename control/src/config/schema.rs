@@ -1,7 +1,7 @@
 //! The configuration file as serde reads it: one struct per section, every key of `default.toml` and no other.
 
 use super::gateway::Gateway;
-use super::net::{CpuChoice, CpuList, FeedSource, Group, HostAddress, PciDevice, Vdev};
+use super::net::{CpuChoice, CpuList, FeedSource, Group, HostAddress, PciDevice, RecoveryServer, Vdev};
 use super::schema_firm::{Firm, Fx, GroupLimits, Instrument, Instruments, ScopeLimits, TickOf};
 use super::schema_ops::{FourEyes, Log, Metrics, Sinks};
 use super::schema_policy::Policy;
@@ -191,6 +191,15 @@ pub struct Feed {
     /// Packets that must agree before another session, a larger jump or an end is believed.
     #[serde(default = "confirm_default")]
     pub confirm_packets: u32,
+    /// Servers that are asked again for what no line brought; none where the venue has none.
+    #[serde(default)]
+    pub recovery: Vec<RecoveryServer>,
+    /// How long nothing may be recovered, in milliseconds, before what is missing is given up.
+    #[serde(default = "recovery_default")]
+    pub recovery_ms: u32,
+    /// Messages that may be missing at once and still be asked for.
+    #[serde(default = "recovery_messages_default")]
+    pub recovery_messages: u32,
 }
 
 /// A feed by its name, if it comes in packets: an archive cannot be received.
@@ -212,6 +221,14 @@ const fn jump_default() -> u32 {
 
 const fn confirm_default() -> u32 {
     3
+}
+
+const fn recovery_default() -> u32 {
+    2_000
+}
+
+const fn recovery_messages_default() -> u32 {
+    100_000
 }
 
 /// How a port reports that it wants multicast groups.

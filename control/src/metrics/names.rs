@@ -44,7 +44,7 @@ pub(super) const FEED_STATE: Metric = Metric {
     name: "feed_state",
     kind: Kind::Gauge,
     unit: "",
-    help: "1 for the state that the feed is in: live, silent, stale or ended",
+    help: "1 for the state that the feed is in: live, silent, recovering, stale or ended",
 };
 pub(super) const FEED_MESSAGES: Metric =
     Metric { name: "feed_messages", kind: Kind::Counter, unit: "", help: "Messages received" };
@@ -83,6 +83,24 @@ pub(super) const FEED_INSTRUMENTS_BEYOND: Metric = Metric {
     kind: Kind::Counter,
     unit: "",
     help: "Instruments for which the tables had no room",
+};
+pub(super) const FEED_RECOVERED_MESSAGES: Metric = Metric {
+    name: "feed_recovered_messages",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Messages that no line brought and a server did",
+};
+pub(super) const FEED_UNANSWERED_REQUESTS: Metric = Metric {
+    name: "feed_unanswered_requests",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Requests to servers that no answer came to in time",
+};
+pub(super) const FEED_UNRECOVERED_GAPS: Metric = Metric {
+    name: "feed_unrecovered_gaps",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Gaps that servers could not fill",
 };
 pub(super) const FEED_LAST_MESSAGE_TIMESTAMP_SECONDS: Metric = Metric {
     name: "feed_last_message_timestamp_seconds",

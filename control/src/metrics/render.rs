@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 type Column<T, V = u64> = (&'static Metric, fn(&T) -> V);
 
 /// States of feeds.
-const FEED_STATES: [&str; 4] = ["live", "silent", "stale", "ended"];
+const FEED_STATES: [&str; 5] = ["live", "silent", "recovering", "stale", "ended"];
 
 /// What is exposed.
 pub(crate) struct Reading {
@@ -81,7 +81,7 @@ fn feeds(out: &mut Exposition, feeds: &[FeedStatus]) {
             out.sample(&FEED_STATE, &[("feed", &feed.name), ("state", state)], value);
         }
     }
-    let counters: [Column<FeedStatus>; 9] = [
+    let counters: [Column<FeedStatus>; 12] = [
         (&FEED_MESSAGES, |feed| feed.messages),
         (&FEED_GAPS, |feed| feed.gaps),
         (&FEED_MISSING_MESSAGES, |feed| feed.missing),
@@ -91,6 +91,9 @@ fn feeds(out: &mut Exposition, feeds: &[FeedStatus]) {
         (&FEED_OUTLYING_TIMES, |feed| feed.outliers),
         (&FEED_LOST_EVENTS, |feed| feed.lost_events),
         (&FEED_INSTRUMENTS_BEYOND, |feed| feed.instruments_beyond),
+        (&FEED_RECOVERED_MESSAGES, |feed| feed.recovery.map_or(0, |recovery| recovery.recovered)),
+        (&FEED_UNANSWERED_REQUESTS, |feed| feed.recovery.map_or(0, |recovery| recovery.unanswered)),
+        (&FEED_UNRECOVERED_GAPS, |feed| feed.recovery.map_or(0, |recovery| recovery.failed)),
     ];
     for (metric, value) in counters {
         out.family(metric);

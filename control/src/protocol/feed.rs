@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct FeedStatus {
     /// Name from the configuration.
     pub name: String,
-    /// `live`, `silent`, `stale` or `ended`.
+    /// `live`, `silent`, `recovering`, `stale` or `ended`.
     pub state: String,
     /// Messages received.
     pub messages: u64,
@@ -36,9 +36,27 @@ pub struct FeedStatus {
     /// Instruments that the feed named and the tables had no room for.
     #[serde(default)]
     pub instruments_beyond: u64,
+    /// What servers were asked for again; none where no server is configured.
+    #[serde(default)]
+    pub recovery: Option<RecoveryStatus>,
     /// Its lines, channel by channel, A first; those that are learnt from the traffic from when they are heard.
     #[serde(default)]
     pub lines: Vec<LineStatus>,
+}
+
+/// What a feed asked servers for again, and what came of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoveryStatus {
+    /// Requests sent.
+    pub requests: u64,
+    /// Requests that no answer came to in time.
+    pub unanswered: u64,
+    /// Messages that servers brought.
+    pub recovered: u64,
+    /// Answers that were not believed: damaged, of another session, or of messages that were not missing.
+    pub refused: u64,
+    /// Holes that were given up all the same.
+    pub failed: u64,
 }
 
 /// One line of a feed: one of the copies in which the venue sends a channel.

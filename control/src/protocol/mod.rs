@@ -26,7 +26,7 @@ pub use event::{
     Acknowledged, AlertChoice, AlertRow, AlertsPage, Event, EventKind, EventStatus, EventsPage, Severity,
     Silence, SinkStatus,
 };
-pub use feed::{FeedStatus, LineStatus};
+pub use feed::{FeedStatus, LineStatus, RecoveryStatus};
 pub use frame::{FrameError, MESSAGE_BYTES_MAX, read_frame, write_frame};
 pub use halts::HaltRow;
 pub use holdings::{Listing, OrderRow, PositionRow, SessionRow};

@@ -287,7 +287,7 @@ fn slips_in_a_feed_are_errors_with_the_line_and_what_was_meant() {
         ),
         (
             "[[feed]]\nname = \"x\"\nkind = \"deep\"\nsource = \"file:a\"\nigpm = \"v2\"",
-            "p.toml:5: feed[0].igpm: no such key; did you mean `igmp`? (keys here: name, kind, source, line_a, line_b, igmp, igmp_address, vlan, tick_table, stale_after_ms, jump_max, confirm_packets)",
+            "p.toml:5: feed[0].igpm: no such key; did you mean `igmp`? (keys here: name, kind, source, line_a, line_b, igmp, igmp_address, vlan, tick_table, stale_after_ms, jump_max, confirm_packets, recovery, recovery_ms, recovery_messages)",
         ),
         (
             "[[feed]]\nname = \"x\"\nkind = \"lobster\"\nsource = \"file:a\"",
@@ -383,6 +383,9 @@ fn faults_between_keys_are_all_said_too() {
         source = "file:x"
         jump_max = 15
         confirm_packets = 1
+        recovery = ["udp:10.30.0.1:26500", "udp:10.30.0.1:26500"]
+        recovery_ms = 49
+        recovery_messages = 0
         [book]
         instruments = 0
         "#,
@@ -397,11 +400,16 @@ fn faults_between_keys_are_all_said_too() {
         "feed[1].name: found \"a\" again",
         "feed[1].jump_max: found 15, wanted a whole number from 16 to 1000000",
         "feed[1].confirm_packets: found 1, wanted a whole number from 2 to 64",
+        "feed[1].recovery: found 2 servers, wanted none: of the feeds, itch50 alone has requests (MoldUDP64)",
+        "feed[1].recovery: found 2 servers, wanted none for a file: what it lacks is of another day",
+        "feed[1].recovery[1]: found \"udp:10.30.0.1:26500\" again, wanted each server once",
+        "feed[1].recovery_ms: found 49, wanted a whole number from 50 to 60000",
+        "feed[1].recovery_messages: found 0, wanted a whole number from 1 to 10000000",
         "book.instruments: found 0",
     ] {
         assert!(all.contains(part), "{part}\n{all}");
     }
-    assert_eq!(found.len(), 9, "{all}");
+    assert_eq!(found.len(), 14, "{all}");
 }
 
 #[test]

@@ -221,6 +221,7 @@ impl Backend for Desk {
             outliers: 0,
             lost_events: 0,
             instruments_beyond: 0,
+            recovery: None,
             lines: vec![
                 line('A', "233.54.12.111:26477", 41_000),
                 line('B', "233.49.196.111:26477", 1_193_567),

@@ -3,8 +3,8 @@
 //! generator of benchmark traffic, and faults for packet sequences.
 //!
 //! **What it is for:** demonstrations, training data, tests and benchmarks that need a market whose truth is known.
-//! **What it never does:** run in production, read a clock (but for `order_entry`, a venue on a socket), or follow a script of
-//! prices. What a scenario plants (a
+//! **What it never does:** run in production, read a clock (but for `order_entry` and `rerequest`, a venue on sockets), or follow
+//! a script of prices. What a scenario plants (a
 //! seller's instructions, news, lost packets, one order) is marked `planted` in its `truth.csv`; everything else comes
 //! out of the agents.
 //!
@@ -26,6 +26,7 @@ mod options;
 pub mod order_entry;
 mod pcap;
 mod random;
+pub mod rerequest;
 mod scenario;
 mod simulation;
 pub mod traffic;

@@ -6,6 +6,45 @@ use crate::session::{Head, SessionId};
 
 /// Lines one channel may have.
 pub const LINES_MAX: usize = 8;
+/// The line of what came from a server: none of the channel's.
+pub(super) const SERVER_LINE: u8 = u8::MAX;
+const _: () = assert!(LINES_MAX <= SERVER_LINE as usize);
+
+/// Servers one feed may have.
+pub const SERVERS_MAX: usize = 4;
+/// Requests of one channel that may be unanswered at a time.
+pub const REQUESTS_MAX: usize = 16;
+
+/// Bounds of one channel's recovery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecoveryConfig {
+    /// Servers that may be asked, 1 to [`SERVERS_MAX`].
+    pub servers: u8,
+    /// Messages one request asks for at most.
+    pub request_messages: u16,
+    /// How long an answer may take.
+    pub answer_within: Nanos,
+    /// Requests in a row that a server may leave unanswered before it is asked no more for this hole.
+    pub tries_max: u32,
+    /// How long nothing may be recovered before the hole is given up.
+    pub give_up_after: Nanos,
+    /// Messages that may be missing at once; a larger hole is given up at once.
+    pub missing_max: u64,
+}
+
+/// What a server is to be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Of which session.
+    pub session: SessionId,
+    /// From which message on.
+    pub first: u64,
+    /// How many messages.
+    pub count: u16,
+    /// Which server, from 0.
+    pub server: u8,
+}
+
 /// Which sequence number a channel begins with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Start {
@@ -32,6 +71,8 @@ pub struct ArbiterConfig {
     pub jump_max: u64,
     /// Consistent packets that make another session, a larger jump, or the end of the session believed.
     pub confirm_packets: u32,
+    /// How to ask for what no line brought; none gives it up.
+    pub recovery: Option<RecoveryConfig>,
 }
 
 impl Default for ArbiterConfig {
@@ -44,6 +85,7 @@ impl Default for ArbiterConfig {
             start: Start::Anywhere,
             jump_max: 1_024,
             confirm_packets: 3,
+            recovery: None,
         }
     }
 }
@@ -82,4 +124,16 @@ pub trait Deliver {
     fn session(&mut self, session: SessionId, interrupted: bool, arrival: Arrival);
     /// The session is over: everything up to here was delivered or counted missing.
     fn end_of_session(&mut self, arrival: Arrival);
+    /// A server is to be asked for messages that no line brought.
+    fn request(&mut self, request: Request) {
+        let _ = request;
+    }
+    /// What is missing is being asked for, and what was delivered so far is not the newest; or that is over.
+    fn recovering(&mut self, begins: bool, arrival: Arrival) {
+        let _ = (begins, arrival);
+    }
+    /// Whether there is room for one more of the packets that waited; those without stay for the next call.
+    fn has_room(&self) -> bool {
+        true
+    }
 }

@@ -5,15 +5,25 @@
 //! been known for longer than the timeout. Every message is then either delivered once, in order, or counted missing
 //! once.
 //!
+//! With servers to ask, a hole is not given up but asked for ([`RecoveryConfig`]): what comes after it waits, and what was delivered
+//! is said to be old ([`Deliver::recovering`]) until the hole is filled or given up after all. An answer is believed only for what
+//! is missing, of the session that runs, up to what a line has shown to exist.
+//!
 //! One packet cannot end a feed. Another session, a sequence number far ahead of or far behind the line's own, and the end of
 //! the session are claims: they hold when consistent packets follow, on every line where there are several, and fall when the
 //! session that runs goes on meanwhile.
 
+mod answers;
 mod contract;
 mod doubt;
+mod recovery;
 mod sequencer;
 mod stats;
+mod waiting;
 
-pub use contract::{ArbiterConfig, Arrival, Deliver, Hole, LINES_MAX, Start};
+pub use contract::{
+    ArbiterConfig, Arrival, Deliver, Hole, LINES_MAX, REQUESTS_MAX, RecoveryConfig, Request, SERVERS_MAX,
+    Start,
+};
 pub use sequencer::Arbiter;
-pub use stats::{ArbiterStats, LineStats};
+pub use stats::{ArbiterStats, LineStats, RecoveryStats};

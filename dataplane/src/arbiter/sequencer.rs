@@ -2,9 +2,11 @@
 
 use types::UnixNanos;
 
-use super::contract::{ArbiterConfig, Arrival, Deliver, Hole, LINES_MAX, Start};
+use super::contract::{ArbiterConfig, Arrival, Deliver, Hole, LINES_MAX, SERVER_LINE, Start};
 use super::doubt::{Claim, Doubt, EndClaim, Refuted, Slot};
+use super::recovery::Recovery;
 use super::stats::ArbiterStats;
+use super::waiting::Waiting;
 use crate::session::{Head, SessionId};
 
 /// No session gets this far: a packet with such a number is damaged, and sums of numbers below it never overflow.
@@ -20,14 +22,12 @@ const HOLES_REMEMBERED: usize = 64;
 #[derive(Debug)]
 pub struct Arbiter {
     config: ArbiterConfig,
-    session: Option<SessionId>,
+    pub(super) session: Option<SessionId>,
     ended: bool,
     /// Next sequence number wanted.
-    next: u64,
-    slots: Vec<Slot>,
-    /// Slots in use, by sequence number.
-    waiting: Vec<usize>,
-    free: Vec<usize>,
+    pub(super) next: u64,
+    pub(super) waiting: Waiting,
+    pub(super) recovery: Option<Recovery>,
     /// When the earliest known hole is given up; meaningless while nothing waits.
     deadline: UnixNanos,
     old_sessions: [Option<SessionId>; OLD_SESSIONS],
@@ -39,7 +39,7 @@ pub struct Arbiter {
     end: EndClaim,
     /// Whether `doubt` or `end` stands.
     questioned: bool,
-    stats: ArbiterStats,
+    pub(super) stats: ArbiterStats,
 }
 
 impl Arbiter {
@@ -51,9 +51,8 @@ impl Arbiter {
             session: None,
             ended: false,
             next: 0,
-            slots: (0..config.slots).map(|_| Slot::new(config.slot_bytes)).collect(),
-            waiting: Vec::with_capacity(config.slots),
-            free: (0..config.slots).rev().collect(),
+            waiting: Waiting::new(config.slots, config.slot_bytes),
+            recovery: config.recovery.map(Recovery::new),
             deadline: UnixNanos(0),
             old_sessions: [None; OLD_SESSIONS],
             holes: Vec::with_capacity(HOLES_REMEMBERED),
@@ -123,15 +122,24 @@ impl Arbiter {
         }
         self.deliver(head, payload, arrival, out);
         if self.is_waiting() {
-            self.deliver_waiting(out);
+            self.deliver_waiting(0, out);
         }
     }
 
-    /// Gives up holes that have been open for too long at `now`.
+    /// Goes on with what found no room, and asks for holes that have been open for too long at `now`, or gives them up.
     pub fn on_time(&mut self, now: UnixNanos, out: &mut impl Deliver) {
-        while self.is_waiting() && now >= self.deadline {
+        self.deliver_waiting(0, out);
+        while self.has_hole() && now >= self.deadline && out.has_room() {
+            if self.recovers(now, out) {
+                return;
+            }
             self.give_up(out);
         }
+    }
+
+    /// Whether something is missing before what waits.
+    fn has_hole(&self) -> bool {
+        self.waiting.first_seq().is_some_and(|first| first > self.next)
     }
 
     /// Gives up every hole: the input is over, and nothing will contradict what was claimed last.
@@ -146,9 +154,17 @@ impl Arbiter {
         self.refute();
     }
 
+    /// Gives up every hole and delivers what waits, as far as there is room: what is left is lost.
     fn give_up_all(&mut self, out: &mut impl Deliver) {
-        while self.is_waiting() {
-            self.give_up(out);
+        while let Some((_, arrival)) = self.waiting.first() {
+            if out.has_room() {
+                self.give_up(out);
+                continue;
+            }
+            let last = self.waiting.last_next().unwrap_or(self.next);
+            self.waiting.clear();
+            self.open_hole(last, arrival, out);
+            self.end_recovery(arrival, out);
         }
     }
 
@@ -213,7 +229,7 @@ impl Arbiter {
 
     /// Whether a packet is far ahead of what is next, but not of what waits for it.
     fn follows_what_waits(&self, head: &Head) -> bool {
-        let last = self.waiting.last().map(|&index| self.slots[index].head.next_seq());
+        let last = self.waiting.last_next();
         head.seq > self.next && last.is_some_and(|last| head.seq <= last.saturating_add(self.config.jump_max))
     }
 
@@ -226,6 +242,8 @@ impl Arbiter {
         match claim {
             Claim::Session => self.change_session(&head, arrival, out),
             Claim::Restart => self.restart(first, arrival, out),
+            // What is missing before it may be asked for.
+            Claim::Jump if self.may_recover(first) => {}
             Claim::Jump => self.give_up_before(first, arrival, out),
         }
         for Slot { head, arrival, len, bytes } in &kept[..count] {
@@ -323,7 +341,7 @@ impl Arbiter {
 
     /// Delivers a packet that begins at or before the next sequence number.
     #[inline]
-    fn deliver(&mut self, head: &Head, payload: &[u8], arrival: Arrival, out: &mut impl Deliver) {
+    pub(super) fn deliver(&mut self, head: &Head, payload: &[u8], arrival: Arrival, out: &mut impl Deliver) {
         let end = head.next_seq();
         if head.count == 0 {
             self.deliver_empty(head, arrival, out);
@@ -337,13 +355,18 @@ impl Arbiter {
         if new == 0 {
             return;
         }
-        if self.questioned {
+        let line = self.stats.lines.get_mut(usize::from(arrival.line));
+        match line {
+            Some(line) => line.won += new,
+            None => self.stats.recovery.recovered += new,
+        }
+        // What a server knows of yesterday's packets refutes nothing that a line claims today.
+        if self.questioned && arrival.line != SERVER_LINE {
             self.refute();
         }
         self.next = end;
         self.stats.delivered += new;
         self.stats.last_seq = end - 1;
-        self.stats.lines[usize::from(arrival.line) % LINES_MAX].won += new;
         out.packet(head, payload, known, arrival);
     }
 
@@ -378,65 +401,41 @@ impl Arbiter {
     /// Keeps a packet that begins behind a hole.
     #[cold]
     fn hold(&mut self, head: &Head, payload: &[u8], arrival: Arrival, out: &mut impl Deliver) {
-        if self.is_held(head) {
+        if self.waiting.has(head) {
+            self.stats.duplicates += u64::from(head.count);
             return;
         }
         self.stats.reordered += 1;
-        if payload.len() > self.config.slot_bytes || self.config.slots == 0 {
+        if !self.waiting.fits(payload.len()) {
             self.give_up_before(head.seq, arrival, out);
             self.deliver(head, payload, arrival, out);
-            self.deliver_waiting(out);
+            self.deliver_waiting(0, out);
             return;
         }
-        if self.free.is_empty() {
+        if self.waiting.is_full() {
             self.give_up(out);
             if head.seq <= self.next {
                 self.deliver(head, payload, arrival, out);
-                self.deliver_waiting(out);
+                self.deliver_waiting(0, out);
                 return;
             }
         }
-        self.put(head, payload, arrival);
-    }
-
-    /// Whether what waits already says what this early packet says. Counts a repeated packet's messages as duplicates.
-    fn is_held(&mut self, head: &Head) -> bool {
-        let held = |slot: &Slot| {
-            if head.count == 0 {
-                slot.head.next_seq() >= head.seq && slot.head.end >= head.end
-            } else {
-                slot.head == *head
-            }
-        };
-        let known = self.waiting.iter().any(|&i| held(&self.slots[i]));
-        if known {
-            self.stats.duplicates += u64::from(head.count);
-        }
-        known
-    }
-
-    fn put(&mut self, head: &Head, payload: &[u8], arrival: Arrival) {
-        let Some(index) = self.free.pop() else { return };
-        self.slots[index].fill(head, payload, arrival);
-        let place = self.waiting.partition_point(|&i| self.slots[i].head.seq <= head.seq);
         let deadline = arrival.at.plus(self.config.timeout);
         self.deadline = if self.waiting.is_empty() { deadline } else { self.deadline.min(deadline) };
-        self.waiting.insert(place, index);
+        self.waiting.put(head, payload, arrival);
     }
 
-    /// Gives up the hole before the first waiting packet and delivers what follows it.
+    /// Gives up the hole before the first waiting packet and delivers what follows it, one packet even without room.
     #[cold]
     fn give_up(&mut self, out: &mut impl Deliver) {
-        let Some(&first) = self.waiting.first() else { return };
-        let Slot { head, arrival, .. } = &self.slots[first];
-        let (seq, arrival) = (head.seq, *arrival);
+        let Some((seq, arrival)) = self.waiting.first() else { return };
         self.open_hole(seq, arrival, out);
-        self.deliver_waiting(out);
+        self.deliver_waiting(1, out);
     }
 
     /// Gives up every hole before `seq`.
     fn give_up_before(&mut self, seq: u64, arrival: Arrival, out: &mut impl Deliver) {
-        while self.waiting.first().is_some_and(|&i| self.slots[i].head.seq <= seq) {
+        while self.waiting.first_seq().is_some_and(|first| first <= seq) {
             self.give_up(out);
         }
         self.open_hole(seq, arrival, out);
@@ -450,6 +449,7 @@ impl Arbiter {
         let hole = Hole { first: self.next, count: seq - self.next };
         self.remember(hole);
         self.stats.gaps += 1;
+        self.stats.recovery.failed += u64::from(self.recovery.is_some());
         self.stats.missing = self.stats.missing.saturating_add(hole.count);
         self.stats.last_seq = seq - 1;
         self.next = seq;
@@ -465,25 +465,24 @@ impl Arbiter {
         }
     }
 
-    /// Delivers waiting packets for as long as they are next.
+    /// Delivers waiting packets for as long as they are next and there is room, and `at_least` so many if they are next.
     #[cold]
-    fn deliver_waiting(&mut self, out: &mut impl Deliver) {
+    pub(super) fn deliver_waiting(&mut self, at_least: usize, out: &mut impl Deliver) {
         let mut taken = 0;
-        while let Some(&index) = self.waiting.get(taken) {
-            let Slot { head, arrival, len, .. } = self.slots[index];
-            if head.seq > self.next {
-                break;
-            }
+        let mut last = Arrival::default();
+        while taken < at_least || out.has_room() {
+            let Some(packet) = self.waiting.take(self.next) else { break };
             taken += 1;
-            let bytes = std::mem::take(&mut self.slots[index].bytes);
-            self.deliver(&head, &bytes[..len], arrival, out);
-            self.slots[index].bytes = bytes;
-            self.free.push(index);
+            last = packet.arrival;
+            self.deliver(&packet.head, &packet.bytes[..packet.len], packet.arrival, out);
+            self.waiting.give_back(packet);
         }
-        if taken > 0 {
-            self.waiting.drain(..taken);
-            let earliest = self.waiting.iter().map(|&i| self.slots[i].arrival.at).min();
-            self.deadline = earliest.unwrap_or_default().plus(self.config.timeout);
+        if taken == 0 {
+            return;
+        }
+        self.deadline = self.waiting.earliest().unwrap_or_default().plus(self.config.timeout);
+        if self.waiting.is_empty() {
+            self.end_recovery(last, out);
         }
     }
 }
@@ -535,6 +534,7 @@ mod tests {
             start: Start::Anywhere,
             jump_max: 1_000,
             confirm_packets: 3,
+            recovery: None,
         };
 
         fn with(config: ArbiterConfig) -> Self {

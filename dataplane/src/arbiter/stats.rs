@@ -21,6 +21,44 @@ pub struct LineStats {
     pub last_heard: UnixNanos,
 }
 
+/// What recovery went through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecoveryStats {
+    /// Requests sent.
+    pub requests: u64,
+    /// Requests that no answer came to in time.
+    pub unanswered: u64,
+    /// Messages delivered that a server brought.
+    pub recovered: u64,
+    /// Answers that were damaged.
+    pub bad_answers: u64,
+    /// Answers of another session.
+    pub foreign_answers: u64,
+    /// Answers with messages that were not missing, or that no line has shown to exist.
+    pub unasked_answers: u64,
+    /// Holes given up although servers were, or could have been, asked.
+    pub failed: u64,
+}
+
+impl RecoveryStats {
+    /// Takes the counts of another channel in.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.unanswered += other.unanswered;
+        self.recovered += other.recovered;
+        self.bad_answers += other.bad_answers;
+        self.foreign_answers += other.foreign_answers;
+        self.unasked_answers += other.unasked_answers;
+        self.failed += other.failed;
+    }
+
+    /// Answers that were not believed.
+    #[must_use]
+    pub const fn refused(&self) -> u64 {
+        self.bad_answers + self.foreign_answers + self.unasked_answers
+    }
+}
+
 /// What an [`Arbiter`](super::Arbiter) went through, all sessions together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ArbiterStats {
@@ -56,6 +94,8 @@ pub struct ArbiterStats {
     pub first_seq: u64,
     /// Last sequence number delivered or given up.
     pub last_seq: u64,
+    /// What was asked for again, and what came of it.
+    pub recovery: RecoveryStats,
     /// By line.
     pub lines: [LineStats; LINES_MAX],
 }

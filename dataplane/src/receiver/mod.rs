@@ -15,6 +15,7 @@ use types::{FeedKind, Nanos, UnixNanos};
 
 use crate::config::{ConfigError, FeedConfig};
 use crate::decode::InstrumentDirectory;
+use crate::recovery::RecoveryEnds;
 use crate::source::{BURST_MAX, PacketSource, SourceError, SourceStatus};
 use crate::stats::FeedStats;
 use line_counters::LineCounters;
@@ -60,6 +61,9 @@ pub struct ReceiverHops {
     pub interval: Nanos,
 }
 
+/// Answers of servers taken in one poll.
+const ANSWERS_MAX: usize = 64;
+
 /// What a receiver is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -69,7 +73,7 @@ enum Phase {
     Done,
 }
 
-const COUNTERS: [&str; 15] = [
+const COUNTERS: [&str; 21] = [
     "packets",
     "bytes",
     "messages",
@@ -85,6 +89,12 @@ const COUNTERS: [&str; 15] = [
     "dropped",
     "outliers",
     "instruments_beyond",
+    "requests",
+    "unanswered",
+    "recovered",
+    "refused_answers",
+    "not_recovered",
+    "recovering",
 ];
 
 /// Reads packets, arbitrates, decodes and hands events on. The same code live and in a replay; only where events go and
@@ -103,8 +113,9 @@ pub struct Receiver<S> {
     phase: Phase,
     error: Option<SourceError>,
     reader: CounterReader,
-    cells: [CounterCell; 15],
+    cells: [CounterCell; 21],
     lines: LineCounters,
+    recovery: Option<RecoveryEnds>,
 }
 
 impl<S: PacketSource> Receiver<S> {
@@ -132,6 +143,7 @@ impl<S: PacketSource> Receiver<S> {
             reader,
             cells,
             lines,
+            recovery: None,
         })
     }
 
@@ -147,6 +159,13 @@ impl<S: PacketSource> Receiver<S> {
     #[must_use]
     pub fn with_publish_stamps(mut self, clock: LiveClock) -> Self {
         self.stamp = Some(clock);
+        self
+    }
+
+    /// Sends what is to be asked of servers through `ends`, and takes what they answer.
+    #[must_use]
+    pub fn with_recovery(mut self, ends: RecoveryEnds) -> Self {
+        self.recovery = Some(ends);
         self
     }
 
@@ -187,6 +206,9 @@ impl<S: PacketSource> Receiver<S> {
         });
         let time = if live { now } else { self.pipeline.replay_time() };
         self.pipeline.on_time(time);
+        if self.recovery.is_some() {
+            self.exchange(time);
+        }
         let stamped = live && first_ts.0 > 0 && self.source.stamps_arrival();
         let decoded = begin.map(|begin| (if stamped { first_ts } else { begin }, self.sample()));
         self.hand_on();
@@ -194,6 +216,22 @@ impl<S: PacketSource> Receiver<S> {
             self.record(begin, decoded);
         }
         self.conclude(outcome, packets)
+    }
+
+    /// Takes what servers answered, and sends what is to be asked.
+    fn exchange(&mut self, now: UnixNanos) {
+        let Self { pipeline, tx, stamp, recovery: Some(ends), .. } = self else { return };
+        if !ends.answers.is_empty() {
+            ends.answers.drain(ANSWERS_MAX, |answers| {
+                for answer in answers {
+                    pipeline.on_answer(answer, now);
+                    hand_on(pipeline, tx, stamp.as_ref());
+                }
+            });
+        }
+        // What finds no room was not sent, and is asked for again when its time is over.
+        ends.asks.send(pipeline.asks());
+        pipeline.note_asked();
     }
 
     /// What the poll was, given how the burst ended.
@@ -293,6 +331,12 @@ impl<S: PacketSource> Receiver<S> {
             stats.dropped.total(),
             stats.event_time_outliers() + stats.stamp_outliers,
             stats.instruments_beyond,
+            stats.recovery.requests,
+            stats.recovery.unanswered,
+            stats.recovery.recovered,
+            stats.recovery.refused(),
+            stats.recovery.failed,
+            self.pipeline.recovering().into(),
         ];
         for (cell, value) in self.cells.iter().zip(values) {
             cell.set(value);

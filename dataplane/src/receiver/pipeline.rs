@@ -12,12 +12,13 @@ use wire::frame::{LinkType, parse_udp_on, verify_checksums};
 use super::lines::{Line, LineTable};
 use super::silence::{Break, Silence};
 use super::stamps::{Stamp, StampGuard};
-use crate::arbiter::{Arbiter, Arrival, Deliver, Hole, LineStats};
+use crate::arbiter::{Arbiter, Arrival, Deliver, Hole, LineStats, REQUESTS_MAX, Request};
 use crate::config::{ConfigError, FeedConfig, Midnight};
 use crate::decode::{
     Damage, Decoder, DecoderSetup, EventBuffer, FeedDecoder, HELD_MAX, InstrumentDirectory, Place, gap_event,
 };
 use crate::eastern::eastern_midnight_before;
+use crate::recovery::{Answer, Ask};
 use crate::session::{Head, SessionId, Transport};
 use crate::source::{BURST_MAX, Layer, Packet};
 use crate::stats::FeedStats;
@@ -30,6 +31,8 @@ const DATAGRAM_BYTES_MAX: usize = 65_507;
 /// two events for as many bytes.
 const MESSAGE_BYTES_MIN: usize = 12;
 
+/// Packets whose events the buffer has room for when they go on after a hole; more of them go on with the next poll.
+const GOING_ON_MAX: usize = 64;
 /// Events that no message's length bounds and that there is always room for, however few instruments there may be.
 const SPARE_MIN: usize = 256;
 
@@ -66,6 +69,12 @@ struct Core {
     /// Arrival and venue time of the last packet with messages, to place in venue time what carries none.
     last_recv: UnixNanos,
     last_event: UnixNanos,
+    /// Events in the buffer up to which packets that waited may go on.
+    room: usize,
+    /// What servers are to be asked, bounded by the requests that each channel may have.
+    asks: Vec<Ask>,
+    /// Channels that recover.
+    recovering: u8,
 }
 
 impl Pipeline {
@@ -86,7 +95,7 @@ impl Pipeline {
         let (Some(decoder), Some(transport)) = (decoder, FeedDecoder::transport(config.kind)) else {
             return Err(ConfigError::NoPackets { kind: config.kind });
         };
-        let waiting = config.arbiter.slots * events_of(config.arbiter.slot_bytes);
+        let waiting = config.arbiter.slots.min(GOING_ON_MAX) * events_of(config.arbiter.slot_bytes);
         let overshoot = events_of(overshoot_bytes) + BURST_MAX * events_of(0);
         // Changes kept back until their venue event is over, which the packets before counted for.
         let held = config.channels.len().max(1) * HELD_MAX;
@@ -105,6 +114,9 @@ impl Pipeline {
             arrived: UnixNanos(0),
             last_recv: UnixNanos(0),
             last_event: UnixNanos(0),
+            room: CHUNK + waiting,
+            asks: Vec::with_capacity(config.channels.len().max(1) * REQUESTS_MAX),
+            recovering: 0,
         };
         let arbiters = (0..config.channels.len().max(1)).map(|_| Arbiter::new(config.arbiter)).collect();
         let lines = LineTable::new(&config.channels);
@@ -225,6 +237,34 @@ impl Pipeline {
                 self.core.tell_silence(channel, from, false);
             }
         }
+    }
+
+    /// Takes what a server sent. The buffer must hold fewer than [`CHUNK`] events.
+    #[cold]
+    pub(super) fn on_answer(&mut self, answer: &Answer, now: UnixNanos) {
+        let Some(arbiter) = self.arbiters.get_mut(usize::from(answer.channel)) else { return };
+        let Ok(head) = self.core.transport.read(answer.bytes()) else {
+            arbiter.note_bad_answer();
+            return;
+        };
+        let arrival = Arrival { at: now, ts_recv: now, ..Arrival::default() };
+        let mut sink = Sink { core: &mut self.core, channel: answer.channel };
+        arbiter.on_answer(&head, answer.bytes(), answer.server, arrival, &mut sink);
+    }
+
+    /// What servers are to be asked.
+    pub(super) fn asks(&self) -> &[Ask] {
+        &self.core.asks
+    }
+
+    /// They are being asked.
+    pub(super) fn note_asked(&mut self) {
+        self.core.asks.clear();
+    }
+
+    /// Channels that recover.
+    pub(super) fn recovering(&self) -> u8 {
+        self.core.recovering
     }
 
     /// Ends one channel, giving up its holes; false when there is no such channel.
@@ -452,6 +492,32 @@ impl Deliver for Sink<'_> {
         let ts_event = self.core.venue_time(arrival.ts_recv);
         let place = self.place(0, arrival);
         self.core.out.push(place.event(ts_event, InstrumentId::ALL, Action::SessionEnd));
+    }
+
+    #[cold]
+    fn request(&mut self, request: Request) {
+        if self.core.asks.len() < self.core.asks.capacity() {
+            self.core.asks.push(Ask { channel: self.channel, request });
+        }
+    }
+
+    /// Books do not know their channel: all of them are old while any channel recovers.
+    #[cold]
+    fn recovering(&mut self, begins: bool, arrival: Arrival) {
+        let before = self.core.recovering;
+        self.core.recovering = if begins { before.saturating_add(1) } else { before.saturating_sub(1) };
+        let cause = match (before, self.core.recovering) {
+            (0, 1) => GapCause::Recovering,
+            (1, 0) => GapCause::Recovered,
+            _ => return,
+        };
+        let place = self.place(0, arrival);
+        self.gap(&place, 0, 0, cause);
+    }
+
+    #[inline]
+    fn has_room(&self) -> bool {
+        self.core.out.len() < self.core.room
     }
 }
 

@@ -6,4 +6,5 @@ mod formats;
 mod live;
 mod lobster;
 mod real_data;
+mod recovery;
 mod wirekit;

@@ -61,6 +61,10 @@ pub enum GapCause {
     MixedLocate = 6,
     /// Nothing was lost that anybody knows of: the feed names orders that it never added.
     UnknownOrders = 7,
+    /// Messages are missing and were asked for again: what was said so far is old, until they come or are given up.
+    Recovering = 8,
+    /// Nothing is asked for any more: what was recovering is as new as the feed again.
+    Recovered = 9,
 }
 
 /// Facts about an event that fit a bit each.

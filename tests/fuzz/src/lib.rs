@@ -10,6 +10,8 @@ use std::path::PathBuf;
 
 use control::audit::{self, VerifyOptions};
 use control::protocol::{parse_request, read_frame};
+use dataplane::arbiter::{Arbiter, ArbiterConfig, Arrival, Deliver, Hole, RecoveryConfig, Request};
+use dataplane::session::{Head, SessionId, Transport};
 use dataplane::sniff::{Seen, Sniffer};
 use dataplane::source::SourceStatus;
 use dataplane::{
@@ -40,6 +42,7 @@ pub const TARGETS: &[Target] = &[
     ("captures", captures),
     ("sessions", sessions),
     ("feeds", feeds),
+    ("recoveries", recoveries),
     ("lobster", lobster),
     ("configuration", configuration),
     ("control_frames", control_frames),
@@ -154,6 +157,92 @@ pub fn sessions(bytes: &[u8]) {
             assert!(event.seq.0 >= last, "sequence {} behind {last} (after {session} breaks)", event.seq.0);
             last = event.seq.0;
         }
+    }
+}
+
+/// Packets of two lines, answers of two servers and time, in any order: every message is delivered or said to be lost, once and in
+/// order, requests are for what is missing, and a recovery that began is over in the end. A record is its kind, with the time before
+/// it, and a length; the rest of what is read stands behind those three bytes.
+pub fn recoveries(bytes: &[u8]) {
+    let recovery = RecoveryConfig {
+        servers: 2,
+        request_messages: 50,
+        answer_within: Nanos(2_000_000),
+        tries_max: 3,
+        give_up_after: Nanos(20_000_000),
+        missing_max: 100_000,
+    };
+    let config =
+        ArbiterConfig { slots: 16, slot_bytes: 512, recovery: Some(recovery), ..ArbiterConfig::default() };
+    let (mut arbiter, mut told) = (Arbiter::new(config), Told::default());
+    let (mut rest, mut now) = (bytes, UnixNanos(1));
+    while let [kind, low, high, after @ ..] = rest {
+        let length = usize::from(u16::from_le_bytes([*low, *high])).min(after.len());
+        now = now.plus(Nanos(u64::from(kind >> 2) * 200_000));
+        let (line, payload) = (kind & 1, &after[..length]);
+        let arrival = Arrival { at: now, ts_recv: now, line, offset: 0 };
+        told.room = 2;
+        arbiter.on_time(now, &mut told);
+        match (Transport::MoldUdp64.read(payload), kind & 2) {
+            (Err(_), 0) => arbiter.note_bad(line),
+            (Err(_), _) => arbiter.note_bad_answer(),
+            (Ok(head), 0) => arbiter.on_packet(&head, payload, arrival, &mut told),
+            (Ok(head), _) => arbiter.on_answer(&head, payload, line, arrival, &mut told),
+        }
+        rest = &after[length..];
+    }
+    for _ in 0..64 {
+        told.room = 64;
+        now = now.plus(Nanos(5_000_000));
+        arbiter.on_time(now, &mut told);
+    }
+    told.room = 64;
+    arbiter.finish(&mut told);
+    assert!(!told.recovering && !arbiter.is_waiting(), "a recovery has an end");
+    assert_eq!(told.messages, arbiter.stats().delivered + arbiter.stats().missing);
+}
+
+/// Holds what an arbiter says to its contract.
+#[derive(Default)]
+struct Told {
+    next: Option<u64>,
+    messages: u64,
+    recovering: bool,
+    room: usize,
+}
+
+impl Told {
+    fn advance(&mut self, first: u64, end: u64) {
+        assert!(self.next.is_none_or(|next| next == first), "{first} is not next");
+        self.messages += end - first;
+        self.next = Some(end);
+    }
+}
+
+impl Deliver for Told {
+    fn packet(&mut self, head: &Head, _payload: &[u8], skip: u16, _arrival: Arrival) {
+        self.advance(head.seq + u64::from(skip), head.next_seq());
+        self.room = self.room.saturating_sub(1);
+    }
+    fn hole(&mut self, hole: Hole, _arrival: Arrival) {
+        self.advance(hole.first, hole.first.saturating_add(hole.count));
+    }
+    fn heartbeat(&mut self, _head: &Head, _arrival: Arrival) {}
+    fn session(&mut self, _session: SessionId, _interrupted: bool, _arrival: Arrival) {
+        self.next = None;
+    }
+    fn end_of_session(&mut self, _arrival: Arrival) {}
+    fn request(&mut self, request: Request) {
+        assert!(
+            self.next.is_none_or(|next| request.first >= next) && request.server < 2 && request.count > 0
+        );
+    }
+    fn recovering(&mut self, begins: bool, _arrival: Arrival) {
+        assert_ne!(self.recovering, begins);
+        self.recovering = begins;
+    }
+    fn has_room(&self) -> bool {
+        self.room > 0
     }
 }
 

@@ -224,6 +224,33 @@ fn of_captures(corpora: &mut Corpora, market: &[Packet]) {
         [block(0x0a0d_0d0a, &section), block(1, &[1, 0, 0, 0, 0, 0, 4, 0]), block(6, &packet)].concat();
     corpora.insert(("captures", "pcapng".to_owned()), of_kind(0, &pcapng));
     corpora.insert(("sessions", "two-lines".to_owned()), lines);
+    corpora.insert(("recoveries", "lost-and-sent-again".to_owned()), lost_and_sent_again(market));
+}
+
+/// Packets of one line as [`targets::recoveries`] takes them: each seventh is lost, and comes as a server's answer three packets later,
+/// when it has been asked for.
+fn lost_and_sent_again(market: &[Packet]) -> Vec<u8> {
+    const ANSWER: u8 = 2;
+    let mut records = Vec::new();
+    let mut record = |kind: u8, packet: &Packet| {
+        // 4 ms before each, more than the arbiter waits for a line in three of them.
+        records.push(20 << 2 | kind);
+        records.extend(u16::try_from(packet.payload.len()).expect("a datagram").to_le_bytes());
+        records.extend(&packet.payload);
+    };
+    let line: Vec<&Packet> = market.iter().filter(|packet| packet.line == Line::A).collect();
+    let mut lost = Vec::new();
+    for (at, packet) in line.into_iter().enumerate() {
+        if at % 7 == 3 {
+            lost.push((at + 3, packet));
+            continue;
+        }
+        record(0, packet);
+        if let Some((_, packet)) = lost.pop_if(|(due, _)| *due == at) {
+            record(ANSWER, packet);
+        }
+    }
+    records
 }
 
 /// Packets as [`targets::feeds`] takes them, each on both lines.

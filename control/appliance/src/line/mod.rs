@@ -16,6 +16,7 @@ pub(crate) mod gate_tables;
 pub(crate) mod health;
 mod last_trades;
 pub(crate) mod levels;
+mod link;
 pub(crate) mod names;
 pub(crate) mod notes;
 pub(crate) mod order_file;

@@ -10,6 +10,7 @@ use super::desk_stage::{DeskObserver, DeskStage, InForce, Scheduled};
 use super::explain::{Answer, Answerer, Asker, Question};
 use super::gate_tables::{GateSet, ModelTables, QuoteTable, Readers, SharedMemory};
 use super::last_trades::LastTrades;
+use super::link::{Link, WhenFull};
 use super::notes::{BookNote, Defined, ModelNote, ScorerCommand, ScorerNote, VerdictRecord};
 use super::outlet::Outlet;
 use super::schedule::Schedule;
@@ -23,6 +24,9 @@ use crate::latency::Latency;
 use anyhow::Result;
 use control::config::Plan;
 use dataplane::EventTx;
+use dataplane::arbiter::REQUESTS_MAX;
+use dataplane::decode::CHANNELS_MAX;
+use dataplane::recovery::{Answer as ServerAnswer, Ask};
 use featurizer::{FeaturizerStage, OnFull};
 use gate::{Breaker, BreakerCause, BreakerState, BreakerWriter, StaticWriter};
 use gpu::{PolledScorer, ScoreRecord, ScorerStage};
@@ -45,41 +49,11 @@ const CARD_CHANGES_DEPTH: usize = 64;
 /// IGMP frames that wait for housekeeping, which comes every 100 µs. A switch sends a few a minute.
 const IGMP_FRAMES_DEPTH: usize = 16;
 
-/// What happens to an item that finds its ring full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WhenFull {
-    /// Dropped and counted; the books it belongs to go stale.
-    MarkGap,
-    /// Stays where it is, and a newer one may take its place.
-    StayDirty,
-    /// The stage goes no further until there is room.
-    Wait,
-    /// Dropped and counted.
-    Drop,
-    /// The sender is told.
-    Refuse,
-}
+/// Requests to recovery servers that wait for their socket: all that every channel may have under way.
+const ASKS_DEPTH: usize = CHANNELS_MAX * REQUESTS_MAX;
 
-impl WhenFull {
-    /// For the boot report.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::MarkGap => "drop, count, mark a gap",
-            Self::StayDirty => "stay dirty: later, not lost",
-            Self::Wait => "wait",
-            Self::Drop => "drop and count: orders never wait",
-            Self::Refuse => "refuse",
-        }
-    }
-}
-
-/// One ring.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Link {
-    pub(crate) depth: usize,
-    pub(crate) item_bytes: usize,
-    pub(crate) when_full: WhenFull,
-}
+/// Answers of recovery servers that wait for the receiver.
+const ANSWERS_DEPTH: usize = 1_024;
 
 /// Every ring of the line.
 #[derive(Clone, Copy, Debug)]
@@ -112,6 +86,10 @@ pub(crate) struct Links {
     pub(crate) card_changes: Link,
     /// IGMP frames, receiver to its own housekeeping.
     pub(crate) igmp: Link,
+    /// Requests, receiver to the sockets of the recovery servers; no room without servers.
+    pub(crate) asks: Link,
+    /// What the servers sent.
+    pub(crate) server_answers: Link,
 }
 
 impl Links {
@@ -123,6 +101,7 @@ impl Links {
         }
         let of_pace = |at_live, simulated| if live { at_live } else { simulated };
         let (words, depths) = (WORDS_DEPTH, &plan.link);
+        let recovers = live && plan.feeds.iter().any(|feed| !feed.recovery.is_empty());
         let vectors = of_pace(WhenFull::StayDirty, WhenFull::Wait);
         Self {
             events: link::<BookEvent>(
@@ -145,17 +124,22 @@ impl Links {
             answers: link::<Answer>(QUESTIONS_DEPTH, WhenFull::Refuse),
             card_changes: link::<gpu::CardChange>(CARD_CHANGES_DEPTH, WhenFull::Drop),
             igmp: link::<IgmpFrame>(IGMP_FRAMES_DEPTH, WhenFull::Drop),
+            asks: link::<Ask>(if recovers { ASKS_DEPTH } else { 0 }, WhenFull::AskAgain),
+            server_answers: link::<ServerAnswer>(
+                if recovers { ANSWERS_DEPTH } else { 0 },
+                WhenFull::AskAgain,
+            ),
         }
     }
 
     /// Bytes of the rings of a live line.
     pub(crate) fn live_bytes(&self) -> usize {
         let Self { events, vectors, names, definitions, commands, scorer_notes, verdicts, .. } = self;
-        let Self { questions, answers, card_changes, igmp, .. } = self;
+        let Self { questions, answers, card_changes, igmp, asks, server_answers, .. } = self;
         let line =
             [events, vectors, names, names, definitions, commands, scorer_notes, scorer_notes, verdicts];
         line.into_iter()
-            .chain([questions, answers, card_changes, igmp])
+            .chain([questions, answers, card_changes, igmp, asks, server_answers])
             .map(|link| link.depth * link.item_bytes)
             .sum()
     }
@@ -171,7 +155,9 @@ fn outlet<T: Copy>(link: Link) -> (Outlet<T>, RingRx<T>) {
     let (tx, rx) = open(link);
     let outlet = match link.when_full {
         WhenFull::Wait => Outlet::keeping(tx, 0),
-        WhenFull::MarkGap | WhenFull::StayDirty | WhenFull::Drop | WhenFull::Refuse => Outlet::dropping(tx),
+        WhenFull::MarkGap | WhenFull::StayDirty | WhenFull::Drop | WhenFull::AskAgain | WhenFull::Refuse => {
+            Outlet::dropping(tx)
+        }
     };
     (outlet, rx)
 }
@@ -196,6 +182,15 @@ pub(crate) fn card_ring(plan: &Plan) -> (RingTx<gpu::CardChange>, RingRx<gpu::Ca
 /// The ring in which a live port's IGMP goes to the housekeeping of its thread.
 pub(crate) fn igmp_ring(plan: &Plan) -> IgmpRing {
     open(Links::of(plan, Pace::Live).igmp)
+}
+
+/// A ring's two ends.
+type Both<T> = (RingTx<T>, RingRx<T>);
+
+/// The rings between the receiver and the sockets of the recovery servers, for a plan that has some: requests, then answers.
+pub(crate) fn recovery_rings(plan: &Plan) -> (Both<Ask>, Both<ServerAnswer>) {
+    let links = Links::of(plan, Pace::Live);
+    (open(links.asks), open(links.server_answers))
 }
 
 /// The cold end of a desk's verdicts.

@@ -321,7 +321,9 @@ impl Backend for LiveBackend {
         let feed = |feed: &FeedView| {
             let messages = value(&feed.counters, "messages");
             let ended = feed.ended.load(Ordering::Relaxed);
-            let state = feed_state(ended, messages, &feed.health, feed.stale_after, self.clock.now());
+            let recovering = value(&feed.counters, "recovering") > 0;
+            let state =
+                feed_state(ended, messages, recovering, &feed.health, feed.stale_after, self.clock.now());
             FeedStatus {
                 name: feed.name.clone(),
                 state: state.to_owned(),
@@ -335,6 +337,7 @@ impl Backend for LiveBackend {
                 outliers: value(&feed.counters, "outliers"),
                 lost_events: value(&feed.counters, "lost_events"),
                 instruments_beyond: value(&feed.counters, "instruments_beyond"),
+                recovery: feed.recovery(),
                 lines: feed.lines(self.clock.now()),
             }
         };

@@ -2,6 +2,7 @@
 
 use super::backend::{LiveBackend, NAMES_MAX, Writers};
 use super::feed::{LiveFeed, OpenedFeed, ThreadStart, open_feed};
+use super::recovery::{RecoveryThread, Sockets};
 use super::report::Report;
 use super::views::{FeedView, ScorerView};
 use crate::feeds::AnyFeed;
@@ -33,6 +34,7 @@ pub(super) struct Prepared {
     pub(super) backend: Arc<LiveBackend>,
     feed: LiveFeed,
     thread_start: ThreadStart,
+    recovery: Option<Sockets>,
     line: topology::Line<()>,
     cold: Cold,
 }
@@ -48,6 +50,7 @@ struct Cold {
 /// The running line, seen from the cold thread.
 pub(super) struct Running {
     feed: Pinned<LiveFeed>,
+    recovery: Option<RecoveryThread>,
     books: Pinned<topology::Books>,
     scorer: Option<Pinned<topology::Scorer>>,
     desk: Pinned<topology::OrderDesk<()>>,
@@ -70,7 +73,7 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     report.warnings.extend(lower_case(plan));
     let from_file = matches!(feed_plan.source, FeedSource::File(_));
     let (event_tx, events) = topology::event_ring(plan, Pace::Live, from_file);
-    let OpenedFeed { feed, thread_start, chores } =
+    let OpenedFeed { feed, thread_start, chores, recovery } =
         open_feed(plan, feed_plan, event_tx, clock, latency, &mut report)?;
     let dir = &plan.scorer.model_dir;
     let model = plan
@@ -126,7 +129,7 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
         LiveBackend::new(clock.clone(), views, (readers, shared), orders, writers, asker, &plan.scopes);
     let feed = LiveFeed { feed, chores, heard };
     let cold = Cold { definitions, notes, verdicts, card };
-    Ok((Prepared { backend: Arc::new(backend), feed, thread_start, line, cold }, report))
+    Ok((Prepared { backend: Arc::new(backend), feed, thread_start, recovery, line, cold }, report))
 }
 
 /// The one desk. Nobody trades through it, orders come from threads that attach: it explains.
@@ -159,6 +162,7 @@ fn feed_view(
         last,
         health,
         stale_after: Nanos(u64::from(plan.stale_after_ms) * 1_000_000),
+        recovers: !plan.recovery.is_empty(),
     }
 }
 
@@ -169,7 +173,7 @@ impl Prepared {
     /// A thread that cannot be had, or cannot be pinned where the plan says.
     pub(super) fn start(self, plan: &Plan, clock: &LiveClock) -> Result<Running> {
         let stop = StopFlag::new();
-        let Self { feed, thread_start, line, cold, .. } = self;
+        let Self { feed, thread_start, recovery, line, cold, .. } = self;
         let topology::Line { books, scorer, desk } = line;
         let placement = &plan.placement;
         let at = |cpu, nap_us| Place { cpu, nap_us, clock, stop: &stop };
@@ -177,8 +181,9 @@ impl Prepared {
         let scorer =
             scorer.map(|s| at(placement.scorer_cpu, STAGE_NAP_US).spawn(s, || Ok(()))).transpose()?;
         let books = at(placement.featurizer_cpu, STAGE_NAP_US).spawn(books, || Ok(()))?;
+        let recovery = recovery.map(Sockets::start).transpose()?;
         let feed = at(placement.receiver_cpu, STAGE_NAP_US).spawn(feed, thread_start)?;
-        Ok(Running { feed, books, scorer, desk, stop, cold })
+        Ok(Running { feed, recovery, books, scorer, desk, stop, cold })
     }
 }
 
@@ -252,6 +257,7 @@ impl Running {
         self.stop.raise();
         let verdicts = self.verdicts();
         let mut feed = self.feed.join()?;
+        drop(self.recovery);
         self.books.join()?.finish();
         if let Some(scorer) = self.scorer {
             scorer.join()?.finish();

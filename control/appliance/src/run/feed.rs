@@ -1,11 +1,14 @@
 //! The daemon's input: a port on DPDK or a capture, and what its thread does beside receiving.
 
+use super::recovery::{self, Sockets, WINDOW_PACKETS, recovery_config};
 use super::report::Report;
 use crate::feeds::{AnyFeed, receiver_hops};
 use crate::latency::Latency;
 use crate::line::health::LastMoved;
 use anyhow::Result;
 use control::config::{Feed as FeedPlan, FeedSource, Plan};
+use dataplane::arbiter::Start;
+use dataplane::recovery::RecoveryEnds;
 use dataplane::{ChannelConfig, EventTx, FeedConfig, FileOptions, ReceiverHops, open_files};
 use stage::{LiveClock, Stage, Work};
 use std::net::SocketAddrV4;
@@ -28,6 +31,7 @@ pub(super) struct OpenedFeed {
     pub(super) feed: AnyFeed,
     pub(super) thread_start: ThreadStart,
     pub(super) chores: Option<Box<dyn PortChores>>,
+    pub(super) recovery: Option<Sockets>,
 }
 
 /// Opens what the configuration names.
@@ -48,9 +52,13 @@ pub(super) fn open_feed(
         FeedSource::File(path) => {
             let paths = [path.clone()];
             let feed = open_files("receiver", &paths, &config, FileOptions::default(), tx, Some(hops))?;
-            Ok(OpenedFeed { feed, thread_start: Box::new(|| Ok(())), chores: None })
+            Ok(OpenedFeed { feed, thread_start: Box::new(|| Ok(())), chores: None, recovery: None })
         }
-        FeedSource::Vdev(_) | FeedSource::Pci(_) => open_port(plan, feed, &config, tx, hops, clock, report),
+        FeedSource::Vdev(_) | FeedSource::Pci(_) => {
+            let (sockets, ends) = recovery::open(plan, feed)?.unzip();
+            let opened = open_port(plan, feed, &config, tx, hops, (clock, ends), report)?;
+            Ok(OpenedFeed { recovery: sockets, ..opened })
+        }
     }
 }
 
@@ -65,6 +73,12 @@ fn receiver_config(plan: &Plan, feed: &FeedPlan) -> FeedConfig {
     config.arbiter.jump_max = feed.jump_max.into();
     config.arbiter.confirm_packets = feed.confirm_packets;
     config.silent_after = Nanos(u64::from(feed.stale_after_ms) * 1_000_000);
+    config.arbiter.recovery = recovery_config(feed);
+    if config.arbiter.recovery.is_some() {
+        // What comes after a hole waits until that is filled, and a join in mid-session is a hole from the beginning.
+        config.arbiter.slots = WINDOW_PACKETS;
+        config.arbiter.start = Start::At(1);
+    }
     config
 }
 
@@ -76,18 +90,20 @@ fn open_port(
     config: &FeedConfig,
     tx: EventTx,
     hops: ReceiverHops,
-    clock: &LiveClock,
+    (clock, recovery): (&LiveClock, Option<RecoveryEnds>),
     report: &mut Report,
 ) -> Result<OpenedFeed> {
     let port = crate::dpdk_source::open_live(plan, feed, crate::line::topology::igmp_ring(plan))?;
     report.warnings.extend(port.warnings);
     report.groups.extend(port.groups);
-    let feed = dataplane::receive("receiver", port.source, config, tx, Some(hops), Some(clock.clone()))?;
+    let live = dataplane::Live { stamp: clock.clone(), recovery };
+    let feed = dataplane::receive("receiver", port.source, config, tx, Some(hops), Some(live))?;
     let eal = port.eal;
     Ok(OpenedFeed {
         feed,
         thread_start: Box::new(move || crate::dpdk_source::register_thread(&eal)),
         chores: port.member.map(|member| Box::new(member) as Box<dyn PortChores>),
+        recovery: None,
     })
 }
 
@@ -99,7 +115,7 @@ fn open_port(
     _config: &FeedConfig,
     _tx: RingTx<BookEvent>,
     _hops: ReceiverHops,
-    _clock: &LiveClock,
+    _live: (&LiveClock, Option<RecoveryEnds>),
     _report: &mut Report,
 ) -> Result<OpenedFeed> {
     anyhow::bail!(
@@ -161,5 +177,18 @@ mod tests {
         let by_itself = FeedConfig::new(types::FeedKind::Itch50).arbiter;
         assert_eq!(of(""), (by_itself.jump_max, by_itself.confirm_packets), "the documented defaults");
         assert_eq!(of(", jump_max = 5000, confirm_packets = 7"), (5_000, 7));
+    }
+
+    #[test]
+    fn with_a_server_a_join_is_a_hole_from_the_beginning() {
+        let of = |keys: &str| {
+            let feed = format!("feed=[{{ name = \"a\", kind = \"itch50\", source = \"net_null0\"{keys} }}]");
+            let plan = load(&[], &[feed]).unwrap();
+            receiver_config(&plan, &plan.feeds[0]).arbiter
+        };
+        assert_eq!((of("").start, of("").recovery), (Start::Anywhere, None));
+        let arbiter = of(", recovery = [\"udp:10.30.0.1:26500\"], recovery_messages = 5");
+        assert_eq!((arbiter.start, arbiter.slots), (Start::At(1), WINDOW_PACKETS));
+        assert_eq!(arbiter.recovery.map(|recovery| (recovery.servers, recovery.missing_max)), Some((1, 5)));
     }
 }

@@ -7,6 +7,7 @@ use types::{Nanos, UnixNanos};
 pub(super) fn feed_state(
     ended: bool,
     messages: u64,
+    recovering: bool,
     health: &FeedHealth,
     stale_after: Nanos,
     now: UnixNanos,
@@ -16,6 +17,8 @@ pub(super) fn feed_state(
         "ended"
     } else if messages == 0 && heard.0 == 0 {
         "silent"
+    } else if recovering {
+        "recovering"
     } else if health.gap_open() || now.since(heard) > stale_after {
         "stale"
     } else {
@@ -47,7 +50,8 @@ mod tests {
     #[test]
     fn a_feed_is_silent_live_stale_or_ended() {
         let health = FeedHealth::default();
-        let state = |ended, messages, now| feed_state(ended, messages, &health, Nanos(100), UnixNanos(now));
+        let state =
+            |ended, messages, now| feed_state(ended, messages, false, &health, Nanos(100), UnixNanos(now));
         assert_eq!(state(false, 0, 1_000), "silent");
         let mut channels = Channels::new(1, health.clone());
         channels.note(&events(&[0]), false, UnixNanos(1_000));
@@ -55,6 +59,8 @@ mod tests {
         assert_eq!(state(false, 0, 1_050), "live", "heartbeats alone are a live feed");
         channels.note(&events(&[0]), true, UnixNanos(2_000));
         assert_eq!([state(false, 5, 2_001), state(true, 5, 2_001)], ["stale", "ended"]);
+        let recovering = |ended| feed_state(ended, 5, true, &health, Nanos(100), UnixNanos(2_001));
+        assert_eq!([recovering(false), recovering(true)], ["recovering", "ended"]);
     }
 
     #[test]

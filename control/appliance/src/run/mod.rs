@@ -3,6 +3,7 @@
 
 mod backend;
 mod boot;
+mod cpus;
 mod drivers;
 mod feed;
 mod feed_state;
@@ -11,6 +12,7 @@ mod latency_log;
 mod notify;
 mod orders;
 mod pulse;
+mod recovery;
 mod report;
 mod stops;
 mod strangers;
@@ -34,6 +36,7 @@ use control::events::{EventLog, Events};
 use control::names::Scope;
 use control::server::Server;
 use control::stamp::Stamp;
+use cpus::housekeeping;
 use drivers::named;
 use gateways::{Gateways, RunningGateways};
 use latency_log::LatencyLog;
@@ -109,11 +112,6 @@ fn check(plan: &Plan) -> Result<()> {
     said.for_each(|warning| output::tell(format_args!("warning: {warning}")));
     Events::check(plan)?;
     VerdictFile::check(&plan.instance.state_dir)
-}
-
-/// The CPUs of everything that may sleep; none for any.
-fn housekeeping(plan: &Plan) -> Vec<usize> {
-    plan.placement.housekeeping_cpus.cpus().iter().map(|cpu| usize::from(*cpu)).collect()
 }
 
 /// What the daemon keeps beside its line.

@@ -26,6 +26,9 @@ impl Report {
         let at = [placement.receiver_cpu, placement.featurizer_cpu, placement.scorer_cpu, placement.desk_cpu]
             .map(cpu);
         self.stages.push(row("receiver", &at[0], feed.source.to_string(), links.events.when_full.as_str()));
+        if let Some(requests) = super::recovery::described(feed, links) {
+            self.stages.push(row("recovery", "any", requests, links.server_answers.when_full.as_str()));
+        }
         let events = format!("{} events", links.events.depth);
         self.stages.push(row("featurizer", &at[1], events, links.vectors.when_full.as_str()));
         if scorer {

@@ -2,7 +2,7 @@
 
 use super::feed_state::dead_since;
 use crate::line::health::{FeedHealth, Moment};
-use control::protocol::LineStatus;
+use control::protocol::{LineStatus, RecoveryStatus};
 use control::stamp::Stamp;
 use dataplane::{LineCounts, LineReader};
 use stage::CounterReader;
@@ -22,9 +22,23 @@ pub(super) struct FeedView {
     pub(super) health: FeedHealth,
     /// Silence after which it is stale.
     pub(super) stale_after: Nanos,
+    /// There are servers to ask again.
+    pub(super) recovers: bool,
 }
 
 impl FeedView {
+    /// What its servers were asked, where it has some.
+    pub(super) fn recovery(&self) -> Option<RecoveryStatus> {
+        let value = |name| self.counters.iter().find(|(n, _)| *n == name).map_or(0, |(_, v)| v);
+        self.recovers.then(|| RecoveryStatus {
+            requests: value("requests"),
+            unanswered: value("unanswered"),
+            recovered: value("recovered"),
+            refused: value("refused_answers"),
+            failed: value("not_recovered"),
+        })
+    }
+
     /// Its lines at `now`.
     pub(super) fn lines(&self, now: UnixNanos) -> Vec<LineStatus> {
         let ended = self.ended.load(Ordering::Relaxed);

@@ -2,7 +2,7 @@
 
 use crate::sheet::Field;
 use crate::words::{ago, n};
-use control::protocol::{FeedStatus, LineStatus};
+use control::protocol::{FeedStatus, LineStatus, RecoveryStatus};
 use control::stamp::Stamp;
 
 /// So many lines are all shown; of more, those alone that are dead or lack something. JSON has all.
@@ -19,7 +19,19 @@ pub(crate) fn rows(feed: &FeedStatus, now: Stamp) -> Vec<(String, Field)> {
         (format!("  {channel}line {}", line.line), line_row(line, now))
     });
     let feed_row = (format!("feed {}", feed.name), Field::alarm_if(feed.state != "live", said));
-    std::iter::once(feed_row).chain(lines).collect()
+    let recovery = feed.recovery.as_ref().map(|recovery| ("  recovery".to_owned(), recovery_row(recovery)));
+    std::iter::once(feed_row).chain(recovery).chain(lines).collect()
+}
+
+/// What was asked for again; an alarm where that was in vain.
+fn recovery_row(recovery: &RecoveryStatus) -> Field {
+    let RecoveryStatus { requests, unanswered, recovered, refused, failed } = *recovery;
+    let [requests, unanswered, recovered] = [requests, unanswered, recovered].map(n);
+    let more = [(refused, "answers not believed"), (failed, "holes given up")];
+    let more = more.into_iter().filter(|(count, _)| *count > 0);
+    let more: String = more.map(|(count, what)| format!(", {} {what}", n(count))).collect();
+    let said = format!("{recovered} messages recovered, {requests} requests, {unanswered} unanswered{more}");
+    Field::alarm_if(failed > 0, said)
 }
 
 /// Whether somebody should look at the line.
@@ -77,6 +89,7 @@ mod tests {
             outliers: 0,
             lost_events: 0,
             instruments_beyond: 0,
+            recovery: None,
             lines,
         }
     }
@@ -113,6 +126,16 @@ mod tests {
             troubles(&some),
             ", 2 late, 1,500 not believed, 3 instruments without room (book.instruments)"
         );
+    }
+
+    #[test]
+    fn what_was_asked_for_again_is_told_where_there_are_servers() {
+        let with = |recovery| FeedStatus { recovery: Some(recovery), ..feed(Vec::new()) };
+        let good = RecoveryStatus { requests: 12, recovered: 3_400, ..RecoveryStatus::default() };
+        let [_, row] = &told(&with(good))[..] else { panic!("two rows") };
+        assert_eq!(*row, ("  recovery".into(), "3,400 messages recovered, 12 requests, 0 unanswered".into()));
+        let bad = RecoveryStatus { unanswered: 12, refused: 2, failed: 1, ..good };
+        assert!(told(&with(bad))[1].1.ends_with("12 unanswered, 2 answers not believed, 1 holes given up"));
     }
 
     #[test]
