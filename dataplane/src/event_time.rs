@@ -1,22 +1,78 @@
 //! Venue time, held against the time of arrival.
 //!
-//! One message with a time far in the future would move every clock that follows event time, and nothing would be new to it
-//! afterwards. So a message's time is believed only near its packet's arrival; what is not believed is counted and takes the
-//! time of the message before. Captures whose stamps are wrong altogether keep a constant distance: it is learnt from the
-//! first message, and anew when many messages in a row agree on another.
+//! One message with a time ahead of the others would move every clock that follows event time, and nothing would be new to it
+//! until that time has come. So a message's time is believed only up to its packet's arrival plus the distance to arrival that
+//! packets have lately shown; what is further ahead is counted and takes the time of the message before, until a second packet
+//! agrees. A packet alone moves no clock: the distance is the largest that two packets in a row had. It follows clocks that
+//! drift, and captures whose stamps are wrong altogether.
 
 use types::UnixNanos;
 
 const SECOND: u64 = 1_000_000_000;
 const DAY: u64 = 86_400 * SECOND;
-/// How far ahead of its arrival a message may be: clocks differ.
-const AHEAD: u64 = 10 * SECOND;
+/// How far ahead of the learnt distance one message may be: the way from the venue takes longer for some packets than for
+/// others. Half of the grid that follows event time.
+const SLACK: u64 = 50_000_000;
+/// How far ahead of its arrival the first message may be: clocks differ.
+const FIRST_AHEAD: u64 = SECOND;
 /// How far behind: directories are sent with the times of the night before. Less than a day, or midnight would be missed.
 const BEHIND: u64 = 12 * 3_600 * SECOND;
-/// How far ahead of the message before one may be where nothing tells of an arrival.
-const AHEAD_OF_LAST: u64 = 12 * 3_600 * SECOND;
-/// Messages in a row that agree on another distance to arrival before it is believed.
+/// A first message as far from its arrival as that is of another age than its capture's stamps, and no mistake.
+const OTHER_AGE: u64 = 7 * DAY;
+/// How near to each other the distances of two messages are that agree.
+const NEAR: u64 = SECOND;
+/// Up to here, two packets that agree are believed: a clock that steps, a capture that is played faster than it was made.
+const STEP: u64 = 10 * SECOND;
+/// Messages in a row that agree on a distance beyond, of more than one packet, before it is believed.
 const AGREED: u32 = 64;
+/// Packets after which a distance that no two of them had any more is forgotten; twice as many at most.
+const PACKETS_REMEMBERED: u32 = 1_024;
+
+/// The largest distance to arrival that two packets in a row had, of the last thousand or two.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Lead {
+    /// The largest of the packets before these, and of these.
+    before: i64,
+    current: i64,
+    packets: u32,
+    /// The last packet's.
+    last: i64,
+}
+
+impl Lead {
+    /// Nothing but `distance` is known.
+    const fn of(distance: i64) -> Self {
+        Self { before: distance, current: distance, packets: 0, last: distance }
+    }
+
+    #[inline]
+    fn note(&mut self, distance: i64) {
+        let shared = distance.min(self.last);
+        self.last = distance;
+        self.packets += 1;
+        if self.packets == PACKETS_REMEMBERED {
+            self.before = self.current;
+            self.current = shared;
+            self.packets = 0;
+        }
+        self.current = self.current.max(shared);
+    }
+
+    #[inline]
+    fn largest(&self) -> i64 {
+        self.before.max(self.current)
+    }
+}
+
+/// Messages in a row that agree on a distance which is not believed yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Rival {
+    distance: i64,
+    messages: u32,
+    /// The packet of the first, and the last time believed when it came: none was believed since.
+    packet: u64,
+    last: UnixNanos,
+}
 
 /// Judges the times of one feed's messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,18 +80,19 @@ pub(crate) struct EventTime {
     /// Times from `low` on, `width` nanoseconds, are believed.
     low: u64,
     width: u64,
-    /// Arrival of the packet, and what is added to it; 0 where nothing tells of an arrival.
+    /// Arrival of the packet, in whole microseconds; 0 where nothing tells of it.
     arrival: u64,
-    offset: i64,
+    /// The latest time believed of the packet; 0 before its first message.
+    peak: u64,
+    lead: Lead,
     /// The first time believed, and the last.
     first: UnixNanos,
     last: UnixNanos,
     /// Times that were not.
     outliers: u64,
-    /// How many messages in a row were at about `rival` from their arrival, none of them believed since `rival_last`.
-    rivals: u32,
-    rival: i64,
-    rival_last: UnixNanos,
+    /// Packets that arrived.
+    packets: u64,
+    rival: Rival,
 }
 
 impl Default for EventTime {
@@ -45,42 +102,54 @@ impl Default for EventTime {
             // Nothing is believed at once: the first message goes through `judge`.
             width: 0,
             arrival: 0,
-            offset: 0,
+            peak: 0,
+            lead: Lead::of(0),
             first: UnixNanos(0),
             last: UnixNanos(0),
             outliers: 0,
-            rivals: 0,
-            rival: 0,
-            rival_last: UnixNanos(0),
+            packets: 0,
+            rival: Rival::default(),
         }
     }
 }
 
 impl EventTime {
-    /// The packet whose messages follow arrived at `ts`; zero when nobody knows.
+    /// The packet whose messages follow arrived at `ts`; zero when nobody knows. Arrivals count in whole microseconds, which is
+    /// all that DPDK's `net_pcap` keeps of a capture's stamps: the same messages must be believed whichever way it is read.
     #[inline]
     pub(crate) fn arrived(&mut self, ts: UnixNanos) {
-        self.arrival = ts.0;
+        if self.peak != 0 && self.arrival != 0 {
+            self.lead.note(distance(self.peak, self.arrival));
+        }
+        self.peak = 0;
+        self.arrival = ts.0 / 1_000 * 1_000;
+        self.packets = self.packets.wrapping_add(1);
         if self.last.0 != 0 {
             self.open();
         }
     }
 
-    /// Believes times near the arrival, if there is one.
-    fn open(&mut self) {
-        if self.arrival != 0 {
-            self.low = self.arrival.saturating_add_signed(self.offset).saturating_sub(BEHIND);
-            self.width = BEHIND + AHEAD;
+    /// The message that follows stands, in a file in order of time, where those around it say that it is `ts`.
+    pub(crate) fn stands_at(&mut self, ts: UnixNanos) {
+        self.arrived(ts);
+        if self.last.0 != 0 && self.arrival != 0 {
+            self.low = self.latest().saturating_sub(SECOND);
+            self.width = SECOND + SLACK;
         }
     }
 
-    /// Where nothing tells of an arrival, times are held against the message before.
-    pub(crate) fn follow(&mut self) {
-        if self.last.0 == 0 {
-            return;
-        }
-        self.low = self.last.0.saturating_sub(BEHIND);
-        self.width = BEHIND + AHEAD_OF_LAST;
+    /// Believes times near the arrival, if there is one; all, if not.
+    #[inline]
+    fn open(&mut self) {
+        let known = self.arrival != 0;
+        self.low = if known { self.latest().saturating_sub(BEHIND) } else { 0 };
+        self.width = if known { BEHIND + SLACK } else { u64::MAX };
+    }
+
+    /// The venue's time of the arrival, as far as it is learnt.
+    #[inline]
+    fn latest(&self) -> u64 {
+        self.arrival.saturating_add_signed(self.lead.largest())
     }
 
     /// The time to believe of a message that says `ts`.
@@ -88,6 +157,7 @@ impl EventTime {
     pub(crate) fn believe(&mut self, ts: UnixNanos) -> UnixNanos {
         if !self.believe_plain(ts) {
             self.last = self.judge(ts);
+            self.peak = self.peak.max(self.last.0);
         }
         self.last
     }
@@ -98,6 +168,7 @@ impl EventTime {
         let near = ts.0.wrapping_sub(self.low) <= self.width;
         if near {
             self.last = ts;
+            self.peak = self.peak.max(ts.0);
         }
         near
     }
@@ -112,6 +183,13 @@ impl EventTime {
         self.last
     }
 
+    /// What the venue's clock showed, at the latest, when the packet arrived, as far as its messages and those before tell: one
+    /// that speaks of long ago does not set the clock back.
+    pub(crate) fn clock(&self) -> UnixNanos {
+        let latest = self.latest();
+        UnixNanos(if self.peak.saturating_add(SECOND) < latest { latest } else { self.peak })
+    }
+
     /// Times that were not believed.
     pub(crate) fn outliers(&self) -> u64 {
         self.outliers
@@ -121,50 +199,69 @@ impl EventTime {
     #[inline(never)]
     fn judge(&mut self, ts: UnixNanos) -> UnixNanos {
         if self.last.0 == 0 {
-            self.first = ts;
-            self.open();
-            if ts.0.wrapping_sub(self.low) > self.width {
-                self.learn(ts);
-            }
-            return ts;
+            self.first = self.begin(ts);
+            return self.first;
         }
-        // A session that runs over midnight: its clock began again, the day did not.
-        for other_day in [ts.0.checked_add(DAY), ts.0.checked_sub(DAY)].into_iter().flatten() {
-            if other_day.wrapping_sub(self.low) <= self.width {
-                return UnixNanos(other_day);
-            }
+        if let Some(other_day) = self.of_other_day(ts) {
+            return other_day;
         }
-        self.outliers += 1;
-        let distance = self.distance(ts);
-        let agrees = self.rival_last == self.last && distance.abs_diff(self.rival) <= AHEAD;
-        self.rivals = if agrees { self.rivals + 1 } else { 1 };
-        if !agrees {
-            self.rival = distance;
-            self.rival_last = self.last;
-        }
-        if self.rivals < AGREED {
+        let distance = distance(ts.0, self.arrival);
+        if !self.agrees(distance) {
+            self.outliers += 1;
             return self.last;
         }
-        self.rivals = 0;
-        self.learn(ts);
+        self.lead = Lead::of(distance);
+        self.rival = Rival::default();
+        self.open();
         ts
     }
 
-    fn distance(&self, ts: UnixNanos) -> i64 {
-        let from = if self.arrival == 0 { self.last.0 } else { self.arrival };
-        i64::try_from(i128::from(ts.0) - i128::from(from)).unwrap_or(i64::MAX)
+    /// A session that runs over midnight: its clock began again, the day did not, or the other way round.
+    fn of_other_day(&self, ts: UnixNanos) -> Option<UnixNanos> {
+        let days = [ts.0.checked_add(DAY), ts.0.checked_sub(DAY)];
+        days.into_iter().flatten().find(|day| day.wrapping_sub(self.low) <= self.width).map(UnixNanos)
     }
 
-    /// Takes the distance of a message to its arrival for the feed's.
-    fn learn(&mut self, ts: UnixNanos) {
-        self.last = ts;
+    /// The first message tells how far the venue's clock is from the arrivals', unless it is too far ahead to be believed alone.
+    fn begin(&mut self, ts: UnixNanos) -> UnixNanos {
+        self.open();
         if self.arrival == 0 {
-            self.follow();
-        } else {
-            self.offset = self.distance(ts);
-            self.open();
+            return ts;
         }
+        let first = distance(ts.0, self.arrival);
+        let strange = first > FIRST_AHEAD.cast_signed() || first < -BEHIND.cast_signed();
+        if strange && let Some(other_day) = self.of_other_day(ts) {
+            return other_day;
+        }
+        if (FIRST_AHEAD..OTHER_AGE).contains(&u64::try_from(first).unwrap_or(0)) {
+            self.outliers += 1;
+            let last = UnixNanos(self.arrival);
+            self.rival = Rival { distance: first, messages: AGREED - 1, packet: self.packets, last };
+            return last;
+        }
+        self.lead = Lead::of(first);
+        self.open();
+        ts
     }
+
+    /// Whether enough messages in a row were at about `distance` to their arrival.
+    fn agrees(&mut self, distance: i64) -> bool {
+        let rival = &mut self.rival;
+        if rival.messages == 0 || rival.last != self.last || distance.abs_diff(rival.distance) > NEAR {
+            *rival = Rival { distance, messages: 1, packet: self.packets, last: self.last };
+            return false;
+        }
+        rival.messages = rival.messages.saturating_add(1);
+        let step = distance.abs_diff(self.lead.largest()) <= STEP;
+        rival.packet != self.packets && (step || rival.messages >= AGREED)
+    }
+}
+
+/// How far `ts` is ahead of `arrival`.
+#[inline]
+fn distance(ts: u64, arrival: u64) -> i64 {
+    // Both are less than 2^63 but for times that nobody believes.
+    ts.wrapping_sub(arrival).cast_signed()
 }
 
 #[cfg(test)]
@@ -172,6 +269,8 @@ mod tests {
     use super::*;
 
     const MIDNIGHT: u64 = 1_577_682_000 * SECOND;
+    const OPEN: u64 = MIDNIGHT + 34_200 * SECOND;
+    const MS: u64 = 1_000_000;
 
     fn at(time: &mut EventTime, arrival: u64, said: u64) -> u64 {
         time.arrived(UnixNanos(arrival));
@@ -179,15 +278,66 @@ mod tests {
     }
 
     #[test]
-    fn a_time_far_ahead_of_its_arrival_is_counted_and_not_followed() {
+    fn a_time_ahead_of_its_arrival_is_counted_and_not_followed() {
+        for ahead in [51 * MS, 200 * MS, SECOND, 9_900 * MS, 11 * 3_600 * SECOND, 1 << 48] {
+            let mut time = EventTime::default();
+            assert_eq!(at(&mut time, OPEN, OPEN - 5), OPEN - 5);
+            assert_eq!(at(&mut time, OPEN + MS, OPEN + MS + ahead), OPEN - 5, "{ahead}");
+            // More of the same packet agree with nothing.
+            assert_eq!(time.believe(UnixNanos(OPEN + MS + ahead + 1)).0, OPEN - 5, "{ahead}");
+            assert_eq!(at(&mut time, OPEN + 2 * MS, OPEN + 2 * MS), OPEN + 2 * MS);
+            // One alone in between never adds up.
+            for k in 3..100 {
+                let now = OPEN + k * MS;
+                let said = if k % 2 == 1 { now + ahead } else { now };
+                assert!(at(&mut time, now, said) <= now, "{ahead} {k}");
+            }
+            assert_eq!(time.outliers(), 2 + 49, "{ahead}");
+        }
+    }
+
+    #[test]
+    fn single_packets_a_little_ahead_do_not_move_what_is_believed() {
         let mut time = EventTime::default();
-        let open = MIDNIGHT + 34_200 * SECOND;
-        assert_eq!(at(&mut time, open, open - 5), open - 5);
-        assert_eq!(at(&mut time, open + 1, MIDNIGHT + (1 << 48) - 1), open - 5);
-        assert_eq!(at(&mut time, open + 2, open + 2 + AHEAD), open + 2 + AHEAD, "clocks differ");
-        assert_eq!(at(&mut time, open + 2, open + 3 + AHEAD), open + 2 + AHEAD);
-        assert_eq!(at(&mut time, open + 3, open + 1), open + 1);
-        assert_eq!(time.outliers(), 2);
+        let mut ahead = 40 * MS;
+        for k in 0..1_000 {
+            let now = OPEN + k * MS;
+            let said = if k % 2 == 1 { now + ahead } else { now };
+            if at(&mut time, now, said) == now + ahead && k % 2 == 1 {
+                ahead += 40 * MS;
+            }
+            assert!(ahead <= 80 * MS, "it crept to {ahead}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_steps_or_drifts_is_followed() {
+        let mut time = EventTime::default();
+        assert_eq!(at(&mut time, OPEN, OPEN), OPEN);
+        assert_eq!(at(&mut time, OPEN + 1_000, OPEN + 3 * SECOND), OPEN);
+        assert_eq!(at(&mut time, OPEN + 2_000, OPEN + 3 * SECOND + 9), OPEN + 3 * SECOND + 9);
+        assert_eq!(time.outliers(), 1);
+        // A packet that was late is behind, and is believed.
+        assert_eq!(at(&mut time, OPEN + 2 * SECOND, OPEN + 4 * SECOND), OPEN + 4 * SECOND);
+        // The venue's clock is set back: after so many packets what is ahead is measured by where it is now.
+        for k in 0..u64::from(2 * PACKETS_REMEMBERED) + 2 {
+            let now = OPEN + 5 * SECOND + k * MS;
+            assert_eq!(at(&mut time, now, now), now);
+        }
+        let (now, last) = (OPEN + 10 * SECOND, time.last().0);
+        assert_eq!(at(&mut time, now, now + SECOND), last);
+    }
+
+    #[test]
+    fn a_message_of_long_ago_does_not_set_the_clock_back() {
+        let mut time = EventTime::default();
+        let (night, now) = (OPEN - 9 * 3_600 * SECOND, OPEN + 60 * SECOND);
+        at(&mut time, OPEN, OPEN - 7);
+        assert_eq!(time.clock().0, OPEN - 7);
+        assert_eq!(at(&mut time, now, night), night);
+        assert_eq!(time.clock().0, now - 7);
+        time.believe(UnixNanos(now - 3));
+        assert_eq!(time.clock().0, now - 3);
     }
 
     #[test]
@@ -197,35 +347,61 @@ mod tests {
         assert_eq!(at(&mut time, before, before), before);
         // The venue counts from a midnight of its own, the receiver still from the session's.
         assert_eq!(at(&mut time, before + 2 * SECOND, MIDNIGHT + SECOND), MIDNIGHT + DAY + SECOND);
-        // Without arrivals, too.
+        assert_eq!(time.outliers(), 0);
+        // Joined after midnight: the venue counts on, the receiver from the midnight just past.
         let mut time = EventTime::default();
-        assert_eq!(time.believe(UnixNanos(86_399 * SECOND)).0, 86_399 * SECOND);
-        time.follow();
-        assert_eq!(time.believe(UnixNanos(SECOND)).0, DAY + SECOND);
-        time.follow();
-        assert_eq!(time.believe(UnixNanos((1 << 48) - 1)).0, DAY + SECOND);
-        assert_eq!(time.outliers(), 1);
+        assert_eq!(at(&mut time, MIDNIGHT + SECOND, MIDNIGHT + DAY + SECOND), MIDNIGHT + SECOND);
+        assert_eq!(at(&mut time, MIDNIGHT + 2 * SECOND, MIDNIGHT + DAY + 2 * SECOND), MIDNIGHT + 2 * SECOND);
+        assert_eq!(time.outliers(), 0);
     }
 
     #[test]
     fn a_capture_with_wrong_stamps_keeps_its_distance() {
-        let mut time = EventTime::default();
         let (stamp, year) = (MIDNIGHT, 365 * DAY);
-        assert_eq!(at(&mut time, stamp, stamp + year), stamp + year);
-        assert_eq!(at(&mut time, stamp + 7, stamp + year + 9), stamp + year + 9);
-        assert_eq!(at(&mut time, stamp + 8, stamp + 2 * year), stamp + year + 9);
-        assert_eq!(time.outliers(), 1);
+        for said in [stamp + year, stamp - year] {
+            let mut time = EventTime::default();
+            assert_eq!(at(&mut time, stamp, said), said);
+            assert_eq!(at(&mut time, stamp + 7, said + 9), said + 9);
+            assert_eq!(at(&mut time, stamp + 8, said + 20 * DAY), said + 9);
+            assert_eq!(time.outliers(), 1);
+        }
+        // Of another time zone: the second packet confirms it.
+        let mut time = EventTime::default();
+        let zone = 5 * 3_600 * SECOND;
+        assert_eq!(at(&mut time, stamp, stamp + zone), stamp);
+        assert_eq!(at(&mut time, stamp + 7, stamp + zone + 7), stamp + zone + 7);
     }
 
     #[test]
-    fn a_wrong_first_message_is_outvoted() {
-        let mut time = EventTime::default();
-        let late = MIDNIGHT + 40 * 3_600 * SECOND;
-        assert_eq!(at(&mut time, MIDNIGHT, late), late);
-        for n in 1..u64::from(AGREED) {
-            assert_eq!(at(&mut time, MIDNIGHT + n, MIDNIGHT + n), late, "{n}");
+    fn a_wrong_first_message_is_not_believed() {
+        for ahead in [2 * SECOND, 9_900 * MS, 40 * 3_600 * SECOND] {
+            let mut time = EventTime::default();
+            assert_eq!(at(&mut time, MIDNIGHT, MIDNIGHT + ahead), MIDNIGHT, "{ahead}");
+            assert_eq!(at(&mut time, MIDNIGHT + 99, MIDNIGHT + 98), MIDNIGHT + 98);
+            assert_eq!(at(&mut time, MIDNIGHT + 100, MIDNIGHT + 99), MIDNIGHT + 99);
+            assert_eq!(time.outliers(), 1);
         }
-        assert_eq!(at(&mut time, MIDNIGHT + 99, MIDNIGHT + 98), MIDNIGHT + 98);
-        assert_eq!(at(&mut time, MIDNIGHT + 100, MIDNIGHT + 99), MIDNIGHT + 99);
+    }
+
+    #[test]
+    fn what_stands_in_order_of_time_is_where_it_stands() {
+        let mut time = EventTime::default();
+        let mut stands = |at, said| {
+            time.stands_at(UnixNanos(at));
+            time.believe(UnixNanos(said)).0
+        };
+        assert_eq!(stands(OPEN, OPEN), OPEN);
+        assert_eq!(stands(OPEN, OPEN + 11 * 3_600 * SECOND), OPEN);
+        assert_eq!(stands(OPEN, OPEN - 9 * 3_600 * SECOND), OPEN);
+        assert_eq!(stands(OPEN + 60 * SECOND, OPEN + 60 * SECOND), OPEN + 60 * SECOND);
+        assert_eq!(time.outliers(), 2);
+    }
+
+    #[test]
+    fn where_nothing_tells_of_an_arrival_everything_is_believed() {
+        let mut time = EventTime::default();
+        assert_eq!(time.believe(UnixNanos(5)).0, 5);
+        assert_eq!(time.believe(UnixNanos(DAY)).0, DAY);
+        assert_eq!((time.first().0, time.last().0, time.outliers()), (5, DAY, 0));
     }
 }

@@ -20,6 +20,8 @@ const ORDERS_MAX: usize = 1 << 16;
 /// many, and one row in so many on top. Files that belong together differ in none.
 const STRANGE_LEVELS: u64 = 64;
 const STRANGE_SHARE: u64 = 50;
+/// A row whose time is further from the one before than this is believed when the row behind it agrees.
+const LEAP_NS: u64 = 1_000_000_000;
 /// Events collected before they are handed on.
 const CHUNK: usize = 1_024;
 
@@ -30,6 +32,11 @@ pub struct LobsterFeed {
     tick: TickSize,
     message: MessageRow,
     depth: DepthRow,
+    /// The row behind, where it was needed to tell whether that one's time is right.
+    next: Option<MessageRow>,
+    next_depth: DepthRow,
+    /// Nanoseconds since midnight of the last row, as far as it was believed.
+    last_ns: Option<u64>,
     book: Book,
     out: EventBuffer,
     tx: EventTx,
@@ -75,6 +82,9 @@ impl LobsterFeed {
             tick,
             message: MessageRow::default(),
             depth: DepthRow::new(levels),
+            next: None,
+            next_depth: DepthRow::new(levels),
+            last_ns: None,
             book: Book::new(ORDERS_MAX, levels),
             // One row removes every order at worst, and changes each level shown.
             out: EventBuffer::new(CHUNK + ORDERS_MAX + 4 * levels + 4),
@@ -94,7 +104,7 @@ impl LobsterFeed {
         let mut rows = 0;
         let mut status = WorkStatus::Busy;
         while rows < self.rows_max && self.out.len() < CHUNK {
-            match self.archive.next_row(&mut self.message, &mut self.depth) {
+            match self.next_row() {
                 Ok(true) => {}
                 Ok(false) => {
                     status = WorkStatus::Done;
@@ -112,6 +122,10 @@ impl LobsterFeed {
                 status = WorkStatus::Done;
                 break;
             }
+            if self.error.is_some() {
+                status = WorkStatus::Done;
+                break;
+            }
         }
         if status == WorkStatus::Done {
             self.phase = Phase::Done;
@@ -121,10 +135,49 @@ impl LobsterFeed {
         Work { items: u32::try_from(rows).unwrap_or(u32::MAX), status: WorkStatus::Busy }
     }
 
+    /// Takes the next row of both files; false at their end.
+    fn next_row(&mut self) -> Result<bool, SourceError> {
+        if let Some(next) = self.next.take() {
+            self.message = next;
+            std::mem::swap(&mut self.depth, &mut self.next_depth);
+            return Ok(true);
+        }
+        self.archive.next_row(&mut self.message, &mut self.depth)
+    }
+
+    /// Where the row stands in time, in nanoseconds since midnight. Rows are in its order: one that leaps from those before it may
+    /// follow a silence or be a mistake, and only the row behind it tells. Damage behind it is kept for when its turn comes.
+    fn stands_at(&mut self) -> u64 {
+        let said = self.message.ns;
+        let leaps = |from: u64, to: u64| from.abs_diff(to) > LEAP_NS;
+        if self.last_ns.is_none_or(|last| leaps(last, said)) {
+            let mut next = MessageRow::default();
+            match self.archive.next_row(&mut next, &mut self.next_depth) {
+                Ok(true) => self.next = Some(next),
+                Ok(false) => {}
+                Err(error) => self.error = Some(error),
+            }
+        }
+        let behind = self.next.map(|next| next.ns);
+        let stands = match (self.last_ns, behind) {
+            (Some(last), _) if !leaps(last, said) => last.max(said),
+            // After a leap forwards, what follows is not before it; after one back, not where the rows were before.
+            (Some(last), Some(next)) if said > last && next.saturating_add(LEAP_NS) < said => last,
+            (Some(last), Some(next)) if said < last && leaps(said, next) => last,
+            (Some(last), None) if said < last => last,
+            (None, Some(next)) if next.saturating_add(LEAP_NS) < said => next,
+            _ => said,
+        };
+        self.last_ns = Some(stands);
+        stands
+    }
+
     fn on_row(&mut self) -> Result<(), SourceError> {
-        let ts_event = UnixNanos(self.midnight.0.saturating_add(self.message.ns));
+        let stands = UnixNanos(self.midnight.0.saturating_add(self.stands_at()));
+        self.stats.event_time.stands_at(stands);
+        let said = UnixNanos(self.midnight.0.saturating_add(self.message.ns));
         self.stats.packets += 1;
-        self.stats.note_message(b'0' + self.message.kind, ts_event);
+        let ts_event = self.stats.note_message(b'0' + self.message.kind, said);
         self.stats.first_seq = 1;
         self.stats.last_seq = self.stats.packets;
         let mut row = Row {

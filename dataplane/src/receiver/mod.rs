@@ -4,6 +4,7 @@ mod line_counters;
 mod lines;
 mod output;
 mod pipeline;
+mod raw_time;
 mod silence;
 mod stamps;
 

@@ -3,6 +3,8 @@
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod report;
+
 use std::net::SocketAddrV4;
 
 use types::{Action, BookEvent, GapCause, InstrumentId, UnixNanos};
@@ -10,9 +12,10 @@ use wire::WireError;
 use wire::frame::{LinkType, parse_udp_on, verify_checksums};
 
 use super::lines::{Line, LineTable};
+use super::raw_time::raw_time;
 use super::silence::{Break, Silence};
 use super::stamps::{Stamp, StampGuard};
-use crate::arbiter::{Arbiter, Arrival, Deliver, Hole, LineStats, REQUESTS_MAX, Request};
+use crate::arbiter::{Arbiter, Arrival, Deliver, Hole, REQUESTS_MAX, Request};
 use crate::config::{ConfigError, FeedConfig, Midnight};
 use crate::decode::{
     Damage, Decoder, DecoderSetup, EventBuffer, FeedDecoder, HELD_MAX, InstrumentDirectory, Place, gap_event,
@@ -40,6 +43,14 @@ const SPARE_MIN: usize = 256;
 /// them (a silence and its end, a new session, a join in its middle, a hole, damage, the end).
 const fn events_of(bytes: usize) -> usize {
     2 * (bytes / MESSAGE_BYTES_MIN) + 7
+}
+
+/// When the day began of a file that carries no date.
+const fn midnight_of_file(midnight: Midnight) -> UnixNanos {
+    match midnight {
+        Midnight::At(midnight) => midnight,
+        Midnight::FromCapture => UnixNanos(0),
+    }
 }
 
 /// Everything between a packet and the event buffer.
@@ -86,10 +97,7 @@ impl Pipeline {
         verify: bool,
     ) -> Result<Self, ConfigError> {
         config.validate()?;
-        let midnight = match config.midnight {
-            Midnight::At(midnight) => midnight,
-            Midnight::FromCapture => UnixNanos(0),
-        };
+        let midnight = midnight_of_file(config.midnight);
         let (instruments_max, ticks) = (config.instruments_max, config.ticks.clone());
         let decoder = FeedDecoder::new(config.kind, &DecoderSetup { midnight, instruments_max, ticks });
         let (Some(decoder), Some(transport)) = (decoder, FeedDecoder::transport(config.kind)) else {
@@ -145,6 +153,7 @@ impl Pipeline {
     /// Takes one packet of a recording, which arrived when its stamp says, if those around it agree; `now` where it has none.
     #[inline]
     pub(super) fn on_recorded(&mut self, packet: &Packet<'_>, now: UnixNanos) {
+        let packet = &Packet { ts: self.core.recorded_at(packet), ..*packet };
         if packet.ts.0 == 0 {
             self.on_packet(packet, now);
         } else if self.stamps.is_plain(packet.ts) {
@@ -288,45 +297,6 @@ impl Pipeline {
         self.core.decoder.directory()
     }
 
-    /// Every line, its group and what it brought.
-    pub(super) fn each_line(&self, mut visit: impl FnMut(Line, SocketAddrV4, &LineStats)) {
-        self.lines.each(|line, group| {
-            visit(
-                line,
-                group,
-                &self.arbiters[usize::from(line.channel)].stats().lines[usize::from(line.line)],
-            );
-        });
-    }
-
-    /// Channels there are.
-    pub(super) fn channels(&self) -> usize {
-        self.arbiters.len()
-    }
-
-    /// All counts, and what each line brought.
-    pub(super) fn stats(&self) -> FeedStats {
-        let mut stats = self.totals();
-        stats.lines = self
-            .lines
-            .reports(|line| self.arbiters[usize::from(line.channel)].stats().lines[usize::from(line.line)]);
-        stats
-    }
-
-    /// All counts but those of each line, which would take memory.
-    pub(super) fn totals(&self) -> FeedStats {
-        let mut stats = self.core.stats.clone();
-        stats.stamp_outliers = self.stamps.outliers();
-        stats.instruments_beyond = self.core.decoder.directory().beyond();
-        if self.core.raw_next > 1 {
-            stats.first_seq = 1;
-            stats.last_seq = self.core.raw_next - 1;
-        } else {
-            stats.take_sequence(self.arbiters.iter().map(Arbiter::stats));
-        }
-        stats
-    }
-
     /// The time a replay has reached: arrival of the last packet, or venue time where files carry no stamps.
     pub(super) fn replay_time(&self) -> UnixNanos {
         if self.core.raw_next > 1 { self.core.stats.last_ts() } else { self.core.arrived }
@@ -334,13 +304,22 @@ impl Pipeline {
 }
 
 impl Core {
-    /// A message without transport: its number is its place in the file, its arrival its own time.
+    /// When a recorded packet arrived; a message of a raw file did when it says.
+    #[inline]
+    fn recorded_at(&self, packet: &Packet<'_>) -> UnixNanos {
+        match packet.layer {
+            Layer::Frame(_) => packet.ts,
+            Layer::Message => raw_time(packet.bytes, midnight_of_file(self.midnight), self.stats.last_ts()),
+        }
+    }
+
+    /// A message without transport: its number is its place in the file, its arrival its own time, if those around it agree.
     #[inline]
     fn on_raw_message(&mut self, packet: &Packet<'_>) {
         let place = Place { seq: self.raw_next, ts_recv: UnixNanos(0), channel: 0, offset: packet.offset };
         self.raw_next += 1;
         let before = self.out.pending().len();
-        self.stats.event_time.follow();
+        self.stats.event_time.stands_at(packet.ts);
         if let Err(damage) = self.decoder.decode(packet.bytes, &place, &mut self.out, &mut self.stats) {
             self.note_damage(packet.bytes, damage, &place);
             self.out.push(gap_event(&place, self.stats.last_ts(), place.seq, 1, GapCause::Malformed));
@@ -449,7 +428,7 @@ impl Deliver for Sink<'_> {
             }
         }
         self.core.last_recv = self.core.last_recv.max(arrival.ts_recv);
-        self.core.last_event = self.core.stats.last_ts();
+        self.core.last_event = self.core.stats.event_time.clock();
     }
 
     #[cold]

@@ -245,6 +245,58 @@ fn one_wrong_venue_time_is_not_followed() {
 }
 
 #[test]
+fn one_venue_time_a_little_ahead_is_not_followed_until_another_agrees() {
+    let day = 34_200_000_000_000;
+    let message = |seq: u64, ahead: u64| {
+        let add = wire::itch50::AddOrder::new(
+            7,
+            0,
+            day + seq * 1_000 + ahead,
+            seq,
+            b'B',
+            100,
+            *b"TEST    ",
+            10_000,
+        );
+        wire::IntoBytes::as_bytes(&add).to_vec()
+    };
+    let packet =
+        |(seq, ahead)| (OPEN_NS + seq * 1_000, frame(LINES[0], &mold(SESSION, seq, &[message(seq, ahead)])));
+    let times = |ahead: [u64; 5]| {
+        let packets: Vec<_> = (1..).zip(ahead).map(packet).collect();
+        let got = read("x", pcap(Endian::Little, true, &packets)).unwrap();
+        let times: Vec<_> = got.events.iter().skip(1).map(|e| (e.ts_event.0 - OPEN_NS) / 1_000).collect();
+        (times, got.stats.event_time_outliers())
+    };
+    for ahead in [200_000_000, 1_000_000_000, 9_900_000_000] {
+        assert_eq!(times([0, 0, ahead, 0, 0]), (vec![1, 2, 2, 4, 5], 1), "{ahead}");
+        let moved = ahead / 1_000;
+        assert_eq!(times([0, 0, ahead, ahead, ahead]), (vec![1, 2, 2, moved + 4, moved + 5], 1), "{ahead}");
+    }
+}
+
+#[test]
+fn a_time_in_a_raw_file_waits_for_the_next_message_to_agree() {
+    const HOUR: u64 = 3_600_000_000_000;
+    let times = |hours: [u64; 5]| {
+        let message = |(seq, hour): (u64, u64)| {
+            let add =
+                wire::itch50::AddOrder::new(7, 0, hour * HOUR + seq, seq, b'B', 100, *b"TEST    ", 10_000);
+            let bytes = wire::IntoBytes::as_bytes(&add).to_vec();
+            [&(bytes.len() as u16).to_be_bytes()[..], &bytes].concat()
+        };
+        let got = read("x.itch", (1..).zip(hours).flat_map(message).collect()).unwrap();
+        let hours: Vec<_> = got.events.iter().skip(1).map(|e| e.ts_event.0 / HOUR).collect();
+        (hours, got.stats.event_time_outliers(), got.stats.stamp_outliers)
+    };
+    assert_eq!(times([9, 9, 20, 9, 9]), (vec![9, 9, 9, 9, 9], 1, 0), "a mistake");
+    assert_eq!(times([9, 9, 3, 9, 9]), (vec![9, 9, 9, 9, 9], 1, 0), "one behind");
+    assert_eq!(times([9, 9, 78, 9, 9]), (vec![9, 9, 9, 9, 9], 1, 0), "no time of a day");
+    assert_eq!(times([9, 9, 20, 20, 20]), (vec![9, 9, 20, 20, 20], 0, 0), "a silence");
+    assert_eq!(times([22, 23, 0, 1, 2]), (vec![22, 23, 24, 25, 26], 0, 0), "over midnight");
+}
+
+#[test]
 fn checksums_of_captures_are_looked_at() {
     let mut damaged = packets();
     let last = damaged[7].1.len() - 1;

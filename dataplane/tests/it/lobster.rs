@@ -223,6 +223,39 @@ fn a_cross_trade_belongs_to_no_order() {
 }
 
 #[test]
+fn the_time_of_one_row_is_believed_when_the_row_behind_it_agrees() {
+    let seconds = |times: [u64; 5]| {
+        let messages: String = times.iter().map(|t| format!("{t},5,0,1,20000,1\n")).collect();
+        let depths = format!("9999999999,0,20000,10,{EMPTY}\n").repeat(5);
+        let (_folder, path) = archive(&messages, &depths);
+        let got = replay(&path).unwrap();
+        assert!(got.error.is_none(), "{}", got.error_text());
+        let trades = got.events.iter().filter(|e| e.action == Action::Trade);
+        let seconds: Vec<_> =
+            trades.map(|e| (e.ts_event.0 - 1_710_129_600_000_000_000) / 1_000_000_000).collect();
+        (seconds, got.stats.event_time_outliers())
+    };
+    assert_eq!(
+        seconds([34_200, 34_201, 57_000, 34_202, 34_203]),
+        (vec![34_200, 34_201, 34_201, 34_202, 34_203], 1)
+    );
+    assert_eq!(seconds([34_200, 34_201, 9_999_999, 34_202, 34_203]).1, 1);
+    assert_eq!(
+        seconds([57_000, 34_201, 34_201, 34_202, 34_203]),
+        (vec![34_201, 34_201, 34_201, 34_202, 34_203], 1)
+    );
+    assert_eq!(
+        seconds([34_200, 34_201, 30_000, 34_202, 34_203]),
+        (vec![34_200, 34_201, 34_201, 34_202, 34_203], 1)
+    );
+    // A silence, also a long one.
+    assert_eq!(
+        seconds([34_200, 34_201, 50_000, 50_000, 57_000]),
+        (vec![34_200, 34_201, 50_000, 50_000, 57_000], 0)
+    );
+}
+
+#[test]
 fn files_of_two_days_are_told_from_one_another() {
     // The best bid of the book file is never what the messages make it.
     let messages: String = (1..200).map(|n| format!("{n},1,{n},10,20000,1\n")).collect();

@@ -30,6 +30,13 @@ const _: () = {
 };
 
 impl Header {
+    /// The header of `message`, of whatever type it is; `None` when it is too short for one.
+    #[inline]
+    #[must_use]
+    pub fn of(message: &[u8]) -> Option<&Self> {
+        Self::ref_from_prefix(message).ok().map(|(header, _)| header)
+    }
+
     #[inline]
     pub(super) fn new(message_type: u8, locate: u16, tracking: u16, ns: u64) -> Self {
         let timestamp = Timestamp48::new(ns);
