@@ -45,12 +45,15 @@ const CROSS_HALT: u8 = b'H';
 ///
 /// Captures from the middle of a day lack the stock directory: an instrument is then defined by the first message that
 /// names it, or as `#<locate>` by one that does not, until a name comes. Every stock is introduced by the directory before its
-/// first order (section 1.2.1), so the books of such instruments are not whole. A message that names another stock than its
-/// locate number stands for is believed about neither.
+/// first order (section 1.2.1), so the books of such instruments are not whole. The directory repeats stocks during the day: an
+/// entry introduces one only where the start of the day was heard. A message that names another stock than its
+/// locate number stands for is believed about neither, and a stock with two numbers not at all.
 #[derive(Debug)]
 pub struct ItchDecoder {
     midnight: UnixNanos,
     by_locate: Box<[Entry; LOCATES]>,
+    /// The locate number that each instrument had first, plus one; 0 before it had any.
+    locate_of: Box<[u32]>,
     heard: Heard,
     directory: InstrumentDirectory,
     states: MarketStates,
@@ -66,6 +69,7 @@ impl ItchDecoder {
             midnight: setup.midnight,
             ticks: setup.ticks.clone(),
             by_locate: new_entries(),
+            locate_of: vec![0; directory.capacity()].into_boxed_slice(),
             heard: Heard::Nothing,
             states: MarketStates::new(directory.capacity()),
             directory,
@@ -135,7 +139,12 @@ impl ItchDecoder {
     /// stock to another.
     fn introduce(&mut self, m: &mut Emit<'_>, r: &itch50::StockDirectory) {
         let entry = self.by_locate[usize::from(r.locate())];
-        let flags = EventFlags::LAST;
+        let flags = if self.heard == Heard::FromTheStart {
+            EventFlags::LAST
+        } else {
+            self.heard.unintroduced(m);
+            EventFlags::LAST.with(EventFlags::MAYBE_BAD_BOOK)
+        };
         let wanted = BookEvent { aux: u64::from(r.round_lot_size.get()), flags, ..BookEvent::EMPTY };
         let Some(instrument) = self.define(m, r.locate(), Some(Symbol(r.stock)), wanted) else { return };
         if let Some(before) = entry.instrument().filter(|&before| before != instrument) {
@@ -175,7 +184,21 @@ impl ItchDecoder {
             flags,
             ..m.event(instrument, Action::Define)
         });
+        self.note_locate(m, instrument, locate);
         Some(instrument)
+    }
+
+    /// Each stock has one number a day: where it has another, one of the two is of another stock.
+    #[cold]
+    fn note_locate(&mut self, m: &mut Emit<'_>, instrument: InstrumentId, locate: u16) {
+        let Some(first) = self.locate_of.get_mut(instrument.index()) else { return };
+        let locate = u32::from(locate) + 1;
+        if *first == 0 {
+            *first = locate;
+        } else if *first != locate {
+            m.stats.redefined_locates += 1;
+            mix_up(m, instrument);
+        }
     }
 
     fn system_event(&mut self, m: &mut Emit<'_>, code: u8) {
@@ -441,6 +464,7 @@ impl Decoder for ItchDecoder {
     fn begin_session(&mut self, midnight: UnixNanos) {
         self.midnight = midnight;
         self.by_locate.fill(Entry::NEW);
+        self.locate_of.fill(0);
         self.states.clear();
         self.heard = Heard::Nothing;
     }
@@ -508,6 +532,13 @@ mod tests {
             Self { decoder, stats: FeedStats::default(), out: EventBuffer::new(8) }
         }
 
+        /// One that has heard the day begin.
+        fn begun(instruments_max: usize) -> Self {
+            let mut rig = Self::new(instruments_max);
+            rig.feed(SystemEvent::new(0, 0, 4, b'O').as_bytes());
+            rig
+        }
+
         fn feed(&mut self, message: &[u8]) -> Vec<BookEvent> {
             self.decoder.decode(message, &PLACE, &mut self.out, &mut self.stats).unwrap();
             self.take()
@@ -526,7 +557,7 @@ mod tests {
 
     #[test]
     fn a_tick_size_that_is_configured_holds() {
-        let mut rig = Rig::new(4);
+        let mut rig = Rig::begun(4);
         let ticks = [*b"FUT     ", *b"XYZ     "].map(|stock| {
             let define = rig.feed(directory(7, &stock).as_bytes())[0];
             (define.px.0, define.qty.0)
@@ -536,7 +567,7 @@ mod tests {
 
     #[test]
     fn a_directory_entry_defines_before_anything_else() {
-        let mut rig = Rig::new(4);
+        let mut rig = Rig::begun(4);
         let events = rig.feed(directory(7, b"AAPL    ").as_bytes());
         let wanted = BookEvent {
             ts_event: UnixNanos(1_005),
@@ -557,7 +588,7 @@ mod tests {
 
     #[test]
     fn order_messages_become_their_events() {
-        let mut rig = Rig::new(4);
+        let mut rig = Rig::begun(4);
         rig.feed(directory(7, b"AAPL    ").as_bytes());
         let one = |events: Vec<BookEvent>| {
             assert_eq!(events.len(), 1);
@@ -587,7 +618,7 @@ mod tests {
 
     #[test]
     fn trades_crosses_and_states() {
-        let mut rig = Rig::new(4);
+        let mut rig = Rig::begun(4);
         rig.feed(directory(7, b"AAPL    ").as_bytes());
         let e = rig.feed(Trade::new(7, 0, 6, 0, b'B', 10, *b"AAPL    ", 10_000, 55).as_bytes())[0];
         assert_eq!((e.action, e.side, e.aux, e.flags), (Action::Trade, Side::Bid, 55, EventFlags::LAST));
@@ -608,7 +639,7 @@ mod tests {
 
     #[test]
     fn halts_of_this_market_and_auctions_are_states() {
-        let mut rig = Rig::new(4);
+        let mut rig = Rig::begun(4);
         rig.feed(directory(7, b"AAPL    ").as_bytes());
         let stock = *b"AAPL    ";
         let mut states = |message: &[u8]| -> Vec<(InstrumentId, u64)> {
@@ -674,18 +705,19 @@ mod tests {
         assert_eq!(whole(&rig.feed(add(1, b"A       ").as_bytes())), None);
         let events = rig.feed(add(2, b"B       ").as_bytes());
         assert_eq!((whole(&events), gaps(&events)), (Some(false), 0), "the day was heard from its start");
-        // The next day is joined when part of the directory is over: what was introduced before the first sign of it is
-        // doubted with all the rest.
+        // The next day is joined in its middle, by an entry of the directory that may be one of many for its stock.
         rig.decoder.begin_session(UnixNanos(5_000));
-        assert_eq!(whole(&rig.feed(directory(1, b"A       ").as_bytes())), Some(true));
-        let events = rig.feed(add(2, b"B       ").as_bytes());
+        let events = rig.feed(directory(1, b"A       ").as_bytes());
         assert_eq!((whole(&events), gaps(&events)), (Some(false), 1));
-        assert_eq!(gaps(&rig.feed(add(3, b"C       ").as_bytes())), 0, "it is said once");
+        let events = rig.feed(add(2, b"B       ").as_bytes());
+        assert_eq!((whole(&events), gaps(&events)), (Some(false), 0), "it is said once");
+        rig.feed(SystemEvent::new(0, 0, 6, b'O').as_bytes());
+        assert_eq!(whole(&rig.feed(directory(1, b"A       ").as_bytes())), Some(true));
     }
 
     #[test]
     fn a_number_that_stands_for_two_stocks_is_believed_about_neither() {
-        let mut rig = Rig::new(8);
+        let mut rig = Rig::begun(8);
         let add = |locate, stock: &[u8; 8]| AddOrder::new(locate, 0, 6, 11, b'B', 300, *stock, 1);
         let told = |events: Vec<BookEvent>| -> Vec<_> {
             events.iter().map(|e| (e.action, e.instrument.0, e.qty.0)).collect()
@@ -702,8 +734,14 @@ mod tests {
         let events = told(rig.feed(directory(1, b"C       ").as_bytes()));
         assert_eq!(events, [(Action::Define, 2, 1), mixed(0), mixed(2)]);
         assert_eq!((rig.stats.foreign_stocks, rig.stats.redefined_locates), (2, 1));
+        // A stock with a second number is not believed, whatever gave it.
+        let events = told(rig.feed(directory(5, b"B       ").as_bytes()));
+        assert_eq!(events, [(Action::Define, 1, 1), mixed(1)]);
+        let events = told(rig.feed(add(6, b"B       ").as_bytes()));
+        assert_eq!(events, [(Action::Define, 1, 1), mixed(1), (Action::OrderAdd, 1, 300)]);
+        assert_eq!(rig.stats.redefined_locates, 3);
         // A name of zeros is that of no number.
-        assert_eq!(told(rig.feed(add(7, b"\0\0\0\0\0\0\0\0").as_bytes())).len(), 3);
+        assert_eq!(told(rig.feed(add(7, b"\0\0\0\0\0\0\0\0").as_bytes())).len(), 2);
     }
 
     #[test]
@@ -723,7 +761,7 @@ mod tests {
         rig.feed(directory(1, b"A       ").as_bytes());
         rig.feed(directory(2, b"B       ").as_bytes());
         rig.decoder.begin_session(UnixNanos(5_000));
-        let e = rig.feed(directory(1, b"B       ").as_bytes())[0];
+        let e = rig.feed(directory(1, b"B       ").as_bytes())[1];
         assert_eq!((e.action, e.instrument, e.ts_event), (Action::Define, InstrumentId(1), UnixNanos(5_005)));
         assert_eq!(rig.feed(directory(2, b"C       ").as_bytes())[0].instrument, InstrumentId(2));
         assert_eq!(rig.feed(OrderDelete::new(1, 0, 6, 12).as_bytes())[0].instrument, InstrumentId(1));
