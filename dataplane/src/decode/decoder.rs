@@ -149,6 +149,10 @@ pub trait Decoder {
         stats: &mut FeedStats,
     ) -> Result<(), Damage>;
 
+    /// It is `now` on a channel, by the venue's clock: an event that should be over is taken to be, and what was kept of it goes to
+    /// `out`. For protocols that tell where events end.
+    fn end_overdue(&mut self, _channel: u8, _now: UnixNanos, _out: &mut EventBuffer) {}
+
     /// The instruments seen so far.
     fn directory(&self) -> &InstrumentDirectory;
 

@@ -4,8 +4,9 @@ use types::{Action, BookEvent, EventFlags, Qty, Side, UnixNanos};
 use wire::deep10::{self, Msg, PriceLevelUpdate, SystemEvent};
 
 use super::buffer::EventBuffer;
-use super::decoder::{Begin, Damage, Decoder, DecoderSetup, Emit, Place};
+use super::decoder::{Begin, CHANNELS_MAX, Damage, Decoder, DecoderSetup, Emit, Place};
 use super::directory::InstrumentDirectory;
+use super::held::Held;
 use super::iex::{IexSecurities, read_message, ts};
 use crate::stats::FeedStats;
 
@@ -13,13 +14,15 @@ use crate::stats::FeedStats;
 #[derive(Debug)]
 pub struct DeepDecoder {
     securities: IexSecurities,
+    /// The last update of each event that is not complete.
+    kept: Held,
 }
 
 impl DeepDecoder {
     /// A decoder that knows no instrument yet. All its memory is taken here.
     #[must_use]
     pub fn new(setup: &DecoderSetup) -> Self {
-        Self { securities: IexSecurities::new(setup) }
+        Self { securities: IexSecurities::new(setup), kept: Held::new(CHANNELS_MAX) }
     }
 
     /// The book may be read after the event's last update only: until then it may look crossed.
@@ -32,7 +35,13 @@ impl DeepDecoder {
         if let Some(instrument) = self.securities.instrument(m, update.symbol) {
             let flags = if update.is_event_complete() { EventFlags::LAST } else { EventFlags::NONE };
             let qty = Qty(update.size.get());
-            m.push(BookEvent { px, qty, side, flags, ..m.event(instrument, Action::LevelSet) });
+            let event = BookEvent { px, qty, side, flags, ..m.event(instrument, Action::LevelSet) };
+            m.push(event);
+            if update.is_event_complete() {
+                self.kept.drop_kept(event.channel, instrument);
+            } else {
+                self.kept.keep(event, m.out());
+            }
         }
         Ok(())
     }
@@ -74,11 +83,16 @@ impl Decoder for DeepDecoder {
     fn begin_session(&mut self, _midnight: UnixNanos) {
         self.securities.begin_session();
     }
+
+    fn end_overdue(&mut self, channel: u8, now: UnixNanos, out: &mut EventBuffer) {
+        self.kept.end_overdue(channel, now, out);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::END_OF_INPUT;
     use types::{Px, Symbol};
     use wire::IntoBytes;
     use wire::deep10::{SecurityDirectory, ShortSalePriceTest, TradeBreak, TradeReport, TradingStatus};
@@ -118,6 +132,24 @@ mod tests {
         assert_eq!((e.ts_event, e.flags), (UnixNanos(500), EventFlags::NONE));
         let events = feed(&mut deep, PriceLevelUpdate::sell(1, 501, SYMBOL, 0, 4_312_000).as_bytes());
         assert_eq!((events.len(), events[0].side, events[0].flags), (1, Side::Ask, EventFlags::LAST));
+    }
+
+    #[test]
+    fn an_event_that_is_never_complete_ends_by_itself() {
+        let mut deep = decoder();
+        let mut out = EventBuffer::new(8);
+        feed(&mut deep, PriceLevelUpdate::new(0, 500, SYMBOL, 300, 4_311_000).as_bytes());
+        feed(&mut deep, PriceLevelUpdate::sell(0, 501, SYMBOL, 0, 4_312_000).as_bytes());
+        feed(&mut deep, PriceLevelUpdate::new(0, 502, *b"QQQ     ", 100, 4_311_000).as_bytes());
+        feed(&mut deep, PriceLevelUpdate::new(1, 503, *b"QQQ     ", 200, 4_311_000).as_bytes());
+        deep.end_overdue(2, UnixNanos(1_000_000), &mut out);
+        deep.end_overdue(1, END_OF_INPUT, &mut out);
+        assert!(out.is_empty(), "not yet, and of another channel");
+        deep.end_overdue(2, UnixNanos(200_000_000), &mut out);
+        let seen: Vec<_> = out.pending().iter().map(|e| (e.instrument.0, e.side, e.qty.0, e.flags)).collect();
+        assert_eq!(seen, [(0, Side::Ask, 0, EventFlags::LAST)], "its last update is said again");
+        deep.end_overdue(2, END_OF_INPUT, &mut out);
+        assert_eq!(out.len(), 1);
     }
 
     #[test]

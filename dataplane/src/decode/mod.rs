@@ -30,7 +30,7 @@ pub use directory::{INSTRUMENTS_MAX, InstrumentDirectory};
 pub use tick::{TickSize, TickSizes};
 
 pub(crate) use decoder::gap_event;
-pub(crate) use held::HELD_MAX;
+pub(crate) use held::{END_OF_INPUT, HELD_MAX};
 
 use types::{FeedKind, UnixNanos};
 
@@ -125,6 +125,13 @@ macro_rules! packet_feeds {
             fn directory(&self) -> &InstrumentDirectory {
                 match self {
                     $( Self::$kind(decoder) => decoder.directory(), )+
+                }
+            }
+
+            #[inline]
+            fn end_overdue(&mut self, channel: u8, now: UnixNanos, out: &mut EventBuffer) {
+                match self {
+                    $( Self::$kind(decoder) => decoder.end_overdue(channel, now, out), )+
                 }
             }
 

@@ -18,7 +18,8 @@ use super::stamps::{Stamp, StampGuard};
 use crate::arbiter::{Arbiter, Arrival, Deliver, Hole, REQUESTS_MAX, Request};
 use crate::config::{ConfigError, FeedConfig, Midnight};
 use crate::decode::{
-    Damage, Decoder, DecoderSetup, EventBuffer, FeedDecoder, HELD_MAX, InstrumentDirectory, Place, gap_event,
+    Damage, Decoder, DecoderSetup, END_OF_INPUT, EventBuffer, FeedDecoder, HELD_MAX, InstrumentDirectory,
+    Place, gap_event,
 };
 use crate::eastern::eastern_midnight_before;
 use crate::recovery::{Answer, Ask};
@@ -281,6 +282,7 @@ impl Pipeline {
         let Some(arbiter) = self.arbiters.get_mut(channel) else { return false };
         let channel = u8::try_from(channel).unwrap_or(u8::MAX);
         arbiter.finish(&mut Sink { core: &mut self.core, channel });
+        self.core.decoder.end_overdue(channel, END_OF_INPUT, &mut self.core.out);
         true
     }
 
@@ -385,6 +387,12 @@ impl Sink<'_> {
         }
     }
 
+    /// Ends what should be over of the channel, which is at `now` by the venue's clock.
+    #[inline]
+    fn end_overdue(&mut self, now: UnixNanos) {
+        self.core.decoder.end_overdue(self.channel, now, &mut self.core.out);
+    }
+
     fn gap(&mut self, place: &Place, first: u64, count: u64, cause: GapCause) {
         let ts_event = self.core.venue_time(place.ts_recv);
         self.core.out.push(gap_event(place, ts_event, first, count, cause));
@@ -398,6 +406,7 @@ impl Deliver for Sink<'_> {
         self.hear(arrival);
         let mut damaged = false;
         let shared = self.core.transport.numbers_packets();
+        self.end_overdue(self.core.venue_time(arrival.ts_recv));
         self.core.stats.event_time.arrived(arrival.ts_recv);
         if shared {
             // Not every message says when it happened; each happened before its packet was sent.
@@ -447,6 +456,7 @@ impl Deliver for Sink<'_> {
             self.core.stats.event_time.arrived(arrival.ts_recv);
             self.core.stats.event_time.believe(head.sent)
         };
+        self.end_overdue(ts_event);
         let place = self.place(head.seq.saturating_sub(1), arrival);
         self.core.out.push(place.event(ts_event, InstrumentId::ALL, Action::Time));
     }

@@ -102,6 +102,10 @@ impl<const ORDERS: bool> Decoder for Mdp3Decoder<ORDERS> {
 
     /// Times are whole, and a channel's numbers say themselves that they begin again.
     fn begin_session(&mut self, _midnight: UnixNanos) {}
+
+    fn end_overdue(&mut self, channel: u8, now: UnixNanos, out: &mut EventBuffer) {
+        self.held.end_overdue(channel, now, out);
+    }
 }
 
 #[cfg(test)]

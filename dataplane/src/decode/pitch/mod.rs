@@ -111,6 +111,12 @@ impl Decoder for PitchDecoder {
     fn begin_session(&mut self, midnight: UnixNanos) {
         self.midnight = midnight;
     }
+
+    fn end_overdue(&mut self, channel: u8, now: UnixNanos, out: &mut EventBuffer) {
+        if self.held.end_overdue(channel, now, out) {
+            self.end_transaction(channel);
+        }
+    }
 }
 
 impl PitchDecoder {

@@ -77,17 +77,17 @@ impl Orders {
         (found.qty.0 != 0).then_some(found)
     }
 
-    /// Takes an order in, in the place of one of its number; false when there is no room.
+    /// Takes an order in, in the place of one of its number, which it gives; one without a quantity was none. `None` when there is
+    /// no room.
     #[inline]
-    pub(super) fn insert(&mut self, order: Resting) -> bool {
+    pub(super) fn insert(&mut self, order: Resting) -> Option<Resting> {
         let at = self.probe(order.id);
         let is_new = self.places[at].qty.0 == 0;
         if order.qty.0 == 0 || (is_new && self.len == self.capacity) {
-            return false;
+            return None;
         }
         self.len += usize::from(is_new);
-        self.places[at] = order;
-        true
+        Some(std::mem::replace(&mut self.places[at], order))
     }
 
     /// Takes the order of that number out.
@@ -163,7 +163,8 @@ mod tests {
                     Step::Insert(id, instrument) => {
                         let order = Resting::new(id, InstrumentId(instrument), Side::Ask, Px(i64::from(n)), Qty(n));
                         let fits = oracle.contains_key(&id) || oracle.len() < 24;
-                        prop_assert_eq!(orders.insert(order), fits);
+                        let before = oracle.get(&id).copied().unwrap_or(Resting::FREE);
+                        prop_assert_eq!(orders.insert(order), fits.then_some(before));
                         if fits {
                             oracle.insert(id, order);
                         }

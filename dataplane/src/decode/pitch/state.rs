@@ -45,7 +45,7 @@ pub struct PitchDecoder {
     pub(super) spread: Spread,
     states: MarketStates,
     pub(super) orders: Orders,
-    held: Held,
+    pub(super) held: Held,
     units: Box<[Unit]>,
     ticks: TickSizes,
     pub(super) midnight: UnixNanos,
@@ -80,13 +80,30 @@ impl PitchDecoder {
     pub(super) fn follow(&mut self, begin: &mut Begin<'_>) {
         let seq = begin.place.seq;
         let before = std::mem::replace(&mut self.unit(begin.place).last, seq);
+        if before != 0 && seq == before + 1 {
+            return;
+        }
         if before != 0 && seq > before {
+            self.skip(begin);
             return;
         }
         self.unit(begin.place).is_whole = seq == 1;
         if before != 0 {
             self.clear(begin.place, begin.stats.last_ts(), begin.out);
         }
+    }
+
+    /// Messages are missing, the end of a transaction perhaps among them: the one that goes on is over.
+    #[cold]
+    fn skip(&mut self, begin: &mut Begin<'_>) {
+        let channel = begin.place.channel;
+        self.end_transaction(channel);
+        self.held.end(channel, begin.out);
+    }
+
+    /// The unit's messages are events of their own again.
+    pub(super) fn end_transaction(&mut self, channel: u8) {
+        self.units[usize::from(channel) % CHANNELS_MAX].in_transaction = false;
     }
 
     /// Every order of the unit is gone.
@@ -97,6 +114,7 @@ impl PitchDecoder {
         let spread = &self.spread;
         self.orders.retain_not(|order| spread.member(order.instrument()).channel == channel);
         self.unit(place).unknown_orders = 0;
+        self.end_transaction(channel);
         if self.unit(place).is_whole {
             let clear = place.event(ts, InstrumentId::ALL, Action::Clear);
             self.spread.say_of_books(clear, channel, out);
@@ -168,15 +186,27 @@ impl PitchDecoder {
             return Err(Damage::Field);
         }
         let Some(instrument) = self.instrument(m, symbol) else { return Ok(()) };
-        if !self.orders.insert(Resting::new(id, instrument, side, px, qty)) {
+        let Some(before) = self.orders.insert(Resting::new(id, instrument, side, px, qty)) else {
             // What happens to the order from now on cannot be told of its book.
             m.stats.orders_beyond += 1;
-            m.doubt(instrument, types::GapCause::Malformed);
+            m.doubt(instrument, GapCause::Malformed);
             return Ok(());
+        };
+        if before.qty.0 != 0 && before.instrument() != instrument {
+            // The book of the one keeps an order that nobody will take out of it any more.
+            m.stats.redefined_locates += 1;
+            [before.instrument(), instrument].into_iter().for_each(|mixed| self.mix_up(m, mixed));
         }
         let event = BookEvent { order_id: id, px, qty, side, ..m.event(instrument, Action::OrderAdd) };
         self.change(m, event);
         Ok(())
+    }
+
+    /// A number of the venue stood for an order of `instrument`, and for one of another.
+    #[cold]
+    fn mix_up(&mut self, m: &mut Emit<'_>, instrument: InstrumentId) {
+        self.held.release(instrument, m.out());
+        m.doubt(instrument, GapCause::MixedLocate);
     }
 
     /// The order that a message names; counted where nobody added it.

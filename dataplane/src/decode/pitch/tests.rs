@@ -182,6 +182,52 @@ fn a_transaction_is_one_event() {
 }
 
 #[test]
+fn a_transaction_whose_end_is_lost_or_does_not_come_ends() {
+    let begun = || {
+        let mut rig = Rig::from(1);
+        rig.feed(pitch::Time::new(34_200).as_bytes());
+        rig.feed(&add(1, b'B', 300, 1_234_500));
+        rig.feed(pitch::TransactionBegin::new(5).as_bytes());
+        assert!(rig.feed(pitch::OrderExecuted::new(5, 1, 100, 900).as_bytes()).is_empty());
+        rig
+    };
+    let whole = |events: &[BookEvent]| events.iter().map(|e| (e.action, e.flags)).collect::<Vec<_>>();
+    // Its end is in the messages that were lost.
+    let mut rig = begun();
+    rig.seq += 3;
+    let wanted = [(Action::OrderExecute, LAST), (Action::OrderAdd, LAST)];
+    assert_eq!(whole(&rig.feed(&add(2, b'B', 100, 1_234_400))), wanted);
+    // The unit is emptied.
+    let mut rig = begun();
+    rig.feed(pitch::UnitClear::new(5).as_bytes());
+    assert_eq!(whole(&rig.feed(&add(2, b'B', 100, 1_234_400))), [(Action::OrderAdd, LAST)]);
+    // It does not come.
+    let mut rig = begun();
+    let mut out = EventBuffer::new(8);
+    rig.decoder.end_overdue(2, UnixNanos(35_200 * SECOND + SECOND / 20), &mut out);
+    assert!(out.is_empty(), "not yet");
+    rig.decoder.end_overdue(2, UnixNanos(35_201 * SECOND), &mut out);
+    assert_eq!(whole(out.pending()), [(Action::OrderExecute, LAST)]);
+    assert_eq!(whole(&rig.feed(&add(2, b'B', 100, 1_234_400))), [(Action::OrderAdd, LAST)]);
+}
+
+#[test]
+fn an_order_number_of_two_instruments_is_believed_about_neither() {
+    let mut rig = Rig::from(1);
+    rig.feed(&add(1, b'B', 300, 1_234_500));
+    let other = |id| pitch::AddOrderLong::new(5, id, b'B', 100, *b"OTHER ", 1_000_000, 1);
+    rig.feed(other(9).as_bytes());
+    let told: Vec<_> =
+        rig.feed(other(1).as_bytes()).iter().map(|e| (e.action, e.instrument.0, e.qty.0)).collect();
+    let mixed = |n| (Action::Gap, n, GapCause::MixedLocate as u32);
+    assert_eq!(told, [mixed(0), mixed(1), (Action::OrderAdd, 1, 100)]);
+    assert_eq!(rig.stats.redefined_locates, 1);
+    // The same number for the same instrument is left to its book to find.
+    let told: Vec<_> = rig.feed(other(1).as_bytes()).iter().map(|e| e.action).collect();
+    assert_eq!(told, [Action::OrderAdd]);
+}
+
+#[test]
 fn halts_and_auctions_are_states() {
     let mut rig = Rig::from(1);
     let status = |code| pitch::TradingStatus::new(5, *b"ZVZZT   ", code, b'0', [0; 2]);
