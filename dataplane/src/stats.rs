@@ -128,9 +128,9 @@ pub struct FeedStats {
     pub bad_checksums: u64,
     /// Packets whose capture stamp was far from those around it.
     pub stamp_outliers: u64,
-    /// Levels of a LOBSTER book that came into view, or came back changed, at the deepest level shown.
+    /// Levels of a LOBSTER book that came into view at the deepest level shown when a level of their side went.
     pub uncovered_levels: u64,
-    /// Differences to the LOBSTER order book file above the deepest level: a row is missing.
+    /// Other differences to the LOBSTER order book file: a row is missing.
     pub corrected_levels: u64,
     /// Messages of LOBSTER and PITCH about orders that were never announced.
     pub unannounced_orders: u64,

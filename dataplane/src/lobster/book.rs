@@ -16,10 +16,9 @@ const FIRST_SEED_ID: u64 = 1 << 63;
 /// What the translation had to add to the rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct LobsterStats {
-    /// Levels that came into view, or came back changed, at the deepest level shown.
+    /// Levels that came into view, or came back changed, at the deepest level shown, when a level of their side went.
     pub(super) uncovered: u64,
-    /// Differences to the order book file above the deepest level: the two files do not belong together, or a row is
-    /// missing.
+    /// Other differences to the order book file: the two files do not belong together, or a row is missing.
     pub(super) corrected: u64,
     /// Messages about orders that were never announced.
     pub(super) unknown_orders: u64,
@@ -46,6 +45,14 @@ struct Level {
     seed: u32,
 }
 
+/// The level that a message took shares from.
+#[derive(Clone, Copy, Debug)]
+struct Taken {
+    side: Side,
+    px: i64,
+    is_gone: bool,
+}
+
 /// Levels of one side, the best one last.
 type Levels = Vec<Level>;
 
@@ -57,6 +64,8 @@ pub(super) struct Book {
     by_id: HashMap<u64, u32>,
     sides: [Levels; 2],
     next_seed_id: u64,
+    /// What the row's message took shares from, and whether that level went: only on that side can a deeper one have come into view.
+    taken: Option<Taken>,
     stats: LobsterStats,
 }
 
@@ -76,6 +85,7 @@ impl Book {
             by_id: HashMap::with_capacity(orders_max),
             sides: [Vec::with_capacity(orders_max + levels), Vec::with_capacity(orders_max + levels)],
             next_seed_id: FIRST_SEED_ID,
+            taken: None,
             stats: LobsterStats::default(),
         }
     }
@@ -107,6 +117,7 @@ impl Book {
 
     /// Does what a message row says; false when there are too many orders.
     pub(super) fn apply(&mut self, m: &MessageRow, row: &mut Row<'_>) -> bool {
+        self.taken = None;
         let action = match m.kind {
             1 => return self.add(m, row),
             2 => Action::OrderReduce,
@@ -122,6 +133,8 @@ impl Book {
             }
         };
         self.take_from_level(m, action, m.qty.saturating_sub(taken), row);
+        let is_gone = self.find_level(m.side, m.px).is_err();
+        self.taken = Some(Taken { side: m.side, px: m.px, is_gone });
         true
     }
 
@@ -171,7 +184,10 @@ impl Book {
             // It went away while it was out of view.
             self.remove_level(side, at, row);
         };
-        let count = if rank + 1 == levels { &mut self.stats.uncovered } else { &mut self.stats.corrected };
+        // Which of its orders shares were taken from can be wrong for a level that had been out of view.
+        let is_of = |taken: Taken| taken.side == side && (taken.is_gone || taken.px == px);
+        let is_uncovered = rank + 1 == levels && self.taken.is_some_and(is_of);
+        let count = if is_uncovered { &mut self.stats.uncovered } else { &mut self.stats.corrected };
         *count += u64::from(changed);
         fits
     }

@@ -16,8 +16,8 @@ use crate::stats::FeedStats;
 
 /// Orders that may live at once.
 const ORDERS_MAX: usize = 1 << 16;
-/// Levels above the deepest that may differ from the order book file before the two files are taken for those of two days: so
-/// many, and one row in so many on top. Files that belong together differ in none.
+/// Levels that may differ from the order book file, but for the deepest where one went, before the two files are taken for those of
+/// two days: so many, and one row in so many on top. Files that belong together differ in none.
 const STRANGE_LEVELS: u64 = 64;
 const STRANGE_SHARE: u64 = 50;
 /// A row whose time is further from the one before than this is believed when the row behind it agrees.

@@ -141,13 +141,17 @@ fn one_level_of_a_real_day_is_exact_on_every_row() {
     check_rows(&got, &order_book_rows(&path), 1);
 }
 
-/// An archive of these two files, in a folder that lives as long as the test.
+/// An archive of these two files of two levels, in a folder that lives as long as the test.
 fn archive(messages: &str, depths: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+    let name = |kind| format!("XYZ_2024-03-11_34200000_57600000_{kind}_2.csv");
+    archive_of([(name("message"), messages), (name("orderbook"), depths)])
+}
+
+fn archive_of(files: [(String, &str); 2]) -> (tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("day.zip");
     let mut zip = zip::ZipWriter::new(std::fs::File::create(&path).unwrap());
-    for (kind, text) in [("message", messages), ("orderbook", depths)] {
-        let name = format!("XYZ_2024-03-11_34200000_57600000_{kind}_2.csv");
+    for (name, text) in files {
         zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
         zip.write_all(text.as_bytes()).unwrap();
     }
@@ -207,7 +211,11 @@ fn an_announced_order_is_left_alone_while_others_can_be_meant() {
         (4, Action::OrderDelete, 7, 0),
     ];
     assert_eq!(seen, wanted);
-    assert_eq!((got.stats.uncovered_levels, got.stats.corrected_levels), (1, 0));
+    assert_eq!(
+        (got.stats.uncovered_levels, got.stats.corrected_levels),
+        (0, 1),
+        "no message says where from"
+    );
 }
 
 #[test]
@@ -262,6 +270,25 @@ fn files_of_two_days_are_told_from_one_another() {
     let depths: String = (1..200).map(|n| format!("9999999999,0,20000,{},{EMPTY}\n", 7 * n)).collect();
     let (_folder, path) = archive(&messages, &depths);
     let text = replay(&path).unwrap().error_text();
+    assert!(text.contains("rows that the messages do not lead to"), "{text}");
+}
+
+#[test]
+fn files_of_one_level_that_do_not_belong_together_are_told_too() {
+    // The only level shown is the deepest. Row by row the bid goes and another comes into view; then it changes by itself.
+    let row = |px: i64, qty: i64| format!("9999999999,0,{px},{qty}\n");
+    let name = |kind| format!("XYZ_2024-03-11_34200000_57600000_{kind}_1.csv");
+    let replayed = |messages: &str, depths: &str| {
+        let (_folder, path) = archive_of([(name("message"), messages), (name("orderbook"), depths)]);
+        replay(&path).unwrap()
+    };
+    let gone: String = (1..300).map(|n| format!("{n},3,{n},10,{},1\n", 20_000 - 100 * n)).collect();
+    let shown: String = (1..300).map(|n| row(19_900 - 100 * n, 10)).collect();
+    let got = replayed(&gone, &shown);
+    assert!(got.error.is_none(), "{}", got.error_text());
+    assert_eq!((got.stats.uncovered_levels, got.stats.corrected_levels), (298, 0));
+    let hidden: String = (1..300).map(|n| format!("{n},5,0,10,20000,1\n")).collect();
+    let text = replayed(&hidden, &shown).error_text();
     assert!(text.contains("rows that the messages do not lead to"), "{text}");
 }
 
