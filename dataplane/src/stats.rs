@@ -124,7 +124,7 @@ pub struct FeedStats {
     pub dropped: Dropped,
     /// Times a sequence began again within its session.
     pub restarts: u64,
-    /// Packets with a checksum that does not add up. Those of a capture are read all the same, those of a port are not.
+    /// Packets with a checksum that does not add up. They are read only where a capture's line never had right ones.
     pub bad_checksums: u64,
     /// Packets whose capture stamp was far from those around it.
     pub stamp_outliers: u64,

@@ -295,6 +295,13 @@ impl<'b> MbufRef<'b> {
         flags & IP_CKSUM_MASK == IP_CKSUM_BAD || flags & L4_CKSUM_MASK == L4_CKSUM_BAD
     }
 
+    /// Whether the network card looked at UDP's checksum, or vouches for the data without one.
+    #[inline]
+    #[must_use]
+    pub fn is_checksum_seen(&self) -> bool {
+        self.header().ol_flags & L4_CKSUM_MASK != 0
+    }
+
     #[inline]
     fn stamp(&self) -> Option<u64> {
         if self.header().ol_flags & self.timestamps.flag == 0 {

@@ -7,6 +7,7 @@ mod pipeline;
 mod raw_time;
 mod silence;
 mod stamps;
+mod vouched;
 
 pub use line_counters::{LineCounts, LineReader};
 pub use output::EventTx;

@@ -3,7 +3,8 @@
 use dpdk::RxQueue;
 use dpdk::capture::Counted;
 use types::UnixNanos;
-use wire::frame::LinkType;
+use wire::WireError;
+use wire::frame::{LinkType, verify_checksums};
 
 use super::error::SourceError;
 use super::packet::{BURST_MAX, Layer, Packet, PacketSource, SourceNotes, SourceStatus};
@@ -23,7 +24,7 @@ pub struct DpdkSource {
     left: Option<u64>,
     /// Where the capture file ends within a record, if it does.
     cut: Option<String>,
-    /// Packets whose checksum the card found wrong.
+    /// Packets with a wrong checksum, which the card found, or this where the card did not look.
     bad_checksums: u64,
     /// Stamps are of a recording.
     recorded: bool,
@@ -83,7 +84,8 @@ impl PacketSource for DpdkSource {
         }
         let burst = self.queue.rx_burst();
         for mbuf in &burst {
-            if mbuf.has_bad_checksum() {
+            let unseen = !self.recorded && !mbuf.is_checksum_seen();
+            if mbuf.has_bad_checksum() || (unseen && is_damaged(mbuf.data())) {
                 self.bad_checksums += 1;
                 continue;
             }
@@ -118,4 +120,12 @@ impl PacketSource for DpdkSource {
     fn overshoot_bytes(&self) -> usize {
         (BURST_MAX - 1) * self.packet_bytes
     }
+}
+
+/// Whether the packet's own checksums condemn it. What else is wrong with it is found where it is read.
+fn is_damaged(frame: &[u8]) -> bool {
+    matches!(
+        verify_checksums(LinkType::Ethernet, frame),
+        Err(WireError::BadIpChecksum { .. } | WireError::BadUdpChecksum { .. })
+    )
 }

@@ -302,7 +302,13 @@ fn checksums_of_captures_are_looked_at() {
     let last = damaged[7].1.len() - 1;
     damaged[7].1[last] ^= 1;
     let got = read("x", pcap(Endian::Little, true, &damaged)).unwrap();
-    assert_eq!((got.stats.bad_checksums, got.stats.messages), (1, 600), "counted, and read");
+    assert_eq!((got.stats.bad_checksums, got.stats.messages), (1, 597), "counted, and not read");
+    assert_eq!((got.stats.gaps, got.stats.missing, got.stats.lines[0].stats.bad), (1, 3, 1));
+    // Where every one is wrong, somebody rewrote the capture.
+    let mut rewritten = packets();
+    rewritten.iter_mut().for_each(|(_, frame)| frame[40] ^= 1);
+    let got = read("x", pcap(Endian::Little, true, &rewritten)).unwrap();
+    assert_eq!((got.stats.bad_checksums, got.stats.messages), (200, 600), "counted, and read");
 }
 
 #[test]
