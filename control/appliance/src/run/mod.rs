@@ -75,9 +75,13 @@ pub(crate) fn run(args: &cli::Run) -> Result<()> {
         check(&plan)?;
     }
     let (line, report) = boot::prepare(&plan, &clock, &mut latency)?;
-    report.print()?;
+    let printed = report.print();
     if args.check {
-        return Ok(());
+        return printed;
+    }
+    if let Err(error) = printed {
+        // A terminal, a pipe or a disk behind stdout that takes nothing is no reason not to guard orders.
+        output::tell(format_args!("warning: the table of the start is not shown: {error:#}"));
     }
     serve(&plan, line, &clock, Kept { timekeeper, latency, hangup })
 }
