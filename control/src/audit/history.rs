@@ -1,6 +1,7 @@
-//! What the log says of breakers and halts, from its first record to its last: what a start compares the latch file with.
+//! What the log says of breakers, halts and limits, from its first record to its last: what a start compares their files with.
 
 use super::error::AuditError;
+use super::record::Actor;
 use super::segment;
 use crate::stamp::Stamp;
 use serde::Deserialize;
@@ -9,13 +10,15 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-/// One record that moved a latch.
+/// One record that moved a latch or a limit.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Event {
     /// Its number in the chain.
     pub(crate) seq: u64,
     /// When.
     pub(crate) ts: Stamp,
+    /// By whom.
+    pub(crate) actor: Actor,
     /// What was done: `halt`, `breaker.trip`, `resume`, ...
     pub(crate) action: String,
     /// To what.
@@ -29,17 +32,18 @@ pub(crate) struct Event {
 }
 
 /// What every such record has in its line; a line without one is not parsed.
-const ACTIONS: [&str; 7] = [
+const ACTIONS: [&str; 8] = [
     "\"action\":\"start\"",
     "\"action\":\"halt\"",
     "\"action\":\"resume\"",
     "\"action\":\"breaker.",
     "\"action\":\"tier.reset\"",
     "\"action\":\"latch.",
+    "\"action\":\"limits.",
     "\"action\":\"init\"",
 ];
 
-/// Shows every record that moves a latch to `visit`, oldest first. The chain has been proven by whoever calls this; a line
+/// Shows every record that moves a latch or a limit to `visit`, oldest first. The chain has been proven by whoever calls this; a line
 /// that is no record is passed over.
 ///
 /// # Errors

@@ -65,8 +65,8 @@ impl AuditKey {
         Ok(Some(Self(key)))
     }
 
-    /// The MAC of a line's body: BLAKE3 in keyed mode.
-    pub(super) fn mac(&self, body: &[u8]) -> blake3::Hash {
+    /// The MAC of a line's body, or of a sealed file: BLAKE3 in keyed mode.
+    pub(crate) fn mac(&self, body: &[u8]) -> blake3::Hash {
         blake3::keyed_hash(&self.0, body)
     }
 }

@@ -5,7 +5,7 @@ use super::error::{AuditError, GENESIS, LINE_BYTES_MAX};
 use super::key::AuditKey;
 use super::record::{Actor, Body, Entry, LINE_VERSION, line_of};
 use super::segment::{self, Segment};
-use super::verify::{VerifyOptions, verify_up_to, walk};
+use super::verify::{VerifyOptions, Walk, verify_up_to, walk};
 use crate::protocol::VerifyReply;
 use crate::stamp::Stamp;
 use std::borrow::Cow;
@@ -48,7 +48,7 @@ struct End {
 }
 
 impl AuditLog {
-    /// Opens the log of `dir`, making both when there is none. The last two segments are proven; a torn last line is
+    /// Opens the log of `dir`, making both when there is none. All of it is proven, since a start believes all of it; a torn last line is
     /// set aside. Lines are written with the key in `key_path`, which is made when there is none and no line needs it.
     ///
     /// # Errors
@@ -69,14 +69,10 @@ impl AuditLog {
             let end = End { segment, file, bytes: 0, seq: 0, head: GENESIS.to_owned() };
             return Ok((Self::at(dir, segment_bytes_max, key, end), None));
         };
-        let recent = &segments[segments.len().saturating_sub(2)..];
-        // Older segments were proven when they were written, and `audit verify` proves them again at any time.
-        let options =
-            VerifyOptions { partial: recent[0].index != 1, key: key.clone(), ..VerifyOptions::default() };
-        let walk = walk(recent, &options, None)?;
+        let walk = proven(&segments, key.as_ref())?;
         let key = match key {
             Some(key) => key,
-            None if walk.keyed_seen => return Err(AuditError::KeyMissing { path: key_path.to_owned() }),
+            None if walk.records > 0 => return Err(AuditError::KeyMissing { path: key_path.to_owned() }),
             None => AuditKey::create(key_path)?,
         };
         let file = OpenOptions::new()
@@ -100,15 +96,12 @@ impl AuditLog {
     ///
     /// # Errors
     /// [`AuditError`], as [`AuditLog::open`].
-    pub fn check(dir: &Path, key: Option<&AuditKey>) -> Result<u64, AuditError> {
+    pub fn check(dir: &Path, key_path: &Path, key: Option<&AuditKey>) -> Result<u64, AuditError> {
         let segments = segment::list(dir)?;
         let Some(last) = segments.last() else { return Ok(0) };
-        let recent = &segments[segments.len().saturating_sub(2)..];
-        let options =
-            VerifyOptions { partial: recent[0].index != 1, key: key.cloned(), ..VerifyOptions::default() };
-        let walk = walk(recent, &options, None)?;
-        if key.is_none() && walk.keyed_seen {
-            return Err(AuditError::KeyMissing { path: dir.with_file_name("audit.key") });
+        let walk = proven(&segments, key)?;
+        if key.is_none() && walk.records > 0 {
+            return Err(AuditError::KeyMissing { path: key_path.to_owned() });
         }
         OpenOptions::new()
             .write(true)
@@ -328,6 +321,12 @@ fn read_end(segment: &Segment, end: u64, room: usize) -> Result<Option<(Vec<u8>,
     let mut bytes = Vec::new();
     file.take(end - start).read_to_end(&mut bytes).map_err(fail)?;
     Ok(Some((bytes, start == 0)))
+}
+
+/// Walks every segment there is; the oldest may be kept elsewhere.
+fn proven(segments: &[Segment], key: Option<&AuditKey>) -> Result<Walk, AuditError> {
+    let partial = segments.first().is_some_and(|first| first.index != 1);
+    walk(segments, &VerifyOptions { partial, key: key.cloned(), ..VerifyOptions::default() }, None)
 }
 
 /// A new, empty segment, its name on disk.

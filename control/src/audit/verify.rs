@@ -195,6 +195,9 @@ fn check(line: &[u8], walk: &Walk, options: &VerifyOptions) -> Result<(Link, boo
             body.v
         ));
     }
+    if options.key.is_some() && !keyed {
+        return Err("found a line without a MAC, and the key of the log is here: it was written by somebody who has it not".to_owned());
+    }
     if walk.keyed_seen && !keyed {
         return Err("found a line without a MAC after lines that have one".to_owned());
     }

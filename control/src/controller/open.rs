@@ -9,7 +9,8 @@ use super::refusals::Refusals;
 use super::system::system_actor;
 use super::trail::Trail;
 use crate::audit::{
-    Actor, AnchorFile, AuditError, AuditKey, AuditLog, TornLine, VerifyOptions, history, read_anchors, verify,
+    Actor, AnchorFile, AuditError, AuditKey, AuditLog, Event, TornLine, VerifyOptions, history, read_anchors,
+    verify,
 };
 use crate::backend::Backend;
 use crate::config::Plan;
@@ -17,8 +18,8 @@ use crate::names::Scope;
 use crate::roles::UserDatabase;
 use crate::stamp::Stamp;
 use crate::state::{
-    Cause, Comparison, Found, LatchFile, LimitBook, ProposalBook, SealError, Standing, StateDir,
-    StateDirError, TierBook, reconcile,
+    Cause, Comparison, Found, LatchFile, LimitBook, ProposalBook, SealError, Standing, StandingLimits,
+    StateDir, StateDirError, TierBook, reconcile, reconcile_limits,
 };
 use serde_json::json;
 use std::fs::{self, OpenOptions};
@@ -77,6 +78,7 @@ impl OpenError {
                 )
             }
             Self::Used { .. } | Self::NotOwner { .. } => true,
+            Self::StateDir(StateDirError::NotOurs { .. } | StateDirError::Exposed { .. }) => true,
             Self::StateDir(_) | Self::Seal(_) => false,
         }
     }
@@ -137,13 +139,16 @@ impl Controller {
         let places = Places::of(plan);
         let dir = StateDir::take(&plan.instance.state_dir)?;
         let started = Stamp(clock());
-        let (mut latch, latch_found) = LatchFile::open(dir.path());
-        let (limits, limits_found) = LimitBook::open(dir.path(), plan.limits.clone());
         let (log, torn) = places.log(plan)?;
-        let mut judgement = judge(&places, &mut latch, &latch_found, &limits_found, log.records())?;
+        let key = Some(log.key());
+        let (mut latch, latch_found) = LatchFile::open(dir.path(), key);
+        let (mut limits, limits_found) = LimitBook::open(dir.path(), key, plan.limits.clone());
+        let (proposals, void) = ProposalBook::open(dir.path(), key, started);
+        let mut judgement =
+            judge(&places, (&mut latch, &latch_found), (&mut limits, &limits_found), log.records())?;
         judgement.damage.extend(anchored(&places, Some(log.key())));
         if !judgement.damage.is_empty() {
-            latch.halt_for_damage(&judgement.damage.join("; "), started);
+            latch.halt_for_damage(&few(&judgement.damage), started);
         }
         if plan.instance.start_halted {
             latch.set_halt(Cause::Boot, started, "portcullis", "instance.start_halted is set", "");
@@ -155,17 +160,22 @@ impl Controller {
             u64::from(anchors.anchor_minutes) * 60_000_000_000,
         );
         let trail = Trail::new(log, anchors);
-        let (proposals, void) = ProposalBook::open(dir.path(), started);
         let mut inner = Inner { dir, latch, limits, proposals, trail, retried: NEVER };
+        let mut unwritten = None;
         if inner.latch.halt().is_none_or(|halt| halt.cause != Cause::Latch) {
-            // A damaged or missing file stays as it is until a person has decided.
-            inner.persist_latch(started)?;
+            // A damaged or missing file stays as it is until a person has decided. What a full disk refuses is in force and owed: an
+            // appliance that does not start protects nobody.
+            unwritten = inner.persist_latch(started).and_then(|()| inner.persist_limits(started)).err();
         }
         let own_uid = rustix::process::geteuid().as_raw();
         let mut warnings = warnings(plan, &inner.latch, torn.as_ref());
         warnings.extend(judgement.notes);
         warnings.extend(void.map(|why| format!("proposals that waited for a second person are void: {why}")));
-        record_start(plan, &places, &mut inner, started, own_uid, &judgement.found, &warnings)?;
+        warnings.extend(
+            unwritten
+                .map(|error| format!("what is in force could not be written, and is tried again: {error}")),
+        );
+        warnings.extend(record_start(plan, &mut inner, started, own_uid, &judgement.found, &warnings));
         let controller = Self {
             instance: plan.instance.name.to_string(),
             build: env!("CARGO_PKG_VERSION").to_owned(),
@@ -209,16 +219,17 @@ impl Controller {
             }
         }
         let dir = StateDir::take(path)?;
-        let (mut latch, _) = LatchFile::open(dir.path());
-        let (mut limits, _) = LimitBook::open(dir.path(), plan.limits.clone());
         let (mut log, _) = places.log(plan)?;
+        let key = log.key().clone();
+        let (mut latch, _) = LatchFile::open(dir.path(), Some(&key));
+        let (mut limits, _) = LimitBook::open(dir.path(), Some(&key), plan.limits.clone());
         let users = UserDatabase::of_host().unwrap_or_default();
         let actor = Actor { user: users.user_name(own_uid), ..system_actor(own_uid) };
         let made =
             entry("init", plan.instance.name.as_str(), json!({ "build": env!("CARGO_PKG_VERSION") }), "done");
         log.append(now, &actor, &made).map_err(|source| places.broken(source))?;
         limits.persist(now)?;
-        TierBook::begin(dir.path())?;
+        TierBook::begin(dir.path(), Some(&key))?;
         // Last: as long as this is missing, a start comes up halted.
         latch.persist(now, log.records())?;
         Ok(())
@@ -238,11 +249,13 @@ impl Controller {
             outcome => outcome?,
         }
         places.try_to_write(dir)?;
-        let (mut latch, latch_found) = LatchFile::open(dir);
-        let (_, limits_found) = LimitBook::open(dir, plan.limits.clone());
         let key = AuditKey::read(&places.key).map_err(|source| places.broken(source))?;
-        let records = AuditLog::check(&places.audit, key.as_ref()).map_err(|source| places.broken(source))?;
-        let mut judgement = judge(&places, &mut latch, &latch_found, &limits_found, records)?;
+        let records = AuditLog::check(&places.audit, &places.key, key.as_ref())
+            .map_err(|source| places.broken(source))?;
+        let (mut latch, latch_found) = LatchFile::open(dir, key.as_ref());
+        let (mut limits, limits_found) = LimitBook::open(dir, key.as_ref(), plan.limits.clone());
+        let mut judgement =
+            judge(&places, (&mut latch, &latch_found), (&mut limits, &limits_found), records)?;
         judgement.damage.extend(anchored(&places, key.as_ref()));
         said.extend(judgement.damage.into_iter().map(|why| format!("a start would come up halted: {why}")));
         said.extend(judgement.notes);
@@ -269,9 +282,8 @@ impl Controller {
 /// Compares what was found with itself and with the audit log of `records` records. What it finds amiss is a reason to halt.
 fn judge(
     places: &Places,
-    latch: &mut LatchFile,
-    latch_found: &Found,
-    limits_found: &Found,
+    (latch, latch_found): (&mut LatchFile, &Found),
+    (limits, limits_found): (&mut LimitBook, &Found),
     records: u64,
 ) -> Result<Comparison, OpenError> {
     let dir = places.audit.parent().unwrap_or(Path::new(".")).display();
@@ -298,10 +310,16 @@ fn judge(
             latch.audit_records()
         ));
     }
-    let mut standing = Standing::default();
-    history(&places.audit, |event| standing.take(&event)).map_err(|source| places.broken(source))?;
-    let compared = reconcile(latch, &standing, *latch_found == Found::Whole);
-    damage.extend(compared.damage);
+    let (mut standing, mut set) = (Standing::default(), StandingLimits::default());
+    let take = |event: Event| {
+        standing.take(&event);
+        set.take(&event);
+    };
+    history(&places.audit, take).map_err(|source| places.broken(source))?;
+    let mut compared = reconcile(latch, &standing, *latch_found == Found::Whole);
+    let (looser, restored) = reconcile_limits(limits, &set, limits_found);
+    damage.extend(compared.damage.into_iter().chain(looser));
+    compared.notes.extend(restored);
     Ok(Comparison { damage, ..compared })
 }
 
@@ -368,28 +386,46 @@ fn warnings(plan: &Plan, latch: &LatchFile, torn: Option<&TornLine>) -> Vec<Stri
     warnings
 }
 
-/// Records what was found without a record, then the start.
+/// What a record says of things of which there may be one for each instrument: the first few, and how many more there are.
+fn few(said: &[String]) -> String {
+    const FEW: usize = 5;
+    const CHARS_MAX: usize = 600;
+    let cut = |text: &String| text.chars().take(CHARS_MAX).collect::<String>();
+    let mut shown: Vec<String> = said.iter().take(FEW).map(cut).collect();
+    if said.len() > FEW {
+        shown.push(format!("and {} more of the kind (the daemon's log has all)", said.len() - FEW));
+    }
+    shown.join("; ")
+}
+
+/// Records what was found without a record, then the start. Where that cannot be written it is owed, the firm is halted, and what is
+/// given says why.
 fn record_start(
     plan: &Plan,
-    places: &Places,
     inner: &mut Inner,
     started: Stamp,
     own_uid: u32,
     found: &std::collections::BTreeSet<Scope>,
     warnings: &[String],
-) -> Result<(), OpenError> {
+) -> Option<String> {
     let actor = system_actor(own_uid);
-    for scope in found {
-        let entry = entry("latch.found", &scope.to_string(), json!(inner.latch.of(scope)), "done");
-        inner.trail.append(started, &actor, &entry).map_err(|source| places.broken(source))?;
-    }
+    let found = found
+        .iter()
+        .map(|scope| entry("latch.found", &scope.to_string(), json!(inner.latch.of(scope)), "done"));
+    let mut entries: Vec<_> = found.collect();
     let after = json!({
         "build": env!("CARGO_PKG_VERSION"),
         "config": blake3::Hash::from_bytes(plan.digest).to_hex().as_str(),
         "halt": inner.latch.halt(),
         "breakers": inner.latch.entries().count(),
-        "warnings": warnings,
+        "warnings": few(warnings),
     });
     let start = entry("start", plan.instance.name.as_str(), after, "done");
-    inner.trail.append(started, &actor, &start).map(drop).map_err(|source| places.broken(source))
+    entries.push(start);
+    let error = inner.trail.append_or_owe(started, &actor, entries).err()?;
+    let reason = format!("the start could not be recorded in the audit log: {error}");
+    inner.latch.set_halt(Cause::Boot, started, "portcullis", &reason, "");
+    // Whatever it says to that is owed, too.
+    let _ = inner.persist_latch(started);
+    Some(format!("{reason}; everything is halted until a person resumes"))
 }

@@ -1,5 +1,6 @@
 //! The alerts: what is the matter and what was, until a person has taken note.
 
+use super::journal::SEQ_MAX;
 use crate::protocol::{
     Acknowledged, AlertChoice, AlertRow, AlertsPage, Effect, Event, EventKind, Severity, Silence,
 };
@@ -80,7 +81,7 @@ impl AlertBook {
             }
             alert.severity = alert.severity.max(severity);
             (alert.last, alert.ended) = (at, None);
-            alert.count += count;
+            alert.count = alert.count.saturating_add(count);
             text.clone_into(&mut alert.text);
             return;
         }
@@ -146,6 +147,11 @@ impl AlertBook {
         });
         self.changed |= count > 0;
         Ok(count)
+    }
+
+    /// Whether its numbers can be counted on from.
+    pub(super) fn is_countable(&self) -> bool {
+        self.heard <= SEQ_MAX && self.newest <= SEQ_MAX && self.alerts.iter().all(|alert| alert.id <= SEQ_MAX)
     }
 
     /// The numbers of all.

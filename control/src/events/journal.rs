@@ -25,7 +25,11 @@ fn segments(dir: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let digits = name.strip_prefix("events-").and_then(|rest| rest.strip_suffix(".jsonl"));
-        if let Some(first) = digits.filter(|digits| digits.len() == 20).and_then(|d| d.parse().ok()) {
+        let first = digits.filter(|digits| digits.len() == 20).and_then(|d| d.parse().ok());
+        // Nobody waits for what writes into a pipe, nor counts on from a number that nothing has come to.
+        let is_ours =
+            |first: &u64| *first <= SEQ_MAX && fs::symlink_metadata(&path).is_ok_and(|found| found.is_file());
+        if let Some(first) = first.filter(is_ours) {
             found.push((first, path));
         }
     }
@@ -34,6 +38,17 @@ fn segments(dir: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
 }
 
 /// The segment that is written.
+/// The highest number of an event that is believed: nothing comes to it in any time.
+pub(super) const SEQ_MAX: u64 = 1 << 62;
+
+/// Makes the directory, where it is not there.
+fn make(dir: &Path) -> io::Result<()> {
+    match fs::create_dir(dir) {
+        Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(e),
+        _ => Ok(()),
+    }
+}
+
 #[derive(Debug)]
 struct Segment {
     file: File,
@@ -49,22 +64,20 @@ pub(super) struct Journal {
 }
 
 impl Journal {
+    /// A journal whose directory nobody has looked at: it is made with the first event.
+    pub(super) fn unread(dir: &Path, bytes_max: u64) -> Self {
+        let segment_bytes_max = (bytes_max / SEGMENTS).max(LINE_BYTES_MAX as u64);
+        Self { dir: dir.to_owned(), segment_bytes_max, segment: None }
+    }
+
     /// The journal in `dir`, which is made where it is not there; gives the number of its newest event, 0 for none. A line that a
     /// crash cut off is removed.
     ///
     /// # Errors
     /// What the system says.
     pub(super) fn open(dir: &Path, bytes_max: u64) -> io::Result<(Self, u64)> {
-        if let Err(e) = fs::create_dir(dir)
-            && e.kind() != ErrorKind::AlreadyExists
-        {
-            return Err(e);
-        }
-        let mut journal = Self {
-            dir: dir.to_owned(),
-            segment_bytes_max: (bytes_max / SEGMENTS).max(LINE_BYTES_MAX as u64),
-            segment: None,
-        };
+        make(dir)?;
+        let mut journal = Self::unread(dir, bytes_max);
         let mut newest = 0;
         if let Some((first, path)) = segments(dir)?.pop() {
             newest = first.saturating_sub(1);
@@ -108,7 +121,12 @@ impl Journal {
 
     /// Begins a segment and removes the oldest.
     fn begin(&self, first: u64) -> io::Result<Segment> {
+        make(&self.dir)?;
         let path = self.dir.join(format!("events-{first:020}.jsonl"));
+        if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
+            // Something else has the name: a pipe would keep the writer for ever.
+            fs::rename(&path, path.with_extension("damaged"))?;
+        }
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
         let kept = segments(&self.dir)?;
         let surplus = kept.len().saturating_sub(SEGMENTS as usize);
@@ -180,7 +198,7 @@ impl JournalReader {
                 }
                 self.offset += line.len() as u64;
                 let event = serde_json::from_slice::<Event>(line).ok();
-                if let Some(event) = event.filter(|event| event.seq >= self.next) {
+                if let Some(event) = event.filter(|event| (self.next..=SEQ_MAX).contains(&event.seq)) {
                     self.next = event.seq + 1;
                     found.push(event);
                 }
@@ -285,14 +303,15 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_is_gone_is_an_error_and_comes_back() {
+    fn a_directory_that_is_gone_is_made_again_and_a_disk_that_is_gone_is_an_error() {
         let home = tempfile::tempdir().unwrap();
         let dir = home.path().join("events");
         let (mut journal, _) = Journal::open(&dir, 0).unwrap();
         journal.append(&events(1..100)).unwrap();
         fs::remove_dir_all(&dir).unwrap();
+        fs::write(&dir, "in its place").unwrap();
         assert!(journal.append(&events(100..101)).is_err());
-        fs::create_dir(&dir).unwrap();
+        fs::remove_file(&dir).unwrap();
         journal.append(&events(100..101)).unwrap();
         assert_eq!(all(&dir, 1), [100]);
     }

@@ -7,7 +7,7 @@
 
 use super::book::AlertBook;
 use super::draft::Draft;
-use super::journal::{Journal, JournalReader, replace};
+use super::journal::{Journal, JournalReader, SEQ_MAX, replace};
 use super::throttle::Throttle;
 use crate::protocol::{Event, EventKind, EventStatus, Severity, SinkStatus};
 use crate::stamp::Stamp;
@@ -133,24 +133,25 @@ struct Disk {
 }
 
 impl EventLog {
-    /// The log in `dir`, with its journal of `journal_bytes_max` and the alerts as they stood.
+    /// The log in `dir`, with its journal of `journal_bytes_max` and the alerts as they stood. What cannot be read is set aside and
+    /// said, and begun anew: no file of events keeps anybody from starting.
     ///
     /// # Errors
-    /// What the system says.
+    /// None yet.
     pub(super) fn open(
         dir: &Path,
         journal_bytes_max: u64,
         per_second: u32,
         now: Now,
     ) -> io::Result<(Arc<Self>, Writer)> {
-        let (journal, newest) = Journal::open(dir, journal_bytes_max)?;
         let at = Stamp(now());
+        let (journal, newest, unread) = journal_in(dir, journal_bytes_max, at);
         let (mut book, damaged) = book_in(dir, at);
-        let id = identity(dir, at)?;
+        let id = identity(dir, at);
         // What was written after the alerts were last kept.
-        let mut reader = JournalReader::new(dir, book.heard + 1);
+        let mut reader = JournalReader::new(dir, book.heard.saturating_add(1));
         loop {
-            let events = reader.read(1_024)?;
+            let events = reader.read(1_024).unwrap_or_default();
             let Some(last) = events.last() else { break };
             book.heard = last.seq;
             events.iter().filter(|event| event.count == 1).for_each(|event| book.hear(event));
@@ -174,6 +175,9 @@ impl EventLog {
         if let Some(why) = damaged {
             let text = format!("the alerts' file could not be believed and was set aside: {why}");
             log.tell(Draft::new(at, Severity::Warning, EventKind::Said, "daemon", &text));
+        }
+        if let Some(why) = unread {
+            log.tell(Draft::new(at, Severity::Warning, EventKind::Lost, "daemon", &why));
         }
         let writer = Writer { throttle: Throttle::new(per_second), disk: Disk { journal, kept: at } };
         Ok((Arc::new(log), writer))
@@ -409,13 +413,19 @@ impl EventLog {
 /// The alerts as they stood, and what was wrong with their file.
 fn book_in(dir: &Path, now: Stamp) -> (AlertBook, Option<String>) {
     let path = dir.join("alerts.json");
-    let read = match std::fs::read(&path) {
+    let read = match std::fs::symlink_metadata(&path).and_then(|found| match found.is_file() {
+        true => std::fs::read(&path),
+        false => Err(io::Error::other("found no file")),
+    }) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return (AlertBook::default(), None),
         Err(e) => Err(e.to_string()),
         Ok(bytes) => serde_json::from_slice::<BookFile<AlertBook>>(&bytes).map_err(|e| e.to_string()),
     };
     match read {
-        Ok(file) if file.version == BOOK_VERSION => (file.alerts, None),
+        Ok(file) if file.version == BOOK_VERSION && file.alerts.is_countable() => (file.alerts, None),
+        Ok(file) if file.version == BOOK_VERSION => {
+            set_aside(&path, now, format!("found a number beyond {SEQ_MAX}"))
+        }
         Ok(file) => set_aside(&path, now, format!("found version {}, wanted {BOOK_VERSION}", file.version)),
         Err(why) => set_aside(&path, now, why),
     }
@@ -428,17 +438,37 @@ fn set_aside(path: &Path, now: Stamp, why: String) -> (AlertBook, Option<String>
 }
 
 /// What tells this journal from another one at the same place.
-fn identity(dir: &Path, now: Stamp) -> io::Result<String> {
+fn identity(dir: &Path, now: Stamp) -> String {
     let path = dir.join("journal.id");
-    match std::fs::read_to_string(&path) {
-        Ok(id) if !id.trim().is_empty() => Ok(id.trim().to_owned()),
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-        _ => {
-            let id = format!("{}-{}", now.0.0, std::process::id());
-            replace(&path, id.as_bytes())?;
-            Ok(id)
-        }
+    let is_file = std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_file());
+    let known = is_file.then(|| std::fs::read_to_string(&path).ok()).flatten();
+    if let Some(id) = known.filter(|id| !id.trim().is_empty()) {
+        return id.trim().to_owned();
     }
+    let id = format!("{}-{}", now.0.0, std::process::id());
+    // Where it cannot be kept, the next start has another one: a place in this journal is then taken for one in another.
+    drop(replace(&path, id.as_bytes()));
+    id
+}
+
+/// The journal in `dir`, its newest event, and what is to be said where another had to be begun: what cannot be read is set aside.
+fn journal_in(dir: &Path, bytes_max: u64, now: Stamp) -> (Journal, u64, Option<String>) {
+    let why = match Journal::open(dir, bytes_max) {
+        Ok((journal, newest)) => return (journal, newest, None),
+        Err(error) => error,
+    };
+    let aside = dir.with_extension(format!("damaged-{}", now.0.0));
+    let kept = match std::fs::rename(dir, &aside) {
+        Ok(()) => format!("what was there is kept in {}", aside.display()),
+        Err(error) => {
+            format!("it cannot be set aside ({error}), so events are in memory alone until it can be written")
+        }
+    };
+    let said =
+        format!("the journal of events cannot be read and is begun anew: {}: {why}; {kept}", dir.display());
+    let (journal, newest) =
+        Journal::open(dir, bytes_max).unwrap_or_else(|_| (Journal::unread(dir, bytes_max), 0));
+    (journal, newest, Some(said))
 }
 
 #[cfg(test)]
@@ -508,6 +538,48 @@ mod tests {
         assert_eq!(lock(&log.book).counts().0, 3, "all of it is in the journal");
         close(&log, thread);
         assert_eq!(all(&log, 1).0.len(), 4, "and that it was damaged is said");
+    }
+
+    #[test]
+    fn no_file_of_events_keeps_the_log_from_opening() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("events");
+        let (log, thread) = open(&dir);
+        warning(&log, EventKind::Line, "line:x/0/A");
+        close(&log, thread);
+        let (journal, alerts) = (dir.join("events-00000000000000000001.jsonl"), dir.join("alerts.json"));
+        let (good, book) =
+            (std::fs::read_to_string(&journal).unwrap(), std::fs::read_to_string(&alerts).unwrap());
+        let huge = u64::MAX.to_string();
+        let pipe = |path: &Path| {
+            std::fs::remove_file(path).unwrap();
+            assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+        };
+        let breaks: [&dyn Fn(); 7] = [
+            &|| std::fs::write(&journal, good.replace("\"seq\":1", &format!("\"seq\":{huge}"))).unwrap(),
+            &|| std::fs::write(&journal, good.replace("\"count\":1", &format!("\"count\":{huge}"))).unwrap(),
+            &|| std::fs::write(&alerts, book.replace("\"heard\":1", &format!("\"heard\":{huge}"))).unwrap(),
+            &|| std::fs::write(dir.join(format!("events-{huge}.jsonl")), &good).unwrap(),
+            &|| pipe(&journal),
+            &|| pipe(&alerts),
+            &|| {
+                std::fs::remove_dir_all(&dir).unwrap();
+                std::fs::write(&dir, "in its place").unwrap();
+            },
+        ];
+        for (n, damage) in breaks.iter().enumerate() {
+            damage();
+            let (log, thread) = open(&dir);
+            for _ in 0..2 {
+                warning(&log, EventKind::Gap, "feed:x");
+            }
+            close(&log, thread);
+            assert!(log.newest() >= 2 && log.status().journal_failing.is_empty(), "{n}: {:?}", log.status());
+            drop(std::fs::remove_dir_all(&dir));
+            let (log, thread) = open(&dir);
+            warning(&log, EventKind::Line, "line:x/0/A");
+            close(&log, thread);
+        }
     }
 
     #[test]

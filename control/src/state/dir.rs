@@ -1,7 +1,8 @@
-//! The state directory: taken by a lock, and looked at again before anything in it is called durable.
+//! The state directory: taken by a lock on itself, which nobody can remove as a file can be, and looked at again before anything in it is
+//! called durable.
 
 use super::sealed::SealError;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,24 @@ pub enum StateDirError {
         /// The system's reason.
         source: io::Error,
     },
+    /// It is somebody else's: what a start wrote would not be theirs any more.
+    #[error("state directory {}: found it to be uid {owner}'s, wanted uid {own}'s, who runs this: run it as that user, or chown it", path.display())]
+    NotOurs {
+        /// The directory.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// Who runs this.
+        own: u32,
+    },
+    /// Others may write into it.
+    #[error("state directory {}: found mode {mode:o}, wanted that nobody else may write there: chmod 700", path.display())]
+    Exposed {
+        /// The directory.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
     /// Another daemon has it.
     #[error("state directory {}: another appliance is running on it (its lock is held)", path.display())]
     InUse {
@@ -33,9 +52,17 @@ pub enum StateDirError {
 pub(crate) struct StateDir {
     path: PathBuf,
     lock: File,
+    /// The file that is locked beside it, for whoever looks which process has the directory.
+    _file: File,
 }
 
 const LOCK: &str = "lock";
+
+/// Opens a directory, to lock it.
+fn open_dir(path: &Path) -> io::Result<File> {
+    let dir = File::open(path)?;
+    if dir.metadata()?.is_dir() { Ok(dir) } else { Err(ErrorKind::NotADirectory.into()) }
+}
 
 /// How often the lock is tried, and how long between two tries: a daemon that is just ending has it for a moment more.
 const TRIES: u32 = 20;
@@ -49,10 +76,19 @@ impl StateDir {
     pub(crate) fn take(path: &Path) -> Result<Self, StateDirError> {
         let fail = |source| StateDirError::Io { path: path.to_owned(), source };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(fail)?;
-        let lock = File::create(path.join(LOCK)).map_err(fail)?;
+        let lock = open_dir(path).map_err(fail)?;
+        let found = lock.metadata().map_err(fail)?;
+        let own = rustix::process::geteuid().as_raw();
+        if found.uid() != own {
+            return Err(StateDirError::NotOurs { path: path.to_owned(), owner: found.uid(), own });
+        }
+        if found.mode() & 0o022 != 0 {
+            return Err(StateDirError::Exposed { path: path.to_owned(), mode: found.mode() & 0o777 });
+        }
+        let file = File::create(path.join(LOCK)).map_err(fail)?;
         for _ in 0..TRIES {
             match lock.try_lock() {
-                Ok(()) => return Ok(Self { path: path.to_owned(), lock }),
+                Ok(()) => return Ok(Self { path: path.to_owned(), lock, _file: file }),
                 Err(TryLockError::WouldBlock) => thread::sleep(TRY_AGAIN),
                 Err(TryLockError::Error(source)) => return Err(fail(source)),
             }
@@ -60,13 +96,13 @@ impl StateDir {
         Err(StateDirError::InUse { path: path.to_owned() })
     }
 
-    /// Whether a daemon runs on the directory. Changes nothing; where there is no lock file nobody does.
+    /// Whether a daemon runs on the directory. Changes nothing; where there is none nobody does.
     ///
     /// # Errors
     /// [`StateDirError::InUse`], and [`StateDirError::Io`] where it cannot be looked at.
     pub(crate) fn look(path: &Path) -> Result<(), StateDirError> {
         let fail = |source| StateDirError::Io { path: path.to_owned(), source };
-        let lock = match OpenOptions::new().write(true).open(path.join(LOCK)) {
+        let lock = match open_dir(path) {
             Ok(lock) => lock,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
             Err(source) => return Err(fail(source)),
@@ -89,9 +125,8 @@ impl StateDir {
     /// # Errors
     /// [`SealError`].
     pub(crate) fn check(&self) -> Result<(), SealError> {
-        let name = self.path.join(LOCK);
-        let ours = self.lock.metadata().map_err(SealError::io(&name, "cannot be looked at"))?;
-        match fs::symlink_metadata(&name) {
+        let ours = self.lock.metadata().map_err(SealError::io(&self.path, "cannot be looked at"))?;
+        match fs::metadata(&self.path) {
             Ok(named) if (named.dev(), named.ino()) == (ours.dev(), ours.ino()) => Ok(()),
             _ => Err(SealError::damaged(
                 &self.path,
@@ -116,7 +151,6 @@ mod tests {
         fs::rename(&path, &aside).unwrap();
         assert!(dir.check().is_err(), "gone");
         fs::create_dir(&path).unwrap();
-        fs::write(path.join(LOCK), "").unwrap();
         assert!(dir.check().unwrap_err().to_string().contains("no longer the directory"), "another one");
         fs::remove_dir_all(&path).unwrap();
         fs::rename(&aside, &path).unwrap();
@@ -127,9 +161,32 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_cannot_be_looked_at_is_no_directory_that_nobody_has() {
+    fn what_is_no_directory_is_none_that_nobody_has() {
         let place = tempfile::tempdir().unwrap();
-        fs::create_dir(place.path().join(LOCK)).unwrap();
-        assert!(matches!(StateDir::look(place.path()), Err(StateDirError::Io { .. })));
+        let path = place.path().join("file");
+        fs::write(&path, "").unwrap();
+        assert!(matches!(StateDir::look(&path), Err(StateDirError::Io { .. })));
+    }
+
+    #[test]
+    fn a_lock_file_that_is_removed_lets_no_second_daemon_in() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("state");
+        let dir = StateDir::take(&path).unwrap();
+        fs::remove_file(path.join(LOCK)).unwrap();
+        assert!(matches!(StateDir::take(&path), Err(StateDirError::InUse { .. })));
+        dir.check().unwrap();
+    }
+
+    #[test]
+    fn a_directory_that_others_may_write_is_not_taken() {
+        use std::os::unix::fs::PermissionsExt;
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("state");
+        fs::create_dir(&path).unwrap();
+        for (mode, taken) in [(0o777, false), (0o770, false), (0o755, true), (0o700, true)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(StateDir::take(&path).is_ok(), taken, "{mode:o}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Latches: the halt and every tripped breaker, with who, when and why, on disk before anybody is told of them.
 
-use super::sealed::{self, SealError};
+use super::sealed::{self, Seal, SealError};
+use crate::audit::AuditKey;
 use crate::names::Scope;
 use crate::protocol::{BreakerRow, TripMode};
 use crate::stamp::Stamp;
@@ -151,6 +152,7 @@ impl Deref for LatchFile {
 #[derive(Debug)]
 pub(crate) struct LatchFile {
     path: PathBuf,
+    seal: Seal,
     latches: Arc<Latches>,
     /// The file on disk cannot be believed and is to be kept when it is next replaced.
     keep_damaged: bool,
@@ -181,9 +183,10 @@ pub(crate) enum Found {
 impl LatchFile {
     /// Reads the latches, and says how the file was found. What was not found whole has no latches in it; whether that is a
     /// reason to halt is for the caller to say.
-    pub(crate) fn open(dir: &Path) -> (Self, Found) {
+    pub(crate) fn open(dir: &Path, key: Option<&AuditKey>) -> (Self, Found) {
         let path = dir.join("latch.sealed");
-        let parsed = sealed::read(&path, KIND, VERSION).and_then(|body| match body {
+        let seal = Seal { kind: KIND, version: VERSION, key: key.cloned() };
+        let parsed = sealed::read(&path, &seal).and_then(|body| match body {
             Some(body) => serde_json::from_slice(&body)
                 .map(Some)
                 .map_err(|e| SealError::damaged(&path, format!("sealed, yet not latches: {e}"))),
@@ -195,7 +198,7 @@ impl LatchFile {
             Err(error) => (Latches::default(), Found::Damaged(error.to_string())),
         };
         let keep_damaged = matches!(found, Found::Damaged(_));
-        (Self { path, latches: Arc::new(latches), keep_damaged, unwritten: None }, found)
+        (Self { path, seal, latches: Arc::new(latches), keep_damaged, unwritten: None }, found)
     }
 
     /// Records that the audit log had when the file was written.
@@ -244,7 +247,7 @@ impl LatchFile {
             sealed::set_aside(&self.path, now.0.0)?;
             self.keep_damaged = false;
         }
-        sealed::write(&self.path, KIND, VERSION, &body)
+        sealed::write(&self.path, &self.seal, &body)
     }
 
     /// Notes that the file says less than is latched.
@@ -358,7 +361,7 @@ mod tests {
     }
 
     fn open(dir: &Path) -> LatchFile {
-        LatchFile::open(dir).0
+        LatchFile::open(dir, None).0
     }
 
     #[test]
@@ -368,7 +371,7 @@ mod tests {
         assert_eq!(file.set_halt(Cause::Officer, NOW, "alice", "flash", "T-1"), (1, true));
         assert_eq!(file.trip(&scope("instrument:ZVZZT"), entry(Cause::Model, TripMode::Tripped)), (2, true));
         file.persist(NOW, 7).unwrap();
-        let (again, found) = LatchFile::open(dir.path());
+        let (again, found) = LatchFile::open(dir.path(), None);
         assert_eq!((&again.latches, found, again.audit_records()), (&file.latches, Found::Whole, 7));
         assert_eq!(again.breaker(&[&Scope::Firm]).state, BreakerState::Tripped);
         assert_eq!(again.breaker(&[&scope("instrument:ZVZZT")]).cause, BreakerCause::Model);
@@ -379,17 +382,22 @@ mod tests {
     fn a_file_of_the_first_version_is_read() {
         let dir = tempfile::tempdir().unwrap();
         let body = br#"{"episode":4,"halt":null,"breakers":{}}"#;
-        sealed::write(&dir.path().join("latch.sealed"), KIND, VERSION, body).unwrap();
-        let (file, found) = LatchFile::open(dir.path());
+        sealed::write(
+            &dir.path().join("latch.sealed"),
+            &Seal { kind: KIND, version: VERSION, key: None },
+            body,
+        )
+        .unwrap();
+        let (file, found) = LatchFile::open(dir.path(), None);
         assert_eq!((file.latches.episode, file.audit_records(), found), (4, 0, Found::Whole));
     }
 
     #[test]
     fn a_damaged_or_vanished_file_is_told_from_a_whole_one_and_kept() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(LatchFile::open(dir.path()).1, Found::Missing);
+        assert_eq!(LatchFile::open(dir.path(), None).1, Found::Missing);
         std::fs::write(dir.path().join("latch.sealed"), "rubbish\n").unwrap();
-        let (mut file, found) = LatchFile::open(dir.path());
+        let (mut file, found) = LatchFile::open(dir.path(), None);
         let Found::Damaged(why) = found else { panic!("{found:?}") };
         assert!(why.contains("header and content disagree"), "{why}");
         file.halt_for_damage(&why, NOW);

@@ -1,8 +1,9 @@
 //! Officers' limits: the configuration's envelopes and, on top, what officers have set since, on disk.
 
 use super::latch::{Found, Unwritten};
-use super::sealed::{self, SealError};
+use super::sealed::{self, Seal, SealError};
 use crate::amount::Amount;
+use crate::audit::AuditKey;
 use crate::config::LimitPlan;
 use crate::limits::{LimitKey, LimitRange};
 use crate::names::SymbolName;
@@ -114,6 +115,7 @@ impl LimitsInForce {
 #[derive(Debug)]
 pub(crate) struct LimitBook {
     path: PathBuf,
+    seal: Seal,
     in_force: LimitsInForce,
     /// Words of the file that the configuration was tighter than at the start. They are kept and do nothing: where the configuration
     /// is looser at a later start, they hold again.
@@ -134,9 +136,10 @@ impl Deref for LimitBook {
 impl LimitBook {
     /// Reads what officers have set. A start never loosens: where the configuration is the tighter of the two it holds, and the
     /// officer's word waits. What was not found whole has nothing in it.
-    pub(crate) fn open(dir: &Path, configured: LimitPlan) -> (Self, Found) {
+    pub(crate) fn open(dir: &Path, key: Option<&AuditKey>, configured: LimitPlan) -> (Self, Found) {
         let path = dir.join("limits.sealed");
-        let body = sealed::read(&path, KIND, VERSION).and_then(|body| match body {
+        let seal = Seal { kind: KIND, version: VERSION, key: key.cloned() };
+        let body = sealed::read(&path, &seal).and_then(|body| match body {
             Some(body) => serde_json::from_slice::<Changes>(&body)
                 .map(Some)
                 .map_err(|e| SealError::damaged(&path, format!("sealed, yet not limits: {e}"))),
@@ -149,7 +152,7 @@ impl LimitBook {
         };
         let keep_damaged = matches!(found, Found::Damaged(_));
         let in_force = LimitsInForce { configured: Arc::new(configured), changes: Arc::default() };
-        let mut book = Self { path, in_force, dormant: Changes::new(), keep_damaged, unwritten: None };
+        let mut book = Self { path, seal, in_force, dormant: Changes::new(), keep_damaged, unwritten: None };
         for (symbol, keys) in changes {
             keys.into_iter().for_each(|(key, set)| book.restore(symbol, key, set));
         }
@@ -165,6 +168,12 @@ impl LimitBook {
         } else {
             self.dormant.entry(symbol).or_default().insert(key, set);
         }
+    }
+
+    /// Every word of the file, whether or not it holds.
+    pub(crate) fn words(&self) -> impl Iterator<Item = (SymbolName, LimitKey, &SetBy)> {
+        let all = self.changes.iter().chain(&self.dormant);
+        all.flat_map(|(symbol, keys)| keys.iter().map(|(key, set)| (*symbol, *key, set)))
     }
 
     /// What is in force now, for whoever looks at it beside the lock.
@@ -207,7 +216,7 @@ impl LimitBook {
             sealed::set_aside(&self.path, now.0.0)?;
             self.keep_damaged = false;
         }
-        sealed::write(&self.path, KIND, VERSION, &body)
+        sealed::write(&self.path, &self.seal, &body)
     }
 
     /// Sets one base; the caller has checked it with [`LimitBook::within_cap`].
@@ -245,24 +254,24 @@ mod tests {
     fn a_restart_never_loosens_against_either_word() {
         let dir = tempfile::tempdir().unwrap();
         let symbol: SymbolName = "ZVZZT".parse().unwrap();
-        let (mut book, found) = LimitBook::open(dir.path(), plan(&[]));
+        let (mut book, found) = LimitBook::open(dir.path(), None, plan(&[]));
         assert_eq!(found, Found::Missing);
         book.set(symbol, LimitKey::MaxQty, set(50));
         book.set(symbol, LimitKey::CollarBps, set(400));
         assert_eq!(book.envelope(symbol).base().collar_bps, 400, "raised while running");
         book.persist(NOW).unwrap();
 
-        let (book, _) = LimitBook::open(dir.path(), plan(&[]));
+        let (book, _) = LimitBook::open(dir.path(), None, plan(&[]));
         assert_eq!(book.envelope(symbol).base().max_qty.0, 50, "the officer's is tighter");
         assert_eq!(book.envelope(symbol).base().collar_bps, 200, "the configuration's is tighter");
         assert!(book.set_by(symbol, LimitKey::CollarBps).is_none());
 
         let tighter = plan(&["limits.default.max_qty={ floor = 1, base = 20, cap = 30 }"]);
-        let (mut book, _) = LimitBook::open(dir.path(), tighter);
+        let (mut book, _) = LimitBook::open(dir.path(), None, tighter);
         assert_eq!(book.envelope(symbol).base().max_qty.0, 20);
         book.set(symbol, LimitKey::MarginBps, set(15_000));
         book.persist(NOW).unwrap();
-        let (book, _) = LimitBook::open(dir.path(), plan(&[]));
+        let (book, _) = LimitBook::open(dir.path(), None, plan(&[]));
         assert_eq!(book.envelope(symbol).base().max_qty.0, 50, "the officer's word waited");
     }
 
@@ -270,7 +279,7 @@ mod tests {
     fn a_base_under_the_floor_takes_the_floor_with_it() {
         let dir = tempfile::tempdir().unwrap();
         let symbol: SymbolName = "ZVZZT".parse().unwrap();
-        let (mut book, _) = LimitBook::open(dir.path(), plan(&[]));
+        let (mut book, _) = LimitBook::open(dir.path(), None, plan(&[]));
         book.set(symbol, LimitKey::MaxQty, set(1));
         book.set(symbol, LimitKey::PassiveMinTicks, set(50));
         let envelope = book.approved(symbol);
@@ -286,7 +295,7 @@ mod tests {
     fn what_an_officer_tightened_the_model_cannot_widen() {
         let dir = tempfile::tempdir().unwrap();
         let symbol: SymbolName = "ZVZZT".parse().unwrap();
-        let (mut book, _) = LimitBook::open(dir.path(), plan(&[]));
+        let (mut book, _) = LimitBook::open(dir.path(), None, plan(&[]));
         book.set(symbol, LimitKey::MaxQty, set(50));
         book.set(symbol, LimitKey::MarginBps, set(15_000));
         book.set(symbol, LimitKey::CollarBps, set(300));
@@ -303,7 +312,7 @@ mod tests {
     #[test]
     fn a_write_that_failed_is_owed_until_one_works() {
         let dir = tempfile::tempdir().unwrap();
-        let (mut book, _) = LimitBook::open(dir.path(), plan(&[]));
+        let (mut book, _) = LimitBook::open(dir.path(), None, plan(&[]));
         let blocked = dir.path().join("limits.new");
         std::fs::create_dir(&blocked).unwrap();
         book.persist(NOW).unwrap_err();
@@ -320,7 +329,7 @@ mod tests {
     fn a_damaged_file_is_reported_and_kept() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("limits.sealed"), "x").unwrap();
-        let (mut book, found) = LimitBook::open(dir.path(), plan(&[]));
+        let (mut book, found) = LimitBook::open(dir.path(), None, plan(&[]));
         assert!(matches!(found, Found::Damaged(why) if why.contains("limits.sealed: found no header line")));
         book.persist(NOW).unwrap();
         assert_eq!(std::fs::read(dir.path().join("limits.sealed.damaged-1")).unwrap(), b"x");
@@ -330,7 +339,7 @@ mod tests {
     fn caps_are_judged_in_the_direction_of_the_limit() {
         let dir = tempfile::tempdir().unwrap();
         let symbol: SymbolName = "ZVZZT".parse().unwrap();
-        let (book, _) = LimitBook::open(dir.path(), plan(&[]));
+        let (book, _) = LimitBook::open(dir.path(), None, plan(&[]));
         let within = |key, value| book.within_cap(symbol, key, Amount::whole(value));
         assert_eq!(within(LimitKey::MaxQty, 1000), Ok(true));
         assert_eq!(within(LimitKey::MaxQty, 1001), Ok(false));

@@ -5,6 +5,7 @@ mod latch;
 mod limits;
 mod proposals;
 mod reconcile;
+mod reconcile_limits;
 mod sealed;
 mod tiers;
 
@@ -14,5 +15,6 @@ pub(crate) use latch::{Cause, Entry, Found, LatchFile, Latches, Unwritten};
 pub(crate) use limits::{LimitBook, LimitsInForce, SetBy};
 pub(crate) use proposals::{OF_ONE_MAX, PROPOSALS_MAX, Proposal, ProposalBook};
 pub(crate) use reconcile::{Comparison, NOT_LASTING, Standing, reconcile};
+pub(crate) use reconcile_limits::{StandingLimits, reconcile_limits};
 pub use sealed::SealError;
 pub use tiers::TierBook;

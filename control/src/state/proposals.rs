@@ -1,6 +1,7 @@
 //! Proposals, in a sealed file: one that was answered is there after a restart, one that was approved or withdrawn is not.
 
-use super::sealed::{self, SealError};
+use super::sealed::{self, Seal, SealError};
+use crate::audit::AuditKey;
 use crate::protocol::{Command, ProposalRow};
 use crate::stamp::Stamp;
 use serde::{Deserialize, Serialize};
@@ -36,14 +37,16 @@ struct Content {
 #[derive(Debug)]
 pub(crate) struct ProposalBook {
     path: PathBuf,
+    seal: Seal,
     content: Content,
 }
 
 impl ProposalBook {
     /// What the file in `dir` has, and what is wrong with it: then nothing waits, which opens nothing, and what was there is kept aside.
-    pub(crate) fn open(dir: &Path, now: Stamp) -> (Self, Option<String>) {
+    pub(crate) fn open(dir: &Path, key: Option<&AuditKey>, now: Stamp) -> (Self, Option<String>) {
         let path = dir.join("proposals.sealed");
-        let parsed = sealed::read(&path, KIND, VERSION).and_then(|body| match body {
+        let seal = Seal { kind: KIND, version: VERSION, key: key.cloned() };
+        let parsed = sealed::read(&path, &seal).and_then(|body| match body {
             Some(body) => serde_json::from_slice(&body)
                 .map_err(|e| SealError::damaged(&path, format!("sealed, yet not proposals: {e}"))),
             None => Ok(Content::default()),
@@ -57,7 +60,7 @@ impl ProposalBook {
                 (Content { newest, waiting: Vec::new() }, Some(error.to_string()))
             }
         };
-        (Self { path, content }, damaged)
+        (Self { path, seal, content }, damaged)
     }
 
     /// Those that wait.
@@ -74,7 +77,7 @@ impl ProposalBook {
         let given = change(&mut content);
         let body = serde_json::to_vec_pretty(&content)
             .map_err(|error| SealError::damaged(&self.path, error.to_string()))?;
-        sealed::write(&self.path, KIND, VERSION, &body)?;
+        sealed::write(&self.path, &self.seal, &body)?;
         self.content = content;
         Ok(given)
     }

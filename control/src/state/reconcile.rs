@@ -218,6 +218,7 @@ fn unlogged(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::Actor;
     use crate::protocol::TripMode;
     use serde_json::json;
     use types::UnixNanos;
@@ -237,7 +238,8 @@ mod tests {
 
     fn event(seq: u64, action: &str, target: &str, before: Value, after: Value, result: &str) -> Event {
         let (action, target, result) = (action.to_owned(), target.to_owned(), result.to_owned());
-        Event { seq, ts: Stamp(UnixNanos(seq)), action, target, before, after, result }
+        let actor = Actor { uid: 1, gid: 1, pid: 1, user: "alice".to_owned(), role: None };
+        Event { seq, ts: Stamp(UnixNanos(seq)), actor, action, target, before, after, result }
     }
 
     fn scope(text: &str) -> Scope {
@@ -260,7 +262,7 @@ mod tests {
 
     fn file(standing: &[(&str, u64)]) -> (tempfile::TempDir, LatchFile) {
         let dir = tempfile::tempdir().unwrap();
-        let (mut file, _) = LatchFile::open(dir.path());
+        let (mut file, _) = LatchFile::open(dir.path(), None);
         standing.iter().for_each(|(at, episode)| file.restore(&scope(at), entry(*episode, Cause::Officer)));
         (dir, file)
     }

@@ -1,11 +1,12 @@
-//! A small file that is either whole and as written, or refused: one header line with a BLAKE3 digest of the body,
-//! replaced atomically.
+//! A small file that is either whole and as written, or refused: one header line with a BLAKE3 digest of the body and a MAC of both,
+//! made with the key of the audit log, replaced atomically. Who may write the directory and not read the key cannot seal a file.
 //!
 //! ```text
-//! portcullis-latch 1 312 <64 hex digits>
+//! portcullis-latch 1 312 <64 hex digits> <64 hex digits>
 //! <312 bytes>
 //! ```
 
+use crate::audit::AuditKey;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -48,16 +49,40 @@ impl SealError {
     }
 }
 
-/// The header of `body`, newline included.
-fn header(kind: &str, version: u32, body: &[u8]) -> String {
-    format!("{kind} {version} {} {}\n", body.len(), blake3::hash(body).to_hex())
+/// What a file is sealed as.
+#[derive(Clone, Debug)]
+pub(super) struct Seal {
+    /// What it is, and in which version.
+    pub(super) kind: &'static str,
+    pub(super) version: u32,
+    /// The key of the audit log. None where there is none yet: then no sealed file can be believed that has a MAC.
+    pub(super) key: Option<AuditKey>,
+}
+
+impl Seal {
+    /// The header of `body`, newline included.
+    fn header(&self, body: &[u8]) -> String {
+        let Self { kind, version, key } = self;
+        let plain = format!("{kind} {version} {} {}", body.len(), blake3::hash(body).to_hex());
+        match key {
+            // The digest stands for the body.
+            Some(key) => format!("{plain} {}\n", key.mac(plain.as_bytes()).to_hex()),
+            None => format!("{plain}\n"),
+        }
+    }
 }
 
 /// Replaces the file: a crash at any moment leaves the old or the new one, whole. Returns after the new one is on disk.
 ///
 /// # Errors
 /// [`SealError::Io`]; the old file is then still there.
-pub(super) fn write(path: &Path, kind: &str, version: u32, body: &[u8]) -> Result<(), SealError> {
+pub(super) fn write(path: &Path, seal: &Seal, body: &[u8]) -> Result<(), SealError> {
+    let header = seal.header(body);
+    if (header.len() + body.len()) as u64 > BYTES_MAX {
+        // What could not be read again is not written: the file stays as it is.
+        let problem = format!("{} bytes are more than such a file may have ({BYTES_MAX})", body.len());
+        return Err(SealError::damaged(path, problem));
+    }
     let fresh = path.with_extension("new");
     let mut options = OpenOptions::new();
     let mut file = options
@@ -67,7 +92,7 @@ pub(super) fn write(path: &Path, kind: &str, version: u32, body: &[u8]) -> Resul
         .mode(0o600)
         .open(&fresh)
         .map_err(SealError::io(&fresh, "cannot be created"))?;
-    file.write_all(header(kind, version, body).as_bytes())
+    file.write_all(header.as_bytes())
         .and_then(|()| file.write_all(body))
         .map_err(SealError::io(&fresh, "cannot be written"))?;
     file.sync_all().map_err(SealError::io(&fresh, "cannot be brought to disk"))?;
@@ -85,7 +110,7 @@ pub(super) fn sync_dir_of(path: &Path) -> Result<(), SealError> {
 ///
 /// # Errors
 /// [`SealError`]: unreadable, or any byte is not as written.
-pub(super) fn read(path: &Path, kind: &str, version: u32) -> Result<Option<Vec<u8>>, SealError> {
+pub(super) fn read(path: &Path, seal: &Seal) -> Result<Option<Vec<u8>>, SealError> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
@@ -96,16 +121,20 @@ pub(super) fn read(path: &Path, kind: &str, version: u32) -> Result<Option<Vec<u
     if bytes.len() as u64 > BYTES_MAX {
         return Err(SealError::damaged(
             path,
-            format!("found more than {BYTES_MAX} bytes, wanted a {kind} file"),
+            format!("found more than {BYTES_MAX} bytes, wanted a {} file", seal.kind),
         ));
     }
     let Some(end) = bytes.iter().position(|b| *b == b'\n') else {
         return Err(SealError::damaged(path, format!("found no header line in {} bytes", bytes.len())));
     };
     let body = bytes.split_off(end + 1);
-    let wanted = header(kind, version, &body);
+    let wanted = seal.header(&body);
     if bytes == wanted.as_bytes() {
         return Ok(Some(body));
+    }
+    if bytes == (Seal { key: None, ..seal.clone() }).header(&body).as_bytes() {
+        let problem = "found no MAC: it was not written with the key of the audit log";
+        return Err(SealError::damaged(path, problem));
     }
     let found = String::from_utf8_lossy(&bytes).trim_end().to_owned();
     Err(SealError::damaged(
@@ -133,39 +162,67 @@ pub(super) fn set_aside(path: &Path, now_ns: u64) -> Result<Option<PathBuf>, Sea
 mod tests {
     use super::*;
 
+    fn seal(version: u32) -> Seal {
+        Seal { kind: "portcullis-test", version, key: None }
+    }
+
     #[test]
     fn every_single_byte_is_sealed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.sealed");
-        write(&path, "portcullis-test", 1, b"{\"a\":1}").unwrap();
-        assert_eq!(read(&path, "portcullis-test", 1).unwrap().unwrap(), b"{\"a\":1}");
+        write(&path, &seal(1), b"{\"a\":1}").unwrap();
+        assert_eq!(read(&path, &seal(1)).unwrap().unwrap(), b"{\"a\":1}");
         let good = fs::read(&path).unwrap();
         for at in 0..good.len() {
             for flip in [0x01, 0x20, 0x80] {
                 let mut bad = good.clone();
                 bad[at] ^= flip;
                 fs::write(&path, &bad).unwrap();
-                assert!(read(&path, "portcullis-test", 1).is_err(), "byte {at} flipped by {flip:#x}");
+                assert!(read(&path, &seal(1)).is_err(), "byte {at} flipped by {flip:#x}");
             }
             fs::write(&path, &good[..at]).unwrap();
-            assert!(read(&path, "portcullis-test", 1).is_err(), "cut at {at}");
+            assert!(read(&path, &seal(1)).is_err(), "cut at {at}");
         }
         fs::write(&path, [&good[..], b"x"].concat()).unwrap();
-        assert!(read(&path, "portcullis-test", 1).is_err(), "a byte more");
+        assert!(read(&path, &seal(1)).is_err(), "a byte more");
     }
 
     #[test]
     fn another_kind_or_version_is_not_read_as_this_one() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.sealed");
-        write(&path, "portcullis-test", 2, b"x").unwrap();
-        let error = read(&path, "portcullis-test", 1).unwrap_err().to_string();
+        write(&path, &seal(2), b"x").unwrap();
+        let error = read(&path, &seal(1)).unwrap_err().to_string();
         assert!(
             error.contains("found \"portcullis-test 2 1 ") && error.contains("wanted \"portcullis-test 1 1 "),
             "{error}"
         );
-        assert!(read(&path, "portcullis-other", 2).is_err());
-        assert!(read(&dir.path().join("none"), "portcullis-test", 1).unwrap().is_none());
+        assert!(read(&path, &Seal { kind: "portcullis-other", ..seal(2) }).is_err());
+        assert!(read(&dir.path().join("none"), &seal(1)).unwrap().is_none());
+    }
+
+    #[test]
+    fn with_a_key_only_its_holder_can_seal_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.sealed");
+        let key = |name: &str| Some(AuditKey::create(&dir.path().join(name)).unwrap());
+        let (ours, theirs) = (Seal { key: key("a"), ..seal(1) }, Seal { key: key("b"), ..seal(1) });
+        write(&path, &ours, b"latched").unwrap();
+        assert_eq!(read(&path, &ours).unwrap().unwrap(), b"latched");
+        assert!(read(&path, &theirs).is_err() && read(&path, &seal(1)).is_err());
+        write(&path, &seal(1), b"open").unwrap();
+        let error = read(&path, &ours).unwrap_err().to_string();
+        assert!(error.contains("was not written with the key"), "{error}");
+        assert!(read(&path, &Seal { kind: "portcullis-other", ..ours }).is_err());
+    }
+
+    #[test]
+    fn what_could_not_be_read_again_is_not_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.sealed");
+        write(&path, &seal(1), b"small").unwrap();
+        assert!(write(&path, &seal(1), &vec![b'x'; BYTES_MAX as usize]).is_err());
+        assert_eq!(read(&path, &seal(1)).unwrap().unwrap(), b"small");
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! nobody knows which market the daemon ended in, and every instrument begins in High.
 
 use super::latch::Found;
-use super::sealed::{self, SealError};
+use super::sealed::{self, Seal, SealError};
+use crate::audit::AuditKey;
 use crate::names::SymbolName;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ const UNKNOWN: Tier = Tier::High;
 #[derive(Debug)]
 pub struct TierBook {
     path: PathBuf,
+    seal: Seal,
     /// Those above Normal.
     tiers: BTreeMap<SymbolName, Tier>,
     /// What an instrument is in of which the book says nothing.
@@ -29,11 +31,11 @@ pub struct TierBook {
 }
 
 impl TierBook {
-    /// Reads the book in `dir`; gives what is to be said of it where it is not whole.
-    #[must_use]
-    pub fn open(dir: &Path) -> (Self, Option<String>) {
+    /// Reads the book in `dir`, sealed with `key`; gives what is to be said of it where it is not whole.
+    pub(crate) fn open(dir: &Path, key: Option<&AuditKey>) -> (Self, Option<String>) {
         let path = dir.join("tiers.sealed");
-        let (tiers, found) = match read(&path) {
+        let seal = seal(key);
+        let (tiers, found) = match read(&path, &seal) {
             Ok(Some(tiers)) => (tiers, Found::Whole),
             Ok(None) => (BTreeMap::new(), Found::Missing),
             Err(error) => (BTreeMap::new(), Found::Damaged(error.to_string())),
@@ -48,16 +50,15 @@ impl TierBook {
         });
         let otherwise = if said.is_some() { UNKNOWN } else { Tier::Normal };
         let keep_damaged = matches!(found, Found::Damaged(_));
-        (Self { path, tiers, otherwise, keep_damaged, changed: false }, said)
+        (Self { path, seal, tiers, otherwise, keep_damaged, changed: false }, said)
     }
 
     /// An empty book in `dir`, on disk.
     ///
     /// # Errors
     /// [`SealError`].
-    pub(crate) fn begin(dir: &Path) -> Result<(), SealError> {
-        let path = dir.join("tiers.sealed");
-        sealed::write(&path, KIND, VERSION, b"{}")
+    pub(crate) fn begin(dir: &Path, key: Option<&AuditKey>) -> Result<(), SealError> {
+        sealed::write(&dir.join("tiers.sealed"), &seal(key), b"{}")
     }
 
     /// The tier that `symbol`, which the feed names for the first time since the start, begins in. It is kept from now on.
@@ -92,15 +93,19 @@ impl TierBook {
             self.tiers.iter().map(|(symbol, tier)| (symbol.to_string(), tier.as_str())).collect();
         let body =
             serde_json::to_vec(&words).map_err(|error| SealError::damaged(&self.path, error.to_string()))?;
-        sealed::write(&self.path, KIND, VERSION, &body)?;
+        sealed::write(&self.path, &self.seal, &body)?;
         self.changed = false;
         Ok(())
     }
 }
 
-fn read(path: &Path) -> Result<Option<BTreeMap<SymbolName, Tier>>, SealError> {
+fn seal(key: Option<&AuditKey>) -> Seal {
+    Seal { kind: KIND, version: VERSION, key: key.cloned() }
+}
+
+fn read(path: &Path, seal: &Seal) -> Result<Option<BTreeMap<SymbolName, Tier>>, SealError> {
     let damaged = |what: String| SealError::damaged(path, format!("sealed, yet no tiers: {what}"));
-    let Some(body) = sealed::read(path, KIND, VERSION)? else { return Ok(None) };
+    let Some(body) = sealed::read(path, seal)? else { return Ok(None) };
     let words: BTreeMap<String, String> =
         serde_json::from_slice(&body).map_err(|error| damaged(error.to_string()))?;
     let tier = |(symbol, word): (String, String)| {
@@ -122,15 +127,15 @@ mod tests {
     #[test]
     fn a_tier_outlives_the_process_and_normal_needs_no_word() {
         let dir = tempfile::tempdir().unwrap();
-        TierBook::begin(dir.path()).unwrap();
-        let (mut book, said) = TierBook::open(dir.path());
+        TierBook::begin(dir.path(), None).unwrap();
+        let (mut book, said) = TierBook::open(dir.path(), None);
         assert_eq!((book.begin_in(name("FUTX")), said), (Tier::Normal, None));
         book.note(name("FUTX"), Tier::High);
         book.note(name("BRVO"), Tier::Critical);
         book.note(name("ALFA"), Tier::Elevated);
         book.note(name("ALFA"), Tier::Normal);
         book.keep(UnixNanos(1)).unwrap();
-        let (mut book, said) = TierBook::open(dir.path());
+        let (mut book, said) = TierBook::open(dir.path(), None);
         assert_eq!(said, None);
         let tiers = ["FUTX", "BRVO", "ALFA"].map(|symbol| book.begin_in(name(symbol)));
         assert_eq!(tiers, [Tier::High, Tier::Critical, Tier::Normal]);
@@ -141,12 +146,12 @@ mod tests {
     fn a_book_that_is_gone_or_damaged_has_everything_begin_in_high_and_says_so() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("tiers.sealed");
-        let (mut book, said) = TierBook::open(dir.path());
+        let (mut book, said) = TierBook::open(dir.path(), None);
         assert!(said.unwrap().contains("no such file"));
         assert_eq!(book.begin_in(name("FUTX")), Tier::High);
         book.keep(UnixNanos(1)).unwrap();
         // Killed before a score came: it is known, and what was not named is Normal, as it was.
-        let (mut book, said) = TierBook::open(dir.path());
+        let (mut book, said) = TierBook::open(dir.path(), None);
         assert_eq!((book.begin_in(name("FUTX")), said), (Tier::High, None));
 
         let whole = std::fs::read(&path).unwrap();
@@ -154,14 +159,14 @@ mod tests {
             let mut bytes = whole.clone();
             bytes[at] ^= 4;
             std::fs::write(&path, bytes).unwrap();
-            let (mut book, said) = TierBook::open(dir.path());
+            let (mut book, said) = TierBook::open(dir.path(), None);
             assert!(said.is_some(), "byte {at}");
             assert_eq!(book.begin_in(name("ALFA")), Tier::High);
         }
-        let (mut book, _) = TierBook::open(dir.path());
+        let (mut book, _) = TierBook::open(dir.path(), None);
         book.note(name("ALFA"), Tier::Elevated);
         book.keep(UnixNanos(7)).unwrap();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "what was damaged is kept");
-        assert_eq!(TierBook::open(dir.path()).1, None);
+        assert_eq!(TierBook::open(dir.path(), None).1, None);
     }
 }

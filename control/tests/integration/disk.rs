@@ -4,7 +4,8 @@ use crate::desk::{START, Site, make_ready, person, plan_in};
 use control::Controller;
 use control::audit::{VerifyOptions, verify};
 use control::controller::{Asked, OpenError};
-use control::protocol::{Command, Reason, Refusal, RefusalKind, Reply, StatusReply, TripMode};
+use control::limits::LimitKey;
+use control::protocol::{Command, LimitChange, Reason, Refusal, RefusalKind, Reply, StatusReply, TripMode};
 use control::roles::Role;
 use control::stamp::Stamp;
 use gate::BreakerState;
@@ -233,6 +234,187 @@ fn whatever_is_missing_of_the_state_a_start_comes_up_halted_until_an_admin_decid
         let (dir, plan) = site.stop();
         assert_eq!(status(&Site::found(dir, plan)).halt, None, "{missing}: decided once");
     }
+}
+
+fn set_max_qty(value: &str) -> Command {
+    let changes = vec![LimitChange { key: LimitKey::MaxQty, value: value.parse().unwrap() }];
+    Command::LimitsSet {
+        symbol: "ZVZZT".parse().unwrap(),
+        changes,
+        dry_run: false,
+        reason: reason(),
+        ticket: None,
+    }
+}
+
+fn base_of_max_qty(site: &Site) -> String {
+    match site.ask(Role::Viewer, Command::LimitsShow { symbol: Some("ZVZZT".parse().unwrap()), after: None })
+    {
+        Ok(Reply::Limits(page)) => page.rows[0].base.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_older_limits_file_put_back_halts_and_the_tighter_limit_holds() {
+    let site = Site::new(&[]);
+    let file = site.state_dir().join("limits.sealed");
+    let older = fs::read(&file).unwrap();
+    works(site.ask(Role::RiskOfficer, set_max_qty("5")));
+    fs::write(&file, older).unwrap();
+    let site = site.restart(&[]);
+    let why = halted_for(&site);
+    assert!(
+        why.contains("the limits file lacks max_qty 5 of ZVZZT (record 3 of the audit log): it is older"),
+        "{why}"
+    );
+    assert_eq!(base_of_max_qty(&site), "5");
+    assert!(site.desk.calls().iter().any(|call| call == "ZVZZT max_qty 5"));
+    works(site.ask(Role::RiskAdmin, resume()));
+    let site = site.restart(&[]);
+    assert_eq!((status(&site).halt, base_of_max_qty(&site)), (None, "5".to_owned()), "and it is over");
+}
+
+#[test]
+fn a_limit_that_never_got_to_its_file_is_restored_from_the_audit_log() {
+    let site = Site::new(&[]);
+    let blocked = site.state_dir().join("limits.new");
+    fs::create_dir(&blocked).unwrap();
+    site.ask(Role::RiskOfficer, set_max_qty("5")).unwrap_err();
+    fs::remove_dir(&blocked).unwrap();
+    // Nobody housekeeps: the daemon is killed here.
+    let site = site.restart(&[]);
+    assert_eq!((status(&site).halt, base_of_max_qty(&site)), (None, "5".to_owned()), "known, so no damage");
+    let warnings = site.controller.warnings().join("\n");
+    assert!(
+        warnings.contains("could not be written before the stop, restored from the audit log"),
+        "{warnings}"
+    );
+    let site = site.restart(&[]);
+    assert_eq!(base_of_max_qty(&site), "5");
+    assert!(!site.controller.warnings().join("\n").contains("restored"), "it is in its file now");
+}
+
+#[test]
+fn after_a_crash_of_the_whole_market_a_lost_latch_file_halts_and_loses_no_trip() {
+    let site = Site::new(&[]);
+    let trips: Vec<_> =
+        (0..3_000).map(|n| (format!("Z{n:06}").parse().unwrap(), "score 0.99".repeat(40))).collect();
+    site.controller.trip_by_model(&trips).unwrap();
+    let (dir, plan) = site.stop();
+    fs::remove_file(plan.instance.state_dir.join("latch.sealed")).unwrap();
+    let said = Controller::check(&plan).unwrap().join("\n");
+    assert!(said.contains("a start would come up halted"), "{said}");
+    let site = Site::found(dir, plan);
+    assert!(halted_for(&site).contains("latch.sealed is missing"));
+    assert_eq!(status(&site).breakers, 3_000);
+    let (dir, plan) = site.stop();
+    let older = fs::read(plan.instance.state_dir.join("latch.sealed")).err();
+    assert!(older.is_some(), "a missing file stays missing until a person has decided");
+    let site = Site::found(dir, plan);
+    works(site.ask(Role::RiskAdmin, resume()));
+    let site = site.restart(&[]);
+    assert_eq!((status(&site).halt, status(&site).breakers), (None, 3_000));
+}
+
+#[test]
+fn an_older_latch_file_of_a_quiet_day_halts_in_a_few_words_however_much_it_lacks() {
+    let site = Site::new(&[]);
+    let latch = site.state_dir().join("latch.sealed");
+    let older = fs::read(&latch).unwrap();
+    let trips: Vec<_> =
+        (0..900).map(|n| (format!("Z{n:06}").parse().unwrap(), "score 0.99".to_owned())).collect();
+    site.controller.trip_by_model(&trips).unwrap();
+    fs::write(&latch, older).unwrap();
+    let site = site.restart(&[]);
+    let why = halted_for(&site);
+    assert!(why.len() < 4_000 && why.contains("and 895 more of the kind"), "{why}");
+    assert_eq!(status(&site).breakers, 900);
+}
+
+/// Every line written anew without its MAC, by somebody who can write the directory and not read the key, `change`d on the way.
+fn forged(log: &str, change: impl Fn(&str) -> String) -> String {
+    let (mut prev, mut out) = (String::new(), String::new());
+    for line in log.lines() {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        let body = line[..line.len() - 148].replacen("{\"v\":2", "{\"v\":1", 1);
+        let was = value["prev"].as_str().unwrap();
+        let body = change(&if prev.is_empty() { body } else { body.replace(was, &prev) });
+        prev = blake3::hash(body.as_bytes()).to_string();
+        out.push_str(&format!("{body},\"hash\":\"{prev}\"}}\n"));
+    }
+    out
+}
+
+#[test]
+fn who_can_write_the_state_and_not_read_the_key_opens_nothing() {
+    let quiet = |body: &str| body.replace("\"action\":\"halt\"", "\"action\":\"audit.tail\"");
+    let open = br#"{"episode":1,"audit_records":3,"halt":null,"breakers":{}}"#;
+    let sealed =
+        [format!("portcullis-latch 1 {} {}\n", open.len(), blake3::hash(open)).as_bytes(), open].concat();
+    // The latch alone: it is not believed, and the log has the halt.
+    let site = Site::new(&[]);
+    works(site.ask(Role::Trader, halt()));
+    fs::write(site.state_dir().join("latch.sealed"), &sealed).unwrap();
+    let site = site.restart(&[]);
+    assert!(halted_for(&site).contains("was not written with the key of the audit log"));
+    // Both: the log is not gone on with.
+    let site = Site::new(&[]);
+    works(site.ask(Role::Trader, halt()));
+    let (_dir, plan) = site.stop();
+    let log = plan.instance.state_dir.join("audit/audit-000001.jsonl");
+    fs::write(&log, forged(&fs::read_to_string(&log).unwrap(), quiet)).unwrap();
+    fs::write(plan.instance.state_dir.join("latch.sealed"), &sealed).unwrap();
+    let error = Controller::check(&plan).unwrap_err();
+    assert!(error.needs_a_person() && error.to_string().contains("found a line without a MAC"), "{error}");
+}
+
+#[test]
+fn a_word_changed_in_an_old_segment_is_found_at_a_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut plan = plan_in(dir.path(), &[]);
+    // Every record begins a segment.
+    plan.audit.segment_mib = 0;
+    let site = Site::of(dir, plan);
+    works(site.ask(Role::Trader, trip("account:ACME")));
+    for _ in 0..4 {
+        works(site.ask(Role::Trader, trip("strategy:mm1")));
+        works(site.ask(Role::RiskOfficer, reset("strategy:mm1")));
+    }
+    let (_dir, plan) = site.stop();
+    let files = fs::read_dir(plan.instance.state_dir.join("audit")).unwrap();
+    let with_trip =
+        |path: &PathBuf| fs::read_to_string(path).unwrap().contains("\"target\":\"account:ACME\"");
+    let old = files.map(|file| file.unwrap().path()).find(with_trip).unwrap();
+    let text = fs::read_to_string(&old).unwrap();
+    fs::write(&old, text.replace("breaker.trip", "breaker.trap")).unwrap();
+    let error = Controller::check(&plan).unwrap_err().to_string();
+    let name = old.file_name().unwrap().to_str().unwrap();
+    assert!(error.contains(&format!("{name}:1: the line was changed")), "{error}");
+}
+
+#[test]
+fn a_start_on_a_full_disk_is_halted_and_recorded_as_soon_as_there_is_room() {
+    let place = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::mount(&place.path().join("small")) else { return };
+    let plan = plan_in(&place.path().join("small"), &[]);
+    let site = Site::of(place, plan);
+    works(site.ask(Role::Trader, trip("account:ACME")));
+    let filler = disk.fill();
+    (0..10).for_each(|_| _ = site.ask(Role::RiskOfficer, reset("account:ACME")).unwrap_err());
+    let site = site.restart_in(&disk.0);
+    let halt = status(&site).halt.expect("halted");
+    assert!(halt.cause == "boot" && halt.reason.contains("could not be recorded"), "{halt:?}");
+    assert_eq!(site.desk.state("account:ACME"), BreakerState::Tripped);
+    assert!(status(&site).alarms.iter().any(|alarm| alarm.contains("cannot be written")));
+    fs::remove_file(filler).unwrap();
+    a_second_later(&site);
+    site.controller.keep();
+    assert_eq!(status(&site).alarms, [] as [String; 0]);
+    assert!(site.records().iter().filter(|record| record["action"] == "start").count() == 2);
+    works(site.ask(Role::RiskOfficer, resume()));
+    let (place, _) = site.stop();
+    drop((disk, place));
 }
 
 #[test]

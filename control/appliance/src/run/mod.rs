@@ -29,7 +29,6 @@ use anyhow::{Context, Result};
 
 use backend::LiveBackend;
 use boot::Prepared;
-use control::TierBook;
 use control::config::{DEFAULT_TOML, Plan, load};
 use control::controller::Controller;
 use control::events::{EventLog, Events};
@@ -144,7 +143,7 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
         Arc::clone(&time),
     )?);
     let found = backend.open_orders(plan)?;
-    let (tier_book, tiers_said) = TierBook::open(&plan.instance.state_dir);
+    let (tier_book, tiers_said) = controller.tiers();
     backend.open_unlatched();
     let mut running = line.start(plan, clock)?;
     // The stages have their threads; this one and those it starts from here on are the ones that may sleep.
