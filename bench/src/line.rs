@@ -6,8 +6,8 @@
 use dataplane::decode::{Decoder, DecoderSetup, EventBuffer, FeedDecoder, Place};
 use dataplane::stats::FeedStats;
 use featurizer::{
-    AHEAD_MAX, Book, BookLimits, Books, BooksMut, BuildError, Featurizer, FeaturizerConfig, MemoryReport,
-    Observer, OnFull, PageKind, TopOfBookSink,
+    AHEAD_MAX, Book, BookLimits, Books, BooksMut, BuildError, Effect, Featurizer, FeaturizerConfig,
+    MemoryReport, Observer, OnFull, PageKind, TopOfBookSink,
 };
 use stage::{RingRx, RingTx, ring};
 use types::{BookEvent, EventFlags, FeatureVector, FeedKind, InstrumentId, TopOfBook, UnixNanos};
@@ -288,7 +288,11 @@ fn apply(books: &mut BooksMut<'_>, chunk: &[BookEvent], options: BookOptions, mu
     for block in chunk.chunks(options.lookahead.min(AHEAD_MAX)) {
         let ahead = books.look_ahead(block);
         for coming in ahead.iter() {
-            let changed = books.apply_coming(coming).effect.changes_levels();
+            let effect = books.apply_coming(coming).effect;
+            if effect > Effect::Changed {
+                books.doubt_other();
+            }
+            let changed = effect.changes_levels();
             sum = after(books, coming.event(), changed, options, sum);
         }
     }

@@ -32,6 +32,7 @@ impl BooksMut<'_> {
     pub(crate) fn note_doubt(&mut self, i: usize, event: &BookEvent) {
         // A book that was never addressed is not live, so this is where it is addressed first.
         *self.used = (*self.used).max(i + 1);
+        self.metas[i].channels.add(event.channel);
         if event.flags.has(EventFlags::MAYBE_BAD_BOOK) && event.action != Action::Define && self.is_whole(i) {
             self.set_state(i, BookState::Stale(StaleCause::Gap));
         }
@@ -74,12 +75,11 @@ impl BooksMut<'_> {
 
     #[cold]
     pub(crate) fn administer(&mut self, i: usize, event: &BookEvent) -> Applied {
+        self.metas[i].channels.add(event.channel);
         match event.action {
             Action::Define => self.define(i, event),
             Action::Clear => {
-                let orders = self.clear_book(i);
-                let owner = self.orders.clear_instrument(self.slots, i, orders as usize);
-                self.levels.rows[i].head.owner = owner.to_bits();
+                self.clear_alone(i);
                 self.set_state(i, state_after_clear(event));
                 return Applied::nothing(Effect::Changed);
             }
@@ -106,7 +106,15 @@ impl BooksMut<'_> {
     /// had.
     fn clear_book(&mut self, i: usize) -> u64 {
         self.metas[i].unknown_orders = 0;
+        self.gaps.settle(&mut self.metas[i].debts);
         self.levels.clear(i)
+    }
+
+    /// The same with its orders, those of the other books untouched.
+    fn clear_alone(&mut self, i: usize) {
+        let orders = self.clear_book(i);
+        let owner = self.orders.clear_instrument(self.slots, i, orders as usize);
+        self.levels.rows[i].head.owner = owner.to_bits();
     }
 
     fn define(&mut self, i: usize, event: &BookEvent) {
@@ -120,12 +128,15 @@ impl BooksMut<'_> {
         let meta = &mut self.metas[i];
         meta.symbol = Some(Symbol::from_word(event.order_id));
         meta.round_lot = u32::try_from(event.aux).unwrap_or(0);
-        meta.channel = event.channel;
         let (state, introduced) = (meta.state, !event.flags.has(EventFlags::MAYBE_BAD_BOOK));
         if state == BookState::Empty {
             // After a gap nobody knows what of this book was in the messages lost.
             let whole = if introduced { BookState::Live } else { BookState::Stale(StaleCause::Joined) };
-            self.set_state(i, self.gap_open.map_or(whole, BookState::Stale));
+            let lost = self.gaps.cause(event.channel);
+            if lost.is_some() {
+                self.gaps.owe(&mut self.metas[i].debts, event.channel);
+            }
+            self.set_state(i, lost.map_or(whole, BookState::Stale));
         } else if !introduced && self.is_whole(i) {
             self.set_state(i, BookState::Stale(StaleCause::Joined));
         }
@@ -142,12 +153,39 @@ impl BooksMut<'_> {
     fn note_silence(&mut self, i: usize, event: &BookEvent) {
         let silent = BookState::Stale(StaleCause::Silent);
         let heard = event.aux != 0;
-        match self.metas[i] {
-            Meta { channel, .. } if channel != event.channel => {}
-            Meta { state: BookState::Live, .. } if !heard => self.set_state(i, silent),
-            Meta { state, .. } if heard && state == silent => self.set_state(i, BookState::Live),
-            _ => {}
+        let Meta { channels, state, .. } = self.metas[i];
+        if !channels.has(event.channel) {
+            return;
         }
+        if !heard && state == BookState::Live {
+            self.set_state(i, silent);
+        } else if heard && state == silent {
+            self.set_state(i, BookState::Live);
+        }
+    }
+
+    /// Takes every book of a channel away; those of others keep their orders, and their doubts.
+    fn clear_channel(&mut self, event: &BookEvent) -> Applied {
+        self.gaps.close(event.channel);
+        let of_channel = |meta: &Meta| meta.channels.has(event.channel);
+        let used = 0..*self.used;
+        let alone = self.metas[used.clone()].iter().all(|m| of_channel(m) || m.state == BookState::Empty);
+        for i in used {
+            if alone {
+                self.clear_book(i);
+            } else if of_channel(&self.metas[i]) {
+                self.clear_alone(i);
+            } else {
+                continue;
+            }
+            if self.metas[i].state != BookState::Empty {
+                self.set_state(i, state_after_clear(event));
+            }
+        }
+        if alone {
+            self.orders.clear(self.slots);
+        }
+        Applied::nothing(Effect::Changed)
     }
 
     /// An event addressed to every instrument, or to none the books have room for.
@@ -170,25 +208,19 @@ impl BooksMut<'_> {
                 self.note_gap(event);
                 // The word that a recovery is over may be what was lost.
                 *self.recovering &= event.qty.0 != GapCause::RingFull as u32;
-                *self.gap_open = Some(stale_cause(event));
+                self.gaps.open(event.channel, stale_cause(event));
                 for i in used {
                     if self.metas[i].state != BookState::Empty {
                         self.set_state(i, BookState::Stale(stale_cause(event)));
+                        let Meta { channels, debts, .. } = &mut self.metas[i];
+                        if channels.has(event.channel) {
+                            self.gaps.owe(debts, event.channel);
+                        }
                     }
                 }
                 Applied::nothing(Effect::Unchanged)
             }
-            Action::Clear => {
-                *self.gap_open = None;
-                for i in used {
-                    self.clear_book(i);
-                    if self.metas[i].state != BookState::Empty {
-                        self.set_state(i, state_after_clear(event));
-                    }
-                }
-                self.orders.clear(self.slots);
-                Applied::nothing(Effect::Changed)
-            }
+            Action::Clear => self.clear_channel(event),
             Action::Status | Action::SessionEnd => {
                 self.metas[used].iter_mut().for_each(|meta| meta.status = status_after(event));
                 Applied::nothing(Effect::Unchanged)

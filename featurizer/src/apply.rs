@@ -10,8 +10,9 @@ use types::{
 
 use crate::ahead::Coming;
 use crate::counters::BookCounters;
+use crate::gaps::Gaps;
 use crate::ladder::{PX_MAX, TICKS, flag};
-use crate::levels::{Change, Full, LevelsMut};
+use crate::levels::{Change, LevelsMut};
 use crate::order_table::{OrderIndex, Slot, Spot};
 use crate::owner::Owner;
 use crate::units::px_of_units;
@@ -86,10 +87,12 @@ pub struct BooksMut<'a> {
     pub(crate) metas: &'a mut [Meta],
     pub(crate) default_tick: i64,
     pub(crate) used: &'a mut usize,
-    pub(crate) gap_open: &'a mut Option<StaleCause>,
+    pub(crate) gaps: &'a mut Gaps,
     /// The feed asks for messages that are missing: no book is as new as it looks.
     pub(crate) recovering: &'a mut bool,
     pub(crate) counters: &'a mut BookCounters,
+    /// A book beside the event's own that the last event puts in doubt, and why.
+    pub(crate) doubted_too: Option<(InstrumentId, StaleCause)>,
 }
 
 impl BooksMut<'_> {
@@ -97,10 +100,13 @@ impl BooksMut<'_> {
     /// levels would be wrong from then on.
     #[inline]
     pub fn apply(&mut self, event: &BookEvent) -> Applied {
-        self.apply_coming(self.alone(event))
+        let applied = self.apply_coming(self.alone(event));
+        self.doubt_other();
+        applied
     }
 
-    /// The same for an event that was looked at ahead.
+    /// The same for an event that was looked at ahead. What it did to another book than its own, which an [`Effect`] beyond
+    /// [`Effect::Changed`] may tell of, is done by [`BooksMut::doubt_other`].
     // Always: merged into the loop over the events, what it returns need not go through memory.
     #[inline(always)]
     pub fn apply_coming(&mut self, coming: Coming<'_>) -> Applied {
@@ -209,13 +215,20 @@ impl BooksMut<'_> {
         *self.used
     }
 
-    /// Whether `channel` defined the instrument.
+    /// Whether `channel` spoke of the instrument.
     pub(crate) fn is_of(&self, i: usize, channel: u8) -> bool {
-        self.metas.get(i).is_some_and(|meta| meta.channel == channel)
+        self.metas.get(i).is_some_and(|meta| meta.channels.has(channel))
     }
 
     fn owner(&self, i: usize) -> Owner {
         Owner::from_bits(self.levels.rows[i].head.owner)
+    }
+
+    /// An order or a level that no book can hold: the book lacks it from now on.
+    #[cold]
+    fn unholdable(&mut self, i: usize) -> Applied {
+        self.doubt(i, StaleCause::TableFull);
+        self.bad()
     }
 
     #[cold]
@@ -224,16 +237,49 @@ impl BooksMut<'_> {
         Applied::nothing(Effect::Refused)
     }
 
-    /// An order the book never saw: a whole book has none, and a few are not yet proof (a venue may withdraw twice).
+    /// An order the book never saw: a whole book has none, and a few are not yet proof (a venue may withdraw twice). One that another
+    /// book of the feed has is proof at once: one of the two has kept, or lost, what is not its own.
     #[cold]
-    fn unknown(&mut self, i: usize) -> Applied {
+    fn unknown(&mut self, i: usize, id: u64) -> Applied {
         self.counters.unknown_orders += 1;
+        if let Some(other) = self.elsewhere(i, id) {
+            self.doubt_both(i, other, StaleCause::MixedLocate);
+        }
+        self.note_unknown(i);
+        Applied::nothing(Effect::Unknown)
+    }
+
+    fn note_unknown(&mut self, i: usize) {
         let meta = &mut self.metas[i];
         meta.unknown_orders = meta.unknown_orders.saturating_add(1);
         if meta.unknown_orders > UNKNOWN_ORDERS_MAX {
             self.doubt(i, StaleCause::UnknownOrders);
         }
-        Applied::nothing(Effect::Unknown)
+    }
+
+    /// Another book fed by a channel of this one's that has a live order of that number.
+    fn elsewhere(&self, i: usize, id: u64) -> Option<usize> {
+        let other = self.orders.elsewhere(self.slots, id, self.owner(i))?;
+        self.metas[i].channels.meets(self.metas[other].channels).then_some(other)
+    }
+
+    fn doubt_both(&mut self, i: usize, other: usize, cause: StaleCause) {
+        self.doubt(i, cause);
+        self.doubted_too = Some((InstrumentId(other as u32), cause));
+    }
+
+    /// A book beside its own that the last event puts in doubt.
+    #[must_use]
+    pub fn doubted_too(&self) -> Option<InstrumentId> {
+        self.doubted_too.map(|(other, _)| other)
+    }
+
+    /// Puts it in doubt.
+    #[inline]
+    pub fn doubt_other(&mut self) {
+        if let Some((other, cause)) = self.doubted_too.take() {
+            self.doubt(other.index(), cause);
+        }
     }
 
     /// A book that was believed is wrong, and stays so until it is cleared.
@@ -254,8 +300,11 @@ impl BooksMut<'_> {
 
     #[inline]
     fn order_add(&mut self, i: usize, event: &BookEvent) -> Applied {
-        if !holds_price(event.px) || event.qty.0 == 0 {
+        if event.qty.0 == 0 {
             return self.bad();
+        }
+        if !holds_price(event.px) {
+            return self.unholdable(i);
         }
         self.insert(i, event.order_id, event.side, event.px, event.qty)
     }
@@ -284,6 +333,10 @@ impl BooksMut<'_> {
             self.take_from_level(i, old.side, old.px, old.qty, true);
             self.doubt(i, StaleCause::DuplicateOrder);
             effect = Effect::Contradicted;
+        } else if let Some(other) = self.elsewhere(i, id) {
+            self.counters.duplicate_orders += 1;
+            self.doubt_both(i, other, StaleCause::DuplicateOrder);
+            effect = Effect::Contradicted;
         }
         if self.orders.insert(self.slots, id, owner, side, px.0, qty.0).is_err() {
             return self.table_full(i);
@@ -306,7 +359,7 @@ impl BooksMut<'_> {
     #[inline]
     fn order_take(&mut self, i: usize, event: &BookEvent) -> Applied {
         let Some(order) = self.orders.find(self.slots, event.order_id, self.owner(i)) else {
-            return self.unknown(i);
+            return self.unknown(i, event.order_id);
         };
         let wanted = if event.action == Action::OrderDelete { order.qty } else { event.qty.0 };
         if wanted == 0 {
@@ -342,7 +395,7 @@ impl BooksMut<'_> {
     #[inline(never)]
     fn order_replace_any(&mut self, i: usize, event: &BookEvent) -> Applied {
         let Some(old) = self.orders.find(self.slots, event.order_id, self.owner(i)) else {
-            return self.unknown(i);
+            return self.unknown(i, event.order_id);
         };
         self.orders.set_qty(self.slots, old.place, 0);
         self.take_from_level(i, old.side, old.px, old.qty, true);
@@ -354,8 +407,12 @@ impl BooksMut<'_> {
     fn join_replaced(&mut self, i: usize, side: Side, px: Px, event: &BookEvent) -> Applied {
         if !holds_price(event.px) || event.qty.0 == 0 {
             // The old order is gone all the same: the venue would not have sent this otherwise.
+            let effect = if holds_price(event.px) { Effect::Changed } else { Effect::Contradicted };
+            if effect == Effect::Contradicted {
+                self.doubt(i, StaleCause::TableFull);
+            }
             self.counters.bad_events += 1;
-            return Applied { effect: Effect::Changed, side, px, qty: 0, before: 0 };
+            return Applied { effect, side, px, qty: 0, before: 0 };
         }
         self.insert(i, event.aux, side, event.px, event.qty)
     }
@@ -372,19 +429,25 @@ impl BooksMut<'_> {
 
     fn level_set(&mut self, i: usize, event: &BookEvent) -> Applied {
         if !holds_price(event.px) {
-            return self.bad();
+            return self.unholdable(i);
         }
         let qty = event.qty.0;
-        match self.levels.edit(i, event.side, event.px.0, Change::Set(qty)) {
-            Ok(edited) => Applied {
-                effect: Effect::Changed,
-                side: event.side,
-                px: event.px,
-                qty: u64::from(qty),
-                before: edited.before.qty(),
-            },
-            Err(Full) => self.table_full(i),
-        }
+        let Ok(edited) = self.levels.edit(i, event.side, event.px.0, Change::Set(qty)) else {
+            return self.table_full(i);
+        };
+        let before = edited.before.qty();
+        let effect = if qty == 0 && before == 0 { self.unknown_level(i) } else { Effect::Changed };
+        Applied { effect, side: event.side, px: event.px, qty: u64::from(qty), before }
+    }
+
+    /// A level goes that is not there: with levels as with orders, a few are not yet proof.
+    #[cold]
+    fn unknown_level(&mut self, i: usize) -> Effect {
+        self.counters.unknown_levels += 1;
+        let was_live = self.metas[i].state.is_live();
+        self.note_unknown(i);
+        // Known to be stale from now on, so that whoever computes from the book hears of it.
+        if was_live && !self.metas[i].state.is_live() { Effect::Contradicted } else { Effect::Changed }
     }
 }
 

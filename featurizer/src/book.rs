@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
-use types::{BookState, InstrumentId, StaleCause, TickTable, TradingStatus};
+use types::{BookState, InstrumentId, TickTable, TradingStatus};
 
 use crate::apply::BooksMut;
 use crate::counters::BookCounters;
 use crate::far::{FarIndex, FarLevel};
+use crate::gaps::{Channels, Gaps};
 use crate::ladder::{Cells, Row};
 use crate::levels::{LevelIndex, LevelsMut};
 use crate::limits::{BookLimits, BuildError, MemoryReport, Occupancy};
@@ -37,8 +38,7 @@ struct Rest {
     default_tick: i64,
     /// One more than the greatest instrument ever addressed: what "all" ranges over.
     used: usize,
-    /// Messages of every instrument were lost and no clear has come since.
-    gap_open: Option<StaleCause>,
+    gaps: Gaps,
     /// Messages that are missing are being asked for.
     recovering: bool,
     counters: BookCounters,
@@ -75,8 +75,9 @@ impl Books {
             round_lot: 0,
             state: BookState::Empty,
             status: TradingStatus::Unknown,
-            channel: 0,
             unknown_orders: 0,
+            channels: Channels::default(),
+            debts: Channels::default(),
         };
         let rest = Rest {
             orders,
@@ -84,7 +85,7 @@ impl Books {
             metas: vec![unknown; n].into_boxed_slice(),
             default_tick: limits.default_tick.0,
             used: 0,
-            gap_open: None,
+            gaps: Gaps::NONE,
             recovering: false,
             counters: BookCounters::default(),
         };
@@ -102,15 +103,14 @@ impl Books {
         self.rest.levels.set_tables(tables);
     }
 
-    /// Whether a gap of all instruments is open, or being filled.
-    pub const fn gap_open(&self) -> bool {
-        self.rest.gap_open.is_some() || self.rest.recovering
+    /// Whether a gap of all instruments of some channel is open, or being filled.
+    pub fn gap_open(&self) -> bool {
+        self.rest.gaps.any() || self.rest.recovering
     }
 
     /// The tables as slices, to apply a chunk of events to.
     pub fn lend(&mut self) -> BooksMut<'_> {
-        let Rest { orders, levels, metas, default_tick, used, gap_open, recovering, counters } =
-            &mut self.rest;
+        let Rest { orders, levels, metas, default_tick, used, gaps, recovering, counters } = &mut self.rest;
         BooksMut {
             slots: self.slots.as_mut_slice(),
             levels: LevelsMut {
@@ -123,9 +123,10 @@ impl Books {
             metas,
             default_tick: *default_tick,
             used,
-            gap_open,
+            gaps,
             recovering,
             counters,
+            doubted_too: None,
         }
     }
 

@@ -9,7 +9,9 @@ use crate::limits::Occupancy;
 pub struct BookCounters {
     /// Events of orders the books do not know (captures that start in mid-session, orders lost in a gap).
     pub unknown_orders: u64,
-    /// Orders added under an id that was live; the old order was removed first.
+    /// Levels that went and were not there.
+    pub unknown_levels: u64,
+    /// Orders added under an id that was live, in the same book (the old order was removed first) or in another of the feed.
     pub duplicate_orders: u64,
     /// Reductions and executions of more than was left; the order was removed.
     pub over_reductions: u64,
@@ -53,7 +55,7 @@ pub struct FeaturizerCounters {
 }
 
 /// Names of the counters a stage publishes, in the order of [`values`].
-pub(crate) const NAMES: [&str; 22] = [
+pub(crate) const NAMES: [&str; 23] = [
     "events",
     "grid_points",
     "vectors",
@@ -76,6 +78,7 @@ pub(crate) const NAMES: [&str; 22] = [
     "recentres_refused",
     "trade_breaks",
     "lasts_taken_back",
+    "unknown_levels",
 ];
 
 /// Their values.
@@ -103,5 +106,6 @@ pub(crate) fn values(c: &FeaturizerCounters, o: &Occupancy) -> [u64; NAMES.len()
         o.recentres_refused,
         c.trade_breaks,
         c.lasts_taken_back,
+        c.books.unknown_levels,
     ]
 }

@@ -24,6 +24,7 @@ mod counters;
 mod far;
 pub mod features;
 mod featurizer;
+mod gaps;
 mod grid;
 mod ladder;
 mod levels;

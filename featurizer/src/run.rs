@@ -191,6 +191,16 @@ impl<S: FeatureSink + TopOfBookSink + Observer> Run<'_, '_, S> {
     #[cold]
     fn after_rare(&mut self, event: &BookEvent) {
         let i = event.instrument.index();
+        if let Some(other) = self.books.doubted_too() {
+            let other = other.index();
+            // Its vector of the last grid point is of the book that was believed then.
+            if self.grid.closing.is_some() && self.grid.pending.contains(other) {
+                self.grid.close_one(other, &self.books);
+            }
+            self.books.doubt_other();
+            self.grid.touched.insert(other);
+            self.after_rare_of(other, event);
+        }
         if i < self.grid.vectors.len() {
             if event.action == Action::TradeBreak {
                 self.take_back(i, event.aux);

@@ -3,6 +3,7 @@
 use types::{BookLevel, BookState, InstrumentId, Px, Side, Symbol, TradingStatus};
 
 use crate::far::FarLevel;
+use crate::gaps::Channels;
 use crate::ladder::{Cell, Cells, Head, Occupied, Quote, Row, TICKS, book_level};
 use crate::levels::{LevelIndex, Merged};
 
@@ -52,10 +53,12 @@ pub(crate) struct Meta {
     pub(crate) round_lot: u32,
     pub(crate) state: BookState,
     pub(crate) status: TradingStatus,
-    /// The channel that defined it.
-    pub(crate) channel: u8,
-    /// Events of orders it never saw, since it was last cleared.
+    /// Events of orders and levels it never saw, since it was last cleared.
     pub(crate) unknown_orders: u8,
+    /// Channels that spoke of it, those of its orders' ordinary events among them.
+    pub(crate) channels: Channels,
+    /// Channels that lost messages since it was last cleared.
+    pub(crate) debts: Channels,
 }
 
 /// Shared references to the tables, enough to read one book.

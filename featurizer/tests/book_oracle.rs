@@ -34,9 +34,9 @@ impl Naive {
     }
 
     fn add(&mut self, id: u64, instrument: u32, side: Side, px: Px, qty: u32) {
-        if self.orders.insert((id, instrument), (side, px.0, qty)).is_some() {
-            self.duplicates += 1;
-        }
+        // In this book or in another one of the feed.
+        self.duplicates += u64::from(self.orders.keys().any(|(known, _)| *known == id));
+        self.orders.insert((id, instrument), (side, px.0, qty));
     }
 
     fn apply(&mut self, e: &BookEvent) {
@@ -375,6 +375,132 @@ fn a_book_that_is_provably_wrong_is_stale_until_it_is_cleared() {
         });
         assert_eq!(state(&books, 0), BookState::Live, "a new day, and a new count");
     }
+}
+
+fn state(books: &Books, i: u32) -> BookState {
+    books.book(InstrumentId(i)).unwrap().state()
+}
+
+fn apply(books: &mut Books, events: &[BookEvent]) {
+    events.iter().for_each(|e| {
+        books.lend().apply(e);
+    });
+}
+
+fn on(channel: u8, e: BookEvent) -> BookEvent {
+    BookEvent { channel, ..e }
+}
+
+#[test]
+fn an_order_that_is_named_under_another_instrument_doubts_both_books() {
+    let add =
+        |id, i| BookEvent { order_id: id, px: Px(100 * CENT), qty: Qty(100), ..event(Action::OrderAdd, i) };
+    let take = |action| BookEvent { order_id: 5, qty: Qty(10), px: Px(CENT), aux: 6, ..event(action, 1) };
+    let both = |cause| [BookState::Stale(cause); 2];
+    let cases = [
+        (take(Action::OrderExecute), both(StaleCause::MixedLocate), 0),
+        (take(Action::OrderReduce), both(StaleCause::MixedLocate), 0),
+        (take(Action::OrderDelete), both(StaleCause::MixedLocate), 0),
+        (take(Action::OrderReplace), both(StaleCause::MixedLocate), 0),
+        (add(5, 1), both(StaleCause::DuplicateOrder), 1),
+        (
+            BookEvent { aux: 5, order_id: 8, ..take(Action::OrderReplace) },
+            both(StaleCause::DuplicateOrder),
+            1,
+        ),
+        // Another venue's order of the same number is none of its business.
+        (on(1, take(Action::OrderExecute)), [BookState::Live; 2], 0),
+        (on(1, add(5, 1)), [BookState::Live; 2], 0),
+    ];
+    // In its slot, and beside it: a price that no slot holds.
+    for px in [100 * CENT, 100 * CENT + 1] {
+        for (said, wanted, duplicates) in cases {
+            let mut books = Books::new(&limits()).unwrap();
+            let first = [define(0, Px(CENT)), on(said.channel, define(1, Px(CENT)))];
+            apply(&mut books, &first);
+            apply(&mut books, &[BookEvent { px: Px(px), ..add(5, 0) }, on(said.channel, add(8, 1)), said]);
+            assert_eq!([0, 1].map(|i| state(&books, i)), wanted, "{said:?}");
+            assert_eq!(books.counters().duplicate_orders, duplicates, "{said:?}");
+            // What a book that was cleared had is nobody's.
+            apply(&mut books, &[event(Action::Clear, 0), on(said.channel, event(Action::Clear, 1)), said]);
+            assert_eq!([0, 1].map(|i| state(&books, i)), [BookState::Live; 2], "{said:?}");
+        }
+    }
+}
+
+#[test]
+fn levels_that_go_and_were_never_there_doubt_their_book() {
+    let mut books = Books::new(&limits()).unwrap();
+    let set = |ticks, qty| BookEvent { px: Px(ticks * CENT), qty: Qty(qty), ..event(Action::LevelSet, 0) };
+    apply(
+        &mut books,
+        &[define(0, Px(CENT)), set(100, 5), set(100, 0), set(100, 0), set(7, 0), set(90_000, 0)],
+    );
+    assert_eq!(
+        (state(&books, 0), books.counters().unknown_levels),
+        (BookState::Live, 3),
+        "a few are no proof"
+    );
+    let told = books.lend().apply(&set(8, 0));
+    assert_eq!(state(&books, 0), BookState::Stale(StaleCause::UnknownOrders));
+    assert_eq!((told.effect, books.counters().unknown_levels), (Effect::Contradicted, 4));
+}
+
+#[test]
+fn an_order_or_level_that_no_book_can_hold_doubts_the_book_that_lacks_it() {
+    let far = Px(1 << 61);
+    let add = BookEvent { order_id: 1, px: Px(CENT), qty: Qty(5), ..event(Action::OrderAdd, 0) };
+    let cases = [
+        BookEvent { px: far, order_id: 2, ..add },
+        BookEvent { px: Px::NONE, order_id: 2, ..add },
+        BookEvent { px: far, action: Action::LevelSet, ..add },
+        BookEvent { px: far, action: Action::OrderReplace, aux: 2, ..add },
+    ];
+    for refused in cases {
+        let mut books = Books::new(&limits()).unwrap();
+        apply(&mut books, &[define(0, Px(CENT)), add]);
+        let told = books.lend().apply(&refused);
+        assert!(told.effect > Effect::Changed, "who computes from the book must hear of it");
+        assert_eq!(state(&books, 0), BookState::Stale(StaleCause::TableFull), "{refused:?}");
+        assert_eq!((books.counters().bad_events, books.counters().stale_books[1]), (1, 1));
+    }
+    // An order of no shares is none: it is counted, and the book lacks nothing.
+    let mut books = Books::new(&limits()).unwrap();
+    apply(&mut books, &[define(0, Px(CENT)), BookEvent { qty: Qty(0), ..add }]);
+    assert_eq!((state(&books, 0), books.counters().bad_events), (BookState::Live, 1));
+}
+
+#[test]
+fn a_gap_ends_with_the_clear_of_its_own_channel() {
+    let all = |channel, action| on(channel, BookEvent { instrument: InstrumentId::ALL, ..event(action, 0) });
+    let add = |id, channel, i| {
+        on(channel, BookEvent { order_id: id, px: Px(CENT), qty: Qty(1), ..event(Action::OrderAdd, i) })
+    };
+    let mut books = Books::new(&limits()).unwrap();
+    apply(&mut books, &[on(0, define(0, Px(CENT))), on(1, define(1, Px(CENT))), add(1, 0, 0), add(1, 1, 1)]);
+    apply(&mut books, &[all(1, Action::Gap), all(0, Action::Clear)]);
+    let lost = BookState::Stale(StaleCause::Gap);
+    assert_eq!([0, 1].map(|i| state(&books, i)), [BookState::Live, lost], "another channel's clear");
+    let shares = |books: &Books| [0, 1].map(|i| books.book(InstrumentId(i)).unwrap().shares(Side::Bid));
+    assert_eq!((shares(&books), books.occupancy().orders), ([0, 1], 1), "whose orders stay");
+    assert!(books.gap_open());
+    apply(&mut books, &[on(1, define(2, Px(CENT)))]);
+    assert_eq!(state(&books, 2), lost, "what begins in the gap may lack something");
+    apply(&mut books, &[all(1, Action::Clear)]);
+    assert_eq!([1, 2].map(|i| state(&books, i)), [BookState::Live; 2]);
+    assert_eq!((shares(&books), books.occupancy().orders, books.gap_open()), ([0, 0], 0, false));
+}
+
+#[test]
+fn a_gap_ends_when_each_book_of_its_channel_was_cleared() {
+    let gap = on(4, BookEvent { instrument: InstrumentId::ALL, ..event(Action::Gap, 0) });
+    let mut books = Books::new(&limits()).unwrap();
+    apply(&mut books, &[on(4, define(0, Px(CENT))), on(4, define(1, Px(CENT))), gap, gap]);
+    apply(&mut books, &[on(4, event(Action::Clear, 0)), on(4, event(Action::Clear, 0))]);
+    assert!(books.gap_open(), "one of two, however often");
+    apply(&mut books, &[on(4, event(Action::Clear, 1)), on(4, define(2, Px(CENT)))]);
+    assert_eq!([0, 1, 2].map(|i| state(&books, i)), [BookState::Live; 3], "a venue that clears book by book");
+    assert!(!books.gap_open());
 }
 
 #[test]

@@ -331,8 +331,9 @@ fn to_event(step: &Step, now: u64) -> BookEvent {
         action,
         instrument: InstrumentId(step.instrument),
         // Adds get ids of their own half of the time; a live id is first deleted by the caller.
-        order_id: step.id,
-        aux: step.id + 40,
+        // No two instruments of a feed have an order of one number.
+        order_id: step.id << 8 | u64::from(step.instrument),
+        aux: step.id + 40 << 8 | u64::from(step.instrument),
         side,
         px: Px(px * CENT),
         qty: Qty(qty),

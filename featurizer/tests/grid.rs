@@ -237,7 +237,7 @@ impl FeatureSink for Narrow {
 }
 
 fn busy_grid(ts: u64, qty: u32) -> Vec<BookEvent> {
-    (0..6).map(|i| add(u64::from(i) << 32 | ts, i, Side::Bid, 100, qty, ts)).collect()
+    (0..6).map(|i| add(ts * 8 + u64::from(i), i, Side::Bid, 100, qty, ts)).collect()
 }
 
 #[test]
@@ -386,6 +386,22 @@ fn quotes_for_the_gate_come_once_per_chunk_and_instrument() {
     assert_eq!(tops.iter().map(|t| t.1.state).collect::<Vec<_>>(), [BookState::Stale(StaleCause::Gap); 2]);
     go(&mut f, &mut tops, &[all(Action::SessionEnd, T0 + 8)]);
     assert!(tops.len() == 2 && tops.iter().all(|t| t.1.status == TradingStatus::Closed));
+}
+
+/// An order of instrument 0 is executed under instrument 1: whoever is told of books hears of both at once.
+#[test]
+fn a_book_that_another_ones_event_contradicts_is_told_at_once() {
+    let mut f = featurizer(OnFull::Wait);
+    let first = [define(0, T0), define(1, T0), add(1, 0, Side::Bid, 100, 5, T0)];
+    let mut tops: Vec<(InstrumentId, TopOfBook)> = Vec::new();
+    assert_eq!(f.apply(&first, &mut (&mut (), &mut tops, &mut ())), first.len());
+    tops.clear();
+    let stray = BookEvent { order_id: 1, qty: Qty(5), ..at(Action::OrderExecute, 1, T0 + 1) };
+    assert_eq!(f.apply(&[stray], &mut (&mut (), &mut tops, &mut ())), 1);
+    let mut told: Vec<_> = tops.iter().map(|(i, top)| (i.0, top.state)).collect();
+    told.sort_by_key(|(i, _)| *i);
+    let mixed = BookState::Stale(StaleCause::MixedLocate);
+    assert_eq!(told, [(0, mixed), (1, mixed)]);
 }
 
 /// Depth counts within five ticks. Below a dollar those are hundredths of a cent, so that a trade of 150 is most of what there is;

@@ -41,6 +41,11 @@ pub(crate) struct Summary {
     pub(crate) over_executions: u64,
     /// Orders added under the reference of a live one.
     pub(crate) duplicate_orders: u64,
+    /// Levels that went and were not there.
+    pub(crate) unknown_levels: u64,
+    /// Events that no book can hold, without a quantity or with a price beyond any book's; and takings from a level that held less.
+    pub(crate) bad_events: u64,
+    pub(crate) missing_quantity: u64,
     /// Numbers of the venue that were given to another instrument within the session.
     pub(crate) redefined_locates: u64,
     /// Orders and levels that found no room in the tables of the books.
@@ -239,6 +244,9 @@ impl Summary {
             unknown_orders: counters.unknown_orders,
             over_executions: counters.over_reductions,
             duplicate_orders: counters.duplicate_orders,
+            unknown_levels: counters.unknown_levels,
+            bad_events: counters.bad_events,
+            missing_quantity: counters.missing_quantity,
             redefined_locates: stats.redefined_locates,
             table_full: counters.table_full,
             stale_books: causes.filter(|(_, count)| *count > 0).collect(),

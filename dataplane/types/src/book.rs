@@ -55,13 +55,13 @@ impl BookLevel {
 pub enum StaleCause {
     /// Messages were lost.
     Gap = 1,
-    /// A table of bounded size is full, so the book may miss orders.
+    /// The book misses orders or levels that it could not hold: a table of bounded size is full, or a price is beyond any book's.
     TableFull = 2,
     /// The venue changed session without ending the last one.
     SessionChange = 3,
     /// The feed was joined in mid-session, so that orders of before the join are missing.
     Joined = 4,
-    /// The feed names orders that the book never saw.
+    /// The feed names orders, or takes away levels, that the book never saw.
     UnknownOrders = 5,
     /// More was taken from an order than it had.
     OverExecution = 6,

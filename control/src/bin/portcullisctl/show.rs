@@ -459,9 +459,10 @@ fn what_it_proves(reply: &VerifyReply) -> String {
 
 /// What the featurizer could not place, or place in time; none when it could everything.
 fn book_troubles(counters: &StageCounters) -> Option<String> {
-    const SAID: [(&str, &str); 8] = [
+    const SAID: [(&str, &str); 9] = [
         ("late_events", "late"),
         ("unknown_orders", "of unknown orders"),
+        ("unknown_levels", "of levels that were not there"),
         ("duplicate_orders", "of orders that were there"),
         ("over_reductions", "that took more than there was"),
         ("table_full", "without room in a table"),
