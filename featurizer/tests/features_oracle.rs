@@ -333,7 +333,7 @@ fn to_event(step: &Step, now: u64) -> BookEvent {
         // Adds get ids of their own half of the time; a live id is first deleted by the caller.
         // No two instruments of a feed have an order of one number.
         order_id: step.id << 8 | u64::from(step.instrument),
-        aux: step.id + 40 << 8 | u64::from(step.instrument),
+        aux: (step.id + 40) << 8 | u64::from(step.instrument),
         side,
         px: Px(px * CENT),
         qty: Qty(qty),
