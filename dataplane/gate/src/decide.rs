@@ -55,7 +55,7 @@ impl Gate {
     /// and duplicates from now on, before it is sent (RTS 6, article 15(2)).
     #[inline]
     pub fn reserve(&mut self, order: &OrderIntent, now: UnixNanos) -> (Verdict, Option<Reservation>) {
-        self.refresh(now);
+        self.refresh(order.instrument, now);
         if self.tables.surfaces.is_some() {
             return self.reserve_by_surface(order, now);
         }
@@ -159,7 +159,7 @@ impl Gate {
         order: &OrderIntent,
         now: UnixNanos,
     ) -> (Verdict, Option<Reservation>) {
-        self.refresh(now);
+        self.refresh(order.instrument, now);
         self.clock = self.believed_clock();
         let held = self.orders.get(replaced).filter(|entry| entry.life == Life::Open);
         let mut inputs = self.gather(order, now);

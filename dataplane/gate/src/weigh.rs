@@ -1,13 +1,13 @@
 //! Weighs an order: what its strategy, its account and their groups would come to ([`crate::levels`]).
 
-use types::{BookState, InstrumentId, TradingStatus, UnixNanos};
+use types::{BookState, InstrumentId, Side, TradingStatus, UnixNanos};
 
 use crate::{
     activity::{KINDS, RoundedValue},
     exposure::Cell,
     gate::Gate,
     ids::{AccountId, StrategyId},
-    intent::OrderIntent,
+    intent::{OrderIntent, OrderType},
     judged::Judged,
     levels::{LEVELS, Level, Place},
     price::sum_of_two,
@@ -248,11 +248,16 @@ impl Gate {
         self.levels.valued().is_some_and(|valued| self.levels.is_young(now) && same_day(valued))
     }
 
-    /// Values everything anew where what is kept is too old to judge an order at `now` by.
+    /// Values everything anew where what is kept is too old to judge an order in `instrument` at `now` by. Its own reference vouches
+    /// for the time as well, as it does where the order is let out.
     #[inline]
-    pub(crate) fn refresh(&mut self, now: UnixNanos) {
-        if self.levels.on && self.levels.keeps() && !self.is_fresh(now) && self.believed(now) == now {
-            self.revalue(now);
+    pub(crate) fn refresh(&mut self, instrument: InstrumentId, now: UnixNanos) {
+        if self.levels.on && self.levels.keeps() && !self.is_fresh(now) {
+            let quote = self.tables.references.hot(instrument);
+            let near = quote.is_ok_and(|quote| now.0.abs_diff(quote.ts.0) <= self.ref_age_max.0);
+            if near || self.believed(now) == now {
+                self.revalue(now);
+            }
         }
     }
 
@@ -302,7 +307,13 @@ impl Gate {
         if worth.known != Known::Whole {
             return RoundedValue(0);
         }
-        let quote = self.tables.references.quote(order.instrument).ok();
+        let references = &self.tables.references;
+        let quote = match (order.order_type, order.side) {
+            (OrderType::Market, _) => references.quote(order.instrument).ok(),
+            // The touch that it meets adds nothing to its price.
+            (OrderType::Limit, Side::Bid) if !worth.signed => None,
+            (OrderType::Limit, _) => references.hot(order.instrument).ok(),
+        };
         let quote = quote.and_then(|quote| quote.of_sign(worth.signed)).unwrap_or(Quote::NOTHING);
         let judged = Judged::of(order, &quote);
         let reached = if judged.market { self.walk(order, &judged).worst } else { 0 };

@@ -68,6 +68,18 @@ fn a_day_begins_when_a_feed_or_the_appliance_vouches_for_it() {
     }
 }
 
+/// Where no feed and no appliance is heard of, the reference of an order's instrument vouches for its time, and what is kept is valued.
+#[test]
+fn a_reference_of_the_time_vouches_for_what_is_kept() {
+    let mut rig = lost(Nanos::SECOND);
+    rig.references.heartbeat(UnixNanos(0));
+    let later = NOW.plus(Nanos(3_000_000_000));
+    assert_eq!(rig.gate.reserve(&order(3), later).0.reason, Some(R::LossStrategy));
+    assert_eq!(rig.gate.levels.valued(), Some(later));
+    assert_eq!(rig.gate.reserve(&order(3), TOMORROW).1, None);
+    assert_eq!(rig.gate.levels.valued(), Some(later));
+}
+
 #[test]
 fn who_follows_a_gate_believes_the_times_that_it_noted() {
     let mut rig = lost(Nanos(0));
