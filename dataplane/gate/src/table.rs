@@ -207,7 +207,12 @@ impl LimitWriter {
         let officer = self.officer(row);
         let limits = officer.cap.map_or(*limits.limits(), |cap| cap.tighter(limits.limits()));
         let &Terms { tier, score, lease, version, cause } = terms;
-        let mut record = LimitRecord { limits, tier, score, lease: Lease::new(now, lease), version, cause };
+        // What is said after a person has had the model's word forgotten was not forgotten, whatever a clock that was set back says.
+        // To who reads that clock it is then of the future, and tightens alone.
+        let forgotten = officer.forget_before;
+        let granted = if forgotten.0 == 0 { now } else { now.max(UnixNanos(forgotten.0.saturating_add(1))) };
+        let mut record =
+            LimitRecord { limits, tier, score, lease: Lease::new(granted, lease), version, cause };
         let before = slot.own().filter(|_| record.lease.span.0 == 0).map(LimitRecord::unpack);
         if let Some(before) = before.filter(|before| before.lease.granted > officer.forget_before) {
             record.limits = record.limits.tighter(&before.limits);

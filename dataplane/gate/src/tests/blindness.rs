@@ -74,6 +74,26 @@ fn what_was_granted_at_the_moment_of_forgetting_is_forgotten() {
     assert!(rig.gate.check(&large(1), LATER).accepted());
 }
 
+/// The clock goes back an hour after a person's reset: what the model says from then on was not what the person looked at.
+#[test]
+fn what_is_said_after_a_reset_is_not_forgotten_by_a_clock_that_went_back() {
+    let mut rig = Rig::new();
+    rig.statics.forget(INSTRUMENT, CLASS, NOW).unwrap();
+    let back = UnixNanos(NOW.0 - 3_600_000_000_000);
+    rig.publish_top(&TopOfBook { ts: back, ..top() });
+    assert!(rig.gate.check(&large(1), back).accepted());
+    rig.publish_live(&HIGH, Tier::High, back);
+    for now in [back, NOW.plus(Nanos(2))] {
+        rig.references.heartbeat(now);
+        let verdict = rig.gate.check(&large(1), now);
+        assert_eq!(
+            (verdict.reason, verdict.limit, verdict.tier),
+            (Some(R::QtyDynamic), 50, Tier::High),
+            "{now}"
+        );
+    }
+}
+
 #[test]
 fn the_screens_of_a_blind_gate_have_the_score_behind_the_tier() {
     let mut rig = Rig::new();
