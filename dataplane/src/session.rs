@@ -119,7 +119,8 @@ impl Transport {
             }
             Self::Pitch => {
                 let unit = Unit::parse(payload)?;
-                check_tiling(unit.messages(), unit.header().count.into())?;
+                // Behind a message without length nothing of the unit can be read.
+                unit.messages().try_for_each(|message| message.map(|_| ()))?;
                 Ok(pitch_head(unit.header()))
             }
         }
@@ -318,6 +319,11 @@ mod tests {
         for len in 0..bytes.len() {
             assert!(Transport::Pitch.read(&bytes[..len]).is_err(), "{len}");
         }
+        let empty = [14, 0, 2, 3, 7, 0, 0, 0, 0, 0x20, 1, 2, 3, 4];
+        assert!(
+            matches!(Transport::Pitch.read(&empty), Err(WireError::ZeroLength { .. })),
+            "whole or not at all"
+        );
         let heartbeat = |seq: u8| Transport::Pitch.read(&[8, 0, 0, 1, seq, 0, 0, 0]).unwrap();
         assert!(heartbeat(0).is_unsequenced() && !heartbeat(1).is_unsequenced() && !head.is_unsequenced());
     }

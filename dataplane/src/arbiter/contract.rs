@@ -45,6 +45,9 @@ pub struct Request {
     pub server: u8,
 }
 
+/// Holes remembered after they were given up, to tell late messages from duplicates.
+pub(super) const HOLES_REMEMBERED: usize = 64;
+
 /// Which sequence number a channel begins with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Start {

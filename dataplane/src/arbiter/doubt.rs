@@ -1,14 +1,12 @@
 //! Packets that would change everything, kept until others confirm them or the session goes on without them.
 
-use types::{Nanos, UnixNanos};
+use types::UnixNanos;
 
 use super::contract::{Arrival, LINES_MAX};
 use crate::session::{Head, SessionId};
 
 /// Packets of one claim that are kept.
-const KEPT: usize = 16;
-/// How long a claim that one line alone makes must stand before it is believed without the others: they may be dead.
-const ALONE: Nanos = Nanos(1_000_000_000);
+const KEPT: usize = 64;
 
 /// A packet, copied.
 #[derive(Debug)]
@@ -72,8 +70,13 @@ pub(super) struct Doubt {
     first: u64,
     next: u64,
     packets: u32,
+    /// Those among them that bring messages which no other brings: copies of one packet are one piece of evidence, and one without
+    /// messages is none.
+    evidence: u32,
     /// Lines that brought some, a bit each.
     lines: u8,
+    /// Sequence numbers of its packets, each once, as far as there is room.
+    seen: Vec<u64>,
     kept: Vec<Slot>,
     kept_count: usize,
 }
@@ -90,7 +93,9 @@ impl Doubt {
             first: 0,
             next: 0,
             packets: 0,
+            evidence: 0,
             lines: 0,
+            seen: Vec::with_capacity(KEPT),
             kept: (0..KEPT).map(|_| Slot::new(slot_bytes)).collect(),
             kept_count: 0,
         }
@@ -143,6 +148,13 @@ impl Doubt {
         self.next = self.next.max(head.next_seq());
         self.packets = self.packets.saturating_add(1);
         self.lines |= 1 << (usize::from(arrival.line) % LINES_MAX);
+        if self.seen.contains(&head.seq) {
+            return fallen;
+        }
+        if self.seen.len() < KEPT {
+            self.seen.push(head.seq);
+        }
+        self.evidence = self.evidence.saturating_add(u32::from(head.count > 0));
         if self.kept_count < KEPT && payload.len() <= self.kept[self.kept_count].bytes.len() {
             self.kept[self.kept_count].fill(head, payload, arrival);
             self.kept_count += 1;
@@ -150,18 +162,34 @@ impl Doubt {
         fallen
     }
 
-    /// Whether the claim holds at `now`: enough packets, on each of `lines`, unless these stay silent about it for long.
-    pub(super) fn is_confirmed(&self, packets: u32, lines: u8, now: UnixNanos) -> bool {
-        let everywhere = self.lines & lines == lines || now.since(self.opening.1.at) >= ALONE;
-        self.packets >= packets && everywhere
+    /// Whether enough packets make the claim, each with messages of its own, and every one of `lines` brought some of them.
+    pub(super) fn is_confirmed(&self, packets: u32, lines: u8) -> bool {
+        self.evidence >= packets && self.lines & lines == lines
+    }
+
+    /// Lines that brought packets of the claim, a bit each.
+    pub(super) fn lines(&self) -> u8 {
+        self.lines
+    }
+
+    /// Packets that make the claim, with messages or without.
+    pub(super) fn packets(&self) -> u32 {
+        self.packets
+    }
+
+    /// Packets of the claim with messages of their own.
+    pub(super) fn evidence(&self) -> u32 {
+        self.evidence
     }
 
     /// Ends the claim: it fell. Nothing when none stood.
     pub(super) fn refute(&mut self) -> Option<Refuted> {
         let refuted = self.is_open().then_some(Refuted { claim: self.claim, packets: self.packets });
         self.packets = 0;
+        self.evidence = 0;
         self.lines = 0;
         self.kept_count = 0;
+        self.seen.clear();
         refuted
     }
 
@@ -204,8 +232,8 @@ impl EndClaim {
         self.lines |= 1 << (usize::from(arrival.line) % LINES_MAX);
     }
 
-    /// Whether every one of several `lines` says so, or one of them has said so often enough.
+    /// Whether every one of `lines` says so: once where there are several, `packets` times where there is one.
     pub(super) fn is_confirmed(&self, packets: u32, lines: u8) -> bool {
-        self.packets >= packets || (lines.count_ones() > 1 && self.lines & lines == lines)
+        self.lines & lines == lines && (lines.count_ones() > 1 || self.packets >= packets)
     }
 }

@@ -16,6 +16,7 @@
 mod answers;
 mod contract;
 mod doubt;
+mod holes;
 mod recovery;
 mod sequencer;
 mod stats;

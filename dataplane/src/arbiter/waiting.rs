@@ -2,11 +2,15 @@
 
 use std::collections::VecDeque;
 
-use types::UnixNanos;
+use types::{Nanos, UnixNanos};
 
 use super::contract::{Arrival, Hole};
 use super::doubt::Slot;
 use crate::session::Head;
+
+/// How long one line must say the same of the sequence to be believed by itself: longer than any line is silent that lives, since all
+/// send a heartbeat every second.
+const REPEATED_FOR: Nanos = Nanos(1_500_000_000);
 
 /// What is asked of a packet that waits without looking at the packet.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +18,9 @@ struct Early {
     seq: u64,
     next: u64,
     at: UnixNanos,
+    line: u8,
+    /// When another line brought it too, or its own much later again.
+    supported: Option<UnixNanos>,
     index: usize,
 }
 
@@ -77,9 +84,23 @@ impl Waiting {
         self.order.back().map(|early| early.next)
     }
 
-    /// When the packet that waits longest arrived.
-    pub(super) fn earliest(&self) -> Option<UnixNanos> {
-        self.order.iter().map(|early| early.at).min()
+    /// Since when two packets say that something is missing: one alone may be a stray. Copies on another line count, too; one whose
+    /// line has gone on below it does not. `last_of` gives what followed a line's last packet.
+    pub(super) fn known_since(&self, last_of: impl Fn(u8) -> u64) -> Option<UnixNanos> {
+        let (mut first, mut second) = (None, None);
+        let holds =
+            |early: &&Early| early.supported.is_some() || last_of(early.line) >= early.next.max(early.seq);
+        for early in self.order.iter().filter(holds) {
+            for at in std::iter::once(early.at).chain(early.supported) {
+                match first {
+                    Some(earliest) if at >= earliest => {
+                        second = Some(second.map_or(at, |s: UnixNanos| s.min(at)))
+                    }
+                    _ => (first, second) = (Some(at), first),
+                }
+            }
+        }
+        second
     }
 
     /// What is missing from `next` on, up to the last packet.
@@ -92,15 +113,30 @@ impl Waiting {
         })
     }
 
-    /// Whether what waits already says what this early packet says.
-    pub(super) fn has(&self, head: &Head) -> bool {
-        if head.count == 0 {
-            let last = self.order.back().map(|early| &self.slots[early.index].head);
-            return last.is_some_and(|last| last.next_seq() >= head.seq && last.end >= head.end);
+    /// Whether what waits already says what this early packet says. That supports it if it came on another line, or on its own one after
+    /// so long that the line would have gone on below it if it were not so; `went_on` says that the line did.
+    pub(super) fn has(&mut self, head: &Head, arrival: Arrival, went_on: impl Fn(u64) -> bool) -> bool {
+        let slots = &self.slots;
+        let known = if head.count == 0 {
+            let says = |early: &&mut Early| early.next >= head.seq && slots[early.index].head.end >= head.end;
+            self.order.back_mut().filter(says)
+        } else {
+            let from = self.order.partition_point(|early| early.seq < head.seq);
+            let mut same = self.order.range_mut(from..).take_while(|early| early.seq == head.seq);
+            same.find(|early| slots[early.index].head == *head)
+        };
+        let Some(early) = known else { return false };
+        if early.line == arrival.line && went_on(early.seq) {
+            early.at = arrival.at;
+        } else if early.line != arrival.line || arrival.at.since(early.at) >= REPEATED_FOR {
+            early.supported.get_or_insert(arrival.at);
         }
-        let from = self.order.partition_point(|early| early.seq < head.seq);
-        let same = self.order.range(from..).take_while(|early| early.seq == head.seq);
-        same.into_iter().any(|early| self.slots[early.index].head == *head)
+        true
+    }
+
+    /// Packets that wait.
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
     }
 
     /// Keeps a packet that fits; false when every slot is in use.
@@ -108,7 +144,8 @@ impl Waiting {
         let Some(index) = self.free.pop() else { return false };
         self.slots[index].fill(head, payload, arrival);
         let place = self.order.partition_point(|early| early.seq <= head.seq);
-        self.order.insert(place, Early { seq: head.seq, next: head.next_seq(), at: arrival.at, index });
+        let (seq, next, at, line) = (head.seq, head.next_seq(), arrival.at, arrival.line);
+        self.order.insert(place, Early { seq, next, at, line, supported: None, index });
         true
     }
 

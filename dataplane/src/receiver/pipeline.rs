@@ -19,8 +19,8 @@ use super::vouched::Vouched;
 use crate::arbiter::{Arbiter, Arrival, Deliver, Hole, REQUESTS_MAX, Request};
 use crate::config::{ConfigError, FeedConfig, Midnight};
 use crate::decode::{
-    Damage, Decoder, DecoderSetup, END_OF_INPUT, EventBuffer, FeedDecoder, HELD_MAX, InstrumentDirectory,
-    Place, gap_event,
+    CHANNELS_MAX, Damage, Decoder, DecoderSetup, END_OF_INPUT, EventBuffer, FeedDecoder, HELD_MAX,
+    InstrumentDirectory, Place, gap_event,
 };
 use crate::eastern::eastern_midnight_before;
 use crate::recovery::{Answer, Ask};
@@ -88,6 +88,8 @@ struct Core {
     asks: Vec<Ask>,
     /// Channels that recover.
     recovering: u8,
+    /// Channels that had a session, a bit each.
+    begun: u64,
 }
 
 impl Pipeline {
@@ -127,6 +129,7 @@ impl Pipeline {
             room: CHUNK + waiting,
             asks: Vec::with_capacity(config.channels.len().max(1) * REQUESTS_MAX),
             recovering: 0,
+            begun: 0,
         };
         let vouched = verify.then(|| Vouched::new(config.channels.len().max(1)));
         let arbiters = (0..config.channels.len().max(1)).map(|_| Arbiter::new(config.arbiter)).collect();
@@ -476,7 +479,10 @@ impl Deliver for Sink<'_> {
             Midnight::FromCapture => eastern_midnight_before(arrival.ts_recv),
             Midnight::At(midnight) => midnight,
         });
-        if interrupted {
+        let before = self.core.begun;
+        self.core.begun |= 1 << (usize::from(self.channel) % CHANNELS_MAX);
+        // Whether it had ended or not: its books are not those of this one, which begins with an order to empty them.
+        if interrupted || before == self.core.begun {
             let place = self.place(0, arrival);
             self.gap(&place, 0, 0, GapCause::SessionChange);
         }

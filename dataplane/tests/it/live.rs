@@ -95,7 +95,7 @@ fn a_full_ring_costs_events_and_says_so() {
 
 #[test]
 fn a_hole_turns_the_books_stale_once_its_time_is_up() {
-    let (mut receiver, mut rx) = live(&[(0, adds(1, 1)), (0, adds(4, 1))], &config(), 64);
+    let (mut receiver, mut rx) = live(&[(0, adds(1, 1)), (0, adds(4, 1)), (0, adds(5, 1))], &config(), 64);
     receiver.poll(UnixNanos(100));
     assert_eq!(brief(&drain(&mut rx)), [(Action::Define, 1), (Action::OrderAdd, 1)]);
     // Nothing more arrives; only time passes.
@@ -103,10 +103,10 @@ fn a_hole_turns_the_books_stale_once_its_time_is_up() {
     assert!(drain(&mut rx).is_empty());
     receiver.poll(UnixNanos(1_100));
     let events = drain(&mut rx);
-    assert_eq!(brief(&events), [(Action::Gap, 3), (Action::OrderAdd, 4)]);
+    assert_eq!(brief(&events), [(Action::Gap, 3), (Action::OrderAdd, 4), (Action::OrderAdd, 5)]);
     assert_eq!((events[0].order_id, events[0].aux, events[0].qty), (2, 2, Qty(GapCause::Sequence as u32)));
     let stats = receiver.stats();
-    assert_eq!((stats.gaps, stats.missing, stats.messages, stats.first_seq, stats.last_seq), (1, 2, 2, 1, 4));
+    assert_eq!((stats.gaps, stats.missing, stats.messages, stats.first_seq, stats.last_seq), (1, 2, 3, 1, 5));
 }
 
 #[test]
@@ -207,6 +207,19 @@ fn a_session_that_breaks_off_is_a_gap() {
 }
 
 #[test]
+fn a_new_session_after_an_end_believes_no_book_of_the_last() {
+    let next = |seq| (0, mold(*b"TEST000002", seq, &[add(seq)]));
+    let end = || (0, end_of_session(2));
+    let payloads = [(0, adds(1, 1)), end(), end(), end(), next(1), next(2), next(3)];
+    let (mut receiver, mut rx) = live(&payloads, &config(), 64);
+    receiver.poll(UnixNanos(1));
+    let events = drain(&mut rx);
+    let at = |action| events.iter().position(|e| e.action == action).unwrap();
+    assert!(at(Action::SessionEnd) < at(Action::Gap), "{:?}", brief(&events));
+    assert_eq!(events[at(Action::Gap)].qty, Qty(GapCause::SessionChange as u32));
+}
+
+#[test]
 fn strays_are_dropped_by_cause_and_lines_are_counted() {
     let stray = mold(*b"TEST000002", 1, &[]);
     let far = mold(SESSION, 1 << 40, &[]);
@@ -235,10 +248,11 @@ fn joining_late_is_a_loss_when_the_start_is_known() {
         arbiter: ArbiterConfig { start: Start::At(1), timeout: Nanos(0), ..config().arbiter },
         ..config()
     };
-    let (mut receiver, mut rx) = live(&[(0, adds(100, 1))], &strict, 64);
+    let (mut receiver, mut rx) = live(&[(0, adds(100, 1)), (0, adds(101, 1))], &strict, 64);
     receiver.poll(UnixNanos(1));
     let events = drain(&mut rx);
-    assert_eq!(brief(&events), [(Action::Gap, 99), (Action::Define, 100), (Action::OrderAdd, 100)]);
+    let (define, add) = ((Action::Define, 100), |seq| (Action::OrderAdd, seq));
+    assert_eq!(brief(&events), [(Action::Gap, 99), define, add(100), add(101)]);
     assert_eq!((events[0].order_id, events[0].aux), (1, 99));
 }
 
@@ -329,7 +343,7 @@ fn in_a_replay_the_stamps_decide_what_is_late() {
     let run = |delay_us: u64| {
         let (tx, mut rx) = ring(64);
         let tx = EventTx::Replay(LosslessTx::new(tx));
-        let frames = [at(10, 1), at(11, 3), at(11 + delay_us, 2)].into();
+        let frames = [at(10, 1), at(11, 3), at(11, 4), at(11 + delay_us, 2)].into();
         let mut receiver =
             Receiver::new("receiver", Port { frames, burst: 1, ends: true }, &config(), tx).unwrap();
         // The clock of the replay stands still all the while.
@@ -337,8 +351,8 @@ fn in_a_replay_the_stamps_decide_what_is_late() {
         (brief(&drain(&mut rx)[2..]), receiver.stats().late)
     };
     let (add, gap) = (Action::OrderAdd, Action::Gap);
-    assert_eq!(run(0), (vec![(add, 2), (add, 3)], 0));
-    assert_eq!(run(1), (vec![(gap, 2), (add, 3)], 1), "the timeout is a microsecond");
+    assert_eq!(run(0), (vec![(add, 2), (add, 3), (add, 4)], 0));
+    assert_eq!(run(1), (vec![(gap, 2), (add, 3), (add, 4)], 1), "the timeout is a microsecond");
 }
 
 /// A payload of `count` add orders in a datagram as large as that takes.

@@ -271,13 +271,15 @@ proptest! {
 fn requests_are_bounded_and_wait_for_their_answers() {
     let mut rig = Rig::new(config(1, 64), &[Server::Silent]);
     rig.packet(0, 1, 1, 9);
-    rig.packet(0, 900, 1, 9);
-    (0..3).for_each(|_| rig.step(900, 9));
+    for seq in [900, 901] {
+        rig.packet(0, seq, 1, 9);
+    }
+    (0..3).for_each(|_| rig.step(901, 9));
     assert_eq!(rig.asked, REQUESTS_MAX);
-    (0..5).for_each(|_| rig.step(900, 9));
+    (0..5).for_each(|_| rig.step(901, 9));
     assert_eq!(rig.asked, REQUESTS_MAX, "their time is not over");
     assert!(rig.outcome.recovering);
-    (0..200).for_each(|_| rig.step(900, 9));
+    (0..200).for_each(|_| rig.step(901, 9));
     assert_eq!(rig.outcome.lost, (2..900).collect::<Vec<_>>(), "a server that never answers is left");
     assert_eq!(rig.arbiter.stats().recovery.unanswered, 6 * REQUESTS_MAX as u64);
     assert!(!rig.outcome.recovering);
@@ -286,8 +288,10 @@ fn requests_are_bounded_and_wait_for_their_answers() {
 #[test]
 fn a_hole_that_nobody_could_fill_in_time_is_not_asked_for() {
     let mut rig = Rig::new(config(1, 64), &[Server::Honest { messages: 8, delay: 1 }]);
-    rig.packet(0, 20_000, 1, 9);
-    (0..4).for_each(|_| rig.step(20_000, 9));
+    for seq in [20_000, 20_001] {
+        rig.packet(0, seq, 1, 9);
+    }
+    (0..4).for_each(|_| rig.step(20_001, 9));
     assert_eq!((rig.asked, rig.outcome.lost.len()), (0, 19_999));
     assert!(!rig.outcome.recovering);
 }
@@ -295,7 +299,9 @@ fn a_hole_that_nobody_could_fill_in_time_is_not_asked_for() {
 #[test]
 fn a_join_in_mid_session_is_a_hole_from_the_beginning() {
     let mut rig = Rig::new(config(1, 64), &[Server::Honest { messages: 8, delay: 1 }]);
-    rig.packet(0, 5_000, 1, 9);
-    (0..600).for_each(|_| rig.step(5_000, 9));
-    assert_eq!(rig.outcome.delivered, (1..=5_000).collect::<Vec<_>>());
+    for seq in [5_000, 5_001] {
+        rig.packet(0, seq, 1, 9);
+    }
+    (0..600).for_each(|_| rig.step(5_001, 9));
+    assert_eq!(rig.outcome.delivered, (1..=5_001).collect::<Vec<_>>());
 }

@@ -1,0 +1,173 @@
+//! The arbiter's holes: which packets wait for one, when it is given up, and what that costs.
+
+use types::UnixNanos;
+
+use super::contract::{Arrival, Deliver, HOLES_REMEMBERED, Hole};
+use super::doubt::Claim;
+use super::recovery::Recovery;
+use super::sequencer::Arbiter;
+use crate::session::Head;
+
+/// The deadline of a hole that one packet alone tells of.
+const NEVER: UnixNanos = UnixNanos(u64::MAX);
+
+impl Arbiter {
+    /// Goes on with what found no room, and asks for holes that have been open for too long at `now`, or gives them up.
+    pub fn on_time(&mut self, now: UnixNanos, out: &mut impl Deliver) {
+        self.deliver_waiting(0, out);
+        while self.has_hole() && self.is_due(now) && out.has_room() {
+            if !self.is_asking() {
+                // Lines may have gone on below what told of it.
+                self.deadline = self.due();
+                if now < self.deadline {
+                    return;
+                }
+            }
+            if self.recovers(now, out) {
+                return;
+            }
+            self.give_up(out);
+        }
+    }
+
+    /// Whether the first hole is to be asked for or given up by `now`: what comes up while others are asked for is asked for, too.
+    fn is_due(&self, now: UnixNanos) -> bool {
+        now >= self.deadline || (self.is_asking() && self.deadline != NEVER)
+    }
+
+    /// Whether servers are being asked.
+    fn is_asking(&self) -> bool {
+        self.recovery.as_ref().is_some_and(Recovery::is_open)
+    }
+
+    /// Whether something is missing before what waits.
+    fn has_hole(&self) -> bool {
+        self.waiting.first_seq().is_some_and(|first| first > self.next)
+    }
+
+    /// Gives up every hole: the input is over, and nothing will contradict what was claimed last.
+    pub fn finish(&mut self, out: &mut impl Deliver) {
+        let jumped = self.doubt.is_open() && self.doubt.claim() == Claim::Jump && self.doubt.evidence() > 1;
+        if (self.session.is_none() && self.doubt.is_open()) || jumped {
+            self.believe(self.doubt.opening().1, out);
+        }
+        self.give_up_all(out);
+        if self.end.is_open() {
+            self.conclude(out);
+        }
+        self.refute();
+    }
+
+    /// Gives up every hole and delivers what waits, as far as there is room: what is left is lost.
+    pub(super) fn give_up_all(&mut self, out: &mut impl Deliver) {
+        while let Some((_, arrival)) = self.waiting.first() {
+            if out.has_room() {
+                self.give_up(out);
+                continue;
+            }
+            let last = self.waiting.last_next().unwrap_or(self.next);
+            self.waiting.clear();
+            self.open_hole(last, arrival, out);
+            self.end_recovery(arrival, out);
+        }
+    }
+
+    /// When the first hole is to be given up, or asked for: never, as long as one packet alone tells of it.
+    fn due(&self) -> UnixNanos {
+        // What a server brought is never contradicted.
+        let last = |line: u8| self.line_last.get(usize::from(line)).copied().unwrap_or(u64::MAX);
+        self.waiting.known_since(last).map_or(NEVER, |since| since.plus(self.config.timeout))
+    }
+
+    /// Keeps a packet that begins behind a hole.
+    #[cold]
+    pub(super) fn hold(&mut self, head: &Head, payload: &[u8], arrival: Arrival, out: &mut impl Deliver) {
+        let before = self.line_before;
+        if self.waiting.has(head, arrival, |seq| before < seq) {
+            self.stats.duplicates += u64::from(head.count);
+            self.deadline = self.deadline.min(self.due());
+            return;
+        }
+        self.stats.reordered += 1;
+        if !self.waiting.fits(payload.len()) {
+            self.give_up_before(head.seq, arrival, out);
+            self.deliver(head, payload, arrival, out);
+            self.deliver_waiting(0, out);
+            return;
+        }
+        if self.waiting.is_full() {
+            self.give_up(out);
+            if head.seq <= self.next {
+                self.deliver(head, payload, arrival, out);
+                self.deliver_waiting(0, out);
+                return;
+            }
+        }
+        self.waiting.put(head, payload, arrival);
+        if self.waiting.len() <= 2 || self.deadline == NEVER {
+            // Packets come in the order of their times: those after the second change nothing.
+            self.deadline = self.due();
+        }
+    }
+
+    /// Gives up the hole before the first waiting packet and delivers what follows it, one packet even without room.
+    #[cold]
+    fn give_up(&mut self, out: &mut impl Deliver) {
+        let Some((seq, arrival)) = self.waiting.first() else { return };
+        self.open_hole(seq, arrival, out);
+        self.deliver_waiting(1, out);
+    }
+
+    /// Gives up every hole before `seq`.
+    pub(super) fn give_up_before(&mut self, seq: u64, arrival: Arrival, out: &mut impl Deliver) {
+        while self.waiting.first_seq().is_some_and(|first| first <= seq) {
+            self.give_up(out);
+        }
+        self.open_hole(seq, arrival, out);
+    }
+
+    /// Counts what is missing before `seq` and moves on to it.
+    fn open_hole(&mut self, seq: u64, arrival: Arrival, out: &mut impl Deliver) {
+        if seq <= self.next {
+            return;
+        }
+        let hole = Hole { first: self.next, count: seq - self.next };
+        self.remember(hole);
+        self.stats.gaps += 1;
+        self.stats.recovery.failed += u64::from(self.recovery.is_some());
+        self.stats.missing = self.stats.missing.saturating_add(hole.count);
+        self.stats.last_seq = seq - 1;
+        self.next = seq;
+        out.hole(hole, arrival);
+    }
+
+    fn remember(&mut self, hole: Hole) {
+        if self.holes.len() < HOLES_REMEMBERED {
+            self.holes.push(hole);
+        } else {
+            self.holes[self.oldest_hole] = hole;
+            self.oldest_hole = (self.oldest_hole + 1) % HOLES_REMEMBERED;
+        }
+    }
+
+    /// Delivers waiting packets for as long as they are next and there is room, and `at_least` so many if they are next.
+    #[cold]
+    pub(super) fn deliver_waiting(&mut self, at_least: usize, out: &mut impl Deliver) {
+        let mut taken = 0;
+        let mut last = Arrival::default();
+        while taken < at_least || out.has_room() {
+            let Some(packet) = self.waiting.take(self.next) else { break };
+            taken += 1;
+            last = packet.arrival;
+            self.deliver(&packet.head, &packet.bytes[..packet.len], packet.arrival, out);
+            self.waiting.give_back(packet);
+        }
+        if taken == 0 {
+            return;
+        }
+        self.deadline = self.due();
+        if self.deadline == NEVER {
+            self.end_recovery(last, out);
+        }
+    }
+}
