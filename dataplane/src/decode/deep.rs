@@ -1,7 +1,7 @@
 //! IEX DEEP 1.0 to events: price levels.
 
 use types::{Action, BookEvent, EventFlags, Qty, Side, UnixNanos};
-use wire::deep10::{self, Msg, PriceLevelUpdate, SystemEvent};
+use wire::deep10::{self, Msg, PriceLevelUpdate, SystemEvent, event};
 
 use super::buffer::EventBuffer;
 use super::decoder::{Begin, CHANNELS_MAX, Damage, Decoder, DecoderSetup, Emit, Place};
@@ -67,6 +67,9 @@ impl Decoder for DeepDecoder {
                     self.level(&mut begin.message(PriceLevelUpdate::TYPE_SELL, ts(u.timestamp)), u, Side::Ask)
                 },
                 Msg::SystemEvent(s) => {
+                    if s.event == event::START_OF_MESSAGES {
+                        self.kept.forget(begin.place.channel);
+                    }
                     self.securities.system_event(&mut begin.message(SystemEvent::TYPE, ts(s.timestamp)), s);
                     Ok(())
                 },
@@ -81,6 +84,7 @@ impl Decoder for DeepDecoder {
 
     /// Securities go by their symbols, and times are whole: there is only the start of the day to wait for.
     fn begin_session(&mut self, _midnight: UnixNanos) {
+        self.kept.forget_all();
         self.securities.begin_session();
     }
 
@@ -150,6 +154,17 @@ mod tests {
         assert_eq!(seen, [(0, Side::Ask, 0, EventFlags::LAST)], "its last update is said again");
         deep.end_overdue(2, END_OF_INPUT, &mut out);
         assert_eq!(out.len(), 1);
+        // What was kept of one day is not said on the next.
+        for begins in [false, true] {
+            feed(&mut deep, PriceLevelUpdate::new(0, 500, SYMBOL, 300, 4_311_000).as_bytes());
+            if begins {
+                deep.begin_session(UnixNanos(0));
+            } else {
+                feed(&mut deep, SystemEvent::new(b'O', 600).as_bytes());
+            }
+            deep.end_overdue(2, END_OF_INPUT, &mut out);
+            assert_eq!(out.len(), 1);
+        }
     }
 
     #[test]

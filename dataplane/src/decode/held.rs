@@ -112,6 +112,11 @@ impl Held {
             waiting.clear();
         }
     }
+
+    /// Forgets what waits on every channel: another session begins.
+    pub(super) fn forget_all(&mut self) {
+        self.by_channel.iter_mut().for_each(Vec::clear);
+    }
 }
 
 fn last(event: BookEvent) -> BookEvent {
