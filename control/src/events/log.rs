@@ -628,9 +628,10 @@ mod tests {
         assert!(lost > 0 && seqs.windows(2).all(|pair| pair[1] == pair[0] + 1));
         // The journal cannot be written: what is in memory is told all the same, and written when it can be again.
         std::fs::remove_dir_all(home.path()).unwrap();
+        std::fs::write(home.path(), "in its place").unwrap();
         tell(&log, &mut writer, 200);
         assert!(!log.status().journal_failing.is_empty());
-        std::fs::create_dir(home.path()).unwrap();
+        std::fs::remove_file(home.path()).unwrap();
         tell(&log, &mut writer, 1);
         assert_eq!(log.status().journal_failing, "");
         assert_eq!(all(&log, newest + 1), ((newest + 1..=newest + 201).collect(), 0));
