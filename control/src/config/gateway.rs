@@ -106,6 +106,21 @@ pub struct GatewayFix {
     /// The tag of the tier; 0 for none.
     #[serde(default)]
     pub tier_tag: u16,
+    /// Who gets a copy of each execution report of the firm's.
+    #[serde(default)]
+    pub drop_copy: Option<GatewayDropCopy>,
+}
+
+/// `[gateway.fix.drop_copy]`: a party that is told what the firm is told of its orders.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayDropCopy {
+    /// Where it connects to.
+    pub listen: SocketAddr,
+    /// Its CompID.
+    pub receiver: String,
+    /// The gateway's there.
+    pub gateway_to_receiver: String,
 }
 
 const fn heartbeat_s() -> u16 {

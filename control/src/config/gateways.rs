@@ -6,9 +6,16 @@ use super::schema::{Client, Placement};
 use super::tree::Step;
 use crate::names::Name;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 /// Characters of a SoupBinTCP user name at most.
 const USERNAME_MAX: usize = 6;
+
+/// Where a gateway listens: for its firm, and then for who gets copies.
+fn listens(gateway: &Gateway) -> impl Iterator<Item = SocketAddr> {
+    let copy = gateway.fix.as_ref().and_then(|fix| fix.drop_copy.as_ref());
+    [Some(gateway.listen), copy.map(|copy| copy.listen)].into_iter().flatten()
+}
 
 impl Checker<'_> {
     /// A gateway is one client's thread, and trades what is that client's; no two share a thread or a port.
@@ -34,9 +41,19 @@ impl Checker<'_> {
                 let found = format!("\"{}\" again", gateway.client);
                 self.refuse(&at("client"), found, "a client no other gateway is: a client is one thread");
             }
-            if earlier.iter().any(|other| other.listen == gateway.listen) {
+            if earlier.iter().any(|other| listens(other).any(|used| used == gateway.listen)) {
                 let found = format!("\"{}\" again", gateway.listen);
                 self.refuse(&at("listen"), found, "an address and port that no other gateway listens on");
+            }
+            let used = |listen: &SocketAddr| {
+                *listen == gateway.listen
+                    || earlier.iter().any(|other| listens(other).any(|used| used == *listen))
+            };
+            if let Some(listen) = listens(gateway).nth(1).filter(used) {
+                let mut path = at("fix");
+                path.extend(["drop_copy", "listen"].map(|key| Step::Key(key.into())));
+                let wanted = "an address and port that nothing else of a gateway listens on";
+                self.refuse(&path, format!("\"{listen}\" again"), wanted);
             }
             if gateway.venue == gateway.listen {
                 self.refuse(&at("venue"), quoted(&gateway.venue), "another address and port than `listen`");

@@ -11,6 +11,14 @@ const COMP_ID_MAX: usize = 32;
 const USER_TAGS: std::ops::RangeInclusive<u16> = 5_000..=39_999;
 
 impl Checker<'_> {
+    fn comp_id(&mut self, at: &[Step], id: &str) {
+        let is_id = |byte: u8| byte.is_ascii_graphic() && byte != b'=';
+        if id.is_empty() || id.len() > COMP_ID_MAX || !id.bytes().all(is_id) {
+            let wanted = "a CompID of 1 to 32 visible characters, none of them =";
+            self.refuse(at, format!("{id:?}"), wanted);
+        }
+    }
+
     /// Who speaks on both sessions is said, and each tag is one of its own.
     pub(super) fn gateway_fix(&mut self, gateway: &Gateway, at: &impl Fn(&str) -> Vec<Step>) {
         if gateway.soup.is_some() {
@@ -32,14 +40,16 @@ impl Checker<'_> {
             ("gateway_to_venue", &fix.gateway_to_venue),
         ];
         for (key, id) in ids {
-            let is_id = |byte: u8| byte.is_ascii_graphic() && byte != b'=';
-            if id.is_empty() || id.len() > COMP_ID_MAX || !id.bytes().all(is_id) {
-                self.refuse(
-                    &within(key),
-                    format!("{id:?}"),
-                    "a CompID of 1 to 32 visible characters, none of them =",
-                );
-            }
+            self.comp_id(&within(key), id);
+        }
+        if let Some(copy) = &fix.drop_copy {
+            let within_copy = |key: &str| {
+                let mut path = within("drop_copy");
+                path.push(Step::Key(key.to_owned()));
+                path
+            };
+            self.comp_id(&within_copy("receiver"), &copy.receiver);
+            self.comp_id(&within_copy("gateway_to_receiver"), &copy.gateway_to_receiver);
         }
         if !(1..=3_600).contains(&fix.heartbeat_s) {
             self.refuse(&within("heartbeat_s"), fix.heartbeat_s.to_string(), "1 to 3600 seconds");

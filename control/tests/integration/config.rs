@@ -629,6 +629,16 @@ fn a_gateway_of_fix_says_who_speaks_and_in_which_tags() {
     assert_eq!(plan.gateways[0].protocol, GatewayProtocol::Fix44);
     assert_eq!((fix.firm.as_str(), fix.gateway_to_venue.as_str()), ("DESK1", "ACME01"));
     assert_eq!((fix.heartbeat_s, fix.reset_at_venue, fix.alert_tag, fix.tier_tag), (30, false, 8_011, 0));
+    let copy = fix.drop_copy.as_ref().unwrap();
+    assert_eq!((copy.receiver.as_str(), copy.listen.port()), ("BACKOFFICE", 5_002));
+    let second = "[gateway.fix.drop_copy]\nlisten = \"127.0.0.1:5001\"\nreceiver = \"\"\ngateway_to_receiver = \"P\"\n";
+    let (first, _) = example.split_once("[gateway.fix.drop_copy]").unwrap();
+    assert_eq!(
+        errors(&gateways(&format!("{one}{first}{second}"))).len(),
+        2,
+        "{:?}",
+        errors(&gateways(&format!("{one}{first}{second}")))
+    );
 
     let wrong = "[gateway.fix]\nfirm = \"\"\ngateway_to_firm = \"P=Q\"\nvenue = \"V\"\ngateway_to_venue = \"U\"\n\
                  heartbeat_s = 0\nalert_tag = 58\nscore_tag = 8012\ntier_tag = 8012\n";

@@ -3,7 +3,7 @@
 use super::carrier::{Parties, carry};
 use anyhow::{Context, Result};
 use control::config::{Gateway as Declared, OnDisconnect, OnHalt};
-use egress::fix::{AlertTags, CompIds, Gateway, OwnCancels, Setup, Version};
+use egress::fix::{AlertTags, CompIds, CopySetup, Gateway, OwnCancels, Setup, Version};
 use egress::orders::Owner;
 use std::path::PathBuf;
 
@@ -47,6 +47,10 @@ pub(super) fn setup(
         },
         user_tags: fix.user_tags.iter().map(|tag| i32::from(*tag)).collect(),
         store_dir,
+        drop_copy: fix.drop_copy.as_ref().map(|copy| CopySetup {
+            listen: copy.listen,
+            ids: ids(&copy.gateway_to_receiver, &copy.receiver),
+        }),
     })
 }
 

@@ -246,6 +246,11 @@ fn check(plan: &Plan, declared: &Declared, setup: &Setup) -> Result<()> {
     };
     say(format_args!("  halt       refuses every order; {halts}"))?;
     say(format_args!("  venue      {venue}, as {at_venue}"))?;
+    if let Some(copy) = declared.fix.as_ref().and_then(|fix| fix.drop_copy.as_ref()) {
+        say(format_args!("  drop copy  {} connects to {}", copy.receiver, copy.listen))?;
+        let taken = || format!("the port {} cannot be listened on", copy.listen);
+        TcpListener::bind(copy.listen).with_context(taken)?;
+    }
     say(format_args!("  streams    in {}", store_dir(plan, declared).display()))?;
     TcpListener::bind(listen).with_context(|| format!("the port {listen} cannot be listened on"))?;
     Client::connect(&plan.instance.socket, CHECK_TIMEOUT)?;

@@ -1,5 +1,6 @@
 #![doc = include_str!("README.md")]
 
+mod copying;
 mod dictionary;
 pub mod frame;
 mod gateway;
@@ -8,6 +9,7 @@ pub mod message;
 mod port;
 mod serve;
 pub mod session;
+mod setup;
 pub mod store;
 mod tags;
 mod time;
@@ -16,7 +18,8 @@ pub mod write;
 
 pub use dictionary::Version;
 pub use gateway::AlertTags;
-pub use serve::{CompIds, Gateway, GatewayError, OwnCancels, Setup};
+pub use serve::Gateway;
+pub use setup::{CompIds, CopySetup, GatewayError, OwnCancels, Setup};
 
 #[cfg(test)]
 mod tests;

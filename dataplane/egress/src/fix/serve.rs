@@ -1,15 +1,15 @@
 //! The gateway: two sockets, two sessions and the gate, a turn at a time on one thread.
 
 use crate::connect::Connector;
-use crate::fix::dictionary::Version;
-use crate::fix::gateway::{AlertTags, Gatekeeper, Relay};
+use crate::fix::copying::Copying;
+use crate::fix::gateway::{DropCopy, Gatekeeper, Relay};
 use crate::fix::link::Link;
 use crate::fix::session::{Close, Config, Role, State};
+use crate::fix::setup::{CompIds, GatewayError, OwnCancels, Setup};
 use crate::log::make_folder;
-use crate::orders::{OrderPort, Owner, PortError};
+use crate::orders::OrderPort;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use types::{Nanos, UnixNanos};
 
 /// How often the gateway looks after what cannot wait for ever and need not be at once.
@@ -23,74 +23,6 @@ const SAY_AGAIN: Nanos = Nanos(10_000_000_000);
 
 /// How far SendingTime (52) may be from the gateway's clock.
 const SENDING_TIME_TOLERANCE: Nanos = Nanos(120_000_000_000);
-
-/// Who speaks on a session: SenderCompID (49) of this side, and of the other.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CompIds {
-    /// The gateway's.
-    pub ours: String,
-    /// The firm's, or the venue's.
-    pub theirs: String,
-}
-
-/// What a gateway is.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    /// The version that both sides speak.
-    pub version: Version,
-    /// Where the firm connects to.
-    pub listen: SocketAddr,
-    /// Where the venue is.
-    pub venue: SocketAddr,
-    /// Whose orders they are.
-    pub owner: Owner,
-    /// Who speaks on the firm's session.
-    pub firm_ids: CompIds,
-    /// Who speaks on the venue's.
-    pub venue_ids: CompIds,
-    /// HeartBtInt (108) of the venue's session, in seconds; the firm chooses its own.
-    pub heartbeat_s: u16,
-    /// Whether each logon at the venue begins both directions at 1.
-    pub reset_at_venue: bool,
-    /// The tags that tell the firm how the gate saw an order.
-    pub alerts: AlertTags,
-    /// When the gateway cancels of its own accord.
-    pub cancels: OwnCancels,
-    /// Whether the venue takes one request to cancel everything (35=q), before each order is cancelled.
-    pub mass_cancel: bool,
-    /// Account (1) that the firm may write on an order.
-    pub account: String,
-    /// Tags from 5000 on that go to the venue as the firm writes them; an order with another is refused.
-    pub user_tags: Vec<i32>,
-    /// Where its sessions are kept.
-    pub store_dir: PathBuf,
-}
-
-/// When a gateway cancels each open order of its own accord.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OwnCancels {
-    /// When the firm's connection ends.
-    pub on_disconnect: bool,
-    /// When a person's halt or trip covers it.
-    pub on_halt: bool,
-}
-
-/// Why there is no gateway.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum GatewayError {
-    /// The appliance did not take it in.
-    #[error(transparent)]
-    Port(#[from] PortError),
-    /// The system said no.
-    #[error("{what}: {source}")]
-    Io {
-        /// What was tried.
-        what: String,
-        /// The system's reason.
-        source: io::Error,
-    },
-}
 
 /// A gateway.
 #[derive(Debug)]
@@ -127,7 +59,16 @@ impl Gateway {
         relay.desk.account = Some(setup.account.clone());
         relay.desk.user_tags = Some(setup.user_tags.clone());
         let serving = Serving::new(relay, listener, setup.venue, setup.cancels);
-        Ok(Self(serving.map_err(failed(format!("listening on {}", setup.listen)))?))
+        let mut serving = serving.map_err(failed(format!("listening on {}", setup.listen)))?;
+        if let Some(copy) = &setup.drop_copy {
+            let listener =
+                TcpListener::bind(copy.listen).map_err(failed(format!("listening on {}", copy.listen)))?;
+            let copy = DropCopy::open(dir, session(Role::Acceptor, &copy.ids));
+            let copy = copy.map_err(failed(format!("the drop copy kept in {}", dir.display())))?;
+            serving.copying =
+                Some(Copying::new(copy, listener).map_err(failed("listening for the drop copy".to_owned()))?);
+        }
+        Ok(Self(serving))
     }
 
     /// Does what there is to do at `now`, and says whether that was anything.
@@ -203,6 +144,7 @@ pub(crate) struct Serving<G> {
     said_of_gate: Option<String>,
     said_last: (String, UnixNanos),
     is_disk_full: bool,
+    pub(crate) copying: Option<Copying>,
 }
 
 impl<G: Gatekeeper> Serving<G> {
@@ -236,6 +178,7 @@ impl<G: Gatekeeper> Serving<G> {
             said_of_gate: None,
             said_last: (String::new(), UnixNanos(0)),
             is_disk_full: false,
+            copying: None,
         })
     }
 
@@ -259,6 +202,7 @@ impl<G: Gatekeeper> Serving<G> {
         self.write(End::Venue, now);
         self.note_up();
         self.note_disk();
+        self.copy(now);
         came
     }
 
@@ -275,6 +219,9 @@ impl<G: Gatekeeper> Serving<G> {
             self.relay.venue.core.log_out("the gateway stops", now);
         }
         self.relay.firm.core.log_out("the gateway stops", now);
+        if let Some(copying) = &mut self.copying {
+            copying.stop(now);
+        }
     }
 
     pub(crate) fn has_stopped(&mut self, now: UnixNanos) -> bool {
@@ -294,6 +241,7 @@ impl<G: Gatekeeper> Serving<G> {
 
     pub(crate) fn counters(&self) -> Vec<(&'static str, u64)> {
         let desk = self.relay.desk.counts();
+        let [copies, copies_too_long] = self.copying.as_ref().map_or([0; 2], |copying| copying.copy.copies());
         let (firm, venue) = (self.relay.firm.counts(), self.relay.venue.counts());
         vec![
             ("orders_passed", desk.passed),
@@ -323,6 +271,8 @@ impl<G: Gatekeeper> Serving<G> {
             ("venue_rejected", venue.rejected),
             ("firm_unkept", self.relay.firm.core.unkept()),
             ("venue_unkept", self.relay.venue.core.unkept()),
+            ("copies_sent", copies),
+            ("copies_too_long", copies_too_long),
         ]
     }
 
@@ -339,6 +289,11 @@ impl<G: Gatekeeper> Serving<G> {
             } else if self.firm.take(stream).is_ok() {
                 self.relay.firm.connected(now);
             }
+        }
+        if self.stop_by.is_none()
+            && let Some(line) = self.copying.as_mut().and_then(|copying| copying.connect(now))
+        {
+            self.say(line, now);
         }
         if !self.venue.is_connected()
             && self.stop_by.is_none()
@@ -424,6 +379,14 @@ impl<G: Gatekeeper> Serving<G> {
         if *last != line || is_due(now, at.plus(SAY_AGAIN), SAY_AGAIN) {
             self.said.push(line.clone());
             self.said_last = (line, now);
+        }
+    }
+
+    /// Tells whoever is told beside the firm what the firm was told: after it.
+    fn copy(&mut self, now: UnixNanos) {
+        let said = self.copying.as_mut().and_then(|copying| copying.turn(&self.relay.firm.core, now));
+        if let Some(line) = said {
+            self.say(line, now);
         }
     }
 

@@ -4,6 +4,7 @@ mod answers;
 mod book;
 mod cause;
 mod desk;
+mod drop_copy;
 mod executions;
 mod order;
 mod reports;
@@ -12,6 +13,7 @@ mod sweeps;
 
 pub use self::answers::AlertTags;
 pub(crate) use self::desk::{Desk, Gatekeeper, Judgement};
+pub(crate) use self::drop_copy::DropCopy;
 
 use self::book::Book;
 use self::cause::{Peer, Taken};

@@ -142,7 +142,15 @@ impl Core {
 
     /// Reads the application message that was sent as `number` into `bytes`; false when it is none, or cannot be read.
     pub fn sent(&self, number: u64, bytes: &mut Vec<u8>) -> bool {
-        self.store.read(number, bytes).unwrap_or(false)
+        self.read_sent(number, bytes).unwrap_or(false)
+    }
+
+    /// The same, for whoever must not pass over one.
+    ///
+    /// # Errors
+    /// The system's: it cannot be read now.
+    pub fn read_sent(&self, number: u64, bytes: &mut Vec<u8>) -> io::Result<bool> {
+        self.store.read(number, bytes)
     }
 
     /// Passes over messages that are known to have been taken.

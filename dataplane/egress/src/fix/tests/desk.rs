@@ -191,7 +191,7 @@ pub(super) struct Street {
     pub(super) at_venue: Vec<Vec<u8>>,
 }
 
-fn far(version: Version, role: Role, ids: (&str, &str), path: &Path) -> Session {
+pub(super) fn far(version: Version, role: Role, ids: (&str, &str), path: &Path) -> Session {
     let store = Store::open(path, |_, _| {}).expect("a store");
     let mut config = config(version, role, ids);
     config.user_fields = true;
@@ -207,7 +207,7 @@ fn open(version: Version, folder: &Path, gate: Door, now: UnixNanos) -> Relay<Do
 }
 
 impl Street {
-    fn new(version: Version, folder: &Path) -> Self {
+    pub(super) fn new(version: Version, folder: &Path) -> Self {
         let mut street = Self {
             firm: far(version, Role::Initiator, ("FIRM", "GATE"), &folder.join("far-firm")),
             gateway: open(version, folder, Door::new(), START),
@@ -226,6 +226,14 @@ impl Street {
     pub(super) fn connect_firm(&mut self) {
         self.gateway.firm.connected(self.now);
         self.firm.connected(self.now);
+    }
+
+    /// The firm's next logon begins both directions at 1, on a store of its own.
+    pub(super) fn firm_resets(&mut self, folder: &Path) {
+        let mut config = config(self.version, Role::Initiator, ("FIRM", "GATE"));
+        (config.user_fields, config.judge_bodies, config.reset_on_logon) = (true, false, true);
+        let store = Store::open(&folder.join("far-firm-anew"), |_, _| {}).expect("a store");
+        self.firm = Session::new(config, store);
     }
 
     pub(super) fn connect_venue(&mut self) {

@@ -1,5 +1,6 @@
 //! Tests of the encoding, the store and the session.
 
+mod copies;
 mod definitions;
 mod desk;
 mod encoding;

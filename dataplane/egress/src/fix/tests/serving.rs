@@ -2,10 +2,13 @@
 
 use super::desk::{ALERTS, Door};
 use super::sessions::{START, config};
+use crate::fix::copying::Copying;
 use crate::fix::dictionary::Version;
+use crate::fix::gateway::DropCopy;
 use crate::fix::gateway::Relay;
-use crate::fix::serve::{OwnCancels, Serving};
+use crate::fix::serve::Serving;
 use crate::fix::session::Role;
+use crate::fix::setup::OwnCancels;
 use crate::fix::write::Writer;
 use crate::fix::{tags, time};
 use std::io::{Read as _, Write as _};
@@ -56,10 +59,14 @@ impl Host {
     }
 
     fn log_on(&self, stream: &mut TcpStream) {
+        self.log_on_as(b"FIRM", stream);
+    }
+
+    fn log_on_as(&self, who: &[u8], stream: &mut TcpStream) {
         let mut writer = Writer::new();
         writer.begin(b"A");
         writer.number(tags::MSG_SEQ_NUM, 1);
-        writer.text(tags::SENDER_COMP_ID, b"FIRM");
+        writer.text(tags::SENDER_COMP_ID, who);
         writer.text(tags::SENDING_TIME, &time::text(self.now));
         writer.text(tags::TARGET_COMP_ID, b"GATE");
         writer.number(tags::ENCRYPT_METHOD, 0);
@@ -102,6 +109,66 @@ fn a_second_connection_is_closed_and_the_first_one_lives() {
     host.log_on(&mut third);
     host.turn();
     assert!(read(&mut third).is_some_and(|said| said.contains("MsgSeqNum too low")), "its place is known");
+}
+
+/// A second party hears what the firm hears, and is no firm: it has one connection, and orders nothing.
+#[test]
+fn a_drop_copy_is_told_what_the_firm_is_told() {
+    let mut host = Host::new();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = listener.local_addr().expect("a port");
+    let ids = config(Version::Fix44, Role::Acceptor, ("GATE", "BACK"));
+    let copy = DropCopy::open(host._folder.path(), ids).expect("a store");
+    host.serving.copying = Some(Copying::new(copy, listener).expect("it listens"));
+    let mut firm = host.connect();
+    host.log_on(&mut firm);
+    host.turn();
+    // The venue is away, and so the order is refused.
+    let order = |seq: u64, who: &[u8], now: UnixNanos| {
+        let mut writer = Writer::new();
+        writer.begin(b"D");
+        writer.number(tags::MSG_SEQ_NUM, seq);
+        writer.text(tags::SENDER_COMP_ID, who);
+        writer.text(tags::SENDING_TIME, &time::text(now));
+        writer.text(tags::TARGET_COMP_ID, b"GATE");
+        for (tag, value) in [(11, "a"), (55, "AAPL"), (54, "1"), (38, "1"), (40, "2"), (44, "100.00")] {
+            writer.text(tag, value.as_bytes());
+        }
+        writer.time(tags::TRANSACT_TIME, now);
+        writer.finish(b"FIX.4.4").expect("it fits").to_vec()
+    };
+    firm.write_all(&order(2, b"FIRM", host.now)).expect("sent");
+    host.turn();
+    let told = read(&mut firm).expect("it lives");
+    assert!(told.contains("\x0111=a\x01") && told.contains("\x0139=8\x01"), "{told}");
+    let mut back = TcpStream::connect(at).expect("it listens");
+    back.set_nonblocking(true).expect("a socket");
+    host.turn();
+    let second = TcpStream::connect(at).expect("it listens");
+    second.set_nonblocking(true).expect("a socket");
+    host.turn();
+    assert_eq!(read(&mut back), None, "one party at a time, and whoever has not logged on gives way");
+    let mut back = second;
+    host.log_on_as(b"BACK", &mut back);
+    host.turn();
+    let copied = read(&mut back).expect("it lives");
+    assert!(copied.contains("\x0156=BACK\x01") && copied.contains("\x0135=A\x01"), "{copied}");
+    // Asked for what was sent before it came: the report is number 1, and the logon number 2.
+    let mut again = Writer::new();
+    again.begin(b"2");
+    again.number(tags::MSG_SEQ_NUM, 2);
+    again.text(tags::SENDER_COMP_ID, b"BACK");
+    again.text(tags::SENDING_TIME, &time::text(host.now));
+    again.text(tags::TARGET_COMP_ID, b"GATE");
+    again.number(tags::BEGIN_SEQ_NO, 1);
+    again.number(tags::END_SEQ_NO, 0);
+    back.write_all(again.finish(b"FIX.4.4").expect("it fits")).expect("sent");
+    back.write_all(&order(3, b"BACK", host.now)).expect("sent");
+    host.turn();
+    let said = read(&mut back).expect("it lives");
+    for wanted in ["\x0135=8\x01", "\x0111=a\x01", "\x01797=Y\x01", "\x0143=Y\x01", "\x0135=j\x01"] {
+        assert!(said.contains(wanted), "{wanted} in {said}");
+    }
 }
 
 #[test]
