@@ -11,6 +11,7 @@
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 
+mod clock;
 mod limits;
 #[expect(unsafe_code, reason = "rows of atomics over mapped memory")]
 mod mapping;
@@ -20,6 +21,7 @@ pub mod tables;
 mod thread;
 mod words;
 
+pub use clock::DaemonClock;
 pub use tables::{InstrumentNames, SharedTables};
 pub use thread::{AttachError, OrderThread};
 pub use words::LastWords;

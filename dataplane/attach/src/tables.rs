@@ -1,5 +1,6 @@
 //! The tables that the daemon writes and order processes read: a gate's, and the names of instruments beside them.
 
+use crate::clock::DaemonClock;
 use crate::mapping::Mapping;
 use control::protocol::{GrantRules, GrantShape};
 use gate::{GateTables, Memory as _, RefRules, TableError, TableShape, TableWriters};
@@ -51,6 +52,8 @@ pub struct SharedTables {
     pub tables: GateTables,
     /// The names of instruments.
     pub names: InstrumentNames,
+    /// The daemon's clock.
+    pub clock: DaemonClock,
     /// The number that both sides must get when they lay the tables out.
     pub layout: u64,
     /// The memory, for readers elsewhere.
@@ -68,9 +71,10 @@ impl SharedTables {
         let (mut mapping, file) = Mapping::create("portcullis-tables", bytes)?;
         let told = |error: TableError| io::Error::new(io::ErrorKind::OutOfMemory, error.to_string());
         let names = InstrumentNames(mapping.rows(shape.instruments).map_err(|e| told(e.into()))?);
+        let clock = DaemonClock::of(mapping.rows(DaemonClock::WORDS).map_err(|e| told(e.into()))?)?;
         let (writers, tables) = GateTables::create_in(&mut mapping, shape, rules).map_err(told)?;
         let layout = mapping.layout();
-        Ok(Self { writers, tables, names, layout, memory: mapping.seal(file)? })
+        Ok(Self { writers, tables, names, clock, layout, memory: mapping.seal(file)? })
     }
 }
 
@@ -80,10 +84,11 @@ pub(crate) fn open(
     shape: &TableShape,
     rules: &RefRules<'_>,
     layout: u64,
-) -> io::Result<(GateTables, InstrumentNames)> {
+) -> io::Result<(GateTables, InstrumentNames, DaemonClock)> {
     let mut mapping = Mapping::open(memory)?;
     let told = |error: TableError| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
     let names = InstrumentNames(mapping.rows(shape.instruments).map_err(|e| told(e.into()))?);
+    let clock = DaemonClock::of(mapping.rows(DaemonClock::WORDS).map_err(|e| told(e.into()))?)?;
     let tables = GateTables::attach(&mut mapping, shape, rules).map_err(told)?;
     if mapping.layout() != layout {
         let what = format!(
@@ -92,7 +97,7 @@ pub(crate) fn open(
         );
         return Err(io::Error::new(io::ErrorKind::InvalidData, what));
     }
-    Ok((tables, names))
+    Ok((tables, names, clock))
 }
 
 /// The shape as it is granted.

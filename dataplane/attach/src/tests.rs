@@ -154,7 +154,7 @@ fn tables_are_read_elsewhere_as_they_are_written_and_never_written_there() {
     let shape =
         TableShape { instruments: 3, classes: 1, accounts: 2, strategies: 1, dynamics: true, surfaces: true };
     let mut made = SharedTables::create(&shape, &RefRules::DEFAULT).unwrap();
-    let (theirs, names) = open(&made.memory, &shape, &RefRules::DEFAULT, made.layout).unwrap();
+    let (theirs, names, _) = open(&made.memory, &shape, &RefRules::DEFAULT, made.layout).unwrap();
     assert_eq!((theirs.breakers.get(BreakerKey::Firm), names.find(symbol())), (None, None));
     let trip = Breaker { state: BreakerState::Tripped, cause: BreakerCause::Officer, episode: 3 };
     made.writers.breakers.set(BreakerKey::Firm, trip).unwrap();

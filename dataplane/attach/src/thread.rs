@@ -1,5 +1,6 @@
 //! One order thread: a gate over the daemon's tables, and a ring in which it says what it does.
 
+use crate::clock::ThreadClock;
 use crate::limits::{Limits, config_of};
 use crate::record::{Entry, words_of};
 use crate::ring::RingWriter;
@@ -11,7 +12,7 @@ use control::protocol::Grant;
 use gate::{
     AccountId, ClassId, Decision, Explanation, Exposure, FixedScore, Flags, Gate, LimitsSource, OpenOrder,
     OrderEvent, OrderIntent, RejectReason, Reservation, STEP_WORDS, Settlement, Step, StrategyConfig,
-    StrategyId, UnknownPosition, Verdict,
+    StrategyId, UnknownPosition, Verdict, rebase,
 };
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -58,6 +59,10 @@ fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> AttachError {
 /// daemon ([`OrderThread::is_inherited`]). The lock lasts until the one that attached drops its own, or both have
 /// ended.
 ///
+/// The time is the appliance's: the daemon's clock, carried on without it ([`crate::DaemonClock`]). A time that a caller gives is taken
+/// where it may be that, as one that was just read from a system clock nobody has set is; for any other (0, too) the thread reads the
+/// appliance's itself, through the vDSO. Nothing gets younger by a clock that is set back, and nothing is closed by one that is ahead.
+///
 /// Nothing but [`OrderThread::attach`] and [`OrderThread::is_orphaned`] allocates, waits or makes a system call.
 #[derive(Debug)]
 pub struct OrderThread {
@@ -68,6 +73,7 @@ pub struct OrderThread {
     accounts: BTreeMap<Name, AccountId>,
     /// A bit for each strategy and account that is this client's.
     own: (u64, u64),
+    clock: ThreadClock,
     lifeline: UnixStream,
     words: LastWords,
 }
@@ -90,7 +96,7 @@ impl OrderThread {
             .ok_or_else(|| given("a tick table whose steps are out of order or without a tick"))?;
         let rules = tables::ref_rules(&grant.rules, &tick_tables);
         let shape = tables::shape_of(grant.shape);
-        let (tables, names) = tables::open(&memory, &shape, &rules, grant.layout)
+        let (tables, names, clock) = tables::open(&memory, &shape, &rules, grant.layout)
             .map_err(io_error("the appliance's tables cannot be mapped"))?;
         let strategies = vec![strategy_of(&grant); shape.strategies.into()];
         let limits =
@@ -100,7 +106,8 @@ impl OrderThread {
         let words = LastWords::new(tables.breakers.clone(), config.daemon_age_max);
         let mut gate = Gate::new(&config, tables).map_err(given)?;
         gate.set_salt(salt());
-        restore(&mut gate, File::from(steps))?;
+        let clock = ThreadClock::new(clock).map_err(io_error("the appliance's clock cannot be followed"))?;
+        restore(&mut gate, File::from(steps), clock.newest())?;
         let ring = RingWriter::open(File::from(ring)).map_err(io_error("the ring cannot be mapped"))?;
         let bits = |numbers: &BTreeMap<Name, u16>| numbers.values().fold(0, |bits, n| bits | bit(*n));
         Ok(Self {
@@ -110,6 +117,7 @@ impl OrderThread {
             gate,
             ring,
             names,
+            clock,
             lifeline,
             words,
         })
@@ -135,6 +143,7 @@ impl OrderThread {
 
     /// As [`Gate::reserve`]: whether a new order may leave, and if it may, its reservation.
     pub fn reserve(&mut self, order: &OrderIntent, now: UnixNanos) -> (Verdict, Option<Reservation>) {
+        let now = self.clock.take(now);
         if let Some(reason) = self.forbids(order) {
             return (self.refuse(order, reason, now), None);
         }
@@ -151,6 +160,7 @@ impl OrderThread {
         order: &OrderIntent,
         now: UnixNanos,
     ) -> (Verdict, Option<Reservation>) {
+        let now = self.clock.take(now);
         if let Some(reason) = self.forbids(order) {
             return (self.refuse(order, reason, now), None);
         }
@@ -166,6 +176,7 @@ impl OrderThread {
     /// As [`Gate::settle`]: takes note of what the venue says happened. Where [`OrderThread::lost`] has grown, it is done here and
     /// the daemon could not be told; so for `release` and `set_position`.
     pub fn settle(&mut self, event: OrderEvent, now: UnixNanos) -> Settlement {
+        let now = self.clock.take(now);
         let noted = self.gate.pass_time(now);
         let settled = self.gate.settle(event);
         self.ring.push(now, None, entry(Step::Settled(event), noted == now));
@@ -174,6 +185,7 @@ impl OrderThread {
 
     /// As [`Gate::cancel`]: the venue is asked to take an order back, which always passes and counts.
     pub fn cancel(&mut self, id: u64, now: UnixNanos) {
+        let now = self.clock.take(now);
         let at = self.gate.pass_time(now);
         if self.gate.cancel(id, at) {
             self.ring.push(at, None, Entry::Step(Step::CancelSent { id, at }));
@@ -182,6 +194,7 @@ impl OrderThread {
 
     /// As [`Gate::release`]: the order could not be sent after all.
     pub fn release(&mut self, reservation: Reservation, now: UnixNanos) -> Settlement {
+        let now = self.clock.take(now);
         let noted = self.gate.pass_time(now);
         let event = reservation.released();
         let settled = self.gate.release(reservation);
@@ -206,6 +219,7 @@ impl OrderThread {
         if !self.owns(strategy, account) {
             return Err(UnknownPosition { instrument, strategy, account, position });
         }
+        let now = self.clock.take(now);
         let noted = self.gate.pass_time(now);
         self.gate.set_position(instrument, strategy, account, position)?;
         let symbol = self.names.get(instrument);
@@ -217,7 +231,7 @@ impl OrderThread {
     /// As [`Gate::explain`]: every breach of an order, without effect; first, what keeps it from the gate.
     #[must_use]
     pub fn explain(&self, order: &OrderIntent, now: UnixNanos) -> Explanation {
-        let explained = self.gate.explain(order, now);
+        let explained = self.gate.explain(order, self.clock.look(now));
         match self.forbids(order) {
             Some(reason) => explained.led_by(refusal(reason)),
             None => explained,
@@ -349,13 +363,17 @@ fn strategy_of(grant: &Grant) -> StrategyConfig {
     StrategyConfig { class: ClassId(0), order_rate_per_s, order_burst }
 }
 
-/// Takes the steps that bring the gate to where it was.
-fn restore(gate: &mut Gate, mut steps: File) -> Result<(), AttachError> {
+/// Takes the steps that bring the gate to where it was. What was seen by a clock that was ahead is as of `newest`.
+fn restore(gate: &mut Gate, mut steps: File, newest: UnixNanos) -> Result<(), AttachError> {
     let mut bytes = Vec::new();
     steps.rewind().map_err(io_error("the steps cannot be read"))?;
     steps.read_to_end(&mut bytes).map_err(io_error("the steps cannot be read"))?;
-    for step in bytes.chunks_exact(8 * STEP_WORDS) {
-        let step = words_of(step).and_then(Step::unpack).ok_or_else(|| given("a step of no known kind"))?;
+    let known = bytes.chunks_exact(8 * STEP_WORDS).map(|step| words_of(step).and_then(Step::unpack));
+    let mut steps: Vec<Step> =
+        known.collect::<Option<_>>().ok_or_else(|| given("a step of no known kind"))?;
+    // How far it was ahead the daemon has told, or this would be the first to know.
+    let _ = rebase(&mut steps, newest);
+    for step in steps {
         gate.restore(&step).map_err(|error| given(format!("a step that the gate cannot take: {error}")))?;
     }
     Ok(())

@@ -654,8 +654,9 @@ int32_t portcullis_gate_account(struct portcullis_gate *gate, const char *name, 
 
 /*
  Whether a new order may be sent: PORTCULLIS_GATE_OK when it may, and counts from now on; PORTCULLIS_GATE_REFUSED when it must
- not. `now_ns` is the time in nanoseconds since 1970 (UTC). Neither this nor replace, release or settle allocates, locks or makes
- a system call.
+ not. `now_ns` is the time in nanoseconds since 1970 (UTC), as a system clock has it that is right, or 0: where it is not the
+ appliance's time, that is taken, which a clock that is set does not move. Neither this nor replace, release or settle allocates,
+ locks or makes a system call.
  */
 int32_t portcullis_gate_reserve(struct portcullis_gate *gate,
                                 const struct portcullis_order *order,

@@ -231,8 +231,9 @@ pub unsafe extern "C" fn portcullis_gate_account(
 }
 
 /// Whether a new order may be sent: PORTCULLIS_GATE_OK when it may, and counts from now on; PORTCULLIS_GATE_REFUSED when it must
-/// not. `now_ns` is the time in nanoseconds since 1970 (UTC). Neither this nor replace, release or settle allocates, locks or makes
-/// a system call.
+/// not. `now_ns` is the time in nanoseconds since 1970 (UTC), as a system clock has it that is right, or 0: where it is not the
+/// appliance's time, that is taken, which a clock that is set does not move. Neither this nor replace, release or settle allocates,
+/// locks or makes a system call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn portcullis_gate_reserve(
     gate: *mut Handle,

@@ -132,6 +132,34 @@ fn reserve(gate: *mut Gate, order: &Order) -> (i32, Verdict, Reservation) {
     (status, verdict, reservation)
 }
 
+#[test]
+fn the_time_is_the_appliances_whatever_the_callers_clock_is_set_to() {
+    const HOUR: u64 = 3_600_000_000_000;
+    let desk = desk(1);
+    desk.say_time(UnixNanos(NOW));
+    let gate = attached(&desk);
+    let told = |id, now| {
+        let (mut verdict, mut reservation) = (Verdict::default(), Reservation::default());
+        // SAFETY: everything points to what it says.
+        unsafe {
+            portcullis_gate_reserve(gate, &order(id), now, &raw mut verdict, &raw mut reservation);
+            CStr::from_ptr(portcullis_gate_reason_slug(verdict.reason)).to_str().unwrap().to_owned()
+        }
+    };
+    let right = told(1, NOW);
+    for (id, now) in (2..).zip([0, NOW - HOUR, NOW + 2 * HOUR, u64::MAX]) {
+        assert_eq!(told(id, now), right, "{now}");
+    }
+    assert_eq!(exposure(gate).1, 500, "all were let out");
+    // Two hours later nothing has come since, and the system clock is set back to where all was young.
+    desk.say_time(UnixNanos(NOW + 2 * HOUR));
+    for now in [NOW, 0, NOW + 2 * HOUR] {
+        assert_eq!(told(9, now), "REF_STALE", "{now}");
+    }
+    // SAFETY: it is not used again.
+    unsafe { portcullis_gate_detach(gate) };
+}
+
 /// The reservation of a replacement that is let out.
 fn replace(gate: *mut Gate, replaced: u64, order: &Order) -> Reservation {
     let (mut verdict, mut reservation) = (Verdict::default(), Reservation::default());

@@ -140,6 +140,7 @@ mod period;
 mod price;
 mod quote;
 mod rate;
+mod rebase;
 mod record;
 mod reference;
 mod repeats;
@@ -191,6 +192,7 @@ pub use limits::{
 pub use memory::{Memory, OutOfMemory, Private, Row};
 pub use overlay::{Overlay, OverlayError, Ratio, TierOverlay, effective_limits};
 pub use price::{PX_MAX, SIGNED_PX_MAX};
+pub use rebase::rebase;
 pub use record::{LimitCause, LimitRecord, Permission, StaticRecord, StaticTerms, Terms};
 pub use reference::{RefReader, RefRules, RefTable, RefWriter, UnknownInstrument};
 pub use restore::RestoreError;

@@ -195,6 +195,8 @@ fn show_counters(declared: &Declared, gateway: &dyn Carrier) {
     tell(format_args!("gateway {}: open={open} ring_lost={lost} {counters}", declared.name));
 }
 
+/// The system clock's time, for what protocols say and wait for. Orders are judged by the daemon's clock, which their thread carries on:
+/// a step of this one makes nothing younger and closes nothing ([`attach::DaemonClock`]).
 fn now() -> UnixNanos {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     UnixNanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))

@@ -5,7 +5,7 @@ use super::declared::Declared;
 use super::levels::Levels;
 use super::notes::{LimitNote, SurfaceNote};
 use anyhow::{Context, Result};
-use attach::{InstrumentNames, SharedTables};
+use attach::{DaemonClock, InstrumentNames, SharedTables};
 use control::config::{Plan, ReferencePolicy};
 use control::protocol::{GrantLevels, GrantMoney, GrantRules};
 use gate::{
@@ -136,6 +136,8 @@ pub(crate) struct SharedMemory {
     pub(crate) shape: TableShape,
     pub(crate) layout: u64,
     pub(crate) names: InstrumentNames,
+    /// Where the daemon says its time to them.
+    pub(crate) clock: DaemonClock,
     pub(crate) memory: OwnedFd,
 }
 
@@ -250,9 +252,9 @@ impl GateSet {
         let shape = table_shape(plan, accounts, strategies, listens);
         let (writers, tables, shared) = if shared {
             let made = SharedTables::create(&shape, &ref_rules(plan));
-            let SharedTables { writers, tables, names, layout, memory } =
+            let SharedTables { writers, tables, names, clock, layout, memory } =
                 made.context("the tables that order processes read cannot be made")?;
-            (writers, tables, Some(SharedMemory { shape, layout, names, memory }))
+            (writers, tables, Some(SharedMemory { shape, layout, names, clock, memory }))
         } else {
             let (writers, tables) = GateTables::create_in(&mut Private, &shape, &ref_rules(plan))?;
             (writers, tables, None)

@@ -12,6 +12,7 @@ use crate::line::explain::Asker;
 use crate::line::gate_tables::{CLASS, Readers, SharedMemory};
 use crate::line::notes::{Defined, Drivers, ScorerCommand, ScorerNote, VerdictRecord};
 use anyhow::Result;
+use attach::DaemonClock;
 use control::backend::{Backend, BackendError, InstrumentView, SessionView, Snapshot};
 use control::config::{DeclaredScopes, Plan};
 use control::names::{Name, Scope, SymbolName};
@@ -78,6 +79,8 @@ pub(super) struct LiveBackend {
     pub(super) processes: Mutex<Option<Orders>>,
     /// The tables for them, until they are opened.
     shared: Mutex<Option<SharedMemory>>,
+    /// The clock that they go by.
+    said: Option<DaemonClock>,
     closed: ClosedScopes,
     /// Gateways that run in the daemon.
     pub(super) gateways: OnceLock<GatewayViews>,
@@ -132,6 +135,7 @@ impl LiveBackend {
             asker: Mutex::new(asker),
             names: Mutex::new(names),
             processes: Mutex::new(None),
+            said: shared.as_ref().map(|shared| shared.clock),
             shared: Mutex::new(shared),
             closed: ClosedScopes::default(),
             gateways: OnceLock::new(),
@@ -175,8 +179,11 @@ impl LiveBackend {
         Ok(said)
     }
 
-    /// Says to order processes that the daemon lives.
+    /// Says to order processes that the daemon lives, and how late it is.
     pub(super) fn say_alive(&self) {
+        if let Some(said) = &self.said {
+            said.say(|| self.clock.now());
+        }
         lock(&self.writers).breakers.alive(self.clock.now());
     }
 

@@ -145,6 +145,8 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
     let found = backend.open_orders(plan)?;
     let (tier_book, tiers_said) = controller.tiers();
     backend.open_unlatched();
+    // Before anybody can attach: it is the time they go by.
+    backend.say_alive();
     let mut running = line.start(plan, clock)?;
     // The stages have their threads; this one and those it starts from here on are the ones that may sleep.
     stage::pin_housekeeping(&housekeeping(plan))?;

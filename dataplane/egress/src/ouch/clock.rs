@@ -22,7 +22,8 @@ impl SteadyClock {
         self.at
     }
 
-    /// What the system clock says in this turn: for what others judge by it, such as the gate.
+    /// What the system clock says in this turn: for what the protocol counts from midnight by it, and for records. The gate's thread goes
+    /// by the daemon's clock, and takes this one's time only where it may be that.
     pub(super) const fn wall(&self) -> UnixNanos {
         self.wall
     }

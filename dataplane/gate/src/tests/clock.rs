@@ -1,6 +1,8 @@
 //! Clocks that are set, and what was seen by them.
 
 use super::*;
+use crate::{OrderEvent, Step, rebase};
+use std::vec::Vec;
 
 const YEAR: u64 = 365 * 86_400 * Nanos::SECOND.0;
 
@@ -53,4 +55,40 @@ fn one_reading_that_is_wrong_closes_nothing_and_two_no_longer_than_to_the_next_h
     assert_eq!(asked(&mut rig, 2, 100, at(1)), None);
     // What was vouched for stays.
     assert_eq!(asked(&mut rig, 3, 100, at(0)), Some(RejectReason::ClockBad));
+}
+
+/// A gate whose clock was four years ahead, with one order that left by it.
+fn ahead() -> Vec<Step> {
+    let (wrong, mut rig) = (NOW.plus(Nanos(4 * YEAR)), Rig::new());
+    rig.publish_top(&TopOfBook { ts: wrong, last_ts: wrong, ..top() });
+    rig.publish_live(&LIVE, Tier::Normal, wrong);
+    for id in 1..=4 {
+        assert_eq!(asked(&mut rig, id, 100, wrong), None);
+        rig.gate.settle(OrderEvent::Executed { id, execution: id, qty: Qty(100) });
+    }
+    let mut steps = Vec::new();
+    rig.gate.checkpoint(|step| steps.push(step));
+    steps
+}
+
+#[test]
+fn a_clock_that_was_years_ahead_closes_nothing_after_it_is_set_right() {
+    let mut steps = ahead();
+    assert_eq!(rebase(&mut steps, NOW), 4 * YEAR);
+    assert_eq!(rebase(&mut steps, NOW), 0, "once");
+    let mut rig = Rig::new();
+    steps.iter().for_each(|step| rig.gate.restore(step).unwrap());
+    assert_eq!(rig.gate.exposure(INSTRUMENT, STRATEGY).unwrap().position, 400, "what was held stays");
+    // Ten a second, four at once: a second on no more is left of that than there may be.
+    assert_eq!(rig.gate.check(&order(9), NOW).reason, Some(RejectReason::Rate));
+    assert_eq!(asked(&mut rig, 9, 100, NOW.plus(Nanos(800_000_000))), None);
+    assert!(rig.gate.reserve(&sell(10), NOW.plus(Nanos(900_000_000))).0.accepted(), "and to close");
+}
+
+#[test]
+fn a_clock_that_is_right_changes_no_step() {
+    let steps = ahead();
+    let mut same = steps.clone();
+    assert_eq!(rebase(&mut same, NOW.plus(Nanos(4 * YEAR))), 0);
+    assert_eq!(same, steps);
 }
