@@ -33,4 +33,4 @@ mod state;
 mod suggest;
 
 pub use controller::Controller;
-pub use state::{SealError, StateDirError, TierBook};
+pub use state::{KnownClients, SealError, StateDirError, TierBook};

@@ -1,5 +1,7 @@
-//! What outlives the process: latches, officers' limits and tiers, each in a sealed file of the state directory.
+//! What outlives the process: latches, officers' limits, tiers, proposals and which clients have books, each in a sealed file of the
+//! state directory.
 
+mod clients;
 mod dir;
 mod latch;
 mod limits;
@@ -9,6 +11,7 @@ mod reconcile_limits;
 mod sealed;
 mod tiers;
 
+pub use clients::KnownClients;
 pub(crate) use dir::StateDir;
 pub use dir::StateDirError;
 pub(crate) use latch::{Cause, Entry, Found, LatchFile, Latches, Unwritten};

@@ -174,7 +174,7 @@ impl LiveBackend {
     /// A ring or a journal that cannot be opened.
     pub(super) fn open_orders(&self, plan: &Plan) -> Result<Vec<String>> {
         let Some(shared) = lock(&self.shared).take() else { return Ok(Vec::new()) };
-        let (orders, said) = Orders::open(plan, shared)?;
+        let (orders, said) = Orders::open(plan, shared, self.clock.now())?;
         *lock(&self.processes) = Some(orders);
         Ok(said)
     }

@@ -195,6 +195,8 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
     say(&log, verdicts.write(&backend, &stopped?, lost));
     drain_orders(&backend, &mut verdicts, &log);
     say(&log, backend.close_orders());
+    // What was taken at last is logged too.
+    drain_orders(&backend, &mut verdicts, &log);
     carried
 }
 

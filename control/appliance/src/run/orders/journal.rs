@@ -113,6 +113,10 @@ pub(super) struct Journal {
     pub(super) is_clean: bool,
     /// Bytes of whole blocks.
     len: u64,
+    /// Of those, bytes that are on disk for sure since it was opened.
+    pub(super) kept: u64,
+    /// Where the last [`Block::Clean`] ends, 0 where there is none.
+    clean_end: u64,
 }
 
 /// What was found wrong at the end of a journal.
@@ -136,8 +140,7 @@ impl Journal {
         let file = options.read(true).append(true).create(true).mode(0o600).open(path).with_context(told)?;
         let len = file.metadata().with_context(told)?.len();
         let blocks = len / RECORD_BYTES as u64;
-        let mut journal =
-            Self { file, path: path.to_owned(), ring: None, number: 0, lost: 0, is_clean: false, len: 0 };
+        let mut journal = Self::empty(file, path);
         let mut reader = BufReader::with_capacity(1 << 16, journal.file.try_clone().with_context(told)?);
         reader.seek(SeekFrom::Start(0)).with_context(told)?;
         let mut damaged = None;
@@ -146,8 +149,8 @@ impl Journal {
             reader.read_exact(&mut bytes).with_context(told)?;
             match (Block::from_bytes(&bytes), damaged) {
                 (Some(block), None) => {
-                    journal.follow(&block);
                     journal.len = (at + 1) * RECORD_BYTES as u64;
+                    journal.follow(&block);
                     take(&block);
                 }
                 (Some(_), Some(first)) => bail!(
@@ -168,8 +171,16 @@ impl Journal {
         Ok((journal, cut))
     }
 
+    fn empty(file: File, path: &Path) -> Self {
+        let path = path.to_owned();
+        Self { file, path, ring: None, number: 0, lost: 0, is_clean: false, len: 0, kept: 0, clean_end: 0 }
+    }
+
     fn follow(&mut self, block: &Block) {
         self.is_clean = *block == Block::Clean;
+        if self.is_clean {
+            self.clean_end = self.len;
+        }
         match block {
             Block::Ring(identity) => (self.ring, self.number, self.lost) = (Some(*identity), 0, 0),
             Block::Record(record) => self.number = record.number,
@@ -211,20 +222,36 @@ impl Journal {
         let begun = self.path.with_extension("new");
         drop(std::fs::remove_file(&begun));
         let file = OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(&begun)?;
-        let mut fresh = Self { file, path: begun, ring: None, number: 0, lost: 0, is_clean: false, len: 0 };
+        let mut fresh = Self::empty(file, &begun);
         fresh.append(blocks)?;
-        fresh.file.sync_all()?;
+        fresh.keep()?;
         std::fs::rename(&fresh.path, &self.path)?;
         *self = Self { path: self.path.clone(), ..fresh };
-        Ok(())
+        // What follows is in the new one, which a power loss must not take for the old one.
+        self.keep_name()
     }
 
     /// Waits until what was appended is on disk.
     ///
     /// # Errors
     /// What the system says.
-    pub(super) fn keep(&self) -> std::io::Result<()> {
-        self.file.sync_all()
+    pub(super) fn keep(&mut self) -> std::io::Result<()> {
+        self.file.sync_all()?;
+        self.kept = self.len;
+        Ok(())
+    }
+
+    /// Whether what is on disk for sure says that all ended in order.
+    pub(super) const fn is_kept_clean(&self) -> bool {
+        self.kept <= self.clean_end
+    }
+
+    /// Waits until it is there under its name.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn keep_name(&self) -> std::io::Result<()> {
+        File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all()
     }
 
     /// Says that nothing was left behind, and waits for the disk.

@@ -10,6 +10,7 @@ mod holdings;
 mod journal;
 mod mirror;
 mod process;
+mod rebased;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use crate::line::gate_tables::{SharedMemory, config_of, grant_rules};
 use crate::line::levels::{exposure, grant_levels};
 use anyhow::{Context, Result, bail};
 pub(super) use closing::ClosedScopes;
+use control::KnownClients;
 use control::config::{Client, OnDaemonLoss, Plan};
 use control::names::Name;
 use control::protocol::{Grant, GrantShape};
@@ -81,18 +83,23 @@ fn own_dir(path: &Path) -> Result<()> {
 }
 
 impl Orders {
-    /// Opens what every client of `plan` left behind. Gives what is to be told.
+    /// Opens what every client of `plan` left behind, at `now`. Gives what is to be told.
     ///
     /// # Errors
     /// A ring or a journal that cannot be opened.
-    pub(super) fn open(plan: &Plan, shared: SharedMemory) -> Result<(Self, Vec<String>)> {
+    pub(super) fn open(plan: &Plan, shared: SharedMemory, now: UnixNanos) -> Result<(Self, Vec<String>)> {
+        // Before the journals' directory: where there is none, nobody has books.
+        let is_first = !journal_dir(plan).try_exists()?;
+        let (mut known, odd) = KnownClients::open(&plan.instance.state_dir, is_first, now)?;
         own_dir(&journal_dir(plan))?;
         own_dir(&ring_dir(plan))?;
         let config = config_of(plan, 1, &[]);
         let (mut processes, mut unreadable) = (BTreeMap::new(), BTreeMap::new());
-        let (mut elsewhere, mut said) = undeclared(plan, &config)?;
+        let (mut elsewhere, mut said) = undeclared(plan, (&config, now))?;
+        said.extend(odd.map(|what| format!("warning: {what}: a client without a journal is in doubt")));
         for (name, client) in &plan.clients {
-            match Process::open(plan, name, client, &config) {
+            let opened = Process::open(plan, (name, client), &config, (known.has(name), now));
+            match opened {
                 Ok((process, told)) => {
                     said.extend(told.iter().map(|what| format!("warning: {name}: {what}")));
                     let open = process.mirror.open_order_count();
@@ -122,6 +129,9 @@ impl Orders {
                 ));
             }
         }
+        known
+            .remember(processes.keys().chain(unreadable.keys()))
+            .context("which clients have books cannot be written")?;
         let (grant, plan, lines) = (grant_of(plan, &shared), plan.clone(), Vec::new());
         Ok((Self { plan, unreadable, shared, grant, processes, lines }, said))
     }
@@ -130,8 +140,13 @@ impl Orders {
     pub(super) fn close(&mut self) -> Vec<String> {
         let mut said = Vec::new();
         for (name, process) in &mut self.processes {
-            let gone = !process.broken && matches!(process.ring.grant(), Ok(Some(_)));
-            if gone && let Err(error) = process.journal.end() {
+            // It is held until it is said: nobody writes meanwhile.
+            let Ok(Some(_ring)) = process.ring.grant() else { continue };
+            let ended = process.drain_all(&mut self.lines).and_then(|is_empty| {
+                // What is broken, or waits, is no orderly end.
+                if is_empty { process.journal.end() } else { Ok(()) }
+            });
+            if let Err(error) = ended {
                 said.push(format!("warning: {name}: {error}"));
             }
         }
@@ -285,7 +300,7 @@ impl Orders {
             .map(|(name, number)| Block::Strategy(*number, name.clone()))
             .chain(accounts.iter().map(|(name, number)| Block::Account(*number, name.clone())))
             .collect();
-        process.append(&blocks).map_err(told)?;
+        process.append_before_orders(&blocks).map_err(told)?;
         let descriptors = vec![shared, ring.into(), file_of(&steps).map_err(told)?];
         process.take_seat(lifeline, now).map_err(told)?;
         let mut grant = Grant { strategies, accounts, ..common };
@@ -307,7 +322,10 @@ type HeldElsewhere = Vec<(Name, String)>;
 
 /// Journals that belong to no client: what they hold counts nowhere. Gives the strategies that they hold something in, with
 /// their names, and what is to be told.
-fn undeclared(plan: &Plan, config: &GateConfig<'_>) -> Result<(HeldElsewhere, Vec<String>)> {
+fn undeclared(
+    plan: &Plan,
+    (config, now): (&GateConfig<'_>, UnixNanos),
+) -> Result<(HeldElsewhere, Vec<String>)> {
     let (mut held, mut said) = (HeldElsewhere::new(), Vec::new());
     let dir = journal_dir(plan);
     for entry in fs::read_dir(&dir).with_context(|| dir.display().to_string())? {
@@ -321,9 +339,11 @@ fn undeclared(plan: &Plan, config: &GateConfig<'_>) -> Result<(HeldElsewhere, Ve
             "warning: {} is no declared client's: what it holds counts into no limit",
             path.display()
         ));
-        match follow(plan, &path, (&[], &[]), config) {
-            Ok((mirror, ..)) => {
-                held.extend(mirror.busy_strategies().into_iter().map(|strategy| (strategy, name.to_owned())));
+        match follow(plan, &path, (&[], &[]), (config, now)) {
+            Ok(followed) => {
+                held.extend(
+                    followed.mirror.busy_strategies().into_iter().map(|strategy| (strategy, name.to_owned())),
+                );
             }
             Err(error) => said.push(format!("warning: {error:#}")),
         }

@@ -104,13 +104,24 @@ pub(super) fn journal_dir(plan: &Plan) -> PathBuf {
     plan.instance.state_dir.join("orders")
 }
 
-/// The journal at `path`, and the gate that took all of it, with room for these strategies and accounts besides those it names.
+/// A journal as it was found.
+pub(super) struct Followed {
+    /// The gate that took all of it.
+    pub(super) mirror: Mirror,
+    pub(super) journal: Journal,
+    /// What was wrong at its end.
+    pub(super) cut: Option<Cut>,
+    /// How far its times were ahead of now, in nanoseconds; the gate has them as of now.
+    pub(super) ahead: u64,
+}
+
+/// The journal at `path`, with room for these strategies and accounts besides those it names, at `now`.
 pub(super) fn follow(
     plan: &Plan,
     path: &Path,
     (strategies, accounts): (&[Name], &[Name]),
-    config: &GateConfig<'_>,
-) -> Result<(Mirror, Journal, Option<Cut>)> {
+    (config, now): (&GateConfig<'_>, UnixNanos),
+) -> Result<Followed> {
     let mut known: (BTreeSet<Name>, BTreeSet<Name>) =
         (strategies.iter().cloned().collect(), accounts.iter().cloned().collect());
     let (_, cut) = Journal::open(path, |block| match block {
@@ -130,22 +141,33 @@ pub(super) fn follow(
         profit: Some(plan.profit),
         ..*config
     };
-    let mut mirror = Mirror::new(&config, plan.book.instruments as usize)?;
-    mirror.know(&known.0, &known.1);
+    let begin = || {
+        let mut mirror = Mirror::new(&config, plan.book.instruments as usize)?;
+        mirror.know(&known.0, &known.1);
+        Ok::<_, anyhow::Error>(mirror)
+    };
+    let mut mirror = begin()?;
     let (journal, _) = Journal::open(path, |block| mirror.take(block))?;
-    Ok((mirror, journal, cut))
+    let (blocks, ahead) = mirror.rebased(journal.number, now);
+    if ahead > 0 {
+        mirror = begin()?;
+        blocks.iter().for_each(|block| mirror.take(block));
+    }
+    Ok(Followed { mirror, journal, cut, ahead })
 }
 
 impl Process {
-    /// Opens the ring and the journal of one client. Gives what is to be told.
+    /// Opens the ring and the journal of one client, of which it is known that it had one or that it is new. Gives what is to be told.
     pub(super) fn open(
         plan: &Plan,
-        name: &Name,
-        client: &Client,
+        (name, client): (&Name, &Client),
         config: &GateConfig<'_>,
+        (is_known, now): (bool, UnixNanos),
     ) -> Result<(Self, Vec<String>)> {
         let path = journal_dir(plan).join(format!("{name}.journal"));
-        let (mirror, journal, cut) = follow(plan, &path, (&client.strategies, &client.accounts), config)?;
+        let scopes = (&client.strategies[..], &client.accounts[..]);
+        let Followed { mirror, journal, cut, ahead } = follow(plan, &path, scopes, (config, now))?;
+        let is_gone = is_known && journal.ring.is_none();
         let (ring, aside) = open_ring(plan, &ring_dir(plan).join(format!("{name}.ring")))?;
         let (client, counts) = (client.clone(), Counts::default());
         let mut process = Self {
@@ -159,11 +181,35 @@ impl Process {
             journal_max: JOURNAL_BYTES,
             failing: None,
         };
-        let doubt = cut.as_ref().is_some_and(|cut| cut.doubt);
+        let doubt = is_gone || cut.as_ref().is_some_and(|cut| cut.doubt);
         process
-            .take_up_ring(doubt)
+            .begin(doubt, ahead)
             .with_context(|| format!("the journal {} cannot be written", path.display()))?;
-        Ok((process, cut.map(|cut| cut.told).into_iter().chain(aside).collect()))
+        let gone = is_gone.then(|| {
+            format!(
+                "{}: missing or empty, and it was not: every position is in doubt until it is set",
+                path.display()
+            )
+        });
+        let wrong = (ahead > 0).then(|| {
+            format!(
+                "{}: times up to {:.3} s from now: a clock was wrong; they count as of now",
+                path.display(),
+                ahead as f64 / 1e9
+            )
+        });
+        Ok((process, cut.map(|cut| cut.told).into_iter().chain(gone).chain(wrong).chain(aside).collect()))
+    }
+
+    /// What a start writes, on disk before anybody can attach.
+    fn begin(&mut self, doubt: bool, ahead: u64) -> io::Result<()> {
+        self.take_up_ring(doubt)?;
+        if ahead > 0 {
+            // Once: what is seen from now on is of a clock that is right.
+            self.summarise()?;
+        }
+        self.journal.keep()?;
+        self.journal.keep_name()
     }
 
     /// Goes on where the journal left the ring. A ring that it does not know says nothing of what another one held.
@@ -178,6 +224,17 @@ impl Process {
             ring.into_iter().chain((!sound).then_some(Block::Lost(if same { lost } else { 0 }))).collect();
         self.append(&blocks)?;
         self.ring.start_after(self.journal.number)
+    }
+
+    /// Writes blocks into the journal before a process attaches. What says that all ended in order is over on disk before its first order:
+    /// after a power loss nobody takes the orders that were not written yet for none.
+    pub(super) fn append_before_orders(&mut self, blocks: &[Block]) -> io::Result<()> {
+        let was_clean = self.journal.is_clean;
+        let Journal { number, lost, .. } = self.journal;
+        let taken = (was_clean && blocks.is_empty()).then_some(Block::Taken { number, lost });
+        self.append(taken.as_slice())?;
+        self.append(blocks)?;
+        if self.journal.is_kept_clean() { self.journal.keep() } else { Ok(()) }
     }
 
     /// Writes blocks into the journal, and follows them.
@@ -228,6 +285,17 @@ impl Process {
             self.summarise()?;
         }
         Ok(drained.left)
+    }
+
+    /// Takes everything that waits in the ring of a process that is gone; whether nothing is left, or may be.
+    pub(super) fn drain_all(&mut self, lines: &mut Vec<String>) -> io::Result<bool> {
+        // No more than a ring holds, since nobody writes.
+        for _ in 0..=self.ring.capacity() / DRAIN_MAX {
+            if self.drain(lines)? == 0 {
+                return Ok(!self.broken);
+            }
+        }
+        Ok(false)
     }
 
     /// Makes the journal as short as what it says.

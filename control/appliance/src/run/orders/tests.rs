@@ -25,6 +25,9 @@ use types::{InstrumentId, Nanos, Px, Qty, Side, Symbol, Tier, UnixNanos};
 
 const STRATEGIES: [StrategyConfig; 2] = [STRATEGY; 2];
 
+/// When the daemon starts.
+const TODAY: UnixNanos = UnixNanos(1_700_000_000_000_000_000);
+
 fn config() -> GateConfig<'static> {
     let plan = control::config::load(&[], &[]).unwrap();
     GateConfig {
@@ -380,7 +383,7 @@ fn plan(dir: &Path) -> Plan {
 
 fn orders(plan: &Plan) -> (Orders, Vec<String>) {
     let set = GateSet::new(plan, 1, 1, Listens::Nothing, true).unwrap();
-    Orders::open(plan, set.shared.unwrap()).unwrap()
+    Orders::open(plan, set.shared.unwrap(), TODAY).unwrap()
 }
 
 /// What a process of `c1` is given now, as a gate.
@@ -469,7 +472,7 @@ fn what_one_process_did_to_its_files_stops_nobody_else() {
     assert!(attach(&mut third).unwrap_err().contains("is damaged"));
     std::fs::set_permissions(dir.path().join("run/orders"), Permissions::from_mode(0o755)).unwrap();
     let set = GateSet::new(&plan, 1, 1, Listens::Nothing, true).unwrap();
-    let refused = Orders::open(&plan, set.shared.unwrap()).err().unwrap();
+    let refused = Orders::open(&plan, set.shared.unwrap(), TODAY).err().unwrap();
     assert!(refused.to_string().contains("found mode 755"), "{refused}");
 }
 
@@ -632,4 +635,137 @@ fn a_person_sets_what_is_in_doubt_while_no_process_runs_and_it_stays_set() {
     );
     assert_eq!(again.sessions()[0].session.state, "orphaned", "and is not attached here");
     assert_eq!(rows(&again), wanted);
+}
+
+#[test]
+fn a_client_whose_journal_is_gone_is_in_doubt_until_its_positions_are_set() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = plan(dir.path());
+    let setting = PositionSetting {
+        client: name("c1"),
+        strategy: name("s"),
+        account: name("a"),
+        symbol: symbol("FUTX").into(),
+        position: 5_000,
+    };
+    let (mut first, said) = orders(&plan);
+    assert_eq!(said, Vec::<String>::new());
+    first.set_position(&setting, TODAY).unwrap();
+    first.close();
+    drop(first);
+    let (journal, rings) = (dir.path().join("state/orders/c1.journal"), dir.path().join("run/orders"));
+    for (what, with_ring) in [("gone", true), ("gone", false), ("empty", true), ("empty", false)] {
+        if what == "gone" {
+            std::fs::remove_file(&journal).unwrap();
+        } else {
+            File::create(&journal).unwrap();
+        }
+        if !with_ring {
+            std::fs::remove_dir_all(&rings).unwrap();
+        }
+        let (mut robbed, said) = orders(&plan);
+        assert!(said.iter().any(|what| what.contains("c1.journal: missing or empty")), "{what}: {said:?}");
+        assert!(robbed.sessions()[0].session.in_doubt, "{what}");
+        // It is remembered.
+        drop(robbed);
+        (robbed, _) = orders(&plan);
+        assert!(is_doubted(&attach(&mut robbed).unwrap()), "{what}");
+    }
+    // All journals, and the list of who had one.
+    std::fs::remove_dir_all(dir.path().join("state/orders")).unwrap();
+    let (robbed, said) = orders(&plan);
+    assert!(robbed.sessions()[0].session.in_doubt && !said.is_empty());
+    drop(robbed);
+    std::fs::remove_file(dir.path().join("state/clients.sealed")).unwrap();
+    std::fs::remove_file(&journal).unwrap();
+    let (mut robbed, said) = orders(&plan);
+    assert!(said[0].contains("found none beside the journals"), "{said:?}");
+    assert!(robbed.sessions()[0].session.in_doubt);
+    robbed.set_position(&setting, TODAY).unwrap();
+    drop(robbed);
+    assert_eq!(orders(&plan).1, Vec::<String>::new());
+}
+
+/// What is left of the journal when the power fails: what is on disk for sure.
+fn cut_to_what_is_kept(orders: Orders, journal: &Path) {
+    let kept = orders.processes[&name("c1")].journal.kept;
+    drop(orders);
+    File::options().write(true).open(journal).unwrap().set_len(kept).unwrap();
+}
+
+#[test]
+fn the_power_fails_after_an_orderly_end_and_a_new_begin() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = plan(dir.path());
+    let (journal, rings) = (dir.path().join("state/orders/c1.journal"), dir.path().join("run/orders"));
+    let (mut first, _) = orders(&plan);
+    attach(&mut first).unwrap();
+    first.close();
+    drop(first);
+    let (mut second, _) = orders(&plan);
+    assert!(!is_doubted(&attach(&mut second).unwrap()), "all had ended in order");
+    second.drain(&ClosedScopes::default());
+    cut_to_what_is_kept(second, &journal);
+    std::fs::remove_dir_all(&rings).unwrap();
+    let (mut third, _) = orders(&plan);
+    assert!(is_doubted(&attach(&mut third).unwrap()), "its orders are not known");
+}
+
+#[test]
+fn an_end_that_leaves_records_in_the_ring_takes_them_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = plan(dir.path());
+    let (mut first, _) = orders(&plan);
+    attach(&mut first).unwrap();
+    let ring = first.processes[&name("c1")].ring.grant().unwrap().unwrap();
+    let mut writer = RingWriter::open(ring).unwrap();
+    // More than one look takes; the ring has room for a thousand.
+    let event = OrderEvent::Accepted { id: 1 };
+    (0..1_000).for_each(|n| writer.push(UnixNanos(n), None, Entry::Step(Step::Settled(event))));
+    drop(writer);
+    assert_eq!(first.close(), Vec::<String>::new());
+    assert_eq!(first.processes[&name("c1")].ring.waiting().unwrap(), 0);
+    assert!(first.processes[&name("c1")].journal.is_clean);
+}
+
+#[test]
+fn a_day_on_which_the_clock_was_years_ahead_counts_as_of_now_when_it_is_set_right() {
+    const YEAR: u64 = 365 * 86_400_000_000_000;
+    let dir = tempfile::tempdir().unwrap();
+    let plan = plan(dir.path());
+    let (first, _) = orders(&plan);
+    drop(first);
+    let journal = dir.path().join("state/orders/c1.journal");
+    let (mut file, _) = Journal::open(&journal, |_| {}).unwrap();
+    let wrong = |block: Block| match block {
+        Block::Record(mut record) => {
+            record.at = TODAY.plus(Nanos(4 * YEAR));
+            if let Entry::Sent { step: Step::Sent(sent), .. } = &mut record.entry {
+                sent.at = record.at;
+            }
+            Block::Record(record)
+        }
+        other => other,
+    };
+    let blocks = [
+        Block::Strategy(5, name("s")),
+        Block::Account(1, name("a")),
+        wrong(sent(1, "FUTX", 3, 5)),
+        wrong(filled(2, 1, 10)),
+    ];
+    file.append(&blocks).unwrap();
+    drop(file);
+    let (mut right, said) = orders(&plan);
+    assert!(said[0].contains("a clock was wrong"), "{said:?}");
+    let steps = attach(&mut right).unwrap();
+    assert!(steps.iter().any(|step| matches!(step, Step::Holds { position: 10, .. })), "{steps:?}");
+    let mut again = steps.clone();
+    assert_eq!(gate::rebase(&mut again, TODAY), 0, "no time is after now");
+    let soon = TODAY.plus(Nanos::SECOND).0;
+    for step in steps {
+        let (Step::Due { due: UnixNanos(due), .. } | Step::Holds { due, .. }) = step else { continue };
+        assert!(due <= soon, "{due}");
+    }
+    drop(right);
+    assert_eq!(orders(&plan).1, Vec::<String>::new(), "once");
 }
