@@ -3,6 +3,7 @@
 use crate::daemon::ctl;
 use crate::on_a_wire::{Appliance, PATIENCE, StopOnDrop, datagrams, in_namespaces, send};
 use crate::tables::{column, rows, scenario};
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -18,16 +19,16 @@ const LIMITS: &str =
     "[strategy.s.limits]\nwindow_qty = 35\nmax_gross = \"1000000000\"\n[gate]\nwindow_s = 86400\n";
 
 /// `order-process`, and what it says.
-struct Process {
+pub(crate) struct Process {
     child: Child,
     stdin: ChildStdin,
     lines: BufReader<ChildStdout>,
 }
 
 impl Process {
-    fn start(socket: &Path) -> Self {
+    pub(crate) fn start(socket: &Path, env: &[(&str, &OsStr)]) -> Self {
         let mut command = Command::new(programs().join("order-process"));
-        command.arg(socket).arg("c1").stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.envs(env.iter().copied()).arg(socket).arg("c1").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let mut process = Self { child, stdin, lines: BufReader::new(stdout) };
@@ -41,7 +42,7 @@ impl Process {
         line.trim().to_owned()
     }
 
-    fn ask(&mut self, line: &str) -> String {
+    pub(crate) fn ask(&mut self, line: &str) -> String {
         writeln!(self.stdin, "{line}").unwrap();
         self.hear()
     }
@@ -109,7 +110,7 @@ fn positions_and_open_orders_outlive_the_process_the_daemon_and_both() {
         scope.spawn(|| send(&datagrams, &stop));
         // The scope waits for the sender, so it is told to stop whatever becomes of the checks.
         let _stop = StopOnDrop(&stop);
-        let mut process = Process::start(&socket);
+        let mut process = Process::start(&socket, &[]);
         trades(&appliance, &mut process, px);
         let mut process = process_dies(&appliance, process);
         // Thirty of thirty-five were sent: what was counted outlives the process as well.

@@ -4,12 +4,15 @@
 //! The property: whatever goes wrong, nothing wider than the officer's base is let out, and nothing wider than the last live limit.
 
 mod machine;
+mod process;
 mod venue;
 
 use crate::daemon::ctl;
 use crate::on_a_wire::{Appliance, configured, datagrams, in_namespaces, init, sh, spawn};
+use crate::order_process::CLIENT;
 use crate::tables::scenario;
 use machine::Machine;
+use process::Attached;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::fmt::{self, Display};
@@ -172,6 +175,12 @@ impl<'a> Through<'a> {
             .push(format!("| {fault} | {before} | {during} | {after} | `tests` `{test}` |"));
     }
 
+    /// What a process of its own was told, before, during and after.
+    fn note_attached(&self, fault: &str, seen: [Option<String>; 3]) {
+        let [before, during, after] = seen.map(Option::unwrap);
+        self.note(&format!("{fault}: an order process"), &before, &during, &after);
+    }
+
     /// What was seen is what the page says of this test.
     fn end(self) {
         let page = std::fs::read_to_string(tests::repository().join("tests/THROUGH.md")).unwrap();
@@ -262,6 +271,21 @@ fn stands_still(through: &Through<'_>, venue: &Venue) {
     through.note("SIGSTOP for 30 s", &before, &"no answer", &through.watch(Duration::from_secs(2)));
 }
 
+/// The clock is set back to where all was young, while nothing comes.
+fn silent_and_set_back(through: &Through<'_>, attached: &Attached, machine: &Machine, venue: &Venue) {
+    let before = attached.seen();
+    venue.act(Act::Silent(true));
+    through.until(0);
+    attached.until_refused("REF_STALE");
+    machine.set_clock(-3_600);
+    let during = attached.seen();
+    machine.set_clock(0);
+    venue.act(Act::Silent(false));
+    through.until(HIGH);
+    let seen = [Some(before), Some(during), Some(attached.seen())];
+    through.note_attached("The feed silent, and then the system clock set back by 1 h", seen);
+}
+
 #[test]
 fn the_daemon_through_the_faults_of_its_clock_and_threads() {
     let test = "the_daemon_through_the_faults_of_its_clock_and_threads";
@@ -273,7 +297,7 @@ fn the_daemon_through_the_faults_of_its_clock_and_threads() {
     if !in_namespaces(&format!("through_faults::{test}")) {
         return;
     }
-    let dir = configured(&format!("[link]\nreceiver_featurizer_events = 4096\n{POLICY}"));
+    let dir = configured(&format!("[link]\nreceiver_featurizer_events = 4096\n{POLICY}{CLIENT}"));
     init(dir.path());
     let machine = Machine::new(dir.path());
     let daemon = spawn(dir.path(), &machine.env());
@@ -281,15 +305,28 @@ fn the_daemon_through_the_faults_of_its_clock_and_threads() {
     appliance.wait_until_it_answers();
     let venue = market();
     let through = Through::begin(&appliance, test);
+    // Of the same machine, and so of the same clock.
+    let attached = Attached::start(&appliance.socket(), &machine.env());
     for (fault, by_s) in
         [("The system clock set forward by 1 h", 3_600), ("The system clock set back by 1 h", -3_600)]
     {
+        let before = attached.seen();
+        let (during, after) = (Cell::new(None), Cell::new(None));
         let back = || {
             machine.set_clock(0);
-            through.watch(Duration::from_secs(2))
+            let seen = through.watch(Duration::from_secs(2));
+            after.set(Some(attached.seen()));
+            seen
         };
-        through.go(fault, || machine.set_clock(by_s), || through.watch(Duration::from_secs(4)), back);
+        let set = || {
+            let seen = through.watch(Duration::from_secs(4));
+            during.set(Some(attached.seen()));
+            seen
+        };
+        through.go(fault, || machine.set_clock(by_s), set, back);
+        through.note_attached(fault, [Some(before), during.take(), after.take()]);
     }
+    silent_and_set_back(&through, &attached, &machine, &venue);
     assert!(appliance.printed("stderr").contains("the system clock was set by"), "the daemon saw it");
     let lives = || {
         machine.stand_still("");
