@@ -155,7 +155,7 @@ fn a_loss_and_a_stop_for_repeated_executions_outlive_process_and_daemon() {
         // A daemon that begins in mid-session does not know whether an instrument trades: each gets the day from its beginning.
         let feed = |n: usize| scope.spawn(move || send(datagrams, &stops[n]));
         let first = feed(0);
-        let mut process = Process::start(&appliance.socket());
+        let mut process = Process::start(&appliance.socket(), &[]);
         appliance.wait_until("the feed names FUTX", || process.ask("known FUTX") == "true");
         rests(&mut process, 1, px);
         rests(&mut process, 2, px);
@@ -178,7 +178,7 @@ fn a_loss_and_a_stop_for_repeated_executions_outlive_process_and_daemon() {
         appliance.restart();
         let second = feed(1);
         process.kill();
-        let mut process = Process::start(&appliance.socket());
+        let mut process = Process::start(&appliance.socket(), &[]);
         assert!(breaker(&appliance), "the stop is latched");
         is_refused(&mut process, "REDUCE_ONLY", px);
         let reset =
@@ -190,7 +190,7 @@ fn a_loss_and_a_stop_for_repeated_executions_outlive_process_and_daemon() {
         second.join().unwrap();
         appliance.restart();
         let _third = feed(2);
-        let mut process = Process::start(&appliance.socket());
+        let mut process = Process::start(&appliance.socket(), &[]);
         is_refused(&mut process, "LOSS_FIRM", px);
         assert!(!breaker(&appliance), "what a person has reset stays so");
         process.kill();
@@ -240,7 +240,7 @@ fn process_dies(appliance: &Appliance, mut process: Process) -> Process {
         (&counters["attached"], &counters["open_orders"]) == (&1.into(), &3.into())
     });
     process.kill();
-    let mut process = Process::start(&appliance.socket());
+    let mut process = Process::start(&appliance.socket(), &[]);
     assert_eq!(process.holds(), held);
     assert_eq!(process.ask("fill 1 4 77"), "Repeated", "the execution was booked before");
     process
@@ -269,7 +269,7 @@ fn log_of(appliance: &Appliance) -> std::path::PathBuf {
 fn an_officer_sets_the_position(appliance: &Appliance) {
     let set = ["positions", "set", "c1", "s", "a", "FUTX", "-5", "--reason", "as the venue says"];
     appliance.wait_until("the process is gone", || ctl(&appliance.socket(), &set).status.success());
-    let mut process = Process::start(&appliance.socket());
+    let mut process = Process::start(&appliance.socket(), &[]);
     assert_eq!(process.holds(), ("-5 6 0".to_owned(), "1:6".to_owned()));
     process.kill();
 }
@@ -280,7 +280,7 @@ fn both_die(appliance: &mut Appliance, mut process: Process) -> Process {
     assert_eq!(process.ask("fill 3 10 78"), "Done");
     process.kill();
     appliance.restart();
-    let mut process = Process::start(&appliance.socket());
+    let mut process = Process::start(&appliance.socket(), &[]);
     assert_eq!(process.holds(), ("14 6 0".to_owned(), "1:6".to_owned()));
     assert_eq!(process.ask("lost"), "0");
     process
