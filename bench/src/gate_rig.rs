@@ -89,6 +89,34 @@ const fn only_if<L>(wanted: bool, limits: &'static [L]) -> &'static [L] {
     if wanted { limits } else { &[] }
 }
 
+/// What a gate is told that judges by so much.
+fn config_of(beyond: Beyond, strategies: &[StrategyConfig], profit: ProfitRules) -> GateConfig<'_> {
+    let levels = beyond == Beyond::Levels;
+    let kept = levels || beyond == Beyond::Kept;
+    let exposed = kept || beyond == Beyond::Exposure;
+    // References are checked for their age; a simulated minute must not make them too old.
+    GateConfig {
+        strategies,
+        ref_age_max: Nanos(3_600_000_000_000),
+        account_positions: beyond != Beyond::Nothing,
+        self_match: if beyond == Beyond::Nothing { SelfMatch::Off } else { SelfMatch::Account },
+        repeat_window: if beyond == Beyond::Repeats { STEP } else { Nanos(0) },
+        money: (levels || beyond == Beyond::Money).then_some(RULES),
+        strategy_limits: only_if(exposed, &[EXPOSURE]),
+        account_limits: only_if(exposed, &[EXPOSURE]),
+        mark_age_max: Nanos(if kept { 100_000_000 } else { 0 }),
+        strategy_loss: only_if(levels, &[1 << 62]),
+        account_loss: only_if(levels, &[1 << 62]),
+        groups: only_if(levels, &GROUPS),
+        strategy_groups: only_if(levels, &[[Some(0), Some(1), Some(2)]]),
+        profit: levels.then_some(profit),
+        window: if beyond == Beyond::Activity { Nanos(60_000_000_000) } else { Nanos(0) },
+        strategy_activity: only_if(beyond == Beyond::Activity, &[ACTIVITY]),
+        account_activity: only_if(beyond == Beyond::Activity, &[ACTIVITY]),
+        ..GateConfig::DEFAULT
+    }
+}
+
 /// xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators", 2016): seeded chance that no
 /// prefetcher guesses.
 #[derive(Clone, Debug)]
@@ -189,30 +217,7 @@ impl GateRig {
             tables.statics.bytes() + dynamic_bytes + tables.references.bytes() + tables.breakers.bytes();
         let strategies =
             [StrategyConfig { class: ClassId(0), order_rate_per_s: 1_000_000_000, order_burst: u32::MAX }];
-        let levels = beyond == Beyond::Levels;
-        let kept = levels || beyond == Beyond::Kept;
-        let exposed = kept || beyond == Beyond::Exposure;
-        // References are checked for their age; a simulated minute must not make them too old.
-        let config = GateConfig {
-            strategies: &strategies,
-            ref_age_max: Nanos(3_600_000_000_000),
-            account_positions: beyond != Beyond::Nothing,
-            self_match: if beyond == Beyond::Nothing { SelfMatch::Off } else { SelfMatch::Account },
-            repeat_window: if beyond == Beyond::Repeats { STEP } else { Nanos(0) },
-            money: (levels || beyond == Beyond::Money).then_some(RULES),
-            strategy_limits: only_if(exposed, &[EXPOSURE]),
-            account_limits: only_if(exposed, &[EXPOSURE]),
-            mark_age_max: Nanos(if kept { 100_000_000 } else { 0 }),
-            strategy_loss: only_if(levels, &[1 << 62]),
-            account_loss: only_if(levels, &[1 << 62]),
-            groups: only_if(levels, &GROUPS),
-            strategy_groups: only_if(levels, &[[Some(0), Some(1), Some(2)]]),
-            profit: levels.then_some(profit),
-            window: if beyond == Beyond::Activity { Nanos(60_000_000_000) } else { Nanos(0) },
-            strategy_activity: only_if(beyond == Beyond::Activity, &[ACTIVITY]),
-            account_activity: only_if(beyond == Beyond::Activity, &[ACTIVITY]),
-            ..GateConfig::DEFAULT
-        };
+        let config = config_of(beyond, &strategies, profit);
         let gate = Gate::new(&config, tables).expect("a gate over tables of one size");
         let publisher = Publisher {
             limits,

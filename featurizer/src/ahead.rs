@@ -5,6 +5,7 @@ use std::hint::select_unpredictable;
 use types::{Action, BookEvent};
 
 use crate::apply::BooksMut;
+use crate::coming::Coming;
 use crate::order_table::Spot;
 use crate::prefetch::prefetch;
 use crate::units::units_of;
@@ -19,32 +20,11 @@ pub struct Ahead<'e> {
     spots: [Spot; AHEAD_MAX],
 }
 
-/// The next of them.
-#[derive(Clone, Copy, Debug)]
-pub struct Coming<'e> {
-    event: &'e BookEvent,
-    spot: Spot,
-}
-
 impl<'e> Ahead<'e> {
     /// The events, in their order.
     #[inline(always)]
     pub fn iter(&self) -> impl Iterator<Item = Coming<'e>> + '_ {
-        self.events.iter().zip(&self.spots).map(|(event, &spot)| Coming { event, spot })
-    }
-}
-
-impl<'e> Coming<'e> {
-    /// The event itself.
-    #[inline(always)]
-    #[must_use]
-    pub const fn event(&self) -> &'e BookEvent {
-        self.event
-    }
-
-    #[inline(always)]
-    pub(crate) const fn spot(&self) -> Spot {
-        self.spot
+        self.events.iter().zip(&self.spots).map(|(event, &spot)| Coming::new(event, spot))
     }
 }
 
@@ -53,7 +33,7 @@ impl BooksMut<'_> {
     #[inline(always)]
     #[must_use]
     pub fn alone<'e>(&self, event: &'e BookEvent) -> Coming<'e> {
-        Coming { event, spot: self.orders.spot_of(event.order_id) }
+        Coming::new(event, self.orders.spot_of(event.order_id))
     }
 
     /// Asks for the lines that `events`, [`AHEAD_MAX`] at most, will need, so that their misses overlap each other and the work before
@@ -80,7 +60,8 @@ impl BooksMut<'_> {
     /// Asks for the level of one event, whose slot is in reach. Free of branches, which the mix of events would make
     /// unpredictable: an event without a level, or one outside the window, costs a useless hint.
     #[inline(always)]
-    fn prefetch_level(&self, Coming { event, spot }: Coming<'_>) {
+    fn prefetch_level(&self, coming: Coming<'_>) {
+        let (event, spot) = (coming.event(), coming.spot());
         let i = event.instrument.index();
         let (Some(row), Some(cells), Some(&slot)) =
             (self.levels.rows.get(i), self.levels.cells.get(i), self.slots.get(spot.slot()))

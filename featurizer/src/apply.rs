@@ -8,7 +8,7 @@ use types::{
     TradingStatus,
 };
 
-use crate::ahead::Coming;
+use crate::coming::Coming;
 use crate::counters::BookCounters;
 use crate::gaps::Gaps;
 use crate::ladder::{PX_MAX, TICKS, flag};

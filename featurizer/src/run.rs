@@ -2,8 +2,9 @@
 
 use types::{Action, BookEvent, EventFlags, InstrumentId, Side, TopOfBook};
 
-use crate::ahead::{AHEAD_MAX, Coming};
+use crate::ahead::AHEAD_MAX;
 use crate::apply::{Applied, BooksMut, Conditions, Effect};
+use crate::coming::Coming;
 use crate::config::OnFull;
 use crate::features::GRID_NS;
 use crate::grid::Grid;

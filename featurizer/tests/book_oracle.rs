@@ -671,7 +671,7 @@ fn states_follow_definition_gap_clear_and_snapshot() {
 
 #[test]
 fn while_the_feed_recovers_no_book_is_live_and_none_that_was_wrong_becomes_so() {
-    let mut books = Books::new(&limits()).unwrap();
+    let mut books = Books::new(&BookLimits { instruments: 5, ..limits() }).unwrap();
     let state = |books: &Books, i: u32| books.book(InstrumentId(i)).unwrap().state();
     let all = |action| BookEvent { instrument: InstrumentId::ALL, ..event(action, 0) };
     let gap = |cause: GapCause| BookEvent { qty: Qty(cause as u32), ..all(Action::Gap) };

@@ -178,10 +178,26 @@ impl LineSummary {
     }
 }
 
+impl LobsterSummary {
+    const fn of(stats: &FeedStats) -> Self {
+        Self {
+            uncovered_levels: stats.uncovered_levels,
+            corrected_levels: stats.corrected_levels,
+            unannounced_orders: stats.unannounced_orders,
+        }
+    }
+}
+
 /// Messages by what the feed calls their types.
 fn by_type(kind: FeedKind, stats: &FeedStats) -> BTreeMap<String, u64> {
     let counted = (0..=u8::MAX).zip(stats.by_type).filter(|(_, count)| *count > 0);
     counted.map(|(message_type, count)| (type_label(kind, message_type), count)).collect()
+}
+
+/// The kinds of damage that there were.
+fn errors(stats: &FeedStats) -> Vec<ErrorSummary> {
+    let each = stats.errors();
+    each.map(|(kind, e)| ErrorSummary { kind, count: e.count, first_offset: e.first_offset }).collect()
 }
 
 /// Everything that was dropped, by cause.
@@ -214,11 +230,6 @@ impl Summary {
         let all = featurizer.counters();
         let counters = all.books;
         let causes = StaleCause::ALL.iter().map(|cause| cause.as_str()).zip(counters.stale_books);
-        let errors = stats.errors().map(|(kind, e)| ErrorSummary {
-            kind,
-            count: e.count,
-            first_offset: e.first_offset,
-        });
         Self {
             input,
             feed: kind.as_str(),
@@ -253,7 +264,7 @@ impl Summary {
             trade_breaks: all.trade_breaks,
             lasts_taken_back: all.lasts_taken_back,
             books,
-            errors: errors.collect(),
+            errors: errors(stats),
             late: stats.late,
             other_traffic: stats.other_traffic,
             dropped: dropped(stats),
@@ -263,11 +274,7 @@ impl Summary {
             bad_checksums: stats.bad_checksums + stats.source.bad_checksums,
             lines: stats.lines.iter().map(LineSummary::of).collect(),
             cut: stats.source.cut.clone(),
-            lobster: (kind == FeedKind::Lobster).then_some(LobsterSummary {
-                uncovered_levels: stats.uncovered_levels,
-                corrected_levels: stats.corrected_levels,
-                unannounced_orders: stats.unannounced_orders,
-            }),
+            lobster: (kind == FeedKind::Lobster).then(|| LobsterSummary::of(stats)),
             uncalibrated: Vec::new(),
             elapsed_s,
             messages_per_s: stats.messages as f64 / elapsed_s.max(1e-9),

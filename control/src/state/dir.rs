@@ -108,6 +108,8 @@ impl StateDir {
             Err(source) => return Err(fail(source)),
         };
         match lock.try_lock_shared() {
+            // A start makes the file beside it anew.
+            Ok(()) if path.join(LOCK).is_dir() => Err(fail(ErrorKind::IsADirectory.into())),
             Ok(()) => Ok(()),
             Err(TryLockError::WouldBlock) => Err(StateDirError::InUse { path: path.to_owned() }),
             Err(TryLockError::Error(source)) => Err(fail(source)),

@@ -121,7 +121,7 @@ fn what_is_wrong_is_told_with_its_file_line_found_and_wanted() {
 }
 
 #[test]
-fn what_is_wrong_in_the_configuration_itself_is_told_likewise() {
+fn what_is_wrong_of_an_instrument_in_the_configuration_itself_is_told_likewise() {
     for (text, lines, wanted) in [
         (
             "[instrument.ABC]\nlot = 0",
@@ -158,10 +158,18 @@ fn what_is_wrong_in_the_configuration_itself_is_told_likewise() {
             "",
             "p.toml:3: instrument.ABC.settlement_date: found \"27.11.2026\", wanted a trading day such as \"2026-11-27\"",
         ),
+    ] {
+        assert_eq!(load(text, lines).unwrap_err(), [wanted], "{text}\n{lines}");
+    }
+}
+
+#[test]
+fn what_is_wrong_of_the_firm_its_limits_and_its_rates_is_told_likewise() {
+    for (text, lines, wanted) in [
         (
             "[firm]\nsettlement_age_max_days = 0",
             "",
-            "p.toml:2: firm.settlement_age_max_days: found 0, wanted 1 to 366",
+            "p.toml:2: firm.settlement_age_max_days: found 0, wanted a whole number from 1 to 366",
         ),
         (
             "[strategy.mm1.limits]\nmax_gross = 0",

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <stdexcept>
@@ -100,7 +101,7 @@ class Gate {
   /// Whether this program was built for the library that it runs with: the same version, and nothing that is missing there.
   static bool fits() noexcept {
     return portcullis_gate_abi_version() == PORTCULLIS_GATE_ABI_VERSION &&
-           portcullis_gate_abi_minor() >= PORTCULLIS_GATE_ABI_MINOR;
+           std::greater_equal<std::uint32_t>{}(portcullis_gate_abi_minor(), PORTCULLIS_GATE_ABI_MINOR);
   }
 
   std::uint32_t instrument(const std::string& symbol) {

@@ -241,6 +241,25 @@ fn sent_words(kind: u8, sent: &Sent, replaced: u64) -> [u64; STEP_WORDS] {
     [w0, w1, w2, w3, w4 | u64::from(sent.value.0) << 32, sent.judged_px, sent.at.0, replaced]
 }
 
+fn settled_words(event: &OrderEvent) -> [u64; STEP_WORDS] {
+    let (number, qty, execution) = event_parts(event);
+    let px = if let OrderEvent::ExecutedAt { px, .. } = event { px.0.cast_unsigned() } else { 0 };
+    [head(SETTLED, [number, 0, 0], qty), event.id(), execution, 0, 0, 0, 0, px]
+}
+
+fn kept_words(kept: &KeptOrder) -> [u64; STEP_WORDS] {
+    [
+        head(ORDER, [side_byte(kept.side), kept.life, 0], kept.pending_qty),
+        kept.id,
+        kept.px,
+        low_high(kept.instrument.0, kept.qty),
+        who(kept.strategy, kept.account, kept.executed),
+        kept.link,
+        0,
+        0,
+    ]
+}
+
 fn stop_words(kind: u8, strategy: StrategyId, count: u32) -> [u64; STEP_WORDS] {
     [head(kind, [0; 3], count), 0, 0, 0, who(strategy, AccountId(0), 0), 0, 0, 0]
 }
@@ -289,11 +308,7 @@ impl Step {
         match self {
             Self::Sent(sent) => sent_words(SENT, sent, 0),
             Self::Replaced { replaced, sent } => sent_words(REPLACED, sent, *replaced),
-            Self::Settled(event) => {
-                let (number, qty, execution) = event_parts(event);
-                let px = if let OrderEvent::ExecutedAt { px, .. } = event { px.0.cast_unsigned() } else { 0 };
-                [head(SETTLED, [number, 0, 0], qty), event.id(), execution, 0, 0, 0, 0, px]
-            }
+            Self::Settled(event) => settled_words(event),
             &Self::Positioned { instrument, strategy, account, position } => {
                 let who = who(strategy, account, 0);
                 [head(POSITIONED, [0; 3], 0), position.cast_unsigned(), 0, at(instrument), who, 0, 0, 0]
@@ -309,16 +324,7 @@ impl Step {
             &Self::Due { strategy, due, at } => {
                 [head(DUE, [0; 3], 0), 0, due.0, 0, who(strategy, nobody, 0), 0, at.0, 0]
             }
-            Self::Order(kept) => [
-                head(ORDER, [side_byte(kept.side), kept.life, 0], kept.pending_qty),
-                kept.id,
-                kept.px,
-                low_high(kept.instrument.0, kept.qty),
-                who(kept.strategy, kept.account, kept.executed),
-                kept.link,
-                0,
-                0,
-            ],
+            Self::Order(kept) => kept_words(kept),
             &Self::Execution { execution, booked: Booked { px, order, qty, left } } => {
                 let px = px.0.cast_unsigned();
                 [head(EXECUTION, [1, 0, 0], left), execution, px, low_high(0, qty), 0, order, 0, 0]
@@ -398,6 +404,7 @@ impl Step {
             _ => return None,
         })
     }
+
     /// The instrument, the strategy and the account that the step names by their numbers: whoever lists them anew, in another
     /// order, gives the step the new ones.
     pub const fn names_mut(

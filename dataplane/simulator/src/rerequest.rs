@@ -208,7 +208,8 @@ mod tests {
         let server = RerequestServer::open("127.0.0.1:0".parse().unwrap(), faults).unwrap();
         server.record(&sent(1, &[b"one", b"two"]));
         server.record(&sent(1, &[b"one", b"two"]));
-        server.record(&sent(3, &[&[b'x'; 900], &[b'y'; 900]]));
+        server.record(&sent(3, &[&[b'x'; 900]]));
+        server.record(&sent(4, &[&[b'y'; 900]]));
         let client = UdpSocket::bind("127.0.0.1:0").unwrap();
         client.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
         client.send_to(Header::new(session, first, count).as_bytes(), server.address()).unwrap();

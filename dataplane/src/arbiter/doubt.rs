@@ -59,6 +59,13 @@ pub(super) struct Refuted {
     pub(super) packets: u32,
 }
 
+/// Packets that were there before, and the messages in them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Copies {
+    pub(super) packets: u64,
+    pub(super) messages: u64,
+}
+
 /// The claim that stands, if one does, and the packets that make it.
 #[derive(Debug)]
 pub(super) struct Doubt {
@@ -75,6 +82,8 @@ pub(super) struct Doubt {
     evidence: u32,
     /// Lines that brought some, a bit each.
     lines: u8,
+    /// Copies that each line brought, which are not kept, and the messages in them.
+    copies: [Copies; LINES_MAX],
     /// Sequence numbers of its packets, each once, as far as there is room.
     seen: Vec<u64>,
     kept: Vec<Slot>,
@@ -95,6 +104,7 @@ impl Doubt {
             packets: 0,
             evidence: 0,
             lines: 0,
+            copies: [Copies::default(); LINES_MAX],
             seen: Vec::with_capacity(KEPT),
             kept: (0..KEPT).map(|_| Slot::new(slot_bytes)).collect(),
             kept_count: 0,
@@ -147,8 +157,11 @@ impl Doubt {
         self.first = self.first.min(head.seq);
         self.next = self.next.max(head.next_seq());
         self.packets = self.packets.saturating_add(1);
-        self.lines |= 1 << (usize::from(arrival.line) % LINES_MAX);
+        let line = usize::from(arrival.line) % LINES_MAX;
+        self.lines |= 1 << line;
         if self.seen.contains(&head.seq) {
+            self.copies[line].packets += 1;
+            self.copies[line].messages += u64::from(head.count);
             return fallen;
         }
         if self.seen.len() < KEPT {
@@ -172,6 +185,11 @@ impl Doubt {
         self.lines
     }
 
+    /// Copies that each line brought.
+    pub(super) fn copies(&self) -> [Copies; LINES_MAX] {
+        self.copies
+    }
+
     /// Packets that make the claim, with messages or without.
     pub(super) fn packets(&self) -> u32 {
         self.packets
@@ -188,6 +206,7 @@ impl Doubt {
         self.packets = 0;
         self.evidence = 0;
         self.lines = 0;
+        self.copies = [Copies::default(); LINES_MAX];
         self.kept_count = 0;
         self.seen.clear();
         refuted

@@ -216,6 +216,7 @@ impl Arbiter {
     pub(super) fn believe(&mut self, arrival: Arrival, out: &mut impl Deliver) {
         let (head, _) = self.doubt.opening();
         let (claim, first, lines) = (self.doubt.claim(), self.doubt.first(), self.doubt.lines());
+        let copies = self.doubt.copies();
         let (kept, count) = self.doubt.take();
         self.questioned = self.end.is_open();
         match claim {
@@ -231,6 +232,8 @@ impl Arbiter {
         self.doubt.give_back(kept);
         // Copies were not kept, and the lines that brought them live all the same.
         for line in 0..LINES_MAX {
+            self.stats.lines[line].packets += copies[line].packets;
+            self.stats.lines[line].messages += copies[line].messages;
             if lines & 1 << line != 0 && self.line_next[line] == 0 {
                 (self.line_next[line], self.line_at[line]) = (first.max(1), arrival.at);
             }

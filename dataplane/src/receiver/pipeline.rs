@@ -4,29 +4,30 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod report;
+mod shared;
+mod sink;
 
 use std::net::SocketAddrV4;
 
-use types::{Action, BookEvent, GapCause, InstrumentId, UnixNanos};
+use types::UnixNanos;
 use wire::WireError;
 use wire::frame::{LinkType, parse_udp_on, verify_checksums};
 
 use super::lines::{Line, LineTable};
-use super::raw_time::raw_time;
-use super::silence::{Break, Silence};
+use super::silence::Silence;
 use super::stamps::{Stamp, StampGuard};
 use super::vouched::Vouched;
-use crate::arbiter::{Arbiter, Arrival, Deliver, Hole, REQUESTS_MAX, Request};
-use crate::config::{ConfigError, FeedConfig, Midnight};
+use crate::arbiter::{Arbiter, Arrival, REQUESTS_MAX};
+use crate::config::{ConfigError, FeedConfig};
 use crate::decode::{
-    CHANNELS_MAX, Damage, Decoder, DecoderSetup, END_OF_INPUT, EventBuffer, FeedDecoder, HELD_MAX,
-    InstrumentDirectory, Place, gap_event,
+    Decoder, DecoderSetup, END_OF_INPUT, EventBuffer, FeedDecoder, HELD_MAX, InstrumentDirectory,
 };
-use crate::eastern::eastern_midnight_before;
 use crate::recovery::{Answer, Ask};
-use crate::session::{Head, SessionId, Transport};
+use crate::session::Head;
 use crate::source::{BURST_MAX, Layer, Packet};
 use crate::stats::FeedStats;
+use shared::{Core, midnight_of_file};
+use sink::Sink;
 
 /// Events collected before they are handed on.
 pub(super) const CHUNK: usize = 1_024;
@@ -47,14 +48,6 @@ const fn events_of(bytes: usize) -> usize {
     2 * (bytes / MESSAGE_BYTES_MIN) + 7
 }
 
-/// When the day began of a file that carries no date.
-const fn midnight_of_file(midnight: Midnight) -> UnixNanos {
-    match midnight {
-        Midnight::At(midnight) => midnight,
-        Midnight::FromCapture => UnixNanos(0),
-    }
-}
-
 /// Everything between a packet and the event buffer.
 #[derive(Debug)]
 pub(super) struct Pipeline {
@@ -64,32 +57,6 @@ pub(super) struct Pipeline {
     /// Where nobody has looked at checksums before.
     vouched: Option<Vouched>,
     core: Core,
-}
-
-/// What all channels share.
-#[derive(Debug)]
-struct Core {
-    transport: Transport,
-    decoder: FeedDecoder,
-    midnight: Midnight,
-    out: EventBuffer,
-    stats: FeedStats,
-    silence: Silence,
-    /// Sequence number of the next message of a raw file.
-    raw_next: u64,
-    /// Latest stamp of any packet that was believed.
-    arrived: UnixNanos,
-    /// Arrival and venue time of the last packet with messages, to place in venue time what carries none.
-    last_recv: UnixNanos,
-    last_event: UnixNanos,
-    /// Events in the buffer up to which packets that waited may go on.
-    room: usize,
-    /// What servers are to be asked, bounded by the requests that each channel may have.
-    asks: Vec<Ask>,
-    /// Channels that recover.
-    recovering: u8,
-    /// Channels that had a session, a bit each.
-    begun: u64,
 }
 
 impl Pipeline {
@@ -314,217 +281,4 @@ impl Pipeline {
     pub(super) fn replay_time(&self) -> UnixNanos {
         if self.core.raw_next > 1 { self.core.stats.last_ts() } else { self.core.arrived }
     }
-}
-
-impl Core {
-    /// When a recorded packet arrived; a message of a raw file did when it says.
-    #[inline]
-    fn recorded_at(&self, packet: &Packet<'_>) -> UnixNanos {
-        match packet.layer {
-            Layer::Frame(_) => packet.ts,
-            Layer::Message => raw_time(packet.bytes, midnight_of_file(self.midnight), self.stats.last_ts()),
-        }
-    }
-
-    /// A message without transport: its number is its place in the file, its arrival its own time, if those around it agree.
-    #[inline]
-    fn on_raw_message(&mut self, packet: &Packet<'_>) {
-        let place = Place { seq: self.raw_next, ts_recv: UnixNanos(0), channel: 0, offset: packet.offset };
-        self.raw_next += 1;
-        let before = self.out.pending().len();
-        self.stats.event_time.stands_at(packet.ts);
-        if let Err(damage) = self.decoder.decode(packet.bytes, &place, &mut self.out, &mut self.stats) {
-            self.note_damage(packet.bytes, damage, &place);
-            self.out.push(gap_event(&place, self.stats.last_ts(), place.seq, 1, GapCause::Malformed));
-        }
-        for event in &mut self.out.pending_mut()[before..] {
-            event.ts_recv = event.ts_event;
-        }
-    }
-
-    /// Counts a message that was not understood.
-    #[cold]
-    fn note_damage(&mut self, message: &[u8], damage: Damage, place: &Place) {
-        match damage {
-            Damage::Field => self.stats.bad_fields += 1,
-            Damage::Wire(error) => {
-                let message_type = message.get(self.transport.type_at()).copied().unwrap_or(0);
-                self.stats.note_timeless(message_type);
-                self.stats.note_error(error, place.offset);
-            }
-        }
-    }
-
-    /// The channel is silent from an arrival time on, or heard again.
-    #[cold]
-    fn tell_silence(&mut self, channel: u8, at: UnixNanos, heard: bool) {
-        let place = Place { seq: 0, ts_recv: at, channel, offset: 0 };
-        let event = place.event(self.venue_time(at), InstrumentId::ALL, Action::Silence);
-        self.out.push(BookEvent { aux: u64::from(heard), ..event });
-    }
-
-    /// Venue time at an arrival that does not tell it: the last event's, moved on by what passed since. Arrivals count in
-    /// whole microseconds, which is all that DPDK's `net_pcap` keeps of a capture's stamps: the same capture must give the
-    /// same grid points whichever way it is read.
-    fn venue_time(&self, ts_recv: UnixNanos) -> UnixNanos {
-        let micros = |ts: UnixNanos| UnixNanos(ts.0 / 1_000 * 1_000);
-        if self.last_event.0 == 0 {
-            return micros(ts_recv);
-        }
-        self.last_event.plus(micros(ts_recv).since(micros(self.last_recv)))
-    }
-}
-
-/// Receives what arbitration lets through, for one channel.
-struct Sink<'a> {
-    core: &'a mut Core,
-    channel: u8,
-}
-
-impl Sink<'_> {
-    fn place(&self, seq: u64, arrival: Arrival) -> Place {
-        Place { seq, ts_recv: arrival.ts_recv, channel: self.channel, offset: arrival.offset }
-    }
-
-    /// The channel is heard.
-    #[inline]
-    fn hear(&mut self, arrival: Arrival) {
-        let heard = self.core.silence.hear(self.channel, arrival.at);
-        if heard != Break::default() {
-            if let Some(from) = heard.silent_from {
-                self.core.tell_silence(self.channel, from, false);
-            }
-            self.core.tell_silence(self.channel, arrival.ts_recv, true);
-        }
-    }
-
-    /// Ends what should be over of the channel, which is at `now` by the venue's clock.
-    #[inline]
-    fn end_overdue(&mut self, now: UnixNanos) {
-        self.core.decoder.end_overdue(self.channel, now, &mut self.core.out);
-    }
-
-    fn gap(&mut self, place: &Place, first: u64, count: u64, cause: GapCause) {
-        let ts_event = self.core.venue_time(place.ts_recv);
-        self.core.out.push(gap_event(place, ts_event, first, count, cause));
-    }
-}
-
-impl Deliver for Sink<'_> {
-    #[inline]
-    fn packet(&mut self, head: &Head, payload: &[u8], skip: u16, arrival: Arrival) {
-        let Some(messages) = self.core.transport.messages(payload) else { return };
-        self.hear(arrival);
-        let mut damaged = false;
-        let shared = self.core.transport.numbers_packets();
-        self.end_overdue(self.core.venue_time(arrival.ts_recv));
-        self.core.stats.event_time.arrived(arrival.ts_recv);
-        if shared {
-            // Not every message says when it happened; each happened before its packet was sent.
-            self.core.stats.event_time.believe(head.sent);
-        }
-        for (index, message) in messages.enumerate().skip(usize::from(skip)) {
-            let seq = if shared { head.seq } else { head.seq + index as u64 };
-            let place = self.place(seq, arrival);
-            let (bytes, outcome) = match message {
-                Ok(bytes) => {
-                    let core = &mut *self.core;
-                    (bytes, core.decoder.decode(bytes, &place, &mut core.out, &mut core.stats))
-                }
-                Err(error @ WireError::TrailingBytes { .. }) => {
-                    self.core.stats.note_error(error, arrival.offset);
-                    break;
-                }
-                Err(error) => (&[][..], Err(Damage::Wire(error))),
-            };
-            if let Err(damage) = outcome {
-                let within = if bytes.is_empty() { 0 } else { offset_within(payload, bytes) };
-                self.core.note_damage(bytes, damage, &Place { offset: arrival.offset + within, ..place });
-                if !damaged {
-                    // One gap per packet says it: whatever else is damaged, the books are stale already.
-                    damaged = true;
-                    self.gap(&place, seq, 0, GapCause::Malformed);
-                }
-            }
-        }
-        self.core.last_recv = self.core.last_recv.max(arrival.ts_recv);
-        self.core.last_event = self.core.stats.event_time.clock();
-    }
-
-    #[cold]
-    fn hole(&mut self, hole: Hole, arrival: Arrival) {
-        self.hear(arrival);
-        let place = self.place(hole.first + hole.count - 1, arrival);
-        self.gap(&place, hole.first, hole.count, GapCause::Sequence);
-    }
-
-    fn heartbeat(&mut self, head: &Head, arrival: Arrival) {
-        self.core.stats.heartbeats += 1;
-        self.hear(arrival);
-        let ts_event = if head.sent.0 == 0 {
-            self.core.venue_time(arrival.ts_recv)
-        } else {
-            self.core.stats.event_time.arrived(arrival.ts_recv);
-            self.core.stats.event_time.believe(head.sent)
-        };
-        self.end_overdue(ts_event);
-        let place = self.place(head.seq.saturating_sub(1), arrival);
-        self.core.out.push(place.event(ts_event, InstrumentId::ALL, Action::Time));
-    }
-
-    #[cold]
-    fn session(&mut self, _session: SessionId, interrupted: bool, arrival: Arrival) {
-        self.hear(arrival);
-        self.core.decoder.begin_session(match self.core.midnight {
-            Midnight::FromCapture => eastern_midnight_before(arrival.ts_recv),
-            Midnight::At(midnight) => midnight,
-        });
-        let before = self.core.begun;
-        self.core.begun |= 1 << (usize::from(self.channel) % CHANNELS_MAX);
-        // Whether it had ended or not: its books are not those of this one, which begins with an order to empty them.
-        if interrupted || before == self.core.begun {
-            let place = self.place(0, arrival);
-            self.gap(&place, 0, 0, GapCause::SessionChange);
-        }
-    }
-
-    #[cold]
-    fn end_of_session(&mut self, arrival: Arrival) {
-        self.hear(arrival);
-        self.core.silence.end(self.channel);
-        let ts_event = self.core.venue_time(arrival.ts_recv);
-        let place = self.place(0, arrival);
-        self.core.out.push(place.event(ts_event, InstrumentId::ALL, Action::SessionEnd));
-    }
-
-    #[cold]
-    fn request(&mut self, request: Request) {
-        if self.core.asks.len() < self.core.asks.capacity() {
-            self.core.asks.push(Ask { channel: self.channel, request });
-        }
-    }
-
-    /// Books do not know their channel: all of them are old while any channel recovers.
-    #[cold]
-    fn recovering(&mut self, begins: bool, arrival: Arrival) {
-        let before = self.core.recovering;
-        self.core.recovering = if begins { before.saturating_add(1) } else { before.saturating_sub(1) };
-        let cause = match (before, self.core.recovering) {
-            (0, 1) => GapCause::Recovering,
-            (1, 0) => GapCause::Recovered,
-            _ => return,
-        };
-        let place = self.place(0, arrival);
-        self.gap(&place, 0, 0, cause);
-    }
-
-    #[inline]
-    fn has_room(&self) -> bool {
-        self.core.out.len() < self.core.room
-    }
-}
-
-/// Where `part`, a slice of `whole`, begins in it.
-fn offset_within(whole: &[u8], part: &[u8]) -> u64 {
-    (part.as_ptr().addr().saturating_sub(whole.as_ptr().addr())) as u64
 }

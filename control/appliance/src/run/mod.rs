@@ -189,15 +189,27 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
     server.stop();
     drop((watch, metrics));
     log.say(&controller.anchor());
+    end_stages(running, clock, &backend, (&mut hops, &mut verdicts), &log)?;
+    carried
+}
+
+/// Stops the stages, and writes what they and the order processes said at last.
+fn end_stages(
+    running: boot::Running,
+    clock: &LiveClock,
+    backend: &LiveBackend,
+    (hops, verdicts): (&mut LatencyLog, &mut VerdictFile),
+    log: &EventLog,
+) -> Result<()> {
     let lost = running.verdicts_lost();
     let stopped = running.stop(clock.now());
-    say(&log, hops.write(clock.now(), &backend.pulse));
-    say(&log, verdicts.write(&backend, &stopped?, lost));
-    drain_orders(&backend, &mut verdicts, &log);
-    say(&log, backend.close_orders());
+    say(log, hops.write(clock.now(), &backend.pulse));
+    say(log, verdicts.write(backend, &stopped?, lost));
+    drain_orders(backend, verdicts, log);
+    say(log, backend.close_orders());
     // What was taken at last is logged too.
-    drain_orders(&backend, &mut verdicts, &log);
-    carried
+    drain_orders(backend, verdicts, log);
+    Ok(())
 }
 
 /// Stops the daemon's own gateways while it still takes what they say.

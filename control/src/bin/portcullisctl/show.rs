@@ -107,16 +107,7 @@ pub(crate) fn status_text(format: Format, status: &StatusReply) -> String {
     if let Some(said) = book_troubles(&status.counters) {
         line("events", Field::text(said));
     }
-    let s = &status.scorer;
-    let (model, scored, last) = (or_dash(&s.model), n(s.scored), ago(s.last, status.now));
-    let unknown = match s.uncalibrated {
-        0 => String::new(),
-        count => format!(", {} instruments uncalibrated", n(count)),
-    };
-    line(
-        "scorer",
-        Field::text(format!("{}, model {model}, {scored} scored, last {last}{unknown}", s.backend)),
-    );
+    line("scorer", scorer(status));
     line("audit", Field::text(format!("{} records, head {}", n(status.audit.records), status.audit.head)));
     let r = &status.refused;
     if r.total > 0 {
@@ -146,6 +137,17 @@ fn state(status: &StatusReply) -> Field {
         }
         (None, None) => Field::text("open: orders can pass"),
     }
+}
+
+/// What scores, with which model, and how lately.
+fn scorer(status: &StatusReply) -> Field {
+    let s = &status.scorer;
+    let (model, scored, last) = (or_dash(&s.model), n(s.scored), ago(s.last, status.now));
+    let unknown = match s.uncalibrated {
+        0 => String::new(),
+        count => format!(", {} instruments uncalibrated", n(count)),
+    };
+    Field::text(format!("{}, model {model}, {scored} scored, last {last}{unknown}", s.backend))
 }
 
 /// How many books are live, and which are not.

@@ -393,10 +393,11 @@ impl PitchDecoder {
         Ok(())
     }
 
-    /// The unit's second, and its events that are no message's of an instrument.
+    /// The unit's second, and its events that are no message's of an instrument. A whole second says too little of when it was sent to be
+    /// held against arrivals.
     pub(super) fn time(&mut self, begin: Begin<'_>, message: &pitch::Time) {
         self.unit(begin.place).second = Some(message.seconds.get());
-        let m = &mut self.message(begin, pitch::Time::TYPE, 0);
+        let m = &mut begin.timeless(pitch::Time::TYPE);
         m.push(m.event(InstrumentId::ALL, Action::Time));
     }
 

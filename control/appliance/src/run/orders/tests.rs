@@ -397,7 +397,7 @@ fn attach(orders: &mut Orders) -> Result<Vec<Step>, String> {
     let [_, ring, steps] = <[OwnedFd; 3]>::try_from(descriptors).unwrap();
     // The process lives for as long as it writes one answer, and is gone.
     let mut writer = RingWriter::open(File::from(ring)).unwrap();
-    let event = OrderEvent::Accepted { id: 1 };
+    let event = OrderEvent::Rejected { id: 1 };
     writer.push(UnixNanos(1), None, Entry::Step(Step::Settled(event)));
     let mut bytes = Vec::new();
     let mut steps = File::from(steps);
