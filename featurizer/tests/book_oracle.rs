@@ -676,7 +676,7 @@ fn while_the_feed_recovers_no_book_is_live_and_none_that_was_wrong_becomes_so() 
     let all = |action| BookEvent { instrument: InstrumentId::ALL, ..event(action, 0) };
     let gap = |cause: GapCause| BookEvent { qty: Qty(cause as u32), ..all(Action::Gap) };
     let add = |id, i| BookEvent { order_id: id, px: Px(CENT), qty: Qty(1), ..event(Action::OrderAdd, i) };
-    let mut feed = |books: &mut Books, events: &[BookEvent]| {
+    let feed = |books: &mut Books, events: &[BookEvent]| {
         for event in events {
             books.lend().apply(event);
         }

@@ -132,6 +132,7 @@ impl Speech for Fix {
             account: "a".to_owned(),
             user_tags: Vec::new(),
             store_dir: dir.to_owned(),
+            drop_copy: None,
         };
         let mut gateway = Gateway::open(&setup, now()).expect("a gateway");
         Box::new(move |now| gateway.turn(now))

@@ -231,9 +231,9 @@ impl Arbiter {
         }
         self.doubt.give_back(kept);
         // Copies were not kept, and the lines that brought them live all the same.
-        for line in 0..LINES_MAX {
-            self.stats.lines[line].packets += copies[line].packets;
-            self.stats.lines[line].messages += copies[line].messages;
+        for (line, copied) in copies.iter().enumerate() {
+            self.stats.lines[line].packets += copied.packets;
+            self.stats.lines[line].messages += copied.messages;
             if lines & 1 << line != 0 && self.line_next[line] == 0 {
                 (self.line_next[line], self.line_at[line]) = (first.max(1), arrival.at);
             }

@@ -94,7 +94,7 @@ impl Waiting {
             for at in std::iter::once(early.at).chain(early.supported) {
                 match first {
                     Some(earliest) if at >= earliest => {
-                        second = Some(second.map_or(at, |s: UnixNanos| s.min(at)))
+                        second = Some(second.map_or(at, |s: UnixNanos| s.min(at)));
                     }
                     _ => (first, second) = (Some(at), first),
                 }

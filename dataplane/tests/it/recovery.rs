@@ -92,13 +92,16 @@ fn head(session: SessionId, seq: u64, count: u16) -> Head {
     Head { session, seq, count, end: false, sent: UnixNanos(0) }
 }
 
+/// What a server sends; none is garbage.
+type Answered = Option<(Head, Vec<u8>)>;
+
 /// The arbiter, the servers, and answers under way.
 struct Rig {
     arbiter: Arbiter,
     outcome: Outcome,
     servers: Vec<Server>,
-    /// Time of arrival, server, answer; none is garbage.
-    answers: Vec<(u64, u8, Option<(Head, Vec<u8>)>)>,
+    /// Time of arrival, server, answer.
+    answers: Vec<(u64, u8, Answered)>,
     asked: usize,
     now: u64,
 }
@@ -149,7 +152,7 @@ impl Rig {
                 |session, first, count| Some((head(session, first, count), payload_of(first, count)));
             let (delay, answer) = match self.servers[usize::from(server)] {
                 Server::Honest { messages, delay } => (delay, answer(SESSION, first, count.min(messages))),
-                Server::Lossy if self.asked % 2 == 0 => (1, answer(SESSION, first, count.min(7))),
+                Server::Lossy if self.asked.is_multiple_of(2) => (1, answer(SESSION, first, count.min(7))),
                 Server::Lossy | Server::Silent => continue,
                 Server::OtherSession => (1, answer(SessionId([9; 10]), first, count)),
                 Server::OtherSequence => (1, answer(SESSION, first + 1_000_000, count)),
