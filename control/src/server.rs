@@ -1,7 +1,7 @@
 //! The control socket: a Unix listener on threads of its own. Who asks is what the kernel says (`SO_PEERCRED`).
 //!
 //! Everything a client can hold is bounded: message size, time per message, connections per user, per role and in all. Who
-//! has no role is told so and hung up on. Seats are kept for those who may tighten, and more for officers ([`seats`]). The thread that
+//! has no role is told so and hung up on. Seats are kept for those who may tighten, and more for officers (`seats`). The thread that
 //! lets connections in waits for nobody: not for a lock that is held over a disk, and not for a client.
 
 mod seats;

@@ -2,24 +2,9 @@
 
 use crate::daemon::{Daemon, configure, ctl, until};
 use crate::tables::scenario;
+use crate::through_faults::POLICY;
 use serde_json::Value;
 use std::path::Path;
-
-/// Any score is High, for an hour, and none is Critical.
-const POLICY: &str = "
-[policy.elevated]
-enter = 0.000002
-leave = 0.000001
-[policy.high]
-enter = 0.000004
-leave = 0.000003
-leave_after_ms = 3600000
-[policy.critical]
-enter = 1.0
-witnesses = 16
-[limits.default]
-max_qty = { floor = 10, base = 500, cap = 1000 }
-";
 
 /// The first seconds of a capture: the market is there, and no score can be yet.
 fn begin_of(pcap: &Path) -> std::path::PathBuf {

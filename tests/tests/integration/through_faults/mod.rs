@@ -28,7 +28,7 @@ const BASE: u64 = 500;
 const HIGH: u64 = 50;
 
 /// Any score is High, for an hour, and none is Critical.
-const POLICY: &str = "
+pub(crate) const POLICY: &str = "
 [policy.elevated]
 enter = 0.000002
 leave = 0.000001
