@@ -26,14 +26,7 @@ impl KnownClients {
     /// [`SealError`], when it cannot be begun.
     pub fn open(dir: &Path, is_first: bool, now: UnixNanos) -> Result<(Self, Option<String>), SealError> {
         let path = dir.join("clients.sealed");
-        let parsed = sealed::read(&path, &SEAL).and_then(|body| {
-            let parse = |body: Vec<u8>| {
-                serde_json::from_slice(&body)
-                    .map_err(|error| SealError::damaged(&path, format!("sealed, yet not names: {error}")))
-            };
-            body.map(parse).transpose()
-        });
-        let (names, told) = match parsed {
+        let (names, told) = match sealed::read_json(&path, &SEAL, "names") {
             Ok(Some(names)) => (Some(names), None),
             Ok(None) if is_first => {
                 let mut begun = Self { path, names: Some(BTreeSet::new()) };

@@ -180,23 +180,24 @@ pub(crate) enum Found {
     Damaged(String),
 }
 
+impl Found {
+    /// What was read, nothing where it was not whole, and how the file was found.
+    pub(super) fn of<T: Default>(read: Result<Option<T>, SealError>) -> (T, Self) {
+        match read {
+            Ok(Some(content)) => (content, Self::Whole),
+            Ok(None) => (T::default(), Self::Missing),
+            Err(error) => (T::default(), Self::Damaged(error.to_string())),
+        }
+    }
+}
+
 impl LatchFile {
     /// Reads the latches, and says how the file was found. What was not found whole has no latches in it; whether that is a
     /// reason to halt is for the caller to say.
     pub(crate) fn open(dir: &Path, key: Option<&AuditKey>) -> (Self, Found) {
         let path = dir.join("latch.sealed");
         let seal = Seal { kind: KIND, version: VERSION, key: key.cloned() };
-        let parsed = sealed::read(&path, &seal).and_then(|body| match body {
-            Some(body) => serde_json::from_slice(&body)
-                .map(Some)
-                .map_err(|e| SealError::damaged(&path, format!("sealed, yet not latches: {e}"))),
-            None => Ok(None),
-        });
-        let (latches, found) = match parsed {
-            Ok(Some(latches)) => (latches, Found::Whole),
-            Ok(None) => (Latches::default(), Found::Missing),
-            Err(error) => (Latches::default(), Found::Damaged(error.to_string())),
-        };
+        let (latches, found): (Latches, _) = Found::of(sealed::read_json(&path, &seal, "latches"));
         let keep_damaged = matches!(found, Found::Damaged(_));
         (Self { path, seal, latches: Arc::new(latches), keep_damaged, unwritten: None }, found)
     }

@@ -139,17 +139,7 @@ impl LimitBook {
     pub(crate) fn open(dir: &Path, key: Option<&AuditKey>, configured: LimitPlan) -> (Self, Found) {
         let path = dir.join("limits.sealed");
         let seal = Seal { kind: KIND, version: VERSION, key: key.cloned() };
-        let body = sealed::read(&path, &seal).and_then(|body| match body {
-            Some(body) => serde_json::from_slice::<Changes>(&body)
-                .map(Some)
-                .map_err(|e| SealError::damaged(&path, format!("sealed, yet not limits: {e}"))),
-            None => Ok(None),
-        });
-        let (changes, found) = match body {
-            Ok(Some(changes)) => (changes, Found::Whole),
-            Ok(None) => (Changes::new(), Found::Missing),
-            Err(error) => (Changes::new(), Found::Damaged(error.to_string())),
-        };
+        let (changes, found): (Changes, _) = Found::of(sealed::read_json(&path, &seal, "limits"));
         let keep_damaged = matches!(found, Found::Damaged(_));
         let in_force = LimitsInForce { configured: Arc::new(configured), changes: Arc::default() };
         let mut book = Self { path, seal, in_force, dormant: Changes::new(), keep_damaged, unwritten: None };

@@ -46,13 +46,8 @@ impl ProposalBook {
     pub(crate) fn open(dir: &Path, key: Option<&AuditKey>, now: Stamp) -> (Self, Option<String>) {
         let path = dir.join("proposals.sealed");
         let seal = Seal { kind: KIND, version: VERSION, key: key.cloned() };
-        let parsed = sealed::read(&path, &seal).and_then(|body| match body {
-            Some(body) => serde_json::from_slice(&body)
-                .map_err(|e| SealError::damaged(&path, format!("sealed, yet not proposals: {e}"))),
-            None => Ok(Content::default()),
-        });
-        let (content, damaged) = match parsed {
-            Ok(content) => (content, None),
+        let (content, damaged) = match sealed::read_json::<Content>(&path, &seal, "proposals") {
+            Ok(content) => (content.unwrap_or_default(), None),
             Err(error) => {
                 let _ = sealed::set_aside(&path, now.0.0);
                 // Numbers of the lost file are not used again.

@@ -7,6 +7,7 @@
 //! ```
 
 use crate::audit::AuditKey;
+use serde::de::DeserializeOwned;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -141,6 +142,20 @@ pub(super) fn read(path: &Path, seal: &Seal) -> Result<Option<Vec<u8>>, SealErro
         path,
         format!("header and content disagree: found {found:?}, wanted {:?}", wanted.trim_end()),
     ))
+}
+
+/// What the file says, as JSON; `None` when there is no file.
+///
+/// # Errors
+/// [`SealError`]: unreadable, or not as written, or sealed and yet not `what`.
+pub(super) fn read_json<T: DeserializeOwned>(
+    path: &Path,
+    seal: &Seal,
+    what: &str,
+) -> Result<Option<T>, SealError> {
+    let Some(body) = read(path, seal)? else { return Ok(None) };
+    let parsed = serde_json::from_slice(&body);
+    parsed.map(Some).map_err(|error| SealError::damaged(path, format!("sealed, yet not {what}: {error}")))
 }
 
 /// Moves a damaged file out of the way, keeping it as evidence; the name says when. Does nothing when there is none.

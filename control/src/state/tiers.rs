@@ -35,11 +35,7 @@ impl TierBook {
     pub(crate) fn open(dir: &Path, key: Option<&AuditKey>) -> (Self, Option<String>) {
         let path = dir.join("tiers.sealed");
         let seal = seal(key);
-        let (tiers, found) = match read(&path, &seal) {
-            Ok(Some(tiers)) => (tiers, Found::Whole),
-            Ok(None) => (BTreeMap::new(), Found::Missing),
-            Err(error) => (BTreeMap::new(), Found::Damaged(error.to_string())),
-        };
+        let (tiers, found) = Found::of(read(&path, &seal));
         let why = match &found {
             Found::Whole => None,
             Found::Missing => Some(format!("{}: no such file", path.display())),
@@ -89,8 +85,8 @@ impl TierBook {
             sealed::set_aside(&self.path, now.0)?;
             self.keep_damaged = false;
         }
-        let words: BTreeMap<String, &str> =
-            self.tiers.iter().map(|(symbol, tier)| (symbol.to_string(), tier.as_str())).collect();
+        let words: BTreeMap<SymbolName, &str> =
+            self.tiers.iter().map(|(symbol, tier)| (*symbol, tier.as_str())).collect();
         let body =
             serde_json::to_vec(&words).map_err(|error| SealError::damaged(&self.path, error.to_string()))?;
         sealed::write(&self.path, &self.seal, &body)?;
@@ -104,14 +100,13 @@ fn seal(key: Option<&AuditKey>) -> Seal {
 }
 
 fn read(path: &Path, seal: &Seal) -> Result<Option<BTreeMap<SymbolName, Tier>>, SealError> {
-    let damaged = |what: String| SealError::damaged(path, format!("sealed, yet no tiers: {what}"));
-    let Some(body) = sealed::read(path, seal)? else { return Ok(None) };
-    let words: BTreeMap<String, String> =
-        serde_json::from_slice(&body).map_err(|error| damaged(error.to_string()))?;
-    let tier = |(symbol, word): (String, String)| {
-        let named = symbol.parse().map_err(|_| damaged(format!("{symbol:?} is no symbol")))?;
+    let Some(words) = sealed::read_json::<BTreeMap<SymbolName, String>>(path, seal, "tiers")? else {
+        return Ok(None);
+    };
+    let tier = |(symbol, word): (SymbolName, String)| {
         let tier = Tier::ALL.into_iter().find(|tier| tier.as_str() == word);
-        Ok((named, tier.ok_or_else(|| damaged(format!("{word:?} is no tier")))?))
+        let damaged = || SealError::damaged(path, format!("sealed, yet not tiers: {word:?} is none"));
+        Ok((symbol, tier.ok_or_else(damaged)?))
     };
     words.into_iter().map(tier).collect::<Result<_, _>>().map(Some)
 }
