@@ -15,7 +15,7 @@ const DOUBT: u64 = 1 << 63;
 /// not sooner than a second from now. Gives how far that one is ahead, in nanoseconds; 0 where nothing was changed.
 #[must_use]
 pub fn rebase(steps: &mut [Step], newest: UnixNanos) -> u64 {
-    let latest = steps.iter_mut().filter_map(|step| time_mut(step).map(|at| *at)).max();
+    let latest = steps.iter().filter_map(Step::at).max();
     let ahead = latest.map_or(0, |latest| latest.since(newest).0);
     if ahead == 0 {
         return 0;
@@ -34,7 +34,16 @@ pub fn rebase(steps: &mut [Step], newest: UnixNanos) -> u64 {
     ahead
 }
 
-/// When a step was, by its own account; none of one without a time.
+impl Step {
+    /// When it was, by its own account; none of one without a time.
+    #[must_use]
+    pub fn at(&self) -> Option<UnixNanos> {
+        let mut step = *self;
+        time_mut(&mut step).copied()
+    }
+}
+
+/// The same, to be changed.
 const fn time_mut(step: &mut Step) -> Option<&mut UnixNanos> {
     match step {
         Step::Sent(sent) | Step::Replaced { sent, .. } => Some(&mut sent.at),

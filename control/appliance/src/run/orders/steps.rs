@@ -35,26 +35,10 @@ pub(super) const fn counts(step: &Step) -> bool {
     }
 }
 
-/// The time that a step is of; none of one that has none of its own.
-pub(super) const fn time_of(step: &Step) -> UnixNanos {
-    match *step {
-        Step::Due { at, .. }
-        | Step::Asked { at, .. }
-        | Step::Did { at, .. }
-        | Step::CancelSent { at, .. }
-        | Step::Tallied { at, .. }
-        | Step::Told(at)
-        | Step::Counted(at) => at,
-        Step::Sent(_)
-        | Step::Replaced { .. }
-        | Step::Settled(_)
-        | Step::Positioned { .. }
-        | Step::Holds { .. }
-        | Step::AccountHolds { .. }
-        | Step::Order(_)
-        | Step::Execution { .. }
-        | Step::Streak { .. }
-        | Step::Stopped { .. }
-        | Step::StopTaken { .. } => UnixNanos(0),
+/// The time that a record of a step is of; none of an order, which has its own, and of a step that has none.
+pub(super) fn time_of(step: &Step) -> UnixNanos {
+    if matches!(step, Step::Sent(_) | Step::Replaced { .. }) {
+        return UnixNanos(0);
     }
+    step.at().unwrap_or(UnixNanos(0))
 }
