@@ -234,10 +234,7 @@ impl Checker<'_> {
                 let found = feed.vlan.unwrap_or_default();
                 self.refuse(&at("vlan"), found, "a VLAN from 1 to 4094, or the key left out");
             }
-            if !(100..=600_000).contains(&feed.stale_after_ms) {
-                self.refuse(&at("stale_after_ms"), feed.stale_after_ms, "a whole number from 100 to 600000");
-            }
-            self.evidence(feed, &at);
+            self.bounds(feed, &at);
             self.recovery(feed, &at);
             self.groups(feed, &at);
             let mut seen: Vec<_> = earlier.iter().flat_map(|f| f.line_a.iter().chain(&f.line_b)).collect();
@@ -254,10 +251,15 @@ impl Checker<'_> {
         }
     }
 
-    /// What a feed is believed with.
-    fn evidence(&mut self, feed: &schema::Feed, at: &impl Fn(&str) -> Vec<Step>) {
-        let bounds =
-            [("jump_max", feed.jump_max, 16..=1_000_000), ("confirm_packets", feed.confirm_packets, 2..=64)];
+    /// Numbers of a feed outside what they may be.
+    fn bounds(&mut self, feed: &schema::Feed, at: &impl Fn(&str) -> Vec<Step>) {
+        let bounds = [
+            ("stale_after_ms", feed.stale_after_ms, 100..=600_000),
+            ("jump_max", feed.jump_max, 16..=1_000_000),
+            ("confirm_packets", feed.confirm_packets, 2..=64),
+            ("recovery_ms", feed.recovery_ms, 50..=60_000),
+            ("recovery_messages", feed.recovery_messages, 1..=10_000_000),
+        ];
         for (key, found, range) in bounds {
             if !range.contains(&found) {
                 let wanted = format!("a whole number from {} to {}", range.start(), range.end());
@@ -268,16 +270,6 @@ impl Checker<'_> {
 
     /// Servers that can be asked by nobody, or more of them than are.
     fn recovery(&mut self, feed: &schema::Feed, at: &impl Fn(&str) -> Vec<Step>) {
-        let bounds = [
-            ("recovery_ms", feed.recovery_ms, 50..=60_000),
-            ("recovery_messages", feed.recovery_messages, 1..=10_000_000),
-        ];
-        for (key, found, range) in bounds {
-            if !range.contains(&found) {
-                let wanted = format!("a whole number from {} to {}", range.start(), range.end());
-                self.refuse(&at(key), found, wanted);
-            }
-        }
         if feed.recovery.is_empty() {
             return;
         }

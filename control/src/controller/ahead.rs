@@ -27,8 +27,9 @@ const fn ahead(mode: TripMode) -> Breaker {
     Breaker { state, cause: BreakerCause::Officer, episode: 0 }
 }
 
-const fn strictness(breaker: Breaker) -> u8 {
-    match breaker.state {
+/// How far a breaker in `state` is closed: more is stricter.
+pub(super) const fn strictness(state: BreakerState) -> u8 {
+    match state {
         BreakerState::Open => 0,
         BreakerState::ReduceOnly => 1,
         BreakerState::Tripped => 2,
@@ -64,7 +65,7 @@ impl Word {
     /// What the gate is to read: what is latched, unless something ahead of it is stricter.
     fn breaker(&self) -> Breaker {
         let strictest = self.ahead.iter().map(|tightening| tightening.mode).max().map_or(ARMED, ahead);
-        if strictness(strictest) > strictness(self.latched) { strictest } else { self.latched }
+        if strictness(strictest.state) > strictness(self.latched.state) { strictest } else { self.latched }
     }
 }
 

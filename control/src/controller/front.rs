@@ -77,7 +77,7 @@ impl Front {
 
     fn locked<'a>(&'a self, inner: MutexGuard<'a, Inner>, now: impl FnOnce() -> Stamp) -> Locked<'a> {
         *lock(&self.held) = Some((Instant::now(), now()));
-        Locked { inner, front: self }
+        Locked { inner, front: self, changed: false }
     }
 
     /// What stood when the lock was last given back, with an alarm where that does not happen.
@@ -100,6 +100,8 @@ impl Front {
 pub(super) struct Locked<'a> {
     inner: MutexGuard<'a, Inner>,
     front: &'a Front,
+    /// Something may have been changed, and is to be shown.
+    changed: bool,
 }
 
 impl Deref for Locked<'_> {
@@ -112,13 +114,16 @@ impl Deref for Locked<'_> {
 
 impl DerefMut for Locked<'_> {
     fn deref_mut(&mut self) -> &mut Inner {
+        self.changed = true;
         &mut self.inner
     }
 }
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
-        *lock(&self.front.shown) = self.inner.shown();
+        if self.changed {
+            *lock(&self.front.shown) = self.inner.shown();
+        }
         *lock(&self.front.held) = None;
     }
 }

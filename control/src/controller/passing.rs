@@ -1,5 +1,6 @@
 //! Whether any order at all can pass now.
 
+use super::ahead::strictness;
 use super::plane::Controller;
 use crate::backend::{InstrumentView, Snapshot};
 use crate::names::{Name, Scope};
@@ -18,12 +19,7 @@ pub(super) enum Passing {
 
 /// How far the least closed of some breakers is closed: the first is its state, `Open` where there is nothing to be closed.
 fn least(states: impl Iterator<Item = BreakerState>) -> BreakerState {
-    let rank = |state: &BreakerState| match state {
-        BreakerState::Open => 0,
-        BreakerState::ReduceOnly => 1,
-        BreakerState::Tripped => 2,
-    };
-    states.min_by_key(rank).unwrap_or(BreakerState::Open)
+    states.min_by_key(|state| strictness(*state)).unwrap_or(BreakerState::Open)
 }
 
 impl Controller {

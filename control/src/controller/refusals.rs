@@ -70,10 +70,10 @@ pub(super) struct Refusals {
 }
 
 impl Refusals {
-    /// Counts one, of `uid`; whether it may be recorded.
+    /// Counts one, of `uid`; whether it may be recorded, and there is room to note it.
     fn count(&mut self, uid: u32, now: Stamp) -> bool {
         self.counts.total += 1;
-        let recorded = self.may_record(uid, now);
+        let recorded = self.may_record(uid, now) && self.noted.len() < NOTED_MAX;
         if !recorded {
             self.counts.unrecorded += 1;
             self.unnamed += 1;
@@ -84,12 +84,7 @@ impl Refusals {
     /// Counts one, and keeps its record until it is written where it may be recorded.
     pub(super) fn note(&mut self, refused: Refused) {
         if self.count(refused.actor.uid, refused.at) {
-            if self.noted.len() < NOTED_MAX {
-                self.noted.push(refused);
-            } else {
-                self.counts.unrecorded += 1;
-                self.unnamed += 1;
-            }
+            self.noted.push(refused);
         }
     }
 

@@ -7,7 +7,7 @@ use control::names::SymbolName;
 use control::protocol::{Driver, EventKind, Severity};
 use control::stamp::Stamp;
 use stage::Clock;
-use types::{Tier, UnixNanos};
+use types::{Nanos, Tier, UnixNanos};
 
 /// What is told of a change to `tier`, which the market's time `ts_event` brought and which is heard of `now`.
 pub(super) fn tier_event(
@@ -29,16 +29,19 @@ pub(super) fn tier_event(
     draft.by("model").with("tier", tier).with("ts_event", Stamp(ts_event))
 }
 
+/// How long until tiers are tried to be written again.
+const RETRY: Nanos = Nanos(500_000_000);
+
 /// The tiers that outlive the daemon.
 pub(super) struct Tiers {
     book: TierBook,
-    /// The last attempt to write them failed, and that was said.
-    unwritten: bool,
+    /// When they were last tried to be written in vain, and that was said.
+    failed: Option<UnixNanos>,
 }
 
 impl Tiers {
     pub(super) const fn new(book: TierBook) -> Self {
-        Self { book, unwritten: false }
+        Self { book, failed: None }
     }
 
     /// The feed has named `symbol`, whose limits stand.
@@ -58,12 +61,15 @@ impl Tiers {
         self.book.note(symbol, tier);
     }
 
-    /// Brings changes to disk. What fails is tried again and again, and said once.
+    /// Brings changes to disk. What fails is tried again after a while, and said once.
     pub(super) fn keep(&mut self, now: UnixNanos, log: &EventLog) {
+        if self.failed.is_some_and(|at| now.since(at) < RETRY && now >= at) {
+            return;
+        }
         let failed = self.book.keep(now).err();
-        if let (Some(error), false) = (&failed, self.unwritten) {
+        if let (Some(error), None) = (&failed, self.failed) {
             log.say(&format!("warning: a restart would not know the tiers: {error}"));
         }
-        self.unwritten = failed.is_some();
+        self.failed = failed.map(|_| now);
     }
 }
