@@ -85,7 +85,10 @@ impl Arbiter {
         let before = self.line_before;
         if self.waiting.has(head, arrival, |seq| before < seq) {
             self.stats.duplicates += u64::from(head.count);
-            self.deadline = self.deadline.min(self.due());
+            // What is due can become no more so: all that waits need not be walked.
+            if !self.is_due(arrival.at) {
+                self.deadline = self.deadline.min(self.due());
+            }
             return;
         }
         self.stats.reordered += 1;

@@ -128,7 +128,12 @@ impl Emit<'_> {
     /// No message was lost, and the book of `instrument` is not whole all the same.
     #[cold]
     pub(super) fn doubt(&mut self, instrument: InstrumentId, cause: GapCause) {
-        self.push(BookEvent { qty: Qty(cause as u32), ..self.event(instrument, Action::Gap) });
+        self.push(self.gap(instrument, cause));
+    }
+
+    /// The event that says so.
+    pub(super) fn gap(&self, instrument: InstrumentId, cause: GapCause) -> BookEvent {
+        BookEvent { qty: Qty(cause as u32), ..self.event(instrument, Action::Gap) }
     }
 }
 

@@ -164,9 +164,7 @@ impl Pipeline {
             let is_right = verify_checksums(link, packet.bytes).is_ok();
             self.core.stats.bad_checksums += u64::from(!is_right);
             if !vouched.is_read(known, is_right) {
-                if let Some(line) = known {
-                    self.arbiters[usize::from(line.channel)].note_bad(line.line);
-                }
+                self.note_bad(known);
                 return Ok(());
             }
         }
@@ -182,9 +180,7 @@ impl Pipeline {
                 return Ok(());
             }
             Err(error) => {
-                if let Some(line) = known {
-                    self.arbiters[usize::from(line.channel)].note_bad(line.line);
-                }
+                self.note_bad(known);
                 return Err(error.shifted(base));
             }
         };
@@ -201,6 +197,14 @@ impl Pipeline {
         let mut sink = Sink { core: &mut self.core, channel: line.channel };
         self.arbiters[usize::from(line.channel)].on_packet(&head, datagram.payload, arrival, &mut sink);
         Ok(())
+    }
+
+    /// A packet of a known line cannot be read.
+    #[cold]
+    fn note_bad(&mut self, known: Option<Line>) {
+        if let Some(Line { channel, line }) = known {
+            self.arbiters[usize::from(channel)].note_bad(line);
+        }
     }
 
     /// An unknown line is learnt when it carries the session that runs, or none runs yet: another session on another

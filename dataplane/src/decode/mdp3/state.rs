@@ -1,10 +1,10 @@
 //! What one feed has said so far, and where it stands.
 
-use types::{Action, BookEvent, GapCause, InstrumentId, Qty, UnixNanos};
+use types::{Action, GapCause, InstrumentId, UnixNanos};
 use wire::mdp3;
 
 use super::securities::Securities;
-use crate::decode::decoder::{Begin, CHANNELS_MAX, DecoderSetup, Emit, Heard, Place};
+use crate::decode::decoder::{Begin, CHANNELS_MAX, DecoderSetup, Emit, Heard, Place, gap_event};
 use crate::decode::held::Held;
 use crate::decode::spread;
 
@@ -86,8 +86,7 @@ impl<const ORDERS: bool> Mdp3Decoder<ORDERS> {
         }
         // Snapshots alone made these books, and count the packets that were before.
         self.securities.restart(spread::NOWHERE);
-        let qty = Qty(GapCause::MidSession as u32);
-        let doubt = BookEvent { qty, ..begin.place.event(ts, InstrumentId::ALL, Action::Gap) };
+        let doubt = gap_event(begin.place, ts, 0, 0, GapCause::MidSession);
         self.securities.spread.say_of_books(doubt, spread::NOWHERE, begin.out);
     }
 

@@ -233,8 +233,7 @@ impl PitchDecoder {
         unit.unknown_orders += 1;
         if unit.unknown_orders > UNKNOWN_ORDERS_MAX {
             unit.is_whole = false;
-            let qty = Qty(GapCause::UnknownOrders as u32);
-            let doubt = BookEvent { qty, ..m.event(InstrumentId::ALL, Action::Gap) };
+            let doubt = m.gap(InstrumentId::ALL, GapCause::UnknownOrders);
             self.spread.say_of_books(doubt, place.channel, m.out());
         }
     }

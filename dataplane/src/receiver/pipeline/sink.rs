@@ -110,7 +110,7 @@ impl Deliver for Sink<'_> {
     }
 
     #[cold]
-    fn session(&mut self, _session: SessionId, interrupted: bool, arrival: Arrival) {
+    fn session(&mut self, _session: SessionId, _interrupted: bool, arrival: Arrival) {
         self.hear(arrival);
         self.core.decoder.begin_session(match self.core.midnight {
             Midnight::FromCapture => eastern_midnight_before(arrival.ts_recv),
@@ -119,7 +119,7 @@ impl Deliver for Sink<'_> {
         let before = self.core.begun;
         self.core.begun |= 1 << (usize::from(self.channel) % CHANNELS_MAX);
         // Whether it had ended or not: its books are not those of this one, which begins with an order to empty them.
-        if interrupted || before == self.core.begun {
+        if before == self.core.begun {
             let place = self.place(0, arrival);
             self.gap(&place, 0, 0, GapCause::SessionChange);
         }
