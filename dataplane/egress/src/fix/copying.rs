@@ -34,7 +34,7 @@ impl Copying {
         let read = self.read(now);
         self.copy.session.tick(now);
         self.copy.session.go_on_resending(now, &mut take);
-        let written = read.and_then(|()| self.write(now));
+        let written = read.and_then(|()| self.link.flush(&mut self.copy.session, now));
         let ended = written.err().map(|why| self.close(why));
         let is_up = self.copy.session.state() == State::Up;
         let came = (is_up && !self.was_up).then(|| "drop copy: logged on".to_owned());
@@ -70,20 +70,10 @@ impl Copying {
         Ok(())
     }
 
-    fn write(&mut self, now: UnixNanos) -> Result<(), Close> {
-        let session = &mut self.copy.session;
-        let sent = self.link.write(session.waiting())?;
-        session.taken(sent);
-        match session.closing() {
-            Some(why) if self.link.has_flushed(session.waiting(), now) => Err(why),
-            _ => Ok(()),
-        }
-    }
-
     fn close(&mut self, why: Close) -> String {
         let session = &mut self.copy.session;
         let why = session.closing().unwrap_or(why);
-        self.link.close(matches!(why, Close::Lost | Close::Silent | Close::SlowReader | Close::Store));
+        self.link.close(why.resets());
         session.disconnected();
         format!("drop copy: {why}")
     }

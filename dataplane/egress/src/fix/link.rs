@@ -1,6 +1,6 @@
 //! One session over one TCP connection after the other, never waited for.
 
-use crate::fix::session::Close;
+use crate::fix::session::{Close, Session};
 use crate::socket::{Closed, End};
 use std::io;
 use std::net::TcpStream;
@@ -49,8 +49,21 @@ impl Link {
         self.end.as_mut().map_or(Ok(0), |end| end.send(waiting).map_err(lost))
     }
 
+    /// Sends what waits of `session`.
+    ///
+    /// # Errors
+    /// Why the connection is to be closed now.
+    pub(crate) fn flush(&mut self, session: &mut Session, now: UnixNanos) -> Result<(), Close> {
+        let sent = self.write(session.waiting())?;
+        session.taken(sent);
+        match session.closing() {
+            Some(why) if self.has_flushed(session.waiting(), now) => Err(why),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether a connection that is to be closed may be closed now: everything is sent, or has had its time.
-    pub(crate) fn has_flushed(&mut self, waiting: &[u8], now: UnixNanos) -> bool {
+    fn has_flushed(&mut self, waiting: &[u8], now: UnixNanos) -> bool {
         let since = *self.closing_since.insert(self.closing_since.unwrap_or(now).min(now));
         waiting.is_empty() || now.since(since) >= FLUSH_WAIT
     }

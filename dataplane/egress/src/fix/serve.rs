@@ -327,13 +327,7 @@ impl<G: Gatekeeper> Serving<G> {
             End::Firm => (&mut self.firm, &mut self.relay.firm),
             End::Venue => (&mut self.venue, &mut self.relay.venue),
         };
-        match link.write(session.waiting()) {
-            Ok(bytes) => session.taken(bytes),
-            Err(why) => return self.close(end, why, now),
-        }
-        if let Some(why) = session.closing()
-            && link.has_flushed(session.waiting(), now)
-        {
+        if let Err(why) = link.flush(session, now) {
             self.close(end, why, now);
         }
     }
@@ -350,7 +344,7 @@ impl<G: Gatekeeper> Serving<G> {
         let words = if session.peer_said().is_empty() { "" } else { ", with the words: " };
         let line = format!("{}: {why}{words}{}", end.name(), session.peer_said());
         // Whoever was told why must be able to read it.
-        link.close(matches!(why, Close::Lost | Close::Silent | Close::SlowReader | Close::Store));
+        link.close(why.resets());
         let was_up = session.was_up();
         session.disconnected();
         self.say(line, now);

@@ -64,6 +64,13 @@ pub enum Close {
     Store,
 }
 
+impl Close {
+    /// Whether the peer needs not be told why any more, so that nothing which still waits may arrive later.
+    pub(in crate::fix) const fn resets(self) -> bool {
+        matches!(self, Self::Lost | Self::Silent | Self::SlowReader | Self::Store)
+    }
+}
+
 impl fmt::Display for Close {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
