@@ -17,6 +17,7 @@ mod order_process;
 mod pages;
 mod prices;
 mod real_captures;
+mod records;
 mod recovered;
 mod restart_tier;
 mod seen;

@@ -1,5 +1,6 @@
 //! A feed that falls silent and comes back: what nobody saw is not calm, however long it lasted.
 
+use crate::records::{HEAD_BYTES, Record, records};
 use crate::tables::{column, replay, rows, scenario};
 use std::path::{Path, PathBuf};
 
@@ -13,19 +14,12 @@ const DWELL_NS: u64 = 30_000_000_000;
 /// heard either.
 fn silenced(from: &Path, since: u64) -> PathBuf {
     let mut bytes = std::fs::read(from).unwrap();
-    let word = |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
-    assert_eq!(word(&bytes, 0), 0xa1b2_3c4d, "a capture in nanoseconds");
-    let mut at = 24;
-    while at < bytes.len() {
-        let ts = u64::from(word(&bytes, at)) * 1_000_000_000 + u64::from(word(&bytes, at + 4));
-        let length = word(&bytes, at + 8) as usize;
-        if ts > since {
-            let moved = ts + SILENCE_NS;
-            bytes[at..at + 4].copy_from_slice(&((moved / 1_000_000_000) as u32).to_le_bytes());
-            bytes[at + 4..at + 8].copy_from_slice(&((moved % 1_000_000_000) as u32).to_le_bytes());
-            move_messages(&mut bytes[at + 16..at + 16 + length]);
-        }
-        at += 16 + length;
+    for Record { ts_ns, at, length } in records(&bytes).into_iter().filter(|record| record.ts_ns > since) {
+        let moved = ts_ns + SILENCE_NS;
+        bytes[at..at + 4].copy_from_slice(&((moved / 1_000_000_000) as u32).to_le_bytes());
+        bytes[at + 4..at + 8].copy_from_slice(&((moved % 1_000_000_000) as u32).to_le_bytes());
+        let frame = at + HEAD_BYTES;
+        move_messages(&mut bytes[frame..frame + length]);
     }
     let to = from.with_file_name("silenced.pcap");
     std::fs::write(&to, bytes).unwrap();
