@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
+use types::{FNV_BASIS, fnv1a};
 
 /// Rows begin at multiples of a cache line.
 const LINE: usize = 64;
@@ -80,7 +81,7 @@ impl Mapping {
     }
 
     fn of(map: MmapRaw) -> Self {
-        let mapping = Self { start: map.as_mut_ptr(), len: map.len(), used: 0, layout: LAYOUT_SEED };
+        let mapping = Self { start: map.as_mut_ptr(), len: map.len(), used: 0, layout: FNV_BASIS };
         std::mem::forget(map);
         mapping
     }
@@ -108,12 +109,8 @@ pub(crate) fn word_of_this_process() -> io::Result<&'static AtomicU64> {
     Ok(word)
 }
 
-/// FNV-1a, 64 bits (Fowler, Noll, Vo).
-const LAYOUT_SEED: u64 = 0xcbf2_9ce4_8422_2325;
-
 fn mix(layout: u64, number: usize) -> u64 {
-    let bytes = (number as u64).to_le_bytes();
-    bytes.iter().fold(layout, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    fnv1a(layout, &(number as u64).to_le_bytes())
 }
 
 impl Memory for Mapping {

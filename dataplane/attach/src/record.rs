@@ -13,7 +13,7 @@
 //! the next one.
 
 use gate::{OrderIntent, RoundedValue, STEP_WORDS, Sent, Step, VERDICT_WORDS, Verdict};
-use types::{Nanos, Symbol, UnixNanos};
+use types::{GOLDEN, Nanos, Symbol, UnixNanos};
 
 /// Words of a record.
 pub const RECORD_WORDS: usize = 16;
@@ -68,9 +68,6 @@ const UNTIMED: u8 = 4;
 
 /// The word of a step's time.
 const AT: usize = 7;
-
-/// 2^64 divided by the golden ratio (Knuth, TAOCP vol. 3, 6.4).
-const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// The sum of a record's words but the last: each moves every bit of it, and where it stands matters.
 #[must_use]

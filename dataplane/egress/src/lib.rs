@@ -14,7 +14,6 @@
 
 mod connect;
 pub mod fix;
-mod fnv;
 mod halt;
 mod log;
 pub mod orders;

@@ -4,12 +4,12 @@
 //! A record is on its way to the disk when [`Log::append`] returns: it outlives the process, not the machine's power. What must not wait
 //! for a disk that takes nothing waits itself, in memory and bounded, and is written before anything else ([`Log::append_or_hold`]).
 
-use crate::fnv::{BASIS, fnv};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::Duration;
+use types::{FNV_BASIS, fnv1a};
 
 /// Begins the file; the last byte is the version of the format.
 const MAGIC: [u8; 8] = *b"PCFIXST\x01";
@@ -383,5 +383,5 @@ fn mark_of(head: &[u8], at: u64) -> Option<(u64, u64)> {
 
 /// Finds what was not written whole.
 fn sum(parts: &[&[u8]]) -> u64 {
-    fnv(BASIS, parts.iter().copied().flatten())
+    parts.iter().fold(FNV_BASIS, |sum, part| fnv1a(sum, part))
 }

@@ -6,10 +6,7 @@
 
 use alloc::{boxed::Box, vec};
 
-use types::Px;
-
-/// 2^64 divided by the golden ratio (Knuth, TAOCP vol. 3, 6.4).
-const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+use types::{GOLDEN, Px};
 
 /// What an execution counted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,12 +12,9 @@
 
 use alloc::{boxed::Box, vec};
 
-use types::Side;
+use types::{GOLDEN, Side};
 
 use crate::chains::Chains;
-
-/// 2^64 divided by the golden ratio: multiplicative hashing spreads consecutive ids evenly (Knuth, 6.4).
-const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// How many replacements of replacements are followed.
 const REPLACEMENTS_FOLLOWED: usize = 16;

@@ -5,15 +5,12 @@
 
 use alloc::{boxed::Box, vec};
 
-use types::{InstrumentId, Nanos, Px, Qty, Side, UnixNanos};
+use types::{GOLDEN, InstrumentId, Nanos, Px, Qty, Side, UnixNanos};
 
 use crate::{
     ids::{AccountId, StrategyId},
     intent::{OrderIntent, OrderType, TimeInForce},
 };
-
-/// 2^64 divided by the golden ratio (Knuth, TAOCP vol. 3, 6.4).
-const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// What makes two orders the same: account, strategy, instrument, side, type, price and quantity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,6 +16,7 @@ mod book;
 mod event;
 mod feature;
 mod feed;
+mod hash;
 mod instrument;
 mod money;
 mod schema;
@@ -26,6 +27,7 @@ pub use book::{BookLevel, BookState, DEPTH_LEVELS, Depth, DepthSide, StaleCause,
 pub use event::{Action, BookEvent, EventFlags, GapCause};
 pub use feature::{FeatureVector, WALK_COUNT};
 pub use feed::{FeedInput, FeedKind, UnknownFeed};
+pub use hash::{FNV_BASIS, GOLDEN, fnv1a};
 pub use instrument::{InstrumentId, Symbol};
 pub use money::{Notional, ParsePxError, Px, Qty, Side};
 pub use schema::{

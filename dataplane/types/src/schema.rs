@@ -4,6 +4,8 @@
 //! column in captures, its place in vectors, its number and its name on screens come from the row; what was trained on
 //! the rows before it goes on reading those ([`FeatureSchema::prefix`]).
 
+use crate::hash::{FNV_BASIS, fnv1a};
+
 /// Whose changes make a feature's value change: what its age is the age of ([`crate::FeatureVector::age_ms`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -123,13 +125,13 @@ impl FeatureSchema {
     /// The schema of `rows`.
     #[must_use]
     pub const fn of(rows: &[FeatureDef]) -> Self {
-        let mut hash = 0xcbf2_9ce4_8422_2325;
+        let mut hash = FNV_BASIS;
         let mut i = 0;
         while i < rows.len() {
-            hash = fnv(hash, rows[i].name.as_bytes());
-            hash = fnv(hash, b"|");
-            hash = fnv(hash, rows[i].unit.as_bytes());
-            hash = fnv(hash, &rows[i].window_ns.to_le_bytes());
+            hash = fnv1a(hash, rows[i].name.as_bytes());
+            hash = fnv1a(hash, b"|");
+            hash = fnv1a(hash, rows[i].unit.as_bytes());
+            hash = fnv1a(hash, &rows[i].window_ns.to_le_bytes());
             i += 1;
         }
         Self { hash }
@@ -142,15 +144,6 @@ impl FeatureSchema {
         let rows = FEATURES.split_at(if count < FEATURE_COUNT { count } else { FEATURE_COUNT });
         Self::of(rows.0)
     }
-}
-
-const fn fnv(mut hash: u64, bytes: &[u8]) -> u64 {
-    let mut i = 0;
-    while i < bytes.len() {
-        hash = (hash ^ bytes[i] as u64).wrapping_mul(0x0000_0100_0000_01b3);
-        i += 1;
-    }
-    hash
 }
 
 #[cfg(test)]

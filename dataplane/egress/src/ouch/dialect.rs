@@ -2,7 +2,7 @@
 
 use super::words::{Message, Refusal, Report, Request, Token, Unfit};
 use super::{v42, v50};
-use crate::fnv::{BASIS, fnv};
+use types::{FNV_BASIS, fnv1a};
 
 /// A version of OUCH.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,12 +20,12 @@ pub(super) struct SessionKey(u64);
 impl SessionKey {
     /// Of the session's name.
     pub(super) fn of(session: &[u8; 10]) -> Self {
-        Self(mixed(fnv(BASIS, session)))
+        Self(mixed(fnv1a(FNV_BASIS, session)))
     }
 
     /// The number of an execution: the two sides of a trade have the same match number, and may both be ours.
     pub(super) fn execution(self, match_number: u64, token: Token) -> u64 {
-        mixed(match_number ^ self.0.rotate_left(32) ^ mixed(fnv(0, &token.0))).max(1)
+        mixed(match_number ^ self.0.rotate_left(32) ^ mixed(fnv1a(0, &token.0))).max(1)
     }
 }
 
@@ -42,7 +42,7 @@ impl Dialect {
     pub(super) fn id(self, session: SessionKey, token: Token) -> u64 {
         match self {
             Self::V50 => (session.0 >> 32) << 32 | u64::from(token.number()),
-            Self::V42 => mixed(fnv(session.0, &token.0)).max(1),
+            Self::V42 => mixed(fnv1a(session.0, &token.0)).max(1),
         }
     }
 

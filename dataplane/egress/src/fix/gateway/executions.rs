@@ -1,10 +1,10 @@
 //! Executions of the day: text at the venue, numbers at the gate.
 
-use crate::fnv::{BASIS, fnv};
 use std::collections::{HashMap, HashSet};
+use types::{FNV_BASIS, GOLDEN, fnv1a};
 
 /// Of the second sum of an id.
-const CHECK_BASIS: u64 = 0x9e37_79b9_7f4a_7c15;
+const CHECK_BASIS: u64 = GOLDEN;
 
 /// The most executions that are remembered; beyond, those that come are counted all the same, and a correction of one is taken
 /// to have had the quantity that the correction names.
@@ -50,7 +50,7 @@ impl Executions {
     /// a million, one day in 37 million), the later one takes the next number that is free, and both count.
     pub(super) fn number(&mut self, id: [&[u8]; 3], qty: u32) -> u64 {
         let check = sum(id, CHECK_BASIS);
-        let mut number = sum(id, BASIS).max(1);
+        let mut number = sum(id, FNV_BASIS).max(1);
         while self.known.get(&number).is_some_and(|known| known.check != check) {
             number = number.wrapping_add(1).max(1);
         }
@@ -68,7 +68,7 @@ impl Executions {
     /// The number of the execution `id`, and how much traded in it, where it is remembered.
     pub(super) fn known(&self, id: [&[u8]; 3]) -> Option<(u64, u32)> {
         let check = sum(id, CHECK_BASIS);
-        let mut number = sum(id, BASIS).max(1);
+        let mut number = sum(id, FNV_BASIS).max(1);
         loop {
             let known = self.known.get(&number)?;
             if known.check == check {
@@ -81,5 +81,5 @@ impl Executions {
 
 /// The parts, each with a separator behind it.
 fn sum(parts: [&[u8]; 3], basis: u64) -> u64 {
-    fnv(basis, parts.iter().flat_map(|part| part.iter().chain(&[0])))
+    parts.iter().fold(basis, |sum, part| fnv1a(fnv1a(sum, part), &[0]))
 }
