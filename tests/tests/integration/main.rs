@@ -11,6 +11,7 @@ mod fuzz;
 mod gateways;
 mod helps;
 mod histograms;
+mod installed;
 mod live_multicast;
 mod on_a_wire;
 mod order_process;
