@@ -12,16 +12,9 @@ out=bench/results/$(date -u +%F)-${1:-$cpu}
 export RAYON_NUM_THREADS=1
 raw=${CARGO_TARGET_DIR:-target}/bench-results
 
-# The runner of `instructions` must be of the crate's version. Installed already, this does nothing.
-export PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
-if command -v valgrind >/dev/null; then
-    version=$(sed -n '/^name = "gungraun"$/{n;s/^version = "\(.*\)"$/\1/p}' Cargo.lock)
-    cargo install --locked --version "=$version" gungraun-runner
-fi
-
 # The features of the whole workspace, as the product is built and tested: with `-p bench` most of it would be built twice.
 build=(cargo bench --workspace --locked)
-"${build[@]}" --no-run --bench line --bench gate --bench attached --bench gateways --bench packets --bench scorer --bench instructions
+"${build[@]}" --no-run --bench line --bench gate --bench attached --bench gateways --bench packets --bench scorer
 rm -rf "$raw" "$out"
 mkdir -p "$out"
 for bench in line gate attached gateways packets scorer; do
@@ -31,6 +24,6 @@ for bench in line gate attached gateways packets scorer; do
     cat "$raw/$bench.txt"
 done
 echo "== instructions"
-"${build[@]}" --bench instructions 2>/dev/null | tee "$out/instructions.txt"
+scripts/count.sh 2>/dev/null | tee "$out/instructions.txt"
 cp "$raw"/*.txt "$raw"/*.hlog "$raw"/*.hgrm "$out/"
 echo "kept in $out"

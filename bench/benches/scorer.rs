@@ -38,7 +38,7 @@ const ITEMS: usize = 8_192;
 /// Single scores timed one by one, per round.
 const SINGLES: usize = 2_000;
 
-/// The network for which the design states its targets, and the shipped one's sizes.
+/// The shipped network's sizes, and those of the published comparisons.
 const NETWORKS: [(&str, [usize; 7]); 2] =
     [("shipped", [13, 32, 16, 4, 16, 32, 13]), ("32-64-32-8", [32, 64, 32, 8, 32, 64, 32])];
 

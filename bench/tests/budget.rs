@@ -59,7 +59,7 @@ fn hops_are_those_the_product_records() {
 
 #[test]
 fn numbers_are_in_order_and_every_counted_function_exists() {
-    let counted = read("benches/instructions.rs").expect("the instruction counts");
+    let counted = read("instructions/benches/instructions.rs").expect("the instruction counts");
     let mut names = BTreeSet::new();
     for step in budget().step {
         assert!(names.insert(step.name.clone()), "{} stands twice", step.name);

@@ -10,7 +10,8 @@ use tests::repository;
 
 /// Packages that never run in production, and the one whose layouts tests write to play the other side: for theirs, any code
 /// but their own tests counts as a caller. What `bench` and `tests` test is the product.
-const TOOLS: &[&str] = &["bench", "tests", "tests/fuzz", "dataplane/simulator", "dataplane/wire"];
+const TOOLS: &[&str] =
+    &["bench", "bench/instructions", "tests", "tests/fuzz", "dataplane/simulator", "dataplane/wire"];
 
 /// A list of bits of a specification has a hole where one is left out.
 const LISTED_WHOLE: &str = "one of a list of the specification, which is kept whole";
@@ -130,11 +131,12 @@ fn without_callers(files: &[SourceFile]) -> BTreeSet<String> {
     let mut used_by_own_tests: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for file in files {
         let (package, within) = (file.package(), file.within_package());
-        if file.ships() && !["bench", "tests", "tests/fuzz"].contains(&package) {
+        if file.ships() && !["bench", "bench/instructions", "tests", "tests/fuzz"].contains(&package) {
             used_by_what_ships.extend(uses(file, &file.production));
         }
         let code = if within.starts_with("src/") { &file.production } else { &file.code };
-        let is_test = within.starts_with("tests/") && !["bench", "tests"].contains(&package);
+        let is_test =
+            within.starts_with("tests/") && !["bench", "bench/instructions", "tests"].contains(&package);
         let by = if is_test { &mut used_by_own_tests } else { &mut used_by };
         by.entry(package).or_default().extend(uses(file, code));
     }

@@ -102,6 +102,11 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
         &["attach", "control", "egress", "gate-ffi", "gpu", "gpu-cuda"],
     ),
     (
+        "bench-instructions",
+        &["bench", "featurizer", "gate", "types", "wire"],
+        &["attach", "control", "gate-ffi"],
+    ),
+    (
         "tests",
         &[],
         &[

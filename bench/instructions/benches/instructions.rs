@@ -5,7 +5,7 @@
 //! them it says so and succeeds.
 #![allow(unsafe_code)]
 
-#[path = "support/attached.rs"]
+#[path = "../../benches/support/attached.rs"]
 mod attached;
 
 /// The runner starts this very program again under valgrind with this argument.
@@ -37,98 +37,23 @@ mod counted {
     use std::hint::black_box;
 
     use crate::attached::{INSTRUMENTS, InC, InRust, Way};
-    use bench::day::{Day, DayConfig, FULL};
     use bench::gate_rig::{Beyond, GateRig, OPEN, STEP, cancelled, orders};
-    use bench::line::{BookOptions, BookRig, Events, decode, events};
-    use featurizer::{BookLimits, PageKind};
+    use bench::line::{BookRig, Events, decode, events};
+    use bench_instructions::{COUNT, adds, books, decoder, deletes, flow, gate_flow, gate_rig};
     use gate::OrderIntent;
-    use gungraun::{library_benchmark, library_benchmark_group, main};
+    use gungraun::{
+        Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main,
+    };
     use types::UnixNanos;
-    use wire::framing::{Frames, write_message};
-    use wire::itch50;
 
-    /// Messages, or orders, in each count: divide by it.
-    const COUNT: usize = 1_000;
-
-    const DAY: DayConfig =
-        DayConfig { symbols: 64, preload_orders: 4_000, segments: 1, segment: 4_000, ..FULL };
-
-    /// The first [`COUNT`] messages of the day's flow that `wanted` says.
-    fn messages(day: &Day, wanted: impl Fn(u8) -> bool) -> Vec<u8> {
-        let mut out = vec![0; COUNT * 52];
-        let mut at = 0;
-        let flow = Frames::new(day.segment(0)).map(|frame| frame.expect("whole messages"));
-        for message in flow.filter(|message| wanted(message[0])).take(COUNT) {
-            at = write_message(&mut out, at, message).expect("no ITCH message is longer than 50 bytes");
-        }
-        out.truncate(at);
-        out
-    }
-
-    fn flow() -> Vec<u8> {
-        messages(&Day::generate(&DAY), |_| true)
-    }
-
-    fn decoder() -> (Events, Vec<u8>) {
-        let day = Day::generate(&DAY);
-        let mut decoder = Events::new();
-        black_box(events(&mut decoder, day.preload()));
-        (decoder, messages(&day, |_| true))
-    }
-
-    fn rig() -> (BookRig, Day) {
-        let day = Day::generate(&DAY);
-        let limits = BookLimits {
-            instruments: 64,
-            order_slots_log2: 14,
-            side_orders: 1_024,
-            far_levels: 1 << 14,
-            pages: PageKind::Ordinary,
-            ..BookLimits::default()
-        };
-        let mut rig = BookRig::with_limits(&limits, BookOptions::PRODUCT).expect("memory for small books");
-        black_box(rig.run(day.preload()));
-        (rig, day)
-    }
-
-    fn adds() -> (BookRig, Vec<u8>) {
-        let (rig, day) = rig();
-        (rig, messages(&day, |kind| kind == itch50::AddOrder::TYPE))
-    }
-
-    /// Deletions of the first orders of the preload, each of which is there.
-    fn deletes() -> (BookRig, Vec<u8>) {
-        let (rig, day) = rig();
-        let mut out = vec![0; COUNT * 21];
-        let mut at = 0;
-        let live = Frames::new(day.preload()).filter_map(|frame| {
-            match itch50::decode(frame.expect("whole messages")).expect("ITCH 5.0") {
-                itch50::Msg::AddOrder(add) => Some((add.locate(), add.order_ref.get())),
-                _ => None,
-            }
-        });
-        for (locate, order) in live.take(COUNT) {
-            let delete = itch50::OrderDelete::new(locate, 0, 0, order);
-            at = write_message(&mut out, at, wire::IntoBytes::as_bytes(&delete)).expect("room for all");
-        }
-        out.truncate(at);
-        (rig, out)
-    }
-
-    fn books() -> (BookRig, Vec<u8>) {
-        let (rig, day) = rig();
-        (rig, messages(&day, |_| true))
-    }
-
-    fn gate_rig(beyond: Beyond) -> (GateRig, Vec<OrderIntent>) {
-        (GateRig::with(64, beyond), orders(64, COUNT, 42))
-    }
-
-    /// Each order with its time.
-    fn gate_flow(beyond: Beyond) -> (GateRig, Vec<(OrderIntent, UnixNanos)>) {
-        let (rig, orders) = gate_rig(beyond);
-        let times = std::iter::successors(Some(OPEN), |now| Some(now.plus(STEP)));
-        (rig, orders.into_iter().zip(times.skip(1)).collect())
+    /// What a row took when it was last looked at: 2 % more is a failure, and wants a reason and a number of its own.
+    fn counted(instructions: u64) -> LibraryBenchmarkConfig {
+        let most = instructions + instructions / 50;
+        let mut callgrind = Callgrind::default();
+        callgrind.hard_limits([(EventKind::Ir, most)]);
+        let mut config = LibraryBenchmarkConfig::default();
+        config.tool(callgrind);
+        config
     }
 
     /// An attached thread with one order behind it, and each order with its id and time.
@@ -151,70 +76,70 @@ mod counted {
     }
 
     #[library_benchmark]
-    #[bench::thousand(attached())]
+    #[bench::thousand(args = (attached()), config = counted(1_647_096))]
     fn attached_in_rust(rig: (InRust, Vec<(OrderIntent, u64, UnixNanos)>)) -> (usize, InRust) {
         round_trips(rig)
     }
 
     #[library_benchmark]
-    #[bench::thousand(attached())]
+    #[bench::thousand(args = (attached()), config = counted(1_926_285))]
     fn attached_in_c(rig: (InC, Vec<(portcullis_gate::Order, u64, UnixNanos)>)) -> (usize, InC) {
         round_trips(rig)
     }
 
     #[library_benchmark]
-    #[bench::thousand(flow())]
+    #[bench::thousand(args = (flow()), config = counted(60_166))]
     fn itch_decode(bytes: Vec<u8>) -> (u64, Vec<u8>) {
         (black_box(decode(black_box(&bytes))), bytes)
     }
 
     #[library_benchmark]
-    #[bench::thousand(decoder())]
+    #[bench::thousand(args = (decoder()), config = counted(114_565))]
     fn itch_to_events((mut decoder, bytes): (Events, Vec<u8>)) -> (u64, Events, Vec<u8>) {
         (black_box(events(&mut decoder, black_box(&bytes))), decoder, bytes)
     }
 
     #[library_benchmark]
-    #[bench::thousand(adds())]
+    #[bench::thousand(args = (adds()), config = counted(436_649))]
     fn book_add((mut rig, bytes): (BookRig, Vec<u8>)) -> (u64, BookRig, Vec<u8>) {
         (black_box(rig.run(black_box(&bytes))), rig, bytes)
     }
 
     #[library_benchmark]
-    #[bench::thousand(deletes())]
+    #[bench::thousand(args = (deletes()), config = counted(408_437))]
     fn book_delete((mut rig, bytes): (BookRig, Vec<u8>)) -> (u64, BookRig, Vec<u8>) {
         (black_box(rig.run(black_box(&bytes))), rig, bytes)
     }
 
     #[library_benchmark]
-    #[bench::thousand(books())]
+    #[bench::thousand(args = (books()), config = counted(441_121))]
     fn book_flow((mut rig, bytes): (BookRig, Vec<u8>)) -> (u64, BookRig, Vec<u8>) {
         (black_box(rig.run(black_box(&bytes))), rig, bytes)
     }
 
     #[library_benchmark]
-    #[bench::thousand(gate_rig(Beyond::Nothing))]
-    #[bench::account(gate_rig(Beyond::Account))]
-    #[bench::repeats(gate_rig(Beyond::Repeats))]
-    #[bench::money(gate_rig(Beyond::Money))]
-    #[bench::exposure(gate_rig(Beyond::Exposure))]
-    #[bench::kept(gate_rig(Beyond::Kept))]
-    #[bench::levels(gate_rig(Beyond::Levels))]
-    #[bench::activity(gate_rig(Beyond::Activity))]
+    #[bench::thousand(args = (gate_rig(Beyond::Nothing)), config = counted(408_210))]
+    #[bench::account(args = (gate_rig(Beyond::Account)), config = counted(496_210))]
+    #[bench::repeats(args = (gate_rig(Beyond::Repeats)), config = counted(541_240))]
+    #[bench::money(args = (gate_rig(Beyond::Money)), config = counted(811_072))]
+    #[bench::exposure(args = (gate_rig(Beyond::Exposure)), config = counted(61_566_394))]
+    #[bench::kept(args = (gate_rig(Beyond::Kept)), config = counted(2_214_470))]
+    #[bench::levels(args = (gate_rig(Beyond::Levels)), config = counted(5_946_967))]
+    #[bench::activity(args = (gate_rig(Beyond::Activity)), config = counted(1_143_118))]
     fn gate_check((gate_rig, orders): (GateRig, Vec<OrderIntent>)) -> (usize, GateRig, Vec<OrderIntent>) {
         let check = |order| usize::from(gate_rig.gate.check(black_box(order), OPEN).accepted());
         (black_box(orders.iter().map(check).sum()), gate_rig, orders)
     }
 
     #[library_benchmark]
-    #[bench::thousand(gate_flow(Beyond::Nothing))]
-    #[bench::account(gate_flow(Beyond::Account))]
-    #[bench::repeats(gate_flow(Beyond::Repeats))]
-    #[bench::money(gate_flow(Beyond::Money))]
-    #[bench::exposure(gate_flow(Beyond::Exposure))]
-    #[bench::kept(gate_flow(Beyond::Kept))]
-    #[bench::levels(gate_flow(Beyond::Levels))]
-    #[bench::activity(gate_flow(Beyond::Activity))]
+    #[bench::thousand(args = (gate_flow(Beyond::Nothing)), config = counted(817_331))]
+    #[bench::account(args = (gate_flow(Beyond::Account)), config = counted(1_169_164))]
+    #[bench::repeats(args = (gate_flow(Beyond::Repeats)), config = counted(1_262_747))]
+    #[bench::money(args = (gate_flow(Beyond::Money)), config = counted(1_500_909))]
+    #[bench::exposure(args = (gate_flow(Beyond::Exposure)), config = counted(62_935_542))]
+    #[bench::kept(args = (gate_flow(Beyond::Kept)), config = counted(5_971_808))]
+    #[bench::levels(args = (gate_flow(Beyond::Levels)), config = counted(16_763_463))]
+    #[bench::activity(args = (gate_flow(Beyond::Activity)), config = counted(2_393_497))]
     fn gate_reserve_settle(
         (mut gate_rig, orders): (GateRig, Vec<(OrderIntent, UnixNanos)>),
     ) -> (usize, GateRig, Vec<(OrderIntent, UnixNanos)>) {
