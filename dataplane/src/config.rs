@@ -5,8 +5,7 @@ use std::net::SocketAddrV4;
 use types::{FeedKind, Nanos, UnixNanos};
 
 use crate::arbiter::{ArbiterConfig, LINES_MAX};
-use crate::decode::{CHANNELS_MAX, FeedDecoder, INSTRUMENTS_MAX, TickSizes};
-use crate::session::Transport;
+use crate::decode::{CHANNELS_MAX, INSTRUMENTS_MAX, TickSizes};
 use crate::source::BURST_MAX;
 
 /// One channel: one sequence of messages, sent on several lines.
@@ -81,8 +80,7 @@ impl FeedConfig {
         if self.channels.len() > CHANNELS_MAX {
             return Err(ConfigError::Channels { found: self.channels.len() });
         }
-        if self.arbiter.recovery.is_some() && FeedDecoder::transport(self.kind) != Some(Transport::MoldUdp64)
-        {
+        if self.arbiter.recovery.is_some() && !self.kind.has_requests() {
             return Err(ConfigError::NoRecovery { kind: self.kind });
         }
         let mut seen = Vec::new();

@@ -18,7 +18,7 @@ pub(crate) use step::Spot;
 
 use std::io;
 
-use types::Side;
+use types::{GOLDEN, Side};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::owner::Owner;
@@ -158,7 +158,7 @@ impl OrderIndex {
             tagged_max: (1 << (32 + bits)) - 1,
             low_shift: bits - LOW_BITS,
             quarter_mask: (1 << (bits - LOW_BITS)) - 1,
-            stride: 0x9e37_79b9_7f4a_7c15 >> 1 >> (63 - (bits - LOW_BITS)),
+            stride: GOLDEN >> 1 >> (63 - (bits - LOW_BITS)),
             side: PageBuf::zeroed(side_slots, pages)?,
             side_len: 0,
             side_max: side_slots / 4 * 3,
@@ -196,7 +196,7 @@ impl OrderIndex {
 
     fn side_home(&self, id: u64) -> usize {
         let bits = self.side.as_slice().len().trailing_zeros();
-        (id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - bits)) as usize
+        (id.wrapping_mul(GOLDEN) >> (64 - bits)) as usize
     }
 
     fn side_find(&self, id: u64, owner: Owner) -> Option<usize> {

@@ -7,7 +7,7 @@ use crate::gaps::Channels;
 use crate::ladder::{Cell, Cells, Head, Occupied, Quote, Row, TICKS, book_level};
 use crate::levels::{LevelIndex, Merged};
 
-/// Best bid and offer.
+/// Best bid and offer, as levels: what a book shows. Whether to believe them, and what orders are judged by, is [`types::TopOfBook`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bbo {
     /// Best bid, [`BookLevel::NONE`] when there is none.

@@ -277,8 +277,9 @@ impl Checker<'_> {
         if feed.recovery.len() > SERVERS_MAX {
             self.refuse(&at("recovery"), &found, format!("at most {SERVERS_MAX}"));
         }
-        if feed.kind != FeedKind::Itch50 {
-            let wanted = "none: of the feeds, itch50 alone has requests (MoldUDP64)";
+        if !feed.kind.has_requests() {
+            let with = FeedKind::ALL.iter().filter(|kind| kind.has_requests()).map(|kind| kind.as_str());
+            let wanted = format!("none: only {} has requests", with.collect::<Vec<_>>().join(", "));
             self.refuse(&at("recovery"), &found, wanted);
         }
         if matches!(feed.source, FeedSource::File(_)) {

@@ -105,7 +105,7 @@ fn read(path: &Path, seal: &Seal) -> Result<Option<BTreeMap<SymbolName, Tier>>, 
     };
     let tier = |(symbol, word): (SymbolName, String)| {
         let tier = Tier::ALL.into_iter().find(|tier| tier.as_str() == word);
-        let damaged = || SealError::damaged(path, format!("sealed, yet not tiers: {word:?} is none"));
+        let damaged = || SealError::damaged(path, format!("sealed, and {word:?} is no tier"));
         Ok((symbol, tier.ok_or_else(damaged)?))
     };
     words.into_iter().map(tier).collect::<Result<_, _>>().map(Some)

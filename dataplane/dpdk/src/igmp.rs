@@ -26,7 +26,7 @@ mod message;
 
 use std::net::Ipv4Addr;
 
-use types::{Nanos, UnixNanos};
+use types::{GOLDEN, Nanos, UnixNanos};
 
 use crate::mac::MacAddr;
 use message::{Frame, Query, Received, RecordType, Sender};
@@ -386,7 +386,7 @@ impl Membership {
 
     /// A random wait of at most `longest` (SplitMix64).
     fn draw(&mut self, longest: Nanos) -> Nanos {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.random = self.random.wrapping_add(GOLDEN);
         let mut mixed = self.random;
         mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);

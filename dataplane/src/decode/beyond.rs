@@ -1,6 +1,6 @@
 //! Instruments that found no room.
 
-use types::Symbol;
+use types::{GOLDEN, Symbol};
 
 /// Counts names, each once, as long as there are no more than a bound of them.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ impl Beyond {
         let word = symbol.to_word();
         let mask = self.words.len() - 1;
         // Fibonacci hashing, its upper bits brought down.
-        let mut at = usize::try_from(word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32).unwrap_or(0) & mask;
+        let mut at = usize::try_from(word.wrapping_mul(GOLDEN) >> 32).unwrap_or(0) & mask;
         while self.words[at] != 0 && self.words[at] != word {
             at = (at + 1) & mask;
         }

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use types::FeedKind;
-use wire::{WireError, deep10, itch50, mdp3, pitch, tops16};
+
+use super::{codes, message_types};
 
 /// A message as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,60 +16,33 @@ pub struct Description {
 }
 
 impl Description {
-    fn of(name: &'static str, message: impl fmt::Display) -> Self {
+    pub(super) fn of(name: &'static str, message: impl fmt::Display) -> Self {
         Self { name, text: message.to_string() }
     }
 }
 
-/// Reads one message of a feed whose messages come in packets; `None` for another feed.
-///
-/// # Errors
-///
-/// [`WireError`] for bytes that are no message of the protocol.
-pub fn describe(kind: FeedKind, message: &[u8]) -> Option<Result<Description, WireError>> {
-    Some(match kind {
-        FeedKind::Itch50 => itch50::decode(message).map(|m| Description::of(m.name(), m)),
-        FeedKind::Deep => deep10::decode(message).map(|m| Description::of(m.name(), m)),
-        FeedKind::Tops => tops16::decode(message).map(|m| Description::of(m.name(), m)),
-        FeedKind::Mdp3 | FeedKind::Mdp3Orders => {
-            mdp3::Message::parse(message).map(|m| Description::of(m.name(), m))
-        }
-        FeedKind::Pitch => pitch::decode(message).map(|m| Description::of(m.name(), m)),
-        FeedKind::Lobster => return None,
-    })
-}
-
-/// Every message type of a feed: its number, and its name; nothing for a feed that does not come in packets.
-#[must_use]
-pub fn message_types(kind: FeedKind) -> &'static [(u8, u16, &'static str)] {
-    match kind {
-        FeedKind::Itch50 => itch50::MESSAGE_TYPES,
-        FeedKind::Deep => deep10::MESSAGE_TYPES,
-        FeedKind::Tops => tops16::MESSAGE_TYPES,
-        FeedKind::Mdp3 | FeedKind::Mdp3Orders => mdp3::MESSAGE_TYPES,
-        FeedKind::Pitch => pitch::MESSAGE_TYPES,
-        FeedKind::Lobster => &[],
-    }
-}
-
-/// Whether a feed calls its message types by letters; the others number them.
-fn is_by_letter(kind: FeedKind) -> bool {
-    match kind {
-        FeedKind::Itch50 | FeedKind::Deep | FeedKind::Tops | FeedKind::Lobster => true,
-        FeedKind::Mdp3 | FeedKind::Mdp3Orders | FeedKind::Pitch => false,
-    }
+/// What a feed calls its message types by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Codes {
+    /// Letters.
+    Letter,
+    /// Numbers.
+    Number,
 }
 
 /// What a feed calls a message type: its letter, or its number where it has none.
 #[must_use]
 pub fn type_code(kind: FeedKind, message_type: u8) -> String {
-    if is_by_letter(kind) { char::from(message_type).to_string() } else { format!("{message_type:#04x}") }
+    match codes(kind) {
+        Codes::Letter => char::from(message_type).to_string(),
+        Codes::Number => format!("{message_type:#04x}"),
+    }
 }
 
 /// What reports call a message type: its letter, its name where it has none, its number where that is not known.
 #[must_use]
 pub fn type_label(kind: FeedKind, message_type: u8) -> String {
-    let mut numbered = message_types(kind).iter().filter(|_| !is_by_letter(kind));
+    let mut numbered = message_types(kind).iter().filter(|_| codes(kind) == Codes::Number);
     let known = numbered.find(|(code, ..)| *code == message_type);
     known.map_or_else(|| type_code(kind, message_type), |(.., name)| (*name).to_owned())
 }
@@ -76,8 +50,9 @@ pub fn type_label(kind: FeedKind, message_type: u8) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::describe;
     use types::FeedInput;
-    use wire::IntoBytes;
+    use wire::{IntoBytes, itch50};
 
     #[test]
     fn every_feed_of_packets_has_types_and_names_its_messages() {

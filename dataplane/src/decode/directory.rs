@@ -1,7 +1,7 @@
 //! Dense instrument numbers, given in order of first definition.
 
 use super::beyond::Beyond;
-use types::{InstrumentId, Symbol};
+use types::{GOLDEN, InstrumentId, Symbol};
 
 /// Instruments a feed may define, by default.
 pub const INSTRUMENTS_MAX: usize = 16_384;
@@ -122,7 +122,7 @@ impl InstrumentDirectory {
     #[inline]
     fn home(&self, symbol: Symbol) -> usize {
         // Fibonacci hashing: the upper bits of the product depend on all bits of the word.
-        let product = symbol.to_word().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let product = symbol.to_word().wrapping_mul(GOLDEN);
         usize::try_from(product >> self.shift).unwrap_or(0)
     }
 

@@ -25,14 +25,16 @@ mod tops;
 
 pub use buffer::EventBuffer;
 pub use decoder::{CHANNELS_MAX, Damage, Decoder, DecoderSetup, Place};
-pub use describe::{Description, describe, message_types, type_code, type_label};
+pub use describe::{Description, type_code, type_label};
 pub use directory::{INSTRUMENTS_MAX, InstrumentDirectory};
 pub use tick::{TickSize, TickSizes};
 
 pub(crate) use decoder::gap_event;
 pub(crate) use held::{END_OF_INPUT, HELD_MAX};
 
+use describe::Codes;
 use types::{FeedKind, UnixNanos};
+use wire::{WireError, deep10, itch50, tops16};
 
 use crate::session::Transport;
 use crate::stats::FeedStats;
@@ -48,7 +50,12 @@ pub enum MessageFiles {
 
 /// Defines [`FeedDecoder`] and what the receiver asks of a feed from one list, which must name every feed.
 macro_rules! packet_feeds {
-    (packets { $( $kind:ident: $decoder:ty, $transport:expr, $files:ident; )+ } archives { $( $archive:ident ),+ }) => {
+    (
+        packets {
+            $( $kind:ident: $decoder:ty, $transport:expr, $files:ident, messages $read:path, types $types:path, by $code:ident; )+
+        }
+        archives { $( $archive:ident ),+ }
+    ) => {
         /// The decoder of one feed.
         // Told apart by a number of its own: one hidden in the decoders' fields costs each message three instructions more.
         #[derive(Debug)]
@@ -86,6 +93,36 @@ macro_rules! packet_feeds {
                     $( FeedKind::$kind => MessageFiles::$files, )+
                     $( FeedKind::$archive )|+ => MessageFiles::No,
                 }
+            }
+        }
+
+        /// Reads one message of a feed whose messages come in packets; `None` for another feed.
+        ///
+        /// # Errors
+        ///
+        /// [`WireError`] for bytes that are no message of the protocol.
+        pub fn describe(kind: FeedKind, message: &[u8]) -> Option<Result<Description, WireError>> {
+            match kind {
+                $( FeedKind::$kind => Some($read(message).map(|read| Description::of(read.name(), read))), )+
+                $( FeedKind::$archive )|+ => None,
+            }
+        }
+
+        /// Every message type of a feed: its number, its smallest size in bytes, and its name; nothing for a feed that does not come
+        /// in packets.
+        #[must_use]
+        pub fn message_types(kind: FeedKind) -> &'static [(u8, u16, &'static str)] {
+            match kind {
+                $( FeedKind::$kind => $types, )+
+                $( FeedKind::$archive )|+ => &[],
+            }
+        }
+
+        /// What a feed calls its message types by; letters where it has none.
+        fn codes(kind: FeedKind) -> Codes {
+            match kind {
+                $( FeedKind::$kind => Codes::$code, )+
+                $( FeedKind::$archive )|+ => Codes::Letter,
             }
         }
 
@@ -146,12 +183,18 @@ macro_rules! packet_feeds {
 
 packet_feeds! {
     packets {
-        Itch50: itch::ItchDecoder, Transport::MoldUdp64, Published;
-        Deep: deep::DeepDecoder, Transport::IexTp { protocol: wire::iex::PROTOCOL_DEEP_1_0 }, No;
-        Tops: tops::TopsDecoder, Transport::IexTp { protocol: wire::iex::PROTOCOL_TOPS_1_6 }, No;
-        Mdp3: mdp3::LevelDecoder, Transport::Mdp3, No;
-        Mdp3Orders: mdp3::OrderDecoder, Transport::Mdp3, No;
-        Pitch: pitch::PitchDecoder, Transport::Pitch, No;
+        Itch50: itch::ItchDecoder, Transport::MoldUdp64, Published,
+            messages itch50::decode, types itch50::MESSAGE_TYPES, by Letter;
+        Deep: deep::DeepDecoder, Transport::IexTp { protocol: wire::iex::PROTOCOL_DEEP_1_0 }, No,
+            messages deep10::decode, types deep10::MESSAGE_TYPES, by Letter;
+        Tops: tops::TopsDecoder, Transport::IexTp { protocol: wire::iex::PROTOCOL_TOPS_1_6 }, No,
+            messages tops16::decode, types tops16::MESSAGE_TYPES, by Letter;
+        Mdp3: mdp3::LevelDecoder, Transport::Mdp3, No,
+            messages wire::mdp3::Message::parse, types wire::mdp3::MESSAGE_TYPES, by Number;
+        Mdp3Orders: mdp3::OrderDecoder, Transport::Mdp3, No,
+            messages wire::mdp3::Message::parse, types wire::mdp3::MESSAGE_TYPES, by Number;
+        Pitch: pitch::PitchDecoder, Transport::Pitch, No,
+            messages wire::pitch::decode, types wire::pitch::MESSAGE_TYPES, by Number;
     }
     archives { Lobster }
 }

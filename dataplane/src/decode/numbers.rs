@@ -1,5 +1,7 @@
 //! Numbers that a venue chose to places of ours: a table that never grows.
 
+use types::GOLDEN;
+
 /// Open addressing with linear probing over at most half of the places.
 #[derive(Debug)]
 pub(super) struct NumberMap {
@@ -25,7 +27,7 @@ impl NumberMap {
     #[inline]
     fn home(&self, number: u64) -> usize {
         // Fibonacci hashing: the upper bits of the product depend on all bits of the number.
-        usize::try_from(number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift).unwrap_or(0)
+        usize::try_from(number.wrapping_mul(GOLDEN) >> self.shift).unwrap_or(0)
     }
 
     /// Where `number` stands, or the free place where its search ends.

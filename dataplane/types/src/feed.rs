@@ -19,7 +19,7 @@ pub enum FeedInput {
 macro_rules! feeds {
     (
         packets {
-            $( $packets:ident = $packets_name:literal, ticks $packets_ticks:ident, heartbeat $heartbeat_s:literal s: $packets_summary:literal, )+
+            $( $packets:ident = $packets_name:literal, ticks $packets_ticks:ident, heartbeat $heartbeat_s:literal s, asked $asked:literal: $packets_summary:literal, )+
         }
         archives { $( $archive:ident = $archive_name:literal, ticks $archive_ticks:ident: $archive_summary:literal, )+ }
     ) => {
@@ -74,6 +74,15 @@ macro_rules! feeds {
                 }
             }
 
+            /// Whether its venue has servers that send lost messages again when they are asked.
+            #[must_use]
+            pub const fn has_requests(self) -> bool {
+                match self {
+                    $( Self::$packets => $asked, )+
+                    $( Self::$archive => false, )+
+                }
+            }
+
             /// How it reaches us.
             #[must_use]
             pub const fn input(self) -> FeedInput {
@@ -88,12 +97,12 @@ macro_rules! feeds {
 
 feeds! {
     packets {
-        Itch50 = "itch50", ticks US_EQUITY, heartbeat 1 s: "NASDAQ TotalView-ITCH 5.0, over MoldUDP64 in a capture or as a length-prefixed file",
-        Deep = "deep", ticks US_EQUITY, heartbeat 1 s: "IEX DEEP 1.0 over IEX-TP",
-        Tops = "tops", ticks US_EQUITY, heartbeat 1 s: "IEX TOPS 1.6 over IEX-TP: best quotes alone, read as books of one level",
-        Mdp3 = "mdp3", ticks NONE, heartbeat 30 s: "CME MDP 3.0, schemas 5 to 13: books of price levels; implied levels are counted, not shown",
-        Mdp3Orders = "mdp3-mbo", ticks NONE, heartbeat 30 s: "CME MDP 3.0, schemas 5 to 13: books of orders",
-        Pitch = "pitch", ticks US_EQUITY, heartbeat 1 s: "Cboe Multicast PITCH 2.x in sequenced units; a channel of the configuration is one unit",
+        Itch50 = "itch50", ticks US_EQUITY, heartbeat 1 s, asked true: "NASDAQ TotalView-ITCH 5.0, over MoldUDP64 in a capture or as a length-prefixed file",
+        Deep = "deep", ticks US_EQUITY, heartbeat 1 s, asked false: "IEX DEEP 1.0 over IEX-TP",
+        Tops = "tops", ticks US_EQUITY, heartbeat 1 s, asked false: "IEX TOPS 1.6 over IEX-TP: best quotes alone, read as books of one level",
+        Mdp3 = "mdp3", ticks NONE, heartbeat 30 s, asked false: "CME MDP 3.0, schemas 5 to 13: books of price levels; implied levels are counted, not shown",
+        Mdp3Orders = "mdp3-mbo", ticks NONE, heartbeat 30 s, asked false: "CME MDP 3.0, schemas 5 to 13: books of orders",
+        Pitch = "pitch", ticks US_EQUITY, heartbeat 1 s, asked false: "Cboe Multicast PITCH 2.x in sequenced units; a channel of the configuration is one unit",
     }
     archives {
         Lobster = "lobster", ticks US_EQUITY: "LOBSTER message and orderbook files in their zip",

@@ -1,6 +1,6 @@
 //! The orders of a feed whose messages name them alone: which instrument an order is of, and what is left of it.
 
-use types::{InstrumentId, Px, Qty, Side};
+use types::{GOLDEN, InstrumentId, Px, Qty, Side};
 
 /// An order that rests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl Orders {
     #[inline]
     fn home(&self, id: u64) -> usize {
         // Fibonacci hashing: the upper bits of the product depend on all bits of the number.
-        usize::try_from(id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift).unwrap_or(0)
+        usize::try_from(id.wrapping_mul(GOLDEN) >> self.shift).unwrap_or(0)
     }
 
     #[inline]
@@ -142,10 +142,7 @@ mod tests {
 
     fn step() -> impl Strategy<Value = Step> {
         // Few numbers, so that they collide, and some that share their home.
-        let id = || {
-            (0_u64..60)
-                .prop_map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(3)) >> (n % 3 * 20))
-        };
+        let id = || (0_u64..60).prop_map(|n| n.wrapping_mul(GOLDEN.wrapping_mul(3)) >> (n % 3 * 20));
         prop_oneof![
             8 => (id(), 0_u32..6).prop_map(|(id, instrument)| Step::Insert(id, instrument)),
             6 => id().prop_map(Step::Remove),
