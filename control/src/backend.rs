@@ -110,7 +110,7 @@ pub trait Backend: Send + Sync {
     /// [`BackendError`].
     fn set_limits(&self, symbol: SymbolName, envelope: &Envelope) -> Result<(), BackendError>;
 
-    /// Takes one instrument out of Critical.
+    /// Takes back the model's word about one instrument: at once, with the scorer dead as well; one that lives goes on a tier below.
     ///
     /// # Errors
     /// [`BackendError`].

@@ -13,7 +13,7 @@ use crate::protocol::{
 };
 use crate::stamp::Stamp;
 use crate::state::Cause;
-use gate::{Flags, RejectReason};
+use gate::Flags;
 use types::Tier;
 
 /// Instruments on one page: nine rows of at most 400 bytes each stay under the largest message.
@@ -139,7 +139,7 @@ impl Controller {
                     cap: key.of(envelope.cap()),
                     effective: key.of(&view.effective),
                     source: view.source.as_str().to_owned(),
-                    tier: tier_word(&view).to_owned(),
+                    tier: tier_word(known_tier(&view)).to_owned(),
                     set_by: set.map_or_else(String::new, |set| set.by.clone()),
                     set_at: set.map(|set| set.at),
                 }
@@ -156,7 +156,7 @@ impl Controller {
         let (views, next) = self.page(symbol, after)?;
         let row = |view: InstrumentView| TierRow {
             symbol: view.symbol,
-            tier: tier_word(&view).to_owned(),
+            tier: tier_word(known_tier(&view)).to_owned(),
             score: view.score.map_or_else(String::new, |score| score.to_string()),
             since: view.tier_since.map(Stamp),
             book: book_word(view.book).to_owned(),
@@ -177,6 +177,8 @@ impl Controller {
             BackendError::Failed { .. } => failed("the gate cannot explain", &error),
         })?;
         let verdict = &explanation.verdict;
+        let scored = self.backend.instruments(Some(order.symbol)).iter().any(|view| view.score.is_some());
+        let known = Some(verdict.tier).filter(|tier| scored || *tier != Tier::Normal);
         let breach = |breach: &gate::Breach| BreachRow {
             code: breach.reason.code(),
             slug: breach.reason.slug().to_owned(),
@@ -197,8 +199,8 @@ impl Controller {
             decision: verdict.decision.as_str().to_owned(),
             breaches: explanation.breaches().map(breach).collect(),
             flags: flag_words(verdict.flags),
-            tier: verdict.tier.to_string(),
-            score: verdict.score.to_string(),
+            tier: tier_word(known).to_owned(),
+            score: known.map_or_else(String::new, |_| verdict.score.to_string()),
             source: verdict.source.as_str().to_owned(),
             limits: explanation.limits.as_ref().map_or_else(Vec::new, value),
         }))
@@ -234,8 +236,8 @@ fn known_tier(view: &InstrumentView) -> Option<Tier> {
 }
 
 /// The tier as people see it.
-fn tier_word(view: &InstrumentView) -> &'static str {
-    match known_tier(view) {
+fn tier_word(known: Option<Tier>) -> &'static str {
+    match known {
         None => "unknown",
         Some(Tier::Normal) => "normal",
         Some(Tier::Elevated) => "elevated",
@@ -244,58 +246,13 @@ fn tier_word(view: &InstrumentView) -> &'static str {
     }
 }
 
-/// The breach in words, by the names that the order was asked under and with times as people say them. The slug has a column of
-/// its own.
+/// The breach in words, by the names that the order was asked under. The slug has a column of its own.
 fn sentence(breach: &gate::Breach, order: &OrderQuery) -> String {
-    let named = match breach.reason {
-        RejectReason::HaltedInstrument => Some(format!("Instrument {} is halted.", order.symbol)),
-        RejectReason::HaltedStrategy => Some(format!("Strategy {} is halted.", order.strategy)),
-        RejectReason::HaltedAccount => Some(format!("Account {} is halted.", order.account)),
-        RejectReason::RefStale => Some(format!(
-            "The reference price is {} old (limit {}), or its book has a gap.",
-            seconds(breach.value),
-            seconds(breach.limit)
-        )),
-        _ => None,
-    };
-    named.unwrap_or_else(|| {
-        let text = breach.to_string();
-        let slug = RejectReason::slug(breach.reason);
-        let rest = text.strip_prefix(slug).and_then(|rest| rest.strip_prefix(": "));
-        rest.map_or_else(|| text.clone(), str::to_owned)
-    })
-}
-
-/// Nanoseconds as seconds with a tenth, milliseconds below one.
-fn seconds(nanos: i64) -> String {
-    let nanos = nanos.max(0);
-    if nanos < 1_000_000_000 {
-        return format!("{} ms", nanos / 1_000_000);
-    }
-    let tenths = nanos / 100_000_000;
-    if tenths % 10 == 0 { format!("{} s", tenths / 10) } else { format!("{}.{} s", tenths / 10, tenths % 10) }
+    let symbol = order.symbol.to_string();
+    breach.named(&symbol, order.strategy.as_str(), order.account.as_str()).to_string()
 }
 
 fn flag_words(flags: Flags) -> Vec<String> {
     let named = [(Flags::TIER, "tier"), (Flags::NEAR_LIMIT, "near_limit"), (Flags::WALKS_BOOK, "walks_book")];
     named.iter().filter(|(flag, _)| flags.has(*flag)).map(|(_, word)| (*word).to_owned()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::seconds;
-
-    #[test]
-    fn ages_are_said_in_seconds() {
-        let cases = [
-            (8_123_456_789, "8.1 s"),
-            (5_000_000_000, "5 s"),
-            (250_000_000, "250 ms"),
-            (-1, "0 ms"),
-            (61_950_000_000, "61.9 s"),
-        ];
-        for (nanos, said) in cases {
-            assert_eq!(seconds(nanos), said);
-        }
-    }
 }

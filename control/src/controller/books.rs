@@ -4,8 +4,8 @@ use crate::backend::InstrumentView;
 use crate::protocol::BookGroup;
 use types::{BookState, StaleCause};
 
-/// Symbols named of a state's books.
-const NAMED_MAX: usize = 5;
+/// Symbols named of a state's books: all but of a market, whose rest `tier show` names.
+const NAMED_MAX: usize = 200;
 
 /// A book's state in words.
 pub(super) const fn book_word(book: BookState) -> &'static str {
@@ -48,6 +48,28 @@ pub(super) fn book_groups(views: &[InstrumentView]) -> Vec<BookGroup> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_that_waits_is_named() {
+        let effective = *crate::config::load(&[], &[]).unwrap().limits.envelope("S".parse().unwrap()).base();
+        let view = |at: usize, book| InstrumentView {
+            symbol: format!("S{at}").parse().unwrap(),
+            effective,
+            source: gate::LimitsSource::Static,
+            tier: types::Tier::Normal,
+            score: None,
+            tier_since: None,
+            book,
+            drivers: Vec::new(),
+        };
+        let joined = BookState::Stale(StaleCause::Joined);
+        let views: Vec<_> =
+            (0..12).map(|at| view(at, if at < 9 { joined } else { BookState::Live })).collect();
+        let groups = book_groups(&views);
+        let of = |group: &BookGroup| (group.state.clone(), group.count, group.symbols.len());
+        let states: Vec<_> = groups.iter().map(of).collect();
+        assert_eq!(states, [("live".to_owned(), 3, 0), ("stale (joined in mid-session)".to_owned(), 9, 9)]);
+    }
 
     #[test]
     fn every_state_has_its_own_words() {

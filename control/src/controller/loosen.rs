@@ -126,13 +126,13 @@ impl Controller {
         asked: &Asked<'_>,
     ) -> Result<Reply, Refusal> {
         let scope = Scope::Instrument(symbol);
-        let critical =
-            self.backend.instruments(Some(symbol)).iter().any(|view| view.tier == types::Tier::Critical);
+        let mut views = self.backend.instruments(Some(symbol)).into_iter();
+        let tightened = views.any(|view| view.tier != types::Tier::Normal);
         let mut inner = self.lock();
         let latched = inner.latch.of(&scope).iter().any(|entry| entry.cause == Cause::Model);
-        if !critical && !latched {
+        if !tightened && !latched {
             let message = if self.backend.knows(&scope) {
-                format!("nothing to reset in {symbol}: it is not in tier Critical")
+                format!("nothing to reset in {symbol}: it is in no tier above normal")
             } else {
                 format!(
                     "nothing to reset in {symbol}: the feed has not named it, and no breaker of it is tripped"
@@ -186,7 +186,13 @@ impl Controller {
             _ => format!("; still tripped by {}", others.into_iter().collect::<Vec<_>>().join(" and ")),
         };
         let episode = ended.iter().map(|entry| entry.episode).max().unwrap_or(0);
-        let message = format!("{scope} reset (episode {episode} ended){still}");
+        // A tier below Critical tripped nothing.
+        let done = if ended.is_empty() {
+            "the model's word is taken back".to_owned()
+        } else {
+            format!("episode {episode} ended")
+        };
+        let message = format!("{scope} reset ({done}){still}");
         Ok(Reply::Changed(Changed::new(message, episode, true, audit_seq)))
     }
 

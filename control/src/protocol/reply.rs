@@ -197,7 +197,7 @@ pub struct BookGroup {
     pub state: String,
     /// How many.
     pub count: u32,
-    /// The first few of those that are not live.
+    /// Those that are not live, the first 200.
     #[serde(default)]
     pub symbols: Vec<SymbolName>,
 }

@@ -281,7 +281,7 @@ pub enum Command {
         /// Only instruments after this one.
         after: Option<SymbolName>,
     },
-    /// Takes one instrument out of Critical and arms the breaker again that the model tripped with it.
+    /// Takes back the model's word about one instrument, a tier above Normal, and arms the breaker again that it tripped.
     TierReset {
         /// The instrument.
         symbol: SymbolName,

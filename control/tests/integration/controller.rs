@@ -568,6 +568,20 @@ fn what_the_model_tripped_a_person_ends_with_tier_reset_alone() {
 }
 
 #[test]
+fn a_person_takes_back_what_the_model_tightened_without_a_trip() {
+    for tier in [Tier::Elevated, Tier::High] {
+        let site = Site::new(&[]);
+        site.desk.set_tier("ZVZZT", tier);
+        assert_eq!(refused(site.ask(Role::Trader, tier_reset("ZVZZT"))).kind, RefusalKind::Denied);
+        let done = changed(site.ask(Role::RiskOfficer, tier_reset("ZVZZT")));
+        assert_eq!(done.message, "instrument:ZVZZT reset (the model's word is taken back)");
+        assert!(site.desk.calls().contains(&"ZVZZT tier reset".to_owned()));
+        let again = refused(site.ask(Role::RiskOfficer, tier_reset("ZVZZT")));
+        assert_eq!(again.message, "nothing to reset in ZVZZT: it is in no tier above normal");
+    }
+}
+
+#[test]
 fn a_crash_of_the_whole_market_is_latched_at_once_and_listed_page_by_page() {
     let site = Site::new(&[]);
     // Most of these the gate does not know yet: they are latched all the same, and introduced when they appear.

@@ -211,7 +211,7 @@ pub use table::{
 pub use tables::{GateTables, TableShape, TableWriters};
 pub use tally::ProfitRules;
 pub use terms_writer::{TermsError, TermsWriter};
-pub use verdict::{Breach, Explanation, VERDICT_WORDS, Verdict};
+pub use verdict::{Breach, Explanation, Named, VERDICT_WORDS, Verdict};
 pub use worth::{
     CURRENCIES_MAX, CurrencyId, InstrumentTerms, MULTIPLIER_MICROS_MAX, MoneyRules, RATE_NANOS_MAX, TradeDate,
 };

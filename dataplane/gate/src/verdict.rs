@@ -46,6 +46,12 @@ impl Verdict {
         !matches!(self.decision, Decision::Reject)
     }
 
+    /// What it breaks first, none when accepted.
+    #[must_use]
+    pub fn breach(&self) -> Option<Breach> {
+        self.reason.map(|reason| Breach { reason, limit: self.limit, value: self.value })
+    }
+
     /// The reason's number, 0 when accepted.
     #[must_use]
     pub fn code(&self) -> u16 {
@@ -116,8 +122,8 @@ impl Verdict {
 impl fmt::Display for Verdict {
     /// The text of FIX tag 58: slug, then the sentence with its numbers; `accept` or `flag` otherwise.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.reason {
-            Some(reason) => Breach { reason, limit: self.limit, value: self.value }.fmt(f),
+        match self.breach() {
+            Some(breach) => breach.fmt(f),
             None => f.write_str(self.decision.as_str()),
         }
     }
@@ -143,18 +149,53 @@ impl Breach {
     }
 }
 
-impl fmt::Display for Breach {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.reason.slug())?;
+impl Breach {
+    /// The same for people: what is halted has the name that `instrument`, `strategy` and `account` are, in place of a number of ours.
+    #[must_use]
+    pub const fn named<'a>(&self, instrument: &'a str, strategy: &'a str, account: &'a str) -> Named<'a> {
+        let name = match self.reason {
+            RejectReason::HaltedInstrument => Some(instrument),
+            RejectReason::HaltedStrategy => Some(strategy),
+            RejectReason::HaltedAccount => Some(account),
+            _ => None,
+        };
+        Named { breach: *self, name }
+    }
+
+    /// The sentence, with its numbers.
+    fn sentence(&self, f: &mut fmt::Formatter<'_>, name: Option<&str>) -> fmt::Result {
         let mut rest = self.reason.sentence();
         while let Some((before, marked)) = rest.split_once('{') {
             f.write_str(before)?;
-            let (name, after) = marked.split_once('}').unwrap_or((marked, ""));
-            let number = if name == "limit" { self.limit } else { self.value };
-            WithUnit { number, unit: self.reason.unit() }.fmt(f)?;
+            let (which, after) = marked.split_once('}').unwrap_or((marked, ""));
+            let number = if which == "limit" { self.limit } else { self.value };
+            match name {
+                Some(name) => f.write_str(name)?,
+                None => fmt::Display::fmt(&WithUnit { number, unit: self.reason.unit() }, f)?,
+            }
             rest = after;
         }
         f.write_str(rest)
+    }
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.reason.slug())?;
+        self.sentence(f, None)
+    }
+}
+
+/// A breach in words, without its slug: [`Breach::named`].
+#[derive(Clone, Copy, Debug)]
+pub struct Named<'a> {
+    breach: Breach,
+    name: Option<&'a str>,
+}
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.breach.sentence(f, self.name)
     }
 }
 
@@ -177,9 +218,22 @@ impl fmt::Display for WithUnit {
             Unit::Bps => write!(f, "{n} bps"),
             Unit::Ticks => write!(f, "{n} ticks"),
             Unit::Price => Px(n).fmt(f),
-            Unit::Nanos => write!(f, "{n} ns"),
+            Unit::Nanos => span(f, n),
             Unit::OrdersPerSecond => write!(f, "{n}/s"),
         }
+    }
+}
+
+/// A span of time as people say it: seconds with a tenth, below one milliseconds, below one of those microseconds.
+fn span(f: &mut fmt::Formatter<'_>, nanos: i64) -> fmt::Result {
+    match nanos.max(0) {
+        0 => f.write_str("0 s"),
+        n @ 1..1_000_000 => write!(f, "{} us", n / 1_000),
+        n @ 1_000_000..1_000_000_000 => write!(f, "{} ms", n / 1_000_000),
+        n => match (n / 1_000_000_000, n / 100_000_000 % 10) {
+            (seconds, 0) => write!(f, "{seconds} s"),
+            (seconds, tenths) => write!(f, "{seconds}.{tenths} s"),
+        },
     }
 }
 
@@ -211,8 +265,7 @@ impl Explanation {
     #[must_use]
     pub fn led_by(self, refusal: Verdict) -> Self {
         let mut led = Self::new(refusal, self.limits);
-        let first =
-            refusal.reason.map(|reason| Breach { reason, limit: refusal.limit, value: refusal.value });
+        let first = refusal.breach();
         let rest = self.breaches().copied().filter(|breach| Some(breach.reason) != refusal.reason);
         first.into_iter().chain(rest).for_each(|breach| led.push(breach));
         led
@@ -257,9 +310,39 @@ mod tests {
                 "BAD_TICK: The price 100.005 is not a multiple of the tick 0.01.",
             ),
             (RejectReason::HaltedFirm, 0, 0, "HALTED_FIRM: All trading of the firm is halted."),
+            (
+                RejectReason::RefStale,
+                5_000_000_000,
+                8_123_456_789,
+                "REF_STALE: The reference price is 8.1 s old (limit 5 s), or its book has a gap.",
+            ),
         ] {
             assert_eq!(Breach { reason, limit, value }.to_string(), text);
         }
+    }
+
+    #[test]
+    fn spans_are_said_as_people_say_them() {
+        let cases = [
+            (61_950_000_000, "61.9 s"),
+            (5_000_000_000, "5 s"),
+            (250_000_000, "250 ms"),
+            (999_999, "999 us"),
+            (0, "0 s"),
+            (-1, "0 s"),
+        ];
+        for (number, text) in cases {
+            assert_eq!(WithUnit { number, unit: Unit::Nanos }.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_halted_is_said_by_its_name() {
+        let said = |reason| Breach { reason, limit: 0, value: 7 }.named("ZVZZT", "mm1", "ACME").to_string();
+        assert_eq!(said(RejectReason::HaltedInstrument), "Instrument ZVZZT is halted.");
+        assert_eq!(said(RejectReason::HaltedStrategy), "Strategy mm1 is halted.");
+        assert_eq!(said(RejectReason::HaltedAccount), "Account ACME is halted.");
+        assert_eq!(said(RejectReason::HaltedFirm), "All trading of the firm is halted.");
     }
 
     #[test]

@@ -273,15 +273,18 @@ impl TierMachine {
         (self.tier < Tier::Elevated).then(|| self.change(now, Tier::Elevated, TierCause::Stale))
     }
 
-    /// A person takes the instrument out of Critical. It lands in High and comes down from there as the scores allow,
-    /// since the reset says that the person has looked, not that the market is calm.
+    /// A person takes the instrument down one tier: it comes down from there as the scores allow, since the reset says that the
+    /// person has looked, not that the market is calm.
     pub(crate) fn reset(&mut self, now: UnixNanos) -> Option<TierChange> {
-        if self.tier != Tier::Critical {
-            return None;
-        }
+        let below = match self.tier {
+            Tier::Normal => return None,
+            Tier::Elevated => Tier::Normal,
+            Tier::High => Tier::Elevated,
+            Tier::Critical => Tier::High,
+        };
         self.history = [None; HISTORY];
         self.calm_since = None;
-        Some(self.change(now, Tier::High, TierCause::Reset))
+        Some(self.change(now, below, TierCause::Reset))
     }
 
     fn change(&mut self, ts: UnixNanos, to: Tier, cause: TierCause) -> TierChange {
@@ -557,12 +560,15 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_lands_in_high_and_starts_from_nothing() {
+    fn a_reset_goes_down_one_tier_and_starts_from_nothing() {
         let mut m = TierMachine::default();
         run(&mut m, 0, &[0.9, 0.9]);
         let change = m.reset(UnixNanos(S)).unwrap();
         assert_eq!((change.from, change.to, change.cause), (Tier::Critical, Tier::High, TierCause::Reset));
-        assert_eq!(m.reset(UnixNanos(S)), None);
+        let mut further = m;
+        let down: Vec<Tier> =
+            core::iter::from_fn(|| further.reset(UnixNanos(S)).map(|change| change.to)).collect();
+        assert_eq!(down, [Tier::Elevated, Tier::Normal]);
         assert_eq!(
             m.on_score(&config(), UnixNanos(S), 0.9, 0, true),
             None,

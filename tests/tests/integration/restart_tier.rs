@@ -70,5 +70,12 @@ fn a_restart_leaves_no_tier_and_widens_no_limit() {
 
     // Nobody knows which tier it was in any more: in no lower one than High.
     std::fs::write(dir.path().join("state/tiers.sealed"), "x").unwrap();
-    drop(in_high("it begins in High all the same"));
+    let daemon = in_high("it begins in High all the same");
+
+    // Nothing is scored any more: a person ends what was kept, and every screen says so.
+    let reset = ["tier", "reset", "FUTX", "--yes", "--reason", "looked at it"];
+    until("a person took FUTX out of every tier", || !ctl(&socket, &reset).status.success());
+    assert!(["unknown", "normal"].map(Value::from).contains(&tier()), "{}", tier());
+    until("the officer's base holds", || max_qty() == Some(500.into()));
+    drop(daemon);
 }

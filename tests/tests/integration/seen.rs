@@ -126,4 +126,12 @@ fn without_a_model_no_tier_is_known() {
     let tiers = &status["tiers"];
     assert!(tiers["unknown"].as_u64() > Some(0) && tiers["normal"] == 0, "{tiers}");
     assert_eq!(status["scorer"]["backend"], "off");
+    let order = ["gate", "explain", "--symbol", "FUTX", "--side", "buy", "--qty", "1", "--px", "4985"];
+    let asked = [&order[..], &["--strategy", "s", "--account", "a"]].concat();
+    let explained = json(dir.path(), &asked)["explain"].clone();
+    assert_eq!(
+        (explained["tier"].as_str(), explained["score"].as_str()),
+        (Some("unknown"), Some("")),
+        "{explained}"
+    );
 }

@@ -167,7 +167,7 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
     let mut tiers = Tiers::new(tier_book);
     let mut strangers = Strangers::default();
     let mut notifier = Notifier::of_environment();
-    notifier.ready();
+    notifier.ready().context("cannot start the thread that tells the service manager")?;
     while !stop.load(Ordering::Relaxed) {
         keep_house(&controller, &backend, &mut running, (&mut trips, &mut tiers), &log);
         say(&log, strangers.news(backend.scorer.as_ref()));
@@ -180,7 +180,6 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
         }
         say(&log, hops.write_due(clock.now(), &backend.pulse));
         timekeeper.keep(&log);
-        notifier.alive();
         std::thread::sleep(NAP);
     }
     notifier.stopping();

@@ -1,18 +1,21 @@
 //! The service manager's notification socket (sd_notify(3)): that the daemon is ready, that it lives, that it stops. Without
 //! one in the environment nothing is sent.
 
+use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::time::Duration;
 
 /// The way to the service manager.
 pub(super) struct Notifier {
     socket: Option<(UnixDatagram, SocketAddr)>,
     /// How often it wants to hear that the daemon lives; none where it does not.
     pulse: Option<Duration>,
-    next_pulse: Instant,
+    /// Ends the thread that says so, by being dropped.
+    beating: Option<Sender<()>>,
 }
 
 impl Notifier {
@@ -32,33 +35,45 @@ impl Notifier {
         let socket = address.and_then(|address| Some((UnixDatagram::unbound().ok()?, address)));
         // Half of what it waits for, as sd_watchdog_enabled(3) advises.
         let pulse = watchdog_usec.filter(|usec| *usec > 0).map(|usec| Duration::from_micros(usec / 2));
-        Self { socket, pulse, next_pulse: Instant::now() }
+        Self { socket, pulse, beating: None }
     }
 
     fn send(&self, state: &str) {
         if let Some((socket, address)) = &self.socket {
-            // Nobody hears when this fails; the service manager draws its own conclusion.
-            drop(socket.send_to_addr(state.as_bytes(), address));
+            send(socket, address, state);
         }
     }
 
-    /// Everything runs and the control socket is open.
-    pub(super) fn ready(&self) {
+    /// Everything runs and the control socket is open. From here on a thread says that the daemon lives, which touches no disk: a disk
+    /// that hangs is an alert, and no reason to lose every book by a restart.
+    ///
+    /// # Errors
+    ///
+    /// When that thread cannot be started.
+    pub(super) fn ready(&mut self) -> io::Result<()> {
         self.send("READY=1\nSTATUS=running");
-    }
-
-    /// The daemon lives; sent no more often than asked for.
-    pub(super) fn alive(&mut self) {
-        if let Some(pulse) = self.pulse.filter(|_| Instant::now() >= self.next_pulse) {
-            self.next_pulse = Instant::now() + pulse;
-            self.send("WATCHDOG=1");
-        }
+        let (Some((socket, address)), Some(pulse)) = (&self.socket, self.pulse) else { return Ok(()) };
+        let (socket, address) = (socket.try_clone()?, address.clone());
+        let (beating, ended) = mpsc::channel();
+        std::thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
+            while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(pulse) {
+                send(&socket, &address, "WATCHDOG=1");
+            }
+        })?;
+        self.beating = Some(beating);
+        Ok(())
     }
 
     /// The daemon ends because it was told to.
-    pub(super) fn stopping(&self) {
+    pub(super) fn stopping(&mut self) {
+        self.beating = None;
         self.send("STOPPING=1");
     }
+}
+
+/// Nobody hears when this fails; the service manager draws its own conclusion.
+fn send(socket: &UnixDatagram, address: &SocketAddr, state: &str) {
+    drop(socket.send_to_addr(state.as_bytes(), address));
 }
 
 #[cfg(test)]
@@ -71,22 +86,17 @@ mod tests {
         let path = dir.path().join("notify");
         let manager = UnixDatagram::bind(&path).unwrap();
         manager.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        let mut notifier = Notifier::new(SocketAddr::from_pathname(&path).ok(), Some(2_000_000_000));
-        notifier.ready();
-        notifier.alive();
-        notifier.alive();
-        notifier.stopping();
-        let mut heard = Vec::new();
+        let mut notifier = Notifier::new(SocketAddr::from_pathname(&path).ok(), Some(20_000));
         let mut buffer = [0; 64];
-        for _ in 0..3 {
+        let mut hear = || {
             let length = manager.recv(&mut buffer).unwrap();
-            heard.push(String::from_utf8(buffer[..length].to_vec()).unwrap());
-        }
-        assert_eq!(
-            heard,
-            ["READY=1\nSTATUS=running", "WATCHDOG=1", "STOPPING=1"],
-            "one pulse in a thousand seconds"
-        );
-        Notifier::new(None, None).ready();
+            String::from_utf8(buffer[..length].to_vec()).unwrap()
+        };
+        notifier.ready().unwrap();
+        // By itself, whatever the thread that called waits for.
+        assert_eq!([hear(), hear(), hear()], ["READY=1\nSTATUS=running", "WATCHDOG=1", "WATCHDOG=1"]);
+        notifier.stopping();
+        assert!((0..100).map(|_| hear()).any(|heard| heard == "STOPPING=1"));
+        Notifier::new(None, None).ready().unwrap();
     }
 }

@@ -315,9 +315,12 @@ Examples:
         #[arg(value_parser = wanted::<SymbolName>)]
         symbol: Option<SymbolName>,
     },
-    /// Take an instrument out of Critical and arm the breaker again that the model tripped
+    /// Take an instrument down a tier, and arm the breaker again that the model tripped
     #[command(
-        after_help = "Example:\n  portcullisctl tier reset ZVZZT --reason \"iceberg done, spread back to one tick\""
+        after_help = "Critical is left by this alone. High and Elevated are left by calm scores too: this is for a scorer that is dead or wrong. What the \
+model tightened is taken back at once; a scorer that lives goes on one tier below, and may tighten again.
+
+Example:\n  portcullisctl tier reset ZVZZT --reason \"iceberg done, spread back to one tick\""
     )]
     Reset {
         /// Instrument

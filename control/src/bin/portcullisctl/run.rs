@@ -263,11 +263,9 @@ fn confirm(cli: &Cli) -> Result<()> {
         Command::Breaker(Breaker::Reset { scope, confirmed }) => {
             (scope.to_string(), "Orders in this scope will pass again", confirmed)
         }
-        Command::Tier(Tier::Reset { symbol, confirmed }) => (
-            format!("instrument:{symbol}"),
-            "The model's limits will hold again instead of Critical",
-            confirmed,
-        ),
+        Command::Tier(Tier::Reset { symbol, confirmed }) => {
+            (format!("instrument:{symbol}"), "What the model tightened here is taken back", confirmed)
+        }
         Command::Proposals(Proposals::Approve { id, confirmed }) => {
             (format!("proposal:{id}"), "It will be done in your name and its proposer's", confirmed)
         }

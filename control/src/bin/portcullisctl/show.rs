@@ -150,10 +150,13 @@ fn scorer(status: &StatusReply) -> Field {
     Field::text(format!("{}, model {model}, {scored} scored, last {last}{unknown}", s.backend))
 }
 
+/// Symbols named of a state's books; JSON has more of them.
+const NAMED_MAX: usize = 5;
+
 /// How many books are live, and which are not.
 fn books(groups: &[BookGroup]) -> String {
     let said = groups.iter().map(|group| {
-        let named: Vec<String> = group.symbols.iter().map(ToString::to_string).collect();
+        let named: Vec<String> = group.symbols.iter().take(NAMED_MAX).map(ToString::to_string).collect();
         let more = if group.count as usize > named.len() { ", ..." } else { "" };
         let names = if named.is_empty() { String::new() } else { format!(": {}{more}", named.join(", ")) };
         format!("{} {}{names}", n(u64::from(group.count)), group.state)
@@ -328,7 +331,8 @@ pub(crate) fn explain(format: Format, reply: &ExplainReply) -> Result<()> {
     for row in &reply.limits {
         limits.row(vec![Field::text(&row.key), Field::number(row.value), Field::text(&row.unit)]);
     }
-    let head = format!("\nLimits: {}; tier {}, score {}\n", reply.source, reply.tier, reply.score);
+    let score = if reply.score.is_empty() { String::new() } else { format!(", score {}", reply.score) };
+    let head = format!("\nLimits: {}; tier {}{score}\n", reply.source, reply.tier);
     print(&format!("{head}{}", limits.for_people()))
 }
 

@@ -221,8 +221,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         self.publish_kept(instrument, tier, now);
     }
 
-    /// A person takes `instrument` out of Critical at `ts`; it lands in High. Gives the change, none when the
-    /// instrument was not Critical.
+    /// A person takes `instrument` down one tier at `ts`. Gives the change, none when it was in Normal.
     pub fn reset(&mut self, instrument: InstrumentId, ts: UnixNanos) -> Option<TierChange> {
         let known = self.instruments.get_mut(instrument.index())?;
         let change = known.machine.reset(ts)?;

@@ -266,7 +266,6 @@ fn a_crash_tightens_at_once_trips_once_and_waits_for_a_person() {
         assert!(updates.iter().all(|u| !u.trip && u.tier == Tier::Critical && u.cause == LimitCause::Renew));
     }
     assert_eq!(stage.reset(InstrumentId(0), ts(1_000)).unwrap().cause, TierCause::Reset);
-    assert_eq!(stage.reset(InstrumentId(0), ts(1_000)), None);
     let relaxed = grid(&mut stage, 1_001, &[scored(0, 1_001, 0.0)]);
     assert_eq!((qty(&relaxed), relaxed[0].tier, relaxed[0].cause), (50, Tier::High, LimitCause::Relax));
     assert_eq!(stage.counters().get(Count::Trips as usize), 1);

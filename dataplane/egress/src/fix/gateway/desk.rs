@@ -347,9 +347,16 @@ impl<G: Gatekeeper> Desk<G> {
         firm: &mut Core,
         now: UnixNanos,
     ) -> Result<(), SendError> {
+        let text = match verdict.breach() {
+            Some(breach) => {
+                let symbol = String::from_utf8_lossy(order.symbol);
+                format!("{}: {}", verdict.slug(), breach.named(&symbol, "of this order", "of this order"))
+            }
+            None => verdict.to_string(),
+        };
         let refusal = Refusal {
             reason: verdict.reason.map_or(99, |reason| u64::from(reason.fix_ord_rej_reason())),
-            text: &verdict.to_string(),
+            text: &text,
             tier: verdict.tier,
             score_micros: verdict.score.micros(),
         };
