@@ -19,6 +19,9 @@ use crate::chains::Chains;
 /// How many replacements of replacements are followed.
 const REPLACEMENTS_FOLLOWED: usize = 16;
 
+/// No slot of a table.
+pub(crate) const NOWHERE: usize = usize::MAX;
+
 /// Where an order is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -161,9 +164,9 @@ impl OrderTable {
         self.find(id).is_some()
     }
 
-    /// The slot of an id.
+    /// The slot of an id, until an order is next added or closed.
     #[inline(always)]
-    fn find(&self, id: u64) -> Option<usize> {
+    pub(crate) fn find(&self, id: u64) -> Option<usize> {
         let mut at = self.home(id);
         loop {
             match self.keys.get(at) {
@@ -183,13 +186,25 @@ impl OrderTable {
     /// The entry of an id.
     #[inline]
     pub(crate) fn get(&self, id: u64) -> Option<Entry> {
-        self.find(id).and_then(|at| self.entries.get(at)).copied()
+        self.find(id).and_then(|at| self.entry(at)).copied()
+    }
+
+    /// The entry in a slot.
+    #[inline(always)]
+    pub(crate) fn entry(&self, at: usize) -> Option<&Entry> {
+        self.entries.get(at)
+    }
+
+    /// The same, to be changed.
+    #[inline(always)]
+    pub(crate) fn entry_mut(&mut self, at: usize) -> Option<&mut Entry> {
+        self.entries.get_mut(at)
     }
 
     /// Changes the entry of an id in place; nothing happens when there is none.
     #[inline]
     pub(crate) fn put(&mut self, id: u64, entry: Entry) {
-        if let Some(place) = self.find(id).and_then(|at| self.entries.get_mut(at)) {
+        if let Some(place) = self.find(id).and_then(|at| self.entry_mut(at)) {
             *place = entry;
         }
     }
@@ -233,14 +248,18 @@ impl OrderTable {
 
     /// Closes an open or pending order: it becomes the most recent one, and the oldest recent one is forgotten. A replaced
     /// order remembers its replacement, which `link` is; 0 for every other.
+    pub(crate) fn close(&mut self, id: u64, entry: Entry, link: u64) {
+        let at = self.find(id).unwrap_or(NOWHERE);
+        self.close_at(at, id, entry, link);
+    }
+
+    /// The same of the order in a slot. Its price, its cell and for whom it is stay as they lie there.
     #[inline(always)]
-    pub(crate) fn close(&mut self, id: u64, mut entry: Entry, link: u64) {
-        let life = if entry.life == Life::Refused { Life::Refused } else { Life::Closed };
-        (entry.life, entry.link, entry.pending_qty, entry.generation) = (life, link, 0, 0);
-        if let Some(at) = self.find(id)
-            && let Some(place) = self.entries.get_mut(at)
-        {
-            *place = entry;
+    pub(crate) fn close_at(&mut self, at: usize, id: u64, entry: Entry, link: u64) {
+        if let Some(place) = self.entries.get_mut(at) {
+            place.life = if entry.life == Life::Refused { Life::Refused } else { Life::Closed };
+            (place.qty, place.executed) = (entry.qty, entry.executed);
+            (place.link, place.pending_qty, place.generation) = (link, 0, 0);
             self.chains.leave(at, entry.cell, entry.side);
         }
         self.open = self.open.saturating_sub(1);

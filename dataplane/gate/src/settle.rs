@@ -11,7 +11,7 @@ use crate::{
     gate::{Gate, Reservation},
     ids::AccountId,
     intent::{OrderEvent, Traded},
-    orders::{Entry, Life},
+    orders::{Entry, Life, NOWHERE},
     own_orders::opposite,
     price::word_price,
     tally::Trade,
@@ -60,7 +60,7 @@ impl Gate {
     /// Takes note of what the venue says happened.
     pub fn settle(&mut self, event: OrderEvent) -> Settlement {
         let id = event.id();
-        let Some(mut named) = self.orders.get(id) else { return self.settle_unknown(event) };
+        let Some(at) = self.orders.find(id) else { return self.settle_unknown(event) };
         // One of nothing does not use its number up: the venue's next word of it may have a quantity.
         if let Some(Traded { execution, qty, px }) = event.traded()
             && qty.0 != 0
@@ -75,11 +75,11 @@ impl Gate {
             }
             _ => {}
         }
-        named.generation = 0;
+        let Some(&named) = self.orders.entry(at) else { return self.settle_unknown(event) };
         match named.life {
-            Life::Closed | Life::Refused => self.settle_over(id, &named, event),
-            Life::Open => self.settle_open(id, named, event),
-            Life::Pending => self.settle_pending(id, named, event),
+            Life::Closed | Life::Refused => self.settle_over(id, &{ named }, event),
+            Life::Open => self.settle_open((id, at), Entry { generation: 0, ..named }, event),
+            Life::Pending => self.settle_pending(id, Entry { generation: 0, ..named }, event),
         }
     }
 
@@ -211,13 +211,14 @@ impl Gate {
     /// An event of an order that works, named by another id.
     #[inline(never)]
     fn settle_named(&mut self, id: u64, entry: Entry, event: OrderEvent) -> Settlement {
-        self.settle_open(id, entry, event)
+        let at = self.orders.find(id).unwrap_or(NOWHERE);
+        self.settle_open((id, at), entry, event)
     }
 
-    /// An event of an order that works.
+    /// An event of an order that works, whose slot is `at`.
     #[inline(always)]
-    fn settle_open(&mut self, id: u64, mut entry: Entry, event: OrderEvent) -> Settlement {
-        let before = entry.leaves();
+    fn settle_open(&mut self, (id, at): (u64, usize), mut entry: Entry, event: OrderEvent) -> Settlement {
+        let (before, mut whole) = (entry.leaves(), entry.qty);
         let mut outcome = Settlement::Working;
         match event {
             OrderEvent::Accepted { .. } => {}
@@ -226,20 +227,20 @@ impl Gate {
             | OrderEvent::ExecutedAt { qty, .. } => {
                 if qty.0 > before {
                     outcome = Settlement::Overfill;
-                    self.doubt(&entry);
+                    self.doubt(&{ entry });
                 }
                 if entry.executed == 0 && qty.0 != 0 {
-                    self.note_streak(&entry);
+                    self.note_streak(&{ entry });
                 }
                 entry.executed = entry.executed.saturating_add(qty.0);
-                self.fill(&entry, event);
+                self.fill(&{ entry }, event);
             }
             OrderEvent::Reduced { qty, .. } => {
                 entry.qty = entry.qty.saturating_sub(qty.0).max(entry.executed);
+                whole = entry.qty;
             }
             // What is not executed is gone. A replacement under way still counts until it is answered.
             OrderEvent::Cancelled { .. } | OrderEvent::Rejected { .. } => {
-                let whole = entry.qty;
                 entry.qty = entry.executed;
                 if matches!(event, OrderEvent::Rejected { .. })
                     && entry.executed == 0
@@ -247,14 +248,13 @@ impl Gate {
                 {
                     entry.life = Life::Refused;
                 }
-                return self.finish(id, entry, (before, whole), outcome);
             }
             OrderEvent::Replaced { .. }
             | OrderEvent::ReplaceRejected { .. }
             | OrderEvent::Busted { .. }
             | OrderEvent::BustedExecution { .. } => return Settlement::Ignored,
         }
-        self.store(id, entry, before, outcome)
+        self.finish((id, at), entry, (before, whole), outcome)
     }
 
     /// An event that names a replacement the venue had not answered.
@@ -282,7 +282,7 @@ impl Gate {
             }
             OrderEvent::Reduced { qty, .. } => {
                 entry.pending_qty = entry.pending_qty.saturating_sub(qty.0).max(entry.executed).max(1);
-                self.store(replaced, entry, before, Settlement::Working)
+                self.store(replaced, entry, (before, entry.qty), Settlement::Working)
             }
             OrderEvent::ReplaceRejected { .. } | OrderEvent::Rejected { .. } => {
                 (entry.pending_qty, entry.link) = (0, 0);
@@ -294,20 +294,20 @@ impl Gate {
                     self.doubt(&entry);
                 }
                 let outcome = if contradicted { Settlement::Contradicted } else { Settlement::Working };
-                self.store(replaced, entry, before, outcome)
+                self.store(replaced, entry, (before, entry.qty), outcome)
             }
             OrderEvent::Cancelled { .. } => {
                 let whole = entry.qty.max(entry.pending_qty);
                 (entry.qty, entry.pending_qty, entry.link) = (entry.executed, 0, 0);
                 self.close(id, named, 0);
-                self.finish(replaced, entry, (before, whole), Settlement::Working)
+                self.store(replaced, entry, (before, whole), Settlement::Working)
             }
             OrderEvent::Replaced { .. } => {
                 let (qty, px, link, pending_qty) = (entry.pending_qty, named.px, 0, 0);
                 let moved = Entry { qty, px, link, pending_qty, ..entry };
                 self.orders.put(id, moved);
                 self.close(replaced, entry, id);
-                self.store(id, moved, before, Settlement::Working)
+                self.store(id, moved, (before, moved.qty), Settlement::Working)
             }
         }
     }
@@ -431,15 +431,19 @@ impl Gate {
         levels.tallies_mut(strategy, instrument, |tally| tallies.trade_in(tally, trade));
     }
 
-    /// Writes an entry back, keeps its cell in step, and closes it when nothing is left and nothing is under way.
-    fn store(&mut self, id: u64, entry: Entry, before: u32, outcome: Settlement) -> Settlement {
-        self.finish(id, entry, (before, entry.qty), outcome)
+    /// Writes an entry back, keeps its cell in step, and closes it when nothing is left and nothing is under way. It had the `whole`
+    /// quantity: where it closes, so much of it may have been executed.
+    #[inline(never)]
+    fn store(&mut self, id: u64, entry: Entry, counted: (u32, u32), outcome: Settlement) -> Settlement {
+        let at = self.orders.find(id).unwrap_or(NOWHERE);
+        self.finish((id, at), entry, counted, outcome)
     }
 
-    /// The same of an order that had the `whole` quantity: where it closes, so much of it may have been executed.
+    /// The same of one in slot `at`.
+    #[inline(always)]
     fn finish(
         &mut self,
-        id: u64,
+        (id, at): (u64, usize),
         entry: Entry,
         (before, whole): (u32, u32),
         outcome: Settlement,
@@ -447,10 +451,13 @@ impl Gate {
         let leaves = entry.leaves();
         self.rework(&entry, before, leaves);
         if leaves == 0 && entry.pending_qty == 0 {
-            self.close(id, Entry { qty: whole, ..entry }, 0);
+            self.orders.close_at(at, id, Entry { qty: whole, ..entry }, 0);
+            self.shared.done(&entry);
             return if outcome == Settlement::Working { Settlement::Done } else { outcome };
         }
-        self.orders.put(id, entry);
+        if let Some(place) = self.orders.entry_mut(at) {
+            *place = entry;
+        }
         outcome
     }
 }
