@@ -79,9 +79,19 @@ impl Sink for First {
     }
 }
 
+/// Where an order goes that is let out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    /// Of its position.
+    pub cell: usize,
+    /// Of the open-order table; free.
+    pub slot: usize,
+}
+
 /// What an order that breaks nothing leaves to note down.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pass {
+    pub room: Room,
     /// What it was judged at.
     pub px: u64,
     pub tier: Tier,
@@ -117,7 +127,8 @@ impl Gate {
         now: UnixNanos,
     ) -> Option<Pass> {
         let strategy = self.strategies.get(usize::from(order.strategy.0))?;
-        let cell = self.cells.get(self.cell_index(order.instrument, order.strategy)?)?;
+        let at = self.cell_index(order.instrument, order.strategy)?;
+        let cell = self.cells.get(at)?;
         let row = order.instrument.index().wrapping_mul(self.classes).wrapping_add(strategy.class.0.into());
         let dynamic = self.tables.dynamics.as_ref()?.read_hot(row).ok()?;
         let officer = self.tables.statics.row_word(row)?;
@@ -139,7 +150,7 @@ impl Gate {
         {
             return None;
         }
-        let known = self.orders.contains(order.cl_ord_id);
+        let room = Room { cell: at, slot: self.orders.free_for(order.cl_ord_id)? };
         let heartbeat = references.heartbeat();
         let breakers = self.tables.breakers.of_order(order, now, self.daemon_age_max_ns);
         let walk = if MARKET { self.walk(order, &Judged::of(order, &quote)) } else { Walk::NONE };
@@ -161,7 +172,7 @@ impl Gate {
             due: cell.due_if_reconciled(),
             unreconciled: false,
             strategy: *strategy,
-            known,
+            known: false,
             common: Common::NOTHING,
             breakers,
             halted: false,
@@ -179,7 +190,7 @@ impl Gate {
             return None;
         }
         let InForce { tier, score, version, bounds, .. } = inputs.limits;
-        Some(Pass { px, tier, score, version, order_interval_ns: bounds.order_interval_ns })
+        Some(Pass { room, px, tier, score, version, order_interval_ns: bounds.order_interval_ns })
     }
 }
 

@@ -4,9 +4,10 @@ use types::{Tier, UnixNanos};
 
 use crate::{
     activity::RoundedValue,
-    assess::{Findings, Pass},
+    assess::{Findings, Pass, Room},
     case::{Case, Found, InForce, Inputs, Prior, Settings},
     decision::{Decision, Flags, LimitsSource},
+    exposure::Cell,
     gate::{Gate, Reservation, Unvouched},
     intent::OrderIntent,
     journal::Sent,
@@ -74,7 +75,9 @@ impl Gate {
         now: UnixNanos,
     ) -> (Verdict, Option<Reservation>) {
         match self.pass::<SURFACE>(order, now) {
-            Some(pass) => (accept(&pass), self.commit(order, pass.px, pass.order_interval_ns, now)),
+            Some(pass) => {
+                (accept(&pass), self.commit(order, pass.room, pass.px, pass.order_interval_ns, now))
+            }
             None => self.reserve_all(order, now),
         }
     }
@@ -83,7 +86,7 @@ impl Gate {
     fn reserve_all(&mut self, order: &OrderIntent, now: UnixNanos) -> (Verdict, Option<Reservation>) {
         self.clock = self.believed_clock();
         if let Some(pass) = self.pass_at_market(order, now) {
-            return (accept(&pass), self.commit(order, pass.px, pass.order_interval_ns, now));
+            return (accept(&pass), self.commit(order, pass.room, pass.px, pass.order_interval_ns, now));
         }
         let inputs = self.gather_new(order, now);
         let case = self.case(order, Prior::none(order), &inputs, now);
@@ -93,7 +96,8 @@ impl Gate {
             return (verdict, None);
         }
         let (px, interval_ns) = (case.facts.judged.px, inputs.limits.bounds.order_interval_ns);
-        (verdict, self.commit(order, px, interval_ns, now))
+        let Some(room) = self.room_for(order) else { return (verdict, None) };
+        (verdict, self.commit(order, room, px, interval_ns, now))
     }
 
     /// Counts a new order that was let through.
@@ -101,13 +105,14 @@ impl Gate {
     fn commit(
         &mut self,
         order: &OrderIntent,
+        room: Room,
         px: u64,
         interval_ns: u32,
         now: UnixNanos,
     ) -> Option<Reservation> {
         let value =
             if self.activities.on { self.value_of(order, px, order.qty.0, now) } else { RoundedValue(0) };
-        self.commit_as(order, px, interval_ns, value, now)
+        self.commit_as(order, room, (px, interval_ns, value), now)
     }
 
     /// The same of one that is worth `value`.
@@ -115,14 +120,12 @@ impl Gate {
     pub(crate) fn commit_as(
         &mut self,
         order: &OrderIntent,
-        px: u64,
-        interval_ns: u32,
-        value: RoundedValue,
+        room: Room,
+        (px, interval_ns, value): (u64, u32, RoundedValue),
         now: UnixNanos,
     ) -> Option<Reservation> {
         self.see(now);
-        let at = self.spend(order, interval_ns, now)?;
-        self.cells.get_mut(at)?.rework(order.side, 0, order.qty.0);
+        self.spend(order, room.cell, interval_ns, now)?.rework(order.side, 0, order.qty.0);
         if self.shared.on {
             self.forget_reach(order, px);
             self.shared.send(order, px, now);
@@ -135,7 +138,8 @@ impl Gate {
                 self.count_order(order, value, order.qty.0, now);
             }
         }
-        let generation = self.orders.insert(order.cl_ord_id, entry_of(order, at, px, Life::Open, 0));
+        let entry = entry_of(order, room.cell, px, Life::Open, 0);
+        let generation = self.orders.insert_at(room.slot, order.cl_ord_id, entry);
         Some(Reservation {
             id: order.cl_ord_id,
             replacement: false,
@@ -191,7 +195,8 @@ impl Gate {
     ) -> Option<Reservation> {
         let Sent { order, judged_px, interval_ns, value, at: now } = *sent;
         self.see(now);
-        let at = self.spend(&order, interval_ns, now)?;
+        let at = self.cell_index(order.instrument, order.strategy)?;
+        self.spend(&order, at, interval_ns, now)?;
         let before = entry.leaves();
         (entry.pending_qty, entry.link) = (order.qty.0, order.cl_ord_id);
         self.rework(&entry, before, entry.leaves());
@@ -252,16 +257,28 @@ impl Gate {
         }
     }
 
-    /// Spends the order's rates, remembers its time, and says where its position is kept.
+    /// Where an order goes that is let out; none when there is no such place.
     #[inline(always)]
-    fn spend(&mut self, order: &OrderIntent, interval_ns: u32, now: UnixNanos) -> Option<usize> {
+    pub(crate) fn room_for(&self, order: &OrderIntent) -> Option<Room> {
+        let cell = self.cell_index(order.instrument, order.strategy)?;
+        Some(Room { cell, slot: self.orders.free_for(order.cl_ord_id)? })
+    }
+
+    /// Spends the order's rates, remembers its time, and gives where its position is kept.
+    #[inline(always)]
+    fn spend(
+        &mut self,
+        order: &OrderIntent,
+        cell: usize,
+        interval_ns: u32,
+        now: UnixNanos,
+    ) -> Option<&mut Cell> {
         self.clock = now;
-        let at = self.cell_index(order.instrument, order.strategy)?;
-        let cell = self.cells.get_mut(at)?;
-        cell.spend(now, interval_ns);
         let row = self.strategies.get_mut(usize::from(order.strategy.0))?;
         row.due = rate::after(row.due, now, row.order_interval_ns);
-        Some(at)
+        let cell = self.cells.get_mut(cell)?;
+        cell.spend(now, interval_ns);
+        Some(cell)
     }
 
     /// Whether a check beyond one strategy may find something in a new order that is judged at `px` and held to a position of

@@ -74,7 +74,12 @@ impl Cell {
     /// Counts one order at `now` into the rate.
     #[inline(always)]
     pub(crate) const fn spend(&mut self, now: UnixNanos, interval_ns: u32) {
-        self.due.0 = rate::after(self.due(), now, interval_ns).0 & !DOUBT | self.due.0 & DOUBT;
+        let later = if self.due.0 > now.0 { self.due.0 } else { now.0 };
+        self.due.0 = if later < DOUBT - (1 << u32::BITS) {
+            later.wrapping_add(interval_ns as u64)
+        } else {
+            rate::after(self.due(), now, interval_ns).0 & !DOUBT | self.due.0 & DOUBT
+        };
     }
 
     /// The worst case on `side`, as a number that grows with the risk: every working order of the side and `qty` more

@@ -177,6 +177,21 @@ impl OrderTable {
         }
     }
 
+    /// The free slot where an order of this id goes, until one is next added or closed; none when the id is in the table.
+    #[inline(always)]
+    pub(crate) fn free_for(&self, id: u64) -> Option<usize> {
+        let mut at = self.home(id);
+        let mut key = *self.keys.get(at)?;
+        while key != 0 {
+            if key == id {
+                return None;
+            }
+            at = at.wrapping_add(1) & self.mask;
+            key = *self.keys.get(at)?;
+        }
+        Some(at)
+    }
+
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "a table's index fits a usize")]
     fn home(&self, id: u64) -> usize {
@@ -230,18 +245,20 @@ impl OrderTable {
     /// Adds an order that is open or pending. The caller has checked that the id is not 0, not in the table, and that
     /// fewer than the maximum are open; the table is then at most half full and a free slot is found. Gives the number of
     /// the reservation, never 0.
-    #[inline]
     pub(crate) fn insert(&mut self, id: u64, entry: Entry) -> u32 {
+        let free = self.free_for(id).unwrap_or(NOWHERE);
+        self.insert_at(free, id, entry)
+    }
+
+    /// The same, in the slot that is free for it ([`OrderTable::free_for`]).
+    #[inline(always)]
+    pub(crate) fn insert_at(&mut self, free: usize, id: u64, entry: Entry) -> u32 {
         self.generation = self.generation.checked_add(1).unwrap_or(1);
         let entry = Entry { generation: self.generation, ..entry };
-        let mut at = self.home(id);
-        while self.keys.get(at).is_some_and(|&key| key != 0) {
-            at = at.wrapping_add(1) & self.mask;
-        }
-        if let (Some(key), Some(place)) = (self.keys.get_mut(at), self.entries.get_mut(at)) {
+        if let (Some(key), Some(place)) = (self.keys.get_mut(free), self.entries.get_mut(free)) {
             (*key, *place) = (id, entry);
             self.open = self.open.wrapping_add(1);
-            self.chains.join(at, entry.cell, entry.side);
+            self.chains.join(free, entry.cell, entry.side);
         }
         self.generation
     }

@@ -209,7 +209,8 @@ impl Tallies {
 
     /// It is `now`. Whether a day begins.
     pub(crate) fn pass_time(&mut self, now: UnixNanos) -> bool {
-        let day = self.day_at(now);
+        let Some(rules) = self.rules else { return false };
+        let day = rules.day_of(now).max(self.day);
         core::mem::replace(&mut self.day, day) != day
     }
 
