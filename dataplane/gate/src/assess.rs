@@ -52,6 +52,8 @@ impl Findings {
 }
 
 impl Sink for Findings {
+    const STOPS_AT_NEAR: bool = false;
+
     fn see(&mut self, broken: bool, reason: RejectReason) -> ControlFlow<()> {
         self.breaches.when(broken, reason);
         ControlFlow::Continue(())
@@ -67,6 +69,8 @@ impl Sink for Findings {
 struct First;
 
 impl Sink for First {
+    const STOPS_AT_NEAR: bool = true;
+
     #[inline(always)]
     fn see(&mut self, broken: bool, _reason: RejectReason) -> ControlFlow<()> {
         if broken { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

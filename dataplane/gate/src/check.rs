@@ -53,6 +53,9 @@ pub(crate) trait Check {
     /// Which missing or unreadable input leads here, or `-` when only a real breach does.
     const FAILS_CLOSED_ON: &'static str = "-";
     const NEEDS: Needs = Needs::Nothing;
+    /// Whoever breaks it is also near a limit ([`crate::checks::NearLimit`]): the fast path, which leaves either to the slow one, asks
+    /// for that alone.
+    const NEAR_BEFORE: bool = false;
 
     /// Whether the order breaks it. Runs on the order path: no division, no call that is not inlined.
     fn broken(case: &Case) -> bool;

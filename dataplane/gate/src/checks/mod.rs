@@ -38,6 +38,8 @@ use crate::{
 
 /// Who is told what the checks find.
 pub(crate) trait Sink {
+    /// It stops at whatever is worth a look, so that what is seldom broken without being so need not be asked.
+    const STOPS_AT_NEAR: bool;
     /// `broken` says whether the order breaks the check behind `reason`.
     fn see(&mut self, broken: bool, reason: RejectReason) -> ControlFlow<()>;
     /// `worth` says whether somebody should look.
@@ -103,6 +105,12 @@ macro_rules! checks {
                 match self { $(Self::$name => <$file::$name as Check>::FAILS_CLOSED_ON,)+ }
             }
 
+            /// See [`Check::NEAR_BEFORE`].
+            #[cfg(all(test, not(loom)))]
+            pub(crate) const fn is_near_before(self) -> bool {
+                match self { $(Self::$name => <$file::$name as Check>::NEAR_BEFORE,)+ }
+            }
+
             /// The limit behind the reason, and what the order made of it.
             #[cold]
             pub(crate) fn numbers(self, case: &Case) -> (i64, i64) {
@@ -113,7 +121,9 @@ macro_rules! checks {
         /// Tells `sink` what every check finds, until it has heard enough. Expands to straight-line code.
         #[inline(always)]
         pub(crate) fn visit<S: Sink>(sink: &mut S, case: &Case) -> ControlFlow<()> {
-            $(sink.see(finds::<$file::$name>(case), RejectReason::$name)?;)+
+            $(if !(S::STOPS_AT_NEAR && <$file::$name as Check>::NEAR_BEFORE) {
+                sink.see(finds::<$file::$name>(case), RejectReason::$name)?;
+            })+
             $(sink.flag(<$place::$notice as Notice>::worth(case), <$place::$notice as Notice>::FLAG)?;)+
             ControlFlow::Continue(())
         }

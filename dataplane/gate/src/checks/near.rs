@@ -24,9 +24,9 @@ impl Notice for NearLimit {
         let bounds = &case.inputs.limits.bounds;
         let (qty_max, position_max) = (bounds.max_qty, case.position_max());
         let qty = case.order.qty.0 > qty_max.wrapping_sub(qty_max >> SHIFT);
-        let worst = case.facts.worst;
+        // No limit is below zero, so that what only reduces is near none.
         let position =
-            worst > position_max.wrapping_sub(position_max >> SHIFT) && case.positions() && worst > 0;
+            case.facts.worst > position_max.wrapping_sub(position_max >> SHIFT) && case.positions();
         let weights = &case.inputs.common.weights;
         let exposure = weights.is_some_and(|weights| weights.iter().any(Weight::is_near));
         let exposure = exposure && case.positions();

@@ -21,6 +21,7 @@ impl Check for PosLong {
     const SENTENCE: &'static str =
         "With every working buy filled the position could reach {value}, above the long limit of {limit}.";
     const NEEDS: Needs = Needs::Limits;
+    const NEAR_BEFORE: bool = true;
 
     #[inline(always)]
     fn broken(case: &Case) -> bool {
@@ -41,6 +42,7 @@ impl Check for PosShort {
     const UNIT: Unit = Unit::Quantity;
     const SENTENCE: &'static str = "With every working sell filled the short position could reach {value}, above the short limit of {limit}.";
     const NEEDS: Needs = Needs::Limits;
+    const NEAR_BEFORE: bool = true;
 
     #[inline(always)]
     fn broken(case: &Case) -> bool {

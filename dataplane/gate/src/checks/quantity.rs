@@ -15,6 +15,7 @@ impl Check for QtyStatic {
     const UNIT: Unit = Unit::Quantity;
     const SENTENCE: &'static str = "The quantity {value} is above the officer's limit of {limit}.";
     const NEEDS: Needs = Needs::Limits;
+    const NEAR_BEFORE: bool = true;
 
     #[inline(always)]
     fn broken(case: &Case) -> bool {
@@ -34,6 +35,7 @@ impl Check for QtyDynamic {
     const FIX: u16 = 3;
     const UNIT: Unit = Unit::Quantity;
     const SENTENCE: &'static str = "The quantity {value} is above the live limit of {limit}.";
+    const NEAR_BEFORE: bool = true;
 
     #[inline(always)]
     fn broken(case: &Case) -> bool {

@@ -21,6 +21,7 @@ impl Check for Value {
     const UNIT: Unit = Unit::MicroCurrency;
     const SENTENCE: &'static str = "The order's value {value} is above the limit of {limit}.";
     const NEEDS: Needs = Needs::Limits;
+    const NEAR_BEFORE: bool = true;
 
     #[inline(always)]
     fn broken(case: &Case) -> bool {

@@ -12,6 +12,7 @@ mod incidents;
 mod inventory;
 mod levels;
 mod losses;
+mod near;
 mod oracle;
 mod prices;
 mod reasons;
