@@ -18,6 +18,7 @@ use types::{Side, Tier, UnixNanos};
 
 use crate::{
     breaches::Breaches,
+    breaker::OrderBreakers,
     case::{Case, InForce, Inputs, Missing, Prior},
     checks::{self, RejectReason, Sink},
     decision::{Flags, LimitsSource},
@@ -156,7 +157,7 @@ impl Gate {
         }
         let room = Room { cell: at, slot: self.orders.free_for(order.cl_ord_id)? };
         let heartbeat = references.heartbeat();
-        let breakers = self.tables.breakers.of_order(order, now, self.daemon_age_max_ns);
+        let open = self.tables.breakers.all_open(order, now, self.daemon_age_max_ns);
         let walk = if MARKET { self.walk(order, &Judged::of(order, &quote)) } else { Walk::NONE };
         let surface_qty =
             if SURFACE { self.surface_qty(order, (&quote, walk.worst), now) } else { surface::UNLIMITED };
@@ -178,11 +179,11 @@ impl Gate {
             strategy: *strategy,
             known: false,
             common: Common::NOTHING,
-            breakers,
+            breakers: OrderBreakers::OPEN,
             halted: false,
             missing: Missing::NOTHING,
         };
-        if inputs.breakers.closed_bits() != 0 {
+        if !open {
             return None;
         }
         let case = Case::new(order, Prior::none(order), &inputs, self.settings(), now);

@@ -364,6 +364,12 @@ pub(crate) struct OrderBreakers {
 }
 
 impl OrderBreakers {
+    /// All of them open.
+    pub(crate) const OPEN: Self = {
+        let open = HaltWord(BreakerState::Open as u32);
+        Self { firm: open, account: open, strategy: open, instrument: open, silent_ns: 0 }
+    };
+
     /// Non-zero unless all four are open and their writer lives.
     #[inline(always)]
     pub(crate) const fn closed_bits(&self) -> u32 {
@@ -375,8 +381,7 @@ impl OrderBreakers {
 
     /// The firm's breaker, every other scope open: for an order whose other scopes do not exist.
     pub(crate) const fn firm_alone(self) -> Self {
-        let open = HaltWord(BreakerState::Open as u32);
-        Self { account: open, strategy: open, instrument: open, ..self }
+        Self { firm: self.firm, silent_ns: self.silent_ns, ..Self::OPEN }
     }
 }
 
@@ -431,6 +436,21 @@ impl BreakerReader {
                 HaltWord(self.word(key)?.load(Ordering::Acquire)).unpack()
             }
         }
+    }
+
+    /// Whether all four of one order are open and their writer was not silent for longer than `silent_max_ns`; of a scope that does not
+    /// exist, no.
+    #[inline(always)]
+    pub(crate) fn all_open(&self, order: &OrderIntent, now: UnixNanos, silent_max_ns: u64) -> bool {
+        let &OrderIntent { account, strategy, instrument, .. } = order;
+        let heard = self.firm.1.load(Ordering::Relaxed);
+        let is_open = |word: HaltWord| word.closed_bits() == 0;
+        let loaded = |word: &AtomicU32| is_open(HaltWord(word.load(Ordering::Relaxed)));
+        (now.0 <= heard || now.0.wrapping_sub(heard) <= silent_max_ns)
+            && loaded(&self.firm.0)
+            && self.accounts.get(usize::from(account.0)).is_some_and(loaded)
+            && self.strategies.get(usize::from(strategy.0)).is_some_and(loaded)
+            && self.instruments.get(instrument.index()).is_some_and(|words| is_open(words.word()))
     }
 
     /// The four words of one order; a scope that does not exist reads as unreadable. Their writer may be silent for

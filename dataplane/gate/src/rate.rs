@@ -31,7 +31,7 @@ pub(crate) const fn early_max_ns(interval_ns: u32, burst: u32) -> u64 {
 /// Whether one more order at `now` conforms.
 #[inline(always)]
 pub(crate) const fn conforms(due: UnixNanos, now: UnixNanos, early_max_ns: u64) -> bool {
-    due.0 <= now.0.saturating_add(early_max_ns)
+    due.0 <= now.0 || due.0.wrapping_sub(now.0) <= early_max_ns
 }
 
 /// The word after an order at `now`.

@@ -133,7 +133,8 @@ impl<const N: usize, P: Protocol> SeqSlot<N, P> {
             fence(order);
         }
         let after = self.seq.load(Ordering::Relaxed);
-        (before == after && before & 1 == 0 && before != 0).then_some(words)
+        // A number only grows: what it was later is not less, so that it is even where it is the same without its lowest bit.
+        (after == before & !1 && before != 0).then_some(words)
     }
 
     #[cold]

@@ -20,8 +20,9 @@ impl Check for Rate {
     #[inline(always)]
     fn broken(case: &Case) -> bool {
         let bounds = &case.inputs.limits.bounds;
-        let early_max_ns = rate::early_max_ns(bounds.order_interval_ns, bounds.order_burst);
-        !rate::conforms(case.inputs.due, case.now, early_max_ns)
+        let early_max_ns = || rate::early_max_ns(bounds.order_interval_ns, bounds.order_burst);
+        // Mostly it is due, however early it may be.
+        case.inputs.due > case.now && !rate::conforms(case.inputs.due, case.now, early_max_ns())
     }
 
     fn numbers(case: &Case) -> (i64, i64) {
