@@ -42,6 +42,7 @@ impl Gate {
         }
     }
 
+    #[cold]
     #[inline(never)]
     fn check_all(&self, order: &OrderIntent, now: UnixNanos) -> Verdict {
         if let Some(pass) = self.pass_at_market(order, now) {
@@ -82,6 +83,7 @@ impl Gate {
         }
     }
 
+    #[cold]
     #[inline(never)]
     fn reserve_all(&mut self, order: &OrderIntent, now: UnixNanos) -> (Verdict, Option<Reservation>) {
         self.clock = self.believed_clock();

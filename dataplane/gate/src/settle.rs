@@ -258,6 +258,7 @@ impl Gate {
     }
 
     /// An event that names a replacement the venue had not answered.
+    #[cold]
     #[inline(never)]
     fn settle_pending(&mut self, id: u64, mut named: Entry, event: OrderEvent) -> Settlement {
         let replaced = named.link;
@@ -313,6 +314,7 @@ impl Gate {
     }
 
     /// An event of an order that counts no more: only a fill still means something, or what the venue says of one that it never took.
+    #[cold]
     #[inline(never)]
     fn settle_over(&mut self, id: u64, entry: &Entry, event: OrderEvent) -> Settlement {
         let refused = entry.life == Life::Refused;
