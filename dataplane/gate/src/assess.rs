@@ -91,6 +91,8 @@ pub(crate) struct Room {
     pub cell: usize,
     /// Of the open-order table; free.
     pub slot: usize,
+    /// The best price of the own orders that it was held against; none where it reaches none.
+    pub nearest: Option<u64>,
 }
 
 /// What an order that breaks nothing leaves to note down.
@@ -155,7 +157,7 @@ impl Gate {
         {
             return None;
         }
-        let room = Room { cell: at, slot: self.orders.free_for(order.cl_ord_id)? };
+        let slot = self.orders.free_for(order.cl_ord_id)?;
         let heartbeat = references.heartbeat();
         let open = self.tables.breakers.all_open(order, now, self.daemon_age_max_ns);
         let walk = if MARKET { self.walk(order, &Judged::of(order, &quote)) } else { Walk::NONE };
@@ -191,9 +193,9 @@ impl Gate {
             return None;
         }
         let px = case.facts.judged.px;
-        if self.shared.on && self.concerns_others(order, px, case.position_max(), now) {
-            return None;
-        }
+        let position_max = case.position_max();
+        let nearest = if self.shared.on { self.clear_of_others(order, px, position_max, now)? } else { None };
+        let room = Room { cell: at, slot, nearest };
         let InForce { tier, score, version, bounds, .. } = inputs.limits;
         Some(Pass { room, px, tier, score, version, order_interval_ns: bounds.order_interval_ns })
     }

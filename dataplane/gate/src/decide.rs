@@ -13,6 +13,7 @@ use crate::{
     journal::Sent,
     judged::Judged,
     orders::{Entry, Life},
+    own_orders::{crosses, nowhere, opposite},
     rate,
     verdict::{Breach, Explanation, Verdict},
 };
@@ -98,7 +99,7 @@ impl Gate {
             return (verdict, None);
         }
         let (px, interval_ns) = (case.facts.judged.px, inputs.limits.bounds.order_interval_ns);
-        let Some(room) = self.room_for(order) else { return (verdict, None) };
+        let Some(room) = self.room_for(order, px) else { return (verdict, None) };
         (verdict, self.commit(order, room, px, interval_ns, now))
     }
 
@@ -129,7 +130,10 @@ impl Gate {
         self.see(now);
         self.spend(order, room.cell, interval_ns, now)?.rework(order.side, 0, order.qty.0);
         if self.shared.on {
-            self.forget_reach(order, px);
+            if let Some(best) = room.nearest {
+                // Own orders reach less far than was thought, and the next such order is spared the search.
+                self.shared.own.shrink(order, best);
+            }
             self.shared.send(order, px, now);
             if self.levels.on {
                 let (side, qty) = (order.side, order.qty.0);
@@ -259,11 +263,11 @@ impl Gate {
         }
     }
 
-    /// Where an order goes that is let out; none when there is no such place.
-    #[inline(always)]
-    pub(crate) fn room_for(&self, order: &OrderIntent) -> Option<Room> {
+    /// Where an order goes that is let out at `px`; none when there is no such place.
+    pub(crate) fn room_for(&self, order: &OrderIntent, px: u64) -> Option<Room> {
         let cell = self.cell_index(order.instrument, order.strategy)?;
-        Some(Room { cell, slot: self.orders.free_for(order.cl_ord_id)? })
+        let slot = self.orders.free_for(order.cl_ord_id)?;
+        Some(Room { cell, slot, nearest: self.nearest_own(order, px) })
     }
 
     /// Spends the order's rates, remembers its time, and gives where its position is kept.
@@ -283,33 +287,35 @@ impl Gate {
         Some(cell)
     }
 
-    /// Whether a check beyond one strategy may find something in a new order that is judged at `px` and held to a position of
-    /// `position_max`. Called, not inlined: what it needs would push the other checks' numbers out of registers.
+    /// What a new order that is judged at `px` and held to a position of `position_max` has for [`Room::nearest`]; none when a check
+    /// beyond one strategy may find something in it. Called, not inlined: what it needs would push the other checks' numbers out
+    /// of registers.
     #[inline(never)]
-    pub(crate) fn concerns_others(
+    pub(crate) fn clear_of_others(
         &self,
         order: &OrderIntent,
         px: u64,
         position_max: i64,
         now: UnixNanos,
-    ) -> bool {
-        self.shared.exceeds(order, position_max)
-            || self.shared.own.may_meet(order, px) && self.own_met(order, px) != 0
+    ) -> Option<Option<u64>> {
+        if self.shared.exceeds(order, position_max) {
+            return None;
+        }
+        let nearest = self.nearest_own(order, px);
+        let concerned = nearest.is_some_and(|own| crosses(order.side, px, own))
             || self.shared.repeats.age(order, now).is_some()
             || self.streaks.stops(order.strategy) != 0 && self.stop_holds(order, now)
             || self.levels.on && self.weighs_much(order, px, now)
             || self.activities.on && self.does_much(order, px, now)
-            || self.money.is_some_and(|rules| self.means_more(order, px, &rules, now))
+            || self.money.is_some_and(|rules| self.means_more(order, px, &rules, now));
+        (!concerned).then_some(nearest)
     }
 
-    /// An order judged at `px` is let through as far as own orders of the other side were thought to reach: they reach less
-    /// far by now, and the next such order is spared the search.
+    /// The best price of the own orders of the other side, where an order judged at `px` gets as far as they were thought to reach.
     #[inline]
-    fn forget_reach(&mut self, order: &OrderIntent, px: u64) {
-        if self.shared.own.may_meet(order, px) {
-            let best = self.own_price(order);
-            self.shared.own.shrink(order, best);
-        }
+    fn nearest_own(&self, order: &OrderIntent, px: u64) -> Option<u64> {
+        let best = || self.own_price(order).unwrap_or(nowhere(opposite(order.side)));
+        self.shared.own.may_meet(order, px).then(best)
     }
 
     /// Remembers the time of a refused order. A reference price or a heartbeat of about that time vouches for it; without one a

@@ -121,11 +121,15 @@ impl OwnOrders {
         }
     }
 
-    /// The best price of the orders that `order` could trade with, as the orders themselves have it.
-    pub(crate) fn shrink(&mut self, order: &OrderIntent, best: Option<u64>) {
+    /// `best` is the best price of the orders that `order` could trade with, as the orders themselves have it.
+    pub(crate) fn shrink(&mut self, order: &OrderIntent, best: u64) {
         if let Some(reach) = self.reach_mut(order.instrument, order.account) {
-            let at = opposite(order.side).index();
-            reach.px[at] = best.unwrap_or(Reach::NOWHERE[at]);
+            reach.px[opposite(order.side).index()] = best;
         }
     }
+}
+
+/// What is no price of an order of `side`: nothing of the other side trades with it.
+pub(crate) const fn nowhere(side: Side) -> u64 {
+    Reach::NOWHERE[side.index()]
 }

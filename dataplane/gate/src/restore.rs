@@ -288,7 +288,7 @@ impl Gate {
         self.known(order.instrument, order.strategy, order.account)?;
         self.has_room_for(order.cl_ord_id)?;
         let px = self.reworded(order.instrument, *judged_px).ok_or(RestoreError::Price(order.cl_ord_id))?;
-        let room = self.room_for(order).ok_or(RestoreError::Unknown)?;
+        let room = self.room_for(order, px).ok_or(RestoreError::Unknown)?;
         self.commit_as(order, room, (px, *interval_ns, *value), *at);
         Ok(())
     }

@@ -19,7 +19,7 @@ use crate::{
     weight::Weight,
 };
 
-/// What the checks beyond one strategy are judged by; on the fast path nothing, which asks [`crate::gate::Gate::concerns_others`].
+/// What the checks beyond one strategy are judged by; on the fast path nothing, which asks [`crate::gate::Gate::clear_of_others`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Common {
     /// What the account holds and has working in the instrument, where it is held to a position.
