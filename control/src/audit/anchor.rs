@@ -4,9 +4,9 @@
 use super::error::AuditError;
 use super::key::AuditKey;
 use crate::stamp::Stamp;
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The head of the chain at one moment.
@@ -53,15 +53,15 @@ impl Anchor {
     }
 }
 
-/// The anchors of a file, oldest first; none when there is no file. A last line without an end was cut by a crash and is
-/// passed over.
+/// The anchors of a file, oldest first, one at least. A line that a crash cut short is passed over.
 ///
 /// # Errors
-/// [`AuditError::Io`]; a line that is no anchor, or not one of this key, is an error too.
+/// [`AuditError::Unanchored`] when there is no file, or no anchor in it: a file that is gone proves nothing, and never counts as one
+/// that was not asked for. [`AuditError::Io`]; a line that is no anchor, or not one of this key, is an error too.
 pub fn read_anchors(path: &Path, key: Option<&AuditKey>) -> Result<Vec<Anchor>, AuditError> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) if e.kind() == ErrorKind::NotFound => return Err(unanchored(path, "no such file")),
         Err(e) => return Err(AuditError::io(path, "cannot be read")(e)),
     };
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
@@ -71,7 +71,18 @@ pub fn read_anchors(path: &Path, key: Option<&AuditKey>) -> Result<Vec<Anchor>, 
             AuditError::io(path, "cannot be read")(std::io::Error::new(ErrorKind::InvalidData, cause))
         })
     };
-    whole.lines().enumerate().filter(|(_, line)| !line.is_empty()).map(anchor).collect()
+    let lines = whole.lines().enumerate().filter(|(_, line)| !is_cut(line));
+    let anchors = lines.map(anchor).collect::<Result<Vec<_>, _>>()?;
+    if anchors.is_empty() { Err(unanchored(path, "a file without one")) } else { Ok(anchors) }
+}
+
+/// Whether a line ends before its MAC does. It proves nothing, and whoever could have cut it could have taken it out.
+fn is_cut(line: &str) -> bool {
+    line.split(' ').nth(3).is_none_or(|mac| mac.len() < 64)
+}
+
+fn unanchored(path: &Path, found: &'static str) -> AuditError {
+    AuditError::Unanchored { path: path.to_owned(), found }
 }
 
 /// Where anchors go, and when the next one is due.
@@ -81,14 +92,26 @@ pub struct AnchorFile {
     every_records: u64,
     every_ns: u64,
     last: Option<(u64, Stamp)>,
+    /// Bytes that it had at last: a file of its name that has fewer is another one.
+    bytes: u64,
+    /// It may be made: nothing was noted in it that would be missed.
+    begins: bool,
 }
 
 impl AnchorFile {
     /// Anchors every `every_records` records, and every `every_ns` nanoseconds in which there was one. Without a path they
     /// go to the daemon's log alone.
     #[must_use]
-    pub const fn new(path: Option<PathBuf>, every_records: u64, every_ns: u64) -> Self {
-        Self { path, every_records, every_ns, last: None }
+    pub fn new(path: Option<PathBuf>, every_records: u64, every_ns: u64) -> Self {
+        let found = path.as_deref().and_then(|path| fs::metadata(path).ok());
+        let bytes = found.map_or(0, |found| found.len());
+        Self { path, every_records, every_ns, last: None, bytes, begins: false }
+    }
+
+    /// The next anchor may be the first of its file: a person has said so, by `portcullis init` or by ending the halt that a missing one
+    /// is. Nothing else makes the file: what a daemon made by itself would hide that the one before it is gone.
+    pub const fn begin(&mut self) {
+        self.begins = true;
     }
 
     /// Whether an anchor is due for a chain of `records` records.
@@ -103,23 +126,47 @@ impl AnchorFile {
     /// Notes an anchor, on disk when this returns.
     ///
     /// # Errors
-    /// [`AuditError::Io`]; it is due again then.
+    /// [`AuditError::Io`], and [`AuditError::Unanchored`] where the file is gone or another one; it is due again then.
     pub fn note(&mut self, anchor: &Anchor, key: &AuditKey) -> Result<(), AuditError> {
         if let Some(path) = &self.path {
-            let mut options = OpenOptions::new();
-            options
-                .append(true)
-                .create(true)
-                .mode(0o600)
-                .open(path)
-                .and_then(|mut file| {
-                    file.write_all(anchor.line(key).as_bytes()).and_then(|()| file.sync_data())
-                })
-                .map_err(AuditError::io(path, "cannot be written"))?;
+            self.bytes = self.append(path, &anchor.line(key))?;
+            self.begins = false;
         }
         self.last = Some((anchor.seq, anchor.at));
         Ok(())
     }
+
+    /// Appends a line, after the end of one that was cut short; gives the bytes that the file has then.
+    fn append(&self, path: &Path, line: &str) -> Result<u64, AuditError> {
+        let mut options = OpenOptions::new();
+        let opened = options.read(true).append(true).create(self.begins).mode(0o600).open(path);
+        let mut file = match opened {
+            Err(e) if e.kind() == ErrorKind::NotFound && !self.begins => {
+                return Err(unanchored(path, "no such file"));
+            }
+            opened => opened.map_err(AuditError::io(path, "cannot be opened"))?,
+        };
+        let mut written = || -> io::Result<Option<u64>> {
+            let found = file.metadata()?.len();
+            if !self.begins && (found == 0 || found < self.bytes) {
+                return Ok(None);
+            }
+            let line = if ends_whole(&file, found)? { line.to_owned() } else { format!("\n{line}") };
+            file.write_all(line.as_bytes())?;
+            file.sync_data()?;
+            Ok(Some(found + line.len() as u64))
+        };
+        let written = written().map_err(AuditError::io(path, "cannot be written"))?;
+        written.ok_or_else(|| unanchored(path, "another file, with less in it"))
+    }
+}
+
+/// Whether a file of `bytes` bytes ends with the end of a line, or has none.
+fn ends_whole(file: &File, bytes: u64) -> io::Result<bool> {
+    let Some(last) = bytes.checked_sub(1) else { return Ok(true) };
+    let mut end = [0];
+    file.read_exact_at(&mut end, last)?;
+    Ok(end == *b"\n")
 }
 
 #[cfg(test)]
@@ -136,8 +183,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let key = AuditKey::create(&dir.path().join("key")).unwrap();
         let path = dir.path().join("anchors");
-        assert_eq!(read_anchors(&path, Some(&key)).unwrap(), []);
         let mut file = AnchorFile::new(Some(path.clone()), 10, 1_000);
+        file.begin();
         file.note(&anchor(3), &key).unwrap();
         file.note(&anchor(12), &key).unwrap();
         assert_eq!(read_anchors(&path, Some(&key)).unwrap(), [anchor(3), anchor(12)]);
@@ -148,8 +195,37 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, &text[..text.len() - 9]).unwrap();
         assert_eq!(read_anchors(&path, Some(&key)).unwrap(), [anchor(3)], "half a last line is no anchor");
+        let mut after = AnchorFile::new(Some(path.clone()), 10, 1_000);
+        after.note(&anchor(20), &key).unwrap();
+        let expected = [anchor(3), anchor(20)];
+        assert_eq!(read_anchors(&path, Some(&key)).unwrap(), expected, "and does not spoil the next");
         fs::write(&path, text.replacen(" 3 ", " 4 ", 1)).unwrap();
         assert!(read_anchors(&path, Some(&key)).is_err(), "a changed one is refused");
+    }
+
+    #[test]
+    fn a_file_that_is_gone_is_not_made_again_and_no_other_takes_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = AuditKey::create(&dir.path().join("key")).unwrap();
+        let path = dir.path().join("anchors");
+        let is_unanchored = |error: &AuditError| matches!(error, AuditError::Unanchored { .. });
+        assert!(is_unanchored(&read_anchors(&path, None).unwrap_err()));
+        let mut file = AnchorFile::new(Some(path.clone()), 10, 1_000);
+        assert!(is_unanchored(&file.note(&anchor(1), &key).unwrap_err()) && !path.exists());
+        file.begin();
+        file.note(&anchor(1), &key).unwrap();
+        file.note(&anchor(2), &key).unwrap();
+        let whole = fs::read_to_string(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(is_unanchored(&file.note(&anchor(3), &key).unwrap_err()) && !path.exists());
+        for other in ["", whole.lines().next().unwrap()] {
+            fs::write(&path, other).unwrap();
+            assert!(is_unanchored(&file.note(&anchor(3), &key).unwrap_err()), "{other:?}");
+            assert!(is_unanchored(&read_anchors(&path, None).unwrap_err()), "{other:?}");
+        }
+        fs::write(&path, &whole).unwrap();
+        file.note(&anchor(3), &key).unwrap();
+        assert_eq!(read_anchors(&path, Some(&key)).unwrap(), [anchor(1), anchor(2), anchor(3)]);
     }
 
     #[test]

@@ -46,6 +46,18 @@ pub enum AuditError {
         /// The segment.
         path: PathBuf,
     },
+    /// The file that the chain's heads are noted in has none.
+    #[error(
+        "{}: found {found}, wanted the heads of the audit log that are noted there: what was cut off its end, or written anew with \
+         the key, would not be noticed",
+        path.display()
+    )]
+    Unanchored {
+        /// The anchor file.
+        path: PathBuf,
+        /// What was found.
+        found: &'static str,
+    },
     /// The key of the chain is not one.
     #[error("{}: found {found} bytes, wanted the 32 bytes of an audit key", path.display())]
     BadKey {

@@ -93,6 +93,7 @@ pub(super) fn verify_up_to(
         key_checked: options.key.is_some(),
         keyed,
         anchored,
+        unanchored: None,
     })
 }
 

@@ -9,7 +9,7 @@ use crate::limits::LimitKey;
 use crate::names::{Scope, SymbolName};
 use crate::protocol::{
     BreachRow, BreakersPage, ExplainReply, LatchHealth, LimitRow, LimitsPage, MESSAGE_BYTES_MAX, OrderQuery,
-    Refusal, RefusalKind, Reply, StatusReply, TierCounts, TierRow, TiersPage, ValueRow,
+    Refusal, RefusalKind, Reply, StatusReply, TierCounts, TierRow, TiersPage, ValueRow, VerifyReply,
 };
 use crate::stamp::Stamp;
 use crate::state::Cause;
@@ -217,7 +217,7 @@ impl Controller {
         records.map(Reply::AuditRecords).map_err(|e| failed("the audit log cannot be read", &e))
     }
 
-    /// The heads noted in the anchor file, when there is one.
+    /// The heads noted in the anchor file, none where the configuration names none.
     fn anchors(&self) -> Result<Vec<Anchor>, AuditError> {
         let Some(path) = &self.anchor_path else { return Ok(Vec::new()) };
         read_anchors(path, Some(&self.shown().key))
@@ -225,8 +225,12 @@ impl Controller {
 
     pub(super) fn audit_verify(&self) -> Result<Reply, Refusal> {
         let promise = self.shown().promise;
-        let proof = self.anchors().and_then(|anchors| promise.verify(anchors));
-        proof.map(Reply::Verified).map_err(|e| failed("the audit log cannot be read", &e))
+        let (anchors, unanchored) = match self.anchors() {
+            Ok(anchors) => (anchors, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        let proof = promise.verify(anchors).map_err(|e| failed("the audit log cannot be read", &e))?;
+        Ok(Reply::Verified(VerifyReply { unanchored, ..proof }))
     }
 }
 

@@ -80,6 +80,9 @@ impl Controller {
             undo(&mut inner.latch);
             return Err(self.taken_back(&mut inner, actor, record, not_taken(&error)));
         }
+        if damaged {
+            inner.trail.begin_anchors();
+        }
         let stand = match inner.latch.entries().count() {
             0 => String::new(),
             1 => "; 1 tripped breaker stays tripped".to_owned(),

@@ -9,8 +9,8 @@ use super::refusals::Refusals;
 use super::system::system_actor;
 use super::trail::Trail;
 use crate::audit::{
-    Actor, AnchorFile, AuditError, AuditKey, AuditLog, Event, TornLine, VerifyOptions, history, read_anchors,
-    verify,
+    Actor, Anchor, AnchorFile, AuditError, AuditKey, AuditLog, Event, TornLine, VerifyOptions, history,
+    read_anchors, verify,
 };
 use crate::backend::Backend;
 use crate::config::Plan;
@@ -47,6 +47,12 @@ pub enum OpenError {
         /// Why.
         source: AuditError,
     },
+    /// The head of the new audit log cannot be noted outside it.
+    #[error("audit.anchor_file: {source}")]
+    Anchor {
+        /// Why.
+        source: AuditError,
+    },
     /// The latches or limits cannot be written.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -79,7 +85,7 @@ impl OpenError {
             }
             Self::Used { .. } | Self::NotOwner { .. } => true,
             Self::StateDir(StateDirError::NotOurs { .. } | StateDirError::Exposed { .. }) => true,
-            Self::StateDir(_) | Self::Seal(_) => false,
+            Self::StateDir(_) | Self::Anchor { .. } | Self::Seal(_) => false,
         }
     }
 }
@@ -121,6 +127,20 @@ impl Places {
         beside.map_or(Ok(()), |dir| try_to_write(dir).map_err(denied(dir)))
     }
 
+    fn anchor_file(&self, plan: &Plan) -> AnchorFile {
+        let (records, minutes) = (plan.audit.anchor_records, plan.audit.anchor_minutes);
+        AnchorFile::new(self.anchors.clone(), records.into(), u64::from(minutes) * 60_000_000_000)
+    }
+
+    /// What `init` would write over, or into another chain's.
+    fn used(&self, state_dir: &Path) -> Option<PathBuf> {
+        let ours = [state_dir.join("latch.sealed"), state_dir.join("limits.sealed"), self.audit.clone()];
+        let used = ours.into_iter().find(|used| fs::symlink_metadata(used).is_ok());
+        // An empty file of anchors may be what a medium that can only be appended to begins with.
+        let noted = |path: &&PathBuf| fs::metadata(path).is_ok_and(|found| found.len() > 0);
+        used.or_else(|| self.anchors.as_ref().filter(noted).cloned())
+    }
+
     fn broken(&self, source: AuditError) -> OpenError {
         OpenError::Audit { dir: self.audit.clone(), source }
     }
@@ -153,13 +173,7 @@ impl Controller {
         if plan.instance.start_halted {
             latch.set_halt(Cause::Boot, started, "portcullis", "instance.start_halted is set", "");
         }
-        let anchors = &plan.audit;
-        let anchors = AnchorFile::new(
-            places.anchors.clone(),
-            anchors.anchor_records.into(),
-            u64::from(anchors.anchor_minutes) * 60_000_000_000,
-        );
-        let trail = Trail::new(log, anchors);
+        let trail = Trail::new(log, places.anchor_file(plan));
         let mut inner = Inner { dir, latch, limits, proposals, trail, retried: NEVER };
         let mut unwritten = None;
         if inner.latch.halt().is_none_or(|halt| halt.cause != Cause::Latch) {
@@ -213,10 +227,8 @@ impl Controller {
         {
             return Err(OpenError::NotOwner { path: path.clone(), owner: found.uid() });
         }
-        for used in [path.join("latch.sealed"), path.join("limits.sealed"), places.audit.clone()] {
-            if fs::symlink_metadata(&used).is_ok() {
-                return Err(OpenError::Used { path: used });
-            }
+        if let Some(path) = places.used(path) {
+            return Err(OpenError::Used { path });
         }
         let dir = StateDir::take(path)?;
         let (mut log, _) = places.log(plan)?;
@@ -228,6 +240,10 @@ impl Controller {
         let made =
             entry("init", plan.instance.name.as_str(), json!({ "build": env!("CARGO_PKG_VERSION") }), "done");
         log.append(now, &actor, &made).map_err(|source| places.broken(source))?;
+        let mut anchors = places.anchor_file(plan);
+        anchors.begin();
+        let head = Anchor { at: now, seq: log.records(), head: log.head().to_owned() };
+        anchors.note(&head, &key).map_err(|source| OpenError::Anchor { source })?;
         limits.persist(now)?;
         TierBook::begin(dir.path(), Some(&key))?;
         // Last: as long as this is missing, a start comes up halted.
@@ -323,12 +339,15 @@ fn judge(
     Ok(Comparison { damage, ..compared })
 }
 
-/// What the anchor file has against the log, when there is one.
+/// What the anchor file has against the log, when the configuration names one. That it is missing, or has no anchor in it, is as bad
+/// as a disagreement: who cuts the log off takes it away.
 fn anchored(places: &Places, key: Option<&AuditKey>) -> Option<String> {
     let path = places.anchors.as_ref()?;
     let anchors = match read_anchors(path, key) {
-        Ok(anchors) if anchors.is_empty() => return None,
         Ok(anchors) => anchors,
+        Err(error @ AuditError::Unanchored { .. }) => {
+            return Some(format!("the anchors of the audit log are missing: {error}"));
+        }
         Err(error) => return Some(format!("the anchors of the audit log cannot be believed: {error}")),
     };
     let options = VerifyOptions { partial: true, key: key.cloned(), anchors, ..VerifyOptions::default() };

@@ -156,6 +156,11 @@ impl Trail {
         said.filter(|_| !failing || self.anchor_failing.is_none())
     }
 
+    /// The next anchor may be the first of its file.
+    pub(super) const fn begin_anchors(&mut self) {
+        self.anchors.begin();
+    }
+
     /// Anchors the head; what to say of it.
     pub(super) fn anchor(&mut self, now: Stamp) -> String {
         let records = self.log.records();

@@ -40,12 +40,16 @@ pub struct VerifyReply {
     /// Number of the newest record that was noted outside the log and is in it.
     #[serde(default)]
     pub anchored: Option<u64>,
+    /// Why the heads that the configuration has noted outside the log could not be compared with it, if they could not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unanchored: Option<String>,
 }
 
 impl VerifyReply {
-    /// Whether the chain holds and only a holder of the key can have written it.
+    /// Whether the chain holds, only a holder of the key can have written it, and it was compared with what was noted outside it where
+    /// something is.
     #[must_use]
     pub const fn is_proven(&self) -> bool {
-        self.broken.is_none() && self.key_checked && self.keyed == self.records
+        self.broken.is_none() && self.key_checked && self.keyed == self.records && self.unanchored.is_none()
     }
 }

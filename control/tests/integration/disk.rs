@@ -490,7 +490,7 @@ fn the_head_is_anchored_and_a_start_compares_the_chain_with_it() {
     works(site.ask(Role::Trader, trip("account:ACME")));
     a_second_later(&site);
     site.controller.keep();
-    assert_eq!(fs::read_to_string(&anchors).unwrap().lines().count(), 2);
+    assert_eq!(fs::read_to_string(&anchors).unwrap().lines().count(), 3, "the first by `init`");
     match site.ask(Role::Viewer, Command::AuditVerify) {
         Ok(Reply::Verified(proof)) => assert!(proof.is_proven() && proof.anchored == Some(4), "{proof:?}"),
         other => panic!("{other:?}"),
@@ -499,10 +499,64 @@ fn the_head_is_anchored_and_a_start_compares_the_chain_with_it() {
     let (dir, plan) = site.stop();
     let state = plan.instance.state_dir.clone();
     fs::remove_dir_all(&state).unwrap();
-    make_ready(&plan);
+    assert!(
+        matches!(Controller::init(&plan, Stamp(START)), Err(OpenError::Used { path }) if path == anchors)
+    );
+    make_ready(&plan_in(dir.path(), &[]));
     let site = Site::found(dir, plan);
     let why = halted_for(&site);
     assert!(why.contains("anchor"), "{why}");
+}
+
+/// Whoever cuts the log off takes the anchors away, too: that they are gone is said, halts, and is never put right by the daemon itself.
+#[test]
+fn an_anchor_file_that_is_missing_halts_and_is_not_made_again_before_an_admin_decides() {
+    let place = tempfile::tempdir().unwrap();
+    let anchors = place.path().join("anchors");
+    let set = format!("audit.anchor_file={:?}", anchors.display().to_string());
+    let plan = plan_in(place.path(), &[]);
+    let site = Site::of(place, plan);
+    let proof = |site: &Site| match site.ask(Role::Viewer, Command::AuditVerify) {
+        Ok(Reply::Verified(proof)) => proof,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((proof(&site).is_proven(), proof(&site).unanchored), (true, None), "none is configured");
+    let (place, _) = site.stop();
+    let plan = plan_in(place.path(), &[&set]);
+    let gone = |site: &Site| {
+        let why = halted_for(site);
+        assert!(why.contains("the anchors of the audit log are missing"), "{why}");
+        site.controller.keep();
+        assert!(!anchors.exists() || fs::read(&anchors).unwrap().is_empty(), "no daemon makes it by itself");
+        let alarms = status(site).alarms;
+        assert!(alarms.iter().any(|alarm| alarm.contains("is not anchored")), "{alarms:?}");
+        let proof = proof(site);
+        let unanchored = proof.unanchored.as_deref().unwrap_or_default();
+        assert!(!proof.is_proven() && proof.broken.is_none() && unanchored.contains("anchors"), "{proof:?}");
+    };
+    let said = Controller::check(&plan).unwrap();
+    assert!(said.iter().any(|said| said.contains("the anchors of the audit log are missing")), "{said:?}");
+    let site = Site::found(place, plan);
+    gone(&site);
+    assert!(site.ask(Role::RiskOfficer, resume()).is_err(), "an officer may not");
+    let site = site.restart(&[&set]);
+    gone(&site);
+    works(site.ask(Role::RiskAdmin, resume()));
+    a_second_later(&site);
+    site.controller.keep();
+    assert_eq!(status(&site).alarms, [""; 0]);
+    assert!(proof(&site).is_proven() && proof(&site).anchored.is_some());
+    let site = site.restart(&[&set]);
+    assert_eq!(status(&site).halt, None);
+    // While it runs: its disk is unmounted.
+    fs::remove_file(&anchors).unwrap();
+    works(site.ask(Role::Trader, trip("strategy:mm1")));
+    site.desk.clock.fetch_add(600_000_000_000, Ordering::Relaxed);
+    site.controller.keep();
+    assert!(!anchors.exists() && status(&site).alarms[0].contains("is not anchored"));
+    fs::write(&anchors, "").unwrap();
+    let site = site.restart(&[&set]);
+    gone(&site);
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod feeds;
 mod halts;
 mod holdings;
 mod ops;
+mod proof;
 mod pulse;
 mod reach;
 mod run;

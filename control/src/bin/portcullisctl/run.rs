@@ -6,7 +6,7 @@ use crate::cli::{
 };
 use crate::cli_ops::Proposals;
 use crate::reach::{connect, timeout};
-use crate::{closing, holdings, ops, show};
+use crate::{closing, holdings, ops, proof, show};
 use anyhow::{Context, Result, bail};
 use control::audit::{AuditKey, VerifyOptions, read_anchors, verify};
 use control::client::{Client, ClientError};
@@ -137,7 +137,7 @@ fn answer(cli: &Cli, reply: Reply, dry_run: bool) -> Result<u8> {
 }
 
 fn verified(cli: &Cli, found: &VerifyReply) -> Result<u8> {
-    show::verified(cli.output, found)?;
+    proof::verified(cli.output, found)?;
     Ok(match (&found.broken, found.is_proven()) {
         (Some(_), _) => 1,
         (None, true) => 0,
