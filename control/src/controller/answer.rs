@@ -167,9 +167,8 @@ impl Controller {
     }
 
     pub(super) fn explain(&self, order: &OrderQuery) -> Result<Reply, Refusal> {
-        let latch = self.shown().latch;
-        self.known(&latch, &Scope::Account(order.account.clone()))?;
-        self.known(&latch, &Scope::Strategy(order.strategy.clone()))?;
+        self.known(&Scope::Account(order.account.clone()))?;
+        self.known(&Scope::Strategy(order.strategy.clone()))?;
         let explanation = self.backend.explain(order).map_err(|error| match error {
             BackendError::Unknown { .. } => {
                 Refusal { kind: RefusalKind::NotFound, message: error.to_string() }

@@ -33,7 +33,8 @@ impl Controller {
         let Setting { symbol, changes, dry_run, why } = setting;
         let scope = Scope::Instrument(*symbol);
         let shown = self.shown();
-        self.known(&shown.latch, &scope)?;
+        self.known(&scope)?;
+        self.has_room_for(&shown.latch, &shown.limits, &scope)?;
         let planned = plan_changes(&shown.limits, *symbol, changes);
         if *dry_run {
             return planned.map(Reply::LimitsChanged);

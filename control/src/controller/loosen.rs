@@ -113,7 +113,7 @@ impl Controller {
                 }
                 _ => "its breaker is not tripped".to_owned(),
             };
-            self.known(&inner.latch, scope)?;
+            self.known(scope)?;
             return refuse(RefusalKind::NotFound, format!("nothing to reset in {scope}: {hint}"));
         }
         let reset =

@@ -36,6 +36,7 @@ mod shortfall;
 mod system;
 mod tighten;
 mod trail;
+mod unnamed;
 mod watch;
 
 pub use asked::Asked;

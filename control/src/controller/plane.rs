@@ -25,9 +25,6 @@ pub(super) use super::inner::Inner;
 /// Where the control plane's time comes from: the appliance's wall clock, or a test's.
 pub type Clock = Arc<dyn Fn() -> UnixNanos + Send + Sync>;
 
-/// Scopes that can be tripped at most: as many as there can be instruments.
-const SCOPES_MAX: usize = 65_536;
-
 /// The control plane of one appliance.
 pub struct Controller {
     pub(super) instance: String,
@@ -153,7 +150,7 @@ impl Controller {
 
     /// Whether there is such a scope: accounts, strategies and desks are declared, and an instrument may be named before the
     /// feed does.
-    pub(super) fn known(&self, latches: &Latches, scope: &Scope) -> Result<(), Refusal> {
+    pub(super) fn known(&self, scope: &Scope) -> Result<(), Refusal> {
         let undeclared = |kind: &str, name: &Name, declared: Vec<&str>| {
             let hint = did_you_mean(name.as_str(), &declared);
             let message = format!("{kind} {name} is not declared in the configuration ([{kind}]){hint}");
@@ -172,14 +169,6 @@ impl Controller {
             }
             Scope::Trader(name) if !scopes.traders.contains(name) => {
                 undeclared("trader", name, scopes.traders.iter().map(Name::as_str).collect())
-            }
-            Scope::Instrument(symbol)
-                if !self.backend.knows(scope) && latches.scopes_after(None).count() >= SCOPES_MAX =>
-            {
-                let message = format!(
-                    "nothing was changed: {SCOPES_MAX} scopes are tripped already, and the feed has not named {symbol}"
-                );
-                refuse(RefusalKind::Policy, message)
             }
             Scope::Firm
             | Scope::Account(_)

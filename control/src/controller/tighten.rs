@@ -43,7 +43,8 @@ impl Controller {
         received: UnixNanos,
     ) -> Result<Reply, Refusal> {
         let (mut inner, ahead) = self.lock_tightening(scope, mode, &actor.user);
-        self.known(&inner.latch, scope)?;
+        self.known(scope)?;
+        self.has_room_for(&inner.latch, &inner.limits, scope)?;
         let now = self.now();
         let before = state_of(&inner, scope);
         let (episode, changed) = inner.latch.trip(scope, why.entry(Cause::Officer, mode, now, &actor.user));

@@ -42,6 +42,17 @@ impl LimitsInForce {
         self.changes.keys().copied()
     }
 
+    /// The same, each with the moment of the newest word.
+    pub(crate) fn changed(&self) -> impl Iterator<Item = (SymbolName, Stamp)> {
+        let newest = |keys: &BTreeMap<LimitKey, SetBy>| keys.values().map(|set| set.at).max();
+        self.changes.iter().filter_map(move |(symbol, keys)| Some((*symbol, newest(keys)?)))
+    }
+
+    /// Whether the configuration names the instrument.
+    pub(crate) fn names(&self, symbol: SymbolName) -> bool {
+        self.configured.by_symbol.contains_key(&symbol)
+    }
+
     /// Who last set one limit, when it was not the configuration.
     pub(crate) fn set_by(&self, symbol: SymbolName, key: LimitKey) -> Option<&SetBy> {
         self.changes.get(&symbol)?.get(&key)

@@ -21,6 +21,7 @@ use gate::{
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 use types::{
     BookState, FEATURES, FeatureId, InstrumentId, Nanos, Px, Qty, TickTableId, Tier, TopOfBook,
     TradingStatus, UnixNanos,
@@ -425,7 +426,13 @@ impl Site {
 
     /// An appliance on whatever is there.
     pub(crate) fn found(dir: tempfile::TempDir, plan: Plan) -> Self {
+        Self::found_after(dir, plan, Duration::ZERO)
+    }
+
+    /// The same, so long after [`START`].
+    pub(crate) fn found_after(dir: tempfile::TempDir, plan: Plan, after: Duration) -> Self {
         let desk = Desk::new(&plan);
+        desk.clock.fetch_add(u64::try_from(after.as_nanos()).unwrap(), Ordering::Relaxed);
         let controller =
             Controller::open(&plan, Arc::clone(&desk) as Arc<dyn Backend>, clock_of(&desk)).unwrap();
         desk.open_the_rest();

@@ -629,6 +629,45 @@ fn a_desk_is_tripped_through_its_strategies_and_an_instrument_before_the_feed_na
     assert_eq!(status(&site).breakers, 0);
 }
 
+/// Each name stands in a file that is written whole with every trip.
+#[test]
+fn names_that_nobody_has_are_tripped_and_limited_to_a_bound_and_those_of_the_feed_always() {
+    // In memory: a thousand trips wait for a disk three thousand times.
+    let memory = Path::new("/dev/shm");
+    let place = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+    let plan = plan_in(place.path(), &["limits.symbol.CONFIGD={}"]);
+    let site = Site::of(place, plan);
+    let lower = |symbol: &str| Command::LimitsSet {
+        symbol: symbol.parse().unwrap(),
+        changes: vec![LimitChange { key: LimitKey::MaxQty, value: "7".parse().unwrap() }],
+        dry_run: false,
+        reason: reason(),
+        ticket: None,
+    };
+    let refused = |site: &Site, command: Command| {
+        let refusal = site.ask(Role::RiskOfficer, command).unwrap_err();
+        assert_eq!(refusal.kind, RefusalKind::Policy, "{refusal:?}");
+        assert!(refusal.message.starts_with("nothing was changed: no feed has named NOBODY"), "{refusal:?}");
+    };
+    works(site.ask(Role::RiskOfficer, lower("T0")));
+    (1..1_024).for_each(|n| works(site.ask(Role::Trader, trip(&format!("instrument:T{n}")))));
+    refused(&site, trip("instrument:NOBODY"));
+    refused(&site, lower("NOBODY"));
+    for standing in ["instrument:T0", "instrument:T7", "instrument:CONFIGD", "strategy:mm1", "firm"] {
+        works(site.ask(Role::Trader, trip(standing)));
+    }
+    for symbol in crate::desk::SYMBOLS {
+        works(site.ask(Role::Trader, trip(&format!("instrument:{symbol}"))));
+        works(site.ask(Role::RiskOfficer, lower(&symbol.to_string())));
+    }
+    works(site.ask(Role::RiskOfficer, reset("instrument:T7")));
+    works(site.ask(Role::Trader, trip("instrument:ROOM")));
+    refused(&site, trip("instrument:NOBODY"));
+    let (dir, plan) = site.stop();
+    let site = Site::found_after(dir, plan, Duration::from_secs(60));
+    works(site.ask(Role::Trader, trip("instrument:NOBODY")));
+}
+
 #[test]
 fn status_says_open_only_while_orders_can_pass() {
     let site = Site::new(&[]);
