@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tests::{Need, repository, skip};
 
 #[derive(Deserialize)]
@@ -234,4 +234,30 @@ fn whoever_says_nothing_or_too_much_keeps_nobody_out_for_long() {
     drop((silent, loud));
     let taken = site.controller.serve_metrics(server.address());
     assert!(taken.unwrap_err().to_string().contains("metrics.listen"));
+    let said = control::metrics::check(server.address()).unwrap().unwrap();
+    assert!(said.contains("metrics.listen") && said.ends_with("a start now would fail"), "{said}");
+    let address = server.address();
+    drop(server);
+    assert_eq!(control::metrics::check(address).unwrap(), None);
+}
+
+/// Each of them may take a second: one after the other they would keep a scrape waiting for as many.
+#[test]
+fn idle_connections_keep_no_scrape_waiting_however_many_there_are() {
+    let site = Site::new(&[]);
+    let server = site.controller.serve_metrics("127.0.0.1:0".parse().unwrap()).unwrap();
+    let connect = || TcpStream::connect(server.address()).unwrap();
+    let idle: Vec<TcpStream> = (0..64).map(|_| connect()).collect();
+    // They ask and take nothing: what is written to them fills the socket.
+    let deaf: Vec<TcpStream> = (0..8).map(|_| connect()).collect();
+    deaf.iter().for_each(|mut to| to.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap());
+    let began = Instant::now();
+    let (head, _) = get(server.address(), "GET /metrics", "");
+    let took = began.elapsed();
+    assert!(head.starts_with("HTTP/1.1 200") && took < Duration::from_secs(5), "{took:?}: {head}");
+    // The first of them made room.
+    let mut first = &idle[0];
+    first.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    assert_eq!(first.read(&mut [0]).unwrap_or(0), 0);
+    drop((server, idle, deaf));
 }
