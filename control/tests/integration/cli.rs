@@ -3,6 +3,7 @@
 use crate::desk::Site;
 use control::protocol::{read_frame, write_frame};
 use control::server::Server;
+use serde_json::json;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
@@ -10,6 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use types::Tier;
 
 pub(crate) struct Terminal {
@@ -59,6 +61,50 @@ impl Terminal {
         assert_eq!(found.code, 0, "{}", found.err);
         serde_json::from_str(&found.out).unwrap()
     }
+}
+
+/// What a program that goes on until it is interrupted left behind within ten seconds.
+fn left_by_itself(mut command: Command) -> Left {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let by = Instant::now() + Duration::from_secs(10);
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > by {
+            child.kill().unwrap();
+            panic!("it goes on: {:?}", child.wait_with_output());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    left(child.wait_with_output().unwrap())
+}
+
+/// A refusal that cannot change is not asked for again, and one that can, not at once.
+#[test]
+fn whoever_watches_or_follows_ends_where_the_answer_stays_no_and_pauses_where_it_may_not() {
+    let asked_of = |answers: &'static [&'static str], arguments: &[&str]| {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("control.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        std::thread::spawn(move || {
+            for kind in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let outcome = json!({ "error": { "kind": kind, "message": kind } });
+                let answer = json!({ "version": 1, "id": 0, "outcome": outcome }).to_string();
+                write_frame(&mut stream, answer.as_bytes()).unwrap();
+                drop(read_frame(&mut stream));
+            }
+        });
+        let began = Instant::now();
+        (left_by_itself(ctl(&socket, arguments)), began.elapsed())
+    };
+    let watch = ["status", "--watch"];
+    let (found, _) = asked_of(&["denied", "denied", "denied"], &watch);
+    assert_eq!((found.code, found.err.as_str()), (4, "portcullisctl: denied\n"));
+    let (found, took) = asked_of(&["busy", "busy", "denied"], &watch);
+    assert_eq!(found.code, 4, "{}", found.err);
+    assert!(took >= Duration::from_secs(2), "a second after each: {took:?}");
+    let (found, took) = asked_of(&["busy", "busy"], &watch);
+    assert_eq!(found.code, 5, "{}: it has gone", found.err);
+    assert!(took >= Duration::from_secs(2), "{took:?}");
 }
 
 #[test]

@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail};
 use clap::CommandFactory;
 use control::client::{Client, ClientError};
 use control::protocol::{
-    AlertChoice, AlertRow, AlertsPage, Command as Ask, Event, EventsPage, ProposalRow, Reply, Severity,
-    Silence, StatusReply,
+    AlertChoice, AlertRow, AlertsPage, Command as Ask, Event, EventsPage, ProposalRow, RefusalKind, Reply,
+    Severity, Silence, StatusReply,
 };
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::thread::sleep;
@@ -22,6 +22,9 @@ const FOLLOW_EVERY: Duration = Duration::from_millis(250);
 
 /// How often a status that is watched is shown.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
+
+/// How long one waits who was not answered, before asking again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Events asked for at once.
 const PAGE: u32 = 1_000;
@@ -198,8 +201,8 @@ pub(crate) fn events(cli: &Cli, events: &Events) -> Result<()> {
                 found.rows.into_iter().filter(|event| is_wanted(events, event)).collect()
             }
             // Somebody else needed the seat, or the appliance started anew: its journal goes on where it was.
-            Err(_) => {
-                client = connect(cli)?;
+            Err(error) => {
+                client = once_more(cli, error)?;
                 Vec::new()
             }
         };
@@ -258,6 +261,22 @@ fn write_live(text: &str) -> Result<bool> {
     }
 }
 
+/// Another connection after `error`, a moment later; none to an appliance that would say the same again: that whoever asks may not, or what
+/// the two of different releases cannot read.
+fn once_more(cli: &Cli, error: ClientError) -> Result<Client> {
+    let may_pass = match &error {
+        ClientError::Refused(refusal) => {
+            matches!(refusal.kind, RefusalKind::Busy | RefusalKind::Expired | RefusalKind::Failed)
+        }
+        error => matches!(error, ClientError::NoAnswer { .. } | ClientError::Unreachable { .. }),
+    };
+    if !may_pass {
+        return Err(error.into());
+    }
+    sleep(AGAIN_AFTER);
+    Ok(connect(cli)?)
+}
+
 /// Shows the status again and again.
 pub(crate) fn watch(cli: &Cli, show: impl Fn(Format, &StatusReply) -> String) -> Result<()> {
     let clear = if std::io::stdout().is_terminal() { "\x1b[H\x1b[2J" } else { "" };
@@ -266,8 +285,8 @@ pub(crate) fn watch(cli: &Cli, show: impl Fn(Format, &StatusReply) -> String) ->
         let status = match client.call(Ask::Status) {
             Ok(Reply::Status(status)) => status,
             Ok(_) => bail!("the appliance answered something else than its status"),
-            Err(_) => {
-                client = connect(cli)?;
+            Err(error) => {
+                client = once_more(cli, error)?;
                 continue;
             }
         };
