@@ -15,6 +15,7 @@
 pub mod amount;
 pub mod audit;
 pub mod backend;
+pub mod cause;
 pub mod client;
 pub mod config;
 pub mod controller;

@@ -45,6 +45,7 @@ mod train;
 mod verdicts;
 
 use clap::Parser;
+use control::cause::one_line;
 use simulator::SimulatorError;
 use std::process::ExitCode;
 
@@ -72,7 +73,7 @@ fn main() -> ExitCode {
         // Who reads has seen enough: nothing went wrong.
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output::tell(format_args!("portcullis: {}", one_line(&error)));
+            output::tell(format_args!("portcullis: {}", one_line(error.as_ref())));
             ExitCode::from(exit_code(&error))
         }
     }
@@ -92,18 +93,4 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         Some(error) if error.needs_a_person() => 3,
         _ => 1,
     }
-}
-
-/// The chain of causes on one line, each said once (a cause often repeats in the text above it).
-fn one_line(error: &anyhow::Error) -> String {
-    let mut line = String::new();
-    for cause in error.chain().map(|c| c.to_string().replace('\n', " ")) {
-        if !line.contains(&cause) {
-            if !line.is_empty() {
-                line.push_str(": ");
-            }
-            line.push_str(&cause);
-        }
-    }
-    line
 }

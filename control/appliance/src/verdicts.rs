@@ -9,6 +9,7 @@ use crate::output::{say, tell};
 use crate::tables::VERDICTS_HEADING;
 use anyhow::{Context, Result, anyhow, ensure};
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use control::cause::one_line;
 use control::config::{Plan, load};
 use control::stamp::Stamp;
 use serde::Serialize;
@@ -162,7 +163,10 @@ fn rows(log: &Path, filter: &VerdictsFilter, mut take: impl FnMut(Row) -> Result
         }
     }
     if let Some(error) = bad {
-        tell(format_args!("warning: {error:#}: the last row is not whole and is left out"));
+        tell(format_args!(
+            "warning: {}: the last row is not whole and is left out",
+            one_line(error.as_ref())
+        ));
     }
     Ok(())
 }

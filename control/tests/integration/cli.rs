@@ -485,6 +485,7 @@ fn the_socket_is_the_arguments_then_the_environments_then_the_default() {
     let argument = ["--socket", "/nonexistent/x.sock", "status"];
     let found = left(bare().args(argument).env("PORTCULLIS_SOCKET", socket).output().unwrap());
     assert!(found.code == 5 && found.err.contains("/nonexistent/x.sock"), "{}", found.err);
+    assert_eq!(found.err.matches("No such file").count(), 1, "a cause is said once: {}", found.err);
     let help = left(bare().arg("--help").output().unwrap()).out;
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(help.contains("$PORTCULLIS_SOCKET, else /run/portcullis/control.sock"), "{help}");

@@ -4,6 +4,7 @@
 use crate::gateway::{Carrier, Setup, carry_orders};
 use crate::output::tell;
 use anyhow::{Context, Result};
+use control::cause::one_line;
 use control::config::{Gateway as Declared, Plan};
 use control::names::Name;
 use stage::{CounterCell, CounterReader, counters};
@@ -153,7 +154,8 @@ impl Hosted {
                 return outcome;
             }
             let Err(error) = outcome else { return Ok(()) };
-            let why = format!("warning: gateway {} ended and is opened again: {error:#}", self.declared.name);
+            let why = one_line(error.as_ref());
+            let why = format!("warning: gateway {} ended and is opened again: {why}", self.declared.name);
             // However often it ends in the same way; `status` counts.
             if said != why {
                 tell(&why);

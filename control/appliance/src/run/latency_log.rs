@@ -4,6 +4,7 @@
 use super::pulse::Pulse;
 use crate::latency::{Latency, fingerprint};
 use anyhow::{Context, Result};
+use control::cause::one_line;
 use stage::HistLog;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -75,8 +76,10 @@ impl LatencyLog {
             Err(error) => {
                 let first = self.lost == 0;
                 self.lost += intervals.len() as u64;
-                first
-                    .then(|| format!("warning: {error:#}; intervals are counted and left out until it works"))
+                first.then(|| {
+                    let why = one_line(error.as_ref());
+                    format!("warning: {why}; intervals are counted and left out until it works")
+                })
             }
         }
     }

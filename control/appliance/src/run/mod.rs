@@ -29,6 +29,7 @@ use anyhow::{Context, Result};
 
 use backend::LiveBackend;
 use boot::Prepared;
+use control::cause::one_line;
 use control::config::{DEFAULT_TOML, Plan, load};
 use control::controller::Controller;
 use control::events::{EventLog, Events};
@@ -80,7 +81,8 @@ pub(crate) fn run(args: &cli::Run) -> Result<()> {
     }
     if let Err(error) = printed {
         // A terminal, a pipe or a disk behind stdout that takes nothing is no reason not to guard orders.
-        output::tell(format_args!("warning: the table of the start is not shown: {error:#}"));
+        let why = one_line(error.as_ref());
+        output::tell(format_args!("warning: the table of the start is not shown: {why}"));
     }
     serve(&plan, line, &clock, Kept { timekeeper, latency, hangup })
 }

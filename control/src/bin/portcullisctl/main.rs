@@ -20,6 +20,7 @@ mod show;
 mod words;
 
 use clap::Parser;
+use control::cause::one_line;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             let code = run::exit_code(&error);
-            show::failure(arguments.output, &format!("{error:#}"), run::kind(&error), code);
+            show::failure(arguments.output, &one_line(error.as_ref()), run::kind(&error), code);
             ExitCode::from(code)
         }
     }

@@ -20,6 +20,7 @@ use crate::line::levels::{exposure, grant_levels};
 use anyhow::{Context, Result, bail};
 pub(super) use closing::ClosedScopes;
 use control::KnownClients;
+use control::cause::one_line;
 use control::config::{Client, OnDaemonLoss, Plan};
 use control::names::Name;
 use control::protocol::{Grant, GrantShape};
@@ -114,8 +115,9 @@ impl Orders {
                 }
                 // Everybody else goes on.
                 Err(error) => {
-                    said.push(format!("warning: {name} cannot attach: {error:#}"));
-                    unreadable.insert(name.clone(), format!("{error:#}"));
+                    let why = one_line(error.as_ref());
+                    said.push(format!("warning: {name} cannot attach: {why}"));
+                    unreadable.insert(name.clone(), why);
                 }
             }
         }
@@ -254,7 +256,7 @@ impl Orders {
         let process = self.processes.get_mut(name).ok_or("it is not declared")?;
         let told = |error: io::Error| error.to_string();
         if process.broken {
-            process.replace_ring(&self.plan, name).map_err(|error| format!("{error:#}"))?;
+            process.replace_ring(&self.plan, name).map_err(|error| one_line(error.as_ref()))?;
         }
         let Some(ring) = process.ring.grant().map_err(told)? else {
             return Err(RUNS.to_owned());
@@ -345,7 +347,7 @@ fn undeclared(
                     followed.mirror.busy_strategies().into_iter().map(|strategy| (strategy, name.to_owned())),
                 );
             }
-            Err(error) => said.push(format!("warning: {error:#}")),
+            Err(error) => said.push(format!("warning: {}", one_line(error.as_ref()))),
         }
     }
     Ok((held, said))
