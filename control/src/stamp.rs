@@ -13,6 +13,14 @@ const DAY_S: i64 = 86_400;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Stamp(pub UnixNanos);
 
+impl Stamp {
+    /// Whole microseconds from this moment to a later one, rounded up: nothing is said to have been faster than it was.
+    #[must_use]
+    pub const fn micros_until(self, later: Self) -> u64 {
+        later.0.since(self.0).0.div_ceil(1_000)
+    }
+}
+
 impl fmt::Display for Stamp {
     /// Nanoseconds always shown, so that columns align and nothing is rounded; a precision (`{:.0}`) shows fewer digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

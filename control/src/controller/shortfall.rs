@@ -96,7 +96,7 @@ impl Times {
 
     /// The answer with its times; `now` is when everything has reached the disk.
     pub(super) fn of(&self, changed: Changed, now: UnixNanos) -> Changed {
-        let after = |at: UnixNanos| at.since(self.received).0.div_ceil(1_000);
+        let after = |at: UnixNanos| Stamp(self.received).micros_until(Stamp(at));
         let (effective_after_us, durable_after_us) = (self.effective.map(after), Some(after(now)));
         Changed { effective_after_us, durable_after_us, ..changed }
     }

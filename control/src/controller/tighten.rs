@@ -107,5 +107,5 @@ impl Controller {
 /// What a tightening that could not be written says of itself.
 pub(super) fn not_lasting(subject: &str) -> String {
     let was = if subject == "IT" { "it" } else { "they" };
-    format!("{}, since {was} could not be written", NOT_LASTING.replacen("IT", subject, 1))
+    format!("{subject} {NOT_LASTING}, since {was} could not be written")
 }

@@ -135,15 +135,7 @@ struct Disk {
 impl EventLog {
     /// The log in `dir`, with its journal of `journal_bytes_max` and the alerts as they stood. What cannot be read is set aside and
     /// said, and begun anew: no file of events keeps anybody from starting.
-    ///
-    /// # Errors
-    /// None yet.
-    pub(super) fn open(
-        dir: &Path,
-        journal_bytes_max: u64,
-        per_second: u32,
-        now: Now,
-    ) -> io::Result<(Arc<Self>, Writer)> {
+    pub(super) fn open(dir: &Path, journal_bytes_max: u64, per_second: u32, now: Now) -> (Arc<Self>, Writer) {
         let at = Stamp(now());
         let (journal, newest, unread) = journal_in(dir, journal_bytes_max, at);
         let (mut book, damaged) = book_in(dir, at);
@@ -180,7 +172,7 @@ impl EventLog {
             log.tell(Draft::new(at, Severity::Warning, EventKind::Lost, "daemon", &why));
         }
         let writer = Writer { throttle: Throttle::new(per_second), disk: Disk { journal, kept: at } };
-        Ok((Arc::new(log), writer))
+        (Arc::new(log), writer)
     }
 
     pub(super) fn now(&self) -> Stamp {
@@ -483,7 +475,7 @@ mod tests {
     }
 
     fn open(dir: &Path) -> (Arc<EventLog>, std::thread::JoinHandle<()>) {
-        let (log, writer) = EventLog::open(dir, 1 << 20, 50, clock()).unwrap();
+        let (log, writer) = EventLog::open(dir, 1 << 20, 50, clock());
         let theirs = Arc::clone(&log);
         (log, std::thread::spawn(move || theirs.write(writer)))
     }
@@ -585,7 +577,7 @@ mod tests {
     #[test]
     fn a_storm_waits_for_nothing_is_bounded_and_every_event_of_it_is_accounted_for() {
         let home = tempfile::tempdir().unwrap();
-        let (log, writer) = EventLog::open(home.path(), 1 << 20, 50, clock()).unwrap();
+        let (log, writer) = EventLog::open(home.path(), 1 << 20, 50, clock());
         // Nobody takes them: what has no room is lost, counted, and said.
         for n in 0..INBOX_MAX + 100 {
             warning(&log, EventKind::Tier, &format!("instrument:S{n}"));
@@ -609,7 +601,7 @@ mod tests {
     #[test]
     fn whoever_fell_behind_reads_on_from_the_journal_and_hears_of_what_is_gone() {
         let home = tempfile::tempdir().unwrap();
-        let (log, mut writer) = EventLog::open(home.path(), 0, u32::MAX, clock()).unwrap();
+        let (log, mut writer) = EventLog::open(home.path(), 0, u32::MAX, clock());
         let tell = |log: &EventLog, writer: &mut Writer, count: usize| {
             for _ in 0..count {
                 warning(log, EventKind::Said, "daemon");

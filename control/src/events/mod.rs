@@ -62,8 +62,7 @@ impl Events {
     pub fn open(plan: &Plan, now: Now) -> io::Result<Self> {
         let dir = dir_of(plan);
         let bytes = u64::from(plan.ops.log.journal_mib) << 20;
-        let (log, writer) = EventLog::open(&dir, bytes, plan.ops.log.events_per_s, now)
-            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", dir.display())))?;
+        let (log, writer) = EventLog::open(&dir, bytes, plan.ops.log.events_per_s, now);
         let theirs = Arc::clone(&log);
         let writer = thread::Builder::new().name("events".to_owned()).spawn(move || theirs.write(writer))?;
         let mut events = Self { log, writer: Some(writer), places: Vec::new() };

@@ -9,8 +9,8 @@ use crate::stamp::Stamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the record of a tightening says that could not be latched.
-pub(crate) const NOT_LASTING: &str = "IT WILL NOT SURVIVE A RESTART";
+/// What the record of a tightening says that could not be written.
+pub(crate) const NOT_LASTING: &str = "WILL NOT SURVIVE A RESTART";
 
 /// One trip or halt as the log has it.
 #[derive(Clone, Debug)]

@@ -4,14 +4,12 @@
 
 use super::latch::Found;
 use super::limits::{LimitBook, SetBy};
+use super::reconcile::NOT_LASTING;
 use crate::amount::Amount;
 use crate::audit::Event;
 use crate::limits::LimitKey;
 use crate::names::SymbolName;
 use std::collections::BTreeMap;
-
-/// What the record of a tightening says that could not be written.
-const NOT_LASTING: &str = "WILL NOT SURVIVE A RESTART";
 
 /// What the record of a loosening says that was not done after all.
 const NOT_DONE: &str = "failed: nothing was changed";

@@ -236,8 +236,7 @@ impl Runner {
         let now = self.log.now();
         if !late {
             events.iter().for_each(|event| {
-                let us = now.0.since(event.at.0).0 / 1_000;
-                self.latency.saturating_record(us.max(1));
+                self.latency.saturating_record(event.at.micros_until(now).max(1));
             });
         }
         let mut status = lock(&self.status);

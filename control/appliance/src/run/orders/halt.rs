@@ -66,7 +66,7 @@ impl Halt {
             filled: self.filled,
             filled_qty: self.filled_qty,
             open,
-            last_after_us: self.last.map(|last| last.since(self.since).0.div_ceil(1_000)),
+            last_after_us: self.last.map(|last| Stamp(self.since).micros_until(Stamp(last))),
         }
     }
 }
