@@ -3,8 +3,8 @@
 
 use crate::names::{Name, Scope, SymbolName};
 use crate::protocol::{
-    Driver, FeedStatus, Grant, HaltRow, HoldingsFilter, HopStatus, OrderCounts, OrderQuery, OrderRow,
-    PositionRow, PositionSetting, ScorerStatus, SessionRow, StageCounters, Unsettled,
+    Driver, FeedStatus, GatewayStatus, Grant, HaltRow, HoldingsFilter, HopStatus, OrderCounts, OrderQuery,
+    OrderRow, PositionRow, PositionSetting, ScorerStatus, SessionRow, StageCounters, Unsettled,
 };
 use gate::{Breaker, Envelope, Explanation, Exposure, FixedScore, LimitsSource, RiskLimits};
 use std::collections::BTreeMap;
@@ -41,6 +41,8 @@ pub struct Snapshot {
     pub orders: Option<OrderCounts>,
     /// What became of open orders in the scopes that persons have closed, in order of client.
     pub halts: Vec<HaltRow>,
+    /// The daemon's own gateways, in the order of the configuration.
+    pub gateways: Vec<GatewayStatus>,
     /// Settlement prices that the firm's day does not begin with.
     pub unsettled: Option<Unsettled>,
     /// Everything that the stages count.

@@ -72,6 +72,7 @@ impl Controller {
             scorer: snapshot.scorer,
             orders: snapshot.orders,
             halts: snapshot.halts,
+            gateways: snapshot.gateways,
             unsettled: snapshot.unsettled,
             audit: shown.audit,
             alarms: shown.alarms,

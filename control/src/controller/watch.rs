@@ -127,6 +127,7 @@ impl Controller {
             feeds: snapshot.feeds,
             scorer: snapshot.scorer,
             sessions,
+            gateways: snapshot.gateways,
             alarms: self.shown().alarms,
             books,
         }

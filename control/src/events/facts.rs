@@ -4,13 +4,16 @@
 use super::draft::Draft;
 use super::officer::Lasting;
 use crate::names::SymbolName;
-use crate::protocol::{EventKind, FeedStatus, LineStatus, ScorerStatus, SessionRow, Severity};
+use crate::protocol::{EventKind, FeedStatus, GatewayStatus, LineStatus, ScorerStatus, SessionRow, Severity};
 use crate::stamp::Stamp;
 use std::collections::BTreeMap;
 use types::{BookState, UnixNanos};
 
 /// How long a feed may be silent after the start before that is worth an event, and how long scores may stay away.
 const PATIENCE_NS: u64 = 10_000_000_000;
+
+/// How long a gateway may not run before that is worth an event: one that ended by a fault is opened again a second later.
+const GATEWAY_PATIENCE_NS: u64 = 3_000_000_000;
 
 /// Everything that is looked at, at one moment.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +22,8 @@ pub(crate) struct Watched {
     pub(crate) feeds: Vec<FeedStatus>,
     pub(crate) scorer: ScorerStatus,
     pub(crate) sessions: Vec<SessionRow>,
+    /// The daemon's own.
+    pub(crate) gateways: Vec<GatewayStatus>,
     /// State that is in force and not on disk.
     pub(crate) alarms: Vec<String>,
     /// The books, and what each is in words; none where they were not looked at this time.
@@ -34,10 +39,11 @@ pub(crate) const LOOKED_FOR: [EventKind; ENDS.len()] = [
     EventKind::Client,
     EventKind::Doubt,
     EventKind::Latch,
+    EventKind::Gateway,
 ];
 
 /// What is said when a condition is over.
-const ENDS: [(EventKind, &str); 7] = [
+const ENDS: [(EventKind, &str); 8] = [
     (EventKind::Feed, "the feed is no longer silent or stale"),
     (EventKind::Line, "the line is heard again"),
     (EventKind::Book, "the book is stale no more"),
@@ -45,6 +51,7 @@ const ENDS: [(EventKind, &str); 7] = [
     (EventKind::Client, "the order process can be followed again"),
     (EventKind::Doubt, "its positions are known again"),
     (EventKind::Latch, "everything in force is on disk again"),
+    (EventKind::Gateway, "the gateway carries orders again"),
 ];
 
 /// What was seen when it was last looked.
@@ -99,6 +106,9 @@ impl Facts {
         }
         for session in &seen.sessions {
             self.session(seen, session, &mut lasting, &mut said);
+        }
+        for gateway in &seen.gateways {
+            self.gateway(seen, gateway, &mut lasting, &mut said);
         }
         self.scorer(seen, &mut lasting);
         if let Some(books) = &seen.books {
@@ -235,6 +245,31 @@ impl Facts {
         }
     }
 
+    /// One that ended is told once, however often it ends again before it has run; one that stays away, as long as it does.
+    fn gateway(
+        &mut self,
+        seen: &Watched,
+        gateway: &GatewayStatus,
+        lasting: &mut Lasting,
+        said: &mut Vec<Draft>,
+    ) {
+        let scope = format!("gateway:{}", gateway.name);
+        let state = if gateway.down.is_some() { "down" } else { "up" };
+        let before = self.states.insert(scope.clone(), state.to_owned());
+        let Some(down) = &gateway.down else { return };
+        if before.as_deref() == Some("up") {
+            let text = format!("the gateway ended and is opened again: {}", down.why);
+            let draft = Draft::new(seen.now, Severity::Warning, EventKind::GatewayEnded, &scope, &text);
+            said.push(draft.by(cause_of(EventKind::GatewayEnded)));
+        }
+        if seen.now.0.since(down.since.0).0 > GATEWAY_PATIENCE_NS {
+            lasting.insert(
+                (EventKind::Gateway, scope),
+                critical(format!("no order of its clients passes: {down}")),
+            );
+        }
+    }
+
     /// Scores that stay away while messages come.
     fn scorer(&mut self, seen: &Watched, lasting: &mut Lasting) {
         let messages: u64 = seen.feeds.iter().map(|feed| feed.messages).sum();
@@ -259,12 +294,14 @@ impl Facts {
 
 /// Who or what causes a condition of this kind.
 fn cause_of(kind: EventKind) -> &'static str {
-    const CAUSES: [(EventKind, &str); 5] = [
+    const CAUSES: [(EventKind, &str); 7] = [
         (EventKind::Scorer, "model"),
         (EventKind::Client, "client"),
         (EventKind::Records, "client"),
         (EventKind::Doubt, "client"),
         (EventKind::Latch, "disk"),
+        (EventKind::Gateway, "gateway"),
+        (EventKind::GatewayEnded, "gateway"),
     ];
     CAUSES.iter().find(|(of, _)| *of == kind).map_or("feed", |(_, cause)| *cause)
 }
@@ -272,7 +309,7 @@ fn cause_of(kind: EventKind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::Event;
+    use crate::protocol::{Event, GatewayDown};
     use types::StaleCause;
 
     const START: u64 = 1_795_271_422_000_000_000;
@@ -359,6 +396,29 @@ mod tests {
         good.books = Some(vec![("AAPL".parse().unwrap(), BookState::Live, "live")]);
         assert!(said(facts.look(&good)).iter().all(|(_, severity, _)| *severity == Severity::Notice));
         assert!(facts.lasting().is_empty());
+    }
+
+    #[test]
+    fn a_gateway_that_ends_is_told_at_once_and_one_that_stays_down_lasts_until_it_runs() {
+        let mut facts = Facts::new(at(0));
+        let down = |since: u64| Some(GatewayDown { since: at(since), why: "its port is taken".to_owned() });
+        let with = |s: u64, down: Option<GatewayDown>| Watched {
+            gateways: vec![GatewayStatus { name: "gw".to_owned(), down }],
+            ..seen(s, feed("live"))
+        };
+        assert!(facts.look(&with(1, down(0))).is_empty(), "at a start it is opened");
+        assert!(facts.look(&with(2, None)).is_empty());
+        let ended = [row(EventKind::GatewayEnded, Severity::Warning, "gateway:gw")];
+        assert_eq!(said(facts.look(&with(5, down(5)))), ended);
+        assert!(facts.look(&with(8, down(5))).is_empty(), "it may come again");
+        let lasts = facts.look(&with(9, down(5)));
+        assert_eq!(said(lasts.clone()), [row(EventKind::Gateway, Severity::Critical, "gateway:gw")]);
+        assert!(lasts[0].clone().numbered(1).text.ends_with("its port is taken"));
+        assert!(facts.look(&with(60, down(5))).is_empty());
+        assert_eq!(
+            said(facts.look(&with(61, None))),
+            [row(EventKind::Gateway, Severity::Notice, "gateway:gw")]
+        );
     }
 
     #[test]

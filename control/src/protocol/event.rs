@@ -145,6 +145,10 @@ kinds! {
     Lost "lost" Once;
     /// A person took note of alerts, or silenced some.
     Alert "alert" None;
+    /// A gateway of the daemon's own carries no orders, or does again.
+    Gateway "gateway" Level;
+    /// A gateway of the daemon's own ended by a fault, and is opened again.
+    GatewayEnded "gateway.ended" Once;
     /// A kind of a newer release.
     Other "other" None;
 }

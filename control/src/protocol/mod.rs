@@ -10,8 +10,10 @@ mod driver;
 mod event;
 mod feed;
 mod frame;
+mod gateway;
 mod halts;
 mod holdings;
+mod hop;
 mod proposal;
 mod reply;
 mod request;
@@ -28,13 +30,15 @@ pub use event::{
 };
 pub use feed::{FeedStatus, LineStatus, RecoveryStatus};
 pub use frame::{FrameError, MESSAGE_BYTES_MAX, read_frame, write_frame};
+pub use gateway::{GatewayDown, GatewayStatus};
 pub use halts::HaltRow;
 pub use holdings::{Listing, OrderRow, PositionRow, SessionRow};
+pub use hop::HopStatus;
 pub use proposal::ProposalRow;
 pub use reply::{
-    AuditStatus, BookGroup, BreachRow, BreakerRow, BreakersPage, Changed, ExplainReply, HopStatus,
-    LatchHealth, LimitDiff, LimitRow, LimitsPage, OrderCounts, Outcome, Refusal, RefusalCounts, RefusalKind,
-    Reply, Response, ScorerStatus, StageCounters, StatusReply, TierCounts, TierRow, TiersPage, ValueRow,
+    AuditStatus, BookGroup, BreachRow, BreakerRow, BreakersPage, Changed, ExplainReply, LatchHealth,
+    LimitDiff, LimitRow, LimitsPage, OrderCounts, Outcome, Refusal, RefusalCounts, RefusalKind, Reply,
+    Response, ScorerStatus, StageCounters, StatusReply, TierCounts, TierRow, TiersPage, ValueRow,
 };
 pub use request::{
     BadEnvelope, Command, LimitChange, OrderQuery, OrderSide, PROTOCOL_VERSION, ParseReasonError,

@@ -4,8 +4,10 @@ use super::attach::Grant;
 use super::driver::Driver;
 use super::event::{AlertsPage, EventStatus, EventsPage};
 use super::feed::FeedStatus;
+use super::gateway::GatewayStatus;
 use super::halts::HaltRow;
 use super::holdings::{Listing, OrderRow, PositionRow, SessionRow};
+use super::hop::HopStatus;
 use super::proposal::ProposalRow;
 use super::unsettled::Unsettled;
 use super::verified::VerifyReply;
@@ -243,6 +245,9 @@ pub struct StatusReply {
     /// What became of the open orders in the scopes that persons have closed.
     #[serde(default)]
     pub halts: Vec<HaltRow>,
+    /// The daemon's own gateways.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gateways: Vec<GatewayStatus>,
     /// Settlement prices that today does not begin with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsettled: Option<Unsettled>,
@@ -272,25 +277,6 @@ pub struct StatusReply {
     /// How long each hop of the line takes, since the start.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hops: Vec<HopStatus>,
-}
-
-/// How long one hop of the line takes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HopStatus {
-    /// Its name, as in `latency.hlog`.
-    pub hop: String,
-    /// Values.
-    pub count: u64,
-    /// Nanoseconds: the median.
-    pub p50_ns: u64,
-    /// 9 in 10.
-    pub p90_ns: u64,
-    /// 99 in 100.
-    pub p99_ns: u64,
-    /// 999 in 1,000.
-    pub p999_ns: u64,
-    /// All.
-    pub max_ns: u64,
 }
 
 /// Counters by stage, then by name.

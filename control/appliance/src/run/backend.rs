@@ -375,6 +375,7 @@ impl Backend for LiveBackend {
             // The desk itself judges only questions: without a process there are no orders to count.
             orders: (processes > 0).then_some(orders),
             halts,
+            gateways: self.gateways.get().into_iter().flat_map(GatewayViews::states).collect(),
             unsettled: lock(&self.writers).declared.unsettled(self.clock.now()),
             counters: self.counters(),
             verdicts: self.pulse.by_reason(),

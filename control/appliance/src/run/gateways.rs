@@ -7,13 +7,17 @@ use anyhow::{Context, Result};
 use control::cause::one_line;
 use control::config::{Gateway as Declared, Plan};
 use control::names::Name;
-use stage::{CounterCell, CounterReader, counters};
+use control::protocol::{GatewayDown, GatewayStatus};
+use control::stamp::Stamp;
+use stage::{Clock, CounterCell, CounterReader, LiveClock, counters};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use types::UnixNanos;
 
 /// What `status` shows of each, in this order.
 const COUNTERS: [&str; 4] = ["running", "open_orders", "lost_records", "restarts"];
@@ -24,17 +28,34 @@ const COUNT_EVERY: Duration = Duration::from_millis(100);
 /// The pause after which a gateway that ended by a fault is opened again, and the steps in which it is waited for.
 const OPEN_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_millis(20));
 
+/// Why a gateway does not run, while it does not.
+type Down = Arc<Mutex<Option<GatewayDown>>>;
+
 /// What the daemon reads of its gateways.
-pub(super) struct GatewayViews(Vec<(Name, CounterReader)>);
+pub(super) struct GatewayViews(Vec<(Name, CounterReader, Down)>);
 
 impl GatewayViews {
     /// What each counts, for `status`.
     pub(super) fn standings(&self) -> impl Iterator<Item = (String, BTreeMap<String, u64>)> {
-        self.0.iter().map(|(name, counters)| {
+        self.0.iter().map(|(name, counters, _)| {
             let all = counters.iter().map(|(counter, value)| (counter.to_owned(), value)).collect();
             (format!("gateway {name}"), all)
         })
     }
+
+    /// Which of them run, and why the others do not.
+    pub(super) fn states(&self) -> impl Iterator<Item = GatewayStatus> {
+        let state = |(name, _, down): &(Name, CounterReader, Down)| GatewayStatus {
+            name: name.to_string(),
+            down: lock(down).clone(),
+        };
+        self.0.iter().map(state)
+    }
+}
+
+fn lock(down: &Down) -> MutexGuard<'_, Option<GatewayDown>> {
+    // Whole after every statement.
+    down.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Gateways of the plan that are to run here, not running.
@@ -60,8 +81,10 @@ impl Gateways {
         for declared in plan.gateways.iter().filter(|gateway| gateway.in_daemon) {
             let (view, cells) = counters("gateway", COUNTERS);
             let setup = Setup::of(plan, declared).with_context(|| format!("gateway {}", declared.name))?;
-            views.push((declared.name.clone(), view));
-            hosted.push(Hosted { declared: declared.clone(), setup, cells, stop: Arc::clone(&stop) });
+            let down = Down::default();
+            views.push((declared.name.clone(), view, Arc::clone(&down)));
+            let (declared, stop) = (declared.clone(), Arc::clone(&stop));
+            hosted.push(Hosted { declared, setup, cells, stop, down, runs: Cell::new(false) });
         }
         Ok((Self { hosted, stop }, GatewayViews(views)))
     }
@@ -89,11 +112,12 @@ impl Gateways {
     ///
     /// # Errors
     /// A CPU or a thread that cannot be had.
-    pub(super) fn start(self) -> Result<RunningGateways> {
+    pub(super) fn start(self, clock: &LiveClock) -> Result<RunningGateways> {
         self.try_cpus()?;
         let spawn = |hosted: Hosted| {
-            let name = hosted.declared.name.clone();
-            let thread = std::thread::Builder::new().name(format!("gw-{name}")).spawn(move || hosted.run());
+            let (name, clock) = (hosted.declared.name.clone(), clock.clone());
+            let thread =
+                std::thread::Builder::new().name(format!("gw-{name}")).spawn(move || hosted.run(&clock));
             Ok((name, thread.context("no thread for a gateway")?))
         };
         let threads = self.hosted.into_iter().map(spawn).collect::<Result<_>>()?;
@@ -136,6 +160,9 @@ struct Hosted {
     setup: Setup,
     cells: [CounterCell; COUNTERS.len()],
     stop: Arc<AtomicBool>,
+    down: Down,
+    /// It is not down: the lock is left alone while it carries orders.
+    runs: Cell<bool>,
 }
 
 impl Hosted {
@@ -144,9 +171,10 @@ impl Hosted {
     }
 
     /// Carries orders until it is told to stop; a fault ends it, and it is opened again, as an init system would.
-    fn run(self) -> Result<()> {
+    fn run(self, clock: &LiveClock) -> Result<()> {
         let [_, _, _, restarts] = &self.cells;
         let mut said = String::new();
+        self.note_down(clock.now(), "it waits to be attached (the daemon's log says what for)".to_owned());
         loop {
             let outcome = self.carry();
             self.publish(None);
@@ -155,6 +183,7 @@ impl Hosted {
             }
             let Err(error) = outcome else { return Ok(()) };
             let why = one_line(error.as_ref());
+            self.note_down(clock.now(), why.clone());
             let why = format!("warning: gateway {} ended and is opened again: {why}", self.declared.name);
             // However often it ends in the same way; `status` counts.
             if said != why {
@@ -167,6 +196,14 @@ impl Hosted {
                 std::thread::sleep(OPEN_AGAIN.1);
             }
         }
+    }
+
+    /// It does not run, since now unless it did not before.
+    fn note_down(&self, now: UnixNanos, why: String) {
+        self.runs.set(false);
+        let mut down = lock(&self.down);
+        let since = down.as_ref().map_or(Stamp(now), |down| down.since);
+        *down = Some(GatewayDown { since, why });
     }
 
     fn carry(&self) -> Result<()> {
@@ -184,6 +221,9 @@ impl Hosted {
         let [running, open_orders, lost_records, _] = &self.cells;
         let (open, lost) = carrier.map_or((0, 0), Carrier::open_and_lost);
         running.set(carrier.is_some().into());
+        if carrier.is_some() && !self.runs.replace(true) {
+            *lock(&self.down) = None;
+        }
         open_orders.set(open as u64);
         lost_records.set(lost);
     }

@@ -165,7 +165,7 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
     let metrics = plan.ops.metrics.listen.address().map(|at| controller.serve_metrics(at)).transpose()?;
     let (name, socket) = (&plan.instance.name, plan.instance.socket.display());
     drop(writeln!(std::io::stdout(), "{name} runs; control socket {socket}"));
-    let gateways = gateways.start()?;
+    let gateways = gateways.start(clock)?;
     let mut hops = LatencyLog::new(&plan.instance.state_dir, latency);
     let mut trips = Trips::default();
     let mut tiers = Tiers::new(tier_book);

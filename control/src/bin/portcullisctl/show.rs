@@ -8,8 +8,8 @@ use crate::sheet::{Field, Sheet};
 use crate::words::{ago, n, span};
 use anyhow::Result;
 use control::protocol::{
-    BookGroup, BreakerRow, Changed, ExplainReply, LatchHealth, LimitDiff, LimitRow, PROTOCOL_VERSION,
-    StageCounters, StatusReply, TierRow,
+    BookGroup, BreakerRow, Changed, ExplainReply, GatewayStatus, LatchHealth, LimitDiff, LimitRow,
+    PROTOCOL_VERSION, StageCounters, StatusReply, TierRow,
 };
 use gate::RejectReason;
 use serde::Serialize;
@@ -91,6 +91,10 @@ pub(crate) fn status_text(format: Format, status: &StatusReply) -> String {
     }
     for row in &status.halts {
         line("closed", halts::field(row));
+    }
+    for GatewayStatus { name, down } in &status.gateways {
+        let said = down.as_ref().map_or_else(|| "it runs".to_owned(), ToString::to_string);
+        line(&format!("gateway {name}"), Field::alarm_if(down.is_some(), said));
     }
     if let Some(unsettled) = &status.unsettled {
         line("settlements", Field::Alarm(unsettled.to_string()));

@@ -4,6 +4,7 @@ use super::firm::Firm;
 use super::{LISTEN, VENUE, config, key, market, terminate, venue};
 use crate::on_a_wire::{Appliance, Datagram, PATIENCE, StopOnDrop, in_namespaces, send, spawn};
 use simulator::order_entry::{Behaviour, OrderVenue, OuchVersion, VenueFaults};
+use std::net::TcpListener;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use tests::portcullis;
@@ -84,6 +85,33 @@ fn it_is_placed_shown_and_finds_its_order_again_after_kill_9() {
         host.appliance.restart();
         host.hears_the_cancel();
     });
+}
+
+/// Its port is taken, so that it ends whenever it is opened: a person hears of it, and again when it runs.
+#[test]
+fn one_that_cannot_be_opened_is_an_alert_and_stands_in_status_until_it_runs() {
+    if !in_namespaces(
+        "gateways::in_daemon::one_that_cannot_be_opened_is_an_alert_and_stands_in_status_until_it_runs",
+    ) {
+        return;
+    }
+    let taken = TcpListener::bind(LISTEN).expect("its port");
+    let passwords = tempfile::tempdir().unwrap();
+    let text = config(passwords.path(), OuchVersion::V50, "cancel");
+    let appliance = Appliance::start(&text.replace("on_disconnect", "in_daemon = true\non_disconnect"));
+    let alert = |state: &str| {
+        let page = appliance.ask(&["alerts", "list"], "alerts");
+        let rows = page["rows"].as_array().cloned().unwrap_or_default();
+        let is_it = |row: &serde_json::Value| row["kind"] == "gateway" && row["scope"] == "gateway:g";
+        rows.iter().any(|row| is_it(row) && row["ended"].is_null() == (state == "lasts"))
+    };
+    let down = || appliance.ask(&["status"], "status")["gateways"][0]["down"].take();
+    appliance.wait_until("somebody is told that it does not run", || alert("lasts"));
+    let why = down()["why"].as_str().unwrap_or_default().to_owned();
+    assert!(why.contains("in use"), "{why}");
+    drop(taken);
+    appliance.wait_until("it runs", || down().is_null());
+    appliance.wait_until("and that is told", || alert("over"));
 }
 
 #[test]
