@@ -329,8 +329,8 @@ impl Backend for LiveBackend {
             let messages = value(&feed.counters, "messages");
             let ended = feed.ended.load(Ordering::Relaxed);
             let recovering = value(&feed.counters, "recovering") > 0;
-            let state =
-                feed_state(ended, messages, recovering, &feed.health, feed.stale_after, self.clock.now());
+            let times = (feed.started.get(), feed.stale_after);
+            let state = feed_state(ended, messages, recovering, &feed.health, times, self.clock.now());
             FeedStatus {
                 name: feed.name.clone(),
                 state: state.to_owned(),

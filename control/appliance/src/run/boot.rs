@@ -8,7 +8,7 @@ use super::views::{FeedView, ScorerView};
 use crate::feeds::AnyFeed;
 use crate::latency::Latency;
 use crate::line::gate_tables::Listens;
-use crate::line::health::{Channels, FeedHealth, LastMoved};
+use crate::line::health::{Channels, FeedHealth, LastMoved, Moment};
 use crate::line::notes::{Defined, ScorerNote, VerdictRecord};
 use crate::line::spec::{DeskSpec, LineFiles, LineSpec, Pace, ScorerSpec};
 use crate::line::topology::{self, Ends, Links};
@@ -107,7 +107,7 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     report.memory.extend(memory);
     report.describe(plan, feed_plan, &Links::of(plan, Pace::Live), model.is_some());
     let heard = LastMoved::new(feed.counters(), "messages");
-    let view = feed_view(feed_plan, &feed, heard.moment(), health, clock.now());
+    let view = feed_view(feed_plan, &feed, heard.moment(), health);
     let scored = scorer_name.zip(scored).map(|(name, counters)| {
         let moved = LastMoved::new(counters.clone(), "scored");
         let view = ScorerView { name, counters, last: moved.moment() };
@@ -146,18 +146,12 @@ fn desk(plan: &Plan) -> DeskSpec {
     }
 }
 
-fn feed_view(
-    plan: &FeedPlan,
-    feed: &AnyFeed,
-    last: crate::line::health::Moment,
-    health: FeedHealth,
-    started: UnixNanos,
-) -> FeedView {
+fn feed_view(plan: &FeedPlan, feed: &AnyFeed, last: Moment, health: FeedHealth) -> FeedView {
     FeedView {
         name: plan.name.to_string(),
         counters: feed.counters(),
         lines: feed.lines(),
-        started,
+        started: Moment::default(),
         ended: false.into(),
         last,
         health,
@@ -173,7 +167,7 @@ impl Prepared {
     /// A thread that cannot be had, or cannot be pinned where the plan says.
     pub(super) fn start(self, plan: &Plan, clock: &LiveClock) -> Result<Running> {
         let stop = StopFlag::new();
-        let Self { feed, thread_start, recovery, line, cold, .. } = self;
+        let Self { backend, feed, thread_start, recovery, line, cold } = self;
         let topology::Line { books, scorer, desk } = line;
         let placement = &plan.placement;
         let at = |cpu, nap_us| Place { cpu, nap_us, clock, stop: &stop };
@@ -182,6 +176,7 @@ impl Prepared {
             scorer.map(|s| at(placement.scorer_cpu, STAGE_NAP_US).spawn(s, || Ok(()))).transpose()?;
         let books = at(placement.featurizer_cpu, STAGE_NAP_US).spawn(books, || Ok(()))?;
         let recovery = recovery.map(Sockets::start).transpose()?;
+        backend.feeds.iter().for_each(|feed| feed.started.set(clock.now()));
         let feed = at(placement.receiver_cpu, STAGE_NAP_US).spawn(feed, thread_start)?;
         Ok(Running { feed, recovery, books, scorer, desk, stop, cold })
     }

@@ -3,19 +3,21 @@
 use crate::line::health::FeedHealth;
 use types::{Nanos, UnixNanos};
 
-/// The word for a feed's state in `status`.
+/// The word for a feed's state in `status`. What the receiver has counted and the books have not yet heard of, or not of every channel, is
+/// on its way for as long after `started`, when the stages began, as a silence may last.
 pub(super) fn feed_state(
     ended: bool,
     messages: u64,
     recovering: bool,
     health: &FeedHealth,
-    stale_after: Nanos,
+    (started, stale_after): (UnixNanos, Nanos),
     now: UnixNanos,
 ) -> &'static str {
     let heard = health.heard.get();
+    let on_its_way = messages == 0 || (!recovering && now.since(started) <= stale_after);
     if ended {
         "ended"
-    } else if messages == 0 && heard.0 == 0 {
+    } else if heard.0 == 0 && on_its_way {
         "silent"
     } else if recovering {
         "recovering"
@@ -50,16 +52,19 @@ mod tests {
     #[test]
     fn a_feed_is_silent_live_stale_or_ended() {
         let health = FeedHealth::default();
-        let state =
-            |ended, messages, now| feed_state(ended, messages, false, &health, Nanos(100), UnixNanos(now));
+        let times = (UnixNanos(900), Nanos(100));
+        let state = |ended, messages, now| feed_state(ended, messages, false, &health, times, UnixNanos(now));
         assert_eq!(state(false, 0, 1_000), "silent");
+        assert_eq!(state(false, 7, 1_000), "silent", "it was received, and the books have not taken it yet");
+        assert_eq!([state(false, 7, 1_001), state(false, 0, 1_001)], ["stale", "silent"]);
+        assert_eq!(feed_state(false, 7, true, &health, times, UnixNanos(1_000)), "recovering");
         let mut channels = Channels::new(1, health.clone());
         channels.note(&events(&[0]), false, UnixNanos(1_000));
         assert_eq!([state(false, 5, 1_100), state(false, 5, 1_101)], ["live", "stale"]);
         assert_eq!(state(false, 0, 1_050), "live", "heartbeats alone are a live feed");
         channels.note(&events(&[0]), true, UnixNanos(2_000));
         assert_eq!([state(false, 5, 2_001), state(true, 5, 2_001)], ["stale", "ended"]);
-        let recovering = |ended| feed_state(ended, 5, true, &health, Nanos(100), UnixNanos(2_001));
+        let recovering = |ended| feed_state(ended, 5, true, &health, times, UnixNanos(2_001));
         assert_eq!([recovering(false), recovering(true)], ["recovering", "ended"]);
     }
 

@@ -15,7 +15,8 @@ pub(super) struct FeedView {
     pub(super) counters: CounterReader,
     /// What each of its lines brought.
     pub(super) lines: Vec<LineReader>,
-    pub(super) started: UnixNanos,
+    /// When its stages began: a start may take longer than a feed may be silent.
+    pub(super) started: Moment,
     pub(super) ended: AtomicBool,
     /// When the last message came.
     pub(super) last: Moment,
@@ -52,7 +53,8 @@ impl FeedView {
             late: counts.late,
             damaged: counts.bad,
             last: Some(counts.heard).filter(|at| at.0 > 0).map(Stamp),
-            dead_since: dead_since(ended, counts.heard.max(self.started), self.stale_after, now).map(Stamp),
+            dead_since: dead_since(ended, counts.heard.max(self.started.get()), self.stale_after, now)
+                .map(Stamp),
         };
         self.lines.iter().filter_map(LineReader::read).map(status).collect()
     }
