@@ -229,7 +229,7 @@ fn whatever_cannot_be_understood_is_wrong_usage() {
 
 #[test]
 fn arguments_that_make_no_sense_together_are_wrong_usage() {
-    let cases: [(&str, &[&str]); 9] = [
+    let cases: [(&str, &[&str]); 11] = [
         ("portcullis demo", &["--speed", "0"]),
         ("portcullis demo", &["--speed", "NaN"]),
         ("portcullis scenario", &["flash-crush", "--out", "none/out"]),
@@ -240,6 +240,8 @@ fn arguments_that_make_no_sense_together_are_wrong_usage() {
             &["x.pcap", "--feed", "itch50", "--symbols", "NINELETTERS", "--out", "none/out"],
         ),
         ("portcullis run", &["--set", "scorer.lease=5", "--check"]),
+        ("portcullis run", &["--check"]),
+        ("portcullis run", &[]),
         ("portcullisctl limits set", &["FUTX", "max_qty=0", "--reason", "a test"]),
         ("portcullisctl audit tail", &["-n", "1001"]),
     ];

@@ -5,6 +5,7 @@ use super::feed::{LiveFeed, OpenedFeed, ThreadStart, open_feed};
 use super::recovery::{RecoveryThread, Sockets};
 use super::report::Report;
 use super::views::{FeedView, ScorerView};
+use crate::cli::WrongUsage;
 use crate::feeds::AnyFeed;
 use crate::latency::Latency;
 use crate::line::gate_tables::Listens;
@@ -58,17 +59,27 @@ pub(super) struct Running {
     cold: Cold,
 }
 
+/// The feed of the plan.
+///
+/// # Errors
+/// [`WrongUsage`]: there is none, or more than one.
+pub(super) fn only_feed(plan: &Plan) -> Result<&FeedPlan> {
+    let wanted = "wanted one: an appliance serves one feed";
+    match plan.feeds.as_slice() {
+        [feed] => Ok(feed),
+        feeds => {
+            let found = feeds.len();
+            Err(WrongUsage(format!("the configuration has {found} [[feed]] sections, {wanted}")).into())
+        }
+    }
+}
+
 /// Takes everything the plan needs.
 ///
 /// # Errors
 /// What cannot be had, and what to change.
 pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> Result<(Prepared, Report)> {
-    let [feed_plan] = plan.feeds.as_slice() else {
-        anyhow::bail!(
-            "the configuration has {} [[feed]] sections, wanted one: an appliance serves one feed",
-            plan.feeds.len()
-        );
-    };
+    let feed_plan = only_feed(plan)?;
     let mut report = Report::default();
     report.warnings.extend(lower_case(plan));
     let from_file = matches!(feed_plan.source, FeedSource::File(_));

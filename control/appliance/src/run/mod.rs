@@ -65,6 +65,7 @@ pub(crate) fn run(args: &cli::Run) -> Result<()> {
     }
     let files: Vec<PathBuf> = args.config.iter().cloned().collect();
     let plan = load(&files, &args.set)?;
+    boot::only_feed(&plan)?;
     // A terminal that closes, or an operator who expects a reload, is no reason to stop, not even while booting.
     let hangup = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(SIGHUP, Arc::clone(&hangup)).context("cannot listen for signals")?;
