@@ -92,10 +92,7 @@ impl Store {
     /// # Errors
     /// The system's, and `StorageFull`; the message must not be sent.
     pub fn keep(&mut self, bytes: &[u8], is_application: bool, cause: Cause) -> io::Result<()> {
-        let head = self.head(is_application, cause)?;
-        let place = self.log.append(head, if is_application { bytes } else { &[] })?;
-        self.sent.push(is_application.then_some(place));
-        Ok(())
+        self.put(bytes, is_application, cause, Log::append)
     }
 
     /// As [`Store::keep`], of a message that is sent although the disk takes none: it waits in memory then, and is written before any that
@@ -104,18 +101,25 @@ impl Store {
     /// # Errors
     /// As [`Store::keep`], where too much waits already.
     pub fn keep_or_hold(&mut self, bytes: &[u8], is_application: bool, cause: Cause) -> io::Result<()> {
-        let head = self.head(is_application, cause)?;
-        let place = self.log.append_or_hold(head, if is_application { bytes } else { &[] })?;
-        self.sent.push(is_application.then_some(place));
-        Ok(())
+        self.put(bytes, is_application, cause, Log::append_or_hold)
     }
 
-    fn head(&self, is_application: bool, cause: Cause) -> io::Result<Head> {
+    /// Appends a message under the next number by `append`; of one that is not the application's the number alone.
+    fn put(
+        &mut self,
+        bytes: &[u8],
+        is_application: bool,
+        cause: Cause,
+        append: fn(&mut Log, Head, &[u8]) -> io::Result<Place>,
+    ) -> io::Result<()> {
         if self.sent.len() == MESSAGES_MAX {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        let kind = if is_application { APPLICATION } else { ADMIN };
-        Ok(Head { kind, number: self.next_out(), cause: cause.number, id: cause.order })
+        let (kind, bytes) = if is_application { (APPLICATION, bytes) } else { (ADMIN, &[][..]) };
+        let head = Head { kind, number: self.next_out(), cause: cause.number, id: cause.order };
+        let place = append(&mut self.log, head, bytes)?;
+        self.sent.push(is_application.then_some(place));
+        Ok(())
     }
 
     /// How many messages the disk has not taken.
