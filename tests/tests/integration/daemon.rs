@@ -235,6 +235,34 @@ fn outcome_of_a_check(config: &str) -> String {
     }
 }
 
+/// Somebody else has it: a start would fail, and a check says so. It may be the daemon that runs, so that is no failure.
+#[test]
+fn a_check_tries_the_port_of_the_metrics() {
+    let market = scenario("calm", &["--minutes", "1"]);
+    let dir = tempfile::tempdir().unwrap();
+    let config = configure(dir.path(), &market.path().join("calm.pcap"));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let text = std::fs::read_to_string(&config).unwrap();
+    let text = text.replace("[[feed]]", &format!("[metrics]\nlisten = \"{address}\"\n[[feed]]"));
+    std::fs::write(&config, text).unwrap();
+    let said = |arguments: &[&str]| {
+        let output = portcullis([&["run", "--config", config.as_str()], arguments].concat());
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, told) = said(&["--check"]);
+    let wanted = format!("metrics.listen {address}: ");
+    assert!(
+        code == Some(0) && told.contains(&wanted) && told.contains("a start now would fail"),
+        "{code:?}: {told}"
+    );
+    let (code, told) = said(&[]);
+    assert!(code == Some(1) && told.contains(&wanted), "{code:?}: {told}");
+    drop(taken);
+    let (code, told) = said(&["--check"]);
+    assert!(code == Some(0) && !told.contains(&wanted), "{code:?}: {told}");
+}
+
 /// Whatever is wrong with a machine, `--check` ends as a start does that comes after it.
 #[test]
 fn a_check_ends_as_a_start_does() {

@@ -359,7 +359,8 @@ pub(crate) enum Audit {
     #[command(
         after_help = "Proven is what the key shows: each record was written by its holder, none was changed, moved or taken out. That \
 none was cut off the end, or written anew with the key, show heads noted elsewhere: the anchor file of the configuration \
-(audit.anchor_file), or one head from `portcullisctl status`. Exit code 1: broken; 3: it holds, but no key was given.
+(audit.anchor_file), or one head from `portcullisctl status`. Exit code 1: broken; 3: it holds, but no key was given, \
+or the appliance's anchor file is missing.
 
 Examples:
   portcullisctl audit verify
