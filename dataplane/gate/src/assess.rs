@@ -195,9 +195,15 @@ impl Gate {
         let px = case.facts.judged.px;
         let position_max = case.position_max();
         let nearest = if self.shared.on { self.clear_of_others(order, px, position_max, now)? } else { None };
-        let room = Room { cell: at, slot, nearest };
         let InForce { tier, score, version, bounds, .. } = inputs.limits;
-        Some(Pass { room, px, tier, score, version, order_interval_ns: bounds.order_interval_ns })
+        Some(Pass {
+            room: Room { cell: at, slot, nearest },
+            px,
+            tier,
+            score,
+            version,
+            order_interval_ns: bounds.order_interval_ns,
+        })
     }
 }
 

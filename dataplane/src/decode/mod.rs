@@ -25,14 +25,14 @@ mod tops;
 
 pub use buffer::EventBuffer;
 pub use decoder::{CHANNELS_MAX, Damage, Decoder, DecoderSetup, Place};
-pub use describe::{Description, type_code, type_label};
+pub use describe::Description;
 pub use directory::{INSTRUMENTS_MAX, InstrumentDirectory};
 pub use tick::{TickSize, TickSizes};
 
 pub(crate) use decoder::gap_event;
 pub(crate) use held::{END_OF_INPUT, HELD_MAX};
 
-use describe::Codes;
+use describe::{Codes, Messages};
 use types::{FeedKind, UnixNanos};
 use wire::{WireError, deep10, itch50, tops16};
 
@@ -96,33 +96,18 @@ macro_rules! packet_feeds {
             }
         }
 
-        /// Reads one message of a feed whose messages come in packets; `None` for another feed.
-        ///
-        /// # Errors
-        ///
-        /// [`WireError`] for bytes that are no message of the protocol.
-        pub fn describe(kind: FeedKind, message: &[u8]) -> Option<Result<Description, WireError>> {
+        /// The messages of a feed that comes in packets; `None` for another one.
+        fn messages(kind: FeedKind) -> Option<&'static Messages> {
             match kind {
-                $( FeedKind::$kind => Some($read(message).map(|read| Description::of(read.name(), read))), )+
+                $( FeedKind::$kind => {
+                    const MESSAGES: Messages = Messages {
+                        read: |message| $read(message).map(|read| Description::of(read.name(), read)),
+                        types: $types,
+                        by: Codes::$code,
+                    };
+                    Some(&MESSAGES)
+                } )+
                 $( FeedKind::$archive )|+ => None,
-            }
-        }
-
-        /// Every message type of a feed: its number, its smallest size in bytes, and its name; nothing for a feed that does not come
-        /// in packets.
-        #[must_use]
-        pub fn message_types(kind: FeedKind) -> &'static [(u8, u16, &'static str)] {
-            match kind {
-                $( FeedKind::$kind => $types, )+
-                $( FeedKind::$archive )|+ => &[],
-            }
-        }
-
-        /// What a feed calls its message types by; letters where it has none.
-        fn codes(kind: FeedKind) -> Codes {
-            match kind {
-                $( FeedKind::$kind => Codes::$code, )+
-                $( FeedKind::$archive )|+ => Codes::Letter,
             }
         }
 
@@ -197,4 +182,68 @@ packet_feeds! {
             messages wire::pitch::decode, types wire::pitch::MESSAGE_TYPES, by Number;
     }
     archives { Lobster }
+}
+
+/// Reads one message of a feed whose messages come in packets; `None` for another feed.
+///
+/// # Errors
+///
+/// [`WireError`] for bytes that are no message of the protocol.
+pub fn describe(kind: FeedKind, message: &[u8]) -> Option<Result<Description, WireError>> {
+    messages(kind).map(|messages| (messages.read)(message))
+}
+
+/// Every message type of a feed: its number, its smallest size in bytes, and its name; nothing for a feed that does not come in
+/// packets.
+#[must_use]
+pub fn message_types(kind: FeedKind) -> &'static [(u8, u16, &'static str)] {
+    messages(kind).map_or(&[], |messages| messages.types)
+}
+
+/// What a feed calls a message type: its letter, or its number where it has none.
+#[must_use]
+pub fn type_code(kind: FeedKind, message_type: u8) -> String {
+    messages(kind)
+        .map_or_else(|| char::from(message_type).to_string(), |messages| messages.code(message_type))
+}
+
+/// What reports call a message type: its letter, its name where it has none, its number where that is not known.
+#[must_use]
+pub fn type_label(kind: FeedKind, message_type: u8) -> String {
+    messages(kind)
+        .map_or_else(|| char::from(message_type).to_string(), |messages| messages.label(message_type))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use types::FeedInput;
+    use wire::IntoBytes;
+
+    #[test]
+    fn every_feed_of_packets_has_types_and_names_its_messages() {
+        for &kind in FeedKind::ALL {
+            let in_packets = kind.input() == FeedInput::Packets;
+            assert_eq!(
+                (!message_types(kind).is_empty(), describe(kind, &[]).is_some()),
+                (in_packets, in_packets)
+            );
+        }
+        let labels = [
+            (FeedKind::Itch50, b'A'),
+            (FeedKind::Mdp3, 46),
+            (FeedKind::Pitch, 0x21),
+            (FeedKind::Pitch, 3 + 0x40),
+        ];
+        let labels = labels.map(|(kind, code)| type_label(kind, code));
+        assert_eq!(labels, ["A", "IncrementalRefreshBook46", "AddOrderLong", "0x43"]);
+        let deleted = itch50::OrderDelete::new(7, 0, 1_500_000_000, 9);
+        let described = describe(FeedKind::Itch50, deleted.as_bytes()).unwrap().unwrap();
+        assert_eq!(described.name, "OrderDelete");
+        assert!(
+            described.text.contains("locate=7") && described.text.contains("1.500000000"),
+            "{described:?}"
+        );
+        assert!(describe(FeedKind::Pitch, &[0x21, 1]).unwrap().is_err());
+    }
 }
