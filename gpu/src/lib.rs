@@ -30,6 +30,7 @@
 #![deny(unsafe_code)]
 
 mod captures;
+mod folder;
 mod heads;
 mod inputs;
 mod model;

@@ -50,6 +50,20 @@ fn what_runs_in_the_line_knows_no_training() {
 }
 
 #[test]
+fn a_model_and_what_it_is_made_of_touch_no_file() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let layers = ["model", "network", "inputs", "policy"].map(|layer| source.join(layer));
+    let all: Vec<PathBuf> = layers.iter().flat_map(|layer| files(layer)).collect();
+    assert!(all.len() > 25, "{} files", all.len());
+    for path in all {
+        let text = fs::read_to_string(&path).expect("a source file");
+        let ships = text.split("\n#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        let touches = ["std::fs", "File::", "fs::"].into_iter().find(|word| ships.contains(word));
+        assert_eq!(touches, None, "{}", path.display());
+    }
+}
+
+#[test]
 fn a_sight_of_training_is_found() {
     assert_eq!(sights("use crate::train::fit;\nuse crate::model::TrainConfig;"), ["use crate::train::fit;"]);
     assert_eq!(sights("    let x = super::captures::sort;"), ["    let x = super::captures::sort;"]);

@@ -21,8 +21,8 @@ use crate::network::{Network, WeightsError};
 pub const MODEL_FORMAT: i64 = 1;
 
 /// File names in the folder.
-pub(super) const MANIFEST: &str = "manifest.toml";
-pub(super) const WEIGHTS: &str = "weights.safetensors";
+pub(crate) const MANIFEST: &str = "manifest.toml";
+pub(crate) const WEIGHTS: &str = "weights.safetensors";
 
 /// `manifest.toml`, field by field, but for the sections of its heads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,14 +87,14 @@ fn feature_names() -> Vec<String> {
 }
 
 /// The contents of a model's files.
-pub(super) struct Files {
-    pub(super) manifest: String,
-    pub(super) weights: Vec<u8>,
-    pub(super) heads: Vec<WeightsFile>,
+pub(crate) struct Files {
+    pub(crate) manifest: String,
+    pub(crate) weights: Vec<u8>,
+    pub(crate) heads: Vec<WeightsFile>,
 }
 
 /// The contents of the folder's files; the same model gives the same bytes.
-pub(super) fn encode(model: &Model) -> Result<Files, SaveError> {
+pub(crate) fn encode(model: &Model) -> Result<Files, SaveError> {
     let refused = |e: WeightsError| SaveError::Encode(e.to_string());
     let weights = model.network.to_bytes().map_err(refused)?;
     let (sections, heads) = model.heads.encode().map_err(refused)?;
@@ -125,7 +125,7 @@ pub(super) fn encode(model: &Model) -> Result<Files, SaveError> {
 
 /// A model from the contents of its files; `dir` stands for their folder in messages, and `read` gives the weights of the
 /// heads that the manifest names.
-pub(super) fn decode(
+pub(crate) fn decode(
     dir: &Path,
     bytes: &[u8],
     weights: &[u8],

@@ -1,9 +1,8 @@
-//! A trained model: its law, its calibration, its records, and its folder on disk.
+//! A trained model: its law, its calibration, its records, and the bytes that its files hold. The files are `crate::folder`'s.
 
 mod calibration;
 mod channels;
 mod errors;
-mod folder;
 mod gpd;
 mod identity;
 mod law;
@@ -19,6 +18,7 @@ pub use errors::{LoadError, SaveError};
 pub(crate) use gpd::Gpd;
 pub use law::{RawScore, ScoreLaw, TOP_COUNT};
 pub use manifest::MODEL_FORMAT;
+pub(crate) use manifest::{MANIFEST, WEIGHTS, decode, encode};
 pub use record::{CalibrationConfig, FittedOn, HoldoutReport, TrainConfig, TrainReport, TrainingRecord};
 pub(crate) use sides::Sides;
 pub use trained::Model;

@@ -4,9 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::errors::{LoadError, SaveError};
-use super::manifest::{MANIFEST, WEIGHTS, decode, encode};
-use super::trained::Model;
+use crate::model::{LoadError, MANIFEST, Model, SaveError, WEIGHTS, decode, encode};
 
 /// Largest manifest read (10,000 symbols with profile and calibration take about 60 MB), and largest weights.
 const MANIFEST_BYTES_MAX: u64 = 128 << 20;
@@ -14,8 +12,8 @@ const WEIGHTS_BYTES_MAX: u64 = 1 << 20;
 
 /// The weights of the shipped model's heads.
 const SHIPPED_HEADS: [(&str, &[u8]); 2] = [
-    ("slippage.safetensors", include_bytes!("../../models/default/slippage.safetensors")),
-    ("surface.safetensors", include_bytes!("../../models/default/surface.safetensors")),
+    ("slippage.safetensors", include_bytes!("../models/default/slippage.safetensors")),
+    ("surface.safetensors", include_bytes!("../models/default/surface.safetensors")),
 ];
 
 impl Model {
@@ -68,8 +66,8 @@ impl Model {
     pub fn shipped() -> Result<Self, LoadError> {
         decode(
             Path::new("gpu/models/default"),
-            include_bytes!("../../models/default/manifest.toml"),
-            include_bytes!("../../models/default/weights.safetensors"),
+            include_bytes!("../models/default/manifest.toml"),
+            include_bytes!("../models/default/weights.safetensors"),
             &|path| {
                 let found = SHIPPED_HEADS.iter().find(|(name, _)| path.ends_with(name));
                 found.map(|(_, bytes)| bytes.to_vec()).ok_or_else(|| {
@@ -132,9 +130,9 @@ fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, LoadError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::FittedOn;
     use super::*;
     use crate::heads::{random_fat_finger, random_slippage};
+    use crate::model::FittedOn;
     use crate::synthetic::model;
 
     /// `model` in a folder of its own.
@@ -410,7 +408,7 @@ mod tests {
         let encoded = encode(&shipped).unwrap();
         assert_eq!(
             encoded.manifest.as_bytes(),
-            include_bytes!("../../models/default/manifest.toml"),
+            include_bytes!("../models/default/manifest.toml"),
             "same bytes"
         );
         assert!(SHIPPED_HEADS.iter().eq(
