@@ -185,9 +185,7 @@ impl Gate {
             halted: false,
             missing: Missing::NOTHING,
         };
-        if !open {
-            return None;
-        }
+        open.then_some(())?;
         let case = Case::new(order, Prior::none(order), &inputs, self.settings(), now);
         if checks::visit(&mut First, &case).is_break() {
             return None;
