@@ -9,7 +9,8 @@ use crate::limits::LimitKey;
 use crate::names::{Scope, SymbolName};
 use crate::protocol::{
     BreachRow, BreakersPage, ExplainReply, LatchHealth, LimitRow, LimitsPage, MESSAGE_BYTES_MAX, OrderQuery,
-    Refusal, RefusalKind, Reply, StatusReply, TierCounts, TierRow, TiersPage, ValueRow, VerifyReply,
+    Refusal, RefusalKind, Reply, StatusReply, TIER_MAP_ROWS, TierCell, TierCounts, TierMapPage, TierRow,
+    TiersPage, ValueRow, VerifyReply,
 };
 use crate::stamp::Stamp;
 use crate::state::Cause;
@@ -104,6 +105,7 @@ impl Controller {
         &self,
         symbol: Option<SymbolName>,
         after: Option<SymbolName>,
+        rows_max: usize,
     ) -> Result<(Vec<InstrumentView>, Option<SymbolName>), Refusal> {
         let mut views = self.backend.instruments(symbol);
         if let (Some(symbol), true) = (symbol, views.is_empty()) {
@@ -113,8 +115,8 @@ impl Controller {
             return refuse(RefusalKind::NotFound, message);
         }
         views.retain(|view| after.is_none_or(|after| view.symbol > after));
-        let more = views.len() > PAGE_SYMBOLS;
-        views.truncate(PAGE_SYMBOLS);
+        let more = views.len() > rows_max;
+        views.truncate(rows_max);
         let next = views.last().filter(|_| more).map(|view| view.symbol);
         Ok((views, next))
     }
@@ -124,7 +126,7 @@ impl Controller {
         symbol: Option<SymbolName>,
         after: Option<SymbolName>,
     ) -> Result<Reply, Refusal> {
-        let (views, next) = self.page(symbol, after)?;
+        let (views, next) = self.page(symbol, after, PAGE_SYMBOLS)?;
         let limits = self.shown().limits;
         let mut rows = Vec::with_capacity(views.len() * LimitKey::ENFORCED.len());
         for view in views {
@@ -154,7 +156,7 @@ impl Controller {
         symbol: Option<SymbolName>,
         after: Option<SymbolName>,
     ) -> Result<Reply, Refusal> {
-        let (views, next) = self.page(symbol, after)?;
+        let (views, next) = self.page(symbol, after, PAGE_SYMBOLS)?;
         let row = |view: InstrumentView| TierRow {
             symbol: view.symbol,
             tier: tier_word(known_tier(&view)).to_owned(),
@@ -165,6 +167,15 @@ impl Controller {
             driver_values: view.drivers,
         };
         Ok(Reply::Tiers(TiersPage { rows: views.into_iter().map(row).collect(), next }))
+    }
+
+    pub(super) fn tier_map(&self, after: Option<SymbolName>) -> Result<Reply, Refusal> {
+        let (views, next) = self.page(None, after, TIER_MAP_ROWS)?;
+        let cell = |view: &InstrumentView| {
+            let score = view.score.map_or_else(String::new, |score| score.to_string());
+            TierCell(view.symbol, tier_word(known_tier(view)).to_owned(), score, book_word(view.book).to_owned())
+        };
+        Ok(Reply::TierMap(TierMapPage { cells: views.iter().map(cell).collect(), next }))
     }
 
     pub(super) fn explain(&self, order: &OrderQuery) -> Result<Reply, Refusal> {

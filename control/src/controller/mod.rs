@@ -72,7 +72,8 @@ pub const fn least_role(command: &Command) -> Role {
         | Command::Sessions { .. }
         | Command::Events { .. }
         | Command::AlertsList
-        | Command::ProposalsList => Role::Viewer,
+        | Command::ProposalsList
+        | Command::TierMap { .. } => Role::Viewer,
         Command::BreakerTrip { .. } | Command::Halt { .. } | Command::AlertsAck { .. } => Role::Trader,
         Command::LimitsSet { .. }
         | Command::BreakerReset { .. }
@@ -114,6 +115,7 @@ fn name_of(command: &Command) -> (&'static str, String) {
         Command::ProposalsList => ("proposals.list", firm()),
         Command::ProposalApprove { id, .. } => ("proposal.approve", id.to_string()),
         Command::ProposalWithdraw { id, .. } => ("proposal.withdraw", id.to_string()),
+        Command::TierMap { .. } => ("tier.map", firm()),
     }
 }
 
@@ -145,7 +147,8 @@ const fn why_of(command: &Command) -> (Option<&Reason>, Option<&Ticket>) {
         | Command::Sessions { .. }
         | Command::Events { .. }
         | Command::AlertsList
-        | Command::ProposalsList => (None, None),
+        | Command::ProposalsList
+        | Command::TierMap { .. } => (None, None),
     }
 }
 
@@ -206,6 +209,7 @@ impl Controller {
             Command::LimitsShow { symbol, after } => self.limits_show(symbol, after),
             Command::BreakerList { after } => Ok(Reply::Breakers(self.breaker_list(after.as_ref()))),
             Command::TierShow { symbol, after } => self.tier_show(symbol, after),
+            Command::TierMap { after } => self.tier_map(after),
             Command::GateExplain { order } => self.explain(&order),
             Command::AuditTail { count } => self.audit_tail(count),
             Command::AuditVerify => self.audit_verify(),

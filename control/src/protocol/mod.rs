@@ -18,6 +18,7 @@ mod proposal;
 mod reply;
 mod request;
 mod selection;
+mod tier_map;
 mod unsettled;
 mod verified;
 
@@ -45,5 +46,7 @@ pub use request::{
     ParseTicketError, Price, Reason, Request, Ticket, Tif, TripMode, parse_request,
 };
 pub use selection::{HoldingsFilter, PositionSetting};
+pub(crate) use tier_map::TIER_MAP_ROWS;
+pub use tier_map::{TierCell, TierMapPage};
 pub use unsettled::Unsettled;
 pub use verified::{BrokenChain, VerifyReply};

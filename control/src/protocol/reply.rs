@@ -9,6 +9,7 @@ use super::halts::HaltRow;
 use super::holdings::{Listing, OrderRow, PositionRow, SessionRow};
 use super::hop::HopStatus;
 use super::proposal::ProposalRow;
+use super::tier_map::TierMapPage;
 use super::unsettled::Unsettled;
 use super::verified::VerifyReply;
 use crate::amount::Amount;
@@ -137,6 +138,8 @@ pub enum Reply {
     Proposed(ProposalRow),
     /// To `proposals_list`, oldest first.
     Proposals(Vec<ProposalRow>),
+    /// To `tier_map`.
+    TierMap(TierMapPage),
 }
 
 /// How the latch file was found.

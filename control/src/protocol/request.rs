@@ -378,6 +378,11 @@ pub enum Command {
         /// Under which ticket.
         ticket: Option<Ticket>,
     },
+    /// The tiers of all instruments, thousands in one answer.
+    TierMap {
+        /// Only instruments after this one: the `next` of the page before.
+        after: Option<SymbolName>,
+    },
 }
 
 /// One request.

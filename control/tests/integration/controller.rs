@@ -8,7 +8,7 @@ use control::limits::LimitKey;
 use control::names::Scope;
 use control::protocol::{
     Changed, Command, HoldingsFilter, LatchHealth, LimitChange, LimitDiff, OrderQuery, OrderSide, Reason,
-    Refusal, RefusalKind, Reply, StatusReply, Tif, TripMode,
+    Refusal, RefusalKind, Reply, StatusReply, TierCell, Tif, TripMode,
 };
 use control::roles::Role;
 use gate::BreakerState;
@@ -99,6 +99,7 @@ fn the_matrix_of_roles_and_commands_is_as_documented() {
         (Command::LimitsShow { symbol: None, after: None }, "-++++"),
         (Command::BreakerList { after: None }, "-++++"),
         (Command::TierShow { symbol: None, after: None }, "-++++"),
+        (Command::TierMap { after: None }, "-++++"),
         (explain("ZVZZT", 100), "-++++"),
         (Command::AuditTail { count: 1 }, "-++++"),
         (Command::AuditVerify, "-++++"),
@@ -776,4 +777,30 @@ fn names_in_roles_that_the_host_does_not_know_are_warned_of() {
         ["[roles] names nobody-of-that-name, which this host does not know: it gives nobody a role"]
     );
     assert_eq!(status(&site).started.0.0, START.0);
+}
+
+#[test]
+fn the_tiers_of_all_are_those_that_are_shown_one_by_one() {
+    let site = Site::new(&[]);
+    site.desk.set_tier("AAPL", Tier::High);
+    let cells = |after: Option<&str>| {
+        let after = after.map(|symbol| symbol.parse().unwrap());
+        match site.ask(Role::Viewer, Command::TierMap { after }) {
+            Ok(Reply::TierMap(page)) => {
+                assert_eq!(page.next, None, "three instruments are one page");
+                page.cells
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let Ok(Reply::Tiers(shown)) = site.ask(Role::Viewer, Command::TierShow { symbol: None, after: None })
+    else {
+        panic!("no tiers")
+    };
+    let one_by_one: Vec<TierCell> =
+        shown.rows.into_iter().map(|row| TierCell(row.symbol, row.tier, row.score, row.book)).collect();
+    assert_eq!(one_by_one[0].1, "high", "{one_by_one:?}");
+    assert_eq!(cells(None), one_by_one);
+    assert_eq!(cells(Some("AAPL")), one_by_one[1..], "only those behind it");
+    assert_eq!(cells(Some("ZVZZT")), []);
 }

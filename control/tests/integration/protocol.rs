@@ -70,6 +70,7 @@ fn commands() -> Vec<Command> {
         Command::ProposalsList,
         Command::ProposalApprove { id: 7, reason: reason(), ticket: ticket() },
         Command::ProposalWithdraw { id: 7, reason: reason(), ticket: None },
+        Command::TierMap { after: Some(symbol) },
     ]
 }
 
@@ -114,6 +115,7 @@ fn the_wire_form_of_commands_is_pinned() {
             r#""proposals_list""#,
             r#"{"proposal_approve":{"id":7,"reason":"book thin before the close","ticket":"CHG-1042"}}"#,
             r#"{"proposal_withdraw":{"id":7,"reason":"book thin before the close","ticket":null}}"#,
+            r#"{"tier_map":{"after":"BRK.A"}}"#,
         ]
     );
 }
