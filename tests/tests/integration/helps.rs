@@ -66,7 +66,9 @@ fn helps() -> &'static Helps {
     static HELPS: OnceLock<Helps> = OnceLock::new();
     HELPS.get_or_init(|| {
         let mut helps = Helps::new();
-        ["portcullis", "portcullisctl"].iter().for_each(|program| collect(program, &mut helps));
+        ["portcullis", "portcullisctl", "portcullis-rest"]
+            .iter()
+            .for_each(|program| collect(program, &mut helps));
         helps
     })
 }
@@ -121,7 +123,9 @@ fn is_required(help: &str, option: &Described) -> bool {
 fn known(line: &str) -> Result<(), String> {
     for part in line.split('|') {
         let words: Vec<&str> = part.split_whitespace().collect();
-        let Some(at) = words.iter().rposition(|word| ["portcullis", "portcullisctl"].contains(word)) else {
+        let Some(at) =
+            words.iter().rposition(|word| ["portcullis", "portcullisctl", "portcullis-rest"].contains(word))
+        else {
             continue;
         };
         let (mut command, mut rest) = (words[at].to_owned(), &words[at + 1..]);
