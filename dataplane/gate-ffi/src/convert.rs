@@ -159,18 +159,19 @@ pub(crate) fn event(event: c::Event) -> Result<OrderEvent, Fault> {
         c::PORTCULLIS_GATE_BUSTED if execution == 0 => (true, OrderEvent::Busted { id, qty }),
         c::PORTCULLIS_GATE_BUSTED => (true, OrderEvent::BustedExecution { id, execution, qty }),
         c::PORTCULLIS_GATE_REDUCED => (true, OrderEvent::Reduced { id, qty }),
+        c::PORTCULLIS_GATE_REDUCED_TO => (true, OrderEvent::ReducedTo { id, qty }),
         c::PORTCULLIS_GATE_CANCELLED => (false, OrderEvent::Cancelled { id }),
         c::PORTCULLIS_GATE_REJECTED => (false, OrderEvent::Rejected { id }),
         c::PORTCULLIS_GATE_REPLACED => (false, OrderEvent::Replaced { id }),
         c::PORTCULLIS_GATE_REPLACE_REJECTED => (false, OrderEvent::ReplaceRejected { id }),
         kind => {
-            let (found, wanted) = (kind.into(), "1 (accepted) to 10 (executed at a price)");
+            let (found, wanted) = (kind.into(), "1 (accepted) to 10 (executed at a price), or 12 (reduced to)");
             return Err(Fault::Field { name: "event.kind", found, wanted });
         }
     };
     // A quantity where none belongs is a kind that was mistaken for another; none where one belongs is a field that was forgotten.
     if trades {
-        not_zero("event.quantity", quantity.into(), "what was traded or taken off, which is not 0")?;
+        not_zero("event.quantity", quantity.into(), "what was traded, taken off or left, which is not 0")?;
     } else {
         zero("event.quantity", quantity.into())?;
     }
@@ -415,6 +416,7 @@ mod tests {
             (8, 0, 0, OrderEvent::Replaced { id }),
             (9, 0, 0, OrderEvent::ReplaceRejected { id }),
             (10, 8, 9, OrderEvent::ExecutedAt { id, execution: 8, qty, px: Px(-6) }),
+            (12, 0, 9, OrderEvent::ReducedTo { id, qty }),
         ] {
             assert_eq!(of(kind, execution, quantity), Ok(wanted));
             assert!(matches!(kind, 3 | 4 | 10) || of(kind, 8, quantity).is_err(), "{kind} has no execution");

@@ -5,8 +5,8 @@
 pub const PORTCULLIS_GATE_ABI_VERSION: u32 = 2;
 /// Grows with what is added under the same version: functions, and numbers of statuses that are not negative, reasons, units, tiers,
 /// sources, flags and settlements. A program passes over the ones that it does not know; an order may be sent on
-/// PORTCULLIS_GATE_OK alone, whatever they say.
-pub const PORTCULLIS_GATE_ABI_MINOR: u32 = 0;
+/// PORTCULLIS_GATE_OK alone, whatever they say. 1: PORTCULLIS_GATE_REDUCED_TO.
+pub const PORTCULLIS_GATE_ABI_MINOR: u32 = 1;
 
 /// Status: done; of an order, it may be sent.
 pub const PORTCULLIS_GATE_OK: i32 = 0;
@@ -75,7 +75,8 @@ pub const PORTCULLIS_GATE_EXECUTED: u8 = 3;
 /// Event: the venue took a trade of `quantity` back: that of `execution`, which is undone as it counted; 0 where the venue does not say
 /// which, and then nobody knows what was lost today.
 pub const PORTCULLIS_GATE_BUSTED: u8 = 4;
-/// Event: the venue took `quantity` off the order.
+/// Event: the venue took `quantity` off the order. Told twice, it is taken off twice: who can say what the order has left says
+/// PORTCULLIS_GATE_REDUCED_TO.
 pub const PORTCULLIS_GATE_REDUCED: u8 = 5;
 /// Event: the rest of the order is gone.
 pub const PORTCULLIS_GATE_CANCELLED: u8 = 6;
@@ -87,6 +88,9 @@ pub const PORTCULLIS_GATE_REPLACED: u8 = 8;
 pub const PORTCULLIS_GATE_REPLACE_REJECTED: u8 = 9;
 /// Event: as PORTCULLIS_GATE_EXECUTED, at `price`, which is what the day's loss is counted at.
 pub const PORTCULLIS_GATE_EXECUTED_AT: u8 = 10;
+/// Event: the venue made the order smaller; `quantity` is its whole quantity now, what was executed included (CumQty and LeavesQty of
+/// FIX, together). It means the same however often it is told, before or after trades.
+pub const PORTCULLIS_GATE_REDUCED_TO: u8 = 12;
 
 /// Settlement: the order works on.
 pub const PORTCULLIS_GATE_WORKING: u8 = 1;
@@ -193,7 +197,7 @@ pub struct Event {
     pub price: i64,
     /// Of a trade or a reduction, not 0; 0 for any other event.
     pub quantity: u32,
-    /// PORTCULLIS_GATE_ACCEPTED to PORTCULLIS_GATE_EXECUTED_AT.
+    /// PORTCULLIS_GATE_ACCEPTED to PORTCULLIS_GATE_EXECUTED_AT, or PORTCULLIS_GATE_REDUCED_TO.
     pub kind: u8,
     /// 0.
     pub reserved: [u8; 3],

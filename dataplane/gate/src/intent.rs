@@ -102,11 +102,20 @@ pub enum OrderEvent {
         /// How much is taken back.
         qty: Qty,
     },
-    /// The venue took `qty` off it; the rest works on (partial cancel, self-match decrement).
+    /// The venue took `qty` off it; the rest works on (partial cancel, self-match decrement). For a venue that says no more than that;
+    /// every one is believed, so who can say what the order has left says [`OrderEvent::ReducedTo`].
     Reduced {
         /// The order.
         id: u64,
         /// How much was taken off.
+        qty: Qty,
+    },
+    /// The venue made it smaller, and says how large it is now: however often it is told, and whichever trades are told before it or
+    /// after it, it means the same. The rest works on. An order never becomes larger by it.
+    ReducedTo {
+        /// The order.
+        id: u64,
+        /// Its whole quantity now, what was executed included (CumQty and LeavesQty of FIX, together).
         qty: Qty,
     },
     /// The rest of it is gone (cancel acknowledged, expired, IOC remainder).
@@ -143,6 +152,7 @@ impl OrderEvent {
             | Self::Busted { id, .. }
             | Self::BustedExecution { id, .. }
             | Self::Reduced { id, .. }
+            | Self::ReducedTo { id, .. }
             | Self::Cancelled { id }
             | Self::Rejected { id }
             | Self::Replaced { id }

@@ -127,6 +127,7 @@ mod intent;
 mod journal;
 mod judged;
 mod ladder;
+mod lately;
 mod lease;
 mod levels;
 mod limits;

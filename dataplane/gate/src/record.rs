@@ -25,7 +25,7 @@
 
 use types::{Nanos, Qty, Tier, UnixNanos};
 
-use crate::{lease::Lease, limits::RiskLimits, rate, score::FixedScore};
+use crate::{lately::Said, lease::Lease, limits::RiskLimits, rate, score::FixedScore};
 
 /// Words of a dynamic record.
 pub(crate) const DYNAMIC_WORDS: usize = 7;
@@ -327,6 +327,23 @@ impl LimitRecord {
         let DynamicHot { bounds, lease, tier, score, version, epoch: _ } = Self::unpack_hot(words);
         let cause = LimitCause::from_u8((words[6] >> 56) as u8);
         Self { limits: bounds.to_limits(), tier, score, lease, version, cause }
+    }
+}
+
+impl Said for LimitRecord {
+    fn lease(&self) -> Lease {
+        self.lease
+    }
+
+    fn tightened_by(&self, older: &Self) -> Self {
+        let limits = self.limits.tighter(&older.limits);
+        let worse = if older.tier > self.tier { older } else { self };
+        let &Self { tier, score, version, cause, .. } = worse;
+        Self { limits, tier, score, version, cause, lease: self.lease }
+    }
+
+    fn loosened_by(&self, next: &Self) -> bool {
+        self.tier > next.tier || next.limits.first_looser_than(&self.limits).is_some()
     }
 }
 

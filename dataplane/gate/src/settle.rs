@@ -239,6 +239,7 @@ impl Gate {
                 entry.qty = entry.qty.saturating_sub(qty.0).max(entry.executed);
                 whole = entry.qty;
             }
+            OrderEvent::ReducedTo { qty, .. } => entry.qty = entry.qty.min(qty.0).max(entry.executed),
             // What is not executed is gone. A replacement under way still counts until it is answered.
             OrderEvent::Cancelled { .. } | OrderEvent::Rejected { .. } => {
                 entry.qty = entry.executed;
@@ -284,6 +285,10 @@ impl Gate {
             OrderEvent::Reduced { qty, .. } => {
                 entry.pending_qty = entry.pending_qty.saturating_sub(qty.0).max(entry.executed).max(1);
                 self.store(replaced, entry, (before, entry.qty), Settlement::Working)
+            }
+            OrderEvent::ReducedTo { qty, .. } => {
+                entry.pending_qty = entry.pending_qty.min(qty.0).max(entry.executed).max(1);
+                self.store(replaced, entry, before, Settlement::Working)
             }
             OrderEvent::ReplaceRejected { .. } | OrderEvent::Rejected { .. } => {
                 (entry.pending_qty, entry.link) = (0, 0);

@@ -44,6 +44,7 @@ pub(crate) const fn event_parts(event: &OrderEvent) -> (u8, u32, u64) {
         OrderEvent::ReplaceRejected { .. } => (9, 0, 0),
         OrderEvent::ExecutedAt { qty, execution, .. } => (10, qty.0, execution),
         OrderEvent::BustedExecution { qty, execution, .. } => (11, qty.0, execution),
+        OrderEvent::ReducedTo { qty, .. } => (12, qty.0, 0),
     }
 }
 
@@ -65,6 +66,7 @@ pub(crate) const fn event_of(
         9 => OrderEvent::ReplaceRejected { id },
         10 => OrderEvent::ExecutedAt { id, execution, qty, px },
         11 => OrderEvent::BustedExecution { id, execution, qty },
+        12 => OrderEvent::ReducedTo { id, qty },
         _ => return None,
     })
 }

@@ -16,7 +16,7 @@
 //! The model that is published is one of the same buckets (`gpu::FatFingerLaw::bucket`).
 //!
 //! **What holds without it?** A surface only ever takes away from what the officer and the live limit allow, so losing it
-//! must give nothing back: one beyond its lease holds on, and of one from the future and the one before it the tighter holds.
+//! must give nothing back: one beyond its lease holds on, and of one from the future and those before it the tightest holds.
 //! It ends with the next one, when its publisher withdraws it (a lease of zero), or when a person has reset what the model
 //! said. A row that was never published gives no limit.
 
@@ -25,11 +25,12 @@ use types::{InstrumentId, Nanos, Qty, UnixNanos};
 use crate::{
     intent::OrderIntent,
     judged::Judged,
+    lately::{Lately, Said},
     lease::Lease,
     memory::{Memory, Private},
     quote::Quote,
     slot::SlotFault,
-    table::{ROWS_MAX, ReadFault, TableError, TableSizeError},
+    table::{ROWS_MAX, ReadFault, StaticReader, TableError, TableSizeError},
     twin::TwinSlot,
 };
 
@@ -146,9 +147,39 @@ impl SurfaceHot {
     }
 }
 
+impl Said for SurfaceRecord {
+    fn lease(&self) -> Lease {
+        self.lease
+    }
+
+    /// One that is withdrawn allows everything.
+    fn tightened_by(&self, older: &Self) -> Self {
+        match (self.lease.span.0, older.lease.span.0) {
+            (_, 0) => *self,
+            (0, _) => *older,
+            _ => {
+                let (mine, its) = (self.sizes.sizes(), older.sizes.sizes());
+                let least = |bucket: usize| {
+                    let [mine, its] = [mine, its].map(|sizes| sizes.get(bucket).copied().unwrap_or(Qty(0)));
+                    mine.min(its)
+                };
+                Self { sizes: SizeSurface(core::array::from_fn(least)), ..*self }
+            }
+        }
+    }
+
+    fn loosened_by(&self, next: &Self) -> bool {
+        let mut sizes = self.sizes.sizes().iter().zip(next.sizes.sizes());
+        let (withdrawn, nothing) = (next.lease.span.0 == 0, self.lease.span.0 == 0);
+        !nothing && (withdrawn || sizes.any(|(mine, next)| mine < next))
+    }
+}
+
 impl SurfaceRecord {
-    const fn pack_terms(lease: Lease, version: u32) -> u64 {
-        (lease.span.0 / 1_000_000) | (version as u64) << 32
+    fn pack(&self) -> [u64; SURFACE_WORDS] {
+        let &Self { sizes, lease, version } = self;
+        let [w0, w1, w2, w3] = pack_sizes(sizes.sizes());
+        [w0, w1, w2, w3, lease.granted.0, (lease.span.0 / 1_000_000) | u64::from(version) << 32]
     }
 
     fn unpack(words: [u64; SURFACE_WORDS]) -> Self {
@@ -218,13 +249,15 @@ fn doubling(through: u64, twice_mid: u64) -> u32 {
 pub struct SurfaceTable;
 
 impl SurfaceTable {
-    /// A table with no surface in it: it limits nothing until the first. All its memory is allocated here.
+    /// A table with no surface in it, of the static table's instruments: it limits nothing until the first. All its memory is
+    /// allocated here.
     ///
     /// # Errors
     /// [`TableError`] when there is no instrument or more than [`ROWS_MAX`].
-    pub fn create(instruments: usize) -> Result<(SurfaceWriter, SurfaceReader), TableError> {
+    pub fn create_within(statics: &StaticReader) -> Result<(SurfaceWriter, SurfaceReader), TableError> {
+        let (instruments, _) = statics.shape();
         let reader = SurfaceReader::lay_out(&mut Private, instruments)?;
-        Ok((SurfaceWriter::of(&reader), reader))
+        Ok((SurfaceWriter::of(&reader, statics), reader))
     }
 }
 
@@ -243,6 +276,8 @@ impl core::error::Error for UnknownSurface {}
 /// The scorer's end of the surface table. There is one.
 pub struct SurfaceWriter {
     rows: SurfaceReader,
+    statics: StaticReader,
+    lately: Lately,
 }
 
 impl core::fmt::Debug for SurfaceWriter {
@@ -253,8 +288,8 @@ impl core::fmt::Debug for SurfaceWriter {
 
 impl SurfaceWriter {
     /// The writing end of a table that nobody writes yet.
-    pub(crate) fn of(rows: &SurfaceReader) -> Self {
-        Self { rows: rows.clone() }
+    pub(crate) fn of(rows: &SurfaceReader, statics: &StaticReader) -> Self {
+        Self { lately: Lately::new(rows.slots.len()), rows: rows.clone(), statics: statics.clone() }
     }
 
     /// Publishes a surface that holds from `now` for the lease, cut to whole milliseconds and to [`Lease::SPAN_MAX`]; a
@@ -272,9 +307,16 @@ impl SurfaceWriter {
         now: UnixNanos,
     ) -> Result<(), UnknownSurface> {
         let slot = self.rows.slots.get(instrument.index()).ok_or(UnknownSurface(instrument))?;
-        let [w0, w1, w2, w3] = pack_sizes(surface.sizes());
-        let lease = Lease::new(now, lease);
-        slot.write([w0, w1, w2, w3, lease.granted.0, SurfaceRecord::pack_terms(lease, version)]);
+        // What is said after a person has had the model's word forgotten was not forgotten, whatever a clock that was set back says
+        // ([`crate::LimitWriter::publish`]).
+        let forgotten = self.statics.forgotten(instrument);
+        let granted = forgotten.map_or(now, |(_, last)| now.max(UnixNanos(last.0.saturating_add(1))));
+        let record = SurfaceRecord { sizes: *surface, lease: Lease::new(granted, lease), version };
+        let [front, kept] = slot.own_both().map(|words| words.map(SurfaceRecord::unpack));
+        // Forgotten is what is so for every class.
+        let kept = kept.filter(|kept| forgotten.is_none_or(|(first, _)| kept.lease.granted > first));
+        let kept = front.map(|front| self.lately.keep(instrument.index(), kept, front, &record).pack());
+        slot.write_beside(kept, record.pack());
         Ok(())
     }
 
@@ -357,6 +399,11 @@ mod tests {
     use super::*;
     use crate::SlotFault;
     use proptest::prelude::*;
+
+    fn table(instruments: usize) -> (SurfaceWriter, SurfaceReader) {
+        let (_, statics) = crate::StaticTable::create(instruments, 1).unwrap();
+        SurfaceTable::create_within(&statics).unwrap()
+    }
 
     fn quote(bid: u64, ask: u64, twice_ref: u64) -> Quote {
         Quote { bid, ask, twice_ref, ..Quote::NOTHING }
@@ -497,7 +544,7 @@ mod tests {
         fn a_published_surface_is_read_back_rounded_down_in_its_row_and_no_other(
             sizes in prop::array::uniform16(any::<u32>()), lease in 0..200_000_000_000_u64, version: u32, now: u64,
         ) {
-            let (mut writer, reader) = SurfaceTable::create(3).unwrap();
+            let (mut writer, reader) = table(3);
             let surface = SizeSurface::new(sizes.map(Qty));
             let (row, lease, now) = (InstrumentId(1), Nanos(lease), UnixNanos(now));
             writer.publish(row, &surface, lease, version, now).unwrap();
@@ -516,7 +563,7 @@ mod tests {
     #[test]
     fn rows_and_sizes_that_there_are_not_are_refused() {
         use std::string::ToString;
-        let (mut writer, reader) = SurfaceTable::create(2).unwrap();
+        let (mut writer, reader) = table(2);
         let surface = SizeSurface::new([Qty(1); SURFACE_BUCKETS]);
         for i in [2, u32::MAX] {
             let row = InstrumentId(i);
@@ -533,7 +580,7 @@ mod tests {
         );
         assert_eq!((reader.instruments(), reader.bytes()), (2, 256));
         for instruments in [0, ROWS_MAX + 1, usize::MAX] {
-            let error = SurfaceTable::create(instruments).unwrap_err();
+            let error = SurfaceReader::lay_out(&mut Private, instruments).unwrap_err();
             assert_eq!(error, TableError::Size(TableSizeError { instruments, classes: 1 }));
         }
     }

@@ -11,6 +11,7 @@ use types::{InstrumentId, UnixNanos};
 
 use crate::{
     ids::ClassId,
+    lately::Lately,
     lease::Lease,
     limits::{Effective, Envelope, RiskLimits},
     memory::{Memory, OutOfMemory, Private, Row},
@@ -167,6 +168,7 @@ impl LimitTable {
 pub struct LimitWriter {
     grid: Grid<TwinSlot<DYNAMIC_WORDS>>,
     statics: Option<StaticReader>,
+    lately: Lately,
 }
 
 impl core::fmt::Debug for LimitWriter {
@@ -185,7 +187,8 @@ struct OfficersWord {
 impl LimitWriter {
     /// The writing end of a table that nobody writes yet, within the officer's caps where they are known.
     pub(crate) fn of(table: &LimitReader, statics: Option<&StaticReader>) -> Self {
-        Self { grid: table.grid.clone(), statics: statics.cloned() }
+        let grid = table.grid.clone();
+        Self { lately: Lately::new(grid.slots.len()), grid, statics: statics.cloned() }
     }
 
     /// Publishes limits that hold from `now` for the lease of `terms`, clamped under the officer's cap where the table
@@ -218,8 +221,23 @@ impl LimitWriter {
             record.limits = record.limits.tighter(&before.limits);
             record.tier = record.tier.max(before.tier);
         }
-        slot.write(record.pack(officer.epoch));
+        let kept = self.kept(row, &record, officer.forget_before);
+        slot.write_beside(kept, record.pack(officer.epoch));
         Ok(())
+    }
+
+    /// What is kept beside the record `next` of a row: the one that it replaces, with what was replaced lately and not forgotten.
+    fn kept(
+        &mut self,
+        row: usize,
+        next: &LimitRecord,
+        forget_before: UnixNanos,
+    ) -> Option<[u64; DYNAMIC_WORDS]> {
+        let [front_words, kept] = self.grid.slots.get(row)?.own_both();
+        let (front, epoch) =
+            (front_words.map(LimitRecord::unpack)?, LimitRecord::unpack_hot(front_words?).epoch);
+        let kept = kept.map(LimitRecord::unpack).filter(|kept| kept.lease.granted > forget_before);
+        Some(self.lately.keep(row, kept, front, next).pack(epoch))
     }
 
     /// The officer's word on a row; no cap and epoch 0, which no order trusts, when there is none to be read.
@@ -292,7 +310,7 @@ impl LimitReader {
         slot.read::<DYNAMIC_WORDS>().map(LimitRecord::unpack_hot)
     }
 
-    /// The record before the newest.
+    /// What is kept beside the newest record: the one before it, with whatever was said lately that is tighter.
     pub(crate) fn read_previous(&self, row: usize) -> Option<DynamicHot> {
         let slot = self.grid.slots.get(row)?;
         slot.read_previous::<DYNAMIC_WORDS>().map(LimitRecord::unpack_hot).ok()
@@ -432,6 +450,16 @@ impl StaticReader {
     pub fn read(&self, instrument: InstrumentId, class: ClassId) -> Result<StaticRecord, ReadFault> {
         let row = self.row(instrument, class).ok_or(ReadFault::UnknownRow)?;
         self.read_row(row).map(StaticRecord::unpack).map_err(ReadFault::Slot)
+    }
+
+    /// Until when the model's word on an instrument was forgotten: for every class, and for the one that was told last. None where
+    /// no officer's limits can be read.
+    pub(crate) fn forgotten(&self, instrument: InstrumentId) -> Option<(UnixNanos, UnixNanos)> {
+        let classes = (0..self.grid.classes).filter_map(|class| u8::try_from(class).ok().map(ClassId));
+        let told = classes.filter_map(|class| self.read(instrument, class).ok());
+        told.fold(None, |all: Option<(UnixNanos, UnixNanos)>, StaticRecord { forget_before: at, .. }| {
+            Some(all.map_or((at, at), |(first, last)| (first.min(at), last.max(at))))
+        })
     }
 
     /// Where the table keeps a row.

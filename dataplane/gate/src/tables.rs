@@ -74,7 +74,7 @@ impl GateTables {
         let writers = TableWriters {
             statics: StaticWriter::of(statics),
             dynamics: dynamics.as_ref().map(|dynamics| LimitWriter::of(dynamics, Some(statics))),
-            surfaces: surfaces.as_ref().map(SurfaceWriter::of),
+            surfaces: surfaces.as_ref().map(|surfaces| SurfaceWriter::of(surfaces, statics)),
             references: RefWriter::of(references, rules),
             terms: TermsWriter::of(references),
             breakers: BreakerWriter::of(breakers),

@@ -1,7 +1,8 @@
 //! Two copies of a record, so that one of them is whole at any time: a writer that dies in the middle of a record takes
 //! nothing back that the record before had said.
 //!
-//! A publication copies the record there is into the *spare* slot, and then writes the new one into the *front* slot. A
+//! A publication copies the record there is into the *spare* slot, tightened by what was replaced before it where the table keeps
+//! that ([`crate::lately`]), and then writes the new one into the *front* slot. A
 //! reader reads the front slot; only when that is being written, or its writer died in it, does it read the spare. So the
 //! common case costs the one cache line that a single slot would, and a writer that died cost whoever reads no more than
 //! the newest record.
@@ -13,8 +14,8 @@
 
 use crate::{
     memory::{Row, Sealed},
-    slot::{Protocol, SeqSlot, SlotFault, Sound},
-    sync::fence,
+    slot::{Protocol, SeqSlot, SlotFault, Sound, TRIES},
+    sync::{fence, spin_loop},
 };
 
 /// Rounds in which both copies are tried. A writer that is alive leaves one of them alone for longer than a round takes.
@@ -37,15 +38,21 @@ impl<const N: usize, P: Protocol> TwinSlot<N, P> {
     /// Publishes `words`. Only one thread may call this on one slot; the table's unique writer handle sees to it.
     #[inline]
     pub fn write(&self, words: [u64; N]) {
-        self.keep_previous();
+        self.write_beside(self.front.own(), words);
+    }
+
+    /// The same, with `kept` in the spare slot, which is what stands for the record there is while the new one is not whole. None
+    /// leaves the spare slot as it is: a front left torn by a writer before this one is not a record.
+    #[inline]
+    pub(crate) fn write_beside(&self, kept: Option<[u64; N]>, words: [u64; N]) {
+        self.keep(kept);
         self.front.write(words);
     }
 
-    /// Copies the record there is into the spare slot; a front left torn by a writer before this one is not a record.
     #[inline]
-    fn keep_previous(&self) {
-        if let Some(previous) = self.front.own() {
-            self.spare.write(previous);
+    fn keep(&self, kept: Option<[u64; N]>) {
+        if let Some(kept) = kept {
+            self.spare.write(kept);
             if let Some(order) = P::SPARE_FIRST {
                 fence(order);
             }
@@ -57,8 +64,14 @@ impl<const N: usize, P: Protocol> TwinSlot<N, P> {
         self.front.own().or_else(|| self.spare.own())
     }
 
-    /// The first `M` words of a whole record: the newest, unless that is being written or its writer died in it; then the
-    /// one before.
+    /// Both, each to the thread that writes: the newest record, none where a writer before this one died in it, and what is kept
+    /// beside it.
+    pub(crate) fn own_both(&self) -> [Option<[u64; N]>; 2] {
+        [self.front.own(), self.spare.own()]
+    }
+
+    /// The first `M` words of a whole record: the newest, unless that is being written for longer than any writer takes, or its writer
+    /// died in it; then the one that is kept beside it.
     ///
     /// # Errors
     /// [`SlotFault::Empty`] before the first record is whole; [`SlotFault::Torn`] when a writer that never rests kept both
@@ -74,6 +87,13 @@ impl<const N: usize, P: Protocol> TwinSlot<N, P> {
     #[cold]
     #[inline(never)]
     fn read_spare<const M: usize>(&self) -> Result<[u64; M], SlotFault> {
+        // A writer that is alive is done by then, and what is kept may be tighter than what it says.
+        for _ in 1..TRIES {
+            spin_loop();
+            if let Some(words) = self.front.attempt::<M>() {
+                return Ok(words);
+            }
+        }
         for _ in 0..ROUNDS {
             if let Some(words) = self.spare.attempt::<M>().or_else(|| self.front.attempt::<M>()) {
                 return Ok(words);
@@ -82,7 +102,7 @@ impl<const N: usize, P: Protocol> TwinSlot<N, P> {
         Err(if self.spare.is_empty() { SlotFault::Empty } else { SlotFault::Torn })
     }
 
-    /// The first `M` words of the record before the newest.
+    /// The first `M` words of what is kept beside the newest record.
     ///
     /// # Errors
     /// As for [`SeqSlot::read`].
@@ -93,7 +113,7 @@ impl<const N: usize, P: Protocol> TwinSlot<N, P> {
     /// Leaves the slot as a writer would that dies in the middle of the newest record.
     #[cfg(all(test, not(loom)))]
     pub(crate) fn abandon(&self) {
-        self.keep_previous();
+        self.keep(self.front.own());
         self.front.abandon();
     }
 

@@ -147,6 +147,45 @@ fn a_scorer_whose_clock_is_ahead_loosens_nothing() {
     assert_eq!(rig.gate.explain(&order(1), NOW).limits, Some(RiskLimits { max_qty: Qty(50), ..BASE }));
 }
 
+/// Whatever the scorer's clock reads: the gate's has not come to any of it, and what was live before holds on.
+#[test]
+fn no_number_of_records_from_the_future_forgets_the_live_one_before_them() {
+    const HOUR_NS: u64 = 3_600_000_000_000;
+    for (first_ns, step_ns, back_ns) in [
+        (HOUR_NS, 100_000_000, 0),
+        (5_000_000, 5_000_000, 0),
+        (HOUR_NS, HOUR_NS, 0),
+        (2 * HOUR_NS, 0, HOUR_NS),
+    ] {
+        let mut rig = Rig::new();
+        rig.publish_live(&HIGH, Tier::High, NOW);
+        for n in 0..40 {
+            let at = NOW.0 + first_ns + n * step_ns - if n % 2 == 1 { back_ns } else { 0 };
+            rig.publish_live(&LIVE, Tier::Normal, UnixNanos(at));
+            let verdict = rig.refuses(&large(1), R::QtyDynamic);
+            assert_eq!((verdict.limit, verdict.tier), (50, Tier::High), "{n} {first_ns} {step_ns}");
+        }
+        // A scorer whose clock is right is heard at once.
+        rig.publish_live(&LIVE, Tier::Normal, NOW);
+        rig.accepts(&OrderIntent { qty: Qty(450), ..order(1) });
+    }
+    // One that says the same for more than a minute, without a pause, has had its reasons.
+    let mut rig = Rig::new();
+    rig.publish_live(&HIGH, Tier::High, NOW);
+    for n in 0..140 {
+        rig.publish_live(&LIVE, Tier::Normal, NOW.plus(Nanos(HOUR_NS + n * 500_000_000)));
+        assert_eq!(rig.check(&large(1)).accepted(), n >= 132, "{n}");
+    }
+    // A person's reset is heard, too: what was said before it is gone with the next word.
+    let mut rig = Rig::new();
+    rig.publish_live(&HIGH, Tier::High, NOW);
+    rig.statics.forget(INSTRUMENT, CLASS, NOW).unwrap();
+    for n in 1..4 {
+        rig.publish_live(&LIVE, Tier::Normal, NOW.plus(Nanos(n * HOUR_NS)));
+        rig.accepts(&large(1));
+    }
+}
+
 #[test]
 fn a_revocation_takes_back_what_was_widened_and_leaves_what_was_tightened() {
     let mut rig = Rig::new();

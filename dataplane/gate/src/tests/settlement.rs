@@ -126,6 +126,7 @@ fn every_crossing_of_a_replacement_ends_with_nothing_left() {
         (vec![E::Cancelled { id: 2 }], 0),
         (vec![E::Rejected { id: 2 }, E::Cancelled { id: 1 }], 0),
         (vec![E::Reduced { id: 2, qty: Qty(100) }, E::Replaced { id: 2 }, fill(2, 50)], 50),
+        (vec![E::ReducedTo { id: 2, qty: Qty(50) }, E::Replaced { id: 2 }, fill(2, 50)], 50),
         (vec![E::Accepted { id: 2 }, E::Replaced { id: 2 }, fill(1, 10), E::Cancelled { id: 2 }], 10),
     ] {
         let mut rig = Rig::new();

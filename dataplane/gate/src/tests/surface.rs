@@ -17,7 +17,7 @@ fn stairs() -> SizeSurface {
 /// A rig whose model says [`stairs`], over a book of 99.99 to 100.01: a bps of the mid is one tick.
 fn surfaced() -> (Rig, SurfaceWriter) {
     let mut rig = Rig::new();
-    let (mut writer, reader) = SurfaceTable::create(INSTRUMENTS).expect("a table");
+    let (mut writer, reader) = SurfaceTable::create_within(&rig.gate.tables.statics).expect("a table");
     writer.publish(INSTRUMENT, &stairs(), LEASE, 7, NOW).expect("a row");
     rig.gate.tables.surfaces = Some(reader);
     rig.publish_top(&TopOfBook { bid: px("99.99"), ask: px("100.01"), ..top() });
@@ -135,6 +135,45 @@ fn the_end_of_a_surfaces_lease_gives_nothing_back() {
 }
 
 #[test]
+fn no_number_of_surfaces_from_the_future_forgets_the_live_one_before_them() {
+    let flat = |size| SizeSurface::new([Qty(size); SURFACE_BUCKETS]);
+    for nothing in [false, true] {
+        let (mut rig, mut writer) = surfaced();
+        writer.publish(INSTRUMENT, &flat(300), LEASE, 8, NOW).unwrap();
+        for n in 1..9 {
+            let (at, lease) = (NOW.plus(Nanos(n * 2_000_000)), if nothing { Nanos(0) } else { LEASE });
+            writer.publish(INSTRUMENT, &flat(495), lease, 9, at).unwrap();
+            let verdict = rig.refuses(&OrderIntent { qty: Qty(490), ..order(1) }, R::QtyErrModel);
+            assert_eq!(verdict.limit, 300, "{n}, withdrawn {nothing}");
+        }
+        writer.publish(INSTRUMENT, &flat(495), LEASE, 9, NOW).unwrap();
+        rig.accepts(&OrderIntent { qty: Qty(490), ..order(1) });
+    }
+}
+
+/// The clock goes back an hour after a person's reset.
+#[test]
+fn a_surface_that_is_published_after_a_reset_is_not_forgotten_by_a_clock_that_went_back() {
+    let (mut rig, mut writer) = surfaced();
+    rig.statics.forget(INSTRUMENT, CLASS, NOW).unwrap();
+    let back = UnixNanos(NOW.0 - 3_600_000_000_000);
+    rig.publish_top(&TopOfBook { ts: back, last_ts: back, ..top() });
+    writer.publish(INSTRUMENT, &SizeSurface::new([Qty(300); SURFACE_BUCKETS]), LEASE, 8, back).unwrap();
+    let large = OrderIntent { qty: Qty(390), px: px("99.95"), ..order(1) };
+    for after_ns in [0, LEASE.0 * 3, 3_600_000_000_000 + LEASE.0 * 3] {
+        let now = back.plus(Nanos(after_ns));
+        rig.references.heartbeat(now);
+        let verdict = rig.gate.check(&large, now);
+        assert_eq!((verdict.reason, verdict.limit), (Some(R::QtyErrModel), 300), "{after_ns}");
+    }
+    // The next reset forgets it.
+    let later = NOW.plus(Nanos(LEASE.0 * 4));
+    rig.statics.forget(INSTRUMENT, CLASS, later).unwrap();
+    rig.references.heartbeat(later);
+    assert!(rig.gate.check(&large, later).accepted());
+}
+
+#[test]
 fn a_person_takes_back_the_surface_of_a_scorer_that_is_dead() {
     let (mut rig, mut writer) = surfaced();
     let flat = SizeSurface::new([Qty(300); SURFACE_BUCKETS]);
@@ -173,14 +212,14 @@ fn a_lease_of_zero_withdraws_a_surface_even_from_a_clock_that_runs_ahead() {
 fn without_a_surface_the_other_quantity_limits_hold_and_nothing_more_passes() {
     let torn = || {
         let mut rig = Rig::new();
-        let (mut writer, reader) = SurfaceTable::create(INSTRUMENTS).unwrap();
+        let (mut writer, reader) = SurfaceTable::create_within(&rig.gate.tables.statics).unwrap();
         writer.abandon(INSTRUMENT);
         rig.gate.tables.surfaces = Some(reader);
         rig
     };
     let elsewhere = || {
         let (mut rig, _) = surfaced();
-        let (mut writer, reader) = SurfaceTable::create(INSTRUMENTS).unwrap();
+        let (mut writer, reader) = SurfaceTable::create_within(&rig.gate.tables.statics).unwrap();
         let nothing = SizeSurface::new([Qty(0); SURFACE_BUCKETS]);
         for other in [0, 2] {
             writer.publish(InstrumentId(other), &nothing, LEASE, 1, NOW).unwrap();

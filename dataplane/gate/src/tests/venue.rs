@@ -191,6 +191,74 @@ fn an_execution_of_an_order_that_works_is_not_forgotten() {
 }
 
 #[test]
+fn a_reduction_that_the_venue_tells_twice_is_taken_once() {
+    let mut rig = Rig::new();
+    rig.take(&order(1));
+    let to = |id, qty| E::ReducedTo { id, qty: Qty(qty) };
+    for _ in 0..2 {
+        assert_eq!(rig.gate.settle(to(1, 60)), S::Working);
+        assert_eq!(exposure(&rig), (0, 60, 0));
+    }
+    rig.gate.settle(E::Executed { id: 1, execution: 7, qty: Qty(20) });
+    assert_eq!(rig.gate.settle(to(1, 60)), S::Working, "as it was before the trade");
+    assert_eq!(exposure(&rig), (20, 40, 0));
+    assert_eq!(rig.gate.settle(to(1, 70)), S::Working, "no order becomes larger by it");
+    assert_eq!(exposure(&rig), (20, 40, 0));
+    assert!(rig.gate.replace(1, &OrderIntent { qty: Qty(150), ..order(2) }, NOW).0.accepted());
+    for _ in 0..2 {
+        assert_eq!(rig.gate.settle(to(2, 110)), S::Working, "of a replacement that waits for its answer");
+        assert_eq!(exposure(&rig), (20, 90, 0));
+    }
+    assert_eq!(rig.gate.settle(to(1, 10)), S::Working, "less than what was executed");
+    assert_eq!(exposure(&rig), (20, 90, 0), "the replacement still counts");
+    rig.gate.settle(E::ReplaceRejected { id: 2 });
+    assert_eq!((exposure(&rig), rig.gate.open_order_count()), ((20, 0, 0), 0));
+    assert_eq!(rig.gate.settle(to(1, 5)), S::Ignored, "it is done");
+    // One of which nothing is left is done.
+    rig.take(&order(3));
+    assert_eq!(rig.gate.settle(to(3, 0)), S::Done);
+    assert_eq!(exposure(&rig), (20, 0, 0));
+}
+
+proptest::proptest! {
+    /// Whatever order trades and reductions come in, and however often each is told: what is left is the least that was said of the
+    /// whole, less what was traded.
+    #[test]
+    fn reductions_and_trades_mean_the_same_in_any_order_and_number(
+        words in proptest::collection::vec((0_u8..2, 1_u64..6, 1_u32..60, 1_usize..4), 1..12),
+    ) {
+        let mut rig = Rig::new();
+        rig.take(&order(1));
+        let (mut whole, mut traded) = (100, std::collections::BTreeMap::new());
+        for (kind, execution, qty, times) in words {
+            // An execution has one quantity, and no order trades more than it has.
+            let worth = 3 * u32::try_from(execution).unwrap();
+            let left = whole - traded.values().sum::<u32>();
+            if kind == 0 && !traded.contains_key(&execution) && worth >= left {
+                continue;
+            }
+            let said = 100 - qty;
+            if kind == 1 && said <= traded.values().sum::<u32>() {
+                continue;
+            }
+            for _ in 0..times {
+                rig.gate.settle(match kind {
+                    0 => E::Executed { id: 1, execution, qty: Qty(worth) },
+                    _ => E::ReducedTo { id: 1, qty: Qty(said) },
+                });
+            }
+            if kind == 0 {
+                traded.insert(execution, worth);
+            } else {
+                whole = whole.min(said);
+            }
+            let sum = traded.values().sum::<u32>();
+            proptest::prop_assert_eq!(exposure(&rig), (i64::from(sum), u64::from(whole - sum), 0));
+        }
+    }
+}
+
+#[test]
 fn an_overfill_by_one_is_one() {
     for (qty, outcome, doubt) in [(100, S::Done, None), (101, S::Overfill, Some(R::Unreconciled))] {
         let mut rig = Rig::new();
