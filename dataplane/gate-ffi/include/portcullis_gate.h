@@ -31,9 +31,9 @@
 /*
  Grows with what is added under the same version: functions, and numbers of statuses that are not negative, reasons, units, tiers,
  sources, flags and settlements. A program passes over the ones that it does not know; an order may be sent on
- PORTCULLIS_GATE_OK alone, whatever they say.
+ PORTCULLIS_GATE_OK alone, whatever they say. 1: PORTCULLIS_GATE_REDUCED_TO.
  */
-#define PORTCULLIS_GATE_ABI_MINOR 0
+#define PORTCULLIS_GATE_ABI_MINOR 1
 
 /*
  Status: done; of an order, it may be sent.
@@ -177,7 +177,8 @@
 #define PORTCULLIS_GATE_BUSTED 4
 
 /*
- Event: the venue took `quantity` off the order.
+ Event: the venue took `quantity` off the order. Told twice, it is taken off twice: who can say what the order has left says
+ PORTCULLIS_GATE_REDUCED_TO.
  */
 #define PORTCULLIS_GATE_REDUCED 5
 
@@ -205,6 +206,12 @@
  Event: as PORTCULLIS_GATE_EXECUTED, at `price`, which is what the day's loss is counted at.
  */
 #define PORTCULLIS_GATE_EXECUTED_AT 10
+
+/*
+ Event: the venue made the order smaller; `quantity` is its whole quantity now, what was executed included (CumQty and LeavesQty of
+ FIX, together). It means the same however often it is told, before or after trades.
+ */
+#define PORTCULLIS_GATE_REDUCED_TO 12
 
 /*
  Settlement: the order works on.
@@ -498,7 +505,7 @@ typedef struct portcullis_event {
    */
   uint32_t quantity;
   /*
-   PORTCULLIS_GATE_ACCEPTED to PORTCULLIS_GATE_EXECUTED_AT.
+   PORTCULLIS_GATE_ACCEPTED to PORTCULLIS_GATE_EXECUTED_AT, or PORTCULLIS_GATE_REDUCED_TO.
    */
   uint8_t kind;
   /*

@@ -165,7 +165,8 @@ pub(crate) fn event(event: c::Event) -> Result<OrderEvent, Fault> {
         c::PORTCULLIS_GATE_REPLACED => (false, OrderEvent::Replaced { id }),
         c::PORTCULLIS_GATE_REPLACE_REJECTED => (false, OrderEvent::ReplaceRejected { id }),
         kind => {
-            let (found, wanted) = (kind.into(), "1 (accepted) to 10 (executed at a price), or 12 (reduced to)");
+            let (found, wanted) =
+                (kind.into(), "1 (accepted) to 10 (executed at a price), or 12 (reduced to)");
             return Err(Fault::Field { name: "event.kind", found, wanted });
         }
     };

@@ -129,6 +129,8 @@ pub(crate) struct Inputs {
     pub due: UnixNanos,
     /// The books of gate and venue differ. The fast path says no: there such a cell is never due.
     pub unreconciled: bool,
+    /// In doubt, how much farther on the order's side the position may be than the cell has it. The fast path says 0.
+    pub astray: i64,
     /// The id is that of an open or recent order.
     pub known: bool,
     pub common: Common,
@@ -261,10 +263,22 @@ impl<'a> Case<'a> {
         Self { order, prior, inputs, facts: Facts::of(order, prior, inputs, now), settings, now }
     }
 
-    /// No fills of the side's working orders and this one can enlarge or turn the position.
+    /// No fills of the side's working orders and this one can enlarge or turn the position, by any reading of what the venue has said.
     #[inline(always)]
     pub(crate) const fn reduces(&self) -> bool {
-        self.facts.worst <= 0
+        self.worst_by_any_reading() <= 0
+    }
+
+    /// The worst case on the order's side where the position is as far on it as it may be; it is where the gate has it unless it is in
+    /// doubt.
+    #[inline(always)]
+    pub(crate) const fn worst_by_any_reading(&self) -> i64 {
+        self.facts.worst.wrapping_add(self.inputs.astray)
+    }
+
+    /// The largest quantity of which as much can be said.
+    pub(crate) fn most_that_reduces(&self) -> i64 {
+        i64::from(self.prior.growth).saturating_sub(self.worst_by_any_reading()).max(0)
     }
 
     /// It adds no risk: it can only reduce the position, or takes away from what works already.

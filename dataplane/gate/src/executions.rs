@@ -31,8 +31,8 @@ impl Booked {
 pub(crate) enum Remembered {
     /// It is new.
     New,
-    /// It is new, and that of an order which still works had to be forgotten for it.
-    Forgetting(u64),
+    /// It is new, and one of an order which still works had to be forgotten for it.
+    Forgetting(Booked),
     /// It was remembered before.
     Known(Booked),
 }
@@ -115,21 +115,21 @@ impl Executions {
         }
     }
 
-    /// Goes to the next place whose execution may be forgotten; where none is near, the order whose one is forgotten all the same.
-    fn pass_over(&mut self, works: impl Fn(u64) -> bool) -> Option<u64> {
+    /// Goes to the next place whose execution may be forgotten; where none is near, the one that is forgotten all the same.
+    fn pass_over(&mut self, works: impl Fn(u64) -> bool) -> Option<Booked> {
         let oldest = self.next;
         for _ in 0..LOOKED_AT_MAX.min(self.ring.len()) {
             let execution = self.ring.get(self.next).copied().filter(|execution| *execution != 0)?;
-            self.order_of(execution).filter(|order| works(*order))?;
+            self.booked(execution).filter(|booked| works(booked.order))?;
             self.advance();
         }
         self.next = oldest;
-        self.ring.get(oldest).and_then(|execution| self.order_of(*execution))
+        self.ring.get(oldest).and_then(|execution| self.booked(*execution))
     }
 
-    fn order_of(&self, execution: u64) -> Option<u64> {
+    fn booked(&self, execution: u64) -> Option<Booked> {
         let at = self.find(execution).ok()?;
-        self.slots.get(at).map(|slot| slot.booked.order)
+        self.slots.get(at).map(|slot| slot.booked)
     }
 
     /// What `execution` counted for; none of one that is not remembered.
@@ -236,7 +236,7 @@ mod tests {
                 let before = held(&executions);
                 let remembered = executions.remember(n, booked, |order| order < working);
                 let lost = before + usize::from(order < working) - held(&executions);
-                let wanted = usize::from(matches!(remembered, Remembered::Forgetting(order) if order < working));
+                let wanted = usize::from(matches!(remembered, Remembered::Forgetting(booked) if booked.order < working));
                 prop_assert_eq!(lost, wanted);
                 prop_assert!(lost == 0 || before >= count.min(LOOKED_AT_MAX));
                 prop_assert!(executions.booked_mut(n).is_some());

@@ -9,6 +9,7 @@ use crate::{
     breaker::{Breaker, BreakerKey},
     case::{Settings, StrategyRow},
     config::{self, GateConfig, GateError, SelfMatch},
+    doubt::Astray,
     executions::Executions,
     exposure::{Cell, Exposure, POSITION_MAX},
     ids::{AccountId, StrategyId},
@@ -33,6 +34,8 @@ pub struct Gate {
     pub(crate) tables: GateTables,
     pub(crate) strategies: Box<[StrategyRow]>,
     pub(crate) cells: Box<[Cell]>,
+    /// By cell: how far its position may lie from where it is. Counts in doubt alone.
+    pub(crate) astray: Box<[Astray]>,
     pub(crate) orders: OrderTable,
     pub(crate) executions: Executions,
     pub(crate) shared: Shared,
@@ -174,6 +177,7 @@ impl Gate {
         Ok(Self {
             tables,
             cells: vec![Cell::FLAT; cells].into(),
+            astray: vec![Astray::NOTHING; cells].into(),
             strategies,
             orders: OrderTable::new(config.open_orders_max, config.recent_orders, chained_cells),
             executions: Executions::new(config.open_orders_max.saturating_add(config.recent_orders)),
@@ -228,6 +232,9 @@ impl Gate {
         }
         let more = position.saturating_sub(cell.position);
         cell.reconcile(position);
+        if let Some(astray) = self.astray.get_mut(at) {
+            *astray = Astray::NOTHING;
+        }
         self.shared.set_by(instrument, account, more);
         if self.levels.on {
             self.levels.cells_mut(strategy, instrument, |cell| cell.move_by(more));
@@ -271,6 +278,7 @@ impl Gate {
     #[must_use]
     pub fn bytes(&self) -> usize {
         size_of_val(&*self.cells)
+            + size_of_val(&*self.astray)
             + size_of_val(&*self.strategies)
             + self.orders.bytes()
             + self.executions.bytes()

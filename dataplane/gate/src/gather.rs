@@ -6,6 +6,7 @@ use crate::{
     case::{Found, InForce, Inputs, Missing, StrategyRow},
     depth::Walk,
     divide::Divisor,
+    doubt::Astray,
     exposure::Cell,
     gate::Gate,
     in_force::in_force,
@@ -85,6 +86,7 @@ impl Gate {
             cell,
             due: cell.due(),
             unreconciled: cell.in_doubt(),
+            astray: if cell.in_doubt() { self.astray_toward(order) } else { 0 },
             strategy,
             known: self.orders.contains(order.cl_ord_id),
             common,
@@ -114,6 +116,7 @@ impl Gate {
             cell: Cell::FLAT,
             due: UnixNanos(0),
             unreconciled: false,
+            astray: 0,
             strategy: StrategyRow::NONE,
             known: self.orders.contains(order.cl_ord_id),
             common: Common::NOTHING,
@@ -121,6 +124,13 @@ impl Gate {
             breakers,
             missing: Missing { limits: Found::NotSought, quote: Found::NotSought, ..missing },
         }
+    }
+
+    /// How much farther on its side the position that an order moves may be than its cell has it.
+    #[cold]
+    fn astray_toward(&self, order: &OrderIntent) -> i64 {
+        let place = self.cell_index(order.instrument, order.strategy).and_then(|at| self.astray.get(at));
+        place.unwrap_or(&Astray::ANYTHING).toward(order.side)
     }
 
     /// What the checks beyond one strategy need, of an order that is judged at `px`, 0 when there is no price to judge it by.

@@ -160,13 +160,21 @@ impl OrderEvent {
         }
     }
 
+    /// How many shares a position moves by with it; none where that is no part of it.
+    pub(crate) const fn shares(&self) -> Option<Qty> {
+        match *self {
+            Self::Filled { qty, .. }
+            | Self::Executed { qty, .. }
+            | Self::ExecutedAt { qty, .. }
+            | Self::Busted { qty, .. }
+            | Self::BustedExecution { qty, .. } => Some(qty),
+            _ => None,
+        }
+    }
+
     /// Whether a position moves with it.
     pub(crate) const fn moves_shares(&self) -> bool {
-        matches!(
-            self,
-            Self::Filled { qty, .. } | Self::Executed { qty, .. } | Self::ExecutedAt { qty, .. }
-            | Self::Busted { qty, .. } | Self::BustedExecution { qty, .. } if qty.0 != 0
-        )
+        matches!(self.shares(), Some(Qty(1..)))
     }
 
     /// A trade of order 0, which nobody has: how a journal says that nobody knows what was traded.

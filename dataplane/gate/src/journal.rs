@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! word 0  kind:8 | a:8 | b:8 | c:8 | high:32     a, b, c: side, type and time in force, or what an event is
-//!      1  an order's id, an execution, or a position
-//!      2  a price, or when the next order is due
+//!      1  an order's id, an execution, a position, or how far below it
+//!      2  a price, when the next order is due, or how far above
 //!      3  instrument:32 | quantity:32
 //!      4  strategy:16 | account:16 | executed, or an order's rounded value:32
 //!      5  the price an order was judged at, or the other id of a replacement
@@ -102,6 +102,18 @@ pub enum Step {
         position: i64,
         /// When its next order is due; in the highest bit, whether books of gate and venue differ.
         due: u64,
+    },
+    /// How far a position that is in doubt may lie from where it is, by other readings of what the venue has said. Without it, as far as
+    /// any.
+    Astray {
+        /// The instrument.
+        instrument: InstrumentId,
+        /// The strategy.
+        strategy: StrategyId,
+        /// How much lower it may be.
+        below: u64,
+        /// How much higher.
+        above: u64,
     },
     /// What an account holds in an instrument.
     AccountHolds {
@@ -223,6 +235,7 @@ const TOLD: u8 = 17;
 const STREAK: u8 = 18;
 const STOPPED: u8 = 19;
 const STOP_TAKEN: u8 = 20;
+const ASTRAY: u8 = 21;
 
 /// The words of an order; 5 to 7 are the caller's.
 fn order_words(kind: u8, order: &OrderIntent, interval_ns: u32) -> [u64; 5] {
@@ -317,6 +330,9 @@ impl Step {
                 let who = who(strategy, nobody, 0);
                 [head(HOLDS, [0; 3], 0), position.cast_unsigned(), due, at(instrument), who, 0, 0, 0]
             }
+            &Self::Astray { instrument, strategy, below, above } => {
+                [head(ASTRAY, [0; 3], 0), below, above, at(instrument), who(strategy, nobody, 0), 0, 0, 0]
+            }
             &Self::AccountHolds { instrument, account, position } => {
                 let who = who(none, account, 0);
                 [head(ACCOUNT_HOLDS, [0; 3], 0), position.cast_unsigned(), 0, at(instrument), who, 0, 0, 0]
@@ -377,6 +393,7 @@ impl Step {
             }
             POSITIONED => Self::Positioned { instrument, strategy, account, position },
             HOLDS => Self::Holds { instrument, strategy, position, due: w2 },
+            ASTRAY => Self::Astray { instrument, strategy, below: w1, above: w2 },
             ACCOUNT_HOLDS => Self::AccountHolds { instrument, account, position },
             DUE => Self::Due { strategy, due: UnixNanos(w2), at: UnixNanos(at) },
             ORDER => Self::Order(kept_of(&fields)?),
@@ -421,6 +438,7 @@ impl Step {
                 (Some(instrument), Some(strategy), Some(account))
             }
             Self::Holds { instrument, strategy, .. }
+            | Self::Astray { instrument, strategy, .. }
             | Self::Streak { instrument, strategy, .. }
             | Self::Tallied { instrument, doer: Doer::Strategy(strategy), .. } => {
                 (Some(instrument), Some(strategy), None)

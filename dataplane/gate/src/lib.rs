@@ -117,6 +117,7 @@ mod decide;
 mod decision;
 mod depth;
 mod divide;
+mod doubt;
 mod executions;
 mod exposure;
 mod gate;

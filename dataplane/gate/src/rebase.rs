@@ -57,6 +57,7 @@ const fn time_mut(step: &mut Step) -> Option<&mut UnixNanos> {
         Step::Settled(_)
         | Step::Positioned { .. }
         | Step::Holds { .. }
+        | Step::Astray { .. }
         | Step::AccountHolds { .. }
         | Step::Order(_)
         | Step::Execution { .. }

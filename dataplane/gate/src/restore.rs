@@ -6,6 +6,7 @@ use types::{InstrumentId, UnixNanos};
 
 use crate::{
     activity::Doer,
+    doubt::Astray,
     gate::Gate,
     ids::{AccountId, StrategyId},
     intent::{OrderIntent, OrderType, TimeInForce},
@@ -66,15 +67,12 @@ impl Gate {
                 set.map_err(|_| RestoreError::Unknown)
             }
             Step::Holds { instrument, strategy, position, due } => {
+                self.restore_holding((instrument, strategy), position, due)
+            }
+            Step::Astray { instrument, strategy, below, above } => {
                 let at = self.cell_index(instrument, strategy).ok_or(RestoreError::Unknown)?;
-                let cell = self.cells.get_mut(at).ok_or(RestoreError::Unknown)?;
-                let before = cell.position;
-                cell.hold(position, due);
-                let more = cell.position.saturating_sub(before);
-                if self.levels.on {
-                    self.levels.cells_mut(strategy, instrument, |cell| cell.move_by(more));
-                    self.relist(instrument, strategy, AccountId(u16::MAX));
-                }
+                let place = self.astray.get_mut(at).ok_or(RestoreError::Unknown)?;
+                *place = Astray::of_parts([below, above]);
                 Ok(())
             }
             Step::AccountHolds { instrument, account, position } => {
@@ -106,6 +104,28 @@ impl Gate {
             | Step::Stopped { .. } => self.restore_counted(step),
             Step::StopTaken { .. } => Ok(()),
         }
+    }
+
+    /// Takes what a strategy holds in an instrument, and when its next order is due there.
+    fn restore_holding(
+        &mut self,
+        (instrument, strategy): (InstrumentId, StrategyId),
+        position: i64,
+        due: u64,
+    ) -> Result<(), RestoreError> {
+        let at = self.cell_index(instrument, strategy).ok_or(RestoreError::Unknown)?;
+        let cell = self.cells.get_mut(at).ok_or(RestoreError::Unknown)?;
+        let before = cell.position;
+        cell.hold(position, due);
+        // How far it is astray is said next; what is not said is not known.
+        let astray = if cell.in_doubt() { Astray::ANYTHING } else { Astray::NOTHING };
+        let more = cell.position.saturating_sub(before);
+        self.astray.get_mut(at).into_iter().for_each(|place| *place = astray);
+        if self.levels.on {
+            self.levels.cells_mut(strategy, instrument, |cell| cell.move_by(more));
+            self.relist(instrument, strategy, AccountId(u16::MAX));
+        }
+        Ok(())
     }
 
     /// The part of [`Gate::restore`] that is of what is counted over a time; nothing of any other step.
@@ -162,6 +182,10 @@ impl Gate {
             if cell.position != 0 || cell.due_word() != 0 {
                 let (instrument, strategy) = self.cell_names(at);
                 say(Step::Holds { instrument, strategy, position: cell.position, due: cell.due_word() });
+                if let Some(astray) = self.astray.get(at).filter(|_| cell.in_doubt()) {
+                    let [below, above] = astray.parts();
+                    say(Step::Astray { instrument, strategy, below, above });
+                }
             }
         }
         for (instrument, account, position) in self.shared.positions().filter(|(_, _, held)| *held != 0) {

@@ -6,6 +6,7 @@
 use types::{Px, Qty, Side};
 
 use crate::{
+    doubt::Astray,
     executions::{Booked, Remembered},
     exposure::Cell,
     gate::{Gate, Reservation},
@@ -90,9 +91,9 @@ impl Gate {
         let works = |order| orders.last_of(order).is_some_and(|(_, last)| !last.life.is_over());
         match executions.remember(execution, booked, works) {
             Remembered::New => None,
-            Remembered::Forgetting(order) => {
+            Remembered::Forgetting(forgotten) => {
                 // Told again, it would count again.
-                self.doubt_order(order);
+                self.doubt_order(forgotten.order, |side| Astray::miscounted(side, forgotten.left));
                 None
             }
             Remembered::Known(known) => {
@@ -100,7 +101,9 @@ impl Gate {
                 if known.order == 0 || same {
                     return Some(Settlement::Repeated);
                 }
-                self.doubt_order(booked.order);
+                // Both were traded, or the later one instead of the earlier.
+                self.doubt_order(booked.order, |side| Astray::uncounted(side, booked.qty));
+                self.doubt_order(known.order, |side| Astray::miscounted(side, known.left));
                 Some(Settlement::Contradicted)
             }
         }
@@ -113,9 +116,9 @@ impl Gate {
     }
 
     #[cold]
-    fn doubt_order(&mut self, id: u64) {
+    fn doubt_order(&mut self, id: u64, astray: impl Fn(Side) -> Astray) {
         if let Some(entry) = self.orders.get(id) {
-            self.doubt(&entry);
+            self.doubt(&entry, astray(entry.side));
         }
     }
 
@@ -128,8 +131,9 @@ impl Gate {
         if qty.0 != 0 && booked.is_some_and(|booked| booked.left == 0) {
             return Settlement::Repeated;
         }
-        self.doubt(&entry);
-        if booked.is_some_and(|booked| booked.order != 0 && !self.is_of(booked.order, id)) {
+        if let Some(booked) = booked.filter(|booked| booked.order != 0 && !self.is_of(booked.order, id)) {
+            self.doubt(&entry, Astray::miscounted(entry.side, qty.0));
+            self.doubt_order(booked.order, |side| Astray::miscounted(side, qty.0.min(booked.left)));
             return Settlement::Contradicted;
         }
         let (left, px) = match booked {
@@ -138,6 +142,10 @@ impl Gate {
             None => (entry.executed, Px::NONE),
         };
         let undone = qty.0.min(left).min(entry.executed);
+        // It is taken for a trade that counted; by another reading it was none of this order's, or has been taken back before.
+        let beyond = Astray::miscounted(entry.side, qty.0.saturating_sub(undone));
+        let astray = Astray::uncounted(entry.side, undone).and(beyond);
+        self.doubt(&entry, if qty.0 == 0 { Astray::ANYTHING } else { astray });
         if undone == 0 {
             return if qty.0 == 0 { Settlement::Busted } else { Settlement::Contradicted };
         }
@@ -163,16 +171,21 @@ impl Gate {
         // One that works is nobody's here, and counts nowhere.
         let works = matches!(event, OrderEvent::Accepted { .. } | OrderEvent::Replaced { .. });
         if event.moves_shares() || event.is_a_trade_of_nobody() || works {
+            let known = event.shares().filter(|_| event.id() != 0).map(|qty| Astray::on_either_side(qty.0));
+            let astray = known.unwrap_or(Astray::ANYTHING);
             self.cells.iter_mut().for_each(Cell::doubt);
+            self.astray.iter_mut().for_each(|place| *place = place.and(astray));
         }
         Settlement::UnknownOrder
     }
 
-    /// The books of the order's cell differ.
+    /// The books of the order's cell differ, by so much.
     #[cold]
-    fn doubt(&mut self, entry: &Entry) {
-        if let Some(cell) = self.cells.get_mut(entry.cell as usize) {
+    fn doubt(&mut self, entry: &Entry, astray: Astray) {
+        let at = entry.cell as usize;
+        if let (Some(cell), Some(place)) = (self.cells.get_mut(at), self.astray.get_mut(at)) {
             cell.doubt();
+            *place = place.and(astray);
         }
     }
 
@@ -227,7 +240,7 @@ impl Gate {
             | OrderEvent::ExecutedAt { qty, .. } => {
                 if qty.0 > before {
                     outcome = Settlement::Overfill;
-                    self.doubt(&{ entry });
+                    self.doubt(&{ entry }, Astray::miscounted(entry.side, qty.0));
                 }
                 if entry.executed == 0 && qty.0 != 0 {
                     self.note_streak(&{ entry });
@@ -288,16 +301,17 @@ impl Gate {
             }
             OrderEvent::ReducedTo { qty, .. } => {
                 entry.pending_qty = entry.pending_qty.min(qty.0).max(entry.executed).max(1);
-                self.store(replaced, entry, before, Settlement::Working)
+                self.store(replaced, entry, (before, entry.qty), Settlement::Working)
             }
             OrderEvent::ReplaceRejected { .. } | OrderEvent::Rejected { .. } => {
                 (entry.pending_qty, entry.link) = (0, 0);
                 named.life = Life::Refused;
                 self.close(id, named, 0);
                 // It was traded under its own name, or more than the order had without it.
-                let contradicted = named.executed != 0 || entry.executed > entry.qty;
+                let beyond = entry.executed.saturating_sub(entry.qty);
+                let contradicted = named.executed != 0 || beyond != 0;
                 if contradicted {
-                    self.doubt(&entry);
+                    self.doubt(&entry, Astray::miscounted(entry.side, named.executed.max(beyond)));
                 }
                 let outcome = if contradicted { Settlement::Contradicted } else { Settlement::Working };
                 self.store(replaced, entry, (before, entry.qty), outcome)
@@ -333,7 +347,8 @@ impl Gate {
             if !refused || ended {
                 return Settlement::Ignored;
             }
-            self.doubt(entry);
+            // It works, and whatever it has left may trade.
+            self.doubt(entry, Astray::uncounted(entry.side, entry.qty.saturating_sub(entry.executed)));
             return Settlement::Contradicted;
         };
         if entry.executed == 0 && qty.0 != 0 {
@@ -342,8 +357,9 @@ impl Gate {
         // It counts into whatever the order has become.
         let (last, mut ended) = self.orders.last_of(id).unwrap_or((id, *entry));
         let renamed = last != id;
+        let astray = Astray::miscounted(entry.side, qty.0);
         if renamed {
-            self.doubt(entry);
+            self.doubt(entry, astray);
         }
         if ended.life == Life::Open && ended.cell == entry.cell {
             self.settle_named(last, ended, event);
@@ -352,7 +368,7 @@ impl Gate {
         ended.executed = ended.executed.saturating_add(qty.0);
         let beyond = refused || ended.executed > ended.qty;
         if beyond {
-            self.doubt(entry);
+            self.doubt(entry, astray);
         }
         self.orders.put(last, ended);
         self.fill(entry, event);
@@ -425,8 +441,8 @@ impl Gate {
     fn tally_trade(&mut self, entry: &Entry, trade: &Trade) {
         let known = trade.px.is_some();
         if !known {
-            // At what it traded nobody knows: somebody must look.
-            self.doubt(entry);
+            // At what it traded nobody knows: somebody must look. How much did is known.
+            self.doubt(entry, Astray::NOTHING);
         }
         // What was traded is then held as if from before the day. What is taken back was counted, and nobody knows for how much.
         if !known && (!trade.undone || trade.qty == 0) {

@@ -145,7 +145,6 @@ impl Check for ReduceOnly {
     }
 
     fn numbers(case: &Case) -> (i64, i64) {
-        let growth = i64::from(case.prior.growth);
-        (growth.saturating_sub(case.facts.worst).max(0), growth)
+        (case.most_that_reduces(), case.prior.growth.into())
     }
 }

@@ -61,8 +61,8 @@ impl Check for Unreconciled {
     const SLUG: &'static str = "UNRECONCILED";
     const FIX: u16 = 0;
     const UNIT: Unit = Unit::Quantity;
-    const SENTENCE: &'static str = "The books of gate and venue differ (the position here is {value}); only reducing orders pass until a person has \
-         set the position.";
+    const SENTENCE: &'static str = "The books of gate and venue differ (the position here is {value}); until a person has set it, only orders pass that \
+         reduce it whatever of what the venue said is right, here at most {limit}.";
     const FAILS_CLOSED_ON: &'static str =
         "a fill of an unknown or replaced order, an overfill, a trade taken back";
 
@@ -72,6 +72,6 @@ impl Check for Unreconciled {
     }
 
     fn numbers(case: &Case) -> (i64, i64) {
-        (0, case.inputs.cell.position)
+        (case.most_that_reduces(), case.inputs.cell.position)
     }
 }

@@ -203,7 +203,8 @@ proptest! {
                         Side::Bid => (held.position, held.working_buy),
                         Side::Ask => (-held.position, held.working_sell),
                     };
-                    let reduces = own + works.cast_signed() + i64::from(qty) <= 0;
+                    let astray = rig.gate.astray[rig.gate.cell_index(INSTRUMENT, strategy).unwrap()].toward(side);
+                    let reduces = own + works.cast_signed() + i64::from(qty) + astray <= 0;
                     let want = breaches(&deeds, now, &order, (&strategies, &accounts), reduces);
                     let explained = rig.gate.explain(&order, UnixNanos(now));
                     let mut found: Vec<_> = explained.breaches().map(|b| b.reason).filter(|r| r.code() >= 1410).collect();

@@ -6,6 +6,7 @@ mod blindness;
 mod boundaries;
 mod clock;
 mod days;
+mod doubt;
 mod fail_closed;
 mod groups;
 mod incidents;

@@ -25,6 +25,7 @@ pub(super) const fn counts(step: &Step) -> bool {
         | Step::Counted(_)
         | Step::Told(_)
         | Step::Streak { .. }
+        | Step::Astray { .. }
         | Step::Stopped { .. }
         | Step::StopTaken { .. } => false,
         Step::Sent(_)
