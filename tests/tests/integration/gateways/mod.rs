@@ -12,7 +12,7 @@ use crate::on_a_wire::{Appliance, Datagram, PATIENCE, StopOnDrop, datagrams, in_
 use crate::tables::scenario;
 use firm::{Firm, SYMBOL};
 use scripted::Connection;
-use simulator::order_entry::{Behaviour, OrderVenue, OuchVersion, VenueFaults, VenueSetup};
+use simulator::order_entry::{Behaviour, OrderVenue, OuchVersion, VenueFaults, VenueSetup, VenueTerms};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -44,16 +44,15 @@ fn config(dir: &Path, version: OuchVersion, on_disconnect: &str) -> String {
 }
 
 fn venue(version: OuchVersion, behaviour: Behaviour, faults: VenueFaults, seed: u64) -> OrderVenue {
-    let setup = VenueSetup {
+    let terms = VenueTerms {
         version,
-        listen: VENUE.parse().unwrap(),
         username: "ACME01".to_owned(),
         password: "venuepw".to_owned(),
         session: *b"  20261130",
         behaviour,
-        faults,
         seed,
     };
+    let setup = VenueSetup { terms, listen: VENUE.parse().unwrap(), faults };
     OrderVenue::open(setup).unwrap()
 }
 
