@@ -5,7 +5,7 @@ use egress::fix::frame::{Framed, frame};
 use egress::fix::message::Message;
 use egress::fix::write::Writer;
 use egress::fix::{AlertTags, CompIds, Gateway, OwnCancels, Setup, Version};
-use egress::orders::Owner;
+use egress::owner::{Counted, Owner};
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -114,8 +114,8 @@ impl Speech for Fix {
 
     fn gateway(socket: &Path, listen: SocketAddr, venue: SocketAddr, dir: &Path) -> Turns {
         let name = |text: &str| text.parse().expect("a name");
-        let owner =
-            Owner { socket: socket.to_owned(), client: name("c1"), strategy: name("s"), account: name("a") };
+        let own = Counted { strategy: name("s"), account: name("a") };
+        let owner = Owner { socket: socket.to_owned(), client: name("c1"), own, others: Vec::new() };
         let ids = |ours: &str, theirs: &str| CompIds { ours: ours.to_owned(), theirs: theirs.to_owned() };
         let setup = Setup {
             version: Version::Fix44,

@@ -1,8 +1,8 @@
 //! OUCH 5.0 over SoupBinTCP.
 
 use crate::street::{Read, Speech, Turns};
-use egress::orders::Owner;
-use egress::ouch::{Dialect, Gateway, Logins, Setup};
+use egress::ouch::{Dialect, Gateway, Logins, Network, Setup};
+use egress::owner::{Counted, Owner};
 use std::net::SocketAddr;
 use std::path::Path;
 use wire::IntoBytes as _;
@@ -115,8 +115,8 @@ impl Speech for Ouch {
 
     fn gateway(socket: &Path, listen: SocketAddr, venue: SocketAddr, dir: &Path) -> Turns {
         let name = |text: &str| text.parse().expect("a name");
-        let owner =
-            Owner { socket: socket.to_owned(), client: name("c1"), strategy: name("s"), account: name("a") };
+        let own = Counted { strategy: name("s"), account: name("a") };
+        let owner = Owner { socket: socket.to_owned(), client: name("c1"), own, others: Vec::new() };
         let text = str::to_owned;
         let logins = Logins {
             firm_username: text(USERNAME),
@@ -126,15 +126,13 @@ impl Speech for Ouch {
         };
         let setup = Setup {
             dialect: Dialect::V50,
-            listen,
-            venue,
-            owner,
+            mpids: Vec::new(),
             logins,
             cancel_on_disconnect: false,
             cancel_on_halt: true,
             store_dir: dir.to_owned(),
         };
-        let mut gateway = Gateway::open(setup).expect("a gateway");
+        let mut gateway = Gateway::open(setup, Network { listen, venue, owner }).expect("a gateway");
         Box::new(move |now| gateway.turn(now))
     }
 }

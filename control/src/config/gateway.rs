@@ -70,6 +70,18 @@ pub struct GatewaySoup {
     pub venue_password_file: PathBuf,
 }
 
+/// `[[gateway.mpid]]`: what the orders count to that are entered for another MPID than the session's own.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayMpid {
+    /// The MPID, as orders have it.
+    pub id: String,
+    /// The strategy that they count to.
+    pub strategy: Name,
+    /// The account that they count to.
+    pub account: Name,
+}
+
 /// `[gateway.fix]`: who speaks on both sessions of FIX, and what the firm is told beside the venue's words.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -149,6 +161,9 @@ pub struct Gateway {
     pub strategy: Name,
     /// The account that its orders count to.
     pub account: Name,
+    /// What those count to that are entered for another MPID (OUCH).
+    #[serde(default)]
+    pub mpid: Vec<GatewayMpid>,
     /// Its CPU; without one it sleeps while there is nothing to do.
     #[serde(default = "any_cpu")]
     pub cpu: CpuChoice,

@@ -11,6 +11,9 @@ use std::net::SocketAddr;
 /// Characters of a SoupBinTCP user name at most.
 const USERNAME_MAX: usize = 6;
 
+/// MPIDs that one gateway serves at most beside its session's own.
+const MPIDS_MAX: usize = 63;
+
 /// Where a gateway listens: for its firm, and then for who gets copies.
 fn listens(gateway: &Gateway) -> impl Iterator<Item = SocketAddr> {
     let copy = gateway.fix.as_ref().and_then(|fix| fix.drop_copy.as_ref());
@@ -74,12 +77,55 @@ impl Checker<'_> {
                             self.refuse(&at(key), quoted(name), wanted);
                         }
                     }
+                    self.gateway_mpids(gateway, client, &at);
                 }
             }
             if gateway.protocol.is_fix() {
                 self.gateway_fix(gateway, &at);
             } else {
                 self.gateway_soup(gateway, &at);
+            }
+        }
+    }
+
+    /// Each MPID is one, and counts to what is the client's.
+    fn gateway_mpids(&mut self, gateway: &Gateway, client: &Client, at: &impl Fn(&str) -> Vec<Step>) {
+        if gateway.protocol.is_fix() && !gateway.mpid.is_empty() {
+            self.refuse(&at("mpid"), "a table", "none: orders of FIX have no MPID");
+        }
+        if gateway.mpid.len() > MPIDS_MAX {
+            let wanted = format!("at most {MPIDS_MAX} beside the session's own");
+            self.refuse(&at("mpid"), format!("{} of them", gateway.mpid.len()), wanted);
+        }
+        for (index, mpid) in gateway.mpid.iter().enumerate() {
+            let within = |key: &str| {
+                let mut path = at("mpid");
+                path.extend([Step::Index(index), Step::Key(key.to_owned())]);
+                path
+            };
+            let is_one =
+                mpid.id.len() == 4 && mpid.id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+            let is_again = gateway.mpid[..index].iter().any(|other| other.id == mpid.id);
+            if !is_one {
+                self.refuse(
+                    &within("id"),
+                    format!("{:?}", mpid.id),
+                    "an MPID of 4 capital letters and digits",
+                );
+            } else if is_again {
+                self.refuse(
+                    &within("id"),
+                    format!("{:?} again", mpid.id),
+                    "an MPID that the gateway has once",
+                );
+            }
+            let owned = [
+                ("strategy", &mpid.strategy, &client.strategies),
+                ("account", &mpid.account, &client.accounts),
+            ];
+            for (key, name, _) in owned.iter().filter(|(_, name, names)| !names.contains(name)) {
+                let wanted = format!("one of the client's ([client.{}])", gateway.client);
+                self.refuse(&within(key), format!("\"{name}\""), wanted);
             }
         }
     }

@@ -27,7 +27,9 @@ mod tree;
 
 pub use envelopes::LimitPlan;
 pub use error::{ConfigError, ConfigErrors, Origin, Problem};
-pub use gateway::{Gateway, GatewayDropCopy, GatewayFix, GatewayProtocol, GatewaySoup, OnDisconnect, OnHalt};
+pub use gateway::{
+    Gateway, GatewayDropCopy, GatewayFix, GatewayMpid, GatewayProtocol, GatewaySoup, OnDisconnect, OnHalt,
+};
 pub use instruments::{FxRate, Instrument, InstrumentPlan};
 pub use listen::{Listen, ParseListenError};
 pub use net::{

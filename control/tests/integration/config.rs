@@ -596,6 +596,41 @@ fn gateways_trade_what_is_their_clients_and_share_nothing() {
 }
 
 #[test]
+fn orders_of_another_mpid_count_to_what_is_the_clients_too() {
+    let tables = |mpids: &str, protocol: &str| {
+        let one = gateway("g1", "one", "127.0.0.1:5001", "s", "A").replace("ouch-5.0", protocol);
+        let more = "strategies = [\"s\", \"u\"]\naccounts = [\"A\", \"C\"]";
+        let all = gateways(&format!("{one}{mpids}{SOUP}"));
+        format!("[account.C]\n[strategy.u]\n{all}").replace("strategies = [\"s\"]\naccounts = [\"A\"]", more)
+    };
+    let mpid = |id: &str, strategy: &str, account: &str| {
+        format!("[[gateway.mpid]]\nid = \"{id}\"\nstrategy = \"{strategy}\"\naccount = \"{account}\"\n")
+    };
+    let plan = load(&tables(&(mpid("ACMQ", "u", "C") + &mpid("ACM2", "u", "A")), "ouch-4.2")).unwrap();
+    let [first, second] = &plan.gateways[0].mpid[..] else { panic!("{:?}", plan.gateways) };
+    assert_eq!((first.id.as_str(), first.strategy.as_str(), second.account.as_str()), ("ACMQ", "u", "A"));
+
+    let bad = mpid("acmq", "t", "A") + &mpid("ACM2", "u", "B") + &mpid("ACM2", "u", "A");
+    let found = errors(&tables(&bad, "ouch-5.0"));
+    for part in [
+        "gateway[0].mpid[0].id: found \"acmq\", wanted an MPID of 4 capital letters and digits",
+        "gateway[0].mpid[0].strategy: found \"t\", wanted one of the client's ([client.one])",
+        "gateway[0].mpid[1].account: found \"B\", wanted one of the client's ([client.one])",
+        "gateway[0].mpid[2].id: found \"ACM2\" again, wanted an MPID that the gateway has once",
+    ] {
+        assert!(found.iter().any(|error| error.contains(part)), "{part}: {found:?}");
+    }
+    let of_fix = errors(&tables(&mpid("ACMQ", "u", "C"), "fix-4.4"));
+    assert!(
+        of_fix.iter().any(|error| error.contains("wanted none: orders of FIX have no MPID")),
+        "{of_fix:?}"
+    );
+    let many: String = (0..64).map(|n| mpid(&format!("AC{n:02}"), "u", "C")).collect();
+    let found = errors(&tables(&many, "ouch-5.0"));
+    assert!(found.iter().any(|error| error.contains("found 64 of them, wanted at most 63")), "{found:?}");
+}
+
+#[test]
 fn a_gateway_of_the_daemons_own_has_a_cpu_that_nothing_else_of_it_has() {
     let cpus = |first: &str, second: &str| {
         let one = gateway("g1", "one", "127.0.0.1:5001", "s", "A") + first + SOUP;

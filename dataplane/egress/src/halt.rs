@@ -9,6 +9,7 @@
 //!
 //! Trips of the model do not ask for it: it stops what would be sent, and a person decides about what rests.
 
+use crate::owner::OwnerIndex;
 use gate::{AccountId, Breaker, BreakerCause, BreakerKey, BreakerState, StrategyId};
 use types::{InstrumentId, Nanos, UnixNanos};
 
@@ -21,18 +22,21 @@ const INSTRUMENTS_A_TURN: usize = 64;
 /// The orders that a halt or a trip covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Halted {
-    /// All of the gateway's: the firm, its account or its strategy is closed.
+    /// All of the gateway's: the firm is closed, or an account or a strategy that all of them count to.
     All,
+    /// Those of some owners, a bit each: an account or a strategy of theirs is closed.
+    Of(u64),
     /// Those in one instrument.
     In(InstrumentId),
 }
 
 impl Halted {
-    /// Whether it covers an order in `instrument`.
+    /// Whether it covers an order in `instrument` that is of `owner`.
     #[must_use]
-    pub(crate) fn covers(self, instrument: InstrumentId) -> bool {
+    pub(crate) fn covers(self, instrument: InstrumentId, owner: OwnerIndex) -> bool {
         match self {
             Self::All => true,
+            Self::Of(owners) => owners & owner.bit() != 0,
             Self::In(closed) => closed == instrument,
         }
     }
@@ -75,7 +79,7 @@ impl Followed {
 /// Follows the breakers of one gateway's orders.
 #[derive(Debug)]
 pub(crate) struct HaltWatch {
-    scopes: [(BreakerKey, Followed); 3],
+    scopes: Vec<(BreakerKey, Halted, Followed)>,
     /// Whether it was told that nobody says any more what is halted.
     told_of_loss: bool,
     /// Those that it has ever named an order in.
@@ -84,15 +88,19 @@ pub(crate) struct HaltWatch {
 }
 
 impl HaltWatch {
-    /// Of orders that count to these, and in the instruments named by [`HaltWatch::watch`]. What is closed already is told first.
-    pub(crate) fn new(account: AccountId, strategy: StrategyId) -> Self {
-        let keys = [BreakerKey::Firm, BreakerKey::Account(account), BreakerKey::Strategy(strategy)];
-        Self {
-            scopes: keys.map(|key| (key, Followed::Open)),
-            told_of_loss: false,
-            instruments: Vec::new(),
-            next: 0,
+    /// Of orders that are of these owners, in their order, and in the instruments named by [`HaltWatch::watch`]. What is closed already is
+    /// told first.
+    pub(crate) fn new(owners: &[(StrategyId, AccountId)]) -> Self {
+        let mut scopes = vec![(BreakerKey::Firm, Halted::All, Followed::Open)];
+        let keys = owners
+            .iter()
+            .flat_map(|(strategy, account)| [BreakerKey::Account(*account), BreakerKey::Strategy(*strategy)]);
+        for key in keys {
+            if !scopes.iter().any(|(known, ..)| *known == key) {
+                scopes.push((key, covered(owners, key), Followed::Open));
+            }
         }
+        Self { scopes, told_of_loss: false, instruments: Vec::new(), next: 0 }
     }
 
     /// There may be orders in `instrument` from now on. Walks the list of them: for the first order in each.
@@ -113,9 +121,9 @@ impl HaltWatch {
         if std::mem::replace(&mut self.told_of_loss, is_lost) != is_lost && is_lost {
             return Some(Halted::All);
         }
-        for (key, followed) in &mut self.scopes {
+        for (key, halted, followed) in &mut self.scopes {
             if followed.follow(breaker(*key), now) {
-                return Some(Halted::All);
+                return Some(*halted);
             }
         }
         for _ in 0..self.instruments.len().min(INSTRUMENTS_A_TURN) {
@@ -129,6 +137,18 @@ impl HaltWatch {
     }
 }
 
+/// The orders of these owners that the breaker of an account or of a strategy covers.
+fn covered(owners: &[(StrategyId, AccountId)], key: BreakerKey) -> Halted {
+    let is_of = |(strategy, account): &(StrategyId, AccountId)| {
+        key == BreakerKey::Account(*account) || key == BreakerKey::Strategy(*strategy)
+    };
+    if owners.iter().all(is_of) {
+        return Halted::All;
+    }
+    let places = owners.iter().zip(OwnerIndex::all()).filter(|(owner, _)| is_of(owner));
+    Halted::Of(places.fold(0, |bits, (_, place)| bits | place.bit()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,7 +160,7 @@ mod tests {
     const MS: u64 = 1_000_000;
 
     fn watch() -> HaltWatch {
-        let mut watch = HaltWatch::new(AccountId(2), StrategyId(3));
+        let mut watch = HaltWatch::new(&[(StrategyId(3), AccountId(2))]);
         (0..100).map(InstrumentId).for_each(|instrument| watch.watch(instrument));
         watch
     }
@@ -175,7 +195,28 @@ mod tests {
             assert_eq!(told(&mut watch, &[], 3), []);
             assert_eq!(told(&mut watch, &[(key, LATCHED)], 4), [halted]);
         }
-        assert!(Halted::In(seventy).covers(seventy) && !Halted::In(seventy).covers(InstrumentId(71)));
+        let first = OwnerIndex::default();
+        let covers = |instrument| Halted::In(seventy).covers(instrument, first);
+        assert!(covers(seventy) && !covers(InstrumentId(71)));
+    }
+
+    #[test]
+    fn a_trip_of_one_owner_covers_its_orders_and_no_others() {
+        // Two strategies share an account, a third has one of its own.
+        let owners = [1, 2, 3].map(|n| (StrategyId(n), AccountId(if n == 3 { 8 } else { 7 })));
+        let places: Vec<OwnerIndex> = OwnerIndex::all().take(3).collect();
+        for (key, covered) in [
+            (BreakerKey::Strategy(StrategyId(2)), [false, true, false]),
+            (BreakerKey::Account(AccountId(7)), [true, true, false]),
+            (BreakerKey::Account(AccountId(8)), [false, false, true]),
+            (BreakerKey::Firm, [true; 3]),
+        ] {
+            let told = told(&mut HaltWatch::new(&owners), &[(key, LATCHED)], 1);
+            let [halted] = told[..] else { panic!("{key:?}: {told:?}") };
+            let covers: Vec<bool> =
+                places.iter().map(|place| halted.covers(InstrumentId(1), *place)).collect();
+            assert_eq!(covers, covered, "{key:?}");
+        }
     }
 
     #[test]
@@ -185,7 +226,7 @@ mod tests {
         assert_eq!(told(&mut watch, &[(BreakerKey::Firm, in_force)], 0), []);
         assert_eq!(told(&mut watch, &[(BreakerKey::Firm, in_force)], 19), []);
         assert_eq!(told(&mut watch, &[(BreakerKey::Firm, LATCHED)], 19), [Halted::All]);
-        let mut watch = HaltWatch::new(AccountId(2), StrategyId(3));
+        let mut watch = HaltWatch::new(&[(StrategyId(3), AccountId(2))]);
         assert_eq!(told(&mut watch, &[(BreakerKey::Firm, in_force)], 0), []);
         assert_eq!(told(&mut watch, &[(BreakerKey::Firm, in_force)], 20), [Halted::All]);
         // Told once: the latch that comes then is the same trip's.

@@ -18,6 +18,7 @@ mod halt;
 mod log;
 pub mod orders;
 pub mod ouch;
+pub mod owner;
 pub mod socket;
 pub mod soup;
 pub mod store;

@@ -2,16 +2,15 @@
 //! judges, and the thread attaches again where the daemon was started anew.
 
 use crate::halt::{HaltWatch, Halted};
+use crate::owner::{Counted, Owner, OwnerIndex};
 use attach::{AttachError, LastWords, OrderThread};
 use control::client::ClientError;
-use control::names::Name;
 use control::protocol::RefusalKind;
 use gate::{
     AccountId, BreakerKey, BreakerState, Decision, FixedScore, Flags, LimitsSource, OpenOrder, OrderEvent,
     OrderIntent, OrderType, RejectReason, Reservation, Settlement, StrategyId, TimeInForce, Verdict,
 };
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::time::Duration;
 use types::{InstrumentId, Nanos, Px, Qty, Side, Symbol, Tier, UnixNanos};
 
@@ -87,24 +86,13 @@ impl PortError {
     }
 }
 
-/// Whose orders go through a port.
-#[derive(Clone, Debug)]
-pub struct Owner {
-    /// The daemon's control socket.
-    pub socket: PathBuf,
-    /// The client to attach as.
-    pub client: Name,
-    /// The strategy of every order.
-    pub strategy: Name,
-    /// The account of every order.
-    pub account: Name,
-}
-
 /// What a protocol asks for.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted {
     /// The client order id as a number.
     pub id: u64,
+    /// What it counts to.
+    pub owner: OwnerIndex,
     /// The instrument.
     pub instrument: InstrumentId,
     /// What to do.
@@ -123,8 +111,8 @@ pub struct OrderPort {
     owner: Owner,
     /// None between a daemon that has gone and the next one.
     thread: Option<OrderThread>,
-    strategy: StrategyId,
-    account: AccountId,
+    /// What orders count to, by their [`OwnerIndex`].
+    counted: Vec<(StrategyId, AccountId)>,
     numbers: HashMap<Symbol, InstrumentId>,
     halts: HaltWatch,
     /// What the last daemon says of halts, also when nothing is attached to it any more.
@@ -142,23 +130,23 @@ impl OrderPort {
     /// # Errors
     /// [`PortError`].
     pub fn attach(owner: Owner) -> Result<Self, PortError> {
-        let numbers = HashMap::with_capacity(SYMBOLS_MAX);
-        let (strategy, account) = (StrategyId(0), AccountId(0));
-        let halts = HaltWatch::new(account, strategy);
-        let mut port = Self {
+        let mut port = Self::unattached(owner);
+        port.attach_anew()?;
+        Ok(port)
+    }
+
+    fn unattached(owner: Owner) -> Self {
+        Self {
             owner,
             thread: None,
-            strategy,
-            account,
-            numbers,
-            halts,
+            counted: Vec::new(),
+            numbers: HashMap::with_capacity(SYMBOLS_MAX),
+            halts: HaltWatch::new(&[]),
             words: None,
             silence: Silence::default(),
             is_orphan: false,
             is_shut_out: false,
-        };
-        port.attach_anew()?;
-        Ok(port)
+        }
     }
 
     /// Attaches where it is not attached.
@@ -172,11 +160,19 @@ impl OrderPort {
     }
 
     fn try_to_attach(&mut self) -> Result<(), PortError> {
-        let Owner { socket, client, strategy, account } = &self.owner;
-        let thread = OrderThread::attach(socket, client, ATTACH_TIMEOUT)?;
-        let not_owned = |what, name: &Name| PortError::NotOwned { what, name: name.to_string() };
-        self.strategy = thread.strategy(strategy).ok_or_else(|| not_owned("strategy", strategy))?;
-        self.account = thread.account(account).ok_or_else(|| not_owned("account", account))?;
+        let Owner { socket, client, .. } = &self.owner;
+        self.take_place(OrderThread::attach(socket, client, ATTACH_TIMEOUT)?)
+    }
+
+    fn take_place(&mut self, thread: OrderThread) -> Result<(), PortError> {
+        let numbered = |counted: &Counted| {
+            let Counted { strategy, account } = counted;
+            let not_owned = |what, name: &dyn ToString| PortError::NotOwned { what, name: name.to_string() };
+            let strategy = thread.strategy(strategy).ok_or_else(|| not_owned("strategy", strategy))?;
+            let account = thread.account(account).ok_or_else(|| not_owned("account", account))?;
+            Ok::<_, PortError>((strategy, account))
+        };
+        self.counted = self.owner.all().map(numbered).collect::<Result<_, _>>()?;
         self.numbers.clear();
         (self.words, self.silence) = (Some(thread.words().clone()), Silence::default());
         self.is_orphan = false;
@@ -187,7 +183,7 @@ impl OrderPort {
 
     /// What is halted or tripped is told again by [`OrderPort::halted`]: orders are known that were not when it was told.
     pub(crate) fn look_at_halts_anew(&mut self) {
-        self.halts = HaltWatch::new(self.account, self.strategy);
+        self.halts = HaltWatch::new(&self.counted);
         let open = self.thread.iter().flat_map(OrderThread::open_orders);
         open.for_each(|order| self.halts.watch(order.instrument));
     }
@@ -297,12 +293,21 @@ impl OrderPort {
         self.thread.as_ref().is_some_and(|thread| thread.is_open(id))
     }
 
-    /// Whether a halt or a trip, whoever's, keeps orders in `instrument` back now.
+    /// What an order that counts to these is of; its own where it is none of them, whose orders nobody else sends.
+    pub(crate) fn owner_of(&self, strategy: StrategyId, account: AccountId) -> OwnerIndex {
+        let mut places = self.counted.iter().zip(OwnerIndex::all());
+        places
+            .find(|(counted, _)| **counted == (strategy, account))
+            .map_or_else(OwnerIndex::default, |found| found.1)
+    }
+
+    /// Whether a halt or a trip, whoever's, keeps orders of the first owner in `instrument` back now.
     pub(crate) fn is_closed(&self, instrument: InstrumentId) -> bool {
+        let (strategy, account) = self.numbers_of(OwnerIndex::default());
         let keys = [
             BreakerKey::Firm,
-            BreakerKey::Account(self.account),
-            BreakerKey::Strategy(self.strategy),
+            BreakerKey::Account(account),
+            BreakerKey::Strategy(strategy),
             BreakerKey::Instrument(instrument),
         ];
         let is_open = |key| {
@@ -323,14 +328,21 @@ impl OrderPort {
         self.thread.as_ref().map_or(0, OrderThread::lost)
     }
 
+    /// The numbers of what an order counts to; of none that there is, those that no gate knows.
+    fn numbers_of(&self, owner: OwnerIndex) -> (StrategyId, AccountId) {
+        let none = (StrategyId(u16::MAX), AccountId(u16::MAX));
+        self.counted.get(owner.index()).copied().unwrap_or(none)
+    }
+
     fn intent(&self, wanted: &Wanted) -> OrderIntent {
+        let (strategy, account) = self.numbers_of(wanted.owner);
         OrderIntent {
             cl_ord_id: wanted.id,
             px: wanted.px,
             instrument: wanted.instrument,
             qty: wanted.qty,
-            strategy: self.strategy,
-            account: self.account,
+            strategy,
+            account,
             side: wanted.side,
             order_type: if wanted.px == Px::NONE { OrderType::Market } else { OrderType::Limit },
             tif: wanted.tif,
@@ -356,7 +368,9 @@ fn answer((verdict, reservation): (Verdict, Option<Reservation>)) -> Result<Rese
 #[cfg(test)]
 mod tests {
     use super::*;
+    use control::names::Name;
     use gate::{Breaker, BreakerCause, BreakerTable, BreakerWriter};
+    use std::path::PathBuf;
 
     const SECOND: u64 = 1_000_000_000;
 
@@ -367,25 +381,16 @@ mod tests {
         writer.alive(UnixNanos(100 * SECOND));
         let name = |name: &str| name.parse::<Name>().expect("a name");
         let socket = PathBuf::from("/nonexistent/control.sock");
-        let owner = Owner { socket, client: name("c"), strategy: name("s"), account: name("a") };
-        let (strategy, account) = (StrategyId(0), AccountId(0));
-        let mut halts = HaltWatch::new(account, strategy);
+        let own = Counted { strategy: name("s"), account: name("a") };
+        let owner = Owner { socket, client: name("c"), own, others: Vec::new() };
+        let counted = vec![(StrategyId(0), AccountId(0))];
+        let mut halts = HaltWatch::new(&counted);
         halts.watch(InstrumentId(2));
         let words = Some(LastWords::new(reader, silence_max));
         let (numbers, silence) = (HashMap::new(), Silence::default());
         let (thread, is_orphan, is_shut_out) = (None, true, false);
-        let port = OrderPort {
-            owner,
-            thread,
-            strategy,
-            account,
-            numbers,
-            halts,
-            words,
-            silence,
-            is_orphan,
-            is_shut_out,
-        };
+        let port =
+            OrderPort { owner, thread, counted, numbers, halts, words, silence, is_orphan, is_shut_out };
         (port, writer)
     }
 
@@ -409,6 +414,7 @@ mod tests {
         assert_eq!(port.halted(now), Some(Halted::All));
         let wanted = Wanted {
             id: 1,
+            owner: OwnerIndex::default(),
             instrument: InstrumentId(1),
             side: Side::Bid,
             qty: Qty(1),

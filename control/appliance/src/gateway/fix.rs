@@ -4,7 +4,7 @@ use super::carrier::{Parties, carry};
 use anyhow::{Context, Result};
 use control::config::{Gateway as Declared, OnDisconnect, OnHalt};
 use egress::fix::{AlertTags, CompIds, CopySetup, Gateway, OwnCancels, Setup, Version};
-use egress::orders::Owner;
+use egress::owner::Owner;
 use std::path::PathBuf;
 
 carry!(Gateway, |gateway| {

@@ -13,10 +13,10 @@ use anyhow::{Context, Result, bail};
 pub(crate) use carrier::Carrier;
 use carrier::Parties;
 use control::client::Client;
-use control::config::{Gateway as Declared, GatewayProtocol, OnDisconnect, OnHalt, Plan, load};
+use control::config::{Gateway as Declared, GatewayMpid, GatewayProtocol, OnDisconnect, OnHalt, Plan, load};
 use egress::fix::Version;
-use egress::orders::Owner;
-use egress::ouch::Dialect;
+use egress::ouch::{Dialect, Network};
+use egress::owner::{Counted, Owner};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -151,7 +151,7 @@ fn may_pass(error: &anyhow::Error) -> bool {
 
 /// What one of the protocols' gateways is made of.
 pub(crate) enum Setup {
-    Ouch(egress::ouch::Setup),
+    Ouch(egress::ouch::Setup, Network),
     Fix(egress::fix::Setup),
 }
 
@@ -162,7 +162,10 @@ impl Setup {
     /// What cannot be read.
     pub(crate) fn of(plan: &Plan, declared: &Declared) -> Result<Self> {
         let (store_dir, owner) = (store_dir(plan, declared), owner(plan, declared));
-        let ouch = |dialect, owner, dir| ouch::setup(declared, dialect, owner, dir).map(Self::Ouch);
+        let ouch = |dialect, owner, dir| {
+            let network = Network { listen: declared.listen, venue: declared.venue, owner };
+            ouch::setup(declared, dialect, dir).map(|setup| Self::Ouch(setup, network))
+        };
         let fix = |version, owner, dir| fix::setup(declared, version, owner, dir).map(Self::Fix);
         match declared.protocol {
             GatewayProtocol::Ouch50 => ouch(Dialect::V50, owner, store_dir),
@@ -175,14 +178,16 @@ impl Setup {
 
     fn open(&self, now: UnixNanos) -> Result<Box<dyn Carrier>> {
         Ok(match self {
-            Self::Ouch(setup) => Box::new(egress::ouch::Gateway::open(setup.clone())?),
+            Self::Ouch(setup, network) => {
+                Box::new(egress::ouch::Gateway::open(setup.clone(), network.clone())?)
+            }
             Self::Fix(setup) => Box::new(egress::fix::Gateway::open(setup, now)?),
         })
     }
 
     fn parties(&self) -> Parties {
         match self {
-            Self::Ouch(setup) => ouch::parties(setup),
+            Self::Ouch(setup, _) => ouch::parties(setup),
             Self::Fix(setup) => fix::parties(setup),
         }
     }
@@ -228,9 +233,13 @@ fn owner(plan: &Plan, declared: &Declared) -> Owner {
     Owner {
         socket: plan.instance.socket.clone(),
         client: declared.client.clone(),
-        strategy: declared.strategy.clone(),
-        account: declared.account.clone(),
+        own: Counted { strategy: declared.strategy.clone(), account: declared.account.clone() },
+        others: declared.mpid.iter().map(counted).collect(),
     }
+}
+
+fn counted(mpid: &GatewayMpid) -> Counted {
+    Counted { strategy: mpid.strategy.clone(), account: mpid.account.clone() }
 }
 
 /// Says what the gateway would do, and tries what it needs.
@@ -241,6 +250,11 @@ fn check(plan: &Plan, declared: &Declared, setup: &Setup) -> Result<()> {
     let what = if cancels { "each open order is cancelled" } else { "orders stay" };
     say(format_args!("gateway {name}: {protocol}"))?;
     say(format_args!("  orders     count to strategy {strategy} and account {account}, of client {client}"))?;
+    for GatewayMpid { id, strategy, account } in &declared.mpid {
+        say(format_args!(
+            "  {id}       to strategy {strategy} and account {account}, where an order is entered for that MPID"
+        ))?;
+    }
     say(format_args!("  firm       {firm} connects to {listen}; when it goes, {what}"))?;
     let halts = match declared.on_halt {
         OnHalt::Cancel => "each open order is cancelled",

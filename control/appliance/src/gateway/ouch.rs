@@ -4,25 +4,19 @@ use super::carrier::{Parties, carry};
 use crate::cli::WrongUsage;
 use anyhow::{Context, Result};
 use control::config::{Gateway as Declared, OnDisconnect, OnHalt};
-use egress::orders::Owner;
 use egress::ouch::{Dialect, Gateway, Logins, Setup};
 use std::path::{Path, PathBuf};
 
 carry!(Gateway, |gateway| gateway.counters().to_string());
 
 /// What the gateway is made of.
-pub(super) fn setup(
-    declared: &Declared,
-    dialect: Dialect,
-    owner: Owner,
-    store_dir: PathBuf,
-) -> Result<Setup> {
+pub(super) fn setup(declared: &Declared, dialect: Dialect, store_dir: PathBuf) -> Result<Setup> {
+    let mpid =
+        |text: &str| <[u8; 4]>::try_from(text.as_bytes()).context("an MPID of other than 4 characters");
     let soup = declared.soup.as_ref().context("no [gateway.soup]")?;
     Ok(Setup {
         dialect,
-        listen: declared.listen,
-        venue: declared.venue,
-        owner,
+        mpids: declared.mpid.iter().map(|declared| mpid(&declared.id)).collect::<Result<_>>()?,
         logins: Logins {
             firm_username: soup.firm_username.clone(),
             firm_password: password(&soup.firm_password_file)?,

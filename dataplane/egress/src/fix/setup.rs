@@ -2,7 +2,8 @@
 
 use crate::fix::dictionary::Version;
 use crate::fix::gateway::AlertTags;
-use crate::orders::{Owner, PortError};
+use crate::orders::PortError;
+use crate::owner::Owner;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,6 +1,7 @@
 //! Each order as the venue's stream has told it so far.
 
 use super::words::Token;
+use crate::owner::OwnerIndex;
 use std::collections::HashMap;
 use types::{InstrumentId, Side};
 
@@ -12,6 +13,7 @@ const ORDERS_MAX: usize = 1 << 17;
 pub(super) struct Held {
     pub(super) token: Token,
     pub(super) text: [u8; 14],
+    pub(super) owner: OwnerIndex,
     pub(super) instrument: InstrumentId,
     pub(super) side: Side,
     /// The whole quantity, executed part included.

@@ -304,8 +304,12 @@ impl Gateway {
             return self.refuse(order.token, order.text, refusal);
         };
         let (Some(symbol), Some(side)) = (order.symbol, order.side) else { return };
+        let Some(owner) = self.setup.owner_of(order.mpid) else {
+            return self.refuse(order.token, order.text, Refusal::Cannot(Cannot::Mpid));
+        };
         let instrument = self.port.instrument(symbol);
-        let wanted = Wanted { id, instrument, side, qty: Qty(order.qty), px: order.px, tif: order.tif };
+        let wanted =
+            Wanted { id, owner, instrument, side, qty: Qty(order.qty), px: order.px, tif: order.tif };
         let held = self.held(order, &wanted, 0);
         match self.port.reserve(&wanted, self.clock.wall()) {
             Ok(reservation) => self.pass(id, held, reservation, bytes, now),
@@ -326,8 +330,9 @@ impl Gateway {
         let Some(known) = self.book.get(replaced).copied() else {
             return self.refuse_by_gate(order, RejectReason::UnknownOrder);
         };
-        let (instrument, side) = (known.instrument, side_of(order.side, &known));
-        let wanted = Wanted { id, instrument, side, qty: Qty(order.qty), px: order.px, tif: order.tif };
+        let (owner, instrument, side) = (known.owner, known.instrument, side_of(order.side, &known));
+        let wanted =
+            Wanted { id, owner, instrument, side, qty: Qty(order.qty), px: order.px, tif: order.tif };
         let held = self.held(order, &wanted, replaced);
         match self.port.replace(replaced, &wanted, self.clock.wall()) {
             Ok(reservation) => self.pass(id, held, reservation, bytes, now),
@@ -340,6 +345,7 @@ impl Gateway {
         Held {
             token: order.token,
             text: order.text,
+            owner: wanted.owner,
             instrument: wanted.instrument,
             side: wanted.side,
             qty: wanted.qty.0,

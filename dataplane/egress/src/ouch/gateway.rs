@@ -8,7 +8,8 @@ use super::sides::{Firm, Venue};
 use super::told::Told;
 use super::words::Token;
 use crate::log::write_file;
-use crate::orders::{OrderPort, Owner, PortError};
+use crate::orders::{OrderPort, PortError};
+use crate::owner::{Owner, OwnerIndex};
 use crate::store::{Record, Store, StoreError};
 use gate::OrderEvent;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -46,12 +47,8 @@ pub struct Logins {
 pub struct Setup {
     /// The version that both sides speak.
     pub dialect: Dialect,
-    /// Where the firm connects to.
-    pub listen: SocketAddr,
-    /// Where the venue is.
-    pub venue: SocketAddr,
-    /// Whose orders they are.
-    pub owner: Owner,
+    /// The MPIDs of [`Owner::others`], in their order. Without any, every order is of the first owner, whatever its MPID.
+    pub mpids: Vec<[u8; 4]>,
     /// Who logs in where.
     pub logins: Logins,
     /// Whether each open order is cancelled when the firm's connection ends.
@@ -60,6 +57,31 @@ pub struct Setup {
     pub cancel_on_halt: bool,
     /// Where its streams are kept.
     pub store_dir: PathBuf,
+}
+
+impl Setup {
+    /// Whose an order is that is entered for this MPID, blank for the session's own; none where it is nobody's.
+    pub(super) fn owner_of(&self, mpid: [u8; 4]) -> Option<OwnerIndex> {
+        if self.mpids.is_empty() || mpid == [b' '; 4] {
+            return Some(OwnerIndex::default());
+        }
+        self.mpids
+            .iter()
+            .zip(OwnerIndex::all().skip(1))
+            .find(|(known, _)| **known == mpid)
+            .map(|found| found.1)
+    }
+}
+
+/// Where a gateway is between its firm and its venue.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// Where the firm connects to.
+    pub listen: SocketAddr,
+    /// Where the venue is.
+    pub venue: SocketAddr,
+    /// Whose orders they are.
+    pub owner: Owner,
 }
 
 /// Why there is no gateway.
@@ -142,18 +164,18 @@ impl Gateway {
     ///
     /// # Errors
     /// [`GatewayError`].
-    pub fn open(setup: Setup) -> Result<Self, GatewayError> {
+    pub fn open(setup: Setup, network: Network) -> Result<Self, GatewayError> {
         let io = |what: String| move |source| GatewayError::Io { what, source };
-        let listener =
-            TcpListener::bind(setup.listen).map_err(io(format!("listening on {}", setup.listen)))?;
-        listener.set_nonblocking(true).map_err(io(format!("listening on {}", setup.listen)))?;
-        let port = OrderPort::attach(setup.owner.clone())?;
+        let Network { listen, venue, owner } = network;
+        let listener = TcpListener::bind(listen).map_err(io(format!("listening on {listen}")))?;
+        listener.set_nonblocking(true).map_err(io(format!("listening on {listen}")))?;
+        let port = OrderPort::attach(owner)?;
         let mut gateway = Self {
             port,
             session: None,
             book: Book::new(),
             firm: Firm { listener, conn: None, candidates: VecDeque::new() },
-            venue: Venue::new(setup.venue),
+            venue: Venue::new(venue),
             counters: Counters::default(),
             last_number: 0,
             sent: 1,
@@ -243,6 +265,7 @@ impl Gateway {
             let held = Held {
                 token,
                 text: [b' '; 14],
+                owner: self.port.owner_of(order.strategy, order.account),
                 instrument: order.instrument,
                 side: order.side,
                 qty: leaves.saturating_add(executed),
@@ -363,7 +386,7 @@ impl Gateway {
         while let Some(halted) = self.port.halted(self.clock.wall()) {
             let mut orders = 0;
             for (_, held) in self.book.iter_mut() {
-                let is_new = halted.covers(held.instrument) && !held.cancelling;
+                let is_new = halted.covers(held.instrument, held.owner) && !held.cancelling;
                 held.cancelling |= is_new;
                 orders += u64::from(is_new);
             }

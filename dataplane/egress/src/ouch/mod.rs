@@ -21,7 +21,7 @@ mod words;
 
 pub use counters::{Count, Counters};
 pub use dialect::Dialect;
-pub use gateway::{Gateway, GatewayError, Logins, Setup};
+pub use gateway::{Gateway, GatewayError, Logins, Network, Setup};
 
 #[cfg(test)]
 mod tests;

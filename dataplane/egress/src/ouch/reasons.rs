@@ -13,6 +13,7 @@ pub(super) fn of_50(refusal: Refusal) -> u16 {
         Refusal::Cannot(Cannot::Quantity) => r50::INVALID_QUANTITY,
         Refusal::Cannot(Cannot::Side) => r50::INVALID_SIDE,
         Refusal::Cannot(Cannot::Peg) => r50::PEGGING_NOT_ALLOWED,
+        Refusal::Cannot(Cannot::Mpid) => r50::FIRM_NOT_AUTHORIZED,
         Refusal::Cannot(Cannot::Channel | Cannot::Option) => r50::OTHER,
         Refusal::TooLate => r50::REPLACE_NOT_ALLOWED,
         Refusal::VenueAway | Refusal::Closed => r50::DESTINATION_CLOSED,
@@ -53,6 +54,7 @@ pub(super) fn of_42(refusal: Refusal) -> u8 {
     let reason = match refusal {
         Refusal::Gate(reason) => reason,
         Refusal::Cannot(Cannot::Quantity) => return r42::SHARES,
+        Refusal::Cannot(Cannot::Mpid) => return r42::NOT_AUTHORIZED,
         Refusal::Cannot(_) | Refusal::TooLate => return r42::OTHER,
         Refusal::VenueAway | Refusal::Closed => return r42::CLOSED,
     };

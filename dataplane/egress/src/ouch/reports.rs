@@ -5,6 +5,7 @@ use super::counters::Count;
 use super::gateway::Gateway;
 use super::words::{Refusal, Report, Token};
 use crate::orders::executed;
+use crate::owner::OwnerIndex;
 use crate::store::Kind;
 use gate::{OrderEvent, Settlement};
 use types::{Px, Qty, Side, Symbol, UnixNanos};
@@ -111,6 +112,7 @@ impl Gateway {
         Held {
             token,
             text: [b' '; 14],
+            owner: OwnerIndex::default(),
             instrument: self.port.instrument(symbol),
             side,
             qty,

@@ -2,7 +2,9 @@
 
 use super::book::{Book, Held};
 use super::dialect::{Dialect, SessionKey};
+use super::gateway::{Logins, Setup};
 use super::words::{Cannot, Refusal, Report, Request, Token, Unfit};
+use crate::owner::OwnerIndex;
 use gate::{RejectReason, TimeInForce};
 use proptest::prelude::*;
 use types::{InstrumentId, Px, Side, Symbol};
@@ -33,6 +35,47 @@ fn an_order_of_either_version_is_what_the_gate_judges() {
     let Ok(Request::Enter(order)) = Dialect::V42.request(of_42.as_bytes()) else { panic!() };
     assert_eq!((order.token, order.side, order.tif), (Token(TEXT), Some(Side::Bid), TimeInForce::Day));
     assert_eq!(order.px, Px(123_450_000_000));
+}
+
+#[test]
+fn an_order_is_of_whom_its_mpid_says() {
+    let mpid_50 = |options: &[u8]| match Dialect::V50.request(&enter_50(b'B', 1, 10_000, options)) {
+        Ok(Request::Enter(order)) => Ok(order.mpid),
+        Err(Unfit::Order { why, .. }) => Err(why),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(mpid_50(&[]), Ok(*b"    "));
+    assert_eq!(mpid_50(b"\x05\x02ACMQ"), Ok(*b"ACMQ"));
+    assert_eq!(mpid_50(b"\x04\x02ACM"), Err(Cannot::Option), "of another length than its own");
+    let of_42 = ouch42::inbound::EnterOrder::new(
+        TEXT, b'B', 100, SYMBOL, 1_234_500, 99_998, *b"ACMQ", b'Y', b'P', b'N', 0, b'N', b'N',
+    );
+    let Ok(Request::Enter(order)) = Dialect::V42.request(of_42.as_bytes()) else { panic!() };
+    assert_eq!(order.mpid, *b"ACMQ");
+
+    let setup = |mpids: &[[u8; 4]]| Setup {
+        dialect: Dialect::V50,
+        mpids: mpids.to_vec(),
+        logins: Logins {
+            firm_username: String::new(),
+            firm_password: String::new(),
+            venue_username: String::new(),
+            venue_password: String::new(),
+        },
+        cancel_on_disconnect: true,
+        cancel_on_halt: true,
+        store_dir: std::path::PathBuf::new(),
+    };
+    let places: Vec<OwnerIndex> = OwnerIndex::all().take(3).collect();
+    let two = setup(&[*b"ACMQ", *b"ACM2"]);
+    let of = |mpid: &[u8; 4]| two.owner_of(*mpid);
+    assert_eq!([of(b"    "), of(b"ACMQ"), of(b"ACM2")], [0, 1, 2].map(|at: usize| Some(places[at])));
+    assert_eq!((of(b"ACMX"), of(b"acmq")), (None, None), "nobody's");
+    assert_eq!(setup(&[]).owner_of(*b"ACMX"), Some(places[0]), "nothing is declared of any");
+    for (dialect, reason) in [(Dialect::V50, 0x0C), (Dialect::V42, b'L')] {
+        let refused = dialect.rejected(Token::of_number(7), TEXT, Refusal::Cannot(Cannot::Mpid), 9);
+        assert!(refused.bytes().contains(&reason), "{:?}", refused.bytes());
+    }
 }
 
 #[test]
@@ -155,6 +198,7 @@ fn held(number: u32, replaces: u64, sent: u64) -> Held {
     Held {
         token: Token::of_number(number),
         text: TEXT,
+        owner: OwnerIndex::default(),
         instrument: InstrumentId(0),
         side: Side::Bid,
         qty: 100,

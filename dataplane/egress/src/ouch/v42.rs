@@ -33,7 +33,8 @@ pub(super) fn request(message: &[u8]) -> Result<Request, Unfit> {
                 return Err(Unfit::Order { token, text: NO_TEXT, why });
             }
             let (px, tif) = (price(m.price.raw()), tif(m.time_in_force.get()));
-            Request::Enter(Order { token, text: NO_TEXT, symbol: Some(Symbol(m.stock)), side, qty, px, tif })
+            let (mpid, symbol) = (m.firm, Some(Symbol(m.stock)));
+            Request::Enter(Order { token, text: NO_TEXT, mpid, symbol, side, qty, px, tif })
         }
         Msg::ReplaceOrder(m) => {
             let (token, qty) = (Token(m.replacement_token), m.shares.get());
@@ -41,7 +42,8 @@ pub(super) fn request(message: &[u8]) -> Result<Request, Unfit> {
                 return Err(Unfit::Order { token, text: NO_TEXT, why });
             }
             let (px, tif) = (price(m.price.raw()), tif(m.time_in_force.get()));
-            let order = Order { token, text: NO_TEXT, symbol: None, side: None, qty, px, tif };
+            let order =
+                Order { token, text: NO_TEXT, mpid: [b' '; 4], symbol: None, side: None, qty, px, tif };
             Request::Replace { of: Token(m.existing_token), order }
         }
         Msg::CancelOrder(m) => Request::Cancel { token: Token(m.token), all: m.shares.get() == 0 },

@@ -65,11 +65,18 @@ fn unfit(options: &Options<'_>, qty: u32) -> Option<Cannot> {
     (qty > QUANTITY_MAX).then_some(Cannot::Quantity)
 }
 
+/// The MPID that an order is entered for; blank where it says none.
+fn mpid(options: &Options<'_>) -> [u8; 4] {
+    let said = options.get(OptionTag::FIRM).and_then(|value| <[u8; 4]>::try_from(value).ok());
+    said.unwrap_or([b' '; 4])
+}
+
 fn enter(message: &[u8], enter: &EnterOrder) -> Result<Request, Unfit> {
     let options = tail(message, EnterOrder::LEN)?;
     let order = Order {
         token: Token::of_number(enter.user_ref_num.get()),
         text: enter.cl_ord_id,
+        mpid: mpid(&options),
         symbol: Some(Symbol(enter.symbol)),
         side: side(enter.side),
         qty: enter.quantity.get(),
@@ -89,6 +96,7 @@ fn replace(message: &[u8], replace: &ReplaceOrder) -> Result<Request, Unfit> {
     let order = Order {
         token: Token::of_number(replace.user_ref_num.get()),
         text: replace.cl_ord_id,
+        mpid: [b' '; 4],
         symbol: None,
         side: said.and_then(side),
         qty: replace.quantity.get(),

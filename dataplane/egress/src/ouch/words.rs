@@ -28,6 +28,8 @@ pub(super) struct Order {
     pub(super) token: Token,
     /// The firm's own text; blank where the version has none.
     pub(super) text: [u8; 14],
+    /// The MPID that it is entered for; blank where it says none, as no replacement does.
+    pub(super) mpid: [u8; 4],
     /// None for a replacement, which has that of its order.
     pub(super) symbol: Option<Symbol>,
     /// None for a replacement that leaves it.
@@ -84,6 +86,8 @@ pub(super) enum Cannot {
     Peg,
     /// A channel of numbers beside the first.
     Channel,
+    /// An MPID that is nobody's.
+    Mpid,
     /// An option that is none, or one twice.
     Option,
 }

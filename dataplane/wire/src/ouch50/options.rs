@@ -10,6 +10,8 @@ use crate::error::WireError;
 pub struct OptionTag(pub u8);
 
 impl OptionTag {
+    /// Firm: the MPID that an order is entered for where it is not the port's own, four characters.
+    pub const FIRM: Self = Self(2);
     /// Price type: limit or a peg, one character.
     pub const PRICE_TYPE: Self = Self(6);
     /// Peg offset, four bytes.

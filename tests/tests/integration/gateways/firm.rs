@@ -35,6 +35,8 @@ pub(super) struct Firm {
     pub(super) logins: u32,
     /// It only keeps its stream: what it says is OUCH 4.2, whose orders it follows itself.
     pub(super) is_plain: bool,
+    /// The MPID that orders are entered for; none is the session's own.
+    pub(super) mpid: Option<[u8; 4]>,
     /// What the gateway tells.
     pub(super) log: std::path::PathBuf,
     /// Bytes of a segment at most.
@@ -55,6 +57,7 @@ impl Firm {
             trades: BTreeMap::new(),
             logins: 0,
             is_plain: false,
+            mpid: None,
             log: std::path::PathBuf::new(),
             segment: 1_000,
         }
@@ -252,7 +255,9 @@ impl Firm {
             b'N',
             text,
         );
-        let message = [order.as_bytes(), &[0, 0]].concat();
+        // The option Firm: five bytes, tag 2, the MPID.
+        let option = self.mpid.map(|mpid| [&[5, 2], &mpid[..]].concat()).unwrap_or_default();
+        let message = [order.as_bytes(), &[0, option.len() as u8], &option].concat();
         self.unanswered.insert(self.last, message.clone());
         self.write(&message);
         self.last

@@ -5,6 +5,7 @@ mod firm;
 mod fix;
 mod in_daemon;
 mod kill;
+mod mpids;
 mod scripted;
 
 use crate::daemon::{Daemon, ctl};
@@ -75,6 +76,9 @@ impl Host {
     ) -> Self {
         let passwords = tempfile::tempdir().unwrap();
         let config = config(passwords.path(), version, on_disconnect);
+        // Who has other strategies and accounts than one of each says so.
+        let one_of_each = "strategies = [\"s\"]\naccounts = [\"a\"]\n";
+        let config = if client.contains("strategies") { config.replace(one_of_each, "") } else { config };
         let config = config.replace("[[gateway]]", &format!("{client}[[gateway]]"));
         let appliance = Appliance::start(&format!("{config}{more}"));
         let gateway = start_gateway(&appliance);

@@ -13,6 +13,7 @@ use crate::fix::store::Cause;
 use crate::fix::{tags, time};
 use crate::halt::Halted;
 use crate::orders::Wanted;
+use crate::owner::OwnerIndex;
 use gate::{OpenOrder, OrderEvent, Settlement, TimeInForce, Verdict};
 use std::collections::BTreeMap;
 use types::{InstrumentId, Nanos, Qty, Symbol, Tier, UnixNanos};
@@ -251,6 +252,7 @@ impl<G: Gatekeeper> Desk<G> {
         }
         Ok(Wanted {
             id,
+            owner: OwnerIndex::default(),
             instrument: self.gate.instrument(order.gate_symbol()?),
             side: order.gate_side()?,
             qty: Qty(order.gate_qty()?),

@@ -1,6 +1,7 @@
 //! One reason to cancel orders: which ones, and when the next round is due.
 
 use crate::halt::Halted;
+use crate::owner::OwnerIndex;
 use types::{InstrumentId, Nanos, UnixNanos};
 
 /// How often, and how far apart, an order is cancelled on one connection: a replacement of it may be under way.
@@ -38,7 +39,7 @@ impl Sweep {
 
     /// Whether the order `id` in `instrument` is one of them.
     pub(super) fn has(&self, id: u64, instrument: InstrumentId) -> bool {
-        id < self.before && self.covers.covers(instrument)
+        id < self.before && self.covers.covers(instrument, OwnerIndex::default())
     }
 
     /// Whether its first round is still to be made.

@@ -88,7 +88,7 @@ impl Door {
         };
         let tables = GateTables { statics, dynamics: None, surfaces: None, references, breakers };
         let gate = Gate::new(&config, tables).expect("a gate");
-        let mut halts = HaltWatch::new(AccountId(0), StrategyId(0));
+        let mut halts = HaltWatch::new(&[(StrategyId(0), AccountId(0))]);
         halts.watch(InstrumentId(0));
         Self { gate, quotes, breakers: breaker, halts, told: Vec::new(), is_lost: false, is_detached: false }
     }
