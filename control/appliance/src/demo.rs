@@ -1,10 +1,11 @@
-//! `portcullis demo`: the flash crash, live through DPDK, with the same orders through a gate on static limits and one on
-//! the model's.
+//! `portcullis demo`: the flash crash, live through DPDK, with the same orders through two gateways to the simulated venue: one whose gate
+//! has the officer's limits alone, and one that listens to the model.
 
+use crate::answers;
 use crate::cli;
 use crate::feeds::{feed_config, open_dpdk, receiver_hops};
 use crate::hist;
-use crate::judged::Judged;
+use crate::judged::{ADAPTIVE, Judged, STATIC};
 use crate::latency::{Latency, fingerprint};
 use crate::line::desk::Desk;
 use crate::line::desk_stage::DeskObserver;
@@ -15,12 +16,13 @@ use crate::line::runner::run_inline;
 use crate::line::spec::{DeskSpec, LineFiles, LineSpec, Pace, ScorerSpec};
 use crate::line::topology;
 use crate::markout;
+use crate::order_path::{self, Answers};
 use crate::orders::{self, OrderRow};
 use crate::output::{OutputDir, say, tell};
 use crate::report::{Planted, Report, Sample, clock};
 use crate::stopped;
 use crate::tables::outcome;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use control::config::{Plan, load};
 use gate::{RejectReason, Verdict};
 use gpu::{Model, ScoreRecord};
@@ -47,9 +49,8 @@ const AFTER_LOW: Nanos = Nanos(600 * Nanos::SECOND.0);
 /// New York's offset from UTC on the simulated day, a day of summer time.
 const UTC_OFFSET_S: i64 = -4 * 3_600;
 
-/// Order of the two desks.
-const STATIC: usize = 0;
-const ADAPTIVE: usize = 1;
+/// Names of the two gateways, in the order of their desks.
+const GATEWAYS: [&str; 2] = ["static", "adaptive"];
 
 /// What a replay charges from grid point to enforced limit; measured batches take a fraction of it.
 const SCORE_LATENCY: Nanos = Nanos(1_000_000);
@@ -77,6 +78,7 @@ pub(crate) fn run(args: &cli::Demo) -> Result<()> {
     let feed = open_dpdk(&written.pcap, &config, tx, Some(hops))?;
     let deaf = Arc::new(AtomicBool::new(false));
     let story_end = story_end(&orders);
+    let told = [(); 2].map(|()| Answers::of(orders.len()));
     let show = Show {
         story_end,
         ..Show::new(focus.symbol, tick_of(focus.tick_1e4), Arc::clone(&orders), Arc::clone(&deaf))
@@ -88,7 +90,7 @@ pub(crate) fn run(args: &cli::Demo) -> Result<()> {
         scorer: Some(ScorerSpec { model: &model, scorer: crate::scorer::open(&plan, &model)? }),
         channels: Channels::new(1, FeedHealth::default()),
         files: LineFiles::default(),
-        desks: desks(&orders, &plan)?,
+        desks: desks(&orders, &plan, (&args.out.join("gateways"), simulation.seed()), &told)?,
         observer: show,
         screen: true,
         latency: &mut latency,
@@ -96,12 +98,17 @@ pub(crate) fn run(args: &cli::Demo) -> Result<()> {
     heading(&model, args)?;
     let (mut line, ends) = topology::build(spec, events)?;
     line.desk.observer_mut().listen(ends.verdicts, ends.scores);
-    let finished = run_inline(line, None, feed, pace_of(args, deaf, story_end))?;
+    let mut pace = pace_of(args, deaf, story_end);
+    let finished = run_inline(line, None, feed, |now| {
+        told.iter().find_map(Answers::trouble).map_or(Ok(()), |trouble| Err(anyhow!(trouble)))?;
+        pace(now)
+    })?;
     latency.collect();
     let planted = Planted::read(&written.truth).context("cannot read what was planted")?;
     let low = planted.low;
     let mut report = Report { planted, ..finished.observer.report(&model, &latency, simulation.seed()) };
     drop(finished.featurizer);
+    take_answers(&mut report.judged, &told)?;
     mark_stopped(&mut report.judged, &orders, &plan, (&written.pcap, low))?;
     out.write("report.html", report.html().as_bytes())?;
     let summary = stopped::json(&report.judged, planted_id(&report), simulation.seed());
@@ -147,11 +154,30 @@ fn mark_stopped(
     Ok(())
 }
 
-/// Two desks of the same orders: on the officer's limits alone, and on the model's.
-fn desks(orders: &Arc<[OrderRow]>, plan: &Plan) -> Result<Vec<DeskSpec>> {
-    let fixed = crate::replay::desk(orders, Listens::Nothing, false)?;
-    let adaptive = crate::replay::desk(orders, Listens::to_model(plan), true)?;
-    Ok(vec![fixed, adaptive])
+/// Two desks whose gateways carry the same orders: on the officer's limits alone, and on the model's.
+fn desks(
+    orders: &Arc<[OrderRow]>,
+    plan: &Plan,
+    (dir, seed): (&Path, u64),
+    told: &[Answers; 2],
+) -> Result<Vec<DeskSpec>> {
+    let listens = [(Listens::Nothing, false), (Listens::to_model(plan), true)];
+    let desk = |(((listens, measured), name), told): (((Listens, bool), &'static str), &Answers)| {
+        let route = order_path::route(plan, orders, (name, dir, seed), told.clone());
+        let desk = crate::replay::desk(orders, listens, measured)?;
+        Ok(DeskSpec { source: None, route: Some(route), shared: true, ..desk })
+    };
+    listens.into_iter().zip(GATEWAYS).zip(told).map(desk).collect()
+}
+
+/// Takes what the firm was told of its orders, which were judged in the order of the file.
+fn take_answers(judged: &mut [Judged], told: &[Answers; 2]) -> Result<()> {
+    told.iter().find_map(Answers::trouble).map_or(Ok(()), |trouble| Err(anyhow!(trouble)))?;
+    let [fixed, adaptive] = told.each_ref().map(Answers::all);
+    for (order, answers) in judged.iter_mut().zip(fixed.into_iter().zip(adaptive)) {
+        order.answers = answers.into();
+    }
+    Ok(())
 }
 
 /// Holds each packet up to `story_end` back until the wall clock has reached its time; ends the run when nobody reads any more.
@@ -197,6 +223,8 @@ fn closing(report: &Report, dir: &Path) -> Result<()> {
         report.judged.len(),
         stopped.len()
     ))?;
+    let answered = answers::sentences(&report.judged, planted_id(report));
+    answered.iter().try_for_each(|sentence| say(format_args!("{sentence}")))?;
     if !stopped.is_empty() {
         say(format_args!("what they would have earned or lost, in currency:"))?;
         say(format_args!("{}", stopped::text(&report.judged)))?;
@@ -339,6 +367,7 @@ impl Show {
                 adaptive: String::new(),
                 sentence: String::new(),
                 markout: None,
+                answers: Default::default(),
             });
         } else if let Some(row) = self.judged.get_mut(record.tag as usize) {
             outcome(&record.verdict).clone_into(&mut row.adaptive);

@@ -8,6 +8,7 @@
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
 mod again;
+mod answers;
 mod backtest;
 mod cli;
 mod demo;
@@ -26,6 +27,7 @@ mod markout;
 #[cfg(feature = "dpdk")]
 mod multicast;
 mod named;
+mod order_path;
 mod orders;
 mod output;
 mod play;

@@ -214,7 +214,7 @@ pub(crate) fn desk(orders: &Arc<[OrderRow]>, listens: Listens, measured: bool) -
     let strategies = u16::try_from(strategies.max(1)).context("too many strategies in the orders")?;
     let accounts = u16::try_from(accounts.max(1)).context("too many accounts in the orders")?;
     let source = Some(Box::new(OrderFile::new(Arc::clone(orders))) as Box<_>);
-    Ok(DeskSpec { accounts, strategies, listens, source, measured, shared: false })
+    Ok(DeskSpec { accounts, strategies, listens, source, route: None, measured, shared: false })
 }
 
 /// A counter of replayed market time on stderr, where that is a terminal.

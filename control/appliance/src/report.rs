@@ -1,6 +1,7 @@
 //! The HTML report of a run that put the same orders through two gates: what the market did, what the model said, what
 //! each gate decided, and what that was worth.
 
+use crate::answers;
 use crate::hop_row::{HopRow, footnotes, percentile};
 use crate::judged::Judged;
 use crate::stopped;
@@ -99,6 +100,7 @@ impl Report {
         }
         page.push_str(TIERS);
         self.write_orders(&mut page);
+        self.write_answers(&mut page);
         self.write_stopped(&mut page);
         self.write_hops(&mut page);
         self.write_environment(&mut page);
@@ -247,6 +249,17 @@ impl Report {
         page.push_str("</table></div>");
     }
 
+    fn write_answers(&self, page: &mut String) {
+        if self.judged.is_empty() {
+            return;
+        }
+        let planted = self.planted.order.as_ref().map(|(_, id)| id.as_str());
+        page.push_str("<h2>What the venue answered</h2>");
+        for sentence in answers::sentences(&self.judged, planted) {
+            let _ = write!(page, "<p>{}</p>", svg::escape(&sentence));
+        }
+    }
+
     fn write_stopped(&self, page: &mut String) {
         if !self.judged.iter().any(Judged::is_stopped) {
             return;
@@ -328,6 +341,7 @@ mod tests {
             adaptive: adaptive.into(),
             sentence: String::new(),
             markout: None,
+            answers: Default::default(),
         }
     }
 

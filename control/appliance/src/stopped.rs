@@ -1,5 +1,6 @@
 //! What the orders that the adaptive gate alone stopped would have earned or lost: a table, the sums in words, and a file.
 
+use crate::answers;
 use crate::judged::Judged;
 use crate::markout::{Gain, MARK_NAMES, MARKS, Mark, Markout};
 use crate::svg;
@@ -256,6 +257,7 @@ pub(crate) fn json(judged: &[Judged], planted: Option<&str>, seed: u64) -> serde
         "orders": judged.len(),
         "planted_order": planted,
         "stopped": stopped,
+        "venue": answers::json(judged),
         "conclusion": sentences(judged, planted),
     })
 }
@@ -285,6 +287,7 @@ mod tests {
             adaptive: "QTY_DYNAMIC".to_owned(),
             sentence: String::new(),
             markout: Some(Markout { side: Side::Ask, qty, paid, touch, mid, marks }),
+            answers: Default::default(),
         }
     }
 

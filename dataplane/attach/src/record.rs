@@ -48,6 +48,20 @@ pub enum Entry {
     Untimed(Step),
 }
 
+impl Entry {
+    /// An order, what the gate said of it, and how long that took; `None` of what is no order's.
+    #[must_use]
+    pub const fn judged(&self) -> Option<(OrderIntent, Verdict, Nanos)> {
+        match *self {
+            Self::Refused { order, verdict, check } => Some((order, verdict, check)),
+            Self::Sent { step: Step::Sent(sent) | Step::Replaced { sent, .. }, verdict, check } => {
+                Some((sent.order, verdict, check))
+            }
+            Self::Sent { .. } | Self::Step(_) | Self::Untimed(_) => None,
+        }
+    }
+}
+
 /// One record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {

@@ -86,6 +86,19 @@ impl OrderThread {
     /// [`AttachError`]; nothing has been taken.
     pub fn attach(socket: &Path, client: &Name, timeout: Duration) -> Result<Self, AttachError> {
         let (grant, descriptors, lifeline) = Client::connect(socket, timeout)?.attach(client)?;
+        Self::admitted(grant, descriptors, lifeline)
+    }
+
+    /// Takes its place with what the appliance gave: tables, ring and steps, and the connection that tells each of the other's end.
+    /// [`OrderThread::attach`] has it over the control socket; an appliance in the same process hands it over itself.
+    ///
+    /// # Errors
+    /// [`AttachError`]; nothing has been taken.
+    pub fn admitted(
+        grant: Grant,
+        descriptors: Vec<OwnedFd>,
+        lifeline: UnixStream,
+    ) -> Result<Self, AttachError> {
         let [memory, ring, steps] =
             <[OwnedFd; 3]>::try_from(descriptors).map_err(|_| given("not three descriptors"))?;
         if grant.build != env!("CARGO_PKG_VERSION") {

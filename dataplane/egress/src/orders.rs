@@ -135,6 +135,16 @@ impl OrderPort {
         Ok(port)
     }
 
+    /// The port of a thread that is attached already: one that an appliance in this process has let in.
+    ///
+    /// # Errors
+    /// [`PortError::NotOwned`].
+    pub fn of(owner: Owner, thread: OrderThread) -> Result<Self, PortError> {
+        let mut port = Self::unattached(owner);
+        port.take_place(thread)?;
+        Ok(port)
+    }
+
     fn unattached(owner: Owner) -> Self {
         Self {
             owner,

@@ -18,7 +18,7 @@ pub struct Counted {
 /// Whose orders go through a port.
 #[derive(Clone, Debug)]
 pub struct Owner {
-    /// The daemon's control socket.
+    /// The daemon's control socket; empty where the appliance is in this process, and there is no other to attach to.
     pub socket: PathBuf,
     /// The client to attach as.
     pub client: Name,

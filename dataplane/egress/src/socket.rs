@@ -1,8 +1,9 @@
-//! One end of a TCP connection, never waited for: bounded buffers in both directions, counted.
+//! One end of a connection, never waited for: bounded buffers in both directions, counted.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::unix::net::UnixStream;
 
 /// Bytes that are read ahead at most: many packets of any protocol here.
 const INPUT_BYTES: usize = 64 << 10;
@@ -28,10 +29,54 @@ impl fmt::Display for Closed {
     }
 }
 
+/// What carries the bytes.
+#[derive(Debug)]
+pub enum Stream {
+    /// TCP.
+    Tcp(TcpStream),
+    /// A pair of sockets of this process: what is written at one end can be read at the other at once, in the same bytes each time.
+    Pair(UnixStream),
+}
+
+impl From<TcpStream> for Stream {
+    fn from(stream: TcpStream) -> Self {
+        Self::Tcp(stream)
+    }
+}
+
+impl From<UnixStream> for Stream {
+    fn from(stream: UnixStream) -> Self {
+        Self::Pair(stream)
+    }
+}
+
+impl Stream {
+    fn never_wait(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true)),
+            Self::Pair(stream) => stream.set_nonblocking(true),
+        }
+    }
+
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(room),
+            Self::Pair(stream) => stream.read(room),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write(bytes),
+            Self::Pair(stream) => stream.write(bytes),
+        }
+    }
+}
+
 /// A connection.
 #[derive(Debug)]
 pub struct End {
-    stream: TcpStream,
+    stream: Stream,
     input: Box<[u8]>,
     input_from: usize,
     input_to: usize,
@@ -45,9 +90,9 @@ impl End {
     ///
     /// # Errors
     /// What the system says.
-    pub fn new(stream: TcpStream) -> io::Result<Self> {
-        stream.set_nonblocking(true)?;
-        stream.set_nodelay(true)?;
+    pub fn new(stream: impl Into<Stream>) -> io::Result<Self> {
+        let stream = stream.into();
+        stream.never_wait()?;
         Ok(Self {
             stream,
             input: vec![0; INPUT_BYTES].into(),
@@ -61,9 +106,11 @@ impl End {
 
     /// Whether dropping this resets the connection, so that nothing that still waits in this host can arrive later.
     pub fn reset_on_drop(&self, resets: bool) {
+        // A pair has nothing on its way.
+        let Stream::Tcp(stream) = &self.stream else { return };
         let linger = resets.then_some(std::time::Duration::ZERO);
         // A system that will not has closed the connection already.
-        rustix::net::sockopt::set_socket_linger(&self.stream, linger).ok();
+        rustix::net::sockopt::set_socket_linger(stream, linger).ok();
     }
 
     /// Reads what has come, as far as there is room, and says how many bytes.
@@ -146,7 +193,10 @@ impl End {
     /// Ends the connection in both directions, in order.
     pub fn shut_down(&self) {
         // A system that will not has closed the connection already.
-        self.stream.shutdown(Shutdown::Both).ok();
+        match &self.stream {
+            Stream::Tcp(stream) => stream.shutdown(Shutdown::Both).ok(),
+            Stream::Pair(stream) => stream.shutdown(Shutdown::Both).ok(),
+        };
     }
 
     /// Bytes that wait to be sent.
@@ -157,7 +207,7 @@ impl End {
 }
 
 /// Writes what the system takes now.
-fn write(stream: &mut TcpStream, bytes: &[u8]) -> Result<usize, Closed> {
+fn write(stream: &mut Stream, bytes: &[u8]) -> Result<usize, Closed> {
     match stream.write(bytes) {
         Ok(sent) => Ok(sent),
         Err(error) if is_later(&error) => Ok(0),

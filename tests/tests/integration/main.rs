@@ -3,6 +3,7 @@
 mod bad_input;
 mod c_processes;
 mod daemon;
+mod demo_orders;
 mod determinism;
 mod doubted_books;
 mod feed_gap;

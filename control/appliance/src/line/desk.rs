@@ -1,7 +1,8 @@
 //! A gate with the orders that go through it: judged in their order, answered by the market, counted, and logged.
 
 use super::gate_tables::{CLASS, Readers, since};
-use super::notes::{Defined, VerdictRecord};
+use super::notes::{BookNote, Defined, VerdictRecord};
+use super::order_route::OrderRoute;
 use super::order_source::{Arrival, OrderSource};
 use super::outlet::Outlet;
 use gate::{Decision, Explanation, Gate, OrderIntent, limits_in_force};
@@ -18,6 +19,8 @@ pub(crate) struct Desk {
     pub(crate) readers: Readers,
     /// None until somebody trades here.
     pub(crate) source: Option<Box<dyn OrderSource>>,
+    /// The way of orders that pass the gate of a thread of their own.
+    pub(crate) route: Option<Box<dyn OrderRoute>>,
     pub(crate) log: Outlet<VerdictRecord>,
     pub(crate) counters: [CounterCell; COUNTERS.len()],
     pub(crate) decision: Option<HopHistogram>,
@@ -34,6 +37,10 @@ impl Desk {
     /// Judges every order that is due before `until`, and books what the market answers; gives how many of both there were.
     pub(crate) fn work(&mut self, until: UnixNanos) -> u32 {
         let mut worked = 0;
+        if let Some(mut route) = self.route.take() {
+            worked += route.work(until, &mut |record| self.note(record));
+            self.route = Some(route);
+        }
         while let Some(arrival) = self.source.as_mut().and_then(|source| source.next(until)) {
             worked += 1;
             match arrival {
@@ -48,18 +55,30 @@ impl Desk {
         let start = Instant::now();
         let (verdict, reservation) = self.gate.reserve(intent, ts);
         let check = since(start);
+        self.note(VerdictRecord { ts, tag, intent: *intent, verdict, check });
+        if let Some(source) = &mut self.source {
+            source.judged(&verdict, reservation.is_some(), &self.readers.references);
+        }
+    }
+
+    /// Measures, counts and logs what was said of an order.
+    fn note(&mut self, record: VerdictRecord) {
         if let Some(decision) = &mut self.decision {
-            decision.record(check);
+            decision.record(record.check);
         }
         let [accepted, flagged, rejected] = &self.counters;
-        match verdict.decision {
+        match record.verdict.decision {
             Decision::Accept => accepted.add(1),
             Decision::Flag => flagged.add(1),
             Decision::Reject => rejected.add(1),
         }
-        self.log.push(VerdictRecord { ts, tag, intent: *intent, verdict, check });
-        if let Some(source) = &mut self.source {
-            source.judged(&verdict, reservation.is_some(), &self.readers.references);
+        self.log.push(record);
+    }
+
+    /// What the books say has become true: whoever carries orders past the market hears it.
+    pub(crate) fn hear(&mut self, note: &BookNote) {
+        if let Some(route) = &mut self.route {
+            route.hear(note);
         }
     }
 

@@ -188,6 +188,7 @@ fn run_live(args: &Replay, live_source: bool) {
         strategies: u16::try_from(strategies.max(1)).unwrap(),
         listens: Listens::to_model(&plan),
         source: Some(Box::new(held)),
+        route: None,
         measured: false,
         shared: false,
     };

@@ -68,7 +68,9 @@ impl Schedule {
     }
 
     fn take_note(&mut self, desk: &mut Desk) {
-        match self.book_notes.pop_front() {
+        let note = self.book_notes.pop_front();
+        note.iter().for_each(|note| desk.hear(note));
+        match note {
             Some(BookNote::Define { defined, at }) => {
                 self.define(defined, at);
                 desk.define(defined);

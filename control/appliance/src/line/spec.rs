@@ -3,6 +3,7 @@
 use super::book_files::BookFiles;
 use super::gate_tables::Listens;
 use super::health::Channels;
+use super::order_route::MakeRoute;
 use super::order_source::OrderSource;
 use super::score_sink::{LimitFiles, ScoreFile};
 use crate::latency::Latency;
@@ -36,6 +37,8 @@ pub(crate) struct DeskSpec {
     pub(crate) listens: Listens,
     /// None until somebody trades here.
     pub(crate) source: Option<Box<dyn OrderSource>>,
+    /// For orders that pass the gate of a thread of their own, which reads the tables: these are shared then.
+    pub(crate) route: Option<MakeRoute>,
     /// Whether its publications and decisions are measured.
     pub(crate) measured: bool,
     /// Whether order processes read its tables.

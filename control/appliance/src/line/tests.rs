@@ -81,6 +81,7 @@ fn build(plan: &Plan, pace: Pace, rows: &[OrderRow], channels: usize) -> (Line<(
             strategies: 1,
             listens: Listens::Nothing,
             source,
+            route: None,
             measured: false,
             shared: false,
         }],

@@ -374,19 +374,27 @@ struct Tables {
 
 impl Gates {
     fn add(&mut self, plan: &Plan, links: &Links, spec: DeskSpec, latency: &mut Latency) -> Result<()> {
-        let DeskSpec { accounts, strategies, listens, source, measured, shared } = spec;
+        let DeskSpec { accounts, strategies, listens, source, route, measured, shared } = spec;
         let set = GateSet::new(plan, accounts, strategies, listens, shared)?;
         let GateSet { gate, quotes, mut model, statics, declared, breakers, readers, shared, memory } = set;
+        // Of an order that a gateway carries the whole turn is measured.
+        let hop = if route.is_some() { "gateway" } else { "gate" };
+        let route = match (route, &shared) {
+            (Some(make), Some(shared)) => Some(make(shared)?),
+            (Some(_), None) => anyhow::bail!("a gateway's order thread reads tables that are not shared"),
+            (None, _) => None,
+        };
         let mut decision = None;
         if measured {
             if let Some(model) = &mut model {
                 model.measure(latency.hop("publish"));
             }
-            decision = Some(latency.hop("gate"));
+            decision = Some(latency.hop(hop));
         }
         let (log, verdicts) = outlet(links.verdicts);
         let (reader, cells) = counters("desk", COUNTERS);
-        self.desks.push(Desk { gate, readers: readers.clone(), source, log, counters: cells, decision });
+        let desk_readers = readers.clone();
+        self.desks.push(Desk { gate, readers: desk_readers, source, route, log, counters: cells, decision });
         self.sets.push(Tables { quotes, model, statics, declared, breakers, readers, shared });
         self.verdicts.push(verdicts);
         self.counts.push(reader);

@@ -152,6 +152,7 @@ fn desk(plan: &Plan) -> DeskSpec {
         strategies: named(plan.scopes.strategies.len()),
         listens: Listens::to_model(plan),
         source: None,
+        route: None,
         measured: false,
         shared: !plan.clients.is_empty(),
     }

@@ -124,7 +124,8 @@ impl Gateway {
             }
         }
         self.take_candidates(now);
-        match self.firm.listener.accept() {
+        let Some(listener) = &self.firm.listener else { return };
+        match listener.accept() {
             Ok((stream, _)) => {
                 if self.firm.candidates.len() >= CANDIDATES_MAX {
                     self.firm.candidates.pop_front();

@@ -4,16 +4,18 @@ use super::book::{Book, Held};
 use super::clock::SteadyClock;
 use super::counters::{Count, Counters};
 use super::dialect::{Dialect, SessionKey};
-use super::sides::{Firm, Venue};
+use super::sides::{Firm, FirmConn, Venue};
 use super::told::Told;
 use super::words::Token;
 use crate::log::write_file;
 use crate::orders::{OrderPort, PortError};
 use crate::owner::{Owner, OwnerIndex};
+use crate::socket::End;
 use crate::store::{Record, Store, StoreError};
 use gate::OrderEvent;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use types::{InstrumentId, Nanos, Side, UnixNanos};
 
@@ -165,17 +167,43 @@ impl Gateway {
     /// # Errors
     /// [`GatewayError`].
     pub fn open(setup: Setup, network: Network) -> Result<Self, GatewayError> {
-        let io = |what: String| move |source| GatewayError::Io { what, source };
         let Network { listen, venue, owner } = network;
-        let listener = TcpListener::bind(listen).map_err(io(format!("listening on {listen}")))?;
-        listener.set_nonblocking(true).map_err(io(format!("listening on {listen}")))?;
-        let port = OrderPort::attach(owner)?;
+        let at = || io(format!("listening on {listen}"));
+        let listener = TcpListener::bind(listen).map_err(at())?;
+        listener.set_nonblocking(true).map_err(at())?;
+        Self::begin(setup, OrderPort::attach(owner)?, (Some(listener), Venue::new(Some(venue))))
+    }
+
+    /// A gateway between a firm and a venue that are connected to it already, at `now`. It listens for nobody else, and a side that ends is
+    /// not tried again: for both in one process, with a clock of its own.
+    ///
+    /// # Errors
+    /// [`GatewayError`].
+    pub fn between(
+        setup: Setup,
+        port: OrderPort,
+        (firm, venue): (UnixStream, UnixStream),
+        now: UnixNanos,
+    ) -> Result<Self, GatewayError> {
+        let mut gateway = Self::begin(setup, port, (None, Venue::new(None)))?;
+        let now = gateway.clock.take(now);
+        let end = End::new(firm).map_err(io("the firm's connection".to_owned()))?;
+        gateway.firm.candidates.push_back(FirmConn::new(end, now));
+        gateway.connected(venue, now);
+        Ok(gateway)
+    }
+
+    fn begin(
+        setup: Setup,
+        port: OrderPort,
+        (listener, venue): (Option<TcpListener>, Venue),
+    ) -> Result<Self, GatewayError> {
         let mut gateway = Self {
             port,
             session: None,
             book: Book::new(),
             firm: Firm { listener, conn: None, candidates: VecDeque::new() },
-            venue: Venue::new(venue),
+            venue,
             counters: Counters::default(),
             last_number: 0,
             sent: 1,
@@ -441,6 +469,11 @@ impl Gateway {
     pub fn take_said(&mut self) -> Vec<String> {
         std::mem::take(&mut self.said)
     }
+}
+
+/// The error of what was tried.
+fn io(what: String) -> impl FnOnce(std::io::Error) -> GatewayError {
+    move |source| GatewayError::Io { what, source }
 }
 
 /// A session's name as part of a file's.

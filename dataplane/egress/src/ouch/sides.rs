@@ -69,7 +69,8 @@ impl FirmConn {
 /// The firm's side.
 #[derive(Debug)]
 pub(super) struct Firm {
-    pub(super) listener: TcpListener,
+    /// None where nobody else than who is there can come.
+    pub(super) listener: Option<TcpListener>,
     /// Who is logged in.
     pub(super) conn: Option<FirmConn>,
     /// Who has connected and not yet logged in, oldest first.
@@ -100,7 +101,8 @@ pub(super) struct Venue {
     pub(super) round: Option<Round>,
     /// It may not know the session any more.
     pub(super) any_session: bool,
-    pub(super) connector: Connector,
+    /// None where there is no other connection than the first.
+    pub(super) connector: Option<Connector>,
     pub(super) retry_at: UnixNanos,
     retry_after: Nanos,
     /// Some of the orders that are to be cancelled may not have been sent one on this connection.
@@ -111,9 +113,9 @@ pub(super) struct Venue {
 
 impl Venue {
     /// The venue at `address`.
-    pub(super) fn new(address: SocketAddr) -> Self {
+    pub(super) fn new(address: Option<SocketAddr>) -> Self {
         Self {
-            connector: Connector::new(address),
+            connector: address.map(Connector::new),
             conn: None,
             is_ready: false,
             was_ready: false,

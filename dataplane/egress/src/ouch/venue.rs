@@ -4,11 +4,10 @@ use super::counters::Count;
 use super::gateway::Gateway;
 use super::sides::{Copied, Round, count_of_venue};
 use super::words::{Refusal, Token};
-use crate::socket::End;
+use crate::socket::{End, Stream};
 use crate::soup::{ClientEvent, ClientSession, Fault, Login};
 use crate::store::Kind;
 use gate::OrderEvent;
-use std::net::TcpStream;
 use types::UnixNanos;
 use wire::soupbin::{HEADER_LEN, LOGOUT, NO_SUCH_SESSION};
 
@@ -107,7 +106,8 @@ impl Gateway {
         }
         match &mut self.venue.conn {
             None if now >= self.venue.retry_at && !is_over => {
-                if let Some(stream) = self.venue.connector.poll(now) {
+                if let Some(stream) = self.venue.connector.as_mut().and_then(|connector| connector.poll(now))
+                {
                     self.connected(stream, now);
                 }
             }
@@ -129,7 +129,7 @@ impl Gateway {
     }
 
     /// Logs in over a new connection.
-    fn connected(&mut self, stream: TcpStream, now: UnixNanos) {
+    pub(super) fn connected(&mut self, stream: impl Into<Stream>, now: UnixNanos) {
         let Ok(mut end) = End::new(stream) else { return self.venue.lose(now) };
         end.reset_on_drop(true);
         let mut client = ClientSession::new(now);

@@ -15,24 +15,23 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
-use crate::line::gate_tables::{SharedMemory, config_of, grant_rules};
-use crate::line::levels::{exposure, grant_levels};
+use crate::line::gate_tables::{SharedMemory, config_of};
+use crate::line::grant::{file_of, grant_for, grant_of};
 use anyhow::{Context, Result, bail};
 pub(super) use closing::ClosedScopes;
 use control::KnownClients;
 use control::cause::one_line;
 use control::config::{Client, OnDaemonLoss, Plan};
 use control::names::Name;
-use control::protocol::{Grant, GrantShape};
-use gate::{AccountId, ActivityLimits, GateConfig, Step, StrategyId};
+use control::protocol::Grant;
+use gate::{AccountId, GateConfig, StrategyId};
 use journal::Block;
 use mirror::Numbering;
 pub(super) use process::Counts;
 use process::{Process, follow, journal_dir, ring_dir};
-use rustix::fs::{MemfdFlags, memfd_create};
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::os::unix::net::UnixStream;
@@ -282,7 +281,6 @@ impl Orders {
         let told = |error: io::Error| error.to_string();
         let (shared, common) = (self.shared.memory.try_clone().map_err(told)?, self.grant.clone());
         let plan = self.plan.clone();
-        let scopes = &plan.scopes;
         let (process, ring) = self.quiet(name)?;
         let Client { strategies, accounts, .. } = &process.client;
         let strategy = |name: &Name| Some((name.clone(), numbers.strategies.get(name)?.0));
@@ -305,12 +303,7 @@ impl Orders {
         process.append_before_orders(&blocks).map_err(told)?;
         let descriptors = vec![shared, ring.into(), file_of(&steps).map_err(told)?];
         process.take_seat(lifeline, now).map_err(told)?;
-        let mut grant = Grant { strategies, accounts, ..common };
-        grant.rules.strategy_limits = limits_of(&grant.strategies, &scopes.strategy_limits, exposure);
-        grant.rules.account_limits = limits_of(&grant.accounts, &scopes.account_limits, exposure);
-        grant.rules.strategy_activity = limits_of(&grant.strategies, &scopes.strategy_activity, activity);
-        grant.rules.account_activity = limits_of(&grant.accounts, &scopes.account_activity, activity);
-        grant.rules.levels = grant_levels(&plan, &grant.strategies, &grant.accounts);
+        let mut grant = grant_for(&plan, common, (strategies, accounts));
         grant.rules.daemon_age_max_ns = match process.client.on_daemon_loss {
             OnDaemonLoss::Halt => SILENCE_MAX.0,
             OnDaemonLoss::Static => 0,
@@ -351,49 +344,4 @@ fn undeclared(
         }
     }
     Ok((held, said))
-}
-
-/// Steps in memory that another process can read.
-fn file_of(steps: &[Step]) -> io::Result<OwnedFd> {
-    let mut file = File::from(memfd_create("portcullis-steps", MemfdFlags::CLOEXEC)?);
-    let bytes: Vec<u8> = steps.iter().flat_map(Step::pack).flat_map(u64::to_le_bytes).collect();
-    file.write_all(&bytes)?;
-    Ok(file.into())
-}
-
-/// The limits of those of `numbers` that have any, by number.
-fn limits_of<L: Copy, G>(
-    numbers: &BTreeMap<Name, u16>,
-    limits: &BTreeMap<Name, L>,
-    granted: impl Fn(L) -> G,
-) -> BTreeMap<u16, G> {
-    let limited = |(name, number): (&Name, &u16)| Some((*number, granted(*limits.get(name)?)));
-    numbers.iter().filter_map(limited).collect()
-}
-
-/// As a grant has them.
-fn activity(limits: ActivityLimits) -> [u64; 5] {
-    let ActivityLimits { value_micros, qty, messages, cancels, messages_per_trade } = limits;
-    [value_micros, qty, messages, cancels, messages_per_trade]
-}
-
-/// What every process is given alike.
-fn grant_of(plan: &Plan, shared: &SharedMemory) -> Grant {
-    let shape = shared.shape;
-    let small = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
-    Grant {
-        build: env!("CARGO_PKG_VERSION").to_owned(),
-        layout: shared.layout,
-        shape: GrantShape {
-            instruments: plan.book.instruments,
-            classes: small(shape.classes),
-            accounts: shape.accounts,
-            strategies: shape.strategies,
-            dynamics: shape.dynamics,
-            surfaces: shape.surfaces,
-        },
-        rules: grant_rules(plan),
-        strategies: BTreeMap::new(),
-        accounts: BTreeMap::new(),
-    }
 }

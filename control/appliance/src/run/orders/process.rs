@@ -9,13 +9,13 @@ use attach::record::{Entry, Record};
 use attach::ring::RingReader;
 use control::config::{Client, Plan};
 use control::names::Name;
-use gate::{Decision, GateConfig, OrderIntent, Step, Verdict};
+use gate::{Decision, GateConfig};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use types::{Nanos, UnixNanos};
+use types::UnixNanos;
 
 /// What an order process's orders came to, and what of its records was lost.
 #[derive(Clone, Copy, Debug, Default)]
@@ -354,7 +354,7 @@ fn hung_up(stream: &UnixStream) -> bool {
 
 /// The row of the verdict log; none of a record that is no order's. Counts it.
 fn line_of(record: &Record, mirror: &Mirror, counts: &mut Counts) -> Option<String> {
-    let (order, verdict, check) = judged(&record.entry)?;
+    let (order, verdict, check) = record.entry.judged()?;
     *match verdict.decision {
         Decision::Accept => &mut counts.accepted,
         Decision::Flag => &mut counts.flagged,
@@ -377,14 +377,4 @@ fn line_of(record: &Record, mirror: &Mirror, counts: &mut Counts) -> Option<Stri
         check,
     };
     Some(row.to_string())
-}
-
-fn judged(entry: &Entry) -> Option<(OrderIntent, Verdict, Nanos)> {
-    match *entry {
-        Entry::Refused { order, verdict, check } => Some((order, verdict, check)),
-        Entry::Sent { step: Step::Sent(sent) | Step::Replaced { sent, .. }, verdict, check } => {
-            Some((sent.order, verdict, check))
-        }
-        Entry::Sent { .. } | Entry::Step(_) | Entry::Untimed(_) => None,
-    }
 }
