@@ -258,8 +258,10 @@ impl Levels {
 
     /// Bytes it takes.
     pub(crate) fn bytes(&self) -> usize {
-        let level = |level: &Option<Level>| size_of_val(level) + level.as_ref().map_or(0, Level::bytes);
-        let group = |g: &Group| level(&g.level) + size_of_val(&*g.cells) + size_of_val(&*g.tallies);
+        let behind = |level: &Option<Level>| level.as_ref().map_or(0, Level::bytes);
+        let level = |level: &Option<Level>| size_of_val(level) + behind(level);
+        let lists = |g: &Group| size_of_val(&*g.cells) + size_of_val(&*g.tallies);
+        let group = |g: &Group| size_of_val(g) + behind(&g.level) + lists(g);
         self.strategies.iter().chain(&self.accounts).map(level).sum::<usize>()
             + self.groups.iter().map(group).sum::<usize>()
             + size_of_val(&*self.groups_of)

@@ -401,7 +401,7 @@ impl RefReader {
         self.slots.len()
     }
 
-    /// Bytes of its slots and of their writer's histories, for the boot report.
+    /// Bytes of its slots, of their writer's histories and of the tick tables, which both ends have, for the boot report.
     #[must_use]
     pub fn bytes(&self) -> usize {
         size_of_val(self.slots)
@@ -409,6 +409,7 @@ impl RefReader {
             + size_of::<Heartbeat>()
             + self.terms.bytes()
             + self.slots.len() * size_of::<History>()
+            + 2 * size_of_val(&*self.ladders)
     }
 }
 
