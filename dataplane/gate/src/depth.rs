@@ -151,6 +151,8 @@ mod tests {
         // Nor is a level that is no worse than the one before it.
         let odd = row(&[(100, 10), (100, 20), (101, 5)], true);
         assert_eq!(odd.walk(true, 25, 100, 10).covered, 10);
+        let odd = row(&[(100, 10), (100, 20), (99, 5)], false);
+        assert_eq!(odd.walk(false, 25, 100, 10).covered, 10);
     }
 
     proptest! {

@@ -20,8 +20,10 @@ mod reasons;
 mod restore;
 mod settlement;
 mod surface;
+mod survivors;
 mod venue;
 mod walk;
+mod words;
 
 use types::{
     BookState, InstrumentId, Nanos, Px, Qty, Side, TickTableId, Tier, TopOfBook, TradingStatus, UnixNanos,
