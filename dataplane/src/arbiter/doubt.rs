@@ -256,3 +256,95 @@ impl EndClaim {
         self.lines & lines == lines && (lines.count_ones() > 1 || self.packets >= packets)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JUMP_MAX: u64 = 1_000;
+
+    fn from(line: u8, at: u64) -> Arrival {
+        Arrival { at: UnixNanos(at), ts_recv: UnixNanos(at), line, offset: 0 }
+    }
+
+    fn head(session: u8, seq: u64, count: u16) -> Head {
+        Head { session: SessionId([session; 10]), seq, count, end: false, sent: UnixNanos(0) }
+    }
+
+    /// What fell when a packet of `session` claims this after one of session 1 claimed a jump to 10,000.
+    fn falls(claim: Claim, session: u8, seq: u64) -> bool {
+        let mut doubt = Doubt::new(8);
+        assert_eq!(doubt.add(Claim::Jump, &head(1, 10_000, 1), b"a", from(0, 1), JUMP_MAX), None);
+        let fallen = doubt.add(claim, &head(session, seq, 1), b"b", from(0, 2), JUMP_MAX);
+        assert!(fallen.is_none_or(|fallen| fallen == Refuted { claim: Claim::Jump, packets: 1 }));
+        assert_eq!(doubt.packets(), if fallen.is_some() { 1 } else { 2 });
+        fallen.is_some()
+    }
+
+    #[test]
+    fn a_claim_falls_with_one_of_another_kind_session_or_place() {
+        assert!(!falls(Claim::Jump, 1, 10_001) && !falls(Claim::Jump, 1, 9_999));
+        assert!(falls(Claim::Restart, 1, 10_001) && falls(Claim::Session, 1, 10_001));
+        assert!(falls(Claim::Jump, 2, 10_001));
+        // It ends with 10,001.
+        assert!(!falls(Claim::Jump, 1, 11_001) && falls(Claim::Jump, 1, 11_002));
+        assert!(!falls(Claim::Jump, 1, 9_000) && falls(Claim::Jump, 1, 8_999));
+    }
+
+    #[test]
+    fn the_lowest_number_of_a_claim_is_its_first_and_what_opened_it_stays() {
+        let mut doubt = Doubt::new(8);
+        assert!(!doubt.is_open() && !doubt.is_about(SessionId::default()));
+        for (n, seq) in [500, 400, 450].into_iter().enumerate() {
+            doubt.add(Claim::Session, &head(7, seq, 1), b"x", from(n as u8, n as u64), JUMP_MAX);
+        }
+        assert!(doubt.is_about(SessionId([7; 10])) && !doubt.is_about(SessionId([8; 10])));
+        assert_eq!((doubt.first(), doubt.opening()), (400, (head(7, 500, 1), from(0, 0))));
+        assert_eq!((doubt.lines(), doubt.packets(), doubt.evidence()), (0b111, 3, 3));
+        assert!(
+            doubt.is_confirmed(3, 0b101) && !doubt.is_confirmed(4, 0b101) && !doubt.is_confirmed(3, 0b1001)
+        );
+        assert_eq!(doubt.refute(), Some(Refuted { claim: Claim::Session, packets: 3 }));
+        assert_eq!((doubt.refute(), doubt.lines(), doubt.evidence()), (None, 0, 0));
+    }
+
+    #[test]
+    fn a_copy_and_a_packet_without_messages_are_no_evidence() {
+        let mut doubt = Doubt::new(8);
+        for (line, seq, count) in [(0, 500, 4), (1, 500, 4), (1, 500, 4), (0, 504, 0)] {
+            doubt.add(Claim::Session, &head(7, seq, count), b"x", from(line, 0), JUMP_MAX);
+        }
+        assert_eq!((doubt.packets(), doubt.evidence()), (4, 1));
+        let copies = doubt.copies().map(|copies| (copies.packets, copies.messages));
+        assert_eq!(copies[..3], [(0, 0), (2, 8), (0, 0)]);
+        assert_eq!(doubt.take().1, 2, "a copy is not kept");
+    }
+
+    #[test]
+    fn what_is_kept_of_a_claim_is_bounded() {
+        let mut doubt = Doubt::new(8);
+        for seq in 0..2 * KEPT as u64 {
+            doubt.add(Claim::Session, &head(7, 500 + seq, 1), b"12345678", from(0, 0), JUMP_MAX);
+        }
+        assert_eq!((doubt.seen.len(), doubt.evidence()), (KEPT, 2 * KEPT as u32));
+        let (kept, count) = doubt.take();
+        assert_eq!((kept.len(), count), (KEPT, KEPT));
+        doubt.give_back(kept);
+        doubt.add(Claim::Session, &head(7, 1, 1), b"123456789", from(0, 0), JUMP_MAX);
+        assert_eq!(doubt.take().1, 0, "longer than a slot");
+    }
+
+    #[test]
+    fn an_end_is_said_by_every_line_or_often_enough_by_one() {
+        let said = |lines: &[u8], needed| {
+            let mut end = EndClaim::default();
+            lines.iter().zip(5..).for_each(|(line, at)| end.add(from(*line, at)));
+            assert_eq!(end.arrival(), if lines.is_empty() { Arrival::default() } else { from(lines[0], 5) });
+            end.is_confirmed(3, needed)
+        };
+        assert!(said(&[0, 1], 0b11) && said(&[1, 0], 0b11), "once each");
+        assert!(!said(&[0, 0, 0, 0], 0b11), "one of two");
+        assert!(!said(&[0, 0], 0b1) && said(&[0, 0, 0], 0b1), "alone, three times");
+        assert!(!said(&[], 0), "where no line lives, one must have said so all the same");
+    }
+}

@@ -20,6 +20,8 @@ mod holes;
 mod recovery;
 mod sequencer;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod waiting;
 
 pub use contract::{
