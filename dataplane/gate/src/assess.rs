@@ -146,7 +146,8 @@ impl Gate {
             // A row of prices that may be negative has no window.
             references.hot(order.instrument).ok()?
         };
-        // Equal epochs: the record was clamped under the cap of this moment. Zero is none, under which no row is granted.
+        // Equal epochs: the record was clamped under the cap of this moment. Zero is no epoch, and no row is granted
+        // under it.
         if dynamic.epoch != officer.epoch() || !dynamic.lease.holds(now) || order.account.0 >= self.accounts {
             return None;
         }
@@ -177,7 +178,6 @@ impl Gate {
             cell: *cell,
             due: cell.due_if_reconciled(),
             unreconciled: false,
-            astray: 0,
             strategy: *strategy,
             known: false,
             common: Common::NOTHING,
@@ -193,15 +193,9 @@ impl Gate {
         let px = case.facts.judged.px;
         let position_max = case.position_max();
         let nearest = if self.shared.on { self.clear_of_others(order, px, position_max, now)? } else { None };
+        let room = Room { cell: at, slot, nearest };
         let InForce { tier, score, version, bounds, .. } = inputs.limits;
-        Some(Pass {
-            room: Room { cell: at, slot, nearest },
-            px,
-            tier,
-            score,
-            version,
-            order_interval_ns: bounds.order_interval_ns,
-        })
+        Some(Pass { room, px, tier, score, version, order_interval_ns: bounds.order_interval_ns })
     }
 }
 
