@@ -254,7 +254,7 @@ impl SurfaceTable {
     ///
     /// # Errors
     /// [`TableError`] when there is no instrument or more than [`ROWS_MAX`].
-    pub fn create_within(statics: &StaticReader) -> Result<(SurfaceWriter, SurfaceReader), TableError> {
+    pub fn create(statics: &StaticReader) -> Result<(SurfaceWriter, SurfaceReader), TableError> {
         let (instruments, _) = statics.shape();
         let reader = SurfaceReader::lay_out(&mut Private, instruments)?;
         Ok((SurfaceWriter::of(&reader, statics), reader))
@@ -402,7 +402,7 @@ mod tests {
 
     fn table(instruments: usize) -> (SurfaceWriter, SurfaceReader) {
         let (_, statics) = crate::StaticTable::create(instruments, 1).unwrap();
-        SurfaceTable::create_within(&statics).unwrap()
+        SurfaceTable::create(&statics).unwrap()
     }
 
     fn quote(bid: u64, ask: u64, twice_ref: u64) -> Quote {

@@ -260,7 +260,7 @@ fn a_gate_is_not_built_over_tables_of_another_size() {
     let tables = |instruments, classes, references, accounts, strategies, breakers, surfaces| GateTables {
         statics: StaticTable::create(3, 2).unwrap().1,
         dynamics: Some(LimitTable::create(instruments, classes).unwrap().1),
-        surfaces: Some(SurfaceTable::create_within(&StaticTable::create(surfaces, 1).unwrap().1).unwrap().1),
+        surfaces: Some(SurfaceTable::create(&StaticTable::create(surfaces, 1).unwrap().1).unwrap().1),
         references: RefTable::create(references).unwrap().1,
         breakers: BreakerTable::create(accounts, strategies, breakers).unwrap().1,
     };

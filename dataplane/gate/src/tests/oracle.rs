@@ -330,7 +330,7 @@ impl World {
             references.publish(INSTRUMENT, &TopOfBook { ts, ..self.top(top) }).unwrap();
         }
         if let Some((sizes, lease_ms)) = self.surface {
-            let (mut writer, reader) = SurfaceTable::create_within(&rig.gate.tables.statics).unwrap();
+            let (mut writer, reader) = SurfaceTable::create(&rig.gate.tables.statics).unwrap();
             let surface = SizeSurface::new(sizes.map(Qty));
             writer.publish(INSTRUMENT, &surface, Nanos(lease_ms * 1_000_000), 1, NOW).unwrap();
             rig.gate.tables.surfaces = Some(reader);

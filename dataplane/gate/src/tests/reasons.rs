@@ -251,7 +251,7 @@ fn bare_breakers() -> Rig {
 
 /// A model that finds anything above 99 unlikely to be meant.
 fn small_surface() -> SurfaceReader {
-    let (mut writer, reader) = SurfaceTable::create_within(&Rig::new().gate.tables.statics).expect("a table");
+    let (mut writer, reader) = SurfaceTable::create(&Rig::new().gate.tables.statics).expect("a table");
     let surface = SizeSurface::new([Qty(99); SURFACE_BUCKETS]);
     writer.publish(INSTRUMENT, &surface, Nanos::SECOND, 1, NOW).expect("a row");
     reader

@@ -17,7 +17,7 @@ fn stairs() -> SizeSurface {
 /// A rig whose model says [`stairs`], over a book of 99.99 to 100.01: a bps of the mid is one tick.
 fn surfaced() -> (Rig, SurfaceWriter) {
     let mut rig = Rig::new();
-    let (mut writer, reader) = SurfaceTable::create_within(&rig.gate.tables.statics).expect("a table");
+    let (mut writer, reader) = SurfaceTable::create(&rig.gate.tables.statics).expect("a table");
     writer.publish(INSTRUMENT, &stairs(), LEASE, 7, NOW).expect("a row");
     rig.gate.tables.surfaces = Some(reader);
     rig.publish_top(&TopOfBook { bid: px("99.99"), ask: px("100.01"), ..top() });
@@ -212,14 +212,14 @@ fn a_lease_of_zero_withdraws_a_surface_even_from_a_clock_that_runs_ahead() {
 fn without_a_surface_the_other_quantity_limits_hold_and_nothing_more_passes() {
     let torn = || {
         let mut rig = Rig::new();
-        let (mut writer, reader) = SurfaceTable::create_within(&rig.gate.tables.statics).unwrap();
+        let (mut writer, reader) = SurfaceTable::create(&rig.gate.tables.statics).unwrap();
         writer.abandon(INSTRUMENT);
         rig.gate.tables.surfaces = Some(reader);
         rig
     };
     let elsewhere = || {
         let (mut rig, _) = surfaced();
-        let (mut writer, reader) = SurfaceTable::create_within(&rig.gate.tables.statics).unwrap();
+        let (mut writer, reader) = SurfaceTable::create(&rig.gate.tables.statics).unwrap();
         let nothing = SizeSurface::new([Qty(0); SURFACE_BUCKETS]);
         for other in [0, 2] {
             writer.publish(InstrumentId(other), &nothing, LEASE, 1, NOW).unwrap();
