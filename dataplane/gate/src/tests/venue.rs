@@ -501,6 +501,24 @@ fn an_order_that_the_market_came_to_may_still_shrink() {
     assert_eq!(rig.gate.replace(1, &OrderIntent { qty: Qty(300), ..sell(2) }, NOW).0.reason, None);
 }
 
+/// The market has come to an order, which may trade no farther than its price: at market it may.
+#[test]
+fn an_order_that_the_market_came_to_is_judged_anew_at_market() {
+    for (rests, came) in [
+        (order(1), TopOfBook { bid: px("99.98"), ask: px("100.00"), ..top() }),
+        (sell(1), TopOfBook { bid: px("100.02"), ask: px("100.04"), ..top() }),
+    ] {
+        let mut rig = Rig::new();
+        rig.take(&OrderIntent { qty: Qty(400), ..rests });
+        rig.publish_top(&came);
+        rig.publish_live(&HIGH, Tier::High, NOW);
+        for qty in [400, 300] {
+            let at_market = OrderIntent { qty: Qty(qty), ..market(2, rests.side) };
+            assert_eq!(rig.gate.replace(1, &at_market, NOW).0.reason, Some(R::QtyDynamic), "{qty}");
+        }
+    }
+}
+
 #[test]
 fn a_replacement_that_only_shrinks_passes_reduce_only_and_doubt() {
     let reason = |rig: &mut Rig, order: &OrderIntent| rig.gate.replace(1, order, NOW).0.reason;
