@@ -14,6 +14,7 @@ mod front;
 mod history;
 mod hosts;
 mod instrument;
+mod page;
 mod patient;
 mod picture;
 mod problem;

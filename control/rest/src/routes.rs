@@ -2,6 +2,7 @@
 
 use crate::answer::{documented, unexpected};
 use crate::doc::Doc;
+use crate::page::with_page;
 use crate::picture::{Instrument, InstrumentsPage, LISTS, Picture};
 use crate::problem::Problem;
 use crate::query::{Asked, Events, Nothing, Page};
@@ -47,7 +48,7 @@ fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 17] {
 /// All of it.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let all = routes().into_iter().fold(Router::new(), |all, (path, answers)| all.route(path, answers));
-    all.fallback(nowhere).method_not_allowed_fallback(read_only).with_state(shared)
+    with_page(all).fallback(nowhere).method_not_allowed_fallback(read_only).with_state(shared)
 }
 
 async fn nowhere() -> Problem {

@@ -358,3 +358,22 @@ fn a_flood_ends_here() {
     drop(silent);
     until("it serves again", || desk.rest.get("/v1/health").status == 200);
 }
+
+#[test]
+fn the_page_may_do_nothing_but_read_this_server() {
+    let desk = Desk::start(20);
+    for (path, kind, part) in [
+        ("/", "text/html", "<title>"),
+        ("/page.css", "text/css", "#scroll"),
+        ("/page.js", "text/javascript", "EventSource"),
+    ] {
+        let answer = desk.rest.get(path);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert!(answer.field("content-type").starts_with(kind), "{answer:?}");
+        let policy = answer.field("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{policy}");
+        assert!(!policy.contains("unsafe") && policy.contains("frame-ancestors 'none'"), "{policy}");
+        assert!(String::from_utf8(answer.body).unwrap().contains(part), "{path}");
+        assert_eq!(desk.rest.ask("POST", path, &[]).status, 405);
+    }
+}
