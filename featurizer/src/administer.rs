@@ -80,6 +80,9 @@ impl BooksMut<'_> {
             Action::Define => self.define(i, event),
             Action::Clear => {
                 self.clear_alone(i);
+                if !event.flags.has(EventFlags::SNAPSHOT) {
+                    self.gaps.begin_anew(event.channel);
+                }
                 self.set_state(i, state_after_clear(event));
                 return Applied::nothing(Effect::Changed);
             }
@@ -133,7 +136,7 @@ impl BooksMut<'_> {
             // After a gap nobody knows what of this book was in the messages lost.
             let whole = if introduced { BookState::Live } else { BookState::Stale(StaleCause::Joined) };
             let lost = self.gaps.cause(event.channel);
-            if lost.is_some() {
+            if self.gaps.is_open(event.channel) {
                 self.gaps.owe(&mut self.metas[i].debts, event.channel);
             }
             self.set_state(i, lost.map_or(whole, BookState::Stale));

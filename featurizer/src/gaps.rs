@@ -33,26 +33,36 @@ impl Channels {
 pub(crate) struct Gaps {
     /// Why messages of the channel are missing: some were lost, and no clear has come since.
     causes: [Option<StaleCause>; CHANNELS],
+    /// Why messages were lost since all of the channel began anew: the first word of a book may have been among them, also after every
+    /// book that is known was made good by a snapshot of its own.
+    swallowed: [Option<StaleCause>; CHANNELS],
     /// Books of the channel that were in use then and have not been cleared.
     owed: [u32; CHANNELS],
 }
 
 impl Gaps {
-    pub(crate) const NONE: Self = Self { causes: [None; CHANNELS], owed: [0; CHANNELS] };
+    pub(crate) const NONE: Self =
+        Self { causes: [None; CHANNELS], swallowed: [None; CHANNELS], owed: [0; CHANNELS] };
 
     /// Whether the books of some channel may all lack something.
     pub(crate) fn any(&self) -> bool {
         self.causes.iter().any(Option::is_some)
     }
 
+    /// Whether the gap of a channel is open.
+    pub(crate) fn is_open(&self, channel: u8) -> bool {
+        self.causes[usize::from(channel) % CHANNELS].is_some()
+    }
+
     /// Why a book that begins now on the channel is not whole.
     pub(crate) fn cause(&self, channel: u8) -> Option<StaleCause> {
-        self.causes[usize::from(channel) % CHANNELS]
+        self.swallowed[usize::from(channel) % CHANNELS]
     }
 
     /// Messages of the channel are missing.
     pub(crate) fn open(&mut self, channel: u8, cause: StaleCause) {
         self.causes[usize::from(channel) % CHANNELS] = Some(cause);
+        self.swallowed[usize::from(channel) % CHANNELS] = Some(cause);
     }
 
     /// A book of the channel lacks what was lost.
@@ -74,8 +84,16 @@ impl Gaps {
         }
     }
 
+    /// A book of the channel begins anew without a snapshot, as all of them do where a venue empties its books one by one.
+    pub(crate) fn begin_anew(&mut self, channel: u8) {
+        if !self.is_open(channel) {
+            self.swallowed[usize::from(channel) % CHANNELS] = None;
+        }
+    }
+
     /// Every book of the channel begins anew.
     pub(crate) fn close(&mut self, channel: u8) {
         self.causes[usize::from(channel) % CHANNELS] = None;
+        self.swallowed[usize::from(channel) % CHANNELS] = None;
     }
 }

@@ -504,6 +504,28 @@ fn a_gap_ends_when_each_book_of_its_channel_was_cleared() {
 }
 
 #[test]
+fn a_book_whose_first_word_a_gap_may_have_swallowed_is_not_whole_by_another_ones_snapshot() {
+    let lost = BookState::Stale(StaleCause::Gap);
+    let gap = on(4, BookEvent { instrument: InstrumentId::ALL, ..event(Action::Gap, 0) });
+    let snapshot = |i| {
+        let flags = EventFlags::LAST.with(EventFlags::SNAPSHOT);
+        on(4, BookEvent { flags, ..event(Action::Clear, i) })
+    };
+    let mut books = Books::new(&limits()).unwrap();
+    apply(&mut books, &[on(4, define(0, Px(CENT))), gap, snapshot(0)]);
+    assert!(!books.gap_open(), "all that is known of is made good");
+    apply(&mut books, &[on(4, define(1, Px(CENT)))]);
+    assert_eq!([0, 1].map(|i| state(&books, i)), [BookState::Recovering, lost]);
+    assert!(!books.gap_open());
+    apply(&mut books, &[snapshot(1)]);
+    assert_eq!(state(&books, 1), BookState::Recovering, "its own one makes it good");
+    // The venue empties its books, one by one, and introduces another.
+    apply(&mut books, &[0, 1].map(|i| on(4, event(Action::Clear, i))));
+    apply(&mut books, &[on(4, define(2, Px(CENT)))]);
+    assert_eq!([0, 1, 2].map(|i| state(&books, i)), [BookState::Live; 3]);
+}
+
+#[test]
 fn an_instrument_that_the_venue_has_not_introduced_has_no_whole_book() {
     let mut books = Books::new(&limits()).unwrap();
     let doubtful =
