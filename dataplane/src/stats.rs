@@ -31,6 +31,10 @@ pub struct Dropped {
     pub stray_restarts: u64,
     /// Ends of the session after which it went on.
     pub stray_ends: u64,
+    /// Of claims that held, without room while they were doubted.
+    pub unkept: u64,
+    /// Said something else than what was delivered under the same numbers; the books are doubted.
+    pub contradicted: u64,
     /// Of a session that had been left.
     pub stale: u64,
     /// With a sequence number that no session reaches.
@@ -40,12 +44,14 @@ pub struct Dropped {
 impl Dropped {
     /// Each cause and its count.
     #[must_use]
-    pub fn by_cause(&self) -> [(&'static str, u64); 6] {
+    pub fn by_cause(&self) -> [(&'static str, u64); 8] {
         [
             ("stray_sessions", self.stray_sessions),
             ("stray_jumps", self.stray_jumps),
             ("stray_restarts", self.stray_restarts),
             ("stray_ends", self.stray_ends),
+            ("unkept_packets", self.unkept),
+            ("contradictions", self.contradicted),
             ("stale_sessions", self.stale),
             ("implausible_sequences", self.implausible),
         ]
@@ -56,6 +62,15 @@ impl Dropped {
     pub fn total(&self) -> u64 {
         self.by_cause().iter().map(|(_, n)| n).sum()
     }
+}
+
+/// A group whose packets may be of the feed, and are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The group and port.
+    pub group: SocketAddrV4,
+    /// How many packets.
+    pub packets: u64,
 }
 
 /// What one line brought.
@@ -142,6 +157,8 @@ pub struct FeedStats {
     pub recovery: RecoveryStats,
     /// What each line brought.
     pub lines: Vec<LineReport>,
+    /// Where groups are learnt: those that were not, although their packets may be of the feed.
+    pub left_out: Vec<LeftOut>,
     /// Venue times, held against arrival.
     pub(crate) event_time: EventTime,
     errors: [ErrorCount; WireError::KINDS.len()],
@@ -184,6 +201,7 @@ impl Default for FeedStats {
             implied_levels: 0,
             recovery: RecoveryStats::default(),
             lines: Vec::new(),
+            left_out: Vec::new(),
             event_time: EventTime::default(),
             errors: [ErrorCount::default(); WireError::KINDS.len()],
         }
@@ -292,6 +310,8 @@ impl FeedStats {
             self.dropped.stray_jumps += c.stray_jumps;
             self.dropped.stray_restarts += c.stray_restarts;
             self.dropped.stray_ends += c.stray_ends;
+            self.dropped.unkept += c.unkept;
+            self.dropped.contradicted += c.contradicted;
             self.dropped.stale += c.stale;
             self.dropped.implausible += c.implausible;
             self.restarts += c.restarts;

@@ -145,9 +145,11 @@ impl BooksMut<'_> {
         }
     }
 
-    /// Counts what was lost. A join in mid-session, a number used twice and an order that was never added lose nothing.
+    /// Counts what was lost. A join in mid-session, a number used twice, an order that was never added and a contradiction lose
+    /// nothing.
     fn note_gap(&mut self, event: &BookEvent) {
-        let whole = [GapCause::MidSession, GapCause::MixedLocate, GapCause::UnknownOrders];
+        let whole =
+            [GapCause::MidSession, GapCause::MixedLocate, GapCause::UnknownOrders, GapCause::Contradicted];
         let whole = whole.map(|cause| cause as u32);
         self.counters.gaps += u64::from(!whole.contains(&event.qty.0));
     }
@@ -265,6 +267,7 @@ fn stale_cause(event: &BookEvent) -> StaleCause {
         (GapCause::MidSession, StaleCause::Joined),
         (GapCause::MixedLocate, StaleCause::MixedLocate),
         (GapCause::UnknownOrders, StaleCause::UnknownOrders),
+        (GapCause::Contradicted, StaleCause::Contradicted),
     ];
     causes.iter().find(|(gap, _)| *gap as u32 == event.qty.0).map_or(StaleCause::Gap, |&(_, stale)| stale)
 }

@@ -22,6 +22,7 @@ pub(super) const fn book_word(book: BookState) -> &'static str {
         BookState::Stale(StaleCause::DuplicateOrder) => "stale (duplicate order)",
         BookState::Stale(StaleCause::MixedLocate) => "stale (locate number of two instruments)",
         BookState::Stale(StaleCause::Silent) => "stale (its feed is silent)",
+        BookState::Stale(StaleCause::Contradicted) => "stale (its feed contradicts itself)",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use types::{Nanos, UnixNanos};
 
-use crate::session::{Head, SessionId};
+use crate::session::{Head, Messages, SessionId};
 
 /// Lines one channel may have.
 pub const LINES_MAX: usize = 8;
@@ -131,9 +131,19 @@ pub trait Deliver {
     fn request(&mut self, request: Request) {
         let _ = request;
     }
-    /// What is missing is being asked for, and what was delivered so far is not the newest; or that is over.
+    /// What is missing is being asked for, or something claims that the sequence goes on elsewhere, and what was delivered so far is
+    /// perhaps not the newest; or that is over.
     fn recovering(&mut self, begins: bool, arrival: Arrival) {
         let _ = (begins, arrival);
+    }
+    /// Something else was said under numbers of which messages were delivered: those, or these, are not so.
+    fn contradicted(&mut self, arrival: Arrival) {
+        let _ = arrival;
+    }
+    /// The messages of a payload, to be held against others; none where only whole payloads can be.
+    fn messages<'p>(&self, payload: &'p [u8]) -> Option<Messages<'p>> {
+        let _ = payload;
+        None
     }
     /// Whether there is room for one more of the packets that waited; those without stay for the next call.
     fn has_room(&self) -> bool {

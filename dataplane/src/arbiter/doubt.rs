@@ -59,9 +59,9 @@ pub(super) struct Refuted {
     pub(super) packets: u32,
 }
 
-/// Packets that were there before, and the messages in them.
+/// Packets of a line that are not kept, and the messages in them.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Copies {
+pub(super) struct Unkept {
     pub(super) packets: u64,
     pub(super) messages: u64,
 }
@@ -73,6 +73,8 @@ pub(super) struct Doubt {
     session: SessionId,
     /// Its first packet.
     opening: (Head, Arrival),
+    /// How its second packet arrived: one alone may be a stray.
+    second: Option<Arrival>,
     /// Lowest and next sequence number of its packets.
     first: u64,
     next: u64,
@@ -82,8 +84,10 @@ pub(super) struct Doubt {
     evidence: u32,
     /// Lines that brought some, a bit each.
     lines: u8,
-    /// Copies that each line brought, which are not kept, and the messages in them.
-    copies: [Copies; LINES_MAX],
+    /// Copies that each line brought.
+    copies: [Unkept; LINES_MAX],
+    /// Packets of each line for which there was no room.
+    beyond: [Unkept; LINES_MAX],
     /// Sequence numbers of its packets, each once, as far as there is room.
     seen: Vec<u64>,
     kept: Vec<Slot>,
@@ -99,12 +103,14 @@ impl Doubt {
             claim: Claim::Session,
             session: SessionId::default(),
             opening: (Slot::BLANK, Arrival::default()),
+            second: None,
             first: 0,
             next: 0,
             packets: 0,
             evidence: 0,
             lines: 0,
-            copies: [Copies::default(); LINES_MAX],
+            copies: [Unkept::default(); LINES_MAX],
+            beyond: [Unkept::default(); LINES_MAX],
             seen: Vec::with_capacity(KEPT),
             kept: (0..KEPT).map(|_| Slot::new(slot_bytes)).collect(),
             kept_count: 0,
@@ -127,6 +133,11 @@ impl Doubt {
     /// The first packet of the claim.
     pub(super) fn opening(&self) -> (Head, Arrival) {
         self.opening
+    }
+
+    /// When and how a second packet said so.
+    pub(super) fn seconded(&self) -> Option<Arrival> {
+        self.second
     }
 
     /// The lowest sequence number claimed.
@@ -157,22 +168,46 @@ impl Doubt {
         self.first = self.first.min(head.seq);
         self.next = self.next.max(head.next_seq());
         self.packets = self.packets.saturating_add(1);
+        if self.packets > 1 {
+            self.second.get_or_insert(arrival);
+        }
         let line = usize::from(arrival.line) % LINES_MAX;
         self.lines |= 1 << line;
-        if self.seen.contains(&head.seq) {
-            self.copies[line].packets += 1;
-            self.copies[line].messages += u64::from(head.count);
+        if self.has(head, payload) {
+            self.copies[line].add(head);
             return fallen;
         }
-        if self.seen.len() < KEPT {
-            self.seen.push(head.seq);
+        // One that says something else under the number of another is no evidence, and is kept: it contradicts that one.
+        if !self.seen.contains(&head.seq) {
+            self.evidence = self.evidence.saturating_add(u32::from(head.count > 0));
+            if self.seen.len() < KEPT {
+                self.seen.push(head.seq);
+            }
         }
-        self.evidence = self.evidence.saturating_add(u32::from(head.count > 0));
         if self.kept_count < KEPT && payload.len() <= self.kept[self.kept_count].bytes.len() {
             self.kept[self.kept_count].fill(head, payload, arrival);
             self.kept_count += 1;
+        } else {
+            self.beyond[line].add(head);
         }
         fallen
+    }
+
+    /// Whether a packet is one that is kept, once more; of one that found no room the number alone tells.
+    fn has(&self, head: &Head, payload: &[u8]) -> bool {
+        let mut of_number =
+            self.kept[..self.kept_count].iter().filter(|kept| kept.head.seq == head.seq).peekable();
+        if of_number.peek().is_none() {
+            return self.seen.contains(&head.seq);
+        }
+        of_number.any(|kept| kept.head.count == head.count && kept.bytes[..kept.len] == *payload)
+    }
+
+    /// Whether a packet of a line that makes the claim goes on exactly where it stands.
+    pub(super) fn goes_on_with(&self, head: &Head, arrival: Arrival) -> bool {
+        self.is_about(head.session)
+            && head.seq == self.next
+            && self.lines & 1 << (usize::from(arrival.line) % LINES_MAX) != 0
     }
 
     /// Whether enough packets make the claim, each with messages of its own, and every one of `lines` brought some of them.
@@ -185,9 +220,9 @@ impl Doubt {
         self.lines
     }
 
-    /// Copies that each line brought.
-    pub(super) fn copies(&self) -> [Copies; LINES_MAX] {
-        self.copies
+    /// Copies that each line brought, and packets for which there was no room.
+    pub(super) fn unkept(&self) -> [[Unkept; LINES_MAX]; 2] {
+        [self.copies, self.beyond]
     }
 
     /// Packets that make the claim, with messages or without.
@@ -204,9 +239,11 @@ impl Doubt {
     pub(super) fn refute(&mut self) -> Option<Refuted> {
         let refuted = self.is_open().then_some(Refuted { claim: self.claim, packets: self.packets });
         self.packets = 0;
+        self.second = None;
         self.evidence = 0;
         self.lines = 0;
-        self.copies = [Copies::default(); LINES_MAX];
+        self.copies = [Unkept::default(); LINES_MAX];
+        self.beyond = [Unkept::default(); LINES_MAX];
         self.kept_count = 0;
         self.seen.clear();
         refuted
@@ -222,6 +259,13 @@ impl Doubt {
     /// Takes the memory of what was taken back.
     pub(super) fn give_back(&mut self, kept: Vec<Slot>) {
         self.kept = kept;
+    }
+}
+
+impl Unkept {
+    fn add(&mut self, head: &Head) {
+        self.packets += 1;
+        self.messages += u64::from(head.count);
     }
 }
 

@@ -12,8 +12,12 @@ use crate::session::Head;
 const NEVER: UnixNanos = UnixNanos(u64::MAX);
 
 impl Arbiter {
-    /// Goes on with what found no room, and asks for holes that have been open for too long at `now`, or gives them up.
+    /// Goes on with what found no room, asks for holes that have been open for too long at `now`, or gives them up, and says what a
+    /// claim that has stood for as long puts in doubt.
     pub fn on_time(&mut self, now: UnixNanos, out: &mut impl Deliver) {
+        if self.questioned {
+            self.tell_doubt(now, out);
+        }
         self.deliver_waiting(0, out);
         while self.has_hole() && self.is_due(now) && out.has_room() {
             if !self.is_asking() {
@@ -45,6 +49,11 @@ impl Arbiter {
         self.waiting.first_seq().is_some_and(|first| first > self.next)
     }
 
+    /// Whether something is missing of which more than one packet tells.
+    pub(super) fn has_known_hole(&self) -> bool {
+        self.has_hole() && self.deadline != NEVER
+    }
+
     /// Gives up every hole: the input is over, and nothing will contradict what was claimed last.
     pub fn finish(&mut self, out: &mut impl Deliver) {
         let jumped = self.doubt.is_open() && self.doubt.claim() == Claim::Jump && self.doubt.evidence() > 1;
@@ -55,7 +64,7 @@ impl Arbiter {
         if self.end.is_open() {
             self.conclude(out);
         }
-        self.refute();
+        self.refute(self.doubt.opening().1, out);
     }
 
     /// Gives up every hole and delivers what waits, as far as there is room: what is left is lost.
@@ -83,7 +92,7 @@ impl Arbiter {
     #[cold]
     pub(super) fn hold(&mut self, head: &Head, payload: &[u8], arrival: Arrival, out: &mut impl Deliver) {
         let before = self.line_before;
-        if self.waiting.has(head, arrival, |seq| before < seq) {
+        if self.waiting.has(head, payload, arrival, |seq| before < seq) {
             self.stats.duplicates += u64::from(head.count);
             // What is due can become no more so: all that waits need not be walked.
             if !self.is_due(arrival.at) {
@@ -172,5 +181,6 @@ impl Arbiter {
         if self.deadline == NEVER {
             self.end_recovery(last, out);
         }
+        self.settle_doubt(last, out);
     }
 }

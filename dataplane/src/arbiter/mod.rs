@@ -11,11 +11,16 @@
 //!
 //! One packet cannot end a feed. Another session, a sequence number far ahead of or far behind the line's own, and the end of
 //! the session are claims: they hold when consistent packets follow, on every line where there are several, and fall when the
-//! session that runs goes on meanwhile.
+//! session that runs goes on meanwhile. While two packets make one for longer than a hole may stay open, what was delivered is said to be
+//! old ([`Deliver::recovering`]).
+//!
+//! What was delivered last is kept. A packet that says something else under the same numbers contradicts it: one of the two is not so,
+//! and nobody knows which ([`Deliver::contradicted`]). On a line that had come further, it claims that the sequence began again.
 
 mod answers;
 mod contract;
 mod doubt;
+mod history;
 mod holes;
 mod recovery;
 mod sequencer;

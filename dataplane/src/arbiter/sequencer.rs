@@ -6,6 +6,7 @@ use super::contract::{
     ArbiterConfig, Arrival, Deliver, HOLES_REMEMBERED, Hole, LINES_MAX, SERVER_LINE, Start,
 };
 use super::doubt::{Claim, Doubt, EndClaim, Refuted, Slot};
+use super::history::{History, Told};
 use super::recovery::Recovery;
 use super::stats::ArbiterStats;
 use super::waiting::Waiting;
@@ -21,6 +22,9 @@ const OLD_SESSIONS: usize = 4;
 const FIRST: u64 = 1;
 /// Packets without messages that begin a session while none runs.
 const IDLE_PACKETS: u32 = 2;
+/// Packets that say that the sequence began again before one that would fit both, the claim and the sequence, counts for the claim.
+const RESTART_PACKETS: u32 = 2;
+
 /// Arbitration of one channel.
 #[derive(Debug)]
 pub struct Arbiter {
@@ -47,6 +51,9 @@ pub struct Arbiter {
     pub(super) end: EndClaim,
     /// Whether `doubt` or `end` stands.
     pub(super) questioned: bool,
+    /// Whether what was delivered was said to be old since `doubt` stands.
+    pub(super) doubt_told: bool,
+    pub(super) history: History,
     pub(super) stats: ArbiterStats,
 }
 
@@ -72,6 +79,8 @@ impl Arbiter {
             doubt: Doubt::new(config.slot_bytes),
             end: EndClaim::default(),
             questioned: false,
+            doubt_told: false,
+            history: History::new(),
             stats: ArbiterStats::default(),
         }
     }
@@ -101,17 +110,57 @@ impl Arbiter {
         !self.waiting.is_empty()
     }
 
+    /// Whether time alone changes something: early packets wait, or a claim stands.
+    #[inline]
+    #[must_use]
+    pub fn is_timed(&self) -> bool {
+        self.is_waiting() || self.questioned
+    }
+
     /// Takes one packet whose messages were checked to tile it.
     #[inline]
     pub fn on_packet(&mut self, head: &Head, payload: &[u8], arrival: Arrival, out: &mut impl Deliver) {
-        if self.is_waiting() {
+        if self.is_timed() {
             self.on_time(arrival.at, out);
         }
-        if self.is_odd(head, arrival) {
+        if self.is_odd(head, arrival) || self.is_told_anew(head, payload, arrival, out) {
             self.question(head, payload, arrival, out);
             return;
         }
         self.accept(head, payload, arrival, out);
+    }
+
+    /// Whether a packet goes on with a sequence that began again: it says something else under numbers below those that its line
+    /// has come to, or it follows packets that do.
+    #[inline]
+    fn is_told_anew(&self, head: &Head, payload: &[u8], arrival: Arrival, out: &impl Deliver) -> bool {
+        let goes_back = head.seq < self.line_next[usize::from(arrival.line) % LINES_MAX];
+        if goes_back && head.seq < self.next && head.count > 0 {
+            return self.tell(head, payload, out) != Told::Same;
+        }
+        self.questioned && self.follows_restart(head, arrival)
+    }
+
+    /// How a packet that begins before the next number stands to what was delivered.
+    #[cold]
+    fn tell(&self, head: &Head, payload: &[u8], out: &impl Deliver) -> Told {
+        self.history.tell(head, payload, self.next, out)
+    }
+
+    /// Counts a packet that says something else than what was delivered.
+    #[cold]
+    fn contradict(&mut self, arrival: Arrival, out: &mut impl Deliver) {
+        self.stats.contradicted += 1;
+        out.contradicted(arrival);
+    }
+
+    /// Whether a packet goes on where the packets stand that say that the sequence began again.
+    #[cold]
+    fn follows_restart(&self, head: &Head, arrival: Arrival) -> bool {
+        let fits_both = head.seq == self.next;
+        self.doubt.goes_on_with(head, arrival)
+            && self.doubt.claim() == Claim::Restart
+            && (!fits_both || self.doubt.evidence() >= RESTART_PACKETS)
     }
 
     /// Whether a packet would change everything if it were believed. No session that runs has a number near [`SEQ_MAX`].
@@ -134,6 +183,9 @@ impl Arbiter {
         self.deliver(head, payload, arrival, out);
         if self.is_waiting() {
             self.deliver_waiting(0, out);
+        }
+        if self.doubt_told {
+            self.settle_doubt(arrival, out);
         }
     }
 
@@ -178,15 +230,20 @@ impl Arbiter {
             self.begin(head, payload, arrival, out);
             return;
         }
-        if ours && self.follows_what_waits(head) {
+        let restarts = ours && (head.seq <= self.next || self.follows_restart(head, arrival));
+        if ours && !restarts && self.follows_what_waits(head) {
             self.accept(head, payload, arrival, out);
             return;
         }
-        let claim = match (ours, head.seq > self.next) {
+        let claim = match (ours, restarts) {
             (false, _) => Claim::Session,
-            (true, true) => Claim::Jump,
-            (true, false) => Claim::Restart,
+            (true, false) => Claim::Jump,
+            (true, true) => Claim::Restart,
         };
+        let is_known = restarts && head.seq < self.next && head.count > 0;
+        if is_known && self.tell(head, payload, out) == Told::Otherwise {
+            self.contradict(arrival, out);
+        }
         let fallen = self.doubt.add(claim, head, payload, arrival, self.config.jump_max);
         self.count(fallen);
         self.questioned = true;
@@ -216,7 +273,7 @@ impl Arbiter {
     pub(super) fn believe(&mut self, arrival: Arrival, out: &mut impl Deliver) {
         let (head, _) = self.doubt.opening();
         let (claim, first, lines) = (self.doubt.claim(), self.doubt.first(), self.doubt.lines());
-        let copies = self.doubt.copies();
+        let [copies, beyond] = self.doubt.unkept();
         let (kept, count) = self.doubt.take();
         self.questioned = self.end.is_open();
         match claim {
@@ -230,19 +287,45 @@ impl Arbiter {
             self.accept(head, &bytes[..*len], *arrival, out);
         }
         self.doubt.give_back(kept);
-        // Copies were not kept, and the lines that brought them live all the same.
-        for (line, copied) in copies.iter().enumerate() {
-            self.stats.lines[line].packets += copied.packets;
-            self.stats.lines[line].messages += copied.messages;
+        // The lines that brought what was not kept live all the same.
+        for (line, (copied, left_out)) in copies.iter().zip(&beyond).enumerate() {
+            self.stats.unkept += left_out.packets;
+            self.stats.lines[line].packets += copied.packets + left_out.packets;
+            self.stats.lines[line].messages += copied.messages + left_out.messages;
             if lines & 1 << line != 0 && self.line_next[line] == 0 {
                 (self.line_next[line], self.line_at[line]) = (first.max(1), arrival.at);
             }
+        }
+        self.settle_doubt(arrival, out);
+    }
+
+    /// Says that what was delivered may be old, if two packets have made a claim for longer than a hole may stay open.
+    #[cold]
+    pub(super) fn tell_doubt(&mut self, now: UnixNanos, out: &mut impl Deliver) {
+        let Some(second) = self.doubt.seconded().filter(|_| self.session.is_some() && !self.doubt_told)
+        else {
+            return;
+        };
+        let timeout = self.config.timeout;
+        let (at, ts_recv) = (second.at.plus(timeout), second.ts_recv.plus(timeout));
+        if now >= at {
+            self.doubt_told = true;
+            out.recovering(true, Arrival { at, ts_recv, ..second });
+        }
+    }
+
+    /// Says that what was delivered is as new as the feed again, when no claim stands and no hole that one made is open.
+    #[cold]
+    pub(super) fn settle_doubt(&mut self, arrival: Arrival, out: &mut impl Deliver) {
+        if self.doubt_told && !self.doubt.is_open() && !self.has_known_hole() {
+            self.doubt_told = false;
+            out.recovering(false, arrival);
         }
     }
 
     /// The session that runs goes on: what was claimed meanwhile is not so.
     #[cold]
-    pub(super) fn refute(&mut self) {
+    pub(super) fn refute(&mut self, arrival: Arrival, out: &mut impl Deliver) {
         let fallen = self.doubt.refute();
         self.count(fallen);
         if self.end.is_open() {
@@ -250,6 +333,7 @@ impl Arbiter {
             self.end = EndClaim::default();
         }
         self.questioned = false;
+        self.settle_doubt(arrival, out);
     }
 
     fn count(&mut self, fallen: Option<Refuted>) {
@@ -308,6 +392,7 @@ impl Arbiter {
         self.line_last = [0; LINES_MAX];
         self.holes.clear();
         self.oldest_hole = 0;
+        self.history.begin(seq);
     }
 
     /// The session is over.
@@ -345,7 +430,11 @@ impl Arbiter {
         }
         let known = u16::try_from(self.next - head.seq).unwrap_or(u16::MAX).min(head.count);
         if known > 0 {
-            self.note_known(head.seq, u64::from(known));
+            if self.history.tell(head, payload, self.next, out) == Told::Otherwise {
+                self.contradict(arrival, out);
+            } else {
+                self.note_known(head.seq, u64::from(known));
+            }
         }
         let new = u64::from(head.count - known);
         if new == 0 {
@@ -363,8 +452,9 @@ impl Arbiter {
         }
         // What a server knows of yesterday's packets refutes nothing that a line claims today.
         if self.questioned && arrival.line != SERVER_LINE {
-            self.refute();
+            self.refute(arrival, out);
         }
+        self.history.keep(head, payload, self.next);
         self.next = end;
         self.stats.delivered += new;
         self.stats.last_seq = end - 1;
@@ -378,7 +468,7 @@ impl Arbiter {
         }
         if !head.end {
             if self.questioned {
-                self.refute();
+                self.refute(arrival, out);
             }
             out.heartbeat(head, arrival);
         } else if !self.ended {
@@ -427,6 +517,12 @@ mod tests {
         fn end_of_session(&mut self, _arrival: Arrival) {
             self.0.push("end".to_owned());
         }
+        fn recovering(&mut self, begins: bool, arrival: Arrival) {
+            self.0.push(format!("{} since {}", if begins { "old" } else { "new" }, arrival.ts_recv.0));
+        }
+        fn contradicted(&mut self, arrival: Arrival) {
+            self.0.push(format!("contradicted @{}", arrival.line));
+        }
     }
 
     struct Rig {
@@ -461,10 +557,19 @@ mod tests {
 
         fn head(&mut self, session: u8, line: u8, seq: u64, count: u16, end: bool) {
             let head = Head { session: SessionId([session; 10]), seq, count, end, sent: UnixNanos(0) };
+            self.send(&head, line, &format!("p{seq}"));
+        }
+
+        /// A packet of session 1 that says something else than others of its number.
+        fn other(&mut self, line: u8, seq: u64, count: u16) {
+            let head = Head { session: SessionId([1; 10]), seq, count, end: false, sent: UnixNanos(0) };
+            self.send(&head, line, &format!("x{seq}"));
+        }
+
+        fn send(&mut self, head: &Head, line: u8, payload: &str) {
             let at = UnixNanos(self.now);
-            let payload = format!("p{seq}");
             let arrival = Arrival { at, ts_recv: at, line, offset: 0 };
-            self.arbiter.on_packet(&head, payload.as_bytes(), arrival, &mut self.log);
+            self.arbiter.on_packet(head, payload.as_bytes(), arrival, &mut self.log);
         }
 
         fn take(&mut self) -> Vec<String> {
@@ -682,7 +787,7 @@ mod tests {
         assert!(rig.take().is_empty());
         rig.now = 3_000_000_000;
         rig.head(3, 0, 6, 1, false);
-        assert_eq!(rig.take()[0], "session 3 interrupts");
+        assert_eq!(rig.take()[..2], ["old since 100", "session 3 interrupts"]);
     }
 
     #[test]
@@ -735,6 +840,142 @@ mod tests {
         assert_eq!(rig.take(), ["session 1 interrupts", "1..2 p1 @0", "2..3 p2 @0", "3..4 p3 @0"]);
         let stats = rig.arbiter.stats();
         assert_eq!((stats.restarts, stats.sessions, stats.duplicates), (1, 1, 0));
+    }
+
+    #[test]
+    fn a_sequence_that_begins_again_soon_is_followed_and_said() {
+        let mut rig = Rig::new(4, Start::Anywhere);
+        (1..6).for_each(|seq| rig.packet(0, seq, 1));
+        // The network repeats packets; those say the same.
+        (2..5).for_each(|seq| rig.packet(0, seq, 1));
+        assert_eq!((rig.arbiter.stats().duplicates, rig.arbiter.stats().stray_restarts), (3, 0));
+        rig.take();
+        (1..4).for_each(|seq| rig.other(0, seq, 1));
+        let told = rig.take();
+        assert_eq!(told[..3], ["contradicted @0"; 3]);
+        assert_eq!(told[3..], ["session 1 interrupts", "1..2 x1 @0", "2..3 x2 @0", "3..4 x3 @0"]);
+        let stats = rig.arbiter.stats();
+        assert_eq!((stats.restarts, stats.contradicted, stats.duplicates), (1, 3, 3));
+        // Two packets that say so, and one that goes on where they end, which is where the sequence ends, too.
+        let mut rig = Rig::new(4, Start::Anywhere);
+        (1..3).for_each(|seq| rig.packet(0, seq, 1));
+        (1..4).for_each(|seq| rig.other(0, seq, 1));
+        assert_eq!(rig.take()[5..], ["session 1 interrupts", "1..2 x1 @0", "2..3 x2 @0", "3..4 x3 @0"]);
+    }
+
+    #[test]
+    fn both_lines_must_say_that_the_sequence_began_again_soon() {
+        let mut rig = Rig::new(4, Start::Anywhere);
+        (1..6).for_each(|seq| (0..2).for_each(|line| rig.packet(line, seq, 1)));
+        (1..5).for_each(|seq| rig.other(0, seq, 1));
+        rig.packet(1, 6, 1);
+        assert_eq!(rig.arbiter.stats().stray_restarts, 4, "the other goes on");
+        (1..5).for_each(|seq| rig.other(0, seq, 1));
+        rig.take();
+        rig.other(1, 1, 1);
+        let told = rig.take();
+        assert_eq!(told[..2], ["contradicted @1", "session 1 interrupts"]);
+        assert_eq!((told.len(), rig.arbiter.next_seq()), (6, 5));
+        // One packet alone begins nothing again, also where the sequence could go on behind it.
+        rig.packet(0, 1, 4);
+        rig.other(0, 5, 1);
+        assert_eq!((rig.arbiter.next_seq(), rig.arbiter.stats().restarts), (6, 1));
+    }
+
+    #[test]
+    fn two_lines_that_say_different_things_under_one_number_are_no_duplicates() {
+        let mut rig = Rig::new(4, Start::Anywhere);
+        rig.packet(0, 1, 1);
+        rig.packet(1, 1, 1);
+        rig.other(0, 2, 1);
+        rig.packet(1, 2, 1);
+        assert_eq!(rig.take(), ["session 1", "1..2 p1 @0", "2..3 x2 @0", "contradicted @1"]);
+        let stats = rig.arbiter.stats();
+        assert_eq!((stats.contradicted, stats.duplicates, stats.delivered), (1, 1, 2));
+        // Also where both wait for what comes before them.
+        rig.packet(0, 4, 1);
+        rig.other(1, 4, 1);
+        rig.packet(0, 3, 1);
+        assert_eq!(rig.take(), ["3..4 p3 @0", "4..5 p4 @0", "contradicted @1"]);
+        // And in a claim: two packets under one number are one piece of evidence.
+        rig.packet(0, 9_000, 1);
+        rig.other(0, 9_000, 1);
+        rig.packet(1, 9_000, 1);
+        rig.packet(0, 9_001, 1);
+        assert!(rig.take().is_empty());
+        rig.packet(0, 9_002, 1);
+        assert_eq!(
+            rig.take(),
+            [
+                "lost 5+8995",
+                "9000..9001 p9000 @0",
+                "contradicted @0",
+                "9001..9002 p9001 @0",
+                "9002..9003 p9002 @0"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_was_delivered_is_old_while_something_else_is_claimed() {
+        let mut rig = Rig::new(4, Start::Anywhere);
+        rig.packet(0, 1, 1);
+        rig.take();
+        // A stray that the next packet refutes in time says nothing.
+        rig.now = 1_000;
+        rig.head(2, 0, 1, 1, false);
+        rig.now = 1_099;
+        rig.packet(0, 2, 1);
+        assert_eq!(rig.take(), ["2..3 p2 @0"]);
+        // One that two packets make, and that stands for longer than a hole may, does, whether anybody looks then or later.
+        for looks in [true, false] {
+            rig.now += 1_000;
+            rig.packet(0, 1 << 40, 1);
+            rig.now += 1_000;
+            rig.arbiter.on_time(UnixNanos(rig.now), &mut rig.log);
+            assert!(rig.take().is_empty(), "one packet alone changes nothing");
+            let since = rig.now + 100;
+            rig.packet(0, (1 << 40) + 1, 1);
+            if looks {
+                rig.arbiter.on_time(UnixNanos(since - 1), &mut rig.log);
+                assert!(rig.take().is_empty() && rig.arbiter.is_timed());
+                rig.arbiter.on_time(UnixNanos(since), &mut rig.log);
+                assert_eq!(rig.take(), [format!("old since {since}")]);
+            }
+            rig.now = since + 500;
+            let next = rig.arbiter.next_seq();
+            rig.packet(0, next, 1);
+            let told = rig.take();
+            let old = (!looks).then(|| format!("old since {since}"));
+            let news = [format!("new since {}", rig.now), format!("{next}..{} p{next} @0", next + 1)];
+            assert_eq!(told, old.into_iter().chain(news).collect::<Vec<_>>());
+            assert!(!rig.arbiter.is_timed());
+        }
+        // One that holds: what it made missing is said before.
+        (5_000..5_002).for_each(|seq| rig.packet(0, seq, 1));
+        rig.now += 200;
+        rig.packet(0, 5_002, 1);
+        let told = rig.take();
+        assert!(told[0].starts_with("old") && told[1].starts_with("lost 5+"), "{told:?}");
+        assert_eq!(told.iter().filter(|line| line.starts_with("new")).count(), 1, "{told:?}");
+        assert!(!rig.arbiter.is_timed());
+    }
+
+    #[test]
+    fn packets_of_a_claim_that_find_no_room_are_counted_with_their_cause() {
+        let mut rig = Rig::new(4, Start::Anywhere);
+        rig.packet(0, 1, 1);
+        rig.packet(1, 1, 1);
+        (1..=70).for_each(|seq| rig.head(2, 0, seq, 2, false));
+        rig.head(2, 1, 1, 2, false);
+        let stats = *rig.arbiter.stats();
+        assert_eq!((stats.sessions, stats.unkept, stats.stray_sessions), (2, 6, 0));
+        assert_eq!((stats.lines[0].packets, stats.lines[0].messages), (71, 141), "all that the line brought");
+        // Of a claim that falls all are counted as that.
+        (1..=70).for_each(|seq| rig.head(3, 0, seq, 1, false));
+        let next = rig.arbiter.next_seq();
+        rig.head(2, 0, next, 1, false);
+        assert_eq!((rig.arbiter.stats().unkept, rig.arbiter.stats().stray_sessions), (6, 70));
     }
 
     #[test]

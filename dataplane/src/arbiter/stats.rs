@@ -74,6 +74,10 @@ pub struct ArbiterStats {
     pub late: u64,
     /// Packets that had to wait for earlier ones.
     pub reordered: u64,
+    /// Packets of claims that held for which there was no room while they were doubted.
+    pub unkept: u64,
+    /// Packets that said something else than what was delivered under the same numbers.
+    pub contradicted: u64,
     /// Packets of a session that had been left.
     pub stale: u64,
     /// Packets with a sequence number that no session reaches.

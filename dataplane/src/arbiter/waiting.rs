@@ -115,7 +115,13 @@ impl Waiting {
 
     /// Whether what waits already says what this early packet says. That supports it if it came on another line, or on its own one after
     /// so long that the line would have gone on below it if it were not so; `went_on` says that the line did.
-    pub(super) fn has(&mut self, head: &Head, arrival: Arrival, went_on: impl Fn(u64) -> bool) -> bool {
+    pub(super) fn has(
+        &mut self,
+        head: &Head,
+        payload: &[u8],
+        arrival: Arrival,
+        went_on: impl Fn(u64) -> bool,
+    ) -> bool {
         let slots = &self.slots;
         let known = if head.count == 0 {
             let says = |early: &&mut Early| early.next >= head.seq && slots[early.index].head.end >= head.end;
@@ -123,7 +129,10 @@ impl Waiting {
         } else {
             let from = self.order.partition_point(|early| early.seq < head.seq);
             let mut same = self.order.range_mut(from..).take_while(|early| early.seq == head.seq);
-            same.find(|early| slots[early.index].head == *head)
+            same.find(|early| {
+                let Slot { head: known, len, bytes, .. } = &slots[early.index];
+                known == head && bytes[..*len] == *payload
+            })
         };
         let Some(early) = known else { return false };
         if early.line == arrival.line && went_on(early.seq) {

@@ -1,5 +1,6 @@
 //! The receiver stage: from packets to book events.
 
+mod candidates;
 mod line_counters;
 mod lines;
 mod output;
@@ -75,7 +76,9 @@ enum Phase {
     Done,
 }
 
-const COUNTERS: [&str; 21] = [
+/// Names of the counters; packets that were not believed also by their cause, in the order of
+/// [`by_cause`](crate::stats::Dropped::by_cause).
+const COUNTERS: [&str; 29] = [
     "packets",
     "bytes",
     "messages",
@@ -97,6 +100,14 @@ const COUNTERS: [&str; 21] = [
     "refused_answers",
     "not_recovered",
     "recovering",
+    "dropped_stray_sessions",
+    "dropped_stray_jumps",
+    "dropped_stray_restarts",
+    "dropped_stray_ends",
+    "dropped_unkept_packets",
+    "dropped_contradictions",
+    "dropped_stale_sessions",
+    "dropped_implausible_sequences",
 ];
 
 /// Reads packets, arbitrates, decodes and hands events on. The same code live and in a replay; only where events go and
@@ -115,7 +126,7 @@ pub struct Receiver<S> {
     phase: Phase,
     error: Option<SourceError>,
     reader: CounterReader,
-    cells: [CounterCell; 21],
+    cells: [CounterCell; 29],
     lines: LineCounters,
     recovery: Option<RecoveryEnds>,
 }
@@ -340,7 +351,8 @@ impl<S: PacketSource> Receiver<S> {
             stats.recovery.failed,
             self.pipeline.recovering().into(),
         ];
-        for (cell, value) in self.cells.iter().zip(values) {
+        let by_cause = stats.dropped.by_cause().map(|(_, count)| count);
+        for (cell, value) in self.cells.iter().zip(values.into_iter().chain(by_cause)) {
             cell.set(value);
         }
         self.pipeline.each_line(|line, group, stats| self.lines.publish(line, group, stats, now));

@@ -13,9 +13,10 @@ use types::UnixNanos;
 use wire::WireError;
 use wire::frame::{LinkType, parse_udp_on, verify_checksums};
 
+use super::candidates::{Candidates, GROUPS_MAX, KEPT_MAX, Kept, leave_out};
 use super::lines::{Line, LineTable};
 use super::silence::Silence;
-use super::stamps::{Stamp, StampGuard};
+use super::stamps::{HELD_MAX as STAMPS_HELD_MAX, StampGuard};
 use super::vouched::Vouched;
 use crate::arbiter::{Arbiter, Arrival, REQUESTS_MAX};
 use crate::config::{ConfigError, FeedConfig};
@@ -25,7 +26,7 @@ use crate::decode::{
 use crate::recovery::{Answer, Ask};
 use crate::session::Head;
 use crate::source::{BURST_MAX, Layer, Packet};
-use crate::stats::FeedStats;
+use crate::stats::{FeedStats, LeftOut};
 use shared::{Core, midnight_of_file};
 use sink::Sink;
 
@@ -43,9 +44,9 @@ const GOING_ON_MAX: usize = 64;
 const SPARE_MIN: usize = 256;
 
 /// Most events a payload of `bytes` can make: two for each shortest message that fits, and what its arrival may reveal before
-/// them (a silence and its end, a new session, a join in its middle, a hole, damage, the end).
+/// them (a silence and its end, a doubt and its end, a contradiction, a new session, a join in its middle, a hole, damage, the end).
 const fn events_of(bytes: usize) -> usize {
-    2 * (bytes / MESSAGE_BYTES_MIN) + 7
+    2 * (bytes / MESSAGE_BYTES_MIN) + 10
 }
 
 /// Everything between a packet and the event buffer.
@@ -54,6 +55,10 @@ pub(super) struct Pipeline {
     lines: LineTable,
     arbiters: Vec<Arbiter>,
     stamps: StampGuard,
+    /// Where the groups of the feed have to be learnt and none is yet.
+    candidates: Option<Candidates>,
+    /// Groups that were not.
+    left_out: Vec<LeftOut>,
     /// Where nobody has looked at checksums before.
     vouched: Option<Vouched>,
     core: Core,
@@ -75,7 +80,9 @@ impl Pipeline {
             return Err(ConfigError::NoPackets { kind: config.kind });
         };
         let waiting = config.arbiter.slots.min(GOING_ON_MAX) * events_of(config.arbiter.slot_bytes);
-        let overshoot = events_of(overshoot_bytes) + BURST_MAX * events_of(0);
+        // Packets that waited for others to tell when they came, or which session they are of, take the room of a largest packet each
+        // time.
+        let overshoot = events_of(overshoot_bytes) + (BURST_MAX + STAMPS_HELD_MAX + KEPT_MAX) * events_of(0);
         // Changes kept back until their venue event is over, which the packets before counted for.
         let held = config.channels.len().max(1) * HELD_MAX;
         let spare = decoder.directory().capacity().max(SPARE_MIN);
@@ -84,11 +91,12 @@ impl Pipeline {
             decoder,
             midnight: config.midnight,
             out: EventBuffer::with_spare(
-                CHUNK + 2 * events_of(DATAGRAM_BYTES_MAX) + waiting + overshoot + held,
+                CHUNK + 4 * events_of(DATAGRAM_BYTES_MAX) + waiting + overshoot + held,
                 spare,
             ),
             stats: FeedStats::default(),
             silence: Silence::new(config.silent_after, config.channels.len().max(1)),
+            raw_before: UnixNanos(0),
             raw_next: 1,
             arrived: UnixNanos(0),
             last_recv: UnixNanos(0),
@@ -101,7 +109,9 @@ impl Pipeline {
         let vouched = verify.then(|| Vouched::new(config.channels.len().max(1)));
         let arbiters = (0..config.channels.len().max(1)).map(|_| Arbiter::new(config.arbiter)).collect();
         let lines = LineTable::new(&config.channels);
-        Ok(Self { lines, arbiters, stamps: StampGuard::new(), vouched, core })
+        let candidates = lines.can_learn().then(Candidates::default);
+        let (stamps, left_out) = (StampGuard::new(), Vec::with_capacity(GROUPS_MAX));
+        Ok(Self { lines, arbiters, stamps, candidates, left_out, vouched, core })
     }
 
     /// Takes one packet that arrived at `at`. The buffer must hold fewer than [`CHUNK`] events, or the packet belong to the
@@ -138,21 +148,17 @@ impl Pipeline {
 
     #[cold]
     fn on_odd_stamp(&mut self, packet: &Packet<'_>) {
-        self.release(Some(packet.ts));
-        if let Stamp::At(ts) = self.stamps.judge(packet) {
-            self.on_packet(&Packet { ts, ..*packet }, ts);
-        }
-    }
-
-    /// Takes the packet that waits for another to agree with its stamp: none will come.
-    pub(super) fn release_held(&mut self) {
-        self.release(None);
-    }
-
-    fn release(&mut self, next: Option<UnixNanos>) {
         let mut stamps = std::mem::take(&mut self.stamps);
-        stamps.release(next, |held| self.on_packet(held, held.ts));
+        stamps.take(packet, |held| self.on_packet(held, held.ts));
         self.stamps = stamps;
+    }
+
+    /// Takes the packets that wait for others to agree with their stamps, or on a session: none will come.
+    pub(super) fn release_held(&mut self) {
+        let mut stamps = std::mem::take(&mut self.stamps);
+        stamps.release(|held| self.on_packet(held, held.ts));
+        self.stamps = stamps;
+        self.choose();
     }
 
     #[inline]
@@ -188,15 +194,57 @@ impl Pipeline {
             self.core.stats.heartbeats += 1;
             return Ok(());
         }
-        let Some(line) = known.or_else(|| self.learn(group, &head)) else {
-            self.core.stats.other_traffic += 1;
-            return Ok(());
-        };
         let ts_recv = if packet.ts.0 == 0 { at } else { packet.ts };
-        let arrival = Arrival { at, ts_recv, line: line.line, offset: packet.offset + base };
-        let mut sink = Sink { core: &mut self.core, channel: line.channel };
-        self.arbiters[usize::from(line.channel)].on_packet(&head, datagram.payload, arrival, &mut sink);
+        let arrival = Arrival { at, ts_recv, line: 0, offset: packet.offset + base };
+        match known {
+            Some(line) => self.arbitrate(line, &head, datagram.payload, arrival),
+            None => self.on_stranger(group, &head, datagram.payload, arrival),
+        }
         Ok(())
+    }
+
+    #[inline]
+    fn arbitrate(&mut self, line: Line, head: &Head, payload: &[u8], arrival: Arrival) {
+        let mut sink = Sink { core: &mut self.core, channel: line.channel };
+        let arrival = Arrival { line: line.line, ..arrival };
+        self.arbiters[usize::from(line.channel)].on_packet(head, payload, arrival, &mut sink);
+    }
+
+    /// A packet that may be of the feed, of a group that is not known.
+    #[cold]
+    fn on_stranger(&mut self, group: SocketAddrV4, head: &Head, payload: &[u8], arrival: Arrival) {
+        match &mut self.candidates {
+            Some(candidates) => {
+                if candidates.add(group, head, payload, arrival) {
+                    self.choose();
+                }
+            }
+            None => match self.learn(group, head) {
+                Some(line) => self.arbitrate(line, head, payload, arrival),
+                None => self.leave_out(group),
+            },
+        }
+    }
+
+    /// The session of the feed is the one that most packets agree on.
+    #[cold]
+    fn choose(&mut self) {
+        let Some(mut candidates) = self.candidates.take() else { return };
+        let (chosen, others) = candidates.choose();
+        for Kept { group, head, arrival, payload } in chosen {
+            match self.lines.find(group) {
+                Some(line) => self.arbitrate(line, &head, &payload, arrival),
+                None => self.on_stranger(group, &head, &payload, arrival),
+            }
+        }
+        others.iter().for_each(|kept| self.leave_out(kept.group));
+    }
+
+    /// Counts a packet that may be of the feed, and is not of its session.
+    #[cold]
+    fn leave_out(&mut self, group: SocketAddrV4) {
+        self.core.stats.other_traffic += 1;
+        leave_out(&mut self.left_out, group);
     }
 
     /// A packet of a known line cannot be read.
@@ -211,18 +259,18 @@ impl Pipeline {
     /// group is another channel, which has to be configured.
     #[cold]
     fn learn(&mut self, group: SocketAddrV4, head: &Head) -> Option<Line> {
-        let fits = self.arbiters[0].accepts(head.session);
+        let fits = self.lines.can_learn() && self.arbiters[0].accepts(head.session);
         fits.then(|| self.lines.learn(group))
     }
 
-    /// Gives up holes that have been open for too long, and says which channels have fallen silent.
+    /// Gives up holes that have been open for too long, and says which channels are in doubt or have fallen silent.
     #[inline]
     pub(super) fn on_time(&mut self, now: UnixNanos) {
         for (channel, arbiter) in (0_u8..).zip(&mut self.arbiters) {
             if self.core.out.len() >= CHUNK {
                 return;
             }
-            if arbiter.is_waiting() {
+            if arbiter.is_timed() {
                 arbiter.on_time(now, &mut Sink { core: &mut self.core, channel });
             }
             if let Some(from) = self.core.silence.check(channel, now) {
@@ -254,7 +302,7 @@ impl Pipeline {
         self.core.asks.clear();
     }
 
-    /// Channels that recover.
+    /// Channels that recover, or of which a claim is in doubt.
     pub(super) fn recovering(&self) -> u8 {
         self.core.recovering
     }

@@ -4,7 +4,7 @@ use types::UnixNanos;
 use wire::itch50::Header;
 
 /// Nanoseconds of a day.
-const DAY: u64 = 86_400_000_000_000;
+pub(super) const DAY: u64 = 86_400_000_000_000;
 
 /// When a message of a raw ITCH file says that it was made, on the day on which that is nearest to `last`, the time of the message
 /// before: midnight does not set the file back. The time is the one before where the message is too short to say it.

@@ -192,6 +192,25 @@ fn packets_of_others_come_first_and_are_counted() {
 }
 
 #[test]
+fn one_packet_of_another_session_does_not_choose_the_feed() {
+    let group = "233.54.12.9:26477".parse().unwrap();
+    let stray = |n: u64| (OPEN_NS - 20_000 + n, frame(group, &mold(*b"OTHER00001", 7 + n, &[b"x".to_vec()])));
+    let reference = events(pcap(Endian::Little, true, &packets()));
+    let mut all = vec![stray(0), stray(1)];
+    all.extend(packets());
+    let got = read("mixed", pcap(Endian::Little, true, &all)).unwrap();
+    assert!(got.events == reference);
+    assert_eq!((got.stats.messages, got.stats.other_traffic, got.stats.lines.len()), (600, 2, 1));
+    assert_eq!(
+        got.stats.left_out.iter().map(|left| (left.group, left.packets)).collect::<Vec<_>>(),
+        [(group, 2)]
+    );
+    // What is there is all that can tell.
+    let got = read("short", pcap(Endian::Little, true, &packets()[..1])).unwrap();
+    assert_eq!(got.stats.sessions, 1);
+}
+
+#[test]
 fn blocks_and_interfaces_that_are_not_ours_are_skipped_and_counted() {
     let good = pcapng(Endian::Little, &packets());
     let reference = events(good.clone());
@@ -227,6 +246,21 @@ fn one_wrong_stamp_moves_no_clock() {
     let [wrong, right] = [wrong, right].map(|p| read("x", pcap(Endian::Little, true, &p)).unwrap());
     assert!(wrong.events == right.events);
     assert_eq!((wrong.stats.stamp_outliers, right.stats.stamp_outliers), (1, 0));
+}
+
+#[test]
+fn wrong_first_stamps_and_several_in_a_row_move_no_clock() {
+    let year = 365 * 86_400_000_000_000;
+    for wrong in [0..1, 0..3, 50..53] {
+        let mut packets = packets();
+        let right = if wrong.start == 0 { packets[wrong.end].0 } else { packets[wrong.start - 1].0 };
+        packets[wrong.clone()].iter_mut().for_each(|packet| packet.0 += year);
+        let got = read("x", pcap(Endian::Little, true, &packets)).unwrap();
+        packets[wrong.clone()].iter_mut().for_each(|packet| packet.0 = right);
+        let wanted = read("x", pcap(Endian::Little, true, &packets)).unwrap();
+        assert!(got.events == wanted.events, "{wrong:?}");
+        assert_eq!((got.stats.stamp_outliers, wanted.stats.stamp_outliers), (wrong.len() as u64, 0));
+    }
 }
 
 #[test]

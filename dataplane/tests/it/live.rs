@@ -179,11 +179,75 @@ fn traffic_of_other_groups_is_counted_and_left_alone() {
 fn lines_are_learnt_by_their_session() {
     let learning = FeedConfig { channels: Vec::new(), ..config() };
     let other_session = mold(*b"OTHER00001", 1, &[add(1)]);
-    let (mut receiver, mut rx) = live(&[(0, adds(1, 2)), (1, other_session), (1, adds(2, 2))], &learning, 64);
+    let payloads = [(0, adds(1, 2)), (1, other_session), (1, adds(2, 2)), (0, adds(4, 1))];
+    let (mut receiver, mut rx) = live(&payloads, &learning, 64);
     receiver.poll(UnixNanos(1));
-    assert_eq!(drain(&mut rx).len(), 4);
+    assert_eq!(drain(&mut rx).len(), 5);
     let stats = receiver.stats();
-    assert_eq!((stats.sessions, stats.other_traffic, stats.duplicates, stats.last_seq), (1, 1, 1, 3));
+    assert_eq!((stats.sessions, stats.other_traffic, stats.duplicates, stats.last_seq), (1, 1, 1, 4));
+}
+
+/// Orders whose references tell that they are of another telling of the same numbers.
+fn retold(seq: u64, count: u64) -> Vec<u8> {
+    mold(SESSION, seq, &(seq..seq + count).map(|n| add(1_000_000 + n)).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_session_that_begins_again_soon_in_other_packets_is_followed() {
+    let single = FeedConfig { channels: vec![ChannelConfig { lines: vec![LINES[0]] }], ..config() };
+    // The same messages in other packets are repeated, and others are not.
+    let payloads = [
+        (0, adds(1, 2)),
+        (0, adds(3, 2)),
+        (0, adds(1, 4)),
+        (0, retold(1, 3)),
+        (0, retold(4, 3)),
+        (0, retold(7, 3)),
+    ];
+    let (mut receiver, mut rx) = live(&payloads, &single, 64);
+    receiver.poll(UnixNanos(1));
+    let stats = receiver.stats();
+    assert_eq!((stats.restarts, stats.duplicates, stats.missing, stats.messages), (1, 4, 0, 4 + 9));
+    let events = drain(&mut rx);
+    let gaps: Vec<_> = events.iter().filter(|e| e.action == Action::Gap).map(|e| e.qty.0).collect();
+    let [contradicted, changed] = [GapCause::Contradicted, GapCause::SessionChange].map(|cause| cause as u32);
+    assert_eq!(gaps, [contradicted, contradicted, changed]);
+    let orders = events.iter().filter(|e| e.action == Action::OrderAdd).map(|e| e.order_id).skip(4);
+    assert!(orders.eq((1..10).map(|n| 1_000_000 + n)), "all of the new telling");
+}
+
+#[test]
+fn what_two_lines_say_differently_doubts_the_books() {
+    let payloads = [
+        (0, adds(1, 2)),
+        (1, adds(1, 2)),
+        (0, adds(3, 2)),
+        (1, retold(3, 2)),
+        (0, adds(5, 1)),
+        (1, retold(4, 2)),
+    ];
+    let (mut receiver, mut rx) = live(&payloads, &config(), 64);
+    receiver.poll(UnixNanos(1));
+    let gaps = drain(&mut rx).iter().filter(|e| e.action == Action::Gap).map(|e| e.qty.0).collect::<Vec<_>>();
+    assert_eq!(gaps, [GapCause::Contradicted as u32; 2], "also where they cut their packets differently");
+    let stats = receiver.stats();
+    assert_eq!((stats.dropped.contradicted, stats.duplicates, stats.gaps, stats.messages), (2, 2, 0, 5));
+}
+
+#[test]
+fn books_are_old_while_a_jump_or_another_session_is_doubted() {
+    for (session, seq) in [(SESSION, 1 << 30), (*b"TEST000002", 1)] {
+        let claim = |seq| (0, mold(session, seq, &[add(1)]));
+        let (mut receiver, mut rx) = live(&[(0, adds(1, 1)), claim(seq), claim(seq + 1)], &config(), 64);
+        receiver.poll(UnixNanos(1_000));
+        receiver.poll(UnixNanos(1_999));
+        assert_eq!(drain(&mut rx).len(), 2, "they may be strays");
+        receiver.poll(UnixNanos(2_000));
+        let old = drain(&mut rx);
+        assert_eq!((brief(&old), old[0].qty.0), (vec![(Action::Gap, 0)], GapCause::Recovering as u32));
+        receiver.housekeep(UnixNanos(2_000));
+        assert_eq!(receiver.counters().get(20), 1, "no status says that it is live");
+    }
 }
 
 #[test]
@@ -236,6 +300,10 @@ fn strays_are_dropped_by_cause_and_lines_are_counted() {
     let stats = receiver.stats();
     let dropped: Vec<_> = stats.dropped.by_cause().into_iter().filter(|(_, n)| *n > 0).collect();
     assert_eq!(dropped, [("stray_sessions", 1), ("stray_jumps", 1), ("stray_ends", 1)]);
+    receiver.housekeep(UnixNanos(1));
+    let counted = receiver.counters();
+    let by_cause = counted.iter().filter_map(|(name, n)| Some((name.strip_prefix("dropped_")?, n)));
+    assert!(by_cause.eq(stats.dropped.by_cause()), "each cause is a counter of its own, in their order");
     let lines: Vec<_> = stats.lines.iter().map(|l| (l.group, l.stats)).collect();
     assert_eq!(lines.iter().map(|l| l.0).collect::<Vec<_>>(), LINES);
     let brief = |s: LineStats| (s.packets, s.messages, s.won, s.missing, s.bad);

@@ -71,11 +71,13 @@ pub enum StaleCause {
     MixedLocate = 8,
     /// Nothing is heard on its channel. The book stands as it was when the channel is heard again and nothing is missing.
     Silent = 9,
+    /// Something else was said of it under a number that had been said: one of the two is not so.
+    Contradicted = 10,
 }
 
 impl StaleCause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Gap,
         Self::TableFull,
         Self::SessionChange,
@@ -85,6 +87,7 @@ impl StaleCause {
         Self::DuplicateOrder,
         Self::MixedLocate,
         Self::Silent,
+        Self::Contradicted,
     ];
 
     /// Its name in files and counters.
@@ -100,6 +103,7 @@ impl StaleCause {
             Self::DuplicateOrder => "duplicate_order",
             Self::MixedLocate => "mixed_locate",
             Self::Silent => "silent",
+            Self::Contradicted => "contradicted",
         }
     }
 }
@@ -137,7 +141,7 @@ impl BookState {
             0 => Some(Self::Empty),
             1 => Some(Self::Live),
             2 => Some(Self::Recovering),
-            17..=25 => Some(Self::Stale(StaleCause::ALL[n as usize - 17])),
+            17..=26 => Some(Self::Stale(StaleCause::ALL[n as usize - 17])),
             _ => None,
         }
     }

@@ -61,10 +61,13 @@ pub enum GapCause {
     MixedLocate = 6,
     /// Nothing was lost that anybody knows of: the feed names orders that it never added.
     UnknownOrders = 7,
-    /// Messages are missing and were asked for again: what was said so far is old, until they come or are given up.
+    /// Messages are missing and were asked for again, or something claims that the sequence goes on elsewhere: what was said so far
+    /// is old, until they come or are given up, and the claim holds or falls.
     Recovering = 8,
-    /// Nothing is asked for any more: what was recovering is as new as the feed again.
+    /// Nothing is asked for or claimed any more: what was recovering is as new as the feed again.
     Recovered = 9,
+    /// Nothing was lost that anybody knows of: something else was said under a number that had been said.
+    Contradicted = 10,
 }
 
 /// Facts about an event that fit a bit each.

@@ -31,6 +31,7 @@ impl Pipeline {
         stats.lines = self
             .lines
             .reports(|line| self.arbiters[usize::from(line.channel)].stats().lines[usize::from(line.line)]);
+        stats.left_out.clone_from(&self.left_out);
         stats
     }
 

@@ -4,7 +4,7 @@ use types::{Action, BookEvent, GapCause, InstrumentId, UnixNanos};
 
 use crate::config::Midnight;
 use crate::decode::{Damage, Decoder as _, EventBuffer, FeedDecoder, Place, gap_event};
-use crate::receiver::raw_time::raw_time;
+use crate::receiver::raw_time::{DAY, raw_time};
 use crate::receiver::silence::Silence;
 use crate::recovery::Ask;
 use crate::session::Transport;
@@ -28,6 +28,8 @@ pub(super) struct Core {
     pub(super) out: EventBuffer,
     pub(super) stats: FeedStats,
     pub(super) silence: Silence,
+    /// The time of the last message of a raw file that was read, where none is believed yet.
+    pub(super) raw_before: UnixNanos,
     /// Sequence number of the next message of a raw file.
     pub(super) raw_next: u64,
     /// Latest stamp of any packet that was believed.
@@ -39,7 +41,7 @@ pub(super) struct Core {
     pub(super) room: usize,
     /// What servers are to be asked, bounded by the requests that each channel may have.
     pub(super) asks: Vec<Ask>,
-    /// Channels that recover.
+    /// Channels that recover, and those of which a claim is in doubt.
     pub(super) recovering: u8,
     /// Channels that had a session, a bit each.
     pub(super) begun: u64,
@@ -48,10 +50,18 @@ pub(super) struct Core {
 impl Core {
     /// When a recorded packet arrived; a message of a raw file did when it says.
     #[inline]
-    pub(super) fn recorded_at(&self, packet: &Packet<'_>) -> UnixNanos {
+    pub(super) fn recorded_at(&mut self, packet: &Packet<'_>) -> UnixNanos {
         match packet.layer {
             Layer::Frame(_) => packet.ts,
-            Layer::Message => raw_time(packet.bytes, midnight_of_file(self.midnight), self.stats.last_ts()),
+            Layer::Message => {
+                let (midnight, believed) = (midnight_of_file(self.midnight), self.stats.last_ts());
+                let before = if believed.0 == 0 { self.raw_before } else { believed };
+                let ts = raw_time(packet.bytes, midnight, before);
+                if ts.since(before.max(midnight)).0 < DAY {
+                    self.raw_before = ts;
+                }
+                ts
+            }
         }
     }
 

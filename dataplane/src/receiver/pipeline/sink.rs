@@ -10,7 +10,7 @@ use crate::decode::{CHANNELS_MAX, Damage, Decoder as _, Place, gap_event};
 use crate::eastern::eastern_midnight_before;
 use crate::receiver::silence::Break;
 use crate::recovery::Ask;
-use crate::session::{Head, SessionId};
+use crate::session::{Head, Messages, SessionId};
 
 /// Receives what arbitration lets through, for one channel.
 pub(super) struct Sink<'a> {
@@ -141,7 +141,7 @@ impl Deliver for Sink<'_> {
         }
     }
 
-    /// Books do not know their channel: all of them are old while any channel recovers.
+    /// Books do not know their channel: all of them are old while any channel recovers or is in doubt.
     #[cold]
     fn recovering(&mut self, begins: bool, arrival: Arrival) {
         let before = self.core.recovering;
@@ -153,6 +153,16 @@ impl Deliver for Sink<'_> {
         };
         let place = self.place(0, arrival);
         self.gap(&place, 0, 0, cause);
+    }
+
+    #[cold]
+    fn contradicted(&mut self, arrival: Arrival) {
+        let place = self.place(0, arrival);
+        self.gap(&place, 0, 0, GapCause::Contradicted);
+    }
+
+    fn messages<'p>(&self, payload: &'p [u8]) -> Option<Messages<'p>> {
+        self.core.transport.messages(payload)
     }
 
     #[inline]

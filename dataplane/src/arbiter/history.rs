@@ -1,0 +1,264 @@
+//! What was delivered last, to hold against it what is said under the same numbers afterwards.
+
+use std::collections::VecDeque;
+
+use super::contract::Deliver;
+use crate::session::Head;
+
+/// Bytes of packets that are kept: a few hundred packets, many more than lines are ever apart.
+const BYTES: usize = 1 << 17;
+/// Packets that are kept.
+const PACKETS: usize = 2_048;
+
+/// A packet that is kept.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// Its first message that was delivered, and what follows its last.
+    from: u64,
+    next: u64,
+    /// Its own first number: the messages before `from` were delivered from another packet.
+    seq: u64,
+    start: usize,
+    len: usize,
+}
+
+/// How a packet stands to what was delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// It says the same, as far as that is known.
+    Same,
+    /// It says something else.
+    Otherwise,
+    /// It is of before everything that is kept.
+    Before,
+}
+
+/// The packets delivered last.
+#[derive(Debug)]
+pub(super) struct History {
+    bytes: Box<[u8]>,
+    entries: VecDeque<Entry>,
+    /// Where the next packet is written.
+    at: usize,
+    /// From here on everything delivered is kept.
+    floor: u64,
+}
+
+impl History {
+    /// Nothing yet. All memory is taken here.
+    pub(super) fn new() -> Self {
+        let bytes = vec![0; BYTES].into_boxed_slice();
+        Self { bytes, entries: VecDeque::with_capacity(PACKETS), at: 0, floor: 0 }
+    }
+
+    /// The sequence begins with `seq`.
+    pub(super) fn begin(&mut self, seq: u64) {
+        self.entries.clear();
+        self.at = 0;
+        self.floor = seq;
+    }
+
+    /// Keeps a packet of which the messages from `from` on are delivered.
+    #[inline]
+    pub(super) fn keep(&mut self, head: &Head, payload: &[u8], from: u64) {
+        let len = payload.len();
+        if len == 0 {
+            return;
+        }
+        if len > BYTES {
+            self.begin(head.next_seq());
+            return;
+        }
+        if self.at + len > BYTES {
+            self.forget(self.at, BYTES);
+            self.at = 0;
+        }
+        let (start, end) = (self.at, self.at + len);
+        self.forget(start, end);
+        if self.entries.len() == PACKETS {
+            self.forget_first();
+        }
+        self.bytes[start..end].copy_from_slice(payload);
+        self.entries.push_back(Entry { from, next: head.next_seq(), seq: head.seq, start, len });
+        self.at = end;
+    }
+
+    /// Forgets the packets that stand in these bytes: the oldest there are.
+    #[inline]
+    fn forget(&mut self, start: usize, end: usize) {
+        while self.entries.front().is_some_and(|first| first.start < end && first.start + first.len > start) {
+            self.forget_first();
+        }
+    }
+
+    fn forget_first(&mut self) {
+        if let Some(first) = self.entries.pop_front() {
+            self.floor = first.next;
+        }
+    }
+
+    /// The packet that the message `seq` was delivered from.
+    #[inline]
+    fn find(&self, seq: u64) -> Option<&Entry> {
+        let behind = self.entries.partition_point(|entry| entry.from <= seq);
+        behind.checked_sub(1).and_then(|at| self.entries.get(at)).filter(|entry| seq < entry.next)
+    }
+
+    fn payload(&self, entry: &Entry) -> &[u8] {
+        &self.bytes[entry.start..entry.start + entry.len]
+    }
+
+    /// How a packet that begins before `next`, up to which everything was delivered or given up, stands to that.
+    #[inline]
+    pub(super) fn tell(&self, head: &Head, payload: &[u8], next: u64, out: &impl Deliver) -> Told {
+        if head.seq < self.floor {
+            return Told::Before;
+        }
+        match self.find(head.seq) {
+            Some(entry) if entry.seq == head.seq && entry.next == head.next_seq() => {
+                if self.payload(entry) == payload {
+                    Told::Same
+                } else {
+                    self.hold_against(entry, payload, out)
+                }
+            }
+            _ => self.hold_each(head, payload, next, out),
+        }
+    }
+
+    /// Two packets of the same numbers whose bytes differ: lines may differ in what is no message.
+    #[cold]
+    fn hold_against(&self, entry: &Entry, payload: &[u8], out: &impl Deliver) -> Told {
+        let (Some(were), Some(are)) = (out.messages(self.payload(entry)), out.messages(payload)) else {
+            return Told::Otherwise;
+        };
+        let differ = were.zip(are).any(|pair| matches!(pair, (Ok(was), Ok(is)) if was != is));
+        if differ { Told::Otherwise } else { Told::Same }
+    }
+
+    /// A packet that is cut otherwise than those that were delivered: message by message.
+    #[cold]
+    fn hold_each(&self, head: &Head, payload: &[u8], next: u64, out: &impl Deliver) -> Told {
+        let Some(are) = out.messages(payload) else { return Told::Same };
+        let known = (head.seq..head.next_seq().min(next)).zip(are);
+        for (seq, is) in known {
+            let Some(entry) = self.find(seq) else { continue };
+            let was = out
+                .messages(self.payload(entry))
+                .and_then(|mut were| were.nth(usize::try_from(seq - entry.seq).unwrap_or(usize::MAX)));
+            if matches!((was, is), (Some(Ok(was)), Ok(is)) if was != is) {
+                return Told::Otherwise;
+            }
+        }
+        Told::Same
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arbiter::{Arrival, Hole};
+    use crate::session::{Messages, SessionId, Transport};
+    use proptest::prelude::*;
+    use types::UnixNanos;
+    use wire::moldudp64::PacketBuilder;
+
+    /// Knows MoldUDP64, or nothing.
+    struct Out(Option<Transport>);
+
+    impl Deliver for Out {
+        fn packet(&mut self, _: &Head, _: &[u8], _: u16, _: Arrival) {}
+        fn hole(&mut self, _: Hole, _: Arrival) {}
+        fn heartbeat(&mut self, _: &Head, _: Arrival) {}
+        fn session(&mut self, _: SessionId, _: bool, _: Arrival) {}
+        fn end_of_session(&mut self, _: Arrival) {}
+        fn messages<'p>(&self, payload: &'p [u8]) -> Option<Messages<'p>> {
+            self.0?.messages(payload)
+        }
+    }
+
+    /// A packet of one-byte messages.
+    fn packet(seq: u64, messages: &[u8]) -> (Head, Vec<u8>) {
+        let mut bytes = vec![0; 40 + 3 * messages.len()];
+        let mut builder = PacketBuilder::new(&mut bytes, *b"SESSION001", seq).unwrap();
+        assert!(messages.iter().all(|message| builder.push(&[*message])));
+        let len = builder.finish();
+        bytes.truncate(len);
+        let count = u16::try_from(messages.len()).unwrap();
+        (Head { session: SessionId::default(), seq, count, end: false, sent: UnixNanos(0) }, bytes)
+    }
+
+    #[test]
+    fn another_word_under_a_known_number_is_found_however_packets_are_cut() {
+        let mut history = History::new();
+        history.begin(1);
+        let out = Out(Some(Transport::MoldUdp64));
+        for (head, bytes) in [packet(1, b"ab"), packet(3, b"cde")] {
+            history.keep(&head, &bytes, head.seq);
+        }
+        // One that had begun before what was next.
+        let (head, bytes) = packet(5, b"efg");
+        history.keep(&head, &bytes, 6);
+        let tell = |seq, messages: &[u8]| {
+            let (head, bytes) = packet(seq, messages);
+            history.tell(&head, &bytes, 8, &out)
+        };
+        for (seq, said) in
+            [(1, &b"ab"[..]), (3, b"cde"), (5, b"efg"), (1, b"abcdefg"), (2, b"b"), (6, b"fgh")]
+        {
+            assert_eq!(tell(seq, said), Told::Same, "{seq}");
+        }
+        for (seq, said) in
+            [(1, &b"aX"[..]), (3, b"Xde"), (5, b"efX"), (1, b"abcdefX"), (2, b"X"), (6, b"fXh")]
+        {
+            assert_eq!(tell(seq, said), Told::Otherwise, "{seq}");
+        }
+        // Where messages cannot be told apart, whole packets of the same numbers can.
+        let nothing = Out(None);
+        let whole = |seq, said| {
+            let (head, bytes) = packet(seq, said);
+            history.tell(&head, &bytes, 8, &nothing)
+        };
+        assert_eq!([whole(1, b"aX"), whole(1, b"abX")], [Told::Otherwise, Told::Same]);
+    }
+
+    #[test]
+    fn what_is_no_message_may_differ() {
+        let mut history = History::new();
+        history.begin(1);
+        let (head, bytes) = packet(1, b"ab");
+        history.keep(&head, &bytes, 1);
+        let mut padded = bytes.clone();
+        padded.push(0);
+        assert_eq!(history.tell(&head, &padded, 3, &Out(Some(Transport::MoldUdp64))), Told::Same);
+    }
+
+    proptest! {
+        /// Packets of any length, holes between them: the newest are known to the byte, those before are said to be forgotten.
+        #[test]
+        fn the_newest_packets_are_known(sizes in prop::collection::vec((1_usize..4_000, 0_u64..3), 1..200)) {
+            let mut history = History::new();
+            history.begin(1);
+            let (mut next, mut all) = (1, Vec::new());
+            for (n, (size, hole)) in sizes.into_iter().enumerate() {
+                let payload = vec![n as u8; size];
+                let head = Head { session: SessionId::default(), seq: next + hole, count: 1, end: false, sent: UnixNanos(0) };
+                history.keep(&head, &payload, head.seq);
+                next = head.next_seq();
+                all.push((head, payload));
+            }
+            let out = Out(None);
+            let kept: usize = all.iter().rev().scan(0, |sum, (_, payload)| {
+                *sum += payload.len();
+                Some(*sum)
+            }).take_while(|sum| *sum <= BYTES - 4_000).count();
+            for (n, (head, payload)) in all.iter().rev().enumerate() {
+                let told = history.tell(head, payload, next, &out);
+                prop_assert!(told == Told::Same || (n >= kept && told == Told::Before), "{n} of {kept}: {told:?}");
+                let other = vec![255 - payload[0]; payload.len()];
+                let told = history.tell(head, &other, next, &out);
+                prop_assert!(told == Told::Otherwise || (n >= kept && told == Told::Before), "{n} of {kept}: {told:?}");
+            }
+        }
+    }
+}
