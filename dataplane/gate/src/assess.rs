@@ -146,8 +146,7 @@ impl Gate {
             // A row of prices that may be negative has no window.
             references.hot(order.instrument).ok()?
         };
-        // Equal epochs: the record was clamped under the cap of this moment. Zero is no epoch, and no row is granted
-        // under it.
+        // Equal epochs: the record was clamped under the cap of this moment. Zero is none, under which no row is granted.
         if dynamic.epoch != officer.epoch() || !dynamic.lease.holds(now) || order.account.0 >= self.accounts {
             return None;
         }
@@ -178,6 +177,7 @@ impl Gate {
             cell: *cell,
             due: cell.due_if_reconciled(),
             unreconciled: false,
+            astray: 0,
             strategy: *strategy,
             known: false,
             common: Common::NOTHING,
