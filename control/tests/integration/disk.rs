@@ -658,7 +658,7 @@ fn names_that_nobody_has_are_tripped_and_limited_to_a_bound_and_those_of_the_fee
     }
     for symbol in crate::desk::SYMBOLS {
         works(site.ask(Role::Trader, trip(&format!("instrument:{symbol}"))));
-        works(site.ask(Role::RiskOfficer, lower(&symbol.to_string())));
+        works(site.ask(Role::RiskOfficer, lower(symbol)));
     }
     works(site.ask(Role::RiskOfficer, reset("instrument:T7")));
     works(site.ask(Role::Trader, trip("instrument:ROOM")));
