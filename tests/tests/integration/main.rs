@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod c_processes;
+mod cases;
 mod daemon;
 mod demo_orders;
 mod determinism;
