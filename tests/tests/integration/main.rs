@@ -24,6 +24,7 @@ mod records;
 mod recovered;
 mod restart_tier;
 mod seen;
+mod served;
 mod silence;
 mod slippage;
 mod sniff;
