@@ -1,5 +1,6 @@
 //! Whatever is wrong with the input: one clear line, the right exit code, and no half-written output.
 
+use crate::tables::{replay, scenario};
 use std::path::Path;
 use tests::portcullis;
 
@@ -239,7 +240,15 @@ fn an_order_file_with_a_bad_line_names_the_line() {
 
 #[test]
 fn a_reader_that_has_seen_enough_is_no_failure() {
-    for args in [&["run", "--print-default-config"][..], &["scenario", "--list"], &["demo", "--headless"]] {
+    let market = scenario("calm", &["--minutes", "1"]);
+    let replayed = replay(&market.path().join("calm.pcap"), &["--static"]);
+    let log = replayed.path().join("latency.hlog");
+    for args in [
+        &["run", "--print-default-config"][..],
+        &["scenario", "--list"],
+        &["demo", "--headless"],
+        &["hist", "show", log.to_str().unwrap()],
+    ] {
         let out = tempfile::tempdir().unwrap();
         let mut command = std::process::Command::new(tests::programs().join("portcullis"));
         command.args(args).current_dir(out.path());

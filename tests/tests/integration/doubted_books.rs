@@ -113,6 +113,9 @@ fn a_whole_book_that_nothing_contradicts_is_live() {
         (&summary["unknown_orders"], &summary["books"]["ZVZZT"]["state"]),
         (&1.into(), &"live".into())
     );
+    // Of the day that `--date` says, and not of 1970.
+    let times = ["first_ts_ns", "last_ts_ns"].map(|key| summary[key].as_u64().unwrap());
+    assert_eq!(times, [MIDNIGHT_NS + OPEN_NS + 1_000_000, MIDNIGHT_NS + day.at_ns]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::daemon::{Daemon, configure, ctl, said, until};
 use crate::fuzz::first_packets;
+use crate::records::records;
 use crate::tables::{replay, scenario};
 use serde_json::Value;
 use simulator::PcapWriter;
@@ -114,6 +115,40 @@ fn instruments_without_room_are_counted_in_the_summary_and_the_status() {
     let summary: Value =
         serde_json::from_slice(&std::fs::read(out.path().join("summary.json")).unwrap()).unwrap();
     assert_eq!((summary["instruments_beyond"].as_u64(), summary["symbols"].as_u64()), (Some(4), Some(8)));
+}
+
+#[test]
+fn a_feed_that_was_joined_in_mid_session_says_which_instruments_wait() {
+    let market = scenario("calm", &["--minutes", "1"]);
+    let whole = std::fs::read(market.path().join("calm.pcap")).unwrap();
+    // What came first introduces the instruments; here it was missed.
+    let first = records(&whole)[400].at;
+    std::fs::write(market.path().join("late.pcap"), [&whole[..24], &whole[first..]].concat()).unwrap();
+    for (name, waits) in [("late", true), ("calm", false)] {
+        let (dir, _daemon) = started(&market, name, |text| text);
+        let waiting = || {
+            let books = json(dir.path(), &["status"])["status"]["books"].clone();
+            let groups = books.as_array().cloned().unwrap_or_default().into_iter();
+            let joined = |group: &Value| group["state"].as_str().unwrap().contains("joined");
+            let names = |group: Value| group["symbols"].as_array().cloned().unwrap_or_default();
+            groups
+                .filter(joined)
+                .flat_map(names)
+                .map(|name| name.as_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        if !waits {
+            until("its books are live", || {
+                json(dir.path(), &["tier", "show", "FUTX"])["tiers"][0]["book"] == "live"
+            });
+            assert_eq!(waiting(), [""; 0]);
+            continue;
+        }
+        until("it says that instruments wait", || waiting().contains(&"FUTX".to_owned()));
+        let text = said(&ctl(&dir.path().join("control.sock"), &["status"]));
+        let row = text.lines().find(|row| row.starts_with("books")).expect("a row of the books");
+        assert!(row.contains("joined in mid-session") && row.contains("ALFA"), "{row}");
+    }
 }
 
 #[test]

@@ -68,10 +68,21 @@ fn a_silence_leaves_no_tier_and_widens_no_limit() {
     assert_eq!(before.1, "high");
     let back = since + SILENCE_NS;
     let after: Vec<_> = silent.iter().filter(|(ts, ..)| *ts > since && *ts < back + DWELL_NS).collect();
-    let scored = rows(out.path(), "scores.csv").into_iter().filter(|row| row[1] == "FUTX");
-    let scored: Vec<u64> = scored.map(|row| row[0].parse().unwrap()).collect();
-    assert!(scored.iter().any(|ts| *ts > back), "the feed went on");
-    assert!(!scored.iter().any(|ts| (since + 4_000_000_000..back).contains(ts)), "nothing was seen to score");
+    let mut scored = rows(out.path(), "scores.csv");
+    scored.retain(|row| row[1] == "FUTX");
+    let ts = |row: &[String]| row[0].parse::<u64>().unwrap();
+    assert!(scored.iter().any(|row| ts(row) > back), "the feed went on");
+    let unseen = since + 4_000_000_000..back;
+    assert!(!scored.iter().any(|row| unseen.contains(&ts(row))), "nothing was seen to score");
+    // Where no limit changed, those of before hold; what the scorer says then is seen in its scores.
+    let tier = column("scores.csv", "tier");
+    let told: Vec<&str> = scored
+        .iter()
+        .filter(|row| (back..back + DWELL_NS).contains(&ts(row)))
+        .map(|row| &*row[tier])
+        .collect();
+    assert!(!told.is_empty(), "it scores before the time is over");
+    assert!(told.iter().all(|tier| ["high", "critical"].contains(tier)), "{told:?}");
     for (ts, tier, max_qty) in after {
         assert!(
             tier != "normal" && tier != "elevated" && *max_qty <= before.2,
