@@ -71,12 +71,15 @@ pub fn messages(bytes: &[u8]) {
     }
 }
 
+/// Every link that frames come from.
+pub const LINKS: [LinkType; 5] =
+    [LinkType::Ethernet, LinkType::Loopback, LinkType::RawIp, LinkType::LinuxCooked, LinkType::LinuxCooked2];
+
 /// One frame of a link, and its payload as a packet of each transport. The first byte chooses the link.
 pub fn packets(bytes: &[u8]) {
     let Some((link, frame)) = bytes.split_first() else { return };
-    let links = [LinkType::Ethernet, LinkType::Loopback, LinkType::RawIp, LinkType::LinuxCooked];
     // Also as a payload by itself, so that the transports are reached without a whole frame.
-    let framed = parse_udp_on(links[usize::from(link % 4)], frame).map(|udp| udp.payload);
+    let framed = parse_udp_on(LINKS[usize::from(*link) % LINKS.len()], frame).map(|udp| udp.payload);
     for payload in framed.into_iter().chain([frame]) {
         assert!(payload.len() <= frame.len());
         if let Ok(packet) = moldudp64::Packet::parse(payload) {

@@ -170,11 +170,33 @@ fn of_messages(corpora: &mut Corpora) {
     corpora.insert(("messages", "tops-quote".to_owned()), of_kind(2, &quote));
 }
 
+/// The same packet of an Ethernet frame, by the names of the links it may come from: the link's place among those of the fuzzer, its number in
+/// a capture, and the frame.
+fn of_links(ethernet: &[u8]) -> [(&'static str, u8, u32, Vec<u8>); 6] {
+    let (addresses, ip) = (&ethernet[..12], &ethernet[14..]);
+    let tagged = |tags: &[u8]| [addresses, tags, &[8, 0], ip].concat();
+    // Packet type, kind and length of the address, the address; then what follows.
+    let cooked = |behind: &[u8]| [&[0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0], behind, ip].concat();
+    // What follows, an index, the kinds, the length of the address, the address.
+    let cooked2 = [&[8, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0], ip].concat();
+    [
+        ("tagged", 0, 1, tagged(&[0x81, 0, 0, 7])),
+        ("tagged-twice", 0, 1, tagged(&[0x88, 0xa8, 0, 9, 0x81, 0, 0, 7])),
+        ("tagged-9100", 0, 1, tagged(&[0x91, 0, 0, 9, 0x81, 0, 0, 7])),
+        ("sll", 3, 113, cooked(&[8, 0])),
+        ("sll-tagged", 3, 113, cooked(&[0x81, 0, 0, 7, 8, 0])),
+        ("sll2", 4, 276, cooked2),
+    ]
+}
+
 fn of_packets(corpora: &mut Corpora, market: &[Packet]) {
     let with_messages = first_with_messages(market);
     let frame = market[with_messages].frame();
     corpora.insert(("packets", "ethernet".to_owned()), of_kind(0, &frame));
     corpora.insert(("packets", "raw-ip".to_owned()), of_kind(2, &frame[14..]));
+    for (name, kind, _, frame) in of_links(&frame) {
+        corpora.insert(("packets", name.to_owned()), of_kind(kind, &frame));
+    }
     corpora.insert(("packets", "moldudp64".to_owned()), of_kind(0, &market[with_messages].payload));
     let message = deep10::PriceLevelUpdate::sell(1, 1, *b"FUZZ    ", 300, 1_234_500);
     // The header's first bytes choose the protocol, the channel and the session; the first sequence number is at 24.
@@ -209,6 +231,15 @@ fn of_captures(corpora: &mut Corpora, market: &[Packet]) {
     corpora.insert(("captures", "pcap".to_owned()), of_kind(0, &pcap));
     corpora.insert(("captures", "raw".to_owned()), of_kind(0, &raw));
     corpora.insert(("captures", "pcap-as-deep".to_owned()), of_kind(1, &pcap));
+    for link in 0..of_links(&market[0].frame()).len() {
+        let mut frames = market.iter().map(|packet| (packet.ts_ns, of_links(&packet.frame())[link].clone()));
+        let (_, (name, _, number, _)) = frames.clone().next().expect("a packet");
+        let mut other = PcapWriter::new(Vec::new()).expect("memory");
+        frames.try_for_each(|(ts_ns, (.., frame))| other.frame(ts_ns, &frame)).expect("memory");
+        let mut other = other.finish().expect("memory");
+        other[20..24].copy_from_slice(&number.to_le_bytes());
+        corpora.insert(("captures", format!("pcap-{name}")), of_kind(0, &other));
+    }
     // A section, an interface and one packet of pcapng.
     let with_messages = first_with_messages(market);
     let block = |kind: u32, body: &[u8]| {
@@ -545,7 +576,14 @@ fn the_seeds_are_what_their_readers_read() {
     let settings = String::from_utf8_lossy(seed("configuration", "settings")).into_owned();
     let settings: Vec<String> = settings.lines().map(str::to_owned).collect();
     control::config::load(&[], &settings).expect("a configuration");
-    for name in ["pcap", "raw", "pcapng"] {
+    let links = of_links(&first_packets(1)[0].frame()).map(|(name, ..)| name);
+    for name in links {
+        let (kind, frame) = seed("packets", name).split_first().expect("a link");
+        let read = wire::frame::parse_udp_on(targets::LINKS[usize::from(*kind)], frame);
+        assert!(read.is_ok_and(|udp| !udp.payload.is_empty()), "{name}");
+    }
+    let captures = links.map(|name| format!("pcap-{name}"));
+    for name in captures.iter().map(String::as_str).chain(["pcap", "raw", "pcapng"]) {
         let events =
             targets::replay(seed("captures", name)[1..].to_vec(), &FeedConfig::new(FeedKind::Itch50));
         assert!(!events.is_empty(), "{name} holds events");
