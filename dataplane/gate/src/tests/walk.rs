@@ -96,6 +96,30 @@ fn a_sell_below_the_bid_is_valued_at_the_bid() {
     rig.accepts(&OrderIntent { px: px("96.00"), ..sell(1) });
 }
 
+/// What a limit order may reach is its limit, though the levels that are there now would stop it earlier: it is never held to less than the
+/// walk of a market order.
+#[test]
+fn a_marketable_limit_is_held_at_its_own_price_whatever_the_book_shows() {
+    let limit = |qty, text| OrderIntent { qty: Qty(qty), px: px(text), ..order(1) };
+    // All of it would trade at the touch; the collar is 5 % about the mid of 100.01.
+    let mut rig = over(&[("100.02", 400), ("100.03", 400)]);
+    rig.accepts(&buy(400));
+    rig.accepts(&limit(400, "105.00"));
+    rig.refuses(&limit(400, "105.02"), R::Collar);
+    let sell = |text| OrderIntent { px: px(text), ..sell(1) };
+    rig.accepts(&sell("95.01"));
+    rig.refuses(&sell("95.00"), R::Collar);
+    // 400 at the touch are 40,008, and at the limit 42,000.
+    rig.publish_live(&RiskLimits { max_notional_micros: 41_999_000_000, ..LIVE }, Tier::Normal, NOW);
+    rig.accepts(&buy(400));
+    let verdict = rig.refuses(&limit(400, "105.00"), R::Value);
+    assert_eq!(verdict.value, 42_000_000_000);
+    // A thin touch lets no limit through that a market order of as much is refused for.
+    let mut rig = over(&[("100.02", 10), ("150.00", 1_000)]);
+    rig.refuses(&buy(400), R::Collar);
+    rig.refuses(&limit(400, "150.00"), R::Collar);
+}
+
 #[test]
 fn a_replacement_by_a_market_order_walks_the_book() {
     let mut rig = over(&[("100.02", 10), ("150.00", 1_000)]);
