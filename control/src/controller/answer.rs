@@ -173,7 +173,12 @@ impl Controller {
         let (views, next) = self.page(None, after, TIER_MAP_ROWS)?;
         let cell = |view: &InstrumentView| {
             let score = view.score.map_or_else(String::new, |score| score.to_string());
-            TierCell(view.symbol, tier_word(known_tier(view)).to_owned(), score, book_word(view.book).to_owned())
+            TierCell(
+                view.symbol,
+                tier_word(known_tier(view)).to_owned(),
+                score,
+                book_word(view.book).to_owned(),
+            )
         };
         Ok(Reply::TierMap(TierMapPage { cells: views.iter().map(cell).collect(), next }))
     }

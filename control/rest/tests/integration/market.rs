@@ -7,8 +7,9 @@ use control::controller::Watch;
 use control::events::Events;
 use control::names::{Scope, SymbolName};
 use control::protocol::{
-    Driver, FeedStatus, HaltRow, HoldingsFilter, HopStatus, LineStatus, OrderCounts, OrderQuery, OrderRow,
-    OrderSide, PositionRow, PositionSetting, Price, RecoveryStatus, ScorerStatus, SessionRow, Unsettled,
+    Driver, FeedStatus, GatewayDown, GatewayStatus, HaltRow, HoldingsFilter, HopStatus, LineStatus,
+    OrderCounts, OrderQuery, OrderRow, OrderSide, PositionRow, PositionSetting, Price, RecoveryStatus,
+    ScorerStatus, SessionRow, Unsettled,
 };
 use control::server::Server;
 use control::stamp::Stamp;
@@ -142,6 +143,13 @@ impl Backend for Market {
                 open: 2,
                 last_after_us: Some(812),
             }],
+            gateways: vec![
+                GatewayStatus { name: "ouch".to_owned(), down: None },
+                GatewayStatus {
+                    name: "fix".to_owned(),
+                    down: Some(GatewayDown { since: Stamp(now()), why: "port 9001 is taken".to_owned() }),
+                },
+            ],
             unsettled: Unsettled::of("2026-11-27".to_owned(), vec![self.symbols[0]]),
             counters: [("receiver".to_owned(), [("packets".to_owned(), 310_204)].into())].into(),
             verdicts: BTreeMap::from([(0, 48_201), (903, 300), (701, 77)]),
