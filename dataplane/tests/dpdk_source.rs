@@ -80,14 +80,47 @@ fn unpack_deep(to: &Path) -> bool {
     true
 }
 
+/// The same file with `count` packets damaged: a bit of a message, whose checksum then condemns the datagram.
+fn damaged(path: &Path, count: usize) -> Vec<u8> {
+    let mut file = std::fs::read(path).unwrap();
+    let mut at = 24;
+    for _ in 0..count {
+        let length = u32::from_le_bytes(file[at + 8..at + 12].try_into().unwrap()) as usize;
+        at += 16 + length;
+        // The last byte of a packet.
+        file[at - 1] ^= 1;
+    }
+    file
+}
+
+/// A live port without a card that looks at checksums: what is damaged is found here, dropped and counted.
+fn damage_is_found_on_a_live_port(eal: &Eal, pool: &Mempool, device: &str, wanted: usize) {
+    let mut started = Port::configure(eal, device, PortConfig::default(), pool).unwrap().start().unwrap();
+    let mut source = DpdkSource::live(started.rx.remove(0), device, pool.packet_bytes());
+    let mut whole = 0;
+    while whole < PACKETS as usize - 1 - wanted {
+        let status = source.next_burst(64, |packet| {
+            assert_eq!(wire::frame::verify_checksums(wire::frame::LinkType::Ethernet, packet.bytes), Ok(()));
+            whole += 1;
+            true
+        });
+        status.unwrap();
+    }
+    assert_eq!(source.notes().bad_checksums, wanted as u64);
+}
+
 /// EAL starts once per process, so this is one test.
 #[test]
 fn dpdk_gives_what_the_file_gives() {
     let folder = tempfile::tempdir().unwrap();
     let (itch, deep) = (folder.path().join("itch.pcap"), folder.path().join("deep.pcap"));
+    let spoiled = folder.path().join("damaged.pcap");
     write_capture(&itch);
+    std::fs::write(&spoiled, damaged(&itch, 3)).unwrap();
     let with_deep = unpack_deep(&deep);
-    let mut config = EalConfig::no_huge(128).vdev(Vdev::pcap_file(0, &itch).unwrap());
+    let mut config = EalConfig::no_huge(128)
+        .vdev(Vdev::pcap_file(0, &itch).unwrap())
+        .vdev(Vdev::pcap_file(2, &spoiled).unwrap());
     if with_deep {
         config = config.vdev(Vdev::pcap_file(1, &deep).unwrap());
     }
@@ -107,6 +140,7 @@ fn dpdk_gives_what_the_file_gives() {
     assert!(events == wanted);
     assert_eq!((stats.packets, stats.messages, stats.gaps, stats.missing), (499, 2_495, 1, 5));
     assert_eq!(stats, wanted_stats);
+    damage_is_found_on_a_live_port(&eal, &pool, "net_pcap2", 3);
 
     if with_deep {
         let (events, stats) = through_dpdk("net_pcap1", &deep, FeedKind::Deep);

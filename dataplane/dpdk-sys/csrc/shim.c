@@ -177,6 +177,10 @@ enum pcl_step {
 	PCL_STEP_MAC,
 };
 
+/* What every port is asked to look at where it can: a packet that the card finds damaged is then marked in ol_flags. Without the
+ * request most drivers mark nothing, and software looks at each packet. */
+#define PCL_CHECKSUMS (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM)
+
 /* Configures the port and sets up all its queues. `timestamps`: ask for the RX timestamp offload where there is one. */
 int pcl_port_configure(uint16_t port, uint16_t rx_queues, uint16_t tx_queues, uint16_t rx_descriptors,
 		       uint16_t tx_descriptors, int timestamps, struct rte_mempool *pool, struct pcl_port_info *out,
@@ -197,8 +201,9 @@ int pcl_port_configure(uint16_t port, uint16_t rx_queues, uint16_t tx_queues, ui
 
 	*step = PCL_STEP_CONFIGURE;
 	memset(&conf, 0, sizeof conf);
+	conf.rxmode.offloads = info.rx_offload_capa & PCL_CHECKSUMS;
 	if (timestamps)
-		conf.rxmode.offloads = info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_TIMESTAMP;
+		conf.rxmode.offloads |= info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_TIMESTAMP;
 	rc = rte_eth_dev_configure(port, rx_queues, tx_queues, &conf);
 	if (rc != 0)
 		return rc;

@@ -322,3 +322,39 @@ impl<'b> MbufRef<'b> {
         unsafe { self.mbuf.as_ref() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a packet with these offload flags says of its checksums: whether one is bad, and whether UDP's was looked at.
+    fn said(ol_flags: u64) -> (bool, bool) {
+        // SAFETY: integers and a pointer, of which all zero is a value.
+        let mut mbuf: dpdk_sys::Mbuf = unsafe { std::mem::zeroed() };
+        mbuf.ol_flags = ol_flags;
+        let packet = MbufRef {
+            mbuf: NonNull::from(&mut mbuf),
+            timestamps: TimestampField::default(),
+            clock: RxClock::None,
+            _burst: PhantomData,
+        };
+        (packet.has_bad_checksum(), packet.is_checksum_seen())
+    }
+
+    /// The flags of `rte_mbuf_core.h`, whose values are part of DPDK's interface.
+    #[test]
+    fn what_a_card_says_of_checksums_is_read_from_its_flags() {
+        let (l4_bad, ip_bad, ip_good, l4_good) = (1 << 3, 1 << 4, 1 << 7, 1 << 8);
+        assert_eq!(said(0), (false, false), "it did not look");
+        assert_eq!(said(ip_good | l4_good), (false, true));
+        assert_eq!(said(ip_good | l4_bad), (true, true));
+        assert_eq!(said(ip_bad | l4_good), (true, true));
+        assert_eq!(said(ip_bad), (true, false), "of the header alone");
+        assert_eq!(said(ip_good), (false, false), "UDP's was not looked at");
+        // Both bits: not in the data, and vouched for.
+        assert_eq!(said(l4_bad | l4_good), (false, true));
+        assert_eq!(said(ip_bad | ip_good), (false, false));
+        // Flags of something else.
+        assert_eq!(said(!(l4_bad | l4_good | ip_bad | ip_good)), (false, false));
+    }
+}

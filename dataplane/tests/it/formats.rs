@@ -137,6 +137,15 @@ fn inputs_that_do_not_fit_are_refused() {
             "{text}"
         );
     }
+    // The same messages in packets of a capture, whatever it is named.
+    let capture = folder.path().join("deep.pcap");
+    std::fs::write(&capture, pcap(Endian::Little, true, &packets())).unwrap();
+    for kind in [FeedKind::Deep, FeedKind::Tops] {
+        let got = open(&[&capture], kind).unwrap();
+        assert!(got.events.is_empty() && got.error.is_some(), "{kind}: {:?}", got.stats);
+        let text = got.error_text();
+        assert!(text.contains("deep.pcap") && text.contains(&kind.to_string()), "{kind}: {text}");
+    }
     assert!(why(&[], FeedKind::Deep).contains("found 0 input files, wanted 1 to 64"));
     assert!(why(&[&folder.path().join("none.pcap")], FeedKind::Deep).contains("none.pcap: cannot be opened"));
 }
