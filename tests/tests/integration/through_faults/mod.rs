@@ -3,15 +3,20 @@
 //!
 //! The property: whatever goes wrong, nothing wider than the officer's base is let out, and nothing wider than the last live limit.
 
+mod limits;
 mod machine;
+mod memory;
 mod process;
+mod strangers;
 mod venue;
 
 use crate::daemon::ctl;
 use crate::on_a_wire::{Appliance, configured, datagrams, in_namespaces, init, sh, spawn};
 use crate::order_process::CLIENT;
 use crate::tables::scenario;
+use limits::Limits;
 use machine::Machine;
+use memory::LimitsOf;
 use process::Attached;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
@@ -20,6 +25,7 @@ use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use strangers::Strangers;
 use tests::{Need, skip};
 use venue::{Act, Venue, a_jump, an_end, another_session};
 
@@ -75,13 +81,21 @@ struct Through<'a> {
     test: &'a str,
     /// What no order may be larger than.
     bound: Cell<u64>,
+    /// The last live limits: what no limit may be wider than. None until there are some.
+    live: RefCell<Option<Limits>>,
     rows: RefCell<Vec<String>>,
 }
 
 impl<'a> Through<'a> {
     /// Waits until the model holds the instrument to tier High.
     fn begin(appliance: &'a Appliance, test: &'a str) -> Self {
-        let through = Self { appliance, test, bound: Cell::new(BASE), rows: RefCell::default() };
+        let through = Self {
+            appliance,
+            test,
+            bound: Cell::new(BASE),
+            live: RefCell::default(),
+            rows: RefCell::default(),
+        };
         appliance.wait_until("the book is live", || {
             let tiers = appliance.ask(&["tier", "show"], "tiers");
             let rows = tiers.as_array().unwrap();
@@ -89,30 +103,37 @@ impl<'a> Through<'a> {
         });
         appliance.wait_until("tier High holds", || through.seen().accepted == HIGH);
         through.bound.set(HIGH);
+        let sold = through.explain("sell", HIGH);
+        assert_ne!(sold["decision"], "reject", "a sell of as much is let out too: {sold}");
+        through.live.replace(Some(Limits::of(&sold).expect("limits in force")));
         through
     }
 
-    /// What the gate says to an order of `qty`.
-    fn explain(&self, qty: u64) -> Value {
-        let qty = qty.to_string();
-        let order =
-            ["gate", "explain", "--symbol", "FUTX", "--side", "buy", "--px", "4985", "--strategy", "s"];
+    /// What the gate says to an order of `qty`: nothing wider than the officer's base and the last live limits, whatever is wrong.
+    fn explain(&self, side: &str, qty: u64) -> Value {
+        let (text, px) = (qty.to_string(), if side == "buy" { "4985" } else { "4990" });
+        let order = ["gate", "explain", "--symbol", "FUTX", "--side", side, "--px", px, "--strategy", "s"];
         let explained =
-            self.appliance.ask(&[&order[..], &["--account", "a", "--qty", &qty]].concat(), "explain");
+            self.appliance.ask(&[&order[..], &["--account", "a", "--qty", &text]].concat(), "explain");
         let accepted = explained["decision"] != "reject";
-        assert!(!accepted || qty.parse::<u64>().unwrap() <= self.bound.get(), "too wide: {explained}");
+        assert!(!accepted || qty <= self.bound.get(), "too wide: {explained}");
+        if let (Some(live), Some(now)) = (&*self.live.borrow(), Limits::of(&explained)) {
+            assert_eq!(now.wider_than(live), [""; 0], "{explained}");
+        }
         explained
     }
 
     /// The largest order, by halving.
     fn seen(&self) -> Seen {
         let (mut accepted, mut refused) = (0, 2 * BASE + 1);
-        let mut last = self.explain(refused);
+        // A sell is held to the same; what it is refused for may differ.
+        self.explain("sell", self.bound.get() + 1);
+        let mut last = self.explain("buy", refused);
         while refused - accepted > 1 {
             // Most often it is the model's limit, so that is tried before the halves are.
             let middle =
                 if (accepted, refused) == (0, 2 * BASE + 1) { HIGH + 1 } else { accepted.midpoint(refused) };
-            let explained = self.explain(middle);
+            let explained = self.explain("buy", middle);
             if explained["decision"] == "reject" {
                 (refused, last) = (middle, explained);
             } else {
@@ -334,10 +355,11 @@ fn the_daemon_through_the_faults_of_its_clock_and_threads() {
     };
     let dead = || {
         let seen = through.watch(LONG);
-        assert_eq!(through.explain(1)["source"], "static (lease ended)", "it says nothing any more");
+        assert_eq!(through.explain("buy", 1)["source"], "static (lease ended)", "it says nothing any more");
         seen
     };
     through.go("The scorer dead", || machine.stand_still("scorer"), dead, lives);
+    torn(&through, &machine);
     let overflow = || {
         machine.stand_still("featurizer");
         appliance.wait_until("events are lost", || through.counted("lost_events") > 0);
@@ -376,13 +398,14 @@ fn the_daemon_through_the_faults_of_its_disk_and_clients() {
     let before = through.seen();
     std::fs::remove_file(state.join("latch.sealed")).unwrap();
     let during = through.watch(Duration::from_secs(2));
-    let rows = through.rows.into_inner();
+    let Through { live, rows, .. } = through;
     // A restart finds it gone.
     appliance.signal("TERM");
     assert!(appliance.daemon.0.wait().unwrap().success());
     appliance.daemon = spawn(appliance.dir.path(), &[]);
     appliance.wait_until_it_answers();
-    let through = Through { appliance: &appliance, test, bound: Cell::new(BASE), rows: RefCell::new(rows) };
+    // The tier survives it, and with it what High lets out.
+    let through = Through { appliance: &appliance, test, bound: Cell::new(HIGH), live, rows };
     appliance.wait_until("the feed has named it", || {
         ctl(&appliance.socket(), &["limits", "show", "FUTX"]).status.success()
     });
@@ -396,23 +419,83 @@ fn the_daemon_through_the_faults_of_its_disk_and_clients() {
     through.end();
 }
 
-/// 64 connections: some say nothing, some half a request, some noise, and all stay.
+/// A record of limits left half written: again and again by a scorer that lives, and for good by one that is dead.
+fn torn(through: &Through<'_>, machine: &Machine) {
+    let record = LimitsOf::find(through.appliance.daemon.0.id(), "FUTX", HIGH);
+    let tears = || {
+        let end = Instant::now() + Duration::from_secs(3);
+        loop {
+            record.tear();
+            let seen = through.seen();
+            if Instant::now() >= end {
+                return seen;
+            }
+        }
+    };
+    let healed = || {
+        through.appliance.wait_until("the scorer has written it anew", || !record.is_torn());
+        through.watch(Duration::from_secs(1))
+    };
+    through.go("A record torn", || record.tear(), tears, healed);
+    let dies = || {
+        machine.stand_still("scorer");
+        // It sleeps within a second, and writes no more.
+        std::thread::sleep(Duration::from_secs(1));
+        record.tear();
+    };
+    let dead = || {
+        let seen = through.watch(LONG);
+        assert!(record.is_torn(), "nobody has written it anew");
+        // What holds is the record before it, of this instrument: one less there is one less here.
+        record.set_spare_qty(HIGH - 1);
+        assert_eq!(through.seen().accepted, HIGH - 1);
+        record.set_spare_qty(HIGH);
+        seen
+    };
+    let lives = || {
+        machine.stand_still("");
+        healed()
+    };
+    through.go("The scorer dead inside a record", dies, dead, lives);
+}
+
+/// 64 connections: some say nothing, some half a request, some noise, and all stay; beside them users without a role, who ask without end.
+/// A halt by an officer takes effect meanwhile.
 fn hostile_clients(through: &Through<'_>) {
+    let socket = through.appliance.socket();
     let clients = RefCell::new(Vec::new());
+    let strangers = RefCell::new(None);
     let come = || {
+        strangers.replace(Strangers::come(&socket));
         for number in 0..64_usize {
-            let mut client = UnixStream::connect(through.appliance.socket()).unwrap();
+            let mut client = UnixStream::connect(&socket).unwrap();
             let says: &[u8] = [&b""[..], b"{\"vers", &[0xFF; 512], &[0, 0, 1, 0, b'{']][number % 4];
             // It may have been shown out already.
             drop(client.write_all(says));
             clients.borrow_mut().push(client);
         }
     };
+    let stay = || {
+        let seen = through.watch(Duration::from_secs(3));
+        if strangers.borrow().is_some() {
+            let refused = || through.appliance.ask(&["status"], "status")["refused"]["total"].as_u64();
+            through.appliance.wait_until("strangers are refused", || refused() > Some(0));
+        }
+        let asked = Instant::now();
+        assert!(ctl(&socket, &["halt", "--reason", "drill"]).status.success());
+        // Starting the program that asks is most of it.
+        assert!(asked.elapsed() < Duration::from_secs(5), "a halt took {:?}", asked.elapsed());
+        assert_eq!(through.seen().slug, "HALTED_FIRM");
+        assert!(ctl(&socket, &["resume", "--reason", "drill", "--yes"]).status.success());
+        through.until(HIGH);
+        seen
+    };
     let leave = || {
         clients.borrow_mut().clear();
+        strangers.take();
         through.watch(Duration::from_secs(1))
     };
-    through.go("64 hostile clients", come, || through.watch(Duration::from_secs(3)), leave);
+    through.go("64 hostile clients", come, stay, leave);
 }
 
 /// Nothing can be written; a trip on top is in force and owed.
@@ -436,11 +519,19 @@ fn disk_full(through: &Through<'_>, disk: &Path) {
 /// The state directory is gone, and comes back.
 fn state_unmounted(through: &Through<'_>, state: &Path, disk: &Path) {
     let (state, disk) = (state.display(), disk.display());
+    let latch = format!("{disk}/latch.sealed");
+    let on_disk = || std::fs::read_to_string(&latch).unwrap().contains("THIN");
     let back = || {
         sh(&format!("mount --bind {disk} {state}"));
+        through.appliance.wait_until("what was tripped meanwhile is on disk", on_disk);
         through.watch(Duration::from_secs(2))
     };
-    let gone = || drop(sh(&format!("umount -l {state}")));
+    let gone = || {
+        sh(&format!("umount -l {state}"));
+        let trip = ["breaker", "trip", "instrument:THIN", "--reason", "drill"];
+        assert!(!ctl(&through.appliance.socket(), &trip).status.success(), "it says that it cannot be kept");
+        assert!(!on_disk());
+    };
     through.go(
         "The state directory unmounted and mounted again",
         gone,
