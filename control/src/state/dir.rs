@@ -191,4 +191,22 @@ mod tests {
             assert_eq!(StateDir::take(&path).is_ok(), taken, "{mode:o}");
         }
     }
+
+    #[test]
+    fn a_directory_of_another_user_is_not_taken() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("state");
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        if std::os::unix::fs::chown(&path, Some(65_534), None).is_err() {
+            tests::skip(tests::Need::Root, "giving a directory to another user needs root");
+            return;
+        }
+        let own = rustix::process::geteuid().as_raw();
+        let Err(StateDirError::NotOurs { owner, own: taker, .. }) = StateDir::take(&path) else {
+            panic!("taken, or refused for something else")
+        };
+        assert_eq!((owner, taker), (65_534, own));
+        assert!(!path.join(LOCK).exists(), "nothing is made in it");
+    }
 }

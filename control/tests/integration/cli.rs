@@ -146,6 +146,33 @@ fn an_officers_day_from_status_to_resume() {
 }
 
 #[test]
+fn what_is_not_on_disk_is_the_first_row_of_the_status() {
+    let t = Terminal::new(&[]);
+    let first = || {
+        let found = t.run(&["status"]);
+        assert_eq!(found.code, 0, "{}", found.err);
+        let (heading, rows) = found.out.split_once('\n').unwrap();
+        assert!(heading.starts_with("WHAT"), "{heading}");
+        rows.lines().next().unwrap().to_owned()
+    };
+    let keep = || {
+        t.site.desk.clock.fetch_add(1_000_000_000, std::sync::atomic::Ordering::Relaxed);
+        t.site.controller.keep();
+    };
+    assert!(first().starts_with("instance"), "{}", first());
+    // No new latch file can be written.
+    let blocked = t.site.state_dir().join("latch.new");
+    std::fs::create_dir(&blocked).unwrap();
+    assert_ne!(t.run(&["halt", "--reason", "drill"]).code, 0);
+    keep();
+    let row = first();
+    assert!(row.starts_with("ALARM") && row.contains("halts and trips are not on disk since"), "{row}");
+    std::fs::remove_dir(&blocked).unwrap();
+    keep();
+    assert!(first().starts_with("instance"), "{}", first());
+}
+
+#[test]
 fn breakers_are_tripped_listed_and_reset() {
     let t = Terminal::new(&[]);
     let found = t.run(&["breaker", "trip", "instrument:ZVZZT", "--reason", "news, \"pending\""]);
@@ -283,6 +310,12 @@ fn the_audit_log_is_read_and_proven_with_and_without_the_appliance() {
     let found = t.run(&["audit", "verify"]);
     assert_eq!(found.code, 0);
     assert!(found.out.starts_with("SOUND: 4 records in 1 segment, 2026-11-21T14:30:22."), "{}", found.out);
+    for said in [
+        "\nproven: a holder of the key wrote each record; none was changed, moved or taken out between\n",
+        "\nnot proven: that none was cut off its end, since no head noted elsewhere was given\n",
+    ] {
+        assert!(found.out.contains(said), "{said}: {}", found.out);
+    }
 
     let dir = t.site.state_dir().join("audit");
     let offline = ["audit", "verify", "--dir", dir.to_str().unwrap()];

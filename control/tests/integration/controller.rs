@@ -660,9 +660,15 @@ fn scopes_that_are_not_declared_are_refused_and_not_latched() {
     }
     assert_eq!(status(&site).breakers, 0);
     let Command::GateExplain { order } = explain("ZVZZT", 1) else { unreachable!("made above") };
-    let order = OrderQuery { account: "ACNE".parse().unwrap(), ..order };
-    let refusal = refused(site.ask(Role::Viewer, Command::GateExplain { order }));
-    assert_eq!(refusal.kind, RefusalKind::NotFound);
+    // More names that nobody declared than the gate has numbers for accounts.
+    for number in 0..65 {
+        let order = OrderQuery { account: format!("ACNE{number}").parse().unwrap(), ..order.clone() };
+        let refusal = refused(site.ask(Role::Viewer, Command::GateExplain { order }));
+        assert_eq!(refusal.kind, RefusalKind::NotFound);
+    }
+    assert!(site.ask(Role::Viewer, Command::GateExplain { order }).is_ok(), "the declared name is known");
+    changed(site.ask(Role::Trader, trip("account:ACME")));
+    assert_eq!(site.desk.state("account:ACME"), BreakerState::Tripped);
 }
 
 #[test]

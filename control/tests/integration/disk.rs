@@ -13,6 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use types::UnixNanos;
 
 fn reason() -> Reason {
     "because".parse().unwrap()
@@ -33,6 +34,10 @@ fn trip(scope: &str) -> Command {
 
 fn reset(scope: &str) -> Command {
     Command::BreakerReset { scope: scope.parse().unwrap(), reason: reason(), ticket: None }
+}
+
+fn tier_reset(symbol: &str) -> Command {
+    Command::TierReset { symbol: symbol.parse().unwrap(), reason: reason(), ticket: None }
 }
 
 fn status(site: &Site) -> StatusReply {
@@ -563,18 +568,17 @@ fn an_anchor_file_that_is_missing_halts_and_is_not_made_again_before_an_admin_de
 fn nothing_is_loosened_for_somebody_who_no_longer_waits() {
     let site = Site::new(&[]);
     works(site.ask(Role::Trader, halt()));
+    works(site.ask(Role::Trader, trip("strategy:mm1")));
+    site.controller.trip_by_model(&[("ZVZZT".parse().unwrap(), "score 0.99".to_owned())]).unwrap();
     let officer = person(Some(Role::RiskOfficer));
     let late = Asked::by(START, Some(Duration::ZERO), &|| true);
     let gone = Asked::by(START, None, &|| false);
     for (asked, said) in [(late, "which are over"), (gone, "has hung up")] {
-        for command in [resume(), reset("strategy:mm1")] {
+        for command in [resume(), reset("strategy:mm1"), tier_reset("ZVZZT")] {
             let Err(refusal) = site.controller.execute_asked(&officer, command, &asked) else {
                 panic!("done")
             };
-            if refusal.kind == RefusalKind::NotFound {
-                continue;
-            }
-            assert_eq!(refusal.kind, RefusalKind::Expired);
+            assert_eq!(refusal.kind, RefusalKind::Expired, "{refusal:?}");
             assert!(
                 refusal.message.starts_with("nothing was changed") && refusal.message.contains(said),
                 "{refusal:?}"
@@ -582,8 +586,37 @@ fn nothing_is_loosened_for_somebody_who_no_longer_waits() {
         }
         works(site.controller.execute_asked(&person(Some(Role::Trader)), trip("account:ACME"), &asked));
     }
-    assert_eq!(site.desk.state("firm"), BreakerState::Tripped);
+    for scope in ["firm", "strategy:mm1", "instrument:ZVZZT"] {
+        assert_eq!(site.desk.state(scope), BreakerState::Tripped, "{scope}");
+    }
     assert_eq!(site.desk.state("account:ACME"), BreakerState::Tripped, "tightening is done all the same");
+    // For whoever waits, each is done.
+    for command in [resume(), reset("strategy:mm1"), tier_reset("ZVZZT")] {
+        works(site.controller.execute_asked(&officer, command, &Asked::by(START, None, &|| true)));
+    }
+}
+
+/// Whoever set the appliance's clock meanwhile, a request is over when its sender's time is, and not before.
+#[test]
+fn how_long_somebody_waits_is_told_by_no_clock_that_can_be_set() {
+    let site = Site::new(&[]);
+    works(site.ask(Role::Trader, halt()));
+    let officer = person(Some(Role::RiskOfficer));
+    let asked = |wait| Asked::by(UnixNanos(site.desk.clock.load(Ordering::Relaxed)), Some(wait), &|| true);
+    let late = asked(Duration::from_millis(50));
+    std::thread::sleep(Duration::from_millis(60));
+    site.desk.clock.fetch_sub(3_600_000_000_000, Ordering::Relaxed);
+    let refusal = site.controller.execute_asked(&officer, resume(), &late).unwrap_err();
+    assert_eq!(refusal.kind, RefusalKind::Expired, "set back by an hour: {refusal:?}");
+    assert_eq!(site.desk.state("firm"), BreakerState::Tripped);
+    let in_time = asked(Duration::from_secs(3_600));
+    site.desk.clock.fetch_add(2 * 3_600_000_000_000, Ordering::Relaxed);
+    works(site.controller.execute_asked(&officer, resume(), &in_time));
+    assert_eq!(site.desk.state("firm"), BreakerState::Open, "set forward by two hours");
+    // A tightening asks no clock at all.
+    let late = asked(Duration::ZERO);
+    works(site.controller.execute_asked(&person(Some(Role::Trader)), halt(), &late));
+    assert_eq!(site.desk.state("firm"), BreakerState::Tripped);
 }
 
 /// The officer gives up while the disk is busy: what was about to be opened is closed again, on disk too.
