@@ -199,7 +199,7 @@ mod tests {
         fs::create_dir(&path).unwrap();
         fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         if std::os::unix::fs::chown(&path, Some(65_534), None).is_err() {
-            tests::skip(tests::Need::Root, "giving a directory to another user needs root");
+            ::tests::skip(::tests::Need::Root, "giving a directory to another user needs root");
             return;
         }
         let own = rustix::process::geteuid().as_raw();

@@ -123,7 +123,7 @@ fn tables_say_what_they_hold() {
     let rules = RefRules { tick_tables: &[TickTable::US_EQUITY; 3], ..RefRules::DEFAULT };
     let (ends, bytes) = held(|| RefTable::create_under(INSTRUMENTS, &rules).expect("a table"));
     assert_eq!(ends.1.bytes(), bytes);
-    let ((_, surfaces), bytes) = held(|| SurfaceTable::create(INSTRUMENTS).expect("a table"));
+    let ((_, surfaces), bytes) = held(|| SurfaceTable::create(&statics).expect("a table"));
     assert_eq!(surfaces.bytes(), bytes);
     let ((_, breakers), bytes) = held(|| BreakerTable::create(ACCOUNTS, 7, INSTRUMENTS).expect("a table"));
     assert_eq!(breakers.bytes(), bytes);

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use types::{InstrumentId, Nanos, Symbol, UnixNanos};
 
 /// Where limits go.
+#[expect(clippy::large_enum_variant, reason = "a line has one, made at boot")]
 pub(crate) enum Limits {
     /// Into the gate's tables; trips also to the cold thread, which latches them.
     Direct { tables: ModelTables, trips: Outlet<ScorerNote> },

@@ -103,7 +103,8 @@ fn the_ends_of_every_limit_survive_a_record() {
 
 #[test]
 fn a_surface_is_read_back_with_its_version() {
-    let (mut writer, reader) = SurfaceTable::create(INSTRUMENTS).expect("a table");
+    let (_, statics) = StaticTable::create(INSTRUMENTS, 1).expect("a table");
+    let (mut writer, reader) = SurfaceTable::create(&statics).expect("a table");
     let sizes = SizeSurface::new([Qty(5); crate::SURFACE_BUCKETS]);
     writer.publish(INSTRUMENT, &sizes, Nanos::SECOND, 77, NOW).expect("a row");
     let read = reader.read(INSTRUMENT).expect("a surface");
