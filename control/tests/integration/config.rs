@@ -88,6 +88,7 @@ fn the_examples_in_the_comments_of_the_built_in_file_work() {
             "strategy",
             "account",
             "cpu",
+            "id =",
             "on_disconnect",
             "store_dir",
             "firm_",

@@ -523,7 +523,10 @@ fn what_is_no_value_is_a_status_and_never_an_acceptance() {
     assert_eq!(said(gate), "event.id is 0, wanted an order's id, which is not 0");
     assert_eq!(exposure(gate), (0, 0, 0, 0), "nothing was done");
     assert_eq!(settle(gate, 44, 1, 0).0, PORTCULLIS_GATE_INVALID);
-    assert_eq!(said(gate), "event.kind is 44, wanted 1 (accepted) to 10 (executed at a price)");
+    assert_eq!(
+        said(gate),
+        "event.kind is 44, wanted 1 (accepted) to 10 (executed at a price), or 12 (reduced to)"
+    );
     let (mut verdict, mut reservation, mut number) = (accepted, Reservation::default(), 0_u32);
     let misaligned = (&raw const reservation).wrapping_byte_add(1).cast::<Order>();
     // SAFETY: pointers that are null or misaligned are never followed; the others point to what they say.
