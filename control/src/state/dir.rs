@@ -168,6 +168,9 @@ mod tests {
         let path = place.path().join("file");
         fs::write(&path, "").unwrap();
         assert!(matches!(StateDir::look(&path), Err(StateDirError::Io { .. })));
+        let path = place.path().join("state");
+        fs::create_dir_all(path.join(LOCK)).unwrap();
+        assert!(matches!(StateDir::look(&path), Err(StateDirError::Io { .. })), "no start would take it");
     }
 
     #[test]
@@ -188,7 +191,10 @@ mod tests {
         fs::create_dir(&path).unwrap();
         for (mode, taken) in [(0o777, false), (0o770, false), (0o755, true), (0o700, true)] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(StateDir::take(&path).is_ok(), taken, "{mode:o}");
+            match StateDir::take(&path) {
+                Err(StateDirError::Exposed { mode: found, .. }) => assert_eq!((found, false), (mode, taken)),
+                other => assert_eq!(other.is_ok(), taken, "{mode:o}"),
+            }
         }
     }
 

@@ -380,6 +380,18 @@ mod tests {
     }
 
     #[test]
+    fn a_persons_word_is_named_before_the_models() {
+        let dir = tempfile::tempdir().unwrap();
+        for causes in [[Cause::Officer, Cause::Model], [Cause::Model, Cause::Officer]] {
+            let (mut file, at) = (open(dir.path()), scope("instrument:ZVZZT"));
+            for cause in causes {
+                assert!(file.trip(&at, entry(cause, TripMode::Tripped)).1);
+            }
+            assert_eq!(file.breaker(&[&at]).cause, BreakerCause::Officer, "{causes:?}");
+        }
+    }
+
+    #[test]
     fn a_file_of_the_first_version_is_read() {
         let dir = tempfile::tempdir().unwrap();
         let body = br#"{"episode":4,"halt":null,"breakers":{}}"#;

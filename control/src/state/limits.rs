@@ -266,6 +266,7 @@ mod tests {
         assert_eq!(book.envelope(symbol).base().max_qty.0, 50, "the officer's is tighter");
         assert_eq!(book.envelope(symbol).base().collar_bps, 200, "the configuration's is tighter");
         assert!(book.set_by(symbol, LimitKey::CollarBps).is_none());
+        assert_eq!(book.set_by(symbol, LimitKey::MaxQty), Some(&set(50)));
 
         let tighter = plan(&["limits.default.max_qty={ floor = 1, base = 20, cap = 30 }"]);
         let (mut book, _) = LimitBook::open(dir.path(), None, tighter);
@@ -334,6 +335,14 @@ mod tests {
         assert!(matches!(found, Found::Damaged(why) if why.contains("limits.sealed: found no header line")));
         book.persist(NOW).unwrap();
         assert_eq!(std::fs::read(dir.path().join("limits.sealed.damaged-1")).unwrap(), b"x");
+    }
+
+    #[test]
+    fn an_instrument_is_named_where_the_configuration_has_limits_of_its_own_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let named = plan(&["limits.symbol.ZVZZT.max_qty={ floor = 1, base = 2, cap = 3 }"]);
+        let (book, _) = LimitBook::open(dir.path(), None, named);
+        assert_eq!(["ZVZZT", "ALFA"].map(|symbol| book.names(symbol.parse().unwrap())), [true, false]);
     }
 
     #[test]

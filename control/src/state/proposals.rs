@@ -107,3 +107,19 @@ impl ProposalBook {
         self.changed(|content| content.waiting.push(proposal))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use types::UnixNanos;
+
+    #[test]
+    fn numbers_of_a_lost_file_are_not_used_again() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("proposals.sealed"), "junk").unwrap();
+        let now = Stamp(UnixNanos(7_000_000_123));
+        let (book, damaged) = ProposalBook::open(dir.path(), None, now);
+        assert!(damaged.is_some() && book.waiting().is_empty());
+        assert_eq!(book.content.newest, 7, "the seconds of the clock");
+    }
+}

@@ -310,6 +310,41 @@ mod tests {
     }
 
     #[test]
+    fn a_latch_that_was_on_disk_once_stays_so_beside_one_that_was_not() {
+        let failed = format!("failed: {NOT_LASTING}");
+        let both = json!([entry(1, Cause::Officer), entry(2, Cause::Model)]);
+        let second = event(3, "breaker.trip", A, json!([]), both, &failed);
+        let (_dir, mut latches) = file(&[]);
+        let out = reconcile(&mut latches, &log(&[trip(2, A, 1, "done"), second]), true);
+        assert_eq!((out.damage.len(), out.notes.len()), (1, 1), "{out:?}");
+        // A write that failed brought nothing to disk.
+        let unwritten = event(3, "latch.write", "firm", Value::Null, Value::Null, "failed: disk full");
+        let (_dir, mut latches) = file(&[]);
+        let out = reconcile(&mut latches, &log(&[trip(2, A, 1, &failed), unwritten]), true);
+        assert_eq!((out.damage.len(), out.notes.len()), (0, 1), "{out:?}");
+    }
+
+    #[test]
+    fn the_file_may_be_one_episode_ahead_and_was_cut_off_where_the_log_begins_no_later() {
+        let said = |in_file, events: &[Event]| {
+            let (_dir, mut latches) = file(&[(A, in_file)]);
+            let out = reconcile(&mut latches, &log(events), true);
+            assert_eq!(out.damage.len() + out.notes.len(), 1, "{out:?}");
+            out.damage.into_iter().chain(out.notes).next().unwrap()
+        };
+        assert!(said(5, &[trip(2, A, 3, "done")]).contains("latched and not recorded"));
+        let ended = [trip(2, A, 5, "done"), reset(3, A, 5, "authorised")];
+        assert!(said(5, &ended).contains("about to be ended"), "the newest of all");
+        // The first record of all, and one of the moment of the latch.
+        for (seq, at) in [(1, 100), (103, 3)] {
+            let first = Event { seq, ts: Stamp(UnixNanos(at)), ..trip(2, "strategy:mm1", 6, "done") };
+            let (_dir, mut latches) = file(&[(A, 3), ("strategy:mm1", 6)]);
+            let out = reconcile(&mut latches, &log(&[first]), true);
+            assert!(out.damage[0].contains("does not know"), "{out:?}");
+        }
+    }
+
+    #[test]
     fn what_the_log_does_not_know_stands_and_halts_unless_a_crash_explains_it() {
         let known = [trip(2, A, 5, "done"), reset(3, A, 5, "authorised"), trip(4, "strategy:mm1", 6, "done")];
         for (episode, damage, note) in
@@ -342,6 +377,33 @@ mod tests {
             [trip(2, A, 1, "done"), reset(3, A, 1, "authorised"), reset(3, A, 1, "failed: disk"), refused];
         let out = reconcile(&mut latches, &log(&events), true);
         assert!(out.damage.is_empty() && out.notes.is_empty(), "{out:?}");
+    }
+
+    #[test]
+    fn a_halt_of_another_episode_is_told_and_the_one_that_stands_stands() {
+        let halt = |seq, episode| {
+            event(seq, "halt", "firm", Value::Null, json!(entry(episode, Cause::Officer)), "done")
+        };
+        for (in_file, in_log, damage, notes) in [(1, 5, 1, 0), (5, 5, 0, 0), (5, 1, 0, 1)] {
+            let (_dir, mut latches) = file(&[]);
+            latches.restore_halt(entry(in_file, Cause::Officer));
+            let out = reconcile(&mut latches, &log(&[halt(2, in_log)]), true);
+            assert_eq!((out.damage.len(), out.notes.len()), (damage, notes), "{in_file} {in_log}: {out:?}");
+            assert_eq!(latches.halt().unwrap().episode, in_file);
+        }
+    }
+
+    #[test]
+    fn a_halt_that_a_start_found_is_known_and_was_on_disk_if_it_was_before() {
+        let halted = || json!(entry(1, Cause::Officer));
+        let start = |seq| event(seq, "start", "firm", Value::Null, json!({ "halt": halted() }), "done");
+        let halt = event(2, "halt", "firm", Value::Null, halted(), "done");
+        for (events, damage) in [(vec![start(2)], 0), (vec![halt, start(3)], 1)] {
+            let (_dir, mut latches) = file(&[]);
+            let out = reconcile(&mut latches, &log(&events), true);
+            assert_eq!((out.damage.len(), out.notes.len()), (damage, 1 - damage), "{out:?}");
+            assert_eq!(latches.halt().unwrap().episode, 1);
+        }
     }
 
     #[test]

@@ -124,8 +124,14 @@ mod tests {
         event(seq, json!({ "max_qty": 500 }), json!({ "max_qty": value }), result)
     }
 
-    /// What comes of a file with `in_file` (value and time) against `events`: the base in force, reasons to halt, notes.
+    /// What comes of a file with `in_file` (value and time) against `events`: the base in force, how many reasons to halt, and notes.
     fn compared(in_file: Option<(u64, u64)>, events: &[Event]) -> (u32, usize, usize) {
+        let (base, damage, notes) = told(in_file, events);
+        (base, damage.len(), notes.len())
+    }
+
+    /// The same, with the reasons and notes themselves.
+    fn told(in_file: Option<(u64, u64)>, events: &[Event]) -> (u32, Vec<String>, Vec<String>) {
         let dir = tempfile::tempdir().unwrap();
         let plan = config::load(&[], &[]).unwrap().limits;
         let (mut book, _) = LimitBook::open(dir.path(), None, plan);
@@ -137,7 +143,7 @@ mod tests {
         let mut log = StandingLimits::default();
         events.iter().for_each(|event| log.take(event));
         let (damage, notes) = reconcile_limits(&mut book, &log, &Found::Whole);
-        (book.approved(symbol).base().max_qty.0, damage.len(), notes.len())
+        (book.approved(symbol).base().max_qty.0, damage, notes)
     }
 
     #[test]
@@ -147,8 +153,10 @@ mod tests {
         assert_eq!(compared(None, &[set(2, 5, "done")]), (5, 1, 0), "an older file");
         assert_eq!(compared(Some((50, 2)), &[set(2, 50, "done"), set(3, 5, "done")]), (5, 1, 0));
         assert_eq!(compared(None, &[set(2, 5, &failed)]), (5, 0, 1), "which never was on disk");
-        let written = Event { action: "limits.write".to_owned(), ..set(3, 0, "done") };
-        assert_eq!(compared(None, &[set(2, 5, &failed), written]), (5, 1, 0), "and was, later");
+        let written = |result: &str| Event { action: "limits.write".to_owned(), ..set(3, 0, result) };
+        assert_eq!(compared(None, &[set(2, 5, &failed), written("done")]), (5, 1, 0), "and was, later");
+        let unwritten = written("failed: disk full");
+        assert_eq!(compared(None, &[set(2, 5, &failed), unwritten]), (5, 0, 1), "and was not");
     }
 
     #[test]
@@ -161,12 +169,18 @@ mod tests {
         assert_eq!(compared(None, &failed), (5, 1, 0), "and what stood before it is what the log has");
         let refused = [tight(), set(3, 50, "refused: policy")];
         assert_eq!(compared(Some((5, 2)), &refused), (5, 0, 0));
+        let refused = [set(2, 50, "done"), set(3, 5, "refused: policy")];
+        assert_eq!(compared(Some((50, 2)), &refused), (50, 0, 0), "nor is a tighter one that was refused");
         assert_eq!(compared(Some((50, 3)), &[tight(), set(3, 50, "authorised")]), (50, 0, 0), "done");
     }
 
     #[test]
     fn a_looser_word_that_the_log_does_not_know_halts_and_does_not_hold() {
-        assert_eq!(compared(Some((50, 9)), &[set(2, 5, "done")]), (5, 1, 0));
+        for (at, said) in [(9, "does not know"), (3, "is older than the log"), (2, "is older than the log")] {
+            let (base, damage, notes) = told(Some((50, at)), &[set(2, 50, "done"), set(3, 5, "done")]);
+            assert_eq!((base, damage.len(), notes.len()), (5, 1, 0));
+            assert!(damage[0].contains(said), "{at}: {damage:?}");
+        }
         assert_eq!(
             compared(Some((5, 9)), &[set(2, 50, "done")]),
             (5, 0, 0),

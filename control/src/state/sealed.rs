@@ -241,6 +241,32 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_file_is_written_and_read_and_one_byte_more_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.sealed");
+        let header = seal(1).header(&vec![b'x'; BYTES_MAX as usize - 200]).len();
+        let mut body = vec![b'x'; BYTES_MAX as usize - header];
+        write(&path, &seal(1), &body).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().len(), BYTES_MAX);
+        assert!(read(&path, &seal(1)).unwrap().unwrap() == body);
+        body.push(b'x');
+        assert!(write(&path, &seal(1), &body).is_err());
+        let mut longer = OpenOptions::new().append(true).open(&path).unwrap();
+        longer.write_all(b"x").unwrap();
+        let error = read(&path, &seal(1)).unwrap_err().to_string();
+        assert!(error.contains("found more than 67108864 bytes"), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_reached_is_not_taken_for_no_file() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("file"), "").unwrap();
+        let path = dir.path().join("file").join("x.sealed");
+        assert!(matches!(read(&path, &seal(1)), Err(SealError::Io { .. })));
+        assert!(matches!(set_aside(&path, 1), Err(SealError::Io { .. })));
+    }
+
+    #[test]
     fn a_damaged_file_is_kept() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("latch.sealed");
