@@ -38,6 +38,11 @@ impl Lately {
         Self(vec![0; rows].into())
     }
 
+    /// Bytes that it takes for `rows`.
+    pub(crate) const fn bytes(rows: usize) -> usize {
+        rows * size_of::<u64>()
+    }
+
     /// What is kept beside the record `next` of a row, which replaces `front`, whose spare copy is `kept`.
     pub(crate) fn keep<R: Said>(&mut self, row: usize, kept: Option<R>, front: R, next: &R) -> R {
         let Some(since_ns) = self.0.get_mut(row) else { return front };

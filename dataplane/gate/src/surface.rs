@@ -387,10 +387,10 @@ impl SurfaceReader {
         self.slots.len()
     }
 
-    /// Bytes of its slots, for the boot report.
+    /// Bytes of its slots and of what their writer keeps of each row, for the boot report.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of_val(self.slots)
+        size_of_val(self.slots) + Lately::bytes(self.slots.len())
     }
 }
 
@@ -578,7 +578,7 @@ mod tests {
             Err(ReadFault::Slot(SlotFault::Empty)),
             "no whole record yet"
         );
-        assert_eq!((reader.instruments(), reader.bytes()), (2, 256));
+        assert_eq!((reader.instruments(), reader.bytes()), (2, 272));
         for instruments in [0, ROWS_MAX + 1, usize::MAX] {
             let error = SurfaceReader::lay_out(&mut Private, instruments).unwrap_err();
             assert_eq!(error, TableError::Size(TableSizeError { instruments, classes: 1 }));

@@ -322,10 +322,10 @@ impl LimitReader {
         (self.grid.instruments, self.grid.classes)
     }
 
-    /// Bytes of its slots, for the boot report.
+    /// Bytes of its slots and of what their writer keeps of each row, for the boot report.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.grid.bytes()
+        self.grid.bytes() + Lately::bytes(self.grid.slots.len())
     }
 }
 
