@@ -73,6 +73,12 @@ mod tests {
         assert_eq!(words.map(|word| word_price(word).0), prices);
         assert_eq!(words.map(size), prices.map(i64::unsigned_abs));
         assert_eq!(words.map(|word| size_of_two(2 * word)), prices.map(|px| 2 * px.unsigned_abs()));
+        let largest = 2 * PX_MAX.0.unsigned_abs();
+        assert_eq!(
+            [1, largest - 1, largest].map(size_of_two),
+            [1, largest - 1, largest],
+            "of positive prices"
+        );
         assert_eq!(words.map(|word| sum_of_two(2 * word)), prices.map(|px| 2 * px));
         for none in [Px::NONE, Px(most + 1), Px(-most - 1), Px(i64::MAX)] {
             assert_eq!(price_word(none, true), 0);

@@ -450,6 +450,26 @@ mod tests {
     }
 
     #[test]
+    fn about_zero_a_spread_is_measured_by_what_the_instrument_is_worth_at_least() {
+        let least = 200_000_000;
+        let spread = |half: i64| [-half, half].map(|px| price_word(Px(px), true));
+        for (half, near) in [(1_000_000, true), (1_000_001, false)] {
+            let [bid, ask] = spread(half);
+            assert_eq!(judge(bid, ask, 0, 100, least).twice != 0, near, "a hundredth of it");
+        }
+    }
+
+    #[test]
+    fn a_last_trade_beside_a_crossed_book_is_no_reference() {
+        let (mut writer, reader) = RefTable::create(1).unwrap();
+        let (bid, ask) = (Px::from_1e4(1_000_400), Px::from_1e4(1_000_200));
+        for last in [999_900, 1_000_200, 1_000_300, 1_000_400, 1_000_500].map(Px::from_1e4) {
+            writer.publish(InstrumentId(0), &TopOfBook { bid, ask, last, ..top() }).unwrap();
+            assert_eq!(reader.read(InstrumentId(0)).unwrap().px, Px::NONE, "{last:?}");
+        }
+    }
+
+    #[test]
     fn prices_and_ticks_that_are_none_read_as_none() {
         let (mut writer, reader) = RefTable::create(1).unwrap();
         for bad in [Px(0), Px(-1), Px::NONE, Px(PX_MAX.0 + 1), Px(i64::MIN)] {

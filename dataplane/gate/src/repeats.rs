@@ -171,6 +171,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_is_remembered_is_given_back_oldest_first() {
+        let mut repeats = Repeats::new(Nanos(100), 4);
+        let names = (InstrumentId(u32::MAX - 1), StrategyId(u16::MAX - 2), AccountId(u16::MAX - 3));
+        let (instrument, strategy, account) = names;
+        let named = |order| OrderIntent { instrument, strategy, account, ..order };
+        let large = OrderIntent { qty: Qty(u32::MAX - 4), px: px("-7.00"), ..order(0) };
+        let orders = [order(0), sell(0), market(0, Side::Bid), named(market(0, Side::Ask)), named(large)];
+        for order in orders {
+            repeats.note(&OrderIntent { cl_ord_id: 9, tif: TimeInForce::Ioc, ..order }, NOW);
+        }
+        let [_, last @ ..] = orders;
+        assert!(repeats.iter().eq(last.map(|order| (order, NOW))), "the last four");
+    }
+
     proptest! {
         /// Against a list of all that was ever sent.
         #[test]

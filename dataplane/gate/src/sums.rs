@@ -180,6 +180,15 @@ mod tests {
         prop_oneof![any::<i128>(), -9_i128..9, Just(i128::MAX), Just(i128::MIN)]
     }
 
+    #[test]
+    fn a_product_that_does_not_fit_is_the_largest_number() {
+        for (unit, size) in
+            [(1 << 127, 2), (u128::MAX, 3), (1 << 95, 1 << 40), (3, 1 << 63), (1 << 100, 1 << 27)]
+        {
+            assert_eq!(times(unit, size), unit.saturating_mul(size.into()), "{unit} x {size}");
+        }
+    }
+
     proptest! {
         #[test]
         fn products_are_what_they_are_or_the_largest_number(unit: u128, shift in 0_u32..128, size: u64, cut in 0_u32..64) {

@@ -293,6 +293,17 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_cash_that_nobody_knows_is_known_by_nothing_that_comes_to_it() {
+        let px = |text: &str| text.parse::<Px>().unwrap();
+        for [first, second] in [[Px::NONE, px("100.00")], [px("100.00"), Px::NONE]] {
+            let mut tally = Tally::NONE;
+            tally.trade(Side::Ask, 3, first, false);
+            tally.trade(Side::Ask, 4, second, false);
+            assert_eq!((tally.cash, tally.traded, tally.volume), (Tally::UNKNOWN_CASH, -7, 7));
+        }
+    }
+
     /// Lots, oldest first: what people call realised, and what they call marked.
     #[derive(Default)]
     struct Lots {

@@ -57,6 +57,9 @@ mod tests {
             !Window::inside(1 << 52, u64::MAX).holds(1 << 53),
             "beyond what a word holds nothing is sure"
         );
+        assert!(!Window::inside(1 << 52, u64::MAX).holds(1 << 30), "nor what lies far below");
+        let last = u64::from(u32::MAX) << GRAIN;
+        assert!(Window::inside(last, u64::MAX).holds(last));
     }
 
     proptest! {

@@ -1,7 +1,11 @@
 //! The third quantity check: what the fat-finger network allows at an order's price, and what its absence changes.
 
 use super::*;
-use crate::{LimitsSource, RejectReason as R, SURFACE_BUCKETS, SizeSurface, SurfaceTable, SurfaceWriter};
+use crate::{
+    InstrumentTerms, LimitsSource, Memory, MoneyRules, OutOfMemory, ROWS_MAX, RefReader, RefRules,
+    RejectReason as R, SURFACE_BUCKETS, SizeSurface, SurfaceReader, SurfaceTable, SurfaceWriter, TableError,
+    TermsWriter,
+};
 
 const LEASE: Nanos = Nanos(5_000_000);
 
@@ -194,6 +198,93 @@ fn a_person_takes_back_the_surface_of_a_scorer_that_is_dead() {
         Some(R::QtyErrModel),
         "said since"
     );
+}
+
+#[test]
+fn without_a_price_to_meet_an_order_is_held_to_the_least_size() {
+    let (mut rig, _writer) = surfaced();
+    rig.publish_top(&TopOfBook { bid: Px::NONE, ask: px("100.01"), last: px("100.01"), ..top() });
+    held_to(&mut rig, &OrderIntent { px: px("100.05"), ..sell(1) }, 330);
+    rig.publish_top(&TopOfBook { bid: px("99.99"), ask: Px::NONE, last: px("99.99"), ..top() });
+    held_to(&mut rig, &OrderIntent { px: px("99.95"), ..order(1) }, 330);
+}
+
+/// Where prices may be negative, distances are parts of what the instrument is worth.
+#[test]
+fn below_zero_an_order_is_held_to_the_size_of_its_price_distance_too() {
+    let (mut rig, _writer) = surfaced();
+    rig.gate.money = Some(MoneyRules { rate_age_max: Nanos(1), undeclared_is_plain: true });
+    (rig.references, rig.gate.tables.references) = RefTable::create(INSTRUMENTS).expect("a table");
+    let below = InstrumentTerms { worth_min: px("1.00"), ..InstrumentTerms::PLAIN };
+    TermsWriter::of(&rig.gate.tables.references).define(INSTRUMENT, &below).unwrap();
+    let both = TopOfBook { bid: px("-100.01"), ask: px("-99.99"), last: px("-100.00"), ..top() };
+    let (offered, wanted) = (TopOfBook { bid: Px::NONE, ..both }, TopOfBook { ask: Px::NONE, ..both });
+    for (buys, sells, bucket) in [
+        ("-99.99", "-100.01", 1),
+        ("-99.98", "-100.02", 2),
+        ("-99.97", "-100.03", 3),
+        ("-99.95", "-100.05", 4),
+    ] {
+        let (buy, sell) =
+            (OrderIntent { px: px(buys), ..order(1) }, OrderIntent { px: px(sells), ..sell(1) });
+        let size = 480 - 10 * bucket;
+        for (top, order) in [(&both, &buy), (&both, &sell), (&offered, &buy), (&wanted, &sell)] {
+            rig.publish_top(top);
+            held_to(&mut rig, order, size);
+        }
+    }
+}
+
+/// The size is one for the price: who comes no farther than before has it already.
+#[test]
+fn a_replacement_is_held_to_the_size_of_a_price_only_where_it_reaches_farther() {
+    for (id, side, near, far) in [(1, Side::Bid, "99.00", "100.03"), (2, Side::Ask, "101.00", "99.97")] {
+        let at = |text| OrderIntent { qty: Qty(450), px: px(text), side, ..order(id) };
+        let (mut rig, mut writer) = surfaced();
+        rig.take(&at(near));
+        let to = |rig: &mut Rig, text| {
+            rig.gate.replace(id, &OrderIntent { cl_ord_id: 9, ..at(text) }, NOW).0.reason
+        };
+        writer.publish(INSTRUMENT, &SizeSurface::new([Qty(440); SURFACE_BUCKETS]), LEASE, 8, NOW).unwrap();
+        assert_eq!(to(&mut rig, far), Some(R::QtyErrModel), "{side:?}");
+        assert_eq!(to(&mut rig, near), None, "{side:?}");
+    }
+}
+
+/// Memory with no room left.
+struct Full;
+
+impl Memory for Full {
+    fn rows<R: crate::Row>(&mut self, _: usize) -> Result<&'static [R], OutOfMemory> {
+        Err(OutOfMemory { wanted: 2, found: 1 })
+    }
+}
+
+#[test]
+fn a_table_has_one_row_at_least_and_no_more_than_there_may_be() {
+    let surfaces = |instruments| SurfaceReader::lay_out(&mut Full, instruments).unwrap_err();
+    let references =
+        |instruments| RefReader::lay_out(&mut Full, instruments, &RefRules::DEFAULT).unwrap_err();
+    for instruments in [0, 1, ROWS_MAX, ROWS_MAX + 1] {
+        let sized = (1..=ROWS_MAX).contains(&instruments);
+        for error in [surfaces(instruments), references(instruments)] {
+            assert_eq!(matches!(error, TableError::Memory(_)), sized, "{instruments}: {error}");
+        }
+    }
+    assert!(Full.row::<core::sync::atomic::AtomicU64>().is_err());
+}
+
+/// What is not forgotten is what was granted after the moment up to which a person forgot.
+#[test]
+fn a_surface_that_was_granted_at_the_moment_of_forgetting_is_forgotten() {
+    let (mut rig, mut writer) = surfaced();
+    writer.publish(INSTRUMENT, &SizeSurface::new([Qty(300); SURFACE_BUCKETS]), LEASE, 8, NOW).unwrap();
+    let large = OrderIntent { qty: Qty(390), px: px("99.95"), ..order(1) };
+    let later = NOW.plus(Nanos(LEASE.0 * 3));
+    for (forgotten, reason) in [(NOW.0 - 1, Some(R::QtyErrModel)), (NOW.0, None)] {
+        rig.statics.forget(INSTRUMENT, CLASS, UnixNanos(forgotten)).unwrap();
+        assert_eq!(rig.gate.check(&large, later).reason, reason);
+    }
 }
 
 #[test]

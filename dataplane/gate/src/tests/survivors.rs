@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::{
-    ExposureLimits, OrderEvent as E, ProfitRules, RejectReason as R, RepeatedExecutions, RoundedValue,
-    Settlement as S,
+    CurrencyId, ExposureLimits, Flags, InstrumentTerms, KeptOrder, MoneyRules, OrderEvent as E, ProfitRules,
+    RejectReason as R, RepeatedExecutions, RestoreError, RoundedValue, Settlement as S, Step, TermsError,
+    TermsWriter,
 };
 use std::vec::Vec;
 
@@ -35,6 +36,16 @@ fn a_refusal_names_the_number_of_whom_it_is_about() {
     let (mut rig, order) = elsewhere(&CONFIG);
     rig.statics.publish(order.instrument, ClassId(0), &envelope(), &denied, NOW).expect("a row");
     assert_eq!(numbers(rig.refuses(&order, R::NotPermitted)), (0, 2));
+    let restricted = StaticTerms { permission: Permission::Restricted, ..static_terms() };
+    let (mut rig, order) = elsewhere(&CONFIG);
+    rig.statics.publish(order.instrument, ClassId(0), &envelope(), &restricted, NOW).expect("a row");
+    assert_eq!(numbers(rig.refuses(&order, R::Restricted)), (0, 2));
+    let (mut rig, order) = elsewhere(&CONFIG);
+    rig.set(BreakerKey::Account(order.account), BreakerState::Tripped);
+    assert_eq!(numbers(rig.refuses(&order, R::HaltedAccount)), (0, 0));
+    let money = Some(MoneyRules { rate_age_max: Nanos(100), undeclared_is_plain: false });
+    let (mut rig, order) = elsewhere(&GateConfig { money, ..CONFIG });
+    assert_eq!(numbers(rig.refuses(&order, R::TermsMissing)), (0, 2));
     let slow = StrategyConfig { class: ClassId(0), order_rate_per_s: 7, order_burst: 1 };
     let (mut rig, order) = elsewhere(&GateConfig { strategies: &[slow, STRATEGIES[1]], ..CONFIG });
     rig.take(&order);
@@ -169,4 +180,294 @@ fn what_is_kept_of_levels_is_made_anew_when_half_of_its_time_is_over() {
     assert_eq!([0, 50, 51].map(|ns| due(&rig, ns)), [false, false, true]);
     let rig = Rig::with(&GateConfig { mark_age_max: Nanos(0), ..config }, true);
     assert!(!due(&rig, 1_000), "nothing is kept");
+}
+
+/// A rig whose strategy may lose so much, and lost two dollars in [`INSTRUMENT`] the moment before a day begins.
+fn lost_before_midnight(micros: u64) -> Rig {
+    let profit = ProfitRules {
+        day_start: Nanos(NOW.0 % 86_400_000_000_000 + 1),
+        fee_nanos_per_unit: 0,
+        settlement_age_max_days: 3,
+    };
+    let config = GateConfig {
+        strategy_loss: &[u64::MAX, micros],
+        profit: Some(profit),
+        mark_age_max: Nanos::SECOND,
+        ..CONFIG
+    };
+    let mut rig = Rig::with(&config, true);
+    let two = InstrumentId(2);
+    rig.statics.publish(two, CLASS, &envelope(), &static_terms(), NOW).expect("a row");
+    rig.references.publish(two, &top()).expect("a row");
+    rig.take(&OrderIntent { px: px("100.02"), ..order(50) });
+    rig.gate.settle(E::Executed { id: 50, execution: 1, qty: Qty(100) });
+    rig.take(&OrderIntent { px: px("100.00"), ..sell(51) });
+    rig.gate.settle(E::ExecutedAt { id: 51, execution: 2, qty: Qty(100), px: px("100.00") });
+    rig
+}
+
+#[test]
+fn what_is_kept_of_yesterday_is_no_loss_of_today() {
+    let mut rig = lost_before_midnight(1_000_000);
+    let elsewhere = OrderIntent { instrument: InstrumentId(2), px: px("99.98"), ..order(1) };
+    rig.refuses(&elsewhere, R::LossStrategy);
+    assert_eq!(rig.gate.check(&elsewhere, NOW.plus(Nanos(1))).reason, None, "young, and of another day");
+}
+
+#[test]
+fn what_reduces_is_near_to_no_loss() {
+    let mut rig = lost_before_midnight(2_100_000);
+    rig.take(&OrderIntent { qty: Qty(10), ..order(52) });
+    rig.gate.settle(E::ExecutedAt { id: 52, execution: 3, qty: Qty(10), px: px("100.00") });
+    let small = |order| OrderIntent { qty: Qty(10), ..order };
+    let near = |order| rig.accepts(&small(order)).flags.has(Flags::NEAR_LIMIT);
+    let far = OrderIntent { px: px("99.98"), ..order(1) };
+    assert_eq!((near(far), near(OrderIntent { px: px("100.04"), ..sell(1) })), (true, false));
+}
+
+#[test]
+fn what_is_held_is_not_valued_before_half_of_its_time_is_over() {
+    let some = ExposureLimits { gross_micros: 1 << 60, ..ExposureLimits::NONE };
+    let config = GateConfig { strategy_limits: &[some; 2], mark_age_max: Nanos(100), ..CONFIG };
+    let mut rig = Rig::with(&config, true);
+    rig.gate.follow_time(NOW);
+    let mut valued = |ns| {
+        rig.gate.follow_time(NOW.plus(Nanos(ns)));
+        rig.gate.levels.valued()
+    };
+    assert_eq!([50, 51].map(&mut valued), [Some(NOW), Some(NOW.plus(Nanos(51)))]);
+}
+
+#[test]
+fn an_order_is_kept_from_the_own_orders_of_its_account_alone() {
+    let mut rig = Rig::new();
+    rig.take(&OrderIntent { account: AccountId(0), ..sell(1) });
+    rig.take(&OrderIntent { px: px("100.04"), ..sell(2) });
+    let verdict = rig.refuses(&OrderIntent { px: px("100.04"), ..order(3) }, R::SelfMatched);
+    assert_eq!(verdict.limit, px("100.04").0);
+    rig.accepts(&OrderIntent { px: px("100.03"), ..order(3) });
+}
+
+#[test]
+fn an_order_that_is_done_needs_no_room_after_a_restart() {
+    let mut rig = Rig::with(&GateConfig { open_orders_max: 1, ..CONFIG }, true);
+    let kept = |id, life| {
+        let (instrument, strategy, account, side) = (INSTRUMENT, STRATEGY, ACCOUNT, Side::Bid);
+        let (px, qty) = (px("100.00").0.unsigned_abs(), 10);
+        let (link, executed, pending_qty) = (0, 0, 0);
+        Step::Order(KeptOrder {
+            id,
+            instrument,
+            strategy,
+            account,
+            side,
+            life,
+            px,
+            link,
+            qty,
+            executed,
+            pending_qty,
+        })
+    };
+    assert_eq!(rig.gate.restore(&kept(1, 0)), Ok(()));
+    assert_eq!([(2, 2), (3, 3)].map(|(id, life)| rig.gate.restore(&kept(id, life))), [Ok(()); 2]);
+    assert_eq!(rig.gate.restore(&kept(4, 0)), Err(RestoreError::Full));
+}
+
+/// An instrument of which there is no price may become one whose prices may be negative; one whose price cannot be read may not.
+#[test]
+fn prices_become_negative_where_there_are_none_and_not_where_nobody_can_tell() {
+    let mut rig = Rig::new();
+    let below = InstrumentTerms { worth_min: px("1.00"), ..InstrumentTerms::PLAIN };
+    let mut writer = TermsWriter::of(&rig.gate.tables.references);
+    let mut both =
+        |instrument| [InstrumentTerms::PLAIN, below].map(|terms| writer.define(instrument, &terms));
+    assert_eq!(both(InstrumentId(2)), [Ok(()); 2]);
+    rig.references.abandon(INSTRUMENT);
+    assert_eq!(both(INSTRUMENT), [Ok(()), Err(TermsError::OtherKind(INSTRUMENT))]);
+}
+
+/// Under money rules, with these terms of [`INSTRUMENT`] and nothing published yet.
+fn valuing(terms: &InstrumentTerms) -> Rig {
+    let mut rig = Rig::new();
+    rig.gate.money = Some(MoneyRules { rate_age_max: Nanos(100), undeclared_is_plain: false });
+    (rig.references, rig.gate.tables.references) = RefTable::create(INSTRUMENTS).expect("a table");
+    TermsWriter::of(&rig.gate.tables.references).define(INSTRUMENT, terms).expect("a row");
+    rig
+}
+
+fn counted(rig: &Rig, order: &OrderIntent, signed: bool) -> u64 {
+    rig.gate.value_of(order, crate::price::price_word(order.px, signed), order.qty.0, NOW).micros()
+}
+
+#[test]
+fn what_an_order_counts_for_is_multiplied_as_its_instrument_is() {
+    let mut rig = valuing(&InstrumentTerms { multiplier_micros: 5_000_000, ..InstrumentTerms::PLAIN });
+    rig.publish_top(&top());
+    assert_eq!(counted(&rig, &order(1), false), RoundedValue::above(50_000_000_000).micros());
+}
+
+/// Who buys above an ask below zero is paid what lies farther from zero.
+#[test]
+fn a_buy_counts_for_an_ask_that_is_farther_from_zero_than_its_price() {
+    let mut rig = valuing(&InstrumentTerms { worth_min: px("0.10"), ..InstrumentTerms::PLAIN });
+    rig.publish_top(&TopOfBook { bid: px("-50.00"), ask: px("-49.00"), last: Px::NONE, ..top() });
+    let buy = OrderIntent { px: px("1.00"), ..order(1) };
+    assert_eq!(counted(&rig, &buy, true), RoundedValue::above(4_900_000_000).micros());
+}
+
+#[test]
+fn a_rate_counts_until_it_is_older_than_it_may_be() {
+    let euro = InstrumentTerms { currency: CurrencyId(1), ..InstrumentTerms::PLAIN };
+    let mut rig = valuing(&euro);
+    rig.publish_top(&top());
+    let mut writer = TermsWriter::of(&rig.gate.tables.references);
+    for (age, reason) in [(100, None), (101, Some(R::FxStale))] {
+        writer.rate(CurrencyId(1), 1_000_000_000, UnixNanos(NOW.0 - age));
+        assert_eq!(rig.check(&order(1)).reason, reason);
+    }
+}
+
+#[test]
+fn a_loss_that_nobody_knows_is_named_after_the_orders_own_instrument() {
+    let config = GateConfig {
+        strategy_loss: &[u64::MAX, 1_000_000_000],
+        profit: Some(ProfitRules::DEFAULT),
+        ..CONFIG
+    };
+    let mut rig = Rig::with(&config, true);
+    for instrument in [0, 1, 2].map(InstrumentId) {
+        rig.gate.set_position(instrument, STRATEGY, ACCOUNT, 1).expect("a cell");
+    }
+    assert_eq!(rig.refuses(&order(1), R::LossUnknown).value, 1);
+}
+
+/// A hundred at 100.01.
+const HUNDRED_MICROS: u64 = 10_001_000_000;
+
+fn exposed(limits: ExposureLimits) -> Rig {
+    Rig::with(&GateConfig { strategy_limits: &[ExposureLimits::NONE, limits], ..CONFIG }, true)
+}
+
+/// Limits of gross, of net, and of the instrument.
+fn each(micros: u64) -> [ExposureLimits; 3] {
+    [
+        ExposureLimits { gross_micros: micros, ..ExposureLimits::NONE },
+        ExposureLimits { net_micros: micros, ..ExposureLimits::NONE },
+        ExposureLimits { instrument_micros: micros, ..ExposureLimits::NONE },
+    ]
+}
+
+#[test]
+fn an_exposure_passes_at_its_limit() {
+    for limits in each(HUNDRED_MICROS) {
+        exposed(limits).accepts(&order(1));
+    }
+}
+
+#[test]
+fn an_exposure_is_near_when_less_than_an_eighth_of_its_limit_is_left() {
+    // Seven eighths of the first, rounded up, are what the order comes to.
+    for (micros, near) in [(11_429_714_285, false), (11_429_714_284, true), (1 << 60, false)] {
+        for limits in each(micros) {
+            assert_eq!(exposed(limits).accepts(&order(1)).flags.has(Flags::NEAR_LIMIT), near, "{micros}");
+        }
+    }
+}
+
+#[test]
+fn an_order_is_weighed_at_its_own_price_where_that_is_more() {
+    let [gross, net, instrument] = each(10_200_000_000);
+    for (limits, reason) in
+        [(gross, R::GrossStrategy), (net, R::NetStrategy), (instrument, R::ConcentrationStrategy)]
+    {
+        let mut rig = exposed(limits);
+        rig.accepts(&order(1));
+        let verdict = rig.refuses(&OrderIntent { px: px("103.00"), ..order(1) }, reason);
+        assert_eq!(verdict.value, 10_300_000_000);
+    }
+}
+
+#[test]
+fn a_market_order_without_a_reference_does_not_pass() {
+    let mut rig = Rig::new();
+    assert!(rig.fast(&market(1, Side::Bid), NOW));
+    rig.publish_top(&TopOfBook { bid: Px::NONE, last: Px::NONE, ..top() });
+    rig.refuses(&market(1, Side::Bid), R::RefMissing);
+}
+
+#[test]
+fn a_sell_below_the_bid_is_valued_at_the_bid() {
+    let mut rig = Rig::new();
+    rig.publish_live(&RiskLimits { max_notional_micros: 9_900_000_000, ..LIVE }, Tier::Normal, NOW);
+    let verdict = rig.refuses(&OrderIntent { px: px("98.00"), ..sell(1) }, R::Value);
+    assert_eq!(verdict.value, 10_000_000_000);
+}
+
+#[test]
+fn an_order_without_a_price_is_not_said_to_meet_an_own_one() {
+    let mut rig = Rig::new();
+    rig.take(&order(1));
+    let explained = rig.gate.explain(&OrderIntent { px: Px::NONE, ..sell(2) }, NOW);
+    assert!(explained.breaches().all(|breach| breach.reason != R::SelfMatched));
+}
+
+#[test]
+fn a_multiple_of_the_lot_passes_and_nothing_else() {
+    let mut rig = Rig::new();
+    rig.publish_static(&envelope(), &StaticTerms { lot: Qty(50), ..static_terms() });
+    rig.publish_live(&LIVE, Tier::Normal, NOW);
+    rig.accepts(&order(1));
+    assert_eq!(rig.refuses(&OrderIntent { qty: Qty(120), ..order(1) }, R::BadLot).limit, 50);
+}
+
+#[test]
+fn an_order_is_near_when_less_than_an_eighth_of_a_limit_is_left() {
+    let near =
+        |rig: &Rig, qty| rig.accepts(&OrderIntent { qty: Qty(qty), ..order(1) }).flags.has(Flags::NEAR_LIMIT);
+    let rig = Rig::new();
+    assert_eq!([438, 439].map(|qty| near(&rig, qty)), [false, true], "of 500");
+    let holding = |position| {
+        let mut rig = Rig::new();
+        rig.hold(position);
+        near(&rig, 100)
+    };
+    assert_eq!([1_650, 1_651].map(holding), [false, true], "of 2,000");
+    let worth = |max_notional_micros| {
+        let mut rig = Rig::new();
+        rig.publish_live(&RiskLimits { max_notional_micros, ..LIVE }, Tier::Normal, NOW);
+        near(&rig, 175)
+    };
+    assert_eq!([20_000_000_000, 19_999_999_999].map(worth), [false, true], "of 17,500 dollars seven eighths");
+}
+
+/// A row has prices of one kind: each says of which, and none says nothing.
+#[test]
+fn each_price_of_a_row_says_of_which_kind_it_is() {
+    use crate::{price::price_word, quote::Quote};
+    for signed in [false, true] {
+        let word = price_word(px("1.00"), signed);
+        let of = |bid, ask, twice_ref| Quote { bid, ask, twice_ref, ..Quote::NOTHING };
+        for row in [of(word, 0, 0), of(0, word, 0), of(0, 0, 2 * word), of(word, word, 2 * word)] {
+            assert_eq!([signed, !signed].map(|kind| row.prices_fit(kind)), [true, false]);
+        }
+    }
+    assert!([false, true].map(|kind| Quote::NOTHING.prices_fit(kind)) == [true; 2]);
+}
+
+#[test]
+fn a_verdict_says_that_the_tier_is_above_normal() {
+    let mut rig = Rig::new();
+    for tier in [Tier::Normal, Tier::Elevated, Tier::High] {
+        rig.publish_live(&LIVE, tier, NOW);
+        assert_eq!(rig.accepts(&order(1)).flags.has(Flags::TIER), tier != Tier::Normal, "{tier:?}");
+    }
+}
+
+#[test]
+fn a_value_beyond_its_limit_by_the_multiplier_does_not_pass() {
+    let mut rig = valuing(&InstrumentTerms { multiplier_micros: 10_000_000, ..InstrumentTerms::PLAIN });
+    rig.publish_top(&top());
+    rig.accepts(&OrderIntent { qty: Qty(60), ..order(1) });
+    rig.refuses(&OrderIntent { qty: Qty(61), ..order(1) }, R::Value);
 }

@@ -156,6 +156,7 @@ fn steps_of_events() -> Vec<Step> {
         OrderEvent::ReplaceRejected { id },
         OrderEvent::ExecutedAt { id, execution, qty, px: px("-7.00") },
         OrderEvent::BustedExecution { id, execution, qty },
+        OrderEvent::ReducedTo { id, qty },
     ];
     events.map(Step::Settled).into()
 }
@@ -209,6 +210,14 @@ fn steps() -> impl Iterator<Item = Step> {
 fn a_step_of_every_kind_survives_its_words() {
     for step in steps() {
         assert_eq!(Step::unpack(step.pack()), Some(step));
+    }
+}
+
+#[test]
+fn a_kind_that_nobody_counts_is_no_step() {
+    for doer in [Doer::Strategy(STRATEGY), Doer::Account(ACCOUNT)] {
+        let step = |kind| Step::Did { doer, kind, sum: 1, at: AT };
+        assert_eq!([4, 5, 255].map(|kind| Step::unpack(step(kind).pack())), [Some(step(4)), None, None]);
     }
 }
 
