@@ -162,6 +162,7 @@ mod tally;
 mod terms_writer;
 #[cfg(all(test, not(loom)))]
 mod tests;
+mod trade;
 pub mod twin;
 mod verdict;
 mod weigh;
