@@ -57,7 +57,30 @@ impl Gate {
     }
 
     /// Takes note of what the venue says happened.
+    #[inline]
     pub fn settle(&mut self, event: OrderEvent) -> Settlement {
+        match event {
+            OrderEvent::Cancelled { id } => self.settle_cancelled(id),
+            _ => self.settle_told(event),
+        }
+    }
+
+    /// What most orders come to. Told apart where the event is made, so that its id is handed on in a register, and so that
+    /// [`Gate::settle_open`] is made once for it alone, without the questions that other events ask.
+    fn settle_cancelled(&mut self, id: u64) -> Settlement {
+        let event = OrderEvent::Cancelled { id };
+        let named = self.orders.find(id).and_then(|at| Some((at, *self.orders.entry(at)?)));
+        match named {
+            Some((at, entry)) if entry.life == Life::Open => {
+                self.settle_open((id, at), Entry { generation: 0, ..entry }, event)
+            }
+            _ => self.settle_told(event),
+        }
+    }
+
+    /// The same of any event.
+    #[inline(never)]
+    fn settle_told(&mut self, event: OrderEvent) -> Settlement {
         let id = event.id();
         let Some(at) = self.orders.find(id) else { return self.settle_unknown(event) };
         // One of nothing does not use its number up: the venue's next word of it may have a quantity.
@@ -197,19 +220,16 @@ impl Gate {
             account.rework(entry.side, before, after);
         }
         if self.levels.on {
-            let (instrument, strategy) = self.cell_names(entry.cell as usize);
-            self.levels.cells_mut(strategy, instrument, |cell| cell.rework(entry.side, before, after));
+            self.rework_levels((entry.cell, entry.account), entry.side, (before, after));
         }
-        self.moved(entry);
     }
 
-    /// What a strategy and an account hold, or have working, has changed.
-    #[inline(always)]
-    pub(crate) fn moved(&mut self, entry: &Entry) {
-        if self.levels.on {
-            let (instrument, strategy) = self.cell_names(entry.cell as usize);
-            self.relist(instrument, strategy, AccountId(entry.account));
-        }
+    /// The same of the levels above a strategy and an account. Apart, so that a gate without them keeps its numbers in registers.
+    #[inline(never)]
+    fn rework_levels(&mut self, (cell, account): (u32, u16), side: Side, (before, after): (u32, u32)) {
+        let (instrument, strategy) = self.cell_names(cell as usize);
+        self.levels.cells_mut(strategy, instrument, |cell| cell.rework(side, before, after));
+        self.relist(instrument, strategy, AccountId(account));
     }
 
     /// The order counts no more.

@@ -66,8 +66,8 @@ impl Gate {
         if self.levels.on {
             let (instrument, strategy) = self.cell_names(entry.cell as usize);
             self.levels.cells_mut(strategy, instrument, |cell| cell.fill(side, qty));
+            self.relist(instrument, strategy, AccountId(entry.account));
         }
-        self.moved(entry);
     }
 
     /// What a trade cost or brought.
