@@ -76,13 +76,13 @@ mod counted {
     }
 
     #[library_benchmark]
-    #[bench::thousand(args = (attached()), config = counted(1_647_096))]
+    #[bench::thousand(args = (attached()), config = counted(1_547_989))]
     fn attached_in_rust(rig: (InRust, Vec<(OrderIntent, u64, UnixNanos)>)) -> (usize, InRust) {
         round_trips(rig)
     }
 
     #[library_benchmark]
-    #[bench::thousand(args = (attached()), config = counted(1_926_285))]
+    #[bench::thousand(args = (attached()), config = counted(1_827_178))]
     fn attached_in_c(rig: (InC, Vec<(portcullis_gate::Order, u64, UnixNanos)>)) -> (usize, InC) {
         round_trips(rig)
     }
@@ -118,28 +118,28 @@ mod counted {
     }
 
     #[library_benchmark]
-    #[bench::thousand(args = (gate_rig(Beyond::Nothing)), config = counted(408_210))]
-    #[bench::account(args = (gate_rig(Beyond::Account)), config = counted(496_210))]
-    #[bench::repeats(args = (gate_rig(Beyond::Repeats)), config = counted(541_240))]
-    #[bench::money(args = (gate_rig(Beyond::Money)), config = counted(811_072))]
-    #[bench::exposure(args = (gate_rig(Beyond::Exposure)), config = counted(61_566_394))]
-    #[bench::kept(args = (gate_rig(Beyond::Kept)), config = counted(2_214_470))]
-    #[bench::levels(args = (gate_rig(Beyond::Levels)), config = counted(5_946_967))]
-    #[bench::activity(args = (gate_rig(Beyond::Activity)), config = counted(1_143_118))]
+    #[bench::thousand(args = (gate_rig(Beyond::Nothing)), config = counted(370_791))]
+    #[bench::account(args = (gate_rig(Beyond::Account)), config = counted(459_744))]
+    #[bench::repeats(args = (gate_rig(Beyond::Repeats)), config = counted(504_774))]
+    #[bench::money(args = (gate_rig(Beyond::Money)), config = counted(769_890))]
+    #[bench::exposure(args = (gate_rig(Beyond::Exposure)), config = counted(60_640_928))]
+    #[bench::kept(args = (gate_rig(Beyond::Kept)), config = counted(2_171_004))]
+    #[bench::levels(args = (gate_rig(Beyond::Levels)), config = counted(5_898_563))]
+    #[bench::activity(args = (gate_rig(Beyond::Activity)), config = counted(1_105_582))]
     fn gate_check((gate_rig, orders): (GateRig, Vec<OrderIntent>)) -> (usize, GateRig, Vec<OrderIntent>) {
         let check = |order| usize::from(gate_rig.gate.check(black_box(order), OPEN).accepted());
         (black_box(orders.iter().map(check).sum()), gate_rig, orders)
     }
 
     #[library_benchmark]
-    #[bench::thousand(args = (gate_flow(Beyond::Nothing)), config = counted(817_331))]
-    #[bench::account(args = (gate_flow(Beyond::Account)), config = counted(1_169_164))]
-    #[bench::repeats(args = (gate_flow(Beyond::Repeats)), config = counted(1_262_747))]
-    #[bench::money(args = (gate_flow(Beyond::Money)), config = counted(1_500_909))]
-    #[bench::exposure(args = (gate_flow(Beyond::Exposure)), config = counted(62_935_542))]
-    #[bench::kept(args = (gate_flow(Beyond::Kept)), config = counted(5_971_808))]
-    #[bench::levels(args = (gate_flow(Beyond::Levels)), config = counted(16_763_463))]
-    #[bench::activity(args = (gate_flow(Beyond::Activity)), config = counted(2_393_497))]
+    #[bench::thousand(args = (gate_flow(Beyond::Nothing)), config = counted(708_108))]
+    #[bench::account(args = (gate_flow(Beyond::Account)), config = counted(983_843))]
+    #[bench::repeats(args = (gate_flow(Beyond::Repeats)), config = counted(1_080_285))]
+    #[bench::money(args = (gate_flow(Beyond::Money)), config = counted(1_331_839))]
+    #[bench::exposure(args = (gate_flow(Beyond::Exposure)), config = counted(61_860_379))]
+    #[bench::kept(args = (gate_flow(Beyond::Kept)), config = counted(5_772_785))]
+    #[bench::levels(args = (gate_flow(Beyond::Levels)), config = counted(16_546_918))]
+    #[bench::activity(args = (gate_flow(Beyond::Activity)), config = counted(2_204_318))]
     fn gate_reserve_settle(
         (mut gate_rig, orders): (GateRig, Vec<(OrderIntent, UnixNanos)>),
     ) -> (usize, GateRig, Vec<(OrderIntent, UnixNanos)>) {
