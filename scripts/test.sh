@@ -3,7 +3,7 @@
 # that were skipped; with CI=true a test that could have run here fails instead.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-echo "test: takes 15 to 25 minutes on two cores from nothing; with scripts/demo.sh it takes 7 GB of disk" >&2
+echo "test: takes 20 to 30 minutes on two cores from nothing; with scripts/demo.sh it takes 7 GB of disk" >&2
 scripts/setup.sh
 
 skipped=${CARGO_TARGET_DIR:-target}/skipped-tests
