@@ -12,7 +12,7 @@ proptest! {
     /// order would pass that breaks it.
     #[test]
     fn whoever_breaks_a_check_that_nearness_stands_for_is_near(
-        qty in 1_u32..700, ticks in 9_800_i64..10_300, sells: bool, at_market: bool, position in -3_000_i64..3_000,
+        qty in 1_u32..700, ticks in 9_000_i64..11_000, sells: bool, at_market: bool, position in -3_000_i64..3_000,
         (max_qty, max_notional_micros, max_pos) in (1_u32..600, 1_i64..70_000_000_000, 0_i64..2_500), model: bool, new: bool,
     ) {
         let mut rig = Rig::with(&CONFIG, model);
