@@ -136,7 +136,7 @@ pub trait Deliver {
     fn recovering(&mut self, begins: bool, arrival: Arrival) {
         let _ = (begins, arrival);
     }
-    /// Something else was said under numbers of which messages were delivered: those, or these, are not so.
+    /// Something else was said under numbers of which messages were delivered, and nothing tells which of the two is so.
     fn contradicted(&mut self, arrival: Arrival) {
         let _ = arrival;
     }

@@ -13,6 +13,8 @@ const KEPT: usize = 64;
 pub(super) struct Slot {
     pub(super) head: Head,
     pub(super) arrival: Arrival,
+    /// Other lines that brought it, a bit each.
+    pub(super) others: u8,
     pub(super) len: usize,
     pub(super) bytes: Box<[u8]>,
 }
@@ -26,6 +28,7 @@ impl Slot {
         Self {
             head: Self::BLANK,
             arrival: Arrival::default(),
+            others: 0,
             len: 0,
             bytes: vec![0; bytes].into_boxed_slice(),
         }
@@ -35,8 +38,16 @@ impl Slot {
     pub(super) fn fill(&mut self, head: &Head, payload: &[u8], arrival: Arrival) {
         self.head = *head;
         self.arrival = arrival;
+        self.others = 0;
         self.len = payload.len();
         self.bytes[..payload.len()].copy_from_slice(payload);
+    }
+
+    /// A line brought it once more.
+    pub(super) fn hear(&mut self, line: u8) {
+        if line != self.arrival.line {
+            self.others |= 1 << (usize::from(line) % LINES_MAX);
+        }
     }
 }
 
@@ -173,7 +184,7 @@ impl Doubt {
         }
         let line = usize::from(arrival.line) % LINES_MAX;
         self.lines |= 1 << line;
-        if self.has(head, payload) {
+        if self.hears_again(head, payload, arrival.line) {
             self.copies[line].add(head);
             return fallen;
         }
@@ -194,13 +205,14 @@ impl Doubt {
     }
 
     /// Whether a packet is one that is kept, once more; of one that found no room the number alone tells.
-    fn has(&self, head: &Head, payload: &[u8]) -> bool {
-        let mut of_number =
-            self.kept[..self.kept_count].iter().filter(|kept| kept.head.seq == head.seq).peekable();
+    fn hears_again(&mut self, head: &Head, payload: &[u8], line: u8) -> bool {
+        let kept = &mut self.kept[..self.kept_count];
+        let mut of_number = kept.iter_mut().filter(|kept| kept.head.seq == head.seq).peekable();
         if of_number.peek().is_none() {
             return self.seen.contains(&head.seq);
         }
-        of_number.any(|kept| kept.head.count == head.count && kept.bytes[..kept.len] == *payload)
+        let same = of_number.find(|kept| kept.head.count == head.count && kept.bytes[..kept.len] == *payload);
+        same.map(|kept| kept.hear(line)).is_some()
     }
 
     /// Whether a packet of a line that makes the claim goes on exactly where it stands.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::contract::Deliver;
+use super::contract::{Deliver, LINES_MAX};
 use crate::session::Head;
 
 /// Bytes of packets that are kept: a few hundred packets, many more than lines are ever apart.
@@ -20,6 +20,33 @@ struct Entry {
     seq: u64,
     start: usize,
     len: usize,
+    /// The line that brought it, a bit.
+    line: u16,
+    /// Up to here another line has said the same.
+    agreed: u64,
+    /// Lines that said something else, a bit each.
+    denied: u16,
+}
+
+/// [`Entry::denied`] of a packet of which it was told that nobody knows whether it is so.
+const DISPUTED: u16 = u16::MAX;
+
+/// The bit of a line; servers share one.
+fn bit(line: u8) -> u16 {
+    1 << line.min(LINES_MAX as u8)
+}
+
+/// What is known of a packet that another one contradicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Another line said the same as it did.
+    Agreed,
+    /// Nobody else has said anything of it.
+    Alone,
+    /// Two lines contradict it.
+    Denied,
+    /// It is in dispute already, or no longer kept.
+    Over,
 }
 
 /// How a packet stands to what was delivered.
@@ -27,8 +54,8 @@ struct Entry {
 pub(super) enum Told {
     /// It says the same, as far as that is known.
     Same,
-    /// It says something else.
-    Otherwise,
+    /// It says something else than the packet whose first message that was delivered has this number.
+    Otherwise(u64),
     /// It is of before everything that is kept.
     Before,
 }
@@ -60,7 +87,7 @@ impl History {
 
     /// Keeps a packet of which the messages from `from` on are delivered.
     #[inline]
-    pub(super) fn keep(&mut self, head: &Head, payload: &[u8], from: u64) {
+    pub(super) fn keep(&mut self, head: &Head, payload: &[u8], from: u64, line: u8) {
         let len = payload.len();
         if len == 0 {
             return;
@@ -79,7 +106,8 @@ impl History {
             self.forget_first();
         }
         self.bytes[start..end].copy_from_slice(payload);
-        self.entries.push_back(Entry { from, next: head.next_seq(), seq: head.seq, start, len });
+        let (seq, next, line) = (head.seq, head.next_seq(), bit(line));
+        self.entries.push_back(Entry { from, next, seq, start, len, line, agreed: from, denied: 0 });
         self.at = end;
     }
 
@@ -99,59 +127,104 @@ impl History {
 
     /// The packet that the message `seq` was delivered from.
     #[inline]
-    fn find(&self, seq: u64) -> Option<&Entry> {
+    fn find(&mut self, seq: u64) -> Option<&mut Entry> {
         let behind = self.entries.partition_point(|entry| entry.from <= seq);
-        behind.checked_sub(1).and_then(|at| self.entries.get(at)).filter(|entry| seq < entry.next)
+        behind.checked_sub(1).and_then(|at| self.entries.get_mut(at)).filter(|entry| seq < entry.next)
     }
 
-    fn payload(&self, entry: &Entry) -> &[u8] {
-        &self.bytes[entry.start..entry.start + entry.len]
-    }
-
-    /// How a packet that begins before `next`, up to which everything was delivered or given up, stands to that.
+    /// How a packet of `line` that begins before `next`, up to which everything was delivered or given up, stands to that. What it says,
+    /// too, is agreed on if another line had brought it.
     #[inline]
-    pub(super) fn tell(&self, head: &Head, payload: &[u8], next: u64, out: &impl Deliver) -> Told {
+    pub(super) fn tell(
+        &mut self,
+        head: &Head,
+        payload: &[u8],
+        next: u64,
+        line: u8,
+        out: &impl Deliver,
+    ) -> Told {
         if head.seq < self.floor {
             return Told::Before;
         }
-        match self.find(head.seq) {
+        match self.find(head.seq).copied() {
             Some(entry) if entry.seq == head.seq && entry.next == head.next_seq() => {
-                if self.payload(entry) == payload {
-                    Told::Same
-                } else {
-                    self.hold_against(entry, payload, out)
+                let was = &self.bytes[entry.start..entry.start + entry.len];
+                if was != payload && differ(was, payload, out) {
+                    return Told::Otherwise(entry.from);
                 }
+                self.agree(entry.from, entry.next, line);
+                Told::Same
             }
-            _ => self.hold_each(head, payload, next, out),
+            _ => self.hold_each(head, payload, next, line, out),
         }
     }
 
-    /// Two packets of the same numbers whose bytes differ: lines may differ in what is no message.
-    #[cold]
-    fn hold_against(&self, entry: &Entry, payload: &[u8], out: &impl Deliver) -> Told {
-        let (Some(were), Some(are)) = (out.messages(self.payload(entry)), out.messages(payload)) else {
-            return Told::Otherwise;
+    /// A line says the same as was delivered from `seq` up to `next`, all from one packet.
+    #[inline]
+    fn agree(&mut self, seq: u64, next: u64, line: u8) {
+        let Some(entry) = self.find(seq) else { return };
+        if entry.line != bit(line) && seq <= entry.agreed {
+            entry.agreed = entry.agreed.max(next);
+        }
+    }
+
+    /// Whether another line said the same as the packet whose first message that was delivered is `from`.
+    pub(super) fn is_agreed(&mut self, from: u64) -> bool {
+        self.find(from).is_some_and(|entry| entry.agreed >= entry.next)
+    }
+
+    /// A line says something else than the packet whose first message that was delivered is `from`.
+    pub(super) fn deny(&mut self, from: u64, line: u8) -> Standing {
+        let Some(entry) = self.find(from).filter(|entry| entry.denied != DISPUTED) else {
+            return Standing::Over;
         };
-        let differ = were.zip(are).any(|pair| matches!(pair, (Ok(was), Ok(is)) if was != is));
-        if differ { Told::Otherwise } else { Told::Same }
+        entry.denied |= bit(line);
+        if entry.denied.count_ones() > 1 {
+            Standing::Denied
+        } else if entry.agreed >= entry.next {
+            Standing::Agreed
+        } else {
+            Standing::Alone
+        }
+    }
+
+    /// Whether what was delivered under this number is kept, if it was.
+    pub(super) fn knows(&self, seq: u64) -> bool {
+        seq >= self.floor
+    }
+
+    /// Nobody knows whether this packet is so, and that was said.
+    pub(super) fn dispute(&mut self, from: u64) {
+        if let Some(entry) = self.find(from) {
+            entry.denied = DISPUTED;
+        }
     }
 
     /// A packet that is cut otherwise than those that were delivered: message by message.
     #[cold]
-    fn hold_each(&self, head: &Head, payload: &[u8], next: u64, out: &impl Deliver) -> Told {
+    fn hold_each(&mut self, head: &Head, payload: &[u8], next: u64, line: u8, out: &impl Deliver) -> Told {
         let Some(are) = out.messages(payload) else { return Told::Same };
         let known = (head.seq..head.next_seq().min(next)).zip(are);
         for (seq, is) in known {
-            let Some(entry) = self.find(seq) else { continue };
+            let Some(entry) = self.find(seq).copied() else { continue };
             let was = out
-                .messages(self.payload(entry))
+                .messages(&self.bytes[entry.start..entry.start + entry.len])
                 .and_then(|mut were| were.nth(usize::try_from(seq - entry.seq).unwrap_or(usize::MAX)));
-            if matches!((was, is), (Some(Ok(was)), Ok(is)) if was != is) {
-                return Told::Otherwise;
+            let (Some(Ok(was)), Ok(is)) = (was, is) else { continue };
+            if was != is {
+                return Told::Otherwise(entry.from);
             }
+            self.agree(seq, seq + 1, line);
         }
         Told::Same
     }
+}
+
+/// Whether two packets of the same numbers whose bytes differ say different things: lines may differ in what is no message.
+#[cold]
+fn differ(was: &[u8], is: &[u8], out: &impl Deliver) -> bool {
+    let (Some(were), Some(are)) = (out.messages(was), out.messages(is)) else { return true };
+    were.zip(are).any(|pair| matches!(pair, (Ok(was), Ok(is)) if was != is))
 }
 
 #[cfg(test)]
@@ -194,14 +267,14 @@ mod tests {
         history.begin(1);
         let out = Out(Some(Transport::MoldUdp64));
         for (head, bytes) in [packet(1, b"ab"), packet(3, b"cde")] {
-            history.keep(&head, &bytes, head.seq);
+            history.keep(&head, &bytes, head.seq, 0);
         }
         // One that had begun before what was next.
         let (head, bytes) = packet(5, b"efg");
-        history.keep(&head, &bytes, 6);
-        let tell = |seq, messages: &[u8]| {
+        history.keep(&head, &bytes, 6, 0);
+        let mut tell = |seq, messages: &[u8]| {
             let (head, bytes) = packet(seq, messages);
-            history.tell(&head, &bytes, 8, &out)
+            history.tell(&head, &bytes, 8, 1, &out)
         };
         for (seq, said) in
             [(1, &b"ab"[..]), (3, b"cde"), (5, b"efg"), (1, b"abcdefg"), (2, b"b"), (6, b"fgh")]
@@ -211,15 +284,15 @@ mod tests {
         for (seq, said) in
             [(1, &b"aX"[..]), (3, b"Xde"), (5, b"efX"), (1, b"abcdefX"), (2, b"X"), (6, b"fXh")]
         {
-            assert_eq!(tell(seq, said), Told::Otherwise, "{seq}");
+            assert!(matches!(tell(seq, said), Told::Otherwise(_)), "{seq}");
         }
         // Where messages cannot be told apart, whole packets of the same numbers can.
         let nothing = Out(None);
-        let whole = |seq, said| {
+        let mut whole = |seq, said| {
             let (head, bytes) = packet(seq, said);
-            history.tell(&head, &bytes, 8, &nothing)
+            history.tell(&head, &bytes, 8, 1, &nothing)
         };
-        assert_eq!([whole(1, b"aX"), whole(1, b"abX")], [Told::Otherwise, Told::Same]);
+        assert_eq!([whole(1, b"aX"), whole(1, b"abX")], [Told::Otherwise(1), Told::Same]);
     }
 
     #[test]
@@ -227,10 +300,10 @@ mod tests {
         let mut history = History::new();
         history.begin(1);
         let (head, bytes) = packet(1, b"ab");
-        history.keep(&head, &bytes, 1);
+        history.keep(&head, &bytes, 1, 0);
         let mut padded = bytes.clone();
         padded.push(0);
-        assert_eq!(history.tell(&head, &padded, 3, &Out(Some(Transport::MoldUdp64))), Told::Same);
+        assert_eq!(history.tell(&head, &padded, 3, 1, &Out(Some(Transport::MoldUdp64))), Told::Same);
     }
 
     proptest! {
@@ -243,7 +316,7 @@ mod tests {
             for (n, (size, hole)) in sizes.into_iter().enumerate() {
                 let payload = vec![n as u8; size];
                 let head = Head { session: SessionId::default(), seq: next + hole, count: 1, end: false, sent: UnixNanos(0) };
-                history.keep(&head, &payload, head.seq);
+                history.keep(&head, &payload, head.seq, 0);
                 next = head.next_seq();
                 all.push((head, payload));
             }
@@ -253,11 +326,11 @@ mod tests {
                 Some(*sum)
             }).take_while(|sum| *sum <= BYTES - 4_000).count();
             for (n, (head, payload)) in all.iter().rev().enumerate() {
-                let told = history.tell(head, payload, next, &out);
+                let told = history.tell(head, payload, next, 1, &out);
                 prop_assert!(told == Told::Same || (n >= kept && told == Told::Before), "{n} of {kept}: {told:?}");
                 let other = vec![255 - payload[0]; payload.len()];
-                let told = history.tell(head, &other, next, &out);
-                prop_assert!(told == Told::Otherwise || (n >= kept && told == Told::Before), "{n} of {kept}: {told:?}");
+                let told = history.tell(head, &other, next, 1, &out);
+                prop_assert!(told == Told::Otherwise(head.seq) || (n >= kept && told == Told::Before), "{n} of {kept}: {told:?}");
             }
         }
     }

@@ -9,7 +9,9 @@ use super::sequencer::Arbiter;
 use crate::session::Head;
 
 /// The deadline of a hole that one packet alone tells of.
-const NEVER: UnixNanos = UnixNanos(u64::MAX);
+pub(super) const NEVER: UnixNanos = UnixNanos(u64::MAX);
+/// Later than any deadline that is one.
+const END: UnixNanos = UnixNanos(u64::MAX - 1);
 
 impl Arbiter {
     /// Goes on with what found no room, asks for holes that have been open for too long at `now`, or gives them up, and says what a
@@ -18,6 +20,7 @@ impl Arbiter {
         if self.questioned {
             self.tell_doubt(now, out);
         }
+        self.judge_contradiction(now, out);
         self.deliver_waiting(0, out);
         while self.has_hole() && self.is_due(now) && out.has_room() {
             if !self.is_asking() {
@@ -65,6 +68,7 @@ impl Arbiter {
             self.conclude(out);
         }
         self.refute(self.doubt.opening().1, out);
+        self.judge_contradiction(END, out);
     }
 
     /// Gives up every hole and delivers what waits, as far as there is room: what is left is lost.
@@ -171,7 +175,9 @@ impl Arbiter {
             let Some(packet) = self.waiting.take(self.next) else { break };
             taken += 1;
             last = packet.arrival;
-            self.deliver(&packet.head, &packet.bytes[..packet.len], packet.arrival, out);
+            let payload = &packet.bytes[..packet.len];
+            self.deliver(&packet.head, payload, packet.arrival, out);
+            self.hear_others(&packet.head, payload, packet.arrival, packet.others, out);
             self.waiting.give_back(packet);
         }
         if taken == 0 {

@@ -14,11 +14,14 @@
 //! session that runs goes on meanwhile. While two packets make one for longer than a hole may stay open, what was delivered is said to be
 //! old ([`Deliver::recovering`]).
 //!
-//! What was delivered last is kept. A packet that says something else under the same numbers contradicts it: one of the two is not so,
-//! and nobody knows which ([`Deliver::contradicted`]). On a line that had come further, it claims that the sequence began again.
+//! What was delivered last is kept. A packet that says something else under the same numbers contradicts it: one of the two is not so.
+//! A copy of another line that agrees with what was delivered tells that it is the packet. When two packets contradict, or no copy comes
+//! for as long as a hole may stay open, nobody knows which is so ([`Deliver::contradicted`]). On a line that had come further, such a
+//! packet claims that the sequence began again.
 
 mod answers;
 mod contract;
+mod contradiction;
 mod doubt;
 mod history;
 mod holes;

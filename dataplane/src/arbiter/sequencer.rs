@@ -5,6 +5,7 @@ use types::{Nanos, UnixNanos};
 use super::contract::{
     ArbiterConfig, Arrival, Deliver, HOLES_REMEMBERED, Hole, LINES_MAX, SERVER_LINE, Start,
 };
+use super::contradiction::Contradiction;
 use super::doubt::{Claim, Doubt, EndClaim, Refuted, Slot};
 use super::history::{History, Told};
 use super::recovery::Recovery;
@@ -54,6 +55,7 @@ pub struct Arbiter {
     /// Whether what was delivered was said to be old since `doubt` stands.
     pub(super) doubt_told: bool,
     pub(super) history: History,
+    pub(super) contradiction: Option<Contradiction>,
     pub(super) stats: ArbiterStats,
 }
 
@@ -81,6 +83,7 @@ impl Arbiter {
             questioned: false,
             doubt_told: false,
             history: History::new(),
+            contradiction: None,
             stats: ArbiterStats::default(),
         }
     }
@@ -110,11 +113,11 @@ impl Arbiter {
         !self.waiting.is_empty()
     }
 
-    /// Whether time alone changes something: early packets wait, or a claim stands.
+    /// Whether time alone changes something: early packets wait, or a claim or a contradiction stands.
     #[inline]
     #[must_use]
     pub fn is_timed(&self) -> bool {
-        self.is_waiting() || self.questioned
+        self.is_waiting() || self.questioned || self.contradiction.is_some_and(|stands| stands.is_timed())
     }
 
     /// Takes one packet whose messages were checked to tile it.
@@ -133,25 +136,12 @@ impl Arbiter {
     /// Whether a packet goes on with a sequence that began again: it says something else under numbers below those that its line
     /// has come to, or it follows packets that do.
     #[inline]
-    fn is_told_anew(&self, head: &Head, payload: &[u8], arrival: Arrival, out: &impl Deliver) -> bool {
+    fn is_told_anew(&mut self, head: &Head, payload: &[u8], arrival: Arrival, out: &impl Deliver) -> bool {
         let goes_back = head.seq < self.line_next[usize::from(arrival.line) % LINES_MAX];
         if goes_back && head.seq < self.next && head.count > 0 {
-            return self.tell(head, payload, out) != Told::Same;
+            return self.tell(head, payload, arrival, out) != Told::Same;
         }
         self.questioned && self.follows_restart(head, arrival)
-    }
-
-    /// How a packet that begins before the next number stands to what was delivered.
-    #[cold]
-    fn tell(&self, head: &Head, payload: &[u8], out: &impl Deliver) -> Told {
-        self.history.tell(head, payload, self.next, out)
-    }
-
-    /// Counts a packet that says something else than what was delivered.
-    #[cold]
-    fn contradict(&mut self, arrival: Arrival, out: &mut impl Deliver) {
-        self.stats.contradicted += 1;
-        out.contradicted(arrival);
     }
 
     /// Whether a packet goes on where the packets stand that say that the sequence began again.
@@ -196,7 +186,7 @@ impl Arbiter {
     }
 
     /// Lines that brought packets of the session and are not dead at `now`, a bit each.
-    fn lines(&self, now: UnixNanos) -> u8 {
+    pub(super) fn lines(&self, now: UnixNanos) -> u8 {
         let lives = |line: &usize| self.line_next[*line] != 0 && now.since(self.line_at[*line]) < DEAD;
         (0..LINES_MAX).filter(lives).fold(0, |lines, line| lines | 1 << line)
     }
@@ -241,8 +231,8 @@ impl Arbiter {
             (true, true) => Claim::Restart,
         };
         let is_known = restarts && head.seq < self.next && head.count > 0;
-        if is_known && self.tell(head, payload, out) == Told::Otherwise {
-            self.contradict(arrival, out);
+        if is_known {
+            self.hear_again(head, payload, arrival, out);
         }
         let fallen = self.doubt.add(claim, head, payload, arrival, self.config.jump_max);
         self.count(fallen);
@@ -283,8 +273,10 @@ impl Arbiter {
             Claim::Jump if self.may_recover(first) => {}
             Claim::Jump => self.give_up_before(first, arrival, out),
         }
-        for Slot { head, arrival, len, bytes } in &kept[..count] {
-            self.accept(head, &bytes[..*len], *arrival, out);
+        for Slot { head, arrival, others, len, bytes } in &kept[..count] {
+            let payload = &bytes[..*len];
+            self.accept(head, payload, *arrival, out);
+            self.hear_others(head, payload, *arrival, *others, out);
         }
         self.doubt.give_back(kept);
         // The lines that brought what was not kept live all the same.
@@ -393,6 +385,7 @@ impl Arbiter {
         self.holes.clear();
         self.oldest_hole = 0;
         self.history.begin(seq);
+        self.contradiction = None;
     }
 
     /// The session is over.
@@ -429,12 +422,8 @@ impl Arbiter {
             return;
         }
         let known = u16::try_from(self.next - head.seq).unwrap_or(u16::MAX).min(head.count);
-        if known > 0 {
-            if self.history.tell(head, payload, self.next, out) == Told::Otherwise {
-                self.contradict(arrival, out);
-            } else {
-                self.note_known(head.seq, u64::from(known));
-            }
+        if known > 0 && !self.hear_again(head, payload, arrival, out) {
+            self.note_known(head.seq, u64::from(known));
         }
         let new = u64::from(head.count - known);
         if new == 0 {
@@ -454,7 +443,7 @@ impl Arbiter {
         if self.questioned && arrival.line != SERVER_LINE {
             self.refute(arrival, out);
         }
-        self.history.keep(head, payload, self.next);
+        self.history.keep(head, payload, self.next, arrival.line);
         self.next = end;
         self.stats.delivered += new;
         self.stats.last_seq = end - 1;
@@ -852,15 +841,15 @@ mod tests {
         rig.take();
         (1..4).for_each(|seq| rig.other(0, seq, 1));
         let told = rig.take();
-        assert_eq!(told[..3], ["contradicted @0"; 3]);
-        assert_eq!(told[3..], ["session 1 interrupts", "1..2 x1 @0", "2..3 x2 @0", "3..4 x3 @0"]);
+        assert_eq!(told[0], "contradicted @0", "two packets of one line that is alone");
+        assert_eq!(told[1..], ["session 1 interrupts", "1..2 x1 @0", "2..3 x2 @0", "3..4 x3 @0"]);
         let stats = rig.arbiter.stats();
         assert_eq!((stats.restarts, stats.contradicted, stats.duplicates), (1, 3, 3));
         // Two packets that say so, and one that goes on where they end, which is where the sequence ends, too.
         let mut rig = Rig::new(4, Start::Anywhere);
         (1..3).for_each(|seq| rig.packet(0, seq, 1));
         (1..4).for_each(|seq| rig.other(0, seq, 1));
-        assert_eq!(rig.take()[5..], ["session 1 interrupts", "1..2 x1 @0", "2..3 x2 @0", "3..4 x3 @0"]);
+        assert_eq!(rig.take()[4..], ["session 1 interrupts", "1..2 x1 @0", "2..3 x2 @0", "3..4 x3 @0"]);
     }
 
     #[test]
@@ -889,14 +878,19 @@ mod tests {
         rig.packet(1, 1, 1);
         rig.other(0, 2, 1);
         rig.packet(1, 2, 1);
-        assert_eq!(rig.take(), ["session 1", "1..2 p1 @0", "2..3 x2 @0", "contradicted @1"]);
+        assert_eq!(rig.take(), ["session 1", "1..2 p1 @0", "2..3 x2 @0"]);
+        rig.packet(0, 2, 1);
+        assert_eq!(rig.take(), ["contradicted @0"], "both lines say something else");
         let stats = rig.arbiter.stats();
-        assert_eq!((stats.contradicted, stats.duplicates, stats.delivered), (1, 1, 2));
+        assert_eq!((stats.contradicted, stats.duplicates, stats.delivered), (2, 1, 2));
         // Also where both wait for what comes before them.
         rig.packet(0, 4, 1);
         rig.other(1, 4, 1);
         rig.packet(0, 3, 1);
-        assert_eq!(rig.take(), ["3..4 p3 @0", "4..5 p4 @0", "contradicted @1"]);
+        rig.arbiter.on_time(UnixNanos(rig.now + 99), &mut rig.log);
+        assert_eq!(rig.take(), ["3..4 p3 @0", "4..5 p4 @0"]);
+        rig.arbiter.on_time(UnixNanos(rig.now + 100), &mut rig.log);
+        assert_eq!(rig.take(), ["contradicted @1"], "no copy has come");
         // And in a claim: two packets under one number are one piece of evidence.
         rig.packet(0, 9_000, 1);
         rig.other(0, 9_000, 1);
@@ -906,13 +900,7 @@ mod tests {
         rig.packet(0, 9_002, 1);
         assert_eq!(
             rig.take(),
-            [
-                "lost 5+8995",
-                "9000..9001 p9000 @0",
-                "contradicted @0",
-                "9001..9002 p9001 @0",
-                "9002..9003 p9002 @0"
-            ]
+            ["lost 5+8995", "9000..9001 p9000 @0", "9001..9002 p9001 @0", "9002..9003 p9002 @0"]
         );
     }
 

@@ -31,6 +31,8 @@ pub(super) struct Taken {
     pub(super) arrival: Arrival,
     pub(super) len: usize,
     pub(super) bytes: Box<[u8]>,
+    /// Other lines that brought it, a bit each.
+    pub(super) others: u8,
     index: usize,
 }
 
@@ -135,6 +137,9 @@ impl Waiting {
             })
         };
         let Some(early) = known else { return false };
+        if early.line != arrival.line {
+            self.slots[early.index].hear(arrival.line);
+        }
         if early.line == arrival.line && went_on(early.seq) {
             early.at = arrival.at;
         } else if early.line != arrival.line || arrival.at.since(early.at) >= REPEATED_FOR {
@@ -161,8 +166,9 @@ impl Waiting {
     /// Takes the first packet out if it begins at or before `next`.
     pub(super) fn take(&mut self, next: u64) -> Option<Taken> {
         let Early { index, .. } = self.order.pop_front_if(|early| early.seq <= next)?;
-        let Slot { head, arrival, len, bytes } = &mut self.slots[index];
-        Some(Taken { head: *head, arrival: *arrival, len: *len, bytes: std::mem::take(bytes), index })
+        let Slot { head, arrival, others, len, bytes } = &mut self.slots[index];
+        let (head, arrival, others, len) = (*head, *arrival, *others, *len);
+        Some(Taken { head, arrival, len, bytes: std::mem::take(bytes), others, index })
     }
 
     /// Takes the memory of a packet back.

@@ -44,9 +44,9 @@ const GOING_ON_MAX: usize = 64;
 const SPARE_MIN: usize = 256;
 
 /// Most events a payload of `bytes` can make: two for each shortest message that fits, and what its arrival may reveal before
-/// them (a silence and its end, a doubt and its end, a contradiction, a new session, a join in its middle, a hole, damage, the end).
+/// them (a silence and its end, a doubt and its end, two contradictions, a new session, a join in its middle, a hole, damage, the end).
 const fn events_of(bytes: usize) -> usize {
-    2 * (bytes / MESSAGE_BYTES_MIN) + 10
+    2 * (bytes / MESSAGE_BYTES_MIN) + 11
 }
 
 /// Everything between a packet and the event buffer.
