@@ -2,7 +2,7 @@
 //! nothing back that the record before had said.
 //!
 //! A publication copies the record there is into the *spare* slot, tightened by what was replaced before it where the table keeps
-//! that ([`crate::lately`]), and then writes the new one into the *front* slot. A
+//! that (`crate::lately`), and then writes the new one into the *front* slot. A
 //! reader reads the front slot; only when that is being written, or its writer died in it, does it read the spare. So the
 //! common case costs the one cache line that a single slot would, and a writer that died cost whoever reads no more than
 //! the newest record.
