@@ -76,13 +76,13 @@ mod counted {
     }
 
     #[library_benchmark]
-    #[bench::thousand(args = (attached()), config = counted(1_547_989))]
+    #[bench::thousand(args = (attached()), config = counted(1_495_001))]
     fn attached_in_rust(rig: (InRust, Vec<(OrderIntent, u64, UnixNanos)>)) -> (usize, InRust) {
         round_trips(rig)
     }
 
     #[library_benchmark]
-    #[bench::thousand(args = (attached()), config = counted(1_827_178))]
+    #[bench::thousand(args = (attached()), config = counted(1_774_178))]
     fn attached_in_c(rig: (InC, Vec<(portcullis_gate::Order, u64, UnixNanos)>)) -> (usize, InC) {
         round_trips(rig)
     }
@@ -94,25 +94,25 @@ mod counted {
     }
 
     #[library_benchmark]
-    #[bench::thousand(args = (decoder()), config = counted(114_565))]
+    #[bench::thousand(args = (decoder()), config = counted(114_577))]
     fn itch_to_events((mut decoder, bytes): (Events, Vec<u8>)) -> (u64, Events, Vec<u8>) {
         (black_box(events(&mut decoder, black_box(&bytes))), decoder, bytes)
     }
 
     #[library_benchmark]
-    #[bench::thousand(args = (adds()), config = counted(436_649))]
+    #[bench::thousand(args = (adds()), config = counted(436_865))]
     fn book_add((mut rig, bytes): (BookRig, Vec<u8>)) -> (u64, BookRig, Vec<u8>) {
         (black_box(rig.run(black_box(&bytes))), rig, bytes)
     }
 
     #[library_benchmark]
-    #[bench::thousand(args = (deletes()), config = counted(408_437))]
+    #[bench::thousand(args = (deletes()), config = counted(408_653))]
     fn book_delete((mut rig, bytes): (BookRig, Vec<u8>)) -> (u64, BookRig, Vec<u8>) {
         (black_box(rig.run(black_box(&bytes))), rig, bytes)
     }
 
     #[library_benchmark]
-    #[bench::thousand(args = (books()), config = counted(441_121))]
+    #[bench::thousand(args = (books()), config = counted(441_337))]
     fn book_flow((mut rig, bytes): (BookRig, Vec<u8>)) -> (u64, BookRig, Vec<u8>) {
         (black_box(rig.run(black_box(&bytes))), rig, bytes)
     }
@@ -124,7 +124,7 @@ mod counted {
     #[bench::money(args = (gate_rig(Beyond::Money)), config = counted(769_890))]
     #[bench::exposure(args = (gate_rig(Beyond::Exposure)), config = counted(60_640_928))]
     #[bench::kept(args = (gate_rig(Beyond::Kept)), config = counted(2_171_004))]
-    #[bench::levels(args = (gate_rig(Beyond::Levels)), config = counted(5_898_563))]
+    #[bench::levels(args = (gate_rig(Beyond::Levels)), config = counted(5_898_610))]
     #[bench::activity(args = (gate_rig(Beyond::Activity)), config = counted(1_105_582))]
     fn gate_check((gate_rig, orders): (GateRig, Vec<OrderIntent>)) -> (usize, GateRig, Vec<OrderIntent>) {
         let check = |order| usize::from(gate_rig.gate.check(black_box(order), OPEN).accepted());
@@ -132,14 +132,14 @@ mod counted {
     }
 
     #[library_benchmark]
-    #[bench::thousand(args = (gate_flow(Beyond::Nothing)), config = counted(708_108))]
-    #[bench::account(args = (gate_flow(Beyond::Account)), config = counted(983_843))]
-    #[bench::repeats(args = (gate_flow(Beyond::Repeats)), config = counted(1_080_285))]
-    #[bench::money(args = (gate_flow(Beyond::Money)), config = counted(1_331_839))]
-    #[bench::exposure(args = (gate_flow(Beyond::Exposure)), config = counted(61_860_379))]
-    #[bench::kept(args = (gate_flow(Beyond::Kept)), config = counted(5_772_785))]
-    #[bench::levels(args = (gate_flow(Beyond::Levels)), config = counted(16_546_918))]
-    #[bench::activity(args = (gate_flow(Beyond::Activity)), config = counted(2_204_318))]
+    #[bench::thousand(args = (gate_flow(Beyond::Nothing)), config = counted(650_108))]
+    #[bench::account(args = (gate_flow(Beyond::Account)), config = counted(927_843))]
+    #[bench::repeats(args = (gate_flow(Beyond::Repeats)), config = counted(1_024_285))]
+    #[bench::money(args = (gate_flow(Beyond::Money)), config = counted(1_275_873))]
+    #[bench::exposure(args = (gate_flow(Beyond::Exposure)), config = counted(61_800_424))]
+    #[bench::kept(args = (gate_flow(Beyond::Kept)), config = counted(5_712_830))]
+    #[bench::levels(args = (gate_flow(Beyond::Levels)), config = counted(16_488_044))]
+    #[bench::activity(args = (gate_flow(Beyond::Activity)), config = counted(2_148_318))]
     fn gate_reserve_settle(
         (mut gate_rig, orders): (GateRig, Vec<(OrderIntent, UnixNanos)>),
     ) -> (usize, GateRig, Vec<(OrderIntent, UnixNanos)>) {
