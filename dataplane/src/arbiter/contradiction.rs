@@ -84,7 +84,8 @@ impl Arbiter {
                 }
                 Some(first) if first.from == from => {}
                 _ => {
-                    let is_alone = self.lines(arrival.at).count_ones() < 2;
+                    // A packet is no word for the line that nothing else was heard of.
+                    let is_alone = (self.lines(arrival.at) & !self.revived).count_ones() < 2;
                     let deadline = if is_alone { NEVER } else { arrival.at.plus(self.config.timeout) };
                     self.contradiction = Some(Contradiction { from, arrival, deadline });
                 }
@@ -285,6 +286,7 @@ mod tests {
     fn a_line_that_is_alone_is_contradicted_by_two_under_different_numbers() {
         for (packets, counts) in [
             ("a1 a2 A2", (0, 1)),
+            ("a1 a2 B2", (0, 1)),
             ("a1 A2 a2 a3", (0, 1)),
             ("a1 a2 A2 a3 A2", (0, 2)),
             ("a1 a2 A2 a3 A3", (1, 2)),

@@ -23,7 +23,8 @@ const OLD_SESSIONS: usize = 4;
 const FIRST: u64 = 1;
 /// Packets without messages that begin a session while none runs.
 const IDLE_PACKETS: u32 = 2;
-/// Packets that say that the sequence began again before one that would fit both, the claim and the sequence, counts for the claim.
+/// Packets that say that the sequence began again before one that goes on with them counts for the claim: behind one alone, which may be
+/// forged, the next of the sequence itself would.
 const RESTART_PACKETS: u32 = 2;
 
 /// Arbitration of one channel.
@@ -48,6 +49,8 @@ pub struct Arbiter {
     /// What followed the packet before the last, on the last one's line.
     pub(super) line_before: u64,
     pub(super) line_at: [UnixNanos; LINES_MAX],
+    /// The line of the newest packet, a bit, where that packet alone says that it lives.
+    pub(super) revived: u8,
     pub(super) doubt: Doubt,
     pub(super) end: EndClaim,
     /// Whether `doubt` or `end` stands.
@@ -78,6 +81,7 @@ impl Arbiter {
             line_last: [0; LINES_MAX],
             line_before: 0,
             line_at: [UnixNanos(0); LINES_MAX],
+            revived: 0,
             doubt: Doubt::new(config.slot_bytes),
             end: EndClaim::default(),
             questioned: false,
@@ -147,10 +151,9 @@ impl Arbiter {
     /// Whether a packet goes on where the packets stand that say that the sequence began again.
     #[cold]
     fn follows_restart(&self, head: &Head, arrival: Arrival) -> bool {
-        let fits_both = head.seq == self.next;
         self.doubt.goes_on_with(head, arrival)
             && self.doubt.claim() == Claim::Restart
-            && (!fits_both || self.doubt.evidence() >= RESTART_PACKETS)
+            && self.doubt.evidence() >= RESTART_PACKETS
     }
 
     /// Whether a packet would change everything if it were believed. No session that runs has a number near [`SEQ_MAX`].
@@ -410,7 +413,8 @@ impl Arbiter {
         }
         self.line_next[line] = expected.max(head.next_seq());
         self.line_before = std::mem::replace(&mut self.line_last[line], head.next_seq());
-        self.line_at[line] = arrival.at;
+        let before = std::mem::replace(&mut self.line_at[line], arrival.at);
+        self.revived = u8::from(expected == 0 || arrival.at.since(before) >= DEAD) << line;
     }
 
     /// Delivers a packet that begins at or before the next sequence number.
