@@ -270,7 +270,10 @@ impl Gate {
                 entry.qty = entry.qty.saturating_sub(qty.0).max(entry.executed);
                 whole = entry.qty;
             }
-            OrderEvent::ReducedTo { qty, .. } => entry.qty = entry.qty.min(qty.0).max(entry.executed),
+            OrderEvent::ReducedTo { qty, .. } => {
+                entry.qty = entry.qty.min(qty.0).max(entry.executed);
+                whole = entry.qty;
+            }
             // What is not executed is gone. A replacement under way still counts until it is answered.
             OrderEvent::Cancelled { .. } | OrderEvent::Rejected { .. } => {
                 entry.qty = entry.executed;
@@ -329,7 +332,10 @@ impl Gate {
                 let beyond = entry.executed.saturating_sub(entry.qty);
                 let contradicted = named.executed != 0 || beyond != 0;
                 if contradicted {
-                    self.doubt(&entry, Astray::miscounted(entry.side, named.executed.max(beyond)));
+                    // It may be in force all the same, with what it added.
+                    let added = Astray::uncounted(entry.side, before.saturating_sub(entry.leaves()));
+                    let traded = Astray::miscounted(entry.side, named.executed.max(beyond));
+                    self.doubt(&entry, traded.and(added));
                 }
                 let outcome = if contradicted { Settlement::Contradicted } else { Settlement::Working };
                 self.store(replaced, entry, (before, entry.qty), outcome)
@@ -386,7 +392,9 @@ impl Gate {
         ended.executed = ended.executed.saturating_add(qty.0);
         let beyond = refused || ended.executed > ended.qty;
         if beyond {
-            self.doubt(entry, astray);
+            // One that was refused works: whatever it has left may trade too.
+            let left = if refused { ended.qty.saturating_sub(ended.executed) } else { 0 };
+            self.doubt(entry, astray.and(Astray::uncounted(entry.side, left)));
         }
         self.orders.put(last, ended);
         self.fill(entry, event);

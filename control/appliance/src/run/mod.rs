@@ -172,7 +172,9 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
     let mut tiers = Tiers::new(tier_book);
     let mut strangers = Strangers::default();
     let mut notifier = Notifier::of_environment();
-    notifier.ready().context("cannot start the thread that tells the service manager")?;
+    if let Err(error) = notifier.ready() {
+        log.say(&format!("warning: the service manager is not told that the daemon lives: {error}"));
+    }
     while !stop.load(Ordering::Relaxed) {
         keep_house(&controller, &backend, &mut running, (&mut trips, &mut tiers), &log);
         say(&log, strangers.news(backend.scorer.as_ref()));

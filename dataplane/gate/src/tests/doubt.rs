@@ -54,6 +54,7 @@ fn in_doubt_an_order_reduces_by_every_reading_or_is_refused() {
         (200, &[E::Rejected { id: 1 }, E::Accepted { id: 1 }], 200, 0),
         (-200, &[E::Rejected { id: 1 }, E::Accepted { id: 1 }], 0, 100),
         (200, &[E::Rejected { id: 1 }, exec(1, 7, 100)], 200, 0),
+        (-200, &[E::Rejected { id: 1 }, exec(1, 7, 30)], 0, 100),
         // Nobody knows how much: nothing reduces.
         (500, &[E::Accepted { id: 77 }], 0, 0),
         (500, &[E::Filled { id: 0, qty: Qty(0) }], 0, 0),
@@ -69,6 +70,19 @@ fn in_doubt_an_order_reduces_by_every_reading_or_is_refused() {
         let verdict = rig.refuses(&OrderIntent { qty: Qty(sells + 1), ..sell(2) }, R::Unreconciled);
         assert_eq!(verdict.limit, sells.into(), "{position} {events:?}");
     }
+}
+
+#[test]
+fn a_replacement_that_traded_and_was_refused_may_be_in_force_with_all_it_added() {
+    let mut rig = rig(-200);
+    rig.take(&order(1));
+    assert!(rig.gate.replace(1, &OrderIntent { qty: Qty(150), ..order(2) }, NOW).0.accepted());
+    rig.gate.settle(E::Executed { id: 2, execution: 7, qty: Qty(30) });
+    rig.gate.settle(E::ReplaceRejected { id: 2 });
+    // 120 may work, and the order that a person would send beside them must not turn the position.
+    assert!(rig.gate.exposure(INSTRUMENT, STRATEGY).unwrap().in_doubt);
+    let buys = largest(&rig, Side::Bid);
+    assert!(-170 + 120 + i64::from(buys) <= 0, "{buys}");
 }
 
 #[test]

@@ -219,6 +219,12 @@ fn a_reduction_that_the_venue_tells_twice_is_taken_once() {
     rig.take(&order(3));
     assert_eq!(rig.gate.settle(to(3, 0)), S::Done);
     assert_eq!(exposure(&rig), (20, 0, 0));
+    // What it was reduced to is all that it may trade, also late.
+    rig.take(&order(4));
+    rig.gate.settle(E::Executed { id: 4, execution: 8, qty: Qty(50) });
+    assert_eq!(rig.gate.settle(to(4, 50)), S::Done);
+    assert_eq!(rig.gate.settle(E::Executed { id: 4, execution: 9, qty: Qty(50) }), S::Overfill);
+    assert!(rig.gate.exposure(INSTRUMENT, STRATEGY).unwrap().in_doubt);
 }
 
 proptest::proptest! {
