@@ -30,8 +30,8 @@ pub(crate) struct Cli {
     /// Address and port of this host to listen at; port 0 takes any and says which
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8410", value_parser = loopback)]
     pub(crate) listen: SocketAddr,
-    /// Seconds from one look at the appliance to the next, 1 to 60
-    #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=60))]
+    /// Seconds from one look at the appliance to the next, 1 to 5
+    #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=5))]
     every: u16,
     /// Name that browsers come by, where a proxy of this host hands requests on; may be given again, eight names at most
     #[arg(long = "host", value_name = "NAME", value_parser = host_name)]

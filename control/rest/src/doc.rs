@@ -40,7 +40,7 @@ impl Doc {
         let common = [
             (ETAG, self.tag.clone()),
             // Kept by nobody without asking again whether it still holds.
-            (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+            (CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
             (AGE, HeaderValue::from(age.as_secs())),
         ];
         if matches(headers, self.tag()) {

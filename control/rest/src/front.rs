@@ -43,9 +43,9 @@ fn judge(hosts: &Hosts, request: &Request) -> Result<(), Problem> {
     };
     let headers = request.headers();
     let mut named = headers.get_all(HOST).into_iter().map(|value| value.to_str().unwrap_or_default());
-    let host = named.next().ok_or_else(|| misdirected("nobody"))?;
+    let host = named.next().ok_or_else(|| misdirected("no host"))?;
     let target = request.uri().authority().map(axum::http::uri::Authority::as_str);
-    for name in [Some(host), target, named.next()].into_iter().flatten() {
+    for name in [Some(host), target].into_iter().flatten().chain(named) {
         if !hosts.has(name) {
             return Err(misdirected(name));
         }
@@ -53,7 +53,10 @@ fn judge(hosts: &Hosts, request: &Request) -> Result<(), Problem> {
     // A browser says whether another site's page asks; what does not say so is no browser, or an old one, which the origin keeps
     // from reading.
     let site = headers.get("sec-fetch-site").map_or("none", |value| value.to_str().unwrap_or("cross-site"));
-    if !matches!(site, "none" | "same-origin") {
+    // Who follows a link, or comes back from a login, asks for the page in a window of its own: no other page reads that.
+    let says = |name: &str, wanted: &str| headers.get(name).is_some_and(|value| value == wanted);
+    let arrives = says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document");
+    if !arrives && !matches!(site, "none" | "same-origin") {
         let detail = "a page of another site asks".to_owned();
         return Err(Problem::new(StatusCode::FORBIDDEN, "cross_site", detail));
     }

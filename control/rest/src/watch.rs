@@ -112,8 +112,10 @@ impl Watcher {
         if same_daemon.is_none() {
             self.newest = None;
         }
-        let events = self.events(&status)?;
         let lists = self.lists(status.events.is_some())?;
+        let (status_doc, latency) = (Doc::of(&status)?, Doc::of(&Latency { hops: &status.hops })?);
+        // Last: what was read is not read again, and nothing behind it may fail.
+        let events = self.events(&status)?;
         let at = status.now.to_string();
         let noted = instruments.iter().map(|row| (row.symbol, row.tier.as_str(), row.score));
         self.history.lock().unwrap_or_else(PoisonError::into_inner).note(&at, noted);
@@ -121,8 +123,8 @@ impl Watcher {
         Ok(Picture {
             revision: self.revision,
             taken,
-            status_doc: Doc::of(&status)?,
-            latency: Doc::of(&Latency { hops: &status.hops })?,
+            status_doc,
+            latency,
             status,
             lists,
             changed: same_daemon.and_then(|before| changes(&before.instruments, &instruments)),

@@ -28,7 +28,7 @@ fn an_installed_program_runs_without_its_debug_information_and_names_the_file_th
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
     let root = dir.path().join("opt/risk");
-    for program in ["portcullis", "portcullisctl"] {
+    for program in ["portcullis", "portcullisctl", "portcullis-rest"] {
         let (installed, built) = (root.join("bin").join(program), programs().join(program));
         assert_eq!(
             said(Command::new(&installed).arg("--version")),

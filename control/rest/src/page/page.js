@@ -10,6 +10,7 @@ const EVENTS_KEPT = 200;
 const WORST_SHOWN = 200;
 const SAMPLES_KEPT = 600;
 const POSITIONS_EVERY_MS = 5000;
+const RETRY_MS = 1000;
 const GAP = 2;
 
 const $ = (id) => document.getElementById(id);
@@ -27,6 +28,8 @@ let cursor = 0; // the place in the map
 let status = null;
 let heard = 0; // when the stream last said that it is so
 let cells = { size: 18, width: 18, gap: GAP, columns: 1, dirty: true };
+let reading = 0; // how often everything was read anew
+let meanwhile = []; // what the stream told while it is; null when it is not
 let events = [];
 let newest = 0;
 const verdicts = new Map(); // by reason: what was counted, oldest first
@@ -105,7 +108,7 @@ function line(values, width, height, max, label) {
 // --- the appliance as a whole ------------------------------------------------
 
 function word() {
-  if (!status || Date.now() - heard > SILENT_MS) return "not live";
+  if (!status || meanwhile || Date.now() - heard > SILENT_MS) return "not live";
   if (status.halt) return "halted";
   if (status.closed) return "closed";
   return status.reduce_only ? "reduce only" : "open";
@@ -186,8 +189,8 @@ async function showList(name) {
     if (list.more) made.push([cell(`and ${number(list.more)} more`)]);
     rows(name, made);
   } catch (error) {
-    // The next change, or the stream's word that nothing is heard, comes by itself.
     console.warn(String(error));
+    setTimeout(() => showList(name), RETRY_MS);
   }
 }
 
@@ -201,17 +204,37 @@ function showEvents(list) {
   rows("events", events.map((row) => [cell(time(row.at)), cell(row.severity), cell(row.scope), cell(row.count > 1 ? `${row.text} (${number(row.count)} times)` : row.text, { wraps: true })]));
 }
 
+// Until it is read, what the map shows is not what is: it is asked again and again, and the page says that it is not live.
 async function readAnew() {
+  const turn = (reading += 1);
+  meanwhile = [];
+  while (turn === reading) {
+    try {
+      await readAll(turn);
+      return;
+    } catch (error) {
+      console.warn(String(error));
+      await new Promise((done) => setTimeout(done, RETRY_MS));
+    }
+  }
+}
+
+async function readAll(turn) {
   const last = status?.events?.newest ?? 0;
   const [instruments, told] = await Promise.all([get("/v1/instruments"), get(`/v1/events?after=${Math.max(0, last - EVENTS_KEPT)}&count=${EVENTS_KEPT}`).catch(() => ({ rows: [] }))]);
-  all.clear();
-  for (const row of instruments.rows) all.set(row.symbol, row);
+  const read = [...instruments.rows];
   let next = instruments.next;
   while (next) {
     const page = await get(`/v1/instruments?after=${encodeURIComponent(next)}`);
-    for (const row of page.rows) all.set(row.symbol, row);
+    read.push(...page.rows);
     next = page.next;
   }
+  if (turn !== reading) return;
+  all.clear();
+  // What the stream told while this was read is newer.
+  for (const row of [...read, ...meanwhile]) all.set(row.symbol, row);
+  meanwhile = null;
+  showState();
   // A daemon that began anew counts its events as before: they are one journal.
   events = [];
   newest = 0;
@@ -382,11 +405,20 @@ function nextAlarming(by) {
 // --- one instrument -----------------------------------------------------------
 
 async function choose(symbol) {
-  if (chosen !== symbol) limitsSeen = new Map();
+  if (chosen !== symbol) clearOne();
   chosen = symbol;
   window.history.replaceState(null, "", `#${encodeURIComponent(symbol)}`);
   redraw();
   await showOne();
+}
+
+// Nothing of one instrument stands under the name of another.
+function clearOne() {
+  limitsSeen = new Map();
+  figures("one-figures", []);
+  $("one-score").replaceChildren();
+  rows("one-drivers", []);
+  rows("one-limits", []);
 }
 
 async function showOne() {
@@ -409,6 +441,8 @@ async function showOne() {
       return [cell(`${row.key}, ${row.unit}`), ...[row.floor, row.effective, row.base, row.cap].map((n) => cell(number(n), { number: true })), cell(line(seen, 90, 20, Math.max(...seen, Number(row.base)), `${row.key} ${row.effective}, ${row.source}`))];
     }));
   } catch (error) {
+    if (symbol !== chosen) return;
+    clearOne();
     figures("one-figures", [["not known", String(error.message)]]);
   }
 }
@@ -427,6 +461,7 @@ function follow() {
     if (turn % 2 === 1) showOne();
   });
   on("instruments", (data) => {
+    meanwhile?.push(...data.rows);
     for (const row of data.rows) all.set(row.symbol, row);
     // New names, another order: everything is arranged anew; else each stands where it stood.
     if ($("order").value === "worst" || all.size !== shown.length) return arrange();
@@ -434,7 +469,7 @@ function follow() {
     showWorst();
     redraw();
   });
-  on("anew", () => readAnew().catch((error) => console.warn(String(error))));
+  on("anew", readAnew);
   on("events", showEvents);
   on("lists", (data) => data.names.forEach(showList));
   on("lagged", (data) => console.warn(`this page was too slow for ${data.missed} pictures`));
@@ -493,8 +528,12 @@ $("map").addEventListener("focus", redraw);
 $("help-open").addEventListener("click", () => $("help").showModal());
 document.addEventListener("keydown", keys);
 new ResizeObserver(fit).observe($("scroll"));
-if (location.hash.length > 1) choose(decodeURIComponent(location.hash.slice(1)));
 setInterval(showState, 1000);
 setInterval(() => showList("positions"), POSITIONS_EVERY_MS);
 showList("positions");
 follow();
+try {
+  if (location.hash.length > 1) choose(decodeURIComponent(location.hash.slice(1)));
+} catch (error) {
+  console.warn(String(error)); // a link that no page of ours made
+}

@@ -234,6 +234,13 @@ fn what_is_not_meant_for_it_or_makes_no_sense_is_a_problem_in_words() {
         "another site",
     );
     assert_eq!(rest.ask("GET", "/v1/status", &[("Sec-Fetch-Site", "same-origin")]).status, 200);
+    // A link in a chat, or the way back from a login.
+    let follows =
+        [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")];
+    assert_eq!(rest.ask("GET", "/", &follows).status, 200);
+    let framed =
+        [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "iframe")];
+    assert_eq!(rest.ask("GET", "/", &framed).status, 403);
     let with_host =
         |host: &str| rest.raw(&format!("GET /v1/status HTTP/1.1\r\n{host}Connection: close\r\n\r\n"), false);
     for host in ["", "Host: evil.example\r\n", "Host: 127.0.0.1\r\n", "Host: \r\n"] {
