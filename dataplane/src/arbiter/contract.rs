@@ -4,6 +4,9 @@ use types::{Nanos, UnixNanos};
 
 use crate::session::{Head, Messages, SessionId};
 
+/// The deadline of a hole that one packet alone tells of.
+pub(super) const NEVER: UnixNanos = UnixNanos(u64::MAX);
+
 /// Lines one channel may have.
 pub const LINES_MAX: usize = 8;
 /// The line of what came from a server: none of the channel's.

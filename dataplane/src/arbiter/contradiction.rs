@@ -2,29 +2,10 @@
 
 use types::UnixNanos;
 
-use super::contract::{Arrival, Deliver, LINES_MAX};
-use super::history::{Standing, Told};
-use super::holes::NEVER;
+use super::contract::{Arrival, Deliver, LINES_MAX, NEVER};
+use super::history::{Contradiction, Standing, Told};
 use super::sequencer::Arbiter;
 use crate::session::Head;
-
-/// A packet that contradicts what was delivered, until others tell which of the two is so.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Contradiction {
-    /// The first message that was delivered from the packet which it contradicts.
-    from: u64,
-    arrival: Arrival,
-    /// Until when a copy of another line may tell: for ever where the line is alone.
-    deadline: UnixNanos,
-}
-
-impl Contradiction {
-    /// Whether time alone decides it.
-    #[inline]
-    pub(super) fn is_timed(&self) -> bool {
-        self.deadline != NEVER
-    }
-}
 
 impl Arbiter {
     /// How a packet that begins before the next number stands to what was delivered. One that agrees ends the contradiction of another.

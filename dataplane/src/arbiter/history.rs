@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::contract::{Deliver, LINES_MAX};
+use super::contract::{Arrival, Deliver, LINES_MAX, NEVER};
 use crate::session::Head;
+use types::UnixNanos;
 
 /// Bytes of packets that are kept: a few hundred packets, many more than lines are ever apart.
 const BYTES: usize = 1 << 17;
@@ -225,6 +226,24 @@ impl History {
 fn differ(was: &[u8], is: &[u8], out: &impl Deliver) -> bool {
     let (Some(were), Some(are)) = (out.messages(was), out.messages(is)) else { return true };
     were.zip(are).any(|pair| matches!(pair, (Ok(was), Ok(is)) if was != is))
+}
+
+/// A packet that contradicts what was delivered, until others tell which of the two is so.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Contradiction {
+    /// The first message that was delivered from the packet which it contradicts.
+    pub(super) from: u64,
+    pub(super) arrival: Arrival,
+    /// Until when a copy of another line may tell: for ever where the line is alone.
+    pub(super) deadline: UnixNanos,
+}
+
+impl Contradiction {
+    /// Whether time alone decides it.
+    #[inline]
+    pub(super) fn is_timed(&self) -> bool {
+        self.deadline != NEVER
+    }
 }
 
 #[cfg(test)]

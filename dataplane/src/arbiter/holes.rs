@@ -2,14 +2,12 @@
 
 use types::UnixNanos;
 
-use super::contract::{Arrival, Deliver, HOLES_REMEMBERED, Hole};
+use super::contract::{Arrival, Deliver, HOLES_REMEMBERED, Hole, NEVER};
 use super::doubt::Claim;
 use super::recovery::Recovery;
 use super::sequencer::Arbiter;
 use crate::session::Head;
 
-/// The deadline of a hole that one packet alone tells of.
-pub(super) const NEVER: UnixNanos = UnixNanos(u64::MAX);
 /// Later than any deadline that is one.
 const END: UnixNanos = UnixNanos(u64::MAX - 1);
 

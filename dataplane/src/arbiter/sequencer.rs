@@ -5,9 +5,8 @@ use types::{Nanos, UnixNanos};
 use super::contract::{
     ArbiterConfig, Arrival, Deliver, HOLES_REMEMBERED, Hole, LINES_MAX, SERVER_LINE, Start,
 };
-use super::contradiction::Contradiction;
 use super::doubt::{Claim, Doubt, EndClaim, Refuted, Slot};
-use super::history::{History, Told};
+use super::history::{Contradiction, History, Told};
 use super::recovery::Recovery;
 use super::stats::ArbiterStats;
 use super::waiting::Waiting;
