@@ -23,7 +23,7 @@ for bench in line gate attached gateways packets scorer; do
     rm "$out/$bench.log" # the table is in the raw folder
     cat "$raw/$bench.txt"
 done
-echo "== instructions"
-scripts/count.sh 2>/dev/null | tee "$out/instructions.txt"
 cp "$raw"/*.txt "$raw"/*.hlog "$raw"/*.hgrm "$out/"
+echo "== instructions"
+scripts/count.sh | tee "$out/instructions.txt"
 echo "kept in $out"

@@ -141,9 +141,8 @@ impl Executions {
     /// The executions that are remembered, oldest first, and what each counted for.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, Booked)> {
         let (newer, older) = self.ring.split_at(self.next.min(self.ring.len()));
-        let booked = |execution: &u64| self.find(*execution).ok().and_then(|at| self.slots.get(at));
         let known = older.iter().chain(newer).filter(|execution| **execution != 0);
-        known.filter_map(move |execution| Some((*execution, booked(execution)?.booked)))
+        known.filter_map(|execution| Some((*execution, self.booked(*execution)?)))
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "a table's index fits a usize")]

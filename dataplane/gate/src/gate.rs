@@ -320,8 +320,7 @@ impl Gate {
     /// order's breakers were read.
     #[cold]
     pub(crate) fn stop_holds(&self, order: &OrderIntent, now: UnixNanos) -> bool {
-        let stopped = self.is_stopped(order.strategy);
-        stopped || self.tables.breakers.of_order(order, now, self.daemon_age_max_ns).closed_bits() != 0
+        self.is_stopped(order.strategy) || !self.tables.breakers.all_open(order, now, self.daemon_age_max_ns)
     }
 
     /// How often executions that were repeated have stopped a strategy: for [`crate::BreakerWriter::take_repeats`].

@@ -141,6 +141,15 @@ pub enum OrderEvent {
 }
 
 impl OrderEvent {
+    /// What a reduction leaves of a whole quantity; all of it where this is none.
+    pub(crate) const fn reduced(&self, whole: u32) -> u32 {
+        match *self {
+            Self::Reduced { qty, .. } => whole.saturating_sub(qty.0),
+            Self::ReducedTo { qty, .. } if qty.0 < whole => qty.0,
+            _ => whole,
+        }
+    }
+
     /// The order it speaks of.
     #[must_use]
     pub const fn id(&self) -> u64 {

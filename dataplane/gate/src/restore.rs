@@ -120,7 +120,7 @@ impl Gate {
         // How far it is astray is said next; what is not said is not known.
         let astray = if cell.in_doubt() { Astray::ANYTHING } else { Astray::NOTHING };
         let more = cell.position.saturating_sub(before);
-        self.astray.get_mut(at).into_iter().for_each(|place| *place = astray);
+        *self.astray.get_mut(at).ok_or(RestoreError::Unknown)? = astray;
         if self.levels.on {
             self.levels.cells_mut(strategy, instrument, |cell| cell.move_by(more));
             self.relist(instrument, strategy, AccountId(u16::MAX));

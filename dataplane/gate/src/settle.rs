@@ -266,12 +266,8 @@ impl Gate {
                 entry.executed = entry.executed.saturating_add(qty.0);
                 self.fill(&{ entry }, event);
             }
-            OrderEvent::Reduced { qty, .. } => {
-                entry.qty = entry.qty.saturating_sub(qty.0).max(entry.executed);
-                whole = entry.qty;
-            }
-            OrderEvent::ReducedTo { qty, .. } => {
-                entry.qty = entry.qty.min(qty.0).max(entry.executed);
+            OrderEvent::Reduced { .. } | OrderEvent::ReducedTo { .. } => {
+                entry.qty = event.reduced(entry.qty).max(entry.executed);
                 whole = entry.qty;
             }
             // What is not executed is gone. A replacement under way still counts until it is answered.
@@ -316,12 +312,8 @@ impl Gate {
             OrderEvent::Filled { .. } | OrderEvent::Executed { .. } | OrderEvent::ExecutedAt { .. } => {
                 self.settle_named(replaced, entry, event)
             }
-            OrderEvent::Reduced { qty, .. } => {
-                entry.pending_qty = entry.pending_qty.saturating_sub(qty.0).max(entry.executed).max(1);
-                self.store(replaced, entry, (before, entry.qty), Settlement::Working)
-            }
-            OrderEvent::ReducedTo { qty, .. } => {
-                entry.pending_qty = entry.pending_qty.min(qty.0).max(entry.executed).max(1);
+            OrderEvent::Reduced { .. } | OrderEvent::ReducedTo { .. } => {
+                entry.pending_qty = event.reduced(entry.pending_qty).max(entry.executed).max(1);
                 self.store(replaced, entry, (before, entry.qty), Settlement::Working)
             }
             OrderEvent::ReplaceRejected { .. } | OrderEvent::Rejected { .. } => {

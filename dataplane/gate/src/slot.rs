@@ -139,7 +139,7 @@ impl<const N: usize, P: Protocol> SeqSlot<N, P> {
 
     #[cold]
     #[inline(never)]
-    fn read_again<const M: usize>(&self) -> Result<[u64; M], SlotFault> {
+    pub(crate) fn read_again<const M: usize>(&self) -> Result<[u64; M], SlotFault> {
         if self.is_empty() {
             return Err(SlotFault::Empty);
         }

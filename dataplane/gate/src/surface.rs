@@ -158,12 +158,11 @@ impl Said for SurfaceRecord {
             (_, 0) => *self,
             (0, _) => *older,
             _ => {
-                let (mine, its) = (self.sizes.sizes(), older.sizes.sizes());
-                let least = |bucket: usize| {
-                    let [mine, its] = [mine, its].map(|sizes| sizes.get(bucket).copied().unwrap_or(Qty(0)));
-                    mine.min(its)
-                };
-                Self { sizes: SizeSurface(core::array::from_fn(least)), ..*self }
+                let mut sizes = *self.sizes.sizes();
+                for (size, its) in sizes.iter_mut().zip(older.sizes.sizes()) {
+                    *size = (*size).min(*its);
+                }
+                Self { sizes: SizeSurface(sizes), ..*self }
             }
         }
     }

@@ -216,28 +216,22 @@ impl LimitWriter {
         let granted = if forgotten.0 == 0 { now } else { now.max(UnixNanos(forgotten.0.saturating_add(1))) };
         let mut record =
             LimitRecord { limits, tier, score, lease: Lease::new(granted, lease), version, cause };
-        let before = slot.own().filter(|_| record.lease.span.0 == 0).map(LimitRecord::unpack);
-        if let Some(before) = before.filter(|before| before.lease.granted > officer.forget_before) {
+        let [front_words, spare_words] = slot.own_both();
+        let remembered = |record: &LimitRecord| record.lease.granted > officer.forget_before;
+        let [front, spare] = [front_words, spare_words].map(|words| words.map(LimitRecord::unpack));
+        if record.lease.span.0 == 0
+            && let Some(before) = front.or(spare).filter(remembered)
+        {
             record.limits = record.limits.tighter(&before.limits);
             record.tier = record.tier.max(before.tier);
         }
-        let kept = self.kept(row, &record, officer.forget_before);
+        // Beside it stays the one that it replaces, with what was replaced lately and not forgotten.
+        let kept = front_words.map(|words| {
+            let kept = self.lately.keep(row, spare.filter(remembered), LimitRecord::unpack(words), &record);
+            kept.pack(LimitRecord::unpack_hot(words).epoch)
+        });
         slot.write_beside(kept, record.pack(officer.epoch));
         Ok(())
-    }
-
-    /// What is kept beside the record `next` of a row: the one that it replaces, with what was replaced lately and not forgotten.
-    fn kept(
-        &mut self,
-        row: usize,
-        next: &LimitRecord,
-        forget_before: UnixNanos,
-    ) -> Option<[u64; DYNAMIC_WORDS]> {
-        let [front_words, kept] = self.grid.slots.get(row)?.own_both();
-        let (front, epoch) =
-            (front_words.map(LimitRecord::unpack)?, LimitRecord::unpack_hot(front_words?).epoch);
-        let kept = kept.map(LimitRecord::unpack).filter(|kept| kept.lease.granted > forget_before);
-        Some(self.lately.keep(row, kept, front, next).pack(epoch))
     }
 
     /// The officer's word on a row; no cap and epoch 0, which no order trusts, when there is none to be read.

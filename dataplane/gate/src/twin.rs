@@ -14,8 +14,8 @@
 
 use crate::{
     memory::{Row, Sealed},
-    slot::{Protocol, SeqSlot, SlotFault, Sound, TRIES},
-    sync::{fence, spin_loop},
+    slot::{Protocol, SeqSlot, SlotFault, Sound},
+    sync::fence,
 };
 
 /// Rounds in which both copies are tried. A writer that is alive leaves one of them alone for longer than a round takes.
@@ -60,6 +60,7 @@ impl<const N: usize, P: Protocol> TwinSlot<N, P> {
     }
 
     /// The newest record, to the thread that writes; `None` before the first.
+    #[cfg(test)]
     pub(crate) fn own(&self) -> Option<[u64; N]> {
         self.front.own().or_else(|| self.spare.own())
     }
@@ -88,11 +89,9 @@ impl<const N: usize, P: Protocol> TwinSlot<N, P> {
     #[inline(never)]
     fn read_spare<const M: usize>(&self) -> Result<[u64; M], SlotFault> {
         // A writer that is alive is done by then, and what is kept may be tighter than what it says.
-        for _ in 1..TRIES {
-            spin_loop();
-            if let Some(words) = self.front.attempt::<M>() {
-                return Ok(words);
-            }
+        let found = self.front.read_again::<M>();
+        if found != Err(SlotFault::Torn) {
+            return found;
         }
         for _ in 0..ROUNDS {
             if let Some(words) = self.spare.attempt::<M>().or_else(|| self.front.attempt::<M>()) {

@@ -419,11 +419,8 @@ struct PollLoop<S, C> {
 
 impl<S: Stage, C: Clock> PollLoop<S, C> {
     fn new(stage: S, clock: C, config: PinnedConfig, stop: StopFlag, cells: [CounterCell; 5]) -> Self {
-        // FNV-1a of the name: stages get different jitter, runs the same.
-        let seed = stage
-            .name()
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3));
+        // Of the name: stages get different jitter, runs the same.
+        let seed = types::fnv1a(types::FNV_BASIS, stage.name().as_bytes());
         Self { stage, clock, config, stop, cells, jitter: seed | 1 }
     }
 

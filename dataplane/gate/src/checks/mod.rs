@@ -38,7 +38,7 @@ use crate::{
 
 /// Who is told what the checks find.
 pub(crate) trait Sink {
-    /// It stops at whatever is worth a look, so that what is seldom broken without being so need not be asked.
+    /// It stops at whatever is worth a look, so that what is never broken without being so need not be asked.
     const STOPS_AT_NEAR: bool;
     /// `broken` says whether the order breaks the check behind `reason`.
     fn see(&mut self, broken: bool, reason: RejectReason) -> ControlFlow<()>;

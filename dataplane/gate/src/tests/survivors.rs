@@ -397,14 +397,6 @@ fn a_market_order_without_a_reference_does_not_pass() {
 }
 
 #[test]
-fn a_sell_below_the_bid_is_valued_at_the_bid() {
-    let mut rig = Rig::new();
-    rig.publish_live(&RiskLimits { max_notional_micros: 9_900_000_000, ..LIVE }, Tier::Normal, NOW);
-    let verdict = rig.refuses(&OrderIntent { px: px("98.00"), ..sell(1) }, R::Value);
-    assert_eq!(verdict.value, 10_000_000_000);
-}
-
-#[test]
 fn an_order_without_a_price_is_not_said_to_meet_an_own_one() {
     let mut rig = Rig::new();
     rig.take(&order(1));

@@ -3,8 +3,8 @@
 use super::*;
 use crate::{
     Booked, Doer, Flags, KeptOrder, Lease, LimitRecord, LimitsSource, OrderEvent, OutOfMemory, OverlayError,
-    Parameter, RestoreError, RoundedValue, Sent, SizeSurface, Step, SurfaceTable, TableError, TableSizeError,
-    TermsError, UnknownInstrument, UnknownRow,
+    Parameter, RestoreError, RoundedValue, Sent, Step, TableError, TableSizeError, TermsError,
+    UnknownInstrument, UnknownRow,
 };
 use std::{format, string::ToString as _, vec, vec::Vec};
 
@@ -101,16 +101,6 @@ fn the_ends_of_every_limit_survive_a_record() {
     }
 }
 
-#[test]
-fn a_surface_is_read_back_with_its_version() {
-    let (_, statics) = StaticTable::create(INSTRUMENTS, 1).expect("a table");
-    let (mut writer, reader) = SurfaceTable::create(&statics).expect("a table");
-    let sizes = SizeSurface::new([Qty(5); crate::SURFACE_BUCKETS]);
-    writer.publish(INSTRUMENT, &sizes, Nanos::SECOND, 77, NOW).expect("a row");
-    let read = reader.read(INSTRUMENT).expect("a surface");
-    assert_eq!((read.sizes, read.version, read.lease), (sizes, 77, Lease::new(NOW, Nanos::SECOND)));
-}
-
 const AT: UnixNanos = UnixNanos(31);
 /// The numbers of these stand nowhere else in the steps below.
 const NAMES: (InstrumentId, StrategyId, AccountId) = (InstrumentId(21), StrategyId(22), AccountId(23));
@@ -198,6 +188,7 @@ fn steps_of_state() -> Vec<Step> {
         Step::Told(at),
         Step::Stopped { strategy, count: 96 },
         Step::StopTaken { strategy, count: 97 },
+        Step::Astray { instrument, strategy, below: 98, above: 99 },
     ]);
     steps
 }
