@@ -10,23 +10,43 @@ impl Arbiter {
     /// Whether what is missing is being asked for. Asks for it if that is of any use.
     #[cold]
     pub(super) fn recovers(&mut self, now: UnixNanos, out: &mut impl Deliver) -> bool {
-        let (Some(recovery), Some(session), Some((first, arrival))) =
-            (&mut self.recovery, self.session, self.waiting.first())
-        else {
+        if !self.is_asking() && !self.begin_recovery(now, out) {
             return false;
-        };
-        if !recovery.is_open() {
-            if first - self.next > recovery.config.missing_max {
-                return false;
-            }
-            recovery.begin(self.next, now);
-            out.recovering(true, arrival);
         }
+        let (Some(recovery), Some(session)) = (&mut self.recovery, self.session) else { return false };
         if recovery.is_hopeless(self.next, now, &mut self.stats.recovery) {
             return false;
         }
         recovery.ask(session, self.waiting.missing(self.next), now, &mut self.stats.recovery, out);
         true
+    }
+
+    /// Begins to ask for what is missing before what waits; false where nothing does, or no server is asked for so much.
+    fn begin_recovery(&mut self, now: UnixNanos, out: &mut impl Deliver) -> bool {
+        let Some((_, arrival)) = self.waiting.first().filter(|(first, _)| self.may_recover(*first)) else {
+            return false;
+        };
+        let Some(recovery) = self.recovery.as_mut().filter(|_| self.session.is_some()) else { return false };
+        recovery.begin(self.next, now);
+        self.tell_recovering(arrival, out);
+        true
+    }
+
+    /// Says that what was delivered may be old, or no longer is, where that is other than it was said: for whichever reason, and for as
+    /// long as there is any.
+    pub(super) fn tell_recovering(&mut self, arrival: Arrival, out: &mut impl Deliver) {
+        match (self.doubted || self.is_asking(), self.recovering) {
+            (true, None) => {
+                self.recovering = Some(arrival);
+                out.recovering(true, arrival);
+            }
+            (false, Some(since)) => {
+                self.recovering = None;
+                let (at, ts_recv) = (arrival.at.max(since.at), arrival.ts_recv.max(since.ts_recv));
+                out.recovering(false, Arrival { at, ts_recv, ..arrival });
+            }
+            (true, Some(_)) | (false, None) => {}
+        }
     }
 
     /// Takes what a server answered, whose messages were checked to tile it. Its arrival's line is none of the channel's.
@@ -75,7 +95,7 @@ impl Arbiter {
     pub(super) fn end_recovery(&mut self, arrival: Arrival, out: &mut impl Deliver) {
         if let Some(recovery) = self.recovery.as_mut().filter(|recovery| recovery.is_open()) {
             recovery.end();
-            out.recovering(false, arrival);
+            self.tell_recovering(arrival, out);
         }
     }
 

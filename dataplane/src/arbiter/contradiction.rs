@@ -84,8 +84,8 @@ impl Arbiter {
     /// Believes a contradiction that no copy of another line has ended in time.
     #[inline]
     pub(super) fn judge_contradiction(&mut self, now: UnixNanos, out: &mut impl Deliver) {
-        if let Some(Contradiction { from, arrival, deadline }) = self.contradiction
-            && deadline != NEVER
+        if let Some(Contradiction { from, arrival, deadline }) =
+            self.contradiction.filter(Contradiction::is_timed)
             && now >= deadline
         {
             let ts_recv = arrival.ts_recv.plus(self.config.timeout);

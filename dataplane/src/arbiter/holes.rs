@@ -8,9 +8,6 @@ use super::recovery::Recovery;
 use super::sequencer::Arbiter;
 use crate::session::Head;
 
-/// Later than any deadline that is one.
-const END: UnixNanos = UnixNanos(u64::MAX - 1);
-
 impl Arbiter {
     /// Goes on with what found no room, asks for holes that have been open for too long at `now`, or gives them up, and says what a
     /// claim that has stood for as long puts in doubt.
@@ -41,7 +38,7 @@ impl Arbiter {
     }
 
     /// Whether servers are being asked.
-    fn is_asking(&self) -> bool {
+    pub(super) fn is_asking(&self) -> bool {
         self.recovery.as_ref().is_some_and(Recovery::is_open)
     }
 
@@ -66,7 +63,7 @@ impl Arbiter {
             self.conclude(out);
         }
         self.refute(self.doubt.opening().1, out);
-        self.judge_contradiction(END, out);
+        self.judge_contradiction(NEVER, out);
     }
 
     /// Gives up every hole and delivers what waits, as far as there is room: what is left is lost.

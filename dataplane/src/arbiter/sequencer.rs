@@ -54,8 +54,10 @@ pub struct Arbiter {
     pub(super) end: EndClaim,
     /// Whether `doubt` or `end` stands.
     pub(super) questioned: bool,
-    /// Whether what was delivered was said to be old since `doubt` stands.
-    pub(super) doubt_told: bool,
+    /// A claim stood for too long: until it, and the hole that it made, are gone.
+    pub(super) doubted: bool,
+    /// How it was said that what was delivered may be old, while that is so: something is asked for, or doubted.
+    pub(super) recovering: Option<Arrival>,
     pub(super) history: History,
     pub(super) contradiction: Option<Contradiction>,
     pub(super) stats: ArbiterStats,
@@ -84,7 +86,8 @@ impl Arbiter {
             doubt: Doubt::new(config.slot_bytes),
             end: EndClaim::default(),
             questioned: false,
-            doubt_told: false,
+            doubted: false,
+            recovering: None,
             history: History::new(),
             contradiction: None,
             stats: ArbiterStats::default(),
@@ -134,6 +137,9 @@ impl Arbiter {
             return;
         }
         self.accept(head, payload, arrival, out);
+        if self.doubted {
+            self.settle_doubt(arrival, out);
+        }
     }
 
     /// Whether a packet goes on with a sequence that began again: it says something else under numbers below those that its line
@@ -175,9 +181,6 @@ impl Arbiter {
         self.deliver(head, payload, arrival, out);
         if self.is_waiting() {
             self.deliver_waiting(0, out);
-        }
-        if self.doubt_told {
-            self.settle_doubt(arrival, out);
         }
     }
 
@@ -227,15 +230,14 @@ impl Arbiter {
             self.accept(head, payload, arrival, out);
             return;
         }
+        if ours && head.seq < self.next && head.count > 0 {
+            self.hear_again(head, payload, arrival, out);
+        }
         let claim = match (ours, restarts) {
             (false, _) => Claim::Session,
             (true, false) => Claim::Jump,
             (true, true) => Claim::Restart,
         };
-        let is_known = restarts && head.seq < self.next && head.count > 0;
-        if is_known {
-            self.hear_again(head, payload, arrival, out);
-        }
         let fallen = self.doubt.add(claim, head, payload, arrival, self.config.jump_max);
         self.count(fallen);
         self.questioned = true;
@@ -296,24 +298,23 @@ impl Arbiter {
     /// Says that what was delivered may be old, if two packets have made a claim for longer than a hole may stay open.
     #[cold]
     pub(super) fn tell_doubt(&mut self, now: UnixNanos, out: &mut impl Deliver) {
-        let Some(second) = self.doubt.seconded().filter(|_| self.session.is_some() && !self.doubt_told)
-        else {
+        let Some(second) = self.doubt.seconded().filter(|_| self.session.is_some() && !self.doubted) else {
             return;
         };
         let timeout = self.config.timeout;
         let (at, ts_recv) = (second.at.plus(timeout), second.ts_recv.plus(timeout));
         if now >= at {
-            self.doubt_told = true;
-            out.recovering(true, Arrival { at, ts_recv, ..second });
+            self.doubted = true;
+            self.tell_recovering(Arrival { at, ts_recv, ..second }, out);
         }
     }
 
     /// Says that what was delivered is as new as the feed again, when no claim stands and no hole that one made is open.
     #[cold]
     pub(super) fn settle_doubt(&mut self, arrival: Arrival, out: &mut impl Deliver) {
-        if self.doubt_told && !self.doubt.is_open() && !self.has_known_hole() {
-            self.doubt_told = false;
-            out.recovering(false, arrival);
+        if self.doubted && !self.doubt.is_open() && !self.has_known_hole() {
+            self.doubted = false;
+            self.tell_recovering(arrival, out);
         }
     }
 

@@ -6,7 +6,7 @@ use crate::session::{Head, SessionId};
 use types::{Nanos, UnixNanos};
 
 /// Writes down what comes out; there is room for so many of the packets that waited.
-struct Log(Vec<String>, usize);
+struct Log(Vec<String>, usize, bool);
 
 impl Deliver for Log {
     fn packet(&mut self, head: &Head, _payload: &[u8], skip: u16, arrival: Arrival) {
@@ -29,6 +29,8 @@ impl Deliver for Log {
         self.0.push(format!("ask {} for {}+{}", request.server, request.first, request.count));
     }
     fn recovering(&mut self, begins: bool, _arrival: Arrival) {
+        assert_ne!(begins, self.2, "said once");
+        self.2 = begins;
         self.0.push(format!("recovering {begins}"));
     }
     fn has_room(&self) -> bool {
@@ -63,7 +65,7 @@ struct Rig {
 
 impl Rig {
     fn new(config: ArbiterConfig) -> Self {
-        Self { arbiter: Arbiter::new(config), log: Log(vec![], usize::MAX), now: 0 }
+        Self { arbiter: Arbiter::new(config), log: Log(vec![], usize::MAX, false), now: 0 }
     }
 
     /// Recovery is under way: 100 was delivered, 101 to 104 are missing, 105 and 106 wait.
@@ -118,6 +120,22 @@ fn what_a_server_brought_is_counted_as_its_own() {
     let stats = rig.arbiter.stats();
     assert_eq!((stats.recovery.recovered, stats.lines[0].won), (4, 3));
     assert_eq!((stats.recovery.refused(), stats.recovery.failed, stats.missing), (0, 0, 0));
+}
+
+/// The log fails where it is said twice.
+#[test]
+fn what_is_asked_for_and_doubted_at_once_is_old_once_and_new_when_both_are_over() {
+    let mut rig = Rig::asking();
+    let old = |told: &[String]| {
+        told.iter().filter(|line| line.starts_with("recovering")).cloned().collect::<Vec<_>>()
+    };
+    (1..3).for_each(|seq| rig.take_in(0, &Rig::head(2, seq, 1)));
+    rig.pass(30);
+    assert!(rig.arbiter.doubted && old(&rig.take()).is_empty());
+    // It fills the hole, and says that the session goes on.
+    rig.answer(&Rig::head(1, 101, 4));
+    assert_eq!(old(&rig.take()), ["recovering false"]);
+    assert!(!rig.arbiter.doubted && rig.arbiter.recovering.is_none());
 }
 
 /// An answer of something else than was asked for, and what of it is counted.
