@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 
 use super::contract::{Arrival, Deliver, LINES_MAX, NEVER};
-use crate::session::Head;
+use crate::session::{Head, Messages};
 use types::UnixNanos;
+use wire::WireError;
 
 /// Bytes of packets that are kept: a few hundred packets, many more than lines are ever apart.
 const BYTES: usize = 1 << 17;
@@ -27,6 +28,16 @@ struct Entry {
     agreed: u64,
     /// Lines that said something else, a bit each.
     denied: u16,
+}
+
+impl Entry {
+    /// A line says the same as was delivered of it from `seq` up to `next`.
+    #[inline]
+    fn agree(&mut self, seq: u64, next: u64, line: u8) {
+        if self.line != bit(line) && seq <= self.agreed {
+            self.agreed = self.agreed.max(next);
+        }
+    }
 }
 
 /// [`Entry::denied`] of a packet of which it was told that nobody knows whether it is so.
@@ -126,11 +137,15 @@ impl History {
         }
     }
 
-    /// The packet that the message `seq` was delivered from.
+    /// Where the packet stands that the message `seq` was delivered from.
     #[inline]
+    fn place(&self, seq: u64) -> Option<usize> {
+        let at = self.entries.partition_point(|entry| entry.from <= seq).checked_sub(1)?;
+        (seq < self.entries.get(at)?.next).then_some(at)
+    }
+
     fn find(&mut self, seq: u64) -> Option<&mut Entry> {
-        let behind = self.entries.partition_point(|entry| entry.from <= seq);
-        behind.checked_sub(1).and_then(|at| self.entries.get_mut(at)).filter(|entry| seq < entry.next)
+        self.place(seq).and_then(|at| self.entries.get_mut(at))
     }
 
     /// How a packet of `line` that begins before `next`, up to which everything was delivered or given up, stands to that. What it says,
@@ -147,31 +162,25 @@ impl History {
         if head.seq < self.floor {
             return Told::Before;
         }
-        match self.find(head.seq).copied() {
-            Some(entry) if entry.seq == head.seq && entry.next == head.next_seq() => {
+        let whole = |entry: &&mut Entry| entry.seq == head.seq && entry.next == head.next_seq();
+        let at = self.place(head.seq);
+        match at.and_then(|at| self.entries.get_mut(at)).filter(whole) {
+            Some(entry) => {
                 let was = &self.bytes[entry.start..entry.start + entry.len];
                 if was != payload && differ(was, payload, out) {
                     return Told::Otherwise(entry.from);
                 }
-                self.agree(entry.from, entry.next, line);
+                entry.agree(entry.from, entry.next, line);
                 Told::Same
             }
-            _ => self.hold_each(head, payload, next, line, out),
-        }
-    }
-
-    /// A line says the same as was delivered from `seq` up to `next`, all from one packet.
-    #[inline]
-    fn agree(&mut self, seq: u64, next: u64, line: u8) {
-        let Some(entry) = self.find(seq) else { return };
-        if entry.line != bit(line) && seq <= entry.agreed {
-            entry.agreed = entry.agreed.max(next);
+            None => self.hold_each(head, payload, next, line, out),
         }
     }
 
     /// Whether another line said the same as the packet whose first message that was delivered is `from`.
-    pub(super) fn is_agreed(&mut self, from: u64) -> bool {
-        self.find(from).is_some_and(|entry| entry.agreed >= entry.next)
+    pub(super) fn is_agreed(&self, from: u64) -> bool {
+        let entry = self.place(from).and_then(|at| self.entries.get(at));
+        entry.is_some_and(|entry| entry.agreed >= entry.next)
     }
 
     /// A line says something else than the packet whose first message that was delivered is `from`.
@@ -204,18 +213,25 @@ impl History {
     /// A packet that is cut otherwise than those that were delivered: message by message.
     #[cold]
     fn hold_each(&mut self, head: &Head, payload: &[u8], next: u64, line: u8, out: &impl Deliver) -> Told {
-        let Some(are) = out.messages(payload) else { return Told::Same };
-        let known = (head.seq..head.next_seq().min(next)).zip(are);
-        for (seq, is) in known {
-            let Some(entry) = self.find(seq).copied() else { continue };
-            let was = out
-                .messages(&self.bytes[entry.start..entry.start + entry.len])
-                .and_then(|mut were| were.nth(usize::try_from(seq - entry.seq).unwrap_or(usize::MAX)));
-            let (Some(Ok(was)), Ok(is)) = (was, is) else { continue };
-            if was != is {
+        let Some(mut are) = out.messages(payload) else { return Told::Same };
+        let (mut seq, end) = (head.seq, head.next_seq().min(next));
+        // Packet by packet of those that were delivered, each read once.
+        while seq < end {
+            let Some(entry) = self.place(seq).and_then(|at| self.entries.get_mut(at)) else {
+                are.next();
+                seq += 1;
+                continue;
+            };
+            let upto = entry.next.min(end);
+            let [skip, count] =
+                [seq - entry.seq, upto - seq].map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+            let were = out.messages(&self.bytes[entry.start..entry.start + entry.len]);
+            let mut pairs = were.into_iter().flatten().skip(skip).zip(are.by_ref()).take(count);
+            if pairs.any(|pair| matches!(pair, (Ok(was), Ok(is)) if was != is)) {
                 return Told::Otherwise(entry.from);
             }
-            self.agree(seq, seq + 1, line);
+            entry.agree(seq, upto, line);
+            seq = upto;
         }
         Told::Same
     }
@@ -225,7 +241,12 @@ impl History {
 #[cold]
 fn differ(was: &[u8], is: &[u8], out: &impl Deliver) -> bool {
     let (Some(were), Some(are)) = (out.messages(was), out.messages(is)) else { return true };
-    were.zip(are).any(|pair| matches!(pair, (Ok(was), Ok(is)) if was != is))
+    said(were).ne(said(are))
+}
+
+/// The messages of a packet, up to what is none.
+fn said<'p>(messages: Messages<'p>) -> impl Iterator<Item = Option<&'p [u8]>> {
+    messages.take_while(|message| !matches!(message, Err(WireError::TrailingBytes { .. }))).map(Result::ok)
 }
 
 /// A packet that contradicts what was delivered, until others tell which of the two is so.
@@ -250,7 +271,7 @@ impl Contradiction {
 mod tests {
     use super::*;
     use crate::arbiter::{Arrival, Hole};
-    use crate::session::{Messages, SessionId, Transport};
+    use crate::session::{SessionId, Transport};
     use proptest::prelude::*;
     use types::UnixNanos;
     use wire::moldudp64::PacketBuilder;
@@ -312,6 +333,29 @@ mod tests {
             history.tell(&head, &bytes, 8, 1, &nothing)
         };
         assert_eq!([whole(1, b"aX"), whole(1, b"abX")], [Told::Otherwise(1), Told::Same]);
+    }
+
+    /// CME numbers packets, and one of them may have a message more than another of its number.
+    #[test]
+    fn a_message_more_or_less_is_another_word() {
+        // Sequence number, sending time, then each message behind its size of two bytes, that included.
+        let packet = |messages: &[[u8; 12]]| {
+            let mut bytes = vec![0; 12];
+            bytes[0] = 1;
+            messages.iter().for_each(|message| bytes.extend(message));
+            bytes
+        };
+        let [first, second] = [1_u8, 2].map(|kind| [12, 0, 0, 0, kind, 0, 1, 0, 8, 0, kind, kind]);
+        let (short, long) = (packet(&[first]), packet(&[first, second]));
+        let head = Head { session: SessionId::default(), seq: 1, count: 1, end: false, sent: UnixNanos(0) };
+        let out = Out(Some(Transport::Mdp3));
+        for (kept, said) in [(&short, &long), (&long, &short)] {
+            let mut history = History::new();
+            history.begin(1);
+            history.keep(&head, kept, 1, 0);
+            assert_eq!(history.tell(&head, kept, 2, 1, &out), Told::Same);
+            assert_eq!(history.tell(&head, said, 2, 1, &out), Told::Otherwise(1));
+        }
     }
 
     #[test]
