@@ -14,6 +14,19 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// Where the socket is looked for when no argument names one.
+pub const SOCKET_VARIABLE: &str = "PORTCULLIS_SOCKET";
+
+/// The socket of a packaged appliance.
+pub const SOCKET_DEFAULT: &str = "/run/portcullis/control.sock";
+
+/// The control socket: the argument's, else the environment's, else the default. An empty name is none.
+#[must_use]
+pub fn socket_of(named: Option<&Path>) -> PathBuf {
+    let named = named.map(Path::to_owned).or_else(|| std::env::var_os(SOCKET_VARIABLE).map(PathBuf::from));
+    named.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| SOCKET_DEFAULT.into())
+}
+
 /// Why there is no answer, or not the one asked for.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -100,7 +100,7 @@ pub(crate) fn run(args: &cli::Demo) -> Result<()> {
     line.desk.observer_mut().listen(ends.verdicts, ends.scores);
     let mut pace = pace_of(args, deaf, story_end);
     let finished = run_inline(line, None, feed, |now| {
-        told.iter().find_map(Answers::trouble).map_or(Ok(()), |trouble| Err(anyhow!(trouble)))?;
+        untroubled(&told)?;
         pace(now)
     })?;
     latency.collect();
@@ -170,9 +170,14 @@ fn desks(
     listens.into_iter().zip(GATEWAYS).zip(told).map(desk).collect()
 }
 
+/// Fails with what went wrong on the way of the orders, if anything did.
+fn untroubled(told: &[Answers; 2]) -> Result<()> {
+    told.iter().find_map(Answers::trouble).map_or(Ok(()), |trouble| Err(anyhow!(trouble)))
+}
+
 /// Takes what the firm was told of its orders, which were judged in the order of the file.
 fn take_answers(judged: &mut [Judged], told: &[Answers; 2]) -> Result<()> {
-    told.iter().find_map(Answers::trouble).map_or(Ok(()), |trouble| Err(anyhow!(trouble)))?;
+    untroubled(told)?;
     let [fixed, adaptive] = told.each_ref().map(Answers::all);
     for (order, answers) in judged.iter_mut().zip(fixed.into_iter().zip(adaptive)) {
         order.answers = answers.into();

@@ -85,25 +85,24 @@ impl Line {
     /// # Errors
     /// [`ClientError`].
     pub(crate) fn call(&mut self, command: &Command) -> Result<Reply, ClientError> {
-        if let Some(client) = &mut self.client {
-            match client.call(command.clone()) {
-                Err(ClientError::NoAnswer { .. }) => self.client = None,
-                Err(error) => return self.failed(error),
-                Ok(reply) => return Ok(reply),
-            }
+        let was_there = self.client.is_some();
+        match self.once(command) {
+            Err(ClientError::NoAnswer { .. }) if was_there => self.once(command),
+            outcome => outcome,
         }
-        let mut client = Client::connect(&self.socket, ANSWER_MAX)?;
-        let reply = client.call(command.clone())?;
-        self.client = Some(client);
-        Ok(reply)
     }
 
-    /// A refusal leaves the connection as it is, everything else ends it.
-    fn failed(&mut self, error: ClientError) -> Result<Reply, ClientError> {
-        if !matches!(error, ClientError::Refused(_)) {
-            self.client = None;
+    /// A refusal leaves the connection as it is, every other error ends it.
+    fn once(&mut self, command: &Command) -> Result<Reply, ClientError> {
+        let mut client = match self.client.take() {
+            Some(client) => client,
+            None => Client::connect(&self.socket, ANSWER_MAX)?,
+        };
+        let outcome = client.call(command.clone());
+        if matches!(outcome, Ok(_) | Err(ClientError::Refused(_))) {
+            self.client = Some(client);
         }
-        Err(error)
+        outcome
     }
 }
 

@@ -1,15 +1,10 @@
 //! The command line.
 
 use clap::Parser;
+use control::client::socket_of;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// Where the socket is looked for when neither `--socket` nor this variable names one.
-const SOCKET_VARIABLE: &str = "PORTCULLIS_SOCKET";
-
-/// The socket of a packaged appliance.
-const SOCKET_DEFAULT: &str = "/run/portcullis/control.sock";
 
 const AFTER_HELP: &str = "\
 It is a viewer of the appliance: its user needs the role viewer in [roles], and it changes nothing. Who reaches its address sees all \
@@ -33,7 +28,7 @@ pub(crate) struct Cli {
     /// Seconds from one look at the appliance to the next, 1 to 5
     #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=5))]
     every: u16,
-    /// Name that browsers come by, where a proxy of this host hands requests on; may be given again, eight names at most
+    /// Name that browsers come by, where a proxy of this host hands requests on; may be given again
     #[arg(long = "host", value_name = "NAME", value_parser = host_name)]
     pub(crate) hosts: Vec<String>,
 }
@@ -41,8 +36,7 @@ pub(crate) struct Cli {
 impl Cli {
     /// The control socket.
     pub(crate) fn socket(&self) -> PathBuf {
-        let named = self.socket.clone().or_else(|| std::env::var_os(SOCKET_VARIABLE).map(PathBuf::from));
-        named.unwrap_or_else(|| SOCKET_DEFAULT.into())
+        socket_of(self.socket.as_deref())
     }
 
     /// How long from one look at the appliance to the next.

@@ -2,9 +2,6 @@
 
 use std::net::SocketAddr;
 
-/// Names that may be given beside the server's own.
-const NAMES_MAX: usize = 8;
-
 /// The names.
 #[derive(Clone, Debug)]
 pub(crate) struct Hosts {
@@ -21,7 +18,7 @@ impl Hosts {
         // A browser leaves port 80 out.
         let bare = (address.port() == 80).then(|| [address.ip().to_string(), "localhost".to_owned()]);
         let own = own.into_iter().chain(bare.into_iter().flatten());
-        Self { own: own.collect(), named: named.iter().take(NAMES_MAX).cloned().collect() }
+        Self { own: own.collect(), named: named.to_vec() }
     }
 
     /// Whether `authority`, as a request names it, is one of them.

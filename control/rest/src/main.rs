@@ -28,6 +28,7 @@ mod watch;
 
 use anyhow::Context;
 use clap::Parser;
+use control::cause::one_line;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
     match run(&cli::Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("portcullis-rest: {error:#}");
+            eprintln!("portcullis-rest: {}", one_line(error.as_ref()));
             ExitCode::FAILURE
         }
     }

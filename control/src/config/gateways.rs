@@ -67,16 +67,7 @@ impl Checker<'_> {
                     self.refuse(&at("client"), quoted(&gateway.client), wanted);
                 }
                 Some(client) => {
-                    let owned = [
-                        ("strategy", &gateway.strategy, &client.strategies),
-                        ("account", &gateway.account, &client.accounts),
-                    ];
-                    for (key, name, names) in owned {
-                        if !names.contains(name) {
-                            let wanted = format!("one of the client's ([client.{}])", gateway.client);
-                            self.refuse(&at(key), quoted(name), wanted);
-                        }
-                    }
+                    self.gateway_owner(gateway, client, (&gateway.strategy, &gateway.account), &at);
                     self.gateway_mpids(gateway, client, &at);
                 }
             }
@@ -85,6 +76,21 @@ impl Checker<'_> {
             } else {
                 self.gateway_soup(gateway, &at);
             }
+        }
+    }
+
+    /// What orders count to is the client's.
+    fn gateway_owner(
+        &mut self,
+        gateway: &Gateway,
+        client: &Client,
+        (strategy, account): (&Name, &Name),
+        at: &impl Fn(&str) -> Vec<Step>,
+    ) {
+        let owned = [("strategy", strategy, &client.strategies), ("account", account, &client.accounts)];
+        for (key, name, _) in owned.iter().filter(|(_, name, names)| !names.contains(name)) {
+            let wanted = format!("one of the client's ([client.{}])", gateway.client);
+            self.refuse(&at(key), format!("\"{name}\""), wanted);
         }
     }
 
@@ -119,14 +125,7 @@ impl Checker<'_> {
                     "an MPID that the gateway has once",
                 );
             }
-            let owned = [
-                ("strategy", &mpid.strategy, &client.strategies),
-                ("account", &mpid.account, &client.accounts),
-            ];
-            for (key, name, _) in owned.iter().filter(|(_, name, names)| !names.contains(name)) {
-                let wanted = format!("one of the client's ([client.{}])", gateway.client);
-                self.refuse(&within(key), format!("\"{name}\""), wanted);
-            }
+            self.gateway_owner(gateway, client, (&mpid.strategy, &mpid.account), &within);
         }
     }
 

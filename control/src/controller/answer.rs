@@ -36,7 +36,7 @@ impl Controller {
         let views = self.backend.instruments(None);
         let mut tiers = TierCounts::default();
         for view in &views {
-            *match known_tier(view) {
+            *match tier_of(view) {
                 None => &mut tiers.unknown,
                 Some(Tier::Normal) => &mut tiers.normal,
                 Some(Tier::Elevated) => &mut tiers.elevated,
@@ -142,7 +142,7 @@ impl Controller {
                     cap: key.of(envelope.cap()),
                     effective: key.of(&view.effective),
                     source: view.source.as_str().to_owned(),
-                    tier: tier_word(known_tier(&view)).to_owned(),
+                    tier: tier_word(tier_of(&view)).to_owned(),
                     set_by: set.map_or_else(String::new, |set| set.by.clone()),
                     set_at: set.map(|set| set.at),
                 }
@@ -159,7 +159,7 @@ impl Controller {
         let (views, next) = self.page(symbol, after, PAGE_SYMBOLS)?;
         let row = |view: InstrumentView| TierRow {
             symbol: view.symbol,
-            tier: tier_word(known_tier(&view)).to_owned(),
+            tier: tier_word(tier_of(&view)).to_owned(),
             score: view.score.map_or_else(String::new, |score| score.to_string()),
             since: view.tier_since.map(Stamp),
             book: book_word(view.book).to_owned(),
@@ -173,12 +173,7 @@ impl Controller {
         let (views, next) = self.page(None, after, TIER_MAP_ROWS)?;
         let cell = |view: &InstrumentView| {
             let score = view.score.map_or_else(String::new, |score| score.to_string());
-            TierCell(
-                view.symbol,
-                tier_word(known_tier(view)).to_owned(),
-                score,
-                book_word(view.book).to_owned(),
-            )
+            TierCell(view.symbol, tier_word(tier_of(view)).to_owned(), score, book_word(view.book).to_owned())
         };
         Ok(Reply::TierMap(TierMapPage { cells: views.iter().map(cell).collect(), next }))
     }
@@ -194,7 +189,7 @@ impl Controller {
         })?;
         let verdict = &explanation.verdict;
         let scored = self.backend.instruments(Some(order.symbol)).iter().any(|view| view.score.is_some());
-        let known = Some(verdict.tier).filter(|tier| scored || *tier != Tier::Normal);
+        let known = known_tier(verdict.tier, scored);
         let breach = |breach: &gate::Breach| BreachRow {
             code: breach.reason.code(),
             slug: breach.reason.slug().to_owned(),
@@ -251,8 +246,13 @@ impl Controller {
 }
 
 /// The tier; none where nothing was ever scored or lately. A tier that tightened stands without a score.
-fn known_tier(view: &InstrumentView) -> Option<Tier> {
-    Some(view.tier).filter(|tier| view.score.is_some() || *tier != Tier::Normal)
+fn known_tier(tier: Tier, scored: bool) -> Option<Tier> {
+    Some(tier).filter(|tier| scored || *tier != Tier::Normal)
+}
+
+/// What is known of the tier of an instrument.
+fn tier_of(view: &InstrumentView) -> Option<Tier> {
+    known_tier(view.tier, view.score.is_some())
 }
 
 /// The tier as people see it.

@@ -59,9 +59,14 @@ impl Ready {
     fn of(row: &OrderRow, number: u32, mpid: [u8; 4]) -> Result<Self> {
         let at = || format!("order {}", row.cl_ord_id);
         let symbol = Symbol::new(&row.symbol).with_context(at)?;
-        let is_said = row.qty.0 <= QUANTITY_MAX && (!row.px.is_some() || row.px.0 % PRICE_STEP == 0);
+        let price = if row.px.is_some() {
+            price_of(row.px).filter(|price| *price < MARKET_PRICE)
+        } else {
+            Some(MARKET_PRICE)
+        };
+        let is_exact = !row.px.is_some() || row.px.0 % PRICE_STEP == 0;
+        let is_said = row.qty.0 <= QUANTITY_MAX && is_exact && price.is_some();
         ensure!(is_said, "{}: found {} at {}, wanted what OUCH can say", at(), row.qty.0, row.px);
-        let price = u64::try_from(row.px.0 / PRICE_STEP).ok().filter(|_| row.px.is_some());
         let mut text = [b' '; 14];
         text.iter_mut().zip(row.cl_ord_id.bytes()).for_each(|(to, from)| *to = from);
         let (side, tif) =

@@ -13,6 +13,7 @@ use crate::output::tell;
 use anyhow::{Context, Result, bail, ensure};
 use attach::InstrumentNames;
 use attach::ring::RingReader;
+use control::cause::one_line;
 use control::config::Plan;
 use egress::orders::OrderPort;
 use egress::ouch::{Dialect, Gateway, Logins, Setup};
@@ -196,7 +197,11 @@ impl OuchPath {
     /// Keeps what went wrong, the first time; nothing is carried from then on.
     fn keep<T: Default>(&self, done: Result<T>) -> T {
         done.unwrap_or_else(|error| {
-            self.answers.told().trouble.get_or_insert(format!("gateway {}: {error:#}", self.name));
+            self.answers.told().trouble.get_or_insert(format!(
+                "gateway {}: {}",
+                self.name,
+                one_line(error.as_ref())
+            ));
             T::default()
         })
     }

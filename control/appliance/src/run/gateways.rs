@@ -10,7 +10,6 @@ use control::names::Name;
 use control::protocol::{GatewayDown, GatewayStatus};
 use control::stamp::Stamp;
 use stage::{Clock, CounterCell, CounterReader, LiveClock, counters};
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -84,7 +83,7 @@ impl Gateways {
             let down = Down::default();
             views.push((declared.name.clone(), view, Arc::clone(&down)));
             let (declared, stop) = (declared.clone(), Arc::clone(&stop));
-            hosted.push(Hosted { declared, setup, cells, stop, down, runs: Cell::new(false) });
+            hosted.push(Hosted { declared, setup, cells, stop, down });
         }
         Ok((Self { hosted, stop }, GatewayViews(views)))
     }
@@ -161,8 +160,6 @@ struct Hosted {
     cells: [CounterCell; COUNTERS.len()],
     stop: Arc<AtomicBool>,
     down: Down,
-    /// It is not down: the lock is left alone while it carries orders.
-    runs: Cell<bool>,
 }
 
 impl Hosted {
@@ -200,7 +197,6 @@ impl Hosted {
 
     /// It does not run, since now unless it did not before.
     fn note_down(&self, now: UnixNanos, why: String) {
-        self.runs.set(false);
         let mut down = lock(&self.down);
         let since = down.as_ref().map_or(Stamp(now), |down| down.since);
         *down = Some(GatewayDown { since, why });
@@ -221,7 +217,7 @@ impl Hosted {
         let [running, open_orders, lost_records, _] = &self.cells;
         let (open, lost) = carrier.map_or((0, 0), Carrier::open_and_lost);
         running.set(carrier.is_some().into());
-        if carrier.is_some() && !self.runs.replace(true) {
+        if carrier.is_some() {
             *lock(&self.down) = None;
         }
         open_orders.set(open as u64);

@@ -14,7 +14,9 @@ const RETRY_MS = 1000;
 const GAP = 2;
 
 const $ = (id) => document.getElementById(id);
-const rank = (row) => ({ critical: 4, high: 3, elevated: 2, normal: 1, unknown: 0 })[row.tier] ?? 0;
+const RANKS = { critical: 4, high: 3, elevated: 2, normal: 1, unknown: 0 };
+const rank = (row) => RANKS[row.tier] ?? 0;
+const worse = (a, b) => rank(b) - rank(a) || (b.score ?? -1) - (a.score ?? -1) || (a.symbol < b.symbol ? -1 : 1);
 const alarming = (row) => rank(row) >= 2;
 const number = (value) => (typeof value === "number" ? value.toLocaleString("en-US") : String(value));
 const score = (value) => (value === null || value === undefined ? "" : value.toFixed(6));
@@ -248,14 +250,14 @@ function arrange() {
   const find = $("find").value.trim().toUpperCase();
   const here = shown[cursor]?.symbol;
   shown = [...all.values()].filter((row) => row.symbol.toUpperCase().includes(find));
-  if ($("order").value === "worst") shown.sort((a, b) => rank(b) - rank(a) || (b.score ?? -1) - (a.score ?? -1) || (a.symbol < b.symbol ? -1 : 1));
+  if ($("order").value === "worst") shown.sort(worse);
   cursor = Math.max(0, shown.findIndex((row) => row.symbol === here));
   showWorst();
   fit();
 }
 
 function showWorst() {
-  const worst = [...all.values()].filter(alarming).sort((a, b) => rank(b) - rank(a) || (b.score ?? -1) - (a.score ?? -1));
+  const worst = [...all.values()].filter(alarming).sort(worse);
   $("worst-count").textContent = `${number(worst.length)} of ${number(all.size)} instruments${worst.length > WORST_SHOWN ? `, the first ${WORST_SHOWN}` : ""}`;
   rows("worst", worst.slice(0, WORST_SHOWN).map((row) => [cell(row.symbol, { open: row.symbol }), cell(row.tier), cell(score(row.score), { number: true }), cell(row.book)]));
 }

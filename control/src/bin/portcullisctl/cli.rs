@@ -8,12 +8,6 @@ use control::names::{Name, Scope, SymbolName};
 use control::protocol::{LimitChange, OrderSide, Price, Tif};
 use std::path::PathBuf;
 
-/// Where the socket is looked for when neither `--socket` nor this variable names one.
-pub(crate) const SOCKET_VARIABLE: &str = "PORTCULLIS_SOCKET";
-
-/// The socket of a packaged appliance.
-pub(crate) const SOCKET_DEFAULT: &str = "/run/portcullis/control.sock";
-
 const AFTER_HELP: &str = "\
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 an audit log that holds but is not proven, 4 refused by role or policy, 5 no \
 appliance there or no answer in time, 6 another version, 7 it waits for a second person. With -o json an error is JSON on stdout, too.

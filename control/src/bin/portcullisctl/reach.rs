@@ -1,15 +1,8 @@
 //! The way to the appliance.
 
-use crate::cli::{Cli, SOCKET_DEFAULT, SOCKET_VARIABLE};
-use control::client::{Client, ClientError};
-use std::path::PathBuf;
+use crate::cli::Cli;
+use control::client::{Client, ClientError, socket_of};
 use std::time::Duration;
-
-/// The socket that was named, by argument, environment or default.
-fn socket(cli: &Cli) -> PathBuf {
-    let named = cli.socket.clone().or_else(|| std::env::var_os(SOCKET_VARIABLE).map(PathBuf::from));
-    named.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| PathBuf::from(SOCKET_DEFAULT))
-}
 
 /// How long this command waits for its answer.
 pub(crate) fn timeout(cli: &Cli) -> Duration {
@@ -17,5 +10,5 @@ pub(crate) fn timeout(cli: &Cli) -> Duration {
 }
 
 pub(crate) fn connect(cli: &Cli) -> Result<Client, ClientError> {
-    Client::connect(&socket(cli), timeout(cli))
+    Client::connect(&socket_of(cli.socket.as_deref()), timeout(cli))
 }
