@@ -146,6 +146,28 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// A daemon on a directory of its own, killed before that goes: fields drop in this order.
+pub(crate) struct Started {
+    pub(crate) daemon: Daemon,
+    pub(crate) dir: tempfile::TempDir,
+}
+
+/// What `start` gave, as soon as `is_so` of it. A file may be over before its instruments are introduced: then the model says nothing for
+/// the rest of that run, so it is ended and another one is started, each waited for twice as long as the one before.
+pub(crate) fn start_until<T>(what: &str, start: impl Fn() -> T, is_so: impl Fn(&T) -> bool) -> T {
+    for seconds in [2, 4, 8, 16, 32] {
+        let started = start();
+        let end = Instant::now() + Duration::from_secs(seconds);
+        while Instant::now() < end {
+            if is_so(&started) {
+                return started;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    panic!("{what}");
+}
+
 pub(crate) fn signal(daemon: &Daemon, name: &str) {
     let pid = daemon.0.id().to_string();
     assert!(Command::new("kill").args(["-s", name, &pid]).status().expect("kill").success());

@@ -1,13 +1,11 @@
 //! A daemon that is killed in a fragile market and starts again in one.
 
-use crate::daemon::{Daemon, configure, ctl, until};
+use crate::daemon::{Daemon, configure, ctl, start_until, until};
 use crate::records::{Record, records};
 use crate::tables::scenario;
 use crate::through_faults::POLICY;
 use serde_json::Value;
-use std::cell::RefCell;
 use std::path::Path;
-use std::time::Duration;
 
 /// The first seconds of a capture: the market is there, and no score can be yet.
 fn begin_of(pcap: &Path) -> std::path::PathBuf {
@@ -44,18 +42,9 @@ fn a_restart_leaves_no_tier_and_widens_no_limit() {
         let limits = explained["explain"]["limits"].as_array().cloned().unwrap_or_default();
         limits.iter().find(|limit| limit["key"] == "max_qty").map(|limit| limit["value"].clone())
     };
-    // A file may be over before its instruments are introduced: then the model says nothing, and the daemon starts again.
     let in_high = |what: &str| {
-        let daemon = RefCell::new(None);
-        until(what, || {
-            daemon.replace(None);
-            daemon.replace(Some(Daemon::start(&config, &socket)));
-            (0..40).any(|_| {
-                std::thread::sleep(Duration::from_millis(50));
-                tier() == "high" && max_qty() == Some(50.into())
-            })
-        });
-        daemon
+        let is_high = |_: &Daemon| tier() == "high" && max_qty() == Some(50.into());
+        start_until(what, || Daemon::start(&config, &socket), is_high)
     };
     write(&pcap);
     let daemon = in_high("the model says High");

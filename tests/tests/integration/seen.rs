@@ -1,6 +1,6 @@
 //! What a person sees of a running daemon: each line of a feed, what drove a tier, instruments without room.
 
-use crate::daemon::{Daemon, configure, ctl, said, until};
+use crate::daemon::{Daemon, Started, configure, ctl, said, start_until, until};
 use crate::fuzz::first_packets;
 use crate::records::records;
 use crate::tables::{replay, scenario};
@@ -14,13 +14,13 @@ use tempfile::TempDir;
 const LINE_A: &str = "239.192.12.1:26477";
 
 /// A daemon on a capture of `market`, whose configuration `edit` has changed.
-fn started(market: &TempDir, name: &str, edit: impl Fn(String) -> String) -> (TempDir, Daemon) {
+fn started(market: &TempDir, name: &str, edit: impl Fn(String) -> String) -> Started {
     let dir = tempfile::tempdir().unwrap();
     let config = configure(dir.path(), &market.path().join(format!("{name}.pcap")));
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, edit(text)).unwrap();
     let daemon = Daemon::start(&config, &dir.path().join("control.sock"));
-    (dir, daemon)
+    Started { daemon, dir }
 }
 
 /// The answer to a command, as programs get it.
@@ -44,7 +44,7 @@ fn each_line_of_a_feed_is_told_and_a_dead_one_since_when() {
              line_a = [\"{LINE_A}\"]\nline_b = [\"233.1.1.1:26477\"]\n"
         )
     };
-    let (dir, _daemon) = started(&market, "first", looped);
+    let Started { daemon: _daemon, dir } = started(&market, "first", looped);
     let lines = || json(dir.path(), &["status"])["status"]["feeds"][0]["lines"].clone();
     until("line B is dead", || lines()[1]["dead_since"].is_string());
     let now = lines();
@@ -64,7 +64,7 @@ fn both_lines_of_a_capture_are_counted_apart() {
     let summary = replay(&market.path().join("feed-gap.pcap"), &["--static"]);
     let summary = std::fs::read(summary.path().join("summary.json")).unwrap();
     let summary: Value = serde_json::from_slice(&summary).unwrap();
-    let (dir, _daemon) = started(&market, "feed-gap", |text| text.replace("FUTX", "ALFA"));
+    let Started { daemon: _daemon, dir } = started(&market, "feed-gap", |text| text.replace("FUTX", "ALFA"));
     let lines = || json(dir.path(), &["status"])["status"]["feeds"][0]["lines"].clone();
     until("all of it was read", || lines()[1]["packets"] == summary["lines"][1]["packets"]);
     for (live, replayed) in lines().as_array().unwrap().iter().zip(summary["lines"].as_array().unwrap()) {
@@ -79,10 +79,10 @@ fn both_lines_of_a_capture_are_counted_apart() {
 #[test]
 fn tier_show_says_the_values_of_what_drove_the_score() {
     let market = scenario("flash-crash", &[]);
-    let (dir, _daemon) = started(&market, "flash-crash", |text| text);
-    let row = || json(dir.path(), &["tier", "show", "FUTX"])["tiers"][0].clone();
-    until("the crash is seen", || row()["tier"] == "critical");
-    let row = row();
+    let row = |at: &Started| json(at.dir.path(), &["tier", "show", "FUTX"])["tiers"][0].clone();
+    let start = || started(&market, "flash-crash", |text| text);
+    let at = start_until("the crash is seen", start, |at| row(at)["tier"] == "critical");
+    let (row, dir) = (row(&at), &at.dir);
     let drivers = row["driver_values"].as_array().expect("drivers");
     assert_eq!(drivers.len(), 3, "{row}");
     let table = said(&ctl(&dir.path().join("control.sock"), &["tier", "show", "FUTX"]));
@@ -105,7 +105,7 @@ fn tier_show_says_the_values_of_what_drove_the_score() {
 fn instruments_without_room_are_counted_in_the_summary_and_the_status() {
     let market = scenario("calm", &["--minutes", "1", "--instruments", "12"]);
     let small = |text: String| text.replace("instruments = 64", "instruments = 8");
-    let (dir, _daemon) = started(&market, "calm", small);
+    let Started { daemon: _daemon, dir } = started(&market, "calm", small);
     let feed = || json(dir.path(), &["status"])["status"]["feeds"][0].clone();
     until("four instruments have no room", || feed()["instruments_beyond"] == 4);
     let status = said(&ctl(&dir.path().join("control.sock"), &["status"]));
@@ -125,7 +125,7 @@ fn a_feed_that_was_joined_in_mid_session_says_which_instruments_wait() {
     let first = records(&whole)[400].at;
     std::fs::write(market.path().join("late.pcap"), [&whole[..24], &whole[first..]].concat()).unwrap();
     for (name, waits) in [("late", true), ("calm", false)] {
-        let (dir, _daemon) = started(&market, name, |text| text);
+        let Started { daemon: _daemon, dir } = started(&market, name, |text| text);
         let waiting = || {
             let books = json(dir.path(), &["status"])["status"]["books"].clone();
             let groups = books.as_array().cloned().unwrap_or_default().into_iter();
@@ -154,7 +154,8 @@ fn a_feed_that_was_joined_in_mid_session_says_which_instruments_wait() {
 #[test]
 fn without_a_model_no_tier_is_known() {
     let market = scenario("calm", &["--minutes", "1"]);
-    let (dir, _daemon) = started(&market, "calm", |text| format!("{text}[scorer]\nenabled = false\n"));
+    let Started { daemon: _daemon, dir } =
+        started(&market, "calm", |text| format!("{text}[scorer]\nenabled = false\n"));
     let row = json(dir.path(), &["tier", "show", "FUTX"])["tiers"][0].clone();
     assert_eq!((row["tier"].as_str(), row["score"].as_str()), (Some("unknown"), Some("")), "{row}");
     let status = json(dir.path(), &["status"])["status"].clone();

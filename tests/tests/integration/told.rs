@@ -1,7 +1,7 @@
 //! What the daemon, as built, tells of itself: the model's trip in its log, in a file and on the metrics page, within what RTS 6
 //! allows; and alerts that outlive kill -9.
 
-use crate::daemon::{configure, ctl, said, signal, start_told, until};
+use crate::daemon::{Started, configure, ctl, said, signal, start_told, start_until, until};
 use crate::tables::scenario;
 use serde_json::Value;
 use std::io::{Read, Write};
@@ -33,22 +33,31 @@ fn scrape(address: &str) -> String {
     text
 }
 
-#[test]
-fn a_trip_by_the_model_is_told_at_once_everywhere_and_its_alert_survives_kill_9() {
-    let market = scenario("flash-crash", &[]);
+/// A daemon on a capture that tells a file, its log and a metrics page at `listen`.
+fn start_with_sinks(pcap: &Path, listen: &str) -> Started {
     let dir = tempfile::tempdir().expect("a folder");
-    let socket = dir.path().join("control.sock");
-    let config = configure(dir.path(), &market.path().join("flash-crash.pcap"));
-    let listen = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound").to_string();
-    let (file, log) = (dir.path().join("events.jsonl"), dir.path().join("stderr"));
+    let config = configure(dir.path(), pcap);
+    let file = dir.path().join("events.jsonl");
     let ops =
         format!("[log]\nformat = \"json\"\n[sink.file]\npath = {file:?}\n[metrics]\nlisten = \"{listen}\"\n");
     let text = std::fs::read_to_string(&config).expect("a configuration");
     std::fs::write(&config, format!("{ops}{text}")).expect("a configuration");
-    let daemon = start_told(&config, std::fs::File::create(&log).expect("a file").into());
+    let log = std::fs::File::create(dir.path().join("stderr")).expect("a file");
+    Started { daemon: start_told(&config, log.into()), dir }
+}
 
+#[test]
+fn a_trip_by_the_model_is_told_at_once_everywhere_and_its_alert_survives_kill_9() {
+    let market = scenario("flash-crash", &[]);
+    let listen = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound").to_string();
     let scope = "instrument:FUTX";
-    until("the model's trip is in the file", || !of(&events(&file), "breaker", scope).is_empty());
+    let start = || start_with_sinks(&market.path().join("flash-crash.pcap"), &listen);
+    let is_told =
+        |at: &Started| !of(&events(&at.dir.path().join("events.jsonl")), "breaker", scope).is_empty();
+    let Started { daemon, dir } = start_until("the model's trip is in the file", start, is_told);
+    let path = |name: &str| dir.path().join(name);
+    let (socket, file, log) = (path("control.sock"), path("events.jsonl"), path("stderr"));
+    let config = path("portcullis.toml").to_str().expect("UTF-8").to_owned();
     let told = events(&file);
     let trip = of(&told, "breaker", scope)[0].clone();
     assert_eq!(

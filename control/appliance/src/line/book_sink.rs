@@ -232,9 +232,10 @@ impl BookSink {
     #[cold]
     fn define(&mut self, event: &BookEvent) {
         let defined = Defined { instrument: event.instrument, symbol: Symbol::from_word(event.order_id) };
+        // First to the cold thread: what the scorer then says of it is said of something known.
+        self.to_cold.push(defined);
         self.to_scorer.push(defined);
         self.to_desk.push(defined);
-        self.to_cold.push(defined);
         if let Quotes::Scheduled(notes) = &mut self.quotes {
             notes.push(BookNote::Define { defined, at: self.now });
         }

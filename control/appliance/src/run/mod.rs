@@ -286,6 +286,8 @@ fn keep_house(
     log: &EventLog,
 ) {
     let now = backend.clock.now();
+    // Before the definitions, which are pushed before anything is scored: whatever a note is about is known by then.
+    let notes = running.notes();
     for defined in running.definitions() {
         let symbol = defined.symbol;
         if let Some(refused) = backend.define(defined) {
@@ -299,7 +301,7 @@ fn keep_house(
         }
         tiers.begin(backend, symbol.into(), log);
     }
-    for note in running.notes() {
+    for note in notes {
         let Some(symbol) = backend.note(&note) else { continue };
         match note {
             ScorerNote::Trip { instrument, number, score } => trips.note(instrument, number, symbol, score),
