@@ -2,7 +2,7 @@
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use tests::repository;
 
 pub(crate) fn metadata() -> Metadata {
@@ -17,10 +17,13 @@ fn metadata_with(options: &[&str]) -> Metadata {
     let version = String::from_utf8(version).expect("UTF-8 output");
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc names its host");
     let fixed = ["--locked", "--filter-platform", host];
-    MetadataCommand::new()
-        .manifest_path(repository().join("Cargo.toml"))
-        .other_options(fixed.iter().chain(options).map(ToString::to_string).collect::<Vec<_>>())
-        .exec()
+    let mut command = MetadataCommand::new();
+    command.manifest_path(repository().join("Cargo.toml"));
+    command.other_options(fixed.iter().chain(options).map(ToString::to_string).collect::<Vec<_>>());
+    // The compiler that cargo asks reads this process's input, whatever that is.
+    let output = command.cargo_command().stdin(Stdio::null()).output().expect("cargo runs");
+    assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    MetadataCommand::parse(String::from_utf8(output.stdout).expect("UTF-8 output"))
         .expect("cargo metadata of this workspace")
 }
 
