@@ -2,6 +2,7 @@
 
 use crate::stamp::Stamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// One feed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,9 @@ pub struct FeedStatus {
     /// Packets that were not believed: of other sessions, far out of sequence, ends after which it went on.
     #[serde(default)]
     pub dropped: u64,
+    /// The same by cause; causes that did not occur are left out.
+    #[serde(default)]
+    pub dropped_by_cause: BTreeMap<String, u64>,
     /// Times that were too far from those around them to be followed.
     #[serde(default)]
     pub outliers: u64,

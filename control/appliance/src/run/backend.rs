@@ -320,6 +320,12 @@ impl LiveBackend {
     }
 }
 
+/// What a receiver did not believe, by cause.
+fn dropped_by_cause(counters: &CounterReader) -> BTreeMap<String, u64> {
+    let causes = counters.iter().filter_map(|(name, count)| Some((name.strip_prefix("dropped_")?, count)));
+    causes.filter(|(_, count)| *count > 0).map(|(cause, count)| (cause.to_owned(), count)).collect()
+}
+
 impl Backend for LiveBackend {
     fn snapshot(&self) -> Snapshot {
         let value = |counters: &CounterReader, name: &str| {
@@ -341,6 +347,7 @@ impl Backend for LiveBackend {
                 late: value(&feed.counters, "late"),
                 errors: value(&feed.counters, "errors"),
                 dropped: value(&feed.counters, "dropped"),
+                dropped_by_cause: dropped_by_cause(&feed.counters),
                 outliers: value(&feed.counters, "outliers"),
                 lost_events: value(&feed.counters, "lost_events"),
                 instruments_beyond: value(&feed.counters, "instruments_beyond"),

@@ -104,6 +104,7 @@ fn feed() -> FeedStatus {
         late: 0,
         errors: 0,
         dropped: 0,
+        dropped_by_cause: std::collections::BTreeMap::new(),
         outliers: 0,
         lost_events: 0,
         instruments_beyond: 0,

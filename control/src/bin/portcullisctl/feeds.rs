@@ -53,10 +53,17 @@ fn line_row(line: &LineStatus, now: Stamp) -> Field {
 
 /// What else went wrong with a feed, as the end of a sentence; empty when nothing did.
 fn troubles(feed: &FeedStatus) -> String {
+    let causes: Vec<_> = feed
+        .dropped_by_cause
+        .iter()
+        .map(|(cause, count)| format!("{} {}", n(*count), cause.replace('_', " ")))
+        .collect();
+    let causes = if causes.is_empty() { String::new() } else { format!(" ({})", causes.join(", ")) };
+    let not_believed = format!("not believed{causes}");
     let counts = [
         (feed.late, "late"),
         (feed.errors, "damaged"),
-        (feed.dropped, "not believed"),
+        (feed.dropped, &not_believed),
         (feed.outliers, "with a wrong time"),
         (feed.lost_events, "lost in the ring"),
         (feed.instruments_beyond, "instruments without room (book.instruments)"),
@@ -86,6 +93,7 @@ mod tests {
             late: 0,
             errors: 0,
             dropped: 0,
+            dropped_by_cause: std::collections::BTreeMap::new(),
             outliers: 0,
             lost_events: 0,
             instruments_beyond: 0,
@@ -126,6 +134,10 @@ mod tests {
             troubles(&some),
             ", 2 late, 1,500 not believed, 3 instruments without room (book.instruments)"
         );
+        let causes =
+            [("stray_jumps", 2), ("contradictions", 1)].map(|(cause, n)| (cause.to_owned(), n)).into();
+        let with_causes = FeedStatus { dropped: 3, dropped_by_cause: causes, ..feed(Vec::new()) };
+        assert_eq!(troubles(&with_causes), ", 3 not believed (1 contradictions, 2 stray jumps)");
     }
 
     #[test]

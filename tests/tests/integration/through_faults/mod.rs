@@ -232,13 +232,13 @@ fn the_daemon_through_the_faults_of_its_feed() {
     let venue = market();
     let through = Through::begin(&appliance, test);
     let a_while = || through.watch(Duration::from_secs(2));
-    for (fault, forge) in [
-        ("One heartbeat of another session", another_session as fn(&_) -> _),
-        ("One forged jump of the sequence", a_jump),
-        ("One forged end of the session", an_end),
+    for (fault, cause, forge) in [
+        ("One heartbeat of another session", "dropped_stray_sessions", another_session as fn(&_) -> _),
+        ("One forged jump of the sequence", "dropped_stray_jumps", a_jump),
+        ("One forged end of the session", "dropped_stray_ends", an_end),
     ] {
-        let dropped = through.counted("dropped");
-        let counted = || appliance.wait_until("it is counted", || through.counted("dropped") > dropped);
+        let dropped = through.counted(cause);
+        let counted = || appliance.wait_until("it is counted", || through.counted(cause) > dropped);
         through.go(
             fault,
             || venue.act(Act::Forge(forge)),
