@@ -239,13 +239,17 @@ impl<S: FeatureSink + TopOfBookSink + Observer> Run<'_, '_, S> {
         if cleared || !live {
             self.grid.engine.restart(i);
         }
-        if cleared && event.instrument == InstrumentId::ALL {
-            let vanished = self.books.refresh_quote(instrument).is_some();
-            if S::ACTIVE
-                && vanished
-                && let Some(book) = self.books.book(instrument)
-            {
+        if event.instrument == instrument {
+            return;
+        }
+        let vanished = cleared && self.books.refresh_quote(instrument).is_some();
+        if S::ACTIVE
+            && let Some(book) = self.books.book(instrument)
+        {
+            if vanished {
                 self.sink.on_bbo(event, &book);
+            } else {
+                self.sink.on_doubt(event, &book);
             }
         }
     }

@@ -85,6 +85,11 @@ pub trait Observer {
         let _ = (event, book, effect);
     }
 
+    /// `event`, which names another instrument or all, may have begun or ended the belief in `book`, whose levels it left as they were.
+    fn on_doubt(&mut self, event: &BookEvent, book: &Book<'_>) {
+        let _ = (event, book);
+    }
+
     /// The best bid or offer of `book` changed ([`Book::bbo`] is the new one), as seen after the last event of a whole venue
     /// event. Called before [`Observer::on_event_applied`] of that event. The book's state says whether to believe it.
     fn on_bbo(&mut self, event: &BookEvent, book: &Book<'_>) {
@@ -102,6 +107,11 @@ impl<O: Observer> Observer for &mut O {
     #[inline]
     fn on_event_applied(&mut self, event: &BookEvent, book: &Book<'_>, effect: Effect) {
         (**self).on_event_applied(event, book, effect);
+    }
+
+    #[inline]
+    fn on_doubt(&mut self, event: &BookEvent, book: &Book<'_>) {
+        (**self).on_doubt(event, book);
     }
 
     #[inline]
@@ -136,6 +146,11 @@ impl<F, T, O: Observer> Observer for (F, T, O) {
     #[inline]
     fn on_event_applied(&mut self, event: &BookEvent, book: &Book<'_>, effect: Effect) {
         self.2.on_event_applied(event, book, effect);
+    }
+
+    #[inline]
+    fn on_doubt(&mut self, event: &BookEvent, book: &Book<'_>) {
+        self.2.on_doubt(event, book);
     }
 
     #[inline]

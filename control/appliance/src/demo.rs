@@ -102,7 +102,8 @@ pub(crate) fn run(args: &cli::Demo) -> Result<()> {
     let finished = run_inline(line, None, feed, |now| {
         untroubled(&told)?;
         pace(now)
-    })?;
+    })?
+    .whole()?;
     latency.collect();
     let planted = Planted::read(&written.truth).context("cannot read what was planted")?;
     let low = planted.low;

@@ -28,11 +28,23 @@ pub(crate) fn lower_case(plan: &Plan) -> Vec<String> {
 
 /// What to say when the input is over and has named only `heard`; nothing when it has named all.
 pub(crate) fn unheard(plan: &Plan, heard: impl Iterator<Item = Symbol>) -> Option<String> {
-    let mut missing = named(plan);
+    unheard_of("the configuration", named(plan), heard)
+}
+
+/// The same of the instruments that tables are to be about.
+pub(crate) fn unheard_symbols(wanted: &[Symbol], heard: impl Iterator<Item = Symbol>) -> Option<String> {
+    unheard_of("--symbols", wanted.iter().copied().collect(), heard)
+}
+
+fn unheard_of(
+    who: &str,
+    mut missing: BTreeSet<Symbol>,
+    heard: impl Iterator<Item = Symbol>,
+) -> Option<String> {
     heard.for_each(|symbol| _ = missing.remove(&symbol));
     let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
     (!names.is_empty())
-        .then(|| format!("the configuration names instruments that the input does not: {}", names.join(", ")))
+        .then(|| format!("{who} names instruments that the input does not: {}", names.join(", ")))
 }
 
 #[cfg(test)]

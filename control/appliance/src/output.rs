@@ -31,6 +31,9 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
 pub(crate) struct OutputDir {
     dir: PathBuf,
     pending: Vec<PathBuf>,
+    /// Files of a run before, which those of this one replace, and the one by which a directory is known to hold a run.
+    replaced: &'static [&'static str],
+    mark: &'static str,
 }
 
 impl OutputDir {
@@ -38,7 +41,13 @@ impl OutputDir {
     pub(crate) fn create(dir: &Path) -> Result<Self> {
         std::fs::create_dir_all(dir)
             .with_context(|| format!("cannot create output directory {}", dir.display()))?;
-        Ok(Self { dir: dir.to_owned(), pending: Vec::new() })
+        Ok(Self { dir: dir.to_owned(), pending: Vec::new(), replaced: &[], mark: "" })
+    }
+
+    /// Has the commit remove `names` that this run does not write, where `mark` tells that a run before wrote them: they tell of
+    /// other input.
+    pub(crate) fn replace(&mut self, mark: &'static str, names: &'static [&'static str]) {
+        (self.mark, self.replaced) = (mark, names);
     }
 
     /// Registers `name` and returns the path to write to until the commit.
@@ -62,6 +71,13 @@ impl OutputDir {
 
     /// Gives every file its final name.
     pub(crate) fn commit(mut self) -> Result<()> {
+        let is_of_run = self.dir.join(self.mark).is_file();
+        for path in self.replaced.iter().filter(|_| is_of_run).map(|name| self.dir.join(name)) {
+            if !self.pending.contains(&path) && path.exists() {
+                std::fs::remove_file(&path)
+                    .with_context(|| format!("cannot remove {} of a run before", path.display()))?;
+            }
+        }
         for path in std::mem::take(&mut self.pending) {
             std::fs::rename(partial(&path), &path)
                 .with_context(|| format!("cannot finish {}", path.display()))?;
@@ -99,8 +115,31 @@ mod tests {
         assert_eq!(std::fs::read(tmp.path().join("a.csv")).unwrap(), b"x");
 
         let mut failed = OutputDir::create(tmp.path()).unwrap();
-        failed.write("b.csv", b"y").unwrap();
+        failed.write("c.csv", b"y").unwrap();
         drop(failed);
         assert_eq!(std::fs::read_dir(tmp.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_run_before_left_is_removed_and_what_no_run_wrote_is_not() {
+        let tmp = tempfile::tempdir().unwrap();
+        let there = |name: &str| tmp.path().join(name).exists();
+        let run = |name: &str| {
+            let mut out = OutputDir::create(tmp.path()).unwrap();
+            out.replace("mark", &["a.csv", "b.csv", "c.csv"]);
+            out.write(name, b"x").unwrap();
+            out
+        };
+        run("a.csv").commit().unwrap();
+        run("b.csv").commit().unwrap();
+        assert!(there("a.csv") && there("b.csv"), "nothing tells that a run wrote the first");
+        std::fs::write(tmp.path().join("mark"), b"").unwrap();
+        std::fs::write(tmp.path().join("own.csv"), b"").unwrap();
+        let third = run("c.csv");
+        assert!(there("a.csv"), "not before the commit");
+        third.commit().unwrap();
+        assert_eq!(["a.csv", "b.csv", "c.csv", "own.csv"].map(there), [false, false, true, true]);
+        drop(run("a.csv"));
+        assert!(there("c.csv"), "a run that fails leaves what was there");
     }
 }

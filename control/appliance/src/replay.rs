@@ -13,7 +13,7 @@ use crate::line::score_sink::{LimitFiles, ScoreFile};
 use crate::line::spec::{DeskSpec, LineFiles, LineSpec, Pace, ScorerSpec};
 use crate::line::topology;
 use crate::line::verdict_log::VerdictSheet;
-use crate::named::{lower_case, unheard};
+use crate::named::{lower_case, unheard, unheard_symbols};
 use crate::orders::{self, OrderRow};
 use crate::output::{OutputDir, tell};
 use crate::scorer::load_model;
@@ -21,7 +21,7 @@ use crate::summary::Summary;
 use crate::tables::{self, BookTables, Filter, Sheet};
 use anyhow::{Context, Result, bail};
 use control::config::{Plan, load};
-use dataplane::{EventTx, FileOptions, ItchFraming, Midnight, open_files};
+use dataplane::{EventTx, FeedStats, FileOptions, ItchFraming, Midnight, open_files};
 use featurizer::capture::FeatureWriter;
 use featurizer::costs::CostWriter;
 use gpu::Model;
@@ -30,6 +30,18 @@ use std::sync::Arc;
 use std::time::Instant;
 use types::{FeedInput, Nanos, UnixNanos};
 
+/// What every replay writes, and the tables that it may write.
+const SUMMARY: &str = "summary.json";
+const TABLES: [&str; 8] = [
+    "bbo.csv",
+    "depth.csv",
+    "scores.csv",
+    "limits.csv",
+    "surface.csv",
+    "verdicts.csv",
+    "features.parquet",
+    "costs.parquet",
+];
 /// Milliseconds as the command line counts them.
 const MICRO: u64 = 1_000;
 
@@ -46,14 +58,15 @@ pub(crate) fn run(args: &cli::Replay) -> Result<()> {
     let (files, verdicts) = create_outputs(args, &mut out)?;
     let inputs = Inputs { args, plan: &plan, model: model.as_ref(), orders };
     let start = Instant::now();
-    let Finished { stats, featurizer, .. } = inputs.run(files, verdicts, &mut latency)?;
+    let finished = inputs.run(files, verdicts, &mut latency)?;
+    // The two files of an archive belong together row by row: where they do not, nothing of it is to be believed.
+    let finished = if args.feed.input() == FeedInput::Archive { finished.whole()? } else { finished };
+    let Finished { mut stats, featurizer, damage, .. } = finished;
     let elapsed_s = start.elapsed().as_secs_f64();
-    if let Some(cut) = &stats.source.cut {
-        if args.strict {
-            bail!("{cut}");
-        }
-        tell(format_args!("warning: {cut}; everything before it is in the outputs"));
+    if let Some(damage) = &damage {
+        stats.source.cut = Some(damage.to_string());
     }
+    tell_of_input(args, &stats)?;
     let refused = featurizer.counters().books.table_full;
     if refused > 0 {
         let room = plan.book.orders;
@@ -61,7 +74,8 @@ pub(crate) fn run(args: &cli::Replay) -> Result<()> {
             "warning: {refused} orders or price levels found no room, and their books are stale: book.orders is {room}"
         ));
     }
-    if let Some(warning) = unheard(&plan, featurizer.books().filter_map(|book| book.symbol())) {
+    let heard = || featurizer.books().filter_map(|book| book.symbol());
+    for warning in unheard(&plan, heard()).into_iter().chain(unheard_symbols(&args.symbols, heard())) {
         tell(format_args!("warning: {warning}"));
     }
     let names = args.inputs.iter().map(|p| p.display().to_string()).collect();
@@ -78,7 +92,7 @@ pub(crate) fn run(args: &cli::Replay) -> Result<()> {
             ));
         }
     }
-    out.write("summary.json", (serde_json::to_string_pretty(&summary)? + "\n").as_bytes())?;
+    out.write(SUMMARY, (serde_json::to_string_pretty(&summary)? + "\n").as_bytes())?;
     latency.collect();
     latency.write(out.file("latency.hlog")?)?;
     out.commit()?;
@@ -88,6 +102,33 @@ pub(crate) fn run(args: &cli::Replay) -> Result<()> {
         summary.packets,
         args.out.display()
     ));
+    damage.map_or(Ok(()), |damage| Err(damage.into()))
+}
+
+/// Says what the input lacks, and what of it was left out.
+///
+/// # Errors
+/// With `--strict`, where it ends early.
+fn tell_of_input(args: &cli::Replay, stats: &FeedStats) -> Result<()> {
+    if let Some(cut) = &stats.source.cut {
+        if args.strict {
+            bail!("{cut}");
+        }
+        tell(format_args!("warning: {cut}; everything before it is in the outputs"));
+    }
+    if stats.packets == 0 {
+        tell("warning: the input has no packet");
+    }
+    let left_out: u64 = stats.left_out.iter().map(|group| group.packets).sum();
+    if left_out > 0 {
+        let groups = stats.left_out.iter().map(|group| format!("{} ({})", group.group, group.packets));
+        tell(format_args!(
+            "warning: {left_out} packets that may be of {} are of another session, and are left out: {}; \
+             the configuration can name the groups of a feed",
+            args.feed,
+            groups.collect::<Vec<_>>().join(", ")
+        ));
+    }
     Ok(())
 }
 
@@ -169,6 +210,7 @@ fn open_feed(
 }
 
 pub(crate) fn create_outputs(args: &cli::Replay, out: &mut OutputDir) -> Result<(LineFiles, Option<Sheet>)> {
+    out.replace(SUMMARY, &TABLES);
     let filter = Filter::new(&args.symbols);
     let levels = usize::from(args.depth);
     let mut sheet = |table: Table, name: &'static str, heading: &str| -> Result<Option<Sheet>> {

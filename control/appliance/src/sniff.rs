@@ -2,7 +2,7 @@
 
 use crate::cli::{Feeds, FeedsCommand, Sniff, SniffFormat};
 use crate::output::tell;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use control::stamp::Stamp;
 use dataplane::decode::{Description, FeedDecoder, MessageFiles, message_types, type_code};
@@ -26,11 +26,22 @@ pub(crate) fn run(args: &Sniff) -> Result<()> {
             failed.is_ok()
         });
         std::mem::replace(&mut failed, Ok(())).context("cannot write to stdout")?;
-        if status? == SourceStatus::End {
-            break;
+        match status {
+            Ok(SourceStatus::Open) => {}
+            Ok(SourceStatus::End) => break,
+            Err(damage) => {
+                out.flush().context("cannot write to stdout")?;
+                return Err(damage.into());
+            }
         }
     }
     out.flush().context("cannot write to stdout")?;
+    if let Some(cut) = source.notes().cut {
+        if args.strict {
+            bail!("{cut}");
+        }
+        tell(format_args!("warning: {cut}; everything before it was shown"));
+    }
     if sniffer.foreign() > 0 {
         let of = args.feed.map_or("any feed".to_owned(), |feed| format!("feed {feed}"));
         tell(format_args!("portcullis: {} packets are not of {of}", sniffer.foreign()));

@@ -62,8 +62,13 @@ pub(crate) struct Summary {
     pub(crate) errors: Vec<ErrorSummary>,
     /// Messages that came after they were given up.
     pub(crate) late: u64,
+    /// Events of a grid point that was over.
+    pub(crate) late_events: u64,
     /// Datagrams of other groups and protocols.
     pub(crate) other_traffic: u64,
+    /// Groups among them whose packets may be of the feed, and are left out; left out where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) left_out: Vec<GroupSummary>,
     /// Packets left out or not believed, by cause; causes that did not occur left out.
     pub(crate) dropped: BTreeMap<&'static str, u64>,
     /// Times the sequence began again within its session.
@@ -75,7 +80,7 @@ pub(crate) struct Summary {
     pub(crate) bad_checksums: u64,
     /// What each line brought.
     pub(crate) lines: Vec<LineSummary>,
-    /// Where an input ends within a record.
+    /// Where an input ends within a record, or is damaged so that it cannot be read on.
     pub(crate) cut: Option<String>,
     /// What a LOBSTER archive did not say; nothing for other feeds.
     pub(crate) lobster: Option<LobsterSummary>,
@@ -121,6 +126,13 @@ pub(crate) struct LineSummary {
     /// Damaged packets.
     bad: u64,
     last_heard_ns: u64,
+}
+
+/// A group that is left out.
+#[derive(Debug, Serialize)]
+pub(crate) struct GroupSummary {
+    group: String,
+    packets: u64,
 }
 
 /// What the translation of a LOBSTER archive had to add.
@@ -200,6 +212,12 @@ fn errors(stats: &FeedStats) -> Vec<ErrorSummary> {
     each.map(|(kind, e)| ErrorSummary { kind, count: e.count, first_offset: e.first_offset }).collect()
 }
 
+/// Groups that are left out.
+fn left_out(stats: &FeedStats) -> Vec<GroupSummary> {
+    let each = stats.left_out.iter();
+    each.map(|left| GroupSummary { group: left.group.to_string(), packets: left.packets }).collect()
+}
+
 /// Everything that was dropped, by cause.
 fn dropped(stats: &FeedStats) -> BTreeMap<&'static str, u64> {
     let source = &stats.source;
@@ -266,7 +284,9 @@ impl Summary {
             books,
             errors: errors(stats),
             late: stats.late,
+            late_events: all.late_events,
             other_traffic: stats.other_traffic,
+            left_out: left_out(stats),
             dropped: dropped(stats),
             restarts: stats.restarts,
             event_time_outliers: stats.event_time_outliers(),

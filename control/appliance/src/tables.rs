@@ -10,7 +10,8 @@ use std::io::{BufWriter, Write};
 
 use crate::row::Row;
 use types::{
-    Action, BookEvent, BookLevel, EventFlags, FEATURES, Nanos, Px, Qty, SeqNo, Side, Symbol, Tier, UnixNanos,
+    Action, BookEvent, BookLevel, BookState, EventFlags, FEATURES, InstrumentId, Nanos, Px, Qty, SeqNo, Side,
+    Symbol, Tier, UnixNanos,
 };
 
 /// A file being filled; its first error is kept until [`Sheet::finish`], so that callbacks without a result can write.
@@ -75,12 +76,35 @@ pub(crate) struct BookTables {
     depth: Option<Sheet>,
     levels: usize,
     filter: Filter,
-    /// The newest row of depth.csv, and its sequence number until it is written: one message can be several events (an execution
-    /// that takes several resting orders), and only the last of them shows the book after the message.
+    /// The newest row of depth.csv, and whose it is until it is written: one message can be several events of an instrument (an
+    /// execution that takes several resting orders), and only the last of them shows the book after the message.
     newest: Row,
-    held: Option<SeqNo>,
+    held: Option<(SeqNo, InstrumentId)>,
     /// The row of bbo.csv being written.
     quote: Row,
+    /// What the last rows of bbo.csv and of depth.csv said of each book.
+    quoted: Told,
+    shown: Told,
+}
+
+/// What the last row of a table said of each book; nothing before its first.
+#[derive(Default)]
+struct Told(Vec<Option<BookState>>);
+
+impl Told {
+    fn note(&mut self, book: &Book<'_>) {
+        let index = book.instrument().index();
+        if index >= self.0.len() {
+            self.0.resize(index + 1, None);
+        }
+        self.0[index] = Some(book.state());
+    }
+
+    /// Whether the book has begun or ceased to be believed since then.
+    fn differs(&self, book: &Book<'_>) -> bool {
+        let told = self.0.get(book.instrument().index()).copied().flatten();
+        told.is_some_and(|told| told != book.state())
+    }
 }
 
 impl BookTables {
@@ -95,7 +119,7 @@ impl BookTables {
     pub(crate) fn depth_heading(levels: usize) -> String {
         let level = |n: usize| format!("ask_px_{n},ask_qty_{n},bid_px_{n},bid_qty_{n}");
         let levels: Vec<_> = (1..=levels).map(level).collect();
-        format!("ts_event_ns,seq,symbol,{}", levels.join(","))
+        format!("ts_event_ns,seq,symbol,{},book", levels.join(","))
     }
 
     pub(crate) fn finish(mut self) -> Result<()> {
@@ -112,35 +136,19 @@ impl BookTables {
     fn name(&self, book: &Book<'_>) -> Option<Symbol> {
         book.symbol().filter(|&s| self.filter.keeps(s))
     }
-}
 
-impl Observer for BookTables {
-    fn on_event_applied(&mut self, event: &BookEvent, book: &Book<'_>, effect: Effect) {
-        // A level that a message uncovered is part of that message's row; a snapshot by itself is no message.
-        let of_row = self.held == Some(event.seq);
-        let written = effect.changes_levels()
-            && event.action != Action::Clear
-            && (of_row || !event.flags.has(EventFlags::SNAPSHOT));
-        let (true, Some(name)) = (written, self.name(book)) else { return };
-        if self.depth.is_none() {
-            return;
+    /// Tells quotes that have not changed, and are believed now, or no longer.
+    fn quote_state(&mut self, event: &BookEvent, book: &Book<'_>) {
+        if self.bbo.is_some() && self.quoted.differs(book) {
+            self.write_quote(event, book);
         }
-        if !of_row {
-            self.write_held();
-        }
-        let row = &mut self.newest;
-        begin(row, event, name);
-        let (mut asks, mut bids) = (book.levels(Side::Ask, self.levels), book.levels(Side::Bid, self.levels));
-        for _ in 0..self.levels {
-            row.level(asks.next().unwrap_or(BookLevel::NONE));
-            row.level(bids.next().unwrap_or(BookLevel::NONE));
-        }
-        self.held = Some(event.seq);
     }
 
-    fn on_bbo(&mut self, event: &BookEvent, book: &Book<'_>) {
+    /// Writes a row of bbo.csv.
+    fn write_quote(&mut self, event: &BookEvent, book: &Book<'_>) {
         let Some(name) = self.name(book) else { return };
         let Some(sheet) = &mut self.bbo else { return };
+        self.quoted.note(book);
         let (bbo, row) = (book.bbo(), &mut self.quote);
         begin(row, event, name);
         row.level(bbo.bid);
@@ -148,6 +156,63 @@ impl Observer for BookTables {
         row.text(",");
         row.text(book.state().as_str());
         sheet.row(row);
+    }
+
+    /// Tells levels that have not changed by an event of the book, and are believed now, or no longer.
+    fn show_state(&mut self, event: &BookEvent, book: &Book<'_>) {
+        if self.depth.is_some() && self.shown.differs(book) {
+            self.show(event, book);
+        }
+    }
+
+    /// Makes the newest row of depth.csv, the book after `event`.
+    fn show(&mut self, event: &BookEvent, book: &Book<'_>) {
+        let Some(name) = self.name(book) else { return };
+        let whose = Some((event.seq, book.instrument()));
+        if self.held != whose {
+            self.write_held();
+        }
+        self.shown.note(book);
+        let row = &mut self.newest;
+        begin(row, event, name);
+        let (mut asks, mut bids) = (book.levels(Side::Ask, self.levels), book.levels(Side::Bid, self.levels));
+        for _ in 0..self.levels {
+            row.level(asks.next().unwrap_or(BookLevel::NONE));
+            row.level(bids.next().unwrap_or(BookLevel::NONE));
+        }
+        row.text(",");
+        row.text(book.state().as_str());
+        self.held = whose;
+    }
+}
+
+impl Observer for BookTables {
+    fn on_event_applied(&mut self, event: &BookEvent, book: &Book<'_>, effect: Effect) {
+        self.quote_state(event, book);
+        if self.depth.is_none() {
+            return;
+        }
+        // A level that a message uncovered is part of that message's row; a snapshot by itself is no message.
+        let of_row = self.held == Some((event.seq, event.instrument));
+        let written = effect.changes_levels()
+            && event.action != Action::Clear
+            && (of_row || !event.flags.has(EventFlags::SNAPSHOT));
+        if written || self.shown.differs(book) {
+            self.show(event, book);
+        }
+    }
+
+    fn on_doubt(&mut self, event: &BookEvent, book: &Book<'_>) {
+        self.quote_state(event, book);
+        self.show_state(event, book);
+    }
+
+    fn on_bbo(&mut self, event: &BookEvent, book: &Book<'_>) {
+        self.write_quote(event, book);
+        // Its own event follows, in `on_event_applied`.
+        if event.instrument != book.instrument() {
+            self.show_state(event, book);
+        }
     }
 }
 
@@ -342,7 +407,7 @@ mod tests {
     fn the_depth_heading_names_each_level() {
         assert_eq!(
             BookTables::depth_heading(2),
-            "ts_event_ns,seq,symbol,ask_px_1,ask_qty_1,bid_px_1,bid_qty_1,ask_px_2,ask_qty_2,bid_px_2,bid_qty_2"
+            "ts_event_ns,seq,symbol,ask_px_1,ask_qty_1,bid_px_1,bid_qty_1,ask_px_2,ask_qty_2,bid_px_2,bid_qty_2,book"
         );
     }
 

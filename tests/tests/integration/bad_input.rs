@@ -89,7 +89,7 @@ fn a_cut_itch_message_names_the_offset_of_the_cut() {
 #[test]
 fn what_came_before_a_cut_is_replayed_with_one_warning() {
     // One system event, and half of another.
-    let event = [&[0, 12, b'S'][..], &[0; 9], b"O"].concat();
+    let event = [&[0, 12, b'S'][..], &[0; 10], b"O"].concat();
     let tmp = tempfile::tempdir().unwrap();
     let (input, out) = (tmp.path().join("cut.itch"), tmp.path().join("out"));
     std::fs::write(&input, [&event[..], &event[..7]].concat()).unwrap();
@@ -108,6 +108,76 @@ fn what_came_before_a_cut_is_replayed_with_one_warning() {
     assert!(matches!(&warnings[..], [one] if one.contains("cut.itch: offset 14")), "{said}");
     let summary = std::fs::read_to_string(out.join("summary.json")).unwrap();
     assert!(summary.contains("\"messages\": 1,"), "{summary}");
+}
+
+/// Replays `bytes` into `dir/out` with more arguments. Gives the exit code, and what was said.
+fn replayed(dir: &Path, bytes: &[u8], extra: &[&str]) -> (Option<i32>, String) {
+    let (input, out) = (dir.join("day.itch"), dir.join("out"));
+    std::fs::write(&input, bytes).unwrap();
+    let (input, out) = (input.to_str().unwrap(), out.to_str().unwrap());
+    let run =
+        portcullis([&["replay", input, "--feed", "itch50", "--static", "--out", out][..], extra].concat());
+    (run.status.code(), String::from_utf8(run.stderr).unwrap())
+}
+
+/// A system event of a raw file.
+fn start() -> Vec<u8> {
+    [&[0, 12, b'S'][..], &[0; 10], b"O"].concat()
+}
+
+#[test]
+fn what_came_before_damage_is_kept_and_the_damage_said() {
+    let damaged = [&start()[..], &[0, 0, 1, 2, 3, 4]].concat();
+    for extra in [&["--write", "bbo"][..], &["--write", "bbo", "--pinned"]] {
+        let tmp = tempfile::tempdir().unwrap();
+        let (code, said) = replayed(tmp.path(), &damaged, extra);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(one_line(said.as_bytes()).contains("offset 14"), "{said}");
+        let summary = std::fs::read_to_string(tmp.path().join("out/summary.json")).unwrap();
+        assert!(summary.contains("\"messages\": 1,") && summary.contains("offset 14"), "{summary}");
+        assert!(tmp.path().join("out/bbo.csv").exists());
+    }
+    let strict = tempfile::tempdir().unwrap();
+    let (code, _) = replayed(strict.path(), &damaged, &["--strict"]);
+    assert_eq!(code, Some(1));
+    assert_leaves_nothing(&strict.path().join("out"));
+}
+
+#[test]
+fn a_second_replay_leaves_no_table_of_the_first() {
+    let tmp = tempfile::tempdir().unwrap();
+    let (code, said) = replayed(tmp.path(), &start(), &["--symbols", "zvzzt", "--write", "bbo,depth"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("warning: --symbols names instruments that the input does not: zvzzt"), "{said}");
+    let there = |name: &str| tmp.path().join("out").join(name).exists();
+    assert!(there("depth.csv"));
+    let no_packet =
+        [&[0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0][..], &[0; 8], &[0xff, 0xff, 0, 0, 1, 0, 0, 0]].concat();
+    let (code, said) = replayed(tmp.path(), &no_packet, &["--write", "bbo"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("warning: the input has no packet"), "{said}");
+    assert!(there("bbo.csv") && !there("depth.csv") && there("summary.json"));
+}
+
+#[test]
+fn a_look_into_a_capture_that_is_cut_or_damaged_shows_what_came_before_and_says_so() {
+    let tmp = tempfile::tempdir().unwrap();
+    let path = tmp.path().join("day.itch");
+    let look = |bytes: &[u8], extra: &[&str]| {
+        std::fs::write(&path, bytes).unwrap();
+        let run = portcullis([&["sniff", path.to_str().unwrap()][..], extra].concat());
+        let shown = String::from_utf8(run.stdout).unwrap().lines().count();
+        (run.status.code(), shown, String::from_utf8(run.stderr).unwrap())
+    };
+    let cut = [&start()[..], &start()[..7]].concat();
+    let (code, shown, said) = look(&cut, &[]);
+    assert_eq!((code, shown), (Some(0), 1), "{said}");
+    assert!(said.starts_with("warning: ") && said.contains("day.itch: offset 14"), "{said}");
+    let (code, shown, said) = look(&cut, &["--strict"]);
+    assert_eq!((code, shown), (Some(1), 1), "{said}");
+    let (code, shown, said) = look(&[&start()[..], &[0, 0, 1, 2, 3, 4]].concat(), &[]);
+    assert_eq!((code, shown), (Some(1), 1), "{said}");
+    assert!(one_line(said.as_bytes()).contains("offset 14"), "{said}");
 }
 
 #[test]

@@ -71,7 +71,9 @@ impl Day {
             "2024-03-11",
             "--static",
             "--write",
-            "bbo,verdicts",
+            "bbo,depth,verdicts",
+            "--depth",
+            "1",
             "--orders",
             orders.to_str().unwrap(),
             "--out",
@@ -93,8 +95,13 @@ impl Day {
     /// What each best price is said to be worth.
     fn marks(&self) -> Vec<String> {
         let dir = self.replay();
-        let book = column("bbo.csv", "book");
-        rows(&dir.path().join("out"), "bbo.csv").into_iter().map(|row| row[book].clone()).collect()
+        let of = |table| -> Vec<String> {
+            rows(&dir.path().join("out"), table).into_iter().map(|mut row| row.pop().unwrap()).collect()
+        };
+        // Of one level and one instrument, the table of levels says the same.
+        assert_eq!(column("bbo.csv", "book"), 7, "the last one");
+        assert_eq!(of("bbo.csv"), of("depth.csv"));
+        of("bbo.csv")
     }
 }
 
@@ -129,6 +136,21 @@ fn each_best_price_says_whether_its_book_can_be_believed() {
     joined.trades();
     joined.quotes();
     assert_eq!(joined.marks(), ["joined_in_mid_session"; 2]);
+}
+
+#[test]
+fn a_book_that_is_doubted_while_its_quotes_stand_is_said_to_be() {
+    // By its own messages, by another one's, with all others, and a day that makes it whole again before it has quotes.
+    let mut doubted = Day::whole();
+    (0..4).for_each(|n| doubted.send(|ts| OrderDelete::new(1, 0, ts, 1_000 + n).as_bytes().to_vec()));
+    assert_eq!(doubted.marks(), ["live", "live", "unknown_orders"]);
+    let mut stolen = Day::whole();
+    stolen.send(|ts| StockDirectory::common_stock(2, ts, OTHER, 100).as_bytes().to_vec());
+    stolen.send(|ts| OrderDelete::new(2, 0, ts, 4).as_bytes().to_vec());
+    assert_eq!(stolen.marks(), ["live", "live", "mixed_locate"]);
+    let mut damaged = Day::whole();
+    damaged.send(|_| b"A123".to_vec());
+    assert_eq!(damaged.marks(), ["live", "live", "gap"]);
 }
 
 #[test]

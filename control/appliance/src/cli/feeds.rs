@@ -62,6 +62,9 @@ pub(crate) struct Sniff {
     /// Messages with these sequence numbers only: a number, or two with two dots between them, either of which may be left out
     #[arg(long, value_name = "FIRST..LAST", value_parser = numbers)]
     pub(crate) seq: Option<RangeInclusive<u64>>,
+    /// Fail (exit code 1) when an input ends within a record
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// How messages are printed
     #[arg(short = 'o', long = "output", default_value = "text")]
     pub(crate) output: SniffFormat,

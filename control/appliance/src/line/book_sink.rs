@@ -259,6 +259,12 @@ impl Observer for BookSink {
         }
     }
 
+    fn on_doubt(&mut self, event: &BookEvent, book: &Book<'_>) {
+        if let Some(files) = &mut self.files {
+            files.tables.on_doubt(event, book);
+        }
+    }
+
     fn on_bbo(&mut self, event: &BookEvent, book: &Book<'_>) {
         if event.instrument == InstrumentId::ALL {
             self.note_depth(book);

@@ -5,7 +5,7 @@ use super::topology::Line;
 use super::verdict_log::VerdictLog;
 use crate::feeds::AnyFeed;
 use anyhow::{Context, Result};
-use dataplane::FeedStats;
+use dataplane::{FeedStats, SourceError};
 use featurizer::Featurizer;
 use stage::{
     Clock, IdlePolicy, Inline, OsClock, Pinned, PinnedConfig, RunnerError, Stage, StopFlag, Work, WorkStatus,
@@ -18,6 +18,21 @@ pub(crate) struct Finished<O> {
     pub(crate) stats: FeedStats,
     pub(crate) featurizer: Featurizer,
     pub(crate) observer: O,
+    /// Why the input ended early; all before it is in the rest.
+    pub(crate) damage: Option<SourceError>,
+}
+
+impl<O> Finished<O> {
+    /// What a run of an input without damage left.
+    ///
+    /// # Errors
+    /// The damage.
+    pub(crate) fn whole(self) -> Result<Self> {
+        match self.damage {
+            Some(damage) => Err(damage.into()),
+            None => Ok(self),
+        }
+    }
 }
 
 /// Runs the whole line on this thread, in step with the input. `pace` is called with the input's time before each packet's
@@ -48,11 +63,11 @@ pub(crate) fn run_inline<O: DeskObserver>(
     }
     // Its histograms are of the machine's time, whatever the input's.
     feed.housekeep(OsClock.now());
-    let stats = conclude(&mut feed)?;
+    let ended = conclude(&mut feed)?;
     // The books learn that the input is over by the ring's other end being gone.
     drop(feed);
     rest.come_to_rest(now)?;
-    finish(line, log, stats)
+    finish(line, log, ended)
 }
 
 /// Runs each stage on a thread of its own, as the daemon does, and the desk and its log on this one.
@@ -74,13 +89,13 @@ pub(crate) fn run_pinned<O: DeskObserver>(
         .map(|scorer| spawn_pinned(scorer, OsClock, config, stop, || Ok(())).map_err(spawn))
         .transpose()?;
     let mut feed = Some(feed);
-    let mut stats = None;
+    let mut ended = None;
     let mut rest = [WorkStatus::Busy; 2];
     // The receiver's end of the ring must go before the books can know that they have seen everything; the desk may have
     // nothing to do from the start.
     while feed.is_some() || rest != [WorkStatus::Done; 2] {
         if let Some(done) = feed.take_if(|f| f.is_finished()) {
-            stats = Some(conclude(&mut done.join()?.0));
+            ended = Some(conclude(&mut done.join()?.0));
         }
         let logged = |log: &mut VerdictLog| log.poll(UnixNanos(0)).status;
         rest = [desk.poll(UnixNanos(0)).status, log.as_mut().map_or(WorkStatus::Done, logged)];
@@ -90,11 +105,12 @@ pub(crate) fn run_pinned<O: DeskObserver>(
     }
     let books = books.join()?;
     let scorer = scorer.map(Pinned::join).transpose()?;
-    let stats = stats.context("the receiver was never joined")?;
-    finish(Line { books, scorer, desk }, log, stats?)
+    let ended = ended.context("the receiver was never joined")?;
+    finish(Line { books, scorer, desk }, log, ended?)
 }
 
-fn finish<O: DeskObserver>(line: Line<O>, log: Option<VerdictLog>, stats: FeedStats) -> Result<Finished<O>> {
+fn finish<O: DeskObserver>(line: Line<O>, log: Option<VerdictLog>, ended: Ended) -> Result<Finished<O>> {
+    let (stats, damage) = ended;
     let Line { books, scorer, desk } = line;
     let (featurizer, sink) = books.finish().into_parts();
     sink.finish_files()?;
@@ -104,14 +120,21 @@ fn finish<O: DeskObserver>(line: Line<O>, log: Option<VerdictLog>, stats: FeedSt
     if let Some(log) = log {
         log.finish()?;
     }
-    Ok(Finished { stats, featurizer, observer: desk.finish(OsClock.now()) })
+    Ok(Finished { stats, featurizer, observer: desk.finish(OsClock.now()), damage })
 }
 
-/// The counts of a feed that has ended, or why it ended early.
-fn conclude(feed: &mut AnyFeed) -> Result<FeedStats> {
+/// The counts of a feed that has ended, and the damage that ended it early.
+type Ended = (FeedStats, Option<SourceError>);
+
+/// What a feed that has ended leaves.
+///
+/// # Errors
+/// Damage before its first message, which leaves nothing.
+fn conclude(feed: &mut AnyFeed) -> Result<Ended> {
+    let stats = feed.stats();
     match feed.take_error() {
-        Some(error) => Err(error.into()),
-        None => Ok(feed.stats()),
+        Some(error) if stats.messages == 0 => Err(error.into()),
+        damage => Ok((stats, damage)),
     }
 }
 
