@@ -43,7 +43,7 @@ pub(crate) fn in_force(
     }
     let mut limits = blind(base(&officer, LimitsSource::StaticLease), &record);
     if record.lease.is_future(now) {
-        let previous = dynamics.and_then(|table| table.read_previous(row));
+        let previous = dynamics.map_or(Ok(None), |table| table.read_previous(row))?;
         limits = previous.filter(remembered).map_or(limits, |previous| blind(limits, &previous));
     }
     Ok(limits)

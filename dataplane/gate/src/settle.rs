@@ -124,7 +124,11 @@ impl Gate {
                 }
                 // Both were traded, or the later one instead of the earlier.
                 self.doubt_order(booked.order, |side| Astray::uncounted(side, booked.qty));
-                self.doubt_order(known.order, |side| Astray::miscounted(side, known.left));
+                match self.orders.get(known.order) {
+                    Some(entry) => self.doubt(&entry, Astray::miscounted(entry.side, known.left)),
+                    // Nobody knows any more which position it moved.
+                    None => self.doubt_all(Astray::on_either_side(known.left)),
+                }
                 Some(Settlement::Contradicted)
             }
         }
@@ -193,11 +197,27 @@ impl Gate {
         let works = matches!(event, OrderEvent::Accepted { .. } | OrderEvent::Replaced { .. });
         if event.moves_shares() || event.is_a_trade_of_nobody() || works {
             let known = event.shares().filter(|_| event.id() != 0).map(|qty| Astray::on_either_side(qty.0));
-            let astray = known.unwrap_or(Astray::ANYTHING);
-            self.cells.iter_mut().for_each(Cell::doubt);
-            self.astray.iter_mut().for_each(|place| *place = place.and(astray));
+            self.doubt_all(known.unwrap_or(Astray::ANYTHING));
         }
         Settlement::UnknownOrder
+    }
+
+    /// The books of some cell differ, by so much.
+    #[cold]
+    fn doubt_all(&mut self, astray: Astray) {
+        self.cells.iter_mut().for_each(Cell::doubt);
+        self.astray.iter_mut().for_each(|place| *place = place.and(astray));
+    }
+
+    /// What a reduction leaves of an order's `whole` quantity, and whether that is less than what it is said to have traded.
+    #[inline(never)]
+    fn reduce(&mut self, entry: &Entry, whole: u32, event: OrderEvent) -> (u32, Settlement) {
+        let told = event.reduced(whole);
+        if told >= entry.executed {
+            return (told, Settlement::Working);
+        }
+        self.doubt(entry, Astray::miscounted(entry.side, entry.executed.saturating_sub(told)));
+        (entry.executed, Settlement::Contradicted)
     }
 
     /// The books of the order's cell differ, by so much.
@@ -267,7 +287,7 @@ impl Gate {
                 self.fill(&{ entry }, event);
             }
             OrderEvent::Reduced { .. } | OrderEvent::ReducedTo { .. } => {
-                entry.qty = event.reduced(entry.qty).max(entry.executed);
+                (entry.qty, outcome) = self.reduce(&{ entry }, entry.qty, event);
                 whole = entry.qty;
             }
             // What is not executed is gone. A replacement under way still counts until it is answered.
@@ -313,8 +333,9 @@ impl Gate {
                 self.settle_named(replaced, entry, event)
             }
             OrderEvent::Reduced { .. } | OrderEvent::ReducedTo { .. } => {
-                entry.pending_qty = event.reduced(entry.pending_qty).max(entry.executed).max(1);
-                self.store(replaced, entry, (before, entry.qty), Settlement::Working)
+                let (left, outcome) = self.reduce(&{ entry }, entry.pending_qty, event);
+                entry.pending_qty = left.max(1);
+                self.store(replaced, entry, (before, entry.qty), outcome)
             }
             OrderEvent::ReplaceRejected { .. } | OrderEvent::Rejected { .. } => {
                 (entry.pending_qty, entry.link) = (0, 0);
@@ -375,7 +396,10 @@ impl Gate {
         let renamed = last != id;
         let astray = Astray::miscounted(entry.side, qty.0);
         if renamed {
-            self.doubt(entry, astray);
+            // It may work on beside its replacement.
+            let works =
+                Astray::uncounted(entry.side, entry.qty.saturating_sub(entry.executed).saturating_sub(qty.0));
+            self.doubt(entry, astray.and(works));
         }
         if ended.life == Life::Open && ended.cell == entry.cell {
             self.settle_named(last, ended, event);

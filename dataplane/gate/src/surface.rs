@@ -204,8 +204,15 @@ fn blind_size(
     let size = |surface: &SurfaceHot| {
         if surface.is_remembered(forget_before) { surface.size(bucket) } else { UNLIMITED }
     };
-    let previous = surface.lease.is_future(now).then(|| slot.read_previous::<SURFACE_WORDS>().ok()).flatten();
-    previous.map_or(size(surface), |words| size(surface).min(size(&SurfaceHot::unpack(words))))
+    if !surface.lease.is_future(now) {
+        return size(surface);
+    }
+    match slot.read_previous::<SURFACE_WORDS>() {
+        Ok(Some(words)) => size(surface).min(size(&SurfaceHot::unpack(words))),
+        Ok(None) => size(surface),
+        // Its writer died in it: nobody knows what was said lately.
+        Err(_) => 0,
+    }
 }
 
 /// The bucket of an order's price; of a market order, of the worst price that it `reaches`, where that is known.
@@ -323,6 +330,12 @@ impl SurfaceWriter {
     #[cfg(all(test, not(loom)))]
     pub(crate) fn abandon(&mut self, instrument: InstrumentId) {
         self.rows.slots.get(instrument.index()).expect("a row").abandon();
+    }
+
+    /// The same, in the middle of what is kept beside it.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn abandon_spare(&mut self, instrument: InstrumentId) {
+        self.rows.slots.get(instrument.index()).expect("a row").abandon_spare();
     }
 }
 

@@ -255,6 +255,12 @@ impl LimitWriter {
     pub(crate) fn abandon(&mut self, instrument: InstrumentId, class: ClassId) {
         self.grid.slot(instrument, class).expect("a row").abandon();
     }
+
+    /// The same, in the middle of what is kept beside it.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn abandon_spare(&mut self, instrument: InstrumentId, class: ClassId) {
+        self.grid.slot(instrument, class).expect("a row").abandon_spare();
+    }
 }
 
 /// A reader of the dynamic table.
@@ -305,9 +311,13 @@ impl LimitReader {
     }
 
     /// What is kept beside the newest record: the one before it, with whatever was said lately that is tighter.
-    pub(crate) fn read_previous(&self, row: usize) -> Option<DynamicHot> {
-        let slot = self.grid.slots.get(row)?;
-        slot.read_previous::<DYNAMIC_WORDS>().map(LimitRecord::unpack_hot).ok()
+    /// None beside the first.
+    ///
+    /// # Errors
+    /// Its writer died in it: what was said lately is not known.
+    pub(crate) fn read_previous(&self, row: usize) -> Result<Option<DynamicHot>, SlotFault> {
+        let slot = self.grid.slots.get(row).ok_or(SlotFault::Empty)?;
+        Ok(slot.read_previous::<DYNAMIC_WORDS>()?.map(LimitRecord::unpack_hot))
     }
 
     /// Instruments and classes of the table.

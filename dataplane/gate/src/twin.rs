@@ -101,12 +101,16 @@ impl<const N: usize, P: Protocol> TwinSlot<N, P> {
         Err(if self.spare.is_empty() { SlotFault::Empty } else { SlotFault::Torn })
     }
 
-    /// The first `M` words of what is kept beside the newest record.
+    /// The first `M` words of what is kept beside the newest record; `None` beside the first.
     ///
     /// # Errors
-    /// As for [`SeqSlot::read`].
-    pub(crate) fn read_previous<const M: usize>(&self) -> Result<[u64; M], SlotFault> {
-        self.spare.read::<M>()
+    /// [`SlotFault::Torn`] when its writer died in it.
+    pub(crate) fn read_previous<const M: usize>(&self) -> Result<Option<[u64; M]>, SlotFault> {
+        match self.spare.read::<M>() {
+            Ok(words) => Ok(Some(words)),
+            Err(SlotFault::Empty) => Ok(None),
+            Err(SlotFault::Torn) => Err(SlotFault::Torn),
+        }
     }
 
     /// Leaves the slot as a writer would that dies in the middle of the newest record.
@@ -146,9 +150,9 @@ mod tests {
         assert_eq!(slot.read::<7>(), Err(SlotFault::Empty), "died in the first record");
         slot.write([1; 7]);
         assert_eq!(slot.read::<7>(), Ok([1; 7]));
-        assert_eq!(slot.read_previous::<7>(), Err(SlotFault::Empty));
+        assert_eq!(slot.read_previous::<7>(), Ok(None));
         slot.write([2; 7]);
-        assert_eq!((slot.read::<7>(), slot.read_previous::<7>()), (Ok([2; 7]), Ok([1; 7])));
+        assert_eq!((slot.read::<7>(), slot.read_previous::<7>()), (Ok([2; 7]), Ok(Some([1; 7]))));
     }
 
     #[test]
@@ -162,7 +166,7 @@ mod tests {
         assert_eq!(slot.read::<7>(), Ok([2; 7]), "the record before the one that was never whole");
         assert_eq!(slot.own(), Some([2; 7]));
         slot.write([3; 7]);
-        assert_eq!((slot.read::<7>(), slot.read_previous::<7>()), (Ok([3; 7]), Ok([2; 7])));
+        assert_eq!((slot.read::<7>(), slot.read_previous::<7>()), (Ok([3; 7]), Ok(Some([2; 7]))));
     }
 
     /// What the model checker shows for two words, on this machine for seven, and that no read is refused.

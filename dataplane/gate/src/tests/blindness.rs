@@ -147,6 +147,19 @@ fn a_scorer_whose_clock_is_ahead_loosens_nothing() {
     assert_eq!(rig.gate.explain(&order(1), NOW).limits, Some(RiskLimits { max_qty: Qty(50), ..BASE }));
 }
 
+/// What was said lately is then not known, and nothing is let out by what was not.
+#[test]
+fn a_writer_that_dies_in_what_is_kept_beside_a_record_from_the_future_loosens_nothing() {
+    let mut rig = Rig::new();
+    rig.publish_live(&HIGH, Tier::High, NOW);
+    rig.publish_live(&LIVE, Tier::Normal, NOW.plus(Nanos(3_600_000_000_000)));
+    rig.dynamics.abandon_spare(INSTRUMENT, CLASS);
+    rig.refuses(&large(1), R::LimitsTorn);
+    rig.publish_live(&LIVE, Tier::Normal, NOW);
+    rig.dynamics.abandon_spare(INSTRUMENT, CLASS);
+    rig.accepts(&OrderIntent { qty: Qty(450), ..order(1) });
+}
+
 /// Whatever the scorer's clock reads: the gate's has not come to any of it, and what was live before holds on.
 #[test]
 fn no_number_of_records_from_the_future_forgets_the_live_one_before_them() {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, vec};
 
 use super::*;
-use crate::{OrderEvent as E, RejectReason as R, Step};
+use crate::{GateConfig, OrderEvent as E, RejectReason as R, Settlement as S, Step};
 use proptest::{prelude::*, sample::select};
 
 const ROOM: RiskLimits = RiskLimits { order_rate_per_s: 20_000, order_burst: 60_000, ..WIDE };
@@ -83,6 +83,67 @@ fn a_replacement_that_traded_and_was_refused_may_be_in_force_with_all_it_added()
     assert!(rig.gate.exposure(INSTRUMENT, STRATEGY).unwrap().in_doubt);
     let buys = largest(&rig, Side::Bid);
     assert!(-170 + 120 + i64::from(buys) <= 0, "{buys}");
+}
+
+/// The venue takes back by it, without a word, what it said was traded.
+#[test]
+fn a_reduction_to_less_than_was_traded_contradicts_the_trades() {
+    for replaced in [false, true] {
+        let mut rig = rig(-200);
+        rig.take(&sell(2));
+        rig.gate.settle(E::Executed { id: 2, execution: 7, qty: Qty(30) });
+        let id = if replaced { 3 } else { 2 };
+        if replaced {
+            assert!(rig.gate.replace(2, &OrderIntent { qty: Qty(150), ..sell(3) }, NOW).0.accepted());
+        }
+        assert_eq!(
+            rig.gate.settle(E::ReducedTo { id, qty: Qty(30) }),
+            if replaced { S::Working } else { S::Done }
+        );
+        assert!(!rig.gate.exposure(INSTRUMENT, STRATEGY).unwrap().in_doubt);
+        let mut rig = self::rig(-200);
+        rig.take(&sell(2));
+        rig.gate.settle(E::Executed { id: 2, execution: 7, qty: Qty(30) });
+        if replaced {
+            assert!(rig.gate.replace(2, &OrderIntent { qty: Qty(150), ..sell(3) }, NOW).0.accepted());
+        }
+        assert_eq!(rig.gate.settle(E::ReducedTo { id, qty: Qty(10) }), S::Contradicted);
+        // 30 were sold, or 10.
+        assert_eq!(largest(&rig, Side::Bid), 210);
+    }
+}
+
+#[test]
+fn an_order_that_trades_under_its_old_name_may_work_beside_its_replacement() {
+    let mut rig = rig(-400);
+    rig.take(&order(1));
+    assert!(rig.gate.replace(1, &OrderIntent { qty: Qty(150), ..order(2) }, NOW).0.accepted());
+    rig.gate.settle(E::Replaced { id: 2 });
+    assert_eq!(rig.gate.settle(E::Filled { id: 1, qty: Qty(10) }), S::Misnamed);
+    // 390 are short, 140 work, and 90 of the old order may.
+    assert_eq!(largest(&rig, Side::Bid), 390 - 140 - 90);
+}
+
+/// Its number was that of another trade, of an order that is forgotten: nobody knows whose position that one moved.
+#[test]
+fn a_trade_with_the_number_of_a_forgotten_orders_doubts_every_position() {
+    let config = GateConfig { open_orders_max: 64, recent_orders: 3, ..CONFIG };
+    let mut rig = Rig::with(&config, true);
+    let all = Envelope::new(FLOOR, ROOM, ROOM).expect("in order");
+    rig.statics.publish(INSTRUMENT, CLASS, &all, &static_terms(), NOW).expect("a row");
+    rig.dynamics.publish(INSTRUMENT, CLASS, &all.clamp(&ROOM), &terms(Tier::Normal), NOW).expect("a row");
+    rig.hold(200);
+    rig.take(&order(1));
+    rig.gate.settle(E::Executed { id: 1, execution: 5, qty: Qty(40) });
+    rig.gate.settle(E::Cancelled { id: 1 });
+    for id in 2..12 {
+        rig.take(&order(id));
+        rig.gate.settle(E::Cancelled { id });
+    }
+    rig.take(&order(12));
+    assert_eq!(rig.gate.settle(E::Executed { id: 12, execution: 5, qty: Qty(7) }), S::Contradicted);
+    // Of 240, 40 may not have been bought.
+    assert_eq!(largest(&rig, Side::Ask), 200);
 }
 
 #[test]

@@ -150,6 +150,9 @@ fn no_number_of_surfaces_from_the_future_forgets_the_live_one_before_them() {
             let verdict = rig.refuses(&OrderIntent { qty: Qty(490), ..order(1) }, R::QtyErrModel);
             assert_eq!(verdict.limit, 300, "{n}, withdrawn {nothing}");
         }
+        // Nor does a writer that dies in what is kept beside it.
+        writer.abandon_spare(INSTRUMENT);
+        rig.refuses(&OrderIntent { qty: Qty(1), ..order(1) }, R::QtyErrModel);
         writer.publish(INSTRUMENT, &flat(495), LEASE, 9, NOW).unwrap();
         rig.accepts(&OrderIntent { qty: Qty(490), ..order(1) });
     }
