@@ -116,6 +116,30 @@ fn the_unit_fits_the_program_and_the_groups_that_are_made() {
 }
 
 #[test]
+fn the_desks_unit_fits_its_program_and_its_user_can_look_and_nothing_else() {
+    let read = |path: &str| std::fs::read_to_string(repository().join(path)).unwrap();
+    let unit = read("nic-config/systemd/portcullis-rest.service");
+    let settings = settings(&unit);
+    let the = |key: &str| settings.iter().find(|(found, _)| *found == key).expect(key).1;
+    let users = read("nic-config/sysusers.d/portcullis.conf");
+    let (user, group) = (the("User"), the("Group"));
+    assert!(users.lines().any(|line| line.starts_with(&format!("u {user} "))), "{users}");
+    assert!(users.lines().any(|line| line == format!("m {user} {group}")), "{users}");
+    let daemon = read("nic-config/systemd/portcullis.service");
+    assert!(daemon.contains(&format!("\nGroup={group}\n")) && !daemon.contains(&format!("\nUser={user}\n")));
+    // It takes the unit's command line, and gives up on one that makes no sense, as the unit expects.
+    let start = the("ExecStart").strip_prefix("/usr/bin/portcullis-rest").expect("this program");
+    let exit = |more: &[&str]| {
+        let arguments = start.split_whitespace().chain(more.iter().copied());
+        let run = Command::new(programs().join("portcullis-rest")).args(arguments).stdin(Stdio::null()).output();
+        run.unwrap().status.code()
+    };
+    assert_eq!(exit(&["--version"]), Some(0));
+    assert_eq!(exit(&["--every", "0"]), Some(2));
+    assert_eq!(the("RestartPreventExitStatus"), "2");
+}
+
+#[test]
 fn names_that_nobody_declared_use_up_no_room() {
     let market = scenario("calm", &["--minutes", "1"]);
     let dir = tempfile::tempdir().unwrap();
