@@ -12,11 +12,13 @@
 #![deny(missing_docs)]
 
 pub mod arbiter;
+mod archive;
 pub mod config;
+mod databento;
 pub mod decode;
 pub mod eastern;
 mod event_time;
-pub mod lobster;
+mod lobster;
 mod open;
 pub mod receiver;
 pub mod recovery;
@@ -27,7 +29,6 @@ pub mod stats;
 
 pub use config::{ChannelConfig, ConfigError, FeedConfig, Midnight};
 pub use decode::InstrumentDirectory;
-pub use lobster::LobsterFeed;
 pub use open::{Live, OpenError, open_files, receive};
 pub use receiver::{EventTx, Feed, LineCounts, LineReader, Receiver, ReceiverHops};
 pub use source::{FileOptions, FileSource, ItchFraming, PacketSource, SourceError};

@@ -4,11 +4,11 @@
 
 use std::path::PathBuf;
 
-use types::{FeedInput, FeedKind};
+use types::FeedKind;
 
+use crate::archive::ArchiveFeed;
 use crate::config::{ConfigError, FeedConfig};
-use crate::decode::{FeedDecoder, MessageFiles};
-use crate::lobster::LobsterFeed;
+use crate::decode::{FeedDecoder, MessageFiles, archive_of};
 use crate::receiver::{EventTx, Feed, Receiver, ReceiverHops};
 use crate::recovery::RecoveryEnds;
 use crate::source::{FileOptions, FileSource, PacketSource, SourceError};
@@ -40,7 +40,7 @@ pub enum OpenError {
     },
 }
 
-/// Opens files (captures, raw message files, a LOBSTER archive; `-` is standard input) as the feed that `config` names.
+/// Opens files (captures, raw message files, a vendor's archive; `-` is standard input) as the feed that `config` names.
 ///
 /// # Errors
 ///
@@ -53,12 +53,8 @@ pub fn open_files(
     tx: EventTx,
     hops: Option<ReceiverHops>,
 ) -> Result<Box<dyn Feed + Send>, OpenError> {
-    match config.kind.input() {
-        FeedInput::Archive => {
-            let [path] = paths else { return Err(OpenError::OneArchive { found: paths.len() }) };
-            return Ok(Box::new(LobsterFeed::open(name, path, config, tx)?));
-        }
-        FeedInput::Packets => {}
+    if let Some(open) = archive_of(config.kind) {
+        return Ok(Box::new(ArchiveFeed::new(name, open(paths, config)?, config, tx)));
     }
     let source = FileSource::open_all(paths, options)?;
     if let Some(file) = source.message_file()

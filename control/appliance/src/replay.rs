@@ -28,7 +28,7 @@ use gpu::Model;
 use stage::LiveClock;
 use std::sync::Arc;
 use std::time::Instant;
-use types::{FeedInput, Nanos, UnixNanos};
+use types::{FeedInput, FeedKind, Nanos, UnixNanos};
 
 /// What every replay writes, and the tables that it may write.
 const SUMMARY: &str = "summary.json";
@@ -59,8 +59,8 @@ pub(crate) fn run(args: &cli::Replay) -> Result<()> {
     let inputs = Inputs { args, plan: &plan, model: model.as_ref(), orders };
     let start = Instant::now();
     let finished = inputs.run(files, verdicts, &mut latency)?;
-    // The two files of an archive belong together row by row: where they do not, nothing of it is to be believed.
-    let finished = if args.feed.input() == FeedInput::Archive { finished.whole()? } else { finished };
+    // Its two files belong together row by row: where they do not, nothing of it is to be believed.
+    let finished = if args.feed == FeedKind::Lobster { finished.whole()? } else { finished };
     let Finished { mut stats, featurizer, damage, .. } = finished;
     let elapsed_s = start.elapsed().as_secs_f64();
     if let Some(damage) = &damage {

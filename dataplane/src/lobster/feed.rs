@@ -1,16 +1,16 @@
-//! The stage that reads an archive.
+//! The rows of an archive in their order, each at its time.
 
-use std::path::Path;
+use std::path::PathBuf;
 
-use stage::{CounterCell, CounterReader, Stage, Work, WorkStatus, counters};
 use types::{EventFlags, UnixNanos};
 
 use super::archive::{Archive, DepthRow, MessageRow};
 use super::book::{Book, LobsterStats};
 use super::row::Row;
+use crate::archive::ArchiveReader;
 use crate::config::FeedConfig;
 use crate::decode::{EventBuffer, InstrumentDirectory, Place, TickSize};
-use crate::receiver::{EventTx, Feed, LineReader};
+use crate::open::OpenError;
 use crate::source::SourceError;
 use crate::stats::FeedStats;
 
@@ -22,12 +22,9 @@ const STRANGE_LEVELS: u64 = 64;
 const STRANGE_SHARE: u64 = 50;
 /// A row whose time is further from the one before than this is believed when the row behind it agrees.
 const LEAP_NS: u64 = 1_000_000_000;
-/// Events collected before they are handed on.
-const CHUNK: usize = 1_024;
 
-/// A stage that reads a LOBSTER archive.
-pub struct LobsterFeed {
-    name: &'static str,
+/// Reads a LOBSTER archive.
+pub(crate) struct LobsterReader {
     archive: Archive,
     tick: TickSize,
     message: MessageRow,
@@ -38,46 +35,28 @@ pub struct LobsterFeed {
     /// Nanoseconds since midnight of the last row, as far as it was believed.
     last_ns: Option<u64>,
     book: Book,
-    out: EventBuffer,
-    tx: EventTx,
     directory: InstrumentDirectory,
-    stats: FeedStats,
     midnight: UnixNanos,
-    rows_max: usize,
-    phase: Phase,
-    error: Option<SourceError>,
-    reader: CounterReader,
-    cells: [CounterCell; 4],
+    has_begun: bool,
+    /// Damage behind a row whose turn has not come.
+    damage: Option<SourceError>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    First,
-    Reading,
-    Done,
-}
-
-impl LobsterFeed {
-    /// Opens an archive.
+impl LobsterReader {
+    /// Opens the archive of one day of one instrument.
     ///
     /// # Errors
     ///
-    /// [`SourceError`] when it is no zip archive, or lacks one of the two files.
-    pub fn open(
-        name: &'static str,
-        path: impl AsRef<Path>,
-        config: &FeedConfig,
-        tx: EventTx,
-    ) -> Result<Self, SourceError> {
-        let archive = Archive::open(path.as_ref())?;
+    /// [`OpenError`] when there are several, or it is no zip archive, or lacks one of the two files.
+    pub(crate) fn open(paths: &[PathBuf], config: &FeedConfig) -> Result<Box<dyn ArchiveReader>, OpenError> {
+        let [path] = paths else { return Err(OpenError::OneArchive { found: paths.len() }) };
+        let archive = Archive::open(path)?;
         let levels = archive.levels();
         let mut directory = InstrumentDirectory::new(1);
         directory.resolve(archive.symbol(), None);
         let midnight = archive.date().eastern_midnight();
         let tick = config.ticks.of(archive.symbol());
-        let (reader, cells) = counters(name, ["rows", "events", "uncovered", "corrected"]);
-        Ok(Self {
-            name,
+        Ok(Box::new(Self {
             archive,
             tick,
             message: MessageRow::default(),
@@ -86,53 +65,11 @@ impl LobsterFeed {
             next_depth: DepthRow::new(levels),
             last_ns: None,
             book: Book::new(ORDERS_MAX, levels),
-            // One row removes every order at worst, and changes each level shown.
-            out: EventBuffer::new(CHUNK + ORDERS_MAX + 4 * levels + 4),
-            tx,
             directory,
-            stats: FeedStats::default(),
             midnight,
-            rows_max: config.burst_max.max(1),
-            phase: Phase::First,
-            error: None,
-            reader,
-            cells,
-        })
-    }
-
-    fn read(&mut self) -> Work {
-        let mut rows = 0;
-        let mut status = WorkStatus::Busy;
-        while rows < self.rows_max && self.out.len() < CHUNK {
-            match self.next_row() {
-                Ok(true) => {}
-                Ok(false) => {
-                    status = WorkStatus::Done;
-                    break;
-                }
-                Err(error) => {
-                    self.error = Some(error);
-                    status = WorkStatus::Done;
-                    break;
-                }
-            }
-            rows += 1;
-            if let Err(error) = self.on_row() {
-                self.error = Some(error);
-                status = WorkStatus::Done;
-                break;
-            }
-            if self.error.is_some() {
-                status = WorkStatus::Done;
-                break;
-            }
-        }
-        if status == WorkStatus::Done {
-            self.phase = Phase::Done;
-        }
-        self.hand_on();
-        // Done is said by the next poll, when the ring has taken everything.
-        Work { items: u32::try_from(rows).unwrap_or(u32::MAX), status: WorkStatus::Busy }
+            has_begun: false,
+            damage: None,
+        }))
     }
 
     /// Takes the next row of both files; false at their end.
@@ -155,7 +92,7 @@ impl LobsterFeed {
             match self.archive.next_row(&mut next, &mut self.next_depth) {
                 Ok(true) => self.next = Some(next),
                 Ok(false) => {}
-                Err(error) => self.error = Some(error),
+                Err(error) => self.damage = Some(error),
             }
         }
         let behind = self.next.map(|next| next.ns);
@@ -172,28 +109,28 @@ impl LobsterFeed {
         stands
     }
 
-    fn on_row(&mut self) -> Result<(), SourceError> {
+    fn on_row(&mut self, out: &mut EventBuffer, stats: &mut FeedStats) -> Result<(), SourceError> {
         let stands = UnixNanos(self.midnight.0.saturating_add(self.stands_at()));
-        self.stats.event_time.stands_at(stands);
+        stats.event_time.stands_at(stands);
         let said = UnixNanos(self.midnight.0.saturating_add(self.message.ns));
-        self.stats.packets += 1;
-        let ts_event = self.stats.note_message(b'0' + self.message.kind, said);
-        self.stats.first_seq = 1;
-        self.stats.last_seq = self.stats.packets;
+        stats.packets += 1;
+        let ts_event = stats.note_message(b'0' + self.message.kind, said);
+        stats.first_seq = 1;
+        stats.last_seq = stats.packets;
         let mut row = Row {
             place: Place { seq: 0, ts_recv: ts_event, channel: 0, offset: 0 },
             ts_event,
             flags: EventFlags::SNAPSHOT,
-            out: &mut self.out,
+            out,
         };
-        if self.phase == Phase::First {
-            self.phase = Phase::Reading;
+        if !self.has_begun {
+            self.has_begun = true;
             row.begin(self.archive.symbol(), self.tick);
             self.book.seed(&self.message, &self.depth, &mut row);
             row.end(0);
         }
         let before = row.out.pending().len();
-        row.place.seq = self.stats.packets;
+        row.place.seq = stats.packets;
         row.flags = EventFlags::NONE;
         row.say(&self.message);
         let fits = self.book.apply(&self.message, &mut row);
@@ -203,74 +140,44 @@ impl LobsterFeed {
         if !fits {
             return Err(self.archive.too_many_orders(ORDERS_MAX));
         }
-        let (corrected, rows) = (self.book.stats().corrected, self.stats.packets);
+        let (corrected, rows) = (self.book.stats().corrected, stats.packets);
         if corrected > STRANGE_LEVELS + rows / STRANGE_SHARE {
             return Err(self.archive.files_of_two_days(corrected, rows));
         }
         Ok(())
     }
-
-    fn hand_on(&mut self) {
-        let sent = self.tx.push(self.out.pending());
-        self.out.advance(sent);
-        self.stats.events += sent as u64;
-    }
 }
 
-impl Stage for LobsterFeed {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn poll(&mut self, _now: UnixNanos) -> Work {
-        self.hand_on();
-        if !self.out.is_empty() {
-            return Work { items: 0, status: WorkStatus::Busy };
+impl ArchiveReader for LobsterReader {
+    fn read_row(&mut self, out: &mut EventBuffer, stats: &mut FeedStats) -> Result<bool, SourceError> {
+        if let Some(damage) = self.damage.take() {
+            return Err(damage);
         }
-        if self.phase == Phase::Done { Work::DONE } else { self.read() }
-    }
-
-    fn housekeep(&mut self, _now: UnixNanos) {
-        self.tx.flush_gaps();
-        let added = self.book.stats();
-        let values = [self.stats.packets, self.stats.events, added.uncovered, added.corrected];
-        for (cell, value) in self.cells.iter().zip(values) {
-            cell.set(value);
+        if !self.next_row()? {
+            return Ok(false);
         }
+        self.on_row(out, stats)?;
+        Ok(true)
     }
-}
 
-impl Feed for LobsterFeed {
-    fn stats(&self) -> FeedStats {
-        let LobsterStats { uncovered, corrected, unknown_orders } = self.book.stats();
-        let mut stats = self.stats.clone();
-        stats.uncovered_levels = uncovered;
-        stats.corrected_levels = corrected;
-        stats.unannounced_orders = unknown_orders;
-        stats
+    fn row_events_max(&self) -> usize {
+        // One row removes every order at worst, and changes each level shown.
+        ORDERS_MAX + 4 * self.archive.levels() + 4
     }
 
     fn directory(&self) -> &InstrumentDirectory {
         &self.directory
     }
 
-    fn replay_time(&self) -> UnixNanos {
-        self.stats.last_ts()
+    fn added(&self) -> [(&'static str, u64); 2] {
+        let LobsterStats { uncovered, corrected, .. } = self.book.stats();
+        [("uncovered", uncovered), ("corrected", corrected)]
     }
 
-    fn take_error(&mut self) -> Option<SourceError> {
-        self.error.take()
-    }
-
-    fn counters(&self) -> CounterReader {
-        self.reader.clone()
-    }
-
-    fn lines(&self) -> Vec<LineReader> {
-        Vec::new()
-    }
-
-    fn output(&self) -> &EventTx {
-        &self.tx
+    fn note(&self, stats: &mut FeedStats) {
+        let LobsterStats { uncovered, corrected, unknown_orders } = self.book.stats();
+        stats.uncovered_levels = uncovered;
+        stats.corrected_levels = corrected;
+        stats.unannounced_orders = unknown_orders;
     }
 }

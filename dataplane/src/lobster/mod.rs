@@ -12,4 +12,4 @@ mod book;
 mod feed;
 mod row;
 
-pub use feed::LobsterFeed;
+pub(crate) use feed::LobsterReader;

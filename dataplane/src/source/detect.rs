@@ -22,9 +22,15 @@ type Reader = Box<dyn Read + Send>;
 
 /// Unpacks `reader` if it is compressed and says what it holds.
 pub(super) fn detect(reader: Reader) -> Result<(Kind, Reader), Fault> {
+    let (head, reader) = unpacked(reader)?;
+    Ok((kind_of(&head)?, reader))
+}
+
+/// The bytes of `reader`, unpacked if they are compressed, and a copy of the first of them.
+pub(super) fn unpacked(reader: Reader) -> Result<(Vec<u8>, Reader), Fault> {
     let (head, reader) = peek(reader)?;
     let unpacked: Reader = match compression(&head)? {
-        None => return Ok((kind_of(&head)?, reader)),
+        None => return Ok((head, reader)),
         Some(Compression::Gzip) => Box::new(flate2::read::MultiGzDecoder::new(reader)),
         Some(Compression::Zstd) => Box::new(zstd::stream::read::Decoder::new(reader)?),
     };
@@ -32,7 +38,7 @@ pub(super) fn detect(reader: Reader) -> Result<(Kind, Reader), Fault> {
     if compression(&head)?.is_some() {
         return Err(Fault::new("a compressed file within a compressed file", "one layer of compression"));
     }
-    Ok((kind_of(&head)?, reader))
+    Ok((head, reader))
 }
 
 #[derive(Clone, Copy)]

@@ -15,7 +15,21 @@ mod dpdk;
 #[cfg(feature = "dpdk")]
 pub use dpdk::DpdkSource;
 
+use std::io::Read;
+
 pub use error::SourceError;
 pub use file::{FileOptions, FileSource};
 pub use itch::ItchFraming;
 pub use packet::{BURST_MAX, Layer, Packet, PacketSource, SourceNotes, SourceStatus};
+
+/// The bytes of `reader`, unpacked where they are packed by gzip or zstd, and a copy of the first of them.
+///
+/// # Errors
+///
+/// What cannot be unpacked, of `file`.
+pub(crate) fn unpacked_bytes(
+    file: &str,
+    reader: Box<dyn Read + Send>,
+) -> Result<(Vec<u8>, Box<dyn Read + Send>), SourceError> {
+    detect::unpacked(reader).map_err(|fault| fault.at(file, 0))
+}

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use dataplane::{EventTx, Feed, FeedConfig, FeedStats, FileOptions, FileSource, Receiver, SourceError};
+use dataplane::{
+    EventTx, Feed, FeedConfig, FeedKind, FeedStats, FileOptions, FileSource, OpenError, Receiver,
+    SourceError, open_files,
+};
 use stage::{LosslessTx, RingRx, WorkStatus, ring};
 use types::{Action, BookEvent, GapCause, UnixNanos};
 
@@ -63,6 +66,16 @@ pub(crate) fn drive(feed: &mut (impl Feed + ?Sized), rx: &mut RingRx<BookEvent>)
     assert_eq!(stats.events, events.len() as u64, "every event is handed on once");
     let symbols = feed.directory().symbols().iter().map(|s| s.as_str().to_owned()).collect();
     Replay { stats, events: without_join(events), symbols, error: feed.take_error() }
+}
+
+/// Replays the files of an archive.
+pub(crate) fn replay_archive(kind: FeedKind, paths: &[&Path]) -> Result<Replay, OpenError> {
+    let (tx, mut rx) = ring(257);
+    let tx = EventTx::Replay(LosslessTx::new(tx));
+    let paths: Vec<PathBuf> = paths.iter().map(|path| path.to_path_buf()).collect();
+    let config = FeedConfig::new(kind);
+    let mut feed = open_files("receiver", &paths, &config, FileOptions::default(), tx, None)?;
+    Ok(drive(&mut *feed, &mut rx))
 }
 
 /// Replays a source through a ring of `depth` events.

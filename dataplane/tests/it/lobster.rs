@@ -4,17 +4,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 
-use dataplane::{EventTx, FeedConfig, FeedKind, LobsterFeed, SourceError};
-use stage::{LosslessTx, ring};
+use dataplane::{FeedKind, OpenError, SourceError};
 use types::{Action, BookEvent, EventFlags, Px, Side};
 
-use crate::common::{Replay, drive, real_data};
+use crate::common::{Replay, real_data, replay_archive};
 
 fn replay(path: &Path) -> Result<Replay, SourceError> {
-    let (tx, mut rx) = ring(257);
-    let tx = EventTx::Replay(LosslessTx::new(tx));
-    let mut feed = LobsterFeed::open("receiver", path, &FeedConfig::new(FeedKind::Lobster), tx)?;
-    Ok(drive(&mut feed, &mut rx))
+    replay_archive(FeedKind::Lobster, &[path]).map_err(|error| match error {
+        OpenError::Source(error) => error,
+        other => panic!("{other}"),
+    })
 }
 
 /// The simplest book there is.

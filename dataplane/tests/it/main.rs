@@ -2,6 +2,7 @@
 
 mod arbitration;
 mod common;
+mod dbn;
 mod formats;
 mod live;
 mod lobster;

@@ -106,6 +106,7 @@ feeds! {
     }
     archives {
         Lobster = "lobster", ticks US_EQUITY: "LOBSTER message and orderbook files in their zip",
+        Databento = "dbn", ticks NONE: "Databento DBN files, versions 1 to 3, of the schemas mbo, mbp-1, mbp-10, definition and status",
     }
 }
 

@@ -42,6 +42,7 @@ pub const TARGETS: &[Target] = &[
     ("feeds", feeds),
     ("recoveries", recoveries),
     ("lobster", lobster),
+    ("databento", databento),
     ("configuration", configuration),
     ("control_frames", control_frames),
     ("histogram_logs", histogram_logs),
@@ -317,6 +318,20 @@ pub fn lobster(bytes: &[u8]) {
     let (tx, rx) = ring(1 << 12);
     let tx = EventTx::Replay(LosslessTx::new(tx));
     let config = FeedConfig::new(FeedKind::Lobster);
+    match open_files("fuzz", &[path], &config, FileOptions::default(), tx, None) {
+        Ok(feed) => drop(drain(feed, rx)),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+/// A file of Databento's records.
+pub fn databento(bytes: &[u8]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("fuzz.dbn");
+    std::fs::write(&path, bytes).expect("a file");
+    let (tx, rx) = ring(1 << 12);
+    let tx = EventTx::Replay(LosslessTx::new(tx));
+    let config = FeedConfig::new(FeedKind::Databento);
     match open_files("fuzz", &[path], &config, FileOptions::default(), tx, None) {
         Ok(feed) => drop(drain(feed, rx)),
         Err(error) => assert!(!error.to_string().is_empty()),

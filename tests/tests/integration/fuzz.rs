@@ -412,6 +412,78 @@ fn of_lobster(corpora: &mut Corpora) {
     corpora.insert(("lobster", "day".to_owned()), [messages.as_bytes(), &[0], book.as_bytes()].concat());
 }
 
+/// Files of orders and of levels, as Databento's library writes them.
+fn of_databento(corpora: &mut Corpora) {
+    let metadata = |schema| {
+        let builder = dbn::Metadata::builder().dataset("XNAS.ITCH".to_owned()).schema(Some(schema));
+        builder
+            .start(1_700_000_000_000_000_000)
+            .stype_in(Some(dbn::SType::RawSymbol))
+            .stype_out(dbn::SType::InstrumentId)
+            .build()
+    };
+    let order = |order_id, action: u8, side: u8, price, size, flags| dbn::MboMsg {
+        hd: dbn::RecordHeader::new::<dbn::MboMsg>(
+            dbn::rtype::MBO,
+            2,
+            11,
+            1_700_000_000_000_000_000 + order_id,
+        ),
+        order_id,
+        price,
+        size,
+        flags: dbn::FlagSet::new(flags),
+        channel_id: 0,
+        action: action.cast_signed(),
+        side: side.cast_signed(),
+        ts_recv: 1_700_000_000_000_000_500 + order_id,
+        ts_in_delta: 100,
+        sequence: 1,
+    };
+    let (last, none) = (dbn::flags::LAST, 0);
+    let px = 100_000_000_000;
+    let orders = [
+        order(0, b'R', b'N', i64::MAX, 0, last),
+        order(1, b'A', b'B', px, 100, last),
+        order(2, b'A', b'A', px + 10_000_000, 50, last),
+        order(0, b'T', b'A', px, 40, none),
+        order(1, b'F', b'B', px, 40, none),
+        order(1, b'C', b'B', px, 40, last),
+        order(2, b'M', b'A', px + 20_000_000, 60, last),
+        order(1, b'C', b'B', px, 60, last),
+    ];
+    let mut bytes = Vec::new();
+    let mut encoder =
+        dbn::encode::dbn::Encoder::new(&mut bytes, &metadata(dbn::Schema::Mbo)).expect("metadata");
+    encoder.encode_records(&orders).expect("memory is written");
+    corpora.insert(("databento", "orders".to_owned()), bytes);
+    let level = |bid_sz, flags| dbn::Mbp1Msg {
+        hd: dbn::RecordHeader::new::<dbn::Mbp1Msg>(dbn::rtype::MBP_1, 2, 11, 1_700_000_000_000_000_000),
+        price: px,
+        size: 10,
+        action: b'A'.cast_signed(),
+        side: b'B'.cast_signed(),
+        flags: dbn::FlagSet::new(flags),
+        depth: 0,
+        ts_recv: 1_700_000_000_000_000_500,
+        ts_in_delta: 100,
+        sequence: 1,
+        levels: [dbn::BidAskPair {
+            bid_px: px,
+            ask_px: px + 10_000_000,
+            bid_sz,
+            ask_sz: 7,
+            bid_ct: 1,
+            ask_ct: 1,
+        }],
+    };
+    let mut bytes = Vec::new();
+    let mut encoder =
+        dbn::encode::dbn::Encoder::new(&mut bytes, &metadata(dbn::Schema::Mbp1)).expect("metadata");
+    encoder.encode_records(&[level(10, last), level(20, none), level(0, last)]).expect("memory is written");
+    corpora.insert(("databento", "levels".to_owned()), bytes);
+}
+
 fn of_control(corpora: &mut Corpora) {
     let requests = [
         ("status", r#"{"version":1,"id":1,"command":"status"}"#),
@@ -532,6 +604,7 @@ fn corpora() -> Corpora {
     of_mdp3(&mut corpora);
     of_pitch(&mut corpora);
     of_lobster(&mut corpora);
+    of_databento(&mut corpora);
     of_control(&mut corpora);
     of_logs(&mut corpora);
     of_orders(&mut corpora);

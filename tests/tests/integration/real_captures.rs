@@ -168,3 +168,16 @@ fn five_levels(row: &str) -> String {
     };
     fields.chunks(2).map(level).collect::<Vec<_>>().join(",")
 }
+
+#[test]
+fn databento_files_have_their_records_and_say_when_a_book_can_be_believed() {
+    let Some(path) = real_data("dbn/CLX5_mbo.dbn") else { return };
+    let (summary, out) = replay(&path, "dbn", &["--static", "--write", "bbo"]);
+    let types = &summary["messages_by_type"];
+    let counts = ["A", "C", "M", "T", "F"].map(|letter| types[letter].as_u64().unwrap_or(0));
+    assert_eq!(counts, [14_959, 16_252, 2_701, 1_599, 2_701], "{types}");
+    let quotes = std::fs::read_to_string(out.path().join("bbo.csv")).unwrap();
+    let rows: Vec<_> = quotes.lines().skip(1).collect();
+    assert!(rows.len() > 1_000 && rows.iter().all(|row| row.contains(",CLX5,")), "{}", rows.len());
+    assert!(rows[0].ends_with(",stale"), "it was joined in mid-session: {}", rows[0]);
+}

@@ -131,7 +131,8 @@ fn the_desks_unit_fits_its_program_and_its_user_can_look_and_nothing_else() {
     let start = the("ExecStart").strip_prefix("/usr/bin/portcullis-rest").expect("this program");
     let exit = |more: &[&str]| {
         let arguments = start.split_whitespace().chain(more.iter().copied());
-        let run = Command::new(programs().join("portcullis-rest")).args(arguments).stdin(Stdio::null()).output();
+        let run =
+            Command::new(programs().join("portcullis-rest")).args(arguments).stdin(Stdio::null()).output();
         run.unwrap().status.code()
     };
     assert_eq!(exit(&["--version"]), Some(0));
