@@ -7,7 +7,6 @@ use types::UnixNanos;
 
 use crate::config::FeedConfig;
 use crate::decode::{EventBuffer, InstrumentDirectory};
-use crate::open::OpenError;
 use crate::receiver::{EventTx, Feed, LineReader};
 use crate::source::SourceError;
 use crate::stats::FeedStats;
@@ -38,7 +37,7 @@ pub(crate) trait ArchiveReader: Send {
 }
 
 /// Opens an archive's files.
-pub(crate) type OpenArchive = fn(&[PathBuf], &FeedConfig) -> Result<Box<dyn ArchiveReader>, OpenError>;
+pub(crate) type OpenArchive = fn(&[PathBuf], &FeedConfig) -> Result<Box<dyn ArchiveReader>, SourceError>;
 
 /// A stage that reads an archive.
 pub(crate) struct ArchiveFeed {

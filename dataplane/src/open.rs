@@ -6,13 +6,19 @@ use std::path::PathBuf;
 
 use types::FeedKind;
 
-use crate::archive::ArchiveFeed;
+use crate::archive::{ArchiveFeed, OpenArchive};
 use crate::config::{ConfigError, FeedConfig};
-use crate::decode::{FeedDecoder, MessageFiles, archive_of};
+use crate::databento::DbnReader;
+use crate::decode::{FeedDecoder, MessageFiles};
+use crate::lobster::LobsterReader;
 use crate::receiver::{EventTx, Feed, Receiver, ReceiverHops};
 use crate::recovery::RecoveryEnds;
 use crate::source::{FileOptions, FileSource, PacketSource, SourceError};
 use stage::LiveClock;
+
+/// What opens the archives of a feed that comes in them.
+const ARCHIVES: [(FeedKind, OpenArchive); 2] =
+    [(FeedKind::Lobster, LobsterReader::open), (FeedKind::Databento, DbnReader::open)];
 
 /// Why inputs cannot be replayed.
 #[derive(Debug, thiserror::Error)]
@@ -32,12 +38,6 @@ pub enum OpenError {
         /// The feed asked for.
         kind: FeedKind,
     },
-    /// Several LOBSTER archives: each is a whole day of one instrument.
-    #[error("found {found} LOBSTER archives, wanted one")]
-    OneArchive {
-        /// How many there are.
-        found: usize,
-    },
 }
 
 /// Opens files (captures, raw message files, a vendor's archive; `-` is standard input) as the feed that `config` names.
@@ -53,7 +53,7 @@ pub fn open_files(
     tx: EventTx,
     hops: Option<ReceiverHops>,
 ) -> Result<Box<dyn Feed + Send>, OpenError> {
-    if let Some(open) = archive_of(config.kind) {
+    if let Some((_, open)) = ARCHIVES.iter().find(|(kind, _)| *kind == config.kind) {
         return Ok(Box::new(ArchiveFeed::new(name, open(paths, config)?, config, tx)));
     }
     let source = FileSource::open_all(paths, options)?;
@@ -98,4 +98,16 @@ pub fn receive<S: PacketSource + Send + 'static>(
         }
     }
     Ok(Box::new(receiver))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use types::FeedInput;
+
+    #[test]
+    fn every_feed_of_archives_has_what_opens_them() {
+        let archives = FeedKind::ALL.iter().filter(|kind| kind.input() == FeedInput::Archive);
+        assert!(archives.eq(ARCHIVES.iter().map(|(kind, _)| kind)));
+    }
 }

@@ -15,7 +15,6 @@ use super::orders::{self, Orders, Wrong, side_of, trade};
 use crate::archive::ArchiveReader;
 use crate::config::FeedConfig;
 use crate::decode::{EventBuffer, InstrumentDirectory};
-use crate::open::OpenError;
 use crate::source::SourceError;
 use crate::stats::FeedStats;
 
@@ -48,8 +47,11 @@ impl DbnReader {
     ///
     /// # Errors
     ///
-    /// [`OpenError`] when one is no DBN file of a schema that has books, definitions or status.
-    pub(crate) fn open(paths: &[PathBuf], config: &FeedConfig) -> Result<Box<dyn ArchiveReader>, OpenError> {
+    /// [`SourceError`] when one is no DBN file of a schema that has books, definitions or status.
+    pub(crate) fn open(
+        paths: &[PathBuf],
+        config: &FeedConfig,
+    ) -> Result<Box<dyn ArchiveReader>, SourceError> {
         for path in paths {
             begin(path)?;
         }
@@ -64,21 +66,15 @@ impl DbnReader {
     }
 }
 
-/// Opens a file and reads what it says of itself.
-fn begin(path: &Path) -> Result<(DbnFile, Box<Metadata>), SourceError> {
-    let mut file = DbnFile::open(path)?;
-    match file.advance()? {
-        Next::Metadata(metadata) => {
-            let known = [Schema::Mbo, Schema::Mbp1, Schema::Mbp10, Schema::Definition, Schema::Status];
-            match metadata.schema.filter(|schema| !known.contains(schema)) {
-                None => Ok((file, metadata)),
-                Some(schema) => {
-                    Err(file.fault(format!("schema {schema}"), "mbo, mbp-1, mbp-10, definition or status"))
-                }
-            }
+/// Opens a file of a schema that means something here.
+fn begin(path: &Path) -> Result<(DbnFile, Metadata), SourceError> {
+    let (file, metadata) = DbnFile::open(path)?;
+    let known = [Schema::Mbo, Schema::Mbp1, Schema::Mbp10, Schema::Definition, Schema::Status];
+    match metadata.schema.filter(|schema| !known.contains(schema)) {
+        None => Ok((file, metadata)),
+        Some(schema) => {
+            Err(file.fault(format!("schema {schema}"), "mbo, mbp-1, mbp-10, definition or status"))
         }
-        Next::Cut(cut) => Err(cut),
-        Next::Record | Next::End => Err(file.fault("no metadata", "metadata before the first record")),
     }
 }
 
@@ -93,9 +89,14 @@ impl ArchiveReader for DbnReader {
                 self.file = Some(file);
                 continue;
             };
-            match file.advance()? {
+            let next = file.advance()?;
+            match next {
                 Next::Record => {}
-                Next::Metadata(_) => return Err(file.fault("metadata again", "a record")),
+                Next::Other => {
+                    stats.packets += 1;
+                    stats.note_timeless(OTHER);
+                    return Ok(true);
+                }
                 Next::End => {
                     self.file = None;
                     continue;
@@ -179,8 +180,6 @@ impl Told {
         } else if let Some(m) = record.get::<StatusMsg>() {
             let base = time(stats, STATUS, dbn::FlagSet::empty(), (m.hd.ts_event, m.ts_recv));
             self.status(m, base, out);
-        } else {
-            stats.note_timeless(OTHER);
         }
         Ok(())
     }

@@ -36,7 +36,6 @@ use describe::{Codes, Messages};
 use types::{FeedKind, UnixNanos};
 use wire::{WireError, deep10, itch50, tops16};
 
-use crate::archive::OpenArchive;
 use crate::session::Transport;
 use crate::stats::FeedStats;
 
@@ -55,7 +54,7 @@ macro_rules! packet_feeds {
         packets {
             $( $kind:ident: $decoder:ty, $transport:expr, $files:ident, messages $read:path, types $types:path, by $code:ident; )+
         }
-        archives { $( $archive:ident: $open:path; )+ }
+        archives { $( $archive:ident ),+ }
     ) => {
         /// The decoder of one feed.
         // Told apart by a number of its own: one hidden in the decoders' fields costs each message three instructions more.
@@ -94,14 +93,6 @@ macro_rules! packet_feeds {
                     $( FeedKind::$kind => MessageFiles::$files, )+
                     $( FeedKind::$archive )|+ => MessageFiles::No,
                 }
-            }
-        }
-
-        /// What opens the archives of `kind`; `None` for a feed that comes in packets.
-        pub(crate) fn archive_of(kind: FeedKind) -> Option<OpenArchive> {
-            match kind {
-                $( FeedKind::$kind )|+ => None,
-                $( FeedKind::$archive => Some($open), )+
             }
         }
 
@@ -190,10 +181,7 @@ packet_feeds! {
         Pitch: pitch::PitchDecoder, Transport::Pitch, No,
             messages wire::pitch::decode, types wire::pitch::MESSAGE_TYPES, by Number;
     }
-    archives {
-        Lobster: crate::lobster::LobsterReader::open;
-        Databento: crate::databento::DbnReader::open;
-    }
+    archives { Lobster, Databento }
 }
 
 /// Reads one message of a feed whose messages come in packets; `None` for another feed.

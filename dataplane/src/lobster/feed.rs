@@ -10,7 +10,6 @@ use super::row::Row;
 use crate::archive::ArchiveReader;
 use crate::config::FeedConfig;
 use crate::decode::{EventBuffer, InstrumentDirectory, Place, TickSize};
-use crate::open::OpenError;
 use crate::source::SourceError;
 use crate::stats::FeedStats;
 
@@ -47,9 +46,12 @@ impl LobsterReader {
     ///
     /// # Errors
     ///
-    /// [`OpenError`] when there are several, or it is no zip archive, or lacks one of the two files.
-    pub(crate) fn open(paths: &[PathBuf], config: &FeedConfig) -> Result<Box<dyn ArchiveReader>, OpenError> {
-        let [path] = paths else { return Err(OpenError::OneArchive { found: paths.len() }) };
+    /// [`SourceError`] when there are several, or it is no zip archive, or lacks one of the two files.
+    pub(crate) fn open(
+        paths: &[PathBuf],
+        config: &FeedConfig,
+    ) -> Result<Box<dyn ArchiveReader>, SourceError> {
+        let [path] = paths else { return Err(SourceError::OneArchive { found: paths.len() }) };
         let archive = Archive::open(path)?;
         let levels = archive.levels();
         let mut directory = InstrumentDirectory::new(1);

@@ -39,6 +39,12 @@ pub enum SourceError {
         /// What should stand there.
         wanted: String,
     },
+    /// Several LOBSTER archives: each is a whole day of one instrument.
+    #[error("found {found} LOBSTER archives, wanted one")]
+    OneArchive {
+        /// How many there are.
+        found: usize,
+    },
     /// A network port failed.
     #[error("{port}: {reason}")]
     Port {

@@ -7,6 +7,7 @@ use std::fs;
 
 use control::protocol::{parse_request, read_frame, write_frame};
 use dataplane::{FeedConfig, FeedKind};
+use dbn::encode::EncodeRecord as _;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use simulator::{FirmOrder, Line, Listener, MAGIC_NANOSECONDS, Options, Packet, PcapWriter, Scenario, Truth};
