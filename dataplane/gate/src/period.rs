@@ -65,10 +65,13 @@ impl History {
     };
 
     /// Forgets what was, where prices may from now on be zero or negative, or may not any more: the words of the two have no mean.
-    pub(crate) fn keep_kind(&mut self, signed: bool) {
-        if self.signed != signed {
+    /// Whether that is so.
+    pub(crate) fn keep_kind(&mut self, signed: bool) -> bool {
+        let changes = self.signed != signed;
+        if changes {
             *self = Self { signed, ..Self::NEW };
         }
+        changes
     }
 
     /// From `ts` on the reference is `reference`, 0 for none, and there is none where the instrument does not trade.

@@ -3,8 +3,9 @@
 //!
 //! **What is the reference?** Decided once, when a row is published, not on every order: the mid, when both sides are
 //! there, do not cross, and lie near enough to each other (the mid of stub quotes is no price); else the last trade,
-//! when it lies inside the sides there are, and near enough to one of them (between stub quotes it is one print that
-//! nobody stands behind); else none, and the gate refuses. It is stored doubled, so that the mid of an odd sum stays exact.
+//! when it lies inside the sides there are, near enough to one of them, and near enough to the reference before it: a print
+//! between stub quotes, or at one, is a price that nobody stands behind, and so is the first price of all where it is no mid;
+//! else none, and the gate refuses. It is stored doubled, so that the mid of an odd sum stays exact.
 //! A last trade is one for [`RefRules::last_age_max`] only: the feed's life says that quotes are still right, not that anybody
 //! would still trade there.
 //!
@@ -42,8 +43,9 @@ struct Judge {
     by_last: bool,
 }
 
-/// The reference price; see the module's documentation. Prices are words; basis points are of at least `least`.
-fn judge(bid: u64, ask: u64, last: u64, spread_max_bps: u32, least: u64) -> Judge {
+/// The reference price; see the module's documentation. Prices are words; `before` is the last reference, 0 where there was none;
+/// basis points are of at least `least`.
+fn judge((bid, ask, last): (u64, u64, u64), before: u64, spread_max_bps: u32, least: u64) -> Judge {
     // distance / mid <= bps / 10^4, where mid = (low + high) / 2.
     let near = |low: u64, high: u64| {
         let twice_mid = size_of_two(low + high).max(2 * least);
@@ -56,7 +58,8 @@ fn judge(bid: u64, ask: u64, last: u64, spread_max_bps: u32, least: u64) -> Judg
     let below = last <= ask && ask != 0;
     let inside = last != 0 && (above || bid == 0) && (below || ask == 0);
     let vouched = above && near(bid, last) || below && near(last, ask);
-    let by_last = inside && vouched;
+    let follows = before != 0 && near(last.min(before), last.max(before));
+    let by_last = inside && vouched && follows;
     Judge { twice: if by_last { 2 * last } else { 0 }, by_last }
 }
 
@@ -167,6 +170,8 @@ impl core::error::Error for UnknownInstrument {}
 pub struct RefWriter {
     rows: RefReader,
     histories: Box<[History]>,
+    /// The last reference of each instrument while its book was live; 0 before any.
+    before: Box<[u64]>,
     mid_spread_max_bps: u32,
     /// The last tick with its reciprocal: most instruments share one, and the reciprocal costs a division.
     tick: Divisor,
@@ -183,6 +188,7 @@ impl RefWriter {
     pub(crate) fn of(rows: &RefReader, rules: &RefRules<'_>) -> Self {
         Self {
             histories: rows.slots.iter().map(|_| History::NEW).collect(),
+            before: rows.slots.iter().map(|_| 0).collect(),
             rows: rows.clone(),
             mid_spread_max_bps: rules.mid_spread_max_bps,
             tick: Divisor::NONE,
@@ -207,13 +213,19 @@ impl RefWriter {
                 (price_word(top.bid, signed), price_word(top.ask, signed), price_word(top.last, signed))
             }
         };
-        let Judge { twice, by_last } = judge(bid, ask, last, self.mid_spread_max_bps, least);
+        let before = *self.before.get(instrument.index()).ok_or(unknown)?;
+        let Judge { twice, by_last } = judge((bid, ask, last), before, self.mid_spread_max_bps, least);
         let px = twice >> 1;
         let band = self.band(top, size(if twice == 0 { bid.max(ask) } else { px }));
         let history = self.histories.get_mut(instrument.index()).ok_or(unknown)?;
-        history.keep_kind(signed);
+        let kind_changed = history.keep_kind(signed);
         // What a book is not sure of is no part of its history.
         let sampled = if top.state.is_live() { px } else { 0 };
+        if let Some(before) = self.before.get_mut(instrument.index())
+            && (sampled != 0 || kind_changed)
+        {
+            *before = sampled;
+        }
         history.note(top.ts, sampled, top.status == TradingStatus::Trading, self.rows.held.period);
         let slot = self.rows.slots.get(instrument.index()).ok_or(unknown)?;
         slot.write([
@@ -455,7 +467,7 @@ mod tests {
         let spread = |half: i64| [-half, half].map(|px| price_word(Px(px), true));
         for (half, near) in [(1_000_000, true), (1_000_001, false)] {
             let [bid, ask] = spread(half);
-            assert_eq!(judge(bid, ask, 0, 100, least).twice != 0, near, "a hundredth of it");
+            assert_eq!(judge((bid, ask, 0), 0, 100, least).twice != 0, near, "a hundredth of it");
         }
     }
 
@@ -506,29 +518,35 @@ mod tests {
 
     #[test]
     fn the_reference_is_the_mid_then_a_last_trade_inside_then_nothing() {
-        for (bid, ask, last, twice, why) in [
-            (100, 103, 0, 203, "the mid, exact although the sum is odd"),
-            (100, 100, 0, 200, "a locked book has a mid"),
-            (100, 200, 105, 210, "too wide a spread: the last trade inside, near the bid"),
-            (100, 200, 190, 380, "near the ask"),
-            (100, 200, 150, 0, "near neither: a print between stub quotes"),
-            (100, 200, 250, 0, "too wide, and the last trade outside"),
-            (1, 0, 100, 0, "one stub, and a trade far from it"),
-            (0, 300, 100, 0, "the other stub"),
-            (100, 0, 110, 220, "one side, the last trade near enough"),
-            (100, 0, 111, 0, "too far from it"),
-            (100, 0, 100, 200, "one side, the last trade at it"),
-            (100, 0, 99, 0, "one side, the last trade beyond it"),
-            (0, 100, 100, 200, "the other side"),
-            (0, 100, 101, 0, "the other side, beyond"),
-            (0, 0, 100, 0, "a trade without a book"),
-            (103, 100, 101, 0, "a crossed book"),
-            (0, 0, 0, 0, "nothing"),
+        for (bid, ask, last, before, twice, why) in [
+            (100, 103, 0, 0, 203, "the mid, exact although the sum is odd"),
+            (100, 100, 0, 0, 200, "a locked book has a mid"),
+            (100, 200, 105, 103, 210, "too wide a spread: the last trade inside, near the bid"),
+            (100, 200, 190, 195, 380, "near the ask"),
+            (100, 200, 150, 150, 0, "near neither: a print between stub quotes"),
+            (100, 200, 250, 250, 0, "too wide, and the last trade outside"),
+            (1, 0, 100, 100, 0, "one stub, and a trade far from it"),
+            (0, 300, 100, 100, 0, "the other stub"),
+            (100, 0, 110, 110, 220, "one side, the last trade near enough"),
+            (100, 0, 111, 110, 0, "too far from it"),
+            (100, 0, 100, 101, 200, "one side, the last trade at it"),
+            (100, 0, 99, 100, 0, "one side, the last trade beyond it"),
+            (0, 100, 100, 100, 200, "the other side"),
+            (0, 100, 101, 100, 0, "the other side, beyond"),
+            (0, 0, 100, 100, 0, "a trade without a book"),
+            (103, 100, 101, 101, 0, "a crossed book"),
+            (0, 0, 0, 100, 0, "nothing"),
+            (1, 20_000_000, 1, 0, 0, "a print at a stub, and nothing before it"),
+            (1, 20_000_000, 1, 100, 0, "the same after a market"),
+            (1, 20_000_000, 20_000_000, 100, 0, "at the other stub"),
+            (0, 20_000_000, 20_000_000, 0, 0, "at the only one"),
+            (100, 200, 105, 94, 0, "too far from the reference before it"),
+            (100, 200, 105, 95, 210, "near enough to it"),
         ] {
             let by_last = twice != 0 && twice == 2 * last;
-            assert_eq!(judge(bid, ask, last, 1_000, 0), Judge { twice, by_last }, "{why}");
+            assert_eq!(judge((bid, ask, last), before, 1_000, 0), Judge { twice, by_last }, "{why}");
         }
-        let twice = |bid, ask| judge(bid, ask, 0, 1_000, 0).twice;
+        let twice = |bid, ask| judge((bid, ask, 0), 0, 1_000, 0).twice;
         assert_eq!(twice(9_500, 10_500), 20_000, "exactly at the widest");
         assert_eq!(twice(9_499, 10_501), 0, "just beyond");
     }

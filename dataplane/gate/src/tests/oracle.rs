@@ -525,10 +525,12 @@ impl Oracle<'_> {
             return Some((bid + ask, false));
         }
         let last = last?;
-        // Inside the sides there are, and within a tenth of one of them.
+        // Inside the sides there are, and within a tenth of one of them and of what the reference was before.
         let inside = bid.is_none_or(|b| last >= b) && ask.is_none_or(|a| last <= a);
         let near = |side: i128| (side - last).abs() * 10_000 * 2 <= 1_000 * self.basis(side + last);
-        (inside && bid.into_iter().chain(ask).any(near)).then_some((2 * last, true))
+        let before = self.world.earlier.map(|cents| i128::from(self.world.px(Px(cents * CENT.0)).0));
+        (inside && bid.into_iter().chain(ask).any(near) && before.is_some_and(near))
+            .then_some((2 * last, true))
     }
 
     /// The tick at a price, 0 when it is not known.
