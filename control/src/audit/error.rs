@@ -46,6 +46,20 @@ pub enum AuditError {
         /// The segment.
         path: PathBuf,
     },
+    /// The file that is being written to has lost its end: what comes next would lie behind a hole, in no chain.
+    #[error(
+        "{}: found {found} bytes, wanted the {wanted} that were written: it was cut while it is in use; what is left can be proven, \
+         and nothing more is written to it",
+        path.display()
+    )]
+    Shortened {
+        /// The segment.
+        path: PathBuf,
+        /// Its length.
+        found: u64,
+        /// What was written to it.
+        wanted: u64,
+    },
     /// The file that the chain's heads are noted in has none.
     #[error(
         "{}: found {found}, wanted the heads of the audit log that are noted there: what was cut off its end, or written anew with \

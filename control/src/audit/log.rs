@@ -145,7 +145,7 @@ impl AuditLog {
     /// # Errors
     /// [`AuditError`].
     pub fn append_all(&mut self, now: Stamp, actor: &Actor, entries: &[Entry]) -> Result<u64, AuditError> {
-        self.still_the_file()?;
+        self.still_the_file(self.bytes)?;
         if self.half_written {
             self.cut_back()?;
         }
@@ -164,7 +164,7 @@ impl AuditLog {
             .write_all_at(lines.as_bytes(), self.bytes)
             .and_then(|()| self.file.sync_data())
             .map_err(AuditError::io(&self.segment.path, "cannot be written"))
-            .and_then(|()| self.still_the_file());
+            .and_then(|()| self.still_the_file(self.bytes + lines.len() as u64));
         if let Err(error) = written {
             self.half_written = true;
             // Whether or not this works now: nothing is written before it has.
@@ -187,14 +187,20 @@ impl AuditLog {
         Ok(())
     }
 
-    /// Whether the file being written to is the one its name leads to: a record in a file that was moved away or lies on a disk
-    /// that was unmounted is in no log.
-    fn still_the_file(&self) -> Result<(), AuditError> {
+    /// Whether the file being written to is the one its name leads to, and has its `wanted` bytes: a record in a file that was moved
+    /// away or lies on a disk that was unmounted is in no log, and one behind a hole is in no chain.
+    fn still_the_file(&self, wanted: u64) -> Result<(), AuditError> {
         let path = &self.segment.path;
         let ours = self.file.metadata().map_err(AuditError::io(path, "cannot be looked at"))?;
         match fs::symlink_metadata(path) {
-            Ok(named) if (named.dev(), named.ino()) == (ours.dev(), ours.ino()) => Ok(()),
-            _ => Err(AuditError::Replaced { path: path.clone() }),
+            Ok(named) if (named.dev(), named.ino()) != (ours.dev(), ours.ino()) => {
+                Err(AuditError::Replaced { path: path.clone() })
+            }
+            Ok(named) if named.len() < wanted => {
+                Err(AuditError::Shortened { path: path.clone(), found: named.len(), wanted })
+            }
+            Ok(_) => Ok(()),
+            Err(_) => Err(AuditError::Replaced { path: path.clone() }),
         }
     }
 

@@ -365,6 +365,24 @@ fn nothing_is_written_into_a_file_that_is_no_longer_the_log() {
     assert_eq!(try_append(&mut log, 3).unwrap(), 3, "back again, as a disk that was mounted again");
 }
 
+/// As a tool that rotates logs does by copying them away.
+#[test]
+fn nothing_is_written_into_a_log_that_was_cut_while_it_is_in_use() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = log_of(dir.path(), 2, 1 << 20);
+    let path = segment(dir.path(), 1);
+    let whole = fs::read(&path).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    for kept in [0, 100, whole.len() as u64 - 1] {
+        file.set_len(kept).unwrap();
+        let cut = try_append(&mut log, 3).unwrap_err();
+        assert!(matches!(cut, AuditError::Shortened { found, .. } if found == kept), "{cut}");
+        assert_eq!(fs::metadata(&path).unwrap().len(), kept, "no hole");
+    }
+    fs::write(&path, &whole).unwrap();
+    assert_eq!(try_append(&mut log, 3).unwrap(), 3, "its end is back");
+}
+
 #[test]
 fn an_empty_segment_that_a_full_disk_left_is_written_to() {
     let dir = tempfile::tempdir().unwrap();
