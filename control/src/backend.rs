@@ -10,7 +10,7 @@ use gate::{Breaker, Envelope, Explanation, Exposure, FixedScore, LimitsSource, R
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use types::{BookState, Tier, UnixNanos};
+use types::{BookState, Tier, TradingStatus, UnixNanos};
 
 /// Why the appliance could not do it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +70,10 @@ pub struct InstrumentView {
     pub tier_since: Option<UnixNanos>,
     /// Its book.
     pub book: BookState,
+    /// Whether its venue trades it.
+    pub trading: TradingStatus,
+    /// Whether there is a price that orders can be held to.
+    pub has_reference: bool,
     /// Features that drove the score when the tier last changed, the strongest first.
     pub drivers: Vec<Driver>,
 }

@@ -61,6 +61,8 @@ mod tests {
             score: None,
             tier_since: None,
             book,
+            trading: types::TradingStatus::Trading,
+            has_reference: true,
             drivers: Vec::new(),
         };
         let joined = BookState::Stale(StaleCause::Joined);

@@ -5,7 +5,10 @@ use super::plane::Controller;
 use crate::backend::{InstrumentView, Snapshot};
 use crate::names::{Name, Scope};
 use gate::BreakerState;
-use types::{BookState, Tier};
+use types::{BookState, Tier, TradingStatus};
+
+const NO_INSTRUMENT: &str =
+    "every instrument is tripped, not traded by its venue, or without a live book and a reference price";
 
 /// What can pass.
 pub(super) enum Passing {
@@ -38,7 +41,8 @@ impl Controller {
         }
         let of = |scope: Scope| self.words.state(&scope);
         let instrument = |view: &InstrumentView| {
-            let closed = view.book != BookState::Live || view.tier == Tier::Critical;
+            let unpriced = view.book != BookState::Live || !view.has_reference;
+            let closed = unpriced || view.trading != TradingStatus::Trading || view.tier == Tier::Critical;
             if closed { BreakerState::Tripped } else { of(Scope::Instrument(view.symbol)) }
         };
         let names = |names: &mut dyn Iterator<Item = &Name>, scope: fn(Name) -> Scope| {
@@ -48,7 +52,7 @@ impl Controller {
             (of(Scope::Firm), "the firm's breaker is tripped"),
             (names(&mut self.scopes.accounts.iter(), Scope::Account), "every account is tripped"),
             (names(&mut self.scopes.strategies.keys(), Scope::Strategy), "every strategy is tripped"),
-            (least(views.iter().map(instrument)), "every instrument is tripped or without a live book"),
+            (least(views.iter().map(instrument)), NO_INSTRUMENT),
         ];
         if let Some((_, why)) = levels.iter().find(|(state, _)| *state == BreakerState::Tripped) {
             return Passing::None((*why).to_owned());

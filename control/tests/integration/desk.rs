@@ -42,6 +42,8 @@ struct Machine {
     breakers: BreakerWriter,
     tiers: [Tier; 3],
     envelopes: [Envelope; 3],
+    /// Of all instruments: whether their venue trades them, and whether they have a reference price.
+    market: (TradingStatus, bool),
     calls: Vec<String>,
 }
 
@@ -109,7 +111,9 @@ impl Desk {
         let gate = Gate::new(&config, tables).unwrap();
         let envelopes = SYMBOLS.map(|s| *plan.limits.envelope(s.parse().unwrap()));
         let tiers = [Tier::Normal; 3];
-        let machine = Machine { gate, statics, dynamics, breakers, tiers, envelopes, calls: Vec::new() };
+        let market = (TradingStatus::Trading, true);
+        let machine =
+            Machine { gate, statics, dynamics, breakers, tiers, envelopes, market, calls: Vec::new() };
         let desk = Self {
             machine: Mutex::new(machine),
             reader,
@@ -141,6 +145,11 @@ impl Desk {
         let terms = Terms { tier, score, lease: Nanos(60_000_000_000), version: 1, cause: LimitCause::Renew };
         let limits = effective_limits(&envelopes[index], tier, &Overlay::DEFAULT);
         dynamics.publish(at, ClassId(0), &limits, &terms, START).unwrap();
+    }
+
+    /// What the venue and the books say of every instrument.
+    pub(crate) fn set_market(&self, trading: TradingStatus, has_reference: bool) {
+        self.machine.lock().unwrap().market = (trading, has_reference);
     }
 
     /// What the appliance does when control has restored its latches: whatever has none is open.
@@ -255,6 +264,8 @@ impl Backend for Desk {
             score: FixedScore::from_micros(if machine.tiers[i] == Tier::Normal { 13_000 } else { 981_000 }),
             tier_since: Some(START),
             book: BookState::Live,
+            trading: machine.market.0,
+            has_reference: machine.market.1,
             drivers: vec![driver(FeatureId::SpreadBps, 6.25), driver(FeatureId::CancelRatio, 0.94)],
         });
         views.filter(|view| symbol.is_none_or(|s| s == view.symbol)).collect()

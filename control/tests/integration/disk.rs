@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use types::UnixNanos;
+use types::{TradingStatus, UnixNanos};
 
 fn reason() -> Reason {
     "because".parse().unwrap()
@@ -730,5 +730,20 @@ fn status_says_open_only_while_orders_can_pass() {
     for symbol in crate::desk::SYMBOLS {
         works(site.ask(Role::Trader, trip(&format!("instrument:{symbol}"))));
     }
-    assert_eq!(status(&site).closed.as_deref(), Some("every instrument is tripped or without a live book"));
+    let no_instrument = Some(
+        "every instrument is tripped, not traded by its venue, or without a live book and a reference price",
+    );
+    assert_eq!(status(&site).closed.as_deref(), no_instrument);
+    for symbol in crate::desk::SYMBOLS {
+        works(site.ask(Role::RiskOfficer, reset(&format!("instrument:{symbol}"))));
+    }
+    assert_eq!(status(&site).closed, None);
+    for (trading, has_reference) in
+        [(TradingStatus::Halted, true), (TradingStatus::Unknown, true), (TradingStatus::Trading, false)]
+    {
+        site.desk.set_market(trading, has_reference);
+        assert_eq!(status(&site).closed.as_deref(), no_instrument, "{trading:?}");
+    }
+    site.desk.set_market(TradingStatus::Trading, true);
+    assert_eq!(status(&site).closed, None);
 }

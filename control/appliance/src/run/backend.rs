@@ -31,7 +31,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use types::{BookState, InstrumentId, Px, Qty, Symbol, Tier, UnixNanos};
+use types::{BookState, InstrumentId, Px, Qty, Symbol, Tier, TradingStatus, UnixNanos};
 
 /// Strategies and accounts that can be named; their breakers exist from the start.
 pub(super) const NAMES_MAX: u16 = 64;
@@ -306,7 +306,7 @@ impl LiveBackend {
         let Readers { statics, dynamics, references } = &self.readers;
         let held_to = limits_in_force(statics, dynamics.as_ref(), instrument, CLASS, now)?;
         let modelled = matches!(held_to.source, LimitsSource::Dynamic | LimitsSource::StaticLease);
-        let book = references.read(instrument).map_or(BookState::Empty, |top| top.state);
+        let top = references.read(instrument);
         Some(InstrumentView {
             symbol: symbol.into(),
             effective: held_to.limits,
@@ -314,7 +314,9 @@ impl LiveBackend {
             tier: held_to.tier,
             score: modelled.then_some(held_to.score),
             tier_since: known.tier_since,
-            book,
+            book: top.map_or(BookState::Empty, |top| top.state),
+            trading: top.map_or(TradingStatus::Unknown, |top| top.status),
+            has_reference: top.is_some_and(|top| top.px.is_some()),
             drivers: known.drivers.map_or_else(Vec::new, |drivers| named(&drivers)),
         })
     }

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
-use types::{BookState, Px, StaleCause, Tier, UnixNanos};
+use types::{BookState, Px, StaleCause, Tier, TradingStatus, UnixNanos};
 
 /// Names that a careless program trips over.
 pub(crate) const ODD: [&str; 5] = ["\"\\<&'>\"", "BRK/A", "ZZ%2F#?", "ZZ;A?B=", "ZZ{x}"];
@@ -73,6 +73,8 @@ impl Market {
             score: score.and_then(FixedScore::from_micros),
             tier_since: Some(UnixNanos(1_795_271_422_000_000_000)),
             book: if place % 50 == 7 { BookState::Stale(StaleCause::Gap) } else { BookState::Live },
+            trading: TradingStatus::Trading,
+            has_reference: true,
             drivers: vec![
                 driver("spread_bps", "bid-ask spread", Some(6.25), "bps"),
                 driver("cancel_ratio", "share of cancels", None, "1"),
