@@ -326,4 +326,14 @@ mod tests {
         assert_eq!((RoundedValue::above(0).micros(), RoundedValue(0xFF00_0000).micros()), (0, 0));
         assert_eq!(RoundedValue(u32::MAX).micros(), u64::MAX);
     }
+
+    #[test]
+    fn what_is_over_by_the_time_that_it_is_said_is_not_added() {
+        let (mut sliding, newest) = (Sliding::default(), 1_000);
+        sliding.add(newest, 5);
+        sliding.add(newest - PARTS as u64 - 1, 7);
+        assert_eq!(sliding.total(newest), 5);
+        sliding.add(newest - PARTS as u64, 7);
+        assert_eq!(sliding.total(newest), 12);
+    }
 }

@@ -179,6 +179,15 @@ mod tests {
     }
 
     #[test]
+    fn an_order_at_the_end_of_all_times_is_no_doubt() {
+        for before in [1, 1 << 31, 1 << 32] {
+            let mut cell = Cell::FLAT;
+            cell.spend(UnixNanos(DOUBT - before), u32::MAX);
+            assert!(!cell.in_doubt(), "{before}");
+        }
+    }
+
+    #[test]
     fn a_position_saturates_instead_of_turning_over() {
         let mut cell = Cell { position: POSITION_MAX, ..Cell::FLAT };
         cell.fill(Side::Bid, u32::MAX);

@@ -128,4 +128,14 @@ mod tests {
             prop_assert_eq!(spare.map(|pair| pair.0), Some([6, 6]));
         }
     }
+
+    #[test]
+    fn what_was_replaced_goes_as_soon_as_nothing_was_loosened_for_the_whole_time() {
+        let at = |size, ns| Pair([size, size], Lease::new(UnixNanos(ns), KEPT));
+        for (passed_ns, kept) in [(KEPT.0 - 1, 1), (KEPT.0, 2)] {
+            let mut lately = Lately::new(1);
+            let spare = lately.keep(0, Some(at(1, 1)), at(2, 1), &at(2, 1 + passed_ns));
+            assert_eq!(spare.0, [kept, kept]);
+        }
+    }
 }

@@ -275,4 +275,11 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_clock_that_goes_back_by_two_samples_is_not_set_back() {
+        // The next is due at 1,010.
+        assert_eq!(after(&[(1_001, 100), (990, 100), (1_000, 100)]).mean(), 0, "none is taken twice");
+        assert_eq!(after(&[(1_001, 100), (989, 100), (990, 100)]).mean(), 100);
+    }
 }

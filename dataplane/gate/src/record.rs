@@ -545,4 +545,32 @@ mod tests {
         assert_eq!((before.next_epoch(), before.stamp()), (EPOCH_MASK, EPOCH_MASK - 1));
         assert_eq!((RowWord(0).epoch(), RowWord(0).stamp(), RowWord(0).next_epoch()), (0, 0, 1));
     }
+
+    /// Of two with one tier the score and the number of the newer stand.
+    #[test]
+    fn a_record_is_loosened_by_a_larger_limit_and_by_a_lower_tier() {
+        let of = |qty, tier, version| LimitRecord {
+            limits: RiskLimits { max_qty: Qty(qty), ..crate::tests::LIVE },
+            tier,
+            score: FixedScore::from_f64(0.5).expect("a score"),
+            lease: Lease::new(UnixNanos(1), Nanos::SECOND),
+            version,
+            cause: LimitCause::Renew,
+        };
+        let said = of(400, Tier::High, 2);
+        for (next, loosened) in [
+            (of(400, Tier::High, 3), false),
+            (of(399, Tier::Critical, 3), false),
+            (of(401, Tier::High, 3), true),
+            (of(400, Tier::Elevated, 3), true),
+        ] {
+            assert_eq!(said.loosened_by(&next), loosened, "{next:?}");
+        }
+        let tightened = |older| {
+            let LimitRecord { limits, tier, version, .. } = said.tightened_by(&older);
+            (limits.max_qty.0, tier, version)
+        };
+        assert_eq!(tightened(of(300, Tier::High, 1)), (300, Tier::High, 2));
+        assert_eq!(tightened(of(500, Tier::Critical, 1)), (400, Tier::Critical, 1));
+    }
 }

@@ -596,4 +596,32 @@ mod tests {
             assert_eq!(error, TableError::Size(TableSizeError { instruments, classes: 1 }));
         }
     }
+
+    /// Whatever bucket it is in; and one that is withdrawn allows everything.
+    #[test]
+    fn a_surface_that_allows_more_of_anything_loosens_the_one_before_it() {
+        let of = |near: u32, far: u32, span_ms: u64| {
+            let sizes = core::array::from_fn(|bucket| Qty(if bucket < 8 { near } else { far }));
+            let lease = Lease::new(UnixNanos(1), Nanos(span_ms * 1_000_000));
+            SurfaceRecord { sizes: SizeSurface::new(sizes), lease, version: 1 }
+        };
+        let (said, withdrawn) = (of(400, 300, 5), of(400, 300, 0));
+        for (next, loosened) in [
+            (of(400, 300, 5), false),
+            (of(399, 300, 5), false),
+            (of(400, 301, 5), true),
+            (of(401, 1, 5), true),
+            (of(1, 1, 0), true),
+        ] {
+            assert_eq!(
+                (said.loosened_by(&next), withdrawn.loosened_by(&next)),
+                (loosened, false),
+                "{next:?}"
+            );
+        }
+        // Of what is withdrawn nothing tightens, and whatever else was said tightens it.
+        let tight = of(1, 1, 0);
+        assert_eq!([said.tightened_by(&tight), tight.tightened_by(&said)], [said; 2]);
+        assert_eq!(withdrawn.tightened_by(&tight), withdrawn);
+    }
 }

@@ -92,3 +92,13 @@ fn a_clock_that_is_right_changes_no_step() {
     assert_eq!(rebase(&mut same, NOW.plus(Nanos(4 * YEAR))), 0);
     assert_eq!(same, steps);
 }
+
+#[test]
+fn the_same_reading_twice_is_one_reading() {
+    let mut rig = Rig::new();
+    rig.references.heartbeat(NOW);
+    for _ in 0..2 {
+        assert_eq!(asked(&mut rig, 1, 100, NOW.plus(Nanos(YEAR))), Some(RejectReason::RefStale));
+    }
+    assert_eq!(asked(&mut rig, 1, 100, at(0)), None);
+}

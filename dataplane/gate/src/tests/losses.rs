@@ -527,6 +527,10 @@ fn a_fill_without_any_price_is_a_doubt() {
     desk.rig.gate.settle(OrderEvent::Executed { id: 7, execution: 2, qty: Qty(5) });
     let held = desk.rig.gate.exposure(InstrumentId(0), StrategyId(0)).unwrap();
     assert!(held.in_doubt && held.position == 9);
+    let mut volumes = Vec::new();
+    let volume = |step| if let Step::Tallied { volume, .. } = step { Some(volume) } else { None };
+    desk.rig.gate.checkpoint(|step| volumes.extend(volume(step)));
+    assert_eq!(volumes, [4, 4], "what nobody can price is held as if from before the day");
 }
 
 /// As each of its strategies is stopped by itself, and for itself.

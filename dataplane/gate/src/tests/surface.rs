@@ -423,3 +423,26 @@ fn an_order_within_a_live_surface_takes_the_fast_path() {
     assert!(rig.fast(&fits, NOW));
     assert!(!rig.fast(&OrderIntent { qty: Qty(431), ..fits }, NOW));
 }
+
+/// What a person has had forgotten is kept beside no record that is said later.
+#[test]
+fn what_was_granted_at_the_moment_of_forgetting_stands_for_nothing_said_after_it() {
+    let (mut rig, mut writer) = surfaced();
+    let mut say = |size, after_ns| {
+        let flat = SizeSurface::new([Qty(size); SURFACE_BUCKETS]);
+        writer.publish(INSTRUMENT, &flat, LEASE, 8, NOW.plus(Nanos(after_ns))).unwrap();
+    };
+    say(300, 0);
+    say(395, 0);
+    rig.statics.forget(INSTRUMENT, CLASS, NOW).unwrap();
+    say(395, 1);
+    say(395, 2);
+    // To a clock that is behind, both are of the future, and what is kept beside the newest counts, too.
+    let behind = UnixNanos(NOW.0 - 3_600_000_000_000);
+    rig.publish_top(&TopOfBook { ts: behind, last_ts: behind, ..top() });
+    rig.references.heartbeat(behind);
+    let held = OrderIntent { qty: Qty(395), px: px("99.95"), ..order(1) };
+    assert_eq!(rig.gate.check(&held, behind).reason, None);
+    let more = OrderIntent { qty: Qty(396), ..held };
+    assert_eq!(rig.gate.check(&more, behind).reason, Some(R::QtyErrModel));
+}

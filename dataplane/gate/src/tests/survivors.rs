@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::{
-    CurrencyId, ExposureLimits, Flags, InstrumentTerms, KeptOrder, MoneyRules, OrderEvent as E, ProfitRules,
-    RejectReason as R, RepeatedExecutions, RestoreError, RoundedValue, Settlement as S, Step, TermsError,
-    TermsWriter,
+    ActivityLimits, CurrencyId, ExposureLimits, Flags, InstrumentTerms, KeptOrder, MoneyRules,
+    OrderEvent as E, ProfitRules, RejectReason as R, RepeatedExecutions, RestoreError, RoundedValue,
+    Settlement as S, Step, TermsError, TermsWriter,
 };
 use std::vec::Vec;
 
@@ -462,4 +462,89 @@ fn a_value_beyond_its_limit_by_the_multiplier_does_not_pass() {
     rig.publish_top(&top());
     rig.accepts(&OrderIntent { qty: Qty(60), ..order(1) });
     rig.refuses(&OrderIntent { qty: Qty(61), ..order(1) }, R::Value);
+}
+
+/// Where every check is made, which the fast path spares an order that is near to nothing.
+#[test]
+fn an_account_may_hold_as_much_as_its_limit() {
+    let mut rig = Rig::new();
+    rig.gate.set_position(INSTRUMENT, StrategyId(0), ACCOUNT, 1_900).expect("a cell");
+    let broken = |qty| {
+        let explained = rig.gate.explain(&OrderIntent { qty: Qty(qty), ..order(1) }, NOW);
+        explained.breaches().map(|breach| breach.reason).collect::<Vec<_>>()
+    };
+    assert_eq!([broken(100), broken(101)], [std::vec![], std::vec![R::AccountPos]]);
+}
+
+#[test]
+fn a_checkpoint_has_the_time_of_the_last_order_once_there_was_one() {
+    let mut rig = Rig::new();
+    let told = |rig: &Rig| {
+        let mut times = Vec::new();
+        rig.gate.checkpoint(|step| times.extend(if let Step::Told(at) = step { Some(at) } else { None }));
+        times
+    };
+    assert_eq!(told(&rig), []);
+    rig.take(&order(1));
+    assert_eq!(told(&rig), [NOW]);
+}
+
+/// The least that a price counts for is known, though the multiplier is not.
+#[test]
+fn an_order_whose_terms_cannot_be_used_is_refused_for_nothing_else() {
+    let unusable = InstrumentTerms { worth_min: px("20.00"), multiplier_micros: 0, ..InstrumentTerms::PLAIN };
+    let mut rig = valuing(&unusable);
+    rig.publish_top(&TopOfBook { bid: px("1.00"), ask: px("1.02"), last: px("1.01"), ..top() });
+    let buy = OrderIntent { px: px("1.50"), ..order(1) };
+    let explained = rig.gate.explain(&buy, NOW);
+    assert!(explained.breaches().map(|breach| breach.reason).eq([R::TermsMissing]));
+}
+
+/// As many as for one before the first.
+#[test]
+fn a_strategy_may_send_more_for_each_trade() {
+    let limits = ActivityLimits { messages_per_trade: 2, ..ActivityLimits::NONE };
+    let config = GateConfig { window: Nanos::SECOND, strategy_activity: &[limits; 2], ..CONFIG };
+    let mut rig = Rig::with(&config, true);
+    rig.take(&order(1));
+    rig.take(&order(2));
+    rig.refuses(&order(3), R::OrderToTradeStrategy);
+    assert_eq!(fill(&mut rig, 1, 10), S::Working);
+    rig.refuses(&order(3), R::OrderToTradeStrategy);
+    assert_eq!(fill(&mut rig, 1, 10), S::Working);
+    rig.take(&order(3));
+}
+
+/// The venue has spoken of it, and a replacement of it may be in force.
+#[test]
+fn an_order_that_was_cancelled_under_its_replacement_is_not_released() {
+    let mut rig = Rig::new();
+    let reservation = rig.gate.reserve(&order(1), NOW).1.expect("let through");
+    assert!(rig.gate.replace(1, &OrderIntent { qty: Qty(150), ..order(2) }, NOW).1.is_some());
+    assert_eq!(rig.gate.settle(E::Cancelled { id: 1 }), S::Working);
+    assert_eq!(rig.gate.release(reservation), S::Ignored);
+    assert_eq!(rig.gate.exposure(INSTRUMENT, STRATEGY).expect("a cell").working_buy, 150);
+}
+
+#[test]
+fn a_checkpoint_has_how_often_each_strategy_was_stopped() {
+    let repeated_executions = Some(RepeatedExecutions { most: 2, window: Nanos::SECOND });
+    let mut rig = Rig::with(&GateConfig { repeated_executions, ..CONFIG }, true);
+    let stops = |rig: &Rig| {
+        let mut stops = Vec::new();
+        rig.gate.checkpoint(|step| {
+            stops.extend(if let Step::Stopped { strategy, count } = step {
+                Some((strategy, count))
+            } else {
+                None
+            });
+        });
+        stops
+    };
+    assert_eq!(stops(&rig), []);
+    for id in [1, 2] {
+        rig.take(&order(id));
+        fill(&mut rig, id, 100);
+    }
+    assert_eq!(stops(&rig), [(STRATEGY, 1)]);
 }
