@@ -149,7 +149,8 @@ mod tests {
         fn packet(&mut self, line: u8, seq: u64, forged: bool) {
             self.now += 1;
             let at = UnixNanos(self.now);
-            let head = Head { session: SessionId([1; 10]), seq, count: 1, end: false, sent: at };
+            // Copies on two lines are of one packet, with one time of sending.
+            let head = Head { session: SessionId([1; 10]), seq, count: 1, end: false, sent: UnixNanos(0) };
             let payload: &[u8] = if forged { b"forged" } else { b"real" };
             self.arbiter.on_packet(
                 &head,

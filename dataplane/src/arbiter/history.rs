@@ -369,6 +369,51 @@ mod tests {
         assert_eq!(history.tell(&head, &padded, 3, 1, &Out(Some(Transport::MoldUdp64))), Told::Same);
     }
 
+    #[test]
+    fn what_is_written_over_is_all_that_is_forgotten() {
+        let mut history = History::new();
+        history.begin(1);
+        // Whether each of the numbers asked for is known then.
+        let mut keep = |seq, bytes: usize, asked: [u64; 2]| {
+            let head = Head { session: SessionId::default(), seq, count: 1, end: false, sent: UnixNanos(0) };
+            history.keep(&head, &vec![0; bytes], seq, 0);
+            asked.map(|seq| history.knows(seq))
+        };
+        (1..=32).for_each(|seq| assert_eq!(keep(seq, BYTES / 32, [1, seq]), [true; 2], "to the byte"));
+        assert_eq!(keep(33, BYTES / 32, [1, 2]), [false, true]);
+        assert_eq!(keep(34, BYTES, [33, 34]), [false, true]);
+        assert_eq!(keep(35, BYTES + 1, [34, 35]), [false; 2], "too long to be kept");
+    }
+
+    #[test]
+    fn a_sequence_that_begins_is_held_against_nothing_of_before() {
+        let mut history = History::new();
+        history.begin(1);
+        let (head, bytes) = packet(1, b"abc");
+        history.keep(&head, &bytes, 1, 0);
+        history.begin(2);
+        assert!(!history.knows(1) && history.deny(2, 1) == Standing::Over);
+    }
+
+    #[test]
+    fn what_was_given_up_is_held_against_nothing_and_what_lies_about_it_is() {
+        let mut history = History::new();
+        history.begin(1);
+        for (head, bytes) in [packet(1, b"ab"), packet(4, b"de")] {
+            history.keep(&head, &bytes, head.seq, 0);
+        }
+        assert_eq!(history.deny(3, 1), Standing::Over);
+        for (said, told) in [
+            (b"abcde", Told::Same),
+            (b"abXde", Told::Same),
+            (b"aXcde", Told::Otherwise(1)),
+            (b"abcXe", Told::Otherwise(4)),
+        ] {
+            let (head, bytes) = packet(1, said);
+            assert_eq!(history.tell(&head, &bytes, 6, 1, &Out(Some(Transport::MoldUdp64))), told);
+        }
+    }
+
     proptest! {
         /// Packets of any length, holes between them: the newest are known to the byte, those before are said to be forgotten.
         #[test]

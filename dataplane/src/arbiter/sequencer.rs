@@ -906,6 +906,7 @@ mod tests {
             rig.take(),
             ["lost 5+8995", "9000..9001 p9000 @0", "9001..9002 p9001 @0", "9002..9003 p9002 @0"]
         );
+        assert_eq!(rig.arbiter.stats().contradicted, 4, "the other one is held against it");
     }
 
     #[test]
@@ -1070,5 +1071,63 @@ mod tests {
         rig.arbiter.finish(&mut rig.log);
         assert_eq!(rig.take(), ["session 1", "lost 1+3", "4..5 p4 @0"]);
         assert_eq!(rig.arbiter.stats().first_seq, 1);
+    }
+
+    #[test]
+    fn only_what_goes_on_with_a_sequence_that_began_again_counts_for_it() {
+        // On any line, and also where a packet waits beyond what is next.
+        let mut rig = Rig::new(4, Start::Anywhere);
+        [1, 2, 9].into_iter().for_each(|seq| rig.packet(1, seq, 1));
+        (1..4).for_each(|seq| rig.other(1, seq, 1));
+        let told = rig.take();
+        assert_eq!(
+            told[told.len() - 4..],
+            ["session 1 interrupts", "1..2 x1 @1", "2..3 x2 @1", "3..4 x3 @1"]
+        );
+        // The other line goes on with the sequence where the claim stands, and the line itself elsewhere.
+        for (last, line, next) in [(2, 0, 3), (4, 1, 5)] {
+            let mut rig = Rig::new(4, Start::Anywhere);
+            (1..=last).for_each(|seq| (0..2).for_each(|line| rig.packet(line, seq, 1)));
+            (1..3).for_each(|seq| rig.other(1, seq, 1));
+            rig.take();
+            rig.packet(line, next, 1);
+            assert_eq!(rig.take(), [format!("{next}..{} p{next} @{line}", next + 1)]);
+        }
+    }
+
+    #[test]
+    fn a_slower_line_that_contradicts_once_does_not_say_that_the_sequence_began_again() {
+        let mut rig = Rig::new(4, Start::Anywhere);
+        (0..2).for_each(|line| rig.packet(line, 1, 1));
+        (2..4).for_each(|seq| rig.packet(0, seq, 1));
+        rig.other(1, 2, 1);
+        rig.packet(0, 4, 1);
+        let stats = rig.arbiter.stats();
+        assert_eq!((stats.contradicted, stats.stray_restarts, stats.lines[1].packets), (1, 0, 2));
+    }
+
+    #[test]
+    fn neither_an_old_heartbeat_nor_another_session_contradicts_what_was_delivered() {
+        let mut rig = Rig::new(4, Start::Anywhere);
+        (10..12).for_each(|seq| rig.packet(0, seq, 1));
+        rig.head(1, 0, 5, 0, false);
+        assert!(!rig.arbiter.is_timed(), "the heartbeat claims nothing");
+        let head = Head { session: SessionId([2; 10]), seq: 10, count: 1, end: false, sent: UnixNanos(0) };
+        rig.send(&head, 0, "x10");
+        assert_eq!(rig.arbiter.stats().contradicted, 0);
+    }
+
+    #[test]
+    fn a_copy_of_what_was_delivered_ends_no_doubt() {
+        let mut rig = Rig::new(4, Start::Anywhere);
+        rig.packet(0, 1, 1);
+        (0..2).for_each(|n| rig.packet(0, (1 << 40) + n, 1));
+        rig.now = 200;
+        rig.arbiter.on_time(UnixNanos(rig.now), &mut rig.log);
+        assert_eq!(rig.take().last().map(String::as_str), Some("old since 100"));
+        rig.packet(1, 1, 1);
+        assert!(rig.take().is_empty(), "the claim stands");
+        rig.packet(0, 2, 1);
+        assert_eq!(rig.take()[0], "new since 200");
     }
 }

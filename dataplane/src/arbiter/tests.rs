@@ -563,3 +563,95 @@ fn a_packet_is_believed_as_far_ahead_and_behind_as_the_bound_says() {
     rig.packet(0, 111, 1);
     assert!(rig.arbiter.is_waiting());
 }
+
+/// Until servers are asked for what is missing before it, and have answered.
+#[test]
+fn what_a_doubted_jump_made_old_is_old_until_its_hole_is_filled() {
+    let recovery = Some(RecoveryConfig { missing_max: 5_000, ..RECOVERY });
+    let mut rig = Rig::new(ArbiterConfig { recovery, ..CONFIG });
+    [100, 2_000, 2_001].into_iter().for_each(|seq| rig.packet(0, seq, 1));
+    rig.pass(20);
+    assert_eq!(rig.take().last().map(String::as_str), Some("recovering true"));
+    rig.packet(0, 2_002, 1);
+    assert!(rig.take().is_empty());
+    rig.packet(1, 101, 1_899);
+    assert_eq!(rig.take().last().map(String::as_str), Some("recovering false"));
+}
+
+/// Two told of it, and their line went on below it: it tells of it once more where it goes on beyond.
+#[test]
+fn a_hole_of_which_nobody_told_any_more_is_known_when_its_line_goes_on_beyond_it() {
+    let mut rig = Rig::new(ALONE);
+    [100, 105, 101, 107, 102].into_iter().for_each(|seq| rig.packet(0, seq, 1));
+    rig.take();
+    rig.pass(1_000);
+    assert!(rig.take().is_empty());
+    rig.packet(0, 109, 1);
+    rig.pass(0);
+    assert_eq!(rig.take(), ["lost 103+2", "105..106 @0"]);
+}
+
+/// Writes down when what was delivered became old, new, or disputed, by both clocks.
+#[derive(Default)]
+struct Times(Vec<(&'static str, u64, u64)>);
+
+impl Deliver for Times {
+    fn packet(&mut self, _: &Head, _: &[u8], _: u16, _: Arrival) {}
+    fn hole(&mut self, _: Hole, _: Arrival) {}
+    fn heartbeat(&mut self, _: &Head, _: Arrival) {}
+    fn session(&mut self, _: SessionId, _: bool, _: Arrival) {}
+    fn end_of_session(&mut self, _: Arrival) {}
+    fn recovering(&mut self, begins: bool, arrival: Arrival) {
+        self.0.push((if begins { "old" } else { "new" }, arrival.at.0, arrival.ts_recv.0));
+    }
+    fn contradicted(&mut self, arrival: Arrival) {
+        self.0.push(("disputed", arrival.at.0, arrival.ts_recv.0));
+    }
+}
+
+/// Stamps are a thousand later than arrivals.
+#[test]
+fn what_is_old_new_or_disputed_is_so_since_one_moment_by_both_clocks() {
+    let config =
+        ArbiterConfig { recovery: Some(RecoveryConfig { missing_max: 5_000, ..RECOVERY }), ..CONFIG };
+    let run = |packets: &[(u8, u64, u16, &[u8], u64)], until: u64| {
+        let (mut arbiter, mut times) = (Arbiter::new(config), Times::default());
+        for (line, seq, count, payload, at) in packets {
+            let arrival =
+                Arrival { at: UnixNanos(*at), ts_recv: UnixNanos(1_000 + at), line: *line, offset: 0 };
+            arbiter.on_time(arrival.at, &mut times);
+            arbiter.on_packet(&Rig::head(1, *seq, *count), payload, arrival, &mut times);
+        }
+        arbiter.on_time(UnixNanos(until), &mut times);
+        times.0
+    };
+    // Asked for since the first packet that waits for it, and whole since the last one.
+    let filled: [(u8, u64, u16, &[u8], u64); 4] =
+        [(0, 100, 1, b"p", 0), (0, 105, 1, b"p", 1), (0, 106, 1, b"p", 5), (0, 101, 4, b"p", 30)];
+    assert_eq!(run(&filled, 30), [("old", 1, 1_001), ("new", 5, 1_005)]);
+    // In doubt since the second packet had stood for as long as a hole may, and not for less than nothing.
+    let doubted: [(u8, u64, u16, &[u8], u64); 8] = [
+        (0, 100, 1, b"p", 0),
+        (1, 100, 1, b"p", 0),
+        (0, 2_000, 1, b"p", 2),
+        (0, 2_001, 1, b"p", 3),
+        (0, 2_002, 1, b"p", 4),
+        (1, 2_000, 1, b"p", 31),
+        (1, 101, 1_899, b"p", 40),
+        (0, 2_003, 1, b"p", 41),
+    ];
+    assert_eq!(run(&doubted, 41), [("old", 23, 1_023), ("new", 23, 1_023)]);
+    // Disputed when no copy has come in time.
+    let disputed: [(u8, u64, u16, &[u8], u64); 4] =
+        [(0, 100, 1, b"p", 0), (1, 100, 1, b"p", 0), (0, 101, 1, b"p", 1), (1, 101, 1, b"x", 2)];
+    assert_eq!(run(&disputed, 50), [("disputed", 22, 1_022)]);
+}
+
+#[test]
+fn what_is_asked_for_is_asked_for_again_though_its_line_goes_on_within_it() {
+    let mut rig = Rig::asking();
+    rig.packet(0, 102, 1);
+    assert!(rig.take().is_empty());
+    rig.pass(100);
+    assert_eq!(rig.take(), ["ask 0 for 101+1", "ask 0 for 103+2"]);
+}
