@@ -155,9 +155,9 @@ fn table(rows: &[HopRow]) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_header(COLUMNS);
     for row in rows {
-        let [hop, count, p50, _, _, max, mean, ..] = cells(row);
+        let [hop, count, _, _, _, max, mean, ..] = cells(row);
         let at = |value_ns, one_in| percentile(value_ns, row.count, one_in);
-        let (p90, p99) = (at(row.p90_ns, 10), at(row.p99_ns, 100));
+        let (p50, p90, p99) = (at(row.p50_ns, 2), at(row.p90_ns, 10), at(row.p99_ns, 100));
         let (p999, p9999) = (at(row.p999_ns, 1_000), at(row.p9999_ns, 10_000));
         table.add_row([hop, count, mean, p50, p90, p99, p999, p9999, max]);
     }
@@ -272,6 +272,7 @@ mod tests {
         for marked in ["6*", "2*", "3*", "7*", "* fewer than ten"] {
             assert!(few.contains(marked), "{marked}: {few}");
         }
+        assert!(!few.contains("1*") && text(&[row(19)]).contains("1*"), "{few}");
         let some = text(&[row(10_000)]);
         assert!(some.contains("7*") && !some.contains("3*") && !some.contains("6*"), "{some}");
         assert!(!text(&[row(100_000)]).contains('*') && !text(&[row(100_000)]).contains("sampled"));

@@ -28,7 +28,7 @@ type Value = (&'static str, fn(&HopRow) -> u64, Option<u64>);
 const VALUES: [Value; 6] = [
     ("count", |row| row.count, None),
     ("mean_ns", |row| row.mean_ns, None),
-    ("p50_ns", |row| row.p50_ns, None),
+    ("p50_ns", |row| row.p50_ns, Some(2)),
     ("p99_ns", |row| row.p99_ns, Some(100)),
     ("p99.9_ns", |row| row.p999_ns, Some(1_000)),
     ("max_ns", |row| row.max_ns, None),
