@@ -548,3 +548,19 @@ fn a_checkpoint_has_how_often_each_strategy_was_stopped() {
     }
     assert_eq!(stops(&rig), [(STRATEGY, 1)]);
 }
+
+#[test]
+fn what_a_strategy_sent_and_executed_before_a_restart_counts_after_it() {
+    let limits = ActivityLimits { qty: 150, ..ActivityLimits::NONE };
+    let repeated_executions = Some(RepeatedExecutions { most: 2, window: Nanos::SECOND });
+    let config =
+        GateConfig { window: Nanos::SECOND, strategy_activity: &[limits; 2], repeated_executions, ..CONFIG };
+    let [mut before, mut after] = [(); 2].map(|()| Rig::with(&config, true));
+    before.take(&order(1));
+    fill(&mut before, 1, 100);
+    before.gate.checkpoint(|step| after.gate.restore(&step).expect("a step"));
+    after.refuses(&order(2), R::RollingQtyStrategy);
+    after.take(&OrderIntent { qty: Qty(50), ..order(2) });
+    fill(&mut after, 2, 50);
+    assert_eq!(after.gate.repeat_stops(STRATEGY), 1);
+}
