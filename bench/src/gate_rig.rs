@@ -62,8 +62,12 @@ pub enum Beyond {
 }
 
 /// In force, and never reached.
-const EXPOSURE: ExposureLimits =
-    ExposureLimits { gross_micros: 1 << 62, net_micros: 1 << 62, instrument_micros: 1 << 62 };
+const EXPOSURE: ExposureLimits = ExposureLimits {
+    gross_micros: 1 << 62,
+    net_micros: 1 << 62,
+    instrument_micros: 1 << 62,
+    ..ExposureLimits::NONE
+};
 
 /// Likewise.
 const ACTIVITY: ActivityLimits = ActivityLimits {

@@ -28,7 +28,7 @@ pub enum LimitKey {
     OrderRatePerS,
     /// Orders at once, on top of the sustained rate.
     OrderBurst,
-    /// Margin multiplier; 10,000 is once. See [`LimitKey::ENFORCED`].
+    /// Margin multiplier; 10,000 is once. It counts where somebody has a credit.
     MarginBps,
 }
 
@@ -44,19 +44,6 @@ impl LimitKey {
         Self::OrderRatePerS,
         Self::OrderBurst,
         Self::MarginBps,
-    ];
-
-    /// The limits that a check reads: what screens show as in force. The margin multiplier is kept, in files and in the
-    /// shared records, for a credit check; until there is one nothing is held to it, and no screen says so.
-    pub const ENFORCED: [Self; 8] = [
-        Self::MaxQty,
-        Self::MaxNotional,
-        Self::CollarBps,
-        Self::PassiveMinTicks,
-        Self::MaxPosLong,
-        Self::MaxPosShort,
-        Self::OrderRatePerS,
-        Self::OrderBurst,
     ];
 
     /// The gate's parameter.
@@ -206,13 +193,6 @@ mod tests {
         }
         let error = "max_qtty".parse::<LimitKey>().unwrap_err().to_string();
         assert!(error.contains("did you mean `max_qty`?"), "{error}");
-    }
-
-    #[test]
-    fn every_limit_but_the_margin_is_enforced_and_shown() {
-        let rest: Vec<LimitKey> =
-            LimitKey::ALL.into_iter().filter(|key| !LimitKey::ENFORCED.contains(key)).collect();
-        assert_eq!(rest, [LimitKey::MarginBps]);
     }
 
     #[test]

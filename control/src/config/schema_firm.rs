@@ -31,6 +31,9 @@ pub(crate) struct GroupLimits {
     pub(crate) max_net: Option<Amount>,
     #[serde(default)]
     pub(crate) max_instrument: Option<Amount>,
+    /// Of the margin that what is held requires, under each instrument's `margin_bps` in force.
+    #[serde(default)]
+    pub(crate) credit: Option<Amount>,
     #[serde(default)]
     pub(crate) max_loss: Option<Amount>,
 }
@@ -104,6 +107,9 @@ pub(crate) struct ScopeLimits {
     pub(crate) max_net: Option<Amount>,
     #[serde(default)]
     pub(crate) max_instrument: Option<Amount>,
+    /// Of the margin that what is held requires, under each instrument's `margin_bps` in force.
+    #[serde(default)]
+    pub(crate) credit: Option<Amount>,
     #[serde(default)]
     pub(crate) max_loss: Option<Amount>,
     #[serde(default)]

@@ -28,6 +28,14 @@ impl DeclaredScopes {
         !self.losses.is_empty()
     }
 
+    /// Whether somebody has a credit, so that margin multipliers count.
+    #[must_use]
+    pub fn counts_credit(&self) -> bool {
+        let limits =
+            self.strategy_limits.values().chain(self.account_limits.values()).chain(self.groups.values());
+        limits.into_iter().any(|limits| limits.credit_micros != u64::MAX)
+    }
+
     /// The strategies of one desk or one trader.
     pub fn strategies_of<'a>(&'a self, group: &'a Scope) -> impl Iterator<Item = &'a Name> {
         let its = move |name: &&Name| self.groups_of(name).iter().flatten().any(|of| of == group);
@@ -107,12 +115,13 @@ impl Checker<'_> {
         for (scope, limits) in desks.chain(traders).chain(firm) {
             let text = scope.to_string();
             let path = text.split(':').chain(["limits"]).collect::<Vec<_>>();
-            let GroupLimits { max_gross, max_net, max_instrument, max_loss } = *limits;
+            let GroupLimits { max_gross, max_net, max_instrument, credit, max_loss } = *limits;
             let mut money = |key, amount| self.money_limit(&[path.as_slice(), &[key]].concat(), amount);
             let exposure = ExposureLimits {
                 gross_micros: money("max_gross", max_gross),
                 net_micros: money("max_net", max_net),
                 instrument_micros: money("max_instrument", max_instrument),
+                credit_micros: money("credit", credit),
             };
             scopes.losses.insert(scope.clone(), money("max_loss", max_loss));
             scopes.groups.insert(scope, exposure);
@@ -163,6 +172,7 @@ impl Checker<'_> {
                 gross_micros: money("max_gross", limits.max_gross),
                 net_micros: money("max_net", limits.max_net),
                 instrument_micros: money("max_instrument", limits.max_instrument),
+                credit_micros: money("credit", limits.credit),
             };
             let activity = ActivityLimits {
                 value_micros: money("window_value", limits.window_value),

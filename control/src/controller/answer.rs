@@ -121,6 +121,12 @@ impl Controller {
         Ok((views, next))
     }
 
+    /// The limits that something is held to: a margin multiplier says nothing where nobody has a credit.
+    fn binding_limits(&self) -> Vec<LimitKey> {
+        let binds = |key: &LimitKey| *key != LimitKey::MarginBps || self.scopes.counts_credit();
+        LimitKey::ALL.into_iter().filter(binds).collect()
+    }
+
     pub(super) fn limits_show(
         &self,
         symbol: Option<SymbolName>,
@@ -128,10 +134,11 @@ impl Controller {
     ) -> Result<Reply, Refusal> {
         let (views, next) = self.page(symbol, after, PAGE_SYMBOLS)?;
         let limits = self.shown().limits;
-        let mut rows = Vec::with_capacity(views.len() * LimitKey::ENFORCED.len());
+        let keys = self.binding_limits();
+        let mut rows = Vec::with_capacity(views.len() * keys.len());
         for view in views {
             let envelope = limits.approved(view.symbol);
-            rows.extend(LimitKey::ENFORCED.into_iter().map(|key| {
+            rows.extend(keys.iter().map(|&key| {
                 let set = limits.set_by(view.symbol, key);
                 LimitRow {
                     symbol: view.symbol,
@@ -204,7 +211,7 @@ impl Controller {
                 unit: key.unit().to_owned(),
                 value: key.of(limits),
             };
-            LimitKey::ENFORCED.map(row).to_vec()
+            self.binding_limits().into_iter().map(row).collect()
         };
         Ok(Reply::Explain(ExplainReply {
             decision: verdict.decision.as_str().to_owned(),

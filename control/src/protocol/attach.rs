@@ -91,6 +91,12 @@ pub struct GrantLevels {
     pub strategy_loss: BTreeMap<u16, u64>,
     /// The same of its accounts.
     pub account_loss: BTreeMap<u16, u64>,
+    /// The credit of the client's strategies, by number.
+    #[serde(default)]
+    pub strategy_credit: BTreeMap<u16, u64>,
+    /// The same of its accounts.
+    #[serde(default)]
+    pub account_credit: BTreeMap<u16, u64>,
     /// Its share of what desks, traders and the firm may hold and lose.
     pub groups: Vec<GrantGroup>,
     /// The desk, the trader and the firm of its strategies, by number: places in `groups`.
@@ -114,6 +120,13 @@ pub struct GrantGroup {
     pub limits: [u64; 3],
     /// Lost within a day.
     pub loss: u64,
+    /// The credit.
+    #[serde(default = "unlimited")]
+    pub credit: u64,
+}
+
+const fn unlimited() -> u64 {
+    u64::MAX
 }
 
 /// How an order process counts money.

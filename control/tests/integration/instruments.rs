@@ -179,7 +179,7 @@ fn what_is_wrong_of_the_firm_its_limits_and_its_rates_is_told_likewise() {
         (
             "[account.A.limits]\nmax_gros = 1",
             "",
-            "p.toml:2: account.A.limits.max_gros: no such key; did you mean `max_gross`? (keys here: max_gross, max_net, max_instrument, max_loss, window_value, window_qty, window_messages, window_cancels, messages_per_trade)",
+            "p.toml:2: account.A.limits.max_gros: no such key; did you mean `max_gross`? (keys here: max_gross, max_net, max_instrument, credit, max_loss, window_value, window_qty, window_messages, window_cancels, messages_per_trade)",
         ),
         (
             "[fx.rate]\nUSD = { rate = 1, at = \"2026-11-27T16:00:00Z\" }",
@@ -222,7 +222,7 @@ fn what_is_wrong_in_who_there_is_is_told() {
         (
             "[firm.limits]\nmax_los = 1",
             "",
-            "p.toml:2: firm.limits.max_los: no such key; did you mean `max_loss`? (keys here: max_gross, max_net, max_instrument, max_loss)",
+            "p.toml:2: firm.limits.max_los: no such key; did you mean `max_loss`? (keys here: max_gross, max_net, max_instrument, credit, max_loss)",
         ),
         (
             "[firm]\nday_start = \"24:00\"",
@@ -251,16 +251,25 @@ fn what_is_wrong_in_who_there_is_is_told() {
 
 #[test]
 fn limits_of_strategies_and_accounts_are_those_that_are_written() {
-    let text = "[strategy.mm1.limits]\nmax_gross = \"2500000.50\"\n[strategy.mm2]\n[account.A.limits]\nmax_net = 7\nmax_instrument = 8\nwindow_value = \"0.5\"\nwindow_cancels = 3";
+    let text = "[strategy.mm1.limits]\nmax_gross = \"2500000.50\"\n[strategy.mm2]\n[account.A.limits]\nmax_net = 7\ncredit = \"6.5\"\nmax_instrument = 8\nwindow_value = \"0.5\"\nwindow_cancels = 3";
     let scopes = load(text, "").unwrap().scopes;
     let name = |name: &str| name.parse::<control::names::Name>().unwrap();
     let mm1 = ExposureLimits { gross_micros: 2_500_000_500_000, ..ExposureLimits::NONE };
     assert_eq!(scopes.strategy_limits, [(name("mm1"), mm1)].into());
-    let a = ExposureLimits { net_micros: 7_000_000, instrument_micros: 8_000_000, ..ExposureLimits::NONE };
+    let a = ExposureLimits {
+        net_micros: 7_000_000,
+        instrument_micros: 8_000_000,
+        credit_micros: 6_500_000,
+        ..ExposureLimits::NONE
+    };
     assert_eq!(scopes.account_limits, [(name("A"), a)].into());
     let activity = ActivityLimits { value_micros: 500_000, cancels: 3, ..ActivityLimits::NONE };
     assert_eq!(scopes.account_activity, [(name("A"), activity)].into());
     assert!(scopes.counts_activity() && !load("", "").unwrap().scopes.counts_activity());
+    assert!(scopes.counts_credit() && !load("", "").unwrap().scopes.counts_credit());
+    let firms = load("[firm.limits]\ncredit = 3", "").unwrap().scopes;
+    assert!(firms.counts_credit());
+    assert_eq!(firms.group_limits(&control::names::Scope::Firm).credit_micros, 3_000_000);
 }
 
 #[test]

@@ -44,8 +44,14 @@ impl Limits {
             strategy_groups: by_number(&levels.strategy_groups, [None; GROUP_KINDS], |groups| groups),
             strategy_loss: by_number(&levels.strategy_loss, u64::MAX, |most| most),
             account_loss: by_number(&levels.account_loss, u64::MAX, |most| most),
-            strategies: by_number(&rules.strategy_limits, ExposureLimits::NONE, exposure),
-            accounts: by_number(&rules.account_limits, ExposureLimits::NONE, exposure),
+            strategies: within(
+                by_number(&rules.strategy_limits, ExposureLimits::NONE, exposure),
+                &levels.strategy_credit,
+            ),
+            accounts: within(
+                by_number(&rules.account_limits, ExposureLimits::NONE, exposure),
+                &levels.account_credit,
+            ),
             strategy_activity: by_number(&rules.strategy_activity, ActivityLimits::NONE, activity),
             account_activity: by_number(&rules.account_activity, ActivityLimits::NONE, activity),
         })
@@ -53,7 +59,17 @@ impl Limits {
 }
 
 fn exposure([gross_micros, net_micros, instrument_micros]: [u64; 3]) -> ExposureLimits {
-    ExposureLimits { gross_micros, net_micros, instrument_micros }
+    ExposureLimits { gross_micros, net_micros, instrument_micros, ..ExposureLimits::NONE }
+}
+
+/// `limits`, and a credit for those that are granted one.
+fn within(mut limits: Vec<ExposureLimits>, credit: &BTreeMap<u16, u64>) -> Vec<ExposureLimits> {
+    for (number, granted) in credit {
+        let number = usize::from(*number);
+        limits.resize(limits.len().max(number + 1), ExposureLimits::NONE);
+        limits[number].credit_micros = *granted;
+    }
+    limits
 }
 
 fn group(granted: &GrantGroup) -> Option<GroupConfig> {
@@ -63,7 +79,8 @@ fn group(granted: &GrantGroup) -> Option<GroupConfig> {
         "firm" => GroupKind::Firm,
         _ => return None,
     };
-    Some(GroupConfig { kind, limits: exposure(granted.limits), loss_micros: granted.loss })
+    let limits = ExposureLimits { credit_micros: granted.credit, ..exposure(granted.limits) };
+    Some(GroupConfig { kind, limits, loss_micros: granted.loss })
 }
 
 /// What the gate is built with; none when the daemon names a scope of self-match that there is not.

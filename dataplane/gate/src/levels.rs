@@ -1,5 +1,5 @@
 //! What a strategy, an account, a desk, a trader and the firm could hold over all instruments, in money: gross, net, and in one
-//! instrument; and what they may lose within a day.
+//! instrument; what that requires of their credit; and what they may lose within a day.
 //!
 //! **Worst case.** With position `p`, working buys `b` and working sells `s`, fills in any order leave an instrument's position
 //! between `p − s` and `p + b`. Gross counts the larger size of the two ends, net the upper ends against a limit on what is bought
@@ -15,6 +15,9 @@
 //! its own price where that is dearer. What cannot be valued is not small: growth is refused. So it is where more instruments are held
 //! than a level may be summed over.
 //!
+//! **Credit.** What gross counts of each instrument, times its margin multiplier in force, rounded up ([`crate::margin`]). The multiplier is a
+//! limit of the instrument that the model tightens by tier, so a credit is used up by danger as well as by orders; only growth is refused.
+//!
 //! **Kept sums.** Where marks may be a time old ([`crate::GateConfig::mark_age_max`]), each level keeps what every instrument came to
 //! and the sums of that ([`crate::sums`]); the order's own instrument is taken out and put in again as it is at this moment. Else, and
 //! where what is kept is older, all is summed anew.
@@ -26,6 +29,7 @@ use types::{InstrumentId, Nanos, UnixNanos};
 use crate::{
     exposure::Cell,
     ids::{AccountId, StrategyId},
+    margin::{Margin, Required},
     sums::{Part, Sums},
     tally::Tally,
 };
@@ -39,11 +43,23 @@ pub struct ExposureLimits {
     pub net_micros: u64,
     /// Of the position in any one instrument, likewise.
     pub instrument_micros: u64,
+    /// Of the margin required: what gross counts of each instrument times its [`crate::RiskLimits::margin_bps`] in force.
+    pub credit_micros: u64,
 }
 
 impl ExposureLimits {
     /// No limit.
-    pub const NONE: Self = Self { gross_micros: u64::MAX, net_micros: u64::MAX, instrument_micros: u64::MAX };
+    pub const NONE: Self = Self {
+        gross_micros: u64::MAX,
+        net_micros: u64::MAX,
+        instrument_micros: u64::MAX,
+        credit_micros: u64::MAX,
+    };
+
+    /// Whether there is a credit.
+    pub(crate) const fn has_credit(&self) -> bool {
+        self.credit_micros != u64::MAX
+    }
 }
 
 /// What kind of group strategies belong to. A strategy has at most one of each.
@@ -154,14 +170,19 @@ pub(crate) struct Level {
     /// What each instrument came to when it was last valued.
     parts: Box<[Part]>,
     pub sums: Sums,
+    /// What each instrument required of the credit when it was last valued.
+    margins: Box<[Margin]>,
+    pub required: Required,
 }
 
 impl Level {
     fn new(limits: ExposureLimits, loss_micros: u64, instruments: usize, keeps: bool) -> Option<Self> {
         let limited = limits != ExposureLimits::NONE || loss_micros != u64::MAX;
-        let parts = vec![Part::default(); if keeps { instruments } else { 0 }].into();
-        let (busy, sums) = (Busy::new(instruments), Sums::default());
-        limited.then_some(Self { limits, loss_micros, busy, parts, sums })
+        let kept = |wanted: bool| if keeps && wanted { instruments } else { 0 };
+        let parts = vec![Part::default(); kept(true)].into();
+        let margins = vec![Margin::NOTHING; kept(limits.has_credit())].into();
+        let (busy, sums, required) = (Busy::new(instruments), Sums::default(), Required::default());
+        limited.then_some(Self { limits, loss_micros, busy, parts, sums, margins, required })
     }
 
     pub(crate) const fn counts_loss(&self) -> bool {
@@ -172,6 +193,11 @@ impl Level {
         self.parts.get(instrument.index()).copied().unwrap_or_default()
     }
 
+    /// What it requires of the credit.
+    pub(crate) fn margin(&self, instrument: InstrumentId) -> Margin {
+        self.margins.get(instrument.index()).copied().unwrap_or(Margin::NOTHING)
+    }
+
     /// An instrument comes to `part` from now on.
     pub(crate) fn put(&mut self, instrument: InstrumentId, part: Part) {
         if let Some(place) = self.parts.get_mut(instrument.index()) {
@@ -180,8 +206,19 @@ impl Level {
         }
     }
 
+    /// It requires `margin` of the credit from now on.
+    pub(crate) fn put_margin(&mut self, instrument: InstrumentId, margin: Margin) {
+        if let Some(place) = self.margins.get_mut(instrument.index()) {
+            self.required = self.required.minus(*place).plus(margin);
+            *place = margin;
+        }
+    }
+
     fn bytes(&self) -> usize {
-        size_of_val(&*self.busy.list) + size_of_val(&*self.busy.place) + size_of_val(&*self.parts)
+        size_of_val(&*self.busy.list)
+            + size_of_val(&*self.busy.place)
+            + size_of_val(&*self.parts)
+            + size_of_val(&*self.margins)
     }
 }
 
@@ -207,6 +244,8 @@ pub(crate) struct LevelLimits<'a> {
 pub(crate) struct Levels {
     /// There is one.
     pub on: bool,
+    /// One has a credit: only then is anybody asked for margin multipliers.
+    pub credits: bool,
     strategies: Box<[Option<Level>]>,
     accounts: Box<[Option<Level>]>,
     groups: Box<[Group]>,
@@ -243,9 +282,10 @@ impl Levels {
         };
         let (strategies, accounts) = (levels(limits.strategies), levels(limits.accounts));
         let groups: Box<[_]> = limits.groups.iter().map(group).collect();
-        let all = strategies.iter().chain(&accounts).chain(groups.iter().map(|group| &group.level));
+        let all = strategies.iter().chain(&accounts).chain(groups.iter().map(|group| &group.level)).flatten();
         Self {
-            on: all.flatten().next().is_some(),
+            on: all.clone().next().is_some(),
+            credits: all.clone().any(|level| level.limits.has_credit()),
             strategies,
             accounts,
             groups,

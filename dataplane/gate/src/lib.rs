@@ -132,6 +132,7 @@ mod lately;
 mod lease;
 mod levels;
 mod limits;
+mod margin;
 mod memory;
 #[cfg(all(test, loom))]
 mod narrowing;

@@ -122,7 +122,8 @@ pub struct RiskLimits {
     pub order_rate_per_s: u32,
     /// Orders of one strategy in the instrument at once, on top of the sustained rate.
     pub order_burst: u32,
-    /// Margin multiplier in basis points: 10,000 is once. Carried in the records for a credit check; no check reads it.
+    /// Margin multiplier in basis points, 10,000 is once: what counts of a position against the credit of those who hold it
+    /// ([`crate::ExposureLimits::credit_micros`]).
     pub margin_bps: u32,
 }
 

@@ -17,14 +17,14 @@ pub(crate) struct Wide {
 
 impl Wide {
     #[inline]
-    const fn plus(self, n: i128) -> Self {
+    pub(crate) const fn plus(self, n: i128) -> Self {
         let (low, carry) = self.low.overflowing_add(n.cast_unsigned());
         let sign = if n < 0 { -1 } else { 0 };
         Self { low, high: self.high.wrapping_add(sign).wrapping_add(carry as i64) }
     }
 
     #[inline]
-    const fn minus(self, n: i128) -> Self {
+    pub(crate) const fn minus(self, n: i128) -> Self {
         let (low, borrow) = self.low.overflowing_sub(n.cast_unsigned());
         let sign = if n < 0 { -1 } else { 0 };
         Self { low, high: self.high.wrapping_sub(sign).wrapping_sub(borrow as i64) }
@@ -48,6 +48,8 @@ pub(crate) struct Valued {
     /// What it is worth, doubled, in 1e-24 of the firm's currency; none when nobody knows.
     pub unit: Option<u128>,
     pub profit: ProfitMark,
+    /// Its margin multiplier, in basis points, where one is asked for; none when nobody knows.
+    pub margin_bps: Option<u32>,
 }
 
 /// What an order adds to what is held of its instrument.
@@ -227,7 +229,7 @@ mod tests {
 
     fn valued(unit: u128) -> Valued {
         let profit = ProfitMark { factor: None, twice: None, twice_settlement: None };
-        Valued { unit: Some(unit), profit }
+        Valued { unit: Some(unit), profit, margin_bps: None }
     }
 
     #[test]

@@ -6,14 +6,17 @@ use crate::{
     activity::{KINDS, RoundedValue},
     exposure::Cell,
     gate::Gate,
-    ids::{AccountId, StrategyId},
+    ids::{AccountId, ClassId, StrategyId},
+    in_force::in_force,
     intent::{OrderIntent, OrderType},
     judged::Judged,
     levels::{LEVELS, Level, Place},
+    margin::{Margin, Required},
     price::sum_of_two,
     quote::Quote,
     slot::SlotFault,
     sums::{Growth, Part, Sums, Valued},
+    tables::GateTables,
     tally::{ProfitMark, Tally},
     weight::Weight,
     worth::{Known, Worth},
@@ -51,7 +54,7 @@ impl Gate {
         let settlement = opens.then(|| sum_of_two(twice_settled));
         let nothing = ProfitMark { factor: None, twice: None, twice_settlement: settlement };
         if worth.known != Known::Whole {
-            return Valued { unit: None, profit: nothing };
+            return Valued { unit: None, profit: nothing, margin_bps: None };
         }
         let nothing = ProfitMark { factor: Some(worth.factor()), ..nothing };
         let quote = match self.tables.references.quote(instrument) {
@@ -74,7 +77,25 @@ impl Gate {
                 (settled.map(|settled| settled.max(worth.doubled(twice_ref))), worse)
             }
         };
-        Valued { unit, profit: ProfitMark { twice, ..nothing } }
+        let margin_bps = if self.levels.credits { self.margin_bps(instrument, now) } else { None };
+        Valued { unit, profit: ProfitMark { twice, ..nothing }, margin_bps }
+    }
+
+    /// The margin multiplier of an instrument, in basis points: the largest in force at `now` of any class, since positions are not told
+    /// apart by class where accounts and groups hold them. None when no class has limits, or those of one cannot be read.
+    #[cold]
+    #[inline(never)]
+    fn margin_bps(&self, instrument: InstrumentId, now: UnixNanos) -> Option<u32> {
+        let GateTables { statics, dynamics, .. } = &self.tables;
+        let mut largest = None;
+        for class in (0..self.classes).filter_map(|n| u8::try_from(n).ok()).map(ClassId) {
+            match in_force(statics, dynamics.as_ref(), instrument, class, now) {
+                Ok(limits) => largest = largest.max(Some(limits.bounds.margin_bps)),
+                Err(SlotFault::Empty) => {}
+                Err(SlotFault::Torn) => return None,
+            }
+        }
+        largest
     }
 
     /// The same at `now`.
@@ -162,9 +183,47 @@ impl Gate {
             None => Weight::unknown(level, instrument, worst == 0),
             Some(sums) => {
                 let order = (instrument, order.side, worst == 0);
-                Weight::of(level, (&sums, &own), order, |its| others().find(|other| its(&part_of(*other))))
+                let find = |its: fn(&Part) -> bool| others().find(|other| its(&part_of(*other)));
+                let weight = Weight::of(level, (&sums, &own), order, find);
+                if !level.limits.has_credit() {
+                    return weight;
+                }
+                let own = Margin::of(&own, moment.valued.margin_bps);
+                let (required, unmargined) = self.required(place, (instrument, own), moment);
+                weight.requiring(required, unmargined)
             }
         }
+    }
+
+    /// What a level requires of its credit where `own` is what the order's instrument does, and an instrument of which nobody knows.
+    #[inline(never)]
+    fn required(
+        &self,
+        place: Place,
+        (instrument, own): (InstrumentId, Margin),
+        &Moment { now, day, fresh, .. }: &Moment,
+    ) -> (u128, Option<InstrumentId>) {
+        let Some(level) = self.levels.level(place) else { return (0, None) };
+        let margin_of = |other| {
+            if fresh {
+                return level.margin(other);
+            }
+            let (cell, valued) = (self.held(place, other), self.valued_at(other, now));
+            Margin::of(&self.part((place, level), (other, &cell), (&valued, day), None), valued.margin_bps)
+        };
+        let others = || level.busy.iter().map(InstrumentId).filter(|other| *other != instrument);
+        let beside = if fresh {
+            level.required.minus(level.margin(instrument))
+        } else {
+            others().fold(Required::default(), |sum, other| sum.plus(margin_of(other)))
+        };
+        let all = beside.plus(own);
+        let unknown = match own.is_unknown() {
+            _ if !all.is_unknown() => None,
+            true => Some(instrument),
+            false => others().find(|other| margin_of(*other).is_unknown()).or(Some(instrument)),
+        };
+        (all.amount(), unknown)
     }
 
     /// What the order's levels would come to, if `growth` more of it worked that trade at `at`, in 1e-9 a unit.
@@ -219,7 +278,11 @@ impl Gate {
         let part = valued.map(|valued| self.part((place, level), (instrument, &cell), (valued, day), None));
         if let Some(level) = self.levels.level_mut(place) {
             level.busy.set(instrument.0, busy);
-            level.put(instrument, part.unwrap_or_default());
+            let part = part.unwrap_or_default();
+            if level.limits.has_credit() {
+                level.put_margin(instrument, Margin::of(&part, valued.and_then(|valued| valued.margin_bps)));
+            }
+            level.put(instrument, part);
         }
     }
 

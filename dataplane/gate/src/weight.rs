@@ -25,10 +25,14 @@ pub(crate) struct Weight {
     instrument: u128,
     /// Lost today; 0 of a profit.
     lost: u128,
+    /// Of the credit, where there is one.
+    required: u128,
     /// An instrument that cannot be valued.
     unvalued: Option<InstrumentId>,
     /// One of which nobody knows what was made or lost with it.
     unknown: Option<InstrumentId>,
+    /// One of which nobody knows what it requires.
+    unmargined: Option<InstrumentId>,
     /// The order can only reduce what the level holds of its instrument.
     reduces: bool,
 }
@@ -42,8 +46,10 @@ impl Weight {
         net: 0,
         instrument: 0,
         lost: 0,
+        required: 0,
         unvalued: None,
         unknown: None,
+        unmargined: None,
         reduces: false,
     };
 
@@ -76,7 +82,13 @@ impl Weight {
             unvalued: named(all.unvalued, |part| part.unvalued),
             unknown: if level.counts_loss() { named(all.unknown, |part| part.unknown) } else { None },
             reduces,
+            ..Self::NONE
         }
+    }
+
+    /// The same of a level that requires so much of its credit; `unmargined`: an instrument of which nobody knows what it requires.
+    pub(crate) const fn requiring(self, required: u128, unmargined: Option<InstrumentId>) -> Self {
+        Self { required, unmargined, ..self }
     }
 
     /// Of a level that is not summed up, for the sake of `instrument`.
@@ -93,6 +105,22 @@ impl Weight {
     /// One of which nobody knows what was lost with it, likewise.
     pub(crate) fn unknown_profit(&self) -> Option<InstrumentId> {
         self.unknown.filter(|_| !self.reduces && self.loss_micros != u64::MAX)
+    }
+
+    /// One of which nobody knows what it requires, likewise.
+    pub(crate) fn unknown_margin(&self) -> Option<InstrumentId> {
+        self.unmargined.filter(|_| !self.reduces)
+    }
+
+    /// Whether more is required than the credit, and the order does not only reduce.
+    pub(crate) const fn lacks_credit(&self) -> bool {
+        let most = self.limits.credit_micros;
+        most != u64::MAX && !self.reduces && self.required > most as u128 * UNITS_PER_MICRO
+    }
+
+    /// What is required, in millionths rounded up, as in [`Weight::micros`].
+    pub(crate) const fn required_micros(&self) -> u128 {
+        self.required.div_ceil(UNITS_PER_MICRO)
     }
 
     /// Whether so much was lost today that the level only reduces, and the order does not.
@@ -113,7 +141,7 @@ impl Weight {
 
     fn parts(&self) -> [(u128, u64); 3] {
         let Self { limits, gross, net, instrument, .. } = self;
-        let ExposureLimits { gross_micros, net_micros, instrument_micros } = *limits;
+        let ExposureLimits { gross_micros, net_micros, instrument_micros, .. } = *limits;
         [(*gross, gross_micros), (*net, net_micros), (*instrument, instrument_micros)]
     }
 
@@ -135,6 +163,16 @@ impl Weight {
             most != u128::from(u64::MAX) && sum > (most - (most >> NEAR_SHIFT)) * UNITS_PER_MICRO
         };
         let lost = near((self.lost, self.loss_micros)) && !self.reduces;
-        self.held_to(self.parts().map(near)).contains(&true) || lost
+        let short = self.limits.has_credit() && self.is_short();
+        self.held_to(self.parts().map(near)).contains(&true) || lost || short
+    }
+
+    /// Whether little is left of the credit, or nobody knows, and the order does not only reduce. Called, not inlined: levels without a
+    /// credit pay one branch for it.
+    #[inline(never)]
+    fn is_short(&self) -> bool {
+        let most = u128::from(self.limits.credit_micros);
+        let near = self.required > (most - (most >> NEAR_SHIFT)) * UNITS_PER_MICRO;
+        !self.reduces && (near || self.unmargined.is_some())
     }
 }

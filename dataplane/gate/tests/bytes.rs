@@ -91,6 +91,8 @@ fn a_gate_says_what_it_holds_whatever_it_counts() {
             account_limits: &[ExposureLimits::NONE, EXPOSED, EXPOSED],
             ..marked
         });
+        let credit = ExposureLimits { credit_micros: 1, ..ExposureLimits::NONE };
+        says_what_it_holds(&GateConfig { account_limits: &[credit, EXPOSED], ..marked });
         says_what_it_holds(&GateConfig {
             profit,
             strategy_loss: &[5],

@@ -197,6 +197,44 @@ fn a_loss_and_a_stop_for_repeated_executions_outlive_process_and_daemon() {
     });
 }
 
+/// A credit is used up by the margin multiplier as well as by orders; the officer raises it under a process that runs.
+#[test]
+fn an_account_has_as_much_credit_as_its_margin_leaves() {
+    if !in_namespaces("order_process::an_account_has_as_much_credit_as_its_margin_leaves") {
+        return;
+    }
+    let market = scenario("calm", &["--minutes", "14"]);
+    let datagrams = datagrams(&market.path().join("calm.pcap"));
+    let px = traded_cents(market.path());
+    // Of 35 units: an order of ten is let out at twice the margin, two of them at once.
+    let credit = format!("[account.a.limits]\ncredit = \"{}.{:02}\"\n", px * 35 / 100, px * 35 % 100);
+    let appliance = Appliance::start(&format!("{CLIENT}{credit}"));
+    let (socket, stop) = (appliance.socket(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| send(&datagrams, &stop));
+        let _stop = StopOnDrop(&stop);
+        let mut process = Process::start(&socket, &[]);
+        appliance.wait_until("the feed names FUTX", || process.ask("known FUTX") == "true");
+        rests(&mut process, 1, px);
+        let set = ["limits", "set", "FUTX", "margin_bps=20000", "--reason", "the clearing house asks for it"];
+        let done = ctl(&socket, &set);
+        assert!(done.status.success(), "{done:?}");
+        is_refused(&mut process, "CREDIT_ACCOUNT", px);
+        let shown = appliance.ask(&["limits", "show", "FUTX"], "limits");
+        let margin = shown.as_array().unwrap().iter().find(|row| row["key"] == "margin_bps").unwrap();
+        assert!(margin["base"] == 20_000 && margin["effective"].as_u64() >= Some(20_000), "{margin}");
+        let price = format!("{}.{:02}", px / 100, px % 100);
+        let order = ["gate", "explain", "--symbol", "FUTX", "--side", "buy", "--qty", "20", "--px", &price];
+        let explained = ctl(&socket, &[&order[..], &["--strategy", "s", "--account", "a"]].concat());
+        let explained = String::from_utf8_lossy(&explained.stdout);
+        assert!(explained.contains("1131  CREDIT_ACCOUNT"), "{explained}");
+        // What was let out leaves room when it is taken back.
+        assert_eq!(process.ask("cancelled 1"), "Done");
+        rests(&mut process, 5, px);
+        process.kill();
+    });
+}
+
 fn trades(appliance: &Appliance, process: &mut Process, px: i64) {
     appliance.wait_until("the feed names FUTX", || process.ask("known FUTX") == "true");
     let another =

@@ -84,6 +84,7 @@ impl Groups {
             gross_micros: share(limits.gross_micros),
             net_micros: share(limits.net_micros),
             instrument_micros: share(limits.instrument_micros),
+            credit_micros: share(limits.credit_micros),
         };
         let place = u16::try_from(self.all.len()).ok()?;
         self.all.push(GroupConfig { kind, limits, loss_micros: share(loss) });
@@ -124,10 +125,13 @@ pub(crate) fn grant_levels(
         .to_owned(),
         limits: exposure(group.limits),
         loss: group.loss_micros,
+        credit: group.limits.credit_micros,
     };
     GrantLevels {
         strategy_loss: strategy_loss.filter(limited).collect(),
         account_loss: account_loss.filter(limited).collect(),
+        strategy_credit: credit(strategies, &scopes.strategy_limits),
+        account_credit: credit(accounts, &scopes.account_limits),
         groups: groups.all.iter().map(granted).collect(),
         strategy_groups,
         profit: scopes.counts_profit().then_some((plan.profit.day_start.0, plan.profit.fee_nanos_per_unit)),
@@ -138,8 +142,14 @@ pub(crate) fn grant_levels(
 
 /// As a grant has them.
 pub(crate) fn exposure(limits: ExposureLimits) -> [u64; 3] {
-    let ExposureLimits { gross_micros, net_micros, instrument_micros } = limits;
+    let ExposureLimits { gross_micros, net_micros, instrument_micros, .. } = limits;
     [gross_micros, net_micros, instrument_micros]
+}
+
+/// The credit of those of `numbers` that have one, by number.
+fn credit(numbers: &BTreeMap<Name, u16>, limits: &BTreeMap<Name, ExposureLimits>) -> BTreeMap<u16, u64> {
+    let its = |(name, number): (&Name, &u16)| Some((*number, limits.get(name)?.credit_micros));
+    numbers.iter().filter_map(its).filter(|(_, most)| *most != u64::MAX).collect()
 }
 
 /// The limits of `names` in their order; none where nobody has any.
@@ -159,9 +169,9 @@ mod tests {
     use super::*;
     use control::config::load;
 
-    const TEXT: &str = "[firm.limits]\nmax_loss = 9\n[desk.d.limits]\nmax_gross = 4\n[trader.t.limits]\nmax_net = 3\n\
-                        [account.a.limits]\nmax_loss = 5\n[account.b]\n[strategy.s]\ndesk = \"d\"\ntrader = \"t\"\n\
-                        [strategy.u]\ndesk = \"d\"\n[strategy.v.limits]\nmax_loss = 7\n\
+    const TEXT: &str = "[firm.limits]\nmax_loss = 9\ncredit = 12\n[desk.d.limits]\nmax_gross = 4\n[trader.t.limits]\nmax_net = 3\n\
+                        [account.a.limits]\nmax_loss = 5\ncredit = 8\n[account.b]\n[strategy.s]\ndesk = \"d\"\ntrader = \"t\"\n\
+                        [strategy.u]\ndesk = \"d\"\n[strategy.v.limits]\nmax_loss = 7\ncredit = 6\n\
                         [client.one]\nuser = \"root\"\nstrategies = [\"s\", \"v\"]\naccounts = [\"a\"]\n\
                         [client.two]\nuser = \"root\"\nstrategies = [\"u\"]\naccounts = [\"b\"]\n";
 
@@ -182,14 +192,17 @@ mod tests {
             names.iter().map(|(name, n)| (name.parse().unwrap(), *n)).collect::<BTreeMap<Name, u16>>()
         };
         let granted = |strategies, accounts| grant_levels(&plan(), &numbers(strategies), &numbers(accounts));
-        let group = |kind: &str, limits, loss| GrantGroup { kind: kind.to_owned(), limits, loss };
+        let group =
+            |kind: &str, limits, loss, credit| GrantGroup { kind: kind.to_owned(), limits, loss, credit };
         // The firm and the desk are of both, the trader of one alone.
-        let (firm, desk) = (group("firm", [NO; 3], 9 * ONE / 2), group("desk", [2 * ONE, NO, NO], NO));
+        let (firm, desk) =
+            (group("firm", [NO; 3], 9 * ONE / 2, 6 * ONE), group("desk", [2 * ONE, NO, NO], NO, NO));
         let one = granted(&[("s", 0), ("v", 2)], &[("a", 0)]);
-        assert_eq!(one.groups, [desk.clone(), group("trader", [NO, 3 * ONE, NO], NO), firm.clone()]);
+        assert_eq!(one.groups, [desk.clone(), group("trader", [NO, 3 * ONE, NO], NO, NO), firm.clone()]);
         let of = [(0, [Some(0), Some(1), Some(2)]), (2, [None, None, Some(2)])];
         assert_eq!(one.strategy_groups, of.into());
         assert_eq!((one.strategy_loss, one.account_loss), ([(2, 7 * ONE)].into(), [(0, 5 * ONE)].into()));
+        assert_eq!((one.strategy_credit, one.account_credit), ([(2, 6 * ONE)].into(), [(0, 8 * ONE)].into()));
         assert_eq!(
             (one.profit, one.settlement_age_max_days, one.mark_age_max_ns),
             (Some((0, 0)), 4, 100_000_000)
@@ -197,6 +210,7 @@ mod tests {
         let two = granted(&[("u", 1)], &[("b", 1)]);
         assert_eq!(two.groups, [desk, firm]);
         assert!(two.strategy_loss.is_empty() && two.account_loss.is_empty());
+        assert!(two.strategy_credit.is_empty() && two.account_credit.is_empty());
     }
 
     #[test]
@@ -209,6 +223,10 @@ mod tests {
             [NO, NO, 9 * ONE]
         );
         assert_eq!(config.groups[0].limits.gross_micros, 4 * ONE);
+        assert_eq!(config.groups[2].limits.credit_micros, 12 * ONE);
+        let credit = |limits: &[ExposureLimits]| limits.iter().map(|of| of.credit_micros).collect::<Vec<_>>();
+        assert_eq!(credit(config.account_limits), [8 * ONE, NO]);
+        assert_eq!(credit(config.strategy_limits), [NO, NO, 6 * ONE]);
         assert_eq!((config.strategy_loss, config.account_loss), (&[NO, NO, 7 * ONE][..], &[5 * ONE, NO][..]));
         let of = [[Some(0), Some(1), Some(2)], [Some(0), None, Some(2)], [None, None, Some(2)]];
         assert_eq!(config.strategy_groups, of);

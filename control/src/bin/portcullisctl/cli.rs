@@ -229,7 +229,8 @@ Keys and units:
   passive_min_ticks  fewest ticks from the opposite best price (larger is tighter)
   max_pos_long, max_pos_short   largest position with every working order filled, shares
   order_rate_per_s   orders a second, sustained; order_burst: at once on top
-  margin_bps         margin multiplier, 10000 is once (larger is tighter); kept, read by no check
+  margin_bps         margin multiplier, 10000 is once (larger is tighter): of what is held, against the credit of
+                     who holds it; shown where somebody has a credit
 
 Examples:
   portcullisctl limits set ZVZZT max_qty=100 --reason \"thin book before the close\"

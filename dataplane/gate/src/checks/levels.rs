@@ -28,7 +28,7 @@ fn exceeds<const LEVEL: usize, const PART: usize>(case: &Case) -> bool {
 #[cold]
 fn numbers<const LEVEL: usize, const PART: usize>(case: &Case) -> (i64, i64) {
     let weight = weight::<LEVEL>(case).unwrap_or(Weight::NONE);
-    let ExposureLimits { gross_micros, net_micros, instrument_micros } = weight.limits;
+    let ExposureLimits { gross_micros, net_micros, instrument_micros, .. } = weight.limits;
     let limit = [gross_micros, net_micros, instrument_micros][PART];
     (clip(limit), clip_wide(weight.micros()[PART]))
 }

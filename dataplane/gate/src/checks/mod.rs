@@ -5,6 +5,7 @@ mod account;
 mod activity;
 mod clock;
 mod collar;
+mod credit;
 mod fields;
 mod halt;
 mod identity;
@@ -259,6 +260,18 @@ checks! {
     ConcentrationFirm in levels;
     /// Something that is held cannot be valued.
     MarkMissing in levels;
+    /// With every working order filled, the strategy would require more margin than its credit.
+    CreditStrategy in credit;
+    /// With every working order filled, the account would require more margin than its credit.
+    CreditAccount in credit;
+    /// With every working order filled, the desk would require more margin than its credit.
+    CreditDesk in credit;
+    /// With every working order filled, the trader would require more margin than their credit.
+    CreditTrader in credit;
+    /// With every working order filled, the firm would require more margin than its credit.
+    CreditFirm in credit;
+    /// Nobody knows what something that is held requires of a credit.
+    MarginUnknown in credit;
     /// The strategy has lost as much today as it may.
     LossStrategy in loss;
     /// The account has lost as much today as it may.
@@ -363,7 +376,7 @@ mod tests {
     fn numbers_in_use_never_change() {
         let pinned = "100 101 102 103 104 105 106 107 110 200 201 202 203 204 205 300 301 302 303 304 305 400 401 500 501 502 \
                       503 504 510 600 601 700 701 702 800 801 802 900 901 902 903 905 904 1000 1100 1101 1102 1103 1110 1111 1112 1113 1114 1115 1120 1121 1122 \
-                      1123 1124 1125 1126 1127 1128 1116 1300 1301 1302 1303 1304 1305 1200 \
+                      1123 1124 1125 1126 1127 1128 1116 1130 1131 1132 1133 1134 1135 1300 1301 1302 1303 1304 1305 1200 \
                       1400 1401 1410 1411 1412 1413 1414 1415 1416 1417 1418 1419 1420";
         let now: std::vec::Vec<_> = RejectReason::ALL.iter().map(|r| std::format!("{}", r.code())).collect();
         assert_eq!(now.join(" "), pinned);

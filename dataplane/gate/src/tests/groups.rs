@@ -47,8 +47,9 @@ fn any_op() -> impl Strategy<Value = Op> {
 fn any_limits() -> impl Strategy<Value = (ExposureLimits, u64)> {
     let limit = || prop_oneof![3 => 1_u64..40_000_000_000, 2 => Just(u64::MAX)];
     let loss = prop_oneof![3 => 1_u64..200_000_000, 1 => Just(u64::MAX)];
-    (limit(), limit(), limit(), loss).prop_map(|(gross_micros, net_micros, instrument_micros, loss)| {
-        (ExposureLimits { gross_micros, net_micros, instrument_micros }, loss)
+    let all = (limit(), limit(), limit(), limit(), loss);
+    all.prop_map(|(gross_micros, net_micros, instrument_micros, credit_micros, loss)| {
+        (ExposureLimits { gross_micros, net_micros, instrument_micros, credit_micros }, loss)
     })
 }
 
@@ -59,10 +60,12 @@ fn of_group(reason: R, strategy: u16) -> R {
         R::GrossStrategy => by(R::GrossDesk, R::GrossTrader),
         R::NetStrategy => by(R::NetDesk, R::NetTrader),
         R::ConcentrationStrategy => by(R::ConcentrationDesk, R::ConcentrationTrader),
+        R::CreditStrategy => by(R::CreditDesk, R::CreditTrader),
         R::LossStrategy => by(R::LossDesk, R::LossTrader),
         R::GrossAccount => R::GrossFirm,
         R::NetAccount => R::NetFirm,
         R::ConcentrationAccount => R::ConcentrationFirm,
+        R::CreditAccount => R::CreditFirm,
         R::LossAccount => R::LossFirm,
         reason => reason,
     }
@@ -79,7 +82,7 @@ fn rig(config: &GateConfig<'_>) -> Rig {
     let roomy = RiskLimits { max_qty: Qty(9_999), max_pos_long: 1 << 40, max_pos_short: 1 << 40, ..CAP };
     let roomy =
         RiskLimits { max_notional_micros: 1 << 60, order_rate_per_s: 20_000, order_burst: 60_000, ..roomy };
-    let envelope = Envelope::fixed(RiskLimits { collar_bps: 10_000, ..roomy }).unwrap();
+    let envelope = Envelope::fixed(RiskLimits { collar_bps: 10_000, margin_bps: 15_001, ..roomy }).unwrap();
     let free = |class| StrategyConfig { class, order_rate_per_s: 1_000_000, order_burst: 1_000_000 };
     let money = Some(crate::MoneyRules { rate_age_max: Nanos(1), undeclared_is_plain: true });
     let strategies = &[free(ClassId(0)), free(CLASS)];

@@ -37,6 +37,8 @@ enum Op {
     },
     /// Of the second currency, in 1e-9, and how old.
     Rate(u64, u64),
+    /// The margin multiplier that the model says of an instrument for a class.
+    Margin(u32, u16, u32),
 }
 
 fn any_op() -> impl Strategy<Value = Op> {
@@ -51,16 +53,20 @@ fn any_op() -> impl Strategy<Value = Op> {
         1 => (0_u32..3, prop_oneof![9 => 9_900_i64..10_100, 1 => Just(0)], prop_oneof![5 => Just(true), 1 => Just(false)]).prop_map(|(i, cents, live)| Op::Mark(i, cents, live)),
         1 => (who(), -300_i64..300).prop_map(|((instrument, strategy, account), position)| Op::Position { instrument, strategy, account, position }),
         1 => (prop_oneof![9 => 1_u64..2_000_000_000, 1 => Just(0)], prop_oneof![4 => 0_u64..1_001, 1 => 1_001_u64..2_000]).prop_map(|(rate, age)| Op::Rate(rate, age)),
+        1 => (0_u32..3, 0_u16..2, 10_000_u32..40_001).prop_map(|(i, class, bps)| Op::Margin(i, class, bps)),
     ]
 }
 
 fn any_limits() -> impl Strategy<Value = ExposureLimits> {
     let limit = || prop_oneof![3 => 1_u64..60_000_000_000, 1 => Just(u64::MAX)];
-    (limit(), limit(), limit()).prop_map(|(gross_micros, net_micros, instrument_micros)| ExposureLimits {
-        gross_micros,
-        net_micros,
-        instrument_micros,
-    })
+    (limit(), limit(), limit(), limit()).prop_map(
+        |(gross_micros, net_micros, instrument_micros, credit_micros)| ExposureLimits {
+            gross_micros,
+            net_micros,
+            instrument_micros,
+            credit_micros,
+        },
+    )
 }
 
 /// What each instrument is: the second is a contract in another currency, the third may trade below zero.
@@ -90,6 +96,13 @@ struct Books {
     /// Bid and offer, and whether they are to be believed.
     touches: [Option<(Px, Px, bool)>; 3],
     rate: Option<u64>,
+    /// What the model says of each instrument for each class, in basis points.
+    margins: [[u32; 2]; 3],
+}
+
+/// Limits that no order is near, and any multiplier from once to four times.
+fn any_margin() -> Envelope {
+    Envelope::new(RiskLimits { margin_bps: 40_000, ..WIDE }, WIDE, WIDE).unwrap()
 }
 
 /// What may be let out: an order, how much more of it works than before, and whether it counts at all.
@@ -100,8 +113,8 @@ struct Asked<'a> {
     counts: bool,
 }
 
-/// Gross, net on the side, the instrument's part; whether anything has no value; whether the order only reduces.
-struct Sums([i128; 3], bool, bool);
+/// Gross, net on the side, the instrument's part, the margin; whether anything has no value; whether the order only reduces.
+struct Sums([i128; 4], bool, bool);
 
 impl Books {
     /// What a thing of 1e-9 is, in 1e-24 of the firm's currency.
@@ -144,7 +157,8 @@ impl Books {
         terms: &[InstrumentTerms; 3],
     ) -> Sums {
         let Asked { order, growth, .. } = asked;
-        let (mut gross, mut net, mut own, mut unvalued, mut reduces) = (0, 0, 0, false, false);
+        let (mut gross, mut net, mut own, mut margin) = (0, 0, 0, 0);
+        let (mut unvalued, mut reduces) = (false, false);
         for i in 0..3 {
             let works = |side: Side| {
                 let all = self.orders.values().filter(|w| of(w) && w.instrument == i && w.side == side);
@@ -178,8 +192,10 @@ impl Books {
             gross += larger;
             net += if order.side == Side::Bid { high } else { -low };
             own += if its { larger } else { 0 };
+            let multiplier = self.margins[i as usize].into_iter().max().unwrap();
+            margin += (larger * i128::from(multiplier) + 9_999) / 10_000;
         }
-        Sums([gross, net.max(0), own], unvalued, reduces)
+        Sums([gross, net.max(0), own, margin], unvalued, reduces)
     }
 
     fn breaches(
@@ -196,19 +212,20 @@ impl Books {
             (
                 self.sums(|w| w.strategy == strategy.0, own, asked, terms),
                 &strategies[usize::from(strategy.0)],
-                [R::GrossStrategy, R::NetStrategy, R::ConcentrationStrategy],
+                [R::GrossStrategy, R::NetStrategy, R::ConcentrationStrategy, R::CreditStrategy],
             ),
             (
                 self.sums(|w| w.account == account.0, all, asked, terms),
                 &accounts[usize::from(account.0)],
-                [R::GrossAccount, R::NetAccount, R::ConcentrationAccount],
+                [R::GrossAccount, R::NetAccount, R::ConcentrationAccount, R::CreditAccount],
             ),
         ];
         for (Sums(sums, unvalued, reduces), limits, reasons) in levels {
             if *limits == ExposureLimits::NONE || !asked.counts {
                 continue;
             }
-            let most = [limits.gross_micros, limits.net_micros, limits.instrument_micros];
+            let most =
+                [limits.gross_micros, limits.net_micros, limits.instrument_micros, limits.credit_micros];
             for (n, ((sum, most), reason)) in sums.into_iter().zip(most).zip(reasons).enumerate() {
                 // What only reduces what the level itself holds passes all but the net.
                 let held = n == 1 || !reduces;
@@ -237,7 +254,7 @@ impl Books {
     }
 }
 
-const NEW: [R; 7] = [
+const NEW: [R; 9] = [
     R::GrossStrategy,
     R::GrossAccount,
     R::NetStrategy,
@@ -245,6 +262,8 @@ const NEW: [R; 7] = [
     R::ConcentrationStrategy,
     R::ConcentrationAccount,
     R::MarkMissing,
+    R::CreditStrategy,
+    R::CreditAccount,
 ];
 
 struct Desk {
@@ -280,7 +299,7 @@ impl Desk {
         };
         let mut rig = Rig::bare(&config, true);
         rig.breakers.set_unset(OPEN);
-        let envelope = Envelope::fixed(WIDE).unwrap();
+        let envelope = any_margin();
         let mut control = TermsWriter::of(&rig.gate.tables.references);
         let terms = terms(multiplier);
         for (i, terms) in (0..).map(InstrumentId).zip(&terms) {
@@ -291,7 +310,8 @@ impl Desk {
                 rig.dynamics.publish(i, class, &live, &super::terms(Tier::Normal), NOW).unwrap();
             }
         }
-        let mut desk = Self { rig, control, books: Books::default(), next: 1, terms };
+        let books = Books { margins: [[10_000; 2]; 3], ..Books::default() };
+        let mut desk = Self { rig, control, books, next: 1, terms };
         (0..3).for_each(|i| desk.mark(i, 10_000, true));
         desk.rate(1_000_000_000, 0);
         desk
@@ -305,6 +325,16 @@ impl Desk {
         let top = TopOfBook { bid: side(0), ask: side(1), last: Px::NONE, state, ..top() };
         self.rig.references.publish(InstrumentId(instrument), &top).unwrap();
         self.books.touches[instrument as usize] = (cents != 0).then_some((side(0), side(1), live));
+        self.rig.gate.revalue(NOW);
+    }
+
+    /// The model says another multiplier.
+    fn margin(&mut self, instrument: u32, class: u16, margin_bps: u32) {
+        let live = any_margin().clamp(&RiskLimits { margin_bps, ..WIDE });
+        let terms = super::terms(Tier::Normal);
+        let (id, number) = (InstrumentId(instrument), ClassId(u8::try_from(class).unwrap()));
+        self.rig.dynamics.publish(id, number, &live, &terms, NOW).unwrap();
+        self.books.margins[instrument as usize][usize::from(class)] = margin_bps;
         self.rig.gate.revalue(NOW);
     }
 
@@ -397,6 +427,7 @@ impl Desk {
                 *self.books.accounts.entry((instrument, account)).or_default() += more;
             }
             Op::Rate(rate, age) => self.rate(rate, age),
+            Op::Margin(instrument, class, bps) => self.margin(instrument, class, bps),
         }
         Vec::new()
     }
@@ -451,7 +482,10 @@ proptest! {
             desk.go(op, (&strategies, &accounts));
         }
         // What is kept is what it would be if it were made anew.
-        let kept = |gate: &Gate| gate.levels.all().filter_map(|at| Some(gate.levels.level(at)?.sums)).collect::<Vec<_>>();
+        let kept = |gate: &Gate| {
+            let level = |at| gate.levels.level(at).map(|level| (level.sums, level.required));
+            gate.levels.all().filter_map(level).collect::<Vec<_>>()
+        };
         let before = kept(&desk.rig.gate);
         desk.rig.gate.revalue(NOW);
         prop_assert_eq!(kept(&desk.rig.gate), before);
@@ -465,7 +499,7 @@ proptest! {
     ) {
         let limits = (&strategies, &accounts);
         let mut desk = Desk::new(&strategies, &accounts, 1_000_000);
-        for op in ops.into_iter().filter(|op| !matches!(op, Op::Mark(..) | Op::Rate(..) | Op::Position { .. })) {
+        for op in ops.into_iter().filter(|op| !matches!(op, Op::Mark(..) | Op::Rate(..) | Op::Margin(..) | Op::Position { .. })) {
             desk.go(op, limits);
             let Books { strategies: by_strategy, accounts: by_account, .. } = &desk.books;
             let levels = (0_u16..).zip(&strategies).map(|level| (by_strategy, level));
@@ -477,8 +511,9 @@ proptest! {
                 let values = [value(0), value(1), value(2)];
                 let gross: i128 = values.iter().map(|v| v.abs()).sum();
                 let largest = values.iter().map(|v| v.abs()).max().unwrap();
-                let found = [gross, values.iter().sum::<i128>().abs(), largest];
-                let most = [most.gross_micros, most.net_micros, most.instrument_micros];
+                // Multipliers are once here: the margin is what is held.
+                let found = [gross, values.iter().sum::<i128>().abs(), largest, gross];
+                let most = [most.gross_micros, most.net_micros, most.instrument_micros, most.credit_micros];
                 for (found, most) in found.into_iter().zip(most) {
                     prop_assert!(found <= i128::from(most) * 2_000_000_000_000_000_000, "{found} > {most}");
                 }
@@ -511,8 +546,12 @@ fn of_accounts(most: ExposureLimits) -> ([ExposureLimits; 2], [ExposureLimits; 2
     ([ExposureLimits::NONE; 2], [most; 2])
 }
 
-const ALL: ExposureLimits =
-    ExposureLimits { gross_micros: 100_000_000, net_micros: 100_000_000, instrument_micros: 100_000_000 };
+const ALL: ExposureLimits = ExposureLimits {
+    gross_micros: 100_000_000,
+    net_micros: 100_000_000,
+    instrument_micros: 100_000_000,
+    credit_micros: 100_000_000,
+};
 
 fn holds(desk: &mut Desk, instrument: u32, (strategy, account): (u16, u16), position: i64) {
     desk.go(Op::Position { instrument, strategy, account, position }, (&[ALL; 2], &[ALL; 2]));
@@ -522,18 +561,18 @@ fn holds(desk: &mut Desk, instrument: u32, (strategy, account): (u16, u16), posi
 #[test]
 fn an_account_is_excused_by_what_it_holds_itself_alone() {
     let (none, all) = of_accounts(ALL);
-    let three = [R::GrossAccount, R::NetAccount, R::ConcentrationAccount];
+    let all_four = [R::GrossAccount, R::NetAccount, R::ConcentrationAccount, R::CreditAccount];
     // A position of the one account, sold for the other.
     let mut desk = Desk::new(&none, &all, 1_000_000);
     holds(&mut desk, 0, (0, 0), 10_000);
     let sale = desk.order(0, (0, 1), Side::Ask, 10_000, 0);
-    assert_eq!(desk.new_order(&sale, (&none, &all)), three);
+    assert_eq!(desk.new_order(&sale, (&none, &all)), all_four);
     // Two strategies of one account, which holds nothing in sum.
     let mut desk = Desk::new(&none, &all, 1_000_000);
     holds(&mut desk, 0, (0, 0), 100);
     holds(&mut desk, 0, (1, 0), -100);
     let sale = desk.order(0, (0, 0), Side::Ask, 100, 0);
-    assert_eq!(desk.new_order(&sale, (&none, &all)), three);
+    assert_eq!(desk.new_order(&sale, (&none, &all)), all_four);
     // What is not valued, likewise.
     desk.mark(2, 10_000, true);
     holds(&mut desk, 1, (1, 0), 1);

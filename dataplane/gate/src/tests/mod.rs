@@ -5,6 +5,7 @@ mod activity;
 mod blindness;
 mod boundaries;
 mod clock;
+mod credit;
 mod days;
 mod doubt;
 mod fail_closed;

@@ -64,6 +64,14 @@ fn exposed(strategy: ExposureLimits, account: ExposureLimits) -> Rig {
     Rig::with(&GateConfig { strategy_limits, account_limits, ..CONFIG }, true)
 }
 
+/// An account with a credit, which holds something that has a price, and in which no class has limits.
+fn unmargined() -> Rig {
+    let mut rig = exposed(NO_LIMIT, ExposureLimits { credit_micros: 1 << 60, ..NO_LIMIT });
+    rig.references.publish(InstrumentId(2), &top()).expect("a row");
+    rig.gate.set_position(InstrumentId(2), STRATEGY, ACCOUNT, 1).expect("a cell");
+    rig
+}
+
 /// A gate whose strategy belongs to a group of `kind` that is limited so.
 fn grouped(kind: GroupKind, limits: ExposureLimits, loss_micros: u64) -> Rig {
     let mut groups_of = [None; 3];
@@ -107,12 +115,16 @@ fn repeating() -> Rig {
 
 /// A rig whose desk, trader or firm breaks `reason` with the usual order and nothing else, or what it lost or did.
 fn of_group(reason: R) -> Rig {
-    let (gross, net, one) = (
+    let (gross, net, one, credit) = (
         ExposureLimits { gross_micros: SHORT, ..NO_LIMIT },
         ExposureLimits { net_micros: SHORT, ..NO_LIMIT },
         ExposureLimits { instrument_micros: SHORT, ..NO_LIMIT },
+        ExposureLimits { credit_micros: SHORT, ..NO_LIMIT },
     );
     match reason {
+        R::CreditDesk => grouped(GroupKind::Desk, credit, u64::MAX),
+        R::CreditTrader => grouped(GroupKind::Trader, credit, u64::MAX),
+        R::CreditFirm => grouped(GroupKind::Firm, credit, u64::MAX),
         R::GrossDesk => grouped(GroupKind::Desk, gross, u64::MAX),
         R::GrossTrader => grouped(GroupKind::Trader, gross, u64::MAX),
         R::GrossFirm => grouped(GroupKind::Firm, gross, u64::MAX),
@@ -148,6 +160,9 @@ fn of_level(reason: R) -> Rig {
             exposed(ExposureLimits { instrument_micros: SHORT, ..NO_LIMIT }, NO_LIMIT)
         }
         R::ConcentrationAccount => exposed(NO_LIMIT, ExposureLimits { instrument_micros: SHORT, ..NO_LIMIT }),
+        R::MarginUnknown => unmargined(),
+        R::CreditStrategy => exposed(ExposureLimits { credit_micros: SHORT, ..NO_LIMIT }, NO_LIMIT),
+        R::CreditAccount => exposed(NO_LIMIT, ExposureLimits { credit_micros: SHORT, ..NO_LIMIT }),
         R::RollingValueStrategy => busy(ActivityLimits { value_micros: 29_999_999_999, ..ANY }, ANY),
         R::RollingValueAccount => busy(ANY, ActivityLimits { value_micros: 29_999_999_999, ..ANY }),
         R::RollingQtyStrategy => busy(ActivityLimits { qty: 299, ..ANY }, ANY),
@@ -396,7 +411,9 @@ fn the_numbers_of_every_verdict_are_those_an_officer_would_look_up() {
     ] {
         assert_eq!(numbers(reason), (limit, value), "{reason}");
     }
-    for reason in R::ALL.into_iter().filter(|reason| matches!(reason.code(), 1110..=1115 | 1120..=1128)) {
+    for reason in
+        R::ALL.into_iter().filter(|reason| matches!(reason.code(), 1110..=1115 | 1120..=1128 | 1130..=1134))
+    {
         assert_eq!(numbers(reason), (10_000_999_999, 10_001_000_000), "{reason}");
     }
 }

@@ -13,6 +13,7 @@ const EXPOSED: ExposureLimits = ExposureLimits {
     gross_micros: 30_000_000_000,
     net_micros: 20_000_000_000,
     instrument_micros: 25_000_000_000,
+    credit_micros: 28_000_000_000,
 };
 
 const BUSY: ActivityLimits = ActivityLimits {
