@@ -131,7 +131,8 @@ fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, LoadError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heads::{random_fat_finger, random_slippage};
+    use crate::heads::fat_finger::random_head as random_fat_finger;
+    use crate::heads::slippage::random_head as random_slippage;
     use crate::model::FittedOn;
     use crate::synthetic::model;
 

@@ -7,15 +7,14 @@
 //! |---|---|---|
 //! | `inputs` | a captured row, the profile that normalises it, what belongs to a symbol | file |
 //! | `network` | the weights of the autoencoder and of a head, and their file format | feature by name |
-//! | `captures` | what trainings read, and the order they work in | network |
-//! | `heads` | the heads beside the autoencoder: a folder each, one row each of `heads/table.rs` | model, scorer |
-//! | `model` | a model's law, calibration, records, and its folder on disk | capture |
+//! | `heads` | the heads beside the autoencoder: a folder and a row of `heads/mod.rs` each | model, scorer |
+//! | `model`, `folder` | a model's law, calibration and records; its folder on disk | scorer |
 //! | `score` | the backends: reference, Candle, fused kernels, a card | policy |
 //! | `policy` | tiers, overlays, bounds, and the stage from vectors to limits | capture, training |
-//! | `train` | the training of the autoencoder | policy |
+//! | `captures` | what trainings read, and the order they work in | network |
+//! | `train` | the trainings: the autoencoder, and a folder for each head that has one | policy |
 //!
-//! A head's folder holds its part of a model (`model.rs`, `record.rs`), its arithmetic and its bound; what trains it stands in
-//! its `train`, which nothing but the training commands sees (`tests/layers.rs`).
+//! `tests/layers.rs` holds what each sees exactly.
 //!
 //! **Entry points.** Live and in replays: [`Model::load`], [`open_scorer`] or [`open_cuda_scorer`], [`ScorerStage`]. Training:
 //! [`read_features`] and [`train_vae`]; [`train_slippage`] and [`train_fat_finger`].
@@ -45,13 +44,15 @@ pub use captures::{CaptureError, FEATURE_ROWS_MAX, FlowRow, read_features, read_
 pub use gpu_cuda::Change as CardChange;
 pub use gpu_cuda::Trainer as CardTrainer;
 pub use gpu_cuda::abi::Mode as CardMode;
-pub use heads::{
-    CostSample, DeskOrder, DeskSession, FatFingerHoldout, FatFingerLaw, FatFingerModel, FatFingerOffset,
-    FatFingerRate, FatFingerRecord, FatFingerReport, FatFingerStratum, FatFingerTrainConfig, Head, HeadNames,
-    HeadProgress, HeadTrainError, Heads, SLIPPAGE_COSTS, SLIPPAGE_SIZES, SURFACE_BUCKETS, SlippageHoldout,
-    SlippageModel, SlippageRecord, SlippageReport, SlippageScale, SlippageTrainConfig, TouchRow, TypingError,
-    judge_slippage, read_costs, read_touches, train_fat_finger, train_slippage,
+pub use heads::fat_finger::{
+    FatFingerHoldout, FatFingerLaw, FatFingerModel, FatFingerOffset, FatFingerRate, FatFingerRecord,
+    FatFingerReport, FatFingerStratum, FatFingerTrainConfig, SURFACE_BUCKETS,
 };
+pub use heads::slippage::{
+    SLIPPAGE_COSTS, SLIPPAGE_SIZES, SlippageHoldout, SlippageModel, SlippageRecord, SlippageReport,
+    SlippageScale, SlippageTrainConfig,
+};
+pub use heads::{Head, Heads};
 pub use inputs::{FeatureRow, PerSymbol, Profile, Profiles};
 pub use model::{
     Calibration, CalibrationConfig, Calibrations, Channel, ChannelLaws, FittedOn, HoldoutReport, LoadError,
@@ -69,4 +70,8 @@ pub use score::{
     FusedScorer, Kernel, OpenScorerError, ReferenceScorer, Scorer, Staged, StagedScorer, Then,
     open_cuda_scorer, open_scorer,
 };
-pub use train::{CalibrateError, Phase, Progress, TrainDevice, TrainError, fit_channels, train_vae};
+pub use train::{
+    CalibrateError, CostSample, DeskOrder, DeskSession, HeadNames, HeadProgress, HeadTrainError, Phase,
+    Progress, TouchRow, TrainDevice, TrainError, TypingError, fit_channels, judge_slippage, read_costs,
+    read_touches, train_fat_finger, train_slippage, train_vae,
+};

@@ -1,7 +1,22 @@
-//! What runs in the line knows no training: outside the folders called `train`, and `captures`, no file names either of them.
+//! The layers of the crate, as `src/lib.rs` lists them: what each module sees of the others, exactly.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// What each module at the crate's root sees of the others. Whatever does not name `train` and `captures` here knows no
+/// training: that is all that runs in the line.
+const SEES: &[(&str, &[&str])] = &[
+    ("inputs", &[]),
+    ("network", &["inputs"]),
+    ("heads", &["inputs", "network"]),
+    ("model", &["heads", "inputs", "network"]),
+    ("folder", &["model"]),
+    ("score", &["heads", "inputs", "model", "network"]),
+    ("policy", &["heads", "inputs", "model", "network", "score"]),
+    ("captures", &["inputs"]),
+    ("train", &["captures", "heads", "inputs", "model", "network", "score"]),
+];
 
 /// Every Rust file below `folder`.
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -17,36 +32,70 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Whether a file trains, only passes names on, or is there for tests.
-fn may_name_training(path: &Path) -> bool {
-    let trains =
-        path.components().any(|part| ["train", "captures"].map(AsRef::as_ref).contains(&part.as_os_str()));
-    trains || ["mod.rs", "lib.rs", "synthetic.rs", "tests.rs"].iter().any(|name| path.ends_with(name))
+/// The code of a file that ships: neither comments nor what is there for tests.
+fn ships(path: &Path) -> String {
+    if path.ends_with("tests.rs") {
+        return String::new();
+    }
+    code_of(&fs::read_to_string(path).expect("a source file"))
 }
 
-/// The lines of a file that ship, without comments, that name a module of trainings.
-fn sights(text: &str) -> Vec<&str> {
-    let ships = text.split("\n#[cfg(test)]\nmod tests").next().unwrap_or_default();
-    let names = |line: &&str| {
-        let code = line.split("//").next().unwrap_or_default();
-        let words: Vec<&str> = code.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).collect();
-        words.iter().flat_map(|path| path.split("::")).any(|part| ["train", "captures"].contains(&part))
-            && code.contains("::")
-    };
-    ships.lines().filter(names).collect()
+fn code_of(text: &str) -> String {
+    let ships = text.split("\n#[cfg(test)]").next().unwrap_or_default();
+    ships.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+/// The modules at the crate's root that `code`, which stands `depth` modules below the root, names.
+fn sights(code: &str, depth: usize) -> BTreeSet<String> {
+    let from_here = "super::".repeat(depth);
+    let mut seen = BTreeSet::new();
+    for way in ["crate::", from_here.as_str()] {
+        for (at, _) in code.match_indices(way).filter(|_| !way.is_empty()) {
+            let rest = &code[at + way.len()..];
+            assert!(!rest.starts_with('{'), "one path each from the root: {way}{rest:.40}");
+            let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            seen.insert(name);
+        }
+    }
+    seen
+}
+
+/// How many modules a file of `src` stands below the root.
+fn depth(within_source: &Path) -> usize {
+    within_source.components().count() - usize::from(within_source.ends_with("mod.rs"))
 }
 
 #[test]
-fn what_runs_in_the_line_knows_no_training() {
+fn each_module_sees_what_the_layers_allow_and_what_runs_in_the_line_knows_no_training() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let (mut judged, mut found) = (0, Vec::new());
-    for path in files(&source).into_iter().filter(|path| !may_name_training(path)) {
-        let text = fs::read_to_string(&path).expect("a source file");
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut judged = 0;
+    for path in files(&source) {
+        let within = path.strip_prefix(&source).expect("below it");
+        let module = within.iter().next().expect("a name").to_string_lossy().replace(".rs", "");
+        if ["lib", "synthetic"].contains(&module.as_str()) {
+            continue;
+        }
         judged += 1;
-        found.extend(sights(&text).into_iter().map(|line| format!("{}: {line}", path.display())));
+        let seen = sights(&ships(&path), depth(within));
+        found.entry(module.clone()).or_default().extend(seen.into_iter().filter(|other| *other != module));
     }
-    assert!(judged > 40, "{judged} files");
-    assert_eq!(found, Vec::<String>::new());
+    let wanted: BTreeMap<String, BTreeSet<String>> = SEES
+        .iter()
+        .map(|(module, sees)| ((*module).to_owned(), sees.iter().map(ToString::to_string).collect()))
+        .collect();
+    assert!(judged > 80, "{judged} files");
+    assert_eq!(found, wanted);
+}
+
+#[test]
+fn training_stands_in_one_folder() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let elsewhere = |path: &PathBuf| {
+        let within = path.strip_prefix(&source).expect("below it");
+        within.iter().skip(1).any(|part| part == "train" || part == "train.rs")
+    };
+    assert_eq!(files(&source).into_iter().filter(elsewhere).collect::<Vec<_>>(), Vec::<PathBuf>::new());
 }
 
 #[test]
@@ -56,21 +105,20 @@ fn a_model_and_what_it_is_made_of_touch_no_file() {
     let all: Vec<PathBuf> = layers.iter().flat_map(|layer| files(layer)).collect();
     assert!(all.len() > 25, "{} files", all.len());
     for path in all {
-        let text = fs::read_to_string(&path).expect("a source file");
-        let ships = text.split("\n#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        let ships = ships(&path);
         let touches = ["std::fs", "File::", "fs::"].into_iter().find(|word| ships.contains(word));
         assert_eq!(touches, None, "{}", path.display());
     }
 }
 
 #[test]
-fn a_sight_of_training_is_found() {
-    assert_eq!(sights("use crate::train::fit;\nuse crate::model::TrainConfig;"), ["use crate::train::fit;"]);
-    assert_eq!(sights("    let x = super::captures::sort;"), ["    let x = super::captures::sort;"]);
+fn a_sight_of_another_layer_is_found() {
+    let seen = |text: &str, depth| sights(&code_of(text), depth).into_iter().collect::<Vec<_>>();
+    assert_eq!(seen("use crate::train::head::fit;\nlet x = crate::model::law();", 2), ["model", "train"]);
+    assert_eq!(seen("    let x = super::super::captures::sort;", 2), ["captures"]);
+    assert_eq!(seen("use super::captures;", 2), [""; 0], "its own neighbour");
     assert_eq!(
-        sights(
-            "// crate::train is not seen\nlet train = 1;\n#[cfg(test)]\nmod tests {\nuse crate::train::x;"
-        ),
-        Vec::<&str>::new()
+        seen("// crate::train\nlet train = 1;\n#[cfg(test)]\nmod tests {\nuse crate::train::x;", 1),
+        [""; 0]
     );
 }

@@ -1,31 +1,111 @@
-//! The heads beside the autoencoder, each in a folder of its own: what it says of a vector, its part of the manifest, the
-//! bound it puts on orders, and, in its `train`, how it is trained. [`Head`] lists them.
+//! The heads beside the autoencoder. A head is a folder here, with what it says of a vector, its part of the manifest and the
+//! bound it puts on orders, and a row of [`Head`]; saving, loading, scoring and a card follow from the two. What trains it
+//! stands in `crate::train`.
 
-mod fat_finger;
+pub(crate) mod fat_finger;
+mod file;
 mod part;
 mod size_bound;
-mod slippage;
-mod table;
-mod train;
+pub(crate) mod slippage;
+#[cfg(test)]
+mod tests;
 
-#[cfg(test)]
-pub(crate) use fat_finger::random_head as random_fat_finger;
-pub use fat_finger::{
-    DeskOrder, DeskSession, FatFingerHoldout, FatFingerLaw, FatFingerModel, FatFingerOffset, FatFingerRate,
-    FatFingerRecord, FatFingerReport, FatFingerStratum, FatFingerTrainConfig, SURFACE_BUCKETS, TouchRow,
-    TypingError, read_touches, train_fat_finger,
-};
-pub(crate) use fat_finger::{SurfaceBound, sizes_within};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::network::{HeadLayers, WeightsError};
+pub(crate) use file::{HeadFault, WeightsFile};
+use file::{decoded, encoded};
+use part::HeadPart;
 pub(crate) use size_bound::{SizeBound, touch};
-pub(crate) use slippage::Liquidity;
-#[cfg(test)]
-pub(crate) use slippage::largest_size;
-#[cfg(test)]
-pub(crate) use slippage::random_head as random_slippage;
-pub use slippage::{
-    CostSample, SLIPPAGE_COSTS, SLIPPAGE_SIZES, SlippageHoldout, SlippageModel, SlippageRecord,
-    SlippageReport, SlippageScale, SlippageTrainConfig, judge_slippage, read_costs, train_slippage,
-};
-pub use table::{Head, Heads};
-pub(crate) use table::{HeadFault, PerHead, Sections, WeightsFile};
-pub use train::{HeadNames, HeadProgress, HeadTrainError};
+
+/// Makes of each row a head: its name in code, its number on a card, its folder, which is its field in [`Heads`], its type
+/// there, its section of the manifest and its weights file.
+macro_rules! heads {
+    ($($(#[$doc:meta])* $head:ident = $number:literal in $field:ident: $model:ident, $section:literal, $file:literal;)+) => {
+        /// The heads that a model may have.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(usize)]
+        pub enum Head {
+            $($(#[$doc])* $head = $number,)+
+        }
+
+        impl Head {
+            /// All of them, in the order in which a card has them.
+            pub const ALL: [Self; [$($number),+].len()] = [$(Self::$head),+];
+
+            /// Its section of the manifest.
+            pub(crate) const fn section(self) -> &'static str {
+                match self {
+                    $(Self::$head => $section,)+
+                }
+            }
+        }
+
+        /// The heads of a model.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct Heads {
+            $($(#[$doc])* pub $field: Option<$field::$model>,)+
+        }
+
+        /// What a manifest says of its heads.
+        #[derive(Debug, Serialize, Deserialize)]
+        pub(crate) struct Sections {
+            $(#[serde(rename = $section, default, skip_serializing_if = "Option::is_none")]
+            $field: Option<<$field::$model as HeadPart>::Section>,)+
+        }
+
+        impl Heads {
+            /// Those that are in `heads`.
+            pub(crate) fn only(&self, heads: &[Head]) -> Self {
+                Self { $($field: self.$field.clone().filter(|_| heads.contains(&Head::$head)),)+ }
+            }
+
+            /// The layers of a head; `None` when there is no such head.
+            pub(crate) fn layers(&self, head: Head) -> Option<&HeadLayers> {
+                match head {
+                    $(Head::$head => self.$field.as_ref().map(HeadPart::layers),)+
+                }
+            }
+
+            /// Their sections of the manifest, and their weights files.
+            ///
+            /// # Errors
+            /// Weights that the container library refuses.
+            pub(crate) fn encode(&self) -> Result<(Sections, Vec<WeightsFile>), WeightsError> {
+                let mut files = Vec::new();
+                $(let $field = self.$field.as_ref().map(|head| encoded(head, $file, &mut files)).transpose()?;)+
+                Ok((Sections { $($field,)+ }, files))
+            }
+        }
+
+        impl Sections {
+            /// The first number that cannot be used: where it stands, and what is wrong with it.
+            pub(crate) fn fault(&self) -> Option<(String, &'static str)> {
+                None$(.or_else(|| self.$field.as_ref().and_then(<$field::$model>::fault)))+
+            }
+
+            /// The heads, whose weights files `read` gives.
+            ///
+            /// # Errors
+            /// What [`HeadFault`] lists, or what `read` does.
+            pub(crate) fn assemble<E: From<HeadFault>>(
+                self,
+                read: &dyn Fn(&Path) -> Result<Vec<u8>, E>,
+            ) -> Result<Heads, E> {
+                Ok(Heads { $($field: self.$field.map(|section| decoded(section, $file, concat!($section, ".weights"), read)).transpose()?,)+ })
+            }
+        }
+    };
+}
+
+heads! {
+    /// What large orders pay beyond the touch.
+    Slippage = 0 in slippage: SlippageModel, "slippage", "slippage.safetensors";
+    /// How likely an order of a size and a price is an error.
+    FatFinger = 1 in fat_finger: FatFingerModel, "surface", "surface.safetensors";
+}
+
+/// One of something for each head.
+pub(crate) type PerHead<T> = [T; Head::ALL.len()];

@@ -4,9 +4,9 @@ use gate::SizeSurface;
 use types::{FeatureVector, InstrumentId, Qty, Symbol};
 
 use super::config::{PolicyConfig, PolicyConfigError};
-use crate::heads::{
-    FatFingerLaw, Head, Liquidity, SizeBound, SlippageScale, SurfaceBound, sizes_within, touch,
-};
+use crate::heads::fat_finger::{FatFingerLaw, SurfaceBound, sizes_within};
+use crate::heads::slippage::{Liquidity, SlippageScale};
+use crate::heads::{Head, SizeBound, touch};
 use crate::inputs::Bindings;
 use crate::model::Model;
 use crate::network::Increments;

@@ -1,22 +1,14 @@
-//! The training of the anomaly model: rows of calm markets in, a calibrated model out.
+//! The trainings: captures in, a model or one of its heads out. A folder for each, and `head` for what those of all heads have
+//! in common. Nothing that runs in the line sees any of it (`tests/layers.rs`).
 
-mod calibrate;
-mod channels;
-mod device;
-mod errors;
-mod fit;
-mod gpd;
-mod holdout;
-mod pca;
-mod profiles;
-mod split;
-mod vae;
+mod autoencoder;
+mod fat_finger;
+mod head;
+mod slippage;
 
-pub use calibrate::CalibrateError;
-pub use channels::fit_channels;
-pub use device::TrainDevice;
-pub use errors::TrainError;
-pub use fit::{Phase, Progress};
 #[cfg(test)]
-pub(crate) use profiles::fit_profile;
-pub use vae::train_vae;
+pub(crate) use autoencoder::fit_profile;
+pub use autoencoder::{CalibrateError, Phase, Progress, TrainDevice, TrainError, fit_channels, train_vae};
+pub use fat_finger::{DeskOrder, DeskSession, TouchRow, TypingError, read_touches, train_fat_finger};
+pub use head::{HeadNames, HeadProgress, HeadTrainError};
+pub use slippage::{CostSample, judge_slippage, read_costs, train_slippage};

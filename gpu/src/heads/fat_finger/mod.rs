@@ -9,9 +9,10 @@ mod law;
 mod model;
 mod record;
 mod sizes;
-mod train;
 
 pub use law::{FatFingerLaw, SURFACE_BUCKETS};
+pub(crate) use law::{STEEPNESS_BOUNDS, logistic};
+pub(crate) use model::offset_of;
 #[cfg(test)]
 pub(crate) use model::tests::random_head;
 pub use model::{FatFingerModel, FatFingerOffset};
@@ -19,4 +20,3 @@ pub use record::{
     FatFingerHoldout, FatFingerRate, FatFingerRecord, FatFingerReport, FatFingerStratum, FatFingerTrainConfig,
 };
 pub(crate) use sizes::{SurfaceBound, sizes_within};
-pub use train::{DeskOrder, DeskSession, TouchRow, TypingError, read_touches, train_fat_finger};

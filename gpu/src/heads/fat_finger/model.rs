@@ -71,7 +71,7 @@ impl FatFingerModel {
 }
 
 /// The offset of `symbol` in doublings; none of its own is one of nothing.
-pub(super) fn offset_of(offsets: &[(Symbol, FatFingerOffset)], symbol: Symbol) -> f64 {
+pub(crate) fn offset_of(offsets: &[(Symbol, FatFingerOffset)], symbol: Symbol) -> f64 {
     offsets.binary_search_by_key(&symbol, |(name, _)| *name).map_or(0.0, |i| offsets[i].1.doublings)
 }
 

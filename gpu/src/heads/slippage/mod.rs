@@ -12,14 +12,14 @@ mod liquidity;
 mod model;
 mod record;
 mod scale;
-mod train;
 
 pub(crate) use liquidity::Liquidity;
 pub use model::SlippageModel;
+pub(crate) use model::SlippageScales;
 #[cfg(test)]
 pub(crate) use model::tests::random_head;
 pub use record::{SlippageHoldout, SlippageRecord, SlippageReport, SlippageTrainConfig};
+pub(crate) use scale::SLIPPAGE_QUANTILE;
 #[cfg(test)]
 pub(crate) use scale::largest_size;
 pub use scale::{SLIPPAGE_COSTS, SLIPPAGE_SIZES, SlippageScale};
-pub use train::{CostSample, judge_slippage, read_costs, train_slippage};

@@ -208,7 +208,9 @@ impl Work for Flush<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heads::{Heads, random_fat_finger, random_slippage};
+    use crate::heads::Heads;
+    use crate::heads::fat_finger::random_head as random_fat_finger;
+    use crate::heads::slippage::random_head as random_slippage;
     use crate::score::reference::ReferenceScorer;
     use crate::synthetic::{Market, model};
     use types::{BookState, MODEL_FEATURE_COUNT, UnixNanos};

@@ -2,9 +2,9 @@
 
 use super::baseline::Baselines;
 use super::dataset::Sample;
-use crate::heads::slippage::model::SlippageModel;
-use crate::heads::slippage::record::{SlippageHoldout, SlippageReport};
-use crate::heads::slippage::scale::{SLIPPAGE_COSTS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES};
+use crate::heads::slippage::{
+    SLIPPAGE_COSTS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageHoldout, SlippageModel, SlippageReport,
+};
 
 /// Coverage of the holdout outside of which a head is not to be used.
 const COVERAGE_BOUNDS: (f64, f64) = (0.80, 0.98);

@@ -1,7 +1,7 @@
 //! What the training has in common with every head's.
 
-use crate::heads::slippage::record::SlippageTrainConfig;
-use crate::heads::train::{HeadNames, HeadTrainSettings};
+use crate::heads::slippage::SlippageTrainConfig;
+use crate::train::head::{HeadNames, HeadTrainSettings};
 
 impl SlippageTrainConfig {
     /// What every head's training has.

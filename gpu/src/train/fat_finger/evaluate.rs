@@ -3,9 +3,10 @@
 
 use super::dataset::{Case, Part, Sample, counts};
 use super::inject::TypingError;
-use crate::heads::fat_finger::law::{FatFingerLaw, logistic};
-use crate::heads::fat_finger::model::FatFingerModel;
-use crate::heads::fat_finger::record::{FatFingerHoldout, FatFingerRate, FatFingerReport, FatFingerStratum};
+use crate::heads::fat_finger::{
+    FatFingerHoldout, FatFingerLaw, FatFingerModel, FatFingerRate, FatFingerReport, FatFingerStratum,
+    logistic,
+};
 
 /// Rates of false alarms at which recall is told, as far as there are orders to tell them by.
 const FALSE_ALARM_RATES: [f64; 3] = [1e-2, 1e-3, 1e-4];

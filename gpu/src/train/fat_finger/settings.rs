@@ -1,7 +1,7 @@
 //! What the training has in common with every head's, and the check of the rest.
 
-use crate::heads::fat_finger::record::FatFingerTrainConfig;
-use crate::heads::train::{HeadNames, HeadTrainError, HeadTrainSettings};
+use crate::heads::fat_finger::FatFingerTrainConfig;
+use crate::train::head::{HeadNames, HeadTrainError, HeadTrainSettings};
 
 /// What users call the training.
 const NAMES: HeadNames = HeadNames { training: "fat-finger training", rows: "orders" };

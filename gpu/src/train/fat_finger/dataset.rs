@@ -9,11 +9,9 @@ use types::{FeatureId, Px, Qty, Side, Symbol, UnixNanos};
 use super::inject::TypingError;
 use super::touches::TouchRow;
 use crate::captures::{drop_warmup, quantile, sort};
-use crate::heads::fat_finger::law::FatFingerLaw;
-use crate::heads::fat_finger::model::FatFingerOffset;
-use crate::heads::fat_finger::record::FatFingerTrainConfig;
-use crate::heads::train::{HeadTrainError, Split, split_in_time};
+use crate::heads::fat_finger::{FatFingerLaw, FatFingerOffset, FatFingerTrainConfig};
 use crate::inputs::{FeatureRow, Input, Profiles};
+use crate::train::head::{HeadTrainError, Split, split_in_time};
 
 /// One order as the desk sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

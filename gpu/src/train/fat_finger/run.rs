@@ -6,10 +6,9 @@ use gpu_fit::random::{Purpose, Random};
 use super::dataset::{DeskSession, Part, Sample, cases, counts, join, orders, split};
 use super::evaluate::{holdout, scores};
 use super::fit::{fit, platt, rescaled};
-use crate::heads::fat_finger::model::FatFingerModel;
-use crate::heads::fat_finger::record::{FatFingerRecord, FatFingerReport, FatFingerTrainConfig};
-use crate::heads::train::{HeadProgress, HeadTrainError, Split};
+use crate::heads::fat_finger::{FatFingerModel, FatFingerRecord, FatFingerReport, FatFingerTrainConfig};
 use crate::inputs::Profiles;
+use crate::train::head::{HeadProgress, HeadTrainError, Split};
 
 /// What turns the odds of an error among `errors` injected into `orders` into those at `base_rate`: Dal Pozzolo's rate at
 /// which orders were sampled beside the errors.
@@ -76,7 +75,7 @@ mod tests {
     use super::super::dataset::Case;
     use super::super::dataset::tests::session;
     use super::*;
-    use crate::heads::fat_finger::record::{FatFingerHoldout, FatFingerRate};
+    use crate::heads::fat_finger::{FatFingerHoldout, FatFingerRate};
     use crate::synthetic::model;
 
     fn quick() -> FatFingerTrainConfig {

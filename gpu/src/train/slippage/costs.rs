@@ -10,7 +10,7 @@ use parquet::schema::types::SchemaDescriptor;
 use types::{Symbol, UnixNanos};
 
 use crate::captures::{CaptureError, column_at, metadata_value, read_column, read_keys, read_rows};
-use crate::heads::slippage::scale::{SLIPPAGE_COSTS, SLIPPAGE_SIZES};
+use crate::heads::slippage::{SLIPPAGE_COSTS, SLIPPAGE_SIZES};
 
 /// Metadata key of the sizes.
 const SIZES_KEY: &str = "portcullis.cost_sizes";

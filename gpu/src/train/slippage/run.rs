@@ -6,11 +6,11 @@ use super::costs::CostSample;
 use super::dataset::{Sample, join, scales, split};
 use super::evaluate::{holdout, outcomes};
 use super::fit::fit;
-use crate::heads::slippage::model::SlippageModel;
-use crate::heads::slippage::record::{SlippageHoldout, SlippageRecord, SlippageReport, SlippageTrainConfig};
-use crate::heads::slippage::scale::SLIPPAGE_QUANTILE;
-use crate::heads::train::{HeadProgress, HeadTrainError, Split};
+use crate::heads::slippage::{
+    SLIPPAGE_QUANTILE, SlippageHoldout, SlippageModel, SlippageRecord, SlippageReport, SlippageTrainConfig,
+};
 use crate::inputs::{FeatureRow, Profiles};
+use crate::train::head::{HeadProgress, HeadTrainError, Split};
 
 /// Factors that the calibration may put on every drift.
 const FACTOR_BOUNDS: (f64, f64) = (0.25, 4.0);
@@ -97,7 +97,7 @@ pub fn judge_slippage(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heads::slippage::scale::{SLIPPAGE_COSTS, SLIPPAGE_SIZES};
+    use crate::heads::slippage::{SLIPPAGE_COSTS, SLIPPAGE_SIZES};
     use crate::synthetic::{calm, model};
     use gpu_fit::random::{Purpose, Random};
     use types::{FeatureId, Nanos};

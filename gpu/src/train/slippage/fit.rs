@@ -5,11 +5,12 @@ use gpu_fit::random::{Purpose, Random};
 
 use super::dataset::Sample;
 use super::evaluate::mean_loss;
-use crate::heads::slippage::model::{SlippageModel, SlippageScales};
-use crate::heads::slippage::record::{SlippageRecord, SlippageTrainConfig};
-use crate::heads::slippage::scale::{SLIPPAGE_COSTS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageScale};
-use crate::heads::train::{HeadFit, HeadProgress, HeadTrainError, HeadVars, fit_head};
+use crate::heads::slippage::{
+    SLIPPAGE_COSTS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageModel, SlippageRecord, SlippageScale,
+    SlippageScales, SlippageTrainConfig,
+};
 use crate::inputs::INPUT_COUNT;
+use crate::train::head::{HeadFit, HeadProgress, HeadTrainError, HeadVars, fit_head};
 
 /// Stands for the drift of a size that the book did not hold: beyond any prediction. The loss grows by the same amount per
 /// basis point missing wherever the cost lies above, so its value does not matter to the fit.

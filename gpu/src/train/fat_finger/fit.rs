@@ -6,11 +6,12 @@ use types::Symbol;
 
 use super::dataset::{Case, Part, counts, offsets};
 use super::evaluate::{mean_loss, scores};
-use crate::heads::fat_finger::law::{FatFingerLaw, STEEPNESS_BOUNDS, SURFACE_BUCKETS, logistic};
-use crate::heads::fat_finger::model::{FatFingerModel, FatFingerOffset, offset_of};
-use crate::heads::fat_finger::record::{FatFingerRecord, FatFingerTrainConfig};
-use crate::heads::train::{HeadFit, HeadProgress, HeadTrainError, HeadVars, fit_head};
+use crate::heads::fat_finger::{
+    FatFingerLaw, FatFingerModel, FatFingerOffset, FatFingerRecord, FatFingerTrainConfig, STEEPNESS_BOUNDS,
+    SURFACE_BUCKETS, logistic, offset_of,
+};
 use crate::inputs::INPUT_COUNT;
+use crate::train::head::{HeadFit, HeadProgress, HeadTrainError, HeadVars, fit_head};
 
 /// Steepness that a fit begins with: e^2 times the odds per doubling of the size.
 const STEEPNESS_FIRST: f64 = 2.0;

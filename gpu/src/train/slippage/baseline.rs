@@ -7,7 +7,7 @@ use types::Symbol;
 
 use super::dataset::{Sample, by_symbol};
 use crate::captures::quantile;
-use crate::heads::slippage::scale::{SLIPPAGE_QUANTILE, SLIPPAGE_SIZES};
+use crate::heads::slippage::{SLIPPAGE_QUANTILE, SLIPPAGE_SIZES};
 
 /// Constants of one symbol.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -83,7 +83,7 @@ impl Baselines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heads::slippage::scale::SLIPPAGE_COSTS;
+    use crate::heads::slippage::SLIPPAGE_COSTS;
     use crate::inputs::{INPUT_COUNT, Input};
     use types::UnixNanos;
 

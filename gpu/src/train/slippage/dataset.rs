@@ -6,11 +6,11 @@ use types::{FeatureId, Symbol, UnixNanos};
 
 use super::costs::CostSample;
 use crate::captures::{drop_warmup, quantile, sort};
-use crate::heads::slippage::model::SlippageScales;
-use crate::heads::slippage::record::SlippageTrainConfig;
-use crate::heads::slippage::scale::{SLIPPAGE_COSTS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageScale};
-use crate::heads::train::{HeadTrainError, Split, split_in_time};
+use crate::heads::slippage::{
+    SLIPPAGE_COSTS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageScale, SlippageScales, SlippageTrainConfig,
+};
 use crate::inputs::{FeatureRow, Input, Profiles};
+use crate::train::head::{HeadTrainError, Split, split_in_time};
 
 /// Sizes that a symbol's book held in fewer than this share of its decisions have no price.
 const HELD_SHARE_MIN: f64 = 0.95;
