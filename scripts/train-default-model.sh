@@ -27,5 +27,5 @@ for seed in 301 302 303 304 305; do
 done
 
 # Refused as well should a static size cap find as many errors.
-RAYON_NUM_THREADS=1 "$portcullis" train fatfinger --orders "${orders[@]}" --features "${features[@]}" --costs "${costs[@]}" \
+RAYON_NUM_THREADS=1 "$portcullis" train fat-finger --orders "${orders[@]}" --features "${features[@]}" --costs "${costs[@]}" \
     --seed 1 --model gpu/models/default --force --out gpu/models/default

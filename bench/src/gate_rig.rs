@@ -192,7 +192,7 @@ impl GateRig {
             accounts: 1,
             strategies: 1,
             dynamics: true,
-            surfaces: false,
+            fat_finger: false,
         };
         let (writers, tables) =
             GateTables::create_in(&mut Private, &shape, &RefRules::DEFAULT).expect("tables of a legal size");

@@ -13,7 +13,7 @@ const WEIGHTS_BYTES_MAX: u64 = 1 << 20;
 /// The weights of the shipped model's heads.
 const SHIPPED_HEADS: [(&str, &[u8]); 2] = [
     ("slippage.safetensors", include_bytes!("../models/default/slippage.safetensors")),
-    ("surface.safetensors", include_bytes!("../models/default/surface.safetensors")),
+    ("fat_finger.safetensors", include_bytes!("../models/default/fat_finger.safetensors")),
 ];
 
 impl Model {
@@ -37,7 +37,7 @@ impl Model {
         remove_dir(&fresh).map_err(io_at(&fresh))?;
         remove_dir(&old).map_err(io_at(&old))?;
         let mut contents = vec![(WEIGHTS, files.weights.as_slice()), (MANIFEST, files.manifest.as_bytes())];
-        contents.extend(files.heads.iter().map(|(name, bytes)| (*name, bytes.as_slice())));
+        contents.extend(files.heads.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())));
         let written = write_folder(&fresh, &contents)
             .map_err(io_at(&fresh))
             .and_then(|()| swap(&fresh, dir, replaces.then_some(old.as_path())).map_err(io_at(dir)));
@@ -131,9 +131,11 @@ fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, LoadError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::heads::Head;
     use crate::heads::fat_finger::random_head as random_fat_finger;
     use crate::heads::slippage::random_head as random_slippage;
     use crate::model::FittedOn;
+    use crate::network::{head_shape, layers_to_bytes};
     use crate::synthetic::model;
 
     /// `model` in a folder of its own.
@@ -145,7 +147,7 @@ mod tests {
     }
 
     const SLIPPAGE: &str = "slippage.safetensors";
-    const SURFACE: &str = "surface.safetensors";
+    const FAT_FINGER: &str = "fat_finger.safetensors";
 
     /// A saved model in a folder of its own.
     fn saved() -> (tempfile::TempDir, PathBuf) {
@@ -371,36 +373,64 @@ mod tests {
         assert_eq!(loaded.heads().fat_finger, Some(random_fat_finger(6)));
         assert_eq!(loaded.heads().slippage, Some(random_slippage(5)));
         let bytes = |name: &str| fs::read(dir.join(name)).unwrap();
-        let before = [bytes(MANIFEST), bytes(SLIPPAGE), bytes(SURFACE)];
+        let before = [bytes(MANIFEST), bytes(SLIPPAGE), bytes(FAT_FINGER)];
         loaded.save(&dir).unwrap();
-        assert_eq!([bytes(MANIFEST), bytes(SLIPPAGE), bytes(SURFACE)], before);
+        assert_eq!([bytes(MANIFEST), bytes(SLIPPAGE), bytes(FAT_FINGER)], before);
         // Alone it stands as well, and without it nothing of the model changes.
         let alone =
             model().clone().with_heads(|heads| heads.fat_finger = Some(random_fat_finger(6))).unwrap();
         alone.save(&dir).unwrap();
         assert_eq!(Model::load(&dir).unwrap(), alone);
         assert!(!dir.join(SLIPPAGE).exists());
-        assert!(!encode(model()).unwrap().manifest.contains("surface"));
+        assert!(!encode(model()).unwrap().manifest.contains("fat_finger"));
+    }
+
+    #[test]
+    fn a_folder_that_calls_the_fat_finger_network_a_surface_is_the_same_model() {
+        let wanted = with_both_heads();
+        let (_parent, dir) = folder_of(&wanted);
+        let layers = wanted.heads().layers(Head::FatFinger).unwrap();
+        let bytes = layers_to_bytes(layers, &head_shape("surface")).unwrap();
+        let path = dir.join(MANIFEST);
+        let digest = |bytes: &[u8]| blake3::hash(bytes).to_string();
+        let text = fs::read_to_string(&path).unwrap();
+        let text = text.replace(&digest(&fs::read(dir.join(FAT_FINGER)).unwrap()), &digest(&bytes));
+        fs::write(&path, text.replace("fat_finger", "surface")).unwrap();
+        fs::remove_file(dir.join(FAT_FINGER)).unwrap();
+        fs::write(dir.join("surface.safetensors"), &bytes).unwrap();
+        let loaded = Model::load(&dir).unwrap();
+        assert_eq!(loaded.heads(), wanted.heads());
+        loaded.save(&dir).unwrap();
+        assert_eq!(Model::load(&dir).unwrap(), wanted, "saved, it has today's names");
+        assert!(dir.join(FAT_FINGER).exists() && !dir.join("surface.safetensors").exists());
+        // Both at once are one network too many.
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text + "\n[surface]\n").unwrap();
+        assert!(Model::load(&dir).unwrap_err().to_string().contains("duplicate field `fat_finger`"));
     }
 
     #[test]
     fn damage_to_a_fat_finger_network_is_told_in_one_line() {
         let model = with_both_heads();
-        let manifest = |from, to| load_with(&model, "[surface]", (from, to));
-        assert!(manifest("surface.safetensors", "../x").ends_with("found ../x, wanted surface.safetensors"));
-        assert!(manifest("edges_bps = [1.0", "edges_bps = [1.5").contains("surface.edges_bps: found [1.5, "));
+        let manifest = |from, to| load_with(&model, "[fat_finger]", (from, to));
+        assert!(
+            manifest("fat_finger.safetensors", "../x").ends_with("found ../x, wanted fat_finger.safetensors")
+        );
+        assert!(
+            manifest("edges_bps = [1.0", "edges_bps = [1.5").contains("fat_finger.edges_bps: found [1.5, ")
+        );
         let steep = manifest("k = 2.0", "k = -2.0");
         assert!(
-            steep.ends_with("manifest.toml: surface.law: found a steepness k outside [0.05, 64]"),
+            steep.ends_with("manifest.toml: fat_finger.law: found a steepness k outside [0.05, 64]"),
             "{steep}"
         );
         let offset = manifest("doublings = 0.0", "doublings = 99.0");
         assert!(offset.ends_with("AAA: found an offset beyond 64 doublings"), "{offset}");
         assert!(manifest("unit = 0.5", "units = 0.5").contains("unknown field `units`"));
-        let digest = load_after(&model, |dir| fs::write(dir.join(SURFACE), b"x").unwrap());
-        assert!(digest.contains("surface.safetensors: blake3 digest: found "), "{digest}");
-        let missing = load_after(&model, |dir| fs::remove_file(dir.join(SURFACE)).unwrap());
-        assert!(missing.contains("surface.safetensors: "), "{missing}");
+        let digest = load_after(&model, |dir| fs::write(dir.join(FAT_FINGER), b"x").unwrap());
+        assert!(digest.contains("fat_finger.safetensors: blake3 digest: found "), "{digest}");
+        let missing = load_after(&model, |dir| fs::remove_file(dir.join(FAT_FINGER)).unwrap());
+        assert!(missing.contains("fat_finger.safetensors: "), "{missing}");
     }
 
     #[test]
@@ -412,9 +442,14 @@ mod tests {
             include_bytes!("../models/default/manifest.toml"),
             "same bytes"
         );
-        assert!(SHIPPED_HEADS.iter().eq(
-            encoded.heads.iter().map(|(name, bytes)| (*name, bytes.as_slice())).collect::<Vec<_>>().iter()
-        ));
+        assert!(
+            SHIPPED_HEADS.iter().eq(encoded
+                .heads
+                .iter()
+                .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+                .collect::<Vec<_>>()
+                .iter())
+        );
         assert!(shipped.training().report.active_units > 0);
         assert_eq!(shipped.training().report.holdout.critical, 0, "a false alarm on its own holdout");
         let report = &shipped.heads().slippage.as_ref().unwrap().record().report;

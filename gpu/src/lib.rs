@@ -45,8 +45,8 @@ pub use gpu_cuda::Change as CardChange;
 pub use gpu_cuda::Trainer as CardTrainer;
 pub use gpu_cuda::abi::Mode as CardMode;
 pub use heads::fat_finger::{
-    FatFingerHoldout, FatFingerLaw, FatFingerModel, FatFingerOffset, FatFingerRate, FatFingerRecord,
-    FatFingerReport, FatFingerStratum, FatFingerTrainConfig, SURFACE_BUCKETS,
+    FAT_FINGER_BUCKETS, FatFingerHoldout, FatFingerLaw, FatFingerModel, FatFingerOffset, FatFingerRate,
+    FatFingerRecord, FatFingerReport, FatFingerStratum, FatFingerTrainConfig,
 };
 pub use heads::slippage::{
     SLIPPAGE_COSTS, SLIPPAGE_SIZES, SlippageHoldout, SlippageModel, SlippageRecord, SlippageReport,
@@ -60,9 +60,9 @@ pub use model::{
 };
 pub use network::{Increments, WeightsError};
 pub use policy::{
-    Band, BatchConfig, CriticalBand, LimitSink, LimitUpdate, OverlayConfig, PolicyConfig, PolicyConfigError,
-    PolledScorer, RatioText, ScoreObserver, ScoreRecord, ScorerStage, ScorerStageConfig, SlippageConfig,
-    SurfaceConfig, SurfaceUpdate, TierCause, TierChange, TierConfig, TierConfigError, Uncalibrated,
+    Band, BatchConfig, CriticalBand, FatFingerConfig, FatFingerUpdate, LimitSink, LimitUpdate, OverlayConfig,
+    PolicyConfig, PolicyConfigError, PolledScorer, RatioText, ScoreObserver, ScoreRecord, ScorerStage,
+    ScorerStageConfig, SlippageConfig, TierCause, TierChange, TierConfig, TierConfigError, Uncalibrated,
     WidenConfig, WitnessConfig, Witnesses,
 };
 pub use score::{

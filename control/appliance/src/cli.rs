@@ -9,7 +9,7 @@ mod verdicts;
 pub(crate) use backtest::Backtest;
 pub(crate) use feeds::{Feeds, FeedsCommand, Sniff, SniffFormat};
 pub(crate) use format::Format;
-pub(crate) use train::{DeviceKind, Train, TrainChannels, TrainFatfinger, TrainSlippage, TrainVae};
+pub(crate) use train::{DeviceKind, Train, TrainChannels, TrainFatFinger, TrainSlippage, TrainVae};
 pub(crate) use verdicts::{Verdicts, VerdictsCommand, VerdictsFilter};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -118,8 +118,9 @@ pub(crate) enum Table {
     Scores,
     /// limits.csv: every published change of limits
     Limits,
-    /// surface.csv: largest order by price distance (policy.surface), whenever one changes
-    Surface,
+    /// fat_finger.csv: largest order by price distance (policy.fat_finger), whenever one changes
+    #[value(alias = "surface")]
+    FatFinger,
     /// verdicts.csv: what the gate said to each order
     Verdicts,
     /// costs.parquet: what orders of eight sizes would have cost, to train the slippage network

@@ -64,7 +64,7 @@ fn main() -> ExitCode {
         cli::Command::Train(cli::Train::Vae(args)) => train::vae(&args),
         cli::Command::Train(cli::Train::Channels(args)) => train::channels(&args),
         cli::Command::Train(cli::Train::Slippage(args)) => train::slippage(&args),
-        cli::Command::Train(cli::Train::Fatfinger(args)) => train::fatfinger::run(&args),
+        cli::Command::Train(cli::Train::FatFinger(args)) => train::fat_finger::run(&args),
         cli::Command::Hist(args) => hist::run(&args),
         cli::Command::Verdicts(args) => verdicts::run(&args),
         cli::Command::Feeds(args) => sniff::feeds(&args),

@@ -5,8 +5,8 @@ use control::config::{Plan, TierPolicy, Uncalibrated};
 use control::limits::LimitKey;
 use gate::Ratio;
 use gpu::{
-    Band, BatchConfig, CriticalBand, OverlayConfig, PolicyConfig, RatioText, ScorerStageConfig,
-    SlippageConfig, SurfaceConfig, TierConfig, WidenConfig,
+    Band, BatchConfig, CriticalBand, FatFingerConfig, OverlayConfig, PolicyConfig, RatioText,
+    ScorerStageConfig, SlippageConfig, TierConfig, WidenConfig,
 };
 use std::collections::BTreeMap;
 use types::{FEATURES, MODEL_FEATURE_COUNT, Nanos};
@@ -80,7 +80,7 @@ pub(crate) fn of(plan: &Plan) -> Result<PolicyConfig> {
         },
         widen: widen(plan)?,
         slippage: SlippageConfig { limit_bps: plan.policy.slippage.limit_bps as f32 },
-        surface: SurfaceConfig { error_probability_max: plan.policy.surface.error_probability_max },
+        fat_finger: FatFingerConfig { error_probability_max: plan.policy.fat_finger.error_probability_max },
         ..PolicyConfig::default()
     })
 }

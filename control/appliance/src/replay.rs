@@ -224,7 +224,7 @@ pub(crate) fn create_outputs(args: &cli::Replay, out: &mut OutputDir) -> Result<
     let tables = BookTables::new(bbo, depth, levels, filter.clone());
     let scores = sheet(Table::Scores, "scores.csv", tables::SCORES_HEADING)?;
     let limits = sheet(Table::Limits, "limits.csv", tables::LIMITS_HEADING)?;
-    let surface = sheet(Table::Surface, "surface.csv", &tables::surface_heading())?;
+    let fat_finger = sheet(Table::FatFinger, "fat_finger.csv", &tables::fat_finger_heading())?;
     let verdicts = sheet(Table::Verdicts, "verdicts.csv", tables::VERDICTS_HEADING)?;
     let wanted = args.write.contains(&Table::Features);
     let capture = wanted.then(|| FeatureWriter::create(&out.pending("features.parquet"))).transpose()?;
@@ -232,7 +232,7 @@ pub(crate) fn create_outputs(args: &cli::Replay, out: &mut OutputDir) -> Result<
     let costs = wanted.then(|| CostWriter::create(&out.pending("costs.parquet"))).transpose()?;
     let files = LineFiles {
         books: Some(BookFiles::new(tables, capture, costs, filter.clone())),
-        limits: Some(LimitFiles::new(limits, surface, filter.clone())),
+        limits: Some(LimitFiles::new(limits, fat_finger, filter.clone())),
         scores: scores.map(|sheet| ScoreFile::new(sheet, filter)),
     };
     Ok((files, verdicts))

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use featurizer::{Book, Effect, Observer};
-use gate::{Decision, RejectReason, RiskLimits, SURFACE_BUCKETS, SizeSurface, Unit, Verdict};
+use gate::{Decision, FAT_FINGER_BUCKETS, FatFingerLimits, RejectReason, RiskLimits, Unit, Verdict};
 use gpu::Channel;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -291,22 +291,22 @@ impl Sheet {
     }
 }
 
-/// surface.csv.
-pub(crate) fn surface_heading() -> String {
-    let sizes: Vec<_> = (0..SURFACE_BUCKETS).map(|bucket| format!("max_qty_{bucket}")).collect();
+/// fat_finger.csv.
+pub(crate) fn fat_finger_heading() -> String {
+    let sizes: Vec<_> = (0..FAT_FINGER_BUCKETS).map(|bucket| format!("max_qty_{bucket}")).collect();
     format!("ts_ns,symbol,{}", sizes.join(","))
 }
 
-/// One change of surface.csv.
+/// One change of fat_finger.csv.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SurfaceRow {
+pub(crate) struct FatFingerRow {
     pub(crate) ts: UnixNanos,
     pub(crate) symbol: Symbol,
-    pub(crate) sizes: SizeSurface,
+    pub(crate) sizes: FatFingerLimits,
 }
 
 impl Sheet {
-    pub(crate) fn surface(&mut self, row: &SurfaceRow) {
+    pub(crate) fn fat_finger(&mut self, row: &FatFingerRow) {
         let sizes = row.sizes.sizes().map(|size| size.to_string());
         self.line(format_args!("{},{},{}", row.ts, row.symbol, sizes.join(",")));
     }

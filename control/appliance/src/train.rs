@@ -1,6 +1,6 @@
 //! `portcullis train`: models from feature captures.
 
-pub(crate) mod fatfinger;
+pub(crate) mod fat_finger;
 
 use crate::cli;
 use crate::output::{say, tell};
@@ -259,7 +259,7 @@ mod tests {
             cli::Command::Replay(args) => crate::replay::run(&args),
             cli::Command::Train(cli::Train::Channels(args)) => channels(&args),
             cli::Command::Train(cli::Train::Slippage(args)) => slippage(&args),
-            cli::Command::Train(cli::Train::Fatfinger(args)) => fatfinger::run(&args),
+            cli::Command::Train(cli::Train::FatFinger(args)) => fat_finger::run(&args),
             other => bail!("{other:?} is none of this test's commands"),
         }
     }

@@ -71,7 +71,10 @@ pub fn load(files: &[PathBuf], set: &[String]) -> Result<Plan, ConfigErrors> {
         files.iter().map(|path| read(path)).chain(set.iter().map(|argument| tree::parse_set(argument)));
     for layer in layers {
         match layer {
-            Ok(node) => errors.extend(merged.merge(node).err()),
+            Ok(mut node) => {
+                RENAMED.iter().for_each(|(table, was, is)| node.rename(table, was, is));
+                errors.extend(merged.merge(node).err());
+            }
             Err(faults) => errors.extend(faults),
         }
     }
@@ -87,6 +90,9 @@ pub fn load(files: &[PathBuf], set: &[String]) -> Result<Plan, ConfigErrors> {
         }
     }
 }
+
+/// Keys by another name before, which files may still have: their table, what they were called, and what they are called.
+const RENAMED: &[(&str, &str, &str)] = &[("policy", "surface", "fat_finger")];
 
 /// Comma-separated files that the configuration names: the key, the table whose rows they are, and the columns.
 const FILES: [(&str, &str, Columns); 2] = [

@@ -78,7 +78,7 @@ pub struct Policy {
     /// Order sizes by what they would cost.
     pub slippage: SlippagePolicy,
     /// Order sizes by how likely they are meant.
-    pub surface: SurfacePolicy,
+    pub fat_finger: FatFingerPolicy,
     /// Prices by what the market says.
     pub reference: ReferencePolicy,
 }
@@ -97,15 +97,15 @@ pub struct ReferencePolicy {
     pub period_collar_bps: u32,
 }
 
-/// `[policy.surface]`.
+/// `[policy.fat_finger]`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SurfacePolicy {
+pub struct FatFingerPolicy {
     /// Orders that are errors with a higher probability than this are too large; 0 lets any size pass.
     pub error_probability_max: f64,
 }
 
-impl SurfacePolicy {
+impl FatFingerPolicy {
     /// Whether the model says sizes by price distance.
     #[must_use]
     pub fn is_on(&self) -> bool {

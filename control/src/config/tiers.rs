@@ -49,10 +49,10 @@ impl Checker<'_> {
         self.range("policy.reference.last_age_max_s", reference.last_age_max_s, 1, 86_400);
         self.range("policy.reference.period_s", reference.period_s, 1, 3_600);
         self.range("policy.reference.period_collar_bps", reference.period_collar_bps, 0, 10_000);
-        let probability = policy.surface.error_probability_max;
+        let probability = policy.fat_finger.error_probability_max;
         if !(0.0..1.0).contains(&probability) {
             let wanted = "0 (off) or a number below 1".to_owned();
-            self.refuse(&way("policy.surface.error_probability_max"), probability, wanted);
+            self.refuse(&way("policy.fat_finger.error_probability_max"), probability, wanted);
         }
         self.overlay(policy)
     }

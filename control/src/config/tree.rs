@@ -97,6 +97,17 @@ impl Node {
         }
     }
 
+    /// Calls the key `was` of the table `table` by its name of today, unless that is there, too.
+    pub(crate) fn rename(&mut self, table: &str, was: &str, is: &str) {
+        let Value::Table(root) = &mut self.value else { return };
+        let Some(Self { value: Value::Table(keys), .. }) = root.get_mut(table) else { return };
+        if !keys.contains_key(is)
+            && let Some(node) = keys.remove(was)
+        {
+            keys.insert(is.to_owned(), node);
+        }
+    }
+
     /// Lays `over` on top: tables merge key by key, anything else is replaced. A table whose keys are numbers, laid on
     /// an array, changes single elements (`--set feed.0.source=...`).
     pub(crate) fn merge(&mut self, over: Self) -> Result<(), ConfigError> {

@@ -22,8 +22,9 @@ pub struct GrantShape {
     pub strategies: u16,
     /// Whether there are limits of the model's.
     pub dynamics: bool,
-    /// Whether there are sizes by price distance.
-    pub surfaces: bool,
+    /// Whether there are fat-finger limits; by the name that messages gave them first.
+    #[serde(rename = "surfaces")]
+    pub fat_finger: bool,
 }
 
 /// The rules that orders are held to beside the tables.

@@ -423,6 +423,24 @@ fn later_layers_win_key_by_key_and_lists_are_replaced() {
 }
 
 #[test]
+fn a_key_by_its_former_name_is_the_same_key() {
+    let probability = |set: &[&str], text: &str| {
+        let (_dir, path) = file(text);
+        let set: Vec<String> = set.iter().map(ToString::to_string).collect();
+        config::load(&[path], &set).map(|plan| plan.policy.fat_finger.error_probability_max)
+    };
+    let former = "[policy.surface]\nerror_probability_max = 0.001";
+    assert_eq!(probability(&[], former).unwrap(), 0.001);
+    assert_eq!(probability(&["policy.surface.error_probability_max=0.02"], former).unwrap(), 0.02);
+    assert_eq!(probability(&["policy.fat_finger.error_probability_max=0.03"], former).unwrap(), 0.03);
+    let both = format!("{former}\n[policy.fat_finger]\nerror_probability_max = 0.002");
+    let errors = probability(&[], &both).unwrap_err().to_string();
+    assert!(errors.contains("policy.surface") && !errors.contains('\n'), "{errors}");
+    let wrong = probability(&[], "[policy.surface]\nerror_probability_max = 2.0").unwrap_err().to_string();
+    assert!(wrong.contains("policy.fat_finger.error_probability_max: found 2"), "{wrong}");
+}
+
+#[test]
 fn set_takes_toml_or_a_bare_word_and_reaches_into_lists() {
     let plan = set(&[
         "scorer.backend=cuda",

@@ -104,7 +104,7 @@ impl Desk {
         let tables = GateTables {
             statics: static_reader,
             dynamics: Some(dynamic_reader),
-            surfaces: None,
+            fat_finger: None,
             references: reference_reader,
             breakers: reader.clone(),
         };

@@ -103,14 +103,14 @@ pub(crate) fn open(
 /// The shape as it is granted.
 #[must_use]
 pub fn shape_of(shape: GrantShape) -> TableShape {
-    let GrantShape { instruments, classes, accounts, strategies, dynamics, surfaces } = shape;
+    let GrantShape { instruments, classes, accounts, strategies, dynamics, fat_finger } = shape;
     TableShape {
         instruments: instruments as usize,
         classes: classes.into(),
         accounts,
         strategies,
         dynamics,
-        surfaces,
+        fat_finger,
     }
 }
 

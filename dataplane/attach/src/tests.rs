@@ -151,8 +151,14 @@ fn a_ring_that_is_written_over_or_cut_off_ends_nobody() {
 
 #[test]
 fn tables_are_read_elsewhere_as_they_are_written_and_never_written_there() {
-    let shape =
-        TableShape { instruments: 3, classes: 1, accounts: 2, strategies: 1, dynamics: true, surfaces: true };
+    let shape = TableShape {
+        instruments: 3,
+        classes: 1,
+        accounts: 2,
+        strategies: 1,
+        dynamics: true,
+        fat_finger: true,
+    };
     let mut made = SharedTables::create(&shape, &RefRules::DEFAULT).unwrap();
     let (theirs, names, _) = open(&made.memory, &shape, &RefRules::DEFAULT, made.layout).unwrap();
     assert_eq!((theirs.breakers.get(BreakerKey::Firm), names.find(symbol())), (None, None));

@@ -72,7 +72,7 @@ fn build(instruments: usize, strategies: usize, with_model: bool) -> Gate {
     }
     let config = GateConfig { strategies: &rows, ref_age_max: Nanos(u64::MAX / 4), ..GateConfig::DEFAULT };
     let dynamics = with_model.then_some(dynamics);
-    Gate::new(&config, GateTables { statics, dynamics, surfaces: None, references, breakers })
+    Gate::new(&config, GateTables { statics, dynamics, fat_finger: None, references, breakers })
         .expect("a gate")
 }
 

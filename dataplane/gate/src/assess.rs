@@ -23,6 +23,7 @@ use crate::{
     checks::{self, RejectReason, Sink},
     decision::{Flags, LimitsSource},
     depth::Walk,
+    fat_finger,
     gate::Gate,
     intent::{OrderIntent, OrderType},
     judged::Judged,
@@ -30,7 +31,6 @@ use crate::{
     record::{DynamicHot, RowWord},
     score::FixedScore,
     shared::Common,
-    surface,
     worth::{Known, MoneyRules, Worth},
 };
 
@@ -111,11 +111,11 @@ impl Gate {
     /// Whether a new order breaks nothing, and nothing about it is out of the ordinary. `None` says nothing: then
     /// [`Findings::of`] decides.
     ///
-    /// Without `SURFACE` the surface's check is left out, for a gate that has none: a size kept over all the others would
+    /// Without `FAT_FINGER` the fat-finger limit's check is left out, for a gate that has none: a size kept over all the others would
     /// cost it two in a hundred instructions.
     #[inline(always)]
-    pub(crate) fn pass<const SURFACE: bool>(&self, order: &OrderIntent, now: UnixNanos) -> Option<Pass> {
-        self.pass_as::<SURFACE, false>(order, now)
+    pub(crate) fn pass<const FAT_FINGER: bool>(&self, order: &OrderIntent, now: UnixNanos) -> Option<Pass> {
+        self.pass_as::<FAT_FINGER, false>(order, now)
     }
 
     /// The same of a market order: asked second, since most orders are none.
@@ -128,7 +128,7 @@ impl Gate {
     }
 
     #[inline(always)]
-    fn pass_as<const SURFACE: bool, const MARKET: bool>(
+    fn pass_as<const FAT_FINGER: bool, const MARKET: bool>(
         &self,
         order: &OrderIntent,
         now: UnixNanos,
@@ -160,10 +160,13 @@ impl Gate {
         let heartbeat = references.heartbeat();
         let open = self.tables.breakers.all_open(order, now, self.daemon_age_max_ns);
         let walk = if MARKET { self.walk(order, &Judged::of(order, &quote)) } else { Walk::NONE };
-        let surface_qty =
-            if SURFACE { self.surface_qty(order, (&quote, walk.worst), now) } else { surface::UNLIMITED };
+        let fat_finger_qty = if FAT_FINGER {
+            self.fat_finger_qty(order, (&quote, walk.worst), now)
+        } else {
+            fat_finger::UNLIMITED
+        };
         let inputs = Inputs {
-            limits: InForce { surface_qty, ..clamped(&dynamic, officer) },
+            limits: InForce { fat_finger_qty, ..clamped(&dynamic, officer) },
             quote,
             referenced: !MARKET || quote.twice_ref != 0,
             last_age_ns: if MARKET { quote.last_age_ns(now) } else { 0 },
@@ -241,7 +244,7 @@ fn clamped(dynamic: &DynamicHot, officer: RowWord) -> InForce {
         tier,
         score,
         version,
-        surface_qty: surface::UNLIMITED,
+        fat_finger_qty: fat_finger::UNLIMITED,
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{
     depth::Walk,
     divide::Divisor,
     exposure::Cell,
+    fat_finger,
     ids::ClassId,
     intent::OrderIntent,
     judged::Judged,
@@ -15,7 +16,6 @@ use crate::{
     record::{Bounds, Permission},
     score::FixedScore,
     shared::Common,
-    surface,
     worth::Worth,
 };
 
@@ -48,8 +48,8 @@ pub(crate) struct InForce {
     pub tier: Tier,
     pub score: FixedScore,
     pub version: u32,
-    /// The fat-finger network's largest size at the order's price distance; [`surface::UNLIMITED`] without a live surface.
-    pub surface_qty: u32,
+    /// The fat-finger network's largest size at the order's price distance; [`fat_finger::UNLIMITED`] without a live fat-finger limit.
+    pub fat_finger_qty: u32,
 }
 
 impl InForce {
@@ -63,7 +63,7 @@ impl InForce {
         tier: Tier::Normal,
         score: FixedScore::ZERO,
         version: 0,
-        surface_qty: surface::UNLIMITED,
+        fat_finger_qty: fat_finger::UNLIMITED,
     };
 }
 

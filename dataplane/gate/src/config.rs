@@ -247,8 +247,8 @@ pub(crate) fn validate(config: &GateConfig<'_>, tables: &GateTables) -> Result<(
         same("instruments of the dynamic table", dynamics.shape().0, instruments)?;
         same("classes of the dynamic table", dynamics.shape().1, classes)?;
     }
-    if let Some(surfaces) = &tables.surfaces {
-        same("instruments of the surface table", surfaces.instruments(), instruments)?;
+    if let Some(fat_finger) = &tables.fat_finger {
+        same("instruments of the fat-finger table", fat_finger.instruments(), instruments)?;
     }
     same("instruments of the reference table", tables.references.instruments(), instruments)?;
     let (accounts, strategies, breakers) = tables.breakers.shape();

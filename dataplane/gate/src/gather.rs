@@ -8,6 +8,7 @@ use crate::{
     divide::Divisor,
     doubt::Astray,
     exposure::Cell,
+    fat_finger,
     gate::Gate,
     in_force::in_force,
     intent::OrderIntent,
@@ -16,7 +17,6 @@ use crate::{
     record::StaticRecord,
     shared::Common,
     slot::SlotFault,
-    surface,
     tables::GateTables,
     worth::Worth,
 };
@@ -67,7 +67,8 @@ impl Gate {
         let Judged { buys, market, priced, px, .. } = judged;
         let tick = self.tables.references.tick_at(&quote, worth.distance(px));
         let walk = if market { self.walk(order, &judged) } else { Walk::NONE };
-        limits.surface_qty = self.surface_qty(order, (&sized(&quote, &worth, order.side), walk.worst), now);
+        limits.fat_finger_qty =
+            self.fat_finger_qty(order, (&sized(&quote, &worth, order.side), walk.worst), now);
         let reached = if market { walk.worst } else { px };
         let common = self.common(order, if priced { reached } else { 0 }, now);
         let breakers = self.tables.breakers.of_order(order, now, self.daemon_age_max_ns);
@@ -161,9 +162,9 @@ impl Gate {
 
     /// The fat-finger network's largest size at the price distance of an order that reaches a price of the book.
     #[inline(always)]
-    pub(crate) fn surface_qty(&self, order: &OrderIntent, reaches: (&Quote, u64), now: UnixNanos) -> u32 {
-        match &self.tables.surfaces {
-            None => surface::UNLIMITED,
+    pub(crate) fn fat_finger_qty(&self, order: &OrderIntent, reaches: (&Quote, u64), now: UnixNanos) -> u32 {
+        match &self.tables.fat_finger {
+            None => fat_finger::UNLIMITED,
             Some(table) => table.size_for(order, reaches, now, || self.forget_before(order)),
         }
     }

@@ -9,12 +9,12 @@ use types::{InstrumentId, Tier, UnixNanos};
 use crate::{
     case::InForce,
     decision::LimitsSource,
+    fat_finger,
     ids::ClassId,
     limits::RiskLimits,
     record::{DynamicHot, Officer, StaticRecord},
     score::FixedScore,
     slot::SlotFault,
-    surface,
     table::{LimitReader, StaticReader},
 };
 
@@ -92,7 +92,7 @@ fn live(dynamic: &DynamicHot, officer: &Officer) -> InForce {
         tier,
         score,
         version,
-        surface_qty: surface::UNLIMITED,
+        fat_finger_qty: fat_finger::UNLIMITED,
     }
 }
 

@@ -4,7 +4,7 @@
 //! **What it is for.** [`Gate::check`] says whether an order may leave and why not. [`Gate::reserve`] says the same and, on
 //! yes, counts the order into position, rates, open orders and duplicates before it is sent. [`Gate::settle`] takes the
 //! venue's answers. [`Gate::explain`] lists everything that is wrong with an order. Limits, prices and breakers come from
-//! tables that other threads write: [`StaticTable`] (the officer), [`LimitTable`] and [`SurfaceTable`] (the models),
+//! tables that other threads write: [`StaticTable`] (the officer), [`LimitTable`] and [`FatFingerTable`] (the models),
 //! [`RefTable`] (whoever owns the books), [`BreakerTable`] (control).
 //!
 //! **What it never does.** Allocate after construction (tables are made once and never given back), lock, wait, make a system call, read a clock (time is an
@@ -21,7 +21,7 @@
 //! 3. *A lease ends.* It takes away what the model had widened, never what it had tightened: from then on the tighter of
 //!    the officer's base and the model's last word holds, limit by limit, and so does its tier, until a scorer that lives
 //!    says otherwise or a person takes the word back ([`StaticWriter::forget`]). A writer that dies in the middle of a
-//!    record leaves the one before. A surface only takes away from what the other quantity limits allow: once it ends,
+//!    record leaves the one before. A fat-finger limit only takes away from what the other quantity limits allow: once it ends,
 //!    cannot be read or was never published, they hold.
 //! 4. *One writer per word.* Each table has one writer handle, which cannot be cloned.
 //! 5. *What is reserved is what works.* The working quantity of a cell is the sum of its open orders' leaves after every
@@ -43,7 +43,7 @@
 //! let (mut control, breakers) = BreakerTable::create(1, 1, 1)?;
 //! let strategies = [StrategyConfig { class: ClassId(0), order_rate_per_s: 100, order_burst: 10 }];
 //! let config = GateConfig { strategies: &strategies, ..GateConfig::DEFAULT };
-//! let mut gate = Gate::new(&config, GateTables { statics, dynamics: None, surfaces: None, references, breakers })?;
+//! let mut gate = Gate::new(&config, GateTables { statics, dynamics: None, fat_finger: None, references, breakers })?;
 //!
 //! let order = OrderIntent {
 //!     cl_ord_id: 1,
@@ -120,6 +120,7 @@ mod divide;
 mod doubt;
 mod executions;
 mod exposure;
+mod fat_finger;
 mod gate;
 mod gather;
 mod ids;
@@ -155,7 +156,6 @@ pub mod slot;
 mod step_words;
 mod streaks;
 mod sums;
-mod surface;
 mod sync;
 mod table;
 mod tables;
@@ -182,6 +182,10 @@ pub use config::{GateConfig, GateError, SelfMatch, StrategyConfig};
 pub use decision::{Decision, Flags, LimitsSource};
 pub use executions::Booked;
 pub use exposure::{Exposure, POSITION_MAX};
+pub use fat_finger::{
+    FAT_FINGER_BUCKETS, FatFingerEntry, FatFingerLimits, FatFingerReader, FatFingerTable, FatFingerWriter,
+    UnknownFatFinger,
+};
 pub use gate::{Gate, OpenOrder, Reservation, UnknownPosition};
 pub use ids::{AccountId, ClassId, StrategyId};
 pub use in_force::{LimitsInForce, limits_in_force};
@@ -205,9 +209,6 @@ pub use settle::Settlement;
 pub use slot::SlotFault;
 pub use step_words::STEP_WORDS;
 pub use streaks::RepeatedExecutions;
-pub use surface::{
-    SURFACE_BUCKETS, SizeSurface, SurfaceReader, SurfaceRecord, SurfaceTable, SurfaceWriter, UnknownSurface,
-};
 pub use table::{
     LimitReader, LimitTable, LimitWriter, ROWS_MAX, ReadFault, StaticReader, StaticTable, StaticWriter,
     TableError, TableSizeError, UnknownRow,

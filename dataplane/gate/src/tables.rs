@@ -3,9 +3,9 @@
 
 use crate::{
     breaker::{BreakerReader, BreakerWriter},
+    fat_finger::{FatFingerReader, FatFingerWriter},
     memory::Memory,
     reference::{RefReader, RefRules, RefWriter},
-    surface::{SurfaceReader, SurfaceWriter},
     table::{LimitReader, LimitWriter, StaticReader, StaticWriter, TableError},
     terms_writer::TermsWriter,
 };
@@ -18,7 +18,7 @@ pub struct GateTables {
     /// The model's limits; `None` runs on the officer's alone.
     pub dynamics: Option<LimitReader>,
     /// The fat-finger network's largest sizes; `None` runs without the check.
-    pub surfaces: Option<SurfaceReader>,
+    pub fat_finger: Option<FatFingerReader>,
     /// Reference prices.
     pub references: RefReader,
     /// Breakers.
@@ -33,7 +33,7 @@ pub struct TableWriters {
     /// The scorer's, clamped under the officer's caps.
     pub dynamics: Option<LimitWriter>,
     /// The scorer's, of sizes by price distance.
-    pub surfaces: Option<SurfaceWriter>,
+    pub fat_finger: Option<FatFingerWriter>,
     /// The book owner's.
     pub references: RefWriter,
     /// Control's, of what prices mean in money.
@@ -56,7 +56,7 @@ pub struct TableShape {
     /// Whether there is a table of the model's limits.
     pub dynamics: bool,
     /// Whether there is one of sizes by price distance.
-    pub surfaces: bool,
+    pub fat_finger: bool,
 }
 
 impl GateTables {
@@ -70,11 +70,11 @@ impl GateTables {
         rules: &RefRules<'_>,
     ) -> Result<(TableWriters, Self), TableError> {
         let tables = Self::attach(memory, shape, rules)?;
-        let Self { statics, dynamics, surfaces, references, breakers } = &tables;
+        let Self { statics, dynamics, fat_finger, references, breakers } = &tables;
         let writers = TableWriters {
             statics: StaticWriter::of(statics),
             dynamics: dynamics.as_ref().map(|dynamics| LimitWriter::of(dynamics, Some(statics))),
-            surfaces: surfaces.as_ref().map(|surfaces| SurfaceWriter::of(surfaces, statics)),
+            fat_finger: fat_finger.as_ref().map(|fat_finger| FatFingerWriter::of(fat_finger, statics)),
             references: RefWriter::of(references, rules),
             terms: TermsWriter::of(references),
             breakers: BreakerWriter::of(breakers),
@@ -91,13 +91,13 @@ impl GateTables {
         shape: &TableShape,
         rules: &RefRules<'_>,
     ) -> Result<Self, TableError> {
-        let &TableShape { instruments, classes, accounts, strategies, dynamics, surfaces } = shape;
+        let &TableShape { instruments, classes, accounts, strategies, dynamics, fat_finger } = shape;
         let references = RefReader::lay_out(memory, instruments, rules)?;
         let statics = StaticReader::lay_out(memory, instruments, classes)?;
         let breakers = BreakerReader::lay_out(memory, accounts, strategies, instruments)?;
         let limits = |memory: &mut _| LimitReader::lay_out(memory, instruments, classes);
         let dynamics = dynamics.then(|| limits(memory)).transpose()?;
-        let surfaces = surfaces.then(|| SurfaceReader::lay_out(memory, instruments)).transpose()?;
-        Ok(Self { statics, dynamics, surfaces, references, breakers })
+        let fat_finger = fat_finger.then(|| FatFingerReader::lay_out(memory, instruments)).transpose()?;
+        Ok(Self { statics, dynamics, fat_finger, references, breakers })
     }
 }

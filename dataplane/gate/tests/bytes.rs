@@ -5,9 +5,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use gate::{
-    ActivityLimits, BreakerTable, ClassId, ExposureLimits, Gate, GateConfig, GateTables, GroupConfig,
-    GroupKind, LimitTable, ProfitRules, RefRules, RefTable, RepeatedExecutions, SelfMatch, StaticTable,
-    StrategyConfig, SurfaceTable,
+    ActivityLimits, BreakerTable, ClassId, ExposureLimits, FatFingerTable, Gate, GateConfig, GateTables,
+    GroupConfig, GroupKind, LimitTable, ProfitRules, RefRules, RefTable, RepeatedExecutions, SelfMatch,
+    StaticTable, StrategyConfig,
 };
 use types::{Nanos, TickTable};
 
@@ -54,7 +54,7 @@ fn tables(strategies: u16) -> GateTables {
     let (_, dynamics) = LimitTable::create_within(&statics).expect("a table");
     let (_, references) = RefTable::create(INSTRUMENTS).expect("a table");
     let (_, breakers) = BreakerTable::create(ACCOUNTS, strategies, INSTRUMENTS).expect("a table");
-    GateTables { statics, dynamics: Some(dynamics), surfaces: None, references, breakers }
+    GateTables { statics, dynamics: Some(dynamics), fat_finger: None, references, breakers }
 }
 
 #[track_caller]
@@ -125,8 +125,8 @@ fn tables_say_what_they_hold() {
     let rules = RefRules { tick_tables: &[TickTable::US_EQUITY; 3], ..RefRules::DEFAULT };
     let (ends, bytes) = held(|| RefTable::create_under(INSTRUMENTS, &rules).expect("a table"));
     assert_eq!(ends.1.bytes(), bytes);
-    let ((_, surfaces), bytes) = held(|| SurfaceTable::create(&statics).expect("a table"));
-    assert_eq!(surfaces.bytes(), bytes);
+    let ((_, fat_finger), bytes) = held(|| FatFingerTable::create(&statics).expect("a table"));
+    assert_eq!(fat_finger.bytes(), bytes);
     let ((_, breakers), bytes) = held(|| BreakerTable::create(ACCOUNTS, 7, INSTRUMENTS).expect("a table"));
     assert_eq!(breakers.bytes(), bytes);
 }

@@ -20,10 +20,11 @@ use file::{decoded, encoded};
 use part::HeadPart;
 pub(crate) use size_bound::{SizeBound, touch};
 
-/// Makes of each row a head: its name in code, its number on a card, its folder, which is its field in [`Heads`], its type
-/// there, its section of the manifest and its weights file.
+/// Makes of each row a head: its name in code, its number on a card, its folder, its type there, and what its files called it
+/// before. The folder names it everywhere else: its field in [`Heads`], its section of the manifest, its weights file and the
+/// layers in it.
 macro_rules! heads {
-    ($($(#[$doc:meta])* $head:ident = $number:literal in $field:ident: $model:ident, $section:literal, $file:literal;)+) => {
+    ($($(#[$doc:meta])* $head:ident = $number:literal in $folder:ident: $model:ident $(, once $former:literal)?;)+) => {
         /// The heads that a model may have.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(usize)]
@@ -35,37 +36,35 @@ macro_rules! heads {
             /// All of them, in the order in which a card has them.
             pub const ALL: [Self; [$($number),+].len()] = [$(Self::$head),+];
 
-            /// Its section of the manifest.
-            pub(crate) const fn section(self) -> &'static str {
-                match self {
-                    $(Self::$head => $section,)+
-                }
+            /// Whether `key` names the section of a head.
+            pub(crate) fn has_section(key: &str) -> bool {
+                [$(stringify!($folder) $(, $former)?),+].contains(&key)
             }
         }
 
         /// The heads of a model.
         #[derive(Clone, Debug, Default, PartialEq)]
         pub struct Heads {
-            $($(#[$doc])* pub $field: Option<$field::$model>,)+
+            $($(#[$doc])* pub $folder: Option<$folder::$model>,)+
         }
 
         /// What a manifest says of its heads.
         #[derive(Debug, Serialize, Deserialize)]
         pub(crate) struct Sections {
-            $(#[serde(rename = $section, default, skip_serializing_if = "Option::is_none")]
-            $field: Option<<$field::$model as HeadPart>::Section>,)+
+            $(#[serde($(alias = $former,)? default, skip_serializing_if = "Option::is_none")]
+            $folder: Option<<$folder::$model as HeadPart>::Section>,)+
         }
 
         impl Heads {
             /// Those that are in `heads`.
             pub(crate) fn only(&self, heads: &[Head]) -> Self {
-                Self { $($field: self.$field.clone().filter(|_| heads.contains(&Head::$head)),)+ }
+                Self { $($folder: self.$folder.clone().filter(|_| heads.contains(&Head::$head)),)+ }
             }
 
             /// The layers of a head; `None` when there is no such head.
             pub(crate) fn layers(&self, head: Head) -> Option<&HeadLayers> {
                 match head {
-                    $(Head::$head => self.$field.as_ref().map(HeadPart::layers),)+
+                    $(Head::$head => self.$folder.as_ref().map(HeadPart::layers),)+
                 }
             }
 
@@ -75,15 +74,15 @@ macro_rules! heads {
             /// Weights that the container library refuses.
             pub(crate) fn encode(&self) -> Result<(Sections, Vec<WeightsFile>), WeightsError> {
                 let mut files = Vec::new();
-                $(let $field = self.$field.as_ref().map(|head| encoded(head, $file, &mut files)).transpose()?;)+
-                Ok((Sections { $($field,)+ }, files))
+                $(let $folder = self.$folder.as_ref().map(|head| encoded(head, stringify!($folder), &mut files)).transpose()?;)+
+                Ok((Sections { $($folder,)+ }, files))
             }
         }
 
         impl Sections {
             /// The first number that cannot be used: where it stands, and what is wrong with it.
             pub(crate) fn fault(&self) -> Option<(String, &'static str)> {
-                None$(.or_else(|| self.$field.as_ref().and_then(<$field::$model>::fault)))+
+                None$(.or_else(|| self.$folder.as_ref().and_then(<$folder::$model>::fault)))+
             }
 
             /// The heads, whose weights files `read` gives.
@@ -94,7 +93,10 @@ macro_rules! heads {
                 self,
                 read: &dyn Fn(&Path) -> Result<Vec<u8>, E>,
             ) -> Result<Heads, E> {
-                Ok(Heads { $($field: self.$field.map(|section| decoded(section, $file, concat!($section, ".weights"), read)).transpose()?,)+ })
+                Ok(Heads { $($folder: self.$folder.map(|section| {
+                    let names = [stringify!($folder) $(, $former)?];
+                    decoded(section, &names, concat!(stringify!($folder), ".weights"), read)
+                }).transpose()?,)+ })
             }
         }
     };
@@ -102,9 +104,9 @@ macro_rules! heads {
 
 heads! {
     /// What large orders pay beyond the touch.
-    Slippage = 0 in slippage: SlippageModel, "slippage", "slippage.safetensors";
+    Slippage = 0 in slippage: SlippageModel;
     /// How likely an order of a size and a price is an error.
-    FatFinger = 1 in fat_finger: FatFingerModel, "surface", "surface.safetensors";
+    FatFinger = 1 in fat_finger: FatFingerModel, once "surface";
 }
 
 /// One of something for each head.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::network::{HeadLayers, HeadShape};
+use crate::network::HeadLayers;
 
 /// A fact that is not what this build can use: its name in the manifest, what was found, what was wanted.
 pub(crate) type Mismatch = (&'static str, String, String);
@@ -12,9 +12,6 @@ pub(crate) type Mismatch = (&'static str, String, String);
 pub(crate) trait HeadPart: Sized {
     /// Its section of the manifest.
     type Section: Serialize + DeserializeOwned;
-
-    /// Names and sizes of its layers in the weights file.
-    const SHAPE: HeadShape;
 
     /// The layers, first to last, each followed by a ReLU.
     fn layers(&self) -> &HeadLayers;

@@ -1,8 +1,7 @@
-use super::fat_finger::{FatFingerModel, random_head as random_fat_finger};
-use super::part::HeadPart;
-use super::slippage::{SlippageModel, random_head as random_slippage};
+use super::fat_finger::random_head as random_fat_finger;
+use super::slippage::random_head as random_slippage;
 use super::{Head, Heads};
-use crate::network::layers_from_bytes;
+use crate::network::{head_shape, layers_from_bytes};
 
 fn two() -> Heads {
     let mut heads = Heads::default();
@@ -17,13 +16,13 @@ fn weights_survive_their_file_bit_for_bit_and_no_head_takes_anothers() {
     let (_, files) = heads.encode().unwrap();
     assert_eq!(files, heads.encode().unwrap().1);
     assert_eq!(
-        files.iter().map(|file| file.0).collect::<Vec<_>>(),
-        ["slippage.safetensors", "surface.safetensors"]
+        files.iter().map(|file| file.0.as_str()).collect::<Vec<_>>(),
+        ["slippage.safetensors", "fat_finger.safetensors"]
     );
-    let layers = layers_from_bytes(&files[0].1, &SlippageModel::SHAPE).unwrap();
+    let layers = layers_from_bytes(&files[0].1, &head_shape("slippage")).unwrap();
     assert_eq!(Some(&layers), heads.layers(Head::Slippage));
-    let error = layers_from_bytes(&files[0].1, &FatFingerModel::SHAPE).unwrap_err().to_string();
-    assert_eq!(error, "tensor surface.0.weight: not found, wanted shape [32, 26]");
+    let error = layers_from_bytes(&files[0].1, &head_shape("fat_finger")).unwrap_err().to_string();
+    assert_eq!(error, "tensor fat_finger.0.weight: not found, wanted shape [32, 26]");
 }
 
 #[test]

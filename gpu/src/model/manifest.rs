@@ -73,8 +73,11 @@ impl TryFrom<String> for Key {
     type Error = String;
 
     fn try_from(key: String) -> Result<Self, String> {
-        let known = KEYS.into_iter().chain(Head::ALL.map(Head::section)).any(|known| known == key);
-        if known { Ok(Self(key)) } else { Err(format!("unknown field `{key}`")) }
+        if KEYS.contains(&key.as_str()) || Head::has_section(&key) {
+            Ok(Self(key))
+        } else {
+            Err(format!("unknown field `{key}`"))
+        }
     }
 }
 

@@ -17,11 +17,11 @@ pub type Increments = [f32; HEAD_OUTPUTS];
 pub(crate) type HeadLayers = [Layer; 2];
 
 /// Of each layer: name in the weights file, inputs, outputs.
-pub(crate) type HeadShape = [(&'static str, usize, usize); 2];
+pub(crate) type HeadShape = [(String, usize, usize); 2];
 
-/// The shape of a head whose layers have these names.
-pub(crate) const fn head_shape(first: &'static str, second: &'static str) -> HeadShape {
-    [(first, INPUT_COUNT, HEAD_INNER), (second, HEAD_INNER, HEAD_OUTPUTS)]
+/// The shape of the head `name`.
+pub(crate) fn head_shape(name: &str) -> HeadShape {
+    [(format!("{name}.0"), INPUT_COUNT, HEAD_INNER), (format!("{name}.1"), HEAD_INNER, HEAD_OUTPUTS)]
 }
 
 /// The increments of one input, in double precision and summed in the order of the inputs.
@@ -49,7 +49,7 @@ pub(crate) mod tests {
     pub(crate) fn random_layers(seed: u64) -> HeadLayers {
         let mut random = Random::new(seed, Purpose::Init);
         #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "test weights")]
-        head_shape("0", "1").map(|(_, inputs, outputs)| Layer {
+        head_shape("random").map(|(_, inputs, outputs)| Layer {
             weight: (0..inputs * outputs)
                 .map(|_| (random.normal() * (2.0 / inputs as f64).sqrt()) as f32)
                 .collect(),

@@ -1,5 +1,7 @@
 //! Dense layers and their safetensors file.
 
+use std::fmt::Display;
+
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 /// One dense layer, `y = W x + b`.
@@ -75,7 +77,7 @@ fn read_tensor(file: &SafeTensors<'_>, tensor: String, wanted: Vec<usize>) -> Re
 /// The safetensors file of `layers`, whose names and shapes `shapes` gives.
 pub(crate) fn layers_to_bytes(
     layers: &[Layer],
-    shapes: &[(&str, usize, usize)],
+    shapes: &[(impl Display, usize, usize)],
 ) -> Result<Vec<u8>, WeightsError> {
     let mut buffers: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
     for (layer, (name, inputs, outputs)) in layers.iter().zip(shapes) {
@@ -93,7 +95,7 @@ pub(crate) fn layers_to_bytes(
 /// Reads what [`layers_to_bytes`] wrote with the same `shapes`.
 pub(crate) fn layers_from_bytes<const N: usize>(
     bytes: &[u8],
-    shapes: &[(&str, usize, usize); N],
+    shapes: &[(impl Display, usize, usize); N],
 ) -> Result<[Layer; N], WeightsError> {
     let file = SafeTensors::deserialize(bytes).map_err(|e| WeightsError::Container(e.to_string()))?;
     let mut layers = Vec::with_capacity(N);

@@ -1,10 +1,10 @@
 //! The bounds that the heads of a model put on orders, by instrument.
 
-use gate::SizeSurface;
+use gate::FatFingerLimits;
 use types::{FeatureVector, InstrumentId, Qty, Symbol};
 
 use super::config::{PolicyConfig, PolicyConfigError};
-use crate::heads::fat_finger::{FatFingerLaw, SurfaceBound, sizes_within};
+use crate::heads::fat_finger::{FatFingerBound, FatFingerLaw, sizes_within};
 use crate::heads::slippage::{Liquidity, SlippageScale};
 use crate::heads::{Head, SizeBound, touch};
 use crate::inputs::Bindings;
@@ -34,14 +34,14 @@ impl Slippage {
 }
 
 /// Orders no larger than what is likely meant at their price distance.
-struct Surface {
+struct FatFinger {
     error_probability_max: f64,
     laws: Bindings<FatFingerLaw>,
     /// By instrument.
-    bounds: Vec<SurfaceBound>,
+    bounds: Vec<FatFingerBound>,
 }
 
-impl Surface {
+impl FatFinger {
     /// Takes the sizes that are likely meant into those of `instrument`. Without a prediction they stay.
     fn step(&mut self, instrument: InstrumentId, touch: Option<f64>, says: Option<Increments>) {
         let (Some(touch), Some(law), Some(says)) = (touch, self.laws.of(instrument), says) else { return };
@@ -53,7 +53,7 @@ impl Surface {
 /// The bounds that the policy asks for.
 pub(super) struct HeadBounds {
     slippage: Option<Slippage>,
-    surface: Option<Surface>,
+    fat_finger: Option<FatFinger>,
 }
 
 /// What the bounds need to know of a vector's book, as far as they are asked for.
@@ -78,16 +78,16 @@ impl HeadBounds {
                 bounds: vec![SizeBound::default(); count],
             }),
         };
-        let surface = match (policy.surface.error_probability_max, &model.heads().fat_finger) {
+        let fat_finger = match (policy.fat_finger.error_probability_max, &model.heads().fat_finger) {
             (0.0, _) => None,
             (found, None) => return Err(PolicyConfigError::NoFatFingerHead { found }),
-            (error_probability_max, Some(head)) => Some(Surface {
+            (error_probability_max, Some(head)) => Some(FatFinger {
                 error_probability_max,
                 laws: Bindings::new(&head.laws(), count),
-                bounds: vec![SurfaceBound::default(); count],
+                bounds: vec![FatFingerBound::default(); count],
             }),
         };
-        Ok(Self { slippage, surface })
+        Ok(Self { slippage, fat_finger })
     }
 
     /// Says which symbol `instrument` is.
@@ -95,8 +95,8 @@ impl HeadBounds {
         if let Some(slippage) = &mut self.slippage {
             slippage.scales.define(instrument, symbol);
         }
-        if let Some(surface) = &mut self.surface {
-            surface.laws.define(instrument, symbol);
+        if let Some(fat_finger) = &mut self.fat_finger {
+            fat_finger.laws.define(instrument, symbol);
         }
     }
 
@@ -104,7 +104,7 @@ impl HeadBounds {
     pub(super) fn view(&self, vector: &FeatureVector) -> BookView {
         BookView {
             liquidity: self.slippage.as_ref().and_then(|_| Liquidity::of(vector)),
-            touch: self.surface.as_ref().and_then(|_| touch(vector)),
+            touch: self.fat_finger.as_ref().and_then(|_| touch(vector)),
         }
     }
 
@@ -118,8 +118,8 @@ impl HeadBounds {
         if let Some(slippage) = &mut self.slippage {
             slippage.step(instrument, book.liquidity.as_ref(), says(Head::Slippage));
         }
-        if let Some(surface) = &mut self.surface {
-            surface.step(instrument, book.touch, says(Head::FatFinger));
+        if let Some(fat_finger) = &mut self.fat_finger {
+            fat_finger.step(instrument, book.touch, says(Head::FatFinger));
         }
     }
 
@@ -129,7 +129,7 @@ impl HeadBounds {
     }
 
     /// The largest orders of `instrument` by price distance, where they are bounded.
-    pub(super) fn surface(&self, instrument: InstrumentId) -> Option<SizeSurface> {
-        self.surface.as_ref().and_then(|surface| surface.bounds[instrument.index()].get())
+    pub(super) fn fat_finger(&self, instrument: InstrumentId) -> Option<FatFingerLimits> {
+        self.fat_finger.as_ref().and_then(|fat_finger| fat_finger.bounds[instrument.index()].get())
     }
 }

@@ -36,7 +36,7 @@ pub struct PolicyConfig {
     /// Orders no larger than what the book bears.
     pub slippage: SlippageConfig,
     /// Orders no larger than what is likely meant.
-    pub surface: SurfaceConfig,
+    pub fat_finger: FatFingerConfig,
 }
 
 impl Default for PolicyConfig {
@@ -52,7 +52,7 @@ impl Default for PolicyConfig {
             witness: WitnessConfig::default(),
             widen: WidenConfig::default(),
             slippage: SlippageConfig::default(),
-            surface: SurfaceConfig::default(),
+            fat_finger: FatFingerConfig::default(),
         }
     }
 }
@@ -179,7 +179,7 @@ pub struct SlippageConfig {
 /// Order sizes by price distance and the probability of an error. Off unless asked for: it needs a model with a fat-finger network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct SurfaceConfig {
+pub struct FatFingerConfig {
     /// Orders that are errors with a higher probability than this are too large; 0 lets any size pass.
     pub error_probability_max: f64,
 }
@@ -230,14 +230,14 @@ pub enum PolicyConfigError {
         found: f32,
     },
     /// A probability outside its range.
-    #[error("policy: surface.error_probability_max is {found}, wanted 0 (off) or a number below 1")]
-    Surface {
+    #[error("policy: fat_finger.error_probability_max is {found}, wanted 0 (off) or a number below 1")]
+    FatFinger {
         /// Its value.
         found: f64,
     },
     /// A probability without a model that predicts it.
     #[error(
-        "policy: surface.error_probability_max is {found}, and the model has no fat-finger network; train one with `portcullis train fatfinger`, or set 0"
+        "policy: fat_finger.error_probability_max is {found}, and the model has no fat-finger network; train one with `portcullis train fat-finger`, or set 0"
     )]
     NoFatFingerHead {
         /// Its value.
@@ -290,7 +290,7 @@ impl PolicyConfig {
     pub fn heads(&self) -> Vec<Head> {
         let asked = [
             (Head::Slippage, self.slippage.limit_bps > 0.0),
-            (Head::FatFinger, self.surface.error_probability_max > 0.0),
+            (Head::FatFinger, self.fat_finger.error_probability_max > 0.0),
         ];
         asked.into_iter().filter(|(_, is_asked)| *is_asked).map(|(head, _)| head).collect()
     }
@@ -319,9 +319,9 @@ impl PolicyConfig {
         if !(0.0..=10_000.0).contains(&found) {
             return Err(PolicyConfigError::Slippage { found });
         }
-        let found = self.surface.error_probability_max;
+        let found = self.fat_finger.error_probability_max;
         if !(0.0..1.0).contains(&found) {
-            return Err(PolicyConfigError::Surface { found });
+            return Err(PolicyConfigError::FatFinger { found });
         }
         self.check_widen()?;
         self.overlays().map(|_| ())
@@ -381,7 +381,7 @@ mod tests {
     fn a_head_is_asked_for_where_its_bound_is_on() {
         let mut config = PolicyConfig::default();
         assert_eq!(config.heads(), []);
-        config.surface.error_probability_max = 0.001;
+        config.fat_finger.error_probability_max = 0.001;
         assert_eq!(config.heads(), [Head::FatFinger]);
         config.slippage.limit_bps = 5.0;
         assert_eq!(config.heads(), [Head::Slippage, Head::FatFinger]);
@@ -427,8 +427,8 @@ mod tests {
             Some("policy: slippage.limit_bps is NaN")
         );
         assert_eq!(
-            check("[surface]\nerror_probability_max = 1.0"),
-            "policy: surface.error_probability_max is 1, wanted 0 (off) or a number below 1"
+            check("[fat_finger]\nerror_probability_max = 1.0"),
+            "policy: fat_finger.error_probability_max is 1, wanted 0 (off) or a number below 1"
         );
         assert_eq!(check("[widen]\nstep_percent = 90"), "policy: widen.step_percent is 90, wanted 1 to 25");
     }

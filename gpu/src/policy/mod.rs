@@ -10,10 +10,10 @@ mod update;
 mod witnesses;
 
 pub use config::{
-    OverlayConfig, PolicyConfig, PolicyConfigError, RatioText, SlippageConfig, SurfaceConfig, Uncalibrated,
+    FatFingerConfig, OverlayConfig, PolicyConfig, PolicyConfigError, RatioText, SlippageConfig, Uncalibrated,
     WidenConfig, WitnessConfig,
 };
 pub use stage::{BatchConfig, PolledScorer, ScoreObserver, ScoreRecord, ScorerStage, ScorerStageConfig};
 pub use tier::{Band, CriticalBand, TierCause, TierChange, TierConfig, TierConfigError};
-pub use update::{LimitSink, LimitUpdate, SurfaceUpdate};
+pub use update::{FatFingerUpdate, LimitSink, LimitUpdate};
 pub use witnesses::Witnesses;

@@ -1,6 +1,6 @@
 //! What is published: limits and sizes ready for the gate's tables, and where they go.
 
-use gate::{ClassId, Effective, FixedScore, LimitCause, LimitWriter, SizeSurface, Terms, UnknownRow};
+use gate::{ClassId, Effective, FatFingerLimits, FixedScore, LimitCause, LimitWriter, Terms, UnknownRow};
 use types::{InstrumentId, Nanos, Tier, UnixNanos};
 
 use crate::model::TOP_COUNT;
@@ -65,13 +65,13 @@ impl LimitUpdate {
 
 /// The largest orders of one instrument by price distance, ready for the gate's table.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SurfaceUpdate {
+pub struct FatFingerUpdate {
     /// Grid point it follows from, in event time.
     pub ts: UnixNanos,
     /// Instrument.
     pub instrument: InstrumentId,
     /// The sizes, never rising.
-    pub sizes: SizeSurface,
+    pub sizes: FatFingerLimits,
     /// For how long they hold.
     pub lease: Nanos,
     /// The scorer's running number.
@@ -84,7 +84,7 @@ pub trait LimitSink {
     fn limit(&mut self, update: &LimitUpdate, now: UnixNanos);
 
     /// Takes the sizes by price distance of an instrument, where they are asked for.
-    fn surface(&mut self, _update: &SurfaceUpdate, _now: UnixNanos) {}
+    fn fat_finger(&mut self, _update: &FatFingerUpdate, _now: UnixNanos) {}
 
     /// Everything that follows from grid point `ts` has been handed over.
     fn end_of_grid(&mut self, _ts: UnixNanos, _now: UnixNanos) {}

@@ -266,7 +266,7 @@ fn arguments_that_make_no_sense_together_are_wrong_usage() {
         .chain(of(1));
     let model = format!("{out}/model");
     let uneven: Vec<&str> = uneven.chain(["--out", &model]).collect();
-    assert_wrong_usage("portcullis train fatfinger", &uneven);
+    assert_wrong_usage("portcullis train fat-finger", &uneven);
 }
 
 #[test]

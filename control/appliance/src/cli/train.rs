@@ -21,7 +21,8 @@ pub(crate) enum Train {
     /// The slippage network: what an order would pay beyond the best price
     Slippage(TrainSlippage),
     /// The fat-finger network: how likely an order is a fat finger, from a desk's own orders
-    Fatfinger(TrainFatfinger),
+    #[command(alias = "fatfinger")]
+    FatFinger(TrainFatFinger),
 }
 
 #[derive(Args, Debug)]
@@ -31,10 +32,10 @@ pub(crate) enum Train {
 Examples:
   portcullis scenario calm --seed 1 --minutes 90 --out out/day
   portcullis replay out/day/calm.pcap --feed itch50 --static --write features,costs --out out/day
-  portcullis train fatfinger --orders out/day/orders.csv --features out/day/features.parquet \\
-      --costs out/day/costs.parquet --out out/model-with-surface"
+  portcullis train fat-finger --orders out/day/orders.csv --features out/day/features.parquet \\
+      --costs out/day/costs.parquet --out out/model-with-fat-finger"
 )]
-pub(crate) struct TrainFatfinger {
+pub(crate) struct TrainFatFinger {
     /// The desk's orders, all taken as meant; errors are put into copies of them
     #[arg(long, required = true, num_args = 1.., value_name = "FILE.csv")]
     pub(crate) orders: Vec<PathBuf>,

@@ -156,7 +156,7 @@ impl<O: DeskObserver> Heard<'_, O> {
         self.take_books();
         for note in &notes[..n] {
             match note {
-                ModelNote::Limits(_) | ModelNote::Surface(_) => {
+                ModelNote::Limits(_) | ModelNote::FatFinger(_) => {
                     self.scheduled.schedules.iter_mut().for_each(|schedule| schedule.note_model(*note));
                 }
                 ModelNote::Grid(end) => self.advance(*end),

@@ -3,15 +3,15 @@
 
 use super::declared::Declared;
 use super::levels::Levels;
-use super::notes::{LimitNote, SurfaceNote};
+use super::notes::{FatFingerNote, LimitNote};
 use anyhow::{Context, Result};
 use attach::{DaemonClock, InstrumentNames, SharedTables};
 use control::config::{Plan, ReferencePolicy};
 use control::protocol::{GrantLevels, GrantMoney, GrantRules};
 use gate::{
-    BreakerWriter, ClassId, Gate, GateConfig, GateTables, LimitReader, LimitWriter, Private, RefReader,
-    RefRules, RefWriter, RepeatedExecutions, SelfMatch, StaticReader, StaticWriter, StrategyConfig,
-    SurfaceReader, SurfaceWriter, TableShape, TableWriters, TripWriter,
+    BreakerWriter, ClassId, FatFingerReader, FatFingerWriter, Gate, GateConfig, GateTables, LimitReader,
+    LimitWriter, Private, RefReader, RefRules, RefWriter, RepeatedExecutions, SelfMatch, StaticReader,
+    StaticWriter, StrategyConfig, TableShape, TableWriters, TripWriter,
 };
 use stage::HopHistogram;
 use std::collections::BTreeMap;
@@ -30,13 +30,13 @@ pub(crate) enum Listens {
     /// Its limits.
     Limits,
     /// Its sizes by price distance too.
-    LimitsAndSurface,
+    LimitsAndFatFinger,
 }
 
 impl Listens {
     /// To what the model says under `plan`.
     pub(crate) fn to_model(plan: &Plan) -> Self {
-        if plan.policy.surface.is_on() { Self::LimitsAndSurface } else { Self::Limits }
+        if plan.policy.fat_finger.is_on() { Self::LimitsAndFatFinger } else { Self::Limits }
     }
 }
 
@@ -66,7 +66,7 @@ impl QuoteTable {
 pub(crate) struct ModelTables {
     trips: TripWriter,
     limits: LimitWriter,
-    surfaces: Option<SurfaceWriter>,
+    fat_finger: Option<FatFingerWriter>,
     publish: Option<HopHistogram>,
 }
 
@@ -95,10 +95,11 @@ impl ModelTables {
         number
     }
 
-    pub(crate) fn surface(&mut self, note: &SurfaceNote) {
-        if let Some(surfaces) = &mut self.surfaces {
+    pub(crate) fn fat_finger(&mut self, note: &FatFingerNote) {
+        if let Some(fat_finger) = &mut self.fat_finger {
             // An instrument beyond the table is unknown to the gate: its orders are refused already.
-            let _ = surfaces.publish(note.instrument, &note.sizes, note.lease, note.version, note.effective);
+            let _ =
+                fat_finger.publish(note.instrument, &note.sizes, note.lease, note.version, note.effective);
         }
     }
 }
@@ -191,7 +192,7 @@ fn table_shape(plan: &Plan, accounts: u16, strategies: u16, listens: Listens) ->
         accounts,
         strategies,
         dynamics: listens != Listens::Nothing,
-        surfaces: listens == Listens::LimitsAndSurface,
+        fat_finger: listens == Listens::LimitsAndFatFinger,
     }
 }
 
@@ -259,7 +260,7 @@ impl GateSet {
             let (writers, tables) = GateTables::create_in(&mut Private, &shape, &ref_rules(plan))?;
             (writers, tables, None)
         };
-        let TableWriters { statics, dynamics, surfaces, references, terms, mut breakers } = writers;
+        let TableWriters { statics, dynamics, fat_finger, references, terms, mut breakers } = writers;
         let mut bytes = sizes_of(&tables);
         let readers = Readers {
             statics: tables.statics.clone(),
@@ -276,7 +277,7 @@ impl GateSet {
             None => None,
             Some(limits) => {
                 let trips = breakers.trip_writer().context("a new breaker table has its trips")?;
-                Some(ModelTables { trips, limits, surfaces, publish: None })
+                Some(ModelTables { trips, limits, fat_finger, publish: None })
             }
         };
         Ok(Self {
@@ -295,14 +296,14 @@ impl GateSet {
 
 /// What each of `tables` takes, for the boot report.
 fn sizes_of(tables: &GateTables) -> Vec<(String, usize)> {
-    let GateTables { statics, dynamics, surfaces, references, breakers } = tables;
-    let surfaces = surfaces.as_ref().map(SurfaceReader::bytes);
+    let GateTables { statics, dynamics, fat_finger, references, breakers } = tables;
+    let fat_finger = fat_finger.as_ref().map(FatFingerReader::bytes);
     let limits = statics.bytes() + dynamics.as_ref().map_or(0, LimitReader::bytes);
     let rest = [
         ("reference prices", references.bytes()),
         ("limits, static and dynamic", limits),
         ("breakers", breakers.bytes()),
     ];
-    let all = surfaces.map(|bytes| ("order sizes by price distance", bytes)).into_iter().chain(rest);
+    let all = fat_finger.map(|bytes| ("order sizes by price distance", bytes)).into_iter().chain(rest);
     all.map(|(name, bytes)| (name.to_owned(), bytes)).collect()
 }

@@ -25,7 +25,7 @@ pub(crate) fn grant_of(plan: &Plan, shared: &SharedMemory) -> Grant {
             accounts: shape.accounts,
             strategies: shape.strategies,
             dynamics: shape.dynamics,
-            surfaces: shape.surfaces,
+            fat_finger: shape.fat_finger,
         },
         rules: grant_rules(plan),
         strategies: BTreeMap::new(),

@@ -1,6 +1,6 @@
 //! What the stages of the line tell each other beside events and vectors.
 
-use gate::{Effective, Envelope, OrderIntent, SizeSurface, Terms, Verdict};
+use gate::{Effective, Envelope, FatFingerLimits, OrderIntent, Terms, Verdict};
 use types::{Depth, InstrumentId, Nanos, Symbol, Tier, TopOfBook, UnixNanos};
 
 /// An instrument the feed has just named.
@@ -50,10 +50,10 @@ pub(crate) struct LimitNote {
 
 /// The model's word on the sizes of one instrument by price distance, from `effective` on.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SurfaceNote {
+pub(crate) struct FatFingerNote {
     pub(crate) effective: UnixNanos,
     pub(crate) instrument: InstrumentId,
-    pub(crate) sizes: SizeSurface,
+    pub(crate) sizes: FatFingerLimits,
     pub(crate) lease: Nanos,
     pub(crate) version: u32,
 }
@@ -64,7 +64,7 @@ pub(crate) enum ModelNote {
     /// New limits.
     Limits(LimitNote),
     /// New sizes by price distance.
-    Surface(SurfaceNote),
+    FatFinger(FatFingerNote),
     /// Everything up to this grid point has been said.
     Grid(UnixNanos),
 }
@@ -74,7 +74,7 @@ impl ModelNote {
     pub(crate) const fn effective(&self) -> UnixNanos {
         match self {
             Self::Limits(note) => note.effective,
-            Self::Surface(note) => note.effective,
+            Self::FatFinger(note) => note.effective,
             Self::Grid(ts) => *ts,
         }
     }

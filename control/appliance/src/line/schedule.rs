@@ -103,8 +103,8 @@ impl Schedule {
                     self.latch(&note, number);
                 }
             }
-            (Some(ModelNote::Surface(note)), Some(model)) => model.surface(&note),
-            (Some(ModelNote::Limits(_) | ModelNote::Surface(_) | ModelNote::Grid(_)) | None, _) => {}
+            (Some(ModelNote::FatFinger(note)), Some(model)) => model.fat_finger(&note),
+            (Some(ModelNote::Limits(_) | ModelNote::FatFinger(_) | ModelNote::Grid(_)) | None, _) => {}
         }
     }
 

@@ -2,11 +2,11 @@
 //! pair of types for every clock; what differs is where the ends lead.
 
 use super::gate_tables::ModelTables;
-use super::notes::{Drivers, LimitNote, ModelNote, ScorerNote, SurfaceNote};
+use super::notes::{Drivers, FatFingerNote, LimitNote, ModelNote, ScorerNote};
 use super::outlet::Outlet;
-use crate::tables::{Filter, LimitsRow, ScoreRow, Sheet, SurfaceRow};
-use gate::{LimitCause, SizeSurface};
-use gpu::{LimitSink, LimitUpdate, ScoreObserver, ScoreRecord, SurfaceUpdate, TierChange};
+use crate::tables::{FatFingerRow, Filter, LimitsRow, ScoreRow, Sheet};
+use gate::{FatFingerLimits, LimitCause};
+use gpu::{FatFingerUpdate, LimitSink, LimitUpdate, ScoreObserver, ScoreRecord, TierChange};
 use std::collections::BTreeMap;
 use types::{InstrumentId, Nanos, Symbol, UnixNanos};
 
@@ -39,38 +39,38 @@ impl Effective {
     }
 }
 
-/// limits.csv and surface.csv. The rows of a grid point are in the order of the instruments, also where a batch brought some of
+/// limits.csv and fat_finger.csv. The rows of a grid point are in the order of the instruments, also where a batch brought some of
 /// them before the others.
 pub(crate) struct LimitFiles {
     limits: Option<Sheet>,
-    surface: Option<Sheet>,
+    fat_finger: Option<Sheet>,
     /// The last sizes written, by instrument.
-    sizes: BTreeMap<InstrumentId, SizeSurface>,
+    sizes: BTreeMap<InstrumentId, FatFingerLimits>,
     filter: Filter,
     symbols: BTreeMap<InstrumentId, Symbol>,
     limit_rows: Vec<(InstrumentId, LimitsRow)>,
-    surface_rows: Vec<(InstrumentId, SurfaceRow)>,
+    fat_finger_rows: Vec<(InstrumentId, FatFingerRow)>,
 }
 
 impl LimitFiles {
-    pub(crate) fn new(limits: Option<Sheet>, surface: Option<Sheet>, filter: Filter) -> Self {
+    pub(crate) fn new(limits: Option<Sheet>, fat_finger: Option<Sheet>, filter: Filter) -> Self {
         Self {
             limits,
-            surface,
+            fat_finger,
             sizes: BTreeMap::new(),
             filter,
             symbols: BTreeMap::new(),
             limit_rows: Vec::new(),
-            surface_rows: Vec::new(),
+            fat_finger_rows: Vec::new(),
         }
     }
 
-    fn surface(&mut self, ts: UnixNanos, update: &SurfaceUpdate) {
-        let SurfaceUpdate { instrument, sizes, .. } = *update;
-        if let (Some(_), Some(&symbol)) = (&self.surface, self.symbols.get(&instrument))
+    fn fat_finger(&mut self, ts: UnixNanos, update: &FatFingerUpdate) {
+        let FatFingerUpdate { instrument, sizes, .. } = *update;
+        if let (Some(_), Some(&symbol)) = (&self.fat_finger, self.symbols.get(&instrument))
             && self.sizes.insert(instrument, sizes) != Some(sizes)
         {
-            self.surface_rows.push((instrument, SurfaceRow { ts, symbol, sizes }));
+            self.fat_finger_rows.push((instrument, FatFingerRow { ts, symbol, sizes }));
         }
     }
 
@@ -94,9 +94,9 @@ impl LimitFiles {
             self.limit_rows.sort_by_key(|(instrument, _)| *instrument);
             self.limit_rows.drain(..).for_each(|(_, row)| sheet.limits(&row));
         }
-        if let Some(sheet) = &mut self.surface {
-            self.surface_rows.sort_by_key(|(instrument, _)| *instrument);
-            self.surface_rows.drain(..).for_each(|(_, row)| sheet.surface(&row));
+        if let Some(sheet) = &mut self.fat_finger {
+            self.fat_finger_rows.sort_by_key(|(instrument, _)| *instrument);
+            self.fat_finger_rows.drain(..).for_each(|(_, row)| sheet.fat_finger(&row));
         }
     }
 }
@@ -140,22 +140,22 @@ impl LimitOutlet {
     pub(crate) fn finish_files(&mut self) -> anyhow::Result<()> {
         let Some(mut files) = self.files.take() else { return Ok(()) };
         files.end_of_grid();
-        files.limits.into_iter().chain(files.surface).try_for_each(Sheet::finish)
+        files.limits.into_iter().chain(files.fat_finger).try_for_each(Sheet::finish)
     }
 }
 
 impl LimitSink for LimitOutlet {
-    fn surface(&mut self, update: &SurfaceUpdate, now: UnixNanos) {
+    fn fat_finger(&mut self, update: &FatFingerUpdate, now: UnixNanos) {
         let effective = self.effective.of(update.ts, now);
-        let SurfaceUpdate { instrument, sizes, lease, version, .. } = *update;
-        let note = SurfaceNote { effective, instrument, sizes, lease, version };
+        let FatFingerUpdate { instrument, sizes, lease, version, .. } = *update;
+        let note = FatFingerNote { effective, instrument, sizes, lease, version };
         match &mut self.limits {
-            Limits::Direct { tables, .. } => tables.surface(&note),
-            Limits::Scheduled(notes) => notes.push(ModelNote::Surface(note)),
+            Limits::Direct { tables, .. } => tables.fat_finger(&note),
+            Limits::Scheduled(notes) => notes.push(ModelNote::FatFinger(note)),
             Limits::Nowhere => {}
         }
         if let Some(files) = &mut self.files {
-            files.surface(effective, update);
+            files.fat_finger(effective, update);
         }
     }
 

@@ -29,7 +29,7 @@ fn gate_50(reason: RejectReason) -> u16 {
         RejectReason::BadQty | RejectReason::BadLot => r50::INVALID_QUANTITY,
         RejectReason::BadPrice | RejectReason::BadTick => r50::INVALID_PRICE,
         RejectReason::Duplicate | RejectReason::Repeated => r50::DUPLICATE,
-        RejectReason::QtyErrModel | RejectReason::Collar | RejectReason::PeriodCollar => r50::FAT_FINGER,
+        RejectReason::QtyFatFinger | RejectReason::Collar | RejectReason::PeriodCollar => r50::FAT_FINGER,
         RejectReason::DepthShort => r50::MARKET_IMPACT,
         RejectReason::Rate => r50::SYMBOL_RATE,
         other => match other.code() {

@@ -65,7 +65,7 @@ impl Desk {
             accounts: 1,
             strategies: 1,
             dynamics: true,
-            surfaces: false,
+            fat_finger: false,
         };
         let ticks = [TickTable::US_EQUITY];
         let rules = RefRules { tick_tables: &ticks, ..RefRules::DEFAULT };
@@ -132,7 +132,7 @@ fn grant(tables: &SharedTables, instruments: u32, rules: &RefRules<'_>) -> Grant
             accounts: 1,
             strategies: 1,
             dynamics: true,
-            surfaces: false,
+            fat_finger: false,
         },
         rules: GrantRules {
             last_age_max_ns: rules.last_age_max.0,

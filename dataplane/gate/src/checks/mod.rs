@@ -199,7 +199,7 @@ checks! {
     /// The quantity is above the live limit.
     QtyDynamic in quantity;
     /// The quantity is above the largest that the fat-finger network finds likely to be meant at this price.
-    QtyErrModel in quantity;
+    QtyFatFinger in quantity;
     /// The order's value in the firm's currency is above the limit.
     Value in value;
     /// There is no rate from the instrument's currency to the firm's.

@@ -51,9 +51,9 @@ impl Check for QtyDynamic {
     }
 }
 
-pub(super) struct QtyErrModel;
+pub(super) struct QtyFatFinger;
 
-impl Check for QtyErrModel {
+impl Check for QtyFatFinger {
     const CODE: u16 = 702;
     const SLUG: &'static str = "QTY_ERRMODEL";
     const FIX: u16 = 3;
@@ -66,10 +66,10 @@ impl Check for QtyErrModel {
         // The size is one for the price: a replacement that reaches farther is held to it, larger or not.
         let judged = &case.facts.judged;
         let farther = if judged.buys { judged.px > case.prior.px } else { judged.px < case.prior.px };
-        case.order.qty.0 > case.inputs.limits.surface_qty && (case.grows() || farther)
+        case.order.qty.0 > case.inputs.limits.fat_finger_qty && (case.grows() || farther)
     }
 
     fn numbers(case: &Case) -> (i64, i64) {
-        (case.inputs.limits.surface_qty.into(), case.order.qty.0.into())
+        (case.inputs.limits.fat_finger_qty.into(), case.order.qty.0.into())
     }
 }

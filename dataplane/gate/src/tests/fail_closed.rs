@@ -1,7 +1,7 @@
 //! Whatever is missing, late, torn or broken refuses the order or tightens its limits; nothing missing lets one through.
 
 use super::*;
-use crate::{LimitsSource, RejectReason as R, SurfaceTable};
+use crate::{FatFingerTable, LimitsSource, RejectReason as R};
 use types::StaleCause;
 
 #[test]
@@ -257,10 +257,10 @@ fn each_scope_can_be_unreadable_and_halts_alone() {
 
 #[test]
 fn a_gate_is_not_built_over_tables_of_another_size() {
-    let tables = |instruments, classes, references, accounts, strategies, breakers, surfaces| GateTables {
+    let tables = |instruments, classes, references, accounts, strategies, breakers, fat_finger| GateTables {
         statics: StaticTable::create(3, 2).unwrap().1,
         dynamics: Some(LimitTable::create(instruments, classes).unwrap().1),
-        surfaces: Some(SurfaceTable::create(&StaticTable::create(surfaces, 1).unwrap().1).unwrap().1),
+        fat_finger: Some(FatFingerTable::create(&StaticTable::create(fat_finger, 1).unwrap().1).unwrap().1),
         references: RefTable::create(references).unwrap().1,
         breakers: BreakerTable::create(accounts, strategies, breakers).unwrap().1,
     };

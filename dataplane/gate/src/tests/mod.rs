@@ -9,6 +9,7 @@ mod credit;
 mod days;
 mod doubt;
 mod fail_closed;
+mod fat_finger;
 mod groups;
 mod incidents;
 mod inventory;
@@ -20,7 +21,6 @@ mod prices;
 mod reasons;
 mod restore;
 mod settlement;
-mod surface;
 mod survivors;
 mod venue;
 mod walk;
@@ -231,7 +231,7 @@ impl Rig {
         let tables = GateTables {
             statics: static_reader,
             dynamics: model.then_some(limit_reader),
-            surfaces: None,
+            fat_finger: None,
             references: ref_reader,
             breakers: breaker_reader,
         };
@@ -265,7 +265,7 @@ impl Rig {
 
     /// Whether the fast path lets an order through.
     pub(crate) fn fast(&self, order: &OrderIntent, now: UnixNanos) -> bool {
-        let pass = match self.gate.tables.surfaces {
+        let pass = match self.gate.tables.fat_finger {
             Some(_) => self.gate.pass::<true>(order, now),
             None => self.gate.pass::<false>(order, now),
         };

@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::{
-    CurrencyId, Flags, InstrumentTerms, LimitsSource, MoneyRules, RefReader, RefRules, RejectReason as R,
-    SIGNED_PX_MAX, SURFACE_BUCKETS, SizeSurface, SurfaceTable, TermsWriter,
+    CurrencyId, FAT_FINGER_BUCKETS, FatFingerLimits, FatFingerTable, Flags, InstrumentTerms, LimitsSource,
+    MoneyRules, RefReader, RefRules, RejectReason as R, SIGNED_PX_MAX, TermsWriter,
 };
 use proptest::{prelude::*, sample::select};
 use std::{vec, vec::Vec};
@@ -98,7 +98,7 @@ struct World {
     money: Option<Money>,
     live: Option<(RiskLimits, Tier, u64)>,
     /// Sizes as they are handed in, and the lease in ms.
-    surface: Option<([u32; SURFACE_BUCKETS], u64)>,
+    fat_finger: Option<([u32; FAT_FINGER_BUCKETS], u64)>,
     top: Option<TopOfBook>,
     /// What the reference was in the last minutes, in cents, before it became what `top` says.
     earlier: Option<i64>,
@@ -190,7 +190,7 @@ fn any_top() -> impl Strategy<Value = TopOfBook> {
 
 fn any_world() -> impl Strategy<Value = World> {
     let live = (any_limits(), select(Tier::ALL.to_vec()), mostly(1_000, vec![0, 1, 5, 9]));
-    let surface = (prop::array::uniform16(100_u32..900), mostly(1_000, vec![0, 1, 5, 9]));
+    let fat_finger = (prop::array::uniform16(100_u32..900), mostly(1_000, vec![0, 1, 5, 9]));
     let breaker = || {
         let closed = vec![None, Some(BreakerState::ReduceOnly), Some(BreakerState::Tripped)];
         prop_oneof![12 => Just(Some(BreakerState::Open)), 1 => select(closed)]
@@ -199,7 +199,7 @@ fn any_world() -> impl Strategy<Value = World> {
     let after = prop_oneof![0_u64..200_000, 0_u64..20_000_000];
     let times = (mostly(0, vec![1, 4_999_999_999, 5_000_000_000, 6_000_000_000]), after);
     (
-        (proptest::option::weighted(0.9, live), proptest::option::weighted(0.7, surface)),
+        (proptest::option::weighted(0.9, live), proptest::option::weighted(0.7, fat_finger)),
         (proptest::option::weighted(0.95, any_top()), proptest::option::weighted(0.2, 8_500_i64..12_500)),
         times,
         -600_i64..600,
@@ -212,7 +212,7 @@ fn any_world() -> impl Strategy<Value = World> {
     )
         .prop_map(
             |(
-                (live, surface),
+                (live, fat_finger),
                 (top, earlier),
                 (ago, after),
                 position,
@@ -222,7 +222,7 @@ fn any_world() -> impl Strategy<Value = World> {
             )| World {
                 money,
                 live,
-                surface,
+                fat_finger,
                 top,
                 earlier,
                 heartbeat_ago_ns: ago,
@@ -329,11 +329,11 @@ impl World {
             let ts = UnixNanos(self.now().0 - self.heartbeat_ago_ns);
             references.publish(INSTRUMENT, &TopOfBook { ts, ..self.top(top) }).unwrap();
         }
-        if let Some((sizes, lease_ms)) = self.surface {
-            let (mut writer, reader) = SurfaceTable::create(&rig.gate.tables.statics).unwrap();
-            let surface = SizeSurface::new(sizes.map(Qty));
-            writer.publish(INSTRUMENT, &surface, Nanos(lease_ms * 1_000_000), 1, NOW).unwrap();
-            rig.gate.tables.surfaces = Some(reader);
+        if let Some((sizes, lease_ms)) = self.fat_finger {
+            let (mut writer, reader) = FatFingerTable::create(&rig.gate.tables.statics).unwrap();
+            let fat_finger = FatFingerLimits::new(sizes.map(Qty));
+            writer.publish(INSTRUMENT, &fat_finger, Nanos(lease_ms * 1_000_000), 1, NOW).unwrap();
+            rig.gate.tables.fat_finger = Some(reader);
         }
         rig.gate.tables.dynamics = Some(limit_reader);
         rig.gate.tables.references = ref_reader;
@@ -460,16 +460,16 @@ impl Oracle<'_> {
         }
     }
 
-    /// The surface, unless it was withdrawn by a lease of zero: the least size of the order's bucket and of those before.
-    fn surface(&mut self, judged: Option<Px>, top: &TopOfBook, far: Px) {
-        let Some((sizes, _)) = self.world.surface.filter(|(_, lease_ms)| *lease_ms > 0) else { return };
+    /// The fat-finger limit, unless it was withdrawn by a lease of zero: the least size of the order's bucket and of those before.
+    fn fat_finger(&mut self, judged: Option<Px>, top: &TopOfBook, far: Px) {
+        let Some((sizes, _)) = self.world.fat_finger.filter(|(_, lease_ms)| *lease_ms > 0) else { return };
         let bucket = match judged.filter(|_| far.is_some()) {
-            None => SURFACE_BUCKETS - 1,
+            None => FAT_FINGER_BUCKETS - 1,
             Some(px) if self.order.side == Side::Bid => self.bucket(px.0 - far.0, top),
             Some(px) => self.bucket(far.0 - px.0, top),
         };
         let most = sizes[..=bucket].iter().min().copied();
-        self.say(Some(self.order.qty.0) > most, R::QtyErrModel);
+        self.say(Some(self.order.qty.0) > most, R::QtyFatFinger);
     }
 
     /// What basis points are taken of, of a doubled price: where it may be zero, of what the instrument is worth at least.
@@ -489,7 +489,7 @@ impl Oracle<'_> {
         match through {
             ..0 => 0,
             0 => 1,
-            _ => (0..13).find(within).map_or(SURFACE_BUCKETS - 1, |n| n + 2),
+            _ => (0..13).find(within).map_or(FAT_FINGER_BUCKETS - 1, |n| n + 2),
         }
     }
 
@@ -569,7 +569,7 @@ impl Oracle<'_> {
         });
         self.money(valued.map(|px| u128::from(px.cast_unsigned()) * u128::from(order.qty.0)));
         let Some(top) = known else { return };
-        self.surface(judged, &top, far);
+        self.fat_finger(judged, &top, far);
         // No levels are published in these worlds.
         let far_qty = if order.side == Side::Bid { top.ask_qty } else { top.bid_qty };
         self.say(market && far.is_some() && u64::from(order.qty.0) > far_qty, R::DepthShort);

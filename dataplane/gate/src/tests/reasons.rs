@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::{
-    ActivityLimits, CurrencyId, ExposureLimits, GroupConfig, GroupKind, InstrumentTerms, MoneyRules,
-    OrderEvent, ProfitRules, REASON_COUNT, RejectReason as R, SURFACE_BUCKETS, SizeSurface, SurfaceReader,
-    SurfaceTable, TermsWriter,
+    ActivityLimits, CurrencyId, ExposureLimits, FAT_FINGER_BUCKETS, FatFingerLimits, FatFingerReader,
+    FatFingerTable, GroupConfig, GroupKind, InstrumentTerms, MoneyRules, OrderEvent, ProfitRules,
+    REASON_COUNT, RejectReason as R, TermsWriter,
 };
 use types::StaleCause;
 
@@ -218,7 +218,7 @@ fn scenario(reason: R) -> (Rig, OrderIntent) {
         R::LimitsTorn => torn_statics(&mut rig),
         R::QtyStatic => (rig, order.qty) = (Rig::statics_only(), Qty(401)),
         R::QtyDynamic => order.qty = Qty(501),
-        R::QtyErrModel => rig.gate.tables.surfaces = Some(small_surface()),
+        R::QtyFatFinger => rig.gate.tables.fat_finger = Some(small_fat_finger()),
         R::Value => narrow(&mut rig, &RiskLimits { max_notional_micros: 9_999_000_000, ..LIVE }),
         R::RefMissing => rig.publish_top(&TopOfBook { bid: Px::NONE, last: Px::NONE, ..top() }),
         R::RefStale => rig.publish_top(&TopOfBook { state: BookState::Stale(StaleCause::Gap), ..top() }),
@@ -265,10 +265,10 @@ fn bare_breakers() -> Rig {
 }
 
 /// A model that finds anything above 99 unlikely to be meant.
-fn small_surface() -> SurfaceReader {
-    let (mut writer, reader) = SurfaceTable::create(&Rig::new().gate.tables.statics).expect("a table");
-    let surface = SizeSurface::new([Qty(99); SURFACE_BUCKETS]);
-    writer.publish(INSTRUMENT, &surface, Nanos::SECOND, 1, NOW).expect("a row");
+fn small_fat_finger() -> FatFingerReader {
+    let (mut writer, reader) = FatFingerTable::create(&Rig::new().gate.tables.statics).expect("a table");
+    let fat_finger = FatFingerLimits::new([Qty(99); FAT_FINGER_BUCKETS]);
+    writer.publish(INSTRUMENT, &fat_finger, Nanos::SECOND, 1, NOW).expect("a row");
     reader
 }
 
@@ -376,7 +376,7 @@ fn the_numbers_of_every_verdict_are_those_an_officer_would_look_up() {
         (R::TableFull, 2, 2),
         (R::QtyStatic, 400, 401),
         (R::QtyDynamic, 500, 501),
-        (R::QtyErrModel, 99, 100),
+        (R::QtyFatFinger, 99, 100),
         (R::Value, 9_999_000_000, 10_000_000_000),
         (R::Collar, 500, 501),
         (R::PeriodCollar, 1_000, 1_665),

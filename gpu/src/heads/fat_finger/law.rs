@@ -4,11 +4,11 @@
 use serde::{Deserialize, Serialize};
 
 /// Price distances that are told apart.
-pub const SURFACE_BUCKETS: usize = 16;
+pub const FAT_FINGER_BUCKETS: usize = 16;
 
 /// Upper edges of buckets 2 to 14, in bps of the mid price. Below them lie bucket 0, all that does not reach the opposite
 /// touch, and bucket 1, the opposite touch itself; bucket 15 is the rest.
-pub(crate) const SURFACE_EDGES_BPS: [f64; SURFACE_BUCKETS - 3] =
+pub(crate) const FAT_FINGER_EDGES_BPS: [f64; FAT_FINGER_BUCKETS - 3] =
     [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0];
 
 /// Steepness that a law may have, per doubling of the size: within it the largest sizes can be told in single precision.
@@ -49,16 +49,19 @@ impl FatFingerLaw {
             return 1;
         }
         let within = |edge: &f64| aggressiveness_bps <= *edge;
-        SURFACE_EDGES_BPS.iter().position(within).map_or(SURFACE_BUCKETS - 1, |i| i + 2)
+        FAT_FINGER_EDGES_BPS.iter().position(within).map_or(FAT_FINGER_BUCKETS - 1, |i| i + 2)
     }
 
     /// The boundary of each bucket in doublings of the touch: where the odds among the orders fitted to are even. Never
     /// rising. None when an increment is negative or no finite number.
-    pub(crate) fn boundaries(&self, increments: &[f32; SURFACE_BUCKETS]) -> Option<[f64; SURFACE_BUCKETS]> {
+    pub(crate) fn boundaries(
+        &self,
+        increments: &[f32; FAT_FINGER_BUCKETS],
+    ) -> Option<[f64; FAT_FINGER_BUCKETS]> {
         if !increments.iter().all(|r| r.is_finite() && *r >= 0.0) {
             return None;
         }
-        let (mut boundaries, mut sum) = ([0.0; SURFACE_BUCKETS], 0.0);
+        let (mut boundaries, mut sum) = ([0.0; FAT_FINGER_BUCKETS], 0.0);
         for (boundary, increment) in boundaries.iter_mut().zip(increments).rev() {
             sum += f64::from(*increment);
             *boundary = self.c0 + self.unit * sum;
@@ -76,7 +79,7 @@ impl FatFingerLaw {
     #[must_use]
     pub fn probability(
         &self,
-        increments: &[f32; SURFACE_BUCKETS],
+        increments: &[f32; FAT_FINGER_BUCKETS],
         bucket: usize,
         size_in_touches: f64,
     ) -> f64 {
@@ -84,14 +87,18 @@ impl FatFingerLaw {
             return 1.0;
         }
         let Some(boundaries) = self.boundaries(increments) else { return 1.0 };
-        logistic(self.log_odds(boundaries[bucket.min(SURFACE_BUCKETS - 1)], size_in_touches.log2()))
+        logistic(self.log_odds(boundaries[bucket.min(FAT_FINGER_BUCKETS - 1)], size_in_touches.log2()))
     }
 
     /// For each bucket the largest size, as a multiple of the touch, whose probability of being an error is at most
     /// `theta`; never rising. All zero when `theta` is not between 0 and 1 or an increment is NaN or infinite.
     #[must_use]
-    pub fn largest_sizes(&self, increments: &[f32; SURFACE_BUCKETS], theta: f64) -> [f32; SURFACE_BUCKETS] {
-        let mut sizes = [0.0; SURFACE_BUCKETS];
+    pub fn largest_sizes(
+        &self,
+        increments: &[f32; FAT_FINGER_BUCKETS],
+        theta: f64,
+    ) -> [f32; FAT_FINGER_BUCKETS] {
+        let mut sizes = [0.0; FAT_FINGER_BUCKETS];
         let Some(boundaries) = self.boundaries(increments).filter(|_| theta > 0.0 && theta < 1.0) else {
             return sizes;
         };
@@ -172,7 +179,7 @@ mod tests {
     #[test]
     fn probabilities_and_sizes_are_the_hand_worked_ones() {
         // Boundaries: bucket 15 at -3 + 0.5 = -2.5, each less aggressive one half a doubling more, bucket 0 at 5.
-        let ones = [1.0; SURFACE_BUCKETS];
+        let ones = [1.0; FAT_FINGER_BUCKETS];
         assert!((LAW.probability(&ones, 0, 32.0) - 0.5).abs() < 1e-15);
         assert!((LAW.probability(&ones, 13, 2.0_f64.powf(-1.5)) - 0.5).abs() < 1e-15);
         // One doubling above: 1 / (1 + e^-2) = 0.880797.
@@ -191,14 +198,14 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_an_error_and_allows_nothing() {
-        let ones = [1.0; SURFACE_BUCKETS];
+        let ones = [1.0; FAT_FINGER_BUCKETS];
         for theta in [f64::NAN, 0.0, -1.0, 1.0, 2.0, f64::INFINITY] {
-            assert_eq!(LAW.largest_sizes(&ones, theta), [0.0; SURFACE_BUCKETS], "{theta}");
+            assert_eq!(LAW.largest_sizes(&ones, theta), [0.0; FAT_FINGER_BUCKETS], "{theta}");
         }
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -1.0] {
             let mut increments = ones;
             increments[9] = bad;
-            assert_eq!(LAW.largest_sizes(&increments, 0.5), [0.0; SURFACE_BUCKETS]);
+            assert_eq!(LAW.largest_sizes(&increments, 0.5), [0.0; FAT_FINGER_BUCKETS]);
             assert_eq!(LAW.probability(&increments, 0, 1.0), 1.0);
         }
         assert_eq!([f64::NAN, -1.0].map(|size| LAW.probability(&ones, 1, size)), [1.0; 2]);
@@ -226,7 +233,7 @@ mod tests {
             .prop_map(|(c0, unit, k, ln_prior)| FatFingerLaw { c0, unit, k, prior: ln_prior.exp() })
     }
 
-    fn increments() -> impl Strategy<Value = [f32; SURFACE_BUCKETS]> {
+    fn increments() -> impl Strategy<Value = [f32; FAT_FINGER_BUCKETS]> {
         prop::array::uniform16(prop_oneof![Just(0.0_f32), 0.0_f32..3.0])
     }
 

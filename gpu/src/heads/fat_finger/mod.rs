@@ -10,7 +10,7 @@ mod model;
 mod record;
 mod sizes;
 
-pub use law::{FatFingerLaw, SURFACE_BUCKETS};
+pub use law::{FAT_FINGER_BUCKETS, FatFingerLaw};
 pub(crate) use law::{STEEPNESS_BOUNDS, logistic};
 pub(crate) use model::offset_of;
 #[cfg(test)]
@@ -19,4 +19,4 @@ pub use model::{FatFingerModel, FatFingerOffset};
 pub use record::{
     FatFingerHoldout, FatFingerRate, FatFingerRecord, FatFingerReport, FatFingerStratum, FatFingerTrainConfig,
 };
-pub(crate) use sizes::{SurfaceBound, sizes_within};
+pub(crate) use sizes::{FatFingerBound, sizes_within};

@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 use types::Symbol;
 
-use super::law::{FatFingerLaw, SURFACE_BUCKETS, SURFACE_EDGES_BPS};
+use super::law::{FAT_FINGER_BUCKETS, FAT_FINGER_EDGES_BPS, FatFingerLaw};
 use super::record::FatFingerRecord;
 use crate::heads::part::{HeadPart, Mismatch, differs};
 use crate::inputs::{Input, Named, PerSymbol, first_fault, named, parsed};
-use crate::network::{HeadLayers, HeadShape, head_shape, increments};
+use crate::network::{HeadLayers, increments};
 
 /// How a symbol's orders are compared with those of all symbols.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ impl FatFingerModel {
 
     /// The increments of one input, least aggressive bucket first; never negative. The oracle that every other backend is
     /// held to.
-    pub(crate) fn increments(&self, input: &Input) -> [f64; SURFACE_BUCKETS] {
+    pub(crate) fn increments(&self, input: &Input) -> [f64; FAT_FINGER_BUCKETS] {
         increments(&self.layers, input)
     }
 }
@@ -75,7 +75,7 @@ pub(crate) fn offset_of(offsets: &[(Symbol, FatFingerOffset)], symbol: Symbol) -
     offsets.binary_search_by_key(&symbol, |(name, _)| *name).map_or(0.0, |i| offsets[i].1.doublings)
 }
 
-/// `[surface]` of the manifest.
+/// `[fat_finger]` of the manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FatFingerSection {
@@ -91,8 +91,6 @@ pub(crate) struct FatFingerSection {
 impl HeadPart for FatFingerModel {
     type Section = FatFingerSection;
 
-    const SHAPE: HeadShape = head_shape("surface.0", "surface.1");
-
     fn layers(&self) -> &HeadLayers {
         &self.layers
     }
@@ -101,7 +99,7 @@ impl HeadPart for FatFingerModel {
         FatFingerSection {
             weights: weights.to_owned(),
             weights_blake3: digest,
-            edges_bps: SURFACE_EDGES_BPS.to_vec(),
+            edges_bps: FAT_FINGER_EDGES_BPS.to_vec(),
             law: self.law,
             training: self.record.clone(),
             symbol_offset: named(&self.offsets),
@@ -113,12 +111,12 @@ impl HeadPart for FatFingerModel {
     }
 
     fn mismatch(section: &FatFingerSection) -> Option<Mismatch> {
-        let (found, wanted) = (format!("{:?}", section.edges_bps), format!("{SURFACE_EDGES_BPS:?}"));
-        differs("surface.edges_bps", found, wanted)
+        let (found, wanted) = (format!("{:?}", section.edges_bps), format!("{FAT_FINGER_EDGES_BPS:?}"));
+        differs("fat_finger.edges_bps", found, wanted)
     }
 
     fn fault(section: &FatFingerSection) -> Option<(String, &'static str)> {
-        let law = section.law.fault().map(|fault| ("surface.law".to_owned(), fault));
+        let law = section.law.fault().map(|fault| ("fat_finger.law".to_owned(), fault));
         law.or_else(|| first_fault(&section.symbol_offset, FatFingerOffset::fault))
     }
 
@@ -161,7 +159,7 @@ pub(crate) mod tests {
         assert_eq!(law("AAA"), FatFingerLaw { c0: -4.5, ..*head.law() });
         assert_eq!(law("ZZZ"), *head.law());
         // The same order, one and a half doublings larger, is as likely an error.
-        let increments = [0.5; SURFACE_BUCKETS];
+        let increments = [0.5; FAT_FINGER_BUCKETS];
         let (usual, deep) = (law("ZZZ"), law("AAA"));
         let p = usual.probability(&increments, 3, 2.0);
         assert!((deep.probability(&increments, 3, 2.0 * 1.5_f64.exp2()) - p).abs() < 1e-12);

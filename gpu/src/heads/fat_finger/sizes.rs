@@ -1,14 +1,14 @@
 //! How large an order may be at each price distance before it is more likely an error than the officer allows, for one
 //! instrument.
 
-use gate::{SURFACE_BUCKETS as GATE_BUCKETS, SizeSurface};
+use gate::{FAT_FINGER_BUCKETS as GATE_BUCKETS, FatFingerLimits};
 use types::Qty;
 
-use super::law::{FatFingerLaw, SURFACE_BUCKETS};
+use super::law::{FAT_FINGER_BUCKETS, FatFingerLaw};
 use crate::heads::size_bound::SizeBound;
 use crate::network::Increments;
 
-const _: () = assert!(SURFACE_BUCKETS == GATE_BUCKETS, "the gate tells as many price distances apart");
+const _: () = assert!(FAT_FINGER_BUCKETS == GATE_BUCKETS, "the gate tells as many price distances apart");
 
 /// The largest sizes in shares whose probability of being an error is at most `theta`, by bucket of [`FatFingerLaw::bucket`].
 pub(crate) fn sizes_within(
@@ -16,7 +16,7 @@ pub(crate) fn sizes_within(
     law: &FatFingerLaw,
     increments: &Increments,
     touch: f64,
-) -> [Qty; SURFACE_BUCKETS] {
+) -> [Qty; FAT_FINGER_BUCKETS] {
     law.largest_sizes(increments, theta).map(|multiple| {
         #[expect(
             clippy::cast_possible_truncation,
@@ -29,20 +29,20 @@ pub(crate) fn sizes_within(
 
 /// The sizes that are in force: none before the first prediction. Each falls at once and rises slowly.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct SurfaceBound([SizeBound; SURFACE_BUCKETS]);
+pub(crate) struct FatFingerBound([SizeBound; FAT_FINGER_BUCKETS]);
 
-impl SurfaceBound {
+impl FatFingerBound {
     /// Takes the sizes that the newest prediction allows.
-    pub(crate) fn step(&mut self, within: &[Qty; SURFACE_BUCKETS]) {
+    pub(crate) fn step(&mut self, within: &[Qty; FAT_FINGER_BUCKETS]) {
         self.0.iter_mut().zip(within).for_each(|(bound, within)| bound.step(*within));
     }
 
-    pub(crate) fn get(&self) -> Option<SizeSurface> {
-        let mut sizes = [Qty(0); SURFACE_BUCKETS];
+    pub(crate) fn get(&self) -> Option<FatFingerLimits> {
+        let mut sizes = [Qty(0); FAT_FINGER_BUCKETS];
         for (size, bound) in sizes.iter_mut().zip(&self.0) {
             *size = bound.get()?;
         }
-        Some(SizeSurface::new(sizes))
+        Some(FatFingerLimits::new(sizes))
     }
 }
 
@@ -68,7 +68,7 @@ mod tests {
         fn sizes_in_force_never_rise_with_the_distance_nor_above_the_prediction(
             predicted in prop::collection::vec(prop::array::uniform16(0_u32..100_000), 1..40),
         ) {
-            let mut bound = SurfaceBound::default();
+            let mut bound = FatFingerBound::default();
             prop_assert_eq!(bound.get(), None);
             for mut sizes in predicted {
                 sizes.sort_unstable_by(|a, b| b.cmp(a));

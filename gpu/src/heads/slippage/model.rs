@@ -7,7 +7,7 @@ use super::record::SlippageRecord;
 use super::scale::{SLIPPAGE_COSTS, SLIPPAGE_HORIZON_NS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageScale};
 use crate::heads::part::{HeadPart, Mismatch, differs};
 use crate::inputs::{Input, Named, PerSymbol, first_fault, named, parsed};
-use crate::network::{HeadLayers, HeadShape, head_shape, increments};
+use crate::network::{HeadLayers, increments};
 
 /// What the increments add up to; heads of anything else are refused.
 const SLIPPAGE_TARGET: &str = "drift";
@@ -93,8 +93,6 @@ pub(crate) struct SlippageSection {
 
 impl HeadPart for SlippageModel {
     type Section = SlippageSection;
-
-    const SHAPE: HeadShape = head_shape("slippage.0", "slippage.1");
 
     fn layers(&self) -> &HeadLayers {
         &self.layers

@@ -9,7 +9,7 @@ use super::record::{ScoreObserver, ScoreRecord};
 use super::state::{Pending, ScorerStage};
 use crate::model::RawScore;
 use crate::policy::channels::{Said, combine};
-use crate::policy::update::{LimitSink, LimitUpdate, SurfaceUpdate};
+use crate::policy::update::{FatFingerUpdate, LimitSink, LimitUpdate};
 use crate::score::StagedScorer;
 
 /// A vector that lags its grid point by more than this many grid steps is no picture of the present.
@@ -37,7 +37,7 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         }
         let trip = change.is_some_and(|change| change.to == Tier::Critical);
         self.counter_cells[Count::Trips as usize].add(u64::from(trip));
-        self.publish_surface(instrument, ts, now);
+        self.publish_fat_finger(instrument, ts, now);
         self.publish(instrument, ts, now, trip);
     }
 
@@ -101,11 +101,11 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
     }
 
     /// Publishes the sizes by price distance of `instrument`, also when its picture is lost: that must not loosen them.
-    fn publish_surface(&mut self, instrument: InstrumentId, ts: UnixNanos, now: UnixNanos) {
-        let Some(sizes) = self.bounds.surface(instrument) else { return };
+    fn publish_fat_finger(&mut self, instrument: InstrumentId, ts: UnixNanos, now: UnixNanos) {
+        let Some(sizes) = self.bounds.fat_finger(instrument) else { return };
         self.version = self.version.wrapping_add(1);
         let (lease, version) = (self.policy.lease(), self.version);
-        self.sink.surface(&SurfaceUpdate { ts, instrument, sizes, lease, version }, now);
+        self.sink.fat_finger(&FatFingerUpdate { ts, instrument, sizes, lease, version }, now);
     }
 
     /// Publishes every row of `instrument` for a tier that was kept, its lease over.

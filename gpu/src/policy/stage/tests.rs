@@ -17,10 +17,10 @@ use crate::heads::slippage::{largest_size, random_head as random_slippage};
 use crate::inputs::PerSymbol;
 use crate::model::{Calibration, Channel, ChannelLaws, Model, RawScore};
 use crate::network::Increments;
-use crate::policy::config::{PolicyConfig, SlippageConfig, SurfaceConfig, Uncalibrated, WidenConfig};
+use crate::policy::config::{FatFingerConfig, PolicyConfig, SlippageConfig, Uncalibrated, WidenConfig};
 use crate::policy::rows::tests::{BASE, envelope};
 use crate::policy::tier::{TierCause, TierChange};
-use crate::policy::update::{LimitSink, LimitUpdate, SurfaceUpdate};
+use crate::policy::update::{FatFingerUpdate, LimitSink, LimitUpdate};
 use crate::score::{ReferenceScorer, Scorer, Staged, StagedScorer};
 use crate::synthetic::{ALL_VALID, DAY_NS, GRID_NS, Market, model};
 use proptest::prelude::*;
@@ -451,12 +451,12 @@ impl StagedScorer for Priced {
 
 /// Keeps the newest sizes by price distance.
 #[derive(Default)]
-struct Surfaces(Vec<SurfaceUpdate>);
+struct FatFingers(Vec<FatFingerUpdate>);
 
-impl LimitSink for Surfaces {
+impl LimitSink for FatFingers {
     fn limit(&mut self, _: &LimitUpdate, _: UnixNanos) {}
 
-    fn surface(&mut self, update: &SurfaceUpdate, _: UnixNanos) {
+    fn fat_finger(&mut self, update: &FatFingerUpdate, _: UnixNanos) {
         self.0.push(*update);
     }
 }
@@ -468,14 +468,14 @@ fn orders_are_no_larger_than_what_is_likely_meant_at_their_price() {
         instrument_count_max: 1,
         class_count: 1,
         batch: BatchConfig::WHOLE_GRID,
-        policy: PolicyConfig { surface: SurfaceConfig { error_probability_max: 0.1 }, ..policy() },
+        policy: PolicyConfig { fat_finger: FatFingerConfig { error_probability_max: 0.1 }, ..policy() },
     };
     let unheaded = Staged::new(Told::default(), 1);
-    let unheaded = ScorerStage::new(config.clone(), self::model(), unheaded, Surfaces::default(), ());
+    let unheaded = ScorerStage::new(config.clone(), self::model(), unheaded, FatFingers::default(), ());
     assert!(unheaded.err().unwrap().to_string().contains("the model has no fat-finger network"));
 
     let scorer = Priced(Staged::new(Told::default(), 1), Head::FatFinger, Some([1.0; 16]));
-    let mut stage = ScorerStage::new(config, &model, scorer, Surfaces::default(), ()).unwrap();
+    let mut stage = ScorerStage::new(config, &model, scorer, FatFingers::default(), ()).unwrap();
     stage.define(InstrumentId(0), Symbol::new("AAA").unwrap());
     let mut at = |grid: u64, touch: f64, mut vector: FeatureVector| {
         vector.set(FeatureId::TopDepth, f64::ln(touch));

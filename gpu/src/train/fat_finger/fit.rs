@@ -7,8 +7,8 @@ use types::Symbol;
 use super::dataset::{Case, Part, counts, offsets};
 use super::evaluate::{mean_loss, scores};
 use crate::heads::fat_finger::{
-    FatFingerLaw, FatFingerModel, FatFingerOffset, FatFingerRecord, FatFingerTrainConfig, STEEPNESS_BOUNDS,
-    SURFACE_BUCKETS, logistic, offset_of,
+    FAT_FINGER_BUCKETS, FatFingerLaw, FatFingerModel, FatFingerOffset, FatFingerRecord, FatFingerTrainConfig,
+    STEEPNESS_BOUNDS, logistic, offset_of,
 };
 use crate::inputs::INPUT_COUNT;
 use crate::train::head::{HeadFit, HeadProgress, HeadTrainError, HeadVars, fit_head};
@@ -49,7 +49,7 @@ impl Parameters {
         let (low, high) = if low <= high { (low, high) } else { (0.0, 0.0) };
         let c0 = low - MARGIN.0;
         #[expect(clippy::cast_precision_loss, reason = "sixteen")]
-        let unit = (high + MARGIN.1 - c0) / SURFACE_BUCKETS as f64;
+        let unit = (high + MARGIN.1 - c0) / FAT_FINGER_BUCKETS as f64;
         Ok(Self { vars, c0, unit, offsets })
     }
 
@@ -93,14 +93,14 @@ impl Batch {
         for case in rows.iter().map(|&row| &part.cases[row]) {
             let sample = &part.samples[case.sample];
             x.extend(sample.market.input.x);
-            counts.extend((0..SURFACE_BUCKETS).map(|bucket| f32::from(u8::from(bucket >= case.bucket))));
+            counts.extend((0..FAT_FINGER_BUCKETS).map(|bucket| f32::from(u8::from(bucket >= case.bucket))));
             #[expect(clippy::cast_possible_truncation, reason = "the network is f32")]
             size.push((case.size - offset_of(offsets, sample.order.symbol)) as f32);
             is_error.push(f32::from(u8::from(case.error.is_some())));
         }
         Ok(Self {
             x: Tensor::from_vec(x, (n, INPUT_COUNT), &Device::Cpu)?,
-            counts: Tensor::from_vec(counts, (n, SURFACE_BUCKETS), &Device::Cpu)?,
+            counts: Tensor::from_vec(counts, (n, FAT_FINGER_BUCKETS), &Device::Cpu)?,
             size: Tensor::from_vec(size, n, &Device::Cpu)?,
             is_error: Tensor::from_vec(is_error, n, &Device::Cpu)?,
         })
@@ -183,7 +183,7 @@ mod tests {
     fn a_rescaled_law_has_rescaled_odds() {
         let law = FatFingerLaw { c0: -3.0, unit: 0.5, k: 2.0, prior: 1.0 };
         let other = rescaled(&law, 1.5, 0.7);
-        let increments = [0.5; SURFACE_BUCKETS];
+        let increments = [0.5; FAT_FINGER_BUCKETS];
         let (before, after) = (law.boundaries(&increments).unwrap(), other.boundaries(&increments).unwrap());
         for bucket in [0, 7, 15] {
             let z = law.log_odds(before[bucket], 1.25);

@@ -15,7 +15,7 @@ impl HeadVars {
     /// Random weights; the hidden biases are zero, those of the outputs one.
     pub(crate) fn init(random: &mut Random) -> candle_core::Result<Self> {
         let mut vars = Vec::with_capacity(4);
-        for (layer, (_, inputs, outputs)) in head_shape("0", "1").into_iter().enumerate() {
+        for (layer, (_, inputs, outputs)) in head_shape("fresh").into_iter().enumerate() {
             #[expect(clippy::cast_precision_loss, reason = "layer sizes are tiny")]
             let spread = (2.0 / inputs as f64).sqrt() * if layer == 0 { 1.0 } else { OUTPUT_SPREAD };
             #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]

@@ -33,7 +33,7 @@ const NEED_NONE: &[(&str, &str)] = &[
     ("dataplane/dpdk/src/vdev.rs af_xdp", "what the tests make; a configuration names it by its text"),
     ("dataplane/gate/src/breaker.rs BreakerTable", ONE_TABLE),
     ("dataplane/gate/src/reference.rs RefTable", ONE_TABLE),
-    ("dataplane/gate/src/surface.rs SurfaceTable", ONE_TABLE),
+    ("dataplane/gate/src/fat_finger.rs FatFingerTable", ONE_TABLE),
     ("dataplane/gate/src/table.rs LimitTable", ONE_TABLE),
     ("dataplane/gate/src/table.rs StaticTable", ONE_TABLE),
     ("dataplane/gate/src/table.rs create_within", ONE_TABLE),

@@ -139,7 +139,7 @@ impl Mirror {
             accounts: config.accounts,
             strategies: small(strategies),
             dynamics: false,
-            surfaces: false,
+            fat_finger: false,
         };
         let (_, tables) = GateTables::create_in(&mut Private, &shape, &RefRules::DEFAULT)?;
         Ok(Self {

@@ -129,7 +129,7 @@ fn given(mirror: &Mirror, instruments: &[&str]) -> Result<Gate, String> {
         accounts: 2,
         strategies: 2,
         dynamics: false,
-        surfaces: false,
+        fat_finger: false,
     };
     let (_, tables) = GateTables::create_in(&mut Private, &shape, &RefRules::DEFAULT).unwrap();
     let mut gate = Gate::new(&config(), tables).unwrap();

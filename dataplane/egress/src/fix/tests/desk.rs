@@ -86,7 +86,7 @@ impl Door {
             strategy_activity: &[activity],
             ..GateConfig::DEFAULT
         };
-        let tables = GateTables { statics, dynamics: None, surfaces: None, references, breakers };
+        let tables = GateTables { statics, dynamics: None, fat_finger: None, references, breakers };
         let gate = Gate::new(&config, tables).expect("a gate");
         let mut halts = HaltWatch::new(&[(StrategyId(0), AccountId(0))]);
         halts.watch(InstrumentId(0));

@@ -1,4 +1,4 @@
-//! `portcullis train fatfinger`: the fat-finger network from a desk's own orders.
+//! `portcullis train fat-finger`: the fat-finger network from a desk's own orders.
 
 use super::{accept, refuse_existing, save};
 use crate::cli;
@@ -10,7 +10,7 @@ use gpu::{DeskOrder, DeskSession, FatFingerHoldout, FatFingerTrainConfig, train_
 use std::path::Path;
 use types::Symbol;
 
-pub(crate) fn run(args: &cli::TrainFatfinger) -> Result<()> {
+pub(crate) fn run(args: &cli::TrainFatFinger) -> Result<()> {
     refuse_existing(&args.out, args.force)?;
     let model = load_model(args.model.as_deref())?;
     let sessions = sessions(args)?;
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &cli::TrainFatfinger) -> Result<()> {
 }
 
 /// The days, each of one file of orders, one of features and one of prices.
-fn sessions(args: &cli::TrainFatfinger) -> Result<Vec<DeskSession>> {
+fn sessions(args: &cli::TrainFatFinger) -> Result<Vec<DeskSession>> {
     let counts = [args.orders.len(), args.features.len(), args.costs.len()];
     if counts.iter().any(|count| *count != counts[0]) {
         let [orders, features, costs] = counts;
@@ -140,9 +140,9 @@ mod tests {
             .unwrap();
         }
         let one = "--features @3/features.parquet --costs @3/costs.parquet";
-        let few = refused(&format!("train fatfinger --orders @3/orders.csv {one} --out @model"));
+        let few = refused(&format!("train fat-finger --orders @3/orders.csv {one} --out @model"));
         assert!(few.contains("with a market in both captures, wanted at least 1000"), "{few}");
-        let both = "train fatfinger --orders @3/orders.csv @4/orders.csv --features @3/features.parquet @4/features.parquet";
+        let both = "train fat-finger --orders @3/orders.csv @4/orders.csv --features @3/features.parquet @4/features.parquet";
         let uneven = refused(&format!("{both} --costs @3/costs.parquet --out @model"));
         assert!(uneven.starts_with("found 2 files of orders, 2 of features and 1 of costs"), "{uneven}");
         let train = format!("{both} --costs @3/costs.parquet @4/costs.parquet --epochs 2 --accept-worse");
@@ -150,7 +150,7 @@ mod tests {
             run(&format!("{train} --out @{out}")).unwrap();
         }
         let file = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
-        for name in ["surface.safetensors", "manifest.toml"] {
+        for name in ["fat_finger.safetensors", "manifest.toml"] {
             assert_eq!(file(&format!("model/{name}")), file(&format!("again/{name}")));
         }
         let model = gpu::Model::load(&folder.path().join("model")).unwrap();
@@ -162,12 +162,12 @@ mod tests {
         assert_eq!(report.holdout.strata.len(), 8);
         assert_eq!(model.heads().slippage, gpu::Model::shipped().unwrap().heads().slippage);
         assert!(refused(&format!("{train} --out @model")).contains("never overwritten by accident"));
-        let swapped = "train fatfinger --orders @3/orders.csv --features @3/features.parquet --costs @3/features.parquet --out @x";
+        let swapped = "train fat-finger --orders @3/orders.csv --features @3/features.parquet --costs @3/features.parquet --out @x";
         assert!(refused(swapped).contains("features.parquet: column bid_px missing"));
         let text = String::from_utf8(file("3/orders.csv")).unwrap();
         let bad = text.replacen(",FUTX,", ",FUTX TOO LONG,", 1);
         std::fs::write(folder.path().join("bad.csv"), bad).unwrap();
-        let line = refused(&format!("train fatfinger --orders @bad.csv {one} --out @x"));
+        let line = refused(&format!("train fat-finger --orders @bad.csv {one} --out @x"));
         assert!(line.contains("bad.csv: line ") && line.contains("symbol `FUTX TOO LONG`"), "{line}");
     }
 }

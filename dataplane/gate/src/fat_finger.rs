@@ -1,4 +1,4 @@
-//! The error-probability surface: for each instrument the largest order that is not likely to be a mistake, by how far its
+//! The fat-finger limits: for each instrument the largest order that is not likely to be a mistake, by how far its
 //! price lies through the opposite touch. Two copies of a seqlock line per instrument, one writer.
 //!
 //! ```text
@@ -15,7 +15,7 @@
 //! lies through it by at most 1, 2, 4, … 4,096 bps of the mid. 15: farther, or there is no touch, mid or price to tell from.
 //! The model that is published is one of the same buckets (`gpu::FatFingerLaw::bucket`).
 //!
-//! **What holds without it?** A surface only ever takes away from what the officer and the live limit allow, so losing it
+//! **What holds without it?** A fat-finger limit only ever takes away from what the officer and the live limit allow, so losing it
 //! must give nothing back: one beyond its lease holds on, and of one from the future and those before it the tightest holds.
 //! It ends with the next one, when its publisher withdraws it (a lease of zero), or when a person has reset what the model
 //! said. A row that was never published gives no limit.
@@ -35,29 +35,29 @@ use crate::{
 };
 
 /// Price distances that are told apart.
-pub const SURFACE_BUCKETS: usize = 16;
+pub const FAT_FINGER_BUCKETS: usize = 16;
 
-/// The size of no surface: no order is larger.
+/// The size of no fat-finger limit: no order is larger.
 pub(crate) const UNLIMITED: u32 = u32::MAX;
 
 const SIZE_WORDS: usize = 4;
-const SURFACE_WORDS: usize = 6;
+const FAT_FINGER_WORDS: usize = 6;
 
 #[cfg(not(loom))]
-const _: () = assert!(size_of::<TwinSlot<SURFACE_WORDS>>() == 128);
+const _: () = assert!(size_of::<TwinSlot<FAT_FINGER_WORDS>>() == 128);
 
 /// Bits of a packed size's mantissa.
 const MANTISSA_BITS: u32 = 11;
 
 /// The largest size of each bucket; no bucket's is above that of the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SizeSurface([Qty; SURFACE_BUCKETS]);
+pub struct FatFingerLimits([Qty; FAT_FINGER_BUCKETS]);
 
-impl SizeSurface {
-    /// A surface that allows no more in a bucket than `sizes` says of it, nor than of any bucket before: a price farther
+impl FatFingerLimits {
+    /// A fat-finger limit that allows no more in a bucket than `sizes` says of it, nor than of any bucket before: a price farther
     /// through the touch never excuses a larger order.
     #[must_use]
-    pub fn new(sizes: [Qty; SURFACE_BUCKETS]) -> Self {
+    pub fn new(sizes: [Qty; FAT_FINGER_BUCKETS]) -> Self {
         let mut least = Qty(u32::MAX);
         Self(sizes.map(|size| {
             least = least.min(size);
@@ -67,7 +67,7 @@ impl SizeSurface {
 
     /// The sizes, bucket by bucket.
     #[must_use]
-    pub const fn sizes(&self) -> &[Qty; SURFACE_BUCKETS] {
+    pub const fn sizes(&self) -> &[Qty; FAT_FINGER_BUCKETS] {
         &self.0
     }
 }
@@ -87,7 +87,7 @@ const fn unpack_size(word: u64) -> u32 {
 }
 
 /// The sizes in their words.
-fn pack_sizes(sizes: &[Qty; SURFACE_BUCKETS]) -> [u64; SIZE_WORDS] {
+fn pack_sizes(sizes: &[Qty; FAT_FINGER_BUCKETS]) -> [u64; SIZE_WORDS] {
     let mut words = [0; SIZE_WORDS];
     for (word, four) in words.iter_mut().zip(sizes.chunks_exact(4)) {
         *word = four.iter().rev().fold(0, |word, size| word << 16 | pack_size(size.0));
@@ -102,12 +102,12 @@ fn size_of_bucket(words: &[u64; SIZE_WORDS], bucket: u32) -> u32 {
     unpack_size(word.wrapping_shr((bucket & 3) << 4))
 }
 
-/// One record of the surface table.
+/// One record of the fat-finger table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SurfaceRecord {
+pub struct FatFingerEntry {
     /// The sizes as the gate holds orders to them: those published, rounded down.
-    pub sizes: SizeSurface,
-    /// From when and for how long they hold; a span of zero is a surface that was withdrawn.
+    pub sizes: FatFingerLimits,
+    /// From when and for how long they hold; a span of zero is a fat-finger limit that was withdrawn.
     pub lease: Lease,
     /// The publisher's running number.
     pub version: u32,
@@ -115,14 +115,14 @@ pub struct SurfaceRecord {
 
 /// A record as an order needs it.
 #[derive(Clone, Copy, Debug)]
-struct SurfaceHot {
+struct FatFingerHot {
     words: [u64; SIZE_WORDS],
     lease: Lease,
 }
 
-impl SurfaceHot {
+impl FatFingerHot {
     #[inline(always)]
-    const fn unpack(words: [u64; SURFACE_WORDS]) -> Self {
+    const fn unpack(words: [u64; FAT_FINGER_WORDS]) -> Self {
         let [w0, w1, w2, w3, granted, terms] = words;
         let lease = Lease { granted: UnixNanos(granted), span: Nanos((terms & 0xFFFF) * 1_000_000) };
         Self { words: [w0, w1, w2, w3], lease }
@@ -147,7 +147,7 @@ impl SurfaceHot {
     }
 }
 
-impl Said for SurfaceRecord {
+impl Said for FatFingerEntry {
     fn lease(&self) -> Lease {
         self.lease
     }
@@ -162,7 +162,7 @@ impl Said for SurfaceRecord {
                 for (size, its) in sizes.iter_mut().zip(older.sizes.sizes()) {
                     *size = (*size).min(*its);
                 }
-                Self { sizes: SizeSurface(sizes), ..*self }
+                Self { sizes: FatFingerLimits(sizes), ..*self }
             }
         }
     }
@@ -174,42 +174,42 @@ impl Said for SurfaceRecord {
     }
 }
 
-impl SurfaceRecord {
-    fn pack(&self) -> [u64; SURFACE_WORDS] {
+impl FatFingerEntry {
+    fn pack(&self) -> [u64; FAT_FINGER_WORDS] {
         let &Self { sizes, lease, version } = self;
         let [w0, w1, w2, w3] = pack_sizes(sizes.sizes());
         [w0, w1, w2, w3, lease.granted.0, (lease.span.0 / 1_000_000) | u64::from(version) << 32]
     }
 
-    fn unpack(words: [u64; SURFACE_WORDS]) -> Self {
-        let hot = SurfaceHot::unpack(words);
-        let mut sizes = [Qty(0); SURFACE_BUCKETS];
+    fn unpack(words: [u64; FAT_FINGER_WORDS]) -> Self {
+        let hot = FatFingerHot::unpack(words);
+        let mut sizes = [Qty(0); FAT_FINGER_BUCKETS];
         for (bucket, size) in (0..).zip(&mut sizes) {
             *size = Qty(hot.size(bucket));
         }
-        Self { sizes: SizeSurface(sizes), lease: hot.lease, version: (words[5] >> 32) as u32 }
+        Self { sizes: FatFingerLimits(sizes), lease: hot.lease, version: (words[5] >> 32) as u32 }
     }
 }
 
-/// What holds beyond a surface's lease.
+/// What holds beyond a fat-finger limit's lease.
 #[cold]
 #[inline(never)]
 fn blind_size(
-    slot: &TwinSlot<SURFACE_WORDS>,
-    surface: &SurfaceHot,
+    slot: &TwinSlot<FAT_FINGER_WORDS>,
+    fat_finger: &FatFingerHot,
     bucket: u32,
     now: UnixNanos,
     forget_before: UnixNanos,
 ) -> u32 {
-    let size = |surface: &SurfaceHot| {
-        if surface.is_remembered(forget_before) { surface.size(bucket) } else { UNLIMITED }
+    let size = |fat_finger: &FatFingerHot| {
+        if fat_finger.is_remembered(forget_before) { fat_finger.size(bucket) } else { UNLIMITED }
     };
-    if !surface.lease.is_future(now) {
-        return size(surface);
+    if !fat_finger.lease.is_future(now) {
+        return size(fat_finger);
     }
-    match slot.read_previous::<SURFACE_WORDS>() {
-        Ok(Some(words)) => size(surface).min(size(&SurfaceHot::unpack(words))),
-        Ok(None) => size(surface),
+    match slot.read_previous::<FAT_FINGER_WORDS>() {
+        Ok(Some(words)) => size(fat_finger).min(size(&FatFingerHot::unpack(words))),
+        Ok(None) => size(fat_finger),
         // Its writer died in it: nobody knows what was said lately.
         Err(_) => 0,
     }
@@ -237,7 +237,7 @@ fn bucket(through: Option<i64>, quote: &Quote) -> u32 {
     doubling(through.unsigned_abs(), twice_mid)
 }
 
-const LAST: u32 = SURFACE_BUCKETS as u32 - 1;
+const LAST: u32 = FAT_FINGER_BUCKETS as u32 - 1;
 
 /// The bucket of a price that lies through the touch: 2 for at most 1 bps of the mid, and one more for each doubling.
 #[inline(always)]
@@ -250,75 +250,75 @@ fn doubling(through: u64, twice_mid: u64) -> u32 {
     doublings.saturating_add(2).saturating_add(u32::from(beyond)).min(LAST)
 }
 
-/// The surface table: makes its two ends.
+/// The fat-finger table: makes its two ends.
 #[derive(Debug)]
-pub struct SurfaceTable;
+pub struct FatFingerTable;
 
-impl SurfaceTable {
-    /// A table with no surface in it, of the static table's instruments: it limits nothing until the first. All its memory is
+impl FatFingerTable {
+    /// A table with no fat-finger limit in it, of the static table's instruments: it limits nothing until the first. All its memory is
     /// allocated here.
     ///
     /// # Errors
     /// [`TableError`] when there is no instrument or more than [`ROWS_MAX`].
-    pub fn create(statics: &StaticReader) -> Result<(SurfaceWriter, SurfaceReader), TableError> {
+    pub fn create(statics: &StaticReader) -> Result<(FatFingerWriter, FatFingerReader), TableError> {
         let (instruments, _) = statics.shape();
-        let reader = SurfaceReader::lay_out(&mut Private, instruments)?;
-        Ok((SurfaceWriter::of(&reader, statics), reader))
+        let reader = FatFingerReader::lay_out(&mut Private, instruments)?;
+        Ok((FatFingerWriter::of(&reader, statics), reader))
     }
 }
 
 /// An instrument the table does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownSurface(pub InstrumentId);
+pub struct UnknownFatFinger(pub InstrumentId);
 
-impl core::fmt::Display for UnknownSurface {
+impl core::fmt::Display for UnknownFatFinger {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "no surface row for instrument {}", self.0.0)
+        write!(f, "no fat-finger row for instrument {}", self.0.0)
     }
 }
 
-impl core::error::Error for UnknownSurface {}
+impl core::error::Error for UnknownFatFinger {}
 
-/// The scorer's end of the surface table. There is one.
-pub struct SurfaceWriter {
-    rows: SurfaceReader,
+/// The scorer's end of the fat-finger table. There is one.
+pub struct FatFingerWriter {
+    rows: FatFingerReader,
     statics: StaticReader,
     lately: Lately,
 }
 
-impl core::fmt::Debug for SurfaceWriter {
+impl core::fmt::Debug for FatFingerWriter {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "SurfaceWriter({} instruments)", self.rows.instruments())
+        write!(f, "FatFingerWriter({} instruments)", self.rows.instruments())
     }
 }
 
-impl SurfaceWriter {
+impl FatFingerWriter {
     /// The writing end of a table that nobody writes yet.
-    pub(crate) fn of(rows: &SurfaceReader, statics: &StaticReader) -> Self {
+    pub(crate) fn of(rows: &FatFingerReader, statics: &StaticReader) -> Self {
         Self { lately: Lately::new(rows.slots.len()), rows: rows.clone(), statics: statics.clone() }
     }
 
-    /// Publishes a surface that holds from `now` for the lease, cut to whole milliseconds and to [`Lease::SPAN_MAX`]; a
+    /// Publishes a fat-finger limit that holds from `now` for the lease, cut to whole milliseconds and to [`Lease::SPAN_MAX`]; a
     /// lease of zero, or of less than a millisecond, withdraws the one there is. Wait-free.
     ///
     /// # Errors
-    /// [`UnknownSurface`].
+    /// [`UnknownFatFinger`].
     #[inline]
     pub fn publish(
         &mut self,
         instrument: InstrumentId,
-        surface: &SizeSurface,
+        fat_finger: &FatFingerLimits,
         lease: Nanos,
         version: u32,
         now: UnixNanos,
-    ) -> Result<(), UnknownSurface> {
-        let slot = self.rows.slots.get(instrument.index()).ok_or(UnknownSurface(instrument))?;
+    ) -> Result<(), UnknownFatFinger> {
+        let slot = self.rows.slots.get(instrument.index()).ok_or(UnknownFatFinger(instrument))?;
         // What is said after a person has had the model's word forgotten was not forgotten, whatever a clock that was set back says
         // ([`crate::LimitWriter::publish`]).
         let forgotten = self.statics.forgotten(instrument);
         let granted = forgotten.map_or(now, |(_, last)| now.max(UnixNanos(last.0.saturating_add(1))));
-        let record = SurfaceRecord { sizes: *surface, lease: Lease::new(granted, lease), version };
-        let [front, kept] = slot.own_both().map(|words| words.map(SurfaceRecord::unpack));
+        let record = FatFingerEntry { sizes: *fat_finger, lease: Lease::new(granted, lease), version };
+        let [front, kept] = slot.own_both().map(|words| words.map(FatFingerEntry::unpack));
         // Forgotten is what is so for every class.
         let kept = kept.filter(|kept| forgotten.is_none_or(|(first, _)| kept.lease.granted > first));
         let kept = front.map(|front| self.lately.keep(instrument.index(), kept, front, &record).pack());
@@ -339,20 +339,20 @@ impl SurfaceWriter {
     }
 }
 
-/// A reader of the surface table.
+/// A reader of the fat-finger table.
 #[derive(Clone)]
-pub struct SurfaceReader {
-    slots: &'static [TwinSlot<SURFACE_WORDS>],
+pub struct FatFingerReader {
+    slots: &'static [TwinSlot<FAT_FINGER_WORDS>],
 }
 
-impl core::fmt::Debug for SurfaceReader {
+impl core::fmt::Debug for FatFingerReader {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "SurfaceReader({} instruments)", self.slots.len())
+        write!(f, "FatFingerReader({} instruments)", self.slots.len())
     }
 }
 
-impl SurfaceReader {
-    /// A table with no surface in it.
+impl FatFingerReader {
+    /// A table with no fat-finger limit in it.
     pub(crate) fn lay_out(memory: &mut impl Memory, instruments: usize) -> Result<Self, TableError> {
         if instruments == 0 || instruments > ROWS_MAX {
             return Err(TableSizeError { instruments, classes: 1 }.into());
@@ -360,16 +360,16 @@ impl SurfaceReader {
         Ok(Self { slots: memory.rows(instruments)? })
     }
 
-    /// The newest surface of an instrument, whether its lease holds or not.
+    /// The newest fat-finger limit of an instrument, whether its lease holds or not.
     ///
     /// # Errors
     /// [`ReadFault`].
-    pub fn read(&self, instrument: InstrumentId) -> Result<SurfaceRecord, ReadFault> {
+    pub fn read(&self, instrument: InstrumentId) -> Result<FatFingerEntry, ReadFault> {
         let slot = self.slots.get(instrument.index()).ok_or(ReadFault::UnknownRow)?;
-        slot.read::<SURFACE_WORDS>().map(SurfaceRecord::unpack).map_err(ReadFault::Slot)
+        slot.read::<FAT_FINGER_WORDS>().map(FatFingerEntry::unpack).map_err(ReadFault::Slot)
     }
 
-    /// The largest size an order that `reaches` a price of the book is held to at `now`; [`UNLIMITED`] when no surface was published, or it was withdrawn. What was
+    /// The largest size an order that `reaches` a price of the book is held to at `now`; [`UNLIMITED`] when no fat-finger limit was published, or it was withdrawn. What was
     /// granted until `forget_before` is forgotten once its lease has ended.
     #[inline(always)]
     pub(crate) fn size_for(
@@ -380,17 +380,17 @@ impl SurfaceReader {
         forget_before: impl FnOnce() -> UnixNanos,
     ) -> u32 {
         let Some(slot) = self.slots.get(order.instrument.index()) else { return UNLIMITED };
-        let words = match slot.read::<SURFACE_WORDS>() {
+        let words = match slot.read::<FAT_FINGER_WORDS>() {
             Ok(words) => words,
             Err(SlotFault::Empty) => return UNLIMITED,
             Err(SlotFault::Torn) => return 0,
         };
-        let surface = SurfaceHot::unpack(words);
+        let fat_finger = FatFingerHot::unpack(words);
         let bucket = bucket_of(order, quote, reaches);
-        if surface.holds(now) {
-            return surface.size(bucket);
+        if fat_finger.holds(now) {
+            return fat_finger.size(bucket);
         }
-        blind_size(slot, &surface, bucket, now, forget_before())
+        blind_size(slot, &fat_finger, bucket, now, forget_before())
     }
 
     /// How many instruments it has.
@@ -412,9 +412,9 @@ mod tests {
     use crate::SlotFault;
     use proptest::prelude::*;
 
-    fn table(instruments: usize) -> (SurfaceWriter, SurfaceReader) {
+    fn table(instruments: usize) -> (FatFingerWriter, FatFingerReader) {
         let (_, statics) = crate::StaticTable::create(instruments, 1).unwrap();
-        SurfaceTable::create(&statics).unwrap()
+        FatFingerTable::create(&statics).unwrap()
     }
 
     fn quote(bid: u64, ask: u64, twice_ref: u64) -> Quote {
@@ -447,11 +447,11 @@ mod tests {
     }
 
     #[test]
-    fn a_surface_never_rises() {
+    fn a_fat_finger_limit_never_rises() {
         let sizes = core::array::from_fn(|i| Qty([9, 5, 7, 5, 4, 100, 0, 1][i & 7]));
         let mut want = [9, 5, 5, 5, 4, 4, 0, 0].to_vec();
-        want.resize(SURFACE_BUCKETS, 0);
-        let made: std::vec::Vec<_> = SizeSurface::new(sizes).sizes().iter().map(|size| size.0).collect();
+        want.resize(FAT_FINGER_BUCKETS, 0);
+        let made: std::vec::Vec<_> = FatFingerLimits::new(sizes).sizes().iter().map(|size| size.0).collect();
         assert_eq!(made, want);
     }
 
@@ -553,19 +553,19 @@ mod tests {
         }
 
         #[test]
-        fn a_published_surface_is_read_back_rounded_down_in_its_row_and_no_other(
+        fn a_published_fat_finger_limit_is_read_back_rounded_down_in_its_row_and_no_other(
             sizes in prop::array::uniform16(any::<u32>()), lease in 0..200_000_000_000_u64, version: u32, now: u64,
         ) {
             let (mut writer, reader) = table(3);
-            let surface = SizeSurface::new(sizes.map(Qty));
+            let fat_finger = FatFingerLimits::new(sizes.map(Qty));
             let (row, lease, now) = (InstrumentId(1), Nanos(lease), UnixNanos(now));
-            writer.publish(row, &surface, lease, version, now).unwrap();
+            writer.publish(row, &fat_finger, lease, version, now).unwrap();
             let read = reader.read(row).unwrap();
             prop_assert_eq!((read.lease, read.version), (Lease::new(now, lease), version));
-            for (got, put) in read.sizes.sizes().iter().zip(surface.sizes()) {
+            for (got, put) in read.sizes.sizes().iter().zip(fat_finger.sizes()) {
                 prop_assert_eq!(got.0, unpack_size(pack_size(put.0)));
             }
-            prop_assert_eq!(SizeSurface::new(*read.sizes.sizes()), read.sizes, "still never rising");
+            prop_assert_eq!(FatFingerLimits::new(*read.sizes.sizes()), read.sizes, "still never rising");
             for other in [0, 2] {
                 prop_assert_eq!(reader.read(InstrumentId(other)), Err(ReadFault::Slot(SlotFault::Empty)));
             }
@@ -576,14 +576,14 @@ mod tests {
     fn rows_and_sizes_that_there_are_not_are_refused() {
         use std::string::ToString;
         let (mut writer, reader) = table(2);
-        let surface = SizeSurface::new([Qty(1); SURFACE_BUCKETS]);
+        let fat_finger = FatFingerLimits::new([Qty(1); FAT_FINGER_BUCKETS]);
         for i in [2, u32::MAX] {
             let row = InstrumentId(i);
-            let refused = writer.publish(row, &surface, Nanos::SECOND, 1, UnixNanos(1));
-            assert_eq!(refused, Err(UnknownSurface(row)));
+            let refused = writer.publish(row, &fat_finger, Nanos::SECOND, 1, UnixNanos(1));
+            assert_eq!(refused, Err(UnknownFatFinger(row)));
             assert_eq!(reader.read(row), Err(ReadFault::UnknownRow));
         }
-        assert_eq!(UnknownSurface(InstrumentId(2)).to_string(), "no surface row for instrument 2");
+        assert_eq!(UnknownFatFinger(InstrumentId(2)).to_string(), "no fat-finger row for instrument 2");
         writer.abandon(InstrumentId(0));
         assert_eq!(
             reader.read(InstrumentId(0)),
@@ -592,7 +592,7 @@ mod tests {
         );
         assert_eq!((reader.instruments(), reader.bytes()), (2, 272));
         for instruments in [0, ROWS_MAX + 1, usize::MAX] {
-            let error = SurfaceReader::lay_out(&mut Private, instruments).unwrap_err();
+            let error = FatFingerReader::lay_out(&mut Private, instruments).unwrap_err();
             assert_eq!(error, TableError::Size(TableSizeError { instruments, classes: 1 }));
         }
     }

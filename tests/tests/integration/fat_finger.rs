@@ -1,4 +1,4 @@
-//! `policy.surface.error_probability_max`: the shipped model's fat-finger network in the whole line, from packets to verdicts.
+//! `policy.fat_finger.error_probability_max`: the shipped model's fat-finger network in the whole line, from packets to verdicts.
 
 use crate::tables::{column, replay, rows, scenario};
 use std::collections::HashMap;
@@ -40,15 +40,15 @@ fn with_errors(market: &Path) -> String {
 
 /// Replays the market with these orders and this bound; gives the slug of each order's verdict by its number.
 fn verdicts(market: &Path, orders: &str, bound: f64) -> (TempDir, HashMap<u64, String>) {
-    let config = market.join(format!("surface-{bound}.toml"));
-    // Wide enough in everything else that nothing but the surface stops a typing error.
+    let config = market.join(format!("fat-finger-{bound}.toml"));
+    // Wide enough in everything else that nothing but the fat-finger limit stops a typing error.
     let text = format!(
-        "[policy.surface]\nerror_probability_max = {bound:?}\n[limits.default]\n\
+        "[policy.fat_finger]\nerror_probability_max = {bound:?}\n[limits.default]\n\
          max_qty = {{ floor = 10, base = 5000, cap = 5000 }}\n\
          max_notional = {{ floor = 10000, base = 900000000, cap = 900000000 }}\n"
     );
     std::fs::write(&config, text).unwrap();
-    let args = ["--config", config.to_str().unwrap(), "--orders", orders, "--write", "surface,verdicts"];
+    let args = ["--config", config.to_str().unwrap(), "--orders", orders, "--write", "fat-finger,verdicts"];
     let out = replay(&market.join("calm.pcap"), &args);
     let [id, slug] = ["cl_ord_id", "slug"].map(|name| column("verdicts.csv", name));
     let verdicts = rows(out.path(), "verdicts.csv");
@@ -63,7 +63,7 @@ fn typing_errors_are_stopped_and_the_desks_own_orders_are_not() {
     let orders = with_errors(market.path());
     let (without, free) = verdicts(market.path(), &orders, 0.0);
     assert!(free.values().all(|slug| slug != SLUG));
-    assert!(rows(without.path(), "surface.csv").is_empty());
+    assert!(rows(without.path(), "fat_finger.csv").is_empty());
 
     let (with, held) = verdicts(market.path(), &orders, 0.001);
     let (errors, own): (Vec<_>, Vec<_>) = held.iter().partition(|(id, _)| **id >= ERRORS_FROM);
@@ -73,9 +73,9 @@ fn typing_errors_are_stopped_and_the_desks_own_orders_are_not() {
     assert!(caught * 10 >= errors.len() * 9, "{caught} of {} errors", errors.len());
     assert!(alarms * 50 <= own.len(), "{alarms} of {} orders of the desk", own.len());
     // A size never rises with the distance.
-    let surfaces = rows(with.path(), "surface.csv");
-    assert!(!surfaces.is_empty());
-    for row in surfaces {
+    let fat_finger = rows(with.path(), "fat_finger.csv");
+    assert!(!fat_finger.is_empty());
+    for row in fat_finger {
         let sizes: Vec<u32> = row[2..].iter().map(|size| size.parse().unwrap()).collect();
         assert!(sizes.len() == 16 && sizes.is_sorted_by(|near, far| near >= far), "{row:?}");
     }
