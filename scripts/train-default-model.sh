@@ -9,23 +9,23 @@ portcullis=${CARGO_TARGET_DIR:-target}/release/portcullis
 
 cargo build --release --locked -p appliance
 "$portcullis" scenario calm --seed 101 --minutes 90 --out "$work"
-"$portcullis" replay "$work/calm.pcap" --feed itch50 --static --write features,costs --out "$work"
+"$portcullis" replay "$work/calm.pcap" --feed itch50 --static --write features,slippage --out "$work"
 RAYON_NUM_THREADS=1 "$portcullis" train vae --features "$work/features.parquet" --seed 1 --force --out gpu/models/default
 
 # Refused, and the default stays without one, should it not beat the walk of the present book out of sample.
-RAYON_NUM_THREADS=1 "$portcullis" train slippage --features "$work/features.parquet" --costs "$work/costs.parquet" --seed 1 \
+RAYON_NUM_THREADS=1 "$portcullis" train slippage --features "$work/features.parquet" --slippage "$work/slippage.parquet" --seed 1 \
     --model gpu/models/default --force --out gpu/models/default
 
 # A day has thirty orders a minute. Of each only the tables are kept.
-orders=() features=() costs=()
+orders=() features=() slippage=()
 for seed in 301 302 303 304 305; do
     day=$work/$seed
     "$portcullis" scenario calm --seed "$seed" --minutes 240 --out "$day"
-    "$portcullis" replay "$day/calm.pcap" --feed itch50 --static --write features,costs --out "$day"
+    "$portcullis" replay "$day/calm.pcap" --feed itch50 --static --write features,slippage --out "$day"
     rm "$day/calm.pcap"
-    orders+=("$day/orders.csv") features+=("$day/features.parquet") costs+=("$day/costs.parquet")
+    orders+=("$day/orders.csv") features+=("$day/features.parquet") slippage+=("$day/slippage.parquet")
 done
 
 # Refused as well should a static size cap find as many errors.
-RAYON_NUM_THREADS=1 "$portcullis" train fat-finger --orders "${orders[@]}" --features "${features[@]}" --costs "${costs[@]}" \
+RAYON_NUM_THREADS=1 "$portcullis" train fat-finger --orders "${orders[@]}" --features "${features[@]}" --slippage "${slippage[@]}" \
     --seed 1 --model gpu/models/default --force --out gpu/models/default

@@ -22,12 +22,12 @@ use types::{BookEvent, FeatureVector, InstrumentId, Px, Symbol, TickTable};
 
 use crate::book::Books;
 use crate::config::FeaturizerConfig;
-use crate::costs::{CostRow, Ledger};
 use crate::counters::FeaturizerCounters;
 use crate::grid::Grid;
 use crate::limits::{BuildError, MemoryReport, Occupancy};
 use crate::run::{CLOSE_STEP, Run};
 use crate::sinks::{FeatureSink, Observer, TopOfBookSink};
+use crate::slippage::{Ledger, SlippageRow};
 use crate::view::Book;
 
 /// Books and features of every instrument.
@@ -90,18 +90,18 @@ impl Featurizer {
     }
 
     /// From now on, prices orders of several sizes whenever a vector is made of a book that allows it; the rows wait, in
-    /// memory that grows, until [`Featurizer::take_costs`].
-    pub fn capture_costs(&mut self) {
-        self.grid.costs = Some(Box::new(Ledger::new(self.books.capacity())));
+    /// memory that grows, until [`Featurizer::take_slippage`].
+    pub fn capture_slippage(&mut self) {
+        self.grid.slippage = Some(Box::new(Ledger::new(self.books.capacity())));
     }
 
     /// Takes the rows whose outcome is known; with `last`, the input being over, also those whose outcome never will be.
-    pub fn take_costs(&mut self, last: bool) -> Vec<CostRow> {
-        let Some(costs) = &mut self.grid.costs else { return Vec::new() };
+    pub fn take_slippage(&mut self, last: bool) -> Vec<SlippageRow> {
+        let Some(slippage) = &mut self.grid.slippage else { return Vec::new() };
         if last {
-            costs.close();
+            slippage.close();
         }
-        costs.take()
+        slippage.take()
     }
 
     /// One instrument's book.

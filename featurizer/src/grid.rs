@@ -5,11 +5,11 @@ use types::{FeatureVector, InstrumentId, UnixNanos};
 use crate::apply::BooksMut;
 use crate::bitset::BitSet;
 use crate::config::{FeaturizerConfig, OnFull};
-use crate::costs::{Ledger, walk_bps};
 use crate::counters::FeaturizerCounters;
 use crate::features::{Engine, GRID_NS, QUIET, Rows};
 use crate::prints::Prints;
 use crate::sinks::FeatureSink;
+use crate::slippage::{Ledger, walk_bps};
 
 /// Vectors offered to the sink at once.
 const OFFER: usize = 32;
@@ -51,7 +51,7 @@ pub(crate) struct Grid {
     pub(crate) changed_list: Vec<u32>,
     pub(crate) counters: FeaturizerCounters,
     /// Costs of orders at each vector, when they are captured.
-    pub(crate) costs: Option<Box<Ledger>>,
+    pub(crate) slippage: Option<Box<Ledger>>,
 }
 
 /// A grid point whose vectors are being made, in ascending order but for instruments with events of their own.
@@ -88,7 +88,7 @@ impl Grid {
             changed: BitSet::new(n),
             changed_list: Vec::with_capacity(n),
             counters: FeaturizerCounters::default(),
-            costs: None,
+            slippage: None,
         }
     }
 
@@ -170,10 +170,10 @@ impl Grid {
         if touched || moved {
             self.unsent.insert(i);
             self.counters.vectors += 1;
-            if let Some(costs) = &mut self.costs
+            if let Some(slippage) = &mut self.slippage
                 && let Some(book) = books.book(InstrumentId(i as u32))
             {
-                costs.at_grid(i, grid, touched, &book);
+                slippage.at_grid(i, grid, touched, &book);
             }
         }
     }

@@ -20,7 +20,6 @@ mod book;
 pub mod capture;
 mod coming;
 mod config;
-pub mod costs;
 mod counters;
 mod far;
 pub mod features;
@@ -40,6 +39,7 @@ mod prints;
 mod quotes;
 mod run;
 mod sinks;
+pub mod slippage;
 mod units;
 mod view;
 

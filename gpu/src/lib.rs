@@ -49,7 +49,7 @@ pub use heads::fat_finger::{
     FatFingerRecord, FatFingerReport, FatFingerStratum, FatFingerTrainConfig,
 };
 pub use heads::slippage::{
-    SLIPPAGE_COSTS, SLIPPAGE_SIZES, SlippageHoldout, SlippageModel, SlippageRecord, SlippageReport,
+    SLIPPAGE_OUTPUTS, SLIPPAGE_SIZES, SlippageHoldout, SlippageModel, SlippageRecord, SlippageReport,
     SlippageScale, SlippageTrainConfig,
 };
 pub use heads::{Head, Heads};
@@ -71,7 +71,7 @@ pub use score::{
     open_cuda_scorer, open_scorer,
 };
 pub use train::{
-    CalibrateError, CostSample, DeskOrder, DeskSession, HeadNames, HeadProgress, HeadTrainError, Phase,
-    Progress, TouchRow, TrainDevice, TrainError, TypingError, fit_channels, judge_slippage, read_costs,
-    read_touches, train_fat_finger, train_slippage, train_vae,
+    CalibrateError, DeskOrder, DeskSession, HeadNames, HeadProgress, HeadTrainError, Phase, Progress,
+    SlippageSample, TouchRow, TrainDevice, TrainError, TypingError, fit_channels, judge_slippage,
+    read_slippage, read_touches, train_fat_finger, train_slippage, train_vae,
 };

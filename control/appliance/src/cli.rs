@@ -123,8 +123,9 @@ pub(crate) enum Table {
     FatFinger,
     /// verdicts.csv: what the gate said to each order
     Verdicts,
-    /// costs.parquet: what orders of eight sizes would have cost, to train the slippage network
-    Costs,
+    /// slippage.parquet: what orders of eight sizes would have paid beyond the best price, to train the slippage network
+    #[value(alias = "costs")]
+    Slippage,
 }
 
 #[derive(Args, Debug)]

@@ -23,7 +23,7 @@ use anyhow::{Context, Result, bail};
 use control::config::{Plan, load};
 use dataplane::{EventTx, FeedStats, FileOptions, ItchFraming, Midnight, open_files};
 use featurizer::capture::FeatureWriter;
-use featurizer::costs::CostWriter;
+use featurizer::slippage::SlippageWriter;
 use gpu::Model;
 use stage::LiveClock;
 use std::sync::Arc;
@@ -228,10 +228,10 @@ pub(crate) fn create_outputs(args: &cli::Replay, out: &mut OutputDir) -> Result<
     let verdicts = sheet(Table::Verdicts, "verdicts.csv", tables::VERDICTS_HEADING)?;
     let wanted = args.write.contains(&Table::Features);
     let capture = wanted.then(|| FeatureWriter::create(&out.pending("features.parquet"))).transpose()?;
-    let wanted = args.write.contains(&Table::Costs);
-    let costs = wanted.then(|| CostWriter::create(&out.pending("costs.parquet"))).transpose()?;
+    let wanted = args.write.contains(&Table::Slippage);
+    let slippage = wanted.then(|| SlippageWriter::create(&out.pending("slippage.parquet"))).transpose()?;
     let files = LineFiles {
-        books: Some(BookFiles::new(tables, capture, costs, filter.clone())),
+        books: Some(BookFiles::new(tables, capture, slippage, filter.clone())),
         limits: Some(LimitFiles::new(limits, fat_finger, filter.clone())),
         scores: scores.map(|sheet| ScoreFile::new(sheet, filter)),
     };

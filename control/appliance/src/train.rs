@@ -8,9 +8,8 @@ use crate::scorer::load_model;
 use anyhow::{Context, Result, bail, ensure};
 use control::config::load;
 use gpu::{
-    CaptureError, CardTrainer, CostSample, FeatureRow, FlowRow, Model, Phase, Progress, SLIPPAGE_SIZES,
-    SlippageHoldout, SlippageTrainConfig, TrainConfig, TrainDevice, judge_slippage, train_slippage,
-    train_vae,
+    CaptureError, CardTrainer, FeatureRow, FlowRow, Model, Phase, Progress, SLIPPAGE_SIZES, SlippageHoldout,
+    SlippageSample, SlippageTrainConfig, TrainConfig, TrainDevice, judge_slippage, train_slippage, train_vae,
 };
 use std::path::{Path, PathBuf};
 
@@ -142,7 +141,7 @@ pub(crate) fn slippage(args: &cli::TrainSlippage) -> Result<()> {
     }
     let model = load_model(args.model.as_deref())?;
     let features: Vec<FeatureRow> = read_all(&args.features, gpu::read_features)?;
-    let costs: Vec<CostSample> = read_all(&args.costs, gpu::read_costs)?;
+    let slippage: Vec<SlippageSample> = read_all(&args.slippage, gpu::read_slippage)?;
     let mut config = SlippageTrainConfig { seed: args.seed, ..SlippageTrainConfig::default() };
     if let Some(epochs) = args.epochs {
         config.epoch_count_max = epochs;
@@ -151,11 +150,11 @@ pub(crate) fn slippage(args: &cli::TrainSlippage) -> Result<()> {
         let Some(head) = &model.heads().slippage else {
             bail!("model {} has no slippage network to judge", model.id());
         };
-        print_holdout(&judge_slippage(head, model.profiles(), &config, features, costs))?;
+        print_holdout(&judge_slippage(head, model.profiles(), &config, features, slippage))?;
         return Ok(());
     };
     let bar = indicatif::ProgressBar::new(u64::from(config.epoch_count_max));
-    let head = train_slippage(&config, model.profiles(), features, costs, &mut |progress| {
+    let head = train_slippage(&config, model.profiles(), features, slippage, &mut |progress| {
         bar.set_position(u64::from(progress.epoch));
         bar.println(format!("epoch {:>3}: validation {:.5} bps", progress.epoch, progress.validation_loss));
     })?;
@@ -271,18 +270,18 @@ mod tests {
         for (seed, day) in [(3, "day"), (4, "other")] {
             run(&format!("scenario calm --seed {seed} --minutes 7 --out @{day}")).unwrap();
             run(&format!(
-                "replay @{day}/calm.pcap --feed itch50 --static --write features,costs --out @{day}"
+                "replay @{day}/calm.pcap --feed itch50 --static --write features,slippage --out @{day}"
             ))
             .unwrap();
         }
-        let train = |costs: &str, rest: &str| {
+        let train = |slippage: &str, rest: &str| {
             run(&format!(
-                "train slippage --features @day/features.parquet --costs @{costs}/costs.parquet {rest}"
+                "train slippage --features @day/features.parquet --slippage @{slippage}/slippage.parquet {rest}"
             ))
         };
         let said = |result: Result<()>| format!("{:#}", result.unwrap_err());
         let file = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
-        // One day's features say nothing of another day's costs.
+        // One day's features say nothing of another day's slippage.
         let line = said(train("other", "--epochs 1 --out @model"));
         assert!(line.contains("on the holdout, wanted ") && line.contains("nothing was written"), "{line}");
         assert!(!folder.path().join("model").exists() && !line.contains('\n'), "{line}");
@@ -302,8 +301,9 @@ mod tests {
         assert_eq!(file("model/manifest.toml"), file("again/manifest.toml"));
         let line = said(train("other", "--epochs 1 --out @model --accept-worse"));
         assert!(line.contains("never overwritten by accident"), "{line}");
-        let line =
-            said(run("train slippage --features @day/costs.parquet --costs @day/features.parquet --out @x"));
-        assert!(line.contains("costs.parquet: column spread_bps missing"), "{line}");
+        let line = said(run(
+            "train slippage --features @day/slippage.parquet --slippage @day/features.parquet --out @x",
+        ));
+        assert!(line.contains("slippage.parquet: column spread_bps missing"), "{line}");
     }
 }

@@ -75,7 +75,7 @@ pub struct Policy {
     pub high: TierPolicy,
     /// The last, left by a person alone.
     pub critical: CriticalPolicy,
-    /// Order sizes by what they would cost.
+    /// Order sizes by their slippage.
     pub slippage: SlippagePolicy,
     /// Order sizes by how likely they are meant.
     pub fat_finger: FatFingerPolicy,
@@ -117,12 +117,12 @@ impl FatFingerPolicy {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SlippagePolicy {
-    /// Orders predicted to cost more than this beyond the touch are too large; 0 lets any size pass.
+    /// Orders whose slippage is predicted to be more than this are too large; 0 lets any size pass.
     pub limit_bps: u32,
 }
 
 impl SlippagePolicy {
-    /// Whether the model bounds sizes by their cost, for which it needs the walks of the books.
+    /// Whether the model bounds sizes by their slippage, for which it needs the walks of the books.
     #[must_use]
     pub const fn is_on(&self) -> bool {
         self.limit_bps > 0

@@ -11,4 +11,4 @@ pub(crate) use autoencoder::fit_profile;
 pub use autoencoder::{CalibrateError, Phase, Progress, TrainDevice, TrainError, fit_channels, train_vae};
 pub use fat_finger::{DeskOrder, DeskSession, TouchRow, TypingError, read_touches, train_fat_finger};
 pub use head::{HeadNames, HeadProgress, HeadTrainError};
-pub use slippage::{CostSample, judge_slippage, read_costs, train_slippage};
+pub use slippage::{SlippageSample, judge_slippage, read_slippage, train_slippage};

@@ -262,7 +262,7 @@ fn arguments_that_make_no_sense_together_are_wrong_usage() {
         .chain(of(2))
         .chain(["--features"])
         .chain(of(1))
-        .chain(["--costs"])
+        .chain(["--slippage"])
         .chain(of(1));
     let model = format!("{out}/model");
     let uneven: Vec<&str> = uneven.chain(["--out", &model]).collect();

@@ -27,13 +27,13 @@ pub(crate) enum Train {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Several days: as many files after each of --orders, --features and --costs, in the same order.
+    after_help = "Several days: as many files after each of --orders, --features and --slippage, in the same order.
 
 Examples:
   portcullis scenario calm --seed 1 --minutes 90 --out out/day
-  portcullis replay out/day/calm.pcap --feed itch50 --static --write features,costs --out out/day
+  portcullis replay out/day/calm.pcap --feed itch50 --static --write features,slippage --out out/day
   portcullis train fat-finger --orders out/day/orders.csv --features out/day/features.parquet \\
-      --costs out/day/costs.parquet --out out/model-with-fat-finger"
+      --slippage out/day/slippage.parquet --out out/model-with-fat-finger"
 )]
 pub(crate) struct TrainFatFinger {
     /// The desk's orders, all taken as meant; errors are put into copies of them
@@ -42,9 +42,9 @@ pub(crate) struct TrainFatFinger {
     /// Feature captures of the same days (features.parquet of `replay`)
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     pub(crate) features: Vec<PathBuf>,
-    /// Costs of the same replays, which hold the best prices (costs.parquet)
-    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
-    pub(crate) costs: Vec<PathBuf>,
+    /// Slippage of the same replays, whose capture has the best prices (slippage.parquet)
+    #[arg(long, alias = "costs", required = true, num_args = 1.., value_name = "FILE")]
+    pub(crate) slippage: Vec<PathBuf>,
     /// Model that gets the fat-finger network, and whose profiles normalise its inputs; the shipped default without it
     #[arg(long, value_name = "DIR")]
     pub(crate) model: Option<PathBuf>,
@@ -71,17 +71,17 @@ pub(crate) struct TrainFatFinger {
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
   portcullis scenario calm --seed 1 --minutes 60 --out out/day
-  portcullis replay out/day/calm.pcap --feed itch50 --static --write features,costs --out out/day
+  portcullis replay out/day/calm.pcap --feed itch50 --static --write features,slippage --out out/day
   portcullis train vae --features out/day/features.parquet --out out/model
   portcullis train slippage --features out/day/features.parquet \\
-      --costs out/day/costs.parquet --model out/model --out out/model-with-costs")]
+      --slippage out/day/slippage.parquet --model out/model --out out/model-with-slippage")]
 pub(crate) struct TrainSlippage {
     /// Feature captures (features.parquet of `replay`)
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     pub(crate) features: Vec<PathBuf>,
-    /// Costs of the same replays (costs.parquet)
-    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
-    pub(crate) costs: Vec<PathBuf>,
+    /// Slippage of the same replays (slippage.parquet)
+    #[arg(long, alias = "costs", required = true, num_args = 1.., value_name = "FILE")]
+    pub(crate) slippage: Vec<PathBuf>,
     /// Model that gets the slippage network, and whose profiles normalise its inputs; the shipped default without it
     #[arg(long, value_name = "DIR")]
     pub(crate) model: Option<PathBuf>,

@@ -1,11 +1,11 @@
-//! The files that the books fill: quotes and depth while the books change, vectors as they are taken, costs when they are
+//! The files that the books fill: quotes and depth while the books change, vectors as they are taken, slippage when they are
 //! known.
 
 use super::notes::Defined;
 use crate::tables::{BookTables, Filter};
 use featurizer::Featurizer;
 use featurizer::capture::FeatureWriter;
-use featurizer::costs::CostWriter;
+use featurizer::slippage::SlippageWriter;
 use std::collections::BTreeMap;
 use types::{FeatureVector, InstrumentId, Symbol};
 
@@ -13,7 +13,7 @@ use types::{FeatureVector, InstrumentId, Symbol};
 pub(crate) struct BookFiles {
     pub(crate) tables: BookTables,
     pub(crate) capture: Option<FeatureWriter>,
-    pub(crate) costs: Option<CostWriter>,
+    pub(crate) slippage: Option<SlippageWriter>,
     pub(crate) filter: Filter,
     pub(crate) symbols: BTreeMap<InstrumentId, Symbol>,
     /// The first error, kept until [`BookFiles::finish`].
@@ -24,10 +24,10 @@ impl BookFiles {
     pub(crate) fn new(
         tables: BookTables,
         capture: Option<FeatureWriter>,
-        costs: Option<CostWriter>,
+        slippage: Option<SlippageWriter>,
         filter: Filter,
     ) -> Self {
-        Self { tables, capture, costs, filter, symbols: BTreeMap::new(), error: None }
+        Self { tables, capture, slippage, filter, symbols: BTreeMap::new(), error: None }
     }
 
     pub(super) fn define(&mut self, defined: Defined) {
@@ -45,12 +45,12 @@ impl BookFiles {
         }
     }
 
-    /// Writes the costs that are known; with `last`, also the rows whose costs never will be.
+    /// Writes the rows whose slippage is known; with `last`, also those whose slippage never will be.
     pub(super) fn polled(&mut self, featurizer: &mut Featurizer, last: bool) {
-        let Self { costs: Some(costs), symbols, error, .. } = self else { return };
-        for row in featurizer.take_costs(last) {
+        let Self { slippage: Some(slippage), symbols, error, .. } = self else { return };
+        for row in featurizer.take_slippage(last) {
             if let (Some(symbol), None) = (symbols.get(&row.instrument), &error) {
-                *error = costs.write(*symbol, &row).err().map(Into::into);
+                *error = slippage.write(*symbol, &row).err().map(Into::into);
             }
         }
     }
@@ -66,8 +66,8 @@ impl BookFiles {
         if let Some(capture) = self.capture {
             capture.finish()?;
         }
-        if let Some(costs) = self.costs {
-            costs.finish()?;
+        if let Some(slippage) = self.slippage {
+            slippage.finish()?;
         }
         self.tables.finish()
     }

@@ -486,8 +486,8 @@ fn build_books(
 ) -> Result<FeaturizerStage<BookSink>> {
     let on_full = if pace == Pace::Live { OnFull::KeepDirty } else { OnFull::Wait };
     let mut featurizer = featurizer(plan, on_full)?;
-    if sink.files.as_ref().is_some_and(|files| files.costs.is_some()) {
-        featurizer.capture_costs();
+    if sink.files.as_ref().is_some_and(|files| files.slippage.is_some()) {
+        featurizer.capture_slippage();
     }
     memory.push(("books and features".to_owned(), featurizer.memory().bytes));
     Ok(FeaturizerStage::new(featurizer, events, sink))

@@ -5,6 +5,9 @@
 //! rests is filled whole at its price when the quote crosses it within five seconds, as in a replay: whoever stood before it in the
 //! queue is left out. Each order is measured alone, against the book as it was: the market does not answer it, so its impact is the
 //! least it would have been.
+//!
+//! Impact is what an order pays against the mid at which it leaves: half the spread, and the slippage beyond the best price, which
+//! here is the walk through the book.
 
 mod value;
 mod watch;

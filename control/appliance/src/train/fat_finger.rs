@@ -45,18 +45,18 @@ pub(crate) fn run(args: &cli::TrainFatFinger) -> Result<()> {
 
 /// The days, each of one file of orders, one of features and one of prices.
 fn sessions(args: &cli::TrainFatFinger) -> Result<Vec<DeskSession>> {
-    let counts = [args.orders.len(), args.features.len(), args.costs.len()];
+    let counts = [args.orders.len(), args.features.len(), args.slippage.len()];
     if counts.iter().any(|count| *count != counts[0]) {
-        let [orders, features, costs] = counts;
+        let [orders, features, slippage] = counts;
         bail!(cli::WrongUsage(format!(
-            "found {orders} files of orders, {features} of features and {costs} of costs, wanted as many of each, in the same order"
+            "found {orders} files of orders, {features} of features and {slippage} of slippage, wanted as many of each, in the same order"
         )));
     }
     let mut sessions = Vec::with_capacity(counts[0]);
-    for ((path, features), costs) in args.orders.iter().zip(&args.features).zip(&args.costs) {
+    for ((path, features), slippage) in args.orders.iter().zip(&args.features).zip(&args.slippage) {
         let mut session = DeskSession { orders: desk_orders(path)?, ..DeskSession::default() };
         gpu::read_features(features, &mut session.features)?;
-        gpu::read_touches(costs, &mut session.touches)?;
+        gpu::read_touches(slippage, &mut session.touches)?;
         tell(format_args!(
             "{}: {} orders; {}: {} rows",
             path.display(),
@@ -135,17 +135,18 @@ mod tests {
         for seed in [3, 4] {
             run(&format!("scenario calm --seed {seed} --minutes 20 --instruments 2 --out @{seed}")).unwrap();
             run(&format!(
-                "replay @{seed}/calm.pcap --feed itch50 --static --write features,costs --out @{seed}"
+                "replay @{seed}/calm.pcap --feed itch50 --static --write features,slippage --out @{seed}"
             ))
             .unwrap();
         }
-        let one = "--features @3/features.parquet --costs @3/costs.parquet";
+        let one = "--features @3/features.parquet --slippage @3/slippage.parquet";
         let few = refused(&format!("train fat-finger --orders @3/orders.csv {one} --out @model"));
         assert!(few.contains("with a market in both captures, wanted at least 1000"), "{few}");
         let both = "train fat-finger --orders @3/orders.csv @4/orders.csv --features @3/features.parquet @4/features.parquet";
-        let uneven = refused(&format!("{both} --costs @3/costs.parquet --out @model"));
-        assert!(uneven.starts_with("found 2 files of orders, 2 of features and 1 of costs"), "{uneven}");
-        let train = format!("{both} --costs @3/costs.parquet @4/costs.parquet --epochs 2 --accept-worse");
+        let uneven = refused(&format!("{both} --slippage @3/slippage.parquet --out @model"));
+        assert!(uneven.starts_with("found 2 files of orders, 2 of features and 1 of slippage"), "{uneven}");
+        let train =
+            format!("{both} --slippage @3/slippage.parquet @4/slippage.parquet --epochs 2 --accept-worse");
         for out in ["model", "again"] {
             run(&format!("{train} --out @{out}")).unwrap();
         }
@@ -162,7 +163,7 @@ mod tests {
         assert_eq!(report.holdout.strata.len(), 8);
         assert_eq!(model.heads().slippage, gpu::Model::shipped().unwrap().heads().slippage);
         assert!(refused(&format!("{train} --out @model")).contains("never overwritten by accident"));
-        let swapped = "train fat-finger --orders @3/orders.csv --features @3/features.parquet --costs @3/features.parquet --out @x";
+        let swapped = "train fat-finger --orders @3/orders.csv --features @3/features.parquet --slippage @3/features.parquet --out @x";
         assert!(refused(swapped).contains("features.parquet: column bid_px missing"));
         let text = String::from_utf8(file("3/orders.csv")).unwrap();
         let bad = text.replacen(",FUTX,", ",FUTX TOO LONG,", 1);

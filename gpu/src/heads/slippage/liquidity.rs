@@ -25,7 +25,7 @@ impl Liquidity {
 
     /// The largest order whose predicted slippage stays within `limit_bps`, bought or sold; a quantity of 0 when none does.
     pub(crate) fn size_within(&self, limit_bps: f32, scale: &SlippageScale, increments: &Increments) -> Qty {
-        let costs = scale.costs_bps(&self.walk_bps, increments);
+        let costs = scale.slippage_bps(&self.walk_bps, increments);
         let multiples = costs.map(|costs| largest_size(&costs, limit_bps));
         let size = f64::from(multiples[0].min(multiples[1])) * self.touch;
         #[expect(

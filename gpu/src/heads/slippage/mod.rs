@@ -22,4 +22,4 @@ pub use record::{SlippageHoldout, SlippageRecord, SlippageReport, SlippageTrainC
 pub(crate) use scale::SLIPPAGE_QUANTILE;
 #[cfg(test)]
 pub(crate) use scale::largest_size;
-pub use scale::{SLIPPAGE_COSTS, SLIPPAGE_SIZES, SlippageScale};
+pub use scale::{SLIPPAGE_OUTPUTS, SLIPPAGE_SIZES, SlippageScale};

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use types::Symbol;
 
 use super::record::SlippageRecord;
-use super::scale::{SLIPPAGE_COSTS, SLIPPAGE_HORIZON_NS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageScale};
+use super::scale::{SLIPPAGE_HORIZON_NS, SLIPPAGE_OUTPUTS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageScale};
 use crate::heads::part::{HeadPart, Mismatch, differs};
 use crate::inputs::{Input, Named, PerSymbol, first_fault, named, parsed};
 use crate::network::{HeadLayers, increments};
@@ -51,18 +51,18 @@ impl SlippageModel {
 
     /// The increments of one input: for a buyer, then for a seller, smallest size first; never negative. The oracle that
     /// every other backend is held to.
-    pub(crate) fn increments(&self, input: &Input) -> [f64; SLIPPAGE_COSTS] {
+    pub(crate) fn increments(&self, input: &Input) -> [f64; SLIPPAGE_OUTPUTS] {
         increments(&self.layers, input)
     }
 
     /// The costs in bps of one input and the walk of its book (NaN where the book does not hold the size) under `scale`: for a
     /// buyer, then for a seller, smallest size first; infinite where the book does not hold the size, now or usually.
-    pub(crate) fn costs_bps(
+    pub(crate) fn slippage_bps(
         &self,
         scale: &SlippageScale,
-        walk: &[f32; SLIPPAGE_COSTS],
+        walk: &[f32; SLIPPAGE_OUTPUTS],
         input: &Input,
-    ) -> [f64; SLIPPAGE_COSTS] {
+    ) -> [f64; SLIPPAGE_OUTPUTS] {
         let increments = self.increments(input);
         let mut drift = 0.0;
         core::array::from_fn(|i| {
@@ -178,13 +178,13 @@ pub(crate) mod tests {
         input.x[0] = 2.5;
         assert_eq!((increments(&input)[1], increments(&input)[8]), (2.0, 0.0));
         let scale = SlippageScale { increment_bps: [3.0; 8], held: 7, rows: 1 };
-        let mut walk = [0.0; SLIPPAGE_COSTS];
-        let costs = head.costs_bps(&scale, &walk, &input);
+        let mut walk = [0.0; SLIPPAGE_OUTPUTS];
+        let costs = head.slippage_bps(&scale, &walk, &input);
         assert_eq!(costs[..8], [0.0, 6.0, 6.0, 6.0, 6.0, 6.0, 6.0, f64::INFINITY]);
         assert_eq!(costs[8..15], [0.0; 7]);
         walk[1..6].copy_from_slice(&[0.5, 1.0, 2.0, f32::INFINITY, f32::NAN]);
         walk[9] = 0.25;
-        let costs = head.costs_bps(&scale, &walk, &input);
+        let costs = head.slippage_bps(&scale, &walk, &input);
         assert_eq!(costs[..6], [0.0, 6.5, 7.0, 8.0, f64::INFINITY, f64::INFINITY]);
         assert_eq!(costs[8..10], [0.0, 0.25]);
     }
@@ -204,7 +204,7 @@ pub(crate) mod tests {
             steps in prop::array::uniform16(0.0_f32..5.0),
             held_now in 0_usize..=8,
         ) {
-            let mut walk = [f32::INFINITY; SLIPPAGE_COSTS];
+            let mut walk = [f32::INFINITY; SLIPPAGE_OUTPUTS];
             for side in 0..2 {
                 let mut sum = 0.0;
                 for size in 0..held_now {
@@ -216,14 +216,14 @@ pub(crate) mod tests {
             let input = Input { x, usable: 0x1fff };
             for symbol in ["AAA", "BBB", "CCC"] {
                 let scale = head.scale(Symbol::new(symbol).unwrap());
-                let costs = head.costs_bps(scale, &walk, &input);
+                let costs = head.slippage_bps(scale, &walk, &input);
                 for side in costs.chunks_exact(8) {
                     prop_assert!(side[0] >= 0.0 && side.windows(2).all(|w| w[0] <= w[1]));
                 }
                 prop_assert!(costs.iter().zip(walk).all(|(cost, walk)| *cost >= f64::from(walk)));
                 // The sums in single precision are the same to rounding.
                 #[expect(clippy::cast_possible_truncation, reason = "the network is f32")]
-                let single = scale.costs_bps(&walk, &head.increments(&input).map(|v| v as f32));
+                let single = scale.slippage_bps(&walk, &head.increments(&input).map(|v| v as f32));
                 for (wide, narrow) in costs.iter().zip(single.as_flattened()) {
                     let near = (wide - f64::from(*narrow)).abs() <= 1e-5 * wide.abs().max(1.0);
                     let unheld = wide.is_infinite() && narrow.is_infinite();

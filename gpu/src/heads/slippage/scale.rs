@@ -15,7 +15,7 @@ pub(crate) const SLIPPAGE_HORIZON_NS: u64 = 100_000_000;
 const SIZE_COUNT: usize = SLIPPAGE_SIZES.len();
 
 /// Outputs of the head: the sizes for a buyer, then the same for a seller.
-pub const SLIPPAGE_COSTS: usize = 2 * SIZE_COUNT;
+pub const SLIPPAGE_OUTPUTS: usize = 2 * SIZE_COUNT;
 
 /// What the increments of one symbol are counted in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,10 +36,10 @@ impl SlippageScale {
     /// for sizes that the book does not hold, now or usually.
     #[inline]
     #[must_use]
-    pub fn costs_bps(
+    pub fn slippage_bps(
         &self,
-        walk: &[f32; SLIPPAGE_COSTS],
-        increments: &[f32; SLIPPAGE_COSTS],
+        walk: &[f32; SLIPPAGE_OUTPUTS],
+        increments: &[f32; SLIPPAGE_OUTPUTS],
     ) -> [[f32; SIZE_COUNT]; 2] {
         let ((walks, _), (sides, _)) = (walk.as_chunks::<SIZE_COUNT>(), increments.as_chunks::<SIZE_COUNT>());
         core::array::from_fn(|side| {
@@ -158,15 +158,15 @@ mod tests {
             SlippageScale { increment_bps: [1.0, 2.0, 4.0, 8.0, 1.0, 1.0, 1.0, 1.0], held: 4, rows: 1 };
         let increments = core::array::from_fn(|i| if i < SIZE_COUNT { 1.0 } else { 0.5 });
         let none = f32::INFINITY;
-        let mut walk = [0.0; SLIPPAGE_COSTS];
+        let mut walk = [0.0; SLIPPAGE_OUTPUTS];
         assert_eq!(
-            scale.costs_bps(&walk, &increments),
+            scale.slippage_bps(&walk, &increments),
             [[1.0, 3.0, 7.0, 15.0, none, none, none, none], [0.5, 1.5, 3.5, 7.5, none, none, none, none]]
         );
         walk[..4].copy_from_slice(&[0.0, 0.25, 2.0, none]);
         walk[8..].fill(none);
         assert_eq!(
-            scale.costs_bps(&walk, &increments),
+            scale.slippage_bps(&walk, &increments),
             [[1.0, 3.25, 9.0, none, none, none, none, none], [none; SIZE_COUNT]]
         );
     }
@@ -174,10 +174,10 @@ mod tests {
     #[test]
     fn a_walk_or_an_increment_that_is_no_number_allows_nothing() {
         let scale = SlippageScale { increment_bps: [1.0; SIZE_COUNT], held: 4, rows: 1 };
-        let sizes = |walk: &[f32; SLIPPAGE_COSTS], increments: &[f32; SLIPPAGE_COSTS]| {
-            scale.costs_bps(walk, increments).map(|costs| largest_size(&costs, f32::MAX))
+        let sizes = |walk: &[f32; SLIPPAGE_OUTPUTS], increments: &[f32; SLIPPAGE_OUTPUTS]| {
+            scale.slippage_bps(walk, increments).map(|costs| largest_size(&costs, f32::MAX))
         };
-        let numbers = [1.0; SLIPPAGE_COSTS];
+        let numbers = [1.0; SLIPPAGE_OUTPUTS];
         assert_eq!(sizes(&numbers, &numbers), [4.0; 2]);
         for bad in [0, 3] {
             let mut broken = numbers;
@@ -187,7 +187,7 @@ mod tests {
         let mut broken = numbers;
         broken[9] = f32::NAN;
         assert_eq!(sizes(&numbers, &broken), [4.0, 0.0]);
-        assert_eq!(sizes(&[f32::INFINITY; SLIPPAGE_COSTS], &numbers), [0.0; 2], "nothing is held");
+        assert_eq!(sizes(&[f32::INFINITY; SLIPPAGE_OUTPUTS], &numbers), [0.0; 2], "nothing is held");
     }
 
     #[test]

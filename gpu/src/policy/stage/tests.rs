@@ -531,7 +531,7 @@ fn orders_are_no_larger_than_what_the_book_bears() {
         (update.limits.limits().max_qty.0, update.cause)
     };
     let scale = model.heads().slippage.as_ref().unwrap().scale(symbol);
-    let multiple = largest_size(&scale.costs_bps(&walk, &[1.0; 16])[0], 4.0);
+    let multiple = largest_size(&scale.slippage_bps(&walk, &[1.0; 16])[0], 4.0);
     assert!(multiple > 4.0 && multiple < 8.0, "{multiple}");
     let bound = |touch: f64| (f64::from(multiple) * touch + 1e-6) as u32;
     let calm = |grid| scored(0, grid, 0.01);

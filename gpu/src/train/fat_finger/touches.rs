@@ -1,4 +1,4 @@
-//! Reads the best prices out of costs.parquet, which `replay --write costs` writes at every feature row: features are free
+//! Reads the best prices out of slippage.parquet, which `replay --write slippage` writes at every feature row: features are free
 //! of prices, and an order's distance from the touch needs them.
 
 use std::path::Path;
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn prices_come_back_and_a_crossed_or_empty_book_has_none() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("costs.parquet");
+        let path = dir.path().join("slippage.parquet");
         write(&path, SCHEMA, "AAA");
         let mut rows = Vec::new();
         read_touches(&path, &mut rows).unwrap();
@@ -127,10 +127,10 @@ mod tests {
     #[test]
     fn missing_columns_and_bad_rows_are_refused_in_one_line_and_nothing_is_kept() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("costs.parquet");
+        let path = dir.path().join("slippage.parquet");
         write(&path, &SCHEMA.replace("bid_px", "bid"), "AAA");
         let error = read_touches(&path, &mut Vec::new()).unwrap_err().to_string();
-        assert!(error.ends_with("costs.parquet: column bid_px missing"), "{error}");
+        assert!(error.ends_with("slippage.parquet: column bid_px missing"), "{error}");
         write(&path, SCHEMA, "");
         let mut rows = Vec::new();
         let error = read_touches(&path, &mut rows).unwrap_err().to_string();

@@ -83,14 +83,14 @@ impl Baselines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heads::slippage::SLIPPAGE_COSTS;
+    use crate::heads::slippage::SLIPPAGE_OUTPUTS;
     use crate::inputs::{INPUT_COUNT, Input};
     use types::UnixNanos;
 
     fn sample(sigma_bps: f64, now: f32, next: f32) -> Sample {
         let symbol = Symbol::new("AAA").unwrap();
         let input = Input { x: [0.0; INPUT_COUNT], usable: 0x1fff };
-        let [now, next] = [now, next].map(|cost| [cost; SLIPPAGE_COSTS]);
+        let [now, next] = [now, next].map(|cost| [cost; SLIPPAGE_OUTPUTS]);
         Sample { ts: UnixNanos(0), symbol, input, sigma_bps, now, next }
     }
 

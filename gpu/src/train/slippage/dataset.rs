@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use types::{FeatureId, Symbol, UnixNanos};
 
-use super::costs::CostSample;
+use super::capture::SlippageSample;
 use crate::captures::{drop_warmup, quantile, sort};
 use crate::heads::slippage::{
-    SLIPPAGE_COSTS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageScale, SlippageScales, SlippageTrainConfig,
+    SLIPPAGE_OUTPUTS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageScale, SlippageScales, SlippageTrainConfig,
 };
 use crate::inputs::{FeatureRow, Input, Profiles};
 use crate::train::head::{HeadTrainError, Split, split_in_time};
@@ -27,10 +27,10 @@ pub(super) struct Sample {
     pub(super) input: Input,
     /// Volatility of the last minute in bps, NaN when not known.
     pub(super) sigma_bps: f64,
-    /// As in [`CostSample`].
-    pub(super) now: [f32; SLIPPAGE_COSTS],
-    /// As in [`CostSample`]; at least one is known.
-    pub(super) next: [f32; SLIPPAGE_COSTS],
+    /// As in [`SlippageSample`].
+    pub(super) now: [f32; SLIPPAGE_OUTPUTS],
+    /// As in [`SlippageSample`]; at least one is known.
+    pub(super) next: [f32; SLIPPAGE_OUTPUTS],
 }
 
 impl Sample {
@@ -48,7 +48,7 @@ pub(super) fn join(
     config: &SlippageTrainConfig,
     profiles: &Profiles,
     mut features: Vec<FeatureRow>,
-    mut costs: Vec<CostSample>,
+    mut costs: Vec<SlippageSample>,
 ) -> Vec<Sample> {
     sort(&mut features);
     drop_warmup(&mut features, config.warmup_ns);
@@ -63,7 +63,7 @@ pub(super) fn join(
         let input = profiles.of(row.symbol).normalise(&row.values, row.valid);
         if input.is_scorable() {
             let sigma_bps = row.get(FeatureId::Rv1M as usize).unwrap_or(f64::NAN);
-            let CostSample { ts, symbol, now, next } = *cost;
+            let SlippageSample { ts, symbol, now, next } = *cost;
             samples.push(Sample { ts, symbol, input, sigma_bps, now, next });
         }
     }

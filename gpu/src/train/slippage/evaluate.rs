@@ -3,7 +3,7 @@
 use super::baseline::Baselines;
 use super::dataset::Sample;
 use crate::heads::slippage::{
-    SLIPPAGE_COSTS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageHoldout, SlippageModel, SlippageReport,
+    SLIPPAGE_OUTPUTS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageHoldout, SlippageModel, SlippageReport,
 };
 
 /// Coverage of the holdout outside of which a head is not to be used.
@@ -32,9 +32,9 @@ fn slope(costs: &[f64]) -> Option<f64> {
 /// Predicted and realised cost of every output of `sample` that the symbol's book holds, usually and at the decision; a size
 /// that it did not hold at the fill costs infinitely much.
 pub(super) fn outcomes(head: &SlippageModel, sample: &Sample) -> impl Iterator<Item = (usize, f64, f64)> {
-    let predicted = head.costs_bps(head.scale(sample.symbol), &sample.now, &sample.input);
+    let predicted = head.slippage_bps(head.scale(sample.symbol), &sample.now, &sample.input);
     let next = sample.next;
-    (0..SLIPPAGE_COSTS)
+    (0..SLIPPAGE_OUTPUTS)
         .filter(move |i| predicted[*i].is_finite())
         .map(move |i| (i, predicted[i], if next[i].is_nan() { f64::INFINITY } else { f64::from(next[i]) }))
 }
@@ -73,7 +73,7 @@ pub(super) fn holdout(head: &SlippageModel, baselines: &Baselines, samples: &[Sa
                 report.pinball_walk += pinball(walk, cost);
             }
         }
-        let costs = head.costs_bps(head.scale(sample.symbol), &sample.now, &sample.input);
+        let costs = head.slippage_bps(head.scale(sample.symbol), &sample.now, &sample.input);
         for slope in costs.chunks_exact(SLIPPAGE_SIZES.len()).filter_map(slope) {
             (slopes, sloped) = (slopes + slope, sloped + 1);
         }

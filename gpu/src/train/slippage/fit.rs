@@ -6,7 +6,7 @@ use gpu_fit::random::{Purpose, Random};
 use super::dataset::Sample;
 use super::evaluate::mean_loss;
 use crate::heads::slippage::{
-    SLIPPAGE_COSTS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageModel, SlippageRecord, SlippageScale,
+    SLIPPAGE_OUTPUTS, SLIPPAGE_QUANTILE, SLIPPAGE_SIZES, SlippageModel, SlippageRecord, SlippageScale,
     SlippageScales, SlippageTrainConfig,
 };
 use crate::inputs::INPUT_COUNT;
@@ -35,7 +35,7 @@ impl Batch {
         for &row in rows {
             let (sample, of) = (&samples[row], scales[row]);
             x.extend(sample.input.x);
-            for i in 0..SLIPPAGE_COSTS {
+            for i in 0..SLIPPAGE_OUTPUTS {
                 let size = i % SLIPPAGE_SIZES.len();
                 let known = sample.drift(i).filter(|_| size < usize::from(of.held));
                 #[expect(clippy::cast_possible_truncation, reason = "labels of a single-precision network")]
@@ -48,9 +48,9 @@ impl Batch {
         let tensor = |values: Vec<f32>, width| Tensor::from_vec(values, (n, width), &Device::Cpu);
         Ok(Self {
             x: tensor(x, INPUT_COUNT)?,
-            drift: tensor(drift, SLIPPAGE_COSTS)?,
-            counts: tensor(counts, SLIPPAGE_COSTS)?,
-            scale: tensor(scale, SLIPPAGE_COSTS)?,
+            drift: tensor(drift, SLIPPAGE_OUTPUTS)?,
+            counts: tensor(counts, SLIPPAGE_OUTPUTS)?,
+            scale: tensor(scale, SLIPPAGE_OUTPUTS)?,
             count,
         })
     }
@@ -60,9 +60,10 @@ impl Batch {
 fn sums() -> candle_core::Result<Tensor> {
     let sizes = SLIPPAGE_SIZES.len();
     let one = |row: usize, column: usize| f32::from(u8::from(row / sizes == column / sizes && row <= column));
-    let values: Vec<f32> =
-        (0..SLIPPAGE_COSTS * SLIPPAGE_COSTS).map(|i| one(i / SLIPPAGE_COSTS, i % SLIPPAGE_COSTS)).collect();
-    Tensor::from_vec(values, (SLIPPAGE_COSTS, SLIPPAGE_COSTS), &Device::Cpu)
+    let values: Vec<f32> = (0..SLIPPAGE_OUTPUTS * SLIPPAGE_OUTPUTS)
+        .map(|i| one(i / SLIPPAGE_OUTPUTS, i % SLIPPAGE_OUTPUTS))
+        .collect();
+    Tensor::from_vec(values, (SLIPPAGE_OUTPUTS, SLIPPAGE_OUTPUTS), &Device::Cpu)
 }
 
 /// Mean pinball loss of a batch, in bps.

@@ -2,7 +2,7 @@
 //! captures, the model whose inputs it takes, and the seed.
 
 use super::baseline::Baselines;
-use super::costs::CostSample;
+use super::capture::SlippageSample;
 use super::dataset::{Sample, join, scales, split};
 use super::evaluate::{holdout, outcomes};
 use super::fit::fit;
@@ -49,7 +49,7 @@ pub fn train_slippage(
     config: &SlippageTrainConfig,
     profiles: &Profiles,
     features: Vec<FeatureRow>,
-    costs: Vec<CostSample>,
+    costs: Vec<SlippageSample>,
     progress: &mut dyn FnMut(HeadProgress),
 ) -> Result<SlippageModel, HeadTrainError> {
     config.settings().check()?;
@@ -87,7 +87,7 @@ pub fn judge_slippage(
     profiles: &Profiles,
     config: &SlippageTrainConfig,
     features: Vec<FeatureRow>,
-    costs: Vec<CostSample>,
+    costs: Vec<SlippageSample>,
 ) -> SlippageHoldout {
     let samples = join(config, profiles, features, costs);
     let (known, unseen) = samples.split_at(samples.len() / 2);
@@ -97,7 +97,7 @@ pub fn judge_slippage(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heads::slippage::{SLIPPAGE_COSTS, SLIPPAGE_SIZES};
+    use crate::heads::slippage::{SLIPPAGE_OUTPUTS, SLIPPAGE_SIZES};
     use crate::synthetic::{calm, model};
     use gpu_fit::random::{Purpose, Random};
     use types::{FeatureId, Nanos};
@@ -106,17 +106,17 @@ mod tests {
 
     /// Decisions whose drift grows with the square root of the size and with the spread, which the network sees and neither
     /// a volatility nor the present book does. Four sizes fit, a few times only three. `rows` of them.
-    fn market(rows: u64) -> (Vec<FeatureRow>, Vec<CostSample>) {
+    fn market(rows: u64) -> (Vec<FeatureRow>, Vec<SlippageSample>) {
         let features = calm(rows / 3, 9);
         let mut random = Random::new(4, Purpose::Latent);
         let costs = features.iter().map(|row| decision(row, &mut random)).collect();
         (features, costs)
     }
 
-    fn decision(row: &FeatureRow, random: &mut Random) -> CostSample {
+    fn decision(row: &FeatureRow, random: &mut Random) -> SlippageSample {
         let (spread, level) = (row.values[FeatureId::SpreadBps as usize], 0.5 + random.uniform());
-        let [mut now, mut next] = [[f32::NAN; SLIPPAGE_COSTS]; 2];
-        for i in 0..SLIPPAGE_COSTS {
+        let [mut now, mut next] = [[f32::NAN; SLIPPAGE_OUTPUTS]; 2];
+        for i in 0..SLIPPAGE_OUTPUTS {
             let root = f64::from(SLIPPAGE_SIZES[i % SIZES]).sqrt();
             let drift = 0.5 * spread + 0.3 * random.normal();
             #[expect(clippy::cast_possible_truncation, reason = "labels are f32")]
@@ -127,7 +127,7 @@ mod tests {
             let held = if random.uniform() < 0.01 { 3 } else { 4 };
             costs.chunks_exact_mut(SIZES).for_each(|side| side[held..].fill(f32::NAN));
         }
-        CostSample { ts: row.ts, symbol: row.symbol, now, next }
+        SlippageSample { ts: row.ts, symbol: row.symbol, now, next }
     }
 
     fn quick() -> SlippageTrainConfig {
@@ -175,7 +175,7 @@ mod tests {
         let config = SlippageTrainConfig { rows_min: 100, ..quick() };
         let (features, mut costs) = market(3_000);
         costs.retain(|c| !(c.ts.0 / 100_000_000).is_multiple_of(3));
-        costs[5].next = [f32::NAN; SLIPPAGE_COSTS];
+        costs[5].next = [f32::NAN; SLIPPAGE_OUTPUTS];
         let kept = costs.len();
         let samples = join(&config, model().profiles(), features, costs);
         assert!(samples.len() < kept && samples.len() > kept / 2, "warm-up and unknown costs are left out");

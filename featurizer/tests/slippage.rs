@@ -1,6 +1,6 @@
 //! Captured costs: decisions at grid points, filled from the book of the next one.
 
-use featurizer::costs::{CostRow, CostsBps, NO_COSTS};
+use featurizer::slippage::{SlippageBps, SlippageRow, UNKNOWN_SLIPPAGE};
 use featurizer::{BookLimits, Featurizer, FeaturizerConfig, OnFull};
 use types::{
     Action, BookEvent, EventFlags, GapCause, InstrumentId, Px, Qty, Side, Symbol, UnixNanos, WALK_COUNT,
@@ -46,35 +46,39 @@ fn featurizer(on_full: OnFull) -> Featurizer {
     let books = BookLimits { instruments: 4, ..BookLimits::small() };
     let config = FeaturizerConfig { books, on_full, walk: true, ..FeaturizerConfig::default() };
     let mut f = Featurizer::new(&config).unwrap();
-    f.capture_costs();
+    f.capture_slippage();
     f
 }
 
 /// Costs as a vector carries them.
-fn walk(costs: &CostsBps) -> [f32; WALK_COUNT] {
+fn walk(costs: &SlippageBps) -> [f32; WALK_COUNT] {
     let flat = costs.as_flattened();
     core::array::from_fn(|i| flat[i].map_or(f32::INFINITY, |cost| cost as f32))
 }
 
 /// The rows of `events`, all applied at once.
-fn rows_under(on_full: OnFull, events: &[BookEvent]) -> Vec<CostRow> {
+fn rows_under(on_full: OnFull, events: &[BookEvent]) -> Vec<SlippageRow> {
     let mut f = featurizer(on_full);
     let mut out = Vec::new();
     let mut sinks = (&mut out, &mut (), &mut ());
     assert_eq!(f.apply(events, &mut sinks), events.len());
     assert!(f.finish(&mut out));
-    let rows = f.take_costs(true);
+    let rows = f.take_slippage(true);
     // A row for every vector of a book that can be traded on, and no other.
     let made: Vec<UnixNanos> = out.iter().filter(|v| v.grid_end == 0).map(|v| v.ts).collect();
     assert!(rows.iter().all(|row| made.contains(&row.ts)));
     for vector in &out {
         let row = rows.iter().find(|row| row.ts == vector.ts && vector.grid_end == 0);
-        assert_eq!(vector.walk_bps, walk(row.map_or(&NO_COSTS, |row| &row.now)), "the capture's costs");
+        assert_eq!(
+            vector.walk_bps,
+            walk(row.map_or(&UNKNOWN_SLIPPAGE, |row| &row.now)),
+            "the capture's costs"
+        );
     }
     rows
 }
 
-fn rows(events: &[BookEvent]) -> Vec<CostRow> {
+fn rows(events: &[BookEvent]) -> Vec<SlippageRow> {
     let rows = rows_under(OnFull::Wait, events);
     assert_eq!(rows, rows_under(OnFull::KeepDirty, events), "live and replay");
     rows
@@ -97,7 +101,7 @@ fn a_decision_is_filled_from_the_book_of_the_next_grid_point() {
     // Of the second: 0.5 x 400 shares, decided at 100.02, filled at 100.00.
     assert_eq!(rows[1].decision.ask, Px(10_002 * CENT));
     assert!((rows[1].next[0][0].unwrap() + 2e4 * 2.0 / (9_999.0 + 10_002.0)).abs() < 1e-12);
-    assert_eq!(rows[2].next, NO_COSTS, "the input ended before the fill");
+    assert_eq!(rows[2].next, UNKNOWN_SLIPPAGE, "the input ended before the fill");
 }
 
 #[test]
@@ -120,7 +124,7 @@ fn a_stale_book_fills_nothing_and_allows_no_decision() {
     events.push(add(9, Side::Bid, 9_998, 5, T0 + 3 * STEP));
     let rows = rows(&events);
     assert_eq!(rows.iter().map(|r| (r.ts.0 - T0) / STEP).collect::<Vec<_>>(), [1]);
-    assert_eq!(rows[0].next, NO_COSTS);
+    assert_eq!(rows[0].next, UNKNOWN_SLIPPAGE);
 }
 
 #[test]
@@ -133,7 +137,7 @@ fn a_vector_carries_the_walk_of_its_grid_points_book_when_asked() {
         let mut events = open_book();
         events.push(delete(2, T0 + STEP + 10));
         f.apply(&events, &mut sinks);
-        assert!(f.finish(&mut out) && f.take_costs(true).is_empty(), "no capture, no rows");
+        assert!(f.finish(&mut out) && f.take_slippage(true).is_empty(), "no capture, no rows");
         out.retain(|v| v.grid_end == 0);
         out
     };

@@ -1,4 +1,4 @@
-//! Reads costs.parquet, which `replay --write costs` writes: columns found by name, the sizes checked against this build's.
+//! Reads slippage.parquet, which `replay --write slippage` writes: columns found by name, the sizes checked against this build's.
 
 use std::fs::File;
 use std::path::Path;
@@ -10,7 +10,7 @@ use parquet::schema::types::SchemaDescriptor;
 use types::{Symbol, UnixNanos};
 
 use crate::captures::{CaptureError, column_at, metadata_value, read_column, read_keys, read_rows};
-use crate::heads::slippage::{SLIPPAGE_COSTS, SLIPPAGE_SIZES};
+use crate::heads::slippage::{SLIPPAGE_OUTPUTS, SLIPPAGE_SIZES};
 
 /// Metadata key of the sizes.
 const SIZES_KEY: &str = "portcullis.cost_sizes";
@@ -18,23 +18,23 @@ const SIZES_KEY: &str = "portcullis.cost_sizes";
 /// What orders decided on at one grid point cost, in bps: of a buyer, then of a seller, smallest size first; NaN where the
 /// book did not hold the size, or nobody knows.
 #[derive(Clone, Copy, Debug)]
-pub struct CostSample {
+pub struct SlippageSample {
     /// Grid point of the decision.
     pub ts: UnixNanos,
     /// The instrument's name.
     pub symbol: Symbol,
     /// Filled at once.
-    pub now: [f32; SLIPPAGE_COSTS],
+    pub now: [f32; SLIPPAGE_OUTPUTS],
     /// Filled at the next grid point.
-    pub next: [f32; SLIPPAGE_COSTS],
+    pub next: [f32; SLIPPAGE_OUTPUTS],
 }
 
 /// Positions of the columns in a file.
 struct Columns {
     ts: usize,
     symbol: usize,
-    now: [usize; SLIPPAGE_COSTS],
-    next: [usize; SLIPPAGE_COSTS],
+    now: [usize; SLIPPAGE_OUTPUTS],
+    next: [usize; SLIPPAGE_OUTPUTS],
 }
 
 impl Columns {
@@ -59,9 +59,9 @@ impl Columns {
 /// Appends the rows of the capture at `path` to `rows`.
 ///
 /// # Errors
-/// A file that cannot be read or holds no costs (all faults of its columns at once), other sizes, a row without time or
+/// A file that cannot be read or holds no slippage (all faults of its columns at once), other sizes, a row without time or
 /// symbol, more than [`crate::FEATURE_ROWS_MAX`] rows in all. `rows` is then as it was.
-pub fn read_costs(path: &Path, rows: &mut Vec<CostSample>) -> Result<(), CaptureError> {
+pub fn read_slippage(path: &Path, rows: &mut Vec<SlippageSample>) -> Result<(), CaptureError> {
     let before = rows.len();
     read_rows(
         path,
@@ -83,21 +83,21 @@ fn read_group(
     group: &dyn RowGroupReader,
     columns: &Columns,
     first: usize,
-    rows: &mut Vec<CostSample>,
+    rows: &mut Vec<SlippageSample>,
 ) -> Result<(), CaptureError> {
     let parquet = |source| CaptureError::Parquet { path: path.to_owned(), source };
     let start = rows.len();
     let times = read_column::<Int64Type>(group, columns.ts).map_err(parquet)?;
     let symbols = read_column::<ByteArrayType>(group, columns.symbol).map_err(parquet)?;
     for (ts, symbol) in read_keys(path, start - first, times, symbols)? {
-        rows.push(CostSample {
+        rows.push(SlippageSample {
             ts,
             symbol,
-            now: [f32::NAN; SLIPPAGE_COSTS],
-            next: [f32::NAN; SLIPPAGE_COSTS],
+            now: [f32::NAN; SLIPPAGE_OUTPUTS],
+            next: [f32::NAN; SLIPPAGE_OUTPUTS],
         });
     }
-    for i in 0..SLIPPAGE_COSTS {
+    for i in 0..SLIPPAGE_OUTPUTS {
         let now = read_column::<DoubleType>(group, columns.now[i]).map_err(parquet)?;
         let next = read_column::<DoubleType>(group, columns.next[i]).map_err(parquet)?;
         #[expect(clippy::cast_possible_truncation, reason = "labels of a single-precision network")]
@@ -161,11 +161,11 @@ mod tests {
     #[test]
     fn costs_come_back_by_side_and_size_and_nulls_as_unknown() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("costs.parquet");
+        let path = dir.path().join("slippage.parquet");
         write(&path, SIZES, "");
         let mut rows = Vec::new();
-        read_costs(&path, &mut rows).unwrap();
-        read_costs(&path, &mut rows).unwrap();
+        read_slippage(&path, &mut rows).unwrap();
+        read_slippage(&path, &mut rows).unwrap();
         assert_eq!(rows.len(), 2, "rows are appended");
         assert_eq!((rows[0].ts, rows[0].symbol.as_str()), (UnixNanos(7), "AAA"));
         let found = [rows[1].now, rows[1].next].concat();
@@ -179,20 +179,20 @@ mod tests {
     #[test]
     fn other_sizes_and_missing_columns_are_refused_in_one_line_and_nothing_is_kept() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("costs.parquet");
+        let path = dir.path().join("slippage.parquet");
         let mut rows = Vec::new();
         let mut refused = |sizes: &str, missing: &str| {
             write(&path, sizes, missing);
-            let error = read_costs(&path, &mut rows).unwrap_err().to_string();
+            let error = read_slippage(&path, &mut rows).unwrap_err().to_string();
             assert!(rows.is_empty() && !error.contains('\n'), "{error}");
             error
         };
         let sizes = refused("1,2", "");
         assert!(
-            sizes.contains("costs.parquet: found the order sizes 1,2, wanted 0.5,1,2,4,8,16,32,64;"),
+            sizes.contains("slippage.parquet: found the order sizes 1,2, wanted 0.5,1,2,4,8,16,32,64;"),
             "{sizes}"
         );
         let column = refused(SIZES, "sell_next_bps_8");
-        assert!(column.ends_with("costs.parquet: column sell_next_bps_8 missing"), "{column}");
+        assert!(column.ends_with("slippage.parquet: column sell_next_bps_8 missing"), "{column}");
     }
 }

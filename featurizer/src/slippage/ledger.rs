@@ -2,13 +2,13 @@
 
 use types::{InstrumentId, UnixNanos};
 
-use super::walk::{CostsBps, Decision, NO_COSTS};
+use super::walk::{Decision, SlippageBps, UNKNOWN_SLIPPAGE};
 use crate::features::GRID_NS;
 use crate::view::Book;
 
 /// One decision and what each size costs.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CostRow {
+pub struct SlippageRow {
     /// Grid point of the decision.
     pub ts: UnixNanos,
     /// The instrument.
@@ -16,16 +16,16 @@ pub struct CostRow {
     /// The decision.
     pub decision: Decision,
     /// Filled at once.
-    pub now: CostsBps,
+    pub now: SlippageBps,
     /// Filled at the next grid point; no cost is known when the book cannot be believed then, or the input ends before.
-    pub next: CostsBps,
+    pub next: SlippageBps,
 }
 
 /// The open decision of each instrument, and the rows that are complete.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    open: Vec<Option<CostRow>>,
-    done: Vec<CostRow>,
+    open: Vec<Option<SlippageRow>>,
+    done: Vec<SlippageRow>,
 }
 
 impl Ledger {
@@ -42,21 +42,21 @@ impl Ledger {
             let unchanged_until_next = !touched || row.ts.0 + GRID_NS < grid * GRID_NS;
             let later = row.ts.0 < grid * GRID_NS;
             let next = match (later, unchanged_until_next) {
-                (false, _) => NO_COSTS,
+                (false, _) => UNKNOWN_SLIPPAGE,
                 (true, true) => row.now,
                 (true, false) => row.decision.costs(book),
             };
-            self.done.push(CostRow { next, ..row });
+            self.done.push(SlippageRow { next, ..row });
         }
         let (ts, instrument) = (UnixNanos(grid * GRID_NS), book.instrument());
         self.open[i] = Decision::on(book).map(|decision| {
             let now = decision.costs(book);
-            CostRow { ts, instrument, decision, now, next: NO_COSTS }
+            SlippageRow { ts, instrument, decision, now, next: UNKNOWN_SLIPPAGE }
         });
     }
 
     /// Takes the complete rows.
-    pub(crate) fn take(&mut self) -> Vec<CostRow> {
+    pub(crate) fn take(&mut self) -> Vec<SlippageRow> {
         std::mem::take(&mut self.done)
     }
 

@@ -11,19 +11,19 @@ use crate::view::Book;
 
 /// The order sizes that are priced, smallest first, in halves of the touch: the sum of the best bid's and the best offer's
 /// quantity, whose logarithm is the feature `top_depth`.
-pub const COST_SIZES_HALVES: [u64; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
+pub const SLIPPAGE_SIZES_HALVES: [u64; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
 
 /// Sizes priced per side.
-pub const COST_SIZE_COUNT: usize = COST_SIZES_HALVES.len();
+pub const SLIPPAGE_SIZE_COUNT: usize = SLIPPAGE_SIZES_HALVES.len();
 
 /// Costs in bps of a buyer, then of a seller, smallest size first; none where the book does not hold the size. Below zero
 /// when the fill is better than the price at the decision.
-pub type CostsBps = [[Option<f64>; COST_SIZE_COUNT]; 2];
+pub type SlippageBps = [[Option<f64>; SLIPPAGE_SIZE_COUNT]; 2];
 
-const _: () = assert!(WALK_COUNT == 2 * COST_SIZE_COUNT);
+const _: () = assert!(WALK_COUNT == 2 * SLIPPAGE_SIZE_COUNT);
 
 /// No cost is known.
-pub const NO_COSTS: CostsBps = [[None; COST_SIZE_COUNT]; 2];
+pub const UNKNOWN_SLIPPAGE: SlippageBps = [[None; SLIPPAGE_SIZE_COUNT]; 2];
 
 /// What an order is decided on: the best prices, and the quantity that sizes are multiples of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,9 +50,9 @@ impl Decision {
     /// What each size costs against the best prices of the decision when it is filled from `book`; nothing when the book
     /// cannot be believed.
     #[must_use]
-    pub fn costs(&self, book: &Book<'_>) -> CostsBps {
+    pub fn costs(&self, book: &Book<'_>) -> SlippageBps {
         if !book.state().is_live() {
-            return NO_COSTS;
+            return UNKNOWN_SLIPPAGE;
         }
         [Side::Ask, Side::Bid].map(|resting| self.walk(resting, book.levels(resting, usize::MAX)))
     }
@@ -64,9 +64,9 @@ impl Decision {
         &self,
         resting: Side,
         levels: impl Iterator<Item = BookLevel>,
-    ) -> [Option<f64>; COST_SIZE_COUNT] {
-        let mut costs = [None; COST_SIZE_COUNT];
-        let mut sizes = COST_SIZES_HALVES.map(|halves| u128::from(halves) * u128::from(self.touch_qty));
+    ) -> [Option<f64>; SLIPPAGE_SIZE_COUNT] {
+        let mut costs = [None; SLIPPAGE_SIZE_COUNT];
+        let mut sizes = SLIPPAGE_SIZES_HALVES.map(|halves| u128::from(halves) * u128::from(self.touch_qty));
         let mut left = costs.iter_mut().zip(sizes.iter_mut()).peekable();
         // Half shares taken so far, and what they cost beyond the best price, in 1e-9 each.
         let (mut taken, mut paid) = (0_u128, 0_i128);
@@ -154,15 +154,15 @@ mod tests {
 
     #[test]
     fn an_empty_side_holds_nothing() {
-        assert_eq!(DECISION.walk(Side::Ask, core::iter::empty()), [None; COST_SIZE_COUNT]);
+        assert_eq!(DECISION.walk(Side::Ask, core::iter::empty()), [None; SLIPPAGE_SIZE_COUNT]);
     }
 
     /// By its definition: every half share bought one by one.
-    fn oracle(decision: &Decision, levels: &[BookLevel]) -> [Option<f64>; COST_SIZE_COUNT] {
+    fn oracle(decision: &Decision, levels: &[BookLevel]) -> [Option<f64>; SLIPPAGE_SIZE_COUNT] {
         let halves = levels.iter().flat_map(|l| std::iter::repeat_n(l.px.0, 2 * l.qty as usize));
         let prices: Vec<f64> = halves.map(|px| px as f64).collect();
         let mid = (decision.bid.0 + decision.ask.0) as f64 / 2.0;
-        COST_SIZES_HALVES.map(|halves| {
+        SLIPPAGE_SIZES_HALVES.map(|halves| {
             let size = (halves * decision.touch_qty) as usize;
             let paid = prices.get(..size)?.iter().map(|px| px - decision.ask.0 as f64).sum::<f64>();
             Some(paid / size as f64 / mid * 1e4)

@@ -1,9 +1,9 @@
-//! costs.parquet, one row per decision.
+//! slippage.parquet, one row per decision.
 //!
 //! Columns: `ts_ns` (INT64), `symbol` (UTF8), `bid_px` and `ask_px` (INT64, in 1e-9), `touch_qty` (INT64), then
 //! `buy_now_bps_1` … `_8`, `sell_now_bps_…`, `buy_next_bps_…` and `sell_next_bps_…` (DOUBLE, null where the cost is not
 //! known), the number being that of the size. The sizes, as multiples of `touch_qty`, stand in the file's key-value
-//! metadata under [`COST_SIZES_KEY`].
+//! metadata under [`SLIPPAGE_SIZES_KEY`].
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,32 +15,32 @@ use parquet::errors::ParquetError;
 use parquet::schema::types::{Type, TypePtr};
 use types::Symbol;
 
-use super::ledger::CostRow;
-use super::walk::{COST_SIZE_COUNT, COST_SIZES_HALVES};
+use super::ledger::SlippageRow;
+use super::walk::{SLIPPAGE_SIZE_COUNT, SLIPPAGE_SIZES_HALVES};
 use crate::parquet_file::{CaptureError, ParquetFile, column, unknown_column};
 
 /// Metadata key of the sizes: multiples of the touch, smallest first, with commas between.
-pub const COST_SIZES_KEY: &str = "portcullis.cost_sizes";
+pub const SLIPPAGE_SIZES_KEY: &str = "portcullis.cost_sizes";
 
 /// Rows held back until they are written together: about 20 MB.
 const ROWS_MAX: usize = 1 << 16;
 
-/// Columns before the costs.
+/// Columns before the slippage.
 const HEAD: usize = 5;
 
-/// Columns of costs.
-const COSTS: usize = 4 * COST_SIZE_COUNT;
+/// Columns of slippage.
+const COLUMNS: usize = 4 * SLIPPAGE_SIZE_COUNT;
 
 /// Writes the file to the path given; giving it its final name is the caller's.
-pub struct CostWriter {
+pub struct SlippageWriter {
     file: ParquetFile,
     symbols: Vec<ByteArray>,
-    rows: Vec<CostRow>,
+    rows: Vec<SlippageRow>,
 }
 
-impl std::fmt::Debug for CostWriter {
+impl std::fmt::Debug for SlippageWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "CostWriter({})", self.file.path().display())
+        write!(f, "SlippageWriter({})", self.file.path().display())
     }
 }
 
@@ -54,27 +54,27 @@ fn schema() -> Result<TypePtr, ParquetError> {
         integer("touch_qty")?,
     ];
     for name in ["buy_now", "sell_now", "buy_next", "sell_next"] {
-        for size in 1..=COST_SIZE_COUNT {
+        for size in 1..=SLIPPAGE_SIZE_COUNT {
             let name = format!("{name}_bps_{size}");
             fields.push(column(&name, PhysicalType::DOUBLE, Repetition::OPTIONAL, ConvertedType::NONE)?);
         }
     }
-    Type::group_type_builder("costs").with_fields(fields).build().map(Arc::new)
+    Type::group_type_builder("slippage").with_fields(fields).build().map(Arc::new)
 }
 
 /// The sizes as multiples of the touch.
 #[expect(clippy::cast_precision_loss, reason = "small powers of two")]
 fn sizes_text() -> String {
-    COST_SIZES_HALVES.map(|halves| (halves as f64 / 2.0).to_string()).join(",")
+    SLIPPAGE_SIZES_HALVES.map(|halves| (halves as f64 / 2.0).to_string()).join(",")
 }
 
-impl CostWriter {
+impl SlippageWriter {
     /// Creates the file.
     ///
     /// # Errors
     /// [`CaptureError`] when it cannot be created.
     pub fn create(path: &Path) -> Result<Self, CaptureError> {
-        let file = ParquetFile::create(path, schema, (COST_SIZES_KEY, sizes_text()))?;
+        let file = ParquetFile::create(path, schema, (SLIPPAGE_SIZES_KEY, sizes_text()))?;
         Ok(Self { file, symbols: Vec::new(), rows: Vec::new() })
     }
 
@@ -82,7 +82,7 @@ impl CostWriter {
     ///
     /// # Errors
     /// [`CaptureError`] when the rows held back cannot be written.
-    pub fn write(&mut self, symbol: Symbol, row: &CostRow) -> Result<(), CaptureError> {
+    pub fn write(&mut self, symbol: Symbol, row: &SlippageRow) -> Result<(), CaptureError> {
         self.symbols.push(ByteArray::from(symbol.as_str()));
         self.rows.push(*row);
         if self.rows.len() == ROWS_MAX { self.write_group() } else { Ok(()) }
@@ -110,7 +110,7 @@ impl CostWriter {
 }
 
 /// Integer column `index` of `row`.
-fn integer(row: &CostRow, index: usize) -> i64 {
+fn integer(row: &SlippageRow, index: usize) -> i64 {
     match index {
         0 => row.ts.0.cast_signed(),
         2 => row.decision.bid.0,
@@ -120,9 +120,9 @@ fn integer(row: &CostRow, index: usize) -> i64 {
 }
 
 /// Cost column `index` of `row`.
-fn cost(row: &CostRow, index: usize) -> Option<f64> {
-    let costs = if index < COSTS / 2 { &row.now } else { &row.next };
-    costs.as_flattened()[index % (COSTS / 2)]
+fn cost(row: &SlippageRow, index: usize) -> Option<f64> {
+    let costs = if index < COLUMNS / 2 { &row.now } else { &row.next };
+    costs.as_flattened()[index % (COLUMNS / 2)]
 }
 
 /// Writes the column `index` of the schema.
@@ -130,7 +130,7 @@ fn write_column(
     index: usize,
     column: &mut ColumnWriter<'_>,
     symbols: &[ByteArray],
-    rows: &[CostRow],
+    rows: &[SlippageRow],
 ) -> Result<usize, ParquetError> {
     match column {
         ColumnWriter::ByteArrayColumnWriter(w) => w.write_batch(symbols, None, None),
@@ -151,7 +151,7 @@ fn write_column(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::costs::{Decision, NO_COSTS};
+    use crate::slippage::{Decision, UNKNOWN_SLIPPAGE};
     use parquet::file::reader::{FileReader, SerializedFileReader};
     use parquet::record::Field;
     use std::fs::File;
@@ -160,19 +160,19 @@ mod tests {
     #[test]
     fn rows_come_back_as_written_with_their_nulls_and_sizes() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("costs.parquet");
+        let path = dir.path().join("slippage.parquet");
         let decision = Decision { bid: Px(99), ask: Px(101), touch_qty: 7 };
         let (ts, instrument) = (UnixNanos(100_000_000), InstrumentId(0));
-        let mut row = CostRow { ts, instrument, decision, now: NO_COSTS, next: NO_COSTS };
+        let mut row = SlippageRow { ts, instrument, decision, now: UNKNOWN_SLIPPAGE, next: UNKNOWN_SLIPPAGE };
         row.now[1][2] = Some(1.25);
         row.next[0][7] = Some(-0.5);
-        let mut writer = CostWriter::create(&path).unwrap();
+        let mut writer = SlippageWriter::create(&path).unwrap();
         writer.write(Symbol::new("ZVZZT").unwrap(), &row).unwrap();
         writer.finish().unwrap();
 
         let reader = SerializedFileReader::new(File::open(&path).unwrap()).unwrap();
         let pairs = reader.metadata().file_metadata().key_value_metadata().unwrap();
-        let sizes = pairs.iter().find(|kv| kv.key == COST_SIZES_KEY).unwrap().value.as_deref();
+        let sizes = pairs.iter().find(|kv| kv.key == SLIPPAGE_SIZES_KEY).unwrap().value.as_deref();
         assert_eq!(sizes, Some("0.5,1,2,4,8,16,32,64"));
         let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
         let known: Vec<(String, Field)> = rows[0]
@@ -190,12 +190,12 @@ mod tests {
             ("buy_next_bps_8", Field::Double(-0.5)),
         ];
         assert_eq!(known, wanted.map(|(name, field)| (name.to_owned(), field)));
-        assert_eq!((rows.len(), rows[0].len()), (1, HEAD + COSTS));
+        assert_eq!((rows.len(), rows[0].len()), (1, HEAD + COLUMNS));
     }
 
     #[test]
     fn a_file_that_cannot_be_created_names_its_path() {
-        let error = CostWriter::create(Path::new("/nonexistent/costs.parquet")).unwrap_err();
-        assert!(error.to_string().contains("/nonexistent/costs.parquet"), "{error}");
+        let error = SlippageWriter::create(Path::new("/nonexistent/slippage.parquet")).unwrap_err();
+        assert!(error.to_string().contains("/nonexistent/slippage.parquet"), "{error}");
     }
 }
