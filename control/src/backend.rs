@@ -4,7 +4,7 @@
 use crate::names::{Name, Scope, SymbolName};
 use crate::protocol::{
     Driver, FeedStatus, GatewayStatus, Grant, HaltRow, HoldingsFilter, HopStatus, OrderCounts, OrderQuery,
-    OrderRow, PositionRow, PositionSetting, ScorerStatus, SessionRow, StageCounters, Unsettled,
+    OrderRow, PositionRow, PositionSetting, ScorerStatus, SessionRow, SettlementMissing, StageCounters,
 };
 use gate::{Breaker, Envelope, Explanation, Exposure, FixedScore, LimitsSource, RiskLimits};
 use std::collections::BTreeMap;
@@ -44,7 +44,7 @@ pub struct Snapshot {
     /// The daemon's own gateways, in the order of the configuration.
     pub gateways: Vec<GatewayStatus>,
     /// Settlement prices that the firm's day does not begin with.
-    pub unsettled: Option<Unsettled>,
+    pub settlement_missing: Option<SettlementMissing>,
     /// Everything that the stages count.
     pub counters: StageCounters,
     /// Verdicts by the number of their reason, 0 for none.

@@ -5,7 +5,7 @@ use super::schema::Config;
 use super::schema_firm;
 use super::tree::Step;
 use crate::amount::Amount;
-use crate::protocol::Unsettled;
+use crate::protocol::SettlementMissing;
 use crate::stamp::{Stamp, date_text, parse_date};
 use gate::{
     CURRENCIES_MAX, CurrencyId, InstrumentTerms, MULTIPLIER_MICROS_MAX, MoneyRules, ProfitRules,
@@ -57,12 +57,15 @@ impl InstrumentPlan {
 
     /// The declared settlement prices that the firm's day at `now` does not begin with; none when it begins with all.
     #[must_use]
-    pub fn unsettled(&self, profit: &ProfitRules, now: UnixNanos) -> Option<Unsettled> {
+    pub fn settlement_missing(&self, profit: &ProfitRules, now: UnixNanos) -> Option<SettlementMissing> {
         let other = |terms: &InstrumentTerms| {
             terms.settlement.is_some() && !profit.settles(terms.settlement_date, now)
         };
         let its = self.by_symbol.iter().filter(|(_, instrument)| other(&instrument.terms));
-        Unsettled::of(date_text(profit.trade_date(now)), its.map(|(symbol, _)| (*symbol).into()).collect())
+        SettlementMissing::of(
+            date_text(profit.trade_date(now)),
+            its.map(|(symbol, _)| (*symbol).into()).collect(),
+        )
     }
 
     /// What a quantity of the instrument is a multiple of.

@@ -74,7 +74,7 @@ impl Controller {
             orders: snapshot.orders,
             halts: snapshot.halts,
             gateways: snapshot.gateways,
-            unsettled: snapshot.unsettled,
+            settlement_missing: snapshot.settlement_missing,
             audit: shown.audit,
             alarms: shown.alarms,
             refused: self.refusals().counts(),

@@ -18,8 +18,8 @@ mod proposal;
 mod reply;
 mod request;
 mod selection;
+mod settlement;
 mod tier_map;
-mod unsettled;
 mod verified;
 
 pub use attach::{GRANT_DESCRIPTORS, Grant, GrantGroup, GrantLevels, GrantMoney, GrantRules, GrantShape};
@@ -46,7 +46,7 @@ pub use request::{
     ParseTicketError, Price, Reason, Request, Ticket, Tif, TripMode, parse_request,
 };
 pub use selection::{HoldingsFilter, PositionSetting};
+pub use settlement::SettlementMissing;
 pub(crate) use tier_map::TIER_MAP_ROWS;
 pub use tier_map::{TierCell, TierMapPage};
-pub use unsettled::Unsettled;
 pub use verified::{BrokenChain, VerifyReply};

@@ -9,8 +9,8 @@ use super::halts::HaltRow;
 use super::holdings::{Listing, OrderRow, PositionRow, SessionRow};
 use super::hop::HopStatus;
 use super::proposal::ProposalRow;
+use super::settlement::SettlementMissing;
 use super::tier_map::TierMapPage;
-use super::unsettled::Unsettled;
 use super::verified::VerifyReply;
 use crate::amount::Amount;
 use crate::names::{Scope, SymbolName};
@@ -251,9 +251,9 @@ pub struct StatusReply {
     /// The daemon's own gateways.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gateways: Vec<GatewayStatus>,
-    /// Settlement prices that today does not begin with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unsettled: Option<Unsettled>,
+    /// Instruments whose settlement price is missing; by the name that messages gave it first.
+    #[serde(rename = "unsettled", default, skip_serializing_if = "Option::is_none")]
+    pub settlement_missing: Option<SettlementMissing>,
     /// Audit log.
     pub audit: AuditStatus,
     /// What must be looked at first: state that is in force and not on disk. Empty when all is well.

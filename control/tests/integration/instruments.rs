@@ -319,7 +319,7 @@ fn settlement_prices_have_the_trading_day_they_are_of() {
     ] {
         let now: control::stamp::Stamp = now.parse().unwrap();
         let found =
-            instruments.unsettled(&profit, now.0).map(|unsettled| unsettled.symbols).unwrap_or_default();
+            instruments.settlement_missing(&profit, now.0).map(|missing| missing.symbols).unwrap_or_default();
         let found: Vec<String> = found.iter().map(ToString::to_string).collect();
         assert_eq!(found, wanted, "{now}");
     }

@@ -2,7 +2,7 @@
 
 use super::notes::Defined;
 use control::config::{InstrumentPlan, Plan};
-use control::protocol::Unsettled;
+use control::protocol::SettlementMissing;
 use gate::{InstrumentTerms, ProfitRules, TermsError, TermsWriter};
 use types::{Qty, Symbol, UnixNanos};
 
@@ -24,8 +24,8 @@ impl Declared {
     }
 
     /// Settlement prices that the firm's day at `now` does not begin with.
-    pub(crate) fn unsettled(&self, now: UnixNanos) -> Option<Unsettled> {
-        self.profit.as_ref().and_then(|rules| self.plan.unsettled(rules, now))
+    pub(crate) fn settlement_missing(&self, now: UnixNanos) -> Option<SettlementMissing> {
+        self.profit.as_ref().and_then(|rules| self.plan.settlement_missing(rules, now))
     }
 
     /// An instrument got its number. To be called before its limits are published: without them none of its orders passes.

@@ -385,7 +385,7 @@ impl Backend for LiveBackend {
             orders: (processes > 0).then_some(orders),
             halts,
             gateways: self.gateways.get().into_iter().flat_map(GatewayViews::states).collect(),
-            unsettled: lock(&self.writers).declared.unsettled(self.clock.now()),
+            settlement_missing: lock(&self.writers).declared.settlement_missing(self.clock.now()),
             counters: self.counters(),
             verdicts: self.pulse.by_reason(),
             hops: self.pulse.by_hop(),

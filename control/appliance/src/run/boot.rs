@@ -130,7 +130,7 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     }
     let ends = control.context("a live line has a control plane")?;
     let (statics, declared, breakers, commands) = (ends.statics, ends.declared, ends.breakers, ends.commands);
-    report.warnings.extend(declared.unsettled(clock.now()).map(|unsettled| unsettled.to_string()));
+    report.warnings.extend(declared.settlement_missing(clock.now()).map(|missing| missing.to_string()));
     let writers = Writers { statics, declared, breakers, commands };
     let (readers, definitions, notes) = (ends.readers, ends.definitions, ends.notes);
     let (asker, orders, shared) = (ends.asker, ends.orders, ends.shared);

@@ -9,7 +9,7 @@ use control::names::{Scope, SymbolName};
 use control::protocol::{
     Driver, FeedStatus, GatewayDown, GatewayStatus, HaltRow, HoldingsFilter, HopStatus, LineStatus,
     OrderCounts, OrderQuery, OrderRow, OrderSide, PositionRow, PositionSetting, Price, RecoveryStatus,
-    ScorerStatus, SessionRow, Unsettled,
+    ScorerStatus, SessionRow, SettlementMissing,
 };
 use control::server::Server;
 use control::stamp::Stamp;
@@ -153,7 +153,7 @@ impl Backend for Market {
                     down: Some(GatewayDown { since: Stamp(now()), why: "port 9001 is taken".to_owned() }),
                 },
             ],
-            unsettled: Unsettled::of("2026-11-27".to_owned(), vec![self.symbols[0]]),
+            settlement_missing: SettlementMissing::of("2026-11-27".to_owned(), vec![self.symbols[0]]),
             counters: [("receiver".to_owned(), [("packets".to_owned(), 310_204)].into())].into(),
             verdicts: BTreeMap::from([(0, 48_201), (903, 300), (701, 77)]),
             hops: vec![hop("nic_to_ring", 310), hop("ring_to_book", 95), hop("gate", 180)],

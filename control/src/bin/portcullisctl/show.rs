@@ -96,8 +96,8 @@ pub(crate) fn status_text(format: Format, status: &StatusReply) -> String {
         let said = down.as_ref().map_or_else(|| "it runs".to_owned(), ToString::to_string);
         line(&format!("gateway {name}"), Field::alarm_if(down.is_some(), said));
     }
-    if let Some(unsettled) = &status.unsettled {
-        line("settlements", Field::Alarm(unsettled.to_string()));
+    if let Some(missing) = &status.settlement_missing {
+        line("settlement", Field::Alarm(missing.to_string()));
     }
     if !status.books.is_empty() {
         let waits = status.books.iter().any(|group| !group.symbols.is_empty());

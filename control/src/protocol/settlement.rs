@@ -1,4 +1,4 @@
-//! Settlement prices that the firm's day does not begin with.
+//! Instruments whose settlement price is missing.
 
 use crate::names::SymbolName;
 use serde::{Deserialize, Serialize};
@@ -7,9 +7,10 @@ use std::fmt;
 /// Symbols that are named.
 const NAMED_MAX: usize = 5;
 
-/// Declared settlement prices of another trading day than those before the firm's day, while losses are limited.
+/// Instruments whose settlement price is missing, while losses are limited: what is declared of them is not of the last trading day
+/// before the firm's day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unsettled {
+pub struct SettlementMissing {
     /// The date of the firm's day.
     pub trade_date: String,
     /// How many.
@@ -18,7 +19,7 @@ pub struct Unsettled {
     pub symbols: Vec<SymbolName>,
 }
 
-impl Unsettled {
+impl SettlementMissing {
     /// Of these instruments, in their order; none of none.
     #[must_use]
     pub fn of(trade_date: String, mut symbols: Vec<SymbolName>) -> Option<Self> {
@@ -28,16 +29,16 @@ impl Unsettled {
     }
 }
 
-impl fmt::Display for Unsettled {
+impl fmt::Display for SettlementMissing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<String> = self.symbols.iter().map(ToString::to_string).collect();
         let more = if self.count as usize > names.len() { ", ..." } else { "" };
         write!(
             f,
-            "{} settlement prices are not of the last trading days before {} ({}{more}): what is held of these since before has no \
-             known profit or loss (reason 1305)",
-            self.count,
+            "settlement price missing for {} of {} instruments ({}{more}): what is held of these since before has no known profit or loss \
+             (reason 1305)",
             self.trade_date,
+            self.count,
             names.join(", ")
         )
     }
@@ -53,14 +54,14 @@ mod tests {
             (b'A'..b'A' + count).map(|letter| char::from(letter).to_string().parse().unwrap()).collect()
         };
         let said = |count| {
-            Unsettled::of("2026-11-30".to_owned(), names(count)).map(|unsettled| unsettled.to_string())
+            SettlementMissing::of("2026-11-30".to_owned(), names(count)).map(|missing| missing.to_string())
         };
         assert_eq!(said(0), None);
-        assert!(said(5).unwrap().contains(
-            "5 settlement prices are not of the last trading days before 2026-11-30 (A, B, C, D, E):"
-        ));
         assert!(
-            said(6).unwrap().starts_with("6 settlement prices") && said(6).unwrap().contains("D, E, ...):")
+            said(5)
+                .unwrap()
+                .contains("settlement price missing for 2026-11-30 of 5 instruments (A, B, C, D, E):")
         );
+        assert!(said(6).unwrap().contains(" of 6 instruments (") && said(6).unwrap().contains("D, E, ...):"));
     }
 }
