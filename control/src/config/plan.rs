@@ -255,13 +255,13 @@ impl Checker<'_> {
     fn bounds(&mut self, feed: &schema::Feed, at: &impl Fn(&str) -> Vec<Step>) {
         let bounds = [
             ("stale_after_ms", feed.stale_after_ms, 100..=600_000),
-            ("jump_max", feed.jump_max, 16..=1_000_000),
-            ("confirm_packets", feed.confirm_packets, 2..=64),
-            ("recovery_ms", feed.recovery_ms, 50..=60_000),
-            ("recovery_messages", feed.recovery_messages, 1..=10_000_000),
+            ("jump_max", Some(feed.jump_max), 16..=1_000_000),
+            ("confirm_packets", Some(feed.confirm_packets), 2..=64),
+            ("recovery_ms", Some(feed.recovery_ms), 50..=60_000),
+            ("recovery_messages", Some(feed.recovery_messages), 1..=10_000_000),
         ];
-        for (key, found, range) in bounds {
-            if !range.contains(&found) {
+        for (key, given, range) in bounds {
+            if let Some(found) = given.filter(|found| !range.contains(found)) {
                 let wanted = format!("a whole number from {} to {}", range.start(), range.end());
                 self.refuse(&at(key), found, wanted);
             }

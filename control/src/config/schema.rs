@@ -182,9 +182,9 @@ pub struct Feed {
     /// The table of ticks of its instruments, by its name; none for the protocol's own.
     #[serde(default)]
     pub(crate) tick_table: Option<Name>,
-    /// Silence in milliseconds after which the feed is stale.
-    #[serde(default = "stale_after_default")]
-    pub stale_after_ms: u32,
+    /// Silence in milliseconds after which the feed is stale; none for three heartbeats of its venue.
+    #[serde(default)]
+    pub stale_after_ms: Option<u32>,
     /// Messages that one packet may be out of sequence and still be believed by itself.
     #[serde(default = "jump_default")]
     pub jump_max: u32,
@@ -209,10 +209,6 @@ fn packet_feed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FeedKind, D
         Ok(kind) if kind.input() == FeedInput::Packets => Ok(kind),
         Ok(_) | Err(_) => Err(D::Error::unknown_variant(&name, FeedKind::PACKET_NAMES)),
     }
-}
-
-const fn stale_after_default() -> u32 {
-    3_000
 }
 
 const fn jump_default() -> u32 {

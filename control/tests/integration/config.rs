@@ -104,7 +104,7 @@ fn the_examples_in_the_comments_of_the_built_in_file_work() {
     let feed = &plan.feeds[0];
     assert_eq!(feed.line_b[0].to_string(), "233.49.196.111:26477");
     assert_eq!((feed.igmp, feed.igmp_address.to_string()), (Igmp::V3, "10.20.0.9".to_owned()));
-    assert_eq!((feed.vlan, feed.stale_after_ms), (Some(101), 3_000));
+    assert_eq!((feed.vlan, feed.stale_after_ms), (Some(101), Some(3_000)));
     let ticks = &plan.ticks;
     let lse = TickTableId::of(TickTable::BUILT_IN.len());
     assert_eq!(

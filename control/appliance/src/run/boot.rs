@@ -1,7 +1,7 @@
 //! Everything a start takes: the source, the line with its memory, the control plane's view of both.
 
 use super::backend::{LiveBackend, NAMES_MAX, Writers};
-use super::feed::{LiveFeed, OpenedFeed, ThreadStart, open_feed};
+use super::feed::{LiveFeed, OpenedFeed, ThreadStart, open_feed, silent_after};
 use super::recovery::{RecoveryThread, Sockets};
 use super::report::Report;
 use super::views::{FeedView, ScorerView};
@@ -22,7 +22,7 @@ use gpu::{CardChange, Scorer as _};
 use stage::{Clock, IdlePolicy, LiveClock, Pinned, PinnedConfig, RingRx, Stage, StopFlag, spawn_pinned};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use types::{Nanos, UnixNanos};
+use types::UnixNanos;
 
 /// How long the desk sleeps when nothing is to be explained. Nobody trades through it: orders come from threads that attach.
 const DESK_NAP_US: u32 = 200;
@@ -167,7 +167,7 @@ fn feed_view(plan: &FeedPlan, feed: &AnyFeed, last: Moment, health: FeedHealth) 
         ended: false.into(),
         last,
         health,
-        stale_after: Nanos(u64::from(plan.stale_after_ms) * 1_000_000),
+        stale_after: silent_after(plan),
         recovers: !plan.recovery.is_empty(),
     }
 }

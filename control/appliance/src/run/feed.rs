@@ -62,6 +62,12 @@ pub(super) fn open_feed(
     }
 }
 
+/// After how long a silence the books of a channel of `feed` are doubted, and the feed is stale: as configured, or as in a replay.
+pub(super) fn silent_after(feed: &FeedPlan) -> Nanos {
+    let configured = |ms: u32| Nanos(u64::from(ms) * 1_000_000);
+    feed.stale_after_ms.map_or_else(|| FeedConfig::new(feed.kind).silent_after, configured)
+}
+
 /// What the receiver of `feed` is told.
 fn receiver_config(plan: &Plan, feed: &FeedPlan) -> FeedConfig {
     let line = |group: &control::config::Group| SocketAddrV4::new(group.ip(), group.port());
@@ -72,7 +78,7 @@ fn receiver_config(plan: &Plan, feed: &FeedPlan) -> FeedConfig {
     config.channels = feed.line_a.iter().enumerate().map(channel).collect();
     config.arbiter.jump_max = feed.jump_max.into();
     config.arbiter.confirm_packets = feed.confirm_packets;
-    config.silent_after = Nanos(u64::from(feed.stale_after_ms) * 1_000_000);
+    config.silent_after = silent_after(feed);
     config.arbiter.recovery = recovery_config(feed);
     if config.arbiter.recovery.is_some() {
         // What comes after a hole waits until that is filled, and a join in mid-session is a hole from the beginning.
@@ -177,6 +183,19 @@ mod tests {
         let by_itself = FeedConfig::new(types::FeedKind::Itch50).arbiter;
         assert_eq!(of(""), (by_itself.jump_max, by_itself.confirm_packets), "the documented defaults");
         assert_eq!(of(", jump_max = 5000, confirm_packets = 7"), (5_000, 7));
+    }
+
+    #[test]
+    fn a_quiet_venue_is_silent_after_three_of_its_heartbeats() {
+        let of = |kind: &str, keys: &str| {
+            let feed = format!("feed=[{{ name = \"a\", kind = \"{kind}\", source = \"net_null0\"{keys} }}]");
+            let plan = load(&[], &[feed]).unwrap();
+            assert_eq!(receiver_config(&plan, &plan.feeds[0]).silent_after, silent_after(&plan.feeds[0]));
+            silent_after(&plan.feeds[0])
+        };
+        assert_eq!([of("itch50", ""), of("pitch", "")], [Nanos(3 * Nanos::SECOND.0); 2]);
+        assert_eq!(of("mdp3", ""), Nanos(90 * Nanos::SECOND.0), "CME sends one in half a minute");
+        assert_eq!(of("mdp3", ", stale_after_ms = 1500"), Nanos(1_500 * Nanos::MILLI.0));
     }
 
     #[test]
