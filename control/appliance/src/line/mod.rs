@@ -9,8 +9,6 @@ pub(crate) mod books;
 pub(crate) mod declared;
 pub(crate) mod desk;
 pub(crate) mod desk_stage;
-#[cfg(test)]
-mod equality;
 pub(crate) mod explain;
 pub(crate) mod gate_tables;
 pub(crate) mod grant;

@@ -7,7 +7,7 @@ use super::gateways::GatewayViews;
 use super::orders::{ClosedScopes, Orders, ScopeNumbers};
 use super::pulse::Pulse;
 use super::views::{FeedView, ScorerView};
-use crate::line::declared::Declared;
+use super::writers::Writers;
 use crate::line::explain::Asker;
 use crate::line::gate_tables::{CLASS, Readers, SharedMemory};
 use crate::line::notes::{Defined, Drivers, ScorerCommand, ScorerNote, VerdictRecord};
@@ -21,11 +21,10 @@ use control::protocol::{
     ScorerStatus, StageCounters,
 };
 use gate::{
-    AccountId, Breaker, BreakerCause, BreakerState, BreakerWriter, Envelope, Explanation, Exposure,
-    LimitsSource, OrderIntent, OrderType, Permission, StaticTerms, StaticWriter, StrategyId, TermsError,
-    limits_in_force,
+    AccountId, Breaker, Envelope, Explanation, Exposure, LimitsSource, OrderIntent, OrderType, StrategyId,
+    TermsError, limits_in_force,
 };
-use stage::{Clock, CounterReader, LiveClock, RingTx};
+use stage::{Clock, CounterReader, LiveClock};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -41,14 +40,6 @@ pub(super) const NAMES_MAX: u16 = 64;
 struct Known {
     tier_since: Option<UnixNanos>,
     drivers: Option<Drivers>,
-}
-
-/// Tables with one writer: this one.
-pub(super) struct Writers {
-    pub(super) statics: StaticWriter,
-    pub(super) declared: Declared,
-    pub(super) breakers: BreakerWriter,
-    pub(super) commands: RingTx<ScorerCommand>,
 }
 
 /// Names and their numbers: instruments as the feed defines them, accounts and strategies as declared.
@@ -146,11 +137,7 @@ impl LiveBackend {
 
     /// Opens every breaker that nothing latched has closed.
     pub(super) fn open_unlatched(&self) {
-        lock(&self.writers).breakers.set_unset(Breaker {
-            state: BreakerState::Open,
-            cause: BreakerCause::Boot,
-            episode: 0,
-        });
+        lock(&self.writers).open_unlatched();
     }
 
     /// An instrument got its number. Gives why the gate did not take what is declared of it, where it did not.
@@ -414,17 +401,10 @@ impl Backend for LiveBackend {
     fn set_limits(&self, symbol: SymbolName, envelope: &Envelope) -> Result<(), BackendError> {
         let instrument = self.instrument(symbol).ok_or_else(|| Self::unknown(symbol))?;
         let version = self.version.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut writers = lock(&self.writers);
-        let lot = writers.declared.lot(symbol.symbol());
-        let terms = StaticTerms { lot, permission: Permission::Granted, version };
-        writers.statics.publish(instrument, CLASS, envelope, &terms, self.clock.now()).map_err(failed)?;
-        let sent = writers.commands.send(&[ScorerCommand::Envelope { instrument, envelope: *envelope }]);
+        let (named, now) = ((instrument, symbol.symbol()), self.clock.now());
+        let told = lock(&self.writers).set_limits(named, envelope, version, now).map_err(failed)?;
         // The static row holds already; only the model's own limits wait for the scorer.
-        if sent == 1 || self.scorer.is_none() {
-            Ok(())
-        } else {
-            Err(failed("the scorer does not take commands"))
-        }
+        if told || self.scorer.is_none() { Ok(()) } else { Err(failed("the scorer does not take commands")) }
     }
 
     fn reset_tier(&self, symbol: SymbolName) -> Result<(), BackendError> {

@@ -1,21 +1,21 @@
 //! Everything a start takes: the source, the line with its memory, the control plane's view of both.
 
-use super::backend::{LiveBackend, NAMES_MAX, Writers};
+use super::backend::LiveBackend;
 use super::feed::{LiveFeed, OpenedFeed, ThreadStart, open_feed, silent_after};
 use super::recovery::{RecoveryThread, Sockets};
 use super::report::Report;
+use super::spec::{Parts, line_of, model_of};
 use super::views::{FeedView, ScorerView};
+use super::writers::Writers;
 use crate::cli::WrongUsage;
 use crate::feeds::AnyFeed;
 use crate::latency::Latency;
-use crate::line::gate_tables::Listens;
-use crate::line::health::{Channels, FeedHealth, LastMoved, Moment};
+use crate::line::health::{FeedHealth, LastMoved, Moment};
 use crate::line::notes::{Defined, ScorerNote, VerdictRecord};
-use crate::line::spec::{DeskSpec, LineFiles, LineSpec, Pace, ScorerSpec};
+use crate::line::spec::Pace;
 use crate::line::topology::{self, Ends, Links};
 use crate::named::lower_case;
 use crate::output::tell;
-use crate::scorer::load_model;
 use anyhow::{Context, Result};
 use control::config::{CpuChoice, Feed as FeedPlan, FeedSource, Plan};
 use gpu::{CardChange, Scorer as _};
@@ -86,33 +86,13 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     let (event_tx, events) = topology::event_ring(plan, Pace::Live, from_file);
     let OpenedFeed { feed, thread_start, chores, recovery } =
         open_feed(plan, feed_plan, event_tx, clock, latency, &mut report)?;
-    let dir = &plan.scorer.model_dir;
-    let model = plan
-        .scorer
-        .enabled
-        .then(|| load_model((!dir.as_os_str().is_empty()).then_some(dir.as_path())))
-        .transpose()?;
-    let (card_tx, card) = topology::card_ring(plan);
-    let mut scorer = None;
-    if let Some(model) = &model {
-        let (opened, warning) = crate::scorer::open_live(plan, model, clock, card_tx)?;
-        report.warnings.extend(warning);
-        scorer = Some(ScorerSpec { model, scorer: opened });
-    }
-    let scorer_name = scorer.as_ref().map(|spec| spec.scorer.name());
+    let model = model_of(plan)?;
+    let (cards, card) = topology::card_ring(plan);
     let health = FeedHealth::default();
-    let spec = LineSpec {
-        plan,
-        pace: Pace::Live,
-        clock: clock.clone(),
-        scorer,
-        channels: Channels::new(feed_plan.line_a.len(), health.clone()),
-        files: LineFiles::default(),
-        desks: vec![desk(plan)],
-        observer: (),
-        screen: false,
-        latency,
-    };
+    let parts = Parts { model: model.as_ref(), clock, health: health.clone(), cards };
+    let (spec, warning) = line_of(plan, feed_plan, parts, latency)?;
+    report.warnings.extend(warning);
+    let scorer_name = spec.scorer.as_ref().map(|spec| spec.scorer.name());
     let (mut line, ends) = topology::build(spec, events)?;
     let Ends { control, verdicts, scored, booked, memory, .. } = ends;
     report.memory.extend(memory);
@@ -141,21 +121,6 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     let feed = LiveFeed { feed, chores, heard };
     let cold = Cold { definitions, notes, verdicts, card };
     Ok((Prepared { backend: Arc::new(backend), feed, thread_start, recovery, line, cold }, report))
-}
-
-/// The one desk. Nobody trades through it, orders come from threads that attach: it explains.
-fn desk(plan: &Plan) -> DeskSpec {
-    // The configuration allows no more than NAMES_MAX of either; a gate has at least one.
-    let named = |count: usize| u16::try_from(count).map_or(NAMES_MAX, |count| count.clamp(1, NAMES_MAX));
-    DeskSpec {
-        accounts: named(plan.scopes.accounts.len()),
-        strategies: named(plan.scopes.strategies.len()),
-        listens: Listens::to_model(plan),
-        source: None,
-        route: None,
-        measured: false,
-        shared: !plan.clients.is_empty(),
-    }
 }
 
 fn feed_view(plan: &FeedPlan, feed: &AnyFeed, last: Moment, health: FeedHealth) -> FeedView {

@@ -69,7 +69,7 @@ pub(super) fn silent_after(feed: &FeedPlan) -> Nanos {
 }
 
 /// What the receiver of `feed` is told.
-fn receiver_config(plan: &Plan, feed: &FeedPlan) -> FeedConfig {
+pub(super) fn receiver_config(plan: &Plan, feed: &FeedPlan) -> FeedConfig {
     let line = |group: &control::config::Group| SocketAddrV4::new(group.ip(), group.port());
     let channel = |(index, a): (usize, &control::config::Group)| ChannelConfig {
         lines: std::iter::once(a).chain(feed.line_b.get(index)).map(line).collect(),

@@ -5,6 +5,8 @@ mod backend;
 mod boot;
 mod cpus;
 mod drivers;
+#[cfg(test)]
+mod equality;
 mod feed;
 mod feed_state;
 mod gateways;
@@ -14,12 +16,14 @@ mod orders;
 mod pulse;
 mod recovery;
 mod report;
+mod spec;
 mod stops;
 mod strangers;
 mod tiers;
 mod trips;
 mod verdicts;
 mod views;
+mod writers;
 
 use crate::cli;
 use crate::latency::Latency;

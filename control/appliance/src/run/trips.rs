@@ -80,7 +80,7 @@ mod tests {
     use crate::line::notes::{Defined, ScorerCommand, ScorerNote};
     use crate::line::outlet::Outlet;
     use crate::line::score_sink::{Effective, LimitOutlet, Limits};
-    use crate::run::backend::Writers;
+    use crate::run::writers::Writers;
     use control::audit::Actor;
     use control::backend::Backend;
     use control::config::{Plan, load};
