@@ -198,8 +198,8 @@ impl Probes {
         tx: RingTx<BookEvent>,
     ) -> Outcome<Receiver<Paced<LiveClock>>> {
         let feed = FeedConfig { midnight: Midnight::At(MIDNIGHT), ..FeedConfig::new(FeedKind::Itch50) };
-        let (nic_decode, _) = HopHistogram::new("due_decode", self.start);
-        let (decode_ring, _) = HopHistogram::new("decode_ring", self.start);
+        let (nic_decode, _) = HopHistogram::new("due_decode", self.start, 2);
+        let (decode_ring, _) = HopHistogram::new("decode_ring", self.start, 2);
         let (clock, interval) = (self.clock.clone(), Nanos(u64::MAX));
         let hops = ReceiverHops { clock, nic_decode, decode_ring, sample_every: 16, interval };
         let source = Paced::new(Arc::clone(recording), self.clock.clone(), self.start);

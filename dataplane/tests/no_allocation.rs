@@ -235,8 +235,8 @@ fn the_other_feeds_allocate_nothing_per_packet() {
 fn a_live_line_that_loses_events_allocates_nothing() {
     let (tx, mut rx) = ring(64);
     let tx = EventTx::Live(GapTx::new(tx, 64));
-    let (nic_decode, _nic_reader) = HopHistogram::new("nic-decode", UnixNanos(0));
-    let (decode_ring, _ring_reader) = HopHistogram::new("decode-ring", UnixNanos(0));
+    let (nic_decode, _nic_reader) = HopHistogram::new("nic-decode", UnixNanos(0), 2);
+    let (decode_ring, _ring_reader) = HopHistogram::new("decode-ring", UnixNanos(0), 2);
     let hops = dataplane::ReceiverHops {
         clock: stage::LiveClock::Os(stage::OsClock),
         nic_decode,

@@ -3,7 +3,7 @@
 
 use crate::answers;
 use crate::cli;
-use crate::feeds::{feed_config, open_dpdk, receiver_hops};
+use crate::feeds::{feed_config, receive_capture};
 use crate::hist;
 use crate::judged::{ADAPTIVE, Judged, STATIC};
 use crate::latency::{Latency, fingerprint};
@@ -13,7 +13,7 @@ use crate::line::gate_tables::Listens;
 use crate::line::health::{Channels, FeedHealth};
 use crate::line::notes::{BookNote, VerdictRecord};
 use crate::line::runner::run_inline;
-use crate::line::spec::{DeskSpec, LineFiles, LineSpec, Pace, ScorerSpec};
+use crate::line::spec::{DeskSpec, Follows, LineFiles, LineSpec, Pace, ScorerSpec};
 use crate::line::topology;
 use crate::markout;
 use crate::order_path::{self, Answers};
@@ -72,10 +72,9 @@ pub(crate) fn run(args: &cli::Demo) -> Result<()> {
     let mut latency = Latency::default();
     let pace = Pace::Simulated { score_latency: SCORE_LATENCY };
     let (clock, _) = LiveClock::best();
-    let (tx, events) = topology::event_ring(&plan, pace, true);
-    let hops = receiver_hops(&mut latency, clock.clone(), Nanos(0));
     let config = feed_config(&plan, FeedKind::Itch50);
-    let feed = open_dpdk(&written.pcap, &config, tx, Some(hops))?;
+    let (feed, events) =
+        receive_capture((&plan, pace), &written.pcap, &config, Some((&mut latency, &clock)))?;
     let deaf = Arc::new(AtomicBool::new(false));
     let story_end = story_end(&orders);
     let told = [(); 2].map(|()| Answers::of(orders.len()));
@@ -92,7 +91,7 @@ pub(crate) fn run(args: &cli::Demo) -> Result<()> {
         files: LineFiles::default(),
         desks: desks(&orders, &plan, (&args.out.join("gateways"), simulation.seed()), &told)?,
         observer: show,
-        screen: true,
+        follows: Follows::Screen,
         latency: &mut latency,
     };
     heading(&model, args)?;

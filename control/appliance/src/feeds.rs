@@ -1,17 +1,14 @@
 //! From the configuration's feeds to the receiver's.
 
+use crate::line::ends::Received;
+use crate::line::spec::Pace;
+use crate::line::topology::Measured;
 use anyhow::Result;
 use control::config::{Plan, TickChoice};
+use dataplane::FeedConfig;
 use dataplane::decode::{TickSize, TickSizes};
-use dataplane::{EventTx, Feed, FeedConfig, ReceiverHops};
-use stage::LiveClock;
 use std::path::Path;
-use types::{FeedKind, Nanos, Px, TickTableId};
-
-use crate::latency::Latency;
-
-/// A receiver of any source.
-pub(crate) type AnyFeed = Box<dyn Feed + Send>;
+use types::{FeedKind, Px, TickTableId};
 
 /// A feed of the configured instruments, all traffic one channel.
 pub(crate) fn feed_config(plan: &Plan, kind: FeedKind) -> FeedConfig {
@@ -27,32 +24,25 @@ pub(crate) fn feed_config(plan: &Plan, kind: FeedKind) -> FeedConfig {
     FeedConfig { instruments_max: plan.book.instruments as usize, ticks, ..FeedConfig::new(kind) }
 }
 
-/// Measures every sixteenth burst: a stamp costs as much as a message. Live, intervals change hands as they pass; else they are
-/// read once, at the end.
-pub(crate) fn receiver_hops(latency: &mut Latency, clock: LiveClock, interval: Nanos) -> ReceiverHops {
-    let (nic_decode, decode_ring) = (latency.hop("nic_decode"), latency.hop("decode_ring"));
-    ReceiverHops { clock, nic_decode, decode_ring, sample_every: 16, interval }
-}
-
 /// A capture through DPDK's net_pcap driver.
 #[cfg(feature = "dpdk")]
-pub(crate) fn open_dpdk(
+pub(crate) fn receive_capture(
+    line: (&Plan, Pace),
     path: &Path,
     config: &FeedConfig,
-    tx: EventTx,
-    hops: Option<ReceiverHops>,
-) -> Result<AnyFeed> {
+    measured: Option<Measured<'_>>,
+) -> Result<Received> {
     let source = crate::dpdk_source::open_capture(path)?;
-    Ok(dataplane::receive("receiver", source, config, tx, hops, None)?)
+    crate::line::topology::receive_packets(line, source, config, measured, None)
 }
 
 /// Without DPDK in the build there is no such driver, and plain file reading is not a stand-in for it.
 #[cfg(not(feature = "dpdk"))]
-pub(crate) fn open_dpdk(
+pub(crate) fn receive_capture(
+    _line: (&Plan, Pace),
     _path: &Path,
     _config: &FeedConfig,
-    _tx: EventTx,
-    _hops: Option<ReceiverHops>,
-) -> Result<AnyFeed> {
+    _measured: Option<Measured<'_>>,
+) -> Result<Received> {
     anyhow::bail!("this build has no DPDK (built with --no-default-features); use --source file")
 }

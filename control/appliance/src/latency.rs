@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use hdrhistogram::Histogram;
-use stage::{Clock, HistLog, HopHistogram, HopReader, OsClock};
+use stage::{Clock, HistLog, HopReader, OsClock};
 use std::io::Write;
 use types::UnixNanos;
 
@@ -20,11 +20,14 @@ impl Default for Latency {
 }
 
 impl Latency {
-    /// A recorder for the hop called `name`, which measures from now on.
-    pub(crate) fn hop(&mut self, name: &'static str) -> HopHistogram {
-        let (recorder, reader) = HopHistogram::new(name, self.start);
+    /// Since when hops are measured.
+    pub(crate) const fn start(&self) -> UnixNanos {
+        self.start
+    }
+
+    /// Takes the cold end of a hop, to be read.
+    pub(crate) fn keep(&mut self, reader: HopReader) {
         self.readers.push(reader);
-        recorder
     }
 
     /// Takes the intervals that are finished.

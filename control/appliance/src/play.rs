@@ -5,25 +5,24 @@ use crate::line::spec::Pace;
 use crate::line::topology;
 use anyhow::Result;
 use control::config::Plan;
-use dataplane::{FileOptions, ItchFraming, open_files};
+use dataplane::{FileOptions, ItchFraming};
 use stage::WorkStatus;
 use std::path::Path;
 use types::{BookEvent, FeedKind, Nanos, UnixNanos};
 
-/// Hands every event of the ITCH capture at `pcap` to `take`. Returns how long the capture is.
+/// Hands every event of the ITCH capture at `pcap` to `take`.
 ///
 /// # Errors
 /// A capture that cannot be read.
-pub(crate) fn play(plan: &Plan, pcap: &Path, mut take: impl FnMut(&[BookEvent])) -> Result<Nanos> {
-    let (tx, mut events) = topology::event_ring(plan, Pace::Simulated { score_latency: Nanos(0) }, true);
-    let options = FileOptions { itch_framing: ItchFraming::LengthPrefixed };
+pub(crate) fn play(plan: &Plan, pcap: &Path, mut take: impl FnMut(&[BookEvent])) -> Result<()> {
+    let line = (plan, Pace::Simulated { score_latency: Nanos(0) });
+    let files = ([pcap.to_owned()], FileOptions { itch_framing: ItchFraming::LengthPrefixed });
     let config = feed_config(plan, FeedKind::Itch50);
-    let mut feed = open_files("receiver", &[pcap.to_owned()], &config, options, tx, None)?;
-    let (mut first, mut now) = (None, UnixNanos(0));
+    let (mut feed, mut events) = topology::receive_files(line, (&files.0, files.1), &config, None)?;
+    let mut now = UnixNanos(0);
     loop {
         let work = feed.poll(now);
         now = feed.replay_time();
-        first = first.or(Some(now).filter(|at| at.0 > 0));
         events.drain(usize::MAX, &mut take);
         if work.status == WorkStatus::Done {
             break;
@@ -31,6 +30,6 @@ pub(crate) fn play(plan: &Plan, pcap: &Path, mut take: impl FnMut(&[BookEvent]))
     }
     match feed.take_error() {
         Some(error) => Err(error.into()),
-        None => Ok(now.since(first.unwrap_or(now))),
+        None => Ok(()),
     }
 }

@@ -1,16 +1,17 @@
 //! `portcullis replay`: captures through the whole line, deterministically.
 
 use crate::cli::{self, SourceKind, Table, WrongUsage};
-use crate::feeds::{AnyFeed, feed_config, open_dpdk, receiver_hops};
+use crate::feeds::{feed_config, receive_capture};
 use crate::latency::Latency;
 use crate::line::book_files::BookFiles;
+use crate::line::ends::Received;
 use crate::line::gate_tables::Listens;
 use crate::line::health::{Channels, FeedHealth};
 use crate::line::names::NameTable;
 use crate::line::order_file::OrderFile;
 use crate::line::runner::{Finished, run_inline, run_pinned};
 use crate::line::score_sink::{LimitFiles, ScoreFile};
-use crate::line::spec::{DeskSpec, LineFiles, LineSpec, Pace, ScorerSpec};
+use crate::line::spec::{DeskSpec, Follows, LineFiles, LineSpec, Pace, ScorerSpec};
 use crate::line::topology;
 use crate::line::verdict_log::VerdictSheet;
 use crate::named::{lower_case, unheard, unheard_symbols};
@@ -21,7 +22,7 @@ use crate::summary::Summary;
 use crate::tables::{self, BookTables, Filter, Sheet};
 use anyhow::{Context, Result, bail};
 use control::config::{Plan, load};
-use dataplane::{EventTx, FeedStats, FileOptions, ItchFraming, Midnight, open_files};
+use dataplane::{FeedStats, FileOptions, ItchFraming, Midnight};
 use featurizer::capture::FeatureWriter;
 use featurizer::slippage::SlippageWriter;
 use gpu::Model;
@@ -145,8 +146,7 @@ impl Inputs<'_> {
         let Self { args, plan, model, orders } = self;
         let pace = Pace::Simulated { score_latency: Nanos(args.score_latency_us.saturating_mul(MICRO)) };
         let (clock, _) = LiveClock::best();
-        let (tx, events) = topology::event_ring(plan, pace, true);
-        let feed = open_feed(args, plan, tx, latency, &clock)?;
+        let (feed, events) = open_feed(args, (plan, pace), latency, &clock)?;
         let scorer = |model| crate::scorer::open(plan, model).map(|scorer| ScorerSpec { model, scorer });
         let spec = LineSpec {
             plan,
@@ -157,7 +157,7 @@ impl Inputs<'_> {
             files,
             desks: desks(orders, plan, model.is_some())?,
             observer: (),
-            screen: false,
+            follows: Follows::Nobody,
             latency,
         };
         let (line, ends) = topology::build(spec, events)?;
@@ -178,25 +178,25 @@ impl Inputs<'_> {
 
 fn open_feed(
     args: &cli::Replay,
-    plan: &Plan,
-    tx: EventTx,
+    line: (&Plan, Pace),
     latency: &mut Latency,
     clock: &LiveClock,
-) -> Result<AnyFeed> {
-    let mut config = feed_config(plan, args.feed);
+) -> Result<Received> {
+    let mut config = feed_config(line.0, args.feed);
     if let Some(date) = args.date {
         config.midnight = Midnight::At(date.eastern_midnight());
     }
     // On a thread of its own the receiver swaps histograms all the time; a replay reads them once, at its end.
-    let hops = (!args.pinned).then(|| receiver_hops(latency, clock.clone(), Nanos(0)));
+    let measured = (!args.pinned).then_some((latency, clock));
     match args.source {
         SourceKind::File => {
             let itch_framing =
                 if args.lenient_framing { ItchFraming::TypeDriven } else { ItchFraming::LengthPrefixed };
-            Ok(open_files("receiver", &args.inputs, &config, FileOptions { itch_framing }, tx, hops)?)
+            let files = (args.inputs.as_slice(), FileOptions { itch_framing });
+            topology::receive_files(line, files, &config, measured)
         }
         SourceKind::Dpdk => match args.inputs.as_slice() {
-            [one] if args.feed.input() == FeedInput::Packets => open_dpdk(one, &config, tx, hops),
+            [one] if args.feed.input() == FeedInput::Packets => receive_capture(line, one, &config, measured),
             [_] => bail!(WrongUsage(format!(
                 "--source dpdk: feed {} comes in archives, without packets; use --source file",
                 args.feed

@@ -350,8 +350,8 @@ fn joining_late_is_a_loss_when_the_start_is_known() {
 fn live_events_carry_stamps_and_hops_are_measured() {
     let start = stage::Clock::now(&OsClock);
     let clock = || LiveClock::Os(OsClock);
-    let (nic_decode, mut nic_reader) = HopHistogram::new("nic-decode", start);
-    let (decode_ring, mut ring_reader) = HopHistogram::new("decode-ring", start);
+    let (nic_decode, mut nic_reader) = HopHistogram::new("nic-decode", start, 2);
+    let (decode_ring, mut ring_reader) = HopHistogram::new("decode-ring", start, 2);
     let hops = ReceiverHops { clock: clock(), nic_decode, decode_ring, sample_every: 1, interval: Nanos(0) };
     let (receiver, mut rx) = live(&[(0, adds(1, 3))], &config(), 64);
     let mut receiver = receiver.with_hops(hops).with_publish_stamps(clock());
@@ -397,8 +397,8 @@ fn stamped_an_hour_ago<S: PacketSource>(port: impl FnOnce(Port) -> S) -> (u64, U
     let now = stage::Clock::now(&OsClock);
     let stamp = now.0 - 3_600 * Nanos::SECOND.0;
     let frames = [(stamp, frame(LINES[0], &adds(1, 3)))].into();
-    let (nic_decode, mut reader) = HopHistogram::new("nic-decode", now);
-    let (decode_ring, _) = HopHistogram::new("decode-ring", now);
+    let (nic_decode, mut reader) = HopHistogram::new("nic-decode", now, 2);
+    let (decode_ring, _) = HopHistogram::new("decode-ring", now, 2);
     let clock = LiveClock::Os(OsClock);
     let hops = ReceiverHops { clock, nic_decode, decode_ring, sample_every: 1, interval: Nanos(0) };
     let (tx, mut rx) = ring(64);

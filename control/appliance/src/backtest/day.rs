@@ -1,19 +1,23 @@
-//! One simulated day through the product's own stages: what they said of each grid point.
+//! One simulated day through the product's own line: what it said of each grid point, with the model as it is and with less of it.
 
-use crate::line::books::featurizer;
-use crate::line::gate_tables::CLASS;
-use crate::play::play;
-use crate::policy;
-use crate::scorer::{AnyScorer, open};
+use crate::feeds::feed_config;
+use crate::latency::Latency;
+use crate::line::ends::JudgeEnds;
+use crate::line::health::{Channels, FeedHealth};
+use crate::line::notes::ScorerNote;
+use crate::line::runner::run_inline;
+use crate::line::spec::{Follows, LineFiles, LineSpec, Pace, ScorerSpec};
+use crate::line::topology;
+use crate::scorer::open;
 use anyhow::{Context, Result};
 use control::config::Plan;
-use featurizer::{Book, Effect, FeatureSink, Featurizer, Observer, OnFull, TopOfBookSink};
-use gpu::{Channel, LimitUpdate, Model, ScoreObserver, ScoreRecord, ScorerStage, TierChange};
+use dataplane::{FileOptions, ItchFraming};
+use gpu::{Channel, Model, ScoreRecord};
+use stage::{LiveClock, OsClock, RingRx};
 use std::collections::BTreeMap;
 use std::path::Path;
 use types::{
-    Action, BookEvent, FeatureId, FeatureVector, InstrumentId, MODEL_FEATURE_COUNT, Px, Symbol, Tier,
-    TopOfBook, UnixNanos,
+    FeatureId, FeatureVector, FeedKind, InstrumentId, MODEL_FEATURE_COUNT, Nanos, Px, Symbol, Tier, UnixNanos,
 };
 
 /// What is judged of one grid point of the judged instrument.
@@ -41,11 +45,19 @@ pub(super) struct Entered {
     pub(super) critical: u64,
 }
 
+/// An instrument's tier changed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Change {
+    pub(super) ts: UnixNanos,
+    pub(super) from: Tier,
+    pub(super) to: Tier,
+}
+
 /// What the tiers did on one day.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tiers {
     /// Of the judged instrument.
-    pub(super) changes: Vec<TierChange>,
+    pub(super) changes: Vec<Change>,
     /// Of every instrument.
     pub(super) entered: Entered,
 }
@@ -76,148 +88,98 @@ pub(super) struct Day {
     pub(super) scores: u64,
 }
 
-/// What one stage says.
+/// What a line with one model says of a day.
 #[derive(Default)]
 struct Said {
-    judged: Option<InstrumentId>,
-    /// The judged instrument's score at the grid point in hand.
-    newest: Option<ScoreRecord>,
+    symbols: BTreeMap<InstrumentId, Symbol>,
+    /// The tier of each instrument that has left Normal.
+    tier_of: BTreeMap<InstrumentId, Tier>,
+    /// Of the judged instrument, where it has a mid.
+    vectors: Vec<FeatureVector>,
+    /// Of the judged instrument, by grid point.
+    scores: BTreeMap<UnixNanos, f32>,
     tiers: Tiers,
     by_flow: u64,
-    scores: u64,
+    scored: u64,
+    /// The time of the first packet, and of the last.
+    length: Option<(UnixNanos, UnixNanos)>,
 }
 
-impl ScoreObserver for Said {
-    fn scored(&mut self, record: &ScoreRecord) {
-        self.scores += 1;
-        self.by_flow += u64::from(record.channel == Channel::Flow);
-        if Some(record.instrument) == self.judged {
-            self.newest = Some(*record);
-        }
+/// The rings of a line to whoever judges its model.
+struct Heard {
+    ends: JudgeEnds,
+    scores: RingRx<ScoreRecord>,
+}
+
+impl Said {
+    /// Everything that a line of `plan` with `model` says of `judged` in the capture at `pcap`.
+    fn of(plan: &Plan, model: &Model, pcap: &Path, judged: Symbol) -> Result<Self> {
+        let pace = Pace::Simulated { score_latency: Nanos(0) };
+        let files = ([pcap.to_owned()], FileOptions { itch_framing: ItchFraming::LengthPrefixed });
+        let config = feed_config(plan, FeedKind::Itch50);
+        let (feed, events) = topology::receive_files((plan, pace), (&files.0, files.1), &config, None)?;
+        let spec = LineSpec {
+            plan,
+            pace,
+            clock: LiveClock::Os(OsClock),
+            scorer: Some(ScorerSpec { model, scorer: open(plan, model)? }),
+            channels: Channels::new(1, FeedHealth::default()),
+            files: LineFiles::default(),
+            desks: Vec::new(),
+            observer: (),
+            follows: Follows::Judge,
+            latency: &mut Latency::default(),
+        };
+        let (line, ends) = topology::build(spec, events)?;
+        let (scores, judge) = ends.scores.zip(ends.judge).context("a line that is judged says everything")?;
+        let (mut heard, mut said) = (Heard { ends: judge, scores }, Self::default());
+        run_inline(line, None, feed, |now| {
+            said.hear(&mut heard, judged);
+            if now.0 > 0 {
+                said.length = Some((said.length.map_or(now, |(first, _)| first), now));
+            }
+            Ok(())
+        })?;
+        said.hear(&mut heard, judged);
+        Ok(said)
     }
 
-    fn tier_changed(&mut self, instrument: InstrumentId, change: &TierChange, _: Option<&ScoreRecord>) {
-        if Some(instrument) == self.judged {
-            self.tiers.changes.push(*change);
+    /// Takes what was said since the last call. Names come first: whatever else is said is said of something named.
+    fn hear(&mut self, heard: &mut Heard, judged: Symbol) {
+        let Heard { ends: JudgeEnds { names, vectors, tiers }, scores } = heard;
+        let symbols = &mut self.symbols;
+        names.drain(usize::MAX, |new| symbols.extend(new.iter().map(|d| (d.instrument, d.symbol))));
+        let is_judged = |instrument: InstrumentId| symbols.get(&instrument) == Some(&judged);
+        let kept = &mut self.vectors;
+        vectors.drain(usize::MAX, |new| {
+            kept.extend(new.iter().filter(|v| v.grid_end == 0 && v.mid.is_some() && is_judged(v.instrument)));
+        });
+        let (by_flow, scored, kept) = (&mut self.by_flow, &mut self.scored, &mut self.scores);
+        scores.drain(usize::MAX, |new| {
+            *scored += new.len() as u64;
+            *by_flow += new.iter().filter(|record| record.channel == Channel::Flow).count() as u64;
+            kept.extend(new.iter().filter(|r| is_judged(r.instrument)).map(|r| (r.ts, r.score)));
+        });
+        let (tier_of, said) = (&mut self.tier_of, &mut self.tiers);
+        tiers.drain(usize::MAX, |new| {
+            for note in new {
+                let ScorerNote::Tier { instrument, tier: to, at: ts, .. } = *note else { continue };
+                let from = tier_of.insert(instrument, to).unwrap_or_default();
+                said.take(Change { ts, from, to }, is_judged(instrument));
+            }
+        });
+    }
+}
+
+impl Tiers {
+    fn take(&mut self, change: Change, is_judged: bool) {
+        if is_judged {
+            self.changes.push(change);
         }
         let rises = |tier| u64::from(change.from < tier && change.to >= tier);
-        self.tiers.entered.elevated += rises(Tier::Elevated);
-        self.tiers.entered.high += rises(Tier::High);
-        self.tiers.entered.critical += rises(Tier::Critical);
-    }
-}
-
-type Nowhere = fn(&LimitUpdate, UnixNanos);
-type Stage = ScorerStage<AnyScorer, Nowhere, Said>;
-
-/// Takes what the books hand out.
-#[derive(Default)]
-struct Taken {
-    vectors: Vec<FeatureVector>,
-    defined: Vec<(InstrumentId, Symbol)>,
-}
-
-impl FeatureSink for Taken {
-    fn offer(&mut self, vectors: &[FeatureVector]) -> usize {
-        self.vectors.offer(vectors)
-    }
-}
-
-impl TopOfBookSink for Taken {
-    fn top(&mut self, _: InstrumentId, _: &TopOfBook) {}
-}
-
-impl Observer for Taken {
-    fn on_event_applied(&mut self, event: &BookEvent, _: &Book<'_>, _: Effect) {
-        if event.action == Action::Define {
-            self.defined.push((event.instrument, Symbol::from_word(event.order_id)));
-        }
-    }
-}
-
-/// The stages behind the receiver.
-struct Stages<'a> {
-    plan: &'a Plan,
-    featurizer: Featurizer,
-    taken: Taken,
-    /// The model, and the model without the channels beside the autoencoder.
-    whole: Stage,
-    joint: Stage,
-    /// The model as if it had never seen the judged instrument.
-    stranger: Stage,
-    judged: Symbol,
-    symbols: BTreeMap<InstrumentId, Symbol>,
-    rows: Vec<Row>,
-    /// The judged instrument's vector of the grid point in hand.
-    vector: Option<FeatureVector>,
-}
-
-fn stage(plan: &Plan, model: &Model) -> Result<Stage> {
-    let nowhere: Nowhere = |_, _| {};
-    let config = policy::stage(plan, false)?;
-    ScorerStage::new(config, model, open(plan, model)?, nowhere, Said::default()).context("cannot score")
-}
-
-impl<'a> Stages<'a> {
-    fn new(plan: &'a Plan, model: &Model, judged: Symbol) -> Result<Self> {
-        Ok(Self {
-            plan,
-            featurizer: featurizer(plan, OnFull::Wait)?,
-            taken: Taken::default(),
-            whole: stage(plan, model)?,
-            joint: stage(plan, &model.without_channels())?,
-            stranger: stage(plan, &model.without(judged))?,
-            judged,
-            symbols: BTreeMap::new(),
-            rows: Vec::new(),
-            vector: None,
-        })
-    }
-
-    fn apply(&mut self, events: &[BookEvent]) {
-        // The sink takes everything, so every event is applied.
-        self.featurizer.apply(events, &mut self.taken);
-        self.hand_on();
-    }
-
-    fn hand_on(&mut self) {
-        for (instrument, symbol) in std::mem::take(&mut self.taken.defined) {
-            self.symbols.insert(instrument, symbol);
-            for stage in [&mut self.whole, &mut self.joint, &mut self.stranger] {
-                stage.define(instrument, symbol);
-                stage.set_envelope(instrument, CLASS, self.plan.limits.envelope(symbol.into()));
-                if symbol == self.judged {
-                    stage.observer_mut().judged = Some(instrument);
-                }
-            }
-        }
-        let vectors = std::mem::take(&mut self.taken.vectors);
-        for vector in &vectors {
-            for stage in [&mut self.whole, &mut self.joint, &mut self.stranger] {
-                stage.on_vectors(std::slice::from_ref(vector), vector.ts);
-            }
-            if self.symbols.get(&vector.instrument) == Some(&self.judged) {
-                self.vector = Some(*vector);
-            }
-            if vector.grid_end != 0 {
-                self.end_of_grid();
-            }
-        }
-        // Its memory is used again.
-        self.taken.vectors = vectors;
-        self.taken.vectors.clear();
-    }
-
-    fn end_of_grid(&mut self) {
-        let score = |stage: &mut Stage| stage.observer_mut().newest.take().map(|record| record.score);
-        let (score, joint, stranger) =
-            (score(&mut self.whole), score(&mut self.joint), score(&mut self.stranger));
-        let Some(vector) = self.vector.take().filter(|vector| vector.mid.is_some()) else { return };
-        let (values, valid) = vector.model_inputs();
-        let excess = |id| vector.get(id).unwrap_or(0.0);
-        let excess = excess(FeatureId::SellingExcess).max(excess(FeatureId::BuyingExcess));
-        let (ts, mid) = (vector.ts, vector.mid);
-        self.rows.push(Row { ts, mid, values: *values, valid, excess, score, joint, stranger });
+        self.entered.elevated += rises(Tier::Elevated);
+        self.entered.high += rises(Tier::High);
+        self.entered.critical += rises(Tier::Critical);
     }
 }
 
@@ -231,23 +193,34 @@ impl Day {
         judged: Symbol,
         span: Option<Span>,
     ) -> Result<Self> {
-        let mut stages = Stages::new(plan, model, judged)?;
-        let length = play(plan, pcap, |events| stages.apply(events))?;
-        stages.featurizer.finish(&mut stages.taken);
-        stages.hand_on();
-        let said = std::mem::take(stages.whole.observer_mut());
-        let stranger = std::mem::take(&mut stages.stranger.observer_mut().tiers);
-        let seconds = length.0 as f64 / 1e9;
+        let said = |model: &Model| Said::of(plan, model, pcap, judged);
+        let (whole, joint, stranger) =
+            (said(model)?, said(&model.without_channels())?, said(&model.without(judged))?);
+        let row = |vector: &FeatureVector| {
+            let (values, valid) = vector.model_inputs();
+            let excess = |id| vector.get(id).unwrap_or(0.0);
+            let score = |said: &Said| said.scores.get(&vector.ts).copied();
+            Row {
+                ts: vector.ts,
+                mid: vector.mid,
+                values: *values,
+                valid,
+                excess: excess(FeatureId::SellingExcess).max(excess(FeatureId::BuyingExcess)),
+                score: score(&whole),
+                joint: score(&joint),
+                stranger: score(&stranger),
+            }
+        };
         Ok(Self {
             seed,
-            rows: stages.rows,
+            rows: whole.vectors.iter().map(row).collect(),
             span,
-            tiers: said.tiers,
-            stranger,
-            instruments: stages.symbols.len(),
-            seconds,
-            by_flow: said.by_flow,
-            scores: said.scores,
+            instruments: whole.symbols.len(),
+            seconds: whole.length.map_or(0.0, |(first, last)| last.since(first).0 as f64 / 1e9),
+            by_flow: whole.by_flow,
+            scores: whole.scored,
+            tiers: whole.tiers,
+            stranger: stranger.tiers,
         })
     }
 }

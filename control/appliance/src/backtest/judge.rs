@@ -1,8 +1,8 @@
 //! Thresholds from calm days, lead times from days with a crash, and what the tiers did on both.
 
-use super::day::{Day, Row, Span, Tiers};
+use super::day::{Change, Day, Row, Span, Tiers};
 use super::rules::{Rule, Scales, numbers};
-use gpu::{Model, TierChange};
+use gpu::Model;
 use serde::Serialize;
 use types::{Nanos, Symbol, Tier, UnixNanos};
 
@@ -243,7 +243,7 @@ fn tiers(
         let lead = |(day, harm): (&Day, &Option<Harm>)| {
             let harm = (*harm)?;
             // A tier that holds when the crisis begins is no answer to it, but for an instrument that never leaves it.
-            let rises = |c: &&TierChange| c.ts > harm.begins && c.from < tier && c.to >= tier;
+            let rises = |c: &&Change| c.ts > harm.begins && c.from < tier && c.to >= tier;
             harm.lead_s(of(day).changes.iter().find(rises)?.ts)
         };
         let leads: Vec<_> = crises.iter().zip(harms).map(lead).collect();

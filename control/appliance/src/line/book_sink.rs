@@ -80,6 +80,8 @@ pub(crate) struct BookSink {
     pub(crate) to_desk: Outlet<Defined>,
     /// Names for the cold thread. One that finds no room is offered by the feed again, or its instrument stays refused.
     pub(crate) to_cold: Outlet<Defined>,
+    /// Every vector, for a judge of the model.
+    pub(crate) to_judge: Outlet<FeatureVector>,
     pub(crate) files: Option<BookFiles>,
 }
 
@@ -91,7 +93,8 @@ impl BookSink {
             Quotes::Direct(_) | Quotes::Nowhere => true,
         };
         let named = self.to_scorer.flush();
-        self.to_desk.flush() && named && told
+        let judged = self.to_cold.flush() & self.to_judge.flush();
+        self.to_desk.flush() && named && judged && told
     }
 
     /// Lets go of every ring, so that the stages behind know that nothing more comes.
@@ -100,6 +103,7 @@ impl BookSink {
         self.to_scorer.close();
         self.to_desk.close();
         self.to_cold.close();
+        self.to_judge.close();
         if let Quotes::Scheduled(notes) = &mut self.quotes {
             notes.close();
         }
@@ -168,6 +172,9 @@ impl FeatureSink for BookSink {
             }
             (Some(tx), _) => tx.offer(vectors),
         };
+        if self.to_judge.is_open() {
+            vectors[..taken].iter().for_each(|vector| self.to_judge.push(*vector));
+        }
         if let Quotes::Scheduled(notes) = &mut self.quotes {
             let ends = vectors[..taken].iter().filter(|vector| vector.grid_end != 0);
             ends.for_each(|end| notes.push(BookNote::Grid(end.ts)));

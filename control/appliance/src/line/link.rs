@@ -15,6 +15,10 @@ pub(crate) enum WhenFull {
     AskAgain,
     /// The sender is told.
     Refuse,
+    /// Dropped and counted; what its sender holds is in doubt until a person has said what it is.
+    Doubt,
+    /// It grows where it is until there is room, and nothing is lost.
+    GoOn,
 }
 
 impl WhenFull {
@@ -27,6 +31,8 @@ impl WhenFull {
             Self::Drop => "drop and count: orders never wait",
             Self::AskAgain => "drop, ask again",
             Self::Refuse => "refuse",
+            Self::Doubt => "drop, count, doubt the positions",
+            Self::GoOn => "go on: later, not lost",
         }
     }
 }

@@ -1,9 +1,8 @@
 //! Running a line of simulated time to its end: on one thread, or each stage on its own.
 
 use super::desk_stage::DeskObserver;
-use super::topology::Line;
+use super::ends::{AnyFeed, Line};
 use super::verdict_log::VerdictLog;
-use crate::feeds::AnyFeed;
 use anyhow::{Context, Result};
 use dataplane::{FeedStats, SourceError};
 use featurizer::Featurizer;

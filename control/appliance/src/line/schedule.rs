@@ -5,8 +5,9 @@
 use super::declared::Declared;
 use super::desk::Desk;
 use super::gate_tables::{CLASS, ModelTables, QuoteTable};
+use super::gates::Tables;
 use super::notes::{BookNote, Defined, LimitNote, ModelNote};
-use control::config::LimitPlan;
+use control::config::{LimitPlan, Plan};
 use gate::{
     Breaker, BreakerCause, BreakerKey, BreakerState, BreakerWriter, Permission, StaticTerms, StaticWriter,
 };
@@ -15,18 +16,27 @@ use types::UnixNanos;
 
 /// The writing ends of a gate's tables, and what is to be written.
 pub(crate) struct Schedule {
-    pub(crate) quotes: QuoteTable,
+    quotes: QuoteTable,
     /// None when the gate does not listen to the model.
     pub(crate) model: Option<ModelTables>,
-    pub(crate) statics: StaticWriter,
-    pub(crate) declared: Declared,
-    pub(crate) breakers: BreakerWriter,
-    pub(crate) envelopes: LimitPlan,
-    pub(crate) book_notes: VecDeque<BookNote>,
-    pub(crate) model_notes: VecDeque<ModelNote>,
+    statics: StaticWriter,
+    declared: Declared,
+    breakers: BreakerWriter,
+    envelopes: LimitPlan,
+    book_notes: VecDeque<BookNote>,
+    model_notes: VecDeque<ModelNote>,
 }
 
 impl Schedule {
+    /// Of the tables `set`, with the officer's limits of `plan`. Nothing is latched before the first order of a replay.
+    pub(crate) fn new(set: Tables, plan: &Plan) -> Self {
+        let Tables { quotes, model, statics, declared, mut breakers, .. } = set;
+        breakers.set_unset(Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 });
+        let (book_notes, model_notes) = (VecDeque::new(), VecDeque::new());
+        let envelopes = plan.limits.clone();
+        Self { quotes, model, statics, declared, breakers, envelopes, book_notes, model_notes }
+    }
+
     pub(crate) fn note_book(&mut self, note: BookNote) {
         self.book_notes.push_back(note);
     }

@@ -223,9 +223,9 @@ impl ScoreFile {
 /// Hears what the scorer decides.
 pub(crate) struct ScoreOutlet {
     pub(crate) file: Option<ScoreFile>,
-    /// Changes of tier, for the cold thread.
+    /// Changes of tier, for the cold thread or a judge.
     pub(crate) tiers: Outlet<ScorerNote>,
-    /// Every score, for a screen.
+    /// Every score, for who follows the line.
     pub(crate) scores: Outlet<ScoreRecord>,
 }
 
@@ -234,6 +234,12 @@ impl ScoreOutlet {
     pub(crate) fn flush(&mut self) -> bool {
         let told = self.scores.flush();
         self.tiers.flush() && told
+    }
+
+    /// Lets go of every ring.
+    pub(crate) fn close(&mut self) {
+        self.scores.close();
+        self.tiers.close();
     }
 
     pub(crate) fn define(&mut self, instrument: InstrumentId, symbol: Symbol) {

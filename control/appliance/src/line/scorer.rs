@@ -54,7 +54,7 @@ impl LineScorer {
     fn close(&mut self) {
         let stage = self.scorer.stage_mut();
         stage.sink_mut().close();
-        stage.observer_mut().scores.close();
+        stage.observer_mut().close();
     }
 }
 

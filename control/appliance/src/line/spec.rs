@@ -22,6 +22,16 @@ pub(crate) enum Pace {
     Simulated { score_latency: Nanos },
 }
 
+/// Who follows a line of simulated time beside its desks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Follows {
+    Nobody,
+    /// A screen: every score.
+    Screen,
+    /// A judge of the model: every name, vector, score and change of tier.
+    Judge,
+}
+
 /// Files that the line fills on its way.
 #[derive(Default)]
 pub(crate) struct LineFiles {
@@ -64,7 +74,6 @@ pub(crate) struct LineSpec<'a, O> {
     /// Live one; in a replay none when nobody trades.
     pub(crate) desks: Vec<DeskSpec>,
     pub(crate) observer: O,
-    /// Whether a screen wants every score.
-    pub(crate) screen: bool,
+    pub(crate) follows: Follows,
     pub(crate) latency: &'a mut Latency,
 }

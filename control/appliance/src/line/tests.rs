@@ -1,11 +1,12 @@
 //! What the line promises, seen through its desk: built by the topology, fed with events by hand.
 
+use super::ends::{ControlEnds, Ends, Line};
 use super::gate_tables::{CLASS, GateSet, Listens};
 use super::health::{Channels, FeedHealth};
 use super::notes::{LimitNote, VerdictRecord};
 use super::order_file::OrderFile;
-use super::spec::{DeskSpec, LineFiles, LineSpec, Pace};
-use super::topology::{self, ControlEnds, Ends, Line};
+use super::spec::{DeskSpec, Follows, LineFiles, LineSpec, Pace};
+use super::topology;
 use crate::latency::Latency;
 use crate::orders::OrderRow;
 use control::config::{Plan, load};
@@ -86,7 +87,7 @@ fn build(plan: &Plan, pace: Pace, rows: &[OrderRow], channels: usize) -> (Line<(
             shared: false,
         }],
         observer: (),
-        screen: false,
+        follows: Follows::Nobody,
         latency: &mut Latency::default(),
     };
     let (line, ends) = topology::build(spec, rx).unwrap();

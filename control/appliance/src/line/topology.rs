@@ -1,14 +1,13 @@
-//! The line, declared once: every stage, every ring, its depth, and what happens when it is full. `run`, `replay` and `demo`
-//! build theirs here and nowhere else; they differ in the source of the events, in the clock, in the runner, and in where what
-//! the stages say ends up.
+//! The line, declared once: every stage, every ring, its depth, and what happens when it is full. `run`, `replay`, `demo` and
+//! `backtest` build theirs here and nowhere else, from the receiver to the rings that lead out of it; they differ in the source of the
+//! packets, in the clock, in the runner, and in where what the stages say ends up.
 
 use super::book_sink::{BookSink, Quotes, TimeOf, Untold};
 use super::books::featurizer;
-use super::declared::Declared;
-use super::desk::{COUNTERS, Desk};
 use super::desk_stage::{DeskObserver, DeskStage, InForce, Scheduled};
+use super::ends::{ControlEnds, Ends, JudgeEnds, Line, Received};
 use super::explain::{Answer, Answerer, Asker, Question};
-use super::gate_tables::{GateSet, ModelTables, QuoteTable, Readers, SharedMemory};
+use super::gates::{GateHops, Gates, Tables};
 use super::last_trades::LastTrades;
 use super::link::{Link, WhenFull};
 use super::notes::{BookNote, Defined, ModelNote, ScorerCommand, ScorerNote, VerdictRecord};
@@ -16,22 +15,24 @@ use super::outlet::Outlet;
 use super::schedule::Schedule;
 use super::score_sink::{Effective, LimitOutlet, Limits, ScoreOutlet};
 use super::scorer::{Envelopes, LineScorer};
-use super::spec::{DeskSpec, LineFiles, LineSpec, Pace, ScorerSpec};
+use super::spec::{DeskSpec, Follows, LineFiles, LineSpec, Pace, ScorerSpec};
 use super::timed::Timed;
 use super::verdict_log::{VerdictLog, VerdictSheet};
 use crate::igmp_frame::{IgmpFrame, IgmpRing};
 use crate::latency::Latency;
 use anyhow::Result;
+use attach::record::RECORD_BYTES;
+use attach::ring::RingReader;
 use control::config::Plan;
-use dataplane::EventTx;
 use dataplane::arbiter::REQUESTS_MAX;
 use dataplane::decode::CHANNELS_MAX;
 use dataplane::recovery::{Answer as ServerAnswer, Ask};
+use dataplane::{EventTx, FeedConfig, FileOptions, Live, PacketSource, ReceiverHops, open_files, receive};
 use featurizer::{FeaturizerStage, OnFull};
-use gate::{Breaker, BreakerCause, BreakerState, BreakerWriter, StaticWriter};
 use gpu::{PolledScorer, ScoreRecord, ScorerStage};
-use stage::{CounterReader, GapTx, LiveClock, LosslessTx, RingRx, RingTx, counters, ring};
-use std::collections::VecDeque;
+use stage::{CounterReader, GapTx, HopHistogram, Interval, LiveClock, LosslessTx, RingRx, RingTx, ring};
+use std::io;
+use std::path::{Path, PathBuf};
 use types::{BookEvent, FeatureVector, Nanos, UnixNanos};
 
 /// Depth of the rings that carry words rather than events.
@@ -55,6 +56,28 @@ const ASKS_DEPTH: usize = CHANNELS_MAX * REQUESTS_MAX;
 /// Answers of recovery servers that wait for the receiver.
 const ANSWERS_DEPTH: usize = 1_024;
 
+/// Intervals of a hop's histogram that wait for the cold thread, and as many empty ones that wait for the stage.
+const INTERVALS_DEPTH: usize = 2;
+
+/// How often live histograms change hands.
+const INTERVAL: Nanos = Nanos::SECOND;
+
+/// One burst in so many is measured: a stamp costs as much as a message.
+const BURSTS_SAMPLED: u32 = 16;
+
+/// The receiver's name, of any source.
+const RECEIVER: &str = "receiver";
+
+/// What is measured, in the order of the line, by its tag in latency.hlog.
+const NIC_DECODE: &str = "nic_decode";
+const DECODE_RING: &str = "decode_ring";
+const BOOK_FEATURES: &str = "book_features";
+const SCORE: &str = "score";
+const PUBLISH: &str = "publish";
+const GATE: &str = "gate";
+/// Of an order that a gateway carries the whole turn is measured.
+const GATEWAY: &str = "gateway";
+
 /// Every ring of the line.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Links {
@@ -74,10 +97,16 @@ pub(crate) struct Links {
     pub(crate) book_notes: Link,
     /// What the model says, scorer to a desk of simulated time.
     pub(crate) model_notes: Link,
-    /// Scores, scorer to a screen.
+    /// Scores, scorer to who follows the line.
     pub(crate) scores: Link,
+    /// Vectors, featurizer to a judge of the model.
+    pub(crate) judged_vectors: Link,
     /// Verdicts, desk to the log; one ring for each gate.
     pub(crate) verdicts: Link,
+    /// The same of an order thread of its own, with all else that it does, to the appliance that follows it: a ring in shared memory.
+    pub(crate) order_records: Link,
+    /// Intervals of one hop's histogram, stage to the cold thread.
+    pub(crate) histograms: Link,
     /// Questions, control to the desk.
     pub(crate) questions: Link,
     /// Its answers.
@@ -101,6 +130,7 @@ impl Links {
         }
         let of_pace = |at_live, simulated| if live { at_live } else { simulated };
         let (words, depths) = (WORDS_DEPTH, &plan.link);
+        let records = plan.orders.ring_records as usize;
         let recovers = live && plan.feeds.iter().any(|feed| !feed.recovery.is_empty());
         let vectors = of_pace(WhenFull::StayDirty, WhenFull::Wait);
         Self {
@@ -112,14 +142,17 @@ impl Links {
             names: link::<Defined>(words, WhenFull::Wait),
             definitions: link::<Defined>(words, WhenFull::Drop),
             commands: link::<ScorerCommand>(words, WhenFull::Refuse),
-            scorer_notes: link::<ScorerNote>(words, WhenFull::Drop),
+            scorer_notes: link::<ScorerNote>(words, of_pace(WhenFull::Drop, WhenFull::Wait)),
             book_notes: link::<BookNote>(words, WhenFull::Wait),
             model_notes: link::<ModelNote>(words, WhenFull::Wait),
             scores: link::<ScoreRecord>(words, WhenFull::Wait),
+            judged_vectors: link::<FeatureVector>(words, WhenFull::Wait),
             verdicts: link::<VerdictRecord>(
                 depths.verdict_records as usize,
                 of_pace(WhenFull::Drop, WhenFull::Wait),
             ),
+            order_records: Link { depth: records, item_bytes: RECORD_BYTES, when_full: WhenFull::Doubt },
+            histograms: link::<Interval>(INTERVALS_DEPTH, WhenFull::GoOn),
             questions: link::<Question>(QUESTIONS_DEPTH, WhenFull::Refuse),
             answers: link::<Answer>(QUESTIONS_DEPTH, WhenFull::Refuse),
             card_changes: link::<gpu::CardChange>(CARD_CHANGES_DEPTH, WhenFull::Drop),
@@ -155,23 +188,83 @@ fn outlet<T: Copy>(link: Link) -> (Outlet<T>, RingRx<T>) {
     let (tx, rx) = open(link);
     let outlet = match link.when_full {
         WhenFull::Wait => Outlet::keeping(tx, 0),
-        WhenFull::MarkGap | WhenFull::StayDirty | WhenFull::Drop | WhenFull::AskAgain | WhenFull::Refuse => {
-            Outlet::dropping(tx)
-        }
+        WhenFull::MarkGap
+        | WhenFull::StayDirty
+        | WhenFull::Drop
+        | WhenFull::AskAgain
+        | WhenFull::Refuse
+        | WhenFull::Doubt
+        | WhenFull::GoOn => Outlet::dropping(tx),
     };
     (outlet, rx)
 }
 
-/// The ring that takes the receiver's events to the books. A file waits, also for a live line: it can.
-pub(crate) fn event_ring(plan: &Plan, pace: Pace, from_file: bool) -> (EventTx, RingRx<BookEvent>) {
-    let link = Links::of(plan, pace).events;
-    let (tx, rx) = open(link);
-    let tx = if link.when_full == WhenFull::MarkGap && !from_file {
+/// The ring of a hop's histograms: its reader goes to `latency`.
+fn recorder(links: &Links, hop: &'static str, latency: &mut Latency) -> HopHistogram {
+    let (recorder, reader) = HopHistogram::new(hop, latency.start(), links.histograms.depth);
+    latency.keep(reader);
+    recorder
+}
+
+/// Who reads what a receiver measures, and by which clock it measures.
+pub(crate) type Measured<'a> = (&'a mut Latency, &'a LiveClock);
+
+/// Live, intervals change hands as they pass; else they are read once, at the end.
+fn receiver_hops(links: &Links, pace: Pace, (latency, clock): Measured<'_>) -> ReceiverHops {
+    ReceiverHops {
+        clock: clock.clone(),
+        nic_decode: recorder(links, NIC_DECODE, latency),
+        decode_ring: recorder(links, DECODE_RING, latency),
+        sample_every: BURSTS_SAMPLED,
+        interval: if pace == Pace::Live { INTERVAL } else { Nanos(0) },
+    }
+}
+
+/// The receiver of files, which wait, also for a live line: they can.
+///
+/// # Errors
+/// Files that cannot be opened, or do not fit the feed.
+pub(crate) fn receive_files(
+    (plan, pace): (&Plan, Pace),
+    (paths, options): (&[PathBuf], FileOptions),
+    config: &FeedConfig,
+    measured: Option<Measured<'_>>,
+) -> Result<Received> {
+    let links = Links::of(plan, pace);
+    let (tx, events) = open(links.events);
+    let hops = measured.map(|measured| receiver_hops(&links, pace, measured));
+    let feed = open_files(RECEIVER, paths, config, options, EventTx::Replay(LosslessTx::new(tx)), hops)?;
+    Ok((feed, events))
+}
+
+/// The receiver of packets that do not wait, but in simulated time; `live` for a line that is one.
+///
+/// # Errors
+/// A feed that cannot be received so.
+pub(crate) fn receive_packets<S: PacketSource + Send + 'static>(
+    (plan, pace): (&Plan, Pace),
+    source: S,
+    config: &FeedConfig,
+    measured: Option<Measured<'_>>,
+    live: Option<Live>,
+) -> Result<Received> {
+    let links = Links::of(plan, pace);
+    let (tx, events) = open(links.events);
+    let tx = if links.events.when_full == WhenFull::MarkGap {
         EventTx::Live(GapTx::new(tx, plan.book.instruments as usize))
     } else {
         EventTx::Replay(LosslessTx::new(tx))
     };
-    (tx, rx)
+    let hops = measured.map(|measured| receiver_hops(&links, pace, measured));
+    Ok((receive(RECEIVER, source, config, tx, hops, live)?, events))
+}
+
+/// The appliance's end of the ring at `path` in which an order thread says what it does; a new one is known by `identity`.
+///
+/// # Errors
+/// A ring that cannot be made, or is none.
+pub(crate) fn order_ring(plan: &Plan, path: &Path, identity: u128) -> io::Result<RingReader> {
+    RingReader::open(path, Links::of(plan, Pace::Live).order_records.depth, identity)
 }
 
 /// The ring in which a card's changes of standing are told.
@@ -198,54 +291,6 @@ pub(crate) const fn verdict_log(records: RingRx<VerdictRecord>, file: Option<Ver
     VerdictLog { records, file }
 }
 
-/// The stage of books and features.
-pub(crate) type Books = Timed<FeaturizerStage<BookSink>>;
-
-/// The scorer's stage.
-pub(crate) type Scorer = Timed<LineScorer>;
-
-/// The desk's.
-pub(crate) type OrderDesk<O> = DeskStage<O>;
-
-/// The stages behind the receiver, not running.
-pub(crate) struct Line<O> {
-    pub(crate) books: Books,
-    pub(crate) scorer: Option<Scorer>,
-    pub(crate) desk: OrderDesk<O>,
-}
-
-/// Ends that lead out of the line.
-pub(crate) struct Ends {
-    /// Live alone.
-    pub(crate) control: Option<ControlEnds>,
-    /// Verdicts, by gate.
-    pub(crate) verdicts: Vec<RingRx<VerdictRecord>>,
-    /// Every score, where a screen asked.
-    pub(crate) scores: Option<RingRx<ScoreRecord>>,
-    /// What the scorer counts.
-    pub(crate) scored: Option<CounterReader>,
-    /// What the featurizer counts.
-    pub(crate) booked: CounterReader,
-    /// What tables, books and rings take, for the boot report.
-    pub(crate) memory: Vec<(String, usize)>,
-}
-
-/// What the control plane sees of a live line, and how it moves it.
-pub(crate) struct ControlEnds {
-    pub(crate) readers: Readers,
-    pub(crate) statics: StaticWriter,
-    pub(crate) declared: Declared,
-    pub(crate) breakers: BreakerWriter,
-    pub(crate) commands: RingTx<ScorerCommand>,
-    pub(crate) definitions: RingRx<Defined>,
-    pub(crate) notes: Vec<RingRx<ScorerNote>>,
-    pub(crate) asker: Asker,
-    /// What the desk counts.
-    pub(crate) orders: CounterReader,
-    /// The tables, for order processes.
-    pub(crate) shared: Option<SharedMemory>,
-}
-
 /// Where what books and scorer say leads, and who hears it.
 struct Wiring {
     quotes: Quotes,
@@ -267,14 +312,11 @@ pub(crate) fn build<O: DeskObserver>(
     spec: LineSpec<'_, O>,
     events: RingRx<BookEvent>,
 ) -> Result<(Line<O>, Ends)> {
-    let LineSpec { plan, pace, clock, scorer, channels, files, desks, observer, screen, latency } = spec;
+    let LineSpec { plan, pace, clock, scorer, channels, files, desks, observer, follows, latency } = spec;
     let LineFiles { books: book_files, limits: limit_files, scores: score_file } = files;
     let links = Links::of(plan, pace);
-    let mut gates = Gates::default();
-    for desk in desks {
-        gates.add(plan, &links, desk, latency)?;
-    }
-    let Gates { desks, sets, verdicts, counts, mut memory } = gates;
+    let (gates, verdicts) = build_gates(plan, &links, desks, latency)?;
+    let Gates { desks, sets, counts, mut memory } = gates;
     let wiring = match pace {
         Pace::Live => wire_live(&links, sets, counts, scorer.is_some())?,
         Pace::Simulated { score_latency } => {
@@ -294,9 +336,12 @@ pub(crate) fn build<O: DeskObserver>(
         to_scorer: Outlet::Closed,
         to_desk,
         to_cold,
+        to_judge: Outlet::Closed,
         files: book_files,
     };
-    let (mut scored, mut scores) = (None, None);
+    let mut heard = ScoreOutlet { file: score_file, tiers, scores: Outlet::Closed };
+    let (scores, judge) = follow(&links, follows, &mut sink, &mut heard);
+    let mut scored = None;
     let scorer = match scorer {
         None => None,
         Some(ScorerSpec { model, scorer }) => {
@@ -304,11 +349,6 @@ pub(crate) fn build<O: DeskObserver>(
             let (vectors_tx, vectors) = open(links.vectors);
             (sink.vectors, sink.to_scorer) = (Some(vectors_tx), names_tx);
             let limits = LimitOutlet { limits, effective, files: limit_files };
-            let mut heard = ScoreOutlet { file: score_file, tiers, scores: Outlet::Closed };
-            if screen {
-                let (scores_tx, scores_rx) = outlet(links.scores);
-                (heard.scores, scores) = (scores_tx, Some(scores_rx));
-            }
             let config = crate::policy::stage(plan, pace == Pace::Live)?;
             let stage = ScorerStage::new(config, model, scorer, limits, heard)?;
             scored = Some(stage.counters());
@@ -321,86 +361,57 @@ pub(crate) fn build<O: DeskObserver>(
     };
     let books = build_books(plan, pace, events, sink, &mut memory)?;
     memory.push(("rings".to_owned(), links.live_bytes()));
-    let mut timed = Measure { pace, clock, latency };
     let booked = books.counters();
-    let books = timed.stage(books, "book_features");
-    let scorer = scorer.map(|scorer| timed.stage(scorer, "score"));
+    let mut timed =
+        |hop| (clock.clone(), (pace == Pace::Live).then_some(INTERVAL), recorder(&links, hop, latency));
+    let books = Timed::new(books, timed(BOOK_FEATURES));
+    let scorer = scorer.map(|scorer| Timed::new(scorer, timed(SCORE)));
     Ok((
         Line { books, scorer, desk: DeskStage::new(desks, in_force, observer) },
-        Ends { control, verdicts, scores, scored, booked, memory },
+        Ends { control, verdicts, scores, judge, scored, booked, memory },
     ))
 }
 
-/// Measures stages.
-struct Measure<'a> {
-    pace: Pace,
-    clock: LiveClock,
-    latency: &'a mut Latency,
-}
-
-impl Measure<'_> {
-    fn stage<S>(&mut self, stage: S, hop: &'static str) -> Timed<S> {
-        let Self { pace, clock, latency } = self;
-        Timed {
-            stage,
-            clock: clock.clone(),
-            live: *pace == Pace::Live,
-            latency: latency.hop(hop),
-            moved: None,
-        }
+/// The gates, and the ring of the verdicts of each.
+fn build_gates(
+    plan: &Plan,
+    links: &Links,
+    desks: Vec<DeskSpec>,
+    latency: &mut Latency,
+) -> Result<(Gates, Vec<RingRx<VerdictRecord>>)> {
+    let (mut gates, mut verdicts) = (Gates::default(), Vec::new());
+    for desk in desks {
+        let (log, records) = outlet(links.verdicts);
+        verdicts.push(records);
+        let decision = if desk.route.is_some() { GATEWAY } else { GATE };
+        let hops = desk.measured.then(|| GateHops {
+            publish: recorder(links, PUBLISH, latency),
+            decision: recorder(links, decision, latency),
+        });
+        gates.add(plan, desk, log, hops)?;
     }
+    Ok((gates, verdicts))
 }
 
-/// The gates of a desk, each with the writing ends of its tables.
-#[derive(Default)]
-struct Gates {
-    desks: Vec<Desk>,
-    sets: Vec<Tables>,
-    verdicts: Vec<RingRx<VerdictRecord>>,
-    counts: Vec<CounterReader>,
-    memory: Vec<(String, usize)>,
-}
-
-/// The tables of one gate.
-struct Tables {
-    quotes: QuoteTable,
-    model: Option<ModelTables>,
-    statics: StaticWriter,
-    declared: Declared,
-    breakers: BreakerWriter,
-    readers: Readers,
-    shared: Option<SharedMemory>,
-}
-
-impl Gates {
-    fn add(&mut self, plan: &Plan, links: &Links, spec: DeskSpec, latency: &mut Latency) -> Result<()> {
-        let DeskSpec { accounts, strategies, listens, source, route, measured, shared } = spec;
-        let set = GateSet::new(plan, accounts, strategies, listens, shared)?;
-        let GateSet { gate, quotes, mut model, statics, declared, breakers, readers, shared, memory } = set;
-        // Of an order that a gateway carries the whole turn is measured.
-        let hop = if route.is_some() { "gateway" } else { "gate" };
-        let route = match (route, &shared) {
-            (Some(make), Some(shared)) => Some(make(shared)?),
-            (Some(_), None) => anyhow::bail!("a gateway's order thread reads tables that are not shared"),
-            (None, _) => None,
-        };
-        let mut decision = None;
-        if measured {
-            if let Some(model) = &mut model {
-                model.measure(latency.hop("publish"));
-            }
-            decision = Some(latency.hop(hop));
-        }
-        let (log, verdicts) = outlet(links.verdicts);
-        let (reader, cells) = counters("desk", COUNTERS);
-        let desk_readers = readers.clone();
-        self.desks.push(Desk { gate, readers: desk_readers, source, route, log, counters: cells, decision });
-        self.sets.push(Tables { quotes, model, statics, declared, breakers, readers, shared });
-        self.verdicts.push(verdicts);
-        self.counts.push(reader);
-        self.memory.extend(memory);
-        Ok(())
+/// The rings to who follows the line, which wait: theirs is simulated time.
+fn follow(
+    links: &Links,
+    follows: Follows,
+    books: &mut BookSink,
+    scorer: &mut ScoreOutlet,
+) -> (Option<RingRx<ScoreRecord>>, Option<JudgeEnds>) {
+    if follows == Follows::Nobody {
+        return (None, None);
     }
+    let (to_scores, scores) = outlet(links.scores);
+    scorer.scores = to_scores;
+    if follows == Follows::Screen {
+        return (Some(scores), None);
+    }
+    let ((to_names, names), (to_vectors, vectors), (to_tiers, tiers)) =
+        (outlet(links.names), outlet(links.judged_vectors), outlet(links.scorer_notes));
+    (books.to_cold, books.to_judge, scorer.tiers) = (to_names, to_vectors, to_tiers);
+    (Some(scores), Some(JudgeEnds { names, vectors, tiers }))
 }
 
 /// Live, the stages write the tables of the one gate themselves.
@@ -454,15 +465,7 @@ fn wire_simulated(
     let wanted = !sets.is_empty();
     let (book_notes, books) = outlet(links.book_notes);
     let (model_notes, scores) = outlet(links.model_notes);
-    let schedule = |set: Tables| {
-        let Tables { quotes, model, statics, declared, mut breakers, .. } = set;
-        // Nothing is latched before the first order of a replay.
-        breakers.set_unset(Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 });
-        let envelopes = plan.limits.clone();
-        let (book_notes, model_notes) = (VecDeque::new(), VecDeque::new());
-        Schedule { quotes, model, statics, declared, breakers, envelopes, book_notes, model_notes }
-    };
-    let schedules = sets.into_iter().map(schedule).collect();
+    let schedules = sets.into_iter().map(|set| Schedule::new(set, plan)).collect();
     let scores = (wanted && adaptive).then_some(scores);
     Wiring {
         quotes: if wanted { Quotes::Scheduled(book_notes) } else { Quotes::Nowhere },

@@ -3,6 +3,7 @@
 
 use crate::line::gate_tables::SharedMemory;
 use crate::line::grant::{file_of, grant_for, grant_of};
+use crate::line::topology::order_ring;
 use anyhow::{Context, Result};
 use attach::OrderThread;
 use attach::ring::RingReader;
@@ -11,9 +12,6 @@ use control::names::Name;
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-
-/// Records of a ring that is read after every order.
-const RING_RECORDS: usize = 1 << 12;
 
 /// A thread, and the appliance's ends.
 pub(super) struct LetIn {
@@ -33,7 +31,7 @@ pub(super) fn let_in(
     let grant = grant_for(plan, grant_of(plan, shared), scopes);
     let path = dir.join("order.ring");
     let told = || format!("cannot make the ring {}", path.display());
-    let ring = RingReader::open(&path, RING_RECORDS, 1).with_context(told)?;
+    let ring = order_ring(plan, &path, 1).with_context(told)?;
     let writer = ring.grant().with_context(told)?.with_context(told)?;
     // Both ends have it.
     std::fs::remove_file(&path).with_context(told)?;

@@ -8,16 +8,16 @@ use super::spec::{Parts, line_of, model_of};
 use super::views::{FeedView, ScorerView};
 use super::writers::Writers;
 use crate::cli::WrongUsage;
-use crate::feeds::AnyFeed;
 use crate::latency::Latency;
+use crate::line::ends::{AnyFeed, Books, Ends, Line, OrderDesk, Scorer};
 use crate::line::health::{FeedHealth, LastMoved, Moment};
 use crate::line::notes::{Defined, ScorerNote, VerdictRecord};
 use crate::line::spec::Pace;
-use crate::line::topology::{self, Ends, Links};
+use crate::line::topology::{self, Links};
 use crate::named::lower_case;
 use crate::output::tell;
 use anyhow::{Context, Result};
-use control::config::{CpuChoice, Feed as FeedPlan, FeedSource, Plan};
+use control::config::{CpuChoice, Feed as FeedPlan, Plan};
 use gpu::{CardChange, Scorer as _};
 use stage::{Clock, IdlePolicy, LiveClock, Pinned, PinnedConfig, RingRx, Stage, StopFlag, spawn_pinned};
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub(super) struct Prepared {
     feed: LiveFeed,
     thread_start: ThreadStart,
     recovery: Option<Sockets>,
-    line: topology::Line<()>,
+    line: Line<()>,
     cold: Cold,
 }
 
@@ -52,9 +52,9 @@ struct Cold {
 pub(super) struct Running {
     feed: Pinned<LiveFeed>,
     recovery: Option<RecoveryThread>,
-    books: Pinned<topology::Books>,
-    scorer: Option<Pinned<topology::Scorer>>,
-    desk: Pinned<topology::OrderDesk<()>>,
+    books: Pinned<Books>,
+    scorer: Option<Pinned<Scorer>>,
+    desk: Pinned<OrderDesk<()>>,
     stop: StopFlag,
     cold: Cold,
 }
@@ -82,10 +82,8 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     let feed_plan = only_feed(plan)?;
     let mut report = Report::default();
     report.warnings.extend(lower_case(plan));
-    let from_file = matches!(feed_plan.source, FeedSource::File(_));
-    let (event_tx, events) = topology::event_ring(plan, Pace::Live, from_file);
-    let OpenedFeed { feed, thread_start, chores, recovery } =
-        open_feed(plan, feed_plan, event_tx, clock, latency, &mut report)?;
+    let OpenedFeed { received: (feed, events), thread_start, chores, recovery } =
+        open_feed(plan, feed_plan, clock, latency, &mut report)?;
     let model = model_of(plan)?;
     let (cards, card) = topology::card_ring(plan);
     let health = FeedHealth::default();
@@ -145,7 +143,7 @@ impl Prepared {
     pub(super) fn start(self, plan: &Plan, clock: &LiveClock) -> Result<Running> {
         let stop = StopFlag::new();
         let Self { backend, feed, thread_start, recovery, line, cold } = self;
-        let topology::Line { books, scorer, desk } = line;
+        let Line { books, scorer, desk } = line;
         let placement = &plan.placement;
         let at = |cpu, nap_us| Place { cpu, nap_us, clock, stop: &stop };
         let desk = at(placement.desk_cpu, DESK_NAP_US).spawn(desk, || Ok(()))?;

@@ -7,14 +7,14 @@ use super::feed::receiver_config;
 use super::spec::{Parts, line_of, model_of};
 use super::writers::Writers;
 use crate::cli::{Cli, Command, Replay};
-use crate::feeds::AnyFeed;
 use crate::latency::Latency;
+use crate::line::ends::{ControlEnds, Line, Received};
 use crate::line::health::FeedHealth;
 use crate::line::notes::{Defined, ScorerNote};
 use crate::line::order_file::OrderFile;
 use crate::line::order_source::{Arrival, OrderSource};
 use crate::line::spec::{LineFiles, Pace};
-use crate::line::topology::{self, ControlEnds};
+use crate::line::topology;
 use crate::line::verdict_log::{VerdictLog, VerdictSheet};
 use crate::orders::{self, OrderRow};
 use crate::output::OutputDir;
@@ -22,7 +22,7 @@ use crate::tables::Sheet;
 use clap::Parser;
 use control::config::{Plan, load};
 use dataplane::source::{Layer, Packet, SourceStatus};
-use dataplane::{FeedConfig, FileOptions, FileSource, ItchFraming, PacketSource, SourceError, open_files};
+use dataplane::{FeedConfig, FileOptions, FileSource, ItchFraming, PacketSource, SourceError};
 use featurizer::features::GRID_NS;
 use gate::{Breaker, BreakerCause, BreakerKey, BreakerState, RefReader, Verdict};
 use stage::{Inline, LiveClock, OsClock, RingRx, RingTx, Stage, WorkStatus, ring};
@@ -104,7 +104,7 @@ impl OrderSource for Held {
 /// The line that `run` builds, with files, and what its cold thread has of it.
 struct Live<'a> {
     plan: &'a Plan,
-    line: topology::Line<()>,
+    line: Line<()>,
     writers: Writers,
     definitions: RingRx<Defined>,
     notes: Vec<RingRx<ScorerNote>>,
@@ -148,7 +148,7 @@ impl<'a> Live<'a> {
 
     /// Polls every stage until none has work, and does the cold thread's part.
     fn come_to_rest(&mut self, now: UnixNanos) {
-        let topology::Line { books, scorer, desk } = &mut self.line;
+        let Line { books, scorer, desk } = &mut self.line;
         let mut stages: Vec<&mut dyn Stage> = vec![books];
         stages.extend(scorer.as_mut().map(|s| s as &mut dyn Stage));
         stages.push(desk);
@@ -244,21 +244,20 @@ impl Case<'_> {
     }
 
     /// Its receiver in the daemon of `plan`, one packet a poll, and when the next is due where packets come as from a port.
-    fn receive(&self, args: &Replay, plan: &Plan) -> (AnyFeed, RingRx<BookEvent>, Arc<AtomicU64>) {
-        let (tx, events) = topology::event_ring(plan, Pace::Live, !self.from_port);
-        assert_eq!(tx.is_live(), self.from_port);
+    fn receive(&self, args: &Replay, plan: &Plan) -> (Received, Arc<AtomicU64>) {
+        let line = (plan, Pace::Live);
         let mut feed = only_feed(plan).unwrap().clone();
         feed.kind = args.feed;
         let config = FeedConfig { burst_max: 1, ..receiver_config(plan, &feed) };
         let due = Arc::new(AtomicU64::new(0));
-        let feed = if self.from_port {
-            dataplane::receive("receiver", Ahead::read(self.input, &due), &config, tx, None, None).unwrap()
+        let received = if self.from_port {
+            topology::receive_packets(line, Ahead::read(self.input, &due), &config, None, None)
         } else {
             let framing = if self.lenient { ItchFraming::TypeDriven } else { ItchFraming::LengthPrefixed };
             let options = FileOptions { itch_framing: framing };
-            open_files("receiver", &args.inputs, &config, options, tx, None).unwrap()
+            topology::receive_files(line, (&args.inputs, options), &config, None)
         };
-        (feed, events, due)
+        (received.unwrap(), due)
     }
 
     /// Runs it on the live line, with the files of a replay into `out`.
@@ -269,7 +268,7 @@ impl Case<'_> {
         let plan = self.plan(plan_dir.path(), &rows);
         let mut out = OutputDir::create(out).unwrap();
         let outputs = crate::replay::create_outputs(&args, &mut out).unwrap();
-        let (mut feed, mut received, due) = self.receive(&args, &plan);
+        let ((mut feed, mut received), due) = self.receive(&args, &plan);
         let (mut events, line_rx) = ring::<BookEvent>(64);
         let mut live = Live::build(&plan, &rows, outputs, line_rx);
         let mut clock = UnixNanos(0);

@@ -2,14 +2,16 @@
 
 use super::recovery::{self, Sockets, WINDOW_PACKETS, recovery_config};
 use super::report::Report;
-use crate::feeds::{AnyFeed, receiver_hops};
 use crate::latency::Latency;
+use crate::line::ends::{AnyFeed, Received};
 use crate::line::health::LastMoved;
+use crate::line::spec::Pace;
+use crate::line::topology::{self, Measured};
 use anyhow::Result;
 use control::config::{Feed as FeedPlan, FeedSource, Plan};
 use dataplane::arbiter::Start;
 use dataplane::recovery::RecoveryEnds;
-use dataplane::{ChannelConfig, EventTx, FeedConfig, FileOptions, ReceiverHops, open_files};
+use dataplane::{ChannelConfig, FeedConfig, FileOptions};
 use stage::{LiveClock, Stage, Work};
 use std::net::SocketAddrV4;
 use types::{Nanos, UnixNanos};
@@ -28,7 +30,7 @@ pub(super) trait PortChores: Send {
 
 /// An input, not running.
 pub(super) struct OpenedFeed {
-    pub(super) feed: AnyFeed,
+    pub(super) received: Received,
     pub(super) thread_start: ThreadStart,
     pub(super) chores: Option<Box<dyn PortChores>>,
     pub(super) recovery: Option<Sockets>,
@@ -41,22 +43,22 @@ pub(super) struct OpenedFeed {
 pub(super) fn open_feed(
     plan: &Plan,
     feed: &FeedPlan,
-    tx: EventTx,
     clock: &LiveClock,
     latency: &mut Latency,
     report: &mut Report,
 ) -> Result<OpenedFeed> {
     let config = receiver_config(plan, feed);
-    let hops = receiver_hops(latency, clock.clone(), Nanos::SECOND);
+    let measured = (latency, clock);
     match &feed.source {
         FeedSource::File(path) => {
-            let paths = [path.clone()];
-            let feed = open_files("receiver", &paths, &config, FileOptions::default(), tx, Some(hops))?;
-            Ok(OpenedFeed { feed, thread_start: Box::new(|| Ok(())), chores: None, recovery: None })
+            let files = ([path.clone()], FileOptions::default());
+            let received =
+                topology::receive_files((plan, Pace::Live), (&files.0, files.1), &config, Some(measured))?;
+            Ok(OpenedFeed { received, thread_start: Box::new(|| Ok(())), chores: None, recovery: None })
         }
         FeedSource::Vdev(_) | FeedSource::Pci(_) => {
             let (sockets, ends) = recovery::open(plan, feed)?.unzip();
-            let opened = open_port(plan, feed, &config, tx, hops, (clock, ends), report)?;
+            let opened = open_port(plan, feed, &config, (measured, ends), report)?;
             Ok(OpenedFeed { recovery: sockets, ..opened })
         }
     }
@@ -94,19 +96,18 @@ fn open_port(
     plan: &Plan,
     feed: &FeedPlan,
     config: &FeedConfig,
-    tx: EventTx,
-    hops: ReceiverHops,
-    (clock, recovery): (&LiveClock, Option<RecoveryEnds>),
+    (measured, recovery): (Measured<'_>, Option<RecoveryEnds>),
     report: &mut Report,
 ) -> Result<OpenedFeed> {
-    let port = crate::dpdk_source::open_live(plan, feed, crate::line::topology::igmp_ring(plan))?;
+    let port = crate::dpdk_source::open_live(plan, feed, topology::igmp_ring(plan))?;
     report.warnings.extend(port.warnings);
     report.groups.extend(port.groups);
-    let live = dataplane::Live { stamp: clock.clone(), recovery };
-    let feed = dataplane::receive("receiver", port.source, config, tx, Some(hops), Some(live))?;
+    let live = dataplane::Live { stamp: measured.1.clone(), recovery };
+    let line = (plan, Pace::Live);
+    let received = topology::receive_packets(line, port.source, config, Some(measured), Some(live))?;
     let eal = port.eal;
     Ok(OpenedFeed {
-        feed,
+        received,
         thread_start: Box::new(move || crate::dpdk_source::register_thread(&eal)),
         chores: port.member.map(|member| Box::new(member) as Box<dyn PortChores>),
         recovery: None,
@@ -119,9 +120,7 @@ fn open_port(
     _plan: &Plan,
     feed: &FeedPlan,
     _config: &FeedConfig,
-    _tx: RingTx<BookEvent>,
-    _hops: ReceiverHops,
-    _live: (&LiveClock, Option<RecoveryEnds>),
+    _line: (Measured<'_>, Option<RecoveryEnds>),
     _report: &mut Report,
 ) -> Result<OpenedFeed> {
     anyhow::bail!(

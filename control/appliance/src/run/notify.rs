@@ -1,12 +1,13 @@
 //! The service manager's notification socket (sd_notify(3)): that the daemon is ready, that it lives, that it stops. Without
 //! one in the environment nothing is sent.
 
+use stage::StopFlag;
 use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::PathBuf;
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, Thread};
 use std::time::Duration;
 
 /// The way to the service manager.
@@ -14,8 +15,8 @@ pub(super) struct Notifier {
     socket: Option<(UnixDatagram, SocketAddr)>,
     /// How often it wants to hear that the daemon lives; none where it does not.
     pulse: Option<Duration>,
-    /// Ends the thread that says so, by being dropped.
-    beating: Option<Sender<()>>,
+    /// The thread that says so, and what ends it.
+    beating: Option<(Thread, StopFlag)>,
 }
 
 impl Notifier {
@@ -54,19 +55,27 @@ impl Notifier {
         self.send("READY=1\nSTATUS=running");
         let (Some((socket, address)), Some(pulse)) = (&self.socket, self.pulse) else { return Ok(()) };
         let (socket, address) = (socket.try_clone()?, address.clone());
-        let (beating, ended) = mpsc::channel();
-        std::thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
-            while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(pulse) {
-                send(&socket, &address, "WATCHDOG=1");
+        let stop = StopFlag::new();
+        let stopped = stop.clone();
+        let beat = move || loop {
+            // Woken early, it says once more that the daemon lives, which harms nobody.
+            thread::park_timeout(pulse);
+            if stopped.is_raised() {
+                return;
             }
-        })?;
-        self.beating = Some(beating);
+            send(&socket, &address, "WATCHDOG=1");
+        };
+        let beating = thread::Builder::new().name("watchdog".to_owned()).spawn(beat)?;
+        self.beating = Some((beating.thread().clone(), stop));
         Ok(())
     }
 
     /// The daemon ends because it was told to.
     pub(super) fn stopping(&mut self) {
-        self.beating = None;
+        if let Some((thread, stop)) = self.beating.take() {
+            stop.raise();
+            thread.unpark();
+        }
         self.send("STOPPING=1");
     }
 }

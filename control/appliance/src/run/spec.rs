@@ -5,7 +5,7 @@ use super::backend::NAMES_MAX;
 use crate::latency::Latency;
 use crate::line::gate_tables::Listens;
 use crate::line::health::{Channels, FeedHealth};
-use crate::line::spec::{DeskSpec, LineFiles, LineSpec, Pace, ScorerSpec};
+use crate::line::spec::{DeskSpec, Follows, LineFiles, LineSpec, Pace, ScorerSpec};
 use crate::scorer::{load_model, open_live};
 use anyhow::Result;
 use control::config::{Feed as FeedPlan, Plan};
@@ -57,7 +57,7 @@ pub(super) fn line_of<'a>(
         files: LineFiles::default(),
         desks: vec![desk_of(plan)],
         observer: (),
-        screen: false,
+        follows: Follows::Nobody,
         latency,
     };
     Ok((spec, warning))

@@ -21,8 +21,6 @@ pub const LATENCY_NS_MIN: u64 = 1;
 pub const LATENCY_NS_MAX: u64 = 10_000_000_000;
 /// Significant decimal digits.
 pub const DIGITS: u8 = 3;
-/// Histograms of a hop that wait for or at the cold thread, beside the one being recorded into.
-const SPARES: usize = 2;
 
 /// An empty histogram with the bounds all hops share: 1 ns to 10 s at three digits, 196 KiB.
 ///
@@ -55,19 +53,19 @@ pub struct HopHistogram {
 }
 
 impl HopHistogram {
-    /// Makes both ends for the hop called `hop` (the tag in the log: no comma, space or line break). Everything is
-    /// allocated here.
+    /// Makes both ends for the hop called `hop` (the tag in the log: no comma, space or line break), with `spares` histograms that
+    /// wait for or at the cold thread beside the one being recorded into. Everything is allocated here.
     ///
     /// # Panics
     ///
     /// When `hop` cannot be a tag.
     #[must_use]
-    pub fn new(hop: &'static str, start: UnixNanos) -> (Self, HopReader) {
+    pub fn new(hop: &'static str, start: UnixNanos, spares: usize) -> (Self, HopReader) {
         assert!(log::is_tag(hop), "{hop:?} cannot be a tag in an interval log");
         let blank = || Interval { start, end: start, histogram: Box::new(latency_histogram()) };
-        let (full_tx, full_rx) = RingBuffer::new(SPARES);
-        let (mut empty_tx, empty_rx) = RingBuffer::new(SPARES);
-        for _ in 0..SPARES {
+        let (full_tx, full_rx) = RingBuffer::new(spares);
+        let (mut empty_tx, empty_rx) = RingBuffer::new(spares);
+        for _ in 0..spares {
             // Room for exactly the spares was just made.
             let _ = empty_tx.push(blank());
         }
@@ -169,7 +167,7 @@ mod tests {
 
     #[test]
     fn intervals_arrive_whole_and_come_back_empty() {
-        let (mut hop, mut reader) = HopHistogram::new("nic-decode", UnixNanos(100));
+        let (mut hop, mut reader) = HopHistogram::new("nic-decode", UnixNanos(100), 2);
         for round in 0..10 {
             let start = 100 + round * 10;
             hop.record(Nanos(5));
@@ -182,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_late_reader_costs_resolution_in_time_but_no_value() {
-        let (mut hop, mut reader) = HopHistogram::new("h", UnixNanos(0));
+        let (mut hop, mut reader) = HopHistogram::new("h", UnixNanos(0), 2);
         let handed: Vec<bool> = (1..=4)
             .map(|n| {
                 hop.record(Nanos(n));
@@ -197,7 +195,7 @@ mod tests {
 
     #[test]
     fn what_is_too_long_counts_as_the_longest() {
-        let (mut hop, _reader) = HopHistogram::new("h", UnixNanos(0));
+        let (mut hop, _reader) = HopHistogram::new("h", UnixNanos(0), 2);
         hop.record(Nanos(u64::MAX));
         assert_eq!(hop.current().len(), 1);
         let longest = hop.current().max();
@@ -207,6 +205,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "cannot be a tag")]
     fn a_hop_name_must_be_a_tag() {
-        let _ = HopHistogram::new("two words", UnixNanos(0));
+        let _ = HopHistogram::new("two words", UnixNanos(0), 2);
     }
 }

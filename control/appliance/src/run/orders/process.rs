@@ -3,6 +3,7 @@
 use super::journal::{Block, Cut, Journal};
 use super::mirror::Mirror;
 use crate::line::gate_tables::STRATEGY;
+use crate::line::topology::order_ring;
 use crate::tables::VerdictRow;
 use anyhow::{Context, Result};
 use attach::record::{Entry, Record};
@@ -89,7 +90,7 @@ fn fresh_identity() -> u128 {
 /// Opens the ring at `path`, or makes one. What is there and is none is set aside.
 fn open_ring(plan: &Plan, path: &Path) -> Result<(RingReader, Option<String>)> {
     let told = || format!("cannot make the ring {}", path.display());
-    let open = || RingReader::open(path, plan.orders.ring_records as usize, fresh_identity());
+    let open = || order_ring(plan, path, fresh_identity());
     match open() {
         Ok(ring) => Ok((ring, None)),
         Err(error) => {
