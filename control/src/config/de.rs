@@ -11,6 +11,12 @@ use serde::de::{
 use std::collections::{BTreeSet, btree_map};
 use std::fmt;
 
+/// Keys that there were, and what says now what they said.
+const GONE: [(&str, &str); 1] = [(
+    "link.verdict_records",
+    "verdicts go through the ring of the order process that they are of, whose depth is orders.ring_records",
+)];
+
 /// Deserializes `root`, collecting every error. A value that fails is replaced by its default (or removed) and the
 /// reading starts again, so the number of rounds is bounded by the number of values.
 pub(crate) fn collect<T: DeserializeOwned>(root: &Node, defaults: &Node) -> Result<T, Vec<ConfigError>> {
@@ -43,11 +49,9 @@ pub(crate) fn collect<T: DeserializeOwned>(root: &Node, defaults: &Node) -> Resu
             continue;
         }
         let unknown = matches!(fault.problem, Problem::UnknownKey { .. });
-        errors.push(ConfigError {
-            origin: tree.origin_near(&fault.path),
-            key: key.clone(),
-            problem: fault.problem,
-        });
+        let gone = GONE.iter().find(|(name, _)| unknown && *name == key);
+        let problem = gone.map_or(fault.problem, |(_, instead)| Problem::Gone { instead });
+        errors.push(ConfigError { origin: tree.origin_near(&fault.path), key: key.clone(), problem });
         if fault.path.is_empty() || !removed.insert(key) {
             return Err(errors);
         }

@@ -40,6 +40,11 @@ pub enum Problem {
         /// The one that was probably meant.
         nearest: Option<String>,
     },
+    /// There was such a key.
+    Gone {
+        /// What says now what it said.
+        instead: &'static str,
+    },
     /// A key that must be given is not.
     Missing,
     /// The value cannot be used.
@@ -79,6 +84,7 @@ impl fmt::Display for ConfigError {
             Problem::UnknownKey { known, nearest } => {
                 write!(f, "no such key{} (keys here: {})", hint(nearest), known.join(", "))
             }
+            Problem::Gone { instead } => write!(f, "no such key any more: {instead}"),
             Problem::Missing => f.write_str("missing, and it has no default"),
             Problem::Value { found, wanted, nearest } => {
                 write!(f, "found {found}, wanted {wanted}{}", hint(nearest))

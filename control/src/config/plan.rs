@@ -189,7 +189,6 @@ impl Checker<'_> {
     fn rings(&mut self, config: &Config) {
         self.depth("link.receiver_featurizer_events", config.link.receiver_featurizer_events);
         self.depth("link.featurizer_scorer_vectors", config.link.featurizer_scorer_vectors);
-        self.depth("link.verdict_records", config.link.verdict_records);
         self.depth("orders.ring_records", config.orders.ring_records);
     }
 

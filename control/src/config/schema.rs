@@ -264,8 +264,6 @@ pub struct Link {
     pub receiver_featurizer_events: u32,
     /// `FeatureVector`s from the featurizer to the scorer.
     pub featurizer_scorer_vectors: u32,
-    /// Verdicts from the order thread to the log.
-    pub verdict_records: u32,
 }
 
 /// `[book]`: sizes of the tables.

@@ -170,8 +170,12 @@ fn slips_are_errors_with_the_line_and_what_was_meant() {
             "p.toml:2: book.tick.FUTX: found 0.0000001, wanted an amount from 0.000001 to 1000",
         ),
         (
-            "[link]\nverdict_records = 1000",
-            "p.toml:2: link.verdict_records: found 1000, wanted a power of two from 64 to 16777216",
+            "[orders]\nring_records = 1000",
+            "p.toml:2: orders.ring_records: found 1000, wanted a power of two from 64 to 16777216",
+        ),
+        (
+            "\n[link]\nverdict_records = 65536",
+            "p.toml:3: link.verdict_records: no such key any more: verdicts go through the ring of the order process that they are of, whose depth is orders.ring_records",
         ),
         (
             "[eal]\npci = [\"0000:3b:00.0\", \"3b:00.1\"]",

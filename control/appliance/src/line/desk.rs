@@ -55,7 +55,7 @@ impl Desk {
         let start = Instant::now();
         let (verdict, reservation) = self.gate.reserve(intent, ts);
         let check = since(start);
-        self.note(VerdictRecord { ts, tag, intent: *intent, verdict, check });
+        self.note(VerdictRecord { ts, tag, verdict, check });
         if let Some(source) = &mut self.source {
             source.judged(&verdict, reservation.is_some(), &self.readers.references);
         }

@@ -41,7 +41,7 @@ pub(crate) struct Line<O> {
 pub(crate) struct Ends {
     /// Live alone.
     pub(crate) control: Option<ControlEnds>,
-    /// Verdicts, by gate.
+    /// Verdicts, by gate that somebody trades through.
     pub(crate) verdicts: Vec<RingRx<VerdictRecord>>,
     /// Every score, where somebody follows the line.
     pub(crate) scores: Option<RingRx<ScoreRecord>>,

@@ -1,6 +1,6 @@
 //! What the stages of the line tell each other beside events and vectors.
 
-use gate::{Effective, Envelope, FatFingerLimits, OrderIntent, Terms, Verdict};
+use gate::{Effective, Envelope, FatFingerLimits, Terms, Verdict};
 use types::{Depth, InstrumentId, Nanos, Symbol, Tier, TopOfBook, UnixNanos};
 
 /// An instrument the feed has just named.
@@ -112,13 +112,12 @@ impl ScorerNote {
     }
 }
 
-/// One order and what the gate said, on its way to the verdict log.
+/// What the gate said of one order, on its way to the verdict log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct VerdictRecord {
     pub(crate) ts: UnixNanos,
     /// The order source's own number of the order.
     pub(crate) tag: u32,
-    pub(crate) intent: OrderIntent,
     pub(crate) verdict: Verdict,
     pub(crate) check: Nanos,
 }

@@ -168,7 +168,7 @@ fn open_live(plan: &Plan, rows: &[OrderRow]) -> (Line<()>, Ends, ControlEnds) {
 
 #[test]
 fn live_the_desk_judges_counts_and_logs_and_never_waits_for_the_log() {
-    let plan = plan(&["book.instruments=16", "book.orders=1024", "link.verdict_records=64"]);
+    let plan = plan(&["book.instruments=16", "book.orders=1024", "orders.ring_records=64"]);
     let mut rows: Vec<_> = (0..100).map(|n| order(at_ms(2 + n), &n.to_string())).collect();
     rows[7].symbol = "NOBODY".into();
     let (mut line, mut ends, control) = open_live(&plan, &rows);
@@ -186,7 +186,8 @@ fn live_the_desk_judges_counts_and_logs_and_never_waits_for_the_log() {
 #[test]
 fn a_question_is_answered_by_the_desk_that_owns_the_gate() {
     let plan = plan(&["book.instruments=16", "book.orders=1024"]);
-    let (mut line, _ends, mut control) = open_live(&plan, &[]);
+    let (mut line, ends, mut control) = open_live(&plan, &[]);
+    assert!(ends.verdicts.is_empty(), "nobody trades through it, so no ring of verdicts waits for any");
     let intent = OrderIntent {
         cl_ord_id: u64::MAX,
         px: cents(10_000),

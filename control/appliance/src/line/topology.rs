@@ -101,7 +101,7 @@ pub(crate) struct Links {
     pub(crate) scores: Link,
     /// Vectors, featurizer to a judge of the model.
     pub(crate) judged_vectors: Link,
-    /// Verdicts, desk to the log; one ring for each gate.
+    /// Verdicts, desk to the log; one ring for each of its gates that somebody trades through.
     pub(crate) verdicts: Link,
     /// The same of an order thread of its own, with all else that it does, to the appliance that follows it: a ring in shared memory.
     pub(crate) order_records: Link,
@@ -147,10 +147,7 @@ impl Links {
             model_notes: link::<ModelNote>(words, WhenFull::Wait),
             scores: link::<ScoreRecord>(words, WhenFull::Wait),
             judged_vectors: link::<FeatureVector>(words, WhenFull::Wait),
-            verdicts: link::<VerdictRecord>(
-                depths.verdict_records as usize,
-                of_pace(WhenFull::Drop, WhenFull::Wait),
-            ),
+            verdicts: link::<VerdictRecord>(records, of_pace(WhenFull::Drop, WhenFull::Wait)),
             order_records: Link { depth: records, item_bytes: RECORD_BYTES, when_full: WhenFull::Doubt },
             histograms: link::<Interval>(INTERVALS_DEPTH, WhenFull::GoOn),
             questions: link::<Question>(QUESTIONS_DEPTH, WhenFull::Refuse),
@@ -167,10 +164,9 @@ impl Links {
 
     /// Bytes of the rings of a live line.
     pub(crate) fn live_bytes(&self) -> usize {
-        let Self { events, vectors, names, definitions, commands, scorer_notes, verdicts, .. } = self;
+        let Self { events, vectors, names, definitions, commands, scorer_notes, .. } = self;
         let Self { questions, answers, card_changes, igmp, asks, server_answers, .. } = self;
-        let line =
-            [events, vectors, names, names, definitions, commands, scorer_notes, scorer_notes, verdicts];
+        let line = [events, vectors, names, names, definitions, commands, scorer_notes, scorer_notes];
         line.into_iter()
             .chain([questions, answers, card_changes, igmp, asks, server_answers])
             .map(|link| link.depth * link.item_bytes)
@@ -372,7 +368,7 @@ pub(crate) fn build<O: DeskObserver>(
     ))
 }
 
-/// The gates, and the ring of the verdicts of each.
+/// The gates, and the ring of the verdicts of each that somebody trades through.
 fn build_gates(
     plan: &Plan,
     links: &Links,
@@ -381,8 +377,12 @@ fn build_gates(
 ) -> Result<(Gates, Vec<RingRx<VerdictRecord>>)> {
     let (mut gates, mut verdicts) = (Gates::default(), Vec::new());
     for desk in desks {
-        let (log, records) = outlet(links.verdicts);
-        verdicts.push(records);
+        let mut log = Outlet::Closed;
+        if desk.source.is_some() || desk.route.is_some() {
+            let (records, logged) = outlet(links.verdicts);
+            log = records;
+            verdicts.push(logged);
+        }
         let decision = if desk.route.is_some() { GATEWAY } else { GATE };
         let hops = desk.measured.then(|| GateHops {
             publish: recorder(links, PUBLISH, latency),

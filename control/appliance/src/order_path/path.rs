@@ -152,7 +152,7 @@ impl OuchPath {
                 let Some((intent, verdict, _)) = record.entry.judged() else { continue };
                 // The gateway's number of an order has the firm's in its lower half, which counts the rows from 1.
                 let tag = ((intent.cl_ord_id & 0xffff_ffff) as u32).wrapping_sub(1);
-                said(VerdictRecord { ts: record.at, tag, intent, verdict, check });
+                said(VerdictRecord { ts: record.at, tag, verdict, check });
             }
             Ok(())
         })?;

@@ -10,7 +10,7 @@ use super::views::{FeedView, ScorerView};
 use super::writers::Writers;
 use crate::line::explain::Asker;
 use crate::line::gate_tables::{CLASS, Readers, SharedMemory};
-use crate::line::notes::{Defined, Drivers, ScorerCommand, ScorerNote, VerdictRecord};
+use crate::line::notes::{Defined, Drivers, ScorerCommand, ScorerNote};
 use anyhow::Result;
 use attach::DaemonClock;
 use control::backend::{Backend, BackendError, InstrumentView, SessionView, Snapshot};
@@ -222,20 +222,6 @@ impl LiveBackend {
             Some((*id, (*symbol).into(), breakers.untaken_trips(*id)?))
         };
         names.symbols.iter().filter_map(untaken).collect()
-    }
-
-    /// Account, strategy and symbol of a verdict, as they were named; a number without a name is its own.
-    pub(super) fn names_of(&self, record: &VerdictRecord) -> [String; 3] {
-        let names = lock(&self.names);
-        let intent = &record.intent;
-        let account = names.accounts.iter().find(|(_, id)| **id == intent.account);
-        let strategy = names.strategies.iter().find(|(_, id)| **id == intent.strategy);
-        let symbol = names.symbols.get(&intent.instrument);
-        [
-            account.map_or_else(|| intent.account.0.to_string(), |(name, _)| name.to_string()),
-            strategy.map_or_else(|| intent.strategy.0.to_string(), |(name, _)| name.to_string()),
-            symbol.map_or_else(|| intent.instrument.0.to_string(), ToString::to_string),
-        ]
     }
 
     /// Everything that the stages count.

@@ -11,7 +11,7 @@ use crate::cli::WrongUsage;
 use crate::latency::Latency;
 use crate::line::ends::{AnyFeed, Books, Ends, Line, OrderDesk, Scorer};
 use crate::line::health::{FeedHealth, LastMoved, Moment};
-use crate::line::notes::{Defined, ScorerNote, VerdictRecord};
+use crate::line::notes::{Defined, ScorerNote};
 use crate::line::spec::Pace;
 use crate::line::topology::{self, Links};
 use crate::named::lower_case;
@@ -44,7 +44,6 @@ pub(super) struct Prepared {
 struct Cold {
     definitions: RingRx<Defined>,
     notes: Vec<RingRx<ScorerNote>>,
-    verdicts: Vec<RingRx<VerdictRecord>>,
     card: RingRx<CardChange>,
 }
 
@@ -92,7 +91,7 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     report.warnings.extend(warning);
     let scorer_name = spec.scorer.as_ref().map(|spec| spec.scorer.name());
     let (mut line, ends) = topology::build(spec, events)?;
-    let Ends { control, verdicts, scored, booked, memory, .. } = ends;
+    let Ends { control, scored, booked, memory, .. } = ends;
     report.memory.extend(memory);
     report.describe(plan, feed_plan, &Links::of(plan, Pace::Live), model.is_some());
     let heard = LastMoved::new(feed.counters(), "messages");
@@ -117,7 +116,7 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     let backend =
         LiveBackend::new(clock.clone(), views, (readers, shared), orders, writers, asker, &plan.scopes);
     let feed = LiveFeed { feed, chores, heard };
-    let cold = Cold { definitions, notes, verdicts, card };
+    let cold = Cold { definitions, notes, card };
     Ok((Prepared { backend: Arc::new(backend), feed, thread_start, recovery, line, cold }, report))
 }
 
@@ -202,16 +201,6 @@ impl Running {
         self.cold.notes.iter_mut().flat_map(all).collect()
     }
 
-    /// What the gate said to orders since the last call.
-    pub(super) fn verdicts(&mut self) -> Vec<VerdictRecord> {
-        self.cold.verdicts.iter_mut().flat_map(all).collect()
-    }
-
-    /// Verdicts that found their ring full, and are in no log.
-    pub(super) fn verdicts_lost(&self) -> u64 {
-        self.cold.verdicts.iter().map(|ring| ring.counters().dropped()).sum()
-    }
-
     /// Notes that the input is over, for `status`.
     pub(super) fn note_ended(&self, backend: &LiveBackend) {
         if self.feed.is_finished() {
@@ -219,13 +208,12 @@ impl Running {
         }
     }
 
-    /// Stops the stages, leaves the multicast groups, and reports why the input ended early, if it did. Gives the last verdicts.
+    /// Stops the stages, leaves the multicast groups, and reports why the input ended early, if it did.
     ///
     /// # Errors
     /// A stage that panicked, or the input's error.
-    pub(super) fn stop(mut self, now: UnixNanos) -> Result<Vec<VerdictRecord>> {
+    pub(super) fn stop(self, now: UnixNanos) -> Result<()> {
         self.stop.raise();
-        let verdicts = self.verdicts();
         let mut feed = self.feed.join()?;
         drop(self.recovery);
         self.books.join()?.finish();
@@ -236,6 +224,6 @@ impl Running {
         if let Some(said) = feed.chores.as_mut().map(|chores| chores.close(now)) {
             tell(said);
         }
-        feed.feed.take_error().map_or(Ok(verdicts), |error| Err(error.into()))
+        feed.feed.take_error().map_or(Ok(()), |error| Err(error.into()))
     }
 }

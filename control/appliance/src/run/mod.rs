@@ -182,8 +182,6 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
     while !stop.load(Ordering::Relaxed) {
         keep_house(&controller, &backend, &mut running, (&mut trips, &mut tiers), &log);
         say(&log, strangers.news(backend.scorer.as_ref()));
-        let records = running.verdicts();
-        say(&log, verdicts.write(&backend, &records, running.verdicts_lost()));
         drain_orders(&backend, &mut verdicts, &log);
         say(&log, controller.keep());
         if hangup.swap(false, Ordering::Relaxed) {
@@ -211,10 +209,9 @@ fn end_stages(
     (hops, verdicts): (&mut LatencyLog, &mut VerdictFile),
     log: &EventLog,
 ) -> Result<()> {
-    let lost = running.verdicts_lost();
     let stopped = running.stop(clock.now());
     say(log, hops.write(clock.now(), &backend.pulse));
-    say(log, verdicts.write(backend, &stopped?, lost));
+    stopped?;
     drain_orders(backend, verdicts, log);
     say(log, backend.close_orders());
     // What was taken at last is logged too.

@@ -35,13 +35,19 @@ impl Report {
             let vectors = format!("{} vectors", links.vectors.depth);
             self.stages.push(row("scorer", &at[2], vectors, "never: one slot per row"));
         }
-        self.stages.push(row("desk", &at[3], "orders".to_owned(), links.verdicts.when_full.as_str()));
+        let questions = format!("{} questions", links.questions.depth);
+        self.stages.push(row("desk", &at[3], questions, links.answers.when_full.as_str()));
+        let clients = plan.clients.len();
+        if clients > 0 {
+            let input = format!("{clients} with their own gates");
+            self.stages.push(row("order processes", "any", input, links.order_records.when_full.as_str()));
+        }
         for gateway in plan.gateways.iter().filter(|gateway| gateway.in_daemon) {
             let input = format!("orders at {} for {}", gateway.listen, gateway.venue);
             let name = format!("gateway {}", gateway.name);
             self.stages.push(row(&name, &cpu(gateway.cpu), input, "hang up on who does not read"));
         }
-        let verdicts = format!("{} verdicts", links.verdicts.depth);
+        let verdicts = format!("{} records of each order process", links.order_records.depth);
         self.stages.push(row("verdict log", "any", verdicts, "never: a file"));
         if at[..3].iter().any(|cpu| cpu == "any") {
             self.warnings.push(
