@@ -23,7 +23,7 @@ use crate::{
     checks::{self, RejectReason, Sink},
     decision::{Flags, LimitsSource},
     depth::Walk,
-    fat_finger,
+    fat_finger::UNLIMITED,
     gate::Gate,
     intent::{OrderIntent, OrderType},
     judged::Judged,
@@ -160,11 +160,8 @@ impl Gate {
         let heartbeat = references.heartbeat();
         let open = self.tables.breakers.all_open(order, now, self.daemon_age_max_ns);
         let walk = if MARKET { self.walk(order, &Judged::of(order, &quote)) } else { Walk::NONE };
-        let fat_finger_qty = if FAT_FINGER {
-            self.fat_finger_qty(order, (&quote, walk.worst), now)
-        } else {
-            fat_finger::UNLIMITED
-        };
+        let reach = (&quote, walk.worst);
+        let fat_finger_qty = if FAT_FINGER { self.fat_finger_qty(order, reach, now) } else { UNLIMITED };
         let inputs = Inputs {
             limits: InForce { fat_finger_qty, ..clamped(&dynamic, officer) },
             quote,
@@ -244,7 +241,7 @@ fn clamped(dynamic: &DynamicHot, officer: RowWord) -> InForce {
         tier,
         score,
         version,
-        fat_finger_qty: fat_finger::UNLIMITED,
+        fat_finger_qty: UNLIMITED,
     }
 }
 

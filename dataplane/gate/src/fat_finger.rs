@@ -599,7 +599,7 @@ mod tests {
 
     /// Whatever bucket it is in; and one that is withdrawn allows everything.
     #[test]
-    fn a_surface_that_allows_more_of_anything_loosens_the_one_before_it() {
+    fn a_fat_finger_limit_that_allows_more_of_anything_loosens_the_one_before_it() {
         let of = |near: u32, far: u32, span_ms: u64| {
             let sizes = core::array::from_fn(|bucket| Qty(if bucket < 8 { near } else { far }));
             let lease = Lease::new(UnixNanos(1), Nanos(span_ms * 1_000_000));
