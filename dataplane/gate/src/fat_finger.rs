@@ -603,7 +603,7 @@ mod tests {
         let of = |near: u32, far: u32, span_ms: u64| {
             let sizes = core::array::from_fn(|bucket| Qty(if bucket < 8 { near } else { far }));
             let lease = Lease::new(UnixNanos(1), Nanos(span_ms * 1_000_000));
-            SurfaceRecord { sizes: SizeSurface::new(sizes), lease, version: 1 }
+            FatFingerEntry { sizes: FatFingerLimits::new(sizes), lease, version: 1 }
         };
         let (said, withdrawn) = (of(400, 300, 5), of(400, 300, 0));
         for (next, loosened) in [

@@ -198,7 +198,7 @@ fn every_vector_of_a_schema_with_books_is_read_and_every_other_one_refused_by_na
                 read += 1;
             }
             Err(why) if is_whole => {
-                assert!(!has_books && why.contains(&format!("schema {schema}")), "{name}: {why}")
+                assert!(!has_books && why.contains(&format!("schema {schema}")), "{name}: {why}");
             }
             Err(why) => assert!(why.contains("a DBN file with its metadata"), "{name}: {why}"),
         }

@@ -152,7 +152,7 @@ fn no_number_of_fat_finger_limits_from_the_future_forgets_the_live_one_before_th
         }
         // Nor does a writer that dies in what is kept beside it.
         writer.abandon_spare(INSTRUMENT);
-        rig.refuses(&OrderIntent { qty: Qty(1), ..order(1) }, R::QtyErrModel);
+        rig.refuses(&OrderIntent { qty: Qty(1), ..order(1) }, R::QtyFatFinger);
         writer.publish(INSTRUMENT, &flat(495), LEASE, 9, NOW).unwrap();
         rig.accepts(&OrderIntent { qty: Qty(490), ..order(1) });
     }
@@ -431,9 +431,9 @@ fn an_order_within_a_live_fat_finger_limit_takes_the_fast_path() {
 /// What a person has had forgotten is kept beside no record that is said later.
 #[test]
 fn what_was_granted_at_the_moment_of_forgetting_stands_for_nothing_said_after_it() {
-    let (mut rig, mut writer) = surfaced();
+    let (mut rig, mut writer) = fat_fingered();
     let mut say = |size, after_ns| {
-        let flat = SizeSurface::new([Qty(size); SURFACE_BUCKETS]);
+        let flat = FatFingerLimits::new([Qty(size); FAT_FINGER_BUCKETS]);
         writer.publish(INSTRUMENT, &flat, LEASE, 8, NOW.plus(Nanos(after_ns))).unwrap();
     };
     say(300, 0);
@@ -448,5 +448,5 @@ fn what_was_granted_at_the_moment_of_forgetting_stands_for_nothing_said_after_it
     let held = OrderIntent { qty: Qty(395), px: px("99.95"), ..order(1) };
     assert_eq!(rig.gate.check(&held, behind).reason, None);
     let more = OrderIntent { qty: Qty(396), ..held };
-    assert_eq!(rig.gate.check(&more, behind).reason, Some(R::QtyErrModel));
+    assert_eq!(rig.gate.check(&more, behind).reason, Some(R::QtyFatFinger));
 }
