@@ -420,7 +420,7 @@ impl RefReader {
             + size_of_val(self.depths)
             + size_of::<Heartbeat>()
             + self.terms.bytes()
-            + self.slots.len() * size_of::<History>()
+            + self.slots.len() * (size_of::<History>() + size_of::<u64>())
             + 2 * size_of_val(&*self.ladders)
     }
 }
