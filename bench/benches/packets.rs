@@ -25,7 +25,7 @@ use bench::report::{Transcript, results_folder};
 use bench::rounds::{Row, interleave};
 use dpdk::{BURST_MAX, Burst, Eal, EalConfig, Mempool, MempoolConfig, Port, PortConfig, RxQueue, Vdev};
 use simulator::PcapWriter;
-use wire::frame::parse_udp;
+use wire::frame::{LinkType, parse_udp};
 use wire::moldudp64::Packet;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -234,7 +234,7 @@ fn touch(burst: &Burst<'_>) -> u64 {
 fn decode(burst: &Burst<'_>, decoder: &mut Events) -> u64 {
     let mut seen = 0_u64;
     for frame in burst {
-        let datagram = parse_udp(frame.data()).expect("the capture's own frames");
+        let datagram = parse_udp(LinkType::Ethernet, frame.data()).expect("the capture's own frames");
         let packet = Packet::parse(datagram.payload).expect("the capture's own packets");
         for message in packet.messages() {
             let message = message.expect("whole messages");

@@ -6,7 +6,7 @@ use std::net::SocketAddrV4;
 
 use types::{FeedKind, UnixNanos};
 use wire::WireError;
-use wire::frame::parse_udp_on;
+use wire::frame::parse_udp;
 
 use crate::decode::{Description, FeedDecoder, describe};
 use crate::session::{Head, Transport};
@@ -70,7 +70,7 @@ impl Sniffer {
                 return see(Seen { ts: packet.ts, feed, group: None, seq: self.bare, what });
             }
         };
-        let datagram = parse_udp_on(link, packet.bytes).ok();
+        let datagram = parse_udp(link, packet.bytes).ok();
         let found = datagram.and_then(|udp| self.transport_of(udp.payload).map(|found| (udp, found)));
         let Some((udp, (feed, transport, head))) = found else {
             self.foreign += 1;

@@ -539,7 +539,7 @@ fn read_pcap(bytes: &[u8]) -> (u64, u64) {
         let (ts, len) = (u64::from(word(at)) * SECOND + u64::from(word(at + 4)), word(at + 8) as usize);
         assert!(ts >= last && word(at + 8) == word(at + 12));
         let frame = &bytes[at + 16..at + 16 + len];
-        let datagram = wire::frame::parse_udp(frame).expect("a UDP frame");
+        let datagram = wire::frame::parse_udp(wire::frame::LinkType::Ethernet, frame).expect("a UDP frame");
         wire::frame::verify_checksums(wire::frame::LinkType::Ethernet, frame).expect("a right checksum");
         let groups = [Line::A.group(), Line::B.group()];
         assert!(groups.iter().any(|g| *g.ip() == datagram.dst_addr && g.port() == datagram.dst_port));

@@ -11,7 +11,7 @@ use std::net::SocketAddrV4;
 
 use types::UnixNanos;
 use wire::WireError;
-use wire::frame::{LinkType, parse_udp_on, verify_checksums};
+use wire::frame::{LinkType, parse_udp, verify_checksums};
 
 use super::candidates::{Candidates, GROUPS_MAX, KEPT_MAX, Kept, leave_out};
 use super::lines::{Line, LineTable};
@@ -163,7 +163,7 @@ impl Pipeline {
 
     #[inline]
     fn on_frame(&mut self, link: LinkType, packet: &Packet<'_>, at: UnixNanos) -> Result<(), WireError> {
-        let datagram = parse_udp_on(link, packet.bytes)?;
+        let datagram = parse_udp(link, packet.bytes)?;
         let group = SocketAddrV4::new(datagram.dst_addr, datagram.dst_port);
         let known = self.lines.find(group);
         if let Some(vouched) = &mut self.vouched {

@@ -143,13 +143,6 @@ impl<'a> Segment<'a> {
         self.header.message_count.get()
     }
 
-    /// The sequence number that follows this segment; saturates at the largest one.
-    #[inline]
-    #[must_use]
-    pub const fn next_sequence(&self) -> u64 {
-        self.sequence().saturating_add(self.message_count() as u64)
-    }
-
     /// The messages, in sequence.
     #[inline]
     #[must_use]

@@ -23,7 +23,7 @@ use dataplane::{
 use simulator::{Line, PcapWriter};
 use stage::{LosslessTx, WorkStatus, ring};
 use types::{Action, BookEvent, FeedInput, Nanos, UnixNanos};
-use wire::frame::{LinkType, parse_udp_on};
+use wire::frame::{LinkType, parse_udp};
 use wire::{WireError, deep10, iex, itch50, moldudp64, tops16};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -80,7 +80,7 @@ pub const LINKS: [LinkType; 5] =
 pub fn packets(bytes: &[u8]) {
     let Some((link, frame)) = bytes.split_first() else { return };
     // Also as a payload by itself, so that the transports are reached without a whole frame.
-    let framed = parse_udp_on(LINKS[usize::from(*link) % LINKS.len()], frame).map(|udp| udp.payload);
+    let framed = parse_udp(LINKS[usize::from(*link) % LINKS.len()], frame).map(|udp| udp.payload);
     for payload in framed.into_iter().chain([frame]) {
         assert!(payload.len() <= frame.len());
         if let Ok(packet) = moldudp64::Packet::parse(payload) {

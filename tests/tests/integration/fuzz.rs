@@ -653,7 +653,7 @@ fn the_seeds_are_what_their_readers_read() {
     let links = of_links(&first_packets(1)[0].frame()).map(|(name, ..)| name);
     for name in links {
         let (kind, frame) = seed("packets", name).split_first().expect("a link");
-        let read = wire::frame::parse_udp_on(targets::LINKS[usize::from(*kind)], frame);
+        let read = wire::frame::parse_udp(targets::LINKS[usize::from(*kind)], frame);
         assert!(read.is_ok_and(|udp| !udp.payload.is_empty()), "{name}");
     }
     let captures = links.map(|name| format!("pcap-{name}"));

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tests::{Need, programs, skip};
-use wire::frame::{LinkType, parse_udp_on};
+use wire::frame::{LinkType, parse_udp};
 
 /// Set in the process that runs inside the namespace.
 const INSIDE: &str = "PORTCULLIS_TEST_IN_NAMESPACE";
@@ -93,7 +93,7 @@ pub(crate) fn datagrams(pcap: &Path) -> Vec<Datagram> {
     let mut all = Vec::new();
     loop {
         let status = source.next_burst(64, |packet| {
-            let datagram = parse_udp_on(LinkType::Ethernet, packet.bytes).unwrap();
+            let datagram = parse_udp(LinkType::Ethernet, packet.bytes).unwrap();
             let to = SocketAddrV4::new(datagram.dst_addr, datagram.dst_port);
             all.push(Datagram { ts_ns: packet.ts.0, to, payload: datagram.payload.to_vec() });
             true

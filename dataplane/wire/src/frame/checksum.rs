@@ -7,14 +7,14 @@ use super::link::{LinkType, skip_link};
 use super::read::ipv4_header;
 use crate::error::WireError;
 
-/// Checks both checksums of a frame that [`super::parse_udp_on`] accepts.
+/// Checks both checksums of a frame that [`super::parse_udp`] accepts.
 ///
 /// A frame that was captured on the host that sent it may not have them yet, because its network card makes them: an IPv4
 /// checksum of zero, and a UDP checksum that is the sum of the pseudo header alone (what Linux leaves for the card), are let
 /// through, as is a UDP checksum of zero, which says that the sender made none.
 ///
 /// # Errors
-/// [`WireError::BadIpChecksum`], [`WireError::BadUdpChecksum`], or what [`super::parse_udp_on`] says about a frame it does not
+/// [`WireError::BadIpChecksum`], [`WireError::BadUdpChecksum`], or what [`super::parse_udp`] says about a frame it does not
 /// accept.
 pub fn verify_checksums(link: LinkType, frame: &[u8]) -> Result<(), WireError> {
     let (offset, _) = skip_link(link, frame)?;

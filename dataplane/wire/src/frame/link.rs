@@ -66,7 +66,7 @@ fn skip_cooked<const N: usize>(frame: &[u8], protocol_at: usize) -> Result<(usiz
 }
 
 #[inline]
-pub(super) fn skip_ethernet(frame: &[u8]) -> Result<(usize, Option<u16>), WireError> {
+fn skip_ethernet(frame: &[u8]) -> Result<(usize, Option<u16>), WireError> {
     let Ok((ethernet, rest)) = EthernetHeader::ref_from_prefix(frame) else {
         return Err(WireError::truncated(0, size_of::<EthernetHeader>(), frame.len()));
     };

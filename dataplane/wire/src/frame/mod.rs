@@ -15,5 +15,5 @@ pub use headers::{
     PROTOCOL_UDP, UdpHeader, VlanTag,
 };
 pub use link::LinkType;
-pub use read::{UdpDatagram, parse_udp, parse_udp_on};
+pub use read::{UdpDatagram, parse_udp};
 pub use write::{UdpPath, multicast_mac};

@@ -6,7 +6,7 @@ use core::net::Ipv4Addr;
 use zerocopy::FromBytes;
 
 use super::headers::{Ipv4Header, PROTOCOL_UDP, UdpHeader};
-use super::link::{LinkType, skip_ethernet, skip_link};
+use super::link::{LinkType, skip_link};
 use crate::error::{WireError, clamp};
 
 /// More-fragments flag and fragment offset: all zero in a whole packet.
@@ -41,7 +41,7 @@ impl fmt::Display for UdpDatagram<'_> {
     }
 }
 
-/// Reads an Ethernet frame with at most two VLAN tags down to its UDP payload.
+/// Reads a frame of this link type, Ethernet with at most two VLAN tags, down to its UDP payload.
 ///
 /// Checksums are not verified here: network cards do that. [`super::verify_checksums`] does it where no card did.
 ///
@@ -49,17 +49,7 @@ impl fmt::Display for UdpDatagram<'_> {
 /// [`WireError::Truncated`], [`WireError::VlanDepth`], [`WireError::NotIpv4`], [`WireError::BadIpHeader`],
 /// [`WireError::Fragment`], [`WireError::NotUdp`], [`WireError::BadUdpLength`], with offsets into the frame.
 #[inline]
-pub fn parse_udp(frame: &[u8]) -> Result<UdpDatagram<'_>, WireError> {
-    let (offset, vlan) = skip_ethernet(frame)?;
-    parse_ipv4(frame, offset, vlan)
-}
-
-/// [`parse_udp`] for a frame of any link type.
-///
-/// # Errors
-/// As [`parse_udp`].
-#[inline]
-pub fn parse_udp_on(link: LinkType, frame: &[u8]) -> Result<UdpDatagram<'_>, WireError> {
+pub fn parse_udp(link: LinkType, frame: &[u8]) -> Result<UdpDatagram<'_>, WireError> {
     let (offset, vlan) = skip_link(link, frame)?;
     parse_ipv4(frame, offset, vlan)
 }

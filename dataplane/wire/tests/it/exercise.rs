@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use wire::frame::{LinkType, parse_udp, parse_udp_on, verify_checksums};
+use wire::frame::{LinkType, parse_udp, verify_checksums};
 use wire::framing::{Frames, Framing};
 use wire::iex::Segment;
 use wire::moldudp64::Packet;
@@ -12,7 +12,7 @@ use wire::{WireError, deep10, itch50, tops16};
 /// lies within its input, no iterator outlives its bytes, every error has a counter and an offset within the input.
 pub(crate) fn exercise(bytes: &[u8]) {
     let mut text = String::new();
-    if let Ok(udp) = parse_udp(bytes) {
+    if let Ok(udp) = parse_udp(LinkType::Ethernet, bytes) {
         within(bytes, udp.payload);
         assert_eq!(&bytes[usize::from(udp.payload_offset)..][..udp.payload.len()], udp.payload);
         write!(text, "{udp}").unwrap();
@@ -20,7 +20,7 @@ pub(crate) fn exercise(bytes: &[u8]) {
     }
     for number in [0, 1, 101, 113] {
         let link = LinkType::from_pcap(number).unwrap();
-        note(bytes, parse_udp_on(link, bytes).map(|udp| within(bytes, udp.payload)), &mut text);
+        note(bytes, parse_udp(link, bytes).map(|udp| within(bytes, udp.payload)), &mut text);
         note(bytes, verify_checksums(link, bytes), &mut text);
     }
     transports(bytes, &mut text);

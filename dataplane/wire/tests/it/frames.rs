@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
 use proptest::prelude::*;
 use wire::WireError;
-use wire::frame::{self, LinkType, UdpPath, parse_udp, parse_udp_on, verify_checksums};
+use wire::frame::{self, LinkType, UdpPath, parse_udp, verify_checksums};
 
 const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 
@@ -48,7 +48,7 @@ proptest! {
         prop_assert_eq!(udp.to_header().calc_checksum_ipv4(&header, &payload).unwrap(), udp.checksum());
         prop_assert_eq!(udp.payload(), &payload[..]);
 
-        let ours = parse_udp(&bytes).unwrap();
+        let ours = parse_udp(LinkType::Ethernet, &bytes).unwrap();
         prop_assert_eq!((ours.src_addr, ours.src_port), (*path.src.ip(), path.src.port()));
         prop_assert_eq!((ours.dst_addr, ours.dst_port), (*path.dst.ip(), path.dst.port()));
         prop_assert_eq!((ours.vlan, ours.payload), (vlan, &payload[..]));
@@ -73,7 +73,7 @@ proptest! {
         builder.udp(1, 2).write(&mut bytes, &payload).unwrap();
         bytes.resize(bytes.len() + padding, 0xff);
 
-        let ours = parse_udp(&bytes).unwrap();
+        let ours = parse_udp(LinkType::Ethernet, &bytes).unwrap();
         prop_assert_eq!((ours.src_addr, ours.src_port), ([10, 1, 1, 1].into(), 1));
         prop_assert_eq!((ours.dst_addr, ours.dst_port), ([233, 1, 2, 3].into(), 2));
         prop_assert_eq!((ours.vlan, ours.payload), (vlans.last().copied(), &payload[..]));
@@ -84,7 +84,7 @@ proptest! {
     fn every_cut_of_a_frame_is_truncation(cut in 0_usize..49) {
         let bytes = write(&path(), b"payload");
         prop_assert_eq!(bytes.len(), 49);
-        let error = parse_udp(&bytes[..cut]).unwrap_err();
+        let error = parse_udp(LinkType::Ethernet, &bytes[..cut]).unwrap_err();
         prop_assert!(matches!(error, WireError::Truncated { .. }), "{error:?}");
     }
 
@@ -161,7 +161,7 @@ fn each_refusal_names_its_place() {
         (frame_with(|f| f[39] = 16), WireError::BadUdpLength { offset: 38, wanted: 15, found: 16 }),
     ];
     for (bytes, error) in cases {
-        assert_eq!(parse_udp(&bytes), Err(error));
+        assert_eq!(parse_udp(LinkType::Ethernet, &bytes), Err(error));
     }
 }
 
@@ -171,11 +171,11 @@ fn a_third_vlan_tag_is_refused() {
     let frame = frame_with(|f| {
         f.splice(12..12, tags);
     });
-    assert_eq!(parse_udp(&frame), Err(WireError::VlanDepth { offset: 20 }));
+    assert_eq!(parse_udp(LinkType::Ethernet, &frame), Err(WireError::VlanDepth { offset: 20 }));
     let frame = frame_with(|f| {
         f.splice(12..12, tags[..8].iter().copied());
     });
-    assert_eq!(parse_udp(&frame).unwrap().vlan, Some(2));
+    assert_eq!(parse_udp(LinkType::Ethernet, &frame).unwrap().vlan, Some(2));
 }
 
 #[test]
@@ -185,9 +185,12 @@ fn ip_options_are_skipped() {
         f[14] = 0x47;
         f[17] += 8;
     });
-    assert_eq!(parse_udp(&frame).unwrap().payload, b"payload");
+    assert_eq!(parse_udp(LinkType::Ethernet, &frame).unwrap().payload, b"payload");
     frame.truncate(40);
-    assert_eq!(parse_udp(&frame), Err(WireError::Truncated { offset: 14, wanted: 28, found: 26 }));
+    assert_eq!(
+        parse_udp(LinkType::Ethernet, &frame),
+        Err(WireError::Truncated { offset: 14, wanted: 28, found: 26 })
+    );
 }
 
 #[test]
@@ -212,12 +215,12 @@ fn other_link_types_lead_to_the_same_datagram() {
     ];
     for (number, bytes) in cases {
         let link = LinkType::from_pcap(number).unwrap();
-        let udp = parse_udp_on(link, &bytes).unwrap();
+        let udp = parse_udp(link, &bytes).unwrap();
         assert_eq!((udp.payload, udp.dst_port), (&b"payload"[..], 26_403));
         assert_eq!(verify_checksums(link, &bytes), Ok(()));
     }
     assert_eq!(LinkType::from_pcap(127), None);
-    let refused = |link, bytes: &[u8]| parse_udp_on(link, bytes).unwrap_err();
+    let refused = |link, bytes: &[u8]| parse_udp(link, bytes).unwrap_err();
     assert_eq!(refused(LinkType::Loopback, &[30, 0, 0, 0]), WireError::NotIpv4 { offset: 0, found: 30 });
     assert_eq!(
         refused(LinkType::Loopback, &[2, 0, 0]),
@@ -251,7 +254,7 @@ fn a_payload_written_in_place_gets_its_headers() {
     let len = path.write_headers(&mut buf, 5).unwrap();
     assert_eq!(buf[..len], write(&path, b"hello"));
     assert_eq!(
-        parse_udp(&buf[..len]).unwrap().to_string(),
+        parse_udp(LinkType::Ethernet, &buf[..len]).unwrap().to_string(),
         "vlan 7 10.0.0.1:30000 > 233.200.79.3:26403 UDP 5 bytes"
     );
 }

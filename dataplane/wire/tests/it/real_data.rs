@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{fs, io};
 
-use wire::frame::{LinkType, parse_udp_on, verify_checksums};
+use wire::frame::{LinkType, parse_udp, verify_checksums};
 use wire::framing::{Frames, Framing};
 use wire::iex::{self, Segment};
 use wire::moldudp64::Packet;
@@ -138,7 +138,7 @@ fn single_packets_of_totalview() {
         for (path, file) in vectors(&format!("omi_vectors/Nasdaq/{folder}")) {
             let mut seen = String::new();
             for frame in packets(&file).1 {
-                let payload = parse_udp_on(packets(&file).0, frame).unwrap().payload;
+                let payload = parse_udp(packets(&file).0, frame).unwrap().payload;
                 for message in Packet::parse(payload).unwrap().messages() {
                     let message = itch50::decode(message.unwrap()).unwrap();
                     assert!(
@@ -161,7 +161,7 @@ fn single_packets_of_iex() {
         let (link, frames) = packets(&file);
         for frame in frames {
             verify_checksums(link, frame).unwrap();
-            let payload = parse_udp_on(link, frame).unwrap().payload;
+            let payload = parse_udp(link, frame).unwrap().payload;
             let segment = Segment::parse_as(payload, iex::PROTOCOL_DEEP_1_0).unwrap();
             let text: Vec<_> =
                 segment.messages().map(|m| deep10::decode(m.unwrap()).unwrap().to_string()).collect();
@@ -203,11 +203,11 @@ fn count_iex(
     let (link, frames) = packets(file);
     let mut expected = None;
     for frame in frames {
-        let segment = Segment::parse_as(parse_udp_on(link, frame)?.payload, protocol)?;
+        let segment = Segment::parse_as(parse_udp(link, frame)?.payload, protocol)?;
         let position = (segment.sequence(), segment.header().stream_offset.get());
         assert_eq!(expected.unwrap_or(position), position);
         let next_offset = position.1 + u64::from(segment.header().payload_length.get());
-        expected = Some((segment.next_sequence(), next_offset));
+        expected = Some((position.0 + u64::from(segment.message_count()), next_offset));
         for message in segment.messages() {
             let (message_type, name) = decode(message?)?;
             assert_ne!(name, "Unknown", "type {message_type}");
@@ -224,7 +224,7 @@ fn a_morning_of_deep() {
         count_iex(&file, iex::PROTOCOL_DEEP_1_0, |m| deep10::decode(m).map(|m| (m.type_byte(), m.name())));
     assert_eq!(got, Ok(counts("P11594 O11317 H11311 I11309 81526 51226 T37 D3 S2")));
     let (link, frames) = packets(&file);
-    let first = Segment::parse(parse_udp_on(link, frames[0]).unwrap().payload).unwrap();
+    let first = Segment::parse(parse_udp(link, frames[0]).unwrap().payload).unwrap();
     assert_eq!((frames.len(), first.sequence(), first.header().stream_offset.get()), (5_000, 1, 0));
 }
 
@@ -243,7 +243,7 @@ fn frames_of_a_dual_line_feed() {
     assert_eq!(link, LinkType::Ethernet);
     let mut lines = BTreeMap::new();
     for frame in frames {
-        let udp = parse_udp_on(link, frame).unwrap();
+        let udp = parse_udp(link, frame).unwrap();
         *lines.entry((udp.dst_addr.to_string(), udp.dst_port)).or_insert(0) += 1;
     }
     let wanted = [(("224.0.31.11".to_owned(), 14_320), 5_000), (("224.0.32.11".to_owned(), 15_320), 5_000)];
