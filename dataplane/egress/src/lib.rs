@@ -11,6 +11,8 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
+// An event, a report or a fault that is added must be decided on everywhere.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 mod connect;
 pub mod fix;

@@ -80,6 +80,10 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the system's kinds of errors, of which there will be more"
+    )]
     fn of(path: &Path, source: io::Error) -> Self {
         let path = path.display().to_string();
         match source.kind() {

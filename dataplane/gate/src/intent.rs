@@ -146,7 +146,17 @@ impl OrderEvent {
         match *self {
             Self::Reduced { qty, .. } => whole.saturating_sub(qty.0),
             Self::ReducedTo { qty, .. } if qty.0 < whole => qty.0,
-            _ => whole,
+            Self::Accepted { .. }
+            | Self::Filled { .. }
+            | Self::Executed { .. }
+            | Self::ExecutedAt { .. }
+            | Self::Busted { .. }
+            | Self::BustedExecution { .. }
+            | Self::ReducedTo { .. }
+            | Self::Cancelled { .. }
+            | Self::Rejected { .. }
+            | Self::Replaced { .. }
+            | Self::ReplaceRejected { .. } => whole,
         }
     }
 
@@ -177,7 +187,13 @@ impl OrderEvent {
             | Self::ExecutedAt { qty, .. }
             | Self::Busted { qty, .. }
             | Self::BustedExecution { qty, .. } => Some(qty),
-            _ => None,
+            Self::Accepted { .. }
+            | Self::Reduced { .. }
+            | Self::ReducedTo { .. }
+            | Self::Cancelled { .. }
+            | Self::Rejected { .. }
+            | Self::Replaced { .. }
+            | Self::ReplaceRejected { .. } => None,
         }
     }
 
@@ -205,7 +221,15 @@ impl OrderEvent {
             Self::Filled { qty, .. } => Some(Traded { execution: 0, qty, px: Px::NONE }),
             Self::Executed { execution, qty, .. } => Some(Traded { execution, qty, px: Px::NONE }),
             Self::ExecutedAt { execution, qty, px, .. } => Some(Traded { execution, qty, px }),
-            _ => None,
+            Self::Accepted { .. }
+            | Self::Busted { .. }
+            | Self::BustedExecution { .. }
+            | Self::Reduced { .. }
+            | Self::ReducedTo { .. }
+            | Self::Cancelled { .. }
+            | Self::Rejected { .. }
+            | Self::Replaced { .. }
+            | Self::ReplaceRejected { .. } => None,
         }
     }
 }

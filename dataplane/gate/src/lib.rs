@@ -97,6 +97,8 @@
 //! ```
 #![no_std]
 #![forbid(unsafe_code)]
+// A reason, an event or a step that is added must be decided on everywhere.
+#![warn(clippy::wildcard_enum_match_arm)]
 #![deny(missing_docs)]
 
 extern crate alloc;

@@ -25,7 +25,23 @@ pub fn rebase(steps: &mut [Step], newest: UnixNanos) -> u64 {
         match step {
             Step::Due { due, .. } => due.0 = sooner(due.0),
             Step::Holds { due, .. } => *due = *due & DOUBT | sooner(*due & !DOUBT),
-            _ => {}
+            Step::Sent(_)
+            | Step::Replaced { .. }
+            | Step::Settled(_)
+            | Step::Positioned { .. }
+            | Step::Astray { .. }
+            | Step::AccountHolds { .. }
+            | Step::Order(_)
+            | Step::Execution { .. }
+            | Step::Asked { .. }
+            | Step::CancelSent { .. }
+            | Step::Did { .. }
+            | Step::Counted(_)
+            | Step::Tallied { .. }
+            | Step::Told(_)
+            | Step::Streak { .. }
+            | Step::Stopped { .. }
+            | Step::StopTaken { .. } => {}
         }
         if let Some(at) = time_mut(step) {
             *at = (*at).min(newest);

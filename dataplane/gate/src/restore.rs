@@ -167,7 +167,18 @@ impl Gate {
                     Err(RestoreError::Unknown)
                 }
             }
-            _ => Ok(()),
+            // Read by the caller.
+            Step::Sent(_)
+            | Step::Replaced { .. }
+            | Step::Settled(_)
+            | Step::Positioned { .. }
+            | Step::Holds { .. }
+            | Step::Astray { .. }
+            | Step::AccountHolds { .. }
+            | Step::Due { .. }
+            | Step::Order(_)
+            | Step::Execution { .. }
+            | Step::StopTaken { .. } => Ok(()),
         }
     }
 

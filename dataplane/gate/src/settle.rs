@@ -61,7 +61,17 @@ impl Gate {
     pub fn settle(&mut self, event: OrderEvent) -> Settlement {
         match event {
             OrderEvent::Cancelled { id } => self.settle_cancelled(id),
-            _ => self.settle_told(event),
+            OrderEvent::Accepted { .. }
+            | OrderEvent::Filled { .. }
+            | OrderEvent::Executed { .. }
+            | OrderEvent::ExecutedAt { .. }
+            | OrderEvent::Busted { .. }
+            | OrderEvent::BustedExecution { .. }
+            | OrderEvent::Reduced { .. }
+            | OrderEvent::ReducedTo { .. }
+            | OrderEvent::Rejected { .. }
+            | OrderEvent::Replaced { .. }
+            | OrderEvent::ReplaceRejected { .. } => self.settle_told(event),
         }
     }
 
@@ -95,7 +105,16 @@ impl Gate {
             OrderEvent::BustedExecution { execution, qty, .. } => {
                 return self.settle_bust(id, execution, qty);
             }
-            _ => {}
+            OrderEvent::Accepted { .. }
+            | OrderEvent::Filled { .. }
+            | OrderEvent::Executed { .. }
+            | OrderEvent::ExecutedAt { .. }
+            | OrderEvent::Reduced { .. }
+            | OrderEvent::ReducedTo { .. }
+            | OrderEvent::Cancelled { .. }
+            | OrderEvent::Rejected { .. }
+            | OrderEvent::Replaced { .. }
+            | OrderEvent::ReplaceRejected { .. } => {}
         }
         let Some(&named) = self.orders.entry(at) else { return self.settle_unknown(event) };
         match named.life {

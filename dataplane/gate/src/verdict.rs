@@ -152,6 +152,10 @@ impl Breach {
 impl Breach {
     /// The same for people: what is halted has the name that `instrument`, `strategy` and `account` are, in place of a number of ours.
     #[must_use]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "no other check is of one name: a new one is not asked here"
+    )]
     pub const fn named<'a>(&self, instrument: &'a str, strategy: &'a str, account: &'a str) -> Named<'a> {
         let name = match self.reason {
             RejectReason::HaltedInstrument => Some(instrument),

@@ -97,7 +97,9 @@ impl Groups {
 fn sharers(plan: &Plan, group: &Scope) -> u64 {
     let its = |name: &Name| match group {
         Scope::Firm => true,
-        _ => plan.scopes.groups_of(name).iter().flatten().any(|of| of == group),
+        Scope::Desk(_) | Scope::Account(_) | Scope::Strategy(_) | Scope::Trader(_) | Scope::Instrument(_) => {
+            plan.scopes.groups_of(name).iter().flatten().any(|of| of == group)
+        }
     };
     plan.clients.values().filter(|client| client.strategies.iter().any(its)).count().max(1) as u64
 }

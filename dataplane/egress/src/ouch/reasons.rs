@@ -20,6 +20,7 @@ pub(super) fn of_50(refusal: Refusal) -> u16 {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others are answered by the group of their code")]
 fn gate_50(reason: RejectReason) -> u16 {
     match reason {
         RejectReason::ClockBad | RejectReason::TableFull => r50::PROCESSING_ERROR,
@@ -50,6 +51,7 @@ fn gate_50(reason: RejectReason) -> u16 {
 }
 
 /// A reason of OUCH 4.2.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others are answered by the group of their code")]
 pub(super) fn of_42(refusal: Refusal) -> u8 {
     let reason = match refusal {
         Refusal::Gate(reason) => reason,

@@ -42,17 +42,27 @@ impl Halt {
         if !is_covered || at < self.since {
             return;
         }
-        match event {
+        let traded = match event {
             OrderEvent::Filled { qty, .. }
             | OrderEvent::Executed { qty, .. }
-            | OrderEvent::ExecutedAt { qty, .. }
-                if settled != Settlement::Repeated =>
-            {
+            | OrderEvent::ExecutedAt { qty, .. } => Some(qty),
+            OrderEvent::Accepted { .. }
+            | OrderEvent::Busted { .. }
+            | OrderEvent::BustedExecution { .. }
+            | OrderEvent::Reduced { .. }
+            | OrderEvent::ReducedTo { .. }
+            | OrderEvent::Cancelled { .. }
+            | OrderEvent::Rejected { .. }
+            | OrderEvent::Replaced { .. }
+            | OrderEvent::ReplaceRejected { .. } => None,
+        };
+        match traded.filter(|_| settled != Settlement::Repeated) {
+            Some(qty) => {
                 self.filled_qty = self.filled_qty.saturating_add(qty.0.into());
                 self.filled += u64::from(is_done);
             }
-            _ if is_done => self.cancelled += 1,
-            _ => return,
+            None if is_done => self.cancelled += 1,
+            None => return,
         }
         self.last = Some(at);
     }
@@ -76,6 +86,22 @@ pub(super) const fn sent_by(step: &Step) -> Option<(u64, Option<u64>)> {
     match step {
         Step::Sent(sent) => Some((sent.order.cl_ord_id, None)),
         Step::Replaced { replaced, sent } => Some((sent.order.cl_ord_id, Some(*replaced))),
-        _ => None,
+        Step::Settled(_)
+        | Step::Positioned { .. }
+        | Step::Holds { .. }
+        | Step::Astray { .. }
+        | Step::AccountHolds { .. }
+        | Step::Due { .. }
+        | Step::Order(_)
+        | Step::Execution { .. }
+        | Step::Asked { .. }
+        | Step::CancelSent { .. }
+        | Step::Did { .. }
+        | Step::Counted(_)
+        | Step::Tallied { .. }
+        | Step::Told(_)
+        | Step::Streak { .. }
+        | Step::Stopped { .. }
+        | Step::StopTaken { .. } => None,
     }
 }

@@ -10,9 +10,9 @@ impl Mirror {
     /// [`Mirror::summary`] with no time after `now`, and how far the latest was ahead of it.
     pub(super) fn rebased(&self, number: u64, now: UnixNanos) -> (Vec<Block>, u64) {
         let mut blocks = self.summary(number);
-        let step = |block: &Block| match block {
-            Block::Record(Record { entry: Entry::Step(step), .. }) => Some(*step),
-            _ => None,
+        let step = |block: &Block| {
+            let Block::Record(Record { entry: Entry::Step(step), .. }) = block else { return None };
+            Some(*step)
         };
         let mut steps: Vec<Step> = blocks.iter().filter_map(step).collect();
         let ahead = rebase(&mut steps, now);

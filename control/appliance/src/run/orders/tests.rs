@@ -737,15 +737,14 @@ fn a_day_on_which_the_clock_was_years_ahead_counts_as_of_now_when_it_is_set_righ
     drop(first);
     let journal = dir.path().join("state/orders/c1.journal");
     let (mut file, _) = Journal::open(&journal, |_| {}).unwrap();
-    let wrong = |block: Block| match block {
-        Block::Record(mut record) => {
+    let wrong = |mut block: Block| {
+        if let Block::Record(record) = &mut block {
             record.at = TODAY.plus(Nanos(4 * YEAR));
             if let Entry::Sent { step: Step::Sent(sent), .. } = &mut record.entry {
                 sent.at = record.at;
             }
-            Block::Record(record)
         }
-        other => other,
+        block
     };
     let blocks = [
         Block::Strategy(5, name("s")),

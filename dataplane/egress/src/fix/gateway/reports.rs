@@ -195,9 +195,10 @@ impl<G: Gatekeeper> Desk<G> {
     fn settle(&mut self, event: OrderEvent, now: UnixNanos) {
         let settled = self.gate.settle(event, now);
         if matches!(event, OrderEvent::Executed { .. } | OrderEvent::ExecutedAt { .. }) {
-            match settled {
-                Settlement::Repeated => self.counts.repeated += 1,
-                _ => self.counts.executions += 1,
+            if settled == Settlement::Repeated {
+                self.counts.repeated += 1;
+            } else {
+                self.counts.executions += 1;
             }
         }
     }

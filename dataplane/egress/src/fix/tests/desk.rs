@@ -1,4 +1,5 @@
 //! The gateway between a firm and a venue that are sessions too, with a real gate, and everything cut where it can be.
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test decides on what it is about")]
 
 use super::sessions::{START, config};
 use crate::fix::dictionary::Version;
