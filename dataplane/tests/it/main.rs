@@ -6,6 +6,7 @@ mod dbn;
 mod formats;
 mod live;
 mod lobster;
+mod messages;
 mod real_data;
 mod recovery;
 mod wirekit;
