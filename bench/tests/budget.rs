@@ -50,7 +50,10 @@ fn hops_are_those_the_product_records() {
     let source = read("../control/appliance/src/line/topology.rs").expect("where every stage is made");
     for hop in &hops {
         let name = format!("\"{}\"", hop.row);
-        assert!(source.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(&name)), "{name}");
+        assert!(
+            source.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(&name)),
+            "{name}"
+        );
     }
     assert!(!hops.is_empty());
 }

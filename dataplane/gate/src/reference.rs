@@ -4,8 +4,8 @@
 //! **What is the reference?** Decided once, when a row is published, not on every order: the mid, when both sides are
 //! there, do not cross, and lie near enough to each other (the mid of stub quotes is no price); else the last trade,
 //! when it lies inside the sides there are, near enough to one of them, and near enough to the reference before it: a print
-//! between stub quotes, or at one, is a price that nobody stands behind, and so is the first price of all where it is no mid;
-//! else none, and the gate refuses. It is stored doubled, so that the mid of an odd sum stays exact.
+//! between stub quotes, or at one, is a price that nobody stands behind. Where there was no reference before, the sides must
+//! not be stubs; else none, and the gate refuses. It is stored doubled, so that the mid of an odd sum stays exact.
 //! A last trade is one for [`RefRules::last_age_max`] only: the feed's life says that quotes are still right, not that anybody
 //! would still trade there.
 //!
@@ -43,23 +43,31 @@ struct Judge {
     by_last: bool,
 }
 
+/// Quotes that are so many times as far apart as those whose mid is a reference are stubs.
+const STUBS_APART: u64 = 10;
+
 /// The reference price; see the module's documentation. Prices are words; `before` is the last reference, 0 where there was none;
 /// basis points are of at least `least`.
 fn judge((bid, ask, last): (u64, u64, u64), before: u64, spread_max_bps: u32, least: u64) -> Judge {
     // distance / mid <= bps / 10^4, where mid = (low + high) / 2.
-    let near = |low: u64, high: u64| {
+    let within = |low: u64, high: u64, bps: u64| {
         let twice_mid = size_of_two(low + high).max(2 * least);
-        u128::from(high - low) * 20_000 <= u128::from(twice_mid) * u128::from(spread_max_bps)
+        u128::from(high - low) * 20_000 <= u128::from(twice_mid) * u128::from(bps)
     };
+    let near = |low, high| within(low, high, spread_max_bps.into());
     if bid != 0 && ask != 0 && bid <= ask && near(bid, ask) {
         return Judge { twice: bid + ask, by_last: false };
     }
     let above = last >= bid && bid != 0;
     let below = last <= ask && ask != 0;
     let inside = last != 0 && (above || bid == 0) && (below || ask == 0);
+    let follows = || match before {
+        // Nothing was before it: what there is of a market must not be a pair of stubs.
+        0 => bid == 0 || ask == 0 || within(bid, ask, STUBS_APART * u64::from(spread_max_bps)),
+        before => near(last.min(before), last.max(before)),
+    };
     let vouched = above && near(bid, last) || below && near(last, ask);
-    let follows = before != 0 && near(last.min(before), last.max(before));
-    let by_last = inside && vouched && follows;
+    let by_last = inside && vouched && follows();
     Judge { twice: if by_last { 2 * last } else { 0 }, by_last }
 }
 
@@ -537,9 +545,12 @@ mod tests {
             (103, 100, 101, 101, 0, "a crossed book"),
             (0, 0, 0, 100, 0, "nothing"),
             (1, 20_000_000, 1, 0, 0, "a print at a stub, and nothing before it"),
+            (100, 300, 105, 0, 210, "nothing before it, and sides that are wide and no stubs"),
+            (100, 301, 105, 0, 0, "stubs"),
+            (100, 0, 105, 0, 210, "one side, and nothing before it"),
             (1, 20_000_000, 1, 100, 0, "the same after a market"),
             (1, 20_000_000, 20_000_000, 100, 0, "at the other stub"),
-            (0, 20_000_000, 20_000_000, 0, 0, "at the only one"),
+            (0, 20_000_000, 20_000_000, 100, 0, "at the only one"),
             (100, 200, 105, 94, 0, "too far from the reference before it"),
             (100, 200, 105, 95, 210, "near enough to it"),
         ] {

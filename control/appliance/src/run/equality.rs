@@ -212,10 +212,8 @@ impl Case<'_> {
         args.extend([text(self.input), "--orders".into(), text(self.orders), "--out".into(), text(out)]);
         args.extend(self.config.map(|path| ["--config".to_owned(), text(path)]).into_iter().flatten());
         args.extend(self.lenient.then(|| "--lenient-framing".to_owned()));
-        match Cli::parse_from(args).command {
-            Command::Replay(args) => args,
-            other => panic!("{other:?}"),
-        }
+        let Command::Replay(args) = Cli::parse_from(args).command else { panic!("no replay") };
+        args
     }
 
     /// The daemon's configuration: the replay's, with the feed, and with a client that may do what `rows` do.

@@ -529,8 +529,9 @@ impl Oracle<'_> {
         let inside = bid.is_none_or(|b| last >= b) && ask.is_none_or(|a| last <= a);
         let near = |side: i128| (side - last).abs() * 10_000 * 2 <= 1_000 * self.basis(side + last);
         let before = self.world.earlier.map(|cents| i128::from(self.world.px(Px(cents * CENT.0)).0));
-        (inside && bid.into_iter().chain(ask).any(near) && before.is_some_and(near))
-            .then_some((2 * last, true))
+        let stubs = bid.zip(ask).is_some_and(|(bid, ask)| (ask - bid) * 2 > self.basis(ask + bid));
+        let follows = before.map_or(!stubs, near);
+        (inside && bid.into_iter().chain(ask).any(near) && follows).then_some((2 * last, true))
     }
 
     /// The tick at a price, 0 when it is not known.
