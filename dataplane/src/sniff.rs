@@ -61,7 +61,7 @@ impl Sniffer {
         mut see: impl FnMut(Seen) -> Result<(), E>,
     ) -> Result<(), E> {
         let link = match packet.layer {
-            Layer::Frame(link) => link,
+            Layer::Frame(link) | Layer::Condemned(link) => link,
             Layer::Message => {
                 self.bare += 1;
                 // NASDAQ's alone are published so.

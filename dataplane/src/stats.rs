@@ -43,8 +43,7 @@ pub struct Dropped {
 
 impl Dropped {
     /// Each cause and its count.
-    #[must_use]
-    pub fn by_cause(&self) -> [(&'static str, u64); 8] {
+    fn by_cause(&self) -> [(&'static str, u64); UNBELIEVED_CAUSES] {
         [
             ("stray_sessions", self.stray_sessions),
             ("stray_jumps", self.stray_jumps),
@@ -56,13 +55,12 @@ impl Dropped {
             ("implausible_sequences", self.implausible),
         ]
     }
-
-    /// All of them.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.by_cause().iter().map(|(_, n)| n).sum()
-    }
 }
+
+/// Causes for which packets are not believed.
+const UNBELIEVED_CAUSES: usize = 8;
+/// Causes for which packets and messages are dropped.
+pub(crate) const DROP_CAUSES: usize = UNBELIEVED_CAUSES + 6;
 
 /// A group whose packets may be of the feed, and are left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +91,7 @@ pub struct FeedStats {
     pub packets: u64,
     /// Bytes in them.
     pub bytes: u64,
-    /// Datagrams for a group and port of no channel, or of no feed that we know.
+    /// Frames that are no UDP over IPv4, and datagrams for a group and port of no channel, or of no feed that we know.
     pub other_traffic: u64,
     /// The first of them that is not of the feed's protocol: why, and where.
     pub first_foreign: Option<(u64, WireError)>,
@@ -141,6 +139,8 @@ pub struct FeedStats {
     pub restarts: u64,
     /// Packets with a checksum that does not add up. They are read only where a capture's line never had right ones.
     pub bad_checksums: u64,
+    /// Those of them that were not read.
+    pub condemned: u64,
     /// Packets whose capture stamp was far from those around it.
     pub stamp_outliers: u64,
     /// Levels of a LOBSTER book that came into view at the deepest level shown when a level of their side went.
@@ -193,6 +193,7 @@ impl Default for FeedStats {
             dropped: Dropped::default(),
             restarts: 0,
             bad_checksums: 0,
+            condemned: 0,
             stamp_outliers: 0,
             uncovered_levels: 0,
             corrected_levels: 0,
@@ -220,8 +221,8 @@ impl FeedStats {
         slot.count += 1;
     }
 
-    /// Counts a datagram of another protocol on a group that never carried this feed; `error` says why it is one, at `base`
-    /// bytes into the file.
+    /// Counts a frame that is none of the feed's: of another protocol, or for another group that cannot be read. `error` says
+    /// why it is one, at `base` bytes into the file.
     #[cold]
     pub(crate) fn note_foreign(&mut self, error: WireError, base: u64) {
         self.other_traffic += 1;
@@ -280,6 +281,24 @@ impl FeedStats {
     /// Kinds of errors that happened: slug and count.
     pub fn errors(&self) -> impl Iterator<Item = (&'static str, ErrorCount)> + '_ {
         WireError::KINDS.iter().copied().zip(self.errors).filter(|(_, e)| e.count > 0)
+    }
+
+    /// Every cause for which packets and messages were dropped, and how many. Damage has counts of its own
+    /// ([`FeedStats::errors`]).
+    #[must_use]
+    pub fn dropped_by_cause(&self) -> [(&'static str, u64); DROP_CAUSES] {
+        let mut causes = [("", 0); DROP_CAUSES];
+        let (unbelieved, others) = causes.split_at_mut(UNBELIEVED_CAUSES);
+        unbelieved.copy_from_slice(&self.dropped.by_cause());
+        others.copy_from_slice(&[
+            ("bad_checksums", self.condemned),
+            ("chained_packets", self.source.chained_packets),
+            ("bad_fields", self.bad_fields),
+            ("foreign_stocks", self.foreign_stocks),
+            ("orders_beyond", self.orders_beyond),
+            ("directory_full", self.directory_full),
+        ]);
+        causes
     }
 
     /// Errors of all kinds.

@@ -222,16 +222,11 @@ fn left_out(stats: &FeedStats) -> Vec<GroupSummary> {
 fn dropped(stats: &FeedStats) -> BTreeMap<&'static str, u64> {
     let source = &stats.source;
     let others = [
-        ("directory_full", stats.directory_full),
-        ("bad_fields", stats.bad_fields),
         ("implied_levels", stats.implied_levels),
-        ("orders_beyond", stats.orders_beyond),
-        ("foreign_stocks", stats.foreign_stocks),
         ("skipped_blocks", source.skipped_blocks),
         ("skipped_packets", source.skipped_packets),
-        ("chained_packets", source.chained_packets),
     ];
-    stats.dropped.by_cause().into_iter().chain(others).filter(|(_, count)| *count > 0).collect()
+    stats.dropped_by_cause().into_iter().chain(others).filter(|(_, count)| *count > 0).collect()
 }
 
 impl Summary {
@@ -291,7 +286,7 @@ impl Summary {
             restarts: stats.restarts,
             event_time_outliers: stats.event_time_outliers(),
             stamp_outliers: stats.stamp_outliers,
-            bad_checksums: stats.bad_checksums + stats.source.bad_checksums,
+            bad_checksums: stats.bad_checksums,
             lines: stats.lines.iter().map(LineSummary::of).collect(),
             cut: stats.source.cut.clone(),
             lobster: (kind == FeedKind::Lobster).then(|| LobsterSummary::of(stats)),

@@ -158,31 +158,7 @@ impl Facts {
             let text = "the feed has ended: its venue said so, or its file is over";
             said.push(Draft::new(seen.now, Severity::Notice, EventKind::Feed, &scope, text).by("feed"));
         }
-        let FeedStatus { gaps, missing, lost_events, errors, dropped, outliers, instruments_beyond, .. } =
-            *feed;
-        let moved = [
-            (EventKind::Gap, gaps, format!("{missing} messages are missing since the start, in {gaps} gaps")),
-            (
-                EventKind::FeedLoss,
-                lost_events,
-                format!("{lost_events} events found the ring to the books full since the start"),
-            ),
-            (
-                EventKind::FeedDamage,
-                errors + dropped + outliers,
-                format!(
-                    "since the start {errors} packets or messages were damaged, {dropped} not believed, {outliers} of an outlying time"
-                ),
-            ),
-            (
-                EventKind::FeedBeyond,
-                instruments_beyond,
-                format!(
-                    "{instruments_beyond} instruments have no room (book.instruments): their orders are refused"
-                ),
-            ),
-        ];
-        for (kind, count, text) in moved {
+        for (kind, count, text) in counted(feed) {
             self.count(seen.now, kind, &scope, count, &text, said);
         }
         for line in feed.lines.iter().filter(|line| line.dead_since.is_some()) {
@@ -292,6 +268,42 @@ impl Facts {
     }
 }
 
+/// What is an event each time it has moved, and how that is said.
+fn counted(feed: &FeedStatus) -> [(EventKind, u64, String); 5] {
+    let FeedStatus {
+        gaps, missing, lost_events, errors, dropped, outliers, restarts, redefined_locates, ..
+    } = *feed;
+    let beyond = feed.instruments_beyond;
+    let causes: Vec<_> =
+        feed.dropped_by_cause.iter().map(|(cause, n)| format!("{n} {}", cause.replace('_', " "))).collect();
+    let causes = if causes.is_empty() { String::new() } else { format!(" ({})", causes.join(", ")) };
+    let damage = format!(
+        "since the start {errors} packets or messages were damaged, {dropped} dropped{causes}, {outliers} of an outlying \
+         time; {redefined_locates} locates were given to another stock"
+    );
+    [
+        (EventKind::Gap, gaps, format!("{missing} messages are missing since the start, in {gaps} gaps")),
+        (
+            EventKind::FeedRestart,
+            restarts,
+            format!(
+                "the sequence began again within its session, {restarts} times since the start: books begin anew"
+            ),
+        ),
+        (
+            EventKind::FeedLoss,
+            lost_events,
+            format!("{lost_events} events found the ring to the books full since the start"),
+        ),
+        (EventKind::FeedDamage, errors + dropped + outliers + redefined_locates, damage),
+        (
+            EventKind::FeedBeyond,
+            beyond,
+            format!("{beyond} instruments have no room (book.instruments): their orders are refused"),
+        ),
+    ]
+}
+
 /// Who or what causes a condition of this kind.
 fn cause_of(kind: EventKind) -> &'static str {
     const CAUSES: [(EventKind, &str); 7] = [
@@ -369,6 +381,24 @@ mod tests {
             both.iter().map(|(kind, ..)| *kind).collect::<Vec<_>>(),
             [EventKind::Gap, EventKind::FeedLoss]
         );
+    }
+
+    #[test]
+    fn what_a_feed_drops_is_told_with_its_causes_and_a_sequence_that_begins_again_by_itself() {
+        let mut facts = Facts::new(at(0));
+        assert!(facts.look(&seen(1, feed("live"))).is_empty());
+        let causes = [("bad_checksums".to_owned(), 70), ("foreign_stocks".to_owned(), 2)].into();
+        let condemned = FeedStatus { dropped: 72, dropped_by_cause: causes, ..feed("live") };
+        let drafts = facts.look(&seen(2, condemned.clone()));
+        let text = drafts[0].clone().numbered(1).text;
+        assert!(text.contains("72 dropped (70 bad checksums, 2 foreign stocks)"), "{text}");
+        assert_eq!(said(drafts), [row(EventKind::FeedDamage, Severity::Warning, "feed:x")]);
+        let restarted = FeedStatus { restarts: 1, ..condemned.clone() };
+        let drafts = said(facts.look(&seen(3, restarted)));
+        assert_eq!(drafts, [row(EventKind::FeedRestart, Severity::Warning, "feed:x")]);
+        let redefined = FeedStatus { restarts: 1, redefined_locates: 1, ..condemned };
+        let drafts = said(facts.look(&seen(4, redefined)));
+        assert_eq!(drafts, [row(EventKind::FeedDamage, Severity::Warning, "feed:x")]);
     }
 
     #[test]

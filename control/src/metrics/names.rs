@@ -64,7 +64,25 @@ pub(super) const FEED_UNBELIEVED_PACKETS: Metric = Metric {
     name: "feed_unbelieved_packets",
     kind: Kind::Counter,
     unit: "",
-    help: "Packets of other sessions, far out of sequence, or ends after which it went on",
+    help: "Packets and messages that were not believed or had no room: the sum of feed_dropped",
+};
+pub(super) const FEED_DROPPED: Metric = Metric {
+    name: "feed_dropped",
+    kind: Kind::Counter,
+    unit: "",
+    help: "The same by cause; causes that did not occur have no sample",
+};
+pub(super) const FEED_RESTARTS: Metric = Metric {
+    name: "feed_restarts",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Times a sequence began again within its session",
+};
+pub(super) const FEED_REDEFINED_LOCATES: Metric = Metric {
+    name: "feed_redefined_locates",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Locate numbers given to another stock within a session",
 };
 pub(super) const FEED_OUTLYING_TIMES: Metric = Metric {
     name: "feed_outlying_times",

@@ -81,13 +81,15 @@ fn feeds(out: &mut Exposition, feeds: &[FeedStatus]) {
             out.sample(&FEED_STATE, &[("feed", &feed.name), ("state", state)], value);
         }
     }
-    let counters: [Column<FeedStatus>; 12] = [
+    let counters: [Column<FeedStatus>; 14] = [
         (&FEED_MESSAGES, |feed| feed.messages),
         (&FEED_GAPS, |feed| feed.gaps),
         (&FEED_MISSING_MESSAGES, |feed| feed.missing),
         (&FEED_LATE_MESSAGES, |feed| feed.late),
         (&FEED_DAMAGED, |feed| feed.errors),
         (&FEED_UNBELIEVED_PACKETS, |feed| feed.dropped),
+        (&FEED_RESTARTS, |feed| feed.restarts),
+        (&FEED_REDEFINED_LOCATES, |feed| feed.redefined_locates),
         (&FEED_OUTLYING_TIMES, |feed| feed.outliers),
         (&FEED_LOST_EVENTS, |feed| feed.lost_events),
         (&FEED_INSTRUMENTS_BEYOND, |feed| feed.instruments_beyond),
@@ -98,6 +100,12 @@ fn feeds(out: &mut Exposition, feeds: &[FeedStatus]) {
     for (metric, value) in counters {
         out.family(metric);
         feeds.iter().for_each(|feed| out.sample(metric, &[("feed", &feed.name)], value(feed)));
+    }
+    out.family(&FEED_DROPPED);
+    for (feed, (cause, count)) in
+        feeds.iter().flat_map(|feed| feed.dropped_by_cause.iter().map(move |dropped| (feed, dropped)))
+    {
+        out.sample(&FEED_DROPPED, &[("feed", &feed.name), ("cause", cause)], count);
     }
     let at = &FEED_LAST_MESSAGE_TIMESTAMP_SECONDS;
     out.family(at);

@@ -121,7 +121,7 @@ kinds! {
     Gap "feed.gap" Once;
     /// Events of a feed were dropped.
     FeedLoss "feed.loss" Once;
-    /// Damaged, unbelieved or outlying packets of a feed.
+    /// Damaged, dropped or outlying packets and messages of a feed.
     FeedDamage "feed.damage" Once;
     /// Instruments that the tables have no room for.
     FeedBeyond "feed.beyond" Once;
@@ -149,6 +149,8 @@ kinds! {
     Gateway "gateway" Level;
     /// A gateway of the daemon's own ended by a fault, and is opened again.
     GatewayEnded "gateway.ended" Once;
+    /// A sequence of a feed began again within its session.
+    FeedRestart "feed.restart" Once;
     /// A kind of a newer release.
     Other "other" None;
 }

@@ -25,12 +25,19 @@ pub struct FeedStatus {
     /// Damaged packets and messages.
     #[serde(default)]
     pub errors: u64,
-    /// Packets that were not believed: of other sessions, far out of sequence, ends after which it went on.
+    /// Packets and messages that were not believed, or found no room: condemned by their own checksums, of other sessions, far out
+    /// of sequence, with a field that no value of the protocol fits.
     #[serde(default)]
     pub dropped: u64,
     /// The same by cause; causes that did not occur are left out.
     #[serde(default)]
     pub dropped_by_cause: BTreeMap<String, u64>,
+    /// Times a sequence began again within its session: the books are those of what came after.
+    #[serde(default)]
+    pub restarts: u64,
+    /// Locate numbers given to another stock within a session: both books are doubted.
+    #[serde(default)]
+    pub redefined_locates: u64,
     /// Times that were too far from those around them to be followed.
     #[serde(default)]
     pub outliers: u64,

@@ -179,6 +179,8 @@ fn a_scrape_has_what_status_has_and_promtool_finds_nothing_amiss() {
         "portcullis_halted 0\n",
         "portcullis_feed_messages_total{feed=\"xnas-itch\"} 1234567\n",
         "portcullis_feed_state{feed=\"xnas-itch\",state=\"live\"} 1\n",
+        "portcullis_feed_dropped_total{feed=\"xnas-itch\",cause=\"bad_checksums\"} 5\n",
+        "portcullis_feed_restarts_total{feed=\"xnas-itch\"} 1\n",
         "portcullis_line_late_messages_total{feed=\"xnas-itch\",channel=\"0\",line=\"B\"} 1193567\n",
         "portcullis_orders_total{decision=\"reject\"} 377\n",
         "portcullis_client_orders_total{client=\"mm1\",decision=\"accept\"} 1200\n",

@@ -1,6 +1,6 @@
 //! Which channel and line a datagram belongs to.
 
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use crate::arbiter::{LINES_MAX, LineStats};
 use crate::config::ChannelConfig;
@@ -52,6 +52,12 @@ impl LineTable {
         self.entries.binary_search_by_key(&wanted, |&(key, _)| key).ok().map(|at| self.entries[at].1)
     }
 
+    /// Whether nothing for this address can be of a line: none has it, and none is learnt.
+    #[cold]
+    pub(super) fn is_elsewhere(&self, address: Ipv4Addr) -> bool {
+        !self.can_learn() && self.entries.iter().all(|&(key, _)| *group_of(key).ip() != address)
+    }
+
     /// What each line brought, A before B and channel by channel; `stats` gives a line's counts. For reports.
     pub(super) fn reports(&self, stats: impl Fn(Line) -> LineStats) -> Vec<LineReport> {
         let report = |&(key, line): &(u64, Line)| LineReport {
@@ -88,7 +94,6 @@ impl LineTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::Ipv4Addr;
 
     fn group(n: u8, port: u16) -> SocketAddrV4 {
         SocketAddrV4::new(Ipv4Addr::new(233, 54, 12, n), port)
@@ -103,13 +108,14 @@ mod tests {
         assert_eq!(table.find(group(1, 2)), Some(Line { channel: 1, line: 1 }));
         assert_eq!(table.find(group(2, 1)), None);
         assert!(!table.can_learn());
+        assert!(table.is_elsewhere(*group(2, 1).ip()) && !table.is_elsewhere(*group(5, 9).ip()));
     }
 
     #[test]
     fn lines_are_learnt_up_to_the_bound() {
         let mut table = LineTable::new(&[]);
         for n in (0..8).rev() {
-            assert!(table.can_learn());
+            assert!(table.can_learn() && !table.is_elsewhere(*group(200, 7).ip()));
             assert_eq!(table.learn(group(n, 7)), Line { channel: 0, line: 7 - n });
         }
         assert!(!table.can_learn());

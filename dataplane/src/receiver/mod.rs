@@ -20,7 +20,7 @@ use crate::config::{ConfigError, FeedConfig};
 use crate::decode::InstrumentDirectory;
 use crate::recovery::RecoveryEnds;
 use crate::source::{BURST_MAX, PacketSource, SourceError, SourceStatus};
-use crate::stats::FeedStats;
+use crate::stats::{DROP_CAUSES, FeedStats};
 use line_counters::LineCounters;
 use pipeline::{CHUNK, Pipeline};
 
@@ -76,9 +76,8 @@ enum Phase {
     Done,
 }
 
-/// Names of the counters; packets that were not believed also by their cause, in the order of
-/// [`by_cause`](crate::stats::Dropped::by_cause).
-const COUNTERS: [&str; 29] = [
+/// Names of the counters; what was dropped also by its cause, in the order of [`FeedStats::dropped_by_cause`].
+const COUNTERS: [&str; 24 + DROP_CAUSES] = [
     "packets",
     "bytes",
     "messages",
@@ -100,6 +99,9 @@ const COUNTERS: [&str; 29] = [
     "refused_answers",
     "not_recovered",
     "recovering",
+    "bad_checksums",
+    "restarts",
+    "redefined_locates",
     "dropped_stray_sessions",
     "dropped_stray_jumps",
     "dropped_stray_restarts",
@@ -108,6 +110,12 @@ const COUNTERS: [&str; 29] = [
     "dropped_contradictions",
     "dropped_stale_sessions",
     "dropped_implausible_sequences",
+    "dropped_bad_checksums",
+    "dropped_chained_packets",
+    "dropped_bad_fields",
+    "dropped_foreign_stocks",
+    "dropped_orders_beyond",
+    "dropped_directory_full",
 ];
 
 /// Reads packets, arbitrates, decodes and hands events on. The same code live and in a replay; only where events go and
@@ -126,7 +134,7 @@ pub struct Receiver<S> {
     phase: Phase,
     error: Option<SourceError>,
     reader: CounterReader,
-    cells: [CounterCell; 29],
+    cells: [CounterCell; COUNTERS.len()],
     lines: LineCounters,
     recovery: Option<RecoveryEnds>,
 }
@@ -327,7 +335,10 @@ impl<S: PacketSource> Receiver<S> {
     }
 
     fn publish_counters(&self, now: UnixNanos) {
-        let stats = self.pipeline.totals();
+        let mut stats = self.pipeline.totals();
+        // Takes memory only where an input is cut short, at its end.
+        stats.source = self.source.notes();
+        let by_cause = stats.dropped_by_cause().map(|(_, count)| count);
         let values = [
             stats.packets,
             stats.bytes,
@@ -338,10 +349,10 @@ impl<S: PacketSource> Receiver<S> {
             stats.missing,
             stats.duplicates,
             stats.late,
-            stats.errors_total() + stats.bad_fields + stats.directory_full,
+            stats.errors_total(),
             stats.other_traffic,
             self.tx.gap_stats().lost_events,
-            stats.dropped.total(),
+            by_cause.iter().sum(),
             stats.event_time_outliers() + stats.stamp_outliers,
             stats.instruments_beyond,
             stats.recovery.requests,
@@ -350,8 +361,10 @@ impl<S: PacketSource> Receiver<S> {
             stats.recovery.refused(),
             stats.recovery.failed,
             self.pipeline.recovering().into(),
+            stats.bad_checksums,
+            stats.restarts,
+            stats.redefined_locates,
         ];
-        let by_cause = stats.dropped.by_cause().map(|(_, count)| count);
         for (cell, value) in self.cells.iter().zip(values.into_iter().chain(by_cause)) {
             cell.set(value);
         }

@@ -11,7 +11,7 @@ use std::net::SocketAddrV4;
 
 use types::UnixNanos;
 use wire::WireError;
-use wire::frame::{LinkType, parse_udp, verify_checksums};
+use wire::frame::{LinkType, ipv4_destination, parse_udp, verify_checksums};
 
 use super::candidates::{Candidates, GROUPS_MAX, KEPT_MAX, Kept, leave_out};
 use super::lines::{Line, LineTable};
@@ -122,7 +122,8 @@ impl Pipeline {
         self.core.stats.packets += 1;
         self.core.stats.bytes += packet.bytes.len() as u64;
         let outcome = match packet.layer {
-            Layer::Frame(link) => self.on_frame(link, packet, at),
+            Layer::Frame(link) => self.on_frame(link, packet, false, at),
+            Layer::Condemned(link) => self.on_frame(link, packet, true, at),
             Layer::Message => {
                 self.core.on_raw_message(packet);
                 Ok(())
@@ -162,20 +163,25 @@ impl Pipeline {
     }
 
     #[inline]
-    fn on_frame(&mut self, link: LinkType, packet: &Packet<'_>, at: UnixNanos) -> Result<(), WireError> {
-        let datagram = parse_udp(link, packet.bytes)?;
+    fn on_frame(
+        &mut self,
+        link: LinkType,
+        packet: &Packet<'_>,
+        condemned: bool,
+        at: UnixNanos,
+    ) -> Result<(), WireError> {
+        let datagram = match parse_udp(link, packet.bytes) {
+            Ok(datagram) => datagram,
+            Err(error) => return self.on_no_datagram(link, packet, condemned, error),
+        };
         let group = SocketAddrV4::new(datagram.dst_addr, datagram.dst_port);
         let known = self.lines.find(group);
-        if let Some(vouched) = &mut self.vouched {
-            let is_right = verify_checksums(link, packet.bytes).is_ok();
-            self.core.stats.bad_checksums += u64::from(!is_right);
-            if !vouched.is_read(known, is_right) {
-                self.note_bad(known);
-                return Ok(());
-            }
-        }
         if known.is_none() && !self.lines.can_learn() {
             self.core.stats.other_traffic += 1;
+            return Ok(());
+        }
+        if condemned || !self.is_vouched(known, link, packet.bytes) {
+            self.note_condemned(known, condemned);
             return Ok(());
         }
         let base = u64::from(datagram.payload_offset);
@@ -245,6 +251,47 @@ impl Pipeline {
     fn leave_out(&mut self, group: SocketAddrV4) {
         self.core.stats.other_traffic += 1;
         leave_out(&mut self.left_out, group);
+    }
+
+    /// A frame without a whole UDP datagram over IPv4. The port of a feed hears other hosts, too: what is none of the feed's is
+    /// no damage.
+    #[cold]
+    fn on_no_datagram(
+        &mut self,
+        link: LinkType,
+        packet: &Packet<'_>,
+        condemned: bool,
+        error: WireError,
+    ) -> Result<(), WireError> {
+        // Of a header that is condemned nothing is believed but whom it is for, since the switch let it through.
+        let is_other = matches!(error, WireError::NotIpv4 { .. })
+            || (matches!(error, WireError::NotUdp { .. }) && !condemned)
+            || ipv4_destination(link, packet.bytes).is_some_and(|to| self.lines.is_elsewhere(to));
+        if is_other {
+            self.core.stats.note_foreign(error, packet.offset);
+        } else if condemned {
+            self.note_condemned(None, true);
+        } else {
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Whether a packet is read as far as its checksums go, where nobody looked at them before.
+    #[inline]
+    fn is_vouched(&mut self, known: Option<Line>, link: LinkType, frame: &[u8]) -> bool {
+        let Some(vouched) = &mut self.vouched else { return true };
+        let is_right = verify_checksums(link, frame).is_ok();
+        self.core.stats.bad_checksums += u64::from(!is_right);
+        vouched.is_read(known, is_right)
+    }
+
+    /// A packet is not read because of its checksums; `found` where that was found before it came here.
+    #[cold]
+    fn note_condemned(&mut self, known: Option<Line>, found: bool) {
+        self.core.stats.bad_checksums += u64::from(found);
+        self.core.stats.condemned += 1;
+        self.note_bad(known);
     }
 
     /// A packet of a known line cannot be read.

@@ -24,8 +24,6 @@ pub struct DpdkSource {
     left: Option<u64>,
     /// Where the capture file ends within a record, if it does.
     cut: Option<String>,
-    /// Packets with a wrong checksum, which the card found, or this where the card did not look.
-    bad_checksums: u64,
     /// Stamps are of a recording.
     recorded: bool,
 }
@@ -35,15 +33,7 @@ impl DpdkSource {
     #[must_use]
     pub fn live(queue: RxQueue, name: impl Into<String>, packet_bytes: u16) -> Self {
         let packet_bytes = usize::from(packet_bytes);
-        Self {
-            queue,
-            name: name.into(),
-            packet_bytes,
-            left: None,
-            cut: None,
-            bad_checksums: 0,
-            recorded: false,
-        }
+        Self { queue, name: name.into(), packet_bytes, left: None, cut: None, recorded: false }
     }
 
     /// A port without an end that plays a recording: its stamps are kept for the events, and no latency is measured from
@@ -85,12 +75,11 @@ impl PacketSource for DpdkSource {
         let burst = self.queue.rx_burst();
         for mbuf in &burst {
             let unseen = !self.recorded && !mbuf.is_checksum_seen();
-            if mbuf.has_bad_checksum() || (unseen && is_damaged(mbuf.data())) {
-                self.bad_checksums += 1;
-                continue;
-            }
+            let is_bad = mbuf.has_bad_checksum() || (unseen && is_damaged(mbuf.data()));
+            let link = LinkType::Ethernet;
+            let layer = if is_bad { Layer::Condemned(link) } else { Layer::Frame(link) };
             let ts = mbuf.timestamp().unwrap_or(UnixNanos(0));
-            sink(Packet { bytes: mbuf.data(), ts, layer: Layer::Frame(LinkType::Ethernet), offset: 0 });
+            sink(Packet { bytes: mbuf.data(), ts, layer, offset: 0 });
         }
         if let Some(left) = &mut self.left {
             *left = left.saturating_sub(burst.len() as u64);
@@ -111,10 +100,10 @@ impl PacketSource for DpdkSource {
     }
 
     fn notes(&self) -> SourceNotes {
-        let (chained_packets, bad_checksums) = (self.queue.chained(), self.bad_checksums);
+        let chained_packets = self.queue.chained();
         // Said at the end, as a reader of the file would.
         let cut = if self.left == Some(0) { self.cut.clone() } else { None };
-        SourceNotes { chained_packets, bad_checksums, cut, ..SourceNotes::default() }
+        SourceNotes { chained_packets, cut, ..SourceNotes::default() }
     }
 
     fn overshoot_bytes(&self) -> usize {

@@ -13,6 +13,9 @@ pub const BURST_MAX: usize = 64;
 pub enum Layer {
     /// A frame of this link type.
     Frame(LinkType),
+    /// The same, of which the network card, or the source in its place, found a checksum wrong. It is handed over to be counted
+    /// where it belongs, and is not read.
+    Condemned(LinkType),
     /// One message of the feed, without transport and so without a sequence number.
     Message,
 }
@@ -48,8 +51,6 @@ pub struct SourceNotes {
     pub skipped_packets: u64,
     /// Packets that lie in several buffers of the driver.
     pub chained_packets: u64,
-    /// Packets whose checksum the network card found wrong.
-    pub bad_checksums: u64,
     /// Where the input ends within a record; everything before it was handed over.
     pub cut: Option<String>,
 }

@@ -320,12 +320,12 @@ fn strays_are_dropped_by_cause_and_lines_are_counted() {
         drain(&mut rx).iter().filter(|e| e.action == Action::OrderAdd).map(|e| e.seq.0).collect();
     assert_eq!(adds, [1, 2, 3, 4]);
     let stats = receiver.stats();
-    let dropped: Vec<_> = stats.dropped.by_cause().into_iter().filter(|(_, n)| *n > 0).collect();
+    let dropped: Vec<_> = stats.dropped_by_cause().into_iter().filter(|(_, n)| *n > 0).collect();
     assert_eq!(dropped, [("stray_sessions", 1), ("stray_jumps", 1), ("stray_ends", 1)]);
     receiver.housekeep(UnixNanos(1));
     let counted = receiver.counters();
     let by_cause = counted.iter().filter_map(|(name, n)| Some((name.strip_prefix("dropped_")?, n)));
-    assert!(by_cause.eq(stats.dropped.by_cause()), "each cause is a counter of its own, in their order");
+    assert!(by_cause.eq(stats.dropped_by_cause()), "each cause is a counter of its own, in their order");
     let lines: Vec<_> = stats.lines.iter().map(|l| (l.group, l.stats)).collect();
     assert_eq!(lines.iter().map(|l| l.0).collect::<Vec<_>>(), LINES);
     let brief = |s: LineStats| (s.packets, s.messages, s.won, s.missing, s.bad);

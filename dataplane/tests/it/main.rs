@@ -2,6 +2,7 @@
 
 mod arbitration;
 mod common;
+mod counted;
 mod dbn;
 mod formats;
 mod live;

@@ -295,7 +295,7 @@ impl LiveBackend {
     }
 }
 
-/// What a receiver did not believe, by cause.
+/// What a receiver dropped, by cause.
 fn dropped_by_cause(counters: &CounterReader) -> BTreeMap<String, u64> {
     let causes = counters.iter().filter_map(|(name, count)| Some((name.strip_prefix("dropped_")?, count)));
     causes.filter(|(_, count)| *count > 0).map(|(cause, count)| (cause.to_owned(), count)).collect()
@@ -323,6 +323,8 @@ impl Backend for LiveBackend {
                 errors: value(&feed.counters, "errors"),
                 dropped: value(&feed.counters, "dropped"),
                 dropped_by_cause: dropped_by_cause(&feed.counters),
+                restarts: value(&feed.counters, "restarts"),
+                redefined_locates: value(&feed.counters, "redefined_locates"),
                 outliers: value(&feed.counters, "outliers"),
                 lost_events: value(&feed.counters, "lost_events"),
                 instruments_beyond: value(&feed.counters, "instruments_beyond"),

@@ -107,6 +107,8 @@ fn feed() -> FeedStatus {
         errors: 0,
         dropped: 0,
         dropped_by_cause: std::collections::BTreeMap::new(),
+        restarts: 0,
+        redefined_locates: 0,
         outliers: 0,
         lost_events: 0,
         instruments_beyond: 0,

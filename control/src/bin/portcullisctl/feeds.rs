@@ -59,12 +59,14 @@ fn troubles(feed: &FeedStatus) -> String {
         .map(|(cause, count)| format!("{} {}", n(*count), cause.replace('_', " ")))
         .collect();
     let causes = if causes.is_empty() { String::new() } else { format!(" ({})", causes.join(", ")) };
-    let not_believed = format!("not believed{causes}");
+    let not_believed = format!("dropped{causes}");
     let counts = [
         (feed.late, "late"),
         (feed.errors, "damaged"),
         (feed.dropped, &not_believed),
         (feed.outliers, "with a wrong time"),
+        (feed.restarts, "restarts of the sequence"),
+        (feed.redefined_locates, "locates given to another stock"),
         (feed.lost_events, "lost in the ring"),
         (feed.instruments_beyond, "instruments without room (book.instruments)"),
     ];
@@ -94,6 +96,8 @@ mod tests {
             errors: 0,
             dropped: 0,
             dropped_by_cause: std::collections::BTreeMap::new(),
+            restarts: 0,
+            redefined_locates: 0,
             outliers: 0,
             lost_events: 0,
             instruments_beyond: 0,
@@ -130,14 +134,13 @@ mod tests {
     fn troubles_are_said_only_where_there_are_some() {
         assert_eq!(troubles(&feed(Vec::new())), "");
         let some = FeedStatus { late: 2, dropped: 1_500, instruments_beyond: 3, ..feed(Vec::new()) };
-        assert_eq!(
-            troubles(&some),
-            ", 2 late, 1,500 not believed, 3 instruments without room (book.instruments)"
-        );
+        assert_eq!(troubles(&some), ", 2 late, 1,500 dropped, 3 instruments without room (book.instruments)");
         let causes =
             [("stray_jumps", 2), ("contradictions", 1)].map(|(cause, n)| (cause.to_owned(), n)).into();
         let with_causes = FeedStatus { dropped: 3, dropped_by_cause: causes, ..feed(Vec::new()) };
-        assert_eq!(troubles(&with_causes), ", 3 not believed (1 contradictions, 2 stray jumps)");
+        assert_eq!(troubles(&with_causes), ", 3 dropped (1 contradictions, 2 stray jumps)");
+        let doubted = FeedStatus { restarts: 1, redefined_locates: 2, ..feed(Vec::new()) };
+        assert_eq!(troubles(&doubted), ", 1 restarts of the sequence, 2 locates given to another stock");
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl Core {
     #[inline]
     pub(super) fn recorded_at(&mut self, packet: &Packet<'_>) -> UnixNanos {
         match packet.layer {
-            Layer::Frame(_) => packet.ts,
+            Layer::Frame(_) | Layer::Condemned(_) => packet.ts,
             Layer::Message => {
                 let (midnight, believed) = (midnight_of_file(self.midnight), self.stats.last_ts());
                 let before = if believed.0 == 0 { self.raw_before } else { believed };

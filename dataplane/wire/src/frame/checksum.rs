@@ -4,7 +4,7 @@ use zerocopy::FromBytes;
 
 use super::headers::{Ipv4Header, PROTOCOL_UDP, UdpHeader};
 use super::link::{LinkType, skip_link};
-use super::read::ipv4_header;
+use super::read::{FRAGMENT_MASK, ipv4_header};
 use crate::error::WireError;
 
 /// Checks both checksums of a frame that [`super::parse_udp`] accepts.
@@ -24,6 +24,12 @@ pub fn verify_checksums(link: LinkType, frame: &[u8]) -> Result<(), WireError> {
     if found != 0 && fold(sum(header)) != 0xffff {
         let wanted = !fold(sum(header).saturating_sub(found.into()));
         return Err(WireError::BadIpChecksum { offset: offset as u64 + 10, wanted, found });
+    }
+    if ip.fragment.get() & FRAGMENT_MASK != 0 {
+        return Err(WireError::Fragment { offset: offset as u64 + 6, found: ip.fragment.get() });
+    }
+    if ip.protocol != PROTOCOL_UDP {
+        return Err(WireError::NotUdp { offset: offset as u64 + 9, found: ip.protocol });
     }
     let at = offset + header_len;
     let body = frame.get(at..).unwrap_or_default();

@@ -15,5 +15,5 @@ pub use headers::{
     PROTOCOL_UDP, UdpHeader, VlanTag,
 };
 pub use link::LinkType;
-pub use read::{UdpDatagram, parse_udp};
+pub use read::{UdpDatagram, ipv4_destination, parse_udp};
 pub use write::{UdpPath, multicast_mac};

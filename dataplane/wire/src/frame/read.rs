@@ -10,7 +10,7 @@ use super::link::{LinkType, skip_link};
 use crate::error::{WireError, clamp};
 
 /// More-fragments flag and fragment offset: all zero in a whole packet.
-const FRAGMENT_MASK: u16 = 0x3fff;
+pub(super) const FRAGMENT_MASK: u16 = 0x3fff;
 
 /// One UDP datagram in place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,6 +52,14 @@ impl fmt::Display for UdpDatagram<'_> {
 pub fn parse_udp(link: LinkType, frame: &[u8]) -> Result<UdpDatagram<'_>, WireError> {
     let (offset, vlan) = skip_link(link, frame)?;
     parse_ipv4(frame, offset, vlan)
+}
+
+/// Whom a frame is for, as far as it has an IPv4 header, be what follows whole or not.
+#[must_use]
+pub fn ipv4_destination(link: LinkType, frame: &[u8]) -> Option<Ipv4Addr> {
+    let (offset, _) = skip_link(link, frame).ok()?;
+    let (ip, _) = ipv4_header(frame, offset).ok()?;
+    Some(Ipv4Addr::from_octets(ip.dst))
 }
 
 /// The fixed part of the IPv4 header at `offset`, and the length of the whole header, which lies within the frame.

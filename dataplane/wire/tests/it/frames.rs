@@ -142,6 +142,19 @@ fn the_checksum_error_names_the_right_value() {
 }
 
 #[test]
+fn what_is_no_whole_udp_has_no_udp_checksum_to_fail() {
+    let with_ip_sum = |change: fn(&mut Vec<u8>)| {
+        let mut frame = frame_with(change);
+        // No IPv4 checksum was made, which is let through.
+        frame[24..26].fill(0);
+        verify_checksums(LinkType::Ethernet, &frame)
+    };
+    assert_eq!(with_ip_sum(|f| f[23] = 6), Err(WireError::NotUdp { offset: 23, found: 6 }));
+    let fragment = WireError::Fragment { offset: 20, found: 0x2000 };
+    assert_eq!(with_ip_sum(|f| f[20] = 0x20), Err(fragment));
+}
+
+#[test]
 fn each_refusal_names_its_place() {
     let cases: [(Vec<u8>, WireError); 12] = [
         (
