@@ -5,7 +5,7 @@ use crate::multicast::{Member, PortSource, Wire, described, groups_of, join, pla
 use crate::output::tell;
 use anyhow::{Context, Result, bail};
 use control::config::{EalMemory, Feed, FeedSource, Plan};
-use dataplane::source::DpdkSource;
+use dataplane::source::{CaptureCount, DpdkSource};
 use dpdk::{Eal, EalConfig, Mempool, MempoolConfig, Port, PortConfig, ThreadRegistration, Vdev};
 use std::cell::RefCell;
 use std::net::Ipv4Addr;
@@ -17,9 +17,9 @@ const MEMORY_MIB: u32 = 128;
 /// The capture at `path` through net_pcap. EAL starts once per process, so this can be called once.
 ///
 /// # Errors
-/// When the file is no capture, or DPDK cannot be started with it.
+/// When the file is no capture that DPDK reads, or DPDK cannot be started with it.
 pub(crate) fn open_capture(path: &Path) -> Result<DpdkSource> {
-    let counted = dpdk::capture::count_packets(path)?;
+    let counted = CaptureCount::of(path)?;
     let vdev = Vdev::pcap_file(0, path)?;
     let (config, warning) = EalConfig::for_this_host(MEMORY_MIB);
     if let Some(warning) = warning {
@@ -29,7 +29,7 @@ pub(crate) fn open_capture(path: &Path) -> Result<DpdkSource> {
     let pool = Mempool::new(&eal, &MempoolConfig::new("capture"))?;
     let mut started = Port::configure(&eal, vdev.name(), PortConfig::default(), &pool)?.start()?;
     let queue = started.rx.pop().context("net_pcap started without a receive queue")?;
-    Ok(DpdkSource::capture(queue, path.display().to_string(), pool.packet_bytes(), &counted))
+    Ok(DpdkSource::capture(queue, path.display().to_string(), pool.packet_bytes(), counted))
 }
 
 /// The port that `feed` names, whose IGMP goes through the ring `igmp`, and what the operator should know of it.

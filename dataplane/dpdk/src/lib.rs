@@ -23,7 +23,6 @@
 //! Start reading at [`Eal`], then [`Port`] and [`RxQueue`].
 #![deny(missing_docs)]
 
-pub mod capture;
 pub mod igmp;
 
 mod config;

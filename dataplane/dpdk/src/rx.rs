@@ -192,7 +192,14 @@ impl Burst<'_> {
     #[inline]
     #[must_use]
     pub fn iter(&self) -> BurstIter<'_> {
-        BurstIter { mbufs: self.queue.mbufs[..self.len].iter(), queue: self.queue }
+        self.first(self.len)
+    }
+
+    /// [`Burst::iter`] over the first `packets` alone.
+    #[inline]
+    #[must_use]
+    pub fn first(&self, packets: usize) -> BurstIter<'_> {
+        BurstIter { mbufs: self.queue.mbufs[..self.len.min(packets)].iter(), queue: self.queue }
     }
 }
 

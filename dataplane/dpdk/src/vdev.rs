@@ -86,7 +86,7 @@ impl Vdev {
     }
 
     /// Number `n` of the devices that receive the packets of a capture file, once (`net_pcap`). After the last packet
-    /// every receive is empty, for ever: compare with [`crate::capture::count_packets`] to know the end.
+    /// every receive is empty, for ever: who counted the file knows the end.
     ///
     /// # Errors
     /// [`VdevError::Option`] when the path holds a comma or a bracket, or is not UTF-8.

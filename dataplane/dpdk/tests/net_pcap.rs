@@ -63,8 +63,7 @@ fn read_once(eal: &Eal, device: &str, path: &Path, pool: &Mempool, nanos: impl F
     assert_eq!(started.port.info().driver, "net_pcap");
     assert_ne!(started.port.info().rx_clock, RxClock::None);
     let queue = &mut started.rx[0];
-    let mut left = dpdk::capture::count_packets(path).unwrap().packets;
-    assert_eq!(left, u64::from(PACKETS));
+    let mut left = u64::from(PACKETS);
 
     let mut expected = (0..PACKETS).filter(|&n| n != LONG);
     while left > 0 {

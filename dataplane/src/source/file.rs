@@ -30,14 +30,14 @@ enum Format {
 
 /// Where the next packet of a file stands in its window.
 #[derive(Clone, Copy)]
-enum Next {
+pub(super) enum Next {
     Pcap { captured: usize },
     PcapNg(Found),
     RawItch { len: usize },
 }
 
 /// One open file.
-struct OneFile {
+pub(super) struct OneFile {
     name: String,
     window: Window,
     format: Format,
@@ -47,7 +47,7 @@ struct OneFile {
 }
 
 impl OneFile {
-    fn open(path: &Path, options: FileOptions) -> Result<Self, SourceError> {
+    pub(super) fn open(path: &Path, options: FileOptions) -> Result<Self, SourceError> {
         if path == Path::new("-") {
             return Self::from_reader("<stdin>".to_owned(), Box::new(std::io::stdin()), options);
         }
@@ -76,7 +76,7 @@ impl OneFile {
 
     /// Stamp and place of the next packet; `None` at the end.
     #[inline]
-    fn peek(&mut self) -> Result<Option<(UnixNanos, Next)>, SourceError> {
+    pub(super) fn peek(&mut self) -> Result<Option<(UnixNanos, Next)>, SourceError> {
         if self.ended {
             return Ok(None);
         }
@@ -103,7 +103,12 @@ impl OneFile {
 
     /// Hands the packet that [`OneFile::peek`] found to `sink` and steps over it.
     #[inline]
-    fn take(&mut self, ts: UnixNanos, next: Next, sink: &mut impl FnMut(Packet<'_>) -> bool) -> bool {
+    pub(super) fn take(
+        &mut self,
+        ts: UnixNanos,
+        next: Next,
+        sink: &mut impl FnMut(Packet<'_>) -> bool,
+    ) -> bool {
         let (packet, len) = match (&mut self.format, next) {
             (Format::Pcap(pcap), Next::Pcap { captured }) => pcap.packet(&self.window, ts, captured),
             (Format::PcapNg(ng), Next::PcapNg(found)) => ng.packet(&self.window, found),
@@ -128,7 +133,32 @@ impl OneFile {
         Ok(None)
     }
 
-    fn note(&self, notes: &mut SourceNotes) {
+    /// Where the file was read to.
+    pub(super) fn offset(&self) -> u64 {
+        self.window.offset()
+    }
+
+    /// Refuses a capture in which a link type was seen that is not Ethernet.
+    pub(super) fn check_ethernet(&self) -> Result<(), Fault> {
+        let other = match &self.format {
+            Format::Pcap(pcap) => pcap.link_if_not_ethernet(),
+            Format::PcapNg(ng) => ng.link_if_not_ethernet(),
+            Format::RawItch(_) => None,
+        };
+        other.map_or(Ok(()), |found| {
+            Err(Fault::new(found, "Ethernet alone (1), which is what a port of DPDK carries"))
+        })
+    }
+
+    /// Packets that were left out so far, although they lie within what was read.
+    pub(super) fn skipped_packets(&self) -> u64 {
+        match &self.format {
+            Format::PcapNg(ng) => ng.skipped_packets(),
+            Format::Pcap(_) | Format::RawItch(_) => 0,
+        }
+    }
+
+    pub(super) fn note(&self, notes: &mut SourceNotes) {
         if let Format::PcapNg(ng) = &self.format {
             notes.skipped_blocks += ng.skipped_blocks();
             notes.skipped_packets += ng.skipped_packets();

@@ -1,5 +1,6 @@
 //! Where packets come from: capture files, raw message files, standard input, and (feature `dpdk`) network ports.
 
+mod capture;
 mod detect;
 mod error;
 mod file;
@@ -17,6 +18,7 @@ pub use dpdk::DpdkSource;
 
 use std::io::Read;
 
+pub use capture::CaptureCount;
 pub use error::SourceError;
 pub use file::{FileOptions, FileSource};
 pub use itch::ItchFraming;

@@ -57,6 +57,11 @@ impl Pcap {
         Ok(Self { link, big_endian, nanoseconds })
     }
 
+    /// The file's link type, where it is not Ethernet.
+    pub(super) fn link_if_not_ethernet(&self) -> Option<String> {
+        (self.link != LinkType::Ethernet).then(|| format!("a capture of link type {:?}", self.link))
+    }
+
     /// Makes the next record available in the window and returns its stamp and length; `None` at the end of the file.
     pub(super) fn peek(&self, window: &mut Window) -> Result<Option<(UnixNanos, usize)>, Fault> {
         if !window.require(RECORD_HEADER_LEN)? {

@@ -69,6 +69,8 @@ pub(super) struct PcapNg {
     skipped_packets: u64,
     /// Link type of the first packet that was skipped because of it.
     foreign_link: Option<u32>,
+    /// Link type of the first interface, of any section, that is not Ethernet.
+    not_ethernet: Option<u32>,
 }
 
 impl PcapNg {
@@ -83,6 +85,7 @@ impl PcapNg {
             skipped_blocks: 0,
             skipped_packets: 0,
             foreign_link: None,
+            not_ethernet: None,
         }
     }
 
@@ -94,6 +97,11 @@ impl PcapNg {
     /// Packets of interfaces of another kind of network, and packets longer than any datagram.
     pub(super) fn skipped_packets(&self) -> u64 {
         self.skipped_packets
+    }
+
+    /// The first link type that an interface was described with so far and that is not Ethernet.
+    pub(super) fn link_if_not_ethernet(&self) -> Option<String> {
+        self.not_ethernet.map(|number| format!("an interface of link type {number}"))
     }
 
     /// Makes the next packet available in the window and returns it; `None` at the end of the file. Blocks that carry no
@@ -229,7 +237,11 @@ impl PcapNg {
         if self.interfaces.len() == INTERFACES_MAX {
             return Err(Fault::new(format!("more than {INTERFACES_MAX} interfaces"), "fewer in one section"));
         }
-        self.interfaces.push(interface(&description, self.big_endian)?);
+        let described = interface(&description, self.big_endian)?;
+        if LinkType::from_pcap(described.link) != Some(LinkType::Ethernet) {
+            self.not_ethernet.get_or_insert(described.link);
+        }
+        self.interfaces.push(described);
         Ok(())
     }
 

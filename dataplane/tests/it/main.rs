@@ -1,6 +1,7 @@
 //! Tests of the data plane as a whole, in one binary.
 
 mod arbitration;
+mod capture;
 mod common;
 mod counted;
 mod dbn;

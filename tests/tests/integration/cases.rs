@@ -271,6 +271,36 @@ fn a_capture_that_is_cut_short_gives_the_same_through_both_sources() {
 }
 
 #[test]
+fn a_capture_that_is_damaged_gives_the_same_through_both_sources() {
+    let mut case = Case::quoted(1_000);
+    case.sound_order(OPEN_NS + 100 * MS, 0);
+    let (mut bytes, orders) = (case.pcap.finish().unwrap(), case.orders);
+    // The last record, and the length it claims.
+    let mut at = 24;
+    loop {
+        let length = u32::from_le_bytes(bytes[at + 8..at + 12].try_into().unwrap());
+        let next = at + 16 + usize::try_from(length).unwrap();
+        if next == bytes.len() {
+            break;
+        }
+        at = next;
+    }
+    bytes[at + 8..at + 12].copy_from_slice(&300_000_u32.to_le_bytes());
+    bytes.resize(bytes.len() + 400_000, 0);
+    let by = |source| Replayed::of(&bytes, &orders, &["--source", source]);
+    let [file, dpdk] = ["file", "dpdk"].map(by);
+    for replayed in [&file, &dpdk] {
+        let said = replayed.stderr();
+        assert_eq!(replayed.run.status.code(), Some(1), "{said}");
+        assert!(said.contains(&format!("offset {at}: found a record of 300000 bytes")), "{said}");
+        assert_eq!(replayed.summary()["messages"], 4);
+    }
+    for table in ["bbo.csv", "verdicts.csv"] {
+        assert_eq!(table_bytes(&file.out(), table), table_bytes(&dpdk.out(), table), "{table}");
+    }
+}
+
+#[test]
 fn a_session_over_midnight_goes_on_in_time() {
     let mut case = Case::since(MIDNIGHT_NS - 86_400 * SECOND, 86_398 * SECOND);
     case.add(86_398 * SECOND + 3, 1, b'B', 100, BID);
