@@ -48,7 +48,8 @@ fn counted(frames: Vec<(bool, Vec<u8>)>) -> (FeedStats, BTreeMap<&'static str, u
     receiver.poll(UnixNanos(1));
     receiver.housekeep(UnixNanos(2));
     let published = receiver.counters().iter().collect();
-    let bad: Vec<_> = receiver.lines().iter().filter_map(dataplane::LineReader::read).map(|line| line.bad).collect();
+    let bad: Vec<_> =
+        receiver.lines().iter().filter_map(dataplane::LineReader::read).map(|line| line.bad).collect();
     let stats = receiver.stats();
     assert_eq!(bad, stats.lines.iter().map(|line| line.stats.bad).collect::<Vec<_>>());
     (stats, published)
