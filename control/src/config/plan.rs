@@ -12,7 +12,7 @@ use super::ticks::TickPlan;
 use super::tree::{Node, Step};
 use crate::names::{Name, Scope};
 use crate::roles::Roles;
-use gate::{ActivityLimits, ExposureLimits, Overlay, ProfitRules};
+use gate::{ActivityLimits, ExposureLimits, Overlay, ProfitRules, TimesInForce};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use types::FeedKind;
@@ -88,7 +88,9 @@ pub struct DeclaredScopes {
     pub strategy_limits: BTreeMap<Name, ExposureLimits>,
     /// What strategies may do within a time; those that are not named anything.
     pub strategy_activity: BTreeMap<Name, ActivityLimits>,
-    /// The same of accounts.
+    /// Which times in force the orders of strategies may have; those that are not named any.
+    pub times_in_force: BTreeMap<Name, TimesInForce>,
+    /// What accounts may hold over all instruments; those that are not named anything.
     pub account_limits: BTreeMap<Name, ExposureLimits>,
     /// The same of accounts.
     pub account_activity: BTreeMap<Name, ActivityLimits>,

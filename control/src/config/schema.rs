@@ -2,7 +2,7 @@
 
 use super::gateway::Gateway;
 use super::net::{CpuChoice, CpuList, FeedSource, Group, HostAddress, PciDevice, RecoveryServer, Vdev};
-use super::schema_firm::{Firm, Fx, GroupLimits, Instrument, Instruments, ScopeLimits, TickOf};
+use super::schema_firm::{Firm, Fx, GroupLimits, Instrument, Instruments, ScopeLimits, TickOf, Tif};
 use super::schema_ops::{FourEyes, Log, Metrics, Sinks};
 use super::schema_policy::Policy;
 use crate::amount::Amount;
@@ -101,6 +101,9 @@ pub(crate) struct Strategy {
     pub(crate) desk: Option<Name>,
     #[serde(default)]
     pub(crate) trader: Option<Name>,
+    /// What its orders may have; left out, any.
+    #[serde(default)]
+    pub(crate) time_in_force: Option<Vec<Tif>>,
     #[serde(default)]
     pub(crate) limits: ScopeLimits,
 }

@@ -97,6 +97,15 @@ pub(crate) struct FxRate {
     pub(crate) at: String,
 }
 
+/// One of `time_in_force`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Tif {
+    Day,
+    Ioc,
+    Gtc,
+}
+
 /// What a strategy or an account may hold over all instruments, and do within a time; what is left out is no limit.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]

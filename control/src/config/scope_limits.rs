@@ -4,11 +4,11 @@
 use super::check::{Checker, way};
 use super::plan::DeclaredScopes;
 use super::schema::{Config, Gate};
-use super::schema_firm::{Firm, GroupLimits, ScopeLimits};
+use super::schema_firm::{Firm, GroupLimits, ScopeLimits, Tif};
 use super::tree::Step;
 use crate::amount::Amount;
 use crate::names::{Name, Scope};
-use gate::{ActivityLimits, ExposureLimits, ProfitRules};
+use gate::{ActivityLimits, ExposureLimits, ProfitRules, TimeInForce, TimesInForce};
 use std::collections::BTreeMap;
 use types::Nanos;
 
@@ -95,10 +95,29 @@ impl Checker<'_> {
             account_limits,
             strategy_activity,
             account_activity,
+            times_in_force: self.times_in_force(config),
             ..DeclaredScopes::default()
         };
         self.losses_and_groups(config, &mut scopes);
         scopes
+    }
+
+    fn times_in_force(&mut self, config: &Config) -> BTreeMap<Name, TimesInForce> {
+        let mut all = BTreeMap::new();
+        for (name, strategy) in &config.strategy {
+            let Some(listed) = &strategy.time_in_force else { continue };
+            if listed.is_empty() {
+                let path = ["strategy", name.as_str(), "time_in_force"].map(|key| Step::Key(key.to_owned()));
+                self.refuse(&path, "[]", "at least one of \"day\", \"ioc\" and \"gtc\"; left out, any");
+            }
+            let tif = |listed: &Tif| match listed {
+                Tif::Day => TimeInForce::Day,
+                Tif::Ioc => TimeInForce::Ioc,
+                Tif::Gtc => TimeInForce::Gtc,
+            };
+            all.insert(name.clone(), TimesInForce::of(listed.iter().map(tif)));
+        }
+        all
     }
 
     fn losses_and_groups(&mut self, config: &Config, scopes: &mut DeclaredScopes) {

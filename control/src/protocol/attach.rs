@@ -68,6 +68,10 @@ pub struct GrantRules {
     /// The same of its accounts.
     #[serde(default)]
     pub account_activity: BTreeMap<u16, [u64; 5]>,
+    /// Which times in force the orders of the client's strategies may have, by number: a bit for each, by its number
+    /// ([`gate::TimesInForce`]). Those that are left out any.
+    #[serde(default)]
+    pub strategy_times_in_force: BTreeMap<u16, u8>,
     /// What the client's strategies, accounts and their groups may hold and lose.
     #[serde(default)]
     pub levels: GrantLevels,

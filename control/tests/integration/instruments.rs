@@ -215,6 +215,11 @@ fn what_is_wrong_in_who_there_is_is_told() {
             "p.toml:2: strategy.mm1.desk: found \"rates\", wanted a desk that is declared ([desk.rates])",
         ),
         (
+            "[strategy.mm1]\ntime_in_force = []",
+            "",
+            "p.toml:2: strategy.mm1.time_in_force: found [], wanted at least one of \"day\", \"ioc\" and \"gtc\"; left out, any",
+        ),
+        (
             "[desk.rates.limits]\nmax_loss = 0",
             "",
             "p.toml:2: desk.rates.limits.max_loss: found 0, wanted an amount from 0.000001 to 9223372036854, with six decimals at most",
@@ -270,6 +275,18 @@ fn limits_of_strategies_and_accounts_are_those_that_are_written() {
     let firms = load("[firm.limits]\ncredit = 3", "").unwrap().scopes;
     assert!(firms.counts_credit());
     assert_eq!(firms.group_limits(&control::names::Scope::Firm).credit_micros, 3_000_000);
+}
+
+#[test]
+fn strategies_have_the_times_in_force_that_are_written() {
+    let text = "[strategy.mm1]\ntime_in_force = [\"day\", \"ioc\"]\n[strategy.mm2]";
+    let scopes = load(text, "").unwrap().scopes;
+    let short = gate::TimesInForce::of([gate::TimeInForce::Day, gate::TimeInForce::Ioc]);
+    assert_eq!(scopes.times_in_force, [("mm1".parse().unwrap(), short)].into());
+    let [error] = &load("[strategy.mm1]\ntime_in_force = [\"gtd\"]", "").unwrap_err()[..] else {
+        panic!("one error")
+    };
+    assert!(error.starts_with("p.toml:2: strategy.mm1.time_in_force"), "{error}");
 }
 
 #[test]

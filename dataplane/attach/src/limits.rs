@@ -3,7 +3,7 @@
 use control::protocol::{Grant, GrantGroup, GrantRules};
 use gate::{
     ActivityLimits, ExposureLimits, GROUP_KINDS, GateConfig, GroupConfig, GroupKind, MoneyRules, ProfitRules,
-    RepeatedExecutions, SelfMatch, StrategyConfig,
+    RepeatedExecutions, SelfMatch, StrategyConfig, TimesInForce,
 };
 use std::collections::BTreeMap;
 use types::Nanos;
@@ -30,6 +30,7 @@ pub(crate) struct Limits {
     account_loss: Vec<u64>,
     groups: Vec<GroupConfig>,
     strategy_groups: Vec<[Option<u16>; GROUP_KINDS]>,
+    times_in_force: Vec<TimesInForce>,
 }
 
 impl Limits {
@@ -44,6 +45,11 @@ impl Limits {
             strategy_groups: by_number(&levels.strategy_groups, [None; GROUP_KINDS], |groups| groups),
             strategy_loss: by_number(&levels.strategy_loss, u64::MAX, |most| most),
             account_loss: by_number(&levels.account_loss, u64::MAX, |most| most),
+            times_in_force: by_number(
+                &rules.strategy_times_in_force,
+                TimesInForce::ANY,
+                TimesInForce::of_bits,
+            ),
             strategies: within(
                 by_number(&rules.strategy_limits, ExposureLimits::NONE, exposure),
                 &levels.strategy_credit,
@@ -120,6 +126,7 @@ pub(crate) fn config_of<'a>(
         account_loss: &limits.account_loss,
         groups: &limits.groups,
         strategy_groups: &limits.strategy_groups,
+        strategy_times_in_force: &limits.times_in_force,
         profit: rules.levels.profit.map(|(day_start, fee_nanos_per_unit)| ProfitRules {
             day_start: Nanos(day_start),
             fee_nanos_per_unit,

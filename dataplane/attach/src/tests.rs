@@ -200,6 +200,7 @@ fn tables_of_ticks_survive_their_grant() {
         account_limits: BTreeMap::new(),
         window_ns: 0,
         strategy_activity: BTreeMap::new(),
+        strategy_times_in_force: BTreeMap::new(),
         account_activity: BTreeMap::new(),
         strategy_rate: (1, 1),
         open_orders_max: 1,

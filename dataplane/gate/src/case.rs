@@ -10,7 +10,7 @@ use crate::{
     exposure::Cell,
     fat_finger,
     ids::ClassId,
-    intent::OrderIntent,
+    intent::{OrderIntent, TimesInForce},
     judged::Judged,
     quote::Quote,
     record::{Bounds, Permission},
@@ -23,6 +23,7 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StrategyRow {
     pub class: ClassId,
+    pub times_in_force: TimesInForce,
     pub order_interval_ns: u32,
     /// See [`crate::rate`].
     pub early_max_ns: u64,
@@ -32,8 +33,13 @@ pub(crate) struct StrategyRow {
 
 impl StrategyRow {
     /// A strategy that may send nothing.
-    pub(crate) const NONE: Self =
-        Self { class: ClassId(0), order_interval_ns: u32::MAX, early_max_ns: 0, due: UnixNanos(u64::MAX) };
+    pub(crate) const NONE: Self = Self {
+        class: ClassId(0),
+        times_in_force: TimesInForce::ANY,
+        order_interval_ns: u32::MAX,
+        early_max_ns: 0,
+        due: UnixNanos(u64::MAX),
+    };
 }
 
 /// The limits an order is held to, and whose they are.

@@ -5,6 +5,7 @@ use types::Nanos;
 use crate::{
     activity::ActivityLimits,
     ids::ClassId,
+    intent::TimesInForce,
     levels::{ExposureLimits, GROUP_KINDS, GroupConfig},
     streaks::RepeatedExecutions,
     table::ROWS_MAX,
@@ -77,6 +78,8 @@ pub struct GateConfig<'a> {
     /// How old the marks may be that instruments other than the order's are valued at for limits over all instruments; 0 for those of
     /// the moment of each order.
     pub mark_age_max: Nanos,
+    /// Which times in force each strategy may use, by its number; those beyond the list any.
+    pub strategy_times_in_force: &'a [TimesInForce],
     /// At how many executions of one side a strategy is stopped; `None` for none.
     pub repeated_executions: Option<RepeatedExecutions>,
     /// How money is counted; `None` takes every price for money as it stands.
@@ -121,6 +124,7 @@ impl GateConfig<'_> {
         strategy_groups: &[],
         profit: None,
         mark_age_max: Nanos(0),
+        strategy_times_in_force: &[],
         repeated_executions: None,
         money: None,
     };
@@ -236,6 +240,7 @@ pub(crate) fn validate(config: &GateConfig<'_>, tables: &GateTables) -> Result<(
         0,
         config.accounts.into(),
     )?;
+    in_range("strategies with times in force", config.strategy_times_in_force.len() as u64, 0, count)?;
     in_range("window (ns)", config.window.0, 0, 31_536_000_000_000_000)?;
     validate_levels(config, count)?;
     for strategy in config.strategies {

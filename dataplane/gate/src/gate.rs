@@ -13,7 +13,7 @@ use crate::{
     executions::Executions,
     exposure::{Cell, Exposure, POSITION_MAX},
     ids::{AccountId, StrategyId},
-    intent::{OrderEvent, OrderIntent},
+    intent::{OrderEvent, OrderIntent, TimesInForce},
     journal::Sent,
     levels::{LevelLimits, Levels},
     orders::{Entry, OrderTable},
@@ -158,10 +158,17 @@ impl Gate {
         let strategies: Box<[_]> = config
             .strategies
             .iter()
-            .map(|s| {
+            .zip(config.strategy_times_in_force.iter().chain(core::iter::repeat(&TimesInForce::ANY)))
+            .map(|(s, times_in_force)| {
                 let order_interval_ns = rate::interval_ns(s.order_rate_per_s);
                 let early_max_ns = rate::early_max_ns(order_interval_ns, s.order_burst);
-                StrategyRow { class: s.class, order_interval_ns, early_max_ns, due: UnixNanos(0) }
+                StrategyRow {
+                    class: s.class,
+                    times_in_force: *times_in_force,
+                    order_interval_ns,
+                    early_max_ns,
+                    due: UnixNanos(0),
+                }
             })
             .collect();
         let shared = Shared::new(config, instruments);

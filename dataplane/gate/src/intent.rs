@@ -27,6 +27,39 @@ pub enum TimeInForce {
     Gtc = 3,
 }
 
+/// A set of times in force: those that a strategy may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimesInForce(u8);
+
+impl TimesInForce {
+    /// Whichever there are.
+    pub const ANY: Self = Self(u8::MAX);
+
+    /// Those of a list.
+    pub fn of(all: impl IntoIterator<Item = TimeInForce>) -> Self {
+        Self(all.into_iter().fold(0, |set, tif| set | 1 << tif as u8))
+    }
+
+    /// As they are sent: a bit for each, by its number.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Those of [`TimesInForce::bits`].
+    #[must_use]
+    pub const fn of_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
+    /// Whether it is one of them.
+    #[inline(always)]
+    #[must_use]
+    pub const fn has(self, tif: TimeInForce) -> bool {
+        self.0 >> (tif as u8) & 1 != 0
+    }
+}
+
 /// One order as a strategy asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OrderIntent {

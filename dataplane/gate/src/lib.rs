@@ -191,7 +191,7 @@ pub use fat_finger::{
 pub use gate::{Gate, OpenOrder, Reservation, UnknownPosition};
 pub use ids::{AccountId, ClassId, StrategyId};
 pub use in_force::{LimitsInForce, limits_in_force};
-pub use intent::{OrderEvent, OrderIntent, OrderType, TimeInForce};
+pub use intent::{OrderEvent, OrderIntent, OrderType, TimeInForce, TimesInForce};
 pub use journal::{KeptOrder, Sent, Step};
 pub use lease::Lease;
 pub use levels::{ExposureLimits, GROUP_KINDS, GroupConfig, GroupKind};

@@ -18,6 +18,9 @@ pub(crate) const CLIENT: &str = "[client.c1]\nuser = \"root\"\nstrategies = [\"s
 const LIMITS: &str =
     "[strategy.s.limits]\nwindow_qty = 35\nmax_gross = \"1000000000\"\n[gate]\nwindow_s = 86400\n";
 
+/// Another strategy of the client's, which may leave nothing at the venue over night.
+const SHORT: &str = "[strategy.short]\ntime_in_force = [\"day\", \"ioc\"]\n";
+
 /// `order-process`, and what it says.
 pub(crate) struct Process {
     child: Child,
@@ -103,7 +106,8 @@ fn positions_and_open_orders_outlive_the_process_the_daemon_and_both() {
     let market = scenario("calm", &["--minutes", "14"]);
     let datagrams = datagrams(&market.path().join("calm.pcap"));
     let px = traded_cents(market.path());
-    let mut appliance = Appliance::start(&format!("{CLIENT}{LIMITS}"));
+    let client = CLIENT.replace("[\"s\"]", "[\"s\", \"short\"]");
+    let mut appliance = Appliance::start(&format!("{client}{LIMITS}{SHORT}"));
     let socket = appliance.socket();
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -243,6 +247,11 @@ fn trades(appliance: &Appliance, process: &mut Process, px: i64) {
     for id in 1..=3 {
         rests(process, id, px);
     }
+    let price = format!("{}.{:02}", px / 100, px % 100);
+    assert_eq!(process.ask(&format!("buy 9 FUTX 10 {price} short a gtc")), "reject TIF false");
+    // More than every limit: refused for another reason, where any time in force will do.
+    assert!(!process.ask(&format!("buy 9 FUTX 4000000000 {price} s a gtc")).contains("TIF"));
+    assert!(!process.ask(&format!("buy 9 FUTX 4000000000 {price} short a")).contains("TIF"));
     assert_eq!(process.ask("fill 1 4 77"), "Working");
     assert_eq!(process.holds(), ("4 26 0".to_owned(), "1:6 2:10 3:10".to_owned()));
     people_see_what_it_holds(appliance, process);

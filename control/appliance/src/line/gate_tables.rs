@@ -174,6 +174,7 @@ pub(crate) fn grant_rules(plan: &Plan) -> GrantRules {
         window_ns: config.window.0,
         strategy_activity: BTreeMap::new(),
         account_activity: BTreeMap::new(),
+        strategy_times_in_force: BTreeMap::new(),
         levels: GrantLevels::default(),
         repeated_executions: config.repeated_executions.map(|rules| (rules.most, rules.window.0)),
         daemon_age_max_ns: 0,

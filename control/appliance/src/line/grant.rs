@@ -5,7 +5,7 @@ use super::levels::{exposure, grant_levels};
 use control::config::Plan;
 use control::names::Name;
 use control::protocol::{Grant, GrantShape};
-use gate::{ActivityLimits, Step};
+use gate::{ActivityLimits, Step, TimesInForce};
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -45,6 +45,8 @@ pub(crate) fn grant_for(
     grant.rules.account_limits = limits_of(&grant.accounts, &scopes.account_limits, exposure);
     grant.rules.strategy_activity = limits_of(&grant.strategies, &scopes.strategy_activity, activity);
     grant.rules.account_activity = limits_of(&grant.accounts, &scopes.account_activity, activity);
+    grant.rules.strategy_times_in_force =
+        limits_of(&grant.strategies, &scopes.times_in_force, TimesInForce::bits);
     grant.rules.levels = grant_levels(plan, &grant.strategies, &grant.accounts);
     grant
 }

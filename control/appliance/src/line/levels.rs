@@ -3,7 +3,7 @@
 use control::config::{DeclaredScopes, Plan};
 use control::names::{Name, Scope};
 use control::protocol::{GrantGroup, GrantLevels};
-use gate::{ActivityLimits, ExposureLimits, GROUP_KINDS, GateConfig, GroupConfig, GroupKind};
+use gate::{ActivityLimits, ExposureLimits, GROUP_KINDS, GateConfig, GroupConfig, GroupKind, TimesInForce};
 use std::collections::BTreeMap;
 
 /// Limits by the numbers of strategies and accounts, and their groups.
@@ -17,6 +17,7 @@ pub(crate) struct Levels {
     account_loss: Vec<u64>,
     groups: Vec<GroupConfig>,
     strategy_groups: Vec<[Option<u16>; GROUP_KINDS]>,
+    times_in_force: Vec<TimesInForce>,
 }
 
 impl Levels {
@@ -35,6 +36,7 @@ impl Levels {
             account_loss: accounts().map(|name| scopes.loss(&Scope::Account(name.clone()))).collect(),
             groups: groups.all,
             strategy_groups,
+            times_in_force: in_order(strategies(), &scopes.times_in_force, TimesInForce::ANY),
         }
     }
 
@@ -49,6 +51,7 @@ impl Levels {
             account_loss: &self.account_loss,
             groups: &self.groups,
             strategy_groups: &self.strategy_groups,
+            strategy_times_in_force: &self.times_in_force,
             ..config
         }
     }

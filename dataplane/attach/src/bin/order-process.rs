@@ -3,7 +3,7 @@
 //! send it orders and the venue's answers, and end it as the power does.
 //!
 //! ```text
-//! buy|sell ID SYMBOL QTY PX STRATEGY ACCOUNT          decision, slug, and whether it is reserved
+//! buy|sell ID SYMBOL QTY PX STRATEGY ACCOUNT [gtc]    decision, slug, and whether it is reserved
 //! replace OLD buy|sell ID SYMBOL QTY PX STRATEGY ACCOUNT
 //! fill ID QTY EXECUTION    cancelled ID    replaced ID          what became of it
 //! cancel ID                                           the venue is asked to take it back: asked
@@ -51,7 +51,7 @@ fn attach(socket: &str, client: &str) -> OrderThread {
 }
 
 fn order(thread: &OrderThread, side: Side, words: &[&str]) -> Option<OrderIntent> {
-    let [id, symbol, qty, px, strategy, account] = words else { return None };
+    let [id, symbol, qty, px, strategy, account, tif @ ..] = words else { return None };
     Some(OrderIntent {
         cl_ord_id: id.parse().ok()?,
         px: px.parse().unwrap_or(Px::NONE),
@@ -61,7 +61,11 @@ fn order(thread: &OrderThread, side: Side, words: &[&str]) -> Option<OrderIntent
         account: thread.account(&account.parse().ok()?)?,
         side,
         order_type: OrderType::Limit,
-        tif: TimeInForce::Day,
+        tif: match tif {
+            [] => TimeInForce::Day,
+            ["gtc"] => TimeInForce::Gtc,
+            _ => return None,
+        },
     })
 }
 

@@ -145,6 +145,7 @@ fn grant(tables: &SharedTables, instruments: u32, rules: &RefRules<'_>) -> Grant
             self_match: "off".to_owned(),
             repeat_ms: 0,
             money: None,
+            strategy_times_in_force: std::collections::BTreeMap::new(),
             levels: control::protocol::GrantLevels::default(),
             repeated_executions: None,
             strategy_limits: [].into(),

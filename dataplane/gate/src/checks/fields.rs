@@ -107,6 +107,26 @@ impl Check for BadTick {
     }
 }
 
+pub(super) struct NotInForce;
+
+impl Check for NotInForce {
+    const CODE: u16 = 306;
+    const SLUG: &'static str = "TIF";
+    const FIX: u16 = 11;
+    const UNIT: Unit = Unit::Number;
+    const SENTENCE: &'static str =
+        "The strategy may not use time in force {value} (1 day, 2 immediate or cancel, 3 until cancelled).";
+
+    #[inline(always)]
+    fn broken(case: &Case) -> bool {
+        !case.inputs.strategy.times_in_force.has(case.order.tif)
+    }
+
+    fn numbers(case: &Case) -> (i64, i64) {
+        (0, (case.order.tif as u8).into())
+    }
+}
+
 pub(super) struct BadLot;
 
 impl Check for BadLot {

@@ -4,7 +4,7 @@
 use super::*;
 use crate::{
     CurrencyId, FAT_FINGER_BUCKETS, FatFingerLimits, FatFingerTable, Flags, InstrumentTerms, LimitsSource,
-    MoneyRules, RefReader, RefRules, RejectReason as R, SIGNED_PX_MAX, TermsWriter,
+    MoneyRules, RefReader, RefRules, RejectReason as R, SIGNED_PX_MAX, TermsWriter, TimesInForce,
 };
 use proptest::{prelude::*, sample::select};
 use std::{vec, vec::Vec};
@@ -238,7 +238,9 @@ fn any_world() -> impl Strategy<Value = World> {
 
 fn any_order() -> impl Strategy<Value = OrderIntent> {
     let kind = prop_oneof![4 => Just(OrderType::Limit), 1 => Just(OrderType::Market)];
-    let tif = select(vec![TimeInForce::Day, TimeInForce::Ioc, TimeInForce::Gtc]);
+    // One in eight is what the strategy may not use.
+    let (day, ioc) = (TimeInForce::Day, TimeInForce::Ioc);
+    let tif = select(vec![day, ioc, day, ioc, day, ioc, ioc, TimeInForce::Gtc]);
     (any_side(), any_price(), 0_u32..700, kind, tif, mostly(1_000, vec![0, 1])).prop_map(
         |(side, px, qty, order_type, tif, cl_ord_id)| OrderIntent {
             cl_ord_id,
@@ -276,7 +278,13 @@ impl World {
 
     /// The rig in this state. What works was let in under roomy limits before.
     fn build(&self) -> Rig {
-        let mut rig = Rig::bare(&GateConfig { daemon_age_max: SILENCE_MAX, ..CONFIG }, true);
+        let short = TimesInForce::of([TimeInForce::Day, TimeInForce::Ioc]);
+        let config = GateConfig {
+            daemon_age_max: SILENCE_MAX,
+            strategy_times_in_force: &[TimesInForce::ANY, short],
+            ..CONFIG
+        };
+        let mut rig = Rig::bare(&config, true);
         if let Some(money) = &self.money {
             // Small money, so that all of it is let in.
             let worth_min = if self.least() == 0 { Px::NONE } else { Px(LOWER) };
@@ -442,6 +450,7 @@ impl Oracle<'_> {
         self.say(order.qty.0 == 0, R::BadQty);
         let lot_fits = if world.lot == 0 { false } else { order.qty.0 % world.lot == 0 };
         self.say(!lot_fits, R::BadLot);
+        self.say(order.tif == TimeInForce::Gtc, R::NotInForce);
         self.say(order.cl_ord_id == 1 && !world.working.is_empty(), R::Duplicate);
     }
 
@@ -727,7 +736,7 @@ fn the_random_worlds_reach_every_reason_and_both_paths() {
     let mut runner = TestRunner::deterministic();
     let (worlds, orders) = (any_world(), any_order());
     let (mut fast, mut slow, mut seen) = (0, 0, [0_u32; crate::REASON_COUNT]);
-    for _ in 0..30_000 {
+    for _ in 0..40_000 {
         let world = worlds.new_tree(&mut runner).unwrap().current();
         let order = world.order(&orders.new_tree(&mut runner).unwrap().current());
         let rig = world.build();

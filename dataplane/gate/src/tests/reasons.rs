@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     ActivityLimits, CurrencyId, ExposureLimits, FAT_FINGER_BUCKETS, FatFingerLimits, FatFingerReader,
     FatFingerTable, GroupConfig, GroupKind, InstrumentTerms, MoneyRules, OrderEvent, ProfitRules,
-    REASON_COUNT, RejectReason as R, TermsWriter,
+    REASON_COUNT, RejectReason as R, TermsWriter, TimesInForce,
 };
 use types::StaleCause;
 
@@ -160,6 +160,7 @@ fn of_level(reason: R) -> Rig {
             exposed(ExposureLimits { instrument_micros: SHORT, ..NO_LIMIT }, NO_LIMIT)
         }
         R::ConcentrationAccount => exposed(NO_LIMIT, ExposureLimits { instrument_micros: SHORT, ..NO_LIMIT }),
+        R::NotInForce => at_once_only(),
         R::MarginUnknown => unmargined(),
         R::CreditStrategy => exposed(ExposureLimits { credit_micros: SHORT, ..NO_LIMIT }, NO_LIMIT),
         R::CreditAccount => exposed(NO_LIMIT, ExposureLimits { credit_micros: SHORT, ..NO_LIMIT }),
@@ -264,6 +265,12 @@ fn bare_breakers() -> Rig {
     rig
 }
 
+/// A strategy that may only trade at once.
+fn at_once_only() -> Rig {
+    let at_once = [TimesInForce::ANY, TimesInForce::of([TimeInForce::Ioc])];
+    Rig::with(&GateConfig { strategy_times_in_force: &at_once, ..CONFIG }, true)
+}
+
 /// A model that finds anything above 99 unlikely to be meant.
 fn small_fat_finger() -> FatFingerReader {
     let (mut writer, reader) = FatFingerTable::create(&Rig::new().gate.tables.statics).expect("a table");
@@ -315,6 +322,23 @@ fn slow_strategy() -> Rig {
     let mut rig = Rig::with(&GateConfig { strategies: &[STRATEGIES[0], slow], ..CONFIG }, true);
     rig.take(&order(50));
     rig
+}
+
+/// Nor is what works replaced by what would stay over night.
+#[test]
+fn a_replacement_is_held_to_the_times_in_force_too() {
+    let sets = [TimesInForce::ANY, TimesInForce::of([TimeInForce::Day, TimeInForce::Ioc])];
+    let mut rig = Rig::with(&GateConfig { strategy_times_in_force: &sets, ..CONFIG }, true);
+    rig.take(&order(1));
+    for (tif, reason) in [(TimeInForce::Gtc, Some(R::NotInForce)), (TimeInForce::Day, None)] {
+        let (verdict, reservation) = rig.gate.replace(1, &OrderIntent { tif, ..order(2) }, NOW);
+        assert_eq!((verdict.reason, reservation.is_some()), (reason, reason.is_none()));
+    }
+    let three = GateConfig { strategy_times_in_force: &[sets[0]; 3], ..CONFIG };
+    assert!(
+        Gate::new(&three, Rig::bare(&CONFIG, true).gate.tables).is_err(),
+        "more than there are strategies"
+    );
 }
 
 /// An exit is not held for a value that nobody can count: only its price and its size are.
@@ -372,6 +396,7 @@ fn the_numbers_of_every_verdict_are_those_an_officer_would_look_up() {
         (R::BadPrice, crate::PX_MAX.0, 1_000_000_000),
         (R::BadTick, CENT.0, 100_005_000_000),
         (R::BadLot, 30, 100),
+        (R::NotInForce, 0, 1),
         (R::MktState, 0, 2),
         (R::TableFull, 2, 2),
         (R::QtyStatic, 400, 401),
