@@ -254,6 +254,13 @@ fn any_order() -> impl Strategy<Value = OrderIntent> {
     )
 }
 
+/// A rig whose strategy sends no orders that work until they are cancelled.
+fn bare_rig() -> Rig {
+    let short = TimesInForce::of([TimeInForce::Day, TimeInForce::Ioc]);
+    let times = [TimesInForce::ANY, short];
+    Rig::bare(&GateConfig { daemon_age_max: SILENCE_MAX, strategy_times_in_force: &times, ..CONFIG }, true)
+}
+
 impl World {
     fn now(&self) -> UnixNanos {
         NOW.plus(Nanos(self.now_after_publish_ns))
@@ -278,13 +285,7 @@ impl World {
 
     /// The rig in this state. What works was let in under roomy limits before.
     fn build(&self) -> Rig {
-        let short = TimesInForce::of([TimeInForce::Day, TimeInForce::Ioc]);
-        let config = GateConfig {
-            daemon_age_max: SILENCE_MAX,
-            strategy_times_in_force: &[TimesInForce::ANY, short],
-            ..CONFIG
-        };
-        let mut rig = Rig::bare(&config, true);
+        let mut rig = bare_rig();
         if let Some(money) = &self.money {
             // Small money, so that all of it is let in.
             let worth_min = if self.least() == 0 { Px::NONE } else { Px(LOWER) };
