@@ -55,11 +55,20 @@ pub(crate) enum Command {
     /// Judge a model on simulated days, beside simple rules at the same rate of false alarms
     Backtest(Backtest),
     /// Train a model
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  portcullis train vae --features out/calm1/features.parquet --out out/model"
+    )]
     Train(Train),
     /// Read latency histograms
+    #[command(
+        after_help = "Examples:\n  portcullis hist show out/latency.hlog\n  portcullis hist diff before.hlog after.hlog"
+    )]
     Hist(Hist),
     /// Read the verdict log
+    #[command(
+        after_help = "Examples:\n  portcullis verdicts show verdicts.csv --decision reject --last 20\n  portcullis verdicts stats verdicts.csv"
+    )]
     Verdicts(Verdicts),
     /// List the feeds there are, or explain one
     Feeds(Feeds),

@@ -74,6 +74,31 @@ fn the_readme_shows_lines_of_the_demo() {
 }
 
 #[test]
+fn the_two_commands_say_first_how_long_they_take_and_how_much_disk() {
+    for script in ["scripts/demo.sh", "scripts/test.sh"] {
+        let text = page(script);
+        let first =
+            text.lines().find(|line| line.starts_with("echo ")).expect("a word before anything is done");
+        assert!(
+            first.contains("minutes") && first.contains(" GB of disk") && first.ends_with(">&2"),
+            "{first}"
+        );
+        assert!(text.find(first) < text.find("scripts/setup.sh\n"), "{script} says it first");
+    }
+}
+
+#[test]
+fn the_report_says_nothing_of_the_hosts_processor_and_a_spread_in_one_unit() {
+    let report = std::fs::read_to_string(demo().0.path().join("out/demo/report.html")).expect("a report");
+    for flag in ["avx", "sse4", "tsc", "model name", "cpu flags"] {
+        assert!(!report.to_lowercase().contains(flag), "{flag}");
+    }
+    let charts: Vec<_> = report.match_indices(">Spread</text>").collect();
+    assert_eq!(charts.len(), 1, "one chart of it");
+    assert!(report.contains("ticks") && !report.contains("spread, bps"), "in ticks");
+}
+
+#[test]
 fn the_report_reads_on_a_narrow_screen() {
     let report = demo().0.path().join("out/demo/report.html");
     let check = |width: &str| {

@@ -73,16 +73,28 @@ Examples:
     )]
     Events(Events),
     /// What is the matter: list, take note of, silence
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  portcullisctl alerts list\n  portcullisctl alerts ack 3 4 --reason \"line B: the switch is being replaced\""
+    )]
     Alerts(Alerts),
     /// Changes that take two people: list, approve, withdraw
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  portcullisctl proposals list\n  portcullisctl proposals approve 7 --reason \"called the desk: positions are flat\""
+    )]
     Proposals(Proposals),
     /// Show and set limits
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  portcullisctl limits show ZVZZT\n  portcullisctl limits set ZVZZT max_qty=200 --reason \"results at 10:00\""
+    )]
     Limits(Limits),
     /// List, trip and reset breakers
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  portcullisctl breaker list\n  portcullisctl breaker trip strategy:mm1 --reason \"orders repeat\""
+    )]
     Breaker(Breaker),
     /// Refuse every order of the firm, at once and without asking, and have gateways cancel what is open
     #[command(
@@ -93,10 +105,16 @@ Examples:
     #[command(after_help = "Example:\n  portcullisctl resume --reason \"algo 7 stopped, positions checked\"")]
     Resume(Confirmed),
     /// Show how alarmed the model is, and end a Critical
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  portcullisctl tier show\n  portcullisctl tier reset ZVZZT --reason \"halt was news, market is back\""
+    )]
     Tier(Tier),
     /// Ask the gate
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  portcullisctl gate explain --symbol ZVZZT --side buy --qty 500 --px 12.34 --strategy mm1 --account ACME"
+    )]
     Gate(Gate),
     /// What order processes hold and have working, as the appliance follows them; `set` ends a doubt
     #[command(
@@ -136,7 +154,10 @@ Examples:
         client: Option<Name>,
     },
     /// Read and prove the audit log
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  portcullisctl audit tail -n 50\n  portcullisctl audit verify --dir /var/lib/portcullis/audit"
+    )]
     Audit(Audit),
     /// What a shell completes this program's commands by
     #[command(

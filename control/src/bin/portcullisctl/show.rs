@@ -302,16 +302,18 @@ fn drivers(row: &TierRow) -> String {
 }
 
 pub(crate) fn explain(format: Format, reply: &ExplainReply) -> Result<()> {
-    let mut sheet = Sheet::new(&["decision", "code", "slug", "sentence", "limit", "value"]);
+    // For people the sentence has both numbers, in units that people use.
+    let numbers: &[&str] = if format == Format::Table { &[] } else { &["limit", "value"] };
+    let mut sheet = Sheet::new(&[&["decision", "code", "slug", "sentence"], numbers].concat());
     for breach in &reply.breaches {
-        sheet.row(vec![
+        let mut row = vec![
             Field::alarm_if(reply.decision == "reject", &reply.decision),
             Field::Text(breach.code.to_string()),
             Field::text(&breach.slug),
             Field::text(&breach.sentence),
-            Field::Text(breach.limit.to_string()),
-            Field::Text(breach.value.to_string()),
-        ]);
+        ];
+        row.extend([breach.limit, breach.value].iter().take(numbers.len()).map(Field::text));
+        sheet.row(row);
     }
     if reply.breaches.is_empty() {
         let flags = reply.flags.join(", ");
@@ -320,8 +322,8 @@ pub(crate) fn explain(format: Format, reply: &ExplainReply) -> Result<()> {
         } else {
             format!("breaks no limit; flags: {flags}")
         };
-        let mut row = vec![Field::text(&reply.decision)];
-        row.extend(["", "", &sentence, "", ""].map(Field::text));
+        let mut row: Vec<_> = [&reply.decision, "", "", &sentence].map(Field::text).into();
+        row.extend(numbers.iter().map(|_| Field::text("")));
         sheet.row(row);
     }
     if format != Format::Table {
