@@ -111,20 +111,38 @@ impl Events {
         Ok(())
     }
 
-    /// Tries what a start would, and changes nothing.
+    /// Tries what a start would, and changes nothing; gives what a start would warn of.
     ///
     /// # Errors
     /// There is something else in the journal's place.
-    pub fn check(plan: &Plan) -> io::Result<()> {
+    pub fn check(plan: &Plan) -> io::Result<Vec<String>> {
         let dir = dir_of(plan);
         match std::fs::metadata(&dir) {
-            Ok(found) if !found.is_dir() => Err(io::Error::new(
-                io::ErrorKind::NotADirectory,
-                format!("{}: found a file, wanted a directory", dir.display()),
-            )),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+            Ok(found) if !found.is_dir() => {
+                return Err(io::Error::new(
+                    io::ErrorKind::NotADirectory,
+                    format!("{}: found a file, wanted a directory", dir.display()),
+                ));
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
+        let sinks = &plan.ops.sinks;
+        let said = |key: &str, path: &Path, outcome: io::Result<()>| {
+            outcome
+                .err()
+                .map(|error| format!("{key}: {}: {error}; events wait until it can be used", path.display()))
+        };
+        let (file, password) = (&sinks.file.path, &sinks.redis.password_file);
+        let file = if file.as_os_str().is_empty() {
+            None
+        } else {
+            said("sink.file.path", file, FileSink::check(file))
+        };
+        let unread = !sinks.redis.address.is_empty() && !password.as_os_str().is_empty();
+        let read = || std::fs::File::open(password).map(drop);
+        let password = if unread { said("sink.redis.password_file", password, read()) } else { None };
+        Ok(file.into_iter().chain(password).collect())
     }
 
     /// The log.

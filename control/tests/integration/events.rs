@@ -2,7 +2,7 @@
 //! server that answers, is away and comes back.
 
 use crate::cli::Terminal;
-use crate::desk::{Site, person};
+use crate::desk::{Site, person, plan_in};
 use control::controller::Watch;
 use control::events::Events;
 use control::protocol::{
@@ -441,4 +441,29 @@ fn two_people_at_the_terminal() {
     let gone = terminal.run(&["proposals", "withdraw", "1", "--reason", "it goes on"]);
     assert_eq!(gone.code, 0, "{}", gone.err);
     assert!(terminal.run(&["proposals", "list"]).out.contains("Nothing waits."));
+}
+
+#[test]
+fn a_check_says_which_places_of_events_cannot_be_used_and_makes_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("events.jsonl");
+    let check = |file: &Path, password: &Path| {
+        let set = [
+            format!("sink.file.path={file:?}"),
+            "sink.redis.address=\"127.0.0.1:6379\"".to_owned(),
+            format!("sink.redis.password_file={password:?}"),
+        ];
+        let set: Vec<&str> = set.iter().map(String::as_str).collect();
+        Events::check(&plan_in(dir.path(), &set)).unwrap()
+    };
+    let password = dir.path().join("password");
+    std::fs::write(&password, "secret").unwrap();
+    assert_eq!(check(&file, &password), Vec::<String>::new());
+    assert!(!file.exists(), "nothing is made");
+    let nowhere = dir.path().join("gone/events.jsonl");
+    let said = check(&nowhere, &dir.path().join("none"));
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].starts_with("sink.file.path: ") && said[0].contains("gone/events.jsonl"), "{said:?}");
+    assert!(said[1].starts_with("sink.redis.password_file: "), "{said:?}");
+    assert_eq!(check(dir.path(), &password).len(), 1, "a folder is no file");
 }

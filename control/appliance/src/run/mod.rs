@@ -122,9 +122,8 @@ fn check(plan: &Plan) -> Result<()> {
     let said = Controller::check(plan)?.into_iter().chain(control::server::check(&plan.instance.socket)?);
     let said = said.chain(Gateways::of(plan)?.0.check()?);
     let metrics = plan.ops.metrics.listen.address().map(control::metrics::check).transpose()?;
-    let said = said.chain(metrics.flatten());
+    let said = said.chain(metrics.flatten()).chain(Events::check(plan)?);
     said.for_each(|warning| output::tell(format_args!("warning: {warning}")));
-    Events::check(plan)?;
     VerdictFile::check(&plan.instance.state_dir)
 }
 

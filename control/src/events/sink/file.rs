@@ -5,7 +5,7 @@ use crate::protocol::Event;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A file.
@@ -17,6 +17,17 @@ pub(in crate::events) struct FileSink {
 impl FileSink {
     pub(in crate::events) const fn new(path: PathBuf) -> Self {
         Self { path, open: None }
+    }
+
+    /// Whether a file of that name could be written, as far as can be told without making one.
+    pub(in crate::events) fn check(path: &Path) -> std::io::Result<()> {
+        match OpenOptions::new().append(true).open(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                std::fs::read_dir(folder.unwrap_or(Path::new("."))).map(drop)
+            }
+            opened => opened.map(drop),
+        }
     }
 
     /// The file that has the name now.
