@@ -58,6 +58,9 @@ pub(crate) struct Desk {
     /// What mm1 holds in ZVZZT, in doubt at first; its process is attached while the second says so.
     held: Mutex<gate::Exposure>,
     pub(crate) attached: AtomicBool,
+    /// Packets of the feed whose checksum is wrong, and times its sequence began again.
+    pub(crate) condemned: AtomicU64,
+    pub(crate) restarts: AtomicU64,
 }
 
 fn instrument(symbol: SymbolName) -> Option<InstrumentId> {
@@ -127,6 +130,8 @@ impl Desk {
                 in_doubt: true,
             }),
             attached: AtomicBool::new(false),
+            condemned: AtomicU64::new(0),
+            restarts: AtomicU64::new(0),
         };
         for i in 0..3 {
             desk.publish(i);
@@ -227,9 +232,12 @@ impl Backend for Desk {
             last,
             late: 0,
             errors: 0,
-            dropped: 5,
-            dropped_by_cause: [("bad_checksums".to_owned(), 5)].into(),
-            restarts: 1,
+            dropped: self.condemned.load(Ordering::Relaxed),
+            dropped_by_cause: [("bad_checksums".to_owned(), self.condemned.load(Ordering::Relaxed))]
+                .into_iter()
+                .filter(|(_, count)| *count > 0)
+                .collect(),
+            restarts: self.restarts.load(Ordering::Relaxed),
             redefined_locates: 0,
             outliers: 0,
             lost_events: 0,

@@ -9,6 +9,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tests::{Need, repository, skip};
 
@@ -165,6 +166,8 @@ fn promtool(arguments: &[&str], input: &str) -> Option<Result<(), String>> {
 fn a_scrape_has_what_status_has_and_promtool_finds_nothing_amiss() {
     let site =
         Site::new(&["client.mm1={ user = \"uid:77\", strategies = [\"mm1\"], accounts = [\"ACME\"] }"]);
+    site.desk.condemned.store(5, Ordering::Relaxed);
+    site.desk.restarts.store(1, Ordering::Relaxed);
     let told = tell(&site);
     let server = site.controller.serve_metrics("127.0.0.1:0".parse().unwrap()).unwrap();
     trip(&site, "ZVZZT", "news \"pending\"");
