@@ -7,7 +7,7 @@
                                                  ratio of the medians is printed
 
 What runs is what our kernels run without the normalisation: rows as prepared, encoder, posterior mean, decoder, mean squared
-reconstruction error. `shipped` reads its weights from gpu/models/default; `32-64-32-8` draws the weights of DESIGN's larger
+reconstruction error. `shipped` reads its weights from gpu/models/default; `32-64-32-8` draws the weights of a larger
 network. ONNX Runtime has its default graph optimisations, and input and output are bound once, outside the clock.
 """
 

@@ -164,7 +164,7 @@ pub(crate) fn feeds(args: &Feeds) -> Result<()> {
 }
 
 fn carrier(kind: FeedKind) -> &'static str {
-    FeedDecoder::transport(kind).map_or("files in a zip archive", Transport::as_str)
+    FeedDecoder::transport(kind).map_or("files of a vendor", Transport::as_str)
 }
 
 fn list() -> String {
@@ -179,7 +179,7 @@ fn list() -> String {
 fn explain(kind: FeedKind) -> String {
     let live = match kind.input() {
         FeedInput::Packets => "a port or a capture",
-        FeedInput::Archive => "an archive alone; no port carries it",
+        FeedInput::Archive => "files alone; no port carries it",
     };
     let bare = match FeedDecoder::message_files(kind) {
         MessageFiles::Published => ", or a file of bare messages behind their lengths",
