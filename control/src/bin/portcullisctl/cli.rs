@@ -113,7 +113,7 @@ Examples:
     /// Ask the gate
     #[command(
         subcommand,
-        after_help = "Example:\n  portcullisctl gate explain --symbol ZVZZT --side buy --qty 500 --px 12.34 --strategy mm1 --account ACME"
+        after_help = "Example:\n  portcullisctl gate explain --symbol ZVZZT --side buy --qty 200 --px 100.05 \\\n      --strategy mm1 --account ACME"
     )]
     Gate(Gate),
     /// What order processes hold and have working, as the appliance follows them; `set` ends a doubt
