@@ -351,8 +351,9 @@ impl Backend for LiveBackend {
             orders.flagged += counts.flagged;
             orders.rejected += counts.rejected;
         }
-        // Before the counters, which want the same lock.
+        // Each lock is given back before the next is taken: an attach takes these two the other way round.
         let halts = lock(&self.processes).as_mut().map_or_else(Vec::new, |orders| orders.halts(&self.closed));
+        let settlement_missing = lock(&self.writers).declared.settlement_missing(self.clock.now());
         Snapshot {
             feeds: self.feeds.iter().map(feed).collect(),
             scorer,
@@ -360,7 +361,7 @@ impl Backend for LiveBackend {
             orders: (processes > 0).then_some(orders),
             halts,
             gateways: self.gateways.get().into_iter().flat_map(GatewayViews::states).collect(),
-            settlement_missing: lock(&self.writers).declared.settlement_missing(self.clock.now()),
+            settlement_missing,
             counters: self.counters(),
             verdicts: self.pulse.by_reason(),
             hops: self.pulse.by_hop(),
@@ -432,6 +433,7 @@ impl Backend for LiveBackend {
         let (mut processes, seat) = (lock(&self.processes), (lifeline, self.clock.now()));
         let orders = processes.as_mut().ok_or_else(none_declared)?;
         let given = orders.attach(client, seat, &numbers, &instrument).map_err(failed)?;
+        // With the lock: a stop that is latched meanwhile counts, too.
         self.say_taken_stops(client, &given.0, orders);
         Ok(given)
     }

@@ -74,6 +74,7 @@ impl Trips {
 
 #[cfg(test)]
 mod tests {
+    use super::super::backend::lock;
     use super::*;
     use crate::line::explain::Asker;
     use crate::line::gate_tables::{CLASS, GateSet, Listens};
@@ -95,7 +96,7 @@ mod tests {
     use gpu::{LimitSink, LimitUpdate};
     use stage::{LiveClock, OsClock, RingRx, counters, ring};
     use std::path::Path;
-    use std::sync::Arc;
+    use std::sync::{Arc, mpsc};
     use types::{Px, Qty, Side, Symbol, Tier};
 
     const ID: InstrumentId = InstrumentId(3);
@@ -264,5 +265,31 @@ mod tests {
         start.keep(&mut trips, Nanos(0));
         start.keep(&mut trips, LOOK_EVERY);
         assert_eq!(start.backend.untaken_trips(ID), None);
+    }
+
+    /// An attach takes the order processes and then the tables' writers; whoever looks must hold neither while it waits for the other.
+    #[test]
+    fn a_look_at_the_appliance_and_an_attach_do_not_wait_for_each_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let start = Start::on(&plan(dir.path()));
+        let (done, ended) = mpsc::channel();
+        let (attaching, looking) = (Arc::clone(&start.backend), Arc::clone(&start.backend));
+        let attached = done.clone();
+        std::thread::spawn(move || {
+            for _ in 0..100_000 {
+                let _processes = lock(&attaching.processes);
+                drop(lock(&attaching.writers));
+            }
+            attached.send(()).unwrap();
+        });
+        std::thread::spawn(move || {
+            for _ in 0..5_000 {
+                looking.snapshot();
+            }
+            done.send(()).unwrap();
+        });
+        for _ in 0..2 {
+            ended.recv_timeout(std::time::Duration::from_secs(60)).expect("neither waits for the other");
+        }
     }
 }
