@@ -247,6 +247,15 @@ impl OrderEvent {
         )
     }
 
+    /// How much was traded with it; none of what is no trade.
+    #[must_use]
+    pub const fn traded_qty(&self) -> Option<Qty> {
+        match self.traded() {
+            Some(Traded { qty, .. }) => Some(qty),
+            None => None,
+        }
+    }
+
     /// What was traded with it; none of what is no trade.
     #[inline(always)]
     pub(crate) const fn traded(&self) -> Option<Traded> {

@@ -1,7 +1,5 @@
 //! What a strategy, an account and their groups hold over all instruments, in money.
 
-use types::InstrumentId;
-
 use crate::{
     case::Case,
     check::{Check, Needs, Unit, clip, clip_wide},
@@ -32,6 +30,75 @@ fn numbers<const LEVEL: usize, const PART: usize>(case: &Case) -> (i64, i64) {
     let limit = [gross_micros, net_micros, instrument_micros][PART];
     (clip(limit), clip_wide(weight.micros()[PART]))
 }
+
+/// A check of each level: whether what its weight says breaks it, and which limit and value say so.
+macro_rules! weighed {
+    (
+        broken $broken:expr, numbers $numbers:expr;
+        $($name:ident $code:literal $slug:literal $level:ident $sentence:literal;)+
+    ) => {$(
+        pub(super) struct $name;
+
+        impl $crate::check::Check for $name {
+            const CODE: u16 = $code;
+            const SLUG: &'static str = $slug;
+            const FIX: u16 = 3;
+            const UNIT: $crate::check::Unit = $crate::check::Unit::MicroCurrency;
+            const SENTENCE: &'static str = $sentence;
+            const NEEDS: $crate::check::Needs = $crate::check::Needs::Limits;
+
+            #[inline(always)]
+            fn broken(case: &$crate::case::Case) -> bool {
+                $crate::checks::levels::weight::<$level>(case).is_some_and(|weight| $broken(&weight))
+                    && case.positions()
+            }
+
+            fn numbers(case: &$crate::case::Case) -> (i64, i64) {
+                let numbers: fn($crate::weight::Weight) -> (i64, i64) = $numbers;
+                numbers($crate::checks::levels::weight::<$level>(case).unwrap_or($crate::weight::Weight::NONE))
+            }
+        }
+    )+};
+}
+pub(super) use weighed;
+
+/// A check of what is not known of something that is held, which a weight finds.
+macro_rules! unknown {
+    (
+        $name:ident $code:literal $slug:literal $find:path, needs $needs:expr;
+        $sentence:literal
+        fails closed on $fails:literal;
+    ) => {
+        pub(super) struct $name;
+
+        impl $name {
+            #[inline(always)]
+            fn found(case: &$crate::case::Case) -> Option<types::InstrumentId> {
+                case.inputs.common.weights.and_then(|weights| weights.iter().find_map($find))
+            }
+        }
+
+        impl $crate::check::Check for $name {
+            const CODE: u16 = $code;
+            const SLUG: &'static str = $slug;
+            const FIX: u16 = 19;
+            const UNIT: $crate::check::Unit = $crate::check::Unit::Number;
+            const SENTENCE: &'static str = $sentence;
+            const FAILS_CLOSED_ON: &'static str = $fails;
+            const NEEDS: $crate::check::Needs = $needs;
+
+            #[inline(always)]
+            fn broken(case: &$crate::case::Case) -> bool {
+                Self::found(case).is_some() && case.positions()
+            }
+
+            fn numbers(case: &$crate::case::Case) -> (i64, i64) {
+                (0, Self::found(case).map_or(0, |instrument| instrument.0.into()))
+            }
+        }
+    };
+}
+pub(super) use unknown;
 
 macro_rules! parts {
     ($($name:ident $code:literal $slug:literal $level:ident $part:ident $sentence:literal;)+) => {$(
@@ -90,27 +157,8 @@ parts! {
         "With every working order filled the firm could hold {value} in the instrument, above the limit of {limit}.";
 }
 
-#[inline(always)]
-fn unvalued(case: &Case) -> Option<InstrumentId> {
-    case.inputs.common.weights.and_then(|weights| weights.iter().find_map(Weight::unvalued))
-}
-
-pub(super) struct MarkMissing;
-
-impl Check for MarkMissing {
-    const CODE: u16 = 1116;
-    const SLUG: &'static str = "MARK_MISSING";
-    const FIX: u16 = 19;
-    const UNIT: Unit = Unit::Number;
-    const SENTENCE: &'static str = "Instrument {value}, in which the strategy, the account or one of their groups holds or has orders, has no price or no rate to value it at, or is one more than may be summed.";
-    const FAILS_CLOSED_ON: &'static str = "no reference and no settlement price, a book in doubt without the latter, no rate, of anything held; too many instruments";
-
-    #[inline(always)]
-    fn broken(case: &Case) -> bool {
-        unvalued(case).is_some() && case.positions()
-    }
-
-    fn numbers(case: &Case) -> (i64, i64) {
-        (0, unvalued(case).map_or(0, |instrument| instrument.0.into()))
-    }
+unknown! {
+    MarkMissing 1116 "MARK_MISSING" Weight::unvalued, needs Needs::Nothing;
+        "Instrument {value}, in which the strategy, the account or one of their groups holds or has orders, has no price or no rate to value it at, or is one more than may be summed."
+        fails closed on "no reference and no settlement price, a book in doubt without the latter, no rate, of anything held; too many instruments";
 }

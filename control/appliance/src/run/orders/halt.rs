@@ -42,21 +42,7 @@ impl Halt {
         if !is_covered || at < self.since {
             return;
         }
-        let traded = match event {
-            OrderEvent::Filled { qty, .. }
-            | OrderEvent::Executed { qty, .. }
-            | OrderEvent::ExecutedAt { qty, .. } => Some(qty),
-            OrderEvent::Accepted { .. }
-            | OrderEvent::Busted { .. }
-            | OrderEvent::BustedExecution { .. }
-            | OrderEvent::Reduced { .. }
-            | OrderEvent::ReducedTo { .. }
-            | OrderEvent::Cancelled { .. }
-            | OrderEvent::Rejected { .. }
-            | OrderEvent::Replaced { .. }
-            | OrderEvent::ReplaceRejected { .. } => None,
-        };
-        match traded.filter(|_| settled != Settlement::Repeated) {
+        match event.traded_qty().filter(|_| settled != Settlement::Repeated) {
             Some(qty) => {
                 self.filled_qty = self.filled_qty.saturating_add(qty.0.into());
                 self.filled += u64::from(is_done);
