@@ -137,6 +137,22 @@ pub(crate) enum Table {
     Slippage,
 }
 
+impl Table {
+    /// The file that it is.
+    pub(crate) const fn file(self) -> &'static str {
+        match self {
+            Self::Bbo => "bbo.csv",
+            Self::Depth => "depth.csv",
+            Self::Features => "features.parquet",
+            Self::Scores => "scores.csv",
+            Self::Limits => "limits.csv",
+            Self::FatFinger => "fat_finger.csv",
+            Self::Verdicts => "verdicts.csv",
+            Self::Slippage => "slippage.parquet",
+        }
+    }
+}
+
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   portcullis demo                        the crash at its own pace (2.5 minutes)

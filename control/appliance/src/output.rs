@@ -32,7 +32,7 @@ pub(crate) struct OutputDir {
     dir: PathBuf,
     pending: Vec<PathBuf>,
     /// Files of a run before, which those of this one replace, and the one by which a directory is known to hold a run.
-    replaced: &'static [&'static str],
+    replaced: Vec<&'static str>,
     mark: &'static str,
 }
 
@@ -41,13 +41,13 @@ impl OutputDir {
     pub(crate) fn create(dir: &Path) -> Result<Self> {
         std::fs::create_dir_all(dir)
             .with_context(|| format!("cannot create output directory {}", dir.display()))?;
-        Ok(Self { dir: dir.to_owned(), pending: Vec::new(), replaced: &[], mark: "" })
+        Ok(Self { dir: dir.to_owned(), pending: Vec::new(), replaced: Vec::new(), mark: "" })
     }
 
     /// Has the commit remove `names` that this run does not write, where `mark` tells that a run before wrote them: they tell of
     /// other input.
-    pub(crate) fn replace(&mut self, mark: &'static str, names: &'static [&'static str]) {
-        (self.mark, self.replaced) = (mark, names);
+    pub(crate) fn replace(&mut self, mark: &'static str, names: impl IntoIterator<Item = &'static str>) {
+        (self.mark, self.replaced) = (mark, names.into_iter().collect());
     }
 
     /// Registers `name` and returns the path to write to until the commit.
@@ -126,7 +126,7 @@ mod tests {
         let there = |name: &str| tmp.path().join(name).exists();
         let run = |name: &str| {
             let mut out = OutputDir::create(tmp.path()).unwrap();
-            out.replace("mark", &["a.csv", "b.csv", "c.csv"]);
+            out.replace("mark", ["a.csv", "b.csv", "c.csv"]);
             out.write(name, b"x").unwrap();
             out
         };

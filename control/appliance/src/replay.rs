@@ -21,6 +21,7 @@ use crate::scorer::load_model;
 use crate::summary::Summary;
 use crate::tables::{self, BookTables, Filter, Sheet};
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum as _;
 use control::config::{Plan, load};
 use dataplane::{FeedStats, FileOptions, ItchFraming, Midnight};
 use featurizer::capture::FeatureWriter;
@@ -31,18 +32,10 @@ use std::sync::Arc;
 use std::time::Instant;
 use types::{FeedInput, FeedKind, Nanos, UnixNanos};
 
-/// What every replay writes, and the tables that it may write.
+/// What every replay writes.
 const SUMMARY: &str = "summary.json";
-const TABLES: [&str; 8] = [
-    "bbo.csv",
-    "depth.csv",
-    "scores.csv",
-    "limits.csv",
-    "surface.csv",
-    "verdicts.csv",
-    "features.parquet",
-    "costs.parquet",
-];
+/// What tables were called once: those of an earlier release tell of other input, too.
+const FORMER_TABLES: [&str; 2] = ["surface.csv", "costs.parquet"];
 /// Milliseconds as the command line counts them.
 const MICRO: u64 = 1_000;
 
@@ -210,26 +203,28 @@ fn open_feed(
 }
 
 pub(crate) fn create_outputs(args: &cli::Replay, out: &mut OutputDir) -> Result<(LineFiles, Option<Sheet>)> {
-    out.replace(SUMMARY, &TABLES);
+    let tables = Table::value_variants().iter().map(|table| table.file());
+    out.replace(SUMMARY, tables.chain(FORMER_TABLES));
     let filter = Filter::new(&args.symbols);
     let levels = usize::from(args.depth);
-    let mut sheet = |table: Table, name: &'static str, heading: &str| -> Result<Option<Sheet>> {
+    let mut sheet = |table: Table, heading: &str| -> Result<Option<Sheet>> {
         if !args.write.contains(&table) {
             return Ok(None);
         }
-        Ok(Some(Sheet::begin(name, out.file(name)?, heading)))
+        Ok(Some(Sheet::begin(table.file(), out.file(table.file())?, heading)))
     };
-    let bbo = sheet(Table::Bbo, "bbo.csv", BookTables::BBO_HEADING)?;
-    let depth = sheet(Table::Depth, "depth.csv", &BookTables::depth_heading(levels))?;
+    let bbo = sheet(Table::Bbo, BookTables::BBO_HEADING)?;
+    let depth = sheet(Table::Depth, &BookTables::depth_heading(levels))?;
     let tables = BookTables::new(bbo, depth, levels, filter.clone());
-    let scores = sheet(Table::Scores, "scores.csv", tables::SCORES_HEADING)?;
-    let limits = sheet(Table::Limits, "limits.csv", tables::LIMITS_HEADING)?;
-    let fat_finger = sheet(Table::FatFinger, "fat_finger.csv", &tables::fat_finger_heading())?;
-    let verdicts = sheet(Table::Verdicts, "verdicts.csv", tables::VERDICTS_HEADING)?;
+    let scores = sheet(Table::Scores, tables::SCORES_HEADING)?;
+    let limits = sheet(Table::Limits, tables::LIMITS_HEADING)?;
+    let fat_finger = sheet(Table::FatFinger, &tables::fat_finger_heading())?;
+    let verdicts = sheet(Table::Verdicts, tables::VERDICTS_HEADING)?;
     let wanted = args.write.contains(&Table::Features);
-    let capture = wanted.then(|| FeatureWriter::create(&out.pending("features.parquet"))).transpose()?;
+    let capture = wanted.then(|| FeatureWriter::create(&out.pending(Table::Features.file()))).transpose()?;
     let wanted = args.write.contains(&Table::Slippage);
-    let slippage = wanted.then(|| SlippageWriter::create(&out.pending("slippage.parquet"))).transpose()?;
+    let slippage =
+        wanted.then(|| SlippageWriter::create(&out.pending(Table::Slippage.file()))).transpose()?;
     let files = LineFiles {
         books: Some(BookFiles::new(tables, capture, slippage, filter.clone())),
         limits: Some(LimitFiles::new(limits, fat_finger, filter.clone())),

@@ -146,17 +146,20 @@ fn what_came_before_damage_is_kept_and_the_damage_said() {
 #[test]
 fn a_second_replay_leaves_no_table_of_the_first() {
     let tmp = tempfile::tempdir().unwrap();
-    let (code, said) = replayed(tmp.path(), &start(), &["--symbols", "zvzzt", "--write", "bbo,depth"]);
+    let (code, said) =
+        replayed(tmp.path(), &start(), &["--symbols", "zvzzt", "--write", "bbo,depth,slippage"]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("warning: --symbols names instruments that the input does not: zvzzt"), "{said}");
     let there = |name: &str| tmp.path().join("out").join(name).exists();
-    assert!(there("depth.csv"));
+    assert!(there("depth.csv") && there("slippage.parquet"));
+    std::fs::write(tmp.path().join("out/costs.parquet"), "of an earlier release").unwrap();
     let no_packet =
         [&[0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0][..], &[0; 8], &[0xff, 0xff, 0, 0, 1, 0, 0, 0]].concat();
     let (code, said) = replayed(tmp.path(), &no_packet, &["--write", "bbo"]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("warning: the input has no packet"), "{said}");
     assert!(there("bbo.csv") && !there("depth.csv") && there("summary.json"));
+    assert!(!there("slippage.parquet") && !there("costs.parquet"));
 }
 
 #[test]
