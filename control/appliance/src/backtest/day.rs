@@ -139,7 +139,8 @@ impl Said {
                 said.length = Some((said.length.map_or(now, |(first, _)| first), now));
             }
             Ok(())
-        })?;
+        })?
+        .whole()?;
         said.hear(&mut heard, judged);
         Ok(said)
     }
