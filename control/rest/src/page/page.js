@@ -183,6 +183,8 @@ async function get(path) {
   return answer.json();
 }
 
+const retries = new Map(); // by list: the next try after one that failed
+
 async function showList(name) {
   if (!LISTS[name]) return;
   try {
@@ -192,7 +194,8 @@ async function showList(name) {
     rows(name, made);
   } catch (error) {
     console.warn(String(error));
-    setTimeout(() => showList(name), RETRY_MS);
+    clearTimeout(retries.get(name));
+    retries.set(name, setTimeout(() => showList(name), RETRY_MS));
   }
 }
 
