@@ -143,11 +143,7 @@ impl Gate {
                 }
                 // Both were traded, or the later one instead of the earlier.
                 self.doubt_order(booked.order, |side| Astray::uncounted(side, booked.qty));
-                match self.orders.get(known.order) {
-                    Some(entry) => self.doubt(&entry, Astray::miscounted(entry.side, known.left)),
-                    // Nobody knows any more which position it moved.
-                    None => self.doubt_all(Astray::on_either_side(known.left)),
-                }
+                self.doubt_order(known.order, |side| Astray::miscounted(side, known.left));
                 Some(Settlement::Contradicted)
             }
         }
@@ -159,10 +155,12 @@ impl Gate {
         order == other || last(order).is_some_and(|order| last(other) == Some(order))
     }
 
+    /// The books of an order's cell differ; of every cell, where nobody knows any more which position it moved.
     #[cold]
     fn doubt_order(&mut self, id: u64, astray: impl Fn(Side) -> Astray) {
-        if let Some(entry) = self.orders.get(id) {
-            self.doubt(&entry, astray(entry.side));
+        match self.orders.get(id) {
+            Some(entry) => self.doubt(&entry, astray(entry.side)),
+            None => self.doubt_all(astray(Side::Bid).and(astray(Side::Ask))),
         }
     }
 

@@ -124,9 +124,8 @@ fn an_order_that_trades_under_its_old_name_may_work_beside_its_replacement() {
     assert_eq!(largest(&rig, Side::Bid), 390 - 140 - 90);
 }
 
-/// Its number was that of another trade, of an order that is forgotten: nobody knows whose position that one moved.
-#[test]
-fn a_trade_with_the_number_of_a_forgotten_orders_doubts_every_position() {
+/// A book that bought 40 by an order which is forgotten, and has another one.
+fn rig_that_forgot_whose_execution_5_was() -> Rig {
     let config = GateConfig { open_orders_max: 64, recent_orders: 3, ..CONFIG };
     let mut rig = Rig::with(&config, true);
     let all = Envelope::new(FLOOR, ROOM, ROOM).expect("in order");
@@ -141,9 +140,25 @@ fn a_trade_with_the_number_of_a_forgotten_orders_doubts_every_position() {
         rig.gate.settle(E::Cancelled { id });
     }
     rig.take(&order(12));
+    rig
+}
+
+/// Its number was that of another trade, of an order that is forgotten: nobody knows whose position that one moved.
+#[test]
+fn a_trade_with_the_number_of_a_forgotten_orders_doubts_every_position() {
+    let mut rig = rig_that_forgot_whose_execution_5_was();
     assert_eq!(rig.gate.settle(E::Executed { id: 12, execution: 5, qty: Qty(7) }), S::Contradicted);
     // Of 240, 40 may not have been bought.
     assert_eq!(largest(&rig, Side::Ask), 200);
+}
+
+#[test]
+fn an_execution_of_a_forgotten_order_that_is_taken_back_under_another_doubts_every_position() {
+    let mut rig = rig_that_forgot_whose_execution_5_was();
+    let bust = E::BustedExecution { id: 12, execution: 5, qty: Qty(40) };
+    assert_eq!(rig.gate.settle(bust), S::Contradicted);
+    // Of 240, 40 may not have been bought by either.
+    assert_eq!(largest(&rig, Side::Ask), 160);
 }
 
 #[test]
