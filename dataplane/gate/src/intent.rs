@@ -175,17 +175,16 @@ pub enum OrderEvent {
 
 impl OrderEvent {
     /// What a reduction leaves of a whole quantity; all of it where this is none.
-    pub(crate) const fn reduced(&self, whole: u32) -> u32 {
+    pub(crate) fn reduced(&self, whole: u32) -> u32 {
         match *self {
             Self::Reduced { qty, .. } => whole.saturating_sub(qty.0),
-            Self::ReducedTo { qty, .. } if qty.0 < whole => qty.0,
+            Self::ReducedTo { qty, .. } => whole.min(qty.0),
             Self::Accepted { .. }
             | Self::Filled { .. }
             | Self::Executed { .. }
             | Self::ExecutedAt { .. }
             | Self::Busted { .. }
             | Self::BustedExecution { .. }
-            | Self::ReducedTo { .. }
             | Self::Cancelled { .. }
             | Self::Rejected { .. }
             | Self::Replaced { .. }

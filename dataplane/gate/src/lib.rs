@@ -21,8 +21,9 @@
 //! 3. *A lease ends.* It takes away what the model had widened, never what it had tightened: from then on the tighter of
 //!    the officer's base and the model's last word holds, limit by limit, and so does its tier, until a scorer that lives
 //!    says otherwise or a person takes the word back ([`StaticWriter::forget`]). A writer that dies in the middle of a
-//!    record leaves the one before. A fat-finger limit only takes away from what the other quantity limits allow: once it ends,
-//!    cannot be read or was never published, they hold.
+//!    record leaves the one before. A fat-finger limit only takes away from what the other quantity limits allow:
+//!    beyond its lease it holds on, one that cannot be read allows nothing, and one that was never published or was withdrawn
+//!    takes nothing away.
 //! 4. *One writer per word.* Each table has one writer handle, which cannot be cloned.
 //! 5. *What is reserved is what works.* The working quantity of a cell is the sum of its open orders' leaves after every
 //!    event, and no fills of what was let through, in any order, take a position past the limit it was let through under.

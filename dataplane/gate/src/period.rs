@@ -45,6 +45,8 @@ pub(crate) struct History {
     next: u64,
     /// The reference since the last publication, 0 for none.
     held: u64,
+    /// The last reference that there was, 0 before any.
+    last: u64,
     mean: u64,
     /// The lowest price of a sell, and the highest of a buy.
     allowed: (u64, u64),
@@ -59,23 +61,24 @@ impl History {
         at: 0,
         next: 0,
         held: 0,
+        last: 0,
         mean: 0,
         allowed: (0, u64::MAX),
         signed: false,
     };
 
     /// Forgets what was, where prices may from now on be zero or negative, or may not any more: the words of the two have no mean.
-    /// Whether that is so.
-    pub(crate) fn keep_kind(&mut self, signed: bool) -> bool {
-        let changes = self.signed != signed;
-        if changes {
+    pub(crate) fn keep_kind(&mut self, signed: bool) {
+        if self.signed != signed {
             *self = Self { signed, ..Self::NEW };
         }
-        changes
     }
 
     /// From `ts` on the reference is `reference`, 0 for none, and there is none where the instrument does not trade.
     pub(crate) fn note(&mut self, ts: UnixNanos, reference: u64, trades: bool, collar: PeriodCollar) {
+        if reference != 0 {
+            self.last = reference;
+        }
         if collar.every_ns == 0 {
             return;
         }
@@ -111,6 +114,11 @@ impl History {
             known.fold((0_u128, 0_u128), |(sum, count), sample| (sum + u128::from(*sample), count + 1));
         self.mean = sum.checked_div(count).and_then(|mean| u64::try_from(mean).ok()).unwrap_or(0);
         self.allowed = allowed(self.mean, collar.bps);
+    }
+
+    /// The last reference that was noted, 0 before any.
+    pub(crate) const fn last(&self) -> u64 {
+        self.last
     }
 
     /// The mean reference of the period, 0 when there is none.

@@ -178,8 +178,6 @@ impl core::error::Error for UnknownInstrument {}
 pub struct RefWriter {
     rows: RefReader,
     histories: Box<[History]>,
-    /// The last reference of each instrument while its book was live; 0 before any.
-    before: Box<[u64]>,
     mid_spread_max_bps: u32,
     /// The last tick with its reciprocal: most instruments share one, and the reciprocal costs a division.
     tick: Divisor,
@@ -196,7 +194,6 @@ impl RefWriter {
     pub(crate) fn of(rows: &RefReader, rules: &RefRules<'_>) -> Self {
         Self {
             histories: rows.slots.iter().map(|_| History::NEW).collect(),
-            before: rows.slots.iter().map(|_| 0).collect(),
             rows: rows.clone(),
             mid_spread_max_bps: rules.mid_spread_max_bps,
             tick: Divisor::NONE,
@@ -221,19 +218,15 @@ impl RefWriter {
                 (price_word(top.bid, signed), price_word(top.ask, signed), price_word(top.last, signed))
             }
         };
-        let before = *self.before.get(instrument.index()).ok_or(unknown)?;
+        let history = self.histories.get_mut(instrument.index()).ok_or(unknown)?;
+        history.keep_kind(signed);
+        let before = history.last();
         let Judge { twice, by_last } = judge((bid, ask, last), before, self.mid_spread_max_bps, least);
         let px = twice >> 1;
         let band = self.band(top, size(if twice == 0 { bid.max(ask) } else { px }));
         let history = self.histories.get_mut(instrument.index()).ok_or(unknown)?;
-        let kind_changed = history.keep_kind(signed);
         // What a book is not sure of is no part of its history.
         let sampled = if top.state.is_live() { px } else { 0 };
-        if let Some(before) = self.before.get_mut(instrument.index())
-            && (sampled != 0 || kind_changed)
-        {
-            *before = sampled;
-        }
         history.note(top.ts, sampled, top.status == TradingStatus::Trading, self.rows.held.period);
         let slot = self.rows.slots.get(instrument.index()).ok_or(unknown)?;
         slot.write([
@@ -428,7 +421,7 @@ impl RefReader {
             + size_of_val(self.depths)
             + size_of::<Heartbeat>()
             + self.terms.bytes()
-            + self.slots.len() * (size_of::<History>() + size_of::<u64>())
+            + self.slots.len() * size_of::<History>()
             + 2 * size_of_val(&*self.ladders)
     }
 }

@@ -226,8 +226,8 @@ impl LimitWriter {
             record.tier = record.tier.max(before.tier);
         }
         // Beside it stays the one that it replaces, with what was replaced lately and not forgotten.
-        let kept = front_words.map(|words| {
-            let kept = self.lately.keep(row, spare.filter(remembered), LimitRecord::unpack(words), &record);
+        let kept = front_words.zip(front).map(|(words, front)| {
+            let kept = self.lately.keep(row, spare.filter(remembered), front, &record);
             kept.pack(LimitRecord::unpack_hot(words).epoch)
         });
         slot.write_beside(kept, record.pack(officer.epoch));

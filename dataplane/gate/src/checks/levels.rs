@@ -2,7 +2,7 @@
 
 use crate::{
     case::Case,
-    check::{Check, Needs, Unit, clip, clip_wide},
+    check::{Needs, clip, clip_wide},
     levels::{ACCOUNT, DESK, ExposureLimits, FIRM, STRATEGY, TRADER},
     weight::Weight,
 };
@@ -19,13 +19,12 @@ pub(super) fn weight<const LEVEL: usize>(case: &Case) -> Option<Weight> {
 
 /// Whether a part of a level's exposure is more than it may be.
 #[inline(always)]
-fn exceeds<const LEVEL: usize, const PART: usize>(case: &Case) -> bool {
-    weight::<LEVEL>(case).is_some_and(|weight| weight.exceeded()[PART]) && case.positions()
+fn exceeds<const PART: usize>(weight: &Weight) -> bool {
+    weight.exceeded()[PART]
 }
 
 #[cold]
-fn numbers<const LEVEL: usize, const PART: usize>(case: &Case) -> (i64, i64) {
-    let weight = weight::<LEVEL>(case).unwrap_or(Weight::NONE);
+fn numbers<const PART: usize>(weight: Weight) -> (i64, i64) {
     let ExposureLimits { gross_micros, net_micros, instrument_micros, .. } = weight.limits;
     let limit = [gross_micros, net_micros, instrument_micros][PART];
     (clip(limit), clip_wide(weight.micros()[PART]))
@@ -100,60 +99,45 @@ macro_rules! unknown {
 }
 pub(super) use unknown;
 
-macro_rules! parts {
-    ($($name:ident $code:literal $slug:literal $level:ident $part:ident $sentence:literal;)+) => {$(
-        pub(super) struct $name;
-
-        impl Check for $name {
-            const CODE: u16 = $code;
-            const SLUG: &'static str = $slug;
-            const FIX: u16 = 3;
-            const UNIT: Unit = Unit::MicroCurrency;
-            const SENTENCE: &'static str = $sentence;
-            const NEEDS: Needs = Needs::Limits;
-
-            #[inline(always)]
-            fn broken(case: &Case) -> bool {
-                exceeds::<$level, $part>(case)
-            }
-
-            fn numbers(case: &Case) -> (i64, i64) {
-                numbers::<$level, $part>(case)
-            }
-        }
-    )+};
+weighed! {
+    broken exceeds::<GROSS>, numbers numbers::<GROSS>;
+    GrossStrategy 1110 "GROSS_STRATEGY" STRATEGY
+        "With every working order filled the strategy could hold {value} in all instruments, above the limit of {limit}.";
+    GrossAccount 1111 "GROSS_ACCOUNT" ACCOUNT
+        "With every working order filled the account could hold {value} in all instruments, above the limit of {limit}.";
+    GrossDesk 1120 "GROSS_DESK" DESK
+        "With every working order filled the desk could hold {value} in all instruments, above the limit of {limit}.";
+    GrossTrader 1121 "GROSS_TRADER" TRADER
+        "With every working order filled the trader could hold {value} in all instruments, above the limit of {limit}.";
+    GrossFirm 1122 "GROSS_FIRM" FIRM
+        "With every working order filled the firm could hold {value} in all instruments, above the limit of {limit}.";
 }
 
-parts! {
-    GrossStrategy 1110 "GROSS_STRATEGY" STRATEGY GROSS
-        "With every working order filled the strategy could hold {value} in all instruments, above the limit of {limit}.";
-    GrossAccount 1111 "GROSS_ACCOUNT" ACCOUNT GROSS
-        "With every working order filled the account could hold {value} in all instruments, above the limit of {limit}.";
-    NetStrategy 1112 "NET_STRATEGY" STRATEGY NET
+weighed! {
+    broken exceeds::<NET>, numbers numbers::<NET>;
+    NetStrategy 1112 "NET_STRATEGY" STRATEGY
         "With every working order of the side filled the strategy could be {value} one way, above the limit of {limit}, also by closing a position that is the other way.";
-    NetAccount 1113 "NET_ACCOUNT" ACCOUNT NET
+    NetAccount 1113 "NET_ACCOUNT" ACCOUNT
         "With every working order of the side filled the account could be {value} one way, above the limit of {limit}, also by closing a position that is the other way.";
-    ConcentrationStrategy 1114 "CONCENTRATION_STRATEGY" STRATEGY INSTRUMENT
-        "With every working order filled the strategy could hold {value} in the instrument, above the limit of {limit}.";
-    ConcentrationAccount 1115 "CONCENTRATION_ACCOUNT" ACCOUNT INSTRUMENT
-        "With every working order filled the account could hold {value} in the instrument, above the limit of {limit}.";
-    GrossDesk 1120 "GROSS_DESK" DESK GROSS
-        "With every working order filled the desk could hold {value} in all instruments, above the limit of {limit}.";
-    GrossTrader 1121 "GROSS_TRADER" TRADER GROSS
-        "With every working order filled the trader could hold {value} in all instruments, above the limit of {limit}.";
-    GrossFirm 1122 "GROSS_FIRM" FIRM GROSS
-        "With every working order filled the firm could hold {value} in all instruments, above the limit of {limit}.";
-    NetDesk 1123 "NET_DESK" DESK NET
+    NetDesk 1123 "NET_DESK" DESK
         "With every working order of the side filled the desk could be {value} one way, above the limit of {limit}, also by closing a position that is the other way.";
-    NetTrader 1124 "NET_TRADER" TRADER NET
+    NetTrader 1124 "NET_TRADER" TRADER
         "With every working order of the side filled the trader could be {value} one way, above the limit of {limit}, also by closing a position that is the other way.";
-    NetFirm 1125 "NET_FIRM" FIRM NET
+    NetFirm 1125 "NET_FIRM" FIRM
         "With every working order of the side filled the firm could be {value} one way, above the limit of {limit}, also by closing a position that is the other way.";
-    ConcentrationDesk 1126 "CONCENTRATION_DESK" DESK INSTRUMENT
+}
+
+weighed! {
+    broken exceeds::<INSTRUMENT>, numbers numbers::<INSTRUMENT>;
+    ConcentrationStrategy 1114 "CONCENTRATION_STRATEGY" STRATEGY
+        "With every working order filled the strategy could hold {value} in the instrument, above the limit of {limit}.";
+    ConcentrationAccount 1115 "CONCENTRATION_ACCOUNT" ACCOUNT
+        "With every working order filled the account could hold {value} in the instrument, above the limit of {limit}.";
+    ConcentrationDesk 1126 "CONCENTRATION_DESK" DESK
         "With every working order filled the desk could hold {value} in the instrument, above the limit of {limit}.";
-    ConcentrationTrader 1127 "CONCENTRATION_TRADER" TRADER INSTRUMENT
+    ConcentrationTrader 1127 "CONCENTRATION_TRADER" TRADER
         "With every working order filled the trader could hold {value} in the instrument, above the limit of {limit}.";
-    ConcentrationFirm 1128 "CONCENTRATION_FIRM" FIRM INSTRUMENT
+    ConcentrationFirm 1128 "CONCENTRATION_FIRM" FIRM
         "With every working order filled the firm could hold {value} in the instrument, above the limit of {limit}.";
 }
 
