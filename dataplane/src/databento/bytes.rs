@@ -52,10 +52,10 @@ impl DbnFile {
     pub(super) fn open(path: &Path) -> Result<(Self, Metadata), SourceError> {
         let name = path.display().to_string();
         let file = File::open(path).map_err(|source| SourceError::Open { file: name.clone(), source })?;
-        let (_, reader) = unpacked_bytes(&name, Box::new(file))?;
+        let reader = unpacked_bytes(&name, Box::new(file))?;
         let mut reader = BufReader::new(reader);
         let mut prelude = [0; PRELUDE_BYTES];
-        let got = read_up_to(&mut reader, &mut prelude).map_err(|source| failed(&name, 0, source))?;
+        let (got, _) = read_up_to(&mut reader, &mut prelude).map_err(|source| failed(&name, 0, source))?;
         let fault = |found: String, wanted: &str| {
             let (file, wanted) = (name.clone(), wanted.to_owned());
             SourceError::Format { file, offset: 0, found, wanted }
@@ -74,7 +74,7 @@ impl DbnFile {
         }
         let mut whole = prelude.to_vec();
         whole.resize(PRELUDE_BYTES + length, 0);
-        let got = read_up_to(&mut reader, &mut whole[PRELUDE_BYTES..])
+        let (got, _) = read_up_to(&mut reader, &mut whole[PRELUDE_BYTES..])
             .map_err(|source| failed(&name, 8, source))?;
         if got < length {
             return Err(fault(format!("the end of the file after {got} bytes of its metadata"), "all of it"));
@@ -96,8 +96,8 @@ impl DbnFile {
 
     /// Goes on to what comes next.
     pub(super) fn advance(&mut self) -> Result<Next, SourceError> {
-        let got = self.read(0, HEADER_BYTES)?;
-        if got == 0 {
+        let (got, has_ended) = self.read(0, HEADER_BYTES)?;
+        if got == 0 && has_ended {
             return Ok(Next::End);
         }
         if got < HEADER_BYTES {
@@ -110,7 +110,7 @@ impl DbnFile {
         if length < HEADER_BYTES || !length.is_multiple_of(2 * WORD_BYTES) {
             return Err(self.fault(format!("a record of {length} bytes"), "16 or more of them, in eights"));
         }
-        let got = HEADER_BYTES + self.read(HEADER_BYTES, length)?;
+        let got = HEADER_BYTES + self.read(HEADER_BYTES, length)?.0;
         if got < length {
             let wanted = format!("a record of {length} bytes");
             return Ok(Next::Cut(self.fault(format!("the end of the file after {got} bytes"), &wanted)));
@@ -147,8 +147,8 @@ impl DbnFile {
         SourceError::Format { file, offset, found: found.into(), wanted: wanted.to_owned() }
     }
 
-    /// Fills the record's bytes from `from` to `to`, as far as the file goes, and says how many there were.
-    fn read(&mut self, from: usize, to: usize) -> Result<usize, SourceError> {
+    /// Fills the record's bytes from `from` to `to`, as [`read_up_to`] does.
+    fn read(&mut self, from: usize, to: usize) -> Result<(usize, bool), SourceError> {
         read_up_to(&mut self.reader, &mut self.bytes[from..to])
             .map_err(|source| failed(&self.name, self.offset, source))
     }
@@ -172,17 +172,18 @@ fn failed(file: &str, offset: u64, source: std::io::Error) -> SourceError {
     SourceError::Read { file: file.to_owned(), offset, source }
 }
 
-/// Fills `to` as far as the reader goes. A packed file that is cut ends there, too.
-fn read_up_to(reader: &mut impl Read, to: &mut [u8]) -> std::io::Result<usize> {
+/// Fills `to` as far as the reader goes, and says how far that is, and whether what ended it is an end: a packed file that is cut has
+/// none.
+fn read_up_to(reader: &mut impl Read, to: &mut [u8]) -> std::io::Result<(usize, bool)> {
     let mut got = 0;
     while got < to.len() {
         match reader.read(&mut to[got..]) {
-            Ok(0) => break,
+            Ok(0) => return Ok((got, true)),
             Ok(more) => got += more,
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => break,
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok((got, false)),
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(got)
+    Ok((got, true))
 }

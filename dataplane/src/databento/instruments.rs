@@ -119,6 +119,11 @@ impl Instruments {
         Some(Instrument { id, held: None, is_doubted: false })
     }
 
+    /// Whether an instrument of this number was introduced.
+    pub(super) fn knows(&self, number: u32) -> bool {
+        matches!(self.by_number.get(&number), Some(Some(_)))
+    }
+
     /// Takes a change: the one before it of the same instrument is not the last of its event.
     pub(super) fn hold(&mut self, number: u32, event: BookEvent, out: &mut EventBuffer) {
         let Some(Some(instrument)) = self.by_number.get_mut(&number) else { return };

@@ -106,6 +106,27 @@ impl Orders {
         self.trades.remove(&number)
     }
 
+    /// The trade of an event that never ended, of the instrument with the lowest number.
+    pub(super) fn left(&mut self) -> Option<(u32, BookEvent)> {
+        let number = *self.trades.keys().min()?;
+        self.end(number).map(|trade| (number, trade))
+    }
+
+    /// Has an order rest, in place of the one of its number that is given back.
+    fn rest(
+        &mut self,
+        number: u32,
+        side: Option<Side>,
+        order: &BookEvent,
+    ) -> Result<(Side, Option<Resting>), Wrong> {
+        let side = side.filter(|_| order.px.is_some() && order.qty.0 > 0).ok_or(Wrong::Field)?;
+        if self.resting.len() >= ORDERS_MAX {
+            return Err(Wrong::TooMany);
+        }
+        let resting = Resting { side, px: order.px, qty: order.qty.0, filled: 0 };
+        Ok((side, self.resting.insert((number, order.order_id), resting)))
+    }
+
     fn add(
         &mut self,
         number: u32,
@@ -113,12 +134,7 @@ impl Orders {
         order: BookEvent,
         mut tell: impl FnMut(BookEvent),
     ) -> Result<(), Wrong> {
-        let side = side.filter(|_| order.px.is_some() && order.qty.0 > 0).ok_or(Wrong::Field)?;
-        if self.resting.len() >= ORDERS_MAX {
-            return Err(Wrong::TooMany);
-        }
-        let resting = Resting { side, px: order.px, qty: order.qty.0, filled: 0 };
-        let known = self.resting.insert((number, order.order_id), resting);
+        let (side, known) = self.rest(number, side, &order)?;
         let (action, aux) = match known {
             // Announced again: it stands where it is said to last.
             Some(_) => (Action::OrderReplace, order.order_id),
@@ -159,9 +175,7 @@ impl Orders {
     ) -> Result<(), Wrong> {
         let Some(resting) = self.resting.get_mut(&(number, order.order_id)) else {
             self.unannounced += 1;
-            let side = side.filter(|_| order.px.is_some() && order.qty.0 > 0).ok_or(Wrong::Field)?;
-            let resting = Resting { side, px: order.px, qty: order.qty.0, filled: 0 };
-            self.resting.insert((number, order.order_id), resting);
+            let (side, _) = self.rest(number, side, &order)?;
             tell(BookEvent { action: Action::OrderReplace, aux: order.order_id, side, ..order });
             return Ok(());
         };

@@ -82,7 +82,7 @@ impl ArchiveReader for DbnReader {
     fn read_row(&mut self, out: &mut EventBuffer, stats: &mut FeedStats) -> Result<bool, SourceError> {
         loop {
             let Some(file) = &mut self.file else {
-                let Some(path) = self.files.pop() else { return Ok(self.told.instruments.flush_one(out)) };
+                let Some(path) = self.files.pop() else { return Ok(self.told.flush_one(out)) };
                 let (file, metadata) = begin(&path)?;
                 let named = self.told.instruments.note_names(&metadata);
                 named.map_err(|error| file.fault(error.to_string(), "names of instruments"))?;
@@ -93,7 +93,7 @@ impl ArchiveReader for DbnReader {
             match next {
                 Next::Record => {}
                 Next::Other => {
-                    stats.packets += 1;
+                    count_row(stats);
                     stats.note_timeless(OTHER);
                     return Ok(true);
                 }
@@ -108,10 +108,8 @@ impl ArchiveReader for DbnReader {
                 }
             }
             let Some(record) = file.record() else { continue };
-            stats.packets += 1;
+            count_row(stats);
             stats.bytes += record.record_size() as u64;
-            stats.first_seq = 1;
-            stats.last_seq = stats.packets;
             let full = self.told.record(record, out, stats);
             return match full {
                 Ok(()) => Ok(true),
@@ -144,7 +142,23 @@ impl ArchiveReader for DbnReader {
 /// There is no room for another order.
 struct TooManyOrders;
 
+/// Records are numbered as they come.
+fn count_row(stats: &mut FeedStats) {
+    stats.packets += 1;
+    stats.first_seq = 1;
+    stats.last_seq = stats.packets;
+}
+
 impl Told {
+    /// Sends off one of what waits for the end of an event that never came; false when there is none.
+    fn flush_one(&mut self, out: &mut EventBuffer) -> bool {
+        if let Some((number, trade)) = self.orders.left() {
+            self.instruments.hold(number, trade, out);
+            return true;
+        }
+        self.instruments.flush_one(out)
+    }
+
     fn record(
         &mut self,
         record: RecordRef<'_>,
@@ -236,6 +250,7 @@ impl Told {
         base: BookEvent,
         out: &mut EventBuffer,
     ) {
+        let was_known = self.instruments.knows(number);
         let Some(instrument) = self.find(number, Begin::Whole, &base, out) else { return };
         let base = BookEvent { instrument, ..base };
         let Some(side) = side_of(said.side) else {
@@ -245,6 +260,10 @@ impl Told {
         let is_new = self.ladders.is_new(number);
         let letter = letter_of(said.action);
         let Self { instruments, ladders, .. } = self;
+        // Introduced by its status: what is shown first is all of its book.
+        if is_new && was_known {
+            instruments.hold(number, BookEvent { action: Action::Clear, ..base }, out);
+        }
         if letter == b'T' {
             instruments.hold(number, trade(base, side, said.px, said.qty), out);
         }

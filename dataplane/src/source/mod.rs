@@ -24,7 +24,7 @@ pub use file::{FileOptions, FileSource};
 pub use itch::ItchFraming;
 pub use packet::{BURST_MAX, Layer, Packet, PacketSource, SourceNotes, SourceStatus};
 
-/// The bytes of `reader`, unpacked where they are packed by gzip or zstd, and a copy of the first of them.
+/// The bytes of `reader`, unpacked where they are packed by gzip or zstd.
 ///
 /// # Errors
 ///
@@ -32,6 +32,6 @@ pub use packet::{BURST_MAX, Layer, Packet, PacketSource, SourceNotes, SourceStat
 pub(crate) fn unpacked_bytes(
     file: &str,
     reader: Box<dyn Read + Send>,
-) -> Result<(Vec<u8>, Box<dyn Read + Send>), SourceError> {
-    detect::unpacked(reader).map_err(|fault| fault.at(file, 0))
+) -> Result<Box<dyn Read + Send>, SourceError> {
+    detect::unpacked(reader).map(|(_, reader)| reader).map_err(|fault| fault.at(file, 0))
 }

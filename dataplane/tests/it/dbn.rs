@@ -1,11 +1,16 @@
 //! Databento's files: the events, applied to a naive book, lead to what Databento's own rules for its records lead to.
 
 use std::collections::HashMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use dataplane::FeedKind;
 use dbn::decode::{DbnMetadata as _, DecodeRecordRef as _, dbn::Decoder};
-use dbn::{MboMsg, Mbp1Msg, Mbp10Msg, RecordRef};
+use dbn::encode::{DbnEncodable, EncodeRecord as _, dbn::Encoder};
+use dbn::{
+    BidAskPair, MboMsg, Mbp1Msg, Mbp10Msg, RecordHeader, RecordRef, SType, Schema, StatusAction, StatusMsg,
+    rtype,
+};
 use types::{Action, BookEvent, EventFlags, Px, Side};
 
 use crate::common::{Replay, real_data, replay_archive};
@@ -258,4 +263,81 @@ fn a_file_that_is_cut_or_damaged_gives_what_was_whole_and_says_where_it_ends() {
     let error = replayed.error.expect("damage").to_string();
     assert!(error.contains("cut.dbn: offset"), "{error}");
     assert_eq!(replayed.stats.packets, 38_211);
+}
+
+#[test]
+fn a_packed_file_that_is_cut_between_two_records_is_cut_all_the_same() {
+    let Some(data) = data() else { return };
+    let bytes = std::fs::read(data.join("CLX5_mbo.dbn")).unwrap();
+    let metadata = 8 + u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize;
+    let mut packed = zstd::Encoder::new(Vec::new(), 0).unwrap();
+    packed.write_all(&bytes[..metadata + 100 * size_of::<MboMsg>()]).unwrap();
+    packed.flush().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cut.dbn.zst");
+    std::fs::write(&path, packed.get_ref()).unwrap();
+    let replayed = replay(&[&path]).unwrap();
+    assert_eq!((replayed.stats.packets, replayed.error.is_none()), (100, true));
+    let cut = replayed.stats.source.cut.expect("a cut");
+    assert!(cut.contains("found the end of the file after 0 bytes, wanted a whole record"), "{cut}");
+}
+
+/// A file of `records` under `schema`, as Databento's library writes it.
+fn written<R: DbnEncodable>(folder: &Path, name: &str, schema: Schema, records: &[R]) -> PathBuf {
+    let metadata = dbn::Metadata::builder().dataset("XNAS.ITCH".to_owned()).schema(Some(schema)).start(STAMP);
+    let metadata = metadata.stype_in(Some(SType::RawSymbol)).stype_out(SType::InstrumentId).build();
+    let mut bytes = Vec::new();
+    Encoder::new(&mut bytes, &metadata).unwrap().encode_records(records).unwrap();
+    let path = folder.join(name);
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+const STAMP: u64 = 1_700_000_000_000_000_000;
+
+#[test]
+fn a_trade_whose_event_never_ends_is_told_at_the_end() {
+    let trade = MboMsg {
+        hd: RecordHeader::new::<MboMsg>(rtype::MBO, 2, 11, STAMP),
+        price: 100_000_000_000,
+        size: 40,
+        action: b'T'.cast_signed(),
+        side: b'B'.cast_signed(),
+        ts_recv: STAMP,
+        ..MboMsg::default()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let replayed = replay(&[&written(folder.path(), "cut.dbn", Schema::Mbo, &[trade])]).unwrap();
+    let last = replayed.events.last().unwrap();
+    assert_eq!((last.action, last.qty.0, last.side), (Action::Trade, 40, Side::Ask));
+    assert!(last.flags.has(EventFlags::LAST));
+}
+
+#[test]
+fn levels_are_whole_also_where_a_status_came_first() {
+    let status = StatusMsg {
+        hd: RecordHeader::new::<StatusMsg>(rtype::STATUS, 2, 11, STAMP),
+        ts_recv: STAMP,
+        action: StatusAction::Trading as u16,
+        ..StatusMsg::default()
+    };
+    let level = Mbp1Msg {
+        hd: RecordHeader::new::<Mbp1Msg>(rtype::MBP_1, 2, 11, STAMP + 1),
+        price: 100_000_000_000,
+        size: 10,
+        action: b'A'.cast_signed(),
+        side: b'B'.cast_signed(),
+        flags: dbn::FlagSet::new(dbn::flags::LAST),
+        ts_recv: STAMP + 1,
+        levels: [BidAskPair { bid_px: 100_000_000_000, bid_sz: 10, ..BidAskPair::default() }],
+        ..Mbp1Msg::default()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let statuses = written(folder.path(), "status.dbn", Schema::Status, &[status]);
+    let levels = written(folder.path(), "levels.dbn", Schema::Mbp1, &[level]);
+    let replayed = replay(&[&statuses, &levels]).unwrap();
+    let told: Vec<_> = replayed.events.iter().map(|event| event.action).collect();
+    let wanted = [Action::Define, Action::Status, Action::Status, Action::Clear, Action::LevelSet];
+    assert_eq!(told, wanted, "the clear ends what the join had doubted");
+    assert_eq!((replayed.stats.packets, replayed.stats.last_seq), (2, 2));
 }
