@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Where the socket is looked for when no argument names one.
-pub const SOCKET_VARIABLE: &str = "PORTCULLIS_SOCKET";
+const SOCKET_VARIABLE: &str = "PORTCULLIS_SOCKET";
 
 /// The socket of a packaged appliance.
-pub const SOCKET_DEFAULT: &str = "/run/portcullis/control.sock";
+const SOCKET_DEFAULT: &str = "/run/portcullis/control.sock";
 
 /// The control socket: the argument's, else the environment's, else the default. An empty name is none.
 #[must_use]

@@ -1,6 +1,7 @@
 //! A simulated day, read as a replay reads it.
 
 use crate::feeds::feed_config;
+use crate::line::ends::Received;
 use crate::line::spec::Pace;
 use crate::line::topology;
 use anyhow::Result;
@@ -10,15 +11,25 @@ use stage::WorkStatus;
 use std::path::Path;
 use types::{BookEvent, FeedKind, Nanos, UnixNanos};
 
+/// The time of a simulated day, in which a score takes none.
+pub(crate) const PACE: Pace = Pace::Simulated { score_latency: Nanos(0) };
+
+/// The receiver of the ITCH capture at `pcap`, and its events.
+///
+/// # Errors
+/// A capture that cannot be opened.
+pub(crate) fn receive(plan: &Plan, pcap: &Path) -> Result<Received> {
+    let options = FileOptions { itch_framing: ItchFraming::LengthPrefixed };
+    let config = feed_config(plan, FeedKind::Itch50);
+    topology::receive_files((plan, PACE), (&[pcap.to_owned()], options), &config, None)
+}
+
 /// Hands every event of the ITCH capture at `pcap` to `take`.
 ///
 /// # Errors
 /// A capture that cannot be read.
 pub(crate) fn play(plan: &Plan, pcap: &Path, mut take: impl FnMut(&[BookEvent])) -> Result<()> {
-    let line = (plan, Pace::Simulated { score_latency: Nanos(0) });
-    let files = ([pcap.to_owned()], FileOptions { itch_framing: ItchFraming::LengthPrefixed });
-    let config = feed_config(plan, FeedKind::Itch50);
-    let (mut feed, mut events) = topology::receive_files(line, (&files.0, files.1), &config, None)?;
+    let (mut feed, mut events) = receive(plan, pcap)?;
     let mut now = UnixNanos(0);
     loop {
         let work = feed.poll(now);

@@ -274,9 +274,7 @@ fn counted(feed: &FeedStatus) -> [(EventKind, u64, String); 5] {
         gaps, missing, lost_events, errors, dropped, outliers, restarts, redefined_locates, ..
     } = *feed;
     let beyond = feed.instruments_beyond;
-    let causes: Vec<_> =
-        feed.dropped_by_cause.iter().map(|(cause, n)| format!("{n} {}", cause.replace('_', " "))).collect();
-    let causes = if causes.is_empty() { String::new() } else { format!(" ({})", causes.join(", ")) };
+    let causes = feed.dropped_causes(|count| count.to_string());
     let damage = format!(
         "since the start {errors} packets or messages were damaged, {dropped} dropped{causes}, {outliers} of an outlying \
          time; {redefined_locates} locates were given to another stock"

@@ -55,6 +55,17 @@ pub struct FeedStatus {
     pub lines: Vec<LineStatus>,
 }
 
+impl FeedStatus {
+    /// What was dropped, by cause, in brackets behind a space, with each count as `number` writes it; empty where nothing was.
+    #[must_use]
+    pub fn dropped_causes(&self, number: impl Fn(u64) -> String) -> String {
+        let cause =
+            |(cause, count): (&String, &u64)| format!("{} {}", number(*count), cause.replace('_', " "));
+        let causes: Vec<_> = self.dropped_by_cause.iter().map(cause).collect();
+        if causes.is_empty() { String::new() } else { format!(" ({})", causes.join(", ")) }
+    }
+}
+
 /// What a feed asked servers for again, and what came of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecoveryStatus {

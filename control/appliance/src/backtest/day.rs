@@ -1,24 +1,21 @@
 //! One simulated day through the product's own line: what it said of each grid point, with the model as it is and with less of it.
 
-use crate::feeds::feed_config;
 use crate::latency::Latency;
 use crate::line::ends::JudgeEnds;
 use crate::line::health::{Channels, FeedHealth};
 use crate::line::notes::ScorerNote;
 use crate::line::runner::run_inline;
-use crate::line::spec::{Follows, LineFiles, LineSpec, Pace, ScorerSpec};
+use crate::line::spec::{Follows, LineFiles, LineSpec, ScorerSpec};
 use crate::line::topology;
+use crate::play;
 use crate::scorer::open;
 use anyhow::{Context, Result};
 use control::config::Plan;
-use dataplane::{FileOptions, ItchFraming};
 use gpu::{Channel, Model, ScoreRecord};
 use stage::{LiveClock, OsClock, RingRx};
 use std::collections::BTreeMap;
 use std::path::Path;
-use types::{
-    FeatureId, FeatureVector, FeedKind, InstrumentId, MODEL_FEATURE_COUNT, Nanos, Px, Symbol, Tier, UnixNanos,
-};
+use types::{FeatureId, FeatureVector, InstrumentId, MODEL_FEATURE_COUNT, Px, Symbol, Tier, UnixNanos};
 
 /// What is judged of one grid point of the judged instrument.
 #[derive(Clone, Copy, Debug)]
@@ -114,13 +111,10 @@ struct Heard {
 impl Said {
     /// Everything that a line of `plan` with `model` says of `judged` in the capture at `pcap`.
     fn of(plan: &Plan, model: &Model, pcap: &Path, judged: Symbol) -> Result<Self> {
-        let pace = Pace::Simulated { score_latency: Nanos(0) };
-        let files = ([pcap.to_owned()], FileOptions { itch_framing: ItchFraming::LengthPrefixed });
-        let config = feed_config(plan, FeedKind::Itch50);
-        let (feed, events) = topology::receive_files((plan, pace), (&files.0, files.1), &config, None)?;
+        let (feed, events) = play::receive(plan, pcap)?;
         let spec = LineSpec {
             plan,
-            pace,
+            pace: play::PACE,
             clock: LiveClock::Os(OsClock),
             scorer: Some(ScorerSpec { model, scorer: open(plan, model)? }),
             channels: Channels::new(1, FeedHealth::default()),

@@ -1,7 +1,7 @@
 //! What an order process is given of the tables and the rules of a gate, whoever gives it.
 
 use super::gate_tables::{SharedMemory, grant_rules};
-use super::levels::{exposure, grant_levels};
+use super::levels::{exposure, grant_levels, limits_of};
 use control::config::Plan;
 use control::names::Name;
 use control::protocol::{Grant, GrantShape};
@@ -49,16 +49,6 @@ pub(crate) fn grant_for(
         limits_of(&grant.strategies, &scopes.times_in_force, TimesInForce::bits);
     grant.rules.levels = grant_levels(plan, &grant.strategies, &grant.accounts);
     grant
-}
-
-/// The limits of those of `numbers` that have any, by number.
-fn limits_of<L: Copy, G>(
-    numbers: &BTreeMap<Name, u16>,
-    limits: &BTreeMap<Name, L>,
-    granted: impl Fn(L) -> G,
-) -> BTreeMap<u16, G> {
-    let limited = |(name, number): (&Name, &u16)| Some((*number, granted(*limits.get(name)?)));
-    numbers.iter().filter_map(limited).collect()
 }
 
 /// As a grant has them.

@@ -117,6 +117,7 @@ pub(crate) fn grant_levels(
     let mut groups = Groups::default();
     let loss = |number: &u16, scope: Scope| (*number, scopes.loss(&scope));
     let limited = |(_, most): &(u16, u64)| *most != u64::MAX;
+    let credit = |limits: ExposureLimits| limits.credit_micros;
     let strategy_groups =
         strategies.iter().map(|(name, number)| (*number, groups.of(plan, name, true))).collect();
     let strategy_loss = strategies.iter().map(|(name, number)| loss(number, Scope::Strategy(name.clone())));
@@ -135,8 +136,14 @@ pub(crate) fn grant_levels(
     GrantLevels {
         strategy_loss: strategy_loss.filter(limited).collect(),
         account_loss: account_loss.filter(limited).collect(),
-        strategy_credit: credit(strategies, &scopes.strategy_limits),
-        account_credit: credit(accounts, &scopes.account_limits),
+        strategy_credit: limits_of(strategies, &scopes.strategy_limits, credit)
+            .into_iter()
+            .filter(limited)
+            .collect(),
+        account_credit: limits_of(accounts, &scopes.account_limits, credit)
+            .into_iter()
+            .filter(limited)
+            .collect(),
         groups: groups.all.iter().map(granted).collect(),
         strategy_groups,
         profit: scopes.counts_profit().then_some((plan.profit.day_start.0, plan.profit.fee_nanos_per_unit)),
@@ -151,10 +158,14 @@ pub(crate) fn exposure(limits: ExposureLimits) -> [u64; 3] {
     [gross_micros, net_micros, instrument_micros]
 }
 
-/// The credit of those of `numbers` that have one, by number.
-fn credit(numbers: &BTreeMap<Name, u16>, limits: &BTreeMap<Name, ExposureLimits>) -> BTreeMap<u16, u64> {
-    let its = |(name, number): (&Name, &u16)| Some((*number, limits.get(name)?.credit_micros));
-    numbers.iter().filter_map(its).filter(|(_, most)| *most != u64::MAX).collect()
+/// The limits of those of `numbers` that have any, by number.
+pub(super) fn limits_of<L: Copy, G>(
+    numbers: &BTreeMap<Name, u16>,
+    limits: &BTreeMap<Name, L>,
+    granted: impl Fn(L) -> G,
+) -> BTreeMap<u16, G> {
+    let limited = |(name, number): (&Name, &u16)| Some((*number, granted(*limits.get(name)?)));
+    numbers.iter().filter_map(limited).collect()
 }
 
 /// The limits of `names` in their order; none where nobody has any.

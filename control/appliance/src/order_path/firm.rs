@@ -3,7 +3,7 @@
 use super::answer::Answers;
 use crate::line::order_file::RESTING_TIME;
 use crate::orders::OrderRow;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use egress::owner::Counted;
 use egress::socket::{Closed, End};
 use egress::soup::{ClientEvent, ClientSession, Fault, Login};
@@ -59,19 +59,15 @@ impl Ready {
     fn of(row: &OrderRow, number: u32, mpid: [u8; 4]) -> Result<Self> {
         let at = || format!("order {}", row.cl_ord_id);
         let symbol = Symbol::new(&row.symbol).with_context(at)?;
-        let price = if row.px.is_some() {
-            price_of(row.px).filter(|price| *price < MARKET_PRICE)
-        } else {
-            Some(MARKET_PRICE)
+        let exact = |px: Px| price_of(px).filter(|price| *price < MARKET_PRICE && px.0 % PRICE_STEP == 0);
+        let price = if row.px.is_some() { exact(row.px) } else { Some(MARKET_PRICE) };
+        let Some(price) = price.filter(|_| row.qty.0 <= QUANTITY_MAX) else {
+            bail!("{}: found {} at {}, wanted what OUCH can say", at(), row.qty.0, row.px);
         };
-        let is_exact = !row.px.is_some() || row.px.0 % PRICE_STEP == 0;
-        let is_said = row.qty.0 <= QUANTITY_MAX && is_exact && price.is_some();
-        ensure!(is_said, "{}: found {} at {}, wanted what OUCH can say", at(), row.qty.0, row.px);
         let mut text = [b' '; 14];
         text.iter_mut().zip(row.cl_ord_id.bytes()).for_each(|(to, from)| *to = from);
         let (side, tif) =
             (if row.side == Side::Bid { b'B' } else { b'S' }, if row.ioc { b'3' } else { b'0' });
-        let price = price.unwrap_or(MARKET_PRICE);
         let order =
             EnterOrder::new(number, side, row.qty.0, symbol.0, price, tif, b'Y', b'P', b'N', b'N', text);
         let option = [&[5, OptionTag::FIRM.0][..], &mpid].concat();

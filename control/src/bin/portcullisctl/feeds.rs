@@ -53,17 +53,11 @@ fn line_row(line: &LineStatus, now: Stamp) -> Field {
 
 /// What else went wrong with a feed, as the end of a sentence; empty when nothing did.
 fn troubles(feed: &FeedStatus) -> String {
-    let causes: Vec<_> = feed
-        .dropped_by_cause
-        .iter()
-        .map(|(cause, count)| format!("{} {}", n(*count), cause.replace('_', " ")))
-        .collect();
-    let causes = if causes.is_empty() { String::new() } else { format!(" ({})", causes.join(", ")) };
-    let not_believed = format!("dropped{causes}");
+    let dropped = format!("dropped{}", feed.dropped_causes(n));
     let counts = [
         (feed.late, "late"),
         (feed.errors, "damaged"),
-        (feed.dropped, &not_believed),
+        (feed.dropped, &dropped),
         (feed.outliers, "with a wrong time"),
         (feed.restarts, "restarts of the sequence"),
         (feed.redefined_locates, "locates given to another stock"),
