@@ -41,7 +41,7 @@ fn ships(path: &Path) -> String {
 }
 
 fn code_of(text: &str) -> String {
-    let ships = text.split("\n#[cfg(test)]").next().unwrap_or_default();
+    let ships = text.split("mod tests {").next().unwrap_or_default();
     ships.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 

@@ -19,9 +19,13 @@ pub(crate) type HeadLayers = [Layer; 2];
 /// Of each layer: name in the weights file, inputs, outputs.
 pub(crate) type HeadShape = [(String, usize, usize); 2];
 
+/// Inputs and outputs of each layer.
+pub(crate) const HEAD_SIZES: [(usize, usize); 2] = [(INPUT_COUNT, HEAD_INNER), (HEAD_INNER, HEAD_OUTPUTS)];
+
 /// The shape of the head `name`.
 pub(crate) fn head_shape(name: &str) -> HeadShape {
-    [(format!("{name}.0"), INPUT_COUNT, HEAD_INNER), (format!("{name}.1"), HEAD_INNER, HEAD_OUTPUTS)]
+    let [(inputs, inner), (same, outputs)] = HEAD_SIZES;
+    [(format!("{name}.0"), inputs, inner), (format!("{name}.1"), same, outputs)]
 }
 
 /// The increments of one input, in double precision and summed in the order of the inputs.
@@ -49,7 +53,7 @@ pub(crate) mod tests {
     pub(crate) fn random_layers(seed: u64) -> HeadLayers {
         let mut random = Random::new(seed, Purpose::Init);
         #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "test weights")]
-        head_shape("random").map(|(_, inputs, outputs)| Layer {
+        HEAD_SIZES.map(|(inputs, outputs)| Layer {
             weight: (0..inputs * outputs)
                 .map(|_| (random.normal() * (2.0 / inputs as f64).sqrt()) as f32)
                 .collect(),

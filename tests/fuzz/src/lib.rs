@@ -315,13 +315,7 @@ pub fn lobster(bytes: &[u8]) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("FUZZ_2012-06-21_1.zip");
     std::fs::write(&path, archive.finish().expect("an archive").into_inner()).expect("a file");
-    let (tx, rx) = ring(1 << 12);
-    let tx = EventTx::Replay(LosslessTx::new(tx));
-    let config = FeedConfig::new(FeedKind::Lobster);
-    match open_files("fuzz", &[path], &config, FileOptions::default(), tx, None) {
-        Ok(feed) => drop(drain(feed, rx)),
-        Err(error) => assert!(!error.to_string().is_empty()),
-    }
+    read_archive(FeedKind::Lobster, path);
 }
 
 /// A file of Databento's records.
@@ -329,10 +323,14 @@ pub fn databento(bytes: &[u8]) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("fuzz.dbn");
     std::fs::write(&path, bytes).expect("a file");
+    read_archive(FeedKind::Databento, path);
+}
+
+/// Whatever stands at `path`, as an archive of a feed.
+fn read_archive(kind: FeedKind, path: PathBuf) {
     let (tx, rx) = ring(1 << 12);
     let tx = EventTx::Replay(LosslessTx::new(tx));
-    let config = FeedConfig::new(FeedKind::Databento);
-    match open_files("fuzz", &[path], &config, FileOptions::default(), tx, None) {
+    match open_files("fuzz", &[path], &FeedConfig::new(kind), FileOptions::default(), tx, None) {
         Ok(feed) => drop(drain(feed, rx)),
         Err(error) => assert!(!error.to_string().is_empty()),
     }

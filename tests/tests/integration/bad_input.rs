@@ -153,9 +153,7 @@ fn a_second_replay_leaves_no_table_of_the_first() {
     let there = |name: &str| tmp.path().join("out").join(name).exists();
     assert!(there("depth.csv") && there("slippage.parquet"));
     std::fs::write(tmp.path().join("out/costs.parquet"), "of an earlier release").unwrap();
-    let no_packet =
-        [&[0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0][..], &[0; 8], &[0xff, 0xff, 0, 0, 1, 0, 0, 0]].concat();
-    let (code, said) = replayed(tmp.path(), &no_packet, &["--write", "bbo"]);
+    let (code, said) = replayed(tmp.path(), &pcap_header(), &["--write", "bbo"]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("warning: the input has no packet"), "{said}");
     assert!(there("bbo.csv") && !there("depth.csv") && there("summary.json"));

@@ -12,6 +12,7 @@ use wire::IntoBytes;
 use wire::itch50::{AddOrder, OperationalHalt, OrderDelete, StockDirectory, StockTradingAction, SystemEvent};
 use wire::moldudp64::{HEARTBEAT, Header, PacketBuilder};
 
+use crate::records::records;
 use crate::tables::{column, rows};
 use tests::{portcullis, table_bytes};
 
@@ -276,15 +277,7 @@ fn a_capture_that_is_damaged_gives_the_same_through_both_sources() {
     case.sound_order(OPEN_NS + 100 * MS, 0);
     let (mut bytes, orders) = (case.pcap.finish().unwrap(), case.orders);
     // The last record, and the length it claims.
-    let mut at = 24;
-    loop {
-        let length = u32::from_le_bytes(bytes[at + 8..at + 12].try_into().unwrap());
-        let next = at + 16 + usize::try_from(length).unwrap();
-        if next == bytes.len() {
-            break;
-        }
-        at = next;
-    }
+    let at = records(&bytes).last().unwrap().at;
     bytes[at + 8..at + 12].copy_from_slice(&300_000_u32.to_le_bytes());
     bytes.resize(bytes.len() + 400_000, 0);
     let by = |source| Replayed::of(&bytes, &orders, &["--source", source]);

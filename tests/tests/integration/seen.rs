@@ -44,7 +44,7 @@ fn each_line_of_a_feed_is_told_and_a_dead_one_since_when() {
              line_a = [\"{LINE_A}\"]\nline_b = [\"233.1.1.1:26477\"]\n"
         )
     };
-    let Started { daemon: _daemon, dir } = started(&market, "first", looped);
+    let Started { dir, daemon: _daemon } = started(&market, "first", looped);
     let lines = || json(dir.path(), &["status"])["status"]["feeds"][0]["lines"].clone();
     until("line B is dead", || lines()[1]["dead_since"].is_string());
     let now = lines();
@@ -64,7 +64,7 @@ fn both_lines_of_a_capture_are_counted_apart() {
     let summary = replay(&market.path().join("feed-gap.pcap"), &["--static"]);
     let summary = std::fs::read(summary.path().join("summary.json")).unwrap();
     let summary: Value = serde_json::from_slice(&summary).unwrap();
-    let Started { daemon: _daemon, dir } = started(&market, "feed-gap", |text| text.replace("FUTX", "ALFA"));
+    let Started { dir, daemon: _daemon } = started(&market, "feed-gap", |text| text.replace("FUTX", "ALFA"));
     let lines = || json(dir.path(), &["status"])["status"]["feeds"][0]["lines"].clone();
     until("all of it was read", || lines()[1]["packets"] == summary["lines"][1]["packets"]);
     for (live, replayed) in lines().as_array().unwrap().iter().zip(summary["lines"].as_array().unwrap()) {
@@ -105,7 +105,7 @@ fn tier_show_says_the_values_of_what_drove_the_score() {
 fn instruments_without_room_are_counted_in_the_summary_and_the_status() {
     let market = scenario("calm", &["--minutes", "1", "--instruments", "12"]);
     let small = |text: String| text.replace("instruments = 64", "instruments = 8");
-    let Started { daemon: _daemon, dir } = started(&market, "calm", small);
+    let Started { dir, daemon: _daemon } = started(&market, "calm", small);
     let feed = || json(dir.path(), &["status"])["status"]["feeds"][0].clone();
     until("four instruments have no room", || feed()["instruments_beyond"] == 4);
     let status = said(&ctl(&dir.path().join("control.sock"), &["status"]));
@@ -125,7 +125,7 @@ fn a_feed_that_was_joined_in_mid_session_says_which_instruments_wait() {
     let first = records(&whole)[400].at;
     std::fs::write(market.path().join("late.pcap"), [&whole[..24], &whole[first..]].concat()).unwrap();
     for (name, waits) in [("late", true), ("calm", false)] {
-        let Started { daemon: _daemon, dir } = started(&market, name, |text| text);
+        let Started { dir, daemon: _daemon } = started(&market, name, |text| text);
         let waiting = || {
             let books = json(dir.path(), &["status"])["status"]["books"].clone();
             let groups = books.as_array().cloned().unwrap_or_default().into_iter();
@@ -154,7 +154,7 @@ fn a_feed_that_was_joined_in_mid_session_says_which_instruments_wait() {
 #[test]
 fn without_a_model_no_tier_is_known() {
     let market = scenario("calm", &["--minutes", "1"]);
-    let Started { daemon: _daemon, dir } =
+    let Started { dir, daemon: _daemon } =
         started(&market, "calm", |text| format!("{text}[scorer]\nenabled = false\n"));
     let row = json(dir.path(), &["tier", "show", "FUTX"])["tiers"][0].clone();
     assert_eq!((row["tier"].as_str(), row["score"].as_str()), (Some("unknown"), Some("")), "{row}");

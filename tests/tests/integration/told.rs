@@ -54,7 +54,7 @@ fn a_trip_by_the_model_is_told_at_once_everywhere_and_its_alert_survives_kill_9(
     let start = || start_with_sinks(&market.path().join("flash-crash.pcap"), &listen);
     let is_told =
         |at: &Started| !of(&events(&at.dir.path().join("events.jsonl")), "breaker", scope).is_empty();
-    let Started { daemon, dir } = start_until("the model's trip is in the file", start, is_told);
+    let Started { dir, daemon } = start_until("the model's trip is in the file", start, is_told);
     let path = |name: &str| dir.path().join(name);
     let (socket, file, log) = (path("control.sock"), path("events.jsonl"), path("stderr"));
     let config = path("portcullis.toml").to_str().expect("UTF-8").to_owned();

@@ -3,7 +3,7 @@
 use candle_core::{Device, Tensor, Var};
 use gpu_fit::random::Random;
 
-use crate::network::{HeadLayers, Layer, head_shape};
+use crate::network::{HEAD_SIZES, HeadLayers, Layer};
 
 /// First weights of the output layer, as a share of He's: a fit begins near increments of one, the usual ones.
 const OUTPUT_SPREAD: f64 = 0.1;
@@ -15,7 +15,7 @@ impl HeadVars {
     /// Random weights; the hidden biases are zero, those of the outputs one.
     pub(crate) fn init(random: &mut Random) -> candle_core::Result<Self> {
         let mut vars = Vec::with_capacity(4);
-        for (layer, (_, inputs, outputs)) in head_shape("fresh").into_iter().enumerate() {
+        for (layer, (inputs, outputs)) in HEAD_SIZES.into_iter().enumerate() {
             #[expect(clippy::cast_precision_loss, reason = "layer sizes are tiny")]
             let spread = (2.0 / inputs as f64).sqrt() * if layer == 0 { 1.0 } else { OUTPUT_SPREAD };
             #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
