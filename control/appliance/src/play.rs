@@ -18,7 +18,7 @@ pub(crate) const PACE: Pace = Pace::Simulated { score_latency: Nanos(0) };
 ///
 /// # Errors
 /// A capture that cannot be opened.
-pub(crate) fn receive(plan: &Plan, pcap: &Path) -> Result<Received> {
+pub(crate) fn open_day(plan: &Plan, pcap: &Path) -> Result<Received> {
     let options = FileOptions { itch_framing: ItchFraming::LengthPrefixed };
     let config = feed_config(plan, FeedKind::Itch50);
     topology::receive_files((plan, PACE), (&[pcap.to_owned()], options), &config, None)
@@ -29,7 +29,7 @@ pub(crate) fn receive(plan: &Plan, pcap: &Path) -> Result<Received> {
 /// # Errors
 /// A capture that cannot be read.
 pub(crate) fn play(plan: &Plan, pcap: &Path, mut take: impl FnMut(&[BookEvent])) -> Result<()> {
-    let (mut feed, mut events) = receive(plan, pcap)?;
+    let (mut feed, mut events) = open_day(plan, pcap)?;
     let mut now = UnixNanos(0);
     loop {
         let work = feed.poll(now);

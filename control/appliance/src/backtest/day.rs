@@ -111,7 +111,7 @@ struct Heard {
 impl Said {
     /// Everything that a line of `plan` with `model` says of `judged` in the capture at `pcap`.
     fn of(plan: &Plan, model: &Model, pcap: &Path, judged: Symbol) -> Result<Self> {
-        let (feed, events) = play::receive(plan, pcap)?;
+        let (feed, events) = play::open_day(plan, pcap)?;
         let spec = LineSpec {
             plan,
             pace: play::PACE,
