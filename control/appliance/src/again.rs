@@ -50,7 +50,9 @@ fn max_qty(plan: &Plan, symbol: SymbolName, tier: Tier) -> u32 {
 
 /// Judges the quantity of an order again, by the limits of `plan`.
 pub(crate) fn judge(plan: &Plan, seen: &Seen<'_>) -> Again {
-    let tier = Tier::ALL.into_iter().find(|tier| tier.as_str() == seen.tier);
+    // What nobody scored was held to the officer's base, as in tier Normal.
+    let name = if seen.tier == Tier::UNKNOWN { Tier::Normal.as_str() } else { seen.tier };
+    let tier = Tier::ALL.into_iter().find(|tier| tier.as_str() == name);
     let (Ok(symbol), Ok(qty), Some(tier)) = (seen.symbol.parse(), seen.qty.parse::<u32>(), tier) else {
         return Again::Unknown;
     };
@@ -85,6 +87,7 @@ mod tests {
         assert_eq!(limits, [100, 50, 10, 10], "base, half, a tenth, floor");
         assert_eq!(judge("100", "accept", "", "normal"), Again::Same);
         assert_eq!(judge("101", "accept", "", "normal"), Again::Refused(100));
+        assert_eq!(judge("101", "accept", "", "unknown"), Again::Refused(100));
         assert_eq!(judge("51", "flag", "", "elevated"), Again::Refused(50));
         assert_eq!(judge("200", "reject", "QTY_DYNAMIC", "high"), Again::Same);
         assert_eq!(judge("10", "reject", "QTY_DYNAMIC", "high"), Again::NotForQuantity(10));
@@ -93,7 +96,7 @@ mod tests {
         assert_eq!(judge("900", "reject", "HALTED_INSTRUMENT", "normal"), Again::Same);
         assert_eq!(judge("1", "reject", "QTY_ERRMODEL", "normal"), Again::Same);
         for (qty, decision, tier) in
-            [("x", "accept", "normal"), ("1", "accept", "unknown"), ("1", "maybe", "normal")]
+            [("x", "accept", "normal"), ("1", "accept", "none"), ("1", "maybe", "normal")]
         {
             assert_eq!(judge(qty, decision, "", tier), Again::Unknown);
         }

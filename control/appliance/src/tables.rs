@@ -349,9 +349,11 @@ impl std::fmt::Display for VerdictRow<'_> {
             Some(reason) => (number(reason, verdict.limit), number(reason, verdict.value)),
             None => (String::new(), String::new()),
         };
+        let known = verdict.known_tier();
+        let score = known.map_or_else(String::new, |_| (f64::from(verdict.score.micros()) / 1e6).to_string());
         write!(
             f,
-            "{ts},{},{},{},{},{},{qty},{px},{},{},{},{limit},{value},{},{},{}",
+            "{ts},{},{},{},{},{},{qty},{px},{},{},{},{limit},{value},{},{score},{}",
             quoted(self.cl_ord_id),
             quoted(self.account),
             quoted(self.strategy),
@@ -360,8 +362,7 @@ impl std::fmt::Display for VerdictRow<'_> {
             verdict.decision.as_str(),
             verdict.code(),
             verdict.slug(),
-            verdict.tier,
-            f64::from(verdict.score.micros()) / 1e6,
+            Tier::name_of(known),
             check.0
         )
     }

@@ -149,7 +149,7 @@ impl Controller {
                     cap: key.of(envelope.cap()),
                     effective: key.of(&view.effective),
                     source: view.source.as_str().to_owned(),
-                    tier: tier_word(tier_of(&view)).to_owned(),
+                    tier: Tier::name_of(tier_of(&view)).to_owned(),
                     set_by: set.map_or_else(String::new, |set| set.by.clone()),
                     set_at: set.map(|set| set.at),
                 }
@@ -166,7 +166,7 @@ impl Controller {
         let (views, next) = self.page(symbol, after, PAGE_SYMBOLS)?;
         let row = |view: InstrumentView| TierRow {
             symbol: view.symbol,
-            tier: tier_word(tier_of(&view)).to_owned(),
+            tier: Tier::name_of(tier_of(&view)).to_owned(),
             score: view.score.map_or_else(String::new, |score| score.to_string()),
             since: view.tier_since.map(Stamp),
             book: book_word(view.book).to_owned(),
@@ -180,7 +180,12 @@ impl Controller {
         let (views, next) = self.page(None, after, TIER_MAP_ROWS)?;
         let cell = |view: &InstrumentView| {
             let score = view.score.map_or_else(String::new, |score| score.to_string());
-            TierCell(view.symbol, tier_word(tier_of(view)).to_owned(), score, book_word(view.book).to_owned())
+            TierCell(
+                view.symbol,
+                Tier::name_of(tier_of(view)).to_owned(),
+                score,
+                book_word(view.book).to_owned(),
+            )
         };
         Ok(Reply::TierMap(TierMapPage { cells: views.iter().map(cell).collect(), next }))
     }
@@ -217,7 +222,7 @@ impl Controller {
             decision: verdict.decision.as_str().to_owned(),
             breaches: explanation.breaches().map(breach).collect(),
             flags: flag_words(verdict.flags),
-            tier: tier_word(known).to_owned(),
+            tier: Tier::name_of(known).to_owned(),
             score: known.map_or_else(String::new, |_| verdict.score.to_string()),
             source: verdict.source.as_str().to_owned(),
             limits: explanation.limits.as_ref().map_or_else(Vec::new, value),
@@ -260,17 +265,6 @@ fn known_tier(tier: Tier, scored: bool) -> Option<Tier> {
 /// What is known of the tier of an instrument.
 fn tier_of(view: &InstrumentView) -> Option<Tier> {
     known_tier(view.tier, view.score.is_some())
-}
-
-/// The tier as people see it.
-fn tier_word(known: Option<Tier>) -> &'static str {
-    match known {
-        None => "unknown",
-        Some(Tier::Normal) => "normal",
-        Some(Tier::Elevated) => "elevated",
-        Some(Tier::High) => "high",
-        Some(Tier::Critical) => "critical",
-    }
 }
 
 /// The breach in words, by the names that the order was asked under. The slug has a column of its own.

@@ -52,6 +52,16 @@ impl Verdict {
         self.reason.map(|reason| Breach { reason, limit: self.limit, value: self.value })
     }
 
+    /// The tier of the limits in force; `None` where nothing was published for the instrument and where the order was refused before
+    /// its limits were read.
+    #[must_use]
+    pub const fn known_tier(&self) -> Option<Tier> {
+        match (self.source, self.tier) {
+            (LimitsSource::None | LimitsSource::Static | LimitsSource::StaticEmpty, Tier::Normal) => None,
+            (_, tier) => Some(tier),
+        }
+    }
+
     /// The reason's number, 0 when accepted.
     #[must_use]
     pub fn code(&self) -> u16 {
@@ -347,6 +357,18 @@ mod tests {
         assert_eq!(said(RejectReason::HaltedStrategy), "Strategy mm1 is halted.");
         assert_eq!(said(RejectReason::HaltedAccount), "Account ACME is halted.");
         assert_eq!(said(RejectReason::HaltedFirm), "All trading of the firm is halted.");
+    }
+
+    #[test]
+    fn the_tier_is_known_where_limits_of_the_model_were_read() {
+        let known = |source, tier| Verdict { source, tier, ..Verdict::unpack([0; 4]).unwrap() }.known_tier();
+        for source in [LimitsSource::None, LimitsSource::Static, LimitsSource::StaticEmpty] {
+            assert_eq!(known(source, Tier::Normal), None, "{source:?}");
+            assert_eq!(known(source, Tier::High), Some(Tier::High), "{source:?}: kept over a restart");
+        }
+        for source in [LimitsSource::Dynamic, LimitsSource::StaticLease] {
+            assert_eq!(known(source, Tier::Normal), Some(Tier::Normal), "{source:?}");
+        }
     }
 
     #[test]

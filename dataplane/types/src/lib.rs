@@ -78,6 +78,18 @@ impl Tier {
             Self::Critical => "critical",
         }
     }
+
+    /// The name of a tier that may not be known: what nobody scores is in none.
+    #[must_use]
+    pub const fn name_of(known: Option<Self>) -> &'static str {
+        match known {
+            Some(tier) => tier.as_str(),
+            None => Self::UNKNOWN,
+        }
+    }
+
+    /// Stands for the name of a tier where none is known.
+    pub const UNKNOWN: &'static str = "unknown";
 }
 
 impl core::fmt::Display for Tier {

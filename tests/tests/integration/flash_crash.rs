@@ -73,6 +73,11 @@ fn the_model_sees_the_crash_before_the_order_and_nothing_before_the_seller() {
     assert!(early.clone().filter(|r| r[1] == "FUTX").all(|r| r[tier] == "normal"));
     // One Elevated among five other instruments is within the budget of a calm market; High is not.
     assert!(early.clone().all(|r| ["normal", "elevated"].contains(&r[tier].as_str())));
+    // Nobody scores an instrument of a replay with static limits.
+    let [judged, score] = ["tier", "score"].map(|name| column("verdicts.csv", name));
+    let unscored = rows(fixed.path(), "verdicts.csv");
+    assert!(!unscored.is_empty());
+    assert!(unscored.iter().all(|r| r[judged] == "unknown" && r[score].is_empty()));
     let calm = |dir: &Path| {
         let decision = column("verdicts.csv", "decision");
         let early = rows(dir, "verdicts.csv").into_iter().filter(|r| ts(r) < at(14, 30, 0));
