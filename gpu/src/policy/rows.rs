@@ -1,7 +1,7 @@
 //! The limits of one instrument and class: the officer's envelope, and what is published inside it.
 
 use gate::{Effective, Envelope, LimitCause, Overlay, RiskLimits, effective_limits};
-use types::{Qty, Tier, UnixNanos};
+use types::{Nanos, Qty, Tier, UnixNanos};
 
 use super::config::WidenConfig;
 
@@ -22,6 +22,11 @@ impl Widening {
         let Some(beyond) = span.checked_sub(config.calm_ns) else { return 0 };
         let steps = 1 + beyond / config.step_ns.max(1);
         u8::try_from(steps).unwrap_or(u8::MAX).min(config.step_count_max)
+    }
+
+    /// Nobody saw the last `unseen` of the time up to the next grid point: it is no calm time.
+    pub(crate) fn skip(&mut self, unseen: Nanos) {
+        self.calm_since = self.calm_since.map(|since| UnixNanos(since.0.saturating_add(unseen.0)));
     }
 }
 

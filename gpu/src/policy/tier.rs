@@ -1,7 +1,7 @@
 //! From calibrated scores to a tier, with persistence on the way up and hysteresis on the way down. Up is immediate, down goes one tier at a time, Critical is left by a person alone.
 
 use serde::{Deserialize, Serialize};
-use types::{Tier, UnixNanos};
+use types::{Nanos, Tier, UnixNanos};
 
 /// Scores remembered for "m of n".
 const HISTORY: usize = 3;
@@ -264,6 +264,11 @@ impl TierMachine {
     /// The picture is lost: what is calm must be seen to be from now on anew.
     pub(crate) const fn on_lost(&mut self) {
         self.calm_since = None;
+    }
+
+    /// Nobody saw the last `unseen` of the time up to the next grid point: it is no calm time.
+    pub(crate) fn skip(&mut self, unseen: Nanos) {
+        self.calm_since = self.calm_since.map(|since| UnixNanos(since.0.saturating_add(unseen.0)));
     }
 
     /// The scores failed to come for too long: at least Elevated, and what was seen before no longer counts.

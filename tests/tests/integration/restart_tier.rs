@@ -57,12 +57,27 @@ fn a_restart_leaves_no_tier_and_widens_no_limit() {
     write(&begin_of(&pcap));
     drop(in_high("it begins in High"));
 
+    // A daemon without a scorer holds it until a person ends it, and the one after it knows that.
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text + "[scorer]\nenabled = false\n").unwrap();
+    let daemon = in_high("it begins in High without a scorer");
+    let reset = ["tier", "reset", "FUTX", "--yes", "--reason", "looked at it"];
+    assert!(ctl(&socket, &reset).status.success());
+    assert_eq!(max_qty(), Some(500.into()), "the officer's base holds");
+    until("the end is on disk", || {
+        let kept = std::fs::read_to_string(dir.path().join("state/tiers.sealed")).unwrap();
+        !kept.contains("FUTX")
+    });
+    drop(daemon);
+    let unscored = |_: &Daemon| tier() == "unknown" && max_qty() == Some(500.into());
+    drop(start_until("nothing is held", || Daemon::start(&config, &socket), unscored));
+    write(&begin_of(&pcap));
+
     // Nobody knows which tier it was in any more: in no lower one than High.
     std::fs::write(dir.path().join("state/tiers.sealed"), "x").unwrap();
     let daemon = in_high("it begins in High all the same");
 
     // Nothing is scored any more: a person ends what was kept, and every screen says so.
-    let reset = ["tier", "reset", "FUTX", "--yes", "--reason", "looked at it"];
     until("a person took FUTX out of every tier", || !ctl(&socket, &reset).status.success());
     assert!(["unknown", "normal"].map(Value::from).contains(&tier()), "{}", tier());
     until("the officer's base holds", || max_qty() == Some(500.into()));

@@ -4,7 +4,7 @@ use super::book_sink::BookSink;
 use super::declared::Declared;
 use super::desk_stage::DeskStage;
 use super::explain::Asker;
-use super::gate_tables::{Readers, SharedMemory};
+use super::gate_tables::{ModelTables, Readers, SharedMemory};
 use super::notes::{Defined, ScorerCommand, ScorerNote, VerdictRecord};
 use super::scorer::LineScorer;
 use super::timed::Timed;
@@ -68,6 +68,8 @@ pub(crate) struct ControlEnds {
     pub(crate) statics: StaticWriter,
     pub(crate) declared: Declared,
     pub(crate) breakers: BreakerWriter,
+    /// The model's tables, where no scorer writes them.
+    pub(crate) unscored: Option<ModelTables>,
     pub(crate) commands: RingTx<ScorerCommand>,
     pub(crate) definitions: RingRx<Defined>,
     pub(crate) notes: Vec<RingRx<ScorerNote>>,

@@ -1,6 +1,7 @@
 //! What the stages of the line tell each other beside events and vectors.
 
 use gate::{Effective, Envelope, FatFingerLimits, Terms, Verdict};
+use gpu::TierCause;
 use types::{Depth, InstrumentId, Nanos, Symbol, Tier, TopOfBook, UnixNanos};
 
 /// An instrument the feed has just named.
@@ -98,8 +99,8 @@ pub(crate) struct Drivers {
 /// What the scorer tells the cold thread.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ScorerNote {
-    /// The tier changed; by no score where a person changed it before the first.
-    Tier { instrument: InstrumentId, tier: Tier, at: UnixNanos, drivers: Option<Drivers> },
+    /// The tier changed; what drove its last score says nothing where scores failed to come, or a person changed it before the first.
+    Tier { instrument: InstrumentId, tier: Tier, at: UnixNanos, cause: TierCause, drivers: Option<Drivers> },
     /// The instrument's breaker was tripped; `number` is the trip's in the gate's table.
     Trip { instrument: InstrumentId, number: u32, score: f64 },
 }

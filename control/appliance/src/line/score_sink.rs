@@ -6,7 +6,7 @@ use super::notes::{Drivers, FatFingerNote, LimitNote, ModelNote, ScorerNote};
 use super::outlet::Outlet;
 use crate::tables::{FatFingerRow, Filter, LimitsRow, ScoreRow, Sheet};
 use gate::{FatFingerLimits, LimitCause};
-use gpu::{FatFingerUpdate, LimitSink, LimitUpdate, ScoreObserver, ScoreRecord, TierChange};
+use gpu::{FatFingerUpdate, LimitSink, LimitUpdate, ScoreObserver, ScoreRecord, TierCause, TierChange};
 use std::collections::BTreeMap;
 use types::{InstrumentId, Nanos, Symbol, UnixNanos};
 
@@ -270,7 +270,10 @@ impl ScoreObserver for ScoreOutlet {
     }
 
     fn tier_changed(&mut self, instrument: InstrumentId, change: &TierChange, record: Option<&ScoreRecord>) {
-        let drivers = record.map(|r| Drivers { features: r.top3, values: r.values });
-        self.tiers.push(ScorerNote::Tier { instrument, tier: change.to, at: change.ts, drivers });
+        let drivers = record
+            .filter(|_| change.cause != TierCause::Stale)
+            .map(|r| Drivers { features: r.top3, values: r.values });
+        let (tier, at, cause) = (change.to, change.ts, change.cause);
+        self.tiers.push(ScorerNote::Tier { instrument, tier, at, cause, drivers });
     }
 }

@@ -426,9 +426,9 @@ fn wire_live(links: &Links, sets: Vec<Tables>, counts: Vec<CounterReader>, adapt
     let (trips, trip_notes) = outlet(links.scorer_notes);
     let (tiers, tier_notes) = outlet(links.scorer_notes);
     let ((questions_tx, questions), (answers, answers_rx)) = (open(links.questions), open(links.answers));
-    let limits = match model.filter(|_| adaptive) {
-        Some(tables) => Limits::Direct { tables, trips },
-        None => Limits::Nowhere,
+    let (limits, unscored) = match model {
+        Some(tables) if adaptive => (Limits::Direct { tables, trips }, None),
+        unscored => (Limits::Nowhere, unscored),
     };
     Ok(Wiring {
         quotes: Quotes::Direct(quotes),
@@ -444,6 +444,7 @@ fn wire_live(links: &Links, sets: Vec<Tables>, counts: Vec<CounterReader>, adapt
             statics,
             declared,
             breakers,
+            unscored,
             commands,
             definitions,
             notes: vec![trip_notes, tier_notes],

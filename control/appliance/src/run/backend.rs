@@ -6,6 +6,7 @@ use super::feed_state::feed_state;
 use super::gateways::GatewayViews;
 use super::orders::{ClosedScopes, Orders, ScopeNumbers};
 use super::pulse::Pulse;
+use super::unscored::Unscored;
 use super::views::{FeedView, ScorerView};
 use super::writers::Writers;
 use crate::line::explain::Asker;
@@ -64,6 +65,8 @@ pub(super) struct LiveBackend {
     /// What the desk counts.
     orders: CounterReader,
     pub(super) writers: Mutex<Writers>,
+    /// None where a scorer writes the model's tables.
+    unscored: Mutex<Option<Unscored>>,
     asker: Mutex<Asker>,
     pub(super) names: Mutex<NamesInUse>,
     /// None where no order process is declared.
@@ -105,7 +108,7 @@ impl LiveBackend {
         (feeds, scorer, booked, model): (Vec<FeedView>, Option<ScorerView>, CounterReader, String),
         (readers, shared): (Readers, Option<SharedMemory>),
         orders: CounterReader,
-        writers: Writers,
+        (writers, unscored): (Writers, Option<Unscored>),
         asker: Asker,
         scopes: &DeclaredScopes,
     ) -> Self {
@@ -123,6 +126,7 @@ impl LiveBackend {
             readers,
             orders,
             writers: Mutex::new(writers),
+            unscored: Mutex::new(unscored),
             asker: Mutex::new(asker),
             names: Mutex::new(names),
             processes: Mutex::new(None),
@@ -193,12 +197,28 @@ impl LiveBackend {
         names.symbols.get(&note.instrument()).map(|s| (*s).into())
     }
 
-    /// Tells the scorer, where there is one, in which tier `symbol` was when the daemon before this one ended.
+    /// What was reset without a scorer, as one would have told it.
+    pub(super) fn unscored_notes(&self) -> Vec<ScorerNote> {
+        lock(&self.unscored).as_mut().map_or_else(Vec::new, Unscored::take_notes)
+    }
+
+    /// Has `symbol` begin in the tier in which the daemon before this one ended; without a scorer it stays there until a person
+    /// resets it.
     ///
     /// # Errors
-    /// It does not take commands.
+    /// The scorer does not take commands, or nobody can hold the tier's limits.
     pub(super) fn begin_in(&self, symbol: SymbolName, tier: Tier) -> Result<(), BackendError> {
-        let (Some(instrument), Some(_)) = (self.instrument(symbol), &self.scorer) else { return Ok(()) };
+        let Some(instrument) = self.instrument(symbol) else { return Ok(()) };
+        if self.scorer.is_none() {
+            let held = lock(&self.unscored)
+                .as_mut()
+                .is_some_and(|unscored| unscored.begin_in(instrument, tier, self.clock.now()));
+            return if held {
+                Ok(())
+            } else {
+                Err(failed("it has no limits yet, or its gate none of a model"))
+            };
+        }
         let sent = lock(&self.writers).commands.send(&[ScorerCommand::BeginIn { instrument, tier }]);
         if sent == 1 { Ok(()) } else { Err(failed("the scorer does not take commands")) }
     }
@@ -392,6 +412,9 @@ impl Backend for LiveBackend {
         let version = self.version.fetch_add(1, Ordering::Relaxed) + 1;
         let (named, now) = ((instrument, symbol.symbol()), self.clock.now());
         let told = lock(&self.writers).set_limits(named, envelope, version, now).map_err(failed)?;
+        if let Some(unscored) = &mut *lock(&self.unscored) {
+            unscored.set_envelope(instrument, envelope, now);
+        }
         // The static row holds already; only the model's own limits wait for the scorer.
         if told || self.scorer.is_none() { Ok(()) } else { Err(failed("the scorer does not take commands")) }
     }
@@ -403,6 +426,10 @@ impl Backend for LiveBackend {
         writers.statics.forget(instrument, CLASS, self.clock.now()).map_err(failed)?;
         // A scorer that takes no command is none that lives: the word is taken back all the same.
         _ = writers.commands.send(&[ScorerCommand::Reset { instrument }]);
+        drop(writers);
+        if let Some(unscored) = &mut *lock(&self.unscored) {
+            unscored.reset(instrument, self.clock.now());
+        }
         Ok(())
     }
 

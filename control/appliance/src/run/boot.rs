@@ -5,6 +5,7 @@ use super::feed::{LiveFeed, OpenedFeed, ThreadStart, open_feed, silent_after};
 use super::recovery::{RecoveryThread, Sockets};
 use super::report::Report;
 use super::spec::{Parts, line_of, model_of};
+use super::unscored::Unscored;
 use super::views::{FeedView, ScorerView};
 use super::writers::Writers;
 use crate::cli::WrongUsage;
@@ -113,6 +114,8 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     let (asker, orders, shared) = (ends.asker, ends.orders, ends.shared);
     let model = model.map_or_else(String::new, |model| model.id().to_owned());
     let views = (vec![view], scorer_view, booked, model);
+    let unscored = ends.unscored.map(|tables| Unscored::new(tables, plan.overlay));
+    let writers = (writers, unscored);
     let backend =
         LiveBackend::new(clock.clone(), views, (readers, shared), orders, writers, asker, &plan.scopes);
     let feed = LiveFeed { feed, chores, heard };

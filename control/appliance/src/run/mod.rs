@@ -23,6 +23,7 @@ mod stops;
 mod strangers;
 mod tiers;
 mod trips;
+mod unscored;
 mod verdicts;
 mod views;
 mod writers;
@@ -55,7 +56,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use strangers::Strangers;
-use tiers::{Tiers, tier_event};
+use tiers::{Tiers, tier_event, why};
 use trips::Trips;
 use verdicts::VerdictFile;
 
@@ -289,7 +290,7 @@ fn keep_house(
 ) {
     let now = backend.clock.now();
     // Before the definitions, which are pushed before anything is scored: whatever a note is about is known by then.
-    let notes = running.notes();
+    let notes = running.notes().into_iter().chain(backend.unscored_notes());
     for defined in running.definitions() {
         let symbol = defined.symbol;
         if let Some(refused) = backend.define(defined) {
@@ -307,10 +308,10 @@ fn keep_house(
         let Some(symbol) = backend.note(&note) else { continue };
         match note {
             ScorerNote::Trip { instrument, number, score } => trips.note(instrument, number, symbol, score),
-            ScorerNote::Tier { tier, at, drivers, .. } => {
+            ScorerNote::Tier { tier, at, cause, drivers, .. } => {
                 tiers.note(symbol, tier);
-                let drivers = drivers.as_ref().map_or_else(Vec::new, named);
-                log.tell(tier_event(symbol, tier, at, &drivers, now));
+                let why = why(cause, &drivers.as_ref().map_or_else(Vec::new, named));
+                log.tell(tier_event(symbol, tier, at, &why, now));
             }
         }
     }

@@ -6,15 +6,27 @@ use control::events::{Draft, EventLog};
 use control::names::SymbolName;
 use control::protocol::{Driver, EventKind, Severity};
 use control::stamp::Stamp;
+use gpu::TierCause;
 use stage::Clock;
 use types::{Nanos, Tier, UnixNanos};
 
-/// What is told of a change to `tier`, which the market's time `ts_event` brought and which is heard of `now`.
+/// Why a tier changed, in words; none where nothing is known of it.
+pub(super) fn why(cause: TierCause, drivers: &[Driver]) -> String {
+    match cause {
+        TierCause::Stale => "no score comes: its book is not believed, or its vectors are late".to_owned(),
+        TierCause::Reset => "a person reset it".to_owned(),
+        TierCause::Score | TierCause::Witnesses | TierCause::Uncalibrated | TierCause::Calm => {
+            drivers.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        }
+    }
+}
+
+/// What is told of a change to `tier` and `why`, which the market's time `ts_event` brought and which is heard of `now`.
 pub(super) fn tier_event(
     symbol: SymbolName,
     tier: Tier,
     ts_event: UnixNanos,
-    drivers: &[Driver],
+    why: &str,
     now: UnixNanos,
 ) -> Draft {
     let severity = match tier {
@@ -22,8 +34,7 @@ pub(super) fn tier_event(
         Tier::Elevated | Tier::High => Severity::Warning,
         Tier::Critical => Severity::Critical,
     };
-    let said: Vec<String> = drivers.iter().map(ToString::to_string).collect();
-    let why = if said.is_empty() { String::new() } else { format!(": {}", said.join("; ")) };
+    let why = if why.is_empty() { String::new() } else { format!(": {why}") };
     let scope = format!("instrument:{symbol}");
     let draft = Draft::new(Stamp(now), severity, EventKind::Tier, &scope, &format!("tier {tier}{why}"));
     draft.by("model").with("tier", tier).with("ts_event", Stamp(ts_event))
@@ -51,7 +62,7 @@ impl Tiers {
             return;
         }
         let now = backend.clock.now();
-        log.tell(tier_event(symbol, tier, now, &[], now));
+        log.tell(tier_event(symbol, tier, now, "as before the start", now));
         if let Err(error) = backend.begin_in(symbol, tier) {
             log.say(&format!("warning: {symbol} was in tier {tier} and does not begin in it: {error}"));
         }

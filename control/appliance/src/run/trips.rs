@@ -124,7 +124,7 @@ mod tests {
                 (Vec::new(), None, none(), String::new()),
                 (readers, None),
                 none(),
-                Writers { statics, declared, breakers, commands },
+                (Writers { statics, declared, breakers, commands }, None),
                 Asker::new(ring(1).0, ring(1).1),
                 &plan.scopes,
             ));

@@ -1,6 +1,6 @@
 //! One instrument: its tier, its picture of the market, and what a grid point brings it.
 
-use types::{Tier, UnixNanos};
+use types::{Nanos, Tier, UnixNanos};
 
 use super::record::ScoreRecord;
 use crate::policy::config::PolicyConfig;
@@ -48,8 +48,8 @@ pub(super) struct Instrument {
     pub(super) live_since: Option<UnixNanos>,
     /// The tier whose limits hold: the machine's while the picture is clear, frozen while it is lost.
     pub(super) limits_tier: Tier,
-    /// The dynamic limits were revoked and not set again.
-    pub(super) revoked: bool,
+    /// The dynamic limits were revoked, in this tier, and not set again.
+    pub(super) revoked: Option<Tier>,
     pub(super) defined: bool,
 }
 
@@ -66,6 +66,11 @@ impl Instrument {
         ts: UnixNanos,
         outcome: Outcome,
     ) -> Option<TierChange> {
+        // Limits that nobody renewed have ended: what is further apart was not watched, however far a venue's clock went.
+        let before = self.stepped.replace(ts).unwrap_or(ts);
+        let unseen = Nanos(ts.since(before).0.saturating_sub(policy.lease_ns));
+        self.machine.skip(unseen);
+        self.widening.skip(unseen);
         let seen = match outcome {
             // Silence after a lost picture is no new picture.
             Outcome::Held if self.missing_count > 0 || self.book_lost => Outcome::NoScore,

@@ -26,7 +26,6 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
             None => Outcome::Held,
         };
         let known = &mut self.instruments[instrument.index()];
-        known.stepped = Some(ts);
         let change = known.step(&self.policy, ts, outcome);
         if let (Outcome::Scored { .. }, Some(last)) = (outcome, known.last.as_mut()) {
             last.tier = known.machine.tier();
@@ -145,11 +144,12 @@ impl<S: StagedScorer, K: LimitSink, O: ScoreObserver> ScorerStage<S, K, O> {
         let rows = &self.rows[instrument.index() * classes..][..classes];
         let bound = rows.iter().flatten().any(|row| row.binds(size_bound));
         let revoke = blind && known.limits_tier == Tier::Normal && !bound;
-        if revoke && core::mem::replace(&mut known.revoked, true) {
+        let (tier, limits_tier) = (known.machine.tier(), known.limits_tier);
+        // Said once for each tier: whoever asks the gate hears the tier that the scorer is in.
+        let said = core::mem::replace(&mut known.revoked, revoke.then_some(tier));
+        if said.is_some() && said == known.revoked {
             return;
         }
-        known.revoked = revoke;
-        let (tier, limits_tier) = (known.machine.tier(), known.limits_tier);
         let overlay = &self.overlays[usize::from(step).min(self.overlays.len() - 1)];
         let first = instrument.index() * usize::from(self.class_count);
         for class in 0..self.class_count {

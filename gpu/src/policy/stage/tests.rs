@@ -296,15 +296,49 @@ fn a_lost_book_revokes_at_once_and_comes_back_elevated() {
     assert!(revoked.len() == 2 && revoked.iter().all(|u| u.lease == Nanos(0)));
     assert_eq!((revoked[0].limits.limits(), revoked[0].cause), (&BASE, LimitCause::Revoke));
     assert!(grid(&mut stage, 2, &[]).is_empty(), "silence does not bring the picture back");
-    assert!(grid(&mut stage, 3, &[]).is_empty());
+    let elevated = grid(&mut stage, 3, &[]);
     assert_eq!(stage.tier(InstrumentId(0)), Tier::Elevated);
+    assert_eq!(elevated.len(), 2, "the gate is told of the tier that the stage is in");
+    assert!(
+        elevated.iter().all(|u| (u.tier, u.cause, u.lease) == (Tier::Elevated, LimitCause::Revoke, Nanos(0)))
+    );
+    assert_eq!(elevated[0].limits.limits(), &BASE);
+    assert!(grid(&mut stage, 3, &[]).is_empty());
     let back = grid(&mut stage, 4, &[scored(0, 4, 0.01)]);
     assert_eq!((qty(&back), back[0].tier, back[0].cause), (250, Tier::Elevated, LimitCause::Boot));
     for at in 5..104 {
         assert_eq!(qty(&grid(&mut stage, at, &[])), 250);
     }
     assert_eq!(qty(&grid(&mut stage, 104, &[])), 500, "ten calm seconds after the first score");
-    assert_eq!(stage.counters().get(Count::Revocations as usize), 2);
+    assert_eq!(stage.counters().get(Count::Revocations as usize), 4);
+}
+
+#[test]
+fn time_that_nobody_watched_is_no_calm_time() {
+    let stepped = |ahead: u64| {
+        let mut stage = stage_with(policy());
+        grid(&mut stage, 0, &[scored(0, 0, 0.9)]);
+        assert_eq!(stage.tier(InstrumentId(0)), Tier::High);
+        grid(&mut stage, 1, &[scored(0, 1, 0.01)]);
+        grid(&mut stage, 1 + ahead, &[scored(0, 1 + ahead, 0.01)]);
+        stage.tier(InstrumentId(0))
+    };
+    let mut stage = stage_with(policy());
+    grid(&mut stage, 0, &[scored(0, 0, 0.9)]);
+    for at in 1..=300 {
+        grid(&mut stage, at, &[]);
+    }
+    assert_eq!(stage.tier(InstrumentId(0)), Tier::High, "its score was not calm");
+    assert_eq!(stepped(700), Tier::High, "the venue's clock went 70 s ahead between two packets");
+    // What is watched at least once a lease is watched: a venue may have little to say.
+    let mut stage = stage_with(policy());
+    grid(&mut stage, 0, &[scored(0, 0, 0.9)]);
+    for at in (10..=300).step_by(10) {
+        grid(&mut stage, at, &[scored(0, at, 0.01)]);
+        assert_eq!(stage.tier(InstrumentId(0)), Tier::High);
+    }
+    grid(&mut stage, 310, &[scored(0, 310, 0.01)]);
+    assert_eq!(stage.tier(InstrumentId(0)), Tier::Elevated, "thirty seconds, a score each");
 }
 
 #[test]
