@@ -21,7 +21,7 @@ fn live_port() {
         return;
     }
     common::veth_pair();
-    let vdevs = ["net_pcap0,iface=v0", "net_tap0,iface=t0"].map(|text| Vdev::parse(text).unwrap());
+    let vdevs = ["net_pcap0,iface=v0", "net_tap0"].map(|text| Vdev::parse(text).unwrap());
     let config = vdevs.iter().fold(EalConfig::no_huge(128), |config, vdev| config.vdev(vdev.clone()));
     let eal = Eal::init(&config).unwrap();
     let pool = Mempool::new(&eal, &MempoolConfig::new("port")).unwrap();
@@ -42,9 +42,9 @@ fn live_port() {
 
     let is_up = |port: &Port<Started>| port.link().unwrap().up;
     wait_until("an interface that is up has a link", || is_up(&tap.port));
-    common::sh("ip link set t0 down");
+    common::sh("ip link set dtap0 down");
     wait_until("one that is down has none", || !is_up(&tap.port));
-    common::sh("ip link set t0 up");
+    common::sh("ip link set dtap0 up");
     wait_until("and it comes back", || is_up(&tap.port));
 }
 

@@ -25,7 +25,7 @@ fn a_link_that_goes_down_is_told_and_lasts_until_it_is_up() {
     let toml = dir.path().join("portcullis.toml");
     let text = std::fs::read_to_string(&toml).unwrap();
     // A kernel interface whose driver in DPDK says how its link is; that of packet sockets always says that it is up.
-    let tapped = text.replace("net_af_packet0,iface=v0,framecnt=8192", "net_tap0,iface=tap0");
+    let tapped = text.replace("net_af_packet0,iface=v0,framecnt=8192", "net_tap0");
     assert_ne!(text, tapped);
     std::fs::write(&toml, tapped).unwrap();
     init(dir.path());
@@ -38,7 +38,7 @@ fn a_link_that_goes_down_is_told_and_lasts_until_it_is_up() {
     assert!(port()["buffers_used"].as_u64().unwrap() <= port()["buffers"].as_u64().unwrap(), "{}", port());
     assert!(alerts(&appliance).is_empty());
 
-    sh("ip link set tap0 down");
+    sh("ip link set dtap0 down");
     appliance.wait_until("the link is down", || port()["link_up"] == false);
     assert!(row(&appliance).contains("LINK DOWN"), "{}", row(&appliance));
     appliance
@@ -50,7 +50,7 @@ fn a_link_that_goes_down_is_told_and_lasts_until_it_is_up() {
         "{alert}"
     );
 
-    sh("ip link set tap0 up");
+    sh("ip link set dtap0 up");
     appliance.wait_until("the alert is over", || {
         alerts(&appliance).iter().all(|alert| alert["ended"].is_string())
     });

@@ -33,7 +33,7 @@ use gpu::{PolledScorer, ScoreRecord, ScorerStage};
 use stage::{CounterReader, GapTx, HopHistogram, LiveClock, LosslessTx, RingRx, RingTx, ring};
 use std::io;
 use std::path::{Path, PathBuf};
-use types::{BookEvent, FeatureVector, Nanos, UnixNanos};
+use types::{BookEvent, Nanos, UnixNanos};
 
 /// Vectors the scorer takes in one poll.
 const SCORER_BURST: usize = 1_024;
