@@ -411,12 +411,6 @@ impl FeatureRig {
             featurizer.apply(chunk, &mut sinks);
         });
     }
-
-    /// The featurizer.
-    #[must_use]
-    pub fn featurizer(&self) -> &Featurizer {
-        &self.featurizer
-    }
 }
 
 #[cfg(test)]

@@ -110,12 +110,6 @@ impl<B: Fn()> Stopwatch<B> {
         self.ns(ticks.saturating_sub(self.cost.mean))
     }
 
-    /// What an empty bracket shows.
-    #[must_use]
-    pub fn cost(&self) -> Cost {
-        self.cost
-    }
-
     /// The sentence about the clock that goes beside every result.
     #[must_use]
     pub fn describe(&self) -> String {
@@ -138,7 +132,7 @@ mod tests {
     #[test]
     fn an_empty_bracket_is_nothing_and_a_pause_is_its_length() {
         let watch = Stopwatch::calibrate(|| ());
-        let Cost { min, median, p99, mean, step } = watch.cost();
+        let Cost { min, median, p99, mean, step } = watch.cost;
         assert_eq!(watch.net_ns(mean), 0);
         assert!(min <= median && median <= p99 && (min..=p99).contains(&mean) && step > 0);
         let (ticks, ()) = watch.bracket(|| std::thread::sleep(std::time::Duration::from_millis(5)));

@@ -3,8 +3,9 @@
 
 use crate::names::{Name, Scope, SymbolName};
 use crate::protocol::{
-    Driver, FeedStatus, GatewayStatus, Grant, HaltRow, HoldingsFilter, HopStatus, OrderCounts, OrderQuery,
-    OrderRow, PositionRow, PositionSetting, ScorerStatus, SessionRow, SettlementMissing, StageCounters,
+    Driver, FeedStatus, GatewayStatus, Grant, HaltRow, HoldingsFilter, HopStatus, LoadStatus, OrderCounts,
+    OrderQuery, OrderRow, PositionRow, PositionSetting, ScorerStatus, SessionRow, SettlementMissing,
+    StageCounters,
 };
 use gate::{Breaker, Envelope, Explanation, Exposure, FixedScore, LimitsSource, RiskLimits};
 use std::collections::BTreeMap;
@@ -51,6 +52,8 @@ pub struct Snapshot {
     pub verdicts: BTreeMap<u16, u64>,
     /// How long each hop of the line takes.
     pub hops: Vec<HopStatus>,
+    /// How busy the line is and how full.
+    pub load: LoadStatus,
 }
 
 /// One instrument at one moment.

@@ -148,8 +148,4 @@ impl Feed for ArchiveFeed {
     fn lines(&self) -> Vec<LineReader> {
         Vec::new()
     }
-
-    fn output(&self) -> &EventTx {
-        &self.tx
-    }
 }

@@ -130,7 +130,6 @@ impl BooksMut<'_> {
         self.levels.index.define(i, tick, table);
         let meta = &mut self.metas[i];
         meta.symbol = Some(Symbol::from_word(event.order_id));
-        meta.round_lot = u32::try_from(event.aux).unwrap_or(0);
         let (state, introduced) = (meta.state, !event.flags.has(EventFlags::MAYBE_BAD_BOOK));
         if state == BookState::Empty {
             // After a gap nobody knows what of this book was in the messages lost.

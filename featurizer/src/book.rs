@@ -13,7 +13,7 @@ use crate::far::{FarIndex, FarLevel};
 use crate::gaps::{Channels, Gaps};
 use crate::ladder::{Cells, Row};
 use crate::levels::{LevelIndex, LevelsMut};
-use crate::limits::{BookLimits, BuildError, MemoryReport, Occupancy};
+use crate::limits::{BookLimits, BuildError, Fill, MemoryReport, Occupancy};
 use crate::order_table::{OrderIndex, Slot};
 use crate::pages::{PageBuf, PageKind, huge_bytes_of_process};
 use crate::view::{Book, Meta, Parts};
@@ -72,7 +72,6 @@ impl Books {
         }
         let unknown = Meta {
             symbol: None,
-            round_lot: 0,
             state: BookState::Empty,
             status: TradingStatus::Unknown,
             unknown_orders: 0,
@@ -90,8 +89,10 @@ impl Books {
             counters: BookCounters::default(),
         };
         let small = rest.orders.bytes() + rest.levels.bytes() + size_of_val(&*rest.metas);
+        let tables = [slots.bytes(), rows.bytes(), cells.bytes(), arena.bytes()].iter().sum::<usize>();
         let memory = MemoryReport {
-            bytes: [slots.bytes(), rows.bytes(), cells.bytes(), arena.bytes(), small].iter().sum(),
+            bytes: tables + small,
+            paged_bytes: tables + OrderIndex::side_bytes(limits.side_orders),
             huge_bytes: huge_after.zip(huge_before).map(|(after, before)| after.saturating_sub(before)),
             huge_wanted: pages == PageKind::Huge,
         };
@@ -165,14 +166,12 @@ impl Books {
     /// How full the tables are.
     #[must_use]
     pub fn occupancy(&self) -> Occupancy {
-        let (side_orders, side_orders_max) = self.rest.orders.side_occupancy();
-        let (far_levels, far_levels_max) = self.rest.levels.far.occupancy();
+        let [used, room] = [self.used(), self.capacity()].map(|count| count as u64);
         Occupancy {
             orders: self.rest.orders.live(),
-            side_orders,
-            side_orders_max,
-            far_levels,
-            far_levels_max,
+            instruments: Fill { table: "instruments", used, high_water: used, room },
+            side_orders: self.rest.orders.side_fill(),
+            far_levels: self.rest.levels.far.fill(),
             recentres: self.rest.levels.recentres,
             recentres_refused: self.rest.levels.recentres_refused,
         }

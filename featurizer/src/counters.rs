@@ -55,7 +55,7 @@ pub struct FeaturizerCounters {
 }
 
 /// Names of the counters a stage publishes, in the order of [`values`].
-pub(crate) const NAMES: [&str; 23] = [
+pub(crate) const NAMES: [&str; 30] = [
     "events",
     "grid_points",
     "vectors",
@@ -79,10 +79,17 @@ pub(crate) const NAMES: [&str; 23] = [
     "trade_breaks",
     "lasts_taken_back",
     "unknown_levels",
+    "live_orders_max",
+    "instruments",
+    "instruments_room",
+    "side_orders_max",
+    "side_orders_room",
+    "far_levels_max",
+    "far_levels_room",
 ];
 
-/// Their values.
-pub(crate) fn values(c: &FeaturizerCounters, o: &Occupancy) -> [u64; NAMES.len()] {
+/// Their values; `live_orders_max` orders lived at most, as far as somebody looked.
+pub(crate) fn values(c: &FeaturizerCounters, o: &Occupancy, live_orders_max: u64) -> [u64; NAMES.len()] {
     [
         c.events,
         c.grid_points,
@@ -100,12 +107,19 @@ pub(crate) fn values(c: &FeaturizerCounters, o: &Occupancy) -> [u64; NAMES.len()
         c.books.missing_quantity,
         c.books.gaps,
         o.orders as u64,
-        o.side_orders as u64,
-        o.far_levels as u64,
+        o.side_orders.used,
+        o.far_levels.used,
         o.recentres,
         o.recentres_refused,
         c.trade_breaks,
         c.lasts_taken_back,
         c.books.unknown_levels,
+        live_orders_max,
+        o.instruments.used,
+        o.instruments.room,
+        o.side_orders.high_water,
+        o.side_orders.room,
+        o.far_levels.high_water,
+        o.far_levels.room,
     ]
 }

@@ -7,6 +7,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::ladder::Cell;
+use crate::limits::Fill;
 
 /// One level: its key (price, mirrored for asks so that better is greater) and what it holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
@@ -38,6 +39,8 @@ struct Buddy {
     free: Box<[u8]>,
     links: Box<[[u32; 2]]>,
     free_blocks: usize,
+    /// The fewest that ever were free.
+    free_blocks_min: usize,
 }
 
 impl Buddy {
@@ -47,6 +50,7 @@ impl Buddy {
             free: vec![NOT_FREE; blocks].into_boxed_slice(),
             links: vec![[NONE; 2]; blocks].into_boxed_slice(),
             free_blocks: 0,
+            free_blocks_min: blocks,
         };
         buddy.reset();
         buddy
@@ -99,6 +103,7 @@ impl Buddy {
             found -= 1;
             self.push(at + (1 << found), found);
         }
+        self.free_blocks_min = self.free_blocks_min.min(self.free_blocks);
         Some(at)
     }
 
@@ -155,10 +160,12 @@ impl FarIndex {
         size_of_val(&*self.blocks) + size_of_val(&*self.buddy.free) + size_of_val(&*self.buddy.links)
     }
 
-    /// Levels whose blocks are taken, and how many the arena has.
-    pub(crate) fn occupancy(&self) -> (usize, usize) {
-        let all = self.buddy.free.len();
-        ((all - self.buddy.free_blocks) * BLOCK, all * BLOCK)
+    /// Levels whose blocks are taken.
+    pub(crate) fn fill(&self) -> Fill {
+        let Buddy { free, free_blocks, free_blocks_min, .. } = &self.buddy;
+        let taken = |free_blocks: usize| ((free.len() - free_blocks) * BLOCK) as u64;
+        let [used, high_water, room] = [taken(*free_blocks), taken(*free_blocks_min), taken(0)];
+        Fill { table: "far levels", used, high_water, room }
     }
 
     /// The levels of a side, worst first.
@@ -327,7 +334,7 @@ mod tests {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) % bound
         };
-        let mut refused = 0;
+        let (mut refused, mut most) = (0, 0);
         for step in 0..40_000 {
             let side = next(4) as usize;
             let key = next(400) as i64 - 200;
@@ -343,11 +350,17 @@ mod tests {
                     Err(Full) => refused += 1,
                 }
             }
+            most = most.max(far.fill().used);
             let found: Vec<i64> = far.levels(&arena, side).iter().map(|l| l.key).collect();
             assert_eq!(found, oracle[side].keys().copied().collect::<Vec<_>>());
         }
         assert!(refused > 0, "the arena was never full");
         (0..4).for_each(|side| far.clear(side));
-        assert_eq!(far.occupancy(), (0, capacity));
+        let Fill { used, high_water, room, .. } = far.fill();
+        assert_eq!((used, room), (0, capacity as u64));
+        assert!(
+            (most..=room).contains(&high_water),
+            "{high_water}: a side that grows has both its blocks for a moment"
+        );
     }
 }

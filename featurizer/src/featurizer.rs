@@ -18,7 +18,7 @@
 
 use std::sync::Arc;
 
-use types::{BookEvent, FeatureVector, InstrumentId, Px, Symbol, TickTable};
+use types::{BookEvent, InstrumentId, Px, Symbol, TickTable};
 
 use crate::book::Books;
 use crate::config::FeaturizerConfig;
@@ -127,12 +127,6 @@ impl Featurizer {
         self.books().find(|book| book.symbol() == Some(symbol)).map(|book| book.instrument())
     }
 
-    /// The newest vector made for an instrument.
-    #[must_use]
-    pub fn vector(&self, instrument: InstrumentId) -> Option<&FeatureVector> {
-        self.grid.vectors.get(instrument.index())
-    }
-
     /// Price of the newest printable trade that was not broken, [`Px::NONE`] when there is none.
     #[must_use]
     pub fn last(&self, instrument: InstrumentId) -> Px {
@@ -171,7 +165,7 @@ mod tests {
     use crate::config::OnFull;
     use crate::features::GRID_NS;
     use proptest::prelude::*;
-    use types::{Action, EventFlags, Qty, Side, UnixNanos};
+    use types::{Action, EventFlags, FeatureVector, Qty, Side, UnixNanos};
 
     const CENT: i64 = 10_000_000;
     const START: u64 = 1_700_000_000_000_000_000;

@@ -50,7 +50,7 @@ pub use coming::Coming;
 pub use config::{FeaturizerConfig, OnFull};
 pub use counters::{BookCounters, FeaturizerCounters};
 pub use featurizer::Featurizer;
-pub use limits::{BookLimits, BuildError, MemoryReport, Occupancy};
+pub use limits::{BookLimits, BuildError, Fill, MemoryReport, Occupancy};
 pub use pages::PageKind;
 pub use polled::{FeaturizerStage, StageSink};
 pub use sinks::{FeatureSink, Observer, TopOfBookSink};

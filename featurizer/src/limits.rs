@@ -112,11 +112,26 @@ impl BookLimits {
 pub struct MemoryReport {
     /// Bytes of all tables.
     pub bytes: usize,
-    /// How many of them the kernel put into huge pages; `None` where it does not say.
+    /// How many of them lie in the tables of the books, for which huge pages may be asked.
+    pub paged_bytes: usize,
+    /// How many of those the kernel put into huge pages; `None` where it does not say.
     pub huge_bytes: Option<usize>,
-    /// Whether huge pages were asked for: if so and `huge_bytes` is far below `bytes`, the books run on ordinary pages, right
-    /// but about a third slower.
+    /// Whether huge pages were asked for: if so and `huge_bytes` is far below `paged_bytes`, the books run on ordinary pages,
+    /// right but about a third slower.
     pub huge_wanted: bool,
+}
+
+/// How full one table is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fill {
+    /// What it holds.
+    pub table: &'static str,
+    /// How many it holds now.
+    pub used: u64,
+    /// The most that it ever held.
+    pub high_water: u64,
+    /// How many it can hold.
+    pub room: u64,
 }
 
 /// How full the bounded tables are.
@@ -124,16 +139,22 @@ pub struct MemoryReport {
 pub struct Occupancy {
     /// Live orders.
     pub orders: usize,
+    /// Instruments addressed so far.
+    pub instruments: Fill,
     /// Orders in the side table.
-    pub side_orders: usize,
-    /// Orders the side table can hold.
-    pub side_orders_max: usize,
+    pub side_orders: Fill,
     /// Far levels in blocks handed out.
-    pub far_levels: usize,
-    /// Far levels the arena has.
-    pub far_levels_max: usize,
+    pub far_levels: Fill,
     /// Ladder windows moved since construction.
     pub recentres: u64,
     /// Moves refused because the far arena was full.
     pub recentres_refused: u64,
+}
+
+impl Occupancy {
+    /// Each table whose room is known and whose every moment was looked at.
+    #[must_use]
+    pub const fn fills(&self) -> [Fill; 3] {
+        [self.instruments, self.side_orders, self.far_levels]
+    }
 }

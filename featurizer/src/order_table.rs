@@ -21,6 +21,7 @@ use std::io;
 use types::{GOLDEN, Side};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::limits::Fill;
 use crate::owner::Owner;
 use crate::pages::{PageBuf, PageKind};
 use crate::units::{px_of_units, units_of};
@@ -137,6 +138,8 @@ pub(crate) struct OrderIndex {
     stride: u64,
     side: PageBuf<SideEntry>,
     side_len: usize,
+    /// The most that it ever held.
+    side_high_water: usize,
     side_max: usize,
     epochs: Box<[u16]>,
     live: usize,
@@ -161,6 +164,7 @@ impl OrderIndex {
             stride: GOLDEN >> 1 >> (63 - (bits - LOW_BITS)),
             side: PageBuf::zeroed(side_slots, pages)?,
             side_len: 0,
+            side_high_water: 0,
             side_max: side_slots / 4 * 3,
             epochs: vec![1; instruments].into_boxed_slice(),
             live: 0,
@@ -189,9 +193,11 @@ impl OrderIndex {
         self.live
     }
 
-    /// Orders in the side table, and how many fit.
-    pub(crate) fn side_occupancy(&self) -> (usize, usize) {
-        (self.side_len, self.side_max)
+    /// Orders in the side table.
+    pub(crate) fn side_fill(&self) -> Fill {
+        let [used, high_water, room] =
+            [self.side_len, self.side_high_water, self.side_max].map(|count| count as u64);
+        Fill { table: "side orders", used, high_water, room }
     }
 
     fn side_home(&self, id: u64) -> usize {
@@ -230,6 +236,7 @@ impl OrderIndex {
         }
         side[at] = new;
         self.side_len += 1;
+        self.side_high_water = self.side_high_water.max(self.side_len);
         Ok(())
     }
 
@@ -527,7 +534,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!((t.live() as u64, t.side_occupancy().0), (4 * stay, 0), "nobody had to make room");
+        assert_eq!((t.live() as u64, t.side_fill().used), (4 * stay, 0), "nobody had to make room");
         for id in [0, turn + 1, 2 * turn + stay - 1, 3 * turn] {
             assert!(t.find(&slots, id, owner).is_some());
         }
@@ -640,7 +647,7 @@ mod tests {
         }
         assert_eq!(mine, Owner::from_bits(2 | 1 << EPOCH_SHIFT));
         assert!(t.find(&slots, 2, other).is_some());
-        assert_eq!((t.live(), t.side_occupancy().0), (1, 0));
+        assert_eq!((t.live(), t.side_fill().used), (1, 0));
     }
 
     #[test]
@@ -721,11 +728,13 @@ mod tests {
                 }
             }
             assert_eq!(t.live(), oracle.len());
-            side_used = side_used.max(t.side_occupancy().0);
+            side_used = side_used.max(t.side_fill().used);
         }
         let free = slots.iter().filter(|slot| slot.qty() == 0);
         assert!(free.into_iter().all(|slot| slot.who & !u64::from(SPILLED) == 0), "a free slot says nothing");
         assert!(plain_used.iter().all(|&n| n > 100), "{plain_used:?}");
         assert!(side_used > 32, "the side table held {side_used} orders at most");
+        let fill = t.side_fill();
+        assert!(fill.high_water == side_used && fill.used < side_used && side_used <= fill.room, "{fill:?}");
     }
 }

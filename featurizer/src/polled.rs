@@ -49,6 +49,8 @@ pub struct FeaturizerStage<S> {
     /// The part of the chunk that is not applied yet.
     pending: std::ops::Range<usize>,
     cells: Cells,
+    /// The most orders that lived when somebody looked.
+    live_orders_max: u64,
     reader: CounterReader,
 }
 
@@ -61,13 +63,7 @@ impl<S: StageSink> FeaturizerStage<S> {
     pub fn new(featurizer: Featurizer, rx: RingRx<BookEvent>, sink: S) -> Self {
         let (reader, cells) = counters("featurizer", NAMES);
         let chunk = Box::new([BookEvent::EMPTY; CHUNK]);
-        Self { featurizer, rx, sink, chunk, pending: 0..0, cells, reader }
-    }
-
-    /// The books and features as they stand.
-    #[must_use]
-    pub fn featurizer(&self) -> &Featurizer {
-        &self.featurizer
+        Self { featurizer, rx, sink, chunk, pending: 0..0, cells, live_orders_max: 0, reader }
     }
 
     /// A handle on the stage's counters, as of the last housekeeping.
@@ -137,7 +133,9 @@ impl<S: StageSink> Stage for FeaturizerStage<S> {
     }
 
     fn housekeep(&mut self, _now: UnixNanos) {
-        let now = values(&self.featurizer.counters(), &self.featurizer.occupancy());
+        let occupancy = self.featurizer.occupancy();
+        self.live_orders_max = self.live_orders_max.max(occupancy.orders as u64);
+        let now = values(&self.featurizer.counters(), &occupancy, self.live_orders_max);
         for (cell, value) in self.cells.iter().zip(now) {
             cell.set(value);
         }

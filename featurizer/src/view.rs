@@ -50,7 +50,6 @@ impl Bbo {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Meta {
     pub(crate) symbol: Option<Symbol>,
-    pub(crate) round_lot: u32,
     pub(crate) state: BookState,
     pub(crate) status: TradingStatus,
     /// Events of orders and levels it never saw, since it was last cleared.
@@ -138,12 +137,6 @@ impl<'a> Book<'a> {
     #[must_use]
     pub fn tick_at(&self, px: Px) -> Px {
         self.levels.tick_at(self.instrument.index(), px)
-    }
-
-    /// Round lot in shares, 0 when unknown.
-    #[must_use]
-    pub fn round_lot(&self) -> u32 {
-        self.meta.round_lot
     }
 
     /// Best bid and offer at the end of the last whole venue event.

@@ -563,7 +563,7 @@ fn sub_dollar_prices_find_a_fine_ladder() {
         };
         assert_eq!(books.lend().apply(&add).effect, Effect::Changed);
     }
-    assert_eq!(books.occupancy().far_levels, 0, "0.0001 steps lie in the ladder below one dollar");
+    assert_eq!(books.occupancy().far_levels.used, 0, "0.0001 steps lie in the ladder below one dollar");
 }
 
 /// A European share whose ticks grow with its price: its ladder has the tick of its best prices, so that no level near the touch is
@@ -602,9 +602,9 @@ fn a_ladder_has_the_tick_of_the_table_at_the_best_prices() {
         let book = books.book(InstrumentId(0)).unwrap();
         assert_eq!(book.tick_at(Px(centre * CENT)), Px(tick));
         assert!(
-            books.occupancy().far_levels <= 64,
+            books.occupancy().far_levels.used <= 64,
             "{} far levels at {centre}",
-            books.occupancy().far_levels
+            books.occupancy().far_levels.used
         );
     }
 }

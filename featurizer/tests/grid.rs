@@ -562,6 +562,10 @@ fn the_stage_reads_its_ring_to_the_end_and_is_done() {
     stage.housekeep(UnixNanos(0));
     let stats: Vec<_> = stage.counters().iter().collect();
     assert_eq!(stats[0], ("events", events.len() as u64));
+    let of = |wanted: &str| stats.iter().find(|(name, _)| *name == wanted).unwrap().1;
+    assert!(of("live_orders_max") >= of("live_orders") && of("live_orders_max") > 0, "{stats:?}");
+    assert!(of("instruments") > 0 && of("instruments_room") >= of("instruments"), "{stats:?}");
+    assert!(of("side_orders_room") >= of("side_orders_max") && of("far_levels_room") > 0, "{stats:?}");
     assert!(stats.contains(&("vectors", out.iter().filter(|v| v.grid_end == 0).count() as u64)));
 
     // An inline runner finds the finished stage at rest.

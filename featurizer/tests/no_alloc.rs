@@ -131,7 +131,7 @@ fn nothing_on_the_event_path_allocates() {
     let (counters, occupancy) = (featurizer.counters(), featurizer.occupancy());
     assert!(vectors.0 > 10_000 && tops.0 > 1_000, "{} vectors, {} quotes", vectors.0, tops.0);
     assert!(
-        occupancy.recentres > 0 && occupancy.far_levels > 0 && occupancy.side_orders > 0,
+        occupancy.recentres > 0 && occupancy.far_levels.used > 0 && occupancy.side_orders.used > 0,
         "{occupancy:?}"
     );
     assert!(counters.books.gaps > 0 && counters.books.unknown_orders > 0, "{counters:?}");

@@ -5,8 +5,9 @@ use crate::multicast::{Member, PortSource, Wire, described, groups_of, join, pla
 use crate::output::tell;
 use anyhow::{Context, Result, bail};
 use control::config::{EalMemory, Feed, FeedSource, Plan};
+use control::protocol::PortStatus;
 use dataplane::source::{CaptureCount, DpdkSource};
-use dpdk::{Eal, EalConfig, Mempool, MempoolConfig, Port, PortConfig, ThreadRegistration, Vdev};
+use dpdk::{Eal, EalConfig, Mempool, MempoolConfig, Port, PortConfig, Started, ThreadRegistration, Vdev};
 use std::cell::RefCell;
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -79,12 +80,13 @@ pub(crate) fn open_live(plan: &Plan, feed: &Feed, igmp: IgmpRing) -> Result<Live
     let queue = started.rx.pop().with_context(|| format!("{device}: started without a receive queue"))?;
     let tx = started.tx.pop().with_context(|| format!("{device}: started without a transmit queue"))?;
     let mac = started.port.info().mac;
-    let source = DpdkSource::live(queue, device, pool.packet_bytes());
+    let gauge = PortGauge { port: started.port, pool: pool.clone() };
+    let source = DpdkSource::live(queue, device.clone(), pool.packet_bytes());
     let source = if plays_recording(&feed.source) { source.recorded() } else { source };
     let (source, member) = join(feed, source, Wire { tx, pool }, mac, igmp)?;
     let joined_by = described(feed, member.is_some());
     let row = |group: &Ipv4Addr| [group.to_string(), joined_by.clone(), received_by.clone()];
-    Ok(LivePort { source, member, eal, warnings, groups: groups.iter().map(row).collect() })
+    Ok(LivePort { source, member, eal, warnings, groups: groups.iter().map(row).collect(), device, gauge })
 }
 
 /// A port that receives.
@@ -98,6 +100,44 @@ pub(crate) struct LivePort {
     pub(crate) warnings: Vec<String>,
     /// For the boot report: group, how it is joined, by which filter it is received.
     pub(crate) groups: Vec<[String; 3]>,
+    /// Its name.
+    pub(crate) device: String,
+    /// For asking the port itself.
+    pub(crate) gauge: PortGauge,
+}
+
+/// The port's handle, which is not its queues: what it counts and how its link is, for a thread that does not poll it.
+pub(crate) struct PortGauge {
+    port: Port<Started>,
+    pool: Mempool,
+}
+
+impl PortGauge {
+    /// What the port counts and how its link is.
+    ///
+    /// # Errors
+    /// What DPDK says, where the driver counts nothing.
+    pub(crate) fn read(&self) -> Result<PortStatus, String> {
+        let stats = self.port.stats().map_err(|error| error.to_string())?;
+        // A driver that says nothing of a link has none that could be down.
+        let link = self.port.link().ok();
+        Ok(PortStatus {
+            device: self.port.info().device.clone(),
+            link_up: link.map(|link| link.up),
+            speed_mbps: link.and_then(|link| link.speed_mbps),
+            full_duplex: link.is_none_or(|link| link.full_duplex),
+            packets: stats.rx_packets,
+            bytes: stats.rx_bytes,
+            missed: stats.rx_missed,
+            errors: stats.rx_errors,
+            no_buffer: stats.rx_no_mbuf,
+            sent: stats.tx_packets,
+            unsent: stats.tx_errors,
+            buffers_used: self.pool.in_use().into(),
+            buffers: self.pool.capacity().into(),
+            unreadable: String::new(),
+        })
+    }
 }
 
 thread_local! {

@@ -3,7 +3,7 @@
 use dataplane::FeedStats;
 use dataplane::decode::type_label;
 use dataplane::stats::LineReport;
-use featurizer::{Book, Featurizer};
+use featurizer::{Book, Featurizer, Fill};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use types::{BookLevel, FeedKind, Side, StaleCause};
@@ -22,6 +22,10 @@ pub(crate) struct Summary {
     pub(crate) gaps: u64,
     pub(crate) missing: u64,
     pub(crate) duplicates: u64,
+    /// Packets that waited for earlier ones.
+    pub(crate) reordered: u64,
+    /// Heartbeats that said nothing new.
+    pub(crate) heartbeats: u64,
     pub(crate) sessions: u64,
     pub(crate) first_ts_ns: u64,
     pub(crate) last_ts_ns: u64,
@@ -50,6 +54,8 @@ pub(crate) struct Summary {
     pub(crate) redefined_locates: u64,
     /// Orders and levels that found no room in the tables of the books.
     pub(crate) table_full: u64,
+    /// How full the bounded tables were at most: of orders that live, of those of them beside their slots, of levels beside the ladders.
+    pub(crate) tables: Vec<TableSummary>,
     /// How often a book was doubted, by cause; causes that did not occur left out.
     pub(crate) stale_books: BTreeMap<&'static str, u64>,
     /// Trades that the venue broke, and those of them that had been the last of their instrument; left out where there were none.
@@ -126,6 +132,14 @@ pub(crate) struct LineSummary {
     /// Damaged packets.
     bad: u64,
     last_heard_ns: u64,
+}
+
+/// One table with a bound.
+#[derive(Debug, Serialize)]
+pub(crate) struct TableSummary {
+    table: &'static str,
+    high_water: u64,
+    room: u64,
 }
 
 /// A group that is left out.
@@ -212,6 +226,12 @@ fn errors(stats: &FeedStats) -> Vec<ErrorSummary> {
     each.map(|(kind, e)| ErrorSummary { kind, count: e.count, first_offset: e.first_offset }).collect()
 }
 
+/// How full the bounded tables were at most.
+fn tables(featurizer: &Featurizer) -> Vec<TableSummary> {
+    let row = |of: Fill| TableSummary { table: of.table, high_water: of.high_water, room: of.room };
+    featurizer.occupancy().fills().map(row).into()
+}
+
 /// Groups that are left out.
 fn left_out(stats: &FeedStats) -> Vec<GroupSummary> {
     let each = stats.left_out.iter();
@@ -255,6 +275,8 @@ impl Summary {
             gaps: stats.gaps,
             missing: stats.missing,
             duplicates: stats.duplicates,
+            reordered: stats.reordered,
+            heartbeats: stats.heartbeats,
             sessions: stats.sessions,
             first_ts_ns: stats.first_ts().0,
             last_ts_ns: stats.last_ts().0,
@@ -273,6 +295,7 @@ impl Summary {
             missing_quantity: counters.missing_quantity,
             redefined_locates: stats.redefined_locates,
             table_full: counters.table_full,
+            tables: tables(featurizer),
             stale_books: causes.filter(|(_, count)| *count > 0).collect(),
             trade_breaks: all.trade_breaks,
             lasts_taken_back: all.lasts_taken_back,

@@ -82,6 +82,7 @@ impl Controller {
             events,
             verdicts: snapshot.verdicts,
             hops: snapshot.hops,
+            load: snapshot.load,
         }
     }
 

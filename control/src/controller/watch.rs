@@ -126,6 +126,7 @@ impl Controller {
             now: self.now(),
             feeds: snapshot.feeds,
             scorer: snapshot.scorer,
+            rings: snapshot.load.rings,
             sessions,
             gateways: snapshot.gateways,
             alarms: self.shown().alarms,

@@ -4,7 +4,10 @@
 use super::draft::Draft;
 use super::officer::Lasting;
 use crate::names::SymbolName;
-use crate::protocol::{EventKind, FeedStatus, GatewayStatus, LineStatus, ScorerStatus, SessionRow, Severity};
+use crate::protocol::{
+    EventKind, FeedStatus, GatewayStatus, LineStatus, PortStatus, RingStatus, ScorerStatus, SessionRow,
+    Severity,
+};
 use crate::stamp::Stamp;
 use std::collections::BTreeMap;
 use types::{BookState, UnixNanos};
@@ -22,6 +25,8 @@ pub(crate) struct Watched {
     pub(crate) feeds: Vec<FeedStatus>,
     pub(crate) scorer: ScorerStatus,
     pub(crate) sessions: Vec<SessionRow>,
+    /// Within the line.
+    pub(crate) rings: Vec<RingStatus>,
     /// The daemon's own.
     pub(crate) gateways: Vec<GatewayStatus>,
     /// State that is in force and not on disk.
@@ -40,10 +45,11 @@ pub(crate) const LOOKED_FOR: [EventKind; ENDS.len()] = [
     EventKind::Doubt,
     EventKind::Latch,
     EventKind::Gateway,
+    EventKind::Port,
 ];
 
 /// What is said when a condition is over.
-const ENDS: [(EventKind, &str); 8] = [
+const ENDS: [(EventKind, &str); 9] = [
     (EventKind::Feed, "the feed is no longer silent or stale"),
     (EventKind::Line, "the line is heard again"),
     (EventKind::Book, "the book is stale no more"),
@@ -52,6 +58,7 @@ const ENDS: [(EventKind, &str); 8] = [
     (EventKind::Doubt, "its positions are known again"),
     (EventKind::Latch, "everything in force is on disk again"),
     (EventKind::Gateway, "the gateway carries orders again"),
+    (EventKind::Port, "the link of the port is up again"),
 ];
 
 /// What was seen when it was last looked.
@@ -103,6 +110,9 @@ impl Facts {
         let mut lasting = Lasting::new();
         for feed in &seen.feeds {
             self.feed(seen, feed, &mut lasting, &mut said);
+        }
+        for ring in &seen.rings {
+            self.ring(seen.now, ring, &mut said);
         }
         for session in &seen.sessions {
             self.session(seen, session, &mut lasting, &mut said);
@@ -161,6 +171,9 @@ impl Facts {
         for (kind, count, text) in counted(feed) {
             self.count(seen.now, kind, &scope, count, &text, said);
         }
+        if let Some(port) = &feed.port {
+            self.port(seen.now, port, lasting, said);
+        }
         for line in feed.lines.iter().filter(|line| line.dead_since.is_some()) {
             let LineStatus { channel, line: name, group, .. } = line;
             let since = line.dead_since.unwrap_or_default();
@@ -170,6 +183,30 @@ impl Facts {
                 warning(format!("the line {group} is dead since {since:.3}")),
             );
         }
+    }
+
+    fn port(&mut self, now: Stamp, port: &PortStatus, lasting: &mut Lasting, said: &mut Vec<Draft>) {
+        let PortStatus { device, missed, errors, no_buffer, .. } = port;
+        let scope = format!("port:{device}");
+        if port.link_up == Some(false) {
+            let text = "the link of the port is down: nothing comes".to_owned();
+            lasting.insert((EventKind::Port, scope.clone()), critical(text));
+        }
+        let text = format!(
+            "since the start the port lost {missed} packets since its queue was full, {errors} in error, {no_buffer} for want of \
+             a buffer"
+        );
+        self.count(now, EventKind::PortLoss, &scope, port.lost(), &text, said);
+    }
+
+    /// What the ring to the books lost is the feed's loss, and told as that.
+    fn ring(&mut self, now: Stamp, ring: &RingStatus, said: &mut Vec<Draft>) {
+        if ring.ring == RingStatus::EVENTS {
+            return;
+        }
+        let RingStatus { ring: name, depth, lost, .. } = ring;
+        let text = format!("{lost} items found the ring of {name} full since the start ({depth} fit)");
+        self.count(now, EventKind::RingLoss, &format!("ring:{name}"), *lost, &text, said);
     }
 
     /// An event when a counter of something bad has moved.
@@ -271,7 +308,16 @@ impl Facts {
 /// What is an event each time it has moved, and how that is said.
 fn counted(feed: &FeedStatus) -> [(EventKind, u64, String); 5] {
     let FeedStatus {
-        gaps, missing, lost_events, errors, dropped, outliers, restarts, redefined_locates, ..
+        gaps,
+        missing,
+        lost_events,
+        lost_definitions,
+        errors,
+        dropped,
+        outliers,
+        restarts,
+        redefined_locates,
+        ..
     } = *feed;
     let beyond = feed.instruments_beyond;
     let causes = feed.dropped_causes(|count| count.to_string());
@@ -291,7 +337,9 @@ fn counted(feed: &FeedStatus) -> [(EventKind, u64, String); 5] {
         (
             EventKind::FeedLoss,
             lost_events,
-            format!("{lost_events} events found the ring to the books full since the start"),
+            format!(
+                "{lost_events} events found the ring to the books full since the start, {lost_definitions} of them named an instrument"
+            ),
         ),
         (EventKind::FeedDamage, errors + dropped + outliers + redefined_locates, damage),
         (
@@ -304,7 +352,7 @@ fn counted(feed: &FeedStatus) -> [(EventKind, u64, String); 5] {
 
 /// Who or what causes a condition of this kind.
 fn cause_of(kind: EventKind) -> &'static str {
-    const CAUSES: [(EventKind, &str); 7] = [
+    const CAUSES: [(EventKind, &str); 10] = [
         (EventKind::Scorer, "model"),
         (EventKind::Client, "client"),
         (EventKind::Records, "client"),
@@ -312,6 +360,9 @@ fn cause_of(kind: EventKind) -> &'static str {
         (EventKind::Latch, "disk"),
         (EventKind::Gateway, "gateway"),
         (EventKind::GatewayEnded, "gateway"),
+        (EventKind::Port, "port"),
+        (EventKind::PortLoss, "port"),
+        (EventKind::RingLoss, "daemon"),
     ];
     CAUSES.iter().find(|(of, _)| *of == kind).map_or("feed", |(_, cause)| *cause)
 }
@@ -379,6 +430,46 @@ mod tests {
             both.iter().map(|(kind, ..)| *kind).collect::<Vec<_>>(),
             [EventKind::Gap, EventKind::FeedLoss]
         );
+    }
+
+    #[test]
+    fn a_link_that_goes_down_lasts_and_what_a_port_or_a_ring_loses_is_told_each_time() {
+        let mut facts = Facts::new(at(0));
+        let with = |s: u64, link_up: Option<bool>, missed: u64, no_buffer: u64| {
+            let device = "0000:3b:00.0".to_owned();
+            let port = PortStatus { device, link_up, missed, no_buffer, ..PortStatus::default() };
+            seen(s, FeedStatus { port: Some(port), ..feed("live") })
+        };
+        assert!(facts.look(&with(1, None, 0, 0)).is_empty(), "a driver that says nothing says nothing bad");
+        assert!(facts.look(&with(2, Some(true), 0, 0)).is_empty());
+        let down = facts.look(&with(3, Some(false), 7, 1));
+        let scope = "port:0000:3b:00.0";
+        assert!(
+            down[0]
+                .clone()
+                .numbered(1)
+                .text
+                .contains("7 packets since its queue was full, 0 in error, 1 for")
+        );
+        let both = [
+            row(EventKind::PortLoss, Severity::Warning, scope),
+            row(EventKind::Port, Severity::Critical, scope),
+        ];
+        assert_eq!(said(down), both);
+        assert!(facts.look(&with(4, Some(false), 7, 1)).is_empty(), "once");
+        assert_eq!(
+            said(facts.look(&with(5, Some(true), 7, 1))),
+            [row(EventKind::Port, Severity::Notice, scope)]
+        );
+
+        let ring = |name: &str, lost| RingStatus { ring: name.to_owned(), lost, ..RingStatus::default() };
+        let rings = vec![ring(RingStatus::EVENTS, 3), ring("card changes", 2), ring("vectors", 0)];
+        let lost = Watched { rings, ..with(6, Some(true), 7, 1) };
+        assert_eq!(
+            said(facts.look(&lost)),
+            [row(EventKind::RingLoss, Severity::Warning, "ring:card changes")]
+        );
+        assert!(facts.look(&lost).is_empty());
     }
 
     #[test]

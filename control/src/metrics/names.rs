@@ -96,6 +96,18 @@ pub(super) const FEED_LOST_EVENTS: Metric = Metric {
     unit: "",
     help: "Events that found the ring to the books full",
 };
+pub(super) const FEED_LOST_DEFINITIONS: Metric = Metric {
+    name: "feed_lost_definitions",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Of the events that found the ring to the books full, those that named an instrument",
+};
+pub(super) const FEED_HEARTBEATS: Metric = Metric {
+    name: "feed_heartbeats",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Heartbeats that said nothing new",
+};
 pub(super) const FEED_INSTRUMENTS_BEYOND: Metric = Metric {
     name: "feed_instruments_beyond",
     kind: Kind::Counter,
@@ -160,6 +172,76 @@ pub(super) const LINE_LAST_HEARD_TIMESTAMP_SECONDS: Metric = Metric {
     unit: "seconds",
     help: "When the line was last heard, since 1970; 0 for never",
 };
+pub(super) const PORT_LINK_UP: Metric = Metric {
+    name: "port_link_up",
+    kind: Kind::Gauge,
+    unit: "",
+    help: "1 while the port has a link; no sample where its driver does not say",
+};
+pub(super) const PORT_LINK_SPEED_BYTES: Metric = Metric {
+    name: "port_link_speed_bytes",
+    kind: Kind::Gauge,
+    unit: "bytes",
+    help: "Speed of the link, a second; no sample where its driver does not say",
+};
+pub(super) const PORT_FULL_DUPLEX: Metric = Metric {
+    name: "port_full_duplex",
+    kind: Kind::Gauge,
+    unit: "",
+    help: "1 while the link goes in both directions at once",
+};
+pub(super) const PORT_RECEIVED_PACKETS: Metric = Metric {
+    name: "port_received_packets",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Packets that the port received",
+};
+pub(super) const PORT_RECEIVED_BYTES: Metric =
+    Metric { name: "port_received_bytes", kind: Kind::Counter, unit: "bytes", help: "Bytes in them" };
+pub(super) const PORT_MISSED_PACKETS: Metric = Metric {
+    name: "port_missed_packets",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Packets that the port dropped because its queue was full, where its driver counts them",
+};
+pub(super) const PORT_ERROR_PACKETS: Metric = Metric {
+    name: "port_error_packets",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Packets that the port received in error",
+};
+pub(super) const PORT_UNBUFFERED_PACKETS: Metric = Metric {
+    name: "port_unbuffered_packets",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Times there was no buffer for a packet",
+};
+pub(super) const PORT_SENT_PACKETS: Metric = Metric {
+    name: "port_sent_packets",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Packets that the port sent: its IGMP",
+};
+pub(super) const PORT_UNSENT_PACKETS: Metric = Metric {
+    name: "port_unsent_packets",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Packets that the port could not send",
+};
+pub(super) const PORT_BUFFERS_USED: Metric = Metric {
+    name: "port_buffers_used",
+    kind: Kind::Gauge,
+    unit: "",
+    help: "Buffers that hold a packet or wait for one in the queue",
+};
+pub(super) const PORT_BUFFERS: Metric =
+    Metric { name: "port_buffers", kind: Kind::Gauge, unit: "", help: "Buffers that there are" };
+pub(super) const PORT_UNREADABLE: Metric = Metric {
+    name: "port_unreadable",
+    kind: Kind::Gauge,
+    unit: "",
+    help: "1 while the port cannot be read, and its other samples are older",
+};
 pub(super) const STAGE_COUNT: Metric = Metric {
     name: "stage_count",
     kind: Kind::Counter,
@@ -193,6 +275,84 @@ pub(super) const HOP_LATENCY_SECONDS: Metric = Metric {
     kind: Kind::Summary,
     unit: "seconds",
     help: "Time that a hop of the line takes, since the start",
+};
+pub(super) const STAGE_POLLS: Metric = Metric {
+    name: "stage_polls",
+    kind: Kind::Counter,
+    unit: "",
+    help: "How often the thread of a stage looked for work",
+};
+pub(super) const STAGE_BUSY_POLLS: Metric =
+    Metric { name: "stage_busy_polls", kind: Kind::Counter, unit: "", help: "How often it found some" };
+pub(super) const STAGE_ITEMS: Metric = Metric {
+    name: "stage_items",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Packets, events, vectors or questions that it took",
+};
+pub(super) const STAGE_BUSY_SECONDS: Metric = Metric {
+    name: "stage_busy_seconds",
+    kind: Kind::Counter,
+    unit: "seconds",
+    help: "Time that it worked: the rate of it is its busy share",
+};
+pub(super) const STAGE_LONGEST_POLL_SECONDS: Metric = Metric {
+    name: "stage_longest_poll_seconds",
+    kind: Kind::Gauge,
+    unit: "seconds",
+    help: "The longest since the start that it did not look for work",
+};
+pub(super) const STAGE_SLOW_POLLS: Metric = Metric {
+    name: "stage_slow_polls",
+    kind: Kind::Counter,
+    unit: "",
+    help: "How often that was longer than 50 µs",
+};
+pub(super) const RING_DEPTH_ITEMS: Metric = Metric {
+    name: "ring_depth_items",
+    kind: Kind::Gauge,
+    unit: "",
+    help: "Items that fit into a ring of the line",
+};
+pub(super) const RING_WAITING_ITEMS: Metric =
+    Metric { name: "ring_waiting_items", kind: Kind::Gauge, unit: "", help: "Items that wait in it" };
+pub(super) const RING_HIGH_WATER_ITEMS: Metric = Metric {
+    name: "ring_high_water_items",
+    kind: Kind::Gauge,
+    unit: "",
+    help: "The most that ever waited in it",
+};
+pub(super) const RING_CARRIED_ITEMS: Metric =
+    Metric { name: "ring_carried_items", kind: Kind::Counter, unit: "", help: "Items that went into it" };
+pub(super) const RING_FULL: Metric = Metric {
+    name: "ring_full",
+    kind: Kind::Counter,
+    unit: "",
+    help: "How often there was less room in it than wanted",
+};
+pub(super) const RING_LOST_ITEMS: Metric = Metric {
+    name: "ring_lost_items",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Items that found no room in it and are lost",
+};
+pub(super) const TABLE_USED: Metric =
+    Metric { name: "table_used", kind: Kind::Gauge, unit: "", help: "How many a bounded table holds" };
+pub(super) const TABLE_HIGH_WATER: Metric =
+    Metric { name: "table_high_water", kind: Kind::Gauge, unit: "", help: "The most that it ever held" };
+pub(super) const TABLE_ROOM: Metric =
+    Metric { name: "table_room", kind: Kind::Gauge, unit: "", help: "How many it can hold" };
+pub(super) const BOOK_MEMORY_BYTES: Metric = Metric {
+    name: "book_memory_bytes",
+    kind: Kind::Gauge,
+    unit: "bytes",
+    help: "Bytes of the tables of the books",
+};
+pub(super) const BOOK_MEMORY_HUGE_BYTES: Metric = Metric {
+    name: "book_memory_huge_bytes",
+    kind: Kind::Gauge,
+    unit: "bytes",
+    help: "Those of them that lay in huge pages at the start; 0 where the kernel does not say",
 };
 pub(super) const CLIENT_ATTACHED: Metric = Metric {
     name: "client_attached",

@@ -3,17 +3,22 @@
 use super::names::*;
 use super::table::{Exposition, Format, Metric};
 use crate::protocol::{
-    EventKind, FeedStatus, HopStatus, LatchHealth, LineStatus, SessionRow, Severity, SinkStatus, StatusReply,
+    EventKind, FeedStatus, HopStatus, LatchHealth, LineStatus, LoadStatus, PortStatus, RingStatus,
+    SessionRow, Severity, SinkStatus, StageStatus, StatusReply, TableStatus,
 };
 use crate::stamp::Stamp;
 use gate::RejectReason;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 /// A metric, and what its value is of a row.
 type Column<T, V = u64> = (&'static Metric, fn(&T) -> V);
 
 /// States of feeds.
 const FEED_STATES: [&str; 5] = ["live", "silent", "recovering", "stale", "ended"];
+
+/// Bytes in a Mbit.
+const BYTES_PER_MBIT: u64 = 125_000;
 
 /// What is exposed.
 pub(crate) struct Reading {
@@ -41,6 +46,7 @@ pub(crate) fn render(reading: &Reading, format: Format) -> String {
     whole(&mut out, status);
     feeds(&mut out, &status.feeds);
     stages(&mut out, status);
+    load(&mut out, &status.load);
     orders(&mut out, status);
     clients(&mut out, sessions);
     events(&mut out, status, alerts);
@@ -81,7 +87,7 @@ fn feeds(out: &mut Exposition, feeds: &[FeedStatus]) {
             out.sample(&FEED_STATE, &[("feed", &feed.name), ("state", state)], value);
         }
     }
-    let counters: [Column<FeedStatus>; 14] = [
+    let counters: [Column<FeedStatus>; 16] = [
         (&FEED_MESSAGES, |feed| feed.messages),
         (&FEED_GAPS, |feed| feed.gaps),
         (&FEED_MISSING_MESSAGES, |feed| feed.missing),
@@ -92,6 +98,8 @@ fn feeds(out: &mut Exposition, feeds: &[FeedStatus]) {
         (&FEED_REDEFINED_LOCATES, |feed| feed.redefined_locates),
         (&FEED_OUTLYING_TIMES, |feed| feed.outliers),
         (&FEED_LOST_EVENTS, |feed| feed.lost_events),
+        (&FEED_LOST_DEFINITIONS, |feed| feed.lost_definitions),
+        (&FEED_HEARTBEATS, |feed| feed.heartbeats),
         (&FEED_INSTRUMENTS_BEYOND, |feed| feed.instruments_beyond),
         (&FEED_RECOVERED_MESSAGES, |feed| feed.recovery.map_or(0, |recovery| recovery.recovered)),
         (&FEED_UNANSWERED_REQUESTS, |feed| feed.recovery.map_or(0, |recovery| recovery.unanswered)),
@@ -110,6 +118,11 @@ fn feeds(out: &mut Exposition, feeds: &[FeedStatus]) {
     let at = &FEED_LAST_MESSAGE_TIMESTAMP_SECONDS;
     out.family(at);
     feeds.iter().for_each(|feed| out.sample(at, &[("feed", &feed.name)], moment(feed.last)));
+    lines(out, feeds);
+    ports(out, feeds);
+}
+
+fn lines(out: &mut Exposition, feeds: &[FeedStatus]) {
     let by_line: [Column<LineStatus, String>; 7] = [
         (&LINE_PACKETS, |line| line.packets.to_string()),
         (&LINE_MESSAGES, |line| line.messages.to_string()),
@@ -127,6 +140,74 @@ fn feeds(out: &mut Exposition, feeds: &[FeedStatus]) {
             out.sample(metric, &labels, value(line));
         }
     }
+}
+
+fn ports(out: &mut Exposition, feeds: &[FeedStatus]) {
+    let by_port: [Column<PortStatus, Option<u64>>; 13] = [
+        (&PORT_LINK_UP, |port| port.link_up.map(u64::from)),
+        (&PORT_LINK_SPEED_BYTES, |port| port.speed_mbps.map(|mbps| u64::from(mbps) * BYTES_PER_MBIT)),
+        (&PORT_FULL_DUPLEX, |port| Some(port.full_duplex.into())),
+        (&PORT_RECEIVED_PACKETS, |port| Some(port.packets)),
+        (&PORT_RECEIVED_BYTES, |port| Some(port.bytes)),
+        (&PORT_MISSED_PACKETS, |port| Some(port.missed)),
+        (&PORT_ERROR_PACKETS, |port| Some(port.errors)),
+        (&PORT_UNBUFFERED_PACKETS, |port| Some(port.no_buffer)),
+        (&PORT_SENT_PACKETS, |port| Some(port.sent)),
+        (&PORT_UNSENT_PACKETS, |port| Some(port.unsent)),
+        (&PORT_BUFFERS_USED, |port| Some(port.buffers_used)),
+        (&PORT_BUFFERS, |port| Some(port.buffers)),
+        (&PORT_UNREADABLE, |port| Some(u64::from(!port.unreadable.is_empty()))),
+    ];
+    for (metric, value) in by_port {
+        out.family(metric);
+        for (feed, port) in feeds.iter().filter_map(|feed| Some((feed, feed.port.as_ref()?))) {
+            let labels = [("feed", feed.name.as_str()), ("port", &port.device)];
+            value(port).into_iter().for_each(|value| out.sample(metric, &labels, value));
+        }
+    }
+}
+
+/// Metrics of rows of one kind, each row known by the label `label`.
+fn columns<T, V: Display>(
+    out: &mut Exposition,
+    (label, rows): (&str, &[T]),
+    name: fn(&T) -> &str,
+    columns: &[Column<T, V>],
+) {
+    for (metric, value) in columns {
+        out.family(metric);
+        rows.iter().for_each(|row| out.sample(metric, &[(label, name(row))], value(row)));
+    }
+}
+
+fn load(out: &mut Exposition, load: &LoadStatus) {
+    let LoadStatus { stages, rings, tables, memory } = load;
+    let by_stage: [Column<StageStatus, String>; 6] = [
+        (&STAGE_POLLS, |stage| stage.polls.to_string()),
+        (&STAGE_BUSY_POLLS, |stage| stage.busy_polls.to_string()),
+        (&STAGE_ITEMS, |stage| stage.items.to_string()),
+        (&STAGE_BUSY_SECONDS, |stage| seconds(stage.busy_ns)),
+        (&STAGE_LONGEST_POLL_SECONDS, |stage| seconds(stage.poll_ns_max)),
+        (&STAGE_SLOW_POLLS, |stage| stage.slow_polls.to_string()),
+    ];
+    columns(out, ("stage", stages), |stage| &stage.stage, &by_stage);
+    let by_ring: [Column<RingStatus>; 6] = [
+        (&RING_DEPTH_ITEMS, |ring| ring.depth),
+        (&RING_WAITING_ITEMS, |ring| ring.waiting),
+        (&RING_HIGH_WATER_ITEMS, |ring| ring.high_water),
+        (&RING_CARRIED_ITEMS, |ring| ring.carried),
+        (&RING_FULL, |ring| ring.full),
+        (&RING_LOST_ITEMS, |ring| ring.lost),
+    ];
+    columns(out, ("ring", rings), |ring| &ring.ring, &by_ring);
+    let by_table: [Column<TableStatus>; 3] = [
+        (&TABLE_USED, |table| table.used),
+        (&TABLE_HIGH_WATER, |table| table.high_water),
+        (&TABLE_ROOM, |table| table.room),
+    ];
+    columns(out, ("table", tables), |table| &table.table, &by_table);
+    out.single(&BOOK_MEMORY_BYTES, memory.bytes);
+    out.single(&BOOK_MEMORY_HUGE_BYTES, memory.huge_bytes.unwrap_or(0));
 }
 
 fn stages(out: &mut Exposition, status: &StatusReply) {

@@ -151,6 +151,12 @@ kinds! {
     GatewayEnded "gateway.ended" Once;
     /// A sequence of a feed began again within its session.
     FeedRestart "feed.restart" Once;
+    /// The link of a port is down, or up again.
+    Port "port" Level;
+    /// A port lost packets, as far as it counts them.
+    PortLoss "port.loss" Once;
+    /// A ring within the appliance was full, and what it was to carry is lost.
+    RingLoss "ring.loss" Once;
     /// A kind of a newer release.
     Other "other" None;
 }
@@ -194,7 +200,8 @@ pub struct Event {
     /// What it is about.
     #[serde(deserialize_with = "kind_or_other")]
     pub kind: EventKind,
-    /// What it concerns: a scope of a breaker, `feed:NAME`, `line:NAME/0/A`, `client:NAME`, `sink:NAME`, `daemon`.
+    /// What it concerns: a scope of a breaker, `feed:NAME`, `line:NAME/0/A`, `port:NAME`, `ring:NAME`, `client:NAME`,
+    /// `sink:NAME`, `daemon`.
     pub scope: String,
     /// Who or what caused it: a person's name, `model`, `feed`, `disk`, `daemon`.
     pub cause: String,

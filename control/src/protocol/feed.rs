@@ -44,12 +44,21 @@ pub struct FeedStatus {
     /// Events that found the ring to the books full.
     #[serde(default)]
     pub lost_events: u64,
+    /// Those of them that named an instrument: nobody knows its number, and its orders are refused.
+    #[serde(default)]
+    pub lost_definitions: u64,
+    /// Heartbeats that said nothing new.
+    #[serde(default)]
+    pub heartbeats: u64,
     /// Instruments that the feed named and the tables had no room for.
     #[serde(default)]
     pub instruments_beyond: u64,
     /// What servers were asked for again; none where no server is configured.
     #[serde(default)]
     pub recovery: Option<RecoveryStatus>,
+    /// The port that it comes through; none where it comes from a file.
+    #[serde(default)]
+    pub port: Option<PortStatus>,
     /// Its lines, channel by channel, A first; those that are learnt from the traffic from when they are heard.
     #[serde(default)]
     pub lines: Vec<LineStatus>,
@@ -63,6 +72,48 @@ impl FeedStatus {
             |(cause, count): (&String, &u64)| format!("{} {}", number(*count), cause.replace('_', " "));
         let causes: Vec<_> = self.dropped_by_cause.iter().map(cause).collect();
         if causes.is_empty() { String::new() } else { format!(" ({})", causes.join(", ")) }
+    }
+}
+
+/// A port: what it counts itself and how its link is, read once a second at most. A kernel interface loses packets without counting; the
+/// sequence numbers of the feed are the truth about loss.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortStatus {
+    /// Its name: a PCI address or a virtual device.
+    pub device: String,
+    /// Whether there is a link; none where the driver does not say.
+    pub link_up: Option<bool>,
+    /// The link's speed in Mbit/s, where it is known.
+    pub speed_mbps: Option<u32>,
+    /// Whether the link goes in both directions at once.
+    pub full_duplex: bool,
+    /// Packets received.
+    pub packets: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+    /// Packets that it dropped because its queue was full.
+    pub missed: u64,
+    /// Packets received in error.
+    pub errors: u64,
+    /// Times there was no buffer for a packet.
+    pub no_buffer: u64,
+    /// Packets sent: the port's own IGMP.
+    pub sent: u64,
+    /// Packets that could not be sent.
+    pub unsent: u64,
+    /// Buffers that hold a packet or wait for one in the queue.
+    pub buffers_used: u64,
+    /// Buffers that there are.
+    pub buffers: u64,
+    /// Why it cannot be read now, and the counts are older; empty where it can.
+    pub unreadable: String,
+}
+
+impl PortStatus {
+    /// Packets that it lost, as far as it counts them.
+    #[must_use]
+    pub const fn lost(&self) -> u64 {
+        self.missed.saturating_add(self.errors).saturating_add(self.no_buffer)
     }
 }
 

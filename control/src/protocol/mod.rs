@@ -14,6 +14,7 @@ mod gateway;
 mod halts;
 mod holdings;
 mod hop;
+mod load;
 mod proposal;
 mod reply;
 mod request;
@@ -29,12 +30,13 @@ pub use event::{
     Acknowledged, AlertChoice, AlertRow, AlertsPage, Event, EventKind, EventStatus, EventsPage, Severity,
     Silence, SinkStatus,
 };
-pub use feed::{FeedStatus, LineStatus, RecoveryStatus};
+pub use feed::{FeedStatus, LineStatus, PortStatus, RecoveryStatus};
 pub use frame::{FrameError, MESSAGE_BYTES_MAX, read_frame, write_frame};
 pub use gateway::{GatewayDown, GatewayStatus};
 pub use halts::HaltRow;
 pub use holdings::{Listing, OrderRow, PositionRow, SessionRow};
 pub use hop::HopStatus;
+pub use load::{LoadStatus, MemoryStatus, RingStatus, StageStatus, TableStatus};
 pub use proposal::ProposalRow;
 pub use reply::{
     AuditStatus, BookGroup, BreachRow, BreakerRow, BreakersPage, Changed, ExplainReply, LatchHealth,

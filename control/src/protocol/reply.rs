@@ -8,6 +8,7 @@ use super::gateway::GatewayStatus;
 use super::halts::HaltRow;
 use super::holdings::{Listing, OrderRow, PositionRow, SessionRow};
 use super::hop::HopStatus;
+use super::load::LoadStatus;
 use super::proposal::ProposalRow;
 use super::settlement::SettlementMissing;
 use super::tier_map::TierMapPage;
@@ -280,6 +281,9 @@ pub struct StatusReply {
     /// How long each hop of the line takes, since the start.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hops: Vec<HopStatus>,
+    /// How busy the line is and how full.
+    #[serde(default)]
+    pub load: LoadStatus,
 }
 
 /// Counters by stage, then by name.

@@ -7,8 +7,9 @@ use control::config::{self, Plan};
 use control::controller::Clock;
 use control::names::{Scope, SymbolName};
 use control::protocol::{
-    Command, Driver, FeedStatus, HoldingsFilter, LineStatus, OrderCounts, OrderQuery, OrderRow, OrderSide,
-    PositionRow, PositionSetting, Price, Refusal, Reply, ScorerStatus, SessionRow, StageCounters,
+    Command, Driver, FeedStatus, HoldingsFilter, LineStatus, LoadStatus, MemoryStatus, OrderCounts,
+    OrderQuery, OrderRow, OrderSide, PortStatus, PositionRow, PositionSetting, Price, Refusal, Reply,
+    RingStatus, ScorerStatus, SessionRow, StageCounters, StageStatus, TableStatus,
 };
 use control::roles::Role;
 use control::stamp::Stamp;
@@ -214,6 +215,50 @@ fn line(line: char, group: &str, late: u64) -> LineStatus {
     }
 }
 
+/// The port of both lines: it lost nothing.
+fn port() -> PortStatus {
+    PortStatus {
+        device: "0000:3b:00.0".to_owned(),
+        link_up: Some(true),
+        speed_mbps: Some(25_000),
+        full_duplex: true,
+        packets: 620_408,
+        bytes: 310_204_000,
+        buffers_used: 1_024,
+        buffers: 8_191,
+        ..PortStatus::default()
+    }
+}
+
+/// A line of which nothing was ever full.
+fn load() -> LoadStatus {
+    let stage = |stage: &str, busy_polls, poll_ns_max| StageStatus {
+        stage: stage.to_owned(),
+        polls: 90_000_000,
+        busy_polls,
+        items: 2 * busy_polls,
+        busy_ns: 0,
+        poll_ns_max,
+        slow_polls: 0,
+    };
+    let ring = |ring: &str, depth, high_water| RingStatus {
+        ring: ring.to_owned(),
+        depth,
+        high_water,
+        carried: 1_234_567,
+        when_full: "refuse".to_owned(),
+        ..RingStatus::default()
+    };
+    let table =
+        |table: &str, used, room| TableStatus { table: table.to_owned(), used, high_water: used, room };
+    LoadStatus {
+        stages: vec![stage("receiver", 310_204, 41_800), stage("featurizer", 290_112, 22_100)],
+        rings: vec![ring(RingStatus::EVENTS, 65_536, 312), ring("vectors", 4_096, 3)],
+        tables: vec![table("instruments", 3, 16_384), table("orders", 48_211, 4_194_304)],
+        memory: MemoryStatus { bytes: 710 << 20, huge_bytes: Some(710 << 20), huge_wanted: true },
+    }
+}
+
 fn driver(feature: FeatureId, value: f64) -> Driver {
     let row = &FEATURES[feature as usize];
     let [feature, name, unit] = [row.name, row.plain, row.unit].map(str::to_owned);
@@ -241,8 +286,11 @@ impl Backend for Desk {
             redefined_locates: 0,
             outliers: 0,
             lost_events: 0,
+            lost_definitions: 0,
+            heartbeats: 0,
             instruments_beyond: 0,
             recovery: None,
+            port: Some(port()),
             lines: vec![
                 line('A', "233.54.12.111:26477", 41_000),
                 line('B', "233.49.196.111:26477", 1_193_567),
@@ -260,6 +308,7 @@ impl Backend for Desk {
             orders: Some(OrderCounts { accepted: 48_201, flagged: 12, rejected: 377 }),
             halts: Vec::new(),
             counters: StageCounters::default(),
+            load: load(),
             ..Snapshot::default()
         }
     }

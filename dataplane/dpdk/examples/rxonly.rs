@@ -75,7 +75,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn parse(arguments: &[String]) -> Result<Options, Box<dyn Error>> {
     let mut options = Options {
-        vdev: Vdev::null(0),
+        vdev: Vdev::parse("net_null0")?,
         work: Work::Free,
         no_huge: false,
         megabytes: 256,

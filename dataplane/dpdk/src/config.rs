@@ -31,33 +31,6 @@ pub enum Memory {
     },
 }
 
-/// DPDK's log levels that are of use here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogLevel {
-    /// Errors alone.
-    Error,
-    /// And warnings.
-    Warning,
-    /// And what is normal but worth a line.
-    Notice,
-    /// And progress.
-    Info,
-    /// Everything.
-    Debug,
-}
-
-impl LogLevel {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Notice => "notice",
-            Self::Info => "info",
-            Self::Debug => "debug",
-        }
-    }
-}
-
 /// Free huge pages did not suffice, so ordinary pages are used; the text names the cost and the cure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HugepageWarning {
@@ -85,15 +58,13 @@ pub struct EalConfig {
     memory: Memory,
     vdevs: Vec<Vdev>,
     pci: Vec<String>,
-    lcores: Option<String>,
-    log_level: Option<LogLevel>,
 }
 
 impl EalConfig {
     /// A configuration with no device.
     #[must_use]
     pub const fn new(memory: Memory) -> Self {
-        Self { memory, vdevs: Vec::new(), pci: Vec::new(), lcores: None, log_level: None }
+        Self { memory, vdevs: Vec::new(), pci: Vec::new() }
     }
 
     /// `megabytes` of ordinary pages: tests and laptops.
@@ -139,21 +110,6 @@ impl EalConfig {
         self
     }
 
-    /// Replaces the lcore map, in EAL's syntax. The default is one lcore that floats over the CPUs the caller may use,
-    /// since this product places its threads itself.
-    #[must_use]
-    pub fn lcores(mut self, map: impl Into<String>) -> Self {
-        self.lcores = Some(map.into());
-        self
-    }
-
-    /// Sets the level of every DPDK log, DPDK's own choice otherwise.
-    #[must_use]
-    pub const fn log_level(mut self, level: LogLevel) -> Self {
-        self.log_level = Some(level);
-        self
-    }
-
     /// Where the memory comes from.
     #[must_use]
     pub const fn memory(&self) -> &Memory {
@@ -172,10 +128,10 @@ impl EalConfig {
     }
 
     /// The arguments for `rte_eal_init`, program name first, for a caller that may run on `cpus` (a list as in
-    /// `/proc/self/status`: `0-3,7`).
+    /// `/proc/self/status`: `0-3,7`): one lcore that floats over them, since this product places its threads itself.
     #[must_use]
     pub fn arguments(&self, cpus: &str) -> Vec<String> {
-        let lcores = self.lcores.clone().unwrap_or_else(|| format!("0@({cpus})"));
+        let lcores = format!("0@({cpus})");
         let mut arguments: Vec<String> =
             vec!["portcullis".into(), "--lcores".into(), lcores, "--no-telemetry".into()];
         match &self.memory {
@@ -195,9 +151,6 @@ impl EalConfig {
                 arguments.extend(["--file-prefix".into(), file_prefix.clone()]);
                 arguments.extend(["--socket-mem".into(), comma_list(megabytes)]);
             }
-        }
-        if let Some(level) = self.log_level {
-            arguments.push(format!("--log-level=*:{}", level.as_str()));
         }
         if self.pci.is_empty() {
             arguments.push("--no-pci".into());
@@ -264,16 +217,16 @@ mod tests {
     #[test]
     fn arguments_by_mode() {
         let vdev = Vdev::parse("net_null0,size=100").unwrap();
-        let laptop = EalConfig::no_huge(64).vdev(vdev).log_level(LogLevel::Error).arguments("0-1");
+        let laptop = EalConfig::no_huge(64).vdev(vdev).arguments("0-1");
         assert_eq!(
             laptop.join(" "),
-            "portcullis --lcores 0@(0-1) --no-telemetry --no-huge --no-shconf -m 64 --log-level=*:error --no-pci \
+            "portcullis --lcores 0@(0-1) --no-telemetry --no-huge --no-shconf -m 64 --no-pci \
              --vdev=net_null0,size=100"
         );
         let memory = Memory::InMemory { megabytes: vec![0, 1024] };
-        let nic = EalConfig::new(memory).allow_pci("0000:81:00.0,mprq_en=1").lcores("0@(2,3)");
+        let nic = EalConfig::new(memory).allow_pci("0000:81:00.0,mprq_en=1");
         assert_eq!(
-            nic.arguments("0-1").join(" "),
+            nic.arguments("2,3").join(" "),
             "portcullis --lcores 0@(2,3) --no-telemetry --in-memory --socket-mem 0,1024 -a 0000:81:00.0,mprq_en=1"
         );
         assert_eq!(nic.pci_addresses().collect::<Vec<_>>(), ["0000:81:00.0"]);

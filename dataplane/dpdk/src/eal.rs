@@ -114,15 +114,14 @@ impl Drop for Runtime {
 #[derive(Debug)]
 pub struct Eal {
     runtime: Arc<Runtime>,
-    boot_log: String,
 }
 
 impl Eal {
     /// Starts EAL. The calling thread becomes its main lcore and keeps the CPU mask it had.
     ///
     /// What can be checked without DPDK is checked first (interfaces, capture files), so that these errors leave EAL
-    /// unstarted and a corrected configuration may still be tried. DPDK's log of the start is kept
-    /// ([`Eal::boot_log`]), not printed.
+    /// unstarted and a corrected configuration may still be tried. DPDK's log of the start is not printed; its end is told with
+    /// an error.
     ///
     /// # Errors
     /// [`EalError`]; after any but `NoSuchInterface`, `Capture`, `CpuList` and `Argument` this process cannot start EAL
@@ -140,7 +139,7 @@ impl Eal {
         if rc < 0 {
             return Err(EalError::Init { errno: dpdk_sys::pcl_errno(), log: boot_log });
         }
-        let eal = Self { runtime: Arc::new(Runtime { claimed: Mutex::new(Vec::new()) }), boot_log };
+        let eal = Self { runtime: Arc::new(Runtime { claimed: Mutex::new(Vec::new()) }) };
         if affinity_rc != 0 {
             return Err(EalError::Affinity { errno: affinity_rc });
         }
@@ -148,7 +147,7 @@ impl Eal {
         let names = config.vdevs().iter().map(Vdev::name).chain(config.pci_addresses());
         for name in names {
             if eal.port_number(name).is_none() {
-                return Err(EalError::NoPort { device: name.to_owned(), log: eal.boot_log });
+                return Err(EalError::NoPort { device: name.to_owned(), log: boot_log });
             }
         }
         Ok(eal)
@@ -172,12 +171,6 @@ impl Eal {
             return Err(EalError::Attach { device: vdev.name().to_owned(), rc, log });
         }
         Ok(())
-    }
-
-    /// What DPDK logged while it started, the last 8 KiB of it.
-    #[must_use]
-    pub fn boot_log(&self) -> &str {
-        &self.boot_log
     }
 
     /// Number of ports there are, in use or not.

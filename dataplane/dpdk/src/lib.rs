@@ -38,7 +38,7 @@ mod tx;
 mod vdev;
 mod version;
 
-pub use config::{EalConfig, HugepageWarning, LogLevel, Memory};
+pub use config::{EalConfig, HugepageWarning, Memory};
 pub use eal::{Eal, EalError};
 pub use mac::MacAddr;
 pub use mempool::{Mempool, MempoolConfig, MempoolError};

@@ -19,7 +19,6 @@ pub struct ThreadRegistrationError {
 /// price of a buffer. Register after pinning. A queue may be polled without; it is only slower.
 #[derive(Debug)]
 pub struct ThreadRegistration {
-    lcore: u32,
     registered_here: bool,
     _runtime: Arc<Runtime>,
     /// Registration is of a thread, so the guard stays on it.
@@ -43,14 +42,7 @@ impl ThreadRegistration {
                 return Err(ThreadRegistrationError { errno: dpdk_sys::pcl_errno() });
             }
         }
-        let lcore = dpdk_sys::pcl_lcore_id();
-        Ok(Self { lcore, registered_here, _runtime: eal.runtime(), _not_send: PhantomData })
-    }
-
-    /// DPDK's number of this thread.
-    #[must_use]
-    pub fn lcore(&self) -> u32 {
-        self.lcore
+        Ok(Self { registered_here, _runtime: eal.runtime(), _not_send: PhantomData })
     }
 }
 

@@ -73,18 +73,6 @@ impl Vdev {
         Ok(vdev)
     }
 
-    /// Number `n` of the devices that produce empty packets as fast as they are asked for (`net_null`).
-    #[must_use]
-    pub fn null(n: u8) -> Self {
-        Self { name: format!("net_null{n}"), options: Vec::new() }
-    }
-
-    /// Number `n` of the devices that receive what they send (`net_ring`).
-    #[must_use]
-    pub fn ring(n: u8) -> Self {
-        Self { name: format!("net_ring{n}"), options: Vec::new() }
-    }
-
     /// Number `n` of the devices that receive the packets of a capture file, once (`net_pcap`). After the last packet
     /// every receive is empty, for ever: who counted the file knows the end.
     ///
@@ -154,7 +142,6 @@ mod tests {
             assert_eq!(Vdev::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(Vdev::af_xdp(2, "eth0.7").unwrap().to_string(), "net_af_xdp2,iface=eth0.7");
-        assert_eq!(Vdev::ring(0).name(), "net_ring0");
     }
 
     #[test]

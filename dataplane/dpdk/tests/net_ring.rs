@@ -16,7 +16,7 @@ fn pool(eal: &Eal, name: &str) -> Mempool {
 /// EAL starts once per process, so this is one test.
 #[test]
 fn net_ring() {
-    let eal = Eal::init(&EalConfig::no_huge(64).vdev(Vdev::ring(0))).unwrap();
+    let eal = Eal::init(&EalConfig::no_huge(64).vdev(Vdev::parse("net_ring0").unwrap())).unwrap();
     let (rx_pool, tx_pool) = (pool(&eal, "rx"), pool(&eal, "tx"));
     let started =
         Port::configure(&eal, "net_ring0", PortConfig::default(), &rx_pool).unwrap().start().unwrap();

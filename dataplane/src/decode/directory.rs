@@ -34,8 +34,8 @@ impl InstrumentDirectory {
     }
 
     /// Symbols by instrument number.
-    #[must_use]
-    pub fn symbols(&self) -> &[Symbol] {
+    #[cfg(test)]
+    pub(crate) fn symbols(&self) -> &[Symbol] {
         &self.symbols
     }
 

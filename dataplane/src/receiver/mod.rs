@@ -44,9 +44,6 @@ pub trait Feed: Stage {
 
     /// Counters of each line there can be, published at housekeeping; none where an input has no lines.
     fn lines(&self) -> Vec<LineReader>;
-
-    /// The ring's side of it.
-    fn output(&self) -> &EventTx;
 }
 
 /// Latency measurement of a receiver. One poll in `sample_every` reads the clock three times.
@@ -77,7 +74,7 @@ enum Phase {
 }
 
 /// Names of the counters; what was dropped also by its cause, in the order of [`FeedStats::dropped_by_cause`].
-const COUNTERS: [&str; 24 + DROP_CAUSES] = [
+const COUNTERS: [&str; 29 + DROP_CAUSES] = [
     "packets",
     "bytes",
     "messages",
@@ -102,6 +99,11 @@ const COUNTERS: [&str; 24 + DROP_CAUSES] = [
     "bad_checksums",
     "restarts",
     "redefined_locates",
+    "heartbeats",
+    "lost_definitions",
+    "ring_gaps",
+    "reordered",
+    "sessions",
     "dropped_stray_sessions",
     "dropped_stray_jumps",
     "dropped_stray_restarts",
@@ -339,6 +341,7 @@ impl<S: PacketSource> Receiver<S> {
         // Takes memory only where an input is cut short, at its end.
         stats.source = self.source.notes();
         let by_cause = stats.dropped_by_cause().map(|(_, count)| count);
+        let lost = self.tx.gap_stats();
         let values = [
             stats.packets,
             stats.bytes,
@@ -351,7 +354,7 @@ impl<S: PacketSource> Receiver<S> {
             stats.late,
             stats.errors_total(),
             stats.other_traffic,
-            self.tx.gap_stats().lost_events,
+            lost.lost_events,
             by_cause.iter().sum(),
             stats.event_time_outliers() + stats.stamp_outliers,
             stats.instruments_beyond,
@@ -364,6 +367,11 @@ impl<S: PacketSource> Receiver<S> {
             stats.bad_checksums,
             stats.restarts,
             stats.redefined_locates,
+            stats.heartbeats,
+            lost.lost_defines,
+            lost.gaps,
+            stats.reordered,
+            stats.sessions,
         ];
         for (cell, value) in self.cells.iter().zip(values.into_iter().chain(by_cause)) {
             cell.set(value);
@@ -443,9 +451,5 @@ impl<S: PacketSource> Feed for Receiver<S> {
 
     fn lines(&self) -> Vec<LineReader> {
         self.lines.readers()
-    }
-
-    fn output(&self) -> &EventTx {
-        &self.tx
     }
 }

@@ -1,6 +1,6 @@
 //! The two ways events leave a receiver: live, where a full ring costs events, and replay, where it costs time.
 
-use stage::{GapStats, GapTx, LosslessTx, RingCounters};
+use stage::{GapStats, GapTx, LosslessTx};
 use types::BookEvent;
 
 /// Where a receiver's events go.
@@ -41,29 +41,10 @@ impl EventTx {
     }
 
     /// What a full ring cost so far; nothing in a replay.
-    #[must_use]
-    pub fn gap_stats(&self) -> GapStats {
+    pub(crate) fn gap_stats(&self) -> GapStats {
         match self {
             Self::Live(tx) => tx.stats(),
             Self::Replay(_) => GapStats::default(),
-        }
-    }
-
-    /// Whether the consumer is gone.
-    #[must_use]
-    pub fn is_abandoned(&self) -> bool {
-        match self {
-            Self::Live(tx) => tx.is_abandoned(),
-            Self::Replay(tx) => tx.is_abandoned(),
-        }
-    }
-
-    /// A handle on the ring's counters.
-    #[must_use]
-    pub fn counters(&self) -> RingCounters {
-        match self {
-            Self::Live(tx) => tx.counters(),
-            Self::Replay(tx) => tx.counters(),
         }
     }
 }

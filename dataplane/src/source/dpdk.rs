@@ -91,12 +91,6 @@ impl DpdkSource {
         let capture = Capture { left: counted.packets, counted, is_stopped: false };
         Self { capture: Some(capture), ..Self::live(queue, name, packet_bytes).recorded() }
     }
-
-    /// The queue, for its counters.
-    #[must_use]
-    pub fn queue(&self) -> &RxQueue {
-        &self.queue
-    }
 }
 
 impl PacketSource for DpdkSource {

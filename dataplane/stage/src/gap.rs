@@ -3,7 +3,7 @@
 
 use types::{Action, BookEvent, EventFlags, GapCause, InstrumentId, Qty, SeqNo, UnixNanos};
 
-use crate::ring::{RingCounters, RingTx};
+use crate::ring::RingTx;
 
 /// What one channel lost since its last announced gap.
 #[derive(Clone, Copy, Debug)]
@@ -103,18 +103,6 @@ impl GapTx {
     #[must_use]
     pub fn stats(&self) -> GapStats {
         self.stats
-    }
-
-    /// Whether the consuming end is gone.
-    #[must_use]
-    pub fn is_abandoned(&self) -> bool {
-        self.tx.is_abandoned()
-    }
-
-    /// A handle on the ring's counters.
-    #[must_use]
-    pub fn counters(&self) -> RingCounters {
-        self.tx.counters()
     }
 
     #[cold]

@@ -53,9 +53,16 @@ impl RingCounters {
     }
 
     /// Items that came out.
-    #[must_use]
-    pub fn popped(&self) -> u64 {
+    fn popped(&self) -> u64 {
         self.rx_side.get(0)
+    }
+
+    /// Items that wait now, as far as both ends have told.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        // What came out is read first, so that nothing comes out that had not gone in.
+        let popped = self.popped();
+        self.pushed().saturating_sub(popped).min(self.depth as u64)
     }
 
     /// The most items that ever waited, as the consumer found them; the full depth once the producer hit the end.
@@ -223,18 +230,6 @@ impl<T: Copy> LosslessTx<T> {
     pub fn offer(&mut self, items: &[T]) -> usize {
         self.tx.offer(items)
     }
-
-    /// Whether the consuming end is gone.
-    #[must_use]
-    pub fn is_abandoned(&self) -> bool {
-        self.tx.is_abandoned()
-    }
-
-    /// A handle on the ring's counters.
-    #[must_use]
-    pub fn counters(&self) -> RingCounters {
-        self.tx.counters()
-    }
 }
 
 #[cfg(test)]
@@ -249,11 +244,12 @@ mod tests {
         assert_eq!(tx.send(&[1, 2, 3, 4, 5, 6]), 4);
         let counters = rx.counters();
         assert_eq!((counters.pushed(), counters.dropped(), counters.high_water()), (4, 2, 4));
+        assert_eq!((counters.waiting(), counters.full(), counters.depth()), (4, 1, 4));
         let mut out = [0; 8];
         assert_eq!(rx.recv(&mut out), 4);
         assert_eq!(out[..4], [1, 2, 3, 4]);
         assert_eq!(rx.recv(&mut out), 0);
-        assert_eq!(counters.popped(), 4);
+        assert_eq!((counters.popped(), counters.waiting()), (4, 0));
     }
 
     #[test]
@@ -263,7 +259,8 @@ mod tests {
         assert_eq!(tx.offer(&[1, 2, 3]), 2);
         assert_eq!(rx.drain(1, |items| assert_eq!(items, [1])), 1);
         assert_eq!(tx.offer(&[3]), 1);
-        assert_eq!((tx.counters().pushed(), tx.counters().dropped()), (3, 0));
+        let counters = rx.counters();
+        assert_eq!((counters.pushed(), counters.dropped(), counters.full()), (3, 0, 1));
     }
 
     #[test]

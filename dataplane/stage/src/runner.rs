@@ -204,6 +204,9 @@ pub enum RunnerError {
     },
 }
 
+/// What a loop counts, in the order of the getters below.
+const POLL_COUNTERS: [&str; 6] = ["polls", "busy_polls", "items", "busy_ns", "poll_ns_max", "over_budget"];
+
 /// What a pinned stage's loop counts; readable from any thread.
 #[derive(Clone, Debug)]
 pub struct PollCounters(CounterReader);
@@ -227,22 +230,22 @@ impl PollCounters {
         self.0.get(2)
     }
 
+    /// Time of the polls that found work, in nanoseconds.
+    #[must_use]
+    pub fn busy_ns(&self) -> u64 {
+        self.0.get(3)
+    }
+
     /// Longest poll, in nanoseconds.
     #[must_use]
     pub fn poll_ns_max(&self) -> u64 {
-        self.0.get(3)
+        self.0.get(4)
     }
 
     /// Polls that took longer than their budget.
     #[must_use]
     pub fn over_budget(&self) -> u64 {
-        self.0.get(4)
-    }
-
-    /// All of them by name, for metrics.
-    #[must_use]
-    pub fn reader(&self) -> &CounterReader {
-        &self.0
+        self.0.get(5)
     }
 }
 
@@ -313,7 +316,7 @@ where
     F: FnOnce() -> Result<(), String> + Send + 'static,
 {
     let name = stage.name();
-    let (reader, cells) = counters(name, ["polls", "busy_polls", "items", "poll_ns_max", "over_budget"]);
+    let (reader, cells) = counters(name, POLL_COUNTERS);
     let (ready_tx, ready_rx) = mpsc::sync_channel(1);
     let body = move || {
         let started = prepare_thread(name, config.cpu, thread_start);
@@ -413,12 +416,18 @@ struct PollLoop<S, C> {
     clock: C,
     config: PinnedConfig,
     stop: StopFlag,
-    cells: [CounterCell; 5],
+    cells: [CounterCell; POLL_COUNTERS.len()],
     jitter: u64,
 }
 
 impl<S: Stage, C: Clock> PollLoop<S, C> {
-    fn new(stage: S, clock: C, config: PinnedConfig, stop: StopFlag, cells: [CounterCell; 5]) -> Self {
+    fn new(
+        stage: S,
+        clock: C,
+        config: PinnedConfig,
+        stop: StopFlag,
+        cells: [CounterCell; POLL_COUNTERS.len()],
+    ) -> Self {
         // Of the name: stages get different jitter, runs the same.
         let seed = types::fnv1a(types::FNV_BASIS, stage.name().as_bytes());
         Self { stage, clock, config, stop, cells, jitter: seed | 1 }
@@ -448,11 +457,12 @@ impl<S: Stage, C: Clock> PollLoop<S, C> {
 
     #[inline]
     fn count(&self, items: u32, took: Nanos) {
-        let [polls, busy_polls, all_items, poll_ns_max, over_budget] = &self.cells;
+        let [polls, busy_polls, all_items, busy_ns, poll_ns_max, over_budget] = &self.cells;
         polls.add(1);
         if items > 0 {
             busy_polls.add(1);
             all_items.add(u64::from(items));
+            busy_ns.add(took.0);
         }
         if took.0 > poll_ns_max.get() {
             poll_ns_max.set(took.0);
@@ -575,6 +585,7 @@ mod tests {
         assert!(sum.chores > 0);
         assert_eq!(polls.items(), 10_000);
         assert!(polls.polls() >= polls.busy_polls() && polls.poll_ns_max() > 0);
+        assert!((1_429..=10_000).contains(&polls.busy_polls()), "seven a poll at most");
     }
 
     #[test]
@@ -662,14 +673,20 @@ mod tests {
             fn poll(&mut self, _now: UnixNanos) -> Work {
                 self.0 += 1;
                 std::thread::sleep(Duration::from_millis(2));
-                if self.0 == 3 { Work::DONE } else { Work::of(1) }
+                match self.0 {
+                    1 => Work { items: 0, status: WorkStatus::Busy },
+                    4 => Work::DONE,
+                    _ => Work::of(1),
+                }
             }
         }
         let config = PinnedConfig { poll_budget: Nanos::MILLI, ..PinnedConfig::default() };
         let running = spawn_pinned(Slow(0), OsClock, config, StopFlag::new(), || Ok(())).unwrap();
         let counters = running.counters();
         running.join().unwrap();
-        assert_eq!((counters.polls(), counters.over_budget()), (3, 3));
+        assert_eq!((counters.polls(), counters.busy_polls(), counters.over_budget()), (4, 2, 4));
         assert!(counters.poll_ns_max() >= 2_000_000);
+        let most = counters.busy_polls() * counters.poll_ns_max();
+        assert!((4_000_000..=most).contains(&counters.busy_ns()), "of the polls that found work alone");
     }
 }

@@ -7,7 +7,7 @@ use dataplane::{
     SourceError, open_files,
 };
 use stage::{LosslessTx, RingRx, WorkStatus, ring};
-use types::{Action, BookEvent, GapCause, UnixNanos};
+use types::{Action, BookEvent, GapCause, InstrumentId, UnixNanos};
 
 /// The folder of real captures, when it is there.
 pub(crate) fn real_data() -> Option<PathBuf> {
@@ -34,8 +34,8 @@ impl Replay {
 
     /// Messages by type as `A367 D167`, in the order of the type bytes.
     pub(crate) fn types(&self) -> String {
-        let parts: Vec<String> = self.stats.messages_by_type().map(|(t, n)| format!("{t}{n}")).collect();
-        parts.join(" ")
+        let came = (0_u8..=255).zip(self.stats.by_type).filter(|(_, count)| *count > 0);
+        came.map(|(name, count)| format!("{}{count}", char::from(name))).collect::<Vec<_>>().join(" ")
     }
 
     pub(crate) fn error_text(&self) -> String {
@@ -64,7 +64,9 @@ pub(crate) fn drive(feed: &mut (impl Feed + ?Sized), rx: &mut RingRx<BookEvent>)
     feed.housekeep(now);
     let stats = feed.stats();
     assert_eq!(stats.events, events.len() as u64, "every event is handed on once");
-    let symbols = feed.directory().symbols().iter().map(|s| s.as_str().to_owned()).collect();
+    let directory = feed.directory();
+    let symbols = (0..directory.len() as u32).filter_map(|n| directory.symbol(InstrumentId(n)));
+    let symbols = symbols.map(|symbol| symbol.as_str().to_owned()).collect();
     Replay { stats, events: without_join(events), symbols, error: feed.take_error() }
 }
 

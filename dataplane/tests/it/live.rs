@@ -88,9 +88,26 @@ fn a_full_ring_costs_events_and_says_so() {
     let gap = drain(&mut rx);
     assert_eq!((gap[0].action, gap[0].order_id, gap[0].seq.0, gap[0].aux), (Action::Gap, 7, 20, 14));
     assert_eq!(gap[0].qty, Qty(GapCause::RingFull as u32));
-    assert_eq!(receiver.output().gap_stats().lost_events, 14);
     let counters: Vec<_> = receiver.counters().iter().collect();
     assert!(counters.contains(&("lost_events", 14)) && counters.contains(&("messages", 20)));
+    assert!(counters.contains(&("ring_gaps", 1)), "{counters:?}");
+    assert!(counters.contains(&("lost_definitions", 0)), "the definition had room");
+}
+
+#[test]
+fn a_definition_that_is_lost_for_good_is_counted_by_itself() {
+    let (tx, _rx) = ring(1);
+    let tx = EventTx::Live(GapTx::new(tx, 0));
+    let frames = vec![(0, frame(LINES[0], &adds(1, 20)))].into();
+    let mut receiver =
+        Receiver::new("receiver", Port { frames, burst: 64, ends: false }, &config(), tx).unwrap();
+    receiver.poll(UnixNanos(5));
+    receiver.housekeep(UnixNanos(6));
+    let counters: Vec<_> = receiver.counters().iter().collect();
+    assert!(
+        counters.contains(&("lost_events", 21)) && counters.contains(&("lost_definitions", 1)),
+        "{counters:?}"
+    );
 }
 
 #[test]
@@ -122,6 +139,9 @@ fn heartbeats_and_the_end_of_a_session_become_events() {
         [Action::Define, Action::OrderAdd, Action::OrderAdd, Action::Time, Action::Time, Action::SessionEnd];
     assert_eq!(actions, wanted);
     assert_eq!(receiver.stats().heartbeats, 2);
+    receiver.housekeep(UnixNanos(101));
+    let counters: Vec<_> = receiver.counters().iter().collect();
+    assert!(counters.contains(&("heartbeats", 2)) && counters.contains(&("sessions", 1)), "{counters:?}");
 }
 
 #[test]

@@ -236,17 +236,6 @@ impl<C: Card> Feeder<C> {
         }
     }
 
-    /// Spins until `job` is complete. `expired` is asked again and again whether time is up.
-    ///
-    /// # Errors
-    /// As [`Feeder::check`].
-    pub fn wait(&mut self, job: &Job, mut expired: impl FnMut() -> bool) -> Result<(), Fault> {
-        while !self.check(job, expired())? {
-            core::hint::spin_loop();
-        }
-        Ok(())
-    }
-
     /// The score of staged row `place` in a completed job; `None` when it has none.
     #[inline]
     #[must_use]
@@ -377,7 +366,7 @@ mod tests {
         for _ in 0..2 {
             feeder.stage(&staged(0, &values)).unwrap();
             let job = feeder.submit(0).unwrap();
-            assert_eq!(feeder.wait(&job, || true), Err(Fault::Deadline));
+            assert_eq!(feeder.check(&job, true), Err(Fault::Deadline));
         }
         assert_eq!(feeder.stage(&staged(0, &values)), Err(FeedError::UnderWay { sequence: 1 }));
         feeder.card.completed = 1;
@@ -402,7 +391,7 @@ mod tests {
         feeder.stage(&staged(1, &other)).unwrap();
         feeder.restage(0, &staged(3, &new)).unwrap();
         let job = feeder.submit(4).unwrap();
-        feeder.wait(&job, || false).unwrap();
+        assert_eq!(feeder.check(&job, false), Ok(true));
         assert_eq!([0, 1].map(|place| feeder.row(&job, place).map(|s| s.raw)), [Some(3.0), Some(2.0)]);
         assert_eq!(feeder.card.table[3].values, new);
         assert_eq!(feeder.rows(job.buffer as usize, 2)[1].values, other);
@@ -442,7 +431,7 @@ mod tests {
                     here.push(*instrument);
                 }
                 let job = feeder.submit(8).unwrap();
-                feeder.wait(&job, || false).unwrap();
+                assert_eq!(feeder.check(&job, false), Ok(true));
                 for (place, (_, value)) in batch.iter().enumerate() {
                     prop_assert_eq!(feeder.row(&job, place).map(|s| f64::from(s.raw)), Some(f64::from(*value)));
                 }

@@ -222,8 +222,12 @@ fn finish(feeder: &mut Feeder<LoadedCard>, universe: u32) -> Job {
     let start = Instant::now();
     // Time may be up for a kernel that has just ended for want of work: the question wakes it.
     for _ in 0..3 {
-        if feeder.wait(&job, || start.elapsed() > Duration::from_secs(20)).is_ok() {
-            return job;
+        loop {
+            match feeder.check(&job, start.elapsed() > Duration::from_secs(20)) {
+                Ok(true) => return job,
+                Ok(false) => std::hint::spin_loop(),
+                Err(_) => break,
+            }
         }
     }
     panic!("no answer to {job:?}");

@@ -47,12 +47,6 @@ impl Model {
         &self.training
     }
 
-    /// Version of the program that trained it.
-    #[must_use]
-    pub fn tool(&self) -> &str {
-        &self.tool
-    }
-
     /// The normalisation profiles.
     #[must_use]
     pub const fn profiles(&self) -> &Profiles {

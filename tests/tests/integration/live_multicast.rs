@@ -68,6 +68,46 @@ fn goes_live(appliance: &Appliance) {
     let feed = &status["feeds"][0];
     assert_eq!((&feed["state"], &feed["gaps"]), (&Value::from("live"), &Value::from(0)), "{feed}");
     assert!(feed["messages"].as_u64().unwrap() > 0 && feed["last"].is_string(), "{feed}");
+    says_how_busy_and_how_full_it_is(&status);
+}
+
+fn says_how_busy_and_how_full_it_is(status: &Value) {
+    let port = &status["feeds"][0]["port"];
+    let n = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("no number: {value}"));
+    assert!(port["link_up"] == true && n(&port["packets"]) > 0 && n(&port["bytes"]) > 0, "{port}");
+    assert!(n(&port["sent"]) > 0, "its IGMP: {port}");
+    let load = &status["load"];
+    let named = |list: &str, key: &str| -> Vec<String> {
+        load[list].as_array().unwrap().iter().map(|row| row[key].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(named("stages", "stage"), ["receiver", "featurizer", "scorer", "desk"]);
+    for stage in load["stages"].as_array().unwrap() {
+        let [polls, busy, busy_ns] = ["polls", "busy_polls", "busy_ns"].map(|key| n(&stage[key]));
+        assert!(polls >= busy && (busy == 0) == (busy_ns == 0), "{stage}");
+        assert!(busy > 0 || stage["stage"] == "desk", "{stage}");
+    }
+    for ring in load["rings"].as_array().unwrap() {
+        let [waiting, most, depth] = ["waiting", "high_water", "depth"].map(|key| n(&ring[key]));
+        assert!(waiting <= depth && most <= depth && n(&ring["lost"]) == 0, "{ring}");
+    }
+    let rings = named("rings", "ring");
+    for ring in [
+        "events",
+        "vectors",
+        "names to control",
+        "trips",
+        "changes of tier",
+        "changes of the card",
+        "IGMP frames",
+    ] {
+        assert_eq!(rings.iter().filter(|name| *name == ring).count(), 1, "{ring}: {rings:?}");
+    }
+    let carried = |ring: usize| n(&load["rings"][ring]["carried"]);
+    assert!(rings[0] == "events" && carried(0) > 0, "{load}");
+    assert_eq!(named("tables", "table"), ["instruments", "orders", "side orders", "far levels"]);
+    let orders = &load["tables"][1];
+    assert!(n(&orders["high_water"]) > 0 && n(&orders["room"]) == 65_536, "{orders}");
+    assert!(n(&load["memory"]["bytes"]) > 0, "{load}");
 }
 
 fn goes_stale(appliance: &Appliance) {

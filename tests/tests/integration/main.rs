@@ -19,6 +19,7 @@ mod live_multicast;
 mod on_a_wire;
 mod order_process;
 mod pages;
+mod port_link;
 mod prices;
 mod real_captures;
 mod records;

@@ -5,11 +5,12 @@ use super::declared::Declared;
 use super::desk_stage::DeskStage;
 use super::explain::Asker;
 use super::gate_tables::{ModelTables, Readers, SharedMemory};
+use super::link::RingView;
 use super::notes::{Defined, ScorerCommand, ScorerNote, VerdictRecord};
 use super::scorer::LineScorer;
 use super::timed::Timed;
 use dataplane::Feed;
-use featurizer::FeaturizerStage;
+use featurizer::{FeaturizerStage, MemoryReport};
 use gate::{BreakerWriter, StaticWriter};
 use gpu::ScoreRecord;
 use stage::{CounterReader, RingRx, RingTx};
@@ -53,6 +54,10 @@ pub(crate) struct Ends {
     pub(crate) booked: CounterReader,
     /// What tables, books and rings take, for the boot report.
     pub(crate) memory: Vec<(String, usize)>,
+    /// The rings of a live line, for who asks how full they are.
+    pub(crate) rings: Vec<RingView>,
+    /// What the tables of the books lie in.
+    pub(crate) tables: MemoryReport,
 }
 
 /// What a judge of the model hears beside its scores.

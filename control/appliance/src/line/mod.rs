@@ -1,7 +1,7 @@
 //! The line behind the receiver, one for every clock: books and features, scorer, order desk, verdict log.
 //!
-//! Start reading at [`topology`], which declares every stage, ring, depth and overflow rule and builds them. The other files
-//! hold what the stages hand out, and to whom.
+//! Start reading at [`link`], which declares every ring, its depth and overflow rule, and at [`topology`], which makes them and
+//! every stage. The other files hold what the stages hand out, and to whom.
 // A note, an event or a scope that is added must be decided on everywhere.
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -19,7 +19,7 @@ pub(crate) mod grant;
 pub(crate) mod health;
 mod last_trades;
 pub(crate) mod levels;
-mod link;
+pub(crate) mod link;
 pub(crate) mod names;
 pub(crate) mod notes;
 pub(crate) mod order_file;

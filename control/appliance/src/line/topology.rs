@@ -2,15 +2,17 @@
 //! `backtest` build theirs here and nowhere else, from the receiver to the rings that lead out of it; they differ in the source of the
 //! packets, in the clock, in the runner, and in where what the stages say ends up.
 
+use super::book_files::BookFiles;
 use super::book_sink::{BookSink, Quotes, TimeOf, Untold};
 use super::books::featurizer;
 use super::desk_stage::{DeskObserver, DeskStage, InForce, Scheduled};
 use super::ends::{ControlEnds, Ends, JudgeEnds, Line, Received};
-use super::explain::{Answer, Answerer, Asker, Question};
+use super::explain::{Answerer, Asker};
 use super::gates::{GateHops, Gates, Tables};
+use super::health::Channels;
 use super::last_trades::LastTrades;
-use super::link::{Link, WhenFull};
-use super::notes::{BookNote, Defined, ModelNote, ScorerCommand, ScorerNote, VerdictRecord};
+use super::link::{Link, Links, RingView, WhenFull};
+use super::notes::{Defined, ScorerNote, VerdictRecord};
 use super::outlet::Outlet;
 use super::schedule::Schedule;
 use super::score_sink::{Effective, LimitOutlet, Limits, ScoreOutlet};
@@ -18,46 +20,23 @@ use super::scorer::{Envelopes, LineScorer};
 use super::spec::{DeskSpec, Follows, LineFiles, LineSpec, Pace, ScorerSpec};
 use super::timed::Timed;
 use super::verdict_log::{VerdictLog, VerdictSheet};
-use crate::igmp_frame::{IgmpFrame, IgmpRing};
+use crate::igmp_frame::IgmpRing;
 use crate::latency::Latency;
 use anyhow::Result;
-use attach::record::RECORD_BYTES;
 use attach::ring::RingReader;
 use control::config::Plan;
-use dataplane::arbiter::REQUESTS_MAX;
-use dataplane::decode::CHANNELS_MAX;
+use control::protocol::RingStatus;
 use dataplane::recovery::{Answer as ServerAnswer, Ask};
 use dataplane::{EventTx, FeedConfig, FileOptions, Live, PacketSource, ReceiverHops, open_files, receive};
-use featurizer::{FeaturizerStage, OnFull};
+use featurizer::{FeaturizerStage, MemoryReport, OnFull};
 use gpu::{PolledScorer, ScoreRecord, ScorerStage};
-use stage::{CounterReader, GapTx, HopHistogram, Interval, LiveClock, LosslessTx, RingRx, RingTx, ring};
+use stage::{CounterReader, GapTx, HopHistogram, LiveClock, LosslessTx, RingRx, RingTx, ring};
 use std::io;
 use std::path::{Path, PathBuf};
-use types::{BookEvent, FeatureVector, Nanos, UnixNanos};
-
-/// Depth of the rings that carry words rather than events.
-const WORDS_DEPTH: usize = 1 << 15;
+use types::{BookEvent, Nanos, UnixNanos};
 
 /// Vectors the scorer takes in one poll.
 const SCORER_BURST: usize = 1_024;
-
-/// Questions to a desk, and answers, that may wait. One is asked at a time.
-const QUESTIONS_DEPTH: usize = 4;
-
-/// Changes of a card's standing that wait to be told: each takes seconds to come about.
-const CARD_CHANGES_DEPTH: usize = 64;
-
-/// IGMP frames that wait for housekeeping, which comes every 100 µs. A switch sends a few a minute.
-const IGMP_FRAMES_DEPTH: usize = 16;
-
-/// Requests to recovery servers that wait for their socket: all that every channel may have under way.
-const ASKS_DEPTH: usize = CHANNELS_MAX * REQUESTS_MAX;
-
-/// Answers of recovery servers that wait for the receiver.
-const ANSWERS_DEPTH: usize = 1_024;
-
-/// Intervals of a hop's histogram that wait for the cold thread, and as many empty ones that wait for the stage.
-const INTERVALS_DEPTH: usize = 2;
 
 /// How often live histograms change hands.
 const INTERVAL: Nanos = Nanos::SECOND;
@@ -77,102 +56,6 @@ const PUBLISH: &str = "publish";
 const GATE: &str = "gate";
 /// Of an order that a gateway carries the whole turn is measured.
 const GATEWAY: &str = "gateway";
-
-/// Every ring of the line.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Links {
-    /// Events, receiver to featurizer.
-    pub(crate) events: Link,
-    /// Vectors, featurizer to scorer.
-    pub(crate) vectors: Link,
-    /// Names of instruments, featurizer to scorer and, live, to the desk; one ring each.
-    pub(crate) names: Link,
-    /// Names of instruments, featurizer to the cold thread.
-    pub(crate) definitions: Link,
-    /// Envelopes and resets, cold thread to scorer.
-    pub(crate) commands: Link,
-    /// Trips and changes of tier, scorer to the cold thread; one ring each.
-    pub(crate) scorer_notes: Link,
-    /// What the books say, featurizer to a desk of simulated time.
-    pub(crate) book_notes: Link,
-    /// What the model says, scorer to a desk of simulated time.
-    pub(crate) model_notes: Link,
-    /// Scores, scorer to who follows the line.
-    pub(crate) scores: Link,
-    /// Vectors, featurizer to a judge of the model.
-    pub(crate) judged_vectors: Link,
-    /// Verdicts, desk to the log; one ring for each of its gates that somebody trades through.
-    pub(crate) verdicts: Link,
-    /// The same of an order thread of its own, with all else that it does, to the appliance that follows it: a ring in shared memory.
-    pub(crate) order_records: Link,
-    /// Intervals of one hop's histogram, stage to the cold thread.
-    pub(crate) histograms: Link,
-    /// Questions, control to the desk.
-    pub(crate) questions: Link,
-    /// Its answers.
-    pub(crate) answers: Link,
-    /// Changes of a card's standing, scorer to the cold thread.
-    pub(crate) card_changes: Link,
-    /// IGMP frames, receiver to its own housekeeping.
-    pub(crate) igmp: Link,
-    /// Requests, receiver to the sockets of the recovery servers; no room without servers.
-    pub(crate) asks: Link,
-    /// What the servers sent.
-    pub(crate) server_answers: Link,
-}
-
-impl Links {
-    /// The rings of a line at `pace`.
-    pub(crate) fn of(plan: &Plan, pace: Pace) -> Self {
-        let live = pace == Pace::Live;
-        const fn link<T>(depth: usize, when_full: WhenFull) -> Link {
-            Link { depth, item_bytes: size_of::<T>(), when_full }
-        }
-        let of_pace = |at_live, simulated| if live { at_live } else { simulated };
-        let (words, depths) = (WORDS_DEPTH, &plan.link);
-        let records = plan.orders.ring_records as usize;
-        let recovers = live && plan.feeds.iter().any(|feed| !feed.recovery.is_empty());
-        let vectors = of_pace(WhenFull::StayDirty, WhenFull::Wait);
-        Self {
-            events: link::<BookEvent>(
-                depths.receiver_featurizer_events as usize,
-                of_pace(WhenFull::MarkGap, WhenFull::Wait),
-            ),
-            vectors: link::<FeatureVector>(depths.featurizer_scorer_vectors as usize, vectors),
-            names: link::<Defined>(words, WhenFull::Wait),
-            definitions: link::<Defined>(words, WhenFull::Drop),
-            commands: link::<ScorerCommand>(words, WhenFull::Refuse),
-            scorer_notes: link::<ScorerNote>(words, of_pace(WhenFull::Drop, WhenFull::Wait)),
-            book_notes: link::<BookNote>(words, WhenFull::Wait),
-            model_notes: link::<ModelNote>(words, WhenFull::Wait),
-            scores: link::<ScoreRecord>(words, WhenFull::Wait),
-            judged_vectors: link::<FeatureVector>(words, WhenFull::Wait),
-            verdicts: link::<VerdictRecord>(records, of_pace(WhenFull::Drop, WhenFull::Wait)),
-            order_records: Link { depth: records, item_bytes: RECORD_BYTES, when_full: WhenFull::Doubt },
-            histograms: link::<Interval>(INTERVALS_DEPTH, WhenFull::GoOn),
-            questions: link::<Question>(QUESTIONS_DEPTH, WhenFull::Refuse),
-            answers: link::<Answer>(QUESTIONS_DEPTH, WhenFull::Refuse),
-            card_changes: link::<gpu::CardChange>(CARD_CHANGES_DEPTH, WhenFull::Drop),
-            igmp: link::<IgmpFrame>(IGMP_FRAMES_DEPTH, WhenFull::Drop),
-            asks: link::<Ask>(if recovers { ASKS_DEPTH } else { 0 }, WhenFull::AskAgain),
-            server_answers: link::<ServerAnswer>(
-                if recovers { ANSWERS_DEPTH } else { 0 },
-                WhenFull::AskAgain,
-            ),
-        }
-    }
-
-    /// Bytes of the rings of a live line.
-    pub(crate) fn live_bytes(&self) -> usize {
-        let Self { events, vectors, names, definitions, commands, scorer_notes, .. } = self;
-        let Self { questions, answers, card_changes, igmp, asks, server_answers, .. } = self;
-        let line = [events, vectors, names, names, definitions, commands, scorer_notes, scorer_notes];
-        line.into_iter()
-            .chain([questions, answers, card_changes, igmp, asks, server_answers])
-            .map(|link| link.depth * link.item_bytes)
-            .sum()
-    }
-}
 
 /// The two ends of `link`.
 fn open<T: Copy>(link: Link) -> (RingTx<T>, RingRx<T>) {
@@ -298,6 +181,8 @@ struct Wiring {
     to_cold: Outlet<Defined>,
     tiers: Outlet<ScorerNote>,
     control: Option<ControlEnds>,
+    /// Rings of a live line among them.
+    rings: Vec<RingView>,
 }
 
 /// Takes all memory and wires the stages behind `events`.
@@ -319,22 +204,20 @@ pub(crate) fn build<O: DeskObserver>(
             wire_simulated(plan, &links, sets, scorer.is_some(), score_latency)
         }
     };
-    let Wiring { quotes, limits, effective, in_force, envelopes, to_desk, to_cold, tiers, control } = wiring;
-    let mut sink = BookSink {
-        time: if pace == Pace::Live { TimeOf::Poll } else { TimeOf::Event },
-        now: UnixNanos(0),
-        vectors: None,
+    let Wiring {
         quotes,
-        untold: Untold::new(plan.book.instruments as usize),
-        last_trades: LastTrades::new(plan.book.instruments as usize),
-        channels,
-        complete: UnixNanos(0),
-        to_scorer: Outlet::Closed,
+        limits,
+        effective,
+        in_force,
+        envelopes,
         to_desk,
         to_cold,
-        to_judge: Outlet::Closed,
-        files: book_files,
-    };
+        tiers,
+        control,
+        mut rings,
+    } = wiring;
+    rings.insert(0, links.events.shown(RingStatus::EVENTS, events.counters()));
+    let mut sink = book_sink(plan, pace, channels, (quotes, to_desk, to_cold), book_files);
     let mut heard = ScoreOutlet { file: score_file, tiers, scores: Outlet::Closed };
     let (scores, judge) = follow(&links, follows, &mut sink, &mut heard);
     let mut scored = None;
@@ -343,6 +226,8 @@ pub(crate) fn build<O: DeskObserver>(
         Some(ScorerSpec { model, scorer }) => {
             let (names_tx, names) = outlet(links.names);
             let (vectors_tx, vectors) = open(links.vectors);
+            rings.push(links.vectors.shown("vectors", vectors.counters()));
+            rings.push(links.names.shown("names to the scorer", names.counters()));
             (sink.vectors, sink.to_scorer) = (Some(vectors_tx), names_tx);
             let limits = LimitOutlet { limits, effective, files: limit_files };
             let config = crate::policy::stage(plan, pace == Pace::Live)?;
@@ -355,7 +240,8 @@ pub(crate) fn build<O: DeskObserver>(
             Some(LineScorer::new(polled, names, envelopes))
         }
     };
-    let books = build_books(plan, pace, events, sink, &mut memory)?;
+    let (books, tables) = build_books(plan, pace, events, sink)?;
+    memory.push(("books and features".to_owned(), tables.bytes));
     memory.push(("rings".to_owned(), links.live_bytes()));
     let booked = books.counters();
     let mut timed =
@@ -364,8 +250,33 @@ pub(crate) fn build<O: DeskObserver>(
     let scorer = scorer.map(|scorer| Timed::new(scorer, timed(SCORE)));
     Ok((
         Line { books, scorer, desk: DeskStage::new(desks, in_force, observer) },
-        Ends { control, verdicts, scores, judge, scored, booked, memory },
+        Ends { control, verdicts, scores, judge, scored, booked, memory, rings, tables },
     ))
+}
+
+/// What the books say, before anybody but the gate, the desk and the cold thread hears it.
+fn book_sink(
+    plan: &Plan,
+    pace: Pace,
+    channels: Channels,
+    (quotes, to_desk, to_cold): (Quotes, Outlet<Defined>, Outlet<Defined>),
+    files: Option<BookFiles>,
+) -> BookSink {
+    BookSink {
+        time: if pace == Pace::Live { TimeOf::Poll } else { TimeOf::Event },
+        now: UnixNanos(0),
+        vectors: None,
+        quotes,
+        untold: Untold::new(plan.book.instruments as usize),
+        last_trades: LastTrades::new(plan.book.instruments as usize),
+        channels,
+        complete: UnixNanos(0),
+        to_scorer: Outlet::Closed,
+        to_desk,
+        to_cold,
+        to_judge: Outlet::Closed,
+        files,
+    }
 }
 
 /// The gates, and the ring of the verdicts of each that somebody trades through.
@@ -430,6 +341,15 @@ fn wire_live(links: &Links, sets: Vec<Tables>, counts: Vec<CounterReader>, adapt
         Some(tables) if adaptive => (Limits::Direct { tables, trips }, None),
         unscored => (Limits::Nowhere, unscored),
     };
+    let rings = vec![
+        links.names.shown("names to the desk", names.counters()),
+        links.definitions.shown("names to control", definitions.counters()),
+        links.commands.shown("commands to the scorer", commands_rx.counters()),
+        links.scorer_notes.shown("trips", trip_notes.counters()),
+        links.scorer_notes.shown("changes of tier", tier_notes.counters()),
+        links.questions.shown("questions to the desk", questions.counters()),
+        links.answers.shown("answers of the desk", answers_rx.counters()),
+    ];
     Ok(Wiring {
         quotes: Quotes::Direct(quotes),
         limits,
@@ -452,6 +372,7 @@ fn wire_live(links: &Links, sets: Vec<Tables>, counts: Vec<CounterReader>, adapt
             orders,
             shared,
         }),
+        rings,
     })
 }
 
@@ -478,6 +399,7 @@ fn wire_simulated(
         to_cold: Outlet::Closed,
         tiers: Outlet::Closed,
         control: None,
+        rings: Vec::new(),
     }
 }
 
@@ -486,13 +408,12 @@ fn build_books(
     pace: Pace,
     events: RingRx<BookEvent>,
     sink: BookSink,
-    memory: &mut Vec<(String, usize)>,
-) -> Result<FeaturizerStage<BookSink>> {
+) -> Result<(FeaturizerStage<BookSink>, MemoryReport)> {
     let on_full = if pace == Pace::Live { OnFull::KeepDirty } else { OnFull::Wait };
     let mut featurizer = featurizer(plan, on_full)?;
     if sink.files.as_ref().is_some_and(|files| files.slippage.is_some()) {
         featurizer.capture_slippage();
     }
-    memory.push(("books and features".to_owned(), featurizer.memory().bytes));
-    Ok(FeaturizerStage::new(featurizer, events, sink))
+    let memory = featurizer.memory();
+    Ok((FeaturizerStage::new(featurizer, events, sink), memory))
 }

@@ -4,7 +4,9 @@
 use super::drivers::named;
 use super::feed_state::feed_state;
 use super::gateways::GatewayViews;
+use super::load::LoadView;
 use super::orders::{ClosedScopes, Orders, ScopeNumbers};
+use super::port::PortView;
 use super::pulse::Pulse;
 use super::unscored::Unscored;
 use super::views::{FeedView, ScorerView};
@@ -58,8 +60,8 @@ pub(super) struct LiveBackend {
     pub(super) clock: LiveClock,
     pub(super) feeds: Vec<FeedView>,
     pub(super) scorer: Option<ScorerView>,
-    /// What the featurizer counts.
-    booked: CounterReader,
+    /// How busy the line is and how full.
+    pub(super) load: LoadView,
     pub(super) model: String,
     pub(super) readers: Readers,
     /// What the desk counts.
@@ -105,7 +107,7 @@ fn numbered<'a, I>(names: impl Iterator<Item = &'a Name>, id: fn(u16) -> I) -> B
 impl LiveBackend {
     pub(super) fn new(
         clock: LiveClock,
-        (feeds, scorer, booked, model): (Vec<FeedView>, Option<ScorerView>, CounterReader, String),
+        (feeds, scorer, load, model): (Vec<FeedView>, Option<ScorerView>, LoadView, String),
         (readers, shared): (Readers, Option<SharedMemory>),
         orders: CounterReader,
         (writers, unscored): (Writers, Option<Unscored>),
@@ -121,7 +123,7 @@ impl LiveBackend {
             clock,
             feeds,
             scorer,
-            booked,
+            load,
             model,
             readers,
             orders,
@@ -176,6 +178,11 @@ impl LiveBackend {
             said.say(|| self.clock.now());
         }
         lock(&self.writers).breakers.alive(self.clock.now());
+    }
+
+    /// Lets go of the ports, once nobody polls them: an interface is left as it was found.
+    pub(super) fn close_ports(&self) {
+        self.feeds.iter().filter_map(|feed| feed.port.as_ref()).for_each(PortView::close);
     }
 
     /// The daemon ends in order.
@@ -250,7 +257,7 @@ impl LiveBackend {
             counters.iter().map(|(name, value)| (name.to_owned(), value)).collect::<BTreeMap<_, _>>()
         };
         let feeds = self.feeds.iter().map(|feed| (format!("receiver {}", feed.name), of(&feed.counters)));
-        let others = self.scorer.iter().map(|scorer| &scorer.counters).chain([&self.booked]);
+        let others = self.scorer.iter().map(|scorer| &scorer.counters).chain([self.load.booked()]);
         let stages = feeds.chain(others.map(|counters| (counters.set_name().to_owned(), of(counters))));
         let gateways = self.gateways.get().into_iter().flat_map(GatewayViews::standings);
         stages.chain(lock(&self.processes).iter().flat_map(Orders::standings)).chain(gateways).collect()
@@ -347,8 +354,11 @@ impl Backend for LiveBackend {
                 redefined_locates: value(&feed.counters, "redefined_locates"),
                 outliers: value(&feed.counters, "outliers"),
                 lost_events: value(&feed.counters, "lost_events"),
+                lost_definitions: value(&feed.counters, "lost_definitions"),
+                heartbeats: value(&feed.counters, "heartbeats"),
                 instruments_beyond: value(&feed.counters, "instruments_beyond"),
                 recovery: feed.recovery(),
+                port: feed.port.as_ref().map(|port| port.status(self.clock.now())),
                 lines: feed.lines(self.clock.now()),
             }
         };
@@ -385,6 +395,7 @@ impl Backend for LiveBackend {
             counters: self.counters(),
             verdicts: self.pulse.by_reason(),
             hops: self.pulse.by_hop(),
+            load: self.load.status(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::backend::LiveBackend;
 use super::feed::{LiveFeed, OpenedFeed, ThreadStart, open_feed, silent_after};
+use super::load::LoadView;
 use super::recovery::{RecoveryThread, Sockets};
 use super::report::Report;
 use super::spec::{Parts, line_of, model_of};
@@ -12,9 +13,10 @@ use crate::cli::WrongUsage;
 use crate::latency::Latency;
 use crate::line::ends::{AnyFeed, Books, Ends, Line, OrderDesk, Scorer};
 use crate::line::health::{FeedHealth, LastMoved, Moment};
+use crate::line::link::Links;
 use crate::line::notes::{Defined, ScorerNote};
 use crate::line::spec::Pace;
-use crate::line::topology::{self, Links};
+use crate::line::topology;
 use crate::named::lower_case;
 use crate::output::tell;
 use anyhow::{Context, Result};
@@ -82,7 +84,7 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     let feed_plan = only_feed(plan)?;
     let mut report = Report::default();
     report.warnings.extend(lower_case(plan));
-    let OpenedFeed { received: (feed, events), thread_start, chores, recovery } =
+    let OpenedFeed { received: (feed, events), thread_start, chores, recovery, port, rings: port_rings } =
         open_feed(plan, feed_plan, clock, latency, &mut report)?;
     let model = model_of(plan)?;
     let (cards, card) = topology::card_ring(plan);
@@ -92,11 +94,16 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     report.warnings.extend(warning);
     let scorer_name = spec.scorer.as_ref().map(|spec| spec.scorer.name());
     let (mut line, ends) = topology::build(spec, events)?;
-    let Ends { control, scored, booked, memory, .. } = ends;
+    let links = Links::of(plan, Pace::Live);
+    let Ends { control, scored, booked, memory, mut rings, tables, .. } = ends;
+    rings.push(links.card_changes.shown("changes of the card", card.counters()));
+    rings.extend(port_rings);
+    let load = LoadView::new(rings, booked, plan.book.orders.into(), &tables);
+    report.warnings.extend(load.memory_shortfall());
     report.memory.extend(memory);
-    report.describe(plan, feed_plan, &Links::of(plan, Pace::Live), model.is_some());
+    report.describe(plan, feed_plan, &links, model.is_some());
     let heard = LastMoved::new(feed.counters(), "messages");
-    let view = feed_view(feed_plan, &feed, heard.moment(), health);
+    let view = FeedView { port, ..feed_view(feed_plan, &feed, heard.moment(), health) };
     let scored = scorer_name.zip(scored).map(|(name, counters)| {
         let moved = LastMoved::new(counters.clone(), "scored");
         let view = ScorerView { name, counters, last: moved.moment() };
@@ -113,7 +120,7 @@ pub(super) fn prepare(plan: &Plan, clock: &LiveClock, latency: &mut Latency) -> 
     let (readers, definitions, notes) = (ends.readers, ends.definitions, ends.notes);
     let (asker, orders, shared) = (ends.asker, ends.orders, ends.shared);
     let model = model.map_or_else(String::new, |model| model.id().to_owned());
-    let views = (vec![view], scorer_view, booked, model);
+    let views = (vec![view], scorer_view, load, model);
     let unscored = ends.unscored.map(|tables| Unscored::new(tables, plan.overlay));
     let writers = (writers, unscored);
     let backend =
@@ -134,6 +141,7 @@ fn feed_view(plan: &FeedPlan, feed: &AnyFeed, last: Moment, health: FeedHealth) 
         health,
         stale_after: silent_after(plan),
         recovers: !plan.recovery.is_empty(),
+        port: None,
     }
 }
 
@@ -155,6 +163,10 @@ impl Prepared {
         let recovery = recovery.map(Sockets::start).transpose()?;
         backend.feeds.iter().for_each(|feed| feed.started.set(clock.now()));
         let feed = at(placement.receiver_cpu, STAGE_NAP_US).spawn(feed, thread_start)?;
+        let mut threads = vec![(feed.name(), feed.counters()), (books.name(), books.counters())];
+        threads.extend(scorer.iter().map(|scorer| (scorer.name(), scorer.counters())));
+        threads.push((desk.name(), desk.counters()));
+        backend.load.note_threads(threads);
         Ok(Running { feed, recovery, books, scorer, desk, stop, cold })
     }
 }

@@ -1,10 +1,12 @@
 //! The daemon's input: a port on DPDK or a capture, and what its thread does beside receiving.
 
+use super::port::PortView;
 use super::recovery::{self, Sockets, WINDOW_PACKETS, recovery_config};
 use super::report::Report;
 use crate::latency::Latency;
 use crate::line::ends::{AnyFeed, Received};
 use crate::line::health::LastMoved;
+use crate::line::link::RingView;
 use crate::line::spec::Pace;
 use crate::line::topology::{self, Measured};
 use anyhow::Result;
@@ -34,6 +36,10 @@ pub(super) struct OpenedFeed {
     pub(super) thread_start: ThreadStart,
     pub(super) chores: Option<Box<dyn PortChores>>,
     pub(super) recovery: Option<Sockets>,
+    /// The port itself, for who asks how it is.
+    pub(super) port: Option<PortView>,
+    /// Rings of its own.
+    pub(super) rings: Vec<RingView>,
 }
 
 /// Opens what the configuration names.
@@ -54,11 +60,19 @@ pub(super) fn open_feed(
             let files = ([path.clone()], FileOptions::default());
             let received =
                 topology::receive_files((plan, Pace::Live), (&files.0, files.1), &config, Some(measured))?;
-            Ok(OpenedFeed { received, thread_start: Box::new(|| Ok(())), chores: None, recovery: None })
+            Ok(OpenedFeed {
+                received,
+                thread_start: Box::new(|| Ok(())),
+                chores: None,
+                recovery: None,
+                port: None,
+                rings: Vec::new(),
+            })
         }
         FeedSource::Vdev(_) | FeedSource::Pci(_) => {
-            let (sockets, ends) = recovery::open(plan, feed)?.unzip();
-            let opened = open_port(plan, feed, &config, (measured, ends), report)?;
+            let (mut sockets, ends) = recovery::open(plan, feed)?.unzip();
+            let mut opened = open_port(plan, feed, &config, (measured, ends), report)?;
+            opened.rings.extend(sockets.iter_mut().flat_map(|sockets| std::mem::take(&mut sockets.rings)));
             Ok(OpenedFeed { recovery: sockets, ..opened })
         }
     }
@@ -99,7 +113,9 @@ fn open_port(
     (measured, recovery): (Measured<'_>, Option<RecoveryEnds>),
     report: &mut Report,
 ) -> Result<OpenedFeed> {
-    let port = crate::dpdk_source::open_live(plan, feed, topology::igmp_ring(plan))?;
+    let igmp = topology::igmp_ring(plan);
+    let aside = crate::line::link::Links::of(plan, Pace::Live).igmp.shown("IGMP frames", igmp.1.counters());
+    let port = crate::dpdk_source::open_live(plan, feed, igmp)?;
     report.warnings.extend(port.warnings);
     report.groups.extend(port.groups);
     let live = dataplane::Live { stamp: measured.1.clone(), recovery };
@@ -111,6 +127,8 @@ fn open_port(
         thread_start: Box::new(move || crate::dpdk_source::register_thread(&eal)),
         chores: port.member.map(|member| Box::new(member) as Box<dyn PortChores>),
         recovery: None,
+        port: Some(PortView::new(port.device, Box::new(port.gauge))),
+        rings: vec![aside],
     })
 }
 
@@ -127,6 +145,13 @@ fn open_port(
         "feed {}: this build has no DPDK (built with --no-default-features), wanted source \"file:PATH\"",
         feed.name
     )
+}
+
+#[cfg(feature = "dpdk")]
+impl super::port::PortGauge for crate::dpdk_source::PortGauge {
+    fn read(&self) -> Result<control::protocol::PortStatus, String> {
+        Self::read(self)
+    }
 }
 
 #[cfg(feature = "dpdk")]

@@ -13,8 +13,10 @@ mod feed;
 mod feed_state;
 mod gateways;
 mod latency_log;
+mod load;
 mod notify;
 mod orders;
+mod port;
 mod pulse;
 mod recovery;
 mod report;
@@ -212,6 +214,7 @@ fn end_stages(
     log: &EventLog,
 ) -> Result<()> {
     let stopped = running.stop(clock.now());
+    backend.close_ports();
     say(log, hops.write(clock.now(), &backend.pulse));
     stopped?;
     drain_orders(backend, verdicts, log);

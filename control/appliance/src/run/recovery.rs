@@ -4,7 +4,9 @@
 //! server, so that an answer is of the channel that asked, and the kernel lets only the server's own datagrams through.
 
 use super::cpus::housekeeping;
-use crate::line::topology::{Links, recovery_rings};
+use crate::line::link::{Links, RingView};
+use crate::line::spec::Pace;
+use crate::line::topology::recovery_rings;
 use anyhow::{Context, Result};
 use control::config::{Feed, Plan};
 use dataplane::arbiter::RecoveryConfig;
@@ -57,6 +59,8 @@ pub(super) struct Sockets {
     asks: RingRx<Ask>,
     answers: RingTx<Answer>,
     cpus: Vec<usize>,
+    /// Both rings, for who asks how full they are.
+    pub(super) rings: Vec<RingView>,
 }
 
 /// The thread; it ends with this.
@@ -87,8 +91,13 @@ pub(super) fn open(plan: &Plan, feed: &Feed) -> Result<Option<(Sockets, Recovery
         }
     }
     let (asks, answers) = recovery_rings(plan);
+    let links = Links::of(plan, Pace::Live);
+    let rings = vec![
+        links.asks.shown("requests to servers", asks.1.counters()),
+        links.server_answers.shown("answers of servers", answers.0.counters()),
+    ];
     let ends = RecoveryEnds { asks: asks.0, answers: answers.1 };
-    Ok(Some((Sockets { ways, asks: asks.1, answers: answers.0, cpus: housekeeping(plan) }, ends)))
+    Ok(Some((Sockets { ways, asks: asks.1, answers: answers.0, cpus: housekeeping(plan), rings }, ends)))
 }
 
 /// What the boot report says of the thread's input.

@@ -1,6 +1,6 @@
 //! What boot prints.
 
-use crate::line::topology::Links;
+use crate::line::link::Links;
 use crate::output::tell;
 use control::config::{CpuChoice, Feed as FeedPlan, Plan};
 

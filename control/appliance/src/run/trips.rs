@@ -81,6 +81,7 @@ mod tests {
     use crate::line::notes::{Defined, ScorerCommand, ScorerNote};
     use crate::line::outlet::Outlet;
     use crate::line::score_sink::{Effective, LimitOutlet, Limits};
+    use crate::run::load::LoadView;
     use crate::run::writers::Writers;
     use control::audit::Actor;
     use control::backend::Backend;
@@ -89,6 +90,7 @@ mod tests {
     use control::protocol::Command;
     use control::roles::Role;
     use control::stamp::Stamp;
+    use featurizer::MemoryReport;
     use gate::{
         AccountId, FixedScore, Gate, LimitCause, OrderIntent, OrderType, Overlay, StrategyId, TimeInForce,
         effective_limits,
@@ -119,9 +121,10 @@ mod tests {
                 GateSet::new(plan, 1, 1, Listens::Limits, false).unwrap();
             let (commands, taken) = ring(4);
             let none = || counters("none", ["none"]).0;
+            let tables = MemoryReport { bytes: 0, paged_bytes: 0, huge_bytes: None, huge_wanted: false };
             let backend = Arc::new(LiveBackend::new(
                 LiveClock::Os(OsClock),
-                (Vec::new(), None, none(), String::new()),
+                (Vec::new(), None, LoadView::new(Vec::new(), none(), 0, &tables), String::new()),
                 (readers, None),
                 none(),
                 (Writers { statics, declared, breakers, commands }, None),

@@ -1,6 +1,7 @@
 //! What the stages of the line show of themselves, for `status`.
 
 use super::feed_state::dead_since;
+use super::port::PortView;
 use crate::line::health::{FeedHealth, Moment};
 use control::protocol::{LineStatus, RecoveryStatus};
 use control::stamp::Stamp;
@@ -25,6 +26,8 @@ pub(super) struct FeedView {
     pub(super) stale_after: Nanos,
     /// There are servers to ask again.
     pub(super) recovers: bool,
+    /// The port that it comes through.
+    pub(super) port: Option<PortView>,
 }
 
 impl FeedView {

@@ -8,8 +8,8 @@ use control::events::Events;
 use control::names::{Scope, SymbolName};
 use control::protocol::{
     Driver, FeedStatus, GatewayDown, GatewayStatus, HaltRow, HoldingsFilter, HopStatus, LineStatus,
-    OrderCounts, OrderQuery, OrderRow, OrderSide, PositionRow, PositionSetting, Price, RecoveryStatus,
-    ScorerStatus, SessionRow, SettlementMissing,
+    LoadStatus, OrderCounts, OrderQuery, OrderRow, OrderSide, PortStatus, PositionRow, PositionSetting,
+    Price, RecoveryStatus, RingStatus, ScorerStatus, SessionRow, SettlementMissing, StageStatus, TableStatus,
 };
 use control::server::Server;
 use control::stamp::Stamp;
@@ -111,8 +111,11 @@ fn feed() -> FeedStatus {
         redefined_locates: 0,
         outliers: 0,
         lost_events: 0,
+        lost_definitions: 0,
+        heartbeats: 0,
         instruments_beyond: 0,
         recovery: Some(RecoveryStatus::default()),
+        port: Some(PortStatus { link_up: Some(false), speed_mbps: Some(25_000), ..PortStatus::default() }),
         lines: vec![line('A', None), line('B', Some(Stamp(now())))],
     }
 }
@@ -159,6 +162,12 @@ impl Backend for Market {
             counters: [("receiver".to_owned(), [("packets".to_owned(), 310_204)].into())].into(),
             verdicts: BTreeMap::from([(0, 48_201), (903, 300), (701, 77)]),
             hops: vec![hop("nic_to_ring", 310), hop("ring_to_book", 95), hop("gate", 180)],
+            load: LoadStatus {
+                stages: vec![StageStatus { stage: "receiver".to_owned(), ..StageStatus::default() }],
+                rings: vec![RingStatus { ring: RingStatus::EVENTS.to_owned(), ..RingStatus::default() }],
+                tables: vec![TableStatus { table: "orders".to_owned(), ..TableStatus::default() }],
+                ..LoadStatus::default()
+            },
         }
     }
 

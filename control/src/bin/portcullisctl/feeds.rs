@@ -2,7 +2,7 @@
 
 use crate::sheet::Field;
 use crate::words::{ago, n};
-use control::protocol::{FeedStatus, LineStatus, RecoveryStatus};
+use control::protocol::{FeedStatus, LineStatus, PortStatus, RecoveryStatus};
 use control::stamp::Stamp;
 
 /// So many lines are all shown; of more, those alone that are dead or lack something. JSON has all.
@@ -20,7 +20,31 @@ pub(crate) fn rows(feed: &FeedStatus, now: Stamp) -> Vec<(String, Field)> {
     });
     let feed_row = (format!("feed {}", feed.name), Field::alarm_if(feed.state != "live", said));
     let recovery = feed.recovery.as_ref().map(|recovery| ("  recovery".to_owned(), recovery_row(recovery)));
-    std::iter::once(feed_row).chain(recovery).chain(lines).collect()
+    let port = feed.port.as_ref().map(|port| ("  port".to_owned(), port_row(port)));
+    std::iter::once(feed_row).chain(port).chain(recovery).chain(lines).collect()
+}
+
+/// The port's link and what it lost; an alarm where it has no link, lost something or says nothing.
+fn port_row(port: &PortStatus) -> Field {
+    let PortStatus { device, link_up, missed, errors, no_buffer, unsent, unreadable, .. } = port;
+    let speed = port.speed_mbps.map_or_else(String::new, |mbps| format!(", {} Mbit/s", n(mbps.into())));
+    let duplex = if port.full_duplex { "" } else { ", half duplex" };
+    let link = match link_up {
+        Some(true) => format!("link up{speed}{duplex}"),
+        Some(false) => "LINK DOWN".to_owned(),
+        None => "link unknown".to_owned(),
+    };
+    let counts = [
+        (*missed, "missed (queue full)"),
+        (*errors, "in error"),
+        (*no_buffer, "without a buffer"),
+        (*unsent, "not sent"),
+    ];
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    let counts: String = counts.map(|(count, what)| format!(", {} {what}", n(count))).collect();
+    let why = if unreadable.is_empty() { String::new() } else { format!("; not read now: {unreadable}") };
+    let said = format!("{device}: {link}, {} packets{counts}{why}", n(port.packets));
+    Field::alarm_if(*link_up == Some(false) || port.lost() > 0 || !unreadable.is_empty(), said)
 }
 
 /// What was asked for again; an alarm where that was in vain.
@@ -62,6 +86,7 @@ fn troubles(feed: &FeedStatus) -> String {
         (feed.restarts, "restarts of the sequence"),
         (feed.redefined_locates, "locates given to another stock"),
         (feed.lost_events, "lost in the ring"),
+        (feed.lost_definitions, "of them named an instrument"),
         (feed.instruments_beyond, "instruments without room (book.instruments)"),
     ];
     counts
@@ -94,6 +119,9 @@ mod tests {
             redefined_locates: 0,
             outliers: 0,
             lost_events: 0,
+            lost_definitions: 0,
+            heartbeats: 0,
+            port: None,
             instruments_beyond: 0,
             recovery: None,
             lines,
@@ -145,6 +173,31 @@ mod tests {
         assert_eq!(*row, ("  recovery".into(), "3,400 messages recovered, 12 requests, 0 unanswered".into()));
         let bad = RecoveryStatus { unanswered: 12, refused: 2, failed: 1, ..good };
         assert!(told(&with(bad))[1].1.ends_with("12 unanswered, 2 answers not believed, 1 holes given up"));
+    }
+
+    #[test]
+    fn a_port_is_told_with_its_link_and_what_it_lost() {
+        let good = PortStatus {
+            device: "0000:3b:00.0".to_owned(),
+            link_up: Some(true),
+            speed_mbps: Some(25_000),
+            full_duplex: true,
+            packets: 310_204,
+            ..PortStatus::default()
+        };
+        let row =
+            |port: &PortStatus| told(&FeedStatus { port: Some(port.clone()), ..feed(Vec::new()) }).remove(1);
+        let said = "0000:3b:00.0: link up, 25,000 Mbit/s, 310,204 packets";
+        assert_eq!(row(&good), ("  port".to_owned(), said.to_owned()));
+        assert!(matches!(port_row(&good), Field::Text(_)));
+        let lossy = PortStatus { missed: 1_200, no_buffer: 3, full_duplex: false, ..good.clone() };
+        let said = "link up, 25,000 Mbit/s, half duplex, 310,204 packets, 1,200 missed (queue full), 3 without a buffer";
+        assert_eq!(row(&lossy).1, format!("0000:3b:00.0: {said}"));
+        let down = PortStatus { link_up: Some(false), ..good.clone() };
+        assert_eq!(row(&down).1, "0000:3b:00.0: LINK DOWN, 310,204 packets");
+        let unreadable = PortStatus { link_up: None, unreadable: "-95".to_owned(), ..good };
+        assert!(row(&unreadable).1.ends_with("link unknown, 310,204 packets; not read now: -95"));
+        assert!([lossy, down, unreadable].iter().all(|port| matches!(port_row(port), Field::Alarm(_))));
     }
 
     #[test]

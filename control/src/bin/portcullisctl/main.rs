@@ -10,6 +10,7 @@ mod closing;
 mod feeds;
 mod halts;
 mod holdings;
+mod load;
 mod ops;
 mod proof;
 mod pulse;

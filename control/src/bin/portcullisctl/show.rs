@@ -3,6 +3,7 @@
 use crate::cli::Format;
 use crate::feeds;
 use crate::halts;
+use crate::load;
 use crate::pulse;
 use crate::sheet::{Field, Sheet};
 use crate::words::{ago, n, span};
@@ -112,6 +113,9 @@ pub(crate) fn status_text(format: Format, status: &StatusReply) -> String {
         line("events", Field::text(said));
     }
     line("scorer", scorer(status));
+    for (name, said) in load::rows(&status.load, span_ns(status)) {
+        line(&name, said);
+    }
     line("audit", Field::text(format!("{} records, head {}", n(status.audit.records), status.audit.head)));
     let r = &status.refused;
     if r.total > 0 {
@@ -127,6 +131,11 @@ pub(crate) fn status_text(format: Format, status: &StatusReply) -> String {
     }
     line("clock", Field::Moment(Some(status.now)));
     text_of(format, "status", status, &sheet, "")
+}
+
+/// How long the daemon has run.
+fn span_ns(status: &StatusReply) -> u64 {
+    status.now.0.since(status.started.0).0
 }
 
 /// `open` only while orders can pass.

@@ -76,8 +76,8 @@ impl FatFingerLaw {
 
     /// Probability that an order of this size, a multiple of the touch, with a price in this bucket is an error. Never
     /// falling in the size or the bucket; 1 for a size or increments that are NaN.
-    #[must_use]
-    pub fn probability(
+    #[cfg(test)]
+    pub(crate) fn probability(
         &self,
         increments: &[f32; FAT_FINGER_BUCKETS],
         bucket: usize,

@@ -79,12 +79,6 @@ impl FusedScorer {
         Ok(Self { kernel, profiles, engine, tile: Box::new(Tile::new()), staging })
     }
 
-    /// What it runs on.
-    #[must_use]
-    pub fn kernel(&self) -> Kernel {
-        self.kernel
-    }
-
     /// [`StagedScorer::stage`] of the parts of a row.
     pub(crate) fn stage_parts(&mut self, place: usize, row: RowParts<'_>) {
         let Self { kernel, profiles, engine, staging: Staging { tile, results, .. }, .. } = self;
