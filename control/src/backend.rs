@@ -6,6 +6,7 @@ use crate::protocol::{
     Driver, FeedStatus, GatewayStatus, Grant, HaltRow, HoldingsFilter, HopStatus, OrderCounts, OrderQuery,
     OrderRow, PositionRow, PositionSetting, ScorerStatus, SessionRow, SettlementMissing, StageCounters,
 };
+use crate::restricted::Restricted;
 use gate::{Breaker, Envelope, Explanation, Exposure, FixedScore, LimitsSource, RiskLimits};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -115,6 +116,12 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// [`BackendError`].
     fn set_limits(&self, symbol: SymbolName, envelope: &Envelope) -> Result<(), BackendError>;
+
+    /// Refuses the orders of whom `restricted` says in one instrument, and of nobody else by the restricted list.
+    ///
+    /// # Errors
+    /// [`BackendError`].
+    fn restrict(&self, symbol: SymbolName, restricted: &Restricted) -> Result<(), BackendError>;
 
     /// Takes back the model's word about one instrument: at once, with the scorer dead as well; one that lives goes on a tier below.
     ///

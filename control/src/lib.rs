@@ -24,6 +24,7 @@ pub mod limits;
 pub mod metrics;
 pub mod names;
 pub mod protocol;
+pub mod restricted;
 pub mod roles;
 pub mod server;
 pub mod stamp;

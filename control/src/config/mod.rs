@@ -16,6 +16,7 @@ mod listen;
 mod net;
 mod ops;
 mod plan;
+mod restricted;
 mod schema;
 mod schema_firm;
 mod schema_ops;
@@ -37,6 +38,7 @@ pub use net::{
 };
 pub use ops::Ops;
 pub use plan::{DeclaredScopes, Plan};
+pub use restricted::RestrictedPlan;
 pub use schema::{
     Audit, Book, Client, Eal, EalMemory, Feed, Gate, Igmp, Instance, Link, OnDaemonLoss, Orders, Placement,
     Scorer, ScorerBackend, SelfMatch,
@@ -126,7 +128,7 @@ fn read(path: &Path) -> Result<Node, Vec<ConfigError>> {
     tree::parse(&path.display().to_string(), &text_of(path)?)
 }
 
-fn text_of(path: &Path) -> Result<String, Vec<ConfigError>> {
+pub(crate) fn text_of(path: &Path) -> Result<String, Vec<ConfigError>> {
     let fault = |cause: String| vec![ConfigErrors::unreadable(path, cause)];
     let mut file = std::fs::File::open(path).map_err(|e| fault(e.to_string()))?;
     let mut text = String::new();

@@ -7,6 +7,7 @@ use super::gateway::Gateway;
 use super::instruments::InstrumentPlan;
 use super::net::FeedSource;
 use super::ops::Ops;
+use super::restricted::RestrictedPlan;
 use super::schema::{self, Config};
 use super::ticks::TickPlan;
 use super::tree::{Node, Step};
@@ -57,6 +58,8 @@ pub struct Plan {
     pub profit: ProfitRules,
     /// The order processes there are.
     pub clients: BTreeMap<Name, schema::Client>,
+    /// The restricted list, as it is at the start.
+    pub restricted: RestrictedPlan,
     /// The gateways there are.
     pub gateways: Vec<Gateway>,
     /// What they share with the daemon.
@@ -127,6 +130,7 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
     check.range("audit.anchor_records", config.audit.anchor_records, 1, 1_000_000);
     check.range("audit.anchor_minutes", config.audit.anchor_minutes, 1, 1_440);
     let scopes = check.scopes(&config);
+    let restricted = check.restricted(&config.restricted, &scopes);
     let profit = check.profit(&config.firm);
     check.clients(&config);
     check.ops(&config);
@@ -171,6 +175,7 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
         roles,
         audit,
         scopes,
+        restricted,
         profit,
         clients: client,
         gateways,

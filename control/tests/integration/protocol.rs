@@ -71,6 +71,7 @@ fn commands() -> Vec<Command> {
         Command::ProposalApprove { id: 7, reason: reason(), ticket: ticket() },
         Command::ProposalWithdraw { id: 7, reason: reason(), ticket: None },
         Command::TierMap { after: Some(symbol) },
+        Command::ListsReload { dry_run: true, reason: reason(), ticket: ticket() },
     ]
 }
 

@@ -20,6 +20,7 @@ use control::protocol::{
     FeedStatus, Grant, HoldingsFilter, OrderCounts, OrderQuery, OrderRow, PositionRow, PositionSetting,
     ScorerStatus, StageCounters,
 };
+use control::restricted::Restricted;
 use gate::{
     AccountId, Breaker, Envelope, Explanation, Exposure, LimitsSource, OrderIntent, OrderType, StrategyId,
     TermsError, limits_in_force,
@@ -394,6 +395,16 @@ impl Backend for LiveBackend {
         let told = lock(&self.writers).set_limits(named, envelope, version, now).map_err(failed)?;
         // The static row holds already; only the model's own limits wait for the scorer.
         if told || self.scorer.is_none() { Ok(()) } else { Err(failed("the scorer does not take commands")) }
+    }
+
+    fn restrict(&self, symbol: SymbolName, restricted: &Restricted) -> Result<(), BackendError> {
+        let instrument = self.instrument(symbol).ok_or_else(|| Self::unknown(symbol))?;
+        let restriction = {
+            let names = lock(&self.names);
+            let strategy = |name: &Name| names.strategies.get(name).copied();
+            restricted.numbered(strategy, |name| names.accounts.get(name).copied())
+        };
+        lock(&self.writers).statics.restrict(instrument, &restriction).map_err(failed)
     }
 
     fn reset_tier(&self, symbol: SymbolName) -> Result<(), BackendError> {

@@ -11,6 +11,7 @@ use control::protocol::{
     OrderCounts, OrderQuery, OrderRow, OrderSide, PositionRow, PositionSetting, Price, RecoveryStatus,
     ScorerStatus, SessionRow, SettlementMissing,
 };
+use control::restricted::Restricted;
 use control::server::Server;
 use control::stamp::Stamp;
 use gate::{Breaker, Envelope, Explanation, Exposure, FixedScore, LimitsSource, Overlay, effective_limits};
@@ -180,6 +181,10 @@ impl Backend for Market {
     }
 
     fn set_limits(&self, _: SymbolName, _: &Envelope) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    fn restrict(&self, _: SymbolName, _: &Restricted) -> Result<(), BackendError> {
         Ok(())
     }
 
