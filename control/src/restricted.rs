@@ -14,13 +14,15 @@ use types::Side;
 /// The columns, in the order of the help.
 const COLUMNS: [&str; 6] = ["symbol", "account", "desk", "strategy", "side", "reason"];
 
+/// Errors after which the rest of a file is not looked at: it is none.
+const ERRORS_MAX: usize = 100;
+
 /// Whose orders a line is about, in what.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RestrictedLine {
-    /// The instrument.
-    pub symbol: SymbolName,
+struct RestrictedLine {
+    symbol: SymbolName,
     /// An account, a desk or a strategy; none is everybody.
-    pub scope: Option<Scope>,
+    scope: Option<Scope>,
     /// Whether it is about buys or sells alone: `true` for buys; none is both.
     buys: Option<bool>,
 }
@@ -119,10 +121,7 @@ impl RestrictedList {
     }
 
     /// The same of `text`, which came from `source`.
-    ///
-    /// # Errors
-    /// As [`RestrictedList::read`].
-    pub fn parse(source: &str, text: &str, scopes: &DeclaredScopes) -> Result<Self, ConfigErrors> {
+    fn parse(source: &str, text: &str, scopes: &DeclaredScopes) -> Result<Self, ConfigErrors> {
         let mut reader = Reader { source, scopes, list: Self::default(), errors: Vec::new() };
         reader.read(text);
         let Reader { mut list, errors, .. } = reader;
@@ -130,21 +129,10 @@ impl RestrictedList {
         if errors.is_empty() { Ok(list) } else { Err(ConfigErrors(errors)) }
     }
 
-    /// Its lines, in order of symbol.
-    pub fn lines(&self) -> impl Iterator<Item = &RestrictedLine> {
-        self.lines.iter()
-    }
-
-    /// How many there are.
+    /// How many lines it has.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.lines.len()
-    }
-
-    /// Whether it restricts nobody.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.lines.is_empty()
     }
 
     /// BLAKE3 of the file, as `b3sum` says it; empty where there was none.
@@ -253,6 +241,9 @@ impl Reader<'_> {
         for (number, line) in lines {
             last = number;
             self.line(number, &columns, line);
+            if self.errors.len() >= ERRORS_MAX {
+                return;
+            }
         }
         if !text.ends_with('\n') {
             let found = "a last line without its end";

@@ -1,6 +1,7 @@
 //! Reading the restricted list anew: lines that come are in force at once and ahead of the lock, lines that go wait for the record.
 
 use super::asked::Asked;
+use super::lists_ahead::Ahead;
 use super::loosen::{not_audited, not_taken};
 use super::plane::{Controller, Inner, refuse};
 use super::shortfall::{Shortfalls, Why};
@@ -23,7 +24,7 @@ pub(super) fn word_of(plan: &RestrictedPlan) -> Value {
     if plan.file.as_os_str().is_empty() {
         return Value::Null;
     }
-    json!({ "file": plan.file.display().to_string(), "digest": plan.list.digest(), "lines": plan.list.len() })
+    json!({ "file": plan.file.display().to_string(), "digest": plan.list.digest(), "lines": plan.list.count() })
 }
 
 fn few(mut lines: Vec<String>) -> Vec<String> {
@@ -56,11 +57,11 @@ impl Difference {
 
     /// The record of a change from `before` to `after`, which came from `file`.
     fn record(&self, why: Why<'_>, file: &Path, before: &RestrictedList, after: &RestrictedList) -> Record {
-        let was = json!({ "digest": before.digest(), "lines": before.len() });
+        let was = json!({ "digest": before.digest(), "lines": before.count() });
         let is = json!({
             "file": file.display().to_string(),
             "digest": after.digest(),
-            "lines": after.len(),
+            "lines": after.count(),
             "added": self.added.len(),
             "removed": self.removed.len(),
             "came": few(self.added.clone()),
@@ -90,41 +91,52 @@ impl Controller {
             let message = "nothing was changed: the configuration names no list ([restricted] file)";
             return refuse(RefusalKind::BadRequest, message);
         };
+        let ahead = self.lists.begin();
         let first = self.read_list(file);
         if dry_run {
             let before = self.lists.shown();
             let list = first?;
             let said = self.said(&Difference::of(&before, &list), &list);
-            return Ok(Reply::Changed(Changed::new(
-                format!("Nothing was changed; this would be: {said}"),
-                0,
-                false,
-                0,
-            )));
+            let message = format!("Nothing was changed; this would be: {said}");
+            return Ok(Reply::Changed(Changed::new(message, 0, false, 0)));
         }
+        let mut missing = Shortfalls::default();
         // In force before anybody else's disk is waited for, and whether or not somebody still waits for it.
-        let ahead = first.ok().map(|list| self.lists.go_ahead(self.backend.as_ref(), list));
+        if let Ok(list) = &first {
+            self.lists.go_ahead(self.backend.as_ref(), ahead, Arc::clone(list));
+            let lost = "THE FILE MAY NOT SURVIVE A POWER LOSS, since it could not be brought to disk";
+            missing.note(keep(file), lost);
+        }
         let mut inner = self.lock();
-        // Once more: who had the lock meanwhile may have read a newer one.
-        let list = match self.read_list(file) {
+        // Once more where somebody else read or set a list meanwhile: the last of all must be the newest.
+        let read = if self.lists.is_newest(ahead) { first } else { self.read_list(file) };
+        let list = match read {
             Ok(list) => list,
             Err(refusal) => {
-                ahead.into_iter().for_each(|ahead| self.lists.forget(self.backend.as_ref(), ahead));
+                self.lists.forget(self.backend.as_ref(), ahead);
                 let record = why.record("lists.reload", "restricted", Value::Null, Value::Null);
                 self.record_refusal(&mut inner, actor, record, &refusal.message);
                 return Err(refusal);
             }
         };
+        self.set_list(&mut inner, actor, (why, file), (ahead, &list), missing, asked)
+    }
+
+    /// Sets `list`, which was read from `file`, for good: all of it that tightens, then the rest.
+    fn set_list(
+        &self,
+        inner: &mut Inner,
+        actor: &Actor,
+        (why, file): (Why<'_>, &Path),
+        (ahead, list): (Ahead, &Arc<RestrictedList>),
+        mut missing: Shortfalls,
+        asked: &Asked<'_>,
+    ) -> Result<Reply, Refusal> {
         let before = self.lists.shown();
-        let all = Difference::of(&before, &list);
-        let both = Arc::new(list.and(&before));
+        let all = Difference::of(&before, list);
         let loosens = !list.covers(&before);
-        let mut missing = Shortfalls::default();
-        missing
-            .note(keep(file), "THE FILE MAY NOT SURVIVE A POWER LOSS, since it could not be brought to disk");
-        // All that only tightens, which is everything unless something goes.
-        let tighter = if loosens { both } else { Arc::clone(&list) };
-        let taken = self.lists.set(self.backend.as_ref(), Arc::clone(&tighter), ahead);
+        let tighter = if loosens { Arc::new(list.and(&before)) } else { Arc::clone(list) };
+        let taken = self.lists.set(self.backend.as_ref(), Arc::clone(&tighter), Some(ahead));
         missing.note(taken, "the gate did not take it");
         let mut seq = 0;
         if !loosens || !all.added.is_empty() {
@@ -138,15 +150,18 @@ impl Controller {
             if let Some(second) = asked.second {
                 second.done.replace(done.clone());
             }
-            seq = self.loosen_list(&mut inner, actor, (why, file), (&tighter, &list), asked).map_err(
-                |refusal| match done.as_str() {
-                    "" => refusal,
-                    done => Refusal { message: format!("{done}; the rest: {}", refusal.message), ..refusal },
-                },
-            )?;
+            seq =
+                self.loosen_list(inner, actor, (why, file), (&tighter, list), asked).map_err(|refusal| {
+                    match done.as_str() {
+                        "" => refusal,
+                        done => {
+                            Refusal { message: format!("{done}; the rest: {}", refusal.message), ..refusal }
+                        }
+                    }
+                })?;
         }
-        let changed = Changed::new(self.said(&all, &list), 0, *list != *before, seq);
-        missing.answer("the restricted list is in force", Reply::Changed(changed))
+        let changed = Changed::new(self.said(&all, list), 0, **list != *before, seq);
+        missing.answer_once("the restricted list is read", Reply::Changed(changed))
     }
 
     /// Takes lines out: record, then effect. After a restart the file is what counts, so nothing else is to be kept.
@@ -191,7 +206,7 @@ impl Controller {
             list.symbols().filter(|symbol| !self.backend.knows(&Scope::Instrument(*symbol))).collect();
         let mut said = format!(
             "the restricted list has {} lines, {} added, {} removed (digest {})",
-            list.len(),
+            list.count(),
             added.len(),
             removed.len(),
             list.digest()

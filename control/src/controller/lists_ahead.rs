@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 struct State {
     set: Arc<RestrictedList>,
     ahead: Vec<(u64, Arc<RestrictedList>)>,
+    /// Grows with whatever anybody begins or sets.
     newest: u64,
 }
 
@@ -41,7 +42,8 @@ pub(super) struct Lists {
     state: Mutex<State>,
 }
 
-/// A list that is ahead of what is set. It is to be given back ([`Lists::set`], [`Lists::forget`]).
+/// A reading of the file, and the list that it put ahead of what is set. It is to be given back ([`Lists::set`], [`Lists::forget`]).
+#[derive(Clone, Copy)]
 pub(super) struct Ahead(u64);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -77,14 +79,23 @@ impl Lists {
         backend.restrict(symbol, &state.of(symbol))
     }
 
-    /// Adds `list` at once to what is in force. Whether the gate took it is asked when it is set for good.
-    pub(super) fn go_ahead(&self, backend: &dyn Backend, list: Arc<RestrictedList>) -> Ahead {
+    /// Somebody begins to read the file.
+    pub(super) fn begin(&self) -> Ahead {
         let mut state = lock(&self.state);
         state.newest += 1;
-        let number = state.newest;
-        state.ahead.push((number, Arc::clone(&list)));
+        Ahead(state.newest)
+    }
+
+    /// Whether nobody has begun to read or set anything since `ahead`: what it read is the newest that anybody has.
+    pub(super) fn is_newest(&self, ahead: Ahead) -> bool {
+        lock(&self.state).newest == ahead.0
+    }
+
+    /// Adds `list` at once to what is in force. Whether the gate took it is asked when it is set for good.
+    pub(super) fn go_ahead(&self, backend: &dyn Backend, ahead: Ahead, list: Arc<RestrictedList>) {
+        let mut state = lock(&self.state);
+        state.ahead.push((ahead.0, Arc::clone(&list)));
         drop(state.push(backend, list.symbols()));
-        Ahead(number)
     }
 
     /// Sets `list` for good, under what others have ahead.
@@ -99,6 +110,7 @@ impl Lists {
     ) -> Result<(), BackendError> {
         let mut state = lock(&self.state);
         let ahead = state.give_back(ahead);
+        state.newest += 1;
         let before = std::mem::replace(&mut state.set, list);
         let named = [&before, &state.set].into_iter().chain(&ahead).flat_map(|list| list.symbols());
         let symbols: BTreeSet<SymbolName> = named.collect();

@@ -248,9 +248,11 @@ fn without_a_list_there_is_nothing_to_reload() {
 #[test]
 fn a_union_refuses_what_either_does_and_covering_is_the_order_of_lists() {
     let scopes = plan_in(Path::new("/x"), &["account.B={}"]).scopes;
+    let dir = tempfile::tempdir().unwrap();
     let list = |lines: &[&str]| {
-        let text = format!("symbol,account,strategy,side\n{}\n", lines.join("\n"));
-        RestrictedList::parse("x", &text, &scopes).unwrap()
+        let file = dir.path().join("list.csv");
+        fs::write(&file, format!("symbol,account,strategy,side\n{}\n", lines.join("\n"))).unwrap();
+        RestrictedList::read(&file, &scopes).unwrap()
     };
     let all = [
         "AAPL,,,",
@@ -306,4 +308,37 @@ fn a_union_refuses_what_either_does_and_covering_is_the_order_of_lists() {
             assert!(a.and(b).covers(a) && a.and(b).covers(b));
         }
     }
+}
+
+#[test]
+fn a_list_that_the_gate_does_not_take_is_no_success() {
+    let site = site("symbol\nAAPL\n", &[]);
+    write(&site, "symbol\nAAPL\nZVZZT\n");
+    site.desk.broken.store(true, Ordering::Relaxed);
+    let refusal = site.ask(Role::RiskOfficer, reload(false)).unwrap_err();
+    assert!(refusal.message.contains("BUT the gate did not take it"), "{}", refusal.message);
+    assert!(records(&site)[0].0.starts_with("failed: "), "{:?}", records(&site));
+    site.desk.broken.store(false, Ordering::Relaxed);
+    changed(site.ask(Role::RiskOfficer, reload(false)));
+    assert_eq!(shown(&site), "xx..xx", "asked for again, it is taken");
+}
+
+#[test]
+fn a_file_that_hangs_keeps_nobody_else_from_anything() {
+    let site = site("symbol\nAAPL\n", &[]);
+    let file = site.dir.path().join("list.csv");
+    fs::remove_file(&file).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| site.ask(Role::RiskOfficer, reload(false)));
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        changed(site.ask(Role::Trader, Command::Halt { reason: None, ticket: None }));
+        assert_eq!(site.desk.state("firm"), gate::BreakerState::Tripped);
+        assert!(!waits.is_finished(), "it waits for its file");
+        // Somebody writes nothing into it.
+        drop(fs::File::options().write(true).open(&file).unwrap());
+        let refusal = waits.join().unwrap().unwrap_err();
+        assert!(refusal.message.contains("found no line"), "{}", refusal.message);
+    });
+    assert_eq!(shown(&site), "xx....");
 }
