@@ -1,12 +1,12 @@
 //! What the running appliance does for the control plane. The appliance implements it; everything that has to outlive
 //! the process (latches, officers' limits, audit) is done around it, in this crate.
 
+use crate::config::Restricted;
 use crate::names::{Name, Scope, SymbolName};
 use crate::protocol::{
     Driver, FeedStatus, GatewayStatus, Grant, HaltRow, HoldingsFilter, HopStatus, OrderCounts, OrderQuery,
     OrderRow, PositionRow, PositionSetting, ScorerStatus, SessionRow, SettlementMissing, StageCounters,
 };
-use crate::restricted::Restricted;
 use gate::{Breaker, Envelope, Explanation, Exposure, FixedScore, LimitsSource, RiskLimits};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;

@@ -24,7 +24,6 @@ pub mod limits;
 pub mod metrics;
 pub mod names;
 pub mod protocol;
-pub mod restricted;
 pub mod roles;
 pub mod server;
 pub mod stamp;

@@ -9,11 +9,12 @@ use super::net::FeedSource;
 use super::ops::Ops;
 use super::restricted::RestrictedPlan;
 use super::schema::{self, Config};
+use super::scopes::DeclaredScopes;
 use super::ticks::TickPlan;
 use super::tree::{Node, Step};
-use crate::names::{Name, Scope};
+use crate::names::Name;
 use crate::roles::Roles;
-use gate::{ActivityLimits, ExposureLimits, Overlay, ProfitRules, TimesInForce};
+use gate::{Overlay, ProfitRules};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use types::FeedKind;
@@ -68,35 +69,6 @@ pub struct Plan {
     pub ops: Ops,
     /// BLAKE3 of the merged configuration, comments and layout left out; goes into the audit log at every start.
     pub digest: [u8; 32],
-}
-
-/// The names that orders, breakers and limits may use; any other is refused.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DeclaredScopes {
-    /// Accounts.
-    pub accounts: BTreeSet<Name>,
-    /// Strategies, each with its desk where it has one.
-    pub strategies: BTreeMap<Name, Option<Name>>,
-    /// Desks.
-    pub desks: BTreeSet<Name>,
-    /// Traders.
-    pub traders: BTreeSet<Name>,
-    /// The trader of each strategy that has one.
-    pub trader_of: BTreeMap<Name, Name>,
-    /// What desks, traders and the firm may hold over all instruments; those that are not named anything.
-    pub groups: BTreeMap<Scope, ExposureLimits>,
-    /// What each may lose within a day, in millionths; those that are not named without a limit.
-    pub losses: BTreeMap<Scope, u64>,
-    /// What strategies may hold over all instruments; those that are not named anything.
-    pub strategy_limits: BTreeMap<Name, ExposureLimits>,
-    /// What strategies may do within a time; those that are not named anything.
-    pub strategy_activity: BTreeMap<Name, ActivityLimits>,
-    /// Which times in force the orders of strategies may have; those that are not named any.
-    pub times_in_force: BTreeMap<Name, TimesInForce>,
-    /// What accounts may hold over all instruments; those that are not named anything.
-    pub account_limits: BTreeMap<Name, ExposureLimits>,
-    /// The same of accounts.
-    pub account_activity: BTreeMap<Name, ActivityLimits>,
 }
 
 /// Accounts and strategies there can be at most: the gate keeps counters for each beside every instrument.

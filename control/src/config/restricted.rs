@@ -1,9 +1,9 @@
 //! `[restricted]`: where the restricted list lies, and what it says at the start.
 
 use super::check::Checker;
-use super::plan::DeclaredScopes;
+use super::restricted_list::RestrictedList;
 use super::schema::Restricted;
-use crate::restricted::RestrictedList;
+use super::scopes::DeclaredScopes;
 use std::path::PathBuf;
 
 /// The restricted list of the configuration.

@@ -6,10 +6,9 @@ use super::loosen::{not_audited, not_taken};
 use super::plane::{Controller, Inner, refuse};
 use super::shortfall::{Shortfalls, Why};
 use crate::audit::{Actor, Entry as Record};
-use crate::config::{RestrictedPlan, TwoPeople};
+use crate::config::{ConfigErrors, RestrictedList, RestrictedPlan, TwoPeople};
 use crate::names::{Scope, SymbolName};
 use crate::protocol::{Changed, Refusal, RefusalKind, Reply};
-use crate::restricted::RestrictedList;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io;
@@ -189,7 +188,7 @@ impl Controller {
     }
 
     fn read_list(&self, file: &Path) -> Result<Arc<RestrictedList>, Refusal> {
-        let bad = |errors: crate::config::ConfigErrors| {
+        let bad = |errors: ConfigErrors| {
             let said = few(errors.0.iter().map(ToString::to_string).collect());
             Refusal {
                 kind: RefusalKind::BadRequest,

@@ -2,9 +2,8 @@
 //! ([`super::limits_ahead`]).
 
 use crate::backend::{Backend, BackendError};
-use crate::config::RestrictedPlan;
+use crate::config::{Restricted, RestrictedList, RestrictedPlan};
 use crate::names::{Scope, SymbolName};
-use crate::restricted::{Restricted, RestrictedList};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

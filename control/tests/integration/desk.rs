@@ -3,14 +3,13 @@
 use control::Controller;
 use control::audit::Actor;
 use control::backend::{Backend, BackendError, InstrumentView, SessionView, Snapshot};
-use control::config::{self, Plan};
+use control::config::{self, Plan, Restricted};
 use control::controller::Clock;
 use control::names::{Name, Scope, SymbolName};
 use control::protocol::{
     Command, Driver, FeedStatus, HoldingsFilter, LineStatus, OrderCounts, OrderQuery, OrderRow, OrderSide,
     PositionRow, PositionSetting, Price, Refusal, Reply, ScorerStatus, SessionRow, StageCounters,
 };
-use control::restricted::Restricted;
 use control::roles::Role;
 use control::stamp::Stamp;
 use gate::{

@@ -4,11 +4,10 @@ use crate::desk::{Site, person, plan_in};
 use control::Controller;
 use control::audit::Actor;
 use control::backend::Backend as _;
-use control::config;
+use control::config::{self, RestrictedList};
 use control::protocol::{
     Changed, Command, OrderQuery, OrderSide, ProposalRow, Refusal, RefusalKind, Reply, Tif,
 };
-use control::restricted::RestrictedList;
 use control::roles::Role;
 use std::fs;
 use std::path::Path;

@@ -8,9 +8,8 @@ use super::gate_tables::{CLASS, ModelTables, QuoteTable};
 use super::gates::Tables;
 use super::names::NameTable;
 use super::notes::{BookNote, Defined, LimitNote, ModelNote};
-use control::config::{LimitPlan, Plan};
+use control::config::{LimitPlan, Plan, RestrictedList};
 use control::names::Name;
-use control::restricted::RestrictedList;
 use gate::{
     Breaker, BreakerCause, BreakerKey, BreakerState, BreakerWriter, Permission, StaticTerms, StaticWriter,
 };

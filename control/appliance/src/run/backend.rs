@@ -14,13 +14,12 @@ use crate::line::notes::{Defined, Drivers, ScorerCommand, ScorerNote};
 use anyhow::Result;
 use attach::DaemonClock;
 use control::backend::{Backend, BackendError, InstrumentView, SessionView, Snapshot};
-use control::config::{DeclaredScopes, Plan};
+use control::config::{DeclaredScopes, Plan, Restricted};
 use control::names::{Name, Scope, SymbolName};
 use control::protocol::{
     FeedStatus, Grant, HoldingsFilter, OrderCounts, OrderQuery, OrderRow, PositionRow, PositionSetting,
     ScorerStatus, StageCounters,
 };
-use control::restricted::Restricted;
 use gate::{
     AccountId, Breaker, Envelope, Explanation, Exposure, LimitsSource, OrderIntent, OrderType, StrategyId,
     TermsError, limits_in_force,

@@ -2,7 +2,7 @@
 
 use control::Controller;
 use control::backend::{Backend, BackendError, InstrumentView, SessionView, Snapshot};
-use control::config::{self, Plan};
+use control::config::{self, Plan, Restricted};
 use control::controller::Watch;
 use control::events::Events;
 use control::names::{Scope, SymbolName};
@@ -11,7 +11,6 @@ use control::protocol::{
     OrderCounts, OrderQuery, OrderRow, OrderSide, PositionRow, PositionSetting, Price, RecoveryStatus,
     ScorerStatus, SessionRow, SettlementMissing,
 };
-use control::restricted::Restricted;
 use control::server::Server;
 use control::stamp::Stamp;
 use gate::{Breaker, Envelope, Explanation, Exposure, FixedScore, LimitsSource, Overlay, effective_limits};

@@ -3,7 +3,9 @@
 //! A header names the columns: `symbol`, and then any of `account`, `desk`, `strategy` (at most one of them in a line; none is
 //! everybody), `side` (`buy` or `sell`; none is both) and `reason`. The file is the list: nothing else is kept of it.
 
-use crate::config::{ConfigError, ConfigErrors, DeclaredScopes, Origin, Problem};
+use super::error::{ConfigError, ConfigErrors, Origin, Problem};
+use super::scopes::DeclaredScopes;
+use super::text::text_of;
 use crate::names::{Name, Scope, SymbolName};
 use crate::suggest::nearest;
 use gate::{AccountId, RestrictedTo, Restriction, StrategyId};
@@ -116,7 +118,7 @@ impl RestrictedList {
     /// # Errors
     /// Everything that is wrong with it, each with its line, what was found and what was wanted.
     pub fn read(path: &Path, scopes: &DeclaredScopes) -> Result<Self, ConfigErrors> {
-        let text = crate::config::text_of(path).map_err(ConfigErrors)?;
+        let text = text_of(path).map_err(ConfigErrors)?;
         Self::parse(&path.display().to_string(), &text, scopes)
     }
 
