@@ -98,9 +98,7 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
     let instruments = check.instruments(&config);
     check.scorer(&config.scorer);
     let overlay = check.policy(&config.policy);
-    check.range("audit.segment_mib", config.audit.segment_mib, 1, 1_024);
-    check.range("audit.anchor_records", config.audit.anchor_records, 1, 1_000_000);
-    check.range("audit.anchor_minutes", config.audit.anchor_minutes, 1, 1_440);
+    check.audit(&config.audit);
     let scopes = check.scopes(&config);
     let restricted = check.restricted(&config.restricted, &scopes);
     let profit = check.profit(&config.firm);
@@ -175,6 +173,12 @@ impl Checker<'_> {
         self.range("scorer.lease_ms", scorer.lease_ms, 300, 60_000);
         self.range("scorer.batch_rows", scorer.batch_rows, 1, 65_536);
         self.range("scorer.batch_wait_us", scorer.batch_wait_us, 0, 100_000);
+    }
+
+    fn audit(&mut self, audit: &schema::Audit) {
+        self.range("audit.segment_mib", audit.segment_mib, 1, 1_024);
+        self.range("audit.anchor_records", audit.anchor_records, 1, 1_000_000);
+        self.range("audit.anchor_minutes", audit.anchor_minutes, 1, 1_440);
     }
 
     fn instance(&mut self, instance: &schema::Instance) {
