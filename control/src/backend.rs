@@ -1,6 +1,7 @@
 //! What the running appliance does for the control plane. The appliance implements it; everything that has to outlive
 //! the process (latches, officers' limits, audit) is done around it, in this crate.
 
+use crate::config::Restricted;
 use crate::names::{Name, Scope, SymbolName};
 use crate::protocol::{
     Driver, FeedStatus, GatewayStatus, Grant, HaltRow, HoldingsFilter, HopStatus, LoadStatus, OrderCounts,
@@ -118,6 +119,12 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// [`BackendError`].
     fn set_limits(&self, symbol: SymbolName, envelope: &Envelope) -> Result<(), BackendError>;
+
+    /// Refuses the orders of whom `restricted` says in one instrument, and of nobody else by the restricted list.
+    ///
+    /// # Errors
+    /// [`BackendError`].
+    fn restrict(&self, symbol: SymbolName, restricted: &Restricted) -> Result<(), BackendError>;
 
     /// Takes back the model's word about one instrument: at once, with the scorer dead as well; one that lives goes on a tier below.
     ///

@@ -246,12 +246,13 @@ fn desks(orders: &Arc<[OrderRow]>, plan: &Plan, adaptive: bool) -> Result<Vec<De
 /// # Errors
 /// More names than there are numbers.
 pub(crate) fn desk(orders: &Arc<[OrderRow]>, listens: Listens, measured: bool) -> Result<DeskSpec> {
-    let (strategies, accounts) = NameTable::of(orders).counts();
+    let names = NameTable::of(orders);
+    let (strategies, accounts) = names.counts();
     // A gate has at least one of each, also where no order names any.
     let strategies = u16::try_from(strategies.max(1)).context("too many strategies in the orders")?;
     let accounts = u16::try_from(accounts.max(1)).context("too many accounts in the orders")?;
     let source = Some(Box::new(OrderFile::new(Arc::clone(orders))) as Box<_>);
-    Ok(DeskSpec { accounts, strategies, listens, source, route: None, measured, shared: false })
+    Ok(DeskSpec { accounts, strategies, listens, names, source, route: None, measured, shared: false })
 }
 
 /// A counter of replayed market time on stderr, where that is a terminal.

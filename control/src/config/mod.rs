@@ -16,11 +16,15 @@ mod listen;
 mod net;
 mod ops;
 mod plan;
+mod restricted;
+mod restricted_list;
 mod schema;
 mod schema_firm;
 mod schema_ops;
 mod schema_policy;
 mod scope_limits;
+mod scopes;
+mod text;
 mod ticks;
 mod tiers;
 mod tree;
@@ -36,7 +40,9 @@ pub use net::{
     CpuChoice, CpuList, FeedSource, Group, HostAddress, PciAddress, PciDevice, RecoveryServer, Vdev,
 };
 pub use ops::Ops;
-pub use plan::{DeclaredScopes, Plan};
+pub use plan::Plan;
+pub use restricted::RestrictedPlan;
+pub use restricted_list::{Restricted, RestrictedList};
 pub use schema::{
     Audit, Book, Client, Eal, EalMemory, Feed, Gate, Igmp, Instance, Link, OnDaemonLoss, Orders, Placement,
     Scorer, ScorerBackend, SelfMatch,
@@ -45,19 +51,17 @@ pub use schema_ops::{FourEyes, Log, LogFormat, Metrics, SinkFile, SinkRedis, Sin
 pub use schema_policy::{
     CriticalPolicy, NormalPolicy, OverlayPct, Policy, ReferencePolicy, TierPolicy, Uncalibrated,
 };
+pub use scopes::DeclaredScopes;
 pub use ticks::{TickChoice, TickPlan};
 
 use check::way;
 use columns::Columns;
-use std::io::Read;
 use std::path::{Path, PathBuf};
+use text::text_of;
 use tree::{Node, Value};
 
 /// The built-in configuration, which is also its manual: every key with its default, unit and when to change it.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");
-
-/// Largest configuration file accepted, in bytes.
-const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// Reads the built-in defaults, lays `files` on top in order and then `set` (`a.b=c`), and checks the whole.
 ///
@@ -124,15 +128,4 @@ fn lay_under(merged: &mut Node, at: &str, under: &str, columns: Columns) -> Resu
 
 fn read(path: &Path) -> Result<Node, Vec<ConfigError>> {
     tree::parse(&path.display().to_string(), &text_of(path)?)
-}
-
-fn text_of(path: &Path) -> Result<String, Vec<ConfigError>> {
-    let fault = |cause: String| vec![ConfigErrors::unreadable(path, cause)];
-    let mut file = std::fs::File::open(path).map_err(|e| fault(e.to_string()))?;
-    let mut text = String::new();
-    file.by_ref().take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|e| fault(e.to_string()))?;
-    if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(fault(format!("found more than {FILE_BYTES_MAX} bytes, wanted a configuration file")));
-    }
-    Ok(text)
 }

@@ -7,12 +7,14 @@ use super::gateway::Gateway;
 use super::instruments::InstrumentPlan;
 use super::net::FeedSource;
 use super::ops::Ops;
+use super::restricted::RestrictedPlan;
 use super::schema::{self, Config};
+use super::scopes::DeclaredScopes;
 use super::ticks::TickPlan;
 use super::tree::{Node, Step};
-use crate::names::{Name, Scope};
+use crate::names::Name;
 use crate::roles::Roles;
-use gate::{ActivityLimits, ExposureLimits, Overlay, ProfitRules, TimesInForce};
+use gate::{Overlay, ProfitRules};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use types::FeedKind;
@@ -57,6 +59,8 @@ pub struct Plan {
     pub profit: ProfitRules,
     /// The order processes there are.
     pub clients: BTreeMap<Name, schema::Client>,
+    /// The restricted list, as it is at the start.
+    pub restricted: RestrictedPlan,
     /// The gateways there are.
     pub gateways: Vec<Gateway>,
     /// What they share with the daemon.
@@ -65,35 +69,6 @@ pub struct Plan {
     pub ops: Ops,
     /// BLAKE3 of the merged configuration, comments and layout left out; goes into the audit log at every start.
     pub digest: [u8; 32],
-}
-
-/// The names that orders, breakers and limits may use; any other is refused.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DeclaredScopes {
-    /// Accounts.
-    pub accounts: BTreeSet<Name>,
-    /// Strategies, each with its desk where it has one.
-    pub strategies: BTreeMap<Name, Option<Name>>,
-    /// Desks.
-    pub desks: BTreeSet<Name>,
-    /// Traders.
-    pub traders: BTreeSet<Name>,
-    /// The trader of each strategy that has one.
-    pub trader_of: BTreeMap<Name, Name>,
-    /// What desks, traders and the firm may hold over all instruments; those that are not named anything.
-    pub groups: BTreeMap<Scope, ExposureLimits>,
-    /// What each may lose within a day, in millionths; those that are not named without a limit.
-    pub losses: BTreeMap<Scope, u64>,
-    /// What strategies may hold over all instruments; those that are not named anything.
-    pub strategy_limits: BTreeMap<Name, ExposureLimits>,
-    /// What strategies may do within a time; those that are not named anything.
-    pub strategy_activity: BTreeMap<Name, ActivityLimits>,
-    /// Which times in force the orders of strategies may have; those that are not named any.
-    pub times_in_force: BTreeMap<Name, TimesInForce>,
-    /// What accounts may hold over all instruments; those that are not named anything.
-    pub account_limits: BTreeMap<Name, ExposureLimits>,
-    /// The same of accounts.
-    pub account_activity: BTreeMap<Name, ActivityLimits>,
 }
 
 /// Accounts and strategies there can be at most: the gate keeps counters for each beside every instrument.
@@ -123,10 +98,9 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
     let instruments = check.instruments(&config);
     check.scorer(&config.scorer);
     let overlay = check.policy(&config.policy);
-    check.range("audit.segment_mib", config.audit.segment_mib, 1, 1_024);
-    check.range("audit.anchor_records", config.audit.anchor_records, 1, 1_000_000);
-    check.range("audit.anchor_minutes", config.audit.anchor_minutes, 1, 1_440);
+    check.audit(&config.audit);
     let scopes = check.scopes(&config);
+    let restricted = check.restricted(&config.restricted, &scopes);
     let profit = check.profit(&config.firm);
     check.clients(&config);
     check.ops(&config);
@@ -171,6 +145,7 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
         roles,
         audit,
         scopes,
+        restricted,
         profit,
         clients: client,
         gateways,
@@ -198,6 +173,12 @@ impl Checker<'_> {
         self.range("scorer.lease_ms", scorer.lease_ms, 300, 60_000);
         self.range("scorer.batch_rows", scorer.batch_rows, 1, 65_536);
         self.range("scorer.batch_wait_us", scorer.batch_wait_us, 0, 100_000);
+    }
+
+    fn audit(&mut self, audit: &schema::Audit) {
+        self.range("audit.segment_mib", audit.segment_mib, 1, 1_024);
+        self.range("audit.anchor_records", audit.anchor_records, 1, 1_000_000);
+        self.range("audit.anchor_minutes", audit.anchor_minutes, 1, 1_440);
     }
 
     fn instance(&mut self, instance: &schema::Instance) {

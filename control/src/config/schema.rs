@@ -43,6 +43,7 @@ pub(crate) struct Config {
     pub(crate) instruments: Instruments,
     pub(crate) instrument: BTreeMap<SymbolName, Instrument>,
     pub(crate) fx: Fx,
+    pub(crate) restricted: Restricted,
     pub(crate) log: Log,
     pub(crate) sink: Sinks,
     pub(crate) metrics: Metrics,
@@ -374,6 +375,14 @@ pub(crate) struct Bounds {
 pub(crate) struct Limits {
     pub(crate) default: BTreeMap<LimitKey, Bounds>,
     pub(crate) symbol: BTreeMap<SymbolName, BTreeMap<LimitKey, Bounds>>,
+}
+
+/// `[restricted]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Restricted {
+    /// The restricted list; empty for none.
+    pub(crate) file: PathBuf,
 }
 
 /// `[audit]`.

@@ -97,6 +97,8 @@ pub enum TwoPeople {
     Limits,
     /// Setting a position.
     Positions,
+    /// A restricted list that lets more pass.
+    Lists,
 }
 
 /// `[four_eyes]`: what a second person must approve.

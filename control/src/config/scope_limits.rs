@@ -2,9 +2,9 @@
 //! within a time; and of who belongs to whom.
 
 use super::check::{Checker, way};
-use super::plan::DeclaredScopes;
 use super::schema::{Config, Gate};
 use super::schema_firm::{Firm, GroupLimits, ScopeLimits, Tif};
+use super::scopes::DeclaredScopes;
 use super::tree::Step;
 use crate::amount::Amount;
 use crate::names::{Name, Scope};

@@ -25,6 +25,8 @@ mod inner;
 mod keep;
 mod limits;
 mod limits_ahead;
+mod lists;
+mod lists_ahead;
 mod loosen;
 mod open;
 mod passing;
@@ -82,7 +84,8 @@ pub const fn least_role(command: &Command) -> Role {
         | Command::PositionSet { .. }
         | Command::AlertsSilence { .. }
         | Command::ProposalApprove { .. }
-        | Command::ProposalWithdraw { .. } => Role::RiskOfficer,
+        | Command::ProposalWithdraw { .. }
+        | Command::ListsReload { .. } => Role::RiskOfficer,
     }
 }
 
@@ -116,6 +119,7 @@ fn name_of(command: &Command) -> (&'static str, String) {
         Command::ProposalApprove { id, .. } => ("proposal.approve", id.to_string()),
         Command::ProposalWithdraw { id, .. } => ("proposal.withdraw", id.to_string()),
         Command::TierMap { .. } => ("tier.map", firm()),
+        Command::ListsReload { .. } => ("lists.reload", "restricted".to_owned()),
     }
 }
 
@@ -130,7 +134,8 @@ const fn why_of(command: &Command) -> (Option<&Reason>, Option<&Ticket>) {
         | Command::PositionSet { reason, ticket, .. }
         | Command::AlertsSilence { reason, ticket, .. }
         | Command::ProposalApprove { reason, ticket, .. }
-        | Command::ProposalWithdraw { reason, ticket, .. } => (Some(reason), ticket.as_ref()),
+        | Command::ProposalWithdraw { reason, ticket, .. }
+        | Command::ListsReload { reason, ticket, .. } => (Some(reason), ticket.as_ref()),
         Command::Halt { reason, ticket } | Command::AlertsAck { reason, ticket, .. } => {
             (reason.as_ref(), ticket.as_ref())
         }
@@ -252,6 +257,9 @@ impl Controller {
             Command::TierReset { symbol, reason, ticket } => {
                 self.tier_reset(actor, symbol, Why::new(&reason, ticket.as_ref()), asked)
             }
+            Command::ListsReload { dry_run, reason, ticket } => {
+                self.lists_reload(actor, dry_run, Why::new(&reason, ticket.as_ref()), asked)
+            }
         }
     }
 
@@ -264,6 +272,8 @@ impl Controller {
     pub fn introduce(&self, scope: &Scope) -> Result<(), BackendError> {
         let inner = self.lock();
         if let Scope::Instrument(symbol) = scope {
+            // First: with its limits the gate begins to let orders of it pass.
+            self.lists.introduce(self.backend.as_ref(), *symbol)?;
             self.limits_ahead.set(self.backend.as_ref(), *symbol, inner.limits.shared())?;
         }
         self.words.set(self.backend.as_ref(), scope, self.latched(&inner.latch, scope))

@@ -4,6 +4,8 @@ use super::ahead::Words;
 use super::front::Front;
 use super::keep::{NEVER, entry};
 use super::limits_ahead::LimitsAhead;
+use super::lists;
+use super::lists_ahead::Lists;
 use super::plane::{Clock, Controller, Inner};
 use super::refusals::Refusals;
 use super::system::system_actor;
@@ -205,6 +207,7 @@ impl Controller {
             refusals: Mutex::new(Refusals::default()),
             words: Words::default(),
             limits_ahead: LimitsAhead::default(),
+            lists: Lists::new(&plan.restricted),
             anchor_path: places.anchors,
             four_eyes: plan.ops.four_eyes.clone(),
             events: OnceLock::new(),
@@ -289,6 +292,8 @@ impl Controller {
             drop(self.push_breaker(&inner, &scope));
         }
         let backend = &self.backend;
+        // As for a breaker: what cannot be restricted has no row either.
+        drop(self.lists.restore(backend.as_ref()));
         for symbol in inner.limits.changed_symbols().filter(|s| backend.knows(&Scope::Instrument(*s))) {
             drop(self.push_limits(&inner, symbol));
         }
@@ -438,6 +443,7 @@ fn record_start(
         "halt": inner.latch.halt(),
         "breakers": inner.latch.entries().count(),
         "warnings": few(warnings),
+        "restricted": lists::word_of(&plan.restricted),
     });
     let start = entry("start", plan.instance.name.as_str(), after, "done");
     entries.push(start);

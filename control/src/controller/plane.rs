@@ -3,6 +3,7 @@
 use super::ahead::{Ahead, Words};
 use super::front::{Front, Locked, Shown};
 use super::limits_ahead::LimitsAhead;
+use super::lists_ahead::Lists;
 use super::refusals::{Refusals, Refused};
 use crate::audit::{Actor, Entry as Record};
 use crate::backend::{Backend, BackendError};
@@ -41,6 +42,7 @@ pub struct Controller {
     pub(super) refusals: Mutex<Refusals>,
     pub(super) words: Words,
     pub(super) limits_ahead: LimitsAhead,
+    pub(super) lists: Lists,
     /// Where the head of the audit log is noted, when the configuration says.
     pub(super) anchor_path: Option<PathBuf>,
     /// What takes two people.

@@ -76,7 +76,11 @@ impl Controller {
         match (outcome, second.wanted.take()) {
             (Err(_), Some(before)) => match self.tightening_half(&command) {
                 Some((tighter, looser)) => self.tighten_and_propose(actor, tighter, looser, asked),
-                None => self.propose(actor, command, before, asked),
+                None => {
+                    let done = second.done.take();
+                    let proposed = self.propose(actor, command, before, asked)?;
+                    Ok(Reply::Proposed(ProposalRow { done, ..proposed }))
+                }
             },
             (outcome, _) => outcome,
         }
@@ -124,7 +128,7 @@ impl Controller {
         command: Command,
         before: Value,
         asked: &Asked<'_>,
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<ProposalRow, Refusal> {
         let mut inner = self.lock();
         asked.still_wanted()?;
         let now = self.now();
@@ -162,7 +166,7 @@ impl Controller {
         let record = record_of("proposal.make", &row, Value::Null, json!(row), "done");
         // It opens nothing by itself: a record that the disk refuses is owed.
         drop(inner.trail.append_or_owe(now, actor, vec![record]));
-        Ok(Reply::Proposed(row))
+        Ok(row)
     }
 
     pub(super) fn proposals(&self) -> Reply {

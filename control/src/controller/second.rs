@@ -10,10 +10,12 @@ pub(super) struct Second {
     pub(super) approved: Option<Value>,
     /// What stands, of a change that wants a second person.
     pub(super) wanted: RefCell<Option<Value>>,
+    /// What was done of it at once, since it tightens.
+    pub(super) done: RefCell<String>,
 }
 
 impl Second {
     pub(super) const fn approving(before: Value) -> Self {
-        Self { approved: Some(before), wanted: RefCell::new(None) }
+        Self { approved: Some(before), wanted: RefCell::new(None), done: RefCell::new(String::new()) }
     }
 }

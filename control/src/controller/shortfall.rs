@@ -64,6 +64,15 @@ impl Shortfalls {
         )
     }
 
+    /// The same of what is tried again by whoever asked alone.
+    pub(super) fn answer_once<T>(self, done: &str, reply: T) -> Result<T, Refusal> {
+        if self.0.is_empty() {
+            return Ok(reply);
+        }
+        let message = format!("{done}, BUT {}; ask for it again", self.0.join("; and "));
+        refuse(RefusalKind::Failed, message)
+    }
+
     /// What the record says came of it.
     pub(super) fn result(&self, changed: bool) -> String {
         match (self.0.is_empty(), changed) {

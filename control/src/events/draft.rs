@@ -79,7 +79,7 @@ pub(crate) fn of_record(at: Stamp, actor: &Actor, entry: &Entry) -> Draft {
         // What still trips the scope keeps its alert.
         "breaker.reset" | "tier.reset" if stands(&entry.after) => (EventKind::Breaker, Severity::Warning),
         "breaker.reset" | "tier.reset" => (EventKind::Breaker, Severity::Notice),
-        "limits.set" => (EventKind::Limits, Severity::Notice),
+        "limits.set" | "lists.reload" => (EventKind::Limits, Severity::Notice),
         "positions.set" => (EventKind::Position, Severity::Notice),
         "start" | "init" | "latch.found" => (EventKind::Daemon, Severity::Notice),
         _ if entry.action.starts_with("proposal") => (EventKind::Proposal, Severity::Notice),

@@ -383,6 +383,15 @@ pub enum Command {
         /// Only instruments after this one: the `next` of the page before.
         after: Option<SymbolName>,
     },
+    /// Reads the restricted list anew.
+    ListsReload {
+        /// Say what would change, and change nothing.
+        dry_run: bool,
+        /// Why.
+        reason: Reason,
+        /// Under which ticket.
+        ticket: Option<Ticket>,
+    },
 }
 
 /// One request.

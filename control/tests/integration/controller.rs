@@ -112,6 +112,7 @@ fn the_matrix_of_roles_and_commands_is_as_documented() {
         (reset("strategy:mm1"), "---++"),
         (resume(), "---++"),
         (tier_reset("ZVZZT"), "---++"),
+        (Command::ListsReload { dry_run: true, reason: reason(), ticket: None }, "---++"),
     ];
     let site = Site::new(&[]);
     for (command, row) in table {

@@ -3,9 +3,9 @@
 use control::Controller;
 use control::audit::Actor;
 use control::backend::{Backend, BackendError, InstrumentView, SessionView, Snapshot};
-use control::config::{self, Plan};
+use control::config::{self, Plan, Restricted};
 use control::controller::Clock;
-use control::names::{Scope, SymbolName};
+use control::names::{Name, Scope, SymbolName};
 use control::protocol::{
     Command, Driver, FeedStatus, HoldingsFilter, LineStatus, LoadStatus, MemoryStatus, OrderCounts,
     OrderQuery, OrderRow, OrderSide, PortStatus, PositionRow, PositionSetting, Price, Refusal, Reply,
@@ -346,6 +346,16 @@ impl Backend for Desk {
         self.change(format!("{symbol} max_qty {}", envelope.base().max_qty))?;
         self.machine.lock().unwrap().envelopes[at.index()] = *envelope;
         self.publish(at.index());
+        Ok(())
+    }
+
+    fn restrict(&self, symbol: SymbolName, restricted: &Restricted) -> Result<(), BackendError> {
+        let at = instrument(symbol).ok_or_else(|| BackendError::Unknown { what: symbol.to_string() })?;
+        let strategy = |name: &Name| (name.as_str() == "mm1").then_some(StrategyId(0));
+        let account = |name: &Name| (name.as_str() == "ACME").then_some(AccountId(0));
+        self.change(format!("{symbol} restricted"))?;
+        let restriction = restricted.numbered(strategy, account);
+        self.machine.lock().unwrap().statics.restrict(at, &restriction).unwrap();
         Ok(())
     }
 

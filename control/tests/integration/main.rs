@@ -12,6 +12,7 @@ mod hang;
 mod holdings;
 mod instruments;
 mod latch;
+mod lists;
 mod metrics;
 mod mirror;
 mod protocol;

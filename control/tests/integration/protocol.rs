@@ -71,6 +71,7 @@ fn commands() -> Vec<Command> {
         Command::ProposalApprove { id: 7, reason: reason(), ticket: ticket() },
         Command::ProposalWithdraw { id: 7, reason: reason(), ticket: None },
         Command::TierMap { after: Some(symbol) },
+        Command::ListsReload { dry_run: true, reason: reason(), ticket: ticket() },
     ]
 }
 
@@ -116,6 +117,7 @@ fn the_wire_form_of_commands_is_pinned() {
             r#"{"proposal_approve":{"id":7,"reason":"book thin before the close","ticket":"CHG-1042"}}"#,
             r#"{"proposal_withdraw":{"id":7,"reason":"book thin before the close","ticket":null}}"#,
             r#"{"tier_map":{"after":"BRK.A"}}"#,
+            r#"{"lists_reload":{"dry_run":true,"reason":"book thin before the close","ticket":"CHG-1042"}}"#,
         ]
     );
 }

@@ -53,6 +53,7 @@ impl Gate {
                 missing.limits = fault.into();
                 InForce::NONE
             });
+        limits.permission = statics.permission_of(limits.permission, order);
         let quote = self.tables.references.quote(order.instrument).unwrap_or_else(|fault| {
             missing.quote = fault.into();
             Quote::NOTHING

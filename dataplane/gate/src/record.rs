@@ -143,6 +143,8 @@ pub enum Permission {
     Granted = 1,
     /// On the restricted list (SEC 15c3-5(c)(2)(ii)).
     Restricted = 2,
+    /// Granted, and on the restricted list for whom the instrument's [`crate::Restriction`] says.
+    Listed = 3,
 }
 
 impl Permission {
@@ -150,6 +152,7 @@ impl Permission {
         match n {
             1 => Self::Granted,
             2 => Self::Restricted,
+            3 => Self::Listed,
             _ => Self::Denied,
         }
     }

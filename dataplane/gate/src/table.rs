@@ -11,13 +11,16 @@ use types::{InstrumentId, UnixNanos};
 
 use crate::{
     ids::ClassId,
+    intent::OrderIntent,
     lately::Lately,
     lease::Lease,
     limits::{Effective, Envelope, RiskLimits},
     memory::{Memory, OutOfMemory, Private, Row},
     record::{
-        DYNAMIC_WORDS, DynamicHot, LimitRecord, RowWord, STATIC_WORDS, StaticRecord, StaticTerms, Terms,
+        DYNAMIC_WORDS, DynamicHot, LimitRecord, Permission, RowWord, STATIC_WORDS, StaticRecord, StaticTerms,
+        Terms,
     },
+    restriction::{RESTRICTION_WORDS, Restriction},
     slot::{SeqSlot, SlotFault},
     sync::{AtomicU64, Ordering},
     twin::TwinSlot,
@@ -383,6 +386,7 @@ impl StaticWriter {
         let unknown = UnknownRow { instrument, class };
         let row = self.table.row(instrument, class).ok_or(unknown)?;
         let forget_before = self.table.own(row).map_or(UnixNanos(0), |record| record.forget_before);
+        let permission = self.table.listed(instrument, permission);
         let record = StaticRecord { cap, base, lot, permission, version, published: now, forget_before };
         self.write(row, &record).ok_or(unknown)
     }
@@ -404,14 +408,47 @@ impl StaticWriter {
         self.write(row, &StaticRecord { forget_before: now, ..record }).ok_or(unknown)
     }
 
+    /// Says for whom an instrument is on the restricted list, all classes; what was said before holds no more. It may come before
+    /// the officer's limits, and outlasts them. In force for orders checked from the next one on, wait-free; an order that is
+    /// being checked meets what held before or what holds now, and never less than both.
+    ///
+    /// # Errors
+    /// [`UnknownRow`].
+    pub fn restrict(
+        &mut self,
+        instrument: InstrumentId,
+        restriction: &Restriction,
+    ) -> Result<(), UnknownRow> {
+        let unknown = UnknownRow { instrument, class: ClassId(0) };
+        let slot = self.table.restrictions.get(instrument.index()).ok_or(unknown)?;
+        // First: a row that says `Listed` is asked for whom.
+        slot.write(restriction.pack());
+        for class in (0..self.table.grid.classes).filter_map(|class| u8::try_from(class).ok()) {
+            let class = ClassId(class);
+            let row = self.table.row(instrument, class).ok_or(UnknownRow { instrument, class })?;
+            let Some(record) = self.table.own(row) else { continue };
+            let permission = self.table.listed(instrument, record.permission);
+            if permission != record.permission {
+                self.write(row, &StaticRecord { permission, ..record }).ok_or(unknown)?;
+            }
+        }
+        Ok(())
+    }
+
     fn write(&mut self, row: usize, record: &StaticRecord) -> Option<()> {
-        let StaticReader { grid, words } = &self.table;
+        let StaticReader { grid, words, .. } = &self.table;
         let (slot, word) = (grid.slots.get(row)?, words.get(row)?);
         slot.write(record.pack());
         // After the record: whoever sees the new epoch sees the new cap.
         let epoch = RowWord(word.load(Ordering::Relaxed)).next_epoch();
         word.store(RowWord::new(epoch, record.permission, record.lot).0, Ordering::Release);
         Some(())
+    }
+
+    /// Leaves the list as a writer would that dies in the middle of an instrument's.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn abandon_restriction(&mut self, instrument: InstrumentId) {
+        self.table.restrictions[instrument.index()].abandon();
     }
 
     /// Leaves a row as a writer would that dies in the middle of a record.
@@ -427,6 +464,8 @@ pub struct StaticReader {
     grid: Grid<SeqSlot<STATIC_WORDS>>,
     /// One [`RowWord`] per row.
     words: &'static [AtomicU64],
+    /// One [`Restriction`] per instrument.
+    restrictions: &'static [SeqSlot<RESTRICTION_WORDS>],
 }
 
 impl core::fmt::Debug for StaticReader {
@@ -444,7 +483,8 @@ impl StaticReader {
     ) -> Result<Self, TableError> {
         let grid = Grid::lay_out(memory, instruments, classes)?;
         let words = memory.rows(grid.slots.len())?;
-        Ok(Self { grid, words })
+        let restrictions = memory.rows(instruments)?;
+        Ok(Self { grid, words, restrictions })
     }
 
     /// The newest record of a row.
@@ -481,6 +521,33 @@ impl StaticReader {
         self.grid.slots.get(row)?.own().map(StaticRecord::unpack)
     }
 
+    /// What `permission` to trade an instrument comes to under its restriction, to the thread that writes it.
+    fn listed(&self, instrument: InstrumentId, permission: Permission) -> Permission {
+        let slot = self.restrictions.get(instrument.index());
+        // One that a writer died in may have been anybody's.
+        let restricts = |slot: &SeqSlot<RESTRICTION_WORDS>| {
+            slot.own().map_or(!slot.is_empty(), |words| !Restriction::unpack(words).is_none())
+        };
+        let restricted = slot.is_some_and(restricts);
+        match permission {
+            Permission::Granted | Permission::Listed if restricted => Permission::Listed,
+            Permission::Granted | Permission::Listed => Permission::Granted,
+            Permission::Denied | Permission::Restricted => permission,
+        }
+    }
+
+    /// What a row's `permission` is to one order: of a listed instrument the list is asked, and one that cannot be read refuses.
+    pub(crate) fn permission_of(&self, permission: Permission, order: &OrderIntent) -> Permission {
+        if permission != Permission::Listed {
+            return permission;
+        }
+        let words = self.restrictions.get(order.instrument.index()).map(SeqSlot::read::<RESTRICTION_WORDS>);
+        match words {
+            Some(Ok(words)) if !Restriction::unpack(words).holds(order) => Permission::Granted,
+            Some(Ok(_) | Err(_)) | None => Permission::Restricted,
+        }
+    }
+
     /// The word of a row.
     #[inline(always)]
     pub(crate) fn row_word(&self, row: usize) -> Option<RowWord> {
@@ -496,7 +563,7 @@ impl StaticReader {
     /// Bytes of its slots, for the boot report.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.grid.bytes() + size_of_val(self.words)
+        self.grid.bytes() + size_of_val(self.words) + size_of_val(self.restrictions)
     }
 }
 

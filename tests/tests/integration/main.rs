@@ -25,6 +25,7 @@ mod real_captures;
 mod records;
 mod recovered;
 mod restart_tier;
+mod restricted;
 mod seen;
 mod served;
 mod silence;

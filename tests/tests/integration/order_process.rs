@@ -55,14 +55,14 @@ impl Process {
         (self.ask("position FUTX s"), self.ask("orders"))
     }
 
-    fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 }
 
 /// Asks until an order is let out that rests: the price is a cent lower each time.
-fn rests(process: &mut Process, id: u64, from_cents: i64) {
+pub(crate) fn rests(process: &mut Process, id: u64, from_cents: i64) {
     let end = Instant::now() + PATIENCE;
     let mut cents = from_cents;
     loop {
@@ -84,7 +84,7 @@ pub(crate) fn traded_cents(market: &Path) -> i64 {
 }
 
 /// Asks until an order is refused for `slug` alone: the price is a cent lower each time, as for [`rests`].
-fn is_refused(process: &mut Process, slug: &str, from_cents: i64) {
+pub(crate) fn is_refused(process: &mut Process, slug: &str, from_cents: i64) {
     let end = Instant::now() + PATIENCE;
     let mut cents = from_cents;
     loop {

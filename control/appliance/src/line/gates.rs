@@ -3,6 +3,7 @@
 use super::declared::Declared;
 use super::desk::{COUNTERS, Desk};
 use super::gate_tables::{GateSet, ModelTables, QuoteTable, Readers, SharedMemory};
+use super::names::NameTable;
 use super::notes::VerdictRecord;
 use super::outlet::Outlet;
 use super::spec::DeskSpec;
@@ -28,6 +29,7 @@ pub(crate) struct Tables {
     pub(crate) declared: Declared,
     pub(crate) breakers: BreakerWriter,
     pub(crate) readers: Readers,
+    pub(crate) names: NameTable,
     pub(crate) shared: Option<SharedMemory>,
 }
 
@@ -49,7 +51,7 @@ impl Gates {
         log: Outlet<VerdictRecord>,
         hops: Option<GateHops>,
     ) -> Result<()> {
-        let DeskSpec { accounts, strategies, listens, source, route, shared, .. } = spec;
+        let DeskSpec { accounts, strategies, listens, names, source, route, shared, .. } = spec;
         let set = GateSet::new(plan, accounts, strategies, listens, shared)?;
         let GateSet { gate, quotes, mut model, statics, declared, breakers, readers, shared, memory } = set;
         let route = match (route, &shared) {
@@ -67,7 +69,7 @@ impl Gates {
         let (reader, cells) = counters("desk", COUNTERS);
         let desk_readers = readers.clone();
         self.desks.push(Desk { gate, readers: desk_readers, source, route, log, counters: cells, decision });
-        self.sets.push(Tables { quotes, model, statics, declared, breakers, readers, shared });
+        self.sets.push(Tables { quotes, model, statics, declared, breakers, readers, names, shared });
         self.counts.push(reader);
         self.memory.extend(memory);
         Ok(())

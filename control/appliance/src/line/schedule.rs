@@ -6,8 +6,10 @@ use super::declared::Declared;
 use super::desk::Desk;
 use super::gate_tables::{CLASS, ModelTables, QuoteTable};
 use super::gates::Tables;
+use super::names::NameTable;
 use super::notes::{BookNote, Defined, LimitNote, ModelNote};
-use control::config::{LimitPlan, Plan};
+use control::config::{LimitPlan, Plan, RestrictedList};
+use control::names::Name;
 use gate::{
     Breaker, BreakerCause, BreakerKey, BreakerState, BreakerWriter, Permission, StaticTerms, StaticWriter,
 };
@@ -23,6 +25,8 @@ pub(crate) struct Schedule {
     declared: Declared,
     breakers: BreakerWriter,
     envelopes: LimitPlan,
+    restricted: RestrictedList,
+    names: NameTable,
     book_notes: VecDeque<BookNote>,
     model_notes: VecDeque<ModelNote>,
 }
@@ -30,11 +34,22 @@ pub(crate) struct Schedule {
 impl Schedule {
     /// Of the tables `set`, with the officer's limits of `plan`. Nothing is latched before the first order of a replay.
     pub(crate) fn new(set: Tables, plan: &Plan) -> Self {
-        let Tables { quotes, model, statics, declared, mut breakers, .. } = set;
+        let Tables { quotes, model, statics, declared, mut breakers, names, .. } = set;
         breakers.set_unset(Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 });
         let (book_notes, model_notes) = (VecDeque::new(), VecDeque::new());
-        let envelopes = plan.limits.clone();
-        Self { quotes, model, statics, declared, breakers, envelopes, book_notes, model_notes }
+        let (envelopes, restricted) = (plan.limits.clone(), plan.restricted.list.clone());
+        Self {
+            quotes,
+            model,
+            statics,
+            declared,
+            breakers,
+            envelopes,
+            restricted,
+            names,
+            book_notes,
+            model_notes,
+        }
     }
 
     pub(crate) fn note_book(&mut self, note: BookNote) {
@@ -102,6 +117,11 @@ impl Schedule {
         let lot = self.declared.lot(defined.symbol);
         let terms = StaticTerms { lot, permission: Permission::Granted, version: 1 };
         let envelope = self.envelopes.envelope(defined.symbol.into());
+        // Of whom the file of orders has none there is nothing to refuse.
+        let strategy = |name: &Name| Some(self.names.strategy(name.as_str()));
+        let account = |name: &Name| Some(self.names.account(name.as_str()));
+        let restriction = self.restricted.of(defined.symbol.into()).numbered(strategy, account);
+        let _ = self.statics.restrict(defined.instrument, &restriction);
         // An instrument beyond the table stays unknown to the gate: its orders are refused.
         let _ = self.statics.publish(defined.instrument, CLASS, envelope, &terms, now);
     }

@@ -3,6 +3,7 @@
 use super::book_files::BookFiles;
 use super::gate_tables::Listens;
 use super::health::Channels;
+use super::names::NameTable;
 use super::order_route::MakeRoute;
 use super::order_source::OrderSource;
 use super::score_sink::{LimitFiles, ScoreFile};
@@ -45,6 +46,8 @@ pub(crate) struct DeskSpec {
     pub(crate) accounts: u16,
     pub(crate) strategies: u16,
     pub(crate) listens: Listens,
+    /// Who trades by a file of orders.
+    pub(crate) names: NameTable,
     /// None until somebody trades here.
     pub(crate) source: Option<Box<dyn OrderSource>>,
     /// For orders that pass the gate of a thread of their own, which reads the tables: these are shared then.

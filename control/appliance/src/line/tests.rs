@@ -3,6 +3,7 @@
 use super::ends::{ControlEnds, Ends, Line};
 use super::gate_tables::{CLASS, GateSet, Listens};
 use super::health::{Channels, FeedHealth};
+use super::names::NameTable;
 use super::notes::{LimitNote, VerdictRecord};
 use super::order_file::OrderFile;
 use super::spec::{DeskSpec, Follows, LineFiles, LineSpec, Pace};
@@ -81,6 +82,7 @@ fn build(plan: &Plan, pace: Pace, rows: &[OrderRow], channels: usize) -> (Line<(
             accounts: 1,
             strategies: 1,
             listens: Listens::Nothing,
+            names: NameTable::of(rows),
             source,
             route: None,
             measured: false,
@@ -102,9 +104,18 @@ fn slugs(records: &mut RingRx<VerdictRecord>) -> Vec<&'static str> {
 
 /// What the gate says to `rows` of a replay of `events`.
 fn replayed(events: &[BookEvent], rows: &[OrderRow], channels: usize) -> Vec<&'static str> {
-    let plan = plan(&["book.instruments=16", "book.orders=1024"]);
+    replayed_under(&plan(&["book.instruments=16", "book.orders=1024"]), events, rows, channels)
+}
+
+/// The same under `plan`.
+fn replayed_under(
+    plan: &Plan,
+    events: &[BookEvent],
+    rows: &[OrderRow],
+    channels: usize,
+) -> Vec<&'static str> {
     let (mut line, mut ends, mut tx) =
-        build(&plan, Pace::Simulated { score_latency: Nanos(0) }, rows, channels);
+        build(plan, Pace::Simulated { score_latency: Nanos(0) }, rows, channels);
     assert_eq!(tx.send(events), events.len());
     drop(tx);
     for _ in 0..10_000 {
@@ -139,6 +150,29 @@ fn an_unchanged_quote_ages_while_a_gap_is_open_or_a_channel_is_silent() {
     let gap = BookEvent { instrument: InstrumentId::ALL, ..event(Action::Gap, at_ms(2_000), 0) };
     events.insert(6, gap);
     assert_eq!(replayed(&events, &rows, 1), ["REF_STALE"], "what was lost may have changed it");
+}
+
+#[test]
+fn a_replay_is_held_to_the_restricted_list_by_the_names_of_its_orders() {
+    let mut events = opening(at_ms(0));
+    events.push(alive(at_ms(1_000), 0));
+    let rows = [order(at_ms(100), "1")];
+    let OrderRow { symbol, strategy, account, .. } = &rows[0];
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("list.csv");
+    let verdict = |line: String| {
+        std::fs::write(&file, format!("symbol,strategy,account,side\n{line}\n")).unwrap();
+        let named = format!("restricted.file={:?}", file.display().to_string());
+        let (strategy, account) = (format!("strategy.{strategy}={{}}"), format!("account.{account}={{}}"));
+        let set =
+            ["book.instruments=16", "book.orders=1024", &strategy, &account, "strategy.other={}", &named];
+        replayed_under(&plan(&set), &events, &rows, 1)
+    };
+    assert_eq!(verdict(format!("{symbol},,,")), ["RESTRICTED"]);
+    assert_eq!(verdict(format!("{symbol},{strategy},,")), ["RESTRICTED"]);
+    assert_eq!(verdict(format!("{symbol},,{account},")), ["RESTRICTED"]);
+    assert_eq!(verdict(format!("{symbol},other,,")), [""], "somebody else");
+    assert_eq!(verdict("ELSE,,,".to_owned()), [""]);
 }
 
 #[test]

@@ -330,7 +330,7 @@ fn wire_live(links: &Links, sets: Vec<Tables>, counts: Vec<CounterReader>, adapt
     let (Ok([set]), Ok([orders])) = (<[_; 1]>::try_from(sets), <[_; 1]>::try_from(counts)) else {
         anyhow::bail!("a live line has one gate");
     };
-    let Tables { quotes, model, statics, declared, breakers, readers, shared } = set;
+    let Tables { quotes, model, statics, declared, breakers, readers, shared, .. } = set;
     let (to_cold, definitions) = outlet(links.definitions);
     let (to_desk, names) = outlet(links.names);
     let (commands, commands_rx) = open(links.commands);

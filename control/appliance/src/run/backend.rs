@@ -17,7 +17,7 @@ use crate::line::notes::{Defined, Drivers, ScorerCommand, ScorerNote};
 use anyhow::Result;
 use attach::DaemonClock;
 use control::backend::{Backend, BackendError, InstrumentView, SessionView, Snapshot};
-use control::config::{DeclaredScopes, Plan};
+use control::config::{DeclaredScopes, Plan, Restricted};
 use control::names::{Name, Scope, SymbolName};
 use control::protocol::{
     FeedStatus, Grant, HoldingsFilter, OrderCounts, OrderQuery, OrderRow, PositionRow, PositionSetting,
@@ -428,6 +428,16 @@ impl Backend for LiveBackend {
         }
         // The static row holds already; only the model's own limits wait for the scorer.
         if told || self.scorer.is_none() { Ok(()) } else { Err(failed("the scorer does not take commands")) }
+    }
+
+    fn restrict(&self, symbol: SymbolName, restricted: &Restricted) -> Result<(), BackendError> {
+        let instrument = self.instrument(symbol).ok_or_else(|| Self::unknown(symbol))?;
+        let restriction = {
+            let names = lock(&self.names);
+            let strategy = |name: &Name| names.strategies.get(name).copied();
+            restricted.numbered(strategy, |name| names.accounts.get(name).copied())
+        };
+        lock(&self.writers).statics.restrict(instrument, &restriction).map_err(failed)
     }
 
     fn reset_tier(&self, symbol: SymbolName) -> Result<(), BackendError> {

@@ -5,6 +5,7 @@ use super::backend::NAMES_MAX;
 use crate::latency::Latency;
 use crate::line::gate_tables::Listens;
 use crate::line::health::{Channels, FeedHealth};
+use crate::line::names::NameTable;
 use crate::line::spec::{DeskSpec, Follows, LineFiles, LineSpec, Pace, ScorerSpec};
 use crate::scorer::{load_model, open_live};
 use anyhow::Result;
@@ -71,6 +72,7 @@ fn desk_of(plan: &Plan) -> DeskSpec {
         accounts: named(plan.scopes.accounts.len()),
         strategies: named(plan.scopes.strategies.len()),
         listens: Listens::to_model(plan),
+        names: NameTable::default(),
         source: None,
         route: None,
         measured: false,

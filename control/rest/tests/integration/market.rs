@@ -2,7 +2,7 @@
 
 use control::Controller;
 use control::backend::{Backend, BackendError, InstrumentView, SessionView, Snapshot};
-use control::config::{self, Plan};
+use control::config::{self, Plan, Restricted};
 use control::controller::Watch;
 use control::events::Events;
 use control::names::{Scope, SymbolName};
@@ -189,6 +189,10 @@ impl Backend for Market {
     }
 
     fn set_limits(&self, _: SymbolName, _: &Envelope) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    fn restrict(&self, _: SymbolName, _: &Restricted) -> Result<(), BackendError> {
         Ok(())
     }
 

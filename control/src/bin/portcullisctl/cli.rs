@@ -1,7 +1,7 @@
 //! The command line. Help texts are part of the product: every command shows an example that works.
 
 use crate::arguments::{Confirmed, Why, wanted};
-use crate::cli_ops::{Alerts, Completions, Events, Man, Proposals};
+use crate::cli_ops::{Alerts, Completions, Events, Lists, Man, Proposals};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use control::limits::LimitKey;
 use control::names::{Name, Scope, SymbolName};
@@ -90,6 +90,12 @@ Examples:
         after_help = "Examples:\n  portcullisctl limits show ZVZZT\n  portcullisctl limits set ZVZZT max_qty=200 --reason \"results at 10:00\""
     )]
     Limits(Limits),
+    /// Read lists anew that the configuration names
+    #[command(
+        subcommand,
+        after_help = "Example:\n  portcullisctl lists reload --reason \"insider list 7\" --dry-run"
+    )]
+    Lists(Lists),
     /// List, trip and reset breakers
     #[command(
         subcommand,

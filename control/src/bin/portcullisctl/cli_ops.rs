@@ -85,6 +85,26 @@ Examples:
 }
 
 #[derive(Subcommand, Debug)]
+pub(crate) enum Lists {
+    /// Read the restricted list anew ([restricted] file), whole or not at all
+    #[command(
+        after_help = "The appliance reads the file, as its own user. Lines that come are in force at once; lines that go wait for the audit log, and \
+for a second person where [four_eyes] says so. A file with anything wrong in it changes nothing. A start takes the file as it stands.
+
+Examples:
+  portcullisctl lists reload --reason \"insider list 7\" --dry-run
+  portcullisctl lists reload --reason \"research of Monday is out\" --ticket CHG-1043"
+    )]
+    Reload {
+        /// Show what would change, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        why: Why,
+    },
+}
+
+#[derive(Subcommand, Debug)]
 pub(crate) enum Proposals {
     /// Changes that wait for a second person, oldest first
     #[command(after_help = "Examples:

@@ -4,7 +4,7 @@ use crate::arguments::Confirmed;
 use crate::cli::{
     Audit, Breaker, Cli, Command, Filter, Gate, Limits, Order, PositionChange, Positions, Tier, Verify,
 };
-use crate::cli_ops::Proposals;
+use crate::cli_ops::{Lists, Proposals};
 use crate::reach::{connect, timeout};
 use crate::{closing, holdings, ops, proof, show};
 use anyhow::{Context, Result, bail};
@@ -51,6 +51,9 @@ pub(crate) fn run(cli: &Cli) -> Result<u8> {
         Command::Alerts(command) => ops::alerts_request(command),
         Command::Proposals(command) => ops::proposals_request(command),
         Command::Limits(command) => limits_request(command),
+        Command::Lists(Lists::Reload { dry_run, why }) => {
+            Ask::ListsReload { dry_run: *dry_run, reason: why.reason.clone(), ticket: why.ticket.clone() }
+        }
         Command::Breaker(command) => breaker_request(command),
         Command::Halt(halt) => {
             Ask::Halt { reason: Reason::of_halt(&halt.reason), ticket: Ticket::of_halt(&halt.ticket) }
@@ -270,13 +273,14 @@ fn confirm(cli: &Cli) -> Result<()> {
         Command::Proposals(Proposals::Approve { id, confirmed }) => {
             (format!("proposal:{id}"), "It will be done in your name and its proposer's", confirmed)
         }
-        // Nothing that is closed is opened: questions, what tightens, limits that never pass their cap, and a position, whose
-        // number has been typed already.
+        // Nothing that is closed is opened: questions, what tightens, limits that never pass their cap, and what has been typed
+        // already, the number of a position or a list.
         Command::Status { .. }
         | Command::Events(_)
         | Command::Alerts(_)
         | Command::Proposals(_)
         | Command::Limits(Limits::Show { .. } | Limits::Set { .. })
+        | Command::Lists(_)
         | Command::Breaker(Breaker::List | Breaker::Trip { .. })
         | Command::Halt(_)
         | Command::Tier(Tier::Show { .. })

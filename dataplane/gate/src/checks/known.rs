@@ -95,11 +95,12 @@ impl Check for Restricted {
     const SLUG: &'static str = "RESTRICTED";
     const FIX: u16 = 0;
     const UNIT: Unit = Unit::Number;
-    const SENTENCE: &'static str = "The instrument is on the restricted list of the strategy's class.";
+    const SENTENCE: &'static str = "The instrument is on the restricted list for this order.";
 
     #[inline(always)]
     fn broken(case: &Case) -> bool {
-        case.inputs.limits.permission as u8 == Permission::Restricted as u8
+        // Of a listed one the slow path has looked for whom: here it is one of them, or nobody has looked.
+        case.inputs.limits.permission as u8 >= Permission::Restricted as u8
     }
 
     fn numbers(case: &Case) -> (i64, i64) {

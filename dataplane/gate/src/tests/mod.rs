@@ -21,6 +21,7 @@ mod oracle;
 mod prices;
 mod reasons;
 mod restore;
+mod restricted;
 mod settlement;
 mod survivors;
 mod venue;

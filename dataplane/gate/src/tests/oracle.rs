@@ -4,7 +4,8 @@
 use super::*;
 use crate::{
     CurrencyId, FAT_FINGER_BUCKETS, FatFingerLimits, FatFingerTable, Flags, InstrumentTerms, LimitsSource,
-    MoneyRules, RefReader, RefRules, RejectReason as R, SIGNED_PX_MAX, TermsWriter, TimesInForce,
+    MoneyRules, RefReader, RefRules, RejectReason as R, RestrictedTo, Restriction, SIGNED_PX_MAX,
+    TermsWriter, TimesInForce,
 };
 use proptest::{prelude::*, sample::select};
 use std::{vec, vec::Vec};
@@ -105,6 +106,8 @@ struct World {
     heartbeat_ago_ns: u64,
     position: i64,
     permission: Permission,
+    /// Lines of the restricted list.
+    restricted: Vec<(Side, RestrictedTo)>,
     lot: u32,
     breakers: [Option<BreakerState>; 4],
     now_after_publish_ns: u64,
@@ -188,6 +191,21 @@ fn any_top() -> impl Strategy<Value = TopOfBook> {
     )
 }
 
+/// Lines of the list: a third are about the order's own strategy or account.
+fn any_restricted() -> impl Strategy<Value = Vec<(Side, RestrictedTo)>> {
+    let to = select(vec![
+        RestrictedTo::Strategy(STRATEGY),
+        RestrictedTo::Account(ACCOUNT),
+        RestrictedTo::Strategy(StrategyId(0)),
+        RestrictedTo::Account(AccountId(0)),
+        RestrictedTo::Strategy(StrategyId(62)),
+        RestrictedTo::Account(AccountId(400)),
+    ]);
+    let to = prop_oneof![8 => to, 1 => Just(RestrictedTo::Everyone)];
+    let lines = proptest::collection::vec((any_side(), to), 1..3);
+    prop_oneof![12 => Just(Vec::new()), 1 => lines]
+}
+
 fn any_world() -> impl Strategy<Value = World> {
     let live = (any_limits(), select(Tier::ALL.to_vec()), mostly(1_000, vec![0, 1, 5, 9]));
     let fat_finger = (prop::array::uniform16(100_u32..900), mostly(1_000, vec![0, 1, 5, 9]));
@@ -206,6 +224,7 @@ fn any_world() -> impl Strategy<Value = World> {
         (
             mostly(Permission::Granted, vec![Permission::Denied, Permission::Restricted]),
             mostly(1, vec![0, 7, 10]),
+            any_restricted(),
         ),
         [breaker(), breaker(), breaker(), breaker()],
         (working, proptest::option::weighted(0.5, any_money())),
@@ -216,7 +235,7 @@ fn any_world() -> impl Strategy<Value = World> {
                 (top, earlier),
                 (ago, after),
                 position,
-                (permission, lot),
+                (permission, lot, restricted),
                 breakers,
                 (working, money),
             )| World {
@@ -228,6 +247,7 @@ fn any_world() -> impl Strategy<Value = World> {
                 heartbeat_ago_ns: ago,
                 position,
                 permission,
+                restricted,
                 lot,
                 breakers,
                 now_after_publish_ns: after,
@@ -322,7 +342,14 @@ impl World {
             money.write(&ref_reader, self.now());
         }
         let terms = StaticTerms { lot: Qty(self.lot), permission: self.permission, version: 2 };
+        let restriction =
+            self.restricted.iter().fold(Restriction::NONE, |all, (side, to)| all.and(*side, *to));
+        if self.lot == 1 {
+            // It outlasts what is published after it.
+            rig.statics.restrict(INSTRUMENT, &restriction).unwrap();
+        }
         rig.publish_static(&envelope(), &terms);
+        rig.statics.restrict(INSTRUMENT, &restriction).unwrap();
         if let Some((limits, tier, lease_ms)) = self.live {
             let wide = Envelope::fixed(limits).unwrap();
             let terms = Terms { lease: Nanos(lease_ms * 1_000_000), ..super::terms(tier) };
@@ -446,7 +473,17 @@ impl Oracle<'_> {
     fn fields(&mut self) {
         let (world, order) = (self.world, self.order);
         self.say(world.permission == Permission::Denied, R::NotPermitted);
-        self.say(world.permission == Permission::Restricted, R::Restricted);
+        let is_about = |(side, to): &(Side, RestrictedTo)| {
+            *side == order.side
+                && match to {
+                    RestrictedTo::Everyone => true,
+                    RestrictedTo::Strategy(strategy) => *strategy == order.strategy,
+                    RestrictedTo::Account(account) => *account == order.account,
+                }
+        };
+        // Without the permission there is nothing to restrict.
+        let listed = world.permission == Permission::Granted && world.restricted.iter().any(is_about);
+        self.say(world.permission == Permission::Restricted || listed, R::Restricted);
         self.say(order.cl_ord_id == 0, R::BadField);
         self.say(order.qty.0 == 0, R::BadQty);
         let lot_fits = if world.lot == 0 { false } else { order.qty.0 % world.lot == 0 };
@@ -722,7 +759,8 @@ proptest! {
         let looks_small = looks <= i128::from(limits.max_notional_micros) * 875;
         // The slow path knows who is let out without a value.
         let valued = world.money.as_ref().is_none_or(Money::counts);
-        let plain = calm && world.least() == 0 && looks_small && valued
+        // Of a listed instrument the slow path knows for whom.
+        let plain = calm && world.restricted.is_empty() && world.least() == 0 && looks_small && valued
             && (order.order_type == OrderType::Market && world.money.is_none() || sure && !below)
             && slow.source == LimitsSource::Dynamic
             && matches!(slow.flags, Flags::NONE | Flags::TIER);
@@ -737,7 +775,7 @@ fn the_random_worlds_reach_every_reason_and_both_paths() {
     let mut runner = TestRunner::deterministic();
     let (worlds, orders) = (any_world(), any_order());
     let (mut fast, mut slow, mut seen) = (0, 0, [0_u32; crate::REASON_COUNT]);
-    for _ in 0..40_000 {
+    for _ in 0..50_000 {
         let world = worlds.new_tree(&mut runner).unwrap().current();
         let order = world.order(&orders.new_tree(&mut runner).unwrap().current());
         let rig = world.build();
