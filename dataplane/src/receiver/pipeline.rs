@@ -1,8 +1,6 @@
 //! From a packet to events in the buffer: frame, line, session, arbitration, decoding. Nothing here knows where packets
 //! come from or where events go.
 
-#![warn(clippy::wildcard_enum_match_arm)]
-
 mod report;
 mod shared;
 mod sink;

@@ -79,10 +79,8 @@ impl Row {
         };
         let limits = self.bounded(effective_limits(&self.envelope, tier, overlay), size_bound);
         // A bound that moves above what holds anyway changes nothing.
-        let cause = match moved {
-            LimitCause::Slippage if limits == self.limits => LimitCause::Renew,
-            moved => moved,
-        };
+        let is_still = moved == LimitCause::Slippage && limits == self.limits;
+        let cause = if is_still { LimitCause::Renew } else { moved };
         (self.limits, self.published, self.envelope_changed) = (limits, Some(wanted), false);
         (limits, cause)
     }

@@ -2,8 +2,6 @@
 //!
 //! Start reading at [`topology`], which declares every stage, ring, depth and overflow rule and builds them. The other files
 //! hold what the stages hand out, and to whom.
-// A note, an event or a scope that is added must be decided on everywhere.
-#![warn(clippy::wildcard_enum_match_arm)]
 
 pub(crate) mod book_files;
 mod book_sink;
