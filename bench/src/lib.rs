@@ -10,6 +10,8 @@
 //! Start reading at [`day`], then [`line`](mod@line) and [`gate_rig`].
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+// A variant that is added must be decided on everywhere.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod day;
 pub mod gate_rig;

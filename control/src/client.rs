@@ -29,7 +29,6 @@ pub fn socket_of(named: Option<&Path>) -> PathBuf {
 
 /// Why there is no answer, or not the one asked for.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum ClientError {
     /// Nobody is there.
     #[error("no appliance at {}: {source}; {}", path.display(), hint(source))]
@@ -67,6 +66,7 @@ pub enum ClientError {
 }
 
 /// What to do about a socket that cannot be reached.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the system has more reasons than there is advice")]
 fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
         ErrorKind::NotFound => {
@@ -157,15 +157,14 @@ impl Client {
     /// [`ClientError`].
     pub fn attach(mut self, client: &Name) -> Result<(Grant, Vec<OwnedFd>, UnixStream), ClientError> {
         let mut descriptors = Vec::new();
-        match self.send_to(Command::Attach { client: client.clone() }, None, Some(&mut descriptors))? {
-            Reply::Attached(grant) if descriptors.len() == GRANT_DESCRIPTORS => {
-                Ok((*grant, descriptors, self.stream))
-            }
-            _ => {
-                let cause = format!("found {} descriptors, wanted {GRANT_DESCRIPTORS}", descriptors.len());
-                Err(ClientError::Unreadable { cause })
-            }
+        let reply = self.send_to(Command::Attach { client: client.clone() }, None, Some(&mut descriptors))?;
+        if let Reply::Attached(grant) = reply
+            && descriptors.len() == GRANT_DESCRIPTORS
+        {
+            return Ok((*grant, descriptors, self.stream));
         }
+        let cause = format!("found {} descriptors, wanted {GRANT_DESCRIPTORS}", descriptors.len());
+        Err(ClientError::Unreadable { cause })
     }
 
     fn send(&mut self, command: Command, wait: Option<Duration>) -> Result<Reply, ClientError> {

@@ -11,6 +11,8 @@
 //! Start reading at [`Controller`], then [`protocol`] and [`config`].
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+// A variant that is added must be decided on everywhere.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod amount;
 pub mod audit;

@@ -10,6 +10,8 @@
 //! Start reading at [`receiver::Receiver`], then [`arbiter::Arbiter`] and [`source::PacketSource`].
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+// A variant that is added must be decided on everywhere.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod arbiter;
 mod archive;
@@ -29,7 +31,7 @@ pub mod stats;
 
 pub use config::{ChannelConfig, ConfigError, FeedConfig, Midnight};
 pub use decode::InstrumentDirectory;
-pub use open::{Live, OpenError, open_files, receive};
+pub use open::{Live, OpenError, listed_types, open_files, receive};
 pub use receiver::{EventTx, Feed, LineCounts, LineReader, Receiver, ReceiverHops};
 pub use source::{FileOptions, FileSource, ItchFraming, PacketSource, SourceError};
 pub use stats::FeedStats;

@@ -1,7 +1,5 @@
 //! The one call that a replay begins with.
 
-#![warn(clippy::wildcard_enum_match_arm)]
-
 use std::path::PathBuf;
 
 use types::FeedKind;
@@ -9,16 +7,37 @@ use types::FeedKind;
 use crate::archive::{ArchiveFeed, OpenArchive};
 use crate::config::{ConfigError, FeedConfig};
 use crate::databento::DbnReader;
-use crate::decode::{FeedDecoder, MessageFiles};
+use crate::decode::{FeedDecoder, MessageFiles, message_types, type_code};
 use crate::lobster::LobsterReader;
 use crate::receiver::{EventTx, Feed, Receiver, ReceiverHops};
 use crate::recovery::RecoveryEnds;
 use crate::source::{FileOptions, FileSource, PacketSource, SourceError};
 use stage::LiveClock;
 
-/// What opens the archives of a feed that comes in them.
-const ARCHIVES: [(FeedKind, OpenArchive); 2] =
-    [(FeedKind::Lobster, LobsterReader::open), (FeedKind::Databento, DbnReader::open)];
+/// A feed that comes in archives.
+struct Archive {
+    kind: FeedKind,
+    open: OpenArchive,
+    /// Every type of its rows: what it is counted by, and its name.
+    types: &'static [(u8, &'static str)],
+}
+
+const ARCHIVES: [Archive; 2] = [
+    Archive { kind: FeedKind::Lobster, open: LobsterReader::open, types: LobsterReader::TYPES },
+    Archive { kind: FeedKind::Databento, open: DbnReader::open, types: DbnReader::TYPES },
+];
+
+fn archive(kind: FeedKind) -> Option<&'static Archive> {
+    ARCHIVES.iter().find(|archive| archive.kind == kind)
+}
+
+/// Every type of message, or of row, that a feed has: what reports count it by, and its name.
+#[must_use]
+pub fn listed_types(kind: FeedKind) -> Vec<(String, &'static str)> {
+    let of_packets = message_types(kind).iter().map(|(code, _, name)| (type_code(kind, *code), *name));
+    let of_rows = archive(kind).map_or(&[][..], |archive| archive.types);
+    of_packets.chain(of_rows.iter().map(|(code, name)| (type_code(kind, *code), *name))).collect()
+}
 
 /// Why inputs cannot be replayed.
 #[derive(Debug, thiserror::Error)]
@@ -53,8 +72,8 @@ pub fn open_files(
     tx: EventTx,
     hops: Option<ReceiverHops>,
 ) -> Result<Box<dyn Feed + Send>, OpenError> {
-    if let Some((_, open)) = ARCHIVES.iter().find(|(kind, _)| *kind == config.kind) {
-        return Ok(Box::new(ArchiveFeed::new(name, open(paths, config)?, config, tx)));
+    if let Some(archive) = archive(config.kind) {
+        return Ok(Box::new(ArchiveFeed::new(name, (archive.open)(paths, config)?, config, tx)));
     }
     let source = FileSource::open_all(paths, options)?;
     if let Some(file) = source.message_file()
@@ -103,11 +122,21 @@ pub fn receive<S: PacketSource + Send + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
     use types::FeedInput;
 
     #[test]
     fn every_feed_of_archives_has_what_opens_them() {
         let archives = FeedKind::ALL.iter().filter(|kind| kind.input() == FeedInput::Archive);
-        assert!(archives.eq(ARCHIVES.iter().map(|(kind, _)| kind)));
+        assert!(archives.eq(ARCHIVES.iter().map(|archive| &archive.kind)));
+    }
+
+    #[test]
+    fn every_feed_lists_its_types_each_once() {
+        for &kind in FeedKind::ALL {
+            let listed = listed_types(kind);
+            let codes: BTreeSet<&String> = listed.iter().map(|(code, _)| code).collect();
+            assert!(!listed.is_empty() && codes.len() == listed.len(), "{kind}: {listed:?}");
+        }
     }
 }

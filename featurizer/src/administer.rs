@@ -1,7 +1,5 @@
 //! Applying events to the books: definitions, states and statuses.
 
-#![warn(clippy::wildcard_enum_match_arm)]
-
 use types::{
     Action, BookEvent, BookState, EventFlags, GapCause, InstrumentId, StaleCause, Symbol, TickTableId,
     TradingStatus,

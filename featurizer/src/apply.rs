@@ -1,8 +1,6 @@
 //! Applying events to the books: what orders and levels do. What states and statuses do stands in `administer.rs`, what becomes of
 //! the best quotes in `quotes.rs`, and how the lines of later events are asked for in `ahead.rs`.
 
-#![warn(clippy::wildcard_enum_match_arm)]
-
 use types::{
     Action, BookEvent, BookState, EventFlags, InstrumentId, Px, Qty, Side, StaleCause, TickTableId,
     TradingStatus,

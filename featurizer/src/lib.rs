@@ -11,6 +11,8 @@
 //! [`features::formula`].
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+// A variant that is added must be decided on everywhere.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 mod administer;
 mod ahead;

@@ -27,6 +27,8 @@
 //!
 //! Start reading at [`Model`] and [`Scorer`].
 #![deny(unsafe_code)]
+// A variant that is added must be decided on everywhere.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 mod captures;
 mod folder;

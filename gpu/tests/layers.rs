@@ -88,6 +88,29 @@ fn each_module_sees_what_the_layers_allow_and_what_runs_in_the_line_knows_no_tra
     assert_eq!(found, wanted);
 }
 
+/// The layers in a table's first column, from the top: each cell names one or several.
+fn drawn(page: &str) -> Vec<String> {
+    let rows = page.lines().filter_map(|line| line.strip_prefix("//! | `"));
+    let names = rows.filter_map(|row| row.split_once(" | ")).flat_map(|(names, _)| names.split(','));
+    names.map(|name| name.trim().trim_matches('`').to_owned()).collect()
+}
+
+#[test]
+fn the_layers_are_those_that_the_crate_draws_and_each_sees_those_above_it_alone() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs");
+    let drawn = drawn(&fs::read_to_string(source).expect("the root"));
+    assert_eq!(drawn, SEES.iter().map(|(module, _)| *module).collect::<Vec<_>>());
+    for (at, (module, sees)) in SEES.iter().enumerate() {
+        let below: Vec<_> =
+            sees.iter().filter(|other| !SEES[..at].iter().any(|(above, _)| above == *other)).collect();
+        assert!(below.is_empty(), "{module} sees {below:?}, which stand below it");
+        let knows_training = sees.iter().any(|other| ["captures", "train"].contains(other));
+        assert!(!knows_training || *module == "train", "{module} knows training");
+    }
+    let trains = SEES.last().expect("a layer");
+    assert!(trains.0 == "train" && !trains.1.contains(&"policy"), "training stands beside policy");
+}
+
 #[test]
 fn training_stands_in_one_folder() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

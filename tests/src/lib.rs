@@ -2,6 +2,8 @@
 //! real captures are, the built binaries, and, for the tests of every crate, how a test is skipped.
 
 #![forbid(unsafe_code)]
+// A variant that is added must be decided on everywhere.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 mod page;
 mod place;

@@ -3,6 +3,8 @@
 //! **What it never does:** count. `benches/instructions.rs` does, with the number beside each row that it may not pass.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+// A variant that is added must be decided on everywhere.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 use std::hint::black_box;
 

@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 // `eprintln!` and `println!` panic where nobody reads; `output` has what does not.
 #![warn(clippy::print_stderr, clippy::print_stdout)]
+// A variant that is added must be decided on everywhere.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 mod again;
 mod answers;

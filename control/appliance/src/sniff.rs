@@ -5,11 +5,11 @@ use crate::output::tell;
 use anyhow::{Context, Result, bail};
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use control::stamp::Stamp;
-use dataplane::decode::{Description, FeedDecoder, MessageFiles, message_types, type_code};
+use dataplane::decode::{Description, FeedDecoder, MessageFiles};
 use dataplane::session::Transport;
 use dataplane::sniff::{Seen, Sniffer};
 use dataplane::source::{BURST_MAX, SourceStatus};
-use dataplane::{FileOptions, FileSource, PacketSource};
+use dataplane::{FileOptions, FileSource, PacketSource, listed_types};
 use serde_json::{Map, Value, json};
 use std::io::{BufWriter, StdoutLock, Write};
 use types::{FeedInput, FeedKind};
@@ -86,7 +86,7 @@ fn names(fields: &Map<String, Value>, symbol: &str) -> bool {
         Value::Array(entries) => {
             entries.iter().filter_map(Value::as_object).any(|entry| names(entry, symbol))
         }
-        _ => false,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
     })
 }
 
@@ -187,12 +187,10 @@ fn explain(kind: FeedKind) -> String {
     };
     let mut text = format!("{kind}: {}\n", kind.summary());
     text += &format!("carried by: {}\nread from: {live}{bare}\n", carrier(kind));
-    let types = message_types(kind);
-    if !types.is_empty() {
-        text += &format!("messages ({}):\n", types.len());
-    }
-    for (code, _, name) in types {
-        text += &format!("  {:>4} {name}\n", type_code(kind, *code));
+    let types = listed_types(kind);
+    text += &format!("messages ({}):\n", types.len());
+    for (code, name) in types {
+        text += &format!("  {code:>4} {name}\n");
     }
     text
 }
@@ -222,7 +220,28 @@ mod tests {
     fn every_feed_is_listed_and_explained() {
         for &kind in FeedKind::ALL {
             assert!(list().contains(kind.as_str()) && explain(kind).contains(kind.summary()));
+            assert!(
+                listed_types(kind)
+                    .iter()
+                    .all(|(code, name)| explain(kind).contains(&format!("{code} {name}")))
+            );
         }
+        let dbn = "dbn: Databento DBN files, versions 1 to 3, of the schemas mbo, mbp-1, mbp-10, definition and status
+carried by: files of a vendor
+read from: files alone; no port carries it
+messages (10):
+     A Add
+     C Cancel
+     M Modify
+     R Clear
+     T Trade
+     F Fill
+     N None
+     D Definition
+     S Status
+     O OtherRecord
+";
+        assert_eq!(explain(FeedKind::Databento), dbn);
         assert!(explain(FeedKind::Pitch).contains("0x21 AddOrderLong"));
         assert!(explain(FeedKind::Itch50).contains("   A AddOrder\n"));
     }

@@ -379,7 +379,14 @@ fn number(reason: RejectReason, value: i64) -> String {
     match reason.unit() {
         Unit::Price => Px(value).to_string(),
         Unit::MicroCurrency => micros(value),
-        _ => value.to_string(),
+        Unit::None
+        | Unit::Quantity
+        | Unit::Bps
+        | Unit::Ticks
+        | Unit::Nanos
+        | Unit::Orders
+        | Unit::OrdersPerSecond
+        | Unit::Number => value.to_string(),
     }
 }
 

@@ -58,18 +58,15 @@ pub(crate) async fn state(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     known(&shared, symbol)?;
-    let tiers = match shared.ask(Command::TierShow { symbol: Some(symbol), after: None }).await? {
-        Reply::Tiers(page) => page.rows,
-        _ => return Err(unexpected()),
-    };
-    let limits = match shared.ask(Command::LimitsShow { symbol: Some(symbol), after: None }).await? {
-        Reply::Limits(page) => page.rows,
-        _ => return Err(unexpected()),
-    };
+    let tiers = Command::TierShow { symbol: Some(symbol), after: None };
+    let Reply::Tiers(tiers) = shared.ask(tiers).await? else { return Err(unexpected()) };
+    let limits = Command::LimitsShow { symbol: Some(symbol), after: None };
+    let Reply::Limits(limits) = shared.ask(limits).await? else { return Err(unexpected()) };
     let TierRow { symbol, tier, score, since, book, driver_values, .. } =
-        tiers.into_iter().next().ok_or_else(unexpected)?;
+        tiers.rows.into_iter().next().ok_or_else(unexpected)?;
     let score = score.parse().ok();
-    let state = InstrumentState { symbol, tier, score, since, book, drivers: driver_values, limits };
+    let state =
+        InstrumentState { symbol, tier, score, since, book, drivers: driver_values, limits: limits.rows };
     documented(&state, &headers, Duration::ZERO)
 }
 
@@ -93,8 +90,7 @@ pub(crate) async fn limits(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     shared.picture()?;
-    match shared.ask(Command::LimitsShow { symbol: None, after }).await? {
-        Reply::Limits(page) => documented(&page, &headers, Duration::ZERO),
-        _ => Err(unexpected()),
-    }
+    let asked = Command::LimitsShow { symbol: None, after };
+    let Reply::Limits(page) = shared.ask(asked).await? else { return Err(unexpected()) };
+    documented(&page, &headers, Duration::ZERO)
 }

@@ -5,6 +5,8 @@
 //!
 //! Start reading at [`watch`], then [`picture`], [`routes`] and [`serve`].
 #![forbid(unsafe_code)]
+// A variant that is added must be decided on everywhere.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 mod answer;
 mod ask;

@@ -59,10 +59,16 @@ impl From<&ClientError> for Problem {
                 RefusalKind::NotFound => Self::not_found(detail),
                 RefusalKind::BadRequest => Self::bad_request(detail),
                 RefusalKind::Busy => Self::busy(&detail),
-                _ => Self::new(StatusCode::BAD_GATEWAY, "refused", detail),
+                RefusalKind::Denied
+                | RefusalKind::Policy
+                | RefusalKind::VersionMismatch
+                | RefusalKind::Expired
+                | RefusalKind::Failed => Self::new(StatusCode::BAD_GATEWAY, "refused", detail),
             },
             ClientError::Unreachable { .. } | ClientError::NoAnswer { .. } => Self::stale(detail),
-            _ => Self::new(StatusCode::BAD_GATEWAY, "unreadable", detail),
+            ClientError::Version { .. } | ClientError::Unreadable { .. } => {
+                Self::new(StatusCode::BAD_GATEWAY, "unreadable", detail)
+            }
         }
     }
 }

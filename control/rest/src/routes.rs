@@ -114,10 +114,9 @@ async fn events(
 ) -> Result<Response, Problem> {
     let count = asked.count()?;
     shared.picture()?;
-    match shared.ask(Command::Events { after: asked.after, count }).await? {
-        Reply::Events(page) => documented(&page, &headers, Duration::ZERO),
-        _ => Err(unexpected()),
-    }
+    let asked = Command::Events { after: asked.after, count };
+    let Reply::Events(page) = shared.ask(asked).await? else { return Err(unexpected()) };
+    documented(&page, &headers, Duration::ZERO)
 }
 
 async fn positions(
@@ -126,10 +125,9 @@ async fn positions(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     shared.picture()?;
-    match shared.ask(Command::Positions { filter }).await? {
-        Reply::Positions(page) => documented(&page, &headers, Duration::ZERO),
-        _ => Err(unexpected()),
-    }
+    let asked = Command::Positions { filter };
+    let Reply::Positions(page) = shared.ask(asked).await? else { return Err(unexpected()) };
+    documented(&page, &headers, Duration::ZERO)
 }
 
 async fn orders(
@@ -138,10 +136,9 @@ async fn orders(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     shared.picture()?;
-    match shared.ask(Command::Orders { filter }).await? {
-        Reply::Orders(page) => documented(&page, &headers, Duration::ZERO),
-        _ => Err(unexpected()),
-    }
+    let asked = Command::Orders { filter };
+    let Reply::Orders(page) = shared.ask(asked).await? else { return Err(unexpected()) };
+    documented(&page, &headers, Duration::ZERO)
 }
 
 /// Whether the appliance is heard.

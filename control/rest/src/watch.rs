@@ -134,10 +134,10 @@ impl Watcher {
     }
 
     fn status(&mut self) -> Result<StatusReply, Failure> {
-        match self.line.call(&Command::Status)? {
-            Reply::Status(status) => Ok(*status),
-            _ => Err(unexpected("status")),
-        }
+        let Reply::Status(status) = self.line.call(&Command::Status)? else {
+            return Err(unexpected("status"));
+        };
+        Ok(*status)
     }
 
     fn tiers(&mut self) -> Result<Vec<TierCell>, Failure> {
@@ -163,13 +163,11 @@ impl Watcher {
             self.newest = Some(after);
             return Ok(Vec::new());
         }
-        match self.line.call(&Command::Events { after, count: EVENTS_MAX })? {
-            Reply::Events(page) => {
-                self.newest = Some(page.next);
-                Ok(page.rows)
-            }
-            _ => Err(unexpected("events")),
-        }
+        let Reply::Events(page) = self.line.call(&Command::Events { after, count: EVENTS_MAX })? else {
+            return Err(unexpected("events"));
+        };
+        self.newest = Some(page.next);
+        Ok(page.rows)
     }
 
     fn breakers(&mut self) -> Result<BreakersPage, Failure> {
@@ -188,10 +186,10 @@ impl Watcher {
     }
 
     fn alerts(&mut self) -> Result<AlertsPage, Failure> {
-        match self.line.call(&Command::AlertsList)? {
-            Reply::Alerts(page) => Ok(page),
-            _ => Err(unexpected("alerts_list")),
-        }
+        let Reply::Alerts(page) = self.line.call(&Command::AlertsList)? else {
+            return Err(unexpected("alerts_list"));
+        };
+        Ok(page)
     }
 
     /// [`LISTS`], in their order.

@@ -183,7 +183,9 @@ impl<'de> Deserializer<'de> for &'de Node {
             Value::Table(table) => {
                 visitor.visit_enum(MapAccessDeserializer::new(Entries { entries: table.iter(), value: None }))
             }
-            _ => self.deserialize_any(visitor),
+            Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Array(_) | Value::SetAside => {
+                self.deserialize_any(visitor)
+            }
         }
     }
 

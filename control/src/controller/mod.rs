@@ -187,6 +187,7 @@ impl Controller {
         asked: &Asked<'_>,
     ) -> Result<Reply, Refusal> {
         self.authorise(actor, &command)?;
+        #[expect(clippy::wildcard_enum_match_arm, reason = "`carry_out` decides on all the rest")]
         match command {
             Command::Events { after, count } => self.events_after(after, count),
             Command::AlertsList => self.alerts_list(),

@@ -132,7 +132,9 @@ impl Controller {
     pub(super) fn latched(&self, latches: &Latches, scope: &Scope) -> Breaker {
         let groups = match scope {
             Scope::Strategy(name) => self.scopes.groups_of(name),
-            _ => [const { None }; 2],
+            Scope::Firm | Scope::Desk(_) | Scope::Account(_) | Scope::Trader(_) | Scope::Instrument(_) => {
+                [const { None }; 2]
+            }
         };
         let covering: Vec<&Scope> = std::iter::once(scope).chain(groups.iter().flatten()).collect();
         latches.breaker(&covering)
@@ -205,11 +207,10 @@ impl Controller {
 
     /// What an answer adds for an instrument that the feed has not named yet.
     pub(super) fn not_named_yet(&self, scope: &Scope) -> &'static str {
-        match scope {
-            Scope::Instrument(_) if !self.backend.knows(scope) => {
-                "; the feed has not named it yet: is it spelled right? It holds from when it does"
-            }
-            _ => "",
+        if matches!(scope, Scope::Instrument(_)) && !self.backend.knows(scope) {
+            "; the feed has not named it yet: is it spelled right? It holds from when it does"
+        } else {
+            ""
         }
     }
 }

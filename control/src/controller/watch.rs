@@ -106,7 +106,11 @@ impl Controller {
         let Overdue { scope, by, mode } = late;
         let (kind, severity) = match scope {
             Scope::Firm => (EventKind::Halt, Severity::Critical),
-            _ => (EventKind::Breaker, Severity::Warning),
+            Scope::Desk(_)
+            | Scope::Account(_)
+            | Scope::Strategy(_)
+            | Scope::Trader(_)
+            | Scope::Instrument(_) => (EventKind::Breaker, Severity::Warning),
         };
         let text = format!(
             "{scope} is {} by {by}: in force, and not on disk yet, which hangs or is slow",

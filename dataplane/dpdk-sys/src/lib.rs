@@ -8,6 +8,8 @@
 //!
 //! A negative `c_int` result is a negated errno unless a function says otherwise.
 #![no_std]
+// A variant that is added must be decided on everywhere.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 use core::ffi::{c_char, c_int, c_void};
 use core::mem::{offset_of, size_of};

@@ -22,6 +22,8 @@
 //!
 //! Start reading at [`Eal`], then [`Port`] and [`RxQueue`].
 #![deny(missing_docs)]
+// A variant that is added must be decided on everywhere.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod igmp;
 

@@ -10,6 +10,8 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
+// A variant that is added must be decided on everywhere.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 #[expect(unsafe_code, reason = "pointers that come from C")]
 mod abi;

@@ -14,6 +14,8 @@
 //!
 //! Start reading at [`Scenario::build`], [`Simulation::write`] and [`market`](MarketEvent).
 #![forbid(unsafe_code)]
+// A variant that is added must be decided on everywhere.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 mod book;
 mod crisis;

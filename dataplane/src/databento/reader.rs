@@ -43,6 +43,20 @@ struct Told {
 }
 
 impl DbnReader {
+    /// Records, by the letter of what they do to an order or a level, or by one of ours.
+    pub(crate) const TYPES: &'static [(u8, &'static str)] = &[
+        (b'A', "Add"),
+        (b'C', "Cancel"),
+        (b'M', "Modify"),
+        (b'R', "Clear"),
+        (b'T', "Trade"),
+        (b'F', "Fill"),
+        (b'N', "None"),
+        (DEFINITION, "Definition"),
+        (STATUS, "Status"),
+        (OTHER, "OtherRecord"),
+    ];
+
     /// Opens files that are read one after the other.
     ///
     /// # Errors

@@ -3,9 +3,6 @@
 //! A feed that comes in packets is a decoder (a file here) and a row below; its name and what the help says of it stand
 //! in `types`, `feed.rs`.
 
-// A message, a status or a feed that is added must be decided on everywhere.
-#![warn(clippy::wildcard_enum_match_arm)]
-
 mod beyond;
 mod buffer;
 mod decoder;

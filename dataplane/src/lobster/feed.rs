@@ -42,6 +42,17 @@ pub(crate) struct LobsterReader {
 }
 
 impl LobsterReader {
+    /// What rows tell, by the number that each has for it.
+    pub(crate) const TYPES: &'static [(u8, &'static str)] = &[
+        (b'1', "NewOrder"),
+        (b'2', "PartialCancel"),
+        (b'3', "Delete"),
+        (b'4', "ExecuteVisible"),
+        (b'5', "ExecuteHidden"),
+        (b'6', "CrossTrade"),
+        (b'7', "TradingHalt"),
+    ];
+
     /// Opens the archive of one day of one instrument.
     ///
     /// # Errors

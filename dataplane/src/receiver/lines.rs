@@ -55,7 +55,13 @@ impl LineTable {
     /// Whether nothing for this address can be of a line: none has it, and none is learnt.
     #[cold]
     pub(super) fn is_elsewhere(&self, address: Ipv4Addr) -> bool {
-        !self.can_learn() && self.entries.iter().all(|&(key, _)| *group_of(key).ip() != address)
+        !self.can_learn() && self.of_address(address).next().is_none()
+    }
+
+    /// The lines whose groups have this address, whatever their ports.
+    pub(super) fn of_address(&self, address: Ipv4Addr) -> impl Iterator<Item = Line> {
+        let has_it = move |&&(key, _): &&(u64, Line)| *group_of(key).ip() == address;
+        self.entries.iter().filter(has_it).map(|&(_, line)| line)
     }
 
     /// What each line brought, A before B and channel by channel; `stats` gives a line's counts. For reports.
@@ -109,6 +115,8 @@ mod tests {
         assert_eq!(table.find(group(2, 1)), None);
         assert!(!table.can_learn());
         assert!(table.is_elsewhere(*group(2, 1).ip()) && !table.is_elsewhere(*group(5, 9).ip()));
+        let of_address: Vec<_> = table.of_address(*group(1, 9).ip()).collect();
+        assert_eq!(of_address, [Line { channel: 0, line: 1 }, Line { channel: 1, line: 1 }]);
     }
 
     #[test]

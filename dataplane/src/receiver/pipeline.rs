@@ -1,13 +1,11 @@
 //! From a packet to events in the buffer: frame, line, session, arbitration, decoding. Nothing here knows where packets
 //! come from or where events go.
 
-#![warn(clippy::wildcard_enum_match_arm)]
-
 mod report;
 mod shared;
 mod sink;
 
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use types::UnixNanos;
 use wire::WireError;
@@ -177,7 +175,7 @@ impl Pipeline {
         let group = SocketAddrV4::new(datagram.dst_addr, datagram.dst_port);
         let known = self.lines.find(group);
         if known.is_none() && !self.lines.can_learn() {
-            self.core.stats.other_traffic += 1;
+            self.on_other_group(link, packet, condemned, *group.ip());
             return Ok(());
         }
         if condemned || !self.is_vouched(known, link, packet.bytes) {
@@ -275,6 +273,27 @@ impl Pipeline {
             return Err(error);
         }
         Ok(())
+    }
+
+    /// A datagram for a group and port of no line, and none is learnt. For the address of one, its port may be what is damaged: of a
+    /// frame that is condemned nothing is believed but that address, since the switch let it through.
+    fn on_other_group(&mut self, link: LinkType, packet: &Packet<'_>, condemned: bool, to: Ipv4Addr) {
+        let is_damage =
+            !self.lines.is_elsewhere(to) && (condemned || self.is_damaged(link, packet.bytes, to));
+        if is_damage {
+            self.note_condemned(None, true);
+        } else {
+            self.core.stats.other_traffic += 1;
+        }
+    }
+
+    /// Whether a datagram for the address `to` has wrong checksums, where nobody looked at them before and a line of that address is known
+    /// to set right ones.
+    #[cold]
+    fn is_damaged(&self, link: LinkType, frame: &[u8], to: Ipv4Addr) -> bool {
+        let Some(vouched) = &self.vouched else { return false };
+        self.lines.of_address(to).any(|line| vouched.sets_right_ones(line))
+            && verify_checksums(link, frame).is_err()
     }
 
     /// Whether a packet is read as far as its checksums go, where nobody looked at them before.

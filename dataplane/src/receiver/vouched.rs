@@ -16,6 +16,12 @@ impl Vouched {
         Self(vec![[0; LINES_MAX]; channels].into())
     }
 
+    /// Whether `line` is known to set right checksums.
+    pub(super) fn sets_right_ones(&self, line: Line) -> bool {
+        let of_channel = self.0.get(usize::from(line.channel));
+        of_channel.and_then(|lines| lines.get(usize::from(line.line))).is_some_and(|right| *right >= VOUCHED)
+    }
+
     /// Whether a packet of `line` is read whose checksums are right or not. Rewritten captures have wrong ones all over, and their
     /// messages must tile their packet anyway; but where a line sets them, a wrong one tells of damage.
     #[inline]
@@ -41,6 +47,8 @@ mod tests {
         assert!((0..100).all(|_| vouched.is_read(line(0, 0), false)), "rewritten all over");
         assert!((0..300).all(|_| vouched.is_read(line(0, 1), true)));
         assert!(!vouched.is_read(line(0, 1), false));
+        let sets = |channel, line| vouched.sets_right_ones(Line { channel, line });
+        assert_eq!([sets(0, 0), sets(0, 1), sets(1, 1), sets(7, 0)], [false, true, false, false]);
         assert!(vouched.is_read(line(0, 1), true), "the next one is read");
         assert!(
             vouched.is_read(line(1, 1), false) && vouched.is_read(None, false),

@@ -1,13 +1,12 @@
 //! How much of a capture `net_pcap` is to deliver, since it never says that it is at the end: as much as reading the file gives.
 
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::detect;
 use super::error::{Fault, SourceError};
 use super::file::{FileOptions, OneFile};
 use super::packet::SourceNotes;
-use super::{pcap, pcapng};
 
 /// What a capture file holds that libpcap can deliver, counted by the reader that reads files here: both ways of reading a
 /// capture stop at the same record.
@@ -93,15 +92,6 @@ fn check_plain(path: &Path, name: &str) -> Result<(), SourceError> {
     if !std::fs::metadata(path).map_err(open)?.is_file() {
         return refused("no regular file".to_owned());
     }
-    let mut head = Vec::new();
-    File::open(path).map_err(open)?.take(8).read_to_end(&mut head).map_err(open)?;
-    if pcap::is_pcap(&head) || pcapng::is_pcapng(&head) {
-        return Ok(());
-    }
-    match &head[..] {
-        [0x1f, 0x8b, ..] => refused("a gzip file".to_owned()),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => refused("a zstd file".to_owned()),
-        [] => refused("an empty file".to_owned()),
-        other => refused(format!("bytes {other:02x?}")),
-    }
+    let head = File::open(path).and_then(|mut file| detect::head_of(&mut file)).map_err(open)?;
+    if detect::is_capture(&head) { Ok(()) } else { refused(detect::described(&head)) }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Cursor, Read};
 
+use types::FeedKind;
 use wire::itch50;
 
 use super::error::Fault;
@@ -29,36 +30,69 @@ pub(super) fn detect(reader: Reader) -> Result<(Kind, Reader), Fault> {
 /// The bytes of `reader`, unpacked if they are compressed, and a copy of the first of them.
 pub(super) fn unpacked(reader: Reader) -> Result<(Vec<u8>, Reader), Fault> {
     let (head, reader) = peek(reader)?;
-    let unpacked: Reader = match compression(&head)? {
+    let unpacked: Reader = match Packing::of(&head) {
         None => return Ok((head, reader)),
-        Some(Compression::Gzip) => Box::new(flate2::read::MultiGzDecoder::new(reader)),
-        Some(Compression::Zstd) => Box::new(zstd::stream::read::Decoder::new(reader)?),
+        Some(Packing::Gzip) => Box::new(flate2::read::MultiGzDecoder::new(reader)),
+        Some(Packing::Zstd) => Box::new(zstd::stream::read::Decoder::new(reader)?),
+        Some(Packing::Bzip2 | Packing::Xz) => {
+            return Err(Fault::new(described(&head), "gzip, zstd or no compression: recompress it"));
+        }
     };
     let (head, reader) = peek(unpacked)?;
-    if compression(&head)?.is_some() {
+    if Packing::of(&head).is_some() {
         return Err(Fault::new("a compressed file within a compressed file", "one layer of compression"));
     }
     Ok((head, reader))
 }
 
+/// What a file is packed by.
 #[derive(Clone, Copy)]
-enum Compression {
+enum Packing {
     Gzip,
     Zstd,
+    Bzip2,
+    Xz,
 }
 
-fn compression(head: &[u8]) -> Result<Option<Compression>, Fault> {
-    match head {
-        [0x1f, 0x8b, ..] => Ok(Some(Compression::Gzip)),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Ok(Some(Compression::Zstd)),
-        [b'B', b'Z', b'h', ..] => {
-            Err(Fault::new("a bzip2 file", "gzip, zstd or no compression: recompress it"))
+impl Packing {
+    fn of(head: &[u8]) -> Option<Self> {
+        match head {
+            [0x1f, 0x8b, ..] => Some(Self::Gzip),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
+            [b'B', b'Z', b'h', ..] => Some(Self::Bzip2),
+            [0xfd, b'7', b'z', b'X', b'Z', ..] => Some(Self::Xz),
+            _ => None,
         }
-        [0xfd, b'7', b'z', b'X', b'Z', ..] => {
-            Err(Fault::new("an xz file", "gzip, zstd or no compression: recompress it"))
-        }
-        _ => Ok(None),
     }
+
+    const fn described(self) -> &'static str {
+        match self {
+            Self::Gzip => "a gzip file",
+            Self::Zstd => "a zstd file",
+            Self::Bzip2 => "a bzip2 file",
+            Self::Xz => "an xz file",
+        }
+    }
+}
+
+/// What a file that begins with `head` is, for messages about one that is not wanted.
+pub(super) fn described(head: &[u8]) -> String {
+    if let Some(packing) = Packing::of(head) {
+        return packing.described().to_owned();
+    }
+    match head {
+        [] => "an empty file".to_owned(),
+        [b'P', b'K', 3, 4, ..] => {
+            format!("a zip archive (LOBSTER samples are read as feed {})", FeedKind::Lobster)
+        }
+        [b'D', b'B', b'N', ..] => format!("a DBN file (it is read as feed {})", FeedKind::Databento),
+        _ => format!("bytes {}", hex(head)),
+    }
+}
+
+/// Whether the bytes begin a capture of packets.
+pub(super) fn is_capture(head: &[u8]) -> bool {
+    pcap::is_pcap(head) || pcapng::is_pcapng(head)
 }
 
 fn kind_of(head: &[u8]) -> Result<Kind, Fault> {
@@ -71,13 +105,8 @@ fn kind_of(head: &[u8]) -> Result<Kind, Fault> {
     if looks_like_itch(head) {
         return Ok(Kind::RawItch);
     }
-    let found = match head {
-        [] => "an empty file".to_owned(),
-        [b'P', b'K', 3, 4, ..] => "a zip archive (LOBSTER samples are read as feed lobster)".to_owned(),
-        _ => format!("bytes {}", hex(head)),
-    };
     Err(Fault::new(
-        found,
+        described(head),
         "a pcap, pcapng or length-prefixed ITCH 5.0 file, plain or compressed with gzip or zstd",
     ))
 }
@@ -93,10 +122,16 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(" ")
 }
 
+/// The first bytes, as many as tell what a file is.
+pub(super) fn head_of(reader: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut head = Vec::with_capacity(HEAD_LEN);
+    reader.take(HEAD_LEN as u64).read_to_end(&mut head)?;
+    Ok(head)
+}
+
 /// The first bytes, and a reader that begins with them again.
 fn peek(mut reader: Reader) -> io::Result<(Vec<u8>, Reader)> {
-    let mut head = Vec::with_capacity(HEAD_LEN);
-    reader.by_ref().take(HEAD_LEN as u64).read_to_end(&mut head)?;
+    let head = head_of(&mut reader)?;
     let whole = Cursor::new(head.clone()).chain(reader);
     Ok((head, Box::new(whole)))
 }
@@ -123,7 +158,12 @@ mod tests {
         assert_eq!(outcome(b"\x00\x0dS\x00\x00"), Err("bytes 00 0d 53 00 00".to_owned()));
         assert_eq!(outcome(b""), Err("an empty file".to_owned()));
         assert_eq!(outcome(b"BZh91AY"), Err("a bzip2 file".to_owned()));
-        assert!(outcome(b"PK\x03\x04").unwrap_err().starts_with("a zip archive"));
+        assert!(outcome(b"\xfd7zXZ").unwrap_err().starts_with("an xz file"));
+        assert_eq!(
+            outcome(b"PK\x03\x04"),
+            Err("a zip archive (LOBSTER samples are read as feed lobster)".to_owned())
+        );
+        assert_eq!(outcome(b"DBN\x03"), Err("a DBN file (it is read as feed dbn)".to_owned()));
     }
 
     #[test]

@@ -70,6 +70,7 @@ impl RawItch {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others say of themselves what they are")]
 fn describe(error: WireError) -> Fault {
     match error {
         WireError::Truncated { wanted, found, .. } => Fault::cut(

@@ -1,10 +1,12 @@
 //! What a feed drops or doubts while it runs, counted where somebody sees it, and what is no business of the feed's.
 
 use std::collections::BTreeMap;
+use std::io::Cursor;
 
 use dataplane::source::{Layer, Packet, SourceStatus};
 use dataplane::{
-    ChannelConfig, EventTx, Feed, FeedConfig, FeedKind, FeedStats, PacketSource, Receiver, SourceError,
+    ChannelConfig, EventTx, Feed, FeedConfig, FeedKind, FeedStats, FileOptions, FileSource, PacketSource,
+    Receiver, SourceError,
 };
 use stage::{GapTx, Stage, ring};
 use types::UnixNanos;
@@ -12,7 +14,8 @@ use wire::IntoBytes;
 use wire::frame::LinkType;
 use wire::itch50::{AddOrder, StockDirectory};
 
-use crate::wirekit::{LINES, SESSION, add, adds, frame, mold};
+use crate::common::replay_source;
+use crate::wirekit::{Endian, LINES, SESSION, add, adds, frame, mold, pcap};
 
 /// Frames of a live port, each with whether its card found a checksum wrong.
 struct Port(Vec<(bool, Vec<u8>)>);
@@ -138,4 +141,38 @@ fn what_others_send_on_the_port_of_a_feed_is_no_damage() {
     let condemned = vec![(true, of(LINES[0], |f| f[23] = 6).1), (true, of(LINES[0], |_| ()).1)];
     let (stats, _) = counted([others, own, condemned].concat());
     assert_eq!((stats.other_traffic, stats.errors_total(), stats.condemned), (8, 3, 2));
+}
+
+#[test]
+fn a_condemned_frame_whose_port_is_damaged_is_damage_of_its_group() {
+    let port_changed = || {
+        let mut frame = frame(LINES[1], &adds(1, 1));
+        frame[36] ^= 0x40;
+        frame
+    };
+    let (stats, published) = counted(vec![(true, port_changed()), (false, port_changed())]);
+    assert_eq!((stats.condemned, stats.other_traffic), (1, 1), "unless its checksums are right");
+    assert_eq!((published["dropped_bad_checksums"], published["other_traffic"]), (1, 1));
+    assert!(stats.lines.iter().all(|line| line.stats.bad == 0), "whose line it was, nobody knows");
+}
+
+#[test]
+fn a_damaged_port_is_damage_in_a_capture_whose_line_sets_checksums() {
+    let config = FeedConfig {
+        channels: vec![ChannelConfig { lines: LINES.to_vec() }],
+        ..FeedConfig::new(FeedKind::Itch50)
+    };
+    let replayed = |good: u64| {
+        let mut damaged = frame(LINES[0], &adds(9, 1));
+        damaged[36] ^= 0x40;
+        let frames = (1..=good).map(|seq| frame(LINES[0], &adds(seq, 1))).chain([damaged]);
+        let packets: Vec<_> = frames.enumerate().map(|(n, frame)| (n as u64 + 1, frame)).collect();
+        let bytes = pcap(Endian::Little, true, &packets);
+        let source = FileSource::from_reader("file", Box::new(Cursor::new(bytes)), FileOptions::default());
+        replay_source(source.unwrap(), &config, 100).stats
+    };
+    let stats = replayed(8);
+    assert_eq!((stats.messages, stats.bad_checksums, stats.condemned, stats.other_traffic), (8, 1, 1, 0));
+    let stats = replayed(1);
+    assert_eq!((stats.condemned, stats.other_traffic), (0, 1), "of one packet alone nothing is known");
 }

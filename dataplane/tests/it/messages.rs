@@ -4,8 +4,11 @@ use dataplane::FeedStats;
 use dataplane::decode::{
     Damage, Decoder, DecoderSetup, EventBuffer, FeedDecoder, Place, message_types, type_code,
 };
+use dataplane::listed_types;
 use types::{BookEvent, FeedInput, FeedKind, TickTableId, UnixNanos};
 use wire::{ouch42, ouch50};
+
+use crate::common::{real_data, replay_archive};
 
 const PAGE: &str = include_str!("../../MESSAGES.md");
 
@@ -131,5 +134,27 @@ fn counted_types_do_nothing_and_all_others_do_something() {
             // For what must do nothing all the others before it at once are enough; what must do something may need one alone.
             assert_eq!(does(is_counted), !is_counted, "{kind} {code} {name}: {what}");
         }
+    }
+}
+
+#[test]
+fn every_row_that_an_archive_counts_is_listed_with_its_feed() {
+    let Some(data) = real_data() else { return };
+    let archives = [
+        (FeedKind::Lobster, "lobster/LOBSTER_SampleFile_AMZN_2012-06-21_1.zip", 5),
+        (FeedKind::Databento, "dbn/CLX5_mbo.dbn", 5),
+        (FeedKind::Databento, "dbn/nautilus_orderbooks_mbo_2024-05-08.dbn.zst", 3),
+        (FeedKind::Databento, "dbn/futures_mbp-1_2024-07-01.dbn.zst", 3),
+        (FeedKind::Databento, "dbn/definition-glbx-es-fut.dbn.zst", 1),
+        (FeedKind::Databento, "dbn/dbn_test_data/test_data.status.v3.dbn.zst", 1),
+    ];
+    for (kind, file, least) in archives {
+        let stats = replay_archive(kind, &[&data.join(file)]).unwrap().stats;
+        let counted: Vec<String> = stats.messages_by_type().map(|(code, _)| code.to_string()).collect();
+        let listed: Vec<String> = listed_types(kind).into_iter().map(|(code, _)| code).collect();
+        assert!(
+            counted.len() >= least && counted.iter().all(|code| listed.contains(code)),
+            "{file}: {counted:?}"
+        );
     }
 }

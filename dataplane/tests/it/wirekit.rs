@@ -51,6 +51,9 @@ pub(crate) fn frame(group: SocketAddrV4, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// The link type of frames.
+pub(crate) const ETHERNET: u16 = 1;
+
 /// Byte order of a capture file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Endian {
@@ -76,12 +79,22 @@ impl Endian {
 
 /// A pcap file of frames and their times in nanoseconds.
 pub(crate) fn pcap(endian: Endian, nanoseconds: bool, packets: &[(u64, Vec<u8>)]) -> Vec<u8> {
+    pcap_of_link(endian, nanoseconds, ETHERNET, packets)
+}
+
+/// The same of packets of the link type `link`.
+pub(crate) fn pcap_of_link(
+    endian: Endian,
+    nanoseconds: bool,
+    link: u16,
+    packets: &[(u64, Vec<u8>)],
+) -> Vec<u8> {
     let magic = if nanoseconds { 0xa1b2_3c4d } else { 0xa1b2_c3d4 };
     let mut file = Vec::new();
     file.extend(endian.u32(magic));
     file.extend(endian.u16(2));
     file.extend(endian.u16(4));
-    for word in [0, 0, 65_535, 1] {
+    for word in [0, 0, 65_535, link.into()] {
         file.extend(endian.u32(word));
     }
     for (ns, bytes) in packets {
@@ -95,7 +108,8 @@ pub(crate) fn pcap(endian: Endian, nanoseconds: bool, packets: &[(u64, Vec<u8>)]
     file
 }
 
-fn block(endian: Endian, kind: u32, body: &[u8]) -> Vec<u8> {
+/// A pcapng block of `kind`.
+pub(crate) fn block(endian: Endian, kind: u32, body: &[u8]) -> Vec<u8> {
     let padded = body.len().next_multiple_of(4);
     let len = endian.u32(padded as u32 + 12);
     let mut out = endian.u32(kind).to_vec();
@@ -115,30 +129,44 @@ fn option(endian: Endian, code: u16, value: &[u8]) -> Vec<u8> {
     out
 }
 
+/// The block that a pcapng section begins with.
+pub(crate) fn section(endian: Endian) -> Vec<u8> {
+    let mut body = endian.u32(0x1a2b_3c4d).to_vec();
+    body.extend(endian.u16(1));
+    body.extend(endian.u16(0));
+    body.extend([0xff; 8]);
+    block(endian, 0x0a0d_0d0a, &body)
+}
+
+/// An interface of the link type `link`; `options` with the one that ends them.
+pub(crate) fn interface(endian: Endian, link: u16, options: &[u8]) -> Vec<u8> {
+    let mut body = endian.u16(link).to_vec();
+    body.extend([0; 6]);
+    body.extend(options);
+    block(endian, 1, &body)
+}
+
+/// A packet of an interface, at `ns` in that one's units.
+pub(crate) fn packet(endian: Endian, interface: u32, ns: u64, bytes: &[u8], options: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for word in [interface, (ns >> 32) as u32, ns as u32, bytes.len() as u32, bytes.len() as u32] {
+        body.extend(endian.u32(word));
+    }
+    body.extend(bytes);
+    body.resize(body.len().next_multiple_of(4), 0);
+    body.extend(options);
+    block(endian, 6, &body)
+}
+
 /// A pcapng file: a section, an interface without a resolution (microseconds), one with nanoseconds that carries the
 /// packets, a comment on each packet, and blocks of other kinds between them.
 pub(crate) fn pcapng(endian: Endian, packets: &[(u64, Vec<u8>)]) -> Vec<u8> {
-    let mut section = endian.u32(0x1a2b_3c4d).to_vec();
-    section.extend(endian.u16(1));
-    section.extend(endian.u16(0));
-    section.extend([0xff; 8]);
-    let mut file = block(endian, 0x0a0d_0d0a, &section);
-    let mut interface = endian.u16(1).to_vec();
-    interface.extend([0; 6]);
-    file.extend(block(endian, 1, &interface));
-    interface.extend(option(endian, 9, &[9]));
-    interface.extend(option(endian, 0, &[]));
-    file.extend(block(endian, 1, &interface));
+    let options = |code, value: &[u8]| [option(endian, code, value), option(endian, 0, &[])].concat();
+    let mut file = section(endian);
+    file.extend(interface(endian, ETHERNET, &[]));
+    file.extend(interface(endian, ETHERNET, &options(9, &[9])));
     for (ns, bytes) in packets {
-        let mut body = Vec::new();
-        for word in [1, (ns >> 32) as u32, *ns as u32, bytes.len() as u32, bytes.len() as u32] {
-            body.extend(endian.u32(word));
-        }
-        body.extend(bytes);
-        body.resize(body.len().next_multiple_of(4), 0);
-        body.extend(option(endian, 1, b"a comment"));
-        body.extend(option(endian, 0, &[]));
-        file.extend(block(endian, 6, &body));
+        file.extend(packet(endian, 1, *ns, bytes, &options(1, b"a comment")));
         file.extend(block(endian, 0x0bad, b"of a kind nobody knows"));
     }
     file

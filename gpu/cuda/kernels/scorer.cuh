@@ -69,7 +69,7 @@ DEVICE double natural_log(double v) {
   return k * 0.693147180559945309417232121458 + (2.0 * z + 2.0 * z * w * series);
 }
 
-// What a feature goes through before it is scaled (normalise.rs, COLUMNS).
+// What a feature goes through before it is scaled (`COLUMNS` of inputs/transform.rs).
 DEVICE double transformed(int feature, double v) {
   constexpr uint32_t LOGARITHMS = 1u << 0 | 1u << 7 | 1u << 8, AREA_SINES = 1u << 4 | 1u << 5;
   if (!((LOGARITHMS | AREA_SINES) >> feature & 1u)) return v;

@@ -196,7 +196,9 @@ impl<C: Card> Feeder<C> {
                 self.buffer = (self.buffer + 1) % BUFFER_COUNT;
                 Ok(job)
             }
-            status => Err(Fault::of(status)),
+            status @ (Status::DeviceLost | Status::OutOfMemory | Status::Kernel | Status::Unsupported) => {
+                Err(Fault::of(status))
+            }
         }
     }
 
@@ -232,7 +234,9 @@ impl<C: Card> Feeder<C> {
         match self.card.status() {
             Status::Ok if self.is_complete(job) => Ok(true),
             Status::Ok | Status::Busy => Err(Fault::Deadline),
-            status => Err(Fault::of(status)),
+            status @ (Status::DeviceLost | Status::OutOfMemory | Status::Kernel | Status::Unsupported) => {
+                Err(Fault::of(status))
+            }
         }
     }
 

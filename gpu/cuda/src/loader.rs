@@ -255,7 +255,11 @@ impl LoadedCard {
             unsafe { (functions.measure)(engine, measure as u32, job, count, samples_ns.as_mut_ptr()) };
         match Status::from_code(code) {
             Status::Ok => Ok(()),
-            status => Err(status),
+            status @ (Status::Busy
+            | Status::DeviceLost
+            | Status::OutOfMemory
+            | Status::Kernel
+            | Status::Unsupported) => Err(status),
         }
     }
 }

@@ -11,6 +11,8 @@
 //!
 //! Start reading at [`fit`].
 #![forbid(unsafe_code)]
+// A variant that is added must be decided on everywhere.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod autoencoder;
 mod fit;

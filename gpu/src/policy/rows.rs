@@ -84,10 +84,8 @@ impl Row {
         };
         let limits = self.bounded(effective_limits(&self.envelope, tier, overlay), size_bound);
         // A bound that moves above what holds anyway changes nothing.
-        let cause = match moved {
-            LimitCause::Slippage if limits == self.limits => LimitCause::Renew,
-            moved => moved,
-        };
+        let is_still = moved == LimitCause::Slippage && limits == self.limits;
+        let cause = if is_still { LimitCause::Renew } else { moved };
         (self.limits, self.published, self.envelope_changed) = (limits, Some(wanted), false);
         (limits, cause)
     }
@@ -205,6 +203,20 @@ pub(crate) mod tests {
         assert_eq!(qty_at(10_000, true), 600);
         assert_eq!(qty_at(10_001, false), 500);
         assert_eq!(qty_at(10_002, true), 500);
+    }
+
+    #[test]
+    fn time_that_nobody_watched_widens_nothing() {
+        let config = WidenConfig { enabled: true, ..WidenConfig::default() };
+        let second = |s: u64| UnixNanos(s * 1_000_000_000);
+        let mut widening = Widening::default();
+        widening.skip(Nanos(5));
+        assert_eq!(widening.step(&config, second(0), true), 0);
+        let calm = config.calm_ns / 1_000_000_000;
+        widening.skip(Nanos(config.calm_ns));
+        assert_eq!(widening.step(&config, second(calm), true), 0, "nobody saw it");
+        assert_eq!(widening.step(&config, second(2 * calm - 1), true), 0);
+        assert_eq!(widening.step(&config, second(2 * calm), true), 1);
     }
 
     #[test]

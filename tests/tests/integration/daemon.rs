@@ -168,6 +168,40 @@ pub(crate) fn start_until<T>(what: &str, start: impl Fn() -> T, is_so: impl Fn(&
     panic!("{what}");
 }
 
+/// The CPUs that a thread may run on, as the kernel lists them in the status of `task`.
+fn cpus_of(task: &Path) -> String {
+    let status = std::fs::read_to_string(task.join("status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    line.unwrap_or_default().trim().to_owned()
+}
+
+#[test]
+fn the_desk_runs_on_its_cpu_and_the_table_of_the_start_says_so() {
+    let market = scenario("calm", &["--minutes", "1"]);
+    let dir = tempfile::tempdir().unwrap();
+    let config = configure(dir.path(), &market.path().join("calm.pcap"));
+    let ours = cpus_of(Path::new("/proc/self"));
+    let cpu = ours.rsplit([',', '-']).next().expect("a CPU").to_owned();
+    let text = std::fs::read_to_string(&config).unwrap();
+    let placed = text.replace("[[feed]]", &format!("[placement]\ndesk_cpu = {cpu}\n[[feed]]"));
+    std::fs::write(&config, placed).unwrap();
+    let table = said(&portcullis(["run", "--config", &config, "--check"]));
+    let row = |stage: &str| table.lines().find(|line| line.trim_start().starts_with(stage)).expect("its row");
+    let cells =
+        |stage: &str| row(stage).split('\u{2506}').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    assert_eq!((cells("desk")[1].as_str(), cells("scorer")[1].as_str()), (cpu.as_str(), "any"), "{table}");
+    let daemon = Daemon::start(&config, &dir.path().join("control.sock"));
+    let tasks =
+        std::fs::read_dir(format!("/proc/{}/task", daemon.0.id())).unwrap().map(|task| task.unwrap().path());
+    let threads: Vec<(String, String)> = tasks
+        .map(|task| {
+            (std::fs::read_to_string(task.join("comm")).unwrap_or_default().trim().to_owned(), cpus_of(&task))
+        })
+        .collect();
+    let of = |stage: &str| threads.iter().find(|(name, _)| name == stage).map(|(_, cpus)| cpus.as_str());
+    assert_eq!((of("desk"), of("scorer")), (Some(cpu.as_str()), Some(ours.as_str())), "{threads:?}");
+}
+
 pub(crate) fn signal(daemon: &Daemon, name: &str) {
     let pid = daemon.0.id().to_string();
     assert!(Command::new("kill").args(["-s", name, &pid]).status().expect("kill").success());

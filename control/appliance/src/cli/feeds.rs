@@ -19,7 +19,7 @@ pub(crate) enum FeedsCommand {
     #[command(after_help = "Examples:\n  portcullis feeds list")]
     List,
     /// One feed: what carries it, and every message type it has
-    #[command(after_help = "Examples:\n  portcullis feeds explain mdp3\n  portcullis feeds explain pitch")]
+    #[command(after_help = "Examples:\n  portcullis feeds explain mdp3\n  portcullis feeds explain dbn")]
     Explain {
         /// Which one
         #[arg(value_name = "NAME", value_parser = feed_kind())]

@@ -1,8 +1,6 @@
 //! A gateway of the configuration: `portcullis gateway` runs one as a process of its own, the daemon those that are its own on
 //! threads, with the same code.
 
-#![warn(clippy::wildcard_enum_match_arm)]
-
 mod carrier;
 mod fix;
 mod ouch;

@@ -2,8 +2,6 @@
 //!
 //! Start reading at [`link`], which declares every ring, its depth and overflow rule, and at [`topology`], which makes them and
 //! every stage. The other files hold what the stages hand out, and to whom.
-// A note, an event or a scope that is added must be decided on everywhere.
-#![warn(clippy::wildcard_enum_match_arm)]
 
 pub(crate) mod book_files;
 mod book_sink;

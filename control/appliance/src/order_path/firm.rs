@@ -223,7 +223,19 @@ impl Firm {
                 let at = of(m.user_ref_num.get())?;
                 told.answers[at].rejected = Some(m.reason.get());
             }
-            _ => bail!(
+            Msg::SystemEvent(_)
+            | Msg::Replaced(_)
+            | Msg::AiqCanceled(_)
+            | Msg::BrokenTrade(_)
+            | Msg::CancelPending(_)
+            | Msg::CancelReject(_)
+            | Msg::PriorityUpdate(_)
+            | Msg::Modified(_)
+            | Msg::Restated(_)
+            | Msg::MassCancelResponse(_)
+            | Msg::DisableResponse(_)
+            | Msg::EnableResponse(_)
+            | Msg::AccountQueryResponse(_) => bail!(
                 "found message {:?}, wanted an answer to an order",
                 message.first().map(|b| char::from(*b))
             ),

@@ -25,12 +25,17 @@ use dataplane::source::{Layer, Packet, SourceStatus};
 use dataplane::{FeedConfig, FileOptions, FileSource, ItchFraming, PacketSource, SourceError};
 use featurizer::features::GRID_NS;
 use gate::{Breaker, BreakerCause, BreakerKey, BreakerState, RefReader, Verdict};
+use simulator::PcapWriter;
 use stage::{Inline, LiveClock, OsClock, RingRx, RingTx, Stage, WorkStatus, ring};
 use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use types::{BookEvent, FeedKind, UnixNanos};
+use types::{BookEvent, FeedInput, FeedKind, UnixNanos};
+use wire::IntoBytes;
+use wire::frame::UdpPath;
+use wire::mdp3;
 
 const TABLES: [&str; 5] = ["bbo.csv", "features.parquet", "scores.csv", "limits.csv", "verdicts.csv"];
 
@@ -42,8 +47,8 @@ struct Ahead {
 }
 
 impl Ahead {
-    fn read(path: &Path, due: &Arc<AtomicU64>) -> Self {
-        let mut source = FileSource::open_all(&[path.to_owned()], FileOptions::default()).unwrap();
+    fn read(paths: &[PathBuf], due: &Arc<AtomicU64>) -> Self {
+        let mut source = FileSource::open_all(paths, FileOptions::default()).unwrap();
         let mut packets = Vec::new();
         let mut keep = |p: Packet<'_>| {
             packets.push((p.bytes.to_vec(), p.ts, p.layer, p.offset));
@@ -190,8 +195,9 @@ impl<'a> Live<'a> {
 /// What is replayed and run live.
 #[derive(Clone, Copy)]
 struct Case<'a> {
-    input: &'a Path,
-    feed: &'static str,
+    /// The first is what messages call it by.
+    inputs: &'a [PathBuf],
+    feed: FeedKind,
     orders: &'a Path,
     config: Option<&'a Path>,
     /// Whether the live line reads packets as from a port, and not a file.
@@ -205,11 +211,20 @@ impl Case<'_> {
     fn replay(&self, out: &Path) -> Replay {
         let text = |path: &Path| path.to_str().unwrap().to_owned();
         let tables = "bbo,features,scores,limits,verdicts";
-        let mut args: Vec<String> =
-            ["portcullis", "replay", "--feed", self.feed, "--write", tables, "--score-latency-us", "0"]
-                .map(str::to_owned)
-                .to_vec();
-        args.extend([text(self.input), "--orders".into(), text(self.orders), "--out".into(), text(out)]);
+        let mut args: Vec<String> = [
+            "portcullis",
+            "replay",
+            "--feed",
+            self.feed.as_str(),
+            "--write",
+            tables,
+            "--score-latency-us",
+            "0",
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        args.extend(self.inputs.iter().map(|input| text(input)));
+        args.extend(["--orders".into(), text(self.orders), "--out".into(), text(out)]);
         args.extend(self.config.map(|path| ["--config".to_owned(), text(path)]).into_iter().flatten());
         args.extend(self.lenient.then(|| "--lenient-framing".to_owned()));
         let Command::Replay(args) = Cli::parse_from(args).command else { panic!("no replay") };
@@ -226,12 +241,15 @@ impl Case<'_> {
         let accounts = names(|row| &row.account, "A");
         let strategies = names(|row| &row.strategy, "s0");
         // No port carries an archive: the line is that of a daemon which receives ITCH.
-        let kind = FeedKind::PACKET_NAMES.iter().find(|name| **name == self.feed).unwrap_or(&"itch50");
+        let kind = match self.feed.input() {
+            FeedInput::Packets => self.feed,
+            FeedInput::Archive => FeedKind::Itch50,
+        };
         let mut text = format!(
             "[[feed]]\nname = \"live\"\nkind = {:?}\nsource = \"file:{}\"\n\
              [client.desk]\nuser = \"root\"\naccounts = {accounts:?}\nstrategies = {strategies:?}\n",
-            kind,
-            self.input.display()
+            kind.as_str(),
+            self.inputs[0].display()
         );
         accounts.iter().for_each(|name| text += &format!("[account.{name}]\n"));
         strategies.iter().for_each(|name| text += &format!("[strategy.{name}]\n"));
@@ -249,7 +267,7 @@ impl Case<'_> {
         let config = FeedConfig { burst_max: 1, ..receiver_config(plan, &feed) };
         let due = Arc::new(AtomicU64::new(0));
         let received = if self.from_port {
-            topology::receive_packets(line, Ahead::read(self.input, &due), &config, None, None)
+            topology::receive_packets(line, Ahead::read(self.inputs, &due), &config, None, None)
         } else {
             let framing = if self.lenient { ItchFraming::TypeDriven } else { ItchFraming::LengthPrefixed };
             let options = FileOptions { itch_framing: framing };
@@ -305,7 +323,7 @@ impl Case<'_> {
                 let differs = replayed.lines().zip(lived.lines()).find(|(x, y)| x != y);
                 panic!(
                     "{}: {table} differs ({} and {} bytes), replayed and live first in {differs:?}",
-                    self.input.display(),
+                    self.inputs[0].display(),
                     replayed.len(),
                     lived.len()
                 );
@@ -369,8 +387,9 @@ fn simulated(name: &str) -> (tempfile::TempDir, PathBuf, PathBuf) {
 }
 
 /// A simulated capture, from a port.
-fn simulated_case<'a>(pcap: &'a Path, orders: &'a Path, config: Option<&'a Path>) -> Case<'a> {
-    Case { input: pcap, feed: "itch50", orders, config, from_port: true, lenient: false }
+fn simulated_case<'a>(pcap: &'a PathBuf, orders: &'a Path, config: Option<&'a Path>) -> Case<'a> {
+    let inputs = std::slice::from_ref(pcap);
+    Case { inputs, feed: FeedKind::Itch50, orders, config, from_port: true, lenient: false }
 }
 
 #[test]
@@ -392,8 +411,16 @@ fn lost_packets_are_the_same_live() {
     assert!(bbo > 1_000 && scores > 500 && limits > 8 && verdicts > 5, "{bbo} {scores} {limits} {verdicts}");
 }
 
-/// A real capture, its feed, every how many quotes there is an order, where it comes from, and the least quotes and verdicts.
-type Real = (&'static str, &'static str, usize, Origin, usize, usize);
+/// A real capture, or files of a vendor that belong together.
+struct Real {
+    files: &'static [&'static str],
+    feed: FeedKind,
+    from: Origin,
+    /// Every how many quotes there is an order.
+    every: usize,
+    /// The least lines of quotes and of verdicts, their headers among them.
+    least: [usize; 2],
+}
 
 /// Where the live line has a capture from.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -406,27 +433,152 @@ enum Origin {
     LenientFile,
 }
 
+const fn real(
+    feed: FeedKind,
+    files: &'static [&'static str],
+    every: usize,
+    from: Origin,
+    least: [usize; 2],
+) -> Real {
+    Real { files, feed, from, every, least }
+}
+
 const REAL: &[Real] = &[
-    ("itch/12302019_SNIPPET.NASDAQ_ITCH50", "itch50", 3, Origin::File, 50, 10),
-    ("itch/RITCH_ex20101224.TEST_ITCH_50", "itch50", 20, Origin::LenientFile, 50, 10),
-    ("iex/DEEP10_20231002_0734.pcap.gz", "deep", 20, Origin::Port, 50, 10),
-    ("iex/TOPS16.pcapng.gz", "tops", 20, Origin::Port, 50, 10),
-    ("cme/Cme.Mdp3.Sbe.v8.1.pcap", "mdp3", 20, Origin::Port, 50, 10),
-    ("cboe/mcastpitch_realtime_useq.pcap", "pitch", 1, Origin::Port, 5, 1),
-    ("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_1.zip", "lobster", 40, Origin::File, 50, 10),
-    ("lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip", "lobster", 400, Origin::File, 50, 10),
+    real(FeedKind::Itch50, &["itch/12302019_SNIPPET.NASDAQ_ITCH50"], 3, Origin::File, [51, 11]),
+    real(FeedKind::Itch50, &["itch/RITCH_ex20101224.TEST_ITCH_50"], 20, Origin::LenientFile, [51, 11]),
+    real(FeedKind::Deep, &["iex/DEEP10_20231002_0734.pcap.gz"], 20, Origin::Port, [51, 11]),
+    real(FeedKind::Tops, &["iex/TOPS16.pcapng.gz"], 20, Origin::Port, [51, 11]),
+    real(FeedKind::Mdp3, &["cme/Cme.Mdp3.Sbe.v8.1.pcap"], 20, Origin::Port, [51, 11]),
+    // It has trades, states and times, and no order: books of orders are made below.
+    real(FeedKind::Mdp3Orders, &["cme/Cme.Mdp3.Sbe.v8.1.pcap"], 1, Origin::Port, [1, 0]),
+    real(FeedKind::Pitch, &["cboe/mcastpitch_realtime_useq.pcap"], 1, Origin::Port, [6, 2]),
+    real(
+        FeedKind::Lobster,
+        &["lobster/LOBSTER_SampleFile_AMZN_2012-06-21_1.zip"],
+        40,
+        Origin::File,
+        [51, 11],
+    ),
+    real(
+        FeedKind::Lobster,
+        &["lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip"],
+        400,
+        Origin::File,
+        [51, 11],
+    ),
+    // Orders of a book joined in mid-session, of one that a snapshot begins; levels; and what names and halts instruments.
+    real(FeedKind::Databento, &["dbn/CLX5_mbo.dbn"], 40, Origin::File, [1_001, 101]),
+    real(FeedKind::Databento, &["dbn/nautilus_orderbooks_mbo_2024-05-08.dbn.zst"], 1, Origin::File, [51, 11]),
+    real(FeedKind::Databento, &["dbn/dbn_test_data/test_data.mbp-10.v3.dbn.zst"], 1, Origin::File, [2, 1]),
+    real(
+        FeedKind::Databento,
+        &["dbn/definition-glbx-es-fut.dbn.zst", "dbn/futures_mbp-1_2024-07-01.dbn.zst"],
+        20,
+        Origin::File,
+        [51, 11],
+    ),
+    real(FeedKind::Databento, &["dbn/dbn_test_data/test_data.status.v3.dbn.zst"], 1, Origin::File, [1, 0]),
 ];
 
 #[test]
+fn every_feed_that_can_be_replayed_has_a_real_capture_here() {
+    for feed in FeedKind::ALL {
+        assert!(REAL.iter().any(|real| real.feed == *feed), "{feed}");
+    }
+}
+
+#[test]
 fn the_real_captures_are_the_same_live() {
-    for &(name, feed, every, from, quotes, judged) in REAL {
-        let Some(input) = tests::real_data(name) else { continue };
+    for real in REAL {
+        let inputs: Option<Vec<PathBuf>> = real.files.iter().map(|name| tests::real_data(name)).collect();
+        let Some(inputs) = inputs else { continue };
         let dir = tempfile::tempdir().unwrap();
         let orders = dir.path().join("orders.csv");
-        let (from_port, lenient) = (from == Origin::Port, from == Origin::LenientFile);
-        let case = Case { input: &input, feed, orders: &orders, config: None, from_port, lenient };
-        make_orders(&case, dir.path(), every);
+        let (from_port, lenient) = (real.from == Origin::Port, real.from == Origin::LenientFile);
+        let feed = real.feed;
+        let case = Case { inputs: &inputs, feed, orders: &orders, config: None, from_port, lenient };
+        make_orders(&case, dir.path(), real.every);
         let [bbo, _, _, verdicts] = case.assert_equal();
-        assert!(bbo > quotes && verdicts > judged, "{name}: {bbo} {verdicts}");
+        let [quotes, judged] = real.least;
+        assert!(bbo >= quotes && verdicts >= judged, "{feed} {:?}: {bbo} {verdicts}", real.files);
     }
+}
+
+/// What happens next to the orders of two securities: they come, change and go around a price that stays.
+fn next_order(
+    seq: u64,
+    resting: &mut Vec<mdp3::OrderBookEntry>,
+    roll: &mut impl FnMut(u32) -> u32,
+) -> mdp3::OrderBookEntry {
+    let qty = 1 + roll(50).cast_signed();
+    let (one_of, happens) = (roll(60) as usize, roll(4));
+    if resting.len() > 60 && happens < 2 {
+        return mdp3::OrderBookEntry { update_action: mdp3::action::DELETE, ..resting.swap_remove(one_of) };
+    }
+    if resting.len() > 60 && happens == 2 {
+        resting[one_of].display_qty = qty.into();
+        return mdp3::OrderBookEntry { update_action: mdp3::action::CHANGE, ..resting[one_of] };
+    }
+    let (away, is_bid) = (1 + i64::from(roll(10)), roll(2) == 0);
+    let ticks = if is_bid { 20_000 - away } else { 20_000 + away };
+    let new = mdp3::OrderBookEntry {
+        order_id: seq.into(),
+        priority: seq.into(),
+        price: (ticks * 250_000_000).into(),
+        display_qty: qty.into(),
+        security_id: (7 + roll(2).cast_signed()).into(),
+        update_action: mdp3::action::NEW,
+        entry_type: if is_bid { mdp3::entry_type::BID } else { mdp3::entry_type::OFFER },
+    };
+    resting.push(new);
+    new
+}
+
+/// A packet of one message of one order.
+fn packet_of(seq: u32, ts: u64, order: &mdp3::OrderBookEntry) -> Vec<u8> {
+    let root = mdp3::Refresh { transact_time: ts.into(), match_event_indicator: mdp3::END_OF_EVENT };
+    let block_length = u16::try_from(size_of_val(order)).unwrap().into();
+    let orders = mdp3::GroupSize { block_length, count: 1 };
+    let body = [root.as_bytes(), orders.as_bytes(), order.as_bytes()].concat();
+    let header = mdp3::MessageHeader {
+        size: u16::try_from(size_of::<mdp3::MessageHeader>() + body.len()).unwrap().into(),
+        block_length: u16::try_from(size_of_val(&root)).unwrap().into(),
+        template: mdp3::template::ORDER_BOOK_47.into(),
+        schema: mdp3::SCHEMA_ID.into(),
+        version: 9.into(),
+    };
+    let packet = mdp3::PacketHeader { sequence: seq.into(), sending_time: ts.into() };
+    [packet.as_bytes(), header.as_bytes(), &body].concat()
+}
+
+/// Half a minute of a channel of CME that tells orders.
+fn orders_of_cme(path: &Path) {
+    let group = SocketAddrV4::new(Ipv4Addr::new(224, 0, 31, 11), 14_320);
+    let way = UdpPath::multicast([2, 0, 0, 0, 0, 1], SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1), group);
+    let (mut resting, mut dice) = (Vec::new(), 1_u64);
+    let mut roll = |sides: u32| {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        u32::try_from(dice >> 33).unwrap() % sides
+    };
+    let mut file = PcapWriter::new(std::fs::File::create(path).unwrap()).unwrap();
+    for seq in 1..=3_000 {
+        let ts = 1_475_012_773_000_000_000 + u64::from(seq) * 10_000_000;
+        let payload = packet_of(seq, ts, &next_order(seq.into(), &mut resting, &mut roll));
+        let mut frame = vec![0; way.header_len() + payload.len()];
+        way.write(&mut frame, &payload).unwrap();
+        file.frame(ts, &frame).unwrap();
+    }
+    file.finish().unwrap();
+}
+
+#[test]
+fn books_of_orders_at_cme_are_the_same_live() {
+    let dir = tempfile::tempdir().unwrap();
+    let (inputs, orders) = ([dir.path().join("orders.pcap")], dir.path().join("orders.csv"));
+    orders_of_cme(&inputs[0]);
+    let feed = FeedKind::Mdp3Orders;
+    let case = Case { inputs: &inputs, feed, orders: &orders, config: None, from_port: true, lenient: false };
+    make_orders(&case, dir.path(), 20);
+    let [bbo, scores, limits, verdicts] = case.assert_equal();
+    assert!(bbo > 500 && scores > 100 && limits > 2 && verdicts > 20, "{bbo} {scores} {limits} {verdicts}");
 }

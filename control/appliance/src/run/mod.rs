@@ -1,7 +1,5 @@
 //! `portcullis run`: the daemon. Boot order: configuration, DPDK, all memory, the placement and memory table, pinned
 //! stages, latches and limits, control socket. Then it only housekeeps until it is told to stop.
-// A step, an event or a scope that is added must be decided on everywhere.
-#![warn(clippy::wildcard_enum_match_arm)]
 
 mod backend;
 mod boot;

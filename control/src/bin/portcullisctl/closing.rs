@@ -15,11 +15,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// The scope that a command closes; none of one that closes nothing, or not wholly.
 pub(crate) fn closed_by(request: &Ask) -> Option<Scope> {
-    match request {
-        Ask::Halt { .. } => Some(Scope::Firm),
-        Ask::BreakerTrip { scope, mode: TripMode::Tripped, .. } => Some(scope.clone()),
-        _ => None,
+    if let Ask::BreakerTrip { scope, mode: TripMode::Tripped, .. } = request {
+        return Some(scope.clone());
     }
+    matches!(request, Ask::Halt { .. }).then_some(Scope::Firm)
 }
 
 /// Prints that it is closed, at once for people, and then what became of the orders in it.

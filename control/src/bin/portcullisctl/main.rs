@@ -2,6 +2,8 @@
 //! of an audit log, which needs no daemon.
 
 #![forbid(unsafe_code)]
+// A variant that is added must be decided on everywhere.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 mod arguments;
 mod cli;

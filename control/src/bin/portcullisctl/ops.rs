@@ -65,10 +65,10 @@ pub(crate) fn proposals_request(command: &Proposals) -> Ask {
 
 /// The proposals that wait.
 pub(crate) fn waiting(client: &mut Client) -> Result<Vec<ProposalRow>> {
-    match client.call(Ask::ProposalsList)? {
-        Reply::Proposals(rows) => Ok(rows),
-        _ => bail!("the appliance answered something else than proposals"),
-    }
+    let Reply::Proposals(rows) = client.call(Ask::ProposalsList)? else {
+        bail!("the appliance answered something else than proposals");
+    };
+    Ok(rows)
 }
 
 fn severity(severity: Severity) -> Field {
@@ -146,16 +146,18 @@ pub(crate) fn proposed(format: Format, row: &ProposalRow) -> Result<u8> {
     );
     match format {
         Format::Table => print(&people)?,
-        _ => answer(format, "proposed", row, &proposal_sheet(std::slice::from_ref(row)), "")?,
+        Format::Json | Format::Csv => {
+            answer(format, "proposed", row, &proposal_sheet(std::slice::from_ref(row)), "")?;
+        }
     }
     Ok(WAITS)
 }
 
 fn page(client: &mut Client, after: u64) -> Result<EventsPage, ClientError> {
-    match client.call(Ask::Events { after, count: PAGE })? {
-        Reply::Events(page) => Ok(page),
-        _ => Err(ClientError::Unreadable { cause: "found something else than events".to_owned() }),
-    }
+    let Reply::Events(page) = client.call(Ask::Events { after, count: PAGE })? else {
+        return Err(ClientError::Unreadable { cause: "found something else than events".to_owned() });
+    };
+    Ok(page)
 }
 
 fn is_wanted(events: &Events, event: &Event) -> bool {
@@ -165,10 +167,10 @@ fn is_wanted(events: &Events, event: &Event) -> bool {
 /// Shows the newest events, and goes on where that was asked for.
 pub(crate) fn events(cli: &Cli, events: &Events) -> Result<()> {
     let mut client = connect(cli)?;
-    let newest = match client.call(Ask::Status)? {
-        Reply::Status(status) => status.events.map_or(0, |events| events.newest),
-        _ => bail!("the appliance answered something else than its status"),
+    let Reply::Status(status) = client.call(Ask::Status)? else {
+        bail!("the appliance answered something else than its status");
     };
+    let newest = status.events.map_or(0, |events| events.newest);
     // Enough to find as many as are wanted among others, and never more than two pages for it.
     let window = if events.level > Severity::Info || events.kind.is_some() { 2 * PAGE } else { events.count };
     let (mut after, mut rows) = (newest.saturating_sub(window.into()), Vec::new());
@@ -268,7 +270,8 @@ fn once_more(cli: &Cli, error: ClientError) -> Result<Client> {
         ClientError::Refused(refusal) => {
             matches!(refusal.kind, RefusalKind::Busy | RefusalKind::Expired | RefusalKind::Failed)
         }
-        error => matches!(error, ClientError::NoAnswer { .. } | ClientError::Unreachable { .. }),
+        ClientError::NoAnswer { .. } | ClientError::Unreachable { .. } => true,
+        ClientError::Version { .. } | ClientError::Unreadable { .. } => false,
     };
     if !may_pass {
         return Err(error.into());

@@ -71,6 +71,7 @@ pub(crate) fn run(cli: &Cli) -> Result<u8> {
     };
     confirm(cli)?;
     let mut client = connect(cli)?;
+    #[expect(clippy::wildcard_enum_match_arm, reason = "`answer` decides on what came to all the rest")]
     match request {
         Ask::LimitsShow { symbol, .. } => limits_show(cli, &mut client, symbol)?,
         Ask::TierShow { symbol, .. } => tier_show(cli, &mut client, symbol)?,
@@ -93,10 +94,12 @@ pub(crate) fn run(cli: &Cli) -> Result<u8> {
 
 /// How long somebody who closes something waits for what becomes of open orders.
 fn wait(cli: &Cli) -> Duration {
-    let seconds = match &cli.command {
-        Command::Halt(halt) => halt.wait_s,
-        Command::Breaker(Breaker::Trip { wait_s, .. }) => *wait_s,
-        _ => 0,
+    let seconds = if let Command::Halt(halt) = &cli.command {
+        halt.wait_s
+    } else if let Command::Breaker(Breaker::Trip { wait_s, .. }) = &cli.command {
+        *wait_s
+    } else {
+        0
     };
     Duration::from_secs(seconds.into())
 }
@@ -213,13 +216,11 @@ fn query(order: &Order) -> OrderQuery {
 fn limits_show(cli: &Cli, client: &mut Client, symbol: Option<SymbolName>) -> Result<()> {
     let (mut rows, mut after) = (Vec::new(), None);
     loop {
-        match client.call(Ask::LimitsShow { symbol, after })? {
-            Reply::Limits(page) => {
-                rows.extend(page.rows);
-                after = page.next;
-            }
-            _ => bail!("the appliance answered something else than limits"),
-        }
+        let Reply::Limits(page) = client.call(Ask::LimitsShow { symbol, after })? else {
+            bail!("the appliance answered something else than limits");
+        };
+        rows.extend(page.rows);
+        after = page.next;
         if after.is_none() {
             return show::limits(cli.output, &rows);
         }
@@ -229,13 +230,11 @@ fn limits_show(cli: &Cli, client: &mut Client, symbol: Option<SymbolName>) -> Re
 fn tier_show(cli: &Cli, client: &mut Client, symbol: Option<SymbolName>) -> Result<()> {
     let (mut rows, mut after) = (Vec::new(), None);
     loop {
-        match client.call(Ask::TierShow { symbol, after })? {
-            Reply::Tiers(page) => {
-                rows.extend(page.rows);
-                after = page.next;
-            }
-            _ => bail!("the appliance answered something else than tiers"),
-        }
+        let Reply::Tiers(page) = client.call(Ask::TierShow { symbol, after })? else {
+            bail!("the appliance answered something else than tiers");
+        };
+        rows.extend(page.rows);
+        after = page.next;
         if after.is_none() {
             return show::tiers(cli.output, &rows);
         }
@@ -245,13 +244,11 @@ fn tier_show(cli: &Cli, client: &mut Client, symbol: Option<SymbolName>) -> Resu
 fn breakers(client: &mut Client) -> Result<Vec<BreakerRow>> {
     let (mut rows, mut after) = (Vec::new(), None);
     loop {
-        match client.call(Ask::BreakerList { after })? {
-            Reply::Breakers(page) => {
-                rows.extend(page.rows);
-                after = page.next;
-            }
-            _ => bail!("the appliance answered something else than its breakers"),
-        }
+        let Reply::Breakers(page) = client.call(Ask::BreakerList { after })? else {
+            bail!("the appliance answered something else than its breakers");
+        };
+        rows.extend(page.rows);
+        after = page.next;
         if after.is_none() {
             return Ok(rows);
         }

@@ -35,7 +35,7 @@ impl Field {
     fn for_spreadsheets(&self) -> String {
         match self {
             Self::Number(text) if text.parse::<i64>().is_ok() => text.clone(),
-            _ => quoted(&self.bare()),
+            Self::Number(_) | Self::Text(_) | Self::Alarm(_) | Self::Moment(_) => quoted(&self.bare()),
         }
     }
 

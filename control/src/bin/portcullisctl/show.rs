@@ -277,7 +277,7 @@ pub(crate) fn changed(format: Format, changed: &Changed) -> Result<()> {
     ]);
     match format {
         Format::Table => print(&format!("{}\n", changed.message)),
-        _ => answer(format, "changed", changed, &sheet, ""),
+        Format::Json | Format::Csv => answer(format, "changed", changed, &sheet, ""),
     }
 }
 

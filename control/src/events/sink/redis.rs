@@ -123,11 +123,11 @@ impl RedisSink {
             (0..answers).map(|_| read_answer(connection, 0)).collect::<io::Result<_>>()?;
         let errors = answers.iter().flat_map(|answer| match answer {
             Answer::Many(inner) => inner.iter().collect(),
-            other => vec![other],
+            one @ (Answer::Text(_) | Answer::Error(_) | Answer::Number(_) | Answer::Nothing) => vec![one],
         });
         let error = errors.into_iter().find_map(|answer| match answer {
             Answer::Error(why) => Some(why.clone()),
-            _ => None,
+            Answer::Text(_) | Answer::Number(_) | Answer::Nothing | Answer::Many(_) => None,
         });
         error.map_or(Ok(answers), |why| Err(io::Error::other(format!("Redis says {why}"))))
     }

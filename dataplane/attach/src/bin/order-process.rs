@@ -13,6 +13,8 @@
 //! again                                               attaches again
 //! ```
 #![deny(unsafe_code)]
+// A variant that is added must be decided on everywhere.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 use attach::{AttachError, OrderThread};
 use control::client::ClientError;

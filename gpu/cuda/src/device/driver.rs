@@ -39,6 +39,7 @@ const SELF_TEST_WARM: usize = 50;
 const SELF_TEST_ROWS: usize = 64;
 
 /// What the driver's error stands for.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the driver has more errors than there are ways out of one")]
 pub(super) fn status_of(error: &DriverError) -> Status {
     use sys::CUresult as R;
     match error.0 {
@@ -311,15 +312,15 @@ impl Driver {
         let stream = if self.mode == Mode::Persistent { &self.resident_stream } else { &self.stream };
         // SAFETY: an open stream.
         let error = DriverError(unsafe { sys::cuStreamQuery(stream.cu_stream()) });
-        match status_of(&error) {
-            // The kernel left for want of work just as this batch came.
-            Status::Ok if self.mode == Mode::Persistent && self.words.completed() != self.last => {
-                match self.stay(self.last) {
-                    Ok(()) => Status::Busy,
-                    Err(error) => status_of(&error),
-                }
-            }
-            status => status,
+        let status = status_of(&error);
+        let is_behind = self.mode == Mode::Persistent && self.words.completed() != self.last;
+        if status != Status::Ok || !is_behind {
+            return status;
+        }
+        // The kernel left for want of work just as this batch came.
+        match self.stay(self.last) {
+            Ok(()) => Status::Busy,
+            Err(error) => status_of(&error),
         }
     }
 
@@ -425,9 +426,9 @@ impl Driver {
             let sequence = self.last.wrapping_add(1).max(1);
             let job = Job { sequence, row_count: u32::try_from(rows).unwrap_or(1), universe: 0, buffer: 0 };
             let start = Instant::now();
-            match self.submit(&job) {
-                Status::Ok | Status::Busy => {}
-                status => return Err(format!("{status:?}")),
+            let status = self.submit(&job);
+            if !matches!(status, Status::Ok | Status::Busy) {
+                return Err(format!("{status:?}"));
             }
             while self.words.completed() != sequence {
                 if start.elapsed() > SELF_TEST_TIMEOUT {

@@ -71,11 +71,9 @@ impl Instrument {
         let unseen = Nanos(ts.since(before).0.saturating_sub(policy.lease_ns));
         self.machine.skip(unseen);
         self.widening.skip(unseen);
-        let seen = match outcome {
-            // Silence after a lost picture is no new picture.
-            Outcome::Held if self.missing_count > 0 || self.book_lost => Outcome::NoScore,
-            seen => seen,
-        };
+        // Silence after a lost picture is no new picture.
+        let is_lost = self.missing_count > 0 || self.book_lost;
+        let seen = if matches!(outcome, Outcome::Held) && is_lost { Outcome::NoScore } else { outcome };
         let change = match seen {
             Outcome::Scored { record, may_trip, may_widen } => {
                 self.may_widen = may_widen;

@@ -74,7 +74,9 @@ impl TrainError {
         match error {
             FitError::Diverged { epoch } => Self::Diverged { epoch, rate: config.learning_rate },
             FitError::Candle(error) => Self::Candle(error),
-            refused => Self::other(&refused.to_string()),
+            refused @ (FitError::Rows { .. } | FitError::Nothing { .. } | FitError::Cancelled { .. }) => {
+                Self::other(&refused.to_string())
+            }
         }
     }
 }

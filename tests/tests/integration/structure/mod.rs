@@ -5,6 +5,7 @@ mod citations;
 pub(crate) mod crates;
 mod documented;
 mod faults;
+mod lints;
 mod modules;
 mod pending;
 mod sizes;

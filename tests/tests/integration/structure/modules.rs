@@ -349,11 +349,10 @@ fn in_circles(sights: &[BTreeSet<usize>]) -> Vec<usize> {
 }
 
 /// The roots of libraries and programs.
-fn is_root(file: &SourceFile) -> bool {
+pub(crate) fn is_root(file: &SourceFile) -> bool {
     let path = file.within_package();
-    path == "src/lib.rs"
-        || path == "src/main.rs"
-        || (path.starts_with("src/bin/") && path.ends_with("/main.rs"))
+    let is_program = |name: &str| name.ends_with("/main.rs") || !name.contains('/');
+    path == "src/lib.rs" || path == "src/main.rs" || path.strip_prefix("src/bin/").is_some_and(is_program)
 }
 
 #[test]
