@@ -20,7 +20,7 @@ use crate::{
     intent::OrderIntent,
     memory::{Memory, Private, Row, Sealed},
     sync::{AtomicU32, AtomicU64, Ordering},
-    table::{ROWS_MAX, TableError, TableSizeError},
+    table_error::{ROWS_MAX, TableError, TableSizeError},
 };
 
 /// What a breaker lets through. Append-only.

@@ -8,7 +8,7 @@ use crate::{
     intent::TimesInForce,
     levels::{ExposureLimits, GROUP_KINDS, GroupConfig},
     streaks::RepeatedExecutions,
-    table::ROWS_MAX,
+    table_error::ROWS_MAX,
     tables::GateTables,
     tally::ProfitRules,
     worth::MoneyRules,

@@ -30,7 +30,8 @@ use crate::{
     memory::{Memory, Private},
     quote::Quote,
     slot::SlotFault,
-    table::{ROWS_MAX, ReadFault, StaticReader, TableError, TableSizeError},
+    table::{ReadFault, StaticReader},
+    table_error::{ROWS_MAX, TableError, TableSizeError},
     twin::TwinSlot,
 };
 

@@ -162,6 +162,7 @@ mod streaks;
 mod sums;
 mod sync;
 mod table;
+mod table_error;
 mod tables;
 mod tally;
 mod terms_writer;
@@ -215,9 +216,9 @@ pub use slot::SlotFault;
 pub use step_words::STEP_WORDS;
 pub use streaks::RepeatedExecutions;
 pub use table::{
-    LimitReader, LimitTable, LimitWriter, ROWS_MAX, ReadFault, StaticReader, StaticTable, StaticWriter,
-    TableError, TableSizeError, UnknownRow,
+    LimitReader, LimitTable, LimitWriter, ReadFault, StaticReader, StaticTable, StaticWriter, UnknownRow,
 };
+pub use table_error::{ROWS_MAX, TableError, TableSizeError};
 pub use tables::{GateTables, TableShape, TableWriters};
 pub use tally::ProfitRules;
 pub use terms_writer::{TermsError, TermsWriter};

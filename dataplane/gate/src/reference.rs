@@ -30,7 +30,7 @@ use crate::{
     quote::{HOT_WORDS, Quote, REF_WORDS},
     slot::{SeqSlot, SlotFault},
     sync::{AtomicU64, Ordering},
-    table::{ROWS_MAX, TableError, TableSizeError},
+    table_error::{ROWS_MAX, TableError, TableSizeError},
     window::Window,
     worth::TermsRows,
 };

@@ -1,14 +1,17 @@
 //! For whom an instrument is on the restricted list, by side.
 
-use types::Side;
+use types::{InstrumentId, Side};
 
 use crate::{
     ids::{AccountId, StrategyId},
     intent::OrderIntent,
+    memory::{Memory, OutOfMemory},
+    record::Permission,
+    slot::SeqSlot,
 };
 
 /// Words of a [`Restriction`] in a table.
-pub(crate) const RESTRICTION_WORDS: usize = 4;
+const WORDS: usize = 4;
 
 /// Whose orders a line of the list is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,12 +79,67 @@ impl Restriction {
         self.strategies[at] & bit(order.strategy.0) | self.accounts[at] & bit(order.account.0) != 0
     }
 
-    pub(crate) const fn pack(&self) -> [u64; RESTRICTION_WORDS] {
+    const fn pack(&self) -> [u64; WORDS] {
         let ([b, s], [x, y]) = (self.strategies, self.accounts);
         [b, s, x, y]
     }
 
-    pub(crate) const fn unpack([b, s, x, y]: [u64; RESTRICTION_WORDS]) -> Self {
+    const fn unpack([b, s, x, y]: [u64; WORDS]) -> Self {
         Self { strategies: [b, s], accounts: [x, y] }
+    }
+}
+
+/// The restriction of each instrument, as its one writer and its readers have it.
+#[derive(Clone, Copy)]
+pub(crate) struct Restrictions(&'static [SeqSlot<WORDS>]);
+
+impl Restrictions {
+    /// Nobody is restricted in any of `instruments`.
+    pub(crate) fn lay_out(memory: &mut impl Memory, instruments: usize) -> Result<Self, OutOfMemory> {
+        memory.rows(instruments).map(Self)
+    }
+
+    /// Bytes that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(self.0)
+    }
+
+    /// Says for whom an instrument is restricted; none where there is no such instrument.
+    pub(crate) fn write(&self, instrument: InstrumentId, restriction: &Restriction) -> Option<()> {
+        self.0.get(instrument.index())?.write(restriction.pack());
+        Some(())
+    }
+
+    /// What `permission` to trade an instrument comes to under its restriction, to the thread that writes it.
+    pub(crate) fn listed(&self, instrument: InstrumentId, permission: Permission) -> Permission {
+        let slot = self.0.get(instrument.index());
+        // One that a writer died in may have been anybody's.
+        let restricts = |slot: &SeqSlot<WORDS>| {
+            slot.own().map_or(!slot.is_empty(), |words| !Restriction::unpack(words).is_none())
+        };
+        let restricted = slot.is_some_and(restricts);
+        match permission {
+            Permission::Granted | Permission::Listed if restricted => Permission::Listed,
+            Permission::Granted | Permission::Listed => Permission::Granted,
+            Permission::Denied | Permission::Restricted => permission,
+        }
+    }
+
+    /// What a row's `permission` is to one order: of a listed instrument the list is asked, and one that cannot be read refuses.
+    pub(crate) fn permission_of(&self, permission: Permission, order: &OrderIntent) -> Permission {
+        if permission != Permission::Listed {
+            return permission;
+        }
+        let words = self.0.get(order.instrument.index()).map(SeqSlot::read::<WORDS>);
+        match words {
+            Some(Ok(words)) if !Restriction::unpack(words).holds(order) => Permission::Granted,
+            Some(Ok(_) | Err(_)) | None => Permission::Restricted,
+        }
+    }
+
+    /// Leaves the list as a writer would that dies in the middle of an instrument's.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn abandon(&self, instrument: InstrumentId) {
+        self.0[instrument.index()].abandon();
     }
 }

@@ -15,70 +15,17 @@ use crate::{
     lately::Lately,
     lease::Lease,
     limits::{Effective, Envelope, RiskLimits},
-    memory::{Memory, OutOfMemory, Private, Row},
+    memory::{Memory, Private, Row},
     record::{
         DYNAMIC_WORDS, DynamicHot, LimitRecord, Permission, RowWord, STATIC_WORDS, StaticRecord, StaticTerms,
         Terms,
     },
-    restriction::{RESTRICTION_WORDS, Restriction},
+    restriction::{Restriction, Restrictions},
     slot::{SeqSlot, SlotFault},
     sync::{AtomicU64, Ordering},
+    table_error::{ROWS_MAX, TableError, TableSizeError},
     twin::TwinSlot,
 };
-
-/// Most rows of a table: two gigabytes of dynamic slots, far beyond any universe, and small enough that a row's index
-/// cannot overflow.
-pub const ROWS_MAX: usize = 1 << 24;
-
-/// A table that cannot be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TableSizeError {
-    /// Instruments asked for.
-    pub instruments: usize,
-    /// Classes (or other second dimension) asked for.
-    pub classes: usize,
-}
-
-impl core::fmt::Display for TableSizeError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { instruments, classes } = self;
-        write!(f, "a table of {instruments} instruments by {classes} classes, must have 1 to {ROWS_MAX} rows")
-    }
-}
-
-impl core::error::Error for TableSizeError {}
-
-/// Why a table cannot be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TableError {
-    /// Its size is none.
-    Size(TableSizeError),
-    /// There is no room for it.
-    Memory(OutOfMemory),
-}
-
-impl From<TableSizeError> for TableError {
-    fn from(error: TableSizeError) -> Self {
-        Self::Size(error)
-    }
-}
-
-impl From<OutOfMemory> for TableError {
-    fn from(error: OutOfMemory) -> Self {
-        Self::Memory(error)
-    }
-}
-
-impl core::fmt::Display for TableError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Size(error) => error.fmt(f),
-            Self::Memory(error) => error.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for TableError {}
 
 /// A row that the table does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -386,7 +333,7 @@ impl StaticWriter {
         let unknown = UnknownRow { instrument, class };
         let row = self.table.row(instrument, class).ok_or(unknown)?;
         let forget_before = self.table.own(row).map_or(UnixNanos(0), |record| record.forget_before);
-        let permission = self.table.listed(instrument, permission);
+        let permission = self.table.restrictions.listed(instrument, permission);
         let record = StaticRecord { cap, base, lot, permission, version, published: now, forget_before };
         self.write(row, &record).ok_or(unknown)
     }
@@ -420,14 +367,13 @@ impl StaticWriter {
         restriction: &Restriction,
     ) -> Result<(), UnknownRow> {
         let unknown = UnknownRow { instrument, class: ClassId(0) };
-        let slot = self.table.restrictions.get(instrument.index()).ok_or(unknown)?;
         // First: a row that says `Listed` is asked for whom.
-        slot.write(restriction.pack());
+        self.table.restrictions.write(instrument, restriction).ok_or(unknown)?;
         for class in (0..self.table.grid.classes).filter_map(|class| u8::try_from(class).ok()) {
             let class = ClassId(class);
             let row = self.table.row(instrument, class).ok_or(UnknownRow { instrument, class })?;
             let Some(record) = self.table.own(row) else { continue };
-            let permission = self.table.listed(instrument, record.permission);
+            let permission = self.table.restrictions.listed(instrument, record.permission);
             if permission != record.permission {
                 self.write(row, &StaticRecord { permission, ..record }).ok_or(unknown)?;
             }
@@ -448,7 +394,7 @@ impl StaticWriter {
     /// Leaves the list as a writer would that dies in the middle of an instrument's.
     #[cfg(all(test, not(loom)))]
     pub(crate) fn abandon_restriction(&mut self, instrument: InstrumentId) {
-        self.table.restrictions[instrument.index()].abandon();
+        self.table.restrictions.abandon(instrument);
     }
 
     /// Leaves a row as a writer would that dies in the middle of a record.
@@ -465,7 +411,7 @@ pub struct StaticReader {
     /// One [`RowWord`] per row.
     words: &'static [AtomicU64],
     /// One [`Restriction`] per instrument.
-    restrictions: &'static [SeqSlot<RESTRICTION_WORDS>],
+    restrictions: Restrictions,
 }
 
 impl core::fmt::Debug for StaticReader {
@@ -483,7 +429,7 @@ impl StaticReader {
     ) -> Result<Self, TableError> {
         let grid = Grid::lay_out(memory, instruments, classes)?;
         let words = memory.rows(grid.slots.len())?;
-        let restrictions = memory.rows(instruments)?;
+        let restrictions = Restrictions::lay_out(memory, instruments)?;
         Ok(Self { grid, words, restrictions })
     }
 
@@ -521,31 +467,9 @@ impl StaticReader {
         self.grid.slots.get(row)?.own().map(StaticRecord::unpack)
     }
 
-    /// What `permission` to trade an instrument comes to under its restriction, to the thread that writes it.
-    fn listed(&self, instrument: InstrumentId, permission: Permission) -> Permission {
-        let slot = self.restrictions.get(instrument.index());
-        // One that a writer died in may have been anybody's.
-        let restricts = |slot: &SeqSlot<RESTRICTION_WORDS>| {
-            slot.own().map_or(!slot.is_empty(), |words| !Restriction::unpack(words).is_none())
-        };
-        let restricted = slot.is_some_and(restricts);
-        match permission {
-            Permission::Granted | Permission::Listed if restricted => Permission::Listed,
-            Permission::Granted | Permission::Listed => Permission::Granted,
-            Permission::Denied | Permission::Restricted => permission,
-        }
-    }
-
-    /// What a row's `permission` is to one order: of a listed instrument the list is asked, and one that cannot be read refuses.
+    /// What a row's `permission` is to one order.
     pub(crate) fn permission_of(&self, permission: Permission, order: &OrderIntent) -> Permission {
-        if permission != Permission::Listed {
-            return permission;
-        }
-        let words = self.restrictions.get(order.instrument.index()).map(SeqSlot::read::<RESTRICTION_WORDS>);
-        match words {
-            Some(Ok(words)) if !Restriction::unpack(words).holds(order) => Permission::Granted,
-            Some(Ok(_) | Err(_)) | None => Permission::Restricted,
-        }
+        self.restrictions.permission_of(permission, order)
     }
 
     /// The word of a row.
@@ -563,7 +487,7 @@ impl StaticReader {
     /// Bytes of its slots, for the boot report.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.grid.bytes() + size_of_val(self.words) + size_of_val(self.restrictions)
+        self.grid.bytes() + size_of_val(self.words) + self.restrictions.bytes()
     }
 }
 

@@ -6,7 +6,8 @@ use crate::{
     fat_finger::{FatFingerReader, FatFingerWriter},
     memory::Memory,
     reference::{RefReader, RefRules, RefWriter},
-    table::{LimitReader, LimitWriter, StaticReader, StaticWriter, TableError},
+    table::{LimitReader, LimitWriter, StaticReader, StaticWriter},
+    table_error::TableError,
     terms_writer::TermsWriter,
 };
 

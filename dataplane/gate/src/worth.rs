@@ -6,7 +6,7 @@ use crate::{
     memory::Memory,
     price::{SIGNED_PX_MAX, price_word, size, size_of_two, word_price},
     slot::{SeqSlot, SlotFault},
-    table::TableError,
+    table_error::TableError,
 };
 
 /// Words of an instrument's terms: `unusable:1 at 57 | negative:1 at 56 | currency:8 at 48 | multiplier:48`, the least worth, the
