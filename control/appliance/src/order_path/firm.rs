@@ -235,7 +235,8 @@ impl Firm {
             | Msg::MassCancelResponse(_)
             | Msg::DisableResponse(_)
             | Msg::EnableResponse(_)
-            | Msg::AccountQueryResponse(_) => bail!(
+            | Msg::AccountQueryResponse(_)
+            | Msg::Other(_) => bail!(
                 "found message {:?}, wanted an answer to an order",
                 message.first().map(|b| char::from(*b))
             ),
