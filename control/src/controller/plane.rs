@@ -12,7 +12,7 @@ use crate::names::{Name, Scope};
 use crate::protocol::{Refusal, RefusalKind, TripMode};
 use crate::roles::Roles;
 use crate::stamp::Stamp;
-use crate::state::Latches;
+use crate::state::{Latches, TierBook};
 use crate::suggest::did_you_mean;
 use gate::Breaker;
 use std::collections::BTreeMap;
@@ -41,6 +41,8 @@ pub struct Controller {
     pub(super) refusals: Mutex<Refusals>,
     pub(super) words: Words,
     pub(super) limits_ahead: LimitsAhead,
+    /// The tiers that instruments begin in, and what is to be said of them.
+    pub(super) tiers: (TierBook, Option<String>),
     /// Where the head of the audit log is noted, when the configuration says.
     pub(super) anchor_path: Option<PathBuf>,
     /// What takes two people.

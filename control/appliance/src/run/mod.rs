@@ -197,6 +197,7 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
     log.say("stopping: the control socket first, then the stages in their order");
     server.stop();
     drop((watch, metrics));
+    say(&log, tiers.end(&controller, clock.now()));
     log.say(&controller.anchor());
     end_stages(running, clock, &backend, (&mut hops, &mut verdicts), &log)?;
     carried
@@ -314,7 +315,7 @@ fn keep_house(
             }
         }
     }
-    tiers.keep(now, log);
+    tiers.keep(controller, now, log);
     trips.look_for_lost(backend, now);
     say(log, trips.latch(controller, backend));
     say(log, stops::latch(controller, backend));

@@ -1,11 +1,11 @@
 //! A change of an instrument's tier: as an event, with what drove it, and on disk for the daemon after this one.
 
 use super::backend::LiveBackend;
-use control::TierBook;
 use control::events::{Draft, EventLog};
 use control::names::SymbolName;
 use control::protocol::{Driver, EventKind, Severity};
 use control::stamp::Stamp;
+use control::{Controller, TierBook};
 use stage::Clock;
 use types::{Nanos, Tier, UnixNanos};
 
@@ -62,14 +62,20 @@ impl Tiers {
     }
 
     /// Brings changes to disk. What fails is tried again after a while, and said once.
-    pub(super) fn keep(&mut self, now: UnixNanos, log: &EventLog) {
+    pub(super) fn keep(&mut self, controller: &Controller, now: UnixNanos, log: &EventLog) {
         if self.failed.is_some_and(|at| now.since(at) < RETRY && now >= at) {
             return;
         }
-        let failed = self.book.keep(now).err();
+        let failed = controller.keep_tiers(&mut self.book, now, false).err();
         if let (Some(error), None) = (&failed, self.failed) {
             log.say(&format!("warning: a restart would not know the tiers: {error}"));
         }
         self.failed = failed.map(|_| now);
+    }
+
+    /// Brings them to disk at the end of the daemon; what to say of it.
+    pub(super) fn end(&mut self, controller: &Controller, now: UnixNanos) -> Option<String> {
+        let failed = controller.keep_tiers(&mut self.book, now, true).err();
+        failed.map(|error| format!("warning: a restart will not know the tiers: {error}"))
     }
 }
