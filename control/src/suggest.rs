@@ -13,6 +13,13 @@ pub(crate) fn nearest<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|(_, n)| n)
 }
 
+/// The same for names in which capitals count: as they are written, however they were asked for.
+pub(crate) fn nearest_whatever_case<'a>(found: &str, known: &'a [String]) -> Option<&'a str> {
+    let folded: Vec<String> = known.iter().map(|name| name.to_ascii_lowercase().replace('-', "_")).collect();
+    let near = nearest(found, &folded.iter().map(String::as_str).collect::<Vec<_>>())?;
+    folded.iter().position(|name| name == near).map(|at| known[at].as_str())
+}
+
 /// `, did you mean ...?` or nothing, ready to be appended to a message.
 pub(crate) fn did_you_mean(found: &str, known: &[&str]) -> String {
     nearest(found, known).map_or_else(String::new, |name| format!(", did you mean `{name}`?"))

@@ -37,7 +37,7 @@ impl Controller {
         self.has_room_for(&shown.latch, &shown.limits, &scope)?;
         let planned = plan_changes(&shown.limits, *symbol, changes);
         if *dry_run {
-            return planned.map(Reply::LimitsChanged);
+            return planned.map(|diffs| self.limits_changed(*symbol, diffs));
         }
         // Tighter ones are in force before anybody else's disk is waited for, and whether or not somebody still waits for them.
         let lowers = planned.is_ok_and(|diffs| !loosens(&diffs));
@@ -69,7 +69,7 @@ impl Controller {
         }
         if loosens {
             let outcome = self.loosen_limits(&mut inner, actor, *symbol, record, asked, undo);
-            return outcome.map(|()| Reply::LimitsChanged(diffs));
+            return outcome.map(|()| self.limits_changed(*symbol, diffs));
         }
         let mut missing = Shortfalls::default();
         let taken = self.push_limits(&inner, *symbol);
@@ -78,7 +78,15 @@ impl Controller {
         missing.note(taken, "the gate did not take them");
         let record = Record { result: missing.result(true), ..record };
         missing.note(inner.trail.append_or_owe(now, actor, vec![record]), "they are not in the audit log");
-        missing.answer(&format!("the limits of {symbol} are set"), Reply::LimitsChanged(diffs))
+        missing.answer(&format!("the limits of {symbol} are set"), self.limits_changed(*symbol, diffs))
+    }
+
+    /// The answer; it says of an instrument that the feed has not named that it may be a slip of the keyboard.
+    fn limits_changed(&self, symbol: SymbolName, mut diffs: Vec<LimitDiff>) -> Reply {
+        if let Some(said) = self.not_named_yet(&Scope::Instrument(symbol)) {
+            diffs.iter_mut().for_each(|diff| diff.note.clone_from(&said));
+        }
+        Reply::LimitsChanged(diffs)
     }
 
     /// Record, disk, effect; what was set is taken back by `undo` when one of them fails.
@@ -185,7 +193,15 @@ fn plan_changes(
             _ => "looser",
         };
         let (key, unit) = (key.to_string(), key.unit().to_owned());
-        diffs.push(LimitDiff { symbol, key, unit, before, after: value, direction: direction.to_owned() });
+        diffs.push(LimitDiff {
+            symbol,
+            key,
+            unit,
+            before,
+            after: value,
+            direction: direction.to_owned(),
+            note: String::new(),
+        });
     }
     Ok(diffs)
 }

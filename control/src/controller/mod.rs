@@ -36,6 +36,7 @@ mod refusals;
 mod second;
 mod shortfall;
 mod system;
+mod tiers;
 mod tighten;
 mod trail;
 mod unnamed;
@@ -51,7 +52,6 @@ use crate::backend::BackendError;
 use crate::names::Scope;
 use crate::protocol::{Command, Reason, Refusal, RefusalKind, Reply, Ticket};
 use crate::roles::{Peer, Role, UserDatabase};
-use crate::state::TierBook;
 use limits::Setting;
 use plane::refuse;
 use serde_json::Value;
@@ -284,13 +284,6 @@ impl Controller {
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
-    }
-
-    /// The tiers in which the daemon before this one ended, and what is to be said of them where their file is not whole.
-    #[must_use]
-    pub fn tiers(&self) -> (TierBook, Option<String>) {
-        let inner = self.lock();
-        TierBook::open(inner.dir.path(), Some(inner.trail.log.key()))
     }
 
     /// Whether a peer may be connected at all: who has no role may not. Refusing is counted and recorded like the refusal of a

@@ -21,7 +21,7 @@ use crate::roles::UserDatabase;
 use crate::stamp::Stamp;
 use crate::state::{
     Cause, Comparison, Found, LatchFile, LimitBook, ProposalBook, SealError, Standing, StandingLimits,
-    StateDir, StateDirError, TierBook, reconcile, reconcile_limits,
+    StandingTiers, StateDir, StateDirError, TierBook, reconcile, reconcile_limits,
 };
 use serde_json::json;
 use std::fs::{self, OpenOptions};
@@ -168,7 +168,8 @@ impl Controller {
         let (proposals, void) = ProposalBook::open(dir.path(), key, started);
         let mut judgement =
             judge(&places, (&mut latch, &latch_found), (&mut limits, &limits_found), log.records())?;
-        judgement.damage.extend(anchored(&places, Some(log.key())));
+        judgement.damage.extend(anchored(&places, key));
+        let tiers = TierBook::open(dir.path(), key, judgement.tiers);
         if !judgement.damage.is_empty() {
             latch.halt_for_damage(&few(&judgement.damage), started);
         }
@@ -208,6 +209,7 @@ impl Controller {
             words: Words::default(),
             limits_ahead: LimitsAhead::default(),
             lists: Lists::new(&plan.restricted),
+            tiers,
             anchor_path: places.anchors,
             four_eyes: plan.ops.four_eyes.clone(),
             events: OnceLock::new(),
@@ -240,8 +242,8 @@ impl Controller {
         let (mut limits, _) = LimitBook::open(dir.path(), Some(&key), plan.limits.clone());
         let users = UserDatabase::of_host().unwrap_or_default();
         let actor = Actor { user: users.user_name(own_uid), ..system_actor(own_uid) };
-        let made =
-            entry("init", plan.instance.name.as_str(), json!({ "build": env!("CARGO_PKG_VERSION") }), "done");
+        let after = json!({ "build": env!("CARGO_PKG_VERSION"), "tiers": StandingTiers::none() });
+        let made = entry("init", plan.instance.name.as_str(), after, "done");
         log.append(now, &actor, &made).map_err(|source| places.broken(source))?;
         let mut anchors = places.anchor_file(plan);
         anchors.begin();
@@ -278,6 +280,7 @@ impl Controller {
         judgement.damage.extend(anchored(&places, key.as_ref()));
         said.extend(judgement.damage.into_iter().map(|why| format!("a start would come up halted: {why}")));
         said.extend(judgement.notes);
+        said.extend(TierBook::open(dir, key.as_ref(), judgement.tiers).1);
         said.extend(unknown_names(plan));
         Ok(said)
     }
@@ -331,17 +334,19 @@ fn judge(
             latch.audit_records()
         ));
     }
-    let (mut standing, mut set) = (Standing::default(), StandingLimits::default());
+    let (mut standing, mut set, mut tiers) =
+        (Standing::default(), StandingLimits::default(), StandingTiers::default());
     let take = |event: Event| {
         standing.take(&event);
         set.take(&event);
+        tiers.take(&event);
     };
     history(&places.audit, take).map_err(|source| places.broken(source))?;
     let mut compared = reconcile(latch, &standing, *latch_found == Found::Whole);
     let (looser, restored) = reconcile_limits(limits, &set, limits_found);
     damage.extend(compared.damage.into_iter().chain(looser));
     compared.notes.extend(restored);
-    Ok(Comparison { damage, ..compared })
+    Ok(Comparison { damage, tiers, ..compared })
 }
 
 /// What the anchor file has against the log, when the configuration names one. That it is missing, or has no anchor in it, is as bad

@@ -13,8 +13,8 @@ use crate::names::{Name, Scope};
 use crate::protocol::{Refusal, RefusalKind, TripMode};
 use crate::roles::Roles;
 use crate::stamp::Stamp;
-use crate::state::Latches;
-use crate::suggest::did_you_mean;
+use crate::state::{Latches, TierBook};
+use crate::suggest::{did_you_mean, nearest_whatever_case};
 use gate::Breaker;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -43,6 +43,8 @@ pub struct Controller {
     pub(super) words: Words,
     pub(super) limits_ahead: LimitsAhead,
     pub(super) lists: Lists,
+    /// The tiers that instruments begin in, and what is to be said of them.
+    pub(super) tiers: (TierBook, Option<String>),
     /// Where the head of the audit log is noted, when the configuration says.
     pub(super) anchor_path: Option<PathBuf>,
     /// What takes two people.
@@ -206,11 +208,17 @@ impl Controller {
     }
 
     /// What an answer adds for an instrument that the feed has not named yet.
-    pub(super) fn not_named_yet(&self, scope: &Scope) -> &'static str {
-        if matches!(scope, Scope::Instrument(_)) && !self.backend.knows(scope) {
-            "; the feed has not named it yet: is it spelled right? It holds from when it does"
-        } else {
-            ""
+    pub(super) fn not_named_yet(&self, scope: &Scope) -> Option<String> {
+        let Scope::Instrument(symbol) = scope else { return None };
+        if self.backend.knows(scope) {
+            return None;
         }
+        let named: Vec<String> =
+            self.backend.instruments(None).into_iter().map(|view| view.symbol.to_string()).collect();
+        let asked = match nearest_whatever_case(&symbol.to_string(), &named) {
+            Some(name) => format!(", did you mean `{name}`?"),
+            None => ": is it spelled right?".to_owned(),
+        };
+        Some(format!("the feed has not named it yet{asked} It holds from when it does"))
     }
 }

@@ -55,7 +55,7 @@ impl Controller {
             TripMode::Tripped => "every order in it is refused",
             TripMode::ReduceOnly => "only orders that reduce a position pass",
         };
-        let unnamed = self.not_named_yet(scope);
+        let unnamed = self.not_named_yet(scope).map_or_else(String::new, |said| format!("; {said}"));
         let message = match changed {
             true => format!("{scope} tripped: {effect} (episode {episode}){unnamed}"),
             false => format!("{scope} was tripped before, at least as far (episode {episode})"),

@@ -76,10 +76,23 @@ impl Trail {
         &mut self,
         now: Stamp,
         actor: &Actor,
-        mut entries: Vec<Entry>,
+        entries: Vec<Entry>,
     ) -> Result<u64, AuditError> {
         // It is in force: whoever is to be told waits for no disk.
         self.tell_of(now, actor, &entries);
+        self.append_or_owe_untold(now, actor, entries)
+    }
+
+    /// The same for records of what is told in another way.
+    ///
+    /// # Errors
+    /// [`AuditError`], of the attempt.
+    pub(super) fn append_or_owe_untold(
+        &mut self,
+        now: Stamp,
+        actor: &Actor,
+        mut entries: Vec<Entry>,
+    ) -> Result<u64, AuditError> {
         let written = self.append_all(now, actor, &entries);
         if written.is_err() {
             if self.owed_records() + entries.len() > OWED_MAX {

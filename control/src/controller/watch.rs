@@ -47,9 +47,11 @@ impl Controller {
             let text = format!("tripped since {:.3} by {}: {}", entry.since, entry.by, entry.reason);
             lasting.insert((EventKind::Breaker, scope.to_string()), (Severity::Warning, text));
         }
-        // Tiers begin anew with the daemon, and so do the places that events are sent to.
-        let begun_anew = [EventKind::Halt, EventKind::Breaker, EventKind::Tier, EventKind::Sink];
-        events.end_others(&begun_anew, &lasting, now);
+        // Places that events are sent to begin anew with the daemon; so do tiers, but for those that were kept.
+        let begun_anew = [EventKind::Halt, EventKind::Breaker, EventKind::Sink, EventKind::Tier];
+        let (rest_is_normal, kept) = self.with_tiers(&lasting);
+        let kinds = if rest_is_normal { &begun_anew[..] } else { &begun_anew[..3] };
+        events.end_others(kinds, &kept, now);
         events.raise_others(&lasting, now);
         let text = format!("{} started, build {}", self.instance, self.build);
         events.tell(Draft::new(now, Severity::Notice, EventKind::Daemon, "daemon", &text));

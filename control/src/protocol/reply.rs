@@ -349,6 +349,9 @@ pub struct LimitDiff {
     pub after: Amount,
     /// `tighter`, `looser` or `same`.
     pub direction: String,
+    /// That the feed has not named the instrument yet, and what may have been meant; empty when it has.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
 }
 
 /// One breaker that is tripped, or the halt.

@@ -8,6 +8,7 @@ mod limits;
 mod proposals;
 mod reconcile;
 mod reconcile_limits;
+mod reconcile_tiers;
 mod sealed;
 mod tiers;
 
@@ -19,5 +20,6 @@ pub(crate) use limits::{LimitBook, LimitsInForce, SetBy};
 pub(crate) use proposals::{OF_ONE_MAX, PROPOSALS_MAX, Proposal, ProposalBook};
 pub(crate) use reconcile::{Comparison, NOT_LASTING, Standing, reconcile};
 pub(crate) use reconcile_limits::{StandingLimits, reconcile_limits};
+pub(crate) use reconcile_tiers::StandingTiers;
 pub use sealed::SealError;
 pub use tiers::TierBook;

@@ -3,6 +3,7 @@
 //! means that one of them was lost, cut, or put back from an older copy. What either says is tripped stays tripped.
 
 use super::latch::{Cause, Entry, LatchFile};
+use super::reconcile_tiers::StandingTiers;
 use crate::audit::Event;
 use crate::names::Scope;
 use crate::stamp::Stamp;
@@ -138,6 +139,8 @@ pub(crate) struct Comparison {
     pub(crate) notes: Vec<String>,
     /// Scopes whose entries have to be recorded, so that the log knows of them again.
     pub(crate) found: BTreeSet<Scope>,
+    /// What the log knows of tiers.
+    pub(crate) tiers: StandingTiers,
 }
 
 /// Compares both and latches what the log alone says is tripped. A file that was not found whole lacks everything, which is a

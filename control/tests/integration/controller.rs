@@ -811,3 +811,31 @@ fn the_tiers_of_all_are_those_that_are_shown_one_by_one() {
     assert_eq!(cells(Some("AAPL")), one_by_one[1..], "only those behind it");
     assert_eq!(cells(Some("ZVZZT")), []);
 }
+
+#[test]
+fn limits_of_a_name_that_no_feed_has_are_set_with_the_question_whether_it_is_meant() {
+    let site = Site::new(&[]);
+    let asked = |symbol: &str, dry_run: bool| {
+        let Command::LimitsSet { symbol, changes, reason, ticket, .. } =
+            set(symbol, &[(LimitKey::MaxQty, "10")])
+        else {
+            unreachable!()
+        };
+        let command = Command::LimitsSet { symbol, changes, dry_run, reason, ticket };
+        diffs(site.ask(Role::RiskOfficer, command)).remove(0)
+    };
+    let slip = "the feed has not named it yet, did you mean `ZVZZT`? It holds from when it does";
+    for symbol in ["zvzzt", "ZVZZ", "ZVZTZ"] {
+        assert_eq!([asked(symbol, true).note, asked(symbol, false).note], [slip; 2], "{symbol}");
+    }
+    let far = "the feed has not named it yet: is it spelled right? It holds from when it does";
+    assert_eq!(asked("LATER", true).note, far);
+    let named = asked("ZVZZT", false);
+    assert_eq!(named.note, "");
+    assert!(
+        !serde_json::to_string(&named).unwrap().contains("note"),
+        "it costs nothing where it says nothing"
+    );
+    let tripped = changed(site.ask(Role::RiskOfficer, trip("instrument:zvzzt")));
+    assert!(tripped.message.ends_with(&format!("; {slip}")), "{}", tripped.message);
+}

@@ -1,11 +1,17 @@
 //! Disks that are full, gone or changed behind the appliance's back, and what a start makes of them.
 
 use crate::desk::{START, Site, make_ready, person, plan_in};
+use crate::events::{events, settled_events, tell, until};
 use control::Controller;
 use control::audit::{VerifyOptions, verify};
 use control::controller::{Asked, OpenError};
+use control::events::Draft;
 use control::limits::LimitKey;
-use control::protocol::{Command, LimitChange, Reason, Refusal, RefusalKind, Reply, StatusReply, TripMode};
+use control::names::SymbolName;
+use control::protocol::{
+    Command, Event, EventKind, LimitChange, Reason, Refusal, RefusalKind, Reply, Severity, StatusReply,
+    TripMode,
+};
 use control::roles::Role;
 use control::stamp::Stamp;
 use gate::BreakerState;
@@ -13,7 +19,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use types::{TradingStatus, UnixNanos};
+use types::{Tier, TradingStatus, UnixNanos};
 
 fn reason() -> Reason {
     "because".parse().unwrap()
@@ -278,6 +284,53 @@ fn an_older_limits_file_put_back_halts_and_the_tighter_limit_holds() {
     works(site.ask(Role::RiskAdmin, resume()));
     let site = site.restart(&[]);
     assert_eq!((status(&site).halt, base_of_max_qty(&site)), (None, "5".to_owned()), "and it is over");
+}
+
+#[test]
+fn an_older_tiers_file_put_back_is_noticed_beside_the_audit_log_and_its_alert_stays() {
+    let site = Site::new(&[]);
+    let told = tell(&site);
+    let file = site.state_dir().join("tiers.sealed");
+    let older = fs::read(&file).unwrap();
+    let symbol: SymbolName = "ZVZZT".parse().unwrap();
+    let (mut book, said) = site.controller.tiers();
+    assert_eq!((book.begin_in(symbol), said), (Tier::Normal, None));
+    book.note(symbol, Tier::High);
+    let now = START;
+    site.controller.keep_tiers(&mut book, now, false).unwrap();
+    site.controller.keep_tiers(&mut book, now, false).unwrap();
+    let of_tiers = |site: &Site| site.records().iter().filter(|record| record["action"] == "tiers").count();
+    assert_eq!(of_tiers(&site), 1, "one record for one rise");
+    let text = "tier high: said by the model";
+    let draft = Draft::new(Stamp(now), Severity::Warning, EventKind::Tier, "instrument:ZVZZT", text);
+    told.events.log().tell(draft);
+    let of_tier = |site: &Site| -> Vec<Event> {
+        events(site).into_iter().filter(|event| event.kind == EventKind::Tier).collect()
+    };
+    until("the event is there", || (!of_tier(&site).is_empty()).then_some(()));
+    drop((told, book));
+    // Nobody settled anything: the daemon is killed here.
+    fs::write(&file, older).unwrap();
+    let (dir, plan) = site.stop();
+    let warned = |said: &[String]| said.join("\n").contains("tiers.sealed: it lacks ZVZZT in high");
+    assert!(warned(&Controller::check(&plan).unwrap()), "a check says what a start does");
+    let site = Site::found(dir, plan);
+    let told = tell(&site);
+    let (mut book, said) = site.controller.tiers();
+    assert!(warned(&[said.unwrap()]));
+    assert_eq!(book.begin_in(symbol), Tier::High);
+    until("everything is told", || settled_events(&site).then_some(()));
+    let over = |event: &Event| event.text.contains("over: it was found so at a start");
+    assert!(!of_tier(&site).iter().any(over), "its alert is not over");
+    // Left in good order, it is over.
+    book.note(symbol, Tier::Normal);
+    site.controller.keep_tiers(&mut book, now, true).unwrap();
+    drop(told);
+    let site = site.restart(&[]);
+    let _told = tell(&site);
+    let (mut book, said) = site.controller.tiers();
+    assert_eq!((book.begin_in(symbol), said), (Tier::Normal, None));
+    until("its alert is over", || of_tier(&site).iter().any(over).then_some(()));
 }
 
 #[test]

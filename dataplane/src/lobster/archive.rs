@@ -191,7 +191,10 @@ impl Csv {
             source,
         })?;
         let raw = BufReader::new(file).take(packed);
-        #[expect(clippy::wildcard_enum_match_arm, reason = "of what zip knows, samples are packed in two ways")]
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "of what zip knows, samples are packed in two ways"
+        )]
         let plain: Box<dyn Read + Send> = match method {
             CompressionMethod::Stored => Box::new(raw),
             CompressionMethod::Deflated => Box::new(DeflateDecoder::new(raw)),

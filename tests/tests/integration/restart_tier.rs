@@ -1,6 +1,6 @@
 //! A daemon that is killed in a fragile market and starts again in one.
 
-use crate::daemon::{Daemon, configure, ctl, start_until, until};
+use crate::daemon::{Daemon, configure, ctl, start_told, start_until, until};
 use crate::records::{Record, records};
 use crate::tables::scenario;
 use crate::through_faults::POLICY;
@@ -81,5 +81,46 @@ fn a_restart_leaves_no_tier_and_widens_no_limit() {
     until("a person took FUTX out of every tier", || !ctl(&socket, &reset).status.success());
     assert!(["unknown", "normal"].map(Value::from).contains(&tier()), "{}", tier());
     until("the officer's base holds", || max_qty() == Some(500.into()));
+    drop(daemon);
+}
+
+#[test]
+fn an_older_file_of_tiers_put_back_opens_nothing() {
+    let market = scenario("calm", &["--minutes", "1"]);
+    let pcap = market.path().join("calm.pcap");
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("control.sock");
+    let config = configure(dir.path(), &pcap);
+    let with_policy = |text: String| text.split("[policy.").next().unwrap().to_owned() + POLICY;
+    std::fs::write(&config, with_policy(std::fs::read_to_string(&config).unwrap())).unwrap();
+    let file = dir.path().join("state/tiers.sealed");
+    let older = std::fs::read(&file).unwrap();
+    let ask = |args: &[&str]| -> Value {
+        let output = ctl(&socket, &[args, &["-o", "json"]].concat());
+        serde_json::from_slice(&output.stdout).unwrap_or_default()
+    };
+    let max_qty = || {
+        let order = ["gate", "explain", "--symbol", "FUTX", "--side", "buy", "--qty", "51", "--px", "4985"];
+        let explained = ask(&[&order[..], &["--strategy", "s", "--account", "a"]].concat());
+        let limits = explained["explain"]["limits"].as_array().cloned().unwrap_or_default();
+        limits.iter().find(|limit| limit["key"] == "max_qty").map(|limit| limit["value"].clone())
+    };
+    let is_high =
+        || ask(&["tier", "show", "FUTX"])["tiers"][0]["tier"] == "high" && max_qty() == Some(50.into());
+    let in_high = |what: &str| start_until(what, || Daemon::start(&config, &socket), |_| is_high());
+    let daemon = in_high("the model says High");
+    until("it is on disk", || std::fs::read_to_string(&file).unwrap().contains("\"FUTX\":\"high\""));
+    drop(daemon);
+
+    // The first seconds of the market: no score leads anywhere.
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace(pcap.to_str().unwrap(), begin_of(&pcap).to_str().unwrap())).unwrap();
+    std::fs::write(&file, older).unwrap();
+    let stderr = dir.path().join("stderr");
+    let start = || start_told(&config, std::fs::File::create(&stderr).unwrap().into());
+    let daemon = start_until("it begins in High all the same", start, |_| is_high());
+    let said = std::fs::read_to_string(&stderr).unwrap();
+    assert!(said.contains("it lacks FUTX in high, which the audit log has: it is an older file"), "{said}");
+    assert!(!said.contains("instrument:FUTX: over"), "{said}");
     drop(daemon);
 }

@@ -198,6 +198,7 @@ fn serve(plan: &Plan, line: Prepared, clock: &LiveClock, kept: Kept) -> Result<(
     log.say("stopping: the control socket first, then the stages in their order");
     server.stop();
     drop((watch, metrics));
+    say(&log, tiers.end(&controller, clock.now()));
     log.say(&controller.anchor());
     end_stages(running, clock, &backend, (&mut hops, &mut verdicts), &log)?;
     carried
@@ -310,13 +311,13 @@ fn keep_house(
         match note {
             ScorerNote::Trip { instrument, number, score } => trips.note(instrument, number, symbol, score),
             ScorerNote::Tier { tier, at, cause, drivers, .. } => {
-                tiers.note(symbol, tier);
+                tiers.note(symbol, tier, cause);
                 let why = why(cause, &drivers.as_ref().map_or_else(Vec::new, named));
                 log.tell(tier_event(symbol, tier, at, &why, now));
             }
         }
     }
-    tiers.keep(now, log);
+    tiers.keep(controller, now, log);
     trips.look_for_lost(backend, now);
     say(log, trips.latch(controller, backend));
     say(log, stops::latch(controller, backend));

@@ -1,11 +1,11 @@
 //! A change of an instrument's tier: as an event, with what drove it, and on disk for the daemon after this one.
 
 use super::backend::LiveBackend;
-use control::TierBook;
 use control::events::{Draft, EventLog};
 use control::names::SymbolName;
 use control::protocol::{Driver, EventKind, Severity};
 use control::stamp::Stamp;
+use control::{Controller, TierBook};
 use gpu::TierCause;
 use stage::Clock;
 use types::{Nanos, Tier, UnixNanos};
@@ -46,13 +46,15 @@ const RETRY: Nanos = Nanos(500_000_000);
 /// The tiers that outlive the daemon.
 pub(super) struct Tiers {
     book: TierBook,
+    /// A person has reset one since they were last brought to disk: that is not to be done again after a restart.
+    reset: bool,
     /// When they were last tried to be written in vain, and that was said.
     failed: Option<UnixNanos>,
 }
 
 impl Tiers {
     pub(super) const fn new(book: TierBook) -> Self {
-        Self { book, failed: None }
+        Self { book, reset: false, failed: None }
     }
 
     /// The feed has named `symbol`, whose limits stand.
@@ -68,19 +70,27 @@ impl Tiers {
         }
     }
 
-    pub(super) fn note(&mut self, symbol: SymbolName, tier: Tier) {
+    pub(super) fn note(&mut self, symbol: SymbolName, tier: Tier, cause: TierCause) {
         self.book.note(symbol, tier);
+        self.reset |= cause == TierCause::Reset;
     }
 
     /// Brings changes to disk. What fails is tried again after a while, and said once.
-    pub(super) fn keep(&mut self, now: UnixNanos, log: &EventLog) {
+    pub(super) fn keep(&mut self, controller: &Controller, now: UnixNanos, log: &EventLog) {
         if self.failed.is_some_and(|at| now.since(at) < RETRY && now >= at) {
             return;
         }
-        let failed = self.book.keep(now).err();
+        let reset = std::mem::take(&mut self.reset);
+        let failed = controller.keep_tiers(&mut self.book, now, reset).err();
         if let (Some(error), None) = (&failed, self.failed) {
             log.say(&format!("warning: a restart would not know the tiers: {error}"));
         }
         self.failed = failed.map(|_| now);
+    }
+
+    /// Brings them to disk at the end of the daemon; what to say of it.
+    pub(super) fn end(&mut self, controller: &Controller, now: UnixNanos) -> Option<String> {
+        let failed = controller.keep_tiers(&mut self.book, now, true).err();
+        failed.map(|error| format!("warning: a restart will not know the tiers: {error}"))
     }
 }

@@ -232,7 +232,9 @@ pub(crate) fn limits_changed(format: Format, diffs: &[LimitDiff], dry_run: bool)
         ]);
     }
     let people = if dry_run { "Nothing was changed; this would be:\n" } else { "" };
-    answer(format, "limits_changed", &diffs, &sheet, people)
+    let note = diffs.iter().find(|diff| !diff.note.is_empty());
+    let note = note.map_or_else(String::new, |diff| format!("{}: {}.\n", diff.symbol, diff.note));
+    answer(format, "limits_changed", &diffs, &sheet, &format!("{note}{people}"))
 }
 
 pub(crate) fn breakers(format: Format, rows: &[BreakerRow]) -> Result<()> {

@@ -39,7 +39,10 @@ const SELF_TEST_WARM: usize = 50;
 const SELF_TEST_ROWS: usize = 64;
 
 /// What the driver's error stands for.
-#[expect(clippy::wildcard_enum_match_arm, reason = "the driver has more errors than there are ways out of one")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the driver has more errors than there are ways out of one"
+)]
 pub(super) fn status_of(error: &DriverError) -> Status {
     use sys::CUresult as R;
     match error.0 {
