@@ -32,7 +32,7 @@ pub(crate) struct Event {
 }
 
 /// What every such record has in its line; a line without one is not parsed.
-const ACTIONS: [&str; 8] = [
+const ACTIONS: [&str; 9] = [
     "\"action\":\"start\"",
     "\"action\":\"halt\"",
     "\"action\":\"resume\"",
@@ -41,9 +41,10 @@ const ACTIONS: [&str; 8] = [
     "\"action\":\"latch.",
     "\"action\":\"limits.",
     "\"action\":\"init\"",
+    "\"action\":\"tiers\"",
 ];
 
-/// Shows every record that moves a latch or a limit to `visit`, oldest first. The chain has been proven by whoever calls this; a line
+/// Shows every record that moves a latch, a limit or a tier to `visit`, oldest first. The chain has been proven by whoever calls this; a line
 /// that is no record is passed over.
 ///
 /// # Errors
