@@ -6,8 +6,8 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::fill::Fill;
 use crate::ladder::Cell;
-use crate::limits::Fill;
 
 /// One level: its key (price, mirrored for asks so that better is greater) and what it holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]

@@ -4,6 +4,7 @@ use std::io;
 
 use types::Px;
 
+use crate::fill::Fill;
 use crate::ladder::TICK_MAX;
 use crate::order_table::INSTRUMENTS_MAX;
 use crate::pages::PageKind;
@@ -119,19 +120,6 @@ pub struct MemoryReport {
     /// Whether huge pages were asked for: if so and `huge_bytes` is far below `paged_bytes`, the books run on ordinary pages,
     /// right but about a third slower.
     pub huge_wanted: bool,
-}
-
-/// How full one table is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fill {
-    /// What it holds.
-    pub table: &'static str,
-    /// How many it holds now.
-    pub used: u64,
-    /// The most that it ever held.
-    pub high_water: u64,
-    /// How many it can hold.
-    pub room: u64,
 }
 
 /// How full the bounded tables are.

@@ -21,7 +21,7 @@ use std::io;
 use types::{GOLDEN, Side};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::limits::Fill;
+use crate::fill::Fill;
 use crate::owner::Owner;
 use crate::pages::{PageBuf, PageKind};
 use crate::units::{px_of_units, units_of};
@@ -670,6 +670,23 @@ mod tests {
         step.inspect(|step| t.take_step(slots, step)).is_some()
     }
 
+    /// After the most of `side_used` orders the mark stays when the `orders` that are left go.
+    fn assert_fill_follows<'a>(
+        t: &mut OrderIndex,
+        slots: &mut [Slot],
+        orders: impl Iterator<Item = &'a (u64, usize)>,
+        side_used: u64,
+    ) {
+        let fill = t.side_fill();
+        assert!(fill.high_water == side_used && side_used <= fill.room, "{fill:?}");
+        for (id, instrument) in orders {
+            let order = t.find(slots, *id, t.owner(*instrument)).expect("as the map says");
+            t.set_qty(slots, order.place, 0);
+        }
+        let fill = t.side_fill();
+        assert!(fill.used == 0 && fill.high_water == side_used, "{fill:?}");
+    }
+
     #[test]
     fn long_random_use_agrees_with_a_hash_map() {
         let (mut slots, mut t) = table(6, 64);
@@ -734,13 +751,6 @@ mod tests {
         assert!(free.into_iter().all(|slot| slot.who & !u64::from(SPILLED) == 0), "a free slot says nothing");
         assert!(plain_used.iter().all(|&n| n > 100), "{plain_used:?}");
         assert!(side_used > 32, "the side table held {side_used} orders at most");
-        let fill = t.side_fill();
-        assert!(fill.high_water == side_used && side_used <= fill.room, "{fill:?}");
-        for (id, instrument) in oracle.keys() {
-            let order = t.find(&slots, *id, t.owner(*instrument)).expect("as the map says");
-            t.set_qty(&mut slots, order.place, 0);
-        }
-        let fill = t.side_fill();
-        assert!(fill.used == 0 && fill.high_water == side_used, "{fill:?}");
+        assert_fill_follows(&mut t, &mut slots, oracle.keys(), side_used);
     }
 }

@@ -68,7 +68,7 @@ pub(super) struct LiveBackend {
     orders: CounterReader,
     pub(super) writers: Mutex<Writers>,
     /// None where a scorer writes the model's tables.
-    unscored: Mutex<Option<Unscored>>,
+    pub(super) unscored: Mutex<Option<Unscored>>,
     asker: Mutex<Asker>,
     pub(super) names: Mutex<NamesInUse>,
     /// None where no order process is declared.
@@ -90,7 +90,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn failed(what: impl ToString) -> BackendError {
+pub(super) fn failed(what: impl ToString) -> BackendError {
     BackendError::Failed { what: what.to_string() }
 }
 
@@ -204,32 +204,6 @@ impl LiveBackend {
         names.symbols.get(&note.instrument()).map(|s| (*s).into())
     }
 
-    /// What was reset without a scorer, as one would have told it.
-    pub(super) fn unscored_notes(&self) -> Vec<ScorerNote> {
-        lock(&self.unscored).as_mut().map_or_else(Vec::new, Unscored::take_notes)
-    }
-
-    /// Has `symbol` begin in the tier in which the daemon before this one ended; without a scorer it stays there until a person
-    /// resets it.
-    ///
-    /// # Errors
-    /// The scorer does not take commands, or nobody can hold the tier's limits.
-    pub(super) fn begin_in(&self, symbol: SymbolName, tier: Tier) -> Result<(), BackendError> {
-        let Some(instrument) = self.instrument(symbol) else { return Ok(()) };
-        if self.scorer.is_none() {
-            let held = lock(&self.unscored)
-                .as_mut()
-                .is_some_and(|unscored| unscored.begin_in(instrument, tier, self.clock.now()));
-            return if held {
-                Ok(())
-            } else {
-                Err(failed("it has no limits yet, or its gate none of a model"))
-            };
-        }
-        let sent = lock(&self.writers).commands.send(&[ScorerCommand::BeginIn { instrument, tier }]);
-        if sent == 1 { Ok(()) } else { Err(failed("the scorer does not take commands")) }
-    }
-
     /// The model's trips of `instrument` up to `number` are in its breaker and latched.
     pub(super) fn take_trips(&self, instrument: InstrumentId, number: u32) {
         // An instrument beyond the table has no breaker, and no order of it passes.
@@ -263,7 +237,7 @@ impl LiveBackend {
         stages.chain(lock(&self.processes).iter().flat_map(Orders::standings)).chain(gateways).collect()
     }
 
-    fn instrument(&self, symbol: SymbolName) -> Option<InstrumentId> {
+    pub(super) fn instrument(&self, symbol: SymbolName) -> Option<InstrumentId> {
         lock(&self.names).instruments.get(&symbol.symbol()).copied()
     }
 

@@ -1,6 +1,9 @@
 //! A change of an instrument's tier: as an event, with what drove it, and on disk for the daemon after this one.
 
-use super::backend::LiveBackend;
+use super::backend::{LiveBackend, failed, lock};
+use super::unscored::Unscored;
+use crate::line::notes::{ScorerCommand, ScorerNote};
+use control::backend::BackendError;
 use control::events::{Draft, EventLog};
 use control::names::SymbolName;
 use control::protocol::{Driver, EventKind, Severity};
@@ -92,5 +95,33 @@ impl Tiers {
     pub(super) fn end(&mut self, controller: &Controller, now: UnixNanos) -> Option<String> {
         let failed = controller.keep_tiers(&mut self.book, now, true).err();
         failed.map(|error| format!("warning: a restart will not know the tiers: {error}"))
+    }
+}
+
+impl LiveBackend {
+    /// What was reset without a scorer, as one would have told it.
+    pub(super) fn unscored_notes(&self) -> Vec<ScorerNote> {
+        lock(&self.unscored).as_mut().map_or_else(Vec::new, Unscored::take_notes)
+    }
+
+    /// Has `symbol` begin in the tier in which the daemon before this one ended; without a scorer it stays there until a person
+    /// resets it.
+    ///
+    /// # Errors
+    /// The scorer does not take commands, or nobody can hold the tier's limits.
+    pub(super) fn begin_in(&self, symbol: SymbolName, tier: Tier) -> Result<(), BackendError> {
+        let Some(instrument) = self.instrument(symbol) else { return Ok(()) };
+        if self.scorer.is_none() {
+            let held = lock(&self.unscored)
+                .as_mut()
+                .is_some_and(|unscored| unscored.begin_in(instrument, tier, self.clock.now()));
+            return if held {
+                Ok(())
+            } else {
+                Err(failed("it has no limits yet, or its gate none of a model"))
+            };
+        }
+        let sent = lock(&self.writers).commands.send(&[ScorerCommand::BeginIn { instrument, tier }]);
+        if sent == 1 { Ok(()) } else { Err(failed("the scorer does not take commands")) }
     }
 }

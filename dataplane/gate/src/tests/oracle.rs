@@ -341,15 +341,7 @@ impl World {
         if let Some(money) = &self.money {
             money.write(&ref_reader, self.now());
         }
-        let terms = StaticTerms { lot: Qty(self.lot), permission: self.permission, version: 2 };
-        let restriction =
-            self.restricted.iter().fold(Restriction::NONE, |all, (side, to)| all.and(*side, *to));
-        if self.lot == 1 {
-            // It outlasts what is published after it.
-            rig.statics.restrict(INSTRUMENT, &restriction).unwrap();
-        }
-        rig.publish_static(&envelope(), &terms);
-        rig.statics.restrict(INSTRUMENT, &restriction).unwrap();
+        self.set_statics(&mut rig);
         if let Some((limits, tier, lease_ms)) = self.live {
             let wide = Envelope::fixed(limits).unwrap();
             let terms = Terms { lease: Nanos(lease_ms * 1_000_000), ..super::terms(tier) };
@@ -376,6 +368,19 @@ impl World {
         self.set_breakers(&mut rig);
         (rig.dynamics, rig.references) = (dynamics, references);
         rig
+    }
+
+    /// The officer's limits and the restricted list, in either order.
+    fn set_statics(&self, rig: &mut Rig) {
+        let terms = StaticTerms { lot: Qty(self.lot), permission: self.permission, version: 2 };
+        let restriction =
+            self.restricted.iter().fold(Restriction::NONE, |all, (side, to)| all.and(*side, *to));
+        if self.lot == 1 {
+            // It outlasts what is published after it.
+            rig.statics.restrict(INSTRUMENT, &restriction).unwrap();
+        }
+        rig.publish_static(&envelope(), &terms);
+        rig.statics.restrict(INSTRUMENT, &restriction).unwrap();
     }
 
     fn set_breakers(&self, rig: &mut Rig) {
