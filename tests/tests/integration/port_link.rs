@@ -7,7 +7,7 @@ use serde_json::Value;
 /// Alerts of ports.
 fn alerts(appliance: &Appliance) -> Vec<Value> {
     let mut all = appliance.ask(&["alerts", "list"], "alerts");
-    all.as_array_mut().unwrap().drain(..).filter(|alert| alert["kind"] == "port").collect()
+    all["rows"].as_array_mut().unwrap().drain(..).filter(|alert| alert["kind"] == "port").collect()
 }
 
 fn row(appliance: &Appliance) -> String {

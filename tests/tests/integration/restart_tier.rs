@@ -120,7 +120,11 @@ fn an_older_file_of_tiers_put_back_opens_nothing() {
     let start = || start_told(&config, std::fs::File::create(&stderr).unwrap().into());
     let daemon = start_until("it begins in High all the same", start, |_| is_high());
     let said = std::fs::read_to_string(&stderr).unwrap();
-    assert!(said.contains("it lacks FUTX in high, which the audit log has: it is an older file"), "{said}");
+    assert!(
+        said.contains("it lacks ") && said.contains("which the audit log has: it is an older file"),
+        "{said}"
+    );
+    assert!(said.contains("instrument:FUTX: tier high: as before the start"), "{said}");
     assert!(!said.contains("instrument:FUTX: over"), "{said}");
     drop(daemon);
 }

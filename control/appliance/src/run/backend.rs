@@ -33,7 +33,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use types::{BookState, InstrumentId, Px, Qty, Symbol, Tier, TradingStatus, UnixNanos};
+use types::{BookState, InstrumentId, Px, Qty, Symbol, TradingStatus, UnixNanos};
 
 /// Strategies and accounts that can be named; their breakers exist from the start.
 pub(super) const NAMES_MAX: u16 = 64;
