@@ -110,6 +110,10 @@ impl FeatureWriter {
 
 impl Columns {
     /// Writes the column `index` of the schema.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "an enum of a library: each column of the schema has its arm"
+    )]
     fn write(&self, index: usize, column: &mut ColumnWriter<'_>) -> Result<usize, ParquetError> {
         let feature = index.saturating_sub(2) % FEATURE_COUNT;
         match column {

@@ -74,10 +74,9 @@ pub fn deletes() -> (BookRig, Vec<u8>) {
     let mut out = vec![0; COUNT * 21];
     let mut at = 0;
     let live = Frames::new(day.preload()).filter_map(|frame| {
-        match itch50::decode(frame.expect("whole messages")).expect("ITCH 5.0") {
-            itch50::Msg::AddOrder(add) => Some((add.locate(), add.order_ref.get())),
-            _ => None,
-        }
+        let message = itch50::decode(frame.expect("whole messages")).expect("ITCH 5.0");
+        let itch50::Msg::AddOrder(add) = message else { return None };
+        Some((add.locate(), add.order_ref.get()))
     });
     for (locate, order) in live.take(COUNT) {
         let delete = itch50::OrderDelete::new(locate, 0, 0, order);

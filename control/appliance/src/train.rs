@@ -247,6 +247,7 @@ mod tests {
     }
 
     /// What the command line `line` leads to, each word that begins with `@` standing for a path in `folder`.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a test runs the commands that it is about")]
     pub(super) fn command(folder: &Path, line: &str) -> Result<()> {
         let word = |word: &str| match word.strip_prefix('@') {
             Some(name) => folder.join(name).display().to_string(),

@@ -297,14 +297,12 @@ mod tests {
     #[test]
     fn a_tier_that_comes_and_goes_costs_a_record_for_each_height_and_one_for_its_calm() {
         let (dir, _, mut book, mut records) = risen();
-        let mut minute = 0;
-        for _ in 0..500 {
+        for minute in 0..500 {
             for tier in [Tier::Normal, Tier::Elevated, Tier::High, Tier::Normal, Tier::Critical, Tier::Normal]
             {
                 book.note(name("ALFA"), tier);
                 records.extend(book.records_due(later(minute / 60), false));
             }
-            minute += 1;
         }
         assert_eq!(records.len(), 2, "High and Critical, in eight minutes: {records:?}");
         assert_eq!(StandingTiers::after(&records).of_named(name("ALFA")), Tier::Critical, "never below");

@@ -385,6 +385,7 @@ const fn side_code(side: Side) -> u8 {
 }
 
 #[cfg(test)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "a test decides on what it is about")]
 mod tests {
     use std::collections::HashMap;
 

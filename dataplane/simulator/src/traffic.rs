@@ -486,6 +486,7 @@ fn len_u32(len: usize) -> u32 {
 }
 
 #[cfg(test)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "a test decides on what it is about")]
 mod tests {
     use std::collections::{BTreeMap, HashMap};
 

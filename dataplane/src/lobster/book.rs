@@ -224,11 +224,8 @@ impl Book {
             let Level { seed, first, .. } = self.sides[m.side.index()][at];
             let order = if seed == NIL { first } else { seed };
             let whole = self.orders[order as usize].qty <= qty;
-            let action = match action {
-                Action::OrderExecute => Action::OrderExecute,
-                _ if whole => Action::OrderDelete,
-                _ => Action::OrderReduce,
-            };
+            let left = if whole { Action::OrderDelete } else { Action::OrderReduce };
+            let action = if action == Action::OrderExecute { action } else { left };
             qty -= self.take(order, action, qty, row);
         }
     }

@@ -78,6 +78,7 @@ impl Columns {
 }
 
 #[cfg(test)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "a test decides on what it is about")]
 mod tests {
     use super::*;
     use parquet::data_type::ByteArray;
