@@ -86,7 +86,7 @@ Examples:
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Lists {
-    /// Read the restricted list anew ([restricted] file), whole or not at all
+    /// Read the restricted list anew from restricted.file, whole or not at all
     #[command(
         after_help = "The appliance reads the file, as its own user. Lines that come are in force at once; lines that go wait for the audit log, and \
 for a second person where [four_eyes] says so. A file with anything wrong in it changes nothing. A start takes the file as it stands.
