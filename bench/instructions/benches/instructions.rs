@@ -118,10 +118,10 @@ mod counted {
     }
 
     #[library_benchmark]
-    #[bench::thousand(args = (gate_rig(Beyond::Nothing)), config = counted(370_791))]
-    #[bench::account(args = (gate_rig(Beyond::Account)), config = counted(459_744))]
-    #[bench::repeats(args = (gate_rig(Beyond::Repeats)), config = counted(504_774))]
-    #[bench::money(args = (gate_rig(Beyond::Money)), config = counted(769_890))]
+    #[bench::thousand(args = (gate_rig(Beyond::Nothing)), config = counted(390_298))]
+    #[bench::account(args = (gate_rig(Beyond::Account)), config = counted(479_251))]
+    #[bench::repeats(args = (gate_rig(Beyond::Repeats)), config = counted(524_281))]
+    #[bench::money(args = (gate_rig(Beyond::Money)), config = counted(792_969))]
     #[bench::exposure(args = (gate_rig(Beyond::Exposure)), config = counted(60_640_928))]
     #[bench::kept(args = (gate_rig(Beyond::Kept)), config = counted(2_171_004))]
     #[bench::levels(args = (gate_rig(Beyond::Levels)), config = counted(5_898_610))]
@@ -132,8 +132,8 @@ mod counted {
     }
 
     #[library_benchmark]
-    #[bench::thousand(args = (gate_flow(Beyond::Nothing)), config = counted(650_108))]
-    #[bench::account(args = (gate_flow(Beyond::Account)), config = counted(927_843))]
+    #[bench::thousand(args = (gate_flow(Beyond::Nothing)), config = counted(669_380))]
+    #[bench::account(args = (gate_flow(Beyond::Account)), config = counted(948_115))]
     #[bench::repeats(args = (gate_flow(Beyond::Repeats)), config = counted(1_024_285))]
     #[bench::money(args = (gate_flow(Beyond::Money)), config = counted(1_275_873))]
     #[bench::exposure(args = (gate_flow(Beyond::Exposure)), config = counted(61_800_424))]

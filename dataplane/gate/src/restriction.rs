@@ -126,10 +126,15 @@ impl Restrictions {
     }
 
     /// What a row's `permission` is to one order: of a listed instrument the list is asked, and one that cannot be read refuses.
+    #[inline(always)]
     pub(crate) fn permission_of(&self, permission: Permission, order: &OrderIntent) -> Permission {
-        if permission != Permission::Listed {
-            return permission;
-        }
+        if permission == Permission::Listed { self.permission_if_listed(order) } else { permission }
+    }
+
+    /// The same in a listed instrument. Out of line: orders in all others pay nothing for it.
+    #[cold]
+    #[inline(never)]
+    fn permission_if_listed(&self, order: &OrderIntent) -> Permission {
         let words = self.0.get(order.instrument.index()).map(SeqSlot::read::<WORDS>);
         match words {
             Some(Ok(words)) if !Restriction::unpack(words).holds(order) => Permission::Granted,

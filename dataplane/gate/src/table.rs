@@ -468,6 +468,7 @@ impl StaticReader {
     }
 
     /// What a row's `permission` is to one order.
+    #[inline(always)]
     pub(crate) fn permission_of(&self, permission: Permission, order: &OrderIntent) -> Permission {
         self.restrictions.permission_of(permission, order)
     }
