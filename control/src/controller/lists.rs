@@ -1,6 +1,7 @@
 //! Reading the restricted list anew: lines that come are in force at once and ahead of the lock, lines that go wait for the record.
 
 use super::asked::Asked;
+use super::few::few;
 use super::lists_ahead::Ahead;
 use super::loosen::{not_audited, not_taken};
 use super::plane::{Controller, Inner, refuse};
@@ -24,15 +25,6 @@ pub(super) fn word_of(plan: &RestrictedPlan) -> Value {
         return Value::Null;
     }
     json!({ "file": plan.file.display().to_string(), "digest": plan.list.digest(), "lines": plan.list.count() })
-}
-
-fn few(mut lines: Vec<String>) -> Vec<String> {
-    let more = lines.len().saturating_sub(FEW);
-    if more > 0 {
-        lines.truncate(FEW);
-        lines.push(format!("and {more} more"));
-    }
-    lines
 }
 
 /// What one list makes of another.
@@ -63,8 +55,8 @@ impl Difference {
             "lines": after.count(),
             "added": self.added.len(),
             "removed": self.removed.len(),
-            "came": few(self.added.clone()),
-            "went": few(self.removed.clone()),
+            "came": few(self.added.iter().cloned(), FEW, ""),
+            "went": few(self.removed.iter().cloned(), FEW, ""),
         });
         why.record("lists.reload", "restricted", was, is)
     }
@@ -189,7 +181,7 @@ impl Controller {
 
     fn read_list(&self, file: &Path) -> Result<Arc<RestrictedList>, Refusal> {
         let bad = |errors: ConfigErrors| {
-            let said = few(errors.0.iter().map(ToString::to_string).collect());
+            let said = few(errors.0.iter().map(ToString::to_string), FEW, "");
             Refusal {
                 kind: RefusalKind::BadRequest,
                 message: format!("nothing was changed: {}", said.join("; ")),
@@ -211,7 +203,7 @@ impl Controller {
             list.digest()
         );
         if !unnamed.is_empty() {
-            let names = few(unnamed.iter().map(ToString::to_string).collect()).join(", ");
+            let names = few(unnamed.iter().map(ToString::to_string), FEW, "").join(", ");
             said.push_str(&format!(
                 "; no feed has named {names} yet: spelled right? Their lines hold from when one does"
             ));

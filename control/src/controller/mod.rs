@@ -19,6 +19,7 @@ mod attach;
 mod automatic;
 mod books;
 mod expose;
+mod few;
 mod front;
 mod holdings;
 mod inner;

@@ -1,6 +1,7 @@
 //! Starting: take the state directory, read what outlives the process, put it in force, record the start.
 
 use super::ahead::Words;
+use super::few::few;
 use super::front::Front;
 use super::keep::{NEVER, entry};
 use super::limits_ahead::LimitsAhead;
@@ -171,7 +172,7 @@ impl Controller {
         judgement.damage.extend(anchored(&places, key));
         let tiers = TierBook::open(dir.path(), key, judgement.tiers);
         if !judgement.damage.is_empty() {
-            latch.halt_for_damage(&few(&judgement.damage), started);
+            latch.halt_for_damage(&few_of(&judgement.damage), started);
         }
         if plan.instance.start_halted {
             latch.set_halt(Cause::Boot, started, "portcullis", "instance.start_halted is set", "");
@@ -416,15 +417,11 @@ fn warnings(plan: &Plan, latch: &LatchFile, torn: Option<&TornLine>) -> Vec<Stri
 }
 
 /// What a record says of things of which there may be one for each instrument: the first few, and how many more there are.
-fn few(said: &[String]) -> String {
+fn few_of(said: &[String]) -> String {
     const FEW: usize = 5;
     const CHARS_MAX: usize = 600;
     let cut = |text: &String| text.chars().take(CHARS_MAX).collect::<String>();
-    let mut shown: Vec<String> = said.iter().take(FEW).map(cut).collect();
-    if said.len() > FEW {
-        shown.push(format!("and {} more of the kind (the daemon's log has all)", said.len() - FEW));
-    }
-    shown.join("; ")
+    few(said.iter().map(cut), FEW, " of the kind (the daemon's log has all)").join("; ")
 }
 
 /// Records what was found without a record, then the start. Where that cannot be written it is owed, the firm is halted, and what is
@@ -447,7 +444,7 @@ fn record_start(
         "config": blake3::Hash::from_bytes(plan.digest).to_hex().as_str(),
         "halt": inner.latch.halt(),
         "breakers": inner.latch.entries().count(),
-        "warnings": few(warnings),
+        "warnings": few_of(warnings),
         "restricted": lists::word_of(&plan.restricted),
     });
     let start = entry("start", plan.instance.name.as_str(), after, "done");

@@ -48,10 +48,10 @@ impl Controller {
             lasting.insert((EventKind::Breaker, scope.to_string()), (Severity::Warning, text));
         }
         // Places that events are sent to begin anew with the daemon; so do tiers, but for those that were kept.
-        let begun_anew = [EventKind::Halt, EventKind::Breaker, EventKind::Sink, EventKind::Tier];
+        let mut begun_anew = vec![EventKind::Halt, EventKind::Breaker, EventKind::Sink];
         let (rest_is_normal, kept) = self.with_tiers(&lasting);
-        let kinds = if rest_is_normal { &begun_anew[..] } else { &begun_anew[..3] };
-        events.end_others(kinds, &kept, now);
+        begun_anew.extend(rest_is_normal.then_some(EventKind::Tier));
+        events.end_others(&begun_anew, &kept, now);
         events.raise_others(&lasting, now);
         let text = format!("{} started, build {}", self.instance, self.build);
         events.tell(Draft::new(now, Severity::Notice, EventKind::Daemon, "daemon", &text));

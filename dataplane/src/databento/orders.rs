@@ -208,25 +208,18 @@ impl Orders {
 
     /// A resting order traded. The trade of its aggressor is told by that.
     fn fill(&mut self, number: u32, order: BookEvent, mut tell: impl FnMut(BookEvent)) {
-        let of_instrument = self.resting.get_mut(&number);
-        let Some(resting) = of_instrument.and_then(|orders| orders.get_mut(&order.order_id)) else {
+        let Some(resting) = self.find(number, order.order_id) else {
             self.unannounced += 1;
             return;
         };
-        self.trades.remove(&number);
-        let qty = order.qty.0.min(resting.qty);
+        let (side, qty) = (resting.side, order.qty.0.min(resting.qty));
         resting.qty -= qty;
         resting.filled = resting.filled.saturating_add(qty);
+        self.trades.remove(&number);
         if qty > 0 {
             let has_px = if order.px.is_some() { EventFlags::HAS_PX } else { EventFlags::NONE };
             let flags = order.flags.with(has_px);
-            tell(BookEvent {
-                action: Action::OrderExecute,
-                side: resting.side,
-                qty: Qty(qty),
-                flags,
-                ..order
-            });
+            tell(BookEvent { action: Action::OrderExecute, side, qty: Qty(qty), flags, ..order });
         }
     }
 }

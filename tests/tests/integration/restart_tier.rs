@@ -18,6 +18,24 @@ fn begin_of(pcap: &Path) -> std::path::PathBuf {
     to
 }
 
+/// What the daemon answers; null while there is none.
+fn ask(socket: &Path, args: &[&str]) -> Value {
+    let output = ctl(socket, &[args, &["-o", "json"]].concat());
+    serde_json::from_slice(&output.stdout).unwrap_or_default()
+}
+
+fn tier_of(socket: &Path) -> Value {
+    ask(socket, &["tier", "show", "FUTX"])["tiers"][0]["tier"].clone()
+}
+
+/// The largest order that the gate takes of FUTX.
+fn max_qty_of(socket: &Path) -> Option<Value> {
+    let order = ["gate", "explain", "--symbol", "FUTX", "--side", "buy", "--qty", "51", "--px", "4985"];
+    let explained = ask(socket, &[&order[..], &["--strategy", "s", "--account", "a"]].concat());
+    let limits = explained["explain"]["limits"].as_array().cloned().unwrap_or_default();
+    limits.iter().find(|limit| limit["key"] == "max_qty").map(|limit| limit["value"].clone())
+}
+
 #[test]
 fn a_restart_leaves_no_tier_and_widens_no_limit() {
     let market = scenario("calm", &["--minutes", "1"]);
@@ -31,17 +49,7 @@ fn a_restart_leaves_no_tier_and_widens_no_limit() {
         let text = text.replace(&feed, pcap.to_str().unwrap());
         std::fs::write(&config, text.split("[policy.").next().unwrap().to_owned() + POLICY).unwrap();
     };
-    let ask = |args: &[&str]| -> Value {
-        let output = ctl(&socket, &[args, &["-o", "json"]].concat());
-        serde_json::from_slice(&output.stdout).unwrap_or_default()
-    };
-    let tier = || ask(&["tier", "show", "FUTX"])["tiers"][0]["tier"].clone();
-    let max_qty = || {
-        let order = ["gate", "explain", "--symbol", "FUTX", "--side", "buy", "--qty", "51", "--px", "4985"];
-        let explained = ask(&[&order[..], &["--strategy", "s", "--account", "a"]].concat());
-        let limits = explained["explain"]["limits"].as_array().cloned().unwrap_or_default();
-        limits.iter().find(|limit| limit["key"] == "max_qty").map(|limit| limit["value"].clone())
-    };
+    let (tier, max_qty) = (|| tier_of(&socket), || max_qty_of(&socket));
     let in_high = |what: &str| {
         let is_high = |_: &Daemon| tier() == "high" && max_qty() == Some(50.into());
         start_until(what, || Daemon::start(&config, &socket), is_high)
@@ -95,18 +103,7 @@ fn an_older_file_of_tiers_put_back_opens_nothing() {
     std::fs::write(&config, with_policy(std::fs::read_to_string(&config).unwrap())).unwrap();
     let file = dir.path().join("state/tiers.sealed");
     let older = std::fs::read(&file).unwrap();
-    let ask = |args: &[&str]| -> Value {
-        let output = ctl(&socket, &[args, &["-o", "json"]].concat());
-        serde_json::from_slice(&output.stdout).unwrap_or_default()
-    };
-    let max_qty = || {
-        let order = ["gate", "explain", "--symbol", "FUTX", "--side", "buy", "--qty", "51", "--px", "4985"];
-        let explained = ask(&[&order[..], &["--strategy", "s", "--account", "a"]].concat());
-        let limits = explained["explain"]["limits"].as_array().cloned().unwrap_or_default();
-        limits.iter().find(|limit| limit["key"] == "max_qty").map(|limit| limit["value"].clone())
-    };
-    let is_high =
-        || ask(&["tier", "show", "FUTX"])["tiers"][0]["tier"] == "high" && max_qty() == Some(50.into());
+    let is_high = || tier_of(&socket) == "high" && max_qty_of(&socket) == Some(50.into());
     let in_high = |what: &str| start_until(what, || Daemon::start(&config, &socket), |_| is_high());
     let daemon = in_high("the model says High");
     until("it is on disk", || std::fs::read_to_string(&file).unwrap().contains("\"FUTX\":\"high\""));

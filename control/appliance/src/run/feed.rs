@@ -127,7 +127,7 @@ fn open_port(
         thread_start: Box::new(move || crate::dpdk_source::register_thread(&eal)),
         chores: port.member.map(|member| Box::new(member) as Box<dyn PortChores>),
         recovery: None,
-        port: Some(PortView::new(port.device, Box::new(port.gauge))),
+        port: Some(PortView::new(port.device, Box::new(move || port.gauge.read()))),
         rings: vec![aside],
     })
 }
@@ -145,13 +145,6 @@ fn open_port(
         "feed {}: this build has no DPDK (built with --no-default-features), wanted source \"file:PATH\"",
         feed.name
     )
-}
-
-#[cfg(feature = "dpdk")]
-impl super::port::PortGauge for crate::dpdk_source::PortGauge {
-    fn read(&self) -> Result<control::protocol::PortStatus, String> {
-        Self::read(self)
-    }
 }
 
 #[cfg(feature = "dpdk")]

@@ -8,28 +8,22 @@ use types::{Nanos, UnixNanos};
 /// How old a reading may be.
 const KEPT: Nanos = Nanos::SECOND;
 
-/// A port that can be asked.
-pub(super) trait PortGauge: Send {
-    /// What it counts and how its link is.
-    ///
-    /// # Errors
-    /// Why it does not say.
-    fn read(&self) -> Result<PortStatus, String>;
-}
+/// Asks a port what it counts and how its link is, or says why it does not say.
+pub(super) type Gauge = Box<dyn Fn() -> Result<PortStatus, String> + Send>;
 
 /// One port, and what it said last.
 pub(super) struct PortView(Mutex<Seen>);
 
 struct Seen {
     /// None once the port is closed.
-    gauge: Option<Box<dyn PortGauge>>,
+    gauge: Option<Gauge>,
     last: PortStatus,
     at: Option<UnixNanos>,
 }
 
 impl PortView {
     /// The port called `device`.
-    pub(super) fn new(device: String, gauge: Box<dyn PortGauge>) -> Self {
+    pub(super) fn new(device: String, gauge: Gauge) -> Self {
         let last = PortStatus { device, ..PortStatus::default() };
         Self(Mutex::new(Seen { gauge: Some(gauge), last, at: None }))
     }
@@ -43,7 +37,7 @@ impl PortView {
     pub(super) fn status(&self, now: UnixNanos) -> PortStatus {
         let mut seen = self.lock();
         let is_due = seen.at.is_none_or(|at| now.since(at) >= KEPT);
-        if let Some(read) = seen.gauge.as_ref().filter(|_| is_due).map(|gauge| gauge.read()) {
+        if let Some(read) = seen.gauge.as_ref().filter(|_| is_due).map(|gauge| gauge()) {
             seen.at = Some(now);
             seen.last = match read {
                 Ok(status) => status,
@@ -68,21 +62,17 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    /// Counts how often it is read, and says nothing from the fourth time on.
-    struct Gauge(Arc<AtomicU64>);
-
-    impl PortGauge for Gauge {
-        fn read(&self) -> Result<PortStatus, String> {
-            let reads = self.0.fetch_add(1, Ordering::Relaxed) + 1;
-            let status = PortStatus { missed: reads, link_up: Some(true), ..PortStatus::default() };
-            if reads < 4 { Ok(status) } else { Err("no answer".to_owned()) }
-        }
-    }
-
     #[test]
     fn a_port_is_read_once_a_second_however_often_somebody_asks_and_never_once_it_is_closed() {
         let reads = Arc::new(AtomicU64::new(0));
-        let view = PortView::new("x".to_owned(), Box::new(Gauge(Arc::clone(&reads))));
+        let counted = Arc::clone(&reads);
+        // It says nothing from the fourth time on.
+        let gauge = move || {
+            let reads = counted.fetch_add(1, Ordering::Relaxed) + 1;
+            let status = PortStatus { missed: reads, link_up: Some(true), ..PortStatus::default() };
+            if reads < 4 { Ok(status) } else { Err("no answer".to_owned()) }
+        };
+        let view = PortView::new("x".to_owned(), Box::new(gauge));
         let at = |ms: u64| view.status(UnixNanos(1_000_000 * ms));
         assert_eq!([5, 6, 1_004].map(|ms| at(ms).missed), [1, 1, 1]);
         assert_eq!([1_005, 2_004, 2_005].map(|ms| at(ms).missed), [2, 2, 3]);

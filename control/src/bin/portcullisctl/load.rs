@@ -58,13 +58,6 @@ mod tests {
     use super::*;
     use control::protocol::MemoryStatus;
 
-    fn text(field: &Field) -> &str {
-        match field {
-            Field::Text(text) | Field::Alarm(text) => text,
-            Field::Number(_) | Field::Moment(_) => panic!("a row is text"),
-        }
-    }
-
     #[test]
     fn what_is_busy_and_what_is_full_is_told_and_nothing_of_what_there_is_not() {
         assert!(rows(&LoadStatus::default(), 1).is_empty());
@@ -94,19 +87,19 @@ mod tests {
         let names: Vec<&str> = said.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["threads", "rings", "tables", "memory"]);
         let wanted = "receiver 3.1 % busy, desk 0.0 % busy; the longest poll took 46 µs (receiver)";
-        assert_eq!(text(&said[0].1), wanted);
-        assert_eq!(text(&said[1].1), "the fullest was events: 312 of 1,000 at most");
-        assert_eq!(text(&said[2].1), "orders 12 of 100 (at most 95)");
+        assert_eq!(said[0].1.words(), wanted);
+        assert_eq!(said[1].1.words(), "the fullest was events: 312 of 1,000 at most");
+        assert_eq!(said[2].1.words(), "orders 12 of 100 (at most 95)");
         assert!(said.iter().all(|(_, field)| matches!(field, Field::Text(_))));
         load.rings = vec![ring("events", 1_000, 2, 0), ring("card changes", 1_000, 9, 5)];
         load.tables = vec![table(90)];
         let said = rows(&load, 1_000);
         assert_eq!(
-            (said[2].0.as_str(), text(&said[2].1)),
+            (said[2].0.as_str(), said[2].1.words()),
             ("  events", "full 2 times, 0 lost (drop and count)")
         );
         assert_eq!(
-            (said[3].0.as_str(), text(&said[3].1)),
+            (said[3].0.as_str(), said[3].1.words()),
             ("  card changes", "full 9 times, 5 lost (drop and count)")
         );
         let alarms: Vec<bool> = said.iter().map(|(_, field)| matches!(field, Field::Alarm(_))).collect();

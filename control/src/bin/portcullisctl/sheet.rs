@@ -18,6 +18,15 @@ pub(crate) enum Field {
 }
 
 impl Field {
+    /// What a row that is text says.
+    #[cfg(test)]
+    pub(crate) fn words(&self) -> &str {
+        match self {
+            Self::Text(text) | Self::Alarm(text) => text,
+            Self::Number(_) | Self::Moment(_) => panic!("a row is text"),
+        }
+    }
+
     pub(crate) fn text(value: impl ToString) -> Self {
         Self::Text(value.to_string())
     }
