@@ -118,8 +118,8 @@ impl EventTime {
     /// all that DPDK's `net_pcap` keeps of a capture's stamps: the same messages must be believed whichever way it is read.
     #[inline]
     pub(crate) fn arrived(&mut self, ts: UnixNanos) {
-        if self.peak != 0 && self.arrival != 0 {
-            self.lead.note(distance(self.peak, self.arrival));
+        if let Some(distance) = self.distance() {
+            self.lead.note(distance);
         }
         self.peak = 0;
         self.arrival = ts.0 / 1_000 * 1_000;
@@ -188,6 +188,12 @@ impl EventTime {
     pub(crate) fn clock(&self) -> UnixNanos {
         let latest = self.latest();
         UnixNanos(if self.peak.saturating_add(SECOND) < latest { latest } else { self.peak })
+    }
+
+    /// How far the latest time believed of the packet is ahead of its arrival; none before one is, or where nothing tells of an arrival.
+    #[inline]
+    pub(crate) fn distance(&self) -> Option<i64> {
+        (self.peak != 0 && self.arrival != 0).then(|| distance(self.peak, self.arrival))
     }
 
     /// Times that were not believed.

@@ -1,27 +1,35 @@
 //! Applying events to the books: definitions, states and statuses.
 
 use types::{
-    Action, BookEvent, BookState, EventFlags, GapCause, InstrumentId, StaleCause, Symbol, TickTableId,
-    TradingStatus,
+    Action, BookEvent, BookState, ChannelWord, EventFlags, GapCause, InstrumentId, StaleCause, Symbol,
+    TickTableId, TradingStatus,
 };
 
 use crate::apply::{Applied, BooksMut, Effect};
+use crate::gaps::Overdue;
 use crate::ladder::{TICK_MAX, flag};
 use crate::view::Meta;
 
 impl BooksMut<'_> {
     /// Sets a book's state, and the flag that keeps ordinary events on the short way.
     pub(crate) fn set_state(&mut self, i: usize, state: BookState) {
+        let state = if state.is_live() { self.live_state(i) } else { state };
         if let BookState::Stale(cause) = state
             && self.metas[i].state != state
         {
             self.counters.stale_books[cause as usize - 1] += 1;
         }
-        // While the feed recovers, nothing is as new as it looks.
-        let state = if state.is_live() && *self.recovering { BookState::Recovering } else { state };
         self.metas[i].state = state;
         let flags = &mut self.levels.rows[i].head.flags;
         *flags = if state.is_live() { *flags & !flag::NOT_LIVE } else { *flags | flag::NOT_LIVE };
+    }
+
+    /// What a book that lacks nothing is in: while the feed recovers, or its channel is overdue, it is not as new as it looks.
+    fn live_state(&self, i: usize) -> BookState {
+        if *self.recovering {
+            return BookState::Recovering;
+        }
+        self.overdue.cause(self.metas[i].channels).map_or(BookState::Live, BookState::Stale)
     }
 
     /// Counts events of stale books, ends a recovery with the first event that is not of the snapshot, and doubts a book when
@@ -54,10 +62,10 @@ impl BooksMut<'_> {
         }
     }
 
-    /// Whether a book is complete as far as the feed has told: live, or only old because the feed recovers.
+    /// Whether a book is complete as far as the feed has told: live, or only old because the feed recovers or its channel is overdue.
     pub(crate) fn is_whole(&self, i: usize) -> bool {
         let state = self.metas[i].state;
-        state.is_live() || (state == BookState::Recovering && *self.recovering)
+        state.is_live() || is_overdue(state) || (state == BookState::Recovering && *self.recovering)
     }
 
     /// The feed asks for messages that are missing, or has them, or has given them up and said so.
@@ -97,7 +105,7 @@ impl BooksMut<'_> {
             | Action::LevelSet
             | Action::Trade
             | Action::TradeBreak
-            | Action::Silence
+            | Action::Channel
             | Action::Time => {}
         }
         Applied::nothing(Effect::Unchanged)
@@ -151,18 +159,14 @@ impl BooksMut<'_> {
         self.counters.gaps += u64::from(!whole.contains(&event.qty.0));
     }
 
-    /// A channel fell silent, or is heard again: its books were whole, and are then.
-    fn note_silence(&mut self, i: usize, event: &BookEvent) {
-        let silent = BookState::Stale(StaleCause::Silent);
-        let heard = event.aux != 0;
-        let Meta { channels, state, .. } = self.metas[i];
-        if !channels.has(event.channel) {
-            return;
-        }
-        if !heard && state == BookState::Live {
-            self.set_state(i, silent);
-        } else if heard && state == silent {
-            self.set_state(i, BookState::Live);
+    /// A channel is overdue, or no longer: its books were whole, and are then.
+    fn note_channel(&mut self, event: &BookEvent) {
+        self.overdue.take(event.channel, ChannelWord::from_u64(event.aux));
+        for i in 0..*self.used {
+            let Meta { channels, state, .. } = self.metas[i];
+            if channels.has(event.channel) && (state.is_live() || is_overdue(state)) {
+                self.set_state(i, BookState::Live);
+            }
         }
     }
 
@@ -208,8 +212,10 @@ impl BooksMut<'_> {
             }
             Action::Gap => {
                 self.note_gap(event);
-                // The word that a recovery is over may be what was lost.
-                *self.recovering &= event.qty.0 != GapCause::RingFull as u32;
+                // The word that a recovery is over, or that a channel is no longer overdue, may be what was lost.
+                if event.qty.0 == GapCause::RingFull as u32 {
+                    (*self.recovering, *self.overdue) = (false, Overdue::default());
+                }
                 self.gaps.open(event.channel, stale_cause(event));
                 for i in used {
                     if self.metas[i].state != BookState::Empty {
@@ -227,10 +233,8 @@ impl BooksMut<'_> {
                 self.metas[used].iter_mut().for_each(|meta| meta.status = status_after(event));
                 Applied::nothing(Effect::Unchanged)
             }
-            Action::Silence => {
-                for i in used {
-                    self.note_silence(i, event);
-                }
+            Action::Channel => {
+                self.note_channel(event);
                 Applied::nothing(Effect::Unchanged)
             }
             Action::Time | Action::Trade | Action::TradeBreak => Applied::nothing(Effect::Unchanged),
@@ -243,6 +247,11 @@ impl BooksMut<'_> {
             | Action::Define => self.bad(),
         }
     }
+}
+
+/// Whether a book is stale only because its channel is overdue.
+fn is_overdue(state: BookState) -> bool {
+    matches!(state, BookState::Stale(StaleCause::Silent | StaleCause::Late))
 }
 
 /// What the end of a session, or the venue's word, leaves an instrument in.

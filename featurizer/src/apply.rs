@@ -8,7 +8,7 @@ use types::{
 
 use crate::coming::Coming;
 use crate::counters::BookCounters;
-use crate::gaps::Gaps;
+use crate::gaps::{Gaps, Overdue};
 use crate::ladder::{PX_MAX, TICKS, flag};
 use crate::levels::{Change, LevelsMut};
 use crate::order_table::{OrderIndex, Slot, Spot};
@@ -88,6 +88,7 @@ pub struct BooksMut<'a> {
     pub(crate) gaps: &'a mut Gaps,
     /// The feed asks for messages that are missing: no book is as new as it looks.
     pub(crate) recovering: &'a mut bool,
+    pub(crate) overdue: &'a mut Overdue,
     pub(crate) counters: &'a mut BookCounters,
     /// A book beside the event's own that the last event puts in doubt, and why.
     pub(crate) doubted_too: Option<(InstrumentId, StaleCause)>,
@@ -172,7 +173,7 @@ impl BooksMut<'_> {
             | Action::Gap
             | Action::Time
             | Action::SessionEnd
-            | Action::Silence => self.administer(i, event),
+            | Action::Channel => self.administer(i, event),
         }
     }
 

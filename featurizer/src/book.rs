@@ -11,7 +11,7 @@ use crate::apply::BooksMut;
 use crate::counters::BookCounters;
 use crate::far::{FarIndex, FarLevel};
 use crate::fill::Fill;
-use crate::gaps::{Channels, Gaps};
+use crate::gaps::{Channels, Gaps, Overdue};
 use crate::ladder::{Cells, Row};
 use crate::levels::{LevelIndex, LevelsMut};
 use crate::limits::{BookLimits, BuildError, MemoryReport, Occupancy};
@@ -42,6 +42,7 @@ struct Rest {
     gaps: Gaps,
     /// Messages that are missing are being asked for.
     recovering: bool,
+    overdue: Overdue,
     counters: BookCounters,
 }
 
@@ -87,6 +88,7 @@ impl Books {
             used: 0,
             gaps: Gaps::NONE,
             recovering: false,
+            overdue: Overdue::default(),
             counters: BookCounters::default(),
         };
         let small = rest.orders.bytes() + rest.levels.bytes() + size_of_val(&*rest.metas);
@@ -112,7 +114,8 @@ impl Books {
 
     /// The tables as slices, to apply a chunk of events to.
     pub fn lend(&mut self) -> BooksMut<'_> {
-        let Rest { orders, levels, metas, default_tick, used, gaps, recovering, counters } = &mut self.rest;
+        let Rest { orders, levels, metas, default_tick, used, gaps, recovering, overdue, counters } =
+            &mut self.rest;
         BooksMut {
             slots: self.slots.as_mut_slice(),
             levels: LevelsMut {
@@ -127,6 +130,7 @@ impl Books {
             used,
             gaps,
             recovering,
+            overdue,
             counters,
             doubted_too: None,
         }

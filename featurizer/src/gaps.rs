@@ -1,6 +1,6 @@
 //! What was lost, channel by channel, and which books have not been made good since.
 
-use types::StaleCause;
+use types::{ChannelWord, StaleCause};
 
 /// Channels told apart: more than a receiver can have.
 const CHANNELS: usize = 64;
@@ -14,6 +14,10 @@ impl Channels {
         self.0 |= Self::of(channel).0;
     }
 
+    pub(crate) fn remove(&mut self, channel: u8) {
+        self.0 &= !Self::of(channel).0;
+    }
+
     pub(crate) fn has(self, channel: u8) -> bool {
         self.meets(Self::of(channel))
     }
@@ -25,6 +29,31 @@ impl Channels {
 
     fn of(channel: u8) -> Self {
         Self(1 << (usize::from(channel) % CHANNELS))
+    }
+}
+
+/// Channels whose books are old, though nothing of them was lost.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Overdue {
+    silent: Channels,
+    late: Channels,
+}
+
+impl Overdue {
+    /// Takes in what is said of a channel.
+    pub(crate) fn take(&mut self, channel: u8, word: ChannelWord) {
+        match word {
+            ChannelWord::Silent => self.silent.add(channel),
+            ChannelWord::Heard => self.silent.remove(channel),
+            ChannelWord::Late => self.late.add(channel),
+            ChannelWord::InTime => self.late.remove(channel),
+        }
+    }
+
+    /// Why a book of these channels is old; none where it is not.
+    pub(crate) fn cause(self, channels: Channels) -> Option<StaleCause> {
+        let causes = [(self.silent, StaleCause::Silent), (self.late, StaleCause::Late)];
+        causes.into_iter().find(|(set, _)| set.meets(channels)).map(|(_, cause)| cause)
     }
 }
 

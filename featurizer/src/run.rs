@@ -212,7 +212,7 @@ impl<S: FeatureSink + TopOfBookSink + Observer> Run<'_, '_, S> {
                 self.restart_day(event);
             }
             for i in 0..self.books.used() {
-                if event.action == Action::Silence && !self.books.is_of(i, event.channel) {
+                if event.action == Action::Channel && !self.books.is_of(i, event.channel) {
                     continue;
                 }
                 self.grid.touched.insert(i);

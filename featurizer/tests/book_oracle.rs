@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use featurizer::{BookLimits, Books, Effect, PageKind};
 use proptest::prelude::*;
 use types::{
-    Action, BookEvent, BookLevel, BookState, EventFlags, GapCause, InstrumentId, Px, Qty, Side, StaleCause,
-    Symbol, TickStep, TickTable,
+    Action, BookEvent, BookLevel, BookState, ChannelWord, EventFlags, GapCause, InstrumentId, Px, Qty, Side,
+    StaleCause, Symbol, TickStep, TickTable,
 };
 
 const CENT: i64 = 10_000_000;
@@ -303,27 +303,64 @@ fn a_trending_market_moves_its_windows_and_stays_right() {
 }
 
 #[test]
-fn a_book_whose_channel_is_silent_is_stale_until_it_is_heard_again() {
+fn a_book_whose_channel_is_overdue_is_stale_until_it_no_longer_is() {
+    for (begins, ends, cause) in [
+        (ChannelWord::Silent, ChannelWord::Heard, StaleCause::Silent),
+        (ChannelWord::Late, ChannelWord::InTime, StaleCause::Late),
+    ] {
+        let mut books = Books::new(&limits()).unwrap();
+        let of = |channel, e: BookEvent| BookEvent { channel, ..e };
+        let say = |channel, word: ChannelWord| BookEvent {
+            channel,
+            aux: word as u64,
+            instrument: InstrumentId::ALL,
+            ..event(Action::Channel, 0)
+        };
+        let state = |books: &Books, i| books.book(InstrumentId(i)).unwrap().state();
+        let (live, overdue) = (BookState::Live, BookState::Stale(cause));
+        books.lend().apply(&of(1, define(0, Px(CENT))));
+        books.lend().apply(&of(2, define(1, Px(CENT))));
+        books.lend().apply(&say(1, begins));
+        assert_eq!([0, 1].map(|i| state(&books, i)), [overdue, live], "each channel for itself");
+        // What begins meanwhile, and what begins anew, is as old.
+        books.lend().apply(&of(1, define(2, Px(CENT))));
+        books.lend().apply(&of(1, event(Action::Clear, 0)));
+        assert_eq!([0, 2].map(|i| state(&books, i)), [overdue; 2]);
+        books.lend().apply(&say(2, ends));
+        books.lend().apply(&say(2, begins));
+        books.lend().apply(&say(1, ends));
+        assert_eq!([0, 1, 2].map(|i| state(&books, i)), [live, overdue, live]);
+        // A book of two channels is as old as either.
+        books.lend().apply(&of(2, define(0, Px(CENT))));
+        books.lend().apply(&say(1, begins));
+        books.lend().apply(&say(1, ends));
+        assert_eq!(state(&books, 0), overdue, "the other is");
+        // What was lost meanwhile stays lost, and so does what the feed doubts itself.
+        let bad = BookEvent { flags: EventFlags::MAYBE_BAD_BOOK, ..define(0, Px(CENT)) };
+        books.lend().apply(&of(2, bad));
+        books
+            .lend()
+            .apply(&of(2, BookEvent { qty: Qty(GapCause::Sequence as u32), ..event(Action::Gap, 1) }));
+        books.lend().apply(&say(2, ends));
+        let doubted = [StaleCause::Joined, StaleCause::Gap].map(BookState::Stale);
+        assert_eq!([0, 1].map(|i| state(&books, i)), doubted);
+    }
+}
+
+#[test]
+fn both_words_of_a_channel_stand_for_themselves() {
     let mut books = Books::new(&limits()).unwrap();
-    let of = |channel, e: BookEvent| BookEvent { channel, ..e };
-    let silence =
-        |channel, aux| BookEvent { channel, aux, instrument: InstrumentId::ALL, ..event(Action::Silence, 0) };
-    let state = |books: &Books, i| books.book(InstrumentId(i)).unwrap().state();
-    let silent = BookState::Stale(StaleCause::Silent);
-    books.lend().apply(&of(1, define(0, Px(CENT))));
-    books.lend().apply(&of(2, define(1, Px(CENT))));
-    books.lend().apply(&silence(1, 0));
-    assert_eq!([0, 1].map(|i| state(&books, i)), [silent, BookState::Live], "each channel for itself");
-    books.lend().apply(&silence(2, 1));
-    books.lend().apply(&silence(2, 0));
-    books.lend().apply(&silence(1, 1));
-    assert_eq!([0, 1].map(|i| state(&books, i)), [BookState::Live, silent]);
-    // What was lost meanwhile stays lost.
-    let gap = BookEvent { qty: Qty(GapCause::Sequence as u32), ..event(Action::Gap, 1) };
-    books.lend().apply(&gap);
-    books.lend().apply(&silence(2, 1));
-    assert_eq!(state(&books, 1), BookState::Stale(StaleCause::Gap));
-    assert_eq!(books.counters().stale_books[StaleCause::Silent as usize - 1], 2);
+    books.lend().apply(&define(0, Px(CENT)));
+    let mut say = |word: ChannelWord| {
+        let all = BookEvent { instrument: InstrumentId::ALL, ..event(Action::Channel, 0) };
+        books.lend().apply(&BookEvent { aux: word as u64, ..all });
+        books.book(InstrumentId(0)).unwrap().state()
+    };
+    use ChannelWord::{Heard, InTime, Late, Silent};
+    let [silent, late] = [StaleCause::Silent, StaleCause::Late].map(BookState::Stale);
+    let said = [Late, Silent, Heard, Silent, InTime, Heard, Silent, Late, Heard, InTime].map(&mut say);
+    let live = BookState::Live;
+    assert_eq!(said, [late, silent, late, silent, silent, live, silent, silent, late, live]);
 }
 
 #[test]

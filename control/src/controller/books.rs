@@ -23,6 +23,7 @@ pub(super) const fn book_word(book: BookState) -> &'static str {
         BookState::Stale(StaleCause::MixedLocate) => "stale (locate number of two instruments)",
         BookState::Stale(StaleCause::Silent) => "stale (its feed is silent)",
         BookState::Stale(StaleCause::Contradicted) => "stale (its feed contradicts itself)",
+        BookState::Stale(StaleCause::Late) => "stale (its feed is late)",
     }
 }
 

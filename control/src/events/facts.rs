@@ -50,7 +50,7 @@ pub(crate) const LOOKED_FOR: [EventKind; ENDS.len()] = [
 
 /// What is said when a condition is over.
 const ENDS: [(EventKind, &str); 9] = [
-    (EventKind::Feed, "the feed is no longer silent or stale"),
+    (EventKind::Feed, "the feed is no longer silent, stale or late"),
     (EventKind::Line, "the line is heard again"),
     (EventKind::Book, "the book is stale no more"),
     (EventKind::Scorer, "scores come again"),
@@ -155,12 +155,12 @@ impl Facts {
     fn feed(&mut self, seen: &Watched, feed: &FeedStatus, lasting: &mut Lasting, said: &mut Vec<Draft>) {
         let scope = feed_scope(feed);
         let young = seen.now.0.since(self.since.0).0 < PATIENCE_NS;
-        let bad = feed.state == "stale" || (feed.state == "silent" && !young);
+        let bad = matches!(&*feed.state, "stale" | "late") || (feed.state == "silent" && !young);
         if bad {
             let last = feed.last.map_or_else(|| "never heard".to_owned(), |at| format!("last heard {at:.3}"));
             lasting.insert(
                 (EventKind::Feed, scope.clone()),
-                critical(format!("the feed is {}, {last}", feed.state)),
+                critical(format!("the feed is {}{}, {last}", feed.state, feed.lag_words())),
             );
         }
         let before = self.states.insert(scope.clone(), feed.state.clone());
@@ -414,6 +414,22 @@ mod tests {
             [row(EventKind::Feed, Severity::Notice, "feed:x")]
         );
         assert_eq!(said(facts.look(&seen(20, feed("silent")))), stale, "and later it may not");
+    }
+
+    #[test]
+    fn a_feed_that_is_late_by_its_own_stamps_is_critical_and_says_by_how_much() {
+        let mut facts = Facts::new(at(0));
+        assert!(facts.look(&seen(1, FeedStatus { lag_ms: 900, ..feed("live") })).is_empty());
+        let late = |channels| FeedStatus { lag_ms: 60_049, late_channels: channels, ..feed("late") };
+        let mut only = |s, feed| {
+            let event = facts.look(&seen(s, feed)).remove(0).numbered(1);
+            (event.severity, event.text)
+        };
+        let (severity, text) = only(2, late(1));
+        assert_eq!(severity, Severity::Critical);
+        assert_eq!(text, "the feed is late, 60.0 s behind by its own stamps, never heard");
+        assert_eq!(late(3).lag_words(), ", 3 channels up to 60.0 s behind by their own stamps");
+        assert_eq!(only(3, feed("live")).1, "the feed is no longer silent, stale or late");
     }
 
     #[test]

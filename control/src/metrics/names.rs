@@ -44,7 +44,7 @@ pub(super) const FEED_STATE: Metric = Metric {
     name: "feed_state",
     kind: Kind::Gauge,
     unit: "",
-    help: "1 for the state that the feed is in: live, silent, recovering, stale or ended",
+    help: "1 for the state that the feed is in: live, silent, recovering, stale, late or ended",
 };
 pub(super) const FEED_MESSAGES: Metric =
     Metric { name: "feed_messages", kind: Kind::Counter, unit: "", help: "Messages received" };
@@ -89,6 +89,12 @@ pub(super) const FEED_OUTLYING_TIMES: Metric = Metric {
     kind: Kind::Counter,
     unit: "",
     help: "Times too far from those around them to be followed",
+};
+pub(super) const FEED_LAG_SECONDS: Metric = Metric {
+    name: "feed_lag_seconds",
+    kind: Kind::Gauge,
+    unit: "seconds",
+    help: "How far the last packet of the channel that lags most was behind the nearest that venue time and arrival came",
 };
 pub(super) const FEED_LOST_EVENTS: Metric = Metric {
     name: "feed_lost_events",

@@ -15,7 +15,7 @@ use std::fmt::Display;
 type Column<T, V = u64> = (&'static Metric, fn(&T) -> V);
 
 /// States of feeds.
-const FEED_STATES: [&str; 5] = ["live", "silent", "recovering", "stale", "ended"];
+const FEED_STATES: [&str; 6] = ["live", "silent", "recovering", "stale", "late", "ended"];
 
 /// Bytes in a Mbit.
 const BYTES_PER_MBIT: u64 = 125_000;
@@ -114,6 +114,11 @@ fn feeds(out: &mut Exposition, feeds: &[FeedStatus]) {
         feeds.iter().flat_map(|feed| feed.dropped_by_cause.iter().map(move |dropped| (feed, dropped)))
     {
         out.sample(&FEED_DROPPED, &[("feed", &feed.name), ("cause", cause)], count);
+    }
+    out.family(&FEED_LAG_SECONDS);
+    for feed in feeds {
+        let seconds = format!("{}.{:03}", feed.lag_ms / 1_000, feed.lag_ms % 1_000);
+        out.sample(&FEED_LAG_SECONDS, &[("feed", &feed.name)], seconds);
     }
     let at = &FEED_LAST_MESSAGE_TIMESTAMP_SECONDS;
     out.family(at);

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 pub struct FeedStatus {
     /// Name from the configuration.
     pub name: String,
-    /// `live`, `silent`, `recovering`, `stale` or `ended`.
+    /// `live`, `silent`, `recovering`, `stale`, `late` or `ended`.
     pub state: String,
     /// Messages received.
     pub messages: u64,
@@ -41,6 +41,12 @@ pub struct FeedStatus {
     /// Times that were too far from those around them to be followed.
     #[serde(default)]
     pub outliers: u64,
+    /// Channels that are late by their own stamps: their books are stale until they have caught up.
+    #[serde(default)]
+    pub late_channels: u64,
+    /// Milliseconds that the last packet of the channel that lags most was behind the nearest that venue time and arrival came.
+    #[serde(default)]
+    pub lag_ms: u64,
     /// Events that found the ring to the books full.
     #[serde(default)]
     pub lost_events: u64,
@@ -65,6 +71,19 @@ pub struct FeedStatus {
 }
 
 impl FeedStatus {
+    /// How late it is, as part of a sentence behind a comma; empty where no channel is.
+    #[must_use]
+    pub fn lag_words(&self) -> String {
+        let (seconds, tenths) = (self.lag_ms / 1_000, self.lag_ms / 100 % 10);
+        match self.late_channels {
+            0 => String::new(),
+            1 => format!(", {seconds}.{tenths} s behind by its own stamps"),
+            channels => {
+                format!(", {channels} channels up to {seconds}.{tenths} s behind by their own stamps")
+            }
+        }
+    }
+
     /// What was dropped, by cause, in brackets behind a space, with each count as `number` writes it; empty where nothing was.
     #[must_use]
     pub fn dropped_causes(&self, number: impl Fn(u64) -> String) -> String {

@@ -285,6 +285,8 @@ impl Backend for Desk {
             restarts: self.restarts.load(Ordering::Relaxed),
             redefined_locates: 0,
             outliers: 0,
+            late_channels: 0,
+            lag_ms: 0,
             lost_events: 0,
             lost_definitions: 0,
             heartbeats: 0,

@@ -10,7 +10,7 @@ pub(super) const NEVER: UnixNanos = UnixNanos(u64::MAX);
 /// Lines one channel may have.
 pub const LINES_MAX: usize = 8;
 /// The line of what came from a server: none of the channel's.
-pub(super) const SERVER_LINE: u8 = u8::MAX;
+pub(crate) const SERVER_LINE: u8 = u8::MAX;
 const _: () = assert!(LINES_MAX <= SERVER_LINE as usize);
 
 /// Servers one feed may have.

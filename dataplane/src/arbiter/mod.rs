@@ -32,6 +32,7 @@ mod stats;
 mod tests;
 mod waiting;
 
+pub(crate) use contract::SERVER_LINE;
 pub use contract::{
     ArbiterConfig, Arrival, Deliver, Hole, LINES_MAX, REQUESTS_MAX, RecoveryConfig, Request, SERVERS_MAX,
     Start,

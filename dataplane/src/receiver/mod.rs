@@ -1,6 +1,7 @@
 //! The receiver stage: from packets to book events.
 
 mod candidates;
+mod lag;
 mod line_counters;
 mod lines;
 mod output;
@@ -74,7 +75,7 @@ enum Phase {
 }
 
 /// Names of the counters; what was dropped also by its cause, in the order of [`FeedStats::dropped_by_cause`].
-const COUNTERS: [&str; 29 + DROP_CAUSES] = [
+const COUNTERS: [&str; 31 + DROP_CAUSES] = [
     "packets",
     "bytes",
     "messages",
@@ -104,6 +105,8 @@ const COUNTERS: [&str; 29 + DROP_CAUSES] = [
     "ring_gaps",
     "reordered",
     "sessions",
+    "late_channels",
+    "lag_ns",
     "dropped_stray_sessions",
     "dropped_stray_jumps",
     "dropped_stray_restarts",
@@ -208,6 +211,9 @@ impl<S: PacketSource> Receiver<S> {
         let begin = self.begin_sample(now);
         let live = self.tx.is_live();
         let Self { source, pipeline, tx, stamp, .. } = self;
+        if let Some(clock) = stamp {
+            pipeline.note_steering(clock.steered_ns());
+        }
         let mut packets = 0_u32;
         let mut first_ts = UnixNanos(0);
         let outcome = source.next_burst(self.burst_max, |packet| {
@@ -372,6 +378,8 @@ impl<S: PacketSource> Receiver<S> {
             lost.gaps,
             stats.reordered,
             stats.sessions,
+            self.pipeline.lag().late() as u64,
+            self.pipeline.lag().worst().0,
         ];
         for (cell, value) in self.cells.iter().zip(values.into_iter().chain(by_cause)) {
             cell.set(value);

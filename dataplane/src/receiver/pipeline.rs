@@ -7,11 +7,12 @@ mod sink;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use types::UnixNanos;
+use types::{ChannelWord, UnixNanos};
 use wire::WireError;
 use wire::frame::{LinkType, ipv4_destination, parse_udp, verify_checksums};
 
 use super::candidates::{Candidates, GROUPS_MAX, KEPT_MAX, Kept, leave_out};
+use super::lag::{Lag, late_after};
 use super::lines::{Line, LineTable};
 use super::silence::Silence;
 use super::stamps::{HELD_MAX as STAMPS_HELD_MAX, StampGuard};
@@ -42,9 +43,9 @@ const GOING_ON_MAX: usize = 64;
 const SPARE_MIN: usize = 256;
 
 /// Most events a payload of `bytes` can make: two for each shortest message that fits, and what its arrival may reveal before
-/// them (a silence and its end, a doubt and its end, two contradictions, a new session, a join in its middle, a hole, damage, the end).
+/// them (a silence and its end, that it is late or no longer, a doubt and its end, two contradictions, a new session, a join in its middle, a hole, damage, the end).
 const fn events_of(bytes: usize) -> usize {
-    2 * (bytes / MESSAGE_BYTES_MIN) + 11
+    2 * (bytes / MESSAGE_BYTES_MIN) + 12
 }
 
 /// Everything between a packet and the event buffer.
@@ -94,6 +95,8 @@ impl Pipeline {
             ),
             stats: FeedStats::default(),
             silence: Silence::new(config.silent_after, config.channels.len().max(1)),
+            lag: Lag::new(late_after(config.silent_after), config.channels.len().max(1)),
+            steered_ns: 0,
             raw_before: UnixNanos(0),
             raw_next: 1,
             arrived: UnixNanos(0),
@@ -130,6 +133,12 @@ impl Pipeline {
         if let Err(error) = outcome {
             self.core.stats.note_error(error, packet.offset);
         }
+    }
+
+    /// The clock that packets without a stamp are timed by has gone `steered_ns` more than the time that passed.
+    #[inline]
+    pub(super) const fn note_steering(&mut self, steered_ns: i64) {
+        self.core.steered_ns = steered_ns;
     }
 
     /// Takes one packet of a recording, which arrived when its stamp says, if those around it agree; `now` where it has none.
@@ -340,7 +349,7 @@ impl Pipeline {
                 arbiter.on_time(now, &mut Sink { core: &mut self.core, channel });
             }
             if let Some(from) = self.core.silence.check(channel, now) {
-                self.core.tell_silence(channel, from, false);
+                self.core.tell(channel, ChannelWord::Silent, from);
             }
         }
     }

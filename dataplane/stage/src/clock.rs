@@ -6,7 +6,7 @@
 //! time never runs backwards, whatever is done to the system clock. A replay's driver says the time itself.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering, fence};
 
 use rustix::time::{ClockId, clock_gettime};
 use types::{Nanos, UnixNanos};
@@ -145,6 +145,8 @@ struct Shared {
     /// Its lowest bit says which copy holds.
     version: AtomicU64,
     copies: [Words; 2],
+    /// Nanoseconds that the clock has gone more than the time that passed, as of the last correction.
+    steered_ns: AtomicI64,
 }
 
 impl Shared {
@@ -257,9 +259,21 @@ impl TscClock {
             Calibration { base_ticks: last.ticks, base_unix_ns: last.unix_ns, rate_before: rate, rate };
         let shared = Arc::new(Shared::new(start));
         let due = UnixNanos(last.unix_ns).plus(RECALIBRATION);
-        let calibrator =
-            TscCalibrator { counter: counter.clone(), shared: Arc::clone(&shared), previous: last, due };
+        let calibrator = TscCalibrator {
+            counter: counter.clone(),
+            shared: Arc::clone(&shared),
+            previous: last,
+            shown: last.unix_ns,
+            due,
+        };
         Ok((Self { counter, shared }, calibrator))
+    }
+
+    /// Nanoseconds that this clock has gone more than the time that passed, to follow a system clock that was set, as of the last
+    /// correction.
+    #[must_use]
+    pub fn steered_ns(&self) -> i64 {
+        self.shared.steered_ns.load(Ordering::Relaxed)
     }
 }
 
@@ -286,6 +300,8 @@ pub struct TscCalibrator {
     counter: quanta::Clock,
     shared: Arc<Shared>,
     previous: Reading,
+    /// What the clock showed then.
+    shown: u64,
     due: UnixNanos,
 }
 
@@ -316,7 +332,10 @@ impl TscCalibrator {
             let least = ticks_of(LEAD_NS_MIN, next.rate_before);
             if base_ticks.saturating_sub(self.counter.raw()) >= least {
                 self.shared.store(next);
-                self.previous = reading;
+                let shown = current.to_unix(reading.ticks);
+                let steered = steered_ns(self.previous, reading, shown.saturating_sub(self.shown));
+                self.shared.steered_ns.fetch_add(steered, Ordering::Relaxed);
+                (self.previous, self.shown) = (reading, shown);
                 return outcome;
             }
         }
@@ -350,6 +369,13 @@ fn correct(
     (next, Recalibration { error_ns, stepped })
 }
 
+/// How much more than the time that passed between two readings a clock has gone that went on by `shown_ns`.
+fn steered_ns(previous: Reading, reading: Reading, shown_ns: u64) -> i64 {
+    let ticks = reading.ticks.saturating_sub(previous.ticks);
+    let passed = measured_rate(previous, reading).map_or(shown_ns, |rate| scale(ticks, rate));
+    shown_ns.cast_signed().saturating_sub(passed.cast_signed())
+}
+
 /// The counter's rate since `previous` by the system clock, or by the raw one when the two disagree by more than 500 ppm,
 /// that is, when the system clock was stepped in between.
 fn measured_rate(previous: Reading, reading: Reading) -> Option<u64> {
@@ -375,6 +401,16 @@ impl LiveClock {
         match TscClock::calibrate() {
             Ok((clock, calibrator)) => (Self::Tsc(clock), Ok(calibrator)),
             Err(why) => (Self::Os(OsClock), Err(why)),
+        }
+    }
+
+    /// As [`TscClock::steered_ns`]; nobody can tell it of the system clock.
+    #[inline]
+    #[must_use]
+    pub fn steered_ns(&self) -> i64 {
+        match self {
+            Self::Tsc(clock) => clock.steered_ns(),
+            Self::Os(_) => 0,
         }
     }
 }
@@ -487,6 +523,10 @@ mod tests {
             assert_eq!(found.error_ns, step);
             let gained = next.to_unix(1_000 + 2 * SECOND) - clock.to_unix(1_000 + SECOND);
             assert_eq!(gained, if step > 0 { 1_100_000_000 - 1 } else { 900_000_000 });
+            let later = at(1_000 + 2 * SECOND, unix_ns + 1_000_000_000, 2_000_000_000);
+            let steered = steered_ns(reading, later, gained);
+            assert_eq!(steered, if step > 0 { 100_000_000 - 1 } else { -100_000_000 });
+            assert_eq!(steered_ns(at(1_000, start, 0), reading, 1_000_000_000), 0, "not yet");
         }
     }
 

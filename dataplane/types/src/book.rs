@@ -73,11 +73,13 @@ pub enum StaleCause {
     Silent = 9,
     /// Something else was said of it under a number that had been said: one of the two is not so.
     Contradicted = 10,
+    /// Its channel is late by its own stamps. The book stands as it is when the channel has caught up.
+    Late = 11,
 }
 
 impl StaleCause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Gap,
         Self::TableFull,
         Self::SessionChange,
@@ -88,6 +90,7 @@ impl StaleCause {
         Self::MixedLocate,
         Self::Silent,
         Self::Contradicted,
+        Self::Late,
     ];
 
     /// Its name in files and counters.
@@ -104,6 +107,7 @@ impl StaleCause {
             Self::MixedLocate => "mixed_locate",
             Self::Silent => "silent",
             Self::Contradicted => "contradicted",
+            Self::Late => "late",
         }
     }
 }
@@ -141,7 +145,7 @@ impl BookState {
             0 => Some(Self::Empty),
             1 => Some(Self::Live),
             2 => Some(Self::Recovering),
-            17..=26 => Some(Self::Stale(StaleCause::ALL[n as usize - 17])),
+            17..=27 => Some(Self::Stale(StaleCause::ALL[n as usize - 17])),
             _ => None,
         }
     }
@@ -248,7 +252,7 @@ mod tests {
 
     #[test]
     fn every_byte_that_is_a_state_reads_back_as_that_state() {
-        let states: [u8; 13] = [0, 1, 2, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26];
+        let states: [u8; 14] = [0, 1, 2, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27];
         for n in 0..=u8::MAX {
             let state = BookState::from_u8(n);
             assert_eq!(state.map(BookState::to_u8), states.contains(&n).then_some(n), "{n}");

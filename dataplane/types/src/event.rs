@@ -38,9 +38,33 @@ pub enum Action {
     Time = 13,
     /// The venue's session is over.
     SessionEnd = 14,
-    /// Nothing was heard on the event's channel for longer than it may be silent, so nobody knows what stands in its books; with
-    /// `aux` 1, it is heard again, and has told everything since.
-    Silence = 15,
+    /// Something is to be said of the event's channel as a whole: `aux` is a [`ChannelWord`].
+    Channel = 15,
+}
+
+/// What is said of a channel as a whole; carried in a channel event's `aux`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum ChannelWord {
+    /// Nothing was heard for longer than it may be silent: nobody knows what stands in its books.
+    Silent = 0,
+    /// It is heard again, and has told everything since.
+    Heard = 1,
+    /// It is late by its own stamps: what stands in its books is of a market that is over.
+    Late = 2,
+    /// It no longer is.
+    InTime = 3,
+}
+
+impl ChannelWord {
+    /// Every word, in the order of their numbers.
+    pub const ALL: [Self; 4] = [Self::Silent, Self::Heard, Self::Late, Self::InTime];
+
+    /// The word with this number; the first for a number of none.
+    #[must_use]
+    pub fn from_u64(n: u64) -> Self {
+        Self::ALL.into_iter().find(|word| *word as u64 == n).unwrap_or(Self::Silent)
+    }
 }
 
 /// Why a book is not whole; carried in a gap event's `qty`.

@@ -2,7 +2,7 @@
 //! ring of commands to the scorer, never through the order path.
 
 use super::drivers::named;
-use super::feed_state::feed_state;
+use super::feed_state::{Counted, feed_state};
 use super::gateways::GatewayViews;
 use super::load::LoadView;
 use super::orders::{ClosedScopes, Orders, ScopeNumbers};
@@ -33,7 +33,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use types::{BookState, InstrumentId, Px, Qty, Symbol, TradingStatus, UnixNanos};
+use types::{BookState, InstrumentId, Nanos, Px, Qty, Symbol, TradingStatus, UnixNanos};
 
 /// Strategies and accounts that can be named; their breakers exist from the start.
 pub(super) const NAMES_MAX: u16 = 64;
@@ -311,8 +311,10 @@ impl Backend for LiveBackend {
             let messages = value(&feed.counters, "messages");
             let ended = feed.ended.load(Ordering::Relaxed);
             let recovering = value(&feed.counters, "recovering") > 0;
+            let late_channels = value(&feed.counters, "late_channels");
+            let counted = Counted { ended, messages, recovering, late: late_channels > 0 };
             let times = (feed.started.get(), feed.stale_after);
-            let state = feed_state(ended, messages, recovering, &feed.health, times, self.clock.now());
+            let state = feed_state(counted, &feed.health, times, self.clock.now());
             FeedStatus {
                 name: feed.name.clone(),
                 state: state.to_owned(),
@@ -327,6 +329,8 @@ impl Backend for LiveBackend {
                 restarts: value(&feed.counters, "restarts"),
                 redefined_locates: value(&feed.counters, "redefined_locates"),
                 outliers: value(&feed.counters, "outliers"),
+                late_channels,
+                lag_ms: value(&feed.counters, "lag_ns") / Nanos::MILLI.0,
                 lost_events: value(&feed.counters, "lost_events"),
                 lost_definitions: value(&feed.counters, "lost_definitions"),
                 heartbeats: value(&feed.counters, "heartbeats"),

@@ -3,16 +3,25 @@
 use crate::line::health::FeedHealth;
 use types::{Nanos, UnixNanos};
 
+/// What the receiver has counted of a feed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counted {
+    pub(super) ended: bool,
+    pub(super) messages: u64,
+    pub(super) recovering: bool,
+    /// A channel is late by its own stamps.
+    pub(super) late: bool,
+}
+
 /// The word for a feed's state in `status`. What the receiver has counted and the books have not yet heard of, or not of every channel, is
 /// on its way for as long after `started`, when the stages began, as a silence may last.
 pub(super) fn feed_state(
-    ended: bool,
-    messages: u64,
-    recovering: bool,
+    counted: Counted,
     health: &FeedHealth,
     (started, stale_after): (UnixNanos, Nanos),
     now: UnixNanos,
 ) -> &'static str {
+    let Counted { ended, messages, recovering, late } = counted;
     let heard = health.heard.get();
     let on_its_way = messages == 0 || (!recovering && now.since(started) <= stale_after);
     if ended {
@@ -23,6 +32,8 @@ pub(super) fn feed_state(
         "recovering"
     } else if health.gap_open() || now.since(heard) > stale_after {
         "stale"
+    } else if late {
+        "late"
     } else {
         "live"
     }
@@ -50,21 +61,26 @@ mod tests {
     }
 
     #[test]
-    fn a_feed_is_silent_live_stale_or_ended() {
+    fn a_feed_is_silent_live_late_stale_or_ended() {
         let health = FeedHealth::default();
         let times = (UnixNanos(900), Nanos(100));
-        let state = |ended, messages, now| feed_state(ended, messages, false, &health, times, UnixNanos(now));
+        let counted = Counted { messages: 5, ..Counted::default() };
+        let of = |counted, now| feed_state(counted, &health, times, UnixNanos(now));
+        let state = |ended, messages, now| of(Counted { ended, messages, ..counted }, now);
         assert_eq!(state(false, 0, 1_000), "silent");
         assert_eq!(state(false, 7, 1_000), "silent", "it was received, and the books have not taken it yet");
         assert_eq!([state(false, 7, 1_001), state(false, 0, 1_001)], ["stale", "silent"]);
-        assert_eq!(feed_state(false, 7, true, &health, times, UnixNanos(1_000)), "recovering");
+        assert_eq!(of(Counted { recovering: true, ..counted }, 1_000), "recovering");
         let mut channels = Channels::new(1, health.clone());
         channels.note(&events(&[0]), false, UnixNanos(1_000));
         assert_eq!([state(false, 5, 1_100), state(false, 5, 1_101)], ["live", "stale"]);
         assert_eq!(state(false, 0, 1_050), "live", "heartbeats alone are a live feed");
+        let late = Counted { late: true, ..counted };
+        assert_eq!([of(late, 1_100), of(late, 1_101)], ["late", "stale"]);
+        assert_eq!(of(Counted { ended: true, ..late }, 1_100), "ended");
         channels.note(&events(&[0]), true, UnixNanos(2_000));
         assert_eq!([state(false, 5, 2_001), state(true, 5, 2_001)], ["stale", "ended"]);
-        let recovering = |ended| feed_state(ended, 5, true, &health, times, UnixNanos(2_001));
+        let recovering = |ended| of(Counted { ended, recovering: true, ..late }, 2_001);
         assert_eq!([recovering(false), recovering(true)], ["recovering", "ended"]);
     }
 

@@ -110,6 +110,8 @@ fn feed() -> FeedStatus {
         restarts: 0,
         redefined_locates: 0,
         outliers: 0,
+        late_channels: 0,
+        lag_ms: 0,
         lost_events: 0,
         lost_definitions: 0,
         heartbeats: 0,

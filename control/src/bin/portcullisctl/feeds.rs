@@ -11,7 +11,13 @@ const SHOWN_MAX: usize = 8;
 /// The feed's row, and one for each line.
 pub(crate) fn rows(feed: &FeedStatus, now: Stamp) -> Vec<(String, Field)> {
     let counts = format!("{} messages, {} gaps, {} missing", n(feed.messages), n(feed.gaps), n(feed.missing));
-    let said = format!("{}: {counts}{}, last {}", feed.state, troubles(feed), ago(feed.last, now));
+    let said = format!(
+        "{}{}: {counts}{}, last {}",
+        feed.state,
+        feed.lag_words(),
+        troubles(feed),
+        ago(feed.last, now)
+    );
     let shown = |line: &&LineStatus| feed.lines.len() <= SHOWN_MAX || is_poor(line);
     let channels = feed.lines.iter().map(|line| line.channel).max().unwrap_or(0);
     let lines = feed.lines.iter().filter(shown).map(|line| {
@@ -118,6 +124,8 @@ mod tests {
             restarts: 0,
             redefined_locates: 0,
             outliers: 0,
+            late_channels: 0,
+            lag_ms: 0,
             lost_events: 0,
             lost_definitions: 0,
             heartbeats: 0,

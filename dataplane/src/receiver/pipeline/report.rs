@@ -5,6 +5,7 @@ use std::net::SocketAddrV4;
 use super::Pipeline;
 use crate::arbiter::{Arbiter, LineStats};
 use crate::decode::Decoder as _;
+use crate::receiver::lag::Lag;
 use crate::receiver::lines::Line;
 use crate::stats::FeedStats;
 
@@ -18,6 +19,11 @@ impl Pipeline {
                 &self.arbiters[usize::from(line.channel)].stats().lines[usize::from(line.line)],
             );
         });
+    }
+
+    /// How late the channels are.
+    pub(in crate::receiver) const fn lag(&self) -> &Lag {
+        &self.core.lag
     }
 
     /// Channels there are.

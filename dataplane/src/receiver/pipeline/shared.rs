@@ -1,9 +1,10 @@
 //! What all channels of a pipeline share: the decoder, the buffer of events, and the time.
 
-use types::{Action, BookEvent, GapCause, InstrumentId, UnixNanos};
+use types::{Action, BookEvent, ChannelWord, GapCause, InstrumentId, UnixNanos};
 
 use crate::config::Midnight;
 use crate::decode::{Damage, Decoder as _, EventBuffer, FeedDecoder, Place, gap_event};
+use crate::receiver::lag::Lag;
 use crate::receiver::raw_time::{DAY, raw_time};
 use crate::receiver::silence::Silence;
 use crate::recovery::Ask;
@@ -28,6 +29,9 @@ pub(super) struct Core {
     pub(super) out: EventBuffer,
     pub(super) stats: FeedStats,
     pub(super) silence: Silence,
+    pub(super) lag: Lag,
+    /// What the clock of arrivals has gone more than the time that passed, where packets have no stamp of their own.
+    pub(super) steered_ns: i64,
     /// The time of the last message of a raw file that was read, where none is believed yet.
     pub(super) raw_before: UnixNanos,
     /// Sequence number of the next message of a raw file.
@@ -94,12 +98,12 @@ impl Core {
         }
     }
 
-    /// The channel is silent from an arrival time on, or heard again.
+    /// What is to be said of the channel as a whole from an arrival time on.
     #[cold]
-    pub(super) fn tell_silence(&mut self, channel: u8, at: UnixNanos, heard: bool) {
+    pub(super) fn tell(&mut self, channel: u8, word: ChannelWord, at: UnixNanos) {
         let place = Place { seq: 0, ts_recv: at, channel, offset: 0 };
-        let event = place.event(self.venue_time(at), InstrumentId::ALL, Action::Silence);
-        self.out.push(BookEvent { aux: u64::from(heard), ..event });
+        let event = place.event(self.venue_time(at), InstrumentId::ALL, Action::Channel);
+        self.out.push(BookEvent { aux: word as u64, ..event });
     }
 
     /// Venue time at an arrival that does not tell it: the last event's, moved on by what passed since. Arrivals count in

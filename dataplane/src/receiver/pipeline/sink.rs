@@ -1,13 +1,14 @@
 //! What arbitration lets through, as events in the buffer.
 
-use types::{Action, GapCause, InstrumentId, UnixNanos};
+use types::{Action, ChannelWord, GapCause, InstrumentId, UnixNanos};
 use wire::WireError;
 
 use super::shared::Core;
-use crate::arbiter::{Arrival, Deliver, Hole, Request};
+use crate::arbiter::{Arrival, Deliver, Hole, Request, SERVER_LINE};
 use crate::config::Midnight;
 use crate::decode::{CHANNELS_MAX, Damage, Decoder as _, Place, gap_event};
 use crate::eastern::eastern_midnight_before;
+use crate::receiver::lag::Turn;
 use crate::receiver::silence::Break;
 use crate::recovery::Ask;
 use crate::session::{Head, Messages, SessionId};
@@ -29,9 +30,28 @@ impl Sink<'_> {
         let heard = self.core.silence.hear(self.channel, arrival.at);
         if heard != Break::default() {
             if let Some(from) = heard.silent_from {
-                self.core.tell_silence(self.channel, from, false);
+                self.core.tell(self.channel, ChannelWord::Silent, from);
             }
-            self.core.tell_silence(self.channel, arrival.ts_recv, true);
+            self.core.tell(self.channel, ChannelWord::Heard, arrival.ts_recv);
+            self.core.lag.doubt(self.channel);
+        }
+    }
+
+    /// Says when the channel becomes late by the stamps of what was just taken in, or no longer is. What a server was asked for is old
+    /// by its nature.
+    #[inline]
+    fn note_lag(&mut self, arrival: Arrival) {
+        if arrival.line == SERVER_LINE {
+            return;
+        }
+        let Some(distance) = self.core.stats.event_time.distance() else { return };
+        // A stamp of a port's own is not by the clock that somebody may have set.
+        let steered_ns = if arrival.ts_recv == arrival.at { self.core.steered_ns } else { 0 };
+        let distance = distance.saturating_add(steered_ns);
+        match self.core.lag.note(self.channel, distance, arrival.ts_recv) {
+            None => {}
+            Some(Turn::Late) => self.core.tell(self.channel, ChannelWord::Late, arrival.ts_recv),
+            Some(Turn::InTime) => self.core.tell(self.channel, ChannelWord::InTime, arrival.ts_recv),
         }
     }
 
@@ -86,6 +106,7 @@ impl Deliver for Sink<'_> {
         }
         self.core.last_recv = self.core.last_recv.max(arrival.ts_recv);
         self.core.last_event = self.core.stats.event_time.clock();
+        self.note_lag(arrival);
     }
 
     #[cold]
@@ -107,6 +128,9 @@ impl Deliver for Sink<'_> {
         self.end_overdue(ts_event);
         let place = self.place(head.seq.saturating_sub(1), arrival);
         self.core.out.push(place.event(ts_event, InstrumentId::ALL, Action::Time));
+        if head.sent.0 != 0 {
+            self.note_lag(arrival);
+        }
     }
 
     #[cold]

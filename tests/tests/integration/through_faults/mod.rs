@@ -270,8 +270,26 @@ fn the_daemon_through_the_faults_of_its_feed() {
         through.until(HIGH)
     };
     through.go("The feed silent", || venue.act(Act::Silent(true)), || through.watch(LONG), again);
+    is_late(&through, &venue);
     stands_still(&through, &venue);
     through.end();
+}
+
+/// What comes is a minute old by its own stamps, and says so.
+fn is_late(through: &Through<'_>, venue: &Venue) {
+    let late = || {
+        through.until(0);
+        let feed = through.appliance.feed();
+        assert_eq!(feed["state"], "late", "{feed}");
+        assert!(feed["lag_ms"].as_u64().is_some_and(|ms| (59_000..62_000).contains(&ms)), "{feed}");
+        through.watch(LONG)
+    };
+    let caught_up = || {
+        venue.act(Act::Late(Duration::ZERO));
+        through.until(HIGH)
+    };
+    let fault = "The feed late by 60 s, by its own stamps";
+    through.go(fault, || venue.act(Act::Late(Duration::from_secs(60))), late, caught_up);
 }
 
 /// SIGSTOP for long enough that the port loses packets.

@@ -14,6 +14,9 @@ const OPENING: Duration = Duration::from_secs(11);
 /// How much faster; no event is then more than ten seconds ahead of its arrival.
 const OPENING_SPEED: u32 = 4;
 
+/// Where in a block the stamp of its message stands: behind its length, its type and two numbers.
+const STAMP_AT: usize = 2 + 1 + 2 + 2;
+
 /// The group of the B line.
 const LINE_B: [u8; 4] = [239, 192, 12, 2];
 
@@ -21,6 +24,8 @@ const LINE_B: [u8; 4] = [239, 192, 12, 2];
 pub(super) enum Act {
     /// Nothing is sent from now on, or what comes next is.
     Silent(bool),
+    /// What comes from now on happened so long ago by its own stamps, as out of a full buffer.
+    Late(Duration),
     /// The B line brings nothing any more, or does.
     LineBDead(bool),
     /// The next packet with messages says an impossible time in its first, on both lines.
@@ -76,6 +81,10 @@ struct Sending {
     told: Receiver<Act>,
     socket: UdpSocket,
     silent: bool,
+    /// Since when, and how long it was silent in all: its market stood still as long, and goes on with the times of now.
+    silent_since: Option<Instant>,
+    stood_still: Duration,
+    late: Duration,
     line_b_dead: bool,
     /// Whether a stamp is to be wrong, and in the packet of which sequence number, once that is known.
     outlier: Option<Option<u64>>,
@@ -93,6 +102,9 @@ impl Sending {
             told,
             socket,
             silent: false,
+            silent_since: None,
+            stood_still: Duration::ZERO,
+            late: Duration::ZERO,
             line_b_dead: false,
             outlier: None,
             at_once: 0,
@@ -119,6 +131,7 @@ impl Sending {
                 continue;
             }
             let mut payload = payload.clone();
+            self.move_times(&mut payload);
             self.spoil(&mut payload);
             self.socket.send_to(&payload, to).unwrap();
             if let (Some(forge), Some(last)) = (self.forgery.take_if(|_| !is_b), &self.last) {
@@ -154,11 +167,30 @@ impl Sending {
             Act::Silent(silent) => {
                 self.silent = silent;
                 *due = Instant::now();
+                if silent {
+                    self.silent_since = Some(*due);
+                } else if let Some(since) = self.silent_since.take() {
+                    self.stood_still += *due - since;
+                }
             }
+            Act::Late(late) => self.late = late,
             Act::LineBDead(dead) => self.line_b_dead = dead,
             Act::StampOutlier => self.outlier = Some(None),
             Act::Forge(forge) => self.forgery = Some(forge),
             Act::AtOnce(count) => self.at_once = count,
+        }
+    }
+
+    /// Moves the time of every message on by how long the market stood still, and back by how late it is.
+    fn move_times(&self, payload: &mut [u8]) {
+        let mut at = HEADER_LEN;
+        let [on, back] = [self.stood_still, self.late].map(|by| u64::try_from(by.as_nanos()).unwrap());
+        while let Some(length) = payload.get(at..at + 2).filter(|_| on != back) {
+            let next = at + 2 + usize::from(u16::from_be_bytes([length[0], length[1]]));
+            let stamp = &mut payload[at + STAMP_AT..at + STAMP_AT + 6];
+            let ns = stamp.iter().fold(0, |ns, byte| ns << 8 | u64::from(*byte)) + on - back;
+            stamp.copy_from_slice(&ns.to_be_bytes()[2..]);
+            at = next;
         }
     }
 
@@ -167,8 +199,7 @@ impl Sending {
         let Ok(packet) = Packet::parse(payload) else { return };
         let Some(wanted) = &mut self.outlier else { return };
         if packet.message_count() > 0 && *wanted.get_or_insert(packet.sequence()) == packet.sequence() {
-            // Behind the header: the length of the message, its type, two numbers, the stamp.
-            let stamp = HEADER_LEN + 2 + 1 + 2 + 2;
+            let stamp = HEADER_LEN + STAMP_AT;
             payload[stamp..stamp + 6].fill(0xFF);
         }
     }
