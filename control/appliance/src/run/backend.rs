@@ -2,14 +2,13 @@
 //! ring of commands to the scorer, never through the order path.
 
 use super::drivers::named;
-use super::feed_state::{Counted, feed_state};
 use super::gateways::GatewayViews;
 use super::load::LoadView;
 use super::orders::{ClosedScopes, Orders, ScopeNumbers};
 use super::port::PortView;
 use super::pulse::Pulse;
 use super::unscored::Unscored;
-use super::views::{FeedView, ScorerView};
+use super::views::{FeedView, ScorerView, value};
 use super::writers::Writers;
 use crate::line::explain::Asker;
 use crate::line::gate_tables::{CLASS, Readers, SharedMemory};
@@ -20,8 +19,8 @@ use control::backend::{Backend, BackendError, InstrumentView, SessionView, Snaps
 use control::config::{DeclaredScopes, Plan, Restricted};
 use control::names::{Name, Scope, SymbolName};
 use control::protocol::{
-    FeedStatus, Grant, HoldingsFilter, OrderCounts, OrderQuery, OrderRow, PositionRow, PositionSetting,
-    ScorerStatus, StageCounters,
+    Grant, HoldingsFilter, OrderCounts, OrderQuery, OrderRow, PositionRow, PositionSetting, ScorerStatus,
+    StageCounters,
 };
 use gate::{
     AccountId, Breaker, Envelope, Explanation, Exposure, LimitsSource, OrderIntent, OrderType, StrategyId,
@@ -33,7 +32,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use types::{BookState, InstrumentId, Nanos, Px, Qty, Symbol, TradingStatus, UnixNanos};
+use types::{BookState, InstrumentId, Px, Qty, Symbol, TradingStatus, UnixNanos};
 
 /// Strategies and accounts that can be named; their breakers exist from the start.
 pub(super) const NAMES_MAX: u16 = 64;
@@ -296,50 +295,9 @@ impl LiveBackend {
     }
 }
 
-/// What a receiver dropped, by cause.
-fn dropped_by_cause(counters: &CounterReader) -> BTreeMap<String, u64> {
-    let causes = counters.iter().filter_map(|(name, count)| Some((name.strip_prefix("dropped_")?, count)));
-    causes.filter(|(_, count)| *count > 0).map(|(cause, count)| (cause.to_owned(), count)).collect()
-}
-
 impl Backend for LiveBackend {
     fn snapshot(&self) -> Snapshot {
-        let value = |counters: &CounterReader, name: &str| {
-            counters.iter().find(|(n, _)| *n == name).map_or(0, |(_, v)| v)
-        };
-        let feed = |feed: &FeedView| {
-            let messages = value(&feed.counters, "messages");
-            let ended = feed.ended.load(Ordering::Relaxed);
-            let recovering = value(&feed.counters, "recovering") > 0;
-            let late_channels = value(&feed.counters, "late_channels");
-            let counted = Counted { ended, messages, recovering, late: late_channels > 0 };
-            let times = (feed.started.get(), feed.stale_after);
-            let state = feed_state(counted, &feed.health, times, self.clock.now());
-            FeedStatus {
-                name: feed.name.clone(),
-                state: state.to_owned(),
-                messages,
-                gaps: value(&feed.counters, "gaps"),
-                missing: value(&feed.counters, "missing"),
-                last: feed.last.stamp(),
-                late: value(&feed.counters, "late"),
-                errors: value(&feed.counters, "errors"),
-                dropped: value(&feed.counters, "dropped"),
-                dropped_by_cause: dropped_by_cause(&feed.counters),
-                restarts: value(&feed.counters, "restarts"),
-                redefined_locates: value(&feed.counters, "redefined_locates"),
-                outliers: value(&feed.counters, "outliers"),
-                late_channels,
-                lag_ms: value(&feed.counters, "lag_ns") / Nanos::MILLI.0,
-                lost_events: value(&feed.counters, "lost_events"),
-                lost_definitions: value(&feed.counters, "lost_definitions"),
-                heartbeats: value(&feed.counters, "heartbeats"),
-                instruments_beyond: value(&feed.counters, "instruments_beyond"),
-                recovery: feed.recovery(),
-                port: feed.port.as_ref().map(|port| port.status(self.clock.now())),
-                lines: feed.lines(self.clock.now()),
-            }
-        };
+        let now = self.clock.now();
         let scorer = ScorerStatus {
             backend: self.scorer.as_ref().map_or("off", |scorer| scorer.name).to_owned(),
             model: self.model.clone(),
@@ -361,9 +319,9 @@ impl Backend for LiveBackend {
         }
         // Each lock is given back before the next is taken: an attach takes these two the other way round.
         let halts = lock(&self.processes).as_mut().map_or_else(Vec::new, |orders| orders.halts(&self.closed));
-        let settlement_missing = lock(&self.writers).declared.settlement_missing(self.clock.now());
+        let settlement_missing = lock(&self.writers).declared.settlement_missing(now);
         Snapshot {
-            feeds: self.feeds.iter().map(feed).collect(),
+            feeds: self.feeds.iter().map(|feed| feed.status(now)).collect(),
             scorer,
             // The desk itself judges only questions: without a process there are no orders to count.
             orders: (processes > 0).then_some(orders),

@@ -1,14 +1,26 @@
 //! What the stages of the line show of themselves, for `status`.
 
-use super::feed_state::dead_since;
+use super::feed_state::{Counted, dead_since, feed_state};
 use super::port::PortView;
 use crate::line::health::{FeedHealth, Moment};
-use control::protocol::{LineStatus, RecoveryStatus};
+use control::protocol::{FeedStatus, LineStatus, RecoveryStatus};
 use control::stamp::Stamp;
 use dataplane::{LineCounts, LineReader};
 use stage::CounterReader;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use types::{Nanos, UnixNanos};
+
+/// The counter called `name`; 0 where there is none.
+pub(super) fn value(counters: &CounterReader, name: &str) -> u64 {
+    counters.iter().find(|(n, _)| *n == name).map_or(0, |(_, v)| v)
+}
+
+/// What a receiver dropped, by cause.
+fn dropped_by_cause(counters: &CounterReader) -> BTreeMap<String, u64> {
+    let causes = counters.iter().filter_map(|(name, count)| Some((name.strip_prefix("dropped_")?, count)));
+    causes.filter(|(_, count)| *count > 0).map(|(cause, count)| (cause.to_owned(), count)).collect()
+}
 
 /// One feed as its stages show it.
 pub(super) struct FeedView {
@@ -31,9 +43,45 @@ pub(super) struct FeedView {
 }
 
 impl FeedView {
+    /// All of it, at `now`.
+    pub(super) fn status(&self, now: UnixNanos) -> FeedStatus {
+        let value = |name| value(&self.counters, name);
+        let counted = Counted {
+            ended: self.ended.load(Ordering::Relaxed),
+            messages: value("messages"),
+            recovering: value("recovering") > 0,
+            late: value("late_channels") > 0,
+        };
+        let state = feed_state(counted, &self.health, (self.started.get(), self.stale_after), now);
+        FeedStatus {
+            name: self.name.clone(),
+            state: state.to_owned(),
+            messages: counted.messages,
+            gaps: value("gaps"),
+            missing: value("missing"),
+            last: self.last.stamp(),
+            late: value("late"),
+            errors: value("errors"),
+            dropped: value("dropped"),
+            dropped_by_cause: dropped_by_cause(&self.counters),
+            restarts: value("restarts"),
+            redefined_locates: value("redefined_locates"),
+            outliers: value("outliers"),
+            late_channels: value("late_channels"),
+            lag_ms: value("lag_ns") / Nanos::MILLI.0,
+            lost_events: value("lost_events"),
+            lost_definitions: value("lost_definitions"),
+            heartbeats: value("heartbeats"),
+            instruments_beyond: value("instruments_beyond"),
+            recovery: self.recovery(),
+            port: self.port.as_ref().map(|port| port.status(now)),
+            lines: self.lines(now),
+        }
+    }
+
     /// What its servers were asked, where it has some.
-    pub(super) fn recovery(&self) -> Option<RecoveryStatus> {
-        let value = |name| self.counters.iter().find(|(n, _)| *n == name).map_or(0, |(_, v)| v);
+    fn recovery(&self) -> Option<RecoveryStatus> {
+        let value = |name| value(&self.counters, name);
         self.recovers.then(|| RecoveryStatus {
             requests: value("requests"),
             unanswered: value("unanswered"),
@@ -44,7 +92,7 @@ impl FeedView {
     }
 
     /// Its lines at `now`.
-    pub(super) fn lines(&self, now: UnixNanos) -> Vec<LineStatus> {
+    fn lines(&self, now: UnixNanos) -> Vec<LineStatus> {
         let ended = self.ended.load(Ordering::Relaxed);
         let status = |counts: LineCounts| LineStatus {
             channel: counts.channel,
