@@ -6,7 +6,7 @@ use stage::{CounterCell, CounterReader, Stage, Work, WorkStatus, counters};
 use types::UnixNanos;
 
 use crate::config::FeedConfig;
-use crate::decode::{EventBuffer, InstrumentDirectory};
+use crate::decode::EventBuffer;
 use crate::receiver::{EventTx, Feed, LineReader};
 use crate::source::SourceError;
 use crate::stats::FeedStats;
@@ -25,9 +25,6 @@ pub(crate) trait ArchiveReader: Send {
 
     /// Most events of one row.
     fn row_events_max(&self) -> usize;
-
-    /// The instruments so far.
-    fn directory(&self) -> &InstrumentDirectory;
 
     /// What it counted besides rows, by name.
     fn added(&self) -> [(&'static str, u64); 2];
@@ -127,10 +124,6 @@ impl Feed for ArchiveFeed {
         let mut stats = self.stats.clone();
         self.archive.note(&mut stats);
         stats
-    }
-
-    fn directory(&self) -> &InstrumentDirectory {
-        self.archive.directory()
     }
 
     fn replay_time(&self) -> UnixNanos {

@@ -14,7 +14,7 @@ use super::ladder::{self, Ladders};
 use super::orders::{self, Orders, Wrong, side_of, trade};
 use crate::archive::ArchiveReader;
 use crate::config::FeedConfig;
-use crate::decode::{EventBuffer, InstrumentDirectory};
+use crate::decode::EventBuffer;
 use crate::source::SourceError;
 use crate::stats::FeedStats;
 
@@ -137,10 +137,6 @@ impl ArchiveReader for DbnReader {
         ladder::EVENTS_MAX.max(orders::EVENTS_MAX) + 4
     }
 
-    fn directory(&self) -> &InstrumentDirectory {
-        &self.told.instruments.directory
-    }
-
     fn added(&self) -> [(&'static str, u64); 2] {
         [("unannounced", self.told.orders.unannounced), ("bad_fields", self.told.bad_fields)]
     }
@@ -149,7 +145,7 @@ impl ArchiveReader for DbnReader {
         stats.unannounced_orders = self.told.orders.unannounced;
         stats.bad_fields = self.told.bad_fields;
         stats.directory_full = self.told.homeless;
-        stats.instruments_beyond = self.directory().beyond();
+        stats.instruments_beyond = self.told.instruments.directory.beyond();
     }
 }
 

@@ -9,7 +9,7 @@ use super::book::{Book, LobsterStats};
 use super::row::Row;
 use crate::archive::ArchiveReader;
 use crate::config::FeedConfig;
-use crate::decode::{EventBuffer, InstrumentDirectory, Place, TickSize};
+use crate::decode::{EventBuffer, Place, TickSize};
 use crate::source::SourceError;
 use crate::stats::FeedStats;
 
@@ -34,7 +34,6 @@ pub(crate) struct LobsterReader {
     /// Nanoseconds since midnight of the last row, as far as it was believed.
     last_ns: Option<u64>,
     book: Book,
-    directory: InstrumentDirectory,
     midnight: UnixNanos,
     has_begun: bool,
     /// Damage behind a row whose turn has not come.
@@ -65,8 +64,6 @@ impl LobsterReader {
         let [path] = paths else { return Err(SourceError::OneArchive { found: paths.len() }) };
         let archive = Archive::open(path)?;
         let levels = archive.levels();
-        let mut directory = InstrumentDirectory::new(1);
-        directory.resolve(archive.symbol(), None);
         let midnight = archive.date().eastern_midnight();
         let tick = config.ticks.of(archive.symbol());
         Ok(Box::new(Self {
@@ -78,7 +75,6 @@ impl LobsterReader {
             next_depth: DepthRow::new(levels),
             last_ns: None,
             book: Book::new(ORDERS_MAX, levels),
-            directory,
             midnight,
             has_begun: false,
             damage: None,
@@ -176,10 +172,6 @@ impl ArchiveReader for LobsterReader {
     fn row_events_max(&self) -> usize {
         // One row removes every order at worst, and changes each level shown.
         ORDERS_MAX + 4 * self.archive.levels() + 4
-    }
-
-    fn directory(&self) -> &InstrumentDirectory {
-        &self.directory
     }
 
     fn added(&self) -> [(&'static str, u64); 2] {

@@ -18,7 +18,6 @@ use stage::{Clock, CounterCell, CounterReader, HopHistogram, LiveClock, Stage, W
 use types::{FeedKind, Nanos, UnixNanos};
 
 use crate::config::{ConfigError, FeedConfig};
-use crate::decode::InstrumentDirectory;
 use crate::recovery::RecoveryEnds;
 use crate::source::{BURST_MAX, PacketSource, SourceError, SourceStatus};
 use crate::stats::{DROP_CAUSES, FeedStats};
@@ -29,9 +28,6 @@ use pipeline::{CHUNK, Pipeline};
 pub trait Feed: Stage {
     /// Every count so far.
     fn stats(&self) -> FeedStats;
-
-    /// The instruments defined so far, by number.
-    fn directory(&self) -> &InstrumentDirectory;
 
     /// The time the input has reached: the latest packet's stamp, or the venue's time where packets have none. A replay
     /// sets its clock by it.
@@ -439,10 +435,6 @@ impl<S: PacketSource> Feed for Receiver<S> {
         let mut stats = self.pipeline.stats();
         stats.source = self.source.notes();
         stats
-    }
-
-    fn directory(&self) -> &InstrumentDirectory {
-        self.pipeline.directory()
     }
 
     fn replay_time(&self) -> UnixNanos {

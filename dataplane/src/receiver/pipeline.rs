@@ -19,9 +19,7 @@ use super::stamps::{HELD_MAX as STAMPS_HELD_MAX, StampGuard};
 use super::vouched::Vouched;
 use crate::arbiter::{Arbiter, Arrival, REQUESTS_MAX};
 use crate::config::{ConfigError, FeedConfig};
-use crate::decode::{
-    Decoder, DecoderSetup, END_OF_INPUT, EventBuffer, FeedDecoder, HELD_MAX, InstrumentDirectory,
-};
+use crate::decode::{Decoder, DecoderSetup, END_OF_INPUT, EventBuffer, FeedDecoder, HELD_MAX};
 use crate::recovery::{Answer, Ask};
 use crate::session::Head;
 use crate::source::{BURST_MAX, Layer, Packet};
@@ -398,10 +396,6 @@ impl Pipeline {
     pub(super) fn note_sent(&mut self, events: usize) {
         self.core.out.advance(events);
         self.core.stats.events += events as u64;
-    }
-
-    pub(super) fn directory(&self) -> &InstrumentDirectory {
-        self.core.decoder.directory()
     }
 
     /// The time a replay has reached: arrival of the last packet, or venue time where files carry no stamps.

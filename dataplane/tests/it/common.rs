@@ -1,5 +1,6 @@
 //! What the tests share: a replay into memory.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use dataplane::{
@@ -7,7 +8,7 @@ use dataplane::{
     SourceError, open_files,
 };
 use stage::{LosslessTx, RingRx, WorkStatus, ring};
-use types::{Action, BookEvent, GapCause, InstrumentId, UnixNanos};
+use types::{Action, BookEvent, GapCause, Symbol, UnixNanos};
 
 /// The folder of real captures, when it is there.
 pub(crate) fn real_data() -> Option<PathBuf> {
@@ -64,9 +65,11 @@ pub(crate) fn drive(feed: &mut (impl Feed + ?Sized), rx: &mut RingRx<BookEvent>)
     feed.housekeep(now);
     let stats = feed.stats();
     assert_eq!(stats.events, events.len() as u64, "every event is handed on once");
-    let directory = feed.directory();
-    let symbols = (0..directory.len() as u32).filter_map(|n| directory.symbol(InstrumentId(n)));
-    let symbols = symbols.map(|symbol| symbol.as_str().to_owned()).collect();
+    let defined = events.iter().filter(|event| event.action == Action::Define);
+    let symbols: BTreeMap<_, _> = defined
+        .map(|define| (define.instrument, Symbol::from_word(define.order_id).as_str().to_owned()))
+        .collect();
+    let symbols = symbols.into_values().collect();
     Replay { stats, events: without_join(events), symbols, error: feed.take_error() }
 }
 
