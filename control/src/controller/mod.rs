@@ -24,6 +24,7 @@ mod front;
 mod holdings;
 mod inner;
 mod keep;
+mod levels;
 mod limits;
 mod limits_ahead;
 mod lists;
@@ -76,7 +77,8 @@ pub const fn least_role(command: &Command) -> Role {
         | Command::Events { .. }
         | Command::AlertsList
         | Command::ProposalsList
-        | Command::TierMap { .. } => Role::Viewer,
+        | Command::TierMap { .. }
+        | Command::LevelsShow { .. } => Role::Viewer,
         Command::BreakerTrip { .. } | Command::Halt { .. } | Command::AlertsAck { .. } => Role::Trader,
         Command::LimitsSet { .. }
         | Command::BreakerReset { .. }
@@ -121,6 +123,7 @@ fn name_of(command: &Command) -> (&'static str, String) {
         Command::ProposalWithdraw { id, .. } => ("proposal.withdraw", id.to_string()),
         Command::TierMap { .. } => ("tier.map", firm()),
         Command::ListsReload { .. } => ("lists.reload", "restricted".to_owned()),
+        Command::LevelsShow { .. } => ("levels.show", firm()),
     }
 }
 
@@ -154,7 +157,8 @@ const fn why_of(command: &Command) -> (Option<&Reason>, Option<&Ticket>) {
         | Command::Events { .. }
         | Command::AlertsList
         | Command::ProposalsList
-        | Command::TierMap { .. } => (None, None),
+        | Command::TierMap { .. }
+        | Command::LevelsShow { .. } => (None, None),
     }
 }
 
@@ -217,6 +221,7 @@ impl Controller {
             Command::BreakerList { after } => Ok(Reply::Breakers(self.breaker_list(after.as_ref()))),
             Command::TierShow { symbol, after } => self.tier_show(symbol, after),
             Command::TierMap { after } => self.tier_map(after),
+            Command::LevelsShow { scopes } => self.levels_show(&scopes),
             Command::GateExplain { order } => self.explain(&order),
             Command::AuditTail { count } => self.audit_tail(count),
             Command::AuditVerify => self.audit_verify(),

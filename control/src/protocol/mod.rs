@@ -14,6 +14,7 @@ mod gateway;
 mod halts;
 mod holdings;
 mod hop;
+mod levels;
 mod load;
 mod proposal;
 mod reply;
@@ -36,6 +37,7 @@ pub use gateway::{GatewayDown, GatewayStatus};
 pub use halts::HaltRow;
 pub use holdings::{Listing, OrderRow, PositionRow, SessionRow};
 pub use hop::HopStatus;
+pub use levels::LevelRow;
 pub use load::{LoadStatus, MemoryStatus, RingStatus, StageStatus, TableStatus};
 pub use proposal::ProposalRow;
 pub use reply::{

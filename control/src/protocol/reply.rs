@@ -8,6 +8,7 @@ use super::gateway::GatewayStatus;
 use super::halts::HaltRow;
 use super::holdings::{Listing, OrderRow, PositionRow, SessionRow};
 use super::hop::HopStatus;
+use super::levels::LevelRow;
 use super::load::LoadStatus;
 use super::proposal::ProposalRow;
 use super::settlement::SettlementMissing;
@@ -141,6 +142,8 @@ pub enum Reply {
     Proposals(Vec<ProposalRow>),
     /// To `tier_map`.
     TierMap(TierMapPage),
+    /// To `levels_show`, limit by limit.
+    Levels(Vec<LevelRow>),
 }
 
 /// How the latch file was found.

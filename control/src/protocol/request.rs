@@ -392,6 +392,11 @@ pub enum Command {
         /// Under which ticket.
         ticket: Option<Ticket>,
     },
+    /// What levels of the firm may hold, lose and do, and those above them.
+    LevelsShow {
+        /// Which: strategies, accounts, desks, traders or the firm.
+        scopes: Vec<Scope>,
+    },
 }
 
 /// One request.

@@ -113,6 +113,7 @@ fn the_matrix_of_roles_and_commands_is_as_documented() {
         (resume(), "---++"),
         (tier_reset("ZVZZT"), "---++"),
         (Command::ListsReload { dry_run: true, reason: reason(), ticket: None }, "---++"),
+        (Command::LevelsShow { scopes: vec![Scope::Firm] }, "-++++"),
     ];
     let site = Site::new(&[]);
     for (command, row) in table {

@@ -72,6 +72,7 @@ fn commands() -> Vec<Command> {
         Command::ProposalWithdraw { id: 7, reason: reason(), ticket: None },
         Command::TierMap { after: Some(symbol) },
         Command::ListsReload { dry_run: true, reason: reason(), ticket: ticket() },
+        Command::LevelsShow { scopes: vec!["strategy:mm1".parse().unwrap(), "firm".parse().unwrap()] },
     ]
 }
 
@@ -118,6 +119,7 @@ fn the_wire_form_of_commands_is_pinned() {
             r#"{"proposal_withdraw":{"id":7,"reason":"book thin before the close","ticket":null}}"#,
             r#"{"tier_map":{"after":"BRK.A"}}"#,
             r#"{"lists_reload":{"dry_run":true,"reason":"book thin before the close","ticket":"CHG-1042"}}"#,
+            r#"{"levels_show":{"scopes":["strategy:mm1","firm"]}}"#,
         ]
     );
 }

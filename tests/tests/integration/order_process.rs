@@ -227,6 +227,16 @@ fn an_account_has_as_much_credit_as_its_margin_leaves() {
         let shown = appliance.ask(&["limits", "show", "FUTX"], "limits");
         let margin = shown.as_array().unwrap().iter().find(|row| row["key"] == "margin_bps").unwrap();
         assert!(margin["base"] == 20_000 && margin["effective"].as_u64() >= Some(20_000), "{margin}");
+        let of_both = ["limits", "show", "--scope", "strategy:s", "--scope", "account:a"];
+        let levels = appliance.ask(&of_both, "levels");
+        let [credit] = &levels.as_array().unwrap()[..] else { panic!("{levels}") };
+        for (key, value) in [("limit", "credit"), ("scope", "account:a"), ("unit", "currency")] {
+            assert_eq!(credit[key], value, "{credit}");
+        }
+        let says = credit["value"].as_str().map_or_else(|| credit["value"].to_string(), str::to_owned);
+        assert!(credit["lowest"] == true && says.starts_with(&(px * 35 / 100).to_string()), "{credit}");
+        let nobody = ctl(&socket, &["limits", "show", "--scope", "account:aa"]);
+        assert!(String::from_utf8_lossy(&nobody.stderr).contains("did you mean"), "{nobody:?}");
         let price = format!("{}.{:02}", px / 100, px % 100);
         let order = ["gate", "explain", "--symbol", "FUTX", "--side", "buy", "--qty", "20", "--px", &price];
         let explained = ctl(&socket, &[&order[..], &["--strategy", "s", "--account", "a"]].concat());

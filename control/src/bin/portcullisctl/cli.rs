@@ -235,7 +235,12 @@ pub(crate) struct Filter {
 pub(crate) enum Limits {
     /// Limits of one instrument or all: the approved envelope beside what the gate enforces now
     #[command(
-        after_help = "Examples:\n  portcullisctl limits show\n  portcullisctl limits show ZVZZT -o csv > limits.csv
+        after_help = "With --scope: what a strategy, an account, a desk, a trader or the firm may hold over all instruments, lose within \
+a day and do within the window, each level with those above it, and which is the lowest of each limit. All of them hold; a level above \
+counts what others hold, too, so that it may be the one that refuses: `gate explain` says it of an order.
+
+Examples:\n  portcullisctl limits show\n  portcullisctl limits show ZVZZT -o csv > limits.csv
+  portcullisctl limits show --scope strategy:mm1 --scope account:house
 
 Units: quantities and positions in shares, max_notional in currency, collar_bps in basis points (100 are 1 percent), \
 passive_min_ticks in ticks, order_rate_per_s in orders a second"
@@ -244,6 +249,9 @@ passive_min_ticks in ticks, order_rate_per_s in orders a second"
         /// Instrument
         #[arg(value_parser = wanted::<SymbolName>)]
         symbol: Option<SymbolName>,
+        /// A level of the firm instead: `firm`, `desk:NAME`, `account:NAME`, `strategy:NAME` or `trader:NAME`; may be repeated
+        #[arg(long = "scope", value_name = "SCOPE", conflicts_with = "symbol", value_parser = wanted::<Scope>)]
+        scopes: Vec<Scope>,
     },
     /// Set base limits of one instrument, all of them or none
     #[command(

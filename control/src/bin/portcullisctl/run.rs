@@ -122,6 +122,7 @@ fn answer(cli: &Cli, reply: Reply, dry_run: bool) -> Result<u8> {
     match reply {
         Reply::Status(status) => show::status(format, &status)?,
         Reply::Limits(page) => show::limits(format, &page.rows)?,
+        Reply::Levels(rows) => show::levels(format, &rows)?,
         Reply::LimitsChanged(diffs) => show::limits_changed(format, &diffs, dry_run)?,
         Reply::Breakers(page) => show::breakers(format, &page.rows)?,
         Reply::Changed(changed) => show::changed(format, &changed)?,
@@ -154,7 +155,10 @@ fn verified(cli: &Cli, found: &VerifyReply) -> Result<u8> {
 
 fn limits_request(command: &Limits) -> Ask {
     match command {
-        Limits::Show { symbol } => Ask::LimitsShow { symbol: *symbol, after: None },
+        Limits::Show { symbol, scopes } if scopes.is_empty() => {
+            Ask::LimitsShow { symbol: *symbol, after: None }
+        }
+        Limits::Show { scopes, .. } => Ask::LevelsShow { scopes: scopes.clone() },
         Limits::Set { symbol, changes, dry_run, why } => Ask::LimitsSet {
             symbol: *symbol,
             changes: changes.clone(),

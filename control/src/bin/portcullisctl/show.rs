@@ -9,7 +9,7 @@ use crate::sheet::{Field, Sheet};
 use crate::words::{ago, n, span};
 use anyhow::Result;
 use control::protocol::{
-    BookGroup, BreakerRow, Changed, ExplainReply, GatewayStatus, LatchHealth, LimitDiff, LimitRow,
+    BookGroup, BreakerRow, Changed, ExplainReply, GatewayStatus, LatchHealth, LevelRow, LimitDiff, LimitRow,
     PROTOCOL_VERSION, StageCounters, StatusReply, TierRow,
 };
 use gate::RejectReason;
@@ -179,6 +179,22 @@ fn books(groups: &[BookGroup]) -> String {
 
 fn or_dash(text: &str) -> &str {
     if text.is_empty() { "-" } else { text }
+}
+
+/// Limits of levels of the firm; the lowest of each are marked.
+pub(crate) fn levels(format: Format, rows: &[LevelRow]) -> Result<()> {
+    let mut sheet = Sheet::new(&["limit", "unit", "scope", "value", "lowest"]);
+    for row in rows {
+        sheet.row(vec![
+            Field::text(&row.limit),
+            Field::text(&row.unit),
+            Field::text(&row.scope),
+            Field::number(row.value),
+            Field::text(if row.lowest { "yes" } else { "" }),
+        ]);
+    }
+    let none = if rows.is_empty() { "Nothing is limited there, nor above it.\n" } else { "" };
+    answer(format, "levels", &rows, &sheet, none)
 }
 
 pub(crate) fn limits(format: Format, rows: &[LimitRow]) -> Result<()> {
