@@ -124,27 +124,22 @@ mod tests {
     use super::*;
 
     fn firm() -> DeclaredScopes {
-        let text = "\
-[desk.d]
-limits = { max_gross = 900, max_loss = 50 }
-[trader.t]
-limits = { max_gross = \"899.5\" }
-[strategy.s]
-desk = \"d\"
-trader = \"t\"
-limits = { max_gross = 1000, window_qty = 70 }
-[strategy.lone]
-[account.a]
-limits = { max_net = 40, window_qty = 60, messages_per_trade = 9 }
-[firm.limits]
-max_loss = 50
-max_gross = 5000
-";
-        let path = std::env::temp_dir().join(format!("levels-{}.toml", std::process::id()));
-        std::fs::write(&path, text).unwrap();
-        let plan = crate::config::load(std::slice::from_ref(&path), &[]);
-        std::fs::remove_file(&path).unwrap();
-        plan.unwrap().scopes
+        let set = [
+            "desk.d.limits.max_gross=900",
+            "desk.d.limits.max_loss=50",
+            "trader.t.limits.max_gross=\"899.5\"",
+            "strategy.s.desk=\"d\"",
+            "strategy.s.trader=\"t\"",
+            "strategy.s.limits.max_gross=1000",
+            "strategy.s.limits.window_qty=70",
+            "strategy.lone.time_in_force=[\"day\"]",
+            "account.a.limits.max_net=40",
+            "account.a.limits.window_qty=60",
+            "account.a.limits.messages_per_trade=9",
+            "firm.limits.max_loss=50",
+            "firm.limits.max_gross=5000",
+        ];
+        crate::config::load(&[], &set.map(str::to_owned)).unwrap().scopes
     }
 
     fn said(named: &[&str]) -> Vec<String> {
