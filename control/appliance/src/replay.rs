@@ -30,7 +30,7 @@ use gpu::Model;
 use stage::LiveClock;
 use std::sync::Arc;
 use std::time::Instant;
-use types::{FeedInput, FeedKind, Nanos, UnixNanos};
+use types::{FeedInput, Nanos, UnixNanos};
 
 /// What every replay writes.
 const SUMMARY: &str = "summary.json";
@@ -53,8 +53,7 @@ pub(crate) fn run(args: &cli::Replay) -> Result<()> {
     let inputs = Inputs { args, plan: &plan, model: model.as_ref(), orders };
     let start = Instant::now();
     let finished = inputs.run(files, verdicts, &mut latency)?;
-    // Its two files belong together row by row: where they do not, nothing of it is to be believed.
-    let finished = if args.feed == FeedKind::Lobster { finished.whole()? } else { finished };
+    let finished = if args.feed.is_one() { finished.whole()? } else { finished };
     let Finished { mut stats, featurizer, damage, .. } = finished;
     let elapsed_s = start.elapsed().as_secs_f64();
     if let Some(damage) = &damage {

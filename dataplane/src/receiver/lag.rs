@@ -2,8 +2,9 @@
 //! as if it were this one.
 //!
 //! Clocks differ, and captures are played years after they were made, so a channel is held against itself: the nearest that the venue's
-//! time came to that of arrival, in two packets in a row, is its norm. Behind that by more than [`late_after`], packet after packet, it is late, until two in a row are not. A packet that is young by the clock of arrivals is never late: one that ran ahead for
-//! a while and was set right leaves no doubt behind. Each start learns the norm anew.
+//! time came to that of arrival, in two packets in a row, is its norm. Behind that by more than [`late_after`], packet after packet, it
+//! is late, until two in a row are not. A packet that is young by the clock of arrivals is never late: a clock that ran ahead for a
+//! while and was set right leaves no doubt behind; nor does one whose stamps jump back by half a day. Each start learns the norm anew.
 
 use types::{Nanos, UnixNanos};
 
@@ -11,6 +12,8 @@ use types::{Nanos, UnixNanos};
 const BEHIND_MAX: u32 = 8;
 /// After so many more it is said again: the word may have been lost on its way.
 const SAID_AGAIN: u32 = 1_024;
+/// Who jumps back so far was not late before: its stamps are of another clock, as of the next capture's.
+const OTHER_CLOCK: i64 = 12 * 3_600 * 1_000_000_000;
 /// How far the venue's clock may be ahead of ours where it is the same.
 const AHEAD_MAX: i64 = 1_000_000_000;
 
@@ -110,6 +113,9 @@ impl Lag {
         }
         if of.behind == 0 {
             of.behind_since = arrival;
+        } else if !of.is_late && distance < of.norm.saturating_sub(OTHER_CLOCK) {
+            (of.norm, of.behind, of.in_time) = (distance, 0, 0);
+            return None;
         }
         (of.behind, of.in_time) = (of.behind.saturating_add(1), 0);
         if of.is_late {
@@ -200,6 +206,19 @@ mod tests {
         }
         rig.packets(100, -MS - 3 * S);
         assert!(rig.take().is_empty());
+    }
+
+    #[test]
+    fn two_packets_half_a_day_behind_are_of_another_clock_unless_it_crept_there() {
+        let mut rig = Rig::new();
+        rig.packets(5, -MS);
+        rig.packets(20, -YEAR);
+        assert_eq!((rig.take(), rig.lag.worst()), (Vec::new(), Nanos(0)));
+        rig.packets(8, -YEAR - 9 * S);
+        assert_eq!(rig.take(), [(32, Turn::Late)], "held against what is new");
+        let mut rig = Rig::new();
+        (0..20).for_each(|n| rig.packet(-n * 3_600 * S));
+        assert_eq!((rig.take(), rig.lag.late()), (vec![(9, Turn::Late)], 1));
     }
 
     #[test]

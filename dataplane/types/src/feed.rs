@@ -21,7 +21,9 @@ macro_rules! feeds {
         packets {
             $( $packets:ident = $packets_name:literal, ticks $packets_ticks:ident, heartbeat $heartbeat_s:literal s, asked $asked:literal: $packets_summary:literal, )+
         }
-        archives { $( $archive:ident = $archive_name:literal, ticks $archive_ticks:ident: $archive_summary:literal, )+ }
+        archives {
+            $( $archive:ident = $archive_name:literal, ticks $archive_ticks:ident, one $one:literal: $archive_summary:literal, )+
+        }
     ) => {
         /// A market-data feed.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -83,6 +85,15 @@ macro_rules! feeds {
                 }
             }
 
+            /// Whether its files are one, so that of damage in the middle nothing that was read before is to be believed.
+            #[must_use]
+            pub const fn is_one(self) -> bool {
+                match self {
+                    $( Self::$packets => false, )+
+                    $( Self::$archive => $one, )+
+                }
+            }
+
             /// How it reaches us.
             #[must_use]
             pub const fn input(self) -> FeedInput {
@@ -105,8 +116,8 @@ feeds! {
         Pitch = "pitch", ticks US_EQUITY, heartbeat 1 s, asked false: "Cboe Multicast PITCH 2.x in sequenced units; a channel of the configuration is one unit",
     }
     archives {
-        Lobster = "lobster", ticks US_EQUITY: "LOBSTER message and orderbook files in their zip",
-        Databento = "dbn", ticks NONE: "Databento DBN files, versions 1 to 3, of the schemas mbo, mbp-1, mbp-10, definition and status",
+        Lobster = "lobster", ticks US_EQUITY, one true: "LOBSTER message and orderbook files in their zip",
+        Databento = "dbn", ticks NONE, one false: "Databento DBN files, versions 1 to 3, of the schemas mbo, mbp-1, mbp-10, definition and status",
     }
 }
 
