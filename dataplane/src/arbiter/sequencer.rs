@@ -56,6 +56,8 @@ pub struct Arbiter {
     pub(super) questioned: bool,
     /// A claim stood for too long: until it, and the hole that it made, are gone.
     pub(super) doubted: bool,
+    /// Up to here packets were delivered that nothing but they themselves spoke for, since no other came.
+    pub(super) doubtful_upto: u64,
     /// How it was said that what was delivered may be old, while that is so: something is asked for, or doubted.
     pub(super) recovering: Option<Arrival>,
     pub(super) history: History,
@@ -87,6 +89,7 @@ impl Arbiter {
             end: EndClaim::default(),
             questioned: false,
             doubted: false,
+            doubtful_upto: 0,
             recovering: None,
             history: History::new(),
             contradiction: None,
@@ -173,9 +176,12 @@ impl Arbiter {
     /// Takes a packet that is believed.
     #[inline]
     fn accept(&mut self, head: &Head, payload: &[u8], arrival: Arrival, out: &mut impl Deliver) {
-        self.note_line(head, arrival);
+        let expected = self.note_line(head, arrival);
+        if self.is_waiting() {
+            self.waiting.goes_on(head, arrival.line);
+        }
         if head.seq > self.next {
-            self.hold(head, payload, arrival, out);
+            self.hold(head, payload, arrival, head.seq > expected, out);
             return;
         }
         self.deliver(head, payload, arrival, out);
@@ -192,8 +198,7 @@ impl Arbiter {
 
     /// Lines that brought packets of the session and are not dead at `now`, a bit each.
     pub(super) fn lines(&self, now: UnixNanos) -> u8 {
-        let lives = |line: &usize| self.line_next[*line] != 0 && now.since(self.line_at[*line]) < DEAD;
-        (0..LINES_MAX).filter(lives).fold(0, |lines, line| lines | 1 << line)
+        living(&self.line_next, &self.line_at, now)
     }
 
     /// Begins the first session with a packet that has messages: nothing speaks against them.
@@ -383,6 +388,7 @@ impl Arbiter {
     fn begin_at(&mut self, seq: u64) {
         self.ended = false;
         self.next = seq;
+        self.doubtful_upto = 0;
         self.line_next = [0; LINES_MAX];
         self.line_last = [0; LINES_MAX];
         self.holes.clear();
@@ -400,8 +406,9 @@ impl Arbiter {
         out.end_of_session(arrival);
     }
 
+    /// Counts a packet for its line, and gives the number that was expected of that: 0 for its first.
     #[inline]
-    fn note_line(&mut self, head: &Head, arrival: Arrival) {
+    fn note_line(&mut self, head: &Head, arrival: Arrival) -> u64 {
         let line = usize::from(arrival.line) % LINES_MAX;
         let stats = &mut self.stats.lines[line];
         stats.packets += 1;
@@ -415,6 +422,7 @@ impl Arbiter {
         self.line_before = std::mem::replace(&mut self.line_last[line], head.next_seq());
         let before = std::mem::replace(&mut self.line_at[line], arrival.at);
         self.revived = u8::from(expected == 0 || arrival.at.since(before) >= DEAD) << line;
+        expected
     }
 
     /// Delivers a packet that begins at or before the next sequence number.
@@ -481,6 +489,12 @@ impl Arbiter {
         self.stats.late += late;
         self.stats.duplicates += count - late;
     }
+}
+
+/// Lines that brought packets of the session and are not dead at `now`, a bit each.
+pub(super) fn living(line_next: &[u64; LINES_MAX], line_at: &[UnixNanos; LINES_MAX], now: UnixNanos) -> u8 {
+    let lives = |line: &usize| line_next[*line] != 0 && now.since(line_at[*line]) < DEAD;
+    (0..LINES_MAX).filter(lives).fold(0, |lines, line| lines | 1 << line)
 }
 
 #[cfg(test)]
@@ -892,9 +906,9 @@ mod tests {
         rig.other(1, 4, 1);
         rig.packet(0, 3, 1);
         rig.arbiter.on_time(UnixNanos(rig.now + 99), &mut rig.log);
-        assert_eq!(rig.take(), ["3..4 p3 @0", "4..5 p4 @0"]);
+        assert_eq!(rig.take(), ["3..4 p3 @0", "4..5 x4 @1"], "the line of the first went on below it");
         rig.arbiter.on_time(UnixNanos(rig.now + 100), &mut rig.log);
-        assert_eq!(rig.take(), ["contradicted @1"], "no copy has come");
+        assert_eq!(rig.take(), ["contradicted @0"], "no copy has come");
         // And in a claim: two packets under one number are one piece of evidence.
         rig.packet(0, 9_000, 1);
         rig.other(0, 9_000, 1);
