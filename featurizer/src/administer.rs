@@ -2,7 +2,6 @@
 
 use types::{
     Action, BookEvent, BookState, EventFlags, GapCause, InstrumentId, StaleCause, Symbol, TickTableId,
-    TradingStatus,
 };
 
 use crate::apply::{Applied, BooksMut, Effect};
@@ -88,7 +87,7 @@ impl BooksMut<'_> {
                 self.note_gap(event);
                 self.set_state(i, BookState::Stale(stale_cause(event)));
             }
-            Action::Status | Action::SessionEnd => self.metas[i].status = status_after(event),
+            Action::Status | Action::SessionEnd => self.note_status(i, event),
             Action::OrderAdd
             | Action::OrderReduce
             | Action::OrderExecute
@@ -210,6 +209,7 @@ impl BooksMut<'_> {
                 self.note_gap(event);
                 // The word that a recovery is over may be what was lost.
                 *self.recovering &= event.qty.0 != GapCause::RingFull as u32;
+                self.forget_ends(event);
                 self.gaps.open(event.channel, stale_cause(event));
                 for i in used {
                     if self.metas[i].state != BookState::Empty {
@@ -224,7 +224,7 @@ impl BooksMut<'_> {
             }
             Action::Clear => self.clear_channel(event),
             Action::Status | Action::SessionEnd => {
-                self.metas[used].iter_mut().for_each(|meta| meta.status = status_after(event));
+                self.note_status_of_all(event);
                 Applied::nothing(Effect::Unchanged)
             }
             Action::Silence => {
@@ -242,15 +242,6 @@ impl BooksMut<'_> {
             | Action::LevelSet
             | Action::Define => self.bad(),
         }
-    }
-}
-
-/// What the end of a session, or the venue's word, leaves an instrument in.
-fn status_after(event: &BookEvent) -> TradingStatus {
-    if event.action == Action::SessionEnd {
-        TradingStatus::Closed
-    } else {
-        TradingStatus::from_u64(event.aux)
     }
 }
 

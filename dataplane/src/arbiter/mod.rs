@@ -29,6 +29,7 @@ mod answers;
 mod contract;
 mod contradiction;
 mod doubt;
+mod ends;
 mod history;
 mod holes;
 mod recovery;

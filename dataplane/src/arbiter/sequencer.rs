@@ -5,7 +5,8 @@ use types::{Nanos, UnixNanos};
 use super::contract::{
     ArbiterConfig, Arrival, Deliver, HOLES_REMEMBERED, Hole, LINES_MAX, SERVER_LINE, Start,
 };
-use super::doubt::{Claim, Doubt, EndClaim, Refuted, Slot};
+use super::doubt::{Claim, Doubt, Refuted, Slot};
+use super::ends::{EndClaim, GoingOn};
 use super::history::{Contradiction, History, Told};
 use super::recovery::Recovery;
 use super::stats::ArbiterStats;
@@ -52,6 +53,8 @@ pub struct Arbiter {
     pub(super) revived: u8,
     pub(super) doubt: Doubt,
     pub(super) end: EndClaim,
+    /// What says that the session goes on although it ended.
+    pub(super) going_on: GoingOn,
     /// Whether `doubt` or `end` stands.
     pub(super) questioned: bool,
     /// A claim stood for too long: until it, and the hole that it made, are gone.
@@ -87,6 +90,7 @@ impl Arbiter {
             revived: 0,
             doubt: Doubt::new(config.slot_bytes),
             end: EndClaim::default(),
+            going_on: GoingOn::default(),
             questioned: false,
             doubted: false,
             doubtful_upto: 0,
@@ -397,15 +401,6 @@ impl Arbiter {
         self.contradiction = None;
     }
 
-    /// The session is over.
-    pub(super) fn conclude(&mut self, out: &mut impl Deliver) {
-        let arrival = self.end.arrival();
-        self.end = EndClaim::default();
-        self.questioned = self.doubt.is_open();
-        self.ended = true;
-        out.end_of_session(arrival);
-    }
-
     /// Counts a packet for its line, and gives the number that was expected of that: 0 for its first.
     #[inline]
     fn note_line(&mut self, head: &Head, arrival: Arrival) -> u64 {
@@ -436,6 +431,9 @@ impl Arbiter {
         let known = u16::try_from(self.next - head.seq).unwrap_or(u16::MAX).min(head.count);
         if known > 0 && !self.hear_again(head, payload, arrival, out) {
             self.note_known(head.seq, u64::from(known));
+            if self.ended && end > self.going_on.from() {
+                self.go_on(arrival, 0, out);
+            }
         }
         let new = u64::from(head.count - known);
         if new == 0 {
@@ -447,9 +445,7 @@ impl Arbiter {
             None => self.stats.recovery.recovered += new,
         }
         if self.ended {
-            // It has not ended: what was said of that was not so.
-            self.ended = false;
-            self.stats.stray_ends += 1;
+            self.go_on(arrival, 1, out);
         }
         // What a server knows of yesterday's packets refutes nothing that a line claims today.
         if self.questioned && arrival.line != SERVER_LINE {
@@ -460,25 +456,6 @@ impl Arbiter {
         self.stats.delivered += new;
         self.stats.last_seq = end - 1;
         out.packet(head, payload, known, arrival);
-    }
-
-    /// A heartbeat or the end of the session; one from a line that lags behind says nothing.
-    fn deliver_empty(&mut self, head: &Head, arrival: Arrival, out: &mut impl Deliver) {
-        if head.seq < self.next {
-            return;
-        }
-        if !head.end {
-            if self.questioned {
-                self.refute(arrival, out);
-            }
-            out.heartbeat(head, arrival);
-        } else if !self.ended {
-            self.end.add(arrival);
-            self.questioned = true;
-            if self.end.is_confirmed(self.config.confirm_packets, self.lines(arrival.at)) {
-                self.conclude(out);
-            }
-        }
     }
 
     /// Counts messages behind the next sequence number as duplicates, or as late when they had been given up.
@@ -523,6 +500,9 @@ mod tests {
         }
         fn end_of_session(&mut self, _arrival: Arrival) {
             self.0.push("end".to_owned());
+        }
+        fn end_taken_back(&mut self, _arrival: Arrival) {
+            self.0.push("end taken back".to_owned());
         }
         fn recovering(&mut self, begins: bool, arrival: Arrival) {
             self.0.push(format!("{} since {}", if begins { "old" } else { "new" }, arrival.ts_recv.0));
@@ -1009,8 +989,10 @@ mod tests {
         assert_eq!(rig.take()[2], "end");
         (0..5).for_each(|_| rig.head(2, 0, 1, 5, false));
         assert!(rig.take().is_empty(), "copies of one packet");
-        rig.packet(0, 2, 1);
-        assert_eq!(rig.take(), ["2..3 p2 @0"]);
+        (2..4).for_each(|seq| rig.packet(0, seq, 1));
+        assert_eq!(rig.take(), ["2..3 p2 @0", "3..4 p3 @0"], "two packets take nothing back");
+        rig.packet(0, 4, 1);
+        assert_eq!(rig.take(), ["end taken back", "4..5 p4 @0"]);
         assert_eq!(rig.arbiter.stats().stray_ends, 1);
         rig.head(2, 0, 1, 1, false);
         rig.head(2, 0, 2, 1, false);

@@ -74,7 +74,7 @@ enum Phase {
 }
 
 /// Names of the counters; what was dropped also by its cause, in the order of [`FeedStats::dropped_by_cause`].
-const COUNTERS: [&str; 29 + DROP_CAUSES] = [
+const COUNTERS: [&str; 33 + DROP_CAUSES] = [
     "packets",
     "bytes",
     "messages",
@@ -104,6 +104,10 @@ const COUNTERS: [&str; 29 + DROP_CAUSES] = [
     "ring_gaps",
     "reordered",
     "sessions",
+    "ends",
+    "ended_channel",
+    "ends_taken_back",
+    "resumed_channel",
     "dropped_stray_sessions",
     "dropped_stray_jumps",
     "dropped_stray_restarts",
@@ -372,6 +376,10 @@ impl<S: PacketSource> Receiver<S> {
             lost.gaps,
             stats.reordered,
             stats.sessions,
+            stats.ends,
+            stats.ended_channel.into(),
+            stats.ends_taken_back,
+            stats.resumed_channel.into(),
         ];
         for (cell, value) in self.cells.iter().zip(values.into_iter().chain(by_cause)) {
             cell.set(value);

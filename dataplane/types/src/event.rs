@@ -36,11 +36,23 @@ pub enum Action {
     Gap = 12,
     /// Only time passes (heartbeat).
     Time = 13,
-    /// The venue's session is over.
+    /// The venue's session is over: `aux` is an [`EndWord`].
     SessionEnd = 14,
     /// Nothing was heard on the event's channel for longer than it may be silent, so nobody knows what stands in its books; with
     /// `aux` 1, it is heard again, and has told everything since.
     Silence = 15,
+}
+
+/// Who says that a session is over; carried in the `aux` of its event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum EndWord {
+    /// A message of the venue's.
+    Venue = 0,
+    /// The transport of the event's channel: copies on every line of it, or often enough on one.
+    Channel = 1,
+    /// The session of the event's channel goes on after its transport said so: that is taken back.
+    TakenBack = 2,
 }
 
 /// Why a book is not whole; carried in a gap event's `qty`.

@@ -309,6 +309,8 @@ impl Backend for LiveBackend {
         };
         let feed = |feed: &FeedView| {
             let messages = value(&feed.counters, "messages");
+            let [ends, ends_taken_back] = ["ends", "ends_taken_back"].map(|name| value(&feed.counters, name));
+            let channel = |name| u8::try_from(value(&feed.counters, name)).unwrap_or(u8::MAX);
             let ended = feed.ended.load(Ordering::Relaxed);
             let recovering = value(&feed.counters, "recovering") > 0;
             let times = (feed.started.get(), feed.stale_after);
@@ -325,6 +327,10 @@ impl Backend for LiveBackend {
                 dropped: value(&feed.counters, "dropped"),
                 dropped_by_cause: dropped_by_cause(&feed.counters),
                 restarts: value(&feed.counters, "restarts"),
+                ends,
+                ended_channel: (ends > 0).then(|| channel("ended_channel")),
+                ends_taken_back,
+                resumed_channel: (ends_taken_back > 0).then(|| channel("resumed_channel")),
                 redefined_locates: value(&feed.counters, "redefined_locates"),
                 outliers: value(&feed.counters, "outliers"),
                 lost_events: value(&feed.counters, "lost_events"),
