@@ -34,6 +34,7 @@ mod history;
 mod holes;
 mod recovery;
 mod sequencer;
+mod skips;
 mod stats;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,8 @@ use super::doubt::{Claim, Doubt, Refuted, Slot};
 use super::ends::{EndClaim, GoingOn};
 use super::history::{Contradiction, History, Told};
 use super::recovery::Recovery;
-use super::stats::ArbiterStats;
+use super::skips::Skips;
+use super::stats::{ArbiterStats, LineStats};
 use super::waiting::Waiting;
 use crate::session::{Head, SessionId};
 
@@ -49,6 +50,7 @@ pub struct Arbiter {
     /// What followed the packet before the last, on the last one's line.
     pub(super) line_before: u64,
     pub(super) line_at: [UnixNanos; LINES_MAX],
+    skips: [Skips; LINES_MAX],
     /// The line of the newest packet, a bit, where that packet alone says that it lives.
     pub(super) revived: u8,
     pub(super) doubt: Doubt,
@@ -87,6 +89,7 @@ impl Arbiter {
             line_last: [0; LINES_MAX],
             line_before: 0,
             line_at: [UnixNanos(0); LINES_MAX],
+            skips: [Skips::default(); LINES_MAX],
             revived: 0,
             doubt: Doubt::new(config.slot_bytes),
             end: EndClaim::default(),
@@ -105,6 +108,14 @@ impl Arbiter {
     #[must_use]
     pub fn stats(&self) -> &ArbiterStats {
         &self.stats
+    }
+
+    /// What a line brought, while it runs: what it skipped counts when it has gone on beyond that, since a count that is told never falls.
+    pub(crate) fn line_so_far(&self, line: u8) -> LineStats {
+        let line = usize::from(line) % LINES_MAX;
+        let stats = self.stats.lines[line];
+        let open = self.skips[line].open(self.line_last[line]);
+        LineStats { missing: stats.missing.saturating_sub(open), ..stats }
     }
 
     /// Next sequence number wanted; 0 before anything came.
@@ -395,6 +406,7 @@ impl Arbiter {
         self.doubtful_upto = 0;
         self.line_next = [0; LINES_MAX];
         self.line_last = [0; LINES_MAX];
+        self.skips = [Skips::default(); LINES_MAX];
         self.holes.clear();
         self.oldest_hole = 0;
         self.history.begin(seq);
@@ -410,8 +422,9 @@ impl Arbiter {
         stats.messages += u64::from(head.count);
         stats.last_heard = arrival.ts_recv;
         let expected = self.line_next[line];
-        if expected != 0 && head.seq > expected {
-            stats.missing += head.seq - expected;
+        if head.seq != expected {
+            let (skipped, filled) = self.skips[line].note(head, expected);
+            stats.missing = (stats.missing + skipped).saturating_sub(filled);
         }
         self.line_next[line] = expected.max(head.next_seq());
         self.line_before = std::mem::replace(&mut self.line_last[line], head.next_seq());

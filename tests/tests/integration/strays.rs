@@ -6,7 +6,7 @@ use simulator::{Line, Packet, PcapWriter};
 use tempfile::TempDir;
 use wire::IntoBytes as _;
 use wire::itch50::OrderDelete;
-use wire::moldudp64::{self, END_OF_SESSION, Header, PacketBuilder};
+use wire::moldudp64::{self, END_OF_SESSION, HEARTBEAT, Header, PacketBuilder};
 
 use crate::fuzz::first_packets;
 use crate::tables::{column, replay, rows};
@@ -84,6 +84,12 @@ impl Seen {
     fn dropped(&self) -> &serde_json::Value {
         &self.summary["dropped"]
     }
+
+    /// What each line skipped.
+    fn missing(&self) -> Vec<u64> {
+        let lines = self.summary["lines"].as_array().unwrap();
+        lines.iter().map(|line| line["missing"].as_u64().unwrap()).collect()
+    }
 }
 
 /// The first instrument of the market.
@@ -126,6 +132,18 @@ fn one_forged_packet_ahead_of_both_lines_changes_no_verdict() {
         }
         assert!(seen.codes().iter().all(|code| code != "901"), "{:?}", seen.codes());
     }
+}
+
+#[test]
+fn a_stray_heartbeat_ahead_is_counted_and_no_line_lacks_what_it_brought() {
+    let (packets, at) = market();
+    let clean = Seen::of(&packets, &at);
+    let like = &packets[FORGED_AT - 1];
+    let stray = empty(like, like.line, next_of(&packets[..FORGED_AT]) + 60, HEARTBEAT);
+    let seen = Seen::of(&with(&packets, vec![stray]), &at);
+    assert_eq!((seen.missing(), clean.missing()), (vec![0, 0], vec![0, 0]));
+    assert_eq!(seen.dropped(), &serde_json::json!({"stray_jumps": 1}));
+    assert!(seen.table("verdicts.csv") == clean.table("verdicts.csv"));
 }
 
 #[test]
