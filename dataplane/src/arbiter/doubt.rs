@@ -281,6 +281,49 @@ impl Unkept {
     }
 }
 
+/// The end of the session, claimed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct EndClaim {
+    lines: u8,
+    packets: u32,
+    arrival: Arrival,
+}
+
+impl EndClaim {
+    pub(super) fn is_open(&self) -> bool {
+        self.packets > 0
+    }
+
+    /// Arrival of the first packet that made it.
+    pub(super) fn arrival(&self) -> Arrival {
+        self.arrival
+    }
+
+    pub(super) fn add(&mut self, arrival: Arrival) {
+        if !self.is_open() {
+            self.arrival = arrival;
+        }
+        self.packets = self.packets.saturating_add(1);
+        self.lines |= 1 << (usize::from(arrival.line) % LINES_MAX);
+    }
+
+    /// Whether every one of `lines` says so: once where there are several, `packets` times where there is one.
+    pub(super) fn is_confirmed(&self, packets: u32, lines: u8) -> bool {
+        self.lines & lines == lines && (lines.count_ones() > 1 || self.packets >= packets)
+    }
+}
+
+/// What says that a session goes on after its end was believed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct GoingOn {
+    /// What was next when the session ended.
+    pub(super) from: u64,
+    /// Lines that brought messages of after that, a bit each.
+    pub(super) lines: u8,
+    /// Packets with messages that were next.
+    pub(super) packets: u32,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -356,5 +399,19 @@ mod tests {
         doubt.give_back(kept);
         doubt.add(Claim::Session, &head(7, 1, 1), b"123456789", from(0, 0), JUMP_MAX);
         assert_eq!(doubt.take().1, 0, "longer than a slot");
+    }
+
+    #[test]
+    fn an_end_is_said_by_every_line_or_often_enough_by_one() {
+        let said = |lines: &[u8], needed| {
+            let mut end = EndClaim::default();
+            lines.iter().zip(5..).for_each(|(line, at)| end.add(from(*line, at)));
+            assert_eq!(end.arrival(), if lines.is_empty() { Arrival::default() } else { from(lines[0], 5) });
+            end.is_confirmed(3, needed)
+        };
+        assert!(said(&[0, 1], 0b11) && said(&[1, 0], 0b11), "once each");
+        assert!(!said(&[0, 0, 0, 0], 0b11), "one of two");
+        assert!(!said(&[0, 0], 0b1) && said(&[0, 0, 0], 0b1), "alone, three times");
+        assert!(!said(&[], 0), "where no line lives, one must have said so all the same");
     }
 }

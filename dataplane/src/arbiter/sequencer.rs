@@ -5,8 +5,7 @@ use types::{Nanos, UnixNanos};
 use super::contract::{
     ArbiterConfig, Arrival, Deliver, HOLES_REMEMBERED, Hole, LINES_MAX, SERVER_LINE, Start,
 };
-use super::doubt::{Claim, Doubt, Refuted, Slot};
-use super::ends::{EndClaim, GoingOn};
+use super::doubt::{Claim, Doubt, EndClaim, GoingOn, Refuted, Slot};
 use super::history::{Contradiction, History, Told};
 use super::recovery::Recovery;
 use super::skips::Skips;
@@ -444,7 +443,7 @@ impl Arbiter {
         let known = u16::try_from(self.next - head.seq).unwrap_or(u16::MAX).min(head.count);
         if known > 0 && !self.hear_again(head, payload, arrival, out) {
             self.note_known(head.seq, u64::from(known));
-            if self.ended && end > self.going_on.from() {
+            if self.ended && end > self.going_on.from {
                 self.go_on(arrival, 0, out);
             }
         }

@@ -88,7 +88,7 @@ impl Seen {
     /// What each line skipped.
     fn missing(&self) -> Vec<u64> {
         let lines = self.summary["lines"].as_array().unwrap();
-        lines.iter().map(|line| line["missing"].as_u64().unwrap()).collect()
+        lines.iter().map(|line| line["lost"].as_u64().unwrap()).collect()
     }
 }
 
@@ -104,7 +104,7 @@ fn symbol_of(capture: &Path) -> String {
 /// What was sent, and when two orders come: before anything is forged, and at the end.
 fn market() -> (Vec<Packet>, [u64; 2]) {
     let packets = first_packets(PACKETS);
-    let at = [packets[FORGED_AT - 1].ts_ns, packets[PACKETS - 1].ts_ns + 1_000_000];
+    let at = [packets[FORGED_AT - 1].ts_ns - 1, packets[PACKETS - 1].ts_ns + 1_000_000];
     (packets, at)
 }
 

@@ -2,7 +2,7 @@
 //! ring of commands to the scorer, never through the order path.
 
 use super::drivers::named;
-use super::feed_state::feed_state;
+use super::feed_state::{ends, feed_state, value};
 use super::gateways::GatewayViews;
 use super::load::LoadView;
 use super::orders::{ClosedScopes, Orders, ScopeNumbers};
@@ -294,6 +294,42 @@ impl LiveBackend {
             drivers: known.drivers.map_or_else(Vec::new, |drivers| named(&drivers)),
         })
     }
+
+    /// How a feed is.
+    fn feed(&self, feed: &FeedView) -> FeedStatus {
+        let messages = value(&feed.counters, "messages");
+        let [(ends, ended_channel), (ends_taken_back, resumed_channel)] = ends(&feed.counters);
+        let ended = feed.ended.load(Ordering::Relaxed);
+        let recovering = value(&feed.counters, "recovering") > 0;
+        let times = (feed.started.get(), feed.stale_after);
+        let state = feed_state(ended, messages, recovering, &feed.health, times, self.clock.now());
+        FeedStatus {
+            name: feed.name.clone(),
+            state: state.to_owned(),
+            messages,
+            gaps: value(&feed.counters, "gaps"),
+            missing: value(&feed.counters, "missing"),
+            last: feed.last.stamp(),
+            late: value(&feed.counters, "late"),
+            errors: value(&feed.counters, "errors"),
+            dropped: value(&feed.counters, "dropped"),
+            dropped_by_cause: dropped_by_cause(&feed.counters),
+            restarts: value(&feed.counters, "restarts"),
+            ends,
+            ended_channel,
+            ends_taken_back,
+            resumed_channel,
+            redefined_locates: value(&feed.counters, "redefined_locates"),
+            outliers: value(&feed.counters, "outliers"),
+            lost_events: value(&feed.counters, "lost_events"),
+            lost_definitions: value(&feed.counters, "lost_definitions"),
+            heartbeats: value(&feed.counters, "heartbeats"),
+            instruments_beyond: value(&feed.counters, "instruments_beyond"),
+            recovery: feed.recovery(),
+            port: feed.port.as_ref().map(|port| port.status(self.clock.now())),
+            lines: feed.lines(self.clock.now()),
+        }
+    }
 }
 
 /// What a receiver dropped, by cause.
@@ -304,44 +340,6 @@ fn dropped_by_cause(counters: &CounterReader) -> BTreeMap<String, u64> {
 
 impl Backend for LiveBackend {
     fn snapshot(&self) -> Snapshot {
-        let value = |counters: &CounterReader, name: &str| {
-            counters.iter().find(|(n, _)| *n == name).map_or(0, |(_, v)| v)
-        };
-        let feed = |feed: &FeedView| {
-            let messages = value(&feed.counters, "messages");
-            let [ends, ends_taken_back] = ["ends", "ends_taken_back"].map(|name| value(&feed.counters, name));
-            let channel = |name| u8::try_from(value(&feed.counters, name)).unwrap_or(u8::MAX);
-            let ended = feed.ended.load(Ordering::Relaxed);
-            let recovering = value(&feed.counters, "recovering") > 0;
-            let times = (feed.started.get(), feed.stale_after);
-            let state = feed_state(ended, messages, recovering, &feed.health, times, self.clock.now());
-            FeedStatus {
-                name: feed.name.clone(),
-                state: state.to_owned(),
-                messages,
-                gaps: value(&feed.counters, "gaps"),
-                missing: value(&feed.counters, "missing"),
-                last: feed.last.stamp(),
-                late: value(&feed.counters, "late"),
-                errors: value(&feed.counters, "errors"),
-                dropped: value(&feed.counters, "dropped"),
-                dropped_by_cause: dropped_by_cause(&feed.counters),
-                restarts: value(&feed.counters, "restarts"),
-                ends,
-                ended_channel: (ends > 0).then(|| channel("ended_channel")),
-                ends_taken_back,
-                resumed_channel: (ends_taken_back > 0).then(|| channel("resumed_channel")),
-                redefined_locates: value(&feed.counters, "redefined_locates"),
-                outliers: value(&feed.counters, "outliers"),
-                lost_events: value(&feed.counters, "lost_events"),
-                lost_definitions: value(&feed.counters, "lost_definitions"),
-                heartbeats: value(&feed.counters, "heartbeats"),
-                instruments_beyond: value(&feed.counters, "instruments_beyond"),
-                recovery: feed.recovery(),
-                port: feed.port.as_ref().map(|port| port.status(self.clock.now())),
-                lines: feed.lines(self.clock.now()),
-            }
-        };
         let scorer = ScorerStatus {
             backend: self.scorer.as_ref().map_or("off", |scorer| scorer.name).to_owned(),
             model: self.model.clone(),
@@ -365,7 +363,7 @@ impl Backend for LiveBackend {
         let halts = lock(&self.processes).as_mut().map_or_else(Vec::new, |orders| orders.halts(&self.closed));
         let settlement_missing = lock(&self.writers).declared.settlement_missing(self.clock.now());
         Snapshot {
-            feeds: self.feeds.iter().map(feed).collect(),
+            feeds: self.feeds.iter().map(|feed| self.feed(feed)).collect(),
             scorer,
             // The desk itself judges only questions: without a process there are no orders to count.
             orders: (processes > 0).then_some(orders),
