@@ -104,7 +104,8 @@ fn symbol_of(capture: &Path) -> String {
 /// What was sent, and when two orders come: before anything is forged, and at the end.
 fn market() -> (Vec<Packet>, [u64; 2]) {
     let packets = first_packets(PACKETS);
-    let at = [packets[FORGED_AT - 1].ts_ns - 1, packets[PACKETS - 1].ts_ns + 1_000_000];
+    // Orders are told apart by the times of the venue, which are before those of arrival.
+    let at = [packets[FORGED_AT - 50].ts_ns, packets[PACKETS - 1].ts_ns + 1_000_000];
     (packets, at)
 }
 
