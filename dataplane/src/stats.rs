@@ -137,6 +137,14 @@ pub struct FeedStats {
     pub dropped: Dropped,
     /// Times a sequence began again within its session.
     pub restarts: u64,
+    /// Times the session of a channel was believed to be over.
+    pub ends: u64,
+    /// Of which channel last.
+    pub ended_channel: u8,
+    /// Times that was taken back, since the session went on.
+    pub ends_taken_back: u64,
+    /// Of which channel last.
+    pub resumed_channel: u8,
     /// Packets with a checksum that does not add up. They are read only where a capture's line never had right ones.
     pub bad_checksums: u64,
     /// Those of them that were not read.
@@ -192,6 +200,10 @@ impl Default for FeedStats {
             source: SourceNotes::default(),
             dropped: Dropped::default(),
             restarts: 0,
+            ends: 0,
+            ended_channel: 0,
+            ends_taken_back: 0,
+            resumed_channel: 0,
             bad_checksums: 0,
             condemned: 0,
             stamp_outliers: 0,

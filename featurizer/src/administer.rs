@@ -2,7 +2,7 @@
 
 use types::{
     Action, BookEvent, BookState, ChannelWord, EventFlags, GapCause, InstrumentId, StaleCause, Symbol,
-    TickTableId, TradingStatus,
+    TickTableId,
 };
 
 use crate::apply::{Applied, BooksMut, Effect};
@@ -96,7 +96,7 @@ impl BooksMut<'_> {
                 self.note_gap(event);
                 self.set_state(i, BookState::Stale(stale_cause(event)));
             }
-            Action::Status | Action::SessionEnd => self.metas[i].status = status_after(event),
+            Action::Status | Action::SessionEnd => self.note_status(i, event),
             Action::OrderAdd
             | Action::OrderReduce
             | Action::OrderExecute
@@ -216,6 +216,7 @@ impl BooksMut<'_> {
                 if event.qty.0 == GapCause::RingFull as u32 {
                     (*self.recovering, *self.overdue) = (false, Overdue::default());
                 }
+                self.forget_ends(event);
                 self.gaps.open(event.channel, stale_cause(event));
                 for i in used {
                     if self.metas[i].state != BookState::Empty {
@@ -230,7 +231,7 @@ impl BooksMut<'_> {
             }
             Action::Clear => self.clear_channel(event),
             Action::Status | Action::SessionEnd => {
-                self.metas[used].iter_mut().for_each(|meta| meta.status = status_after(event));
+                self.note_status_of_all(event);
                 Applied::nothing(Effect::Unchanged)
             }
             Action::Channel => {
@@ -252,15 +253,6 @@ impl BooksMut<'_> {
 /// Whether a book is stale only because its channel is overdue.
 fn is_overdue(state: BookState) -> bool {
     matches!(state, BookState::Stale(StaleCause::Silent | StaleCause::Late))
-}
-
-/// What the end of a session, or the venue's word, leaves an instrument in.
-fn status_after(event: &BookEvent) -> TradingStatus {
-    if event.action == Action::SessionEnd {
-        TradingStatus::Closed
-    } else {
-        TradingStatus::from_u64(event.aux)
-    }
 }
 
 fn state_after_clear(event: &BookEvent) -> BookState {

@@ -76,6 +76,8 @@ impl Books {
             symbol: None,
             state: BookState::Empty,
             status: TradingStatus::Unknown,
+            beside_end: TradingStatus::Unknown,
+            ended: Channels::default(),
             unknown_orders: 0,
             channels: Channels::default(),
             debts: Channels::default(),

@@ -18,6 +18,10 @@ impl Channels {
         self.0 &= !Self::of(channel).0;
     }
 
+    pub(crate) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     pub(crate) fn has(self, channel: u8) -> bool {
         self.meets(Self::of(channel))
     }
@@ -67,11 +71,17 @@ pub(crate) struct Gaps {
     swallowed: [Option<StaleCause>; CHANNELS],
     /// Books of the channel that were in use then and have not been cleared.
     owed: [u32; CHANNELS],
+    /// Channels whose sessions are over.
+    pub(crate) ended: Channels,
 }
 
 impl Gaps {
-    pub(crate) const NONE: Self =
-        Self { causes: [None; CHANNELS], swallowed: [None; CHANNELS], owed: [0; CHANNELS] };
+    pub(crate) const NONE: Self = Self {
+        causes: [None; CHANNELS],
+        swallowed: [None; CHANNELS],
+        owed: [0; CHANNELS],
+        ended: Channels(0),
+    };
 
     /// Whether the books of some channel may all lack something.
     pub(crate) fn any(&self) -> bool {

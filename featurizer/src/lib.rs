@@ -23,6 +23,7 @@ pub mod capture;
 mod coming;
 mod config;
 mod counters;
+mod ends;
 mod far;
 pub mod features;
 mod featurizer;

@@ -51,7 +51,12 @@ impl Bbo {
 pub(crate) struct Meta {
     pub(crate) symbol: Option<Symbol>,
     pub(crate) state: BookState,
+    /// What it is, the ends of its channels' sessions taken in.
     pub(crate) status: TradingStatus,
+    /// What its venue said, while the session of a channel is over.
+    pub(crate) beside_end: TradingStatus,
+    /// Channels whose sessions are over.
+    pub(crate) ended: Channels,
     /// Events of orders and levels it never saw, since it was last cleared.
     pub(crate) unknown_orders: u8,
     /// Channels that spoke of it, those of its orders' ordinary events among them.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use featurizer::{BookLimits, Books, Effect, PageKind};
 use proptest::prelude::*;
 use types::{
-    Action, BookEvent, BookLevel, BookState, ChannelWord, EventFlags, GapCause, InstrumentId, Px, Qty, Side,
-    StaleCause, Symbol, TickStep, TickTable,
+    Action, BookEvent, BookLevel, BookState, ChannelWord, EndWord, EventFlags, GapCause, InstrumentId, Px,
+    Qty, Side, StaleCause, Symbol, TickStep, TickTable, TradingStatus,
 };
 
 const CENT: i64 = 10_000_000;
@@ -361,6 +361,75 @@ fn both_words_of_a_channel_stand_for_themselves() {
     let said = [Late, Silent, Heard, Silent, InTime, Heard, Silent, Late, Heard, InTime].map(&mut say);
     let live = BookState::Live;
     assert_eq!(said, [late, silent, late, silent, silent, live, silent, silent, late, live]);
+}
+
+#[test]
+fn an_end_that_is_taken_back_leaves_what_the_venue_said_beside_it() {
+    use TradingStatus::{Closed, Halted, Trading};
+    let fresh = || {
+        let mut books = Books::new(&limits()).unwrap();
+        for i in 0..3 {
+            books.lend().apply(&BookEvent { channel: (i / 2) as u8, ..define(i, Px(CENT)) });
+        }
+        books
+    };
+    let say = |i, status: TradingStatus| BookEvent { aux: status as u64, ..event(Action::Status, i) };
+    let end = |channel, word: EndWord| BookEvent {
+        channel,
+        aux: word as u64,
+        instrument: InstrumentId::ALL,
+        ..event(Action::SessionEnd, 0)
+    };
+    let gap = |channel, cause: GapCause| BookEvent {
+        channel,
+        qty: Qty(cause as u32),
+        instrument: InstrumentId::ALL,
+        ..event(Action::Gap, 0)
+    };
+    let (ended, back) =
+        (|channel| end(channel, EndWord::Channel), |channel| end(channel, EndWord::TakenBack));
+    let begun = [say(0, Trading), say(1, Halted), BookEvent { channel: 1, ..say(2, Trading) }];
+    for (events, wanted) in [
+        (&[][..], [Trading, Halted, Trading]),
+        (&[ended(0)], [Closed; 3]),
+        (&[ended(0), back(0)], [Trading, Halted, Trading]),
+        // What the venue says meanwhile opens nothing, and stays.
+        (&[ended(0), say(0, Halted), say(1, Trading)], [Closed; 3]),
+        (&[ended(0), say(0, Halted), say(1, Trading), back(0)], [Halted, Trading, Trading]),
+        // Its own word for the end of the day is not taken back, nor does a channel take back another one's.
+        (&[ended(0), end(0, EndWord::Venue), back(0)], [Closed, Closed, Closed]),
+        (&[end(0, EndWord::Venue), ended(0), back(0)], [Closed, Closed, Closed]),
+        (&[ended(0), back(1)], [Closed; 3]),
+        (&[ended(0), ended(1), back(1)], [Closed; 3]),
+        (&[ended(0), ended(0), ended(1), back(1), back(0)], [Trading, Halted, Trading]),
+        // A channel that has not ended speaks for itself.
+        (&[ended(0), BookEvent { channel: 1, ..say(2, Halted) }, back(0)], [Trading, Halted, Halted]),
+        (&[ended(0), BookEvent { channel: 1, ..say(2, Trading) }], [Closed, Closed, Trading]),
+        // Another session, and words that were lost: the venue has to say it anew.
+        (&[ended(0), gap(0, GapCause::SessionChange)], [Closed; 3]),
+        (&[ended(0), gap(0, GapCause::SessionChange), back(0)], [Closed; 3]),
+        (&[ended(0), ended(1), gap(0, GapCause::SessionChange), back(1)], [Closed; 3]),
+        (&[ended(0), gap(0, GapCause::SessionChange), say(0, Trading)], [Trading, Closed, Closed]),
+        (&[ended(0), gap(1, GapCause::RingFull), back(0)], [Closed; 3]),
+        (&[ended(0), gap(1, GapCause::RingFull), say(0, Trading)], [Trading, Closed, Closed]),
+        (&[ended(0), gap(0, GapCause::Sequence), back(0)], [Trading, Halted, Trading]),
+    ] {
+        let mut books = fresh();
+        begun.iter().chain(events).for_each(|event| {
+            books.lend().apply(event);
+        });
+        let status = [0, 1, 2].map(|i| books.book(InstrumentId(i)).unwrap().status());
+        assert_eq!(status, wanted, "{events:?}");
+    }
+    // One that is named while the session is over is closed, too.
+    let mut books = Books::new(&limits()).unwrap();
+    for event in [define(0, Px(CENT)), ended(0), define(1, Px(CENT)), say(1, Trading)] {
+        books.lend().apply(&event);
+    }
+    let status = |books: &Books| books.book(InstrumentId(1)).unwrap().status();
+    assert_eq!(status(&books), Closed);
+    books.lend().apply(&back(0));
+    assert_eq!(status(&books), Trading);
 }
 
 #[test]

@@ -79,6 +79,9 @@ pub(crate) struct Summary {
     pub(crate) dropped: BTreeMap<&'static str, u64>,
     /// Times the sequence began again within its session.
     pub(crate) restarts: u64,
+    /// Times the session went on after it was believed to be over; left out where it never did.
+    #[serde(skip_serializing_if = "is_none")]
+    pub(crate) ends_taken_back: u64,
     /// Messages with a venue time, and packets with a stamp, that were too far from those around them to be followed.
     pub(crate) event_time_outliers: u64,
     pub(crate) stamp_outliers: u64,
@@ -307,6 +310,7 @@ impl Summary {
             left_out: left_out(stats),
             dropped: dropped(stats),
             restarts: stats.restarts,
+            ends_taken_back: stats.ends_taken_back,
             event_time_outliers: stats.event_time_outliers(),
             stamp_outliers: stats.stamp_outliers,
             bad_checksums: stats.bad_checksums,

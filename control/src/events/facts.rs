@@ -17,6 +17,10 @@ const PATIENCE_NS: u64 = 10_000_000_000;
 
 /// How long a gateway may not run before that is worth an event: one that ended by a fault is opened again a second later.
 const GATEWAY_PATIENCE_NS: u64 = 3_000_000_000;
+/// What is said of an end that is believed, and of one that is taken back.
+const SESSION_ENDED: &str =
+    "the session of channel CHANNEL ended: instruments are closed until another begins or it goes on";
+const END_TAKEN_BACK: &str = "the session of channel CHANNEL goes on, its end was taken back: instruments are what they were beside it";
 
 /// Everything that is looked at, at one moment.
 #[derive(Clone, Debug, Default)]
@@ -168,6 +172,7 @@ impl Facts {
             let text = "the feed has ended: its venue said so, or its file is over";
             said.push(Draft::new(seen.now, Severity::Notice, EventKind::Feed, &scope, text).by("feed"));
         }
+        self.ends(seen.now, feed, &scope, said);
         for (kind, count, text) in counted(feed) {
             self.count(seen.now, kind, &scope, count, &text, said);
         }
@@ -182,6 +187,27 @@ impl Facts {
                 (EventKind::Line, scope),
                 warning(format!("the line {group} is dead since {since:.3}")),
             );
+        }
+    }
+
+    /// Each end of a session, and each that was taken back.
+    fn ends(&mut self, now: Stamp, feed: &FeedStatus, scope: &str, said: &mut Vec<Draft>) {
+        let FeedStatus { ends, ended_channel, ends_taken_back, resumed_channel, .. } = *feed;
+        for (kind, severity, count, channel, what) in [
+            (EventKind::SessionEnd, Severity::Notice, ends, ended_channel, SESSION_ENDED),
+            (EventKind::EndTakenBack, Severity::Warning, ends_taken_back, resumed_channel, END_TAKEN_BACK),
+        ] {
+            let before = self.counters.insert((kind, scope.to_owned()), count).unwrap_or(0);
+            if count <= before {
+                continue;
+            }
+            let channel = channel.map_or_else(|| "?".to_owned(), |channel| channel.to_string());
+            let more = count - before;
+            let often =
+                if more > 1 { format!(" ({more} times, on channel {channel} last)") } else { String::new() };
+            let text = format!("{}{often}", what.replace("CHANNEL", &channel));
+            let draft = Draft::new(now, severity, kind, scope, &text).by(cause_of(kind));
+            said.push(draft.with("channel", channel).with("more", more).with("since_start", count));
         }
     }
 
@@ -504,6 +530,26 @@ mod tests {
         let redefined = FeedStatus { restarts: 1, redefined_locates: 1, ..condemned };
         let drafts = said(facts.look(&seen(4, redefined)));
         assert_eq!(drafts, [row(EventKind::FeedDamage, Severity::Warning, "feed:x")]);
+    }
+
+    #[test]
+    fn an_end_of_a_session_and_its_taking_back_are_told_with_their_channel() {
+        let mut facts = Facts::new(at(0));
+        assert!(facts.look(&seen(1, feed("live"))).is_empty());
+        let ended = FeedStatus { ends: 1, ended_channel: Some(3), ..feed("live") };
+        let drafts = facts.look(&seen(2, ended.clone()));
+        let event = drafts[0].clone().numbered(1);
+        assert!(event.text.starts_with("the session of channel 3 ended"), "{}", event.text);
+        assert_eq!((event.fields["channel"].as_str(), event.cause.as_str()), ("3", "feed"));
+        assert_eq!(said(drafts), [row(EventKind::SessionEnd, Severity::Notice, "feed:x")]);
+        assert!(facts.look(&seen(3, ended.clone())).is_empty());
+        let back = FeedStatus { ends: 3, ends_taken_back: 2, resumed_channel: Some(3), ..ended };
+        let drafts = facts.look(&seen(4, back));
+        let texts = [0, 1].map(|n: usize| drafts[n].clone().numbered(1).text);
+        assert!(texts[0].ends_with("(2 times, on channel 3 last)"), "{texts:?}");
+        assert!(texts[1].contains("channel 3 goes on, its end was taken back"), "{texts:?}");
+        let both = [(EventKind::SessionEnd, Severity::Notice), (EventKind::EndTakenBack, Severity::Warning)];
+        assert_eq!(said(drafts), both.map(|(kind, severity)| row(kind, severity, "feed:x")));
     }
 
     #[test]

@@ -78,6 +78,18 @@ pub(super) const FEED_RESTARTS: Metric = Metric {
     unit: "",
     help: "Times a sequence began again within its session",
 };
+pub(super) const FEED_ENDS: Metric = Metric {
+    name: "feed_ends",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Times the session of a channel was believed to be over",
+};
+pub(super) const FEED_ENDS_TAKEN_BACK: Metric = Metric {
+    name: "feed_ends_taken_back",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Times the session of a channel went on after it was believed to be over",
+};
 pub(super) const FEED_REDEFINED_LOCATES: Metric = Metric {
     name: "feed_redefined_locates",
     kind: Kind::Counter,

@@ -87,7 +87,7 @@ fn feeds(out: &mut Exposition, feeds: &[FeedStatus]) {
             out.sample(&FEED_STATE, &[("feed", &feed.name), ("state", state)], value);
         }
     }
-    let counters: [Column<FeedStatus>; 16] = [
+    let counters: [Column<FeedStatus>; 18] = [
         (&FEED_MESSAGES, |feed| feed.messages),
         (&FEED_GAPS, |feed| feed.gaps),
         (&FEED_MISSING_MESSAGES, |feed| feed.missing),
@@ -95,6 +95,8 @@ fn feeds(out: &mut Exposition, feeds: &[FeedStatus]) {
         (&FEED_DAMAGED, |feed| feed.errors),
         (&FEED_UNBELIEVED_PACKETS, |feed| feed.dropped),
         (&FEED_RESTARTS, |feed| feed.restarts),
+        (&FEED_ENDS, |feed| feed.ends),
+        (&FEED_ENDS_TAKEN_BACK, |feed| feed.ends_taken_back),
         (&FEED_REDEFINED_LOCATES, |feed| feed.redefined_locates),
         (&FEED_OUTLYING_TIMES, |feed| feed.outliers),
         (&FEED_LOST_EVENTS, |feed| feed.lost_events),

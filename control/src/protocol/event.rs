@@ -151,6 +151,10 @@ kinds! {
     GatewayEnded "gateway.ended" Once;
     /// A sequence of a feed began again within its session.
     FeedRestart "feed.restart" Once;
+    /// The session of a channel of a feed ended.
+    SessionEnd "feed.end" None;
+    /// The session of a channel of a feed goes on after it ended.
+    EndTakenBack "feed.end_taken_back" Once;
     /// The link of a port is down, or up again.
     Port "port" Level;
     /// A port lost packets, as far as it counts them.

@@ -35,6 +35,18 @@ pub struct FeedStatus {
     /// Times a sequence began again within its session: the books are those of what came after.
     #[serde(default)]
     pub restarts: u64,
+    /// Times the session of a channel was believed to be over: its instruments are closed.
+    #[serde(default)]
+    pub ends: u64,
+    /// Of which channel last; none before the first.
+    #[serde(default)]
+    pub ended_channel: Option<u8>,
+    /// Times that was taken back, since the session went on: the instruments are what they were beside it.
+    #[serde(default)]
+    pub ends_taken_back: u64,
+    /// Of which channel last; none before the first.
+    #[serde(default)]
+    pub resumed_channel: Option<u8>,
     /// Locate numbers given to another stock within a session: both books are doubted.
     #[serde(default)]
     pub redefined_locates: u64,

@@ -283,6 +283,10 @@ impl Backend for Desk {
                 .filter(|(_, count)| *count > 0)
                 .collect(),
             restarts: self.restarts.load(Ordering::Relaxed),
+            ends: 0,
+            ended_channel: None,
+            ends_taken_back: 0,
+            resumed_channel: None,
             redefined_locates: 0,
             outliers: 0,
             late_channels: 0,

@@ -76,7 +76,7 @@ impl Arbiter {
         if head.seq > self.next {
             if self.waiting.fits(payload.len()) {
                 // Without a slot it is asked for again.
-                self.waiting.put(head, payload, arrival);
+                self.waiting.put(head, payload, arrival, false);
             }
         } else {
             self.deliver(head, payload, arrival, out);

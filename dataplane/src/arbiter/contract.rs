@@ -130,6 +130,10 @@ pub trait Deliver {
     fn session(&mut self, session: SessionId, interrupted: bool, arrival: Arrival);
     /// The session is over: everything up to here was delivered or counted missing.
     fn end_of_session(&mut self, arrival: Arrival);
+    /// The session goes on, which was said to be over: copies on every line say so, or enough packets in sequence.
+    fn end_taken_back(&mut self, arrival: Arrival) {
+        let _ = arrival;
+    }
     /// A server is to be asked for messages that no line brought.
     fn request(&mut self, request: Request) {
         let _ = request;

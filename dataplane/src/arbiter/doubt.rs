@@ -313,6 +313,17 @@ impl EndClaim {
     }
 }
 
+/// What says that a session goes on after its end was believed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct GoingOn {
+    /// What was next when the session ended.
+    pub(super) from: u64,
+    /// Lines that brought messages of after that, a bit each.
+    pub(super) lines: u8,
+    /// Packets with messages that were next.
+    pub(super) packets: u32,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

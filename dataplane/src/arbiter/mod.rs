@@ -14,19 +14,27 @@
 //! session that runs goes on meanwhile. While two packets make one for longer than a hole may stay open, what was delivered is said to be
 //! old ([`Deliver::recovering`]).
 //!
+//! Nor does one that came early: where its line skipped numbers and has not gone on beyond it, or has gone on below it, nothing but the
+//! packet says that it is so. When it is its turn it waits on, for the real one of its number, for another line to come to it, or for word
+//! that there is one after it. When another one was delivered in its place that says something else, it was a stray.
+//!
 //! What was delivered last is kept. A packet that says something else under the same numbers contradicts it: one of the two is not so.
 //! A copy of another line that agrees with what was delivered tells that it is the packet. When two packets contradict, or no copy comes
 //! for as long as a hole may stay open, nobody knows which is so ([`Deliver::contradicted`]). On a line that had come further, such a
 //! packet claims that the sequence began again.
 
+#[cfg(test)]
+mod ahead;
 mod answers;
 mod contract;
 mod contradiction;
 mod doubt;
+mod ends;
 mod history;
 mod holes;
 mod recovery;
 mod sequencer;
+mod skips;
 mod stats;
 #[cfg(test)]
 mod tests;

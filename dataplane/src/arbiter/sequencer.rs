@@ -5,10 +5,11 @@ use types::{Nanos, UnixNanos};
 use super::contract::{
     ArbiterConfig, Arrival, Deliver, HOLES_REMEMBERED, Hole, LINES_MAX, SERVER_LINE, Start,
 };
-use super::doubt::{Claim, Doubt, EndClaim, Refuted, Slot};
+use super::doubt::{Claim, Doubt, EndClaim, GoingOn, Refuted, Slot};
 use super::history::{Contradiction, History, Told};
 use super::recovery::Recovery;
-use super::stats::ArbiterStats;
+use super::skips::Skips;
+use super::stats::{ArbiterStats, LineStats};
 use super::waiting::Waiting;
 use crate::session::{Head, SessionId};
 
@@ -48,14 +49,19 @@ pub struct Arbiter {
     /// What followed the packet before the last, on the last one's line.
     pub(super) line_before: u64,
     pub(super) line_at: [UnixNanos; LINES_MAX],
+    skips: [Skips; LINES_MAX],
     /// The line of the newest packet, a bit, where that packet alone says that it lives.
     pub(super) revived: u8,
     pub(super) doubt: Doubt,
     pub(super) end: EndClaim,
+    /// What says that the session goes on although it ended.
+    pub(super) going_on: GoingOn,
     /// Whether `doubt` or `end` stands.
     pub(super) questioned: bool,
     /// A claim stood for too long: until it, and the hole that it made, are gone.
     pub(super) doubted: bool,
+    /// Up to here packets were delivered that nothing but they themselves spoke for, since no other came.
+    pub(super) doubtful_upto: u64,
     /// How it was said that what was delivered may be old, while that is so: something is asked for, or doubted.
     pub(super) recovering: Option<Arrival>,
     pub(super) history: History,
@@ -82,11 +88,14 @@ impl Arbiter {
             line_last: [0; LINES_MAX],
             line_before: 0,
             line_at: [UnixNanos(0); LINES_MAX],
+            skips: [Skips::default(); LINES_MAX],
             revived: 0,
             doubt: Doubt::new(config.slot_bytes),
             end: EndClaim::default(),
+            going_on: GoingOn::default(),
             questioned: false,
             doubted: false,
+            doubtful_upto: 0,
             recovering: None,
             history: History::new(),
             contradiction: None,
@@ -98,6 +107,14 @@ impl Arbiter {
     #[must_use]
     pub fn stats(&self) -> &ArbiterStats {
         &self.stats
+    }
+
+    /// What a line brought, while it runs: what it skipped counts when it has gone on beyond that, since a count that is told never falls.
+    pub(crate) fn line_so_far(&self, line: u8) -> LineStats {
+        let line = usize::from(line) % LINES_MAX;
+        let stats = self.stats.lines[line];
+        let open = self.skips[line].open(self.line_last[line]);
+        LineStats { missing: stats.missing.saturating_sub(open), ..stats }
     }
 
     /// Next sequence number wanted; 0 before anything came.
@@ -173,9 +190,12 @@ impl Arbiter {
     /// Takes a packet that is believed.
     #[inline]
     fn accept(&mut self, head: &Head, payload: &[u8], arrival: Arrival, out: &mut impl Deliver) {
-        self.note_line(head, arrival);
+        let expected = self.note_line(head, arrival);
+        if self.is_waiting() {
+            self.waiting.goes_on(head, arrival.line);
+        }
         if head.seq > self.next {
-            self.hold(head, payload, arrival, out);
+            self.hold(head, payload, arrival, head.seq > expected, out);
             return;
         }
         self.deliver(head, payload, arrival, out);
@@ -192,8 +212,7 @@ impl Arbiter {
 
     /// Lines that brought packets of the session and are not dead at `now`, a bit each.
     pub(super) fn lines(&self, now: UnixNanos) -> u8 {
-        let lives = |line: &usize| self.line_next[*line] != 0 && now.since(self.line_at[*line]) < DEAD;
-        (0..LINES_MAX).filter(lives).fold(0, |lines, line| lines | 1 << line)
+        living(&self.line_next, &self.line_at, now)
     }
 
     /// Begins the first session with a packet that has messages: nothing speaks against them.
@@ -383,38 +402,34 @@ impl Arbiter {
     fn begin_at(&mut self, seq: u64) {
         self.ended = false;
         self.next = seq;
+        self.doubtful_upto = 0;
         self.line_next = [0; LINES_MAX];
         self.line_last = [0; LINES_MAX];
+        self.skips = [Skips::default(); LINES_MAX];
         self.holes.clear();
         self.oldest_hole = 0;
         self.history.begin(seq);
         self.contradiction = None;
     }
 
-    /// The session is over.
-    pub(super) fn conclude(&mut self, out: &mut impl Deliver) {
-        let arrival = self.end.arrival();
-        self.end = EndClaim::default();
-        self.questioned = self.doubt.is_open();
-        self.ended = true;
-        out.end_of_session(arrival);
-    }
-
+    /// Counts a packet for its line, and gives the number that was expected of that: 0 for its first.
     #[inline]
-    fn note_line(&mut self, head: &Head, arrival: Arrival) {
+    fn note_line(&mut self, head: &Head, arrival: Arrival) -> u64 {
         let line = usize::from(arrival.line) % LINES_MAX;
         let stats = &mut self.stats.lines[line];
         stats.packets += 1;
         stats.messages += u64::from(head.count);
         stats.last_heard = arrival.ts_recv;
         let expected = self.line_next[line];
-        if expected != 0 && head.seq > expected {
-            stats.missing += head.seq - expected;
+        if head.seq != expected {
+            let (skipped, filled) = self.skips[line].note(head, expected);
+            stats.missing = (stats.missing + skipped).saturating_sub(filled);
         }
         self.line_next[line] = expected.max(head.next_seq());
         self.line_before = std::mem::replace(&mut self.line_last[line], head.next_seq());
         let before = std::mem::replace(&mut self.line_at[line], arrival.at);
         self.revived = u8::from(expected == 0 || arrival.at.since(before) >= DEAD) << line;
+        expected
     }
 
     /// Delivers a packet that begins at or before the next sequence number.
@@ -428,6 +443,9 @@ impl Arbiter {
         let known = u16::try_from(self.next - head.seq).unwrap_or(u16::MAX).min(head.count);
         if known > 0 && !self.hear_again(head, payload, arrival, out) {
             self.note_known(head.seq, u64::from(known));
+            if self.ended && end > self.going_on.from {
+                self.go_on(arrival, 0, out);
+            }
         }
         let new = u64::from(head.count - known);
         if new == 0 {
@@ -439,9 +457,7 @@ impl Arbiter {
             None => self.stats.recovery.recovered += new,
         }
         if self.ended {
-            // It has not ended: what was said of that was not so.
-            self.ended = false;
-            self.stats.stray_ends += 1;
+            self.go_on(arrival, 1, out);
         }
         // What a server knows of yesterday's packets refutes nothing that a line claims today.
         if self.questioned && arrival.line != SERVER_LINE {
@@ -454,25 +470,6 @@ impl Arbiter {
         out.packet(head, payload, known, arrival);
     }
 
-    /// A heartbeat or the end of the session; one from a line that lags behind says nothing.
-    fn deliver_empty(&mut self, head: &Head, arrival: Arrival, out: &mut impl Deliver) {
-        if head.seq < self.next {
-            return;
-        }
-        if !head.end {
-            if self.questioned {
-                self.refute(arrival, out);
-            }
-            out.heartbeat(head, arrival);
-        } else if !self.ended {
-            self.end.add(arrival);
-            self.questioned = true;
-            if self.end.is_confirmed(self.config.confirm_packets, self.lines(arrival.at)) {
-                self.conclude(out);
-            }
-        }
-    }
-
     /// Counts messages behind the next sequence number as duplicates, or as late when they had been given up.
     fn note_known(&mut self, first: u64, count: u64) {
         let end = first + count;
@@ -481,6 +478,12 @@ impl Arbiter {
         self.stats.late += late;
         self.stats.duplicates += count - late;
     }
+}
+
+/// Lines that brought packets of the session and are not dead at `now`, a bit each.
+pub(super) fn living(line_next: &[u64; LINES_MAX], line_at: &[UnixNanos; LINES_MAX], now: UnixNanos) -> u8 {
+    let lives = |line: &usize| line_next[*line] != 0 && now.since(line_at[*line]) < DEAD;
+    (0..LINES_MAX).filter(lives).fold(0, |lines, line| lines | 1 << line)
 }
 
 #[cfg(test)]
@@ -509,6 +512,9 @@ mod tests {
         }
         fn end_of_session(&mut self, _arrival: Arrival) {
             self.0.push("end".to_owned());
+        }
+        fn end_taken_back(&mut self, _arrival: Arrival) {
+            self.0.push("end taken back".to_owned());
         }
         fn recovering(&mut self, begins: bool, arrival: Arrival) {
             self.0.push(format!("{} since {}", if begins { "old" } else { "new" }, arrival.ts_recv.0));
@@ -892,9 +898,9 @@ mod tests {
         rig.other(1, 4, 1);
         rig.packet(0, 3, 1);
         rig.arbiter.on_time(UnixNanos(rig.now + 99), &mut rig.log);
-        assert_eq!(rig.take(), ["3..4 p3 @0", "4..5 p4 @0"]);
+        assert_eq!(rig.take(), ["3..4 p3 @0", "4..5 x4 @1"], "the line of the first went on below it");
         rig.arbiter.on_time(UnixNanos(rig.now + 100), &mut rig.log);
-        assert_eq!(rig.take(), ["contradicted @1"], "no copy has come");
+        assert_eq!(rig.take(), ["contradicted @0"], "no copy has come");
         // And in a claim: two packets under one number are one piece of evidence.
         rig.packet(0, 9_000, 1);
         rig.other(0, 9_000, 1);
@@ -995,8 +1001,10 @@ mod tests {
         assert_eq!(rig.take()[2], "end");
         (0..5).for_each(|_| rig.head(2, 0, 1, 5, false));
         assert!(rig.take().is_empty(), "copies of one packet");
-        rig.packet(0, 2, 1);
-        assert_eq!(rig.take(), ["2..3 p2 @0"]);
+        (2..4).for_each(|seq| rig.packet(0, seq, 1));
+        assert_eq!(rig.take(), ["2..3 p2 @0", "3..4 p3 @0"], "two packets take nothing back");
+        rig.packet(0, 4, 1);
+        assert_eq!(rig.take(), ["end taken back", "4..5 p4 @0"]);
         assert_eq!(rig.arbiter.stats().stray_ends, 1);
         rig.head(2, 0, 1, 1, false);
         rig.head(2, 0, 2, 1, false);

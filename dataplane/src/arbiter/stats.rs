@@ -13,7 +13,7 @@ pub struct LineStats {
     pub messages: u64,
     /// Messages this line was the first to bring.
     pub won: u64,
-    /// Messages this line skipped, whether or not another line had them.
+    /// Messages this line skipped, whether or not another line had them. What it brings later is taken off.
     pub missing: u64,
     /// Damaged packets.
     pub bad: u64,

@@ -363,6 +363,30 @@ fn what_a_line_skipped_is_counted_by_its_messages() {
 }
 
 #[test]
+fn what_a_line_brings_after_a_stray_far_ahead_of_it_is_not_missing() {
+    let mut rig = Rig::new(ALONE);
+    [0, 1].into_iter().for_each(|line| rig.packet(line, 100, 1));
+    rig.packet(0, 1_000, 0);
+    let counted = |rig: &Rig| (rig.arbiter.stats().lines[0].missing, rig.arbiter.line_so_far(0).missing);
+    assert_eq!(counted(&rig), (899, 0), "nobody knows yet whether it goes on there");
+    for seq in 101..1_000 {
+        // One that it loses.
+        if seq != 500 {
+            rig.packet(0, seq, 1);
+        }
+        rig.packet(1, seq, 1);
+        assert_eq!(rig.arbiter.line_so_far(0).missing, 0);
+    }
+    assert_eq!(counted(&rig), (1, 0));
+    rig.packet(0, 1_000, 1);
+    assert_eq!(counted(&rig), (1, 1), "it has gone on beyond what it said");
+    assert_eq!((rig.arbiter.stats().stray_jumps, rig.arbiter.stats().lines[1].missing), (1, 0));
+    // What it skips and goes on beyond is missing.
+    [1_005, 1_006].into_iter().for_each(|seq| rig.packet(0, seq, 1));
+    assert_eq!(counted(&rig), (5, 5));
+}
+
+#[test]
 fn a_channel_accepts_its_own_session_and_before_it_any() {
     let mut rig = Rig::new(ALONE);
     let [one, two] = [1, 2].map(|n| SessionId([n; 10]));

@@ -102,7 +102,8 @@ impl LineCounters {
         of_group.set(key(group));
         packets.set(stats.packets);
         messages.set(stats.messages);
-        missing.set(stats.missing);
+        // A packet that came so late that its line had gone on beyond it was counted.
+        missing.set(missing.get().max(stats.missing));
         late.set(stats.messages.saturating_sub(stats.won));
         bad.set(stats.bad);
     }
@@ -139,5 +140,7 @@ mod tests {
             heard: UnixNanos(20),
         };
         assert_eq!(read(), wanted, "silent since 20");
+        counters.publish(place, group, &LineStats { missing: 1, ..stats }, UnixNanos(40));
+        assert_eq!(read(), wanted, "a count that was told never falls");
     }
 }

@@ -71,7 +71,7 @@ enum Phase {
 }
 
 /// Names of the counters; what was dropped also by its cause, in the order of [`FeedStats::dropped_by_cause`].
-const COUNTERS: [&str; 31 + DROP_CAUSES] = [
+const COUNTERS: [&str; 35 + DROP_CAUSES] = [
     "packets",
     "bytes",
     "messages",
@@ -103,6 +103,10 @@ const COUNTERS: [&str; 31 + DROP_CAUSES] = [
     "sessions",
     "late_channels",
     "lag_ns",
+    "ends",
+    "ended_channel",
+    "ends_taken_back",
+    "resumed_channel",
     "dropped_stray_sessions",
     "dropped_stray_jumps",
     "dropped_stray_restarts",
@@ -376,6 +380,10 @@ impl<S: PacketSource> Receiver<S> {
             stats.sessions,
             self.pipeline.lag().late() as u64,
             self.pipeline.lag().worst().0,
+            stats.ends,
+            stats.ended_channel.into(),
+            stats.ends_taken_back,
+            stats.resumed_channel.into(),
         ];
         for (cell, value) in self.cells.iter().zip(values.into_iter().chain(by_cause)) {
             cell.set(value);

@@ -9,7 +9,7 @@ use dataplane::{
 };
 use proptest::prelude::*;
 use stage::{GapTx, HopHistogram, LiveClock, LosslessTx, OsClock, RingRx, Stage, WorkStatus, ring};
-use types::{Action, BookEvent, GapCause, Nanos, Qty, UnixNanos};
+use types::{Action, BookEvent, EndWord, GapCause, Nanos, Qty, UnixNanos};
 use wire::frame::LinkType;
 
 use crate::common::without_join;
@@ -323,6 +323,34 @@ fn a_new_session_after_an_end_believes_no_book_of_the_last() {
     let at = |action| events.iter().position(|e| e.action == action).unwrap();
     assert!(at(Action::SessionEnd) < at(Action::Gap), "{:?}", brief(&events));
     assert_eq!(events[at(Action::Gap)].qty, Qty(GapCause::SessionChange as u32));
+}
+
+#[test]
+fn an_end_and_its_taking_back_are_said_and_counted() {
+    let end = |line| (line, end_of_session(2));
+    let payloads =
+        [(0, adds(1, 1)), (1, adds(1, 1)), end(0), end(1), (0, adds(2, 1)), (1, adds(2, 1)), (0, adds(3, 1))];
+    let (mut receiver, mut rx) = live(&payloads[..4], &config(), 64);
+    receiver.poll(UnixNanos(1));
+    receiver.housekeep(UnixNanos(1));
+    let value = |receiver: &Receiver<Port>, name: &str| {
+        receiver.counters().iter().find(|(known, _)| *known == name).map(|(_, n)| n)
+    };
+    let counted = ["ends", "ends_taken_back"];
+    assert_eq!(counted.map(|name| value(&receiver, name)), [Some(1), Some(0)]);
+    let words = |events: &[BookEvent]| -> Vec<u64> {
+        events.iter().filter(|e| e.action == Action::SessionEnd).map(|e| e.aux).collect()
+    };
+    assert_eq!(words(&drain(&mut rx)), [EndWord::Channel as u64]);
+    let (mut receiver, mut rx) = live(&payloads, &config(), 64);
+    receiver.poll(UnixNanos(1));
+    receiver.housekeep(UnixNanos(1));
+    assert_eq!(counted.map(|name| value(&receiver, name)), [Some(1), Some(1)]);
+    let events = drain(&mut rx);
+    assert_eq!(words(&events), [EndWord::Channel as u64, EndWord::TakenBack as u64]);
+    assert_eq!(events.last().map(|e| (e.action, e.seq.0)), Some((Action::OrderAdd, 3)));
+    let stats = receiver.stats();
+    assert_eq!((stats.ends, stats.ends_taken_back, stats.dropped.stray_ends, stats.gaps), (1, 1, 1, 0));
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub enum Action {
     Gap = 12,
     /// Only time passes (heartbeat).
     Time = 13,
-    /// The venue's session is over.
+    /// The venue's session is over: `aux` is an [`EndWord`].
     SessionEnd = 14,
     /// Something is to be said of the event's channel as a whole: `aux` is a [`ChannelWord`].
     Channel = 15,
@@ -65,6 +65,18 @@ impl ChannelWord {
     pub fn from_u64(n: u64) -> Self {
         Self::ALL.into_iter().find(|word| *word as u64 == n).unwrap_or(Self::Silent)
     }
+}
+
+/// Who says that a session is over; carried in the `aux` of its event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum EndWord {
+    /// A message of the venue's.
+    Venue = 0,
+    /// The transport of the event's channel: copies on every line of it, or often enough on one.
+    Channel = 1,
+    /// The session of the event's channel goes on after its transport said so: that is taken back.
+    TakenBack = 2,
 }
 
 /// Why a book is not whole; carried in a gap event's `qty`.

@@ -26,7 +26,7 @@ mod tick;
 mod time;
 
 pub use book::{BookLevel, BookState, DEPTH_LEVELS, Depth, DepthSide, StaleCause, TopOfBook, TradingStatus};
-pub use event::{Action, BookEvent, ChannelWord, EventFlags, GapCause};
+pub use event::{Action, BookEvent, ChannelWord, EndWord, EventFlags, GapCause};
 pub use feature::{FeatureVector, WALK_COUNT};
 pub use feed::{FeedInput, FeedKind, UnknownFeed};
 pub use hash::{FNV_BASIS, GOLDEN, fnv1a};

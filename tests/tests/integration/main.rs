@@ -32,6 +32,7 @@ mod silence;
 mod slippage;
 mod sniff;
 mod stopped_orders;
+mod strays;
 mod structure;
 mod tables;
 mod through_faults;

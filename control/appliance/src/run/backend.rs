@@ -2,13 +2,14 @@
 //! ring of commands to the scorer, never through the order path.
 
 use super::drivers::named;
+use super::feed_state::value;
 use super::gateways::GatewayViews;
 use super::load::LoadView;
 use super::orders::{ClosedScopes, Orders, ScopeNumbers};
 use super::port::PortView;
 use super::pulse::Pulse;
 use super::unscored::Unscored;
-use super::views::{FeedView, ScorerView, value};
+use super::views::{FeedView, ScorerView};
 use super::writers::Writers;
 use crate::line::explain::Asker;
 use crate::line::gate_tables::{CLASS, Readers, SharedMemory};

@@ -1,6 +1,7 @@
 //! The word for a feed's state in `status`, and what it says of a line.
 
 use crate::line::health::FeedHealth;
+use stage::CounterReader;
 use types::{Nanos, UnixNanos};
 
 /// What the receiver has counted of a feed.
@@ -48,6 +49,19 @@ pub(super) fn dead_since(
     now: UnixNanos,
 ) -> Option<UnixNanos> {
     (!ended && now.since(heard) > stale_after).then_some(heard)
+}
+
+/// The count of this name, 0 where there is none.
+pub(super) fn value(counters: &CounterReader, name: &str) -> u64 {
+    counters.iter().find(|(known, _)| *known == name).map_or(0, |(_, count)| count)
+}
+
+/// How often sessions of a receiver's channels ended, and went on after that; and on which channel last.
+pub(super) fn ends(counters: &CounterReader) -> [(u64, Option<u8>); 2] {
+    [("ends", "ended_channel"), ("ends_taken_back", "resumed_channel")].map(|(count, last)| {
+        let often = value(counters, count);
+        (often, (often > 0).then(|| u8::try_from(value(counters, last)).unwrap_or(u8::MAX)))
+    })
 }
 
 #[cfg(test)]

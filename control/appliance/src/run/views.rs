@@ -1,6 +1,6 @@
 //! What the stages of the line show of themselves, for `status`.
 
-use super::feed_state::{Counted, dead_since, feed_state};
+use super::feed_state::{Counted, dead_since, ends, feed_state, value};
 use super::port::PortView;
 use crate::line::health::{FeedHealth, Moment};
 use control::protocol::{FeedStatus, LineStatus, RecoveryStatus};
@@ -10,11 +10,6 @@ use stage::CounterReader;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use types::{Nanos, UnixNanos};
-
-/// The counter called `name`; 0 where there is none.
-pub(super) fn value(counters: &CounterReader, name: &str) -> u64 {
-    counters.iter().find(|(n, _)| *n == name).map_or(0, |(_, v)| v)
-}
 
 /// What a receiver dropped, by cause.
 fn dropped_by_cause(counters: &CounterReader) -> BTreeMap<String, u64> {
@@ -46,6 +41,7 @@ impl FeedView {
     /// All of it, at `now`.
     pub(super) fn status(&self, now: UnixNanos) -> FeedStatus {
         let value = |name| value(&self.counters, name);
+        let [(ends, ended_channel), (ends_taken_back, resumed_channel)] = ends(&self.counters);
         let counted = Counted {
             ended: self.ended.load(Ordering::Relaxed),
             messages: value("messages"),
@@ -65,6 +61,10 @@ impl FeedView {
             dropped: value("dropped"),
             dropped_by_cause: dropped_by_cause(&self.counters),
             restarts: value("restarts"),
+            ends,
+            ended_channel,
+            ends_taken_back,
+            resumed_channel,
             redefined_locates: value("redefined_locates"),
             outliers: value("outliers"),
             late_channels: value("late_channels"),

@@ -90,6 +90,7 @@ fn troubles(feed: &FeedStatus) -> String {
         (feed.dropped, &dropped),
         (feed.outliers, "with a wrong time"),
         (feed.restarts, "restarts of the sequence"),
+        (feed.ends_taken_back, "ends of the session taken back"),
         (feed.redefined_locates, "locates given to another stock"),
         (feed.lost_events, "lost in the ring"),
         (feed.lost_definitions, "of them named an instrument"),
@@ -122,6 +123,10 @@ mod tests {
             dropped: 0,
             dropped_by_cause: std::collections::BTreeMap::new(),
             restarts: 0,
+            ends: 0,
+            ended_channel: None,
+            ends_taken_back: 0,
+            resumed_channel: None,
             redefined_locates: 0,
             outliers: 0,
             late_channels: 0,
@@ -165,8 +170,10 @@ mod tests {
             [("stray_jumps", 2), ("contradictions", 1)].map(|(cause, n)| (cause.to_owned(), n)).into();
         let with_causes = FeedStatus { dropped: 3, dropped_by_cause: causes, ..feed(Vec::new()) };
         assert_eq!(troubles(&with_causes), ", 3 dropped (1 contradictions, 2 stray jumps)");
-        let doubted = FeedStatus { restarts: 1, redefined_locates: 2, ..feed(Vec::new()) };
-        assert_eq!(troubles(&doubted), ", 1 restarts of the sequence, 2 locates given to another stock");
+        let doubted =
+            FeedStatus { restarts: 1, ends_taken_back: 3, redefined_locates: 2, ..feed(Vec::new()) };
+        let said = ", 1 restarts of the sequence, 3 ends of the session taken back, 2 locates given to another stock";
+        assert_eq!(troubles(&doubted), said);
     }
 
     #[test]

@@ -10,14 +10,10 @@ use crate::receiver::lines::Line;
 use crate::stats::FeedStats;
 
 impl Pipeline {
-    /// Every line, its group and what it brought.
+    /// Every line, its group and what it brought so far.
     pub(in crate::receiver) fn each_line(&self, mut visit: impl FnMut(Line, SocketAddrV4, &LineStats)) {
         self.lines.each(|line, group| {
-            visit(
-                line,
-                group,
-                &self.arbiters[usize::from(line.channel)].stats().lines[usize::from(line.line)],
-            );
+            visit(line, group, &self.arbiters[usize::from(line.channel)].line_so_far(line.line));
         });
     }
 

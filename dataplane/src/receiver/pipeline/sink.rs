@@ -1,6 +1,6 @@
 //! What arbitration lets through, as events in the buffer.
 
-use types::{Action, ChannelWord, GapCause, InstrumentId, UnixNanos};
+use types::{Action, BookEvent, ChannelWord, EndWord, GapCause, InstrumentId, UnixNanos};
 use wire::WireError;
 
 use super::shared::Core;
@@ -59,6 +59,13 @@ impl Sink<'_> {
     #[inline]
     fn end_overdue(&mut self, now: UnixNanos) {
         self.core.decoder.end_overdue(self.channel, now, &mut self.core.out);
+    }
+
+    /// The session of the channel is over, or that is taken back.
+    fn end(&mut self, word: EndWord, arrival: Arrival) {
+        let ts_event = self.core.venue_time(arrival.ts_recv);
+        let event = self.place(0, arrival).event(ts_event, InstrumentId::ALL, Action::SessionEnd);
+        self.core.out.push(BookEvent { aux: word as u64, ..event });
     }
 
     fn gap(&mut self, place: &Place, first: u64, count: u64, cause: GapCause) {
@@ -153,9 +160,16 @@ impl Deliver for Sink<'_> {
     fn end_of_session(&mut self, arrival: Arrival) {
         self.hear(arrival);
         self.core.silence.end(self.channel);
-        let ts_event = self.core.venue_time(arrival.ts_recv);
-        let place = self.place(0, arrival);
-        self.core.out.push(place.event(ts_event, InstrumentId::ALL, Action::SessionEnd));
+        self.core.stats.ends += 1;
+        self.core.stats.ended_channel = self.channel;
+        self.end(EndWord::Channel, arrival);
+    }
+
+    #[cold]
+    fn end_taken_back(&mut self, arrival: Arrival) {
+        self.core.stats.ends_taken_back += 1;
+        self.core.stats.resumed_channel = self.channel;
+        self.end(EndWord::TakenBack, arrival);
     }
 
     #[cold]
