@@ -146,10 +146,9 @@ impl Gate {
             // A row of prices that may be negative has no window.
             references.hot(order.instrument).ok()?
         };
-        // Equal epochs: the record was clamped under the cap of this moment. Zero is none, under which no row is granted. Whoever is not
-        // granted it is left to the slow path, which asks the restricted list.
-        if !officer.grants_at(dynamic.epoch) || !dynamic.lease.holds(now) || order.account.0 >= self.accounts
-        {
+        // Equal epochs: the record was clamped under the cap of this moment. Who is not granted the row is left to the slow path.
+        let granted = officer.grants_at(dynamic.epoch) && dynamic.lease.holds(now);
+        if !granted || order.account.0 >= self.accounts {
             return None;
         }
         // Read once more: from here on the compiler knows which it is.

@@ -385,7 +385,8 @@ impl RowWord {
         if self.epoch() == Self::LAST_EPOCH { 0 } else { self.epoch() }
     }
 
-    /// Whether the row has come to `epoch` and lets every order through: what is denied, restricted or listed for some does not. One
+    /// Whether the row has come to `epoch` and lets every order through: what is denied, restricted or listed for some does not, nor what
+    /// was never published, whose epoch is 0. One
     /// comparison of both fields, since a permission that is kept costs a check a register.
     #[inline(always)]
     pub(crate) const fn grants_at(self, epoch: u32) -> bool {
