@@ -193,6 +193,7 @@ impl GateRig {
             strategies: 1,
             dynamics: true,
             fat_finger: false,
+            locates: false,
         };
         let (writers, tables) =
             GateTables::create_in(&mut Private, &shape, &RefRules::DEFAULT).expect("tables of a legal size");

@@ -1,7 +1,7 @@
 //! What the running appliance does for the control plane. The appliance implements it; everything that has to outlive
 //! the process (latches, officers' limits, audit) is done around it, in this crate.
 
-use crate::config::Restricted;
+use crate::config::{Locates, Restricted};
 use crate::names::{Name, Scope, SymbolName};
 use crate::protocol::{
     Driver, FeedStatus, GatewayStatus, Grant, HaltRow, HoldingsFilter, HopStatus, LoadStatus, OrderCounts,
@@ -125,6 +125,12 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// [`BackendError`].
     fn restrict(&self, symbol: SymbolName, restricted: &Restricted) -> Result<(), BackendError>;
+
+    /// Holds the sells of each account in one instrument to what is located for it, where sells are held to that.
+    ///
+    /// # Errors
+    /// [`BackendError`].
+    fn locate(&self, symbol: SymbolName, locates: &Locates) -> Result<(), BackendError>;
 
     /// Takes back the model's word about one instrument: at once, with the scorer dead as well; one that lives goes on a tier below.
     ///

@@ -76,13 +76,13 @@ mod counted {
     }
 
     #[library_benchmark]
-    #[bench::thousand(args = (attached()), config = counted(1_495_001))]
+    #[bench::thousand(args = (attached()), config = counted(1_480_589))]
     fn attached_in_rust(rig: (InRust, Vec<(OrderIntent, u64, UnixNanos)>)) -> (usize, InRust) {
         round_trips(rig)
     }
 
     #[library_benchmark]
-    #[bench::thousand(args = (attached()), config = counted(1_774_178))]
+    #[bench::thousand(args = (attached()), config = counted(1_759_754))]
     fn attached_in_c(rig: (InC, Vec<(portcullis_gate::Order, u64, UnixNanos)>)) -> (usize, InC) {
         round_trips(rig)
     }
@@ -118,11 +118,11 @@ mod counted {
     }
 
     #[library_benchmark]
-    #[bench::thousand(args = (gate_rig(Beyond::Nothing)), config = counted(390_298))]
-    #[bench::account(args = (gate_rig(Beyond::Account)), config = counted(479_251))]
-    #[bench::repeats(args = (gate_rig(Beyond::Repeats)), config = counted(524_281))]
-    #[bench::money(args = (gate_rig(Beyond::Money)), config = counted(792_969))]
-    #[bench::exposure(args = (gate_rig(Beyond::Exposure)), config = counted(60_640_928))]
+    #[bench::thousand(args = (gate_rig(Beyond::Nothing)), config = counted(374_711))]
+    #[bench::account(args = (gate_rig(Beyond::Account)), config = counted(463_664))]
+    #[bench::repeats(args = (gate_rig(Beyond::Repeats)), config = counted(508_694))]
+    #[bench::money(args = (gate_rig(Beyond::Money)), config = counted(777_241))]
+    #[bench::exposure(args = (gate_rig(Beyond::Exposure)), config = counted(60_137_848))]
     #[bench::kept(args = (gate_rig(Beyond::Kept)), config = counted(2_171_004))]
     #[bench::levels(args = (gate_rig(Beyond::Levels)), config = counted(5_898_610))]
     #[bench::activity(args = (gate_rig(Beyond::Activity)), config = counted(1_105_582))]
@@ -132,11 +132,11 @@ mod counted {
     }
 
     #[library_benchmark]
-    #[bench::thousand(args = (gate_flow(Beyond::Nothing)), config = counted(669_380))]
-    #[bench::account(args = (gate_flow(Beyond::Account)), config = counted(948_115))]
+    #[bench::thousand(args = (gate_flow(Beyond::Nothing)), config = counted(650_038))]
+    #[bench::account(args = (gate_flow(Beyond::Account)), config = counted(928_773))]
     #[bench::repeats(args = (gate_flow(Beyond::Repeats)), config = counted(1_024_285))]
     #[bench::money(args = (gate_flow(Beyond::Money)), config = counted(1_275_873))]
-    #[bench::exposure(args = (gate_flow(Beyond::Exposure)), config = counted(61_800_424))]
+    #[bench::exposure(args = (gate_flow(Beyond::Exposure)), config = counted(61_326_354))]
     #[bench::kept(args = (gate_flow(Beyond::Kept)), config = counted(5_712_830))]
     #[bench::levels(args = (gate_flow(Beyond::Levels)), config = counted(16_488_044))]
     #[bench::activity(args = (gate_flow(Beyond::Activity)), config = counted(2_148_318))]

@@ -12,7 +12,11 @@ mod gateway;
 mod gateways;
 mod gateways_fix;
 mod instruments;
+mod list_file;
+mod list_set;
 mod listen;
+mod locate_list;
+mod locates;
 mod net;
 mod ops;
 mod plan;
@@ -35,7 +39,10 @@ pub use gateway::{
     Gateway, GatewayDropCopy, GatewayFix, GatewayMpid, GatewayProtocol, GatewaySoup, OnDisconnect, OnHalt,
 };
 pub use instruments::{FxRate, Instrument, InstrumentPlan};
+pub use list_set::{ListFiles, ListSet};
 pub use listen::{Listen, ParseListenError};
+pub use locate_list::{LocateList, Locates};
+pub use locates::LocatePlan;
 pub use net::{
     CpuChoice, CpuList, FeedSource, Group, HostAddress, PciAddress, PciDevice, RecoveryServer, Vdev,
 };

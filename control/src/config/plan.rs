@@ -5,6 +5,7 @@ use super::envelopes::LimitPlan;
 use super::error::ConfigError;
 use super::gateway::Gateway;
 use super::instruments::InstrumentPlan;
+use super::locates::LocatePlan;
 use super::net::FeedSource;
 use super::ops::Ops;
 use super::restricted::RestrictedPlan;
@@ -61,6 +62,8 @@ pub struct Plan {
     pub clients: BTreeMap<Name, schema::Client>,
     /// The restricted list, as it is at the start.
     pub restricted: RestrictedPlan,
+    /// The list of locates, as it is at the start.
+    pub locates: LocatePlan,
     /// The gateways there are.
     pub gateways: Vec<Gateway>,
     /// What they share with the daemon.
@@ -89,19 +92,16 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
     check.equal("schema", config.schema, 1);
     check.instance(&config.instance);
     check.range("eal.memory_mib", config.eal.memory_mib, 16, 1 << 20);
-    check.feeds(&config.feed);
-    check.placement(&config.placement);
-    check.rings(&config);
-    check.range("book.instruments", config.book.instruments, 1, 32_768);
-    check.range("book.orders", config.book.orders, 1_024, 1 << 28);
+    check.line(&config);
     let ticks = check.ticks(&config);
     let instruments = check.instruments(&config);
     check.scorer(&config.scorer);
     let overlay = check.policy(&config.policy);
     check.audit(&config.audit);
     let scopes = check.scopes(&config);
-    let restricted = check.restricted(&config.restricted, &scopes);
     let profit = check.profit(&config.firm);
+    let restricted = check.restricted(&config.restricted, &scopes);
+    let locates = check.locates(&config.locates, &scopes, &profit);
     check.clients(&config);
     check.ops(&config);
     check.gateways(&config.gateway, &config.client, &config.placement);
@@ -146,6 +146,7 @@ pub(crate) fn plan(config: Config, tree: &Node) -> Result<Plan, Vec<ConfigError>
         audit,
         scopes,
         restricted,
+        locates,
         profit,
         clients: client,
         gateways,
@@ -173,6 +174,15 @@ impl Checker<'_> {
         self.range("scorer.lease_ms", scorer.lease_ms, 300, 60_000);
         self.range("scorer.batch_rows", scorer.batch_rows, 1, 65_536);
         self.range("scorer.batch_wait_us", scorer.batch_wait_us, 0, 100_000);
+    }
+
+    /// What brings market data, where it runs, and how much of it there is room for.
+    fn line(&mut self, config: &Config) {
+        self.feeds(&config.feed);
+        self.placement(&config.placement);
+        self.rings(config);
+        self.range("book.instruments", config.book.instruments, 1, 32_768);
+        self.range("book.orders", config.book.orders, 1_024, 1 << 28);
     }
 
     fn audit(&mut self, audit: &schema::Audit) {

@@ -3,21 +3,18 @@
 //! A header names the columns: `symbol`, and then any of `account`, `desk`, `strategy` (at most one of them in a line; none is
 //! everybody), `side` (`buy` or `sell`; none is both) and `reason`. The file is the list: nothing else is kept of it.
 
-use super::error::{ConfigError, ConfigErrors, Origin, Problem};
+use super::error::ConfigErrors;
+use super::list_file::{Columns, ListFile};
 use super::scopes::DeclaredScopes;
 use super::text::text_of;
 use crate::names::{Name, Scope, SymbolName};
-use crate::suggest::nearest;
 use gate::{AccountId, RestrictedTo, Restriction, StrategyId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use types::Side;
 
-/// The columns, in the order of the help.
-const COLUMNS: [&str; 6] = ["symbol", "account", "desk", "strategy", "side", "reason"];
-
-/// Errors after which the rest of a file is not looked at: it is none.
-const ERRORS_MAX: usize = 100;
+const COLUMNS: Columns =
+    Columns { first: &["symbol"], others: &["account", "desk", "strategy", "side", "reason"] };
 
 /// Whose orders a line is about, in what.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -124,11 +121,16 @@ impl RestrictedList {
 
     /// The same of `text`, which came from `source`.
     fn parse(source: &str, text: &str, scopes: &DeclaredScopes) -> Result<Self, ConfigErrors> {
-        let mut reader = Reader { source, scopes, list: Self::default(), errors: Vec::new() };
-        reader.read(text);
-        let Reader { mut list, errors, .. } = reader;
+        let (mut list, mut file) = (Self::default(), ListFile::of(source));
+        file.read(text, &COLUMNS, |file, number, cells| {
+            let Some(line) = line_of(file, number, cells, scopes) else { return };
+            if list.lines.contains(&line) {
+                return file.refuse(number, "", format!("{line} again"), "each line once");
+            }
+            list.add(line, scopes);
+        });
         list.digest = blake3::hash(text.as_bytes()).to_hex().to_string();
-        if errors.is_empty() { Ok(list) } else { Err(ConfigErrors(errors)) }
+        if file.errors.is_empty() { Ok(list) } else { Err(ConfigErrors(file.errors)) }
     }
 
     /// How many lines it has.
@@ -210,113 +212,54 @@ impl RestrictedList {
     }
 }
 
-/// One file being read.
-struct Reader<'a> {
-    source: &'a str,
-    scopes: &'a DeclaredScopes,
-    list: RestrictedList,
-    errors: Vec<ConfigError>,
+/// The line of a file's cells; what is wrong with it goes to `file`.
+fn line_of(
+    file: &mut ListFile<'_>,
+    number: u32,
+    cells: &[(&str, &str)],
+    scopes: &DeclaredScopes,
+) -> Option<RestrictedLine> {
+    let before = file.errors.len();
+    let (mut symbol, mut scope, mut buys) = (None, None, None);
+    for &(column, cell) in cells {
+        match column {
+            "symbol" => match cell.parse::<SymbolName>() {
+                Ok(name) => symbol = Some(name),
+                Err(wanted) => file.refuse(number, column, format!("{cell:?}"), wanted.to_string()),
+            },
+            "reason" => {}
+            _ if cell.is_empty() => {}
+            "side" => match cell {
+                "buy" => buys = Some(true),
+                "sell" => buys = Some(false),
+                _ => {
+                    let wanted = "buy, sell or an empty cell for both";
+                    file.refuse(number, column, format!("{cell:?}"), wanted);
+                }
+            },
+            kind if scope.is_some() => {
+                let wanted = "at most one of account, desk and strategy in a line";
+                file.refuse(number, kind, format!("{cell:?}"), wanted);
+            }
+            kind => scope = scope_of(file, number, kind, cell, scopes),
+        }
+    }
+    let symbol = symbol.filter(|_| file.errors.len() == before)?;
+    Some(RestrictedLine { symbol, scope, buys })
 }
 
-impl Reader<'_> {
-    fn refuse(&mut self, line: u32, key: &str, found: impl Into<String>, wanted: impl Into<String>) {
-        let problem = Problem::Value { found: found.into(), wanted: wanted.into(), nearest: None };
-        let origin = Origin { source: self.source.into(), line };
-        self.errors.push(ConfigError { origin, key: key.to_owned(), problem });
-    }
-
-    fn read(&mut self, text: &str) {
-        let text = text.trim_start_matches('\u{feff}');
-        let lines = (1_u32..).zip(text.lines());
-        let mut lines = lines.filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
-        let header = format!("a header: symbol, and then any of {}, each once", COLUMNS[1..].join(", "));
-        let Some((number, first)) = lines.next() else {
-            // A file that was made empty by accident must not be a list that restricts nobody.
-            return self.refuse(1, "", "no line", header);
-        };
-        let columns: Vec<&str> = first.split(',').map(str::trim).collect();
-        let twice = columns.iter().enumerate().any(|(n, key)| columns[..n].contains(key));
-        if columns.first() != Some(&"symbol") || twice || !columns.iter().all(|key| COLUMNS.contains(key)) {
-            return self.refuse(number, "", columns.join(","), header);
-        }
-        let mut last = number;
-        for (number, line) in lines {
-            last = number;
-            self.line(number, &columns, line);
-            if self.errors.len() >= ERRORS_MAX {
-                return;
-            }
-        }
-        if !text.ends_with('\n') {
-            let found = "a last line without its end";
-            self.refuse(last, "", found, "a line break at the end: the file may have been cut short");
-        }
-    }
-
-    fn line(&mut self, number: u32, columns: &[&str], line: &str) {
-        let cells: Vec<&str> = line.split(',').map(str::trim).collect();
-        if cells.len() != columns.len() || line.contains('"') {
-            let wanted =
-                format!("{} without quotes, as the header has, and no comma in a cell", columns.len());
-            return self.refuse(number, "", format!("{} cells", cells.len()), wanted);
-        }
-        let before = self.errors.len();
-        let (mut symbol, mut scope, mut buys) = (None, None, None);
-        for (column, cell) in columns.iter().zip(&cells) {
-            match *column {
-                "symbol" => match cell.parse::<SymbolName>() {
-                    Ok(name) => symbol = Some(name),
-                    Err(wanted) => self.refuse(number, column, format!("{cell:?}"), wanted.to_string()),
-                },
-                "reason" => {}
-                _ if cell.is_empty() => {}
-                "side" => match *cell {
-                    "buy" => buys = Some(true),
-                    "sell" => buys = Some(false),
-                    _ => self.refuse(
-                        number,
-                        column,
-                        format!("{cell:?}"),
-                        "buy, sell or an empty cell for both",
-                    ),
-                },
-                kind if scope.is_some() => {
-                    self.refuse(
-                        number,
-                        kind,
-                        format!("{cell:?}"),
-                        "at most one of account, desk and strategy in a line",
-                    );
-                }
-                kind => scope = self.scope(number, kind, cell),
-            }
-        }
-        if let (Some(symbol), true) = (symbol, self.errors.len() == before) {
-            let line = RestrictedLine { symbol, scope, buys };
-            if self.list.lines.contains(&line) {
-                return self.refuse(number, "", format!("{line} again"), "each line once");
-            }
-            self.list.add(line, self.scopes);
-        }
-    }
-
-    /// The declared scope of a cell.
-    fn scope(&mut self, number: u32, kind: &str, cell: &str) -> Option<Scope> {
-        let scopes = self.scopes;
-        let (declared, make): (Vec<&Name>, fn(Name) -> Scope) = match kind {
-            "account" => (scopes.accounts.iter().collect(), Scope::Account),
-            "desk" => (scopes.desks.iter().collect(), Scope::Desk),
-            _ => (scopes.strategies.keys().collect(), Scope::Strategy),
-        };
-        let found = declared.iter().find(|name| name.as_str() == cell).map(|name| make((*name).clone()));
-        if found.is_none() {
-            let names: Vec<&str> = declared.into_iter().map(Name::as_str).collect();
-            let nearest = nearest(cell, &names).map(str::to_owned);
-            let wanted = format!("the name of a declared {kind} ([{kind}.NAME])");
-            let problem = Problem::Value { found: format!("{cell:?}"), wanted, nearest };
-            let origin = Origin { source: self.source.into(), line: number };
-            self.errors.push(ConfigError { origin, key: kind.to_owned(), problem });
-        }
-        found
-    }
+/// The declared scope of a cell.
+fn scope_of(
+    file: &mut ListFile<'_>,
+    number: u32,
+    kind: &str,
+    cell: &str,
+    scopes: &DeclaredScopes,
+) -> Option<Scope> {
+    let (declared, make): (Vec<&Name>, fn(Name) -> Scope) = match kind {
+        "account" => (scopes.accounts.iter().collect(), Scope::Account),
+        "desk" => (scopes.desks.iter().collect(), Scope::Desk),
+        _ => (scopes.strategies.keys().collect(), Scope::Strategy),
+    };
+    file.declared(number, kind, cell, &declared).map(|name| make(name.clone()))
 }

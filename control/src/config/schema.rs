@@ -44,6 +44,7 @@ pub(crate) struct Config {
     pub(crate) instrument: BTreeMap<SymbolName, Instrument>,
     pub(crate) fx: Fx,
     pub(crate) restricted: Restricted,
+    pub(crate) locates: Locates,
     pub(crate) log: Log,
     pub(crate) sink: Sinks,
     pub(crate) metrics: Metrics,
@@ -382,6 +383,14 @@ pub(crate) struct Limits {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Restricted {
     /// The restricted list; empty for none.
+    pub(crate) file: PathBuf,
+}
+
+/// `[locates]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Locates {
+    /// The list of locates; empty where nobody is held to them.
     pub(crate) file: PathBuf,
 }
 

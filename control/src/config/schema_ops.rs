@@ -97,7 +97,7 @@ pub enum TwoPeople {
     Limits,
     /// Setting a position.
     Positions,
-    /// A restricted list that lets more pass.
+    /// A restricted list or locates that let more pass.
     Lists,
 }
 

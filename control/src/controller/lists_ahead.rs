@@ -1,43 +1,55 @@
-//! The restricted list in force. Lines that come are in force without waiting for a command that is at the disk, as lower limits are
+//! The restricted list and the locates in force. Lines that come are in force without waiting for a command that is at the disk, as lower limits are
 //! ([`super::limits_ahead`]).
 
 use crate::backend::{Backend, BackendError};
-use crate::config::{Restricted, RestrictedList, RestrictedPlan};
+use crate::config::{ListFiles, ListSet, Locates, Plan, Restricted};
 use crate::names::{Scope, SymbolName};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What was last set under the lock of all changes, and what is ahead of it.
 #[derive(Debug, Default)]
 struct State {
-    set: Arc<RestrictedList>,
-    ahead: Vec<(u64, Arc<RestrictedList>)>,
+    set: Arc<ListSet>,
+    ahead: Vec<(u64, Arc<ListSet>)>,
     /// Grows with whatever anybody begins or sets.
     newest: u64,
+    /// Sells are held to what is located.
+    holds_to_locates: bool,
 }
 
 impl State {
-    fn of(&self, symbol: SymbolName) -> Restricted {
-        self.ahead.iter().fold(self.set.of(symbol), |all, (_, list)| all.and(&list.of(symbol)))
+    fn of(&self, symbol: SymbolName) -> (Restricted, Locates) {
+        self.ahead.iter().fold(self.set.of(symbol), |(restricted, locates), (_, list)| {
+            let (other, fewer) = list.of(symbol);
+            (restricted.and(&other), locates.and(&fewer))
+        })
+    }
+
+    /// Instruments that a list which comes or goes ahead is about: what it does not name may have something located by the one that is
+    /// set.
+    fn about(&self, list: &ListSet) -> BTreeSet<SymbolName> {
+        list.symbols().into_iter().chain(self.set.symbols()).collect()
     }
 
     /// Has the gate say of `symbols` what is in force; all of them, whatever it says to one. An instrument that is not there
     /// gets its word when it comes.
-    fn push(
-        &self,
-        backend: &dyn Backend,
-        symbols: impl Iterator<Item = SymbolName>,
-    ) -> Result<(), BackendError> {
-        let known = symbols.filter(|symbol| backend.knows(&Scope::Instrument(*symbol)));
-        known.map(|symbol| backend.restrict(symbol, &self.of(symbol))).fold(Ok(()), Result::and)
+    fn push(&self, backend: &dyn Backend, symbols: BTreeSet<SymbolName>) -> Result<(), BackendError> {
+        let known = symbols.into_iter().filter(|symbol| backend.knows(&Scope::Instrument(*symbol)));
+        known.map(|symbol| self.push_one(backend, symbol)).fold(Ok(()), Result::and)
+    }
+
+    fn push_one(&self, backend: &dyn Backend, symbol: SymbolName) -> Result<(), BackendError> {
+        let (restricted, locates) = self.of(symbol);
+        let taken = backend.restrict(symbol, &restricted);
+        if self.holds_to_locates { taken.and(backend.locate(symbol, &locates)) } else { taken }
     }
 }
 
-/// The list and its file. The lock is held while the gate takes a list, and never over a disk.
+/// The lists and their files. The lock is held while the gate takes a list, and never over a disk.
 #[derive(Debug)]
 pub(super) struct Lists {
-    file: PathBuf,
+    files: ListFiles,
     state: Mutex<State>,
 }
 
@@ -51,18 +63,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Lists {
-    pub(super) fn new(plan: &RestrictedPlan) -> Self {
-        let state = State { set: Arc::new(plan.list.clone()), ..State::default() };
-        Self { file: plan.file.clone(), state: Mutex::new(state) }
+    pub(super) fn new(plan: &Plan) -> Self {
+        let Plan { restricted, locates, profit, .. } = plan;
+        let set = ListSet { restricted: restricted.list.clone(), locates: locates.list.clone() };
+        let holds_to_locates = locates.is_on();
+        let state = State { set: Arc::new(set), holds_to_locates, ..State::default() };
+        Self { files: ListFiles::of(restricted, locates, *profit), state: Mutex::new(state) }
     }
 
-    /// The file, where there is a list.
-    pub(super) fn file(&self) -> Option<&Path> {
-        Some(self.file.as_path()).filter(|file| !file.as_os_str().is_empty())
+    /// Where they lie.
+    pub(super) const fn files(&self) -> &ListFiles {
+        &self.files
     }
 
     /// What was last set.
-    pub(super) fn shown(&self) -> Arc<RestrictedList> {
+    pub(super) fn shown(&self) -> Arc<ListSet> {
         Arc::clone(&lock(&self.state).set)
     }
 
@@ -75,7 +90,7 @@ impl Lists {
     /// Puts the list in force for an instrument that has just come, whatever was said under its number before.
     pub(super) fn introduce(&self, backend: &dyn Backend, symbol: SymbolName) -> Result<(), BackendError> {
         let state = lock(&self.state);
-        backend.restrict(symbol, &state.of(symbol))
+        state.push_one(backend, symbol)
     }
 
     /// Somebody begins to read the file.
@@ -91,10 +106,10 @@ impl Lists {
     }
 
     /// Adds `list` at once to what is in force. Whether the gate took it is asked when it is set for good.
-    pub(super) fn go_ahead(&self, backend: &dyn Backend, ahead: Ahead, list: Arc<RestrictedList>) {
+    pub(super) fn go_ahead(&self, backend: &dyn Backend, ahead: Ahead, list: Arc<ListSet>) {
         let mut state = lock(&self.state);
         state.ahead.push((ahead.0, Arc::clone(&list)));
-        drop(state.push(backend, list.symbols()));
+        drop(state.push(backend, state.about(&list)));
     }
 
     /// Sets `list` for good, under what others have ahead.
@@ -104,7 +119,7 @@ impl Lists {
     pub(super) fn set(
         &self,
         backend: &dyn Backend,
-        list: Arc<RestrictedList>,
+        list: Arc<ListSet>,
         ahead: Option<Ahead>,
     ) -> Result<(), BackendError> {
         let mut state = lock(&self.state);
@@ -113,10 +128,10 @@ impl Lists {
         let before = std::mem::replace(&mut state.set, list);
         let named = [&before, &state.set].into_iter().chain(&ahead).flat_map(|list| list.symbols());
         let symbols: BTreeSet<SymbolName> = named.collect();
-        let taken = state.push(backend, symbols.iter().copied());
+        let taken = state.push(backend, symbols.clone());
         if taken.is_err() && !state.set.covers(&before) {
             state.set = before;
-            drop(state.push(backend, symbols.into_iter()));
+            drop(state.push(backend, symbols));
         }
         taken
     }
@@ -125,12 +140,13 @@ impl Lists {
     pub(super) fn forget(&self, backend: &dyn Backend, ahead: Ahead) {
         let mut state = lock(&self.state);
         let list = state.give_back(Some(ahead));
-        drop(state.push(backend, list.iter().flat_map(|list| list.symbols())));
+        let symbols = list.map(|list| state.about(&list)).unwrap_or_default();
+        drop(state.push(backend, symbols));
     }
 }
 
 impl State {
-    fn give_back(&mut self, ahead: Option<Ahead>) -> Option<Arc<RestrictedList>> {
+    fn give_back(&mut self, ahead: Option<Ahead>) -> Option<Arc<ListSet>> {
         let Ahead(number) = ahead?;
         let at = self.ahead.iter().position(|(other, _)| *other == number)?;
         Some(self.ahead.remove(at).1)

@@ -122,7 +122,7 @@ fn name_of(command: &Command) -> (&'static str, String) {
         Command::ProposalApprove { id, .. } => ("proposal.approve", id.to_string()),
         Command::ProposalWithdraw { id, .. } => ("proposal.withdraw", id.to_string()),
         Command::TierMap { .. } => ("tier.map", firm()),
-        Command::ListsReload { .. } => ("lists.reload", "restricted".to_owned()),
+        Command::ListsReload { .. } => ("lists.reload", lists::TARGET.to_owned()),
         Command::LevelsShow { .. } => ("levels.show", firm()),
     }
 }

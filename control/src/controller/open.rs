@@ -209,7 +209,7 @@ impl Controller {
             refusals: Mutex::new(Refusals::default()),
             words: Words::default(),
             limits_ahead: LimitsAhead::default(),
-            lists: Lists::new(&plan.restricted),
+            lists: Lists::new(plan),
             tiers,
             anchor_path: places.anchors,
             four_eyes: plan.ops.four_eyes.clone(),
@@ -445,7 +445,8 @@ fn record_start(
         "halt": inner.latch.halt(),
         "breakers": inner.latch.entries().count(),
         "warnings": few_of(warnings),
-        "restricted": lists::word_of(&plan.restricted),
+        "restricted": lists::restricted_word(&plan.restricted),
+        "locates": lists::locates_word(&plan.locates),
     });
     let start = entry("start", plan.instance.name.as_str(), after, "done");
     entries.push(start);

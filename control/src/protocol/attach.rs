@@ -25,6 +25,9 @@ pub struct GrantShape {
     /// Whether there are fat-finger limits; by the name that messages gave them first.
     #[serde(rename = "surfaces")]
     pub fat_finger: bool,
+    /// Whether sells are held to what is located.
+    #[serde(default)]
+    pub locates: bool,
 }
 
 /// The rules that orders are held to beside the tables.

@@ -383,7 +383,7 @@ pub enum Command {
         /// Only instruments after this one: the `next` of the page before.
         after: Option<SymbolName>,
     },
-    /// Reads the restricted list anew.
+    /// Reads the restricted list and the locates anew.
     ListsReload {
         /// Say what would change, and change nothing.
         dry_run: bool,

@@ -150,7 +150,7 @@ fn slips_are_errors_with_the_line_and_what_was_meant() {
         ),
         (
             "[scorr]\nlease_ms = 500",
-            "p.toml:1: scorr: no such key; did you mean `scorer`? (keys here: schema, instance, eal, feed, placement, link, book, gate, scorer, policy, limits, roles, audit, account, strategy, desk, trader, client, gateway, orders, firm, instruments, instrument, fx, restricted, log, sink, metrics, four_eyes)",
+            "p.toml:1: scorr: no such key; did you mean `scorer`? (keys here: schema, instance, eal, feed, placement, link, book, gate, scorer, policy, limits, roles, audit, account, strategy, desk, trader, client, gateway, orders, firm, instruments, instrument, fx, restricted, locates, log, sink, metrics, four_eyes)",
         ),
         ("scorer = 3", "p.toml:1: scorer: found integer `3`, wanted a table"),
         (

@@ -3,7 +3,7 @@
 use control::Controller;
 use control::audit::Actor;
 use control::backend::{Backend, BackendError, InstrumentView, SessionView, Snapshot};
-use control::config::{self, Plan, Restricted};
+use control::config::{self, Locates, Plan, Restricted};
 use control::controller::Clock;
 use control::names::{Name, Scope, SymbolName};
 use control::protocol::{
@@ -83,7 +83,8 @@ fn gate_scope(scope: &Scope) -> Option<gate::BreakerKey> {
 
 impl Desk {
     pub(crate) fn new(plan: &Plan) -> Arc<Self> {
-        let (statics, static_reader) = StaticTable::create(3, 1).unwrap();
+        let (statics, static_reader) =
+            StaticTable::create_locating(3, 1, u16::from(plan.locates.is_on())).unwrap();
         let (dynamics, dynamic_reader) = LimitTable::create_within(&static_reader).unwrap();
         let (mut references, reference_reader) = RefTable::create(3).unwrap();
         let (breakers, reader) = BreakerTable::create(1, 1, 3).unwrap();
@@ -362,6 +363,14 @@ impl Backend for Desk {
         self.change(format!("{symbol} restricted"))?;
         let restriction = restricted.numbered(strategy, account);
         self.machine.lock().unwrap().statics.restrict(at, &restriction).unwrap();
+        Ok(())
+    }
+
+    fn locate(&self, symbol: SymbolName, locates: &Locates) -> Result<(), BackendError> {
+        let at = instrument(symbol).ok_or_else(|| BackendError::Unknown { what: symbol.to_string() })?;
+        self.change(format!("{symbol} located"))?;
+        let located = locates.of("ACME".parse().ok().as_ref());
+        self.machine.lock().unwrap().statics.locate(at, AccountId(0), located).unwrap();
         Ok(())
     }
 

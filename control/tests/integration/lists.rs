@@ -241,7 +241,11 @@ fn an_instrument_that_comes_later_comes_restricted() {
 #[test]
 fn without_a_list_there_is_nothing_to_reload() {
     let refusal = Site::new(&[]).ask(Role::RiskOfficer, reload(false)).unwrap_err();
-    assert!(refusal.message.contains("names no list ([restricted] file)"), "{}", refusal.message);
+    assert!(
+        refusal.message.contains("names no list ([restricted] file, [locates] file)"),
+        "{}",
+        refusal.message
+    );
 }
 
 #[test]

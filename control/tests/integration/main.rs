@@ -13,6 +13,7 @@ mod holdings;
 mod instruments;
 mod latch;
 mod lists;
+mod locates;
 mod metrics;
 mod mirror;
 mod protocol;

@@ -103,7 +103,7 @@ pub(crate) fn open(
 /// The shape as it is granted.
 #[must_use]
 pub fn shape_of(shape: GrantShape) -> TableShape {
-    let GrantShape { instruments, classes, accounts, strategies, dynamics, fat_finger } = shape;
+    let GrantShape { instruments, classes, accounts, strategies, dynamics, fat_finger, locates } = shape;
     TableShape {
         instruments: instruments as usize,
         classes: classes.into(),
@@ -111,6 +111,7 @@ pub fn shape_of(shape: GrantShape) -> TableShape {
         strategies,
         dynamics,
         fat_finger,
+        locates,
     }
 }
 

@@ -158,6 +158,7 @@ fn tables_are_read_elsewhere_as_they_are_written_and_never_written_there() {
         strategies: 1,
         dynamics: true,
         fat_finger: true,
+        locates: false,
     };
     let mut made = SharedTables::create(&shape, &RefRules::DEFAULT).unwrap();
     let (theirs, names, _) = open(&made.memory, &shape, &RefRules::DEFAULT, made.layout).unwrap();

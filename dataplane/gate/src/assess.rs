@@ -28,7 +28,7 @@ use crate::{
     intent::{OrderIntent, OrderType},
     judged::Judged,
     quote::Quote,
-    record::{DynamicHot, RowWord},
+    record::{DynamicHot, Permission, RowWord},
     score::FixedScore,
     shared::Common,
     worth::{Known, MoneyRules, Worth},
@@ -146,8 +146,9 @@ impl Gate {
             // A row of prices that may be negative has no window.
             references.hot(order.instrument).ok()?
         };
-        // Equal epochs: the record was clamped under the cap of this moment. Zero is none, under which no row is granted.
-        if dynamic.epoch != officer.epoch() || !dynamic.lease.holds(now) || order.account.0 >= self.accounts {
+        // Equal epochs: the record was clamped under the cap of this moment. Who is not granted the row is left to the slow path.
+        let granted = officer.grants_at(dynamic.epoch) && dynamic.lease.holds(now);
+        if !granted || order.account.0 >= self.accounts {
             return None;
         }
         // Read once more: from here on the compiler knows which it is.
@@ -228,7 +229,7 @@ impl Gate {
     }
 }
 
-/// Live limits that were clamped under the cap of this moment, which the row's word tells.
+/// Live limits that were clamped under the cap of this moment, of a row that is granted, which its word tells.
 #[inline(always)]
 fn clamped(dynamic: &DynamicHot, officer: RowWord) -> InForce {
     let &DynamicHot { bounds, tier, score, version, .. } = dynamic;
@@ -236,7 +237,7 @@ fn clamped(dynamic: &DynamicHot, officer: RowWord) -> InForce {
         bounds,
         officer_qty: bounds.max_qty,
         lot: officer.lot(),
-        permission: officer.permission(),
+        permission: Permission::Granted,
         source: LimitsSource::Dynamic,
         tier,
         score,

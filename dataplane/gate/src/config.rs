@@ -255,6 +255,9 @@ pub(crate) fn validate(config: &GateConfig<'_>, tables: &GateTables) -> Result<(
     if let Some(fat_finger) = &tables.fat_finger {
         same("instruments of the fat-finger table", fat_finger.instruments(), instruments)?;
     }
+    if tables.statics.located_accounts() != 0 {
+        same("accounts of the locates", tables.statics.located_accounts(), config.accounts.into())?;
+    }
     same("instruments of the reference table", tables.references.instruments(), instruments)?;
     let (accounts, strategies, breakers) = tables.breakers.shape();
     same("accounts of the breakers", accounts, config.accounts.into())?;

@@ -308,6 +308,7 @@ impl Gate {
         let nearest = self.nearest_own(order, px);
         let concerned = nearest.is_some_and(|own| crosses(order.side, px, own))
             || self.shared.repeats.age(order, now).is_some()
+            || self.shared.locates && self.sells_unlocated(order, now)
             || self.streaks.stops(order.strategy) != 0 && self.stop_holds(order, now)
             || self.levels.on && self.weighs_much(order, px, now)
             || self.activities.on && self.does_much(order, px, now)

@@ -30,8 +30,8 @@ use crate::{
     memory::{Memory, Private},
     quote::Quote,
     slot::SlotFault,
-    table::{ReadFault, StaticReader},
-    table_error::{ROWS_MAX, TableError, TableSizeError},
+    table::StaticReader,
+    table_error::{ROWS_MAX, ReadFault, TableError, TableSizeError},
     twin::TwinSlot,
 };
 

@@ -171,7 +171,7 @@ impl Gate {
                 }
             })
             .collect();
-        let shared = Shared::new(config, instruments);
+        let shared = Shared::new(config, instruments, tables.statics.located_accounts() != 0);
         let cells = instruments * strategies.len();
         let account_cells = instruments * usize::from(config.accounts);
         let limits = LevelLimits {

@@ -143,6 +143,7 @@ impl Gate {
         let meets = px != 0 && self.shared.own.may_meet(order, px);
         Common {
             account: self.shared.position(order),
+            located: self.located(order, now),
             own_px: if meets { self.own_met(order, px) } else { 0 },
             repeat_age: self.shared.repeats.age(order, now),
             repeat_window: self.shared.repeats.window(),
@@ -150,6 +151,22 @@ impl Gate {
             done: None,
             stopped: self.is_stopped(order.strategy),
         }
+    }
+
+    /// What the account of a sell holds, and how much it may be short of; none of a buy, and where nobody is held to what is located.
+    fn located(&self, order: &OrderIntent, now: UnixNanos) -> Option<(Cell, i64)> {
+        if !self.shared.locates || order.side == Side::Bid {
+            return None;
+        }
+        let located = self.tables.statics.located(order.instrument, order.account, now);
+        Some((self.shared.held(order.instrument, order.account), located))
+    }
+
+    /// Whether a new sell would leave the account short of more than is located for it.
+    #[inline(never)]
+    pub(crate) fn sells_unlocated(&self, order: &OrderIntent, now: UnixNanos) -> bool {
+        self.located(order, now)
+            .is_some_and(|(account, located)| account.worst(order.side, order.qty.0) > located)
     }
 
     /// What a market order would trade at. What lies behind the touch is read for one that wants more than it shows.

@@ -136,6 +136,7 @@ mod lately;
 mod lease;
 mod levels;
 mod limits;
+mod located;
 mod margin;
 mod memory;
 #[cfg(all(test, loom))]
@@ -202,6 +203,7 @@ pub use limits::{
     Effective, Envelope, EnvelopeError, LimitSet, OutOfBounds, PARAMETER_COUNT, Parameter, RATE_MAX,
     RiskLimits,
 };
+pub use located::{Located, UnlocatedRow};
 pub use memory::{Memory, OutOfMemory, Private, Row};
 pub use overlay::{Overlay, OverlayError, Ratio, TierOverlay, effective_limits};
 pub use price::{PX_MAX, SIGNED_PX_MAX};
@@ -215,10 +217,8 @@ pub use settle::Settlement;
 pub use slot::SlotFault;
 pub use step_words::STEP_WORDS;
 pub use streaks::RepeatedExecutions;
-pub use table::{
-    LimitReader, LimitTable, LimitWriter, ReadFault, StaticReader, StaticTable, StaticWriter, UnknownRow,
-};
-pub use table_error::{ROWS_MAX, TableError, TableSizeError};
+pub use table::{LimitReader, LimitTable, LimitWriter, StaticReader, StaticTable, StaticWriter};
+pub use table_error::{ROWS_MAX, ReadFault, TableError, TableSizeError, UnknownRow};
 pub use tables::{GateTables, TableShape, TableWriters};
 pub use tally::ProfitRules;
 pub use terms_writer::{TermsError, TermsWriter};

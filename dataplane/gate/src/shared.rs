@@ -24,6 +24,8 @@ use crate::{
 pub(crate) struct Common {
     /// What the account holds and has working in the instrument, where it is held to a position.
     pub account: Option<Cell>,
+    /// What the account of a sell holds and has working in the instrument, and what is located for it, where it is held to that.
+    pub located: Option<(Cell, i64)>,
     /// The best price of the own orders that it would trade with, 0 when it meets none.
     pub own_px: u64,
     /// How long ago the same order was let through.
@@ -41,6 +43,7 @@ pub(crate) struct Common {
 impl Common {
     pub(crate) const NOTHING: Self = Self {
         account: None,
+        located: None,
         own_px: 0,
         repeat_age: None,
         repeat_window: Nanos(0),
@@ -57,6 +60,8 @@ pub(crate) struct Shared {
     pub on: bool,
     /// Accounts are held to position limits.
     hold_positions: bool,
+    /// Sells are held to what is located.
+    pub locates: bool,
     /// At least one.
     strategies: NonZeroU32,
     accounts: usize,
@@ -67,8 +72,8 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Flat, and nothing sent.
-    pub(crate) fn new(config: &GateConfig<'_>, instruments: usize) -> Self {
+    /// Flat, and nothing sent; `locates`: sells are held to what is located.
+    pub(crate) fn new(config: &GateConfig<'_>, instruments: usize, locates: bool) -> Self {
         let accounts = usize::from(config.accounts);
         let exposed = |all: &[ExposureLimits]| all.iter().any(|limits| *limits != ExposureLimits::NONE);
         let loses = |all: &[u64]| all.iter().any(|most| *most != u64::MAX);
@@ -77,16 +82,18 @@ impl Shared {
             || exposed(config.strategy_limits)
             || loses(config.strategy_loss)
             || !config.groups.is_empty();
-        let cells = if config.account_positions || limited { instruments * accounts } else { 0 };
+        let cells = if config.account_positions || limited || locates { instruments * accounts } else { 0 };
         Self {
             on: config.account_positions
                 || config.self_match != SelfMatch::Off
                 || config.repeat_window.0 != 0
                 || config.money.is_some()
                 || any_limited
+                || locates
                 || config.repeated_executions.is_some()
                 || config.window.0 != 0,
             hold_positions: config.account_positions,
+            locates,
             strategies: u32::try_from(config.strategies.len())
                 .ok()
                 .and_then(NonZeroU32::new)

@@ -10,11 +10,12 @@
 use types::{InstrumentId, UnixNanos};
 
 use crate::{
-    ids::ClassId,
+    ids::{AccountId, ClassId},
     intent::OrderIntent,
     lately::Lately,
     lease::Lease,
     limits::{Effective, Envelope, RiskLimits},
+    located::{Located, Locates, UnlocatedRow},
     memory::{Memory, Private, Row},
     record::{
         DYNAMIC_WORDS, DynamicHot, LimitRecord, Permission, RowWord, STATIC_WORDS, StaticRecord, StaticTerms,
@@ -23,26 +24,9 @@ use crate::{
     restriction::{Restriction, Restrictions},
     slot::{SeqSlot, SlotFault},
     sync::{AtomicU64, Ordering},
-    table_error::{ROWS_MAX, TableError, TableSizeError},
+    table_error::{ROWS_MAX, ReadFault, TableError, TableSizeError, UnknownRow},
     twin::TwinSlot,
 };
-
-/// A row that the table does not have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownRow {
-    /// The instrument asked for.
-    pub instrument: InstrumentId,
-    /// The class asked for.
-    pub class: ClassId,
-}
-
-impl core::fmt::Display for UnknownRow {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "no limit row for instrument {}, class {}", self.instrument.0, self.class.0)
-    }
-}
-
-impl core::error::Error for UnknownRow {}
 
 /// A rectangle of slots, shared by its writer and its readers.
 struct Grid<S: 'static> {
@@ -225,15 +209,6 @@ impl core::fmt::Debug for LimitReader {
     }
 }
 
-/// Why a table gave no record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReadFault {
-    /// The table has no such row.
-    UnknownRow,
-    /// The row gave no record.
-    Slot(SlotFault),
-}
-
 impl LimitReader {
     /// A table with no record in it.
     pub(crate) fn lay_out(
@@ -293,7 +268,20 @@ impl StaticTable {
     /// # Errors
     /// [`TableError`] when it would have no row or more than [`ROWS_MAX`].
     pub fn create(instruments: usize, classes: usize) -> Result<(StaticWriter, StaticReader), TableError> {
-        let reader = StaticReader::lay_out(&mut Private, instruments, classes)?;
+        Self::create_locating(instruments, classes, 0)
+    }
+
+    /// The same, for gates that hold the sells of so many `accounts` to what is located for each ([`StaticWriter::locate`]); none for gates
+    /// that do not.
+    ///
+    /// # Errors
+    /// [`TableError`].
+    pub fn create_locating(
+        instruments: usize,
+        classes: usize,
+        accounts: u16,
+    ) -> Result<(StaticWriter, StaticReader), TableError> {
+        let reader = StaticReader::lay_out(&mut Private, (instruments, classes), accounts)?;
         Ok((StaticWriter::of(&reader), reader))
     }
 }
@@ -381,6 +369,20 @@ impl StaticWriter {
         Ok(())
     }
 
+    /// Says how much of an instrument is located for an account; what was said before holds no more. In force for orders checked from
+    /// the next one on, wait-free.
+    ///
+    /// # Errors
+    /// [`UnlocatedRow`], also where the gates are held to no locates.
+    pub fn locate(
+        &mut self,
+        instrument: InstrumentId,
+        account: AccountId,
+        located: Located,
+    ) -> Result<(), UnlocatedRow> {
+        self.table.locates.write(instrument, account, located).ok_or(UnlocatedRow { instrument, account })
+    }
+
     fn write(&mut self, row: usize, record: &StaticRecord) -> Option<()> {
         let StaticReader { grid, words, .. } = &self.table;
         let (slot, word) = (grid.slots.get(row)?, words.get(row)?);
@@ -412,6 +414,7 @@ pub struct StaticReader {
     words: &'static [AtomicU64],
     /// One [`Restriction`] per instrument.
     restrictions: Restrictions,
+    locates: Locates,
 }
 
 impl core::fmt::Debug for StaticReader {
@@ -424,13 +427,14 @@ impl StaticReader {
     /// A table with no record in it.
     pub(crate) fn lay_out(
         memory: &mut impl Memory,
-        instruments: usize,
-        classes: usize,
+        (instruments, classes): (usize, usize),
+        located_accounts: u16,
     ) -> Result<Self, TableError> {
         let grid = Grid::lay_out(memory, instruments, classes)?;
         let words = memory.rows(grid.slots.len())?;
         let restrictions = Restrictions::lay_out(memory, instruments)?;
-        Ok(Self { grid, words, restrictions })
+        let locates = Locates::lay_out(memory, instruments, located_accounts)?;
+        Ok(Self { grid, words, restrictions, locates })
     }
 
     /// The newest record of a row.
@@ -473,6 +477,16 @@ impl StaticReader {
         self.restrictions.permission_of(permission, order)
     }
 
+    /// For how many accounts something can be located; 0 where nobody is held to it.
+    pub(crate) const fn located_accounts(&self) -> usize {
+        self.locates.accounts()
+    }
+
+    /// What is located for an account at `now`.
+    pub(crate) fn located(&self, instrument: InstrumentId, account: AccountId, now: UnixNanos) -> i64 {
+        self.locates.qty(instrument, account, now)
+    }
+
     /// The word of a row.
     #[inline(always)]
     pub(crate) fn row_word(&self, row: usize) -> Option<RowWord> {
@@ -488,7 +502,7 @@ impl StaticReader {
     /// Bytes of its slots, for the boot report.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.grid.bytes() + size_of_val(self.words) + self.restrictions.bytes()
+        self.grid.bytes() + size_of_val(self.words) + self.restrictions.bytes() + self.locates.bytes()
     }
 }
 

@@ -1,6 +1,8 @@
-//! Why a table cannot be made.
+//! Why a table cannot be made, and what it does not have.
 
-use crate::memory::OutOfMemory;
+use types::InstrumentId;
+
+use crate::{ids::ClassId, memory::OutOfMemory, slot::SlotFault};
 
 /// Most rows of a table: two gigabytes of dynamic slots, far beyond any universe, and small enough that a row's index
 /// cannot overflow.
@@ -55,3 +57,29 @@ impl core::fmt::Display for TableError {
 }
 
 impl core::error::Error for TableError {}
+
+/// A row that the table does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownRow {
+    /// The instrument asked for.
+    pub instrument: InstrumentId,
+    /// The class asked for.
+    pub class: ClassId,
+}
+
+impl core::fmt::Display for UnknownRow {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "no limit row for instrument {}, class {}", self.instrument.0, self.class.0)
+    }
+}
+
+impl core::error::Error for UnknownRow {}
+
+/// Why a table gave no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadFault {
+    /// The table has no such row.
+    UnknownRow,
+    /// The row gave no record.
+    Slot(SlotFault),
+}

@@ -58,6 +58,8 @@ pub struct TableShape {
     pub dynamics: bool,
     /// Whether there is one of sizes by price distance.
     pub fat_finger: bool,
+    /// Whether sells are held to what is located for their accounts ([`StaticWriter::locate`]).
+    pub locates: bool,
 }
 
 impl GateTables {
@@ -92,9 +94,10 @@ impl GateTables {
         shape: &TableShape,
         rules: &RefRules<'_>,
     ) -> Result<Self, TableError> {
-        let &TableShape { instruments, classes, accounts, strategies, dynamics, fat_finger } = shape;
+        let &TableShape { instruments, classes, accounts, strategies, dynamics, fat_finger, locates } = shape;
         let references = RefReader::lay_out(memory, instruments, rules)?;
-        let statics = StaticReader::lay_out(memory, instruments, classes)?;
+        let statics =
+            StaticReader::lay_out(memory, (instruments, classes), if locates { accounts } else { 0 })?;
         let breakers = BreakerReader::lay_out(memory, accounts, strategies, instruments)?;
         let limits = |memory: &mut _| LimitReader::lay_out(memory, instruments, classes);
         let dynamics = dynamics.then(|| limits(memory)).transpose()?;

@@ -53,6 +53,13 @@ impl ProfitRules {
         self.settles_on(date, self.day_of(at))
     }
 
+    /// When the firm's day of `date` is over.
+    #[must_use]
+    pub const fn ends(&self, date: TradeDate) -> UnixNanos {
+        let days = if self.day_start.0 >= DAY_NS / 2 { date.0 as u64 } else { date.0 as u64 + 1 };
+        UnixNanos(days.saturating_mul(DAY_NS).saturating_add(self.day_start.0))
+    }
+
     const fn date_of(&self, day: u32) -> TradeDate {
         // Day 2 begins within the first of January 1970.
         let begins = day.saturating_sub(2);
@@ -291,6 +298,19 @@ mod tests {
             ProfitRules::DEFAULT.day_of(UnixNanos(DAY_NS)),
             ProfitRules::DEFAULT.day_of(UnixNanos(0)) + 1
         );
+    }
+
+    #[test]
+    fn a_day_ends_when_the_next_date_begins() {
+        for hours in [0, 6, 11, 12, 22] {
+            let rules = ProfitRules { day_start: Nanos(hours * 3_600_000_000_000), ..ProfitRules::DEFAULT };
+            for date in [1, 20_784] {
+                let ends = rules.ends(TradeDate(date));
+                assert_eq!(rules.trade_date(UnixNanos(ends.0 - 1)), TradeDate(date), "{hours}");
+                assert_eq!(rules.trade_date(ends), TradeDate(date + 1), "{hours}");
+            }
+            assert_eq!(rules.ends(TradeDate(u32::MAX)), UnixNanos(u64::MAX));
+        }
     }
 
     #[test]

@@ -118,6 +118,8 @@ fn a_gate_says_what_it_holds_whatever_it_counts() {
 fn tables_say_what_they_hold() {
     let ((_, statics), bytes) = held(|| StaticTable::create(INSTRUMENTS, 3).expect("a table"));
     assert_eq!(statics.bytes(), bytes);
+    let ends = held(|| StaticTable::create_locating(INSTRUMENTS, 3, ACCOUNTS).expect("a table"));
+    assert_eq!(ends.0.1.bytes(), ends.1);
     let ((_, dynamics), bytes) = held(|| LimitTable::create_within(&statics).expect("a table"));
     assert_eq!(dynamics.bytes(), bytes);
     let ((_, references), bytes) = held(|| RefTable::create(INSTRUMENTS).expect("a table"));

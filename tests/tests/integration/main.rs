@@ -16,6 +16,7 @@ mod helps;
 mod histograms;
 mod installed;
 mod live_multicast;
+mod locates;
 mod on_a_wire;
 mod order_process;
 mod pages;

@@ -194,6 +194,7 @@ fn table_shape(plan: &Plan, accounts: u16, strategies: u16, listens: Listens) ->
         strategies,
         dynamics: listens != Listens::Nothing,
         fat_finger: listens == Listens::LimitsAndFatFinger,
+        locates: plan.locates.is_on(),
     }
 }
 

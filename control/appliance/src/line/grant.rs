@@ -26,6 +26,7 @@ pub(crate) fn grant_of(plan: &Plan, shared: &SharedMemory) -> Grant {
             strategies: shape.strategies,
             dynamics: shape.dynamics,
             fat_finger: shape.fat_finger,
+            locates: shape.locates,
         },
         rules: grant_rules(plan),
         strategies: BTreeMap::new(),

@@ -47,6 +47,11 @@ impl NameTable {
         self.accounts.get(name).copied().unwrap_or(AccountId(u16::MAX))
     }
 
+    /// The accounts, each with its number.
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = (&str, AccountId)> {
+        self.accounts.iter().map(|(name, id)| (name.as_str(), *id))
+    }
+
     /// The number of a client order id; 0, which no order may have, when there is none.
     pub(crate) fn order_id(&self, id: &str) -> u64 {
         self.order_ids.get(id).copied().unwrap_or(0)

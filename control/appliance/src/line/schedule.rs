@@ -8,7 +8,7 @@ use super::gate_tables::{CLASS, ModelTables, QuoteTable};
 use super::gates::Tables;
 use super::names::NameTable;
 use super::notes::{BookNote, Defined, LimitNote, ModelNote};
-use control::config::{LimitPlan, Plan, RestrictedList};
+use control::config::{LimitPlan, LocatePlan, Plan, RestrictedList};
 use control::names::Name;
 use gate::{
     Breaker, BreakerCause, BreakerKey, BreakerState, BreakerWriter, Permission, StaticTerms, StaticWriter,
@@ -26,6 +26,7 @@ pub(crate) struct Schedule {
     breakers: BreakerWriter,
     envelopes: LimitPlan,
     restricted: RestrictedList,
+    locates: LocatePlan,
     names: NameTable,
     book_notes: VecDeque<BookNote>,
     model_notes: VecDeque<ModelNote>,
@@ -38,6 +39,7 @@ impl Schedule {
         breakers.set_unset(Breaker { state: BreakerState::Open, cause: BreakerCause::Boot, episode: 0 });
         let (book_notes, model_notes) = (VecDeque::new(), VecDeque::new());
         let (envelopes, restricted) = (plan.limits.clone(), plan.restricted.list.clone());
+        let locates = plan.locates.clone();
         Self {
             quotes,
             model,
@@ -46,6 +48,7 @@ impl Schedule {
             breakers,
             envelopes,
             restricted,
+            locates,
             names,
             book_notes,
             model_notes,
@@ -114,6 +117,7 @@ impl Schedule {
     fn define(&mut self, defined: Defined, now: UnixNanos) {
         // What is not taken refuses orders with a reason of its own, which the replay's verdicts show.
         let _ = self.declared.define(defined);
+        self.locate(defined);
         let lot = self.declared.lot(defined.symbol);
         let terms = StaticTerms { lot, permission: Permission::Granted, version: 1 };
         let envelope = self.envelopes.envelope(defined.symbol.into());
@@ -124,6 +128,19 @@ impl Schedule {
         let _ = self.statics.restrict(defined.instrument, &restriction);
         // An instrument beyond the table stays unknown to the gate: its orders are refused.
         let _ = self.statics.publish(defined.instrument, CLASS, envelope, &terms, now);
+    }
+
+    /// What is located of an instrument that got its number, for each account of the file of orders.
+    fn locate(&mut self, defined: Defined) {
+        if !self.locates.is_on() {
+            return;
+        }
+        let locates = self.locates.list.of(defined.symbol.into());
+        for (name, account) in self.names.accounts() {
+            let located = locates.of(name.parse().ok().as_ref());
+            // As for its limits.
+            let _ = self.statics.locate(defined.instrument, account, located);
+        }
     }
 
     fn take_model_note(&mut self) {

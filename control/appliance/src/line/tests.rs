@@ -176,6 +176,30 @@ fn a_replay_is_held_to_the_restricted_list_by_the_names_of_its_orders() {
 }
 
 #[test]
+fn a_replay_is_held_to_the_locates_by_the_accounts_of_its_orders() {
+    let mut events = opening(at_ms(0));
+    events.push(alive(at_ms(1_000), 0));
+    let rows = [OrderRow { side: Side::Ask, ..order(at_ms(100), "1") }];
+    let OrderRow { symbol, account, qty, .. } = &rows[0];
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("locates.csv");
+    let verdict = |line: String| {
+        std::fs::write(&file, format!("account,symbol,quantity\n{line}\n")).unwrap();
+        let named = format!("locates.file={:?}", file.display().to_string());
+        let account = format!("account.{account}={{}}");
+        let set = ["book.instruments=16", "book.orders=1024", &account, "account.other={}", &named];
+        replayed_under(&plan(&set), &events, &rows, 1)
+    };
+    let without = replayed_under(&plan(&["book.instruments=16", "book.orders=1024"]), &events, &rows, 1);
+    assert_eq!(without, [""], "nobody is held to locates");
+    assert_eq!(verdict(String::new()), ["LOCATE"]);
+    assert_eq!(verdict(format!("{account},{symbol},{}", qty.0 - 1)), ["LOCATE"]);
+    assert_eq!(verdict(format!("{account},{symbol},{}", qty.0)), [""]);
+    assert_eq!(verdict(format!("*,{symbol},{}", qty.0)), [""]);
+    assert_eq!(verdict(format!("other,{symbol},{}", qty.0)), ["LOCATE"], "somebody else's");
+}
+
+#[test]
 fn an_id_that_comes_again_or_is_missing_is_refused() {
     let mut events = opening(at_ms(0));
     events.push(alive(at_ms(1_000), 0));

@@ -17,7 +17,7 @@ use crate::line::notes::{Defined, Drivers, ScorerCommand, ScorerNote};
 use anyhow::Result;
 use attach::DaemonClock;
 use control::backend::{Backend, BackendError, InstrumentView, SessionView, Snapshot};
-use control::config::{DeclaredScopes, Plan, Restricted};
+use control::config::{DeclaredScopes, Locates, Plan, Restricted};
 use control::names::{Name, Scope, SymbolName};
 use control::protocol::{
     Grant, HoldingsFilter, OrderCounts, OrderQuery, OrderRow, PositionRow, PositionSetting, ScorerStatus,
@@ -375,6 +375,17 @@ impl Backend for LiveBackend {
             restricted.numbered(strategy, |name| names.accounts.get(name).copied())
         };
         lock(&self.writers).statics.restrict(instrument, &restriction).map_err(failed)
+    }
+
+    fn locate(&self, symbol: SymbolName, locates: &Locates) -> Result<(), BackendError> {
+        let instrument = self.instrument(symbol).ok_or_else(|| Self::unknown(symbol))?;
+        let accounts = lock(&self.names).accounts.clone();
+        let mut writers = lock(&self.writers);
+        // All of them, whatever one says: each is lowered that can be.
+        let each = |(name, account)| {
+            writers.statics.locate(instrument, account, locates.of(Some(&name))).map_err(failed)
+        };
+        accounts.into_iter().map(each).fold(Ok(()), Result::and)
     }
 
     fn reset_tier(&self, symbol: SymbolName) -> Result<(), BackendError> {

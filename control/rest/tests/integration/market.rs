@@ -2,7 +2,7 @@
 
 use control::Controller;
 use control::backend::{Backend, BackendError, InstrumentView, SessionView, Snapshot};
-use control::config::{self, Plan, Restricted};
+use control::config::{self, Locates, Plan, Restricted};
 use control::controller::Watch;
 use control::events::Events;
 use control::names::{Scope, SymbolName};
@@ -199,6 +199,10 @@ impl Backend for Market {
     }
 
     fn restrict(&self, _: SymbolName, _: &Restricted) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    fn locate(&self, _: SymbolName, _: &Locates) -> Result<(), BackendError> {
         Ok(())
     }
 

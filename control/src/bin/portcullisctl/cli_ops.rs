@@ -86,14 +86,16 @@ Examples:
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Lists {
-    /// Read the restricted list anew from restricted.file, whole or not at all
+    /// Read the restricted list and the locates anew from restricted.file and locates.file, whole or not at all
     #[command(
-        after_help = "The appliance reads the file, as its own user. Lines that come are in force at once; lines that go wait for the audit log, and \
-for a second person where [four_eyes] says so. A file with anything wrong in it changes nothing. A start takes the file as it stands.
+        after_help = "The appliance reads the files, as its own user. Restrictions that come and locates that are lowered are in force at once; what lets \
+more pass waits for the audit log, and for a second person where [four_eyes] says so. Anything wrong in a file changes nothing. A start \
+takes the files as they stand.
 
 Examples:
   portcullisctl lists reload --reason \"insider list 7\" --dry-run
-  portcullisctl lists reload --reason \"research of Monday is out\" --ticket CHG-1043"
+  portcullisctl lists reload --reason \"research of Monday is out\" --ticket CHG-1043
+  portcullisctl lists reload --reason \"locates of Tuesday\""
     )]
     Reload {
         /// Show what would change, and change nothing

@@ -66,6 +66,7 @@ impl Desk {
             strategies: 1,
             dynamics: true,
             fat_finger: false,
+            locates: false,
         };
         let ticks = [TickTable::US_EQUITY];
         let rules = RefRules { tick_tables: &ticks, ..RefRules::DEFAULT };
@@ -133,6 +134,7 @@ fn grant(tables: &SharedTables, instruments: u32, rules: &RefRules<'_>) -> Grant
             strategies: 1,
             dynamics: true,
             fat_finger: false,
+            locates: false,
         },
         rules: GrantRules {
             last_age_max_ns: rules.last_age_max.0,

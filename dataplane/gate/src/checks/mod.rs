@@ -12,6 +12,7 @@ mod identity;
 mod known;
 mod levels;
 mod limits;
+mod locate;
 mod loss;
 mod market;
 mod near;
@@ -314,6 +315,8 @@ checks! {
     OrderToTradeAccount in activity;
     /// The strategy's orders were executed on one side too often in a row.
     RepeatedExecutions in stopped;
+    /// With every working sell filled, the account would be short of more than is located for it.
+    Locate in locate;
 
     notices
     Stressed in tier;
@@ -379,7 +382,7 @@ mod tests {
         let pinned = "100 101 102 103 104 105 106 107 110 200 201 202 203 204 205 300 301 302 303 304 305 306 400 401 500 501 502 \
                       503 504 510 600 601 700 701 702 800 801 802 900 901 902 903 905 904 1000 1100 1101 1102 1103 1110 1111 1112 1113 1114 1115 1120 1121 1122 \
                       1123 1124 1125 1126 1127 1128 1116 1130 1131 1132 1133 1134 1135 1300 1301 1302 1303 1304 1305 1200 \
-                      1400 1401 1410 1411 1412 1413 1414 1415 1416 1417 1418 1419 1420";
+                      1400 1401 1410 1411 1412 1413 1414 1415 1416 1417 1418 1419 1420 1500";
         let now: std::vec::Vec<_> = RejectReason::ALL.iter().map(|r| std::format!("{}", r.code())).collect();
         assert_eq!(now.join(" "), pinned);
     }

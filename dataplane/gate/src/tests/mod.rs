@@ -15,6 +15,7 @@ mod groups;
 mod incidents;
 mod inventory;
 mod levels;
+mod locates;
 mod losses;
 mod near;
 mod oracle;
@@ -214,17 +215,32 @@ impl Rig {
     }
 
     pub(crate) fn with(config: &GateConfig<'_>, model: bool) -> Self {
-        let mut rig = Self::bare(config, model);
+        Self::bare(config, model).opened()
+    }
+
+    /// Everything known, open, live and fresh, and nothing located.
+    pub(crate) fn locating(config: &GateConfig<'_>) -> Self {
+        Self::over(config, true, config.accounts).opened()
+    }
+
+    fn opened(mut self) -> Self {
+        let rig = &mut self;
         rig.breakers.set_unset(OPEN);
         rig.publish_static(&envelope(), &static_terms());
         rig.publish_live(&LIVE, Tier::Normal, NOW);
         rig.references.publish(INSTRUMENT, &top()).expect("a row");
-        rig
+        self
     }
 
     /// Nothing published anywhere.
     pub(crate) fn bare(config: &GateConfig<'_>, model: bool) -> Self {
-        let (statics, static_reader) = StaticTable::create(INSTRUMENTS, 2).expect("a table");
+        Self::over(config, model, 0)
+    }
+
+    /// The same, with sells held to what is located for so many accounts.
+    pub(crate) fn over(config: &GateConfig<'_>, model: bool, located_accounts: u16) -> Self {
+        let (statics, static_reader) =
+            StaticTable::create_locating(INSTRUMENTS, 2, located_accounts).expect("a table");
         let (dynamics, limit_reader) = LimitTable::create_within(&static_reader).expect("a table");
         let (references, ref_reader) = RefTable::create(INSTRUMENTS).expect("a table");
         let strategies = u16::try_from(config.strategies.len()).expect("few");

@@ -4,7 +4,7 @@
 use super::*;
 use crate::{
     CurrencyId, FAT_FINGER_BUCKETS, FatFingerLimits, FatFingerTable, Flags, InstrumentTerms, LimitsSource,
-    MoneyRules, RefReader, RefRules, RejectReason as R, RestrictedTo, Restriction, SIGNED_PX_MAX,
+    Located, MoneyRules, RefReader, RefRules, RejectReason as R, RestrictedTo, Restriction, SIGNED_PX_MAX,
     TermsWriter, TimesInForce,
 };
 use proptest::{prelude::*, sample::select};
@@ -108,6 +108,8 @@ struct World {
     permission: Permission,
     /// Lines of the restricted list.
     restricted: Vec<(Side, RestrictedTo)>,
+    /// What is located for the account, and for how many minutes; none where nobody is held to it.
+    located: Option<(u32, u64)>,
     lot: u32,
     breakers: [Option<BreakerState>; 4],
     now_after_publish_ns: u64,
@@ -206,6 +208,12 @@ fn any_restricted() -> impl Strategy<Value = Vec<(Side, RestrictedTo)>> {
     prop_oneof![12 => Just(Vec::new()), 1 => lines]
 }
 
+/// Mostly enough, where anybody is held to it.
+fn any_located() -> impl Strategy<Value = Option<(u32, u64)>> {
+    let qty = prop_oneof![2 => 0_u32..1_500, 1 => Just(u32::MAX)];
+    proptest::option::weighted(0.3, (qty, mostly(1, vec![0, 1, 1_000])))
+}
+
 fn any_world() -> impl Strategy<Value = World> {
     let live = (any_limits(), select(Tier::ALL.to_vec()), mostly(1_000, vec![0, 1, 5, 9]));
     let fat_finger = (prop::array::uniform16(100_u32..900), mostly(1_000, vec![0, 1, 5, 9]));
@@ -225,6 +233,7 @@ fn any_world() -> impl Strategy<Value = World> {
             mostly(Permission::Granted, vec![Permission::Denied, Permission::Restricted]),
             mostly(1, vec![0, 7, 10]),
             any_restricted(),
+            any_located(),
         ),
         [breaker(), breaker(), breaker(), breaker()],
         (working, proptest::option::weighted(0.5, any_money())),
@@ -235,7 +244,7 @@ fn any_world() -> impl Strategy<Value = World> {
                 (top, earlier),
                 (ago, after),
                 position,
-                (permission, lot, restricted),
+                (permission, lot, restricted, located),
                 breakers,
                 (working, money),
             )| World {
@@ -248,6 +257,7 @@ fn any_world() -> impl Strategy<Value = World> {
                 position,
                 permission,
                 restricted,
+                located,
                 lot,
                 breakers,
                 now_after_publish_ns: after,
@@ -275,10 +285,11 @@ fn any_order() -> impl Strategy<Value = OrderIntent> {
 }
 
 /// A rig whose strategy sends no orders that work until they are cancelled.
-fn bare_rig() -> Rig {
+fn bare_rig(located_accounts: u16) -> Rig {
     let short = TimesInForce::of([TimeInForce::Day, TimeInForce::Ioc]);
     let times = [TimesInForce::ANY, short];
-    Rig::bare(&GateConfig { daemon_age_max: SILENCE_MAX, strategy_times_in_force: &times, ..CONFIG }, true)
+    let config = GateConfig { daemon_age_max: SILENCE_MAX, strategy_times_in_force: &times, ..CONFIG };
+    Rig::over(&config, true, located_accounts)
 }
 
 impl World {
@@ -305,7 +316,8 @@ impl World {
 
     /// The rig in this state. What works was let in under roomy limits before.
     fn build(&self) -> Rig {
-        let mut rig = bare_rig();
+        let mut rig = bare_rig(if self.located.is_some() { CONFIG.accounts } else { 0 });
+        self.locate(&mut rig, Located { qty: Qty(u32::MAX), until: UnixNanos(u64::MAX) });
         if let Some(money) = &self.money {
             // Small money, so that all of it is let in.
             let worth_min = if self.least() == 0 { Px::NONE } else { Px(LOWER) };
@@ -333,6 +345,10 @@ impl World {
             rig.take(&OrderIntent { qty: Qty(*qty), ..base });
         }
         rig.hold(self.position);
+        let (qty, minutes) = self.located.unwrap_or_default();
+        // The minute of the start has begun before.
+        let until = UnixNanos(NOW.0 + minutes * 60_000_000_000);
+        self.locate(&mut rig, Located { qty: Qty(qty), until });
         // A fresh dynamic and reference table in the state under test; the gate keeps its orders.
         let tables = [TickTable::US_EQUITY, TickTable::new(&STEPS).unwrap()];
         let rules = RefRules { tick_tables: &tables, ..RefRules::DEFAULT };
@@ -368,6 +384,12 @@ impl World {
         self.set_breakers(&mut rig);
         (rig.dynamics, rig.references) = (dynamics, references);
         rig
+    }
+
+    fn locate(&self, rig: &mut Rig, located: Located) {
+        if self.located.is_some() {
+            rig.statics.locate(INSTRUMENT, ACCOUNT, located).unwrap();
+        }
     }
 
     /// The officer's limits and the restricted list, in either order.
@@ -513,6 +535,18 @@ impl Oracle<'_> {
     }
 
     /// The fat-finger limit, unless it was withdrawn by a lease of zero: the least size of the order's bucket and of those before.
+    /// The world's account holds and sends nothing else.
+    fn locates(&mut self) {
+        let Some((qty, minutes)) = self.world.located else { return };
+        let end = u128::from(NOW.0) / 60_000_000_000 + u128::from(minutes);
+        let held = u128::from(self.world.now().0) < end * 60_000_000_000;
+        let most = if held { i128::from(qty) } else { 0 };
+        self.say(
+            self.order.side == Side::Ask && self.order.qty.0 != 0 && -self.after_all() > most,
+            R::Locate,
+        );
+    }
+
     fn fat_finger(&mut self, judged: Option<Px>, top: &TopOfBook, far: Px) {
         let Some((sizes, _)) = self.world.fat_finger.filter(|(_, lease_ms)| *lease_ms > 0) else { return };
         let bucket = match judged.filter(|_| far.is_some()) {
@@ -712,6 +746,7 @@ impl Oracle<'_> {
         oracle.fields();
         oracle.sizes();
         oracle.rates();
+        oracle.locates();
         oracle.prices();
         oracle.broken.sort_by_key(|r| R::ALL.iter().position(|x| x == r));
         oracle.broken.dedup();

@@ -242,6 +242,7 @@ fn scenario(reason: R) -> (Rig, OrderIntent) {
             rig.gate.set_position(InstrumentId(2), STRATEGY, ACCOUNT, 1).expect("a cell");
         }
         R::SelfMatched => order.px = own_sell(&mut rig),
+        R::Locate => (rig, order) = (Rig::locating(&CONFIG), sell(1)),
         R::Rate => (10..14).for_each(|id| rig.take(&super::order(id))),
         R::RateStrategy => rig = slow_strategy(),
         _ => rig = of_level(reason),

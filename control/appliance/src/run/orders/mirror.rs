@@ -140,6 +140,7 @@ impl Mirror {
             strategies: small(strategies),
             dynamics: false,
             fat_finger: false,
+            locates: false,
         };
         let (_, tables) = GateTables::create_in(&mut Private, &shape, &RefRules::DEFAULT)?;
         Ok(Self {

@@ -130,6 +130,7 @@ fn given(mirror: &Mirror, instruments: &[&str]) -> Result<Gate, String> {
         strategies: 2,
         dynamics: false,
         fat_finger: false,
+        locates: false,
     };
     let (_, tables) = GateTables::create_in(&mut Private, &shape, &RefRules::DEFAULT).unwrap();
     let mut gate = Gate::new(&config(), tables).unwrap();
