@@ -84,6 +84,8 @@ pub(crate) struct EventTime {
     arrival: u64,
     /// The latest time believed of the packet; 0 before its first message.
     peak: u64,
+    /// The latest that was not; 0 where there is none.
+    said: u64,
     lead: Lead,
     /// The first time believed, and the last.
     first: UnixNanos,
@@ -103,6 +105,7 @@ impl Default for EventTime {
             width: 0,
             arrival: 0,
             peak: 0,
+            said: 0,
             lead: Lead::of(0),
             first: UnixNanos(0),
             last: UnixNanos(0),
@@ -121,7 +124,7 @@ impl EventTime {
         if let Some(distance) = self.distance() {
             self.lead.note(distance);
         }
-        self.peak = 0;
+        (self.peak, self.said) = (0, 0);
         self.arrival = ts.0 / 1_000 * 1_000;
         self.packets = self.packets.wrapping_add(1);
         if self.last.0 != 0 {
@@ -196,6 +199,17 @@ impl EventTime {
         (self.peak != 0 && self.arrival != 0).then(|| distance(self.peak, self.arrival))
     }
 
+    /// The same of the last time believed: what a packet's last message says, where that has a time besides the packet's own.
+    pub(crate) fn distance_of_last(&self) -> Option<i64> {
+        (self.peak != 0 && self.arrival != 0).then(|| distance(self.last.0, self.arrival))
+    }
+
+    /// The same of the latest time that it said and that was not believed; none where every one was.
+    #[inline]
+    pub(crate) fn unbelieved(&self) -> Option<i64> {
+        (self.said != 0 && self.arrival != 0).then(|| distance(self.said, self.arrival))
+    }
+
     /// Times that were not believed.
     pub(crate) fn outliers(&self) -> u64 {
         self.outliers
@@ -214,6 +228,7 @@ impl EventTime {
         let distance = distance(ts.0, self.arrival);
         if !self.agrees(distance) {
             self.outliers += 1;
+            self.said = self.said.max(ts.0);
             return self.last;
         }
         self.lead = Lead::of(distance);

@@ -151,6 +151,10 @@ pub struct FeedStats {
     pub condemned: u64,
     /// Packets whose capture stamp was far from those around it.
     pub stamp_outliers: u64,
+    /// Times a channel became late by its own stamps.
+    pub late_spells: u64,
+    /// How far a packet was behind at most that was further behind than a channel may be.
+    pub longest_lag_ns: u64,
     /// Levels of a LOBSTER book that came into view at the deepest level shown when a level of their side went.
     pub uncovered_levels: u64,
     /// Other differences to the LOBSTER order book file: a row is missing.
@@ -207,6 +211,8 @@ impl Default for FeedStats {
             bad_checksums: 0,
             condemned: 0,
             stamp_outliers: 0,
+            late_spells: 0,
+            longest_lag_ns: 0,
             uncovered_levels: 0,
             corrected_levels: 0,
             unannounced_orders: 0,

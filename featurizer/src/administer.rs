@@ -6,7 +6,6 @@ use types::{
 };
 
 use crate::apply::{Applied, BooksMut, Effect};
-use crate::gaps::Overdue;
 use crate::ladder::{TICK_MAX, flag};
 use crate::view::Meta;
 
@@ -212,10 +211,8 @@ impl BooksMut<'_> {
             }
             Action::Gap => {
                 self.note_gap(event);
-                // The word that a recovery is over, or that a channel is no longer overdue, may be what was lost.
-                if event.qty.0 == GapCause::RingFull as u32 {
-                    (*self.recovering, *self.overdue) = (false, Overdue::default());
-                }
+                // The word that a recovery is over may be what was lost. What holds of channels is said again.
+                *self.recovering &= event.qty.0 != GapCause::RingFull as u32;
                 self.forget_ends(event);
                 self.gaps.open(event.channel, stale_cause(event));
                 for i in used {

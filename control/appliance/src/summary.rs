@@ -6,7 +6,7 @@ use dataplane::stats::LineReport;
 use featurizer::{Book, Featurizer, Fill};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use types::{BookLevel, FeedKind, Side, StaleCause};
+use types::{BookLevel, FeedKind, Nanos, Side, StaleCause};
 
 /// The whole file.
 #[derive(Debug, Serialize)]
@@ -85,6 +85,11 @@ pub(crate) struct Summary {
     /// Messages with a venue time, and packets with a stamp, that were too far from those around them to be followed.
     pub(crate) event_time_outliers: u64,
     pub(crate) stamp_outliers: u64,
+    /// Times a channel became late by its own stamps, and by how many milliseconds at most; left out where none did.
+    #[serde(skip_serializing_if = "is_none")]
+    pub(crate) late_spells: u64,
+    #[serde(skip_serializing_if = "is_none")]
+    pub(crate) longest_lag_ms: u64,
     /// Packets with a checksum that does not add up.
     pub(crate) bad_checksums: u64,
     /// What each line brought.
@@ -313,6 +318,8 @@ impl Summary {
             ends_taken_back: stats.ends_taken_back,
             event_time_outliers: stats.event_time_outliers(),
             stamp_outliers: stats.stamp_outliers,
+            late_spells: stats.late_spells,
+            longest_lag_ms: if stats.late_spells > 0 { stats.longest_lag_ns / Nanos::MILLI.0 } else { 0 },
             bad_checksums: stats.bad_checksums,
             lines: stats.lines.iter().map(LineSummary::of).collect(),
             cut: stats.source.cut.clone(),

@@ -3,19 +3,14 @@
 //!
 //! Clocks differ, and captures are played years after they were made, so a channel is held against itself: the nearest that the venue's
 //! time came to that of arrival, in two packets in a row, is its norm. Behind that by more than [`late_after`], packet after packet, it
-//! is late, until two in a row are not. A packet that is young by the clock of arrivals is never late: a clock that ran ahead for a
-//! while and was set right leaves no doubt behind; nor does one whose stamps jump back by half a day. Each start learns the norm anew.
+//! is late, until two in a row are not. Each start learns the norm anew: where a venue's clock ran ahead and was set right, nothing else
+//! tells that from a lag.
+//!
+//! The clock of arrivals may be set, too. So there are two norms, one of what it showed and one without what it was steered by, and who is
+//! in time by either is: a clock that was slow and is set right falls behind the first, one that is fast and set back every night behind
+//! the second, and a lag behind both. Half a day at once is no lag, but another clock, as of the next capture.
 
-use types::{Nanos, UnixNanos};
-
-/// Packets in a row that are behind before the channel is late; two are enough that are as far apart as it may be silent.
-const BEHIND_MAX: u32 = 8;
-/// After so many more it is said again: the word may have been lost on its way.
-const SAID_AGAIN: u32 = 1_024;
-/// Who jumps back so far was not late before: its stamps are of another clock, as of the next capture's.
-const OTHER_CLOCK: i64 = 12 * 3_600 * 1_000_000_000;
-/// How far the venue's clock may be ahead of ours where it is the same.
-const AHEAD_MAX: i64 = 1_000_000_000;
+use types::{ChannelWord, Nanos, UnixNanos};
 
 /// The bounds of how far a channel may be behind, wherever in between it may be silent as long: stamps tell of a quiet venue's lag as
 /// soon as of a busy one's, and a machine that is held up for a moment is no lag.
@@ -26,12 +21,46 @@ pub(super) fn late_after(silent_after: Nanos) -> Nanos {
     silent_after.clamp(*AFTER.start(), *AFTER.end())
 }
 
-/// One channel. A distance is the venue's time minus that of arrival.
+/// Packets in a row that are behind before the channel is late; two are enough that are as far apart as it may be silent.
+const BEHIND_MAX: u32 = 8;
+/// Who jumps back so far was not late before: its stamps are of another clock.
+const OTHER_CLOCK: i64 = 12 * 3_600 * 1_000_000_000;
+/// How far ahead of the norm a time may be that was not believed, and still say that its packet is no older than that.
+const AHEAD_MAX: i64 = 1_000_000_000;
+/// No distance yet.
+const NONE: i64 = i64::MIN;
+
+/// The nearest that venue time came to arrival, by one reckoning of that. A distance is the venue's time minus that of arrival.
+#[derive(Clone, Copy, Debug)]
+struct Norm {
+    /// Of the last packet.
+    last: i64,
+    /// The largest that two in a row had.
+    nearest: i64,
+}
+
+impl Norm {
+    const UNKNOWN: Self = Self { last: NONE, nearest: NONE };
+
+    #[inline]
+    fn note(&mut self, distance: i64) {
+        self.nearest = self.nearest.max(distance.min(self.last));
+        self.last = distance;
+    }
+
+    /// How far the last packet is behind.
+    #[inline]
+    const fn behind(&self) -> i64 {
+        self.nearest.saturating_sub(self.last)
+    }
+}
+
+/// One channel.
 #[derive(Clone, Copy, Debug)]
 struct Channel {
-    /// Of the last packet, and the largest that two in a row had; the smallest number before any.
-    last: i64,
-    norm: i64,
+    /// By what the clock of arrivals showed, and by that without what it was steered by.
+    shown: Norm,
+    steady: Norm,
     /// Packets in a row that were behind, when the first of them came, and packets in a row since that were not.
     behind: u32,
     behind_since: UnixNanos,
@@ -41,18 +70,18 @@ struct Channel {
 
 impl Channel {
     const UNHEARD: Self = Self {
-        last: i64::MIN,
-        norm: i64::MIN,
+        shown: Norm::UNKNOWN,
+        steady: Norm::UNKNOWN,
         behind: 0,
         behind_since: UnixNanos(0),
         in_time: 0,
         is_late: false,
     };
 
-    /// How far a packet at this distance is behind the norm.
-    const fn behind(&self, distance: i64) -> u64 {
-        let behind = self.norm.saturating_sub(distance);
-        if behind > 0 { behind.unsigned_abs() } else { 0 }
+    /// How far the last packet is behind.
+    #[inline]
+    fn lag(&self) -> i64 {
+        self.shown.behind().min(self.steady.behind())
     }
 }
 
@@ -71,24 +100,49 @@ pub(super) struct Lag {
     /// In nanoseconds.
     after: i64,
     channels: Vec<Channel>,
+    spells: u64,
+    longest: Nanos,
 }
 
 impl Lag {
     /// Channels that are late when they are behind by more than `after`.
     pub(super) fn new(after: Nanos, channels: usize) -> Self {
         let after = i64::try_from(after.0).unwrap_or(i64::MAX);
-        Self { after, channels: vec![Channel::UNHEARD; channels] }
+        Self { after, channels: vec![Channel::UNHEARD; channels], spells: 0, longest: Nanos(0) }
     }
 
-    /// A packet of `channel` arrived at `arrival`, its venue time `distance` nanoseconds from that.
+    /// A packet of `channel` arrived at `arrival`, by a clock that was steered by `steered_ns`; its venue time is `distance` nanoseconds
+    /// from that.
     #[inline]
-    pub(super) fn note(&mut self, channel: u8, distance: i64, arrival: UnixNanos) -> Option<Turn> {
+    pub(super) fn note(
+        &mut self,
+        channel: u8,
+        distance: i64,
+        steered_ns: i64,
+        arrival: UnixNanos,
+    ) -> Option<Turn> {
         let of = self.channels.get_mut(usize::from(channel))?;
-        let both = distance.min(of.last);
-        of.last = distance;
-        of.norm = of.norm.max(both);
-        let is_behind = distance < of.norm.saturating_sub(self.after);
-        if is_behind || of.behind > 0 { self.judge(channel, distance, arrival) } else { None }
+        of.shown.note(distance);
+        of.steady.note(distance.saturating_add(steered_ns));
+        if of.lag() > self.after || of.behind > 0 { self.judge(channel, arrival) } else { None }
+    }
+
+    /// As [`Lag::note`], of a packet none of whose times was believed, since they are ahead of what other channels say: it is as old as it
+    /// says, or as the norm where it says that it is a little younger.
+    #[cold]
+    pub(super) fn note_unbelieved(
+        &mut self,
+        channel: u8,
+        distance: i64,
+        steered_ns: i64,
+        arrival: UnixNanos,
+    ) -> Option<Turn> {
+        let nearest = self.channels.get(usize::from(channel))?.shown.nearest;
+        let says = nearest.saturating_sub(OTHER_CLOCK)..=nearest.saturating_add(AHEAD_MAX);
+        if nearest == NONE || !says.contains(&distance) {
+            return None;
+        }
+        self.note(channel, distance.min(nearest), steered_ns, arrival)
     }
 
     /// `channel` was silent: what comes now may have waited in a buffer, and the first packet that is behind is enough.
@@ -100,10 +154,9 @@ impl Lag {
     }
 
     #[cold]
-    fn judge(&mut self, channel: u8, distance: i64, arrival: UnixNanos) -> Option<Turn> {
+    fn judge(&mut self, channel: u8, arrival: UnixNanos) -> Option<Turn> {
         let of = &mut self.channels[usize::from(channel)];
-        let is_young = (-self.after..=AHEAD_MAX).contains(&distance);
-        if is_young || distance >= of.norm.saturating_sub(self.after) {
+        if of.lag() <= self.after {
             of.in_time += 1;
             if of.in_time < 2 {
                 return None;
@@ -111,19 +164,42 @@ impl Lag {
             (of.behind, of.in_time) = (0, 0);
             return std::mem::take(&mut of.is_late).then_some(Turn::InTime);
         }
-        if of.behind == 0 {
-            of.behind_since = arrival;
-        } else if !of.is_late && distance < of.norm.saturating_sub(OTHER_CLOCK) {
-            (of.norm, of.behind, of.in_time) = (distance, 0, 0);
+        let is_other_clock = !of.is_late && of.lag() > OTHER_CLOCK;
+        if is_other_clock && of.behind == 1 {
+            (of.shown.nearest, of.steady.nearest) = (of.shown.last, of.steady.last);
+            (of.behind, of.in_time) = (0, 0);
             return None;
         }
+        if of.behind == 0 {
+            of.behind_since = arrival;
+        } else if is_other_clock {
+            // Behind a silence: the next capture may be of days later.
+            of.behind = 0;
+        }
+        if of.in_time > 0 {
+            // Strays with packets in time between them are no neighbours, however far they are apart.
+            of.behind_since = arrival;
+        }
         (of.behind, of.in_time) = (of.behind.saturating_add(1), 0);
+        self.longest = self.longest.max(Nanos(u64::try_from(of.lag()).unwrap_or(0)));
         if of.is_late {
-            return of.behind.is_multiple_of(SAID_AGAIN).then_some(Turn::Late);
+            return None;
         }
         let for_long = of.behind > 1 && arrival.since(of.behind_since).0 > self.after.unsigned_abs();
         of.is_late = of.behind >= BEHIND_MAX || for_long;
+        self.spells += u64::from(of.is_late);
         of.is_late.then_some(Turn::Late)
+    }
+
+    /// What holds of `channel`; none where nothing tells.
+    pub(super) fn word(&self, channel: u8) -> Option<ChannelWord> {
+        let of = self.channels.get(usize::from(channel)).filter(|of| of.shown.nearest != NONE)?;
+        Some(if of.is_late { ChannelWord::Late } else { ChannelWord::InTime })
+    }
+
+    /// How often a channel became late, and how far a packet was behind at most that was behind by more than a channel may be.
+    pub(super) const fn so_far(&self) -> (u64, Nanos) {
+        (self.spells, self.longest)
     }
 
     /// Channels that are late.
@@ -133,8 +209,8 @@ impl Lag {
 
     /// How far the last packet of the channel that lags most is behind its norm.
     pub(super) fn worst(&self) -> Nanos {
-        let heard = self.channels.iter().filter(|of| of.norm != i64::MIN);
-        Nanos(heard.map(|of| of.behind(of.last)).max().unwrap_or(0))
+        let heard = self.channels.iter().filter(|of| of.shown.nearest != NONE);
+        Nanos(heard.map(|of| u64::try_from(of.lag()).unwrap_or(0)).max().unwrap_or(0))
     }
 }
 
@@ -160,8 +236,13 @@ mod tests {
         }
 
         fn packet(&mut self, distance: i64) {
+            self.steered(distance, 0);
+        }
+
+        /// A packet while the clock of arrivals was steered.
+        fn steered(&mut self, distance: i64, steered_ns: i64) {
             self.now += 100 * MS;
-            if let Some(turn) = self.lag.note(0, distance, UnixNanos(self.now.unsigned_abs())) {
+            if let Some(turn) = self.lag.note(0, distance, steered_ns, UnixNanos(self.now.unsigned_abs())) {
                 self.told.push((self.packets, turn));
             }
             self.packets += 1;
@@ -268,30 +349,80 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_ahead_for_a_while_and_is_ours_again_is_in_time() {
+    fn one_packet_ahead_is_no_norm_and_who_falls_back_is_late_however_young_by_our_clock() {
         let mut rig = Rig::new();
-        rig.packets(10, -MS);
-        rig.packets(5_000, 3_600 * S);
-        rig.packets(5_000, -MS);
+        rig.packets(10, 0);
+        rig.packet(60 * S);
+        rig.packets(10, 0);
         assert!(rig.take().is_empty());
-        // One packet ahead is no norm; where the clock is another one, a step back of it is late.
-        let mut rig = Rig::new();
-        rig.packets(10, -YEAR);
-        rig.packet(-YEAR + 60 * S);
-        rig.packets(10, -YEAR);
-        assert!(rig.take().is_empty());
-        rig.packets(2, -YEAR + 60 * S);
-        rig.packets(8, -YEAR);
-        assert_eq!(rig.take(), [(30, Turn::Late)]);
+        rig.packets(2, 60 * S);
+        rig.packets(8, 0);
+        assert_eq!(rig.take(), [(30, Turn::Late)], "ours may be what is wrong");
     }
 
     #[test]
-    fn it_is_said_again_since_the_word_may_be_lost() {
+    fn a_clock_of_arrivals_that_is_set_makes_no_lag_and_hides_none() {
+        // It was slow by a minute, and is set right: steered to what it is.
         let mut rig = Rig::new();
+        rig.packets(10, 60 * S);
+        (0..600).for_each(|n| rig.steered(60 * S - n * 100 * MS, n * 100 * MS));
+        (0..100).for_each(|_| rig.steered(0, 60 * S));
+        assert_eq!((rig.take(), rig.lag.worst()), (Vec::new(), Nanos(0)));
+        (0..8).for_each(|_| rig.steered(-60 * S, 60 * S));
+        assert_eq!(rig.take().len(), 1, "a lag as large as that was");
+        // It runs fast by two seconds a day, and is set back every night.
+        let mut rig = Rig::new();
+        for night in 0..9 {
+            (0..20).for_each(|n| rig.steered(-n * 100 * MS, -2 * night * S));
+        }
+        assert!(rig.take().is_empty());
+        (0..8).for_each(|_| rig.steered(-5 * S, -18 * S));
+        assert_eq!(rig.take().len(), 1);
+    }
+
+    #[test]
+    fn what_another_channel_makes_unbelievable_is_as_old_as_it_says() {
+        let mut rig = Rig::new();
+        let unbelieved = |rig: &mut Rig, distance| {
+            rig.now += 100 * MS;
+            rig.lag.note_unbelieved(0, distance, 0, UnixNanos(rig.now.unsigned_abs()))
+        };
+        assert_eq!(unbelieved(&mut rig, 0), None, "nothing is known yet");
+        rig.packets(10, -MS);
+        assert!((0..20).all(|n| unbelieved(&mut rig, n * 10 * MS).is_none()));
+        let told: Vec<_> = (0..9).filter_map(|_| unbelieved(&mut rig, -9 * S)).collect();
+        assert_eq!(told, [Turn::Late]);
+        // What is far ahead ends nothing.
+        assert!((0..20).all(|_| unbelieved(&mut rig, 3_600 * S).is_none()));
+        assert_eq!((unbelieved(&mut rig, 0), unbelieved(&mut rig, -2 * MS)), (None, Some(Turn::InTime)));
+    }
+
+    #[test]
+    fn each_channel_is_late_by_itself_and_says_so_again_to_whoever_asks() {
+        let mut rig = Rig::new();
+        let words = |rig: &Rig| [0, 1, 2].map(|channel| rig.lag.word(channel));
+        assert_eq!(words(&rig), [None; 3]);
         rig.packets(2, 0);
         rig.packets(3_000, -9 * S);
-        assert_eq!(rig.take(), [(9, Turn::Late), (1_025, Turn::Late), (2_049, Turn::Late)]);
-        assert_eq!(rig.lag.note(1, 0, UnixNanos(9)), None, "the other channel is not late");
-        assert_eq!(rig.lag.note(2, 0, UnixNanos(9)), None, "there is none");
+        assert_eq!(rig.take(), [(9, Turn::Late)]);
+        assert_eq!([1, 1, 2].map(|channel| rig.lag.note(channel, 0, 0, UnixNanos(9))), [None; 3]);
+        assert_eq!(words(&rig), [Some(ChannelWord::Late), Some(ChannelWord::InTime), None]);
+        assert_eq!(rig.lag.so_far(), (1, Nanos(9_000_000_000)));
+    }
+
+    #[test]
+    fn strays_that_are_far_apart_with_packets_in_time_between_them_are_not_late() {
+        let mut rig = Rig::new();
+        rig.packets(5, 0);
+        for n in 0..6 {
+            rig.now += 2 * S;
+            rig.packet(-60 * S);
+            rig.now += 2 * S;
+            rig.packet(0);
+            if n % 2 == 0 {
+                rig.packet(0);
+            }
+        }
+        assert!(rig.take().is_empty());
     }
 }

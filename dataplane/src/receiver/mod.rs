@@ -138,6 +138,8 @@ pub struct Receiver<S> {
     burst_max: usize,
     phase: Phase,
     error: Option<SourceError>,
+    /// Gaps of the ring after which the state of each channel was said again.
+    gaps_told: u64,
     reader: CounterReader,
     cells: [CounterCell; COUNTERS.len()],
     lines: LineCounters,
@@ -166,6 +168,7 @@ impl<S: PacketSource> Receiver<S> {
             burst_max: config.burst_max.clamp(1, BURST_MAX),
             phase: Phase::Reading,
             error: None,
+            gaps_told: 0,
             reader,
             cells,
             lines,
@@ -429,6 +432,13 @@ impl<S: PacketSource> Stage for Receiver<S> {
 
     fn housekeep(&mut self, now: UnixNanos) {
         self.tx.flush_gaps();
+        let gaps = self.tx.gap_stats().gaps;
+        if gaps != self.gaps_told && self.pipeline.out().len() < CHUNK {
+            // What was said of a channel may be among what was lost.
+            self.gaps_told = gaps;
+            self.pipeline.say_again(now);
+            self.hand_on();
+        }
         self.publish_counters(now);
         if let Some(hops) = &mut self.hops {
             let at = if self.tx.is_live() { now } else { hops.clock.now() };

@@ -139,6 +139,16 @@ impl Pipeline {
         self.core.steered_ns = steered_ns;
     }
 
+    /// Says of each channel that was heard whether it is silent or late, since the word may have been lost. The buffer must hold fewer than
+    /// [`CHUNK`] events.
+    #[cold]
+    pub(super) fn say_again(&mut self, now: UnixNanos) {
+        for channel in (0_u8..).take(self.arbiters.len()) {
+            let words = self.core.silence.word(channel).into_iter().chain(self.core.lag.word(channel));
+            words.for_each(|word| self.core.tell(channel, word, now));
+        }
+    }
+
     /// Takes one packet of a recording, which arrived when its stamp says, if those around it agree; `now` where it has none.
     #[inline]
     pub(super) fn on_recorded(&mut self, packet: &Packet<'_>, now: UnixNanos) {

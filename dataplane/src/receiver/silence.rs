@@ -1,7 +1,7 @@
 //! When each channel was heard last, and which fell silent: a channel that says nothing for long says neither that its market is
 //! calm nor that its books still stand.
 
-use types::{Nanos, UnixNanos};
+use types::{ChannelWord, Nanos, UnixNanos};
 
 /// One channel.
 #[derive(Clone, Copy, Debug, Default)]
@@ -55,6 +55,12 @@ impl Silence {
         silent_from
     }
 
+    /// What holds of `channel`; none where it was never heard.
+    pub(super) fn word(&self, channel: u8) -> Option<ChannelWord> {
+        let heard = self.channels.get(usize::from(channel)).filter(|heard| heard.at.0 != 0)?;
+        Some(if heard.told { ChannelWord::Silent } else { ChannelWord::Heard })
+    }
+
     /// The session of `channel` is over.
     pub(super) fn end(&mut self, channel: u8) {
         if let Some(heard) = self.channels.get_mut(usize::from(channel)) {
@@ -86,6 +92,8 @@ mod tests {
         assert_eq!(silence.check(0, UnixNanos(4_001)), Some(UnixNanos(4_000)));
         assert_eq!(silence.check(0, UnixNanos(9_000)), None, "known");
         assert_eq!(silence.check(1, UnixNanos(4_500)), None, "the other one goes on");
+        let words = [0, 1, 2].map(|channel| silence.word(channel));
+        assert_eq!(words, [Some(ChannelWord::Silent), Some(ChannelWord::Heard), None]);
         let back = Break { silent_from: None, heard_again: true };
         assert_eq!(silence.hear(0, UnixNanos(9_500)), back);
         assert_eq!(silence.hear(0, UnixNanos(9_600)), Break::default());

@@ -5,8 +5,8 @@
 //! A cold thread calls [`TscCalibrator::keep`], which corrects once a second; the correction is slewed into the rate, so that
 //! time never runs backwards, whatever is done to the system clock. A replay's driver says the time itself.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering, fence};
+use std::sync::{Arc, OnceLock};
 
 use rustix::time::{ClockId, clock_gettime};
 use types::{Nanos, UnixNanos};
@@ -395,6 +395,13 @@ pub enum LiveClock {
     Os(OsClock),
 }
 
+fn os_steered_ns() -> i64 {
+    static FIRST: OnceLock<i64> = OnceLock::new();
+    let ahead = || read_ns(ClockId::Realtime).cast_signed() - read_ns(ClockId::MonotonicRaw).cast_signed();
+    let now = ahead();
+    now - *FIRST.get_or_init(|| now)
+}
+
 impl LiveClock {
     /// The best clock of this machine. With the counter comes its calibrator; without, the reason why not.
     pub fn best() -> (Self, Result<TscCalibrator, CalibrationError>) {
@@ -404,13 +411,13 @@ impl LiveClock {
         }
     }
 
-    /// As [`TscClock::steered_ns`]; nobody can tell it of the system clock.
+    /// As [`TscClock::steered_ns`]; of the system clock itself how much more than the raw one it has gone since this was first asked.
     #[inline]
     #[must_use]
     pub fn steered_ns(&self) -> i64 {
         match self {
             Self::Tsc(clock) => clock.steered_ns(),
-            Self::Os(_) => 0,
+            Self::Os(_) => os_steered_ns(),
         }
     }
 }

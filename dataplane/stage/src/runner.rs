@@ -437,7 +437,8 @@ impl<S: Stage, C: Clock> PollLoop<S, C> {
         let mut now = self.clock.now();
         let mut next_chores = now;
         while !self.stop.is_raised() {
-            if now >= next_chores {
+            // A system clock that was set back is no reason to wait for the time that it was.
+            if now >= next_chores || next_chores.since(now) > self.longest_pause() {
                 self.stage.housekeep(now);
                 now = self.clock.now();
                 next_chores = now.plus(self.next_pause());
@@ -484,6 +485,10 @@ impl<S: Stage, C: Clock> PollLoop<S, C> {
             IdlePolicy::Sleep { us } => std::thread::sleep(Duration::from_micros(u64::from(us))),
         }
         self.clock.now()
+    }
+
+    fn longest_pause(&self) -> Nanos {
+        Nanos(2 * self.config.housekeep.0.max(1))
     }
 
     /// Between half and one and a half times the configured pause (xorshift64).

@@ -9,7 +9,7 @@ use dataplane::{
 };
 use proptest::prelude::*;
 use stage::{GapTx, HopHistogram, LiveClock, LosslessTx, OsClock, RingRx, Stage, WorkStatus, ring};
-use types::{Action, BookEvent, EndWord, GapCause, Nanos, Qty, UnixNanos};
+use types::{Action, BookEvent, ChannelWord, EndWord, GapCause, Nanos, Qty, UnixNanos};
 use wire::frame::LinkType;
 
 use crate::common::without_join;
@@ -108,6 +108,99 @@ fn a_definition_that_is_lost_for_good_is_counted_by_itself() {
         counters.contains(&("lost_events", 21)) && counters.contains(&("lost_definitions", 1)),
         "{counters:?}"
     );
+}
+
+/// The venue's clock stands still, a packet a second, and then the ring is full.
+#[test]
+fn what_is_said_of_a_late_channel_is_said_again_behind_a_full_ring() {
+    // Midnight in New York.
+    let at = |s: u64| UnixNanos((1_577_682_000 + s) * Nanos::SECOND.0 + 2_000);
+    let stamped = |s, payload: &[u8]| (at(s).0, frame(LINES[0], payload));
+    let frames = (0..12).map(|n| stamped(n, &adds(n + 1, 1))).chain([stamped(12, &adds(13, 30))]).collect();
+    let (tx, mut rx) = ring(16);
+    let tx = EventTx::Live(GapTx::new(tx, 16));
+    let mut receiver =
+        Receiver::new("receiver", Port { frames, burst: 1, ends: false }, &config(), tx).unwrap();
+    let words = |rx: &mut RingRx<BookEvent>| {
+        let events = drain(rx);
+        let of_channel = events.iter().filter(|event| event.action == Action::Channel);
+        of_channel.map(|event| ChannelWord::from_u64(event.aux)).collect::<Vec<_>>()
+    };
+    let mut said = Vec::new();
+    for n in 0..12 {
+        receiver.poll(at(n));
+        said.extend(words(&mut rx));
+    }
+    assert_eq!(said, [ChannelWord::Late]);
+    receiver.poll(at(12));
+    assert_eq!(words(&mut rx), []);
+    receiver.housekeep(at(12));
+    assert_eq!(words(&mut rx), [ChannelWord::Heard, ChannelWord::Late]);
+    receiver.housekeep(at(12));
+    assert_eq!(words(&mut rx), [], "once");
+    let counters: Vec<_> = receiver.counters().iter().collect();
+    assert!(
+        counters.contains(&("late_channels", 1)) && counters.contains(&("lag_ns", 11_999_999_960)),
+        "{counters:?}"
+    );
+    assert_eq!((receiver.stats().late_spells, receiver.stats().longest_lag_ns), (1, 11_999_999_960));
+}
+
+/// A segment of IEX with one system event of this time, or a heartbeat where it has none.
+fn segment(seq: u64, event: Option<UnixNanos>, sent: UnixNanos) -> Vec<u8> {
+    let message =
+        event.map(|at| [&[10, 0, b'S', b'R'][..], &at.0.to_le_bytes()].concat()).unwrap_or_default();
+    let (length, count) = (message.len() as u16, u16::from(event.is_some()));
+    let mut segment = vec![1, 0];
+    segment.extend(wire::iex::PROTOCOL_DEEP_1_0.to_le_bytes());
+    segment.extend([1_u32, 7].map(u32::to_le_bytes).concat());
+    segment.extend([length, count].map(u16::to_le_bytes).concat());
+    segment.extend([0, seq, sent.0].map(u64::to_le_bytes).concat());
+    segment.extend(message);
+    segment
+}
+
+#[test]
+fn a_heartbeat_makes_no_channel_late_and_none_in_time() {
+    let at = |tenths: u64| UnixNanos((1_577_682_000 + 34_200) * Nanos::SECOND.0 + tenths * 100_000_000);
+    let ago = |now: UnixNanos, s: u64| UnixNanos(now.0 - s * Nanos::SECOND.0);
+    let (mut frames, mut seq, mut tenth) = (VecDeque::new(), 1, 0);
+    let mut sends = |count: u64, lag_s: Option<u64>, sent_lag_s: u64| {
+        for _ in 0..count {
+            tenth += 1;
+            let now = at(tenth);
+            let segment = segment(seq, lag_s.map(|s| ago(now, s)), ago(now, sent_lag_s));
+            frames.push_back((now.0, frame(LINES[0], &segment)));
+            seq += u64::from(lag_s.is_some());
+        }
+    };
+    sends(20, Some(0), 0);
+    // Sent an hour ago, as it says.
+    sends(20, None, 3_600);
+    sends(20, Some(60), 0);
+    // Sent now.
+    sends(20, None, 0);
+    sends(1, Some(60), 0);
+    sends(20, None, 0);
+    sends(2, Some(0), 0);
+    let config = FeedConfig { channels: config().channels, ..FeedConfig::new(FeedKind::Deep) };
+    let (tx, mut rx) = ring(256);
+    let mut receiver = Receiver::new(
+        "receiver",
+        Port { frames, burst: 1, ends: false },
+        &config,
+        EventTx::Live(GapTx::new(tx, 16)),
+    )
+    .unwrap();
+    for tenth in 1..=tenth {
+        receiver.poll(at(tenth));
+    }
+    let said: Vec<_> = drain(&mut rx)
+        .iter()
+        .filter(|event| event.action == Action::Channel)
+        .map(|event| (ChannelWord::from_u64(event.aux), event.ts_recv))
+        .collect();
+    assert_eq!(said, [(ChannelWord::Late, at(48)), (ChannelWord::InTime, at(103))]);
 }
 
 #[test]

@@ -29,12 +29,12 @@ pub(super) fn feed_state(
         "ended"
     } else if heard.0 == 0 && on_its_way {
         "silent"
+    } else if late {
+        "late"
     } else if recovering {
         "recovering"
     } else if health.gap_open() || now.since(heard) > stale_after {
         "stale"
-    } else if late {
-        "late"
     } else {
         "live"
     }
@@ -90,11 +90,11 @@ mod tests {
         assert_eq!([state(false, 5, 1_100), state(false, 5, 1_101)], ["live", "stale"]);
         assert_eq!(state(false, 0, 1_050), "live", "heartbeats alone are a live feed");
         let late = Counted { late: true, ..counted };
-        assert_eq!([of(late, 1_100), of(late, 1_101)], ["late", "stale"]);
+        assert_eq!([of(late, 1_100), of(Counted { recovering: true, ..late }, 1_101)], ["late"; 2]);
         assert_eq!(of(Counted { ended: true, ..late }, 1_100), "ended");
         channels.note(&events(&[0]), true, UnixNanos(2_000));
         assert_eq!([state(false, 5, 2_001), state(true, 5, 2_001)], ["stale", "ended"]);
-        let recovering = |ended| of(Counted { ended, recovering: true, ..late }, 2_001);
+        let recovering = |ended| of(Counted { ended, recovering: true, ..counted }, 2_001);
         assert_eq!([recovering(false), recovering(true)], ["recovering", "ended"]);
     }
 

@@ -41,6 +41,8 @@ impl Pipeline {
     pub(in crate::receiver) fn totals(&self) -> FeedStats {
         let mut stats = self.core.stats.clone();
         stats.instruments_beyond = self.core.decoder.directory().beyond();
+        let (spells, longest) = self.core.lag.so_far();
+        (stats.late_spells, stats.longest_lag_ns) = (spells, longest.0);
         stats.take_sequence(self.arbiters.iter().map(Arbiter::stats));
         if self.core.raw_next > 1 && stats.sessions == 0 {
             stats.first_seq = 1;

@@ -44,11 +44,19 @@ impl Sink<'_> {
         if arrival.line == SERVER_LINE {
             return;
         }
-        let Some(distance) = self.core.stats.event_time.distance() else { return };
         // A stamp of a port's own is not by the clock that somebody may have set.
         let steered_ns = if arrival.ts_recv == arrival.at { self.core.steered_ns } else { 0 };
-        let distance = distance.saturating_add(steered_ns);
-        match self.core.lag.note(self.channel, distance, arrival.ts_recv) {
+        let (channel, ts_recv) = (self.channel, arrival.ts_recv);
+        let time = &self.core.stats.event_time;
+        // Where packets have a time of sending, a backlog is sent now: what its messages say is how old it is.
+        let sends_now = self.core.transport.numbers_packets();
+        let believed = if sends_now { time.distance_of_last() } else { time.distance() };
+        let turn = match (time.unbelieved(), believed) {
+            (Some(distance), _) => self.core.lag.note_unbelieved(channel, distance, steered_ns, ts_recv),
+            (None, Some(distance)) => self.core.lag.note(channel, distance, steered_ns, ts_recv),
+            (None, None) => None,
+        };
+        match turn {
             None => {}
             Some(Turn::Late) => self.core.tell(self.channel, ChannelWord::Late, arrival.ts_recv),
             Some(Turn::InTime) => self.core.tell(self.channel, ChannelWord::InTime, arrival.ts_recv),
@@ -135,9 +143,6 @@ impl Deliver for Sink<'_> {
         self.end_overdue(ts_event);
         let place = self.place(head.seq.saturating_sub(1), arrival);
         self.core.out.push(place.event(ts_event, InstrumentId::ALL, Action::Time));
-        if head.sent.0 != 0 {
-            self.note_lag(arrival);
-        }
     }
 
     #[cold]
