@@ -210,6 +210,28 @@ impl EventTime {
         (self.said != 0 && self.arrival != 0).then(|| distance(self.said, self.arrival))
     }
 
+    /// Times at this distance to their arrival are believed from now on, of which something else tells. Gives that of this packet.
+    pub(crate) fn step_to(&mut self, distance: i64) -> UnixNanos {
+        (self.lead, self.rival) = (Lead::of(distance), Rival::default());
+        self.open();
+        self.last = UnixNanos(self.arrival.saturating_add_signed(distance));
+        self.peak = self.peak.max(self.last.0);
+        self.last
+    }
+
+    /// What another channel of the feed begins with: the same clock, and nothing counted.
+    pub(crate) fn follow(&self) -> Self {
+        Self { first: UnixNanos(0), outliers: 0, ..self.clone() }
+    }
+
+    /// Takes in what another channel of the feed saw, for who asks for all of it.
+    pub(crate) fn take_in(&mut self, other: &Self) {
+        let began = [self.first, other.first].into_iter().filter(|first| first.0 != 0);
+        self.first = began.min().unwrap_or_default();
+        self.last = self.last.max(other.last);
+        self.outliers += other.outliers;
+    }
+
     /// Times that were not believed.
     pub(crate) fn outliers(&self) -> u64 {
         self.outliers
@@ -416,6 +438,44 @@ mod tests {
         assert_eq!(stands(OPEN, OPEN - 9 * 3_600 * SECOND), OPEN);
         assert_eq!(stands(OPEN + 60 * SECOND, OPEN + 60 * SECOND), OPEN + 60 * SECOND);
         assert_eq!(time.outliers(), 2);
+    }
+
+    #[test]
+    fn a_channel_begins_with_the_clock_of_another_and_goes_on_by_itself() {
+        let mut one = EventTime::default();
+        assert_eq!(at(&mut one, OPEN, OPEN + 60 * SECOND), OPEN);
+        assert_eq!(at(&mut one, OPEN + 9, OPEN + 60 * SECOND + 9), OPEN + 60 * SECOND + 9);
+        let mut two = one.follow();
+        assert_eq!((two.first().0, two.outliers()), (0, 0));
+        assert_eq!(at(&mut two, OPEN + 20, OPEN + 60 * SECOND + 20), OPEN + 60 * SECOND + 20);
+        // The one lags for as long as it takes to forget where it was; the other does not.
+        for k in 0..5_000 {
+            let now = OPEN + k * MS;
+            assert_eq!(at(&mut one, now, now), now);
+            assert_eq!(at(&mut two, now, now + 60 * SECOND), now + 60 * SECOND);
+        }
+        let mut both = one.clone();
+        both.take_in(&two);
+        assert_eq!((both.first(), both.last(), both.outliers()), (one.first(), two.last(), 1));
+        let mut both = two.clone();
+        both.take_in(&one);
+        assert_eq!((both.first(), both.last(), both.outliers()), (one.first(), two.last(), 1));
+    }
+
+    #[test]
+    fn who_is_told_so_believes_another_distance_at_once() {
+        let mut time = EventTime::default();
+        for k in 0..5_000 {
+            assert_eq!(
+                at(&mut time, OPEN + k * MS, OPEN + k * MS - 60 * SECOND),
+                OPEN + k * MS - 60 * SECOND
+            );
+        }
+        let now = OPEN + 5_000 * MS;
+        assert!(at(&mut time, now, now - 5) < now - 59 * SECOND, "alone it is an outlier");
+        assert_eq!(time.unbelieved(), Some(-5));
+        assert_eq!((time.step_to(-5).0, time.last().0, time.clock().0), (now - 5, now - 5, now - 5));
+        assert_eq!(at(&mut time, now + MS, now + MS - 5), now + MS - 5);
     }
 
     #[test]

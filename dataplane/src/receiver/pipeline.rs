@@ -100,6 +100,8 @@ impl Pipeline {
             arrived: UnixNanos(0),
             last_recv: UnixNanos(0),
             last_event: UnixNanos(0),
+            turn: 0,
+            parked: (0..config.channels.len().max(1)).map(|_| None).collect(),
             room: CHUNK + waiting,
             asks: Vec::with_capacity(config.channels.len().max(1) * REQUESTS_MAX),
             recovering: 0,
@@ -226,7 +228,7 @@ impl Pipeline {
 
     #[inline]
     fn arbitrate(&mut self, line: Line, head: &Head, payload: &[u8], arrival: Arrival) {
-        let mut sink = Sink { core: &mut self.core, channel: line.channel };
+        let mut sink = Sink::of(&mut self.core, line.channel);
         let arrival = Arrival { line: line.line, ..arrival };
         self.arbiters[usize::from(line.channel)].on_packet(head, payload, arrival, &mut sink);
     }
@@ -354,7 +356,7 @@ impl Pipeline {
                 return;
             }
             if arbiter.is_timed() {
-                arbiter.on_time(now, &mut Sink { core: &mut self.core, channel });
+                arbiter.on_time(now, &mut Sink::of(&mut self.core, channel));
             }
             if let Some(from) = self.core.silence.check(channel, now) {
                 self.core.tell(channel, ChannelWord::Silent, from);
@@ -371,7 +373,7 @@ impl Pipeline {
             return;
         };
         let arrival = Arrival { at: now, ts_recv: now, ..Arrival::default() };
-        let mut sink = Sink { core: &mut self.core, channel: answer.channel };
+        let mut sink = Sink::of(&mut self.core, answer.channel);
         arbiter.on_answer(&head, answer.bytes(), answer.server, arrival, &mut sink);
     }
 
@@ -394,7 +396,7 @@ impl Pipeline {
     pub(super) fn finish_channel(&mut self, channel: usize) -> bool {
         let Some(arbiter) = self.arbiters.get_mut(channel) else { return false };
         let channel = u8::try_from(channel).unwrap_or(u8::MAX);
-        arbiter.finish(&mut Sink { core: &mut self.core, channel });
+        arbiter.finish(&mut Sink::of(&mut self.core, channel));
         self.core.decoder.end_overdue(channel, END_OF_INPUT, &mut self.core.out);
         true
     }

@@ -203,6 +203,48 @@ fn a_heartbeat_makes_no_channel_late_and_none_in_time() {
     assert_eq!(said, [(ChannelWord::Late, at(48)), (ChannelWord::InTime, at(103))]);
 }
 
+/// The busy one of two channels falls a minute behind, for longer than the distance of any is remembered.
+#[test]
+fn a_late_channel_says_nothing_of_the_times_of_another() {
+    let midnight = 1_577_682_000 * Nanos::SECOND.0;
+    let at = |n: u64| UnixNanos(midnight + 34_200 * Nanos::SECOND.0 + n * 1_000_000);
+    let add = |n: u64, lag: u64, seq: u64| {
+        let since_midnight = at(n).0 - midnight - lag * Nanos::SECOND.0;
+        wire::itch50::AddOrder::new(7, 0, since_midnight, seq, b'B', 100, *b"TEST    ", 10_000)
+    };
+    let mut next = [1, 1];
+    let frames = (0..9_000).map(|n| {
+        let channel = usize::from(n % 4 != 0);
+        let lag = if channel == 1 && n > 100 { 60 } else { 0 };
+        let seq = next[channel];
+        next[channel] += 1;
+        let message = wire::IntoBytes::as_bytes(&add(n, lag, seq)).to_vec();
+        (at(n).0, frame(LINES[channel], &mold(SESSION, seq, &[message])))
+    });
+    let frames: VecDeque<_> = frames.collect();
+    let channels = LINES.iter().map(|line| ChannelConfig { lines: vec![*line] }).collect();
+    let config = FeedConfig { channels, ..config() };
+    let (tx, mut rx) = ring(64);
+    let tx = EventTx::Live(GapTx::new(tx, 16));
+    let mut receiver =
+        Receiver::new("receiver", Port { frames, burst: 1, ends: false }, &config, tx).unwrap();
+    let (mut late, mut adds) = (Vec::new(), 0);
+    for n in 0..9_000 {
+        receiver.poll(at(n));
+        for event in drain(&mut rx) {
+            let lag = if event.channel == 1 && n > 100 { 60 } else { 0 };
+            if event.action == Action::OrderAdd {
+                adds += 1;
+                assert_eq!(event.ts_event, UnixNanos(at(n).0 - lag * Nanos::SECOND.0), "{n}: {event:?}");
+            } else if event.action == Action::Channel {
+                late.push((event.channel, ChannelWord::from_u64(event.aux)));
+            }
+        }
+    }
+    assert_eq!((adds, receiver.stats().event_time_outliers()), (9_000, 0));
+    assert_eq!(late, [(1, ChannelWord::Late)]);
+}
+
 #[test]
 fn a_hole_turns_the_books_stale_once_its_time_is_up() {
     let (mut receiver, mut rx) = live(&[(0, adds(1, 1)), (0, adds(4, 1)), (0, adds(5, 1))], &config(), 64);

@@ -40,6 +40,7 @@ impl Pipeline {
     /// All counts but those of each line, which would take memory.
     pub(in crate::receiver) fn totals(&self) -> FeedStats {
         let mut stats = self.core.stats.clone();
+        self.core.add_parked(&mut stats);
         stats.instruments_beyond = self.core.decoder.directory().beyond();
         let (spells, longest) = self.core.lag.so_far();
         (stats.late_spells, stats.longest_lag_ns) = (spells, longest.0);

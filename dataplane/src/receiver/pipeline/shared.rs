@@ -4,6 +4,7 @@ use types::{Action, BookEvent, ChannelWord, GapCause, InstrumentId, UnixNanos};
 
 use crate::config::Midnight;
 use crate::decode::{Damage, Decoder as _, EventBuffer, FeedDecoder, Place, gap_event};
+use crate::event_time::EventTime;
 use crate::receiver::lag::Lag;
 use crate::receiver::raw_time::{DAY, raw_time};
 use crate::receiver::silence::Silence;
@@ -18,6 +19,14 @@ pub(super) const fn midnight_of_file(midnight: Midnight) -> UnixNanos {
         Midnight::At(midnight) => midnight,
         Midnight::FromCapture => UnixNanos(0),
     }
+}
+
+/// The venue's clock as a channel shows it.
+#[derive(Debug)]
+pub(super) struct ChannelTime {
+    event_time: EventTime,
+    last_recv: UnixNanos,
+    last_event: UnixNanos,
 }
 
 /// What all channels share.
@@ -38,9 +47,12 @@ pub(super) struct Core {
     pub(super) raw_next: u64,
     /// Latest stamp of any packet that was believed.
     pub(super) arrived: UnixNanos,
-    /// Arrival and venue time of the last packet with messages, to place in venue time what carries none.
+    /// Arrival and venue time of the last packet with messages of the channel that has its turn, to place in venue time what carries none.
     pub(super) last_recv: UnixNanos,
     pub(super) last_event: UnixNanos,
+    /// The channel of which those are, and the times in `stats`; and those of the others that had a turn.
+    pub(super) turn: u8,
+    pub(super) parked: Vec<Option<ChannelTime>>,
     /// Events in the buffer up to which packets that waited may go on.
     pub(super) room: usize,
     /// What servers are to be asked, bounded by the requests that each channel may have.
@@ -98,9 +110,41 @@ impl Core {
         }
     }
 
+    /// What follows is of `channel`: each has times of its own, so that one that lags says nothing of the others'.
+    #[inline]
+    pub(super) fn turn_to(&mut self, channel: u8) {
+        if channel != self.turn {
+            self.change_turn(channel);
+        }
+    }
+
+    #[inline(never)]
+    fn change_turn(&mut self, channel: u8) {
+        let Some(coming) = self.parked.get_mut(usize::from(channel)).map(Option::take) else { return };
+        let coming = coming.unwrap_or_else(|| ChannelTime {
+            event_time: self.stats.event_time.follow(),
+            last_recv: self.last_recv,
+            last_event: self.last_event,
+        });
+        let leaving = ChannelTime {
+            event_time: std::mem::replace(&mut self.stats.event_time, coming.event_time),
+            last_recv: std::mem::replace(&mut self.last_recv, coming.last_recv),
+            last_event: std::mem::replace(&mut self.last_event, coming.last_event),
+        };
+        self.parked[usize::from(self.turn)] = Some(leaving);
+        self.turn = channel;
+    }
+
+    /// Adds the times of the channels that do not have their turn.
+    pub(super) fn add_parked(&self, stats: &mut FeedStats) {
+        let parked = self.parked.iter().flatten();
+        parked.for_each(|channel| stats.event_time.take_in(&channel.event_time));
+    }
+
     /// What is to be said of the channel as a whole from an arrival time on.
     #[cold]
     pub(super) fn tell(&mut self, channel: u8, word: ChannelWord, at: UnixNanos) {
+        self.turn_to(channel);
         let place = Place { seq: 0, ts_recv: at, channel, offset: 0 };
         let event = place.event(self.venue_time(at), InstrumentId::ALL, Action::Channel);
         self.out.push(BookEvent { aux: word as u64, ..event });

@@ -19,7 +19,14 @@ pub(super) struct Sink<'a> {
     pub(super) channel: u8,
 }
 
-impl Sink<'_> {
+impl<'a> Sink<'a> {
+    /// For what comes of `channel`, which has its turn now.
+    #[inline]
+    pub(super) fn of(core: &'a mut Core, channel: u8) -> Self {
+        core.turn_to(channel);
+        Self { core, channel }
+    }
+
     fn place(&self, seq: u64, arrival: Arrival) -> Place {
         Place { seq, ts_recv: arrival.ts_recv, channel: self.channel, offset: arrival.offset }
     }
@@ -52,7 +59,15 @@ impl Sink<'_> {
         let sends_now = self.core.transport.numbers_packets();
         let believed = if sends_now { time.distance_of_last() } else { time.distance() };
         let turn = match (time.unbelieved(), believed) {
-            (Some(distance), _) => self.core.lag.note_unbelieved(channel, distance, steered_ns, ts_recv),
+            (Some(distance), _) => {
+                let turn = self.core.lag.note_unbelieved(channel, distance, steered_ns, ts_recv);
+                if turn == Some(Turn::InTime) {
+                    // It is where it was before the lag, which its times were forgotten for: at once, and orders in between find it late.
+                    let time = &mut self.core.stats.event_time;
+                    self.core.last_event = time.step_to(distance);
+                }
+                turn
+            }
             (None, Some(distance)) => self.core.lag.note(channel, distance, steered_ns, ts_recv),
             (None, None) => None,
         };
