@@ -199,9 +199,9 @@ impl EventTime {
         (self.peak != 0 && self.arrival != 0).then(|| distance(self.peak, self.arrival))
     }
 
-    /// The same of the last time believed: what a packet's last message says, where that has a time besides the packet's own.
-    pub(crate) fn distance_of_last(&self) -> Option<i64> {
-        (self.peak != 0 && self.arrival != 0).then(|| distance(self.last.0, self.arrival))
+    /// The same of a time that was believed of it.
+    pub(crate) fn distance_of(&self, ts: UnixNanos) -> Option<i64> {
+        (self.arrival != 0).then(|| distance(ts.0, self.arrival))
     }
 
     /// The same of the latest time that it said and that was not believed; none where every one was.

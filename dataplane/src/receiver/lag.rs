@@ -25,6 +25,8 @@ pub(super) fn late_after(silent_after: Nanos) -> Nanos {
 const BEHIND_MAX: u32 = 8;
 /// Who jumps back so far was not late before: its stamps are of another clock.
 const OTHER_CLOCK: i64 = 12 * 3_600 * 1_000_000_000;
+/// Packets in a row after which a norm that another one contradicts is given up.
+const APART_MAX: u32 = 1_024;
 /// How far ahead of the norm a time may be that was not believed, and still say that its packet is no older than that.
 const AHEAD_MAX: i64 = 1_000_000_000;
 /// No distance yet.
@@ -65,6 +67,8 @@ struct Channel {
     behind: u32,
     behind_since: UnixNanos,
     in_time: u32,
+    /// Packets in a row that were in time by one reckoning alone.
+    apart: u32,
     is_late: bool,
 }
 
@@ -75,6 +79,7 @@ impl Channel {
         behind: 0,
         behind_since: UnixNanos(0),
         in_time: 0,
+        apart: 0,
         is_late: false,
     };
 
@@ -82,6 +87,23 @@ impl Channel {
     #[inline]
     fn lag(&self) -> i64 {
         self.shown.behind().min(self.steady.behind())
+    }
+
+    /// How far it is behind by the reckoning that says most.
+    #[inline]
+    fn most(&self) -> i64 {
+        self.shown.behind().max(self.steady.behind())
+    }
+
+    /// A packet is in time by one reckoning alone. After enough of them the other learns anew: what its norm was is over for good.
+    fn converge(&mut self) {
+        self.apart += 1;
+        if self.apart == APART_MAX {
+            self.apart = 0;
+            let stale =
+                if self.shown.behind() > self.steady.behind() { &mut self.shown } else { &mut self.steady };
+            stale.nearest = stale.last;
+        }
     }
 }
 
@@ -124,7 +146,11 @@ impl Lag {
         let of = self.channels.get_mut(usize::from(channel))?;
         of.shown.note(distance);
         of.steady.note(distance.saturating_add(steered_ns));
-        if of.lag() > self.after || of.behind > 0 { self.judge(channel, arrival) } else { None }
+        if of.most() > self.after || of.behind > 0 {
+            return self.judge(channel, arrival);
+        }
+        of.apart = 0;
+        None
     }
 
     /// As [`Lag::note`], of a packet none of whose times was believed, since they are ahead of what other channels say: it is as old as it
@@ -157,7 +183,10 @@ impl Lag {
     fn judge(&mut self, channel: u8, arrival: UnixNanos) -> Option<Turn> {
         let of = &mut self.channels[usize::from(channel)];
         if of.lag() <= self.after {
-            of.in_time += 1;
+            if of.most() > self.after {
+                of.converge();
+            }
+            of.in_time = of.in_time.saturating_add(1);
             if of.in_time < 2 {
                 return None;
             }
@@ -377,6 +406,15 @@ mod tests {
         }
         assert!(rig.take().is_empty());
         (0..8).for_each(|_| rig.steered(-5 * S, -18 * S));
+        assert_eq!(rig.take().len(), 1);
+        // Slow at the start and set right, and then that, night after night.
+        let mut rig = Rig::new();
+        rig.packets(10, 5 * S);
+        for night in 0..9 {
+            (0..1_100).for_each(|_| rig.steered(0, (5 - 2 * night) * S));
+        }
+        assert!(rig.take().is_empty());
+        (0..8).for_each(|_| rig.steered(-4 * S, -11 * S));
         assert_eq!(rig.take().len(), 1);
     }
 

@@ -1,6 +1,6 @@
 //! What arbitration lets through, as events in the buffer.
 
-use types::{Action, BookEvent, ChannelWord, EndWord, GapCause, InstrumentId, UnixNanos};
+use types::{Action, BookEvent, ChannelWord, EndWord, EventFlags, GapCause, InstrumentId, UnixNanos};
 use wire::WireError;
 
 use super::shared::Core;
@@ -47,7 +47,7 @@ impl<'a> Sink<'a> {
     /// Says when the channel becomes late by the stamps of what was just taken in, or no longer is. What a server was asked for is old
     /// by its nature.
     #[inline]
-    fn note_lag(&mut self, arrival: Arrival) {
+    fn note_lag(&mut self, before: usize, arrival: Arrival) {
         if arrival.line == SERVER_LINE {
             return;
         }
@@ -55,10 +55,18 @@ impl<'a> Sink<'a> {
         let steered_ns = if arrival.ts_recv == arrival.at { self.core.steered_ns } else { 0 };
         let (channel, ts_recv) = (self.channel, arrival.ts_recv);
         let time = &self.core.stats.event_time;
-        // Where packets have a time of sending, a backlog is sent now: what its messages say is how old it is.
+        // Where packets have a time of sending, a backlog is sent now: how old it is say the messages that changed a book.
         let sends_now = self.core.transport.numbers_packets();
-        let believed = if sends_now { time.distance_of_last() } else { time.distance() };
-        let turn = match (time.unbelieved(), believed) {
+        let believed = if sends_now {
+            let told = self.core.out.pending().get(before..).unwrap_or_default();
+            told.iter()
+                .rev()
+                .find(|event| is_of_now(event))
+                .and_then(|event| time.distance_of(event.ts_event))
+        } else {
+            time.distance()
+        };
+        let turn = match (time.unbelieved().filter(|_| !sends_now), believed) {
             (Some(distance), _) => {
                 let turn = self.core.lag.note_unbelieved(channel, distance, steered_ns, ts_recv);
                 if turn == Some(Turn::InTime) {
@@ -105,6 +113,7 @@ impl Deliver for Sink<'_> {
         let mut damaged = false;
         let shared = self.core.transport.numbers_packets();
         self.end_overdue(self.core.venue_time(arrival.ts_recv));
+        let before = self.core.out.pending().len();
         self.core.stats.event_time.arrived(arrival.ts_recv);
         if shared {
             // Not every message says when it happened; each happened before its packet was sent.
@@ -136,7 +145,7 @@ impl Deliver for Sink<'_> {
         }
         self.core.last_recv = self.core.last_recv.max(arrival.ts_recv);
         self.core.last_event = self.core.stats.event_time.clock();
-        self.note_lag(arrival);
+        self.note_lag(before, arrival);
     }
 
     #[cold]
@@ -227,6 +236,22 @@ impl Deliver for Sink<'_> {
     fn has_room(&self) -> bool {
         self.core.out.len() < self.core.room
     }
+}
+
+/// Whether an event's time is that of something that happened in the market as it is sent, and not of what a definition or a snapshot
+/// repeats.
+const fn is_of_now(event: &BookEvent) -> bool {
+    let changes_book = matches!(
+        event.action,
+        Action::OrderAdd
+            | Action::OrderReduce
+            | Action::OrderExecute
+            | Action::OrderDelete
+            | Action::OrderReplace
+            | Action::LevelSet
+            | Action::Trade
+    );
+    changes_book && !event.flags.has(EventFlags::SNAPSHOT)
 }
 
 /// Where `part`, a slice of `whole`, begins in it.
