@@ -1,6 +1,7 @@
 //! The venue: a capture sent as it was, until something goes wrong.
 
 use crate::on_a_wire::{Datagram, VENUE};
+use std::collections::BTreeMap;
 use std::net::UdpSocket;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -85,6 +86,8 @@ struct Sending {
     silent_since: Option<Instant>,
     stood_still: Duration,
     late: Duration,
+    /// By how much packets were moved whose copies are still to come, by number.
+    moved: BTreeMap<u64, [u64; 2]>,
     line_b_dead: bool,
     /// Whether a stamp is to be wrong, and in the packet of which sequence number, once that is known.
     outlier: Option<Option<u64>>,
@@ -105,6 +108,7 @@ impl Sending {
             silent_since: None,
             stood_still: Duration::ZERO,
             late: Duration::ZERO,
+            moved: BTreeMap::new(),
             line_b_dead: false,
             outlier: None,
             at_once: 0,
@@ -181,10 +185,19 @@ impl Sending {
         }
     }
 
-    /// Moves the time of every message on by how long the market stood still, and back by how late it is.
-    fn move_times(&self, payload: &mut [u8]) {
-        let mut at = HEADER_LEN;
-        let [on, back] = [self.stood_still, self.late].map(|by| u64::try_from(by.as_nanos()).unwrap());
+    /// Moves the time of every message on by how long the market stood still, and back by how late it is: a copy as the packet that
+    /// came first.
+    fn move_times(&mut self, payload: &mut [u8]) {
+        let Ok(packet) = Packet::parse(payload) else { return };
+        if packet.message_count() == 0 {
+            return;
+        }
+        let now = [self.stood_still, self.late].map(|by| u64::try_from(by.as_nanos()).unwrap());
+        let first = self.moved.remove(&packet.sequence());
+        if first.is_none() {
+            self.moved.insert(packet.sequence(), now);
+        }
+        let ([on, back], mut at) = (first.unwrap_or(now), HEADER_LEN);
         while let Some(length) = payload.get(at..at + 2).filter(|_| on != back) {
             let next = at + 2 + usize::from(u16::from_be_bytes([length[0], length[1]]));
             let stamp = &mut payload[at + STAMP_AT..at + STAMP_AT + 6];
