@@ -162,16 +162,10 @@ impl<'a> Through<'a> {
         }
     }
 
-    /// Looks until what is seen is `accepted`.
+    /// Looks until what is seen is `accepted`, and once more: the books may have become others in the middle of a look.
     fn until(&self, accepted: u64) -> Seen {
-        let found = RefCell::new(None);
-        self.appliance.wait_until(&format!("{accepted} are let out"), || {
-            let seen = self.seen();
-            let is_so = seen.accepted == accepted;
-            found.replace(Some(seen));
-            is_so
-        });
-        found.into_inner().unwrap()
+        self.appliance.wait_until(&format!("{accepted} are let out"), || self.seen().accepted == accepted);
+        self.seen()
     }
 
     /// The fault begins, lasts until what is to be seen is there, and ends.
