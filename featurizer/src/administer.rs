@@ -41,15 +41,7 @@ impl BooksMut<'_> {
         if event.flags.has(EventFlags::MAYBE_BAD_BOOK) && event.action != Action::Define && self.is_whole(i) {
             self.set_state(i, BookState::Stale(StaleCause::Gap));
         }
-        let changes_book = matches!(
-            event.action,
-            Action::OrderAdd
-                | Action::OrderReduce
-                | Action::OrderExecute
-                | Action::OrderDelete
-                | Action::OrderReplace
-                | Action::LevelSet
-        );
+        let changes_book = event.action.changes_book();
         match self.metas[i].state {
             BookState::Stale(_) if changes_book => self.counters.stale_events += 1,
             BookState::Recovering

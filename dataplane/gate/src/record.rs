@@ -386,8 +386,7 @@ impl RowWord {
     }
 
     /// Whether the row has come to `epoch` and lets every order through: what is denied, restricted or listed for some does not, nor what
-    /// was never published, whose epoch is 0. One
-    /// comparison of both fields, since a permission that is kept costs a check a register.
+    /// was never published, whose epoch is 0. One comparison of both fields, since a permission that is kept costs a check a register.
     #[inline(always)]
     pub(crate) const fn grants_at(self, epoch: u32) -> bool {
         (self.0 >> 32) as u32 == epoch << 8 | Permission::Granted as u32

@@ -107,15 +107,6 @@ impl Channel {
     }
 }
 
-/// What is to be told of a channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// It is late: what it says is of a market that is over.
-    Late,
-    /// It no longer is.
-    InTime,
-}
-
 /// All channels.
 #[derive(Debug)]
 pub(super) struct Lag {
@@ -133,7 +124,7 @@ impl Lag {
         Self { after, channels: vec![Channel::UNHEARD; channels], spells: 0, longest: Nanos(0) }
     }
 
-    /// A packet of `channel` arrived at `arrival`, by a clock that was steered by `steered_ns`; its venue time is `distance` nanoseconds
+    /// Gives the word that is to be told of it. A packet of `channel` arrived at `arrival`, by a clock that was steered by `steered_ns`; its venue time is `distance` nanoseconds
     /// from that.
     #[inline]
     pub(super) fn note(
@@ -142,7 +133,7 @@ impl Lag {
         distance: i64,
         steered_ns: i64,
         arrival: UnixNanos,
-    ) -> Option<Turn> {
+    ) -> Option<ChannelWord> {
         let of = self.channels.get_mut(usize::from(channel))?;
         of.shown.note(distance);
         of.steady.note(distance.saturating_add(steered_ns));
@@ -162,7 +153,7 @@ impl Lag {
         distance: i64,
         steered_ns: i64,
         arrival: UnixNanos,
-    ) -> Option<Turn> {
+    ) -> Option<ChannelWord> {
         let nearest = self.channels.get(usize::from(channel))?.shown.nearest;
         let says = nearest.saturating_sub(OTHER_CLOCK)..=nearest.saturating_add(AHEAD_MAX);
         if nearest == NONE || !says.contains(&distance) {
@@ -180,7 +171,7 @@ impl Lag {
     }
 
     #[cold]
-    fn judge(&mut self, channel: u8, arrival: UnixNanos) -> Option<Turn> {
+    fn judge(&mut self, channel: u8, arrival: UnixNanos) -> Option<ChannelWord> {
         let of = &mut self.channels[usize::from(channel)];
         if of.lag() <= self.after {
             if of.most() > self.after {
@@ -191,7 +182,7 @@ impl Lag {
                 return None;
             }
             (of.behind, of.in_time) = (0, 0);
-            return std::mem::take(&mut of.is_late).then_some(Turn::InTime);
+            return std::mem::take(&mut of.is_late).then_some(ChannelWord::InTime);
         }
         let is_other_clock = !of.is_late && of.lag() > OTHER_CLOCK;
         if is_other_clock && of.behind == 1 {
@@ -217,7 +208,7 @@ impl Lag {
         let for_long = of.behind > 1 && arrival.since(of.behind_since).0 > self.after.unsigned_abs();
         of.is_late = of.behind >= BEHIND_MAX || for_long;
         self.spells += u64::from(of.is_late);
-        of.is_late.then_some(Turn::Late)
+        of.is_late.then_some(ChannelWord::Late)
     }
 
     /// What holds of `channel`; none where nothing tells.
@@ -255,7 +246,7 @@ mod tests {
     struct Rig {
         lag: Lag,
         now: i64,
-        told: Vec<(usize, Turn)>,
+        told: Vec<(usize, ChannelWord)>,
         packets: usize,
     }
 
@@ -271,8 +262,8 @@ mod tests {
         /// A packet while the clock of arrivals was steered.
         fn steered(&mut self, distance: i64, steered_ns: i64) {
             self.now += 100 * MS;
-            if let Some(turn) = self.lag.note(0, distance, steered_ns, UnixNanos(self.now.unsigned_abs())) {
-                self.told.push((self.packets, turn));
+            if let Some(word) = self.lag.note(0, distance, steered_ns, UnixNanos(self.now.unsigned_abs())) {
+                self.told.push((self.packets, word));
             }
             self.packets += 1;
         }
@@ -281,7 +272,7 @@ mod tests {
             (0..count).for_each(|_| self.packet(distance));
         }
 
-        fn take(&mut self) -> Vec<(usize, Turn)> {
+        fn take(&mut self) -> Vec<(usize, ChannelWord)> {
             std::mem::take(&mut self.told)
         }
     }
@@ -293,14 +284,14 @@ mod tests {
             let mut rig = Rig::new();
             rig.packets(100, norm);
             rig.packets(8, norm - 3 * S - MS);
-            assert_eq!(rig.take(), [(107, Turn::Late)], "{norm}");
+            assert_eq!(rig.take(), [(107, ChannelWord::Late)], "{norm}");
             assert_eq!((rig.lag.late(), rig.lag.worst()), (1, Nanos(3_001_000_000)));
             rig.packet(norm);
             rig.packet(norm - 60 * S);
             rig.packet(norm);
             assert!(rig.take().is_empty(), "one packet in time is none");
             rig.packet(norm - 2 * S);
-            assert_eq!(rig.take(), [(111, Turn::InTime)], "{norm}");
+            assert_eq!(rig.take(), [(111, ChannelWord::InTime)], "{norm}");
             assert_eq!((rig.lag.late(), rig.lag.worst()), (0, Nanos(2_000_000_000)));
         }
     }
@@ -325,10 +316,10 @@ mod tests {
         rig.packets(20, -YEAR);
         assert_eq!((rig.take(), rig.lag.worst()), (Vec::new(), Nanos(0)));
         rig.packets(8, -YEAR - 9 * S);
-        assert_eq!(rig.take(), [(32, Turn::Late)], "held against what is new");
+        assert_eq!(rig.take(), [(32, ChannelWord::Late)], "held against what is new");
         let mut rig = Rig::new();
         (0..20).for_each(|n| rig.packet(-n * 3_600 * S));
-        assert_eq!((rig.take(), rig.lag.late()), (vec![(9, Turn::Late)], 1));
+        assert_eq!((rig.take(), rig.lag.late()), (vec![(9, ChannelWord::Late)], 1));
     }
 
     #[test]
@@ -338,7 +329,7 @@ mod tests {
         rig.packet(-4 * S);
         rig.now += 3 * S;
         rig.packet(-4 * S);
-        assert_eq!(rig.take(), [(6, Turn::Late)]);
+        assert_eq!(rig.take(), [(6, ChannelWord::Late)]);
     }
 
     #[test]
@@ -348,9 +339,9 @@ mod tests {
         rig.now += 8 * S;
         rig.lag.doubt(0);
         rig.packets(2, -8 * S);
-        assert_eq!(rig.take(), [(5, Turn::Late)]);
+        assert_eq!(rig.take(), [(5, ChannelWord::Late)]);
         rig.packets(2, 0);
-        assert_eq!(rig.take(), [(8, Turn::InTime)]);
+        assert_eq!(rig.take(), [(8, ChannelWord::InTime)]);
         rig.lag.doubt(0);
         rig.packets(2, 0);
         rig.packet(-8 * S);
@@ -363,7 +354,11 @@ mod tests {
         let mut rig = Rig::new();
         rig.packets(10, 0);
         (1..200).for_each(|n| rig.packet(-n * 50 * MS));
-        assert_eq!(rig.take().first(), Some(&(77, Turn::Late)), "60 steps are three seconds, then eight");
+        assert_eq!(
+            rig.take().first(),
+            Some(&(77, ChannelWord::Late)),
+            "60 steps are three seconds, then eight"
+        );
     }
 
     #[test]
@@ -374,7 +369,7 @@ mod tests {
         (0..600).for_each(|n| rig.packet(-60 * S + n * 100 * MS));
         assert!(rig.take().is_empty());
         rig.packets(8, -60 * S);
-        assert_eq!(rig.take(), [(707, Turn::Late)]);
+        assert_eq!(rig.take(), [(707, ChannelWord::Late)]);
     }
 
     #[test]
@@ -386,7 +381,7 @@ mod tests {
         assert!(rig.take().is_empty());
         rig.packets(2, 60 * S);
         rig.packets(8, 0);
-        assert_eq!(rig.take(), [(30, Turn::Late)], "ours may be what is wrong");
+        assert_eq!(rig.take(), [(30, ChannelWord::Late)], "ours may be what is wrong");
     }
 
     #[test]
@@ -429,10 +424,13 @@ mod tests {
         rig.packets(10, -MS);
         assert!((0..20).all(|n| unbelieved(&mut rig, n * 10 * MS).is_none()));
         let told: Vec<_> = (0..9).filter_map(|_| unbelieved(&mut rig, -9 * S)).collect();
-        assert_eq!(told, [Turn::Late]);
+        assert_eq!(told, [ChannelWord::Late]);
         // What is far ahead ends nothing.
         assert!((0..20).all(|_| unbelieved(&mut rig, 3_600 * S).is_none()));
-        assert_eq!((unbelieved(&mut rig, 0), unbelieved(&mut rig, -2 * MS)), (None, Some(Turn::InTime)));
+        assert_eq!(
+            (unbelieved(&mut rig, 0), unbelieved(&mut rig, -2 * MS)),
+            (None, Some(ChannelWord::InTime))
+        );
     }
 
     #[test]
@@ -442,7 +440,7 @@ mod tests {
         assert_eq!(words(&rig), [None; 3]);
         rig.packets(2, 0);
         rig.packets(3_000, -9 * S);
-        assert_eq!(rig.take(), [(9, Turn::Late)]);
+        assert_eq!(rig.take(), [(9, ChannelWord::Late)]);
         assert_eq!([1, 1, 2].map(|channel| rig.lag.note(channel, 0, 0, UnixNanos(9))), [None; 3]);
         assert_eq!(words(&rig), [Some(ChannelWord::Late), Some(ChannelWord::InTime), None]);
         assert_eq!(rig.lag.so_far(), (1, Nanos(9_000_000_000)));

@@ -42,6 +42,22 @@ pub enum Action {
     Channel = 15,
 }
 
+impl Action {
+    /// Whether it changes what stands in a book.
+    #[must_use]
+    pub const fn changes_book(self) -> bool {
+        matches!(
+            self,
+            Self::OrderAdd
+                | Self::OrderReduce
+                | Self::OrderExecute
+                | Self::OrderDelete
+                | Self::OrderReplace
+                | Self::LevelSet
+        )
+    }
+}
+
 /// What is said of a channel as a whole; carried in a channel event's `aux`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]

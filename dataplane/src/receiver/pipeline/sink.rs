@@ -8,7 +8,6 @@ use crate::arbiter::{Arrival, Deliver, Hole, Request, SERVER_LINE};
 use crate::config::Midnight;
 use crate::decode::{CHANNELS_MAX, Damage, Decoder as _, Place, gap_event};
 use crate::eastern::eastern_midnight_before;
-use crate::receiver::lag::Turn;
 use crate::receiver::silence::Break;
 use crate::recovery::Ask;
 use crate::session::{Head, Messages, SessionId};
@@ -69,7 +68,7 @@ impl<'a> Sink<'a> {
         let turn = match (time.unbelieved().filter(|_| !sends_now), believed) {
             (Some(distance), _) => {
                 let turn = self.core.lag.note_unbelieved(channel, distance, steered_ns, ts_recv);
-                if turn == Some(Turn::InTime) {
+                if turn == Some(ChannelWord::InTime) {
                     // It is where it was before the lag, which its times were forgotten for: at once, and orders in between find it late.
                     let time = &mut self.core.stats.event_time;
                     self.core.last_event = time.step_to(distance);
@@ -79,10 +78,8 @@ impl<'a> Sink<'a> {
             (None, Some(distance)) => self.core.lag.note(channel, distance, steered_ns, ts_recv),
             (None, None) => None,
         };
-        match turn {
-            None => {}
-            Some(Turn::Late) => self.core.tell(self.channel, ChannelWord::Late, arrival.ts_recv),
-            Some(Turn::InTime) => self.core.tell(self.channel, ChannelWord::InTime, arrival.ts_recv),
+        if let Some(word) = turn {
+            self.core.tell(channel, word, ts_recv);
         }
     }
 
@@ -240,18 +237,8 @@ impl Deliver for Sink<'_> {
 
 /// Whether an event's time is that of something that happened in the market as it is sent, and not of what a definition or a snapshot
 /// repeats.
-const fn is_of_now(event: &BookEvent) -> bool {
-    let changes_book = matches!(
-        event.action,
-        Action::OrderAdd
-            | Action::OrderReduce
-            | Action::OrderExecute
-            | Action::OrderDelete
-            | Action::OrderReplace
-            | Action::LevelSet
-            | Action::Trade
-    );
-    changes_book && !event.flags.has(EventFlags::SNAPSHOT)
+fn is_of_now(event: &BookEvent) -> bool {
+    (event.action.changes_book() || event.action == Action::Trade) && !event.flags.has(EventFlags::SNAPSHOT)
 }
 
 /// Where `part`, a slice of `whole`, begins in it.
