@@ -3,6 +3,7 @@
 use super::error::{ConfigError, Origin, Problem};
 use crate::names::Name;
 use crate::suggest::nearest;
+use std::fmt::Display;
 
 /// Errors after which the rest of a file is not looked at: it is none.
 const ERRORS_MAX: usize = 100;
@@ -26,6 +27,15 @@ impl Columns {
         let known = |key: &&str| self.first.contains(key) || self.others.contains(key);
         columns.starts_with(self.first) && !twice && columns.iter().all(known)
     }
+}
+
+/// BLAKE3 of the lines of a list, in order: what it comes to, whatever file it came from.
+pub(super) fn lines_digest(lines: impl Iterator<Item: Display>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for line in lines {
+        hasher.update(format!("{line}\n").as_bytes());
+    }
+    hasher.finalize().to_hex().to_string()
 }
 
 /// One file being read, and what is wrong with it.

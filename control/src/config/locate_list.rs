@@ -4,7 +4,7 @@
 //! is for ever) and `reason`. An account `*` is each that has no line of its own for the symbol. What no line locates is zero.
 
 use super::error::ConfigErrors;
-use super::list_file::{Columns, ListFile};
+use super::list_file::{Columns, ListFile, lines_digest};
 use super::scopes::DeclaredScopes;
 use super::text::text_of;
 use crate::names::{Name, SymbolName};
@@ -155,11 +155,7 @@ impl LocateList {
     /// The same of its lines alone, in order: what it comes to, whatever file it came from.
     #[must_use]
     pub fn lines_digest(&self) -> String {
-        let mut hasher = blake3::Hasher::new();
-        for line in self.lines() {
-            hasher.update(format!("{line}\n").as_bytes());
-        }
-        hasher.finalize().to_hex().to_string()
+        lines_digest(self.lines())
     }
 
     /// Instruments that it names.

@@ -4,7 +4,7 @@
 //! everybody), `side` (`buy` or `sell`; none is both) and `reason`. The file is the list: nothing else is kept of it.
 
 use super::error::ConfigErrors;
-use super::list_file::{Columns, ListFile};
+use super::list_file::{Columns, ListFile, lines_digest};
 use super::scopes::DeclaredScopes;
 use super::text::text_of;
 use crate::names::{Name, Scope, SymbolName};
@@ -148,11 +148,7 @@ impl RestrictedList {
     /// The same of its lines alone, in order: what it comes to, whatever file it came from.
     #[must_use]
     pub fn lines_digest(&self) -> String {
-        let mut hasher = blake3::Hasher::new();
-        for line in &self.lines {
-            hasher.update(format!("{line}\n").as_bytes());
-        }
-        hasher.finalize().to_hex().to_string()
+        lines_digest(self.lines.iter())
     }
 
     /// Instruments that it names.

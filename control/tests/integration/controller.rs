@@ -1,6 +1,6 @@
 //! Who may do what, and in which order record, latch and effect happen.
 
-use crate::desk::{Desk, START, Site, clock_of, person, plan_in};
+use crate::desk::{Desk, START, Site, changed, clock_of, person, plan_in};
 use control::Controller;
 use control::audit::{VerifyOptions, verify};
 use control::backend::Backend;
@@ -56,13 +56,6 @@ fn explain(symbol: &str, qty: u32) -> Command {
     let (symbol, px) = (symbol.parse().unwrap(), Some("100.01".parse().unwrap()));
     Command::GateExplain {
         order: OrderQuery { symbol, side: OrderSide::Buy, qty, px, strategy, account, tif: Tif::Day },
-    }
-}
-
-fn changed(outcome: Result<Reply, Refusal>) -> Changed {
-    match outcome {
-        Ok(Reply::Changed(changed)) => changed,
-        other => panic!("{other:?}"),
     }
 }
 

@@ -7,9 +7,9 @@ use control::config::{self, Locates, Plan, Restricted};
 use control::controller::Clock;
 use control::names::{Name, Scope, SymbolName};
 use control::protocol::{
-    Command, Driver, FeedStatus, HoldingsFilter, LineStatus, LoadStatus, MemoryStatus, OrderCounts,
-    OrderQuery, OrderRow, OrderSide, PortStatus, PositionRow, PositionSetting, Price, Refusal, Reply,
-    RingStatus, ScorerStatus, SessionRow, StageCounters, StageStatus, TableStatus,
+    Changed, Command, Driver, FeedStatus, HoldingsFilter, LineStatus, LoadStatus, MemoryStatus, OrderCounts,
+    OrderQuery, OrderRow, OrderSide, PortStatus, PositionRow, PositionSetting, Price, ProposalRow, Refusal,
+    Reply, RingStatus, ScorerStatus, SessionRow, StageCounters, StageStatus, TableStatus,
 };
 use control::roles::Role;
 use control::stamp::Stamp;
@@ -582,4 +582,20 @@ pub(crate) fn make_ready(plan: &Plan) {
 
 pub(crate) fn person(role: Option<Role>) -> Actor {
     Actor { uid: 1001, gid: 100, pid: 4242, user: "alice".to_owned(), role }
+}
+
+/// What a command changed.
+pub(crate) fn changed(outcome: Result<Reply, Refusal>) -> Changed {
+    match outcome {
+        Ok(Reply::Changed(changed)) => changed,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What a command proposed.
+pub(crate) fn proposed(outcome: Result<Reply, Refusal>) -> ProposalRow {
+    match outcome {
+        Ok(Reply::Proposed(row)) => row,
+        other => panic!("{other:?}"),
+    }
 }

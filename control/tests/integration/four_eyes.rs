@@ -1,10 +1,8 @@
 //! Two people: who proposes, who approves, what is done to what, and what a restart keeps. The real controller, on real files.
 
-use crate::desk::{Site, person};
+use crate::desk::{Site, person, proposed};
 use control::audit::Actor;
-use control::protocol::{
-    Command, LimitChange, PositionSetting, ProposalRow, Refusal, RefusalKind, Reply, TripMode,
-};
+use control::protocol::{Command, LimitChange, PositionSetting, Refusal, RefusalKind, Reply, TripMode};
 use control::roles::Role;
 use gate::BreakerState;
 use std::sync::atomic::Ordering;
@@ -62,13 +60,6 @@ fn approve(id: u64) -> Command {
 
 fn withdraw(id: u64) -> Command {
     Command::ProposalWithdraw { id, reason: "not now".parse().unwrap(), ticket: None }
-}
-
-fn proposed(outcome: Result<Reply, Refusal>) -> ProposalRow {
-    match outcome {
-        Ok(Reply::Proposed(row)) => row,
-        other => panic!("{other:?}"),
-    }
 }
 
 fn refused(outcome: Result<Reply, Refusal>) -> (RefusalKind, String) {

@@ -1,13 +1,11 @@
 //! The restricted list: what is read at a start and by command, what a bad file changes, who must agree, and what a restart keeps.
 
-use crate::desk::{Site, person, plan_in};
+use crate::desk::{Site, changed, person, plan_in, proposed};
 use control::Controller;
 use control::audit::Actor;
 use control::backend::Backend as _;
 use control::config::{self, RestrictedList};
-use control::protocol::{
-    Changed, Command, OrderQuery, OrderSide, ProposalRow, Refusal, RefusalKind, Reply, Tif,
-};
+use control::protocol::{Command, OrderQuery, OrderSide, RefusalKind, Tif};
 use control::roles::Role;
 use std::fs;
 use std::path::Path;
@@ -53,20 +51,6 @@ fn shown(site: &Site) -> String {
     let sides = |symbol| [OrderSide::Buy, OrderSide::Sell].map(|side| (symbol, side));
     let mark = |(symbol, side)| if is_restricted(site, symbol, side) { 'x' } else { '.' };
     symbols.into_iter().flat_map(sides).map(mark).collect()
-}
-
-fn changed(outcome: Result<Reply, Refusal>) -> Changed {
-    match outcome {
-        Ok(Reply::Changed(changed)) => changed,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn proposed(outcome: Result<Reply, Refusal>) -> ProposalRow {
-    match outcome {
-        Ok(Reply::Proposed(row)) => row,
-        other => panic!("{other:?}"),
-    }
 }
 
 /// What the audit log says of reloads: its result, lines that came and lines that went.

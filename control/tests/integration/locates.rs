@@ -1,12 +1,10 @@
 //! The locates: what is read at a start and by command, what a bad file changes, what waits, and what a day's end takes back.
 
-use crate::desk::{Site, person, plan_in};
+use crate::desk::{Site, changed, person, plan_in, proposed};
 use control::audit::Actor;
 use control::backend::Backend as _;
 use control::config::{LocateList, Plan};
-use control::protocol::{
-    Changed, Command, OrderQuery, OrderSide, ProposalRow, Refusal, RefusalKind, Reply, Tif,
-};
+use control::protocol::{Command, OrderQuery, OrderSide, RefusalKind, Tif};
 use control::roles::Role;
 use std::fs;
 use std::path::Path;
@@ -50,20 +48,6 @@ fn located(site: &Site) -> [i64; 3] {
         let refused = explained.breaches().find(|breach| breach.reason == gate::RejectReason::Locate);
         refused.expect("nobody has so much").limit
     })
-}
-
-fn changed(outcome: Result<Reply, Refusal>) -> Changed {
-    match outcome {
-        Ok(Reply::Changed(changed)) => changed,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn proposed(outcome: Result<Reply, Refusal>) -> ProposalRow {
-    match outcome {
-        Ok(Reply::Proposed(row)) => row,
-        other => panic!("{other:?}"),
-    }
 }
 
 /// What the audit log says of reloads: its result, and lines that came and went.
